@@ -1,0 +1,129 @@
+# Steunpunt Mailbox. `make run` starts it, `make check` takes a minute, `make test` runs everything.
+# Needs git, make and any Python >= 3.11 with venv: `make run PYTHON=python3.13` picks one.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+WORKERS ?= 2
+
+# --only-binary: a wheel runs nothing of its own while it is installed.
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes
+PACKAGES := crypto store source_app journalist_app web deploy
+CATALOGUES := $(wildcard */translations/*/LC_MESSAGES/*.po)
+# A fast test that reaches for the network fails.
+FAST := -q -n $(WORKERS) -m "not slow" --disable-socket --allow-unix-socket
+GATED := crypto/*,store/*,web/*,source_app/services.py,source_app/posting.py,source_app/uploads.py,journalist_app/services.py
+
+.PHONY: help run test check format lint types contracts audit fast slow bench prove screenshots lock clean \
+	system-packages
+
+help:
+	@echo "make run          set up what is missing, start both interfaces (Ctrl-C stops them)"
+	@echo "make check        format, lint, types, contracts and the fast tests: about a minute"
+	@echo "make test         everything, as CI runs it"
+	@echo "make bench        measure (ten minutes; prints a table and writes bench/RESULTS.md)"
+	@echo "make prove        the long proofs: 200 kills, two minutes of load, a million entries"
+	@echo "make screenshots  make the pictures in docs/ anew"
+	@echo "make lock         work out the pinned dependencies anew"
+	@echo "make clean        remove what make has made; var/, the desk's keys and store, stays"
+
+# ---- setting up ----------------------------------------------------------------------------------
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "$(PYTHON) is older than Python 3.11; name another: make PYTHON=python3.13"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# setuptools comes from its own locked file, so that nothing is fetched unpinned to install ourselves.
+$(VENV)/run.stamp: requirements.txt requirements-build.txt pyproject.toml | $(BIN)/python
+	@echo "Installing the pinned dependencies (half a minute the first time) ..."
+	$(PIP_INSTALL) -r requirements-build.txt
+	$(PIP_INSTALL) -r requirements.txt
+	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--no-build-isolation --no-deps --editable .
+	@touch $@
+
+$(VENV)/dev.stamp: requirements-dev.txt $(VENV)/run.stamp
+	@echo "Installing the pinned tools for tests ..."
+	$(PIP_INSTALL) -r requirements-dev.txt
+	@touch $@
+
+$(VENV)/translations.stamp: $(CATALOGUES) $(VENV)/run.stamp
+	@for catalogues in $(sort $(dir $(patsubst %/,%,$(dir $(patsubst %/,%,$(dir $(CATALOGUES))))))); do \
+		$(BIN)/pybabel --quiet compile --directory $$catalogues || exit 1; \
+	done
+	@touch $@
+
+# ---- running -------------------------------------------------------------------------------------
+
+# exec: Ctrl-C and SIGTERM reach the program itself.
+run: $(VENV)/run.stamp $(VENV)/translations.stamp
+	@exec $(BIN)/steunpunt run
+
+# ---- testing -------------------------------------------------------------------------------------
+
+test: system-packages $(VENV)/dev.stamp $(VENV)/translations.stamp
+	@$(MAKE) --no-print-directory format lint types contracts audit
+	@$(MAKE) --no-print-directory fast slow
+	@echo "Everything passed."
+
+check: $(VENV)/dev.stamp $(VENV)/translations.stamp
+	@$(MAKE) --no-print-directory format lint types contracts
+	$(BIN)/python -m pytest $(FAST)
+
+format: $(VENV)/dev.stamp
+	$(BIN)/ruff format --check --quiet . || { echo "mend with: $(BIN)/ruff format ."; exit 1; }
+
+lint: $(VENV)/dev.stamp
+	$(BIN)/ruff check --quiet .
+
+types: $(VENV)/dev.stamp
+	$(BIN)/mypy
+
+contracts: $(VENV)/dev.stamp
+	$(BIN)/lint-imports
+
+# An advisory that stands is a failure. No advisory source within reach is not, but it is said.
+audit: $(VENV)/dev.stamp
+	@deploy/audit.sh $(BIN)/pip-audit requirements.txt
+
+# The fast tests are measured, the slow ones drive real servers and browsers, and each may be killed.
+fast: $(VENV)/dev.stamp $(VENV)/translations.stamp
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest $(FAST)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --include='$(GATED)' --omit='crypto/wordlists/choose_dutch.py' --fail-under=100
+
+slow: $(VENV)/dev.stamp $(VENV)/translations.stamp
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m slow
+
+system-packages:
+	@deploy/system-packages.sh
+
+# ---- measuring and proving -----------------------------------------------------------------------
+
+bench: $(VENV)/dev.stamp $(VENV)/translations.stamp
+	$(BIN)/python -m bench.run
+
+prove: system-packages $(VENV)/dev.stamp $(VENV)/translations.stamp
+	STEUNPUNT_PROVE=whole $(BIN)/python -m pytest tests/proofs -m slow -p no:randomly -rP
+
+screenshots: system-packages $(VENV)/dev.stamp $(VENV)/translations.stamp
+	$(BIN)/python -m docs.screenshots.take
+
+# ---- keeping -------------------------------------------------------------------------------------
+
+# No index host is written into any of them: whoever installs uses an index of their own.
+PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --allow-unsafe --generate-hashes \
+	--no-emit-find-links --no-emit-index-url --no-emit-trusted-host --strip-extras
+
+lock: $(VENV)/dev.stamp
+	$(PIP_COMPILE) --output-file requirements.txt pyproject.toml
+	$(PIP_COMPILE) --extra dev --constraint requirements.txt --output-file requirements-dev.txt pyproject.toml
+	$(PIP_COMPILE) --only-build-deps --build-deps-for editable --output-file requirements-build.txt pyproject.toml
+
+clean:
+	rm -rf $(VENV) .cache build dist *.egg-info .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache \
+		.ruff_cache .import_linter_cache
+	find $(PACKAGES) tests -name __pycache__ -prune -exec rm -rf {} +
+	find $(PACKAGES) -name '*.mo' -exec rm -f {} +

@@ -1,0 +1,1 @@
+"""What we measure and how: every figure stands beside a baseline from the same run, on the same machine."""

@@ -1,0 +1,22 @@
+"""Serve the yardsticks under the very gunicorn of the source interface."""
+
+import sys
+from pathlib import Path
+
+from bench import baseline_app
+from deploy.serve import Server
+
+
+def main(path: str, bind: str, workers: str, threads: str) -> None:
+    """Serve until SIGTERM."""
+    Server(
+        lambda: baseline_app.create_app(Path(path)),
+        bind=bind,
+        workers=int(workers),
+        threads=int(threads),
+        stop_seconds=10,
+    ).run()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

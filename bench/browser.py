@@ -1,0 +1,193 @@
+"""The leanest HTTP/1.1 client that can play a browser: the server is measured, not the client."""
+
+import secrets
+import socket
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Self
+
+_PIECE_BYTES = 256 * 1024  # as much as one write of a body generated on the fly carries
+
+
+class BadAnswerError(Exception):
+    """The server answered something that is no well-formed HTTP, or closed without a word."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One whole response; header names are lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def location(self) -> str:
+        """Return the path of a redirect, without scheme and host."""
+        where = self.headers["location"]
+        return "/" + where.split("/", 3)[3] if "://" in where else where
+
+
+class Browser:
+    """One connection that is kept open, and the cookies of one origin."""
+
+    def __init__(self, host: str, port: int, cookies: Mapping[str, str] | None = None) -> None:
+        self.host, self.port = host, port
+        self.cookies = dict(cookies or {})
+        self._socket: socket.socket | None = None
+        self._buffer = b""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection; the cookies stay."""
+        if self._socket is not None:
+            self._socket.close()
+        self._socket, self._buffer = None, b""
+
+    def get(self, path: str) -> Answer:
+        """Fetch a page; a connection the server has closed meanwhile is opened again, once."""
+        try:
+            return self._exchange(self._head("GET", path, ""))
+        except (BadAnswerError, ConnectionError):
+            return self._exchange(self._head("GET", path, ""))
+
+    def post(
+        self, path: str, media_type: str, body: bytes | Iterable[bytes], length: int | None = None
+    ) -> Answer:
+        """Send a form; an iterable body is written as it comes and needs its `length` in bytes."""
+        size = len(body) if isinstance(body, bytes) else length
+        head = self._head("POST", path, f"Content-Type: {media_type}\r\nContent-Length: {size}\r\n")
+        if isinstance(body, bytes):
+            return self._exchange(head + body)
+        return self._exchange(head, body)
+
+    def follow(self, answer: Answer) -> Answer:
+        """Fetch where a 303 points to; any other answer is returned as it is."""
+        return self.get(answer.location) if answer.status == 303 else answer
+
+    def _head(self, method: str, path: str, more: str) -> bytes:
+        cookie = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        lines = f"{method} {path} HTTP/1.1\r\nHost: {self.host}:{self.port}\r\nAccept-Language: en\r\n{more}"
+        return (lines + (f"Cookie: {cookie}\r\n" if cookie else "") + "\r\n").encode()
+
+    def _exchange(self, head: bytes, body: Iterable[bytes] = ()) -> Answer:
+        if self._socket is None:
+            self._socket = socket.create_connection((self.host, self.port), timeout=120)
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            self._socket.sendall(head)
+            for piece in body:
+                self._socket.sendall(piece)
+            return self._read_answer()
+        except (OSError, BadAnswerError):
+            self.close()
+            raise
+
+    def _read_answer(self) -> Answer:
+        head = self._read_until(b"\r\n\r\n")
+        first, *lines = head.decode("latin-1").split("\r\n")
+        headers: dict[str, str] = {}
+        for line in lines:
+            name, _, value = line.partition(":")
+            name, value = name.lower(), value.strip()
+            if name == "set-cookie":
+                self._keep_cookie(value)
+            headers[name] = value
+        status = int(first.split(" ", 2)[1])
+        if headers.get("transfer-encoding") == "chunked":
+            body = b"".join(self._read_chunks())
+        else:
+            body = self._read_exactly(int(headers.get("content-length", "0")))
+        if headers.get("connection", "").lower() == "close":
+            self.close()
+        return Answer(status, headers, body)
+
+    def _keep_cookie(self, line: str) -> None:
+        pair, _, rest = line.partition(";")
+        name, _, value = pair.partition("=")
+        if "max-age=0" in rest.lower() or not value:
+            self.cookies.pop(name.strip(), None)
+        else:
+            self.cookies[name.strip()] = value.strip()
+
+    def _read_chunks(self) -> Iterator[bytes]:
+        while size := int(self._read_until(b"\r\n"), 16):
+            yield self._read_exactly(size)
+            self._read_until(b"\r\n")
+        self._read_until(b"\r\n")
+
+    def _more(self) -> bytes:
+        if self._socket is None:
+            raise BadAnswerError("closed")
+        piece = self._socket.recv(256 * 1024)
+        if not piece:
+            raise BadAnswerError("the server closed the connection")
+        return piece
+
+    def _read_until(self, mark: bytes) -> bytes:
+        while mark not in self._buffer:
+            self._buffer += self._more()
+        taken, _, self._buffer = self._buffer.partition(mark)
+        return taken
+
+    def _read_exactly(self, size: int) -> bytes:
+        pieces, have = [self._buffer], len(self._buffer)
+        while have < size:
+            pieces.append(self._more())
+            have += len(pieces[-1])
+        whole = b"".join(pieces)
+        self._buffer = whole[size:]
+        return whole[:size]
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A multipart form whose last field is a file of `file_bytes` made on the fly, never held in memory."""
+
+    fields: Mapping[str, str]
+    file_field: str
+    file_bytes: int
+    file_name: str = "evidence.bin"
+    boundary: str = "bench-7f3a9d51c2"
+
+    @property
+    def media_type(self) -> str:
+        """Return the Content-Type of the body."""
+        return f"multipart/form-data; boundary={self.boundary}"
+
+    @property
+    def length(self) -> int:
+        """Return the size of the whole body in bytes."""
+        return len(self._before) + self.file_bytes + len(self._after)
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield the body in pieces of at most 256 KiB; random bytes, so that no boundary hides in them."""
+        yield self._before
+        block = secrets.token_bytes(_PIECE_BYTES)
+        whole, rest = divmod(self.file_bytes, _PIECE_BYTES)
+        for _ in range(whole):
+            yield block
+        yield block[:rest]
+        yield self._after
+
+    @property
+    def _before(self) -> bytes:
+        parts = [
+            f'--{self.boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+            for name, value in self.fields.items()
+        ]
+        if self.file_bytes:
+            parts.append(
+                f'--{self.boundary}\r\nContent-Disposition: form-data; name="{self.file_field}"; '
+                f'filename="{self.file_name}"\r\nContent-Type: application/octet-stream\r\n\r\n'
+            )
+        return "".join(parts).encode()
+
+    @property
+    def _after(self) -> bytes:
+        return (("\r\n" if self.file_bytes else "") + f"--{self.boundary}--\r\n").encode()

@@ -1,0 +1,306 @@
+"""Fill a store: with mailboxes really sealed and signed, or with a million rows of the right shape.
+
+Rows go in by `executemany`, past the store's own functions: what is measured is how the interfaces do on a
+full store, not how it came to be full. Nothing may have the store open meanwhile.
+"""
+
+import contextlib
+import multiprocessing
+import os
+import secrets
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from bench.world import Desk
+from crypto import entry, keyring, mailbox_keys, passphrase
+from crypto.content import Content, Kind
+from crypto.keyring import Keyring
+from crypto.letterhead import Letterhead
+from crypto.mailbox_keys import MailboxKeys
+from crypto.names import Digest, EntryId, Root
+from crypto.signing import DeskWriter, SourceWriter
+from store import engine, entries, letterheads
+from store.schema import SHIELD, Base, EntryRow, HeadRow, MailboxRow, SealedRow, new_id
+
+_NO_ENTRY = Digest(bytes(32))
+_BATCH = 50  # mailboxes sealed by one process at a time
+_ROWS = 2000  # inserted by one statement
+_TEXT = "What happened on that day, told in so many words. " * 20  # 1 KB
+
+_FRESH_BYTES = 64
+_FILLER = secrets.token_bytes(64 * 1024)
+
+_Row = Mapping[str, Any]
+_Item = TypeVar("_Item")
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Rows of some mailboxes, by table."""
+
+    mailboxes: list[_Row] = field(default_factory=list)
+    heads: list[_Row] = field(default_factory=list)
+    entries: list[_Row] = field(default_factory=list)
+    sealed: list[_Row] = field(default_factory=list)
+
+    @property
+    def tables(self) -> Sequence[tuple[type[Base], Sequence[_Row]]]:
+        return (
+            (MailboxRow, self.mailboxes),
+            (HeadRow, self.heads),
+            (EntryRow, self.entries),
+            (SealedRow, self.sealed),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Pen:
+    """What it takes to write for the desk: its letterhead and its workstation's key."""
+
+    letterhead: Letterhead
+    desk: DeskWriter
+
+
+def letterhead(desk: Desk) -> Letterhead:
+    """Return the letterhead in the store; the servers have verified it."""
+    store = engine.open_store(desk.path("source", "store_path"))
+    with store.reading() as session:
+        latest = letterheads.latest(session)
+    store.close()
+    if latest is None:
+        raise LookupError("the store has no letterhead")
+    _, body, _ = latest
+    return Letterhead.from_bytes(body)
+
+
+def open_keyring(desk: Desk) -> Keyring:
+    """Open the desk's keyring, as the adviser would."""
+    raw = desk.path("adviser", "keyring_path").read_bytes()
+    return keyring.open_keyring(raw, desk.passphrase, str(desk.section("source")["fingerprint"]))
+
+
+def pen(desk: Desk) -> Pen:
+    """Take up the desk's pen."""
+    strand = open_keyring(desk).strand
+    return Pen(letterhead(desk), DeskWriter(strand.id, strand.seed))
+
+
+def replies(desk: Desk, kept: str, count: int) -> None:
+    """Have the desk answer so often in the mailbox of a passphrase, through the store's own functions."""
+    ours = pen(desk)
+    salt, cost = ours.letterhead.site_salt, ours.letterhead.argon2.params
+    keys = mailbox_keys.derive(passphrase.root(kept, salt, cost))
+    store = engine.open_store(desk.path("source", "store_path"))
+    with store.reading() as session:
+        seen = [Digest(head.digest) for head in entries.heads(session, keys.address)]
+    previous = _NO_ENTRY
+    for number in range(1, count + 1):
+        signed = _sealed(ours, keys, ours.desk, _Place(number, previous, seen, _today()))
+        row, sealed = _rows_of(signed)
+        with store.writing() as session:
+            entries.append(
+                session,
+                **{name: row[name] for name in row if name not in {"id", "day"}},
+                day=_today(),
+                header=sealed["header"],
+                payload=sealed["payload"],
+                previous=previous,
+            )
+        previous = signed.digest
+    store.close()
+
+
+def mailboxes(desk: Desk, count: int, shortest: int, longest: int) -> list[bytes]:
+    """Add mailboxes of `shortest` to `longest` entries, source and desk in turns; return their addresses."""
+    ours = pen(desk)
+    whole, rest = divmod(count, _BATCH)
+    sizes = [_BATCH] * whole + ([rest] if rest else [])
+    addresses = []
+    context = multiprocessing.get_context("fork")
+    with ProcessPoolExecutor(mp_context=context) as pool, _filling(_store_path(desk)) as database:
+        for batch in pool.map(partial(_sealed_batch, ours, shortest, longest), sizes):
+            for table, rows in batch.tables:
+                _insert(database, table, rows)
+            addresses += [row["address"] for row in batch.mailboxes]
+    return addresses
+
+
+def rows(desk: Desk, count: int, entries_each: int = 10) -> None:
+    """Add `count` entries of random bytes in the sizes of real ones, in mailboxes of `entries_each`."""
+    example = _sealed_batch(pen(desk), 1, 1, 1)
+    addresses = [secrets.token_bytes(20) for _ in range(max(1, count // entries_each))]
+    with _filling(_store_path(desk)) as database:
+        for some in _portions(addresses):
+            _insert(database, MailboxRow, [_like(example.mailboxes[0], address=each) for each in some])
+            _insert(database, HeadRow, [_like(example.heads[0], address=each) for each in some])
+        places = [(address, number + 1) for number in range(entries_each) for address in addresses][:count]
+        ids = sorted(new_id() for _ in places)  # in the order of the table: pages are written once
+        secrets.SystemRandom().shuffle(places)  # and a mailbox's entries lie apart, as they come in
+        for part in _portions(list(zip(ids, places, strict=True))):
+            open_rows = [
+                _like(example.entries[0], id=row, address=address, number=number)
+                for row, (address, number) in part
+            ]
+            _insert(database, EntryRow, open_rows)
+            _insert(database, SealedRow, [_like(example.sealed[0], id=row) for row, _ in part])
+
+
+def _sealed_batch(ours: Pen, shortest: int, longest: int, count: int) -> _Batch:
+    batch = _Batch()
+    for _ in range(count):
+        _fill_mailbox(batch, ours, shortest + secrets.randbelow(longest - shortest + 1))
+    return batch
+
+
+def _fill_mailbox(batch: _Batch, ours: Pen, lines: int) -> None:
+    keys = mailbox_keys.derive(Root(secrets.token_bytes(32)))
+    first_day = _today() - timedelta(days=secrets.randbelow(200))
+    heads: dict[bytes, tuple[int, Digest]] = {}
+    size, since, day = 0, None, first_day
+    writer: entry.Writer = SourceWriter(keys)
+    for line in range(lines):
+        writer = SourceWriter(keys) if line % 2 == 0 else ours.desk
+        day = first_day if line == 0 else _today()  # the desk's key is valid from the day it was set up
+        number, previous = heads.get(writer.strand, (0, _NO_ENTRY))
+        seen = [head[1] for strand, head in heads.items() if strand != writer.strand]
+        signed = _sealed(ours, keys, writer, _Place(number + 1, previous, seen, day))
+        row, sealed = _rows_of(signed)
+        batch.entries.append(row)
+        batch.sealed.append(sealed)
+        heads[writer.strand] = (number + 1, signed.digest)
+        size += sealed["size"]
+        since = (since or day) if line % 2 == 0 else None
+    for strand, (number, digest) in heads.items():
+        author = int(strand != b"")
+        batch.heads.append(
+            {
+                "id": new_id(),
+                "address": keys.address,
+                "author": author,
+                "strand": strand,
+                "number": number,
+                "digest": digest,
+            }
+        )
+    batch.mailboxes.append(
+        {
+            "id": new_id(),
+            "address": keys.address,
+            "recipient": keys.recipient,
+            "verify_key": keys.verify_key,
+            "opened_day": first_day.isoformat(),
+            "bytes": size,
+            "waiting_since": since and since.isoformat(),
+            "last_day": day.isoformat(),
+            "last_author": int(writer.author),
+        }
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where an entry belongs in its strand."""
+
+    number: int
+    previous: Digest
+    seen: Sequence[Digest]
+    day: date
+
+
+def _sealed(ours: Pen, keys: MailboxKeys, writer: entry.Writer, place: _Place) -> entry.SignedEntry:
+    return entry.seal(
+        Content(Kind.MESSAGE, _TEXT),
+        address=keys.address,
+        mailbox_recipient=keys.recipient,
+        letterhead=ours.letterhead,
+        by=writer,
+        entry_id=EntryId(secrets.token_bytes(16)),
+        number=place.number,
+        previous=place.previous,
+        seen=place.seen,
+        day=place.day,
+    )
+
+
+def _rows_of(signed: entry.SignedEntry) -> tuple[_Row, _Row]:
+    if signed.header is None or signed.payload is None:
+        raise ValueError("an entry was sealed without a sealed part")
+    part, row = signed.open_part, new_id()
+    return {
+        "id": row,
+        "address": part.address,
+        "author": int(part.author),
+        "strand": part.strand,
+        "number": part.number,
+        "entry_id": part.entry_id,
+        "digest": signed.digest,
+        "open_part": part.to_bytes(),
+        "signature": signed.signature,
+        "epoch": signed.epoch,
+        "day": part.day.isoformat(),
+    }, {
+        "id": row,
+        "size": len(signed.header) + len(signed.payload),
+        "shield": SHIELD,
+        "header": signed.header,
+        "payload": signed.payload,
+    }
+
+
+def _like(row: _Row, **own: object) -> _Row:
+    """Return a row with the same sizes and other bytes; what may not differ is given by name."""
+    stays = {"strand", "shield"}
+    fresh = {
+        name: _noise(len(value)) if isinstance(value, bytes) and name not in stays else value
+        for name, value in row.items()
+    }
+    return {**fresh, "id": new_id(), **own}
+
+
+def _noise(size: int) -> bytes:
+    """Return random bytes; of long ones only the first 64 are new each time: a million are needed."""
+    return os.urandom(size) if size <= _FRESH_BYTES else os.urandom(_FRESH_BYTES) + _FILLER[_FRESH_BYTES:size]
+
+
+@contextlib.contextmanager
+def _filling(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open the store without a journal, count it afterwards, and leave it as the store wants it."""
+    database = sqlite3.connect(path, isolation_level=None)
+    for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-1000000"):
+        database.execute(f"PRAGMA {pragma}")
+    database.execute("BEGIN EXCLUSIVE")
+    yield database
+    database.execute("UPDATE usage SET bytes = (SELECT coalesce(sum(size), 0) FROM sealed)")
+    database.execute("COMMIT")
+    database.execute("PRAGMA journal_mode=WAL")
+    database.close()
+    with path.open("rb+") as written:
+        os.fsync(written.fileno())  # the disk's own work ends before anybody measures
+
+
+def _insert(database: sqlite3.Connection, table: type[Base], rows: Iterable[_Row]) -> None:
+    rows = list(rows)
+    if rows:
+        names = list(rows[0])
+        columns, marks = ", ".join(names), ", ".join(f":{name}" for name in names)
+        into = f"INSERT INTO {table.__tablename__} ({columns}) VALUES ({marks})"  # noqa: S608  # our names
+        database.executemany(into, rows)
+
+
+def _portions(whole: Sequence[_Item]) -> Iterator[Sequence[_Item]]:
+    for start in range(0, len(whole), _ROWS):
+        yield whole[start : start + _ROWS]
+
+
+def _store_path(desk: Desk) -> Path:
+    return desk.path("source", "store_path")
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()

@@ -1,0 +1,103 @@
+"""Server processes: started on free loopback ports, ended by their own process id and nobody else's."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import memory
+
+_START_SECONDS = 60
+_STOP_SECONDS = 20
+
+
+class NotStartedError(Exception):
+    """A server ended, or did not listen in time; the message is the end of what it wrote."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running server and the address it listens on."""
+
+    process: subprocess.Popen[bytes]
+    host: str
+    port: int
+
+    @property
+    def workers(self) -> list[int]:
+        """Return the process ids of gunicorn's workers."""
+        return memory.children(self.process.pid)
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """Return a port of `host` that nobody listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextlib.contextmanager
+def running(argv: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a program in a session of its own, throw away what it says, and end it afterwards."""
+    process = subprocess.Popen(
+        argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        yield process
+    finally:
+        _end(process)
+
+
+@contextlib.contextmanager
+def serving(argv: Sequence[str], host: str, port: int) -> Iterator[Server]:
+    """Start a server, wait until it answers, and end it afterwards.
+
+    Raises:
+        NotStartedError: it ended before it answered, or did not answer within a minute.
+    """
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(argv, stdout=said, stderr=said, start_new_session=True)
+        try:
+            if not _listens(process, host, port):
+                said.seek(0)
+                raise NotStartedError(said.read().decode("utf-8", "replace")[-2000:])
+            yield Server(process, host, port)
+        finally:
+            _end(process)
+
+
+def _listens(process: subprocess.Popen[bytes], host: str, port: int) -> bool:
+    deadline = time.monotonic() + _START_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        with contextlib.suppress(OSError), socket.create_connection((host, port), timeout=5) as probe:
+            # An answer, not only an open port: gunicorn listens before its workers are there.
+            probe.sendall(f"GET / HTTP/1.0\r\nHost: {host}:{port}\r\n\r\n".encode())
+            if probe.recv(4) == b"HTTP":
+                return True
+        time.sleep(0.05)
+    return False
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)  # its own session: the group is this server and its workers
+        process.wait()
+
+
+@contextlib.contextmanager
+def folder_on_disk() -> Iterator[Path]:
+    """Make a folder that goes afterwards; under the project, since /tmp may be memory."""
+    parent = Path.cwd() / ".cache" / "bench"
+    parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=parent) as folder:
+        yield Path(folder)

@@ -1,0 +1,115 @@
+"""A source at the other end of the line: opens a mailbox, comes back, leaves messages and files."""
+
+import html
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from bench.browser import Answer, Browser
+from bench.forms import URLENCODED, Form, form_to
+
+_WORDS = re.compile(r'<p class="words">(.*?)</p>', re.DOTALL)
+
+
+class WrongAnswerError(Exception):
+    """The server answered, and not what was asked; the message names the step and the status."""
+
+
+@dataclass(frozen=True, slots=True)
+class Returning:
+    """What one needs to go on in a mailbox that is open: picklable, for clients in other processes."""
+
+    host: str
+    port: int
+    cookies: Mapping[str, str]
+
+    def source(self) -> "Source":
+        """Return a source with a connection of their own."""
+        return Source(self.host, self.port, self.cookies)
+
+
+class Source:
+    """One browser before the source interface, in English."""
+
+    def __init__(self, host: str, port: int, cookies: Mapping[str, str] | None = None) -> None:
+        self.browser = Browser(host, port, cookies)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.browser.close()
+
+    def returning(self) -> Returning:
+        """Return what another process needs to use the mailbox that is open here."""
+        return Returning(self.browser.host, self.browser.port, dict(self.browser.cookies))
+
+    def start_page(self) -> None:
+        """Read the start page."""
+        _expect(self.browser.get("/en/"), 200, "start page")
+
+    def open_mailbox(self) -> str:
+        """Go from the page that gives a passphrase to the first page of the open mailbox."""
+        shown = _expect(self.browser.get("/en/begin"), 200, "passphrase")
+        passphrase = _passphrase(shown)
+        noted = form_to(shown, "/en/begin", ending="/practise")
+        asked = _expect(self._send(noted, {}), 200, "practise")
+        practise = form_to(asked, "/en/practise", ending="/practise")
+        entered = _expect(self._send(practise, {"words": passphrase}), 303, "practised")
+        _expect(self.browser.follow(entered), 200, "new mailbox")
+        return passphrase
+
+    def log_in(self, passphrase: str) -> Answer:
+        """Log in and return the whole mailbox page."""
+        return self.log_in_with(self.log_in_form(), passphrase)
+
+    def log_in_form(self) -> Form:
+        """Return the empty log-in form."""
+        path = "/en/log-in"
+        return form_to(_expect(self.browser.get(path), 200, "log-in"), path, ending="/log-in")
+
+    def log_in_with(self, form: Form, passphrase: str) -> Answer:
+        """Send a log-in form that is on the screen and return the whole mailbox page."""
+        entered = _expect(self._send(form, {"words": passphrase}), 303, "log-in")
+        return _expect(self.browser.follow(entered), 200, "mailbox")
+
+    def mailbox(self) -> str:
+        """Return the text of the mailbox page, without markup."""
+        page = _expect(self.browser.get("/en/mailbox"), 200, "mailbox")
+        return html.unescape(re.sub(r"<[^>]*>", " ", page.body.decode()))
+
+    def write_form(self) -> Form:
+        """Return the form to write in, with an entry id of its own."""
+        path = "/en/mailbox/write"
+        return form_to(_expect(self.browser.get(path), 200, "write"), path, ending="/write")
+
+    def leave(self, form: Form, text: str, file_bytes: int = 0) -> str:
+        """Send a message, with a file if any, and return the path of its receipt."""
+        upload = form.upload({"text": text}, file_bytes)
+        body = upload if file_bytes else b"".join(upload)
+        answer = self.browser.post(form.action, upload.media_type, body, upload.length)
+        return _expect(answer, 303, "leave").location
+
+    def submit(self, text: str) -> bool:
+        """Write, post and read the receipt; return whether it is the receipt of this very entry."""
+        form = self.write_form()
+        receipt = self.leave(form, text)
+        page = self.browser.get(receipt)
+        return page.status == 200 and receipt.endswith("/" + form.hidden["entry_id"])
+
+    def _send(self, form: Form, fields: Mapping[str, str]) -> Answer:
+        return self.browser.post(form.action, URLENCODED, form.filled(fields))
+
+
+def _expect(answer: Answer, status: int, step: str) -> Answer:
+    if answer.status != status:
+        raise WrongAnswerError(f"{step}: {answer.status}")
+    return answer
+
+
+def _passphrase(page: Answer) -> str:
+    found = _WORDS.search(page.body.decode())
+    if found is None:
+        raise WrongAnswerError("passphrase: none on the page")
+    return " ".join(re.sub(r"<[^>]*>", " ", found[1]).split())

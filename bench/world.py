@@ -1,0 +1,106 @@
+"""A whole mailbox on this machine: a desk in a folder of its own, both interfaces on free ports.
+
+    with processes.folder_on_disk() as folder:
+        desk = set_up(folder)
+        with open_doors(desk) as world:
+            world.source.port, world.adviser.port, desk.passphrase
+
+Whoever needs a full store fills it between the two steps. Only what was started here is ended.
+"""
+
+import contextlib
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bench import processes
+from bench.processes import Server
+
+SOURCE_HOST, ADVISER_HOST = "127.0.0.1", "127.0.0.2"  # cookies ignore ports
+_COMMAND = (sys.executable, "-m", "deploy.command")
+_PASSPHRASE = re.compile(r"^ +([a-z]+(?: [a-z]+)+)$", re.MULTILINE)
+
+
+class NotSetUpError(Exception):
+    """The setup command failed, or printed no passphrase; the message is what it said of itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What `steunpunt setup` made."""
+
+    settings: Path
+    passphrase: str = field(repr=False)
+
+    def section(self, name: str) -> Mapping[str, Any]:
+        """Return one section of the settings file."""
+        found: Mapping[str, Any] = tomllib.loads(self.settings.read_text("utf-8"))[name]
+        return found
+
+    def path(self, section: str, name: str) -> Path:
+        """Return a path of the settings; relative ones start at the settings file."""
+        return self.settings.parent / str(self.section(section)[name])
+
+    def address(self, section: str) -> tuple[str, int]:
+        """Return the host and the port that an interface binds to."""
+        host, _, port = str(self.section(section)["bind"]).rpartition(":")
+        return host, int(port)
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """A desk whose doors are open."""
+
+    desk: Desk
+    source: Server
+    adviser: Server
+
+
+def set_up(folder: Path, overrides: Mapping[str, int] | None = None) -> Desk:
+    """Make a desk with fresh keys and an empty store in `folder`, on ports that are free now.
+
+    `overrides` replaces numbers of the settings file, in every section that has the key.
+
+    Raises:
+        NotSetUpError: the command failed.
+    """
+    settings = folder / "config.toml"
+    ports = [
+        f"--source-bind={SOURCE_HOST}:{processes.free_port(SOURCE_HOST)}",
+        f"--adviser-bind={ADVISER_HOST}:{processes.free_port(ADVISER_HOST)}",
+    ]
+    said = subprocess.run(
+        [*_COMMAND, "--settings", settings, "setup", *ports], check=False, capture_output=True, text=True
+    )
+    shown = _PASSPHRASE.search(said.stdout)
+    if said.returncode or shown is None:
+        raise NotSetUpError(said.stderr[-2000:])
+    text = settings.read_text("utf-8")
+    for name, value in (overrides or {}).items():
+        text = re.sub(rf"^{name} = .*$", f"{name} = {value}", text, flags=re.MULTILINE)
+    settings.write_text(text, "utf-8")
+    return Desk(settings, shown[1])
+
+
+@contextlib.contextmanager
+def open_doors(desk: Desk) -> Iterator[World]:
+    """Run both interfaces and the sweeper, and stop them afterwards."""
+    with contextlib.ExitStack() as stack:
+        source = stack.enter_context(serving(desk, "source"))
+        adviser = stack.enter_context(serving(desk, "adviser"))
+        stack.enter_context(processes.running([*_COMMAND, "--settings", str(desk.settings), "sweep"]))
+        yield World(desk, source, adviser)
+
+
+@contextlib.contextmanager
+def serving(desk: Desk, interface: str) -> Iterator[Server]:
+    """Run one interface, `source` or `adviser`, and stop it afterwards."""
+    host, port = desk.address(interface)
+    argv = [*_COMMAND, "--settings", str(desk.settings), "serve", interface]
+    with processes.serving(argv, host, port) as server:
+        yield server

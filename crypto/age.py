@@ -1,0 +1,163 @@
+"""age v1 files, whole or as a stream, both directions. The one place the rest of the house uses age through.
+
+Source: https://c2sp.org/age.
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from crypto.age_header import FILE_KEY_BYTES, HEADER_BYTES_MAX, Header, split
+from crypto.age_recipients import (
+    PQ_RECIPIENT_BYTES,
+    Identity,
+    PQIdentity,
+    PQRecipient,
+    Recipient,
+    X25519Identity,
+    X25519Recipient,
+)
+from crypto.age_stream import CHUNK_BYTES, StreamWriter, open_stream, payload_bytes
+from crypto.errors import MalformedError, MixedRecipientsError, UnreadableError
+
+__all__ = [
+    "CHUNK_BYTES",
+    "HEADER_BYTES_MAX",
+    "PQ_RECIPIENT_BYTES",
+    "Header",
+    "Identity",
+    "PQIdentity",
+    "PQRecipient",
+    "Reader",
+    "Recipient",
+    "Sealed",
+    "Writer",
+    "X25519Identity",
+    "X25519Recipient",
+    "open_sealed",
+    "payload_bytes",
+    "seal",
+    "split",
+    "unwrap",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A whole age file: its bytes are `header + payload`."""
+
+    header: bytes
+    payload: bytes
+    file_key: bytes = field(repr=False)
+
+
+class Writer:
+    """Seals a file while its plaintext arrives (push); holds back at most 64 KiB."""
+
+    __slots__ = ("_stream", "file_key", "header")
+    header: Final[bytes]
+    file_key: Final[bytes]
+
+    def __init__(self, recipients: Sequence[Recipient]) -> None:
+        """Draw a file key and wrap it for each recipient, in this order.
+
+        Raises:
+            MixedRecipientsError: post-quantum and other recipients together, or none at all.
+        """
+        if len({recipient.post_quantum for recipient in recipients}) != 1:
+            raise MixedRecipientsError
+        self.file_key = os.urandom(FILE_KEY_BYTES)
+        stanzas = [recipient.wrap(self.file_key) for recipient in recipients]
+        self.header = Header.make(stanzas, self.file_key).to_bytes()
+        self._stream = StreamWriter(self.file_key)
+
+    def __repr__(self) -> str:
+        return "Writer()"
+
+    def update(self, plaintext: bytes) -> bytes:
+        """Take more plaintext, of any length; return the payload bytes that are ready, perhaps none."""
+        return self._stream.update(plaintext)
+
+    def finish(self) -> bytes:
+        """Return the rest of the payload. Call it once, and nothing after it."""
+        return self._stream.finish()
+
+
+class Reader:
+    """Opens a file whose payload comes in pieces of any size (pull).
+
+    Iterating yields plaintext in pieces of at most 64 KiB, each authentic and in its place. Whether the file
+    is whole is known only when the iteration ends without an error.
+    """
+
+    __slots__ = ("_chunks", "file_key")
+    file_key: Final[bytes]
+
+    def __init__(self, header: bytes, identities: Sequence[Identity], chunks: Iterable[bytes]) -> None:
+        """Find the file key; no payload is read yet.
+
+        Raises:
+            UnreadableError: none of the identities opens this header.
+        """
+        self.file_key = unwrap(header, identities)
+        self._chunks = chunks
+
+    def __repr__(self) -> str:
+        return "Reader()"
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield the plaintext.
+
+        Raises:
+            UnreadableError: the payload is damaged, cut off, or not of this header.
+        """
+        return open_stream(self.file_key, self._chunks)
+
+
+def seal(plaintext: bytes, recipients: Sequence[Recipient]) -> Sealed:
+    """Seal bytes to recipients, whose stanzas come in this order: the desk's first, the mailbox's second.
+
+    Raises:
+        MixedRecipientsError: post-quantum and other recipients together, or none at all.
+    """
+    writer = Writer(recipients)
+    payload = writer.update(plaintext) + writer.finish()
+    return Sealed(writer.header, payload, writer.file_key)
+
+
+def open_sealed(header: bytes, payload: bytes, identities: Sequence[Identity]) -> tuple[bytes, bytes]:
+    """Return the whole plaintext and the file key.
+
+    Raises:
+        UnreadableError: it cannot be opened, whatever the reason.
+    """
+    reader = Reader(header, identities, [payload])
+    return b"".join(reader), reader.file_key
+
+
+def unwrap(header: bytes, identities: Sequence[Identity]) -> bytes:
+    """Return the file key of a header. Each identity is tried on each stanza, in their orders.
+
+    Stanzas name no recipient, so trying is the only way, and a file's readers stay unknown to others.
+
+    Raises:
+        UnreadableError: it is malformed, was changed, or is for somebody else.
+    """
+    try:
+        parsed = Header.from_bytes(header)
+        file_key = _first_file_key(parsed, identities)
+    except MalformedError as why:
+        raise UnreadableError from why
+    if file_key is None or not parsed.is_made_with(file_key):
+        raise UnreadableError
+    return file_key
+
+
+def _first_file_key(header: Header, identities: Sequence[Identity]) -> bytes | None:
+    for identity in identities:
+        for stanza in header.stanzas:
+            file_key = identity.unwrap(stanza)
+            if file_key is not None:
+                return file_key
+    return None

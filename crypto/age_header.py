@@ -1,0 +1,117 @@
+"""The textual header of an age file: stanzas that wrap the file key, and a MAC over them.
+
+Source: C2SP age, "Header".
+"""
+
+import hmac
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from crypto.base64_text import from_base64, to_base64
+from crypto.errors import MalformedError
+from crypto.kdf import hkdf
+
+FILE_KEY_BYTES = 16
+HEADER_BYTES_MAX = 64 * 1024  # ours with two post-quantum stanzas takes 3.2 KiB; a keyring with 30 slots fits
+_VERSION_LINE = b"age-encryption.org/v1\n"
+_COLUMNS = 64  # of a stanza's body
+_MAC_BYTES = 32
+_MARK = b"---"
+_ARGUMENTS = re.compile(r"-> ([\x21-\x7e]+(?: [\x21-\x7e]+)*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Stanza:
+    """One way to the file key: a type, its arguments, and what they wrap."""
+
+    arguments: tuple[str, ...]  # printable ASCII without spaces, at least one
+    body: bytes
+
+    def to_bytes(self) -> bytes:
+        """Write the stanza, its body wrapped at 64 columns and always ended by a shorter line."""
+        body = to_base64(self.body)
+        lines = [body[at : at + _COLUMNS] for at in range(0, len(body) + 1, _COLUMNS)]
+        return "".join(f"{line}\n" for line in ["-> " + " ".join(self.arguments), *lines]).encode("ascii")
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A parsed header; its MAC has not been checked, for only the file key can."""
+
+    stanzas: tuple[Stanza, ...]
+    mac: bytes
+
+    @classmethod
+    def make(cls, stanzas: Sequence[Stanza], file_key: bytes) -> Self:
+        """Put a MAC under stanzas."""
+        return cls(tuple(stanzas), _mac(stanzas, file_key))
+
+    def is_made_with(self, file_key: bytes) -> bool:
+        """Tell whether whoever wrote this header knew the file key, and nothing in it changed since."""
+        return hmac.compare_digest(self.mac, _mac(self.stanzas, file_key))
+
+    def to_bytes(self) -> bytes:
+        """Write the header, from the version line up to the newline after the MAC."""
+        return _before_mac(self.stanzas) + f" {to_base64(self.mac)}\n".encode("ascii")
+
+    @classmethod
+    def from_bytes(cls, raw: bytes) -> Self:
+        """Accept exactly what `to_bytes` writes, up to 64 KiB.
+
+        There is one spelling of every header, so nobody can change a byte and keep the meaning.
+
+        Raises:
+            MalformedError: anything else.
+        """
+        if len(raw) > HEADER_BYTES_MAX or not raw.startswith(_VERSION_LINE) or not raw.endswith(b"\n"):
+            raise MalformedError
+        try:
+            lines = raw[len(_VERSION_LINE) : -1].decode("ascii").split("\n")
+        except UnicodeDecodeError as why:
+            raise MalformedError from why
+        mac_line = lines.pop()
+        stanzas: list[Stanza] = []
+        while lines:
+            stanzas.append(_take_stanza(lines))
+        if not stanzas or not mac_line.startswith("--- "):
+            raise MalformedError
+        mac = from_base64(mac_line.removeprefix("--- "))
+        if len(mac) != _MAC_BYTES:
+            raise MalformedError
+        return cls(tuple(stanzas), mac)
+
+
+def split(age_file: bytes) -> tuple[bytes, bytes]:
+    """Cut a whole age file into header and payload, without judging either.
+
+    Raises:
+        MalformedError: no header ends within its first 64 KiB.
+    """
+    mark = age_file.find(b"\n" + _MARK, 0, HEADER_BYTES_MAX)
+    end = age_file.find(b"\n", mark + 1, HEADER_BYTES_MAX) + 1
+    if mark == -1 or end == 0:
+        raise MalformedError
+    return age_file[:end], age_file[end:]
+
+
+def _take_stanza(lines: list[str]) -> Stanza:
+    """Take the first stanza off the lines of a header."""
+    found = _ARGUMENTS.fullmatch(lines[0])
+    if found is None:
+        raise MalformedError
+    last = next((at for at in range(1, len(lines)) if len(lines[at]) != _COLUMNS), None)
+    if last is None or len(lines[last]) > _COLUMNS:
+        raise MalformedError
+    body = from_base64("".join(lines[1 : last + 1]))
+    del lines[: last + 1]
+    return Stanza(tuple(found[1].split(" ")), body)
+
+
+def _before_mac(stanzas: Sequence[Stanza]) -> bytes:
+    return _VERSION_LINE + b"".join(stanza.to_bytes() for stanza in stanzas) + _MARK
+
+
+def _mac(stanzas: Sequence[Stanza], file_key: bytes) -> bytes:
+    return hmac.digest(hkdf(file_key, info=b"header"), _before_mac(stanzas), "sha256")

@@ -1,0 +1,160 @@
+"""What a workstation remembers of the store, sealed on its own disk: no server can take back what it saw.
+
+It cannot notice that its own disk was set back to an older copy of this file; the source's side still can.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Annotated, Final, Self
+
+import msgspec
+from msgspec import Meta
+
+from crypto import age, signed_lines
+from crypto.errors import ForgedError, MalformedError, UnreadableError
+from crypto.keyring import Keyring
+from crypto.names import ADDRESS_BYTES, DIGEST_BYTES, STRAND_ID_BYTES, Address, Digest, StrandId
+
+_VERSION: Final = b"steunpunt-anchors/1"
+
+Head = tuple[int, Digest]  # number and digest of a strand's newest entry
+Heads = Mapping[StrandId, Head]
+
+
+@dataclass(frozen=True, slots=True)
+class Anchors:
+    """The newest thing seen of every strand, and of the letterhead. Every change gives new anchors."""
+
+    letterhead_serial: int = 0
+    mailboxes: Mapping[Address, Heads] = field(default_factory=dict)
+    ended: frozenset[Address] = frozenset()
+    removed: Mapping[Address, frozenset[Digest]] = field(default_factory=dict)
+
+    def advance(self, address: Address, heads: Heads, removed: frozenset[Digest] = frozenset()) -> Self:
+        """Remember newer heads of one mailbox, and its tombstones, once `chain.check` found nothing wrong.
+
+        A removal stands beside the chain, so heads do not tell one that was taken back: `removed` does.
+
+        Raises:
+            ForgedError: a strand would go back, change under its number, or return after its mailbox ended.
+        """
+        known = self.mailboxes.get(address, {})
+        for strand, head in known.items():
+            now = heads.get(strand, head)
+            if now[0] < head[0] or (now[0] == head[0] and now[1] != head[1]):
+                raise ForgedError
+        if address in self.ended:
+            raise ForgedError
+        merged = MappingProxyType({**known, **heads})
+        tombstones = self.removed.get(address, frozenset()) | removed
+        return replace(
+            self,
+            mailboxes=MappingProxyType({**self.mailboxes, address: merged}),
+            removed=MappingProxyType({**self.removed, address: tombstones}) if tombstones else self.removed,
+        )
+
+    def end(self, address: Address) -> Self:
+        """Remember that a mailbox was ended by its source, and forget its heads and tombstones."""
+        left = {other: heads for other, heads in self.mailboxes.items() if other != address}
+        removed = {other: digests for other, digests in self.removed.items() if other != address}
+        return replace(
+            self,
+            mailboxes=MappingProxyType(left),
+            ended=self.ended | {address},
+            removed=MappingProxyType(removed),
+        )
+
+    def saw_letterhead(self, serial: int) -> Self:
+        """Remember the newest letterhead.
+
+        Raises:
+            ForgedError: an older one.
+        """
+        if serial < self.letterhead_serial:
+            raise ForgedError
+        return replace(self, letterhead_serial=serial)
+
+    def to_bytes(self) -> bytes:
+        """Write the anchors as JSON, addresses and strands in their order."""
+        mailboxes = tuple(
+            (address, tuple((strand, *head) for strand, head in sorted(heads.items())))
+            for address, heads in sorted(self.mailboxes.items())
+        )
+        wire = _Wire(
+            letterhead_serial=self.letterhead_serial,
+            mailboxes=mailboxes,
+            ended=tuple(sorted(self.ended)),
+            removed=tuple((address, tuple(sorted(all_))) for address, all_ in sorted(self.removed.items())),
+        )
+        return msgspec.json.encode(wire)
+
+    @classmethod
+    def from_bytes(cls, raw: bytes) -> Self:
+        """Accept exactly what `to_bytes` writes.
+
+        Raises:
+            MalformedError: anything else.
+        """
+        try:
+            wire = msgspec.json.decode(raw, type=_Wire)
+        except (msgspec.DecodeError, UnicodeDecodeError) as why:
+            raise MalformedError from why
+        mailboxes = {
+            Address(address): MappingProxyType(
+                {StrandId(strand): (number, Digest(digest)) for strand, number, digest in heads}
+            )
+            for address, heads in wire.mailboxes
+        }
+        anchors = cls(
+            wire.letterhead_serial,
+            MappingProxyType(mailboxes),
+            frozenset(Address(address) for address in wire.ended),
+            MappingProxyType(
+                {
+                    Address(address): frozenset(Digest(digest) for digest in digests)
+                    for address, digests in wire.removed
+                }
+            ),
+        )
+        if anchors.to_bytes() != raw:
+            raise MalformedError
+        return anchors
+
+
+def seal(anchors: Anchors, keyring: Keyring) -> bytes:
+    """Return the anchors as an age file for this workstation alone, signed by it."""
+    signed = signed_lines.write(_VERSION, anchors.to_bytes(), keyring.strand.seed)
+    sealed = age.seal(signed, [keyring.anchors_identity.recipient])
+    return sealed.header + sealed.payload
+
+
+def open_anchors(raw: bytes, keyring: Keyring) -> Anchors:
+    """Open this workstation's anchors.
+
+    Raises:
+        UnreadableError: damaged, or not written by this workstation.
+    """
+    try:
+        signed, _ = age.open_sealed(*age.split(raw), [keyring.anchors_identity])
+        body, signature = signed_lines.read(_VERSION, signed)
+        signed_lines.check(_VERSION, body, signature, keyring.strand.verify_key)
+        return Anchors.from_bytes(body)
+    except (MalformedError, ForgedError) as why:
+        raise UnreadableError from why
+
+
+_AddressWire = Annotated[bytes, Meta(min_length=ADDRESS_BYTES, max_length=ADDRESS_BYTES)]
+_DigestWire = Annotated[bytes, Meta(min_length=DIGEST_BYTES, max_length=DIGEST_BYTES)]
+_HeadWire = tuple[
+    Annotated[bytes, Meta(max_length=STRAND_ID_BYTES)],  # empty for the source's strand
+    Annotated[int, Meta(ge=1, le=2**63 - 1)],
+    _DigestWire,
+]
+
+
+class _Wire(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    letterhead_serial: Annotated[int, Meta(ge=0, le=2**63 - 1)]
+    mailboxes: tuple[tuple[_AddressWire, tuple[_HeadWire, ...]], ...]
+    ended: tuple[_AddressWire, ...]
+    removed: tuple[tuple[_AddressWire, tuple[_DigestWire, ...]], ...]

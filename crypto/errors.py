@@ -1,0 +1,89 @@
+"""Every refusal of `crypto`, one class per thing a caller does differently."""
+
+from enum import StrEnum
+from typing import Self
+
+
+class CryptoError(Exception):
+    """Base of every refusal of this package."""
+
+
+class UnreadableError(CryptoError):
+    """Something sealed cannot be opened.
+
+    One class and one message whatever the reason (wrong key, damage, truncation, another format), so that
+    nothing that reaches a page or a log tells an attacker which of their guesses came close.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("this cannot be opened with these keys")
+
+
+class ForgedError(CryptoError):
+    """A signature, address, commitment or digest does not fit what it stands on."""
+
+    def __init__(self) -> None:
+        super().__init__("this was not made by who it claims, or was changed since")
+
+
+class MalformedError(CryptoError):
+    """Bytes or text that no writer of ours makes."""
+
+    def __init__(self) -> None:
+        super().__init__("this is not in a form that we write")
+
+
+class TooLongError(CryptoError):
+    """A text, a name or a list is over its limit and was not sealed."""
+
+    def __init__(self) -> None:
+        super().__init__("this is longer than the format allows")
+
+
+class MixedRecipientsError(CryptoError):
+    """A caller asked to seal one file to post-quantum and other recipients together.
+
+    The weaker recipient would decide the strength of the whole file, unseen.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("post-quantum and other recipients never share a file")
+
+
+class LetterheadRefusal(StrEnum):
+    """Why a letterhead was refused."""
+
+    FORGED = "forged"
+    MALFORMED = "malformed"
+    OLDER = "older"
+    OTHER_PARAMETERS = "other_parameters"
+
+
+class LetterheadRefusedError(CryptoError):
+    """A letterhead must not be used; `reason` says why."""
+
+    def __init__(self, reason: LetterheadRefusal) -> None:
+        super().__init__(f"this letterhead is refused: {reason}")
+        self.reason: LetterheadRefusal = reason
+
+    def __reduce__(self) -> tuple[type[Self], tuple[LetterheadRefusal]]:
+        return type(self), (self.reason,)
+
+
+class KeyringRefusal(StrEnum):
+    """Why a keyring was refused."""
+
+    UNREADABLE = "unreadable"  # wrong passphrase or damaged: nobody can tell these apart
+    OTHER_DESK = "other_desk"  # it opened, but its desk key is not the pinned one
+    OLDER = "older"
+
+
+class KeyringRefusedError(CryptoError):
+    """A keyring must not be used; `reason` says why."""
+
+    def __init__(self, reason: KeyringRefusal) -> None:
+        super().__init__(f"this keyring is refused: {reason}")
+        self.reason: KeyringRefusal = reason
+
+    def __reduce__(self) -> tuple[type[Self], tuple[KeyringRefusal]]:
+        return type(self), (self.reason,)

@@ -1,0 +1,1 @@
+"""The lists that passphrases are drawn from; LICENCES.md says where they come from."""

@@ -1,0 +1,43 @@
+"""Start the adviser's interface."""
+
+import os
+import sys
+from pathlib import Path
+
+from flask import Flask
+
+from deploy import quiet_log
+from deploy.config import load_config
+from deploy.hardening import TMPFS, close_process, refuse_readable_by_others
+from deploy.ports import refuse_taken
+from deploy.serve import Server
+from journalist_app import create_app
+from journalist_app.config import AdviserConfig
+from store.engine import open_store
+
+_STOP_SECONDS = 3  # then a locked worker is gone, and with it the keys in its memory
+_THREADS = 8
+
+
+def serve(settings: Path) -> None:
+    """Check everything that could be wrong, then serve until told to stop.
+
+    One worker, since the open keyring lives in one process; the master never holds it.
+
+    Raises:
+        DeployError: the settings or the port are not as they must be, or others can read the keyring.
+        StoreError: the store cannot be opened.
+    """
+    close_process()
+    os.environ["TMPDIR"] = TMPFS  # nothing of ours writes temporary files; a library that did finds memory
+    config = load_config(settings, "adviser", AdviserConfig)
+    refuse_taken(config.bind)
+    refuse_readable_by_others(config.keyring_path)
+    store = open_store(config.store_path)
+
+    def build() -> Flask:
+        return create_app(config, store, end_worker=server.end_worker)
+
+    quiet_log.install(sys.stderr)
+    server = Server(build, bind=config.bind, workers=1, threads=_THREADS, stop_seconds=_STOP_SECONDS)
+    server.run()

@@ -1,0 +1,191 @@
+"""The `steunpunt` command: it reads what was typed, calls one function, and prints."""
+
+import signal
+import threading
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import click
+
+from deploy.errors import DeployError
+from store.errors import StoreError
+
+_SETTINGS = Path("var/config.toml")
+
+
+class _OneSentence(click.Group):
+    """End with 1 and one sentence, without a trace, when something must be mended first."""
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  # click's own type
+        try:
+            return super().invoke(ctx)
+        except DeployError as why:
+            raise click.ClickException(str(why)) from why
+        except StoreError as why:
+            raise click.ClickException(f"{why}.".capitalize()) from why
+
+
+@click.group(cls=_OneSentence)
+@click.option(
+    "--settings",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=_SETTINGS,
+    show_default=True,
+    help="The settings file; the desk's files lie beside it.",
+)
+@click.option("--parent", type=int, hidden=True, help="End when the process with this id ends.")
+@click.pass_context
+def main(ctx: click.Context, settings: Path, parent: int | None) -> None:
+    """Run a Steunpunt Mailbox."""
+    ctx.obj = settings.absolute()
+    if parent is not None:
+        from deploy.hardening import end_with_parent
+
+        end_with_parent(parent)
+
+
+@main.command()
+@click.option("--source-bind", default="127.0.0.1:8080", show_default=True, help="Where sources come in.")
+@click.option(
+    "--adviser-bind", default="127.0.0.2:8081", show_default=True, help="Where the adviser comes in."
+)
+@click.pass_obj
+def setup(settings: Path, source_bind: str, adviser_bind: str) -> None:
+    """Make a desk with fresh keys and an empty store, unless there is one."""
+    _set_up(settings, source_bind, adviser_bind)
+    click.echo(f"The desk is set up in {settings.parent}.")
+
+
+@main.command()
+@click.option("--source-bind", default="127.0.0.1:8080", show_default=True, help="For a desk not yet set up.")
+@click.option(
+    "--adviser-bind", default="127.0.0.2:8081", show_default=True, help="For a desk not yet set up."
+)
+@click.pass_obj
+def run(settings: Path, source_bind: str, adviser_bind: str) -> None:
+    """Set up what is missing, run both interfaces and the sweeper, and stop them together."""
+    from deploy.config import load_config
+    from deploy.ports import refuse_taken
+    from deploy.supervisor import Part, run_together
+    from journalist_app.config import AdviserConfig
+    from source_app.config import SourceConfig
+
+    _set_up(settings, source_bind, adviser_bind)
+    source = load_config(settings, "source", SourceConfig)
+    adviser = load_config(settings, "adviser", AdviserConfig)
+    refuse_taken(source.bind)
+    refuse_taken(adviser.bind)
+    parts = [
+        Part("source's interface", ["serve", "source"], source.bind),
+        Part("adviser's interface", ["serve", "adviser"], adviser.bind),
+        Part("sweeper", ["sweep"]),
+    ]
+
+    def say_ready() -> None:
+        click.echo(f"Source interface:  {source.origin}")
+        click.echo(f"Adviser interface: {adviser.origin}")
+        click.echo("Ctrl-C stops both.")
+
+    run_together(settings, parts, say_ready)
+    click.echo("Stopped.")
+
+
+@main.command()
+@click.argument("interface", type=click.Choice(["source", "adviser"]))
+@click.pass_obj
+def serve(settings: Path, interface: str) -> None:
+    """Serve one interface until told to stop."""
+    if interface == "source":
+        from deploy import source
+
+        source.serve(settings)
+    else:
+        from deploy import adviser
+
+        adviser.serve(settings)
+
+
+@main.command()
+@click.option("--once", is_flag=True, help="Sweep and tidy now, then end.")
+@click.pass_obj
+def sweep(settings: Path, *, once: bool) -> None:
+    """Destroy what was deleted, every 20 seconds, and write the store anew once a night."""
+    from deploy import sweeper
+
+    if once:
+        swept = sweeper.sweep_now(settings, on_step=_say_step, on_progress=_say_progress)
+        click.echo(f"Destroyed {swept.rows} sealed parts.")
+        return
+    stop = threading.Event()
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, lambda _signal, _frame: stop.set())
+    sweeper.sweep_for_ever(settings, stop)
+
+
+@main.command()
+@click.option("--qr", type=click.File("wb"), help="Write it to this file too, as a QR code in SVG.")
+@click.pass_obj
+def fingerprint(settings: Path, qr: BinaryIO | None) -> None:
+    """Print the desk's fingerprint, as it stands on posters."""
+    import segno
+
+    from deploy.config import load_config
+    from source_app.config import SourceConfig
+
+    desk = load_config(settings, "source", SourceConfig).fingerprint
+    click.echo(desk)
+    if qr is not None:
+        segno.make_qr(desk, error="m").save(qr, kind="svg", border=4)
+
+
+@main.group()
+def letterhead() -> None:
+    """Look at what the desk tells the public."""
+
+
+@letterhead.command()
+@click.pass_obj
+def show(settings: Path) -> None:
+    """Print the letterhead in the store, once it is found true."""
+    from deploy.config import load_config
+    from deploy.pinned_letterhead import open_letterhead
+    from source_app.config import SourceConfig
+    from store.engine import open_store
+
+    config = load_config(settings, "source", SourceConfig)
+    true = open_letterhead(open_store(config.store_path), config.fingerprint, config.letterhead_serial_path)
+    click.echo(true.to_bytes().decode())
+
+
+def _set_up(settings: Path, source_bind: str, adviser_bind: str) -> None:
+    from deploy.hardening import close_process
+    from deploy.setup import set_up
+
+    close_process()
+
+    def show_once(passphrase: str) -> None:
+        click.echo(
+            "The adviser's passphrase, shown this once:\n\n"
+            f"    {passphrase}\n\n"
+            "Write it down. It opens the desk's keys, and nobody can make a new one.\n"
+        )
+
+    set_up(
+        settings,
+        source_bind=source_bind,
+        adviser_bind=adviser_bind,
+        show_passphrase=show_once,
+        on_step=_say_step,
+    )
+
+
+def _say_step(what_comes: str) -> None:
+    click.echo(f"{what_comes} ...", err=True)
+
+
+def _say_progress(done: int, total: int) -> None:
+    click.echo(f"\r{done} of {total} sealed parts", err=True, nl=done >= total)
+
+
+if __name__ == "__main__":
+    main()

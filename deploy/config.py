@@ -1,0 +1,179 @@
+"""Read the settings file: one section for each process, every fault in one message, never a value."""
+
+import ipaddress
+import re
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from datetime import date
+from pathlib import Path
+from types import GenericAlias
+from typing import Any, TypeVar, get_type_hints
+
+from deploy.errors import ConfigError
+
+_Config = TypeVar("_Config")
+_Table = dict[str, Any]
+
+_PORTS = range(1, 65536)
+_SECTIONS = ("desk", "source", "adviser")
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9.\[\]:-]+")
+_FINGERPRINT = re.compile(r"RW[A-Za-z0-9+/]{54}")  # a minisign public key: 42 bytes in base64
+_MAY_BE_ZERO = frozenset({"reserve_bytes"})
+_WEEK = range(7)
+
+
+@dataclass(frozen=True, slots=True)
+class DeskConfig:
+    """What the desk tells the public; `setup` signs it into the first letterhead.
+
+    `working_days` counts from 0 for Monday. The lists and texts come in Dutch (`_nl`) and in English (`_en`).
+    `talk` tells how to talk instead of write; `secrecy_limits` in which cases an adviser must speak up.
+    """
+
+    name_nl: str
+    name_en: str
+    workstation_name: str
+    working_days: tuple[int, ...]
+    closed_days: tuple[date, ...]
+    answer_working_days: int
+    confirm_days: int
+    substance_months: int
+    abandoned_months: int
+    talk_nl: str
+    talk_en: str
+    secrecy_limits_nl: tuple[str, ...]
+    secrecy_limits_en: tuple[str, ...]
+
+
+def load_config(path: Path, section: str, shape: type[_Config]) -> _Config:
+    """Read one section of a TOML settings file into its frozen dataclass.
+
+    Relative paths are taken from the folder that the file lies in.
+
+    Raises:
+        ConfigError: the file cannot be read, or has faults in this section; the message names them all.
+    """
+    try:
+        document = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as why:
+        raise ConfigError(f"{path}: not readable as TOML ({type(why).__name__}).") from why
+    faults = [f"unknown section [{name}]" for name in document.keys() - set(_SECTIONS)]
+    table = document.get(section)
+    if not isinstance(table, dict):
+        raise _refuse(path, [*faults, f"missing section [{section}]"])
+    wanted = get_type_hints(shape)
+    needed = {each.name for each in fields(shape)}  # type: ignore[arg-type]  # every shape is a dataclass
+    faults += [f"unknown key {key!r}" for key in table.keys() - needed]
+    faults += [f"missing key {key!r}" for key in needed - table.keys()]
+    settings = {}
+    for key in sorted(needed & table.keys()):
+        read, fault = _READERS[wanted[key]]
+        try:
+            settings[key] = read(table[key], path.parent)
+            _CHECKS.get(key, _anything)(settings[key])
+            if isinstance(settings[key], int) and settings[key] <= 0 and key not in _MAY_BE_ZERO:
+                faults.append(f"{key!r} must be more than zero")
+        except TypeError:
+            faults.append(f"{key!r} must be {fault}")
+        except ValueError as why:
+            faults.append(f"{key!r} must be {why}")
+    if faults:
+        raise _refuse(path, [f"[{section}] {fault}" for fault in faults])
+    return shape(**settings)
+
+
+def _refuse(path: Path, faults: list[str]) -> ConfigError:
+    return ConfigError(f"{path}: " + "; ".join(sorted(faults)) + ".")
+
+
+# ---- how each type is written in TOML --------------------------------------------------------------
+
+
+def _plain(kind: type) -> Callable[[object, Path], Any]:
+    def read(value: object, _folder: Path) -> object:
+        if type(value) is not kind:  # not isinstance: true is no number
+            raise TypeError
+        return value
+
+    return read
+
+
+def _list_of(kind: type) -> Callable[[object, Path], Any]:
+    def read(value: object, _folder: Path) -> object:
+        if not isinstance(value, list) or any(type(each) is not kind for each in value):
+            raise TypeError
+        return tuple(value)
+
+    return read
+
+
+def _path(value: object, folder: Path) -> Path:
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise TypeError
+    return (folder / value).absolute()
+
+
+_READERS: dict[type | GenericAlias, tuple[Callable[[object, Path], Any], str]] = {
+    str: (_plain(str), "a text"),
+    int: (_plain(int), "a whole number"),
+    bool: (_plain(bool), "true or false"),
+    Path: (_path, "a path"),
+    tuple[int, ...]: (_list_of(int), "a list of whole numbers"),
+    tuple[str, ...]: (_list_of(str), "a list of texts"),
+    tuple[date, ...]: (_list_of(date), "a list of days"),
+}
+
+
+# ---- what some settings must be besides ------------------------------------------------------------
+
+
+def _anything(_value: object) -> None:
+    """Accept what has no rule of its own."""
+
+
+def _loopback_or_unix(bind: str) -> None:
+    """Accept "127.0.0.1:8080", "[::1]:8080" or "unix:/run/steunpunt/source.sock".
+
+    Whoever faces the network is a reverse proxy or Tor on the same machine: gunicorn is not made for it.
+    """
+    if bind.startswith("unix:/"):
+        return
+    host, _, port = bind.rpartition(":")
+    fault = "a loopback address with a port, or unix: and an absolute path"
+    try:
+        address = ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        raise ValueError(fault) from None  # a name may point elsewhere tomorrow
+    if not address.is_loopback or not (port.isascii() and port.isdigit() and int(port) in _PORTS):
+        raise ValueError(fault)
+
+
+def _matches(pattern: re.Pattern[str], fault: str) -> Callable[[str], None]:
+    def check(value: str) -> None:
+        if not pattern.fullmatch(value):
+            raise ValueError(fault)
+
+    return check
+
+
+def _some_days_of_the_week(days: tuple[int, ...]) -> None:
+    if not days or len(set(days)) != len(days) or any(day not in _WEEK for day in days):
+        raise ValueError("one or more days from 0 (Monday) to 6, each once")
+
+
+def _not_empty(value: str) -> None:
+    if not value.strip():
+        raise ValueError("a text that is not empty")
+
+
+_CHECKS: dict[str, Callable[[Any], None]] = {
+    "bind": _loopback_or_unix,
+    "origin": _matches(_ORIGIN, "an address such as http://127.0.0.1:8080, without a path"),
+    "leave_url": _matches(re.compile(r"https://\S+"), "an address that begins with https://"),
+    "fingerprint": _matches(_FINGERPRINT, "the desk's public key: RW and 54 more characters"),
+    "working_days": _some_days_of_the_week,
+    "name_nl": _not_empty,
+    "name_en": _not_empty,
+    "workstation_name": _not_empty,
+}

@@ -1,0 +1,29 @@
+"""What can stop the `steunpunt` command. Each message is one whole sentence for the person who started it."""
+
+
+class DeployError(Exception):
+    """Something that the operator or adviser must mend first; the command prints it and ends with 1."""
+
+
+class ConfigError(DeployError):
+    """The settings file has faults; the message names all of them, and no value."""
+
+
+class SetupError(DeployError):
+    """The desk cannot be set up here."""
+
+
+class UnsafePlaceError(DeployError):
+    """A file or folder that others could read or replace."""
+
+
+class LetterheadError(DeployError):
+    """The letterhead in the store is missing, forged, or older than one seen before."""
+
+
+class PortTakenError(DeployError):
+    """Another program listens where we were to listen."""
+
+
+class StoppedError(DeployError):
+    """One of the processes ended by itself, so the others were stopped too."""

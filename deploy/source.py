@@ -1,0 +1,56 @@
+"""Start the source's interface."""
+
+import os
+import sys
+from pathlib import Path
+
+from flask import Flask
+
+from deploy import quiet_log
+from deploy.config import load_config
+from deploy.errors import ConfigError
+from deploy.hardening import TMPFS, close_process, private_folder
+from deploy.pinned_letterhead import open_letterhead
+from deploy.ports import refuse_taken
+from deploy.serve import Server
+from source_app import create_app
+from source_app.config import SourceConfig
+from store.engine import open_store
+from store.sessions import open_sessions
+
+_STOP_SECONDS = 10  # for uploads that are under way when we are told to stop
+_SECRET_BYTES = 32
+
+
+def serve(settings: Path) -> None:
+    """Check everything that could be wrong, then serve until told to stop.
+
+    Raises:
+        DeployError: the settings, the port or the letterhead are not as they must be.
+        StoreError: the store cannot be opened, or the sessions' folder is not in memory.
+    """
+    close_process()
+    os.environ["TMPDIR"] = TMPFS  # nothing of ours writes temporary files; a library that did finds memory
+    config = load_config(settings, "source", SourceConfig)
+    if config.argon2_at_once + config.argon2_line >= config.threads:
+        # All who wait may be in one process: a flood of log-ins would take each of its threads.
+        raise ConfigError(
+            f"{settings}: [source] 'argon2_at_once' and 'argon2_line' must together be less than 'threads'."
+        )
+    refuse_taken(config.bind)
+    private_folder(config.sessions_path.parent)
+    private_folder(config.argon2_lock_path)
+    sessions = open_sessions(config.sessions_path)
+    store = open_store(config.store_path)
+    letterhead = open_letterhead(store, config.fingerprint, config.letterhead_serial_path)
+    store.close()
+    # Made once, in memory alone: without it the sessions on tmpfs open nothing, and they end when we do.
+    server_secret = os.urandom(_SECRET_BYTES)
+
+    def build() -> Flask:
+        return create_app(config, letterhead, store, sessions, server_secret=server_secret)
+
+    quiet_log.install(sys.stderr)
+    Server(
+        build, bind=config.bind, workers=config.workers, threads=config.threads, stop_seconds=_STOP_SECONDS
+    ).run()

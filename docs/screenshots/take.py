@@ -1,0 +1,114 @@
+"""Take the pictures in this folder anew, from the real apps: `make screenshots`."""
+
+import os
+from pathlib import Path
+
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from bench import processes, world
+
+_FOLDER = Path(__file__).parent
+_WIDTH = 1000
+_STORIES = (
+    (
+        "Ik werk voor een partner van het ministerie in het buitenland.\n\n"
+        "Iemand van de ambassade zei vorige week dat onze subsidie zou stoppen als ik niet met hem uit eten "
+        "ging. "
+        "Ik ben bang dat mijn collega's hun werk verliezen. Moet ik hier een klacht over indienen? "
+        "En wie krijgt dat dan te zien?"
+    ),
+    (
+        "We have waited eight months for a decision on our grant, and nobody answers our letters. "
+        "Is that something for you?"
+    ),
+    "Ik denk dat een offerte vooraf is doorgespeeld aan een ander bedrijf. Ik heb er e-mails van.",
+)
+_ANSWER = (
+    "Dank je wel dat je dit met ons deelt. Wat je beschrijft mag niet. Het is niet jouw fout.\n\n"
+    "Je hoeft nu nog niets te beslissen. Er zijn drie wegen, en je kunt ook alleen met ons praten. "
+    "Niemand op het ministerie ziet wat hier staat, ook niet wie jij bent. "
+    "Vertel je ons wat voor jou het belangrijkste is?"
+)
+
+
+def _context(browser: Browser, language: str, *, dark: bool = False, width: int = _WIDTH) -> BrowserContext:
+    return browser.new_context(
+        locale=language,
+        java_script_enabled=False,
+        color_scheme="dark" if dark else "light",
+        viewport={"width": width, "height": 1000},
+    )
+
+
+def _shoot(page: Page, name: str) -> None:
+    page.screenshot(path=_FOLDER / f"{name}.png", clip=None, full_page=False)
+
+
+def _start_mailbox(page: Page, url: str, text: str, shots: bool) -> str:  # noqa: FBT001  # local to this script
+    page.goto(f"{url}/nl/begin")
+    passphrase = page.locator(".words").inner_text()
+    if shots:
+        _shoot(page, "source-passphrase")
+    page.locator("main form button").first.click()
+    page.locator("main input[type=text]").fill(passphrase)
+    page.locator("main form button").first.click()
+    if shots:
+        _shoot(page, "source-write")
+    page.locator("main textarea").fill(text)
+    page.locator("main form button").first.click()
+    if shots:
+        _shoot(page, "source-received")
+    return passphrase
+
+
+def _take(browser: Browser, running: world.World) -> None:
+    source_url = f"http://{running.source.host}:{running.source.port}"
+    adviser_url = f"http://{running.adviser.host}:{running.adviser.port}"
+    page = _context(browser, "nl").new_page()
+    page.goto(source_url)
+    _shoot(page, "source-start")
+    small = _context(browser, "nl", dark=True, width=320).new_page()
+    small.goto(source_url)
+    _shoot(small, "source-start-dark-small")
+    passphrases = [
+        _start_mailbox(_context(browser, "nl").new_page(), source_url, story, shots=number == 0)
+        for number, story in enumerate(_STORIES)
+    ]
+    desk = _context(browser, "nl").new_page()
+    desk.goto(adviser_url)
+    _shoot(desk, "adviser-unlock")
+    desk.locator("input[type=password]").fill(running.desk.passphrase)
+    desk.locator("main form button").click()
+    _shoot(desk, "adviser-inbox")
+    for row in range(len(_STORIES)):
+        desk.goto(f"{adviser_url}/inbox?state=waiting")
+        desk.locator(".row .label").nth(row).click()
+        if _STORIES[0][:40] in desk.content():
+            break
+    _shoot(desk, "adviser-thread")
+    desk.locator("textarea").fill(_ANSWER)
+    desk.locator("form.answering button").click()
+    page.goto(f"{source_url}/nl/log-in")
+    page.locator("main input[type=text]").fill(passphrases[0])
+    page.locator("main form button").first.click()
+    _shoot(page, "source-mailbox")
+
+
+def main() -> None:
+    """Set up a house, play a conversation in it, and take pictures on the way."""
+    sandbox = [] if os.geteuid() else ["--no-sandbox"]
+    with (
+        processes.folder_on_disk() as folder,
+        world.open_doors(world.set_up(folder / "var")) as running,
+        sync_playwright() as playwright,
+    ):
+        browser = playwright.chromium.launch(
+            executable_path="/usr/bin/chromium",
+            args=["--disable-gpu", "--disable-background-networking", *sandbox],
+        )
+        _take(browser, running)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+"""The adviser interface: opens the keyring, on the workstation alone."""
+
+from collections.abc import Callable, Mapping
+from datetime import date
+
+from flask import Flask, Response, current_app, g, render_template, request
+from flask.typing import ResponseReturnValue
+from flask_babel import Babel
+from jinja2 import StrictUndefined
+from werkzeug.exceptions import HTTPException, NotFound, RequestEntityTooLarge
+
+from journalist_app.config import AdviserConfig
+from journalist_app.guard import Guard
+from journalist_app.views import desk, door, inbox, thread
+from journalist_app.views.at_the_door import form_token, open_desk
+from journalist_app.wording import chosen_language, file_size, long_day, whole
+from store.engine import Store
+from store.errors import (
+    StoreBusyError,
+    StoreDamagedError,
+    StoreError,
+    StoreFullError,
+    StoreMissingError,
+    StoreOutdatedError,
+    StoreReadOnlyError,
+)
+from web import headers
+from web.dates import utc_today
+from web.origin import is_our_host, is_our_request
+
+_SMALL_FORM_BYTES = 2 * 1024 * 1024  # the unlock form can carry a text; answers have a limit of their own
+_STORE_FAULTS: Mapping[type[StoreError], str] = {
+    StoreMissingError: "store_missing",
+    StoreBusyError: "store_busy",
+    StoreReadOnlyError: "store_read_only",
+    StoreFullError: "store_full",
+    StoreDamagedError: "store_damaged",
+    StoreOutdatedError: "store_outdated",
+}
+
+
+def create_app(
+    config: AdviserConfig,
+    store: Store,
+    *,
+    end_worker: Callable[[], None],
+    today: Callable[[], date] = utc_today,
+) -> Flask:
+    """Build the adviser's interface around an open store. It starts locked.
+
+    `end_worker` ends the process that calls it, once its last answer is out: that is how keys leave memory.
+    """
+    app = Flask(__name__)
+    app.config.from_mapping(MAX_CONTENT_LENGTH=_SMALL_FORM_BYTES, MAX_FORM_MEMORY_SIZE=_SMALL_FORM_BYTES)
+    app.jinja_env.undefined = StrictUndefined
+    app.extensions.update(
+        config=config, store=store, today=today, guard=Guard(config.idle_minutes * 60, end_worker)
+    )
+    Babel(app, default_locale="nl", locale_selector=chosen_language)
+    headers.install(app)
+    app.after_request(_keep_nothing)
+    app.before_request(_refuse_strangers)
+    app.context_processor(_every_page)
+    for blueprint in (door.bp, inbox.bp, thread.bp, desk.bp):
+        app.register_blueprint(blueprint)
+    app.register_error_handler(StoreError, _show_store_fault)
+    app.register_error_handler(HTTPException, _show_refusal)
+    return app
+
+
+def _refuse_strangers() -> ResponseReturnValue | None:
+    """Refuse another host's name (DNS rebinding) and another site's forms, before anything else."""
+    origin = current_app.extensions["config"].origin
+    if not is_our_host(request.headers.get("Host"), origin):
+        return render_template("refusal.html", what="host", text="", origin=origin), 421
+    if not is_our_request(request.method, dict(request.headers), origin):
+        return render_template("refusal.html", what="foreign", text=""), 403
+    return None
+
+
+def _keep_nothing(response: Response) -> Response:
+    """Let no browser keep anything, the style sheet included: Flask asks otherwise for files of its own."""
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _every_page() -> dict[str, object]:
+    return {
+        "lang": chosen_language(),
+        "is_open": open_desk() is not None,
+        "form_token": form_token,
+        "long_day": long_day,
+        "whole": whole,
+        "file_size": file_size,
+        "way_back": request.full_path if request.method == "GET" else "/inbox",
+    }
+
+
+def _show_store_fault(why: StoreError) -> ResponseReturnValue:
+    return render_template(
+        "refusal.html", what=_STORE_FAULTS.get(type(why), "store"), text=g.get("text", "")
+    ), 503
+
+
+def _show_refusal(why: HTTPException) -> ResponseReturnValue:
+    if isinstance(why, NotFound):
+        return render_template("refusal.html", what="missing", text=""), 404
+    what = "too_large" if isinstance(why, RequestEntityTooLarge) else "other"
+    return render_template("refusal.html", what=what, text=""), why.code or 500

@@ -1,0 +1,59 @@
+"""What the adviser's interface is told before it starts. `deploy.config` reads it from the settings file."""
+
+import ipaddress
+from dataclasses import dataclass
+from pathlib import Path
+
+from journalist_app.errors import ConfigError
+
+_PORTS = range(1, 65536)
+
+
+@dataclass(frozen=True, slots=True)
+class AdviserConfig:
+    """The settings of one adviser's interface; it holds no secret.
+
+    `bind` is "127.0.0.2:8081": an address of the loopback network and a port. A host of its own, since
+    cookies ignore ports. Sizes are bytes, `idle_minutes` is the time without activity before it locks itself.
+
+    Raises:
+        ConfigError: names every setting that cannot be used, in one message.
+    """
+
+    store_path: Path
+    keyring_path: Path
+    anchors_path: Path
+    fingerprint: str
+    bind: str
+    idle_minutes: int
+    upload_bytes: int
+    upload_files: int
+    mailbox_bytes: int
+    store_bytes: int
+    reserve_bytes: int
+
+    def __post_init__(self) -> None:
+        faults = [] if _is_loopback(self.bind) else ["'bind' must be a loopback address and a port"]
+        faults += [
+            f"{name!r} must be more than zero"
+            for name in ("idle_minutes", "upload_bytes", "upload_files", "mailbox_bytes", "store_bytes")
+            if getattr(self, name) <= 0
+        ]
+        if self.reserve_bytes < 0:
+            faults.append("'reserve_bytes' must not be negative")
+        if faults:
+            raise ConfigError("; ".join(faults))
+
+    @property
+    def origin(self) -> str:
+        """Return the only origin that this interface answers to."""
+        return f"http://{self.bind}"
+
+
+def _is_loopback(bind: str) -> bool:
+    host, _, port = bind.rpartition(":")
+    try:
+        address = ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        return False  # a name may point elsewhere tomorrow
+    return address.is_loopback and port.isascii() and port.isdigit() and int(port) in _PORTS

@@ -1,0 +1,127 @@
+"""The open desk: what is in memory between unlocking and locking, and nowhere else."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+
+from crypto import anchors as anchors_format
+from crypto.anchors import Anchors, Heads
+from crypto.errors import ForgedError, UnreadableError
+from crypto.keyring import Keyring
+from crypto.label import label
+from crypto.letterhead import Letterhead
+from crypto.names import Address, Digest
+from journalist_app.config import AdviserConfig
+from journalist_app.private_files import ExposedError, read_private, write_private
+from store.engine import Store
+
+
+class Memory(StrEnum):
+    """How the anchors are."""
+
+    SOUND = "sound"
+    MISSING = "missing"  # while the store holds answers of this desk
+    DAMAGED = "damaged"  # never replaced without the adviser's word
+    UNSAVED = "unsaved"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far checking the store is, in mailboxes that have something new."""
+
+    done: int
+    total: int
+    is_running: bool
+    is_broken: bool
+
+
+@dataclass(slots=True)
+class OpenDesk:
+    """The keys, what was verified with them, and how the memory of earlier sessions is. Safe for threads.
+
+    `unsound` names every mailbox in which something is known to fail, with its faults' names.
+    """
+
+    config: AdviserConfig
+    store: Store
+    keyring: Keyring = field(repr=False)
+    letterhead: Letterhead
+    anchors: Anchors = field(repr=False)
+    memory: Memory
+    unsound: dict[Address, tuple[str, ...]] = field(default_factory=dict)
+    progress: Progress = Progress(0, 0, is_running=False, is_broken=False)
+    last_check: date | None = None
+    checking: threading.Lock = field(default_factory=threading.Lock)
+    stopping: threading.Event = field(default_factory=threading.Event)
+    drafts: dict[Address, str] = field(default_factory=dict, repr=False)  # texts that met a locked app
+    _labels: dict[Address, str] = field(default_factory=dict)
+    _remembering: threading.Lock = field(default_factory=threading.Lock)
+    _is_changed: bool = False
+
+    def label(self, address: Address) -> str:
+        """Return a mailbox's three words; ten thousand of them are searched, so they are kept."""
+        known = self._labels.get(address)
+        if known is None:
+            known = self._labels[address] = label(address)
+        return known
+
+    def remember(self, address: Address, heads: Heads, removed: frozenset[Digest] = frozenset()) -> None:
+        """Note how far a mailbox was found sound, and what was removed. `save` writes it down."""
+        is_known = removed <= self.anchors.removed.get(address, frozenset())
+        if is_known and dict(self.anchors.mailboxes.get(address, {})) == dict(heads):
+            return
+        self._change(lambda anchors: anchors.advance(address, heads, removed))
+
+    def forget_ended(self, address: Address) -> None:
+        """Note that the adviser saw a mailbox end."""
+        self.unsound.pop(address, None)
+        self._change(lambda anchors: anchors.end(address))
+
+    def saw_letterhead(self) -> None:
+        """Note the serial of the letterhead in use."""
+        if self.letterhead.serial != self.anchors.letterhead_serial:
+            self._change(lambda anchors: anchors.saw_letterhead(self.letterhead.serial))
+
+    def save(self) -> None:
+        """Seal the anchors and put them in the place of the old ones, if they changed."""
+        with self._remembering:
+            if self._is_changed and self.memory is not Memory.DAMAGED:
+                try:
+                    write_private(self.config.anchors_path, anchors_format.seal(self.anchors, self.keyring))
+                except OSError:
+                    self.memory = Memory.UNSAVED
+                else:
+                    self._is_changed = False
+                    if self.memory is Memory.UNSAVED:
+                        self.memory = Memory.SOUND
+
+    def start_anew(self) -> None:
+        """Give up anchors that do not open: the adviser has said so."""
+        if self.memory is Memory.DAMAGED:
+            self.memory = Memory.SOUND
+        self._is_changed = True
+        self.save()
+
+    def stop(self) -> None:
+        """Have what runs in the background end soon."""
+        self.stopping.set()
+
+    def _change(self, change: Callable[[Anchors], Anchors]) -> None:
+        with self._remembering:
+            try:
+                self.anchors = change(self.anchors)
+            except ForgedError:
+                return  # an older look at the same mailbox, by another thread: the newer one stands
+            self._is_changed = True
+
+
+def read_anchors(config: AdviserConfig, keyring: Keyring) -> tuple[Anchors, Memory]:
+    """Read what this workstation remembers; where there is nothing, say so and start with nothing."""
+    try:
+        return anchors_format.open_anchors(read_private(config.anchors_path), keyring), Memory.SOUND
+    except FileNotFoundError:
+        return Anchors(), Memory.MISSING
+    except (UnreadableError, ExposedError, OSError):
+        return Anchors(), Memory.DAMAGED

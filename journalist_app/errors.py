@@ -1,0 +1,69 @@
+"""Every refusal of the adviser's interface, one class per thing a page says differently."""
+
+
+class AdviserError(Exception):
+    """Base of every refusal of this package."""
+
+
+class ConfigError(AdviserError):
+    """The settings cannot be used; the message names every fault and no value."""
+
+
+class KeyringMissingError(AdviserError):
+    """There is no keyring where the settings say."""
+
+
+class KeyringExposedError(AdviserError):
+    """The keyring can be read by others than its owner, or is not a plain file."""
+
+
+class KeyringClosedError(AdviserError):
+    """The passphrase does not fit, or the keyring is damaged: nobody can tell these apart."""
+
+
+class OtherDeskError(AdviserError):
+    """The keyring opened, but belongs to another desk than the pinned fingerprint."""
+
+
+class LetterheadError(AdviserError):
+    """The letterhead in the store is missing, forged, or older than one seen before."""
+
+
+class MailboxMissingError(AdviserError):
+    """No mailbox of that address is in the store: ended since, or never there."""
+
+
+class FileMissingError(AdviserError):
+    """No attachment of that id hangs on a verified entry of the mailbox."""
+
+
+class AnswerError(AdviserError):
+    """Base of what stops an answer; the page comes back with its text."""
+
+
+class TextMissingError(AnswerError):
+    """There is no text to send."""
+
+
+class TextOverLimitError(AnswerError):
+    """The text is longer than a message may be."""
+
+
+class TooManyFilesError(AnswerError):
+    """More files than one answer may carry."""
+
+
+class FileOverRoomError(AnswerError):
+    """The files do not fit in what the mailbox or the store may still hold."""
+
+
+class SourceWroteError(AnswerError):
+    """The source wrote, or removed, something that the adviser has not seen yet."""
+
+
+class AnotherTextError(AnswerError):
+    """This form was used before, for another text."""
+
+
+class UnsoundMailboxError(AnswerError):
+    """Something in the mailbox fails verification; nothing may be built upon it."""

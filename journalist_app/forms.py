@@ -1,0 +1,98 @@
+"""What the adviser's forms carry, checked for shape; whether it is allowed is for `services`."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import chain
+
+from crypto.entry import TEXT_CHARS
+from crypto.names import ADDRESS_BYTES, DIGEST_BYTES, ENTRY_ID_BYTES, Address, EntryId
+from web.multipart import Body, Event, Field, FileBegun, FileBytes, FileEnded, Limits, read_parts
+
+PASSPHRASE_CHARS = 500
+# Every character of a text may take four bytes. Twice as long as allowed still comes back to its writer.
+FIELDS_BYTES = 2 * 4 * TEXT_CHARS + 16 * 1024
+_OTHER_FIELDS = 3  # token, entry id, seen
+_HEX = re.compile(r"[0-9a-f]*")
+
+
+@dataclass(frozen=True, slots=True)
+class CarriedText:
+    """An answer that met a locked app: it goes through the unlock page and back into the answer form."""
+
+    address: Address
+    text: str = field(repr=False)
+
+
+@dataclass(slots=True)
+class AnswerParts:
+    """The fields of the answer form as they arrived, and the files that are still to be read."""
+
+    token: str = ""
+    entry_id: EntryId | None = None
+    seen: bytes | None = None
+    text: str = field(default="", repr=False)
+    events: Iterator[Event] = field(default=iter(()), repr=False)
+
+    def files(self) -> Iterator[tuple[str, str, Iterator[bytes]]]:
+        """Yield name, media type and pieces of each file; each must be read to its end before the next.
+
+        A browser whose form had no file chosen sends one without a name: it is passed over.
+        """
+        for event in self.events:
+            if isinstance(event, FileBegun):
+                pieces = self._pieces()
+                if event.filename:
+                    yield event.filename, event.media_type, pieces
+                for _ in pieces:
+                    pass
+
+    def _pieces(self) -> Iterator[bytes]:
+        for event in self.events:
+            if isinstance(event, FileEnded):
+                return
+            if isinstance(event, FileBytes):
+                yield event.piece
+
+
+def read_answer(body: Body, content_type: str, files: int, into: AnswerParts) -> None:
+    """Read the fields that stand before the files; `into` keeps what arrived when the body breaks off.
+
+    Raises:
+        BodyError: the body cannot be used.
+    """
+    # One part more than fits, so that one file too many is told from a body that is no form of ours.
+    events = read_parts(
+        body, content_type, Limits(parts=_OTHER_FIELDS + 1 + 2 * files + 1, fields_bytes=FIELDS_BYTES)
+    )
+    for event in events:
+        if not isinstance(event, Field):
+            into.events = chain((event,), events)
+            return
+        _fill(into, event)
+
+
+def _fill(parts: AnswerParts, arrived: Field) -> None:
+    match arrived.name:
+        case "token":
+            parts.token = arrived.text
+        case "entry_id":
+            raw = of_hex(arrived.text, ENTRY_ID_BYTES)
+            parts.entry_id = None if raw is None else EntryId(raw)
+        case "seen":
+            parts.seen = b"" if not arrived.text else of_hex(arrived.text, DIGEST_BYTES)
+        case "text":
+            parts.text = arrived.text
+        case _:
+            pass  # an unknown field changes nothing
+
+
+def of_hex(text: str, size: int) -> bytes | None:
+    """Return `size` bytes written in small hexadecimal digits; None for anything else."""
+    return bytes.fromhex(text) if len(text) == 2 * size and _HEX.fullmatch(text) else None
+
+
+def carried_text(address: str, text: str) -> CarriedText | None:
+    """Return the text that the unlock page carries, if there is one with an address."""
+    raw = of_hex(address, ADDRESS_BYTES)
+    return CarriedText(Address(raw), text) if raw is not None and text else None

@@ -1,0 +1,1 @@
+"""What each page of the adviser's interface does with a request."""

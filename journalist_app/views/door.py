@@ -1,0 +1,112 @@
+"""Unlocking, locking, and the language at the door."""
+
+import threading
+
+from flask import Blueprint, current_app, make_response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from journalist_app import services
+from journalist_app.desk import OpenDesk
+from journalist_app.errors import (
+    KeyringClosedError,
+    KeyringExposedError,
+    KeyringMissingError,
+    LetterheadError,
+    OtherDeskError,
+)
+from journalist_app.forms import PASSPHRASE_CHARS, CarriedText, carried_text
+from journalist_app.views.at_the_door import COOKIE, guard, is_our_form, open_desk, unlocked
+from journalist_app.wording import LANGUAGE_COOKIE, LANGUAGES
+
+bp = Blueprint("door", __name__)
+_REASONS = {
+    KeyringClosedError: "closed",
+    KeyringExposedError: "exposed",
+    KeyringMissingError: "missing",
+    OtherDeskError: "other_desk",
+    LetterheadError: "letterhead",
+}
+
+
+def unlock_page(reason: str, carried: CarriedText | None, status: int) -> ResponseReturnValue:
+    """Show the unlock page; `carried` is an answer that met a locked app, kept in the form alone."""
+    minutes = current_app.extensions["config"].idle_minutes
+    page = render_template("door/unlock.html", reason=reason, carried=carried, idle_minutes=minutes)
+    return page, status
+
+
+@bp.get("/")
+def start() -> ResponseReturnValue:
+    """Go to where the adviser's work is."""
+    return redirect(url_for("inbox.show"), code=303)
+
+
+@bp.get("/unlock")
+def unlock() -> ResponseReturnValue:
+    """Ask for the passphrase."""
+    if open_desk() is not None:
+        return redirect(url_for("inbox.show"), code=303)
+    return unlock_page(request.args.get("reason", ""), None, 200)
+
+
+@bp.post("/unlock")
+def open_with_passphrase() -> ResponseReturnValue:
+    """Unlock, and start checking what is new."""
+    carried = carried_text(request.form.get("address", ""), request.form.get("text", ""))
+    if not is_our_form("unlock", request.form.get("token", "")):
+        return unlock_page("stale", carried, 403)
+    extensions = current_app.extensions
+    passphrase = request.form.get("passphrase", "")[:PASSPHRASE_CHARS]
+    try:
+        with guard().unlocking:
+            desk = services.unlock(extensions["config"], extensions["store"], passphrase)
+    except tuple(_REASONS) as why:
+        return unlock_page(_REASONS[type(why)], carried, 403)
+    start_checking(desk)
+    return _let_in(desk, carried)
+
+
+def _let_in(desk: OpenDesk, carried: CarriedText | None) -> ResponseReturnValue:
+    """Give the browser its token, and go to the inbox or back to the answer that met a lock."""
+    token = guard().admit(desk)
+    goal = url_for("inbox.show")
+    if carried is not None:
+        desk.drafts[carried.address] = carried.text
+        goal = url_for("thread.show", address=carried.address.hex(), _anchor="text")
+    response = make_response(redirect(goal, code=303))
+    response.set_cookie(COOKIE, token.hex(), httponly=True, samesite="Strict", path="/")
+    return response
+
+
+def start_checking(desk: OpenDesk) -> None:
+    """Check what is new in the background."""
+    today = current_app.extensions["today"]()
+    threading.Thread(target=services.check_store, args=(desk, today), name="checking", daemon=True).start()
+
+
+@bp.post("/lock")
+@unlocked
+def lock(desk: OpenDesk) -> ResponseReturnValue:
+    """Drop the keys, and end the worker when this answer is out."""
+    if not is_our_form("lock", request.form.get("token", "")):
+        return redirect(url_for("inbox.show"), code=303)
+    desk.save()
+    holder = guard()
+    holder.close()
+    response = make_response(redirect(url_for("door.unlock", reason="locked"), code=303))
+    response.delete_cookie(COOKIE, httponly=True, samesite="Strict", path="/")
+    response.headers["Clear-Site-Data"] = '"cache", "storage"'
+    response.call_on_close(holder.end)
+    return response
+
+
+@bp.post("/language")
+def choose_language() -> ResponseReturnValue:
+    """Remember the language in a cookie of this session, and go back to the page."""
+    back = request.form.get("back", "")
+    is_path = back.startswith("/") and not back.startswith(("//", "/\\")) and back.isprintable()
+    response = make_response(redirect(back if is_path else url_for("inbox.show"), code=303))
+    language = request.form.get("language", "")
+    if language in LANGUAGES and is_our_form("language", request.form.get("token", "")):
+        response.set_cookie(LANGUAGE_COOKIE, language, httponly=True, samesite="Strict", path="/")
+    return response

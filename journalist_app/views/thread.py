@@ -1,0 +1,173 @@
+"""One mailbox: reading it, answering in it, fetching its files."""
+
+from collections.abc import Iterator
+
+from flask import Blueprint, Response, current_app, g, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from crypto.entry import TEXT_CHARS
+from crypto.errors import ForgedError, UnreadableError
+from crypto.names import ADDRESS_BYTES, ATTACHMENT_ID_BYTES, Address, AttachmentId
+from journalist_app import services
+from journalist_app.desk import OpenDesk
+from journalist_app.errors import (
+    AnotherTextError,
+    AnswerError,
+    FileMissingError,
+    FileOverRoomError,
+    MailboxMissingError,
+    SourceWroteError,
+    TextMissingError,
+    TextOverLimitError,
+    TooManyFilesError,
+    UnsoundMailboxError,
+)
+from journalist_app.forms import AnswerParts, CarriedText, of_hex, read_answer
+from journalist_app.guard import Guard
+from journalist_app.views.at_the_door import guard, is_our_form, open_desk, unlocked
+from journalist_app.views.door import unlock_page
+from store.errors import StoreError
+from web.dates import half_hour_now
+from web.errors import BodyError, CutOffError, FieldTooLongError, TooLargeError, TooManyPartsError
+from web.filenames import attachment_disposition
+from web.headers import FILE_CSP
+from web.multipart import Body
+
+bp = Blueprint("thread", __name__, url_prefix="/mailbox")
+_FORM_BYTES = 1024 * 1024  # for the fields and the boundaries, beside the files
+_DRAIN_BYTES = 64 * 1024 * 1024  # what is read away so that a browser hears the refusal
+_REFUSALS: dict[type[Exception], tuple[str, int]] = {
+    TextMissingError: ("no_text", 422),
+    TextOverLimitError: ("long_text", 422),
+    FieldTooLongError: ("long_text", 422),
+    TooManyFilesError: ("too_many", 422),
+    TooManyPartsError: ("too_many", 422),
+    FileOverRoomError: ("no_room", 422),
+    TooLargeError: ("too_large", 413),
+    CutOffError: ("cut_off", 400),
+    SourceWroteError: ("source_wrote", 409),
+    AnotherTextError: ("another_text", 409),
+    UnsoundMailboxError: ("unsound", 409),
+}
+
+
+@bp.get("/<address>")
+@unlocked
+def show(desk: OpenDesk, address: str) -> ResponseReturnValue:
+    """Show a whole mailbox with its answer form."""
+    where = Address(of_hex(address, ADDRESS_BYTES) or b"")
+    draft = desk.drafts.get(where, "")
+    return _page(desk, where, text=draft, was_carried=bool(draft))
+
+
+@bp.post("/<address>/answer")
+def answer(address: str) -> ResponseReturnValue:
+    """Take an answer in. Its text comes back whatever happens; its files are sealed while they arrive."""
+    where = Address(of_hex(address, ADDRESS_BYTES) or b"")
+    config = current_app.extensions["config"]
+    body = Body(request.environ["wsgi.input"], request.content_length, config.upload_bytes + _FORM_BYTES)
+    parts = AnswerParts()
+    desk = open_desk()
+    refused: Exception | None = None
+    try:
+        read_answer(body, request.content_type or "", config.upload_files, parts)
+        if desk is not None and is_our_form("answer", parts.token):
+            _send(desk, where, parts)
+            return redirect(url_for("thread.show", address=address, sent=1, _anchor="sent"), code=303)
+    except (AnswerError, BodyError, StoreError) as why:
+        refused = why
+    body.drain(_DRAIN_BYTES)
+    return _not_sent(desk, where, parts, refused)
+
+
+def _not_sent(
+    desk: OpenDesk | None, where: Address, parts: AnswerParts, refused: Exception | None
+) -> ResponseReturnValue:
+    """Give the text back and say why; without a refusal the form met a lock, or was from before one."""
+    if isinstance(refused, BodyError) and refused.unfinished is not None and refused.unfinished[0] == "text":
+        parts.text = refused.unfinished[1]
+    if desk is None or refused is None:
+        return _met_a_lock(desk, where, parts)
+    g.text = parts.text  # should the store be gone, its page gives the text back
+    refusal, status = _REFUSALS.get(type(refused), _other_refusal(refused))
+    return _page(desk, where, text=parts.text, refusal=refusal, status=status)
+
+
+def _send(desk: OpenDesk, where: Address, parts: AnswerParts) -> None:
+    guard().touch()
+    if parts.entry_id is None or parts.seen is None:
+        raise BodyError
+    form = services.AnswerForm(where, parts.entry_id, parts.seen, parts.text)
+    today = current_app.extensions["today"]()
+    with services.Answering(desk, form, today=today, half_hour=half_hour_now()) as answering:
+        for name, media_type, pieces in parts.files():
+            if not answering.is_sent:
+                answering.add_file(name, media_type, _lively(guard(), pieces))
+        if not answering.is_sent:
+            answering.send()
+    desk.drafts.pop(where, None)
+
+
+def _other_refusal(why: Exception) -> tuple[str, int]:
+    return ("store", 503) if isinstance(why, StoreError) else ("malformed", 400)
+
+
+def _lively(holder: Guard, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Pass a file on; while it moves, the adviser is not idle."""
+    for piece in pieces:
+        holder.touch()
+        yield piece
+
+
+def _met_a_lock(desk: OpenDesk | None, where: Address, parts: AnswerParts) -> ResponseReturnValue:
+    """Give the text back: through the unlock page, or in the form when only its token was stale."""
+    if desk is not None:
+        return _page(desk, where, text=parts.text, refusal="stale", status=403)
+    return unlock_page("", CarriedText(where, parts.text) if parts.text else None, 403)
+
+
+def _page(  # noqa: PLR0913  # what the page says besides the thread
+    desk: OpenDesk,
+    where: Address,
+    *,
+    text: str = "",
+    refusal: str = "",
+    was_carried: bool = False,
+    status: int = 200,
+) -> ResponseReturnValue:
+    config = current_app.extensions["config"]
+    try:
+        thread = services.thread(desk, where)
+    except MailboxMissingError:
+        return render_template("refusal.html", what="missing", text=text), 404
+    page = render_template(
+        "thread/show.html",
+        thread=thread,
+        text=text,
+        refusal=refusal,
+        was_carried=was_carried,
+        is_sent="sent" in request.args,
+        text_chars=TEXT_CHARS,
+        upload_bytes=config.upload_bytes,
+        upload_files=config.upload_files,
+    )
+    return page, status
+
+
+@bp.get("/<address>/files/<attachment_id>")
+@unlocked
+def download(desk: OpenDesk, address: str, attachment_id: str) -> ResponseReturnValue:
+    """Stream a file, decrypted on the way; it is saved, never shown."""
+    where = Address(of_hex(address, ADDRESS_BYTES) or b"")
+    which = AttachmentId(of_hex(attachment_id, ATTACHMENT_ID_BYTES) or b"")
+    try:
+        file = services.download(desk, where, which)
+    except (MailboxMissingError, FileMissingError):
+        return render_template("refusal.html", what="missing", text=""), 404
+    except (ForgedError, UnreadableError):
+        return render_template("refusal.html", what="file", text=""), 409
+    response = Response(_lively(guard(), file.pieces), mimetype="application/octet-stream")
+    response.content_length = file.size
+    response.headers["Content-Disposition"] = attachment_disposition(file.name)
+    response.headers["Content-Security-Policy"] = FILE_CSP
+    return response

@@ -1,0 +1,75 @@
+"""The source interface: public, without JavaScript, without a memory of who came."""
+
+from collections.abc import Callable
+from datetime import date
+from importlib.resources import files
+
+from flask import Flask
+from flask_babel import Babel
+from jinja2 import StrictUndefined
+
+from crypto.content import TEXT_CHARS
+from crypto.letterhead import Letterhead
+from store.engine import Store
+from store.quota import Quota
+from store.sessions import SessionStore
+from web import headers
+from web.dates import utc_today
+
+from .config import SourceConfig
+from .desk import Desk, Limits
+from .line import Line
+from .site import Site
+from .views import begin, failures, mailbox, pages, requests
+
+_MINUTES_OF_HALF_HOUR = 30
+_ENTRIES_OF_A_MAILBOX = 2_000  # one a day for more than five years
+_ENTRIES_BYTES_OF_A_MAILBOX = 16 * 1024 * 1024  # sealed, without files: 300 of the longest messages
+
+
+def create_app(  # noqa: PLR0913  # what the app is made around
+    config: SourceConfig,
+    letterhead: Letterhead,
+    store: Store,
+    sessions: SessionStore,
+    *,
+    server_secret: bytes,
+    today: Callable[[], date] = utc_today,
+) -> Flask:
+    """Build the source site around a verified letterhead and an open store.
+
+    `server_secret` is 32 random bytes that all workers of this run share.
+    """
+    app = Site(__name__, static_folder=None)
+    # Werkzeug would mend an address with a redirect to `http://` and the Host that was sent.
+    app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False
+    app.jinja_env.undefined = StrictUndefined
+    app.jinja_env.trim_blocks = True
+    app.jinja_env.lstrip_blocks = True
+    app.extensions["desk"] = Desk(
+        letterhead=letterhead,
+        store=store,
+        sessions=sessions,
+        line=Line(config.argon2_lock_path, at_once=config.argon2_at_once, waiting=config.argon2_line),
+        server_secret=server_secret,
+        quota=Quota(config.mailbox_bytes, config.store_bytes, config.reserve_bytes),
+        limits=Limits(
+            TEXT_CHARS,
+            config.upload_files,
+            config.upload_bytes,
+            _ENTRIES_OF_A_MAILBOX,
+            _ENTRIES_BYTES_OF_A_MAILBOX,
+        ),
+        session_half_hours=1 + -(-config.session_minutes // _MINUTES_OF_HALF_HOUR),
+    )
+    app.extensions["config"] = config
+    app.extensions["today"] = today
+    app.extensions["stylesheet"] = files(__name__).joinpath("static/style.css").read_bytes()
+    Babel(app, default_locale="en", locale_selector=requests.choose_language)
+    requests.install(app)
+    headers.install(app)
+    failures.install(app)
+    for blueprint in (pages.bp, begin.bp, mailbox.bp):
+        app.register_blueprint(blueprint)
+    return app

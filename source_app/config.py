@@ -1,0 +1,37 @@
+"""What the source's interface is told before it starts. `deploy.config` reads it from the settings file."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class SourceConfig:
+    """The settings of the source's interface; it has no field that could hold a secret.
+
+    `origin` is what a browser sends as Origin ("http://127.0.0.1:8080"). Sizes are bytes; `session_minutes`
+    is rounded up to half hours. `argon2_lock_path` and the folder of `sessions_path` are on tmpfs.
+    """
+
+    store_path: Path
+    sessions_path: Path
+    letterhead_serial_path: Path
+    fingerprint: str
+    bind: str
+    origin: str
+    session_minutes: int
+    upload_bytes: int
+    upload_files: int
+    mailbox_bytes: int
+    store_bytes: int
+    reserve_bytes: int
+    argon2_at_once: int
+    argon2_line: int
+    argon2_lock_path: Path
+    workers: int
+    threads: int
+    leave_url: str
+
+    @property
+    def is_https(self) -> bool:
+        """Say whether browsers reach us over TLS, so that cookies may be bound to it."""
+        return self.origin.startswith("https://")

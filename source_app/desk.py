@@ -1,0 +1,44 @@
+"""The desk as the public server knows it: what every use case is given."""
+
+from dataclasses import dataclass, field
+
+from crypto.letterhead import Letterhead
+from store.engine import Store
+from store.quota import Quota
+from store.sessions import SessionStore
+
+from .line import Line
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one message may hold, and how many entries and bytes of text one mailbox.
+
+    Every look at a mailbox verifies and opens all its text, the adviser's list of mailboxes too: 1,000 short
+    entries take a third of a second, 1,000 long ones a gigabyte of memory. Without bounds one source who
+    never stops writing would stop both sites.
+    """
+
+    text_chars: int
+    files: int
+    files_bytes: int
+    entries: int
+    entries_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """A verified letterhead, an open store, and the rules of this server.
+
+    `server_secret` is 32 bytes, made when the server starts and never written. A session lasts
+    `session_half_hours` half hours after its last use.
+    """
+
+    letterhead: Letterhead
+    store: Store
+    sessions: SessionStore
+    line: Line
+    server_secret: bytes = field(repr=False)
+    quota: Quota
+    limits: Limits
+    session_half_hours: int

@@ -1,0 +1,69 @@
+"""Every refusal of the source's interface, one class per thing a page says differently."""
+
+from enum import StrEnum
+
+
+class SourceError(Exception):
+    """Base of every refusal of this package."""
+
+
+class LineFullError(SourceError):
+    """Too many people are opening mailboxes at this moment."""
+
+
+class NotOpenError(SourceError):
+    """No mailbox is open in this browser: never was, logged out, or expired."""
+
+
+class MailboxGoneError(SourceError):
+    """The mailbox that was open here has ended meanwhile."""
+
+
+class TicketExpiredError(SourceError):
+    """The passphrase on the practise form is too old, or was not drawn by this server since its start."""
+
+
+class OtherWordsError(SourceError):
+    """What was typed is not the passphrase that was shown; places count from 1."""
+
+    def __init__(self, wrong: list[int], unknown: list[int]) -> None:
+        super().__init__("other words than were shown")
+        self.wrong = wrong
+        self.unknown = unknown
+
+
+class NoMailboxError(SourceError):
+    """No mailbox opens with these words: wrong, mistyped or ended look the same. Places count from 1."""
+
+    def __init__(self, unknown: list[int]) -> None:
+        super().__init__("no mailbox opens with these words")
+        self.unknown = unknown
+
+
+class NotFoundError(SourceError):
+    """This mailbox holds no such entry or file; another may."""
+
+
+class Refusal(StrEnum):
+    """Why a message was not taken; the text comes back with it."""
+
+    EMPTY = "empty"  # neither text nor files
+    TEXT_TOO_LONG = "text_too_long"
+    TOO_MANY_FILES = "too_many_files"
+    FILES_TOO_LARGE = "files_too_large"  # over the limit of one message
+    NO_ROOM = "no_room"  # quota of the mailbox or the store, or the disk: the text alone can still go
+    MAILBOX_FULL = "mailbox_full"  # as many entries as a source may write in one
+    CUT_OFF = "cut_off"  # the upload broke off on the way
+    UNREADABLE = "unreadable"  # not a form that a browser sends, or a header or file name out of all bounds
+    FORM_EXPIRED = "form_expired"  # the form was not made in this session
+    CHANGED = "changed"  # this form was already sent, with another text or other files
+    GONE = "gone"  # the mailbox has ended meanwhile
+    STORE = "store"  # the store does not take anything now: try again later
+
+
+class MessageRefusedError(SourceError):
+    """A message was not taken, and nothing of it was kept."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.value)
+        self.refusal = refusal

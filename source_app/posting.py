@@ -1,0 +1,352 @@
+"""Writing: one message from its first file byte to the commit that makes it an entry. No Flask here."""
+
+import hashlib
+import secrets
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import cast
+
+from crypto import session
+from crypto.age import CHUNK_BYTES as AGE_CHUNK_BYTES
+from crypto.attachment import Sealer
+from crypto.content import MEDIA_TYPE_CHARS, AttachmentNote, Content, Kind
+from crypto.entry import SignedEntry, renumber, seal
+from crypto.mailbox_keys import MailboxKeys
+from crypto.names import (
+    ATTACHMENT_ID_BYTES,
+    DIGEST_BYTES,
+    ENTRY_ID_BYTES,
+    NO_DIGEST,
+    AttachmentId,
+    Digest,
+    EntryId,
+)
+from crypto.open_part import Author
+from crypto.signing import SourceWriter
+from store import attachments, entries, mailboxes
+from store.errors import (
+    EntryExistsError,
+    HeadMovedError,
+    MailboxMissingError,
+    QuotaError,
+    StoreDamagedError,
+)
+from store.schema import CHUNK_BYTES
+from web.filenames import safe_name
+
+from .desk import Desk
+from .errors import MailboxGoneError, MessageRefusedError, NotFoundError, Refusal
+from .services import Opened, file, read_entry_of
+
+_TRIES = 20  # to append behind what other tabs of the same mailbox write
+_CUT_BYTES = CHUNK_BYTES - 2 * AGE_CHUNK_BYTES  # the last chunk takes what is left over
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """What the write form carries: a fresh entry id, and the desk's heads that its writer had before them.
+
+    Both in hexadecimal; `purpose` ties them to the form's token, so that neither can be made up.
+    """
+
+    entry_id: str
+    seen: str
+
+    @property
+    def purpose(self) -> str:
+        """Return what the token of this form is good for."""
+        return f"write {self.entry_id} {self.seen}"
+
+
+def new_sheet(desk: Desk, keys: MailboxKeys) -> Sheet:
+    """Return a sheet to write on.
+
+    Raises:
+        MailboxGoneError: the mailbox has ended.
+    """
+    with desk.store.reading() as reading:
+        if mailboxes.find(reading, keys.address) is None:
+            raise MailboxGoneError
+        heads = entries.heads(reading, keys.address)
+    seen = sorted(head.digest.hex() for head in heads if head.author == Author.DESK)
+    return Sheet(secrets.token_bytes(ENTRY_ID_BYTES).hex(), "".join(seen))
+
+
+def text_of(fields: Mapping[str, str]) -> str:
+    """Return the text of a form, with the line ends of a page rather than those of the wire."""
+    return fields.get("text", "").replace("\r\n", "\n")
+
+
+def admit(desk: Desk, opened: Opened, keys: MailboxKeys, fields: Mapping[str, str], *, now: int) -> "Posting":
+    """Check everything that stands before the files in a form, and make ready for them.
+
+    Raises:
+        MessageRefusedError: the form is not of this session, or its text is too long.
+    """
+    sheet = Sheet(fields.get("entry_id", ""), fields.get("seen", ""))
+    if not session.check_form_token(fields.get("token", ""), opened.token, sheet.purpose):
+        raise MessageRefusedError(Refusal.FORM_EXPIRED)
+    text = text_of(fields)
+    if len(text) > desk.limits.text_chars:
+        raise MessageRefusedError(Refusal.TEXT_TOO_LONG)
+    return Posting(desk, keys, sheet, text, now=now)
+
+
+class Posting:
+    """One message while it arrives. Nothing of it is visible before `commit`; `abandon` when it fails."""
+
+    def __init__(self, desk: Desk, keys: MailboxKeys, sheet: Sheet, text: str, *, now: int) -> None:
+        """Take what `admit` has checked; `now` is the half hour since 1970."""
+        self._desk = desk
+        self._keys = keys
+        self._sheet = sheet
+        self._entry_id = EntryId(bytes.fromhex(sheet.entry_id))
+        self._text = text
+        self._now = now
+        self._bytes = 0
+        self._announced = ("", "")
+        self._arriving: _File | None = None
+        self._begun: list[AttachmentId] = []
+        self._whole: list[_Whole] = []
+
+    def begin_file(self, filename: str, media_type: str) -> None:
+        """Make ready for a file. A browser sends one without name and bytes when none was chosen.
+
+        Raises:
+            MessageRefusedError: one file too many.
+            MailboxGoneError: the mailbox has ended meanwhile.
+        """
+        self._announced = (filename, media_type)
+        if filename:
+            self._arriving = self._begin()
+
+    def add(self, piece: bytes) -> None:
+        """Seal more bytes of the file and store them as pending.
+
+        Raises:
+            MessageRefusedError: over the limit of a message, or no room.
+        """
+        self._bytes += len(piece)
+        if self._bytes > self._desk.limits.files_bytes:
+            raise MessageRefusedError(Refusal.FILES_TOO_LARGE)
+        if self._arriving is None:
+            self._arriving = self._begin()
+        for chunk in self._arriving.seal(piece):
+            self._store(self._arriving, chunk)
+
+    def end_file(self) -> None:
+        """Store the rest of the file, which is whole now.
+
+        Raises:
+            MessageRefusedError: no room.
+        """
+        arriving, self._arriving = self._arriving, None
+        if arriving is None:
+            return
+        for chunk in arriving.pad():
+            self._store(arriving, chunk)
+        last, whole = arriving.finish(*self._announced)
+        self._store(arriving, last, is_last=True)
+        self._whole.append(whole)
+
+    def commit(self, *, today: date) -> str:
+        """Make the message an entry with all its files, and return its id in hexadecimal.
+
+        The same message sent twice is one entry, and gives the same id.
+
+        Raises:
+            MessageRefusedError: empty, the mailbox is full, or this sheet was used for another message.
+            MailboxGoneError: the mailbox has ended meanwhile.
+        """
+        if not self._text.strip() and not self._whole:
+            raise MessageRefusedError(Refusal.EMPTY)
+        try:
+            self._append(today)
+        except EntryExistsError:
+            if not self._is_what_was_sent_before():
+                raise MessageRefusedError(Refusal.CHANGED) from None
+            self.abandon()
+        except MailboxMissingError as why:
+            raise MailboxGoneError from why
+        return self._sheet.entry_id
+
+    def abandon(self) -> None:
+        """Give up the files of this very attempt; the sweeper destroys them."""
+        if self._begun:
+            with self._desk.store.writing(durable=False) as writing:
+                attachments.abandon(
+                    writing, self._keys.address, self._entry_id, attachment_ids=tuple(self._begun)
+                )
+
+    def _begin(self) -> "_File":
+        if len(self._begun) >= self._desk.limits.files:
+            raise MessageRefusedError(Refusal.TOO_MANY_FILES)
+        attachment_id = AttachmentId(secrets.token_bytes(ATTACHMENT_ID_BYTES))
+        _, desk_recipient = self._desk.letterhead.current_epoch
+        recipients = [desk_recipient, self._keys.identity.recipient]
+        sealer = Sealer(recipients, self._keys.address, self._entry_id, attachment_id)
+        with self._desk.store.writing(durable=False) as writing:
+            if mailboxes.find(writing, self._keys.address) is None:
+                raise MailboxGoneError
+            attachments.begin(
+                writing,
+                address=self._keys.address,
+                entry_id=self._entry_id,
+                attachment_id=attachment_id,
+                header=sealer.header,
+                half_hour=self._now,
+            )
+        self._begun.append(attachment_id)
+        return _File(attachment_id, sealer)
+
+    def _store(self, arriving: "_File", chunk: bytes, *, is_last: bool = False) -> None:
+        with self._desk.store.writing(durable=False) as writing:
+            try:
+                attachments.add_chunk(writing, arriving.id, arriving.chunks, chunk, quota=self._desk.quota)
+            except QuotaError as why:
+                raise MessageRefusedError(Refusal.NO_ROOM) from why
+            if is_last:
+                attachments.finish(writing, arriving.id)
+        arriving.chunks += 1
+
+    def _append(self, today: date) -> None:
+        """Append behind the newest own entry; when another tab was faster, sign again behind that one."""
+        content = Content(
+            kind=Kind.MESSAGE, text=self._text, attachments=tuple(whole.note for whole in self._whole)
+        )
+        writer = SourceWriter(self._keys)
+        seen = _digests(self._sheet.seen)
+        number, previous = self._newest_own()
+        if self._is_full(number) and not self._is_there():
+            raise MessageRefusedError(Refusal.MAILBOX_FULL)
+        signed = seal(
+            content,
+            address=self._keys.address,
+            mailbox_recipient=self._keys.recipient,
+            letterhead=self._desk.letterhead,
+            by=writer,
+            entry_id=self._entry_id,
+            number=number + 1,
+            previous=previous,
+            seen=seen,
+            day=today,
+        )
+        for _ in range(_TRIES):
+            try:
+                return self._append_signed(signed)
+            except HeadMovedError:
+                number, previous = self._newest_own()
+                signed = renumber(
+                    signed, by=writer, number=number + 1, previous=previous, seen=seen, day=today
+                )
+        return self._append_signed(signed)
+
+    def _append_signed(self, signed: SignedEntry) -> None:
+        part = signed.open_part
+        with self._desk.store.writing() as writing:
+            entries.append(
+                writing,
+                address=part.address,
+                author=part.author,
+                strand=part.strand,
+                number=part.number,
+                entry_id=part.entry_id,
+                digest=signed.digest,
+                open_part=part.to_bytes(),
+                signature=signed.signature,
+                epoch=signed.epoch,
+                day=part.day,
+                header=cast("bytes", signed.header),  # a fresh entry has both
+                payload=cast("bytes", signed.payload),
+                previous=part.previous,
+                attachment_ids=[whole.note.id for whole in self._whole],
+            )
+
+    def _newest_own(self) -> tuple[int, Digest]:
+        with self._desk.store.reading() as reading:
+            heads = entries.heads(reading, self._keys.address)
+        own = [head for head in heads if head.author == Author.SOURCE]
+        if own and own[0].number < 1:  # no writer of ours: there is no place after it that could be signed
+            raise StoreDamagedError("the store names an impossible head")
+        return (own[0].number, Digest(own[0].digest)) if own else (0, NO_DIGEST)
+
+    def _is_full(self, entries_so_far: int) -> bool:
+        limits = self._desk.limits
+        if entries_so_far >= limits.entries:
+            return True
+        with self._desk.store.reading() as reading:
+            mailbox = mailboxes.find(reading, self._keys.address)
+            if mailbox is None or mailbox.bytes < limits.entries_bytes:  # with its files; nothing to add up
+                return False
+            return entries.sealed_bytes(reading, self._keys.address) >= limits.entries_bytes
+
+    def _is_there(self) -> bool:
+        with self._desk.store.reading() as reading:
+            return entries.find(reading, self._keys.address, self._entry_id) is not None
+
+    def _is_what_was_sent_before(self) -> bool:
+        """Compare text and files with the entry of this id; an unreadable or removed one is another."""
+        try:
+            before = read_entry_of(self._desk, self._keys, self._entry_id)
+        except NotFoundError:
+            return False
+        files = zip(before.attachments, self._whole, strict=False)
+        return (
+            before.text == self._text
+            and len(before.attachments) == len(self._whole)
+            and all(self._is_same_file(old, new) for old, new in files)
+        )
+
+    def _is_same_file(self, old: AttachmentNote, new: "_Whole") -> bool:
+        if (old.name, old.size) != (new.note.name, new.note.size):
+            return False
+        _, pieces = file(self._desk, self._keys, old.id)
+        plain = hashlib.sha256()
+        for piece in pieces:
+            plain.update(piece)
+        return plain.digest() == new.plain_sha256
+
+
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """A file that has arrived whole and is pending."""
+
+    note: AttachmentNote
+    plain_sha256: bytes
+
+
+class _File:
+    """One file on its way: sealed, and cut into chunks of the store's size."""
+
+    def __init__(self, attachment_id: AttachmentId, sealer: Sealer) -> None:
+        self.id = attachment_id
+        self.chunks = 0  # stored so far
+        self._sealer = sealer
+        self._plain = hashlib.sha256()
+        self._held = bytearray()
+
+    def seal(self, piece: bytes) -> Iterator[bytes]:
+        self._plain.update(piece)
+        return self._cut(self._sealer.update(piece))
+
+    def pad(self) -> Iterator[bytes]:
+        for piece in self._sealer.pad():
+            yield from self._cut(piece)
+
+    def finish(self, filename: str, media_type: str) -> tuple[bytes, _Whole]:
+        """Return the last chunk, of at most the store's size and a little less than 64 KiB, and the note."""
+        rest, note = self._sealer.finish(safe_name(filename), media_type[:MEDIA_TYPE_CHARS])
+        return bytes(self._held) + rest, _Whole(note, self._plain.digest())
+
+    def _cut(self, sealed: bytes) -> Iterator[bytes]:
+        self._held += sealed
+        while len(self._held) >= _CUT_BYTES:
+            chunk = bytes(self._held[:_CUT_BYTES])
+            del self._held[:_CUT_BYTES]
+            yield chunk
+
+
+def _digests(seen: str) -> tuple[Digest, ...]:
+    raw = bytes.fromhex(seen)
+    return tuple(Digest(raw[at : at + DIGEST_BYTES]) for at in range(0, len(raw), DIGEST_BYTES))

@@ -1,0 +1,25 @@
+"""Requests into calls, outcomes into pages.
+
+Endpoints: pages.start, pages.help, pages.privacy, pages.accessibility, pages.leave, pages.stylesheet;
+begin.passphrase, begin.practise, begin.log_in, begin.log_out; mailbox.thread, mailbox.write,
+mailbox.received(entry_id), mailbox.file(attachment_id), mailbox.delete(entry_id), mailbox.end, mailbox.save.
+
+Every template gets `lang`, `letterhead`, `is_open`, and `log_out_form` when a mailbox is open.
+What each gets besides:
+
+* begin/passphrase.html: words, ticket.
+* begin/practise.html: form (ticket, words), ticket, wrong (places from 1), unknown (places from 1).
+  A POST to begin.passphrase with the ticket shows the same words again.
+* begin/log_in.html: form (words, text), failed, unknown (places from 1), text (kept, or None).
+* mailbox/thread.html: thread (`services.Thread`), expect_by (a day, or None: nothing waits).
+* mailbox/save.html: thread.
+* mailbox/write.html: form (token, entry_id, seen, text, files), limits (`services.Limits`),
+  files_refused (whether chosen files were lost and must be chosen again), refusal (None, or the value of a
+  `errors.Refusal`).
+* mailbox/received.html: entry (`services.ShownEntry`), words, expect_by.
+* mailbox/delete.html: form (token), entry.
+* mailbox/end.html: form (token, sure); form.sure.errors when the box was not ticked.
+* mailbox/ended.html: nothing.
+* error.html: title, happened, kept, now (whole sentences, already translated), retry_text (text that was
+  written and could not be taken, or None).
+"""

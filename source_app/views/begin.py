@@ -1,0 +1,74 @@
+"""Coming in: a new passphrase, practising it, logging in, logging out."""
+
+from flask import Blueprint, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+
+from crypto.mailbox_keys import derive
+from source_app import services
+from source_app.errors import NoMailboxError, OtherWordsError
+from source_app.forms import LogInForm, LogOutForm, PractiseForm
+from web.dates import half_hour_now
+
+from . import writing
+from .current import SessionTokens, desk, lang, opened, page, remember, today, with_cookie, without_session
+
+bp = Blueprint("begin", __name__, url_prefix="/<any(nl, en):lang>")
+
+
+@bp.route("/begin", methods=["GET", "POST"])
+def passphrase() -> ResponseReturnValue:
+    """Show a fresh passphrase, or the same one again to whoever comes back from practising."""
+    now = half_hour_now()
+    ticket = request.form.get("ticket", "")
+    if ticket:
+        words = services.words_of(desk(), ticket, now=now)
+    else:
+        words, ticket = services.draw_passphrase(desk(), lang(), now=now)
+    return page("begin/passphrase.html", words=words, ticket=ticket)
+
+
+@bp.post("/practise")
+def practise() -> ResponseReturnValue:
+    """Ask to type the words back, and open the mailbox when they are right."""
+    form = PractiseForm(request.form)
+    ticket, typed = form.ticket.data or "", form.words.data or ""
+    if not typed.strip():
+        services.words_of(desk(), ticket, now=half_hour_now())
+        return page("begin/practise.html", form=form, ticket=ticket, wrong=[], unknown=[])
+    try:
+        now_open = services.open_mailbox(desk(), ticket, typed, today=today(), now=half_hour_now())
+    except OtherWordsError as why:
+        return page(
+            "begin/practise.html", 422, form=form, ticket=ticket, wrong=why.wrong, unknown=why.unknown
+        )
+    return with_cookie(redirect(url_for("mailbox.write", lang=lang()), code=303), now_open)
+
+
+@bp.get("/log-in")
+def log_in() -> ResponseReturnValue:
+    """Ask for the passphrase."""
+    return page("begin/log_in.html", form=LogInForm(), failed=False, unknown=[], text=None)
+
+
+@bp.post("/log-in")
+def try_log_in() -> ResponseReturnValue:
+    """Open a mailbox; a text that waited for it goes on to the page to write on."""
+    form = LogInForm(request.form)
+    text = form.text.data or None
+    try:
+        now_open = services.log_in(desk(), form.words.data or "", now=half_hour_now())
+    except NoMailboxError as why:
+        return page("begin/log_in.html", 422, form=form, failed=True, unknown=why.unknown, text=text)
+    remember(now_open)
+    if text is not None:
+        return with_cookie(writing.sheet_with(now_open, derive(now_open.root), text), now_open)
+    return with_cookie(redirect(url_for("mailbox.thread", lang=lang()), code=303), now_open)
+
+
+@bp.post("/log-out")
+def log_out() -> ResponseReturnValue:
+    """Forget the session. A token that does not fit gets the same page: nobody is kept in."""
+    here = opened()
+    if here is not None and LogOutForm(request.form, tokens=SessionTokens(here, "log-out")).validate():
+        services.log_out(desk(), here.token)
+    return without_session(redirect(url_for("pages.start", lang=lang()), code=303))

@@ -1,0 +1,134 @@
+"""What every view needs of the request it answers: language, desk, open mailbox, cookie."""
+
+from collections.abc import Callable
+from datetime import date
+from functools import wraps
+from typing import Concatenate, ParamSpec, cast
+
+from flask import Response, current_app, g, make_response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from werkzeug.wrappers import Response as WerkzeugResponse
+
+from crypto.mailbox_keys import MailboxKeys, derive
+from crypto.passphrase import Language
+from crypto.session import TOKEN_BYTES, check_form_token, form_token
+from source_app import services
+from source_app.config import SourceConfig
+from source_app.desk import Desk
+from source_app.errors import NotOpenError
+from source_app.services import Opened
+from web.dates import half_hour_now
+
+_P = ParamSpec("_P")
+_EMPTIED = '"cache", "cookies", "storage"'
+
+
+def desk() -> Desk:
+    """Return the desk this app was made for."""
+    return cast("Desk", current_app.extensions["desk"])
+
+
+def config() -> SourceConfig:
+    """Return the settings this app was made with."""
+    return cast("SourceConfig", current_app.extensions["config"])
+
+
+def today() -> date:
+    """Return today's date, by the clock this app was made with."""
+    return cast("date", current_app.extensions["today"]())
+
+
+def lang() -> Language:
+    """Return the language of this page."""
+    return cast("Language", g.lang)
+
+
+class SessionTokens:
+    """Tokens of one purpose in one session."""
+
+    def __init__(self, opened: Opened, purpose: str) -> None:
+        self._opened = opened
+        self._purpose = purpose
+
+    def make(self) -> str:
+        """Return the token for the form."""
+        return form_token(self._opened.token, self._purpose)
+
+    def fits(self, token: str) -> bool:
+        """Compare in constant time."""
+        return check_form_token(token, self._opened.token, self._purpose)
+
+
+def opened() -> Opened | None:
+    """Return what the visitor's cookie opens, looked up once per request."""
+    if "opened" not in g:
+        g.opened = _opened()
+    return cast("Opened | None", g.opened)
+
+
+def remember(now_open: Opened) -> None:
+    """Let the rest of this request know that a mailbox has just been opened."""
+    g.opened = now_open
+
+
+def mailbox_open(
+    view: Callable[Concatenate[Opened, MailboxKeys, _P], ResponseReturnValue],
+) -> Callable[_P, ResponseReturnValue]:
+    """Give a view the open mailbox and its keys, or lead to the log-in page."""
+
+    @wraps(view)
+    def guarded(*args: _P.args, **kwargs: _P.kwargs) -> ResponseReturnValue:
+        here = opened()
+        if here is None:
+            return redirect(url_for("begin.log_in", lang=lang()), code=303)
+        return view(here, derive(here.root), *args, **kwargs)
+
+    return guarded
+
+
+def cookie_name() -> str:
+    """Return the cookie's name; `__Host-` binds it to this very host where TLS lets us."""
+    return "__Host-mailbox" if config().is_https else "mailbox"
+
+
+def with_cookie(answer: WerkzeugResponse, now_open: Opened) -> WerkzeugResponse:
+    """Send the token of a session along, for as long as the browser stays open."""
+    answer.set_cookie(
+        cookie_name(),
+        now_open.token.hex(),
+        path="/",
+        secure=config().is_https,
+        httponly=True,
+        samesite="Strict",
+    )
+    return answer
+
+
+def without_session(answer: WerkzeugResponse) -> WerkzeugResponse:
+    """Take the cookie back and ask the browser to forget what it holds of us."""
+    if cookie_name() in request.cookies:
+        answer.delete_cookie(
+            cookie_name(), path="/", secure=config().is_https, httponly=True, samesite="Strict"
+        )
+        answer.headers["Clear-Site-Data"] = _EMPTIED
+    return answer
+
+
+def page(template: str, status: int = 200, **context: object) -> Response:
+    """Render a template as an answer with this status."""
+    answer = make_response(render_template(template, **context))
+    answer.status_code = status
+    return answer
+
+
+def _opened() -> Opened | None:
+    try:
+        token = bytes.fromhex(request.cookies.get(cookie_name(), ""))
+    except ValueError:
+        return None
+    if len(token) != TOKEN_BYTES:
+        return None
+    try:
+        return services.opened_with(desk(), token, now=half_hour_now())
+    except NotOpenError:
+        return None

@@ -1,0 +1,109 @@
+"""An open mailbox: reading, writing, receipts, files, deleting, ending."""
+
+from flask import Blueprint, Response, abort, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+
+from crypto.mailbox_keys import MailboxKeys
+from source_app import services
+from source_app.errors import NotFoundError
+from source_app.forms import DeleteForm, EndForm
+from source_app.services import Opened
+from web.filenames import attachment_disposition
+from web.headers import FILE_CSP
+
+from . import writing
+from .current import SessionTokens, desk, lang, mailbox_open, page, today, without_session
+
+bp = Blueprint("mailbox", __name__, url_prefix="/<any(nl, en):lang>/mailbox")
+
+
+@bp.get("")
+@mailbox_open
+def thread(_here: Opened, keys: MailboxKeys) -> ResponseReturnValue:
+    """Show the whole conversation."""
+    shown = services.thread(desk(), keys)
+    return page("mailbox/thread.html", thread=shown, expect_by=shown.expect_by)
+
+
+@bp.get("/save")
+@mailbox_open
+def save(_here: Opened, keys: MailboxKeys) -> ResponseReturnValue:
+    """Show the whole conversation on one page to print or save."""
+    return page("mailbox/save.html", thread=services.thread(desk(), keys))
+
+
+@bp.get("/write")
+@mailbox_open
+def write(here: Opened, keys: MailboxKeys) -> ResponseReturnValue:
+    """Show an empty page to write on."""
+    return writing.sheet_with(here, keys, "")
+
+
+@bp.post("/write")
+def leave_message() -> ResponseReturnValue:
+    """Receive a message."""
+    return writing.take()
+
+
+@bp.get("/received/<entry_id>")
+@mailbox_open
+def received(_here: Opened, keys: MailboxKeys, entry_id: str) -> ResponseReturnValue:
+    """Show the receipt of an own entry."""
+    entry, expect_by = services.received(desk(), keys, _bytes(entry_id))
+    return page("mailbox/received.html", entry=entry, words=entry.words, expect_by=expect_by)
+
+
+@bp.get("/files/<attachment_id>")
+@mailbox_open
+def file(_here: Opened, keys: MailboxKeys, attachment_id: str) -> ResponseReturnValue:
+    """Send a file to be saved, never to be shown. If it turns out damaged on the way it ends too short."""
+    about, pieces = services.file(desk(), keys, _bytes(attachment_id))
+    return Response(
+        pieces,
+        mimetype="application/octet-stream",
+        headers={
+            "Content-Length": str(about.size),
+            "Content-Disposition": attachment_disposition(about.name),
+            "Content-Security-Policy": FILE_CSP,
+        },
+    )
+
+
+@bp.route("/delete/<entry_id>", methods=["GET", "POST"])
+@mailbox_open
+def delete(here: Opened, keys: MailboxKeys, entry_id: str) -> ResponseReturnValue:
+    """Delete one entry, after asking."""
+    form = DeleteForm(request.form, tokens=SessionTokens(here, f"delete {entry_id}"))
+    if request.method == "GET":
+        entry = services.entry_to_delete(desk(), keys, _bytes(entry_id))
+        return page("mailbox/delete.html", form=form, entry=entry)
+    if not form.validate():
+        abort(403)
+    services.delete_entry(desk(), keys, _bytes(entry_id), today=today())
+    return redirect(url_for("mailbox.thread", lang=lang()), code=303)
+
+
+@bp.route("/end", methods=["GET", "POST"])
+@mailbox_open
+def end(here: Opened, keys: MailboxKeys) -> ResponseReturnValue:
+    """End the mailbox for good, after a second movement of the hand."""
+    form = EndForm(request.form, tokens=SessionTokens(here, "end"))
+    if request.method == "GET":
+        return page("mailbox/end.html", form=form)
+    if not form.validate():
+        return abort(403) if form.token.errors else page("mailbox/end.html", 422, form=form)
+    services.end_mailbox(desk(), here, keys, today=today())
+    return without_session(redirect(url_for("mailbox.ended", lang=lang()), code=303))
+
+
+@bp.get("/ended")
+def ended() -> ResponseReturnValue:
+    """Say that nothing is left."""
+    return page("mailbox/ended.html")
+
+
+def _bytes(hexadecimal: str) -> bytes:
+    try:
+        return bytes.fromhex(hexadecimal)
+    except ValueError as why:
+        raise NotFoundError from why

@@ -1,0 +1,57 @@
+"""The pages that everybody may read, and the quick way out."""
+
+from flask import Blueprint, Response, current_app, redirect
+from flask.typing import ResponseReturnValue
+
+from source_app import services
+
+from .current import config, desk, opened, page, without_session
+
+bp = Blueprint("pages", __name__)
+
+
+@bp.get("/")
+def root() -> ResponseReturnValue:
+    """Show the start page in the browser's language, without a redirect that a slow line would pay for."""
+    answer = page("start.html")
+    answer.headers["Vary"] = "Accept-Language"
+    return answer
+
+
+@bp.get("/<any(nl, en):lang>/")
+def start() -> ResponseReturnValue:
+    """Say who we are and what we promise."""
+    return page("start.html")
+
+
+@bp.get("/<any(nl, en):lang>/help")
+def help() -> ResponseReturnValue:  # noqa: A001  # the name of the page
+    """Show how to stay safe and how to talk instead."""
+    return page("help.html")
+
+
+@bp.get("/<any(nl, en):lang>/privacy")
+def privacy() -> ResponseReturnValue:
+    """Show the privacy statement."""
+    return page("privacy.html")
+
+
+@bp.get("/<any(nl, en):lang>/accessibility")
+def accessibility() -> ResponseReturnValue:
+    """Show the accessibility statement."""
+    return page("accessibility.html")
+
+
+@bp.get("/<any(nl, en):lang>/leave")
+def leave() -> ResponseReturnValue:
+    """End the session and go to a page that says nothing about the visitor."""
+    here = opened()
+    if here is not None:
+        services.log_out(desk(), here.token)
+    return without_session(redirect(config().leave_url, code=303))
+
+
+@bp.get("/style.css")
+def stylesheet() -> ResponseReturnValue:
+    """Serve the one stylesheet, from memory and without a mark."""
+    return Response(current_app.extensions["stylesheet"], mimetype="text/css")

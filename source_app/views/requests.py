@@ -1,0 +1,60 @@
+"""What happens to every request before its view, and to every answer after it."""
+
+from flask import Flask, Response, abort, g, request
+
+from source_app.forms import LogOutForm
+from web.origin import is_our_request
+from web.padding import pad
+
+from .current import SessionTokens, config, desk, opened
+
+LANGUAGES = ("nl", "en")
+_OPEN_PAGES = "pages"  # the blueprint whose pages are the same for everybody
+
+
+def install(app: Flask) -> None:
+    """Take the language from the URL, refuse other sites' forms, fill pages up to a step."""
+    app.url_value_preprocessor(_take_language)
+    app.before_request(_refuse_other_sites)
+    app.context_processor(_shared)
+    app.after_request(_pad)
+
+
+def choose_language() -> str:
+    """Return the language of the URL; where it names none, the one that the browser likes best."""
+    if "lang" not in g:
+        first = request.path.split("/")[1]  # of an address that leads nowhere, too
+        g.lang = first if first in LANGUAGES else request.accept_languages.best_match(LANGUAGES, default="en")
+    return str(g.lang)
+
+
+def _take_language(_endpoint: str | None, values: dict[str, object] | None) -> None:
+    if values is not None and "lang" in values:
+        g.lang = values.pop("lang")
+    else:
+        choose_language()
+
+
+def _refuse_other_sites() -> None:
+    choose_language()
+    if not is_our_request(request.method, request.headers, config().origin):
+        abort(403)
+
+
+def _shared() -> dict[str, object]:
+    here = opened()
+    shared: dict[str, object] = {
+        "lang": choose_language(),
+        "letterhead": desk().letterhead,
+        "is_open": here is not None,
+    }
+    if here is not None:
+        shared["log_out_form"] = LogOutForm(tokens=SessionTokens(here, "log-out"))
+    return shared
+
+
+def _pad(answer: Response) -> Response:
+    is_open_page = request.blueprint == _OPEN_PAGES and answer.status_code < 400  # noqa: PLR2004  # HTTP
+    if answer.mimetype == "text/html" and not answer.is_streamed and not is_open_page:
+        answer.set_data(pad(answer.get_data()))
+    return answer

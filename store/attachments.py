@@ -1,0 +1,199 @@
+"""Attachments: written in chunks while they arrive, pending until an entry adopts them, read in chunks."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from store.doom import doom_attachments_where
+from store.engine import Store
+from store.errors import AttachmentMissingError, EntryExistsError, MailboxMissingError, QuotaError
+from store.quota import Quota, room
+from store.schema import (
+    CHUNK_BYTES,
+    SHIELD,
+    AttachmentRow,
+    ChunkRow,
+    MailboxRow,
+    SealedRow,
+    UsageRow,
+    new_id,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """An adopted attachment; its payload is read with `read_chunks`."""
+
+    entry_id: bytes
+    attachment_id: bytes
+    header: bytes | None = field(repr=False)
+    chunks: int
+
+
+_ADOPTED = (
+    select(AttachmentRow.entry_id, AttachmentRow.attachment_id, SealedRow.header, AttachmentRow.chunks)
+    .join(SealedRow, SealedRow.id == AttachmentRow.id)
+    .where(
+        AttachmentRow.address == bindparam("address"),
+        AttachmentRow.attachment_id == bindparam("attachment_id"),
+        AttachmentRow.half_hour.is_(None),
+    )
+)
+_CHUNK = (
+    select(SealedRow.payload)
+    .join(ChunkRow, ChunkRow.id == SealedRow.id)
+    .join(AttachmentRow, AttachmentRow.id == ChunkRow.attachment)
+    .where(
+        AttachmentRow.address == bindparam("address"),
+        AttachmentRow.attachment_id == bindparam("attachment_id"),
+        AttachmentRow.half_hour.is_(None),
+        ChunkRow.number == bindparam("number"),
+    )
+)
+
+# The statements of `add_chunk`, made once: building them took longer than running them.
+_NEXT_OF = select(AttachmentRow.id, AttachmentRow.address).where(
+    AttachmentRow.attachment_id == bindparam("attachment_id"),
+    AttachmentRow.chunks == bindparam("number"),
+    AttachmentRow.is_whole.is_(False),
+)
+_ADD_SEALED = insert(SealedRow)
+_ADD_CHUNK = insert(ChunkRow)
+_COUNT_CHUNK = (
+    update(AttachmentRow).where(AttachmentRow.id == bindparam("row")).values(chunks=AttachmentRow.chunks + 1)
+)
+_COUNT_IN_MAILBOX = (
+    update(MailboxRow)
+    .where(MailboxRow.address == bindparam("of"))
+    .values(bytes=MailboxRow.bytes + bindparam("more"))
+)
+_COUNT_IN_STORE = update(UsageRow).values(bytes=UsageRow.bytes + bindparam("more"))
+
+
+def begin(  # noqa: PLR0913  # the columns of the attachment, by name
+    session: Session, *, address: bytes, entry_id: bytes, attachment_id: bytes, header: bytes, half_hour: int
+) -> None:
+    """Start an attachment as pending, for one entry of one mailbox. `half_hour` counts from 1970 in UTC.
+
+    Raises:
+        EntryExistsError: there is an attachment of this id.
+        MailboxMissingError: there is no such mailbox.
+    """
+    _count(session, address, len(header))
+    row = new_id()
+    sealed = {"id": row, "size": len(header), "shield": SHIELD, "header": header}
+    session.connection().execute(insert(SealedRow), sealed)
+    try:
+        session.connection().execute(
+            insert(AttachmentRow),
+            {
+                "id": row,
+                "address": address,
+                "entry_id": entry_id,
+                "attachment_id": attachment_id,
+                "chunks": 0,
+                "is_whole": False,
+                "half_hour": half_hour,
+            },
+        )
+    except IntegrityError as why:
+        session.rollback()
+        raise EntryExistsError("there is an attachment of this id already") from why
+
+
+def add_chunk(
+    session: Session, attachment_id: bytes, number: int, ciphertext: bytes, *, quota: Quota | None = None
+) -> None:
+    """Write the next chunk, `number` from 0, of at most `CHUNK_BYTES`. The transaction need not be durable.
+
+    Raises:
+        AttachmentMissingError: no such attachment is pending, or this is not its next chunk.
+        QuotaError: there is no room for it.
+    """
+    if len(ciphertext) > CHUNK_BYTES:
+        raise ValueError("a chunk is larger than CHUNK_BYTES")
+    connection = session.connection()
+    attachment = connection.execute(
+        _NEXT_OF, {"attachment_id": attachment_id, "number": number}
+    ).one_or_none()
+    if attachment is None:
+        raise AttachmentMissingError("no such attachment is pending, or this is not its next chunk")
+    if quota is not None and room(session, attachment.address, quota) < len(ciphertext):
+        raise QuotaError("no room is left for files")
+    row = new_id()
+    sealed = {"id": row, "size": len(ciphertext), "shield": SHIELD, "payload": ciphertext}
+    connection.execute(_ADD_SEALED, sealed)
+    connection.execute(_ADD_CHUNK, {"id": row, "attachment": attachment.id, "number": number})
+    connection.execute(_COUNT_CHUNK, {"row": attachment.id})
+    _count(session, attachment.address, len(ciphertext))
+
+
+def finish(session: Session, attachment_id: bytes) -> None:
+    """Mark a pending attachment as whole, so that its entry may adopt it.
+
+    Raises:
+        AttachmentMissingError: no such attachment is pending.
+    """
+    finished = session.connection().execute(
+        update(AttachmentRow)
+        .where(AttachmentRow.attachment_id == attachment_id, AttachmentRow.half_hour.is_not(None))
+        .values(is_whole=True)
+    )
+    if finished.rowcount == 0:
+        raise AttachmentMissingError("no such attachment is pending")
+
+
+def abandon(
+    session: Session, address: bytes, entry_id: bytes, *, attachment_ids: Sequence[bytes] | None = None
+) -> None:
+    """Give up the pending attachments of an entry that will not come; adopted ones stay.
+
+    With `attachment_ids` only these: of two attempts at one entry the other may still be under way.
+    """
+    which = (
+        (AttachmentRow.address == address)
+        & (AttachmentRow.entry_id == entry_id)
+        & AttachmentRow.half_hour.is_not(None)
+    )
+    if attachment_ids is not None:
+        which &= AttachmentRow.attachment_id.in_(attachment_ids)
+    freed = doom_attachments_where(session, which)
+    session.connection().execute(
+        update(MailboxRow).where(MailboxRow.address == address).values(bytes=MailboxRow.bytes - freed)
+    )
+
+
+def find(session: Session, address: bytes, attachment_id: bytes) -> Attachment | None:
+    """Return an adopted attachment of a mailbox, if it is there."""
+    row = session.execute(_ADOPTED, {"address": address, "attachment_id": attachment_id}).one_or_none()
+    return None if row is None else Attachment(*row)
+
+
+def read_chunks(store: Store, address: bytes, attachment_id: bytes) -> Iterator[bytes]:
+    """Yield an adopted attachment's payload, a transaction for each chunk: none spans a response.
+
+    Raises:
+        AttachmentMissingError: it is not there, or was removed while it was read.
+    """
+    with store.reading() as session:
+        attachment = find(session, address, attachment_id)
+    if attachment is None:
+        raise AttachmentMissingError("the mailbox holds no such attachment")
+    for number in range(attachment.chunks):
+        with store.reading() as session:
+            chunk = session.scalar(
+                _CHUNK, {"address": address, "attachment_id": attachment_id, "number": number}
+            )
+        if chunk is None:
+            raise AttachmentMissingError("the attachment was removed while it was read")
+        yield chunk
+
+
+def _count(session: Session, address: bytes, more: int) -> None:
+    counted = session.connection().execute(_COUNT_IN_MAILBOX, {"of": address, "more": more})
+    if counted.rowcount == 0:
+        raise MailboxMissingError("there is no such mailbox")
+    session.connection().execute(_COUNT_IN_STORE, {"more": more})

@@ -1,0 +1,324 @@
+"""Entries: appended to a strand, read, removed."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+from sqlalchemy import Date, bindparam, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from store.doom import doom_attachments, doom_entries
+from store.errors import (
+    AttachmentMissingError,
+    EntryExistsError,
+    EntryMissingError,
+    HeadMovedError,
+    MailboxMissingError,
+    StoreError,
+)
+from store.schema import SHIELD, AttachmentRow, EntryRow, HeadRow, MailboxRow, SealedRow, UsageRow, new_id
+
+SOURCE, DESK = 0, 1  # authors
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One entry as it lies in the store. Without header it was removed and cannot be opened."""
+
+    address: bytes
+    author: int
+    strand: bytes
+    number: int
+    entry_id: bytes
+    digest: bytes
+    open_part: bytes = field(repr=False)
+    signature: bytes = field(repr=False)
+    epoch: int
+    day: date
+    removal: bytes | None = field(repr=False)
+    header: bytes | None = field(repr=False)
+    payload: bytes | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The newest number and digest of a strand in one mailbox."""
+
+    author: int
+    strand: bytes
+    number: int
+    digest: bytes
+
+
+_STORED = (
+    select(
+        EntryRow.address,
+        EntryRow.author,
+        EntryRow.strand,
+        EntryRow.number,
+        EntryRow.entry_id,
+        EntryRow.digest,
+        EntryRow.open_part,
+        EntryRow.signature,
+        EntryRow.epoch,
+        EntryRow.day,
+        EntryRow.removal,
+        SealedRow.header,
+        SealedRow.payload,
+    )
+    .outerjoin(SealedRow, SealedRow.id == EntryRow.id)
+    .where(EntryRow.address == bindparam("address"))
+)
+_OF_MAILBOX = _STORED.order_by(EntryRow.author, EntryRow.strand, EntryRow.number)
+_FIND = _STORED.where(EntryRow.entry_id == bindparam("entry_id"))
+_HEADS = (
+    select(HeadRow.author, HeadRow.strand, HeadRow.number, HeadRow.digest)
+    .where(HeadRow.address == bindparam("address"))
+    .order_by(HeadRow.author, HeadRow.strand)
+)
+_ALL_HEADS = select(HeadRow.address, HeadRow.strand, HeadRow.number, HeadRow.digest)
+_SEALED_BYTES = (
+    select(func.sum(SealedRow.size))
+    .join(EntryRow, EntryRow.id == SealedRow.id)
+    .where(EntryRow.address == bindparam("address"))
+)
+_RESTING = (
+    select(MailboxRow.address, EntryRow.open_part, EntryRow.signature)
+    .outerjoin(HeadRow, (HeadRow.address == MailboxRow.address) & (HeadRow.author == DESK))
+    .outerjoin(
+        EntryRow,
+        (EntryRow.address == HeadRow.address)
+        & (EntryRow.author == HeadRow.author)
+        & (EntryRow.strand == HeadRow.strand)
+        & (EntryRow.number == HeadRow.number),
+    )
+    .where(MailboxRow.waiting_since.is_(None))
+)
+
+# The statements of `append`, made once: it is the hot path.
+_TODAY = bindparam("today", type_=Date())
+_COUNT_SILENTLY = (
+    update(MailboxRow)
+    .where(MailboxRow.address == bindparam("of"))
+    .values(bytes=MailboxRow.bytes + bindparam("more"), last_day=_TODAY, last_author=bindparam("writer"))
+)
+_COUNT_WAITING = _COUNT_SILENTLY.values(waiting_since=func.coalesce(MailboxRow.waiting_since, _TODAY))
+_COUNT_ANSWERED = _COUNT_SILENTLY.values(waiting_since=None)
+_MOVE_HEAD = (
+    update(HeadRow)
+    .where(
+        HeadRow.address == bindparam("of"),
+        HeadRow.author == bindparam("writer"),
+        HeadRow.strand == bindparam("line"),
+        HeadRow.number == bindparam("after") - 1,
+        HeadRow.digest == bindparam("previous"),
+    )
+    .values(number=bindparam("after"), digest=bindparam("newest"))
+)
+_FIRST_HEAD = insert(HeadRow)
+_ADD_SEALED = insert(SealedRow)
+_ADD_ENTRY = insert(EntryRow)
+_COUNT_IN_STORE = update(UsageRow).values(bytes=UsageRow.bytes + bindparam("more"))
+
+
+def append(  # noqa: PLR0913  # the columns of the entry, by name
+    session: Session,
+    *,
+    address: bytes,
+    author: int,
+    strand: bytes,
+    number: int,
+    entry_id: bytes,
+    digest: bytes,
+    open_part: bytes,
+    signature: bytes,
+    epoch: int,
+    day: date,
+    header: bytes,
+    payload: bytes,
+    previous: bytes,
+    attachment_ids: Sequence[bytes] = (),
+    speaks: bool = True,
+) -> None:
+    """Add an entry at the head of its strand, and adopt its attachments. A refusal rolls back.
+
+    `number` is one more than that of the head whose digest is `previous`, or 1 for a strand that has none.
+    `attachment_ids` are whole and pending for this entry. Without `speaks` (a mark of having seen) the
+    mailbox's place in the inbox stays as it was.
+
+    Raises:
+        HeadMovedError: the strand's head is not `previous` with the number before.
+        EntryExistsError: the mailbox holds this entry id already.
+        AttachmentMissingError: an attachment is not there or not whole.
+        MailboxMissingError: there is no such mailbox.
+    """
+    more = len(header) + len(payload)
+    columns = {
+        "address": address,
+        "author": author,
+        "strand": strand,
+        "number": number,
+        "entry_id": entry_id,
+        "digest": digest,
+        "open_part": open_part,
+        "signature": signature,
+        "epoch": epoch,
+        "day": day,
+    }
+    try:
+        _count(session, columns, more, speaks=speaks)
+        _move_head(session, columns, previous)
+        _insert(session, columns, header, payload)
+        _adopt(session, address, entry_id, attachment_ids)
+    except (StoreError, IntegrityError):
+        session.rollback()  # whatever the caller does with the refusal, no half of an entry is ever committed
+        raise
+
+
+def of_mailbox(session: Session, address: bytes) -> Sequence[Stored]:
+    """Return a mailbox's entries, tombstones too, in the order of author, strand and number."""
+    return [Stored(*tuple(row)) for row in session.connection().execute(_OF_MAILBOX, {"address": address})]
+
+
+def find(session: Session, address: bytes, entry_id: bytes) -> Stored | None:
+    """Return one entry of a mailbox, if it is there."""
+    row = session.connection().execute(_FIND, {"address": address, "entry_id": entry_id}).one_or_none()
+    return None if row is None else Stored(*tuple(row))
+
+
+def heads(session: Session, address: bytes) -> Sequence[Head]:
+    """Return the head of each strand in a mailbox."""
+    return [Head(*row) for row in session.connection().execute(_HEADS, {"address": address})]
+
+
+def all_heads(session: Session) -> Iterator[tuple[bytes, bytes, int, bytes]]:
+    """Yield address, strand, number and digest of every head in the store, in no order."""
+    for address, strand, number, digest in session.connection().execute(_ALL_HEADS):  # noqa: UP028  # no rows
+        yield address, strand, number, digest
+
+
+def sealed_bytes(session: Session, address: bytes) -> int:
+    """Return how many bytes the sealed parts of a mailbox's entries take, without their files."""
+    return session.scalar(_SEALED_BYTES, {"address": address}) or 0
+
+
+def resting(session: Session) -> Iterator[tuple[bytes, bytes | None, bytes | None]]:
+    """Yield the address of every mailbox that is not said to wait, once for each strand of the desk in it.
+
+    With it come open part and signature of that strand's newest entry; None and None where there is none.
+    """
+    for address, open_part, signature in session.connection().execute(_RESTING):  # noqa: UP028  # no rows
+        yield address, open_part, signature
+
+
+def remove(session: Session, address: bytes, entry_id: bytes, *, removal: bytes) -> None:
+    """Make an entry and its attachments unreadable, and leave a tombstone. The first removal stays.
+
+    Raises:
+        EntryMissingError: the mailbox holds no such entry.
+    """
+    which = (EntryRow.address == address) & (EntryRow.entry_id == entry_id)
+    marked = session.connection().execute(
+        update(EntryRow).where(which & EntryRow.removal.is_(None)).values(removal=removal)
+    )
+    if marked.rowcount == 0:
+        if session.scalar(select(EntryRow.id).where(which)) is None:
+            raise EntryMissingError("the mailbox holds no such entry")
+        return
+    freed = doom_entries(session, address, entry_id) + doom_attachments(session, address, entry_id)
+    session.connection().execute(
+        update(MailboxRow).where(MailboxRow.address == address).values(bytes=MailboxRow.bytes - freed)
+    )
+
+
+def _count(session: Session, columns: dict[str, object], more: int, *, speaks: bool) -> None:
+    author = columns["author"]
+    spoken = _COUNT_WAITING if author == SOURCE else _COUNT_ANSWERED
+    counted = session.connection().execute(
+        spoken if speaks else _COUNT_SILENTLY,
+        {"of": columns["address"], "today": columns["day"], "more": more, "writer": author},
+    )
+    if counted.rowcount == 0:
+        raise MailboxMissingError("there is no such mailbox")
+    session.connection().execute(_COUNT_IN_STORE, {"more": more})
+
+
+def _move_head(session: Session, columns: dict[str, object], previous: bytes) -> None:
+    """Compare and set: the database moves the head only from where the writer saw it."""
+    of = {"address": columns["address"], "author": columns["author"], "strand": columns["strand"]}
+    if columns["number"] == 1:
+        try:
+            session.connection().execute(
+                _FIRST_HEAD, {"id": new_id(), **of, "number": 1, "digest": columns["digest"]}
+            )
+        except IntegrityError as why:
+            raise _refused(session, columns) from why
+        return
+    moved = session.connection().execute(
+        _MOVE_HEAD,
+        {
+            "of": columns["address"],
+            "writer": columns["author"],
+            "line": columns["strand"],
+            "after": columns["number"],
+            "newest": columns["digest"],
+            "previous": previous,
+        },
+    )
+    if moved.rowcount == 0:
+        raise _refused(session, columns)
+
+
+def _insert(session: Session, columns: dict[str, object], header: bytes, payload: bytes) -> None:
+    row = new_id()
+    try:
+        session.connection().execute(_ADD_ENTRY, {"id": row, **columns})
+    except IntegrityError as why:
+        if _is_known(session, columns):
+            raise _exists() from why
+        raise
+    session.connection().execute(
+        _ADD_SEALED,
+        {
+            "id": row,
+            "size": len(header) + len(payload),
+            "shield": SHIELD,
+            "header": header,
+            "payload": payload,
+        },
+    )
+
+
+def _refused(session: Session, columns: dict[str, object]) -> StoreError:
+    """Tell a second submit of the same entry from a lost race."""
+    return _exists() if _is_known(session, columns) else HeadMovedError("the strand has a newer head")
+
+
+def _is_known(session: Session, columns: dict[str, object]) -> bool:
+    known = select(EntryRow.id).where(
+        EntryRow.address == columns["address"], EntryRow.entry_id == columns["entry_id"]
+    )
+    return session.scalar(known) is not None
+
+
+def _exists() -> EntryExistsError:
+    return EntryExistsError("the mailbox holds an entry of this id already")
+
+
+def _adopt(session: Session, address: bytes, entry_id: bytes, attachment_ids: Sequence[bytes]) -> None:
+    if not attachment_ids:
+        return
+    adopted = session.connection().execute(
+        update(AttachmentRow)
+        .where(
+            AttachmentRow.address == address,
+            AttachmentRow.entry_id == entry_id,
+            AttachmentRow.attachment_id.in_(attachment_ids),
+            AttachmentRow.half_hour.is_not(None),
+            AttachmentRow.is_whole,
+        )
+        .values(half_hour=None)
+    )
+    if adopted.rowcount != len(attachment_ids):
+        raise AttachmentMissingError("an attachment of the entry is not there, or not whole")

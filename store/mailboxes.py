@@ -1,0 +1,162 @@
+"""Mailboxes: opened, listed for the inbox, ended."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+
+from sqlalchemy import bindparam, delete, func, insert, select
+from sqlalchemy.orm import Session
+
+from store.doom import doom_attachments, doom_entries
+from store.errors import MailboxEndedError, MailboxMissingError
+from store.schema import EndedRow, EntryRow, HeadRow, MailboxRow, new_id
+
+
+class State(StrEnum):
+    """The lists of the inbox."""
+
+    WAITING = "waiting"
+    ANSWERED = "answered"
+
+
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    """One source's mailbox; `bytes` counts what is sealed in it, pending attachments too."""
+
+    address: bytes
+    recipient: bytes = field(repr=False)
+    verify_key: bytes = field(repr=False)
+    opened_day: date
+    bytes: int
+    waiting_since: date | None
+    last_day: date | None
+    last_author: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A mailbox that has ended and that the desk has not seen so yet."""
+
+    address: bytes
+    recipient: bytes = field(repr=False)
+    verify_key: bytes = field(repr=False)
+    statement: bytes = field(repr=False)
+    day: date
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many mailboxes the lists of the inbox hold."""
+
+    waiting: int
+    answered: int
+
+
+_MAILBOX = select(
+    MailboxRow.address,
+    MailboxRow.recipient,
+    MailboxRow.verify_key,
+    MailboxRow.opened_day,
+    MailboxRow.bytes,
+    MailboxRow.waiting_since,
+    MailboxRow.last_day,
+    MailboxRow.last_author,
+)
+_FIND = _MAILBOX.where(MailboxRow.address == bindparam("address"))
+_ENDED = select(
+    EndedRow.address, EndedRow.recipient, EndedRow.verify_key, EndedRow.statement, EndedRow.day
+).order_by(EndedRow.address)
+_IS_WAITING = MailboxRow.waiting_since.is_not(None)
+_IS_ANSWERED = MailboxRow.waiting_since.is_(None) & MailboxRow.last_day.is_not(None)
+
+
+def open_mailbox(session: Session, *, address: bytes, recipient: bytes, verify_key: bytes, day: date) -> bool:
+    """Make an empty mailbox; answer False when it was there.
+
+    Raises:
+        MailboxEndedError: it has ended, and the desk has not seen that yet.
+    """
+    if session.scalar(select(MailboxRow.id).where(MailboxRow.address == address)) is not None:
+        return False
+    if session.scalar(select(EndedRow.id).where(EndedRow.address == address)) is not None:
+        raise MailboxEndedError("this mailbox has ended")
+    session.connection().execute(
+        insert(MailboxRow).values(
+            id=new_id(),
+            address=address,
+            recipient=recipient,
+            verify_key=verify_key,
+            opened_day=day,
+            bytes=0,
+        )
+    )
+    return True
+
+
+def find(session: Session, address: bytes) -> Mailbox | None:
+    """Return the mailbox of an address (20 bytes), if there is one."""
+    row = session.connection().execute(_FIND, {"address": address}).one_or_none()
+    return None if row is None else Mailbox(*row)
+
+
+def addresses(session: Session) -> Sequence[bytes]:
+    """Return the address of every mailbox, sorted."""
+    return session.scalars(select(MailboxRow.address).order_by(MailboxRow.address)).all()
+
+
+def page(session: Session, state: str, offset: int, limit: int) -> Sequence[Mailbox]:
+    """Return part of a list of the inbox: waiting longest first, or answered latest first.
+
+    A mailbox in which nothing was written yet is in neither list.
+    """
+    if State(state) is State.WAITING:
+        query = _MAILBOX.where(_IS_WAITING).order_by(
+            MailboxRow.waiting_since, MailboxRow.last_day, MailboxRow.address
+        )
+    else:
+        query = _MAILBOX.where(_IS_ANSWERED).order_by(MailboxRow.last_day.desc(), MailboxRow.address.desc())
+    return [Mailbox(*row) for row in session.execute(query.offset(offset).limit(limit))]
+
+
+def counts(session: Session) -> Counts:
+    """Return the lengths of the inbox's lists."""
+    waiting = session.scalar(select(func.count()).select_from(MailboxRow).where(_IS_WAITING))
+    answered = session.scalar(select(func.count()).select_from(MailboxRow).where(_IS_ANSWERED))
+    return Counts(waiting=waiting or 0, answered=answered or 0)
+
+
+def end(session: Session, address: bytes, *, statement: bytes, day: date) -> None:
+    """Make everything in a mailbox unreadable, leave it to `purge.sweep`, and keep one signed line.
+
+    Raises:
+        MailboxMissingError: there is no such mailbox.
+    """
+    mailbox = find(session, address)
+    if mailbox is None:
+        raise MailboxMissingError("there is no such mailbox")
+    doom_attachments(session, address)
+    doom_entries(session, address)
+    session.connection().execute(delete(EntryRow).where(EntryRow.address == address))
+    session.connection().execute(delete(HeadRow).where(HeadRow.address == address))
+    session.connection().execute(delete(MailboxRow).where(MailboxRow.address == address))
+    session.connection().execute(
+        insert(EndedRow).values(
+            id=new_id(),
+            address=address,
+            recipient=mailbox.recipient,
+            verify_key=mailbox.verify_key,
+            statement=statement,
+            day=day,
+        )
+    )
+
+
+def ended_mailboxes(session: Session) -> Sequence[Ended]:
+    """Return what the desk has not seen yet of mailboxes that ended."""
+    return [Ended(*row) for row in session.execute(_ENDED)]
+
+
+def acknowledge_ended(session: Session, address: bytes) -> None:
+    """Forget an ended mailbox, once the desk has seen its statement."""
+    session.connection().execute(delete(EndedRow).where(EndedRow.address == address))

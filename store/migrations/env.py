@@ -1,0 +1,13 @@
+"""Run the migrations on the connection that `upgrade_store` hands over, in its transaction."""
+
+from alembic import context
+
+from store.schema import Base
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=Base.metadata,
+    render_as_batch=True,
+    transactional_ddl=True,
+)
+context.run_migrations()

@@ -1,0 +1,258 @@
+"""The tables. What is sealed lies in one table of its own; all else is signed in the open or counts.
+
+No row keeps a time: days at most, and for uploads under way the half hour they began in. Row ids are random,
+so that neither they nor the order of rows on disk follow the order of arrival (after `purge.tidy`).
+"""
+
+import os
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Date,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    TypeDecorator,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+SCHEMA = "0001"  # the newest Alembic revision; the web workers compare with it without loading Alembic
+
+# Measured in one run: 200 rows of 1 MiB at NORMAL, then 1,000 rows of 8 KiB with their place at FULL.
+# 1024: 113 MiB/s, 0.39 ms. 4096: 218 MiB/s, 0.37 ms. 8192: 284 MiB/s, 0.40 ms. 16384: 348 MiB/s, 0.50 ms.
+# 65536: 281 MiB/s, 0.82 ms. Beyond 4096 each entry takes a larger SHIELD and journal for what sealing and
+# parsing an upload, both slower than 218 MiB/s, do not let anybody notice.
+PAGE_BYTES = 4096
+
+# A row's first page of zeros. SQLite keeps the beginning of a row (at most a page) in the tree's leaf and the
+# rest on overflow pages. Leaves are copied when the tree is balanced, and the copy left behind in a leaf's
+# unused space is beyond `secure_delete`; overflow pages never move and are zeroed when they are freed. So
+# with this in front no sealed byte is ever in a leaf. (docs/store.md: measured with and without.)
+SHIELD = bytes(PAGE_BYTES)
+
+CHUNK_BYTES = 1024 * 1024  # of ciphertext in one row, so that one transaction stays short
+
+_ID = BigInteger().with_variant(Integer, "sqlite")  # SQLite: the rowid itself, 64 bits
+
+
+def new_id() -> int:
+    """Return a random row id of 63 bits."""
+    return int.from_bytes(os.urandom(8)) >> 1
+
+
+# What SQLite gives for a column that holds another type than ours is read as one of these. No writer of ours
+# makes them, so whoever verifies refuses them, and tells which entry it was. An error here would take the
+# whole inbox down for one row, and `bytes(10**12)` would fill the memory.
+NO_BYTES = b""
+NO_NUMBER = -1
+NO_DAY = date.min
+
+
+class Blob(TypeDecorator[bytes]):
+    """Bytes that are bytes when they are read: SQLite keeps any type in any column."""
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[object], Any]:  # noqa: ARG002  # its shape
+        """Read what is no bytes as `NO_BYTES`."""
+        return _read_bytes
+
+
+class Whole(TypeDecorator[int]):
+    """A number that is one when it is read; see `Blob`."""
+
+    impl = Integer
+    cache_ok = True
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[object], Any]:  # noqa: ARG002  # as above
+        """Read what is no whole number as `NO_NUMBER`."""
+        return _read_number
+
+
+class Day(TypeDecorator[date]):
+    """A day that is one when it is read; see `Blob`. SQLite keeps it as ISO 8601 text."""
+
+    impl = Date
+    cache_ok = True
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[object], Any]:  # noqa: ARG002  # as above
+        """Read what is no day as `NO_DAY`."""
+        return _read_day
+
+
+def _read_bytes(value: object) -> bytes | None:
+    return value if value is None or isinstance(value, bytes) else NO_BYTES
+
+
+def _read_number(value: object) -> int | None:
+    return value if value is None or isinstance(value, int) else NO_NUMBER
+
+
+def _read_day(value: object) -> date | None:
+    if value is None:
+        return None
+    try:
+        return date.fromisoformat(value) if isinstance(value, str) else NO_DAY
+    except ValueError:
+        return NO_DAY
+
+
+class Base(DeclarativeBase):
+    """The tables of the store, every constraint named."""
+
+    type_annotation_map = {int: Whole, date: Day}  # noqa: RUF012  # SQLAlchemy's shape
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+class UsageRow(Base):
+    """The one row that says how many sealed bytes the store holds: pending and not yet swept ones too."""
+
+    __tablename__ = "usage"
+    __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
+    id: Mapped[int] = mapped_column(_ID, primary_key=True, autoincrement=False)
+    bytes: Mapped[int] = mapped_column(BigInteger)
+
+
+class MailboxRow(Base):
+    """One source's mailbox. `bytes` counts sealed bytes, pending ones too."""
+
+    __tablename__ = "mailbox"
+    __table_args__ = (
+        UniqueConstraint("address"),
+        Index(None, "waiting_since", "last_day", "address"),  # both lists of the inbox, in their order
+        CheckConstraint("length(address) = 20", name="address"),
+    )
+    id: Mapped[int] = mapped_column(_ID, primary_key=True, autoincrement=False)
+    address: Mapped[bytes] = mapped_column(Blob)
+    recipient: Mapped[bytes] = mapped_column(Blob)
+    verify_key: Mapped[bytes] = mapped_column(Blob)
+    opened_day: Mapped[date]
+    bytes: Mapped[int] = mapped_column(BigInteger)
+    waiting_since: Mapped[date | None]  # day of the oldest unanswered entry of the source
+    last_day: Mapped[date | None]  # NULL until the first entry
+    last_author: Mapped[int | None]
+
+
+class HeadRow(Base):
+    """The newest number and digest of a strand in a mailbox: what writers compare and set."""
+
+    __tablename__ = "head"
+    __table_args__ = (UniqueConstraint("address", "author", "strand"),)
+    id: Mapped[int] = mapped_column(_ID, primary_key=True, autoincrement=False)
+    address: Mapped[bytes] = mapped_column(Blob, ForeignKey("mailbox.address"))
+    author: Mapped[int]
+    strand: Mapped[bytes] = mapped_column(Blob)  # b"" for the source's
+    number: Mapped[int]
+    digest: Mapped[bytes] = mapped_column(Blob)
+
+
+class SealedRow(Base):
+    """Ciphertext: an entry (header and payload), an attachment's header, or one chunk of its payload."""
+
+    __tablename__ = "sealed"
+    __table_args__ = (CheckConstraint(f"length(payload) <= {CHUNK_BYTES}", name="chunk"),)
+    id: Mapped[int] = mapped_column(_ID, primary_key=True, autoincrement=False)
+    size: Mapped[
+        int
+    ]  # bytes of header and payload as they came: what quotas count, and what sweeping gives back
+    shield: Mapped[bytes] = mapped_column(Blob)  # before the next two, always: see SHIELD
+    header: Mapped[bytes | None] = mapped_column(Blob)  # NULL: nothing opens the payload any more
+    payload: Mapped[bytes | None] = mapped_column(Blob)
+
+
+class EntryRow(Base):
+    """The open part of one thing in a mailbox, and its place there. Its id is that of its sealed row."""
+
+    __tablename__ = "entry"
+    __table_args__ = (
+        UniqueConstraint("address", "author", "strand", "number"),
+        UniqueConstraint("address", "entry_id"),
+        CheckConstraint("number >= 1", name="number"),
+        CheckConstraint("author IN (0, 1)", name="author"),
+    )
+    id: Mapped[int] = mapped_column(_ID, primary_key=True, autoincrement=False)
+    address: Mapped[bytes] = mapped_column(Blob, ForeignKey("mailbox.address"))
+    author: Mapped[int]  # 0 the source, 1 the desk
+    strand: Mapped[bytes] = mapped_column(Blob)
+    number: Mapped[int]  # counts up from 1 in its strand
+    entry_id: Mapped[bytes] = mapped_column(Blob)
+    digest: Mapped[bytes] = mapped_column(Blob)
+    open_part: Mapped[bytes] = mapped_column(Blob)
+    signature: Mapped[bytes] = mapped_column(Blob)
+    epoch: Mapped[int]
+    day: Mapped[date]
+    removal: Mapped[bytes | None] = mapped_column(Blob)  # set: a tombstone
+
+
+class AttachmentRow(Base):
+    """A file of an entry. Its id is that of the sealed row with its header."""
+
+    __tablename__ = "attachment"
+    __table_args__ = (
+        UniqueConstraint("attachment_id"),
+        Index(None, "address", "entry_id"),
+        Index(None, "half_hour"),
+    )
+    id: Mapped[int] = mapped_column(_ID, ForeignKey("sealed.id"), primary_key=True, autoincrement=False)
+    address: Mapped[bytes] = mapped_column(Blob, ForeignKey("mailbox.address"))
+    entry_id: Mapped[bytes] = mapped_column(Blob)
+    attachment_id: Mapped[bytes] = mapped_column(Blob)
+    chunks: Mapped[int]  # arrived so far
+    is_whole: Mapped[bool]
+    half_hour: Mapped[int | None]  # since 1970 in UTC, when its upload began; NULL once an entry adopted it
+
+
+class ChunkRow(Base):
+    """The place of one chunk. Its id is that of its sealed row."""
+
+    __tablename__ = "chunk"
+    __table_args__ = (UniqueConstraint("attachment", "number"),)
+    id: Mapped[int] = mapped_column(_ID, ForeignKey("sealed.id"), primary_key=True, autoincrement=False)
+    attachment: Mapped[int] = mapped_column(_ID, ForeignKey("attachment.id"))
+    number: Mapped[int]  # from 0
+
+
+class DoomedRow(Base):
+    """A sealed row that the next sweep destroys. What could open it is gone already."""
+
+    __tablename__ = "doomed"
+    id: Mapped[int] = mapped_column(_ID, primary_key=True, autoincrement=False)
+
+
+class EndedRow(Base):
+    """What is left of an ended mailbox until the desk has seen it."""
+
+    __tablename__ = "ended"
+    __table_args__ = (UniqueConstraint("address"),)
+    id: Mapped[int] = mapped_column(_ID, primary_key=True, autoincrement=False)
+    address: Mapped[bytes] = mapped_column(Blob)
+    recipient: Mapped[bytes] = mapped_column(Blob)
+    verify_key: Mapped[bytes] = mapped_column(Blob)
+    statement: Mapped[bytes] = mapped_column(Blob)
+    day: Mapped[date]
+
+
+class LetterheadRow(Base):
+    """The desk's signed public statement, one row per serial."""
+
+    __tablename__ = "letterhead"
+    serial: Mapped[int] = mapped_column(_ID, primary_key=True, autoincrement=False)
+    body: Mapped[bytes] = mapped_column(Blob)
+    signature: Mapped[bytes] = mapped_column(Blob)

@@ -1,0 +1,128 @@
+"""Sessions of sources: a store of their own in memory, never backed up.
+
+Read on every request, so plain SQLite without an ORM. A row is a box that nobody can open without the cookie
+and a secret of the running server.
+"""
+
+import os
+import sqlite3
+import weakref
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from store.errors import NotTmpfsError, StoreMissingError
+from store.translate import translating
+
+_MOUNTS = Path("/proc/self/mountinfo")
+_TMPFS_TYPES = {"tmpfs", "ramfs"}
+_TABLE = """
+CREATE TABLE IF NOT EXISTS session (
+    token_hash BLOB NOT NULL UNIQUE,
+    box BLOB NOT NULL,
+    expires_half_hour INTEGER NOT NULL
+)
+"""
+
+
+class SessionStore:
+    """Boxes under hashes of tokens. Safe for threads; after a fork parent and child each connect anew."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._idle: list[sqlite3.Connection] = []
+        this = weakref.ref(self)
+        os.register_at_fork(before=lambda: _close(this))
+
+    def put(self, token_hash: bytes, box: bytes, expires_half_hour: int) -> None:
+        """Keep a box until the half hour (since 1970, UTC) `expires_half_hour` begins."""
+        with self._connection() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO session VALUES (?, ?, ?)", (token_hash, box, expires_half_hour)
+            )
+
+    def get(self, token_hash: bytes, now_half_hour: int) -> bytes | None:
+        """Return the box under a hash, unless it is not there or has expired."""
+        query = "SELECT box FROM session WHERE token_hash = ? AND expires_half_hour > ?"
+        with self._connection() as connection:
+            row = connection.execute(query, (token_hash, now_half_hour)).fetchone()
+        return None if row is None else row[0]
+
+    def drop(self, token_hash: bytes) -> None:
+        """Forget a box."""
+        with self._connection() as connection:
+            connection.execute("DELETE FROM session WHERE token_hash = ?", (token_hash,))
+
+    def sweep(self, now_half_hour: int) -> None:
+        """Forget every box that has expired."""
+        with self._connection() as connection:
+            connection.execute("DELETE FROM session WHERE expires_half_hour <= ?", (now_half_hour,))
+
+    def close(self) -> None:
+        """Close every connection that is not in use. The store may be used again."""
+        while self._idle:
+            self._idle.pop().close()
+
+    @contextmanager
+    def _connection(self) -> Iterator[sqlite3.Connection]:
+        with translating(self._path):
+            try:
+                connection = self._idle.pop()
+            except IndexError:
+                connection = _connect(self._path)
+            try:
+                yield connection
+            finally:
+                self._idle.append(connection)
+
+
+def open_sessions(path: Path, *, allow_disk: bool = False, mounts: Path = _MOUNTS) -> SessionStore:
+    """Open the sessions' store, making it (0600) when it is not there; leaves no connection open.
+
+    Raises:
+        NotTmpfsError: the folder is not on tmpfs, and `allow_disk` is false.
+        StoreMissingError: there is no such folder.
+    """
+    if not path.parent.is_dir():
+        raise StoreMissingError("the folder for the sessions is missing")
+    if not allow_disk and _file_system(path.parent, mounts) not in _TMPFS_TYPES:
+        raise NotTmpfsError("the folder for the sessions must be on tmpfs")
+    with translating(path):
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        with closing(_connect(path)) as connection:
+            connection.execute(_TABLE)
+    return SessionStore(path)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=rw",
+        uri=True,
+        timeout=10,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    connection.execute("PRAGMA secure_delete=ON")
+    connection.execute("PRAGMA synchronous=OFF")  # memory has nothing to wait for
+    connection.execute("PRAGMA journal_mode=MEMORY")  # no second file with what was deleted
+    return connection
+
+
+def _close(reference: weakref.ref[SessionStore]) -> None:
+    sessions = reference()
+    if sessions is not None:
+        sessions.close()
+
+
+def _file_system(folder: Path, mounts: Path) -> str:
+    """Return the type of the file system that a folder lies on, from the kernel's list of mounts.
+
+    Source: proc_pid_mountinfo(5).
+    """
+    device = folder.stat().st_dev
+    wanted = f"{os.major(device)}:{os.minor(device)}"
+    for line in mounts.read_text("utf-8").splitlines():
+        before, _, after = line.partition(" - ")
+        if before.split()[2] == wanted:
+            return after.split()[0]
+    return "unknown"

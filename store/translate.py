@@ -1,0 +1,74 @@
+"""What SQLite reports, in the store's own errors: by its code, never by its words."""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as QueueTimeoutError
+
+from store.errors import (
+    StoreBusyError,
+    StoreDamagedError,
+    StoreError,
+    StoreFullError,
+    StoreMissingError,
+    StoreOutdatedError,
+    StoreReadOnlyError,
+)
+
+_FULL_CODES = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE}
+_BY_PRIMARY_CODE: dict[int, type[StoreError]] = {
+    sqlite3.SQLITE_BUSY: StoreBusyError,
+    sqlite3.SQLITE_LOCKED: StoreBusyError,
+    sqlite3.SQLITE_PROTOCOL: StoreBusyError,
+    sqlite3.SQLITE_READONLY: StoreReadOnlyError,
+    sqlite3.SQLITE_PERM: StoreReadOnlyError,
+    sqlite3.SQLITE_CORRUPT: StoreDamagedError,
+    sqlite3.SQLITE_NOTADB: StoreDamagedError,
+    sqlite3.SQLITE_IOERR: StoreDamagedError,
+}
+SENTENCES: dict[type[StoreError], str] = {
+    StoreBusyError: "the store is in use by another writer",
+    StoreReadOnlyError: "the store cannot be written",
+    StoreDamagedError: "the store's file is damaged or is not a store",
+    StoreFullError: "the store's disk is full",
+    StoreMissingError: "the store's file is missing or cannot be opened",
+    StoreOutdatedError: "the store's tables are of another version",
+}
+
+
+@contextmanager
+def translating(path: Path) -> Iterator[None]:
+    """Raise as our errors what the driver reports inside; `path` tells a missing file from a closed disk.
+
+    Raises:
+        StoreError: one of its subclasses. What the store has no class for goes through as it is.
+    """
+    try:
+        yield
+    except QueueTimeoutError as why:
+        raise StoreBusyError(SENTENCES[StoreBusyError]) from why
+    except (DBAPIError, sqlite3.Error) as why:
+        cause = why.orig if isinstance(why, DBAPIError) else why
+        kind = _kind(cause, path)
+        if kind is None:
+            raise
+        raise kind(SENTENCES[kind]) from why
+
+
+def _kind(cause: BaseException | None, path: Path) -> type[StoreError] | None:
+    code = getattr(cause, "sqlite_errorcode", None)
+    if code is None:
+        return None
+    if code in _FULL_CODES:
+        return StoreFullError
+    if code == sqlite3.SQLITE_ERROR:  # the statement fits no table of this file
+        return StoreOutdatedError
+    if code & 0xFF == sqlite3.SQLITE_CANTOPEN:  # a read-only disk refuses the journal's file, not the store's
+        present = path.is_file()
+        writable = os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
+        return StoreReadOnlyError if present and not writable else StoreMissingError
+    return _BY_PRIMARY_CODE.get(code & 0xFF)

@@ -1,0 +1,91 @@
+"""A real house with both doors open, and real Chromium in front of it."""
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Playwright, sync_playwright
+
+from bench import world
+
+_NEUTRAL = "https://neutral.example/"
+_CHROMIUM = "/usr/bin/chromium"
+_ARGUMENTS = [
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[world.World]:
+    """Open a house for the tests of one file. Its way out leads to a page that is sure to be there."""
+    desk = world.set_up(tmp_path_factory.mktemp("house") / "var")
+    settings = desk.settings.read_text("utf-8")
+    desk.settings.write_text(
+        re.sub(r"^leave_url = .*$", f'leave_url = "{_NEUTRAL}"', settings, flags=re.MULTILINE)
+    )
+    with world.open_doors(desk) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def chromium(playwright: Playwright) -> Iterator[Browser]:
+    """Start Debian's Chromium; as root it can only run without its own sandbox."""
+    sandbox = [] if os.geteuid() else ["--no-sandbox"]
+    browser = playwright.chromium.launch(executable_path=_CHROMIUM, args=[*_ARGUMENTS, *sandbox])
+    yield browser
+    browser.close()
+
+
+@pytest.fixture
+def visit(chromium: Browser) -> Iterator[Callable[..., BrowserContext]]:
+    """Give each person a browser of their own, without JavaScript unless asked for."""
+    opened: list[BrowserContext] = []
+
+    def _visit(*, language: str = "en", javascript: bool = False, width: int = 1000) -> BrowserContext:
+        context = chromium.new_context(
+            locale=language,
+            java_script_enabled=javascript,
+            bypass_csp=javascript,  # our own policy would not let a test's script run either
+            viewport={"width": width, "height": 900},
+        )
+        context.set_default_timeout(30_000)
+        opened.append(context)
+        return context
+
+    yield _visit
+    for context in opened:
+        context.close()
+
+
+@pytest.fixture
+def source_url(house: world.World) -> str:
+    return f"http://{house.source.host}:{house.source.port}"
+
+
+@pytest.fixture
+def adviser_url(house: world.World) -> str:
+    return f"http://{house.adviser.host}:{house.adviser.port}"
+
+
+@pytest.fixture
+def big_video(tmp_path: Path) -> Path:
+    """Make 300 MB that do not compress and do not repeat within a chunk."""
+    path = tmp_path / "video.mp4"
+    block = os.urandom(1_000_003)
+    with path.open("wb") as video:
+        for _ in range(300):
+            video.write(block[:1_000_000])
+            block = block[1:] + block[:1]
+    return path

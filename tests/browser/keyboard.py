@@ -1,0 +1,65 @@
+"""Use a page as somebody does who has no mouse: Tab, type, Enter."""
+
+import re
+from pathlib import Path
+
+from playwright.sync_api import Locator, Page
+
+_MOST_TABS = 120
+_SECONDS = 120  # for the largest upload
+
+
+def reach(page: Page, target: Locator) -> None:
+    """Press Tab until the target has the focus, from wherever the focus is.
+
+    Raises:
+        AssertionError: it cannot be reached with the keyboard.
+    """
+    target.wait_for()
+    for _ in range(_MOST_TABS):
+        if target.evaluate("it => it === it.ownerDocument.activeElement"):
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"cannot be reached with the keyboard: {target}")
+
+
+def follow(page: Page, name: str, *, nth: int = 0) -> None:
+    """Follow a link by its words."""
+    target = page.get_by_role("link", name=name).nth(nth)
+    reach(page, target)
+    _enter(page)
+
+
+def press(page: Page, name: str | re.Pattern[str]) -> None:
+    """Press a button by its words."""
+    reach(page, page.get_by_role("button", name=name))
+    _enter(page)
+
+
+def fill(page: Page, label: str, text: str) -> None:
+    """Type into a field by its label, over what stood there."""
+    reach(page, page.get_by_label(label))
+    page.keyboard.press("Control+a")
+    page.keyboard.insert_text(text)
+
+
+def choose(page: Page, label: str, files: list[Path]) -> None:
+    """Choose files with the keyboard."""
+    reach(page, page.get_by_label(label))
+    with page.expect_file_chooser() as chooser:
+        page.keyboard.press("Space")
+    chooser.value.set_files(files)
+
+
+def fetch(page: Page, name: str, to: Path) -> bytes:
+    """Download a file by the name on its link."""
+    reach(page, page.get_by_role("link", name=name))
+    with page.expect_download(timeout=120_000) as download:
+        page.keyboard.press("Enter")
+    download.value.save_as(to)
+    return to.read_bytes()
+
+
+def _enter(page: Page) -> None:
+    with page.expect_navigation(timeout=_SECONDS * 1000):
+        page.keyboard.press("Enter")

@@ -1,0 +1,146 @@
+"""axe-core finds nothing on any page of either app, light and dark, wide and at 320 px."""
+
+import hashlib
+import subprocess
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import BrowserContext, Page
+
+from bench import world
+
+pytestmark = pytest.mark.slow
+
+Visit = Callable[..., BrowserContext]
+_CACHE = Path(".cache")
+_AXE = "axe-core-4.14.1.tgz"
+_AXE_SHA256 = "e6b0ce02b84d892e2e33e403485e7f3d6c29e2be6df65daf44d89ba564139745"
+_RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+
+
+@pytest.fixture(scope="module")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Fetch axe-core by its name and version, and use it only if it is the very file we chose."""
+    kept = _CACHE / _AXE
+    if not kept.exists():
+        _CACHE.mkdir(exist_ok=True)
+        folder = tmp_path_factory.mktemp("axe")
+        subprocess.run(
+            ["npm", "pack", "--silent", "axe-core@4.14.1"], cwd=folder, check=True, capture_output=True
+        )
+        (folder / _AXE).replace(kept)
+    assert hashlib.sha256(kept.read_bytes()).hexdigest() == _AXE_SHA256
+    with tarfile.open(kept) as package:
+        script = package.extractfile("package/axe.min.js")
+        assert script is not None
+        return script.read().decode()
+
+
+class Inspector:
+    """Looks at a page in every way that people do, and remembers what is wrong."""
+
+    def __init__(self, axe: str) -> None:
+        self._axe = axe
+        self.pages = 0
+        self.faults: list[str] = []
+
+    def look(self, page: Page) -> None:
+        self.pages += 1
+        page.evaluate(self._axe)
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            for width in (320, 1000):
+                page.set_viewport_size({"width": width, "height": 900})
+                result: dict[str, Any] = page.evaluate("rules => axe.run(document, rules)", _RULES)
+                view = f"{page.title()} {scheme} {width}"
+                for fault in result["violations"]:
+                    self.faults.append(f"{view}: {fault['id']} {[node['target'] for node in fault['nodes']]}")
+                if page.evaluate("() => document.documentElement.scrollWidth > window.innerWidth"):
+                    self.faults.append(f"{view}: wider than the screen")
+        page.set_viewport_size({"width": 1000, "height": 900})
+
+
+def _context(visit: Visit, language: str) -> BrowserContext:
+    """Open a browser in which axe may run although our pages allow no script at all."""
+    return visit(language=language, javascript=True)
+
+
+@pytest.mark.parametrize("language", ["nl", "en"])
+def test_axe_finds_nothing_on_any_page(
+    visit: Visit, house: world.World, source_url: str, adviser_url: str, axe: str, language: str
+) -> None:
+    inspector = Inspector(axe)
+    page = _context(visit, language).new_page()
+    base = f"{source_url}/{language}"
+    for path in ("/", "/help", "/privacy", "/accessibility", "/log-in", "/no-such-page"):
+        page.goto(base + path)
+        inspector.look(page)
+    page.locator("main form, body").first.wait_for()
+
+    page.goto(f"{base}/log-in")
+    page.locator("main input[type=text]").fill("eerste tweede qzx")
+    page.locator("main form button").click()
+    inspector.look(page)
+
+    page.goto(f"{base}/begin")
+    passphrase = page.locator(".words").inner_text()
+    inspector.look(page)
+    page.locator("main form button").click()
+    inspector.look(page)
+    page.locator("main input[type=text]").fill("something else")
+    page.locator("main form button").first.click()
+    inspector.look(page)
+    page.locator("main input[type=text]").fill(passphrase)
+    page.locator("main form button").first.click()
+    inspector.look(page)  # write
+    page.locator("main form button").first.click()
+    inspector.look(page)  # empty: refused
+    page.locator("main textarea").fill("Een bericht\nA message")
+    page.locator("main input[type=file]").set_input_files(
+        [{"name": "a.txt", "mimeType": "text/plain", "buffer": b"a"}]
+    )
+    page.locator("main form button").first.click()
+    inspector.look(page)  # received
+    page.goto(f"{base}/mailbox")
+    inspector.look(page)
+
+    desk = _context(visit, language).new_page()
+    desk.goto(adviser_url)
+    inspector.look(desk)
+    desk.locator("input[type=password]").fill("wrong")
+    desk.locator("main form button").click()
+    inspector.look(desk)
+    desk.locator("input[type=password]").fill(house.desk.passphrase)
+    desk.locator("main form button").click()
+    inspector.look(desk)  # inbox
+    desk.locator(".row .label").first.click()
+    inspector.look(desk)
+    desk.locator("form.answering button").click()
+    inspector.look(desk)  # empty: refused
+    desk.locator("textarea").fill("Antwoord\nAnswer")
+    desk.locator("form.answering button").click()
+    inspector.look(desk)
+    for path in ("/inbox?state=answered", "/inbox?state=closed", "/inbox?q=zzz", "/about", "/no-such-page"):
+        desk.goto(adviser_url + path)
+        inspector.look(desk)
+
+    page.goto(f"{base}/mailbox")
+    inspector.look(page)
+    page.locator("a[href*='/delete/']").first.click()
+    inspector.look(page)
+    page.goto(f"{base}/mailbox/save")
+    inspector.look(page)
+    page.goto(f"{base}/mailbox/end")
+    inspector.look(page)
+    page.locator("main form button").last.click()
+    inspector.look(page)  # not ticked
+    page.locator("main input[type=checkbox]").check()
+    page.locator("main form button").last.click()
+    inspector.look(page)
+    desk.goto(f"{adviser_url}/inbox?state=closed")
+    inspector.look(desk)
+    assert inspector.faults == []
+    assert inspector.pages > 25

@@ -1,0 +1,171 @@
+"""P8: from the first message to the ended mailbox, without JavaScript and without a mouse."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from bench import world
+from store import engine, mailboxes
+from store.purge import sweep
+from tests.browser.keyboard import choose, fetch, fill, follow, press, reach
+
+pytestmark = pytest.mark.slow
+
+Visit = Callable[..., BrowserContext]
+
+
+def _heading(page: Page, words: str) -> None:
+    expect(page.get_by_role("heading", name=words).first).to_be_visible()
+
+
+def _start_mailbox(page: Page, url: str) -> str:
+    page.goto(url)
+    follow(page, "Start a mailbox")
+    passphrase = page.locator(".words").inner_text()
+    press(page, "I have written them down")
+    # A slip is told, and opens nothing.
+    words = passphrase.split()
+    fill(page, "Your passphrase", " ".join([words[1], words[0], *words[2:]]))
+    press(page, "Open my mailbox")
+    _heading(page, "These are not quite the words we showed you")
+    # As it was printed or copied, line ends and all.
+    fill(page, "Your passphrase", passphrase.upper())
+    press(page, "Open my mailbox")
+    return passphrase
+
+
+def _log_in(page: Page, url: str, passphrase: str) -> None:
+    page.goto(url)
+    follow(page, "Come back to your mailbox")
+    fill(page, "Your passphrase", passphrase)
+    press(page, "Open my mailbox")
+
+
+def _addresses(store: engine.Store) -> set[bytes]:
+    with store.reading() as session:
+        return set(mailboxes.addresses(session))
+
+
+def test_from_the_first_message_to_the_ended_mailbox(
+    visit: Visit, house: world.World, source_url: str, adviser_url: str, tmp_path: Path, big_video: Path
+) -> None:
+    document, photo = tmp_path / "bewijs één.pdf", tmp_path / "photo.jpg"
+    document.write_bytes(b"%PDF-1.7\n" + b"line\n" * 20_000)
+    photo.write_bytes(bytes(range(256)) * 3_000)
+    sent = {path.name: hashlib.sha256(path.read_bytes()).digest() for path in (document, photo, big_video)}
+    advice = tmp_path / "advies.pdf"
+    advice.write_bytes(b"%PDF-1.7\nadvice\n")
+
+    store = engine.open_store(house.desk.path("source", "store_path"))
+    before = _addresses(store)
+
+    # A source starts a mailbox and writes.
+    source = visit().new_page()
+    passphrase = _start_mailbox(source, source_url)
+    fill(source, "Your message", "First line <b>not bold</b>\n\nhttps://example.org/ second line")
+    choose(source, "Files", [document, photo, big_video])
+    press(source, "Send")
+    _heading(source, "Received")
+    expect(source.get_by_text("Expect an answer by then.")).to_be_visible()
+    for name in sent:
+        expect(source.get_by_text(name)).to_be_visible()
+
+    # The adviser reads, checks the files and answers.
+    adviser = visit().new_page()
+    adviser.goto(adviser_url)
+    fill(adviser, "Passphrase of the keyring", house.desk.passphrase)
+    press(adviser, "Unlock")
+    _heading(adviser, "1 mailbox waits for an answer")
+    first = adviser.locator(".row .label").first
+    label = first.inner_text()
+    reach(adviser, first)
+    adviser.keyboard.press("Enter")
+    expect(adviser.get_by_text("First line <b>not bold</b>")).to_be_visible()
+    assert adviser.get_by_role("link", name="example.org").count() == 0
+    for name, sha256 in sent.items():
+        assert hashlib.sha256(fetch(adviser, name, tmp_path / "fetched")).digest() == sha256
+    expect(adviser.locator("form .label")).to_have_text(label)
+    fill(adviser, "Your answer", "Thank you.\nWhat would you like to reach?")
+    choose(adviser, "Files, if you wish", [advice])
+    press(adviser, f"Send to {label}")
+    _heading(adviser, "Your answer is in the mailbox")
+
+    # Another day, another browser: the passphrase alone.
+    again = visit().new_page()
+    _log_in(again, source_url, passphrase)
+    _heading(again, "There is an answer for you")
+    expect(again.get_by_text("What would you like to reach?")).to_be_visible()
+    assert fetch(again, "advies.pdf", tmp_path / "answered") == advice.read_bytes()
+    follow(again, "Write a message")
+    fill(again, "Your message", "A second message, which I shall delete.")
+    press(again, "Send")
+    follow(again, "To your mailbox")
+    follow(again, "Delete this message")
+    press(again, "Yes, delete it")
+    _heading(again, "Your mailbox")
+    expect(again.get_by_text("This message was deleted.")).to_be_visible()
+    expect(again.get_by_text("A second message, which I shall delete.")).to_have_count(0)
+
+    # And the end of it.
+    follow(again, "End this mailbox")
+    reach(again, again.get_by_role("checkbox"))
+    again.keyboard.press("Space")
+    press(again, "End it for good")
+    _heading(again, "Your mailbox has been ended")
+    _log_in(again, source_url, passphrase)
+    _heading(again, "There is no mailbox with these words")
+    sweep(store, 0)
+    assert _addresses(store) == before
+    store.close()
+    adviser.goto(f"{adviser_url}/inbox?state=closed")
+    expect(adviser.get_by_text("The source ended this mailbox")).to_be_visible()
+
+
+def test_the_quick_way_out_ends_the_session(visit: Visit, source_url: str) -> None:
+    context = visit()
+    page = context.new_page()
+    _start_mailbox(page, source_url)
+    assert len(context.cookies()) == 1
+    way_out = page.get_by_role("link", name="Leave this site now")
+    reach(page, way_out)
+    with page.expect_request("https://neutral.example/") as neutral:  # where the settings of this house lead
+        page.keyboard.press("Enter")
+    assert neutral.value.header_value("referer") is None
+    assert context.cookies() == []
+    another = context.new_page()
+    another.goto(f"{source_url}/en/mailbox/write")
+    _heading(another, "Come back to your mailbox")
+
+
+def test_the_back_button_shows_nothing_after_logging_out(visit: Visit, source_url: str) -> None:
+    context = visit()
+    page = context.new_page()
+    _start_mailbox(page, source_url)
+    page.goto(f"{source_url}/en/mailbox")
+    press(page, "Log out")
+    assert context.cookies() == []
+    page.go_back()
+    _heading(page, "Come back to your mailbox")
+
+
+def test_nobody_gets_a_cookie_before_a_mailbox_is_open(visit: Visit, source_url: str) -> None:
+    context = visit()
+    page = context.new_page()
+    for path in ("/", "/nl/", "/en/help", "/nl/privacy", "/en/accessibility", "/nl/begin", "/en/log-in"):
+        page.goto(source_url + path)
+    assert context.cookies() == []
+
+
+def test_the_start_page_takes_two_requests_and_less_than_14_kib(visit: Visit, source_url: str) -> None:
+    for language in ("nl", "en"):
+        page = visit(language=language).new_page()
+        sizes: list[int] = []
+        page.on("requestfinished", lambda request: sizes.append(sum(request.sizes().values())))  # noqa: B023
+        page.goto(source_url)
+        page.wait_for_load_state("networkidle")
+        assert page.locator("html").get_attribute("lang") == language
+        assert len(sizes) <= 2
+        assert sum(sizes) < 14 * 1024

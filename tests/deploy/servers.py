@@ -1,0 +1,93 @@
+"""Start real servers on free loopback ports, and end them."""
+
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass
+class Server:
+    process: subprocess.Popen[bytes]
+    host: str
+    port: int
+    log: Path
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection((self.host, self.port), timeout=60)
+
+    def exchange(self, raw: bytes) -> bytes:
+        """Send raw bytes on a connection of its own and return everything that comes back."""
+        with self.connect() as client:
+            client.sendall(raw)
+            client.shutdown(socket.SHUT_WR)
+            return read_all(client)
+
+    def get(self, path: str) -> tuple[bytes, bytes]:
+        """Return head and body of the answer to a plain request."""
+        answer = self.exchange(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        head, _, body = answer.partition(b"\r\n\r\n")
+        return head, body
+
+
+def read_all(client: socket.socket) -> bytes:
+    pieces = []
+    while piece := client.recv(65536):
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def free_address() -> tuple[str, int]:
+    """Return a loopback host of its own and a port that is free there."""
+    host = f"127.0.{secrets.randbelow(200) + 10}.{secrets.randbelow(200) + 10}"
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return host, probe.getsockname()[1]
+
+
+def wait_for(host: str, port: int, process: subprocess.Popen[bytes]) -> None:
+    for _ in range(300):
+        with socket.socket() as probe:
+            if probe.connect_ex((host, port)) == 0:
+                return
+        assert process.poll() is None, "the server ended before it listened"
+        time.sleep(0.1)
+    raise AssertionError("the server does not listen")
+
+
+@contextmanager
+def toy_server(folder: Path) -> Iterator[Server]:
+    host, port = free_address()
+    log = folder / "server.log"
+    with log.open("wb") as sink:
+        process = subprocess.Popen(
+            [sys.executable, Path(__file__).with_name("toy_server.py"), f"{host}:{port}"],
+            stdout=sink,
+            stderr=sink,
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+    try:
+        wait_for(host, port, process)
+        yield Server(process, host, port, log)
+    finally:
+        end(process)
+
+
+def end(process: subprocess.Popen[bytes]) -> int:
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+    try:
+        return process.wait(timeout=20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.wait()

@@ -1,0 +1,52 @@
+from pathlib import Path
+
+import pytest
+
+from deploy.errors import UnsafePlaceError
+from deploy.hardening import private_folder, refuse_readable_by_others
+
+
+def test_a_private_folder_is_made_for_us_alone_and_found_again(tmp_path: Path) -> None:
+    private_folder(tmp_path / "in" / "memory")
+    private_folder(tmp_path / "in" / "memory")
+
+    assert (tmp_path / "in" / "memory").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_folder_that_others_can_enter_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "open"
+    folder.mkdir()
+    folder.chmod(0o711)
+
+    with pytest.raises(UnsafePlaceError, match="open to other users"):
+        private_folder(folder)
+
+
+def test_a_link_to_somebody_elses_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir(mode=0o700)
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+
+    with pytest.raises(UnsafePlaceError, match="not a folder of this user"):
+        private_folder(tmp_path / "link")
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o666])
+def test_a_keyring_that_others_can_read_or_write_is_refused(tmp_path: Path, mode: int) -> None:
+    keyring = tmp_path / "keyring.age"
+    keyring.touch()
+    keyring.chmod(mode)
+
+    with pytest.raises(UnsafePlaceError, match=r"can be read by others: run chmod 600 .*keyring\.age"):
+        refuse_readable_by_others(keyring)
+
+
+def test_a_keyring_for_us_alone_is_accepted(tmp_path: Path) -> None:
+    keyring = tmp_path / "keyring.age"
+    keyring.touch(mode=0o600)
+
+    refuse_readable_by_others(keyring)
+
+
+def test_a_keyring_that_is_not_there_gets_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(UnsafePlaceError, match="cannot be found"):
+        refuse_readable_by_others(tmp_path / "keyring.age")

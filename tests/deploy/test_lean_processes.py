@@ -1,0 +1,38 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+# Alembic takes 8 MiB and belongs to set-up, segno to the command that writes a QR code.
+HEAVY = ("alembic", "mako", "segno", "pip", "setuptools", "requests", "pytest", "hypothesis")
+NEVER_IN_THE_SOURCES = (
+    "crypto.keyring",
+    "crypto.anchors",
+    "journalist_app",
+    "deploy.setup",
+    "deploy.adviser",
+)
+
+
+def _imported_by(module: str) -> set[str]:
+    program = f"import sys, {module}; print(*sys.modules)"
+    said = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    return set(said.stdout.split())
+
+
+@pytest.mark.parametrize("module", ["deploy.source", "deploy.adviser", "deploy.sweeper", "deploy.supervisor"])
+def test_no_process_carries_what_it_does_not_need(module: str) -> None:
+    assert _imported_by(module) & set(HEAVY) == set()
+
+
+def test_the_sources_process_never_holds_code_for_the_desks_secrets() -> None:
+    assert _imported_by("deploy.source") & set(NEVER_IN_THE_SOURCES) == set()
+
+
+def test_the_advisers_process_holds_nothing_of_the_sources() -> None:
+    assert _imported_by("deploy.adviser") & {"source_app", "deploy.source"} == set()

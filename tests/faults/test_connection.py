@@ -1,0 +1,177 @@
+"""Whatever happens to the connection or the server while somebody sends: text is kept, nothing is half."""
+
+import os
+import re
+import signal
+import socket
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from bench import world
+from bench.browser import Answer
+from bench.forms import Form
+from bench.processes import Server
+from store import purge
+from store.engine import open_store
+from tests.proofs.player import Player, multipart
+
+pytestmark = pytest.mark.slow
+
+TEXT = "een tekst die niet weg mag"
+PHOTO = os.urandom(6_000_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A running source interface and a mailbox that is open in a browser."""
+
+    server: Server
+    player: Player
+    store: Path
+
+    def count(self, table: str) -> int:
+        with closing(sqlite3.connect(self.store)) as store:
+            return int(store.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608  # ours
+
+    def head(self, form: Form, media_type: str, length: int) -> bytes:
+        cookie = "; ".join(f"{name}={value}" for name, value in self.player.browser.cookies.items())
+        return (
+            f"POST {form.action} HTTP/1.1\r\nHost: {self.server.host}:{self.server.port}\r\n"
+            f"Accept-Language: en\r\nCookie: {cookie}\r\nConnection: close\r\n"
+            f"Content-Type: {media_type}\r\nContent-Length: {length}\r\n\r\n"
+        ).encode()
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection((self.server.host, self.server.port), timeout=120)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    desk = world.set_up(tmp_path / "var")
+    with world.serving(desk, "source") as server, Player(server.host, server.port) as player:
+        player.open_mailbox()
+        yield Site(server, player, desk.path("source", "store_path"))
+
+
+def read_all(client: socket.socket) -> bytes:
+    pieces = []
+    while piece := client.recv(65536):
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+@pytest.mark.parametrize("cut", ["in the file", "in the text", "before the end"])
+def test_a_body_that_is_cut_off_gives_back_the_text_that_arrived(site: Site, cut: str) -> None:
+    form = site.player.write_form()
+    media_type, body = multipart({**form.hidden, "text": TEXT}, {"photo.jpg": PHOTO})
+    end = {
+        "in the file": len(body) // 2,
+        "in the text": body.index(TEXT.encode()) + len(TEXT) - 8,
+        "before the end": len(body) - 6,
+    }[cut]
+
+    with site.connect() as client:
+        client.sendall(site.head(form, media_type, len(body)) + body[:end])
+        client.shutdown(socket.SHUT_WR)
+        answer = read_all(client)
+
+    assert re.match(rb"HTTP/1\.1 4\d\d ", answer)
+    assert TEXT[:-8].encode() in answer
+    assert 0 == site.count("entry")
+    assert site.player.write(TEXT)
+
+
+@pytest.mark.parametrize("claimed", [-1000, 1000], ids=["too small", "too large"])
+def test_a_lying_content_length_keeps_the_text_and_nothing_half(site: Site, claimed: int) -> None:
+    form = site.player.write_form()
+    media_type, body = multipart({**form.hidden, "text": TEXT}, {"photo.jpg": PHOTO[:100_000]})
+
+    with site.connect() as client:
+        client.sendall(site.head(form, media_type, len(body) + claimed) + body)
+        client.shutdown(socket.SHUT_WR)
+        answer = read_all(client)
+
+    assert re.match(rb"HTTP/1\.1 4\d\d ", answer)
+    assert TEXT.encode() in answer
+    assert 0 == site.count("entry")
+
+
+def test_a_server_killed_in_the_middle_of_an_upload_leaves_only_what_the_sweeper_removes(site: Site) -> None:
+    form = site.player.write_form()
+    media_type, body = multipart({**form.hidden, "text": TEXT}, {"photo.jpg": PHOTO})
+
+    with site.connect() as client:
+        client.sendall(site.head(form, media_type, len(body)) + body[: len(body) * 3 // 4])
+        deadline = time.monotonic() + 30
+        while not site.count("chunk") and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert site.count("chunk") >= 1
+        for worker in site.server.workers:
+            os.kill(worker, signal.SIGKILL)
+
+    assert 0 == site.count("entry")
+    assert 1 == site.count("attachment WHERE half_hour IS NOT NULL")
+    store = open_store(site.store)
+    tomorrow = int(time.time()) // 1800 + purge.PENDING_HALF_HOURS + 1
+    assert purge.sweep(store, tomorrow).rows >= 1
+    store.close()
+    assert [0, 0, 0, 0] == [site.count(table) for table in ("attachment", "chunk", "sealed", "doomed")]
+    assert [0] == [site.count("usage WHERE bytes != 0")]
+    site.player.browser.close()
+    assert site.player.write(TEXT, {"photo.jpg": PHOTO})  # by a new worker, in the same session
+
+
+def _at_once(players: list[tuple[Player, Form, str]]) -> list[Answer]:
+    answers: list[Answer] = []
+    ready = threading.Barrier(len(players))
+
+    def send(player: Player, form: Form, text: str) -> None:
+        ready.wait()
+        answers.append(player.send(form, text, {"photo.jpg": PHOTO[:50_000]}))
+
+    threads = [threading.Thread(target=send, args=each) for each in players]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return answers
+
+
+def _tabs(site: Site, count: int) -> list[Player]:
+    cookies = site.player.browser.cookies
+    return [Player(site.server.host, site.server.port, cookies) for _ in range(count)]
+
+
+def test_tabs_that_post_at_once_are_as_many_entries(site: Site) -> None:
+    tabs = _tabs(site, 6)
+
+    answers = _at_once([(tab, tab.write_form(), f"tabblad {number}") for number, tab in enumerate(tabs)])
+
+    assert [303] * 6 == [answer.status for answer in answers]
+    page = site.player.thread_page().body.decode()
+    assert all(f"tabblad {number}" in page for number in range(6))
+    assert "Something is not right" not in page
+    assert 6 == site.count("entry")
+    for tab in tabs:
+        tab.browser.close()
+
+
+def test_one_form_sent_many_times_at_once_is_one_entry(site: Site) -> None:
+    form = site.player.write_form()
+    tabs = _tabs(site, 6)
+
+    answers = _at_once([(tab, form, TEXT) for tab in tabs])
+
+    assert {(303, answers[0].location)} == {(answer.status, answer.location) for answer in answers}
+    assert 1 == site.count("entry")
+    assert 1 == site.count("attachment WHERE half_hour IS NULL")
+    assert 1 == site.player.thread_page().body.decode().count(TEXT)
+    for tab in tabs:
+        tab.browser.close()

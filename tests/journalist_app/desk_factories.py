@@ -1,0 +1,234 @@
+"""A real desk, store and sources on a temporary disk; only Argon2id is made cheap."""
+
+import os
+import secrets
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from crypto import attachment, chain, entry, removal
+from crypto import keyring as keyring_format
+from crypto import letterhead as letterhead_format
+from crypto.age import PQRecipient
+from crypto.entry import AttachmentNote, Content, DeskWriter, Kind, SignedEntry, SourceWriter
+from crypto.keyring import Keyring, Slot
+from crypto.letterhead import Argon2, Epoch, Letterhead, Strand
+from crypto.mailbox_keys import MailboxKeys, derive
+from crypto.names import NO_DIGEST, AttachmentId, EntryId, Root
+from crypto.passphrase import Argon2Params
+from journalist_app.config import AdviserConfig
+from store import attachments, entries, letterheads, mailboxes
+from store.engine import Store, create_store
+
+PASSPHRASE = "zeven woorden die samen een sleutel zijn"
+TODAY = date(2026, 11, 23)
+CHEAP = Argon2Params(t=1, m_kib=8, p=1)
+ORIGIN = "http://127.0.0.2:8081"
+
+
+@dataclass(slots=True)
+class World:
+    """A desk on a disk, before anybody unlocked it."""
+
+    config: AdviserConfig
+    keyring: Keyring
+    letterhead: Letterhead
+    store: Store
+
+    def writer(self) -> DeskWriter:
+        return DeskWriter(self.keyring.strand.id, self.keyring.strand.seed)
+
+    def execute(self, statement: str, **values: object) -> None:
+        """Do to the store what somebody who captured it would do: no rule of ours binds them."""
+        with closing(sqlite3.connect(self.store.path)) as connection, connection:
+            connection.execute(statement, values)
+
+
+def a_letterhead(keyring: Keyring, serial: int = 1) -> Letterhead:
+    strand = keyring.strand
+    return Letterhead(
+        version=1,
+        serial=serial,
+        issued=TODAY,
+        desk_name={"nl": "Steunpunt Voorbeeld", "en": "Example Support Point"},
+        site_salt=bytes(16),
+        argon2=Argon2(t=1, m_kib=8, p=1),
+        epochs=(Epoch(number=1, recipient=str(keyring.epochs[1].recipient), since=TODAY),),
+        strands=(
+            Strand(id=strand.id, name=strand.name, verify_key=strand.verify_key, since=date(2020, 1, 1)),
+        ),
+        openpgp_fingerprint=None,
+        abandoned_months=12,
+        working_days=(0, 1, 3),
+        closed_days=(),
+        absences=(),
+        answer_working_days=5,
+        confirm_days=7,
+        substance_months=3,
+        talk={"nl": "Bel ons.", "en": "Call us."},
+        secrecy_limits={"nl": ("Geen.",), "en": ("None.",)},
+    )
+
+
+def a_world(folder: Path) -> World:
+    keyring = keyring_format.create("werkstation", [Slot.for_passphrase(PASSPHRASE, CHEAP)])
+    keyring_path = folder / "keyring.age"
+    write_keyring(keyring_path, keyring)
+    letterhead = a_letterhead(keyring)
+    store = create_store(folder / "store" / "store.sqlite")
+    publish(store, keyring, letterhead)
+    config = AdviserConfig(
+        store_path=store.path,
+        keyring_path=keyring_path,
+        anchors_path=folder / "anchors.age",
+        fingerprint=keyring.fingerprint,
+        bind="127.0.0.2:8081",
+        idle_minutes=10,
+        upload_bytes=4_000_000,
+        upload_files=3,
+        mailbox_bytes=10_000_000,
+        store_bytes=50_000_000,
+        reserve_bytes=0,
+    )
+    return World(config, keyring, letterhead, store)
+
+
+def write_keyring(path: Path, keyring: Keyring) -> None:
+    path.touch(mode=0o600)
+    path.write_bytes(keyring_format.seal(keyring))
+
+
+def publish(store: Store, keyring: Keyring, letterhead: Letterhead) -> None:
+    body, signature = letterhead_format.sign(letterhead, keyring.desk_key)
+    with store.writing() as session:
+        letterheads.publish(session, letterhead.serial, body, signature)
+
+
+@dataclass(slots=True)
+class ASource:
+    """A source with a mailbox, who writes as the source's interface would."""
+
+    world: World
+    keys: MailboxKeys
+
+    @property
+    def address(self) -> str:
+        return self.keys.address.hex()
+
+    def writes(
+        self, words: str, *, day: date = TODAY, file: tuple[str, bytes] | None = None, store_it: bool = True
+    ) -> SignedEntry:
+        """Write an entry on top of everything that stands in the mailbox."""
+        entry_id = EntryId(os.urandom(16))
+        notes = (self._sends(entry_id, *file),) if file else ()
+        return self.world_writes(SourceWriter(self.keys), words, entry_id, notes, day, store_it=store_it)
+
+    def is_answered(self, words: str, *, day: date = TODAY) -> SignedEntry:
+        """Have the desk's workstation answer, past the adviser's interface."""
+        return self.world_writes(self.world.writer(), words, EntryId(os.urandom(16)), (), day)
+
+    def world_writes(
+        self,
+        by: entry.Writer,
+        words: str,
+        entry_id: EntryId,
+        notes: tuple[AttachmentNote, ...],
+        day: date,
+        *,
+        store_it: bool = True,
+    ) -> SignedEntry:
+        with self.world.store.reading() as session:
+            heads = {
+                head.strand: (head.number, head.digest) for head in entries.heads(session, self.keys.address)
+            }
+        number, previous = heads.get(by.strand, (0, NO_DIGEST))
+        sealed = entry.seal(
+            Content(kind=Kind.MESSAGE, text=words, attachments=notes),
+            address=self.keys.address,
+            mailbox_recipient=self.keys.recipient,
+            letterhead=self.world.letterhead,
+            by=by,
+            entry_id=entry_id,
+            number=number + 1,
+            previous=previous,
+            seen=chain.seen_by(by.author, heads),
+            day=day,
+        )
+        if store_it:
+            append(self.world.store, sealed, notes)
+        return sealed
+
+    def removes(self, removed: SignedEntry) -> None:
+        statement = removal.removal(
+            removed.digest, address=self.keys.address, by=SourceWriter(self.keys), day=TODAY
+        )
+        with self.world.store.writing() as session:
+            entries.remove(session, self.keys.address, removed.open_part.entry_id, removal=statement)
+
+    def ends(self, *, forged_by: MailboxKeys | None = None) -> None:
+        with self.world.store.reading() as session:
+            heads = {
+                head.strand: (head.number, head.digest) for head in entries.heads(session, self.keys.address)
+            }
+        by = SourceWriter(forged_by or self.keys)
+        statement = removal.ended(self.keys.address, heads, day=TODAY, by=by)
+        with self.world.store.writing() as session:
+            mailboxes.end(session, self.keys.address, statement=statement, day=TODAY)
+
+    def _sends(self, entry_id: EntryId, name: str, content: bytes) -> AttachmentNote:
+        attachment_id = AttachmentId(os.urandom(16))
+        sealer = attachment.Sealer(
+            [self.world.letterhead.current_epoch[1], PQRecipient.from_bytes(self.keys.recipient)],
+            self.keys.address,
+            entry_id,
+            attachment_id,
+        )
+        payload = sealer.update(content)
+        last, note = sealer.finish(name, "application/pdf")
+        payload += last
+        with self.world.store.writing() as session:
+            attachments.begin(
+                session,
+                address=self.keys.address,
+                entry_id=entry_id,
+                attachment_id=attachment_id,
+                header=sealer.header,
+                half_hour=0,
+            )
+            for number, at in enumerate(range(0, len(payload), 2**20)):
+                attachments.add_chunk(session, attachment_id, number, payload[at : at + 2**20])
+            attachments.finish(session, attachment_id)
+        return note
+
+
+def a_source(world: World, *, day: date = TODAY) -> ASource:
+    keys = derive(Root(secrets.token_bytes(32)))
+    with world.store.writing() as session:
+        mailboxes.open_mailbox(
+            session, address=keys.address, recipient=keys.recipient, verify_key=keys.verify_key, day=day
+        )
+    return ASource(world, keys)
+
+
+def append(store: Store, sealed: SignedEntry, notes: tuple[AttachmentNote, ...] = ()) -> None:
+    part = sealed.open_part
+    with store.writing() as session:
+        entries.append(
+            session,
+            address=part.address,
+            author=int(part.author),
+            strand=part.strand,
+            number=part.number,
+            entry_id=part.entry_id,
+            digest=sealed.digest,
+            open_part=part.to_bytes(),
+            signature=sealed.signature,
+            epoch=sealed.epoch,
+            day=part.day,
+            header=sealed.header or b"",
+            payload=sealed.payload or b"",
+            previous=part.previous,
+            attachment_ids=[note.id for note in notes],
+        )

@@ -1,0 +1,29 @@
+from dataclasses import replace
+
+import pytest
+
+from journalist_app.errors import ConfigError
+from tests.journalist_app.desk_factories import World
+
+
+@pytest.mark.parametrize("bind", ["127.0.0.2:8081", "127.0.0.1:1", "[::1]:65535"])
+def test_an_address_of_this_machine_alone_is_taken(world: World, bind: str) -> None:
+    assert replace(world.config, bind=bind).origin == f"http://{bind}"
+
+
+@pytest.mark.parametrize(
+    "bind",
+    ["0.0.0.0:8081", "[::]:8081", "192.168.1.2:8081", "localhost:8081", "127.0.0.1", "127.0.0.1:0",
+     "127.0.0.1:65536", "127.0.0.1:x", "unix:/run/adviser", ""],
+)  # fmt: skip
+def test_an_address_that_others_could_reach_is_refused(world: World, bind: str) -> None:
+    with pytest.raises(ConfigError, match="'bind'"):
+        replace(world.config, bind=bind)
+
+
+def test_every_fault_is_named_at_once(world: World) -> None:
+    with pytest.raises(ConfigError) as refused:
+        replace(world.config, bind="x", idle_minutes=0, upload_files=-1, reserve_bytes=-1)
+
+    for name in ("bind", "idle_minutes", "upload_files", "reserve_bytes"):
+        assert repr(name) in str(refused.value)

@@ -1,0 +1,597 @@
+import html
+import io
+import os
+import re
+import threading
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from babel.messages import extract, pofile
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from crypto.entry import TEXT_CHARS
+from journalist_app import create_app
+from tests.journalist_app.desk_factories import ORIGIN, PASSPHRASE, TODAY, World, a_source
+
+HOST = {"Host": "127.0.0.2:8081"}
+PACKAGE = Path(__file__).parents[2] / "journalist_app"
+
+
+@dataclass(slots=True)
+class Browser:
+    """A browser without JavaScript, in front of the adviser's interface."""
+
+    app: Flask
+    ended: list[bool]
+    headers: dict[str, str] = field(default_factory=lambda: {**HOST, "Accept-Language": "en"})
+    client: FlaskClient = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.client = self.app.test_client(use_cookies=False)
+
+    def get(self, path: str) -> TestResponse:
+        return self._keep(self.client.get(path, headers=self.headers))
+
+    def post(self, path: str, form: dict[str, object], **headers: str) -> TestResponse:
+        return self._keep(self.client.post(path, data=form, headers={**self.headers, **headers}))
+
+    def answer(self, path: str, form: dict[str, object]) -> TestResponse:
+        return self.client.post(
+            f"{path}/answer", data=form, headers=self.headers, content_type="multipart/form-data"
+        )
+
+    def unlock(self) -> TestResponse:
+        page = self.get("/unlock")
+        return self.post("/unlock", {"token": token(page, "/unlock"), "passphrase": PASSPHRASE})
+
+    def _keep(self, answer: TestResponse) -> TestResponse:
+        for cookie in answer.headers.getlist("Set-Cookie"):
+            kept = dict(each.split("=", 1) for each in self.headers.get("Cookie", "").split("; ") if each)
+            name, _, value = cookie.split(";")[0].partition("=")
+            kept[name] = value
+            self.headers["Cookie"] = "; ".join(f"{each}={kept[each]}" for each in kept)
+        return answer
+
+
+@pytest.fixture
+def browser(world: World) -> Browser:
+    ended: list[bool] = []
+    app = create_app(world.config, world.store, end_worker=lambda: ended.append(True), today=lambda: TODAY)
+    return Browser(app, ended)
+
+
+def token(page: TestResponse, action: str) -> str:
+    found = re.search(rf'action="{action}">.*?name="token" value="(\w+)"', page.text, re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+def answer_fields(page: TestResponse, text: str) -> dict[str, object]:
+    fields = dict(
+        re.findall(
+            r'<input type="hidden" name="(\w+)" value="(\w*)">', page.text[: page.text.rfind("<footer")]
+        )
+    )
+    action = re.search(r'action="(/mailbox/\w+/answer)"', page.text)
+    assert action is not None
+    return {
+        "token": token(page, action[1]),
+        "entry_id": fields["entry_id"],
+        "seen": fields["seen"],
+        "text": text,
+    }
+
+
+def settle() -> None:
+    """Wait for checking to end, so that a test sees the page after it."""
+    for thread in threading.enumerate():
+        if thread.name == "checking":
+            thread.join()
+
+
+# ---- the door
+
+
+def test_another_hosts_name_is_refused(browser: Browser) -> None:
+    for host in ("localhost:8081", "127.0.0.2", "evil.example", "127.0.0.2:8081.evil.example"):
+        browser.headers["Host"] = host
+        assert browser.get("/unlock").status_code == 421
+        assert browser.get("/static/style.css").status_code == 421
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"Origin": "http://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"},
+     {"Sec-Fetch-Site": "same-site"}, {"Origin": "http://127.0.0.1:8080"}],
+)  # fmt: skip
+def test_another_sites_form_is_refused(browser: Browser, headers: dict[str, str]) -> None:
+    page = browser.get("/unlock")
+    form: dict[str, object] = {"token": token(page, "/unlock"), "passphrase": PASSPHRASE}
+
+    assert (
+        browser.client.post("/unlock", data=form, headers={**browser.headers, **headers}).status_code == 403
+    )
+    assert browser.post("/unlock", form, Origin=ORIGIN).status_code == 303
+
+
+def test_a_form_without_its_token_changes_nothing(world: World, browser: Browser) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    assert browser.post("/unlock", {"token": "x", "passphrase": PASSPHRASE}).status_code == 403
+    browser.unlock()
+
+    assert browser.post("/lock", {"token": "x"}).headers["Location"] == "/inbox"
+    assert browser.post("/start-anew", {}).status_code == 403
+    assert browser.post(f"/inbox/ended/{source.address}", {}).status_code == 403
+    page = browser.get(f"/mailbox/{source.address}")
+    refused = browser.answer(
+        f"/mailbox/{source.address}", {**answer_fields(page, "mijn tekst"), "token": "x"}
+    )
+    assert refused.status_code == 403
+    assert "mijn tekst" in refused.text
+    assert browser.ended == []
+
+
+def test_every_answer_is_hardened(browser: Browser) -> None:
+    browser.unlock()
+
+    for path in ("/inbox", "/unlock", "/nowhere", "/static/style.css", "/about"):
+        with browser.get(path) as answer:
+            headers = answer.headers
+        assert headers["Cache-Control"] == "no-store"
+        assert headers["Content-Security-Policy"].startswith("default-src 'none'")
+        assert headers["Referrer-Policy"] == "same-origin"
+        assert "ETag" not in headers
+
+
+def test_the_cookie_tells_nothing_and_goes_nowhere(browser: Browser) -> None:
+    cookie = browser.unlock().headers["Set-Cookie"]
+
+    assert re.fullmatch(r"adviser=[0-9a-f]{64}; HttpOnly; Path=/; SameSite=Strict", cookie)
+
+
+@pytest.mark.parametrize("path", ["/inbox", "/about", "/mailbox/00", "/mailbox/00/files/00"])
+@pytest.mark.parametrize("cookie", ["", "adviser=zz", "adviser=00"])
+def test_a_locked_app_shows_nothing(browser: Browser, path: str, cookie: str) -> None:
+    browser.headers["Cookie"] = cookie
+
+    answer = browser.get(path)
+
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/unlock")
+
+
+def test_a_wrong_passphrase_is_said_beside_its_field(browser: Browser) -> None:
+    page = browser.get("/unlock")
+
+    answer = browser.post("/unlock", {"token": token(page, "/unlock"), "passphrase": "fout"})
+
+    assert answer.status_code == 403
+    assert "the passphrase is wrong, or the file is damaged" in answer.text
+    assert 'aria-invalid="true"' in answer.text
+    assert "fout" not in answer.text
+
+
+def test_an_exposed_a_missing_keyring_and_a_missing_letterhead_are_said(
+    world: World, browser: Browser
+) -> None:
+    world.execute("DELETE FROM letterhead")
+    assert "The letterhead in the store is missing" in browser.unlock().text
+    world.config.keyring_path.chmod(0o644)
+    assert "chmod 600" in browser.unlock().text
+    world.config.keyring_path.unlink()
+    assert "There is no keyring" in browser.unlock().text
+
+
+def test_locking_drops_the_keys_and_ends_the_worker_after_the_answer(browser: Browser) -> None:
+    browser.unlock()
+    page = browser.get("/about")
+    with browser.client.post(
+        "/lock", data={"token": token(page, "/lock")}, headers=browser.headers
+    ) as answer:
+        assert browser.ended == []
+
+    assert answer.headers["Clear-Site-Data"] == '"cache", "storage"'
+    assert browser.ended == [True]
+    assert browser.get("/inbox").headers["Location"] == "/unlock"
+
+
+def test_an_open_app_goes_straight_to_work(browser: Browser) -> None:
+    browser.unlock()
+
+    assert browser.get("/").headers["Location"] == "/inbox"
+    assert browser.get("/unlock").headers["Location"] == "/inbox"
+
+
+# ---- languages
+
+
+def test_the_browser_chooses_the_language_and_the_adviser_may_choose_another(browser: Browser) -> None:
+    browser.headers["Accept-Language"] = "fr"
+    page = browser.get("/unlock")
+    assert '<html lang="nl"' in page.text
+
+    answer = browser.post(
+        "/language", {"token": token(page, "/language"), "language": "en", "back": "/unlock?reason=locked"}
+    )
+
+    assert answer.headers["Location"] == "/unlock?reason=locked"
+    assert '<html lang="en"' in browser.get("/unlock").text
+
+
+@pytest.mark.parametrize("back", ["//evil.example", "/\\evil.example", "https://evil.example", "", "/\n"])
+def test_the_way_back_leads_nowhere_else(browser: Browser, back: str) -> None:
+    answer = browser.post("/language", {"token": "x", "language": "en", "back": back})
+
+    assert answer.headers["Location"] == "/inbox"
+    assert "Set-Cookie" not in answer.headers
+
+
+def test_every_sentence_is_in_the_catalogue_and_in_dutch() -> None:
+    methods = [("templates/**.html", "jinja2"), ("**.py", "python")]
+    found = {message for _, _, message, _, _ in extract.extract_from_dir(PACKAGE, methods)}
+    with (PACKAGE / "translations/messages.pot").open("rb") as file:
+        listed = {message.id for message in pofile.read_po(file) if message.id}
+    with (PACKAGE / "translations/nl/LC_MESSAGES/messages.po").open("rb") as file:
+        dutch = {message.id for message in pofile.read_po(file) if message.id and all(message.string)}
+
+    assert listed == found
+    assert dutch == found
+
+
+# ---- reading
+
+
+def test_the_inbox_says_who_waits_and_while_checking_renews_itself(world: World, browser: Browser) -> None:
+    a_source(world).writes("vraag")
+    browser.unlock()
+    settle()
+
+    page = browser.get("/inbox?state=nonsense&page=-7")
+
+    assert "1 mailbox waits for an answer" in page.text
+    assert "New, waits" in page.text
+    settle()
+    desk = browser.app.extensions["guard"]._desk
+    desk.progress = type(desk.progress)(3200, 10_000, is_running=True, is_broken=False)
+    running = browser.get("/inbox?q=a")
+    assert "Checked 3,200 of 10,000" in running.text
+    assert running.headers["Refresh"] == "3; url=/inbox?state=waiting&q=a&page=1&renewed=1"
+    assert "Refresh" not in browser.get("/inbox?still=1").headers
+
+
+def test_a_page_that_renews_itself_is_no_activity(browser: Browser) -> None:
+    browser.unlock()
+    guard = browser.app.extensions["guard"]
+    guard._last_use -= 60
+    before = guard._last_use
+
+    browser.get("/inbox?renewed=1")
+    assert guard._last_use == before
+
+    browser.get("/inbox")
+    assert guard._last_use > before
+
+
+def test_what_a_source_wrote_is_text_and_nothing_else(world: World, browser: Browser) -> None:
+    source = a_source(world)
+    source.writes("<script>alert(1)</script>\nhttps://evil.example \"'", file=('<b>"x".html', b"x"))
+    browser.unlock()
+
+    page = browser.get(f"/mailbox/{source.address}").text
+
+    assert "<script" not in page
+    assert 'href="https://evil' not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;\nhttps://evil.example" in page
+    assert "<b>" not in page
+
+
+def test_an_unknown_mailbox_or_page_is_said(browser: Browser) -> None:
+    browser.unlock()
+
+    for path in ("/mailbox/zz", "/mailbox/" + "00" * 20, "/mailbox/zz/files/zz", "/nowhere"):
+        assert browser.get(path).status_code == 404
+
+
+def test_tampering_is_shown_and_the_form_is_gone(world: World, browser: Browser) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    browser.unlock()
+    fields = answer_fields(browser.get(f"/mailbox/{source.address}"), "mijn antwoord")
+    world.execute("UPDATE entry SET signature = zeroblob(64)")
+
+    page = browser.get(f"/mailbox/{source.address}")
+    answer = browser.answer(f"/mailbox/{source.address}", fields)
+
+    assert "Do not answer through this mailbox" in page.text
+    assert "Somebody forged it or changed it" in page.text
+    assert "(Source's entry number 1.)" in page.text
+    assert "<textarea" not in page.text
+    assert answer.status_code == 409
+    assert "mijn antwoord" in answer.text
+    assert "1 mailbox fails verification" in browser.get("/inbox").text
+
+
+def test_a_file_is_saved_and_never_shown(world: World, browser: Browser) -> None:
+    content = os.urandom(200_000)
+    source = a_source(world)
+    source.writes("zie bijlage", file=("../../été.html", content))
+    browser.unlock()
+    link = re.search(r'href="(/mailbox/\w+/files/\w+)"', browser.get(f"/mailbox/{source.address}").text)
+    assert link is not None
+
+    answer = browser.get(link[1])
+
+    assert answer.data == content
+    assert answer.headers["Content-Length"] == "200000"
+    assert answer.headers["Content-Disposition"].startswith("attachment; ")
+    assert answer.mimetype == "application/octet-stream"
+    assert "sandbox" in answer.headers["Content-Security-Policy"]
+    world.execute("UPDATE sealed SET header = zeroblob(2000) WHERE id IN (SELECT id FROM attachment)")
+    assert browser.get(link[1]).status_code == 409
+
+
+# ---- answering
+
+
+def test_an_answer_is_sent_with_its_files(world: World, browser: Browser) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    browser.unlock()
+    path = f"/mailbox/{source.address}"
+    fields = answer_fields(browser.get(path), "mijn\r\nantwoord")
+    files = [(io.BytesIO(b"een"), "een.txt"), (io.BytesIO(b"twee"), "twee.txt")]
+
+    answer = browser.answer(path, {**fields, "files": files})
+
+    assert answer.status_code == 303
+    page = browser.get(answer.headers["Location"].partition("#")[0]).text
+    assert "Your answer is in the mailbox" in page
+    assert "mijn\nantwoord" in page
+    assert "een.txt" in page
+    assert "twee.txt" in page
+    again = browser.answer(path, {**fields, "files": (io.BytesIO(b"een"), "een.txt")})
+    assert again.status_code == 303
+    assert browser.get(path).text.count("<article") == 2
+
+
+def test_a_form_with_no_file_chosen_sends_none(world: World, browser: Browser) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    browser.unlock()
+    path = f"/mailbox/{source.address}"
+    fields = answer_fields(browser.get(path), "antwoord")
+
+    answer = raw_post(browser, f"{path}/answer", multipart(fields, b"", filename=""))
+
+    assert answer.status_code == 303
+    assert "files/" not in browser.get(path).text
+
+
+def multipart(fields: dict[str, object], content: bytes, *, filename: str = "a.txt") -> bytes:
+    parts = "".join(
+        f'--B\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{fields[name]}\r\n' for name in fields
+    )
+    head = f'--B\r\nContent-Disposition: form-data; name="files"; filename="{filename}"\r\n'
+    head += "Content-Type: application/octet-stream\r\n\r\n"
+    return parts.encode() + head.encode() + content + b"\r\n--B--\r\n"
+
+
+def raw_post(browser: Browser, path: str, body: bytes, length: int | None = None) -> TestResponse:
+    return browser.client.post(
+        path,
+        input_stream=io.BytesIO(body),
+        content_length=len(body) if length is None else length,
+        content_type="multipart/form-data; boundary=B",
+        headers=browser.headers,
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "Write at least a few words"),
+        ("x" * (TEXT_CHARS + 1), "Too long: your text has 50,001 characters"),
+        ("é" * 250_000, "Too long"),
+    ],
+)
+def test_a_text_that_cannot_be_sent_comes_back(world: World, browser: Browser, text: str, says: str) -> None:
+    source = a_source(world)
+    browser.unlock()
+    path = f"/mailbox/{source.address}"
+
+    answer = raw_post(browser, f"{path}/answer", multipart(answer_fields(browser.get(path), text), b"x"))
+
+    assert answer.status_code == 422
+    assert says in answer.text
+    assert text[:200_000] in answer.text
+
+
+def test_a_body_that_is_cut_off_gives_the_text_back(world: World, browser: Browser) -> None:
+    source = a_source(world)
+    browser.unlock()
+    path = f"/mailbox/{source.address}"
+    whole = multipart(answer_fields(browser.get(path), "lange tekst van mij"), b"x" * 1000)
+
+    in_file = raw_post(browser, f"{path}/answer", whole[:-500], len(whole))
+    in_text = raw_post(browser, f"{path}/answer", whole[: whole.index(b"van mij")], len(whole))
+    no_end = raw_post(browser, f"{path}/answer", whole[:-20])
+
+    assert [each.status_code for each in (in_file, in_text, no_end)] == [400, 400, 400]
+    assert "lange tekst van mij" in in_file.text
+    assert "lange tekst" in in_text.text
+    assert "the sending broke off" in no_end.text
+    assert "<article" not in browser.get(path).text
+
+
+def test_what_is_no_form_of_ours_is_refused(world: World, browser: Browser) -> None:
+    source = a_source(world)
+    browser.unlock()
+    path = f"/mailbox/{source.address}"
+    fields = answer_fields(browser.get(path), "tekst")
+
+    odd = raw_post(browser, f"{path}/answer", multipart({**fields, "entry_id": "zz", "other": "x"}, b"x"))
+    plain = browser.post(f"{path}/answer", fields)
+
+    assert odd.status_code == 400
+    assert "tekst" in odd.text
+    assert plain.status_code in {400, 403}
+
+
+def test_files_over_the_limits_are_refused_with_the_text_kept(world: World, browser: Browser) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    browser.unlock()
+    path = f"/mailbox/{source.address}"
+    fields = answer_fields(browser.get(path), "mijn tekst")
+
+    too_large = raw_post(browser, f"{path}/answer", multipart(fields, bytes(6_000_000)))
+    four = [(io.BytesIO(b"x"), f"{each}.txt") for each in range(4)]
+    too_many = browser.answer(path, {**fields, "files": four})
+
+    assert (too_large.status_code, too_many.status_code) == (413, 422)
+    assert "mijn tekst" in too_many.text
+
+
+def test_a_source_who_wrote_meanwhile_is_shown_first_with_the_text_kept(
+    world: World, browser: Browser
+) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    browser.unlock()
+    path = f"/mailbox/{source.address}"
+    fields = answer_fields(browser.get(path), "mijn tekst")
+    source.writes("nog iets nieuws")
+
+    refused = browser.answer(path, fields)
+
+    assert refused.status_code == 409
+    assert "the source wrote in the meantime" in refused.text
+    assert "nog iets nieuws" in refused.text
+    assert browser.answer(path, answer_fields(refused, "mijn tekst")).status_code == 303
+
+
+def test_a_text_that_meets_a_locked_app_comes_back_after_unlocking(world: World, browser: Browser) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    browser.unlock()
+    path = f"/mailbox/{source.address}"
+    fields = answer_fields(browser.get(path), 'regel een\r\n"regel" <twee>')
+    browser.app.extensions["guard"].close()
+
+    locked = raw_post(browser, f"{path}/answer", multipart(fields, b"x"))
+    assert locked.status_code == 403
+    carried = re.search(r'name="text" value="([^"]*)"', locked.text)
+    assert carried is not None
+    form: dict[str, object] = {"address": source.address, "text": html.unescape(carried[1])}
+    wrong = browser.post("/unlock", {**form, "token": token(locked, "/unlock"), "passphrase": "fout"})
+    assert carried[0] in wrong.text
+    unlocked = browser.post("/unlock", {**form, "token": token(wrong, "/unlock"), "passphrase": PASSPHRASE})
+
+    page = browser.get(unlocked.headers["Location"].partition("#")[0])
+    assert "It has not been sent" in page.text
+    assert "&#34;regel&#34; &lt;twee&gt;</textarea>" in page.text
+    assert browser.answer(path, answer_fields(page, "nu wel")).status_code == 303
+    assert "It has not been sent" not in browser.get(path).text
+
+
+def test_a_cut_off_body_that_meets_a_locked_app_keeps_its_text(world: World, browser: Browser) -> None:
+    source = a_source(world)
+    whole = multipart({"token": "x", "entry_id": "x", "seen": "", "text": "mijn tekst"}, b"x")
+
+    answer = raw_post(browser, f"/mailbox/{source.address}/answer", whole[:-20])
+
+    assert answer.status_code == 403
+    assert "mijn tekst" in answer.text
+
+
+# ---- faults
+
+
+def test_what_the_desk_wrote_is_named_as_the_desks_when_it_fails(world: World, browser: Browser) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    source.is_answered("antwoord")
+    world.execute("UPDATE entry SET signature = zeroblob(64) WHERE author = 1")
+    browser.unlock()
+
+    assert "(Desk's entry number 1.)" in browser.get(f"/mailbox/{source.address}").text
+
+
+def test_an_ended_mailbox_is_shown_and_acknowledged(world: World, browser: Browser) -> None:
+    source = a_source(world)
+    source.writes("vraag", day=TODAY - timedelta(days=1))
+    source.ends()
+    browser.unlock()
+    page = browser.get("/inbox?state=closed")
+    assert "The source ended this mailbox" in page.text
+    action = f"/inbox/ended/{source.address}"
+
+    assert browser.post(action, {"token": token(page, action)}).status_code == 303
+
+    assert "The source ended this mailbox" not in browser.get("/inbox?state=closed").text
+    assert browser.post(action, {"token": token(page, action)}).status_code == 303
+    gone = browser.answer(f"/mailbox/{source.address}", {"token": "x", "text": "te laat"})
+    assert gone.status_code == 404
+    assert "te laat" in gone.text
+
+
+def test_damaged_anchors_are_said_on_every_page_until_the_adviser_decides(
+    world: World, browser: Browser
+) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    world.config.anchors_path.touch(0o600)
+    browser.unlock()
+    for path in ("/inbox", f"/mailbox/{source.address}", "/about"):
+        page = browser.get(path)
+        assert "The memory of earlier sessions does not open" in page.text
+
+    assert browser.post("/start-anew", {"token": token(page, "/start-anew")}).status_code == 303
+
+    assert "The memory of earlier sessions" not in browser.get("/inbox").text
+
+
+def test_a_missing_store_is_a_page_and_comes_back_by_itself(world: World, browser: Browser) -> None:
+    a_source(world).writes("vraag")
+    browser.unlock()
+    settle()
+    away = world.store.path.with_suffix(".away")
+    world.store.path.rename(away)
+
+    answer = browser.get("/inbox")
+
+    assert answer.status_code == 503
+    assert "The store is not there" in answer.text
+    away.rename(world.store.path)
+    assert browser.get("/inbox").status_code == 200
+
+
+def test_an_answer_that_finds_no_store_keeps_its_text(world: World, browser: Browser) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    browser.unlock()
+    settle()
+    path = f"/mailbox/{source.address}"
+    fields = answer_fields(browser.get(path), "mijn tekst")
+    settle()
+    world.store.path.rename(world.store.path.with_suffix(".away"))
+
+    answer = browser.answer(path, fields)
+
+    assert answer.status_code == 503
+    assert "mijn tekst" in answer.text
+
+
+def test_too_much_in_a_small_form_is_refused(browser: Browser) -> None:
+    answer = browser.post("/unlock", {"text": "x" * 3_000_000})
+
+    assert answer.status_code == 413
+    assert "Too much at once" in answer.text
+
+
+def test_another_method_is_refused(browser: Browser) -> None:
+    assert browser.client.put("/unlock", headers=browser.headers).status_code == 405

@@ -1,0 +1,96 @@
+"""People at the other end of the line, in the proofs: they write, send files, read, and fetch files back."""
+
+import hashlib
+import html
+import re
+import secrets
+from collections.abc import Mapping
+
+from bench import adviser
+from bench.browser import Answer
+from bench.forms import URLENCODED, Form, form_to
+from bench.source import Source, WrongAnswerError
+
+_FILE_LINK = re.compile(r'href="([^"]*/files/[0-9a-f]{32})"[^>]*>(.*?)</a>', re.DOTALL)
+
+
+def multipart(fields: Mapping[str, str], files: Mapping[str, bytes]) -> tuple[str, bytes]:
+    """Return media type and body of a form, fields before files, as a browser sends it."""
+    boundary = secrets.token_hex(16)
+    parts = [
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
+        for name, value in fields.items()
+    ]
+    for name, content in files.items():
+        disposition = f'form-data; name="files"; filename="{name}"'
+        head = f"--{boundary}\r\nContent-Disposition: {disposition}\r\nContent-Type: image/png\r\n\r\n"
+        parts += [head.encode(), content, b"\r\n"]
+    parts.append(f"--{boundary}--\r\n".encode())
+    return f"multipart/form-data; boundary={boundary}", b"".join(parts)
+
+
+def shown_text(page: Answer) -> str:
+    """Return what a page says, without its markup."""
+    return html.unescape(re.sub(r"<[^>]*>", " ", page.body.decode()))
+
+
+def file_links(page: Answer) -> dict[str, str]:
+    """Return the path of every file on a page, by the name that stands on its link."""
+    found: dict[str, str] = {}
+    for path, label in _FILE_LINK.findall(page.body.decode()):
+        words = html.unescape(re.sub(r"<[^>]*>", " ", label)).split()
+        found[next(word for word in words if "." in word)] = html.unescape(path)
+    return found
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+class Player(Source):
+    """A source who also sends files and looks at every answer."""
+
+    def send(self, form: Form, text: str, files: Mapping[str, bytes] | None = None) -> Answer:
+        """Send a message, whatever the answer is."""
+        media_type, body = multipart({**form.hidden, "text": text}, files or {})
+        return self.browser.post(form.action, media_type, body)
+
+    def write(self, text: str, files: Mapping[str, bytes] | None = None) -> str:
+        """Write and send; return the entry id of what was acknowledged.
+
+        Raises:
+            WrongAnswerError: it was not acknowledged.
+        """
+        form = self.write_form()
+        answer = self.send(form, text, files)
+        if answer.status != 303 or not answer.location.endswith("/" + form.hidden["entry_id"]):
+            raise WrongAnswerError(f"write: {answer.status}")
+        return form.hidden["entry_id"]
+
+    def thread_page(self) -> Answer:
+        return self.browser.get("/en/mailbox")
+
+    def press(self, path: str, ending: str, fields: Mapping[str, str] | None = None) -> Answer:
+        """Open a page and send the form on it."""
+        form = form_to(self.browser.get(path), path, ending=ending)
+        return self.browser.post(form.action, URLENCODED, form.filled(fields or {}))
+
+
+class Adviser(adviser.Adviser):
+    """An adviser who also goes through the lists and answers."""
+
+    def mailboxes(self, state: str = "waiting") -> list[str]:
+        """Return the paths of the mailboxes on the first page of a list."""
+        page = self.browser.get(f"/inbox?state={state}")
+        if page.status != 200:
+            raise WrongAnswerError(f"inbox: {page.status}")
+        return list(dict.fromkeys(re.findall(r'href="(/mailbox/[0-9a-f]{40})"', page.body.decode())))
+
+    def read(self, path: str) -> Answer:
+        return self.browser.get(path)
+
+    def answer(self, path: str, text: str, files: Mapping[str, bytes] | None = None) -> Answer:
+        """Answer in a mailbox, whatever comes back."""
+        form = form_to(self.read(path), path, ending="/answer")
+        media_type, body = multipart({**form.hidden, "text": text}, files or {})
+        return self.browser.post(form.action, media_type, body)

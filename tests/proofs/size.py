@@ -1,0 +1,14 @@
+"""How large the proofs are: small in `make test`, whole in `make prove`."""
+
+import os
+
+IS_WHOLE = os.environ.get("STEUNPUNT_PROVE") == "whole"
+
+KILLS = 200 if IS_WHOLE else 20
+LOAD_SECONDS = 120 if IS_WHOLE else 20
+MANY_ENTRIES = 1_000_000 if IS_WHOLE else 20_000
+
+
+def say(sentence: str) -> None:
+    """Print a line for docs/proofs.md (pytest shows it under -s, or with -rP)."""
+    print(f"proof: {sentence}")  # noqa: T201  # the result is what a proof is for

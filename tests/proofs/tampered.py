@@ -1,0 +1,176 @@
+"""A real conversation through both interfaces, over a store that somebody else administers."""
+
+import re
+import secrets
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from flask import Flask
+
+from crypto.mailbox_keys import MailboxKeys, derive
+from journalist_app import create_app as create_adviser_app
+from source_app import create_app as create_source_app
+from source_app import services
+from source_app.config import SourceConfig
+from store.sessions import SessionStore, open_sessions
+from tests.journalist_app.desk_factories import TODAY, World, a_world
+from tests.journalist_app.test_views import Browser as AdviserBrowser
+from tests.journalist_app.test_views import answer_fields, settle
+from tests.source_app.desks import MIB, Browser
+from web.dates import half_hour_now
+
+QUESTION, ANSWER, THANKS = "the first question", "the true answer", "the second message"
+FILE = b"a page of the dossier. " * 20_000  # longer than one piece of an age payload
+
+
+@dataclass(slots=True)
+class ASource:
+    """A source in front of the interface, the keys of their mailbox, and what they were told."""
+
+    browser: Browser
+    keys: MailboxKeys
+    receipts: list[str] = field(default_factory=list)
+
+    @property
+    def path(self) -> str:
+        return f"/mailbox/{self.keys.address.hex()}"
+
+    def writes(self, words: str, files: list[tuple[str, bytes]] | None = None) -> str:
+        """Write through the interface; return the entry id, in hexadecimal."""
+        sent = self.browser.write(words, files)
+        assert sent.status_code == 303
+        receipt = self.browser.get(sent.location).text
+        found = re.search(r'<p class="digest">(.*?)</p>', receipt)
+        assert found is not None
+        self.receipts.append(found[1])
+        return str(sent.location).rpartition("/")[2]
+
+    def looks(self) -> str:
+        """Return the mailbox as its source sees it; it is a page, whatever happened to the store."""
+        page = self.browser.get("/en/mailbox")
+        assert page.status_code == 200
+        return page.text
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What an adviser who unlocks next morning sees: every list of the inbox, then the thread."""
+
+    inbox: str
+    thread: str
+
+
+@dataclass(slots=True)
+class Scene:
+    """Both interfaces over one store, and the administrator's way past them."""
+
+    world: World
+    site: Flask
+    sessions: SessionStore
+
+    def a_source(self) -> ASource:
+        browser = Browser(self.site.test_client())
+        browser.start()
+        desk = self.site.extensions["desk"]
+        return ASource(browser, derive(services.log_in(desk, browser.passphrase, now=half_hour_now()).root))
+
+    def an_adviser(self) -> AdviserBrowser:
+        """Return a browser before an adviser's interface that was started anew, and unlock."""
+        app = create_adviser_app(self.world.config, self.world.store, end_worker=list, today=lambda: TODAY)
+        adviser = AdviserBrowser(app, [])
+        assert adviser.unlock().status_code == 303
+        settle()
+        return adviser
+
+    def adviser_answers(self, source: ASource, words: str) -> None:
+        adviser = self.an_adviser()
+        sent = adviser.answer(source.path, answer_fields(adviser.get(source.path), words))
+        assert sent.status_code == 303
+        self.adviser_looks(source)
+
+    def adviser_looks(self, source: ASource, *, thread_status: int = 200) -> Seen:
+        """Unlock, look through the inbox, then at the thread; each is a page, whatever happened."""
+        adviser = self.an_adviser()
+        lists = [adviser.get(f"/inbox?state={state}") for state in ("waiting", "answered", "closed")]
+        settle()
+        thread = adviser.get(source.path)
+        assert [page.status_code for page in lists] == [200, 200, 200]
+        assert thread.status_code == thread_status
+        return Seen("".join(page.text for page in lists), thread.text)
+
+    def sql(self, *statements: str, **values: object) -> None:
+        """Do what a database administrator can: no rule of the schema binds them either."""
+        with closing(sqlite3.connect(self.world.store.path)) as connection, connection:
+            connection.execute("PRAGMA ignore_check_constraints=ON")
+            for statement in statements:
+                connection.execute(statement, values)
+
+    def ask(self, query: str, **values: object) -> list[tuple[bytes, ...]]:
+        with closing(sqlite3.connect(self.world.store.path)) as connection:
+            return connection.execute(query, values).fetchall()
+
+    def copy_to(self, path: Path) -> None:
+        self._backup(self.world.store.path, path)
+
+    def put_back(self, path: Path) -> None:
+        self._backup(path, self.world.store.path)
+
+    def _backup(self, of: Path, to: Path) -> None:
+        with closing(sqlite3.connect(of)) as source, closing(sqlite3.connect(to)) as target:
+            source.backup(target)
+
+    def close(self) -> None:
+        settle()
+        self.sessions.close()
+        self.world.store.close()
+
+
+def a_scene(folder: Path) -> Scene:
+    """Make a desk with both interfaces; only Argon2id is made cheap."""
+    world = a_world(folder)
+    config = SourceConfig(
+        store_path=world.config.store_path,
+        sessions_path=folder / "sessions.db",
+        letterhead_serial_path=folder / "serial",
+        fingerprint=world.config.fingerprint,
+        bind="127.0.0.1:0",
+        origin="http://localhost",
+        session_minutes=30,
+        upload_bytes=8 * MIB,
+        upload_files=3,
+        mailbox_bytes=64 * MIB,
+        store_bytes=128 * MIB,
+        reserve_bytes=0,
+        argon2_at_once=1,
+        argon2_line=4,
+        argon2_lock_path=folder / "line",
+        workers=1,
+        threads=4,
+        leave_url="https://example.org/",
+    )
+    config.argon2_lock_path.mkdir()
+    sessions = open_sessions(config.sessions_path, allow_disk=True)
+    site = create_source_app(
+        config,
+        world.letterhead,
+        world.store,
+        sessions,
+        server_secret=secrets.token_bytes(32),
+        today=lambda: TODAY,
+    )
+    return Scene(world, site, sessions)
+
+
+def a_conversation(scene: Scene) -> ASource:
+    """Have a source ask, an adviser answer, the source write again, and the adviser read that too."""
+    source = scene.a_source()
+    source.writes(QUESTION, [("dossier.pdf", FILE)])
+    scene.adviser_answers(source, ANSWER)
+    assert ANSWER in source.looks()
+    source.writes(THANKS)
+    seen = scene.adviser_looks(source)
+    assert THANKS in seen.thread
+    assert "fails verification" not in seen.inbox
+    return source

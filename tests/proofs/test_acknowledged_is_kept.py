@@ -1,0 +1,108 @@
+"""P7: once the source has been told 'received', no crash or kill loses it."""
+
+import contextlib
+import os
+import random
+import secrets
+import signal
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from bench import processes, world
+from bench.browser import BadAnswerError
+from bench.forms import NoFormError
+from bench.source import WrongAnswerError
+from tests.proofs.player import Player, file_links, sha256, shown_text
+from tests.proofs.size import KILLS, say
+
+pytestmark = pytest.mark.slow
+
+_CLIENTS = 4
+_KILLS_A_MAILBOX = 25  # then new ones, so that none is ever too full to write in
+_BROKEN = (OSError, BadAnswerError, WrongAnswerError, NoFormError, KeyError, ValueError)
+
+
+@dataclass
+class Writer:
+    """One source who goes on writing, whatever happens to the server."""
+
+    passphrase: str
+    name: str
+    count: int = 0
+    acknowledged: dict[str, str] = field(default_factory=dict)  # text by the name of its file, "" for none
+    sums: dict[str, str] = field(default_factory=dict)
+    attempted: set[str] = field(default_factory=set)
+
+    def write_until(self, stop: threading.Event, host: str, port: int) -> None:
+        """Write messages, every third with a file, until the line breaks or it is time to stop."""
+        with contextlib.suppress(*_BROKEN), Player(host, port) as player:
+            player.log_in(self.passphrase)
+            while not stop.is_set():
+                self.count += 1
+                text = f"{self.name}-{self.count:05d}-{secrets.token_hex(8)}"
+                files = {}
+                if self.count % 3 == 0:
+                    name = f"{text}.bin"
+                    files = {name: secrets.token_bytes(random.randrange(1, 300_000))}
+                    self.sums[name] = sha256(files[name])
+                self.attempted.add(text)
+                player.write(text, files)
+                self.acknowledged[text] = next(iter(files), "")
+
+
+def _kill(server: processes.Server) -> None:
+    """Kill the master and every worker at once, as a power cut would."""
+    os.killpg(server.process.pid, signal.SIGKILL)
+    server.process.wait()
+
+
+def _round(desk: world.Desk, writers: list[Writer]) -> None:
+    stop = threading.Event()
+    with world.serving(desk, "source") as server:
+        threads = [
+            threading.Thread(target=writer.write_until, args=(stop, server.host, server.port))
+            for writer in writers
+        ]
+        for thread in threads:
+            thread.start()
+        stop.wait(random.uniform(0.2, 2.0))
+        _kill(server)
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+def _look_back(writer: Writer, host: str, port: int) -> int:
+    """Check everything that one source had been told was received; return how much that was."""
+    with Player(host, port) as player:
+        page = player.log_in(writer.passphrase)
+        shown = set(shown_text(page).split())
+        missing = writer.acknowledged.keys() - shown
+        assert missing == set()
+        ours = {word for word in shown if word.startswith(f"{writer.name}-") and "." not in word}
+        assert ours <= writer.attempted
+        links = file_links(page)
+        assert {name for name in writer.acknowledged.values() if name} <= links.keys()
+        for name, path in links.items():
+            assert sha256(player.browser.get(path).body) == writer.sums[name]
+    return len(writer.acknowledged)
+
+
+def test_whatever_was_received_survives_every_kill(tmp_path: Path) -> None:
+    desk = world.set_up(tmp_path / "var")
+    everybody: list[Writer] = []
+    for kill in range(KILLS):
+        if kill % _KILLS_A_MAILBOX == 0:
+            with world.serving(desk, "source") as server:
+                for _ in range(_CLIENTS):
+                    with Player(server.host, server.port) as player:
+                        everybody.append(Writer(player.open_mailbox(), f"canary{len(everybody)}"))
+        _round(desk, everybody[-_CLIENTS:])
+    with world.serving(desk, "source") as server:
+        kept = sum(_look_back(writer, server.host, server.port) for writer in everybody)
+    attempted = sum(len(writer.attempted) for writer in everybody)
+    say(f"{KILLS} kills: {attempted} sent, {kept} acknowledged, all {kept} there and whole afterwards")
+    assert kept > KILLS

@@ -1,0 +1,169 @@
+"""A store that has filled up over the years still serves, forgets and is tidied."""
+
+import os
+import secrets
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from bench import fill, processes, world
+from bench.source import Source
+from bench.source_measures import one_post
+from bench.timing import interleaved, median
+from store import purge
+from store.engine import open_store
+from tests.proofs.player import Adviser, Player, file_links
+from tests.proofs.size import MANY_ENTRIES, say
+
+pytestmark = pytest.mark.slow
+
+_FEW_ENTRIES = 1_000
+_REAL_MAILBOXES = MANY_ENTRIES // 200  # of two or three entries, sealed and signed, for the adviser to verify
+_TIDIED_ENTRIES = MANY_ENTRIES // 10  # tidying takes the store's room three times over
+_POSTS = 100
+_NOW = int(time.time()) // 1800  # the half hour
+_WINDOW_BYTES = 64 * 1024 * 1024
+
+
+@contextmanager
+def a_filled_desk(entries: int, real_mailboxes: int) -> Iterator[world.Desk]:
+    """Make a desk with rows of random bytes in the sizes of real ones, and some mailboxes that are real."""
+    with processes.folder_on_disk() as folder:
+        desk = world.set_up(folder)
+        fill.rows(desk, entries)
+        # Noise is weight for the store and nothing for the adviser, who would be told that it is forged.
+        with closing(sqlite3.connect(desk.path("source", "store_path"))) as store, store:
+            store.execute("DELETE FROM head")
+            store.execute("UPDATE mailbox SET waiting_since = NULL, last_day = NULL")
+        fill.mailboxes(desk, real_mailboxes, 2, 3)
+        yield desk
+
+
+@pytest.fixture(scope="module")
+def full() -> Iterator[world.Desk]:
+    """Fill one store for both tests: at full size that alone takes minutes."""
+    with a_filled_desk(MANY_ENTRIES, _REAL_MAILBOXES) as desk:
+        yield desk
+
+
+def ciphertext_of(path: Path, entry_id: str) -> list[bytes]:
+    """Return pieces of everything that is sealed in an entry: its own parts and those of its files."""
+    with closing(sqlite3.connect(path)) as store:
+        entry = bytes.fromhex(entry_id)
+        rows = store.execute(
+            "SELECT header, payload FROM sealed WHERE id IN (SELECT id FROM entry WHERE entry_id = :e"
+            " UNION SELECT id FROM attachment WHERE entry_id = :e"
+            " UNION SELECT chunk.id FROM chunk JOIN attachment ON attachment.id = attachment"
+            " WHERE entry_id = :e)",
+            {"e": entry},
+        ).fetchall()
+    columns = [each for row in rows for each in row if each]
+    # Not the first line: every age header begins alike.
+    return [each[at : at + 32] for each in columns for at in (64, len(each) // 2)]
+
+
+def found_in(path: Path, pieces: list[bytes]) -> int:
+    """Count the pieces that stand anywhere in the store's files."""
+    left = set(pieces)
+    for file in path.parent.glob(path.name + "*"):
+        with file.open("rb") as opened:
+            tail = b""
+            while window := opened.read(_WINDOW_BYTES):
+                left -= {piece for piece in left if piece in tail + window}
+                tail = window[-32:]
+    return len(set(pieces)) - len(left)
+
+
+def test_a_full_store_serves_both_sides_and_forgets_what_is_deleted(full: world.Desk) -> None:
+    text, reply = (f"kanarie {secrets.token_hex(12)}" for _ in range(2))
+    content = os.urandom(300_000)
+    path = full.path("source", "store_path")
+    with (
+        world.serving(full, "source") as site,
+        world.serving(full, "adviser") as office,
+        Player(site.host, site.port) as player,
+        Adviser(office.host, office.port) as adviser,
+    ):
+        passphrase = player.open_mailbox()
+        entry_id = player.write(text, {"photo.jpg": content})
+        start = time.monotonic()
+        adviser.unlock(full.passphrase)
+        unlocked_seconds = time.monotonic() - start
+        (mailbox,) = _mailbox_that_says(path, entry_id)
+        page = adviser.read(mailbox)
+        assert text.encode() in page.body
+        assert content == adviser.browser.get(file_links(page)["photo.jpg"]).body
+        assert adviser.answer(mailbox, reply).status == 303
+        assert reply.encode() in player.log_in(passphrase).body
+        player.write("a second message")
+
+        pieces = ciphertext_of(path, entry_id)
+        assert len(pieces) >= 8  # header and payload of the entry, header and chunk of its file
+        assert len(set(pieces)) == found_in(path, pieces)
+        assert player.press(f"/en/mailbox/delete/{entry_id}", f"/delete/{entry_id}").status == 303
+        store = open_store(path)
+        assert purge.sweep(store, _NOW).is_clean
+        store.close()
+        assert 0 == found_in(path, pieces)
+
+        thread = player.thread_page().body
+        assert text.encode() not in thread
+        assert b"a second message" in thread
+        assert text.encode() not in adviser.read(mailbox).body
+    size = path.stat().st_size / 1e9
+    say(
+        f"many entries: {MANY_ENTRIES:,} in {size:.1f} GB, {_REAL_MAILBOXES:,} mailboxes real; unlocked in"
+        f" {unlocked_seconds:.1f} s; nothing of a deleted message left in the files after one sweep"
+    )
+
+
+def _mailbox_that_says(path: Path, entry_id: str) -> list[str]:
+    with closing(sqlite3.connect(path)) as store:
+        query = "SELECT address FROM entry WHERE entry_id = ?"
+        return [f"/mailbox/{row[0].hex()}" for row in store.execute(query, (bytes.fromhex(entry_id),))]
+
+
+def test_posting_into_a_full_store_is_measured_beside_a_small_one(full: world.Desk) -> None:
+    """The ratio is printed, never asserted: a busy machine must not fail a proof."""
+    with (
+        a_filled_desk(_FEW_ENTRIES, 1) as small,
+        world.serving(small, "source") as first,
+        world.serving(full, "source") as second,
+        Source(first.host, first.port) as in_small,
+        Source(second.host, second.port) as in_full,
+    ):
+        in_small.open_mailbox()
+        in_full.open_mailbox()
+        few, many = interleaved(_POSTS, one_post(in_small), one_post(in_full), warm_ups=10)
+    assert _POSTS == len(many)
+    say(
+        f"posting 1 KiB: {median(many) * 1000:.1f} ms into {MANY_ENTRIES:,} entries,"
+        f" {median(few) * 1000:.1f} ms into {_FEW_ENTRIES:,}: {median(many) / median(few):.2f} x (aim: 1.2)"
+    )
+
+
+def test_a_full_store_is_tidied_and_everything_is_still_there() -> None:
+    with a_filled_desk(_TIDIED_ENTRIES, 10) as desk:
+        path = desk.path("source", "store_path")
+        with world.serving(desk, "source") as site, Player(site.host, site.port) as player:
+            passphrase = player.open_mailbox()
+            player.write("written before tidying")
+            start = time.monotonic()
+            command = [sys.executable, "-m", "deploy.command", "--settings", str(desk.settings)]
+            subprocess.run([*command, "sweep", "--once"], check=True, capture_output=True, timeout=600)
+            seconds = time.monotonic() - start
+            player.write("written after tidying")
+            page = player.log_in(passphrase).body
+        with closing(sqlite3.connect(path)) as store:
+            kept = store.execute("SELECT count(*) FROM entry").fetchone()[0]
+            assert [("ok",)] == store.execute("PRAGMA quick_check").fetchall()
+    assert b"written before tidying" in page
+    assert b"written after tidying" in page
+    assert kept >= _TIDIED_ENTRIES + 2
+    say(f"tidying {_TIDIED_ENTRIES:,} entries: {seconds:.0f} s, with the source's interface running")

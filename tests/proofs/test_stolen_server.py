@@ -1,0 +1,175 @@
+"""P1: a stolen server is worthless: nothing typed or sent is on its disk, in its logs or its memory disk."""
+
+import base64
+import contextlib
+import os
+import re
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bench import processes, world
+from tests.proofs.player import Adviser, Player, file_links
+from tests.proofs.size import say
+
+pytestmark = pytest.mark.slow
+
+# Every file that may be under var/ once the mailbox is in use. docs/operator.md says what each holds.
+WRITTEN_LIST = {
+    "config.toml",
+    "store.db",
+    "store.db-wal",
+    "store.db-shm",
+    "letterhead-serial",
+    "keyring.age",
+    "anchors.age",
+}
+
+
+def _spellings(canary: bytes) -> Iterator[bytes]:
+    """Yield a secret as it would look if something had written it down in another way."""
+    text = canary.decode()
+    yield canary
+    yield text.encode("utf-16-le")
+    yield text.encode("utf-16-be")
+    yield canary.hex().encode()
+    yield canary.hex().upper().encode()
+    for shift in range(3):  # base64 depends on where in a group of three bytes the secret begins
+        encoded = base64.b64encode(bytes(shift) + canary + bytes(3))
+        yield encoded[4:-8]
+        yield encoded[4:-8].replace(b"+", b"-").replace(b"/", b"_")
+    yield "".join(f"%{byte:02X}" for byte in canary).encode()
+    yield text.replace(" ", "+").encode()
+    yield text.replace(" ", "%20").encode()
+    yield text.replace(" ", "-").encode()
+
+
+def _contents(folder: Path, since: float) -> Iterator[tuple[Path, bytes]]:
+    """Yield every file under a folder that was written since; other programs' files come and go meanwhile."""
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith("pytest-of-")]  # other tests' people
+        for name in names:
+            path = Path(place, name)
+            with contextlib.suppress(OSError):
+                if path.is_file() and path.stat().st_mtime >= since:
+                    yield path, path.read_bytes()
+
+
+def _findings(folders: list[Path], canaries: dict[str, bytes], since: float = 0) -> list[tuple[str, str]]:
+    wanted = [(name, spelling) for name, canary in canaries.items() for spelling in set(_spellings(canary))]
+    found = []
+    for folder in folders:
+        for path, content in _contents(folder, since):
+            found += [(name, str(path)) for name, spelling in wanted if spelling in content]
+            found += [
+                (name, f"name of {path}") for name, spelling in wanted if spelling in path.name.encode()
+            ]
+    return found
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[tuple[Path, Path, world.Desk]]:
+    """Set up a desk whose var/, temporary files and logs lie in folders of their own."""
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    return temporary, logs, world.set_up(tmp_path / "var")
+
+
+def _serve(desk: world.Desk, logs: Path, temporary: Path, *arguments: str) -> subprocess.Popen[bytes]:
+    with (logs / f"{'-'.join(arguments)}.log").open("wb") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "deploy.command", "--settings", str(desk.settings), *arguments],
+            stdout=log,
+            stderr=log,
+            env={**os.environ, "TMPDIR": str(temporary)},
+        )
+
+
+def test_the_search_finds_a_secret_however_it_was_written(tmp_path: Path) -> None:
+    secret = b"zeer geheim verhaal"
+    for number, spelling in enumerate(set(_spellings(secret))):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (folder / "leak").write_bytes(b"before" + spelling + b"after")
+        assert _findings([folder], {"secret": secret}) != []
+
+
+def test_a_stolen_server_holds_nothing_readable(scene: tuple[Path, Path, world.Desk], tmp_path: Path) -> None:
+    temporary, logs, desk = scene
+    since = time.time() - 60
+    canaries = {
+        name: f"kanarie {name} {secrets.token_hex(12)}".encode()
+        for name in ("text", "second text", "deleted text", "answer", "refused text")
+    }
+    contents = {name: secrets.token_hex(40_000).encode() for name in ("photo", "answering file")}
+    canaries |= {name: content[5000:5064] for name, content in contents.items()}
+    file_names = {
+        "photo": f"bewijs-{secrets.token_hex(8)}.png",
+        "answering file": f"antwoord-{secrets.token_hex(8)}.pdf",
+    }
+    canaries |= {f"name of {name}": file_name.encode() for name, file_name in file_names.items()}
+
+    host, port = desk.address("source")
+    adviser_host, adviser_port = desk.address("adviser")
+    running = [
+        _serve(desk, logs, temporary, *part)
+        for part in (("serve", "source"), ("serve", "adviser"), ("sweep",))
+    ]
+    memory_disk = desk.path("source", "sessions_path").parent
+    try:
+        assert all(processes._listens(running[0], host, port) for _ in range(1))
+        assert processes._listens(running[1], adviser_host, adviser_port)
+        with Player(host, port) as player, Adviser(adviser_host, adviser_port) as adviser:
+            passphrase = player.open_mailbox()
+            canaries["passphrase"] = passphrase.encode()
+            canaries["adviser's passphrase"] = desk.passphrase.encode()
+            player.write(canaries["text"].decode(), {file_names["photo"]: contents["photo"]})
+            deleted = player.write(canaries["deleted text"].decode())
+            player.press(f"/en/mailbox/delete/{deleted}", f"/delete/{deleted}")
+            form = player.write_form()
+            refused = player.send(form, canaries["refused text"].decode() + " x" * 50_000)
+            assert refused.status == 422
+            adviser.unlock(desk.passphrase)
+            (path,) = adviser.mailboxes()
+            page = adviser.read(path)
+            assert canaries["text"] in page.body
+            link = file_links(page)[file_names["photo"]]
+            assert adviser.browser.get(link).body == contents["photo"]
+            answered = adviser.answer(
+                path, canaries["answer"].decode(), {file_names["answering file"]: contents["answering file"]}
+            )
+            assert answered.status == 303
+            thread = player.log_in(passphrase)
+            assert canaries["answer"] in thread.body
+            link = file_links(thread)[file_names["answering file"]]
+            assert player.browser.get(link).body == contents["answering file"]
+            player.write(canaries["second text"].decode())
+            # While everything still runs, as a thief who copies a disk would find it:
+            folders = [tmp_path / "var", temporary, logs, memory_disk, Path("/tmp")]  # noqa: S108  # a thief looks there too
+            assert _findings(folders, canaries, since) == []
+    finally:
+        for process in running:
+            process.terminate()
+        for process in running:
+            process.wait(30)
+    assert _findings(folders, canaries, since) == []
+    left = {
+        path.relative_to(tmp_path / "var").as_posix()
+        for path in (tmp_path / "var").rglob("*")
+        if path.is_file()
+    }
+    assert left <= WRITTEN_LIST
+    assert list(temporary.iterdir()) == []
+    say(f"stolen server: {len(canaries)} secrets, none found in var/, logs, memory disk or temporary folders")
+
+
+def test_the_written_list_of_files_is_in_the_operators_manual() -> None:
+    manual = Path("docs/operator.md").read_text("utf-8")
+    assert {name for name in WRITTEN_LIST if not re.search(rf"`{re.escape(name)}`", manual)} == set()

@@ -1,0 +1,794 @@
+"""P5: tampering shows. Each attack is plain SQL on the store's own file, after a real conversation.
+
+The adviser is told, in the inbox and in the thread; the source is never shown what did not come from the
+desk; nobody gets a page that says no more than "error".
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from nacl.signing import SigningKey
+
+from crypto import chain, entry, keyring, removal
+from crypto.age import PQRecipient
+from crypto.attachment import Sealer
+from crypto.content import Content, Kind
+from crypto.entry import SignedEntry
+from crypto.errors import CryptoError
+from crypto.label import digest_words
+from crypto.mailbox_keys import derive
+from crypto.names import NO_DIGEST, Digest, EntryId, Root, StrandId
+from crypto.signing import DeskWriter, SourceWriter
+from journalist_app import create_app
+from tests.journalist_app.desk_factories import CHEAP, TODAY, a_letterhead, publish
+from tests.journalist_app.test_views import Browser as AdviserBrowser
+from tests.journalist_app.test_views import answer_fields
+from tests.proofs.tampered import ANSWER, FILE, QUESTION, THANKS, ASource, Scene, a_conversation, a_scene
+
+pytestmark = pytest.mark.slow  # each attack comes after a whole conversation
+
+NOT_SIGNED = "An entry is not signed by who it says"
+OTHER_MAILBOX = "An entry belongs to another mailbox"
+UNKNOWN_STRAND = "a workstation that is not of this desk"
+MISSING_BETWEEN = "An entry is missing between others"
+ROLLED_BACK = "An entry that was here before is gone or was replaced"
+SEEN_MISSING = "An entry refers to another that the writer had seen"
+NOT_REMOVED_BY_THEM = "An entry was removed without the signature"
+CHANGED = "What is sealed in an entry was changed"
+TWICE = "The same entry stands here twice"
+STILL_THERE = "An entry was deleted by its writer or by the source, and is still stored in full"
+DOES_NOT_OPEN = "was damaged or swapped, and does not open"
+GONE = "This mailbox was here before and is gone"
+FALSE_ENDING = "the statement is not signed by the source"
+COME_BACK = "The source had ended this mailbox, and somebody put it back"
+HIDDEN = "The store says that this mailbox was answered, but"
+WRONG_HEAD = "The store names another newest entry than the one that stands here"
+SWAPPED_KEYS = "The keys in the store are not the keys of this mailbox"
+
+UNSOUND = re.compile(r"\d mailbox(es)? fails? verification")
+LEFT_OUT = "There is something in it that does not pass our checks"
+OWN_MISSING = "Something that belongs here is missing"
+
+# One entry of the mailbox :a, by its author (0 the source, 1 the desk) and number.
+FIRST = "(SELECT id FROM entry WHERE address = :a AND author = 0 AND number = 1)"
+SECOND = "(SELECT id FROM entry WHERE address = :a AND author = 0 AND number = 2)"
+REPLY = "(SELECT id FROM entry WHERE address = :a AND author = 1 AND number = 1)"
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    made = a_scene(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def source(scene: Scene) -> ASource:
+    return a_conversation(scene)
+
+
+def told(scene: Scene, source: ASource, *words: str) -> None:
+    """Check that an adviser is told so, in the inbox before the thread was opened, and in the thread."""
+    seen = scene.adviser_looks(source)
+    assert UNSOUND.search(seen.inbox)
+    for each in words:
+        assert each in seen.inbox
+        assert each in seen.thread
+    assert "<textarea" not in seen.thread  # no answer goes through such a mailbox
+
+
+def flip(scene: Scene, table: str, column: str, which: str, address: bytes, at: int = 0) -> None:
+    """Change one byte of a column, counted from the end when `at` is negative."""
+    ((before,),) = scene.ask(f"SELECT {column} FROM {table} WHERE id = {which}", a=address)
+    place = at % len(before)
+    after = before[:place] + bytes([before[place] ^ 1]) + before[place + 1 :]
+    scene.sql(f"UPDATE {table} SET {column} = :after WHERE id = {which}", a=address, after=after)
+
+
+def delete(which: str) -> tuple[str, str]:
+    return f"DELETE FROM sealed WHERE id = {which}", f"DELETE FROM entry WHERE id = {which}"
+
+
+# ---- taking away ----------------------------------------------------------------------------------
+
+
+def test_an_entry_dropped_from_the_middle_is_found(scene: Scene, source: ASource) -> None:
+    scene.sql(*delete(FIRST), a=source.keys.address)
+
+    told(scene, source, MISSING_BETWEEN, SEEN_MISSING)
+    assert OWN_MISSING in source.looks()
+
+
+def test_the_newest_entry_dropped_after_the_adviser_saw_it_is_found(scene: Scene, source: ASource) -> None:
+    ((digest,),) = scene.ask(f"SELECT digest FROM entry WHERE id = {FIRST}", a=source.keys.address)
+    scene.sql(
+        *delete(SECOND),
+        "UPDATE head SET number = 1, digest = :d WHERE address = :a AND author = 0",
+        "UPDATE mailbox SET waiting_since = NULL, last_author = 1 WHERE address = :a",
+        a=source.keys.address,
+        d=digest,
+    )
+
+    told(scene, source, ROLLED_BACK)
+
+
+def test_a_reply_dropped_after_the_source_built_upon_it_is_found_by_both(
+    scene: Scene, source: ASource
+) -> None:
+    scene.sql(*delete(REPLY), "DELETE FROM head WHERE address = :a AND author = 1", a=source.keys.address)
+
+    told(scene, source, SEEN_MISSING, ROLLED_BACK)
+    assert OWN_MISSING in source.looks()
+
+
+def test_a_store_rolled_back_to_yesterdays_copy_is_found(scene: Scene, tmp_path: Path) -> None:
+    source = scene.a_source()
+    source.writes(QUESTION)
+    scene.adviser_looks(source)
+    scene.copy_to(tmp_path / "yesterday.db")
+    scene.adviser_answers(source, ANSWER)
+    newcomer = scene.a_source()
+    newcomer.writes("written today")
+    scene.adviser_looks(newcomer)
+
+    scene.put_back(tmp_path / "yesterday.db")
+
+    told(scene, source, ROLLED_BACK)
+    assert GONE in scene.adviser_looks(newcomer, thread_status=404).inbox
+
+
+def test_an_entry_written_over_a_rolled_back_one_is_found(
+    scene: Scene, source: ASource, tmp_path: Path
+) -> None:
+    """The source cannot know, and writes on: the adviser remembers another second message."""
+    scene.copy_to(tmp_path / "yesterday.db")
+    source.writes("a third message that the adviser reads")
+    scene.adviser_looks(source)
+    scene.put_back(tmp_path / "yesterday.db")
+    source.writes("another third message")
+
+    told(scene, source, ROLLED_BACK)
+
+
+def test_a_mailbox_taken_away_whole_is_found(scene: Scene, source: ASource) -> None:
+    scene.sql(
+        *(f"DELETE FROM {table} WHERE address = :a" for table in ("attachment", "entry", "head", "mailbox")),
+        a=source.keys.address,
+    )
+
+    seen = scene.adviser_looks(source, thread_status=404)
+
+    assert "1 mailbox fails verification" in seen.inbox
+    assert GONE in seen.inbox
+
+
+def test_a_mailbox_whose_ending_was_forged_is_found(scene: Scene, source: ASource) -> None:
+    attacker = SourceWriter(derive(Root(bytes(32))))
+    forged = removal.ended(source.keys.address, {}, day=TODAY, by=attacker)
+    _end_with(scene, source, forged)
+
+    seen = scene.adviser_looks(source, thread_status=404)
+
+    assert "1 mailbox fails verification" in seen.inbox
+    assert FALSE_ENDING in seen.inbox
+
+
+def test_a_mailbox_ended_with_the_statement_of_another_is_found(scene: Scene, source: ASource) -> None:
+    other = scene.a_source()
+    by = SourceWriter(other.keys)
+    _end_with(scene, source, removal.ended(other.keys.address, {}, day=TODAY, by=by))
+
+    assert FALSE_ENDING in scene.adviser_looks(source, thread_status=404).inbox
+
+
+def _end_with(scene: Scene, source: ASource, statement: bytes) -> None:
+    scene.sql(
+        "INSERT INTO ended SELECT id, address, recipient, verify_key, :s, '2026-11-23' FROM mailbox"
+        " WHERE address = :a",
+        *(f"DELETE FROM {table} WHERE address = :a" for table in ("attachment", "entry", "head", "mailbox")),
+        a=source.keys.address,
+        s=statement,
+    )
+
+
+def test_a_mailbox_put_back_after_its_source_ended_it_is_found(
+    scene: Scene, source: ASource, tmp_path: Path
+) -> None:
+    scene.copy_to(tmp_path / "yesterday.db")
+    end = "/en/mailbox/end"
+    ended = source.browser.post(end, {**source.browser.hidden(source.browser.get(end), end), "sure": "y"})
+    assert ended.status_code == 303
+    adviser = scene.an_adviser()
+    action = f"/inbox/ended/{source.keys.address.hex()}"
+    page = adviser.get("/inbox?state=closed").text
+    form = page[page.index(f'action="{action}"') :]
+    token = form[form.index('name="token" value="') + 20 :].partition('"')[0]
+    assert adviser.post(action, {"token": token}).status_code == 303
+
+    scene.put_back(tmp_path / "yesterday.db")
+
+    told(scene, source, COME_BACK)
+
+
+def test_a_mailbox_that_waits_hidden_among_the_answered_is_found(scene: Scene, source: ASource) -> None:
+    scene.sql("UPDATE mailbox SET waiting_since = NULL", a=source.keys.address)
+
+    told(scene, source, HIDDEN)
+
+
+# ---- moving about ---------------------------------------------------------------------------------
+
+
+def test_two_sealed_parts_swapped_are_found(scene: Scene, source: ASource) -> None:
+    _swap(scene, source, "sealed", "header", "payload")
+
+    told(scene, source, CHANGED)
+    page = source.looks()
+    assert LEFT_OUT in page
+    assert QUESTION not in page
+    assert THANKS not in page
+
+
+def test_two_headers_swapped_are_found(scene: Scene, source: ASource) -> None:
+    _swap(scene, source, "sealed", "header")
+
+    told(scene, source, DOES_NOT_OPEN)
+    assert LEFT_OUT in source.looks()
+
+
+def test_two_open_parts_and_signatures_swapped_are_found(scene: Scene, source: ASource) -> None:
+    _swap(scene, source, "entry", "open_part", "signature")
+
+    told(scene, source, NOT_SIGNED)
+    assert THANKS not in source.looks()
+
+
+def test_two_numbers_swapped_are_found_and_the_order_shown_is_the_signed_one(
+    scene: Scene, source: ASource
+) -> None:
+    scene.sql(
+        "UPDATE entry SET number = number + 10 WHERE address = :a AND author = 0",
+        "UPDATE entry SET number = 13 - number WHERE address = :a AND author = 0",
+        a=source.keys.address,
+    )
+
+    told(scene, source, NOT_SIGNED)
+    page = source.looks()
+    assert page.index(THANKS) < page.index(ANSWER) < page.index(QUESTION)  # the newest stands on top
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE entry SET number = 7 WHERE id = {}",
+        "UPDATE entry SET day = '2020-02-02' WHERE id = {}",
+        "UPDATE entry SET author = 1 WHERE id = {}",
+        "UPDATE entry SET strand = X'0102030405060708' WHERE id = {}",
+        "UPDATE entry SET digest = zeroblob(32) WHERE id = {}",
+        "UPDATE entry SET entry_id = zeroblob(16) WHERE id = {}",
+    ],
+)
+def test_a_column_that_says_otherwise_than_what_is_signed_is_found(
+    scene: Scene, source: ASource, change: str
+) -> None:
+    scene.sql(change.format(SECOND), a=source.keys.address)
+
+    told(scene, source, NOT_SIGNED)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE head SET number = 9 WHERE address = :a AND author = 0",
+        "UPDATE head SET digest = zeroblob(32) WHERE address = :a AND author = 0",
+        "UPDATE head SET digest = zeroblob(32) WHERE address = :a AND author = 1",
+        "DELETE FROM head WHERE address = :a",
+        "INSERT INTO head VALUES (79, :a, 1, X'0102030405060708', 4, zeroblob(32))",
+    ],
+)
+def test_a_head_that_is_not_that_of_the_entries_is_found(scene: Scene, source: ASource, change: str) -> None:
+    scene.sql(change, a=source.keys.address)
+
+    told(scene, source, WRONG_HEAD)
+
+
+@pytest.mark.parametrize("number", [-7, 0, 2**63 - 1, 9])
+def test_a_source_who_writes_upon_a_false_head_keeps_their_text(
+    scene: Scene, source: ASource, number: int
+) -> None:
+    """Either it is received and the adviser is told that something is missing, or the text comes back."""
+    scene.sql("UPDATE head SET number = :n WHERE author = 0", n=number)
+
+    sent = source.browser.write("written upon a false head")
+
+    if sent.status_code == 303:
+        told(scene, source, MISSING_BETWEEN)
+        assert "written upon a false head" in source.looks()
+    else:
+        assert sent.status_code in {422, 503}  # a mailbox said to be full, or a store that is out of order
+        assert "written upon a false head" in sent.text
+
+
+def test_an_entry_replayed_in_its_own_mailbox_is_found(scene: Scene, source: ASource) -> None:
+    _copy_entry(scene, REPLY, source, into=source)
+
+    told(scene, source, TWICE)
+    page = source.looks()
+    assert LEFT_OUT in page
+    assert 1 == page.count(ANSWER)
+
+
+@pytest.mark.parametrize("which", [FIRST, REPLY], ids=["a message", "a reply"])
+def test_an_entry_replayed_in_another_mailbox_is_found(scene: Scene, source: ASource, which: str) -> None:
+    other = scene.a_source()
+    other.writes("what the other one asks")
+    _copy_entry(scene, which, source, into=other)
+
+    told(scene, other, OTHER_MAILBOX)
+    page = other.looks()
+    assert LEFT_OUT in page
+    assert ANSWER not in page
+    assert QUESTION not in scene.adviser_looks(other).thread
+
+
+def _swap(scene: Scene, source: ASource, table: str, *columns: str) -> None:
+    names = ", ".join(columns)
+    (first,) = scene.ask(f"SELECT {names} FROM {table} WHERE id = {FIRST}", a=source.keys.address)
+    (second,) = scene.ask(f"SELECT {names} FROM {table} WHERE id = {SECOND}", a=source.keys.address)
+    for which, values in ((FIRST, second), (SECOND, first)):
+        for column, value in zip(columns, values, strict=True):
+            scene.sql(f"UPDATE {table} SET {column} = :v WHERE id = {which}", a=source.keys.address, v=value)
+
+
+def _copy_entry(scene: Scene, which: str, source: ASource, *, into: ASource) -> None:
+    scene.sql(
+        "INSERT INTO entry SELECT 77, :into, author, strand, number + 5, zeroblob(16), digest, open_part,"
+        f" signature, epoch, day, removal FROM entry WHERE id = {which}",
+        f"INSERT INTO sealed SELECT 77, size, shield, header, payload FROM sealed WHERE id = {which}",
+        a=source.keys.address,
+        into=into.keys.address,
+    )
+
+
+# ---- changing -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("at", [0, 60, 150, -1])
+def test_a_byte_flipped_in_an_open_part_is_found(scene: Scene, source: ASource, at: int) -> None:
+    flip(scene, "entry", "open_part", SECOND, source.keys.address, at)
+
+    seen = scene.adviser_looks(source)
+    assert any(each in seen.thread for each in (NOT_SIGNED, OTHER_MAILBOX, UNKNOWN_STRAND))
+    assert UNSOUND.search(seen.inbox)
+    assert THANKS not in seen.thread
+    page = source.looks()
+    assert LEFT_OUT in page
+    assert THANKS not in page
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "words"),
+    [("entry", "signature", NOT_SIGNED), ("sealed", "header", DOES_NOT_OPEN), ("sealed", "payload", CHANGED)],
+)
+@pytest.mark.parametrize("at", [0, -1])
+@pytest.mark.parametrize("which", [SECOND, REPLY], ids=["a message", "a reply"])
+def test_a_byte_flipped_in_an_entry_is_found(
+    scene: Scene, source: ASource, table: str, column: str, words: str, at: int, which: str
+) -> None:
+    flip(scene, table, column, which, source.keys.address, at)
+
+    told(scene, source, words)
+    page = source.looks()
+    assert LEFT_OUT in page
+    assert (THANKS if which == SECOND else ANSWER) not in page
+
+
+@pytest.mark.parametrize("part", ["header", "payload"])
+def test_a_byte_flipped_in_a_file_is_found_and_no_whole_file_is_handed_out(
+    scene: Scene, source: ASource, part: str
+) -> None:
+    adviser = scene.an_adviser()
+    (link,) = {each for each in adviser.get(source.path).text.split('"') if "/files/" in each}
+    (own_link,) = {each for each in source.looks().split('"') if "/files/" in each}
+    assert FILE == adviser.get(link).data
+    assert FILE == source.browser.get(own_link).data
+    attachment = "(SELECT id FROM attachment WHERE address = :a)"
+    chunk = f"(SELECT id FROM chunk WHERE attachment = {attachment})"
+    flip(scene, "sealed", part, attachment if part == "header" else chunk, source.keys.address, -30)
+
+    for browser, path in ((adviser, link), (source.browser, own_link)):
+        try:
+            answer = browser.get(path)
+            # The length was promised before the damage was met: less than that is a broken download.
+            is_whole = answer.status_code == 200 and len(answer.data) == int(answer.headers["Content-Length"])
+        except CryptoError:
+            is_whole = False  # the server breaks the connection off
+        assert not is_whole
+
+
+def test_a_file_replaced_by_another_that_opens_is_not_handed_out(scene: Scene, source: ASource) -> None:
+    """Whoever sealed it knows both recipients; the entry's note says which file it was."""
+    adviser = scene.an_adviser()
+    (link,) = {each for each in adviser.get(source.path).text.split('"') if "/files/" in each}
+    ((attachment_id, entry_id),) = scene.ask("SELECT attachment_id, entry_id FROM attachment")
+    sealer = Sealer(
+        [scene.world.letterhead.current_epoch[1], PQRecipient.from_bytes(source.keys.recipient)],
+        source.keys.address,
+        EntryId(entry_id),
+        attachment_id,  # type: ignore[arg-type]  # as it lies in the store
+    )
+    forged = sealer.update(b"a forged page")
+    last, _ = sealer.finish("dossier.pdf", "application/pdf")
+    scene.sql(
+        "UPDATE sealed SET header = :h WHERE id IN (SELECT id FROM attachment)",
+        "UPDATE sealed SET payload = :p WHERE id IN (SELECT id FROM chunk)",
+        h=sealer.header,
+        p=forged + last,
+    )
+
+    answer = adviser.get(link)
+
+    assert answer.status_code == 409
+    assert b"a forged page" not in answer.data
+
+
+@pytest.mark.parametrize("column", ["recipient", "verify_key"])
+def test_a_replaced_key_of_a_mailbox_is_found_and_nothing_is_sealed_to_it(
+    scene: Scene, source: ASource, column: str
+) -> None:
+    adviser = scene.an_adviser()
+    fields = answer_fields(adviser.get(source.path), "for the source alone")
+    attacker = derive(Root(bytes(32)))
+    scene.sql(
+        f"UPDATE mailbox SET {column} = :k WHERE address = :a",
+        a=source.keys.address,
+        k=getattr(attacker, column),
+    )
+
+    refused = adviser.answer(source.path, fields)
+
+    assert refused.status_code == 409
+    assert 1 == scene.ask("SELECT count(*) FROM entry WHERE author = 1")[0][0]
+    told(scene, source, SWAPPED_KEYS)
+    assert ANSWER in source.looks()
+
+
+def test_both_keys_of_a_mailbox_replaced_before_anybody_answered_are_found(scene: Scene) -> None:
+    source = scene.a_source()
+    source.writes(QUESTION)
+    attacker = derive(Root(bytes(32)))
+    scene.sql(
+        "UPDATE mailbox SET recipient = :r, verify_key = :v", r=attacker.recipient, v=attacker.verify_key
+    )
+
+    told(scene, source, SWAPPED_KEYS)
+
+
+# ---- forging --------------------------------------------------------------------------------------
+
+
+def test_anothers_payload_signed_as_ones_own_is_not_shown(scene: Scene, source: ASource) -> None:
+    """Mallory keeps Alice's header and payload and signs them under an address of their own.
+
+    The desk's stanza in the header opens them: without the commitment in the open part, Mallory would only
+    have to ask the desk what stands there.
+    """
+    mallory = scene.a_source()
+    mallory.writes("an honest beginning")
+    ((header, payload, open_part),) = scene.ask(
+        f"SELECT header, payload, open_part FROM entry JOIN sealed USING (id) WHERE entry.id = {FIRST}",
+        a=source.keys.address,
+    )
+    stolen = entry.OpenPart.from_bytes(open_part)
+    ((previous,),) = scene.ask("SELECT digest FROM head WHERE address = :a", a=mallory.keys.address)
+    own = replace(stolen, address=mallory.keys.address, number=2, previous=Digest(previous))
+    by = SourceWriter(mallory.keys)
+    _insert(scene, SignedEntry(own, by.sign(own.to_bytes()), 1, header, payload))
+
+    told(scene, mallory, DOES_NOT_OPEN)
+    assert QUESTION not in scene.adviser_looks(mallory).thread
+    page = mallory.looks()
+    assert LEFT_OUT in page
+    assert QUESTION not in page
+
+
+def _forged(
+    scene: Scene, source: ASource, by: entry.Writer, words: str, *, number: int, previous: Digest
+) -> SignedEntry:
+    heads = scene.ask("SELECT strand, number, digest FROM head WHERE address = :a", a=source.keys.address)
+    known = {StrandId(strand): (int(at), Digest(digest)) for strand, at, digest in heads}
+    return entry.seal(
+        Content(kind=Kind.MESSAGE, text=words, attachments=()),
+        address=source.keys.address,
+        mailbox_recipient=source.keys.recipient,
+        letterhead=scene.world.letterhead,
+        by=by,
+        entry_id=EntryId(bytes(range(16))),
+        number=number,
+        previous=previous,
+        seen=chain.seen_by(by.author, known),
+        day=TODAY,
+    )
+
+
+def _insert(scene: Scene, signed: SignedEntry) -> None:
+    part = signed.open_part
+    scene.sql(
+        "INSERT INTO entry VALUES (78, :a, :author, :strand, :number, :e, :digest, :part, :s, 1, :day, NULL)",
+        "INSERT INTO sealed VALUES (78, 1, zeroblob(4096), :header, :payload)",
+        "INSERT OR REPLACE INTO head VALUES ((SELECT id FROM head WHERE address = :a AND strand = :strand),"
+        " :a, :author, :strand, :number, :digest)",
+        a=part.address,
+        author=int(part.author),
+        strand=part.strand,
+        number=part.number,
+        e=part.entry_id,
+        digest=signed.digest,
+        part=part.to_bytes(),
+        s=signed.signature,
+        day=part.day.isoformat(),
+        header=signed.header,
+        payload=signed.payload,
+    )
+
+
+def test_a_forged_reply_in_the_desks_name_is_found_and_never_shown_to_the_source(
+    scene: Scene, source: ASource
+) -> None:
+    strand = scene.world.keyring.strand.id
+    ((previous,),) = scene.ask("SELECT digest FROM head WHERE author = 1")
+    forger = DeskWriter(strand, bytes(32))
+    _insert(
+        scene, _forged(scene, source, forger, "come to the side door", number=2, previous=Digest(previous))
+    )
+
+    told(scene, source, NOT_SIGNED)
+    page = source.looks()
+    assert "come to the side door" not in page
+    assert LEFT_OUT in page
+    assert ANSWER in page
+
+
+def test_a_reply_of_an_unknown_workstation_is_found_and_never_shown_to_the_source(
+    scene: Scene, source: ASource
+) -> None:
+    forger = DeskWriter(StrandId(b"nobody's"), bytes(32))
+    _insert(scene, _forged(scene, source, forger, "come to the side door", number=1, previous=NO_DIGEST))
+
+    told(scene, source, UNKNOWN_STRAND)
+    page = source.looks()
+    assert "come to the side door" not in page
+    assert LEFT_OUT in page
+
+
+def test_a_message_forged_in_the_sources_name_is_found(scene: Scene, source: ASource) -> None:
+    ((previous,),) = scene.ask("SELECT digest FROM head WHERE author = 0")
+    forger = SourceWriter(replace(source.keys, signing_key=SigningKey(bytes(32))))
+    _insert(scene, _forged(scene, source, forger, "I take it all back", number=3, previous=Digest(previous)))
+
+    told(scene, source, NOT_SIGNED)
+    assert "I take it all back" not in scene.adviser_looks(source).thread
+    assert "I take it all back" not in source.looks()
+
+
+def test_a_reply_to_one_source_is_never_shown_to_another(scene: Scene, source: ASource) -> None:
+    """The desk's own signature, on an entry whose every column was made to fit the other mailbox."""
+    other = scene.a_source()
+    other.writes("what the other one asks")
+    ((header, payload, open_part, signature),) = scene.ask(
+        "SELECT header, payload, open_part, signature FROM entry JOIN sealed USING (id)"
+        f" WHERE entry.id = {REPLY}",
+        a=source.keys.address,
+    )
+    own = replace(entry.OpenPart.from_bytes(open_part), address=other.keys.address)
+    _insert(scene, SignedEntry(own, signature, 1, header, payload))
+
+    told(scene, other, NOT_SIGNED)
+    page = other.looks()
+    assert ANSWER not in page
+    assert LEFT_OUT in page
+
+
+# ---- removals -------------------------------------------------------------------------------------
+
+
+def _delete_through_the_interface(source: ASource, entry_id: str) -> None:
+    path = f"/en/mailbox/delete/{entry_id}"
+    browser = source.browser
+    assert browser.post(path, browser.hidden(browser.get(path), path)).status_code == 303
+
+
+def test_an_entry_emptied_without_a_removal_is_found(scene: Scene, source: ASource) -> None:
+    scene.sql(f"UPDATE sealed SET header = NULL, payload = NULL WHERE id = {SECOND}", a=source.keys.address)
+
+    told(scene, source, NOT_REMOVED_BY_THEM)
+    assert LEFT_OUT in source.looks()
+
+
+@pytest.mark.parametrize("which", [SECOND, REPLY], ids=["a message", "a reply"])
+def test_a_forged_removal_is_found(scene: Scene, source: ASource, which: str) -> None:
+    ((digest,),) = scene.ask(f"SELECT digest FROM entry WHERE id = {which}", a=source.keys.address)
+    forger = SourceWriter(replace(source.keys, signing_key=SigningKey(bytes(32))))
+    forged = removal.removal(Digest(digest), address=source.keys.address, by=forger, day=TODAY)
+    _hang(scene, source, which, forged)
+
+    told(scene, source, NOT_REMOVED_BY_THEM)
+    assert LEFT_OUT in source.looks()
+
+
+def test_a_removal_of_one_entry_hung_on_another_is_found(scene: Scene, source: ASource) -> None:
+    _delete_through_the_interface(source, source.writes("deleted for good"))
+    ((signed,),) = scene.ask("SELECT removal FROM entry WHERE removal IS NOT NULL")
+    _hang(scene, source, SECOND, signed)
+
+    told(scene, source, NOT_REMOVED_BY_THEM)
+    assert LEFT_OUT in source.looks()
+
+
+def test_a_removal_by_another_source_is_found(scene: Scene, source: ASource) -> None:
+    ((digest,),) = scene.ask(f"SELECT digest FROM entry WHERE id = {SECOND}", a=source.keys.address)
+    by = SourceWriter(scene.a_source().keys)
+    _hang(
+        scene, source, SECOND, removal.removal(Digest(digest), address=source.keys.address, by=by, day=TODAY)
+    )
+
+    told(scene, source, NOT_REMOVED_BY_THEM)
+
+
+@pytest.mark.parametrize("at", [0, 30, -1])
+def test_a_byte_flipped_in_a_removal_is_found(scene: Scene, source: ASource, at: int) -> None:
+    _delete_through_the_interface(source, source.writes("deleted for good"))
+    which = "(SELECT id FROM entry WHERE address = :a AND removal IS NOT NULL)"
+    flip(scene, "entry", "removal", which, source.keys.address, at)
+
+    told(scene, source, NOT_REMOVED_BY_THEM)
+    assert LEFT_OUT in source.looks()
+
+
+def test_a_removal_taken_away_is_found(scene: Scene, source: ASource) -> None:
+    _delete_through_the_interface(source, source.writes("deleted for good"))
+    scene.sql("UPDATE entry SET removal = NULL")
+
+    told(scene, source, NOT_REMOVED_BY_THEM)
+
+
+def test_a_deleted_entry_put_back_in_full_is_found_and_not_shown(scene: Scene, source: ASource) -> None:
+    entry_id = source.writes("deleted for good")
+    header = "SELECT header FROM sealed JOIN entry USING (id) WHERE entry_id = :e"
+    ((before,),) = scene.ask(header, e=bytes.fromhex(entry_id))
+    _delete_through_the_interface(source, entry_id)
+    scene.sql(
+        "UPDATE sealed SET header = :h WHERE id = (SELECT id FROM entry WHERE entry_id = :e)",
+        e=bytes.fromhex(entry_id),
+        h=before,
+    )
+
+    told(scene, source, STILL_THERE)
+    assert "deleted for good" not in scene.adviser_looks(source).thread
+    assert "deleted for good" not in source.looks()
+
+
+def _hang(scene: Scene, source: ASource, which: str, statement: bytes) -> None:
+    scene.sql(
+        f"UPDATE entry SET removal = :r WHERE id = {which}",
+        f"UPDATE sealed SET header = NULL, payload = NULL WHERE id = {which}",
+        a=source.keys.address,
+        r=statement,
+    )
+
+
+# ---- putting in what does not belong there ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", ["X'ffffffff'", "zeroblob(5000)", "'a text'", "1e12"])
+@pytest.mark.parametrize(
+    "place",
+    [
+        "UPDATE entry SET open_part = {} WHERE id = {}",
+        "UPDATE entry SET signature = {} WHERE id = {}",
+        "UPDATE entry SET removal = {} WHERE id = {}",
+        "UPDATE sealed SET header = {} WHERE id = {}",
+        "UPDATE sealed SET payload = {} WHERE id = {}",
+        "UPDATE entry SET epoch = {} WHERE id = {}",
+    ],
+)
+def test_what_is_no_entry_is_shown_as_a_fault_and_breaks_no_page(
+    scene: Scene, source: ASource, place: str, value: str
+) -> None:
+    scene.sql(place.format(value, SECOND), a=source.keys.address)
+
+    scene.adviser_looks(source)
+    source.looks()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE entry SET author = 7 WHERE id = {}",
+        "UPDATE entry SET number = 'one' WHERE id = {}",
+        "UPDATE entry SET day = 'no day' WHERE id = {}",
+        "UPDATE entry SET day = 20261123 WHERE id = {}",
+        "UPDATE entry SET strand = 'a text' WHERE id = {}",
+        "UPDATE entry SET digest = 'a text' WHERE id = {}",
+        "UPDATE entry SET entry_id = 7 WHERE id = {}",
+        "UPDATE mailbox SET recipient = 'a text' WHERE address = :a OR {} < 0",
+        "UPDATE mailbox SET verify_key = X'00' WHERE address = :a OR {} < 0",
+        "UPDATE mailbox SET last_day = 'no day' WHERE address = :a OR {} < 0",
+        "UPDATE mailbox SET waiting_since = 5 WHERE address = :a OR {} < 0",
+        "UPDATE head SET number = 'one' WHERE address = :a OR {} < 0",
+        "UPDATE head SET digest = 'a text' WHERE address = :a OR {} < 0",
+        "UPDATE head SET strand = X'00' WHERE address = :a OR {} < 0",
+    ],
+)
+def test_a_column_of_the_wrong_kind_breaks_no_page(scene: Scene, source: ASource, change: str) -> None:
+    scene.sql(change.format(SECOND), a=source.keys.address)
+
+    scene.adviser_looks(source)
+    source.looks()
+
+
+# ---- the letterhead --------------------------------------------------------------------------------
+
+REFUSED = "The letterhead in the store is missing, older than one you have seen, or not signed by this desk"
+
+
+def _unlock_is_refused(scene: Scene) -> bool:
+    adviser = AdviserBrowser(create_app(scene.world.config, scene.world.store, end_worker=list), [])
+    answer = adviser.unlock()
+    return answer.status_code < 500 and REFUSED in answer.text
+
+
+def test_a_letterhead_of_the_administrators_own_is_refused(scene: Scene, source: ASource) -> None:
+    """With it every new source would seal to the administrator."""
+    own = keyring.create("workstation", [keyring.Slot.for_passphrase("their own", CHEAP)])
+    scene.sql("DELETE FROM letterhead")
+    publish(scene.world.store, own, a_letterhead(own, serial=2))
+
+    assert _unlock_is_refused(scene)
+    assert ANSWER in source.looks()  # the server that runs keeps the one it verified when it started
+
+
+def test_an_older_letterhead_is_refused(scene: Scene) -> None:
+    """An older one may name a workstation that was stolen since."""
+    publish(scene.world.store, scene.world.keyring, a_letterhead(scene.world.keyring, serial=2))
+    assert not _unlock_is_refused(scene)
+    scene.sql("DELETE FROM letterhead WHERE serial = 2")
+
+    assert _unlock_is_refused(scene)
+
+
+# ---- what is not found -----------------------------------------------------------------------------
+
+
+def test_the_newest_message_dropped_before_the_adviser_saw_it_is_not_found_but_its_receipt_tells(
+    scene: Scene, source: ASource
+) -> None:
+    """The adviser cannot miss what they never saw. The source can: it is not in their mailbox any more, and
+    the four words on their receipt are the proof that it was."""
+    ((number, digest),) = scene.ask("SELECT number, digest FROM head WHERE author = 0")
+    entry_id = source.writes("a third message")
+    stored = scene.ask(
+        "SELECT open_part, signature FROM entry WHERE entry_id = :e", e=bytes.fromhex(entry_id)
+    )
+    assert "a third message" in source.looks()
+    scene.sql(
+        *delete("(SELECT id FROM entry WHERE author = 0 AND number = 3)"),
+        "UPDATE head SET number = :n, digest = :d WHERE author = 0",
+        n=number,
+        d=digest,
+    )
+
+    seen = scene.adviser_looks(source)
+    page = source.looks()
+
+    assert not UNSOUND.search(seen.inbox)
+    assert "third" not in seen.thread
+    assert OWN_MISSING not in page
+    assert "a third message" not in page
+    ((open_part, signature),) = stored
+    assert source.receipts[-1] == digest_words(Digest(hashlib.sha256(open_part + signature).digest()))
+    assert len(set(source.receipts)) == len(source.receipts)  # no other message has these words

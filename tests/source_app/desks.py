@@ -1,0 +1,286 @@
+"""A desk to test with: real keys, a real store in a temporary folder, a cheap Argon2id."""
+
+import io
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+from html import unescape
+from pathlib import Path
+from typing import IO
+
+from flask import Flask
+from flask.testing import FlaskClient
+from nacl.signing import SigningKey
+from werkzeug.test import TestResponse
+
+from crypto.age import PQIdentity
+from crypto.attachment import Sealer
+from crypto.content import AttachmentNote, Content, Kind
+from crypto.entry import SignedEntry, seal
+from crypto.letterhead import Argon2, Epoch, Letterhead, Strand
+from crypto.mailbox_keys import MailboxKeys, derive
+from crypto.names import NO_DIGEST, AttachmentId, Digest, EntryId, StrandId
+from crypto.signing import DeskWriter
+from source_app import create_app, services
+from source_app.config import SourceConfig
+from source_app.desk import Desk
+from store import attachments, entries
+from store.engine import Store, create_store
+from store.sessions import open_sessions
+from web.dates import half_hour_now
+
+TODAY = date(2026, 3, 2)  # a Monday
+STRAND = StrandId(b"desk-one")
+MIB = 1024 * 1024
+
+
+@dataclass
+class ADesk:
+    """Both sides of a desk, and a site around it."""
+
+    app: Flask
+    store: Store
+    letterhead: Letterhead
+    identity: PQIdentity
+    writer: DeskWriter
+    config: SourceConfig
+    heads: dict[bytes, tuple[int, Digest]] = field(default_factory=dict)
+
+    def keys_of(self, browser: "Browser") -> MailboxKeys:
+        """Return the keys of the mailbox that a browser started."""
+        return derive(services.log_in(self.desk, browser.passphrase, now=half_hour_now()).root)
+
+    def thread_of(self, browser: "Browser") -> services.Thread:
+        return services.thread(self.desk, self.keys_of(browser))
+
+    @property
+    def desk(self) -> Desk:
+        desk: Desk = self.app.extensions["desk"]
+        return desk
+
+    def browser(self) -> "Browser":
+        return Browser(self.app.test_client())
+
+    def answer(
+        self,
+        keys: MailboxKeys,
+        text: str,
+        *,
+        file: tuple[str, bytes] | None = None,
+        kind: Kind = Kind.MESSAGE,
+        writer: DeskWriter | None = None,
+        day: date = TODAY,
+    ) -> SignedEntry:
+        """Append an entry of the desk, as the adviser's interface would."""
+        entry_id = EntryId(secrets.token_bytes(16))
+        notes: tuple[AttachmentNote, ...] = ()
+        if file is not None:
+            notes = (self._attach(keys, entry_id, *file),)
+        number, previous = self.heads.get(keys.address, (0, NO_DIGEST))
+        with self.store.reading() as reading:
+            seen = [
+                Digest(h.digest) for h in entries.heads(reading, keys.address) if h.author == entries.SOURCE
+            ]
+        signed = seal(
+            Content(kind=kind, text=text, attachments=notes),
+            address=keys.address,
+            mailbox_recipient=keys.recipient,
+            letterhead=self.letterhead,
+            by=writer or self.writer,
+            entry_id=entry_id,
+            number=number + 1,
+            previous=previous,
+            seen=seen,
+            day=day,
+        )
+        self.append(signed, [note.id for note in notes])
+        self.heads[keys.address] = (number + 1, signed.digest)
+        return signed
+
+    def append(self, signed: SignedEntry, attachment_ids: list[AttachmentId] | None = None) -> None:
+        part = signed.open_part
+        assert signed.header is not None
+        assert signed.payload is not None
+        with self.store.writing() as writing:
+            entries.append(
+                writing,
+                address=part.address,
+                author=part.author,
+                strand=part.strand,
+                number=part.number,
+                entry_id=part.entry_id,
+                digest=signed.digest,
+                open_part=part.to_bytes(),
+                signature=signed.signature,
+                epoch=signed.epoch,
+                day=part.day,
+                header=signed.header,
+                payload=signed.payload,
+                previous=part.previous,
+                attachment_ids=attachment_ids or [],
+            )
+
+    def _attach(self, keys: MailboxKeys, entry_id: EntryId, name: str, content: bytes) -> AttachmentNote:
+        attachment_id = AttachmentId(secrets.token_bytes(16))
+        sealer = Sealer(
+            [self.identity.recipient, keys.identity.recipient], keys.address, entry_id, attachment_id
+        )
+        first = sealer.update(content)
+        last, note = sealer.finish(name, "text/plain")
+        with self.store.writing() as writing:
+            attachments.begin(
+                writing,
+                address=keys.address,
+                entry_id=entry_id,
+                attachment_id=attachment_id,
+                header=sealer.header,
+                half_hour=1,
+            )
+            attachments.add_chunk(writing, attachment_id, 0, first + last)
+            attachments.finish(writing, attachment_id)
+        return note
+
+
+class Browser:
+    """A browser without JavaScript, in English: follows forms as they stand on the page."""
+
+    def __init__(self, client: FlaskClient) -> None:
+        self.client = client
+        self.passphrase = ""
+
+    def get(self, path: str) -> TestResponse:
+        return self.client.get(path)
+
+    def hidden(self, page: TestResponse, action: str) -> dict[str, str]:
+        """Return the hidden fields of the form that goes to `action`."""
+        for form in re.findall(r"<form\b.*?</form>", page.text, re.DOTALL):
+            if re.search(rf'action="{re.escape(action)}"', form):
+                inputs = [
+                    dict(re.findall(r'([a-z]+)="([^"]*)"', each))
+                    for each in re.findall(r"<input[^>]*>", form)
+                ]
+                return {
+                    each["name"]: unescape(each.get("value", ""))
+                    for each in inputs
+                    if each.get("type") == "hidden"
+                }
+        raise AssertionError(f"{page.status_code}: no form to {action}")
+
+    def post(self, path: str, fields: Mapping[str, str]) -> TestResponse:
+        return self.client.post(path, data=dict(fields))
+
+    def start(self) -> TestResponse:
+        """Open a mailbox; ends on the page to write on."""
+        shown = self.get("/en/begin")
+        words = re.findall(r"<span>([a-z]+)</span>", shown.text)
+        self.passphrase = " ".join(words)
+        practise = self.post("/en/practise", self.hidden(shown, "/en/practise"))
+        entered = self.post(
+            "/en/practise", {**self.hidden(practise, "/en/practise"), "words": self.passphrase}
+        )
+        assert entered.status_code == 303
+        return self.get(entered.location)
+
+    def write(
+        self, text: str, files: list[tuple[str, bytes]] | None = None, sheet: Mapping[str, str] | None = None
+    ) -> TestResponse:
+        """Send a message; returns the answer to the post."""
+        if sheet is None:
+            sheet = self.sheet()
+        body = multipart({**sheet, "text": text}, files or [])
+        return self.client.post("/en/mailbox/write", data=body, content_type=MULTIPART)
+
+    def sheet(self) -> dict[str, str]:
+        """Return the hidden fields of a fresh page to write on."""
+        return self.hidden(self.get("/en/mailbox/write"), "/en/mailbox/write")
+
+    def send(
+        self, body: bytes | IO[bytes], *, length: int | None = None, chunked: bool = False
+    ) -> TestResponse:
+        """Post a raw body to the page to write on, with any Content-Length or none."""
+        given: dict[str, object] = {
+            "wsgi.input": io.BytesIO(body) if isinstance(body, bytes) else body,
+            "CONTENT_LENGTH": str(length),
+            "CONTENT_TYPE": MULTIPART,
+        }
+        if chunked:
+            given |= {"wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"}
+        return self.client.post("/en/mailbox/write", environ_overrides=given)
+
+    def log_in(self, typed: str, **fields: str) -> TestResponse:
+        return self.post("/en/log-in", {"words": typed, **fields})
+
+
+MULTIPART = "multipart/form-data; boundary=----AaB03x"
+
+
+def multipart(fields: Mapping[str, str], files: list[tuple[str, bytes]], *, end: bool = True) -> bytes:
+    """Write a form as a browser does: fields, then files."""
+    parts = [
+        f'------AaB03x\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
+        for name, value in fields.items()
+    ]
+    for name, content in files:
+        head = f'------AaB03x\r\nContent-Disposition: form-data; name="files"; filename="{name}"\r\n'
+        parts.append(head.encode() + b"Content-Type: application/pdf\r\n\r\n" + content + b"\r\n")
+    return b"".join(parts) + (b"------AaB03x--\r\n" if end else b"")
+
+
+def make_desk(folder: Path, **settings: object) -> ADesk:
+    """Make a desk, a store and a site in a folder."""
+    identity = PQIdentity(secrets.token_bytes(32))
+    seed = secrets.token_bytes(32)
+    letterhead = Letterhead(
+        version=1,
+        serial=1,
+        issued=TODAY,
+        desk_name={"nl": "Steunpunt", "en": "Support point"},
+        site_salt=b"a salt for tests",
+        argon2=Argon2(t=1, m_kib=8, p=1),
+        epochs=(Epoch(number=1, recipient=str(identity.recipient), since=TODAY),),
+        strands=(
+            Strand(
+                id=STRAND, name="one", verify_key=bytes(SigningKey(seed).verify_key), since=date(2026, 1, 1)
+            ),
+        ),
+        openpgp_fingerprint=None,
+        abandoned_months=12,
+        working_days=(0, 1, 3),
+        closed_days=(),
+        absences=(),
+        answer_working_days=2,
+        confirm_days=7,
+        substance_months=3,
+        talk={"nl": "Bel ons.", "en": "Call us."},
+        secrecy_limits={"nl": ("Zeer ernstige misdrijven.",), "en": ("Very serious crimes.",)},
+    )
+    config = SourceConfig(
+        store_path=folder / "var" / "store.db",
+        sessions_path=folder / "sessions.db",
+        letterhead_serial_path=folder / "serial",
+        fingerprint="",
+        bind="127.0.0.1:0",
+        origin="http://localhost",
+        session_minutes=30,
+        upload_bytes=8 * MIB,
+        upload_files=3,
+        mailbox_bytes=64 * MIB,
+        store_bytes=128 * MIB,
+        reserve_bytes=0,
+        argon2_at_once=1,
+        argon2_line=4,
+        argon2_lock_path=folder / "line",
+        workers=1,
+        threads=4,
+        leave_url="https://example.org/",
+    )
+    config = replace(config, **settings)  # type: ignore[arg-type]  # each test names its own
+    config.argon2_lock_path.mkdir()
+    store = create_store(config.store_path)
+    sessions = open_sessions(config.sessions_path, allow_disk=True)
+    app = create_app(
+        config, letterhead, store, sessions, server_secret=secrets.token_bytes(32), today=lambda: TODAY
+    )
+    return ADesk(app, store, letterhead, identity, DeskWriter(STRAND, seed), config)

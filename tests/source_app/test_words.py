@@ -1,0 +1,102 @@
+"""Promises of the catalogues: nothing is left untranslated, nothing is translated that no page says."""
+
+import re
+from pathlib import Path
+
+import pytest
+from babel.messages.catalog import Catalog, Message
+from babel.messages.extract import DEFAULT_KEYWORDS, extract_from_dir
+from babel.messages.pofile import read_po
+
+_APP = Path(__file__).parents[2] / "source_app"
+_POT = _APP / "translations" / "messages.pot"
+_LANGUAGES = sorted(folder.name for folder in (_APP / "translations").iterdir() if folder.is_dir())
+_PLACEHOLDER = re.compile(r"%\((\w+)\)s")
+_TAG = re.compile(r"<\s*/?\s*[a-z]", re.IGNORECASE)
+_LAZY = {"lazy_gettext": None, "lazy_ngettext": (1, 2)}
+
+
+def _catalogue(path: Path) -> Catalog:
+    with path.open("rb") as file:
+        return read_po(file)
+
+
+def _messages(catalogue: Catalog) -> dict[str | tuple[str, ...], Message]:
+    return {_key(message.id): message for message in catalogue if message.id}
+
+
+def _key(text: str | list[str] | tuple[str, ...]) -> str | tuple[str, ...]:
+    return text if isinstance(text, str) else tuple(text)
+
+
+def _forms(text: str | list[str] | tuple[str, ...]) -> tuple[str, ...]:
+    return (text,) if isinstance(text, str) else tuple(text)
+
+
+def _extracted() -> set[str | tuple[str, ...]]:
+    found = extract_from_dir(
+        _APP,
+        method_map=[("templates/**.html", "jinja2"), ("**.py", "python")],
+        keywords=DEFAULT_KEYWORDS | _LAZY,
+    )
+    return {_key(text) for _, _, text, _, _ in found}
+
+
+def _dutch(language: str) -> Catalog:
+    return _catalogue(_APP / "translations" / language / "LC_MESSAGES" / "messages.po")
+
+
+def test_extraction_leaves_the_template_catalogue_as_it_is() -> None:
+    extracted = _extracted()
+
+    assert extracted
+    assert extracted == set(_messages(_catalogue(_POT)))
+
+
+@pytest.mark.parametrize("language", _LANGUAGES)
+def test_every_sentence_is_translated_and_no_other(language: str) -> None:
+    wanted = _messages(_catalogue(_POT))
+    translated = _messages(_dutch(language))
+
+    assert set(wanted) == set(translated)
+    assert [
+        key for key, message in translated.items() if message.fuzzy or not all(_forms(message.string))
+    ] == []
+
+
+@pytest.mark.parametrize("language", _LANGUAGES)
+def test_placeholders_survive_translation(language: str) -> None:
+    for message in _messages(_dutch(language)).values():
+        wanted = {name for form in _forms(message.id) for name in _PLACEHOLDER.findall(form)}
+        for form in _forms(message.string):
+            assert wanted == set(_PLACEHOLDER.findall(form)), form
+
+
+@pytest.mark.parametrize("language", _LANGUAGES)
+def test_no_sentence_carries_markup(language: str) -> None:
+    for message in _messages(_dutch(language)).values():
+        for form in (*_forms(message.id), *_forms(message.string)):
+            assert not _TAG.search(form), form
+
+
+def test_dutch_speaks_to_one_person_and_plainly() -> None:
+    """The source is 'je', never 'u'; and what stands between people is never 'echter' or 'middels'."""
+    stiff = re.compile(r"\b(u|uw|middels|echter|derhalve|teneinde|dient te|conform|inzake|betreffende)\b")
+
+    for message in _messages(_dutch("nl")).values():
+        for form in _forms(message.string):
+            assert not stiff.search(form.lower()), form
+
+
+def test_long_sentences_are_rare_in_dutch() -> None:
+    """B1: at most twenty-five words in a sentence, save in the statement of law."""
+    of_law = re.compile(r"artikel|artikelen|autoriteit", re.IGNORECASE)
+    sentences = [
+        sentence
+        for message in _messages(_dutch("nl")).values()
+        for form in _forms(message.string)
+        for sentence in re.split(r"(?<=[.?!:]) ", form)
+        if not of_law.search(form)
+    ]
+
+    assert [sentence for sentence in sentences if len(sentence.split()) > 25] == []

@@ -1,0 +1,19 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from store.engine import Store, create_store
+from tests.store.factories import a_mailbox
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = create_store(tmp_path / "var" / "store.db")
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def address(store: Store) -> bytes:
+    return a_mailbox(store)

@@ -1,0 +1,107 @@
+import os
+from collections.abc import Sequence
+from datetime import date
+
+from sqlalchemy import text
+
+from store import attachments, entries, mailboxes
+from store.engine import Store
+
+DAY = date(2026, 11, 23)
+NOW = 997_000  # half hours since 1970
+
+
+def a_mailbox(store: Store, day: date = DAY) -> bytes:
+    address = os.urandom(20)
+    with store.writing() as session:
+        mailboxes.open_mailbox(
+            session, address=address, recipient=os.urandom(1216), verify_key=os.urandom(32), day=day
+        )
+    return address
+
+
+def an_entry(
+    store: Store,
+    address: bytes,
+    *,
+    author: int = entries.SOURCE,
+    strand: bytes = b"",
+    number: int | None = None,
+    entry_id: bytes | None = None,
+    previous: bytes | None = None,
+    header: bytes | None = None,
+    payload: bytes | None = None,
+    attachment_ids: Sequence[bytes] = (),
+    day: date = DAY,
+    speaks: bool = True,
+    durable: bool = True,
+) -> bytes:
+    """Append after the strand's head, unless the test says another place; return the entry id."""
+    entry_id = entry_id or os.urandom(16)
+    with store.writing(durable=durable) as session:
+        head = next(
+            (h for h in entries.heads(session, address) if (h.author, h.strand) == (author, strand)), None
+        )
+        entries.append(
+            session,
+            address=address,
+            author=author,
+            strand=strand,
+            number=number or (head.number + 1 if head else 1),
+            entry_id=entry_id,
+            digest=os.urandom(32),
+            open_part=b"open" * 60,
+            signature=os.urandom(64),
+            epoch=1,
+            day=day,
+            header=os.urandom(3300) if header is None else header,
+            payload=os.urandom(4096) if payload is None else payload,
+            previous=previous or (head.digest if head else bytes(32)),
+            attachment_ids=attachment_ids,
+            speaks=speaks,
+        )
+    return entry_id
+
+
+def an_upload(
+    store: Store,
+    address: bytes,
+    entry_id: bytes,
+    chunks: Sequence[bytes] = (b"a" * 1000, b"b" * 1000),
+    *,
+    header: bytes = b"header" * 100,
+    half_hour: int = NOW,
+    durable: bool = True,
+) -> bytes:
+    """Write a whole attachment as pending; return its id."""
+    attachment_id = os.urandom(16)
+    with store.writing(durable=durable) as session:
+        attachments.begin(
+            session,
+            address=address,
+            entry_id=entry_id,
+            attachment_id=attachment_id,
+            header=header,
+            half_hour=half_hour,
+        )
+    for number, chunk in enumerate(chunks):
+        with store.writing(durable=False) as session:
+            attachments.add_chunk(session, attachment_id, number, chunk)
+    with store.writing(durable=durable) as session:
+        attachments.finish(session, attachment_id)
+    return attachment_id
+
+
+def rows(store: Store, table: str) -> int:
+    with store.reading() as session:
+        return session.execute(text(f"SELECT count(*) FROM {table}")).scalar_one()  # noqa: S608  # our own words
+
+
+def usage(store: Store) -> int:
+    with store.reading() as session:
+        return session.execute(text("SELECT bytes FROM usage")).scalar_one()
+
+
+def files_of(store: Store) -> bytes:
+    """Return the bytes of the store's file and of whatever lies beside it."""
+    return b"".join(path.read_bytes() for path in sorted(store.path.parent.iterdir()))

@@ -1,0 +1,126 @@
+import os
+
+import pytest
+
+from store import attachments, entries, mailboxes
+from store.engine import Store
+from store.errors import AttachmentMissingError, EntryExistsError, MailboxMissingError
+from store.schema import CHUNK_BYTES
+from tests.store.factories import NOW, a_mailbox, an_entry, an_upload, rows, usage
+
+
+def begin(store: Store, address: bytes, attachment_id: bytes) -> None:
+    with store.writing() as session:
+        attachments.begin(
+            session,
+            address=address,
+            entry_id=os.urandom(16),
+            attachment_id=attachment_id,
+            header=b"header",
+            half_hour=NOW,
+        )
+
+
+def test_a_file_comes_back_in_its_order_and_whole(store: Store, address: bytes) -> None:
+    entry_id = os.urandom(16)
+    chunks = [os.urandom(CHUNK_BYTES), os.urandom(CHUNK_BYTES), os.urandom(77)]
+    attachment_id = an_upload(store, address, entry_id, chunks, header=b"its header")
+    an_entry(store, address, entry_id=entry_id, attachment_ids=[attachment_id])
+    with store.reading() as session:
+        found = attachments.find(session, address, attachment_id)
+    assert found is not None
+    assert (b"its header", 3) == (found.header, found.chunks)
+    assert chunks == list(attachments.read_chunks(store, address, attachment_id))
+
+
+def test_a_pending_file_can_be_read_by_nobody(store: Store, address: bytes) -> None:
+    attachment_id = an_upload(store, address, os.urandom(16))
+    with pytest.raises(AttachmentMissingError):
+        next(attachments.read_chunks(store, address, attachment_id))
+
+
+def test_a_file_cannot_be_read_from_another_mailbox(store: Store, address: bytes) -> None:
+    entry_id = os.urandom(16)
+    attachment_id = an_upload(store, address, entry_id)
+    an_entry(store, address, entry_id=entry_id, attachment_ids=[attachment_id])
+    with pytest.raises(AttachmentMissingError):
+        next(attachments.read_chunks(store, a_mailbox(store), attachment_id))
+
+
+def test_a_file_removed_while_it_is_read_ends_in_a_refusal(store: Store, address: bytes) -> None:
+    entry_id = os.urandom(16)
+    attachment_id = an_upload(store, address, entry_id)
+    an_entry(store, address, entry_id=entry_id, attachment_ids=[attachment_id])
+    reading = attachments.read_chunks(store, address, attachment_id)
+    next(reading)
+    with store.writing() as session:
+        entries.remove(session, address, entry_id, removal=b"removal")
+    with pytest.raises(AttachmentMissingError):
+        next(reading)
+
+
+@pytest.mark.parametrize("number", [0, 2])
+def test_a_chunk_out_of_turn_is_refused(store: Store, address: bytes, number: int) -> None:
+    attachment_id = os.urandom(16)
+    begin(store, address, attachment_id)
+    with store.writing() as session:
+        attachments.add_chunk(session, attachment_id, 0, b"first")
+    with store.writing() as session, pytest.raises(AttachmentMissingError):
+        attachments.add_chunk(session, attachment_id, number, b"again")
+
+
+def test_a_finished_file_takes_no_more(store: Store, address: bytes) -> None:
+    attachment_id = an_upload(store, address, os.urandom(16), [b"all"])
+    with store.writing() as session, pytest.raises(AttachmentMissingError):
+        attachments.add_chunk(session, attachment_id, 1, b"more")
+
+
+def test_a_chunk_larger_than_a_row_may_be_is_refused(store: Store, address: bytes) -> None:
+    attachment_id = os.urandom(16)
+    begin(store, address, attachment_id)
+    with store.writing() as session, pytest.raises(ValueError, match="CHUNK_BYTES"):
+        attachments.add_chunk(session, attachment_id, 0, bytes(CHUNK_BYTES + 1))
+
+
+def test_an_attachment_id_is_used_once(store: Store, address: bytes) -> None:
+    attachment_id = an_upload(store, address, os.urandom(16))
+    before = usage(store)
+    with pytest.raises(EntryExistsError):
+        begin(store, a_mailbox(store), attachment_id)
+    assert before == usage(store)
+
+
+def test_no_file_is_begun_without_a_mailbox(store: Store) -> None:
+    with pytest.raises(MailboxMissingError):
+        begin(store, os.urandom(20), os.urandom(16))
+
+
+def test_what_was_never_begun_cannot_be_finished(store: Store) -> None:
+    with store.writing() as session, pytest.raises(AttachmentMissingError):
+        attachments.finish(session, os.urandom(16))
+
+
+def test_an_abandoned_upload_gives_its_room_back_and_adopted_files_stay(store: Store, address: bytes) -> None:
+    entry_id = os.urandom(16)
+    kept = an_upload(store, address, entry_id)
+    an_entry(store, address, entry_id=entry_id, attachment_ids=[kept])
+    with store.reading() as session:
+        before = mailboxes.find(session, address)
+    an_upload(store, address, entry_id)
+    with store.writing() as session:
+        attachments.abandon(session, address, entry_id)
+    with store.reading() as session:
+        assert before == mailboxes.find(session, address)
+        assert attachments.find(session, address, kept) is not None
+    assert (1, 3) == (rows(store, "attachment"), rows(store, "doomed"))
+
+
+def test_giving_up_one_attempt_leaves_the_other_under_way(store: Store, address: bytes) -> None:
+    entry_id = os.urandom(16)
+    given_up, under_way = (an_upload(store, address, entry_id) for _ in range(2))
+    with store.writing() as session:
+        attachments.abandon(session, address, entry_id, attachment_ids=[given_up])
+    an_entry(store, address, entry_id=entry_id, attachment_ids=[under_way])
+    with store.reading() as session:
+        assert attachments.find(session, address, given_up) is None
+        assert attachments.find(session, address, under_way) is not None

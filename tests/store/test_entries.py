@@ -1,0 +1,277 @@
+import multiprocessing
+import os
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+
+from store import attachments, entries, mailboxes, purge
+from store.engine import Store, open_store
+from store.errors import (
+    AttachmentMissingError,
+    EntryExistsError,
+    EntryMissingError,
+    HeadMovedError,
+    MailboxMissingError,
+)
+from tests.store.factories import DAY, NOW, a_mailbox, an_entry, an_upload, rows, usage
+
+
+def append_with_patience(store: Store, address: bytes) -> None:
+    while True:
+        with store.reading() as session:
+            (head,) = entries.heads(session, address) or [None]
+        try:
+            if head is None:
+                an_entry(store, address, number=1, previous=bytes(32))
+            else:
+                an_entry(store, address, number=head.number + 1, previous=head.digest)
+        except HeadMovedError:
+            continue
+        return
+
+
+def append_many(store: Store, address: bytes, count: int) -> None:
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda _: append_with_patience(store, address), range(count)))
+
+
+def test_an_entry_comes_back_as_it_was_appended(store: Store, address: bytes) -> None:
+    entry_id = an_entry(store, address, header=b"header", payload=b"payload")
+    with store.reading() as session:
+        found = entries.find(session, address, entry_id)
+        listed = entries.of_mailbox(session, address)
+    assert found is not None
+    assert (b"header", b"payload", None, 1) == (found.header, found.payload, found.removal, found.number)
+    assert [found] == listed
+
+
+def test_an_entry_is_found_in_its_own_mailbox_only(store: Store, address: bytes) -> None:
+    entry_id = an_entry(store, address)
+    with store.reading() as session:
+        assert entries.find(session, a_mailbox(store), entry_id) is None
+
+
+def test_what_was_sealed_is_in_no_repr(store: Store, address: bytes) -> None:
+    entry_id = an_entry(store, address, header=b"canary", payload=b"canary")
+    with store.reading() as session:
+        assert "canary" not in repr(entries.find(session, address, entry_id))
+
+
+def test_strands_count_each_for_itself(store: Store, address: bytes) -> None:
+    an_entry(store, address)
+    an_entry(store, address)
+    an_entry(store, address, author=entries.DESK, strand=b"strand-1")
+    an_entry(store, address, author=entries.DESK, strand=b"strand-2")
+    with store.reading() as session:
+        heads = entries.heads(session, address)
+        all_heads = sorted(entries.all_heads(session))
+    assert [(0, b"", 2), (1, b"strand-1", 1), (1, b"strand-2", 1)] == [
+        (h.author, h.strand, h.number) for h in heads
+    ]
+    assert sorted((address, h.strand, h.number, h.digest) for h in heads) == all_heads
+
+
+def test_entries_are_listed_by_author_strand_and_number(store: Store, address: bytes) -> None:
+    for _ in range(3):
+        an_entry(store, address, author=entries.DESK, strand=b"strand-1")
+        an_entry(store, address)
+    with store.reading() as session:
+        listed = entries.of_mailbox(session, address)
+    assert [(0, 1), (0, 2), (0, 3), (1, 1), (1, 2), (1, 3)] == [(e.author, e.number) for e in listed]
+
+
+@pytest.mark.parametrize(
+    ("number", "previous"),
+    [(2, b"\xaa" * 32), (1, bytes(32)), (3, None), (4, b"\xaa" * 32)],
+    ids=["another head", "the start again", "a number left out", "both"],
+)
+def test_a_writer_who_built_upon_another_head_is_refused(
+    store: Store, address: bytes, number: int, previous: bytes | None
+) -> None:
+    an_entry(store, address)
+    before = usage(store)
+    with pytest.raises(HeadMovedError):
+        an_entry(store, address, number=number, previous=previous)
+    assert (1, before) == (rows(store, "entry"), usage(store))
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_the_same_entry_twice_is_one_entry(store: Store, address: bytes, number: int) -> None:
+    entry_id = an_entry(store, address)
+    with pytest.raises(EntryExistsError):
+        an_entry(store, address, entry_id=entry_id, number=number)
+    assert (1, 1) == (rows(store, "entry"), rows(store, "sealed"))
+
+
+def test_a_refusal_that_is_swallowed_commits_nothing(store: Store, address: bytes) -> None:
+    entry_id = an_entry(store, address)
+    with store.reading() as session:
+        (head,) = entries.heads(session, address)
+        stored = entries.find(session, address, entry_id)
+    assert stored is not None
+    again = {
+        name: getattr(stored, name)
+        for name in (
+            "address",
+            "author",
+            "strand",
+            "open_part",
+            "signature",
+            "epoch",
+            "day",
+            "header",
+            "payload",
+        )
+    }
+    with store.writing() as session, pytest.raises(EntryExistsError):
+        entries.append(
+            session,
+            **again,
+            number=2,
+            entry_id=entry_id,
+            digest=os.urandom(32),
+            previous=head.digest,
+        )
+    with store.reading() as session:
+        assert [head] == entries.heads(session, address)
+
+
+def test_a_row_that_fits_no_rule_is_no_lost_race(store: Store, address: bytes) -> None:
+    with pytest.raises(IntegrityError):
+        an_entry(store, address, author=7)
+    assert (0, 0) == (rows(store, "head"), usage(store))
+
+
+def test_nothing_is_appended_to_a_mailbox_that_ended(store: Store, address: bytes) -> None:
+    with store.writing() as session:
+        mailboxes.end(session, address, statement=b"ended", day=DAY)
+    with pytest.raises(MailboxMissingError):
+        an_entry(store, address)
+
+
+def test_threads_of_two_processes_lose_and_double_no_number(store: Store, address: bytes) -> None:
+    fork = multiprocessing.get_context("fork")
+    other = fork.Process(target=append_many, args=(store, address, 40))
+    other.start()
+    append_many(store, address, 40)
+    other.join()
+    with store.reading() as session:
+        numbers = [entry.number for entry in entries.of_mailbox(session, address)]
+    assert 0 == other.exitcode
+    assert list(range(1, 81)) == numbers
+
+
+def test_two_openers_of_one_store_see_each_other(store: Store, address: bytes) -> None:
+    other = open_store(store.path)
+    an_entry(store, address)
+    an_entry(other, address)
+    with store.reading() as here, other.reading() as there:
+        assert 2 == len(entries.of_mailbox(here, address)) == len(entries.of_mailbox(there, address))
+    other.close()
+
+
+def test_an_entry_adopts_its_attachments_with_it(store: Store, address: bytes) -> None:
+    entry_id = os.urandom(16)
+    ids = [an_upload(store, address, entry_id) for _ in range(3)]
+    an_entry(store, address, entry_id=entry_id, attachment_ids=ids)
+    with store.reading() as session:
+        found = [attachments.find(session, address, one) for one in ids]
+    assert [entry_id] * 3 == [one.entry_id for one in found if one is not None]
+
+
+def test_adoption_is_all_or_nothing(store: Store, address: bytes) -> None:
+    entry_id = os.urandom(16)
+    whole = an_upload(store, address, entry_id)
+    with pytest.raises(AttachmentMissingError):
+        an_entry(store, address, entry_id=entry_id, attachment_ids=[whole, os.urandom(16)])
+    with store.reading() as session:
+        assert attachments.find(session, address, whole) is None
+        assert entries.of_mailbox(session, address) == []
+    an_entry(store, address, entry_id=entry_id, attachment_ids=[whole])
+
+
+def test_an_upload_that_was_cut_off_is_not_adopted(store: Store, address: bytes) -> None:
+    entry_id, attachment_id = os.urandom(16), os.urandom(16)
+    with store.writing() as session:
+        attachments.begin(
+            session,
+            address=address,
+            entry_id=entry_id,
+            attachment_id=attachment_id,
+            header=b"header",
+            half_hour=NOW,
+        )
+    with pytest.raises(AttachmentMissingError):
+        an_entry(store, address, entry_id=entry_id, attachment_ids=[attachment_id])
+
+
+def test_nobody_adopts_the_attachment_of_another_mailbox_or_entry(store: Store, address: bytes) -> None:
+    entry_id = os.urandom(16)
+    attachment_id = an_upload(store, address, entry_id)
+    with pytest.raises(AttachmentMissingError):
+        an_entry(store, a_mailbox(store), entry_id=entry_id, attachment_ids=[attachment_id])
+    with pytest.raises(AttachmentMissingError):
+        an_entry(store, address, attachment_ids=[attachment_id])
+
+
+def test_a_removed_entry_is_unreadable_at_once_and_leaves_a_tombstone(store: Store, address: bytes) -> None:
+    entry_id = os.urandom(16)
+    attachment_id = an_upload(store, address, entry_id)
+    an_entry(store, address, entry_id=entry_id, attachment_ids=[attachment_id])
+    with store.writing() as session:
+        entries.remove(session, address, entry_id, removal=b"removal")
+    with store.reading() as session:
+        tombstone = entries.find(session, address, entry_id)
+        mailbox = mailboxes.find(session, address)
+        assert attachments.find(session, address, attachment_id) is None
+        headers = session.execute(text("SELECT count(*) FROM sealed WHERE header IS NOT NULL")).scalar_one()
+    assert tombstone is not None
+    assert mailbox is not None
+    assert (b"removal", None, b"open" * 60) == (tombstone.removal, tombstone.header, tombstone.open_part)
+    assert (0, 0) == (headers, mailbox.bytes)
+    purge.sweep(store, NOW)
+    with store.reading() as session:
+        swept = entries.find(session, address, entry_id)
+    assert swept is not None
+    assert (b"removal", None, None) == (swept.removal, swept.header, swept.payload)
+    assert (0, 0) == (rows(store, "sealed"), usage(store))
+
+
+def test_a_strand_goes_on_after_its_head_was_removed(store: Store, address: bytes) -> None:
+    entry_id = an_entry(store, address)
+    with store.writing() as session:
+        entries.remove(session, address, entry_id, removal=b"removal")
+    an_entry(store, address)
+    with store.reading() as session:
+        assert [1, 2] == [entry.number for entry in entries.of_mailbox(session, address)]
+
+
+def test_the_first_removal_stays(store: Store, address: bytes) -> None:
+    entry_id = an_entry(store, address)
+    for removal in (b"first", b"second"):
+        with store.writing() as session:
+            entries.remove(session, address, entry_id, removal=removal)
+    with store.reading() as session:
+        tombstone = entries.find(session, address, entry_id)
+    assert tombstone is not None
+    assert b"first" == tombstone.removal
+    assert 1 == rows(store, "doomed")
+
+
+def test_what_is_not_there_cannot_be_removed(store: Store, address: bytes) -> None:
+    with store.writing() as session, pytest.raises(EntryMissingError):
+        entries.remove(session, address, os.urandom(16), removal=b"removal")
+
+
+def test_row_ids_do_not_follow_the_order_of_arrival(store: Store, address: bytes) -> None:
+    for _ in range(40):
+        an_entry(store, address)
+    with store.reading() as session:
+        ids = session.execute(text("SELECT id FROM entry ORDER BY number")).scalars().all()
+    rising = Counter(a < b for a, b in pairwise(ids))
+    assert 5 < rising[True] < 35
+    assert max(ids) < 2**63

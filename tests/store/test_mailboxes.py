@@ -1,0 +1,150 @@
+import os
+from datetime import timedelta
+
+import pytest
+
+from store import attachments, entries, mailboxes, purge
+from store.engine import Store
+from store.errors import MailboxEndedError, MailboxMissingError
+from store.mailboxes import Counts, Ended
+from tests.store.factories import DAY, NOW, a_mailbox, an_entry, an_upload, files_of, rows, usage
+
+
+def in_list(store: Store, state: str, offset: int = 0, limit: int = 10) -> list[bytes]:
+    with store.reading() as session:
+        return [mailbox.address for mailbox in mailboxes.page(session, state, offset, limit)]
+
+
+def test_a_mailbox_opens_once(store: Store) -> None:
+    keys = {"address": os.urandom(20), "recipient": os.urandom(1216), "verify_key": os.urandom(32)}
+    with store.writing() as session:
+        opened = [mailboxes.open_mailbox(session, **keys, day=DAY) for _ in range(2)]
+        found = mailboxes.find(session, keys["address"])
+    assert [True, False] == opened
+    assert found is not None
+    assert keys == {name: getattr(found, name) for name in keys}
+    assert (DAY, 0, None, None, None) == (
+        found.opened_day,
+        found.bytes,
+        found.waiting_since,
+        found.last_day,
+        found.last_author,
+    )
+
+
+def test_an_unknown_address_finds_nothing(store: Store) -> None:
+    with store.reading() as session:
+        assert mailboxes.find(session, os.urandom(20)) is None
+
+
+def test_addresses_are_listed_sorted(store: Store) -> None:
+    made = [a_mailbox(store) for _ in range(5)]
+    with store.reading() as session:
+        assert sorted(made) == mailboxes.addresses(session)
+
+
+def test_who_waits_longest_comes_first(store: Store) -> None:
+    late, early, silent, answered = (a_mailbox(store) for _ in range(4))
+    an_entry(store, late, day=DAY)
+    an_entry(store, early, day=DAY - timedelta(3))
+    an_entry(store, answered, day=DAY - timedelta(5))
+    an_entry(store, answered, author=entries.DESK, strand=b"strand-1")
+    assert [early, late] == in_list(store, "waiting")
+    assert [late] == in_list(store, "waiting", offset=1, limit=1)
+    assert [answered] == in_list(store, "answered")
+    assert silent not in in_list(store, "answered")
+    with store.reading() as session:
+        assert Counts(waiting=2, answered=1) == mailboxes.counts(session)
+
+
+def test_who_was_answered_last_comes_first(store: Store) -> None:
+    first, second = (a_mailbox(store) for _ in range(2))
+    for address, day in ((first, DAY - timedelta(2)), (second, DAY)):
+        an_entry(store, address, author=entries.DESK, strand=b"strand-1", day=day)
+    assert [second, first] == in_list(store, "answered")
+
+
+def test_a_source_who_writes_again_waits_since_the_first_time(store: Store, address: bytes) -> None:
+    an_entry(store, address, day=DAY - timedelta(4))
+    an_entry(store, address, day=DAY)
+    with store.reading() as session:
+        found = mailboxes.find(session, address)
+    assert found is not None
+    assert (DAY - timedelta(4), DAY, entries.SOURCE) == (
+        found.waiting_since,
+        found.last_day,
+        found.last_author,
+    )
+
+
+def test_having_seen_neither_asks_nor_answers(store: Store, address: bytes) -> None:
+    an_entry(store, address, speaks=False)
+    assert [] == in_list(store, "waiting")
+    an_entry(store, address)
+    an_entry(store, address, author=entries.DESK, strand=b"strand-1", speaks=False)
+    assert [address] == in_list(store, "waiting")
+
+
+def test_an_unknown_list_is_refused(store: Store) -> None:
+    with store.reading() as session, pytest.raises(ValueError, match="lost"):
+        mailboxes.page(session, "lost", 0, 10)
+
+
+def test_a_mailbox_counts_its_sealed_bytes_pending_ones_too(store: Store, address: bytes) -> None:
+    an_entry(store, address, header=bytes(10), payload=bytes(100))
+    an_upload(store, address, os.urandom(16), [bytes(1000)], header=bytes(20))
+    with store.reading() as session:
+        found = mailboxes.find(session, address)
+    assert found is not None
+    assert 1130 == found.bytes == usage(store)
+
+
+def test_an_ended_mailbox_leaves_one_signed_line_and_nothing_else(store: Store, address: bytes) -> None:
+    other = a_mailbox(store)
+    an_entry(store, other)
+    removed, kept, canary = an_entry(store, address), os.urandom(16), os.urandom(24)
+    adopted = an_upload(store, address, kept, [canary * 1000], header=canary * 30)
+    an_entry(store, address, entry_id=kept, attachment_ids=[adopted], header=canary * 9, payload=canary * 200)
+    an_upload(store, address, os.urandom(16), [canary * 1000], header=canary * 30)
+    with store.writing() as session:
+        entries.remove(session, address, removed, removal=b"removal")
+        mailbox = mailboxes.find(session, address)
+        mailboxes.end(session, address, statement=b"ended", day=DAY)
+    with store.reading() as session:
+        assert entries.of_mailbox(session, address) == []
+        assert mailboxes.find(session, address) is None
+        assert attachments.find(session, address, adopted) is None
+        ended = mailboxes.ended_mailboxes(session)
+    assert mailbox is not None
+    assert [Ended(address, mailbox.recipient, mailbox.verify_key, b"ended", DAY)] == ended
+    purge.sweep(store, NOW)
+    assert canary not in files_of(store)
+    left = {name: rows(store, name) for name in ("mailbox", "entry", "sealed", "head", "attachment", "chunk")}
+    assert {"mailbox": 1, "entry": 1, "sealed": 1, "head": 1, "attachment": 0, "chunk": 0} == left
+    with store.writing() as session:
+        mailboxes.acknowledge_ended(session, address)
+        assert mailboxes.ended_mailboxes(session) == []
+    purge.tidy(store)
+    assert address not in files_of(store)
+
+
+def test_an_ended_mailbox_does_not_open_again_before_the_desk_has_seen_it(
+    store: Store, address: bytes
+) -> None:
+    keys = {"address": address, "recipient": os.urandom(1216), "verify_key": os.urandom(32)}
+    with store.writing() as session:
+        mailboxes.end(session, address, statement=b"ended", day=DAY)
+    with store.writing() as session, pytest.raises(MailboxEndedError):
+        mailboxes.open_mailbox(session, **keys, day=DAY)
+
+
+def test_a_mailbox_that_is_not_there_cannot_end(store: Store) -> None:
+    with store.writing() as session, pytest.raises(MailboxMissingError):
+        mailboxes.end(session, os.urandom(20), statement=b"ended", day=DAY)
+
+
+def test_no_part_of_a_mailbox_is_in_its_repr(store: Store, address: bytes) -> None:
+    with store.reading() as session:
+        found = mailboxes.find(session, address)
+    assert found is not None
+    assert repr(found.recipient) not in repr(found)

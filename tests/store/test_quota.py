@@ -1,0 +1,79 @@
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from store import attachments
+from store.engine import Store
+from store.errors import QuotaError
+from store.quota import Quota, room
+from tests.store.factories import NOW, a_mailbox, an_entry, an_upload, usage
+
+WIDE = 10**12
+
+
+def room_in(store: Store, address: bytes, quota: Quota) -> int:
+    with store.reading() as session:
+        return room(session, address, quota)
+
+
+def test_a_mailbox_has_its_own_limit(store: Store, address: bytes) -> None:
+    an_upload(store, address, os.urandom(16), [bytes(300)], header=bytes(100))
+    quota = Quota(mailbox_bytes=1000, store_bytes=WIDE, reserve_bytes=0)
+    assert (600, 1000) == (room_in(store, address, quota), room_in(store, a_mailbox(store), quota))
+
+
+def test_the_whole_store_has_a_limit(store: Store, address: bytes) -> None:
+    an_upload(store, address, os.urandom(16), [bytes(300)], header=bytes(100))
+    quota = Quota(mailbox_bytes=WIDE, store_bytes=500, reserve_bytes=0)
+    assert 100 == room_in(store, a_mailbox(store), quota)
+
+
+def test_a_reserve_of_the_disk_stays_free(store: Store, address: bytes) -> None:
+    disk = os.statvfs(store.path)
+    free = disk.f_bavail * disk.f_frsize
+    assert 0 == room_in(store, address, Quota(WIDE, WIDE, reserve_bytes=free * 2))
+    assert 0 < room_in(store, address, Quota(WIDE**2, WIDE**2, reserve_bytes=free // 2)) < free
+
+
+def test_text_goes_through_when_files_are_refused(store: Store, address: bytes) -> None:
+    attachment_id = an_upload(store, address, os.urandom(16), [])
+    begun = os.urandom(16)
+    none = Quota(mailbox_bytes=0, store_bytes=0, reserve_bytes=0)
+    with store.writing() as session:
+        attachments.begin(
+            session,
+            address=address,
+            entry_id=os.urandom(16),
+            attachment_id=begun,
+            header=b"header",
+            half_hour=NOW,
+        )
+    with store.writing() as session, pytest.raises(QuotaError):
+        attachments.add_chunk(session, begun, 0, b"more", quota=none)
+    an_entry(store, address)
+    assert attachment_id != begun
+
+
+def test_uploads_that_race_do_not_pass_the_limit_together(store: Store, address: bytes) -> None:
+    quota = Quota(mailbox_bytes=100_000, store_bytes=WIDE, reserve_bytes=0)
+
+    def upload_until_refused(_: int) -> None:
+        attachment_id = os.urandom(16)
+        with store.writing() as session:
+            attachments.begin(
+                session,
+                address=address,
+                entry_id=os.urandom(16),
+                attachment_id=attachment_id,
+                header=bytes(10),
+                half_hour=NOW,
+            )
+        for number in range(100):
+            with store.writing(durable=False) as session:
+                attachments.add_chunk(session, attachment_id, number, bytes(3000), quota=quota)
+
+    with ThreadPoolExecutor(6) as threads:
+        uploads = [threads.submit(upload_until_refused, number) for number in range(6)]
+    assert [QuotaError] * 6 == [type(upload.exception()) for upload in uploads]
+    assert 97_000 < usage(store) <= 100_000

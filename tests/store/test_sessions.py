@@ -1,0 +1,100 @@
+import multiprocessing
+import os
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from store.errors import NotTmpfsError, StoreMissingError
+from store.sessions import SessionStore, open_sessions
+
+TOKEN, BOX = os.urandom(32), os.urandom(72)
+
+
+@pytest.fixture
+def sessions(tmp_path: Path) -> Iterator[SessionStore]:
+    sessions = open_sessions(tmp_path / "sessions.db", allow_disk=True)
+    yield sessions
+    sessions.close()
+
+
+def test_a_box_is_there_until_its_half_hour(sessions: SessionStore) -> None:
+    sessions.put(TOKEN, BOX, 100)
+    assert (BOX, None) == (sessions.get(TOKEN, 99), sessions.get(TOKEN, 100))
+
+
+def test_a_box_put_again_replaces_the_first(sessions: SessionStore) -> None:
+    sessions.put(TOKEN, BOX, 100)
+    sessions.put(TOKEN, b"another box", 200)
+    assert b"another box" == sessions.get(TOKEN, 150)
+
+
+def test_an_unknown_token_opens_nothing(sessions: SessionStore) -> None:
+    assert sessions.get(TOKEN, 1) is None
+
+
+def test_logging_out_leaves_no_byte_of_the_box(sessions: SessionStore, tmp_path: Path) -> None:
+    sessions.put(TOKEN, BOX, 100)
+    sessions.drop(TOKEN)
+    assert sessions.get(TOKEN, 1) is None
+    left = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert (False, False) == (TOKEN in left, BOX in left)
+
+
+def test_sweeping_forgets_what_has_expired_and_nothing_else(sessions: SessionStore, tmp_path: Path) -> None:
+    sessions.put(TOKEN, BOX, 100)
+    sessions.put(b"live", b"live box", 101)
+    sessions.sweep(100)
+    assert (None, b"live box") == (sessions.get(TOKEN, 0), sessions.get(b"live", 100))
+    assert BOX not in b"".join(path.read_bytes() for path in tmp_path.iterdir())
+
+
+def test_threads_and_a_forked_process_share_the_sessions(sessions: SessionStore) -> None:
+    def use(number: int) -> bytes | None:
+        token = number.to_bytes(32)
+        sessions.put(token, token, 10)
+        return sessions.get(token, 1)
+
+    def use_all() -> None:
+        with ThreadPoolExecutor(4) as threads:
+            list(threads.map(use, range(100, 150)))
+
+    use(0)
+    other = multiprocessing.get_context("fork").Process(target=use_all)
+    other.start()
+    with ThreadPoolExecutor(4) as threads:
+        seen = list(threads.map(use, range(1, 50)))
+    other.join()
+    assert 0 == other.exitcode
+    assert [number.to_bytes(32) for number in range(1, 50)] == seen
+    assert (149).to_bytes(32) == sessions.get((149).to_bytes(32), 1)
+
+
+def test_sessions_refuse_a_disk() -> None:
+    with tempfile.TemporaryDirectory(dir=Path(__file__).parent) as folder, pytest.raises(NotTmpfsError):
+        open_sessions(Path(folder) / "sessions.db")
+
+
+def test_sessions_live_in_memory(tmp_path: Path) -> None:
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        path = Path(folder) / "sessions.db"
+        sessions = open_sessions(path)
+        sessions.put(TOKEN, BOX, 100)
+        assert BOX == sessions.get(TOKEN, 1)
+        assert 0o600 == path.stat().st_mode & 0o777
+        sessions.close()
+    assert not any(tmp_path.iterdir())
+
+
+def test_sessions_need_their_folder(tmp_path: Path) -> None:
+    with pytest.raises(StoreMissingError):
+        open_sessions(tmp_path / "missing" / "sessions.db")
+
+
+def test_a_folder_on_no_known_mount_is_no_tmpfs(tmp_path: Path) -> None:
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text("1 0 0:1 / /elsewhere rw - tmpfs tmpfs rw\n")
+    with pytest.raises(NotTmpfsError):
+        open_sessions(tmp_path / "sessions.db", mounts=mounts)

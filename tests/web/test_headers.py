@@ -1,0 +1,53 @@
+"""Every answer carries the headers, errors included."""
+
+import pytest
+from flask import Flask, Response, abort
+
+from web.headers import EVERY_ANSWER, FILE_CSP, install
+
+
+@pytest.fixture
+def app() -> Flask:
+    app = Flask("a_site")
+    install(app)
+
+    @app.get("/page")
+    def page() -> Response:
+        response = Response("x", headers={"Last-Modified": "Mon, 01 Jan 2024 00:00:00 GMT"})
+        response.set_etag("mark")
+        return response
+
+    @app.get("/file")
+    def file() -> Response:
+        return Response("x", headers={"Content-Security-Policy": FILE_CSP})
+
+    @app.get("/broken")
+    def broken() -> Response:
+        abort(503)
+
+    return app
+
+
+@pytest.mark.parametrize("path", ["/page", "/nowhere", "/broken"])
+def test_every_answer_carries_the_headers(app: Flask, path: str) -> None:
+    answer = app.test_client().get(path)
+
+    assert dict(EVERY_ANSWER).items() <= dict(answer.headers).items()
+
+
+def test_no_answer_carries_a_mark_to_know_a_visitor_by(app: Flask) -> None:
+    answer = app.test_client().get("/page")
+
+    assert not {"ETag", "Last-Modified", "Set-Cookie"} & set(answer.headers.keys())
+
+
+def test_a_file_keeps_its_stricter_policy(app: Flask) -> None:
+    assert app.test_client().get("/file").headers["Content-Security-Policy"] == FILE_CSP
+
+
+def test_nothing_is_loaded_but_our_own_style() -> None:
+    policy = EVERY_ANSWER["Content-Security-Policy"]
+
+    assert policy.startswith("default-src 'none'; ")
+    assert "unsafe" not in policy
+    assert "http" not in policy

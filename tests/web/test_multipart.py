@@ -1,0 +1,274 @@
+"""Uploads are read piece by piece, and no text is lost when one goes wrong."""
+
+import io
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from web.errors import (
+    BodyError,
+    CutOffError,
+    FieldTooLongError,
+    HeadersTooLongError,
+    MalformedBodyError,
+    TooLargeError,
+    TooManyPartsError,
+)
+from web.multipart import Body, Event, Field, FileBegun, FileBytes, FileEnded, Limits, read_parts
+
+TYPE = "multipart/form-data; boundary=XyZ"
+LIMITS = Limits(parts=5, fields_bytes=1000)
+PLENTY = 10_000_000
+
+
+class Pieces:
+    """A connection that gives its bytes in the pieces it likes, then ends or breaks."""
+
+    def __init__(self, pieces: list[bytes], *, then: Exception | None = None) -> None:
+        self._pieces = [piece for piece in pieces if piece]
+        self._then = then
+
+    def read(self, size: int, /) -> bytes:
+        if not self._pieces:
+            if self._then is not None:
+                raise self._then
+            return b""
+        piece = self._pieces.pop(0)
+        if len(piece) > size:
+            self._pieces.insert(0, piece[size:])
+        return piece[:size]
+
+
+class Endless:
+    """A sender that never stops."""
+
+    def __init__(self, first: bytes, piece: bytes) -> None:
+        self._first = first
+        self._piece = piece
+        self.given = 0
+
+    def read(self, size: int, /) -> bytes:
+        piece = (self._first or self._piece)[:size]
+        self._first = b""
+        self.given += len(piece)
+        return piece
+
+
+def field(name: str, value: bytes) -> bytes:
+    return f'--XyZ\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n'.encode() + value + b"\r\n"
+
+
+def file(filename: str, value: bytes) -> bytes:
+    head = f'--XyZ\r\nContent-Disposition: form-data; name="files"; filename="{filename}"\r\n'
+    return head.encode() + b"Content-Type: image/png\r\n\r\n" + value + b"\r\n"
+
+
+END = b"--XyZ--\r\n"
+
+
+def joined(events: list[Event]) -> list[Event]:
+    """Put the pieces of each file together, since where they are cut means nothing."""
+    out: list[Event] = []
+    for event in events:
+        if isinstance(event, FileBytes) and out and isinstance(out[-1], FileBytes):
+            out[-1] = FileBytes(out[-1].piece + event.piece)
+        else:
+            out.append(event)
+    return out
+
+
+def parse(raw: bytes, limits: Limits = LIMITS, content_type: str = TYPE) -> list[Event]:
+    return joined(list(read_parts(Body(io.BytesIO(raw), len(raw), PLENTY), content_type, limits)))
+
+
+def test_fields_come_whole_and_files_in_pieces() -> None:
+    raw = field("text", "één".encode()) + file("a.png", b"\r\n--Xy\r\nz") + file("", b"") + END
+
+    assert parse(raw) == [
+        Field("text", "één"),
+        FileBegun("files", "a.png", "image/png"),
+        FileBytes(b"\r\n--Xy\r\nz"),
+        FileEnded(),
+        FileBegun("files", "", "image/png"),
+        FileEnded(),
+    ]
+
+
+TRICKY = st.lists(
+    st.sampled_from([b"\r", b"\n", b"-", b"--XyZ", b"XyZ", b"a", b"\r\n--Xy"]), max_size=12
+).map(b"".join)
+
+
+@given(st.data(), TRICKY, TRICKY)
+def test_any_split_of_the_bytes_gives_the_same_parts(
+    draw: st.DataObject, text: bytes, content: bytes
+) -> None:
+    text, content = text.replace(b"--XyZ", b"--Xyz"), content.replace(b"--XyZ", b"--Xyz")
+    raw = field("text", text) + file("a.png", content) + END
+    cuts = draw.draw(st.lists(st.integers(0, len(raw)), max_size=20).map(sorted))
+    pieces = [raw[start:end] for start, end in pairwise([0, *cuts, len(raw)])]
+
+    events = list(read_parts(Body(Pieces(pieces), len(raw), PLENTY), TYPE, LIMITS))
+
+    assert joined(events) == parse(raw)
+    assert joined(events)[0] == Field("text", text.decode())
+    assert b"".join(event.piece for event in events if isinstance(event, FileBytes)) == content
+
+
+@given(st.binary(max_size=300))
+def test_random_bytes_raise_nothing_but_the_documented_errors(raw: bytes) -> None:
+    try:
+        parse(b"--XyZ\r\n" + raw)
+    except BodyError:
+        return
+    assert b"--XyZ--" in raw or raw.startswith(b"--")
+
+
+def test_a_body_that_is_cut_off_keeps_the_text_that_arrived() -> None:
+    raw = field("token", b"t") + field("text", b"half a sen")[:-2]
+    events: list[Event] = []
+
+    with pytest.raises(CutOffError) as refusal:
+        events.extend(read_parts(Body(io.BytesIO(raw), len(raw) + 50, PLENTY), TYPE, LIMITS))
+
+    assert refusal.value.unfinished is not None
+    assert refusal.value.unfinished[0] == "text"
+    assert "half a sen".startswith(refusal.value.unfinished[1])
+    assert len(refusal.value.unfinished[1]) > 0
+
+
+def test_a_body_that_ends_without_its_last_boundary_is_cut_off() -> None:
+    raw = field("text", b"whole") + file("a.png", b"half")
+    body = Body(io.BytesIO(raw), len(raw), PLENTY)
+    events = read_parts(body, TYPE, LIMITS)
+
+    assert next(events) == Field("text", "whole")
+    with pytest.raises(CutOffError) as refusal:
+        list(events)
+    assert refusal.value.unfinished is None
+
+
+def test_a_connection_that_breaks_is_a_body_cut_off() -> None:
+    with pytest.raises(CutOffError):
+        list(read_parts(Body(Pieces([b"--XyZ\r\n"], then=OSError()), None, PLENTY), TYPE, LIMITS))
+
+
+def test_a_content_length_shorter_than_the_body_is_a_body_cut_off() -> None:
+    raw = field("text", b"x" * 100) + END
+
+    with pytest.raises(CutOffError):
+        list(read_parts(Body(io.BytesIO(raw), 80, PLENTY), TYPE, LIMITS))
+
+
+def test_a_chunked_body_that_ends_properly_is_read() -> None:
+    raw = field("text", b"x") + END
+
+    assert list(read_parts(Body(io.BytesIO(raw), None, PLENTY), TYPE, LIMITS)) == [Field("text", "x")]
+
+
+def test_an_announced_length_over_the_limit_is_refused_before_a_byte_is_read() -> None:
+    endless = Endless(b"", b"x")
+
+    with pytest.raises(TooLargeError):
+        list(read_parts(Body(endless, PLENTY + 1, PLENTY), TYPE, LIMITS))
+
+    assert endless.given == 0
+
+
+@pytest.mark.parametrize(
+    ("first", "piece"),
+    [
+        (file("a.png", b"x")[:-2], b"x" * 1000),
+        (field("a", b"x") + END, b"x" * 1000),
+        (file("a.png", b"x")[:-2], b"\r\n--Xy"),
+    ],
+    ids=["in a file", "after the end", "almost a boundary"],
+)
+def test_a_body_without_end_is_refused_at_the_limit(first: bytes, piece: bytes) -> None:
+    endless = Endless(first, piece)
+
+    with pytest.raises(TooLargeError):
+        list(read_parts(Body(endless, None, 200_000), TYPE, LIMITS))
+
+    assert endless.given < 400_000
+
+
+@pytest.mark.parametrize("first", [b"", b"--XyZ\r\n"], ids=["preamble", "headers"])
+def test_headers_without_end_are_refused_early(first: bytes) -> None:
+    endless = Endless(first + b"A: ", b"a" * 1000)
+
+    with pytest.raises(HeadersTooLongError):
+        list(read_parts(Body(endless, None, PLENTY), TYPE, LIMITS))
+
+    assert endless.given < 40_000
+
+
+def test_a_file_name_of_twenty_thousand_characters_is_refused() -> None:
+    with pytest.raises(HeadersTooLongError):
+        parse(file("a" * 20_000, b"x") + END)
+
+
+def test_a_file_name_of_five_thousand_characters_is_read() -> None:
+    assert parse(file("a" * 5_000, b"x") + END)[0] == FileBegun("files", "a" * 5_000, "image/png")
+
+
+def test_more_parts_than_allowed_are_refused() -> None:
+    with pytest.raises(TooManyPartsError):
+        parse(field("a", b"x") * 6 + END)
+
+
+def test_text_over_the_limit_is_refused_and_the_beginning_kept() -> None:
+    with pytest.raises(FieldTooLongError) as refusal:
+        parse(field("a", b"y" * 400) + field("text", b"x" * 601) + END)
+
+    assert refusal.value.unfinished == ("text", "x" * 600)
+
+
+def test_text_that_is_no_utf8_is_not_lost() -> None:
+    assert parse(field("text", b"a\xffb") + END) == [Field("text", "a\ufffdb")]
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"--XyZ\r\n\r\n\r\nx\r\n" + END,
+        b"--XyZ\r\nContent-Disposition: form-data\r\n\r\nx\r\n" + END,
+        b"--XyZ\r\nContent-Disposition: form-data; name=\xff\r\n\r\nx\r\n" + END,
+    ],
+    ids=["no disposition", "no name", "a header that is no UTF-8"],
+)
+def test_parts_that_no_browser_sends_are_refused(raw: bytes) -> None:
+    with pytest.raises(MalformedBodyError):
+        parse(raw)
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    ["", "text/plain", "multipart/form-data", "multipart/form-data; boundary=" + "x" * 201],
+)
+def test_a_content_type_without_a_usable_boundary_is_refused(content_type: str) -> None:
+    with pytest.raises(MalformedBodyError):
+        parse(END, content_type=content_type)
+
+
+def test_what_still_comes_is_thrown_away_up_to_a_bound() -> None:
+    assert Body(io.BytesIO(b"x" * 500), 500, 10).drain(1000)
+    assert Body(io.BytesIO(b"x" * 500), None, 10).drain(1000)
+    assert Body(io.BytesIO(b"x" * 400), 500, 10).drain(1000)
+    assert not Body(io.BytesIO(b"x" * 500), 500, 10).drain(499)
+    endless = Endless(b"", b"x" * 100)
+    assert not Body(endless, None, 10).drain(1000)
+    assert endless.given == 1000
+
+
+def test_an_empty_body_is_cut_off_whatever_it_announced() -> None:
+    for announced in (0, 5, None):
+        with pytest.raises(CutOffError):
+            list(read_parts(Body(io.BytesIO(b""), announced, PLENTY), TYPE, LIMITS))
+
+
+def test_a_boundary_that_goes_on_is_refused() -> None:
+    with pytest.raises(MalformedBodyError):
+        parse(file("a.png", b"x\r\n--XyZother\r\ny") + END)

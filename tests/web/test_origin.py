@@ -1,0 +1,53 @@
+"""Another site cannot make a browser post to us."""
+
+import pytest
+
+from web.origin import is_our_host, is_our_request
+
+OURS = "http://127.0.0.1:8080"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Origin": OURS},
+        {"Sec-Fetch-Site": "same-origin"},
+        {"Sec-Fetch-Site": "none"},
+        {"Sec-Fetch-Site": "same-origin", "Origin": OURS},
+    ],
+)
+def test_our_own_forms_and_text_browsers_may_post(headers: dict[str, str]) -> None:
+    assert is_our_request("POST", headers, OURS)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "null"},
+        {"Origin": ""},
+        {"Origin": "http://127.0.0.1:8081"},
+        {"Origin": "https://127.0.0.1:8080"},
+        {"Origin": OURS + ".evil.example"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Sec-Fetch-Site": ""},
+        {"Sec-Fetch-Site": "cross-site", "Origin": OURS},
+        {"Sec-Fetch-Site": "same-origin", "Origin": "null"},
+    ],
+)
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+def test_another_sites_form_is_refused(method: str, headers: dict[str, str]) -> None:
+    assert not is_our_request(method, headers, OURS)
+
+
+def test_a_link_from_another_site_may_be_followed() -> None:
+    assert is_our_request("GET", {"Sec-Fetch-Site": "cross-site"}, OURS)
+
+
+def test_only_our_own_host_is_ours() -> None:
+    assert is_our_host("127.0.0.1:8080", OURS)
+    assert is_our_host("Desk.Example", "https://desk.example")
+    assert not is_our_host("127.0.0.1:8081", OURS)
+    assert not is_our_host("localhost:8080", OURS)
+    assert not is_our_host(None, OURS)

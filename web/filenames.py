@@ -1,0 +1,56 @@
+"""Names of files that a stranger chose, made harmless to look at and to save."""
+
+import re
+import unicodedata
+from urllib.parse import quote
+
+NAME_CHARS = 120  # with its ending; a file system allows 255 bytes, and a UTF-8 character takes up to four
+_NAME_BYTES = 200
+_ENDING_CHARS = 16
+_LOOKED_AT_CHARS = 512  # at either end of a longer name: sorting a run of marks takes its square
+_FALLBACK = "file"
+_FORBIDDEN = re.compile(r'[<>:"/\\|?*]')
+_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d|conin\$|conout\$)", re.IGNORECASE)
+
+
+def safe_name(name: str) -> str:
+    """Return a file name that is safe to show and to save on any system; never empty.
+
+    Path parts, control characters, right-to-left and other invisible marks, unassigned characters and the
+    characters Windows forbids are taken out; names of Windows devices get a leading underscore. At most
+    120 characters and 200 bytes of UTF-8; the ending is kept. Safe names come back unchanged.
+    """
+    last = re.split(r"[/\\]", name)[-1]
+    if len(last) > 2 * _LOOKED_AT_CHARS:
+        last = last[:_LOOKED_AT_CHARS] + last[-_LOOKED_AT_CHARS:]
+    visible = "".join(char if unicodedata.category(char)[0] not in "CZ" else _blank(char) for char in last)
+    plain = unicodedata.normalize("NFC", _FORBIDDEN.sub("_", visible))
+    trimmed = _trim(" ".join(plain.split()))
+    if _RESERVED.fullmatch(trimmed.split(".", 1)[0].strip()):
+        trimmed = "_" + trimmed
+    return _trim(_shorten(trimmed)) or _FALLBACK
+
+
+def attachment_disposition(name: str) -> str:
+    """Return a Content-Disposition that makes every browser save the file and never show it."""
+    safe = safe_name(name)
+    plain = safe.encode("ascii", "replace").decode("ascii").replace("?", "_")
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(safe, safe='')}"
+
+
+def _blank(char: str) -> str:
+    return " " if unicodedata.category(char)[0] == "Z" or char in "\t\n\r" else ""
+
+
+def _trim(name: str) -> str:
+    return name.strip(" .")
+
+
+def _shorten(name: str) -> str:
+    stem, dot, ending = name.rpartition(".")
+    if not stem or len(ending) > _ENDING_CHARS:
+        stem, dot, ending = name, "", ""
+    tail = dot + ending
+    stem = stem[: NAME_CHARS - len(tail)]
+    room = _NAME_BYTES - len(tail.encode())
+    return stem.encode()[:room].decode("utf-8", "ignore").rstrip(" .") + tail
