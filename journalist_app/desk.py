@@ -80,9 +80,10 @@ class OpenDesk:
         self._change(lambda anchors: anchors.end(address))
 
     def saw_letterhead(self) -> None:
-        """Note the serial of the letterhead in use."""
+        """Note the serial of the letterhead in use, and write it down at once: an older one is refused."""
         if self.letterhead.serial != self.anchors.letterhead_serial:
             self._change(lambda anchors: anchors.saw_letterhead(self.letterhead.serial))
+            self.save()
 
     def save(self) -> None:
         """Seal the anchors and put them in the place of the old ones, if they changed."""

@@ -203,10 +203,9 @@ def test_the_adviser_can_start_a_new_memory(world: World) -> None:
 
 
 def test_anchors_that_cannot_be_written_are_told_until_they_can(world: World) -> None:
-    desk = unlocked(world)
     blocking = world.config.anchors_path.with_name("anchors.age.new")
     blocking.mkdir()
-    desk.save()
+    desk = unlocked(world)
     assert desk.memory is Memory.UNSAVED
     assert not world.config.anchors_path.exists()
 
@@ -215,6 +214,12 @@ def test_anchors_that_cannot_be_written_are_told_until_they_can(world: World) ->
 
     assert desk.memory is Memory.SOUND
     assert world.config.anchors_path.exists()
+
+
+def test_the_letterhead_in_use_is_remembered_before_anything_is_checked(world: World) -> None:
+    unlocked(world)
+
+    assert unlocked(world).anchors.letterhead_serial == world.letterhead.serial
 
 
 def test_an_older_look_never_sets_the_memory_back(world: World) -> None:
