@@ -3,8 +3,8 @@
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from journalist_app import services
 from journalist_app.desk import OpenDesk
+from journalist_app.services import about_desk
 from journalist_app.views.at_the_door import is_our_form, unlocked
 
 bp = Blueprint("desk", __name__)
@@ -14,7 +14,7 @@ bp = Blueprint("desk", __name__)
 @unlocked
 def about(desk: OpenDesk) -> ResponseReturnValue:
     """Show the fingerprint and where things lie."""
-    return render_template("desk/about.html", desk=services.about(desk))
+    return render_template("desk/about.html", desk=about_desk.about(desk))
 
 
 @bp.post("/start-anew")

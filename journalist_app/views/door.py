@@ -5,7 +5,6 @@ import threading
 from flask import Blueprint, current_app, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from journalist_app import services
 from journalist_app.desk import OpenDesk
 from journalist_app.errors import (
     KeyringClosedError,
@@ -15,6 +14,7 @@ from journalist_app.errors import (
     OtherDeskError,
 )
 from journalist_app.forms import PASSPHRASE_CHARS, CarriedText, carried_text
+from journalist_app.services import checking, unlocking
 from journalist_app.views.at_the_door import COOKIE, guard, is_our_form, open_desk, unlocked
 from journalist_app.wording import LANGUAGE_COOKIE, LANGUAGES
 
@@ -59,7 +59,7 @@ def open_with_passphrase() -> ResponseReturnValue:
     passphrase = request.form.get("passphrase", "")[:PASSPHRASE_CHARS]
     try:
         with guard().unlocking:
-            desk = services.unlock(extensions["config"], extensions["store"], passphrase)
+            desk = unlocking.unlock(extensions["config"], extensions["store"], passphrase)
     except tuple(_REASONS) as why:
         return unlock_page(_REASONS[type(why)], carried, 403)
     start_checking(desk)
@@ -81,7 +81,7 @@ def _let_in(desk: OpenDesk, carried: CarriedText | None) -> ResponseReturnValue:
 def start_checking(desk: OpenDesk) -> None:
     """Check what is new in the background."""
     today = current_app.extensions["today"]()
-    threading.Thread(target=services.check_store, args=(desk, today), name="checking", daemon=True).start()
+    threading.Thread(target=checking.check_store, args=(desk, today), name="checking", daemon=True).start()
 
 
 @bp.post("/lock")

@@ -6,10 +6,10 @@ from flask import Blueprint, current_app, make_response, redirect, render_templa
 from flask.typing import ResponseReturnValue
 
 from crypto.names import ADDRESS_BYTES, Address
-from journalist_app import services
 from journalist_app.desk import OpenDesk
 from journalist_app.errors import MailboxMissingError, UnsoundMailboxError
 from journalist_app.forms import of_hex
+from journalist_app.services import listing
 from journalist_app.views.at_the_door import is_our_form, unlocked
 from journalist_app.views.door import start_checking
 
@@ -26,7 +26,7 @@ def show(desk: OpenDesk) -> ResponseReturnValue:
     """Show one page of the inbox; while checking runs it renews itself, which a reader can stop."""
     asked = request.args
     state = asked.get("state", "")
-    inbox = services.inbox(
+    inbox = listing.inbox(
         desk,
         state if state in _STATES else "waiting",
         min(max(1, asked.get("page", 1, type=int)), _PAGE_MAX),
@@ -51,5 +51,5 @@ def acknowledge(desk: OpenDesk, address: str) -> ResponseReturnValue:
     if raw is None or not is_our_form("acknowledge", request.form.get("token", "")):
         return render_template("refusal.html", what="foreign", text=""), 403
     with suppress(MailboxMissingError, UnsoundMailboxError):  # the list that is shown next says how it stands
-        services.acknowledge(desk, Address(raw))
+        listing.acknowledge(desk, Address(raw))
     return redirect(url_for("inbox.show", state="closed"), code=303)

@@ -8,7 +8,6 @@ from flask.typing import ResponseReturnValue
 from crypto.entry import TEXT_CHARS
 from crypto.errors import ForgedError, UnreadableError
 from crypto.names import ADDRESS_BYTES, ATTACHMENT_ID_BYTES, Address, AttachmentId
-from journalist_app import services
 from journalist_app.desk import OpenDesk
 from journalist_app.errors import (
     AnotherTextError,
@@ -24,6 +23,7 @@ from journalist_app.errors import (
 )
 from journalist_app.forms import AnswerParts, CarriedText, of_hex, read_answer
 from journalist_app.guard import Guard
+from journalist_app.services import answering, files, reading
 from journalist_app.views.at_the_door import guard, is_our_form, open_desk, unlocked
 from journalist_app.views.door import unlock_page
 from store.errors import StoreError
@@ -97,14 +97,14 @@ def _send(desk: OpenDesk, where: Address, parts: AnswerParts) -> None:
     guard().touch()
     if parts.entry_id is None or parts.seen is None:
         raise BodyError
-    form = services.AnswerForm(where, parts.entry_id, parts.seen, parts.text)
+    form = answering.AnswerForm(where, parts.entry_id, parts.seen, parts.text)
     today = current_app.extensions["today"]()
-    with services.Answering(desk, form, today=today, half_hour=half_hour_now()) as answering:
+    with answering.Answering(desk, form, today=today, half_hour=half_hour_now()) as under_way:
         for name, media_type, pieces in parts.files():
-            if not answering.is_sent:
-                answering.add_file(name, media_type, _lively(guard(), pieces))
-        if not answering.is_sent:
-            answering.send()
+            if not under_way.is_sent:
+                under_way.add_file(name, media_type, _lively(guard(), pieces))
+        if not under_way.is_sent:
+            under_way.send()
     desk.drafts.pop(where, None)
 
 
@@ -137,7 +137,7 @@ def _page(  # noqa: PLR0913  # what the page says besides the thread
 ) -> ResponseReturnValue:
     config = current_app.extensions["config"]
     try:
-        thread = services.thread(desk, where)
+        thread = reading.thread(desk, where)
     except MailboxMissingError:
         return render_template("refusal.html", what="missing", text=text), 404
     page = render_template(
@@ -161,7 +161,7 @@ def download(desk: OpenDesk, address: str, attachment_id: str) -> ResponseReturn
     where = Address(of_hex(address, ADDRESS_BYTES) or b"")
     which = AttachmentId(of_hex(attachment_id, ATTACHMENT_ID_BYTES) or b"")
     try:
-        file = services.download(desk, where, which)
+        file = files.download(desk, where, which)
     except (MailboxMissingError, FileMissingError):
         return render_template("refusal.html", what="missing", text=""), 404
     except (ForgedError, UnreadableError):

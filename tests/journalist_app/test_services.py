@@ -13,7 +13,6 @@ from crypto.errors import CryptoError
 from crypto.keyring import Slot
 from crypto.mailbox_keys import derive
 from crypto.names import Address, AttachmentId, EntryId, Root
-from journalist_app import services
 from journalist_app.desk import Memory, OpenDesk
 from journalist_app.errors import (
     AnotherTextError,
@@ -31,7 +30,8 @@ from journalist_app.errors import (
     TooManyFilesError,
     UnsoundMailboxError,
 )
-from journalist_app.services import AnswerForm, Answering
+from journalist_app.services import about_desk, checking, files, listing, reading, unlocking
+from journalist_app.services.answering import AnswerForm, Answering
 from store import entries, mailboxes
 from store.errors import HeadMovedError
 from store.schema import Base
@@ -51,11 +51,11 @@ NEW_ID = EntryId(b"n" * 16)
 
 
 def unlocked(world: World) -> OpenDesk:
-    return services.unlock(world.config, world.store, PASSPHRASE)
+    return unlocking.unlock(world.config, world.store, PASSPHRASE)
 
 
 def form_for(desk: OpenDesk, address: Address, text: str, entry_id: EntryId = NEW_ID) -> AnswerForm:
-    head = services.thread(desk, address).source_head
+    head = reading.thread(desk, address).source_head
     return AnswerForm(address, entry_id, bytes.fromhex(head), text)
 
 
@@ -93,7 +93,7 @@ def test_the_right_passphrase_opens_the_desk(world: World) -> None:
 
 def test_a_wrong_passphrase_and_a_damaged_keyring_are_refused_alike(world: World) -> None:
     with pytest.raises(KeyringClosedError):
-        services.unlock(world.config, world.store, "een andere zin")
+        unlocking.unlock(world.config, world.store, "een andere zin")
     raw = bytearray(world.config.keyring_path.read_bytes())
     raw[-1] ^= 1
     world.config.keyring_path.write_bytes(raw)
@@ -154,7 +154,7 @@ def test_an_older_letterhead_than_one_seen_before_is_refused(world: World) -> No
 def test_anchors_are_sealed_for_their_owner_alone(world: World) -> None:
     source = a_source(world)
     source.writes("canary-tekst")
-    services.check_store(unlocked(world), TODAY)
+    checking.check_store(unlocked(world), TODAY)
 
     raw = world.config.anchors_path.read_bytes()
 
@@ -176,7 +176,7 @@ def test_missing_anchors_beside_answers_of_this_desk_are_told(world: World) -> N
 @pytest.mark.parametrize("how", ["damaged", "exposed"])
 def test_anchors_that_do_not_open_are_told_and_never_silently_replaced(world: World, how: str) -> None:
     a_source(world).writes("vraag")
-    services.check_store(unlocked(world), TODAY)
+    checking.check_store(unlocked(world), TODAY)
     if how == "damaged":
         world.config.anchors_path.write_bytes(b"not anchors")
     else:
@@ -184,7 +184,7 @@ def test_anchors_that_do_not_open_are_told_and_never_silently_replaced(world: Wo
     before = world.config.anchors_path.read_bytes()
 
     desk = unlocked(world)
-    services.check_store(desk, TODAY)
+    checking.check_store(desk, TODAY)
 
     assert desk.memory is Memory.DAMAGED
     assert world.config.anchors_path.read_bytes() == before
@@ -226,10 +226,10 @@ def test_an_older_look_never_sets_the_memory_back(world: World) -> None:
     source = a_source(world)
     source.writes("een")
     desk = unlocked(world)
-    services.thread(desk, source.keys.address)
+    reading.thread(desk, source.keys.address)
     before = dict(desk.anchors.mailboxes[source.keys.address])
     source.writes("twee")
-    services.thread(desk, source.keys.address)
+    reading.thread(desk, source.keys.address)
     after = desk.anchors.mailboxes[source.keys.address]
 
     desk.remember(source.keys.address, before)
@@ -245,13 +245,13 @@ def test_what_is_new_is_checked_and_counted(world: World) -> None:
         a_source(world).writes("vraag")
     desk = unlocked(world)
 
-    services.check_store(desk, TODAY)
+    checking.check_store(desk, TODAY)
 
     assert (desk.progress.done, desk.progress.total) == (3, 3)
     assert not desk.progress.is_running
     assert desk.last_check == TODAY
     again = unlocked(world)
-    services.check_store(again, TODAY)
+    checking.check_store(again, TODAY)
     assert again.progress.total == 0
 
 
@@ -260,7 +260,7 @@ def test_a_stopped_desk_stops_checking(world: World) -> None:
     desk = unlocked(world)
     desk.stop()
 
-    services.check_store(desk, TODAY)
+    checking.check_store(desk, TODAY)
 
     assert desk.progress.done == 0
     assert desk.last_check is None
@@ -270,7 +270,7 @@ def test_only_one_check_runs_at_a_time(world: World) -> None:
     a_source(world).writes("vraag")
     desk = unlocked(world)
     with desk.checking:
-        services.check_store(desk, TODAY)
+        checking.check_store(desk, TODAY)
 
     assert desk.progress.total == 0
 
@@ -279,7 +279,7 @@ def test_a_check_that_loses_the_store_says_so(world: World) -> None:
     desk = unlocked(world)
     world.store.path.rename(world.store.path.with_suffix(".gone"))
 
-    services.check_store(desk, TODAY)
+    checking.check_store(desk, TODAY)
 
     assert desk.progress.is_broken
 
@@ -287,7 +287,7 @@ def test_a_check_that_loses_the_store_says_so(world: World) -> None:
 def test_a_mailbox_that_was_seen_and_is_gone_is_told_until_it_is_back(world: World) -> None:
     source = a_source(world)
     source.writes("vraag")
-    services.check_store(unlocked(world), TODAY)
+    checking.check_store(unlocked(world), TODAY)
     desk = unlocked(world)
     row = "SELECT * FROM mailbox WHERE address = :a"
     world.execute("CREATE TABLE kept AS " + row, a=source.keys.address)
@@ -295,27 +295,27 @@ def test_a_mailbox_that_was_seen_and_is_gone_is_told_until_it_is_back(world: Wor
     world.execute("DELETE FROM head")
     world.execute("UPDATE mailbox SET address = zeroblob(20)")
 
-    services.check_store(desk, TODAY)
-    shown = services.inbox(desk, "waiting", 1, "", TODAY).unsound
+    checking.check_store(desk, TODAY)
+    shown = listing.inbox(desk, "waiting", 1, "", TODAY).unsound
 
     gone = [each for each in shown if each.address == source.address]
     assert [each.faults for each in gone] == [("gone",)]
     assert not gone[0].is_here
     world.execute("UPDATE mailbox SET address = :a", a=source.keys.address)
     world.execute("INSERT INTO head SELECT * FROM kept_head")
-    services.check_store(desk, TODAY)
+    checking.check_store(desk, TODAY)
     assert Address(source.keys.address) not in desk.unsound
 
 
 def test_a_mailbox_that_ends_while_it_is_checked_is_no_fault(world: World) -> None:
     source = a_source(world)
     source.writes("vraag")
-    services.check_store(unlocked(world), TODAY)
+    checking.check_store(unlocked(world), TODAY)
     desk = unlocked(world)
     desk.unsound[source.keys.address] = ("gap",)
     source.ends()
 
-    services.check_store(desk, TODAY)
+    checking.check_store(desk, TODAY)
 
     assert desk.unsound == {}
 
@@ -328,7 +328,7 @@ def test_who_waits_longest_stands_first_and_says_since_when(world: World) -> Non
     late.writes("vandaag")
     early.writes("eerder", day=TODAY - timedelta(days=3), file=("a.pdf", b"x"))
 
-    shown = services.inbox(unlocked(world), "waiting", 1, "", TODAY)
+    shown = listing.inbox(unlocked(world), "waiting", 1, "", TODAY)
 
     assert [early.address, late.address] == [row.address for row in shown.rows]
     first = shown.rows[0]
@@ -341,7 +341,7 @@ def test_an_answered_mailbox_stands_under_answered(world: World) -> None:
     source.writes("vraag")
     source.is_answered("antwoord")
 
-    shown = services.inbox(unlocked(world), "answered", 1, "", TODAY)
+    shown = listing.inbox(unlocked(world), "answered", 1, "", TODAY)
 
     assert [(source.address, False, False)] == [
         (row.address, row.is_waiting, row.is_new) for row in shown.rows
@@ -356,21 +356,21 @@ def test_a_mailbox_waits_from_its_oldest_entry_that_no_answer_saw(world: World) 
     source.writes("nog iets", day=TODAY - timedelta(days=2))
     source.removes(removed)
 
-    (row,) = services.inbox(unlocked(world), "waiting", 1, "", TODAY).rows
+    (row,) = listing.inbox(unlocked(world), "waiting", 1, "", TODAY).rows
 
     assert row.since == TODAY - timedelta(days=2)
     assert not row.is_new
 
 
 def test_a_list_longer_than_a_page_goes_on(world: World) -> None:
-    for _ in range(services.PAGE_ROWS + 1):
+    for _ in range(listing.PAGE_ROWS + 1):
         a_source(world).writes("vraag")
     desk = unlocked(world)
 
-    first = services.inbox(desk, "waiting", 1, "", TODAY)
-    second = services.inbox(desk, "waiting", 2, "", TODAY)
+    first = listing.inbox(desk, "waiting", 1, "", TODAY)
+    second = listing.inbox(desk, "waiting", 2, "", TODAY)
 
-    assert (len(first.rows), first.has_more) == (services.PAGE_ROWS, True)
+    assert (len(first.rows), first.has_more) == (listing.PAGE_ROWS, True)
     assert (len(second.rows), second.has_more) == (1, False)
 
 
@@ -383,7 +383,7 @@ def test_a_mailbox_is_found_by_any_part_of_its_label(world: World, shape: Callab
     other.writes("vraag")
     desk = unlocked(world)
 
-    shown = services.inbox(desk, "waiting", 1, shape(desk.label(source.keys.address)), TODAY)
+    shown = listing.inbox(desk, "waiting", 1, shape(desk.label(source.keys.address)), TODAY)
 
     assert [source.address] == [row.address for row in shown.rows]
     assert shown.found == 1
@@ -393,7 +393,7 @@ def test_a_mailbox_in_which_nothing_stands_yet_is_shown_when_searched(world: Wor
     source = a_source(world)
     desk = unlocked(world)
 
-    (row,) = services.inbox(desk, "waiting", 1, desk.label(source.keys.address), TODAY).rows
+    (row,) = listing.inbox(desk, "waiting", 1, desk.label(source.keys.address), TODAY).rows
 
     assert (row.since, row.days) == (None, 0)
 
@@ -402,21 +402,21 @@ def test_an_ended_mailbox_is_shown_once_and_then_forgotten(world: World) -> None
     source = a_source(world)
     source.writes("vraag")
     desk = unlocked(world)
-    services.check_store(desk, TODAY)
+    checking.check_store(desk, TODAY)
     source.ends()
     label = desk.label(source.keys.address)
-    (row,) = services.inbox(desk, "closed", 1, "", TODAY).ended
+    (row,) = listing.inbox(desk, "closed", 1, "", TODAY).ended
     assert (label, True) == (row.label, row.is_proved)
-    assert [label] == [each.label for each in services.inbox(desk, "waiting", 1, label, TODAY).ended]
-    assert services.inbox(desk, "waiting", 1, "", TODAY).ended == ()
+    assert [label] == [each.label for each in listing.inbox(desk, "waiting", 1, label, TODAY).ended]
+    assert listing.inbox(desk, "waiting", 1, "", TODAY).ended == ()
 
-    services.acknowledge(desk, source.keys.address)
+    listing.acknowledge(desk, source.keys.address)
 
-    assert services.inbox(desk, "closed", 1, "", TODAY).ended == ()
-    services.check_store(unlocked(world), TODAY)
+    assert listing.inbox(desk, "closed", 1, "", TODAY).ended == ()
+    checking.check_store(unlocked(world), TODAY)
     assert unlocked(world).unsound == {}
     with pytest.raises(MailboxMissingError):
-        services.acknowledge(desk, source.keys.address)
+        listing.acknowledge(desk, source.keys.address)
 
 
 def test_an_ending_that_the_source_did_not_sign_is_shown_and_stays(world: World) -> None:
@@ -425,12 +425,12 @@ def test_an_ending_that_the_source_did_not_sign_is_shown_and_stays(world: World)
     source.ends(forged_by=derive(Root(os.urandom(32))))
     desk = unlocked(world)
 
-    shown = services.inbox(desk, "closed", 1, "", TODAY)
+    shown = listing.inbox(desk, "closed", 1, "", TODAY)
 
     assert [row.is_proved for row in shown.ended] == [False]
     assert [row.faults for row in shown.unsound] == [("false_ending",)]
     with pytest.raises(UnsoundMailboxError):
-        services.acknowledge(desk, source.keys.address)
+        listing.acknowledge(desk, source.keys.address)
     assert count(world, "ended") == 1
 
 
@@ -439,7 +439,7 @@ def test_a_mailbox_put_back_after_its_end_is_told(world: World) -> None:
     source.writes("vraag")
     desk = unlocked(world)
     source.ends()
-    services.acknowledge(desk, source.keys.address)
+    listing.acknowledge(desk, source.keys.address)
     with world.store.writing() as session:
         mailboxes.open_mailbox(
             session,
@@ -451,7 +451,7 @@ def test_a_mailbox_put_back_after_its_end_is_told(world: World) -> None:
     source.writes("teruggezet")
 
     again = unlocked(world)
-    services.check_store(again, TODAY)
+    checking.check_store(again, TODAY)
 
     assert again.unsound == {source.keys.address: ("come_back",)}
 
@@ -466,7 +466,7 @@ def test_a_thread_shows_both_sides_and_what_was_seen(world: World) -> None:
     source.writes("dank")
     source.is_answered("graag gedaan")
 
-    shown = services.thread(unlocked(world), source.keys.address)
+    shown = reading.thread(unlocked(world), source.keys.address)
 
     assert [each.text for each in shown.entries] == ["een\ntwee", "antwoord", "dank", "graag gedaan"]
     assert [each.is_source for each in shown.entries] == [True, False, True, False]
@@ -479,14 +479,14 @@ def test_a_thread_shows_where_something_was_deleted(world: World) -> None:
     source = a_source(world)
     source.removes(source.writes("weg ermee"))
 
-    (entry,) = services.thread(unlocked(world), source.keys.address).entries
+    (entry,) = reading.thread(unlocked(world), source.keys.address).entries
 
     assert (entry.is_removed, entry.text, entry.fault) == (True, "", "")
 
 
 def test_an_unknown_address_is_told(world: World) -> None:
     with pytest.raises(MailboxMissingError):
-        services.thread(unlocked(world), Address(bytes(20)))
+        reading.thread(unlocked(world), Address(bytes(20)))
 
 
 # ---- tampering
@@ -495,13 +495,13 @@ def test_an_unknown_address_is_told(world: World) -> None:
 def assert_told(world: World, address: Address, fault: str) -> None:
     """The thread, the inbox row and the list of what fails all name it, and no answer goes out."""
     desk = unlocked(world)
-    shown = services.thread(desk, address)
+    shown = reading.thread(desk, address)
     assert fault in [each.kind for each in shown.faults]
     assert not shown.may_answer
     label = desk.label(address)
-    (row,) = services.inbox(desk, "waiting", 1, label, TODAY).rows
+    (row,) = listing.inbox(desk, "waiting", 1, label, TODAY).rows
     assert fault in row.faults
-    assert [address.hex()] == [each.address for each in services.inbox(desk, "waiting", 1, "", TODAY).unsound]
+    assert [address.hex()] == [each.address for each in listing.inbox(desk, "waiting", 1, "", TODAY).unsound]
 
 
 def assert_unanswerable(world: World, address: Address) -> None:
@@ -575,7 +575,7 @@ def test_an_entry_that_was_seen_and_dropped_is_told(world: World) -> None:
     source = a_source(world)
     source.writes("een")
     last = source.writes("twee")
-    services.check_store(unlocked(world), TODAY)
+    checking.check_store(unlocked(world), TODAY)
     world.execute("DELETE FROM sealed WHERE id = (SELECT id FROM entry WHERE number = 2)")
     world.execute("DELETE FROM entry WHERE entry_id = :e", e=last.open_part.entry_id)
 
@@ -608,7 +608,7 @@ def test_a_mailbox_that_was_seen_and_hidden_before_its_answer_is_told(
     source.writes("twee")
     other.writes("vraag")
     other.is_answered("antwoord")
-    services.check_store(unlocked(world), TODAY)
+    checking.check_store(unlocked(world), TODAY)
     world.execute(
         "UPDATE mailbox SET waiting_since = NULL, last_day = :d WHERE address = :a",
         a=source.keys.address,
@@ -616,9 +616,9 @@ def test_a_mailbox_that_was_seen_and_hidden_before_its_answer_is_told(
     )
 
     desk = unlocked(world)
-    services.check_store(desk, TODAY)
+    checking.check_store(desk, TODAY)
 
-    told = services.inbox(desk, "waiting", 1, "", TODAY).unsound
+    told = listing.inbox(desk, "waiting", 1, "", TODAY).unsound
     assert [(source.address, ("wrong_state",))] == [(row.address, row.faults) for row in told]
 
 
@@ -627,7 +627,7 @@ def test_a_deleted_entry_put_back_without_its_removal_is_told_and_not_shown(worl
     deleted = source.writes("gewist")
     source.writes("gebleven")
     source.removes(deleted)
-    services.thread(unlocked(world), source.keys.address)
+    reading.thread(unlocked(world), source.keys.address)
     world.execute(
         "UPDATE sealed SET header = :h, payload = :p WHERE id = (SELECT id FROM entry WHERE number = 1)",
         h=deleted.header,
@@ -636,7 +636,7 @@ def test_a_deleted_entry_put_back_without_its_removal_is_told_and_not_shown(worl
     world.execute("UPDATE entry SET removal = NULL")
 
     assert_told(world, source.keys.address, "not_removed")
-    shown = services.thread(unlocked(world), source.keys.address)
+    shown = reading.thread(unlocked(world), source.keys.address)
     assert ["gebleven"] == [each.text for each in shown.entries]
 
 
@@ -644,11 +644,11 @@ def test_an_answer_of_another_shape_hides_no_mailbox(world: World) -> None:
     source = a_source(world)
     source.writes("vraag")
     source.is_answered("antwoord")
-    services.check_store(unlocked(world), TODAY)
+    checking.check_store(unlocked(world), TODAY)
     world.execute("UPDATE entry SET open_part = x'00' WHERE author = 1")
 
     desk = unlocked(world)
-    services.check_store(desk, TODAY)
+    checking.check_store(desk, TODAY)
 
     assert source.keys.address in desk.unsound
 
@@ -669,24 +669,24 @@ def test_a_value_of_another_type_stops_no_check_and_no_list(world: World, statem
     desk = unlocked(world)
     world.execute(statement)
 
-    services.check_store(desk, TODAY)
+    checking.check_store(desk, TODAY)
 
     assert not desk.progress.is_broken
     assert not desk.progress.is_running
-    assert services.inbox(desk, "waiting", 1, "", TODAY).rows
+    assert listing.inbox(desk, "waiting", 1, "", TODAY).rows
 
 
 def test_the_newest_entry_dropped_before_anybody_saw_it_is_not_found(world: World) -> None:
     """What the protocol says it cannot find: shown here so that nobody believes otherwise."""
     source = a_source(world)
     first = source.writes("een")
-    services.check_store(unlocked(world), TODAY)
+    checking.check_store(unlocked(world), TODAY)
     last = source.writes("twee")
     world.execute("DELETE FROM sealed WHERE id = (SELECT id FROM entry WHERE number = 2)")
     world.execute("DELETE FROM entry WHERE entry_id = :e", e=last.open_part.entry_id)
     world.execute("UPDATE head SET number = 1, digest = :d", d=first.digest)
 
-    assert services.thread(unlocked(world), source.keys.address).faults == ()
+    assert reading.thread(unlocked(world), source.keys.address).faults == ()
 
 
 # ---- files
@@ -697,9 +697,9 @@ def test_a_file_comes_out_as_it_went_in(world: World) -> None:
     source = a_source(world)
     source.writes("zie bijlage", file=("foto\u202egpj.exe", content))
     desk = unlocked(world)
-    (file,) = services.thread(desk, source.keys.address).entries[0].files
+    (file,) = reading.thread(desk, source.keys.address).entries[0].files
 
-    out = services.download(desk, source.keys.address, AttachmentId(bytes.fromhex(file.attachment_id)))
+    out = files.download(desk, source.keys.address, AttachmentId(bytes.fromhex(file.attachment_id)))
 
     assert (out.size, out.name) == (2_500_000, "fotogpj.exe")
     assert content == b"".join(out.pieces)
@@ -710,27 +710,27 @@ def test_a_file_that_no_entry_carries_is_not_given(world: World) -> None:
     source.writes("zie bijlage", file=("a", b"x"))
     other.writes("vraag")
     desk = unlocked(world)
-    (file,) = services.thread(desk, source.keys.address).entries[0].files
+    (file,) = reading.thread(desk, source.keys.address).entries[0].files
     wanted = AttachmentId(bytes.fromhex(file.attachment_id))
     with pytest.raises(FileMissingError):
-        services.download(desk, other.keys.address, wanted)
+        files.download(desk, other.keys.address, wanted)
     world.execute("UPDATE attachment SET address = :a", a=other.keys.address)
 
     with pytest.raises(FileMissingError):
-        services.download(desk, other.keys.address, wanted)
+        files.download(desk, other.keys.address, wanted)
 
 
 def test_a_file_changed_in_the_store_breaks_off(world: World) -> None:
     source = a_source(world)
     source.writes("zie bijlage", file=("a", bytes(200_000)))
     desk = unlocked(world)
-    (file,) = services.thread(desk, source.keys.address).entries[0].files
+    (file,) = reading.thread(desk, source.keys.address).entries[0].files
     world.execute(
         "UPDATE sealed"
         " SET payload = CAST(substr(payload, 1, 150000) || X'00' || substr(payload, 150002) AS BLOB)"
         " WHERE id IN (SELECT id FROM chunk)"
     )
-    out = services.download(desk, source.keys.address, AttachmentId(bytes.fromhex(file.attachment_id)))
+    out = files.download(desk, source.keys.address, AttachmentId(bytes.fromhex(file.attachment_id)))
 
     got = b""
     with pytest.raises(CryptoError):  # noqa: PT012  # what came before counts
@@ -751,18 +751,14 @@ def test_an_answer_with_text_and_files_is_in_the_mailbox(world: World) -> None:
 
     send(desk, form_for(desk, source.keys.address, "een\r\ntwee"), ("a.txt", content), ("b.txt", b""))
 
-    last = services.thread(desk, source.keys.address).entries[-1]
+    last = reading.thread(desk, source.keys.address).entries[-1]
     assert (last.text, last.is_source) == ("een\ntwee", False)
     assert [(file.name, file.size) for file in last.files] == [("a.txt", 1_500_000), ("b.txt", 0)]
-    out = services.download(
-        desk, source.keys.address, AttachmentId(bytes.fromhex(last.files[0].attachment_id))
-    )
+    out = files.download(desk, source.keys.address, AttachmentId(bytes.fromhex(last.files[0].attachment_id)))
     assert content == b"".join(out.pieces)
-    out = services.download(
-        desk, source.keys.address, AttachmentId(bytes.fromhex(last.files[1].attachment_id))
-    )
+    out = files.download(desk, source.keys.address, AttachmentId(bytes.fromhex(last.files[1].attachment_id)))
     assert b"".join(out.pieces) == b""
-    assert services.inbox(desk, "answered", 1, "", TODAY).answered == 1
+    assert listing.inbox(desk, "answered", 1, "", TODAY).answered == 1
     assert unlocked(world).anchors.mailboxes[source.keys.address].keys() == {b"", world.keyring.strand.id}
 
 
@@ -776,7 +772,7 @@ def test_a_double_submit_is_one_answer(world: World) -> None:
     second = answering(desk, form)
 
     assert second.is_sent
-    assert len(services.thread(desk, source.keys.address).entries) == 2
+    assert len(reading.thread(desk, source.keys.address).entries) == 2
 
 
 def test_two_submits_at_once_are_one_answer(world: World) -> None:
@@ -789,7 +785,7 @@ def test_two_submits_at_once_are_one_answer(world: World) -> None:
         second.send()
 
         assert second.is_sent
-    assert len(services.thread(desk, source.keys.address).entries) == 2
+    assert len(reading.thread(desk, source.keys.address).entries) == 2
 
 
 def test_a_used_form_with_another_text_gives_the_text_back(world: World) -> None:
@@ -839,7 +835,7 @@ def test_a_source_who_wrote_while_files_came_in_is_read_first_and_the_files_are_
             under_way.send()
 
     assert count(world, "attachment") == 0
-    assert len(services.thread(desk, source.keys.address).entries) == 2
+    assert len(reading.thread(desk, source.keys.address).entries) == 2
 
 
 class _Overtaken(Answering):
@@ -877,9 +873,9 @@ def test_an_answer_that_another_one_overtook_comes_after_it(world: World) -> Non
 
     overtaken(desk, form, [lambda: source.is_answered("eerste")]).send()
 
-    texts = [each.text for each in services.thread(desk, source.keys.address).entries]
+    texts = [each.text for each in reading.thread(desk, source.keys.address).entries]
     assert texts == ["vraag", "eerste", "tweede"]
-    assert services.thread(desk, source.keys.address).faults == ()
+    assert reading.thread(desk, source.keys.address).faults == ()
 
 
 def test_an_answer_that_is_overtaken_again_and_again_gives_up(world: World) -> None:
@@ -945,7 +941,7 @@ def test_files_without_room_are_refused_while_text_still_goes(world: World) -> N
 
     assert count(world, "attachment") == 0
     send(desk, form)
-    assert len(services.thread(desk, source.keys.address).entries) == 2
+    assert len(reading.thread(desk, source.keys.address).entries) == 2
 
 
 def test_pending_files_are_left_to_the_sweeper_when_the_store_is_gone(world: World) -> None:
@@ -975,7 +971,7 @@ def test_a_claimed_media_type_is_kept_only_when_it_looks_like_one(world: World) 
 def test_the_desk_tells_where_its_things_lie(world: World) -> None:
     a_source(world).writes("vraag")
 
-    about = services.about(unlocked(world))
+    about = about_desk.about(unlocked(world))
 
     assert (world.config.fingerprint, 1, 1) == (about.fingerprint, about.letterhead_serial, about.mailboxes)
     assert about.last_check is None
@@ -984,7 +980,7 @@ def test_the_desk_tells_where_its_things_lie(world: World) -> None:
 def test_a_day_in_the_future_does_not_count_backwards(world: World) -> None:
     a_source(world).writes("vraag", day=date(2030, 1, 1))
 
-    (row,) = services.inbox(unlocked(world), "waiting", 1, "", TODAY).rows
+    (row,) = listing.inbox(unlocked(world), "waiting", 1, "", TODAY).rows
 
     assert row.days == 0
 

@@ -1,0 +1,110 @@
+"""Checking in the background what is new since this workstation last looked."""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Mapping
+from datetime import date
+
+from sqlalchemy.orm import Session
+
+from crypto.anchors import Head, Heads
+from crypto.errors import (
+    MalformedError,
+)
+from crypto.names import (
+    SOURCE_STRAND,
+    Address,
+    Digest,
+    StrandId,
+)
+from crypto.open_part import OpenPart
+from journalist_app.desk import OpenDesk, Progress
+from journalist_app.verification import examine
+from store import entries, mailboxes
+from store.errors import (
+    StoreError,
+)
+
+
+def check_store(desk: OpenDesk, today: date) -> None:
+    """Compare the store with the anchors, and verify every mailbox in which something is new.
+
+    Keeps `desk.progress` up to date, ends early when the desk is stopped, and saves the anchors. One thread
+    at a time does this; another that comes meanwhile leaves at once.
+    """
+    if not desk.checking.acquire(blocking=False):
+        return
+    try:
+        changed = _changed_mailboxes(desk)
+        desk.progress = Progress(0, len(changed), is_running=True, is_broken=False)
+        for done, address in enumerate(changed, 1):
+            if desk.stopping.is_set():
+                return
+            _check_mailbox(desk, address)
+            desk.progress = Progress(done, len(changed), is_running=True, is_broken=False)
+        desk.save()
+        desk.last_check = today
+        desk.progress = Progress(len(changed), len(changed), is_running=False, is_broken=False)
+    except StoreError:
+        desk.progress = Progress(desk.progress.done, desk.progress.total, is_running=False, is_broken=True)
+    finally:
+        desk.checking.release()
+
+
+def _changed_mailboxes(desk: OpenDesk) -> list[Address]:
+    """Return the mailboxes whose heads are not those remembered, known to fail, or gone."""
+    found: dict[Address, dict[StrandId, Head]] = defaultdict(dict)
+    with desk.store.reading() as session:
+        for address, strand, number, digest in entries.all_heads(session):
+            found[Address(address)][StrandId(strand)] = (number, Digest(digest))
+        ended = {Address(row.address) for row in mailboxes.ended_mailboxes(session)}
+        hidden = _hidden_mailboxes(session, found)
+    known = desk.anchors.mailboxes
+    new = [
+        address
+        for address, heads in found.items()
+        if address in desk.anchors.ended or dict(known.get(address, {})) != heads
+    ]
+    gone = [address for address in known if address not in found and address not in ended]
+    return list(dict.fromkeys([*new, *gone, *hidden, *desk.unsound]))
+
+
+def _hidden_mailboxes(session: Session, found: Mapping[Address, Heads]) -> set[Address]:
+    """Return the mailboxes that the store says are answered, though no answer has seen the newest question.
+
+    Whether somebody waits stands in the store unsigned, and heads that are remembered do not tell it: whoever
+    can write the store could let a source who was seen but not answered yet sink out of sight.
+    """
+    resting: set[Address] = set()
+    answered: set[Address] = set()
+    for raw, open_part, signature in entries.resting(session):
+        address = Address(raw)
+        heads = found.get(address, {})
+        if SOURCE_STRAND in heads:
+            resting.add(address)
+            if open_part is not None and signature is not None and _answers(heads, open_part, signature):
+                answered.add(address)
+    return resting - answered
+
+
+def _answers(heads: Heads, open_part: bytes, signature: bytes) -> bool:
+    """Say whether this is the head of one of the desk's strands, and has seen the source's head."""
+    try:
+        part = OpenPart.from_bytes(open_part)
+    except MalformedError:
+        return False
+    is_head = heads.get(part.strand) == (part.number, hashlib.sha256(open_part + signature).digest())
+    return is_head and heads[SOURCE_STRAND][1] in part.seen
+
+
+def _check_mailbox(desk: OpenDesk, address: Address) -> None:
+    with desk.store.reading() as session:
+        mailbox = mailboxes.find(session, address)
+        if mailbox is not None:
+            examine(desk, session, mailbox)
+            return
+        has_ended = any(row.address == address for row in mailboxes.ended_mailboxes(session))
+    if address in desk.anchors.mailboxes and not has_ended:
+        desk.unsound[address] = ("gone",)
+    else:
+        desk.unsound.pop(address, None)

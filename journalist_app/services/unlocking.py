@@ -1,0 +1,65 @@
+"""Unlocking: the keyring, and the letterhead it must fit."""
+
+from crypto.errors import (
+    KeyringRefusal,
+    KeyringRefusedError,
+    LetterheadRefusedError,
+)
+from crypto.keyring import Keyring, open_keyring
+from crypto.letterhead import Letterhead
+from crypto.letterhead import verify as verify_letterhead
+from journalist_app.config import AdviserConfig
+from journalist_app.desk import Memory, OpenDesk, read_anchors
+from journalist_app.errors import (
+    KeyringClosedError,
+    KeyringExposedError,
+    KeyringMissingError,
+    LetterheadError,
+    OtherDeskError,
+)
+from journalist_app.private_files import ExposedError, read_private
+from store import entries, letterheads
+from store.engine import Store
+
+
+def unlock(config: AdviserConfig, store: Store, passphrase: str) -> OpenDesk:
+    """Open the keyring and what hangs on it. Takes about a second, wrong passphrase or right.
+
+    Raises:
+        KeyringMissingError: there is no keyring.
+        KeyringExposedError: others can read it.
+        KeyringClosedError: wrong passphrase, or damaged.
+        OtherDeskError: it is another desk's.
+        LetterheadError: the store's letterhead must not be used.
+    """
+    keyring = _open_keyring(config, passphrase)
+    anchors, memory = read_anchors(config, keyring)
+    with store.reading() as session:
+        published = letterheads.latest(session)
+        if memory is Memory.MISSING and not any(strand for _, strand, _, _ in entries.all_heads(session)):
+            memory = Memory.SOUND  # this desk has not answered yet: there is nothing to remember
+    if published is None:
+        raise LetterheadError
+    letterhead = _verified(published[1], published[2], config.fingerprint, anchors.letterhead_serial)
+    desk = OpenDesk(config, store, keyring, letterhead, anchors, memory)
+    desk.saw_letterhead()
+    return desk
+
+
+def _open_keyring(config: AdviserConfig, passphrase: str) -> Keyring:
+    try:
+        return open_keyring(read_private(config.keyring_path), passphrase, config.fingerprint)
+    except ExposedError as why:
+        raise KeyringExposedError from why
+    except OSError as why:
+        raise KeyringMissingError from why
+    except KeyringRefusedError as why:
+        refused = OtherDeskError if why.reason is KeyringRefusal.OTHER_DESK else KeyringClosedError
+        raise refused from why
+
+
+def _verified(body: bytes, signature: bytes, fingerprint: str, serial: int) -> Letterhead:
+    try:
+        return verify_letterhead(body, signature, fingerprint, at_least_serial=serial)
+    except LetterheadRefusedError as why:
+        raise LetterheadError from why
