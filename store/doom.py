@@ -1,5 +1,7 @@
 """How sealed rows are given up: what could open them goes at once, the rest waits for `purge.sweep`."""
 
+from collections.abc import Sequence
+
 from sqlalchemy import ColumnElement, delete, exists, func, insert, select, update
 from sqlalchemy.orm import Session
 
@@ -32,6 +34,12 @@ def doom_attachments_where(session: Session, which: ColumnElement[bool]) -> int:
     session.connection().execute(delete(ChunkRow).where(ChunkRow.attachment.in_(attachments)))
     session.connection().execute(delete(AttachmentRow).where(which))
     return freed
+
+
+def doom_rows(session: Session, ids: Sequence[int]) -> None:
+    """Give up sealed rows by their ids, which nothing may refer to any more but as a foreign key."""
+    for row in ids:  # one by one: a statement has room for so many values and no more
+        _doom(session, SealedRow.id == row)
 
 
 def _doom(session: Session, which: ColumnElement[bool]) -> int:

@@ -63,3 +63,7 @@ class MailboxEndedError(StoreError):
 
 class QuotaError(StoreError):
     """No room is left for files; text still goes through."""
+
+
+class RecordMovedError(StoreError):
+    """The record has another revision than the writer built upon: read again, change again, write again."""

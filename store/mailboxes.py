@@ -1,16 +1,17 @@
-"""Mailboxes: opened, listed for the inbox, ended."""
+"""Mailboxes: opened, listed for the inbox, ended by their source or purged by the desk's order."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 
-from sqlalchemy import bindparam, delete, func, insert, select
+from sqlalchemy import bindparam, delete, exists, func, insert, select
 from sqlalchemy.orm import Session
 
+from store import ledger, orders, records
 from store.doom import doom_attachments, doom_entries
 from store.errors import MailboxEndedError, MailboxMissingError
-from store.schema import EndedRow, EntryRow, HeadRow, MailboxRow, new_id
+from store.schema import AttachmentRow, EndedRow, EntryRow, HeadRow, MailboxRow, new_id
 
 
 class State(StrEnum):
@@ -69,6 +70,13 @@ _ENDED = select(
 ).order_by(EndedRow.address)
 _IS_WAITING = MailboxRow.waiting_since.is_not(None)
 _IS_ANSWERED = MailboxRow.waiting_since.is_(None) & MailboxRow.last_day.is_not(None)
+# The tables themselves are asked: `last_day` alone would be one place to change and lose a mailbox by.
+_IS_EMPTY = (
+    MailboxRow.last_day.is_(None)
+    & ~exists().where(HeadRow.address == MailboxRow.address)
+    & ~exists().where(EntryRow.address == MailboxRow.address)
+    & ~exists().where(AttachmentRow.address == MailboxRow.address)  # somebody writes this very moment
+)
 
 
 def open_mailbox(session: Session, *, address: bytes, recipient: bytes, verify_key: bytes, day: date) -> bool:
@@ -129,17 +137,15 @@ def counts(session: Session) -> Counts:
 def end(session: Session, address: bytes, *, statement: bytes, day: date) -> None:
     """Make everything in a mailbox unreadable, leave it to `purge.sweep`, and keep one signed line.
 
+    An order that it was under goes with it. What the desk noted about it stays until the desk drops it.
+
     Raises:
         MailboxMissingError: there is no such mailbox.
     """
     mailbox = find(session, address)
     if mailbox is None:
         raise MailboxMissingError("there is no such mailbox")
-    doom_attachments(session, address)
-    doom_entries(session, address)
-    session.connection().execute(delete(EntryRow).where(EntryRow.address == address))
-    session.connection().execute(delete(HeadRow).where(HeadRow.address == address))
-    session.connection().execute(delete(MailboxRow).where(MailboxRow.address == address))
+    _drop(session, address)
     session.connection().execute(
         insert(EndedRow).values(
             id=new_id(),
@@ -152,6 +158,34 @@ def end(session: Session, address: bytes, *, statement: bytes, day: date) -> Non
     )
 
 
+def purge(session: Session, address: bytes, *, statement: bytes, day: date, tallies: Sequence[bytes]) -> None:
+    """End a mailbox by the desk's order, which is the `statement` that is kept; its records go with it.
+
+    The `tallies`, of one size, are what is left of it: in the ledger, under new ids.
+
+    Raises:
+        MailboxMissingError: there is no such mailbox.
+    """
+    end(session, address, statement=statement, day=day)
+    records.drop_of_mailbox(session, address)
+    ledger.add(session, tallies)
+
+
+def empty_since(session: Session, before: date) -> Sequence[bytes]:
+    """Return the addresses of mailboxes opened before a day in which nothing was ever written, sorted."""
+    query = select(MailboxRow.address).where(_IS_EMPTY, MailboxRow.opened_day < before)
+    return session.scalars(query.order_by(MailboxRow.address)).all()
+
+
+def drop_empty(session: Session, address: bytes) -> bool:
+    """Forget a mailbox in which nothing was ever written; answer False when something was meanwhile."""
+    if session.scalar(select(MailboxRow.id).where(_IS_EMPTY, MailboxRow.address == address)) is None:
+        return False
+    records.drop_of_mailbox(session, address)
+    _drop(session, address)
+    return True
+
+
 def ended_mailboxes(session: Session) -> Sequence[Ended]:
     """Return what the desk has not seen yet of mailboxes that ended."""
     return [Ended(*row) for row in session.execute(_ENDED)]
@@ -160,3 +194,12 @@ def ended_mailboxes(session: Session) -> Sequence[Ended]:
 def acknowledge_ended(session: Session, address: bytes) -> None:
     """Forget an ended mailbox, once the desk has seen its statement."""
     session.connection().execute(delete(EndedRow).where(EndedRow.address == address))
+
+
+def _drop(session: Session, address: bytes) -> None:
+    orders.drop(session, address)
+    doom_attachments(session, address)
+    doom_entries(session, address)
+    session.connection().execute(delete(EntryRow).where(EntryRow.address == address))
+    session.connection().execute(delete(HeadRow).where(HeadRow.address == address))
+    session.connection().execute(delete(MailboxRow).where(MailboxRow.address == address))

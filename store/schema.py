@@ -19,12 +19,13 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    String,
     TypeDecorator,
     UniqueConstraint,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-SCHEMA = "0001"  # the newest Alembic revision; the web workers compare with it without loading Alembic
+SCHEMA = "0002"  # the newest Alembic revision; the web workers compare with it without loading Alembic
 
 # Measured in one run: 200 rows of 1 MiB at NORMAL, then 1,000 rows of 8 KiB with their place at FULL.
 # 1024: 113 MiB/s, 0.39 ms. 4096: 218 MiB/s, 0.37 ms. 8192: 284 MiB/s, 0.40 ms. 16384: 348 MiB/s, 0.50 ms.
@@ -54,6 +55,7 @@ def new_id() -> int:
 NO_BYTES = b""
 NO_NUMBER = -1
 NO_DAY = date.min
+NO_WORD = ""
 
 
 class Blob(TypeDecorator[bytes]):
@@ -89,6 +91,17 @@ class Day(TypeDecorator[date]):
         return _read_day
 
 
+class Word(TypeDecorator[str]):
+    """A text that is one when it is read; see `Blob`."""
+
+    impl = String
+    cache_ok = True
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[object], Any]:  # noqa: ARG002  # as above
+        """Read what is no text as `NO_WORD`."""
+        return _read_word
+
+
 def _read_bytes(value: object) -> bytes | None:
     return value if value is None or isinstance(value, bytes) else NO_BYTES
 
@@ -106,10 +119,14 @@ def _read_day(value: object) -> date | None:
         return NO_DAY
 
 
+def _read_word(value: object) -> str | None:
+    return value if value is None or isinstance(value, str) else NO_WORD
+
+
 class Base(DeclarativeBase):
     """The tables of the store, every constraint named."""
 
-    type_annotation_map = {int: Whole, date: Day}  # noqa: RUF012  # SQLAlchemy's shape
+    type_annotation_map = {int: Whole, date: Day, str: Word}  # noqa: RUF012  # SQLAlchemy's shape
     metadata = MetaData(
         naming_convention={
             "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -164,7 +181,10 @@ class HeadRow(Base):
 
 
 class SealedRow(Base):
-    """Ciphertext: an entry (header and payload), an attachment's header, or one chunk of its payload."""
+    """Ciphertext: an entry (header and payload), an attachment's header, or one chunk of its payload.
+
+    Also a record, an order or a tally: all of it stands in `header`, so that it goes at once.
+    """
 
     __tablename__ = "sealed"
     __table_args__ = (CheckConstraint(f"length(payload) <= {CHUNK_BYTES}", name="chunk"),)
@@ -256,3 +276,54 @@ class LetterheadRow(Base):
     serial: Mapped[int] = mapped_column(_ID, primary_key=True, autoincrement=False)
     body: Mapped[bytes] = mapped_column(Blob)
     signature: Mapped[bytes] = mapped_column(Blob)
+
+
+class RecordRow(Base):
+    """What the desk keeps for itself under a name: its newest revision. Its id is that of its sealed row."""
+
+    __tablename__ = "record"
+    __table_args__ = (
+        UniqueConstraint("kind", "name"),
+        CheckConstraint("revision >= 1", name="revision"),
+    )
+    id: Mapped[int] = mapped_column(_ID, ForeignKey("sealed.id"), primary_key=True, autoincrement=False)
+    kind: Mapped[str]
+    name: Mapped[bytes] = mapped_column(Blob)
+    revision: Mapped[int]  # counts up from 1
+
+
+class OrderRow(Base):
+    """The desk's word that a mailbox is to go on a day. Its id is that of its sealed row, the statement."""
+
+    __tablename__ = "purge_order"  # `order` is a word of SQL
+    __table_args__ = (UniqueConstraint("address"), Index(None, "due"))
+    id: Mapped[int] = mapped_column(_ID, ForeignKey("sealed.id"), primary_key=True, autoincrement=False)
+    address: Mapped[bytes] = mapped_column(Blob, ForeignKey("mailbox.address"))
+    due: Mapped[date]
+
+
+class OrderTallyRow(Base):
+    """The place of one tally that the ledger gets when the order is carried out."""
+
+    __tablename__ = "order_tally"
+    __table_args__ = (UniqueConstraint("purge_order", "number"),)
+    id: Mapped[int] = mapped_column(_ID, ForeignKey("sealed.id"), primary_key=True, autoincrement=False)
+    purge_order: Mapped[int] = mapped_column(_ID, ForeignKey("purge_order.id"))
+    number: Mapped[int]  # from 0
+
+
+class LedgerRow(Base):
+    """One sealed tally that tells of no mailbox. Its id is that of its sealed row, and new."""
+
+    __tablename__ = "ledger"
+    id: Mapped[int] = mapped_column(_ID, ForeignKey("sealed.id"), primary_key=True, autoincrement=False)
+
+
+class PublicFileRow(Base):
+    """A file that everybody may read, such as a yearly report."""
+
+    __tablename__ = "public_file"
+    __table_args__ = (UniqueConstraint("name"),)
+    id: Mapped[int] = mapped_column(_ID, primary_key=True, autoincrement=False)
+    name: Mapped[str]
+    body: Mapped[bytes] = mapped_column(Blob)

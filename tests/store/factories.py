@@ -4,7 +4,7 @@ from datetime import date
 
 from sqlalchemy import text
 
-from store import attachments, entries, mailboxes
+from store import attachments, entries, mailboxes, orders, records
 from store.engine import Store
 
 DAY = date(2026, 11, 23)
@@ -90,6 +90,25 @@ def an_upload(
     with store.writing(durable=durable) as session:
         attachments.finish(session, attachment_id)
     return attachment_id
+
+
+def a_record(
+    store: Store, name: bytes, sealed: bytes = b"sealed", *, kind: str = "casefile", revision: int = 1
+) -> None:
+    with store.writing() as session:
+        records.put(session, kind, name, revision, sealed)
+
+
+def an_order(
+    store: Store,
+    address: bytes,
+    statement: bytes = b"statement",
+    *,
+    due: date = DAY,
+    tallies: Sequence[bytes] = (b"tally-1", b"tally-2"),
+) -> None:
+    with store.writing() as session:
+        orders.put(session, address, statement, due, tallies)
 
 
 def rows(store: Store, table: str) -> int:

@@ -3,11 +3,22 @@ from datetime import timedelta
 
 import pytest
 
-from store import attachments, entries, mailboxes, purge
+from store import attachments, entries, ledger, mailboxes, orders, purge, records
 from store.engine import Store
 from store.errors import MailboxEndedError, MailboxMissingError
 from store.mailboxes import Counts, Ended
-from tests.store.factories import DAY, NOW, a_mailbox, an_entry, an_upload, files_of, rows, usage
+from tests.store.factories import (
+    DAY,
+    NOW,
+    a_mailbox,
+    a_record,
+    an_entry,
+    an_order,
+    an_upload,
+    files_of,
+    rows,
+    usage,
+)
 
 
 def in_list(store: Store, state: str, offset: int = 0, limit: int = 10) -> list[bytes]:
@@ -126,6 +137,71 @@ def test_an_ended_mailbox_leaves_one_signed_line_and_nothing_else(store: Store, 
         assert mailboxes.ended_mailboxes(session) == []
     purge.tidy(store)
     assert address not in files_of(store)
+
+
+def test_a_purged_mailbox_leaves_the_order_and_anonymous_tallies_and_nothing_else(
+    store: Store, address: bytes
+) -> None:
+    other, kept, canary, tally = a_mailbox(store), os.urandom(16), os.urandom(24), os.urandom(24)
+    a_record(store, other)
+    an_order(store, other, tallies=[])
+    for kind in ("casefile", "draft"):
+        a_record(store, address, canary * 200, kind=kind)
+    adopted = an_upload(store, address, kept, [canary * 1000], header=canary * 30)
+    an_entry(store, address, entry_id=kept, attachment_ids=[adopted], header=canary * 9, payload=canary * 200)
+    an_order(store, address, b"the order", tallies=[tally * 50, canary + tally * 49])
+    with store.reading() as session:
+        mailbox = mailboxes.find(session, address)
+    with store.writing() as session:
+        mailboxes.purge(session, address, statement=b"the order", day=DAY, tallies=[tally * 50, tally * 50])
+    with store.reading() as session:
+        assert mailboxes.find(session, address) is None
+        assert orders.of_mailbox(session, address) is None
+        assert records.get(session, "casefile", address) is None
+        assert records.get(session, "casefile", other) is not None
+        assert orders.of_mailbox(session, other) is not None
+        assert [tally * 50] * 2 == list(ledger.all_tallies(session))
+        ended = mailboxes.ended_mailboxes(session)
+    assert mailbox is not None
+    assert [Ended(address, mailbox.recipient, mailbox.verify_key, b"the order", DAY)] == ended
+    purge.sweep(store, NOW)
+    assert canary not in files_of(store)
+    assert 4 == rows(store, "sealed")  # two tallies, and what is the other's
+    with store.writing() as session:
+        mailboxes.acknowledge_ended(session, address)
+    purge.tidy(store)
+    assert address not in files_of(store)
+
+
+def test_what_does_not_fit_the_ledger_purges_nothing(store: Store, address: bytes) -> None:
+    an_entry(store, address)
+    with pytest.raises(ValueError, match="size"), store.writing() as session:
+        mailboxes.purge(session, address, statement=b"order", day=DAY, tallies=[b"one", b"other"])
+    assert (1, 0) == (rows(store, "entry"), rows(store, "ended"))
+
+
+def test_only_mailboxes_in_which_nothing_was_ever_written_are_empty(store: Store) -> None:
+    old = DAY - timedelta(400)
+    empty, marked, wrote, deleted, uploads, answered = (a_mailbox(store, old) for _ in range(6))
+    a_mailbox(store, DAY)
+    an_entry(store, marked, speaks=False)
+    an_entry(store, wrote)
+    entry_id = an_entry(store, deleted)
+    an_upload(store, uploads, os.urandom(16))
+    an_entry(store, answered, author=entries.DESK, strand=b"strand-1")
+    with store.writing() as session:
+        entries.remove(session, deleted, entry_id, removal=b"removal")
+    with store.reading() as session:
+        assert [empty] == mailboxes.empty_since(session, DAY)
+        assert [] == mailboxes.empty_since(session, old)
+    with store.writing() as session:
+        dropped = [
+            mailboxes.drop_empty(session, address)
+            for address in (empty, marked, wrote, deleted, uploads, answered, os.urandom(20))
+        ]
+    assert [True, *[False] * 6] == dropped
+    assert 6 == rows(store, "mailbox")
+    assert 0 == rows(store, "ended")
 
 
 def test_an_ended_mailbox_does_not_open_again_before_the_desk_has_seen_it(

@@ -1,0 +1,31 @@
+"""How sealed rows come: behind the shield, and counted. How they go is in `doom`."""
+
+from sqlalchemy import bindparam, func, insert, update
+from sqlalchemy.orm import Session
+
+from store.schema import NO_BYTES, SHIELD, SealedRow, UsageRow, new_id
+
+KEPT = func.coalesce(SealedRow.header, NO_BYTES)  # of what stands there as a whole; see `keep`
+
+# Made once: building a statement takes longer than running it.
+_ADD = insert(SealedRow)
+_COUNT_IN_STORE = update(UsageRow).values(bytes=UsageRow.bytes + bindparam("more"))
+
+
+def keep(session: Session, *, header: bytes | None = None, payload: bytes | None = None) -> int:
+    """Keep ciphertext behind the shield, and count it; return the row's random id.
+
+    What may only be given up as a whole (a record, an order, a tally) stands in `header`: it goes at once.
+    """
+    row = new_id()
+    size = len(header or b"") + len(payload or b"")
+    session.connection().execute(
+        _ADD, {"id": row, "size": size, "shield": SHIELD, "header": header, "payload": payload}
+    )
+    count_in_store(session, size)
+    return row
+
+
+def count_in_store(session: Session, more: int) -> None:
+    """Count bytes that were added to what the store holds; sweeping counts them off."""
+    session.connection().execute(_COUNT_IN_STORE, {"more": more})

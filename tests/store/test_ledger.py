@@ -1,0 +1,44 @@
+import os
+
+import pytest
+from sqlalchemy import text
+
+from store import ledger, purge
+from store.engine import Store
+from tests.store.factories import NOW, files_of, rows, usage
+
+
+def test_the_ledger_gives_back_what_it_was_given_in_no_order_of_arrival(store: Store) -> None:
+    tallies = [os.urandom(64) for _ in range(60)]
+    for tally in tallies:
+        with store.writing() as session:
+            ledger.add(session, [tally])
+    with store.reading() as session:
+        found = list(ledger.all_tallies(session))
+        assert 60 == ledger.count(session)
+    assert sorted(tallies) == sorted(found)
+    assert tallies != found
+
+
+def test_the_ledger_has_no_column_that_could_tell_of_whom_or_when(store: Store) -> None:
+    with store.reading() as session:
+        columns = session.execute(text("SELECT name FROM pragma_table_info('ledger')")).scalars().all()
+    assert ["id"] == columns
+
+
+def test_tallies_that_could_be_told_apart_by_their_size_are_refused(store: Store) -> None:
+    with store.writing() as session, pytest.raises(ValueError, match="size"):
+        ledger.add(session, [bytes(64), bytes(65)])
+    assert 0 == rows(store, "ledger")
+
+
+def test_dropped_tallies_leave_no_byte_behind(store: Store) -> None:
+    dropped, kept = os.urandom(24), os.urandom(24)
+    with store.writing() as session:
+        ledger.add(session, [dropped * 100, kept * 100])
+    with store.writing() as session:
+        ledger.drop_all(session, [row for row, tally in ledger.all_rows(session) if dropped in tally])
+    assert store.checkpoint()
+    assert [False, True] == [canary in files_of(store) for canary in (dropped, kept)]
+    assert purge.sweep(store, NOW).is_clean
+    assert (1, 1, 2400) == (rows(store, "ledger"), rows(store, "sealed"), usage(store))
