@@ -2,13 +2,12 @@
 
 import hashlib
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import cast
 
 from crypto import session
-from crypto.age import CHUNK_BYTES as AGE_CHUNK_BYTES
 from crypto.attachment import Sealer
 from crypto.content import MEDIA_TYPE_CHARS, AttachmentNote, Content, Kind
 from crypto.entry import SignedEntry, renumber, seal
@@ -25,6 +24,7 @@ from crypto.names import (
 from crypto.open_part import Author
 from crypto.signing import SourceWriter
 from store import attachments, entries, mailboxes
+from store.attachments import ChunkWriter
 from store.errors import (
     EntryExistsError,
     HeadMovedError,
@@ -32,7 +32,6 @@ from store.errors import (
     QuotaError,
     StoreDamagedError,
 )
-from store.schema import CHUNK_BYTES
 from web.filenames import safe_name
 
 from .desk import Desk
@@ -40,7 +39,6 @@ from .errors import MailboxGoneError, MessageRefusedError, NotFoundError, Refusa
 from .services import Opened, file, read_entry_of
 
 _TRIES = 20  # to append behind what other tabs of the same mailbox write
-_CUT_BYTES = CHUNK_BYTES - 2 * AGE_CHUNK_BYTES  # the last chunk takes what is left over
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +130,10 @@ class Posting:
             raise MessageRefusedError(Refusal.FILES_TOO_LARGE)
         if self._arriving is None:
             self._arriving = self._begin()
-        for chunk in self._arriving.seal(piece):
-            self._store(self._arriving, chunk)
+        try:
+            self._arriving.add(piece)
+        except QuotaError as why:
+            raise MessageRefusedError(Refusal.NO_ROOM) from why
 
     def end_file(self) -> None:
         """Store the rest of the file, which is whole now.
@@ -144,11 +144,10 @@ class Posting:
         arriving, self._arriving = self._arriving, None
         if arriving is None:
             return
-        for chunk in arriving.pad():
-            self._store(arriving, chunk)
-        last, whole = arriving.finish(*self._announced)
-        self._store(arriving, last, is_last=True)
-        self._whole.append(whole)
+        try:
+            self._whole.append(arriving.finish(*self._announced))
+        except QuotaError as why:
+            raise MessageRefusedError(Refusal.NO_ROOM) from why
 
     def commit(self, *, today: date) -> str:
         """Make the message an entry with all its files, and return its id in hexadecimal.
@@ -198,17 +197,7 @@ class Posting:
                 half_hour=self._now,
             )
         self._begun.append(attachment_id)
-        return _File(attachment_id, sealer)
-
-    def _store(self, arriving: "_File", chunk: bytes, *, is_last: bool = False) -> None:
-        with self._desk.store.writing(durable=False) as writing:
-            try:
-                attachments.add_chunk(writing, arriving.id, arriving.chunks, chunk, quota=self._desk.quota)
-            except QuotaError as why:
-                raise MessageRefusedError(Refusal.NO_ROOM) from why
-            if is_last:
-                attachments.finish(writing, arriving.id)
-        arriving.chunks += 1
+        return _File(sealer, ChunkWriter(self._desk.store, attachment_id, self._desk.quota))
 
     def _append(self, today: date) -> None:
         """Append behind the newest own entry; when another tab was faster, sign again behind that one."""
@@ -317,34 +306,24 @@ class _Whole:
 
 
 class _File:
-    """One file on its way: sealed, and cut into chunks of the store's size."""
+    """One file on its way: sealed, and written in chunks."""
 
-    def __init__(self, attachment_id: AttachmentId, sealer: Sealer) -> None:
-        self.id = attachment_id
-        self.chunks = 0  # stored so far
+    def __init__(self, sealer: Sealer, chunks: ChunkWriter) -> None:
         self._sealer = sealer
+        self._chunks = chunks
         self._plain = hashlib.sha256()
-        self._held = bytearray()
 
-    def seal(self, piece: bytes) -> Iterator[bytes]:
+    def add(self, piece: bytes) -> None:
         self._plain.update(piece)
-        return self._cut(self._sealer.update(piece))
+        self._chunks.add(self._sealer.update(piece))
 
-    def pad(self) -> Iterator[bytes]:
-        for piece in self._sealer.pad():
-            yield from self._cut(piece)
-
-    def finish(self, filename: str, media_type: str) -> tuple[bytes, _Whole]:
-        """Return the last chunk, of at most the store's size and a little less than 64 KiB, and the note."""
-        rest, note = self._sealer.finish(safe_name(filename), media_type[:MEDIA_TYPE_CHARS])
-        return bytes(self._held) + rest, _Whole(note, self._plain.digest())
-
-    def _cut(self, sealed: bytes) -> Iterator[bytes]:
-        self._held += sealed
-        while len(self._held) >= _CUT_BYTES:
-            chunk = bytes(self._held[:_CUT_BYTES])
-            del self._held[:_CUT_BYTES]
-            yield chunk
+    def finish(self, filename: str, media_type: str) -> _Whole:
+        for padding in self._sealer.pad():
+            self._chunks.add(padding)
+        last, note = self._sealer.finish(safe_name(filename), media_type[:MEDIA_TYPE_CHARS])
+        self._chunks.add(last)
+        self._chunks.finish()
+        return _Whole(note, self._plain.digest())
 
 
 def _digests(seen: str) -> tuple[Digest, ...]:

@@ -18,9 +18,9 @@ from store.schema import (
     ChunkRow,
     MailboxRow,
     SealedRow,
-    UsageRow,
     new_id,
 )
+from store.sealing import count_in_store
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,6 @@ _COUNT_IN_MAILBOX = (
     .where(MailboxRow.address == bindparam("of"))
     .values(bytes=MailboxRow.bytes + bindparam("more"))
 )
-_COUNT_IN_STORE = update(UsageRow).values(bytes=UsageRow.bytes + bindparam("more"))
 
 
 def begin(  # noqa: PLR0913  # the columns of the attachment, by name
@@ -166,6 +165,52 @@ def abandon(
     )
 
 
+class ChunkWriter:
+    """Takes an attachment's ciphertext as it comes, and writes it in chunks: a transaction for each.
+
+    It holds at most a chunk and what one `add` brings. Nothing of it is durable before the commit of the
+    entry that adopts it.
+    """
+
+    def __init__(self, store: Store, attachment_id: bytes, quota: Quota) -> None:
+        """Write to an attachment that `begin` has started."""
+        self._store = store
+        self._attachment_id = attachment_id
+        self._quota = quota
+        self._held = bytearray()
+        self._chunks = 0
+
+    def add(self, ciphertext: bytes) -> None:
+        """Take more of the payload, of any length.
+
+        Raises:
+            QuotaError: there is no room for it.
+            AttachmentMissingError: it was given up meanwhile.
+        """
+        self._held += ciphertext
+        while len(self._held) > CHUNK_BYTES:  # never to the end: `finish` writes a last one
+            with memoryview(self._held) as held:
+                chunk = bytes(held[:CHUNK_BYTES])
+            del self._held[:CHUNK_BYTES]
+            with self._store.writing(durable=False) as session:
+                self._write(session, chunk)
+
+    def finish(self) -> None:
+        """Write what is left, and mark the attachment as whole.
+
+        Raises:
+            QuotaError: there is no room for it.
+            AttachmentMissingError: it was given up meanwhile.
+        """
+        with self._store.writing(durable=False) as session:
+            self._write(session, bytes(self._held))
+            finish(session, self._attachment_id)
+
+    def _write(self, session: Session, chunk: bytes) -> None:
+        add_chunk(session, self._attachment_id, self._chunks, chunk, quota=self._quota)
+        self._chunks += 1
+
+
 def find(session: Session, address: bytes, attachment_id: bytes) -> Attachment | None:
     """Return an adopted attachment of a mailbox, if it is there."""
     row = session.execute(_ADOPTED, {"address": address, "attachment_id": attachment_id}).one_or_none()
@@ -196,4 +241,4 @@ def _count(session: Session, address: bytes, more: int) -> None:
     counted = session.connection().execute(_COUNT_IN_MAILBOX, {"of": address, "more": more})
     if counted.rowcount == 0:
         raise MailboxMissingError("there is no such mailbox")
-    session.connection().execute(_COUNT_IN_STORE, {"more": more})
+    count_in_store(session, more)

@@ -17,7 +17,8 @@ from store.errors import (
     MailboxMissingError,
     StoreError,
 )
-from store.schema import SHIELD, AttachmentRow, EntryRow, HeadRow, MailboxRow, SealedRow, UsageRow, new_id
+from store.schema import SHIELD, AttachmentRow, EntryRow, HeadRow, MailboxRow, SealedRow, new_id
+from store.sealing import count_in_store
 
 SOURCE, DESK = 0, 1  # authors
 
@@ -119,7 +120,6 @@ _MOVE_HEAD = (
 _FIRST_HEAD = insert(HeadRow)
 _ADD_SEALED = insert(SealedRow)
 _ADD_ENTRY = insert(EntryRow)
-_COUNT_IN_STORE = update(UsageRow).values(bytes=UsageRow.bytes + bindparam("more"))
 
 
 def append(  # noqa: PLR0913  # the columns of the entry, by name
@@ -241,7 +241,7 @@ def _count(session: Session, columns: dict[str, object], more: int, *, speaks: b
     )
     if counted.rowcount == 0:
         raise MailboxMissingError("there is no such mailbox")
-    session.connection().execute(_COUNT_IN_STORE, {"more": more})
+    count_in_store(session, more)
 
 
 def _move_head(session: Session, columns: dict[str, object], previous: bytes) -> None:

@@ -34,7 +34,7 @@ from journalist_app.errors import (
 from journalist_app.services.reading import conversation_of
 from journalist_app.verification import Conversation, open_all
 from store import attachments, entries
-from store.engine import Store
+from store.attachments import ChunkWriter
 from store.errors import (
     EntryExistsError,
     HeadMovedError,
@@ -43,7 +43,6 @@ from store.errors import (
 )
 from store.errors import MailboxMissingError as NoSuchMailboxError
 from store.quota import Quota
-from store.schema import CHUNK_BYTES
 from web.filenames import safe_name
 
 _MEDIA_TYPE: Final = "application/octet-stream"
@@ -129,7 +128,7 @@ class Answering:
         )
         self._has_pieces = True
         config = self._desk.config
-        chunks = _Chunks(
+        chunks = ChunkWriter(
             self._desk.store,
             attachment_id,
             Quota(config.mailbox_bytes, config.store_bytes, config.reserve_bytes),
@@ -254,33 +253,6 @@ class Answering:
                     return True
                 raise AnotherTextError
         return False
-
-
-class _Chunks:
-    """Collects ciphertext and stores it in chunks of one size, each in a transaction of its own."""
-
-    def __init__(self, store: Store, attachment_id: AttachmentId, quota: Quota) -> None:
-        self._store = store
-        self._attachment_id = attachment_id
-        self._quota = quota
-        self._held = bytearray()
-        self._count = 0
-
-    def add(self, ciphertext: bytes) -> None:
-        self._held += ciphertext
-        while len(self._held) > CHUNK_BYTES:  # never to the end: `finish` writes a last one
-            self._write(bytes(self._held[:CHUNK_BYTES]))
-            del self._held[:CHUNK_BYTES]
-
-    def finish(self) -> None:
-        self._write(bytes(self._held))
-        with self._store.writing(durable=False) as session:
-            attachments.finish(session, self._attachment_id)
-
-    def _write(self, chunk: bytes) -> None:
-        with self._store.writing(durable=False) as session:
-            attachments.add_chunk(session, self._attachment_id, self._count, chunk, quota=self._quota)
-        self._count += 1
 
 
 def _media_type(claimed: str) -> str:

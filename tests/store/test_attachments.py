@@ -3,10 +3,14 @@ import os
 import pytest
 
 from store import attachments, entries, mailboxes
+from store.attachments import ChunkWriter
 from store.engine import Store
-from store.errors import AttachmentMissingError, EntryExistsError, MailboxMissingError
+from store.errors import AttachmentMissingError, EntryExistsError, MailboxMissingError, QuotaError
+from store.quota import Quota
 from store.schema import CHUNK_BYTES
-from tests.store.factories import NOW, a_mailbox, an_entry, an_upload, rows, usage
+from tests.store.factories import DAY, NOW, a_mailbox, an_entry, an_upload, rows, usage
+
+WIDE = Quota(mailbox_bytes=10**12, store_bytes=10**12, reserve_bytes=0)
 
 
 def begin(store: Store, address: bytes, attachment_id: bytes) -> None:
@@ -98,6 +102,52 @@ def test_no_file_is_begun_without_a_mailbox(store: Store) -> None:
 def test_what_was_never_begun_cannot_be_finished(store: Store) -> None:
     with store.writing() as session, pytest.raises(AttachmentMissingError):
         attachments.finish(session, os.urandom(16))
+
+
+@pytest.mark.parametrize("size", [0, 1, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 3 * CHUNK_BYTES])
+@pytest.mark.parametrize("piece", [65_552, 5_000_000])
+def test_a_file_of_any_size_in_any_pieces_is_written_in_as_few_chunks_as_can_be(
+    store: Store, address: bytes, size: int, piece: int
+) -> None:
+    attachment_id, entry_id, payload = os.urandom(16), os.urandom(16), os.urandom(size)
+    with store.writing() as session:
+        attachments.begin(
+            session,
+            address=address,
+            entry_id=entry_id,
+            attachment_id=attachment_id,
+            header=b"header",
+            half_hour=NOW,
+        )
+    writer = ChunkWriter(store, attachment_id, WIDE)
+    for start in range(0, size, piece):
+        writer.add(payload[start : start + piece])
+    writer.finish()
+    an_entry(store, address, entry_id=entry_id, attachment_ids=[attachment_id])
+    chunks = list(attachments.read_chunks(store, address, attachment_id))
+    assert payload == b"".join(chunks)
+    assert max(1, -(-size // CHUNK_BYTES)) == len(chunks)
+
+
+def test_a_file_that_finds_no_room_for_its_end_is_not_whole(store: Store, address: bytes) -> None:
+    attachment_id = os.urandom(16)
+    begin(store, address, attachment_id)
+    writer = ChunkWriter(store, attachment_id, Quota(CHUNK_BYTES + 10, 10**12, 0))
+    writer.add(bytes(CHUNK_BYTES + 5))
+    with pytest.raises(QuotaError):
+        writer.finish()
+    assert (0, 1) == (rows(store, "attachment WHERE is_whole"), rows(store, "chunk"))
+
+
+def test_a_file_given_up_while_it_is_written_takes_no_more(store: Store, address: bytes) -> None:
+    attachment_id = os.urandom(16)
+    begin(store, address, attachment_id)
+    writer = ChunkWriter(store, attachment_id, WIDE)
+    writer.add(bytes(10))
+    with store.writing() as session:
+        mailboxes.end(session, address, statement=b"ended", day=DAY)
+    with pytest.raises(AttachmentMissingError):
+        writer.finish()
 
 
 def test_an_abandoned_upload_gives_its_room_back_and_adopted_files_stay(store: Store, address: bytes) -> None:
