@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import Self
+from typing import Self, TypedDict
 
 from crypto import age
 from crypto.commitment import commit
@@ -28,12 +28,32 @@ __all__ = [
     "OpenPart",
     "SignedEntry",
     "SourceWriter",
+    "StoredEntry",
     "Writer",
     "open_entry",
     "renumber",
     "seal",
     "verify",
 ]
+
+
+class StoredEntry(TypedDict):
+    """The columns of a fresh entry, by the names under which a store takes it."""
+
+    address: Address
+    author: int
+    strand: StrandId
+    number: int
+    entry_id: EntryId
+    digest: Digest
+    open_part: bytes
+    signature: bytes
+    epoch: int
+    day: date
+    header: bytes
+    payload: bytes
+    previous: Digest
+    speaks: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +91,32 @@ class SignedEntry:
             raise MalformedError
         return cls(OpenPart.from_bytes(open_part), signature, epoch, header, payload, removal)
 
+    def to_stored(self) -> StoredEntry:
+        """Return the columns of an entry that was just sealed.
+
+        Raises:
+            MalformedError: its header or payload is gone: what was removed is never stored anew.
+        """
+        if self.header is None or self.payload is None:
+            raise MalformedError
+        part = self.open_part
+        return StoredEntry(
+            address=part.address,
+            author=int(part.author),
+            strand=part.strand,
+            number=part.number,
+            entry_id=part.entry_id,
+            digest=self.digest,
+            open_part=part.to_bytes(),
+            signature=self.signature,
+            epoch=self.epoch,
+            day=part.day,
+            header=self.header,
+            payload=self.payload,
+            previous=part.previous,
+            speaks=part.speaks,
+        )
+
     @property
     def digest(self) -> Digest:
         """Return the entry's name in the chain: SHA-256 of what was signed and the signature."""
@@ -93,7 +139,7 @@ def seal(  # noqa: PLR0913  # each is a field of the open part
     """Seal content to the desk's current epoch and to the mailbox, and sign it into its place.
 
     `mailbox_recipient` must have passed `mailbox_keys.certify`. `entry_id` is 16 random bytes, chosen when
-    the form was shown.
+    the form was shown. Content of the kind SEEN becomes a mark.
 
     Raises:
         TooLongError: the text, a file name or the list of attachments is over its limit.
@@ -113,6 +159,7 @@ def seal(  # noqa: PLR0913  # each is a field of the open part
         letterhead_serial=letterhead.serial,
         payload_sha256=hashlib.sha256(sealed.payload).digest(),
         commit=commit(sealed.file_key, address, entry_id),
+        speaks=content.kind is not Kind.SEEN,
     )
     return SignedEntry(open_part, by.sign(open_part.to_bytes()), epoch, sealed.header, sealed.payload)
 
@@ -152,7 +199,8 @@ def open_entry(entry: SignedEntry, identities: Sequence[age.Identity]) -> Conten
     Raises:
         UnreadableError: removed, or none of the identities opens it.
         ForgedError: it opens, but the payload or the file key is not the one that was signed.
-        MalformedError: its writer sealed something that is no content.
+        MalformedError: its writer sealed something that is no content, or signed a mark that says something,
+            or words as a mark: whoever counts who waits for an answer would be led astray.
     """
     if entry.header is None or entry.payload is None:
         raise UnreadableError
@@ -163,4 +211,7 @@ def open_entry(entry: SignedEntry, identities: Sequence[age.Identity]) -> Conten
     # Before a byte is opened: crypto/commitment.py names the two attacks that this stops.
     if commit(reader.file_key, part.address, part.entry_id) != part.commit:
         raise ForgedError
-    return Content.from_bytes(b"".join(reader))
+    content = Content.from_bytes(b"".join(reader))
+    if part.speaks != (content.kind is not Kind.SEEN):
+        raise MalformedError
+    return content

@@ -21,7 +21,8 @@ from crypto.names import (
     StrandId,
 )
 
-_LABEL: Final = b"steunpunt/v1/entry"  # a later version of the format gets a label of its own
+_ENTRY: Final = b"steunpunt/v1/entry"  # a later version of the format gets a label of its own
+_MARK: Final = b"steunpunt/v1/mark"
 _FIELDS: Final = 12
 _NUMBER_BYTES: Final = 8
 _LARGEST_NUMBER: Final = 2**63 - 1  # what a signed 64-bit column holds
@@ -43,7 +44,8 @@ class OpenPart:
     `previous` is the digest of the strand's entry before this one, 32 zero bytes for the first; `seen` holds
     the digests of the newest entry of every strand of the *other* side that the writer had before them,
     sorted; `day` is a UTC day; `payload_sha256` covers the age payload without its header; `commit` binds the
-    file key.
+    file key. What does not speak (`speaks`) is a mark: its writer had the other side's entries before them,
+    and said nothing. Everybody may know that, because a mailbox with a mark alone waits for no answer.
 
     The header is left out on purpose: it is made anew when an epoch ends, without the writer. What binds the
     header's file key to the payload is `commit`.
@@ -60,11 +62,12 @@ class OpenPart:
     letterhead_serial: int
     payload_sha256: bytes
     commit: bytes
+    speaks: bool = True
 
     def to_bytes(self) -> bytes:
         """Write the open part; these are the very bytes that are signed."""
         return frame(
-            _LABEL,
+            _ENTRY if self.speaks else _MARK,
             self.address,
             self.entry_id,
             bytes((self.author,)),
@@ -88,10 +91,10 @@ class OpenPart:
                 that are not in order, or a strand that is not its author's.
         """
         fields = unframe(raw)
-        if len(fields) != _FIELDS or fields[0] != _LABEL:
+        if len(fields) != _FIELDS or fields[0] not in {_ENTRY, _MARK}:
             raise MalformedError
         (
-            _,
+            label,
             address,
             entry_id,
             author,
@@ -126,6 +129,7 @@ class OpenPart:
             letterhead_serial=int.from_bytes(serial),
             payload_sha256=payload_sha256,
             commit=commitment,
+            speaks=label == _ENTRY,
         )
         # One set of heads has one writing, and numbers fit the signed 64-bit column they are kept in.
         if heads != tuple(sorted(set(heads))) or not 1 <= open_part.number <= _LARGEST_NUMBER:

@@ -5,7 +5,6 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import cast
 
 from crypto import session
 from crypto.attachment import Sealer
@@ -232,24 +231,9 @@ class Posting:
         return self._append_signed(signed)
 
     def _append_signed(self, signed: SignedEntry) -> None:
-        part = signed.open_part
         with self._desk.store.writing() as writing:
             entries.append(
-                writing,
-                address=part.address,
-                author=part.author,
-                strand=part.strand,
-                number=part.number,
-                entry_id=part.entry_id,
-                digest=signed.digest,
-                open_part=part.to_bytes(),
-                signature=signed.signature,
-                epoch=signed.epoch,
-                day=part.day,
-                header=cast("bytes", signed.header),  # a fresh entry has both
-                payload=cast("bytes", signed.payload),
-                previous=part.previous,
-                attachment_ids=[whole.note.id for whole in self._whole],
+                writing, **signed.to_stored(), attachment_ids=[whole.note.id for whole in self._whole]
             )
 
     def _newest_own(self) -> tuple[int, Digest]:

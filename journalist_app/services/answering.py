@@ -211,28 +211,13 @@ class Answering:
         )
 
     def _append(self, sealed: SignedEntry) -> None:
-        part = sealed.open_part
         try:
             with self._desk.store.writing() as session:
-                heads = {head.strand: head.digest for head in entries.heads(session, part.address)}
+                heads = {head.strand: head.digest for head in entries.heads(session, self._form.address)}
                 if heads.get(SOURCE_STRAND, b"") != self._form.seen:
                     raise SourceWroteError  # between our look and this transaction
                 entries.append(
-                    session,
-                    address=part.address,
-                    author=int(part.author),
-                    strand=part.strand,
-                    number=part.number,
-                    entry_id=part.entry_id,
-                    digest=sealed.digest,
-                    open_part=part.to_bytes(),
-                    signature=sealed.signature,
-                    epoch=sealed.epoch,
-                    day=part.day,
-                    header=sealed.header or b"",  # fresh from `entry.seal`, which gives both
-                    payload=sealed.payload or b"",
-                    previous=part.previous,
-                    attachment_ids=[note.id for note in self._notes],
+                    session, **sealed.to_stored(), attachment_ids=[note.id for note in self._notes]
                 )
         except NoSuchMailboxError as why:
             raise MailboxMissingError from why

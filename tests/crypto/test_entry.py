@@ -10,7 +10,7 @@ from crypto import age, entry
 from crypto.commitment import commit
 from crypto.entry import Content, DeskWriter, Kind, OpenPart, SignedEntry, SourceWriter
 from crypto.errors import CryptoError, ForgedError, MalformedError, TooLongError, UnreadableError
-from crypto.names import Address, Digest, StrandId
+from crypto.names import NO_DIGEST, Address, Digest, EntryId, StrandId
 from tests.crypto.desk_factories import EPOCH_IDENTITY, SECOND_IDENTITY, a_letterhead
 from tests.crypto.mailbox_factories import DAY, WORKSTATION, Conversation, a_mailbox, the_strands
 
@@ -181,6 +181,87 @@ def test_what_a_writer_sealed_that_is_no_content_is_malformed(talk: Conversation
         entry.open_entry(
             replace(made, open_part=part, header=sealed.header, payload=sealed.payload), [EPOCH_IDENTITY]
         )
+
+
+def _sealed(talk: Conversation, content: Content) -> SignedEntry:
+    return entry.seal(
+        content,
+        address=talk.keys.address,
+        mailbox_recipient=talk.keys.recipient,
+        letterhead=talk.letterhead,
+        by=talk.source,
+        entry_id=EntryId(bytes(16)),
+        number=1,
+        previous=NO_DIGEST,
+        seen=[],
+        day=DAY,
+    )
+
+
+def test_a_mark_is_sealed_as_one_and_opens_as_one(talk: Conversation) -> None:
+    mark = _sealed(talk, Content(kind=Kind.SEEN, text=""))
+    assert not mark.open_part.speaks
+    assert entry.open_entry(mark, [EPOCH_IDENTITY]).kind is Kind.SEEN
+    moved = entry.renumber(mark, by=talk.source, number=2, previous=mark.digest, seen=[], day=DAY)
+    assert not moved.open_part.speaks
+
+
+@pytest.mark.parametrize(
+    "content",
+    [Content(kind=Kind.MESSAGE, text="answer me"), Content(kind=Kind.SEEN, text="")],
+    ids=["words as a mark", "a mark as words"],
+)
+def test_words_signed_as_a_mark_or_a_mark_as_words_are_malformed(
+    talk: Conversation, content: Content
+) -> None:
+    """Otherwise an entry could be shown as a message and yet never be counted as waiting for an answer."""
+    made = _sealed(talk, content)
+    turned = replace(made, open_part=replace(made.open_part, speaks=not made.open_part.speaks))
+    with pytest.raises(MalformedError):
+        entry.open_entry(turned, [EPOCH_IDENTITY])
+
+
+def test_a_mark_and_a_short_message_have_one_size(talk: Conversation) -> None:
+    mark, message = (
+        _sealed(talk, Content(kind=kind, text=text)) for kind, text in ((Kind.SEEN, ""), (Kind.MESSAGE, "hi"))
+    )
+    assert len(mark.payload or b"") == len(message.payload or b"")
+
+
+def test_a_fresh_entry_names_its_columns(talk: Conversation) -> None:
+    made = talk.write(WORKSTATION)
+    stored = made.to_stored()
+    again = SignedEntry.from_stored(
+        open_part=stored["open_part"],
+        signature=stored["signature"],
+        epoch=stored["epoch"],
+        header=stored["header"],
+        payload=stored["payload"],
+        removal=None,
+    )
+    part = made.open_part
+    assert made == again
+    assert (part.address, 1, part.strand, part.number) == (
+        stored["address"],
+        stored["author"],
+        stored["strand"],
+        stored["number"],
+    )
+    assert (part.entry_id, made.digest, part.day, part.previous) == (
+        stored["entry_id"],
+        stored["digest"],
+        stored["day"],
+        stored["previous"],
+    )
+    assert stored["speaks"]
+    assert not _sealed(talk, Content(kind=Kind.SEEN, text="")).to_stored()["speaks"]
+
+
+def test_what_was_removed_is_never_stored_anew(talk: Conversation) -> None:
+    made = talk.write(talk.source)
+    for removed in (replace(made, header=None), replace(made, payload=None)):
+        with pytest.raises(MalformedError):
+            removed.to_stored()
 
 
 def test_short_messages_have_one_size(talk: Conversation) -> None:

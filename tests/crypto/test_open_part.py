@@ -34,6 +34,7 @@ def open_parts(draw: st.DrawFn) -> OpenPart:
         letterhead_serial=draw(st.integers(0, 2**63 - 1)),
         payload_sha256=draw(SIZED[32]),
         commit=draw(SIZED[32]),
+        speaks=draw(st.booleans()),
     )
 
 
@@ -139,5 +140,16 @@ def test_every_field_is_signed() -> None:
         replace(part, letterhead_serial=8),
         replace(part, payload_sha256=b"x" * 32),
         replace(part, commit=b"x" * 32),
+        replace(part, speaks=False),
     ]
-    assert len({part.to_bytes(), *(other.to_bytes() for other in changed)}) == 12
+    assert len({part.to_bytes(), *(other.to_bytes() for other in changed)}) == 13
+
+
+def test_everybody_can_tell_a_mark_from_an_utterance() -> None:
+    mark = replace(a_part(), speaks=False)
+    assert unframe(mark.to_bytes())[0] == b"steunpunt/v1/mark"
+    assert unframe(mark.to_bytes())[1:] == unframe(a_part().to_bytes())[1:]
+    assert [part.speaks for part in map(OpenPart.from_bytes, (a_part().to_bytes(), mark.to_bytes()))] == [
+        True,
+        False,
+    ]

@@ -213,22 +213,5 @@ def a_source(world: World, *, day: date = TODAY) -> ASource:
 
 
 def append(store: Store, sealed: SignedEntry, notes: tuple[AttachmentNote, ...] = ()) -> None:
-    part = sealed.open_part
     with store.writing() as session:
-        entries.append(
-            session,
-            address=part.address,
-            author=int(part.author),
-            strand=part.strand,
-            number=part.number,
-            entry_id=part.entry_id,
-            digest=sealed.digest,
-            open_part=part.to_bytes(),
-            signature=sealed.signature,
-            epoch=sealed.epoch,
-            day=part.day,
-            header=sealed.header or b"",
-            payload=sealed.payload or b"",
-            previous=part.previous,
-            attachment_ids=[note.id for note in notes],
-        )
+        entries.append(session, **sealed.to_stored(), attachment_ids=[note.id for note in notes])

@@ -100,27 +100,8 @@ class ADesk:
         return signed
 
     def append(self, signed: SignedEntry, attachment_ids: list[AttachmentId] | None = None) -> None:
-        part = signed.open_part
-        assert signed.header is not None
-        assert signed.payload is not None
         with self.store.writing() as writing:
-            entries.append(
-                writing,
-                address=part.address,
-                author=part.author,
-                strand=part.strand,
-                number=part.number,
-                entry_id=part.entry_id,
-                digest=signed.digest,
-                open_part=part.to_bytes(),
-                signature=signed.signature,
-                epoch=signed.epoch,
-                day=part.day,
-                header=signed.header,
-                payload=signed.payload,
-                previous=part.previous,
-                attachment_ids=attachment_ids or [],
-            )
+            entries.append(writing, **signed.to_stored(), attachment_ids=attachment_ids or [])
 
     def _attach(self, keys: MailboxKeys, entry_id: EntryId, name: str, content: bytes) -> AttachmentNote:
         attachment_id = AttachmentId(secrets.token_bytes(16))
