@@ -3,56 +3,148 @@
 What was seen is one line in a file outside the store: a serial, and a digest of the parameters.
 """
 
+import fcntl
 import hashlib
+import logging
 import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from crypto import letterhead
 from crypto.errors import LetterheadRefusal, LetterheadRefusedError
 from crypto.letterhead import Letterhead
 from deploy.errors import LetterheadError
+from deploy.quiet_log import OWN
 from store import letterheads
 from store.engine import Store
+from store.errors import StoreError
 
-_DO_NOT_START = "Do not start this server, and tell the desk"
+LOOK_SECONDS = 60.0  # between two looks of a running process: what the desk says holds within a minute
+_DO_NOT_START = "Do not start this server, and tell the desk."
 _SENTENCES = {
     LetterheadRefusal.FORGED: (
         "The letterhead in the store is forged: it is not signed by the desk whose fingerprint stands in the "
-        f"settings file. {_DO_NOT_START}."
+        "settings file."
     ),
     LetterheadRefusal.OLDER: (
         "The letterhead in the store is older than one this server has seen: the store was put back to an "
-        f"earlier day. {_DO_NOT_START}."
+        "earlier day."
     ),
-    LetterheadRefusal.MALFORMED: f"The letterhead in the store is in no form that we know. {_DO_NOT_START}.",
-    LetterheadRefusal.OTHER_PARAMETERS: (
-        f"The letterhead in the store changes what may never change. {_DO_NOT_START}."
-    ),
+    LetterheadRefusal.MALFORMED: "The letterhead in the store is in no form that we know.",
+    LetterheadRefusal.OTHER_PARAMETERS: "The letterhead in the store changes what may never change.",
 }
+_log = logging.getLogger(OWN)
 
 
 def open_letterhead(store: Store, fingerprint: str, serial_path: Path) -> Letterhead:
     """Return the store's newest letterhead once it is found true, and remember its serial outside the store.
 
     Raises:
-        LetterheadError: it is missing, forged, or older than the serial remembered; one sentence.
+        LetterheadError: it is missing, forged, or older than the serial remembered; what is wrong and what to
+            do, for whoever starts a server.
+    """
+    try:
+        return _verified(store, fingerprint, serial_path, None)
+    except LetterheadRefusedError as refused:
+        raise LetterheadError(f"{_SENTENCES[refused.reason]} {_DO_NOT_START}") from refused
+
+
+class LetterheadWatch:
+    """Gives the letterhead to use now, and looks for a newer one as long as a process runs.
+
+    One that would not start a server changes nothing in one that runs: it is logged once, and the one in use
+    stays. Safe for threads: one of them looks, and the others never wait for it.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        fingerprint: str,
+        serial_path: Path,
+        in_use: Letterhead,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Begin with the letterhead that `open_letterhead` gave; `clock` counts seconds."""
+        self._store = store
+        self._fingerprint = fingerprint
+        self._serial_path = serial_path
+        self._in_use = in_use
+        self._clock = clock
+        self._looked: float | None = None  # a worker that is started later begins with a look
+        self._looking = threading.Lock()
+        self._told = ""
+
+    def __call__(self) -> Letterhead:
+        """Return the letterhead to use; look into the store first when the last look is a while ago."""
+        is_time = self._looked is None or self._clock() - self._looked >= LOOK_SECONDS
+        if is_time and self._looking.acquire(blocking=False):
+            try:
+                self._look()
+            finally:
+                self._looked = self._clock()
+                self._looking.release()
+        return self._in_use
+
+    def _look(self) -> None:
+        try:
+            newest = _verified(self._store, self._fingerprint, self._serial_path, self._in_use)
+        except LetterheadRefusedError as refused:
+            self._tell(_SENTENCES[refused.reason])
+        except LetterheadError as why:
+            self._tell(str(why))
+        except (StoreError, OSError) as why:
+            self._tell(f"No newer letterhead could be looked for ({type(why).__name__}).")
+        else:
+            self._told = ""
+            if newest.serial > self._in_use.serial:
+                self._in_use = newest
+                _log.info("the desk's letterhead number %d is in use", newest.serial)
+
+    def _tell(self, sentence: str) -> None:
+        if sentence != self._told:
+            _log.error("%s The one in use stays: tell the desk.", sentence)
+            self._told = sentence
+
+
+def _verified(store: Store, fingerprint: str, serial_path: Path, in_use: Letterhead | None) -> Letterhead:
+    """Return the store's newest letterhead; one process at a time, so that the memory never goes back.
+
+    Raises:
+        LetterheadRefusedError: it is not to be used.
+        LetterheadError: it is missing, or what is remembered cannot be read; one sentence.
     """
     with store.reading() as session:
         found = letterheads.latest(session)
     if found is None:
         raise LetterheadError("The store holds no letterhead: bring the desk's letterhead to it first.")
     _, body, signature = found
-    seen_serial, seen_parameters = _recall(serial_path)
-    try:
-        true = letterhead.verify(body, signature, fingerprint, at_least_serial=seen_serial)
-    except LetterheadRefusedError as refused:
-        raise LetterheadError(_SENTENCES[refused.reason]) from refused
-    parameters = _parameters(true)
-    if seen_parameters not in {None, parameters}:
-        raise LetterheadError(_SENTENCES[LetterheadRefusal.OTHER_PARAMETERS])
-    if true.serial > seen_serial:
-        _remember(serial_path, true.serial, parameters)
+    with _alone(serial_path):
+        seen_serial, seen_parameters = _recall(serial_path)
+        at_least = seen_serial if in_use is None else max(seen_serial, in_use.serial)
+        true = letterhead.verify(
+            body, signature, fingerprint, at_least_serial=at_least, same_parameters_as=in_use
+        )
+        parameters = _parameters(true)
+        if seen_parameters not in {None, parameters}:
+            raise LetterheadRefusedError(LetterheadRefusal.OTHER_PARAMETERS)
+        if true.serial > seen_serial:
+            _remember(serial_path, true.serial, parameters)
     return true
+
+
+@contextmanager
+def _alone(serial_path: Path) -> Iterator[None]:
+    """Keep the other workers and the sweeper from remembering at the same moment."""
+    folder = os.open(serial_path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)  # given back when it is closed, or when the process ends
+        yield
+    finally:
+        os.close(folder)
 
 
 def _parameters(true: Letterhead) -> str:

@@ -10,7 +10,7 @@ from deploy import quiet_log
 from deploy.config import load_config
 from deploy.errors import ConfigError
 from deploy.hardening import TMPFS, close_process, private_folder
-from deploy.pinned_letterhead import open_letterhead
+from deploy.pinned_letterhead import LetterheadWatch, open_letterhead
 from deploy.ports import refuse_taken
 from deploy.serve import Server
 from source_app import create_app
@@ -48,7 +48,10 @@ def serve(settings: Path) -> None:
     server_secret = os.urandom(_SECRET_BYTES)
 
     def build() -> Flask:
-        return create_app(config, letterhead, store, sessions, server_secret=server_secret)
+        newest = LetterheadWatch(store, config.fingerprint, config.letterhead_serial_path, letterhead)
+        return create_app(
+            config, letterhead, store, sessions, server_secret=server_secret, newest_letterhead=newest
+        )
 
     quiet_log.install(sys.stderr)
     Server(

@@ -35,10 +35,12 @@ def create_app(  # noqa: PLR0913  # what the app is made around
     *,
     server_secret: bytes,
     today: Callable[[], date] = utc_today,
+    newest_letterhead: Callable[[], Letterhead] | None = None,
 ) -> Flask:
     """Build the source site around a verified letterhead and an open store.
 
-    `server_secret` is 32 random bytes that all workers of this run share.
+    `server_secret` is 32 random bytes that all workers of this run share. `newest_letterhead` is asked once
+    in each request for the letterhead to use, verified; without it that is `letterhead` for good.
     """
     app = Site(__name__, static_folder=None)
     # Werkzeug would mend an address with a redirect to `http://` and the Host that was sent.
@@ -63,6 +65,7 @@ def create_app(  # noqa: PLR0913  # what the app is made around
         ),
         session_half_hours=1 + -(-config.session_minutes // _MINUTES_OF_HALF_HOUR),
     )
+    app.extensions["newest_letterhead"] = newest_letterhead or (lambda: letterhead)
     app.extensions["config"] = config
     app.extensions["today"] = today
     app.extensions["stylesheet"] = files(__name__).joinpath("static/style.css").read_bytes()

@@ -1,6 +1,7 @@
 """The desk as the public server knows it: what every use case is given."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 from crypto.letterhead import Letterhead
 from store.engine import Store
@@ -42,3 +43,7 @@ class Desk:
     quota: Quota
     limits: Limits
     session_half_hours: int
+
+    def with_letterhead(self, newest: Letterhead) -> Self:
+        """Return the desk with this verified letterhead, for requests that begin from now on."""
+        return self if newest is self.letterhead else replace(self, letterhead=newest)

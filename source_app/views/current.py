@@ -24,8 +24,11 @@ _EMPTIED = '"cache", "cookies", "storage"'
 
 
 def desk() -> Desk:
-    """Return the desk this app was made for."""
-    return cast("Desk", current_app.extensions["desk"])
+    """Return the desk as this request knows it: with one letterhead from its beginning to its end."""
+    if "desk" not in g:
+        ours = cast("Desk", current_app.extensions["desk"])
+        g.desk = ours.with_letterhead(current_app.extensions["newest_letterhead"]())
+    return cast("Desk", g.desk)
 
 
 def config() -> SourceConfig:

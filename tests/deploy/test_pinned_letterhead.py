@@ -1,9 +1,13 @@
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 import msgspec
 import pytest
+from sqlalchemy import text
 
 from crypto import keyring as keyrings
 from crypto import letterhead
@@ -11,7 +15,7 @@ from crypto.keyring import Keyring, Slot
 from crypto.passphrase import Argon2Params
 from deploy.config import DeskConfig, load_config
 from deploy.errors import LetterheadError
-from deploy.pinned_letterhead import open_letterhead
+from deploy.pinned_letterhead import LetterheadWatch, open_letterhead
 from deploy.setup import first_letterhead
 from store import letterheads
 from store.engine import Store, create_store
@@ -119,3 +123,156 @@ def test_another_passphrase_cost_or_salt_starts_nothing(place: Place) -> None:
 
     with pytest.raises(LetterheadError, match="changes what may never change"):
         place.open()
+
+
+@dataclass
+class Running:
+    """A server that runs, and its clock."""
+
+    place: Place
+    seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.watch = LetterheadWatch(
+            self.place.store,
+            self.place.keyring.fingerprint,
+            self.place.serial_path,
+            self.place.open(),
+            clock=lambda: self.seconds,
+        )
+        self.watch()
+
+    def serial_after(self, seconds: float) -> int:
+        self.seconds += seconds
+        return self.watch().serial
+
+
+@pytest.fixture
+def running(place: Place) -> Running:
+    place.publish(1)
+    return Running(place)
+
+
+def test_a_running_server_uses_a_newer_letterhead_within_a_minute_and_looks_no_more_often(
+    running: Running, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    running.place.publish(2)
+    assert [1, 1, 2] == [running.serial_after(seconds) for seconds in (0, 59, 1)]
+    assert running.place.serial_path.read_text("ascii").startswith("2 ")
+    assert ["the desk's letterhead number 2 is in use"] == caplog.messages
+    running.place.publish(3)
+    assert [2, 2, 3] == [running.serial_after(seconds) for seconds in (1, 58, 1)]
+
+
+def test_a_newer_letterhead_is_as_well_remembered_as_at_the_start(running: Running) -> None:
+    running.place.publish(2)
+    assert 2 == running.serial_after(60)
+    with running.place.store.writing() as session:
+        session.execute(text("DELETE FROM letterhead WHERE serial = 2"))
+    with pytest.raises(LetterheadError, match="older than one this server has seen"):
+        running.place.open()
+
+
+def _forged(place: Place) -> None:
+    place.publish(2, by=_a_keyring())
+
+
+def _put_back(place: Place) -> None:
+    place.serial_path.write_text(f"7 {place.serial_path.read_text('ascii').split()[1]}\n", "ascii")
+
+
+def _forgotten_and_put_back(place: Place) -> None:
+    """Leave an older one in the store, and nothing of what was seen."""
+    place.serial_path.unlink()
+    with place.store.writing() as session:
+        session.execute(text("DELETE FROM letterhead WHERE serial = 3"))
+
+
+def _with_another_salt(place: Place) -> None:
+    place.site_salt = bytes(15) + b"1"
+    place.publish(4)
+
+
+def _with_another_salt_and_nothing_remembered(place: Place) -> None:
+    place.serial_path.unlink()
+    _with_another_salt(place)
+
+
+def _in_no_form(place: Place) -> None:
+    with place.store.writing() as session:
+        comment = "steunpunt/v1/letterhead 9"
+        letterheads.publish(session, 9, b"{}", place.keyring.desk_key.sign(b"{}", comment))
+
+
+def _gone(place: Place) -> None:
+    with place.store.writing() as session:
+        session.execute(text("DELETE FROM letterhead"))
+
+
+def _spoilt_memory(place: Place) -> None:
+    place.serial_path.write_bytes(b"\xff")
+
+
+def _no_store(place: Place) -> None:
+    place.store.path.rename(place.store.path.with_name("moved.db"))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (_forged, "is forged"),
+        (_put_back, "older than one this server has seen"),
+        (_forgotten_and_put_back, "older than one this server has seen"),
+        (_with_another_salt, "changes what may never change"),
+        (_with_another_salt_and_nothing_remembered, "changes what may never change"),
+        (_in_no_form, "in no form that we know"),
+        (_gone, "holds no letterhead"),
+        (_spoilt_memory, "does not hold the last letterhead's serial"),
+        (_no_store, "StoreMissingError"),
+    ],
+)
+def test_a_letterhead_that_would_start_no_server_changes_nothing_in_one_that_runs(
+    place: Place, caplog: pytest.LogCaptureFixture, spoil: Callable[[Place], None], said: str
+) -> None:
+    for serial in (1, 3) if spoil is _forgotten_and_put_back else (1,):
+        place.publish(serial)
+    running = Running(place)
+    in_use = running.watch()
+    spoil(place)
+    for _ in range(3):
+        assert in_use.serial == running.serial_after(60)
+    assert in_use is running.watch()
+    assert [
+        said in line and line.endswith("The one in use stays: tell the desk.") for line in caplog.messages
+    ] == [True]
+
+
+def test_a_worker_that_is_started_later_begins_with_the_newest(place: Place) -> None:
+    place.publish(1)
+    at_start = place.open()
+    place.publish(2)
+    watch = LetterheadWatch(place.store, place.keyring.fingerprint, place.serial_path, at_start)
+    assert (1, 2) == (at_start.serial, watch().serial)
+
+
+def test_while_one_thread_looks_no_other_waits_for_it(running: Running) -> None:
+    running.place.publish(2)
+    running.seconds += 60
+    with running.watch._looking:
+        assert 1 == running.watch().serial
+    assert 2 == running.watch().serial
+
+
+def test_workers_that_look_at_the_same_moment_remember_the_newest(place: Place) -> None:
+    place.publish(1)
+    place.open()
+
+    def look(serial: int) -> int:
+        place.publish(serial)
+        return place.open().serial
+
+    with ThreadPoolExecutor(4) as threads:
+        seen = list(threads.map(look, range(2, 30)))
+    assert 29 == max(seen)
+    assert place.serial_path.read_text("ascii").startswith("29 ")

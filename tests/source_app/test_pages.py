@@ -6,11 +6,15 @@ from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
+import msgspec
 import pytest
 from werkzeug.test import TestResponse
 
+from crypto.letterhead import Letterhead
 from crypto.mailbox_keys import derive
+from crypto.open_part import OpenPart
 from source_app import services
+from store import entries
 from tests.source_app.desks import ADesk, Browser, make_desk
 from web.dates import half_hour_now
 
@@ -258,3 +262,29 @@ def test_the_start_page_and_its_looks_fit_in_fourteen_kib_and_two_requests(a_des
 
 def test_line_breaks_survive_without_a_stylesheet(every_page: EveryPage) -> None:
     assert "one<br>&lt;b&gt;two" in every_page[2]["mailbox, answered"].text
+
+
+def test_a_newer_letterhead_holds_from_the_next_request_on_and_for_the_whole_of_it(tmp_path: Path) -> None:
+    first = make_desk(tmp_path)
+    asked: list[Letterhead] = []
+    newest = [first.letterhead]
+
+    def newest_letterhead() -> Letterhead:
+        asked.append(newest[-1])
+        return newest[-1]
+
+    first.app.extensions["newest_letterhead"] = newest_letterhead
+    browser = first.browser()
+    browser.start()
+    newest.append(
+        msgspec.structs.replace(first.letterhead, serial=2, talk={"nl": "Fluit.", "en": "Whistle."})
+    )
+    asked.clear()
+    assert "Whistle." in browser.get("/en/help").text
+    assert newest[-1:] == asked
+    browser.write("sealed under the newer one")
+    keys = first.keys_of(browser)
+    with first.store.reading() as reading:
+        (stored,) = entries.of_mailbox(reading, keys.address)
+    assert 2 == OpenPart.from_bytes(stored.open_part).letterhead_serial
+    first.store.close()

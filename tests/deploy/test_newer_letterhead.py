@@ -1,0 +1,111 @@
+"""A running source server takes up what the desk says anew, and nothing that the desk did not say."""
+
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from crypto import keyring as keyrings
+from crypto import letterhead
+from crypto.keyring import Keyring, Slot
+from deploy.config import load_config
+from deploy.setup import set_up
+from journalist_app.config import AdviserConfig
+from source_app.config import SourceConfig
+from store import letterheads
+from store.engine import open_store
+from tests.deploy.servers import ROOT, Server, end, free_address, wait_for
+
+pytestmark = pytest.mark.slow
+
+# The server as it is, that looks as often as a test has patience for.
+SERVER = """
+import sys
+from pathlib import Path
+from deploy import pinned_letterhead, source
+pinned_letterhead.LOOK_SECONDS = 0.2
+source.serve(Path(sys.argv[1]))
+"""
+
+
+@dataclass
+class Desk:
+    settings: Path
+    config: SourceConfig
+    keyring: Keyring
+
+    def publish(self, serial: int, talk: str, *, by: Keyring | None = None) -> None:
+        store = open_store(self.config.store_path)
+        with store.writing() as session:
+            found = letterheads.latest(session)
+            assert found is not None
+            before = letterhead.Letterhead.from_bytes(found[1])
+            newer = msgspec.structs.replace(before, serial=serial, talk={"nl": talk, "en": talk})
+            letterheads.publish(session, serial, *letterhead.sign(newer, (by or self.keyring).desk_key))
+        store.close()
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    host, port = free_address()
+    shown: list[str] = []
+    settings = tmp_path / "var" / "config.toml"
+    set_up(
+        settings,
+        source_bind=f"{host}:{port}",
+        adviser_bind="127.0.0.8:1",
+        show_passphrase=shown.append,
+        on_step=lambda _: None,
+    )
+    config = load_config(settings, "source", SourceConfig)
+    sealed = load_config(settings, "adviser", AdviserConfig).keyring_path.read_bytes()
+    yield Desk(settings, config, keyrings.open_keyring(sealed, shown[0], config.fingerprint))
+    shutil.rmtree(config.sessions_path.parent, ignore_errors=True)
+
+
+@contextmanager
+def _serving(desk: Desk) -> Iterator[Server]:
+    host, _, port = desk.config.bind.partition(":")
+    log = desk.settings.with_name("server.log")
+    with log.open("wb") as sink:
+        process = subprocess.Popen(
+            [sys.executable, "-c", SERVER, desk.settings], stdout=sink, stderr=sink, cwd=ROOT
+        )
+    try:
+        wait_for(host, int(port), process)
+        yield Server(process, host, int(port), log)
+    finally:
+        end(process)
+
+
+def _wait_until_every_worker_says(server: Server, word: bytes) -> None:
+    in_a_row, until = 0, time.monotonic() + 60
+    while in_a_row < 20:  # connections go to whichever worker takes them first
+        assert time.monotonic() < until, server.log.read_text()
+        in_a_row = in_a_row + 1 if word in server.get("/en/help")[1] else 0
+
+
+def test_running_workers_say_what_the_newest_letterhead_says_and_keep_it_beside_a_forged_one(
+    desk: Desk,
+) -> None:
+    with _serving(desk) as server:
+        assert b"ring the blue bell" not in server.get("/en/help")[1]
+        desk.publish(2, "ring the blue bell")
+        _wait_until_every_worker_says(server, b"ring the blue bell")
+        assert desk.config.letterhead_serial_path.read_text("ascii").startswith("2 ")
+        other = keyrings.create("another desk", [Slot.for_passphrase("een")])
+        desk.publish(3, "come to the harbour alone", by=other)
+        until = time.monotonic() + 60
+        while server.log.read_text().count("is forged") < desk.config.workers:
+            assert b"ring the blue bell" in server.get("/en/help")[1]
+            assert time.monotonic() < until
+        for _ in range(20):
+            assert b"ring the blue bell" in server.get("/en/help")[1]
+        assert desk.config.workers == server.log.read_text().count("is forged")  # one line each
