@@ -3,9 +3,12 @@
 import re
 from pathlib import Path
 
+from playwright import sync_api as playwright
 from playwright.sync_api import Locator, Page
 
 _MOST_TABS = 120
+_MOST_TRIES = 4
+_CHOOSER_SECONDS = 15
 _SECONDS = 120  # for the largest upload
 
 
@@ -44,11 +47,22 @@ def fill(page: Page, label: str, text: str) -> None:
 
 
 def choose(page: Page, label: str, files: list[Path]) -> None:
-    """Choose files with the keyboard."""
-    reach(page, page.get_by_label(label))
-    with page.expect_file_chooser() as chooser:
-        page.keyboard.press("Space")
-    chooser.value.set_files(files)
+    """Choose files with the keyboard.
+
+    A busy browser sometimes swallows the key before it has heard that we want to see the chooser.
+    """
+    field = page.get_by_label(label)
+    reach(page, field)
+    for _ in range(_MOST_TRIES):
+        try:
+            with page.expect_file_chooser(timeout=_CHOOSER_SECONDS * 1000) as chooser:
+                field.evaluate("it => it.files.length")  # a round trip: from here on the browser tells us
+                page.keyboard.press("Space")
+        except playwright.TimeoutError:
+            continue
+        chooser.value.set_files(files)
+        return
+    raise AssertionError("the browser shows no way to choose files")
 
 
 def fetch(page: Page, name: str, to: Path) -> bytes:
