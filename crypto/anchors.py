@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Annotated, Final, Self
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from crypto import age, signed_lines
 from crypto.errors import ForgedError, MalformedError, UnreadableError
@@ -30,11 +30,21 @@ class Anchors:
     mailboxes: Mapping[Address, Heads] = field(default_factory=dict)
     ended: frozenset[Address] = frozenset()
     removed: Mapping[Address, frozenset[Digest]] = field(default_factory=dict)
+    answered: frozenset[Address] = frozenset()  # nothing that the source said waits, up to the heads known
 
-    def advance(self, address: Address, heads: Heads, removed: frozenset[Digest] = frozenset()) -> Self:
+    def advance(
+        self,
+        address: Address,
+        heads: Heads,
+        removed: frozenset[Digest] = frozenset(),
+        *,
+        is_answered: bool = False,
+    ) -> Self:
         """Remember newer heads of one mailbox, and its tombstones, once `chain.check` found nothing wrong.
 
-        A removal stands beside the chain, so heads do not tell one that was taken back: `removed` does.
+        A removal stands beside the chain, so heads do not tell one that was taken back: `removed` does. Heads
+        do not tell either whether the source still waits, for the newest entry may be a mark: `is_answered`
+        does, for these very heads.
 
         Raises:
             ForgedError: a strand would go back, change under its number, or return after its mailbox ended.
@@ -47,11 +57,13 @@ class Anchors:
         if address in self.ended:
             raise ForgedError
         merged = MappingProxyType({**known, **heads})
+        others = self.answered - {address}
         tombstones = self.removed.get(address, frozenset()) | removed
         return replace(
             self,
             mailboxes=MappingProxyType({**self.mailboxes, address: merged}),
             removed=MappingProxyType({**self.removed, address: tombstones}) if tombstones else self.removed,
+            answered=others | {address} if is_answered else others,
         )
 
     def end(self, address: Address) -> Self:
@@ -63,6 +75,7 @@ class Anchors:
             mailboxes=MappingProxyType(left),
             ended=self.ended | {address},
             removed=MappingProxyType(removed),
+            answered=self.answered - {address},
         )
 
     def saw_letterhead(self, serial: int) -> Self:
@@ -86,6 +99,7 @@ class Anchors:
             mailboxes=mailboxes,
             ended=tuple(sorted(self.ended)),
             removed=tuple((address, tuple(sorted(all_))) for address, all_ in sorted(self.removed.items())),
+            answered=tuple(sorted(self.answered)) or UNSET,
         )
         return msgspec.json.encode(wire)
 
@@ -116,6 +130,7 @@ class Anchors:
                     for address, digests in wire.removed
                 }
             ),
+            frozenset(map(Address, wire.answered or ())),
         )
         if anchors.to_bytes() != raw:
             raise MalformedError
@@ -158,3 +173,4 @@ class _Wire(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     mailboxes: tuple[tuple[_AddressWire, tuple[_HeadWire, ...]], ...]
     ended: tuple[_AddressWire, ...]
     removed: tuple[tuple[_AddressWire, tuple[_DigestWire, ...]], ...]
+    answered: tuple[_AddressWire, ...] | UnsetType = UNSET  # left out where empty: older files stay valid

@@ -67,12 +67,25 @@ class OpenDesk:
             known = self._labels[address] = label(address)
         return known
 
-    def remember(self, address: Address, heads: Heads, removed: frozenset[Digest] = frozenset()) -> None:
-        """Note how far a mailbox was found sound, and what was removed. `save` writes it down."""
-        is_known = removed <= self.anchors.removed.get(address, frozenset())
-        if is_known and dict(self.anchors.mailboxes.get(address, {})) == dict(heads):
+    def remember(
+        self,
+        address: Address,
+        heads: Heads,
+        removed: frozenset[Digest] = frozenset(),
+        *,
+        is_answered: bool = False,
+    ) -> None:
+        """Note how far a mailbox was found sound, and what was removed. `save` writes it down.
+
+        `is_answered` says that, at these heads, nothing the source said waits for an answer. To leave it out
+        is safe: the next check then looks again.
+        """
+        known = self.anchors
+        is_known = removed <= known.removed.get(address, frozenset())
+        is_known = is_known and is_answered == (address in known.answered)
+        if is_known and dict(known.mailboxes.get(address, {})) == dict(heads):
             return
-        self._change(lambda anchors: anchors.advance(address, heads, removed))
+        self._change(lambda anchors: anchors.advance(address, heads, removed, is_answered=is_answered))
 
     def forget_ended(self, address: Address) -> None:
         """Note that the adviser saw a mailbox end."""

@@ -45,7 +45,8 @@ class OpenedEntry:
 class Conversation:
     """A mailbox after every check. `entries` is in thread order and holds verified entries alone.
 
-    `unanswered_since` is the day of the oldest entry of the source that no answer has seen.
+    `unanswered_since` is the day of the oldest thing the source said that no answer has seen; marks neither
+    wait nor answer.
     """
 
     mailbox: Mailbox
@@ -61,14 +62,20 @@ class Conversation:
 
     @property
     def source_head(self) -> bytes:
-        """Return the digest of the source's newest entry; empty when there is none."""
+        """Return the digest of the source's newest entry, be it a mark; empty when there is none."""
         head = self.heads.get(SOURCE_STRAND)
         return head[1] if head else b""
 
     @property
+    def source_said(self) -> bytes:
+        """Return the digest of the newest thing the source said, marks left out; empty when there is none."""
+        said = [entry for entry in self.entries if _speaks(entry, Author.SOURCE)]
+        return said[-1].digest if said else b""
+
+    @property
     def is_answered_once(self) -> bool:
-        """Say whether the desk ever wrote here."""
-        return any(strand != SOURCE_STRAND for strand in self.heads)
+        """Say whether the desk ever said something here."""
+        return any(_speaks(entry, Author.DESK) for entry in self.entries)
 
 
 def examine(desk: OpenDesk, session: Session, mailbox: Mailbox) -> Conversation:
@@ -110,7 +117,7 @@ def examine(desk: OpenDesk, session: Session, mailbox: Mailbox) -> Conversation:
     else:
         desk.unsound.pop(address, None)
         removed = frozenset(entry.digest for entry in thread if entry.removal is not None)
-        desk.remember(address, checked.heads, removed)
+        desk.remember(address, checked.heads, removed, is_answered=unanswered is None)
     return Conversation(mailbox, thread, tuple(faults), checked.heads, unanswered)
 
 
@@ -173,18 +180,26 @@ def _stands_where_it_was_signed(row: Stored, entry: SignedEntry) -> bool:
     return signed == (row.author, row.strand, row.number, row.entry_id, row.digest, row.day)
 
 
+def _speaks(entry: SignedEntry, author: Author) -> bool:
+    """Say whether this is something that this side said, and no mark."""
+    return entry.open_part.speaks and entry.open_part.author is author
+
+
 def _unanswered_since(thread: Sequence[SignedEntry], heads: Heads) -> date | None:
-    """Return the day of the oldest entry of the source that no entry of the desk has seen."""
+    """Return the day of the oldest thing the source said that nothing the desk said has seen.
+
+    A mark of the desk tells the source that somebody read it; it is no answer. A mark of the source asks
+    nothing.
+    """
     source = [entry for entry in thread if entry.open_part.author is Author.SOURCE]
-    seen = {
-        digest for entry in thread if entry.open_part.author is Author.DESK for digest in entry.open_part.seen
-    }
+    answers = [entry.open_part for entry in thread if _speaks(entry, Author.DESK)]
+    seen = {digest for answer in answers for digest in answer.seen}
     if heads.get(SOURCE_STRAND, (0, b""))[1] in seen:
         return None
     left: list[SignedEntry] = []
     for entry in reversed(source):
         if entry.digest in seen:
             break
-        if entry.removal is None:
+        if entry.open_part.speaks and entry.removal is None:
             left.append(entry)
     return left[-1].open_part.day if left else None

@@ -9,7 +9,7 @@ from datetime import date
 
 from crypto import chain, passphrase, session
 from crypto.attachment import Opener
-from crypto.content import AttachmentNote, Content, Kind
+from crypto.content import AttachmentNote, Content
 from crypto.entry import SignedEntry, open_entry, verify
 from crypto.errors import CryptoError, UnreadableError
 from crypto.label import digest_words
@@ -247,7 +247,7 @@ def thread(desk: Desk, keys: MailboxKeys) -> Thread:
         except CryptoError:
             unreadable = True
             continue
-        if content is None or content.kind is not Kind.SEEN:
+        if each.open_part.speaks:
             shown.append(_shown(each, content, seen))
             spoken.append(each)
     replies = [each for each in shown if not each.is_own and not each.is_removed]
@@ -369,7 +369,7 @@ def _seen_up_to(checked: Sequence[SignedEntry]) -> int:
 
 
 def _waiting(spoken: Sequence[SignedEntry]) -> Sequence[SignedEntry]:
-    """Return the source's entries that came after the desk's newest."""
+    """Return what the source said after the newest thing the desk said; no mark is among `spoken`."""
     waiting: list[SignedEntry] = []
     for each in spoken:
         if each.open_part.author is Author.DESK:

@@ -84,18 +84,7 @@ _SEALED_BYTES = (
     .join(EntryRow, EntryRow.id == SealedRow.id)
     .where(EntryRow.address == bindparam("address"))
 )
-_RESTING = (
-    select(MailboxRow.address, EntryRow.open_part, EntryRow.signature)
-    .outerjoin(HeadRow, (HeadRow.address == MailboxRow.address) & (HeadRow.author == DESK))
-    .outerjoin(
-        EntryRow,
-        (EntryRow.address == HeadRow.address)
-        & (EntryRow.author == HeadRow.author)
-        & (EntryRow.strand == HeadRow.strand)
-        & (EntryRow.number == HeadRow.number),
-    )
-    .where(MailboxRow.waiting_since.is_(None))
-)
+_RESTING = select(MailboxRow.address).where(MailboxRow.waiting_since.is_(None))
 
 # The statements of `append`, made once: it is the hot path.
 _TODAY = bindparam("today", type_=Date())
@@ -203,13 +192,9 @@ def sealed_bytes(session: Session, address: bytes) -> int:
     return session.scalar(_SEALED_BYTES, {"address": address}) or 0
 
 
-def resting(session: Session) -> Iterator[tuple[bytes, bytes | None, bytes | None]]:
-    """Yield the address of every mailbox that is not said to wait, once for each strand of the desk in it.
-
-    With it come open part and signature of that strand's newest entry; None and None where there is none.
-    """
-    for address, open_part, signature in session.connection().execute(_RESTING):  # noqa: UP028  # no rows
-        yield address, open_part, signature
+def resting(session: Session) -> Sequence[bytes]:
+    """Return the address of every mailbox that is not said to wait."""
+    return session.scalars(_RESTING).all()
 
 
 def remove(session: Session, address: bytes, entry_id: bytes, *, removal: bytes) -> None:

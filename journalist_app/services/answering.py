@@ -52,7 +52,11 @@ _TRIES: Final = 5  # of an append that another tab's answer overtook
 
 @dataclass(frozen=True, slots=True)
 class AnswerForm:
-    """What the answer form carried before its files; `seen` is the digest of the newest entry shown."""
+    """What the answer form carried before its files.
+
+    `seen` is the digest of the newest thing the source said that was shown; a mark of theirs that came
+    meanwhile changes nothing.
+    """
 
     address: Address
     entry_id: EntryId
@@ -94,7 +98,7 @@ class Answering:
         self._require_sound(conversation)
         if self._was_sent(conversation):
             self.is_sent = True
-        elif conversation.source_head != form.seen:
+        elif conversation.source_said != form.seen:
             raise SourceWroteError
 
     def __enter__(self) -> Self:
@@ -173,16 +177,16 @@ class Answering:
             if self._was_sent(conversation):
                 self.is_sent = True
                 return
-            if conversation.source_head != self._form.seen:
+            if conversation.source_said != self._form.seen:
                 raise SourceWroteError
             sealed = self._placed(content, conversation, sealed)
             try:
-                self._append(sealed)
+                self._append(sealed, conversation.source_head)
             except (HeadMovedError, EntryExistsError):
-                continue  # another tab was first: look again
+                continue  # another tab was first, or the source, perhaps with a mark alone: look again
             self.is_sent = True
             heads = {**conversation.heads, sealed.open_part.strand: (sealed.open_part.number, sealed.digest)}
-            self._desk.remember(self._form.address, heads)
+            self._desk.remember(self._form.address, heads, is_answered=True)
             self._desk.save()
             return
         raise HeadMovedError("other answers kept coming first")
@@ -210,12 +214,12 @@ class Answering:
             day=self._today,
         )
 
-    def _append(self, sealed: SignedEntry) -> None:
+    def _append(self, sealed: SignedEntry, source_head: bytes) -> None:
         try:
             with self._desk.store.writing() as session:
                 heads = {head.strand: head.digest for head in entries.heads(session, self._form.address)}
-                if heads.get(SOURCE_STRAND, b"") != self._form.seen:
-                    raise SourceWroteError  # between our look and this transaction
+                if heads.get(SOURCE_STRAND, b"") != source_head:
+                    raise HeadMovedError("the source was here between our look and this transaction")
                 entries.append(
                     session, **sealed.to_stored(), attachment_ids=[note.id for note in self._notes]
                 )

@@ -1,6 +1,5 @@
 """Checking in the background what is new since this workstation last looked."""
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Mapping
 from datetime import date
@@ -8,16 +7,12 @@ from datetime import date
 from sqlalchemy.orm import Session
 
 from crypto.anchors import Head, Heads
-from crypto.errors import (
-    MalformedError,
-)
 from crypto.names import (
     SOURCE_STRAND,
     Address,
     Digest,
     StrandId,
 )
-from crypto.open_part import OpenPart
 from journalist_app.desk import OpenDesk, Progress
 from journalist_app.verification import examine
 from store import entries, mailboxes
@@ -58,7 +53,7 @@ def _changed_mailboxes(desk: OpenDesk) -> list[Address]:
         for address, strand, number, digest in entries.all_heads(session):
             found[Address(address)][StrandId(strand)] = (number, Digest(digest))
         ended = {Address(row.address) for row in mailboxes.ended_mailboxes(session)}
-        hidden = _hidden_mailboxes(session, found)
+        hidden = _hidden_mailboxes(desk, session, found)
     known = desk.anchors.mailboxes
     new = [
         address
@@ -69,32 +64,15 @@ def _changed_mailboxes(desk: OpenDesk) -> list[Address]:
     return list(dict.fromkeys([*new, *gone, *hidden, *desk.unsound]))
 
 
-def _hidden_mailboxes(session: Session, found: Mapping[Address, Heads]) -> set[Address]:
-    """Return the mailboxes that the store says are answered, though no answer has seen the newest question.
+def _hidden_mailboxes(desk: OpenDesk, session: Session, found: Mapping[Address, Heads]) -> set[Address]:
+    """Return the mailboxes that the store says are answered, though this workstation never found them so.
 
     Whether somebody waits stands in the store unsigned, and heads that are remembered do not tell it: whoever
     can write the store could let a source who was seen but not answered yet sink out of sight.
     """
-    resting: set[Address] = set()
-    answered: set[Address] = set()
-    for raw, open_part, signature in entries.resting(session):
-        address = Address(raw)
-        heads = found.get(address, {})
-        if SOURCE_STRAND in heads:
-            resting.add(address)
-            if open_part is not None and signature is not None and _answers(heads, open_part, signature):
-                answered.add(address)
-    return resting - answered
-
-
-def _answers(heads: Heads, open_part: bytes, signature: bytes) -> bool:
-    """Say whether this is the head of one of the desk's strands, and has seen the source's head."""
-    try:
-        part = OpenPart.from_bytes(open_part)
-    except MalformedError:
-        return False
-    is_head = heads.get(part.strand) == (part.number, hashlib.sha256(open_part + signature).digest())
-    return is_head and heads[SOURCE_STRAND][1] in part.seen
+    resting = {Address(address) for address in entries.resting(session)}
+    written_in = {address for address in resting if SOURCE_STRAND in found.get(address, {})}
+    return written_in - desk.anchors.answered
 
 
 def _check_mailbox(desk: OpenDesk, address: Address) -> None:

@@ -131,7 +131,8 @@ def _row(desk: OpenDesk, conversation: Conversation, today: date) -> InboxRow:
     mailbox = conversation.mailbox
     is_waiting = mailbox.waiting_since is not None or conversation.unanswered_since is not None
     waits_since = conversation.unanswered_since or mailbox.waiting_since
-    last_day = opened[-1].signed.open_part.day if opened else None
+    said = [each for each in opened if each.signed.open_part.speaks]
+    last_day = said[-1].signed.open_part.day if said else None
     since = waits_since if is_waiting else last_day
     return InboxRow(
         address=conversation.address.hex(),
@@ -140,7 +141,7 @@ def _row(desk: OpenDesk, conversation: Conversation, today: date) -> InboxRow:
         is_new=not conversation.is_answered_once,
         since=since,
         days=max(0, (today - since).days) if since else 0,
-        entries=len(opened),
+        entries=len(said),
         files=sum(len(each.content.attachments) for each in opened if each.content),
         faults=tuple(dict.fromkeys(faults)),
     )

@@ -44,13 +44,16 @@ class ShownEntry:
 
 @dataclass(frozen=True, slots=True)
 class ShownThread:
-    """A mailbox as the adviser reads it, with what the answer form carries."""
+    """A mailbox as the adviser reads it, with what the answer form carries. Marks are not among the entries.
+
+    `source_said` is the digest of the newest thing the source said, in hexadecimal.
+    """
 
     address: str
     label: str
     entries: tuple[ShownEntry, ...]
     faults: tuple[ShownFault, ...]
-    source_head: str
+    source_said: str
     entry_id: str
     may_answer: bool
     anchors: str
@@ -77,9 +80,9 @@ def thread(desk: OpenDesk, address: Address) -> ShownThread:
     return ShownThread(
         address=address.hex(),
         label=desk.label(address),
-        entries=tuple(_shown(each, seen_numbers) for each in opened),
+        entries=tuple(_shown(each, seen_numbers) for each in opened if each.signed.open_part.speaks),
         faults=tuple(faults),
-        source_head=conversation.source_head.hex(),
+        source_said=conversation.source_said.hex(),
         entry_id=secrets.token_hex(ENTRY_ID_BYTES),
         may_answer=not faults,
         anchors=desk.memory.value,

@@ -22,13 +22,32 @@ _HEADS = st.dictionaries(
     st.tuples(st.integers(1, 2**63 - 1), st.binary(min_size=32, max_size=32).map(Digest)),
 )
 _ANCHORS = st.builds(
-    Anchors, st.integers(0, 2**63 - 1), st.dictionaries(_ADDRESSES, _HEADS), st.frozensets(_ADDRESSES)
+    Anchors,
+    st.integers(0, 2**63 - 1),
+    st.dictionaries(_ADDRESSES, _HEADS),
+    st.frozensets(_ADDRESSES),
+    answered=st.frozensets(_ADDRESSES),
 )
 
 
 @given(_ANCHORS)
 def test_what_is_remembered_comes_back(anchors: Anchors) -> None:
     assert anchors == open_anchors(seal(anchors, _KEYRING), _KEYRING)
+
+
+def test_who_is_answered_is_remembered_for_the_newest_heads_alone() -> None:
+    anchors = Anchors().advance(_ADDRESS, {_SOURCE: _FIRST}, is_answered=True)
+    anchors = anchors.advance(_OTHER, {_SOURCE: _FIRST}, is_answered=True)
+    assert {_ADDRESS, _OTHER} == anchors.answered
+    anchors = anchors.advance(_ADDRESS, {_SOURCE: _SECOND})
+    assert {_OTHER} == anchors.answered
+    assert anchors.end(_OTHER).answered == frozenset()
+
+
+def test_anchors_of_before_it_was_remembered_who_is_answered_still_open() -> None:
+    raw = b'{"letterhead_serial":7,"mailboxes":[],"ended":[],"removed":[]}'
+    assert Anchors(letterhead_serial=7) == Anchors.from_bytes(raw)
+    assert Anchors(letterhead_serial=7).to_bytes() == raw
 
 
 def test_a_strand_moves_on_and_the_others_stay() -> None:

@@ -129,6 +129,16 @@ class ASource:
         """Have the desk's workstation answer, past the adviser's interface."""
         return self.world_writes(self.world.writer(), words, EntryId(os.urandom(16)), (), day)
 
+    def looks(self) -> SignedEntry:
+        """Leave a mark: the source had everything before them that stands in the mailbox."""
+        return self.world_writes(
+            SourceWriter(self.keys), "", EntryId(os.urandom(16)), (), TODAY, kind=Kind.SEEN
+        )
+
+    def is_looked_at(self) -> SignedEntry:
+        """Have the desk's workstation leave a mark."""
+        return self.world_writes(self.world.writer(), "", EntryId(os.urandom(16)), (), TODAY, kind=Kind.SEEN)
+
     def world_writes(
         self,
         by: entry.Writer,
@@ -137,6 +147,7 @@ class ASource:
         notes: tuple[AttachmentNote, ...],
         day: date,
         *,
+        kind: Kind = Kind.MESSAGE,
         store_it: bool = True,
     ) -> SignedEntry:
         with self.world.store.reading() as session:
@@ -145,7 +156,7 @@ class ASource:
             }
         number, previous = heads.get(by.strand, (0, NO_DIGEST))
         sealed = entry.seal(
-            Content(kind=Kind.MESSAGE, text=words, attachments=notes),
+            Content(kind=kind, text=words, attachments=notes),
             address=self.keys.address,
             mailbox_recipient=self.keys.recipient,
             letterhead=self.world.letterhead,

@@ -32,6 +32,7 @@ from journalist_app.errors import (
 )
 from journalist_app.services import about_desk, checking, files, listing, reading, unlocking
 from journalist_app.services.answering import AnswerForm, Answering
+from journalist_app.services.reading import conversation_of
 from store import entries, mailboxes
 from store.errors import HeadMovedError
 from store.schema import Base
@@ -55,7 +56,7 @@ def unlocked(world: World) -> OpenDesk:
 
 
 def form_for(desk: OpenDesk, address: Address, text: str, entry_id: EntryId = NEW_ID) -> AnswerForm:
-    head = reading.thread(desk, address).source_head
+    head = reading.thread(desk, address).source_said
     return AnswerForm(address, entry_id, bytes.fromhex(head), text)
 
 
@@ -362,6 +363,61 @@ def test_a_mailbox_waits_from_its_oldest_entry_that_no_answer_saw(world: World) 
     assert not row.is_new
 
 
+def test_a_mark_of_the_desk_is_no_answer(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag", day=TODAY - timedelta(days=3))
+    source.is_looked_at()
+    desk = unlocked(world)
+
+    shown = listing.inbox(desk, "waiting", 1, "", TODAY)
+    checking.check_store(desk, TODAY)
+
+    (row,) = shown.rows
+    assert (row.is_waiting, row.is_new, row.since, row.entries) == (True, True, TODAY - timedelta(days=3), 1)
+    assert (desk.unsound, desk.anchors.answered) == ({}, frozenset())
+
+
+def test_a_mark_of_the_desk_hides_no_mailbox(world: World) -> None:
+    """Who can write to the store says that a mailbox is answered, and has a mark of the desk to show."""
+    source = a_source(world)
+    source.writes("vraag")
+    source.is_looked_at()
+    checking.check_store(unlocked(world), TODAY)
+    world.execute("UPDATE mailbox SET waiting_since = NULL")
+
+    desk = unlocked(world)
+    checking.check_store(desk, TODAY)
+
+    assert {source.keys.address: ("wrong_state",)} == desk.unsound
+
+
+def test_a_source_who_looks_at_an_answer_does_not_wait_again(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag", day=TODAY - timedelta(days=3))
+    source.is_answered("antwoord", day=TODAY - timedelta(days=2))
+    source.looks()
+    desk = unlocked(world)
+    checking.check_store(desk, TODAY)
+
+    (row,) = listing.inbox(desk, "answered", 1, "", TODAY).rows
+    checking.check_store(desk, TODAY)
+
+    assert (row.is_waiting, row.since, row.entries) == (False, TODAY - timedelta(days=2), 2)
+    assert (desk.unsound, desk.progress.total) == ({}, 0)
+
+
+def test_words_that_came_before_a_mark_still_wait(world: World) -> None:
+    source = a_source(world)
+    source.is_answered("goedendag")
+    source.writes("vraag", day=TODAY - timedelta(days=3))
+    source.looks()
+    source.is_looked_at()
+
+    (row,) = listing.inbox(unlocked(world), "waiting", 1, "", TODAY).rows
+
+    assert (row.is_waiting, row.since) == (True, TODAY - timedelta(days=3))
+
+
 def test_a_list_longer_than_a_page_goes_on(world: World) -> None:
     for _ in range(listing.PAGE_ROWS + 1):
         a_source(world).writes("vraag")
@@ -473,6 +529,20 @@ def test_a_thread_shows_both_sides_and_what_was_seen(world: World) -> None:
     assert [each.is_seen for each in shown.entries if not each.is_source] == [True, False]
     assert [file.name for file in shown.entries[0].files] == ["_a_.pdf"]
     assert shown.may_answer
+
+
+def test_a_thread_shows_no_marks_and_what_they_tell(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    source.is_answered("antwoord")
+    before = reading.thread(unlocked(world), source.keys.address).entries
+    source.looks()
+
+    thread = reading.thread(unlocked(world), source.keys.address)
+
+    assert ["vraag", "antwoord"] == [each.text for each in thread.entries]
+    assert thread.entries[1].is_seen
+    assert not before[1].is_seen
 
 
 def test_a_thread_shows_where_something_was_deleted(world: World) -> None:
@@ -640,17 +710,20 @@ def test_a_deleted_entry_put_back_without_its_removal_is_told_and_not_shown(worl
     assert ["gebleven"] == [each.text for each in shown.entries]
 
 
-def test_an_answer_of_another_shape_hides_no_mailbox(world: World) -> None:
+def test_a_mailbox_that_was_never_found_answered_is_looked_at_again(world: World) -> None:
     source = a_source(world)
     source.writes("vraag")
     source.is_answered("antwoord")
-    checking.check_store(unlocked(world), TODAY)
-    world.execute("UPDATE entry SET open_part = x'00' WHERE author = 1")
-
     desk = unlocked(world)
-    checking.check_store(desk, TODAY)
+    heads = conversation_of(desk, source.keys.address).heads
+    desk.remember(source.keys.address, heads)
 
-    assert source.keys.address in desk.unsound
+    checked = []
+    for _ in range(2):
+        checking.check_store(desk, TODAY)
+        checked.append(desk.progress.total)
+
+    assert checked == [1, 0]
 
 
 @pytest.mark.parametrize(
@@ -843,10 +916,10 @@ class _Overtaken(Answering):
 
     overtakers: list[Callable[[], object]]
 
-    def _append(self, sealed: SignedEntry) -> None:
+    def _append(self, sealed: SignedEntry, source_head: bytes) -> None:
         if self.overtakers:
             self.overtakers.pop()()
-        super()._append(sealed)
+        super()._append(sealed, source_head)
 
 
 def overtaken(desk: OpenDesk, form: AnswerForm, overtakers: list[Callable[[], object]]) -> _Overtaken:
@@ -863,6 +936,23 @@ def test_a_source_who_writes_at_the_last_moment_is_read_first(world: World) -> N
 
     with pytest.raises(SourceWroteError):
         overtaken(desk, form, [lambda: source.writes("wacht")]).send()
+
+
+def test_a_source_who_only_looks_meanwhile_holds_no_answer_up(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    source.is_answered("eerste antwoord")
+    desk = unlocked(world)
+    form = form_for(desk, source.keys.address, "tweede antwoord")
+    mark = source.looks()
+
+    overtaken(desk, form, [source.looks]).send()
+
+    thread = reading.thread(desk, source.keys.address)
+    assert ["vraag", "eerste antwoord", "tweede antwoord"] == [each.text for each in thread.entries]
+    assert thread.faults == ()
+    sent = conversation_of(desk, source.keys.address).entries[-1].open_part
+    assert mark.digest not in sent.seen  # the newer one, which came between the last look and the append
 
 
 def test_an_answer_that_another_one_overtook_comes_after_it(world: World) -> None:

@@ -21,8 +21,8 @@ from crypto.content import AttachmentNote, Content, Kind
 from crypto.entry import SignedEntry, seal
 from crypto.letterhead import Argon2, Epoch, Letterhead, Strand
 from crypto.mailbox_keys import MailboxKeys, derive
-from crypto.names import NO_DIGEST, AttachmentId, Digest, EntryId, StrandId
-from crypto.signing import DeskWriter
+from crypto.names import NO_DIGEST, SOURCE_STRAND, AttachmentId, Digest, EntryId, StrandId
+from crypto.signing import DeskWriter, SourceWriter
 from source_app import create_app, services
 from source_app.config import SourceConfig
 from source_app.desk import Desk
@@ -97,6 +97,26 @@ class ADesk:
         )
         self.append(signed, [note.id for note in notes])
         self.heads[keys.address] = (number + 1, signed.digest)
+        return signed
+
+    def mark(self, keys: MailboxKeys) -> SignedEntry:
+        """Append the source's mark that they had everything of the desk before them."""
+        with self.store.reading() as reading:
+            heads = {h.strand: (h.number, Digest(h.digest)) for h in entries.heads(reading, keys.address)}
+        number, previous = heads.get(SOURCE_STRAND, (0, NO_DIGEST))
+        signed = seal(
+            Content(kind=Kind.SEEN, text=""),
+            address=keys.address,
+            mailbox_recipient=keys.recipient,
+            letterhead=self.letterhead,
+            by=SourceWriter(keys),
+            entry_id=EntryId(secrets.token_bytes(16)),
+            number=number + 1,
+            previous=previous,
+            seen=[digest for strand, (_, digest) in heads.items() if strand != SOURCE_STRAND],
+            day=TODAY,
+        )
+        self.append(signed)
         return signed
 
     def append(self, signed: SignedEntry, attachment_ids: list[AttachmentId] | None = None) -> None:

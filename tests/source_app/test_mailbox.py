@@ -60,6 +60,35 @@ def test_the_newest_reply_is_unmissable(a_desk: ADesk, source: Browser, keys: Ma
     assert f'id="entry-{thread.newest_reply.id}"' in page
 
 
+def test_a_mark_of_the_desk_says_seen_and_answers_nothing(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys
+) -> None:
+    source.write("a question")
+    waited_for = a_desk.thread_of(source).expect_by
+    a_desk.answer(keys, "", kind=Kind.SEEN)
+
+    thread = a_desk.thread_of(source)
+
+    (question,) = thread.entries
+    assert question.is_seen
+    assert not thread.is_answered
+    assert waited_for is not None
+    assert waited_for == thread.expect_by
+
+
+def test_a_mark_of_ones_own_waits_for_no_answer(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
+    source.write("a question")
+    a_desk.answer(keys, "an answer")
+    a_desk.mark(keys)
+
+    thread = a_desk.thread_of(source)
+
+    assert ["a question", "an answer"] == [each.text for each in thread.entries]
+    assert thread.is_answered
+    assert thread.expect_by is None
+    assert not thread.left_out
+
+
 def test_what_the_desk_had_before_it_is_marked_as_seen(
     a_desk: ADesk, source: Browser, keys: MailboxKeys
 ) -> None:
