@@ -15,9 +15,11 @@ from crypto import age, signed_lines
 from crypto.errors import ForgedError, MalformedError, UnreadableError
 from crypto.keyring import Keyring
 from crypto.names import ADDRESS_BYTES, DIGEST_BYTES, STRAND_ID_BYTES, Address, Digest, StrandId
+from crypto.record import NAME_BYTES, RecordKind
 
 _VERSION: Final = b"steunpunt-anchors/1"
 
+RecordName = tuple[RecordKind, bytes]
 Head = tuple[int, Digest]  # number and digest of a strand's newest entry
 Heads = Mapping[StrandId, Head]
 
@@ -31,6 +33,7 @@ class Anchors:
     ended: frozenset[Address] = frozenset()
     removed: Mapping[Address, frozenset[Digest]] = field(default_factory=dict)
     answered: frozenset[Address] = frozenset()  # nothing that the source said waits, up to the heads known
+    records: Mapping[RecordName, int] = field(default_factory=dict)  # newest revision seen of each
 
     def advance(
         self,
@@ -67,7 +70,10 @@ class Anchors:
         )
 
     def end(self, address: Address) -> Self:
-        """Remember that a mailbox was ended by its source, and forget its heads and tombstones."""
+        """Remember that a mailbox was ended by its source, and forget its heads and tombstones.
+
+        What the desk itself keeps about it stays until the desk drops it: see `purged`.
+        """
         left = {other: heads for other, heads in self.mailboxes.items() if other != address}
         removed = {other: digests for other, digests in self.removed.items() if other != address}
         return replace(
@@ -77,6 +83,29 @@ class Anchors:
             removed=MappingProxyType(removed),
             answered=self.answered - {address},
         )
+
+    def purged(self, address: Address) -> Self:
+        """Remember that nothing of a mailbox is left, nor of the desk's own records about it.
+
+        It ended by the desk's order, or by its source and the desk dropped its records.
+        """
+        left = {name: revision for name, revision in self.records.items() if not name[1].startswith(address)}
+        return replace(self.end(address), records=MappingProxyType(left))
+
+    def saw_record(self, kind: RecordKind, name: bytes, revision: int) -> Self:
+        """Remember the newest revision of one of the desk's records.
+
+        Raises:
+            ForgedError: an older one: somebody put back what the desk has written over.
+        """
+        if revision < self.records.get((kind, name), 0):
+            raise ForgedError
+        return replace(self, records=MappingProxyType({**self.records, (kind, name): revision}))
+
+    def forget_record(self, kind: RecordKind, name: bytes) -> Self:
+        """Forget a record that this desk dropped itself; the next one under its name begins at 1."""
+        left = {known: revision for known, revision in self.records.items() if known != (kind, name)}
+        return replace(self, records=MappingProxyType(left))
 
     def saw_letterhead(self, serial: int) -> Self:
         """Remember the newest letterhead.
@@ -100,6 +129,7 @@ class Anchors:
             ended=tuple(sorted(self.ended)),
             removed=tuple((address, tuple(sorted(all_))) for address, all_ in sorted(self.removed.items())),
             answered=tuple(sorted(self.answered)) or UNSET,
+            records=tuple((*name, revision) for name, revision in sorted(self.records.items())) or UNSET,
         )
         return msgspec.json.encode(wire)
 
@@ -131,6 +161,7 @@ class Anchors:
                 }
             ),
             frozenset(map(Address, wire.answered or ())),
+            MappingProxyType({(kind, name): revision for kind, name, revision in wire.records or ()}),
         )
         if anchors.to_bytes() != raw:
             raise MalformedError
@@ -167,6 +198,10 @@ _HeadWire = tuple[
     _DigestWire,
 ]
 
+_RecordWire = tuple[
+    RecordKind, Annotated[bytes, Meta(max_length=NAME_BYTES)], Annotated[int, Meta(ge=1, le=2**63 - 1)]
+]
+
 
 class _Wire(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     letterhead_serial: Annotated[int, Meta(ge=0, le=2**63 - 1)]
@@ -174,3 +209,4 @@ class _Wire(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     ended: tuple[_AddressWire, ...]
     removed: tuple[tuple[_AddressWire, tuple[_DigestWire, ...]], ...]
     answered: tuple[_AddressWire, ...] | UnsetType = UNSET  # left out where empty: older files stay valid
+    records: tuple[_RecordWire, ...] | UnsetType = UNSET

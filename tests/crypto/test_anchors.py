@@ -7,6 +7,7 @@ from crypto.anchors import Anchors, Head, open_anchors, seal
 from crypto.errors import ForgedError, MalformedError, UnreadableError
 from crypto.keyring import create
 from crypto.names import Address, Digest, StrandId
+from crypto.record import NAME_BYTES, RecordKind
 
 _KEYRING = create("Workstation 1", [])
 _ADDRESS = Address(b"a" * 20)
@@ -27,6 +28,9 @@ _ANCHORS = st.builds(
     st.dictionaries(_ADDRESSES, _HEADS),
     st.frozensets(_ADDRESSES),
     answered=st.frozensets(_ADDRESSES),
+    records=st.dictionaries(
+        st.tuples(st.sampled_from(RecordKind), st.binary(max_size=NAME_BYTES)), st.integers(1, 2**63 - 1)
+    ),
 )
 
 
@@ -48,6 +52,34 @@ def test_anchors_of_before_it_was_remembered_who_is_answered_still_open() -> Non
     raw = b'{"letterhead_serial":7,"mailboxes":[],"ended":[],"removed":[]}'
     assert Anchors(letterhead_serial=7) == Anchors.from_bytes(raw)
     assert Anchors(letterhead_serial=7).to_bytes() == raw
+
+
+def test_a_record_that_was_put_back_is_found() -> None:
+    anchors = Anchors().saw_record(RecordKind.CASEFILE, _ADDRESS, 2).saw_record(RecordKind.DRAFT, _ADDRESS, 7)
+    assert anchors == anchors.saw_record(RecordKind.CASEFILE, _ADDRESS, 2)
+    with pytest.raises(ForgedError):
+        anchors.saw_record(RecordKind.CASEFILE, _ADDRESS, 1)
+    assert {(RecordKind.CASEFILE, _ADDRESS): 3, (RecordKind.DRAFT, _ADDRESS): 7} == anchors.saw_record(
+        RecordKind.CASEFILE, _ADDRESS, 3
+    ).records
+
+
+def test_a_record_that_the_desk_dropped_begins_anew() -> None:
+    anchors = Anchors().saw_record(RecordKind.DRAFT, _ADDRESS, 7).forget_record(RecordKind.DRAFT, _ADDRESS)
+    assert Anchors() == anchors
+    assert {(RecordKind.DRAFT, _ADDRESS): 1} == anchors.saw_record(RecordKind.DRAFT, _ADDRESS, 1).records
+
+
+def test_after_a_purge_nothing_is_remembered_but_that_it_was() -> None:
+    anchors = Anchors().advance(_ADDRESS, {_SOURCE: _FIRST}).advance(_OTHER, {_SOURCE: _FIRST})
+    for name in (_ADDRESS, _ADDRESS + b"draft", _OTHER, b"templates"):
+        anchors = anchors.saw_record(RecordKind.CASEFILE, name, 1)
+    purged = anchors.purged(_ADDRESS)
+    assert ({_OTHER}, {_ADDRESS}) == (purged.mailboxes.keys(), purged.ended)
+    assert {(RecordKind.CASEFILE, _OTHER): 1, (RecordKind.CASEFILE, b"templates"): 1} == purged.records
+    assert anchors.records == anchors.end(_ADDRESS).records
+    with pytest.raises(ForgedError):
+        purged.advance(_ADDRESS, {_SOURCE: _FIRST})
 
 
 def test_a_strand_moves_on_and_the_others_stay() -> None:
