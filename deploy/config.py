@@ -21,6 +21,7 @@ _ORIGIN = re.compile(r"https?://[A-Za-z0-9.\[\]:-]+")
 _FINGERPRINT = re.compile(r"RW[A-Za-z0-9+/]{54}")  # a minisign public key: 42 bytes in base64
 _MAY_BE_ZERO = frozenset({"reserve_bytes"})
 _WEEK = range(7)
+_LINE_CHARS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +168,12 @@ def _not_empty(value: str) -> None:
         raise ValueError("a text that is not empty")
 
 
+def _one_line(value: str) -> None:
+    """Accept nothing at all, or one short line: the signpost's pages have room for no more."""
+    if len(value) > _LINE_CHARS or not value.isprintable():
+        raise ValueError(f"one line of at most {_LINE_CHARS} characters, or empty")
+
+
 _CHECKS: dict[str, Callable[[Any], None]] = {
     "bind": _loopback_or_unix,
     "origin": _matches(_ORIGIN, "an address such as http://127.0.0.1:8080, without a path"),
@@ -176,4 +183,10 @@ _CHECKS: dict[str, Callable[[Any], None]] = {
     "name_nl": _not_empty,
     "name_en": _not_empty,
     "workstation_name": _not_empty,
+    "where_conduct_nl": _one_line,
+    "where_conduct_en": _one_line,
+    "where_integrity_nl": _one_line,
+    "where_integrity_en": _one_line,
+    "where_complaints_nl": _one_line,
+    "where_complaints_en": _one_line,
 }

@@ -21,6 +21,10 @@ class LetterheadError(DeployError):
     """The letterhead in the store is missing, forged, or older than one seen before."""
 
 
+class SignpostFaultError(DeployError):
+    """A data file of the signpost has a fault; the message names the file and the place."""
+
+
 class PortTakenError(DeployError):
     """Another program listens where we were to listen."""
 

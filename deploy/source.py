@@ -8,13 +8,16 @@ from flask import Flask
 
 from deploy import quiet_log
 from deploy.config import load_config
-from deploy.errors import ConfigError
+from deploy.errors import ConfigError, SignpostFaultError
 from deploy.hardening import TMPFS, close_process, private_folder
 from deploy.pinned_letterhead import LetterheadWatch, open_letterhead
 from deploy.ports import refuse_taken
 from deploy.serve import Server
 from source_app import create_app
 from source_app.config import SourceConfig
+from source_app.signpost.errors import SignpostError
+from source_app.signpost.tree import PACKAGED, Signposts
+from source_app.signpost.tree import load as load_signposts
 from store.engine import open_store
 from store.sessions import open_sessions
 
@@ -44,16 +47,35 @@ def serve(settings: Path) -> None:
     store = open_store(config.store_path)
     letterhead = open_letterhead(store, config.fingerprint, config.letterhead_serial_path)
     store.close()
+    signposts = open_signposts()
     # Made once, in memory alone: without it the sessions on tmpfs open nothing, and they end when we do.
     server_secret = os.urandom(_SECRET_BYTES)
 
     def build() -> Flask:
         newest = LetterheadWatch(store, config.fingerprint, config.letterhead_serial_path, letterhead)
         return create_app(
-            config, letterhead, store, sessions, server_secret=server_secret, newest_letterhead=newest
+            config,
+            letterhead,
+            store,
+            sessions,
+            server_secret=server_secret,
+            signposts=signposts,
+            newest_letterhead=newest,
         )
 
     quiet_log.install(sys.stderr)
     Server(
         build, bind=config.bind, workers=config.workers, threads=config.threads, stop_seconds=_STOP_SECONDS
     ).run()
+
+
+def open_signposts() -> Signposts:
+    """Return the signpost's questions and texts in every language, once they are found whole.
+
+    Raises:
+        SignpostFaultError: a data file has a fault; one sentence.
+    """
+    try:
+        return load_signposts(PACKAGED)
+    except SignpostError as why:
+        raise SignpostFaultError(str(why)) from why

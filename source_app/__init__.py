@@ -19,8 +19,9 @@ from web.dates import utc_today
 from .config import SourceConfig
 from .desk import Desk, Limits
 from .line import Line
+from .signpost.tree import Signposts
 from .site import Site
-from .views import begin, failures, mailbox, pages, requests
+from .views import begin, failures, mailbox, pages, reports, requests, signpost
 
 _MINUTES_OF_HALF_HOUR = 30
 _ENTRIES_OF_A_MAILBOX = 2_000  # one a day for more than five years
@@ -34,6 +35,7 @@ def create_app(  # noqa: PLR0913  # what the app is made around
     sessions: SessionStore,
     *,
     server_secret: bytes,
+    signposts: Signposts,
     today: Callable[[], date] = utc_today,
     newest_letterhead: Callable[[], Letterhead] | None = None,
 ) -> Flask:
@@ -68,11 +70,12 @@ def create_app(  # noqa: PLR0913  # what the app is made around
     app.extensions["newest_letterhead"] = newest_letterhead or (lambda: letterhead)
     app.extensions["config"] = config
     app.extensions["today"] = today
+    app.extensions["signposts"] = signposts
     app.extensions["stylesheet"] = files(__name__).joinpath("static/style.css").read_bytes()
     Babel(app, default_locale="en", locale_selector=requests.choose_language)
     requests.install(app)
     headers.install(app)
     failures.install(app)
-    for blueprint in (pages.bp, begin.bp, mailbox.bp):
+    for blueprint in (pages.bp, signpost.bp, reports.bp, begin.bp, mailbox.bp):
         app.register_blueprint(blueprint)
     return app

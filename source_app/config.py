@@ -10,6 +10,7 @@ class SourceConfig:
 
     `origin` is what a browser sends as Origin ("http://127.0.0.1:8080"). Sizes are bytes; `session_minutes`
     is rounded up to half hours. `argon2_lock_path` and the folder of `sessions_path` are on tmpfs.
+    `where_…` tells in one line where a procedure outside this desk is found, or is empty: "ask us".
     """
 
     store_path: Path
@@ -30,6 +31,12 @@ class SourceConfig:
     workers: int
     threads: int
     leave_url: str
+    where_conduct_nl: str = ""
+    where_conduct_en: str = ""
+    where_integrity_nl: str = ""
+    where_integrity_en: str = ""
+    where_complaints_nl: str = ""
+    where_complaints_en: str = ""
 
     @property
     def is_https(self) -> bool:

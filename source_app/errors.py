@@ -44,6 +44,10 @@ class NotFoundError(SourceError):
     """This mailbox holds no such entry or file; another may."""
 
 
+class ReportMissingError(SourceError):
+    """The letterhead names this report, but the store has none, or another than the desk signed for."""
+
+
 class Refusal(StrEnum):
     """Why a message was not taken; the text comes back with it."""
 

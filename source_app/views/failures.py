@@ -9,7 +9,13 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
 from crypto.errors import CryptoError
-from source_app.errors import LineFullError, MailboxGoneError, NotFoundError, TicketExpiredError
+from source_app.errors import (
+    LineFullError,
+    MailboxGoneError,
+    NotFoundError,
+    ReportMissingError,
+    TicketExpiredError,
+)
 from source_app.site import log
 from store.errors import StoreError
 
@@ -89,6 +95,12 @@ _GONE = _Words(
     lazy_gettext("Nothing of it was kept, and you are logged out."),
     lazy_gettext("You can start a new mailbox at any moment."),
 )
+_NO_REPORT = _Words(
+    lazy_gettext("This report is not available now"),
+    lazy_gettext("What our storage holds is not the report that we signed, so we do not show it."),
+    _NOTHING_LOST,
+    lazy_gettext("Try again tomorrow, or ask us for the report."),
+)
 
 
 def install(app: Flask) -> None:
@@ -99,6 +111,7 @@ def install(app: Flask) -> None:
     app.register_error_handler(LineFullError, _line_full)
     app.register_error_handler(TicketExpiredError, _ticket_expired)
     app.register_error_handler(MailboxGoneError, lambda _why: gone(""))
+    app.register_error_handler(ReportMissingError, _no_report)
     app.register_error_handler(NotFoundError, lambda _why: _page(404, _BY_STATUS[404]))
 
 
@@ -137,6 +150,11 @@ def _line_full(_why: LineFullError) -> Response:
 
 def _ticket_expired(_why: TicketExpiredError) -> Response:
     return _page(422, _TICKET_EXPIRED)
+
+
+def _no_report(_why: ReportMissingError) -> Response:
+    log.error("a report in the store is missing, or not the one that the desk signed for")
+    return _page(503, _NO_REPORT)
 
 
 def _text_on_its_way() -> str:

@@ -3,7 +3,9 @@
 from flask import Blueprint, Response, current_app, redirect
 from flask.typing import ResponseReturnValue
 
-from source_app import services
+from source_app import published, services
+from web.filenames import attachment_disposition
+from web.headers import FILE_CSP
 
 from .current import config, desk, opened, page, without_session
 
@@ -42,6 +44,34 @@ def accessibility() -> ResponseReturnValue:
     return page("accessibility.html")
 
 
+@bp.get("/<any(nl, en):lang>/seal")
+def seal() -> ResponseReturnValue:
+    """Show how to seal a text or a file before it comes here."""
+    _, recipient = desk().letterhead.current_epoch
+    return page("seal.html", fingerprint=config().fingerprint, recipient=str(recipient))
+
+
+@bp.get("/<any(nl, en):lang>/seal/letterhead.json")
+def letterhead_body() -> ResponseReturnValue:
+    """Send what the desk signed, so that everybody can check the keys without believing us."""
+    body, _ = published.signed_letterhead(desk())
+    return _plain_file("letterhead.json", body)
+
+
+@bp.get("/<any(nl, en):lang>/seal/letterhead.json.minisig")
+def letterhead_signature() -> ResponseReturnValue:
+    """Send the desk's signature over it, as minisign reads it."""
+    _, signature = published.signed_letterhead(desk())
+    return _plain_file("letterhead.json.minisig", signature)
+
+
+@bp.get("/<any(nl, en):lang>/seal/recipient.txt")
+def age_recipient() -> ResponseReturnValue:
+    """Send what age seals to: one line, as its option -R reads it."""
+    _, recipient = desk().letterhead.current_epoch
+    return _plain_file("recipient.txt", f"{recipient}\n")
+
+
 @bp.get("/<any(nl, en):lang>/leave")
 def leave() -> ResponseReturnValue:
     """End the session and go to a page that says nothing about the visitor."""
@@ -55,3 +85,9 @@ def leave() -> ResponseReturnValue:
 def stylesheet() -> ResponseReturnValue:
     """Serve the one stylesheet, from memory and without a mark."""
     return Response(current_app.extensions["stylesheet"], mimetype="text/css")
+
+
+def _plain_file(name: str, content: str | bytes) -> Response:
+    """Send a text to be saved, under a name that says nothing to whoever looks into the folder."""
+    headers = {"Content-Disposition": attachment_disposition(name), "Content-Security-Policy": FILE_CSP}
+    return Response(content, mimetype="text/plain", headers=headers)

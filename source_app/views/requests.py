@@ -9,7 +9,7 @@ from web.padding import pad
 from .current import SessionTokens, config, desk, opened
 
 LANGUAGES = ("nl", "en")
-_OPEN_PAGES = "pages"  # the blueprint whose pages are the same for everybody
+_OPEN_PAGES = frozenset({"pages", "reports"})  # the blueprints whose pages are the same for everybody
 
 
 def install(app: Flask) -> None:
@@ -54,7 +54,7 @@ def _shared() -> dict[str, object]:
 
 
 def _pad(answer: Response) -> Response:
-    is_open_page = request.blueprint == _OPEN_PAGES and answer.status_code < 400  # noqa: PLR2004  # HTTP
+    is_open_page = request.blueprint in _OPEN_PAGES and answer.status_code < 400  # noqa: PLR2004  # HTTP
     if answer.mimetype == "text/html" and not answer.is_streamed and not is_open_page:
         answer.set_data(pad(answer.get_data()))
     return answer

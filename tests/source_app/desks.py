@@ -26,6 +26,7 @@ from crypto.signing import DeskWriter, SourceWriter
 from source_app import create_app, services
 from source_app.config import SourceConfig
 from source_app.desk import Desk
+from source_app.signpost import tree
 from store import attachments, entries
 from store.engine import Store, create_store
 from store.sessions import open_sessions
@@ -282,6 +283,12 @@ def make_desk(folder: Path, **settings: object) -> ADesk:
     store = create_store(config.store_path)
     sessions = open_sessions(config.sessions_path, allow_disk=True)
     app = create_app(
-        config, letterhead, store, sessions, server_secret=secrets.token_bytes(32), today=lambda: TODAY
+        config,
+        letterhead,
+        store,
+        sessions,
+        server_secret=secrets.token_bytes(32),
+        signposts=tree.load(tree.PACKAGED),
+        today=lambda: TODAY,
     )
     return ADesk(app, store, letterhead, identity, DeskWriter(STRAND, seed), config)
