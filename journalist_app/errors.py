@@ -67,3 +67,23 @@ class AnotherTextError(AnswerError):
 
 class UnsoundMailboxError(AnswerError):
     """Something in the mailbox fails verification; nothing may be built upon it."""
+
+
+class StepMissingError(AnswerError):
+    """There is a sentence about where things stand, and no step is chosen."""
+
+
+class StepOverLimitError(AnswerError):
+    """The sentence of a step, or what is next, is longer than it may be."""
+
+
+class DayUnreadableError(AnswerError):
+    """What was typed is no day."""
+
+
+class DayPastError(AnswerError):
+    """The day on which to expect the next step is over."""
+
+
+class DayClosedError(AnswerError):
+    """The desk does not work on the day on which to expect the next step."""

@@ -7,12 +7,13 @@ from itertools import chain
 
 from crypto.entry import TEXT_CHARS
 from crypto.names import ADDRESS_BYTES, DIGEST_BYTES, ENTRY_ID_BYTES, Address, EntryId
+from journalist_app.services.stepping import StepForm
 from web.multipart import Body, Event, Field, FileBegun, FileBytes, FileEnded, Limits, read_parts
 
 PASSPHRASE_CHARS = 500
 # Every character of a text may take four bytes. Twice as long as allowed still comes back to its writer.
 FIELDS_BYTES = 2 * 4 * TEXT_CHARS + 16 * 1024
-_OTHER_FIELDS = 3  # token, entry id, seen
+_OTHER_FIELDS = 60  # token, ids, a step's four, and the files of the mailbox that are ticked
 _HEX = re.compile(r"[0-9a-f]*")
 
 
@@ -26,13 +27,22 @@ class CarriedText:
 
 @dataclass(slots=True)
 class AnswerParts:
-    """The fields of the answer form as they arrived, and the files that are still to be read."""
+    """The fields of a form with files as they arrived, and the files that are still to be read."""
 
     token: str = ""
     entry_id: EntryId | None = None
     seen: bytes | None = None
     text: str = field(default="", repr=False)
+    others: dict[str, list[str]] = field(default_factory=dict, repr=False)
     events: Iterator[Event] = field(default=iter(()), repr=False)
+
+    def other(self, name: str) -> str:
+        """Return another field by its name; empty where there was none."""
+        return self.others.get(name, [""])[0]
+
+    def step(self) -> StepForm:
+        """Return the step that was typed beside the text."""
+        return StepForm(self.other("step"), self.other("step_text"), self.other("next"), self.other("by"))
 
     def files(self) -> Iterator[tuple[str, str, Iterator[bytes]]]:
         """Yield name, media type and pieces of each file; each must be read to its end before the next.
@@ -84,7 +94,7 @@ def _fill(parts: AnswerParts, arrived: Field) -> None:
         case "text":
             parts.text = arrived.text
         case _:
-            pass  # an unknown field changes nothing
+            parts.others.setdefault(arrived.name, []).append(arrived.text)
 
 
 def of_hex(text: str, size: int) -> bytes | None:

@@ -13,7 +13,8 @@ from crypto.errors import ForgedError, MalformedError, UnreadableError
 from crypto.mailbox_keys import certify
 from crypto.names import SOURCE_STRAND, Address, Digest, StrandId
 from journalist_app.desk import OpenDesk
-from store import entries
+from journalist_app.errors import MailboxMissingError
+from store import entries, mailboxes
 from store.entries import Stored
 from store.mailboxes import Mailbox
 
@@ -76,6 +77,19 @@ class Conversation:
     def is_answered_once(self) -> bool:
         """Say whether the desk ever said something here."""
         return any(_speaks(entry, Author.DESK) for entry in self.entries)
+
+
+def conversation_of(desk: OpenDesk, address: Address) -> Conversation:
+    """Check a mailbox and return it with what was found.
+
+    Raises:
+        MailboxMissingError: there is no such mailbox.
+    """
+    with desk.store.reading() as session:
+        mailbox = mailboxes.find(session, address)
+        if mailbox is None:
+            raise MailboxMissingError
+        return examine(desk, session, mailbox)
 
 
 def examine(desk: OpenDesk, session: Session, mailbox: Mailbox) -> Conversation:

@@ -14,8 +14,7 @@ from journalist_app.desk import OpenDesk
 from journalist_app.errors import (
     FileMissingError,
 )
-from journalist_app.services.reading import conversation_of
-from journalist_app.verification import Conversation, open_all
+from journalist_app.verification import Conversation, conversation_of, open_all
 from store import attachments
 from web.filenames import safe_name
 

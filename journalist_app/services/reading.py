@@ -4,18 +4,15 @@ import secrets
 from dataclasses import dataclass
 from datetime import date
 
+from msgspec import UNSET
+
+from crypto.content import Kind
 from crypto.entry import Author
-from crypto.names import (
-    ENTRY_ID_BYTES,
-    Address,
-    StrandId,
-)
+from crypto.names import ENTRY_ID_BYTES, Address, StrandId
+from crypto.standing import Proposed, Standing, standing
 from journalist_app.desk import OpenDesk
-from journalist_app.errors import (
-    MailboxMissingError,
-)
-from journalist_app.verification import Conversation, OpenedEntry, ShownFault, examine, open_all
-from store import mailboxes
+from journalist_app.services.marking import mark_read
+from journalist_app.verification import OpenedEntry, ShownFault, conversation_of, open_all
 from web.filenames import safe_name
 
 
@@ -30,37 +27,44 @@ class ShownFile:
 
 @dataclass(frozen=True, slots=True)
 class ShownEntry:
-    """One verified entry. With `fault` its text is not shown."""
+    """One verified entry. With `fault` its text is not shown.
+
+    `kind` is that of its content; empty where there is none. `read_on` is the day on which the source is
+    known to have read the desk's entry.
+    """
 
     entry_id: str
     is_source: bool
+    kind: str
     day: date
     text: str
     files: tuple[ShownFile, ...]
     is_removed: bool
-    is_seen: bool
+    read_on: date | None
     fault: str
+    proposal: Proposed | None  # the proposal that it is, or that it answers
+    verdict: str  # of an answer
 
 
 @dataclass(frozen=True, slots=True)
 class ShownThread:
-    """A mailbox as the adviser reads it, with what the answer form carries. Marks are not among the entries.
-
-    `source_said` is the digest of the newest thing the source said, in hexadecimal.
-    """
+    """A mailbox as the adviser reads it, with what the answer form carries."""
 
     address: str
     label: str
     entries: tuple[ShownEntry, ...]
     faults: tuple[ShownFault, ...]
+    standing: Standing
     source_said: str
     entry_id: str
+    step_id: str
+    expect_by: date
     may_answer: bool
     anchors: str
 
 
-def thread(desk: OpenDesk, address: Address) -> ShownThread:
-    """Verify and open a whole mailbox; what was found sound is remembered at once.
+def thread(desk: OpenDesk, address: Address, *, today: date) -> ShownThread:
+    """Verify and open a whole mailbox; what was found sound is remembered, and marked as read, at once.
 
     Raises:
         MailboxMissingError: there is no such mailbox.
@@ -75,56 +79,76 @@ def thread(desk: OpenDesk, address: Address) -> ShownThread:
     ]
     if faults:
         desk.unsound[address] = tuple(dict.fromkeys(fault.kind for fault in faults))
+    mark_read(desk, conversation, opened, today=today)
     desk.save()
-    seen_numbers = _seen_by_source(opened)
+    stands = standing(address, [(each.signed, each.content) for each in opened])
+    read = _read_by_source(opened)
     return ShownThread(
         address=address.hex(),
         label=desk.label(address),
-        entries=tuple(_shown(each, seen_numbers) for each in opened if each.signed.open_part.speaks),
+        entries=tuple(_shown(each, read, stands) for each in opened if not _is_no_utterance(each)),
         faults=tuple(faults),
+        standing=stands,
         source_said=conversation.source_said.hex(),
         entry_id=secrets.token_hex(ENTRY_ID_BYTES),
+        step_id=secrets.token_hex(ENTRY_ID_BYTES),
+        expect_by=desk.letterhead.expect_by(today),
         may_answer=not faults,
         anchors=desk.memory.value,
     )
 
 
-def conversation_of(desk: OpenDesk, address: Address) -> Conversation:
-    """Check a mailbox and return it with what was found.
-
-    Raises:
-        MailboxMissingError: there is no such mailbox.
-    """
-    with desk.store.reading() as session:
-        mailbox = mailboxes.find(session, address)
-        if mailbox is None:
-            raise MailboxMissingError
-        return examine(desk, session, mailbox)
+def _is_no_utterance(opened: OpenedEntry) -> bool:
+    """Say whether an entry stands elsewhere on the page: a mark beside what it read, a step in its line."""
+    if not opened.signed.open_part.speaks:
+        return not opened.fault
+    return opened.content is not None and opened.content.kind in {Kind.STEP, Kind.CLOSING}
 
 
-def _seen_by_source(opened: tuple[OpenedEntry, ...]) -> dict[StrandId, int]:
-    """Return, per strand of the desk, the highest number that an entry of the source had before it."""
+def _read_by_source(opened: tuple[OpenedEntry, ...]) -> dict[StrandId, list[tuple[int, date]]]:
+    """Return, per strand of the desk, up to which number the source had read, and on which day."""
     by_digest = {each.signed.digest: each.signed.open_part for each in opened}
-    numbers: dict[StrandId, int] = {}
+    read: dict[StrandId, list[tuple[int, date]]] = {}
     for each in opened:
-        if each.signed.open_part.author is Author.SOURCE:
-            for part in (by_digest[digest] for digest in each.signed.open_part.seen if digest in by_digest):
-                numbers[part.strand] = max(part.number, numbers.get(part.strand, 0))
-    return numbers
+        reader = each.signed.open_part
+        if reader.author is Author.SOURCE:
+            for part in (by_digest[digest] for digest in reader.seen if digest in by_digest):
+                read.setdefault(part.strand, []).append((part.number, reader.day))
+    return read
 
 
-def _shown(opened: OpenedEntry, seen_numbers: dict[StrandId, int]) -> ShownEntry:
+def _shown(opened: OpenedEntry, read: dict[StrandId, list[tuple[int, date]]], stands: Standing) -> ShownEntry:
     part = opened.signed.open_part
     content = opened.content
+    is_source = part.author is Author.SOURCE
+    proposal, verdict = _proposal_of(opened, stands)
     return ShownEntry(
         entry_id=part.entry_id.hex(),
-        is_source=part.author is Author.SOURCE,
+        is_source=is_source,
+        kind=content.kind.value if content else "",
         day=part.day,
         text=content.text if content else "",
         files=tuple(ShownFile(note.id.hex(), safe_name(note.name), note.size) for note in content.attachments)
         if content
         else (),
         is_removed=opened.signed.removal is not None,
-        is_seen=part.number <= seen_numbers.get(part.strand, 0),
+        read_on=min(
+            (day for number, day in read.get(part.strand, ()) if part.number <= number), default=None
+        ),
         fault=opened.fault,
+        proposal=proposal,
+        verdict=verdict,
     )
+
+
+def _proposal_of(opened: OpenedEntry, stands: Standing) -> tuple[Proposed | None, str]:
+    """Return the proposal that an entry is or answers, and the answer's verdict."""
+    content = opened.content
+    if content is None:
+        return None, ""
+    if content.answer is not UNSET:
+        note = content.answer
+        found = (each for each in stands.proposals if each.digest == note.proposal)
+        return next(found, None), note.verdict.value
+    entry_id = opened.signed.open_part.entry_id
+    return next((each for each in stands.proposals if each.entry_id == entry_id), None), ""

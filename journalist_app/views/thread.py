@@ -7,15 +7,20 @@ from flask.typing import ResponseReturnValue
 
 from crypto.entry import TEXT_CHARS
 from crypto.errors import ForgedError, UnreadableError
-from crypto.names import ADDRESS_BYTES, ATTACHMENT_ID_BYTES, Address, AttachmentId
+from crypto.names import ADDRESS_BYTES, ATTACHMENT_ID_BYTES, ENTRY_ID_BYTES, Address, AttachmentId, EntryId
 from journalist_app.desk import OpenDesk
 from journalist_app.errors import (
     AnotherTextError,
     AnswerError,
+    DayClosedError,
+    DayPastError,
+    DayUnreadableError,
     FileMissingError,
     FileOverRoomError,
     MailboxMissingError,
     SourceWroteError,
+    StepMissingError,
+    StepOverLimitError,
     TextMissingError,
     TextOverLimitError,
     TooManyFilesError,
@@ -23,7 +28,8 @@ from journalist_app.errors import (
 )
 from journalist_app.forms import AnswerParts, CarriedText, of_hex, read_answer
 from journalist_app.guard import Guard
-from journalist_app.services import answering, files, reading
+from journalist_app.services import answering, files, reading, stepping
+from journalist_app.services.stepping import StepForm
 from journalist_app.views.at_the_door import guard, is_our_form, open_desk, unlocked
 from journalist_app.views.door import unlock_page
 from store.errors import StoreError
@@ -44,6 +50,11 @@ _REFUSALS: dict[type[Exception], tuple[str, int]] = {
     TooManyPartsError: ("too_many", 422),
     FileOverRoomError: ("no_room", 422),
     TooLargeError: ("too_large", 413),
+    StepMissingError: ("no_step", 422),
+    StepOverLimitError: ("long_step", 422),
+    DayUnreadableError: ("no_day", 422),
+    DayPastError: ("past_day", 422),
+    DayClosedError: ("closed_day", 422),
     CutOffError: ("cut_off", 400),
     SourceWroteError: ("source_wrote", 409),
     AnotherTextError: ("another_text", 409),
@@ -90,14 +101,15 @@ def _not_sent(
         return _met_a_lock(desk, where, parts)
     g.text = parts.text  # should the store be gone, its page gives the text back
     refusal, status = _REFUSALS.get(type(refused), _other_refusal(refused))
-    return _page(desk, where, text=parts.text, refusal=refusal, status=status)
+    return _page(desk, where, text=parts.text, step=parts.step(), refusal=refusal, status=status)
 
 
 def _send(desk: OpenDesk, where: Address, parts: AnswerParts) -> None:
     guard().touch()
-    if parts.entry_id is None or parts.seen is None:
+    step_id = of_hex(parts.other("step_id"), ENTRY_ID_BYTES)
+    if parts.entry_id is None or parts.seen is None or step_id is None:
         raise BodyError
-    form = answering.AnswerForm(where, parts.entry_id, parts.seen, parts.text)
+    form = answering.AnswerForm(where, parts.entry_id, parts.seen, parts.text, parts.step(), EntryId(step_id))
     today = current_app.extensions["today"]()
     with answering.Answering(desk, form, today=today, half_hour=half_hour_now()) as under_way:
         for name, media_type, pieces in parts.files():
@@ -122,7 +134,7 @@ def _lively(holder: Guard, pieces: Iterator[bytes]) -> Iterator[bytes]:
 def _met_a_lock(desk: OpenDesk | None, where: Address, parts: AnswerParts) -> ResponseReturnValue:
     """Give the text back: through the unlock page, or in the form when only its token was stale."""
     if desk is not None:
-        return _page(desk, where, text=parts.text, refusal="stale", status=403)
+        return _page(desk, where, text=parts.text, step=parts.step(), refusal="stale", status=403)
     return unlock_page("", CarriedText(where, parts.text) if parts.text else None, 403)
 
 
@@ -131,19 +143,23 @@ def _page(  # noqa: PLR0913  # what the page says besides the thread
     where: Address,
     *,
     text: str = "",
+    step: StepForm = StepForm(),  # noqa: B008  # frozen
     refusal: str = "",
     was_carried: bool = False,
     status: int = 200,
 ) -> ResponseReturnValue:
     config = current_app.extensions["config"]
     try:
-        thread = reading.thread(desk, where)
+        thread = reading.thread(desk, where, today=current_app.extensions["today"]())
     except MailboxMissingError:
         return render_template("refusal.html", what="missing", text=text), 404
     page = render_template(
         "thread/show.html",
         thread=thread,
         text=text,
+        step=step,
+        steps_by_hand=[each.value for each in stepping.BY_HAND],
+        step_chars=stepping.STEP_CHARS,
         refusal=refusal,
         was_carried=was_carried,
         is_sent="sent" in request.args,

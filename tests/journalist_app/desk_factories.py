@@ -129,15 +129,21 @@ class ASource:
         """Have the desk's workstation answer, past the adviser's interface."""
         return self.world_writes(self.world.writer(), words, EntryId(os.urandom(16)), (), day)
 
-    def looks(self) -> SignedEntry:
+    def looks(self, *, day: date = TODAY) -> SignedEntry:
         """Leave a mark: the source had everything before them that stands in the mailbox."""
-        return self.world_writes(
-            SourceWriter(self.keys), "", EntryId(os.urandom(16)), (), TODAY, kind=Kind.SEEN
-        )
+        return self.says(Content(kind=Kind.SEEN, text=""), day=day)
 
     def is_looked_at(self) -> SignedEntry:
         """Have the desk's workstation leave a mark."""
-        return self.world_writes(self.world.writer(), "", EntryId(os.urandom(16)), (), TODAY, kind=Kind.SEEN)
+        return self.is_told(Content(kind=Kind.SEEN, text=""))
+
+    def says(self, content: Content, *, day: date = TODAY) -> SignedEntry:
+        """Write an entry of any kind, as the source."""
+        return self._adds(SourceWriter(self.keys), content, EntryId(os.urandom(16)), day)
+
+    def is_told(self, content: Content, *, day: date = TODAY) -> SignedEntry:
+        """Have the desk's workstation write an entry of any kind, past the adviser's interface."""
+        return self._adds(self.world.writer(), content, EntryId(os.urandom(16)), day)
 
     def world_writes(
         self,
@@ -147,8 +153,13 @@ class ASource:
         notes: tuple[AttachmentNote, ...],
         day: date,
         *,
-        kind: Kind = Kind.MESSAGE,
         store_it: bool = True,
+    ) -> SignedEntry:
+        content = Content(kind=Kind.MESSAGE, text=words, attachments=notes)
+        return self._adds(by, content, entry_id, day, store_it=store_it)
+
+    def _adds(
+        self, by: entry.Writer, content: Content, entry_id: EntryId, day: date, *, store_it: bool = True
     ) -> SignedEntry:
         with self.world.store.reading() as session:
             heads = {
@@ -156,7 +167,7 @@ class ASource:
             }
         number, previous = heads.get(by.strand, (0, NO_DIGEST))
         sealed = entry.seal(
-            Content(kind=kind, text=words, attachments=notes),
+            content,
             address=self.keys.address,
             mailbox_recipient=self.keys.recipient,
             letterhead=self.world.letterhead,
@@ -168,7 +179,7 @@ class ASource:
             day=day,
         )
         if store_it:
-            append(self.world.store, sealed, notes)
+            append(self.world.store, sealed, content.attachments)
         return sealed
 
     def removes(self, removed: SignedEntry) -> None:

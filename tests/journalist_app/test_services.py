@@ -32,7 +32,7 @@ from journalist_app.errors import (
 )
 from journalist_app.services import about_desk, checking, files, listing, reading, unlocking
 from journalist_app.services.answering import AnswerForm, Answering
-from journalist_app.services.reading import conversation_of
+from journalist_app.verification import Conversation, conversation_of
 from store import entries, mailboxes
 from store.errors import HeadMovedError
 from store.schema import Base
@@ -56,7 +56,7 @@ def unlocked(world: World) -> OpenDesk:
 
 
 def form_for(desk: OpenDesk, address: Address, text: str, entry_id: EntryId = NEW_ID) -> AnswerForm:
-    head = reading.thread(desk, address).source_said
+    head = reading.thread(desk, address, today=TODAY).source_said
     return AnswerForm(address, entry_id, bytes.fromhex(head), text)
 
 
@@ -227,10 +227,10 @@ def test_an_older_look_never_sets_the_memory_back(world: World) -> None:
     source = a_source(world)
     source.writes("een")
     desk = unlocked(world)
-    reading.thread(desk, source.keys.address)
+    reading.thread(desk, source.keys.address, today=TODAY)
     before = dict(desk.anchors.mailboxes[source.keys.address])
     source.writes("twee")
-    reading.thread(desk, source.keys.address)
+    reading.thread(desk, source.keys.address, today=TODAY)
     after = desk.anchors.mailboxes[source.keys.address]
 
     desk.remember(source.keys.address, before)
@@ -522,11 +522,11 @@ def test_a_thread_shows_both_sides_and_what_was_seen(world: World) -> None:
     source.writes("dank")
     source.is_answered("graag gedaan")
 
-    shown = reading.thread(unlocked(world), source.keys.address)
+    shown = reading.thread(unlocked(world), source.keys.address, today=TODAY)
 
     assert [each.text for each in shown.entries] == ["een\ntwee", "antwoord", "dank", "graag gedaan"]
     assert [each.is_source for each in shown.entries] == [True, False, True, False]
-    assert [each.is_seen for each in shown.entries if not each.is_source] == [True, False]
+    assert [each.read_on for each in shown.entries if not each.is_source] == [TODAY, None]
     assert [file.name for file in shown.entries[0].files] == ["_a_.pdf"]
     assert shown.may_answer
 
@@ -535,28 +535,27 @@ def test_a_thread_shows_no_marks_and_what_they_tell(world: World) -> None:
     source = a_source(world)
     source.writes("vraag")
     source.is_answered("antwoord")
-    before = reading.thread(unlocked(world), source.keys.address).entries
+    before = reading.thread(unlocked(world), source.keys.address, today=TODAY).entries
     source.looks()
 
-    thread = reading.thread(unlocked(world), source.keys.address)
+    thread = reading.thread(unlocked(world), source.keys.address, today=TODAY)
 
     assert ["vraag", "antwoord"] == [each.text for each in thread.entries]
-    assert thread.entries[1].is_seen
-    assert not before[1].is_seen
+    assert [each[1].read_on for each in (before, thread.entries)] == [None, TODAY]
 
 
 def test_a_thread_shows_where_something_was_deleted(world: World) -> None:
     source = a_source(world)
     source.removes(source.writes("weg ermee"))
 
-    (entry,) = reading.thread(unlocked(world), source.keys.address).entries
+    (entry,) = reading.thread(unlocked(world), source.keys.address, today=TODAY).entries
 
     assert (entry.is_removed, entry.text, entry.fault) == (True, "", "")
 
 
 def test_an_unknown_address_is_told(world: World) -> None:
     with pytest.raises(MailboxMissingError):
-        reading.thread(unlocked(world), Address(bytes(20)))
+        reading.thread(unlocked(world), Address(bytes(20)), today=TODAY)
 
 
 # ---- tampering
@@ -565,7 +564,7 @@ def test_an_unknown_address_is_told(world: World) -> None:
 def assert_told(world: World, address: Address, fault: str) -> None:
     """The thread, the inbox row and the list of what fails all name it, and no answer goes out."""
     desk = unlocked(world)
-    shown = reading.thread(desk, address)
+    shown = reading.thread(desk, address, today=TODAY)
     assert fault in [each.kind for each in shown.faults]
     assert not shown.may_answer
     label = desk.label(address)
@@ -697,7 +696,7 @@ def test_a_deleted_entry_put_back_without_its_removal_is_told_and_not_shown(worl
     deleted = source.writes("gewist")
     source.writes("gebleven")
     source.removes(deleted)
-    reading.thread(unlocked(world), source.keys.address)
+    reading.thread(unlocked(world), source.keys.address, today=TODAY)
     world.execute(
         "UPDATE sealed SET header = :h, payload = :p WHERE id = (SELECT id FROM entry WHERE number = 1)",
         h=deleted.header,
@@ -706,7 +705,7 @@ def test_a_deleted_entry_put_back_without_its_removal_is_told_and_not_shown(worl
     world.execute("UPDATE entry SET removal = NULL")
 
     assert_told(world, source.keys.address, "not_removed")
-    shown = reading.thread(unlocked(world), source.keys.address)
+    shown = reading.thread(unlocked(world), source.keys.address, today=TODAY)
     assert ["gebleven"] == [each.text for each in shown.entries]
 
 
@@ -759,7 +758,7 @@ def test_the_newest_entry_dropped_before_anybody_saw_it_is_not_found(world: Worl
     world.execute("DELETE FROM entry WHERE entry_id = :e", e=last.open_part.entry_id)
     world.execute("UPDATE head SET number = 1, digest = :d", d=first.digest)
 
-    assert reading.thread(unlocked(world), source.keys.address).faults == ()
+    assert reading.thread(unlocked(world), source.keys.address, today=TODAY).faults == ()
 
 
 # ---- files
@@ -770,7 +769,7 @@ def test_a_file_comes_out_as_it_went_in(world: World) -> None:
     source = a_source(world)
     source.writes("zie bijlage", file=("foto\u202egpj.exe", content))
     desk = unlocked(world)
-    (file,) = reading.thread(desk, source.keys.address).entries[0].files
+    (file,) = reading.thread(desk, source.keys.address, today=TODAY).entries[0].files
 
     out = files.download(desk, source.keys.address, AttachmentId(bytes.fromhex(file.attachment_id)))
 
@@ -783,7 +782,7 @@ def test_a_file_that_no_entry_carries_is_not_given(world: World) -> None:
     source.writes("zie bijlage", file=("a", b"x"))
     other.writes("vraag")
     desk = unlocked(world)
-    (file,) = reading.thread(desk, source.keys.address).entries[0].files
+    (file,) = reading.thread(desk, source.keys.address, today=TODAY).entries[0].files
     wanted = AttachmentId(bytes.fromhex(file.attachment_id))
     with pytest.raises(FileMissingError):
         files.download(desk, other.keys.address, wanted)
@@ -797,7 +796,7 @@ def test_a_file_changed_in_the_store_breaks_off(world: World) -> None:
     source = a_source(world)
     source.writes("zie bijlage", file=("a", bytes(200_000)))
     desk = unlocked(world)
-    (file,) = reading.thread(desk, source.keys.address).entries[0].files
+    (file,) = reading.thread(desk, source.keys.address, today=TODAY).entries[0].files
     world.execute(
         "UPDATE sealed"
         " SET payload = CAST(substr(payload, 1, 150000) || X'00' || substr(payload, 150002) AS BLOB)"
@@ -824,7 +823,7 @@ def test_an_answer_with_text_and_files_is_in_the_mailbox(world: World) -> None:
 
     send(desk, form_for(desk, source.keys.address, "een\r\ntwee"), ("a.txt", content), ("b.txt", b""))
 
-    last = reading.thread(desk, source.keys.address).entries[-1]
+    last = reading.thread(desk, source.keys.address, today=TODAY).entries[-1]
     assert (last.text, last.is_source) == ("een\ntwee", False)
     assert [(file.name, file.size) for file in last.files] == [("a.txt", 1_500_000), ("b.txt", 0)]
     out = files.download(desk, source.keys.address, AttachmentId(bytes.fromhex(last.files[0].attachment_id)))
@@ -845,7 +844,7 @@ def test_a_double_submit_is_one_answer(world: World) -> None:
     second = answering(desk, form)
 
     assert second.is_sent
-    assert len(reading.thread(desk, source.keys.address).entries) == 2
+    assert len(reading.thread(desk, source.keys.address, today=TODAY).entries) == 2
 
 
 def test_two_submits_at_once_are_one_answer(world: World) -> None:
@@ -858,7 +857,7 @@ def test_two_submits_at_once_are_one_answer(world: World) -> None:
         second.send()
 
         assert second.is_sent
-    assert len(reading.thread(desk, source.keys.address).entries) == 2
+    assert len(reading.thread(desk, source.keys.address, today=TODAY).entries) == 2
 
 
 def test_a_used_form_with_another_text_gives_the_text_back(world: World) -> None:
@@ -908,7 +907,7 @@ def test_a_source_who_wrote_while_files_came_in_is_read_first_and_the_files_are_
             under_way.send()
 
     assert count(world, "attachment") == 0
-    assert len(reading.thread(desk, source.keys.address).entries) == 2
+    assert len(reading.thread(desk, source.keys.address, today=TODAY).entries) == 2
 
 
 class _Overtaken(Answering):
@@ -916,10 +915,10 @@ class _Overtaken(Answering):
 
     overtakers: list[Callable[[], object]]
 
-    def _append(self, sealed: SignedEntry, source_head: bytes) -> None:
+    def _append(self, placed: list[SignedEntry], conversation: Conversation) -> None:
         if self.overtakers:
             self.overtakers.pop()()
-        super()._append(sealed, source_head)
+        super()._append(placed, conversation)
 
 
 def overtaken(desk: OpenDesk, form: AnswerForm, overtakers: list[Callable[[], object]]) -> _Overtaken:
@@ -948,7 +947,7 @@ def test_a_source_who_only_looks_meanwhile_holds_no_answer_up(world: World) -> N
 
     overtaken(desk, form, [source.looks]).send()
 
-    thread = reading.thread(desk, source.keys.address)
+    thread = reading.thread(desk, source.keys.address, today=TODAY)
     assert ["vraag", "eerste antwoord", "tweede antwoord"] == [each.text for each in thread.entries]
     assert thread.faults == ()
     sent = conversation_of(desk, source.keys.address).entries[-1].open_part
@@ -963,9 +962,9 @@ def test_an_answer_that_another_one_overtook_comes_after_it(world: World) -> Non
 
     overtaken(desk, form, [lambda: source.is_answered("eerste")]).send()
 
-    texts = [each.text for each in reading.thread(desk, source.keys.address).entries]
+    texts = [each.text for each in reading.thread(desk, source.keys.address, today=TODAY).entries]
     assert texts == ["vraag", "eerste", "tweede"]
-    assert reading.thread(desk, source.keys.address).faults == ()
+    assert reading.thread(desk, source.keys.address, today=TODAY).faults == ()
 
 
 def test_an_answer_that_is_overtaken_again_and_again_gives_up(world: World) -> None:
@@ -1031,7 +1030,7 @@ def test_files_without_room_are_refused_while_text_still_goes(world: World) -> N
 
     assert count(world, "attachment") == 0
     send(desk, form)
-    assert len(reading.thread(desk, source.keys.address).entries) == 2
+    assert len(reading.thread(desk, source.keys.address, today=TODAY).entries) == 2
 
 
 def test_pending_files_are_left_to_the_sweeper_when_the_store_is_gone(world: World) -> None:
@@ -1085,5 +1084,5 @@ def test_entries_are_kept_in_the_store_as_ciphertext_alone(world: World) -> None
         stored = entries.of_mailbox(session, source.keys.address)
     raw = b"".join(path.read_bytes() for path in world.store.path.parent.iterdir())
 
-    assert len(stored) == 2
+    assert len(stored) == 3  # the mark of having read, too
     assert b"canary" not in raw

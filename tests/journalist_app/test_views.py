@@ -82,6 +82,7 @@ def answer_fields(page: TestResponse, text: str) -> dict[str, object]:
         "token": token(page, action[1]),
         "entry_id": fields["entry_id"],
         "seen": fields["seen"],
+        "step_id": fields["step_id"],
         "text": text,
     }
 

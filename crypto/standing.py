@@ -1,0 +1,284 @@
+"""Where things stand in a mailbox: its line of steps, and what became of each proposal.
+
+Both sides call this with the same verified entries, so that the adviser sees what the source sees. Pure: it
+opens nothing and keeps nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+from itertools import takewhile
+from typing import Final
+
+from msgspec import UNSET
+
+from crypto.content import Content, Kind, StepName, StepNote, Verdict, proposal_digest
+from crypto.entry import SignedEntry
+from crypto.names import Address, Digest, EntryId
+from crypto.open_part import Author
+
+Opened = tuple[SignedEntry, Content | None]  # None: removed, or it does not open
+
+
+class ProposalState(StrEnum):
+    """What became of a proposal."""
+
+    WAITING = "waiting"
+    AGREED = "agreed"
+    DECLINED = "declined"
+    CHANGES_ASKED = "changes_asked"
+    TAKEN_BACK = "taken_back"
+    OBSOLETE = "obsolete"  # a newer proposal came in its place
+    PASSING_ON = "passing_on"  # taking back ended here
+    PASSED_ON = "passed_on"  # the file was made
+
+
+@dataclass(frozen=True, slots=True)
+class StandingStep:
+    """One step in the line. With `is_derived` it follows from what lies in the mailbox: nobody wrote it.
+
+    `text` is the adviser's sentence (a last word, a reason); `to` the recipient of what is passed on;
+    `delivered` the day on which it was handed over.
+    """
+
+    step: StepName
+    day: date
+    entry_id: EntryId
+    text: str = field(default="", repr=False)
+    next: str = field(default="", repr=False)
+    by: date | None = None
+    to: str = field(default="", repr=False)
+    proposal: Digest | None = None
+    delivered: date | None = None
+    without_consent: bool = False
+    is_derived: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The source's answer that counts."""
+
+    signed: SignedEntry = field(repr=False)
+    content: Content
+    verdict: Verdict
+    day: date
+
+
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """One proposal, word for word, with what became of it."""
+
+    signed: SignedEntry = field(repr=False)
+    content: Content
+    digest: Digest
+    state: ProposalState
+    answer: Answered | None
+    is_newest: bool
+
+    @property
+    def entry_id(self) -> EntryId:
+        """Return the id of the proposal's entry."""
+        return self.signed.open_part.entry_id
+
+    @property
+    def day(self) -> date:
+        """Return the day on which it was made."""
+        return self.signed.open_part.day
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where things stand: every step, oldest first, and every proposal, oldest first."""
+
+    steps: tuple[StandingStep, ...]
+    proposals: tuple[Proposed, ...]
+
+    @property
+    def current(self) -> StandingStep | None:
+        """Return the newest step; None while nothing was written."""
+        return self.steps[-1] if self.steps else None
+
+
+def standing(address: Address, opened: Sequence[Opened]) -> Standing:
+    """Say where things stand in a mailbox.
+
+    `opened` holds its verified entries (`chain.check`) in thread order, each with what stands in it.
+    """
+    return Standing(tuple(_steps(opened)), tuple(_proposals(address, opened)))
+
+
+# ---- the line of steps ------------------------------------------------------------------------------
+
+_RANK: Final = {StepName.RECEIVED: 1, StepName.BEING_READ: 2, StepName.IN_CONVERSATION: 3}
+
+
+def _steps(opened: Sequence[Opened]) -> list[StandingStep]:
+    """Put what the adviser said and what follows from the entries in one line.
+
+    What follows is said once, and never after something further on: a mark of having read says nothing new in
+    the middle of a conversation.
+    """
+    line: list[StandingStep] = []
+    reached = 0
+    is_closed = False
+    for signed, content in opened:
+        part = signed.open_part
+        step = _said(signed, content)
+        if step is None:
+            follows = _following(signed, content, is_closed=is_closed)
+            if follows is None or _RANK.get(follows, reached + 1) <= reached:
+                continue
+            to = content.proposal.name if content is not None and content.proposal is not UNSET else ""
+            step = StandingStep(follows, part.day, part.entry_id, to=to)
+        line.append(step)
+        if step.step is StepName.CLOSED and (crossing := _crossing(signed, opened)) is not None:
+            # The source wrote without having seen the closing: whichever the thread shows first, it is open.
+            line.append(step := StandingStep(StepName.REOPENED, part.day, crossing))
+        is_closed = step.step is StepName.CLOSED
+        # Whoever writes again is read again; what is further on than a conversation brings back none of it.
+        reached = 1 if step.step is StepName.REOPENED else max(reached, _RANK.get(step.step, len(_RANK)))
+    return line
+
+
+def _crossing(closing: SignedEntry, opened: Sequence[Opened]) -> EntryId | None:
+    """Return an utterance of the source that the thread shows before a closing that had not seen it."""
+    seen = _number_of_source(closing.open_part.seen, opened)
+    before = (signed.open_part for signed, _ in takewhile(lambda each: each[0] is not closing, opened))
+    spoken = (part for part in before if part.author is Author.SOURCE and part.speaks)
+    return next((part.entry_id for part in spoken if part.number > seen), None)
+
+
+def _number_of_source(seen: Sequence[Digest], opened: Sequence[Opened]) -> int:
+    """Return how far the source had come when something was written that had seen these digests."""
+    return max(
+        (
+            signed.open_part.number
+            for signed, _ in opened
+            if signed.open_part.author is Author.SOURCE and signed.digest in seen
+        ),
+        default=0,
+    )
+
+
+def _said(signed: SignedEntry, content: Content | None) -> StandingStep | None:
+    """Return the step that the adviser said in this entry."""
+    part = signed.open_part
+    if content is None or part.author is not Author.DESK:
+        return None
+    if content.closing is not UNSET:
+        return StandingStep(
+            StepName.CLOSED,
+            part.day,
+            part.entry_id,
+            text=content.text,
+            by=content.closing.delete_on,
+            is_derived=False,
+        )
+    if content.step is UNSET:
+        return None
+    note: StepNote = content.step
+    return StandingStep(
+        note.step,
+        part.day,
+        part.entry_id,
+        text=content.text,
+        next=note.next,
+        by=note.by,
+        to=note.to,
+        proposal=note.proposal,
+        delivered=note.delivered,
+        without_consent=note.without_consent,
+        is_derived=False,
+    )
+
+
+def _following(signed: SignedEntry, content: Content | None, *, is_closed: bool) -> StepName | None:
+    """Return the step that follows from an entry in which none is said."""
+    part = signed.open_part
+    if part.author is Author.SOURCE:
+        if not part.speaks:
+            return None
+        return StepName.REOPENED if is_closed else StepName.RECEIVED
+    if not part.speaks:
+        return StepName.BEING_READ
+    if content is not None and content.kind is Kind.PROPOSAL:
+        return StepName.PROPOSAL_MADE
+    return StepName.IN_CONVERSATION
+
+
+# ---- proposals ---------------------------------------------------------------------------------------
+
+
+_VERDICTS: Final = {
+    Verdict.AGREED: ProposalState.AGREED,
+    Verdict.DECLINED: ProposalState.DECLINED,
+    Verdict.CHANGES_ASKED: ProposalState.CHANGES_ASKED,
+    Verdict.TAKEN_BACK: ProposalState.TAKEN_BACK,
+}
+
+
+def _proposals(address: Address, opened: Sequence[Opened]) -> list[Proposed]:
+    made = [
+        (signed, content)
+        for signed, content in opened
+        if content is not None and content.kind is Kind.PROPOSAL and signed.open_part.author is Author.DESK
+    ]
+    return [
+        _proposed(address, signed, content, opened, is_newest=signed is made[-1][0])
+        for signed, content in made
+    ]
+
+
+def _proposed(
+    address: Address, signed: SignedEntry, content: Content, opened: Sequence[Opened], *, is_newest: bool
+) -> Proposed:
+    digest = proposal_digest(content, address=address, entry_id=signed.open_part.entry_id)
+    passing = [
+        (step, said.step)
+        for step, said in opened
+        if said is not None
+        and step.open_part.author is Author.DESK
+        and said.step is not UNSET
+        and said.step.proposal == digest
+    ]
+    begun = [step for step, note in passing if note.step is StepName.PASSING_ON]
+    before = max((_number_of_source(step.open_part.seen, opened) for step in begun), default=None)
+    answer = _answer_to(digest, opened, before=before)
+    if any(note.step is StepName.PASSED_ON for _, note in passing):
+        state = ProposalState.PASSED_ON
+    elif begun:
+        state = ProposalState.PASSING_ON
+    elif not is_newest:
+        state = ProposalState.OBSOLETE
+    elif answer is None:
+        state = ProposalState.WAITING
+    else:
+        state = _VERDICTS[answer.verdict]
+        if state is ProposalState.AGREED and _something_was_removed_after(answer.signed, opened):
+            # Perhaps it took the agreement back: what was deleted must not bring it to life again.
+            state = ProposalState.TAKEN_BACK
+    return Proposed(signed, content, digest, state, answer, is_newest)
+
+
+def _answer_to(digest: Digest, opened: Sequence[Opened], *, before: int | None) -> Answered | None:
+    """Return the source's newest answer to a proposal, given before passing on began."""
+    answers = [
+        Answered(signed, content, content.answer.verdict, signed.open_part.day)
+        for signed, content in opened
+        if content is not None
+        and signed.open_part.author is Author.SOURCE
+        and content.answer is not UNSET
+        and content.answer.proposal == digest
+        and (before is None or signed.open_part.number <= before)
+    ]
+    return max(answers, key=lambda answer: answer.signed.open_part.number, default=None)
+
+
+def _something_was_removed_after(answer: SignedEntry, opened: Sequence[Opened]) -> bool:
+    return any(
+        signed.open_part.author is Author.SOURCE
+        and signed.open_part.number > answer.open_part.number
+        and signed.removal is not None
+        for signed, _ in opened
+    )

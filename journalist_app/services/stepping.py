@@ -1,0 +1,96 @@
+"""Steps: where things stand, what comes next, and the working day on which the source may expect it."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+from crypto.content import Content, Kind, StepName, StepNote
+from crypto.letterhead import Letterhead
+from journalist_app.errors import (
+    DayClosedError,
+    DayPastError,
+    DayUnreadableError,
+    StepMissingError,
+    StepOverLimitError,
+)
+
+STEP_CHARS: Final = 2_000  # of the adviser's sentence, and of what comes next
+
+# What an adviser sets by hand. The other steps follow from what they do: propose, pass on, close.
+BY_HAND: Final = (
+    StepName.RECEIVED,
+    StepName.BEING_READ,
+    StepName.IN_CONVERSATION,
+    StepName.ADVICE_GIVEN,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StepForm:
+    """A step as it was typed: its name, the adviser's sentence, what is next, and the day as YYYY-MM-DD."""
+
+    step: str = ""
+    text: str = ""
+    next: str = ""
+    by: str = ""
+
+    @property
+    def is_filled(self) -> bool:
+        """Say whether a step is meant; the day alone says nothing, since one is proposed."""
+        return bool(self.step or self.text.strip() or self.next.strip())
+
+
+def content_of(form: StepForm, letterhead: Letterhead, today: date) -> Content:
+    """Return the step that a form asks for.
+
+    Raises:
+        StepMissingError: there is a sentence, and no step is chosen.
+        StepOverLimitError: the sentence or what is next is longer than 2,000 characters.
+        DayUnreadableError, DayPastError, DayClosedError: the day is none on which something can be expected.
+    """
+    if form.step not in {step.value for step in BY_HAND}:
+        raise StepMissingError
+    return Content(
+        kind=Kind.STEP,
+        text=line_of(form.text),
+        step=StepNote(
+            step=StepName(form.step),
+            next=line_of(form.next),
+            by=day_to_expect(form.by, letterhead, today),
+        ),
+    )
+
+
+def line_of(text: str) -> str:
+    """Return a sentence as it was typed, without the line ends around it.
+
+    Raises:
+        StepOverLimitError: it is longer than 2,000 characters.
+    """
+    line = text.replace("\r\n", "\n").strip()
+    if len(line) > STEP_CHARS:
+        raise StepOverLimitError
+    return line
+
+
+def day_to_expect(typed: str, letterhead: Letterhead, today: date) -> date | None:
+    """Return the day that was typed as YYYY-MM-DD; None where none was.
+
+    A source who comes back on a day on which nobody works finds nothing, and may not come back again.
+
+    Raises:
+        DayUnreadableError: it is no day.
+        DayPastError: it is over.
+        DayClosedError: the desk does not work then.
+    """
+    if not typed.strip():
+        return None
+    try:
+        day = date.fromisoformat(typed.strip())
+    except ValueError as why:
+        raise DayUnreadableError from why
+    if day < today:
+        raise DayPastError
+    if not letterhead.is_working_day(day):
+        raise DayClosedError
+    return day

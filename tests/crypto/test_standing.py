@@ -1,0 +1,352 @@
+"""Where things stand: the line of steps and the state of proposals, from a mailbox's verified entries."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+
+import pytest
+
+from crypto import chain
+from crypto.content import (
+    AnswerNote,
+    ClosingNote,
+    Content,
+    Kind,
+    ProposalNote,
+    Recipient,
+    StepName,
+    StepNote,
+    Verdict,
+    proposal_digest,
+)
+from crypto.entry import SignedEntry
+from crypto.names import NO_DIGEST, Address, Digest, EntryId, StrandId
+from crypto.open_part import Author, OpenPart
+from crypto.standing import Opened, ProposalState, Proposed, Standing, standing
+
+ADDRESS = Address(bytes(20))
+DAY = date(2026, 11, 23)
+DESK = StrandId(b"desk-one")
+
+
+@dataclass
+class Talk:
+    """A mailbox in memory: `standing` checks no signature, so none is made."""
+
+    opened: list[Opened] = field(default_factory=list)
+    day: date = DAY
+
+    def adds(self, author: Author, content: Content | None, *, has_seen: int | None = None) -> SignedEntry:
+        """Add an entry; `has_seen` is how many entries its writer had before them, all when not told."""
+        strand = DESK if author is Author.DESK else StrandId(b"")
+        before = [each for each, _ in self.opened]
+        own = [each for each in before if each.open_part.author is author]
+        seen = chain.heads(before[:has_seen])
+        part = OpenPart(
+            address=ADDRESS,
+            entry_id=EntryId(os.urandom(16)),
+            author=author,
+            strand=strand,
+            number=len(own) + 1,
+            previous=own[-1].digest if own else NO_DIGEST,
+            seen=chain.seen_by(author, seen),
+            day=self.day,
+            letterhead_serial=1,
+            payload_sha256=bytes(32),
+            commit=bytes(32),
+            speaks=content is None or content.kind is not Kind.SEEN,
+        )
+        signed = SignedEntry(part, bytes(64), 1, b"header", b"payload")
+        self.opened.append((signed, content))
+        self.day += timedelta(days=1)
+        return signed
+
+    def source(self, content: Content, **how: int) -> SignedEntry:
+        return self.adds(Author.SOURCE, content, **how)
+
+    def desk(self, content: Content, **how: int) -> SignedEntry:
+        return self.adds(Author.DESK, content, **how)
+
+    def proposes(self, text: str = "woord voor woord") -> Digest:
+        content = Content(kind=Kind.PROPOSAL, text=text, proposal=TO_SG)
+        made = self.desk(content)
+        return proposal_digest(content, address=ADDRESS, entry_id=made.open_part.entry_id)
+
+    def answers(self, verdict: Verdict, proposal: Digest, **how: int) -> SignedEntry:
+        return self.source(
+            Content(kind=Kind.ANSWER, text="", answer=AnswerNote(verdict=verdict, proposal=proposal)), **how
+        )
+
+    def steps(self, step: StepName, proposal: Digest, **more: object) -> SignedEntry:
+        note = StepNote(step=step, to="SG", proposal=proposal, **more)  # type: ignore[arg-type]
+        return self.desk(Content(kind=Kind.STEP, text="", step=note))
+
+    def removes(self, removed: SignedEntry) -> None:
+        at = next(at for at, (signed, _) in enumerate(self.opened) if signed is removed)
+        self.opened[at] = (replace(removed, header=None, removal=b"signed"), None)
+
+    def standing(self) -> Standing:
+        return standing(ADDRESS, self.opened)
+
+    def line(self) -> list[StepName]:
+        return [step.step for step in self.standing().steps]
+
+    def proposal(self) -> Proposed:
+        (found,) = self.standing().proposals
+        return found
+
+
+TO_SG = ProposalNote(recipient=Recipient.SG, name="SG", fingerprint="A" * 40)
+WORDS = Content(kind=Kind.MESSAGE, text="woorden")
+READ = Content(kind=Kind.SEEN, text="")
+CLOSING = Content(kind=Kind.CLOSING, text="Het ga je goed.", closing=ClosingNote(delete_on=date(2027, 3, 1)))
+
+
+def a_step(step: StepName, text: str = "") -> Content:
+    return Content(
+        kind=Kind.STEP, text=text, step=StepNote(step=step, next="wij bellen", by=date(2026, 12, 1))
+    )
+
+
+# ---- the line of steps
+
+
+def test_an_empty_mailbox_stands_nowhere() -> None:
+    stands = standing(ADDRESS, [])
+
+    assert (stands.steps, stands.proposals, stands.current) == ((), (), None)
+
+
+def test_what_follows_from_the_entries_is_said_once() -> None:
+    talk = Talk()
+    for content in (WORDS, WORDS):
+        talk.source(content)
+    for content in (READ, WORDS):
+        talk.desk(content)
+    talk.source(WORDS)
+    for content in (READ, WORDS):
+        talk.desk(content)
+    talk.source(READ)
+
+    steps = talk.standing().steps
+
+    assert [step.step for step in steps] == ["received", "being_read", "in_conversation"]
+    assert [step.day for step in steps] == [DAY, DAY + timedelta(2), DAY + timedelta(3)]
+    assert all(step.is_derived for step in steps)
+
+
+def test_a_step_that_was_said_stands_as_it_was_said() -> None:
+    talk = Talk()
+    talk.source(WORDS)
+    talk.desk(a_step(StepName.BEING_READ, "Wij lezen je bericht."))
+    talk.desk(READ)
+
+    step = talk.standing().current
+
+    assert step is not None
+    assert (step.step, step.text, step.next) == ("being_read", "Wij lezen je bericht.", "wij bellen")
+    assert (step.by, step.is_derived) == (date(2026, 12, 1), False)
+    assert talk.line() == ["received", "being_read"]
+
+
+def test_a_step_may_be_said_again() -> None:
+    talk = Talk()
+    talk.source(WORDS)
+    for _ in range(2):
+        talk.desk(a_step(StepName.ADVICE_GIVEN))
+
+    assert talk.line() == ["received", "advice_given", "advice_given"]
+
+
+def test_a_source_cannot_set_a_step() -> None:
+    talk = Talk()
+    talk.source(a_step(StepName.PASSED_ON))
+    talk.source(CLOSING)
+
+    assert talk.line() == ["received"]
+
+
+def test_what_does_not_open_still_came_in() -> None:
+    talk = Talk()
+    talk.removes(talk.source(WORDS))
+    talk.adds(Author.DESK, None)
+
+    assert talk.line() == ["received", "in_conversation"]
+
+
+def test_every_proposal_is_a_step_that_names_its_recipient() -> None:
+    talk = Talk()
+    talk.source(WORDS)
+    talk.proposes("een")
+    talk.proposes("twee")
+
+    steps = talk.standing().steps
+
+    assert [(step.step, step.to) for step in steps] == [
+        ("received", ""), ("proposal_made", "SG"), ("proposal_made", "SG"),
+    ]  # fmt: skip
+
+
+def test_closed_and_opened_again_by_writing() -> None:
+    talk = Talk()
+    talk.source(WORDS)
+    talk.desk(WORDS)
+    talk.desk(CLOSING)
+    closed = talk.standing().current
+    talk.source(READ)
+    still = talk.line()
+    talk.source(WORDS)
+    talk.desk(READ)
+    talk.desk(WORDS)
+
+    assert closed is not None
+    assert (closed.step, closed.text, closed.by) == ("closed", "Het ga je goed.", date(2027, 3, 1))
+    assert still == ["received", "in_conversation", "closed"]
+    assert talk.line() == [*still, "reopened", "being_read", "in_conversation"]
+
+
+def test_writing_that_crossed_the_closing_opens_it_again() -> None:
+    talk = Talk()
+    talk.source(WORDS)
+    talk.source(WORDS)
+    talk.desk(CLOSING, has_seen=1)
+
+    assert talk.line() == ["received", "closed", "reopened"]
+
+
+def test_reading_that_crossed_the_closing_does_not() -> None:
+    talk = Talk()
+    talk.source(WORDS)
+    talk.source(READ)
+    talk.desk(CLOSING, has_seen=1)
+
+    assert talk.line() == ["received", "closed"]
+
+
+def test_a_closed_mailbox_stays_closed_while_the_desk_reads() -> None:
+    talk = Talk()
+    talk.source(WORDS)
+    talk.desk(CLOSING)
+    talk.desk(READ)
+
+    assert talk.line() == ["received", "closed"]
+
+
+# ---- proposals
+
+
+def test_a_proposal_waits_for_its_answer() -> None:
+    talk = Talk()
+    digest = talk.proposes()
+    proposal = talk.proposal()
+
+    assert (proposal.state, proposal.digest, proposal.answer) == (ProposalState.WAITING, digest, None)
+    assert (proposal.day, proposal.is_newest) == (DAY, True)
+    assert proposal.entry_id == talk.opened[0][0].open_part.entry_id
+
+
+@pytest.mark.parametrize("verdict", list(Verdict))
+def test_the_newest_answer_counts(verdict: Verdict) -> None:
+    talk = Talk()
+    digest = talk.proposes()
+    for other in Verdict:
+        talk.answers(other, digest)
+    talk.answers(verdict, digest)
+
+    assert talk.proposal().state == verdict.value
+
+
+def test_an_answer_with_another_digest_is_no_answer() -> None:
+    talk = Talk()
+    talk.proposes()
+    talk.answers(Verdict.AGREED, Digest(b"x" * 32))
+
+    assert talk.proposal().state is ProposalState.WAITING
+
+
+def test_the_desk_cannot_agree_in_the_sources_place() -> None:
+    talk = Talk()
+    digest = talk.proposes()
+    talk.desk(Content(kind=Kind.ANSWER, text="", answer=AnswerNote(verdict=Verdict.AGREED, proposal=digest)))
+
+    assert talk.proposal().state is ProposalState.WAITING
+
+
+def test_a_source_cannot_propose() -> None:
+    talk = Talk()
+    talk.source(Content(kind=Kind.PROPOSAL, text="x", proposal=TO_SG))
+
+    assert talk.standing().proposals == ()
+
+
+def test_a_newer_proposal_makes_the_older_obsolete_though_it_was_agreed() -> None:
+    talk = Talk()
+    talk.answers(Verdict.AGREED, talk.proposes("een"))
+    talk.proposes("twee")
+
+    assert [each.state for each in talk.standing().proposals] == ["obsolete", "waiting"]
+    assert [each.is_newest for each in talk.standing().proposals] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("removes", "state"),
+    [
+        (lambda talk, agreed, _later: talk.removes(agreed), ProposalState.WAITING),
+        (lambda talk, _agreed, later: talk.removes(later), ProposalState.TAKEN_BACK),
+    ],
+    ids=["the agreement itself", "what came after it"],
+)
+def test_an_agreement_counts_only_while_nothing_of_it_or_after_it_is_deleted(
+    removes: Callable[[Talk, SignedEntry, SignedEntry], None], state: ProposalState
+) -> None:
+    talk = Talk()
+    digest = talk.proposes()
+    before = talk.source(WORDS)
+    agreed = talk.answers(Verdict.AGREED, digest)
+    later = talk.source(WORDS)
+    talk.removes(before)
+    assert talk.proposal().state is ProposalState.AGREED
+
+    removes(talk, agreed, later)
+
+    assert talk.proposal().state is state
+
+
+def test_taking_back_ends_when_passing_on_begins() -> None:
+    talk = Talk()
+    digest = talk.proposes()
+    agreed = talk.answers(Verdict.AGREED, digest)
+    talk.steps(StepName.PASSING_ON, digest)
+    talk.answers(Verdict.TAKEN_BACK, digest)
+    proposal = talk.proposal()
+
+    assert proposal.state is ProposalState.PASSING_ON
+    assert proposal.answer is not None
+    assert proposal.answer.signed is agreed
+
+
+def test_an_answer_that_crossed_the_passing_on_does_not_count() -> None:
+    talk = Talk()
+    digest = talk.proposes()
+    talk.answers(Verdict.TAKEN_BACK, digest)
+    talk.desk(
+        Content(kind=Kind.STEP, text="", step=StepNote(step=StepName.PASSING_ON, to="SG", proposal=digest)),
+        has_seen=1,
+    )
+
+    assert talk.proposal().answer is None
+
+
+def test_what_was_made_is_passed_on_and_what_was_delivered_has_its_day() -> None:
+    talk = Talk()
+    digest = talk.proposes()
+    talk.answers(Verdict.AGREED, digest)
+    talk.steps(StepName.PASSING_ON, digest)
+    talk.steps(StepName.PASSED_ON, digest)
+    talk.steps(StepName.PASSED_ON, digest, delivered=date(2026, 12, 3))
+    talk.proposes("later")
+
+    assert [each.state for each in talk.standing().proposals] == ["passed_on", "waiting"]
+    last = talk.standing().steps[-2]
+    assert (last.step, last.delivered, last.to) == ("passed_on", date(2026, 12, 3), "SG")
