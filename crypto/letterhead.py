@@ -156,10 +156,11 @@ class Letterhead(_Signed, frozen=True, dict=True):
         left = self.answer_working_days
         while left:
             day += timedelta(days=1)
-            left -= self._works_on(day)
+            left -= self.is_working_day(day)
         return day
 
-    def _works_on(self, day: date) -> bool:
+    def is_working_day(self, day: date) -> bool:
+        """Say whether the desk works on a day: a day of its week, not closed, and nobody away."""
         away = any(absence.since <= day <= absence.until for absence in self.absences)
         return day.weekday() in self.working_days and day not in self.closed_days and not away
 

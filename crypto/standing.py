@@ -131,6 +131,8 @@ def _steps(opened: Sequence[Opened]) -> list[StandingStep]:
                 continue
             to = content.proposal.name if content is not None and content.proposal is not UNSET else ""
             step = StandingStep(follows, part.day, part.entry_id, to=to)
+        elif line and line[-1].is_derived and line[-1].step is step.step:
+            line.pop()  # the adviser says in words what would have followed anyway
         line.append(step)
         if step.step is StepName.CLOSED and (crossing := _crossing(signed, opened)) is not None:
             # The source wrote without having seen the closing: whichever the thread shows first, it is open.

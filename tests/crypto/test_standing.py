@@ -159,6 +159,16 @@ def test_a_step_may_be_said_again() -> None:
     assert talk.line() == ["received", "advice_given", "advice_given"]
 
 
+def test_what_follows_gives_way_to_the_same_step_in_words() -> None:
+    talk = Talk()
+    talk.source(WORDS)
+    talk.desk(WORDS)
+    talk.desk(a_step(StepName.IN_CONVERSATION, "Wij praten verder."))
+    talk.desk(a_step(StepName.IN_CONVERSATION, "Nog altijd."))
+
+    assert [step.text for step in talk.standing().steps] == ["", "Wij praten verder.", "Nog altijd."]
+
+
 def test_a_source_cannot_set_a_step() -> None:
     talk = Talk()
     talk.source(a_step(StepName.PASSED_ON))

@@ -596,3 +596,72 @@ def test_too_much_in_a_small_form_is_refused(browser: Browser) -> None:
 
 def test_another_method_is_refused(browser: Browser) -> None:
     assert browser.client.put("/unlock", headers=browser.headers).status_code == 405
+
+
+# ---- steps
+
+
+def step_fields(page: TestResponse, text: str, **step: str) -> dict[str, object]:
+    return {**answer_fields(page, text), **step}
+
+
+def test_a_step_stands_on_top_of_the_conversation(world: World, browser: Browser) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    browser.unlock()
+    where = f"/mailbox/{source.address}"
+    page = browser.get(where)
+    expected = world.letterhead.expect_by(TODAY).isoformat()
+    assert f'name="by" type="date" value="{expected}"' in page.text
+
+    sent = browser.answer(
+        where,
+        step_fields(page, " ", step="advice_given", step_text="<b>raad</b>", next="Bel ons.", by=expected),
+    )
+    shown = browser.get(where).text
+
+    assert sent.status_code == 303
+    assert shown.index("Where things stand") < shown.index("The source wrote")
+    assert "Advice given" in shown
+    assert "&lt;b&gt;raad&lt;/b&gt;" in shown
+    assert "To expect by" in shown
+
+
+@pytest.mark.parametrize(
+    ("step", "sentence"),
+    [
+        ({"next": "iets"}, "Choose a step for what you wrote"),
+        ({"step": "received", "step_text": "x" * 2001}, "is too long"),
+        ({"step": "received", "by": "morgen"}, "This is no day"),
+        ({"step": "received", "by": "2020-01-01"}, "This day is over"),
+        ({"step": "received", "by": "2026-11-25"}, "does not work on this day"),
+    ],
+)
+def test_a_step_that_cannot_be_sent_comes_back_with_what_was_typed(
+    world: World, browser: Browser, step: dict[str, str], sentence: str
+) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    browser.unlock()
+    where = f"/mailbox/{source.address}"
+
+    refused = browser.answer(where, step_fields(browser.get(where), "mijn antwoord", **step))
+
+    assert refused.status_code == 422
+    assert sentence in refused.text
+    assert "mijn antwoord" in refused.text
+    assert all(html.escape(typed) in refused.text for typed in step.values())
+    assert '<details class="step-fields" open>' in refused.text
+
+
+def test_a_step_form_without_its_id_is_refused(world: World, browser: Browser) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    browser.unlock()
+    where = f"/mailbox/{source.address}"
+    fields = step_fields(browser.get(where), "mijn antwoord", step="received", step_id="x")
+
+    refused = browser.answer(where, fields)
+
+    assert refused.status_code == 400
+    assert "mijn antwoord" in refused.text
