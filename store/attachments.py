@@ -1,26 +1,25 @@
 """Attachments: written in chunks while they arrive, pending until an entry adopts them, read in chunks."""
 
+import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import bindparam, insert, select, update
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from store.doom import doom_attachments_where
 from store.engine import Store
 from store.errors import AttachmentMissingError, EntryExistsError, MailboxMissingError, QuotaError
+from store.prepared import Prepared, roll_back
 from store.quota import Quota, room
 from store.schema import (
     CHUNK_BYTES,
-    SHIELD,
     AttachmentRow,
     ChunkRow,
     MailboxRow,
     SealedRow,
-    new_id,
 )
-from store.sealing import count_in_store
+from store.sealing import keep
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +32,7 @@ class Attachment:
     chunks: int
 
 
-_ADOPTED = (
+_ADOPTED = Prepared(
     select(AttachmentRow.entry_id, AttachmentRow.attachment_id, SealedRow.header, AttachmentRow.chunks)
     .join(SealedRow, SealedRow.id == AttachmentRow.id)
     .where(
@@ -42,7 +41,7 @@ _ADOPTED = (
         AttachmentRow.half_hour.is_(None),
     )
 )
-_CHUNK = (
+_CHUNK = Prepared(
     select(SealedRow.payload)
     .join(ChunkRow, ChunkRow.id == SealedRow.id)
     .join(AttachmentRow, AttachmentRow.id == ChunkRow.attachment)
@@ -54,21 +53,27 @@ _CHUNK = (
     )
 )
 
-# The statements of `add_chunk`, made once: building them took longer than running them.
-_NEXT_OF = select(AttachmentRow.id, AttachmentRow.address).where(
-    AttachmentRow.attachment_id == bindparam("attachment_id"),
-    AttachmentRow.chunks == bindparam("number"),
-    AttachmentRow.is_whole.is_(False),
+_BEGIN = Prepared(insert(AttachmentRow))
+_NEXT_OF = Prepared(
+    select(AttachmentRow.id, AttachmentRow.address).where(
+        AttachmentRow.attachment_id == bindparam("attachment_id"),
+        AttachmentRow.chunks == bindparam("number"),
+        AttachmentRow.is_whole.is_(False),
+    )
 )
-_ADD_SEALED = insert(SealedRow)
-_ADD_CHUNK = insert(ChunkRow)
-_COUNT_CHUNK = (
+_ADD_CHUNK = Prepared(insert(ChunkRow))
+_COUNT_CHUNK = Prepared(
     update(AttachmentRow).where(AttachmentRow.id == bindparam("row")).values(chunks=AttachmentRow.chunks + 1)
 )
-_COUNT_IN_MAILBOX = (
+_COUNT_IN_MAILBOX = Prepared(
     update(MailboxRow)
     .where(MailboxRow.address == bindparam("of"))
     .values(bytes=MailboxRow.bytes + bindparam("more"))
+)
+_FINISH = Prepared(
+    update(AttachmentRow)
+    .where(AttachmentRow.attachment_id == bindparam("of"), AttachmentRow.half_hour.is_not(None))
+    .values(is_whole=True)
 )
 
 
@@ -81,13 +86,11 @@ def begin(  # noqa: PLR0913  # the columns of the attachment, by name
         EntryExistsError: there is an attachment of this id.
         MailboxMissingError: there is no such mailbox.
     """
-    _count(session, address, len(header))
-    row = new_id()
-    sealed = {"id": row, "size": len(header), "shield": SHIELD, "header": header}
-    session.connection().execute(insert(SealedRow), sealed)
+    _count_in_mailbox(session, address, len(header))
+    row = keep(session, header=header)
     try:
-        session.connection().execute(
-            insert(AttachmentRow),
+        _BEGIN.run(
+            session,
             {
                 "id": row,
                 "address": address,
@@ -98,8 +101,8 @@ def begin(  # noqa: PLR0913  # the columns of the attachment, by name
                 "half_hour": half_hour,
             },
         )
-    except IntegrityError as why:
-        session.rollback()
+    except sqlite3.IntegrityError as why:
+        roll_back(session)
         raise EntryExistsError("there is an attachment of this id already") from why
 
 
@@ -114,20 +117,16 @@ def add_chunk(
     """
     if len(ciphertext) > CHUNK_BYTES:
         raise ValueError("a chunk is larger than CHUNK_BYTES")
-    connection = session.connection()
-    attachment = connection.execute(
-        _NEXT_OF, {"attachment_id": attachment_id, "number": number}
-    ).one_or_none()
+    attachment = _NEXT_OF.first(session, {"attachment_id": attachment_id, "number": number})
     if attachment is None:
         raise AttachmentMissingError("no such attachment is pending, or this is not its next chunk")
-    if quota is not None and room(session, attachment.address, quota) < len(ciphertext):
+    row, address = attachment
+    if quota is not None and room(session, address, quota) < len(ciphertext):
         raise QuotaError("no room is left for files")
-    row = new_id()
-    sealed = {"id": row, "size": len(ciphertext), "shield": SHIELD, "payload": ciphertext}
-    connection.execute(_ADD_SEALED, sealed)
-    connection.execute(_ADD_CHUNK, {"id": row, "attachment": attachment.id, "number": number})
-    connection.execute(_COUNT_CHUNK, {"row": attachment.id})
-    _count(session, attachment.address, len(ciphertext))
+    chunk = {"id": keep(session, payload=ciphertext), "attachment": row, "number": number}
+    _ADD_CHUNK.run(session, chunk)
+    _COUNT_CHUNK.run(session, {"row": row})
+    _count_in_mailbox(session, address, len(ciphertext))
 
 
 def finish(session: Session, attachment_id: bytes) -> None:
@@ -136,12 +135,7 @@ def finish(session: Session, attachment_id: bytes) -> None:
     Raises:
         AttachmentMissingError: no such attachment is pending.
     """
-    finished = session.connection().execute(
-        update(AttachmentRow)
-        .where(AttachmentRow.attachment_id == attachment_id, AttachmentRow.half_hour.is_not(None))
-        .values(is_whole=True)
-    )
-    if finished.rowcount == 0:
+    if _FINISH.run(session, {"of": attachment_id}) == 0:
         raise AttachmentMissingError("no such attachment is pending")
 
 
@@ -213,7 +207,7 @@ class ChunkWriter:
 
 def find(session: Session, address: bytes, attachment_id: bytes) -> Attachment | None:
     """Return an adopted attachment of a mailbox, if it is there."""
-    row = session.execute(_ADOPTED, {"address": address, "attachment_id": attachment_id}).one_or_none()
+    row = _ADOPTED.first(session, {"address": address, "attachment_id": attachment_id})
     return None if row is None else Attachment(*row)
 
 
@@ -229,16 +223,14 @@ def read_chunks(store: Store, address: bytes, attachment_id: bytes) -> Iterator[
         raise AttachmentMissingError("the mailbox holds no such attachment")
     for number in range(attachment.chunks):
         with store.reading() as session:
-            chunk = session.scalar(
-                _CHUNK, {"address": address, "attachment_id": attachment_id, "number": number}
+            chunk = _CHUNK.first(
+                session, {"address": address, "attachment_id": attachment_id, "number": number}
             )
-        if chunk is None:
+        if chunk is None or chunk[0] is None:
             raise AttachmentMissingError("the attachment was removed while it was read")
-        yield chunk
+        yield chunk[0]
 
 
-def _count(session: Session, address: bytes, more: int) -> None:
-    counted = session.connection().execute(_COUNT_IN_MAILBOX, {"of": address, "more": more})
-    if counted.rowcount == 0:
+def _count_in_mailbox(session: Session, address: bytes, more: int) -> None:
+    if _COUNT_IN_MAILBOX.run(session, {"of": address, "more": more}) == 0:
         raise MailboxMissingError("there is no such mailbox")
-    count_in_store(session, more)

@@ -41,7 +41,7 @@ class Store:
         self._wait_seconds = wait_seconds
         self._readers = _engine(path, _read_connection, connections=_READERS, wait_seconds=wait_seconds)
         self._writer = _engine(path, _write_connection, connections=1, wait_seconds=wait_seconds)
-        event.listen(self._readers, "begin", _begin_reading)
+        event.listen(self._readers, "begin", self._begin_reading)
         event.listen(self._writer, "begin", self._begin_writing)
         # POSIX locks do not survive a fork, yet SQLite in the child would believe that it holds them
         this = weakref.ref(self)
@@ -56,8 +56,10 @@ class Store:
         """
         with translating(self.path):
             self._look()
-            with self._readers.connect() as connection, self._session(connection) as session:
-                yield session
+            with self._readers.connect() as connection:
+                self._begin_reading(connection)
+                with self._session(connection) as session:
+                    yield session
 
     @contextmanager
     def writing(self, *, durable: bool = True) -> Iterator[Session]:
@@ -72,10 +74,13 @@ class Store:
         with translating(self.path):
             self._look()
             with self._writer.connect() as connection:
-                _driver(connection).execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+                driver = _driver(connection)
+                driver.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+                self._begin_writing(connection)
                 with self._session(connection) as session:
                     yield session
                     session.commit()
+                    driver.commit()  # SQLAlchemy commits only what was begun through it
 
     def checkpoint(self) -> bool:
         """Try to move the journal into the file and empty it; say whether it is empty now."""
@@ -110,11 +115,19 @@ class Store:
         self._readers.dispose()
         self._writer.dispose()
 
+    def _begin_reading(self, connection: Connection) -> None:
+        driver = _driver(connection)
+        if not driver.in_transaction:  # begun by us already: SQLAlchemy begins its own within
+            driver.execute("BEGIN")
+
     def _begin_writing(self, connection: Connection) -> None:
-        _in_turn(_driver(connection), "BEGIN IMMEDIATE", self._wait_seconds)
+        driver = _driver(connection)
+        if not driver.in_transaction:
+            _in_turn(driver, "BEGIN IMMEDIATE", self._wait_seconds)
 
     def _session(self, connection: Connection) -> Session:
-        return Session(connection, autoflush=False, expire_on_commit=False, info={"path": self.path})
+        info = {"path": self.path, "driver": _driver(connection)}
+        return Session(connection, autoflush=False, expire_on_commit=False, info=info)
 
     def _look(self) -> None:
         """See that the file is the one our connections have open: one moved away would swallow entries."""
@@ -224,10 +237,6 @@ def _driver(connection: Connection) -> sqlite3.Connection:
     if not isinstance(driver, sqlite3.Connection):
         raise TypeError("the store's engine is made for sqlite3")
     return driver
-
-
-def _begin_reading(connection: Connection) -> None:
-    _driver(connection).execute("BEGIN")
 
 
 def _in_turn(driver: sqlite3.Connection, statement: str, wait_seconds: float) -> None:

@@ -1,11 +1,11 @@
 """Entries: appended to a strand, read, removed."""
 
+import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
 from sqlalchemy import Date, bindparam, func, insert, select, update
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from store.doom import doom_attachments, doom_entries
@@ -15,12 +15,15 @@ from store.errors import (
     EntryMissingError,
     HeadMovedError,
     MailboxMissingError,
+    StoreDamagedError,
     StoreError,
 )
-from store.schema import SHIELD, AttachmentRow, EntryRow, HeadRow, MailboxRow, SealedRow, new_id
-from store.sealing import count_in_store
+from store.prepared import Prepared, roll_back
+from store.schema import AttachmentRow, EntryRow, HeadRow, MailboxRow, SealedRow, new_id
+from store.sealing import keep
 
 SOURCE, DESK = 0, 1  # authors
+_DIGEST_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,15 @@ class Stored:
     removal: bytes | None = field(repr=False)
     header: bytes | None = field(repr=False)
     payload: bytes | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a strand ends: number and digest of its head (0 and zeros without one), and how full it is."""
+
+    mailbox_bytes: int
+    number: int
+    digest: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +83,27 @@ _STORED = (
     .outerjoin(SealedRow, SealedRow.id == EntryRow.id)
     .where(EntryRow.address == bindparam("address"))
 )
-_OF_MAILBOX = _STORED.order_by(EntryRow.author, EntryRow.strand, EntryRow.number)
-_FIND = _STORED.where(EntryRow.entry_id == bindparam("entry_id"))
-_HEADS = (
+_OF_MAILBOX = Prepared(_STORED.order_by(EntryRow.author, EntryRow.strand, EntryRow.number))
+_FIND = Prepared(_STORED.where(EntryRow.entry_id == bindparam("entry_id")))
+_HEADS = Prepared(
     select(HeadRow.author, HeadRow.strand, HeadRow.number, HeadRow.digest)
     .where(HeadRow.address == bindparam("address"))
     .order_by(HeadRow.author, HeadRow.strand)
+)
+_PLACE = Prepared(
+    select(MailboxRow.bytes, HeadRow.number, HeadRow.digest)
+    .outerjoin(
+        HeadRow,
+        (HeadRow.address == MailboxRow.address)
+        & (HeadRow.author == bindparam("author"))
+        & (HeadRow.strand == bindparam("strand")),
+    )
+    .where(MailboxRow.address == bindparam("address"))
+)
+_IS_KNOWN = Prepared(
+    select(EntryRow.id).where(
+        EntryRow.address == bindparam("address"), EntryRow.entry_id == bindparam("entry_id")
+    )
 )
 _ALL_HEADS = select(HeadRow.address, HeadRow.strand, HeadRow.number, HeadRow.digest)
 _SEALED_BYTES = (
@@ -86,16 +113,17 @@ _SEALED_BYTES = (
 )
 _RESTING = select(MailboxRow.address).where(MailboxRow.waiting_since.is_(None))
 
-# The statements of `append`, made once: it is the hot path.
 _TODAY = bindparam("today", type_=Date())
-_COUNT_SILENTLY = (
+_COUNTED = (
     update(MailboxRow)
     .where(MailboxRow.address == bindparam("of"))
     .values(bytes=MailboxRow.bytes + bindparam("more"), last_day=_TODAY, last_author=bindparam("writer"))
 )
-_COUNT_WAITING = _COUNT_SILENTLY.values(waiting_since=func.coalesce(MailboxRow.waiting_since, _TODAY))
-_COUNT_ANSWERED = _COUNT_SILENTLY.values(waiting_since=None)
-_MOVE_HEAD = (
+_COUNT_SILENTLY = Prepared(_COUNTED)
+_COUNT_WAITING = Prepared(_COUNTED.values(waiting_since=func.coalesce(MailboxRow.waiting_since, _TODAY)))
+_COUNT_ANSWERED = Prepared(_COUNTED.values(waiting_since=None))
+_FIRST_HEAD = Prepared(insert(HeadRow))
+_MOVE_HEAD = Prepared(
     update(HeadRow)
     .where(
         HeadRow.address == bindparam("of"),
@@ -106,9 +134,7 @@ _MOVE_HEAD = (
     )
     .values(number=bindparam("after"), digest=bindparam("newest"))
 )
-_FIRST_HEAD = insert(HeadRow)
-_ADD_SEALED = insert(SealedRow)
-_ADD_ENTRY = insert(EntryRow)
+_ADD_ENTRY = Prepared(insert(EntryRow))
 
 
 def append(  # noqa: PLR0913  # the columns of the entry, by name
@@ -160,25 +186,42 @@ def append(  # noqa: PLR0913  # the columns of the entry, by name
         _move_head(session, columns, previous)
         _insert(session, columns, header, payload)
         _adopt(session, address, entry_id, attachment_ids)
-    except (StoreError, IntegrityError):
-        session.rollback()  # whatever the caller does with the refusal, no half of an entry is ever committed
+    except (StoreError, sqlite3.IntegrityError):
+        roll_back(session)  # whatever the caller does with the refusal, no half of an entry is ever committed
         raise
 
 
 def of_mailbox(session: Session, address: bytes) -> Sequence[Stored]:
     """Return a mailbox's entries, tombstones too, in the order of author, strand and number."""
-    return [Stored(*tuple(row)) for row in session.connection().execute(_OF_MAILBOX, {"address": address})]
+    return [Stored(*row) for row in _OF_MAILBOX.all(session, {"address": address})]
 
 
 def find(session: Session, address: bytes, entry_id: bytes) -> Stored | None:
     """Return one entry of a mailbox, if it is there."""
-    row = session.connection().execute(_FIND, {"address": address, "entry_id": entry_id}).one_or_none()
-    return None if row is None else Stored(*tuple(row))
+    row = _FIND.first(session, {"address": address, "entry_id": entry_id})
+    return None if row is None else Stored(*row)
 
 
 def heads(session: Session, address: bytes) -> Sequence[Head]:
     """Return the head of each strand in a mailbox."""
-    return [Head(*row) for row in session.connection().execute(_HEADS, {"address": address})]
+    return [Head(*row) for row in _HEADS.all(session, {"address": address})]
+
+
+def place(session: Session, address: bytes, author: int, strand: bytes) -> Place | None:
+    """Return where a strand's next entry comes, if there is such a mailbox: all that a writer must know.
+
+    Raises:
+        StoreDamagedError: no writer of ours has such a head, and there is no place after it.
+    """
+    row = _PLACE.first(session, {"address": address, "author": author, "strand": strand})
+    if row is None:
+        return None
+    mailbox_bytes, number, digest = row
+    if number is None:
+        return Place(mailbox_bytes, 0, bytes(_DIGEST_BYTES))
+    if number < 1:
+        raise StoreDamagedError("the store names an impossible head")
+    return Place(mailbox_bytes, number, digest)
 
 
 def all_heads(session: Session) -> Iterator[tuple[bytes, bytes, int, bytes]]:
@@ -220,28 +263,24 @@ def remove(session: Session, address: bytes, entry_id: bytes, *, removal: bytes)
 def _count(session: Session, columns: dict[str, object], more: int, *, speaks: bool) -> None:
     author = columns["author"]
     spoken = _COUNT_WAITING if author == SOURCE else _COUNT_ANSWERED
-    counted = session.connection().execute(
-        spoken if speaks else _COUNT_SILENTLY,
-        {"of": columns["address"], "today": columns["day"], "more": more, "writer": author},
+    counted = (spoken if speaks else _COUNT_SILENTLY).run(
+        session, {"of": columns["address"], "today": columns["day"], "more": more, "writer": author}
     )
-    if counted.rowcount == 0:
+    if counted == 0:
         raise MailboxMissingError("there is no such mailbox")
-    count_in_store(session, more)
 
 
 def _move_head(session: Session, columns: dict[str, object], previous: bytes) -> None:
     """Compare and set: the database moves the head only from where the writer saw it."""
-    of = {"address": columns["address"], "author": columns["author"], "strand": columns["strand"]}
     if columns["number"] == 1:
+        of = {name: columns[name] for name in ("address", "author", "strand", "digest")}
         try:
-            session.connection().execute(
-                _FIRST_HEAD, {"id": new_id(), **of, "number": 1, "digest": columns["digest"]}
-            )
-        except IntegrityError as why:
+            _FIRST_HEAD.run(session, {"id": new_id(), **of, "number": 1})
+        except sqlite3.IntegrityError as why:
             raise _refused(session, columns) from why
         return
-    moved = session.connection().execute(
-        _MOVE_HEAD,
+    moved = _MOVE_HEAD.run(
+        session,
         {
             "of": columns["address"],
             "writer": columns["author"],
@@ -251,28 +290,18 @@ def _move_head(session: Session, columns: dict[str, object], previous: bytes) ->
             "previous": previous,
         },
     )
-    if moved.rowcount == 0:
+    if moved == 0:
         raise _refused(session, columns)
 
 
 def _insert(session: Session, columns: dict[str, object], header: bytes, payload: bytes) -> None:
-    row = new_id()
+    row = keep(session, header=header, payload=payload)
     try:
-        session.connection().execute(_ADD_ENTRY, {"id": row, **columns})
-    except IntegrityError as why:
+        _ADD_ENTRY.run(session, {"id": row, **columns})
+    except sqlite3.IntegrityError as why:
         if _is_known(session, columns):
             raise _exists() from why
         raise
-    session.connection().execute(
-        _ADD_SEALED,
-        {
-            "id": row,
-            "size": len(header) + len(payload),
-            "shield": SHIELD,
-            "header": header,
-            "payload": payload,
-        },
-    )
 
 
 def _refused(session: Session, columns: dict[str, object]) -> StoreError:
@@ -281,10 +310,8 @@ def _refused(session: Session, columns: dict[str, object]) -> StoreError:
 
 
 def _is_known(session: Session, columns: dict[str, object]) -> bool:
-    known = select(EntryRow.id).where(
-        EntryRow.address == columns["address"], EntryRow.entry_id == columns["entry_id"]
-    )
-    return session.scalar(known) is not None
+    of = {"address": columns["address"], "entry_id": columns["entry_id"]}
+    return _IS_KNOWN.first(session, of) is not None
 
 
 def _exists() -> EntryExistsError:

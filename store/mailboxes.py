@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from store import ledger, orders, records
 from store.doom import doom_attachments, doom_entries
 from store.errors import MailboxEndedError, MailboxMissingError
+from store.prepared import Prepared
 from store.schema import AttachmentRow, EndedRow, EntryRow, HeadRow, MailboxRow, new_id
 
 
@@ -64,7 +65,7 @@ _MAILBOX = select(
     MailboxRow.last_day,
     MailboxRow.last_author,
 )
-_FIND = _MAILBOX.where(MailboxRow.address == bindparam("address"))
+_FIND = Prepared(_MAILBOX.where(MailboxRow.address == bindparam("address")))
 _ENDED = select(
     EndedRow.address, EndedRow.recipient, EndedRow.verify_key, EndedRow.statement, EndedRow.day
 ).order_by(EndedRow.address)
@@ -104,7 +105,7 @@ def open_mailbox(session: Session, *, address: bytes, recipient: bytes, verify_k
 
 def find(session: Session, address: bytes) -> Mailbox | None:
     """Return the mailbox of an address (20 bytes), if there is one."""
-    row = session.connection().execute(_FIND, {"address": address}).one_or_none()
+    row = _FIND.first(session, {"address": address})
     return None if row is None else Mailbox(*row)
 
 

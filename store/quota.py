@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
+from store.prepared import Prepared
 from store.schema import MailboxRow, UsageRow
 
 
@@ -18,8 +19,11 @@ class Quota:
     reserve_bytes: int
 
 
-_IN_MAILBOX = select(MailboxRow.bytes).where(MailboxRow.address == bindparam("address"))
-_IN_STORE = select(UsageRow.bytes)
+_TAKEN = Prepared(
+    select(MailboxRow.bytes, UsageRow.bytes.label("in_store")).where(
+        MailboxRow.address == bindparam("address"), UsageRow.id == 1
+    )
+)
 
 
 def room(session: Session, address: bytes, quota: Quota) -> int:
@@ -27,8 +31,9 @@ def room(session: Session, address: bytes, quota: Quota) -> int:
 
     Asked in the transaction that writes a chunk it is exact: uploads that race cannot pass it together.
     """
-    in_mailbox = session.connection().scalar(_IN_MAILBOX, {"address": address}) or 0
-    in_store = session.connection().scalar(_IN_STORE) or 0
+    in_mailbox: int
+    in_store: int
+    in_mailbox, in_store = _TAKEN.first(session, {"address": address}) or (0, 0)
     disk = os.statvfs(session.info["path"])
     return max(
         0,

@@ -3,13 +3,13 @@
 from sqlalchemy import bindparam, func, insert, update
 from sqlalchemy.orm import Session
 
+from store.prepared import Prepared
 from store.schema import NO_BYTES, SHIELD, SealedRow, UsageRow, new_id
 
 KEPT = func.coalesce(SealedRow.header, NO_BYTES)  # of what stands there as a whole; see `keep`
 
-# Made once: building a statement takes longer than running it.
-_ADD = insert(SealedRow)
-_COUNT_IN_STORE = update(UsageRow).values(bytes=UsageRow.bytes + bindparam("more"))
+_ADD = Prepared(insert(SealedRow))
+_COUNT_IN_STORE = Prepared(update(UsageRow).values(bytes=UsageRow.bytes + bindparam("more")))
 
 
 def keep(session: Session, *, header: bytes | None = None, payload: bytes | None = None) -> int:
@@ -19,13 +19,11 @@ def keep(session: Session, *, header: bytes | None = None, payload: bytes | None
     """
     row = new_id()
     size = len(header or b"") + len(payload or b"")
-    session.connection().execute(
-        _ADD, {"id": row, "size": size, "shield": SHIELD, "header": header, "payload": payload}
-    )
+    _ADD.run(session, {"id": row, "size": size, "shield": SHIELD, "header": header, "payload": payload})
     count_in_store(session, size)
     return row
 
 
 def count_in_store(session: Session, more: int) -> None:
     """Count bytes that were added to what the store holds; sweeping counts them off."""
-    session.connection().execute(_COUNT_IN_STORE, {"more": more})
+    _COUNT_IN_STORE.run(session, {"more": more})

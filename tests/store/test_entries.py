@@ -3,10 +3,10 @@ import os
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
+from sqlite3 import IntegrityError
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
 
 from store import attachments, entries, mailboxes, purge
 from store.engine import Store, open_store
