@@ -10,13 +10,17 @@ from sqlalchemy import text
 
 from store import attachments, entries, mailboxes, purge
 from store.engine import Store, open_store
+from store.entries import Place
 from store.errors import (
     AttachmentMissingError,
     EntryExistsError,
     EntryMissingError,
     HeadMovedError,
     MailboxMissingError,
+    StoreDamagedError,
 )
+from store.prepared import roll_back
+from store.sealing import keep
 from tests.store.factories import DAY, NOW, a_mailbox, an_entry, an_upload, rows, usage
 
 
@@ -275,3 +279,60 @@ def test_row_ids_do_not_follow_the_order_of_arrival(store: Store, address: bytes
     rising = Counter(a < b for a, b in pairwise(ids))
     assert 5 < rising[True] < 35
     assert max(ids) < 2**63
+
+
+def place_of(store: Store, address: bytes, author: int = entries.SOURCE, strand: bytes = b"") -> Place | None:
+    with store.reading() as session:
+        return entries.place(session, address, author, strand)
+
+
+def test_a_writer_is_told_its_place_in_one_question(store: Store, address: bytes) -> None:
+    assert Place(0, 0, bytes(32)) == place_of(store, address)
+    an_entry(store, address, header=bytes(10), payload=bytes(20))
+    an_entry(store, address, author=entries.DESK, strand=b"strand-1", header=b"", payload=bytes(5))
+    with store.reading() as session:
+        desk, source = sorted(entries.heads(session, address), key=lambda head: head.author, reverse=True)
+    assert Place(35, 1, source.digest) == place_of(store, address)
+    assert Place(35, 1, desk.digest) == place_of(store, address, entries.DESK, b"strand-1")
+    assert Place(35, 0, bytes(32)) == place_of(store, address, entries.DESK, b"strand-2")
+
+
+def test_there_is_no_place_without_a_mailbox(store: Store) -> None:
+    assert place_of(store, os.urandom(20)) is None
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "'one'", "x'00'"])
+def test_there_is_no_place_after_a_head_that_no_writer_made(
+    store: Store, address: bytes, number: str
+) -> None:
+    an_entry(store, address)
+    with store.writing() as session:
+        session.execute(text(f"UPDATE head SET number = {number}"))  # noqa: S608  # our own words
+    with pytest.raises(StoreDamagedError):
+        place_of(store, address)
+
+
+def test_what_comes_after_a_refusal_in_one_session_is_kept_or_undone_together(
+    store: Store, address: bytes
+) -> None:
+    def refuse_and_go_on(*, fail: bool) -> None:
+        with store.writing() as session:
+            with pytest.raises(MailboxMissingError):
+                attachments.begin(
+                    session,
+                    address=os.urandom(20),
+                    entry_id=os.urandom(16),
+                    attachment_id=os.urandom(16),
+                    header=b"header",
+                    half_hour=1,
+                )
+            roll_back(session)
+            keep(session, header=b"after the refusal")
+            if fail:
+                raise KeyError
+
+    with pytest.raises(KeyError):
+        refuse_and_go_on(fail=True)
+    assert (0, 0) == (rows(store, "sealed"), usage(store))
+    refuse_and_go_on(fail=False)
+    assert (1, 17) == (rows(store, "sealed"), usage(store))
