@@ -15,9 +15,10 @@ from itertools import pairwise
 
 from crypto.entry import SignedEntry
 from crypto.errors import ForgedError, MalformedError
+from crypto.heads import Heads
 from crypto.names import Address, Digest, EntryId, StrandId
 from crypto.open_part import Author
-from crypto.removal import Heads, verify_removal
+from crypto.removal import verify_removal
 from crypto.signing import check_signature, key_of
 from crypto.strand import StrandKey
 

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Annotated, Final, Literal, Self, get_args
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from crypto.age import PQRecipient
 from crypto.errors import ForgedError, LetterheadRefusal, LetterheadRefusedError, MalformedError
@@ -23,7 +23,10 @@ from crypto.strand import StrandKey
 
 VERSION: Final = 1
 SALT_BYTES: Final = 16
+RETENTION_DAYS: Final = 90  # where the letterhead names no other
 _ABSENCE_DAYS_MAX: Final = 366
+_YEAR: Final = 366
+_PUBLIC_KEY_LINES: Final = ("-----BEGIN PGP PUBLIC KEY BLOCK-----\n", "-----END PGP PUBLIC KEY BLOCK-----\n")
 _TRUSTED_COMMENT: Final = "steunpunt/v1/letterhead"
 
 _Language = Literal["nl", "en"]
@@ -111,6 +114,8 @@ class Letterhead(_Signed, frozen=True, dict=True):
     talk: dict[_Language, _Text]
     secrecy_limits: dict[_Language, tuple[_Text, ...]]
     reports: tuple[Report, ...] = ()
+    openpgp_key: Annotated[str, Meta(max_length=100_000)] | UnsetType = UNSET  # ASCII armour, a public key
+    retention_days: Annotated[int, Meta(ge=1, le=3650)] | UnsetType = UNSET
 
     def to_bytes(self) -> bytes:
         """Write the letterhead as JSON, without white space, fields in the order of this class."""
@@ -148,21 +153,45 @@ class Letterhead(_Signed, frozen=True, dict=True):
             }
         )
 
+    @property
+    def deletes_after_days(self) -> int:
+        """Return how many days after it was closed a mailbox is deleted."""
+        return RETENTION_DAYS if self.retention_days is UNSET else self.retention_days
+
+    def successor(self, **changes: object) -> Self:
+        """Return the letterhead that comes after this one, with these fields changed; `sign` judges it."""
+        return msgspec.structs.replace(self, serial=self.serial + 1, **changes)
+
     def expect_by(self, day: date) -> date:
         """Return the day by which something that comes in on `day` has its answer.
 
         Only days after `day` count on which the desk works: closed days and absences are skipped.
         """
-        left = self.answer_working_days
-        while left:
+        return self.working_days_after(day, self.answer_working_days)
+
+    def working_days_after(self, day: date, count: int) -> date:
+        """Return the `count`-th working day after a day, or the last day of the calendar, in year 9999."""
+        while count > 0 and day < date.max:
             day += timedelta(days=1)
-            left -= self.is_working_day(day)
+            count -= self.is_working_day(day)
         return day
 
+    def working_days_between(self, earlier: date, later: date) -> int:
+        """Return how many working days lie after `earlier`, up to and including `later`; 0 in reverse."""
+        days = (earlier + timedelta(days=ahead) for ahead in range(1, (later - earlier).days + 1))
+        return sum(map(self.is_working_day, days))
+
     def is_working_day(self, day: date) -> bool:
-        """Say whether the desk works on a day: a day of its week, not closed, and nobody away."""
-        away = any(absence.since <= day <= absence.until for absence in self.absences)
-        return day.weekday() in self.working_days and day not in self.closed_days and not away
+        """Tell whether the desk works on a day: of its week, not closed, and nobody is away."""
+        return (
+            day.weekday() in self.working_days
+            and day not in self._closed
+            and not any(absence.since <= day <= absence.until for absence in self.absences)
+        )
+
+    @cached_property
+    def _closed(self) -> frozenset[date]:
+        return frozenset(self.closed_days)
 
 
 def sign(letterhead: Letterhead, desk_key: SecretKey) -> tuple[bytes, bytes]:
@@ -239,6 +268,23 @@ def _require_sense(letterhead: Letterhead) -> None:
         raise MalformedError
     for epoch in letterhead.epochs:
         PQRecipient.from_text(epoch.recipient)
+    if letterhead.openpgp_key is not UNSET:
+        _require_public_key(letterhead.openpgp_key, letterhead.openpgp_fingerprint)
+    first = letterhead.issued.toordinal() + 1
+    soon = range(first, min(first + _YEAR, date.max.toordinal() + 1))
+    if not any(letterhead.is_working_day(date.fromordinal(day)) for day in soon):
+        raise MalformedError  # a calendar with no working day: nothing could be promised by any day
+
+
+def _require_public_key(armoured: str, fingerprint: str | None) -> None:
+    """Refuse what is no public key at a glance, or has no fingerprint to be judged by.
+
+    It is never parsed here: who uses it compares its fingerprint.
+    """
+    begin, end = _PUBLIC_KEY_LINES
+    is_armour = armoured.startswith(begin) and armoured.endswith(end) and armoured.isascii()
+    if not is_armour or fingerprint is None:
+        raise MalformedError
 
 
 def _comment(serial: int) -> str:

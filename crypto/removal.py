@@ -7,8 +7,9 @@ from typing import Final
 
 from crypto.errors import ForgedError, MalformedError
 from crypto.framing import frame, unframe
+from crypto.heads import Heads, heads_from_bytes, heads_to_bytes
 from crypto.mailbox_keys import certify
-from crypto.names import DIGEST_BYTES, SOURCE_STRAND, STRAND_ID_BYTES, Address, Digest, StrandId
+from crypto.names import Address, Digest, StrandId
 from crypto.open_part import Author, OpenPart, author_from_bytes, day_from_bytes, day_to_bytes
 from crypto.signing import Writer, check_signature, key_of
 from crypto.strand import StrandKey
@@ -17,10 +18,6 @@ _REMOVAL: Final = b"steunpunt/v1/removal"
 _REMOVAL_FIELDS: Final = 6  # before the signature
 _ENDED: Final = b"steunpunt/v1/ended"
 _ENDED_FIELDS: Final = 4
-_NUMBER_BYTES: Final = 8
-_HEAD_FIELDS: Final = 3
-
-Heads = Mapping[StrandId, tuple[int, Digest]]
 
 
 def removal(entry_digest: Digest, *, address: Address, by: Writer, day: date) -> bytes:
@@ -70,13 +67,7 @@ class Ended:
 
 def ended(address: Address, heads: Heads, *, day: date, by: Writer) -> bytes:
     """Sign, as the source, that the mailbox is ended; this line stays until the desk has seen it."""
-    framed_heads = frame(
-        *(
-            frame(strand, number.to_bytes(_NUMBER_BYTES), digest)
-            for strand, (number, digest) in sorted(heads.items())
-        )
-    )
-    statement = frame(_ENDED, address, framed_heads, day_to_bytes(day))
+    statement = frame(_ENDED, address, heads_to_bytes(heads), day_to_bytes(day))
     return statement + frame(by.sign(statement))
 
 
@@ -95,27 +86,8 @@ def verify_ended(raw: bytes, *, address: Address, recipient: bytes, verify_key: 
     if len(fields) != _ENDED_FIELDS + 1 or fields[0] != _ENDED:
         raise MalformedError
     _, ended_address, framed_heads, day, signature = fields
-    statement = Ended(Address(ended_address), _heads_from_bytes(framed_heads), day_from_bytes(day))
+    statement = Ended(Address(ended_address), heads_from_bytes(framed_heads), day_from_bytes(day))
     if ended_address != address:
         raise ForgedError
     check_signature(verify_key, frame(*fields[:_ENDED_FIELDS]), signature)
     return statement
-
-
-def _heads_from_bytes(raw: bytes) -> Heads:
-    heads: dict[StrandId, tuple[int, Digest]] = {}
-    for head in unframe(raw):
-        fields = unframe(head)
-        if len(fields) != _HEAD_FIELDS:
-            raise MalformedError
-        strand, number, digest = fields
-        if (
-            len(strand) not in (len(SOURCE_STRAND), STRAND_ID_BYTES)
-            or len(number) != _NUMBER_BYTES
-            or len(digest) != DIGEST_BYTES
-        ):
-            raise MalformedError
-        heads[StrandId(strand)] = (int.from_bytes(number), Digest(digest))
-    if len(heads) != len(unframe(raw)) or list(heads) != sorted(heads):
-        raise MalformedError  # one set of heads has one writing
-    return heads

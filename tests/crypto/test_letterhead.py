@@ -27,6 +27,7 @@ from tests.crypto.desk_factories import (
 
 _VECTORS = json.loads((Path(__file__).parents[1] / "vectors/letterhead_v1.json").read_text("utf-8"))
 _DAY = date(2026, 3, 2)  # a Monday
+_ARMOUR = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nxsFN\n-----END PGP PUBLIC KEY BLOCK-----\n"
 
 
 def _refusal(
@@ -227,3 +228,112 @@ def test_between_question_and_promise_lie_as_many_working_days_as_promised(day: 
     days = [day + timedelta(days=after) for after in range(1, (expected - day).days + 1)]
     assert count == sum(between.weekday() < 5 for between in days)
     assert expected.weekday() < 5
+
+
+# ---- the desk's days
+
+
+def test_the_desk_works_in_its_week_unless_it_is_closed_or_away() -> None:
+    letterhead = a_letterhead(
+        working_days=(0, 1, 3),
+        closed_days=(_DAY + timedelta(days=1),),
+        absences=(an_absence(_DAY + timedelta(days=7), _DAY + timedelta(days=8)),),
+    )
+    works = [ahead for ahead in range(14) if letterhead.is_working_day(_DAY + timedelta(days=ahead))]
+    assert works == [0, 3, 10]
+    assert letterhead.working_days_after(_DAY, 1) == _DAY + timedelta(days=3)
+    assert letterhead.working_days_after(_DAY, 2) == _DAY + timedelta(days=10)
+    assert letterhead.working_days_after(_DAY, 0) == _DAY
+    assert letterhead.working_days_between(_DAY, _DAY + timedelta(days=10)) == 2
+    assert letterhead.working_days_between(_DAY, _DAY) == 0
+    assert letterhead.working_days_between(_DAY, _DAY - timedelta(days=10)) == 0
+
+
+@given(st.dates(date(2026, 1, 1), date(2030, 1, 1)), st.integers(1, 40))
+def test_counting_working_days_forward_and_back_agrees(day: date, count: int) -> None:
+    letterhead = a_letterhead(working_days=(0, 3), closed_days=(date(2026, 12, 24), date(2027, 5, 6)))
+    until = letterhead.working_days_after(day, count)
+    assert letterhead.is_working_day(until)
+    assert letterhead.working_days_between(day, until) == count
+
+
+def test_a_day_at_the_end_of_the_calendar_is_counted_no_further() -> None:
+    assert a_letterhead().expect_by(date.max) == date.max
+    last = a_letterhead(issued=date.max - timedelta(days=3), working_days=(3, 4))
+    assert last == verify(*sign(last, DESK_KEY), FINGERPRINT)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"absences": tuple(an_absence(_DAY.replace(year=y), _DAY.replace(year=y + 1)) for y in (2026, 2027))},
+        {"working_days": (0,), "closed_days": tuple(_DAY + timedelta(weeks=week) for week in range(60))},
+        {"issued": date.max},
+    ],
+    ids=["away all year", "closed on every day of its week", "the last day of the calendar"],
+)
+def test_a_calendar_with_no_working_day_is_refused(changes: dict[str, object]) -> None:
+    with pytest.raises(MalformedError):
+        sign(a_letterhead(**changes), DESK_KEY)
+
+
+def test_a_year_away_that_ends_with_a_working_day_is_a_calendar() -> None:
+    away = (an_absence(_DAY, _DAY + timedelta(days=365)),)
+    letterhead = a_letterhead(absences=away, working_days=tuple(range(7)))
+    assert letterhead.expect_by(_DAY) == _DAY + timedelta(days=370)
+    assert sign(letterhead, DESK_KEY)
+
+
+# ---- what came later
+
+
+def test_a_letterhead_of_before_there_were_more_fields_is_written_as_it_was() -> None:
+    assert b"openpgp_key" not in a_letterhead().to_bytes()
+    assert b"retention_days" not in a_letterhead().to_bytes()
+
+
+def test_a_closed_mailbox_is_kept_as_long_as_the_letterhead_says() -> None:
+    assert a_letterhead().deletes_after_days == 90
+    assert a_letterhead(retention_days=30).deletes_after_days == 30
+
+
+def test_a_public_key_comes_with_the_fingerprint_to_judge_it_by() -> None:
+    letterhead = a_letterhead(openpgp_fingerprint="0" * 40, openpgp_key=_ARMOUR)
+    assert letterhead == verify(*sign(letterhead, DESK_KEY), FINGERPRINT)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"openpgp_fingerprint": None, "openpgp_key": _ARMOUR},
+        {"openpgp_key": "a key"},
+        {"openpgp_key": _ARMOUR.replace("PUBLIC", "PRIVATE")},
+        {"openpgp_key": _ARMOUR + "\n"},
+        {"openpgp_key": _ARMOUR.replace("xsFN", "xsF\N{LATIN SMALL LETTER E WITH ACUTE}")},
+        {"openpgp_key": _ARMOUR.replace("xsFN", "x" * 100_000)},
+        {"retention_days": 0},
+        {"retention_days": 3651},
+    ],
+    ids=[
+        "no fingerprint",
+        "no armour",
+        "a secret key",
+        "something after it",
+        "not ASCII",
+        "too large",
+        "no retention",
+        "retention without end",
+    ],
+)
+def test_what_came_later_is_bounded_too(changes: dict[str, object]) -> None:
+    with pytest.raises(MalformedError):
+        sign(a_letterhead(**({"openpgp_fingerprint": "0" * 40} | changes)), DESK_KEY)
+
+
+def test_a_successor_is_newer_and_says_the_rest_as_before() -> None:
+    before = a_letterhead()
+    after = before.successor(closed_days=(_DAY,))
+    assert (after.serial, after.closed_days) == (before.serial + 1, (_DAY,))
+    assert before == msgspec.structs.replace(after, serial=before.serial, closed_days=())
+    assert not after.is_working_day(_DAY)
+    assert before.is_working_day(_DAY)
