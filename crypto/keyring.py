@@ -13,7 +13,7 @@ from typing import Annotated, ClassVar, Final, Literal, Self
 
 import msgspec
 import nacl.pwhash.argon2id
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 from nacl.signing import SigningKey
 
 from crypto import age, signed_lines
@@ -38,6 +38,11 @@ _SLOT_TYPE: Final = "steunpunt-slot/v1"
 _SLOT_KIND: Final = "passphrase"
 _SALT_BYTES: Final = 16
 SLOTS_MAX: Final = 16
+_OPENPGP_CHARS: Final = 100_000
+_SECRET_KEY_LINES: Final = (
+    "-----BEGIN PGP PRIVATE KEY BLOCK-----\n",
+    "-----END PGP PRIVATE KEY BLOCK-----\n",
+)
 SLOT_COST: Final = Argon2Params(t=3, m_kib=262_144, p=1)  # 256 MiB, paid once per unlocking, by one person
 _NUMBER: Final = re.compile("[1-9][0-9]{0,6}")
 _T_MAX: Final = 16
@@ -103,6 +108,9 @@ class Keyring:
     strand: StrandSecret = field(repr=False)
     epochs: Mapping[int, age.PQIdentity] = field(repr=False)  # by number
     slots: tuple[Slot, ...] = field(repr=False)
+    openpgp: str = field(
+        default="", repr=False
+    )  # the desk's OpenPGP secret key in ASCII armour, if it has one
 
     @property
     def fingerprint(self) -> str:
@@ -131,6 +139,16 @@ class Keyring:
     def with_epochs(self, epochs: Mapping[int, age.PQIdentity]) -> Self:
         """Return the keyring that comes after this one, with these epochs and no other."""
         return replace(self, serial=self.serial + 1, epochs=MappingProxyType(dict(epochs)))
+
+    def with_openpgp(self, armoured: str) -> Self:
+        """Return the keyring that comes after this one, with this OpenPGP secret key in ASCII armour.
+
+        Raises:
+            MalformedError: at a glance it is none, or over 100,000 characters. It is never parsed here.
+        """
+        if not _is_secret_key(armoured):
+            raise MalformedError
+        return replace(self, serial=self.serial + 1, openpgp=armoured)
 
 
 def create(workstation_name: str, slots: Sequence[Slot]) -> Keyring:
@@ -242,6 +260,12 @@ def _require_bounded(cost: Argon2Params) -> None:
         raise MalformedError
 
 
+def _is_secret_key(armoured: str) -> bool:
+    begin, end = _SECRET_KEY_LINES
+    is_armour = armoured.startswith(begin) and armoured.endswith(end) and armoured.isascii()
+    return is_armour and len(armoured) <= _OPENPGP_CHARS
+
+
 def _slot_identity(passphrase: str, salt: bytes, cost: Argon2Params) -> age.PQIdentity:
     stretched = nacl.pwhash.argon2id.kdf(
         SEED_BYTES, normalise(passphrase).encode("utf-8"), salt, opslimit=cost.t, memlimit=cost.m_kib * 1024
@@ -287,6 +311,7 @@ class _Content(_Wire, frozen=True):
     strand: _StrandWire
     epochs: Annotated[tuple[_EpochWire, ...], Meta(min_length=1)]
     slots: Annotated[tuple[_SlotWire, ...], Meta(min_length=1, max_length=SLOTS_MAX)]
+    openpgp: str | UnsetType = UNSET  # older keyrings have none
 
     @classmethod
     def of(cls, keyring: Keyring) -> Self:
@@ -310,6 +335,7 @@ class _Content(_Wire, frozen=True):
                 )
                 for slot in keyring.slots
             ),
+            openpgp=keyring.openpgp or UNSET,
         )
 
     def to_bytes(self) -> bytes:
@@ -321,6 +347,8 @@ class _Content(_Wire, frozen=True):
             content = msgspec.json.decode(raw, type=cls)
         except (msgspec.DecodeError, UnicodeDecodeError) as why:
             raise MalformedError from why
+        if content.openpgp is not UNSET and not _is_secret_key(content.openpgp):
+            raise MalformedError
         if content.to_bytes() != raw or _Content.of(content.to_keyring()) != content:
             raise MalformedError
         return content
@@ -339,4 +367,5 @@ class _Content(_Wire, frozen=True):
                 )
                 for slot in self.slots
             ),
+            openpgp="" if self.openpgp is UNSET else self.openpgp,
         )

@@ -4,6 +4,7 @@ import subprocess
 from pathlib import Path
 from types import MappingProxyType
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,6 +24,15 @@ _PASSPHRASE = "een twee drie vier vijf zes zeven"
 _SLOT = Slot.for_passphrase(_PASSPHRASE, _CHEAP)
 _KEYRING = create("Workstation 1", [_SLOT])
 _SEALED = seal(_KEYRING)
+_ARMOUR = "-----BEGIN PGP PRIVATE KEY BLOCK-----\n\nxcMG\n-----END PGP PRIVATE KEY BLOCK-----\n"
+_NO_SECRET_KEYS = {
+    "nothing": "",
+    "no armour": "a key",
+    "a public key": _ARMOUR.replace("PRIVATE", "PUBLIC"),
+    "something after it": _ARMOUR + "\n",
+    "not ASCII": _ARMOUR.replace("xcMG", "\N{LATIN SMALL LETTER E WITH ACUTE}"),
+    "too large": _ARMOUR.replace("xcMG", "x" * 100_000),
+}
 
 
 def _secrets(opened: Keyring) -> object:
@@ -186,6 +196,24 @@ def test_what_could_not_be_opened_again_is_not_sealed(wrong: Keyring) -> None:
         seal(wrong)
 
 
+def test_the_openpgp_key_is_kept_with_the_other_secrets() -> None:
+    assert _KEYRING.openpgp == ""
+    changed = _KEYRING.with_openpgp(_ARMOUR)
+    opened = open_keyring(seal(changed), _PASSPHRASE, _KEYRING.fingerprint, at_least_serial=2)
+    assert _ARMOUR == opened.openpgp
+    assert _secrets(changed) == _secrets(opened)
+    assert _ARMOUR == opened.with_slots([_SLOT]).openpgp
+
+
+@pytest.mark.parametrize("key", _NO_SECRET_KEYS.values(), ids=_NO_SECRET_KEYS.keys())
+def test_what_is_no_secret_key_is_neither_taken_nor_read(key: str) -> None:
+    with pytest.raises(MalformedError):
+        _KEYRING.with_openpgp(key)
+    content = msgspec.structs.replace(keyring._Content.of(_KEYRING), openpgp=key)
+    signed = signed_lines.write(b"steunpunt-keyring/1", content.to_bytes(), _KEYRING.strand.seed)
+    assert _refusal(_sealed_by_hand(signed)) == KeyringRefusal.UNREADABLE
+
+
 def test_the_newest_epoch_is_tried_first() -> None:
     epochs = {number: age.PQIdentity(bytes([number]) * 32) for number in (2, 10, 1)}
     newest_first = _KEYRING.with_epochs(epochs).identities
@@ -203,10 +231,12 @@ def test_the_workstation_signs_with_the_key_that_the_letterhead_certifies() -> N
 
 
 def test_no_secret_shows_in_a_repr() -> None:
-    content = keyring._Content.of(_KEYRING)
-    shown = repr((_KEYRING, _KEYRING.strand, content, content.strand, content.epochs))
+    with_openpgp = _KEYRING.with_openpgp(_ARMOUR)
+    content = keyring._Content.of(with_openpgp)
+    shown = repr((with_openpgp, _KEYRING.strand, content, content.strand, content.epochs))
     for secret in (_KEYRING.desk_key.seed, _KEYRING.strand.seed, _KEYRING.epochs[1].to_bytes()):
         assert repr(secret)[2:-1] not in shown
+    assert "PRIVATE KEY" not in shown
 
 
 @pytest.mark.parametrize("vector", _VECTORS["keyrings"], ids=lambda vector: vector["name"])
