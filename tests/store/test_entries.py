@@ -312,9 +312,7 @@ def test_there_is_no_place_after_a_head_that_no_writer_made(
         place_of(store, address)
 
 
-def test_what_comes_after_a_refusal_in_one_session_is_kept_or_undone_together(
-    store: Store, address: bytes
-) -> None:
+def test_what_comes_after_a_refusal_in_one_session_is_kept_or_undone_together(store: Store) -> None:
     def refuse_and_go_on(*, fail: bool) -> None:
         with store.writing() as session:
             with pytest.raises(MailboxMissingError):
