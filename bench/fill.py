@@ -7,9 +7,10 @@ full store, not how it came to be full. Nothing may have the store open meanwhil
 import contextlib
 import multiprocessing
 import os
+import random
 import secrets
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -33,6 +34,8 @@ _BATCH = 50  # mailboxes sealed by one process at a time
 _ROWS = 2000  # inserted by one statement
 _TEXT = "What happened on that day, told in so many words. " * 20  # 1 KB
 
+_LONG_CHARS = 3_900  # with the JSON around it 4 KiB, the first size step
+_WORDS = 30_000  # that different people use: nearly all of them rarely
 _FRESH_BYTES = 64
 _FILLER = secrets.token_bytes(64 * 1024)
 
@@ -101,7 +104,7 @@ def replies(desk: Desk, kept: str, count: int) -> None:
         seen = [Digest(head.digest) for head in entries.heads(session, keys.address)]
     previous = _NO_ENTRY
     for number in range(1, count + 1):
-        signed = _sealed(ours, keys, ours.desk, _Place(number, previous, seen, _today()))
+        signed = _sealed(ours, keys, ours.desk, _Place(number, previous, seen, _today()), _TEXT)
         row, sealed = _rows_of(signed)
         with store.writing() as session:
             entries.append(
@@ -116,7 +119,32 @@ def replies(desk: Desk, kept: str, count: int) -> None:
     store.close()
 
 
-def mailboxes(desk: Desk, count: int, shortest: int, longest: int) -> list[bytes]:
+def short_text() -> str:
+    """Return a kilobyte, the same each time."""
+    return _TEXT
+
+
+def long_text() -> str:
+    """Return four kilobytes of made-up words, some of them common and most of them rare, as people write."""
+    chance = random.Random(secrets.randbits(64))  # noqa: S311  # to be quick, not secret
+    words: list[str] = []
+    size = 0
+    while size < _LONG_CHARS:
+        rank = int(_WORDS ** chance.random())  # Zipf's law
+        words.append(made_up_word(rank))
+        size += len(words[-1]) + 1
+    return " ".join(words)[:_LONG_CHARS]
+
+
+def made_up_word(rank: int) -> str:
+    """Return the word of a rank, the same each time; common ones are short."""
+    syllables = ("ba", "den", "ge", "li", "mor", "ra", "sin", "te", "vo", "zu")
+    return "".join(syllables[int(digit)] for digit in str(rank * 7 + 3))
+
+
+def mailboxes(
+    desk: Desk, count: int, shortest: int, longest: int, text: Callable[[], str] = short_text
+) -> list[bytes]:
     """Add mailboxes of `shortest` to `longest` entries, source and desk in turns; return their addresses."""
     ours = pen(desk)
     whole, rest = divmod(count, _BATCH)
@@ -124,7 +152,7 @@ def mailboxes(desk: Desk, count: int, shortest: int, longest: int) -> list[bytes
     addresses = []
     context = multiprocessing.get_context("fork")
     with ProcessPoolExecutor(mp_context=context) as pool, _filling(_store_path(desk)) as database:
-        for batch in pool.map(partial(_sealed_batch, ours, shortest, longest), sizes):
+        for batch in pool.map(partial(_sealed_batch, ours, shortest, longest, text), sizes):
             for table, rows in batch.tables:
                 _insert(database, table, rows)
             addresses += [row["address"] for row in batch.mailboxes]
@@ -133,7 +161,7 @@ def mailboxes(desk: Desk, count: int, shortest: int, longest: int) -> list[bytes
 
 def rows(desk: Desk, count: int, entries_each: int = 10) -> None:
     """Add `count` entries of random bytes in the sizes of real ones, in mailboxes of `entries_each`."""
-    example = _sealed_batch(pen(desk), 1, 1, 1)
+    example = _sealed_batch(pen(desk), 1, 1, short_text, 1)
     addresses = [secrets.token_bytes(20) for _ in range(max(1, count // entries_each))]
     with _filling(_store_path(desk)) as database:
         for some in _portions(addresses):
@@ -151,14 +179,14 @@ def rows(desk: Desk, count: int, entries_each: int = 10) -> None:
             _insert(database, SealedRow, [_like(example.sealed[0], id=row) for row, _ in part])
 
 
-def _sealed_batch(ours: Pen, shortest: int, longest: int, count: int) -> _Batch:
+def _sealed_batch(ours: Pen, shortest: int, longest: int, text: Callable[[], str], count: int) -> _Batch:
     batch = _Batch()
     for _ in range(count):
-        _fill_mailbox(batch, ours, shortest + secrets.randbelow(longest - shortest + 1))
+        _fill_mailbox(batch, ours, shortest + secrets.randbelow(longest - shortest + 1), text)
     return batch
 
 
-def _fill_mailbox(batch: _Batch, ours: Pen, lines: int) -> None:
+def _fill_mailbox(batch: _Batch, ours: Pen, lines: int, text: Callable[[], str]) -> None:
     keys = mailbox_keys.derive(Root(secrets.token_bytes(32)))
     first_day = _today() - timedelta(days=secrets.randbelow(200))
     heads: dict[bytes, tuple[int, Digest]] = {}
@@ -169,7 +197,7 @@ def _fill_mailbox(batch: _Batch, ours: Pen, lines: int) -> None:
         day = first_day if line == 0 else _today()  # the desk's key is valid from the day it was set up
         number, previous = heads.get(writer.strand, (0, _NO_ENTRY))
         seen = [head[1] for strand, head in heads.items() if strand != writer.strand]
-        signed = _sealed(ours, keys, writer, _Place(number + 1, previous, seen, day))
+        signed = _sealed(ours, keys, writer, _Place(number + 1, previous, seen, day), text())
         row, sealed = _rows_of(signed)
         batch.entries.append(row)
         batch.sealed.append(sealed)
@@ -213,9 +241,11 @@ class _Place:
     day: date
 
 
-def _sealed(ours: Pen, keys: MailboxKeys, writer: entry.Writer, place: _Place) -> entry.SignedEntry:
+def _sealed(
+    ours: Pen, keys: MailboxKeys, writer: entry.Writer, place: _Place, text: str
+) -> entry.SignedEntry:
     return entry.seal(
-        Content(Kind.MESSAGE, _TEXT),
+        Content(kind=Kind.MESSAGE, text=text),
         address=keys.address,
         mailbox_recipient=keys.recipient,
         letterhead=ours.letterhead,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from flask import Flask
 
-from deploy import quiet_log
+from deploy import quiet_log, reader
 from deploy.config import load_config
 from deploy.hardening import TMPFS, close_process, refuse_readable_by_others
 from deploy.ports import refuse_taken
@@ -36,7 +36,7 @@ def serve(settings: Path) -> None:
     store = open_store(config.store_path)
 
     def build() -> Flask:
-        return create_app(config, store, end_worker=server.end_worker)
+        return create_app(config, store, end_worker=server.end_worker, readers=reader.starters())
 
     quiet_log.install(sys.stderr)
     server = Server(build, bind=config.bind, workers=1, threads=_THREADS, stop_seconds=_STOP_SECONDS)

@@ -20,6 +20,7 @@ from crypto.passphrase import Argon2Params
 from deploy.config import DeskConfig, load_config
 from deploy.errors import SetupError
 from deploy.hardening import PRIVATE_FOLDER, TMPFS
+from journalist_app.public_holidays import dutch_holidays
 from store import letterheads
 from store.engine import create_store
 from store.errors import StoreError
@@ -96,7 +97,7 @@ def first_letterhead(keyring: Keyring, desk: DeskConfig, today: date) -> Letterh
         openpgp_fingerprint=None,
         abandoned_months=desk.abandoned_months,
         working_days=tuple(sorted(desk.working_days)),
-        closed_days=desk.closed_days,
+        closed_days=_closed_days(desk, today),
         absences=(),
         answer_working_days=desk.answer_working_days,
         confirm_days=desk.confirm_days,
@@ -104,6 +105,12 @@ def first_letterhead(keyring: Keyring, desk: DeskConfig, today: date) -> Letterh
         talk={"nl": desk.talk_nl, "en": desk.talk_en},
         secrecy_limits={"nl": desk.secrecy_limits_nl, "en": desk.secrecy_limits_en},
     )
+
+
+def _closed_days(desk: DeskConfig, today: date) -> tuple[date, ...]:
+    """Return the days of the settings, and what is to come of this and next year's public holidays."""
+    ahead = {day for day in dutch_holidays((today.year, today.year + 1)) if day >= today}
+    return tuple(sorted(ahead.union(desk.closed_days)))
 
 
 def _make_store(path: Path, keyring: Keyring, desk: DeskConfig, today: date) -> None:

@@ -1,6 +1,6 @@
 """The adviser interface: opens the keyring, on the workstation alone."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 
 from flask import Flask, Response, current_app, g, render_template, request
@@ -11,6 +11,7 @@ from werkzeug.exceptions import HTTPException, NotFound, RequestEntityTooLarge
 
 from journalist_app.config import AdviserConfig
 from journalist_app.guard import Guard
+from journalist_app.index import Starter
 from journalist_app.views import desk, door, inbox, thread
 from journalist_app.views.at_the_door import form_token, open_desk
 from journalist_app.wording import chosen_language, file_size, long_day, whole
@@ -44,17 +45,23 @@ def create_app(
     store: Store,
     *,
     end_worker: Callable[[], None],
+    readers: Sequence[Starter] = (),
     today: Callable[[], date] = utc_today,
 ) -> Flask:
     """Build the adviser's interface around an open store. It starts locked.
 
     `end_worker` ends the process that calls it, once its last answer is out: that is how keys leave memory.
+    `readers` start the processes that read the store for search, one each; without any there is no search.
     """
     app = Flask(__name__)
     app.config.from_mapping(MAX_CONTENT_LENGTH=_SMALL_FORM_BYTES, MAX_FORM_MEMORY_SIZE=_SMALL_FORM_BYTES)
     app.jinja_env.undefined = StrictUndefined
     app.extensions.update(
-        config=config, store=store, today=today, guard=Guard(config.idle_minutes * 60, end_worker)
+        config=config,
+        store=store,
+        today=today,
+        readers=readers,
+        guard=Guard(config.idle_minutes * 60, end_worker),
     )
     Babel(app, default_locale="nl", locale_selector=chosen_language)
     headers.install(app)

@@ -4,9 +4,11 @@ import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
 
+from journalist_app.choices import Choice, choices
 from journalist_app.errors import ConfigError
 
 _PORTS = range(1, 65536)
+_LISTS = ("themes", "routes", "regions", "outcomes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +17,7 @@ class AdviserConfig:
 
     `bind` is "127.0.0.2:8081": an address of the loopback network and a port. A host of its own, since
     cookies ignore ports. Sizes are bytes, `idle_minutes` is the time without activity before it locks itself.
+    The four lists have lines "key: Nederlands / English"; what is kept and counted is the key.
 
     Raises:
         ConfigError: names every setting that cannot be used, in one message.
@@ -31,6 +34,10 @@ class AdviserConfig:
     mailbox_bytes: int
     store_bytes: int
     reserve_bytes: int
+    themes: tuple[str, ...]
+    routes: tuple[str, ...]
+    regions: tuple[str, ...]
+    outcomes: tuple[str, ...]
 
     def __post_init__(self) -> None:
         faults = [] if _is_loopback(self.bind) else ["'bind' must be a loopback address and a port"]
@@ -41,8 +48,17 @@ class AdviserConfig:
         ]
         if self.reserve_bytes < 0:
             faults.append("'reserve_bytes' must not be negative")
+        for name in _LISTS:
+            try:
+                choices(getattr(self, name))
+            except ConfigError as why:
+                faults.append(f"{name!r}: {why}")
         if faults:
             raise ConfigError("; ".join(faults))
+
+    def offered(self, what: str) -> tuple[Choice, ...]:
+        """Return what can be chosen as "themes", "routes", "regions" or "outcomes"."""
+        return choices(getattr(self, what))
 
     @property
     def origin(self) -> str:

@@ -1,5 +1,6 @@
 """The open desk: what is in memory between unlocking and locking, and nowhere else."""
 
+import functools
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -8,12 +9,15 @@ from enum import StrEnum
 
 from crypto import anchors as anchors_format
 from crypto.anchors import Anchors, Heads
+from crypto.casefile import Casefile
 from crypto.errors import ForgedError, UnreadableError
 from crypto.keyring import Keyring
 from crypto.label import label
 from crypto.letterhead import Letterhead
 from crypto.names import Address, Digest
+from crypto.record import RecordKind
 from journalist_app.config import AdviserConfig
+from journalist_app.index import Index
 from journalist_app.private_files import ExposedError, read_private, write_private
 from store.engine import Store
 
@@ -55,7 +59,10 @@ class OpenDesk:
     last_check: date | None = None
     checking: threading.Lock = field(default_factory=threading.Lock)
     stopping: threading.Event = field(default_factory=threading.Event)
+    index: Index = field(default_factory=lambda: Index(()), repr=False)
     drafts: dict[Address, str] = field(default_factory=dict, repr=False)  # texts that met a locked app
+    casefiles: dict[Address, tuple[int, Casefile]] = field(default_factory=dict, repr=False)  # by revision
+    unsound_casefiles: set[Address] = field(default_factory=set)
     _labels: dict[Address, str] = field(default_factory=dict)
     _remembering: threading.Lock = field(default_factory=threading.Lock)
     _is_changed: bool = False
@@ -92,6 +99,17 @@ class OpenDesk:
         self.unsound.pop(address, None)
         self._change(lambda anchors: anchors.end(address))
 
+    def saw_record(self, kind: RecordKind, name: bytes, revision: int) -> None:
+        """Note how new one of the desk's own records is. `save` writes it down."""
+        if self.anchors.records.get((kind, name)) != revision:
+            self._change(lambda anchors: anchors.saw_record(kind, name, revision))
+
+    def forget_records(self, address: Address) -> None:
+        """Note that the desk itself dropped what it kept about a mailbox."""
+        names = [known for known in self.anchors.records if known[1].startswith(address)]
+        for kind, name in names:
+            self._change(functools.partial(Anchors.forget_record, kind=kind, name=name))
+
     def saw_letterhead(self) -> None:
         """Note the serial of the letterhead in use, and write it down at once: an older one is refused."""
         if self.letterhead.serial != self.anchors.letterhead_serial:
@@ -121,6 +139,7 @@ class OpenDesk:
     def stop(self) -> None:
         """Have what runs in the background end soon."""
         self.stopping.set()
+        self.index.stop()
 
     def _change(self, change: Callable[[Anchors], Anchors]) -> None:
         with self._remembering:

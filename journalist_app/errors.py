@@ -87,3 +87,39 @@ class DayPastError(AnswerError):
 
 class DayClosedError(AnswerError):
     """The desk does not work on the day on which to expect the next step."""
+
+
+class IndexMissingError(AdviserError):
+    """What searches the texts has not answered: it is gone, or the store cannot be read."""
+
+
+class RecordUnsoundError(AdviserError):
+    """What the desk kept for itself is forged, damaged, gone, or an older one was put back."""
+
+
+class CasefileMovedError(AdviserError):
+    """Somebody else changed the casefile since this form was shown."""
+
+
+class CasefileFullError(AdviserError):
+    """The casefile, or one of its texts, is longer than it may be."""
+
+
+class LetterheadMovedError(AdviserError):
+    """Another workstation published a letterhead since this one was looked at."""
+
+
+class CalendarError(AdviserError):
+    """A calendar that makes no sense; `reason` is the name of the sentence that says why."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class KeptFullError(AdviserError):
+    """What was typed into the locked app cannot be kept: there is too much of it."""
+
+
+class TemplateError(AdviserError):
+    """A reply template without a name or a text, too long, or one too many."""

@@ -64,24 +64,24 @@ class Head:
     digest: bytes
 
 
-_STORED = (
-    select(
-        EntryRow.address,
-        EntryRow.author,
-        EntryRow.strand,
-        EntryRow.number,
-        EntryRow.entry_id,
-        EntryRow.digest,
-        EntryRow.open_part,
-        EntryRow.signature,
-        EntryRow.epoch,
-        EntryRow.day,
-        EntryRow.removal,
-        SealedRow.header,
-        SealedRow.payload,
-    )
-    .outerjoin(SealedRow, SealedRow.id == EntryRow.id)
-    .where(EntryRow.address == bindparam("address"))
+_COLUMNS = select(
+    EntryRow.address,
+    EntryRow.author,
+    EntryRow.strand,
+    EntryRow.number,
+    EntryRow.entry_id,
+    EntryRow.digest,
+    EntryRow.open_part,
+    EntryRow.signature,
+    EntryRow.epoch,
+    EntryRow.day,
+    EntryRow.removal,
+    SealedRow.header,
+    SealedRow.payload,
+).outerjoin(SealedRow, SealedRow.id == EntryRow.id)
+_STORED = _COLUMNS.where(EntryRow.address == bindparam("address"))
+_OF_MAILBOXES = _COLUMNS.where(EntryRow.address.in_(bindparam("addresses", expanding=True))).order_by(
+    EntryRow.address, EntryRow.author, EntryRow.strand, EntryRow.number
 )
 _OF_MAILBOX = Prepared(_STORED.order_by(EntryRow.author, EntryRow.strand, EntryRow.number))
 _FIND = Prepared(_STORED.where(EntryRow.entry_id == bindparam("entry_id")))
@@ -194,6 +194,14 @@ def append(  # noqa: PLR0913  # the columns of the entry, by name
 def of_mailbox(session: Session, address: bytes) -> Sequence[Stored]:
     """Return a mailbox's entries, tombstones too, in the order of author, strand and number."""
     return [Stored(*row) for row in _OF_MAILBOX.all(session, {"address": address})]
+
+
+def of_mailboxes(session: Session, addresses: Sequence[bytes]) -> dict[bytes, list[Stored]]:
+    """Return the entries of some mailboxes, at most a few hundred, each list as `of_mailbox` has it."""
+    found: dict[bytes, list[Stored]] = {address: [] for address in addresses}
+    for row in session.connection().execute(_OF_MAILBOXES, {"addresses": list(addresses)}):
+        found[row.address].append(Stored(*tuple(row)))
+    return found
 
 
 def find(session: Session, address: bytes, entry_id: bytes) -> Stored | None:

@@ -66,6 +66,7 @@ _MAILBOX = select(
     MailboxRow.last_author,
 )
 _FIND = Prepared(_MAILBOX.where(MailboxRow.address == bindparam("address")))
+_FIND_ALL = _MAILBOX.where(MailboxRow.address.in_(bindparam("addresses", expanding=True)))
 _ENDED = select(
     EndedRow.address, EndedRow.recipient, EndedRow.verify_key, EndedRow.statement, EndedRow.day
 ).order_by(EndedRow.address)
@@ -107,6 +108,11 @@ def find(session: Session, address: bytes) -> Mailbox | None:
     """Return the mailbox of an address (20 bytes), if there is one."""
     row = _FIND.first(session, {"address": address})
     return None if row is None else Mailbox(*row)
+
+
+def find_all(session: Session, addresses: Sequence[bytes]) -> Sequence[Mailbox]:
+    """Return those of some mailboxes, at most a few hundred, that are there."""
+    return [Mailbox(*row) for row in session.connection().execute(_FIND_ALL, {"addresses": list(addresses)})]
 
 
 def addresses(session: Session) -> Sequence[bytes]:

@@ -64,6 +64,12 @@ def all_of(session: Session, kind: str) -> Sequence[Record]:
     return [Record(*row) for row in session.connection().execute(_ALL_OF, {"kind": kind})]
 
 
+def revisions(session: Session, kind: str) -> Sequence[tuple[bytes, int]]:
+    """Return name and revision of every record of a kind: what is sealed stays where it is."""
+    query = select(RecordRow.name, RecordRow.revision).where(RecordRow.kind == kind)
+    return [(name, revision) for name, revision in session.execute(query)]
+
+
 def drop(session: Session, kind: str, name: bytes) -> None:
     """Give up a record; where there is none there is nothing to do."""
     which = select(RecordRow.id).where(RecordRow.kind == kind, RecordRow.name == name)

@@ -14,6 +14,7 @@ from crypto.names import (
     StrandId,
 )
 from journalist_app.desk import OpenDesk, Progress
+from journalist_app.services import casefiles
 from journalist_app.verification import examine
 from store import entries, mailboxes
 from store.errors import (
@@ -37,13 +38,26 @@ def check_store(desk: OpenDesk, today: date) -> None:
                 return
             _check_mailbox(desk, address)
             desk.progress = Progress(done, len(changed), is_running=True, is_broken=False)
+        casefiles.take_in(desk)
         desk.save()
+        _read_what_is_new(desk)
         desk.last_check = today
         desk.progress = Progress(len(changed), len(changed), is_running=False, is_broken=False)
     except StoreError:
         desk.progress = Progress(desk.progress.done, desk.progress.total, is_running=False, is_broken=True)
     finally:
         desk.checking.release()
+
+
+def _read_what_is_new(desk: OpenDesk) -> None:
+    """Have search and inbox take in what came since they read the store."""
+    if not desk.index.reading.is_whole:
+        return
+    heads: dict[Address, list[bytes]] = defaultdict(list)
+    with desk.store.reading() as session:
+        for address, _, _, digest in entries.all_heads(session):
+            heads[Address(address)].append(digest)
+    desk.index.look_again(heads)
 
 
 def _changed_mailboxes(desk: OpenDesk) -> list[Address]:

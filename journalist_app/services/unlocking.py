@@ -1,5 +1,7 @@
 """Unlocking: the keyring, and the letterhead it must fit."""
 
+from collections.abc import Sequence
+
 from crypto.errors import (
     KeyringRefusal,
     KeyringRefusedError,
@@ -17,6 +19,7 @@ from journalist_app.errors import (
     LetterheadError,
     OtherDeskError,
 )
+from journalist_app.index import Index, Starter
 from journalist_app.private_files import ExposedError, read_private
 from store import entries, letterheads
 from store.engine import Store
@@ -44,6 +47,12 @@ def unlock(config: AdviserConfig, store: Store, passphrase: str) -> OpenDesk:
     desk = OpenDesk(config, store, keyring, letterhead, anchors, memory)
     desk.saw_letterhead()
     return desk
+
+
+def begin_reading(desk: OpenDesk, readers: Sequence[Starter]) -> None:
+    """Start reading the store for search and inbox, in the processes that `readers` start."""
+    desk.index = Index(readers)
+    desk.index.begin(str(desk.store.path), desk.keyring, desk.letterhead)
 
 
 def _open_keyring(config: AdviserConfig, passphrase: str) -> Keyring:

@@ -62,6 +62,7 @@ def open_with_passphrase() -> ResponseReturnValue:
             desk = unlocking.unlock(extensions["config"], extensions["store"], passphrase)
     except tuple(_REASONS) as why:
         return unlock_page(_REASONS[type(why)], carried, 403)
+    unlocking.begin_reading(desk, extensions["readers"])
     start_checking(desk)
     return _let_in(desk, carried)
 

@@ -1,0 +1,123 @@
+"""The desk's calendar: when it works, and what it promises. Published in a new letterhead, signed."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Final
+
+from crypto.errors import MalformedError
+from crypto.letterhead import Absence
+from journalist_app.desk import OpenDesk
+from journalist_app.errors import CalendarError, LetterheadMovedError
+from journalist_app.public_holidays import dutch_holidays
+from journalist_app.services.letterheads import in_use, publish_successor
+
+_NORM_DAYS: Final = range(1, 61)  # as the letterhead has them
+_NORM_MONTHS: Final = range(1, 121)
+_ABSENCE_DAYS: Final = 366
+ABSENCES_MAX: Final = 50
+_CLOSED_MAX: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """What the adviser sets. Days that have passed are left out when it is published."""
+
+    working_days: tuple[int, ...]  # 0 is Monday
+    closed_days: tuple[date, ...]
+    absences: tuple[tuple[date, date], ...]  # first and last day
+    answer_working_days: int
+    confirm_days: int
+    substance_months: int
+
+
+def current(desk: OpenDesk) -> Calendar:
+    """Return the calendar of the letterhead in use."""
+    letterhead = desk.letterhead
+    return Calendar(
+        letterhead.working_days,
+        tuple(sorted(letterhead.closed_days)),
+        tuple((each.since, each.until) for each in letterhead.absences),
+        letterhead.answer_working_days,
+        letterhead.confirm_days,
+        letterhead.substance_months,
+    )
+
+
+def publish(desk: OpenDesk, serial: int, calendar: Calendar, today: date) -> None:
+    """Publish a letterhead with this calendar, and work with it.
+
+    `serial` is that of the letterhead whose calendar the adviser changed.
+
+    Raises:
+        CalendarError: it makes no sense; nothing has changed.
+        LetterheadMovedError: another workstation published a letterhead meanwhile.
+        StoreError: it could not be kept.
+    """
+    _require_sense(calendar)
+    if serial != desk.letterhead.serial:
+        raise LetterheadMovedError
+    absences = tuple(
+        Absence(since=since, until=until) for since, until in sorted(calendar.absences) if until >= today
+    )
+    try:
+        with desk.store.writing() as session:
+            following = publish_successor(
+                desk,
+                session,
+                issued=max(today, desk.letterhead.issued),
+                working_days=tuple(sorted(set(calendar.working_days))),
+                closed_days=tuple(sorted({day for day in calendar.closed_days if day >= today})),
+                absences=absences,
+                answer_working_days=calendar.answer_working_days,
+                confirm_days=calendar.confirm_days,
+                substance_months=calendar.substance_months,
+            )
+    except MalformedError as why:
+        raise CalendarError("no_working_day") from why  # everything else was looked at before
+    in_use(desk, following)
+
+
+def holidays_ahead(today: date, language: str) -> dict[date, str]:
+    """Return the public holidays from today to the end of next year, with their names."""
+    found = dutch_holidays((today.year, today.year + 1), language)
+    return {day: name for day, name in found.items() if day >= today}
+
+
+def days_of(typed: str) -> tuple[date, ...]:
+    """Read days as "2026-12-25", set apart by spaces, commas or lines; words after a day are passed over.
+
+    Raises:
+        CalendarError: a line without a day, or a day that does not exist.
+    """
+    return tuple(_day(token) for token in _day_tokens(typed))
+
+
+def _day_tokens(typed: str) -> Iterable[str]:
+    for line in typed.replace(",", "\n").splitlines():
+        if line.strip():
+            yield line.split()[0]
+
+
+def _day(token: str) -> date:
+    try:
+        return date.fromisoformat(token)
+    except ValueError as why:
+        raise CalendarError("days") from why
+
+
+def _require_sense(calendar: Calendar) -> None:
+    if not calendar.working_days or not set(calendar.working_days) <= set(range(7)):
+        raise CalendarError("no_working_day")
+    if (
+        calendar.answer_working_days not in _NORM_DAYS
+        or calendar.confirm_days not in _NORM_DAYS
+        or calendar.substance_months not in _NORM_MONTHS
+    ):
+        raise CalendarError("numbers")
+    if len(calendar.absences) > ABSENCES_MAX or len(calendar.closed_days) > _CLOSED_MAX:
+        raise CalendarError("too_many")
+    if any(
+        not timedelta(0) <= until - since < timedelta(_ABSENCE_DAYS) for since, until in calendar.absences
+    ):
+        raise CalendarError("absence")
