@@ -10,6 +10,11 @@ needs() {  # needs PACKAGE FILE-OR-COMMAND
     esac
 }
 
+library() {  # library NAME: where it lies, or a path that does not exist
+    found=$(/sbin/ldconfig -p | sed -n "s|.* => \(.*/$1\)$|\1|p" | head -n 1)
+    echo "${found:-/missing/$1}"
+}
+
 needs chromium chromium
 needs age age
 needs minisign minisign
@@ -17,6 +22,10 @@ needs w3m w3m
 needs tmux tmux
 needs wdutch /usr/share/dict/dutch
 needs fonts-dejavu-core /usr/share/fonts/truetype/dejavu
+needs libpango-1.0-0 "$(library libpango-1.0.so.0)"
+needs libpangoft2-1.0-0 "$(library libpangoft2-1.0.so.0)"
+needs libharfbuzz-subset0 "$(library libharfbuzz-subset.so.0)"
+needs poppler-utils pdftotext
 command -v npm >/dev/null 2>&1 || missing="$missing nodejs npm"
 
 [ -n "$missing" ] || exit 0

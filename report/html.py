@@ -1,0 +1,20 @@
+"""A report as one HTML file that asks for nothing outside itself, and runs nothing."""
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from report.document import Document
+from report.svg import lay_out
+
+
+def render(document: Document) -> bytes:
+    """Return the report as UTF-8 HTML, with its charts as inline SVG and a table beside each."""
+    pages = Environment(
+        loader=PackageLoader("report"),
+        autoescape=select_autoescape(("html", "svg")),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    figures = [(table, lay_out(table) if table.most else None) for table in document.tables]
+    page = pages.get_template("report.html").render(document=document, words=document.words, figures=figures)
+    return page.encode()

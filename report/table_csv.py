@@ -1,0 +1,28 @@
+"""A report's counts as CSV (RFC 4180). Its byte order mark makes spreadsheets read the accents."""
+
+import csv
+import io
+
+from report.document import Document
+
+_STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def render(document: Document, year: int) -> bytes:
+    """Return one row for each line of each table; a count that is not shown is said so in words."""
+    words = document.words
+    paper = io.StringIO()
+    rows = csv.writer(paper)
+    rows.writerow(words[key] for key in ("csv_year", "csv_table", "csv_line", "csv_count"))
+    for table in document.tables:
+        for row in table.rows:
+            number = words["not_shown"] if row.count is None else row.count
+            rows.writerow((year, _plain(table.name), _plain(row.name), number))
+        if table.has_never_shown:
+            rows.writerow((year, _plain(table.name), words["never_line"], words["never_shown"]))
+    return paper.getvalue().encode("utf-8-sig")
+
+
+def _plain(text: str) -> str:
+    """Keep a spreadsheet from taking a name for a formula."""
+    return f"'{text}" if text.startswith(_STARTS_A_FORMULA) else text

@@ -1,0 +1,158 @@
+"""The attacker of docs/report.md, twice.
+
+The census knows the rule and the exact number of mailboxes read. It lists every year there could have been,
+has each treated, and looks which give the very figures that were published. Nothing is left to an argument.
+
+The solver does the same sum for years too large to list: exact integer arithmetic on sets of whole numbers.
+Each set is kept as the bits of one number, so that adding two sets is a few shifts.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from itertools import product
+
+from report.counts import Counts
+from report.disclosure import Audience, Floors, Treated
+from tests.report.report_factories import one_table
+
+Treat = Callable[[Counts, Floors, Audience], Treated]
+Figures = tuple[object, ...]
+
+
+def worlds(lines: int, most: int) -> Iterator[tuple[int, ...]]:
+    """Every year of up to `most` mailboxes: how many were read, then the count of each line."""
+    for read in range(most + 1):
+        for counts in product(range(read + 1), repeat=lines):
+            if sum(counts) <= read:
+                yield read, *counts
+
+
+def broken_by_census(treat: Treat, audience: Audience, *, lines: int, most: int, floors: Floors) -> list[str]:
+    """Return what somebody with this audience's figures can rule out; nothing when the guarantee holds.
+
+    The public has the public version; the SG has both. Years with more mailboxes than `most` would only leave
+    more open: what is found possible here is possible.
+    """
+    floor = floors.of(audience)
+    groups: dict[Figures, list[tuple[int, ...]]] = defaultdict(list)
+    shown: dict[Figures, Treated] = {}
+    for world in worlds(lines, most):
+        treated = treat(one_table(*world), floors, audience)
+        seen = (
+            [treated]
+            if audience is Audience.PUBLIC
+            else [treated, treat(one_table(*world), floors, Audience.PUBLIC)]
+        )
+        is_total_told = treated.mailboxes["read"] is not None
+        figures = (
+            world[0] if is_total_told else None,  # a shown total is given away to the last digit
+            *(tuple(each.mailboxes.items()) for each in seen),
+            *(tuple(each.tables["table"].items()) for each in seen),
+        )
+        groups[figures].append(world)
+        shown[figures] = treated
+    found = []
+    for figures, same in groups.items():
+        for number, (line, count) in enumerate(shown[figures].tables["table"].items(), 1):
+            if count is None:
+                possible = {world[number] for world in same}
+                found += [
+                    f"{figures}: {line} is not {each}" for each in (0, floor - 1) if each not in possible
+                ]
+        rest = {
+            world[0] - sum(world[1:]) for world in same
+        }  # either value that is never shown can be all of it
+        if max(rest) < floor - 1:
+            found.append(f"{figures}: what is never shown is not {floor - 1}")
+        if shown[figures].mailboxes["read"] is None:
+            possible = {world[0] for world in same}
+            found += [f"{figures}: read is not {each}" for each in (0, floor - 1) if each not in possible]
+    return found
+
+
+# ---- the solver: a set of whole numbers is the bits of one number -----------------------------------
+
+
+def _span(low: int, high: int) -> int:
+    return (1 << (high + 1)) - (1 << low)
+
+
+def _sums(one: int, other: int) -> int:
+    total, shift = 0, 0
+    while one >> shift:
+        if one >> shift & 1:
+            total |= other << shift
+        shift += 1
+    return total
+
+
+def _lowest(numbers: int) -> int:
+    return (numbers & -numbers).bit_length() - 1
+
+
+class Solver:
+    """What a year's figures leave possible, under everything that is generally known.
+
+    Known: counts are whole and not negative, each table adds up to the mailboxes read, how figures are
+    rounded, both floors, and that nobody comes back to read an answer that was not given. It believes,
+    wrongly now and then, that each line that is not shown is under the floor, so it rules out too much.
+    """
+
+    def __init__(self, versions: Mapping[Audience, Treated], floors: Floors, most: int) -> None:
+        self._versions = versions
+        self._floors = floors
+        self._most = most
+        audience = Audience.SG if Audience.SG in versions else Audience.PUBLIC
+        self.floor = floors.of(audience)
+        self._finest = versions[audience]
+        self._tables = {
+            name: {line: self._known("tables", name, line) for line in lines}
+            for name, lines in self._finest.tables.items()
+        }
+        self._read = self._known("mailboxes", None, "read")
+
+    def _known(self, part: str, name: str | None, line: str) -> int:
+        """Return which numbers a count can be, from the figure in each version that the attacker has."""
+        possible = _span(0, self._most)
+        for audience, treated in self._versions.items():
+            lines = treated.mailboxes if name is None else getattr(treated, part)[name]
+            floor, figure = self._floors.of(audience), lines[line]
+            if figure is not None:
+                possible &= _span(max(floor, figure - 2), figure + 2)
+            elif audience is Audience.SG or Audience.SG not in self._versions or name is None:
+                possible &= _span(0, floor - 1)
+        return possible
+
+    def _sum_of(self, name: str, fixed: Mapping[str, int]) -> int:
+        """Return which numbers of mailboxes read a table allows."""
+        total = 1
+        for line, possible in self._tables[name].items():
+            total = _sums(1 << fixed[line] if line in fixed else possible, total)
+        # The two values never shown: any number on top.
+        return _span(_lowest(total), self._most)
+
+    def is_possible(self, name: str, line: str, value: int) -> bool:
+        """Tell whether a line can have been `value`, everything published and known taken together."""
+        reads = self._read
+        for other in self._tables:
+            reads &= self._sum_of(other, {line: value} if other == name else {})
+        if not {"came_back", "first_answer"} <= self._tables.keys():
+            return reads != 0
+        back = value if name == "came_back" else _lowest(self._tables["came_back"]["yes"])
+        unanswered = (
+            value
+            if (name, line) == ("first_answer", "none")
+            else _lowest(self._tables["first_answer"]["none"])
+        )
+        return reads >> (back + unanswered) != 0
+
+    def broken(self) -> list[str]:
+        """Return every hidden line that cannot have been 0, or cannot have been the floor less one."""
+        return [
+            f"{name} {line} is not {value}"
+            for name, lines in self._finest.tables.items()
+            for line, figure in lines.items()
+            if figure is None
+            for value in (0, self.floor - 1)
+            if not self.is_possible(name, line, value)
+        ]

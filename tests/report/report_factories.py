@@ -1,0 +1,46 @@
+"""Lists, tallies and whole synthetic years, from a seed: no real mailbox is anywhere in here."""
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from report.counts import Counts
+from report.tables import NEVER_SHOWN, Choice, Lists, shapes
+
+LISTS = Lists(
+    theme=(
+        Choice("conflict_of_interest", "Belangenverstrengeling", "Conflict of interest"),
+        Choice("bullying", "Pesten", "Bullying"),
+        Choice("abuse_of_power", "Misbruik van macht", "Abuse of power"),
+    ),
+    route=(Choice("talk", "Alleen praten", "Only talk"), Choice("complaint", "Klacht", "Complaint")),
+    outcome=(Choice("advice", "Advies", "Advice"),),
+    region=(Choice("africa", "Afrika", "Africa"), Choice("europe", "Europa", "Europe")),
+)
+TABLES = shapes(LISTS)
+
+
+@dataclass(frozen=True, slots=True)
+class ATally:
+    id: bytes
+    year: int
+    dimension: str
+    value: str
+
+
+def some_tallies(*lines: tuple[int, str, str]) -> list[ATally]:
+    return [ATally(number.to_bytes(16), *line) for number, line in enumerate(lines)]
+
+
+def a_mailbox(chance: random.Random, year: int) -> Iterator[tuple[int, str, str]]:
+    """What one read mailbox leaves in the ledger."""
+    yield year, "mailbox", "read"
+    for shape in TABLES:
+        yield year, shape.dimension, chance.choice((*shape.lines, ""))
+
+
+def one_table(read: int, *lines: int) -> Counts:
+    """A year with one table of these lines; what they lack was not recorded."""
+    table = {f"line{number}": count for number, count in enumerate(lines)}
+    never_shown = dict(zip(NEVER_SHOWN, (read - sum(lines), 0), strict=True))
+    return Counts(2026, {"read": read, "ended_unread": 0, "spam": 0}, {"table": table | never_shown})

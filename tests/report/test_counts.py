@@ -1,0 +1,103 @@
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from report.counts import Counts, count, gather, years_with_mailboxes
+from report.tables import Shape, line_of
+from tests.report.report_factories import TABLES, a_mailbox, some_tallies
+
+PADDING = "nothing"
+
+
+def counted(*lines: tuple[int, str, str], year: int = 2026) -> Counts:
+    return count(gather(some_tallies(*lines)), year, TABLES, PADDING)
+
+
+def test_each_mailbox_counts_once_in_its_own_year() -> None:
+    gathered = gather(
+        some_tallies((2025, "mailbox", "read"), (2026, "mailbox", "read"), (2026, "mailbox", "spam"))
+    )
+    assert (2025, 2026) == years_with_mailboxes(gathered)
+    assert {"read": 1, "ended_unread": 0, "spam": 0} == count(gathered, 2025, TABLES, PADDING).mailboxes
+    assert {"read": 1, "ended_unread": 0, "spam": 1} == count(gathered, 2026, TABLES, PADDING).mailboxes
+
+
+def test_a_tally_that_comes_twice_counts_once() -> None:
+    tallies = some_tallies((2026, "mailbox", "read"))
+    assert 1 == count(gather([*tallies, *tallies]), 2026, TABLES, PADDING).read
+
+
+def test_ended_unread_and_spam_are_counts_alone() -> None:
+    counts = counted((2026, "mailbox", "ended_unread"), (2026, "mailbox", "spam"), (2026, PADDING, ""))
+    assert 0 == counts.read
+    assert 0 == sum(sum(table.values()) for table in counts.tables.values())
+    assert not counts.is_empty
+    assert 0 == counts.strange
+
+
+def test_a_year_with_nothing_in_it_counts_zeros() -> None:
+    counts = counted()
+    assert counts.is_empty
+    assert {0} == {number for table in counts.tables.values() for number in table.values()}
+
+
+@pytest.mark.parametrize(
+    ("value", "band"),
+    [
+        ("0", "within_2"),
+        ("2", "within_2"),
+        ("3", "within_5"),
+        ("10", "within_10"),
+        ("20", "within_20"),
+        ("21", "later"),
+        ("none", "none"),
+        ("", "not_recorded"),
+        ("-1", "other_words"),
+        ("²", "other_words"),
+    ],
+)
+def test_working_days_to_the_first_answer_come_in_bands(value: str, band: str) -> None:
+    answers = next(shape for shape in TABLES if shape.dimension == "first_answer")
+    assert band == line_of(answers, value)
+
+
+def test_what_was_passed_on_both_ways_counts_as_without_consent() -> None:
+    passed_on = next(shape for shape in TABLES if shape.dimension == "passed_on")
+    assert "without_consent" == line_of(passed_on, "both")
+    assert "other_words" == line_of(passed_on, "not")
+
+
+def test_a_word_that_is_not_in_the_settings_gets_no_line_of_its_own() -> None:
+    counts = counted((2026, "mailbox", "read"), (2026, "theme", "somebody recognisable"))
+    assert 1 == counts.tables["theme"]["other_words"]
+    assert "somebody recognisable" not in counts.tables["theme"]
+
+
+def test_tallies_that_were_withheld_show_and_every_table_still_adds_up() -> None:
+    whole = [line for _ in range(4) for line in a_mailbox(random.Random(1), 2026)]
+    counts = counted(*whole[1:-1])  # one "read" and one time to the first answer are gone
+    assert 4 == counts.read
+    assert {4} == {sum(table.values()) for table in counts.tables.values()}
+    assert 2 == counts.strange
+
+
+def test_a_tally_that_says_what_no_tally_says_is_told_and_not_counted() -> None:
+    counts = counted((2026, "shoe_size", "43"), (2026, "mailbox", "unheard"))
+    assert 2 == counts.strange
+    assert counts.is_empty
+
+
+_values = st.sampled_from(["", "bullying", "talk", "yes", "3", "none", "both", "elsewhere"])
+_dimensions = st.sampled_from([*(shape.dimension for shape in TABLES), "mailbox", PADDING, "other"])
+
+
+@given(st.lists(st.tuples(st.just(2026), _dimensions, _values | st.sampled_from(["read", "spam"]))))
+def test_whatever_the_ledger_holds_every_table_adds_up(lines: list[tuple[int, str, str]]) -> None:
+    counts = counted(*lines)
+    assert {counts.read} == {sum(table.values()) for table in counts.tables.values()}
+
+
+def test_lines_follow_from_the_settings_alone() -> None:
+    assert "other_words" == line_of(Shape("theme", ()), "bullying")

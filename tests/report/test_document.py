@@ -1,0 +1,75 @@
+import re
+from datetime import date
+
+import pytest
+
+from report.counts import count, gather
+from report.disclosure import Audience, Floors, treat
+from report.document import LANGUAGES, OWN_WORDS_CHARACTERS, Document, Imprint, compose, read_words
+from report.errors import WordsError
+from tests.report.report_factories import LISTS, TABLES, some_tallies
+
+IMPRINT = Imprint("Steunpunt <Voorbeeld>", date(2027, 1, 18), "Eén alinea.\r\n\r\nNog een\nalinea.\n\n \n")
+
+
+def a_document(
+    mailboxes: int = 40, *, language: str = "nl", audience: Audience = Audience.PUBLIC
+) -> Document:
+    lines = [(2026, "mailbox", "read")] * mailboxes + [(2026, "theme", "bullying")] * (mailboxes // 2)
+    counts = count(gather(some_tallies(*lines)), 2026, TABLES, "nothing")
+    return compose(treat(counts, Floors(), audience), LISTS, language, IMPRINT)
+
+
+def test_both_languages_have_the_same_sentences_with_the_same_places() -> None:
+    places = [
+        {key: sorted(re.findall(r"\{\w+\}", words)) for key, words in read_words(language).items()}
+        for language in LANGUAGES
+    ]
+    assert places[0] == places[1]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_table_and_line_has_a_name(language: str) -> None:
+    document = a_document(language=language)
+    assert ["mailbox", *(shape.dimension for shape in TABLES)] == [
+        table.dimension for table in document.tables
+    ]
+    assert all(row.name for table in document.tables for row in table.rows)
+
+
+def test_names_come_from_the_settings_in_the_readers_language() -> None:
+    names = [[row.name for row in a_document(language=each).tables[1].rows] for each in LANGUAGES]
+    assert ["Belangenverstrengeling", "Pesten", "Misbruik van macht"] == names[0]
+    assert ["Conflict of interest", "Bullying", "Abuse of power"] == names[1]
+
+
+def test_an_empty_line_begins_a_paragraph() -> None:
+    assert ("Eén alinea.", "Nog een alinea.") == a_document().own_words
+
+
+def test_the_reader_is_told_the_floor_of_the_version_in_hand() -> None:
+    assert "onder de 10" in a_document().words["how_hidden"]
+    assert "onder de 5" in a_document(audience=Audience.SG).words["how_hidden"]
+
+
+def test_the_sgs_version_says_that_it_is_confidential() -> None:
+    assert not a_document().is_confidential
+    assert a_document(audience=Audience.SG).is_confidential
+    assert a_document().title != a_document(audience=Audience.SG).title
+
+
+def test_days_are_written_out_in_the_readers_language() -> None:
+    assert a_document().words["by"].endswith(", 18 januari 2027")
+    assert a_document(language="en").words["by"].endswith(", 18 January 2027")
+
+
+@pytest.mark.parametrize("text", ["x" * (OWN_WORDS_CHARACTERS + 1), "a\0b", "a\x1b[2Jb", "a\x7f", "a\x85"])
+def test_words_that_cannot_stand_in_a_document_are_refused(text: str) -> None:
+    treated = treat(count({}, 2026, TABLES, "nothing"), Floors(), Audience.PUBLIC)
+    with pytest.raises(WordsError):
+        compose(treated, LISTS, "nl", Imprint("Steunpunt", date(2027, 1, 18), text))
+
+
+def test_a_year_with_nothing_in_it_says_so_kindly() -> None:
+    assert a_document(0).shows_nothing
+    assert not a_document(40).shows_nothing

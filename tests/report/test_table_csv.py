@@ -1,0 +1,31 @@
+import csv
+import io
+
+from report import table_csv
+from report.counts import count
+from report.disclosure import Audience, Floors, treat
+from report.document import Imprint, compose
+from report.tables import Choice, Lists, shapes
+from tests.report.test_document import IMPRINT, a_document
+
+
+def rows(raw: bytes) -> list[list[str]]:
+    return list(csv.reader(io.StringIO(raw.decode("utf-8-sig"))))
+
+
+def test_every_line_of_every_table_is_a_row() -> None:
+    document = a_document()
+    found = rows(table_csv.render(document, 2026))
+    assert ["jaar", "tabel", "regel", "aantal (afgerond op 5)"] == found[0]
+    assert ["2026", "Postbussen", "Gelezen door de adviseur", "40"] == found[1]
+    assert ["2026", "Onderwerpen", "Pesten", "20"] in found
+    assert ["2026", "Onderwerpen", "Belangenverstrengeling", "niet getoond"] in found
+    lines = sum(len(table.rows) + table.has_never_shown for table in document.tables)
+    assert 1 + lines == len(found)
+
+
+def test_no_name_is_taken_for_a_formula() -> None:
+    lists = Lists(theme=(Choice("sum", "=SOM(A1)", "=SUM(A1)"),), route=(), outcome=(), region=())
+    treated = treat(count({}, 2026, shapes(lists), "nothing"), Floors(), Audience.PUBLIC)
+    document = compose(treated, lists, "nl", Imprint("Steunpunt", IMPRINT.published, ""))
+    assert "'=SOM(A1)" in [row[2] for row in rows(table_csv.render(document, 2026))]
