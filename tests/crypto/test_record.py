@@ -15,6 +15,7 @@ from crypto.record import (
     NAME_BYTES,
     OpenedRecord,
     RecordKind,
+    _Unsent,
     open_record,
     open_unsent,
     seal_record,
@@ -207,3 +208,4 @@ def test_a_stock_reader_finds_the_body_in_the_second_line() -> None:
 def test_nothing_of_a_record_shows_in_a_log() -> None:
     assert "canary" not in repr(OpenedRecord(1, b"canary", StrandId(b"strand-1")))
     assert "canary" not in repr(opened(a_record(b"canary")))
+    assert repr(_Unsent(body=b"canary")) == "_Unsent"
