@@ -1,17 +1,20 @@
-"""Destroy what was given up, every few seconds, and write the store anew once a night."""
+"""Destroy what was given up and what the desk ordered, every few seconds; write the store anew each night."""
 
 import logging
 import os
 import sys
 import threading
-import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+from crypto.letterhead import Letterhead
 from deploy import quiet_log
 from deploy.config import load_config
+from deploy.errors import LetterheadError
 from deploy.hardening import close_process, private_folder
+from deploy.pinned_letterhead import LetterheadWatch, open_letterhead
+from deploy.retention import Retained, retain, tell
 from source_app.config import SourceConfig
 from store import purge
 from store.engine import Store, open_store
@@ -33,15 +36,15 @@ def sweep_for_ever(settings: Path, stop: threading.Event) -> None:
         StoreError: the store or the sessions cannot be opened at the start.
     """
     close_process()
-    store, sessions = _open(settings)
+    sweeper = _open(settings)
     quiet_log.install(sys.stderr)
     tidied: date | None = None
     while True:
         now = datetime.now(UTC)
         try:
-            sweep_once(store, sessions)
+            sweeper.sweep_once(now)
             if now.hour >= _TIDY_HOUR and tidied != now.date():
-                purge.tidy(store)
+                purge.tidy(sweeper.store)
                 tidied = now.date()
         except StoreError as why:
             _log.error("this sweep was not finished: %s", type(why).__name__)  # no trace wanted
@@ -59,26 +62,61 @@ def sweep_now(
         StoreError: the store refuses.
     """
     close_process()
-    store, sessions = _open(settings)
+    sweeper = _open(settings)
+    quiet_log.install(sys.stderr)
     on_step("Destroying what was deleted")
-    swept = sweep_once(store, sessions, on_progress)
+    swept = sweeper.sweep_once(datetime.now(UTC), on_progress)
     on_step("Writing the store anew, which takes minutes when it is large")
-    purge.tidy(store)
+    purge.tidy(sweeper.store)
     return swept
 
 
-def sweep_once(
-    store: Store, sessions: SessionStore, on_progress: Callable[[int, int], None] = lambda _done, _total: None
-) -> purge.Swept:
-    """Drop expired sessions, and destroy what is queued in the store."""
-    now_half_hour = int(time.time()) // _HALF_HOUR_SECONDS
-    sessions.sweep(now_half_hour)
-    return purge.sweep(store, now_half_hour, on_progress=on_progress)
+class Sweeper:
+    """What one sweep is made of. The letterhead is looked for anew, so that an order counts as soon as it."""
+
+    def __init__(self, store: Store, sessions: SessionStore, config: SourceConfig) -> None:
+        """Sweep this store and these sessions by the letterhead that `config` pins."""
+        self.store = store
+        self._sessions = sessions
+        self._config = config
+        self._newest: LetterheadWatch | None = None
+        self._told = ""
+        self._retained = Retained()
+
+    def sweep_once(
+        self, now: datetime, on_progress: Callable[[int, int], None] = lambda _done, _total: None
+    ) -> purge.Swept:
+        """Drop expired sessions, delete what the desk ordered, and destroy what is queued in the store.
+
+        Without a letterhead that can be relied on no order is carried out, and all else is done.
+
+        Raises:
+            StoreError: the store refuses.
+        """
+        now_half_hour = int(now.timestamp()) // _HALF_HOUR_SECONDS
+        self._sessions.sweep(now_half_hour)
+        letterhead = self._letterhead()
+        if letterhead is not None:
+            before, self._retained = self._retained, retain(self.store, letterhead, now.date())
+            tell(self._retained, before)
+        return purge.sweep(self.store, now_half_hour, on_progress=on_progress)
+
+    def _letterhead(self) -> Letterhead | None:
+        if self._newest is None:
+            pinned = (self._config.fingerprint, self._config.letterhead_serial_path)
+            try:
+                self._newest = LetterheadWatch(self.store, *pinned, open_letterhead(self.store, *pinned))
+            except LetterheadError as why:
+                if str(why) != self._told:  # once, and not with every sweep
+                    _log.error("No order of the desk is carried out. %s", why)
+                    self._told = str(why)
+                return None
+        return self._newest()
 
 
-def _open(settings: Path) -> tuple[Store, SessionStore]:
+def _open(settings: Path) -> Sweeper:
     config = load_config(settings, "source", SourceConfig)
     # VACUUM writes a copy (of ciphertext) first: beside the store, where room was looked for, not in memory
     os.environ["SQLITE_TMPDIR"] = str(config.store_path.parent)
     private_folder(config.sessions_path.parent)
-    return open_store(config.store_path), open_sessions(config.sessions_path)
+    return Sweeper(open_store(config.store_path), open_sessions(config.sessions_path), config)

@@ -46,6 +46,16 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
+class SignedPart:
+    """What of an entry is signed in the open, and its removal: enough to tell who said something."""
+
+    open_part: bytes = field(repr=False)
+    signature: bytes = field(repr=False)
+    epoch: int
+    removal: bytes | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """Where a strand ends: number and digest of its head (0 and zeros without one), and how full it is."""
 
@@ -99,6 +109,9 @@ _PLACE = Prepared(
         & (HeadRow.strand == bindparam("strand")),
     )
     .where(MailboxRow.address == bindparam("address"))
+)
+_SIGNED_PARTS = select(EntryRow.open_part, EntryRow.signature, EntryRow.epoch, EntryRow.removal).where(
+    EntryRow.address == bindparam("address")
 )
 _IS_KNOWN = Prepared(
     select(EntryRow.id).where(
@@ -202,6 +215,11 @@ def of_mailboxes(session: Session, addresses: Sequence[bytes]) -> dict[bytes, li
     for row in session.connection().execute(_OF_MAILBOXES, {"addresses": list(addresses)}):
         found[row.address].append(Stored(*tuple(row)))
     return found
+
+
+def signed_parts(session: Session, address: bytes) -> Sequence[SignedPart]:
+    """Return the open halves of a mailbox's entries, tombstones too, in no order."""
+    return [SignedPart(*row) for row in session.connection().execute(_SIGNED_PARTS, {"address": address})]
 
 
 def find(session: Session, address: bytes, entry_id: bytes) -> Stored | None:
