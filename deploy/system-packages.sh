@@ -18,6 +18,7 @@ library() {  # library NAME: where it lies, or a path that does not exist
 needs chromium chromium
 needs age age
 needs minisign minisign
+needs gnupg gpg
 needs w3m w3m
 needs tmux tmux
 needs wdutch /usr/share/dict/dutch

@@ -155,7 +155,7 @@ def check(name: str, document: Mapping[str, object]) -> Signpost:
 
 
 def _faults(signpost: Signpost) -> Iterator[str]:
-    """Yield what is wrong; the later checks rely on the earlier ones."""
+    """Yield what is wrong. Only the first counts: the later checks rely on the earlier ones."""
     yield from _faults_of_numbers(signpost)
     yield from _faults_of_ways(signpost)
     yield from _faults_of_routes(signpost)
@@ -188,27 +188,23 @@ def _faults_of_ways(signpost: Signpost) -> Iterator[str]:
         question = questions[way[-1]]
         if len(way) > QUESTIONS_MAX:
             yield f"question {question.number} is number {len(way)} on its way; {QUESTIONS_MAX} is the most"
-            return
         if len(question.answers) not in _ANSWERS:
             yield (
                 f"question {question.number} has {len(question.answers)} answers; "
                 f"from {_ANSWERS.start} to {_ANSWERS.stop - 1} are allowed"
             )
-            return
         for place, answer in enumerate(question.answers, 1):
             step = f"answer {place} of question {question.number} leads to {answer.to}"
             if answer.to in way:
                 yield f"{step}, which is a circle"
-                return
-            if answer.to not in questions.keys() | outcomes:
+            elif answer.to not in questions.keys() | outcomes:
                 yield f"{step}, which is no page"
-                return
-            if answer.to in reached:
+            elif answer.to in reached:
                 yield f"{step}, and so does another answer"
-                return
-            reached.add(answer.to)
-            if answer.to in questions:
-                ways.append((*way, answer.to))
+            else:
+                reached.add(answer.to)
+                if answer.to in questions:
+                    ways.append((*way, answer.to))
     for number in sorted((questions.keys() | outcomes) - reached):
         yield f"no way leads to page {number}"
 

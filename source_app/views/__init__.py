@@ -1,12 +1,18 @@
 """Requests into calls, outcomes into pages.
 
-Endpoints: pages.start, pages.help, pages.privacy, pages.accessibility, pages.leave, pages.stylesheet;
+Endpoints: pages.start, pages.help, pages.privacy, pages.accessibility, pages.leave, pages.stylesheet,
+pages.seal, pages.age_recipient, pages.openpgp_key, pages.letterhead_body, pages.letterhead_signature;
+signpost.show(number); reports.index, reports.document(name);
 begin.passphrase, begin.practise, begin.log_in, begin.log_out; mailbox.thread, mailbox.write,
 mailbox.received(entry_id), mailbox.file(attachment_id), mailbox.delete(entry_id), mailbox.end, mailbox.save.
 
-Every template gets `lang`, `letterhead`, `is_open`, and `log_out_form` when a mailbox is open.
+Every template gets `lang`, `letterhead`, `is_open`, `signpost_first` (the number of its first question), and
+`log_out_form` when a mailbox is open.
 What each gets besides:
 
+* signpost/page.html: shown (`tree.Question` or `tree.Outcome`), back (a number, or None), routes, where.
+* reports/index.html: years (pairs of a year and its `published.PublishedReport`s).
+* seal.html: fingerprint, recipient, openpgp_fingerprint (in fours, or empty).
 * begin/passphrase.html: words, ticket.
 * begin/practise.html: form (ticket, words), ticket, wrong (places from 1), unknown (places from 1).
   A POST to begin.passphrase with the ticket shows the same words again.

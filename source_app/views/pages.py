@@ -1,9 +1,12 @@
 """The pages that everybody may read, and the quick way out."""
 
+import re
+
 from flask import Blueprint, Response, current_app, redirect
 from flask.typing import ResponseReturnValue
 
 from source_app import published, services
+from source_app.errors import NotFoundError
 from web.filenames import attachment_disposition
 from web.headers import FILE_CSP
 
@@ -47,8 +50,13 @@ def accessibility() -> ResponseReturnValue:
 @bp.get("/<any(nl, en):lang>/seal")
 def seal() -> ResponseReturnValue:
     """Show how to seal a text or a file before it comes here."""
-    _, recipient = desk().letterhead.current_epoch
-    return page("seal.html", fingerprint=config().fingerprint, recipient=str(recipient))
+    ours = desk().letterhead
+    return page(
+        "seal.html",
+        fingerprint=config().fingerprint,
+        recipient=str(ours.current_epoch[1]),
+        openpgp_fingerprint=" ".join(re.findall("....", ours.openpgp_fingerprint or "")),
+    )
 
 
 @bp.get("/<any(nl, en):lang>/seal/letterhead.json")
@@ -70,6 +78,15 @@ def age_recipient() -> ResponseReturnValue:
     """Send what age seals to: one line, as its option -R reads it."""
     _, recipient = desk().letterhead.current_epoch
     return _plain_file("recipient.txt", f"{recipient}\n")
+
+
+@bp.get("/<any(nl, en):lang>/seal/key.asc")
+def openpgp_key() -> ResponseReturnValue:
+    """Send the desk's OpenPGP key in ASCII armour, if it has one."""
+    key = desk().letterhead.openpgp_key
+    if not key:
+        raise NotFoundError
+    return _plain_file("key.asc", key)
 
 
 @bp.get("/<any(nl, en):lang>/leave")

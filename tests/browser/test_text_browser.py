@@ -167,3 +167,25 @@ def test_the_journey_in_a_text_browser(browser: TextBrowser, house: world.World,
     browser.tick("Yes, delete everything")
     browser.activate("End it for good")
     browser.wait_for("Your mailbox has been ended")
+
+
+def test_the_signpost_in_a_text_browser(browser: TextBrowser) -> None:
+    browser.wait_for("Which way fits?")
+    browser.activate("Which way fits?")
+    browser.wait_for("What is it about?")
+    browser.activate("How the ministry did its work")
+    browser.wait_for("Do you think someone does this on purpose?")
+    browser.activate("Back to the question before")
+    browser.wait_for("What is it about?")
+    browser.activate("How the ministry did its work")
+    browser.activate("No, I think it simply did not go well")
+    browser.wait_for("The general complaints procedure fits best here")
+    for words in (
+        "You got no answer to a letter.",
+        "Who sees it",
+        "How anonymous you are",
+        "Talk it over first",
+    ):
+        browser.wait_for(words)
+    browser.activate("Start a mailbox")
+    browser.wait_for("These words are your key")

@@ -183,3 +183,28 @@ def test_a_folder_that_holds_something_else_is_not_set_up(tmp_path: Path) -> Non
     (tmp_path / "var" / "letter").touch()
 
     assert "holds files but no config.toml" in _refusal(tmp_path / "var", "run")
+
+
+def test_a_broken_signpost_starts_nothing(folder: Path, tmp_path: Path) -> None:
+    """In a copy of our packages: the signpost's files are part of the program."""
+    house = tmp_path / "house"
+    for package in ("crypto", "store", "web", "source_app", "deploy"):
+        shutil.copytree(ROOT / package, house / package, ignore=shutil.ignore_patterns("__pycache__"))
+    broken = house / "source_app" / "signpost" / "en.toml"
+    broken.write_text(broken.read_text("utf-8").replace("to = 82", "to = 28", 1), "utf-8")
+    command = [
+        sys.executable,
+        "-m",
+        "deploy.command",
+        "--settings",
+        folder / "config.toml",
+        "serve",
+        "source",
+    ]
+
+    said = subprocess.run(command, capture_output=True, text=True, cwd=house, timeout=60, check=False)
+
+    assert said.returncode == 1
+    assert said.stderr == (
+        "Error: The signpost's en.toml has a fault: answer 1 of question 47 leads to 28, which is no page.\n"
+    )
