@@ -48,6 +48,14 @@ class ReportMissingError(SourceError):
     """The letterhead names this report, but the store has none, or another than the desk signed for."""
 
 
+class MailboxFullError(SourceError):
+    """As many entries of the source, or bytes of them, as one mailbox may hold."""
+
+
+class DeskWroteError(SourceError):
+    """The desk wrote something between the look at the mailbox and the word that rests on it."""
+
+
 class Refusal(StrEnum):
     """Why a message was not taken; the text comes back with it."""
 
@@ -71,3 +79,33 @@ class MessageRefusedError(SourceError):
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal.value)
         self.refusal = refusal
+
+
+class AnswerRefusal(StrEnum):
+    """Why an answer to a proposal was not taken; a wish that was typed comes back with it."""
+
+    NOT_TICKED = "not_ticked"  # agreeing takes two movements of the hand
+    NO_WISH = "no_wish"  # changes asked, and not which
+    TEXT_TOO_LONG = "text_too_long"
+    FORM_EXPIRED = "form_expired"  # the form was not made in this session
+    OTHER_PROPOSAL = "other_proposal"  # what the form speaks of is not what lies in the mailbox
+    OBSOLETE = "obsolete"  # a newer proposal took its place
+    TOO_LATE = "too_late"  # it is being passed on
+    ANSWERED = "answered"  # this answer was given before, or there is no agreement to take back
+    CHANGED = "changed"  # this form was already sent, with another answer
+    MAILBOX_FULL = "mailbox_full"
+
+
+class AnswerRefusedError(SourceError):
+    """An answer to a proposal was not taken, and nothing of it was sent."""
+
+    def __init__(self, refusal: AnswerRefusal) -> None:
+        super().__init__(refusal.value)
+        self.refusal = refusal
+
+
+class ProposalClosedError(AnswerRefusedError):
+    """It is being passed on: no answer counts any more, and nothing is taken back."""
+
+    def __init__(self) -> None:
+        super().__init__(AnswerRefusal.TOO_LATE)

@@ -58,6 +58,16 @@ class WriteForm(OurForm):
     files = MultipleFileField(lazy_gettext("Files"))
 
 
+class AnswerForm(OurForm):
+    """An answer to a proposal; which answer is told by the button."""
+
+    entry_id = HiddenField()
+    seen = HiddenField()
+    digest = HiddenField()
+    sure = BooleanField()
+    text = TextAreaField(lazy_gettext("What should be different?"))
+
+
 class DeleteForm(OurForm):
     """Nothing but the token."""
 

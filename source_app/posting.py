@@ -9,35 +9,29 @@ from datetime import date
 from crypto import session
 from crypto.attachment import Sealer
 from crypto.content import MEDIA_TYPE_CHARS, AttachmentNote, Content, Kind
-from crypto.entry import SignedEntry, renumber, seal
 from crypto.mailbox_keys import MailboxKeys
 from crypto.names import (
     ATTACHMENT_ID_BYTES,
     DIGEST_BYTES,
     ENTRY_ID_BYTES,
-    NO_DIGEST,
     AttachmentId,
     Digest,
     EntryId,
 )
-from crypto.open_part import Author
-from crypto.signing import SourceWriter
 from store import attachments, entries, mailboxes
 from store.attachments import ChunkWriter
 from store.errors import (
     EntryExistsError,
-    HeadMovedError,
     MailboxMissingError,
     QuotaError,
-    StoreDamagedError,
 )
 from web.filenames import safe_name
 
+from .appending import append_own, desk_heads
 from .desk import Desk
-from .errors import MailboxGoneError, MessageRefusedError, NotFoundError, Refusal
-from .services import Opened, file, read_entry_of
-
-_TRIES = 20  # to append behind what other tabs of the same mailbox write
+from .errors import MailboxFullError, MailboxGoneError, MessageRefusedError, NotFoundError, Refusal
+from .reading import file, read_entry_of
+from .services import Opened
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +49,12 @@ class Sheet:
         """Return what the token of this form is good for."""
         return f"write {self.entry_id} {self.seen}"
 
+    @property
+    def heads(self) -> tuple[Digest, ...]:
+        """Return the desk's heads, once the form's token has shown that they are ours."""
+        raw = bytes.fromhex(self.seen)
+        return tuple(Digest(raw[at : at + DIGEST_BYTES]) for at in range(0, len(raw), DIGEST_BYTES))
+
 
 def new_sheet(desk: Desk, keys: MailboxKeys) -> Sheet:
     """Return a sheet to write on.
@@ -66,7 +66,7 @@ def new_sheet(desk: Desk, keys: MailboxKeys) -> Sheet:
         if mailboxes.find(reading, keys.address) is None:
             raise MailboxGoneError
         heads = entries.heads(reading, keys.address)
-    seen = sorted(head.digest.hex() for head in heads if head.author == Author.DESK)
+    seen = sorted(digest.hex() for digest in desk_heads(heads))
     return Sheet(secrets.token_bytes(ENTRY_ID_BYTES).hex(), "".join(seen))
 
 
@@ -165,6 +165,8 @@ class Posting:
             if not self._is_what_was_sent_before():
                 raise MessageRefusedError(Refusal.CHANGED) from None
             self.abandon()
+        except MailboxFullError as why:
+            raise MessageRefusedError(Refusal.MAILBOX_FULL) from why
         except MailboxMissingError as why:
             raise MailboxGoneError from why
         return self._sheet.entry_id
@@ -199,64 +201,17 @@ class Posting:
         return _File(sealer, ChunkWriter(self._desk.store, attachment_id, self._desk.quota))
 
     def _append(self, today: date) -> None:
-        """Append behind the newest own entry; when another tab was faster, sign again behind that one."""
-        content = Content(
-            kind=Kind.MESSAGE, text=self._text, attachments=tuple(whole.note for whole in self._whole)
-        )
-        writer = SourceWriter(self._keys)
-        seen = _digests(self._sheet.seen)
-        number, previous = self._newest_own()
-        if self._is_full(number) and not self._is_there():
-            raise MessageRefusedError(Refusal.MAILBOX_FULL)
-        signed = seal(
-            content,
-            address=self._keys.address,
-            mailbox_recipient=self._keys.recipient,
-            letterhead=self._desk.letterhead,
-            by=writer,
+        append_own(
+            self._desk,
+            self._keys,
+            Content(
+                kind=Kind.MESSAGE, text=self._text, attachments=tuple(whole.note for whole in self._whole)
+            ),
             entry_id=self._entry_id,
-            number=number + 1,
-            previous=previous,
-            seen=seen,
-            day=today,
+            seen=self._sheet.heads,
+            today=today,
+            attachment_ids=[whole.note.id for whole in self._whole],
         )
-        for _ in range(_TRIES):
-            try:
-                return self._append_signed(signed)
-            except HeadMovedError:
-                number, previous = self._newest_own()
-                signed = renumber(
-                    signed, by=writer, number=number + 1, previous=previous, seen=seen, day=today
-                )
-        return self._append_signed(signed)
-
-    def _append_signed(self, signed: SignedEntry) -> None:
-        with self._desk.store.writing() as writing:
-            entries.append(
-                writing, **signed.to_stored(), attachment_ids=[whole.note.id for whole in self._whole]
-            )
-
-    def _newest_own(self) -> tuple[int, Digest]:
-        with self._desk.store.reading() as reading:
-            heads = entries.heads(reading, self._keys.address)
-        own = [head for head in heads if head.author == Author.SOURCE]
-        if own and own[0].number < 1:  # no writer of ours: there is no place after it that could be signed
-            raise StoreDamagedError("the store names an impossible head")
-        return (own[0].number, Digest(own[0].digest)) if own else (0, NO_DIGEST)
-
-    def _is_full(self, entries_so_far: int) -> bool:
-        limits = self._desk.limits
-        if entries_so_far >= limits.entries:
-            return True
-        with self._desk.store.reading() as reading:
-            mailbox = mailboxes.find(reading, self._keys.address)
-            if mailbox is None or mailbox.bytes < limits.entries_bytes:  # with its files; nothing to add up
-                return False
-            return entries.sealed_bytes(reading, self._keys.address) >= limits.entries_bytes
-
-    def _is_there(self) -> bool:
-        with self._desk.store.reading() as reading:
-            return entries.find(reading, self._keys.address, self._entry_id) is not None
 
     def _is_what_was_sent_before(self) -> bool:
         """Compare text and files with the entry of this id; an unreadable or removed one is another."""
@@ -308,8 +263,3 @@ class _File:
         self._chunks.add(last)
         self._chunks.finish()
         return _Whole(note, self._plain.digest())
-
-
-def _digests(seen: str) -> tuple[Digest, ...]:
-    raw = bytes.fromhex(seen)
-    return tuple(Digest(raw[at : at + DIGEST_BYTES]) for at in range(0, len(raw), DIGEST_BYTES))

@@ -1,37 +1,28 @@
-"""What a source can do: start, come back, read, delete, end. No Flask here. Writing is in `posting`."""
+"""What a source can do: start, come back, delete, end. No Flask here.
+
+Reading is in `reading`, writing in `posting`, answering a proposal in `consent`.
+"""
 
 import hmac
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
 
-from crypto import chain, passphrase, session
-from crypto.attachment import Opener
-from crypto.content import AttachmentNote, Content
-from crypto.entry import SignedEntry, open_entry, verify
-from crypto.errors import CryptoError, UnreadableError
-from crypto.label import digest_words
+from crypto import passphrase, session
+from crypto.errors import UnreadableError
 from crypto.mailbox_keys import MailboxKeys, derive
 from crypto.names import Digest, Root, StrandId
-from crypto.open_part import Author
 from crypto.passphrase import Language
 from crypto.removal import ended, removal
 from crypto.signing import SourceWriter
-from store import attachments, entries, mailboxes
+from store import entries, mailboxes
 from store.errors import MailboxEndedError, MailboxMissingError
-from web.filenames import safe_name
 
 from .desk import Desk
-from .errors import (
-    MailboxGoneError,
-    NoMailboxError,
-    NotFoundError,
-    NotOpenError,
-    OtherWordsError,
-    TicketExpiredError,
-)
+from .errors import NoMailboxError, NotOpenError, OtherWordsError, TicketExpiredError
+from .reading import find_entry
 
 _TICKET_HALF_HOURS = 4  # to find a pen and a hiding place
 
@@ -42,41 +33,6 @@ class Opened:
 
     token: bytes = field(repr=False)
     root: Root = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class ShownFile:
-    """A file of an entry; `id` is hexadecimal, `size` in bytes, `name` safe to show and to save."""
-
-    id: str
-    name: str = field(repr=False)
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
-class ShownEntry:
-    """An entry that passed every check; one that was removed has no text."""
-
-    id: str
-    is_own: bool
-    day: date
-    text: str = field(repr=False)
-    files: tuple[ShownFile, ...]
-    is_removed: bool
-    is_seen: bool  # own entries: the desk had it before it when it wrote
-    words: str  # of its digest
-
-
-@dataclass(frozen=True, slots=True)
-class Thread:
-    """A mailbox as its source sees it, oldest first."""
-
-    entries: tuple[ShownEntry, ...]
-    newest_reply: ShownEntry | None  # the desk's newest entry that still has a text
-    is_answered: bool  # the newest thing is the desk's
-    left_out: bool  # something failed its checks and is not shown
-    own_missing: bool  # something of the source's own, or something built upon, is gone
-    expect_by: date | None  # when the oldest entry that waits has its answer
 
 
 # ---- coming in -------------------------------------------------------------------------------------
@@ -222,190 +178,6 @@ def _places(positions: Sequence[int]) -> list[int]:
     return [position + 1 for position in positions]
 
 
-# ---- reading ---------------------------------------------------------------------------------------
-
-
-def thread(desk: Desk, keys: MailboxKeys) -> Thread:
-    """Check a whole mailbox and open what passes. What fails is counted and never shown to a source.
-
-    Raises:
-        MailboxGoneError: it has ended.
-    """
-    with desk.store.reading() as reading:
-        mailbox = mailboxes.find(reading, keys.address)
-        stored = entries.of_mailbox(reading, keys.address)
-    if mailbox is None:
-        raise MailboxGoneError
-    signed, unreadable = _read(stored)
-    checked = chain.check(keys.address, keys.verify_key, desk.letterhead.strand_keys, signed, None)
-    seen = _seen_up_to(checked.entries)
-    shown: list[ShownEntry] = []
-    spoken: list[SignedEntry] = []
-    for each in checked.entries:
-        try:
-            content = None if each.removal is not None else open_entry(each, [keys.identity])
-        except CryptoError:
-            unreadable = True
-            continue
-        if each.open_part.speaks:
-            shown.append(_shown(each, content, seen))
-            spoken.append(each)
-    replies = [each for each in shown if not each.is_own and not each.is_removed]
-    waiting = _waiting(spoken)
-    return Thread(
-        entries=tuple(shown),
-        newest_reply=replies[-1] if replies else None,
-        is_answered=bool(shown) and not shown[-1].is_own,
-        left_out=unreadable or bool(checked.rejected),
-        own_missing=any(fault.entry_id is None for fault in checked.faults),
-        expect_by=desk.letterhead.expect_by(waiting[0].open_part.day) if waiting else None,
-    )
-
-
-def received(desk: Desk, keys: MailboxKeys, entry_id: bytes) -> tuple[ShownEntry, date]:
-    """Return an own entry, for its receipt, and the day by which to expect an answer.
-
-    Raises:
-        NotFoundError: this mailbox holds no such entry of the source.
-    """
-    signed = _find(desk, keys, entry_id)
-    if signed.open_part.author is not Author.SOURCE:
-        raise NotFoundError
-    return _shown_alone(signed, keys), desk.letterhead.expect_by(signed.open_part.day)
-
-
-def entry_to_delete(desk: Desk, keys: MailboxKeys, entry_id: bytes) -> ShownEntry:
-    """Return an entry that its source thinks of deleting.
-
-    Raises:
-        NotFoundError: this mailbox holds no such entry.
-    """
-    return _shown_alone(_find(desk, keys, entry_id), keys)
-
-
-def file(desk: Desk, keys: MailboxKeys, attachment_id: bytes) -> tuple[ShownFile, Iterator[bytes]]:
-    """Return a file of this mailbox and its bytes, opened piece by piece; the entry it hangs on is verified.
-
-    Raises:
-        NotFoundError: this mailbox holds no such file.
-        CryptoError: the file is not the one its entry speaks of; also while its bytes are read.
-    """
-    with desk.store.reading() as reading:
-        attachment = attachments.find(reading, keys.address, attachment_id)
-    if attachment is None or attachment.header is None:
-        raise NotFoundError
-    signed = _find(desk, keys, attachment.entry_id)
-    notes: dict[bytes, AttachmentNote] = {
-        note.id: note for note in open_entry(signed, [keys.identity]).attachments
-    }
-    note = notes.get(attachment_id)
-    if note is None:
-        raise NotFoundError
-    chunks = attachments.read_chunks(desk.store, keys.address, attachment_id)
-    opener = Opener(attachment.header, chunks, note, [keys.identity], keys.address, signed.open_part.entry_id)
-    return _shown_file(note), iter(opener)
-
-
-def _read_entry(stored: entries.Stored) -> SignedEntry:
-    """Read a row back as an entry; nothing is verified yet.
-
-    Raises:
-        MalformedError: no entry that we write.
-    """
-    return SignedEntry.from_stored(
-        open_part=stored.open_part,
-        signature=stored.signature,
-        epoch=stored.epoch,
-        header=stored.header,
-        payload=stored.payload,
-        removal=stored.removal,
-    )
-
-
-def read_entry_of(desk: Desk, keys: MailboxKeys, entry_id: bytes) -> Content:
-    """Return the content of one entry of this mailbox.
-
-    Raises:
-        NotFoundError: it is not there, was removed, or does not verify.
-    """
-    try:
-        return open_entry(_find(desk, keys, entry_id), [keys.identity])
-    except CryptoError as why:
-        raise NotFoundError from why
-
-
-def _read(stored: Sequence[entries.Stored]) -> tuple[list[SignedEntry], bool]:
-    signed: list[SignedEntry] = []
-    unreadable = False
-    for row in stored:
-        try:
-            signed.append(_read_entry(row))
-        except CryptoError:
-            unreadable = True
-    return signed, unreadable
-
-
-def _find(desk: Desk, keys: MailboxKeys, entry_id: bytes) -> SignedEntry:
-    """Return one entry that is authentic and stands in this mailbox."""
-    with desk.store.reading() as reading:
-        stored = entries.find(reading, keys.address, entry_id)
-    if stored is None:
-        raise NotFoundError
-    try:
-        signed = _read_entry(stored)
-        verify(signed, mailbox_verify_key=keys.verify_key, strands=desk.letterhead.strand_keys)
-    except CryptoError as why:
-        raise NotFoundError from why
-    if (signed.open_part.address, signed.open_part.entry_id) != (keys.address, entry_id):
-        raise NotFoundError
-    return signed
-
-
-def _seen_up_to(checked: Sequence[SignedEntry]) -> int:
-    """Return the number of the source's newest entry that the desk had before it."""
-    own = {each.digest: each.open_part.number for each in checked if each.open_part.author is Author.SOURCE}
-    by_desk = (each.open_part.seen for each in checked if each.open_part.author is Author.DESK)
-    return max((own.get(digest, 0) for seen in by_desk for digest in seen), default=0)
-
-
-def _waiting(spoken: Sequence[SignedEntry]) -> Sequence[SignedEntry]:
-    """Return what the source said after the newest thing the desk said; no mark is among `spoken`."""
-    waiting: list[SignedEntry] = []
-    for each in spoken:
-        if each.open_part.author is Author.DESK:
-            waiting.clear()
-        elif each.removal is None:
-            waiting.append(each)
-    return waiting
-
-
-def _shown_alone(signed: SignedEntry, keys: MailboxKeys) -> ShownEntry:
-    try:
-        content = None if signed.removal is not None else open_entry(signed, [keys.identity])
-    except CryptoError as why:
-        raise NotFoundError from why
-    return _shown(signed, content, 0)
-
-
-def _shown(signed: SignedEntry, content: Content | None, seen_up_to: int) -> ShownEntry:
-    part = signed.open_part
-    is_own = part.author is Author.SOURCE
-    return ShownEntry(
-        id=part.entry_id.hex(),
-        is_own=is_own,
-        day=part.day,
-        text="" if content is None else content.text,
-        files=() if content is None else tuple(map(_shown_file, content.attachments)),
-        is_removed=content is None,
-        is_seen=is_own and part.number <= seen_up_to,
-        words=digest_words(signed.digest),
-    )
-
-
-def _shown_file(note: AttachmentNote) -> ShownFile:
-    return ShownFile(note.id.hex(), safe_name(note.name), note.size)
-
-
 # ---- deleting --------------------------------------------------------------------------------------
 
 
@@ -415,7 +187,7 @@ def delete_entry(desk: Desk, keys: MailboxKeys, entry_id: bytes, *, today: date)
     Raises:
         NotFoundError: this mailbox holds no such entry.
     """
-    signed = _find(desk, keys, entry_id)
+    signed = find_entry(desk, keys, entry_id)
     statement = removal(signed.digest, address=keys.address, by=SourceWriter(keys), day=today)
     with desk.store.writing() as writing:
         entries.remove(writing, keys.address, entry_id, removal=statement)

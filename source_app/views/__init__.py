@@ -3,8 +3,9 @@
 Endpoints: pages.start, pages.help, pages.privacy, pages.accessibility, pages.leave, pages.stylesheet,
 pages.seal, pages.age_recipient, pages.openpgp_key, pages.letterhead_body, pages.letterhead_signature;
 signpost.show(number); reports.index, reports.document(name);
-begin.passphrase, begin.practise, begin.log_in, begin.log_out; mailbox.thread, mailbox.write,
-mailbox.received(entry_id), mailbox.file(attachment_id), mailbox.delete(entry_id), mailbox.end, mailbox.save.
+begin.passphrase, begin.card, begin.practise, begin.log_in, begin.log_out; mailbox.thread, mailbox.write,
+mailbox.received(entry_id), mailbox.proposal(entry_id), mailbox.answer(entry_id), mailbox.file(attachment_id),
+mailbox.delete(entry_id), mailbox.end, mailbox.save.
 
 Every template gets `lang`, `letterhead`, `is_open`, `signpost_first` (the number of its first question), and
 `log_out_form` when a mailbox is open.
@@ -17,12 +18,16 @@ What each gets besides:
 * begin/practise.html: form (ticket, words), ticket, wrong (places from 1), unknown (places from 1).
   A POST to begin.passphrase with the ticket shows the same words again.
 * begin/log_in.html: form (words, text), failed, unknown (places from 1), text (kept, or None).
-* mailbox/thread.html: thread (`services.Thread`), expect_by (a day, or None: nothing waits).
+* start.html, help.html: away (`presence.Away`, absences of now and soon).
+* begin/card.html: words, ticket.
+* mailbox/thread.html: thread (`reading.Thread`), away.
+* mailbox/proposal.html: form (token, entry_id, seen, digest, sure, text), proposal (`reading.ShownProposal`),
+  thread, limits, refusal (None, or the value of an `errors.AnswerRefusal`).
 * mailbox/save.html: thread.
 * mailbox/write.html: form (token, entry_id, seen, text, files), limits (`services.Limits`),
   files_refused (whether chosen files were lost and must be chosen again), refusal (None, or the value of a
-  `errors.Refusal`).
-* mailbox/received.html: entry (`services.ShownEntry`), words, expect_by.
+  `errors.Refusal`), closed (whether a message opens the mailbox again).
+* mailbox/received.html: entry (`reading.ShownEntry`), words, expect_by, reopened.
 * mailbox/delete.html: form (token), entry.
 * mailbox/end.html: form (token, sure); form.sure.errors when the box was not ticked.
 * mailbox/ended.html: nothing.

@@ -27,6 +27,15 @@ def passphrase() -> ResponseReturnValue:
     return page("begin/passphrase.html", words=words, ticket=ticket)
 
 
+@bp.post("/card")
+def card() -> ResponseReturnValue:
+    """Show the words alone, made to be printed; nothing on the page says what they are for."""
+    ticket = request.form.get("ticket", "")
+    return page(
+        "begin/card.html", words=services.words_of(desk(), ticket, now=half_hour_now()), ticket=ticket
+    )
+
+
 @bp.post("/practise")
 def practise() -> ResponseReturnValue:
     """Ask to type the words back, and open the mailbox when they are right."""

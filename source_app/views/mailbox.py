@@ -1,17 +1,24 @@
-"""An open mailbox: reading, writing, receipts, files, deleting, ending."""
+"""An open mailbox: reading, writing, receipts, proposals, files, deleting, ending."""
+
+from collections.abc import Callable
 
 from flask import Blueprint, Response, abort, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
+from crypto.errors import CryptoError
 from crypto.mailbox_keys import MailboxKeys
-from source_app import services
-from source_app.errors import NotFoundError
+from source_app import marking, reading, services
+from source_app.errors import MailboxGoneError, NotFoundError
 from source_app.forms import DeleteForm, EndForm
+from source_app.presence import away
+from source_app.reading import Mailbox
 from source_app.services import Opened
+from source_app.site import log
+from store.errors import StoreError
 from web.filenames import attachment_disposition
 from web.headers import FILE_CSP
 
-from . import writing
+from . import answering, writing
 from .current import SessionTokens, desk, lang, mailbox_open, page, today, without_session
 
 bp = Blueprint("mailbox", __name__, url_prefix="/<any(nl, en):lang>/mailbox")
@@ -20,16 +27,19 @@ bp = Blueprint("mailbox", __name__, url_prefix="/<any(nl, en):lang>/mailbox")
 @bp.get("")
 @mailbox_open
 def thread(_here: Opened, keys: MailboxKeys) -> ResponseReturnValue:
-    """Show the whole conversation."""
-    shown = services.thread(desk(), keys)
-    return page("mailbox/thread.html", thread=shown, expect_by=shown.expect_by)
+    """Show the whole conversation. When it has been sent, a mark tells the desk that it was."""
+    shown = reading.thread(desk(), keys, today=today())
+    answer = page("mailbox/thread.html", thread=shown, away=away(desk().letterhead, today()))
+    if request.method == "GET" and "Sec-Purpose" not in request.headers:  # a page fetched ahead is not read
+        answer.call_on_close(_marking(keys, shown.mailbox))
+    return answer
 
 
 @bp.get("/save")
 @mailbox_open
 def save(_here: Opened, keys: MailboxKeys) -> ResponseReturnValue:
     """Show the whole conversation on one page to print or save."""
-    return page("mailbox/save.html", thread=services.thread(desk(), keys))
+    return page("mailbox/save.html", thread=reading.thread(desk(), keys, today=today()))
 
 
 @bp.get("/write")
@@ -49,15 +59,31 @@ def leave_message() -> ResponseReturnValue:
 @mailbox_open
 def received(_here: Opened, keys: MailboxKeys, entry_id: str) -> ResponseReturnValue:
     """Show the receipt of an own entry."""
-    entry, expect_by = services.received(desk(), keys, _bytes(entry_id))
-    return page("mailbox/received.html", entry=entry, words=entry.words, expect_by=expect_by)
+    entry, expect_by = reading.received(desk(), keys, _bytes(entry_id))
+    reopened = reading.has_reopened(desk(), keys, _bytes(entry_id))
+    return page(
+        "mailbox/received.html", entry=entry, words=entry.words, expect_by=expect_by, reopened=reopened
+    )
+
+
+@bp.get("/proposal/<entry_id>")
+@mailbox_open
+def proposal(here: Opened, keys: MailboxKeys, entry_id: str) -> ResponseReturnValue:
+    """Show a proposal word for word, and what may be said to it."""
+    return answering.proposal_page(here, keys, _bytes(entry_id))
+
+
+@bp.post("/proposal/<entry_id>")
+def answer(entry_id: str) -> ResponseReturnValue:
+    """Take an answer to a proposal."""
+    return answering.take(_bytes(entry_id))
 
 
 @bp.get("/files/<attachment_id>")
 @mailbox_open
 def file(_here: Opened, keys: MailboxKeys, attachment_id: str) -> ResponseReturnValue:
     """Send a file to be saved, never to be shown. If it turns out damaged on the way it ends too short."""
-    about, pieces = services.file(desk(), keys, _bytes(attachment_id))
+    about, pieces = reading.file(desk(), keys, _bytes(attachment_id))
     return Response(
         pieces,
         mimetype="application/octet-stream",
@@ -75,7 +101,7 @@ def delete(here: Opened, keys: MailboxKeys, entry_id: str) -> ResponseReturnValu
     """Delete one entry, after asking."""
     form = DeleteForm(request.form, tokens=SessionTokens(here, f"delete {entry_id}"))
     if request.method == "GET":
-        entry = services.entry_to_delete(desk(), keys, _bytes(entry_id))
+        entry = reading.entry_to_delete(desk(), keys, _bytes(entry_id))
         return page("mailbox/delete.html", form=form, entry=entry)
     if not form.validate():
         abort(403)
@@ -100,6 +126,19 @@ def end(here: Opened, keys: MailboxKeys) -> ResponseReturnValue:
 def ended() -> ResponseReturnValue:
     """Say that nothing is left."""
     return page("mailbox/ended.html")
+
+
+def _marking(keys: MailboxKeys, shown: Mailbox) -> Callable[[], None]:
+    """Return what is done when a page has been sent: nobody waits for it, or hears that it failed."""
+    here, day = desk(), today()
+
+    def mark() -> None:
+        try:
+            marking.mark_seen(here, keys, shown, today=day)
+        except (StoreError, CryptoError, MailboxGoneError) as why:
+            log.error("mark: %s", type(why).__name__)
+
+    return mark
 
 
 def _bytes(hexadecimal: str) -> bytes:

@@ -7,10 +7,11 @@ from flask.typing import ResponseReturnValue
 
 from source_app import published, services
 from source_app.errors import NotFoundError
+from source_app.presence import away
 from web.filenames import attachment_disposition
 from web.headers import FILE_CSP
 
-from .current import config, desk, opened, page, without_session
+from .current import config, desk, opened, page, today, without_session
 
 bp = Blueprint("pages", __name__)
 
@@ -18,7 +19,7 @@ bp = Blueprint("pages", __name__)
 @bp.get("/")
 def root() -> ResponseReturnValue:
     """Show the start page in the browser's language, without a redirect that a slow line would pay for."""
-    answer = page("start.html")
+    answer = _public("start.html")
     answer.headers["Vary"] = "Accept-Language"
     return answer
 
@@ -26,13 +27,13 @@ def root() -> ResponseReturnValue:
 @bp.get("/<any(nl, en):lang>/")
 def start() -> ResponseReturnValue:
     """Say who we are and what we promise."""
-    return page("start.html")
+    return _public("start.html")
 
 
 @bp.get("/<any(nl, en):lang>/help")
 def help() -> ResponseReturnValue:  # noqa: A001  # the name of the page
     """Show how to stay safe and how to talk instead."""
-    return page("help.html")
+    return _public("help.html")
 
 
 @bp.get("/<any(nl, en):lang>/privacy")
@@ -108,3 +109,8 @@ def _plain_file(name: str, content: str | bytes) -> Response:
     """Send a text to be saved, under a name that says nothing to whoever looks into the folder."""
     headers = {"Content-Disposition": attachment_disposition(name), "Content-Security-Policy": FILE_CSP}
     return Response(content, mimetype="text/plain", headers=headers)
+
+
+def _public(template: str) -> Response:
+    """Render a page that tells when nobody is there."""
+    return page(template, away=away(desk().letterhead, today()))

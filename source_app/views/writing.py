@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from crypto.mailbox_keys import MailboxKeys, derive
-from source_app import posting
+from source_app import posting, reading
 from source_app.errors import MailboxGoneError, Refusal
 from source_app.forms import LogInForm, WriteForm
 from source_app.posting import Posting, Sheet
@@ -39,7 +39,8 @@ _DRAIN_TIMES = 2  # the limit of a message: a browser hears us only when it has 
 
 def sheet_with(here: Opened, keys: MailboxKeys, text: str) -> Response:
     """Return a fresh page to write on that holds a text already."""
-    return _write_page(here, posting.new_sheet(desk(), keys), text, None)
+    closed = reading.is_closed(desk(), keys)
+    return _write_page(here, posting.new_sheet(desk(), keys), text, None, closed=closed)
 
 
 def take() -> ResponseReturnValue:
@@ -103,8 +104,14 @@ def _refused(here: Opened, arrived: Arrived) -> WerkzeugResponse:
     return _write_page(here, sheet, text, refusal, had_files=arrived.had_files)
 
 
-def _write_page(
-    here: Opened, sheet: Sheet, text: str, refusal: Refusal | None, *, had_files: bool = False
+def _write_page(  # noqa: PLR0913  # what the page shows
+    here: Opened,
+    sheet: Sheet,
+    text: str,
+    refusal: Refusal | None,
+    *,
+    had_files: bool = False,
+    closed: bool = False,
 ) -> Response:
     form = WriteForm(
         tokens=SessionTokens(here, sheet.purpose), entry_id=sheet.entry_id, seen=sheet.seen, text=text
@@ -115,6 +122,7 @@ def _write_page(
         form=form,
         limits=desk().limits,
         files_refused=had_files,
+        closed=closed,
         refusal=None if refusal is None else refusal.value,
     )
 

@@ -1,9 +1,11 @@
 """A desk to test with: real keys, a real store in a temporary folder, a cheap Argon2id."""
 
+import hashlib
 import io
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
 from html import unescape
@@ -13,21 +15,35 @@ from typing import IO
 from flask import Flask
 from flask.testing import FlaskClient
 from nacl.signing import SigningKey
+from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from crypto.age import PQIdentity
 from crypto.attachment import Sealer
-from crypto.content import AttachmentNote, Content, Kind
-from crypto.entry import SignedEntry, seal
+from crypto.content import (
+    AnswerNote,
+    AttachmentNote,
+    ClosingNote,
+    Content,
+    Kind,
+    ProposalNote,
+    ProposedFile,
+    Recipient,
+    StepName,
+    StepNote,
+    proposal_digest,
+)
+from crypto.entry import SignedEntry, open_entry, seal
 from crypto.letterhead import Argon2, Epoch, Letterhead, Strand
 from crypto.mailbox_keys import MailboxKeys, derive
 from crypto.names import NO_DIGEST, SOURCE_STRAND, AttachmentId, Digest, EntryId, StrandId
 from crypto.signing import DeskWriter, SourceWriter
-from source_app import create_app, services
+from source_app import create_app, reading, services
 from source_app.config import SourceConfig
 from source_app.desk import Desk
+from source_app.reading import Thread
 from source_app.signpost import tree
-from store import attachments, entries
+from store import attachments, entries, orders
 from store.engine import Store, create_store
 from store.sessions import open_sessions
 from web.dates import half_hour_now
@@ -53,13 +69,17 @@ class ADesk:
         """Return the keys of the mailbox that a browser started."""
         return derive(services.log_in(self.desk, browser.passphrase, now=half_hour_now()).root)
 
-    def thread_of(self, browser: "Browser") -> services.Thread:
-        return services.thread(self.desk, self.keys_of(browser))
+    def thread_of(self, browser: "Browser") -> Thread:
+        return reading.thread(self.desk, self.keys_of(browser), today=TODAY)
 
     @property
     def desk(self) -> Desk:
         desk: Desk = self.app.extensions["desk"]
         return desk
+
+    def overtaken(self, meanwhile: Callable[[], object], times: int = 1) -> Desk:
+        """Return the desk as somebody knows it whom others overtake, each time just before they write."""
+        return replace(self.desk, store=_Overtaken(self.config.store_path, meanwhile, times))
 
     def browser(self) -> "Browser":
         return Browser(self.app.test_client())
@@ -73,37 +93,117 @@ class ADesk:
         kind: Kind = Kind.MESSAGE,
         writer: DeskWriter | None = None,
         day: date = TODAY,
+        **notes: StepNote | ProposalNote | ClosingNote | AnswerNote,
     ) -> SignedEntry:
-        """Append an entry of the desk, as the adviser's interface would."""
+        """Append an entry of the desk, as the adviser's interface would. `notes` are those of its kind."""
         entry_id = EntryId(secrets.token_bytes(16))
-        notes: tuple[AttachmentNote, ...] = ()
+        attached: tuple[AttachmentNote, ...] = ()
         if file is not None:
-            notes = (self._attach(keys, entry_id, *file),)
-        number, previous = self.heads.get(keys.address, (0, NO_DIGEST))
-        with self.store.reading() as reading:
-            seen = [
-                Digest(h.digest) for h in entries.heads(reading, keys.address) if h.author == entries.SOURCE
-            ]
+            attached = (self._attach(keys, entry_id, *file),)
+        content = Content(kind=kind, text=text, attachments=attached, **notes)
+        return self._append_of_desk(keys, content, entry_id, writer or self.writer, day)
+
+    def say_step(self, keys: MailboxKeys, text: str, note: StepNote, *, day: date = TODAY) -> SignedEntry:
+        return self.answer(keys, text, kind=Kind.STEP, step=note, day=day)
+
+    def close(self, keys: MailboxKeys, text: str, delete_on: date, *, day: date = TODAY) -> SignedEntry:
+        """Close a mailbox and lay an order on it, which the source's side never opens."""
+        closing = self.answer(
+            keys, text, kind=Kind.CLOSING, closing=ClosingNote(delete_on=delete_on), day=day
+        )
+        with self.store.writing() as writing:
+            orders.put(writing, keys.address, b"an order", delete_on, [])
+        return closing
+
+    def propose(
+        self,
+        keys: MailboxKeys,
+        text: str,
+        *,
+        files: "Sequence[ToGo]" = (),
+        recipient: Recipient = Recipient.SG,
+        name: str = "J. Jansen",
+    ) -> SignedEntry:
+        """Append a proposal to pass something on."""
+        entry_id = EntryId(secrets.token_bytes(16))
+        attached = tuple(self._attach(keys, entry_id, each.name, each.content) for each in files)
+        proposed = tuple(
+            ProposedFile(
+                attachment_id=note.id,
+                sha256=Digest(each.sha256 or hashlib.sha256(each.content).digest()),
+                is_cleaned=each.is_cleaned,
+                about=each.about,
+            )
+            for note, each in zip(attached, files, strict=True)
+        )
+        note = ProposalNote(recipient=recipient, name=name, fingerprint="AB" * 20, files=proposed)
+        content = Content(kind=Kind.PROPOSAL, text=text, attachments=attached, proposal=note)
+        return self._append_of_desk(keys, content, entry_id, self.writer, TODAY)
+
+    def pass_on(
+        self, keys: MailboxKeys, proposal: SignedEntry, step: StepName = StepName.PASSING_ON
+    ) -> SignedEntry:
+        """Say that a proposal is being passed on, as the adviser does before the file is made."""
+        content = open_entry(proposal, [keys.identity])
+        digest = proposal_digest(content, address=keys.address, entry_id=proposal.open_part.entry_id)
+        return self.say_step(keys, "", StepNote(step=step, to="J. Jansen", proposal=digest))
+
+    def pass_on_behind(self, keys: MailboxKeys, proposal: SignedEntry, own_head: tuple[int, Digest]) -> bool:
+        """Begin passing on if the source's head is still this one, as the adviser's interface does."""
+        content = open_entry(proposal, [keys.identity])
+        digest = proposal_digest(content, address=keys.address, entry_id=proposal.open_part.entry_id)
+        note = StepNote(step=StepName.PASSING_ON, to="J. Jansen", proposal=digest)
+        number, previous = self.heads[keys.address]
         signed = seal(
-            Content(kind=kind, text=text, attachments=notes),
+            Content(kind=Kind.STEP, text="", step=note),
             address=keys.address,
             mailbox_recipient=keys.recipient,
             letterhead=self.letterhead,
-            by=writer or self.writer,
+            by=self.writer,
+            entry_id=EntryId(secrets.token_bytes(16)),
+            number=number + 1,
+            previous=previous,
+            seen=[own_head[1]],
+            day=TODAY,
+        )
+        with self.store.writing() as session:
+            heads = entries.heads(session, keys.address)
+            if own_head not in [
+                (head.number, head.digest) for head in heads if head.author == entries.SOURCE
+            ]:
+                return False
+            entries.append(session, **signed.to_stored())
+        self.heads[keys.address] = (number + 1, signed.digest)
+        return True
+
+    def _append_of_desk(
+        self, keys: MailboxKeys, content: Content, entry_id: EntryId, writer: DeskWriter, day: date
+    ) -> SignedEntry:
+        number, previous = self.heads.get(keys.address, (0, NO_DIGEST))
+        with self.store.reading() as session:
+            seen = [
+                Digest(h.digest) for h in entries.heads(session, keys.address) if h.author == entries.SOURCE
+            ]
+        signed = seal(
+            content,
+            address=keys.address,
+            mailbox_recipient=keys.recipient,
+            letterhead=self.letterhead,
+            by=writer,
             entry_id=entry_id,
             number=number + 1,
             previous=previous,
             seen=seen,
             day=day,
         )
-        self.append(signed, [note.id for note in notes])
+        self.append(signed, [note.id for note in content.attachments])
         self.heads[keys.address] = (number + 1, signed.digest)
         return signed
 
     def mark(self, keys: MailboxKeys) -> SignedEntry:
         """Append the source's mark that they had everything of the desk before them."""
-        with self.store.reading() as reading:
-            heads = {h.strand: (h.number, Digest(h.digest)) for h in entries.heads(reading, keys.address)}
+        with self.store.reading() as session:
+            heads = {h.strand: (h.number, Digest(h.digest)) for h in entries.heads(session, keys.address)}
         number, previous = heads.get(SOURCE_STRAND, (0, NO_DIGEST))
         signed = seal(
             Content(kind=Kind.SEEN, text=""),
@@ -145,6 +245,34 @@ class ADesk:
         return note
 
 
+class _Overtaken(Store):
+    """A store in which something happens just before each of the first writings."""
+
+    def __init__(self, path: Path, meanwhile: Callable[[], object], times: int) -> None:
+        super().__init__(path)
+        self._meanwhile = meanwhile
+        self._times = times
+
+    @contextmanager
+    def writing(self, *, durable: bool = True) -> Iterator[Session]:
+        if self._times:
+            self._times -= 1
+            self._meanwhile()
+        with super().writing(durable=durable) as session:
+            yield session
+
+
+@dataclass(frozen=True)
+class ToGo:
+    """A file that would be passed on; `sha256` of another one makes it a false statement."""
+
+    name: str
+    content: bytes
+    is_cleaned: bool = False
+    about: str = ""
+    sha256: bytes = b""
+
+
 class Browser:
     """A browser without JavaScript, in English: follows forms as they stand on the page."""
 
@@ -153,7 +281,8 @@ class Browser:
         self.passphrase = ""
 
     def get(self, path: str) -> TestResponse:
-        return self.client.get(path)
+        """Fetch a page to its end: what is done once it has been sent is done too."""
+        return self.client.get(path, buffered=True)
 
     def hidden(self, page: TestResponse, action: str) -> dict[str, str]:
         """Return the hidden fields of the form that goes to `action`."""

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select, update
 
-from crypto.names import Digest
 from source_app.posting import Posting, new_sheet
 from source_app.uploads import receive
 from store.engine import Store
@@ -515,25 +514,15 @@ def test_a_mailbox_that_ended_in_another_browser_gives_the_text_back(
     assert source.get("/en/mailbox").location == "/en/log-in"
 
 
-class Overtaken(Posting):
-    """A message that other tabs overtake, each time just after it has looked for its place."""
-
-    def __init__(self, a_desk: ADesk, source: Browser, times: int) -> None:
-        keys = a_desk.keys_of(source)
-        super().__init__(a_desk.desk, keys, new_sheet(a_desk.desk, keys), TEXT, now=1)
-        self.source = source
-        self.times = times
-
-    def _newest_own(self) -> tuple[int, Digest]:
-        place = super()._newest_own()
-        if self.times:
-            self.times -= 1
-            self.source.write("faster")
-        return place
+def _overtaken(a_desk: ADesk, source: Browser, times: int) -> Posting:
+    """Return a message that other tabs overtake, each time just after it has looked for its place."""
+    desk = a_desk.overtaken(lambda: source.write("faster"), times)
+    keys = a_desk.keys_of(source)
+    return Posting(desk, keys, new_sheet(desk, keys), TEXT, now=1)
 
 
 def test_a_message_that_is_overtaken_takes_the_next_place(a_desk: ADesk, source: Browser) -> None:
-    Overtaken(a_desk, source, 3).commit(today=TODAY)
+    _overtaken(a_desk, source, 3).commit(today=TODAY)
 
     thread = a_desk.thread_of(source)
     assert [entry.text for entry in thread.entries] == ["faster"] * 3 + [TEXT]
@@ -542,7 +531,7 @@ def test_a_message_that_is_overtaken_takes_the_next_place(a_desk: ADesk, source:
 
 def test_a_message_that_is_overtaken_for_ever_is_refused_at_a_bound(a_desk: ADesk, source: Browser) -> None:
     with pytest.raises(HeadMovedError):
-        Overtaken(a_desk, source, 1000).commit(today=TODAY)
+        _overtaken(a_desk, source, 1000).commit(today=TODAY)
 
 
 def test_a_file_without_a_name_is_not_lost(a_desk: ADesk, source: Browser) -> None:

@@ -13,8 +13,9 @@ from crypto.mailbox_keys import MailboxKeys
 from crypto.names import StrandId
 from crypto.removal import removal
 from crypto.signing import DeskWriter
-from source_app import services
+from source_app import reading, services
 from source_app.errors import MailboxGoneError, NotFoundError
+from source_app.reading import Expected
 from store.entries import find
 from store.schema import EntryRow, SealedRow
 from tests.source_app.desks import STRAND, TODAY, ADesk, Browser
@@ -37,7 +38,7 @@ def test_an_empty_mailbox_waits_for_nothing(a_desk: ADesk, source: Browser) -> N
 
     assert thread.entries == ()
     assert thread.newest_reply is None
-    assert thread.expect_by is None
+    assert thread.expect is None
     assert not thread.is_answered
 
 
@@ -53,7 +54,7 @@ def test_the_newest_reply_is_unmissable(a_desk: ADesk, source: Browser, keys: Ma
     assert thread.newest_reply is not None
     assert thread.newest_reply.text == "the newest answer"
     assert thread.is_answered
-    assert thread.expect_by is None
+    assert thread.expect is None
     assert len(thread.entries) == 3
     assert page.index("There is an answer for you") < page.index("a question")
     assert f'href="#entry-{thread.newest_reply.id}"' in page
@@ -64,16 +65,16 @@ def test_a_mark_of_the_desk_says_seen_and_answers_nothing(
     a_desk: ADesk, source: Browser, keys: MailboxKeys
 ) -> None:
     source.write("a question")
-    waited_for = a_desk.thread_of(source).expect_by
+    waited_for = a_desk.thread_of(source).expect
     a_desk.answer(keys, "", kind=Kind.SEEN)
 
     thread = a_desk.thread_of(source)
 
     (question,) = thread.entries
-    assert question.is_seen
+    assert TODAY == question.seen_on
     assert not thread.is_answered
     assert waited_for is not None
-    assert waited_for == thread.expect_by
+    assert waited_for == thread.expect
 
 
 def test_a_mark_of_ones_own_waits_for_no_answer(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
@@ -85,7 +86,7 @@ def test_a_mark_of_ones_own_waits_for_no_answer(a_desk: ADesk, source: Browser, 
 
     assert ["a question", "an answer"] == [each.text for each in thread.entries]
     assert thread.is_answered
-    assert thread.expect_by is None
+    assert thread.expect is None
     assert not thread.left_out
 
 
@@ -97,10 +98,10 @@ def test_what_the_desk_had_before_it_is_marked_as_seen(
     a_desk.answer(keys, "seen both")
     source.write("three")
 
-    assert [(entry.text, entry.is_seen) for entry in a_desk.thread_of(source).entries if entry.is_own] == [
-        ("one", True),
-        ("two", True),
-        ("three", False),
+    assert [(entry.text, entry.seen_on) for entry in a_desk.thread_of(source).entries if entry.is_own] == [
+        ("one", TODAY),
+        ("two", TODAY),
+        ("three", None),
     ]
 
 
@@ -113,11 +114,11 @@ def test_an_answer_that_came_while_writing_is_not_called_seen(
     a_desk.answer(keys, "meanwhile")
     source.write("two", sheet=sheet)
 
-    with a_desk.store.reading() as reading:
-        stored = find(reading, keys.address, bytes.fromhex(sheet["entry_id"]))
+    with a_desk.store.reading() as session:
+        stored = find(session, keys.address, bytes.fromhex(sheet["entry_id"]))
 
     assert stored is not None
-    assert services._read_entry(stored).open_part.seen == (bytes.fromhex(sheet["seen"]),)
+    assert reading._read_entry(stored).open_part.seen == (bytes.fromhex(sheet["seen"]),)
 
 
 def test_the_expected_day_is_that_of_the_oldest_entry_that_waits(
@@ -129,7 +130,7 @@ def test_the_expected_day_is_that_of_the_oldest_entry_that_waits(
 
     thread = a_desk.thread_of(source)
 
-    assert thread.expect_by == date(2026, 3, 5)
+    assert thread.expect == Expected(date(2026, 3, 5), is_late=False)
     assert not thread.is_answered
 
 
@@ -139,7 +140,7 @@ def test_a_deleted_entry_waits_for_no_answer(a_desk: ADesk, source: Browser, key
 
     thread = a_desk.thread_of(source)
 
-    assert thread.expect_by is None
+    assert thread.expect is None
     assert thread.entries[0].is_removed
     assert thread.entries[0].text == ""
     assert not thread.left_out
@@ -175,7 +176,7 @@ def test_an_entry_that_is_no_entry_is_left_out(a_desk: ADesk, source: Browser, k
 
     assert a_desk.thread_of(source).left_out
     with pytest.raises(NotFoundError):
-        services.received(a_desk.desk, keys, entry.open_part.entry_id)
+        reading.received(a_desk.desk, keys, entry.open_part.entry_id)
 
 
 def test_an_entry_whose_header_was_swapped_is_left_out(
@@ -230,9 +231,9 @@ def test_an_entry_put_into_another_mailbox_is_not_found(
         writing.execute(update(EntryRow).values(address=other_keys.address))
 
     with pytest.raises(NotFoundError):
-        services.received(a_desk.desk, other_keys, entry)
+        reading.received(a_desk.desk, other_keys, entry)
     with pytest.raises(NotFoundError):
-        services.received(a_desk.desk, keys, entry)
+        reading.received(a_desk.desk, keys, entry)
 
 
 def test_an_entry_under_another_id_is_not_found(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
@@ -241,14 +242,14 @@ def test_an_entry_under_another_id_is_not_found(a_desk: ADesk, source: Browser, 
         writing.execute(update(EntryRow).values(entry_id=bytes(16)))
 
     with pytest.raises(NotFoundError):
-        services.received(a_desk.desk, keys, bytes(16))
+        reading.received(a_desk.desk, keys, bytes(16))
 
 
 def test_a_reply_has_no_receipt(a_desk: ADesk, keys: MailboxKeys) -> None:
     entry = a_desk.answer(keys, "an answer")
 
     with pytest.raises(NotFoundError):
-        services.received(a_desk.desk, keys, entry.open_part.entry_id)
+        reading.received(a_desk.desk, keys, entry.open_part.entry_id)
 
 
 def test_a_source_may_delete_a_reply_too(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
@@ -261,7 +262,7 @@ def test_a_source_may_delete_a_reply_too(a_desk: ADesk, source: Browser, keys: M
     assert thread.newest_reply is None
     assert not thread.left_out
     with pytest.raises(NotFoundError):
-        services.file(a_desk.desk, keys, bytes.fromhex(file.id))
+        reading.file(a_desk.desk, keys, bytes.fromhex(file.id))
 
 
 def test_deleting_twice_is_deleting_once(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
@@ -313,7 +314,7 @@ def test_ending_says_goodbye_and_forgets_the_session(
     assert left.headers["Clear-Site-Data"]
     assert source.get(left.location).status_code == 200
     with pytest.raises(MailboxGoneError):
-        services.thread(a_desk.desk, keys)
+        reading.thread(a_desk.desk, keys, today=TODAY)
 
 
 def test_ending_twice_is_ending_once(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
@@ -323,7 +324,7 @@ def test_ending_twice_is_ending_once(a_desk: ADesk, source: Browser, keys: Mailb
         services.end_mailbox(a_desk.desk, opened, keys, today=TODAY)
 
     with pytest.raises(MailboxGoneError):
-        services.thread(a_desk.desk, keys)
+        reading.thread(a_desk.desk, keys, today=TODAY)
 
 
 def test_an_open_browser_learns_that_its_mailbox_has_ended(
@@ -349,7 +350,7 @@ def test_a_file_that_is_damaged_ends_too_short(a_desk: ADesk, source: Browser, k
                 .values(payload=row.payload[:-1] + bytes([row.payload[-1] ^ 1]))
             )
 
-    about, pieces = services.file(a_desk.desk, keys, bytes.fromhex(file.id))
+    about, pieces = reading.file(a_desk.desk, keys, bytes.fromhex(file.id))
 
     assert about.size == 1000
     with pytest.raises(CryptoError):
@@ -368,7 +369,7 @@ def test_a_file_that_its_entry_does_not_name_is_not_found(
         writing.execute(update(AttachmentRow).values(entry_id=other.open_part.entry_id))
 
     with pytest.raises(NotFoundError):
-        services.file(a_desk.desk, keys, bytes.fromhex(file.id))
+        reading.file(a_desk.desk, keys, bytes.fromhex(file.id))
 
 
 def test_the_source_s_words_are_escaped_and_keep_their_lines(source: Browser) -> None:

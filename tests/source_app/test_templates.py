@@ -50,8 +50,9 @@ def test_a_page_has_a_title_one_heading_and_itself_in_the_other_language(path: P
     text = path.read_text("utf-8")
 
     assert text.count("{% block title %}") == 1
-    assert text.count("{% block elsewhere %}") == 1
-    assert text.count("<h1>") == 1
+    # What is printed has no other language: its words are what they are.
+    assert text.count("{% block elsewhere %}") == (path.name != "card.html")
+    assert len(re.findall(r"<h1[ >]", text)) == 1
 
 
 def test_the_stylesheet_stays_small_and_styles_no_id() -> None:

@@ -1,0 +1,119 @@
+"""How anything a source says gets its place in the mailbox: behind what other tabs wrote. No Flask here."""
+
+from collections.abc import Sequence
+from datetime import date
+
+from crypto.content import Content
+from crypto.entry import renumber, seal
+from crypto.mailbox_keys import MailboxKeys
+from crypto.names import NO_DIGEST, AttachmentId, Digest, EntryId
+from crypto.open_part import Author
+from crypto.signing import SourceWriter
+from store import entries, mailboxes
+from store.errors import HeadMovedError, StoreDamagedError
+
+from .desk import Desk
+from .errors import DeskWroteError, MailboxFullError
+
+_TRIES = 20  # to append behind what other tabs of the same mailbox write
+
+
+def append_own(  # noqa: PLR0913  # what is said, and the place it takes
+    desk: Desk,
+    keys: MailboxKeys,
+    content: Content,
+    *,
+    entry_id: EntryId,
+    seen: Sequence[Digest],
+    today: date,
+    attachment_ids: Sequence[AttachmentId] = (),
+    spare_entries: int = 0,
+    only_behind: frozenset[Digest] | None = None,
+) -> None:
+    """Append an entry behind the newest own one; when another tab was faster, sign again behind that one.
+
+    `seen` are the heads of the desk that the writer had before them. `spare_entries` may be written past the
+    limit of a mailbox. `only_behind` are the heads of the desk on which the entry rests: where the desk wrote
+    meanwhile, nothing is appended.
+
+    Raises:
+        MailboxFullError: as many entries, or bytes of them, as a mailbox may hold.
+        DeskWroteError: the desk's heads are not those of `only_behind`.
+        EntryExistsError: the mailbox holds an entry of this id.
+        MailboxMissingError: it has ended meanwhile.
+    """
+    writer = SourceWriter(keys)
+    number, previous = _newest_own(desk, keys)
+    if _is_full(desk, keys, number, spare_entries) and not _is_there(desk, keys, entry_id):
+        raise MailboxFullError
+    signed = seal(
+        content,
+        address=keys.address,
+        mailbox_recipient=keys.recipient,
+        letterhead=desk.letterhead,
+        by=writer,
+        entry_id=entry_id,
+        number=number + 1,
+        previous=previous,
+        seen=seen,
+        day=today,
+    )
+    for tries_left in reversed(range(_TRIES)):
+        try:
+            with desk.store.writing() as writing:
+                entries.append(writing, **signed.to_stored(), attachment_ids=attachment_ids)
+                # After the append, which has locked the mailbox: nobody can write between look and commit.
+                if (
+                    only_behind is not None
+                    and desk_heads(entries.heads(writing, keys.address)) != only_behind
+                ):
+                    raise DeskWroteError
+        except HeadMovedError:
+            if not tries_left:
+                raise
+            number, previous = _newest_own(desk, keys)
+            signed = renumber(signed, by=writer, number=number + 1, previous=previous, seen=seen, day=today)
+        else:
+            return
+
+
+def own_head(heads: Sequence[entries.Head]) -> tuple[int, Digest]:
+    """Return number and digest of the source's newest entry; 0 and zeros before the first.
+
+    Raises:
+        StoreDamagedError: a number that no writer of ours gives; no place after it could be signed.
+    """
+    for head in heads:
+        if head.author == Author.SOURCE:
+            if head.number < 1:
+                raise StoreDamagedError("the store names an impossible head")
+            return head.number, Digest(head.digest)
+    return 0, NO_DIGEST
+
+
+def desk_heads(heads: Sequence[entries.Head]) -> frozenset[Digest]:
+    """Return the digest of the newest entry of every strand of the desk."""
+    return frozenset(Digest(head.digest) for head in heads if head.author == Author.DESK)
+
+
+def _newest_own(desk: Desk, keys: MailboxKeys) -> tuple[int, Digest]:
+    with desk.store.reading() as reading:
+        return own_head(entries.heads(reading, keys.address))
+
+
+def _is_full(desk: Desk, keys: MailboxKeys, entries_so_far: int, spare: int) -> bool:
+    limits = desk.limits
+    if entries_so_far >= limits.entries + spare:
+        return True
+    if spare:
+        return False
+    with desk.store.reading() as reading:
+        mailbox = mailboxes.find(reading, keys.address)
+        if mailbox is None or mailbox.bytes < limits.entries_bytes:  # with its files; nothing to add up
+            return False
+        return entries.sealed_bytes(reading, keys.address) >= limits.entries_bytes
+
+
+def _is_there(desk: Desk, keys: MailboxKeys, entry_id: EntryId) -> bool:
+    with desk.store.reading() as reading:
+        return entries.find(reading, keys.address, entry_id) is not None
