@@ -1,5 +1,6 @@
 """What the desk publishes is given out exactly as it signed for it, or not at all."""
 
+import base64
 import hashlib
 import secrets
 
@@ -142,10 +143,22 @@ def test_a_report_page_may_have_looks_and_charts_of_its_own_and_nothing_else(a_d
     }
     assert page.mimetype == "text/html"
     assert ["'none'"] == policy["default-src"]
-    assert ["'unsafe-inline'"] == policy["style-src"]
+    assert [f"'sha256-{_digest_of(b'p{color:#123}')}'"] == policy["style-src"]
     assert [] == policy["sandbox"]
     assert not policy.keys() & {"script-src", "img-src", "font-src", "connect-src"}
     assert "Content-Disposition" not in page.headers
+
+
+def test_a_report_page_without_looks_of_its_own_gets_none(a_desk: ADesk) -> None:
+    _publish(a_desk, _FILES)
+
+    page = a_desk.browser().get("/nl/reports/report-2025-nl.html")
+
+    assert "style-src 'none'" in page.headers["Content-Security-Policy"]
+
+
+def _digest_of(style: bytes) -> str:
+    return base64.b64encode(hashlib.sha256(style).digest()).decode()
 
 
 @pytest.mark.parametrize(("kind", "mimetype"), [("pdf", "application/pdf"), ("csv", "text/csv")])

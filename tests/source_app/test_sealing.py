@@ -135,7 +135,7 @@ def test_the_page_says_what_sealing_does_not_protect_from(a_desk: ADesk) -> None
     page = html.unescape(a_desk.browser().get("/en/seal").text)
 
     for said in (
-        "They still see that a message came, on which day, and how large it is.",
+        "Whoever controls the server still sees that a message came, on which day, and how large it is.",
         "so whoever controls the server while you are logged in can read it",
         "You need age 1.3 or newer.",
     ):
