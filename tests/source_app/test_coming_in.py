@@ -129,7 +129,7 @@ def test_whoever_had_no_pen_may_see_the_same_words_again(a_desk: ADesk) -> None:
     )
 
 
-@pytest.mark.parametrize("path", ["/en/begin", "/en/practise"])
+@pytest.mark.parametrize("path", ["/en/begin", "/en/card", "/en/practise"])
 def test_whoever_sits_down_next_is_not_shown_the_words_again(a_desk: ADesk, path: str) -> None:
     source = a_desk.browser()
     ticket = source.hidden(source.get("/en/begin"), "/en/practise")
@@ -143,6 +143,53 @@ def test_whoever_sits_down_next_is_not_shown_the_words_again(a_desk: ADesk, path
     assert f"<span>{words[0]}</span>" not in again.text
 
 
+def test_the_card_has_the_words_and_nothing_that_says_what_they_are_for(a_desk: ADesk) -> None:
+    source = a_desk.browser()
+    shown = source.get("/en/begin")
+    words = re.findall(r"<span>([a-z]+)</span>", shown.text)
+
+    card = source.post("/en/card", source.hidden(shown, "/en/card"))
+
+    assert card.status_code == 200
+    assert re.findall(r"<span>([a-z]+)</span>", card.text) == words
+    assert re.findall("<title>(.*?)</title>", card.text) == ["Card"]
+    for telling in (
+        "Support point",
+        "mailbox",
+        "passphrase",
+        "http",
+        "integr",
+        "minist",
+        "adviser",
+        "log-in",
+    ):
+        assert telling not in card.text
+    printed = re.sub(r'<(\w+)[^>]* class="(?:screen|leave)".*?</\1>', "", card.text, flags=re.DOTALL)
+    printed = re.sub(r'<(\w+) class="(?:screen|leave)".*?</\1>', "", printed, flags=re.DOTALL)
+    assert re.sub(r"<title>.*?</title>|<[^>]+>", " ", printed).split() == words
+    assert not re.search(r"\d", re.sub(r"<[^>]+>", "", printed))
+
+
+def test_the_warning_stands_before_the_card_and_the_card_comes_only_when_asked_for(a_desk: ADesk) -> None:
+    page = a_desk.browser().get("/en/begin").text
+
+    assert page.index("Print it only at home.") < page.index('action="/en/card"')
+    assert 'class="card"' not in page
+    assert a_desk.browser().get("/en/card").status_code == 405
+
+
+def test_from_the_card_one_goes_on_to_practise_or_back_to_the_same_words(a_desk: ADesk) -> None:
+    source = a_desk.browser()
+    shown = source.get("/en/begin")
+    card = source.post("/en/card", source.hidden(shown, "/en/card"))
+
+    practise = source.post("/en/practise", source.hidden(card, "/en/practise"))
+    back = source.post("/en/begin", source.hidden(card, "/en/begin"))
+
+    assert "Type your words once" in practise.text
+    assert re.findall(r"<span>([a-z]+)</span>", back.text) == re.findall(r"<span>([a-z]+)</span>", shown.text)
+
+
 def test_whoever_sits_down_next_cannot_guess_word_by_word(a_desk: ADesk) -> None:
     words, ticket = services.draw_passphrase(a_desk.desk, "en", now=1)
     services.open_mailbox(a_desk.desk, ticket, " ".join(words), today=TODAY, now=1)
@@ -151,7 +198,7 @@ def test_whoever_sits_down_next_cannot_guess_word_by_word(a_desk: ADesk) -> None
         services.open_mailbox(a_desk.desk, ticket, " ".join([*words[:6], "guess"]), today=TODAY, now=1)
 
 
-@pytest.mark.parametrize("path", ["/en/begin", "/en/practise"])
+@pytest.mark.parametrize("path", ["/en/begin", "/en/card", "/en/practise"])
 def test_a_ticket_of_another_server_is_refused_kindly(a_desk: ADesk, path: str) -> None:
     refused = a_desk.browser().post(path, {"ticket": "made up"})
 

@@ -3,6 +3,7 @@
 import itertools
 import re
 from collections.abc import Iterator
+from datetime import date
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from crypto.mailbox_keys import derive
 from crypto.open_part import OpenPart
 from source_app import services
 from store import entries
-from tests.source_app.desks import ADesk, Browser, make_desk
+from tests.source_app.desks import ADesk, Browser, ToGo, make_desk
 from web.dates import half_hour_now
 
 _KIB = 1024
@@ -84,6 +85,26 @@ def _mailbox_pages(a_desk: ADesk, lang: str) -> Iterator[tuple[str, TestResponse
     yield "mailbox, answered", browser.get(f"/{lang}/mailbox")
     yield "help, logged in", browser.get(f"/{lang}/help")
     yield "save", browser.get(f"/{lang}/mailbox/save")
+    made = a_desk.propose(keys, "what would go\n<i>exactly</i>", files=[ToGo("a.txt", b"1", about="a name")])
+    proposal = f"/{lang}/mailbox/proposal/{made.open_part.entry_id.hex()}"
+    yield "mailbox, asked", browser.get(f"/{lang}/mailbox")
+    asked = browser.get(proposal)
+    yield "proposal", asked
+    agreeing = {**browser.hidden(asked, proposal), "verdict": "agreed"}
+    yield "proposal, not ticked", browser.post(proposal, agreeing)
+    yield "proposal, no wish", browser.post(proposal, {**agreeing, "verdict": "changes_asked"})
+    yield "proposal, stale", browser.post(proposal, {"token": "stale", "text": "<b>"})
+    assert browser.post(proposal, {**agreeing, "sure": "y"}).status_code == 303
+    yield "proposal, agreed", browser.get(proposal)
+    yield "proposal, used again", browser.post(proposal, {**agreeing, "verdict": "declined"})
+    a_desk.pass_on(keys, made)
+    yield "proposal, being passed on", browser.get(proposal)
+    a_desk.propose(keys, "another")
+    yield "mailbox, being passed on", browser.get(f"/{lang}/mailbox")
+    yield "save, with a proposal", browser.get(f"/{lang}/mailbox/save")
+    a_desk.close(keys, "the last word", date(2026, 6, 3))
+    yield "mailbox, closed", browser.get(f"/{lang}/mailbox")
+    yield "write, closed", browser.get(write)
     delete = f"/{lang}/mailbox/delete/{own}"
     asked = browser.get(delete)
     yield "delete", asked
