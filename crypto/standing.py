@@ -95,6 +95,11 @@ class Standing:
     proposals: tuple[Proposed, ...]
 
     @property
+    def closing(self) -> StandingStep | None:
+        """Return the closing that counts: nothing was begun since, by either side."""
+        return _closing(self.steps)
+
+    @property
     def current(self) -> StandingStep | None:
         """Return the newest step; None while nothing was written."""
         return self.steps[-1] if self.steps else None
@@ -106,6 +111,12 @@ def standing(address: Address, opened: Sequence[Opened]) -> Standing:
     `opened` holds its verified entries (`chain.check`) in thread order, each with what stands in it.
     """
     return Standing(tuple(_steps(opened)), tuple(_proposals(address, opened)))
+
+
+def _closing(steps: Sequence[StandingStep]) -> StandingStep | None:
+    # To say that something was handed over opens nothing again.
+    since = next((step for step in reversed(steps) if step.step is not StepName.PASSED_ON), None)
+    return since if since is not None and since.step is StepName.CLOSED else None
 
 
 # ---- the line of steps ------------------------------------------------------------------------------
@@ -121,12 +132,11 @@ def _steps(opened: Sequence[Opened]) -> list[StandingStep]:
     """
     line: list[StandingStep] = []
     reached = 0
-    is_closed = False
     for signed, content in opened:
         part = signed.open_part
         step = _said(signed, content)
         if step is None:
-            follows = _following(signed, content, is_closed=is_closed)
+            follows = _following(signed, content, is_closed=_closing(line) is not None)
             if follows is None or _RANK.get(follows, reached + 1) <= reached:
                 continue
             to = content.proposal.name if content is not None and content.proposal is not UNSET else ""
@@ -137,7 +147,6 @@ def _steps(opened: Sequence[Opened]) -> list[StandingStep]:
         if step.step is StepName.CLOSED and (crossing := _crossing(signed, opened)) is not None:
             # The source wrote without having seen the closing: whichever the thread shows first, it is open.
             line.append(step := StandingStep(StepName.REOPENED, part.day, crossing))
-        is_closed = step.step is StepName.CLOSED
         # Whoever writes again is read again; what is further on than a conversation brings back none of it.
         reached = 1 if step.step is StepName.REOPENED else max(reached, _RANK.get(step.step, len(_RANK)))
     return line

@@ -19,7 +19,7 @@ _PORTS = range(1, 65536)
 _SECTIONS = ("desk", "source", "adviser")
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.\[\]:-]+")
 _FINGERPRINT = re.compile(r"RW[A-Za-z0-9+/]{54}")  # a minisign public key: 42 bytes in base64
-_MAY_BE_ZERO = frozenset({"reserve_bytes"})
+_MAY_BE_ZERO = frozenset({"reserve_bytes", "retention_spread_days"})
 _WEEK = range(7)
 _LINE_CHARS = 200
 

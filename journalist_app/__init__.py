@@ -12,7 +12,7 @@ from werkzeug.exceptions import HTTPException, NotFound, RequestEntityTooLarge
 from journalist_app.config import AdviserConfig
 from journalist_app.guard import Guard
 from journalist_app.index import Starter
-from journalist_app.views import desk, door, inbox, thread
+from journalist_app.views import closing, desk, door, inbox, thread
 from journalist_app.views.at_the_door import form_token, open_desk
 from journalist_app.wording import chosen_language, file_size, long_day, whole
 from store.engine import Store
@@ -68,7 +68,7 @@ def create_app(
     app.after_request(_keep_nothing)
     app.before_request(_refuse_strangers)
     app.context_processor(_every_page)
-    for blueprint in (door.bp, inbox.bp, thread.bp, desk.bp):
+    for blueprint in (door.bp, inbox.bp, thread.bp, closing.bp, desk.bp):
         app.register_blueprint(blueprint)
     app.register_error_handler(StoreError, _show_store_fault)
     app.register_error_handler(HTTPException, _show_refusal)

@@ -34,6 +34,7 @@ class AdviserConfig:
     mailbox_bytes: int
     store_bytes: int
     reserve_bytes: int
+    retention_spread_days: int
     themes: tuple[str, ...]
     routes: tuple[str, ...]
     regions: tuple[str, ...]
@@ -46,8 +47,11 @@ class AdviserConfig:
             for name in ("idle_minutes", "upload_bytes", "upload_files", "mailbox_bytes", "store_bytes")
             if getattr(self, name) <= 0
         ]
-        if self.reserve_bytes < 0:
-            faults.append("'reserve_bytes' must not be negative")
+        faults += [
+            f"{name!r} must not be negative"
+            for name in ("reserve_bytes", "retention_spread_days")
+            if getattr(self, name) < 0
+        ]
         for name in _LISTS:
             try:
                 choices(getattr(self, name))

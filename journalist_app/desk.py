@@ -110,6 +110,12 @@ class OpenDesk:
         for kind, name in names:
             self._change(functools.partial(Anchors.forget_record, kind=kind, name=name))
 
+    def forget_purged(self, address: Address) -> None:
+        """Note that the desk's own order deleted a mailbox, and what the desk kept about it too."""
+        self.unsound.pop(address, None)
+        self.casefiles.pop(address, None)
+        self._change(lambda anchors: anchors.purged(address))
+
     def saw_letterhead(self) -> None:
         """Note the serial of the letterhead in use, and write it down at once: an older one is refused."""
         if self.letterhead.serial != self.anchors.letterhead_serial:

@@ -123,3 +123,55 @@ class KeptFullError(AdviserError):
 
 class TemplateError(AdviserError):
     """A reply template without a name or a text, too long, or one too many."""
+
+
+class RecipientMissingError(AnswerError):
+    """No recipient was chosen, or not one of the pinned ones."""
+
+
+class RecipientChangedError(AnswerError):
+    """The recipient's key in the settings is not the one that was shown to the source."""
+
+
+class NoOpenPGPError(AnswerError):
+    """This desk has no OpenPGP at hand: no key in its keyring, or no gpg."""
+
+
+class FileBrokenError(AnswerError):
+    """A file of the mailbox does not open as it was signed."""
+
+
+class PreparationGoneError(AnswerError):
+    """The proposal that was looked at is not in memory any more, or its files were swept."""
+
+
+class ProposalMissingError(AnswerError):
+    """There is no such proposal in the mailbox: deleted, or never there."""
+
+
+class ProposalObsoleteError(AnswerError):
+    """A newer proposal came in this one's place."""
+
+
+class NotAgreedError(AnswerError):
+    """The source has not agreed to this proposal."""
+
+
+class TakenBackError(AnswerError):
+    """The source took the agreement back, or deleted something that may have done so."""
+
+
+class OtherDigestError(AnswerError):
+    """The source's answer is about something else than this proposal."""
+
+
+class ReasonMissingError(AnswerError):
+    """To pass on without the source's agreement takes a written reason and a second word."""
+
+
+class NotBegunError(AnswerError):
+    """Nothing can be made or handed over before passing on was begun."""
+
+
+class DayToComeError(AnswerError):
+    """The day on which something was handed over has not come yet, or was before it was made."""

@@ -184,6 +184,12 @@ def empty_since(session: Session, before: date) -> Sequence[bytes]:
     return session.scalars(query.order_by(MailboxRow.address)).all()
 
 
+def opened_before(session: Session, before: date) -> Sequence[bytes]:
+    """Return the address of every mailbox that was opened before a day, sorted."""
+    query = select(MailboxRow.address).where(MailboxRow.opened_day < before)
+    return session.scalars(query.order_by(MailboxRow.address)).all()
+
+
 def drop_empty(session: Session, address: bytes) -> bool:
     """Forget a mailbox in which nothing was ever written; answer False when something was meanwhile."""
     if session.scalar(select(MailboxRow.id).where(_IS_EMPTY, MailboxRow.address == address)) is None:

@@ -14,7 +14,7 @@ from crypto.names import (
     StrandId,
 )
 from journalist_app.desk import OpenDesk, Progress
-from journalist_app.services import casefiles
+from journalist_app.services import casefiles, closing
 from journalist_app.verification import examine
 from store import entries, mailboxes
 from store.errors import (
@@ -39,6 +39,7 @@ def check_store(desk: OpenDesk, today: date) -> None:
             _check_mailbox(desk, address)
             desk.progress = Progress(done, len(changed), is_running=True, is_broken=False)
         casefiles.take_in(desk)
+        closing.tend(desk, today)
         desk.save()
         _read_what_is_new(desk)
         desk.last_check = today

@@ -8,15 +8,14 @@ from crypto.errors import (
     ForgedError,
     MalformedError,
 )
-from crypto.names import (
-    Address,
-)
+from crypto.names import SOURCE_STRAND, Address
 from crypto.removal import verify_ended
 from journalist_app.desk import OpenDesk, Progress
 from journalist_app.errors import (
     MailboxMissingError,
     UnsoundMailboxError,
 )
+from journalist_app.services import closing
 from journalist_app.verification import Conversation, examine, open_all
 from store import mailboxes
 from store.mailboxes import Ended, Mailbox
@@ -86,7 +85,7 @@ def inbox(desk: OpenDesk, state: str, page: int, query: str, today: date) -> Inb
     words = " ".join(query.casefold().replace("-", " ").split())
     with desk.store.reading() as session:
         counts = mailboxes.counts(session)
-        ended = mailboxes.ended_mailboxes(session)
+        ended = [row for row in mailboxes.ended_mailboxes(session) if not closing.is_our_order(desk, row)]
         found: list[Address] = []
         shown: list[Mailbox] = []
         if words:
@@ -171,20 +170,25 @@ def _unsound_rows(desk: OpenDesk, closed: tuple[EndedRow, ...]) -> tuple[Unsound
     return tuple(sorted(rows, key=lambda row: row.label))
 
 
-def acknowledge(desk: OpenDesk, address: Address) -> None:
-    """Drop the line of a mailbox that its source ended, now that the adviser has seen it.
+def acknowledge(desk: OpenDesk, address: Address, today: date) -> None:
+    """Drop the line of a mailbox that its source ended, now that the adviser has seen it, and count it.
 
     Raises:
         MailboxMissingError: there is no such line.
         UnsoundMailboxError: the source has not signed it: it stays, as evidence.
+        RecordUnsoundError: nothing can be counted by its casefile.
     """
     with desk.store.reading() as session:
         row = next((each for each in mailboxes.ended_mailboxes(session) if each.address == address), None)
     if row is None:
         raise MailboxMissingError
-    if not _ended_row(desk, row).is_proved:
-        raise UnsoundMailboxError
-    desk.forget_ended(address)
-    desk.save()  # first: were it only dropped from the store, it would look taken away
-    with desk.store.writing() as session:
-        mailboxes.acknowledge_ended(session, address)
+    try:
+        ended = verify_ended(
+            row.statement, address=address, recipient=row.recipient, verify_key=row.verify_key
+        )
+    except (ForgedError, MalformedError) as why:
+        raise UnsoundMailboxError from why
+    # Whoever of the desk read or wrote there left an entry.
+    closing.acknowledge(
+        desk, row, is_read=any(strand != SOURCE_STRAND for strand in ended.heads), today=today
+    )

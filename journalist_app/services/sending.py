@@ -24,6 +24,7 @@ from crypto.names import (
     AttachmentId,
     EntryId,
 )
+from crypto.standing import Opened
 from journalist_app.desk import OpenDesk
 from journalist_app.errors import (
     AnotherTextError,
@@ -33,6 +34,7 @@ from journalist_app.errors import (
     TooManyFilesError,
     UnsoundMailboxError,
 )
+from journalist_app.services import ordering
 from journalist_app.verification import Conversation, OpenedEntry, conversation_of, open_all
 from store import attachments, entries
 from store.attachments import ChunkWriter
@@ -57,15 +59,11 @@ class Sheet:
 
 Wanted = tuple[EntryId, Content]
 Rule = Callable[[Conversation, tuple[OpenedEntry, ...]], None]
-Alongside = Callable[[Session, Heads], None]
+Alongside = Callable[[Session, Heads, tuple[Opened, ...]], None]
 
 
 def _no_rule(_conversation: Conversation, _opened: tuple[OpenedEntry, ...]) -> None:
     """Ask nothing more."""
-
-
-def _nothing_more(_session: Session, _heads: Heads) -> None:
-    """Write nothing more."""
 
 
 class Sending:
@@ -84,13 +82,13 @@ class Sending:
         today: date,
         half_hour: int,
         rule: Rule = _no_rule,
-        alongside: Alongside = _nothing_more,
+        alongside: Alongside | None = None,
     ) -> None:
         """Check everything that can be checked before a file arrives.
 
         Files that arrive hang on the first of `wanted`. `rule` is asked again before every attempt, of what
-        was just verified; `alongside` writes more in the same transaction, and is told the heads that stand
-        after it.
+        was just verified; `alongside` writes more in the same transaction, and is told the heads and the
+        entries that stand after it. Without it, an order that stands is brought up to what is said.
 
         Raises:
             MailboxMissingError: there is no such mailbox.
@@ -104,7 +102,8 @@ class Sending:
         self._wanted = tuple(wanted)
         self._today = today
         self._rule = rule
-        self._alongside = alongside
+        self._alongside = alongside or self._keep_order_right
+        self._opened: tuple[OpenedEntry, ...] = ()
         self._notes: list[AttachmentNote] = []
         conversation = self._look()
         self.pending = Pending(
@@ -173,7 +172,11 @@ class Sending:
         if conversation.source_said != self._sheet.seen:
             raise SourceWroteError
         self._rule(conversation, opened)
+        self._opened = opened
         return conversation
+
+    def _keep_order_right(self, session: Session, heads: Heads, opened: tuple[Opened, ...]) -> None:
+        ordering.keep_right(self._desk, session, self._sheet.address, heads, opened, today=self._today)
 
     def _was_sent(self, opened: tuple[OpenedEntry, ...]) -> bool:
         """Say whether this form's entries are there already, as they are meant now.
@@ -229,9 +232,14 @@ class Sending:
                     entries.append(
                         session, **sealed.to_stored(), attachment_ids=files[sealed.open_part.entry_id]
                     )
-                self._alongside(session, _with(conversation.heads, placed))
+                self._alongside(session, _with(conversation.heads, placed), self._after(placed))
         except NoSuchMailboxError as why:
             raise MailboxMissingError from why
+
+    def _after(self, placed: list[SignedEntry]) -> tuple[Opened, ...]:
+        before = [(each.signed, each.content) for each in self._opened]
+        new = [(sealed, content) for sealed, (_, content) in zip(placed, self._wanted, strict=True)]
+        return (*before, *new)
 
 
 def _with(heads: Heads, placed: Sequence[SignedEntry]) -> Heads:

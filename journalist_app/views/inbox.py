@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from crypto.names import ADDRESS_BYTES, Address
 from journalist_app.desk import OpenDesk
-from journalist_app.errors import MailboxMissingError, UnsoundMailboxError
+from journalist_app.errors import MailboxMissingError, RecordUnsoundError, UnsoundMailboxError
 from journalist_app.forms import of_hex
 from journalist_app.services import listing
 from journalist_app.views.at_the_door import is_our_form, unlocked
@@ -50,6 +50,7 @@ def acknowledge(desk: OpenDesk, address: str) -> ResponseReturnValue:
     raw = of_hex(address, ADDRESS_BYTES)
     if raw is None or not is_our_form("acknowledge", request.form.get("token", "")):
         return render_template("refusal.html", what="foreign", text=""), 403
-    with suppress(MailboxMissingError, UnsoundMailboxError):  # the list that is shown next says how it stands
-        listing.acknowledge(desk, Address(raw))
+    # The list that is shown next says how it stands.
+    with suppress(MailboxMissingError, UnsoundMailboxError, RecordUnsoundError):
+        listing.acknowledge(desk, Address(raw), current_app.extensions["today"]())
     return redirect(url_for("inbox.show", state="closed"), code=303)

@@ -243,6 +243,26 @@ def test_a_closed_mailbox_stays_closed_while_the_desk_reads() -> None:
     assert talk.line() == ["received", "closed"]
 
 
+def test_what_was_handed_over_after_the_closing_opens_nothing_and_a_new_step_does() -> None:
+    talk = Talk()
+    talk.source(WORDS)
+    assert talk.standing().closing is None
+    talk.desk(CLOSING)
+    talk.steps(StepName.PASSED_ON, Digest(b"x" * 32), delivered=DAY)
+    closing = talk.standing().closing
+    assert closing is not None
+    assert closing.by == date(2027, 3, 1)
+
+    talk.desk(a_step(StepName.IN_CONVERSATION))
+    assert talk.standing().closing is None
+
+    talk.desk(CLOSING)
+    talk.steps(StepName.PASSED_ON, Digest(b"x" * 32), delivered=DAY)
+    talk.source(WORDS)
+    assert talk.standing().closing is None
+    assert talk.line()[-1] == "reopened"
+
+
 # ---- proposals
 
 

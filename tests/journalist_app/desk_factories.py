@@ -91,6 +91,7 @@ def a_world(folder: Path) -> World:
         mailbox_bytes=10_000_000,
         store_bytes=50_000_000,
         reserve_bytes=0,
+        retention_spread_days=7,
         themes=("bullying: Pesten / Bullying", "intimidation: Intimidatie / Intimidation"),
         routes=("only_talk: Alleen praten / Only talk",),
         regions=("europe: Europa / Europe",),

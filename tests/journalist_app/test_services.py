@@ -466,13 +466,13 @@ def test_an_ended_mailbox_is_shown_once_and_then_forgotten(world: World) -> None
     assert [label] == [each.label for each in listing.inbox(desk, "waiting", 1, label, TODAY).ended]
     assert listing.inbox(desk, "waiting", 1, "", TODAY).ended == ()
 
-    listing.acknowledge(desk, source.keys.address)
+    listing.acknowledge(desk, source.keys.address, TODAY)
 
     assert listing.inbox(desk, "closed", 1, "", TODAY).ended == ()
     checking.check_store(unlocked(world), TODAY)
     assert unlocked(world).unsound == {}
     with pytest.raises(MailboxMissingError):
-        listing.acknowledge(desk, source.keys.address)
+        listing.acknowledge(desk, source.keys.address, TODAY)
 
 
 def test_an_ending_that_the_source_did_not_sign_is_shown_and_stays(world: World) -> None:
@@ -486,7 +486,7 @@ def test_an_ending_that_the_source_did_not_sign_is_shown_and_stays(world: World)
     assert [row.is_proved for row in shown.ended] == [False]
     assert [row.faults for row in shown.unsound] == [("false_ending",)]
     with pytest.raises(UnsoundMailboxError):
-        listing.acknowledge(desk, source.keys.address)
+        listing.acknowledge(desk, source.keys.address, TODAY)
     assert count(world, "ended") == 1
 
 
@@ -495,7 +495,7 @@ def test_a_mailbox_put_back_after_its_end_is_told(world: World) -> None:
     source.writes("vraag")
     desk = unlocked(world)
     source.ends()
-    listing.acknowledge(desk, source.keys.address)
+    listing.acknowledge(desk, source.keys.address, TODAY)
     with world.store.writing() as session:
         mailboxes.open_mailbox(
             session,

@@ -665,3 +665,69 @@ def test_a_step_form_without_its_id_is_refused(world: World, browser: Browser) -
 
     assert refused.status_code == 400
     assert "mijn antwoord" in refused.text
+
+
+# ---- closing
+
+
+def closing_fields(page: TestResponse, action: str, **more: str) -> dict[str, object]:
+    form = page.text[page.text.index(f'action="{action}"') :]
+    hidden = dict(
+        re.findall(r'<input type="hidden" name="(\w+)" value="(\w*)">', form[: form.index("</form>")])
+    )
+    return {**hidden, **more}
+
+
+def test_a_mailbox_is_closed_with_a_last_word_and_its_day(world: World, browser: Browser) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    browser.unlock()
+    settle()
+    where = f"/mailbox/{source.address}"
+    page = browser.get(f"{where}/close")
+
+    closed = browser.post(f"{where}/close", closing_fields(page, f"{where}/close", text="Het ga je goed."))
+    shown = browser.get(closed.headers["Location"].partition("#")[0]).text
+
+    assert closed.status_code == 303
+    assert "The mailbox is closed" in shown
+    assert "Het ga je goed." in shown
+    assert "Everything is deleted on" in shown
+    assert "No mailbox" not in browser.get("/inbox").text
+
+
+def test_spam_takes_one_press(world: World, browser: Browser) -> None:
+    source = a_source(world)
+    source.writes("tassen")
+    browser.unlock()
+    settle()
+    where = f"/mailbox/{source.address}"
+    page = browser.get(f"{where}/close")
+
+    closed = browser.post(f"{where}/close-spam", closing_fields(page, f"{where}/close-spam"))
+
+    assert closed.status_code == 303
+    assert "0 mailboxes wait" in browser.get("/inbox").text
+
+
+def test_a_closing_that_cannot_be_gives_the_last_word_back(world: World, browser: Browser) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    browser.unlock()
+    settle()
+    where = f"/mailbox/{source.address}"
+    page = browser.get(f"{where}/close")
+    fields = closing_fields(page, f"{where}/close", text="mijn laatste woord")
+    empty = browser.post(f"{where}/close", {**fields, "text": " "})
+    source.writes("wacht")
+
+    crossed = browser.post(f"{where}/close", fields)
+    forged = browser.post(f"{where}/close", {**fields, "token": "x"})
+    source.ends()
+    gone = browser.post(f"{where}/close", fields)
+
+    assert [each.status_code for each in (empty, crossed, forged, gone)] == [409, 409, 403, 404]
+    assert "Write at least a few words." in empty.text
+    assert "the source wrote in the meantime" in crossed.text
+    assert all("mijn laatste woord" in each.text for each in (crossed, forged, gone))
+    assert browser.get(f"{where}/close").status_code == 404

@@ -1,0 +1,134 @@
+"""Orders: the desk's instruction to delete a mailbox on a day, and what is counted of it then."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import msgspec
+from sqlalchemy.orm import Session
+
+from crypto.anchors import Heads
+from crypto.casefile import Casefile
+from crypto.entry import Author
+from crypto.errors import ForgedError, MalformedError
+from crypto.ledger import contribution, seal_tallies
+from crypto.letterhead import Letterhead
+from crypto.names import Address
+from crypto.order import Order, order, verify_order
+from crypto.standing import Opened, standing
+from journalist_app.desk import OpenDesk
+from journalist_app.facts import facts
+from journalist_app.services import casefiles
+from store import orders
+
+
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """A mailbox that is deleted on `due`. The reason is "closed", "spam" or "abandoned"."""
+
+    address: str
+    label: str
+    due: date
+    reason: str
+
+
+def retention(desk: OpenDesk, today: date) -> date:
+    """Return the day on which a mailbox that is closed today is deleted.
+
+    It is moved by some random days, so that the day of a deletion does not tell the day of a closing.
+    """
+    return today + timedelta(days=desk.letterhead.deletes_after_days + some_days(desk))
+
+
+def soon(desk: OpenDesk, today: date) -> date:
+    """Return a day within the next week or so, for what nobody will ask after."""
+    return today + timedelta(days=1 + some_days(desk))
+
+
+def some_days(desk: OpenDesk) -> int:
+    """Return a random number of days, from none to those in the settings."""
+    return secrets.randbelow(desk.config.retention_spread_days + 1)
+
+
+def put(  # noqa: PLR0913  # what is deleted when, and what is counted of it
+    desk: OpenDesk,
+    session: Session,
+    address: Address,
+    heads: Heads,
+    opened: Sequence[Opened],
+    *,
+    due: date,
+    today: date,
+) -> None:
+    """Order a mailbox's deletion as it stands at these heads, in the caller's transaction."""
+    writer = desk.keyring.desk_writer
+    casefile = with_facts(casefiles.read(desk, address), opened, desk.letterhead)
+    counted = contribution(casefile, desk.letterhead, closed=today, is_read=_is_read(opened))
+    tallies = seal_tallies(counted, desk.letterhead, writer)
+    due = max(due, today)
+    statement = order(address, heads, due=due, tallies=tallies, by=writer, day=today)
+    orders.put(session, address, statement, due, tallies)
+
+
+def keep_right(  # noqa: PLR0913  # as `put`
+    desk: OpenDesk,
+    session: Session,
+    address: Address,
+    heads: Heads,
+    opened: Sequence[Opened],
+    *,
+    today: date,
+) -> None:
+    """Bring a mailbox's order up to what was said now: a fresh one where it stays closed, none where not.
+
+    Whatever the desk says voids the order it had.
+    """
+    stored = orders.of_mailbox(session, address)
+    if stored is None:
+        return
+    if standing(address, opened).closing is None:
+        orders.drop(session, address)
+    else:
+        put(desk, session, address, heads, opened, due=stored.due, today=today)
+
+
+def with_facts(casefile: Casefile, opened: Sequence[Opened], letterhead: Letterhead) -> Casefile:
+    """Return the casefile with what the entries tell for the yearly report."""
+    found = facts(opened, letterhead)
+    return msgspec.structs.replace(
+        casefile,
+        first_message=found.first_message,
+        first_answer=found.first_answer,
+        came_back=found.came_back == "yes",
+    )
+
+
+def verified(desk: OpenDesk, stored: orders.Order) -> Order | None:
+    """Return what an order in the store says; None where it is not this desk's, or of another mailbox."""
+    try:
+        found = verify_order(stored.statement, strands=desk.letterhead.strand_keys)
+    except (ForgedError, MalformedError):
+        return None
+    is_whole = (found.address, found.due) == (stored.address, stored.due)
+    return found if is_whole else None
+
+
+def ordered(desk: OpenDesk) -> tuple[Ordered, ...]:
+    """Return the mailboxes that are under order, by the day on which they are deleted."""
+    with desk.store.reading() as session:
+        stored = orders.all_due(session, date.max)
+    rows = []
+    for each in stored:
+        address = Address(each.address)
+        known = desk.casefiles.get(address)
+        casefile = known[1] if known else Casefile()
+        reason = "abandoned" if casefile.keep_until is None else "closed"
+        rows.append(
+            Ordered(address.hex(), desk.label(address), each.due, "spam" if casefile.is_spam else reason)
+        )
+    return tuple(rows)
+
+
+def _is_read(opened: Sequence[Opened]) -> bool:
+    return any(signed.open_part.author is Author.DESK for signed, _ in opened)

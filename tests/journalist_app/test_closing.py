@@ -1,0 +1,654 @@
+"""Closed, reopened, retained, gone: and every way in which that promise could be broken."""
+
+import threading
+from datetime import date, timedelta
+
+import msgspec
+import pytest
+
+from crypto import ledger as ledger_format
+from crypto.casefile import Casefile, Evidence, EvidenceKind, PassedOn
+from crypto.content import StepName
+from crypto.entry import TEXT_CHARS
+from crypto.ledger import Dimension
+from crypto.names import Digest, EntryId
+from crypto.order import is_void, order, verify_order
+from crypto.signing import DeskWriter
+from journalist_app.desk import OpenDesk
+from journalist_app.errors import (
+    MailboxMissingError,
+    RecordUnsoundError,
+    SourceWroteError,
+    TextMissingError,
+    TextOverLimitError,
+    UnsoundMailboxError,
+)
+from journalist_app.services import casefiles, checking, closing, listing, ordering, reading, unlocking
+from journalist_app.services.answering import AnswerForm, Answering
+from journalist_app.services.sending import Sheet
+from journalist_app.services.stepping import StepForm
+from journalist_app.verification import conversation_of
+from store import ledger, mailboxes, orders
+from tests.journalist_app.desk_factories import (
+    PASSPHRASE,
+    TODAY,
+    ASource,
+    World,
+    a_letterhead,
+    a_source,
+    publish,
+)
+
+CLOSING_ID = EntryId(b"c" * 16)
+DELETES_AFTER = 90
+
+
+def unlocked(world: World) -> OpenDesk:
+    return unlocking.unlock(world.config, world.store, PASSPHRASE)
+
+
+def sheet_for(desk: OpenDesk, source: ASource, entry_id: EntryId = CLOSING_ID) -> Sheet:
+    seen = reading.thread(desk, source.keys.address, today=TODAY).source_said
+    return Sheet(source.keys.address, entry_id, bytes.fromhex(seen))
+
+
+def close(desk: OpenDesk, source: ASource, *, today: date = TODAY) -> None:
+    closing.close(desk, sheet_for(desk, source), "Het ga je goed.", today=today, half_hour=1)
+
+
+def order_in(world: World, source: ASource) -> orders.Order | None:
+    with world.store.reading() as session:
+        return orders.of_mailbox(session, source.keys.address)
+
+
+def ordered_in(world: World, source: ASource) -> orders.Order:
+    found = order_in(world, source)
+    assert found is not None
+    return found
+
+
+def is_void_now(world: World, desk: OpenDesk, source: ASource) -> bool:
+    ordered = verify_order(ordered_in(world, source).statement, strands=world.letterhead.strand_keys)
+    return is_void(ordered, conversation_of(desk, source.keys.address).entries)
+
+
+def counted(world: World, tallies: tuple[bytes, ...]) -> dict[str, str]:
+    opened = [
+        ledger_format.open_tally(each, world.keyring.identities, world.letterhead.strand_keys)
+        for each in tallies
+    ]
+    return {each.dimension.value: each.value for each in opened if each.dimension is not Dimension.NOTHING}
+
+
+def purge(world: World, source: ASource, day: date) -> None:
+    """Do what the server does on the day: see `deploy.sweeper`."""
+    stored = ordered_in(world, source)
+    with world.store.writing() as session:
+        mailboxes.purge(
+            session, source.keys.address, statement=stored.statement, day=day, tallies=stored.tallies
+        )
+
+
+def answered(desk: OpenDesk, source: ASource, text: str, step: StepForm | None = None) -> None:
+    seen = bytes.fromhex(reading.thread(desk, source.keys.address, today=TODAY).source_said)
+    form = AnswerForm(source.keys.address, EntryId(b"a" * 16), seen, text, step, EntryId(b"s" * 16))
+    with Answering(desk, form, today=TODAY, half_hour=1) as under_way:
+        under_way.send()
+
+
+# ---- closing
+
+
+def test_closing_says_a_last_word_and_orders_the_deletion(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    source.is_answered("antwoord")
+    desk = unlocked(world)
+
+    close(desk, source)
+
+    closed = reading.thread(desk, source.keys.address, today=TODAY).standing.closing
+    stored = ordered_in(world, source)
+    assert closed is not None
+    assert closed.text == "Het ga je goed."
+    assert closed.by == stored.due
+    assert TODAY + timedelta(DELETES_AFTER) <= stored.due <= TODAY + timedelta(DELETES_AFTER + 7)
+    assert ordering.verified(desk, stored) is not None
+    assert not is_void_now(world, desk, source)
+    assert casefiles.read(desk, source.keys.address).keep_until == stored.due
+    assert [row.reason for row in ordering.ordered(desk)] == ["closed"]
+
+
+def test_the_day_of_deletion_does_not_tell_the_day_of_closing(world: World) -> None:
+    desk = unlocked(world)
+
+    days = {ordering.retention(desk, TODAY) - TODAY for _ in range(400)}
+
+    assert days == {timedelta(DELETES_AFTER + more) for more in range(8)}
+
+
+def test_without_a_last_word_nothing_is_closed(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    desk = unlocked(world)
+
+    for text, refused in ((" \n", TextMissingError), ("x" * (TEXT_CHARS + 1), TextOverLimitError)):
+        with pytest.raises(refused):
+            closing.close(desk, sheet_for(desk, source), text, today=TODAY, half_hour=1)
+
+    assert order_in(world, source) is None
+
+
+def test_a_double_click_closes_once(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    desk = unlocked(world)
+    close(desk, source)
+    before = ordered_in(world, source)
+
+    close(desk, source)
+
+    assert ordered_in(world, source) == before
+    steps = reading.thread(desk, source.keys.address, today=TODAY).standing.steps
+    assert [step.step for step in steps].count(StepName.CLOSED) == 1
+
+
+def test_a_source_who_writes_meanwhile_is_not_closed_upon(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    desk = unlocked(world)
+    sheet = sheet_for(desk, source)
+    source.writes("wacht")
+
+    with pytest.raises(SourceWroteError):
+        closing.close(desk, sheet, "tot ziens", today=TODAY, half_hour=1)
+
+    assert order_in(world, source) is None
+    checking.check_store(desk, TODAY)
+    assert casefiles.read(desk, source.keys.address).keep_until is None
+
+
+def test_what_is_counted_at_closing_is_what_happened(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag", day=TODAY - timedelta(days=7))
+    source.is_answered("antwoord", day=TODAY - timedelta(days=4))
+    source.looks()
+    desk = unlocked(world)
+    passed = PassedOn(recipient="sg", with_consent=True, made=TODAY, proposal=Digest(bytes(32)))
+    casefiles.change(
+        desk,
+        source.keys.address,
+        lambda _: Casefile(
+            theme="intimidation", route="talk", region="asia", outcome="x", passed_on=(passed,)
+        ),
+    )
+
+    close(desk, source)
+
+    assert counted(world, ordered_in(world, source).tallies) == {
+        "mailbox": "read",
+        "theme": "intimidation",
+        "route": "talk",
+        "region": "asia",
+        "outcome": "x",
+        "came_back": "yes",
+        "first_answer": "2",
+        "passed_on": "with_consent",
+    }
+
+
+def test_a_casefile_that_was_tampered_with_stops_the_closing(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    desk = unlocked(world)
+    casefiles.change(desk, source.keys.address, lambda casefile: casefile)
+    world.execute("DELETE FROM record")
+
+    with pytest.raises(RecordUnsoundError):
+        close(desk, source)
+
+    assert order_in(world, source) is None
+
+
+# ---- spam
+
+
+def test_spam_is_closed_in_one_step_and_counted_as_that_alone(world: World) -> None:
+    source = a_source(world)
+    source.writes("Goedkope tassen!")
+    desk = unlocked(world)
+    sheet = sheet_for(desk, source)
+
+    for _ in range(2):
+        closing.close_spam(desk, sheet, today=TODAY, half_hour=1)
+
+    stored = ordered_in(world, source)
+    assert TODAY < stored.due <= TODAY + timedelta(days=8)
+    assert counted(world, stored.tallies) == {"mailbox": "spam"}
+    assert len(stored.tallies) == ledger_format.ROWS
+    assert [row.reason for row in ordering.ordered(desk)] == ["spam"]
+    inbox = listing.inbox(desk, "waiting", 1, "", TODAY)
+    assert inbox.waiting == 0
+
+
+def test_what_could_not_be_closed_is_not_called_spam(world: World) -> None:
+    source = a_source(world)
+    source.writes("tassen")
+    desk = unlocked(world)
+    sheet = sheet_for(desk, source)
+    source.writes("Nee, echt: ik heb hulp nodig.")
+
+    with pytest.raises(SourceWroteError):
+        closing.close_spam(desk, sheet, today=TODAY, half_hour=1)
+
+    assert not casefiles.read(desk, source.keys.address).is_spam
+
+
+# ---- reopening
+
+
+def test_writing_again_opens_it_and_the_order_goes(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    desk = unlocked(world)
+    close(desk, source)
+    source.writes("toch nog iets")
+    assert is_void_now(world, desk, source)
+
+    checking.check_store(desk, TODAY)
+
+    assert order_in(world, source) is None
+    checking.check_store(desk, TODAY)
+    assert casefiles.read(desk, source.keys.address).keep_until is None
+    assert order_in(world, source) is None
+    (row,) = listing.inbox(desk, "waiting", 1, "", TODAY).rows
+    assert row.is_waiting
+    current = reading.thread(desk, source.keys.address, today=TODAY).standing.steps[-1]
+    assert current.step in {StepName.REOPENED, StepName.BEING_READ}
+
+
+def test_reading_the_last_word_opens_nothing_and_is_counted(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    source.is_answered("antwoord")
+    desk = unlocked(world)
+    close(desk, source)
+    due = ordered_in(world, source).due
+    assert counted(world, ordered_in(world, source).tallies)["came_back"] == "no"
+    source.looks()
+
+    checking.check_store(desk, TODAY + timedelta(days=1))
+
+    stored = ordered_in(world, source)
+    assert stored.due == due
+    assert counted(world, stored.tallies)["came_back"] == "yes"
+    assert not is_void_now(world, desk, source)
+
+
+def test_an_answer_in_a_closed_mailbox_leaves_it_closed_under_a_fresh_order(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    desk = unlocked(world)
+    close(desk, source)
+    before = ordered_in(world, source)
+
+    answered(desk, source, "Nog een ding.")
+
+    after = ordered_in(world, source)
+    assert (after.due, after.statement != before.statement) == (before.due, True)
+    assert not is_void_now(world, desk, source)
+
+
+def test_a_new_step_opens_a_closed_mailbox_again(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    desk = unlocked(world)
+    close(desk, source)
+
+    answered(desk, source, "Wij gaan verder.", StepForm("in_conversation"))
+
+    assert order_in(world, source) is None
+    checking.check_store(desk, TODAY)
+    assert order_in(world, source) is None
+    assert casefiles.read(desk, source.keys.address).keep_until is None
+
+
+# ---- what keeps the promise
+
+
+def test_a_closing_whose_order_was_lost_gets_one_at_the_next_check(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    desk = unlocked(world)
+    close(desk, source)
+    due = ordered_in(world, source).due
+    with world.store.writing() as session:
+        orders.drop(session, source.keys.address)
+
+    checking.check_store(unlocked(world), TODAY)
+
+    stored = ordered_in(world, source)
+    assert stored.due == due
+    assert ordering.verified(desk, stored) is not None
+
+
+def test_a_closing_whose_day_passed_without_an_order_is_ordered_for_today(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    close(unlocked(world), source)
+    with world.store.writing() as session:
+        orders.drop(session, source.keys.address)
+    later = TODAY + timedelta(days=200)
+
+    checking.check_store(unlocked(world), later)
+
+    assert ordered_in(world, source).due == later
+
+
+@pytest.mark.parametrize("forged", ["another desk's", "another mailbox's", "another day", "rubbish"])
+def test_an_order_that_is_not_ours_is_dropped_and_made_anew(world: World, forged: str) -> None:
+    source, other = a_source(world), a_source(world)
+    source.writes("vraag")
+    other.writes("vraag")
+    desk = unlocked(world)
+    close(desk, source)
+    closing.close(desk, sheet_for(desk, other), "dag", today=TODAY, half_hour=1)
+    ours = ordered_in(world, source)
+    heads = conversation_of(desk, source.keys.address).heads
+    stranger = DeskWriter(world.keyring.strand.id, b"x" * 32)
+    statements = {
+        "another desk's": order(source.keys.address, heads, due=TODAY, tallies=(), by=stranger, day=TODAY),
+        "another mailbox's": ordered_in(world, other).statement,
+        "another day": ours.statement,
+        "rubbish": b"rubbish",
+    }
+    with world.store.writing() as session:
+        orders.put(session, source.keys.address, statements[forged], TODAY, ())
+
+    checking.check_store(desk, TODAY)
+    checking.check_store(desk, TODAY)
+
+    found = ordering.verified(desk, ordered_in(world, source))
+    assert found is not None
+    assert found.due == ours.due
+
+
+def test_an_order_over_a_mailbox_that_fails_verification_is_left_to_the_adviser(world: World) -> None:
+    source = a_source(world)
+    source.writes("een")
+    source.writes("twee")
+    desk = unlocked(world)
+    close(desk, source)
+    before = ordered_in(world, source)
+    source.looks()
+    world.execute("DELETE FROM entry WHERE author = 0 AND number = 1")
+
+    checking.check_store(desk, TODAY)
+
+    assert ordered_in(world, source) == before
+    assert source.keys.address in desk.unsound
+    with world.store.writing() as session:
+        orders.drop(session, source.keys.address)
+    checking.check_store(desk, TODAY)
+    assert order_in(world, source) is None
+
+
+def test_an_order_over_a_mailbox_that_ended_meanwhile_is_passed_by(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    desk = unlocked(world)
+    close(desk, source)
+    stored = ordered_in(world, source)
+    source.ends()
+
+    closing._tend_order(desk, stored, TODAY)
+
+    assert order_in(world, source) is None
+
+
+# ---- abandoned
+
+
+def abandoned(world: World) -> ASource:
+    source = a_source(world, day=TODAY - timedelta(days=500))
+    source.writes("vraag", day=TODAY - timedelta(days=400))
+    source.is_answered("antwoord", day=TODAY - timedelta(days=390))
+    return source
+
+
+def test_an_abandoned_mailbox_gets_an_order_when_the_desk_is_unlocked(world: World) -> None:
+    source = abandoned(world)
+    desk = unlocked(world)
+
+    checking.check_store(desk, TODAY)
+
+    stored = ordered_in(world, source)
+    assert TODAY < stored.due <= TODAY + timedelta(days=8)
+    assert counted(world, stored.tallies)["mailbox"] == "read"
+    (row,) = ordering.ordered(desk)
+    assert (row.reason, row.label, row.due) == ("abandoned", desk.label(source.keys.address), stored.due)
+
+
+def test_an_abandoned_mailbox_that_nobody_read_is_counted_as_that(world: World) -> None:
+    source = a_source(world, day=TODAY - timedelta(days=500))
+    source.writes("vraag", day=TODAY - timedelta(days=400))
+
+    checking.check_store(unlocked(world), TODAY)
+
+    assert counted(world, ordered_in(world, source).tallies) == {"mailbox": "ended_unread"}
+
+
+def test_a_mark_does_not_keep_an_abandoned_mailbox(world: World) -> None:
+    source = abandoned(world)
+    source.looks(day=TODAY)
+
+    checking.check_store(unlocked(world), TODAY)
+
+    assert order_in(world, source) is not None
+
+
+def test_what_is_not_abandoned_stays(world: World) -> None:
+    talking = a_source(world, day=TODAY - timedelta(days=500))
+    talking.writes("vraag", day=TODAY - timedelta(days=400))
+    talking.writes("nog iets", day=TODAY - timedelta(days=300))
+    empty = a_source(world, day=TODAY - timedelta(days=500))
+    unsound = abandoned(world)
+    world.execute(
+        "UPDATE entry SET signature = :none WHERE address = :address",
+        none=bytes(64),
+        address=unsound.keys.address,
+    )
+
+    checking.check_store(unlocked(world), TODAY)
+
+    assert [order_in(world, each) for each in (talking, empty, unsound)] == [None, None, None]
+
+
+def test_the_letterhead_says_after_how_many_months_a_mailbox_is_abandoned(world: World) -> None:
+    source = abandoned(world)
+    letterhead = msgspec.structs.replace(a_letterhead(world.keyring, serial=2), abandoned_months=24)
+    publish(world.store, world.keyring, letterhead)
+
+    checking.check_store(unlocked(world), TODAY)
+
+    assert order_in(world, source) is None
+
+
+@pytest.mark.parametrize(
+    ("day", "months", "before"),
+    [
+        (date(2026, 11, 23), 12, date(2025, 11, 23)),
+        (date(2026, 3, 31), 1, date(2026, 2, 28)),
+        (date(2028, 3, 31), 1, date(2028, 2, 29)),
+        (date(2026, 1, 15), 1, date(2025, 12, 15)),
+        (date(2026, 12, 31), 13, date(2025, 11, 30)),
+    ],
+)
+def test_months_are_counted_back_to_a_day_that_exists(day: date, months: int, before: date) -> None:
+    assert closing.months_before(day, months) == before
+
+
+# ---- gone
+
+
+def test_a_mailbox_that_our_order_deleted_is_known_to_be_so(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    desk = unlocked(world)
+    close(desk, source)
+    purge(world, source, ordered_in(world, source).due)
+    assert listing.inbox(desk, "closed", 1, "", TODAY).unsound == ()
+
+    checking.check_store(desk, TODAY)
+
+    assert desk.unsound == {}
+    assert source.keys.address in desk.anchors.ended
+    with world.store.reading() as session:
+        assert mailboxes.ended_mailboxes(session) == []
+        assert ledger.count(session) == ledger_format.ROWS
+    again = unlocked(world)
+    checking.check_store(again, TODAY)
+    assert again.unsound == {}
+
+
+@pytest.mark.parametrize("how", ["before its day", "another mailbox's order", "by a stranger"])
+def test_a_mailbox_deleted_without_a_right_order_is_told(world: World, how: str) -> None:
+    source, other = a_source(world), a_source(world)
+    source.writes("vraag")
+    other.writes("vraag")
+    desk = unlocked(world)
+    close(desk, source)
+    closing.close(desk, sheet_for(desk, other), "dag", today=TODAY, half_hour=1)
+    stored, others = ordered_in(world, source), ordered_in(world, other)
+    stranger = DeskWriter(world.keyring.strand.id, b"x" * 32)
+    statement, day = {
+        "before its day": (stored.statement, TODAY),
+        "another mailbox's order": (others.statement, others.due),
+        "by a stranger": (
+            order(source.keys.address, {}, due=TODAY, tallies=(), by=stranger, day=TODAY),
+            TODAY,
+        ),
+    }[how]
+    with world.store.writing() as session:
+        mailboxes.purge(session, source.keys.address, statement=statement, day=day, tallies=())
+
+    checking.check_store(desk, TODAY)
+
+    (row,) = listing.inbox(desk, "closed", 1, "", TODAY).unsound
+    assert row.faults == ("false_ending",)
+
+
+def test_a_mailbox_that_its_source_ended_is_counted_when_the_adviser_has_seen_it(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    source.is_answered("antwoord")
+    desk = unlocked(world)
+    casefiles.change(desk, source.keys.address, lambda _: Casefile(theme="intimidation"))
+    source.ends()
+
+    listing.acknowledge(desk, source.keys.address, TODAY)
+
+    with world.store.reading() as session:
+        tallies = counted(world, tuple(ledger.all_tallies(session)))
+    assert (tallies["mailbox"], tallies["theme"]) == ("read", "intimidation")
+    assert casefiles.read(desk, source.keys.address) == Casefile()
+    with pytest.raises(MailboxMissingError):
+        listing.acknowledge(desk, source.keys.address, TODAY)
+
+
+def test_a_mailbox_that_ended_unread_is_a_line_of_its_own(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    source.ends()
+    desk = unlocked(world)
+
+    listing.acknowledge(desk, source.keys.address, TODAY)
+
+    with world.store.reading() as session:
+        assert counted(world, tuple(ledger.all_tallies(session))) == {"mailbox": "ended_unread"}
+
+
+def test_a_false_ending_is_not_counted(world: World) -> None:
+    source, other = a_source(world), a_source(world)
+    source.writes("vraag")
+    source.ends(forged_by=other.keys)
+    desk = unlocked(world)
+
+    with pytest.raises(UnsoundMailboxError):
+        listing.acknowledge(desk, source.keys.address, TODAY)
+
+    with world.store.reading() as session:
+        assert ledger.count(session) == 0
+
+
+def test_evidence_outlives_a_mailbox_that_its_source_ended_until_its_day(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    desk = unlocked(world)
+    evidence = Evidence(kind=EvidenceKind.ANSWER, day=TODAY, entry=Digest(bytes(32)), body=b"{}")
+    casefiles.change(
+        desk, source.keys.address, lambda _: Casefile(theme="intimidation", evidence=(evidence,))
+    )
+    source.ends()
+
+    listing.acknowledge(desk, source.keys.address, TODAY)
+
+    kept = casefiles.read(desk, source.keys.address)
+    assert (kept.evidence, kept.theme) == ((evidence,), "")
+    assert kept.keep_until is not None
+    checking.check_store(desk, kept.keep_until)
+    assert casefiles.read(desk, source.keys.address).evidence == (evidence,)
+    checking.check_store(desk, kept.keep_until + timedelta(days=1))
+    assert casefiles.read(desk, source.keys.address) == Casefile()
+    assert desk.unsound == {}
+
+
+def test_a_desk_that_is_being_locked_stops_tending(world: World) -> None:
+    source = abandoned(world)
+    closed = a_source(world)
+    closed.writes("vraag")
+    desk = unlocked(world)
+    close(desk, closed)
+    closed.writes("toch")
+    desk.stopping.set()
+
+    closing.tend(desk, TODAY)
+    closing._order_abandoned(desk, set(), TODAY)
+
+    assert order_in(world, closed) is not None
+    assert order_in(world, source) is None
+
+
+def test_an_abandoned_mailbox_that_ends_meanwhile_is_passed_by(world: World) -> None:
+    source = abandoned(world)
+    desk = unlocked(world)
+    source.ends()
+
+    closing._order_if_abandoned(desk, source.keys.address, TODAY, TODAY)
+
+    assert order_in(world, source) is None
+
+
+def test_a_source_who_writes_at_the_moment_of_closing_is_heard(world: World) -> None:
+    """Whichever comes first, the mailbox is never both waiting and under an order that counts."""
+    source = a_source(world)
+    source.writes("vraag")
+    desk = unlocked(world)
+    sheet = sheet_for(desk, source)
+    gate = threading.Barrier(2)
+    refused: list[Exception] = []
+
+    def closes() -> None:
+        gate.wait()
+        try:
+            closing.close(desk, sheet, "tot ziens", today=TODAY, half_hour=1)
+        except SourceWroteError as why:
+            refused.append(why)
+
+    thread = threading.Thread(target=closes)
+    thread.start()
+    gate.wait()
+    source.writes("wacht")
+    thread.join()
+
+    assert refused or is_void_now(world, desk, source)
