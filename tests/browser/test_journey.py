@@ -124,6 +124,21 @@ def test_from_the_first_message_to_the_ended_mailbox(
     expect(adviser.get_by_text("The source ended this mailbox")).to_be_visible()
 
 
+def test_the_card_prints_the_words_in_their_order_and_nothing_else(visit: Visit, source_url: str) -> None:
+    page = visit().new_page()
+    page.goto(f"{source_url}/en/begin")
+    words = page.locator(".words").inner_text().split()
+    reach(page, page.locator("summary"))
+    page.keyboard.press("Enter")
+    press(page, "Show me the card")
+    _heading(page, "Print this page")
+    page.emulate_media(media="print")
+    assert page.locator("body").inner_text().split() == words
+    page.emulate_media(media="screen")
+    press(page, "I have them on paper")
+    _heading(page, "Type your words once")
+
+
 def test_the_quick_way_out_ends_the_session(visit: Visit, source_url: str) -> None:
     context = visit()
     page = context.new_page()
