@@ -3,14 +3,17 @@
 from collections.abc import Sequence
 from datetime import date
 
+from sqlalchemy.orm import Session
+
 from crypto.content import Content
 from crypto.entry import renumber, seal
 from crypto.mailbox_keys import MailboxKeys
-from crypto.names import NO_DIGEST, AttachmentId, Digest, EntryId
+from crypto.names import NO_DIGEST, SOURCE_STRAND, AttachmentId, Digest, EntryId
 from crypto.open_part import Author
 from crypto.signing import SourceWriter
-from store import entries, mailboxes
-from store.errors import HeadMovedError, StoreDamagedError
+from store import entries
+from store.entries import Place
+from store.errors import HeadMovedError, MailboxMissingError, StoreDamagedError
 
 from .desk import Desk
 from .errors import DeskWroteError, MailboxFullError
@@ -43,9 +46,11 @@ def append_own(  # noqa: PLR0913  # what is said, and the place it takes
         MailboxMissingError: it has ended meanwhile.
     """
     writer = SourceWriter(keys)
-    number, previous = _newest_own(desk, keys)
-    if _is_full(desk, keys, number, spare_entries) and not _is_there(desk, keys, entry_id):
-        raise MailboxFullError
+    with desk.store.reading() as reading:
+        place = _place(reading, keys)
+        is_full = _is_full(reading, desk, keys, place, spare_entries)
+        if is_full and entries.find(reading, keys.address, entry_id) is None:
+            raise MailboxFullError
     signed = seal(
         content,
         address=keys.address,
@@ -53,8 +58,8 @@ def append_own(  # noqa: PLR0913  # what is said, and the place it takes
         letterhead=desk.letterhead,
         by=writer,
         entry_id=entry_id,
-        number=number + 1,
-        previous=previous,
+        number=place.number + 1,
+        previous=Digest(place.digest),
         seen=seen,
         day=today,
     )
@@ -71,8 +76,16 @@ def append_own(  # noqa: PLR0913  # what is said, and the place it takes
         except HeadMovedError:
             if not tries_left:
                 raise
-            number, previous = _newest_own(desk, keys)
-            signed = renumber(signed, by=writer, number=number + 1, previous=previous, seen=seen, day=today)
+            with desk.store.reading() as reading:
+                place = _place(reading, keys)
+            signed = renumber(
+                signed,
+                by=writer,
+                number=place.number + 1,
+                previous=Digest(place.digest),
+                seen=seen,
+                day=today,
+            )
         else:
             return
 
@@ -96,24 +109,17 @@ def desk_heads(heads: Sequence[entries.Head]) -> frozenset[Digest]:
     return frozenset(Digest(head.digest) for head in heads if head.author == Author.DESK)
 
 
-def _newest_own(desk: Desk, keys: MailboxKeys) -> tuple[int, Digest]:
-    with desk.store.reading() as reading:
-        return own_head(entries.heads(reading, keys.address))
+def _place(reading: Session, keys: MailboxKeys) -> Place:
+    place = entries.place(reading, keys.address, Author.SOURCE, SOURCE_STRAND)
+    if place is None:
+        raise MailboxMissingError("there is no such mailbox")
+    return place
 
 
-def _is_full(desk: Desk, keys: MailboxKeys, entries_so_far: int, spare: int) -> bool:
+def _is_full(reading: Session, desk: Desk, keys: MailboxKeys, place: Place, spare: int) -> bool:
     limits = desk.limits
-    if entries_so_far >= limits.entries + spare:
+    if place.number >= limits.entries + spare:
         return True
-    if spare:
+    if spare or place.mailbox_bytes < limits.entries_bytes:  # with its files; nothing to add up
         return False
-    with desk.store.reading() as reading:
-        mailbox = mailboxes.find(reading, keys.address)
-        if mailbox is None or mailbox.bytes < limits.entries_bytes:  # with its files; nothing to add up
-            return False
-        return entries.sealed_bytes(reading, keys.address) >= limits.entries_bytes
-
-
-def _is_there(desk: Desk, keys: MailboxKeys, entry_id: EntryId) -> bool:
-    with desk.store.reading() as reading:
-        return entries.find(reading, keys.address, entry_id) is not None
+    return entries.sealed_bytes(reading, keys.address) >= limits.entries_bytes
