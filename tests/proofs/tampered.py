@@ -14,6 +14,7 @@ from journalist_app import create_app as create_adviser_app
 from source_app import create_app as create_source_app
 from source_app import services
 from source_app.config import SourceConfig
+from source_app.signpost import tree
 from store.sessions import SessionStore, open_sessions
 from tests.journalist_app.desk_factories import TODAY, World, a_world
 from tests.journalist_app.test_views import Browser as AdviserBrowser
@@ -158,6 +159,7 @@ def a_scene(folder: Path) -> Scene:
         world.store,
         sessions,
         server_secret=secrets.token_bytes(32),
+        signposts=tree.load(tree.PACKAGED),
         today=lambda: TODAY,
     )
     return Scene(world, site, sessions)

@@ -53,10 +53,12 @@ UNSOUND = re.compile(r"\d mailbox(es)? fails? verification")
 LEFT_OUT = "There is something in it that does not pass our checks"
 OWN_MISSING = "Something that belongs here is missing"
 
-# One entry of the mailbox :a, by its author (0 the source, 1 the desk) and number.
-FIRST = "(SELECT id FROM entry WHERE address = :a AND author = 0 AND number = 1)"
-SECOND = "(SELECT id FROM entry WHERE address = :a AND author = 0 AND number = 2)"
-REPLY = "(SELECT id FROM entry WHERE address = :a AND author = 1 AND number = 1)"
+# What was said in the mailbox :a, by author (0 the source, 1 the desk) and in its order; marks stand between.
+_SAID = (
+    "(SELECT id FROM entry WHERE address = :a AND author = {} AND"
+    " substr(open_part, 5, 17) != CAST('steunpunt/v1/mark' AS BLOB) ORDER BY number LIMIT 1 OFFSET {})"
+)
+FIRST, SECOND, REPLY = _SAID.format(0, 0), _SAID.format(0, 1), _SAID.format(1, 0)
 
 
 @pytest.fixture
@@ -104,12 +106,17 @@ def test_an_entry_dropped_from_the_middle_is_found(scene: Scene, source: ASource
 
 
 def test_the_newest_entry_dropped_after_the_adviser_saw_it_is_found(scene: Scene, source: ASource) -> None:
-    ((digest,),) = scene.ask(f"SELECT digest FROM entry WHERE id = {FIRST}", a=source.keys.address)
+    ((number, digest),) = scene.ask(
+        "SELECT number, digest FROM entry WHERE address = :a AND author = 0 AND number + 1 ="
+        f" (SELECT number FROM entry WHERE id = {SECOND})",
+        a=source.keys.address,
+    )
     scene.sql(
         *delete(SECOND),
-        "UPDATE head SET number = 1, digest = :d WHERE address = :a AND author = 0",
+        "UPDATE head SET number = :n, digest = :d WHERE address = :a AND author = 0",
         "UPDATE mailbox SET waiting_since = NULL, last_author = 1 WHERE address = :a",
         a=source.keys.address,
+        n=number,
         d=digest,
     )
 
@@ -119,7 +126,12 @@ def test_the_newest_entry_dropped_after_the_adviser_saw_it_is_found(scene: Scene
 def test_a_reply_dropped_after_the_source_built_upon_it_is_found_by_both(
     scene: Scene, source: ASource
 ) -> None:
-    scene.sql(*delete(REPLY), "DELETE FROM head WHERE address = :a AND author = 1", a=source.keys.address)
+    scene.sql(
+        "DELETE FROM sealed WHERE id IN (SELECT id FROM entry WHERE address = :a AND author = 1)",
+        "DELETE FROM entry WHERE address = :a AND author = 1",
+        "DELETE FROM head WHERE address = :a AND author = 1",
+        a=source.keys.address,
+    )
 
     told(scene, source, SEEN_MISSING, ROLLED_BACK)
     assert OWN_MISSING in source.looks()
@@ -442,6 +454,7 @@ def test_a_replaced_key_of_a_mailbox_is_found_and_nothing_is_sealed_to_it(
 ) -> None:
     adviser = scene.an_adviser()
     fields = answer_fields(adviser.get(source.path), "for the source alone")
+    ((before,),) = scene.ask("SELECT count(*) FROM entry WHERE author = 1")
     attacker = derive(Root(bytes(32)))
     scene.sql(
         f"UPDATE mailbox SET {column} = :k WHERE address = :a",
@@ -452,7 +465,7 @@ def test_a_replaced_key_of_a_mailbox_is_found_and_nothing_is_sealed_to_it(
     refused = adviser.answer(source.path, fields)
 
     assert refused.status_code == 409
-    assert 1 == scene.ask("SELECT count(*) FROM entry WHERE author = 1")[0][0]
+    assert before == scene.ask("SELECT count(*) FROM entry WHERE author = 1")[0][0]
     told(scene, source, SWAPPED_KEYS)
     assert ANSWER in source.looks()
 
@@ -540,15 +553,14 @@ def test_a_forged_reply_in_the_desks_name_is_found_and_never_shown_to_the_source
     scene: Scene, source: ASource
 ) -> None:
     strand = scene.world.keyring.strand.id
-    ((previous,),) = scene.ask("SELECT digest FROM head WHERE author = 1")
+    ((number, previous),) = scene.ask("SELECT number, digest FROM head WHERE author = 1")
     forger = DeskWriter(strand, bytes(32))
-    _insert(
-        scene, _forged(scene, source, forger, "come to the side door", number=2, previous=Digest(previous))
-    )
+    words = "come to the side door"
+    _insert(scene, _forged(scene, source, forger, words, number=number + 1, previous=Digest(previous)))
 
     told(scene, source, NOT_SIGNED)
     page = source.looks()
-    assert "come to the side door" not in page
+    assert words not in page
     assert LEFT_OUT in page
     assert ANSWER in page
 
@@ -566,13 +578,14 @@ def test_a_reply_of_an_unknown_workstation_is_found_and_never_shown_to_the_sourc
 
 
 def test_a_message_forged_in_the_sources_name_is_found(scene: Scene, source: ASource) -> None:
-    ((previous,),) = scene.ask("SELECT digest FROM head WHERE author = 0")
+    ((number, previous),) = scene.ask("SELECT number, digest FROM head WHERE author = 0")
     forger = SourceWriter(replace(source.keys, signing_key=SigningKey(bytes(32))))
-    _insert(scene, _forged(scene, source, forger, "I take it all back", number=3, previous=Digest(previous)))
+    words = "I take it all back"
+    _insert(scene, _forged(scene, source, forger, words, number=number + 1, previous=Digest(previous)))
 
     told(scene, source, NOT_SIGNED)
-    assert "I take it all back" not in scene.adviser_looks(source).thread
-    assert "I take it all back" not in source.looks()
+    assert words not in scene.adviser_looks(source).thread
+    assert words not in source.looks()
 
 
 def test_a_reply_to_one_source_is_never_shown_to_another(scene: Scene, source: ASource) -> None:
@@ -776,8 +789,9 @@ def test_the_newest_message_dropped_before_the_adviser_saw_it_is_not_found_but_i
     )
     assert "a third message" in source.looks()
     scene.sql(
-        *delete("(SELECT id FROM entry WHERE author = 0 AND number = 3)"),
+        *delete("(SELECT id FROM entry WHERE entry_id = :e)"),
         "UPDATE head SET number = :n, digest = :d WHERE author = 0",
+        e=bytes.fromhex(entry_id),
         n=number,
         d=digest,
     )
