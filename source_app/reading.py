@@ -142,7 +142,7 @@ class Thread:
     expect_step: Expected | None  # when the adviser promised the next step
     asked: tuple[ShownProposal, ...]  # proposals that wait for the source
     newest_proposal: ShownProposal | None
-    without_consent: tuple[StandingStep, ...]  # what was passed on against their will or unasked
+    without_consent: tuple[StandingStep, ...]  # what is passed on without them, each once, as it stands now
     closing: ShownEntry | None  # the adviser's last word, while the mailbox is closed
     mailbox: Mailbox = field(repr=False)
 
@@ -208,7 +208,9 @@ def thread(desk: Desk, keys: MailboxKeys, *, today: date) -> Thread:
         expect_step=_expected(now.by, today) if now is not None and now.by and not is_closed else None,
         asked=tuple(each for each in proposals if each.state is ProposalState.WAITING),
         newest_proposal=proposals[-1] if proposals else None,
-        without_consent=tuple(step for step in line.steps if step.without_consent),
+        without_consent=tuple(
+            {(step.to, step.proposal): step for step in line.steps if step.without_consent}.values()
+        ),
         closing=closings[-1] if is_closed and closings else None,
         mailbox=mailbox,
     )

@@ -651,3 +651,14 @@ def test_what_is_passed_on_without_consent_is_told_on_top_with_its_reason(
     assert page.index("The law obliges us.") < page.index("my story")
     assert "the police" in page
     assert "This was done without your agreement. The reason:" in page
+
+
+def test_what_is_passed_on_without_consent_is_told_once_as_it_stands_now(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys
+) -> None:
+    for step, to in ((StepName.PASSING_ON, "X"), (StepName.PASSED_ON, "X"), (StepName.PASSING_ON, "Y")):
+        a_desk.say_step(keys, "a reason", StepNote(step=step, to=to, without_consent=True))
+
+    told = a_desk.thread_of(source).without_consent
+
+    assert [(each.to, each.step) for each in told] == [("X", StepName.PASSED_ON), ("Y", StepName.PASSING_ON)]
