@@ -9,10 +9,22 @@ from flask_babel import Babel
 from jinja2 import StrictUndefined
 from werkzeug.exceptions import HTTPException, NotFound, RequestEntityTooLarge
 
+from journalist_app.choices import name_of
 from journalist_app.config import AdviserConfig
 from journalist_app.guard import Guard
 from journalist_app.index import Starter
-from journalist_app.views import closing, desk, door, inbox, thread
+from journalist_app.views import (
+    calendar,
+    casefile,
+    closing,
+    desk,
+    door,
+    inbox,
+    replies,
+    search,
+    thread,
+    unsent,
+)
 from journalist_app.views.at_the_door import form_token, open_desk
 from journalist_app.wording import chosen_language, file_size, long_day, whole
 from store.engine import Store
@@ -68,7 +80,18 @@ def create_app(
     app.after_request(_keep_nothing)
     app.before_request(_refuse_strangers)
     app.context_processor(_every_page)
-    for blueprint in (door.bp, inbox.bp, thread.bp, closing.bp, desk.bp):
+    for blueprint in (
+        door.bp,
+        unsent.bp,
+        inbox.bp,
+        thread.bp,
+        casefile.bp,
+        closing.bp,
+        search.bp,
+        calendar.bp,
+        replies.bp,
+        desk.bp,
+    ):
         app.register_blueprint(blueprint)
     app.register_error_handler(StoreError, _show_store_fault)
     app.register_error_handler(HTTPException, _show_refusal)
@@ -99,8 +122,13 @@ def _every_page() -> dict[str, object]:
         "long_day": long_day,
         "whole": whole,
         "file_size": file_size,
+        "choice_name": _choice_name,
         "way_back": request.full_path if request.method == "GET" else "/inbox",
     }
+
+
+def _choice_name(what: str, key: str) -> str:
+    return name_of(current_app.extensions["config"].offered(what), key, chosen_language())
 
 
 def _show_store_fault(why: StoreError) -> ResponseReturnValue:

@@ -60,7 +60,6 @@ class OpenDesk:
     checking: threading.Lock = field(default_factory=threading.Lock)
     stopping: threading.Event = field(default_factory=threading.Event)
     index: Index = field(default_factory=lambda: Index(()), repr=False)
-    drafts: dict[Address, str] = field(default_factory=dict, repr=False)  # texts that met a locked app
     casefiles: dict[Address, tuple[int, Casefile]] = field(default_factory=dict, repr=False)  # by revision
     unsound_casefiles: set[Address] = field(default_factory=set)
     _labels: dict[Address, str] = field(default_factory=dict)

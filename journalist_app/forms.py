@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from crypto.entry import TEXT_CHARS
-from crypto.names import ADDRESS_BYTES, DIGEST_BYTES, ENTRY_ID_BYTES, Address, EntryId
+from crypto.names import DIGEST_BYTES, ENTRY_ID_BYTES, EntryId
 from journalist_app.services.stepping import StepForm
 from web.multipart import Body, Event, Field, FileBegun, FileBytes, FileEnded, Limits, read_parts
 
@@ -15,14 +15,6 @@ PASSPHRASE_CHARS = 500
 FIELDS_BYTES = 2 * 4 * TEXT_CHARS + 16 * 1024
 _OTHER_FIELDS = 60  # token, ids, a step's four, and the files of the mailbox that are ticked
 _HEX = re.compile(r"[0-9a-f]*")
-
-
-@dataclass(frozen=True, slots=True)
-class CarriedText:
-    """An answer that met a locked app: it goes through the unlock page and back into the answer form."""
-
-    address: Address
-    text: str = field(repr=False)
 
 
 @dataclass(slots=True)
@@ -100,9 +92,3 @@ def _fill(parts: AnswerParts, arrived: Field) -> None:
 def of_hex(text: str, size: int) -> bytes | None:
     """Return `size` bytes written in small hexadecimal digits; None for anything else."""
     return bytes.fromhex(text) if len(text) == 2 * size and _HEX.fullmatch(text) else None
-
-
-def carried_text(address: str, text: str) -> CarriedText | None:
-    """Return the text that the unlock page carries, if there is one with an address."""
-    raw = of_hex(address, ADDRESS_BYTES)
-    return CarriedText(Address(raw), text) if raw is not None and text else None

@@ -84,6 +84,11 @@ def holidays_ahead(today: date, language: str) -> dict[date, str]:
     return {day: name for day, name in found.items() if day >= today}
 
 
+def name_of(day: date, language: str) -> str:
+    """Return the name of a public holiday; empty for any other day."""
+    return dutch_holidays((day.year,), language).get(day, "")
+
+
 def days_of(typed: str) -> tuple[date, ...]:
     """Read days as "2026-12-25", set apart by spaces, commas or lines; words after a day are passed over.
 

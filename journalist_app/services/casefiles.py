@@ -15,7 +15,7 @@ from crypto.record import RecordKind
 from journalist_app.desk import OpenDesk
 from journalist_app.errors import CasefileFullError, CasefileMovedError, RecordUnsoundError
 from journalist_app.services import sealed_records
-from store import records
+from store import mailboxes, records
 from store.errors import RecordMovedError
 
 PROSE_CHARS: Final = 20_000  # of a note, and of what is handed over: as `crypto.casefile` has it
@@ -131,6 +131,12 @@ def panel(desk: OpenDesk, address: Address, today: date) -> Panel:
         return Panel(Casefile(), 0, is_unsound=True, is_due=False)
     is_due = casefile.reminder is not None and casefile.reminder <= today
     return Panel(casefile, revision, is_unsound=False, is_due=is_due)
+
+
+def has_mailbox(desk: OpenDesk, address: Address) -> bool:
+    """Say whether there is such a mailbox."""
+    with desk.store.reading() as session:
+        return mailboxes.find(session, address) is not None
 
 
 def drop(desk: OpenDesk, session: Session, address: Address) -> None:

@@ -13,8 +13,8 @@ from journalist_app.errors import (
     LetterheadError,
     OtherDeskError,
 )
-from journalist_app.forms import PASSPHRASE_CHARS, CarriedText, carried_text
-from journalist_app.services import checking, unlocking
+from journalist_app.forms import PASSPHRASE_CHARS
+from journalist_app.services import checking, unlocking, unsent
 from journalist_app.views.at_the_door import COOKIE, guard, is_our_form, open_desk, unlocked
 from journalist_app.wording import LANGUAGE_COOKIE, LANGUAGES
 
@@ -28,10 +28,10 @@ _REASONS = {
 }
 
 
-def unlock_page(reason: str, carried: CarriedText | None, status: int) -> ResponseReturnValue:
-    """Show the unlock page; `carried` is an answer that met a locked app, kept in the form alone."""
+def _unlock_page(reason: str, status: int) -> ResponseReturnValue:
+    """Show the unlock page."""
     minutes = current_app.extensions["config"].idle_minutes
-    page = render_template("door/unlock.html", reason=reason, carried=carried, idle_minutes=minutes)
+    page = render_template("door/unlock.html", reason=reason, idle_minutes=minutes)
     return page, status
 
 
@@ -46,35 +46,31 @@ def unlock() -> ResponseReturnValue:
     """Ask for the passphrase."""
     if open_desk() is not None:
         return redirect(url_for("inbox.show"), code=303)
-    return unlock_page(request.args.get("reason", ""), None, 200)
+    return _unlock_page(request.args.get("reason", ""), 200)
 
 
 @bp.post("/unlock")
 def open_with_passphrase() -> ResponseReturnValue:
     """Unlock, and start checking what is new."""
-    carried = carried_text(request.form.get("address", ""), request.form.get("text", ""))
     if not is_our_form("unlock", request.form.get("token", "")):
-        return unlock_page("stale", carried, 403)
+        return _unlock_page("stale", 403)
     extensions = current_app.extensions
     passphrase = request.form.get("passphrase", "")[:PASSPHRASE_CHARS]
     try:
         with guard().unlocking:
             desk = unlocking.unlock(extensions["config"], extensions["store"], passphrase)
     except tuple(_REASONS) as why:
-        return unlock_page(_REASONS[type(why)], carried, 403)
+        return _unlock_page(_REASONS[type(why)], 403)
     unlocking.begin_reading(desk, extensions["readers"])
     start_checking(desk)
-    return _let_in(desk, carried)
+    return _let_in(desk)
 
 
-def _let_in(desk: OpenDesk, carried: CarriedText | None) -> ResponseReturnValue:
-    """Give the browser its token, and go to the inbox or back to the answer that met a lock."""
+def _let_in(desk: OpenDesk) -> ResponseReturnValue:
+    """Give the browser its token, and go to the inbox, or to what met the locked app."""
     token = guard().admit(desk)
-    goal = url_for("inbox.show")
-    if carried is not None:
-        desk.drafts[carried.address] = carried.text
-        goal = url_for("thread.show", address=carried.address.hex(), _anchor="text")
-    response = make_response(redirect(goal, code=303))
+    goal = "unsent.show" if unsent.count(desk) else "inbox.show"
+    response = make_response(redirect(url_for(goal), code=303))
     response.set_cookie(COOKIE, token.hex(), httponly=True, samesite="Strict", path="/")
     return response
 

@@ -1,15 +1,19 @@
 """The inbox."""
 
 from contextlib import suppress
+from typing import Any
 
 from flask import Blueprint, current_app, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from crypto.content import StepName
 from crypto.names import ADDRESS_BYTES, Address
 from journalist_app.desk import OpenDesk
 from journalist_app.errors import MailboxMissingError, RecordUnsoundError, UnsoundMailboxError
 from journalist_app.forms import of_hex
-from journalist_app.services import listing
+from journalist_app.services import listing, unsent
+from journalist_app.services.casefiles import LABEL_CHARS
+from journalist_app.services.listing import Inbox, Wanted
 from journalist_app.views.at_the_door import is_our_form, unlocked
 from journalist_app.views.door import start_checking
 
@@ -23,24 +27,58 @@ _PAGE_MAX = 100_000
 @bp.get("/inbox")
 @unlocked
 def show(desk: OpenDesk) -> ResponseReturnValue:
-    """Show one page of the inbox; while checking runs it renews itself, which a reader can stop."""
+    """Show one page of the inbox; it renews itself while checking or reading runs, unless stopped."""
     asked = request.args
-    state = asked.get("state", "")
-    inbox = listing.inbox(
-        desk,
-        state if state in _STATES else "waiting",
-        min(max(1, asked.get("page", 1, type=int)), _PAGE_MAX),
-        asked.get("q", "")[:_QUERY_CHARS].strip(),
-        current_app.extensions["today"](),
-    )
+    inbox = listing.inbox(desk, _wanted(), current_app.extensions["today"]())
     if not inbox.progress.is_running and "renewed" not in asked:
         start_checking(desk)
-    is_refreshing = inbox.progress.is_running and "still" not in asked
-    response = make_response(render_template("inbox/show.html", inbox=inbox, is_refreshing=is_refreshing))
+    is_refreshing = _is_under_way(inbox) and "still" not in asked
+    page = render_template(
+        "inbox/show.html",
+        inbox=inbox,
+        is_refreshing=is_refreshing,
+        asked=_asked(inbox.wanted),
+        themes=desk.config.offered("themes"),
+        steps=[step.value for step in StepName],
+        unsent=unsent.count(desk),
+    )
+    response = make_response(page)
     if is_refreshing:
-        again = url_for("inbox.show", state=inbox.state, q=inbox.query or None, page=inbox.page, renewed=1)
+        again = url_for("inbox.show", **_asked(inbox.wanted), page=inbox.wanted.page, renewed=1)
         response.headers["Refresh"] = f"{_RENEW_SECONDS}; url={again}"
     return response
+
+
+def _wanted() -> Wanted:
+    asked = request.args
+    state = asked.get("state", "")
+    step = asked.get("step", "")
+    return Wanted(
+        state=state if state in _STATES else "waiting",
+        page=min(max(1, asked.get("page", 1, type=int)), _PAGE_MAX),
+        query=asked.get("q", "")[:_QUERY_CHARS].strip(),
+        theme=asked.get("theme", "")[:_QUERY_CHARS],
+        tag=asked.get("tag", "")[:LABEL_CHARS],
+        step=step if step in set(StepName) else "",
+        is_late="late" in asked,
+    )
+
+
+def _asked(wanted: Wanted) -> dict[str, Any]:
+    """Return what the address of a list says, without its page."""
+    return {
+        "state": wanted.state,
+        "q": wanted.query or None,
+        "theme": wanted.theme or None,
+        "tag": wanted.tag or None,
+        "step": wanted.step or None,
+        "late": 1 if wanted.is_late else None,
+    }
+
+
+def _is_under_way(inbox: Inbox) -> bool:
+    reading = inbox.reading
+    return inbox.progress.is_running or (reading.total > reading.done and not reading.is_broken)
 
 
 @bp.post("/inbox/ended/<address>")

@@ -1,6 +1,7 @@
 """One mailbox: reading it, answering in it, fetching its files."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 from flask import Blueprint, Response, current_app, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -18,6 +19,7 @@ from journalist_app.errors import (
     FileMissingError,
     FileOverRoomError,
     MailboxMissingError,
+    RecordUnsoundError,
     SourceWroteError,
     StepMissingError,
     StepOverLimitError,
@@ -26,12 +28,11 @@ from journalist_app.errors import (
     TooManyFilesError,
     UnsoundMailboxError,
 )
-from journalist_app.forms import AnswerParts, CarriedText, of_hex, read_answer
+from journalist_app.forms import AnswerParts, of_hex, read_answer
 from journalist_app.guard import Guard
-from journalist_app.services import answering, files, reading, stepping
+from journalist_app.services import answering, casefiles, drafts, files, reading, stepping
 from journalist_app.services.stepping import StepForm
-from journalist_app.views.at_the_door import guard, is_our_form, open_desk, unlocked
-from journalist_app.views.door import unlock_page
+from journalist_app.views.at_the_door import guard, is_our_form, unlocked
 from store.errors import StoreError
 from web.dates import half_hour_now
 from web.errors import BodyError, CutOffError, FieldTooLongError, TooLargeError, TooManyPartsError
@@ -67,22 +68,22 @@ _REFUSALS: dict[type[Exception], tuple[str, int]] = {
 def show(desk: OpenDesk, address: str) -> ResponseReturnValue:
     """Show a whole mailbox with its answer form."""
     where = Address(of_hex(address, ADDRESS_BYTES) or b"")
-    draft = desk.drafts.get(where, "")
-    return _page(desk, where, text=draft, was_carried=bool(draft))
+    text = drafts.help_for(desk, where).draft if "drafted" in request.args else ""
+    return page(desk, where, text=text, was_carried=bool(text))
 
 
 @bp.post("/<address>/answer")
-def answer(address: str) -> ResponseReturnValue:
+@unlocked
+def answer(desk: OpenDesk, address: str) -> ResponseReturnValue:
     """Take an answer in. Its text comes back whatever happens; its files are sealed while they arrive."""
     where = Address(of_hex(address, ADDRESS_BYTES) or b"")
     config = current_app.extensions["config"]
     body = Body(request.environ["wsgi.input"], request.content_length, config.upload_bytes + _FORM_BYTES)
     parts = AnswerParts()
-    desk = open_desk()
     refused: Exception | None = None
     try:
         read_answer(body, request.content_type or "", config.upload_files, parts)
-        if desk is not None and is_our_form("answer", parts.token):
+        if is_our_form("answer", parts.token):
             _send(desk, where, parts)
             return redirect(url_for("thread.show", address=address, sent=1, _anchor="sent"), code=303)
     except (AnswerError, BodyError, StoreError) as why:
@@ -92,16 +93,16 @@ def answer(address: str) -> ResponseReturnValue:
 
 
 def _not_sent(
-    desk: OpenDesk | None, where: Address, parts: AnswerParts, refused: Exception | None
+    desk: OpenDesk, where: Address, parts: AnswerParts, refused: Exception | None
 ) -> ResponseReturnValue:
-    """Give the text back and say why; without a refusal the form met a lock, or was from before one."""
+    """Give the text back and say why; without a refusal the form was from before a lock."""
     if isinstance(refused, BodyError) and refused.unfinished is not None and refused.unfinished[0] == "text":
         parts.text = refused.unfinished[1]
-    if desk is None or refused is None:
-        return _met_a_lock(desk, where, parts)
+    if refused is None:
+        return page(desk, where, text=parts.text, step=parts.step(), refusal="stale", status=403)
     g.text = parts.text  # should the store be gone, its page gives the text back
     refusal, status = _REFUSALS.get(type(refused), _other_refusal(refused))
-    return _page(desk, where, text=parts.text, step=parts.step(), refusal=refusal, status=status)
+    return page(desk, where, text=parts.text, step=parts.step(), refusal=refusal, status=status)
 
 
 def _send(desk: OpenDesk, where: Address, parts: AnswerParts) -> None:
@@ -117,7 +118,8 @@ def _send(desk: OpenDesk, where: Address, parts: AnswerParts) -> None:
                 under_way.add_file(name, media_type, _lively(guard(), pieces))
         if not under_way.is_sent:
             under_way.send()
-    desk.drafts.pop(where, None)
+    with suppress(RecordUnsoundError, StoreError):  # it is sent; a draft that stays can be given up by hand
+        drafts.keep(desk, where, "")
 
 
 def _other_refusal(why: Exception) -> tuple[str, int]:
@@ -131,14 +133,7 @@ def _lively(holder: Guard, pieces: Iterator[bytes]) -> Iterator[bytes]:
         yield piece
 
 
-def _met_a_lock(desk: OpenDesk | None, where: Address, parts: AnswerParts) -> ResponseReturnValue:
-    """Give the text back: through the unlock page, or in the form when only its token was stale."""
-    if desk is not None:
-        return _page(desk, where, text=parts.text, step=parts.step(), refusal="stale", status=403)
-    return unlock_page("", CarriedText(where, parts.text) if parts.text else None, 403)
-
-
-def _page(  # noqa: PLR0913  # what the page says besides the thread
+def page(  # noqa: PLR0913  # what the page says besides the thread
     desk: OpenDesk,
     where: Address,
     *,
@@ -148,14 +143,18 @@ def _page(  # noqa: PLR0913  # what the page says besides the thread
     was_carried: bool = False,
     status: int = 200,
 ) -> ResponseReturnValue:
+    """Show a mailbox with its answer form, and in the form what was typed."""
     config = current_app.extensions["config"]
+    today = current_app.extensions["today"]()
     try:
-        thread = reading.thread(desk, where, today=current_app.extensions["today"]())
+        thread = reading.thread(desk, where, today=today)
     except MailboxMissingError:
         return render_template("refusal.html", what="missing", text=text), 404
-    page = render_template(
+    shown = render_template(
         "thread/show.html",
         thread=thread,
+        casefile=casefiles.panel(desk, where, today),
+        help=drafts.help_for(desk, where),
         text=text,
         step=step,
         steps_by_hand=[each.value for each in stepping.BY_HAND],
@@ -168,7 +167,7 @@ def _page(  # noqa: PLR0913  # what the page says besides the thread
         upload_bytes=config.upload_bytes,
         upload_files=config.upload_files,
     )
-    return page, status
+    return shown, status
 
 
 @bp.get("/<address>/files/<attachment_id>")

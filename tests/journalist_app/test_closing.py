@@ -227,7 +227,7 @@ def test_spam_is_closed_in_one_step_and_counted_as_that_alone(world: World) -> N
     assert counted(world, stored.tallies) == {"mailbox": "spam"}
     assert len(stored.tallies) == ledger_format.ROWS
     assert [row.reason for row in ordering.ordered(desk)] == ["spam"]
-    inbox = listing.inbox(desk, "waiting", 1, "", TODAY)
+    inbox = listing.inbox(desk, Wanted("waiting", 1), TODAY)
     assert inbox.waiting == 0
 
 
@@ -261,7 +261,7 @@ def test_writing_again_opens_it_and_the_order_goes(world: World) -> None:
     checking.check_store(desk, TODAY)
     assert casefiles.read(desk, source.keys.address).keep_until is None
     assert order_in(world, source) is None
-    (row,) = listing.inbox(desk, "waiting", 1, "", TODAY).rows
+    (row,) = listing.inbox(desk, Wanted("waiting", 1), TODAY).rows
     assert row.is_waiting
     current = reading.thread(desk, source.keys.address, today=TODAY).standing.steps[-1]
     assert current.step in {StepName.REOPENED, StepName.BEING_READ}
@@ -497,7 +497,7 @@ def test_a_mailbox_that_our_order_deleted_is_known_to_be_so(world: World) -> Non
     desk = unlocked(world)
     close(desk, source)
     purge(world, source, ordered_in(world, source).due)
-    assert listing.inbox(desk, "closed", 1, "", TODAY).unsound == ()
+    assert listing.inbox(desk, Wanted("closed", 1), TODAY).unsound == ()
 
     checking.check_store(desk, TODAY)
 
@@ -534,7 +534,7 @@ def test_a_mailbox_deleted_without_a_right_order_is_told(world: World, how: str)
 
     checking.check_store(desk, TODAY)
 
-    (row,) = listing.inbox(desk, "closed", 1, "", TODAY).unsound
+    (row,) = listing.inbox(desk, Wanted("closed", 1), TODAY).unsound
     assert row.faults == ("false_ending",)
 
 

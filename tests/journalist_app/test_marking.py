@@ -7,6 +7,7 @@ import pytest
 from crypto.entry import Content, Kind, SignedEntry
 from journalist_app.desk import OpenDesk
 from journalist_app.services import checking, listing, marking, reading, unlocking
+from journalist_app.services.listing import Wanted
 from journalist_app.verification import conversation_of, open_all
 from store import entries
 from store.errors import StoreReadOnlyError
@@ -160,7 +161,7 @@ def test_to_be_read_is_not_to_be_answered(world: World) -> None:
     reading.thread(desk, source.keys.address, today=TODAY)
     checking.check_store(desk, TODAY)
 
-    (row,) = listing.inbox(desk, "waiting", 1, "", LATER).rows
+    (row,) = listing.inbox(desk, Wanted("waiting"), LATER).rows
 
     assert row.is_waiting
     assert row.is_new
@@ -175,7 +176,7 @@ def test_a_source_who_reads_the_answer_does_not_wait_again(world: World) -> None
     desk = unlocked(world)
     checking.check_store(desk, TODAY)
 
-    inbox = listing.inbox(desk, "answered", 1, "", LATER)
+    inbox = listing.inbox(desk, Wanted("answered"), LATER)
 
     assert [row.label for row in inbox.rows] == [desk.label(source.keys.address)]
     assert inbox.unsound == ()

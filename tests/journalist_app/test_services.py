@@ -32,6 +32,7 @@ from journalist_app.errors import (
 )
 from journalist_app.services import about_desk, checking, files, listing, reading, unlocking
 from journalist_app.services.answering import AnswerForm, Answering
+from journalist_app.services.listing import Wanted
 from journalist_app.verification import Conversation, conversation_of
 from store import entries, mailboxes
 from store.errors import HeadMovedError
@@ -297,7 +298,7 @@ def test_a_mailbox_that_was_seen_and_is_gone_is_told_until_it_is_back(world: Wor
     world.execute("UPDATE mailbox SET address = zeroblob(20)")
 
     checking.check_store(desk, TODAY)
-    shown = listing.inbox(desk, "waiting", 1, "", TODAY).unsound
+    shown = listing.inbox(desk, Wanted("waiting"), TODAY).unsound
 
     gone = [each for each in shown if each.address == source.address]
     assert [each.faults for each in gone] == [("gone",)]
@@ -329,7 +330,7 @@ def test_who_waits_longest_stands_first_and_says_since_when(world: World) -> Non
     late.writes("vandaag")
     early.writes("eerder", day=TODAY - timedelta(days=3), file=("a.pdf", b"x"))
 
-    shown = listing.inbox(unlocked(world), "waiting", 1, "", TODAY)
+    shown = listing.inbox(unlocked(world), Wanted("waiting"), TODAY)
 
     assert [early.address, late.address] == [row.address for row in shown.rows]
     first = shown.rows[0]
@@ -342,7 +343,7 @@ def test_an_answered_mailbox_stands_under_answered(world: World) -> None:
     source.writes("vraag")
     source.is_answered("antwoord")
 
-    shown = listing.inbox(unlocked(world), "answered", 1, "", TODAY)
+    shown = listing.inbox(unlocked(world), Wanted("answered"), TODAY)
 
     assert [(source.address, False, False)] == [
         (row.address, row.is_waiting, row.is_new) for row in shown.rows
@@ -357,7 +358,7 @@ def test_a_mailbox_waits_from_its_oldest_entry_that_no_answer_saw(world: World) 
     source.writes("nog iets", day=TODAY - timedelta(days=2))
     source.removes(removed)
 
-    (row,) = listing.inbox(unlocked(world), "waiting", 1, "", TODAY).rows
+    (row,) = listing.inbox(unlocked(world), Wanted("waiting"), TODAY).rows
 
     assert row.since == TODAY - timedelta(days=2)
     assert not row.is_new
@@ -369,7 +370,7 @@ def test_a_mark_of_the_desk_is_no_answer(world: World) -> None:
     source.is_looked_at()
     desk = unlocked(world)
 
-    shown = listing.inbox(desk, "waiting", 1, "", TODAY)
+    shown = listing.inbox(desk, Wanted("waiting"), TODAY)
     checking.check_store(desk, TODAY)
 
     (row,) = shown.rows
@@ -399,7 +400,7 @@ def test_a_source_who_looks_at_an_answer_does_not_wait_again(world: World) -> No
     desk = unlocked(world)
     checking.check_store(desk, TODAY)
 
-    (row,) = listing.inbox(desk, "answered", 1, "", TODAY).rows
+    (row,) = listing.inbox(desk, Wanted("answered"), TODAY).rows
     checking.check_store(desk, TODAY)
 
     assert (row.is_waiting, row.since, row.entries) == (False, TODAY - timedelta(days=2), 2)
@@ -413,7 +414,7 @@ def test_words_that_came_before_a_mark_still_wait(world: World) -> None:
     source.looks()
     source.is_looked_at()
 
-    (row,) = listing.inbox(unlocked(world), "waiting", 1, "", TODAY).rows
+    (row,) = listing.inbox(unlocked(world), Wanted("waiting"), TODAY).rows
 
     assert (row.is_waiting, row.since) == (True, TODAY - timedelta(days=3))
 
@@ -423,8 +424,8 @@ def test_a_list_longer_than_a_page_goes_on(world: World) -> None:
         a_source(world).writes("vraag")
     desk = unlocked(world)
 
-    first = listing.inbox(desk, "waiting", 1, "", TODAY)
-    second = listing.inbox(desk, "waiting", 2, "", TODAY)
+    first = listing.inbox(desk, Wanted("waiting"), TODAY)
+    second = listing.inbox(desk, Wanted("waiting", 2), TODAY)
 
     assert (len(first.rows), first.has_more) == (listing.PAGE_ROWS, True)
     assert (len(second.rows), second.has_more) == (1, False)
@@ -439,7 +440,7 @@ def test_a_mailbox_is_found_by_any_part_of_its_label(world: World, shape: Callab
     other.writes("vraag")
     desk = unlocked(world)
 
-    shown = listing.inbox(desk, "waiting", 1, shape(desk.label(source.keys.address)), TODAY)
+    shown = listing.inbox(desk, Wanted("waiting", 1, shape(desk.label(source.keys.address))), TODAY)
 
     assert [source.address] == [row.address for row in shown.rows]
     assert shown.found == 1
@@ -449,7 +450,7 @@ def test_a_mailbox_in_which_nothing_stands_yet_is_shown_when_searched(world: Wor
     source = a_source(world)
     desk = unlocked(world)
 
-    (row,) = listing.inbox(desk, "waiting", 1, desk.label(source.keys.address), TODAY).rows
+    (row,) = listing.inbox(desk, Wanted("waiting", 1, desk.label(source.keys.address)), TODAY).rows
 
     assert (row.since, row.days) == (None, 0)
 
@@ -461,14 +462,14 @@ def test_an_ended_mailbox_is_shown_once_and_then_forgotten(world: World) -> None
     checking.check_store(desk, TODAY)
     source.ends()
     label = desk.label(source.keys.address)
-    (row,) = listing.inbox(desk, "closed", 1, "", TODAY).ended
+    (row,) = listing.inbox(desk, Wanted("closed"), TODAY).ended
     assert (label, True) == (row.label, row.is_proved)
-    assert [label] == [each.label for each in listing.inbox(desk, "waiting", 1, label, TODAY).ended]
-    assert listing.inbox(desk, "waiting", 1, "", TODAY).ended == ()
+    assert [label] == [each.label for each in listing.inbox(desk, Wanted("waiting", 1, label), TODAY).ended]
+    assert listing.inbox(desk, Wanted("waiting"), TODAY).ended == ()
 
     listing.acknowledge(desk, source.keys.address, TODAY)
 
-    assert listing.inbox(desk, "closed", 1, "", TODAY).ended == ()
+    assert listing.inbox(desk, Wanted("closed"), TODAY).ended == ()
     checking.check_store(unlocked(world), TODAY)
     assert unlocked(world).unsound == {}
     with pytest.raises(MailboxMissingError):
@@ -481,7 +482,7 @@ def test_an_ending_that_the_source_did_not_sign_is_shown_and_stays(world: World)
     source.ends(forged_by=derive(Root(os.urandom(32))))
     desk = unlocked(world)
 
-    shown = listing.inbox(desk, "closed", 1, "", TODAY)
+    shown = listing.inbox(desk, Wanted("closed"), TODAY)
 
     assert [row.is_proved for row in shown.ended] == [False]
     assert [row.faults for row in shown.unsound] == [("false_ending",)]
@@ -568,9 +569,9 @@ def assert_told(world: World, address: Address, fault: str) -> None:
     assert fault in [each.kind for each in shown.faults]
     assert not shown.may_answer
     label = desk.label(address)
-    (row,) = listing.inbox(desk, "waiting", 1, label, TODAY).rows
+    (row,) = listing.inbox(desk, Wanted("waiting", 1, label), TODAY).rows
     assert fault in row.faults
-    assert [address.hex()] == [each.address for each in listing.inbox(desk, "waiting", 1, "", TODAY).unsound]
+    assert [address.hex()] == [each.address for each in listing.inbox(desk, Wanted("waiting"), TODAY).unsound]
 
 
 def assert_unanswerable(world: World, address: Address) -> None:
@@ -687,7 +688,7 @@ def test_a_mailbox_that_was_seen_and_hidden_before_its_answer_is_told(
     desk = unlocked(world)
     checking.check_store(desk, TODAY)
 
-    told = listing.inbox(desk, "waiting", 1, "", TODAY).unsound
+    told = listing.inbox(desk, Wanted("waiting"), TODAY).unsound
     assert [(source.address, ("wrong_state",))] == [(row.address, row.faults) for row in told]
 
 
@@ -745,7 +746,7 @@ def test_a_value_of_another_type_stops_no_check_and_no_list(world: World, statem
 
     assert not desk.progress.is_broken
     assert not desk.progress.is_running
-    assert listing.inbox(desk, "waiting", 1, "", TODAY).rows
+    assert listing.inbox(desk, Wanted("waiting"), TODAY).rows
 
 
 def test_the_newest_entry_dropped_before_anybody_saw_it_is_not_found(world: World) -> None:
@@ -830,7 +831,7 @@ def test_an_answer_with_text_and_files_is_in_the_mailbox(world: World) -> None:
     assert content == b"".join(out.pieces)
     out = files.download(desk, source.keys.address, AttachmentId(bytes.fromhex(last.files[1].attachment_id)))
     assert b"".join(out.pieces) == b""
-    assert listing.inbox(desk, "answered", 1, "", TODAY).answered == 1
+    assert listing.inbox(desk, Wanted("answered"), TODAY).answered == 1
     assert unlocked(world).anchors.mailboxes[source.keys.address].keys() == {b"", world.keyring.strand.id}
 
 
@@ -1069,7 +1070,7 @@ def test_the_desk_tells_where_its_things_lie(world: World) -> None:
 def test_a_day_in_the_future_does_not_count_backwards(world: World) -> None:
     a_source(world).writes("vraag", day=date(2030, 1, 1))
 
-    (row,) = listing.inbox(unlocked(world), "waiting", 1, "", TODAY).rows
+    (row,) = listing.inbox(unlocked(world), Wanted("waiting"), TODAY).rows
 
     assert row.days == 0
 

@@ -484,19 +484,23 @@ def test_a_text_that_meets_a_locked_app_comes_back_after_unlocking(world: World,
     browser.app.extensions["guard"].close()
 
     locked = raw_post(browser, f"{path}/answer", multipart(fields, b"x"))
-    assert locked.status_code == 403
-    carried = re.search(r'name="text" value="([^"]*)"', locked.text)
-    assert carried is not None
-    form: dict[str, object] = {"address": source.address, "text": html.unescape(carried[1])}
-    wrong = browser.post("/unlock", {**form, "token": token(locked, "/unlock"), "passphrase": "fout"})
-    assert carried[0] in wrong.text
-    unlocked = browser.post("/unlock", {**form, "token": token(wrong, "/unlock"), "passphrase": PASSPHRASE})
+    assert (locked.status_code, locked.headers["Location"]) == (303, "/unlock?reason=kept")
+    assert "What you typed was kept" in browser.get("/unlock?reason=kept").text
+    unlocked = browser.unlock()
+    assert unlocked.headers["Location"] == "/unsent"
+    page = browser.get("/unsent")
+    assert "&#34;regel&#34; &lt;twee&gt;" in page.text
+    assert fields["entry_id"] not in page.text
+    action = re.search(r'action="(/unsent/\w+)"', page.text)
+    assert action is not None
+    moved = browser.post(action[1], {"token": token(page, action[1]), "what": "draft"})
 
-    page = browser.get(unlocked.headers["Location"].partition("#")[0])
+    page = browser.get(moved.headers["Location"].partition("#")[0])
     assert "It has not been sent" in page.text
     assert "&#34;regel&#34; &lt;twee&gt;</textarea>" in page.text
     assert browser.answer(path, answer_fields(page, "nu wel")).status_code == 303
-    assert "It has not been sent" not in browser.get(path).text
+    assert "Put the kept draft in the answer" not in browser.get(path).text
+    assert "Nothing waits here" in browser.get("/unsent").text
 
 
 def test_a_cut_off_body_that_meets_a_locked_app_keeps_its_text(world: World, browser: Browser) -> None:
@@ -505,8 +509,9 @@ def test_a_cut_off_body_that_meets_a_locked_app_keeps_its_text(world: World, bro
 
     answer = raw_post(browser, f"/mailbox/{source.address}/answer", whole[:-20])
 
-    assert answer.status_code == 403
-    assert "mijn tekst" in answer.text
+    assert answer.status_code == 303
+    browser.unlock()
+    assert "mijn tekst" in browser.get("/unsent").text
 
 
 # ---- faults
