@@ -25,6 +25,7 @@ from journalist_app.errors import (
 )
 from journalist_app.services import casefiles, checking, closing, listing, ordering, reading, unlocking
 from journalist_app.services.answering import AnswerForm, Answering
+from journalist_app.services.listing import Wanted
 from journalist_app.services.sending import Sheet
 from journalist_app.services.stepping import StepForm
 from journalist_app.verification import conversation_of
