@@ -123,6 +123,20 @@ def sweep(settings: Path, *, once: bool) -> None:
 
 
 @main.command()
+@click.pass_obj
+def upgrade(settings: Path) -> None:
+    """Bring the store's tables to this version. Stop both interfaces and the sweeper first."""
+    from deploy.config import load_config
+    from deploy.hardening import close_process
+    from source_app.config import SourceConfig
+    from store.engine import upgrade_store
+
+    close_process()
+    upgrade_store(load_config(settings, "source", SourceConfig).store_path)
+    click.echo("The store's tables are of this version.")
+
+
+@main.command()
 @click.option("--qr", type=click.File("wb"), help="Write it to this file too, as a QR code in SVG.")
 @click.pass_obj
 def fingerprint(settings: Path, qr: BinaryIO | None) -> None:

@@ -1,8 +1,10 @@
 """What the command prints for the person who typed it."""
 
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -10,8 +12,9 @@ import pytest
 
 from deploy.config import load_config
 from source_app.config import SourceConfig
-from store import entries
+from store import entries, letterheads
 from store.engine import open_store
+from store.errors import StoreOutdatedError
 from tests.store.factories import a_mailbox, an_entry
 
 pytestmark = pytest.mark.slow
@@ -63,3 +66,21 @@ def test_a_purge_shows_how_far_it_is(settings: Path) -> None:
         "Writing the store anew, which takes minutes when it is large ...",
     ]
     assert said.stdout == "Destroyed 20 sealed parts.\n"
+
+
+def test_a_store_of_the_version_before_is_upgraded_and_keeps_what_it_holds(settings: Path) -> None:
+    path = load_config(settings, "source", SourceConfig).store_path
+    path.unlink()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(
+            (Path(__file__).parents[1] / "store" / "first_tables.sql").read_text("utf-8")
+        )
+        connection.execute("INSERT INTO letterhead VALUES (1, x'0a', x'0b')")
+        connection.commit()
+    with pytest.raises(StoreOutdatedError):
+        open_store(path)
+    said = _run(settings, "upgrade")
+    with open_store(path).reading() as session:
+        assert (1, b"\x0a", b"\x0b") == letterheads.latest(session)
+    assert said.stdout == "The store's tables are of this version.\n"
+    assert said.stderr == ""
