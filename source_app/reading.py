@@ -60,10 +60,25 @@ class Mailbox:
     """A whole mailbox in one snapshot, checked and opened; marks too."""
 
     opened: tuple[Opened, ...] = field(repr=False)  # in thread order; None instead of what was removed
-    own_head: tuple[int, Digest]
-    desk_heads: frozenset[Digest]  # as the store names them, whether or not they pass
+    heads: Sequence[entries.Head]  # as the store names them, whether or not they pass
     left_out: bool  # something failed its checks and is not in `opened`
     own_missing: bool  # something of the source's own, or something built upon, is gone
+
+    @property
+    def own_head(self) -> tuple[int, Digest]:
+        """Return the place behind which the source's next entry comes.
+
+        Only who writes asks: what the store names there must not keep the mailbox from being shown.
+
+        Raises:
+            StoreDamagedError: no writer of ours has such a head.
+        """
+        return own_head(self.heads)
+
+    @property
+    def desk_heads(self) -> frozenset[Digest]:
+        """Return the digest of the newest entry of every strand of the desk."""
+        return desk_heads(self.heads)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +186,7 @@ def read_mailbox(desk: Desk, keys: MailboxKeys) -> Mailbox:
         opened.append((each, content))
     return Mailbox(
         opened=tuple(opened),
-        own_head=own_head(heads),
-        desk_heads=desk_heads(heads),
+        heads=heads,
         left_out=left_out or bool(checked.rejected),
         own_missing=any(fault.entry_id is None for fault in checked.faults),
     )
