@@ -6,6 +6,8 @@ from pathlib import Path
 
 from journalist_app.choices import Choice, choices
 from journalist_app.errors import ConfigError
+from report.disclosure import Floors
+from report.errors import FloorError
 
 _PORTS = range(1, 65536)
 _LISTS = ("themes", "routes", "regions", "outcomes")
@@ -17,7 +19,8 @@ class AdviserConfig:
 
     `bind` is "127.0.0.2:8081": an address of the loopback network and a port. A host of its own, since
     cookies ignore ports. Sizes are bytes, `idle_minutes` is the time without activity before it locks itself.
-    The four lists have lines "key: Nederlands / English"; what is kept and counted is the key.
+    The four lists have lines "key: Nederlands / English"; what is kept and counted is the key. A count under its
+    floor is not shown in that version of the yearly report.
 
     Raises:
         ConfigError: names every setting that cannot be used, in one message.
@@ -39,6 +42,8 @@ class AdviserConfig:
     routes: tuple[str, ...]
     regions: tuple[str, ...]
     outcomes: tuple[str, ...]
+    public_floor: int
+    sg_floor: int
 
     def __post_init__(self) -> None:
         faults = [] if _is_loopback(self.bind) else ["'bind' must be a loopback address and a port"]
@@ -57,8 +62,20 @@ class AdviserConfig:
                 choices(getattr(self, name))
             except ConfigError as why:
                 faults.append(f"{name!r}: {why}")
+        try:
+            Floors(self.public_floor, self.sg_floor)
+        except FloorError:
+            faults.append(
+                "'public_floor' must be 10 or more and 'sg_floor' 5 or more, both a multiple of five, and "
+                "'sg_floor' no higher than 'public_floor'"
+            )
         if faults:
             raise ConfigError("; ".join(faults))
+
+    @property
+    def floors(self) -> Floors:
+        """Return the thresholds of the yearly report."""
+        return Floors(self.public_floor, self.sg_floor)
 
     def offered(self, what: str) -> tuple[Choice, ...]:
         """Return what can be chosen as "themes", "routes", "regions" or "outcomes"."""

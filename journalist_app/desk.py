@@ -18,6 +18,7 @@ from crypto.names import Address, Digest
 from crypto.record import RecordKind
 from journalist_app.config import AdviserConfig
 from journalist_app.index import Index
+from journalist_app.ledger_reader import Opened
 from journalist_app.private_files import ExposedError, read_private, write_private
 from store.engine import Store
 
@@ -62,6 +63,7 @@ class OpenDesk:
     index: Index = field(default_factory=lambda: Index(()), repr=False)
     casefiles: dict[Address, tuple[int, Casefile]] = field(default_factory=dict, repr=False)  # by revision
     unsound_casefiles: set[Address] = field(default_factory=set)
+    tallies: dict[int, Opened] = field(default_factory=dict, repr=False)  # of the ledger, by row
     _labels: dict[Address, str] = field(default_factory=dict)
     _remembering: threading.Lock = field(default_factory=threading.Lock)
     _is_changed: bool = False

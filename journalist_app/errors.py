@@ -105,6 +105,26 @@ class CasefileFullError(AdviserError):
     """The casefile, or one of its texts, is longer than it may be."""
 
 
+class YearNotOverError(AdviserError):
+    """A report is frozen when its year is over, not before."""
+
+
+class AlreadyPublishedError(AdviserError):
+    """This year's report was published; its figures never change."""
+
+
+class CountsChangedError(AdviserError):
+    """Figures or words are not those that the adviser looked at."""
+
+
+class OwnWordsError(AdviserError):
+    """The adviser's words for the report are too long, or hold what no document may carry."""
+
+
+class LedgerUnreadError(AdviserError):
+    """The processes that open the ledger broke off; nothing was counted."""
+
+
 class LetterheadMovedError(AdviserError):
     """Another workstation published a letterhead since this one was looked at."""
 

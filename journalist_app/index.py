@@ -79,6 +79,11 @@ class Index:
             threading.Thread(target=self._listen, args=(share,), name="index", daemon=True).start()
 
     @property
+    def starters(self) -> tuple[Starter, ...]:
+        """Return what starts a process, once for each core that may be used."""
+        return self._starters
+
+    @property
     def reading(self) -> Reading:
         """Return how far it is."""
         with self._changed:

@@ -21,6 +21,7 @@ from crypto.errors import ForgedError, MalformedError, UnreadableError
 from crypto.letterhead import Letterhead
 from crypto.mailbox_keys import certify
 from crypto.names import Address
+from journalist_app import ledger_reader
 from journalist_app.cards import Card, card_of
 from journalist_app.shelf import Shelf
 from store import entries, mailboxes
@@ -103,10 +104,16 @@ def share_of(address: bytes, shares: int) -> int:
 
 
 def serve(line: Connection) -> None:
-    """Read the share that the first message names, then answer until the other end hangs up."""
+    """Read the share that the first message names, then answer until the other end hangs up.
+
+    Where the first message names tallies, open those and be done.
+    """
     try:
-        begin = msgspec.msgpack.decode(line.recv_bytes(), type=Begin)
-        _Reader(line, begin).work()
+        first = msgspec.msgpack.decode(line.recv_bytes(), type=Begin | ledger_reader.Tallies)
+        if isinstance(first, ledger_reader.Tallies):
+            ledger_reader.serve(line, first)
+        else:
+            _Reader(line, first).work()
     except (EOFError, OSError):
         return  # locked, or the worker is gone: so are we
     finally:

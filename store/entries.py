@@ -118,6 +118,11 @@ _IS_KNOWN = Prepared(
         EntryRow.address == bindparam("address"), EntryRow.entry_id == bindparam("entry_id")
     )
 )
+_FIRST_DAYS = (
+    select(EntryRow.address, func.min(EntryRow.day))
+    .where(EntryRow.author == bindparam("author"))
+    .group_by(EntryRow.address)
+)
 _ALL_HEADS = select(HeadRow.address, HeadRow.strand, HeadRow.number, HeadRow.digest)
 _SEALED_BYTES = (
     select(func.sum(SealedRow.size))
@@ -248,6 +253,12 @@ def place(session: Session, address: bytes, author: int, strand: bytes) -> Place
     if number < 1:
         raise StoreDamagedError("the store names an impossible head")
     return Place(mailbox_bytes, number, digest)
+
+
+def first_days(session: Session, author: int) -> Sequence[tuple[bytes, date]]:
+    """Return the day of an author's first entry in each mailbox that has one, deleted or not."""
+    rows = session.connection().execute(_FIRST_DAYS, {"author": author})
+    return [(address, day) for address, day in rows]
 
 
 def all_heads(session: Session) -> Iterator[tuple[bytes, bytes, int, bytes]]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import bindparam, delete, func, insert, select
 from sqlalchemy.orm import Session
 
 from store.doom import doom_rows
@@ -13,6 +13,11 @@ _ALL = (
     select(LedgerRow.id, KEPT)
     .join(SealedRow, SealedRow.id == LedgerRow.id)
     .order_by(LedgerRow.id)  # which is random
+)
+_SOME = (
+    select(LedgerRow.id, KEPT)
+    .join(SealedRow, SealedRow.id == LedgerRow.id)
+    .where(LedgerRow.id.in_(bindparam("ids", expanding=True)))
 )
 
 
@@ -34,6 +39,17 @@ def all_rows(session: Session) -> Iterator[tuple[int, bytes]]:
     """Yield id and sealed tally of every row, for whoever seals them again for another epoch."""
     for row, tally in session.connection().execute(_ALL):  # noqa: UP028  # no rows
         yield row, tally
+
+
+def ids(session: Session) -> Sequence[int]:
+    """Return the ids of all tallies."""
+    return session.scalars(select(LedgerRow.id)).all()
+
+
+def some(session: Session, wanted: Sequence[int]) -> Sequence[tuple[int, bytes]]:
+    """Return id and sealed tally of these, at most some hundreds at a time; one that is gone is left out."""
+    rows = session.connection().execute(_SOME, {"ids": list(wanted)})
+    return [(row, tally) for row, tally in rows]
 
 
 def count(session: Session) -> int:

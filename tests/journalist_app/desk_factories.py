@@ -96,6 +96,8 @@ def a_world(folder: Path) -> World:
         routes=("only_talk: Alleen praten / Only talk",),
         regions=("europe: Europa / Europe",),
         outcomes=("advised: Advies gegeven / Advice given",),
+        public_floor=10,
+        sg_floor=5,
     )
     return World(config, keyring, letterhead, store)
 
