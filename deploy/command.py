@@ -152,6 +152,22 @@ def fingerprint(settings: Path, qr: BinaryIO | None) -> None:
         segno.make_qr(desk, error="m").save(qr, kind="svg", border=4)
 
 
+@main.command()
+@click.argument("year", type=click.IntRange(2000, 2099))
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where to put the files; for you alone. [default: report-YEAR]",
+)
+@click.pass_obj
+def report(settings: Path, year: int, folder: Path | None) -> None:
+    """Make both versions of a yearly report: counted now, or as it was published."""
+    from deploy import report as making
+
+    passphrase = click.prompt("Passphrase", hide_input=True, err=True)
+    making.make(settings, year, folder or Path(f"report-{year}"), passphrase, say=click.echo)
+
+
 @main.group()
 def letterhead() -> None:
     """Look at what the desk tells the public."""

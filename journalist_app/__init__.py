@@ -21,6 +21,7 @@ from journalist_app.views import (
     door,
     inbox,
     replies,
+    reports,
     search,
     thread,
     unsent,
@@ -90,6 +91,7 @@ def create_app(
         search.bp,
         calendar.bp,
         replies.bp,
+        reports.bp,
         desk.bp,
     ):
         app.register_blueprint(blueprint)

@@ -19,8 +19,8 @@ class AdviserConfig:
 
     `bind` is "127.0.0.2:8081": an address of the loopback network and a port. A host of its own, since
     cookies ignore ports. Sizes are bytes, `idle_minutes` is the time without activity before it locks itself.
-    The four lists have lines "key: Nederlands / English"; what is kept and counted is the key. A count under its
-    floor is not shown in that version of the yearly report.
+    The four lists have lines "key: Nederlands / English"; what is kept and counted is the key. A count under
+    its floor is not shown in that version of the yearly report.
 
     Raises:
         ConfigError: names every setting that cannot be used, in one message.

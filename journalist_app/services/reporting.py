@@ -31,7 +31,7 @@ from journalist_app.errors import (
 )
 from journalist_app.facts import facts
 from journalist_app.ledger_reader import Opened
-from journalist_app.services import casefiles, letterheads, sealed_records
+from journalist_app.services import casefiles, closing, letterheads, sealed_records
 from journalist_app.verification import Conversation, conversation_of
 from report import html, pdf, table_csv
 from report.counts import Counts, Tally, count, gather, years_with_mailboxes
@@ -131,7 +131,7 @@ def look_at(desk: OpenDesk, year: int, today: date) -> Year:
     lists = _lists(desk)
     counts = count(gathered, year, shapes(lists), Dimension.NOTHING)
     with desk.store.reading() as session:
-        ended = len(mailboxes.ended_mailboxes(session))
+        ended = [row for row in mailboxes.ended_mailboxes(session) if not closing.is_our_order(desk, row)]
     return Year(
         year,
         counts,
@@ -142,7 +142,7 @@ def look_at(desk: OpenDesk, year: int, today: date) -> Year:
         published=None,
         unread=live.unread,
         unsound=live.unsound,
-        ended=ended,
+        ended=len(ended),
     )
 
 
@@ -386,8 +386,7 @@ def _lists(desk: OpenDesk) -> Lists:
 
 
 class _Kept(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    def __repr__(self) -> str:
-        return type(self).__name__
+    """What both share: unknown fields are refused."""
 
 
 class _Words(_Kept, frozen=True, kw_only=True):

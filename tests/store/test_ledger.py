@@ -42,3 +42,16 @@ def test_dropped_tallies_leave_no_byte_behind(store: Store) -> None:
     assert [False, True] == [canary in files_of(store) for canary in (dropped, kept)]
     assert purge.sweep(store, NOW).is_clean
     assert (1, 1, 2400) == (rows(store, "ledger"), rows(store, "sealed"), usage(store))
+
+
+def test_tallies_are_read_by_their_ids_and_what_is_gone_is_left_out(store: Store) -> None:
+    with store.writing() as session:
+        ledger.add(session, [os.urandom(64) for _ in range(3)])
+    with store.reading() as session:
+        first, second, third = ledger.ids(session)
+        everything = dict(ledger.all_rows(session))
+    with store.writing() as session:
+        ledger.drop_all(session, [second])
+    with store.reading() as session:
+        found = ledger.some(session, [first, second, third])
+    assert {first: everything[first], third: everything[third]} == dict(found)
