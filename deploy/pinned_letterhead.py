@@ -117,12 +117,13 @@ def _verified(store: Store, fingerprint: str, serial_path: Path, in_use: Letterh
         LetterheadRefusedError: it is not to be used.
         LetterheadError: it is missing, or what is remembered cannot be read; one sentence.
     """
-    with store.reading() as session:
-        found = letterheads.latest(session)
-    if found is None:
-        raise LetterheadError("The store holds no letterhead: bring the desk's letterhead to it first.")
-    _, body, signature = found
     with _alone(serial_path):
+        # Looked at in here: of two processes the slower one would find its letterhead older than remembered.
+        with store.reading() as session:
+            found = letterheads.latest(session)
+        if found is None:
+            raise LetterheadError("The store holds no letterhead: bring the desk's letterhead to it first.")
+        _, body, signature = found
         seen_serial, seen_parameters = _recall(serial_path)
         at_least = seen_serial if in_use is None else max(seen_serial, in_use.serial)
         true = letterhead.verify(
