@@ -334,3 +334,12 @@ def test_what_comes_after_a_refusal_in_one_session_is_kept_or_undone_together(st
     assert (0, 0) == (rows(store, "sealed"), usage(store))
     refuse_and_go_on(fail=False)
     assert (1, 17) == (rows(store, "sealed"), usage(store))
+
+
+def test_entries_of_some_mailboxes_are_those_of_each(store: Store) -> None:
+    written, silent, other = (a_mailbox(store) for _ in range(3))
+    for address in (written, other, written):
+        an_entry(store, address)
+    with store.reading() as session:
+        found = entries.of_mailboxes(session, [written, silent])
+        assert {written: entries.of_mailbox(session, written), silent: []} == found

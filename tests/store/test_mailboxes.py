@@ -54,6 +54,22 @@ def test_addresses_are_listed_sorted(store: Store) -> None:
         assert sorted(made) == mailboxes.addresses(session)
 
 
+def test_of_many_addresses_those_that_are_there_are_found(store: Store) -> None:
+    made = [a_mailbox(store) for _ in range(3)]
+    with store.reading() as session:
+        found = mailboxes.find_all(session, [made[0], os.urandom(20), made[2]])
+        one = mailboxes.find(session, made[0])
+    assert {made[0], made[2]} == {mailbox.address for mailbox in found}
+    assert one in found
+
+
+def test_mailboxes_opened_before_a_day_are_listed_sorted(store: Store) -> None:
+    old = [a_mailbox(store, DAY - timedelta(days)) for days in (1, 30)]
+    a_mailbox(store, DAY)
+    with store.reading() as session:
+        assert sorted(old) == mailboxes.opened_before(session, DAY)
+
+
 def test_who_waits_longest_comes_first(store: Store) -> None:
     late, early, silent, answered = (a_mailbox(store) for _ in range(4))
     an_entry(store, late, day=DAY)

@@ -68,6 +68,15 @@ def test_all_records_of_a_kind_are_listed_by_name(store: Store) -> None:
     assert [Record("casefile", b"a", 1, b"aaa"), Record("casefile", b"b", 1, b"bbb")] == found
 
 
+def test_the_revisions_of_a_kind_are_told_without_what_is_sealed(store: Store) -> None:
+    a_record(store, b"one")
+    a_record(store, b"one", revision=2)
+    a_record(store, b"two")
+    a_record(store, b"two", kind="draft")
+    with store.reading() as session:
+        assert {(b"one", 2), (b"two", 1)} == set(records.revisions(session, "casefile"))
+
+
 def test_with_a_mailbox_goes_all_that_is_named_after_it_and_nothing_else(store: Store) -> None:
     address, other = os.urandom(20), os.urandom(20)
     for kind, name in (
