@@ -6,7 +6,6 @@ from typing import Final
 import msgspec
 
 from crypto.entry import TEXT_CHARS
-from crypto.errors import TooLongError
 from crypto.names import Address
 from crypto.record import RecordKind
 from journalist_app.desk import OpenDesk
@@ -65,8 +64,6 @@ def keep(desk: OpenDesk, address: Address, text: str) -> None:
             sealed_records.write(desk, RecordKind.DRAFT, address, revision + 1, body)
         except RecordMovedError:
             continue
-        except TooLongError as why:
-            raise TextOverLimitError from why
         return
     raise RecordMovedError("others kept writing first")
 

@@ -290,9 +290,12 @@ def _unsound_rows(desk: OpenDesk, closed: tuple[EndedRow, ...]) -> tuple[Unsound
         UnsoundRow(address.hex(), desk.label(address), "gone" not in faults, faults)
         for address, faults in list(desk.unsound.items())
     ]
+    # A mailbox that is gone took its casefile along.
+    told = {row.address for row in rows} | {row.address for row in closed}
     rows += [
         UnsoundRow(address.hex(), desk.label(address), is_here=True, faults=("bad_casefile",))
         for address in list(desk.unsound_casefiles)
+        if address.hex() not in told
     ]
     rows += [
         UnsoundRow(row.address, row.label, is_here=False, faults=("false_ending",))

@@ -1,0 +1,29 @@
+"""Readers for tests: the very code of the processes, on a thread each, over a real socket."""
+
+import os
+import socket
+import threading
+from collections.abc import Callable
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+
+from journalist_app import reader
+
+SECONDS = 60  # far more than any of them takes: whoever waits so long has found a fault
+
+
+def start() -> tuple[Connection, Callable[[], None]]:
+    """Start a reader on a thread; ending it hangs up, as the kernel does for a process that was killed."""
+    ours, theirs = Pipe()
+    line = socket.socket(fileno=os.dup(ours.fileno()))
+    threading.Thread(target=reader.serve, args=(theirs,), name="reader", daemon=True).start()
+
+    def end() -> None:
+        try:
+            line.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            return  # the other end hung up first
+        finally:
+            line.close()
+
+    return ours, end

@@ -1,0 +1,211 @@
+"""The desk's calendar, as a new signed letterhead, and what a locked app keeps."""
+
+from dataclasses import replace
+from datetime import date, timedelta
+
+import pytest
+
+from crypto.letterhead import verify
+from crypto.record import RecordKind, seal_unsent
+from journalist_app.desk import OpenDesk
+from journalist_app.errors import CalendarError, KeptFullError, LetterheadError, LetterheadMovedError
+from journalist_app.services import calendar, drafts, letterheads, unlocking, unsent
+from journalist_app.services.calendar import Calendar
+from store import letterheads as stored_letterheads
+from store import records
+from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, World, a_source
+
+DAY = timedelta(days=1)
+
+
+def unlocked(world: World) -> OpenDesk:
+    return unlocking.unlock(world.config, world.store, PASSPHRASE)
+
+
+def test_a_calendar_is_published_signed_and_in_use_at_once(world: World) -> None:
+    desk = unlocked(world)
+    wanted = Calendar((1, 4), (TODAY + DAY, TODAY - DAY), ((TODAY, TODAY + 3 * DAY),), 4, 6, 2)
+
+    calendar.publish(desk, 1, wanted, TODAY)
+
+    with world.store.reading() as session:
+        latest = stored_letterheads.latest(session)
+    assert latest is not None
+    published = verify(latest[1], latest[2], world.config.fingerprint)
+    assert (2, (1, 4), (TODAY + DAY,), 4, 6, 2) == (
+        published.serial, published.working_days, published.closed_days,
+        published.answer_working_days, published.confirm_days, published.substance_months,
+    )  # fmt: skip
+    assert replace(wanted, closed_days=(TODAY + DAY,)) == calendar.current(desk)
+    assert 2 == unlocked(world).anchors.letterhead_serial
+
+
+def test_of_two_workstations_the_second_is_told_and_publishes_nothing(world: World) -> None:
+    first, second = unlocked(world), unlocked(world)
+    kept = calendar.current(first)
+    calendar.publish(first, 1, replace(kept, confirm_days=5), TODAY)
+
+    with pytest.raises(LetterheadMovedError):
+        calendar.publish(second, 1, replace(kept, confirm_days=9), TODAY)
+    with pytest.raises(LetterheadMovedError):
+        calendar.publish(first, 1, replace(kept, confirm_days=9), TODAY)  # a form from before
+
+    assert 5 == unlocked(world).letterhead.confirm_days
+
+
+def test_a_store_without_letterhead_takes_no_successor(world: World) -> None:
+    desk = unlocked(world)
+    world.execute("DELETE FROM letterhead")
+
+    with world.store.writing() as session, pytest.raises(LetterheadMovedError):
+        letterheads.publish_successor(desk, session)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"working_days": ()}, "no_working_day"),
+        ({"working_days": (7,)}, "no_working_day"),
+        (
+            {"absences": ((TODAY, TODAY + 365 * DAY), (TODAY + 365 * DAY, TODAY + 500 * DAY))},
+            "no_working_day",
+        ),
+        ({"absences": ((TODAY, TODAY - DAY),)}, "absence"),
+        ({"absences": ((TODAY, TODAY + 366 * DAY),)}, "absence"),
+        ({"absences": ((TODAY, TODAY),) * 51}, "too_many"),
+        ({"closed_days": tuple(TODAY + n * DAY for n in range(501))}, "too_many"),
+        ({"answer_working_days": 0}, "numbers"),
+        ({"confirm_days": 61}, "numbers"),
+        ({"substance_months": 121}, "numbers"),
+    ],
+)
+def test_a_calendar_that_makes_no_sense_is_refused_and_nothing_changes(
+    world: World, changes: dict[str, object], reason: str
+) -> None:
+    desk = unlocked(world)
+
+    with pytest.raises(CalendarError) as told:
+        calendar.publish(desk, 1, replace(calendar.current(desk), **changes), TODAY)  # type: ignore[arg-type]  # fields by name
+
+    assert reason == told.value.reason
+    assert 1 == unlocked(world).letterhead.serial
+
+
+def test_the_public_holidays_are_those_of_the_netherlands_to_the_end_of_next_year() -> None:
+    ahead = calendar.holidays_ahead(TODAY, "nl")
+
+    assert "Eerste kerstdag" == ahead[date(2026, 12, 25)]
+    assert "Koningsdag" == calendar.name_of(date(2027, 4, 27), "nl")
+    assert "Christmas Day" == calendar.name_of(date(2026, 12, 25), "en")
+    assert "" == calendar.name_of(TODAY, "nl")
+    assert TODAY <= min(ahead)
+    assert date(2027, 12, 26) == max(ahead)
+
+
+def test_days_are_read_one_a_line_and_words_behind_them_passed_over() -> None:
+    typed = "2026-12-25 Eerste kerstdag\n\n 2027-01-01, 2027-01-02"
+
+    assert (date(2026, 12, 25), date(2027, 1, 1), date(2027, 1, 2)) == calendar.days_of(typed)
+
+
+@pytest.mark.parametrize("typed", ["kerst", "2026-02-30", "25-12-2026"])
+def test_what_is_no_day_is_refused(typed: str) -> None:
+    with pytest.raises(CalendarError, match="days"):
+        calendar.days_of(typed)
+
+
+# ---- what meets a locked app
+
+
+def keep(world: World, path: str = "/replies", **fields: str) -> None:
+    unsent.keep(world.store, world.config, path, fields.items(), TODAY)
+
+
+def test_a_form_that_meets_a_locked_app_is_sealed_and_offered_after_unlocking(world: World) -> None:
+    source = a_source(world)
+    path = f"/mailbox/{source.address}/answer"
+    keep(world, path, token="t" * 64, entry_id="ab" * 16, text="canary-tekst", empty="")
+
+    with world.store.reading() as session:
+        (record,) = records.all_of(session, RecordKind.UNSENT)
+    (form,) = unsent.waiting(unlocked(world))
+
+    assert b"canary" not in record.sealed
+    assert (path, TODAY, source.keys.address) == (form.path, form.day, form.address)
+    assert (("text", "canary-tekst"),) == form.texts
+
+
+@pytest.mark.parametrize("path", ["/replies", "/mailbox/zz/answer", "/mailbox/abcd/answer"])
+def test_a_form_about_no_mailbox_makes_no_draft_and_stays(world: World, path: str) -> None:
+    keep(world, path, text="tekst")
+    desk = unlocked(world)
+    (form,) = unsent.waiting(desk)
+
+    assert form.address is None
+    assert unsent.make_draft(desk, form.name) is None
+    assert 1 == unsent.count(desk)
+
+
+def test_a_form_that_is_gone_makes_no_draft(world: World) -> None:
+    assert unsent.make_draft(unlocked(world), "00" * 16) is None
+
+
+def test_its_longest_text_comes_behind_the_draft_that_was_kept(world: World) -> None:
+    source = a_source(world)
+    desk = unlocked(world)
+    drafts.keep(desk, source.keys.address, "eerst")
+    path = f"/mailbox/{source.address}/answer"
+    keep(world, path, text="daarna meer", step="x")
+    keep(world, path, text="daarna meer")
+
+    for form in unsent.waiting(desk):
+        assert source.keys.address == unsent.make_draft(desk, form.name)
+
+    assert "eerst\n\ndaarna meer" == drafts.read(desk, source.keys.address)
+    assert 0 == unsent.count(desk)
+
+
+def test_a_form_without_words_leaves_the_draft_alone(world: World) -> None:
+    source = a_source(world)
+    desk = unlocked(world)
+    keep(world, f"/mailbox/{source.address}/answer", token="x")
+    (form,) = unsent.waiting(desk)
+
+    unsent.make_draft(desk, form.name)
+
+    assert "" == drafts.read(desk, source.keys.address)
+
+
+def test_what_the_adviser_is_done_with_is_forgotten(world: World) -> None:
+    keep(world, text="tekst")
+    desk = unlocked(world)
+
+    unsent.forget(desk, unsent.waiting(desk)[0].name)
+
+    assert () == unsent.waiting(desk)
+
+
+def test_no_more_is_kept_than_fits(world: World) -> None:
+    with pytest.raises(KeptFullError):
+        keep(world, text="x" * 700_001)
+    for _ in range(unsent.UNSENT_MAX):
+        keep(world, text="tekst")
+    with pytest.raises(KeptFullError):
+        keep(world, text="tekst")
+
+
+@pytest.mark.parametrize("how", ["missing", "forged"])
+def test_nothing_is_sealed_to_a_letterhead_that_is_not_this_desks(world: World, how: str) -> None:
+    world.execute("DELETE FROM letterhead" if how == "missing" else "UPDATE letterhead SET body = x'7b7d'")
+
+    with pytest.raises(LetterheadError):
+        keep(world, text="tekst")
+
+
+@pytest.mark.parametrize("body", [b"no form", b"{}"])
+def test_what_this_app_did_not_make_is_left_out(world: World, body: bytes) -> None:
+    with world.store.writing() as session:
+        records.put(session, RecordKind.UNSENT, b"n" * 16, 1, seal_unsent(body, world.letterhead))
+        records.put(session, RecordKind.UNSENT, b"m" * 16, 1, b"not sealed")
+
+    assert () == unsent.waiting(unlocked(world))
