@@ -12,7 +12,16 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bench import large_measures, processes, report, source_measures, upload_measures, world, yardstick
+from bench import (
+    large_measures,
+    processes,
+    report,
+    report_measures,
+    source_measures,
+    upload_measures,
+    world,
+    yardstick,
+)
 from bench.report import Finding
 from bench.stage import Stage
 from store.schema import PAGE_BYTES
@@ -27,6 +36,7 @@ _MEASURES: dict[str, Callable[[Stage], Iterator[Finding]]] = {
     "upload": upload_measures.uploading,
     "inbox": large_measures.reading,
     "million": large_measures.million,
+    "report": report_measures.reporting,
 }
 _RESULTS = Path(__file__).parent / "RESULTS.md"
 

@@ -1,0 +1,67 @@
+"""How long a yearly report takes from a ledger of many years."""
+
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from datetime import date
+from functools import partial
+
+from bench import fill, processes, world
+from bench.report import Finding, at_most, mebibytes
+from bench.stage import Stage
+from bench.world import Desk
+from crypto.casefile import Casefile
+from crypto.ledger import ROWS, contribution, seal_tallies
+from store import ledger
+from store.engine import open_store
+
+_LINES = 100_000
+_YEARS = 10
+_SECONDS = 10.0
+_BYTES = 500 * 1000 * 1000
+_BATCH = 250
+
+
+def reporting(stage: Stage) -> Iterator[Finding]:
+    """Make a report from a ledger of 100,000 lines, opened for the first time."""
+    lines = _LINES // 25 if stage.quick else _LINES
+    with processes.folder_on_disk() as folder:
+        desk = world.set_up(folder)
+        _fill(desk, lines // ROWS)
+        argv = [sys.executable, "-m", "bench.report_once", str(desk.settings), str(_year(0))]
+        said = subprocess.run(argv, input=f"{desk.passphrase}\n", capture_output=True, text=True, check=True)
+    seconds, memory, read = (float(each) for each in said.stdout.split())
+    assert read == lines // ROWS / _YEARS
+    what = f"report over {lines:,} ledger lines"
+    yield Finding(what, f"{seconds:.1f} s", "", "", f"at most {_SECONDS:.0f} s", at_most(seconds, _SECONDS))
+    yield Finding(
+        f"{what}, memory", mebibytes(memory), "", "", f"at most {mebibytes(_BYTES)}", at_most(memory, _BYTES)
+    )
+
+
+def _fill(desk: Desk, mailboxes: int) -> None:
+    """Leave the tallies of so many mailboxes, of ten years alike, sealed and signed for real."""
+    batches = [range(start, min(start + _BATCH, mailboxes)) for start in range(0, mailboxes, _BATCH)]
+    store = open_store(desk.path("adviser", "store_path"))
+    try:
+        with ProcessPoolExecutor() as pool:
+            for sealed in pool.map(partial(_sealed, fill.pen(desk)), batches):
+                with store.writing() as session:
+                    ledger.add(session, sealed)
+    finally:
+        store.close()
+
+
+def _sealed(pen: fill.Pen, numbers: Sequence[int]) -> list[bytes]:
+    sealed: list[bytes] = []
+    for number in numbers:
+        day = date(_year(number % _YEARS), 5, 6)
+        casefile = Casefile(first_message=day, theme="bullying", region="africa")
+        counted = contribution(casefile, pen.letterhead, closed=day, is_read=True)
+        sealed += seal_tallies(counted, pen.letterhead, pen.desk)
+    return sealed
+
+
+def _year(number: int) -> int:
+    return 2015 + number
