@@ -43,6 +43,7 @@ def append_own(  # noqa: PLR0913  # what is said, and the place it takes
         MailboxFullError: as many entries, or bytes of them, as a mailbox may hold.
         DeskWroteError: the desk's heads are not those of `only_behind`.
         EntryExistsError: the mailbox holds an entry of this id.
+        HeadMovedError: other tabs were faster, again and again.
         MailboxMissingError: it has ended meanwhile.
     """
     writer = SourceWriter(keys)
@@ -63,19 +64,16 @@ def append_own(  # noqa: PLR0913  # what is said, and the place it takes
         seen=seen,
         day=today,
     )
-    for tries_left in reversed(range(_TRIES)):
+    for _ in range(_TRIES):
         try:
             with desk.store.writing() as writing:
                 entries.append(writing, **signed.to_stored(), attachment_ids=attachment_ids)
                 # After the append, which has locked the mailbox: nobody can write between look and commit.
-                if (
-                    only_behind is not None
-                    and desk_heads(entries.heads(writing, keys.address)) != only_behind
+                if only_behind is not None and (
+                    desk_heads(entries.heads(writing, keys.address)) != only_behind
                 ):
                     raise DeskWroteError
         except HeadMovedError:
-            if not tries_left:
-                raise
             with desk.store.reading() as reading:
                 place = _place(reading, keys)
             signed = renumber(
@@ -88,6 +86,7 @@ def append_own(  # noqa: PLR0913  # what is said, and the place it takes
             )
         else:
             return
+    raise HeadMovedError("other tabs keep writing in this mailbox")
 
 
 def own_head(heads: Sequence[entries.Head]) -> tuple[int, Digest]:

@@ -91,7 +91,7 @@ def answer_proposal(desk: Desk, keys: MailboxKeys, answer: Answer, *, today: dat
         MailboxGoneError: the mailbox has ended meanwhile.
         StoreError: the store took nothing.
     """
-    for tries_left in reversed(range(_TRIES)):
+    for _ in range(_TRIES):
         mailbox = read_mailbox(desk, keys)
         shown = proposal(mailbox, keys, answer.proposal_id)
         if not hmac.compare_digest(answer.digest.encode(errors="replace"), shown.digest.encode()):
@@ -115,15 +115,14 @@ def answer_proposal(desk: Desk, keys: MailboxKeys, answer: Answer, *, today: dat
                 spare_entries=_SPARE_ENTRIES,
                 only_behind=mailbox.desk_heads,
             )
-        except (DeskWroteError, EntryExistsError) as why:
-            if not tries_left:
-                raise HeadMovedError("the desk keeps writing in this mailbox") from why
+        except (DeskWroteError, EntryExistsError):
+            continue  # with another look: it may say something else now
         except MailboxFullError as why:
             raise AnswerRefusedError(AnswerRefusal.MAILBOX_FULL) from why
         except MailboxMissingError as why:
             raise MailboxGoneError from why
-        else:
-            return
+        return
+    raise HeadMovedError("the desk keeps writing in this mailbox")
 
 
 def _require_open(shown: ShownProposal, verdict: Verdict) -> None:

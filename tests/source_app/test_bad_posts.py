@@ -10,12 +10,15 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select, update
 
+from source_app import services
+from source_app.errors import MailboxGoneError
 from source_app.posting import Posting, new_sheet
 from source_app.uploads import receive
 from store.engine import Store
 from store.errors import HeadMovedError
 from store.schema import AttachmentRow, HeadRow
 from tests.source_app.desks import MIB, MULTIPART, TODAY, ADesk, Browser, make_desk, multipart
+from web.dates import half_hour_now
 from web.multipart import Body
 
 TEXT = "a text that must not be lost"
@@ -532,6 +535,28 @@ def test_a_message_that_is_overtaken_takes_the_next_place(a_desk: ADesk, source:
 def test_a_message_that_is_overtaken_for_ever_is_refused_at_a_bound(a_desk: ADesk, source: Browser) -> None:
     with pytest.raises(HeadMovedError):
         _overtaken(a_desk, source, 1000).commit(today=TODAY)
+
+
+def test_a_small_file_for_which_there_is_no_room_is_refused_and_the_text_comes_back(tmp_path: Path) -> None:
+    a_desk = make_desk(tmp_path, mailbox_bytes=1000)
+    source = a_desk.browser()
+    source.start()
+
+    refused = source.write(TEXT, [("small.txt", b"x")])
+
+    assert refused.status_code == 413
+    assert "We have no room for these files now" in refused.text
+    assert TEXT in refused.text
+    a_desk.store.close()
+
+
+def test_a_mailbox_that_ends_just_before_the_commit_takes_nothing(a_desk: ADesk, source: Browser) -> None:
+    keys = a_desk.keys_of(source)
+    opened = services.log_in(a_desk.desk, source.passphrase, now=half_hour_now())
+    ending = a_desk.overtaken(lambda: services.end_mailbox(a_desk.desk, opened, keys, today=TODAY))
+
+    with pytest.raises(MailboxGoneError):
+        Posting(ending, keys, new_sheet(a_desk.desk, keys), TEXT, now=1).commit(today=TODAY)
 
 
 def test_a_file_without_a_name_is_not_lost(a_desk: ADesk, source: Browser) -> None:

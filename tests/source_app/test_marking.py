@@ -16,7 +16,7 @@ from source_app import reading, services
 from source_app.errors import MailboxGoneError
 from source_app.marking import mark_seen, unseen
 from store.errors import StoreReadOnlyError
-from store.schema import EntryRow, SealedRow
+from store.schema import EntryRow, HeadRow, SealedRow
 from tests.source_app.desks import STRAND, TODAY, ADesk, Browser
 from web.dates import half_hour_now
 
@@ -175,6 +175,20 @@ def test_a_store_that_takes_nothing_does_not_hurt_the_page(
     assert page.status_code == 200
     assert "an answer" in page.text
     assert "mark: StoreReadOnlyError" in caplog.text
+
+
+def test_a_store_that_names_an_impossible_head_hides_no_answer(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys
+) -> None:
+    a_desk.answer(keys, "an answer")
+    with a_desk.store.writing() as writing:
+        writing.execute(update(HeadRow).values(number=-7))
+
+    page = source.get("/en/mailbox")
+
+    assert page.status_code == 200
+    assert "an answer" in page.text
+    assert marks(a_desk, keys) == 0
 
 
 def test_a_mailbox_that_ends_meanwhile_does_not_hurt_the_page(
