@@ -17,6 +17,7 @@ from bench import (
     processes,
     report,
     report_measures,
+    search_measures,
     source_measures,
     upload_measures,
     world,
@@ -35,6 +36,7 @@ _MEASURES: dict[str, Callable[[Stage], Iterator[Finding]]] = {
     "start": source_measures.start_page,
     "upload": upload_measures.uploading,
     "inbox": large_measures.reading,
+    "search": search_measures.searching,
     "million": large_measures.million,
     "report": report_measures.reporting,
 }
