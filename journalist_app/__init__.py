@@ -20,6 +20,7 @@ from journalist_app.views import (
     desk,
     door,
     inbox,
+    proposals,
     replies,
     reports,
     search,
@@ -92,6 +93,7 @@ def create_app(
         calendar.bp,
         replies.bp,
         reports.bp,
+        proposals.bp,
         desk.bp,
     ):
         app.register_blueprint(blueprint)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from crypto import anchors as anchors_format
 from crypto.anchors import Anchors, Heads
@@ -14,13 +15,17 @@ from crypto.errors import ForgedError, UnreadableError
 from crypto.keyring import Keyring
 from crypto.label import label
 from crypto.letterhead import Letterhead
-from crypto.names import Address, Digest
+from crypto.names import Address, Digest, EntryId
 from crypto.record import RecordKind
 from journalist_app.config import AdviserConfig
 from journalist_app.index import Index
 from journalist_app.ledger_reader import Opened
+from journalist_app.outbox import Outbox
 from journalist_app.private_files import ExposedError, read_private, write_private
 from store.engine import Store
+
+if TYPE_CHECKING:
+    from journalist_app.services.proposing import Prepared
 
 
 class Memory(StrEnum):
@@ -59,6 +64,8 @@ class OpenDesk:
     progress: Progress = Progress(0, 0, is_running=False, is_broken=False)
     last_check: date | None = None
     checking: threading.Lock = field(default_factory=threading.Lock)
+    outbox: Outbox | None = field(default=None, repr=False)
+    prepared: dict[EntryId, "Prepared"] = field(default_factory=dict, repr=False)  # being looked at
     stopping: threading.Event = field(default_factory=threading.Event)
     index: Index = field(default_factory=lambda: Index(()), repr=False)
     casefiles: dict[Address, tuple[int, Casefile]] = field(default_factory=dict, repr=False)  # by revision

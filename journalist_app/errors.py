@@ -195,3 +195,7 @@ class NotBegunError(AnswerError):
 
 class DayToComeError(AnswerError):
     """The day on which something was handed over has not come yet, or was before it was made."""
+
+
+class RecipientRefusedError(AnswerError):
+    """The recipient's key cannot be used: unknown, expired, revoked, or not made to be sealed to."""

@@ -163,6 +163,7 @@ def page(  # noqa: PLR0913  # what the page says besides the thread
         was_carried=was_carried,
         is_sent="sent" in request.args,
         is_closed="closed" in request.args,
+        is_proposed="proposed" in request.args,
         text_chars=TEXT_CHARS,
         upload_bytes=config.upload_bytes,
         upload_files=config.upload_files,

@@ -535,8 +535,8 @@ def test_a_mailbox_deleted_without_a_right_order_is_told(world: World, how: str)
 
     checking.check_store(desk, TODAY)
 
-    (row,) = listing.inbox(desk, Wanted("closed", 1), TODAY).unsound
-    assert row.faults == ("false_ending",)
+    faults = [row.faults for row in listing.inbox(desk, Wanted("closed", 1), TODAY).unsound]
+    assert ("false_ending",) in faults
 
 
 def test_a_mailbox_that_its_source_ended_is_counted_when_the_adviser_has_seen_it(world: World) -> None:

@@ -13,9 +13,12 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from crypto.content import AnswerNote, Content, Kind, Verdict
 from crypto.entry import TEXT_CHARS
 from journalist_app import create_app
-from tests.journalist_app.desk_factories import ORIGIN, PASSPHRASE, TODAY, World, a_source
+from journalist_app.services import reading
+from tests.journalist_app.desk_factories import ORIGIN, PASSPHRASE, TODAY, ASource, World, a_source
+from tests.journalist_app.paper import KEY, Paper
 
 HOST = {"Host": "127.0.0.2:8081"}
 PACKAGE = Path(__file__).parents[2] / "journalist_app"
@@ -736,3 +739,159 @@ def test_a_closing_that_cannot_be_gives_the_last_word_back(world: World, browser
     assert "the source wrote in the meantime" in crossed.text
     assert all("mijn laatste woord" in each.text for each in (crossed, forged, gone))
     assert browser.get(f"{where}/close").status_code == 404
+
+
+# ---- proposals
+
+
+def proposal_form(page: TestResponse, where: str, text: str, fingerprint: str) -> dict[str, object]:
+    return {
+        **closing_fields(page, f"{where}/propose"),
+        "fingerprint": fingerprint,
+        "text": text,
+        "chosen": re.findall(r'name="chosen" value="(\w+)"', page.text),
+        "files": (io.BytesIO(b"extra"), "bijlage.txt"),
+    }
+
+
+def proposed(world: World, browser: Browser, tmp_path: Path) -> tuple[ASource, str]:
+    """Have a proposal of two files in a mailbox; returns the source and the proposal's page."""
+    source = a_source(world)
+    source.writes("vraag", file=("bewijs.pdf", b"author"))
+    browser.unlock()
+    settle()
+    browser.app.extensions["guard"]._desk.outbox = Paper(tmp_path)
+    where = f"/mailbox/{source.address}"
+    form = proposal_form(browser.get(f"{where}/propose"), where, "woord <b>voor</b> woord", KEY)
+    preview = browser.client.post(
+        f"{where}/propose", data=form, headers=browser.headers, content_type="multipart/form-data"
+    )
+    assert "woord &lt;b&gt;voor&lt;/b&gt; woord" in preview.text
+    assert "Author: J. Jansen" in preview.text
+    assert "Nothing hidden was found" in preview.text
+    sent = browser.post(
+        f"{where}/propose/send", closing_fields(preview, f"{where}/propose/send", **{"copy-0": "cleaned"})
+    )
+    assert sent.status_code == 303
+    shown = browser.get(where)
+    assert "Waits for the source" in shown.text
+    found = re.search(rf'href="({where}/proposal/\w+)"', shown.text)
+    assert found is not None
+    return source, found[1]
+
+
+def answer_of(browser: Browser, source: ASource, verdict: Verdict) -> None:
+    desk = browser.app.extensions["guard"]._desk
+    digest = reading.thread(desk, source.keys.address, today=TODAY).standing.proposals[-1].digest
+    source.says(Content(kind=Kind.ANSWER, text="prima", answer=AnswerNote(verdict=verdict, proposal=digest)))
+
+
+def test_a_proposal_is_looked_at_sent_agreed_made_and_handed_over(
+    world: World, browser: Browser, tmp_path: Path
+) -> None:
+    source, page = proposed(world, browser, tmp_path)
+    assert "cleaned copy" in browser.get(page).text
+    answer_of(browser, source, Verdict.AGREED)
+
+    agreed = browser.get(page)
+    begun = browser.post(f"{page}/begin", closing_fields(agreed, f"{page}/begin"))
+    after = browser.get(begun.headers["Location"])
+    made = browser.post(f"{page}/make", closing_fields(after, f"{page}/make"))
+    ready = browser.get(page)
+    fields = closing_fields(ready, f"{page}/deliver", text="Per stick.", delivered=TODAY.isoformat())
+    wrong = browser.post(f"{page}/deliver", {**fields, "delivered": "morgen"})
+    handed = browser.post(f"{page}/deliver", fields)
+
+    assert "Passing on has begun" in after.text
+    assert made.data.startswith(b"-----BEGIN PGP")
+    assert made.headers["Content-Disposition"].startswith("attachment")
+    assert (wrong.status_code, handed.status_code) == (409, 303)
+    assert "Write a day as" in wrong.text
+    assert "Per stick." in wrong.text
+    assert "Handed over to" in browser.get(f"/mailbox/{source.address}").text
+
+
+def test_what_was_taken_back_too_soon_or_declined_is_said(
+    world: World, browser: Browser, tmp_path: Path
+) -> None:
+    source, page = proposed(world, browser, tmp_path)
+    answer_of(browser, source, Verdict.AGREED)
+    fields = closing_fields(browser.get(page), f"{page}/begin")
+    answer_of(browser, source, Verdict.TAKEN_BACK)
+
+    refused = browser.post(f"{page}/begin", fields)
+
+    assert refused.status_code == 409
+    assert "took the agreement back" in refused.text
+    assert "Change it: make a new proposal" in refused.text
+    again = browser.get(f"/mailbox/{source.address}/propose?again={page[-32:]}")
+    assert "woord &lt;b&gt;voor&lt;/b&gt; woord</textarea>" in again.text
+
+
+def test_without_agreement_it_takes_a_reason_and_a_second_word(
+    world: World, browser: Browser, tmp_path: Path
+) -> None:
+    source, page = proposed(world, browser, tmp_path)
+    fields = closing_fields(browser.get(page), f"{page}/begin-without", text="x" * 50)
+
+    refused = browser.post(f"{page}/begin-without", fields)
+    begun = browser.post(f"{page}/begin-without", {**fields, "confirmed": "yes"})
+
+    assert (refused.status_code, begun.status_code) == (409, 303)
+    assert "Write a reason of at least" in refused.text
+    assert "x" * 50 in refused.text
+    assert "without the source" in browser.get(f"/mailbox/{source.address}").text
+
+
+def test_a_proposal_that_cannot_be_made_gives_its_text_back(
+    world: World, browser: Browser, tmp_path: Path
+) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    browser.unlock()
+    settle()
+    where = f"/mailbox/{source.address}"
+    assert "nobody to pass on to" in browser.get(f"{where}/propose").text
+    browser.app.extensions["guard"]._desk.outbox = Paper(tmp_path)
+    form = proposal_form(browser.get(f"{where}/propose"), where, "mijn voorstel", "nobody")
+
+    def post(**other: object) -> TestResponse:
+        fields = {**form, "files": (io.BytesIO(b"x"), "a.txt"), **other}
+        return browser.client.post(
+            f"{where}/propose", data=fields, headers=browser.headers, content_type="multipart/form-data"
+        )
+
+    refused = [
+        post(), post(token="x"), post(entry_id="x"), post(fingerprint=KEY, text=" "),
+    ]  # fmt: skip
+    unsent = browser.post(
+        f"{where}/propose/send", {"token": form["token"], "entry_id": "00", "text": "mijn tekst"}
+    )
+    foreign = browser.post(f"{where}/propose/send", {"token": "x", "text": "mijn tekst"})
+    source.ends()
+    gone = [
+        post(fingerprint=KEY),
+        browser.get(f"{where}/propose"),
+        browser.get(f"{where}/proposal/{'0' * 32}"),
+        browser.post(f"{where}/propose/send", {"token": form["token"], "entry_id": "00"}),
+    ]
+
+    assert [each.status_code for each in refused] == [409, 409, 409, 409]
+    assert "Choose to whom it would go." in refused[0].text
+    assert all("mijn voorstel" in each.text for each in refused[:3])
+    assert (unsent.status_code, foreign.status_code) == (409, 403)
+    assert all("mijn tekst" in each.text for each in (unsent, foreign))
+    assert [each.status_code for each in gone] == [404, 404, 404, 404]
+
+
+def test_a_proposals_forms_refuse_strangers_and_what_is_gone(
+    world: World, browser: Browser, tmp_path: Path
+) -> None:
+    source, page = proposed(world, browser, tmp_path)
+    fields = closing_fields(browser.get(page), f"{page}/begin-without", text="x" * 50, confirmed="yes")
+    where = f"/mailbox/{source.address}"
+
+    assert browser.post(f"{page}/begin", {**fields, "token": "x"}).status_code == 403
+    assert browser.get(f"{where}/proposal/{'0' * 32}").status_code == 404
+    source.ends()
+    assert browser.post(f"{page}/begin-without", fields).status_code == 404

@@ -1,0 +1,333 @@
+"""Passing on: only what the source agreed to, word for word, or with a written reason that they can read.
+
+In this order: the proposal and the answer are kept as evidence; a signed step says in the mailbox that it
+begins, upon the source's head, and there taking back ends; the file is made, as often as it takes; a step
+says that it was made, and later another that it was handed over.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Final, cast
+
+import msgspec
+from msgspec import UNSET
+from sqlalchemy.orm import Session
+
+from crypto.anchors import Heads
+from crypto.casefile import Casefile, Evidence, EvidenceKind, PassedOn
+from crypto.content import Content, Kind, ProposalNote, StepName, StepNote
+from crypto.entry import SignedEntry
+from crypto.errors import ForgedError, UnreadableError
+from crypto.names import Address, EntryId
+from crypto.open_part import Author
+from crypto.standing import Opened, ProposalState, Proposed, Standing, StandingStep, standing
+from journalist_app.desk import OpenDesk
+from journalist_app.errors import (
+    DayToComeError,
+    FileBrokenError,
+    NoOpenPGPError,
+    NotAgreedError,
+    NotBegunError,
+    OtherDigestError,
+    ProposalMissingError,
+    ProposalObsoleteError,
+    ReasonMissingError,
+    RecipientChangedError,
+    TakenBackError,
+    UnsoundMailboxError,
+)
+from journalist_app.outbox import Addressee, Outbox
+from journalist_app.services import casefiles, files, ordering
+from journalist_app.services.sending import Sending, Sheet
+from journalist_app.services.stepping import line_of
+from journalist_app.verification import Conversation, OpenedEntry, conversation_of, open_all
+from store import entries
+
+REASON_CHARS_MIN: Final = 40  # a sentence: "spoed" is no reason that a source can weigh
+
+
+@dataclass(frozen=True, slots=True)
+class Without:
+    """To pass on without the source's agreement: why, which the source reads, and a second word."""
+
+    reason: str = field(repr=False)
+    is_confirmed: bool
+
+
+def begin(  # noqa: PLR0913  # what, upon what, why and when
+    desk: OpenDesk,
+    sheet: Sheet,
+    proposal_id: EntryId,
+    *,
+    today: date,
+    half_hour: int,
+    without: Without | None = None,
+) -> None:
+    """Say in the mailbox, signed, that passing on begins. From here on the source cannot take it back.
+
+    Begun a second time it does nothing.
+
+    Raises:
+        ProposalMissingError, ProposalObsoleteError: this is not the mailbox's newest proposal.
+        NotAgreedError, TakenBackError, OtherDigestError: the source has not agreed to this very proposal.
+        ReasonMissingError: without agreement: there is no reason, or no second word.
+        NoOpenPGPError, RecipientChangedError, RecipientRefusedError: it could not be made for this recipient.
+        MailboxMissingError, UnsoundMailboxError, SourceWroteError: as `Sending` has it.
+    """
+    opened, stands = _stands(desk, sheet.address)
+    proposed = _find(stands, proposal_id)
+    if proposed.state in {ProposalState.PASSING_ON, ProposalState.PASSED_ON}:
+        return
+    note = _note(proposed)
+    _recipient(desk, note, today)
+    reason = _reason(without)
+    _require_consent(proposed, opened, stands, without)
+    step = StepNote(
+        step=StepName.PASSING_ON,
+        to=note.name,
+        proposal=proposed.digest,
+        without_consent=without is not None,
+    )
+
+    def is_still_agreed(_: Conversation, opened: tuple[OpenedEntry, ...]) -> None:
+        now = standing(sheet.address, [(each.signed, each.content) for each in opened])
+        _require_consent(_find(now, proposal_id), opened, now, without)
+
+    def nothing_was_deleted(session: Session, heads: Heads, entries_now: tuple[Opened, ...]) -> None:
+        """Look in the transaction itself: a deletion moves no head."""
+        ordering.keep_right(desk, session, sheet.address, heads, entries_now, today=today)
+        needed = [proposed.signed, *([proposed.answer.signed] if proposed.answer else [])]
+        for signed in needed:
+            row = entries.find(session, sheet.address, signed.open_part.entry_id)
+            if row is None or row.removal is not None:
+                raise TakenBackError
+
+    keep_evidence(desk, sheet.address, proposed)
+    with Sending(
+        desk,
+        sheet,
+        [(sheet.entry_id, Content(kind=Kind.STEP, text=reason, step=step))],
+        today=today,
+        half_hour=half_hour,
+        rule=is_still_agreed,
+        alongside=nothing_was_deleted,
+    ) as under_way:
+        under_way.send()
+
+
+def make(desk: OpenDesk, sheet: Sheet, proposal_id: EntryId, *, today: date, half_hour: int) -> bytes:
+    """Make the file for the recipient: the proposal's text and files, sealed to their key, signed by ours.
+
+    The first time a step says in the mailbox that it was made. It can be made again as long as the mailbox is
+    there.
+
+    Raises:
+        NotBegunError: passing on has not begun.
+        NoOpenPGPError, RecipientChangedError, RecipientRefusedError: it cannot be made for this recipient.
+        FileBrokenError: a file is not the one that the source was shown.
+        ProposalMissingError, MailboxMissingError, UnsoundMailboxError, SourceWroteError: as `begin` has it.
+    """
+    _, stands = _stands(desk, sheet.address)
+    proposed = _find(stands, proposal_id)
+    begun = _begun(stands, proposed)
+    note = _note(proposed)
+    outbox, recipient = _recipient(desk, note, today)
+    keep_evidence(desk, sheet.address, proposed)  # should the desk have stopped between the two
+    made = outbox.make(recipient, proposed.content.text, _files(desk, sheet.address, proposed), today)
+    if proposed.state is ProposalState.PASSING_ON:
+        step = StepNote(step=StepName.PASSED_ON, to=note.name, proposal=proposed.digest)
+        content = Content(kind=Kind.STEP, text="", step=step)
+        _send(desk, sheet, content, today=today, half_hour=half_hour)
+    passed = PassedOn(
+        recipient=note.recipient.value,
+        with_consent=not begun.without_consent,
+        made=today,
+        proposal=proposed.digest,
+    )
+    casefiles.change(desk, sheet.address, lambda casefile: _with_passed_on(casefile, passed))
+    return made
+
+
+def deliver(  # noqa: PLR0913  # what, when and how
+    desk: OpenDesk,
+    sheet: Sheet,
+    proposal_id: EntryId,
+    *,
+    delivered: date,
+    how: str,
+    today: date,
+    half_hour: int,
+) -> None:
+    """Say that what was made was handed over, on which day and how.
+
+    Raises:
+        NotBegunError: it was not made yet.
+        DayToComeError: the day has not come, or was before it was made.
+        StepOverLimitError: too many words.
+        ProposalMissingError, MailboxMissingError, UnsoundMailboxError, SourceWroteError: as `begin` has it.
+    """
+    _, stands = _stands(desk, sheet.address)
+    proposed = _find(stands, proposal_id)
+    made = [
+        step for step in stands.steps if step.proposal == proposed.digest and step.step is StepName.PASSED_ON
+    ]
+    if not made:
+        raise NotBegunError
+    if not made[0].day <= delivered <= today:
+        raise DayToComeError
+    note = _note(proposed)
+    step = StepNote(step=StepName.PASSED_ON, to=note.name, proposal=proposed.digest, delivered=delivered)
+    content = Content(kind=Kind.STEP, text=line_of(how), step=step)
+    _send(desk, sheet, content, today=today, half_hour=half_hour)
+    casefiles.change(
+        desk,
+        sheet.address,
+        lambda casefile: msgspec.structs.replace(
+            casefile,
+            passed_on=tuple(
+                msgspec.structs.replace(each, delivered=delivered)
+                if each.proposal == proposed.digest
+                else each
+                for each in casefile.passed_on
+            ),
+        ),
+    )
+
+
+def keep_evidence(desk: OpenDesk, address: Address, proposed: Proposed) -> None:
+    """Copy a proposal and the answer to it into the casefile: the source may end the mailbox tomorrow."""
+    kept = [_evidence(EvidenceKind.PROPOSAL, proposed.signed, proposed.content)]
+    if proposed.answer is not None:
+        kept.append(_evidence(EvidenceKind.ANSWER, proposed.answer.signed, proposed.answer.content))
+
+    def with_evidence(casefile: Casefile) -> Casefile:
+        known = {each.entry for each in casefile.evidence}
+        new = tuple(each for each in kept if each.entry not in known)
+        return msgspec.structs.replace(casefile, evidence=(*casefile.evidence, *new))
+
+    casefiles.change(desk, address, with_evidence)
+
+
+def _evidence(kind: EvidenceKind, signed: SignedEntry, content: Content) -> Evidence:
+    return Evidence(
+        kind=kind,
+        day=signed.open_part.day,
+        entry=signed.digest,
+        body=msgspec.json.encode(content),
+        open_part=signed.open_part.to_bytes(),
+        signature=signed.signature,
+    )
+
+
+def _with_passed_on(casefile: Casefile, passed: PassedOn) -> Casefile:
+    if any(each.proposal == passed.proposal for each in casefile.passed_on):
+        return casefile
+    return msgspec.structs.replace(casefile, passed_on=(*casefile.passed_on, passed))
+
+
+def _send(desk: OpenDesk, sheet: Sheet, content: Content, *, today: date, half_hour: int) -> None:
+    with Sending(desk, sheet, [(sheet.entry_id, content)], today=today, half_hour=half_hour) as under_way:
+        under_way.send()
+
+
+def _stands(desk: OpenDesk, address: Address) -> tuple[tuple[OpenedEntry, ...], Standing]:
+    conversation = conversation_of(desk, address)
+    if conversation.faults:
+        raise UnsoundMailboxError
+    opened = open_all(desk, conversation)
+    return opened, standing(address, [(each.signed, each.content) for each in opened])
+
+
+def _find(stands: Standing, proposal_id: EntryId) -> Proposed:
+    found = next((each for each in stands.proposals if each.entry_id == proposal_id), None)
+    if found is None:
+        raise ProposalMissingError
+    return found
+
+
+def _note(proposed: Proposed) -> ProposalNote:
+    return cast("ProposalNote", proposed.content.proposal)  # what `standing` calls a proposal has one
+
+
+def _begun(stands: Standing, proposed: Proposed) -> StandingStep:
+    begun = [
+        step for step in stands.steps if step.proposal == proposed.digest and step.step is StepName.PASSING_ON
+    ]
+    if not begun:
+        raise NotBegunError
+    return begun[0]
+
+
+def _recipient(desk: OpenDesk, note: ProposalNote, today: date) -> tuple[Outbox, Addressee]:
+    """Return the pinned recipient that a proposal names: role, name and key as they were shown.
+
+    The settings may have another key under the same name by now. The source agreed to this one.
+    """
+    if desk.outbox is None:
+        raise NoOpenPGPError
+    wanted = (note.recipient.value, note.name, note.fingerprint)
+    for each in desk.outbox.recipients:
+        if (each.role, each.name, each.fingerprint) == wanted:
+            desk.outbox.require_usable(each.fingerprint, today)
+            return desk.outbox, each
+    raise RecipientChangedError
+
+
+def _reason(without: Without | None) -> str:
+    if without is None:
+        return ""
+    reason = line_of(without.reason)
+    if len(reason) < REASON_CHARS_MIN or not without.is_confirmed:
+        raise ReasonMissingError
+    return reason
+
+
+def _require_consent(
+    proposed: Proposed, opened: tuple[OpenedEntry, ...], stands: Standing, without: Without | None
+) -> None:
+    """Refuse what the source did not agree to; with a reason, refuse what is not the newest proposal."""
+    if not proposed.is_newest:
+        raise ProposalObsoleteError
+    if without is not None or proposed.state is ProposalState.AGREED:
+        return
+    if proposed.state is ProposalState.TAKEN_BACK:
+        raise TakenBackError
+    if proposed.state is ProposalState.WAITING and _answers_something_else(opened, stands):
+        raise OtherDigestError
+    raise NotAgreedError
+
+
+def _answers_something_else(opened: tuple[OpenedEntry, ...], stands: Standing) -> bool:
+    """Say whether an answer of the source names a proposal that was never made in this mailbox."""
+    known = {each.digest for each in stands.proposals}
+    return any(
+        each.content is not None
+        and each.content.answer is not UNSET
+        and each.signed.open_part.author is Author.SOURCE
+        and each.content.answer.proposal not in known
+        for each in opened
+    )
+
+
+def _files(desk: OpenDesk, address: Address, proposed: Proposed) -> Iterator[tuple[str, Iterator[bytes]]]:
+    for note, file in zip(proposed.content.attachments, _note(proposed).files, strict=True):
+        try:
+            download = files.download(desk, address, note.id)
+        except (ForgedError, UnreadableError) as why:
+            raise FileBrokenError from why
+        yield download.name, _checked(download.pieces, file.sha256)
+
+
+def _checked(pieces: Iterator[bytes], sha256: bytes) -> Iterator[bytes]:
+    """Pass on the very bytes that the source was shown, or break off."""
+    digest = hashlib.sha256()
+    try:
+        for piece in pieces:
+            digest.update(piece)
+            yield piece
+    except (ForgedError, UnreadableError) as why:
+        raise FileBrokenError from why
+    if digest.digest() != sha256:
+        raise FileBrokenError

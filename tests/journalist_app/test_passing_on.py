@@ -1,0 +1,663 @@
+"""The source decides: what is passed on is what they agreed to, word for word, or the mailbox says why not.
+
+Behind the desk's outbox stand gpg and mat2; here stands a box of paper, which keeps what it is given.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+
+from crypto.casefile import EvidenceKind
+from crypto.content import (
+    AnswerNote,
+    Content,
+    Kind,
+    StepName,
+    Verdict,
+    proposal_digest,
+)
+from crypto.entry import TEXT_CHARS, SignedEntry
+from crypto.names import Address, AttachmentId, Digest, EntryId
+from crypto.standing import ProposalState, Proposed
+from journalist_app.desk import OpenDesk
+from journalist_app.errors import (
+    AdviserError,
+    DayToComeError,
+    FileBrokenError,
+    FileMissingError,
+    MailboxMissingError,
+    NoOpenPGPError,
+    NotAgreedError,
+    NotBegunError,
+    OtherDigestError,
+    PreparationGoneError,
+    ProposalMissingError,
+    ProposalObsoleteError,
+    ReasonMissingError,
+    RecipientChangedError,
+    RecipientMissingError,
+    RecipientRefusedError,
+    SourceWroteError,
+    TakenBackError,
+    TextMissingError,
+    TextOverLimitError,
+    TooManyFilesError,
+    UnsoundMailboxError,
+)
+from journalist_app.services import casefiles, passing_on, proposing, reading, unlocking
+from journalist_app.services.passing_on import Without
+from journalist_app.services.proposing import ProposalForm, Upload
+from journalist_app.services.sending import Sheet
+from store import attachments
+from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, ASource, World, a_source
+from tests.journalist_app.paper import KEY, OTHER_KEY, Paper, Pinned
+
+REASON = "Er is acuut gevaar voor een ander; wij hebben dit eerst met je willen bespreken."
+WITHOUT = Without(REASON, is_confirmed=True)
+
+
+@pytest.fixture
+def paper(tmp_path: Path) -> Paper:
+    return Paper(tmp_path)
+
+
+@pytest.fixture
+def desk(world: World, paper: Paper) -> OpenDesk:
+    desk = unlocking.unlock(world.config, world.store, PASSPHRASE)
+    desk.outbox = paper
+    return desk
+
+
+@pytest.fixture
+def source(world: World) -> ASource:
+    made = a_source(world)
+    made.writes("vraag", file=("bewijs.pdf", b"author: iemand; inhoud"))
+    return made
+
+
+def sheet_for(desk: OpenDesk, source: ASource) -> Sheet:
+    seen = reading.thread(desk, source.keys.address, today=TODAY).source_said
+    return Sheet(
+        source.keys.address,
+        EntryId(hashlib.sha256(str(next(_ids)).encode()).digest()[:16]),
+        bytes.fromhex(seen),
+    )
+
+
+_ids = iter(range(10_000))
+
+
+def file_of(desk: OpenDesk, source: ASource) -> AttachmentId:
+    (file,) = reading.thread(desk, source.keys.address, today=TODAY).entries[0].files
+    return AttachmentId(bytes.fromhex(file.attachment_id))
+
+
+def prepare(
+    desk: OpenDesk,
+    sheet: Sheet,
+    text: str = "Woord voor woord.",
+    chosen: tuple[AttachmentId, ...] = (),
+    uploads: Iterable[Upload] = (),
+    fingerprint: str = KEY,
+) -> proposing.Prepared:
+    form = ProposalForm(fingerprint, text, chosen)
+    return proposing.prepare(desk, sheet, form, uploads, today=TODAY, half_hour=1)
+
+
+def propose(
+    desk: OpenDesk, source: ASource, text: str = "Woord voor woord.", *, cleaned: bool = False
+) -> Proposed:
+    sheet = sheet_for(desk, source)
+    chosen = (file_of(desk, source),)
+    prepare(desk, sheet, text, chosen)
+    proposing.send(desk, sheet.address, sheet.entry_id, [cleaned], today=TODAY, half_hour=1)
+    return newest(desk, source)
+
+
+def newest(desk: OpenDesk, source: ASource) -> Proposed:
+    return reading.thread(desk, source.keys.address, today=TODAY).standing.proposals[-1]
+
+
+def answers(source: ASource, verdict: Verdict, proposal: Digest) -> SignedEntry:
+    return source.says(
+        Content(kind=Kind.ANSWER, text="", answer=AnswerNote(verdict=verdict, proposal=proposal))
+    )
+
+
+def begin(desk: OpenDesk, source: ASource, proposed: Proposed, without: Without | None = None) -> None:
+    passing_on.begin(
+        desk, sheet_for(desk, source), proposed.entry_id, today=TODAY, half_hour=1, without=without
+    )
+
+
+def make(desk: OpenDesk, source: ASource, proposed: Proposed) -> bytes:
+    return passing_on.make(desk, sheet_for(desk, source), proposed.entry_id, today=TODAY, half_hour=1)
+
+
+def deliver(desk: OpenDesk, source: ASource, proposed: Proposed, day: date = TODAY) -> None:
+    passing_on.deliver(
+        desk,
+        sheet_for(desk, source),
+        proposed.entry_id,
+        delivered=day,
+        how="Op een stick, persoonlijk.",
+        today=TODAY + timedelta(days=2),
+        half_hour=1,
+    )
+
+
+def steps_of(desk: OpenDesk, source: ASource) -> list[StepName]:
+    return [step.step for step in reading.thread(desk, source.keys.address, today=TODAY).standing.steps]
+
+
+def pending_files(world: World) -> int:
+    with world.store.reading() as session:
+        return (
+            session.connection()
+            .exec_driver_sql("SELECT count(*) FROM attachment WHERE half_hour IS NOT NULL")
+            .scalar_one()
+        )
+
+
+# ---- proposing
+
+
+def test_a_proposal_holds_the_very_bytes_that_would_go(desk: OpenDesk, source: ASource) -> None:
+    proposed = propose(desk, source)
+    note = proposed.content.proposal
+
+    assert proposed.state is ProposalState.WAITING
+    assert (note.recipient, note.name, note.fingerprint) == ("sg", "Secretaris-generaal", KEY)
+    (file,) = note.files
+    assert file.sha256 == hashlib.sha256(b"author: iemand; inhoud").digest()
+    assert (file.is_cleaned, file.about) == (False, "Author: J. Jansen")
+    assert [each.name for each in proposed.content.attachments] == ["bewijs.pdf"]
+
+
+def test_a_cleaned_copy_goes_where_the_adviser_says_so(world: World, desk: OpenDesk, source: ASource) -> None:
+    proposed = propose(desk, source, cleaned=True)
+
+    (file,) = proposed.content.proposal.files
+    assert file.is_cleaned
+    assert file.sha256 == hashlib.sha256(b": iemand; inhoud").digest()
+    assert pending_files(world) == 0
+    shown = reading.thread(desk, source.keys.address, today=TODAY)
+    assert [entry.kind for entry in shown.entries] == ["message", "proposal"]
+    assert shown.entries[1].proposal == proposed
+
+
+def test_files_of_the_form_go_too_and_leave_nothing_behind(
+    world: World, desk: OpenDesk, source: ASource, paper: Paper
+) -> None:
+    sheet = sheet_for(desk, source)
+    prepared = prepare(desk, sheet, uploads=[("../bijlage.txt", "text/plain", iter([b"een", b"twee"]))])
+
+    assert [(file.name, file.lines, file.cleaned) for file in prepared.files] == [("bijlage.txt", (), None)]
+    assert list(paper.folder.glob("tmp*")) == []
+    assert pending_files(world) == 1
+    proposing.send(desk, sheet.address, sheet.entry_id, [True], today=TODAY, half_hour=1)
+    assert [each.name for each in newest(desk, source).content.attachments] == ["bijlage.txt"]
+
+
+def test_a_file_too_large_to_look_into_goes_as_it_is(
+    desk: OpenDesk, source: ASource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(proposing, "LOOK_BYTES", 5)
+
+    prepared = prepare(
+        desk, sheet_for(desk, source), uploads=[("a.pdf", "", iter([b"author", b"more", b"and more"]))]
+    )
+
+    assert [(file.looked, file.lines, file.cleaned) for file in prepared.files] == [(None, (), None)]
+    assert prepared.files[0].original.note.size == 18
+
+
+def test_a_double_click_proposes_once(desk: OpenDesk, source: ASource) -> None:
+    sheet = sheet_for(desk, source)
+    prepare(desk, sheet)
+
+    for _ in range(2):
+        proposing.send(desk, sheet.address, sheet.entry_id, [], today=TODAY, half_hour=1)
+
+    assert steps_of(desk, source).count(StepName.PROPOSAL_MADE) == 1
+
+
+def test_what_was_looked_at_is_gone_after_a_lock_or_a_day(
+    world: World, desk: OpenDesk, source: ASource
+) -> None:
+    sheet = sheet_for(desk, source)
+    with pytest.raises(PreparationGoneError):
+        proposing.send(desk, sheet.address, sheet.entry_id, [], today=TODAY, half_hour=1)
+    prepare(desk, sheet, chosen=(file_of(desk, source),))
+    with pytest.raises(PreparationGoneError):
+        proposing.prepared_for(desk, Address(bytes(20)), sheet.entry_id)
+    with world.store.writing() as session:
+        attachments.abandon(session, sheet.address, sheet.entry_id)
+
+    with pytest.raises(PreparationGoneError):
+        proposing.send(desk, sheet.address, sheet.entry_id, [False], today=TODAY, half_hour=1)
+
+    assert sheet.entry_id not in desk.prepared
+
+
+def test_the_oldest_preparation_makes_place_for_a_new_one(
+    world: World, desk: OpenDesk, source: ASource
+) -> None:
+    sheets = [sheet_for(desk, source) for _ in range(proposing.PREPARED_MAX + 1)]
+    for sheet in sheets:
+        prepare(desk, sheet, uploads=[("a.txt", "", iter([b"x"]))])
+
+    assert sheets[0].entry_id not in desk.prepared
+    assert pending_files(world) == proposing.PREPARED_MAX
+
+
+def test_a_proposal_that_cannot_be_made_is_refused_and_leaves_nothing(
+    world: World, desk: OpenDesk, source: ASource, paper: Paper
+) -> None:
+    sheet = sheet_for(desk, source)
+    many = [(f"{each}.txt", "", iter([b"x"])) for each in range(4)]
+    cases: list[tuple[dict[str, object], type[AdviserError]]] = [
+        ({"text": " "}, TextMissingError),
+        ({"text": "x" * (TEXT_CHARS + 1)}, TextOverLimitError),
+        ({"fingerprint": "C" * 40}, RecipientMissingError),
+        ({"chosen": (AttachmentId(bytes(16)),)}, FileMissingError),
+        ({"chosen": (AttachmentId(bytes(16)),) * 51}, TooManyFilesError),
+        ({"uploads": many}, TooManyFilesError),
+    ]
+    for how, refused in cases:
+        with pytest.raises(refused):
+            prepare(desk, sheet, **how)  # type: ignore[arg-type]
+    paper.refused.add(KEY)
+    with pytest.raises(RecipientRefusedError):
+        prepare(desk, sheet)
+    desk.outbox = None
+    assert proposing.recipients(desk) == ()
+    with pytest.raises(NoOpenPGPError):
+        prepare(desk, sheet)
+
+    assert pending_files(world) == 0
+    assert desk.prepared == {}
+
+
+def test_nothing_is_prepared_upon_what_was_not_read(desk: OpenDesk, source: ASource) -> None:
+    sheet = sheet_for(desk, source)
+    source.writes("wacht")
+
+    with pytest.raises(SourceWroteError):
+        prepare(desk, sheet)
+
+
+def test_nothing_is_prepared_in_a_mailbox_that_fails_verification(
+    world: World, desk: OpenDesk, source: ASource
+) -> None:
+    sheet = sheet_for(desk, source)
+    world.execute("UPDATE entry SET signature = :none", none=bytes(64))
+
+    with pytest.raises(UnsoundMailboxError):
+        prepare(desk, sheet)
+
+
+def _spoil(world: World, table: str) -> None:
+    world.execute(
+        f"UPDATE sealed SET payload = zeroblob(length(payload)) WHERE id IN (SELECT id FROM {table})"  # noqa: S608
+    )
+
+
+def test_a_file_that_is_not_as_it_was_signed_is_not_proposed(
+    world: World, desk: OpenDesk, source: ASource
+) -> None:
+    chosen = (file_of(desk, source),)
+    sheet = sheet_for(desk, source)
+    _spoil(world, "chunk")
+    with pytest.raises(FileBrokenError):
+        prepare(desk, sheet, chosen=chosen)
+    world.execute("UPDATE sealed SET header = x'00' WHERE id IN (SELECT id FROM attachment)")
+    with pytest.raises(FileBrokenError):
+        prepare(desk, sheet, chosen=chosen)
+
+    assert pending_files(world) == 0
+
+
+def test_those_that_can_be_passed_on_to_are_the_pinned(desk: OpenDesk) -> None:
+    assert [each.name for each in proposing.recipients(desk)] == ["Secretaris-generaal", "X"]
+
+
+# ---- passing on
+
+
+def test_agreed_made_and_handed_over(desk: OpenDesk, source: ASource, paper: Paper) -> None:
+    proposed = propose(desk, source)
+    answers(source, Verdict.AGREED, proposed.digest)
+
+    begin(desk, source, proposed)
+    assert newest(desk, source).state is ProposalState.PASSING_ON
+    made = make(desk, source, proposed)
+    assert newest(desk, source).state is ProposalState.PASSED_ON
+    deliver(desk, source, proposed, TODAY + timedelta(days=1))
+
+    assert made.startswith(b"-----BEGIN PGP")
+    assert paper.made == [(KEY, "Woord voor woord.", [("bewijs.pdf", b"author: iemand; inhoud")])]
+    last = reading.thread(desk, source.keys.address, today=TODAY).standing.steps[-1]
+    assert (last.delivered, last.text) == (TODAY + timedelta(days=1), "Op een stick, persoonlijk.")
+    casefile = casefiles.read(desk, source.keys.address)
+    (passed,) = casefile.passed_on
+    assert (passed.recipient, passed.with_consent, passed.made, passed.delivered) == (
+        "sg", True, TODAY, TODAY + timedelta(days=1),
+    )  # fmt: skip
+    assert [each.kind for each in casefile.evidence] == [EvidenceKind.PROPOSAL, EvidenceKind.ANSWER]
+
+
+def test_it_can_be_made_again_and_is_told_once(desk: OpenDesk, source: ASource, paper: Paper) -> None:
+    proposed = propose(desk, source)
+    answers(source, Verdict.AGREED, proposed.digest)
+    begin(desk, source, proposed)
+    begin(desk, source, proposed)
+    paper.is_broken = True
+    with pytest.raises(OSError, match="full"):
+        make(desk, source, proposed)
+    paper.is_broken = False
+
+    for _ in range(2):
+        make(desk, source, proposed)
+
+    assert paper.made[0] == paper.made[1]
+    assert steps_of(desk, source).count(StepName.PASSED_ON) == 1
+    assert steps_of(desk, source).count(StepName.PASSING_ON) == 1
+    assert len(casefiles.read(desk, source.keys.address).passed_on) == 1
+    assert len(casefiles.read(desk, source.keys.address).evidence) == 2
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "refused"),
+    [
+        ((), NotAgreedError),
+        ((Verdict.DECLINED,), NotAgreedError),
+        ((Verdict.AGREED, Verdict.CHANGES_ASKED), NotAgreedError),
+        ((Verdict.AGREED, Verdict.TAKEN_BACK), TakenBackError),
+    ],
+)
+def test_what_the_source_did_not_agree_to_is_not_passed_on(
+    desk: OpenDesk, source: ASource, verdicts: tuple[Verdict, ...], refused: type[AdviserError]
+) -> None:
+    proposed = propose(desk, source)
+    for verdict in verdicts:
+        answers(source, verdict, proposed.digest)
+
+    with pytest.raises(refused):
+        begin(desk, source, proposed)
+    with pytest.raises(NotBegunError):
+        make(desk, source, proposed)
+    with pytest.raises(NotBegunError):
+        deliver(desk, source, proposed)
+
+    assert StepName.PASSING_ON not in steps_of(desk, source)
+    assert casefiles.read(desk, source.keys.address).evidence == ()
+
+
+def test_a_consent_with_another_digest_is_refused(desk: OpenDesk, source: ASource) -> None:
+    proposed = propose(desk, source)
+    answers(source, Verdict.AGREED, Digest(b"x" * 32))
+
+    with pytest.raises(OtherDigestError):
+        begin(desk, source, proposed)
+
+
+def test_a_consent_replayed_from_another_mailbox_is_refused(
+    world: World, desk: OpenDesk, source: ASource
+) -> None:
+    """The same words, to the same recipient, agreed to by somebody else."""
+    other = a_source(world)
+    other.writes("vraag", file=("bewijs.pdf", b"author: iemand; inhoud"))
+    answers(source, Verdict.AGREED, propose(desk, other).digest)
+    proposed = propose(desk, source)
+
+    with pytest.raises(OtherDigestError):
+        begin(desk, source, proposed)
+
+
+def test_a_consent_entry_copied_from_another_mailbox_stops_everything(
+    world: World, desk: OpenDesk, source: ASource
+) -> None:
+    other = a_source(world)
+    other.writes("vraag", file=("bewijs.pdf", b"author: iemand; inhoud"))
+    agreed = answers(other, Verdict.AGREED, propose(desk, other).digest)
+    proposed = propose(desk, source)
+    sheet = sheet_for(desk, source)
+    world.execute(
+        "UPDATE entry SET address = :here, number = 9 WHERE digest = :digest",
+        here=source.keys.address,
+        digest=agreed.digest,
+    )
+
+    for does in (passing_on.begin, passing_on.make):
+        with pytest.raises(UnsoundMailboxError):
+            does(desk, sheet, proposed.entry_id, today=TODAY, half_hour=1)  # type: ignore[operator]
+
+
+def test_the_desk_cannot_agree_for_the_source(desk: OpenDesk, source: ASource) -> None:
+    proposed = propose(desk, source)
+    source.is_told(
+        Content(
+            kind=Kind.ANSWER, text="", answer=AnswerNote(verdict=Verdict.AGREED, proposal=proposed.digest)
+        )
+    )
+
+    with pytest.raises(NotAgreedError):
+        begin(desk, source, proposed)
+
+
+def test_only_the_newest_proposal_can_be_passed_on(desk: OpenDesk, source: ASource) -> None:
+    older = propose(desk, source, "een")
+    answers(source, Verdict.AGREED, older.digest)
+    propose(desk, source, "twee")
+
+    for without in (None, WITHOUT):
+        with pytest.raises(ProposalObsoleteError):
+            begin(desk, source, older, without)
+
+
+def test_taken_back_between_the_page_and_the_press_is_taken_back(desk: OpenDesk, source: ASource) -> None:
+    proposed = propose(desk, source)
+    answers(source, Verdict.AGREED, proposed.digest)
+    sheet = sheet_for(desk, source)
+    answers(source, Verdict.TAKEN_BACK, proposed.digest)
+
+    with pytest.raises((TakenBackError, SourceWroteError)):
+        passing_on.begin(desk, sheet, proposed.entry_id, today=TODAY, half_hour=1)
+
+    assert StepName.PASSING_ON not in steps_of(desk, source)
+
+
+class _Overtaken(passing_on.Sending):
+    """Passing on that something overtakes between its last look and its append."""
+
+    overtaker: list[object] = []  # noqa: RUF012  # set by the test
+
+    def _append(self, placed: list[SignedEntry], conversation: object) -> None:
+        if self.overtaker:
+            self.overtaker.pop()()  # type: ignore[operator]
+        super()._append(placed, conversation)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("how", ["says so", "deletes the agreement", "writes"])
+def test_a_source_who_takes_back_at_the_last_moment_is_heard(
+    desk: OpenDesk, source: ASource, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    proposed = propose(desk, source)
+    agreed = answers(source, Verdict.AGREED, proposed.digest)
+    overtakers = {
+        "says so": lambda: answers(source, Verdict.TAKEN_BACK, proposed.digest),
+        "deletes the agreement": lambda: source.removes(agreed),
+        "writes": lambda: source.writes("wacht even"),
+    }
+    monkeypatch.setattr(passing_on, "Sending", _Overtaken)
+    monkeypatch.setattr(_Overtaken, "overtaker", [overtakers[how]])
+
+    with pytest.raises((TakenBackError, SourceWroteError)):
+        begin(desk, source, proposed)
+
+    assert StepName.PASSING_ON not in steps_of(desk, source)
+
+
+def test_a_mark_of_reading_at_the_last_moment_holds_nothing_up(
+    desk: OpenDesk, source: ASource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proposed = propose(desk, source)
+    answers(source, Verdict.AGREED, proposed.digest)
+    monkeypatch.setattr(passing_on, "Sending", _Overtaken)
+    monkeypatch.setattr(_Overtaken, "overtaker", [source.looks])
+
+    begin(desk, source, proposed)
+
+    assert newest(desk, source).state is ProposalState.PASSING_ON
+
+
+def test_a_deleted_agreement_is_no_agreement(desk: OpenDesk, source: ASource) -> None:
+    proposed = propose(desk, source)
+    source.removes(answers(source, Verdict.AGREED, proposed.digest))
+
+    with pytest.raises(NotAgreedError):
+        begin(desk, source, proposed)
+
+
+def test_a_proposal_that_is_not_there_cannot_be_passed_on(desk: OpenDesk, source: ASource) -> None:
+    with pytest.raises(ProposalMissingError):
+        passing_on.begin(desk, sheet_for(desk, source), EntryId(b"x" * 16), today=TODAY, half_hour=1)
+
+
+@pytest.mark.parametrize("when", ["begin", "make"])
+def test_a_key_swapped_under_the_same_name_is_refused(
+    desk: OpenDesk, source: ASource, paper: Paper, when: str
+) -> None:
+    proposed = propose(desk, source)
+    answers(source, Verdict.AGREED, proposed.digest)
+    if when == "make":
+        begin(desk, source, proposed)
+    paper.recipients = (Pinned("sg", "Secretaris-generaal", OTHER_KEY),)
+
+    with pytest.raises(RecipientChangedError):
+        (begin if when == "begin" else make)(desk, source, proposed)
+
+    assert paper.made == []
+
+
+def test_a_key_that_expired_since_is_refused(desk: OpenDesk, source: ASource, paper: Paper) -> None:
+    proposed = propose(desk, source)
+    answers(source, Verdict.AGREED, proposed.digest)
+    paper.refused.add(KEY)
+
+    with pytest.raises(RecipientRefusedError):
+        begin(desk, source, proposed)
+
+
+def test_without_gpg_nothing_is_passed_on(desk: OpenDesk, source: ASource) -> None:
+    proposed = propose(desk, source)
+    answers(source, Verdict.AGREED, proposed.digest)
+    desk.outbox = None
+
+    with pytest.raises(NoOpenPGPError):
+        begin(desk, source, proposed)
+
+
+@pytest.mark.parametrize("table", ["chunk", "attachment"])
+def test_a_file_that_was_changed_in_the_store_is_not_passed_on(
+    world: World, desk: OpenDesk, source: ASource, paper: Paper, table: str
+) -> None:
+    proposed = propose(desk, source)
+    answers(source, Verdict.AGREED, proposed.digest)
+    begin(desk, source, proposed)
+    if table == "chunk":
+        _spoil(world, "chunk")
+    else:
+        world.execute("UPDATE sealed SET header = x'00' WHERE id IN (SELECT id FROM attachment)")
+
+    with pytest.raises(FileBrokenError):
+        make(desk, source, proposed)
+
+    assert paper.made == []
+    assert StepName.PASSED_ON not in steps_of(desk, source)
+
+
+def test_other_bytes_than_the_source_was_shown_break_off() -> None:
+    with pytest.raises(FileBrokenError):
+        b"".join(passing_on._checked(iter([b"other"]), hashlib.sha256(b"shown").digest()))
+
+
+def test_nothing_is_handed_over_before_it_was_made_or_tomorrow(desk: OpenDesk, source: ASource) -> None:
+    proposed = propose(desk, source)
+    answers(source, Verdict.AGREED, proposed.digest)
+    begin(desk, source, proposed)
+    with pytest.raises(NotBegunError):
+        deliver(desk, source, proposed)
+    make(desk, source, proposed)
+
+    for day in (TODAY - timedelta(days=1), TODAY + timedelta(days=3)):
+        with pytest.raises(DayToComeError):
+            deliver(desk, source, proposed, day)
+
+
+# ---- without the source's agreement
+
+
+@pytest.mark.parametrize("verdicts", [(), (Verdict.DECLINED,), (Verdict.AGREED, Verdict.TAKEN_BACK)])
+def test_without_agreement_only_with_a_reason_that_the_source_can_read(
+    desk: OpenDesk, source: ASource, verdicts: tuple[Verdict, ...]
+) -> None:
+    proposed = propose(desk, source)
+    for verdict in verdicts:
+        answers(source, verdict, proposed.digest)
+    for without in (Without("spoed", is_confirmed=True), Without(REASON, is_confirmed=False)):
+        with pytest.raises(ReasonMissingError):
+            begin(desk, source, proposed, without)
+
+    begin(desk, source, proposed, WITHOUT)
+    make(desk, source, proposed)
+
+    steps = reading.thread(desk, source.keys.address, today=TODAY).standing.steps
+    (begun,) = [step for step in steps if step.step is StepName.PASSING_ON]
+    assert (begun.without_consent, begun.text) == (True, REASON)
+    (passed,) = casefiles.read(desk, source.keys.address).passed_on
+    assert not passed.with_consent
+
+
+# ---- what stays
+
+
+def test_evidence_stays_though_the_source_ends_the_mailbox(desk: OpenDesk, source: ASource) -> None:
+    proposed = propose(desk, source)
+    answers(source, Verdict.AGREED, proposed.digest)
+    begin(desk, source, proposed)
+    source.ends()
+
+    kept = casefiles.read(desk, source.keys.address).evidence
+
+    assert [each.kind for each in kept] == [EvidenceKind.PROPOSAL, EvidenceKind.ANSWER]
+    content = Content.from_bytes(kept[0].body)
+    assert content.text == "Woord voor woord."
+    assert (
+        proposal_digest(content, address=source.keys.address, entry_id=proposed.entry_id) == proposed.digest
+    )
+    with pytest.raises(MailboxMissingError):
+        passing_on.make(
+            desk,
+            Sheet(source.keys.address, EntryId(b"z" * 16), b""),
+            proposed.entry_id,
+            today=TODAY,
+            half_hour=1,
+        )
+
+
+def test_the_page_names_the_proposal_that_an_answer_is_about(desk: OpenDesk, source: ASource) -> None:
+    proposed = propose(desk, source)
+    answers(source, Verdict.AGREED, proposed.digest)
+    answers(source, Verdict.AGREED, Digest(b"x" * 32))
+
+    shown = reading.thread(desk, source.keys.address, today=TODAY).entries
+
+    assert [each.verdict for each in shown] == ["", "", "agreed", "agreed"]
+    assert [each.proposal.digest if each.proposal else None for each in shown] == [
+        None, proposed.digest, proposed.digest, None,
+    ]  # fmt: skip
