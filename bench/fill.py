@@ -27,7 +27,7 @@ from crypto.mailbox_keys import MailboxKeys
 from crypto.names import Digest, EntryId, Root
 from crypto.signing import DeskWriter, SourceWriter
 from store import engine, entries, letterheads
-from store.schema import SHIELD, Base, EntryRow, HeadRow, MailboxRow, SealedRow, new_id
+from store.schema import SHIELD, Base, EntryRow, HeadRow, LedgerRow, MailboxRow, SealedRow, new_id
 
 _NO_ENTRY = Digest(bytes(32))
 _BATCH = 50  # mailboxes sealed by one process at a time
@@ -157,6 +157,18 @@ def mailboxes(
                 _insert(database, table, rows)
             addresses += [row["address"] for row in batch.mailboxes]
     return addresses
+
+
+def tallies(desk: Desk, batches: Iterable[Sequence[bytes]]) -> None:
+    """Add sealed tallies to the ledger."""
+    with _filling(_store_path(desk)) as database:
+        for batch in batches:
+            sealed = [
+                {"id": new_id(), "size": len(tally), "shield": SHIELD, "header": tally, "payload": None}
+                for tally in batch
+            ]
+            _insert(database, SealedRow, sealed)
+            _insert(database, LedgerRow, [{"id": row["id"]} for row in sealed])
 
 
 def rows(desk: Desk, count: int, entries_each: int = 10) -> None:

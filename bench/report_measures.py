@@ -1,5 +1,6 @@
 """How long a yearly report takes from a ledger of many years."""
 
+import multiprocessing
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -13,8 +14,6 @@ from bench.stage import Stage
 from bench.world import Desk
 from crypto.casefile import Casefile
 from crypto.ledger import ROWS, contribution, seal_tallies
-from store import ledger
-from store.engine import open_store
 
 _LINES = 100_000
 _YEARS = 10
@@ -43,14 +42,8 @@ def reporting(stage: Stage) -> Iterator[Finding]:
 def _fill(desk: Desk, mailboxes: int) -> None:
     """Leave the tallies of so many mailboxes, of ten years alike, sealed and signed for real."""
     batches = [range(start, min(start + _BATCH, mailboxes)) for start in range(0, mailboxes, _BATCH)]
-    store = open_store(desk.path("adviser", "store_path"))
-    try:
-        with ProcessPoolExecutor() as pool:
-            for sealed in pool.map(partial(_sealed, fill.pen(desk)), batches):
-                with store.writing() as session:
-                    ledger.add(session, sealed)
-    finally:
-        store.close()
+    with ProcessPoolExecutor(mp_context=multiprocessing.get_context("fork")) as pool:
+        fill.tallies(desk, pool.map(partial(_sealed, fill.pen(desk)), batches))
 
 
 def _sealed(pen: fill.Pen, numbers: Sequence[int]) -> list[bytes]:
