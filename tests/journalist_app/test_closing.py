@@ -439,6 +439,17 @@ def test_an_abandoned_mailbox_that_nobody_read_is_counted_as_that(world: World) 
     assert counted(world, ordered_in(world, source).tallies) == {"mailbox": "ended_unread"}
 
 
+def test_an_abandoned_mailbox_under_order_keeps_its_day(world: World) -> None:
+    source = abandoned(world)
+    desk = unlocked(world)
+    checking.check_store(desk, TODAY)
+    before = ordered_in(world, source)
+
+    checking.check_store(desk, TODAY + timedelta(days=1))
+
+    assert ordered_in(world, source) == before
+
+
 def test_a_mark_does_not_keep_an_abandoned_mailbox(world: World) -> None:
     source = abandoned(world)
     source.looks(day=TODAY)
