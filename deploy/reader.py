@@ -17,6 +17,7 @@ from multiprocessing.connection import Connection
 from deploy.hardening import close_process
 from journalist_app import reader
 
+_NICENESS = 5  # pages come first
 _MOST = 4  # each holds its share of the words; more would not start sooner than the disk reads
 
 
@@ -47,7 +48,8 @@ def start() -> tuple[Connection, Callable[[], None]]:
 def main(descriptor: str) -> None:
     """Read until the socket closes."""
     close_process()
-    reader.main(int(descriptor))
+    os.nice(_NICENESS)
+    reader.serve(Connection(int(descriptor)))
 
 
 if __name__ == "__main__":

@@ -173,7 +173,7 @@ class Index:
         """Take in what a reader says until one of us hangs up."""
         reports = msgspec.msgpack.Decoder(Report)
         try:
-            while not self._has_stopped:
+            while True:
                 self._take(share, reports.decode(share.line.recv_bytes()))
         except (EOFError, OSError):
             self._break()
@@ -184,6 +184,8 @@ class Index:
     def _take(self, share: _Share, report: Read | Found | Failed) -> None:
         with self._changed:
             match report:
+                case _ if self._has_stopped:
+                    return  # said before it was ended: nothing may come back after locking
                 case Read():
                     for card in report.cards:
                         self._cards[card.address] = card
@@ -194,7 +196,7 @@ class Index:
                         share.is_whole = report.done == report.total
                 case Found():
                     self._answers.get(report.question, []).append(report.addresses)
-                case Failed():
+                case _:
                     self._is_broken = True
             self._changed.notify_all()
 

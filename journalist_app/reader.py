@@ -4,7 +4,6 @@ The process is started clean, is sent the identities through a socket, and ends 
 the desk, when it locks, or with the worker that started it. Nothing it knows is ever written anywhere.
 """
 
-import os
 from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -31,7 +30,6 @@ from store.errors import StoreError
 from store.mailboxes import Mailbox
 
 _AT_ONCE: Final = 40  # mailboxes read in one short transaction; between two of them questions are answered
-_NICENESS: Final = 5  # pages come first
 ENTRIES_PART, NOTES_PART = 0, 1  # parts of the shelf
 
 
@@ -168,7 +166,7 @@ class _Reader:
                 self._shelf.put(address, NOTES_PART, [text])
             case Find(question=question, words=words):
                 self._say(Found(question, tuple(self._shelf.find(words))))
-            case Begin():
+            case _:
                 raise EOFError  # it is said once; whoever says it again is not ours
 
     def _read(self, store: Store, addresses: Sequence[Address]) -> None:
@@ -241,9 +239,3 @@ def searchable(content: Content) -> Iterator[str]:
     if content.proposal is not UNSET:
         yield content.proposal.name
     yield from (note.name for note in content.attachments)
-
-
-def main(descriptor: int) -> None:
-    """Serve on a socket that was handed down. The caller has closed the process to others."""
-    os.nice(_NICENESS)
-    serve(Connection(descriptor))

@@ -8,6 +8,7 @@ milliseconds, but reading the store, which is waited for after every unlocking, 
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 
 WORDS_MAX = 8  # of one question
 _WORD = re.compile(r"\w+")
@@ -74,9 +75,7 @@ def _place_of(text: str, words: Sequence[str]) -> int | None:
     found = min((at for word in words if (at := folded.find(word)) >= 0), default=None)
     if found is None or len(folded) == len(text):
         return found
-    reached = 0  # folding changed the length: count along
-    for place, character in enumerate(text):
-        reached += len(fold(character))
-        if reached > found:
-            return place
-    return None
+    lengths = accumulate(
+        len(fold(character)) for character in text
+    )  # folding changed the length: count along
+    return next((place for place, reached in enumerate(lengths) if reached > found), len(text))

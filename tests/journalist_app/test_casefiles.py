@@ -17,7 +17,16 @@ from journalist_app.errors import (
     TemplateError,
     TextOverLimitError,
 )
-from journalist_app.services import casefiles, checking, drafts, listing, sealed_records, templates, unlocking
+from journalist_app.services import (
+    casefiles,
+    checking,
+    drafts,
+    listing,
+    sealed_records,
+    templates,
+    unlocking,
+    unsent,
+)
 from journalist_app.services.casefiles import Details
 from journalist_app.services.listing import Wanted
 from journalist_app.services.templates import Template
@@ -334,6 +343,12 @@ def test_a_draft_that_the_store_tampered_with_is_told_and_not_shown(world: World
     help_ = drafts.help_for(unlocked(world), ADDRESS)
 
     assert ("", True) == (help_.draft, help_.is_unsound)
+
+
+def test_what_was_typed_shows_in_no_printed_object() -> None:
+    assert "geheim" not in repr(drafts._Draft("geheim"))
+    assert "geheim" not in repr(unsent._Form("/pad", TODAY, (("text", "geheim"),)))
+    assert "geheim" not in repr(details(handover="geheim"))
 
 
 # ---- reply templates

@@ -115,6 +115,16 @@ def test_an_answer_ends_waiting_and_confirms(world: World) -> None:
     desk.stop()
 
 
+def test_what_was_deleted_waits_for_nothing(world: World) -> None:
+    source = a_source(world)
+    source.removes(source.writes("weg"))
+
+    card = card_in(desk := unlocked(world), source)
+
+    assert (None, None) == (card.asked, card.waiting)
+    desk.stop()
+
+
 def test_an_empty_mailbox_has_an_empty_card_and_is_in_no_list(world: World) -> None:
     source = a_source(world)
     desk = unlocked(world)

@@ -1,13 +1,17 @@
 """The index: real readers over real sockets, on threads; one slow test runs the processes."""
 
 import threading
+from collections.abc import Callable
 from datetime import timedelta
 from multiprocessing import Pipe
+from multiprocessing.connection import Connection
 
 import msgspec
 import pytest
 
+from crypto.content import Content, Kind, ProposalNote, Recipient, StepName, StepNote
 from crypto.names import Address
+from deploy import reader as processes
 from journalist_app import reader
 from journalist_app.desk import OpenDesk
 from journalist_app.errors import IndexMissingError
@@ -144,7 +148,7 @@ def test_what_is_forged_or_does_not_open_is_not_found(world: World) -> None:
         source.writes("woord")
     statement = "UPDATE entry SET {} WHERE address = :address"
     world.execute(statement.format("signature = zeroblob(64)"), address=forged.keys.address)
-    world.execute(statement.format("open_part = x'00'"), address=damaged.keys.address)
+    world.execute(statement.format("signature = x'00'"), address=damaged.keys.address)
     world.execute("UPDATE mailbox SET verify_key = zeroblob(32) WHERE address = :it", it=keyless.keys.address)
 
     desk = unlocked(world)
@@ -215,14 +219,15 @@ def test_a_store_that_is_gone_is_told(world: World) -> None:
 
 
 def test_locking_ends_the_readers_and_forgets_everything(world: World) -> None:
+    before = set(threading.enumerate())
     a_source(world).writes("woord")
     desk = unlocked(world)
+    started = set(threading.enumerate()) - before
 
     desk.stop()
-    for thread in threading.enumerate():
-        if thread.name in {"reader", "index"}:
-            thread.join(desk_readers.SECONDS)
-            assert not thread.is_alive()
+    for thread in started:
+        thread.join(desk_readers.SECONDS)
+    assert not any(thread.is_alive() for thread in started)
 
     assert [] == desk.index.cards()
     assert not desk.index.reading.is_broken
@@ -292,6 +297,52 @@ def test_questions_are_answered_while_the_store_is_still_read(world: World) -> N
     counts = [report.done if isinstance(report, reader.Read) else len(report.addresses) for report in heard
               if not isinstance(report, Failed)]  # fmt: skip
     assert [0, reader._AT_ONCE, reader._AT_ONCE, reader._AT_ONCE + 1] == counts
+
+
+def test_what_a_reader_still_says_after_locking_is_not_taken_in(world: World) -> None:
+    a_source(world).writes("woord")
+    desk = unlocked(world, shares=1)
+    card = desk.index.cards()[0]
+    (share,) = desk.index._shares
+    desk.stop()
+
+    desk.index._take(share, reader.Read((card,), (), 1, 1))
+
+    assert [] == desk.index.cards()
+
+
+def test_steps_and_proposals_can_be_found_by_what_they_say() -> None:
+    step = Content(kind=Kind.STEP, text="zin", step=StepNote(step=StepName.ADVICE_GIVEN, next="daarna"))
+    note = ProposalNote(recipient=Recipient.SG, name="naam", fingerprint="A" * 40)
+    proposal = Content(kind=Kind.PROPOSAL, text="tekst", proposal=note)
+
+    assert ["zin", "daarna", ""] == list(reader.searchable(step))
+    assert ["tekst", "naam"] == list(reader.searchable(proposal))
+
+
+@pytest.mark.slow
+def test_the_processes_read_the_store_and_are_gone_when_the_desk_locks(world: World) -> None:
+    before = set(threading.enumerate())
+    source = a_source(world)
+    source.writes("woord")
+    desk = unlocking.unlock(world.config, world.store, PASSPHRASE)
+    lines = []
+
+    def start() -> tuple[Connection, Callable[[], None]]:
+        line, end = processes.start()
+        lines.append(line)
+        return line, end
+
+    unlocking.begin_reading(desk, [start] * 2)
+    assert desk.index.wait_until_whole(desk_readers.SECONDS).is_whole
+    assert [source.address] == found(desk, "woord")
+    started = set(threading.enumerate()) - before
+    desk.stop()
+
+    for thread in started:
+        thread.join(desk_readers.SECONDS)  # it ends when the process has ended, and was waited for
+    assert not any(thread.is_alive() for thread in started)
+    assert all(line.closed for line in lines)
 
 
 def test_a_late_answer_to_a_question_that_nobody_waits_for_is_passed_over() -> None:
