@@ -122,6 +122,7 @@ class OpenDesk:
         """Note that the desk's own order deleted a mailbox, and what the desk kept about it too."""
         self.unsound.pop(address, None)
         self.casefiles.pop(address, None)
+        self.unsound_casefiles.discard(address)
         self._change(lambda anchors: anchors.purged(address))
 
     def saw_letterhead(self) -> None:

@@ -108,11 +108,9 @@ def tend(desk: OpenDesk, today: date) -> None:
     An order that was voided goes, a closing without order gets one, an abandoned mailbox too; what was
     deleted by our own order is known to be so, and evidence goes when its day has come.
     """
+    know_purged(desk)
     with desk.store.reading() as session:
         stored = orders.all_due(session, date.max)
-        ended = mailboxes.ended_mailboxes(session)
-    for row in ended:
-        _know_purged(desk, row)
     for each in stored:
         if desk.stopping.is_set():
             return
@@ -162,8 +160,11 @@ def _evidence_alone(casefile: Casefile) -> Casefile:
     return Casefile(evidence=casefile.evidence, passed_on=casefile.passed_on, keep_until=casefile.keep_until)
 
 
-def _know_purged(desk: OpenDesk, row: Ended) -> None:
-    if is_our_order(desk, row):
+def know_purged(desk: OpenDesk) -> None:
+    """Note what was deleted by this desk's own order, with its casefile, and drop the lines about it."""
+    with desk.store.reading() as session:
+        purged = [row for row in mailboxes.ended_mailboxes(session) if is_our_order(desk, row)]
+    for row in purged:
         address = Address(row.address)
         desk.forget_purged(address)
         desk.save()  # first: were the line only dropped from the store, the mailbox would look taken away

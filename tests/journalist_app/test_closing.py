@@ -514,6 +514,7 @@ def test_a_mailbox_that_our_order_deleted_is_known_to_be_so(world: World) -> Non
     checking.check_store(desk, TODAY)
 
     assert desk.unsound == {}
+    assert listing.inbox(desk, Wanted("closed", 1), TODAY).unsound == ()  # nor is its casefile missed
     assert source.keys.address in desk.anchors.ended
     with world.store.reading() as session:
         assert mailboxes.ended_mailboxes(session) == []
