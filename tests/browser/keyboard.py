@@ -33,9 +33,9 @@ def follow(page: Page, name: str, *, nth: int = 0) -> None:
     _enter(page)
 
 
-def press(page: Page, name: str | re.Pattern[str]) -> None:
-    """Press a button by its words."""
-    reach(page, page.get_by_role("button", name=name))
+def press(page: Page, name: str | re.Pattern[str], *, within: str = "body") -> None:
+    """Press a button by its words, in a part of the page if there are others of the same words."""
+    reach(page, page.locator(within).get_by_role("button", name=name))
     _enter(page)
 
 
@@ -44,6 +44,27 @@ def fill(page: Page, label: str, text: str) -> None:
     reach(page, page.get_by_label(label))
     page.keyboard.press("Control+a")
     page.keyboard.insert_text(text)
+
+
+def tick(page: Page, label: str) -> None:
+    """Tick a box, or choose a way, by its label."""
+    reach(page, page.get_by_label(label))
+    page.keyboard.press("Space")
+
+
+def open_fold(page: Page, words: str) -> None:
+    """Open what is folded away behind some words."""
+    reach(page, page.locator("summary", has_text=words))
+    page.keyboard.press("Enter")
+
+
+def choose_word(page: Page, label: str, word: str) -> None:
+    """Choose from a list by typing what is wanted."""
+    field = page.get_by_label(label, exact=True)
+    reach(page, field)
+    page.keyboard.type(word)
+    chosen = field.evaluate("it => it.selectedOptions[0].text")
+    assert word == chosen
 
 
 def choose(page: Page, label: str, files: list[Path]) -> None:

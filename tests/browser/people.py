@@ -1,0 +1,97 @@
+"""What a source and an adviser do time and again, with the keyboard alone."""
+
+import re
+from collections.abc import Callable
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.keyboard import choose_word, fill, follow, open_fold, press, reach
+
+_MOST_LOOKS = 60
+
+
+def heading(page: Page, words: str) -> None:
+    """See a heading with these words."""
+    expect(page.get_by_role("heading", name=words).first).to_be_visible()
+
+
+def look_until(page: Page, is_so: Callable[[], object]) -> None:
+    """Load a page anew until something is so, such as that `locator.count` finds it.
+
+    A mark that something was read is written when the page is out already, and the desk checks its store in
+    the background.
+
+    Raises:
+        AssertionError: it does not come.
+    """
+    for _ in range(_MOST_LOOKS):
+        if is_so():
+            return
+        page.reload()
+    raise AssertionError("what was to come does not come")
+
+
+def start_mailbox(page: Page, url: str) -> str:
+    """Start a mailbox and practise its words; return them."""
+    page.goto(f"{url}/en/")
+    follow(page, "Start a mailbox")
+    passphrase = page.locator(".words").inner_text()
+    press(page, "I have written them down")
+    fill(page, "Your passphrase", passphrase)
+    press(page, "Open my mailbox")
+    heading(page, "Write a message")
+    return passphrase
+
+
+def come_back(page: Page, url: str, passphrase: str) -> None:
+    """Open a mailbox with its words."""
+    page.goto(f"{url}/en/log-in")
+    fill(page, "Your passphrase", passphrase)
+    press(page, "Open my mailbox")
+
+
+def write(page: Page, text: str) -> None:
+    """Write a message and look at the mailbox."""
+    fill(page, "Your message", text)
+    press(page, "Send")
+    heading(page, "Received")
+    follow(page, "To your mailbox")
+
+
+def unlock(page: Page, url: str, passphrase: str) -> None:
+    """Unlock the adviser's interface."""
+    page.goto(url)
+    fill(page, "Passphrase of the keyring", passphrase)
+    press(page, "Unlock")
+
+
+def open_newest(page: Page, url: str) -> str:
+    """Open the one mailbox that is new and waits; return its label."""
+    page.goto(f"{url}/inbox?still=1")
+    link = page.locator(".row", has_text="New, waits").locator("a.label")
+    expect(link).to_have_count(1)
+    label = link.inner_text()
+    reach(page, link)
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
+    return label
+
+
+def open_labelled(page: Page, url: str, label: str) -> None:
+    """Open a mailbox that is known by its label."""
+    page.goto(f"{url}/inbox?still=1")
+    fill(page, "Search by label", label)
+    press(page, "Search", within="form[role=search]")
+    follow(page, label)
+
+
+def answer(page: Page, text: str, *, step: str = "", own_words: str = "", next_: str = "") -> None:
+    """Answer the mailbox that is open, with a step if one is named."""
+    fill(page, "Your answer", text)
+    if step:
+        open_fold(page, "Say where things stand")
+        choose_word(page, "Step", step)
+        fill(page, "In your own words", own_words)
+        fill(page, "What happens next", next_)
+    press(page, re.compile("^Send to "))
+    heading(page, "Your answer is in the mailbox")

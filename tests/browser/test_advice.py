@@ -1,0 +1,69 @@
+"""From a message to advice: steps on both sides, marks that it was read, and the answer found elsewhere."""
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import BrowserContext, expect
+
+from bench import world
+from tests.browser.keyboard import follow
+from tests.browser.people import (
+    answer,
+    come_back,
+    heading,
+    look_until,
+    open_newest,
+    start_mailbox,
+    unlock,
+    write,
+)
+
+pytestmark = pytest.mark.slow
+
+Visit = Callable[..., BrowserContext]
+
+
+def test_from_a_message_to_advice_that_is_read_in_another_browser(
+    visit: Visit, house: world.World, source_url: str, adviser_url: str
+) -> None:
+    source = visit().new_page()
+    passphrase = start_mailbox(source, source_url)
+    write(source, "My chief wants my help with something that is not right.")
+    now = source.locator("[aria-current=step]")
+    expect(now).to_contain_text("Received")
+    expect(now).to_contain_text("Expect it by")
+    expect(source.get_by_text("not seen by an adviser yet")).to_be_visible()
+
+    adviser = visit().new_page()
+    unlock(adviser, adviser_url, house.desk.passphrase)
+    open_newest(adviser, adviser_url)
+    expect(adviser.get_by_text("My chief wants my help")).to_be_visible()
+    source.reload()
+    look_until(source, source.get_by_text("seen by an adviser on").count)
+    expect(now).to_contain_text("Being read")
+
+    answer(
+        adviser,
+        "You can talk to a confidential adviser, and you can write to me.",
+        step="Advice given",
+        own_words="I told you two ways.",
+        next_="You choose one, or none.",
+    )
+    expect(adviser.get_by_text("not known to be read yet").first).to_be_visible()
+    expect(adviser.locator("[aria-current=step]")).to_contain_text("Advice given")
+
+    elsewhere = visit(width=320).new_page()
+    come_back(elsewhere, source_url, passphrase)
+    heading(elsewhere, "for you")
+    expect(elsewhere.get_by_text("You can talk to a confidential adviser")).to_be_visible()
+    there = elsewhere.locator("[aria-current=step]")
+    for words in ("Advice given", "I told you two ways.", "You choose one, or none.", "Expect it by"):
+        expect(there).to_contain_text(words)
+    steps = elsewhere.locator(".standing li.done strong").all_inner_texts()
+    assert ["Received", "Being read"] == steps[:2]
+
+    adviser.reload()
+    look_until(adviser, adviser.get_by_text("read by the source on").count)
+    adviser.goto(f"{adviser_url}/inbox?state=answered&still=1")
+    follow(adviser, adviser.locator(".row a.label").first.inner_text())
+    expect(adviser.locator("[aria-current=step]")).to_contain_text("Advice given")

@@ -1,0 +1,111 @@
+"""Closed, opened again by writing, closed again; kept until the day that was promised, and then gone."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from bench import world
+from deploy.config import load_config
+from deploy.sweeper import Sweeper
+from source_app.config import SourceConfig
+from store import ledger, mailboxes, orders
+from store.engine import Store, open_store
+from store.mailboxes import Ended
+from store.sessions import open_sessions
+from tests.browser.keyboard import fill, follow, press
+from tests.browser.people import (
+    come_back,
+    heading,
+    look_until,
+    open_labelled,
+    open_newest,
+    start_mailbox,
+    unlock,
+    write,
+)
+
+pytestmark = pytest.mark.slow
+
+Visit = Callable[..., BrowserContext]
+
+
+def _close(adviser: Page, last_word: str) -> None:
+    follow(adviser, "Close this mailbox")
+    fill(adviser, "Your last word", last_word)
+    press(adviser, "Close the mailbox")
+
+
+def _due(store: Store) -> list[date]:
+    with store.reading() as session:
+        return [order.due for order in orders.all_due(session, date.max)]
+
+
+def _ended(store: Store) -> Sequence[Ended]:
+    with store.reading() as session:
+        return mailboxes.ended_mailboxes(session)
+
+
+def _noon(day: date) -> datetime:
+    return datetime.combine(day, time(12), UTC)
+
+
+def test_a_closed_mailbox_opens_by_writing_and_is_gone_on_the_promised_day(
+    visit: Visit, house: world.World, source_url: str, adviser_url: str
+) -> None:
+    config = load_config(house.desk.settings, "source", SourceConfig)
+    store = open_store(config.store_path)
+    sweeper = Sweeper(store, open_sessions(config.sessions_path), config)
+    source, adviser = visit().new_page(), visit().new_page()
+    passphrase = start_mailbox(source, source_url)
+    write(source, "I only wanted to know whom to call.")
+    unlock(adviser, adviser_url, house.desk.passphrase)
+    label = open_newest(adviser, adviser_url)
+
+    _close(adviser, "Call the number that we gave you.")
+    (first_due,) = _due(store)
+    come_back(source, source_url, passphrase)
+    heading(source, "This mailbox is closed")
+    expect(source.get_by_text("Call the number that we gave you.").first).to_be_visible()
+
+    # Written again: open, and no day stands.
+    follow(source, "Write again, and open the mailbox")
+    fill(source, "Your message", "One more question.")
+    press(source, "Send")
+    expect(source.get_by_text("It is open again, and it is not deleted.")).to_be_visible()
+    sweeper.sweep_once(_noon(first_due))
+    come_back(source, source_url, passphrase)
+    expect(source.get_by_text("One more question.")).to_be_visible()
+    expect(source.get_by_role("heading", name="This mailbox is closed")).to_have_count(0)
+    assert [] == _due(store)
+
+    # Closed for good: there until the day, and then not.
+    open_labelled(adviser, adviser_url, label)
+    expect(adviser.get_by_text("One more question.")).to_be_visible()
+    _close(adviser, "Answered by telephone.")
+    (due,) = _due(store)
+    source.goto(f"{source_url}/en/mailbox")
+    heading(source, "This mailbox is closed")
+    promised = f"{due:%A} {due.day} {due:%B} {due.year}"
+    expect(source.get_by_text(f"On {promised} everything in it is deleted")).to_be_visible()
+    sweeper.sweep_once(_noon(due - timedelta(days=1)))
+    come_back(source, source_url, passphrase)
+    heading(source, "This mailbox is closed")
+
+    sweeper.sweep_once(_noon(due))
+    come_back(source, source_url, passphrase)
+    heading(source, "There is no mailbox with these words")
+    with store.reading() as session:
+        assert [] == list(mailboxes.addresses(session))
+        assert 0 < ledger.count(session)
+    assert 1 == len(_ended(store))
+
+    # The desk knows that this was its own order: nothing is missed, and the line about it goes.
+    adviser.goto(f"{adviser_url}/inbox?state=closed&still=1")
+    look_until(adviser, lambda: not _ended(store))
+    adviser.reload()
+    heading(adviser, "0 mailboxes wait for an answer")
+    expect(adviser.get_by_text("fails verification")).to_have_count(0)
+    expect(adviser.get_by_text(label)).to_have_count(0)
+    store.close()
