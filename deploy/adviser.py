@@ -8,12 +8,14 @@ from flask import Flask
 
 from deploy import quiet_log, reader
 from deploy.config import load_config
-from deploy.hardening import TMPFS, close_process, refuse_readable_by_others
+from deploy.errors import UnsafePlaceError
+from deploy.hardening import TMPFS, close_process, private_folder, refuse_readable_by_others
 from deploy.ports import refuse_taken
 from deploy.serve import Server
 from journalist_app import create_app
 from journalist_app.config import AdviserConfig
 from store.engine import open_store
+from store.sessions import is_in_memory
 
 _STOP_SECONDS = 3  # then a locked worker is gone, and with it the keys in its memory
 _THREADS = 8
@@ -33,6 +35,11 @@ def serve(settings: Path) -> None:
     config = load_config(settings, "adviser", AdviserConfig)
     refuse_taken(config.bind)
     refuse_readable_by_others(config.keyring_path)
+    private_folder(config.openpgp_home_path)
+    if not is_in_memory(config.openpgp_home_path):
+        raise UnsafePlaceError(
+            f"{config.openpgp_home_path} must be on tmpfs: gpg keeps the desk's key there."
+        )
     store = open_store(config.store_path)
 
     def build() -> Flask:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from datetime import date
 from pathlib import Path
 from types import GenericAlias
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, get_args, get_type_hints
 
 from deploy.errors import ConfigError
 
@@ -69,7 +69,7 @@ def load_config(path: Path, section: str, shape: type[_Config]) -> _Config:
     faults += [f"missing key {key!r}" for key in needed - table.keys()]
     settings = {}
     for key in sorted(needed & table.keys()):
-        read, fault = _READERS[wanted[key]]
+        read, fault = _reader_of(wanted[key])
         try:
             settings[key] = read(table[key], path.parent)
             _CHECKS.get(key, _anything)(settings[key])
@@ -124,6 +124,29 @@ _READERS: dict[type | GenericAlias, tuple[Callable[[object, Path], Any], str]] =
     tuple[str, ...]: (_list_of(str), "a list of texts"),
     tuple[date, ...]: (_list_of(date), "a list of days"),
 }
+
+
+def _reader_of(kind: type | GenericAlias) -> tuple[Callable[[object, Path], Any], str]:
+    known = _READERS.get(kind)
+    if known is not None:
+        return known
+    (row, _) = get_args(kind)  # a tuple of as many rows as there are, each a dataclass
+    return _rows_of(row), f"a list of tables, each with {', '.join(each.name for each in fields(row))}"
+
+
+def _rows_of(row: Any) -> Callable[[object, Path], Any]:  # noqa: ANN401  # any dataclass
+    hints = get_type_hints(row)
+
+    def read(value: object, folder: Path) -> object:
+        if not isinstance(value, list) or any(
+            type(each) is not dict or each.keys() != hints.keys() for each in value
+        ):
+            raise TypeError
+        return tuple(
+            row(**{key: _READERS[hints[key]][0](each[key], folder) for key in hints}) for each in value
+        )
+
+    return read
 
 
 # ---- what some settings must be besides ------------------------------------------------------------

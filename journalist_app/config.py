@@ -6,6 +6,7 @@ from pathlib import Path
 
 from journalist_app.choices import Choice, choices
 from journalist_app.errors import ConfigError
+from journalist_app.recipients import RecipientKey, faults_of
 from report.disclosure import Floors
 from report.errors import FloorError
 
@@ -20,7 +21,7 @@ class AdviserConfig:
     `bind` is "127.0.0.2:8081": an address of the loopback network and a port. A host of its own, since
     cookies ignore ports. Sizes are bytes, `idle_minutes` is the time without activity before it locks itself.
     The four lists have lines "key: Nederlands / English"; what is kept and counted is the key. A count under
-    its floor is not shown in that version of the yearly report.
+    its floor is not shown in that version of the yearly report. `openpgp_home_path` is a folder on tmpfs.
 
     Raises:
         ConfigError: names every setting that cannot be used, in one message.
@@ -44,6 +45,8 @@ class AdviserConfig:
     outcomes: tuple[str, ...]
     public_floor: int
     sg_floor: int
+    recipients: tuple[RecipientKey, ...]
+    openpgp_home_path: Path
 
     def __post_init__(self) -> None:
         faults = [] if _is_loopback(self.bind) else ["'bind' must be a loopback address and a port"]
@@ -69,6 +72,7 @@ class AdviserConfig:
                 "'public_floor' must be 10 or more and 'sg_floor' 5 or more, both a multiple of five, and "
                 "'sg_floor' no higher than 'public_floor'"
             )
+        faults += faults_of(self.recipients)
         if faults:
             raise ConfigError("; ".join(faults))
 

@@ -16,6 +16,7 @@ from crypto.keyring import Keyring
 from crypto.label import label
 from crypto.letterhead import Letterhead
 from crypto.names import Address, Digest, EntryId
+from crypto.openpgp import OpenPGPHome
 from crypto.record import RecordKind
 from journalist_app.config import AdviserConfig
 from journalist_app.index import Index
@@ -64,6 +65,7 @@ class OpenDesk:
     progress: Progress = Progress(0, 0, is_running=False, is_broken=False)
     last_check: date | None = None
     checking: threading.Lock = field(default_factory=threading.Lock)
+    openpgp: OpenPGPHome | None = field(default=None, repr=False)
     outbox: Outbox | None = field(default=None, repr=False)
     prepared: dict[EntryId, "Prepared"] = field(default_factory=dict, repr=False)  # being looked at
     stopping: threading.Event = field(default_factory=threading.Event)
@@ -152,9 +154,11 @@ class OpenDesk:
         self.save()
 
     def stop(self) -> None:
-        """Have what runs in the background end soon."""
+        """Have what runs in the background end soon, and gpg's home, with the desk's key in it, at once."""
         self.stopping.set()
         self.index.stop()
+        if self.openpgp is not None:
+            self.openpgp.close()
 
     def _change(self, change: Callable[[Anchors], Anchors]) -> None:
         with self._remembering:

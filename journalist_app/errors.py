@@ -157,6 +157,10 @@ class NoOpenPGPError(AnswerError):
     """This desk has no OpenPGP at hand: no key in its keyring, or no gpg."""
 
 
+class NoRoomToMakeError(AnswerError):
+    """The workstation's disk has no room for the file that was to be made."""
+
+
 class FileBrokenError(AnswerError):
     """A file of the mailbox does not open as it was signed."""
 
@@ -199,3 +203,15 @@ class DayToComeError(AnswerError):
 
 class RecipientRefusedError(AnswerError):
     """The recipient's key cannot be used: unknown, expired, revoked, or not made to be sealed to."""
+
+
+class RecipientExpiredError(RecipientRefusedError):
+    """The recipient's key has expired."""
+
+
+class RecipientRevokedError(RecipientRefusedError):
+    """The recipient's key was revoked."""
+
+
+class RecipientOtherKeyError(RecipientRefusedError):
+    """The file with the recipient's key holds another key than the pinned one, or several."""

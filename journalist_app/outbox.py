@@ -63,9 +63,10 @@ class Outbox(Protocol):
 
     def make(
         self, recipient: Addressee, text: str, files: Iterable[tuple[str, Iterator[bytes]]], today: date
-    ) -> bytes:
-        """Return one file for a recipient, sealed to their key and signed by the desk's.
+    ) -> Iterator[bytes]:
+        """Return the pieces of one file for a recipient, sealed to their key and signed by the desk's.
 
         Raises:
-            RecipientRefusedError: their key cannot be used.
+            RecipientRefusedError: their key cannot be used; at once.
+            NoOpenPGPError: from the iterator: the program did not make it.
         """

@@ -85,7 +85,7 @@ def open_sessions(path: Path, *, allow_disk: bool = False, mounts: Path = _MOUNT
     """
     if not path.parent.is_dir():
         raise StoreMissingError("the folder for the sessions is missing")
-    if not allow_disk and _file_system(path.parent, mounts) not in _TMPFS_TYPES:
+    if not allow_disk and not is_in_memory(path.parent, mounts=mounts):
         raise NotTmpfsError("the folder for the sessions must be on tmpfs")
     with translating(path):
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
@@ -112,6 +112,11 @@ def _close(reference: weakref.ref[SessionStore]) -> None:
     sessions = reference()
     if sessions is not None:
         sessions.close()
+
+
+def is_in_memory(folder: Path, *, mounts: Path = _MOUNTS) -> bool:
+    """Say whether a folder lies in memory, so that nothing in it reaches a disk (but for swap)."""
+    return _file_system(folder, mounts) in _TMPFS_TYPES
 
 
 def _file_system(folder: Path, mounts: Path) -> str:

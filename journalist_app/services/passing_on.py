@@ -6,10 +6,11 @@ says that it was made, and later another that it was handed over.
 """
 
 import hashlib
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Final, cast
+from typing import BinaryIO, Final, cast
 
 import msgspec
 from msgspec import UNSET
@@ -28,6 +29,7 @@ from journalist_app.errors import (
     DayToComeError,
     FileBrokenError,
     NoOpenPGPError,
+    NoRoomToMakeError,
     NotAgreedError,
     NotBegunError,
     OtherDigestError,
@@ -117,8 +119,10 @@ def begin(  # noqa: PLR0913  # what, upon what, why and when
         under_way.send()
 
 
-def make(desk: OpenDesk, sheet: Sheet, proposal_id: EntryId, *, today: date, half_hour: int) -> bytes:
+def make(desk: OpenDesk, sheet: Sheet, proposal_id: EntryId, *, today: date, half_hour: int) -> BinaryIO:
     """Make the file for the recipient: the proposal's text and files, sealed to their key, signed by ours.
+
+    What is returned is an open file without a name, sealed as it is; it is gone when it is closed.
 
     The first time a step says in the mailbox that it was made. It can be made again as long as the mailbox is
     there.
@@ -126,16 +130,47 @@ def make(desk: OpenDesk, sheet: Sheet, proposal_id: EntryId, *, today: date, hal
     Raises:
         NotBegunError: passing on has not begun.
         NoOpenPGPError, RecipientChangedError, RecipientRefusedError: it cannot be made for this recipient.
+        NoRoomToMakeError: the workstation's disk has no room for it.
         FileBrokenError: a file is not the one that the source was shown.
         ProposalMissingError, MailboxMissingError, UnsoundMailboxError, SourceWroteError: as `begin` has it.
     """
     _, stands = _stands(desk, sheet.address)
     proposed = _find(stands, proposal_id)
     begun = _begun(stands, proposed)
-    note = _note(proposed)
-    outbox, recipient = _recipient(desk, note, today)
+    outbox, recipient = _recipient(desk, _note(proposed), today)
     keep_evidence(desk, sheet.address, proposed)  # should the desk have stopped between the two
-    made = outbox.make(recipient, proposed.content.text, _files(desk, sheet.address, proposed), today)
+    all_files = _files(desk, sheet.address, proposed)
+    made = _spooled(desk, outbox.make(recipient, proposed.content.text, all_files, today))
+    try:
+        _say_made(desk, sheet, proposed, begun, today=today, half_hour=half_hour)
+    except BaseException:
+        made.close()
+        raise
+    return made
+
+
+def _spooled(desk: OpenDesk, pieces: Iterator[bytes]) -> BinaryIO:
+    """Keep what is sealed to the recipient until it is whole: half of it must not be handed over.
+
+    It lies beside the anchors, without a name: it can be long, and nothing in it can be read here.
+    """
+    file = cast("BinaryIO", tempfile.TemporaryFile(dir=desk.config.anchors_path.parent))  # noqa: SIM115  # handed on
+    try:
+        for piece in pieces:
+            file.write(piece)
+        file.seek(0)
+    except BaseException as why:
+        file.close()
+        if isinstance(why, OSError):
+            raise NoRoomToMakeError from why
+        raise
+    return file
+
+
+def _say_made(  # noqa: PLR0913  # what was made, where and when
+    desk: OpenDesk, sheet: Sheet, proposed: Proposed, begun: StandingStep, *, today: date, half_hour: int
+) -> None:
+    note = _note(proposed)
     if proposed.state is ProposalState.PASSING_ON:
         step = StepNote(step=StepName.PASSED_ON, to=note.name, proposal=proposed.digest)
         content = Content(kind=Kind.STEP, text="", step=step)
@@ -147,7 +182,6 @@ def make(desk: OpenDesk, sheet: Sheet, proposal_id: EntryId, *, today: date, hal
         proposal=proposed.digest,
     )
     casefiles.change(desk, sheet.address, lambda casefile: _with_passed_on(casefile, passed))
-    return made
 
 
 def deliver(  # noqa: PLR0913  # what, when and how

@@ -19,6 +19,7 @@ from journalist_app.errors import (
     LetterheadError,
     OtherDeskError,
 )
+from journalist_app.gpg_outbox import open_outbox
 from journalist_app.index import Index, Starter
 from journalist_app.private_files import ExposedError, read_private
 from store import entries, letterheads
@@ -46,6 +47,9 @@ def unlock(config: AdviserConfig, store: Store, passphrase: str) -> OpenDesk:
     letterhead = _verified(published[1], published[2], config.fingerprint, anchors.letterhead_serial)
     desk = OpenDesk(config, store, keyring, letterhead, anchors, memory)
     desk.saw_letterhead()
+    outbox = open_outbox(config, keyring)
+    if outbox is not None:
+        desk.openpgp, desk.outbox = outbox.home, outbox
     return desk
 
 

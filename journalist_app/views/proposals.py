@@ -1,10 +1,12 @@
 """Proposals: made, looked at, sent, and passed on once the source agreed."""
 
+import os
 from collections.abc import Callable
 from datetime import date
 
 from flask import Blueprint, Response, current_app, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from werkzeug.wsgi import wrap_file
 
 from crypto.entry import TEXT_CHARS
 from crypto.names import ATTACHMENT_ID_BYTES, Address, AttachmentId
@@ -147,7 +149,8 @@ def make(desk: OpenDesk, address: str, proposal_id: str) -> ResponseReturnValue:
         file = passing_on.make(
             desk, sheet, entry_id_of(proposal_id), today=today(), half_hour=half_hour_now()
         )
-        response = Response(file, mimetype="application/octet-stream")
+        response = Response(wrap_file(request.environ, file), mimetype="application/octet-stream")
+        response.content_length = os.fstat(file.fileno()).st_size
         response.headers["Content-Disposition"] = attachment_disposition(_FILE_NAME)
         response.headers["Content-Security-Policy"] = FILE_CSP
         return response

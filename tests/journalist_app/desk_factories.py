@@ -98,6 +98,8 @@ def a_world(folder: Path) -> World:
         outcomes=("advised: Advies gegeven / Advice given",),
         public_floor=10,
         sg_floor=5,
+        recipients=(),
+        openpgp_home_path=folder / "gpg",
     )
     return World(config, keyring, letterhead, store)
 

@@ -53,9 +53,9 @@ class Paper:
 
     def make(
         self, recipient: Addressee, text: str, files: Iterable[tuple[str, Iterator[bytes]]], today: date
-    ) -> bytes:
+    ) -> Iterator[bytes]:
         assert today
         if self.is_broken:
             raise OSError("the disk is full")
         self.made.append((recipient.fingerprint, text, [(name, b"".join(all_)) for name, all_ in files]))
-        return b"-----BEGIN PGP MESSAGE-----"
+        yield b"-----BEGIN PGP MESSAGE-----"

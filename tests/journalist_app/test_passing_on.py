@@ -30,6 +30,7 @@ from journalist_app.errors import (
     FileMissingError,
     MailboxMissingError,
     NoOpenPGPError,
+    NoRoomToMakeError,
     NotAgreedError,
     NotBegunError,
     OtherDigestError,
@@ -134,7 +135,8 @@ def begin(desk: OpenDesk, source: ASource, proposed: Proposed, without: Without 
 
 
 def make(desk: OpenDesk, source: ASource, proposed: Proposed) -> bytes:
-    return passing_on.make(desk, sheet_for(desk, source), proposed.entry_id, today=TODAY, half_hour=1)
+    with passing_on.make(desk, sheet_for(desk, source), proposed.entry_id, today=TODAY, half_hour=1) as file:
+        return file.read()
 
 
 def deliver(desk: OpenDesk, source: ASource, proposed: Proposed, day: date = TODAY) -> None:
@@ -356,7 +358,7 @@ def test_it_can_be_made_again_and_is_told_once(desk: OpenDesk, source: ASource, 
     begin(desk, source, proposed)
     begin(desk, source, proposed)
     paper.is_broken = True
-    with pytest.raises(OSError, match="full"):
+    with pytest.raises(NoRoomToMakeError):
         make(desk, source, proposed)
     paper.is_broken = False
 
