@@ -210,6 +210,10 @@ class OpenPGPHome:
             raise MalformedError
         return str(found[0]["fingerprint"])
 
+    def public(self, fingerprint: str) -> str:
+        """Return the public half of a key in this home, in ASCII armour; empty when it is not here."""
+        return str(self._gpg().export_keys(fingerprint))
+
     def import_public(self, raw: bytes, fingerprint: str) -> None:
         """Take in a recipient's key, if it is the one with this primary fingerprint and comes alone.
 

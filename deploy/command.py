@@ -1,14 +1,18 @@
 """The `steunpunt` command: it reads what was typed, calls one function, and prints."""
 
+import re
 import signal
 import threading
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
 from deploy.errors import DeployError
 from store.errors import StoreError
+
+if TYPE_CHECKING:
+    from crypto.letterhead import Letterhead
 
 _SETTINGS = Path("var/config.toml")
 
@@ -140,7 +144,7 @@ def upgrade(settings: Path) -> None:
 @click.option("--qr", type=click.File("wb"), help="Write it to this file too, as a QR code in SVG.")
 @click.pass_obj
 def fingerprint(settings: Path, qr: BinaryIO | None) -> None:
-    """Print the desk's fingerprint, as it stands on posters."""
+    """Print what posters carry: the desk's fingerprint, and that of its OpenPGP key if it has one."""
     import segno
 
     from deploy.config import load_config
@@ -148,8 +152,26 @@ def fingerprint(settings: Path, qr: BinaryIO | None) -> None:
 
     desk = load_config(settings, "source", SourceConfig).fingerprint
     click.echo(desk)
+    sealing = _true_letterhead(settings).openpgp_fingerprint
+    if sealing is not None:
+        click.echo("OpenPGP: " + " ".join(re.findall("....", sealing)))
     if qr is not None:
         segno.make_qr(desk, error="m").save(qr, kind="svg", border=4)
+
+
+@main.group()
+def openpgp() -> None:
+    """Look after the desk's OpenPGP key."""
+
+
+@openpgp.command("make")
+@click.pass_obj
+def make_openpgp(settings: Path) -> None:
+    """Make the OpenPGP key of a desk that has none, and publish it in the letterhead."""
+    from deploy import openpgp as making
+
+    passphrase = click.prompt("Passphrase", hide_input=True, err=True)
+    making.make(settings, passphrase, say=click.echo)
 
 
 @main.command()
@@ -177,14 +199,17 @@ def letterhead() -> None:
 @click.pass_obj
 def show(settings: Path) -> None:
     """Print the letterhead in the store, once it is found true."""
+    click.echo(_true_letterhead(settings).to_bytes().decode())
+
+
+def _true_letterhead(settings: Path) -> "Letterhead":
     from deploy.config import load_config
     from deploy.pinned_letterhead import open_letterhead
     from source_app.config import SourceConfig
     from store.engine import open_store
 
     config = load_config(settings, "source", SourceConfig)
-    true = open_letterhead(open_store(config.store_path), config.fingerprint, config.letterhead_serial_path)
-    click.echo(true.to_bytes().decode())
+    return open_letterhead(open_store(config.store_path), config.fingerprint, config.letterhead_serial_path)
 
 
 def _set_up(settings: Path, source_bind: str, adviser_bind: str) -> None:
@@ -205,7 +230,7 @@ def _set_up(settings: Path, source_bind: str, adviser_bind: str) -> None:
         source_bind=source_bind,
         adviser_bind=adviser_bind,
         show_passphrase=show_once,
-        on_step=_say_step,
+        on_step=lambda line: click.echo(line, err=True),
     )
 
 

@@ -13,6 +13,10 @@ class SetupError(DeployError):
     """The desk cannot be set up here."""
 
 
+class OpenPGPError(DeployError):
+    """The desk's OpenPGP key could not be made or read."""
+
+
 class UnsafePlaceError(DeployError):
     """A file or folder that others could read or replace."""
 

@@ -7,8 +7,11 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
+
+from msgspec import UNSET
 
 from crypto import keyring as keyrings
 from crypto import letterhead as desk_letterhead
@@ -16,10 +19,13 @@ from crypto import passphrase
 from crypto.errors import MalformedError
 from crypto.keyring import Keyring, Slot
 from crypto.letterhead import Argon2, Epoch, Letterhead, Strand
+from crypto.minisign import SecretKey
+from crypto.openpgp import OpenPGPKey
 from crypto.passphrase import Argon2Params
 from deploy.config import DeskConfig, load_config
-from deploy.errors import SetupError
+from deploy.errors import OpenPGPError, SetupError
 from deploy.hardening import PRIVATE_FOLDER, TMPFS
+from deploy.openpgp import fresh_key
 from journalist_app.public_holidays import dutch_holidays
 from store import letterheads
 from store.engine import create_store
@@ -28,6 +34,10 @@ from store.errors import StoreError
 _EXAMPLE = Path(__file__).parents[1] / "config.example.toml"
 _KEYRING = "keyring.age"
 _STORE = "store.db"
+_WITHOUT_OPENPGP = (
+    "The desk is made without an OpenPGP key: everything works but passing on, and sources cannot seal with "
+    "OpenPGP. Install gnupg, then run: steunpunt openpgp make"
+)
 
 
 def set_up(
@@ -42,7 +52,8 @@ def set_up(
 
     Everything is made in a folder beside it, which gets its name at the very end: killed at any moment, there
     is a whole desk or none. The passphrase is shown before that, so that no desk exists whose passphrase
-    nobody was shown. `on_step` is told what comes, for steps of up to a few seconds.
+    nobody was shown. `on_step` is told in a line what comes, for steps of up to a few seconds, and what this
+    desk must do without: there is no OpenPGP key where there is no gpg.
 
     Raises:
         SetupError: something is in the way, or another set-up is at work; one sentence.
@@ -61,11 +72,18 @@ def set_up(
         unfinished.mkdir(PRIVATE_FOLDER)
         desk = load_config(_EXAMPLE, "desk", DeskConfig)
         phrase = passphrase.draw("nl")
-        on_step("Making the desk's keys")
+        on_step("Making the desk's keys ...")
+        today = datetime.now(UTC).date()
         keyring = keyrings.create(desk.workstation_name, [Slot.for_passphrase(phrase)])
+        try:
+            key = fresh_key(desk.name_nl, today)
+            keyring = replace(keyring, openpgp=key.secret)
+        except OpenPGPError as why:
+            key = None
+            on_step(f"{why} {_WITHOUT_OPENPGP}")
         _write(unfinished / _KEYRING, keyrings.seal(keyring))
-        on_step("Making the store")
-        _make_store(unfinished / _STORE, keyring, desk, today=datetime.now(UTC).date())
+        on_step("Making the store ...")
+        _make_store(unfinished / _STORE, first_letterhead(keyring, desk, today, key), keyring.desk_key)
         text = _settings(keyring.fingerprint, source_bind, adviser_bind)
         _write(unfinished / settings.name, text.encode("utf-8"))
         _sync(unfinished)
@@ -78,7 +96,9 @@ def set_up(
     return True
 
 
-def first_letterhead(keyring: Keyring, desk: DeskConfig, today: date) -> Letterhead:
+def first_letterhead(
+    keyring: Keyring, desk: DeskConfig, today: date, openpgp: OpenPGPKey | None = None
+) -> Letterhead:
     """Say in public what a new desk's keys are and what it promises."""
     cost = Argon2Params()
     strand = keyring.strand
@@ -94,7 +114,8 @@ def first_letterhead(keyring: Keyring, desk: DeskConfig, today: date) -> Letterh
             for number, identity in sorted(keyring.epochs.items())
         ),
         strands=(Strand(id=strand.id, name=strand.name, verify_key=strand.verify_key, since=today),),
-        openpgp_fingerprint=None,
+        openpgp_fingerprint=openpgp.fingerprint if openpgp else None,
+        openpgp_key=openpgp.public if openpgp else UNSET,
         abandoned_months=desk.abandoned_months,
         working_days=tuple(sorted(desk.working_days)),
         closed_days=_closed_days(desk, today),
@@ -113,9 +134,9 @@ def _closed_days(desk: DeskConfig, today: date) -> tuple[date, ...]:
     return tuple(sorted(ahead.union(desk.closed_days)))
 
 
-def _make_store(path: Path, keyring: Keyring, desk: DeskConfig, today: date) -> None:
+def _make_store(path: Path, first: Letterhead, desk_key: SecretKey) -> None:
     try:
-        body, signature = desk_letterhead.sign(first_letterhead(keyring, desk, today), keyring.desk_key)
+        body, signature = desk_letterhead.sign(first, desk_key)
     except MalformedError as why:
         raise SetupError(f"{_EXAMPLE}: [desk] makes no letterhead that a server would accept.") from why
     try:

@@ -1,5 +1,6 @@
 """What the command prints for the person who typed it."""
 
+import re
 import sqlite3
 import subprocess
 import sys
@@ -36,13 +37,15 @@ def _modules(svg: Path) -> Sequence[str]:
     return [path.attrib["d"] for path in ET.parse(svg).iter() if path.tag.endswith("path")]  # noqa: S314  # our own
 
 
-def test_the_fingerprint_comes_as_a_qr_code_for_posters(settings: Path, tmp_path: Path) -> None:
+def test_posters_carry_both_fingerprints_and_one_as_a_qr_code(settings: Path, tmp_path: Path) -> None:
     said = _run(settings, "fingerprint", "--qr", tmp_path / "poster.svg")
     other = tmp_path / "other" / "config.toml"
     _run(other, "setup")
     _run(other, "fingerprint", "--qr", tmp_path / "other.svg")
 
-    assert said.stdout == load_config(settings, "source", SourceConfig).fingerprint + "\n"
+    pinned, sealing = said.stdout.splitlines()
+    assert pinned == load_config(settings, "source", SourceConfig).fingerprint
+    assert re.fullmatch("OpenPGP:( [0-9A-F]{4}){10}", sealing)
     assert len(_modules(tmp_path / "poster.svg")) == 1
     assert _modules(tmp_path / "poster.svg") != _modules(tmp_path / "other.svg")
 
