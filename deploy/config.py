@@ -73,7 +73,7 @@ def load_config(path: Path, section: str, shape: type[_Config]) -> _Config:
         try:
             settings[key] = read(table[key], path.parent)
             _CHECKS.get(key, _anything)(settings[key])
-            if isinstance(settings[key], int) and settings[key] <= 0 and key not in _MAY_BE_ZERO:
+            if type(settings[key]) is int and settings[key] <= 0 and key not in _MAY_BE_ZERO:
                 faults.append(f"{key!r} must be more than zero")
         except TypeError:
             faults.append(f"{key!r} must be {fault}")

@@ -47,6 +47,7 @@ class AdviserConfig:
     sg_floor: int
     recipients: tuple[RecipientKey, ...]
     openpgp_home_path: Path
+    mat2_without_sandbox: bool
 
     def __post_init__(self) -> None:
         faults = [] if _is_loopback(self.bind) else ["'bind' must be a loopback address and a port"]

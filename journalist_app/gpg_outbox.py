@@ -27,6 +27,7 @@ from journalist_app.errors import (
     RecipientRefusedError,
     RecipientRevokedError,
 )
+from journalist_app.metadata import Mat2
 from journalist_app.outbox import Addressee, Looked
 from journalist_app.recipients import RecipientKey
 
@@ -48,6 +49,7 @@ class GpgOutbox:
     signer: str  # fingerprint of the desk's own key
     recipients: tuple[RecipientKey, ...]
     refused: Mapping[str, RecipientRefusal] = field(repr=False)
+    mat2: Mat2
 
     def require_usable(self, fingerprint: str, today: date) -> None:
         """Check a pinned key on the day it is to be used.
@@ -68,13 +70,13 @@ class GpgOutbox:
         """Give an empty folder in memory, ours alone, which is gone when it is left."""
         return self.home.room()
 
-    def look(self, path: Path, name: str) -> Looked:  # noqa: ARG002  # until mat2
+    def look(self, path: Path, name: str) -> Looked:
         """Say what is in a file in such a folder; `name` is how its owner calls it."""
-        return Looked((), can_clean=False)
+        return self.mat2.inspect(path, name)
 
-    def clean(self, path: Path, name: str) -> bytes | None:  # noqa: ARG002  # until mat2
+    def clean(self, path: Path, name: str) -> bytes | None:
         """Return a cleaned copy; None where none could be made. The file itself stays as it is."""
-        return None
+        return self.mat2.clean(path, name)
 
     def make(
         self, recipient: Addressee, text: str, files: Iterable[tuple[str, Iterator[bytes]]], today: date
@@ -122,7 +124,7 @@ def open_outbox(config: AdviserConfig, keyring: Keyring) -> GpgOutbox | None:
         home.close()
         return None
     refused = MappingProxyType(_take_in(home, config.recipients))
-    return GpgOutbox(home, signer, config.recipients, refused)
+    return GpgOutbox(home, signer, config.recipients, refused, Mat2(config.mat2_without_sandbox))
 
 
 def _take_in(home: OpenPGPHome, recipients: Iterable[RecipientKey]) -> dict[str, RecipientRefusal]:

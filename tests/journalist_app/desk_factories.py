@@ -100,6 +100,7 @@ def a_world(folder: Path) -> World:
         sg_floor=5,
         recipients=(),
         openpgp_home_path=folder / "gpg",
+        mat2_without_sandbox=False,
     )
     return World(config, keyring, letterhead, store)
 
