@@ -3,6 +3,7 @@
 Source: https://c2sp.org/age.
 """
 
+import itertools
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from typing import Final
 from crypto.age_header import FILE_KEY_BYTES, HEADER_BYTES_MAX, Header, split
 from crypto.age_recipients import (
     PQ_RECIPIENT_BYTES,
+    PQ_TYPE,
     Identity,
     PQIdentity,
     PQRecipient,
@@ -25,6 +27,7 @@ __all__ = [
     "CHUNK_BYTES",
     "HEADER_BYTES_MAX",
     "PQ_RECIPIENT_BYTES",
+    "PQ_TYPE",
     "Header",
     "Identity",
     "PQIdentity",
@@ -39,6 +42,7 @@ __all__ = [
     "payload_bytes",
     "seal",
     "split",
+    "split_stream",
     "unwrap",
 ]
 
@@ -134,6 +138,28 @@ def open_sealed(header: bytes, payload: bytes, identities: Sequence[Identity]) -
     """
     reader = Reader(header, identities, [payload])
     return b"".join(reader), reader.file_key
+
+
+def split_stream(pieces: Iterable[bytes]) -> tuple[bytes, Iterator[bytes]]:
+    """Cut a file that comes in pieces of any size into its header and the pieces of its payload.
+
+    Neither is judged; no more is read at once than the header takes.
+
+    Raises:
+        MalformedError: no header ends within its first 64 KiB.
+    """
+    rest = iter(pieces)
+    start = bytearray()
+    for piece in rest:
+        start += piece
+        try:
+            header, payload = split(bytes(start))
+        except MalformedError:
+            if len(start) >= HEADER_BYTES_MAX:
+                raise
+        else:
+            return header, itertools.chain([payload], rest)
+    raise MalformedError
 
 
 def unwrap(header: bytes, identities: Sequence[Identity]) -> bytes:

@@ -5,6 +5,7 @@ Source: C2SP age, "ASCII armor" (strict PEM); RFC 9580, section 6.2, for the lin
 
 import base64
 import binascii
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -14,7 +15,9 @@ from crypto.errors import MalformedError
 _BEGIN: Final = "-----BEGIN AGE ENCRYPTED FILE-----"
 _END: Final = "-----END AGE ENCRYPTED FILE-----"
 _COLUMNS: Final = 64
+_LINE_BYTES: Final = 48  # of what is inside, in a full line
 _WHITESPACE: Final = " \t\r\n"
+_EDGE_BYTES: Final = 4096  # a file's white space, its first line, and its last two: more is no armour
 
 
 class ArmourKind(StrEnum):
@@ -71,6 +74,61 @@ def read(armoured: str) -> bytes:
     if write(age_file) != f"{text}\n":
         raise MalformedError
     return age_file
+
+
+def read_stream(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Read armour that comes in pieces of any size: as `read`, with at most 4 KiB of white space at an end.
+
+    Raises:
+        MalformedError: from the iterator.
+    """
+    held = b""
+    is_begun = False
+    for piece in pieces:
+        held = (held + piece).replace(b"\r\n", b"\n")
+        if not is_begun:
+            first, newline, rest = held.lstrip(_WHITESPACE.encode()).partition(b"\n")
+            if newline and first != _BEGIN.encode():
+                raise MalformedError
+            is_begun = bool(newline)
+            held = rest if is_begun else held
+        if is_begun:
+            full = _full_lines(held) * (_COLUMNS + 1)
+            yield _decoded(held[:full])
+            held = held[full:]
+        if len(held) > _EDGE_BYTES:
+            raise MalformedError
+    if not is_begun:
+        raise MalformedError
+    try:
+        yield read(f"{_BEGIN}\n{held.decode('ascii')}")
+    except UnicodeDecodeError as why:
+        raise MalformedError from why
+
+
+def _full_lines(text: bytes) -> int:
+    """Count the lines of 64 characters that a text begins with."""
+    count = len(text) // (_COLUMNS + 1)
+    ends = text[_COLUMNS : count * (_COLUMNS + 1) : _COLUMNS + 1]
+    if ends == b"\n" * count and text.count(b"\n", 0, count * (_COLUMNS + 1)) == count:
+        return count
+    starts = range(0, count * (_COLUMNS + 1), _COLUMNS + 1)
+    return next(at for at, start in enumerate(starts) if text.find(b"\n", start) != start + _COLUMNS)
+
+
+def _decoded(lines: bytes) -> bytes:
+    """Decode full lines. Padding among them would end what is inside too early.
+
+    Raises:
+        MalformedError: something in them is not base64.
+    """
+    try:
+        inside = base64.b64decode(lines.replace(b"\n", b""), validate=True)
+    except (binascii.Error, ValueError) as why:
+        raise MalformedError from why
+    if len(inside) != len(lines) // (_COLUMNS + 1) * _LINE_BYTES:
+        raise MalformedError
+    return inside
 
 
 def find_armoured(text: str) -> tuple[Armoured, ...]:

@@ -53,7 +53,7 @@ class Identity(Protocol):
         ...
 
 
-_PQ_TYPE = "mlkem768x25519"
+PQ_TYPE: Final = "mlkem768x25519"
 _PQ_INFO = b"age-encryption.org/mlkem768x25519"
 _PQ_RECIPIENT_PREFIX = "age1pq"
 _PQ_IDENTITY_PREFIX = "AGE-SECRET-KEY-PQ-"
@@ -108,7 +108,7 @@ class PQRecipient:
     def wrap(self, file_key: bytes) -> Stanza:
         """Wrap the file key for this recipient."""
         sealed = _pq_suite().encrypt(file_key, self._key, _PQ_INFO)
-        return Stanza((_PQ_TYPE, to_base64(sealed[:_PQ_ENC_BYTES])), sealed[_PQ_ENC_BYTES:])
+        return Stanza((PQ_TYPE, to_base64(sealed[:_PQ_ENC_BYTES])), sealed[_PQ_ENC_BYTES:])
 
 
 class PQIdentity:
@@ -163,7 +163,7 @@ class PQIdentity:
         Raises:
             MalformedError: the stanza is of this type, and no writer of this type makes it.
         """
-        enc = _share_of(stanza, _PQ_TYPE, _PQ_ENC_BYTES)
+        enc = _share_of(stanza, PQ_TYPE, _PQ_ENC_BYTES)
         if enc is None:
             return None
         try:

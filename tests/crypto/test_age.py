@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crypto import age
-from crypto.errors import CryptoError, MixedRecipientsError, UnreadableError
+from crypto.errors import CryptoError, MalformedError, MixedRecipientsError, UnreadableError
 from crypto.kdf import hkdf
 
 _DESK = age.PQIdentity(b"d" * 32)
@@ -162,3 +162,26 @@ def test_debians_age_opens_what_we_seal_and_we_open_what_it_seals(tmp_path: Path
         ["age", "--recipient", str(_PLAIN.recipient)], input=plaintext, check=True, capture_output=True
     )
     assert plaintext == age.open_sealed(*age.split(ours.stdout), [_PLAIN])[0]
+
+
+# ---- header and payload, in pieces
+
+
+@given(st.integers(0, 3000), st.integers(1, 5000))
+def test_a_file_in_pieces_is_cut_where_its_header_ends(size: int, step: int) -> None:
+    sealed = age.seal(bytes(size), [_DESK.recipient])
+    file = sealed.header + sealed.payload
+
+    header, payload = age.split_stream(file[at : at + step] for at in range(0, len(file), step))
+
+    assert (sealed.header, sealed.payload) == (header, b"".join(payload))
+
+
+@pytest.mark.parametrize("pieces", [[], [b"age-encryption.org/v1\n"], [b"x" * 40_000] * 1000])
+def test_what_has_no_header_is_malformed_before_it_fills_the_memory(pieces: list[bytes]) -> None:
+    reading = iter(pieces)
+
+    with pytest.raises(MalformedError):
+        age.split_stream(reading)
+
+    assert len(list(reading)) in {0, 998}

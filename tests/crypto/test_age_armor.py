@@ -1,6 +1,7 @@
 import shutil
 import subprocess
-from collections.abc import Callable
+import tracemalloc
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import given
@@ -187,3 +188,79 @@ def test_a_stock_age_tool_opens_our_armour_and_we_its() -> None:
     header, payload = age.split(age_armor.read(made))
     assert age.open_sealed(header, payload, [identity])[0] == b"hello"
     assert made == age_armor.write(header + payload)
+
+
+# ---- armour in pieces ------------------------------------------------------------------------------
+
+
+def in_pieces(text: str, size: int) -> list[bytes]:
+    raw = text.encode()
+    return [raw[at : at + size] for at in range(0, len(raw), size)]
+
+
+@given(st.binary(max_size=1000), st.integers(1, 300), st.sampled_from(["\n", "\r\n"]))
+def test_a_stream_of_armour_is_read_as_the_whole(age_file: bytes, size: int, newline: str) -> None:
+    armour = f" \r\n{age_armor.write(age_file).replace(chr(10), newline)}\n "
+
+    assert age_file == b"".join(age_armor.read_stream(in_pieces(armour, size)))
+
+
+@pytest.mark.parametrize("size", [1, 50, 10_000])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " \n",
+        BEGIN,
+        lines(BEGIN),
+        lines("-----BEGIN SOMETHING ELSE-----", *BODY, END),
+        lines(BEGIN, *BODY),
+        lines(BEGIN, "Comment: mine", *BODY, END),
+        lines(BEGIN, BODY[-1], BODY[0], END),
+        lines(BEGIN, "A" * 62 + "==", "A" * 64, END),
+        lines(BEGIN, "A" * 63 + "*", "A" * 64, END),
+        lines(BEGIN, "A" * 63 + "é", "A" * 64, END),
+        lines(BEGIN, "AAAé", END),
+        lines(BEGIN, *BODY, END, "and more"),
+        lines(BEGIN, *BODY, END) * 2,
+    ],
+    ids=[
+        "nothing", "white space", "cut off in the first line", "cut off after it", "another label", "no end",
+        "a header line", "a short line in between", "padding in between", "no base64", "no ASCII",
+        "no ASCII at the end", "more after the end", "twice",
+    ],
+)  # fmt: skip
+def test_a_stream_of_something_else_is_malformed(text: str, size: int) -> None:
+    with pytest.raises(MalformedError):
+        b"".join(age_armor.read_stream(in_pieces(text, size)))
+
+
+@pytest.mark.parametrize("text", [" " * 5_000, BEGIN + "x" * 5_000, f"{ARMOUR}{' ' * 5_000}"])
+def test_a_stream_cannot_fill_the_memory_with_what_is_no_armour(text: str) -> None:
+    def endless() -> Iterator[bytes]:
+        while True:
+            yield text.encode()
+
+    with pytest.raises(MalformedError):
+        for _ in age_armor.read_stream(endless()):
+            pass
+
+
+def test_a_long_stream_takes_no_more_memory_than_its_pieces() -> None:
+    line = b"A" * 64 + b"\n"
+
+    def long() -> Iterator[bytes]:
+        yield BEGIN.encode() + b"\n"
+        for _ in range(100):
+            yield line * 1000
+        yield END.encode()
+
+    tracemalloc.start()
+    try:
+        size = sum(len(piece) for piece in age_armor.read_stream(long()))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert size == 100 * 1000 * 48
+    assert peak < 1_000_000
