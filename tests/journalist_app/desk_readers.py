@@ -15,7 +15,7 @@ SECONDS = 60  # far more than any of them takes: whoever waits so long has found
 def start() -> tuple[Connection, Callable[[], None]]:
     """Start a reader on a thread; ending it hangs up, as the kernel does for a process that was killed."""
     ours, theirs = Pipe()
-    line = socket.socket(fileno=os.dup(ours.fileno()))
+    line = socket.socket(socket.AF_UNIX, fileno=os.dup(ours.fileno()))
     threading.Thread(target=reader.serve, args=(theirs,), name="reader", daemon=True).start()
 
     def end() -> None:
