@@ -23,10 +23,14 @@ from journalist_app.index import Index
 from journalist_app.ledger_reader import Opened
 from journalist_app.outbox import Outbox
 from journalist_app.private_files import ExposedError, read_private, write_private
+from journalist_app.sealed_before import Known, Unsealer
 from store.engine import Store
 
 if TYPE_CHECKING:
     from journalist_app.services.proposing import Prepared
+
+
+_LARGER_OPENED = 4  # times: what was compressed and sealed may be so much larger than a file may be
 
 
 class Memory(StrEnum):
@@ -66,6 +70,7 @@ class OpenDesk:
     last_check: date | None = None
     checking: threading.Lock = field(default_factory=threading.Lock)
     openpgp: OpenPGPHome | None = field(default=None, repr=False)
+    sealed_before: Known = field(default_factory=Known, repr=False)
     outbox: Outbox | None = field(default=None, repr=False)
     prepared: dict[EntryId, "Prepared"] = field(default_factory=dict, repr=False)  # being looked at
     stopping: threading.Event = field(default_factory=threading.Event)
@@ -83,6 +88,11 @@ class OpenDesk:
         if known is None:
             known = self._labels[address] = label(address)
         return known
+
+    def unsealer(self) -> Unsealer:
+        """Return what opens, for one page, what sources sealed before sending."""
+        at_most = _LARGER_OPENED * self.config.upload_bytes
+        return Unsealer(self.keyring.identities, self.openpgp, self.sealed_before, at_most=at_most)
 
     def remember(
         self,

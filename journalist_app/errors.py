@@ -161,6 +161,10 @@ class NoRoomToMakeError(AnswerError):
     """The workstation's disk has no room for the file that was to be made."""
 
 
+class FileSealedError(AnswerError):
+    """The source sealed a file before sending, and it does not open here."""
+
+
 class FileBrokenError(AnswerError):
     """A file of the mailbox does not open as it was signed."""
 

@@ -22,6 +22,7 @@ from crypto.mailbox_keys import certify
 from crypto.names import Address
 from journalist_app import ledger_reader
 from journalist_app.cards import Card, card_of
+from journalist_app.sealed_before import opened_by_age
 from journalist_app.shelf import Shelf
 from store import entries, mailboxes
 from store.engine import Store, open_store
@@ -190,7 +191,7 @@ class _Reader:
             verify_key = None
         checked = chain.check(address, verify_key, self._strands, list(_signed(rows)), None)
         opened = [(entry, self._content(entry)) for entry in checked.entries]
-        self._shelf.put(address, ENTRIES_PART, _texts(content for _, content in opened if content))
+        self._shelf.put(address, ENTRIES_PART, self._texts(content for _, content in opened if content))
         heads = [digest for _, digest in checked.heads.values()]
         return card_of(address, heads, opened)
 
@@ -199,6 +200,11 @@ class _Reader:
             return open_entry(entry, self._identities)
         except (UnreadableError, ForgedError, MalformedError):
             return None
+
+    def _texts(self, contents: Iterator[Content]) -> Iterator[str]:
+        """Yield everything that can be searched for."""
+        for content in contents:
+            yield from searchable(content, self._identities)
 
     def _say(self, report: Report) -> None:
         self._line.send_bytes(msgspec.msgpack.encode(report))
@@ -224,15 +230,10 @@ def _signed(rows: Sequence[Stored]) -> Iterator[SignedEntry]:
             continue  # the page of the mailbox names it
 
 
-def _texts(contents: Iterator[Content]) -> Iterator[str]:
-    """Yield everything that can be searched for."""
-    for content in contents:
-        yield from searchable(content)
-
-
-def searchable(content: Content) -> Iterator[str]:
-    """Yield the texts of one entry that can be searched for."""
+def searchable(content: Content, identities: Sequence[PQIdentity]) -> Iterator[str]:
+    """Yield the texts of one entry that can be searched for, with those that were sealed in it with age."""
     yield content.text
+    yield from opened_by_age(content.text, identities)
     if content.step is not UNSET:
         yield content.step.next
         yield content.step.to

@@ -28,6 +28,7 @@ from crypto.names import Address, AttachmentId, Digest, EntryId
 from journalist_app.desk import OpenDesk
 from journalist_app.errors import (
     FileBrokenError,
+    FileSealedError,
     NoOpenPGPError,
     PreparationGoneError,
     RecipientMissingError,
@@ -118,6 +119,7 @@ def prepare(  # noqa: PLR0913  # what is proposed, upon what, and when
         RecipientRefusedError: the recipient's key cannot be used: expired, revoked or unknown.
         MailboxMissingError, UnsoundMailboxError, SourceWroteError: nothing can be built upon the mailbox now.
         FileMissingError, FileBrokenError: a chosen file is not in the mailbox, or not as it was signed.
+        FileSealedError: a chosen file was sealed before sending, and does not open here.
     """
     text = form.text.replace("\r\n", "\n").strip("\n")
     if not text.strip():
@@ -215,7 +217,7 @@ def _wanted(
         raise TooManyFilesError
     for attachment_id in form.chosen:
         try:
-            file = files.download(desk, address, attachment_id)
+            file = files.opened(desk, address, attachment_id)
         except (ForgedError, UnreadableError) as why:
             raise FileBrokenError from why
         yield file.name, "", _whole(file.pieces)
@@ -229,8 +231,10 @@ def _wanted(
 def _whole(pieces: Iterator[bytes]) -> Iterator[bytes]:
     try:
         yield from pieces
-    except (ForgedError, UnreadableError) as why:
+    except ForgedError as why:
         raise FileBrokenError from why
+    except UnreadableError as why:
+        raise FileSealedError from why
 
 
 def _prepared(outbox: Outbox, pending: Pending, file: Upload) -> PreparedFile:

@@ -1,16 +1,21 @@
 """One conversation as the adviser reads it."""
 
 import secrets
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import date
 
 from msgspec import UNSET
 
-from crypto.content import Kind
+from crypto.content import AttachmentNote, Kind
 from crypto.entry import Author
+from crypto.errors import ForgedError, UnreadableError
 from crypto.names import ENTRY_ID_BYTES, Address, StrandId
 from crypto.standing import Proposed, Standing, standing
 from journalist_app.desk import OpenDesk
+from journalist_app.errors import FileMissingError
+from journalist_app.sealed_before import FileKind, FileLook, Piece, PieceKind, Unsealer
+from journalist_app.services import files
 from journalist_app.services.marking import mark_read
 from journalist_app.verification import OpenedEntry, ShownFault, conversation_of, open_all
 from web.filenames import safe_name
@@ -18,11 +23,15 @@ from web.filenames import safe_name
 
 @dataclass(frozen=True, slots=True)
 class ShownFile:
-    """A file of an entry; the name is safe to show and to save."""
+    """A file of an entry; the names are safe to show and to save.
+
+    `sealed` says what came of it where its source sealed it before sending; None otherwise.
+    """
 
     attachment_id: str
     name: str
     size: int
+    sealed: FileLook | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +39,8 @@ class ShownEntry:
     """One verified entry. With `fault` its text is not shown.
 
     `kind` is that of its content; empty where there is none. `read_on` is the day on which the source is
-    known to have read the desk's entry.
+    known to have read the desk's entry. `pieces` is its text, with what its source sealed before sending
+    opened.
     """
 
     entry_id: str
@@ -38,6 +48,7 @@ class ShownEntry:
     kind: str
     day: date
     text: str
+    pieces: tuple[Piece, ...]
     files: tuple[ShownFile, ...]
     is_removed: bool
     read_on: date | None
@@ -83,10 +94,13 @@ def thread(desk: OpenDesk, address: Address, *, today: date) -> ShownThread:
     desk.save()
     stands = standing(address, [(each.signed, each.content) for each in opened])
     read = _read_by_source(opened)
+    unsealer = desk.unsealer()
     return ShownThread(
         address=address.hex(),
         label=desk.label(address),
-        entries=tuple(_shown(each, read, stands) for each in opened if not _is_no_utterance(each)),
+        entries=tuple(
+            _shown(desk, unsealer, each, read, stands) for each in opened if not _is_no_utterance(each)
+        ),
         faults=tuple(faults),
         standing=stands,
         source_said=conversation.source_said.hex(),
@@ -117,7 +131,13 @@ def _read_by_source(opened: tuple[OpenedEntry, ...]) -> dict[StrandId, list[tupl
     return read
 
 
-def _shown(opened: OpenedEntry, read: dict[StrandId, list[tuple[int, date]]], stands: Standing) -> ShownEntry:
+def _shown(
+    desk: OpenDesk,
+    unsealer: Unsealer,
+    opened: OpenedEntry,
+    read: dict[StrandId, list[tuple[int, date]]],
+    stands: Standing,
+) -> ShownEntry:
     part = opened.signed.open_part
     content = opened.content
     is_source = part.author is Author.SOURCE
@@ -128,9 +148,8 @@ def _shown(opened: OpenedEntry, read: dict[StrandId, list[tuple[int, date]]], st
         kind=content.kind.value if content else "",
         day=part.day,
         text=content.text if content else "",
-        files=tuple(ShownFile(note.id.hex(), safe_name(note.name), note.size) for note in content.attachments)
-        if content
-        else (),
+        pieces=_pieces(unsealer, opened),
+        files=tuple(_file(desk, unsealer, opened, note) for note in content.attachments) if content else (),
         is_removed=opened.signed.removal is not None,
         read_on=min(
             (day for number, day in read.get(part.strand, ()) if part.number <= number), default=None
@@ -139,6 +158,29 @@ def _shown(opened: OpenedEntry, read: dict[StrandId, list[tuple[int, date]]], st
         proposal=proposal,
         verdict=verdict,
     )
+
+
+def _pieces(unsealer: Unsealer, opened: OpenedEntry) -> tuple[Piece, ...]:
+    """Return the text of an entry; only what a source wrote is looked through."""
+    if opened.content is None or not opened.content.text:
+        return ()
+    if opened.signed.open_part.author is Author.SOURCE:
+        return unsealer.text(opened.content.text)
+    return (Piece(PieceKind.PLAIN, opened.content.text),)
+
+
+def _file(desk: OpenDesk, unsealer: Unsealer, opened: OpenedEntry, note: AttachmentNote) -> ShownFile:
+    part = opened.signed.open_part
+    look = None
+    if part.author is Author.SOURCE:
+        # What is stored and is not what was signed is named when it is asked for.
+        with suppress(FileMissingError, ForgedError, UnreadableError):
+            look = unsealer.look(
+                note.id, note.name, lambda: files.pieces_of(desk, part.address, part.entry_id, note)
+            )
+    if look is None or look.kind is FileKind.NOT_SEALED:
+        return ShownFile(note.id.hex(), safe_name(note.name), note.size, None)
+    return ShownFile(note.id.hex(), safe_name(note.name), note.size, replace(look, name=safe_name(look.name)))
 
 
 def _proposal_of(opened: OpenedEntry, stands: Standing) -> tuple[Proposed | None, str]:

@@ -79,7 +79,7 @@ def _hit(desk: OpenDesk, address: Address, words: list[str]) -> Hit | None:
         if each.content is not None:
             part = each.signed.open_part
             side = "source" if part.author is Author.SOURCE else "desk"
-            places.append((side, part.day, tuple(searchable(each.content))))
+            places.append((side, part.day, tuple(searchable(each.content, desk.keyring.identities))))
     _, casefile = desk.casefiles.get(address, (0, Casefile()))
     places.append(("casefile", None, (casefiles.searchable(casefile),)))
     folded = [fold("\n".join(texts)) for _, _, texts in places]

@@ -1,6 +1,6 @@
 """One mailbox: reading it, answering in it, fetching its files."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 from flask import Blueprint, Response, current_app, g, redirect, render_template, request, url_for
@@ -18,6 +18,7 @@ from journalist_app.errors import (
     DayUnreadableError,
     FileMissingError,
     FileOverRoomError,
+    FileSealedError,
     MailboxMissingError,
     RecordUnsoundError,
     SourceWroteError,
@@ -31,6 +32,7 @@ from journalist_app.errors import (
 from journalist_app.forms import AnswerParts, of_hex, read_answer
 from journalist_app.guard import Guard
 from journalist_app.services import answering, casefiles, drafts, files, reading, stepping
+from journalist_app.services.files import Download
 from journalist_app.services.stepping import StepForm
 from journalist_app.views.at_the_door import guard, is_our_form, unlocked
 from store.errors import StoreError
@@ -177,14 +179,40 @@ def download(desk: OpenDesk, address: str, attachment_id: str) -> ResponseReturn
     """Stream a file, decrypted on the way; it is saved, never shown."""
     where = Address(of_hex(address, ADDRESS_BYTES) or b"")
     which = AttachmentId(of_hex(attachment_id, ATTACHMENT_ID_BYTES) or b"")
+    return _saved(lambda: files.download(desk, where, which))
+
+
+@bp.get("/<address>/files/<attachment_id>/opened")
+@unlocked
+def opened(desk: OpenDesk, address: str, attachment_id: str) -> ResponseReturnValue:
+    """Stream what a source sealed in a file before sending it."""
+    where = Address(of_hex(address, ADDRESS_BYTES) or b"")
+    which = AttachmentId(of_hex(attachment_id, ATTACHMENT_ID_BYTES) or b"")
+    return _saved(lambda: files.opened(desk, where, which))
+
+
+@bp.get("/<address>/entries/<entry_id>/sealed/<int:number>")
+@unlocked
+def pasted(desk: OpenDesk, address: str, entry_id: str, number: int) -> ResponseReturnValue:
+    """Give what a source sealed before sending and pasted into a text, where it is not a text itself."""
+    where = Address(of_hex(address, ADDRESS_BYTES) or b"")
+    which = EntryId(of_hex(entry_id, ENTRY_ID_BYTES) or b"")
+    return _saved(lambda: files.pasted(desk, where, which, number))
+
+
+def _saved(asked: Callable[[], Download]) -> ResponseReturnValue:
+    """Answer with a file, or with why it is not to be had."""
     try:
-        file = files.download(desk, where, which)
+        file = asked()
     except (MailboxMissingError, FileMissingError):
         return render_template("refusal.html", what="missing", text=""), 404
     except (ForgedError, UnreadableError):
         return render_template("refusal.html", what="file", text=""), 409
+    except FileSealedError:
+        return render_template("refusal.html", what="sealed", text=""), 409
     response = Response(_lively(guard(), file.pieces), mimetype="application/octet-stream")
-    response.content_length = file.size
+    if file.size is not None:
+        response.content_length = file.size
     response.headers["Content-Disposition"] = attachment_disposition(file.name)
     response.headers["Content-Security-Policy"] = FILE_CSP
     return response

@@ -316,8 +316,8 @@ def test_steps_and_proposals_can_be_found_by_what_they_say() -> None:
     note = ProposalNote(recipient=Recipient.SG, name="naam", fingerprint="A" * 40)
     proposal = Content(kind=Kind.PROPOSAL, text="tekst", proposal=note)
 
-    assert ["zin", "daarna", ""] == list(reader.searchable(step))
-    assert ["tekst", "naam"] == list(reader.searchable(proposal))
+    assert ["zin", "daarna", ""] == list(reader.searchable(step, ()))
+    assert ["tekst", "naam"] == list(reader.searchable(proposal, ()))
 
 
 @pytest.mark.slow

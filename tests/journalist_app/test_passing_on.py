@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from crypto.age import PQIdentity
 from crypto.casefile import EvidenceKind
 from crypto.content import (
     AnswerNote,
@@ -28,6 +29,7 @@ from journalist_app.errors import (
     DayToComeError,
     FileBrokenError,
     FileMissingError,
+    FileSealedError,
     MailboxMissingError,
     NoOpenPGPError,
     NoRoomToMakeError,
@@ -55,6 +57,7 @@ from journalist_app.services.sending import Sheet
 from store import attachments
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, ASource, World, a_source
 from tests.journalist_app.paper import KEY, OTHER_KEY, Paper, Pinned
+from tests.journalist_app.sealing import age_file, recipient_of
 
 REASON = "Er is acuut gevaar voor een ander; wij hebben dit eerst met je willen bespreken."
 WITHOUT = Without(REASON, is_confirmed=True)
@@ -319,6 +322,57 @@ def test_a_file_that_is_not_as_it_was_signed_is_not_proposed(
     world.execute("UPDATE sealed SET header = x'00' WHERE id IN (SELECT id FROM attachment)")
     with pytest.raises(FileBrokenError):
         prepare(desk, sheet, chosen=chosen)
+
+    assert pending_files(world) == 0
+
+
+def _spoil_at(world: World, place: int) -> None:
+    world.execute(
+        "UPDATE sealed SET payload ="
+        " CAST(substr(payload, 1, :place) || X'00' || substr(payload, :place + 2) AS BLOB)"
+        " WHERE id IN (SELECT id FROM chunk)",
+        place=place,
+    )
+
+
+def test_a_file_spoilt_half_way_is_not_proposed(world: World, desk: OpenDesk) -> None:
+    source = a_source(world)
+    source.writes("vraag", file=("bewijs.pdf", bytes(400_000)))
+    chosen = (file_of(desk, source),)
+    sheet = sheet_for(desk, source)
+    _spoil_at(world, 300_000)
+
+    with pytest.raises(FileBrokenError):
+        prepare(desk, sheet, chosen=chosen)
+
+    assert pending_files(world) == 0
+
+
+def test_what_was_sealed_before_sending_goes_opened(world: World, desk: OpenDesk) -> None:
+    source = a_source(world)
+    source.writes("vraag", file=("bewijs.age", age_file(b"%PDF-1.7 inhoud", [recipient_of(world)])))
+
+    prepared = prepare(desk, sheet_for(desk, source), chosen=(file_of(desk, source),))
+
+    (file,) = prepared.files
+    assert ("bewijs.pdf", Digest(hashlib.sha256(b"%PDF-1.7 inhoud").digest())) == (
+        file.name,
+        file.original.sha256,
+    )
+
+
+@pytest.mark.parametrize("damage", ["for somebody else", "half way"])
+def test_what_was_sealed_and_does_not_open_is_not_proposed(world: World, desk: OpenDesk, damage: str) -> None:
+    source = a_source(world)
+    stranger = PQIdentity(b"x" * 32).recipient
+    to = stranger if damage == "for somebody else" else recipient_of(world)
+    sealed = bytearray(age_file(bytes(300_000), [to]))
+    sealed[200_000] ^= 1
+    source.writes("vraag", file=("bewijs.age", bytes(sealed)))
+    chosen = (file_of(desk, source),)
+
+    with pytest.raises(FileSealedError):
+        prepare(desk, sheet_for(desk, source), chosen=chosen)
 
     assert pending_files(world) == 0
 

@@ -13,12 +13,15 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from crypto.age import PQIdentity
 from crypto.content import AnswerNote, Content, Kind, Verdict
 from crypto.entry import TEXT_CHARS
 from journalist_app import create_app
+from journalist_app.sealed_before import OPENINGS
 from journalist_app.services import reading
 from tests.journalist_app.desk_factories import ORIGIN, PASSPHRASE, TODAY, ASource, World, a_source
 from tests.journalist_app.paper import KEY, Paper
+from tests.journalist_app.sealing import age_armour, age_file, recipient_of
 
 HOST = {"Host": "127.0.0.2:8081"}
 PACKAGE = Path(__file__).parents[2] / "journalist_app"
@@ -895,3 +898,80 @@ def test_a_proposals_forms_refuse_strangers_and_what_is_gone(
     assert browser.get(f"{where}/proposal/{'0' * 32}").status_code == 404
     source.ends()
     assert browser.post(f"{page}/begin-without", fields).status_code == 404
+
+
+# ---- sealed before sending
+
+
+def test_what_was_sealed_before_sending_is_read_on_the_page_and_cannot_write_into_it(
+    world: World, browser: Browser
+) -> None:
+    source = a_source(world)
+    stranger = PQIdentity(b"x" * 32).recipient
+    opened = age_armour(b"<script>alert(1)</script> &", [recipient_of(world)])
+    source.writes(
+        f"Dag\n{opened}\n{age_armour(b'x', [stranger])}\n{age_armour(bytes(9), [recipient_of(world)])}"
+    )
+    browser.unlock()
+
+    page = browser.get(f"/mailbox/{source.address}").text
+
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp;" in page
+    assert "<script" not in page
+    assert page.count("Sealed before sending") == 3
+    assert "It is sealed for somebody else, or damaged." in page
+    assert "Save what was sealed" in page
+
+
+@pytest.mark.parametrize(
+    ("why", "sentence"),
+    [
+        ("several", "for more readers than this desk"),
+        ("no_openpgp", "OpenPGP cannot be used here now"),
+        ("later", "Load this page again"),
+    ],
+)
+def test_why_something_was_not_opened_is_said(
+    world: World, browser: Browser, why: str, sentence: str
+) -> None:
+    source = a_source(world)
+    armour = {
+        "several": age_armour(b"x", [recipient_of(world), PQIdentity(b"x" * 32).recipient]),
+        "no_openpgp": "-----BEGIN PGP MESSAGE-----\n\n-----END PGP MESSAGE-----",
+        "later": "".join(
+            f"-----BEGIN PGP MESSAGE-----\n{number}\n-----END PGP MESSAGE-----\n"
+            for number in range(OPENINGS + 1)
+        ),
+    }[why]
+    source.writes(armour)
+    browser.unlock()
+
+    assert sentence in browser.get(f"/mailbox/{source.address}").text
+
+
+def test_a_file_sealed_before_sending_is_offered_opened_and_as_sent(world: World, browser: Browser) -> None:
+    source = a_source(world)
+    sealed = age_file(b"%PDF-1.7", [recipient_of(world)])
+    source.writes("zie bijlage", file=("bewijs.age", sealed))
+    browser.unlock()
+    page = browser.get(f"/mailbox/{source.address}").text
+    links = re.findall(r'href="(/mailbox/\w+/files/[^"]+)"', page)
+
+    opened, as_sent = (browser.get(link) for link in links)
+
+    assert (b"%PDF-1.7", sealed) == (opened.data, as_sent.data)
+    assert 'filename="bewijs.pdf"' in opened.headers["Content-Disposition"]
+    assert "default-src 'none'" in opened.headers["Content-Security-Policy"]
+
+
+def test_what_was_pasted_sealed_can_be_saved(world: World, browser: Browser) -> None:
+    source = a_source(world)
+    wrote = source.writes(
+        age_armour(bytes(9), [recipient_of(world)]) + age_armour(b"x", [PQIdentity(b"x" * 32).recipient])
+    )
+    browser.unlock()
+    place = f"/mailbox/{source.address}/entries/{wrote.open_part.entry_id.hex()}/sealed"
+
+    assert bytes(9) == browser.get(f"{place}/1").data
+    assert "This does not open here" in browser.get(f"{place}/2").text
+    assert [200, 409, 404] == [browser.get(f"{place}/{number}").status_code for number in (1, 2, 3)]

@@ -1,0 +1,58 @@
+"""What a file is called by its first bytes: what a source sealed may have lost its ending on the way."""
+
+import codecs
+import re
+from typing import Final
+
+LOOK_BYTES: Final = 4096
+
+_BEGINNINGS: Final = (
+    (b"\xff\xd8\xff", ".jpg"),
+    (b"\x89PNG\r\n\x1a\n", ".png"),
+    (b"GIF8", ".gif"),
+    (b"II*\x00", ".tiff"),
+    (b"MM\x00*", ".tiff"),
+    (b"%PDF-", ".pdf"),
+    (b"{\\rtf", ".rtf"),
+    (b"7z\xbc\xaf\x27\x1c", ".7z"),
+    (b"\x1f\x8b\x08", ".gz"),
+    (b"ID3", ".mp3"),
+    (b"OggS", ".ogg"),
+)
+_IN_ZIP: Final = (  # names that stand early in them
+    (b"mimetypeapplication/vnd.oasis.opendocument.text", ".odt"),
+    (b"mimetypeapplication/vnd.oasis.opendocument.spreadsheet", ".ods"),
+    (b"word/", ".docx"),
+    (b"xl/", ".xlsx"),
+    (b"ppt/", ".pptx"),
+)
+_NOT_IN_TEXT: Final = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")
+_MEDIA: Final = ((b"ftyphei", ".heic"), (b"ftypM4A", ".m4a"), (b"ftypqt", ".mov"), (b"ftyp", ".mp4"))
+
+
+def with_ending(name: str, first: bytes) -> str:
+    """Return a name with an ending; one that has none gets that of what the first bytes look like.
+
+    `first` may be of any length; the first 4 KiB are looked at. It is a guess for whoever opens the file, and
+    nothing is decided by it.
+    """
+    stem, dot, ending = name.rpartition(".")
+    return name if stem and dot and ending else name + _ending_of(first[:LOOK_BYTES])
+
+
+def _ending_of(first: bytes) -> str:
+    for beginning, ending in _BEGINNINGS:
+        if first.startswith(beginning):
+            return ending
+    if first.startswith(b"PK\x03\x04"):
+        return next((ending for mark, ending in _IN_ZIP if mark in first), ".zip")
+    found = next((ending for mark, ending in _MEDIA if first[4:].startswith(mark)), "")
+    return found or (".txt" if _is_text(first) else "")
+
+
+def _is_text(first: bytes) -> bool:
+    try:
+        text = codecs.getincrementaldecoder("utf-8")().decode(first)
+    except UnicodeDecodeError:
+        return False
+    return not _NOT_IN_TEXT.search(text)
