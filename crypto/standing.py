@@ -266,8 +266,9 @@ def _proposed(
         state = ProposalState.WAITING
     else:
         state = _VERDICTS[answer.verdict]
-        if state is ProposalState.AGREED and _something_was_removed_after(answer.signed, opened):
-            # Perhaps it took the agreement back: what was deleted must not bring it to life again.
+        if state is ProposalState.AGREED and _something_is_gone_since(answer.signed, opened):
+            # Perhaps it took the agreement back, or proposed something else: what was deleted, or spoiled in
+            # the store (the age header is not signed), must not bring an agreement to life again.
             state = ProposalState.TAKEN_BACK
     return Proposed(signed, content, digest, state, answer, is_newest)
 
@@ -286,10 +287,15 @@ def _answer_to(digest: Digest, opened: Sequence[Opened], *, before: int | None) 
     return max(answers, key=lambda answer: answer.signed.open_part.number, default=None)
 
 
-def _something_was_removed_after(answer: SignedEntry, opened: Sequence[Opened]) -> bool:
+def _something_is_gone_since(answer: SignedEntry, opened: Sequence[Opened]) -> bool:
+    """Say whether words that an answer had not before it, of either side, were deleted or do not open."""
+    known = {answer.open_part.strand: answer.open_part.number}
+    for signed, _ in opened:
+        if signed.digest in answer.open_part.seen:
+            known[signed.open_part.strand] = signed.open_part.number
     return any(
-        signed.open_part.author is Author.SOURCE
-        and signed.open_part.number > answer.open_part.number
-        and signed.removal is not None
-        for signed, _ in opened
+        content is None
+        and signed.open_part.speaks
+        and signed.open_part.number > known.get(signed.open_part.strand, 0)
+        for signed, content in opened
     )

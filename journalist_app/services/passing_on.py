@@ -321,10 +321,17 @@ def _reason(without: Without | None) -> str:
 def _require_consent(
     proposed: Proposed, opened: tuple[OpenedEntry, ...], stands: Standing, without: Without | None
 ) -> None:
-    """Refuse what the source did not agree to; with a reason, refuse what is not the newest proposal."""
+    """Refuse what the source did not agree to; with a reason, refuse what is not the newest proposal.
+
+    No agreement counts in a mailbox in which an entry does not open.
+    """
     if not proposed.is_newest:
         raise ProposalObsoleteError
-    if without is not None or proposed.state is ProposalState.AGREED:
+    if without is not None:
+        return
+    if any(each.fault for each in opened):  # it may be the one that took the agreement back
+        raise UnsoundMailboxError
+    if proposed.state is ProposalState.AGREED:
         return
     if proposed.state is ProposalState.TAKEN_BACK:
         raise TakenBackError
