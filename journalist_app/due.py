@@ -1,5 +1,6 @@
 """What is due in a mailbox, and when: the norms, what was promised, the adviser's own reminder. Pure."""
 
+from calendar import monthrange
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -41,7 +42,7 @@ def due(card: Card, reminder: date | None, letterhead: Letterhead, today: date) 
         if card.waiting is not None:
             found.append((letterhead.expect_by(card.waiting), DueKind.ANSWER))
         if card.asked is not None and not card.is_confirmed:
-            confirm_by = date.fromordinal(card.asked.toordinal() + letterhead.confirm_days)
+            confirm_by = days_after(card.asked, letterhead.confirm_days)
             found.append((confirm_by, DueKind.CONFIRM))
         if card.asked is not None and not card.has_substance:
             found.append((months_after(card.asked, letterhead.substance_months), DueKind.SUBSTANCE))
@@ -53,10 +54,18 @@ def soonest(found: Sequence[Due]) -> date:
     return found[0].day if found else date.max
 
 
+def days_after(day: date, count: int) -> date:
+    """Return the day so many days on, or the last of the calendar: a day in an entry is its writer's word."""
+    return date.fromordinal(min(day.toordinal() + count, date.max.toordinal()))
+
+
 def months_after(day: date, months: int) -> date:
-    """Return the same day so many months on, or the last of that month where it is shorter."""
+    """Return the same day so many months on, or the last of that month where it is shorter.
+
+    It is the last day of the calendar at most: see `days_after`.
+    """
     years, month = divmod(day.month - 1 + months, _MONTHS)
     year, month = day.year + years, month + 1
-    following = date(year + month // _MONTHS, month % _MONTHS + 1, 1)
-    last = date.fromordinal(following.toordinal() - 1).day
-    return date(year, month, min(day.day, last))
+    if year > date.max.year:
+        return date.max
+    return date(year, month, min(day.day, monthrange(year, month)[1]))

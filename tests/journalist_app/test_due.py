@@ -8,7 +8,7 @@ import pytest
 from journalist_app.cards import Card
 from journalist_app.choices import choices, name_of
 from journalist_app.desk import OpenDesk
-from journalist_app.due import DueKind, due, months_after, soonest
+from journalist_app.due import DueKind, days_after, due, months_after, soonest
 from journalist_app.errors import ConfigError
 from journalist_app.facts import Facts, facts
 from journalist_app.services import casefiles, listing, unlocking
@@ -252,3 +252,10 @@ def test_a_list_is_read_and_named_in_both_languages() -> None:
 def test_a_list_with_a_fault_is_refused(lines: list[str]) -> None:
     with pytest.raises(ConfigError):
         choices(lines)
+
+
+def test_what_is_due_never_lies_beyond_the_calendar() -> None:
+    assert days_after(date.max, 7) == date.max
+    assert days_after(date(2026, 12, 30), 7) == date(2027, 1, 6)
+    assert months_after(date(9999, 9, 30), 3) == date(9999, 12, 30)
+    assert months_after(date(9999, 10, 1), 3) == date.max
