@@ -1,3 +1,5 @@
+import unicodedata
+
 import pytest
 
 from journalist_app.shelf import WORDS_MAX, Shelf, fold, snippet, words_of
@@ -92,3 +94,17 @@ def test_a_snippet_of_a_word_that_is_nowhere_is_empty() -> None:
 
 def test_folding_keeps_scripts_that_know_no_case() -> None:
     assert "نص" == fold("نَصٌّ")
+
+
+def test_a_text_of_nothing_but_marks_is_folded_in_pieces() -> None:
+    marks = "\u302a\u302d" * 25_000  # sorted all at once, as NFKD does, they hold a core for eight seconds
+
+    assert len(marks) == len(fold(marks))
+
+
+def test_folding_in_pieces_finds_the_same_words() -> None:
+    text = "Een café, a\u0301\u0327, Ångström \ufb01 İstanbul " * 200
+    whole = unicodedata.normalize("NFKD", text)
+
+    assert fold(whole) == fold(text)
+    assert "een cafe, a, angstrom fi istanbul een cafe" in fold(text)
