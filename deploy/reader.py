@@ -27,11 +27,15 @@ def starters() -> list[Callable[[], tuple[Connection, Callable[[], None]]]]:
 
 
 def start() -> tuple[Connection, Callable[[], None]]:
-    """Start a reader; return the line to it and what ends it."""
+    """Start a reader; return the line to it and what ends it.
+
+    With `-P`, so that no file of the folder we happen to stand in is taken for one of our modules: what lies
+    among somebody's downloads would be handed the desk's keys.
+    """
     ours, theirs = Pipe()
     with theirs:
         process = subprocess.Popen(  # noqa: S603  # ourselves
-            [sys.executable, "-m", "deploy.reader", str(theirs.fileno())],
+            [sys.executable, "-P", "-m", "deploy.reader", str(theirs.fileno())],
             pass_fds=(theirs.fileno(),),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

@@ -58,7 +58,9 @@ def run_together(settings: Path, parts: Sequence[Part], when_ready: Callable[[],
 
 
 def _start(settings: Path, part: Part) -> subprocess.Popen[bytes]:
-    ours = [sys.executable, "-m", "deploy.command", "--settings", str(settings), "--parent", str(os.getpid())]
+    # -P: no module comes from the folder that the operator happens to stand in
+    ours = [sys.executable, "-P", "-m", "deploy.command", "--settings", str(settings)]
+    ours += ["--parent", str(os.getpid())]
     return subprocess.Popen([*ours, *part.arguments], stdin=subprocess.DEVNULL, process_group=0)  # noqa: S603
     # our own program
 
