@@ -116,7 +116,9 @@ def _is_no_utterance(opened: OpenedEntry) -> bool:
     """Say whether an entry stands elsewhere on the page: a mark beside what it read, a step in its line."""
     if not opened.signed.open_part.speaks:
         return not opened.fault
-    return opened.content is not None and opened.content.kind in {Kind.STEP, Kind.CLOSING}
+    # A step that a source signs is none, and stands in no line: it is shown as what it says.
+    is_desk = opened.signed.open_part.author is Author.DESK
+    return is_desk and opened.content is not None and opened.content.kind in {Kind.STEP, Kind.CLOSING}
 
 
 def _read_by_source(opened: tuple[OpenedEntry, ...]) -> dict[StrandId, list[tuple[int, date]]]:
