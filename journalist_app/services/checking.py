@@ -38,7 +38,7 @@ def check_store(desk: OpenDesk, today: date) -> None:
                 return
             _check_mailbox(desk, address)
             desk.progress = Progress(done, len(changed), is_running=True, is_broken=False)
-        closing.know_purged(desk)  # first: casefiles that went with their mailboxes are not missed
+        closing.know_purged(desk, today)  # first: casefiles that went with their mailboxes are not missed
         casefiles.take_in(desk)
         closing.tend(desk, today)
         desk.save()

@@ -1,6 +1,7 @@
 """Closing: a last word and a day, after which nothing is left but tallies. And what keeps that promise."""
 
 import calendar
+from contextlib import suppress
 from datetime import date
 from typing import Final
 
@@ -12,13 +13,14 @@ from crypto.casefile import Casefile
 from crypto.content import TEXT_CHARS, ClosingNote, Content, Kind
 from crypto.errors import ForgedError, MalformedError
 from crypto.ledger import contribution, seal_tallies
-from crypto.names import Address, Digest, StrandId
+from crypto.names import NO_DIGEST, SOURCE_STRAND, Address, Digest, StrandId
 from crypto.order import is_void, verify_order
 from crypto.standing import Opened, standing
 from journalist_app.desk import OpenDesk
 from journalist_app.errors import (
     AdviserError,
     MailboxMissingError,
+    RecordUnsoundError,
     TextMissingError,
     TextOverLimitError,
 )
@@ -29,6 +31,7 @@ from store import entries, ledger, mailboxes, orders
 from store.mailboxes import Ended
 
 _MONTHS: Final = 12
+_NO_HEAD: Final = (0, NO_DIGEST)
 
 
 def close(desk: OpenDesk, sheet: Sheet, last_word: str, *, today: date, half_hour: int) -> None:
@@ -108,25 +111,35 @@ def tend(desk: OpenDesk, today: date) -> None:
     An order that was voided goes, a closing without order gets one, an abandoned mailbox too; what was
     deleted by our own order is known to be so, and evidence goes when its day has come.
     """
-    know_purged(desk)
+    know_purged(desk, today)
     with desk.store.reading() as session:
         stored = orders.all_due(session, date.max)
     for each in stored:
         if desk.stopping.is_set():
             return
-        _tend_order(desk, each, today)
+        with suppress(RecordUnsoundError):  # noted for the inbox; without a casefile nothing can be counted
+            _tend_order(desk, each, today)
     under_order = {Address(each.address) for each in stored}
     _tend_closed(desk, under_order, today)
     _order_abandoned(desk, under_order, today)
 
 
-def is_our_order(desk: OpenDesk, row: Ended) -> bool:
-    """Say whether the line of a mailbox that is gone holds the desk's own order to delete it."""
+def is_our_order(desk: OpenDesk, row: Ended, today: date) -> bool:
+    """Say whether the line of a mailbox that is gone holds the desk's own order to delete it, rightly used.
+
+    The line itself is not signed. So the order's day must have come by our own clock, and it must not be one
+    that this workstation knows to have been voided: by words of the desk, which always drop or renew the
+    order, as its marks do; or by words of the source that wait for an answer.
+    """
     try:
         ordered = verify_order(row.statement, strands=desk.letterhead.strand_keys)
     except (ForgedError, MalformedError):
         return False
-    return ordered.address == row.address and ordered.due <= row.day
+    if ordered.address != row.address or ordered.due > min(row.day, today):
+        return False
+    known = desk.anchors.mailboxes.get(ordered.address, {})
+    later = {strand for strand, head in known.items() if head[0] > ordered.heads.get(strand, _NO_HEAD)[0]}
+    return not later or (later == {SOURCE_STRAND} and ordered.address in desk.anchors.answered)
 
 
 def acknowledge(desk: OpenDesk, row: Ended, *, is_read: bool, today: date) -> None:
@@ -160,11 +173,11 @@ def _evidence_alone(casefile: Casefile) -> Casefile:
     return Casefile(evidence=casefile.evidence, passed_on=casefile.passed_on, keep_until=casefile.keep_until)
 
 
-def know_purged(desk: OpenDesk) -> None:
+def know_purged(desk: OpenDesk, today: date) -> None:
     """Note what was deleted by this desk's own order, with its casefile, and drop the lines about it."""
     with desk.store.reading() as session:
-        purged = [row for row in mailboxes.ended_mailboxes(session) if is_our_order(desk, row)]
-    for row in purged:
+        ended = mailboxes.ended_mailboxes(session)
+    for row in (row for row in ended if is_our_order(desk, row, today)):
         address = Address(row.address)
         desk.forget_purged(address)
         desk.save()  # first: were the line only dropped from the store, the mailbox would look taken away
@@ -212,7 +225,8 @@ def _tend_closed(desk: OpenDesk, under_order: set[Address], today: date) -> None
                     casefiles.drop(desk, session, address)
             continue
         if not conversation.faults:
-            _order_anew(desk, conversation, today)
+            with suppress(RecordUnsoundError):
+                _order_anew(desk, conversation, today)
 
 
 def _order_anew(desk: OpenDesk, conversation: Conversation, today: date) -> None:
@@ -252,7 +266,8 @@ def _order_abandoned(desk: OpenDesk, under_order: set[Address], today: date) -> 
         if desk.stopping.is_set():
             return
         if Address(raw) not in under_order:
-            _order_if_abandoned(desk, Address(raw), before, today)
+            with suppress(RecordUnsoundError):
+                _order_if_abandoned(desk, Address(raw), before, today)
 
 
 def _order_if_abandoned(desk: OpenDesk, address: Address, before: date, today: date) -> None:

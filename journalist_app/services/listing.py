@@ -120,7 +120,8 @@ def inbox(desk: OpenDesk, wanted: Wanted, today: date) -> Inbox:
     reading = desk.index.reading
     with desk.store.reading() as session:
         counts = mailboxes.counts(session)
-        ended = [row for row in mailboxes.ended_mailboxes(session) if not closing.is_our_order(desk, row)]
+        over = mailboxes.ended_mailboxes(session)
+    ended = [row for row in over if not closing.is_our_order(desk, row, today)]
     piles = _piles(desk, today) if reading.is_whole else None
     found: list[Address] = []
     first = (wanted.page - 1) * PAGE_ROWS

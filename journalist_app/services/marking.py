@@ -9,6 +9,8 @@ from crypto.chain import seen_by
 from crypto.entry import Author, Content, Kind
 from crypto.names import ENTRY_ID_BYTES, NO_DIGEST, EntryId
 from journalist_app.desk import OpenDesk
+from journalist_app.errors import RecordUnsoundError
+from journalist_app.services import ordering
 from journalist_app.verification import Conversation, OpenedEntry
 from store import entries
 from store.errors import StoreError
@@ -39,12 +41,15 @@ def mark_read(
         seen=seen_by(Author.DESK, conversation.heads),
         day=today,
     )
+    heads = {**conversation.heads, writer.strand: (number + 1, mark.digest)}
     with suppress(StoreError):
         with desk.store.writing() as session:
             entries.append(session, **mark.to_stored())
+            with suppress(RecordUnsoundError):  # the next check tells
+                ordering.renew(desk, session, conversation, heads, opened, today=today)
         desk.remember(
             conversation.address,
-            {**conversation.heads, writer.strand: (number + 1, mark.digest)},
+            heads,
             is_answered=conversation.unanswered_since is None,
         )
 

@@ -15,11 +15,12 @@ from crypto.errors import ForgedError, MalformedError
 from crypto.ledger import contribution, seal_tallies
 from crypto.letterhead import Letterhead
 from crypto.names import Address
-from crypto.order import Order, order, verify_order
+from crypto.order import Order, is_void, order, verify_order
 from crypto.standing import Opened, standing
 from journalist_app.desk import OpenDesk
 from journalist_app.facts import facts
 from journalist_app.services import casefiles
+from journalist_app.verification import Conversation, OpenedEntry
 from store import orders
 
 
@@ -84,13 +85,33 @@ def keep_right(  # noqa: PLR0913  # as `put`
 
     Whatever the desk says voids the order it had.
     """
-    stored = orders.of_mailbox(session, address)
-    if stored is None:
+    if orders.of_mailbox(session, address) is None:
         return
-    if standing(address, opened).closing is None:
+    closed = standing(address, opened).closing
+    if closed is None or closed.by is None:
         orders.drop(session, address)
-    else:
-        put(desk, session, address, heads, opened, due=stored.due, today=today)
+    else:  # by the day that the source was told; the one beside the order in the store is not signed
+        put(desk, session, address, heads, opened, due=closed.by, today=today)
+
+
+def renew(  # noqa: PLR0913  # as `put`
+    desk: OpenDesk,
+    session: Session,
+    conversation: Conversation,
+    heads: Heads,
+    opened: Sequence[OpenedEntry],
+    *,
+    today: date,
+) -> None:
+    """Bring a mailbox's order up to a mark of the desk: nothing was said, so it stands, and its day too.
+
+    So an order that does not name the desk's newest entry is one that the desk took back: see `closing`.
+    """
+    stored = orders.of_mailbox(session, conversation.address)
+    ordered = verified(desk, stored) if stored is not None else None
+    if ordered is not None and not is_void(ordered, conversation.entries):
+        thread = [(each.signed, each.content) for each in opened]
+        put(desk, session, conversation.address, heads, thread, due=ordered.due, today=today)
 
 
 def with_facts(casefile: Casefile, opened: Sequence[Opened], letterhead: Letterhead) -> Casefile:

@@ -131,7 +131,8 @@ def look_at(desk: OpenDesk, year: int, today: date) -> Year:
     lists = _lists(desk)
     counts = count(gathered, year, shapes(lists), Dimension.NOTHING)
     with desk.store.reading() as session:
-        ended = [row for row in mailboxes.ended_mailboxes(session) if not closing.is_our_order(desk, row)]
+        gone = mailboxes.ended_mailboxes(session)
+    ended = [row for row in gone if not closing.is_our_order(desk, row, today)]
     return Year(
         year,
         counts,

@@ -508,10 +508,11 @@ def test_a_mailbox_that_our_order_deleted_is_known_to_be_so(world: World) -> Non
     source.writes("vraag")
     desk = unlocked(world)
     close(desk, source)
-    purge(world, source, ordered_in(world, source).due)
-    assert listing.inbox(desk, Wanted("closed", 1), TODAY).unsound == ()
+    due = ordered_in(world, source).due
+    purge(world, source, due)
+    assert listing.inbox(desk, Wanted("closed", 1), due).unsound == ()
 
-    checking.check_store(desk, TODAY)
+    checking.check_store(desk, due)
 
     assert desk.unsound == {}
     assert listing.inbox(desk, Wanted("closed", 1), TODAY).unsound == ()  # nor is its casefile missed
@@ -520,7 +521,7 @@ def test_a_mailbox_that_our_order_deleted_is_known_to_be_so(world: World) -> Non
         assert mailboxes.ended_mailboxes(session) == []
         assert ledger.count(session) == ledger_format.ROWS
     again = unlocked(world)
-    checking.check_store(again, TODAY)
+    checking.check_store(again, due)
     assert again.unsound == {}
 
 

@@ -1,0 +1,237 @@
+"""What whoever writes to the store can bring about: nothing passed on, nothing deleted, nobody locked out."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from crypto.content import ClosingNote, Content, Kind, StepName, StepNote, Verdict
+from crypto.entry import SignedEntry
+from crypto.order import verify_order
+from journalist_app.desk import OpenDesk
+from journalist_app.errors import AdviserError
+from journalist_app.services import casefiles, checking, listing, reading, unlocking
+from journalist_app.services.listing import Wanted
+from store import mailboxes
+from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, ASource, World, a_source
+from tests.journalist_app.paper import Paper
+from tests.journalist_app.test_closing import (
+    answered,
+    close,
+    is_void_now,
+    order_in,
+    ordered_in,
+    purge,
+    unlocked,
+)
+from tests.journalist_app.test_passing_on import answers, begin, propose
+
+
+@pytest.fixture
+def desk(world: World, tmp_path: Path) -> OpenDesk:
+    desk = unlocking.unlock(world.config, world.store, PASSPHRASE)
+    desk.outbox = Paper(tmp_path)
+    return desk
+
+
+@pytest.fixture
+def source(world: World) -> ASource:
+    made = a_source(world)
+    made.writes("vraag", file=("bewijs.pdf", b"author: iemand; inhoud"))
+    return made
+
+
+def make_unreadable(world: World, signed: SignedEntry) -> None:
+    """Spoil the age header: it is not signed, so that it can be made anew for another epoch."""
+    world.execute(
+        "UPDATE sealed SET header = zeroblob(length(header))"
+        " WHERE id = (SELECT id FROM entry WHERE entry_id = :entry_id)",
+        entry_id=signed.open_part.entry_id,
+    )
+
+
+# ---- consent
+
+
+def test_an_agreement_that_was_taken_back_unreadably_is_no_agreement(
+    world: World, desk: OpenDesk, source: ASource
+) -> None:
+    proposed = propose(desk, source)
+    answers(source, Verdict.AGREED, proposed.digest)
+    make_unreadable(world, answers(source, Verdict.TAKEN_BACK, proposed.digest))
+
+    with pytest.raises(AdviserError):
+        begin(desk, source, proposed)
+
+
+@pytest.mark.parametrize("how", ["deleted by the source", "spoiled in the store"])
+def test_an_agreement_comes_not_to_life_when_the_newer_proposal_goes(
+    world: World, desk: OpenDesk, source: ASource, how: str
+) -> None:
+    first = propose(desk, source)
+    answers(source, Verdict.AGREED, first.digest)
+    second = propose(desk, source, "Een andere tekst.")
+    if how == "deleted by the source":
+        source.removes(second.signed)
+    else:
+        make_unreadable(world, second.signed)
+
+    with pytest.raises(AdviserError):
+        begin(desk, source, first)
+
+
+# ---- orders
+
+
+def test_the_day_of_an_order_is_the_signed_one(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    desk = unlocked(world)
+    close(desk, source)
+    due = ordered_in(world, source).due
+    world.execute("UPDATE purge_order SET due = :due", due=TODAY.isoformat())
+
+    answered(desk, source, "nog een woord")
+
+    assert ordered_in(world, source).due == due
+    fresh = verify_order(ordered_in(world, source).statement, strands=world.letterhead.strand_keys)
+    assert fresh.due == due
+
+
+def test_a_mailbox_deleted_early_under_a_later_day_is_told(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    desk = unlocked(world)
+    close(desk, source)
+    purge(world, source, ordered_in(world, source).due)  # which has not come: the line's day is not signed
+
+    checking.check_store(desk, TODAY)
+
+    faults = [row.faults for row in listing.inbox(desk, Wanted("closed", 1), TODAY).unsound]
+    assert ("false_ending",) in faults
+
+
+@pytest.mark.parametrize("how", ["unanswered", "answered"])
+def test_a_mailbox_deleted_by_an_order_that_was_void_is_told(world: World, how: str) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    desk = unlocked(world)
+    close(desk, source)
+    old = ordered_in(world, source)
+    source.writes("toch nog iets")
+    checking.check_store(desk, TODAY)
+    assert order_in(world, source) is None
+    if how == "answered":
+        answered(desk, source, "antwoord")
+    with world.store.writing() as session:
+        mailboxes.purge(
+            session, source.keys.address, statement=old.statement, day=old.due, tallies=old.tallies
+        )
+
+    checking.check_store(desk, old.due)
+
+    faults = [row.faults for row in listing.inbox(desk, Wanted("closed", 1), old.due).unsound]
+    assert ("false_ending",) in faults
+
+
+def test_an_abandoned_mailbox_that_was_looked_at_again_goes_by_its_order(world: World) -> None:
+    source = a_source(world, day=date(2025, 1, 6))
+    source.writes("vraag", day=date(2025, 1, 6))
+    desk = unlocked(world)
+    checking.check_store(desk, TODAY)
+    before = ordered_in(world, source)
+    reading.thread(desk, source.keys.address, today=TODAY)  # leaves a mark
+    fresh = ordered_in(world, source)
+    assert (fresh.due, fresh.statement != before.statement) == (before.due, True)
+    source.looks()
+    checking.check_store(desk, TODAY)
+    purge(world, source, fresh.due)
+
+    checking.check_store(desk, fresh.due)
+
+    assert listing.inbox(desk, Wanted("closed", 1), fresh.due).unsound == ()
+
+
+def test_a_mark_does_not_renew_an_order_that_the_source_voided(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    desk = unlocked(world)
+    close(desk, source)
+    source.writes("toch nog iets")
+    before = ordered_in(world, source)
+
+    reading.thread(desk, source.keys.address, today=TODAY)
+
+    assert ordered_in(world, source) == before
+    assert is_void_now(world, desk, source)
+
+
+def test_a_casefile_that_was_spoiled_holds_up_no_other_mailbox(world: World) -> None:
+    bad, good = a_source(world), a_source(world)
+    for each in (bad, good):
+        each.writes("vraag")
+    desk = unlocked(world)
+    close(desk, bad)
+    good.is_answered("een jaar geleden", day=date(2025, 1, 6))
+    bad.looks()  # so that its order has to be made anew
+    world.execute("UPDATE sealed SET header = zeroblob(length(header)) WHERE id IN (SELECT id FROM record)")
+
+    checking.check_store(desk, TODAY)
+
+    assert not desk.progress.is_broken
+    assert not desk.progress.is_running
+    assert desk.last_check == TODAY
+    assert bad.keys.address in desk.unsound_casefiles
+
+
+# ---- days
+
+
+@pytest.mark.parametrize("day", [date.min, date(9999, 12, 31), date(9999, 9, 30)])
+def test_a_day_at_the_end_of_the_calendar_keeps_nobody_out(world: World, day: date) -> None:
+    source = a_source(world)
+    source.writes("vraag", day=day)
+    source.says(Content(kind=Kind.SEEN, text=""), day=day)
+    desk = unlocked(world)
+
+    checking.check_store(desk, TODAY)
+    inbox = listing.inbox(desk, Wanted("waiting", 1), TODAY)
+    shown = reading.thread(desk, source.keys.address, today=TODAY)
+    answered(desk, source, "antwoord")
+    close(desk, source)
+    checking.check_store(desk, TODAY)
+
+    assert [row.address for row in inbox.rows] == [source.address]
+    assert len(shown.entries) == 1
+    assert order_in(world, source) is not None
+
+
+def test_a_record_under_a_name_that_is_no_address_keeps_nobody_out(world: World) -> None:
+    desk = unlocked(world)
+    casefiles.change(desk, a_source(world).keys.address, lambda now: now)
+    world.execute("UPDATE record SET name = x'00'")
+
+    checking.check_store(desk, TODAY)
+
+    assert not desk.progress.is_broken
+    assert listing.inbox(desk, Wanted("waiting", 1), TODAY).rows == ()
+
+
+# ---- who may say what
+
+
+def test_a_step_that_a_source_signs_is_shown_as_the_sources_own_words(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    source.says(Content(kind=Kind.STEP, text="Afgesloten.", step=StepNote(step=StepName.CLOSED)))
+    source.says(Content(kind=Kind.CLOSING, text="Weg ermee.", closing=ClosingNote(delete_on=TODAY)))
+    desk = unlocked(world)
+
+    shown = reading.thread(desk, source.keys.address, today=TODAY)
+
+    assert [entry.text for entry in shown.entries if entry.is_source] == [
+        "vraag",
+        "Afgesloten.",
+        "Weg ermee.",
+    ]
+    assert shown.standing.closing is None
