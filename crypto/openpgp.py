@@ -69,10 +69,13 @@ _OPTIONS: Final = (
     "--pinentry-mode=error",
     "--logger-file=/dev/null",
 )
+# The keys are in before anything is sealed or opened: then gpg needs no lock, and writes to no file at all.
+_UNLOCKED: Final = "--lock-never"
 # The trust model is `always` because trust is not gpg's to decide: keys are pinned by fingerprint in the
 # settings, and only a pinned one is ever named. (Not for importing: without a trust database that fails.)
 # Every OpenPGP program since 2000 knows AES and since 2010 SHA-512; a key's own wishes could ask for 3DES.
 _SEALING: Final = (
+    _UNLOCKED,
     "--trust-model=always",
     "--cipher-algo=AES256",
     "--digest-algo=SHA512",
@@ -280,14 +283,14 @@ class OpenPGPHome:
             # "!": this very subkey, whatever gpg would choose.
             gpg.encrypt_file(feed, [f"{subkey}!"], sign=f"{signer}!", armor=False)
 
-        return self._sealed(gpg, seal, pieces)
+        return self._sealed(gpg, seal, pieces, signer)
 
     def _sealed(
-        self, gpg: "_GPG", seal: Callable[["_Feed"], None], pieces: Iterable[bytes]
+        self, gpg: "_GPG", seal: Callable[["_Feed"], None], pieces: Iterable[bytes], signer: str
     ) -> Iterator[bytes]:
         statuses: list[_Status] = []
         for piece in _stream(gpg, seal, pieces, statuses):
-            if not piece and not _was_sealed(statuses):  # an empty one comes before the last
+            if not piece and not _was_sealed(statuses, signer):  # an empty one comes before the last
                 raise OpenPGPFailedError
             yield piece
 
@@ -308,9 +311,12 @@ class OpenPGPHome:
         """
         statuses: list[_Status] = []
         content = b"".join(self._decrypt([raw], at_most, statuses))
+        keys = [key for key, _ in statuses]
         signers = [value.split()[-1] for key, value in statuses if key == "VALIDSIG"]
-        is_signed = any(key in {"NEWSIG", "GOODSIG", "ERRSIG", "BADSIG"} for key, _ in statuses)
-        return Opened(content, is_signed, signers[0] if signers else None)
+        is_good = (
+            keys.count("NEWSIG") == keys.count("GOODSIG") == len(signers) == 1
+        )  # not expired, not revoked
+        return Opened(content, "NEWSIG" in keys, signers[0] if is_good else None)
 
     @contextlib.contextmanager
     def room(self) -> Iterator[Path]:
@@ -323,7 +329,7 @@ class OpenPGPHome:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _decrypt(self, pieces: Iterable[bytes], at_most: int, statuses: "list[_Status]") -> Iterator[bytes]:
-        gpg = self._gpg()
+        gpg = self._gpg(_UNLOCKED)
         come = 0
         for piece in _stream(gpg, gpg.decrypt_file, pieces, statuses):
             come += len(piece)
@@ -462,14 +468,22 @@ def _stream(
         runner.join()
 
 
-def _was_sealed(statuses: Sequence[_Status]) -> bool:
+def _was_sealed(statuses: Sequence[_Status], signer: str) -> bool:
+    """Tell whether all was encrypted, and signed by this very key: without it gpg takes another."""
     keys = {key for key, _ in statuses}
-    return {"SIG_CREATED", "END_ENCRYPTION"} <= keys and not keys & {"FAILURE", "INV_RECP", "INV_SGNR"}
+    signed = [value.endswith(f" {signer}") for key, value in statuses if key == "SIG_CREATED"]
+    return signed == [True] and "END_ENCRYPTION" in keys and not keys & {"FAILURE", "INV_RECP", "INV_SGNR"}
 
 
 def _was_opened(statuses: Sequence[_Status]) -> bool:
+    """Tell whether one encrypted message was opened whole, with nothing beside it.
+
+    The exit code does not say: it is 2 as well for a good message that a stranger signed.
+    """
     keys = [key for key, _ in statuses]
-    return keys.count("DECRYPTION_OKAY") == keys.count("PLAINTEXT") == 1 and "DECRYPTION_FAILED" not in keys
+    is_alone = not any(key == "ERROR" and value.startswith("proc_pkt") for key, value in statuses)
+    is_one = keys.count("DECRYPTION_OKAY") == keys.count("PLAINTEXT") == 1
+    return is_one and is_alone and "DECRYPTION_FAILED" not in keys
 
 
 def _require_valid(part: Mapping[str, Any], today: date) -> None:

@@ -245,6 +245,51 @@ def test_a_signer_without_a_secret_key_seals_nothing(desk: OpenPGPHome, theirs: 
         list(sealed)
 
 
+def test_a_signer_who_is_not_here_is_not_replaced_by_another(
+    desk: OpenPGPHome, own: OpenPGPKey, theirs: OpenPGPKey
+) -> None:
+    sealed = desk.seal_and_sign([TEXT], recipient=theirs.fingerprint, signer="0" * 40, day=TODAY)
+
+    with pytest.raises(OpenPGPFailedError):
+        list(sealed)
+    assert own.fingerprint  # gpg would have signed with this one
+
+
+def test_something_put_beside_a_message_spoils_it(
+    desk: OpenPGPHome, stranger: OpenPGPHome, own: OpenPGPKey, theirs: OpenPGPKey
+) -> None:
+    sealed = sealed_by(desk, own, theirs.fingerprint)
+    open_text = run_gpg(desk, "--store", given=b"put beside it")
+
+    assert stranger.decrypt(sealed, at_most=MANY).content == TEXT
+    for raw in (sealed + open_text, open_text + sealed, sealed + sealed):
+        with pytest.raises(UnreadableError):
+            stranger.decrypt(raw, at_most=MANY)
+
+
+def test_a_message_with_a_password_asks_nobody(desk: OpenPGPHome, stranger: OpenPGPHome) -> None:
+    sealed = run_gpg(stranger, "--symmetric", "--s2k-count=1024", "--passphrase=canary", given=TEXT)
+
+    with pytest.raises(UnreadableError):
+        desk.decrypt(sealed, at_most=MANY)
+
+
+def test_a_signature_of_a_key_that_is_out_of_use_says_nothing(
+    desk: OpenPGPHome, stranger: OpenPGPHome
+) -> None:
+    own = desk.make_key("Steunpunt", TODAY - timedelta(days=2001))
+    old = a_key(stranger, "ed25519", "sign", "2d", at=TODAY - timedelta(days=2000))
+    desk.import_public(the_public(stranger, old), old)
+    stranger.import_public(own.public.encode(), own.fingerprint)
+    signing = ("--faked-system-time", f"{TODAY - timedelta(days=1999):%Y%m%dT000000}")
+    to = ("--trust-model=always", "--recipient", own.fingerprint, "--local-user", old)
+    sealed = run_gpg(stranger, *signing, *to, "--sign", "--encrypt", given=TEXT)
+
+    opened = desk.decrypt(sealed, at_most=MANY)
+
+    assert (opened.content, opened.is_signed, opened.signer) == (TEXT, True, None)
+
+
 def test_a_million_signatures_do_not_fill_the_memory() -> None:
     heard = _Heard([])
     for _ in range(5_000):
@@ -358,6 +403,14 @@ def test_a_refusal_says_why_and_nothing_else() -> None:
 def test_the_desks_key_opens_in_a_new_home(own: OpenPGPKey, parent: Path) -> None:
     with OpenPGPHome.open(parent) as later:
         assert later.import_secret(own.secret) == own.fingerprint
+
+
+def test_the_public_half_comes_out_again(own: OpenPGPKey, parent: Path) -> None:
+    with OpenPGPHome.open(parent) as home:
+        home.import_secret(own.secret)
+        home.import_public(home.public(own.fingerprint).encode(), own.fingerprint)
+
+        assert home.public("0" * 40) == ""
 
 
 def test_a_public_key_where_the_secret_one_belongs_is_refused(desk: OpenPGPHome, own: OpenPGPKey) -> None:
@@ -509,6 +562,35 @@ def test_no_secret_and_no_plaintext_is_an_argument_or_in_the_environment(
     assert TEXT.decode() not in said
     assert not any(line in said for line in own.secret.splitlines()[2:-2])
     assert "PRIVATE KEY" not in said
+
+
+def test_gpg_writes_no_byte_to_any_file_while_it_seals_and_opens(
+    parent: Path, tmp_path: Path, stranger: OpenPGPHome
+) -> None:
+    """The kernel sees to it: a process whose files may hold nothing is ended when it writes to one."""
+    limited = (
+        'case "$*" in *--encrypt*|*--decrypt*) exec prlimit --fsize=0 gpg "$@";; *) exec gpg "$@";; esac'
+    )
+    program = a_program(tmp_path, limited)
+    key = stranger.make_key("Sécretariat", TODAY)
+    text = TEXT * 20_000
+    with OpenPGPHome.open(parent, program=program) as home:
+        own = home.make_key("Steunpunt", TODAY)
+        home.import_public(key.public.encode(), key.fingerprint)
+        stranger.import_public(own.public.encode(), own.fingerprint)
+
+        sealed = sealed_by(home, own, key.fingerprint, text)
+        to_us = b"".join(
+            stranger.seal_and_sign([text], recipient=own.fingerprint, signer=key.fingerprint, day=TODAY)
+        )
+
+        assert stranger.decrypt(sealed, at_most=MANY).content == text
+        assert home.decrypt(to_us, at_most=MANY).content == text
+        to_a_file = [program, "--homedir", stranger.folder, "--output", tmp_path / "out", "--decrypt"]
+        assert subprocess.run(to_a_file, input=sealed, capture_output=True, check=False).returncode != 0
+        files = [path for path in home.folder.rglob("*") if path.is_file()]
+        assert files
+        assert not any(TEXT in path.read_bytes() for path in files)
 
 
 def test_a_home_and_a_key_show_no_secret(desk: OpenPGPHome, own: OpenPGPKey) -> None:
