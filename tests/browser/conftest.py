@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Playwright, sync_playwright
 
 from bench import world
+from tests.browser.recipient import Recipient, a_recipient
 
 _NEUTRAL = "https://neutral.example/"
 _CHROMIUM = "/usr/bin/chromium"
@@ -22,9 +23,16 @@ _ARGUMENTS = [
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[world.World]:
+def recipient() -> Iterator[Recipient]:
+    with a_recipient() as somebody:
+        yield somebody
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory, recipient: Recipient) -> Iterator[world.World]:
     """Open a house for the tests of one file. Its way out leads to a page that is sure to be there."""
     desk = world.set_up(tmp_path_factory.mktemp("house") / "var")
+    recipient.is_pinned_by(desk)
     settings = desk.settings.read_text("utf-8")
     desk.settings.write_text(
         re.sub(r"^leave_url = .*$", f'leave_url = "{_NEUTRAL}"', settings, flags=re.MULTILINE)

@@ -86,9 +86,9 @@ def choose(page: Page, label: str, files: list[Path]) -> None:
     raise AssertionError("the browser shows no way to choose files")
 
 
-def fetch(page: Page, name: str, to: Path) -> bytes:
-    """Download a file by the name on its link."""
-    reach(page, page.get_by_role("link", name=name))
+def fetch(page: Page, name: str, to: Path, *, exact: bool = False) -> bytes:
+    """Download a file by the name on its link, or a part of it."""
+    reach(page, page.get_by_role("link", name=name, exact=exact))
     with page.expect_download(timeout=120_000) as download:
         page.keyboard.press("Enter")
     download.value.save_as(to)

@@ -1,0 +1,234 @@
+"""The source decides what is passed on: word for word, and with a recipient's own gpg at the end of it."""
+
+import re
+import zipfile
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from bench import world
+from tests.browser.keyboard import choose, fetch, fill, follow, open_fold, press, reach, tick
+from tests.browser.people import (
+    come_back,
+    heading,
+    open_labelled,
+    open_newest,
+    start_mailbox,
+    unlock,
+    write,
+)
+from tests.browser.recipient import Recipient
+
+pytestmark = pytest.mark.slow
+
+Visit = Callable[..., BrowserContext]
+
+WISH = "Leave out the month, please."
+TEXT = "Somebody at a mission was asked to sign what was not so."
+CHANGED = "Somebody abroad was asked to sign what was not so."
+
+
+def _chunk(kind: bytes, content: bytes) -> bytes:
+    return len(content).to_bytes(4) + kind + content + zlib.crc32(kind + content).to_bytes(4)
+
+
+# One grey dot, and who made it (PNG, third edition, 11.3.3).
+PHOTO = b"".join(
+    (
+        b"\x89PNG\r\n\x1a\n",
+        _chunk(b"IHDR", b"\0\0\0\1\0\0\0\1\x08\0\0\0\0"),
+        _chunk(b"tEXt", b"Author\0P. Pietersen"),
+        _chunk(b"IDAT", zlib.compress(b"\0\x80")),
+        _chunk(b"IEND", b""),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Meeting:
+    """A source and an adviser who both have one mailbox open, each in a browser."""
+
+    source: Page
+    adviser: Page
+    passphrase: str
+    label: str
+
+
+@pytest.fixture
+def meeting(visit: Visit, house: world.World, source_url: str, adviser_url: str, tmp_path: Path) -> Meeting:
+    """Bring a source with a question and a photo together with an adviser."""
+    photo = tmp_path / "photo.png"
+    photo.write_bytes(PHOTO)
+    source, adviser = visit().new_page(), visit().new_page()
+    passphrase = start_mailbox(source, source_url)
+    choose(source, "Files", [photo])
+    write(source, "I was asked to sign what was not so.")
+    unlock(adviser, adviser_url, house.desk.passphrase)
+    return Meeting(source, adviser, passphrase, open_newest(adviser, adviser_url))
+
+
+def _propose(adviser: Page, text: str) -> None:
+    """Fill in the sheet for a proposal, look at it, and put it before the source."""
+    tick(adviser, "J. Jansen (Secretary-General)")
+    fill(adviser, "The exact text", text)
+    if not adviser.locator("input[name=chosen]:checked").count():
+        reach(adviser, adviser.locator("input[name=chosen]").first)
+        adviser.keyboard.press("Space")
+    press(adviser, "Look at it")
+    heading(adviser, "Look at it before you send it")
+    press(adviser, "Put it before the source")
+
+
+def _read_proposal(source: Page, url: str) -> None:
+    source.goto(f"{url}/en/mailbox")
+    heading(source, "We ask what you want")
+    follow(source, "Read the proposal and answer")
+
+
+def _agree(source: Page) -> None:
+    tick(source, "Yes, pass on exactly this text and these files to J. Jansen")
+    press(source, "I agree")
+    expect(
+        source.get_by_text(re.compile("You agreed on .* You can still take that back")).first
+    ).to_be_visible()
+
+
+def _open_proposal(adviser: Page, url: str, label: str) -> None:
+    open_labelled(adviser, url, label)
+    links = adviser.get_by_role("link", name="Proposal: pass on to J. Jansen")
+    follow(adviser, "Proposal: pass on to J. Jansen", nth=links.count() - 1)
+
+
+def _desk_key(source: Page, url: str, to: Path) -> bytes:
+    """Fetch the desk's key as everybody can, and check it as the page says."""
+    source.goto(f"{url}/en/seal")
+    return fetch(source, "key.asc", to)
+
+
+def test_a_proposal_is_changed_agreed_to_passed_on_and_opened_by_its_recipient(
+    meeting: Meeting, recipient: Recipient, source_url: str, adviser_url: str, tmp_path: Path
+) -> None:
+    source, adviser = meeting.source, meeting.adviser
+    follow(adviser, "Propose to pass on")
+    _propose(adviser, TEXT)
+
+    # The source sees it word for word, file and all, and wants something changed.
+    _read_proposal(source, source_url)
+    expect(source.locator("blockquote.exact")).to_have_text(TEXT)
+    fill(source, "What should be different?", WISH)
+    press(source, "Ask for these changes")
+
+    _open_proposal(adviser, adviser_url, meeting.label)
+    expect(adviser.get_by_text(WISH)).to_be_visible()
+    expect(adviser.get_by_role("button", name="Begin to pass on", exact=True)).to_have_count(0)
+    follow(adviser, "Change it: make a new proposal")
+    _propose(adviser, CHANGED)
+
+    _read_proposal(source, source_url)
+    expect(source.locator("blockquote.exact")).to_have_text(CHANGED)
+    shown = fetch(
+        source, "photo", tmp_path / "shown"
+    )  # the original, or a cleaned copy where that can be made
+    _agree(source)
+
+    # Only now a file can be made.
+    _open_proposal(adviser, adviser_url, meeting.label)
+    press(adviser, "Begin to pass on")
+    heading(adviser, "Passing on has begun")
+    reach(adviser, adviser.get_by_role("button", name="Make the file"))
+    with adviser.expect_download() as download:
+        adviser.keyboard.press("Enter")
+    handed = tmp_path / "handover.gpg"
+    download.value.save_as(handed)
+
+    # At the ministry, with nothing of ours but the key that everybody can fetch.
+    recipient.gpg("--import", given=_desk_key(source, source_url, tmp_path / "key.asc"))
+    archive = tmp_path / "handover.zip"
+    status = recipient.gpg("--status-fd", "1", "--output", str(archive), "--decrypt", str(handed)).decode()
+    source.goto(f"{source_url}/en/seal")
+    fingerprint = source.locator(".digest").nth(1).inner_text().replace(" ", "")
+    assert f"[GNUPG:] VALIDSIG {fingerprint}" in status
+    assert "[GNUPG:] GOODMDC" in status
+    with zipfile.ZipFile(archive) as opened:
+        text, photo = opened.namelist()
+        assert CHANGED == opened.read(text).decode()
+        assert shown == opened.read(photo)
+    words = meeting.label.split("-")
+    assert not [word for word in words if word.encode() in handed.read_bytes() + archive.read_bytes()]
+
+    # Made is not delivered: the source reads of both.
+    _open_proposal(adviser, adviser_url, meeting.label)
+    fill(adviser, "How", "In person, in a closed envelope.")
+    press(adviser, "Tell the source")
+    heading(adviser, "The source can see that it was handed over")
+    source.goto(f"{source_url}/en/mailbox")
+    now = source.locator("[aria-current=step]")
+    for said in ("Passed on to J. Jansen", "In person, in a closed envelope.", "It was handed over on"):
+        expect(now).to_contain_text(said)
+
+
+def test_what_the_source_declines_is_not_passed_on(
+    meeting: Meeting, source_url: str, adviser_url: str
+) -> None:
+    follow(meeting.adviser, "Propose to pass on")
+    _propose(meeting.adviser, TEXT)
+    _read_proposal(meeting.source, source_url)
+    press(meeting.source, "No, do not pass this on")
+    expect(meeting.source.get_by_text("Nothing is passed on.").first).to_be_visible()
+
+    _open_proposal(meeting.adviser, adviser_url, meeting.label)
+    expect(meeting.adviser.get_by_text("The source declined")).to_be_visible()
+    expect(meeting.adviser.get_by_role("button", name="Begin to pass on", exact=True)).to_have_count(0)
+    expect(meeting.adviser.get_by_role("button", name="Make the file")).to_have_count(0)
+
+
+def test_taking_back_too_late_is_told_and_what_was_agreed_stands(
+    visit: Visit, meeting: Meeting, source_url: str, adviser_url: str
+) -> None:
+    follow(meeting.adviser, "Propose to pass on")
+    _propose(meeting.adviser, TEXT)
+    _read_proposal(meeting.source, source_url)
+    _agree(meeting.source)
+
+    # In another browser the source looks at what they agreed to, while the adviser begins.
+    elsewhere = visit().new_page()
+    come_back(elsewhere, source_url, meeting.passphrase)
+    follow(elsewhere, "Open this proposal")
+    expect(elsewhere.get_by_role("button", name="Take back my agreement")).to_be_visible()
+    _open_proposal(meeting.adviser, adviser_url, meeting.label)
+    press(meeting.adviser, "Begin to pass on")
+    press(elsewhere, "Take back my agreement")
+
+    heading(elsewhere, "Your answer was not sent")
+    expect(elsewhere.get_by_text("It is too late for this")).to_be_visible()
+    expect(elsewhere.get_by_text("It can no longer be taken back.").first).to_be_visible()
+    _open_proposal(meeting.adviser, adviser_url, meeting.label)
+    expect(meeting.adviser.locator("p.state")).to_have_text("Being passed on")
+
+
+def test_passing_on_without_agreement_gives_the_source_the_reason(
+    meeting: Meeting, source_url: str, adviser_url: str
+) -> None:
+    reason = "Somebody is in danger tonight, and we could not wait for you."
+    follow(meeting.adviser, "Propose to pass on")
+    _propose(meeting.adviser, TEXT)
+    _open_proposal(meeting.adviser, adviser_url, meeting.label)
+    open_fold(meeting.adviser, "Pass it on without the source's agreement")
+    fill(meeting.adviser, "The reason, as the source will read it", reason)
+    tick(meeting.adviser, "I pass this on although the source has not agreed")
+    press(meeting.adviser, "Begin to pass on without agreement")
+    heading(meeting.adviser, "Passing on has begun")
+
+    meeting.source.goto(f"{source_url}/en/mailbox")
+    heading(meeting.source, "Something was passed on without your agreement")
+    expect(meeting.source.locator(".refusal")).to_contain_text(reason)
+    expect(meeting.source.locator("[aria-current=step]")).to_contain_text(
+        "This was done without your agreement"
+    )
+    _open_proposal(meeting.adviser, adviser_url, meeting.label)
+    follow(meeting.adviser, "Back to the mailbox")
+    expect(meeting.adviser.locator("[aria-current=step]")).to_contain_text("without the source's agreement")
