@@ -1,0 +1,160 @@
+"""Two years of mailboxes become reports, which everybody can read on the source's interface."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import msgspec
+import pytest
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect
+
+from bench import world
+from crypto.letterhead import Letterhead
+from deploy.config import load_config
+from journalist_app.config import AdviserConfig
+from journalist_app.services import letterheads
+from journalist_app.services.unlocking import unlock as unlock_keyring
+from store.engine import open_store
+from store.letterheads import latest
+from tests.browser.keyboard import fetch, fill, follow, press, tick
+from tests.browser.people import heading, unlock
+from tests.journalist_app import desk_factories
+from tests.journalist_app.synthetic_years import fill as fill_year
+
+pytestmark = pytest.mark.slow
+
+Visit = Callable[..., BrowserContext]
+
+LAST_YEAR = datetime.now(UTC).year - 1
+YEARS = {LAST_YEAR - 1: 30, LAST_YEAR: 400}
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> world.Desk:
+    """Make a desk that has been at work for years."""
+    made = world.set_up(tmp_path_factory.mktemp("house") / "var")
+    config = load_config(made.settings, "adviser", AdviserConfig)
+    store = open_store(config.store_path)
+    opened = unlock_keyring(config, store, made.passphrase)
+    since_long = tuple(
+        msgspec.structs.replace(strand, since=date(2020, 1, 1)) for strand in opened.letterhead.strands
+    )
+    with store.writing() as session:
+        successor = letterheads.publish_successor(opened, session, strands=since_long)
+    letterheads.in_use(opened, successor)
+    years = desk_factories.World(config, opened.keyring, successor, store)
+    for year, mailboxes in YEARS.items():
+        fill_year(years, opened, year, mailboxes, seed=mailboxes)
+    opened.save()
+    store.close()
+    return made
+
+
+@pytest.fixture(scope="module")
+def adviser_url(desk: world.Desk) -> Iterator[str]:
+    with world.serving(desk, "adviser") as server:
+        yield f"http://{server.host}:{server.port}"
+
+
+@pytest.fixture
+def refused_by_policy(visit: Visit) -> tuple[BrowserContext, list[str]]:
+    """Give a browser, and all that it says our own policies kept it from."""
+    context = visit()
+    said: list[str] = []
+
+    def hear(message: ConsoleMessage) -> None:
+        # Our pages have an empty icon, so that none is asked for; Chromium tells that it is not shown.
+        if message.type == "error" and "'data:,'" not in message.text:
+            said.append(message.text)
+
+    context.on("console", hear)
+    return context, said
+
+
+def _shows_charts_and_tables(page: Page) -> None:
+    charts, tables = page.locator("svg"), page.locator("table")
+    assert 0 < charts.count() <= tables.count()
+    for chart in charts.all():
+        expect(chart).to_be_visible()
+        assert chart.get_attribute("role") == "img"
+    for table in tables.all():
+        expect(table).to_be_visible()
+    # The style sheet inside the page counts: without it the first bar would be black.
+    bar = charts.first.locator("rect").first
+    assert "rgb(0, 0, 0)" != bar.evaluate("it => getComputedStyle(it).fill")
+
+
+def _publish(page: Page, year: int) -> None:
+    follow(page, "Yearly reports")
+    follow(page, str(year))
+    heading(page, f"Yearly report {year}")
+    fill(page, "In Dutch", f"Wat ons in {year} werd voorgelegd.")
+    fill(page, "In English", f"What was put before us in {year}.")
+    press(page, "Keep the text and look again")
+    for audience in ("public", "sg"):
+        follow(page, f"page In English, {audience}")
+        expect(page.get_by_text(f"What was put before us in {year}.")).to_be_visible()
+        _shows_charts_and_tables(page)
+        page.go_back()
+    tick(page, "I have read both texts.")
+    press(page, "Freeze and publish")
+    expect(page.get_by_text("Figures and words are frozen")).to_be_visible()
+
+
+def _signed(desk: world.Desk) -> dict[str, bytes]:
+    store = open_store(desk.path("source", "store_path"))
+    with store.reading() as session:
+        newest = latest(session)
+    store.close()
+    assert newest is not None
+    return {report.title: report.sha256 for report in Letterhead.from_bytes(newest[1]).reports}
+
+
+def test_reports_are_published_and_appear_in_both_languages(
+    desk: world.Desk,
+    adviser_url: str,
+    refused_by_policy: tuple[BrowserContext, list[str]],
+    tmp_path: Path,
+) -> None:
+    context, refused = refused_by_policy
+    adviser = context.new_page()
+    unlock(adviser, adviser_url, desk.passphrase)
+    for year in YEARS:
+        _publish(adviser, year)
+    signed = _signed(desk)
+    assert len(signed) == 6 * len(YEARS)
+
+    # Opened now: one that is open already looks once a minute (tests/deploy/test_newer_letterhead.py).
+    with world.serving(desk, "source") as server:
+        url = f"http://{server.host}:{server.port}"
+        words = {
+            "en": (
+                "Yearly reports",
+                "{year}, in English, ",
+                ("as a page", "PDF", "CSV"),
+                "What was put before us in {year}.",
+            ),
+            "nl": (
+                "Jaarverslagen",
+                "{year}, in het Nederlands, ",
+                ("als bladzijde", "PDF", "CSV"),
+                "Wat ons in {year} werd voorgelegd.",
+            ),
+        }
+        page = context.new_page()
+        for language, (title, link, kinds, own_words) in words.items():
+            page.goto(f"{url}/{language}/")
+            follow(page, title)
+            for year in YEARS:
+                names = page.get_by_role("link", name=link.format(year=year)).all_inner_texts()
+                as_page, pdf, csv = (next(each for each in names if kind in each) for kind in kinds)
+                follow(page, as_page)
+                expect(page.get_by_text(own_words.format(year=year))).to_be_visible()
+                assert language == page.locator("html").get_attribute("lang")
+                _shows_charts_and_tables(page)
+                page.go_back()
+                for kind, name in (("pdf", pdf), ("csv", csv)):
+                    whole = fetch(page, name, tmp_path / kind)
+                    assert signed[f"report-{year}-{language}.{kind}"] == hashlib.sha256(whole).digest()
+    assert [] == refused
