@@ -4,6 +4,7 @@ import hashlib
 import subprocess
 import tarfile
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -148,3 +149,112 @@ def test_axe_finds_nothing_on_any_page(
     inspector.look(desk)
     assert inspector.faults == []
     assert inspector.pages > 25
+
+
+@pytest.mark.parametrize("language", ["nl", "en"])
+def test_axe_finds_nothing_where_the_desk_works(
+    visit: Visit, house: world.World, source_url: str, adviser_url: str, axe: str, language: str
+) -> None:
+    inspector = Inspector(axe)
+    page = _context(visit, language).new_page()
+    page.goto(f"{source_url}/{language}/begin")
+    passphrase = page.locator(".words").inner_text()
+    page.locator("main form button").first.click()
+    page.locator("main input[type=text]").fill(passphrase)
+    page.locator("main form button").first.click()
+    page.locator("main textarea").fill("Een vraag\nA question")
+    page.locator("main input[type=file]").set_input_files(
+        [{"name": "a.txt", "mimeType": "text/plain", "buffer": b"a"}]
+    )
+    page.locator("main form button").first.click()
+    mailbox = f"{source_url}/{language}/mailbox"
+
+    desk = _context(visit, language).new_page()
+    desk.goto(adviser_url)
+    desk.locator("input[type=password]").fill(house.desk.passphrase)
+    desk.locator("main form button").click()
+    for path in ("/calendar", "/replies", "/replies?place=0", "/search", "/unsent", "/reports"):
+        desk.goto(adviser_url + path)
+        inspector.look(desk)
+    desk.goto(f"{adviser_url}/reports/{datetime.now(UTC).year - 1}")
+    inspector.look(desk)
+    desk.goto(f"{adviser_url}/inbox?still=1")
+    desk.locator(".row.is-waiting .label").first.click()
+    thread = desk.url
+
+    desk.goto(f"{thread}/casefile")
+    inspector.look(desk)
+    desk.locator("#note").fill("Een notitie")
+    desk.locator("form", has=desk.locator("#note")).locator("button").click()
+    inspector.look(desk)
+    desk.goto(f"{adviser_url}/search")
+    desk.locator("main input[type=search]").fill("vraag")
+    desk.locator("main form button").click()
+    inspector.look(desk)
+    desk.goto(f"{thread}/close")
+    inspector.look(desk)
+    desk.locator("form.answering button").click()
+    inspector.look(desk)  # no last word: refused
+
+    # A step beside an answer, and a draft.
+    desk.goto(thread)
+    desk.locator("details.step-fields summary").click()
+    desk.locator("#by").fill("2020-01-01")
+    desk.locator("#step").select_option("advice_given")
+    desk.locator("textarea#text").fill("Een raad")
+    desk.locator("form.answering > button").click()
+    inspector.look(desk)  # a day that is over: refused
+    desk.locator("#by").fill("")
+    desk.locator("button[value=keep]").click()
+    inspector.look(desk)
+    desk.locator("form.answering > button").click()
+    inspector.look(desk)
+
+    # A proposal: the sheet, refused, looked at, put before the source, and answered.
+    desk.goto(f"{thread}/propose")
+    inspector.look(desk)
+    desk.locator("form.answering button").click()
+    inspector.look(desk)
+    desk.locator("input[type=radio]").first.check()
+    desk.locator("textarea#text").fill("De tekst")
+    desk.locator("input[name=chosen]").check()
+    desk.locator("form.answering button").click()
+    inspector.look(desk)
+    desk.locator("main form button").click()
+    inspector.look(desk)
+    page.goto(mailbox)
+    inspector.look(page)
+    page.locator("a[href*='/proposal']").first.click()
+    inspector.look(page)
+    page.locator("button[value=agreed]").click()
+    inspector.look(page)  # not ticked: refused
+    page.locator("main input[type=checkbox]").check()
+    page.locator("button[value=agreed]").click()
+    inspector.look(page)
+    desk.goto(thread)
+    desk.locator("a[href*='/proposal/']").first.click()
+    proposal = desk.url
+    inspector.look(desk)
+    desk.locator("form[action$='/begin'] button").click()
+    inspector.look(desk)
+    with desk.expect_download() as made:
+        desk.locator("form[action$='/make'] button").click()
+    assert made.value.path().stat().st_size
+    desk.goto(proposal)
+    inspector.look(desk)
+    page.goto(mailbox)
+    inspector.look(page)
+
+    # Closed on both sides.
+    desk.goto(f"{thread}/close")
+    desk.locator("textarea#text").fill("Dag")
+    desk.locator("form.answering button").click()
+    inspector.look(desk)
+    page.goto(mailbox)
+    inspector.look(page)
+    page.goto(f"{mailbox}/write")
+    inspector.look(page)
+    desk.goto(f"{adviser_url}/inbox?state=closed")
+    inspector.look(desk)
+    assert inspector.faults == []
+    assert inspector.pages > 30
