@@ -24,7 +24,7 @@ from journalist_app.errors import (
     TextMissingError,
     TextOverLimitError,
 )
-from journalist_app.services import casefiles, ordering
+from journalist_app.services import casefiles, ordering, unsent
 from journalist_app.services.sending import Sending, Sheet
 from journalist_app.verification import Conversation, conversation_of, open_all
 from store import entries, ledger, mailboxes, orders
@@ -179,6 +179,7 @@ def know_purged(desk: OpenDesk, today: date) -> None:
         ended = mailboxes.ended_mailboxes(session)
     for row in (row for row in ended if is_our_order(desk, row, today)):
         address = Address(row.address)
+        unsent.forget_those_about(desk, address)
         desk.forget_purged(address)
         desk.save()  # first: were the line only dropped from the store, the mailbox would look taken away
         with desk.store.writing() as session:

@@ -19,7 +19,7 @@ from crypto.record import RecordKind, open_unsent, seal_unsent
 from journalist_app.config import AdviserConfig
 from journalist_app.desk import OpenDesk
 from journalist_app.errors import KeptFullError, LetterheadError
-from journalist_app.services import drafts
+from journalist_app.services import casefiles, drafts
 from store import letterheads, records
 from store.engine import Store
 
@@ -114,17 +114,25 @@ def forget(desk: OpenDesk, name: str) -> None:
         records.drop(session, RecordKind.UNSENT, bytes.fromhex(name))
 
 
+def forget_those_about(desk: OpenDesk, address: Address) -> None:
+    """Give up the forms about a mailbox that was deleted: nothing of it is to stay."""
+    for each in waiting(desk):
+        if each.address == address:
+            forget(desk, each.name)
+
+
 def make_draft(desk: OpenDesk, name: str) -> Address | None:
     """Put the longest text of a form behind the draft of its mailbox, and give the form up.
 
-    Returns the mailbox; None when the form is gone, or was about none.
+    Returns the mailbox; None when the form is gone, or was about none, or its mailbox is gone: a draft of
+    that would stay for ever.
 
     Raises:
         TextOverLimitError: the draft would be too long; the form stays.
         RecordUnsoundError, RecordMovedError: as `drafts.keep` has it; the form stays.
     """
     form = next((each for each in waiting(desk) if each.name == name), None)
-    if form is None or form.address is None:
+    if form is None or form.address is None or not casefiles.has_mailbox(desk, form.address):
         return None
     text = max((text for _, text in form.texts), key=len, default="")
     before = drafts.read(desk, form.address)

@@ -8,11 +8,12 @@ import pytest
 from crypto.content import ClosingNote, Content, Kind, StepName, StepNote, Verdict
 from crypto.entry import SignedEntry
 from crypto.order import verify_order
+from crypto.record import RecordKind
 from journalist_app.desk import OpenDesk
 from journalist_app.errors import AdviserError
-from journalist_app.services import casefiles, checking, listing, reading, unlocking
+from journalist_app.services import casefiles, checking, listing, reading, unlocking, unsent
 from journalist_app.services.listing import Wanted
-from store import mailboxes
+from store import mailboxes, records
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, ASource, World, a_source
 from tests.journalist_app.paper import Paper
 from tests.journalist_app.test_closing import (
@@ -235,3 +236,27 @@ def test_a_step_that_a_source_signs_is_shown_as_the_sources_own_words(world: Wor
         "Weg ermee.",
     ]
     assert shown.standing.closing is None
+
+
+# ---- what is left of a deleted mailbox
+
+
+def test_what_a_locked_app_kept_about_a_mailbox_goes_with_it(world: World) -> None:
+    source, other = a_source(world), a_source(world)
+    source.writes("vraag")
+    desk = unlocked(world)
+    close(desk, source)
+    for about in (source, other):
+        unsent.keep(
+            world.store, world.config, f"/mailbox/{about.address}/answer", [("text", "getypt")], TODAY
+        )
+    due = ordered_in(world, source).due
+    purge(world, source, due)
+    names = {each.address: each.name for each in unsent.waiting(desk)}
+
+    assert unsent.make_draft(desk, names[source.keys.address]) is None
+    checking.check_store(desk, due)
+
+    assert [each.address for each in unsent.waiting(desk)] == [other.keys.address]
+    with world.store.reading() as session:
+        assert records.revisions(session, RecordKind.DRAFT) == []
