@@ -24,6 +24,7 @@ from crypto.strand import StrandKey
 VERSION: Final = 1
 SALT_BYTES: Final = 16
 RETENTION_DAYS: Final = 90  # where the letterhead names no other
+_CENTURY_DAYS: Final = 36_525
 _ABSENCE_DAYS_MAX: Final = 366
 _YEAR: Final = 366
 _PUBLIC_KEY_LINES: Final = ("-----BEGIN PGP PUBLIC KEY BLOCK-----\n", "-----END PGP PUBLIC KEY BLOCK-----\n")
@@ -177,8 +178,13 @@ class Letterhead(_Signed, frozen=True, dict=True):
         return day
 
     def working_days_between(self, earlier: date, later: date) -> int:
-        """Return how many working days lie after `earlier`, up to and including `later`; 0 in reverse."""
-        days = (earlier + timedelta(days=ahead) for ahead in range(1, (later - earlier).days + 1))
+        """Return how many working days lie after `earlier`, up to and including `later`; 0 in reverse.
+
+        Of more than a century only the first is counted: the day of an entry is its writer's word, and from
+        the year 1 counting held a core for seconds.
+        """
+        count = min((later - earlier).days, _CENTURY_DAYS)
+        days = (earlier + timedelta(days=ahead) for ahead in range(1, count + 1))
         return sum(map(self.is_working_day, days))
 
     def is_working_day(self, day: date) -> bool:

@@ -257,6 +257,12 @@ def test_counting_working_days_forward_and_back_agrees(day: date, count: int) ->
     assert letterhead.working_days_between(day, until) == count
 
 
+def test_working_days_are_counted_for_a_century_at_most() -> None:
+    letterhead = a_letterhead(working_days=tuple(range(7)))
+    assert letterhead.working_days_between(date.min, date.max) == 36_525
+    assert letterhead.working_days_between(date(2000, 1, 1), date(2099, 1, 1)) == 36_160
+
+
 def test_a_day_at_the_end_of_the_calendar_is_counted_no_further() -> None:
     assert a_letterhead().expect_by(date.max) == date.max
     last = a_letterhead(issued=date.max - timedelta(days=3), working_days=(3, 4))
