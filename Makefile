@@ -12,10 +12,10 @@ PACKAGES := crypto store source_app journalist_app web report deploy
 CATALOGUES := $(wildcard */translations/*/LC_MESSAGES/*.po)
 # A fast test that reaches for the network fails.
 FAST := -q -n $(WORKERS) -m "not slow" --disable-socket --allow-unix-socket
-GATED := crypto/*,store/*,web/*,report/*,source_app/appending.py,source_app/consent.py,source_app/marking.py,source_app/posting.py,source_app/presence.py,source_app/reading.py,source_app/services.py,source_app/uploads.py,source_app/signpost/*,source_app/published.py,journalist_app/file_endings.py,journalist_app/sealed_before.py,journalist_app/services/*,journalist_app/index.py,journalist_app/reader.py,journalist_app/shelf.py,journalist_app/cards.py,journalist_app/due.py,journalist_app/facts.py,journalist_app/choices.py
+GATED := crypto/*,store/*,web/*,report/*,source_app/appending.py,source_app/consent.py,source_app/marking.py,source_app/posting.py,source_app/presence.py,source_app/reading.py,source_app/services.py,source_app/uploads.py,source_app/signpost/*,source_app/published.py,journalist_app/file_endings.py,journalist_app/sealed_before.py,journalist_app/services/*,journalist_app/index.py,journalist_app/reader.py,journalist_app/shelf.py,journalist_app/cards.py,journalist_app/due.py,journalist_app/facts.py,journalist_app/choices.py,journalist_app/metadata.py
 
 .PHONY: help run test check format lint types contracts audit fast slow bench prove screenshots lock clean \
-	system-packages
+	system-packages run-packages
 
 help:
 	@echo "make run          set up what is missing, start both interfaces (Ctrl-C stops them)"
@@ -57,7 +57,7 @@ $(VENV)/translations.stamp: $(CATALOGUES) $(VENV)/run.stamp
 # ---- running -------------------------------------------------------------------------------------
 
 # exec: Ctrl-C and SIGTERM reach the program itself.
-run: $(VENV)/run.stamp $(VENV)/translations.stamp
+run: run-packages $(VENV)/run.stamp $(VENV)/translations.stamp
 	@exec $(BIN)/steunpunt run
 
 # ---- testing -------------------------------------------------------------------------------------
@@ -97,8 +97,12 @@ fast: $(VENV)/dev.stamp $(VENV)/translations.stamp
 slow: $(VENV)/dev.stamp $(VENV)/translations.stamp
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m slow
 
+# Quick when all is there. What is missing is said, and the mailbox starts without it.
+run-packages:
+	@deploy/system-packages.sh run
+
 system-packages:
-	@deploy/system-packages.sh
+	@deploy/system-packages.sh test
 
 # ---- measuring and proving -----------------------------------------------------------------------
 

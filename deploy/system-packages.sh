@@ -1,43 +1,61 @@
 #!/bin/sh
-# Install the system packages that the tests need: through apt when root, else say which are missing and stop.
+# Install the system packages that are missing: through apt when root.
+#   system-packages.sh run    what the mailbox needs; without them it starts all the same, and says what does not work
+#   system-packages.sh test   that, and what the tests need; without them it stops
 set -eu
 
 missing=""
-needs() {  # needs PACKAGE FILE-OR-COMMAND
+without=""
+needs() {  # needs PACKAGE FILE-OR-COMMAND WHAT-DOES-NOT-WORK-WITHOUT
     case $2 in
-        /*) [ -e "$2" ] || missing="$missing $1" ;;
-        *) command -v "$2" >/dev/null 2>&1 || missing="$missing $1" ;;
+        /*) [ ! -e "$2" ] || return 0 ;;
+        *) ! command -v "$2" >/dev/null 2>&1 || return 0 ;;
     esac
+    missing="$missing $1"
+    without="$without
+  $1: without it $3."
 }
 
+libraries=$(/sbin/ldconfig -p)
 library() {  # library NAME: where it lies, or a path that does not exist
-    found=$(/sbin/ldconfig -p | sed -n "s|.* => \(.*/$1\)$|\1|p" | head -n 1)
+    found=$(echo "$libraries" | sed -n "s|.* => \(.*/$1\)$|\1|p" | head -n 1)
     echo "${found:-/missing/$1}"
 }
 
-needs chromium chromium
-needs age age
-needs minisign minisign
-needs gnupg gpg
-needs w3m w3m
-needs tmux tmux
-needs wdutch /usr/share/dict/dutch
-needs fonts-dejavu-core /usr/share/fonts/truetype/dejavu
-needs libpango-1.0-0 "$(library libpango-1.0.so.0)"
-needs libpangoft2-1.0-0 "$(library libpangoft2-1.0.so.0)"
-needs libharfbuzz-subset0 "$(library libharfbuzz-subset.so.0)"
-needs poppler-utils pdftotext
-command -v npm >/dev/null 2>&1 || missing="$missing nodejs npm"
+needs gnupg gpg "nothing can be passed on, and what a source sealed with OpenPGP is not opened"
+needs mat2 mat2 "files are not looked into, and no cleaned copies are made"
+needs media-types /etc/mime.types "files of office programs are not looked into"
+needs bubblewrap bwrap "files are not looked into, and no cleaned copies are made"
+needs libpango-1.0-0 "$(library libpango-1.0.so.0)" "no report is made as PDF"
+needs libpangoft2-1.0-0 "$(library libpangoft2-1.0.so.0)" "no report is made as PDF"
+needs libharfbuzz-subset0 "$(library libharfbuzz-subset.so.0)" "no report is made as PDF"
+needs fonts-dejavu-core /usr/share/fonts/truetype/dejavu "a report as PDF has no letters of its own"
+
+if [ "$1" = test ]; then
+    needs chromium chromium "no browser is tested"
+    needs age age "no file of the real age is tested"
+    needs minisign minisign "no signature is checked by the real minisign"
+    needs w3m w3m "no page is tested in a browser for text"
+    needs tmux tmux "no page is tested in a browser for text"
+    needs wdutch /usr/share/dict/dutch "the list of words is not compared with Dutch"
+    needs poppler-utils pdftotext "no report as PDF is read back"
+    needs nodejs node "pages are not tested for accessibility"
+    needs npm npm "pages are not tested for accessibility"
+fi
 
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null 2>&1; then
-    echo "The tests need these system packages:$missing"
+    echo "These system packages are missing:$without"
     echo "Install them as root, for example: apt-get install$missing"
-    exit 1
+    [ "$1" = run ]
+    exit
 fi
 echo "Installing system packages:$missing"
 export DEBIAN_FRONTEND=noninteractive
-apt-get -qq update
 # $missing is a list on purpose.
 # shellcheck disable=SC2086
-apt-get -qq install --yes --no-install-recommends $missing >/dev/null
+if apt-get -qq update && apt-get -qq install --yes --no-install-recommends $missing >/dev/null; then
+    exit 0
+fi
+echo "These system packages could not be installed:$without"
+[ "$1" = run ]

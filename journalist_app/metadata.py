@@ -286,12 +286,7 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
 
 
 def _output(
-    command: Sequence[str],
-    *,
-    cwd: Path,
-    given: tuple[int, ...],
-    seconds: float,
-    limit: int,
+    command: Sequence[str], *, cwd: Path, given: tuple[int, ...], seconds: float, limit: int
 ) -> bytes:
     """Run a program and return what it says; it is ended with all that it started when it overdoes that."""
     until = time.monotonic() + seconds

@@ -1,0 +1,143 @@
+"""Files with marks in them, made here: a name, a place, a day, a device, tracked changes, comments."""
+
+import io
+import zipfile
+from collections.abc import Mapping
+from typing import Final
+
+from PIL import ExifTags, Image, PngImagePlugin
+
+AUTHOR: Final = "Anna Schrijver"
+COMMENTER: Final = "Karel Kijker"
+ADDER: Final = "Ina Inlas"
+DELETER: Final = "Dirk Doorhaal"
+DELETED: Final = "een geheime zin"
+COMMENT: Final = "klopt dit wel"
+LAYOUT: Final = "Olga Opmaak"
+CAMERA: Final = "Fototoestel 9000"
+KEPT: Final = "Deze zin blijft."
+ADDED: Final = " Deze kwam erbij."
+OFFICE_MARKS: Final = (AUTHOR, COMMENTER, ADDER, DELETER, DELETED, COMMENT, LAYOUT)
+
+_XML = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>'
+_W = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
+_PACKAGE = "http://schemas.openxmlformats.org/package/2006"
+_RELATIONS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+_KIND = "application/vnd.openxmlformats-officedocument.wordprocessingml"
+_DAY = "2026-03-02T09:10:11Z"
+
+
+def a_zip(members: Mapping[str, str | bytes]) -> bytes:
+    raw = io.BytesIO()
+    with zipfile.ZipFile(raw, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, content in members.items():
+            file.writestr(name, content)
+    return raw.getvalue()
+
+
+def texts_in(raw: bytes) -> str:
+    """Everything in a zip: the names of its parts and what is in them."""
+    with zipfile.ZipFile(io.BytesIO(raw)) as file:
+        return "\n".join(f"{name}\n{file.read(name).decode()}" for name in file.namelist())
+
+
+def a_docx() -> bytes:
+    """A document with an author, tracked changes in text and layout, a comment, and hidden text."""
+    body = (
+        f'<w:p><w:pPr><w:pPrChange w:id="7" w:author="{LAYOUT}" w:date="{_DAY}"><w:pPr/></w:pPrChange>'
+        "</w:pPr>"
+        f'<w:commentRangeStart w:id="0"/><w:r><w:t>{KEPT}</w:t></w:r>'
+        f'<w:ins w:id="1" w:author="{ADDER}" w:date="{_DAY}"><w:r><w:t>{ADDED}</w:t></w:r></w:ins>'
+        f'<w:del w:id="2" w:author="{DELETER}" w:date="{_DAY}"><w:r><w:delText>{DELETED}</w:delText></w:r>'
+        "</w:del>"
+        '<w:commentRangeEnd w:id="0"/><w:r><w:commentReference w:id="0"/></w:r>'
+        "<w:r><w:rPr><w:vanish/></w:rPr><w:t>onzichtbaar</w:t></w:r></w:p>"
+    )
+    return a_zip({
+        "[Content_Types].xml": f'{_XML}<Types xmlns="{_PACKAGE}/content-types">'
+        '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
+        '<Default Extension="xml" ContentType="application/xml"/>'
+        f'<Override PartName="/word/document.xml" ContentType="{_KIND}.document.main+xml"/>'
+        f'<Override PartName="/word/comments.xml" ContentType="{_KIND}.comments+xml"/>'
+        '<Override PartName="/docProps/core.xml"'
+        ' ContentType="application/vnd.openxmlformats-package.core-properties+xml"/></Types>',
+        "_rels/.rels": f'{_XML}<Relationships xmlns="{_PACKAGE}/relationships">'
+        f'<Relationship Id="rId1" Type="{_RELATIONS}/officeDocument" Target="word/document.xml"/>'
+        f'<Relationship Id="rId2" Type="{_PACKAGE}/relationships/metadata/core-properties"'
+        ' Target="docProps/core.xml"/></Relationships>',
+        "word/_rels/document.xml.rels": f'{_XML}<Relationships xmlns="{_PACKAGE}/relationships">'
+        f'<Relationship Id="rId1" Type="{_RELATIONS}/comments" Target="comments.xml"/></Relationships>',
+        "docProps/core.xml": f'{_XML}<cp:coreProperties xmlns:cp="{_PACKAGE}/metadata/core-properties"'
+        f' xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:creator>{AUTHOR}</dc:creator></cp:coreProperties>',
+        "word/comments.xml": f'{_XML}<w:comments {_W}><w:comment w:id="0" w:author="{COMMENTER}">'
+        f"<w:p><w:r><w:t>{COMMENT}</w:t></w:r></w:p></w:comment></w:comments>",
+        "word/document.xml": f"{_XML}<w:document {_W}><w:body>{body}</w:body></w:document>",
+    })  # fmt: skip
+
+
+def an_odt() -> bytes:
+    """The same as an OpenDocument text."""
+    spaces = " ".join(
+        f'xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"'
+        for name in ("office", "text", "meta")
+    )
+    spaces += ' xmlns:dc="http://purl.org/dc/elements/1.1/"'
+
+    def change(number: int, kind: str, who: str, text: str) -> str:
+        return (
+            f'<text:changed-region text:id="c{number}"><text:{kind}><office:change-info>'
+            f"<dc:creator>{who}</dc:creator><dc:date>{_DAY}</dc:date></office:change-info>{text}</text:{kind}>"
+            "</text:changed-region>"
+        )
+
+    return a_zip({
+        "mimetype": "application/vnd.oasis.opendocument.text",
+        "META-INF/manifest.xml": f"{_XML}<manifest:manifest"
+        ' xmlns:manifest="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0" manifest:version="1.2">'
+        '<manifest:file-entry manifest:full-path="/"'
+        ' manifest:media-type="application/vnd.oasis.opendocument.text"/>'
+        '<manifest:file-entry manifest:full-path="content.xml" manifest:media-type="text/xml"/>'
+        "</manifest:manifest>",
+        "meta.xml": f"{_XML}<office:document-meta {spaces}><office:meta><meta:initial-creator>{AUTHOR}"
+        "</meta:initial-creator></office:meta></office:document-meta>",
+        "content.xml": f"{_XML}<office:document-content {spaces}><office:body><office:text>"
+        "<text:tracked-changes>"
+        f"{change(1, 'insertion', ADDER, '')}{change(2, 'deletion', DELETER, f'<text:p>{DELETED}</text:p>')}"
+        f"{change(3, 'format-change', LAYOUT, '')}</text:tracked-changes>"
+        f'<text:p>{KEPT}<office:annotation office:name="1"><dc:creator>{COMMENTER}</dc:creator>'
+        f'<text:p>{COMMENT}</text:p></office:annotation><text:change-start text:change-id="c1"/>{ADDED}'
+        '<text:change-end text:change-id="c1"/><office:annotation-end office:name="1"/>'
+        '<text:change text:change-id="c2"/></text:p></office:text></office:body></office:document-content>',
+    })  # fmt: skip
+
+
+def a_jpeg() -> bytes:
+    """A photograph with a maker, a camera, a day, and a place: the Binnenhof."""
+    exif = Image.Exif()
+    exif[ExifTags.Base.Artist] = AUTHOR
+    exif[ExifTags.Base.Model] = CAMERA
+    exif[ExifTags.Base.DateTime] = "2026:03:02 09:10:11"
+    exif.get_ifd(ExifTags.IFD.GPSInfo).update({1: "N", 2: (52.0, 4.0, 47.0), 3: "E", 4: (4.0, 18.0, 48.0)})
+    raw = io.BytesIO()
+    _picture().save(raw, "JPEG", exif=exif)
+    return raw.getvalue()
+
+
+def a_png() -> bytes:
+    """A picture with a maker in a piece of text."""
+    words = PngImagePlugin.PngInfo()
+    words.add_text("Author", AUTHOR)
+    raw = io.BytesIO()
+    _picture().save(raw, "PNG", pnginfo=words)
+    return raw.getvalue()
+
+
+def a_pdf() -> bytes:
+    """A page with an author and a program."""
+    raw = io.BytesIO()
+    _picture().save(raw, "PDF", author=AUTHOR, creator=CAMERA)
+    return raw.getvalue()
+
+
+def _picture() -> Image.Image:
+    return Image.linear_gradient("L").convert("RGB").resize((48, 32))
