@@ -40,8 +40,14 @@ class Shelf:
         self._mailboxes: dict[bytes, dict[int, bytes]] = {}
 
     def put(self, address: bytes, part: int, texts: Iterable[str]) -> None:
-        """Keep the texts of one part of a mailbox, in the place of what stood there before."""
-        folded = "\0".join(fold(text) for text in texts)  # no word reaches from one text into the next
+        """Keep the texts of one part of a mailbox, in the place of what stood there before.
+
+        A text that folding makes more than twice as long is kept in part: one letter (U+FDFA) becomes
+        eighteen, and a few mailboxes of nothing else would fill the memory.
+        """
+        folded = "\0".join(
+            fold(text)[: 2 * len(text)] for text in texts
+        )  # no word reaches into the next text
         self._mailboxes.setdefault(address, {})[part] = folded.encode("utf-8")
 
     def drop(self, address: bytes) -> None:

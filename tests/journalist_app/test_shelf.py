@@ -108,3 +108,11 @@ def test_folding_in_pieces_finds_the_same_words() -> None:
 
     assert fold(whole) == fold(text)
     assert "een cafe, a, angstrom fi istanbul een cafe" in fold(text)
+
+
+def test_a_text_that_folding_multiplies_is_kept_in_part() -> None:
+    shelf = Shelf()
+    shelf.put(HERE, 0, ["\ufdfa" * 100 + "einde"])  # each is "صلى الله عليه وسلم" when it is folded
+
+    assert [HERE] == shelf.find(["الله"])
+    assert [] == shelf.find(["einde"])
