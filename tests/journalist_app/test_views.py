@@ -29,7 +29,11 @@ PACKAGE = Path(__file__).parents[2] / "journalist_app"
 
 @dataclass(slots=True)
 class Browser:
-    """A browser without JavaScript, in front of the adviser's interface."""
+    """A browser without JavaScript, in front of the adviser's interface.
+
+    Every answer is read to its end and closed: the file that it came from is not left to the garbage
+    collector.
+    """
 
     app: Flask
     ended: list[bool]
@@ -40,14 +44,20 @@ class Browser:
         self.client = self.app.test_client(use_cookies=False)
 
     def get(self, path: str) -> TestResponse:
-        return self._keep(self.client.get(path, headers=self.headers))
+        return self._keep(self.client.get(path, headers=self.headers, buffered=True))
 
     def post(self, path: str, form: dict[str, object], **headers: str) -> TestResponse:
-        return self._keep(self.client.post(path, data=form, headers={**self.headers, **headers}))
+        return self._keep(
+            self.client.post(path, data=form, headers={**self.headers, **headers}, buffered=True)
+        )
 
     def answer(self, path: str, form: dict[str, object]) -> TestResponse:
         return self.client.post(
-            f"{path}/answer", data=form, headers=self.headers, content_type="multipart/form-data"
+            f"{path}/answer",
+            data=form,
+            headers=self.headers,
+            content_type="multipart/form-data",
+            buffered=True,
         )
 
     def unlock(self) -> TestResponse:
