@@ -35,6 +35,11 @@ class RecordKind(StrEnum):
     PASSED_ON = "passed_on"
 
 
+KEPT_HERE: Final = frozenset(
+    {RecordKind.DRAFT, RecordKind.UNSENT}
+)  # where they were typed: no pouch has them
+
+
 @dataclass(frozen=True, slots=True)
 class OpenedRecord:
     """A record that was opened and verified; `strand` is the workstation that wrote it."""

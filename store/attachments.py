@@ -32,13 +32,23 @@ class Attachment:
     chunks: int
 
 
-_ADOPTED = Prepared(
+_OF_MAILBOX = (
     select(AttachmentRow.entry_id, AttachmentRow.attachment_id, SealedRow.header, AttachmentRow.chunks)
     .join(SealedRow, SealedRow.id == AttachmentRow.id)
-    .where(
-        AttachmentRow.address == bindparam("address"),
-        AttachmentRow.attachment_id == bindparam("attachment_id"),
-        AttachmentRow.half_hour.is_(None),
+    .where(AttachmentRow.address == bindparam("address"), AttachmentRow.half_hour.is_(None))
+)
+_ADOPTED = Prepared(_OF_MAILBOX.where(AttachmentRow.attachment_id == bindparam("attachment_id")))
+_OF_ENTRY = Prepared(
+    _OF_MAILBOX.where(AttachmentRow.entry_id == bindparam("entry_id")).order_by(AttachmentRow.attachment_id)
+)
+_PARTIALS = Prepared(
+    select(AttachmentRow.attachment_id, AttachmentRow.chunks)
+    .where(AttachmentRow.half_hour.is_not(None), AttachmentRow.is_whole.is_(False))
+    .order_by(AttachmentRow.attachment_id)
+)
+_PENDING = Prepared(
+    select(AttachmentRow.address, AttachmentRow.entry_id, AttachmentRow.chunks, AttachmentRow.is_whole).where(
+        AttachmentRow.attachment_id == bindparam("attachment_id"), AttachmentRow.half_hour.is_not(None)
     )
 )
 _CHUNK = Prepared(
@@ -211,6 +221,29 @@ def find(session: Session, address: bytes, attachment_id: bytes) -> Attachment |
     return None if row is None else Attachment(*row)
 
 
+def of_entry(session: Session, address: bytes, entry_id: bytes) -> Sequence[Attachment]:
+    """Return the attachments that an entry has adopted, by their ids."""
+    return [Attachment(*row) for row in _OF_ENTRY.all(session, {"address": address, "entry_id": entry_id})]
+
+
+def partials(session: Session) -> Sequence[tuple[bytes, int]]:
+    """Return id and number of chunks of every attachment that is pending and not whole, by id."""
+    return [(attachment_id, chunks) for attachment_id, chunks in _PARTIALS.all(session, {})]
+
+
+def pending(session: Session, attachment_id: bytes) -> tuple[bytes, bytes, int, bool] | None:
+    """Return address, entry id, number of chunks so far, and whether it is whole, of a pending attachment."""
+    row = _PENDING.first(session, {"attachment_id": attachment_id})
+    return None if row is None else (row[0], row[1], row[2], row[3])
+
+
+def read_chunk(session: Session, address: bytes, attachment_id: bytes, number: int) -> bytes | None:
+    """Return one chunk of an adopted attachment, `number` from 0, if it is there."""
+    of = {"address": address, "attachment_id": attachment_id, "number": number}
+    row = _CHUNK.first(session, of)
+    return None if row is None else row[0]
+
+
 def read_chunks(store: Store, address: bytes, attachment_id: bytes) -> Iterator[bytes]:
     """Yield an adopted attachment's payload, a transaction for each chunk: none spans a response.
 
@@ -223,12 +256,10 @@ def read_chunks(store: Store, address: bytes, attachment_id: bytes) -> Iterator[
         raise AttachmentMissingError("the mailbox holds no such attachment")
     for number in range(attachment.chunks):
         with store.reading() as session:
-            chunk = _CHUNK.first(
-                session, {"address": address, "attachment_id": attachment_id, "number": number}
-            )
-        if chunk is None or chunk[0] is None:
+            chunk = read_chunk(session, address, attachment_id, number)
+        if chunk is None:
             raise AttachmentMissingError("the attachment was removed while it was read")
-        yield chunk[0]
+        yield chunk
 
 
 def _count_in_mailbox(session: Session, address: bytes, more: int) -> None:

@@ -21,6 +21,7 @@ from store.errors import (
 from store.prepared import Prepared, roll_back
 from store.schema import AttachmentRow, EntryRow, HeadRow, MailboxRow, SealedRow, new_id
 from store.sealing import keep
+from store.undelivered import What, note
 
 SOURCE, DESK = 0, 1  # authors
 _DIGEST_BYTES = 32
@@ -118,6 +119,14 @@ _IS_KNOWN = Prepared(
         EntryRow.address == bindparam("address"), EntryRow.entry_id == bindparam("entry_id")
     )
 )
+_DIGEST_AT = Prepared(
+    select(EntryRow.digest).where(
+        EntryRow.address == bindparam("address"),
+        EntryRow.author == bindparam("author"),
+        EntryRow.strand == bindparam("strand"),
+        EntryRow.number == bindparam("number"),
+    )
+)
 _FIRST_DAYS = (
     select(EntryRow.address, func.min(EntryRow.day))
     .where(EntryRow.author == bindparam("author"))
@@ -173,12 +182,14 @@ def append(  # noqa: PLR0913  # the columns of the entry, by name
     previous: bytes,
     attachment_ids: Sequence[bytes] = (),
     speaks: bool = True,
+    is_answer: bool = True,
 ) -> None:
     """Add an entry at the head of its strand, and adopt its attachments. A refusal rolls back.
 
     `number` is one more than that of the head whose digest is `previous`, or 1 for a strand that has none.
     `attachment_ids` are whole and pending for this entry. Without `speaks` (a mark of having seen) the
-    mailbox's place in the inbox stays as it was.
+    mailbox's place in the inbox stays as it was. An entry of the desk without `is_answer` crossed something
+    that the source said: the mailbox goes on waiting.
 
     Raises:
         HeadMovedError: the strand's head is not `previous` with the number before.
@@ -200,12 +211,62 @@ def append(  # noqa: PLR0913  # the columns of the entry, by name
         "day": day,
     }
     try:
-        _count(session, columns, more, speaks=speaks)
+        _count(session, columns, more, speaks=speaks, is_answer=is_answer)
         _move_head(session, columns, previous)
-        _insert(session, columns, header, payload)
+        _insert(session, {"id": keep(session, header=header, payload=payload), **columns})
         _adopt(session, address, entry_id, attachment_ids)
+        note(session, What.ENTRY, address=address, name=entry_id)
     except (StoreError, sqlite3.IntegrityError):
         roll_back(session)  # whatever the caller does with the refusal, no half of an entry is ever committed
+        raise
+
+
+def append_tombstone(  # noqa: PLR0913  # the columns of the entry, by name
+    session: Session,
+    *,
+    address: bytes,
+    author: int,
+    strand: bytes,
+    number: int,
+    entry_id: bytes,
+    digest: bytes,
+    open_part: bytes,
+    signature: bytes,
+    epoch: int,
+    day: date,
+    removal: bytes,
+    previous: bytes,
+    speaks: bool,
+    is_answer: bool,
+) -> None:
+    """Add an entry that was removed before it came here: its place in the strand, and nothing to open.
+
+    All else is as `append` has it.
+
+    Raises:
+        HeadMovedError: the strand's head is not `previous` with the number before.
+        EntryExistsError: the mailbox holds this entry id already.
+        MailboxMissingError: there is no such mailbox.
+    """
+    columns = {
+        "address": address,
+        "author": author,
+        "strand": strand,
+        "number": number,
+        "entry_id": entry_id,
+        "digest": digest,
+        "open_part": open_part,
+        "signature": signature,
+        "epoch": epoch,
+        "day": day,
+    }
+    try:
+        _count(session, columns, 0, speaks=speaks, is_answer=is_answer)
+        _move_head(session, columns, previous)
+        _insert(session, {"id": new_id(), "removal": removal, **columns})
+        note(session, What.ENTRY, address=address, name=entry_id)
+    except (StoreError, sqlite3.IntegrityError):
+        roll_back(session)  # as in `append`
         raise
 
 
@@ -231,6 +292,13 @@ def find(session: Session, address: bytes, entry_id: bytes) -> Stored | None:
     """Return one entry of a mailbox, if it is there."""
     row = _FIND.first(session, {"address": address, "entry_id": entry_id})
     return None if row is None else Stored(*row)
+
+
+def digest_at(session: Session, address: bytes, author: int, strand: bytes, number: int) -> bytes | None:
+    """Return the digest of the entry at a place of a strand, if there is one."""
+    at = {"address": address, "author": author, "strand": strand, "number": number}
+    row = _DIGEST_AT.first(session, at)
+    return None if row is None else row[0]
 
 
 def heads(session: Session, address: bytes) -> Sequence[Head]:
@@ -295,16 +363,24 @@ def remove(session: Session, address: bytes, entry_id: bytes, *, removal: bytes)
     session.connection().execute(
         update(MailboxRow).where(MailboxRow.address == address).values(bytes=MailboxRow.bytes - freed)
     )
+    note(session, What.ENTRY, address=address, name=entry_id)
 
 
-def _count(session: Session, columns: dict[str, object], more: int, *, speaks: bool) -> None:
+def _count(session: Session, columns: dict[str, object], more: int, *, speaks: bool, is_answer: bool) -> None:
     author = columns["author"]
-    spoken = _COUNT_WAITING if author == SOURCE else _COUNT_ANSWERED
-    counted = (spoken if speaks else _COUNT_SILENTLY).run(
+    counted = _counting(author, speaks=speaks, is_answer=is_answer).run(
         session, {"of": columns["address"], "today": columns["day"], "more": more, "writer": author}
     )
     if counted == 0:
         raise MailboxMissingError("there is no such mailbox")
+
+
+def _counting(author: object, *, speaks: bool, is_answer: bool) -> Prepared:
+    if not speaks:
+        return _COUNT_SILENTLY
+    if author == SOURCE:
+        return _COUNT_WAITING
+    return _COUNT_ANSWERED if is_answer else _COUNT_SILENTLY
 
 
 def _move_head(session: Session, columns: dict[str, object], previous: bytes) -> None:
@@ -331,10 +407,9 @@ def _move_head(session: Session, columns: dict[str, object], previous: bytes) ->
         raise _refused(session, columns)
 
 
-def _insert(session: Session, columns: dict[str, object], header: bytes, payload: bytes) -> None:
-    row = keep(session, header=header, payload=payload)
+def _insert(session: Session, columns: dict[str, object]) -> None:
     try:
-        _ADD_ENTRY.run(session, {"id": row, **columns})
+        _ADD_ENTRY.run(session, columns)
     except sqlite3.IntegrityError as why:
         if _is_known(session, columns):
             raise _exists() from why

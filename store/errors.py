@@ -67,3 +67,7 @@ class QuotaError(StoreError):
 
 class RecordMovedError(StoreError):
     """The record has another revision than the writer built upon: read again, change again, write again."""
+
+
+class PeerMissingError(StoreError):
+    """There is no such peer (any more): nothing is packed for it, and nothing noted."""

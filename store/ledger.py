@@ -1,5 +1,6 @@
 """The ledger: sealed tallies, all alike. No row says of which mailbox it was or when it came."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 
 from sqlalchemy import bindparam, delete, func, insert, select
@@ -8,6 +9,7 @@ from sqlalchemy.orm import Session
 from store.doom import doom_rows
 from store.schema import LedgerRow, SealedRow
 from store.sealing import KEPT, keep
+from store.undelivered import What, forget, note
 
 _ALL = (
     select(LedgerRow.id, KEPT)
@@ -19,14 +21,42 @@ _SOME = (
     .join(SealedRow, SealedRow.id == LedgerRow.id)
     .where(LedgerRow.id.in_(bindparam("ids", expanding=True)))
 )
+_GET = (
+    select(KEPT).join(LedgerRow, LedgerRow.id == SealedRow.id).where(LedgerRow.digest == bindparam("digest"))
+)
+_ID_OF = select(LedgerRow.id).where(LedgerRow.digest == bindparam("digest"))
 
 
 def add(session: Session, tallies: Sequence[bytes]) -> None:
-    """Keep sealed tallies under new random ids. They are of one size, so that none tells what it counts."""
+    """Keep sealed tallies under new random ids. They are of one size, so that none tells what it counts.
+
+    One that is there already stays as it is.
+    """
     if len({len(tally) for tally in tallies}) > 1:
         raise ValueError("the tallies are not of one size")
     for tally in tallies:
-        session.connection().execute(insert(LedgerRow), {"id": keep(session, header=tally)})
+        take_in(session, tally)
+
+
+def take_in(session: Session, tally: bytes) -> bool:
+    """Keep one sealed tally, and say so; one that is there already is kept once."""
+    digest = digest_of(tally)
+    if session.scalar(_ID_OF, {"digest": digest}) is not None:
+        return False
+    row = {"id": keep(session, header=tally), "digest": digest}
+    session.connection().execute(insert(LedgerRow), row)
+    note(session, What.TALLY, name=digest)
+    return True
+
+
+def digest_of(tally: bytes) -> bytes:
+    """Return the name of a sealed tally: its SHA-256."""
+    return hashlib.sha256(tally).digest()
+
+
+def get(session: Session, digest: bytes) -> bytes | None:
+    """Return the sealed tally of a digest, if it is there."""
+    return session.scalar(_GET, {"digest": digest})
 
 
 def all_tallies(session: Session) -> Iterator[bytes]:
@@ -62,3 +92,10 @@ def drop_all(session: Session, ids: Sequence[int]) -> None:
     doom_rows(session, ids)
     for row in ids:
         session.connection().execute(delete(LedgerRow).where(LedgerRow.id == row))
+
+
+def drop_digests(session: Session, digests: Sequence[bytes]) -> None:
+    """Give up tallies by their digests, and tell no peer of them; one that is not there is left out."""
+    for digest in digests:
+        drop_all(session, session.scalars(_ID_OF, {"digest": digest}).all())
+        forget(session, What.TALLY, digest)

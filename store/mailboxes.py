@@ -5,14 +5,15 @@ from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 
-from sqlalchemy import bindparam, delete, exists, func, insert, select
+from sqlalchemy import bindparam, delete, exists, func, insert, select, update
 from sqlalchemy.orm import Session
 
-from store import ledger, orders, records
+from store import ledger, orders, records, undelivered
 from store.doom import doom_attachments, doom_entries
 from store.errors import MailboxEndedError, MailboxMissingError
 from store.prepared import Prepared
 from store.schema import AttachmentRow, EndedRow, EntryRow, HeadRow, MailboxRow, new_id
+from store.undelivered import What, note
 
 
 class State(StrEnum):
@@ -38,13 +39,14 @@ class Mailbox:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A mailbox that has ended and that the desk has not seen so yet."""
+    """A mailbox that has ended. One that `is_counted` the desk has seen: it waits for peers to be told."""
 
     address: bytes
     recipient: bytes = field(repr=False)
     verify_key: bytes = field(repr=False)
     statement: bytes = field(repr=False)
     day: date
+    is_counted: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +70,13 @@ _MAILBOX = select(
 _FIND = Prepared(_MAILBOX.where(MailboxRow.address == bindparam("address")))
 _FIND_ALL = _MAILBOX.where(MailboxRow.address.in_(bindparam("addresses", expanding=True)))
 _ENDED = select(
-    EndedRow.address, EndedRow.recipient, EndedRow.verify_key, EndedRow.statement, EndedRow.day
-).order_by(EndedRow.address)
+    EndedRow.address,
+    EndedRow.recipient,
+    EndedRow.verify_key,
+    EndedRow.statement,
+    EndedRow.day,
+    EndedRow.is_counted,
+)
 _IS_WAITING = MailboxRow.waiting_since.is_not(None)
 _IS_ANSWERED = MailboxRow.waiting_since.is_(None) & MailboxRow.last_day.is_not(None)
 # The tables themselves are asked: `last_day` alone would be one place to change and lose a mailbox by.
@@ -85,11 +92,11 @@ def open_mailbox(session: Session, *, address: bytes, recipient: bytes, verify_k
     """Make an empty mailbox; answer False when it was there.
 
     Raises:
-        MailboxEndedError: it has ended, and the desk has not seen that yet.
+        MailboxEndedError: it has ended, and the desk has not seen that yet or a peer was not told.
     """
     if session.scalar(select(MailboxRow.id).where(MailboxRow.address == address)) is not None:
         return False
-    if session.scalar(select(EndedRow.id).where(EndedRow.address == address)) is not None:
+    if find_ended(session, address) is not None:
         raise MailboxEndedError("this mailbox has ended")
     session.connection().execute(
         insert(MailboxRow).values(
@@ -153,16 +160,22 @@ def end(session: Session, address: bytes, *, statement: bytes, day: date) -> Non
     if mailbox is None:
         raise MailboxMissingError("there is no such mailbox")
     _drop(session, address)
-    session.connection().execute(
-        insert(EndedRow).values(
-            id=new_id(),
-            address=address,
-            recipient=mailbox.recipient,
-            verify_key=mailbox.verify_key,
-            statement=statement,
-            day=day,
-        )
+    _keep_line(
+        session, Ended(address, mailbox.recipient, mailbox.verify_key, statement, day, is_counted=False)
     )
+
+
+def take_in_ended(  # noqa: PLR0913  # the columns of the line, by name
+    session: Session, *, address: bytes, recipient: bytes, verify_key: bytes, statement: bytes, day: date
+) -> None:
+    """End a mailbox as a peer says it ended, its statement verified before.
+
+    Where the mailbox is not here its line is kept alone. A line that is here stays as it is.
+    """
+    if find(session, address) is not None:
+        end(session, address, statement=statement, day=day)
+    elif find_ended(session, address) is None:
+        _keep_line(session, Ended(address, recipient, verify_key, statement, day, is_counted=False))
 
 
 def purge(session: Session, address: bytes, *, statement: bytes, day: date, tallies: Sequence[bytes]) -> None:
@@ -200,13 +213,51 @@ def drop_empty(session: Session, address: bytes) -> bool:
 
 
 def ended_mailboxes(session: Session) -> Sequence[Ended]:
-    """Return what the desk has not seen yet of mailboxes that ended."""
-    return [Ended(*row) for row in session.execute(_ENDED)]
+    """Return what is left of mailboxes that ended, by address. What is counted is not for people to see."""
+    return [Ended(*row) for row in session.execute(_ENDED.order_by(EndedRow.address))]
 
 
-def acknowledge_ended(session: Session, address: bytes) -> None:
-    """Forget an ended mailbox, once the desk has seen its statement."""
-    session.connection().execute(delete(EndedRow).where(EndedRow.address == address))
+def find_ended(session: Session, address: bytes) -> Ended | None:
+    """Return what is left of a mailbox that ended, if there is anything."""
+    row = session.execute(_ENDED.where(EndedRow.address == address)).one_or_none()
+    return None if row is None else Ended(*row)
+
+
+def acknowledge_ended(session: Session, address: bytes, *, tallies: Sequence[bytes] = ()) -> None:
+    """Forget an ended mailbox, once the desk has seen its statement; the `tallies`, of one size, are kept.
+
+    While a peer is still to be told that it ended, the line stays, as counted.
+    """
+    ledger.add(session, tallies)
+    line = find_ended(session, address)
+    if line is None or not line.is_counted or tallies:  # what was acknowledged before need not be told again
+        digests = b"".join(map(ledger.digest_of, tallies))
+        note(session, What.ACKNOWLEDGED, address=address, detail=digests)
+    if undelivered.is_undelivered(session, What.ENDED, address=address):
+        mark_counted(session, address)
+    else:
+        session.connection().execute(delete(EndedRow).where(EndedRow.address == address))
+
+
+def mark_counted(session: Session, address: bytes) -> bool:
+    """Note that the desk has counted an ended mailbox; answer False where there is no line of it."""
+    counted = update(EndedRow).where(EndedRow.address == address).values(is_counted=True)
+    return session.connection().execute(counted).rowcount == 1
+
+
+def _keep_line(session: Session, ended: Ended) -> None:
+    session.connection().execute(
+        insert(EndedRow).values(
+            id=new_id(),
+            address=ended.address,
+            recipient=ended.recipient,
+            verify_key=ended.verify_key,
+            statement=ended.statement,
+            day=ended.day,
+            is_counted=ended.is_counted,
+        )
+    )
+    note(session, What.ENDED, address=ended.address)
 
 
 def _drop(session: Session, address: bytes) -> None:
@@ -216,3 +267,4 @@ def _drop(session: Session, address: bytes) -> None:
     session.connection().execute(delete(EntryRow).where(EntryRow.address == address))
     session.connection().execute(delete(HeadRow).where(HeadRow.address == address))
     session.connection().execute(delete(MailboxRow).where(MailboxRow.address == address))
+    undelivered.forget_mailbox(session, address)

@@ -11,6 +11,7 @@ from store.doom import doom_rows
 from store.errors import MailboxMissingError
 from store.schema import MailboxRow, OrderRow, OrderTallyRow, SealedRow
 from store.sealing import KEPT, keep
+from store.undelivered import What, note
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +37,13 @@ def put(session: Session, address: bytes, statement: bytes, due: date, tallies: 
     """
     if not session.scalar(select(exists().where(MailboxRow.address == address))):
         raise MailboxMissingError("there is no such mailbox")
-    drop(session, address)
+    _give_up(session, address)
     row = keep(session, header=statement)
     session.connection().execute(insert(OrderRow), {"id": row, "address": address, "due": due})
     for number, tally in enumerate(tallies):
         place = {"id": keep(session, header=tally), "purge_order": row, "number": number}
         session.connection().execute(insert(OrderTallyRow), place)
+    note(session, What.ORDER, address=address)
 
 
 def of_mailbox(session: Session, address: bytes) -> Order | None:
@@ -57,13 +59,19 @@ def all_due(session: Session, day: date) -> Sequence[Order]:
 
 def drop(session: Session, address: bytes) -> None:
     """Give up the order of a mailbox and its tallies; where there is none there is nothing to do."""
+    if _give_up(session, address):
+        note(session, What.ORDER, address=address)
+
+
+def _give_up(session: Session, address: bytes) -> bool:
     row = session.scalar(select(OrderRow.id).where(OrderRow.address == address))
     if row is None:
-        return
+        return False
     ids = session.scalars(select(OrderTallyRow.id).where(OrderTallyRow.purge_order == row)).all()
     doom_rows(session, [row, *ids])
     session.connection().execute(delete(OrderTallyRow).where(OrderTallyRow.purge_order == row))
     session.connection().execute(delete(OrderRow).where(OrderRow.id == row))
+    return True
 
 
 def _read(session: Session, which: ColumnElement[bool]) -> list[Order]:

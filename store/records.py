@@ -6,13 +6,14 @@ A record named after a mailbox, its address alone or in front of more, goes when
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import bindparam, delete, func, insert, select
+from sqlalchemy import ColumnElement, bindparam, delete, func, insert, select
 from sqlalchemy.orm import Session
 
 from store.doom import doom_rows
 from store.errors import RecordMovedError
 from store.schema import RecordRow, SealedRow
 from store.sealing import KEPT, keep
+from store.undelivered import What, forget_at_source, note, record_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,34 +24,42 @@ class Record:
     name: bytes = field(repr=False)
     revision: int
     sealed: bytes = field(repr=False)
+    base: int  # the revision that the other side is known to have; 0: none
 
 
-_RECORD = select(RecordRow.kind, RecordRow.name, RecordRow.revision, KEPT).join(
+_RECORD = select(RecordRow.kind, RecordRow.name, RecordRow.revision, KEPT, RecordRow.base).join(
     SealedRow, SealedRow.id == RecordRow.id
 )
 _GET = _RECORD.where(RecordRow.kind == bindparam("kind"), RecordRow.name == bindparam("name"))
 _ALL_OF = _RECORD.where(RecordRow.kind == bindparam("kind")).order_by(RecordRow.name)
 
 
-def put(session: Session, kind: str, name: bytes, revision: int, sealed: bytes) -> None:
+def put(session: Session, kind: str, name: bytes, revision: int, sealed: bytes, *, travels: bool) -> None:  # noqa: PLR0913  # the columns
     """Compare and set: write a record's next revision in the place of the one before.
 
     `revision` is one more than the one that is stored, and 1 where there is none; so nothing that was dropped
-    comes back from a form that was still open.
+    comes back from a form that was still open. One that `travels` goes to every peer.
 
     Raises:
         RecordMovedError: another revision is stored. Nothing has changed.
     """
-    here = (RecordRow.kind == kind) & (RecordRow.name == name)
-    before = session.connection().execute(select(RecordRow.id, RecordRow.revision).where(here)).one_or_none()
+    before = get(session, kind, name)
     if revision != (1 if before is None else before.revision + 1):
         raise RecordMovedError("the record has another revision than this one was built upon")
-    if before is not None:
-        _drop(session, [before.id])
-    session.connection().execute(
-        insert(RecordRow),
-        {"id": keep(session, header=sealed), "kind": kind, "name": name, "revision": revision},
-    )
+    record = Record(kind, name, revision, sealed, base=0 if before is None else before.base)
+    _replace(session, record, travels=travels)
+    if travels:
+        note(session, What.RECORD, name=record_name(kind, name))
+
+
+def take_in(session: Session, kind: str, name: bytes, revision: int, sealed: bytes) -> None:
+    """Keep a record as a peer has it, whatever lies here in its place.
+
+    That peer need not be told of what lay here any more; every other one is.
+    """
+    _replace(session, Record(kind, name, revision, sealed, base=revision), travels=True)
+    forget_at_source(session, What.RECORD, record_name(kind, name))
+    note(session, What.RECORD, name=record_name(kind, name))
 
 
 def get(session: Session, kind: str, name: bytes) -> Record | None:
@@ -72,17 +81,40 @@ def revisions(session: Session, kind: str) -> Sequence[tuple[bytes, int]]:
 
 def drop(session: Session, kind: str, name: bytes) -> None:
     """Give up a record; where there is none there is nothing to do."""
-    which = select(RecordRow.id).where(RecordRow.kind == kind, RecordRow.name == name)
-    _drop(session, session.scalars(which).all())
+    _drop(session, (RecordRow.kind == kind) & (RecordRow.name == name))
 
 
 def drop_of_mailbox(session: Session, address: bytes) -> None:
     """Give up every record whose name is an address, or begins with it."""
-    which = select(RecordRow.id).where(func.substr(RecordRow.name, 1, len(address)) == address)
-    _drop(session, session.scalars(which).all())
+    _drop(session, func.substr(RecordRow.name, 1, len(address)) == address)
 
 
-def _drop(session: Session, ids: Sequence[int]) -> None:
-    doom_rows(session, ids)
-    for row in ids:
-        session.connection().execute(delete(RecordRow).where(RecordRow.id == row))
+def _drop(session: Session, which: ColumnElement[bool]) -> None:
+    columns = select(RecordRow.id, RecordRow.kind, RecordRow.name, RecordRow.travels)
+    for row in session.execute(columns.where(which)).all():
+        _give_up(session, row.id)
+        if row.travels:
+            note(session, What.RECORD, name=record_name(row.kind, row.name))
+
+
+def _replace(session: Session, record: Record, *, travels: bool) -> None:
+    which = (RecordRow.kind == record.kind) & (RecordRow.name == record.name)
+    before = session.scalar(select(RecordRow.id).where(which))
+    if before is not None:
+        _give_up(session, before)
+    session.connection().execute(
+        insert(RecordRow),
+        {
+            "id": keep(session, header=record.sealed),
+            "kind": record.kind,
+            "name": record.name,
+            "revision": record.revision,
+            "base": record.base,
+            "travels": travels,
+        },
+    )
+
+
+def _give_up(session: Session, row: int) -> None:
+    doom_rows(session, [row])
+    session.connection().execute(delete(RecordRow).where(RecordRow.id == row))

@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-SCHEMA = "0002"  # the newest Alembic revision; the web workers compare with it without loading Alembic
+SCHEMA = "0003"  # the newest Alembic revision; the web workers compare with it without loading Alembic
 
 # Measured in one run: 200 rows of 1 MiB at NORMAL, then 1,000 rows of 8 KiB with their place at FULL.
 # 1024: 113 MiB/s, 0.39 ms. 4096: 218 MiB/s, 0.37 ms. 8192: 284 MiB/s, 0.40 ms. 16384: 348 MiB/s, 0.50 ms.
@@ -257,7 +257,7 @@ class DoomedRow(Base):
 
 
 class EndedRow(Base):
-    """What is left of an ended mailbox until the desk has seen it."""
+    """What is left of an ended mailbox until the desk has seen it, and every peer was told."""
 
     __tablename__ = "ended"
     __table_args__ = (UniqueConstraint("address"),)
@@ -267,6 +267,7 @@ class EndedRow(Base):
     verify_key: Mapped[bytes] = mapped_column(Blob)
     statement: Mapped[bytes] = mapped_column(Blob)
     day: Mapped[date]
+    is_counted: Mapped[bool]  # the desk has seen it; it waits only until every peer was told
 
 
 class LetterheadRow(Base):
@@ -290,6 +291,8 @@ class RecordRow(Base):
     kind: Mapped[str]
     name: Mapped[bytes] = mapped_column(Blob)
     revision: Mapped[int]  # counts up from 1
+    base: Mapped[int]  # the revision that the other side is known to have; 0: none
+    travels: Mapped[bool]  # pouches carry it
 
 
 class OrderRow(Base):
@@ -316,7 +319,9 @@ class LedgerRow(Base):
     """One sealed tally that tells of no mailbox. Its id is that of its sealed row, and new."""
 
     __tablename__ = "ledger"
+    __table_args__ = (UniqueConstraint("digest"),)
     id: Mapped[int] = mapped_column(_ID, ForeignKey("sealed.id"), primary_key=True, autoincrement=False)
+    digest: Mapped[bytes] = mapped_column(Blob)  # SHA-256 of the tally as it is sealed: kept once
 
 
 class PublicFileRow(Base):
@@ -327,3 +332,34 @@ class PublicFileRow(Base):
     id: Mapped[int] = mapped_column(_ID, primary_key=True, autoincrement=False)
     name: Mapped[str]
     body: Mapped[bytes] = mapped_column(Blob)
+
+
+class PeerRow(Base):
+    """Another store that this one exchanges pouches with. Serials count pouches, each way for itself."""
+
+    __tablename__ = "peer"
+    __table_args__ = (UniqueConstraint("name"), CheckConstraint("length(name) IN (0, 8)", name="name"))
+    id: Mapped[int] = mapped_column(_ID, primary_key=True, autoincrement=False)
+    name: Mapped[bytes] = mapped_column(Blob)  # a workstation's strand; b"" for the server
+    card: Mapped[bytes] = mapped_column(Blob)  # its public keys
+    sent: Mapped[int]  # the last pouch that was packed for it; 0: none
+    acked: Mapped[int]  # the newest of ours that it has taken in
+    taken: Mapped[int]  # the newest of its that we took in
+    heard: Mapped[date | None]  # when we last took one in
+    setback: Mapped[date | None]  # when it was found to have lost what it had taken in
+
+
+class UndeliveredRow(Base):
+    """Something that a peer is not known to have. Its id tells no order, and no column does."""
+
+    __tablename__ = "undelivered"
+    __table_args__ = (UniqueConstraint("peer", "what", "address", "name"), Index(None, "peer", "address"))
+    id: Mapped[int] = mapped_column(_ID, primary_key=True, autoincrement=False)
+    peer: Mapped[bytes] = mapped_column(Blob, ForeignKey("peer.name"))
+    what: Mapped[str]
+    address: Mapped[bytes] = mapped_column(Blob)  # b"" where it is about no mailbox
+    name: Mapped[bytes] = mapped_column(Blob)  # b"" where there is one of its kind
+    detail: Mapped[bytes] = mapped_column(Blob)
+    pouch: Mapped[int | None]  # the last one that it was packed in
+    revision: Mapped[int | None]  # of a record, as it was packed there
+    is_changed: Mapped[bool]  # since then: it must be packed again

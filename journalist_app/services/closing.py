@@ -27,7 +27,7 @@ from journalist_app.errors import (
 from journalist_app.services import casefiles, ordering, unsent
 from journalist_app.services.sending import Sending, Sheet
 from journalist_app.verification import Conversation, conversation_of, open_all
-from store import entries, ledger, mailboxes, orders
+from store import entries, mailboxes, orders
 from store.mailboxes import Ended
 
 _MONTHS: Final = 12
@@ -160,8 +160,7 @@ def acknowledge(desk: OpenDesk, row: Ended, *, is_read: bool, today: date) -> No
     desk.forget_ended(address)
     desk.save()  # first: were it only dropped from the store, it would look taken away
     with desk.store.writing() as session:
-        ledger.add(session, tallies)
-        mailboxes.acknowledge_ended(session, address)
+        mailboxes.acknowledge_ended(session, address, tallies=tallies)
         if not casefile.evidence:
             casefiles.drop(desk, session, address)
     if casefile.evidence:

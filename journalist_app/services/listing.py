@@ -121,7 +121,7 @@ def inbox(desk: OpenDesk, wanted: Wanted, today: date) -> Inbox:
     with desk.store.reading() as session:
         counts = mailboxes.counts(session)
         over = mailboxes.ended_mailboxes(session)
-    ended = [row for row in over if not closing.is_our_order(desk, row, today)]
+    ended = [row for row in over if not row.is_counted and not closing.is_our_order(desk, row, today)]
     piles = _piles(desk, today) if reading.is_whole else None
     found: list[Address] = []
     first = (wanted.page - 1) * PAGE_ROWS
@@ -315,8 +315,8 @@ def acknowledge(desk: OpenDesk, address: Address, today: date) -> None:
         RecordUnsoundError: nothing can be counted by its casefile.
     """
     with desk.store.reading() as session:
-        row = next((each for each in mailboxes.ended_mailboxes(session) if each.address == address), None)
-    if row is None:
+        row = mailboxes.find_ended(session, address)
+    if row is None or row.is_counted:
         raise MailboxMissingError
     try:
         ended = verify_ended(

@@ -132,7 +132,7 @@ def look_at(desk: OpenDesk, year: int, today: date) -> Year:
     counts = count(gathered, year, shapes(lists), Dimension.NOTHING)
     with desk.store.reading() as session:
         gone = mailboxes.ended_mailboxes(session)
-    ended = [row for row in gone if not closing.is_our_order(desk, row, today)]
+    ended = [row for row in gone if not row.is_counted and not closing.is_our_order(desk, row, today)]
     return Year(
         year,
         counts,
@@ -263,7 +263,7 @@ def _publish(desk: OpenDesk, found: Year, files: Mapping[str, bytes], today: dat
     )
     try:
         with desk.store.writing() as session:
-            records.put(session, RecordKind.COUNTS, name, 1, sealed)
+            records.put(session, RecordKind.COUNTS, name, 1, sealed, travels=True)
             for title, file in files.items():
                 public_files.publish(session, title, file)
             following: Letterhead = letterheads.publish_successor(

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from crypto.errors import ForgedError, MalformedError, UnreadableError
 from crypto.names import StrandId
-from crypto.record import RecordKind, open_record, seal_record
+from crypto.record import KEPT_HERE, RecordKind, open_record, seal_record
 from journalist_app.desk import OpenDesk
 from journalist_app.errors import RecordUnsoundError
 from store import records
@@ -77,7 +77,7 @@ def write(desk: OpenDesk, kind: RecordKind, name: bytes, revision: int, body: by
     """
     sealed = seal_record(kind, name, revision, body, keyring=desk.keyring, letterhead=desk.letterhead)
     with desk.store.writing() as session:
-        records.put(session, kind, name, revision, sealed)
+        records.put(session, kind, name, revision, sealed, travels=kind not in KEPT_HERE)
     desk.saw_record(kind, name, revision)
     desk.save()
 

@@ -83,7 +83,7 @@ def keep(
     except (TooLongError, UnicodeEncodeError) as why:
         raise KeptFullError from why
     with store.writing() as session:
-        records.put(session, RecordKind.UNSENT, secrets.token_bytes(_NAME_BYTES), 1, sealed)
+        records.put(session, RecordKind.UNSENT, secrets.token_bytes(_NAME_BYTES), 1, sealed, travels=False)
 
 
 def waiting(desk: OpenDesk) -> tuple[Unsent, ...]:

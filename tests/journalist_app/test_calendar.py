@@ -205,7 +205,9 @@ def test_nothing_is_sealed_to_a_letterhead_that_is_not_this_desks(world: World, 
 @pytest.mark.parametrize("body", [b"no form", b"{}"])
 def test_what_this_app_did_not_make_is_left_out(world: World, body: bytes) -> None:
     with world.store.writing() as session:
-        records.put(session, RecordKind.UNSENT, b"n" * 16, 1, seal_unsent(body, world.letterhead))
-        records.put(session, RecordKind.UNSENT, b"m" * 16, 1, b"not sealed")
+        records.put(
+            session, RecordKind.UNSENT, b"n" * 16, 1, seal_unsent(body, world.letterhead), travels=False
+        )
+        records.put(session, RecordKind.UNSENT, b"m" * 16, 1, b"not sealed", travels=False)
 
     assert () == unsent.waiting(unlocked(world))

@@ -52,8 +52,8 @@ def put_raw(world: World, kind: RecordKind, name: bytes, revision: int, body: by
     with world.store.writing() as session:
         records.drop(session, kind, name)
         for each in range(1, revision):
-            records.put(session, kind, name, each, b"x")
-        records.put(session, kind, name, revision, sealed)
+            records.put(session, kind, name, each, b"x", travels=True)
+        records.put(session, kind, name, revision, sealed, travels=True)
 
 
 def stored(world: World, kind: RecordKind, name: bytes) -> bytes:

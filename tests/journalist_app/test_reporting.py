@@ -9,6 +9,7 @@ from multiprocessing.connection import Connection
 
 import msgspec
 import pytest
+from sqlalchemy import insert
 
 from crypto.casefile import Casefile
 from crypto.ledger import contribution, seal_tallies
@@ -31,6 +32,8 @@ from report.disclosure import Audience, rounded
 from report.tables import line_of, shapes
 from store import ledger, letterheads, mailboxes, public_files
 from store.engine import open_store
+from store.schema import LedgerRow
+from store.sealing import keep
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, World, a_source
 from tests.journalist_app.synthetic_years import fill
 
@@ -162,7 +165,11 @@ def test_a_tally_that_was_copied_in_the_store_counts_once(world: World, desk: Op
     with world.store.reading() as session:
         copies = list(ledger.all_tallies(session))
     with world.store.writing() as session:
-        ledger.add(session, copies)
+        ledger.add(session, copies)  # as a pouch would
+        for copy in copies:
+            row = {"id": keep(session, header=copy), "digest": os.urandom(32)}
+            session.connection().execute(insert(LedgerRow), row)
+        assert 2 * len(copies) == ledger.count(session)
     assert 1 == reporting.look_at(desk, LAST_YEAR, TODAY).counts.read
 
 

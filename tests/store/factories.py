@@ -1,11 +1,12 @@
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 from sqlalchemy import text
 
-from store import attachments, entries, mailboxes, orders, records
+from store import attachments, entries, mailboxes, orders, peers, records, undelivered
 from store.engine import Store
+from store.undelivered import What
 
 DAY = date(2026, 11, 23)
 NOW = 997_000  # half hours since 1970
@@ -34,6 +35,7 @@ def an_entry(
     attachment_ids: Sequence[bytes] = (),
     day: date = DAY,
     speaks: bool = True,
+    is_answer: bool = True,
     durable: bool = True,
 ) -> bytes:
     """Append after the strand's head, unless the test says another place; return the entry id."""
@@ -59,6 +61,7 @@ def an_entry(
             previous=previous or (head.digest if head else bytes(32)),
             attachment_ids=attachment_ids,
             speaks=speaks,
+            is_answer=is_answer,
         )
     return entry_id
 
@@ -93,10 +96,16 @@ def an_upload(
 
 
 def a_record(
-    store: Store, name: bytes, sealed: bytes = b"sealed", *, kind: str = "casefile", revision: int = 1
+    store: Store,
+    name: bytes,
+    sealed: bytes = b"sealed",
+    *,
+    kind: str = "casefile",
+    revision: int = 1,
+    travels: bool = True,
 ) -> None:
     with store.writing() as session:
-        records.put(session, kind, name, revision, sealed)
+        records.put(session, kind, name, revision, sealed, travels=travels)
 
 
 def an_order(
@@ -109,6 +118,36 @@ def an_order(
 ) -> None:
     with store.writing() as session:
         orders.put(session, address, statement, due, tallies)
+
+
+STRAND = b"strand-1"
+SERVER = b""
+
+
+def a_peer(store: Store, name: bytes = STRAND) -> bytes:
+    with store.writing() as session:
+        peers.add(session, name, b"card")
+    return name
+
+
+def noted(store: Store, peer: bytes = STRAND) -> list[tuple[What, bytes, bytes]]:
+    """Return what a peer is not known to have: kind, address and name, of every kind."""
+    with store.reading() as session:
+        return [
+            (each.what, each.address, each.name)
+            for what in What
+            for each in undelivered.of_kind(session, peer, what)
+        ]
+
+
+def deliver(store: Store, peer: bytes = STRAND, revisions: Mapping[int, int] | None = None) -> int:
+    """Pack all that a peer is not known to have, and have it taken in; return the serial."""
+    with store.writing() as session:
+        serial = peers.packed(session, peer)
+        ids = [each.id for what in What for each in undelivered.of_kind(session, peer, what)]
+        undelivered.mark(session, ids, serial, revisions=revisions or {})
+        undelivered.acknowledge(session, peer, serial)
+    return serial
 
 
 def rows(store: Store, table: str) -> int:

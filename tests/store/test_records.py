@@ -18,9 +18,9 @@ def get(store: Store, name: bytes, kind: str = "casefile") -> Record | None:
 
 def test_a_record_comes_back_as_it_was_put(store: Store) -> None:
     a_record(store, b"name", b"first")
-    assert Record("casefile", b"name", 1, b"first") == get(store, b"name")
+    assert Record("casefile", b"name", 1, b"first", 0) == get(store, b"name")
     a_record(store, b"name", b"second", revision=2)
-    assert Record("casefile", b"name", 2, b"second") == get(store, b"name")
+    assert Record("casefile", b"name", 2, b"second", 0) == get(store, b"name")
     assert get(store, b"name", "draft") is None
     assert get(store, b"another name") is None
 
@@ -31,7 +31,7 @@ def test_a_record_is_not_written_over_what_its_writer_did_not_see(store: Store, 
     a_record(store, b"name", b"second", revision=2)
     with pytest.raises(RecordMovedError):
         a_record(store, b"name", b"mine", revision=revision)
-    assert Record("casefile", b"name", 2, b"second") == get(store, b"name")
+    assert Record("casefile", b"name", 2, b"second", 0) == get(store, b"name")
 
 
 def test_of_two_who_write_at_once_one_is_told_to_read_again(store: Store) -> None:
@@ -65,7 +65,7 @@ def test_all_records_of_a_kind_are_listed_by_name(store: Store) -> None:
     a_record(store, b"a", kind="draft")
     with store.reading() as session:
         found = records.all_of(session, "casefile")
-    assert [Record("casefile", b"a", 1, b"aaa"), Record("casefile", b"b", 1, b"bbb")] == found
+    assert [Record("casefile", b"a", 1, b"aaa", 0), Record("casefile", b"b", 1, b"bbb", 0)] == found
 
 
 def test_the_revisions_of_a_kind_are_told_without_what_is_sealed(store: Store) -> None:
@@ -120,7 +120,7 @@ def test_a_record_whose_columns_were_changed_is_read_as_what_no_writer_makes(sto
         session.execute(text("UPDATE record SET name = 'text', kind = x'00', revision = 'one'"))
     with store.reading() as session:
         row = session.execute(records._RECORD).one()
-    assert ("", b"", -1, b"") == tuple(row)
+    assert ("", b"", -1, b"", 0) == tuple(row)
 
 
 def test_nothing_of_a_record_is_in_its_repr(store: Store) -> None:

@@ -1,0 +1,108 @@
+"""The other stores that this one exchanges pouches with: the server's, or those of the workstations."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy.orm import Session
+
+from store import undelivered
+from store.errors import PeerMissingError
+from store.prepared import Prepared
+from store.schema import PeerRow, new_id
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Another store, named by its workstation's strand (8 bytes), or b"" for the server.
+
+    `sent` is the serial of the last pouch that was packed for it, `acked` the newest of those that it has
+    taken in, `taken` the newest of its own that we took in: 0 where there is none. `heard` is the day of the
+    last one that we took in, `setback` the day on which it was found to have lost what it had taken in.
+    """
+
+    name: bytes
+    card: bytes = field(repr=False)
+    sent: int
+    acked: int
+    taken: int
+    heard: date | None
+    setback: date | None
+
+
+_PEER = select(
+    PeerRow.name,
+    PeerRow.card,
+    PeerRow.sent,
+    PeerRow.acked,
+    PeerRow.taken,
+    PeerRow.heard,
+    PeerRow.setback,
+)
+_FIND = Prepared(_PEER.where(PeerRow.name == bindparam("called")))
+_ALL = Prepared(_PEER.order_by(PeerRow.name))
+
+
+def add(session: Session, name: bytes, card: bytes) -> None:
+    """Exchange pouches with another store from now on; of one that is known only the card is replaced."""
+    if _change(session, name, card=card) == 0:
+        session.connection().execute(
+            insert(PeerRow),
+            {"id": new_id(), "name": name, "card": card, "sent": 0, "acked": 0, "taken": 0},
+        )
+
+
+def find(session: Session, name: bytes) -> Peer | None:
+    """Return the peer of a name, if there is one."""
+    row = _FIND.first(session, {"called": name})
+    return None if row is None else Peer(*row)
+
+
+def all_peers(session: Session) -> Sequence[Peer]:
+    """Return every peer, by name."""
+    return [Peer(*row) for row in _ALL.all(session, {})]
+
+
+def remove(session: Session, name: bytes) -> None:
+    """Forget a peer and all that it was to be told. It holds nothing back any more."""
+    undelivered.forget_peer(session, name)
+    session.connection().execute(delete(PeerRow).where(PeerRow.name == name))
+
+
+def took_in(session: Session, name: bytes, serial: int, day: date) -> None:
+    """Note which pouch of a peer was taken in, and on which day."""
+    _change(session, name, taken=serial, heard=day)
+
+
+def packed(session: Session, name: bytes) -> int:
+    """Return the serial of the next pouch for a peer, which is its last from now on.
+
+    Raises:
+        PeerMissingError: there is no such peer.
+    """
+    peer = find(session, name)
+    if peer is None:
+        raise PeerMissingError("there is no such peer")
+    _change(session, name, sent=peer.sent + 1)
+    return peer.sent + 1
+
+
+def was_set_back(session: Session, name: bytes, day: date) -> None:
+    """Note the day on which a peer was found to have lost what it had taken in."""
+    _change(session, name, setback=day)
+
+
+def clear_setback(session: Session, name: bytes) -> None:
+    """Note that somebody has seen that a peer was set back."""
+    _change(session, name, setback=None)
+
+
+def forget_serials(session: Session, name: bytes) -> None:
+    """Note that a peer begins anew, and has taken in none of our pouches. Ours keep counting."""
+    _change(session, name, acked=0)
+
+
+def _change(session: Session, name: bytes, **columns: object) -> int:
+    changed = session.connection().execute(update(PeerRow).where(PeerRow.name == name).values(**columns))
+    return changed.rowcount

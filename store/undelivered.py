@@ -1,0 +1,353 @@
+"""What each peer is not known to have: noted where it comes about, packed into pouches, forgotten once told.
+
+A row says that something is to be told, not what: the tables are read when a pouch is packed. Nothing here
+keeps the order in which things came.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+
+from sqlalchemy import (
+    ColumnElement,
+    bindparam,
+    case,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.orm import Session
+
+from store.errors import PeerMissingError
+from store.prepared import Prepared, roll_back
+from store.schema import (
+    EndedRow,
+    EntryRow,
+    LedgerRow,
+    LetterheadRow,
+    OrderRow,
+    PeerRow,
+    PublicFileRow,
+    RecordRow,
+    UndeliveredRow,
+    new_id,
+)
+
+
+class What(StrEnum):
+    """What a row is about, and by what it is named there."""
+
+    LETTERHEAD = "letterhead"  # the newest one
+    ACKNOWLEDGED = "acknowledged"  # address; the digests of its tallies as detail
+    ENDED = "ended"  # address
+    PUBLIC_FILE = "public_file"  # name in UTF-8
+    RECORD = "record"  # name as `record_name` has it; a record that is not there was dropped
+    TALLY = "tally"  # digest as name
+    ENTRY = "entry"  # address, entry id as name
+    ORDER = "order"  # address; an order that is not there was dropped
+
+
+@dataclass(frozen=True, slots=True)
+class Undelivered:
+    """One thing that a peer is not known to have."""
+
+    id: int
+    what: What
+    address: bytes
+    name: bytes = field(repr=False)
+    detail: bytes = field(repr=False)
+
+
+_TAKING_IN = "taking_in_from"  # under this name a session knows whose pouch it takes in
+_OF_PEER = UndeliveredRow.peer == bindparam("of")
+_IN_MAILBOX = or_(UndeliveredRow.what == What.ENTRY, UndeliveredRow.what == What.ORDER)
+_ARRIVED = (UndeliveredRow.peer == bindparam("of")) & (UndeliveredRow.pouch <= bindparam("serial"))
+
+_PEERS = Prepared(select(PeerRow.name))
+_ADD = insert(UndeliveredRow)
+_DETAIL = case((func.length(_ADD.excluded.detail) > 0, _ADD.excluded.detail), else_=UndeliveredRow.detail)
+_SAME = [UndeliveredRow.peer, UndeliveredRow.what, UndeliveredRow.address, UndeliveredRow.name]
+_NOTE = Prepared(
+    _ADD.on_conflict_do_update(index_elements=_SAME, set_={"is_changed": True, "detail": _DETAIL})
+)
+_NOTE_ANEW = Prepared(
+    _ADD.on_conflict_do_update(index_elements=_SAME, set_={"is_changed": False, "pouch": None})
+)
+_ROWS = select(
+    UndeliveredRow.id,
+    UndeliveredRow.what,
+    UndeliveredRow.address,
+    UndeliveredRow.name,
+    UndeliveredRow.detail,
+).where(_OF_PEER)
+_OF_KIND = Prepared(
+    _ROWS.where(UndeliveredRow.what == bindparam("kind")).order_by(
+        UndeliveredRow.address, UndeliveredRow.name
+    )
+)
+_OF_MAILBOX = Prepared(
+    _ROWS.where(UndeliveredRow.address == bindparam("mailbox"), _IN_MAILBOX).order_by(
+        UndeliveredRow.what, UndeliveredRow.name
+    )
+)
+_ADDRESSES = Prepared(
+    select(UndeliveredRow.address).where(_OF_PEER, _IN_MAILBOX).distinct().order_by(UndeliveredRow.address)
+)
+_COUNT = Prepared(select(func.count()).select_from(UndeliveredRow).where(_OF_PEER))
+_IS_UNDELIVERED = Prepared(
+    select(UndeliveredRow.id)
+    .join(PeerRow, PeerRow.name == UndeliveredRow.peer)
+    .where(
+        UndeliveredRow.what == bindparam("kind"),
+        UndeliveredRow.address == bindparam("mailbox"),
+        UndeliveredRow.name == bindparam("called"),
+    )
+)
+_MARK = Prepared(
+    update(UndeliveredRow)
+    .where(UndeliveredRow.id == bindparam("row"))
+    .values(pouch=bindparam("serial"), is_changed=False, revision=bindparam("packed"))
+)
+_PACKED_RECORDS = Prepared(
+    select(UndeliveredRow.name, UndeliveredRow.revision).where(
+        _ARRIVED, UndeliveredRow.what == What.RECORD, UndeliveredRow.revision.is_not(None)
+    )
+)
+_SET_BASE = Prepared(
+    update(RecordRow)
+    .where(RecordRow.kind == bindparam("of_kind"), RecordRow.name == bindparam("called"))
+    .values(base=bindparam("known"))
+)
+_TOLD_ENDINGS = Prepared(
+    select(UndeliveredRow.address).where(
+        _ARRIVED, UndeliveredRow.what == What.ENDED, UndeliveredRow.is_changed.is_(False)
+    )
+)
+_PACK_AGAIN = Prepared(update(UndeliveredRow).where(_ARRIVED).values(pouch=None, is_changed=False))
+_ACKED = Prepared(
+    update(PeerRow)
+    .where(PeerRow.name == bindparam("of"))
+    .values(acked=func.max(PeerRow.acked, bindparam("serial")))
+)
+
+# All that travels, for `note_all`.
+_ANY_LETTERHEAD = Prepared(select(LetterheadRow.serial))
+_NAMED_BY_ADDRESS = (
+    (What.ENDED, Prepared(select(EndedRow.address))),
+    (What.ORDER, Prepared(select(OrderRow.address))),
+)
+_ENTRIES = Prepared(select(EntryRow.address, EntryRow.entry_id))
+_RECORDS = Prepared(select(RecordRow.kind, RecordRow.name).where(RecordRow.travels))
+_TALLIES = Prepared(select(LedgerRow.digest))
+_PUBLIC_FILES = Prepared(select(PublicFileRow.name))
+
+
+def record_name(kind: str, name: bytes) -> bytes:
+    """Return the name under which a record is undelivered. No kind has a colon in it."""
+    return kind.encode() + b":" + name
+
+
+# ---- noted -----------------------------------------------------------------------------------------
+
+
+def taking_in_from(session: Session, peer: bytes) -> None:
+    """Have `note` leave out a peer for the rest of this session: what it brings it need not be told."""
+    session.info[_TAKING_IN] = peer
+
+
+def note(
+    session: Session, what: What, *, address: bytes = b"", name: bytes = b"", detail: bytes = b""
+) -> None:
+    """Note for every peer, but the one that this session takes in from, that there is something to tell.
+
+    What is noted already is changed: should it be under way, it is packed again. An empty `detail` leaves the
+    one before as it is.
+    """
+    source = session.info.get(_TAKING_IN)
+    for (peer,) in list(_PEERS.all(session, {})):
+        if peer != source:
+            _run(session, _NOTE, peer, what, address, name, detail)
+
+
+def note_for(session: Session, peer: bytes, what: What, *, address: bytes = b"", name: bytes = b"") -> None:
+    """Note something for one peer, be it the one that this session takes in from.
+
+    Raises:
+        PeerMissingError: there is no such peer. Everything this session did is undone.
+    """
+    _run(session, _NOTE, peer, what, address, name)
+
+
+def note_all(session: Session, peer: bytes) -> None:
+    """Note for one peer all that travels: it is new here, or has lost what it had.
+
+    One row after the other is read and noted, so that memory stays flat. What was under way is packed again.
+
+    Raises:
+        PeerMissingError: there is no such peer. Everything this session did is undone.
+    """
+    for what, address, name in _everything(session):
+        _run(session, _NOTE_ANEW, peer, what, address, name)
+
+
+def _run(  # noqa: PLR0913, PLR0917  # the columns of the row
+    session: Session,
+    statement: Prepared,
+    peer: bytes,
+    what: What,
+    address: bytes,
+    name: bytes,
+    detail: bytes = b"",
+) -> None:
+    row = {
+        "id": new_id(),
+        "peer": peer,
+        "what": what,
+        "address": address,
+        "name": name,
+        "detail": detail,
+        "is_changed": False,
+    }
+    try:
+        statement.run(session, row)
+    except sqlite3.IntegrityError as why:
+        roll_back(session)
+        raise PeerMissingError("there is no such peer") from why
+
+
+def _everything(session: Session) -> Iterator[tuple[What, bytes, bytes]]:
+    if _ANY_LETTERHEAD.first(session, {}) is not None:
+        yield What.LETTERHEAD, b"", b""
+    for what, statement in _NAMED_BY_ADDRESS:
+        for (address,) in statement.all(session, {}):
+            yield what, address, b""
+    for address, entry_id in _ENTRIES.all(session, {}):
+        yield What.ENTRY, address, entry_id
+    for kind, name in _RECORDS.all(session, {}):
+        yield What.RECORD, b"", record_name(kind, name)
+    for (digest,) in _TALLIES.all(session, {}):
+        yield What.TALLY, b"", digest
+    for (title,) in _PUBLIC_FILES.all(session, {}):
+        yield What.PUBLIC_FILE, b"", title.encode()
+
+
+# ---- read ------------------------------------------------------------------------------------------
+
+
+def of_kind(session: Session, peer: bytes, what: What) -> Iterator[Undelivered]:
+    """Yield what of one kind a peer is not known to have, by address and name: no order of arrival."""
+    return map(_read, _OF_KIND.all(session, {"of": peer, "kind": what}))
+
+
+def addresses(session: Session, peer: bytes) -> Sequence[bytes]:
+    """Return the mailboxes of which a peer is not known to have an entry or the order, sorted."""
+    return [address for (address,) in _ADDRESSES.all(session, {"of": peer})]
+
+
+def of_mailbox(session: Session, peer: bytes, address: bytes) -> Sequence[Undelivered]:
+    """Return the entries of a mailbox, and its order, that a peer is not known to have, by their names."""
+    return [_read(row) for row in _OF_MAILBOX.all(session, {"of": peer, "mailbox": address})]
+
+
+def count(session: Session, peer: bytes) -> int:
+    """Return how much a peer is not known to have."""
+    (number,) = _COUNT.first(session, {"of": peer}) or (0,)
+    return int(number)
+
+
+def is_undelivered(session: Session, what: What, *, address: bytes = b"", name: bytes = b"") -> bool:
+    """Say whether any peer is not known to have something."""
+    return _IS_UNDELIVERED.first(session, {"kind": what, "mailbox": address, "called": name}) is not None
+
+
+def _read(row: tuple[int, str, bytes, bytes, bytes]) -> Undelivered:
+    return Undelivered(row[0], What(row[1]), *row[2:])
+
+
+# ---- packed and told -------------------------------------------------------------------------------
+
+
+def mark(
+    session: Session,
+    ids: Iterable[int],
+    serial: int,
+    *,
+    revisions: Mapping[int, int] = MappingProxyType({}),
+) -> None:
+    """Note that rows are packed in a pouch; for records which revision, by the id of the row.
+
+    Mark before what is packed is read, or in the transaction that reads it: what changes later is then known
+    to have changed, and at worst packed twice. Marked after reading, a change in between would be lost.
+    """
+    for row in ids:
+        _MARK.run(session, {"row": row, "serial": serial, "packed": revisions.get(row)})
+
+
+def acknowledge(session: Session, peer: bytes, serial: int) -> None:
+    """Forget what a peer has taken in: all that was packed for it up to a pouch and has not changed since.
+
+    What has changed is to be packed again. An ended mailbox that the desk has counted goes when no other peer
+    waits for it.
+    """
+    arrived = {"of": peer, "serial": serial}
+    for name, revision in list(_PACKED_RECORDS.all(session, arrived)):
+        kind, _, called = name.partition(b":")
+        _SET_BASE.run(
+            session, {"of_kind": kind.decode(errors="replace"), "called": called, "known": revision}
+        )
+    endings = [address for (address,) in _TOLD_ENDINGS.all(session, arrived)]
+    session.connection().execute(
+        delete(UndeliveredRow).where(_ARRIVED, UndeliveredRow.is_changed.is_(False)), arrived
+    )
+    _PACK_AGAIN.run(session, arrived)
+    _drop_counted(session, endings)
+    _ACKED.run(session, arrived)
+
+
+def forget_peer(session: Session, peer: bytes) -> None:
+    """Forget all that a peer was to be told; an ended mailbox that waited for it alone goes."""
+    endings = [each.address for each in of_kind(session, peer, What.ENDED)]
+    session.connection().execute(delete(UndeliveredRow).where(UndeliveredRow.peer == peer))
+    _drop_counted(session, endings)
+
+
+def forget_mailbox(session: Session, address: bytes) -> None:
+    """Forget that peers were to be told of a mailbox's entries and its order: they are gone."""
+    _forget(session, (UndeliveredRow.address == address) & _IN_MAILBOX)
+
+
+def forget(session: Session, what: What, name: bytes) -> None:
+    """Forget that peers were to be told of something that belongs to no mailbox: it is gone for good."""
+    _forget(session, _named(what, name))
+
+
+def forget_at_source(session: Session, what: What, name: bytes) -> None:
+    """Forget that the peer that this session takes in from was to be told: it has brought its own."""
+    source = session.info.get(_TAKING_IN)
+    if source is not None:
+        session.connection().execute(
+            delete(UndeliveredRow).where(UndeliveredRow.peer == source, _named(what, name))
+        )
+
+
+def _named(what: What, name: bytes) -> ColumnElement[bool]:
+    return (UndeliveredRow.what == what) & (UndeliveredRow.address == b"") & (UndeliveredRow.name == name)
+
+
+def _forget(session: Session, which: ColumnElement[bool]) -> None:
+    of_all = UndeliveredRow.peer.in_(select(PeerRow.name))  # said so that the indexes, by peer, serve
+    session.connection().execute(delete(UndeliveredRow).where(of_all, which))
+
+
+def _drop_counted(session: Session, addresses: Iterable[bytes]) -> None:
+    waits = exists().where(UndeliveredRow.what == What.ENDED, UndeliveredRow.address == EndedRow.address)
+    for address in addresses:
+        session.connection().execute(
+            delete(EndedRow).where(EndedRow.address == address, EndedRow.is_counted, ~waits)
+        )

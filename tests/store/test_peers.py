@@ -1,0 +1,119 @@
+import os
+
+import pytest
+
+from store import mailboxes, peers, undelivered
+from store.engine import Store
+from store.errors import PeerMissingError
+from store.peers import Peer
+from store.undelivered import What
+from tests.store.factories import (
+    DAY,
+    SERVER,
+    STRAND,
+    a_mailbox,
+    a_peer,
+    a_record,
+    an_entry,
+    deliver,
+    noted,
+    rows,
+)
+
+OTHER = b"strand-2"
+
+
+def peer_of(store: Store, name: bytes = STRAND) -> Peer:
+    with store.reading() as session:
+        found = peers.find(session, name)
+    assert found is not None
+    return found
+
+
+def test_a_store_has_no_peers_until_they_are_added(store: Store) -> None:
+    with store.reading() as session:
+        assert [] == peers.all_peers(session)
+        assert peers.find(session, STRAND) is None
+    for name in (OTHER, SERVER, STRAND):
+        a_peer(store, name)
+    with store.reading() as session:
+        assert [SERVER, STRAND, OTHER] == [peer.name for peer in peers.all_peers(session)]
+    assert Peer(STRAND, b"card", 0, 0, 0, None, None) == peer_of(store)
+
+
+def test_a_peer_that_is_added_again_keeps_all_but_its_card(store: Store, address: bytes) -> None:
+    a_peer(store)
+    an_entry(store, address)
+    with store.writing() as session:
+        peers.packed(session, STRAND)
+        peers.took_in(session, STRAND, 7, DAY)
+    with store.writing() as session:
+        peers.add(session, STRAND, b"another card")
+    assert Peer(STRAND, b"another card", 1, 0, 7, DAY, None) == peer_of(store)
+    assert 1 == len(noted(store))
+
+
+def test_pouches_are_counted_each_way_for_itself(store: Store) -> None:
+    a_peer(store)
+    a_peer(store, OTHER)
+    with store.writing() as session:
+        assert [1, 2, 3] == [peers.packed(session, STRAND) for _ in range(3)]
+        undelivered.acknowledge(session, STRAND, 2)
+        undelivered.acknowledge(session, STRAND, 1)  # an older pouch that comes late
+        peers.took_in(session, STRAND, 9, DAY)
+    assert Peer(STRAND, b"card", 3, 2, 9, DAY, None) == peer_of(store)
+    assert Peer(OTHER, b"card", 0, 0, 0, None, None) == peer_of(store, OTHER)
+
+
+def test_a_peer_that_begins_anew_is_sent_serials_that_it_never_saw(store: Store) -> None:
+    a_peer(store)
+    assert 1 == deliver(store)
+    with store.writing() as session:
+        peers.was_set_back(session, STRAND, DAY)
+        peers.forget_serials(session, STRAND)
+        assert 2 == peers.packed(session, STRAND)
+    assert Peer(STRAND, b"card", 2, 0, 0, None, DAY) == peer_of(store)
+    with store.writing() as session:
+        peers.clear_setback(session, STRAND)
+    assert peer_of(store).setback is None
+
+
+def test_nothing_is_packed_for_whom_there_is_not(store: Store) -> None:
+    with pytest.raises(PeerMissingError), store.writing() as session:
+        peers.packed(session, STRAND)
+
+
+def test_a_peer_that_is_removed_holds_nothing_back(store: Store, address: bytes) -> None:
+    a_peer(store)
+    a_peer(store, OTHER)
+    alone, both, seen_by_nobody = address, a_mailbox(store), a_mailbox(store)
+    an_entry(store, a_mailbox(store))
+    for ended in (alone, both, seen_by_nobody):
+        with store.writing() as session:
+            mailboxes.end(session, ended, statement=b"ended", day=DAY)
+    with store.writing() as session:
+        only = [each.id for each in undelivered.of_kind(session, OTHER, What.ENDED) if each.address == alone]
+        undelivered.mark(session, only, peers.packed(session, OTHER))
+        undelivered.acknowledge(session, OTHER, 1)
+        for ended in (alone, both):
+            mailboxes.acknowledge_ended(session, ended)
+    assert 3 == rows(store, "ended")
+    with store.writing() as session:
+        peers.remove(session, STRAND)
+        peers.remove(session, STRAND)  # twice is once
+    with store.reading() as session:
+        assert [OTHER] == [peer.name for peer in peers.all_peers(session)]
+        left = {line.address for line in mailboxes.ended_mailboxes(session)}
+    assert {both, seen_by_nobody} == left
+    assert [] == noted(store, STRAND)
+    with store.writing() as session:
+        peers.remove(session, OTHER)
+    assert (0, 0, 1) == (rows(store, "peer"), rows(store, "undelivered"), rows(store, "ended"))
+    a_record(store, os.urandom(20))
+    assert 0 == rows(store, "undelivered")
+
+
+def test_the_card_of_a_peer_is_in_no_repr(store: Store) -> None:
+    with store.writing() as session:
+        peers.add(session, STRAND, b"the keys of it")
+    assert "the keys of it" not in repr(peer_of(store))
