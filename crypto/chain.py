@@ -139,6 +139,12 @@ def seen_by(author: Author, known: Heads) -> tuple[Digest, ...]:
     return tuple(sorted(digest for strand, (_, digest) in known.items() if _author_of(strand) is not author))
 
 
+def in_order(entries: Iterable[SignedEntry]) -> tuple[SignedEntry, ...]:
+    """Return some entries of a mailbox so that each comes after all it points at, as far as that is here."""
+    by_digest = {entry.digest: entry for entry in entries}
+    return tuple(by_digest[digest] for digest in _in_order(by_digest))
+
+
 def _author_of(strand: StrandId) -> Author:
     return Author.DESK if strand else Author.SOURCE
 

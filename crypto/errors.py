@@ -113,6 +113,31 @@ class RecipientRefusedError(CryptoError):
         return type(self), (self.reason,)
 
 
+class PouchRefusal(StrEnum):
+    """Why a pouch was refused."""
+
+    UNREADABLE = "unreadable"  # damaged, cut off, or not for these keys: nobody can tell these apart
+    NEWER = "newer"  # of a later version of the format
+    MALFORMED = "malformed"
+    FORGED = "forged"  # not signed by who it says it is from, or something in it is not what it says
+    OTHER_DESK = "other_desk"
+    NOT_FOR_US = "not_for_us"  # from or to somebody else
+    EARLY = "early"  # one before it is missing
+    CLOCK = "clock"  # its day and ours are too far apart
+    FORK = "fork"  # another entry stands in the same place of a workstation's strand
+
+
+class PouchRefusedError(CryptoError):
+    """A pouch must not be taken in, and nothing of it was; `reason` says why."""
+
+    def __init__(self, reason: PouchRefusal) -> None:
+        super().__init__(f"this pouch is refused: {reason}")
+        self.reason: PouchRefusal = reason
+
+    def __reduce__(self) -> tuple[type[Self], tuple[PouchRefusal]]:
+        return type(self), (self.reason,)
+
+
 class OpenPGPMissingError(CryptoError):
     """There is no GnuPG of version 2.2 or newer on this machine."""
 

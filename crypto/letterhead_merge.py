@@ -1,0 +1,51 @@
+"""Two workstations each signed a next letterhead without knowing of the other's: one that says what both said."""
+
+from collections.abc import Hashable, Iterable
+from typing import Final, TypeVar
+
+import msgspec
+
+from crypto.letterhead import Letterhead, Strand
+
+_LISTS: Final = ("closed_days", "absences", "reports")
+_Each = TypeVar("_Each", bound=Hashable)
+_OWN: Final = {"serial", "issued", "strands", *_LISTS}
+
+
+def merged(base: Letterhead, ours: Letterhead, theirs: Letterhead) -> Letterhead:
+    """Return the letterhead that comes after both; `letterhead.sign` judges whether it makes sense.
+
+    `base` is the one that both began with. What only we changed is as we have it, and everything else as they
+    have it. Of days, absences and reports what either side added is there and what either took away is not. A
+    workstation that one of us takes out of use stays out of use, from the earlier day on.
+    """
+    changes: dict[str, object] = {
+        name: getattr(ours, name)
+        for name in Letterhead.__struct_fields__
+        if name not in _OWN and getattr(ours, name) != getattr(base, name)
+    }
+    for name in _LISTS:
+        changes[name] = _both(getattr(base, name), getattr(ours, name), getattr(theirs, name))
+    return msgspec.structs.replace(
+        theirs,
+        serial=max(ours.serial, theirs.serial) + 1,
+        issued=max(ours.issued, theirs.issued),
+        strands=_strands(ours.strands, theirs.strands),
+        **changes,
+    )
+
+
+def _both(base: Iterable[_Each], ours: Iterable[_Each], theirs: Iterable[_Each]) -> tuple[_Each, ...]:
+    known, mine, other = dict.fromkeys(base), dict.fromkeys(ours), dict.fromkeys(theirs)
+    kept = [each for each in other if each in mine or each not in known]
+    return (*kept, *(each for each in mine if each not in known and each not in other))
+
+
+def _strands(ours: Iterable[Strand], theirs: Iterable[Strand]) -> tuple[Strand, ...]:
+    """Strands are added and ended, and never taken away: what they signed must stay verifiable."""
+    found = {strand.id: strand for strand in theirs}
+    for strand in ours:
+        other = found.get(strand.id, strand)
+        ends = [until for until in (strand.until, other.until) if until is not None]
+        found[strand.id] = msgspec.structs.replace(other, until=min(ends, default=None))
+    return tuple(found.values())
