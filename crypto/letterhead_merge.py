@@ -1,4 +1,4 @@
-"""Two workstations each signed a next letterhead without knowing of the other's: one that says what both said."""
+"""Two workstations each signed a next letterhead and knew nothing of the other's: one for what both said."""
 
 from collections.abc import Hashable, Iterable
 from typing import Final, TypeVar
