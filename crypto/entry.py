@@ -177,11 +177,14 @@ def renumber(  # noqa: PLR0913  # each is a field of the open part
     return replace(entry, open_part=open_part, signature=by.sign(open_part.to_bytes()))
 
 
-def verify(entry: SignedEntry, *, mailbox_verify_key: bytes, strands: Mapping[StrandId, StrandKey]) -> None:
+def verify(
+    entry: SignedEntry, *, mailbox_verify_key: bytes | None, strands: Mapping[StrandId, StrandKey]
+) -> None:
     """Check, without opening it, who signed an entry and that its payload is the signed one.
 
-    `mailbox_verify_key` must have passed `mailbox_keys.certify` for the address that the caller asked for,
-    and the caller compares that address with the entry's: `chain.check` does both for a whole mailbox.
+    `mailbox_verify_key` must have passed `mailbox_keys.certify` for the address that the caller asked for;
+    with None nothing counts as the source's. The caller compares that address with the entry's: `chain.check`
+    does both for a whole mailbox.
 
     Raises:
         ForgedError: an unknown strand, one used outside its days, a signature or a payload that does not fit.

@@ -43,7 +43,7 @@ _OF_ENTRY = Prepared(
 )
 _PARTIALS = Prepared(
     select(AttachmentRow.attachment_id, AttachmentRow.chunks)
-    .where(AttachmentRow.half_hour.is_not(None), AttachmentRow.is_whole.is_(False))
+    .where(AttachmentRow.half_hour.is_not(None), AttachmentRow.peer == bindparam("from"))
     .order_by(AttachmentRow.attachment_id)
 )
 _PENDING = Prepared(
@@ -88,9 +88,18 @@ _FINISH = Prepared(
 
 
 def begin(  # noqa: PLR0913  # the columns of the attachment, by name
-    session: Session, *, address: bytes, entry_id: bytes, attachment_id: bytes, header: bytes, half_hour: int
+    session: Session,
+    *,
+    address: bytes,
+    entry_id: bytes,
+    attachment_id: bytes,
+    header: bytes,
+    half_hour: int,
+    peer: bytes | None = None,
 ) -> None:
     """Start an attachment as pending, for one entry of one mailbox. `half_hour` counts from 1970 in UTC.
+
+    `peer` is who brings it in pouches, if anybody does.
 
     Raises:
         EntryExistsError: there is an attachment of this id.
@@ -109,6 +118,7 @@ def begin(  # noqa: PLR0913  # the columns of the attachment, by name
                 "chunks": 0,
                 "is_whole": False,
                 "half_hour": half_hour,
+                "peer": peer,
             },
         )
     except sqlite3.IntegrityError as why:
@@ -226,9 +236,9 @@ def of_entry(session: Session, address: bytes, entry_id: bytes) -> Sequence[Atta
     return [Attachment(*row) for row in _OF_ENTRY.all(session, {"address": address, "entry_id": entry_id})]
 
 
-def partials(session: Session) -> Sequence[tuple[bytes, int]]:
-    """Return id and number of chunks of every attachment that is pending and not whole, by id."""
-    return [(attachment_id, chunks) for attachment_id, chunks in _PARTIALS.all(session, {})]
+def partials(session: Session, peer: bytes) -> Sequence[tuple[bytes, int]]:
+    """Return id and number of chunks of what a peer brings and no entry has adopted yet, by id."""
+    return [(attachment_id, chunks) for attachment_id, chunks in _PARTIALS.all(session, {"from": peer})]
 
 
 def pending(session: Session, attachment_id: bytes) -> tuple[bytes, bytes, int, bool] | None:

@@ -221,7 +221,7 @@ def append(  # noqa: PLR0913  # the columns of the entry, by name
         raise
 
 
-def append_tombstone(  # noqa: PLR0913  # the columns of the entry, by name
+def take_in(  # noqa: PLR0913  # the columns of the entry, by name
     session: Session,
     *,
     address: bytes,
@@ -234,18 +234,21 @@ def append_tombstone(  # noqa: PLR0913  # the columns of the entry, by name
     signature: bytes,
     epoch: int,
     day: date,
-    removal: bytes,
-    previous: bytes,
+    header: bytes | None,
+    payload: bytes | None,
+    removal: bytes | None,
+    attachment_ids: Sequence[bytes],
     speaks: bool,
     is_answer: bool,
 ) -> None:
-    """Add an entry that was removed before it came here: its place in the strand, and nothing to open.
+    """Add an entry that a peer brought, in the place that it was signed for, and adopt its attachments.
 
-    All else is as `append` has it.
+    Where it stands in its strand is not compared with the head: an entry before it may be damaged there, and
+    its readers see a gap. With a removal nothing of it is sealed any more. A refusal rolls back.
 
     Raises:
-        HeadMovedError: the strand's head is not `previous` with the number before.
-        EntryExistsError: the mailbox holds this entry id already.
+        EntryExistsError: another entry has this place, or this id.
+        AttachmentMissingError: an attachment is not there or not whole.
         MailboxMissingError: there is no such mailbox.
     """
     columns = {
@@ -259,14 +262,21 @@ def append_tombstone(  # noqa: PLR0913  # the columns of the entry, by name
         "signature": signature,
         "epoch": epoch,
         "day": day,
+        "removal": removal,
     }
+    more = len(header or b"") + len(payload or b"")
     try:
-        _count(session, columns, 0, speaks=speaks, is_answer=is_answer)
-        _move_head(session, columns, previous)
-        _insert(session, {"id": new_id(), "removal": removal, **columns})
+        _count(session, columns, more, speaks=speaks, is_answer=is_answer)
+        _raise_head(session, columns)
+        row = new_id() if removal is not None else keep(session, header=header, payload=payload)
+        _ADD_ENTRY.run(session, {"id": row, **columns})
+        _adopt(session, address, entry_id, attachment_ids)
         note(session, What.ENTRY, address=address, name=entry_id)
-    except (StoreError, sqlite3.IntegrityError):
-        roll_back(session)  # as in `append`
+    except sqlite3.IntegrityError as why:
+        roll_back(session)
+        raise EntryExistsError("the mailbox holds an entry at this place, or of this id, already") from why
+    except StoreError:
+        roll_back(session)
         raise
 
 
@@ -405,6 +415,21 @@ def _move_head(session: Session, columns: dict[str, object], previous: bytes) ->
     )
     if moved == 0:
         raise _refused(session, columns)
+
+
+def _raise_head(session: Session, columns: dict[str, object]) -> None:
+    """Make an entry the head of its strand if it is newer than the one that is."""
+    of = {name: columns[name] for name in ("address", "author", "strand")}
+    newest = {name: columns[name] for name in ("number", "digest")}
+    here = (
+        (HeadRow.address == of["address"])
+        & (HeadRow.author == of["author"])
+        & (HeadRow.strand == of["strand"])
+    )
+    is_older = HeadRow.number < newest["number"]
+    raised = session.connection().execute(update(HeadRow).where(here & is_older).values(**newest))
+    if raised.rowcount == 0 and session.scalar(select(HeadRow.id).where(here)) is None:
+        _FIRST_HEAD.run(session, {"id": new_id(), **of, **newest})
 
 
 def _insert(session: Session, columns: dict[str, object]) -> None:

@@ -19,7 +19,8 @@ class Peer:
 
     `sent` is the serial of the last pouch that was packed for it, `acked` the newest of those that it has
     taken in, `taken` the newest of its own that we took in: 0 where there is none. `heard` is the day of the
-    last one that we took in, `setback` the day on which it was found to have lost what it had taken in.
+    last one that we took in, `setback` the day on which it was found to have lost what it had taken in,
+    `letterhead` the serial of the newest that both sides are known to have.
     """
 
     name: bytes
@@ -29,6 +30,7 @@ class Peer:
     taken: int
     heard: date | None
     setback: date | None
+    letterhead: int
 
 
 _PEER = select(
@@ -39,6 +41,7 @@ _PEER = select(
     PeerRow.taken,
     PeerRow.heard,
     PeerRow.setback,
+    PeerRow.letterhead,
 )
 _FIND = Prepared(_PEER.where(PeerRow.name == bindparam("called")))
 _ALL = Prepared(_PEER.order_by(PeerRow.name))
@@ -49,7 +52,7 @@ def add(session: Session, name: bytes, card: bytes) -> None:
     if _change(session, name, card=card) == 0:
         session.connection().execute(
             insert(PeerRow),
-            {"id": new_id(), "name": name, "card": card, "sent": 0, "acked": 0, "taken": 0},
+            {"id": new_id(), "name": name, "card": card, "sent": 0, "acked": 0, "taken": 0, "letterhead": 0},
         )
 
 
@@ -75,8 +78,10 @@ def took_in(session: Session, name: bytes, serial: int, day: date) -> None:
     _change(session, name, taken=serial, heard=day)
 
 
-def packed(session: Session, name: bytes) -> int:
+def packed(session: Session, name: bytes, *, at_least: int = 0) -> int:
     """Return the serial of the next pouch for a peer, which is its last from now on.
+
+    It is one more than the last one, or `at_least`: a store that was put back must give no serial twice.
 
     Raises:
         PeerMissingError: there is no such peer.
@@ -84,8 +89,14 @@ def packed(session: Session, name: bytes) -> int:
     peer = find(session, name)
     if peer is None:
         raise PeerMissingError("there is no such peer")
-    _change(session, name, sent=peer.sent + 1)
-    return peer.sent + 1
+    serial = max(peer.sent + 1, at_least)
+    _change(session, name, sent=serial)
+    return serial
+
+
+def shares_letterhead(session: Session, name: bytes, serial: int) -> None:
+    """Note that a peer and we have the letterhead of a serial."""
+    _change(session, name, letterhead=serial)
 
 
 def was_set_back(session: Session, name: bytes, day: date) -> None:

@@ -6,7 +6,7 @@ A record named after a mailbox, its address alone or in front of more, goes when
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import ColumnElement, bindparam, delete, func, insert, select
+from sqlalchemy import ColumnElement, bindparam, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from store.doom import doom_rows
@@ -52,14 +52,20 @@ def put(session: Session, kind: str, name: bytes, revision: int, sealed: bytes, 
         note(session, What.RECORD, name=record_name(kind, name))
 
 
-def take_in(session: Session, kind: str, name: bytes, revision: int, sealed: bytes) -> None:
-    """Keep a record as a peer has it, whatever lies here in its place.
+def take_in(session: Session, kind: str, name: bytes, revision: int, sealed: bytes, *, base: int) -> None:  # noqa: PLR0913  # the columns
+    """Keep a record that a peer brought, whatever lies here in its place; `base` is the revision it has.
 
     That peer need not be told of what lay here any more; every other one is.
     """
-    _replace(session, Record(kind, name, revision, sealed, base=revision), travels=True)
+    _replace(session, Record(kind, name, revision, sealed, base=base), travels=True)
     forget_at_source(session, What.RECORD, record_name(kind, name))
     note(session, What.RECORD, name=record_name(kind, name))
+
+
+def shares(session: Session, kind: str, name: bytes) -> None:
+    """Note that the other side has a record as it is here."""
+    which = (RecordRow.kind == kind) & (RecordRow.name == name)
+    session.connection().execute(update(RecordRow).where(which).values(base=RecordRow.revision))
 
 
 def get(session: Session, kind: str, name: bytes) -> Record | None:

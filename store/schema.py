@@ -237,6 +237,7 @@ class AttachmentRow(Base):
     chunks: Mapped[int]  # arrived so far
     is_whole: Mapped[bool]
     half_hour: Mapped[int | None]  # since 1970 in UTC, when its upload began; NULL once an entry adopted it
+    peer: Mapped[bytes | None] = mapped_column(Blob)  # from whom it comes, while it comes in pouches
 
 
 class ChunkRow(Base):
@@ -347,6 +348,7 @@ class PeerRow(Base):
     taken: Mapped[int]  # the newest of its that we took in
     heard: Mapped[date | None]  # when we last took one in
     setback: Mapped[date | None]  # when it was found to have lost what it had taken in
+    letterhead: Mapped[int]  # serial of the newest that both are known to have; 0: none
 
 
 class UndeliveredRow(Base):
@@ -361,5 +363,17 @@ class UndeliveredRow(Base):
     name: Mapped[bytes] = mapped_column(Blob)  # b"" where there is one of its kind
     detail: Mapped[bytes] = mapped_column(Blob)
     pouch: Mapped[int | None]  # the last one that it was packed in
-    revision: Mapped[int | None]  # of a record, as it was packed there
+    revision: Mapped[int | None]  # of a record or letterhead, as it was packed there
     is_changed: Mapped[bool]  # since then: it must be packed again
+
+
+class FindingRow(Base):
+    """Something that taking in a pouch found wrong at the server, for the adviser to see."""
+
+    __tablename__ = "finding"
+    __table_args__ = (UniqueConstraint("address", "entry_id", "kind"),)
+    id: Mapped[int] = mapped_column(_ID, primary_key=True, autoincrement=False)
+    address: Mapped[bytes] = mapped_column(Blob)
+    entry_id: Mapped[bytes] = mapped_column(Blob)  # b"" where it is about a whole mailbox
+    kind: Mapped[str]
+    day: Mapped[date]

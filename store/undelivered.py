@@ -64,6 +64,7 @@ class Undelivered:
     detail: bytes = field(repr=False)
 
 
+_DIGEST_BYTES = 32
 _TAKING_IN = "taking_in_from"  # under this name a session knows whose pouch it takes in
 _OF_PEER = UndeliveredRow.peer == bindparam("of")
 _IN_MAILBOX = or_(UndeliveredRow.what == What.ENTRY, UndeliveredRow.what == What.ORDER)
@@ -77,7 +78,9 @@ _NOTE = Prepared(
     _ADD.on_conflict_do_update(index_elements=_SAME, set_={"is_changed": True, "detail": _DETAIL})
 )
 _NOTE_ANEW = Prepared(
-    _ADD.on_conflict_do_update(index_elements=_SAME, set_={"is_changed": False, "pouch": None})
+    _ADD.on_conflict_do_update(
+        index_elements=_SAME, set_={"is_changed": False, "pouch": None, "revision": None}
+    )
 )
 _ROWS = select(
     UndeliveredRow.id,
@@ -130,6 +133,15 @@ _TOLD_ENDINGS = Prepared(
     )
 )
 _PACK_AGAIN = Prepared(update(UndeliveredRow).where(_ARRIVED).values(pouch=None, is_changed=False))
+_PACKED_LETTERHEAD = Prepared(
+    select(UndeliveredRow.revision).where(
+        _ARRIVED, UndeliveredRow.what == What.LETTERHEAD, UndeliveredRow.revision.is_not(None)
+    )
+)
+_SHARE_LETTERHEAD = Prepared(
+    update(PeerRow).where(PeerRow.name == bindparam("of")).values(letterhead=bindparam("shared"))
+)
+_UNMARK = Prepared(update(UndeliveredRow).where(UndeliveredRow.id == bindparam("row")).values(pouch=None))
 _ACKED = Prepared(
     update(PeerRow)
     .where(PeerRow.name == bindparam("of"))
@@ -146,6 +158,11 @@ _ENTRIES = Prepared(select(EntryRow.address, EntryRow.entry_id))
 _RECORDS = Prepared(select(RecordRow.kind, RecordRow.name).where(RecordRow.travels))
 _TALLIES = Prepared(select(LedgerRow.digest))
 _PUBLIC_FILES = Prepared(select(PublicFileRow.name))
+
+
+def digests_in(detail: bytes) -> tuple[bytes, ...]:
+    """Return the digests of tallies, 32 bytes each, that stand one after the other in a detail."""
+    return tuple(detail[at : at + _DIGEST_BYTES] for at in range(0, len(detail), _DIGEST_BYTES))
 
 
 def record_name(kind: str, name: bytes) -> bytes:
@@ -176,12 +193,12 @@ def note(
 
 
 def note_for(session: Session, peer: bytes, what: What, *, address: bytes = b"", name: bytes = b"") -> None:
-    """Note something for one peer, be it the one that this session takes in from.
+    """Note something for one peer, be it the one that this session takes in from, as if never packed before.
 
     Raises:
         PeerMissingError: there is no such peer. Everything this session did is undone.
     """
-    _run(session, _NOTE, peer, what, address, name)
+    _run(session, _NOTE_ANEW, peer, what, address, name)
 
 
 def note_all(session: Session, peer: bytes) -> None:
@@ -289,6 +306,12 @@ def mark(
         _MARK.run(session, {"row": row, "serial": serial, "packed": revisions.get(row)})
 
 
+def unmark(session: Session, ids: Iterable[int]) -> None:
+    """Note that rows that were marked did not get into the pouch after all."""
+    for row in ids:
+        _UNMARK.run(session, {"row": row})
+
+
 def acknowledge(session: Session, peer: bytes, serial: int) -> None:
     """Forget what a peer has taken in: all that was packed for it up to a pouch and has not changed since.
 
@@ -301,6 +324,9 @@ def acknowledge(session: Session, peer: bytes, serial: int) -> None:
         _SET_BASE.run(
             session, {"of_kind": kind.decode(errors="replace"), "called": called, "known": revision}
         )
+    letterhead = _PACKED_LETTERHEAD.first(session, arrived)
+    if letterhead is not None:
+        _SHARE_LETTERHEAD.run(session, {"of": peer, "shared": letterhead[0]})
     endings = [address for (address,) in _TOLD_ENDINGS.all(session, arrived)]
     session.connection().execute(
         delete(UndeliveredRow).where(_ARRIVED, UndeliveredRow.is_changed.is_(False)), arrived
@@ -325,6 +351,19 @@ def forget_mailbox(session: Session, address: bytes) -> None:
 def forget(session: Session, what: What, name: bytes) -> None:
     """Forget that peers were to be told of something that belongs to no mailbox: it is gone for good."""
     _forget(session, _named(what, name))
+
+
+def take_back(session: Session, peer: bytes, what: What, *, address: bytes) -> bytes:
+    """Forget that a peer was to be told something about a mailbox; return its detail, empty if it was not."""
+    which = (
+        (UndeliveredRow.peer == peer)
+        & (UndeliveredRow.what == what)
+        & (UndeliveredRow.address == address)
+        & (UndeliveredRow.name == b"")
+    )
+    detail = session.scalar(select(UndeliveredRow.detail).where(which))
+    session.connection().execute(delete(UndeliveredRow).where(which))
+    return detail or b""
 
 
 def forget_at_source(session: Session, what: What, name: bytes) -> None:

@@ -35,6 +35,7 @@ def _add_tables() -> None:
         sa.Column("taken", sa.Integer(), nullable=False),
         sa.Column("heard", sa.Date(), nullable=True),
         sa.Column("setback", sa.Date(), nullable=True),
+        sa.Column("letterhead", sa.BigInteger(), nullable=False),
         sa.CheckConstraint("length(name) IN (0, 8)", name=op.f("ck_peer_name")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_peer")),
         sa.UniqueConstraint("name", name=op.f("uq_peer_name")),
@@ -56,6 +57,17 @@ def _add_tables() -> None:
             "peer", "what", "address", "name", name=op.f("uq_undelivered_peer_what_address_name")
         ),
     )
+    op.create_table(
+        "finding",
+        sa.Column("id", _ID, autoincrement=False, nullable=False),
+        sa.Column("address", sa.LargeBinary(), nullable=False),
+        sa.Column("entry_id", sa.LargeBinary(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_finding")),
+        sa.UniqueConstraint("address", "entry_id", "kind", name=op.f("uq_finding_address_entry_id_kind")),
+    )
+    op.add_column("attachment", sa.Column("peer", sa.LargeBinary(), nullable=True))
     op.create_index(op.f("ix_undelivered_peer_address"), "undelivered", ["peer", "address"], unique=False)
 
 

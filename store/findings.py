@@ -1,0 +1,70 @@
+"""What taking in pouches found wrong at the server: kept until the adviser has seen it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+from sqlalchemy import delete, select
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.orm import Session
+
+from store.schema import FindingRow, new_id
+
+
+class FindingKind(StrEnum):
+    """What is wrong."""
+
+    DAMAGED = "damaged"  # the server holds something that is not as it was signed
+    FORK = "fork"  # the server holds another entry in the place of one that is here
+    COME_BACK = "come_back"  # the server holds a mailbox that has ended
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was found. `entry_id` is empty where it is about a whole mailbox."""
+
+    address: bytes
+    entry_id: bytes
+    kind: FindingKind
+    day: date
+
+
+_FINDING = select(FindingRow.address, FindingRow.entry_id, FindingRow.kind, FindingRow.day)
+
+
+def note(session: Session, address: bytes, entry_id: bytes, kind: FindingKind, day: date) -> bool:
+    """Keep a finding; answer False when it is known."""
+    row = {"id": new_id(), "address": address, "entry_id": entry_id, "kind": kind, "day": day}
+    added = session.connection().execute(insert(FindingRow).on_conflict_do_nothing(), row)
+    return added.rowcount == 1
+
+
+def all_findings(session: Session) -> Sequence[Finding]:
+    """Return every finding, by address."""
+    query = _FINDING.order_by(FindingRow.address, FindingRow.kind, FindingRow.entry_id)
+    return [_read(*row) for row in session.connection().execute(query)]
+
+
+def of_mailbox(session: Session, address: bytes) -> Sequence[Finding]:
+    """Return what was found about one mailbox."""
+    query = _FINDING.where(FindingRow.address == address).order_by(FindingRow.kind, FindingRow.entry_id)
+    return [_read(*row) for row in session.connection().execute(query)]
+
+
+def forget(session: Session, address: bytes, entry_id: bytes, kind: FindingKind) -> None:
+    """Drop a finding that does not hold any more; where there is none there is nothing to do."""
+    session.connection().execute(
+        delete(FindingRow).where(
+            FindingRow.address == address, FindingRow.entry_id == entry_id, FindingRow.kind == kind
+        )
+    )
+
+
+def forget_mailbox(session: Session, address: bytes) -> None:
+    """Drop what was found about a mailbox: the adviser has seen it."""
+    session.connection().execute(delete(FindingRow).where(FindingRow.address == address))
+
+
+def _read(address: bytes, entry_id: bytes, kind: str, day: date) -> Finding:
+    return Finding(address, entry_id, FindingKind(kind), day)

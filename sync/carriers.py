@@ -1,0 +1,140 @@
+"""The ways between a workstation and its server: an onion service, SSH, or a Unix socket on one machine."""
+
+import http.client
+import re
+import socket
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from python_socks import ProxyError
+from python_socks.sync import Proxy
+
+from sync.door import PATH, POUCH_BYTES
+from sync.errors import RefusedError, UnreachableError
+from sync.reasons import REASONS
+
+_SECONDS: Final = (
+    120  # without a byte: an onion circuit takes some seconds, and some tens when it must be built anew
+)
+_WORD_BYTES: Final = 100
+_HTTP_PORT: Final = 80
+_OK: Final = 200
+BROUGHT: Final = b"pouch\n"  # what `steunpunt sync answer` writes before a pouch, and
+REFUSED: Final = b"refused "  # before a reason
+
+_ONION: Final = re.compile(r"onion:([a-z2-7]{56}\.onion)")
+_SSH: Final = re.compile(r"ssh:([A-Za-z0-9_.@\[\]:-]+)")
+_UNIX: Final = re.compile(r"unix:(/\S+)")
+
+
+@dataclass(frozen=True, slots=True)
+class OnionCarrier:
+    """Through Tor's SOCKS port, `socks` as "127.0.0.1:9050", to an onion service of our own."""
+
+    onion: str
+    socks: str
+
+    def carry(self, pouch: bytes) -> bytes:
+        """Return the server's pouch.
+
+        Raises:
+            UnreachableError, RefusedError: as `Carrier` has it.
+        """
+        try:
+            proxy = Proxy.from_url(f"socks5://{self.socks}", rdns=True)
+            line = proxy.connect(self.onion, _HTTP_PORT, timeout=_SECONDS)
+        except (
+            OSError,
+            ProxyError,
+        ) as why:  # Tor is not there, does not know the service, or has no key for it
+            raise UnreachableError from why
+        with line:
+            line.settimeout(_SECONDS)
+            return _post(line, self.onion, pouch)
+
+
+@dataclass(frozen=True, slots=True)
+class UnixCarrier:
+    """To a door on this very machine, by its socket."""
+
+    path: Path
+
+    def carry(self, pouch: bytes) -> bytes:
+        """Return the server's pouch.
+
+        Raises:
+            UnreachableError, RefusedError: as `Carrier` has it.
+        """
+        with socket.socket(socket.AF_UNIX) as line:
+            line.settimeout(_SECONDS)
+            try:
+                line.connect(str(self.path))
+            except OSError as why:
+                raise UnreachableError from why
+            return _post(line, "localhost", pouch)
+
+
+@dataclass(frozen=True, slots=True)
+class SshCarrier:
+    """Through the `ssh` program, with the user's own settings and keys; never a question is asked."""
+
+    target: str
+    options: tuple[str, ...] = ()
+
+    def carry(self, pouch: bytes) -> bytes:
+        """Return the server's pouch.
+
+        Raises:
+            UnreachableError, RefusedError: as `Carrier` has it.
+        """
+        # A forced command in the server's authorized_keys takes the place of what is asked for here.
+        command = ["ssh", "-T", "-o", "BatchMode=yes", *self.options, self.target, "steunpunt sync answer"]
+        try:
+            done = subprocess.run(command, input=pouch, capture_output=True, check=False)  # noqa: S603  # no shell
+        except OSError as why:
+            raise UnreachableError from why
+        if done.stdout.startswith(BROUGHT):
+            return done.stdout.removeprefix(BROUGHT)
+        if done.stdout.startswith(REFUSED):
+            raise _refused(done.stdout.removeprefix(REFUSED))
+        raise UnreachableError
+
+
+def carrier_of(server: str, socks: str) -> OnionCarrier | SshCarrier | UnixCarrier:
+    """Return the way to a server as the settings name it: "onion:…", "ssh:user@host" or "unix:/path".
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    if found := _ONION.fullmatch(server):
+        return OnionCarrier(found[1], socks)
+    if (found := _SSH.fullmatch(server)) and not found[1].startswith("-"):
+        return SshCarrier(found[1])
+    if found := _UNIX.fullmatch(server):
+        return UnixCarrier(Path(found[1]))
+    raise ValueError("onion: and an address, ssh: and a host, or unix: and an absolute path")
+
+
+def _post(line: socket.socket, host: str, pouch: bytes) -> bytes:
+    connection = http.client.HTTPConnection(host)
+    connection.sock = line
+    try:
+        connection.request("POST", PATH, body=pouch, headers={"Content-Type": "application/octet-stream"})
+        with connection.getresponse() as response:
+            if response.status != _OK:
+                raise _refused(response.read(_WORD_BYTES))
+            brought = response.read(POUCH_BYTES + 1)
+            if len(brought) > POUCH_BYTES or (response.length or 0) > 0:
+                raise UnreachableError
+    except (OSError, http.client.HTTPException) as why:
+        raise UnreachableError from why
+    else:
+        return brought
+
+
+def _refused(word: bytes) -> RefusedError | UnreachableError:
+    """Read a reason; who answers with another word is no server of ours."""
+    reason = word.decode("ascii", errors="replace").strip()
+    return RefusedError(reason) if reason in REASONS else UnreachableError()

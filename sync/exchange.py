@@ -1,0 +1,108 @@
+"""Exchanging: pouches to and fro between a workstation and the server until neither has anything new."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from crypto.names import AttachmentId, StrandId
+from crypto.pouch import SERVER, Pouch
+from store import peers
+from store import undelivered as outgoing
+from sync.errors import BrokenTransferError
+from sync.packing import pack
+from sync.side import Side
+from sync.taking_in import take_in
+
+_BROKEN_MAX = 3  # tries of a file whose pieces do not fit, before the person hears of it
+
+
+class Carrier(Protocol):
+    """A way to the server: it brings a pouch there and the answering pouch back."""
+
+    def carry(self, pouch: bytes) -> bytes:
+        """Return the server's pouch.
+
+        Raises:
+            UnreachableError: the server was not reached, or the line broke off.
+            RefusedError: it refused, and said why.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Synced:
+    """What a sync did: `received` and `sent` count items that brought something, and bytes both ways.
+
+    `was_set_back`: the server knew less than it had known: it was put back to an earlier day.
+    """
+
+    rounds: int
+    received: int
+    bytes_sent: int
+    bytes_received: int
+    was_set_back: bool
+
+
+def answer(server: Side, pouch: bytes) -> bytes:
+    """Take in a workstation's pouch and return one for it: the server's part of an exchange.
+
+    A workstation that the letterhead names and that comes for the first time is a peer from now on.
+
+    Raises:
+        PouchRefusedError, SyncError, StoreError: as `take_in` has it.
+    """
+    sender = _welcome(server, pouch)
+    taken = take_in(server, lambda: [pouch], is_direct=True)
+    return pack(server, sender, taken.partials).sealed
+
+
+def exchange(workstation: Side, carrier: Carrier, on_progress: Callable[[int], None]) -> Synced:
+    """Sync with the server until both sides know everything; `on_progress` hears how much is left here.
+
+    Raises:
+        PouchRefusedError, SyncError, StoreError: what was exchanged before stays; the rest goes next time.
+    """
+    rounds = received = bytes_sent = bytes_received = broken = 0
+    was_set_back = False
+    partials: Mapping[AttachmentId, int] = {}
+    while True:
+        packed = pack(workstation, SERVER, partials)
+        brought = carrier.carry(packed.sealed)
+        rounds += 1
+        bytes_sent += len(packed.sealed)
+        bytes_received += len(brought)
+        try:
+            taken = take_in(workstation, lambda: [brought], is_direct=True)  # noqa: B023  # read at once
+        except BrokenTransferError:
+            broken += 1
+            if broken == _BROKEN_MAX:
+                raise
+            continue
+        partials = taken.partials
+        received += taken.applied
+        was_set_back |= taken.was_set_back
+        with workstation.store.reading() as session:
+            left = outgoing.count(session, SERVER)
+        on_progress(left)
+        if not left and not taken.head.more:
+            return Synced(rounds, received, bytes_sent, bytes_received, was_set_back)
+
+
+def _welcome(server: Side, pouch: bytes) -> StrandId:
+    """Return who a pouch is from: a peer, from now on. Much is noted for a new one, so it proves itself.
+
+    Raises:
+        PouchRefusedError, UnknownWorkstationError, RevokedWorkstationError: it is none.
+    """
+    opened = Pouch([pouch], server.identities)
+    sender = StrandId(opened.head.sender)
+    verify_key = server.verify_key_of(sender, server.letterhead())
+    with server.store.reading() as session:
+        is_known = peers.find(session, sender) is not None
+    if not is_known:
+        for _ in opened.items(verify_key):
+            pass
+        with server.store.writing() as session:
+            peers.add(session, sender, b"")
+            outgoing.note_all(session, sender)
+    return sender

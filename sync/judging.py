@@ -1,0 +1,121 @@
+"""Judging: whether an item of a pouch says what is true. Both ends ask it, the sender of its own store."""
+
+import hashlib
+
+from crypto import letterhead as letterheads
+from crypto.entry import SignedEntry, verify
+from crypto.errors import ForgedError, MalformedError
+from crypto.letterhead import Letterhead
+from crypto.mailbox_keys import certify
+from crypto.names import Address, StrandId
+from crypto.open_part import OpenPart
+from crypto.order import verify_order
+from crypto.pouch_items import EndedItem, EntryItem, Item, LetterheadItem, MailboxItem, OrderItem
+from crypto.removal import verify_ended, verify_removal
+from crypto.signing import SIGNATURE_BYTES
+from crypto.strand import StrandKey
+from store import mailboxes
+from sync.side import Side
+
+
+class Judge:
+    """Checks the items of one pouch, in their order: a letterhead, and a mailbox, before what hangs on it."""
+
+    def __init__(self, side: Side, letterhead: Letterhead) -> None:
+        """Begin with the letterhead that is in use here."""
+        self._side = side
+        self._letterhead = letterhead
+        self._strands: dict[StrandId, StrandKey] = dict(letterhead.strand_keys)
+        self._keys: dict[Address, bytes | None] = {}
+
+    def check(self, item: Item) -> None:
+        """Refuse an item that is not what it says. Of what is sealed to the desk alone only its form counts.
+
+        Raises:
+            ForgedError: a signature, a digest or an address does not fit.
+            MalformedError: something in it is in no form that we write.
+            LetterheadRefusedError: a letterhead that must not be used.
+        """
+        match item:
+            case LetterheadItem():
+                self._letterhead_item(item)
+            case MailboxItem():
+                certify(Address(item.address), item.recipient, item.verify_key)
+                self._keys[Address(item.address)] = item.verify_key
+            case EntryItem():
+                self._entry(item)
+            case EndedItem():
+                self._ended(item)
+            case OrderItem() if item.statement:
+                self._order(item)
+            case _:
+                pass
+
+    def _letterhead_item(self, item: LetterheadItem) -> None:
+        """Take a letterhead as the desk's, and its strands with it; which is the newest is asked later."""
+        found = letterheads.verify(
+            item.body, item.signature, self._side.fingerprint, same_parameters_as=self._letterhead
+        )
+        if found.serial != item.serial:
+            raise ForgedError
+        older, newer = sorted((self._letterhead, found), key=lambda each: each.serial)
+        self._strands = {**older.strand_keys, **newer.strand_keys}
+
+    def _entry(self, item: EntryItem) -> None:
+        if len(item.signature) != SIGNATURE_BYTES:
+            raise MalformedError
+        part = OpenPart.from_bytes(item.open_part)
+        is_removed = bool(item.removal)
+        if is_removed == bool(item.header) or is_removed == bool(item.payload):
+            raise MalformedError
+        entry = SignedEntry(part, item.signature, item.epoch, item.header or None, item.payload or None)
+        verify_key = self._verify_key(part.address)
+        verify(entry, mailbox_verify_key=verify_key, strands=self._strands)
+        if is_removed:
+            verify_removal(
+                item.removal,
+                of=part,
+                entry_digest=entry.digest,
+                mailbox_verify_key=verify_key,
+                strands=self._strands,
+            )
+
+    def _ended(self, item: EndedItem) -> None:
+        """Accept a line that the source signed, or that is the desk's own order to delete this mailbox."""
+        if is_source_ending(item):
+            return
+        certify(Address(item.address), item.recipient, item.verify_key)
+        if verify_order(item.statement, strands=self._strands).address != item.address:
+            raise ForgedError
+
+    def _order(self, item: OrderItem) -> None:
+        said = verify_order(item.statement, strands=self._strands)
+        tallies = tuple(sorted(hashlib.sha256(tally).digest() for tally in item.tallies))
+        if (said.address, said.due, said.tallies_sha256) != (item.address, item.due, tallies):
+            raise ForgedError
+
+    def _verify_key(self, address: Address) -> bytes | None:
+        """Return the source's key of a mailbox, from this pouch or from our own store, if it certifies."""
+        if address not in self._keys:
+            with self._side.store.reading() as session:
+                mailbox = mailboxes.find(session, address)
+            key = None
+            if mailbox is not None:
+                certify(address, mailbox.recipient, mailbox.verify_key)
+                key = mailbox.verify_key
+            self._keys[address] = key
+        return self._keys[address]
+
+
+def is_source_ending(item: EndedItem) -> bool:
+    """Say whether it is the source who signed that the mailbox is ended. Else it can only be an order."""
+    try:
+        verify_ended(
+            item.statement,
+            address=Address(item.address),
+            recipient=item.recipient,
+            verify_key=item.verify_key,
+        )
+    except (ForgedError, MalformedError):
+        return False
+    return True

@@ -1,0 +1,337 @@
+"""Packing: what a peer does not know yet, put into a pouch for it."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+from sqlalchemy.orm import Session
+
+from crypto import chain
+from crypto.entry import SignedEntry
+from crypto.errors import CryptoError, MalformedError
+from crypto.names import ADDRESS_BYTES, ENTRY_ID_BYTES, SOURCE_STRAND, Address, AttachmentId, StrandId
+from crypto.open_part import OpenPart
+from crypto.pouch import PARTIALS, Head, Packer, lowest_serial
+from crypto.pouch_items import (
+    ChunkItem,
+    CountedItem,
+    DamagedItem,
+    EndedItem,
+    EntryItem,
+    FileItem,
+    Item,
+    LetterheadItem,
+    MailboxItem,
+    OrderItem,
+    PublicFileItem,
+    RecordItem,
+    TallyItem,
+    item_to_bytes,
+)
+from store import attachments, entries, ledger, letterheads, mailboxes, orders, peers, public_files, records
+from store import undelivered as outgoing
+from store.attachments import Attachment
+from store.errors import PeerMissingError
+from store.mailboxes import Mailbox
+from store.undelivered import Undelivered, What, digests_in
+from sync.judging import Judge
+from sync.side import Side
+
+DIRECT_BYTES = 4 * 1024 * 1024  # of a pouch on a line: what a line that breaks loses, and what lies in memory
+_ITEM_OVERHEAD = 512  # bytes of an entry beside its sealed part, roughly: only a limit is counted by it
+_ROWS = 64  # of small things in one transaction
+_NO_ENTRY = bytes(ENTRY_ID_BYTES)  # in the place of what is damaged and is no entry
+
+_Read = Callable[[Session, Undelivered], tuple[Item | None, int]]  # an item, if it is there, and its revision
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A pouch in memory. `is_empty`: nothing in it but its head; `has_more`: not everything fitted in."""
+
+    sealed: bytes = field(repr=False)
+    is_empty: bool
+    has_more: bool
+
+
+def pack(side: Side, peer: StrandId, partials: Mapping[AttachmentId, int]) -> Packed:
+    """Return a pouch of about `DIRECT_BYTES`, for a peer that has these files in part, with so many chunks.
+
+    Raises:
+        PeerMissingError: there is no such peer.
+        NotPairedError: this workstation does not know the server.
+        StoreError: the store refuses.
+    """
+    load = _Load(side, peer, partials, at_most=DIRECT_BYTES)
+    items = list(load)
+    packer = Packer(load.head(has_more=load.has_more), side.recipient(), side.seed)
+    sealed = b"".join([packer.header, *map(packer.add, items), *packer.finish()])
+    return Packed(sealed, is_empty=not items, has_more=load.has_more)
+
+
+def pack_all(side: Side, peer: StrandId) -> Iterator[bytes]:
+    """Yield a pouch with everything that a peer is not known to have, in pieces; for a file.
+
+    Raises:
+        PeerMissingError, NotPairedError, StoreError: as `pack` has it.
+    """
+    load = _Load(side, peer, {}, at_most=None)
+    packer = Packer(load.head(has_more=False), side.recipient(), side.seed)
+    yield packer.header
+    for item in load:
+        yield packer.add(item)
+    yield from packer.finish()
+
+
+class _Load:
+    """What goes into one pouch, in the order in which it can be taken in.
+
+    A row is marked as packed in the transaction in which it is read: what changes after that is packed again.
+    """
+
+    def __init__(
+        self, side: Side, peer: StrandId, partials: Mapping[AttachmentId, int], *, at_most: int | None
+    ) -> None:
+        self.has_more = False
+        self._side = side
+        self._peer = peer
+        self._partials = partials
+        self._at_most = at_most
+        self._size = 0
+        self._letterhead = side.letterhead()
+        self._judge = Judge(side, self._letterhead)
+        with side.store.writing(durable=False) as session:
+            self._serial = peers.packed(session, peer, at_least=lowest_serial(side.half_hour()))
+
+    def head(self, *, has_more: bool) -> Head:
+        side = self._side
+        with side.store.reading() as session:
+            known = peers.find(session, self._peer)
+            partials = attachments.partials(session, self._peer)[:PARTIALS]
+        if known is None:
+            raise PeerMissingError("there is no such peer")  # removed since
+        return Head(
+            desk=side.fingerprint,
+            sender=side.name,
+            receiver=self._peer,
+            serial=self._serial,
+            after=known.acked,
+            taken=known.taken,
+            day=side.today(),
+            more=has_more,
+            partials=tuple(partials),
+        )
+
+    def __iter__(self) -> Iterator[Item]:
+        """Yield what goes in. What a receiver would refuse is named as damaged: the rest must arrive."""
+        for item in self._items():
+            try:
+                self._judge.check(item)
+                item_to_bytes(item)
+            except CryptoError:
+                damaged = _damaged(item)
+                if damaged is not None:
+                    yield damaged
+            else:
+                yield item
+
+    def _items(self) -> Iterator[Item]:
+        for what, read in (
+            (What.LETTERHEAD, self._letterhead_item),
+            (What.ACKNOWLEDGED, self._counted),
+            (What.ENDED, self._ended),
+            (What.PUBLIC_FILE, self._public_file),
+            (What.RECORD, self._record),
+            (What.TALLY, self._tally),
+        ):
+            yield from self._small(what, read)
+        with self._side.store.reading() as session:
+            addresses = outgoing.addresses(session, self._peer)
+        for address in addresses:
+            if self._is_full():
+                return
+            yield from self._of_mailbox(Address(address))
+
+    def _is_full(self) -> bool:
+        """Say whether nothing more fits in; whoever asks has something more."""
+        if self._at_most is not None and self._size >= self._at_most:
+            self.has_more = True
+        return self.has_more
+
+    # ---- small things, of which each is an item by itself --------------------------------------------
+
+    def _small(self, what: What, read: _Read) -> Iterator[Item]:
+        with self._side.store.reading() as session:
+            rows = list(outgoing.of_kind(session, self._peer, what))
+        for at in range(0, len(rows), _ROWS):
+            items: list[Item] = []
+            with self._side.store.writing(durable=False) as session:
+                for row in rows[at : at + _ROWS]:
+                    if self._is_full():
+                        break
+                    item, revision = read(session, row)
+                    outgoing.mark(session, [row.id], self._serial, revisions={row.id: revision})
+                    if item is not None:
+                        self._size += _size_of(item)
+                        items.append(item)
+            yield from items
+
+    def _letterhead_item(self, session: Session, _row: Undelivered) -> tuple[Item | None, int]:
+        """Return the newest letterhead, but never one that was not found true."""
+        found = letterheads.of_serial(session, self._letterhead.serial)
+        if found is None:
+            return None, 0
+        known = peers.find(session, self._peer)
+        return LetterheadItem(known.letterhead if known else 0, *found), self._letterhead.serial
+
+    def _counted(self, session: Session, row: Undelivered) -> tuple[Item | None, int]:
+        digests = () if self._side.is_server else digests_in(row.detail)
+        sealed = (ledger.get(session, digest) for digest in digests)
+        return CountedItem(row.address, tuple(tally for tally in sealed if tally is not None)), 0
+
+    def _ended(self, session: Session, row: Undelivered) -> tuple[Item | None, int]:
+        line = mailboxes.find_ended(session, row.address)
+        if line is None:
+            return None, 0
+        return EndedItem(line.address, line.recipient, line.verify_key, line.statement, line.day), 0
+
+    def _public_file(self, session: Session, row: Undelivered) -> tuple[Item | None, int]:
+        name = row.name.decode("utf-8")
+        body = public_files.get(session, name)
+        return (None if body is None else PublicFileItem(name, body)), 0
+
+    def _record(self, session: Session, row: Undelivered) -> tuple[Item | None, int]:
+        kind, _, name = row.name.partition(b":")
+        record = records.get(session, kind.decode("ascii"), name)
+        if record is None:
+            return RecordItem(kind.decode("ascii"), name, 0, 0, b""), 0
+        return RecordItem(record.kind, name, record.base, record.revision, record.sealed), record.revision
+
+    def _tally(self, session: Session, row: Undelivered) -> tuple[Item | None, int]:
+        sealed = ledger.get(session, row.name)
+        return (None if sealed is None else TallyItem(sealed)), 0
+
+    # ---- a mailbox: its keys, its entries with their files, its order -----------------------------------
+
+    def _of_mailbox(self, address: Address) -> Iterator[Item]:
+        with self._side.store.writing(durable=False) as session:
+            mailbox = mailboxes.find(session, address)
+            rows = outgoing.of_mailbox(session, self._peer, address)
+            outgoing.mark(session, [row.id for row in rows], self._serial)
+            stored = [entries.find(session, address, row.name) for row in rows if row.what is What.ENTRY]
+            order = [row for row in rows if row.what is What.ORDER]
+            order_item = self._order(session, address) if order else None
+        if mailbox is None:
+            return  # it ended since, and that travels by itself
+        by_entry = {row.name: row.id for row in rows if row.what is What.ENTRY}
+        left = set(by_entry.values())
+        for item, entry_id in self._entries(mailbox, [each for each in stored if each is not None]):
+            self._size += _size_of(item)
+            yield item
+            if entry_id is not None:
+                left.discard(by_entry[entry_id])
+        if self.has_more:
+            with self._side.store.writing(durable=False) as session:
+                outgoing.unmark(session, [*left, *(row.id for row in order)])
+        elif order_item is not None:
+            yield order_item
+
+    def _entries(self, mailbox: Mailbox, stored: list[entries.Stored]) -> Iterator[tuple[Item, bytes | None]]:
+        """Yield the items of some entries; the last of each entry with its id."""
+        address = Address(mailbox.address)
+        if any((row.strand, row.number) == (SOURCE_STRAND, 1) for row in stored):
+            yield MailboxItem(address, mailbox.recipient, mailbox.verify_key, mailbox.opened_day), None
+        signed: list[SignedEntry] = []
+        for row in stored:
+            entry = _signed(row)
+            if entry is None or (entry.open_part.address, entry.open_part.entry_id) != (
+                address,
+                row.entry_id,
+            ):
+                yield DamagedItem(address, row.entry_id), row.entry_id
+            else:
+                signed.append(entry)
+        for entry in chain.in_order(signed):
+            if self._is_full():
+                return
+            with self._side.store.reading() as session:
+                files = attachments.of_entry(session, address, entry.open_part.entry_id)
+            for file in files:
+                for item in self._file(file, address):
+                    yield item, None
+                if self.has_more:
+                    return
+            yield _entry_item(entry, files), entry.open_part.entry_id
+
+    def _file(self, file: Attachment, address: Address) -> Iterator[Item]:
+        attachment_id = AttachmentId(file.attachment_id)
+        had = self._partials.get(attachment_id, 0)
+        if had == 0 and file.header is not None:
+            yield FileItem(address, file.entry_id, attachment_id, file.header)
+        for number in range(had, file.chunks):
+            if self._is_full():
+                return
+            with self._side.store.reading() as session:
+                ciphertext = attachments.read_chunk(session, address, attachment_id, number)
+            if ciphertext is None:
+                self.has_more = True  # removed this moment: its entry comes anew, as a tombstone
+                return
+            yield ChunkItem(attachment_id, number, number == file.chunks - 1, ciphertext)
+
+    def _order(self, session: Session, address: Address) -> Item:
+        found = orders.of_mailbox(session, address)
+        if found is None:
+            return OrderItem(address, b"", date.min, ())
+        return OrderItem(address, found.statement, found.due, found.tallies)
+
+
+def _signed(row: entries.Stored) -> SignedEntry | None:
+    """Read an entry back; of a removed one only what may stay. None: it is none that we write."""
+    try:
+        return SignedEntry.from_stored(
+            open_part=row.open_part,
+            signature=row.signature,
+            epoch=row.epoch,
+            header=None if row.removal is not None else row.header,
+            payload=None if row.removal is not None else row.payload,
+            removal=row.removal,
+        )
+    except MalformedError:
+        return None
+
+
+def _damaged(item: Item) -> DamagedItem | None:
+    match item:
+        case EntryItem():
+            part = OpenPart.from_bytes(item.open_part)
+            return DamagedItem(part.address, part.entry_id)
+        case MailboxItem() | EndedItem() | OrderItem():
+            return DamagedItem(item.address, _NO_ENTRY) if len(item.address) == ADDRESS_BYTES else None
+        case _:
+            return None
+
+
+def _entry_item(entry: SignedEntry, files: Sequence[Attachment]) -> EntryItem:
+    return EntryItem(
+        entry.open_part.to_bytes(),
+        entry.signature,
+        entry.epoch,
+        entry.header or b"",
+        entry.payload or b"",
+        entry.removal or b"",
+        tuple(file.attachment_id for file in files) if entry.removal is None else (),
+    )
+
+
+def _size_of(item: Item) -> int:
+    match item:
+        case ChunkItem():
+            return len(item.ciphertext)
+        case EntryItem():
+            return len(item.header) + len(item.payload) + _ITEM_OVERHEAD
+        case RecordItem() | TallyItem():
+            return len(item.sealed)
+        case PublicFileItem():
+            return len(item.body)
+        case _:
+            return _ITEM_OVERHEAD

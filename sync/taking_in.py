@@ -1,0 +1,420 @@
+"""Taking in: a pouch is read whole and judged, and then applied, item by item; each may come twice."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from crypto.errors import CryptoError, PouchRefusal, PouchRefusedError
+from crypto.letterhead import Letterhead
+from crypto.names import SOURCE_STRAND, AttachmentId, StrandId
+from crypto.open_part import Author, OpenPart
+from crypto.pouch import Head, Pouch
+from crypto.pouch_items import (
+    ChunkItem,
+    CountedItem,
+    DamagedItem,
+    EndedItem,
+    EntryItem,
+    FileItem,
+    Item,
+    LetterheadItem,
+    MailboxItem,
+    OrderItem,
+    PublicFileItem,
+    RecordItem,
+    TallyItem,
+)
+from store import (
+    attachments,
+    entries,
+    findings,
+    ledger,
+    letterheads,
+    mailboxes,
+    orders,
+    peers,
+    public_files,
+    records,
+)
+from store import undelivered as outgoing
+from store.errors import (
+    AttachmentMissingError,
+    EntryExistsError,
+    MailboxEndedError,
+    QuotaError,
+    StoreFullError,
+)
+from store.findings import FindingKind
+from store.records import Record
+from store.undelivered import What, digests_in, record_name
+from sync.errors import BrokenTransferError, NoRoomError, NotPairedError
+from sync.judging import Judge, is_source_ending
+from sync.side import Side
+
+OpenAgain = Callable[[], Iterable[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a pouch was. `is_known`: it was taken in before. `applied` counts items that brought something.
+
+    `was_set_back`: the sender does not know any more of pouches that it had taken in.
+    """
+
+    head: Head
+    is_known: bool
+    applied: int = 0
+    was_set_back: bool = False
+
+    @property
+    def partials(self) -> Mapping[AttachmentId, int]:
+        """Return the files that the sender has in part, with the number of their chunks."""
+        return {AttachmentId(attachment_id): chunks for attachment_id, chunks in self.head.partials}
+
+
+def take_in(side: Side, open_again: OpenAgain, *, is_direct: bool) -> Taken:
+    """Take a pouch in. `open_again` gives its bytes from the start, each time: it is read twice.
+
+    `is_direct`: it comes straight from its sender, so its day must be ours.
+
+    Raises:
+        PouchRefusedError: nothing of it was taken in; `reason` says why.
+        UnknownWorkstationError, RevokedWorkstationError, NotPairedError: its sender is nobody to us.
+        NoRoomError, BrokenTransferError: what is taken in already stays, and the same pouch may come again.
+        StoreError: the store refuses; the same.
+    """
+    letterhead = side.letterhead()
+    pouch = Pouch(open_again(), side.identities)
+    head = pouch.head
+    _require_for_us(side, head)
+    verify_key = side.verify_key_of(StrandId(head.sender), letterhead)
+    _require_day(side, head, is_direct=is_direct)
+    with side.store.reading() as session:
+        peer = peers.find(session, head.sender)
+    if peer is None:
+        raise NotPairedError
+    if head.serial > peer.taken and head.after > peer.taken:
+        _read_through(pouch, verify_key)
+        raise PouchRefusedError(PouchRefusal.EARLY)
+    _judge(side, letterhead, pouch, verify_key)
+    if head.serial <= peer.taken:
+        return Taken(head, is_known=True)
+    apply = _Applying(side, StrandId(head.sender))
+    for item in Pouch(open_again(), side.identities).items(verify_key):
+        apply.item(item)
+    was_set_back = head.taken < peer.acked
+    with side.store.writing() as session:
+        if was_set_back:
+            peers.forget_serials(session, head.sender)
+            peers.was_set_back(session, head.sender, side.today())
+            outgoing.note_all(session, head.sender)
+        outgoing.acknowledge(session, head.sender, head.taken)
+        peers.took_in(session, head.sender, head.serial, side.today())
+    return Taken(head, is_known=False, applied=apply.applied, was_set_back=was_set_back)
+
+
+def _require_for_us(side: Side, head: Head) -> None:
+    if head.desk != side.fingerprint:
+        raise PouchRefusedError(PouchRefusal.OTHER_DESK)
+    if head.receiver != side.name:
+        raise PouchRefusedError(PouchRefusal.NOT_FOR_US)
+
+
+def _require_day(side: Side, head: Head, *, is_direct: bool) -> None:
+    """Refuse a day that cannot be: entries and orders would carry it. A file may have lain for weeks."""
+    ahead = (head.day - side.today()).days
+    if ahead > 1 or (is_direct and ahead < -1):
+        raise PouchRefusedError(PouchRefusal.CLOCK)
+
+
+def _read_through(pouch: Pouch, verify_key: bytes) -> None:
+    for _ in pouch.items(verify_key):
+        pass
+
+
+def _judge(side: Side, letterhead: Letterhead, pouch: Pouch, verify_key: bytes) -> None:
+    """Read a whole pouch, and refuse it for one item that is not what it says."""
+    judge = Judge(side, letterhead)
+    for item in pouch.items(verify_key):
+        try:
+            judge.check(item)
+        except CryptoError as why:
+            raise PouchRefusedError(PouchRefusal.FORGED) from why
+        if isinstance(item, EntryItem) and side.is_server and _is_fork_of_desk(side, item):
+            raise PouchRefusedError(PouchRefusal.FORK)
+
+
+def _is_fork_of_desk(side: Side, item: EntryItem) -> bool:
+    part = OpenPart.from_bytes(item.open_part)
+    if part.author is Author.SOURCE:
+        return False
+    with side.store.reading() as session:
+        there = entries.digest_at(session, part.address, int(part.author), part.strand, part.number)
+    return there not in {None, _digest(item)}
+
+
+def _digest(item: EntryItem) -> bytes:
+    return hashlib.sha256(item.open_part + item.signature).digest()
+
+
+class _Applying:
+    """Applies the items of one judged pouch. What is here already is left as it is."""
+
+    def __init__(self, side: Side, peer: StrandId) -> None:
+        self.applied = 0
+        self._side = side
+        self._peer = peer
+        self._how: dict[type[Item], Callable[[Session, Any], bool]] = {
+            LetterheadItem: self._letterhead,
+            MailboxItem: self._mailbox,
+            FileItem: self._file,
+            ChunkItem: self._chunk,
+            EntryItem: self._entry,
+            EndedItem: self._ended,
+            CountedItem: self._counted,
+            OrderItem: self._order,
+            RecordItem: self._record,
+            TallyItem: self._tally,
+            PublicFileItem: self._public_file,
+            DamagedItem: self._damaged,
+        }
+        self._skipped: set[bytes] = set()  # files of mailboxes or entries that are not for this store
+
+    def item(self, item: Item) -> None:
+        """Apply one item, in a transaction of its own."""
+        is_durable = not isinstance(item, ChunkItem | FileItem)
+        try:
+            with self._side.store.writing(durable=is_durable) as session:
+                outgoing.taking_in_from(session, self._peer)
+                self.applied += self._how[type(item)](session, item)
+        except (QuotaError, StoreFullError) as why:
+            raise NoRoomError from why
+        except (AttachmentMissingError, EntryExistsError) as why:
+            raise BrokenTransferError from why
+
+    def _letterhead(self, session: Session, item: LetterheadItem) -> bool:
+        ours = letterheads.latest(session)
+        if ours is not None and ours[1] == item.body:
+            peers.shares_letterhead(session, self._peer, item.serial)
+            return False
+        if self._side.merger is None:
+            if ours is not None and item.base != ours[0]:  # built upon another than ours: its sender merges
+                outgoing.note_for(session, self._peer, What.LETTERHEAD)
+                return False
+        elif ours is not None and outgoing.is_undelivered(session, What.LETTERHEAD):
+            known = peers.find(session, self._peer)
+            base = letterheads.of_serial(session, known.letterhead if known else 0)
+            merged = self._side.merger.letterheads((base or ours)[1], ours[1], item.body)
+            letterheads.publish(session, *merged)
+            outgoing.note_for(session, self._peer, What.LETTERHEAD)
+            peers.shares_letterhead(session, self._peer, item.serial)
+            return True
+        elif ours is not None and item.serial <= ours[0]:
+            return False
+        letterheads.publish(session, item.serial, item.body, item.signature)
+        peers.shares_letterhead(session, self._peer, item.serial)
+        return True
+
+    # ---- a mailbox ---------------------------------------------------------------------------------------
+
+    def _mailbox(self, session: Session, item: MailboxItem) -> bool:
+        try:
+            return mailboxes.open_mailbox(
+                session,
+                address=item.address,
+                recipient=item.recipient,
+                verify_key=item.verify_key,
+                day=item.opened_day,
+            )
+        except MailboxEndedError:
+            return self._find(session, item.address, b"", FindingKind.COME_BACK)
+
+    def _file(self, session: Session, item: FileItem) -> bool:
+        is_here = (
+            entries.find(session, item.address, item.entry_id) is not None
+            or mailboxes.find(session, item.address) is None
+        )
+        if is_here:
+            self._skipped.add(item.attachment_id)
+            return False
+        if attachments.pending(session, item.attachment_id) is not None:
+            return False
+        attachments.begin(
+            session,
+            address=item.address,
+            entry_id=item.entry_id,
+            attachment_id=item.attachment_id,
+            header=item.header,
+            half_hour=self._side.half_hour(),
+            peer=self._peer,
+        )
+        return True
+
+    def _chunk(self, session: Session, item: ChunkItem) -> bool:
+        if item.attachment_id in self._skipped:
+            return False
+        pending = attachments.pending(session, item.attachment_id)
+        if pending is None:
+            raise BrokenTransferError
+        _, _, chunks, _ = pending
+        if item.number < chunks:
+            return False
+        attachments.add_chunk(
+            session, item.attachment_id, item.number, item.ciphertext, quota=self._side.quota
+        )
+        if item.is_last:
+            attachments.finish(session, item.attachment_id)
+        return True
+
+    def _entry(self, session: Session, item: EntryItem) -> bool:
+        part = OpenPart.from_bytes(item.open_part)
+        address, author = part.address, int(part.author)
+        if mailboxes.find(session, address) is None:
+            return False  # it ended here
+        digest = _digest(item)
+        there = entries.find(session, address, part.entry_id)
+        if there is not None and there.digest == digest:
+            if not item.removal or there.removal is not None:
+                return False
+            entries.remove(session, address, part.entry_id, removal=item.removal)
+            return True
+        if there is not None or entries.digest_at(session, address, author, part.strand, part.number):
+            return self._find(session, address, part.entry_id, FindingKind.FORK)
+        entries.take_in(
+            session,
+            address=address,
+            author=author,
+            strand=part.strand,
+            number=part.number,
+            entry_id=part.entry_id,
+            digest=digest,
+            open_part=item.open_part,
+            signature=item.signature,
+            epoch=item.epoch,
+            day=part.day,
+            header=item.header or None,
+            payload=item.payload or None,
+            removal=item.removal or None,
+            attachment_ids=item.attachment_ids,
+            speaks=part.speaks,
+            is_answer=_is_answer(session, part),
+        )
+        findings.forget(session, address, part.entry_id, FindingKind.DAMAGED)
+        return True
+
+    def _ended(self, session: Session, item: EndedItem) -> bool:
+        if mailboxes.find_ended(session, item.address) is not None:
+            return False
+        is_order = not is_source_ending(item)
+        if self._side.is_server and is_order:
+            return False  # who carries out orders is the sweeper, and it looks for itself
+        mailboxes.take_in_ended(
+            session,
+            address=item.address,
+            recipient=item.recipient,
+            verify_key=item.verify_key,
+            statement=item.statement,
+            day=item.day,
+        )
+        if is_order:
+            records.drop_of_mailbox(session, item.address)
+        return True
+
+    def _counted(self, session: Session, item: CountedItem) -> bool:
+        if self._side.is_server:
+            line = mailboxes.find_ended(session, item.address)
+            if line is None or line.is_counted:
+                return False  # another workstation was first: its tallies count, and ours are taken back
+            mailboxes.acknowledge_ended(session, item.address, tallies=item.tallies)
+            return True
+        if mailboxes.mark_counted(session, item.address):
+            return True
+        counted = outgoing.take_back(session, self._peer, What.ACKNOWLEDGED, address=item.address)
+        ledger.drop_digests(session, digests_in(counted))
+        return bool(counted)
+
+    def _order(self, session: Session, item: OrderItem) -> bool:
+        there = orders.of_mailbox(session, item.address)
+        if (
+            mailboxes.find(session, item.address) is None
+            or (there.statement if there else b"") == item.statement
+        ):
+            return False
+        if item.statement:
+            orders.put(session, item.address, item.statement, item.due, item.tallies)
+        else:
+            orders.drop(session, item.address)
+        return True
+
+    # ---- what the desk keeps -----------------------------------------------------------------------------
+
+    def _record(self, session: Session, item: RecordItem) -> bool:
+        there = records.get(session, item.kind, item.name)
+        row = record_name(item.kind, item.name)
+        if there is not None and there.sealed == item.sealed:
+            records.shares(session, item.kind, item.name)
+            return False
+        if self._side.merger is None:
+            return self._record_at_server(session, item, there, row)
+        is_ours = outgoing.is_undelivered(session, What.RECORD, name=row)
+        if item.revision == 0 or (there is None and is_ours):
+            return False
+        if there is not None and is_ours:
+            revision = max(there.revision, item.revision) + 1
+            merged = self._side.merger.records(item.kind, item.name, there.sealed, item.sealed, revision)
+            records.take_in(session, item.kind, item.name, revision, merged, base=item.revision)
+            outgoing.note_for(session, self._peer, What.RECORD, name=row)
+            return True
+        if there is not None and item.revision <= there.revision:
+            return False
+        records.take_in(session, item.kind, item.name, item.revision, item.sealed, base=item.revision)
+        return True
+
+    def _record_at_server(self, session: Session, item: RecordItem, there: Record | None, row: bytes) -> bool:
+        if item.revision == 0:
+            records.drop(session, item.kind, item.name)
+            return there is not None
+        if there is not None and there.revision != item.base:
+            outgoing.note_for(session, self._peer, What.RECORD, name=row)
+            return False
+        records.take_in(session, item.kind, item.name, item.revision, item.sealed, base=item.revision)
+        return True
+
+    def _public_file(self, session: Session, item: PublicFileItem) -> bool:
+        if public_files.get(session, item.name) == item.body:
+            return False
+        public_files.publish(session, item.name, item.body)
+        return True
+
+    def _tally(self, session: Session, item: TallyItem) -> bool:
+        return ledger.take_in(session, item.sealed)
+
+    def _damaged(self, session: Session, item: DamagedItem) -> bool:
+        return self._find(session, item.address, item.entry_id, FindingKind.DAMAGED)
+
+    def _find(self, session: Session, address: bytes, entry_id: bytes, kind: FindingKind) -> bool:
+        """Note something for the adviser to see; a server has nobody to show it to."""
+        if self._side.is_server:
+            return False
+        return findings.note(session, address, entry_id, kind, self._side.today())
+
+
+def _is_answer(session: Session, part: OpenPart) -> bool:
+    """Say whether an entry of the desk answers all that the source had said, as far as is known here."""
+    if part.author is Author.SOURCE or not part.speaks:
+        return False
+    heads = {head.strand: head for head in entries.heads(session, part.address)}
+    newest = heads.get(SOURCE_STRAND)
+    if newest is None or newest.digest in part.seen:
+        return True
+    said, seen = 0, 0
+    for row in entries.signed_parts(session, part.address):
+        other = OpenPart.from_bytes(row.open_part)
+        if other.author is Author.SOURCE:
+            said = max(said, other.number if other.speaks else 0)
+            is_seen = hashlib.sha256(row.open_part + row.signature).digest() in part.seen
+            seen = max(seen, other.number if is_seen else 0)
+    return said <= seen

@@ -1,0 +1,172 @@
+"""Both ends of a sync: a server's store with real sources, and workstations with replicas of their own."""
+
+import os
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import date
+from pathlib import Path
+
+import msgspec
+
+from crypto import letterhead as letterhead_format
+from crypto.keyring import Keyring, StrandSecret
+from crypto.letterhead import Letterhead, Strand
+from crypto.letterhead_merge import merged
+from crypto.names import STRAND_ID_BYTES, StrandId
+from crypto.pouch import SERVER, ServerKey
+from store import letterheads, peers, undelivered
+from store.engine import Store, create_store
+from store.quota import Quota
+from sync.exchange import Synced, answer, exchange
+from sync.side import Side
+from tests.journalist_app.desk_factories import TODAY, World, a_world
+
+HALF_HOUR = 997_000
+ROOM = Quota(mailbox_bytes=2**33, store_bytes=2**40, reserve_bytes=0)
+
+
+@dataclass(slots=True)
+class Clock:
+    """A day that tests move; half hours pass with it."""
+
+    day: date = TODAY
+
+    def today(self) -> date:
+        return self.day
+
+    def half_hour(self) -> int:
+        return HALF_HOUR + 48 * (self.day - TODAY).days
+
+
+@dataclass(slots=True)
+class Merging:
+    """Merges as the adviser's interface does, where a test needs no more than that it can be told apart."""
+
+    keyring: Keyring
+
+    def records(self, kind: str, name: bytes, ours: bytes, theirs: bytes, revision: int) -> bytes:  # noqa: ARG002  # its shape
+        return b"merged of " + b" and ".join(sorted((ours, theirs)))
+
+    def letterheads(self, base: bytes, ours: bytes, theirs: bytes) -> tuple[int, bytes, bytes]:
+        three = [Letterhead.from_bytes(each) for each in (base, ours, theirs)]
+        one = merged(*three)
+        return (one.serial, *letterhead_format.sign(one, self.keyring.desk_key))
+
+
+@dataclass(slots=True)
+class Workstation:
+    """A workstation: its keyring, its replica, and its side of a sync."""
+
+    keyring: Keyring
+    replica: Store
+    side: Side
+    carried: list[bytes] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Ends:
+    """A server, and the workstations that sync with it."""
+
+    folder: Path
+    world: World  # the server's store, and the desk whose letterhead lies in it
+    key: ServerKey
+    clock: Clock
+    server: Side
+    opened: list[Store] = field(default_factory=list)
+
+    def workstation(self, keyring: Keyring | None = None) -> Workstation:
+        """Pair a workstation, by default the one that made the desk, with an empty replica."""
+        keyring = keyring or self.world.keyring
+        replica = create_store(self.folder / f"replica-{len(self.opened)}" / "store.db")
+        self.opened.append(replica)
+        newest = self.newest_letterhead(self.world.store)
+        body, signature = letterhead_format.sign(newest, keyring.desk_key)
+        with replica.writing() as session:
+            letterheads.publish(session, newest.serial, body, signature)
+            peers.add(session, SERVER, str(self.key.card).encode("ascii"))
+            peers.shares_letterhead(session, SERVER, newest.serial)
+        side = Side(
+            store=replica,
+            name=keyring.strand.id,
+            seed=keyring.strand.seed,
+            identities=keyring.identities,
+            fingerprint=keyring.fingerprint,
+            letterhead=lambda: self.newest_letterhead(replica),
+            quota=ROOM,
+            today=self.clock.today,
+            half_hour=self.clock.half_hour,
+            merger=Merging(keyring),
+        )
+        return Workstation(keyring, replica, side)
+
+    def second_keyring(self, name: str = "Werkstation 2") -> Keyring:
+        """Certify another workstation in the server's letterhead, and return its keyring."""
+        strand = StrandSecret(StrandId(secrets.token_bytes(STRAND_ID_BYTES)), name, secrets.token_bytes(32))
+        keyring = replace(self.world.keyring, strand=strand)
+        newest = self.newest_letterhead(self.world.store)
+        certified = Strand(id=strand.id, name=name, verify_key=strand.verify_key, since=date(2020, 1, 1))
+        self.publish(newest.successor(strands=(*newest.strands, certified)))
+        return keyring
+
+    def publish(self, letterhead: Letterhead) -> None:
+        """Put a letterhead of the desk straight into the server's store."""
+        body, signature = letterhead_format.sign(letterhead, self.world.keyring.desk_key)
+        with self.world.store.writing() as session:
+            letterheads.publish(session, letterhead.serial, body, signature)
+
+    def newest_letterhead(self, store: Store) -> Letterhead:
+        with store.reading() as session:
+            found = letterheads.latest(session)
+        assert found is not None
+        return letterhead_format.verify(found[1], found[2], self.world.keyring.fingerprint)
+
+    def retire(self, strand: bytes, until: date) -> None:
+        newest = self.newest_letterhead(self.world.store)
+        strands = tuple(
+            msgspec.structs.replace(each, until=until) if each.id == strand else each
+            for each in newest.strands
+        )
+        self.publish(newest.successor(strands=strands))
+
+    def sync(self, workstation: Workstation, through: Callable[[bytes], bytes] | None = None) -> Synced:
+        """Sync until both know everything; `through` stands in the way where a test wants something there."""
+        return exchange(workstation.side, Line(self, through), lambda _left: None)
+
+    def left(self, store: Store, peer: bytes) -> int:
+        with store.reading() as session:
+            return undelivered.count(session, peer)
+
+
+@dataclass(slots=True)
+class Line:
+    """A carrier within this process: the real ones are tested with real servers."""
+
+    ends: Ends
+    through: Callable[[bytes], bytes] | None = None
+
+    def carry(self, pouch: bytes) -> bytes:
+        if self.through is not None:
+            return self.through(pouch)
+        return answer(self.ends.server, pouch)
+
+
+def the_ends(folder: Path) -> Ends:
+    """Set up a server with a desk's letterhead, and nothing else in it."""
+    world = a_world(folder / "server")
+    clock = Clock()
+    key = ServerKey.from_bytes(os.urandom(64))
+    ends = Ends(folder, world, key, clock, server=None)  # type: ignore[arg-type]  # two lines below
+    ends.server = Side(
+        store=world.store,
+        name=SERVER,
+        seed=key.seed,
+        identities=(key.identity,),
+        fingerprint=world.keyring.fingerprint,
+        letterhead=lambda: ends.newest_letterhead(world.store),
+        quota=ROOM,
+        today=clock.today,
+        half_hour=clock.half_hour,
+    )
+    ends.opened.append(world.store)
+    return ends
