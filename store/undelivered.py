@@ -64,6 +64,7 @@ class Undelivered:
     detail: bytes = field(repr=False)
 
 
+SERVER = b""  # the name of the one peer that a workstation has
 _DIGEST_BYTES = 32
 _TAKING_IN = "taking_in_from"  # under this name a session knows whose pouch it takes in
 _OF_PEER = UndeliveredRow.peer == bindparam("of")
@@ -353,13 +354,13 @@ def forget(session: Session, what: What, name: bytes) -> None:
     _forget(session, _named(what, name))
 
 
-def take_back(session: Session, peer: bytes, what: What, *, address: bytes) -> bytes:
-    """Forget that a peer was to be told something about a mailbox; return its detail, empty if it was not."""
+def take_back(session: Session, peer: bytes, what: What, *, address: bytes = b"", name: bytes = b"") -> bytes:
+    """Forget that a peer was to be told something; return its detail, empty if it was not."""
     which = (
         (UndeliveredRow.peer == peer)
         & (UndeliveredRow.what == what)
         & (UndeliveredRow.address == address)
-        & (UndeliveredRow.name == b"")
+        & (UndeliveredRow.name == name)
     )
     detail = session.scalar(select(UndeliveredRow.detail).where(which))
     session.connection().execute(delete(UndeliveredRow).where(which))

@@ -138,8 +138,8 @@ class _Load:
     def _items(self) -> Iterator[Item]:
         for what, read in (
             (What.LETTERHEAD, self._letterhead_item),
-            (What.ACKNOWLEDGED, self._counted),
             (What.ENDED, self._ended),
+            (What.ACKNOWLEDGED, self._counted),  # behind the line that it is about
             (What.PUBLIC_FILE, self._public_file),
             (What.RECORD, self._record),
             (What.TALLY, self._tally),

@@ -19,14 +19,16 @@ from sync.errors import NotPairedError, RevokedWorkstationError, UnknownWorkstat
 class Merger(Protocol):
     """What only the desk can do when two workstations changed one thing; it needs the keyring."""
 
-    def records(self, kind: str, name: bytes, ours: bytes, theirs: bytes, revision: int) -> bytes:
+    def records(  # noqa: PLR0913, PLR0917  # what it is, what both made of it, and its next revision
+        self, kind: str, name: bytes, ours: bytes, theirs: bytes, revision: int, /
+    ) -> bytes:
         """Return one sealed record, of this revision, that says what both said.
 
         `ours` and `theirs` are as they lie in a store. Where one of them does not open, the other is it.
         """
         ...
 
-    def letterheads(self, base: bytes, ours: bytes, theirs: bytes) -> tuple[int, bytes, bytes]:
+    def letterheads(self, base: bytes, ours: bytes, theirs: bytes, /) -> tuple[int, bytes, bytes]:
         """Return serial, body and signature of a letterhead that says what both said."""
         ...
 

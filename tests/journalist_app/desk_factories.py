@@ -139,6 +139,12 @@ class ASource:
         """Have the desk's workstation answer, past the adviser's interface."""
         return self.world_writes(self.world.writer(), words, EntryId(os.urandom(16)), (), day)
 
+    def answers_with_file(self, name: str, content: bytes, *, day: date = TODAY) -> SignedEntry:
+        """Have the desk's workstation answer with a file."""
+        entry_id = EntryId(os.urandom(16))
+        notes = (self._sends(entry_id, name, content),)
+        return self.world_writes(self.world.writer(), "an answer", entry_id, notes, day)
+
     def looks(self, *, day: date = TODAY) -> SignedEntry:
         """Leave a mark: the source had everything before them that stands in the mailbox."""
         return self.says(Content(kind=Kind.SEEN, text=""), day=day)

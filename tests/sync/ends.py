@@ -2,12 +2,14 @@
 
 import os
 import secrets
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 
 import msgspec
+from sqlalchemy import text
 
 from crypto import letterhead as letterhead_format
 from crypto.keyring import Keyring, StrandSecret
@@ -16,11 +18,11 @@ from crypto.letterhead_merge import merged
 from crypto.names import STRAND_ID_BYTES, StrandId
 from crypto.pouch import SERVER, ServerKey
 from store import letterheads, peers, undelivered
-from store.engine import Store, create_store
+from store.engine import Store, open_store
 from store.quota import Quota
 from sync.exchange import Synced, answer, exchange
 from sync.side import Side
-from tests.journalist_app.desk_factories import TODAY, World, a_world
+from tests.journalist_app.desk_factories import TODAY, ASource, World, a_world
 
 HALF_HOUR = 997_000
 ROOM = Quota(mailbox_bytes=2**33, store_bytes=2**40, reserve_bytes=0)
@@ -45,7 +47,9 @@ class Merging:
 
     keyring: Keyring
 
-    def records(self, kind: str, name: bytes, ours: bytes, theirs: bytes, revision: int) -> bytes:  # noqa: ARG002  # its shape
+    def records(  # noqa: PLR0913, PLR0917  # its shape
+        self, _kind: str, _name: bytes, ours: bytes, theirs: bytes, _revision: int, /
+    ) -> bytes:
         return b"merged of " + b" and ".join(sorted((ours, theirs)))
 
     def letterheads(self, base: bytes, ours: bytes, theirs: bytes) -> tuple[int, bytes, bytes]:
@@ -69,6 +73,7 @@ class Ends:
     """A server, and the workstations that sync with it."""
 
     folder: Path
+    empty: Path
     world: World  # the server's store, and the desk whose letterhead lies in it
     key: ServerKey
     clock: Clock
@@ -78,7 +83,7 @@ class Ends:
     def workstation(self, keyring: Keyring | None = None) -> Workstation:
         """Pair a workstation, by default the one that made the desk, with an empty replica."""
         keyring = keyring or self.world.keyring
-        replica = create_store(self.folder / f"replica-{len(self.opened)}" / "store.db")
+        replica = self.an_empty_store(f"replica-{len(self.opened)}")
         self.opened.append(replica)
         newest = self.newest_letterhead(self.world.store)
         body, signature = letterhead_format.sign(newest, keyring.desk_key)
@@ -100,6 +105,13 @@ class Ends:
         )
         return Workstation(keyring, replica, side)
 
+    def an_empty_store(self, name: str) -> Store:
+        """Copy a store that is empty: to make one takes half a second of Alembic."""
+        path = self.folder / name / "store.db"
+        path.parent.mkdir(mode=0o700)
+        shutil.copy(self.empty, path)
+        return open_store(path)
+
     def second_keyring(self, name: str = "Werkstation 2") -> Keyring:
         """Certify another workstation in the server's letterhead, and return its keyring."""
         strand = StrandSecret(StrandId(secrets.token_bytes(STRAND_ID_BYTES)), name, secrets.token_bytes(32))
@@ -120,6 +132,21 @@ class Ends:
             found = letterheads.latest(session)
         assert found is not None
         return letterhead_format.verify(found[1], found[2], self.world.keyring.fingerprint)
+
+    def says_at(self, workstation: Workstation, **changes: object) -> None:
+        """Have a workstation sign the next letterhead, and keep it in its replica."""
+        newest = self.newest_letterhead(workstation.replica).successor(**changes)
+        body, signature = letterhead_format.sign(newest, workstation.keyring.desk_key)
+        with workstation.replica.writing() as session:
+            letterheads.publish(session, newest.serial, body, signature)
+
+    def server_believes(self, serial: int) -> None:
+        """Have the server go on with an older letterhead, as its watch does when a newer one is forged."""
+        with self.world.store.reading() as session:
+            found = letterheads.of_serial(session, serial)
+        assert found is not None
+        known = letterhead_format.verify(found[1], found[2], self.world.keyring.fingerprint)
+        self.server = replace(self.server, letterhead=lambda: known)
 
     def retire(self, strand: bytes, until: date) -> None:
         newest = self.newest_letterhead(self.world.store)
@@ -151,12 +178,12 @@ class Line:
         return answer(self.ends.server, pouch)
 
 
-def the_ends(folder: Path) -> Ends:
+def the_ends(folder: Path, empty: Path) -> Ends:
     """Set up a server with a desk's letterhead, and nothing else in it."""
     world = a_world(folder / "server")
     clock = Clock()
     key = ServerKey.from_bytes(os.urandom(64))
-    ends = Ends(folder, world, key, clock, server=None)  # type: ignore[arg-type]  # two lines below
+    ends = Ends(folder, empty, world, key, clock, server=None)  # type: ignore[arg-type]  # two lines below
     ends.server = Side(
         store=world.store,
         name=SERVER,
@@ -170,3 +197,37 @@ def the_ends(folder: Path) -> Ends:
     )
     ends.opened.append(world.store)
     return ends
+
+
+def at(ends: Ends, workstation: Workstation, source: ASource) -> ASource:
+    """Return a source's mailbox as the workstation has it: what the desk writes lands in the replica."""
+    world = ends.world
+    here = World(world.config, workstation.keyring, world.letterhead, workstation.replica)
+    return ASource(here, source.keys)
+
+
+_QUESTIONS = {
+    "mailbox": "SELECT address, recipient, verify_key, opened_day, waiting_since FROM mailbox",
+    "entry": "SELECT e.address, author, strand, number, entry_id, digest, open_part, signature, epoch, day,"
+    " removal, s.header, s.payload FROM entry e LEFT JOIN sealed s ON s.id = e.id AND s.header IS NOT NULL",
+    "head": "SELECT address, author, strand, number, digest FROM head",
+    "file": "SELECT address, entry_id, attachment_id, chunks, is_whole FROM attachment"
+    " WHERE half_hour IS NULL",
+    "chunk": "SELECT a.attachment_id, c.number, s.payload FROM chunk c JOIN sealed s ON s.id = c.id"
+    " JOIN attachment a ON a.id = c.attachment WHERE a.half_hour IS NULL",
+    "ended": "SELECT address, statement, day FROM ended",
+    "letterhead": "SELECT max(serial) FROM letterhead",
+    "record": "SELECT kind, name, revision, s.header FROM record r JOIN sealed s ON s.id = r.id WHERE travels",
+    "tally": "SELECT digest FROM ledger",
+    "order": "SELECT address, s.header, due FROM purge_order o JOIN sealed s ON s.id = o.id",
+    "public": "SELECT name, body FROM public_file",
+}
+
+
+def all_of(store: Store) -> dict[str, set[tuple[object, ...]]]:
+    """Return what two stores that know the same both hold; row ids are each one's own."""
+    with store.reading() as session:
+        return {
+            what: {tuple(row) for row in session.execute(text(question))}
+            for what, question in _QUESTIONS.items()
+        }

@@ -1,83 +1,118 @@
-"""What is new on either side is on both after a sync, whatever was in the way."""
+"""What is new on either side is on both after a sync; what two did at once is settled."""
 
 import os
-from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
-from sqlalchemy import text
 
-from crypto.entry import Author
-from store import attachments, entries, ledger, mailboxes, records, undelivered
+from crypto import removal
+from crypto.entry import DeskWriter
+from crypto.order import order
+from store import (
+    attachments,
+    entries,
+    findings,
+    ledger,
+    letterheads,
+    mailboxes,
+    orders,
+    public_files,
+    records,
+)
+from store import undelivered as outgoing
 from store.engine import Store
-from sync.errors import UnreachableError
-from sync.exchange import answer
-from tests.journalist_app.desk_factories import TODAY, World, a_source
-from tests.sync.ends import Ends, Workstation
+from store.findings import FindingKind
+from store.undelivered import What
+from tests.journalist_app.desk_factories import TODAY, ASource, a_source
+from tests.sync.ends import Ends, Workstation, all_of, at
+
+TALLIES = tuple(bytes([n]) * 40 for n in range(8))
 
 
-def as_world(ends: Ends, workstation: Workstation) -> World:
-    """Return what the factories write through, so that a desk's entry lands in the replica."""
-    world = ends.world
-    return World(world.config, workstation.keyring, world.letterhead, workstation.replica)
-
-
-def all_of(store: Store) -> dict[str, set[tuple[object, ...]]]:
-    """Return what two stores that know the same must both hold; ids are their own."""
-    questions = {
-        "mailbox": "SELECT address, recipient, verify_key, opened_day, waiting_since FROM mailbox",
-        "entry": "SELECT e.address, author, strand, number, entry_id, digest, open_part, signature, epoch,"
-        " day, removal, s.header, s.payload FROM entry e LEFT JOIN sealed s ON s.id = e.id",
-        "head": "SELECT address, author, strand, number, digest FROM head",
-        "file": "SELECT address, entry_id, attachment_id, chunks, is_whole, half_hour IS NULL FROM attachment",
-        "chunk": "SELECT a.attachment_id, c.number, s.payload FROM chunk c JOIN sealed s ON s.id = c.id"
-        " JOIN attachment a ON a.id = c.attachment",
-        "ended": "SELECT address, statement, day FROM ended",
-        "letterhead": "SELECT serial, body, signature FROM letterhead",
-        "record": "SELECT kind, name, revision, s.header FROM record r JOIN sealed s ON s.id = r.id"
-        " WHERE travels",
-        "tally": "SELECT digest FROM ledger",
-        "order": "SELECT address, s.header, due FROM purge_order o JOIN sealed s ON s.id = o.id",
-        "public": "SELECT name, body FROM public_file",
-    }
+def heads_of(store: Store, address: bytes) -> dict[bytes, tuple[int, bytes]]:
     with store.reading() as session:
-        return {
-            what: {tuple(row) for row in session.execute(text(question))} for what, question in questions.items()
-        }
+        return {head.strand: (head.number, head.digest) for head in entries.heads(session, address)}
 
 
-def test_what_a_source_wrote_comes_to_the_workstation(ends: Ends) -> None:
+def waits_since(store: Store, source: ASource) -> date | None:
+    with store.reading() as session:
+        mailbox = mailboxes.find(session, source.keys.address)
+    assert mailbox is not None
+    return mailbox.waiting_since
+
+
+def put_record(store: Store, name: bytes, sealed: bytes, revision: int = 1) -> None:
+    with store.writing() as session:
+        records.put(session, "casefile", name, revision, sealed, travels=True)
+
+
+def record_of(store: Store, name: bytes) -> records.Record | None:
+    with store.reading() as session:
+        return records.get(session, "casefile", name)
+
+
+def an_order(ends: Ends, workstation: Workstation, source: ASource, due: date) -> bytes:
+    strand = workstation.keyring.strand
+    return order(
+        source.keys.address,
+        heads_of(workstation.replica, source.keys.address),
+        due=due,
+        tallies=TALLIES,
+        by=DeskWriter(strand.id, strand.seed),
+        day=ends.clock.day,
+    )
+
+
+def put_order(ends: Ends, workstation: Workstation, source: ASource, due: date) -> None:
+    statement = an_order(ends, workstation, source, due)
+    with workstation.replica.writing() as session:
+        orders.put(session, source.keys.address, statement, due, TALLIES)
+
+
+def count(store: Store, source: ASource, tallies: tuple[bytes, ...] = TALLIES) -> None:
+    with store.writing() as session:
+        mailboxes.acknowledge_ended(session, source.keys.address, tallies=tallies)
+
+
+# ---- entries -----------------------------------------------------------------------------------------
+
+
+def test_what_a_source_wrote_comes_to_the_workstation_and_only_once(ends: Ends) -> None:
     workstation = ends.workstation()
     source = a_source(ends.world)
     source.writes("hello", file=("photo.jpg", os.urandom(3_000_000)))
     source.writes("and again")
     a_source(ends.world).writes("another")
 
-    synced = ends.sync(workstation)
+    ends.sync(workstation)
+    again = ends.sync(workstation)
 
     assert all_of(workstation.replica) == all_of(ends.world.store)
-    assert ends.left(ends.world.store, workstation.keyring.strand.id) >= 0
-    assert not synced.was_set_back
-    again = ends.sync(workstation)
-    assert (again.rounds, again.received) == (1, 0)
+    assert (again.rounds, again.received, again.was_set_back) == (1, 0, False)
     assert ends.left(ends.world.store, workstation.keyring.strand.id) == 0
 
 
-def test_an_answer_comes_to_the_server_and_counts_as_one(ends: Ends) -> None:
+def test_an_empty_mailbox_stays_at_the_server(ends: Ends) -> None:
+    workstation = ends.workstation()
+    source = a_source(ends.world)
+
+    ends.sync(workstation)
+
+    with workstation.replica.reading() as session:
+        assert mailboxes.find(session, source.keys.address) is None
+
+
+def test_an_answer_with_a_file_comes_to_the_server(ends: Ends) -> None:
     workstation = ends.workstation()
     source = a_source(ends.world)
     source.writes("hello")
     ends.sync(workstation)
-    here = type(source)(as_world(ends, workstation), source.keys)
-    here.is_answered("an answer")
+    at(ends, workstation, source).answers_with_file("an answer", b"with a file")
 
     ends.sync(workstation)
 
     assert all_of(workstation.replica) == all_of(ends.world.store)
-    with ends.world.store.reading() as session:
-        mailbox = mailboxes.find(session, source.keys.address)
-    assert mailbox is not None
-    assert mailbox.waiting_since is None
+    assert waits_since(ends.world.store, source) is None
 
 
 def test_an_answer_that_crossed_a_message_leaves_it_waiting(ends: Ends) -> None:
@@ -85,14 +120,439 @@ def test_an_answer_that_crossed_a_message_leaves_it_waiting(ends: Ends) -> None:
     source = a_source(ends.world)
     source.writes("hello")
     ends.sync(workstation)
-    here = type(source)(as_world(ends, workstation), source.keys)
-    here.is_answered("an answer to the first")
+    at(ends, workstation, source).is_answered("an answer to the first")
     source.writes("one thing more")
 
     ends.sync(workstation)
 
-    for store in (workstation.replica, ends.world.store):
-        with store.reading() as session:
-            mailbox = mailboxes.find(session, source.keys.address)
-        assert mailbox is not None
-        assert mailbox.waiting_since == TODAY
+    assert waits_since(workstation.replica, source) == TODAY
+    assert waits_since(ends.world.store, source) == TODAY
+
+
+def test_an_answer_after_a_mark_of_the_source_still_counts(ends: Ends) -> None:
+    workstation = ends.workstation()
+    source = a_source(ends.world)
+    source.writes("hello")
+    ends.sync(workstation)
+    at(ends, workstation, source).is_answered("an answer")
+    source.looks()
+
+    ends.sync(workstation)
+
+    assert waits_since(workstation.replica, source) is None
+    assert waits_since(ends.world.store, source) is None
+
+
+def test_a_mark_of_the_desk_answers_nothing(ends: Ends) -> None:
+    workstation = ends.workstation()
+    source = a_source(ends.world)
+    source.writes("hello")
+    ends.sync(workstation)
+    at(ends, workstation, source).is_looked_at()
+
+    ends.sync(workstation)
+
+    assert all_of(workstation.replica) == all_of(ends.world.store)
+    assert waits_since(ends.world.store, source) == TODAY
+
+
+def test_what_a_source_removed_goes_at_the_workstation_too(ends: Ends) -> None:
+    workstation = ends.workstation()
+    source = a_source(ends.world)
+    first = source.writes("hello", file=("a.pdf", b"file"))
+    source.writes("stays")
+    ends.sync(workstation)
+    source.removes(first)
+
+    ends.sync(workstation)
+
+    assert all_of(workstation.replica) == all_of(ends.world.store)
+    with workstation.replica.reading() as session:
+        gone = entries.find(session, source.keys.address, first.open_part.entry_id)
+    assert gone is not None
+    assert (gone.header, gone.removal is not None) == (None, True)
+
+
+def test_what_was_removed_before_it_travelled_comes_as_a_tombstone(ends: Ends) -> None:
+    workstation = ends.workstation()
+    source = a_source(ends.world)
+    source.removes(source.writes("hello", file=("a.pdf", b"file")))
+
+    ends.sync(workstation)
+
+    assert all_of(workstation.replica) == all_of(ends.world.store)
+
+
+def test_each_side_removes_what_the_other_has(ends: Ends) -> None:
+    workstation = ends.workstation()
+    source = a_source(ends.world)
+    said = source.writes("hello")
+    ends.sync(workstation)
+    here = at(ends, workstation, source)
+    answered = here.is_answered("an answer")
+    ends.sync(workstation)
+
+    source.removes(said)
+    strand = workstation.keyring.strand
+    statement = removal.removal(
+        answered.digest, address=source.keys.address, by=DeskWriter(strand.id, strand.seed), day=TODAY
+    )
+    with workstation.replica.writing() as session:
+        entries.remove(session, source.keys.address, answered.open_part.entry_id, removal=statement)
+    ends.sync(workstation)
+
+    assert all_of(workstation.replica) == all_of(ends.world.store)
+    with ends.world.store.reading() as session:
+        left = entries.of_mailbox(session, source.keys.address)
+    assert [entry.header for entry in left] == [None, None]
+
+
+# ---- endings, orders, the ledger ------------------------------------------------------------------------
+
+
+def test_a_mailbox_that_its_source_ended_ends_at_the_workstation(ends: Ends) -> None:
+    workstation = ends.workstation()
+    source, unseen = a_source(ends.world), a_source(ends.world)
+    source.writes("hello")
+    ends.sync(workstation)
+    unseen.writes("never read")
+    unseen.ends()
+    source.ends()
+
+    ends.sync(workstation)
+
+    assert all_of(workstation.replica) == all_of(ends.world.store)
+    with workstation.replica.reading() as session:
+        assert mailboxes.find(session, source.keys.address) is None
+        assert len(mailboxes.ended_mailboxes(session)) == 2
+
+
+def test_an_answer_to_a_mailbox_that_ended_meanwhile_is_nobodys(ends: Ends) -> None:
+    workstation = ends.workstation()
+    source = a_source(ends.world)
+    source.writes("hello")
+    ends.sync(workstation)
+    at(ends, workstation, source).answers_with_file("too late", b"for nobody")
+    source.ends()
+
+    ends.sync(workstation)
+
+    assert all_of(workstation.replica) == all_of(ends.world.store)
+    assert all_of(ends.world.store)["mailbox"] == set()
+
+
+def test_an_order_comes_to_the_server_and_is_taken_back_there(ends: Ends) -> None:
+    workstation = ends.workstation()
+    source = a_source(ends.world)
+    source.writes("hello")
+    ends.sync(workstation)
+    put_order(ends, workstation, source, TODAY + timedelta(days=90))
+
+    ends.sync(workstation)
+    ordered = all_of(ends.world.store)["order"]
+    with workstation.replica.writing() as session:
+        orders.drop(session, source.keys.address)
+    ends.sync(workstation)
+
+    assert len(ordered) == 1
+    assert all_of(ends.world.store)["order"] == set()
+
+
+def test_what_the_desk_ordered_to_be_deleted_leaves_tallies_on_both_sides(ends: Ends) -> None:
+    workstation = ends.workstation()
+    source = a_source(ends.world)
+    source.writes("hello")
+    ends.sync(workstation)
+    put_record(workstation.replica, source.keys.address, b"a casefile")
+    put_order(ends, workstation, source, TODAY)
+    ends.sync(workstation)
+    with ends.world.store.writing() as session:
+        found = orders.of_mailbox(session, source.keys.address)
+        assert found is not None
+        mailboxes.purge(
+            session, source.keys.address, statement=found.statement, day=TODAY, tallies=found.tallies
+        )
+
+    ends.sync(workstation)
+
+    assert all_of(workstation.replica) == all_of(ends.world.store)
+    assert record_of(workstation.replica, source.keys.address) is None
+    with workstation.replica.reading() as session:
+        assert ledger.count(session) == len(TALLIES)
+
+
+def test_two_workstations_count_an_ended_mailbox_once(ends: Ends) -> None:
+    first, second = ends.workstation(), ends.workstation(ends.second_keyring())
+    source = a_source(ends.world)
+    source.writes("hello")
+    source.ends()
+    ends.sync(first)
+    ends.sync(second)
+    count(first.replica, source)
+    count(second.replica, source, tuple(bytes([n + 100]) * 40 for n in range(8)))
+
+    for workstation in (first, second, first, second):
+        ends.sync(workstation)
+
+    assert all_of(first.replica) == all_of(second.replica) == all_of(ends.world.store)
+    with ends.world.store.reading() as session:
+        assert sorted(ledger.all_tallies(session)) == sorted(TALLIES)
+        assert mailboxes.ended_mailboxes(session) == []
+
+
+def test_a_workstation_that_comes_late_still_hears_of_an_ending(ends: Ends) -> None:
+    first, second = ends.workstation(), ends.workstation(ends.second_keyring())
+    source = a_source(ends.world)
+    source.writes("hello")
+    ends.sync(first)
+    ends.sync(second)
+    source.ends()
+    ends.sync(first)
+    count(first.replica, source)
+    ends.sync(first)
+
+    ends.sync(second)
+
+    with second.replica.reading() as session:
+        assert [line.is_counted for line in mailboxes.ended_mailboxes(session)] == [True]
+        assert ledger.count(session) == len(TALLIES)
+    ends.sync(second)
+    with ends.world.store.reading() as session:
+        assert mailboxes.ended_mailboxes(session) == []
+
+
+# ---- what the desk keeps ---------------------------------------------------------------------------------
+
+
+def test_records_go_to_the_server_and_to_the_other_workstation(ends: Ends) -> None:
+    first, second = ends.workstation(), ends.workstation(ends.second_keyring())
+    put_record(first.replica, b"name", b"sealed 1")
+    with first.replica.writing() as session:
+        records.put(session, "draft", b"name", 1, b"a draft", travels=False)
+    ends.sync(first)
+    ends.sync(second)
+    put_record(second.replica, b"name", b"sealed 2", revision=2)
+    ends.sync(second)
+    ends.sync(first)
+
+    assert all_of(first.replica) == all_of(second.replica) == all_of(ends.world.store)
+    found = record_of(first.replica, b"name")
+    assert found is not None
+    assert (found.revision, found.sealed) == (2, b"sealed 2")
+    with ends.world.store.reading() as session:
+        assert records.get(session, "draft", b"name") is None
+
+
+def test_a_record_that_both_changed_is_merged(ends: Ends) -> None:
+    first, second = ends.workstation(), ends.workstation(ends.second_keyring())
+    put_record(first.replica, b"name", b"ours")
+    put_record(second.replica, b"name", b"theirs")
+
+    for workstation in (first, second, first):
+        ends.sync(workstation)
+
+    assert all_of(first.replica) == all_of(second.replica) == all_of(ends.world.store)
+    found = record_of(ends.world.store, b"name")
+    assert found is not None
+    assert (found.revision, found.sealed) == (2, b"merged of ours and theirs")
+
+
+def test_a_record_that_both_wrote_alike_is_left(ends: Ends) -> None:
+    first, second = ends.workstation(), ends.workstation(ends.second_keyring())
+    put_record(first.replica, b"name", b"the same")
+    put_record(second.replica, b"name", b"the same")
+
+    for workstation in (first, second):
+        ends.sync(workstation)
+    put_record(second.replica, b"name", b"changed", revision=2)
+    for workstation in (second, first):
+        ends.sync(workstation)
+
+    assert all_of(first.replica) == all_of(second.replica) == all_of(ends.world.store)
+
+
+def test_a_record_that_was_dropped_is_dropped_at_the_server_alone(ends: Ends) -> None:
+    first, second = ends.workstation(), ends.workstation(ends.second_keyring())
+    put_record(first.replica, b"name", b"sealed")
+    for workstation in (first, second):
+        ends.sync(workstation)
+    with first.replica.writing() as session:
+        records.drop(session, "casefile", b"name")
+
+    for workstation in (first, second):
+        ends.sync(workstation)
+
+    assert record_of(ends.world.store, b"name") is None
+    assert record_of(second.replica, b"name") is not None
+
+
+def test_a_letterhead_goes_up_and_comes_down(ends: Ends) -> None:
+    first, second = ends.workstation(), ends.workstation(ends.second_keyring())
+    ends.sync(first)
+    ends.sync(second)
+    ends.says_at(first, answer_working_days=9)
+
+    for workstation in (first, second):
+        ends.sync(workstation)
+
+    assert all_of(first.replica) == all_of(second.replica) == all_of(ends.world.store)
+    assert ends.newest_letterhead(second.replica).answer_working_days == 9
+
+
+def test_letterheads_that_two_workstations_signed_at_once_are_merged(ends: Ends) -> None:
+    first, second = ends.workstation(), ends.workstation(ends.second_keyring())
+    ends.sync(first)
+    ends.sync(second)
+    ends.says_at(first, answer_working_days=9)
+    ends.says_at(second, confirm_days=3)
+    ends.says_at(second, confirm_days=4)
+
+    for workstation in (first, second, first):
+        ends.sync(workstation)
+
+    assert all_of(first.replica) == all_of(second.replica) == all_of(ends.world.store)
+    newest = ends.newest_letterhead(ends.world.store)
+    assert (newest.answer_working_days, newest.confirm_days) == (9, 4)
+
+
+def test_a_published_report_comes_to_the_server(ends: Ends) -> None:
+    workstation = ends.workstation()
+    with workstation.replica.writing() as session:
+        public_files.publish(session, "report-2026-nl.html", b"body")
+
+    ends.sync(workstation)
+    ends.sync(workstation)
+
+    assert all_of(workstation.replica) == all_of(ends.world.store)
+
+
+# ---- large things, in pieces -----------------------------------------------------------------------------
+
+
+def test_a_large_file_travels_in_many_pouches_both_ways(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sync.packing.DIRECT_BYTES", 1_000_000)
+    workstation = ends.workstation()
+    source = a_source(ends.world)
+    source.writes("hello", file=("large", os.urandom(3_300_000)))
+    source.writes("after it")
+    down = ends.sync(workstation)
+    at(ends, workstation, source).answers_with_file("large too", os.urandom(2_500_000))
+    up = ends.sync(workstation)
+
+    assert all_of(workstation.replica) == all_of(ends.world.store)
+    assert down.rounds >= 4
+    assert up.rounds >= 3
+    with ends.world.store.reading() as session:
+        assert attachments.partials(session, workstation.keyring.strand.id) == []
+
+
+def test_a_pouch_holds_no_more_small_things_than_fit(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sync.packing.DIRECT_BYTES", 10_000)
+    workstation = ends.workstation()
+    for number in range(10):
+        put_record(workstation.replica, bytes([number]), bytes([number]) * 4000)
+
+    synced = ends.sync(workstation)
+
+    assert all_of(workstation.replica) == all_of(ends.world.store)
+    assert synced.rounds >= 3
+
+
+# ---- what is wrong at the server -------------------------------------------------------------------------
+
+
+def found_at(workstation: Workstation) -> list[tuple[bytes, FindingKind]]:
+    with workstation.replica.reading() as session:
+        return [(each.address, each.kind) for each in findings.all_findings(session)]
+
+
+def test_an_entry_that_was_changed_at_the_server_is_told_of_and_stops_nothing(ends: Ends) -> None:
+    workstation = ends.workstation()
+    source, other = a_source(ends.world), a_source(ends.world)
+    damaged = source.writes("hello")
+    source.writes("the second is whole")
+    other.writes("so is this")
+    ends.world.execute(
+        "UPDATE sealed SET payload = zeroblob(length(payload)) WHERE id ="
+        " (SELECT id FROM entry WHERE entry_id = :entry_id)",
+        entry_id=damaged.open_part.entry_id,
+    )
+
+    ends.sync(workstation)
+
+    assert found_at(workstation) == [(source.keys.address, FindingKind.DAMAGED)]
+    with workstation.replica.reading() as session:
+        assert [row.number for row in entries.of_mailbox(session, source.keys.address)] == [2]
+        assert len(entries.of_mailbox(session, other.keys.address)) == 1
+
+
+def test_what_was_mended_at_the_server_is_forgiven(ends: Ends) -> None:
+    workstation = ends.workstation()
+    source = a_source(ends.world)
+    whole = source.writes("hello")
+    ends.world.execute("UPDATE entry SET signature = zeroblob(64)")
+    ends.sync(workstation)
+    ends.world.execute("UPDATE entry SET signature = :signature", signature=whole.signature)
+    with ends.world.store.writing() as session:
+        outgoing.note(session, What.ENTRY, address=source.keys.address, name=whole.open_part.entry_id)
+
+    ends.sync(workstation)
+
+    assert found_at(workstation) == []
+    assert all_of(workstation.replica) == all_of(ends.world.store)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE mailbox SET verify_key = zeroblob(32)",
+        "UPDATE entry SET open_part = x'00'",
+        "UPDATE entry SET epoch = -1",
+        "UPDATE sealed SET header = zeroblob(100000) WHERE id IN (SELECT id FROM entry)",
+        "UPDATE entry SET removal = x'00'",
+        "UPDATE entry SET address = address, entry_id = zeroblob(16)",
+    ],
+)
+def test_whatever_is_changed_in_the_servers_tables_a_sync_goes_on(ends: Ends, statement: str) -> None:
+    workstation = ends.workstation()
+    source = a_source(ends.world)
+    source.writes("hello")
+    ends.world.execute(statement)
+
+    ends.sync(workstation)
+
+    assert {kind for _, kind in found_at(workstation)} <= {FindingKind.DAMAGED}
+    assert all_of(workstation.replica)["entry"] == set()
+
+
+def test_false_endings_and_orders_in_the_servers_tables_end_nothing(ends: Ends) -> None:
+    workstation = ends.workstation()
+    source, other = a_source(ends.world), a_source(ends.world)
+    source.writes("hello")
+    other.writes("hello")
+    ends.sync(workstation)
+    with ends.world.store.writing() as session:
+        orders.put(session, other.keys.address, b"a false order", TODAY, ())
+    source.ends(forged_by=other.keys)
+
+    ends.sync(workstation)
+
+    assert sorted(found_at(workstation)) == sorted(
+        [(source.keys.address, FindingKind.DAMAGED), (other.keys.address, FindingKind.DAMAGED)]
+    )
+    assert len(all_of(workstation.replica)["mailbox"]) == 2
+
+
+def test_a_forged_letterhead_at_the_server_does_not_travel(ends: Ends) -> None:
+    workstation = ends.workstation()
+    ends.sync(workstation)
+    with ends.world.store.writing() as session:
+        serial = ends.newest_letterhead(ends.world.store).serial
+        latest = letterheads.latest(session)
+        assert latest is not None
+        letterheads.publish(session, serial + 1, latest[1], latest[2])
+    ends.server_believes(serial)
+
+    ends.sync(workstation)
+
+    assert ends.newest_letterhead(workstation.replica).serial == serial
