@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from typing import Final
 
 from crypto.errors import MalformedError
-from crypto.letterhead import Absence
+from crypto.letterhead import Absence, Letterhead
 from journalist_app.desk import OpenDesk
 from journalist_app.errors import CalendarError, LetterheadMovedError
 from journalist_app.public_holidays import dutch_holidays
@@ -15,13 +15,16 @@ from journalist_app.services.letterheads import in_use, publish_successor
 _NORM_DAYS: Final = range(1, 61)  # as the letterhead has them
 _NORM_MONTHS: Final = range(1, 121)
 _ABSENCE_DAYS: Final = 366
-ABSENCES_MAX: Final = 50
-_CLOSED_MAX: Final = 500
+ABSENCES_MAX: Final = 50  # half of what the letterhead holds: the other half is for those that are over
+_CLOSED_MAX: Final = 500  # likewise
+_YEARS_KEPT: Final = (
+    2  # beside this one: a report is made in the year after, and an answer can be a year late
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """What the adviser sets. Days that have passed are left out when it is published."""
+    """What the adviser sets. Days that are over stay as they were published, whatever is left out here."""
 
     working_days: tuple[int, ...]  # 0 is Monday
     closed_days: tuple[date, ...]
@@ -31,13 +34,13 @@ class Calendar:
     substance_months: int
 
 
-def current(desk: OpenDesk) -> Calendar:
-    """Return the calendar of the letterhead in use."""
+def current(desk: OpenDesk, today: date) -> Calendar:
+    """Return the calendar of the letterhead in use, from today on."""
     letterhead = desk.letterhead
     return Calendar(
         letterhead.working_days,
-        tuple(sorted(letterhead.closed_days)),
-        tuple((each.since, each.until) for each in letterhead.absences),
+        tuple(sorted(day for day in letterhead.closed_days if day >= today)),
+        tuple((each.since, each.until) for each in letterhead.absences if each.until >= today),
         letterhead.answer_working_days,
         letterhead.confirm_days,
         letterhead.substance_months,
@@ -46,6 +49,9 @@ def current(desk: OpenDesk) -> Calendar:
 
 def publish(desk: OpenDesk, serial: int, calendar: Calendar, today: date) -> None:
     """Publish a letterhead with this calendar, and work with it.
+
+    Closed days and absences that are over stay in it for some years: the day that a source was told by is
+    counted anew from the day of their message, and so are the working days to an answer in a yearly report.
 
     `serial` is that of the letterhead whose calendar the adviser changed.
 
@@ -57,9 +63,8 @@ def publish(desk: OpenDesk, serial: int, calendar: Calendar, today: date) -> Non
     _require_sense(calendar)
     if serial != desk.letterhead.serial:
         raise LetterheadMovedError
-    absences = tuple(
-        Absence(since=since, until=until) for since, until in sorted(calendar.absences) if until >= today
-    )
+    over = _over(desk.letterhead, today)
+    absences = {*calendar.absences, *over.absences}
     try:
         with desk.store.writing() as session:
             following = publish_successor(
@@ -67,8 +72,8 @@ def publish(desk: OpenDesk, serial: int, calendar: Calendar, today: date) -> Non
                 session,
                 issued=max(today, desk.letterhead.issued),
                 working_days=tuple(sorted(set(calendar.working_days))),
-                closed_days=tuple(sorted({day for day in calendar.closed_days if day >= today})),
-                absences=absences,
+                closed_days=tuple(sorted({*calendar.closed_days, *over.closed_days})),
+                absences=tuple(Absence(since=since, until=until) for since, until in sorted(absences)),
                 answer_working_days=calendar.answer_working_days,
                 confirm_days=calendar.confirm_days,
                 substance_months=calendar.substance_months,
@@ -109,6 +114,24 @@ def _day(token: str) -> date:
         return date.fromisoformat(token)
     except ValueError as why:
         raise CalendarError("days") from why
+
+
+@dataclass(frozen=True, slots=True)
+class _Over:
+    """What is over, and still needed to count by."""
+
+    closed_days: tuple[date, ...]
+    absences: tuple[tuple[date, date], ...]
+
+
+def _over(letterhead: Letterhead, today: date) -> _Over:
+    """Return what is over; where the letterhead has no room for all of it, the newest."""
+    kept = range(date(max(today.year - _YEARS_KEPT, 1), 1, 1).toordinal(), today.toordinal())
+    closed = sorted(day for day in letterhead.closed_days if day.toordinal() in kept)
+    absences = sorted(
+        (each.since, each.until) for each in letterhead.absences if each.until.toordinal() in kept
+    )
+    return _Over(tuple(closed[-_CLOSED_MAX:]), tuple(absences[-ABSENCES_MAX:]))
 
 
 def _require_sense(calendar: Calendar) -> None:

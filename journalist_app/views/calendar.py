@@ -22,7 +22,7 @@ _ROWS_MAX = 60
 @unlocked
 def show(desk: OpenDesk) -> ResponseReturnValue:
     """Show the calendar that is public now, in a form."""
-    return _page(desk, _typed_of(calendar.current(desk)))
+    return _page(desk, _typed_of(calendar.current(desk, current_app.extensions["today"]())))
 
 
 @bp.post("/calendar")

@@ -24,7 +24,7 @@ def unlocked(world: World) -> OpenDesk:
 
 def test_a_calendar_is_published_signed_and_in_use_at_once(world: World) -> None:
     desk = unlocked(world)
-    wanted = Calendar((1, 4), (TODAY + DAY, TODAY - DAY), ((TODAY, TODAY + 3 * DAY),), 4, 6, 2)
+    wanted = Calendar((1, 4), (TODAY + DAY,), ((TODAY, TODAY + 3 * DAY),), 4, 6, 2)
 
     calendar.publish(desk, 1, wanted, TODAY)
 
@@ -36,13 +36,61 @@ def test_a_calendar_is_published_signed_and_in_use_at_once(world: World) -> None
         published.serial, published.working_days, published.closed_days,
         published.answer_working_days, published.confirm_days, published.substance_months,
     )  # fmt: skip
-    assert replace(wanted, closed_days=(TODAY + DAY,)) == calendar.current(desk)
+    assert wanted == calendar.current(desk, TODAY)
     assert 2 == unlocked(world).anchors.letterhead_serial
+
+
+def test_days_that_are_over_still_count_after_a_new_calendar_and_no_promise_moves(world: World) -> None:
+    """Who comes back from leave must not make the day that a source was told an earlier one."""
+    desk = unlocked(world)
+    holiday, leave = TODAY + DAY, (TODAY + 4 * DAY, TODAY + 10 * DAY)
+    kept = calendar.current(desk, TODAY)
+    calendar.publish(desk, 1, replace(kept, closed_days=(holiday,), absences=(leave,)), TODAY)
+    promised = desk.letterhead.expect_by(TODAY)
+    between = desk.letterhead.working_days_between(TODAY, promised)
+    back = TODAY + 11 * DAY
+
+    shown = calendar.current(desk, back)
+    calendar.publish(desk, 2, replace(shown, confirm_days=5), back)
+
+    assert ((), ()) == (shown.closed_days, shown.absences)
+    assert promised == desk.letterhead.expect_by(TODAY)
+    assert between == desk.letterhead.working_days_between(TODAY, promised)
+
+
+def test_an_absence_that_ended_early_is_kept_as_long_as_it_was(world: World) -> None:
+    desk = unlocked(world)
+    kept = calendar.current(desk, TODAY)
+    calendar.publish(desk, 1, replace(kept, absences=((TODAY, TODAY + 9 * DAY),)), TODAY)
+
+    back = TODAY + 5 * DAY
+    shortened = replace(calendar.current(desk, back), absences=((TODAY, back - DAY),))
+    calendar.publish(desk, 2, shortened, back)
+
+    assert [(TODAY, back - DAY)] == [(each.since, each.until) for each in desk.letterhead.absences]
+
+
+def test_of_what_is_over_no_more_is_kept_than_is_counted_by(world: World) -> None:
+    desk = unlocked(world)
+    long_ago = date(TODAY.year - 3, 12, 31)
+    kept = calendar.current(desk, TODAY)
+    over = tuple(TODAY - n * DAY for n in range(499, 0, -1))
+    times = tuple((day, day) for day in over[:49])
+    calendar.publish(
+        desk, 1, replace(kept, closed_days=(long_ago, *over), absences=((long_ago, long_ago), *times)), TODAY
+    )
+    calendar.publish(desk, 2, calendar.current(desk, TODAY), TODAY)
+    assert (over, 49) == (desk.letterhead.closed_days, len(desk.letterhead.absences))
+
+    ahead = tuple(TODAY + n * DAY for n in range(250))
+    calendar.publish(desk, 3, replace(kept, closed_days=ahead), TODAY)
+    calendar.publish(desk, 4, kept, TODAY + 250 * DAY)
+    assert (*over[-250:], *ahead) == desk.letterhead.closed_days  # the newest, as many as there is room for
 
 
 def test_of_two_workstations_the_second_is_told_and_publishes_nothing(world: World) -> None:
     first, second = unlocked(world), unlocked(world)
-    kept = calendar.current(first)
+    kept = calendar.current(first, TODAY)
     calendar.publish(first, 1, replace(kept, confirm_days=5), TODAY)
 
     with pytest.raises(LetterheadMovedError):
@@ -85,7 +133,7 @@ def test_a_calendar_that_makes_no_sense_is_refused_and_nothing_changes(
     desk = unlocked(world)
 
     with pytest.raises(CalendarError) as told:
-        calendar.publish(desk, 1, replace(calendar.current(desk), **changes), TODAY)  # type: ignore[arg-type]  # fields by name
+        calendar.publish(desk, 1, replace(calendar.current(desk, TODAY), **changes), TODAY)  # type: ignore[arg-type]  # fields by name
 
     assert reason == told.value.reason
     assert 1 == unlocked(world).letterhead.serial
