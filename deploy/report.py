@@ -67,7 +67,9 @@ def make(settings: Path, year: int, folder: Path, passphrase: str, *, say: Calla
 
 def _files(desk: OpenDesk, found: Year) -> dict[str, bytes]:
     return {
-        f"{found.year}-{audience}-{language}.{kind}": reporting.file_of(desk, found, audience, language, kind)
+        reporting.saved_name(found, audience, language, kind): reporting.file_of(
+            desk, found, audience, language, kind
+        )
         for audience in Audience
         for language in LANGUAGES
         for kind in reporting.KINDS
@@ -90,7 +92,10 @@ def _tell(found: Year, folder: Path, say: Callable[[str], object]) -> None:
     if found.published:
         say(f"Published on {found.published:%Y-%m-%d}; these are its frozen figures.")
     else:
-        say("Not published: this is how it would look now. Publishing is done in the adviser's interface.")
+        say(
+            "Not published: these are drafts, of how it would look now. Publishing is done in the adviser's interface."
+        )
+        say("Give a draft to nobody: two of one year could be compared, and a hidden count worked out.")
     if found.counts.is_empty:
         say("There is nothing in this year.")
     for number, what in (

@@ -45,12 +45,14 @@ class Table:
 class Imprint:
     """Whose report it is, in one language, and what the adviser says in it.
 
+    A draft is one whose counts are not frozen: two of one year could be compared, so it says what it is.
     `own_words` is plain text of at most `OWN_WORDS_CHARACTERS`; an empty line begins a new paragraph.
     """
 
     desk_name: str
     published: date
     own_words: str
+    is_draft: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ class Document:
     tables: tuple[Table, ...]
     own_words: tuple[str, ...]
     is_confidential: bool
+    is_draft: bool = False
 
     @property
     def title(self) -> str:
@@ -122,6 +125,7 @@ def compose(treated: Treated, lists: Lists, language: str, imprint: Imprint) -> 
         tuple(tables),
         _paragraphs(imprint.own_words),
         is_confidential=treated.audience is Audience.SG,
+        is_draft=imprint.is_draft,
     )
 
 

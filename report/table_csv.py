@@ -13,7 +13,8 @@ def render(document: Document, year: int) -> bytes:
     words = document.words
     paper = io.StringIO()
     rows = csv.writer(paper)
-    rows.writerow(words[key] for key in ("csv_year", "csv_table", "csv_line", "csv_count"))
+    count = "csv_count_draft" if document.is_draft else "csv_count"
+    rows.writerow(words[key] for key in ("csv_year", "csv_table", "csv_line", count))
     for table in document.tables:
         for row in table.rows:
             number = words["not_shown"] if row.count is None else row.count

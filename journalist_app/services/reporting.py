@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from itertools import chain
 from multiprocessing.connection import Connection, wait
@@ -221,16 +221,17 @@ def publish(desk: OpenDesk, year: int, digest: str, today: date) -> None:
         raise AlreadyPublishedError
     if found.digest != digest:
         raise CountsChangedError
+    frozen = replace(found, published=today)
     files = {
         file_name(year, language, kind): body
         for language in LANGUAGES
-        for kind, body in _files(desk, found, Audience.PUBLIC, language).items()
+        for kind, body in _files(desk, frozen, Audience.PUBLIC, language).items()
     }
     _publish(desk, found, files, today)
 
 
 def file_of(desk: OpenDesk, found: Year, audience: Audience, language: str, kind: str) -> bytes:
-    """Return one file of a version. What was published is made anew from what was frozen.
+    """Return one file of a version. What was published is made anew from what was frozen; else it is a draft.
 
     Raises:
         PdfToolsMissingError: this machine cannot make a PDF.
@@ -245,13 +246,19 @@ def file_of(desk: OpenDesk, found: Year, audience: Audience, language: str, kind
 def document_of(desk: OpenDesk, found: Year, audience: Audience, language: str) -> Document:
     """Return a version in one language, before it is laid out."""
     names: Mapping[str, str] = {str(each): name for each, name in desk.letterhead.desk_name.items()}
-    imprint = Imprint(names[language], found.day, found.words.of(language))
+    imprint = Imprint(names[language], found.day, found.words.of(language), is_draft=found.published is None)
     return compose(found.version(audience), found.lists, language, imprint)
 
 
 def file_name(year: int, language: str, kind: str) -> str:
     """Return the name under which a public file is stored, and named in the letterhead."""
     return f"report-{year}-{language}.{kind}"
+
+
+def saved_name(found: Year, audience: Audience, language: str, kind: str) -> str:
+    """Return the name under which the adviser saves a file of a version: a draft says that it is one."""
+    draft = "" if found.published else "-draft"
+    return f"{found.year}-{audience}-{language}{draft}.{kind}"
 
 
 def _publish(desk: OpenDesk, found: Year, files: Mapping[str, bytes], today: date) -> None:

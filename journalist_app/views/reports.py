@@ -116,7 +116,7 @@ def file(desk: OpenDesk, year: int, audience: str, language: str, kind: str) -> 
         return _refused(why)
     headers = {"Content-Security-Policy": _REPORT_CSP}
     if kind != "html":
-        name = f"{year}-{audience}-{language}.{kind}"
+        name = reporting.saved_name(found, Audience(audience), language, kind)
         headers = {
             "Content-Security-Policy": FILE_CSP,
             "Content-Disposition": attachment_disposition(name),

@@ -29,9 +29,10 @@ def test_the_command_makes_both_versions_for_its_user_alone(tmp_path: Path) -> N
     made = _run(settings, "report", "2025", "--folder", folder, typed=f"{passphrase}\n")
     assert 0 == made.returncode, made.stderr
     assert "There is nothing in this year." in made.stdout
+    assert "Give a draft to nobody" in made.stdout
     assert passphrase not in made.stdout + made.stderr
     names = {
-        f"2025-{audience}-{language}.{kind}"
+        f"2025-{audience}-{language}-draft.{kind}"
         for audience in ("public", "sg")
         for language in ("nl", "en")
         for kind in ("html", "pdf", "csv")

@@ -321,6 +321,23 @@ def test_the_sgs_version_of_a_published_year_is_made_from_what_was_frozen(
     assert reporting.file_of(desk, frozen, Audience.SG, "nl", "pdf").startswith(b"%PDF")
 
 
+def test_until_a_year_is_frozen_every_file_of_it_is_a_draft(world: World, desk: OpenDesk) -> None:
+    """Two versions of a year that is still being counted, subtracted, would tell a small count."""
+    leave_tallies(world, Casefile(first_message=DAY, theme="bullying"), 20)
+    before = reporting.look_at(desk, LAST_YEAR, TODAY)
+    publish(desk)
+    after = reporting.look_at(desk, LAST_YEAR, TODAY)
+
+    for audience in Audience:
+        names = [reporting.saved_name(each, audience, "nl", "csv") for each in (before, after)]
+        pages = [reporting.file_of(desk, each, audience, "nl", "csv").decode() for each in (before, after)]
+        assert [f"{LAST_YEAR}-{audience}-nl-draft.csv", f"{LAST_YEAR}-{audience}-nl.csv"] == names
+        assert [True, False] == ["concept" in page for page in pages]
+    with world.store.reading() as session:
+        public = public_files.get(session, reporting.file_name(LAST_YEAR, "nl", "html"))
+    assert public == reporting.file_of(desk, after, Audience.PUBLIC, "nl", "html")
+
+
 def test_a_frozen_year_cannot_be_published_again_with_other_figures(world: World, desk: OpenDesk) -> None:
     leave_tallies(world, Casefile(first_message=DAY), times=12)
     publish(desk)

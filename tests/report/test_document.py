@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -13,11 +14,15 @@ IMPRINT = Imprint("Steunpunt <Voorbeeld>", date(2027, 1, 18), "Eén alinea.\r\n\
 
 
 def a_document(
-    mailboxes: int = 40, *, language: str = "nl", audience: Audience = Audience.PUBLIC
+    mailboxes: int = 40,
+    *,
+    language: str = "nl",
+    audience: Audience = Audience.PUBLIC,
+    is_draft: bool = False,
 ) -> Document:
     lines = [(2026, "mailbox", "read")] * mailboxes + [(2026, "theme", "bullying")] * (mailboxes // 2)
     counts = count(gather(some_tallies(*lines)), 2026, TABLES, "nothing")
-    return compose(treat(counts, Floors(), audience), LISTS, language, IMPRINT)
+    return compose(treat(counts, Floors(), audience), LISTS, language, replace(IMPRINT, is_draft=is_draft))
 
 
 def test_both_languages_have_the_same_sentences_with_the_same_places() -> None:

@@ -91,3 +91,15 @@ def test_no_hidden_count_is_anywhere_in_the_page() -> None:
     assert ">7<" not in page
     assert ">3<" not in page
     assert "<svg" not in page
+
+
+@pytest.mark.parametrize("audience", Audience)
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_draft_says_what_it_is_and_does_not_call_its_counts_final(
+    language: str, audience: Audience
+) -> None:
+    draft = a_document(language=language, audience=audience, is_draft=True)
+    final = a_document(language=language, audience=audience)
+    said = [html.render(each).decode() for each in (draft, final)]
+    assert [True, False] == [draft.words["draft"] in page for page in said]
+    assert [False, True] == [draft.words["how_frozen"] in page for page in said]

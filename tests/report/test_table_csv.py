@@ -24,6 +24,11 @@ def test_every_line_of_every_table_is_a_row() -> None:
     assert 1 + lines == len(found)
 
 
+def test_a_draft_says_so_above_its_figures() -> None:
+    found = rows(table_csv.render(a_document(is_draft=True), 2026))
+    assert "aantal (afgerond op 5), concept: geef het aan niemand" == found[0][-1]
+
+
 def test_no_name_is_taken_for_a_formula() -> None:
     lists = Lists(theme=(Choice("sum", "=SOM(A1)", "=SUM(A1)"),), route=(), outcome=(), region=())
     treated = treat(count({}, 2026, shapes(lists), "nothing"), Floors(), Audience.PUBLIC)
