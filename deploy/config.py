@@ -40,6 +40,7 @@ class DeskConfig:
     answer_working_days: int
     confirm_days: int
     substance_months: int
+    retention_days: int
     abandoned_months: int
     talk_nl: str
     talk_en: str

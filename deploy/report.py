@@ -92,9 +92,7 @@ def _tell(found: Year, folder: Path, say: Callable[[str], object]) -> None:
     if found.published:
         say(f"Published on {found.published:%Y-%m-%d}; these are its frozen figures.")
     else:
-        say(
-            "Not published: these are drafts, of how it would look now. Publishing is done in the adviser's interface."
-        )
+        say("Not published: drafts, of how it would look now. Publishing is done in the adviser's interface.")
         say("Give a draft to nobody: two of one year could be compared, and a hidden count worked out.")
     if found.counts.is_empty:
         say("There is nothing in this year.")

@@ -116,6 +116,7 @@ def first_letterhead(
         strands=(Strand(id=strand.id, name=strand.name, verify_key=strand.verify_key, since=today),),
         openpgp_fingerprint=openpgp.fingerprint if openpgp else None,
         openpgp_key=openpgp.public if openpgp else UNSET,
+        retention_days=desk.retention_days,
         abandoned_months=desk.abandoned_months,
         working_days=tuple(sorted(desk.working_days)),
         closed_days=_closed_days(desk, today),

@@ -1,4 +1,4 @@
-"""The desk's calendar: when it works, and what it promises. Published in a new letterhead, signed."""
+"""The desk's calendar: when it works, what it promises, how long it keeps. In a new letterhead, signed."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,9 +14,11 @@ from journalist_app.services.letterheads import in_use, publish_successor
 
 _NORM_DAYS: Final = range(1, 61)  # as the letterhead has them
 _NORM_MONTHS: Final = range(1, 121)
+_KEPT_DAYS: Final = range(1, 366)  # the letterhead knows ten years; nobody needs that to read a last word
 _ABSENCE_DAYS: Final = 366
 ABSENCES_MAX: Final = 50  # half of what the letterhead holds: the other half is for those that are over
 _CLOSED_MAX: Final = 500  # likewise
+_AHEAD: Final = timedelta(days=60)  # after Christmas comes New Year: two months to write it down
 _YEARS_KEPT: Final = (
     2  # beside this one: a report is made in the year after, and an answer can be a year late
 )
@@ -32,6 +34,8 @@ class Calendar:
     answer_working_days: int
     confirm_days: int
     substance_months: int
+    retention_days: int  # after a mailbox was closed
+    abandoned_months: int  # without a word of anybody
 
 
 def current(desk: OpenDesk, today: date) -> Calendar:
@@ -44,6 +48,8 @@ def current(desk: OpenDesk, today: date) -> Calendar:
         letterhead.answer_working_days,
         letterhead.confirm_days,
         letterhead.substance_months,
+        letterhead.deletes_after_days,
+        letterhead.abandoned_months,
     )
 
 
@@ -77,6 +83,8 @@ def publish(desk: OpenDesk, serial: int, calendar: Calendar, today: date) -> Non
                 answer_working_days=calendar.answer_working_days,
                 confirm_days=calendar.confirm_days,
                 substance_months=calendar.substance_months,
+                retention_days=calendar.retention_days,
+                abandoned_months=calendar.abandoned_months,
             )
     except MalformedError as why:
         raise CalendarError("no_working_day") from why  # everything else was looked at before
@@ -87,6 +95,16 @@ def holidays_ahead(today: date, language: str) -> dict[date, str]:
     """Return the public holidays from today to the end of next year, with their names."""
     found = dutch_holidays((today.year, today.year + 1), language)
     return {day: name for day, name in found.items() if day >= today}
+
+
+def closed_until(desk: OpenDesk, today: date) -> date | None:
+    """Return the last closed day that is written down, once it is near or over; else None.
+
+    Public holidays are written down to the end of a year. When they run out, nobody would notice before a
+    source was told to come back on Christmas Day. A desk that wrote down none at all meant it so.
+    """
+    last = max(desk.letterhead.closed_days, default=None)
+    return last if last is not None and last < today + _AHEAD else None
 
 
 def name_of(day: date, language: str) -> str:
@@ -141,6 +159,8 @@ def _require_sense(calendar: Calendar) -> None:
         calendar.answer_working_days not in _NORM_DAYS
         or calendar.confirm_days not in _NORM_DAYS
         or calendar.substance_months not in _NORM_MONTHS
+        or calendar.retention_days not in _KEPT_DAYS
+        or calendar.abandoned_months not in _NORM_MONTHS
     ):
         raise CalendarError("numbers")
     if len(calendar.absences) > ABSENCES_MAX or len(calendar.closed_days) > _CLOSED_MAX:

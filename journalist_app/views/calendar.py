@@ -16,6 +16,7 @@ from store.errors import StoreError
 bp = Blueprint("calendar", __name__)
 _ROWS_LEFT = 3  # empty rows for absences under those that are filled in
 _ROWS_MAX = 60
+_NUMBERS = ("answer", "confirm", "substance", "retention", "abandoned")
 
 
 @bp.get("/calendar")
@@ -53,7 +54,7 @@ def _typed() -> dict[str, object]:
         "weekdays": [day for day in form.getlist("weekday") if day in set("0123456")],
         "closed": form.get("closed", ""),
         "absences": pairs,
-        **{name: form.get(name, "") for name in ("answer", "confirm", "substance")},
+        **{name: form.get(name, "") for name in _NUMBERS},
     }
 
 
@@ -65,6 +66,8 @@ def _typed_of(kept: Calendar) -> dict[str, object]:
         "answer": str(kept.answer_working_days),
         "confirm": str(kept.confirm_days),
         "substance": str(kept.substance_months),
+        "retention": str(kept.retention_days),
+        "abandoned": str(kept.abandoned_months),
     }
 
 
@@ -95,6 +98,8 @@ def _calendar(typed: dict[str, object]) -> Calendar:
         _number(typed["answer"]),
         _number(typed["confirm"]),
         _number(typed["substance"]),
+        _number(typed["retention"]),
+        _number(typed["abandoned"]),
     )
 
 
@@ -116,5 +121,6 @@ def _page(
         refusal=refusal,
         is_filled=is_filled,
         is_kept="kept" in request.args,
+        closed_until=calendar.closed_until(desk, current_app.extensions["today"]()),
     )
     return page, status

@@ -11,7 +11,7 @@ from crypto.names import ADDRESS_BYTES, Address
 from journalist_app.desk import OpenDesk
 from journalist_app.errors import MailboxMissingError, RecordUnsoundError, UnsoundMailboxError
 from journalist_app.forms import of_hex
-from journalist_app.services import listing, unsent
+from journalist_app.services import calendar, listing, unsent
 from journalist_app.services.casefiles import LABEL_CHARS
 from journalist_app.services.listing import Inbox, Wanted
 from journalist_app.views.at_the_door import is_our_form, unlocked
@@ -29,7 +29,8 @@ _PAGE_MAX = 100_000
 def show(desk: OpenDesk) -> ResponseReturnValue:
     """Show one page of the inbox; it renews itself while checking or reading runs, unless stopped."""
     asked = request.args
-    inbox = listing.inbox(desk, _wanted(), current_app.extensions["today"]())
+    today = current_app.extensions["today"]()
+    inbox = listing.inbox(desk, _wanted(), today)
     if not inbox.progress.is_running and "renewed" not in asked:
         start_checking(desk)
     is_refreshing = _is_under_way(inbox) and "still" not in asked
@@ -41,6 +42,7 @@ def show(desk: OpenDesk) -> ResponseReturnValue:
         themes=desk.config.offered("themes"),
         steps=[step.value for step in StepName],
         unsent=unsent.count(desk),
+        closed_until=calendar.closed_until(desk, today),
     )
     response = make_response(page)
     if is_refreshing:

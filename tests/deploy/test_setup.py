@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,21 @@ def test_a_new_desk_is_whole_and_for_its_user_alone(made: tuple[Path, str]) -> N
     assert kept == {"config.toml", "keyring.age", "store.db"}
     assert set(modes.values()) == {0o600}
     assert list(folder.parent.glob("*unfinished*")) == []
+
+
+def test_a_new_desk_promises_what_the_settings_say_and_knows_the_holidays_ahead(
+    made: tuple[Path, str],
+) -> None:
+    folder, _ = made
+    source = load_config(folder / "config.toml", "source", SourceConfig)
+
+    letterhead = open_letterhead(
+        open_store(source.store_path), source.fingerprint, folder.parent / "promises-serial"
+    )
+
+    assert (90, 12) == (letterhead.deletes_after_days, letterhead.abandoned_months)
+    assert (7, 3) == (letterhead.confirm_days, letterhead.substance_months)
+    assert date(letterhead.issued.year + 1, 12, 25) in letterhead.closed_days
 
 
 def test_the_addresses_asked_for_stand_in_the_settings(made: tuple[Path, str]) -> None:

@@ -9,7 +9,7 @@ from crypto.letterhead import verify
 from crypto.record import RecordKind, seal_unsent
 from journalist_app.desk import OpenDesk
 from journalist_app.errors import CalendarError, KeptFullError, LetterheadError, LetterheadMovedError
-from journalist_app.services import calendar, drafts, letterheads, unlocking, unsent
+from journalist_app.services import calendar, drafts, letterheads, ordering, unlocking, unsent
 from journalist_app.services.calendar import Calendar
 from store import letterheads as stored_letterheads
 from store import records
@@ -24,7 +24,7 @@ def unlocked(world: World) -> OpenDesk:
 
 def test_a_calendar_is_published_signed_and_in_use_at_once(world: World) -> None:
     desk = unlocked(world)
-    wanted = Calendar((1, 4), (TODAY + DAY,), ((TODAY, TODAY + 3 * DAY),), 4, 6, 2)
+    wanted = Calendar((1, 4), (TODAY + DAY,), ((TODAY, TODAY + 3 * DAY),), 4, 6, 2, 30, 6)
 
     calendar.publish(desk, 1, wanted, TODAY)
 
@@ -32,9 +32,10 @@ def test_a_calendar_is_published_signed_and_in_use_at_once(world: World) -> None
         latest = stored_letterheads.latest(session)
     assert latest is not None
     published = verify(latest[1], latest[2], world.config.fingerprint)
-    assert (2, (1, 4), (TODAY + DAY,), 4, 6, 2) == (
+    assert (2, (1, 4), (TODAY + DAY,), 4, 6, 2, 30, 6) == (
         published.serial, published.working_days, published.closed_days,
         published.answer_working_days, published.confirm_days, published.substance_months,
+        published.deletes_after_days, published.abandoned_months,
     )  # fmt: skip
     assert wanted == calendar.current(desk, TODAY)
     assert 2 == unlocked(world).anchors.letterhead_serial
@@ -125,6 +126,9 @@ def test_a_store_without_letterhead_takes_no_successor(world: World) -> None:
         ({"answer_working_days": 0}, "numbers"),
         ({"confirm_days": 61}, "numbers"),
         ({"substance_months": 121}, "numbers"),
+        ({"retention_days": 0}, "numbers"),
+        ({"retention_days": 366}, "numbers"),
+        ({"abandoned_months": 0}, "numbers"),
     ],
 )
 def test_a_calendar_that_makes_no_sense_is_refused_and_nothing_changes(
@@ -148,6 +152,28 @@ def test_the_public_holidays_are_those_of_the_netherlands_to_the_end_of_next_yea
     assert "" == calendar.name_of(TODAY, "nl")
     assert TODAY <= min(ahead)
     assert date(2027, 12, 26) == max(ahead)
+
+
+def test_holidays_that_run_out_are_told_two_months_before(world: World) -> None:
+    desk = unlocked(world)
+    kept = calendar.current(desk, TODAY)
+    assert calendar.closed_until(desk, TODAY) is None  # none at all: this desk meant it so
+
+    last = TODAY + 200 * DAY
+    calendar.publish(desk, 1, replace(kept, closed_days=(TODAY + DAY, last)), TODAY)
+
+    told = [calendar.closed_until(desk, last - days * DAY) for days in (60, 59, 0, -9)]
+    assert [None, last, last, last] == told
+
+
+def test_a_shorter_retention_holds_for_what_is_closed_from_then_on(world: World) -> None:
+    desk = unlocked(world)
+    calendar.publish(desk, 1, replace(calendar.current(desk, TODAY), retention_days=10), TODAY)
+
+    due = {ordering.retention(desk, TODAY) for _ in range(200)}
+
+    assert due <= {TODAY + days * DAY for days in range(10, 18)}
+    assert len(due) > 1
 
 
 def test_days_are_read_one_a_line_and_words_behind_them_passed_over() -> None:

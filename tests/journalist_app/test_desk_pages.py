@@ -199,7 +199,7 @@ def calendar_form(browser: Browser, **changes: object) -> dict[str, object]:
     return {
         "token": token(page, "/calendar"), "serial": 1, "weekday": ["0", "3"], "closed": "2026-12-25 Kerst",
         "since": [(TODAY + timedelta(days=1)).isoformat(), ""], "until": ["", ""],
-        "answer": "3", "confirm": "7", "substance": "3", **changes,
+        "answer": "3", "confirm": "7", "substance": "3", "retention": "60", "abandoned": "9", **changes,
     }  # fmt: skip
 
 
@@ -210,7 +210,12 @@ def test_a_calendar_is_published_from_the_page(browser: Browser) -> None:
 
     assert (303, "/calendar?kept=1") == (answer.status_code, answer.headers["Location"])
     page = browser.get("/calendar?kept=1").text
+    assert 'name="retention" type="text" inputmode="numeric" value="60"' in page
+    assert 'name="abandoned" type="text" inputmode="numeric" value="9"' in page
     assert "2026-12-25 Christmas Day" in page
+    told = "no day is written down on which the desk is closed"  # 25 December is near, and nothing follows
+    assert told in page
+    assert told in browser.get("/inbox").text
     assert (TODAY + timedelta(days=1)).isoformat() in page
 
 
@@ -230,6 +235,7 @@ def test_the_public_holidays_are_put_in_the_form_and_nothing_is_published(browse
         ({"weekday": []}, 422, "no working day"),
         ({"closed": "kerst"}, 422, "does not exist"),
         ({"answer": "veel"}, 422, "must be between"),
+        ({"retention": "400"}, 422, "must be between"),
         ({"serial": 7}, 409, "another workstation"),
     ],
 )
