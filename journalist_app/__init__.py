@@ -19,6 +19,7 @@ from journalist_app.views import (
     closing,
     desk,
     door,
+    evidence,
     inbox,
     proposals,
     replies,
@@ -94,6 +95,7 @@ def create_app(
         replies.bp,
         reports.bp,
         proposals.bp,
+        evidence.bp,
         desk.bp,
     ):
         app.register_blueprint(blueprint)

@@ -10,7 +10,7 @@ from tests.journalist_app.desk_factories import TODAY, World, a_source
 from tests.journalist_app.test_views import Browser, answer_fields, browser, settle, token
 
 __all__ = ["browser"]  # the fixture
-PAGES = ["/search", "/calendar", "/replies", "/unsent"]
+PAGES = ["/search", "/calendar", "/replies", "/unsent", "/evidence"]
 
 
 def opened(browser: Browser) -> None:

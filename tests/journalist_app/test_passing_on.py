@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from crypto.age import PQIdentity
-from crypto.casefile import EvidenceKind
+from crypto.casefile import Casefile, Evidence, EvidenceKind
 from crypto.content import (
     AnswerNote,
     Content,
@@ -50,7 +50,15 @@ from journalist_app.errors import (
     TooManyFilesError,
     UnsoundMailboxError,
 )
-from journalist_app.services import casefiles, passing_on, proposing, reading, unlocking
+from journalist_app.services import (
+    casefiles,
+    evidence,
+    listing,
+    passing_on,
+    proposing,
+    reading,
+    unlocking,
+)
 from journalist_app.services.passing_on import Without
 from journalist_app.services.proposing import ProposalForm, Upload
 from journalist_app.services.sending import Sheet
@@ -704,6 +712,40 @@ def test_evidence_stays_though_the_source_ends_the_mailbox(desk: OpenDesk, sourc
             today=TODAY,
             half_hour=1,
         )
+
+
+def test_what_was_passed_on_can_be_read_back_after_the_source_ended_the_mailbox(
+    desk: OpenDesk, source: ASource
+) -> None:
+    proposed = propose(desk, source)
+    answers(source, Verdict.AGREED, proposed.digest)
+    begin(desk, source, proposed)
+    (open_,) = evidence.kept(desk)
+    source.ends()
+    listing.acknowledge(desk, source.keys.address, TODAY)
+
+    (gone,) = evidence.kept(desk)
+
+    assert (True, None, False) == (open_.is_here, open_.until, gone.is_here)
+    assert gone.until is not None
+    assert gone.label == desk.label(source.keys.address)
+    said, answer = gone.pieces
+    assert said.content is not None
+    assert answer.content is not None
+    assert ("proposal", "Woord voor woord.") == (said.kind, said.content.text)
+    assert said.files == tuple(note.name for note in proposed.content.attachments)
+    assert ("answer", Verdict.AGREED) == (answer.kind, answer.content.answer.verdict)  # type: ignore[union-attr]  # an answer has one
+    assert answer.is_signed
+
+
+@pytest.mark.parametrize("body", [b"{}", b"no json", b'{"kind":"message","text":"a message"}'])
+def test_evidence_that_cannot_be_read_is_shown_as_that(desk: OpenDesk, source: ASource, body: bytes) -> None:
+    piece = Evidence(kind=EvidenceKind.ANSWER, day=TODAY, entry=Digest(bytes(32)), body=body)
+    casefiles.change(desk, source.keys.address, lambda _: Casefile(evidence=(piece,)))
+
+    ((shown,),) = (each.pieces for each in evidence.kept(desk))
+
+    assert (None, (), False) == (shown.content, shown.files, shown.is_signed)
 
 
 def test_the_page_names_the_proposal_that_an_answer_is_about(desk: OpenDesk, source: ASource) -> None:

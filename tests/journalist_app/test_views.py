@@ -14,11 +14,13 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from crypto.age import PQIdentity
+from crypto.casefile import Casefile, Evidence, EvidenceKind
 from crypto.content import AnswerNote, Content, Kind, Verdict
 from crypto.entry import TEXT_CHARS
+from crypto.names import Digest
 from journalist_app import create_app
 from journalist_app.sealed_before import OPENINGS
-from journalist_app.services import reading
+from journalist_app.services import casefiles, reading
 from tests.journalist_app.desk_factories import ORIGIN, PASSPHRASE, TODAY, ASource, World, a_source
 from tests.journalist_app.paper import KEY, Paper
 from tests.journalist_app.sealing import age_armour, age_file, recipient_of
@@ -822,6 +824,26 @@ def test_a_proposal_is_looked_at_sent_agreed_made_and_handed_over(
     assert "Write a day as" in wrong.text
     assert "Per stick." in wrong.text
     assert "Handed over to" in browser.get(f"/mailbox/{source.address}").text
+    assert 'href="/evidence"' in browser.get(f"/mailbox/{source.address}/casefile").text
+    assert 'href="/evidence"' in browser.get("/inbox?state=closed").text
+    shown = browser.get("/evidence").text
+    assert "woord &lt;b&gt;voor&lt;/b&gt; woord" in shown
+    assert "The source agreed" in shown
+    assert "bijlage.txt" in shown
+
+
+def test_evidence_that_was_damaged_does_not_close_its_page(world: World, browser: Browser) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    browser.unlock()
+    settle()
+    piece = Evidence(kind=EvidenceKind.PROPOSAL, day=TODAY, entry=Digest(bytes(32)), body=b"{}")
+    desk = browser.app.extensions["guard"]._desk
+    casefiles.change(desk, source.keys.address, lambda _: Casefile(evidence=(piece,)))
+
+    page = browser.get("/evidence")
+
+    assert (200, True) == (page.status_code, "cannot be read" in page.text)
 
 
 def test_what_was_taken_back_too_soon_or_declined_is_said(
