@@ -109,7 +109,8 @@ class Solver:
             name: {line: self._known("tables", name, line) for line in lines}
             for name, lines in self._finest.tables.items()
         }
-        self._read = self._known("mailboxes", None, "read")
+        self._mailboxes = {kind: self._known("mailboxes", None, kind) for kind in self._finest.mailboxes}
+        self._read = self._mailboxes["read"]
 
     def _known(self, part: str, name: str | None, line: str) -> int:
         """Return which numbers a count can be, from the figure in each version that the attacker has."""
@@ -147,8 +148,21 @@ class Solver:
         return reads >> (back + unanswered) != 0
 
     def broken(self) -> list[str]:
-        """Return every hidden line that cannot have been 0, or cannot have been the floor less one."""
+        """Return every hidden count that cannot have been 0, or cannot have been the floor less one.
+
+        Ended unread and spam are in no table: what is known of them is their figures alone.
+        """
+        sums = self._read
+        for name in self._tables:
+            sums &= self._sum_of(name, {})
+        alone = {**self._mailboxes, "read": sums}
         return [
+            f"{kind} is not {value}"
+            for kind, figure in self._finest.mailboxes.items()
+            if figure is None
+            for value in (0, self.floor - 1)
+            if not alone[kind] >> value & 1
+        ] + [
             f"{name} {line} is not {value}"
             for name, lines in self._finest.tables.items()
             for line, figure in lines.items()

@@ -132,6 +132,19 @@ def test_the_solver_finds_what_lies_between_a_total_and_its_parts() -> None:
     assert ["table hidden is not 9"] == Solver({Audience.PUBLIC: told}, FLOORS, 120).broken()
 
 
+def test_the_solver_finds_a_hidden_number_of_mailboxes_that_a_table_gives_away() -> None:
+    told = disclosure.Treated(2026, Audience.PUBLIC, 10, {"read": None}, {"table": {"shown": 10}})
+    found = Solver({Audience.PUBLIC: told}, FLOORS, 120).broken()
+    assert ["read is not 0", "read is not 9"] == found
+
+
+def test_the_solver_finds_a_hidden_number_that_the_other_version_shows() -> None:
+    public = disclosure.Treated(2026, Audience.PUBLIC, 10, {"read": 100, "spam": 10}, {})
+    confidential = disclosure.Treated(2026, Audience.SG, 5, {"read": 100, "spam": None}, {})
+    both = Solver({Audience.PUBLIC: public, Audience.SG: confidential}, FLOORS, 120)
+    assert ["spam is not 0", "spam is not 4"] == both.broken()
+
+
 def test_the_solver_finds_what_those_who_came_back_say_about_the_unanswered() -> None:
     told = disclosure.Treated(
         2026,
