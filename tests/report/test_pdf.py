@@ -26,6 +26,8 @@ def test_a_pdf_is_tagged_titled_and_describes_its_charts(tmp_path: Path) -> None
     assert re.search(r"^JavaScript: +no$", about, re.MULTILINE)
     assert not re.search(r"^(Creation|Mod)Date", about, re.MULTILINE)  # no time of day, of no machine
     assert b"pdfuaid:part" in inside
+    assert b"/Lang (nl)" in inside
+    assert b"DisplayDocTitle true" in inside
     assert 2 == inside.count(b"/Alt ")
     assert re.search(r"Pesten +20\b", text)
 
