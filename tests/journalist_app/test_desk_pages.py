@@ -304,6 +304,17 @@ def test_every_form_that_meets_a_locked_app_is_kept(world: World, browser: Brows
     assert "getypt en bewaard" not in browser.get("/unsent").text
 
 
+def test_what_was_kept_is_named_as_on_its_own_page(browser: Browser) -> None:
+    typed = {"step_text": "een stap", "next": "wij bellen", "handover": "voor jou", "elsewhere": "x"}
+    browser.post("/replies", {"token": "x", **typed})
+    browser.unlock()
+
+    page = browser.get("/unsent").text
+
+    for words in ("In your own words", "What happens next", "To hand over to a colleague", "elsewhere"):
+        assert f"<h3><bdi>{words}</bdi></h3>" in page
+
+
 def test_a_form_without_words_leaves_nothing_behind(browser: Browser) -> None:
     answer = browser.post("/replies", {"token": "x"})
 
