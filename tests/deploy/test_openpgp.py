@@ -1,3 +1,4 @@
+import secrets
 import shutil
 from collections.abc import Iterator
 from datetime import date
@@ -75,8 +76,8 @@ def _make(desk: Desk) -> list[str]:
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[OpenPGPHome]:
-    place = Path(TMPFS) / f"steunpunt-test-{tmp_path.parent.name}-{tmp_path.name}"[-40:]
+def home() -> Iterator[OpenPGPHome]:
+    place = Path(TMPFS) / f"steunpunt-test-{secrets.token_hex(8)}"  # other runs of these tests are there too
     with OpenPGPHome.open(place) as opened:
         yield opened
     place.rmdir()
