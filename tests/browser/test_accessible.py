@@ -242,6 +242,8 @@ def test_axe_finds_nothing_where_the_desk_works(
     assert made.value.path().stat().st_size
     desk.goto(proposal)
     inspector.look(desk)
+    desk.goto(f"{adviser_url}/evidence")
+    inspector.look(desk)
     page.goto(mailbox)
     inspector.look(page)
 
