@@ -94,6 +94,11 @@ def packed(session: Session, name: bytes, *, at_least: int = 0) -> int:
     return serial
 
 
+def has_sent(session: Session, name: bytes, serial: int) -> None:
+    """Note that a peer has a pouch of ours that we do not remember: serials go on behind it."""
+    _change(session, name, sent=serial)
+
+
 def shares_letterhead(session: Session, name: bytes, serial: int) -> None:
     """Note that a peer and we have the letterhead of a serial."""
     _change(session, name, letterhead=serial)

@@ -68,6 +68,7 @@ SERVER = b""  # the name of the one peer that a workstation has
 _DIGEST_BYTES = 32
 _TAKING_IN = "taking_in_from"  # under this name a session knows whose pouch it takes in
 _OF_PEER = UndeliveredRow.peer == bindparam("of")
+_IS_TO_PACK = UndeliveredRow.pouch.is_(None)
 _IN_MAILBOX = or_(UndeliveredRow.what == What.ENTRY, UndeliveredRow.what == What.ORDER)
 _ARRIVED = (UndeliveredRow.peer == bindparam("of")) & (UndeliveredRow.pouch <= bindparam("serial"))
 
@@ -89,7 +90,7 @@ _ROWS = select(
     UndeliveredRow.address,
     UndeliveredRow.name,
     UndeliveredRow.detail,
-).where(_OF_PEER)
+).where(_OF_PEER, _IS_TO_PACK)
 _OF_KIND = Prepared(
     _ROWS.where(UndeliveredRow.what == bindparam("kind")).order_by(
         UndeliveredRow.address, UndeliveredRow.name
@@ -101,7 +102,10 @@ _OF_MAILBOX = Prepared(
     )
 )
 _ADDRESSES = Prepared(
-    select(UndeliveredRow.address).where(_OF_PEER, _IN_MAILBOX).distinct().order_by(UndeliveredRow.address)
+    select(UndeliveredRow.address)
+    .where(_OF_PEER, _IN_MAILBOX, _IS_TO_PACK)
+    .distinct()
+    .order_by(UndeliveredRow.address)
 )
 _COUNT = Prepared(select(func.count()).select_from(UndeliveredRow).where(_OF_PEER))
 _IS_UNDELIVERED = Prepared(
@@ -141,6 +145,9 @@ _PACKED_LETTERHEAD = Prepared(
 )
 _SHARE_LETTERHEAD = Prepared(
     update(PeerRow).where(PeerRow.name == bindparam("of")).values(letterhead=bindparam("shared"))
+)
+_RESTART = Prepared(
+    update(UndeliveredRow).where(_OF_PEER, UndeliveredRow.pouch.is_not(None)).values(pouch=None)
 )
 _UNMARK = Prepared(update(UndeliveredRow).where(UndeliveredRow.id == bindparam("row")).values(pouch=None))
 _ACKED = Prepared(
@@ -259,17 +266,17 @@ def _everything(session: Session) -> Iterator[tuple[What, bytes, bytes]]:
 
 
 def of_kind(session: Session, peer: bytes, what: What) -> Iterator[Undelivered]:
-    """Yield what of one kind a peer is not known to have, by address and name: no order of arrival."""
+    """Yield what of one kind is to be packed for a peer, by address and name: no order of arrival."""
     return map(_read, _OF_KIND.all(session, {"of": peer, "kind": what}))
 
 
 def addresses(session: Session, peer: bytes) -> Sequence[bytes]:
-    """Return the mailboxes of which a peer is not known to have an entry or the order, sorted."""
+    """Return the mailboxes of which an entry or the order is to be packed for a peer, sorted."""
     return [address for (address,) in _ADDRESSES.all(session, {"of": peer})]
 
 
 def of_mailbox(session: Session, peer: bytes, address: bytes) -> Sequence[Undelivered]:
-    """Return the entries of a mailbox, and its order, that a peer is not known to have, by their names."""
+    """Return what of a mailbox, its entries and its order, is to be packed for a peer, by their names."""
     return [_read(row) for row in _OF_MAILBOX.all(session, {"of": peer, "mailbox": address})]
 
 
@@ -307,6 +314,11 @@ def mark(
         _MARK.run(session, {"row": row, "serial": serial, "packed": revisions.get(row)})
 
 
+def restart(session: Session, peer: bytes) -> None:
+    """Have everything that is under way to a peer packed again: what was sent may never have arrived."""
+    _RESTART.run(session, {"of": peer})
+
+
 def unmark(session: Session, ids: Iterable[int]) -> None:
     """Note that rows that were marked did not get into the pouch after all."""
     for row in ids:
@@ -339,7 +351,9 @@ def acknowledge(session: Session, peer: bytes, serial: int) -> None:
 
 def forget_peer(session: Session, peer: bytes) -> None:
     """Forget all that a peer was to be told; an ended mailbox that waited for it alone goes."""
-    endings = [each.address for each in of_kind(session, peer, What.ENDED)]
+    endings = session.scalars(
+        select(UndeliveredRow.address).where(UndeliveredRow.peer == peer, UndeliveredRow.what == What.ENDED)
+    ).all()
     session.connection().execute(delete(UndeliveredRow).where(UndeliveredRow.peer == peer))
     _drop_counted(session, endings)
 

@@ -84,7 +84,7 @@ def exchange(workstation: Side, carrier: Carrier, on_progress: Callable[[int], N
         with workstation.store.reading() as session:
             left = outgoing.count(session, SERVER)
         on_progress(left)
-        if not left and not taken.head.more:
+        if not (left or taken.head.more or taken.were_we):
             return Synced(rounds, received, bytes_sent, bytes_received, was_set_back)
 
 

@@ -1,5 +1,6 @@
 """Packing: what a peer does not know yet, put into a pouch for it."""
 
+import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -39,6 +40,7 @@ from sync.side import Side
 
 DIRECT_BYTES = 4 * 1024 * 1024  # of a pouch on a line: what a line that breaks loses, and what lies in memory
 _ITEM_OVERHEAD = 512  # bytes of an entry beside its sealed part, roughly: only a limit is counted by it
+_SERIALS_DRAWN = 32_768  # the lower half of what belongs to a half hour
 _ROWS = 64  # of small things in one transaction
 _NO_ENTRY = bytes(ENTRY_ID_BYTES)  # in the place of what is damaged and is no entry
 
@@ -69,14 +71,29 @@ def pack(side: Side, peer: StrandId, partials: Mapping[AttachmentId, int]) -> Pa
     return Packed(sealed, is_empty=not items, has_more=load.has_more)
 
 
-def pack_all(side: Side, peer: StrandId) -> Iterator[bytes]:
-    """Yield a pouch with everything that a peer is not known to have, in pieces; for a file.
+def pack_parts(side: Side, peer: StrandId, part_bytes: int | None) -> Iterator[Iterator[bytes]]:
+    """Yield pouches with everything that a peer is not known to have, each in pieces; for files.
+
+    Each is about `part_bytes`, for sticks and file systems with a bound of their own; None: all in one. Take
+    every piece of one before the next: each builds upon the one before.
 
     Raises:
         PeerMissingError, NotPairedError, StoreError: as `pack` has it.
     """
-    load = _Load(side, peer, {}, at_most=None)
-    packer = Packer(load.head(has_more=False), side.recipient(), side.seed)
+    load = _Load(side, peer, {}, at_most=part_bytes)
+    yield _pieces(load)
+    while load.has_more:
+        load = _Load(side, peer, load.progress, at_most=part_bytes, after=load.serial)
+        yield _pieces(load)
+
+
+def _lowest(half_hour: int) -> int:
+    """Return a serial to begin with, which a store that is put back this half hour hardly gives twice."""
+    return lowest_serial(half_hour) + secrets.randbelow(_SERIALS_DRAWN)
+
+
+def _pieces(load: "_Load") -> Iterator[bytes]:
+    packer = Packer(load.head(has_more=False), load.side.recipient(), load.side.seed)
     yield packer.header
     for item in load:
         yield packer.add(item)
@@ -90,21 +107,30 @@ class _Load:
     """
 
     def __init__(
-        self, side: Side, peer: StrandId, partials: Mapping[AttachmentId, int], *, at_most: int | None
+        self,
+        side: Side,
+        peer: StrandId,
+        partials: Mapping[AttachmentId, int],
+        *,
+        at_most: int | None,
+        after: int | None = None,
     ) -> None:
         self.has_more = False
-        self._side = side
+        self.side = side
+        self.progress = dict(partials)  # of files that are in part at the peer: how many chunks
         self._peer = peer
-        self._partials = partials
+        self._after = after
         self._at_most = at_most
         self._size = 0
         self._letterhead = side.letterhead()
         self._judge = Judge(side, self._letterhead)
         with side.store.writing(durable=False) as session:
-            self._serial = peers.packed(session, peer, at_least=lowest_serial(side.half_hour()))
+            if after is None:
+                outgoing.restart(session, peer)
+            self.serial = peers.packed(session, peer, at_least=_lowest(side.half_hour()))
 
     def head(self, *, has_more: bool) -> Head:
-        side = self._side
+        side = self.side
         with side.store.reading() as session:
             known = peers.find(session, self._peer)
             partials = attachments.partials(session, self._peer)[:PARTIALS]
@@ -114,8 +140,8 @@ class _Load:
             desk=side.fingerprint,
             sender=side.name,
             receiver=self._peer,
-            serial=self._serial,
-            after=known.acked,
+            serial=self.serial,
+            after=known.acked if self._after is None else self._after,
             taken=known.taken,
             day=side.today(),
             more=has_more,
@@ -145,7 +171,7 @@ class _Load:
             (What.TALLY, self._tally),
         ):
             yield from self._small(what, read)
-        with self._side.store.reading() as session:
+        with self.side.store.reading() as session:
             addresses = outgoing.addresses(session, self._peer)
         for address in addresses:
             if self._is_full():
@@ -161,16 +187,16 @@ class _Load:
     # ---- small things, of which each is an item by itself --------------------------------------------
 
     def _small(self, what: What, read: _Read) -> Iterator[Item]:
-        with self._side.store.reading() as session:
+        with self.side.store.reading() as session:
             rows = list(outgoing.of_kind(session, self._peer, what))
         for at in range(0, len(rows), _ROWS):
             items: list[Item] = []
-            with self._side.store.writing(durable=False) as session:
+            with self.side.store.writing(durable=False) as session:
                 for row in rows[at : at + _ROWS]:
                     if self._is_full():
                         break
                     item, revision = read(session, row)
-                    outgoing.mark(session, [row.id], self._serial, revisions={row.id: revision})
+                    outgoing.mark(session, [row.id], self.serial, revisions={row.id: revision})
                     if item is not None:
                         self._size += _size_of(item)
                         items.append(item)
@@ -185,7 +211,7 @@ class _Load:
         return LetterheadItem(known.letterhead if known else 0, *found), self._letterhead.serial
 
     def _counted(self, session: Session, row: Undelivered) -> tuple[Item | None, int]:
-        digests = () if self._side.is_server else digests_in(row.detail)
+        digests = () if self.side.is_server else digests_in(row.detail)
         sealed = (ledger.get(session, digest) for digest in digests)
         return CountedItem(row.address, tuple(tally for tally in sealed if tally is not None)), 0
 
@@ -214,10 +240,10 @@ class _Load:
     # ---- a mailbox: its keys, its entries with their files, its order -----------------------------------
 
     def _of_mailbox(self, address: Address) -> Iterator[Item]:
-        with self._side.store.writing(durable=False) as session:
+        with self.side.store.writing(durable=False) as session:
             mailbox = mailboxes.find(session, address)
             rows = outgoing.of_mailbox(session, self._peer, address)
-            outgoing.mark(session, [row.id for row in rows], self._serial)
+            outgoing.mark(session, [row.id for row in rows], self.serial)
             stored = [entries.find(session, address, row.name) for row in rows if row.what is What.ENTRY]
             order = [row for row in rows if row.what is What.ORDER]
             order_item = self._order(session, address) if order else None
@@ -231,7 +257,7 @@ class _Load:
             if entry_id is not None:
                 left.discard(by_entry[entry_id])
         if self.has_more:
-            with self._side.store.writing(durable=False) as session:
+            with self.side.store.writing(durable=False) as session:
                 outgoing.unmark(session, [*left, *(row.id for row in order)])
         elif order_item is not None:
             yield order_item
@@ -254,7 +280,7 @@ class _Load:
         for entry in chain.in_order(signed):
             if self._is_full():
                 return
-            with self._side.store.reading() as session:
+            with self.side.store.reading() as session:
                 files = attachments.of_entry(session, address, entry.open_part.entry_id)
             for file in files:
                 for item in self._file(file, address):
@@ -265,18 +291,19 @@ class _Load:
 
     def _file(self, file: Attachment, address: Address) -> Iterator[Item]:
         attachment_id = AttachmentId(file.attachment_id)
-        had = self._partials.get(attachment_id, 0)
+        had = self.progress.get(attachment_id, 0)
         if had == 0 and file.header is not None:
             yield FileItem(address, file.entry_id, attachment_id, file.header)
         for number in range(had, file.chunks):
             if self._is_full():
                 return
-            with self._side.store.reading() as session:
+            with self.side.store.reading() as session:
                 ciphertext = attachments.read_chunk(session, address, attachment_id, number)
             if ciphertext is None:
                 self.has_more = True  # removed this moment: its entry comes anew, as a tombstone
                 return
             yield ChunkItem(attachment_id, number, number == file.chunks - 1, ciphertext)
+            self.progress[attachment_id] = number + 1
 
     def _order(self, session: Session, address: Address) -> Item:
         found = orders.of_mailbox(session, address)

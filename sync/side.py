@@ -19,7 +19,7 @@ from sync.errors import NotPairedError, RevokedWorkstationError, UnknownWorkstat
 class Merger(Protocol):
     """What only the desk can do when two workstations changed one thing; it needs the keyring."""
 
-    def records(  # noqa: PLR0913, PLR0917  # what it is, what both made of it, and its next revision
+    def records(  # what it is, what both made of it, and its next revision
         self, kind: str, name: bytes, ours: bytes, theirs: bytes, revision: int, /
     ) -> bytes:
         """Return one sealed record, of this revision, that says what both said.

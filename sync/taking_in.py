@@ -61,13 +61,15 @@ OpenAgain = Callable[[], Iterable[bytes]]
 class Taken:
     """What a pouch was. `is_known`: it was taken in before. `applied` counts items that brought something.
 
-    `was_set_back`: the sender does not know any more of pouches that it had taken in.
+    `was_set_back`: the sender does not know any more of pouches that it had taken in. `were_we`: it has taken
+    in what we do not remember, so it is we who were put back.
     """
 
     head: Head
     is_known: bool
     applied: int = 0
     was_set_back: bool = False
+    were_we: bool = False
 
     @property
     def partials(self) -> Mapping[AttachmentId, int]:
@@ -96,7 +98,9 @@ def take_in(side: Side, open_again: OpenAgain, *, is_direct: bool) -> Taken:
         peer = peers.find(session, head.sender)
     if peer is None:
         raise NotPairedError
-    if head.serial > peer.taken and head.after > peer.taken:
+    # On a line the sender's last pouch but this one was answered: who does not know of it was put back.
+    is_behind = head.after > peer.taken
+    if is_behind and not is_direct:
         _read_through(pouch, verify_key)
         raise PouchRefusedError(PouchRefusal.EARLY)
     _judge(side, letterhead, pouch, verify_key)
@@ -105,15 +109,19 @@ def take_in(side: Side, open_again: OpenAgain, *, is_direct: bool) -> Taken:
     apply = _Applying(side, StrandId(head.sender))
     for item in Pouch(open_again(), side.identities).items(verify_key):
         apply.item(item)
-    was_set_back = head.taken < peer.acked
+    was_set_back, were_we = head.taken < peer.acked, head.taken > peer.sent
     with side.store.writing() as session:
         if was_set_back:
             peers.forget_serials(session, head.sender)
             peers.was_set_back(session, head.sender, side.today())
             outgoing.note_all(session, head.sender)
-        outgoing.acknowledge(session, head.sender, head.taken)
-        peers.took_in(session, head.sender, head.serial, side.today())
-    return Taken(head, is_known=False, applied=apply.applied, was_set_back=was_set_back)
+        if were_we:  # it has what we do not remember: our serials go on behind that
+            peers.has_sent(session, head.sender, head.taken)
+        else:
+            outgoing.acknowledge(session, head.sender, head.taken)
+        if not is_behind:  # else the sender must hear how little we know, and gives everything again
+            peers.took_in(session, head.sender, head.serial, side.today())
+    return Taken(head, is_known=False, applied=apply.applied, was_set_back=was_set_back, were_we=were_we)
 
 
 def _require_for_us(side: Side, head: Head) -> None:

@@ -60,7 +60,7 @@ def _running(folder: Path, source: tuple[str, int], adviser: tuple[str, int]) ->
     with said.open("wb") as sink:
         process = subprocess.Popen(command, stdout=sink, stderr=sink, cwd=ROOT)
     try:
-        assert _comes_true(lambda: "Ctrl-C" in said.read_text() or process.poll() is not None, seconds=60)
+        assert _comes_true(lambda: "Ctrl-C" in said.read_text() or process.poll() is not None, seconds=180)
         yield Running(process, folder, source, adviser, said)
     finally:
         if process.poll() is None:

@@ -47,7 +47,7 @@ class Merging:
 
     keyring: Keyring
 
-    def records(  # noqa: PLR0913, PLR0917  # its shape
+    def records(  # its shape
         self, _kind: str, _name: bytes, ours: bytes, theirs: bytes, _revision: int, /
     ) -> bytes:
         return b"merged of " + b" and ".join(sorted((ours, theirs)))
@@ -140,6 +140,11 @@ class Ends:
         with workstation.replica.writing() as session:
             letterheads.publish(session, newest.serial, body, signature)
 
+    def with_room(self, workstation: Workstation, mailbox_bytes: int) -> Workstation:
+        """Return the same workstation with room for so many bytes in a mailbox."""
+        quota = replace(ROOM, mailbox_bytes=mailbox_bytes)
+        return replace(workstation, side=replace(workstation.side, quota=quota))
+
     def server_believes(self, serial: int) -> None:
         """Have the server go on with an older letterhead, as its watch does when a newer one is forged."""
         with self.world.store.reading() as session:
@@ -217,7 +222,8 @@ _QUESTIONS = {
     " JOIN attachment a ON a.id = c.attachment WHERE a.half_hour IS NULL",
     "ended": "SELECT address, statement, day FROM ended",
     "letterhead": "SELECT max(serial) FROM letterhead",
-    "record": "SELECT kind, name, revision, s.header FROM record r JOIN sealed s ON s.id = r.id WHERE travels",
+    "record": "SELECT kind, name, revision, s.header FROM record r JOIN sealed s ON s.id = r.id"
+    " WHERE travels",
     "tally": "SELECT digest FROM ledger",
     "order": "SELECT address, s.header, due FROM purge_order o JOIN sealed s ON s.id = o.id",
     "public": "SELECT name, body FROM public_file",

@@ -1,0 +1,554 @@
+"""Whatever happens to a pouch on its way: nothing is lost or doubled, and nobody is believed too soon."""
+
+import os
+import random
+import shutil
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from crypto.age import PQIdentity
+from crypto.errors import PouchRefusal, PouchRefusedError
+from crypto.names import StrandId
+from crypto.pouch import SERVER, Card, Head, Packer, ServerKey
+from crypto.pouch_items import EntryItem, Item, MailboxItem, RecordItem, TallyItem
+from store import entries, mailboxes, peers
+from store.engine import open_store
+from store.findings import FindingKind
+from sync.errors import (
+    BrokenTransferError,
+    NoRoomError,
+    NotPairedError,
+    RevokedWorkstationError,
+    SyncError,
+    UnknownWorkstationError,
+    UnreachableError,
+)
+from sync.exchange import answer
+from sync.packing import pack, pack_parts
+from sync.side import Side
+from sync.taking_in import take_in
+from tests.journalist_app.desk_factories import TODAY, a_source
+from tests.sync.ends import Ends, Workstation, all_of, at
+from tests.sync.test_exchange import found_at, put_record, record_of
+
+CUTS = 200
+
+
+def a_pouch(workstation: Workstation) -> bytes:
+    return pack(workstation.side, SERVER, {}).sealed
+
+
+def refusal(side: Side, pouch: bytes, *, is_direct: bool = True) -> PouchRefusal:
+    with pytest.raises(PouchRefusedError) as refused:
+        take_in(side, lambda: [pouch], is_direct=is_direct)
+    return refused.value.reason
+
+
+def made_by_hand(ends: Ends, seed: bytes, *items: Item, **head: object) -> bytes:
+    """Return a pouch to the server as somebody makes it who knows its card."""
+    fields = {
+        "desk": ends.world.keyring.fingerprint,
+        "sender": ends.world.keyring.strand.id,
+        "receiver": SERVER,
+        "serial": 2**62,
+        "after": 0,
+        "taken": 0,
+        "day": ends.clock.day,
+    }
+    packer = Packer(Head(**{**fields, **head}), ends.key.card.recipient, seed)
+    return b"".join([packer.header, *map(packer.add, items), *packer.finish()])
+
+
+def cut_somewhere(ends: Ends, pouch: bytes, chance: random.Random) -> bytes:
+    """Lose a part of the pouch, or a part of the answer, or all of it; or nothing."""
+    how = chance.choice(["request", "answer", "all", "nothing"])
+    if how == "request":
+        with pytest.raises(PouchRefusedError):
+            answer(ends.server, pouch[: chance.randrange(len(pouch))])
+        raise UnreachableError
+    brought = answer(ends.server, pouch)
+    if how == "all":
+        raise UnreachableError
+    return brought[: chance.randrange(len(brought))] if how == "answer" else brought
+
+
+# ---- a line that breaks ------------------------------------------------------------------------------------
+
+
+def test_a_line_cut_at_two_hundred_random_places_loses_and_doubles_nothing(
+    ends: Ends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sync.packing.DIRECT_BYTES", 40_000)
+    chance = random.Random(4)  # which places, and no secret
+    first, second = ends.workstation(), ends.workstation(ends.second_keyring())
+    sources = [a_source(ends.world) for _ in range(6)]
+    cuts = 0
+
+    def cut(pouch: bytes) -> bytes:
+        nonlocal cuts
+        cuts += 1
+        return cut_somewhere(ends, pouch, chance)
+
+    while cuts < CUTS:
+        source, workstation = chance.choice(sources), chance.choice((first, second))
+        with workstation.replica.reading() as session:
+            is_here = mailboxes.find(session, source.keys.address) is not None
+        if is_here and chance.randrange(2):
+            at(ends, workstation, source).is_answered("an answer")
+        else:
+            source.writes("hello", file=("a", chance.randbytes(150_000)) if chance.randrange(2) else None)
+        try:
+            ends.sync(workstation, through=cut)
+        except (SyncError, PouchRefusedError):
+            continue
+    for workstation in (first, second, first):
+        ends.sync(workstation)
+
+    assert all_of(first.replica) == all_of(second.replica) == all_of(ends.world.store)
+    assert found_at(first) == found_at(second) == []
+
+
+def test_a_pouch_that_comes_again_changes_nothing(ends: Ends) -> None:
+    workstation = ends.workstation()
+    source = a_source(ends.world)
+    source.writes("hello")
+    kept: list[bytes] = []
+
+    def keeping(pouch: bytes) -> bytes:
+        brought = answer(ends.server, pouch)
+        kept.extend((pouch, brought))
+        return brought
+
+    ends.sync(workstation, through=keeping)
+    before = all_of(workstation.replica), all_of(ends.world.store)
+
+    assert take_in(workstation.side, lambda: [kept[1]], is_direct=True).is_known
+    assert take_in(ends.server, lambda: [kept[0]], is_direct=True).is_known
+    assert (all_of(workstation.replica), all_of(ends.world.store)) == before
+
+
+def test_a_pouch_that_builds_on_a_missing_one_is_refused_as_early(ends: Ends) -> None:
+    workstation = ends.workstation()
+    ends.sync(workstation)
+    pouch = made_by_hand(ends, workstation.keyring.strand.seed, serial=2**62, after=2**61)
+
+    assert refusal(ends.server, pouch, is_direct=False) is PouchRefusal.EARLY
+
+
+def test_what_is_split_over_files_is_taken_in_in_its_order_alone(ends: Ends) -> None:
+    workstation = ends.workstation()
+    ends.sync(workstation)
+    for number in range(3):
+        a_source(ends.world).writes(f"message {number}", file=("a", os.urandom(2_500_000)))
+    parts = [b"".join(pieces) for pieces in pack_parts(ends.server, workstation.keyring.strand.id, 2_000_000)]
+    assert len(parts) > 3
+
+    for part in reversed(parts[1:]):
+        assert refusal(workstation.side, part, is_direct=False) is PouchRefusal.EARLY
+    for part in parts:
+        assert not take_in(workstation.side, lambda part=part: [part], is_direct=False).is_known
+    ends.sync(workstation)
+
+    assert all_of(workstation.replica) == all_of(ends.world.store)
+    assert ends.left(ends.world.store, workstation.keyring.strand.id) == 0
+
+
+def test_files_in_the_wrong_order_are_each_whole(ends: Ends) -> None:
+    workstation = ends.workstation()
+    source = a_source(ends.world)
+    source.writes("hello")
+    ends.sync(workstation)
+    strand = workstation.keyring.strand.id
+    source.writes("the first stick")
+    older = b"".join(*pack_parts(ends.server, strand, None))
+    source.writes("the second stick", file=("a", os.urandom(3_000_000)))
+    newer = b"".join(*pack_parts(ends.server, strand, None))
+
+    take_in(workstation.side, lambda: [newer], is_direct=False)
+    late = take_in(workstation.side, lambda: [older], is_direct=False)
+
+    assert late.is_known
+    assert all_of(workstation.replica) == all_of(ends.world.store)
+
+
+# ---- who is who --------------------------------------------------------------------------------------------
+
+
+def test_a_stranger_is_refused(ends: Ends) -> None:
+    pouch = made_by_hand(ends, b"s" * 32, sender=StrandId(b"stranger"))
+
+    with pytest.raises(UnknownWorkstationError):
+        answer(ends.server, pouch)
+
+
+def test_a_pouch_in_a_workstations_name_by_another_key_is_forged(ends: Ends) -> None:
+    workstation = ends.workstation()
+    with pytest.raises(PouchRefusedError) as refused:
+        answer(ends.server, made_by_hand(ends, b"s" * 32))
+    ends.sync(workstation)
+
+    assert refused.value.reason is PouchRefusal.FORGED
+    assert refusal(ends.server, made_by_hand(ends, b"s" * 32)) is PouchRefusal.FORGED
+
+
+def test_a_workstation_that_was_taken_out_of_use_is_refused(ends: Ends) -> None:
+    workstation = ends.workstation(ends.second_keyring())
+    source = a_source(ends.world)
+    source.writes("hello")
+    ends.sync(workstation)
+    ends.retire(workstation.keyring.strand.id, TODAY)
+    ends.sync(workstation)  # its last day
+    source.writes("not for the thief")
+    ends.clock.day += timedelta(days=1)
+
+    with pytest.raises(RevokedWorkstationError):
+        ends.sync(workstation)
+
+    with workstation.replica.reading() as session:
+        assert len(entries.of_mailbox(session, source.keys.address)) == 1
+
+
+def test_a_workstation_that_was_never_paired_says_so(ends: Ends) -> None:
+    workstation = ends.workstation()
+    with workstation.replica.writing() as session:
+        peers.remove(session, SERVER)
+
+    with pytest.raises(NotPairedError):
+        workstation.side.recipient()
+    with pytest.raises(NotPairedError):
+        take_in(workstation.side, lambda: [to_workstation(ends, workstation)], is_direct=True)
+
+
+def to_workstation(ends: Ends, workstation: Workstation, *items: Item, **head: object) -> bytes:
+    """Return a pouch of the server's, with these items in it."""
+    fields = {
+        "desk": ends.world.keyring.fingerprint,
+        "sender": SERVER,
+        "receiver": workstation.keyring.strand.id,
+        "serial": 2**62,
+        "after": 0,
+        "taken": 0,
+        "day": ends.clock.day,
+    }
+    packer = Packer(Head(**{**fields, **head}), workstation.keyring.identities[0].recipient, ends.key.seed)
+    return b"".join([packer.header, *map(packer.add, items), *packer.finish()])
+
+
+def test_a_server_with_another_key_is_not_the_one_that_was_paired(ends: Ends) -> None:
+    workstation = ends.workstation()
+    other = ServerKey.from_bytes(os.urandom(64))
+    packer = Packer(
+        Head(
+            desk=workstation.keyring.fingerprint,
+            sender=SERVER,
+            receiver=workstation.keyring.strand.id,
+            serial=1,
+            after=0,
+            taken=0,
+            day=TODAY,
+        ),
+        workstation.keyring.identities[0].recipient,
+        other.seed,
+    )
+    pouch = b"".join([packer.header, *packer.finish()])
+
+    assert refusal(workstation.side, pouch) is PouchRefusal.FORGED
+
+
+def test_a_pouch_for_another_desk_or_another_workstation_is_refused(ends: Ends) -> None:
+    workstation = ends.workstation()
+    seed = workstation.keyring.strand.seed
+
+    assert refusal(ends.server, made_by_hand(ends, seed, desk="RWother")) is PouchRefusal.OTHER_DESK
+    for_another = to_workstation(ends, workstation, receiver=b"another1")
+    assert refusal(workstation.side, for_another) is PouchRefusal.NOT_FOR_US
+    assert refusal(workstation.side, a_pouch(workstation)) is PouchRefusal.UNREADABLE
+
+
+# ---- what is in it -----------------------------------------------------------------------------------------
+
+
+def test_one_item_that_is_not_true_refuses_the_whole_pouch(ends: Ends) -> None:
+    workstation = ends.workstation()
+    source = a_source(ends.world)
+    entry = source.writes("hello")
+    forged = EntryItem(
+        entry.open_part.to_bytes(), bytes(64), 1, entry.header or b"", entry.payload or b"", b"", ()
+    )
+    keys = MailboxItem(source.keys.address, source.keys.recipient, source.keys.verify_key, TODAY)
+
+    assert refusal(workstation.side, to_workstation(ends, workstation, keys, forged)) is PouchRefusal.FORGED
+    assert all_of(workstation.replica)["mailbox"] == set()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"payload": b"another"},
+        {"header": b""},
+        {"removal": b"it was removed"},
+        {"removal": b"it was removed", "header": b"", "payload": b""},
+        {"signature": b"short"},
+        {"open_part": b"none"},
+    ],
+)
+def test_an_entry_that_was_changed_on_the_way_is_forged(ends: Ends, change: dict[str, bytes]) -> None:
+    workstation = ends.workstation()
+    source = a_source(ends.world)
+    entry = source.writes("hello")
+    fields = {
+        "open_part": entry.open_part.to_bytes(),
+        "signature": entry.signature,
+        "epoch": 1,
+        "header": entry.header or b"",
+        "payload": entry.payload or b"",
+        "removal": b"",
+        "attachment_ids": (),
+        **change,
+    }
+    keys = MailboxItem(source.keys.address, source.keys.recipient, source.keys.verify_key, TODAY)
+
+    pouch = to_workstation(ends, workstation, keys, EntryItem(**fields))
+
+    assert refusal(workstation.side, pouch) is PouchRefusal.FORGED
+
+
+def test_keys_that_do_not_make_the_address_are_forged(ends: Ends) -> None:
+    workstation = ends.workstation()
+    one, other = a_source(ends.world), a_source(ends.world)
+    keys = MailboxItem(one.keys.address, other.keys.recipient, other.keys.verify_key, TODAY)
+
+    assert refusal(workstation.side, to_workstation(ends, workstation, keys)) is PouchRefusal.FORGED
+
+
+def test_a_desks_entry_in_the_place_of_another_refuses_the_pouch(ends: Ends) -> None:
+    """A keyring that is in use on two machines signs two histories of one strand."""
+    one, copy = ends.workstation(), ends.workstation()
+    source = a_source(ends.world)
+    source.writes("hello")
+    ends.sync(one)
+    ends.clock.day += timedelta(days=1)
+    ends.sync(copy)
+    at(ends, one, source).is_answered("one answer")
+    at(ends, copy, source).is_answered("another answer")
+    ends.clock.day += timedelta(days=1)
+    ends.sync(one)
+
+    with pytest.raises(PouchRefusedError) as refused:
+        answer(ends.server, a_pouch(copy))
+
+    assert refused.value.reason is PouchRefusal.FORK
+
+
+def test_a_source_who_wrote_on_upon_a_server_that_was_put_back_is_told_of(ends: Ends) -> None:
+    workstation = ends.workstation()
+    source = a_source(ends.world)
+    source.writes("hello")
+    ends.world.store.checkpoint()
+    yesterday = ends.folder / "yesterday.db"
+    shutil.copy(ends.world.store.path, yesterday)
+    source.writes("lost")
+    ends.sync(workstation)
+    put_back(ends, yesterday)
+    fork = source.writes("written again")
+
+    synced = ends.sync(workstation)
+
+    assert synced.was_set_back
+    assert found_at(workstation) == [(source.keys.address, FindingKind.FORK)]
+    with ends.world.store.reading() as session:
+        stored = entries.of_mailbox(session, source.keys.address)
+    assert [row.digest for row in stored][1:] == [fork.digest]
+
+
+def put_back(ends: Ends, older: Path) -> None:
+    ends.world.store.close()
+    for path in ends.world.store.path.parent.glob("store.sqlite*"):
+        path.unlink()
+    shutil.copy(older, ends.world.store.path)
+
+
+# ---- a store that was put back, or is new ------------------------------------------------------------------
+
+
+def test_a_server_put_back_to_yesterday_is_found_out_and_given_everything_again(ends: Ends) -> None:
+    workstation = ends.workstation()
+    source, other = a_source(ends.world), a_source(ends.world)
+    source.writes("hello")
+    ends.sync(workstation)
+    ends.world.store.checkpoint()
+    yesterday = ends.folder / "yesterday.db"
+    shutil.copy(ends.world.store.path, yesterday)
+    ends.clock.day += timedelta(days=1)
+    source.writes("since then", file=("a", b"file"))
+    other.writes("and somebody new")
+    ends.sync(workstation)
+    at(ends, workstation, source).is_answered("an answer")
+    put_record(workstation.replica, b"name", b"sealed")
+    ends.sync(workstation)
+    kept = all_of(workstation.replica)
+    put_back(ends, yesterday)
+
+    synced = ends.sync(workstation)
+
+    assert synced.was_set_back
+    assert all_of(workstation.replica) == kept == all_of(ends.world.store)
+    with workstation.replica.reading() as session:
+        known = peers.find(session, SERVER)
+    assert known is not None
+    assert known.setback == ends.clock.day
+    assert not ends.sync(workstation).was_set_back
+
+
+def test_a_replica_put_back_to_yesterday_gets_everything_again(ends: Ends) -> None:
+    workstation = ends.workstation()
+    source = a_source(ends.world)
+    source.writes("hello")
+    ends.sync(workstation)
+    workstation.replica.checkpoint()
+    yesterday = ends.folder / "yesterday.db"
+    shutil.copy(workstation.replica.path, yesterday)
+    ends.clock.day += timedelta(days=1)
+    source.writes("since then")
+    ends.sync(workstation)
+    ends.sync(workstation)
+    workstation.replica.close()
+    for path in workstation.replica.path.parent.glob("store.db*"):
+        path.unlink()
+    shutil.copy(yesterday, workstation.replica.path)
+
+    ends.sync(workstation)
+
+    assert all_of(workstation.replica) == all_of(ends.world.store)
+
+
+# ---- clocks, room, and what is missing ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("days", [-366, -2, 2, 366])
+def test_a_clock_that_is_off_takes_nothing_in(ends: Ends, days: int) -> None:
+    workstation = ends.workstation()
+    a_source(ends.world).writes("hello")
+    pouch = a_pouch(workstation)
+    ends.clock.day += timedelta(days=days)
+
+    with pytest.raises(PouchRefusedError) as refused:
+        answer(ends.server, pouch)
+
+    assert refused.value.reason is PouchRefusal.CLOCK
+
+
+def test_a_file_may_have_lain_for_weeks_but_not_come_from_tomorrow(ends: Ends) -> None:
+    workstation = ends.workstation()
+    ends.sync(workstation)
+    old = to_workstation(ends, workstation, day=TODAY - timedelta(days=60), serial=2**61)
+    early = to_workstation(ends, workstation, day=TODAY + timedelta(days=2))
+
+    assert not take_in(workstation.side, lambda: [old], is_direct=False).is_known
+    assert refusal(workstation.side, early, is_direct=False) is PouchRefusal.CLOCK
+
+
+def test_without_room_files_wait_and_nothing_is_lost(ends: Ends) -> None:
+    workstation = ends.workstation()
+    source = a_source(ends.world)
+    source.writes("hello", file=("large", os.urandom(2_000_000)))
+    tight = ends.with_room(workstation, 1_500_000)
+
+    with pytest.raises(NoRoomError):
+        ends.sync(tight)
+    ends.sync(workstation)
+
+    assert all_of(workstation.replica) == all_of(ends.world.store)
+
+
+def test_a_file_whose_beginning_was_given_up_comes_from_the_start(ends: Ends) -> None:
+    workstation = ends.workstation()
+    source = a_source(ends.world)
+    source.writes("hello", file=("large", os.urandom(3_000_000)))
+    attachment_id = next(iter(all_of(ends.world.store)["file"]))[2]
+    assert isinstance(attachment_id, bytes)
+    ends.sync(ends.workstation(ends.second_keyring()))  # so that the first is a peer's of many
+
+    def lying(pouch: bytes) -> bytes:
+        """Have the server believe that the workstation has two chunks: as if they were swept since."""
+        sender = workstation.keyring.strand.id
+        answer(ends.server, pouch)
+        return pack(ends.server, sender, {attachment_id: 2}).sealed
+
+    with pytest.raises(BrokenTransferError):
+        ends.sync(workstation, through=lying)
+    ends.sync(workstation)
+
+    assert all_of(workstation.replica) == all_of(ends.world.store)
+
+
+def test_a_peer_that_was_removed_meanwhile_is_not_packed_for(ends: Ends) -> None:
+    workstation = ends.workstation()
+    ends.sync(workstation)
+    with ends.world.store.writing() as session:
+        peers.remove(session, workstation.keyring.strand.id)
+
+    ends.sync(workstation)  # it comes anew
+
+    with ends.world.store.reading() as session:
+        assert peers.find(session, workstation.keyring.strand.id) is not None
+
+
+def test_a_sender_who_is_no_peer_here_is_not_taken_in(ends: Ends) -> None:
+    workstation = ends.workstation()
+
+    with pytest.raises(NotPairedError):
+        take_in(ends.server, lambda: [a_pouch(workstation)], is_direct=True)
+
+
+def test_a_mailbox_that_ended_here_and_is_there_again_is_told_of(ends: Ends) -> None:
+    workstation = ends.workstation()
+    source = a_source(ends.world)
+    entry = source.writes("hello")
+    ends.sync(workstation)
+    source.ends()
+    ends.sync(workstation)
+    keys = MailboxItem(source.keys.address, source.keys.recipient, source.keys.verify_key, TODAY)
+    whole = EntryItem(
+        entry.open_part.to_bytes(),
+        entry.signature,
+        1,
+        entry.header or b"",
+        entry.payload or b"",
+        b"",
+        (),
+    )
+
+    take_in(workstation.side, lambda: [to_workstation(ends, workstation, keys, whole)], is_direct=True)
+
+    assert found_at(workstation) == [(source.keys.address, FindingKind.COME_BACK)]
+    with workstation.replica.reading() as session:
+        assert mailboxes.find(session, source.keys.address) is None
+
+
+def test_a_record_or_tally_that_comes_twice_is_kept_once(ends: Ends) -> None:
+    workstation = ends.workstation()
+    ends.sync(workstation)
+    items = (RecordItem("casefile", b"name", 0, 1, b"sealed"), TallyItem(b"a tally"))
+    for serial in (2**61, 2**62):
+        pouch = to_workstation(ends, workstation, *items, serial=serial)
+        taken = take_in(workstation.side, lambda pouch=pouch: [pouch], is_direct=True)
+
+    assert taken.applied == 0
+    found = record_of(workstation.replica, b"name")
+    assert found is not None
+    assert found.base == 1
+
+
+def test_no_key_shows_in_what_is_printed(ends: Ends) -> None:
+    workstation = ends.workstation()
+    shown = repr(workstation.side) + repr(ends.key) + repr(pack(workstation.side, SERVER, {}))
+
+    for secret in (workstation.keyring.strand.seed, ends.key.seed):
+        assert repr(secret)[2:-1] not in shown
+        assert secret.hex() not in shown
+    assert Card.from_text(str(ends.key.card)) == ends.key.card
+    assert isinstance(ends.key.identity, PQIdentity)
+    assert open_store(workstation.replica.path).path == workstation.replica.path
