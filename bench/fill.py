@@ -27,6 +27,7 @@ from crypto.mailbox_keys import MailboxKeys
 from crypto.names import Digest, EntryId, Root
 from crypto.signing import DeskWriter, SourceWriter
 from store import engine, entries, letterheads
+from store.ledger import digest_of
 from store.schema import SHIELD, Base, EntryRow, HeadRow, LedgerRow, MailboxRow, SealedRow, new_id
 
 _NO_ENTRY = Digest(bytes(32))
@@ -168,7 +169,10 @@ def tallies(desk: Desk, batches: Iterable[Sequence[bytes]]) -> None:
                 for tally in batch
             ]
             _insert(database, SealedRow, sealed)
-            _insert(database, LedgerRow, [{"id": row["id"]} for row in sealed])
+            places = zip(sealed, batch, strict=True)
+            _insert(
+                database, LedgerRow, [{"id": row["id"], "digest": digest_of(tally)} for row, tally in places]
+            )
 
 
 def rows(desk: Desk, count: int, entries_each: int = 10) -> None:

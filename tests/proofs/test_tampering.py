@@ -199,7 +199,7 @@ def test_a_mailbox_ended_with_the_statement_of_another_is_found(scene: Scene, so
 
 def _end_with(scene: Scene, source: ASource, statement: bytes) -> None:
     scene.sql(
-        "INSERT INTO ended SELECT id, address, recipient, verify_key, :s, '2026-11-23' FROM mailbox"
+        "INSERT INTO ended SELECT id, address, recipient, verify_key, :s, '2026-11-23', 0 FROM mailbox"
         " WHERE address = :a",
         *(f"DELETE FROM {table} WHERE address = :a" for table in ("attachment", "entry", "head", "mailbox")),
         a=source.keys.address,

@@ -445,6 +445,7 @@ def read_only(a_desk: ADesk) -> Callable[[], None]:
 
 
 def full(a_desk: ADesk) -> Callable[[], None]:
+    a_desk.store.vacuum()  # a store that was upgraded has pages to spare
     return _pragma(a_desk, "max_page_count=1", "max_page_count=1000000")
 
 

@@ -3,7 +3,7 @@ import os
 import pytest
 
 from store import attachments, entries, mailboxes
-from store.attachments import ChunkWriter
+from store.attachments import Attachment, ChunkWriter
 from store.engine import Store
 from store.errors import AttachmentMissingError, EntryExistsError, MailboxMissingError, QuotaError
 from store.quota import Quota
@@ -174,3 +174,48 @@ def test_giving_up_one_attempt_leaves_the_other_under_way(store: Store, address:
     with store.reading() as session:
         assert attachments.find(session, address, given_up) is None
         assert attachments.find(session, address, under_way) is not None
+
+
+def test_what_came_of_a_file_so_far_is_told_until_it_is_adopted(store: Store, address: bytes) -> None:
+    entry_id, cut_off = os.urandom(16), os.urandom(16)
+    with store.writing() as session:
+        attachments.begin(
+            session, address=address, entry_id=entry_id, attachment_id=cut_off, header=b"h", half_hour=NOW
+        )
+    for number in range(3):
+        with store.writing() as session:
+            attachments.add_chunk(session, cut_off, number, b"chunk")
+    whole = an_upload(store, address, entry_id)
+    with store.reading() as session:
+        assert [(cut_off, 3)] == attachments.partials(session)
+        assert (address, entry_id, 3, False) == attachments.pending(session, cut_off)
+        assert (address, entry_id, 2, True) == attachments.pending(session, whole)
+        assert attachments.pending(session, os.urandom(16)) is None
+        assert [] == attachments.of_entry(session, address, entry_id)
+    an_entry(store, address, entry_id=entry_id, attachment_ids=[whole])
+    with store.reading() as session:
+        assert attachments.pending(session, whole) is None
+        assert [(cut_off, 3)] == attachments.partials(session)
+
+
+def test_the_files_of_an_entry_are_listed_by_their_ids(store: Store, address: bytes) -> None:
+    entry_id = os.urandom(16)
+    ids = [an_upload(store, address, entry_id, header=b"its header") for _ in range(3)]
+    an_entry(store, address, entry_id=entry_id, attachment_ids=ids)
+    with store.reading() as session:
+        found = attachments.of_entry(session, address, entry_id)
+        assert [Attachment(entry_id, one, b"its header", 2) for one in sorted(ids)] == found
+        assert [] == attachments.of_entry(session, address, os.urandom(16))
+        assert [] == attachments.of_entry(session, a_mailbox(store), entry_id)
+
+
+def test_one_chunk_of_an_adopted_file_is_read_by_its_number(store: Store, address: bytes) -> None:
+    entry_id = os.urandom(16)
+    attachment_id = an_upload(store, address, entry_id, [b"first", b"second"])
+    with store.reading() as session:
+        assert attachments.read_chunk(session, address, attachment_id, 0) is None  # pending
+    an_entry(store, address, entry_id=entry_id, attachment_ids=[attachment_id])
+    with store.reading() as session:
+        found = [attachments.read_chunk(session, address, attachment_id, number) for number in range(3)]
+        assert attachments.read_chunk(session, os.urandom(20), attachment_id, 0) is None
+    assert [b"first", b"second", None] == found

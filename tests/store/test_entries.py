@@ -254,6 +254,93 @@ def test_a_strand_goes_on_after_its_head_was_removed(store: Store, address: byte
         assert [1, 2] == [entry.number for entry in entries.of_mailbox(session, address)]
 
 
+def a_tombstone(store: Store, address: bytes, **changed: object) -> None:
+    columns: dict[str, object] = {
+        "address": address,
+        "author": entries.SOURCE,
+        "strand": b"",
+        "number": 1,
+        "entry_id": os.urandom(16),
+        "digest": os.urandom(32),
+        "open_part": b"open" * 60,
+        "signature": os.urandom(64),
+        "epoch": 1,
+        "day": DAY,
+        "removal": b"removal",
+        "previous": bytes(32),
+        "speaks": True,
+        "is_answer": True,
+        **changed,
+    }
+    with store.writing() as session:
+        entries.append_tombstone(session, **columns)
+
+
+def test_an_entry_that_was_removed_before_it_came_takes_its_place_and_opens_nothing(
+    store: Store, address: bytes
+) -> None:
+    entry_id, digest = os.urandom(16), os.urandom(32)
+    a_tombstone(store, address, entry_id=entry_id, digest=digest)
+    with store.reading() as session:
+        found = entries.find(session, address, entry_id)
+        mailbox = mailboxes.find(session, address)
+        assert Place(0, 1, digest) == entries.place(session, address, entries.SOURCE, b"")
+    assert found is not None
+    assert mailbox is not None
+    assert (b"removal", None, None, 1) == (found.removal, found.header, found.payload, found.number)
+    assert (DAY, DAY, entries.SOURCE) == (mailbox.waiting_since, mailbox.last_day, mailbox.last_author)
+    assert (0, 0) == (rows(store, "sealed"), usage(store))
+    an_entry(store, address)
+    with store.writing() as session:
+        entries.remove(session, address, entry_id, removal=b"another")
+        found = entries.find(session, address, entry_id)
+    assert found is not None
+    assert b"removal" == found.removal
+
+
+def test_a_tombstone_counts_as_the_entry_did(store: Store, address: bytes) -> None:
+    def waits() -> bool:
+        with store.reading() as session:
+            return address not in entries.resting(session)
+
+    a_tombstone(store, address, speaks=False)
+    assert not waits()
+    an_entry(store, address)
+    desk = {"author": entries.DESK, "strand": b"strand-1"}
+    first = os.urandom(32)
+    a_tombstone(store, address, **desk, is_answer=False, digest=first)
+    assert waits()
+    a_tombstone(store, address, **desk, number=2, previous=first)
+    assert not waits()
+
+
+def test_a_tombstone_that_does_not_fit_is_refused_as_an_entry_is(store: Store, address: bytes) -> None:
+    entry_id = an_entry(store, address)
+    for refusal, changed in (
+        (HeadMovedError, {}),
+        (HeadMovedError, {"number": 2, "previous": os.urandom(32)}),
+        (EntryExistsError, {"entry_id": entry_id}),
+        (EntryExistsError, {"author": entries.DESK, "strand": b"strand-1", "entry_id": entry_id}),
+        (MailboxMissingError, {"address": os.urandom(20)}),
+    ):
+        with pytest.raises(refusal):
+            a_tombstone(store, **{"address": address, **changed})
+    assert (1, 1) == (rows(store, "entry"), rows(store, "head"))
+
+
+def test_the_digest_at_a_place_is_told_of_tombstones_too(store: Store, address: bytes) -> None:
+    an_entry(store, address)
+    an_entry(store, address)
+    with store.reading() as session:
+        first, second = entries.of_mailbox(session, address)
+    with store.writing() as session:
+        entries.remove(session, address, first.entry_id, removal=b"removal")
+    with store.reading() as session:
+        found = [entries.digest_at(session, address, entries.SOURCE, b"", number) for number in (1, 2, 3)]
+        assert entries.digest_at(session, address, entries.DESK, b"", 1) is None
+    assert [first.digest, second.digest, None] == found
+
+
 def test_the_first_removal_stays(store: Store, address: bytes) -> None:
     entry_id = an_entry(store, address)
     for removal in (b"first", b"second"):

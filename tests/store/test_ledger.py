@@ -1,3 +1,4 @@
+import hashlib
 import os
 
 import pytest
@@ -55,3 +56,22 @@ def test_tallies_are_read_by_their_ids_and_what_is_gone_is_left_out(store: Store
     with store.reading() as session:
         found = ledger.some(session, [first, second, third])
     assert {first: everything[first], third: everything[third]} == dict(found)
+
+
+def test_a_tally_that_comes_twice_is_kept_once(store: Store) -> None:
+    with store.writing() as session:
+        assert [True, False, True] == [ledger.take_in(session, tally) for tally in (b"one", b"one", b"two")]
+        ledger.add(session, [b"one", b"two", b"new"])
+        assert [b"new", b"one", b"two"] == sorted(ledger.all_tallies(session))
+    assert (3, 9) == (rows(store, "sealed"), usage(store))
+
+
+def test_a_tally_is_found_and_given_up_by_its_digest(store: Store) -> None:
+    one, two = (hashlib.sha256(tally).digest() for tally in (b"one", b"two"))
+    with store.writing() as session:
+        ledger.add(session, [b"one", b"two"])
+        assert (b"one", b"two") == (ledger.get(session, one), ledger.get(session, two))
+        ledger.drop_digests(session, [one, os.urandom(32)])
+        assert (None, b"two") == (ledger.get(session, one), ledger.get(session, two))
+    assert purge.sweep(store, NOW).is_clean
+    assert (1, 1, 3) == (rows(store, "ledger"), rows(store, "sealed"), usage(store))

@@ -112,6 +112,25 @@ def test_having_seen_neither_asks_nor_answers(store: Store, address: bytes) -> N
     assert [address] == in_list(store, "waiting")
 
 
+def test_an_answer_that_crossed_a_question_answers_it_not(store: Store, address: bytes) -> None:
+    an_entry(store, address, day=DAY - timedelta(4))
+    an_entry(store, address, author=entries.DESK, strand=b"strand-1", is_answer=False)
+    with store.reading() as session:
+        found = mailboxes.find(session, address)
+    assert found is not None
+    assert (DAY - timedelta(4), DAY, entries.DESK) == (
+        found.waiting_since,
+        found.last_day,
+        found.last_author,
+    )
+    an_entry(store, address, author=entries.DESK, strand=b"strand-1")
+    assert [address] == in_list(store, "answered")
+    an_entry(store, address, author=entries.DESK, strand=b"strand-1", is_answer=False)
+    assert [address] == in_list(store, "answered")
+    an_entry(store, address, is_answer=False)  # says nothing of what a source writes
+    assert [address] == in_list(store, "waiting")
+
+
 def test_an_unknown_list_is_refused(store: Store) -> None:
     with store.reading() as session, pytest.raises(ValueError, match="lost"):
         mailboxes.page(session, "lost", 0, 10)
@@ -244,3 +263,45 @@ def test_no_part_of_a_mailbox_is_in_its_repr(store: Store, address: bytes) -> No
         found = mailboxes.find(session, address)
     assert found is not None
     assert repr(found.recipient) not in repr(found)
+
+
+def test_a_mailbox_ends_as_a_peer_says_it_ended(store: Store, address: bytes) -> None:
+    an_entry(store, address)
+    an_order(store, address)
+    unknown = os.urandom(20)
+    with store.writing() as session:
+        mailbox = mailboxes.find(session, address)
+        for ended in (address, unknown):
+            for statement in (b"ended", b"ended again"):
+                mailboxes.take_in_ended(
+                    session, address=ended, recipient=b"r", verify_key=b"v", statement=statement, day=DAY
+                )
+        lines = [mailboxes.find_ended(session, ended) for ended in (address, unknown, os.urandom(20))]
+        assert mailboxes.find(session, address) is None
+    assert mailbox is not None
+    assert [
+        Ended(address, mailbox.recipient, mailbox.verify_key, b"ended", DAY, is_counted=False),
+        Ended(unknown, b"r", b"v", b"ended", DAY, is_counted=False),
+        None,
+    ] == lines
+    assert (0, 0, 0) == tuple(rows(store, table) for table in ("mailbox", "entry", "purge_order"))
+
+
+def test_a_line_is_marked_as_counted_where_there_is_one(store: Store, address: bytes) -> None:
+    with store.writing() as session:
+        assert not mailboxes.mark_counted(session, address)
+        mailboxes.end(session, address, statement=b"ended", day=DAY)
+        assert mailboxes.mark_counted(session, address)
+        assert mailboxes.mark_counted(session, address)
+        (line,) = mailboxes.ended_mailboxes(session)
+        assert line.is_counted
+        mailboxes.acknowledge_ended(session, address)
+    assert 0 == rows(store, "ended")
+
+
+def test_what_does_not_fit_the_ledger_acknowledges_nothing(store: Store, address: bytes) -> None:
+    with store.writing() as session:
+        mailboxes.end(session, address, statement=b"ended", day=DAY)
+    with pytest.raises(ValueError, match="size"), store.writing() as session:
+        mailboxes.acknowledge_ended(session, address, tallies=[b"one", b"other"])
+    assert (0, 1) == (rows(store, "ledger"), rows(store, "ended"))

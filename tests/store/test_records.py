@@ -127,3 +127,21 @@ def test_nothing_of_a_record_is_in_its_repr(store: Store) -> None:
     a_record(store, b"a name", b"what is sealed")
     shown = repr(get(store, b"a name"))
     assert ("a name" in shown, "what is sealed" in shown) == (False, False)
+
+
+@pytest.mark.parametrize("revision", [1, 2, 9])
+def test_a_record_that_is_taken_in_lies_in_the_place_of_whatever_was_there(
+    store: Store, revision: int
+) -> None:
+    replaced = os.urandom(24)
+    a_record(store, b"name", b"first")
+    a_record(store, b"name", replaced * 30, revision=2)
+    with store.writing() as session:
+        records.take_in(session, "casefile", b"name", revision, b"theirs")
+        records.take_in(session, "casefile", b"another", revision, b"theirs")
+    assert Record("casefile", b"name", revision, b"theirs", base=revision) == get(store, b"name")
+    assert Record("casefile", b"another", revision, b"theirs", base=revision) == get(store, b"another")
+    assert store.checkpoint()
+    assert replaced not in files_of(store)
+    a_record(store, b"name", b"built upon it", revision=revision + 1)
+    assert Record("casefile", b"name", revision + 1, b"built upon it", base=revision) == get(store, b"name")

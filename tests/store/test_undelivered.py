@@ -20,6 +20,7 @@ from store import (
 )
 from store.engine import Store
 from store.errors import PeerMissingError
+from store.records import Record
 from store.undelivered import What
 from tests.store.factories import (
     DAY,
@@ -212,6 +213,68 @@ def test_a_peer_that_is_not_there_is_refused_and_nothing_of_the_session_stays(
     assert 0 == rows(store, "letterhead")
 
 
+@pytest.mark.usefixtures("peer")
+def test_a_record_that_a_peer_brings_is_told_to_the_others_alone(store: Store, address: bytes) -> None:
+    a_peer(store, OTHER)
+    a_record(store, address)
+    deliver(store, OTHER)
+    with store.writing() as session:
+        undelivered.taking_in_from(session, STRAND)
+        records.take_in(session, "casefile", address, 4, b"theirs")
+    assert [] == noted(store, STRAND)  # nor of what lay here before
+    assert [(What.RECORD, b"", b"casefile:" + address)] == noted(store, OTHER)
+    with store.reading() as session:
+        assert Record("casefile", address, 4, b"theirs", base=4) == records.get(session, "casefile", address)
+
+
+@pytest.mark.usefixtures("peer")
+def test_what_the_desk_takes_in_by_itself_is_told_to_all(store: Store, address: bytes) -> None:
+    with store.writing() as session:
+        records.take_in(session, "casefile", address, 1, b"restored")
+    assert [(What.RECORD, b"", b"casefile:" + address)] == noted(store)
+
+
+@pytest.mark.usefixtures("peer")
+def test_of_a_mailbox_that_is_dropped_as_empty_nothing_is_told(store: Store, address: bytes) -> None:
+    an_order(store, address)
+    with store.writing() as session:
+        assert mailboxes.drop_empty(session, address)
+    assert [] == noted(store)
+
+
+@pytest.mark.usefixtures("peer")
+def test_of_tallies_that_were_given_up_nothing_is_told(store: Store) -> None:
+    with store.writing() as session:
+        ledger.add(session, [b"one", b"two"])
+        ledger.drop_digests(session, [hashlib.sha256(b"one").digest(), hashlib.sha256(b"none").digest()])
+    assert [(What.TALLY, b"", hashlib.sha256(b"two").digest())] == noted(store)
+
+
+@pytest.mark.usefixtures("peer")
+def test_what_was_acknowledged_before_is_not_told_again(store: Store, address: bytes) -> None:
+    a_peer(store, OTHER)
+    end(store, address)
+    for _ in range(2):
+        with store.writing() as session:
+            mailboxes.acknowledge_ended(session, address)
+        with store.writing() as session:
+            (row,) = undelivered.of_kind(session, STRAND, What.ACKNOWLEDGED)
+            undelivered.mark(session, [row.id], 1)
+    acknowledge(store, 1)
+    assert [(What.ENDED, address, b"")] == noted(store)
+
+
+@pytest.mark.usefixtures("peer")
+def test_a_detail_stays_until_another_is_given(store: Store, address: bytes) -> None:
+    found = []
+    for detail in (b"first", b"", b"second", b""):
+        with store.writing() as session:
+            undelivered.note(session, What.ACKNOWLEDGED, address=address, detail=detail)
+        with store.reading() as session:
+            found += [each.detail for each in undelivered.of_kind(session, STRAND, What.ACKNOWLEDGED)]
+    assert [b"first", b"first", b"second", b"second"] == found
+
+
 # ---- what is packed, and told
 
 
@@ -245,6 +308,44 @@ def test_what_changed_after_it_was_packed_is_packed_again(store: Store, address:
     acknowledge(store, serial)  # told twice
     assert [(What.ENTRY, address, entry_id)] == noted(store)
     deliver(store)
+    assert [] == noted(store)
+
+
+@pytest.mark.usefixtures("peer")
+def test_what_changes_between_marking_and_reading_is_packed_again(store: Store) -> None:
+    with store.writing() as session:
+        public_files.publish(session, "report", b"first")
+    serial = pack(store)
+    with store.writing() as session:
+        public_files.publish(session, "report", b"second")
+    with store.reading() as session:
+        assert b"second" == public_files.get(session, "report")  # what goes into the pouch
+    acknowledge(store, serial)
+    assert [(What.PUBLIC_FILE, b"", b"report")] == noted(store)
+
+
+@pytest.mark.usefixtures("peer")
+def test_a_record_that_was_packed_as_dropped_has_no_base(store: Store, address: bytes) -> None:
+    a_record(store, address)
+    (row,) = ids_of(store, What.RECORD)
+    deliver(store, revisions={row: 1})
+    with store.writing() as session:
+        records.drop(session, "casefile", address)
+    serial = pack(store)
+    a_record(store, address)
+    acknowledge(store, serial)
+    with store.reading() as session:
+        assert Record("casefile", address, 1, b"sealed", base=0) == records.get(session, "casefile", address)
+    assert [(What.RECORD, b"", b"casefile:" + address)] == noted(store)
+
+
+@pytest.mark.usefixtures("peer")
+def test_a_name_that_no_writer_made_harms_no_other(store: Store, address: bytes) -> None:
+    an_entry(store, address)
+    with store.writing() as session:
+        undelivered.note_for(session, STRAND, What.RECORD, name=b"\xff\xfe and no colon")
+        (row,) = undelivered.of_kind(session, STRAND, What.RECORD)
+    deliver(store, revisions={row.id: 1})
     assert [] == noted(store)
 
 
