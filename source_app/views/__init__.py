@@ -1,7 +1,8 @@
 """Requests into calls, outcomes into pages.
 
-Endpoints: pages.start, pages.help, pages.privacy, pages.accessibility, pages.leave, pages.stylesheet,
-pages.seal, pages.age_recipient, pages.openpgp_key, pages.letterhead_body, pages.letterhead_signature;
+Endpoints: pages.start, pages.help, pages.privacy, pages.limits, pages.accessibility, pages.leave,
+pages.stylesheet, pages.seal, pages.age_recipient, pages.openpgp_key, pages.letterhead_body,
+pages.letterhead_signature;
 signpost.show(number); reports.index, reports.document(name);
 begin.passphrase, begin.card, begin.practise, begin.log_in, begin.log_out; mailbox.thread, mailbox.write,
 mailbox.received(entry_id), mailbox.proposal(entry_id), mailbox.answer(entry_id), mailbox.file(attachment_id),
@@ -13,6 +14,7 @@ What each gets besides:
 
 * signpost/page.html: shown (`tree.Question` or `tree.Outcome`), back (a number, or None), routes, where.
 * reports/index.html: years (pairs of a year and its `published.PublishedReport`s).
+* limits.html: dated (the day on which its words were last changed).
 * seal.html: fingerprint, recipient, openpgp_fingerprint (in fours, or empty).
 * begin/passphrase.html: words, ticket.
 * begin/practise.html: form (ticket, words), ticket, wrong (places from 1), unknown (places from 1).

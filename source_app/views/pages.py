@@ -1,6 +1,8 @@
 """The pages that everybody may read, and the quick way out."""
 
 import re
+from datetime import date
+from typing import Final
 
 from flask import Blueprint, Response, current_app, redirect
 from flask.typing import ResponseReturnValue
@@ -14,6 +16,7 @@ from web.headers import FILE_CSP
 from .current import config, desk, opened, page, today, without_session
 
 bp = Blueprint("pages", __name__)
+LIMITS_DATED: Final = date(2026, 11, 26)  # of their words, here and in docs/threat-model.md
 
 
 @bp.get("/")
@@ -40,6 +43,12 @@ def help() -> ResponseReturnValue:  # noqa: A001  # the name of the page
 def privacy() -> ResponseReturnValue:
     """Show the privacy statement."""
     return page("privacy.html")
+
+
+@bp.get("/<any(nl, en):lang>/limits")
+def limits() -> ResponseReturnValue:
+    """Say what this cannot do, and since when we say so."""
+    return page("limits.html", dated=LIMITS_DATED)
 
 
 @bp.get("/<any(nl, en):lang>/accessibility")

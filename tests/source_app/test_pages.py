@@ -56,7 +56,7 @@ class Outline(HTMLParser):
 
 
 def _open_pages(browser: Browser, lang: str) -> Iterator[tuple[str, TestResponse]]:
-    everybodys = ("", "help", "privacy", "accessibility", "seal", "reports", "s/47", "s/83", "s/38")
+    everybodys = ("", "help", "privacy", "limits", "accessibility", "seal", "reports", "s/47", "s/83", "s/38")
     for path in (*everybodys, "begin", "log-in", "no-such-page", "mailbox/ended"):
         yield path or "start", browser.get(f"/{lang}/{path}")
     ticket = browser.hidden(browser.get(f"/{lang}/begin"), f"/{lang}/practise")

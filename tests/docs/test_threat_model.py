@@ -1,0 +1,97 @@
+"""What docs/threat-model.md says is there, and what the site tells sources is the same."""
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from tests.source_app.desks import ADesk, make_desk
+
+_HOUSE = Path(__file__).parents[2]
+_DOCUMENT = (_HOUSE / "docs" / "threat-model.md").read_text("utf-8")
+_TESTS = sorted(set(re.findall(r"`(tests/[\w/]+\.py(?:::\w+)?)`", _DOCUMENT)))
+_LAST = re.compile(r"^## What this cannot do \((\d{4}-\d{2}-\d{2})\)\n(.*)\Z", re.MULTILINE | re.DOTALL)
+
+
+class Limits(HTMLParser):
+    """The headings of a page with the first paragraph below each, and its days."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.days: list[str] = []
+        self.limits: list[list[str]] = []
+        self._inside = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        is_first = tag == "p" and bool(self.limits) and len(self.limits[-1]) == 1
+        if tag == "h2":
+            self.limits.append([""])
+        elif is_first:
+            self.limits[-1].append("")
+        if tag == "h2" or is_first:
+            self._inside = tag
+        if tag == "time":
+            self.days.append(dict(attrs)["datetime"] or "")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == self._inside:
+            self._inside = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._inside:
+            self.limits[-1][-1] += data
+
+
+def _last_section() -> tuple[str, list[list[str]]]:
+    found = _LAST.search(_DOCUMENT)
+    assert found
+    day, words = found.groups()
+    limits = [each.partition("\n") for each in words.split("\n### ")[1:]]
+    return day, [[title, " ".join(text.split())] for title, _, text in limits]
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> ADesk:
+    return make_desk(tmp_path)
+
+
+def test_every_test_that_the_threat_model_names_is_there() -> None:
+    assert len(_TESTS) > 50
+    for named in _TESTS:
+        path, _, test = named.partition("::")
+        assert (_HOUSE / path).is_file(), named
+        assert not test or f"\ndef {test}(" in (_HOUSE / path).read_text("utf-8"), named
+
+
+def test_every_promise_and_everybody_has_a_claim_to_tick_off() -> None:
+    promises = re.findall(r"^\| ☐ \| (P[1-9]) .*`tests/", _DOCUMENT, re.MULTILINE)
+    everybody = re.split(r"^### ", _DOCUMENT.partition("## Who, and what stops them")[2], flags=re.MULTILINE)
+    people = [each for each in everybody[1:] if "| ☐ |" in each]
+
+    assert promises == [f"P{number}" for number in range(1, 10)]
+    assert len(people) == 15
+    assert all("**Not stopped:**" in each for each in people)
+
+
+def test_the_site_tells_every_limit_of_the_threat_model_in_its_words_and_of_its_day(site: ADesk) -> None:
+    day, limits = _last_section()
+    english = Limits(site.browser().get("/en/limits").text)
+    dutch = Limits(site.browser().get("/nl/limits").text)
+    site.store.close()
+
+    assert len(limits) > 10
+    assert english.limits == limits
+    assert english.days == dutch.days == [day]
+    assert len(dutch.limits) == len(limits)
+    assert not any(text == there for text, there in zip(limits, dutch.limits, strict=True))
+
+
+@pytest.mark.parametrize("path", ["", "help", "privacy"])
+@pytest.mark.parametrize("lang", ["nl", "en"])
+def test_the_limits_are_one_step_away_from_where_people_decide(site: ADesk, lang: str, path: str) -> None:
+    page = site.browser().get(f"/{lang}/{path}").text
+    site.store.close()
+
+    assert f'href="/{lang}/limits"' in page
