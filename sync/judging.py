@@ -1,25 +1,36 @@
 """Judging: whether an item of a pouch says what is true. Both ends ask it, the sender of its own store."""
 
 import hashlib
+from datetime import timedelta
+from typing import Final
 
 from crypto import letterhead as letterheads
 from crypto.entry import SignedEntry, verify
 from crypto.errors import ForgedError, MalformedError
 from crypto.letterhead import Letterhead
 from crypto.mailbox_keys import certify
-from crypto.names import Address, StrandId
-from crypto.open_part import OpenPart
-from crypto.order import verify_order
+from crypto.names import ENTRY_ID_BYTES, Address, StrandId
+from crypto.open_part import Author, OpenPart
+from crypto.order import Order, verify_order
 from crypto.pouch_items import EndedItem, EntryItem, Item, LetterheadItem, MailboxItem, OrderItem
 from crypto.removal import verify_ended, verify_removal
 from crypto.signing import SIGNATURE_BYTES
 from crypto.strand import StrandKey
-from store import mailboxes
+from store import entries, mailboxes
+from store import undelivered as outgoing
+from store.undelivered import What
 from sync.side import Side
+
+NO_ENTRY: Final = bytes(ENTRY_ID_BYTES)  # in the place of what is damaged and is no entry
+_CLOCKS_APART: Final = timedelta(days=1)  # as far as those of two ends may be
+_NO_HEAD: Final = (0, b"")
 
 
 class Judge:
-    """Checks the items of one pouch, in their order: a letterhead, and a mailbox, before what hangs on it."""
+    """Checks the items of one pouch, in their order: a letterhead, and a mailbox, before what hangs on it.
+
+    `deleted_wrongly` are the mailboxes that are said to have gone by an order which later words had voided.
+    """
 
     def __init__(self, side: Side, letterhead: Letterhead) -> None:
         """Begin with the letterhead that is in use here."""
@@ -27,6 +38,7 @@ class Judge:
         self._letterhead = letterhead
         self._strands: dict[StrandId, StrandKey] = dict(letterhead.strand_keys)
         self._keys: dict[Address, bytes | None] = {}
+        self.deleted_wrongly: set[Address] = set()
 
     def check(self, item: Item) -> None:
         """Refuse an item that is not what it says. Of what is sealed to the desk alone only its form counts.
@@ -81,12 +93,32 @@ class Judge:
             )
 
     def _ended(self, item: EndedItem) -> None:
-        """Accept a line that the source signed, or that is the desk's own order to delete this mailbox."""
+        """Accept what the source signed, or the desk's order for this mailbox if its day has come."""
         if is_source_ending(item):
             return
         certify(Address(item.address), item.recipient, item.verify_key)
-        if verify_order(item.statement, strands=self._strands).address != item.address:
+        said = verify_order(item.statement, strands=self._strands)
+        if said.address != item.address or said.due > self._side.today() + _CLOCKS_APART:
             raise ForgedError
+        if self._is_void(said):
+            self.deleted_wrongly.add(said.address)
+
+    def _is_void(self, said: Order) -> bool:
+        """Tell whether the peer knew of words behind the heads of an order: then it had to let it be.
+
+        All words of a source came from the server. Those of the desk that are still to be told of count for
+        nothing: they crossed a deletion that was right.
+        """
+        with self._side.store.reading() as session:
+            for row in entries.signed_parts(session, said.address):
+                part = OpenPart.from_bytes(row.open_part)
+                if part.speaks and part.number > said.heads.get(part.strand, _NO_HEAD)[0]:
+                    is_known = part.author is Author.SOURCE or not outgoing.is_undelivered(
+                        session, What.ENTRY, address=said.address, name=part.entry_id
+                    )
+                    if is_known:
+                        return True
+        return False
 
     def _order(self, item: OrderItem) -> None:
         said = verify_order(item.statement, strands=self._strands)

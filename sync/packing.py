@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from crypto import chain
 from crypto.entry import SignedEntry
 from crypto.errors import CryptoError, MalformedError
-from crypto.names import ADDRESS_BYTES, ENTRY_ID_BYTES, SOURCE_STRAND, Address, AttachmentId, StrandId
+from crypto.names import ADDRESS_BYTES, SOURCE_STRAND, Address, AttachmentId, StrandId
 from crypto.open_part import OpenPart
 from crypto.pouch import PARTIALS, Head, Packer, lowest_serial
 from crypto.pouch_items import (
@@ -35,14 +35,13 @@ from store.attachments import Attachment
 from store.errors import PeerMissingError
 from store.mailboxes import Mailbox
 from store.undelivered import Undelivered, What, digests_in
-from sync.judging import Judge
+from sync.judging import NO_ENTRY, Judge
 from sync.side import Side
 
 DIRECT_BYTES = 4 * 1024 * 1024  # of a pouch on a line: what a line that breaks loses, and what lies in memory
 _ITEM_OVERHEAD = 512  # bytes of an entry beside its sealed part, roughly: only a limit is counted by it
 _SERIALS_DRAWN = 32_768  # the lower half of what belongs to a half hour
 _ROWS = 64  # of small things in one transaction
-_NO_ENTRY = bytes(ENTRY_ID_BYTES)  # in the place of what is damaged and is no entry
 
 _Read = Callable[[Session, Undelivered], tuple[Item | None, int]]  # an item, if it is there, and its revision
 
@@ -333,7 +332,7 @@ def _damaged(item: Item) -> DamagedItem | None:
             part = OpenPart.from_bytes(item.open_part)
             return DamagedItem(part.address, part.entry_id)
         case MailboxItem() | EndedItem() | OrderItem():
-            return DamagedItem(item.address, _NO_ENTRY) if len(item.address) == ADDRESS_BYTES else None
+            return DamagedItem(item.address, NO_ENTRY) if len(item.address) == ADDRESS_BYTES else None
         case _:
             return None
 

@@ -1,7 +1,7 @@
 """Taking in: a pouch is read whole and judged, and then applied, item by item; each may come twice."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from crypto.errors import CryptoError, PouchRefusal, PouchRefusedError
 from crypto.letterhead import Letterhead
-from crypto.names import SOURCE_STRAND, AttachmentId, StrandId
+from crypto.names import SOURCE_STRAND, Address, AttachmentId, StrandId
 from crypto.open_part import Author, OpenPart
 from crypto.pouch import Head, Pouch
 from crypto.pouch_items import (
@@ -51,7 +51,7 @@ from store.findings import FindingKind
 from store.records import Record
 from store.undelivered import What, digests_in, record_name
 from sync.errors import BrokenTransferError, NoRoomError, NotPairedError
-from sync.judging import Judge, is_source_ending
+from sync.judging import NO_ENTRY, Judge, is_source_ending
 from sync.side import Side
 
 OpenAgain = Callable[[], Iterable[bytes]]
@@ -103,10 +103,10 @@ def take_in(side: Side, open_again: OpenAgain, *, is_direct: bool) -> Taken:
     if is_behind and not is_direct:
         _read_through(pouch, verify_key)
         raise PouchRefusedError(PouchRefusal.EARLY)
-    _judge(side, letterhead, pouch, verify_key)
+    deleted_wrongly = _judge(side, letterhead, pouch, verify_key)
     if head.serial <= peer.taken:
         return Taken(head, is_known=True)
-    apply = _Applying(side, StrandId(head.sender))
+    apply = _Applying(side, StrandId(head.sender), deleted_wrongly)
     for item in Pouch(open_again(), side.identities).items(verify_key):
         apply.item(item)
     was_set_back, were_we = head.taken < peer.acked, head.taken > peer.sent
@@ -143,8 +143,11 @@ def _read_through(pouch: Pouch, verify_key: bytes) -> None:
         pass
 
 
-def _judge(side: Side, letterhead: Letterhead, pouch: Pouch, verify_key: bytes) -> None:
-    """Read a whole pouch, and refuse it for one item that is not what it says."""
+def _judge(side: Side, letterhead: Letterhead, pouch: Pouch, verify_key: bytes) -> set[Address]:
+    """Read a whole pouch, and refuse it for one item that is not what it says.
+
+    Return the mailboxes that were deleted by an order which was void.
+    """
     judge = Judge(side, letterhead)
     for item in pouch.items(verify_key):
         try:
@@ -153,6 +156,7 @@ def _judge(side: Side, letterhead: Letterhead, pouch: Pouch, verify_key: bytes) 
             raise PouchRefusedError(PouchRefusal.FORGED) from why
         if isinstance(item, EntryItem) and side.is_server and _is_fork_of_desk(side, item):
             raise PouchRefusedError(PouchRefusal.FORK)
+    return judge.deleted_wrongly
 
 
 def _is_fork_of_desk(side: Side, item: EntryItem) -> bool:
@@ -171,10 +175,11 @@ def _digest(item: EntryItem) -> bytes:
 class _Applying:
     """Applies the items of one judged pouch. What is here already is left as it is."""
 
-    def __init__(self, side: Side, peer: StrandId) -> None:
+    def __init__(self, side: Side, peer: StrandId, deleted_wrongly: Container[Address]) -> None:
         self.applied = 0
         self._side = side
         self._peer = peer
+        self._deleted_wrongly = deleted_wrongly
         self._how: dict[type[Item], Callable[[Session, Any], bool]] = {
             LetterheadItem: self._letterhead,
             MailboxItem: self._mailbox,
@@ -319,6 +324,8 @@ class _Applying:
         is_order = not is_source_ending(item)
         if self._side.is_server and is_order:
             return False  # who carries out orders is the sweeper, and it looks for itself
+        if item.address in self._deleted_wrongly:
+            return self._find(session, item.address, NO_ENTRY, FindingKind.DAMAGED)
         mailboxes.take_in_ended(
             session,
             address=item.address,

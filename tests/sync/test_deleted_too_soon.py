@@ -1,0 +1,155 @@
+"""An order that the desk did sign, used by the server when it must not be: the replica keeps what it has."""
+
+from datetime import timedelta
+
+import pytest
+
+from crypto.entry import DeskWriter
+from crypto.errors import PouchRefusal, PouchRefusedError
+from crypto.order import order
+from crypto.pouch import Head, Packer, lowest_serial
+from crypto.pouch_items import EndedItem
+from store import entries, findings, mailboxes, orders, records
+from store.findings import FindingKind
+from sync.taking_in import take_in
+from tests.journalist_app.desk_factories import TODAY, ASource, a_source
+from tests.sync.ends import Ends, Workstation, all_of, at
+
+TALLIES = tuple(bytes([n]) * 40 for n in range(8))
+
+
+def closes(ends: Ends, workstation: Workstation, source: ASource, *, in_days: int) -> bytes:
+    """Have the desk order a mailbox to be deleted, and the server know of it; return the order."""
+    strand = workstation.keyring.strand
+    due = ends.clock.day + timedelta(days=in_days)
+    with workstation.replica.writing() as session:
+        heads = {
+            head.strand: (head.number, head.digest) for head in entries.heads(session, source.keys.address)
+        }
+        statement = order(
+            source.keys.address,
+            heads,
+            due=due,
+            tallies=TALLIES,
+            by=DeskWriter(strand.id, strand.seed),
+            day=ends.clock.day,
+        )
+        orders.put(session, source.keys.address, statement, due, TALLIES)
+        records.put(session, "casefile", source.keys.address, 1, b"a casefile", travels=True)
+    ends.sync(workstation)
+    return statement
+
+
+def deletes(ends: Ends, source: ASource, statement: bytes) -> None:
+    """Delete a mailbox in the server's store by an order, whatever day it is and whatever was said since."""
+    with ends.world.store.writing() as session:
+        mailboxes.purge(
+            session, source.keys.address, statement=statement, day=ends.clock.day, tallies=TALLIES
+        )
+
+
+def is_kept(workstation: Workstation, source: ASource) -> bool:
+    with workstation.replica.reading() as session:
+        return (
+            mailboxes.find(session, source.keys.address) is not None
+            and records.get(session, "casefile", source.keys.address) is not None
+        )
+
+
+def found_at(workstation: Workstation) -> list[tuple[bytes, FindingKind]]:
+    with workstation.replica.reading() as session:
+        return [(each.address, each.kind) for each in findings.all_findings(session)]
+
+
+@pytest.fixture
+def source(ends: Ends) -> ASource:
+    made = a_source(ends.world)
+    made.writes("hello")
+    return made
+
+
+def test_an_order_whose_day_has_not_come_deletes_nothing_at_the_workstation(
+    ends: Ends, source: ASource
+) -> None:
+    workstation = ends.workstation()
+    ends.sync(workstation)
+    deletes(ends, source, closes(ends, workstation, source, in_days=90))
+
+    ends.sync(workstation)
+
+    assert is_kept(workstation, source)
+    assert found_at(workstation) == [(source.keys.address, FindingKind.DAMAGED)]
+
+
+def test_a_captured_server_that_sends_such_an_order_is_refused(ends: Ends, source: ASource) -> None:
+    workstation = ends.workstation()
+    ends.sync(workstation)
+    statement = closes(ends, workstation, source, in_days=90)
+    keys = source.keys
+    head = Head(
+        desk=ends.server.fingerprint,
+        sender=ends.server.name,
+        receiver=workstation.side.name,
+        serial=lowest_serial(ends.clock.half_hour()) + 1000,
+        after=0,
+        taken=0,
+        day=TODAY,
+    )
+    packer = Packer(head, ends.server.recipient(), ends.key.seed)
+    ended = packer.add(EndedItem(keys.address, keys.recipient, keys.verify_key, statement, TODAY))
+    pouch = b"".join([packer.header, ended, *packer.finish()])
+
+    with pytest.raises(PouchRefusedError) as why:
+        take_in(workstation.side, lambda: [pouch], is_direct=True)
+
+    assert why.value.reason is PouchRefusal.FORGED
+    assert is_kept(workstation, source)
+
+
+@pytest.mark.parametrize("by", ["the source", "the desk"])
+def test_an_order_that_later_words_voided_deletes_nothing_at_the_workstation(
+    ends: Ends, source: ASource, by: str
+) -> None:
+    workstation = ends.workstation()
+    ends.sync(workstation)
+    statement = closes(ends, workstation, source, in_days=0)
+    if by == "the source":
+        source.writes("one thing more")
+    else:
+        at(ends, workstation, source).is_answered("after all")
+    ends.sync(workstation)
+    deletes(ends, source, statement)
+
+    ends.sync(workstation)
+
+    assert is_kept(workstation, source)
+    assert found_at(workstation) == [(source.keys.address, FindingKind.DAMAGED)]
+
+
+def test_an_answer_that_crossed_a_rightful_deletion_holds_it_up_for_nobody(
+    ends: Ends, source: ASource
+) -> None:
+    workstation = ends.workstation()
+    ends.sync(workstation)
+    statement = closes(ends, workstation, source, in_days=0)
+    at(ends, workstation, source).is_answered("too late")
+    deletes(ends, source, statement)
+
+    ends.sync(workstation)
+
+    assert not is_kept(workstation, source)
+    assert found_at(workstation) == []
+    assert all_of(workstation.replica)["ended"] == all_of(ends.world.store)["ended"]
+
+
+def test_marks_of_either_side_hold_up_no_deletion(ends: Ends, source: ASource) -> None:
+    workstation = ends.workstation()
+    ends.sync(workstation)
+    statement = closes(ends, workstation, source, in_days=0)
+    source.looks()
+    ends.sync(workstation)
+    deletes(ends, source, statement)
+
+    ends.sync(workstation)
+
+    assert not is_kept(workstation, source)
