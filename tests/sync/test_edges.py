@@ -1,0 +1,369 @@
+"""What seldom happens on a line: something that goes while it is packed, or comes when it is gone."""
+
+import os
+from collections.abc import Iterator
+from datetime import date
+
+import pytest
+
+from crypto.errors import PouchRefusal, PouchRefusedError
+from crypto.names import StrandId
+from crypto.pouch import SERVER
+from crypto.pouch_items import (
+    ChunkItem,
+    CountedItem,
+    DamagedItem,
+    EndedItem,
+    EntryItem,
+    FileItem,
+    Item,
+    LetterheadItem,
+    OrderItem,
+    PublicFileItem,
+    RecordItem,
+)
+from store import attachments, entries, letterheads, mailboxes, orders, peers, public_files, records
+from store import undelivered as outgoing
+from store.errors import PeerMissingError, StoreBusyError, StoreFullError
+from store.undelivered import What
+from sync import errors
+from sync.errors import BrokenTransferError, UnreachableError
+from sync.exchange import exchange
+from sync.packing import pack, pack_parts
+from sync.reasons import REASONS, reason_of
+from sync.taking_in import take_in
+from tests.journalist_app.desk_factories import TODAY, a_source
+from tests.sync.ends import Ends, Line, Workstation, all_of, at
+from tests.sync.test_exchange import an_order, put_order, put_record
+from tests.sync.test_faults import made_by_hand, to_workstation
+
+SERIALS: Iterator[int] = iter(range(2**61, 2**62))
+
+
+def down(ends: Ends, workstation: Workstation, *items: Item) -> int:
+    """Give a workstation these items, and return how many of them brought something."""
+    pouch = to_workstation(ends, workstation, *items, serial=next(SERIALS))
+    return take_in(workstation.side, lambda: [pouch], is_direct=True).applied
+
+
+def up(ends: Ends, *items: Item) -> int:
+    """Give the server these items from the first workstation."""
+    seed = ends.world.keyring.strand.seed
+    pouch = made_by_hand(ends, seed, *items, serial=next(SERIALS))
+    return take_in(ends.server, lambda: [pouch], is_direct=True).applied
+
+
+@pytest.fixture
+def workstation(ends: Ends) -> Workstation:
+    made = ends.workstation()
+    ends.sync(made)
+    return made
+
+
+# ---- packed for somebody, and gone -----------------------------------------------------------------------
+
+
+def test_for_whom_is_no_peer_nothing_is_packed(ends: Ends) -> None:
+    with pytest.raises(PeerMissingError):
+        pack(ends.server, StrandId(b"stranger"), {})
+    with pytest.raises(PeerMissingError):
+        list(pack_parts(ends.server, StrandId(b"stranger"), None))
+
+
+def test_what_is_gone_when_it_is_packed_is_told_of_no_more(ends: Ends, workstation: Workstation) -> None:
+    """A row says that there is something to tell; what it is about may be gone by then."""
+    peer = workstation.keyring.strand.id
+    with ends.world.store.writing() as session:
+        for what, of in (
+            (What.ENDED, {"address": b"a" * 20}),
+            (What.PUBLIC_FILE, {"name": b"report"}),
+            (What.TALLY, {"name": b"d" * 32}),
+            (What.ENTRY, {"address": b"b" * 20, "name": b"e" * 16}),
+            (What.ORDER, {"address": b"b" * 20}),
+        ):
+            outgoing.note_for(session, peer, what, **of)
+
+    synced = ends.sync(workstation)
+    ends.sync(workstation)
+
+    assert synced.received == 0
+    assert ends.left(ends.world.store, peer) == 0
+
+
+def test_a_file_that_is_removed_while_it_travels_is_not_waited_for(
+    ends: Ends, workstation: Workstation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = a_source(ends.world)
+    entry = source.writes("hello", file=("a", os.urandom(2_500_000)))
+    read = attachments.read_chunk
+
+    def removed_meanwhile(*of: object) -> bytes | None:
+        monkeypatch.setattr(attachments, "read_chunk", read)
+        source.removes(entry)
+        return read(*of)  # type: ignore[arg-type]  # as it was called
+
+    monkeypatch.setattr(attachments, "read_chunk", removed_meanwhile)
+    ends.sync(workstation)
+
+    assert all_of(workstation.replica) == all_of(ends.world.store)
+
+
+def test_a_row_of_another_shape_in_our_own_tables_is_left_out(ends: Ends, workstation: Workstation) -> None:
+    put_record(ends.world.store, b"n" * 64, b"sealed")
+    with ends.world.store.writing() as session:
+        outgoing.note_all(session, workstation.keyring.strand.id)
+    ends.world.execute("UPDATE record SET name = :name", name=b"n" * 65)
+    ends.world.execute(
+        "UPDATE undelivered SET name = :name WHERE what = 'record'", name=b"casefile:" + b"n" * 65
+    )
+
+    ends.sync(workstation)
+
+    assert all_of(workstation.replica)["record"] == set()
+
+
+# ---- comes, and is here, or has no place here ------------------------------------------------------------
+
+
+def test_files_and_chunks_of_what_is_here_are_passed_over(ends: Ends, workstation: Workstation) -> None:
+    source = a_source(ends.world)
+    entry = source.writes("hello", file=("a", b"file"))
+    ends.sync(workstation)
+    address, entry_id = source.keys.address, entry.open_part.entry_id
+    with workstation.replica.reading() as session:
+        (known,) = attachments.of_entry(session, address, entry_id)
+    assert known.header is not None
+
+    applied = down(
+        ends,
+        workstation,
+        FileItem(address, entry_id, known.attachment_id, known.header),
+        ChunkItem(known.attachment_id, 0, is_last=True, ciphertext=b"other"),
+        FileItem(b"n" * 20, entry_id, b"f" * 16, known.header),
+        ChunkItem(b"f" * 16, 0, is_last=True, ciphertext=b"for no mailbox"),
+    )
+
+    assert applied == 0
+
+
+def test_a_file_that_is_begun_twice_goes_on_where_it_was(ends: Ends, workstation: Workstation) -> None:
+    source = a_source(ends.world)
+    source.writes("hello")
+    ends.sync(workstation)
+    begun = FileItem(source.keys.address, b"e" * 16, b"f" * 16, b"header")
+
+    first = down(ends, workstation, begun, ChunkItem(b"f" * 16, 0, is_last=False, ciphertext=b"0"))
+    second = down(
+        ends,
+        workstation,
+        begun,
+        ChunkItem(b"f" * 16, 0, is_last=False, ciphertext=b"0"),
+        ChunkItem(b"f" * 16, 1, is_last=True, ciphertext=b"1"),
+    )
+
+    assert (first, second) == (2, 1)
+    with workstation.replica.reading() as session:
+        assert attachments.partials(session, SERVER) == [(b"f" * 16, 2)]
+
+
+def test_a_chunk_without_its_file_is_a_broken_transfer(ends: Ends, workstation: Workstation) -> None:
+    with pytest.raises(BrokenTransferError):
+        down(ends, workstation, ChunkItem(b"f" * 16, 3, is_last=False, ciphertext=b"3"))
+
+
+def test_an_entry_whose_file_is_not_here_is_a_broken_transfer(ends: Ends, workstation: Workstation) -> None:
+    source = a_source(ends.world)
+    source.writes("hello")
+    ends.sync(workstation)
+    entry = source.writes("with a file", store_it=False)
+    item = EntryItem(
+        entry.open_part.to_bytes(),
+        entry.signature,
+        1,
+        entry.header or b"",
+        entry.payload or b"",
+        b"",
+        (b"f" * 16,),
+    )
+
+    with pytest.raises(BrokenTransferError):
+        down(ends, workstation, item)
+
+    with workstation.replica.reading() as session:
+        assert entries.find(session, source.keys.address, entry.open_part.entry_id) is None
+
+
+def test_a_transfer_that_stays_broken_is_given_up(ends: Ends, workstation: Workstation) -> None:
+    def broken(_: bytes) -> bytes:
+        return to_workstation(
+            ends, workstation, ChunkItem(b"f" * 16, 3, is_last=False, ciphertext=b"3"), serial=next(SERIALS)
+        )
+
+    with pytest.raises(BrokenTransferError):
+        exchange(workstation.side, Line(ends, broken), lambda _left: None)
+
+
+def test_an_order_that_is_here_or_of_no_mailbox_changes_nothing(ends: Ends, workstation: Workstation) -> None:
+    source = a_source(ends.world)
+    source.writes("hello")
+    ends.sync(workstation)
+
+    none = OrderItem(source.keys.address, b"", date.min, ())
+    nowhere = OrderItem(b"n" * 20, b"", date.min, ())
+
+    assert down(ends, workstation, none, nowhere) == 0
+
+
+def test_an_order_of_another_workstation_comes_and_goes(ends: Ends, workstation: Workstation) -> None:
+    second = ends.workstation(ends.second_keyring())
+    source = a_source(ends.world)
+    source.writes("hello")
+    for each in (workstation, second):
+        ends.sync(each)
+
+    put_order(ends, workstation, source, TODAY)
+    for each in (workstation, second):
+        ends.sync(each)
+    assert len(all_of(second.replica)["order"]) == 1
+    with workstation.replica.writing() as session:
+        orders.drop(session, source.keys.address)
+    for each in (workstation, second):
+        ends.sync(each)
+
+    assert all_of(second.replica)["order"] == set()
+
+
+def test_an_ending_by_order_is_not_taken_from_a_workstation(ends: Ends, workstation: Workstation) -> None:
+    """The server carries out orders itself, and looks whether they still hold."""
+    source = a_source(ends.world)
+    source.writes("hello")
+    ends.sync(workstation)
+
+    statement = an_order(ends, workstation, source, TODAY)
+    keys = source.keys
+    ended = EndedItem(keys.address, keys.recipient, keys.verify_key, statement, TODAY)
+
+    assert up(ends, ended) == 0
+    assert len(all_of(ends.world.store)["mailbox"]) == 1
+
+
+def test_an_ending_that_is_known_and_one_that_is_counted_change_nothing(
+    ends: Ends, workstation: Workstation
+) -> None:
+    source = a_source(ends.world)
+    source.writes("hello")
+    source.ends()
+    ends.sync(workstation)
+    with workstation.replica.reading() as session:
+        line = mailboxes.find_ended(session, source.keys.address)
+    assert line is not None
+    ended = EndedItem(line.address, line.recipient, line.verify_key, line.statement, line.day)
+
+    assert down(ends, workstation, ended, CountedItem(b"n" * 20, ())) == 0
+    assert up(ends, CountedItem(b"n" * 20, (b"a tally",))) == 0
+
+
+def test_an_order_for_another_mailbox_ends_none(ends: Ends, workstation: Workstation) -> None:
+
+    one, other = a_source(ends.world), a_source(ends.world)
+    one.writes("hello")
+    other.writes("hello")
+    ends.sync(workstation)
+    statement = an_order(ends, workstation, one, TODAY)
+    ended = EndedItem(other.keys.address, other.keys.recipient, other.keys.verify_key, statement, TODAY)
+    order = OrderItem(other.keys.address, statement, TODAY, ())
+
+    for item in (ended, order):
+        with pytest.raises(PouchRefusedError) as refused:
+            down(ends, workstation, item)
+        assert refused.value.reason is PouchRefusal.FORGED
+
+
+def test_a_letterhead_under_another_serial_is_forged(ends: Ends, workstation: Workstation) -> None:
+
+    with ends.world.store.reading() as session:
+        latest = letterheads.latest(session)
+    assert latest is not None
+
+    with pytest.raises(PouchRefusedError):
+        down(ends, workstation, LetterheadItem(0, latest[0] + 1, latest[1], latest[2]))
+
+
+def test_an_older_letterhead_and_an_older_record_are_left(ends: Ends, workstation: Workstation) -> None:
+    with ends.world.store.reading() as session:
+        older = letterheads.latest(session)
+    assert older is not None
+    ends.publish(ends.newest_letterhead(ends.world.store).successor(confirm_days=3))
+    put_record(workstation.replica, b"name", b"sealed 1")
+    put_record(workstation.replica, b"name", b"sealed 2", revision=2)
+    ends.sync(workstation)
+    ends.sync(workstation)
+
+    items = (LetterheadItem(0, *older), RecordItem("casefile", b"name", 0, 1, b"sealed 1"))
+
+    assert down(ends, workstation, *items) == 0
+
+
+def test_a_record_that_was_dropped_here_does_not_come_back(ends: Ends, workstation: Workstation) -> None:
+    put_record(workstation.replica, b"name", b"sealed")
+    ends.sync(workstation)
+    with workstation.replica.writing() as session:
+        records.drop(session, "casefile", b"name")
+
+    gone = RecordItem("casefile", b"name", 0, 0, b"")
+
+    assert down(ends, workstation, RecordItem("casefile", b"name", 1, 2, b"changed"), gone) == 0
+
+
+def test_a_published_file_that_is_here_is_left(ends: Ends, workstation: Workstation) -> None:
+    with workstation.replica.writing() as session:
+        public_files.publish(session, "report", b"body")
+
+    assert down(ends, workstation, PublicFileItem("report", b"body")) == 0
+    assert down(ends, workstation, PublicFileItem("report", b"another")) == 1
+
+
+def test_a_server_shows_nobody_what_is_damaged(ends: Ends, workstation: Workstation) -> None:
+    assert up(ends, DamagedItem(b"a" * 20, b"e" * 16)) == 0
+    assert down(ends, workstation, DamagedItem(b"a" * 20, b"e" * 16)) == 1
+
+
+def test_an_answer_with_a_gap_in_front_is_judged_by_what_it_had_seen(
+    ends: Ends, workstation: Workstation
+) -> None:
+    """The desk had seen the source's words, and the source's newest entry is a mark that it had not."""
+    source = a_source(ends.world)
+    source.writes("hello")
+    ends.sync(workstation)
+    here = at(ends, workstation, source)
+    here.is_answered("an answer")
+    source.looks()
+    ends.sync(workstation)
+
+    with ends.world.store.reading() as session:
+        mailbox = mailboxes.find(session, source.keys.address)
+    assert mailbox is not None
+    assert mailbox.waiting_since is None
+
+
+def test_every_refusal_has_a_word(ends: Ends) -> None:
+
+    words = {reason_of(PouchRefusedError(reason)) for reason in PouchRefusal}
+    words |= {
+        reason_of(why)
+        for why in (
+            errors.UnknownWorkstationError(),
+            errors.RevokedWorkstationError(),
+            errors.LetterheadUnsoundError(),
+            errors.NoRoomError(),
+            errors.BrokenTransferError(),
+            errors.NotPairedError(),
+            UnreachableError(),
+            StoreBusyError("busy"),
+            StoreFullError("full"),
+        )
+    }
+    assert words <= REASONS
+    assert errors.RefusedError("busy").__reduce__() == (errors.RefusedError, ("busy",))
+    with ends.world.store.reading() as session:
+        assert peers.all_peers(session) == []
