@@ -23,6 +23,10 @@ class TicketExpiredError(SourceError):
     """The passphrase on the practise form is too old, or was not drawn by this server since its start."""
 
 
+class WordsUsedError(SourceError):
+    """A mailbox was opened with these words: they are neither shown nor compared a second time."""
+
+
 class OtherWordsError(SourceError):
     """What was typed is not the passphrase that was shown; places count from 1."""
 

@@ -21,7 +21,7 @@ from store import entries, mailboxes
 from store.errors import MailboxEndedError, MailboxMissingError
 
 from .desk import Desk
-from .errors import NoMailboxError, NotOpenError, OtherWordsError, TicketExpiredError
+from .errors import NoMailboxError, NotOpenError, OtherWordsError, TicketExpiredError, WordsUsedError
 from .reading import find_entry
 
 _TICKET_HALF_HOURS = 4  # to find a pen and a hiding place
@@ -51,11 +51,12 @@ def words_of(desk: Desk, ticket: str, *, now: int) -> list[str]:
     """Return the words of a ticket, to show them again.
 
     Raises:
-        TicketExpiredError: too old, spent, or not one of this server since its start.
+        TicketExpiredError: too old, or not one of this server since its start.
+        WordsUsedError: a mailbox was opened with them.
     """
     words = _words_in(desk, ticket, now=now)
     if _is_spent(desk, words, now=now):
-        raise TicketExpiredError
+        raise WordsUsedError
     return words
 
 
@@ -67,13 +68,14 @@ def open_mailbox(desk: Desk, ticket: str, typed: str, *, today: date, now: int) 
     Raises:
         OtherWordsError: with the places of the words that differ.
         TicketExpiredError: draw new words.
+        WordsUsedError: other words, after a mailbox was opened with those shown; or that mailbox has ended.
         LineFullError: come back in a moment.
     """
     shown = _words_in(desk, ticket, now=now)
     given = passphrase.normalise(typed)
     if not hmac.compare_digest(given.encode(), " ".join(shown).encode()):
         if _is_spent(desk, shown, now=now):  # which word differs would be told to somebody else
-            raise TicketExpiredError
+            raise WordsUsedError
         raise OtherWordsError(_differing(shown, given.split()), _places(passphrase.unknown_words(typed)))
     root = _root(desk, given)
     keys = derive(root)
@@ -87,7 +89,7 @@ def open_mailbox(desk: Desk, ticket: str, typed: str, *, today: date, now: int) 
                 day=today,
             )
         except MailboxEndedError as why:  # the practise page was still there after its mailbox had ended
-            raise TicketExpiredError from why
+            raise WordsUsedError from why
     _spend(desk, shown, now=now)
     return _open_session(desk, root, now=now)
 

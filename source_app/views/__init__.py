@@ -17,9 +17,11 @@ What each gets besides:
 * limits.html: dated (the day on which its words were last changed).
 * seal.html: fingerprint, recipient, openpgp_fingerprint (in fours, or empty).
 * begin/passphrase.html: words, ticket.
-* begin/practise.html: form (ticket, words), ticket, wrong (places from 1), unknown (places from 1).
+* begin/practise.html: form (ticket, words), ticket, wrong (places from 1), unknown (places from 1), refusal
+  (empty, or what `failures.trouble` says).
   A POST to begin.passphrase with the ticket shows the same words again.
-* begin/log_in.html: form (words, text), failed, unknown (places from 1), text (kept, or None).
+* begin/log_in.html: form (words, text that waits), unknown (places from 1), refusal (empty, "no_mailbox", or
+  what `failures.trouble` says).
 * start.html, help.html: away (`presence.Away`, absences of now and soon).
 * begin/card.html: words, ticket.
 * mailbox/thread.html: thread (`reading.Thread`), away.

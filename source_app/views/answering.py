@@ -9,6 +9,7 @@ from source_app.errors import AnswerRefusal, AnswerRefusedError
 from source_app.forms import AnswerForm, LogInForm
 from source_app.services import Opened
 
+from .coming_back import log_in_page
 from .current import SessionTokens, desk, lang, opened, page, today
 
 _STATUS = {AnswerRefusal.FORM_EXPIRED: 403}
@@ -39,9 +40,7 @@ def take(entry_id: bytes) -> ResponseReturnValue:
     here = opened()
     text = posting.text_of(request.form)
     if here is None:
-        return page(
-            "begin/log_in.html", 403, form=LogInForm(text=text), failed=False, unknown=[], text=text or None
-        )
+        return log_in_page(LogInForm(text=text), 403)
     keys = derive(here.root)
     try:
         answer = consent.admit(desk(), here, entry_id.hex(), request.form)

@@ -1,16 +1,21 @@
 """Coming in: a new passphrase, practising it, logging in, logging out."""
 
-from flask import Blueprint, redirect, request, url_for
+from collections.abc import Sequence
+
+from flask import Blueprint, Response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from crypto.mailbox_keys import derive
 from source_app import services
-from source_app.errors import NoMailboxError, OtherWordsError
+from source_app.errors import LineFullError, NoMailboxError, OtherWordsError
 from source_app.forms import LogInForm, LogOutForm, PractiseForm
+from store.errors import StoreError
 from web.dates import half_hour_now
 
 from . import writing
+from .coming_back import log_in_page
 from .current import SessionTokens, desk, lang, opened, page, remember, today, with_cookie, without_session
+from .failures import come_again, trouble
 
 bp = Blueprint("begin", __name__, url_prefix="/<any(nl, en):lang>")
 
@@ -43,33 +48,35 @@ def practise() -> ResponseReturnValue:
     ticket, typed = form.ticket.data or "", form.words.data or ""
     if not typed.strip():
         services.words_of(desk(), ticket, now=half_hour_now())
-        return page("begin/practise.html", form=form, ticket=ticket, wrong=[], unknown=[])
+        return _practise_page(form)
     try:
         now_open = services.open_mailbox(desk(), ticket, typed, today=today(), now=half_hour_now())
     except OtherWordsError as why:
-        return page(
-            "begin/practise.html", 422, form=form, ticket=ticket, wrong=why.wrong, unknown=why.unknown
-        )
+        return _practise_page(form, 422, wrong=why.wrong, unknown=why.unknown)
+    except (LineFullError, StoreError) as why:
+        return come_again(_practise_page(form, 503, refusal=trouble(why)))
     return with_cookie(redirect(url_for("mailbox.write", lang=lang()), code=303), now_open)
 
 
 @bp.get("/log-in")
 def log_in() -> ResponseReturnValue:
     """Ask for the passphrase."""
-    return page("begin/log_in.html", form=LogInForm(), failed=False, unknown=[], text=None)
+    return log_in_page(LogInForm())
 
 
 @bp.post("/log-in")
 def try_log_in() -> ResponseReturnValue:
     """Open a mailbox; a text that waited for it goes on to the page to write on."""
     form = LogInForm(request.form)
-    text = form.text.data or None
+    text = form.text.data
     try:
         now_open = services.log_in(desk(), form.words.data or "", now=half_hour_now())
     except NoMailboxError as why:
-        return page("begin/log_in.html", 422, form=form, failed=True, unknown=why.unknown, text=text)
+        return log_in_page(form, 422, refusal="no_mailbox", unknown=why.unknown)
+    except (LineFullError, StoreError) as why:
+        return come_again(log_in_page(form, 503, refusal=trouble(why)))
     remember(now_open)
-    if text is not None:
+    if text:
         return with_cookie(writing.sheet_with(now_open, derive(now_open.root), text), now_open)
     return with_cookie(redirect(url_for("mailbox.thread", lang=lang()), code=303), now_open)
 
@@ -81,3 +88,22 @@ def log_out() -> ResponseReturnValue:
     if here is not None and LogOutForm(request.form, tokens=SessionTokens(here, "log-out")).validate():
         services.log_out(desk(), here.token)
     return without_session(redirect(url_for("pages.start", lang=lang()), code=303))
+
+
+def _practise_page(
+    form: PractiseForm,
+    status: int = 200,
+    *,
+    refusal: str = "",
+    wrong: Sequence[int] = (),
+    unknown: Sequence[int] = (),
+) -> Response:
+    return page(
+        "begin/practise.html",
+        status,
+        form=form,
+        ticket=form.ticket.data,
+        refusal=refusal,
+        wrong=wrong,
+        unknown=unknown,
+    )

@@ -63,8 +63,13 @@ class SessionTokens:
 
 
 def opened() -> Opened | None:
-    """Return what the visitor's cookie opens, looked up once per request."""
+    """Return what the visitor's cookie opens, looked up once per request.
+
+    Raises:
+        StoreError: the sessions do not answer. For the page that says so, nothing is open.
+    """
     if "opened" not in g:
+        g.opened = None
         g.opened = _opened()
     return cast("Opened | None", g.opened)
 

@@ -15,6 +15,7 @@ from source_app.errors import (
     NotFoundError,
     ReportMissingError,
     TicketExpiredError,
+    WordsUsedError,
 )
 from source_app.site import log
 from store.errors import StoreError
@@ -22,6 +23,7 @@ from store.errors import StoreError
 from .current import page, without_session
 
 _AGAIN_SECONDS = "30"
+_CARRY_TEXT = frozenset({"begin.try_log_in", "mailbox.answer"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,17 +79,21 @@ _STORE = _Words(
     lazy_gettext("Everything that you sent before is kept. Of what you did just now, nothing was kept."),
     lazy_gettext("Wait a few minutes and try again. If it keeps going wrong, talk to us in another way."),
 )
-_LINE_FULL = _Words(
-    lazy_gettext("It is very busy at this moment"),
-    lazy_gettext("Many people are opening their mailbox at the same time, and we could not open yours yet."),
-    _NOTHING_LOST,
-    lazy_gettext("Wait half a minute and try again."),
-)
 _TICKET_EXPIRED = _Words(
     lazy_gettext("These words are too old"),
-    lazy_gettext("You saw your words some hours ago, or we had to start anew. They do not open a mailbox."),
-    lazy_gettext("Nothing was kept: there was no mailbox yet."),
-    lazy_gettext("Go to the start page and start a mailbox. You get new words: write those down."),
+    lazy_gettext(
+        "You saw these words some hours ago, or we had to restart. They start no new mailbox any more."
+    ),
+    lazy_gettext("Did you open a mailbox with them before? Then keep your paper: they still open it."),
+    lazy_gettext("Did you not open one yet? Then start a mailbox. You get new words: write those down."),
+)
+_WORDS_USED = _Words(
+    lazy_gettext("A mailbox was opened with these words"),
+    lazy_gettext(
+        "That is why we do not show them again. Otherwise whoever uses this device after you could read them."
+    ),
+    lazy_gettext("Keep your paper. The words open that mailbox, unless it was ended."),
+    lazy_gettext("Go on in your mailbox. Are you logged out? Then come back to it with your words."),
 )
 _GONE = _Words(
     lazy_gettext("This mailbox has ended"),
@@ -108,9 +114,9 @@ def install(app: Flask) -> None:
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(StoreError, _store)
     app.register_error_handler(CryptoError, _crypto)
-    app.register_error_handler(LineFullError, _line_full)
     app.register_error_handler(TicketExpiredError, _ticket_expired)
-    app.register_error_handler(MailboxGoneError, lambda _why: gone(""))
+    app.register_error_handler(WordsUsedError, lambda _why: _page(422, _WORDS_USED))
+    app.register_error_handler(MailboxGoneError, lambda _why: gone(_text_on_its_way()))
     app.register_error_handler(ReportMissingError, _no_report)
     app.register_error_handler(NotFoundError, lambda _why: _page(404, _BY_STATUS[404]))
 
@@ -122,7 +128,19 @@ def gone(text: str) -> Response:
 
 def store_refused(text: str) -> Response:
     """Say that the store does not answer; give back a text that was on its way."""
-    answer = _page(503, _STORE, text)
+    return come_again(_page(503, _STORE, text))
+
+
+def trouble(why: LineFullError | StoreError) -> str:
+    """Return the word by which a page tells why something did not work just now: "busy" or "store"."""
+    if isinstance(why, StoreError):
+        log.error("store: %s", type(why).__name__)
+        return "store"
+    return "busy"
+
+
+def come_again(answer: Response) -> Response:
+    """Say when to try again, in the header as well."""
     answer.headers["Retry-After"] = _AGAIN_SECONDS
     return answer
 
@@ -142,12 +160,6 @@ def _crypto(why: CryptoError) -> Response:
     return _page(500, _BY_STATUS[500])
 
 
-def _line_full(_why: LineFullError) -> Response:
-    answer = _page(503, _LINE_FULL, _text_on_its_way())
-    answer.headers["Retry-After"] = _AGAIN_SECONDS
-    return answer
-
-
 def _ticket_expired(_why: TicketExpiredError) -> Response:
     return _page(422, _TICKET_EXPIRED)
 
@@ -158,8 +170,8 @@ def _no_report(_why: ReportMissingError) -> Response:
 
 
 def _text_on_its_way() -> str:
-    """Return the text that waits on a log-in form; no other small form carries one."""
-    return request.form.get("text", "") if request.endpoint == "begin.try_log_in" else ""
+    """Return the text on a log-in form, or the wish in an answer; no other small form carries one."""
+    return request.form.get("text", "") if request.endpoint in _CARRY_TEXT else ""
 
 
 def _page(status: int, words: _Words, text: str = "") -> Response:

@@ -1,6 +1,6 @@
 """The page to write on, and everything that can come of sending it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from flask import Response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
@@ -17,6 +17,7 @@ from store.errors import StoreError
 from web.dates import half_hour_now
 from web.multipart import Body
 
+from .coming_back import log_in_page
 from .current import SessionTokens, desk, lang, opened, page, today
 from .failures import gone, store_refused
 
@@ -46,28 +47,37 @@ def sheet_with(here: Opened, keys: MailboxKeys, text: str) -> Response:
 def take() -> ResponseReturnValue:
     """Receive a message; whatever fails, the text comes back.
 
-    Session and origin were looked at before a byte of the body is read. When the session has expired, the
-    files are thrown away while they arrive and the text goes onto the log-in page.
+    Session and origin were looked at before a byte of the body is read. When the session has expired, or the
+    sessions do not answer, the files are thrown away while they arrive and the text goes onto the next page.
     """
-    here = opened()
+    without: Callable[[str], WerkzeugResponse] = _log_in_first
+    try:
+        here = opened()
+    except StoreError:
+        here, without = None, store_refused
     limits = desk().limits
     body = Body(request.environ["wsgi.input"], _announced(), limits.files_bytes + BESIDE_FILES_BYTES)
     arrived = _receive(here, body)
     is_read = body.drain(_DRAIN_TIMES * limits.files_bytes)
-    answer = _outcome(here, arrived)
+    answer = _outcome(here, arrived, without)
     if not is_read:
         answer.headers["Connection"] = "close"
     return answer
 
 
-def _outcome(here: Opened | None, arrived: Arrived) -> WerkzeugResponse:
+def _outcome(
+    here: Opened | None, arrived: Arrived, without: Callable[[str], WerkzeugResponse]
+) -> WerkzeugResponse:
     if arrived.entry_id is not None:
         received = url_for("mailbox.received", lang=lang(), entry_id=arrived.entry_id)
         return redirect(received, code=303)
     if here is not None:
         return _refused(here, arrived)
-    text = posting.text_of(arrived.fields)
-    return page("begin/log_in.html", 403, form=LogInForm(text=text), failed=False, unknown=[], text=text)
+    return without(posting.text_of(arrived.fields))
+
+
+def _log_in_first(text: str) -> Response:
+    return log_in_page(LogInForm(text=text), 403)
 
 
 def _receive(here: Opened | None, body: Body) -> Arrived:

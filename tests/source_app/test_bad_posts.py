@@ -499,6 +499,24 @@ def test_a_store_that_is_missing_gets_a_page_that_says_what_to_do(a_desk: ADesk,
     assert all(TEXT in each.text for each in answers[2:])
 
 
+def test_sessions_that_do_not_answer_give_the_text_back(a_desk: ADesk) -> None:
+    """Somebody emptied the folder in memory while the site runs."""
+    source = a_desk.browser()
+    source.start()
+    sheet = source.sheet()
+    a_desk.desk.sessions.close()
+    away = a_desk.config.sessions_path.rename(a_desk.config.sessions_path.with_name("away"))
+
+    refused = source.write("do not lose me", [("a.txt", b"a")], sheet)
+    page = source.get("/en/mailbox")
+
+    away.rename(a_desk.config.sessions_path)
+    assert (refused.status_code, page.status_code) == (503, 503)
+    assert "do not lose me" in refused.text
+    assert "We cannot reach our storage at this moment" in page.text
+    assert source.write("do not lose me", sheet=sheet).status_code == 303
+
+
 @pytest.mark.parametrize("files", [[], [("a.bin", b"x")]], ids=["text", "file"])
 @pytest.mark.parametrize("is_old_form", [True, False])
 def test_a_mailbox_that_ended_in_another_browser_gives_the_text_back(

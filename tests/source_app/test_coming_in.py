@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from source_app import services
-from source_app.errors import NotOpenError, OtherWordsError, TicketExpiredError
+from source_app.errors import NotOpenError, OtherWordsError, TicketExpiredError, WordsUsedError
 from store import mailboxes
 from tests.source_app.desks import TODAY, ADesk, make_desk
 from web.dates import half_hour_now
@@ -143,6 +143,22 @@ def test_whoever_sits_down_next_is_not_shown_the_words_again(a_desk: ADesk, path
     assert f"<span>{words[0]}</span>" not in again.text
 
 
+@pytest.mark.parametrize("path", ["/en/begin", "/en/card", "/en/practise"])
+def test_nobody_is_told_to_throw_away_the_words_of_an_open_mailbox(a_desk: ADesk, path: str) -> None:
+    """The back button leads here from the page to write on. Whoever believes it loses the mailbox."""
+    source = a_desk.browser()
+    words, ticket = services.draw_passphrase(a_desk.desk, "en", now=half_hour_now())
+    source.post("/en/practise", {"ticket": ticket, "words": " ".join(words)})
+
+    back = source.post(path, {"ticket": ticket})
+
+    assert "Keep your paper. The words open that mailbox" in back.text
+    assert "new words" not in back.text
+    assert 'href="/en/mailbox"' in back.text
+    source.get("/en/leave")
+    assert 'href="/en/log-in"' in source.post(path, {"ticket": ticket}).text
+
+
 def test_the_card_has_the_words_and_nothing_that_says_what_they_are_for(a_desk: ADesk) -> None:
     source = a_desk.browser()
     shown = source.get("/en/begin")
@@ -194,7 +210,7 @@ def test_whoever_sits_down_next_cannot_guess_word_by_word(a_desk: ADesk) -> None
     words, ticket = services.draw_passphrase(a_desk.desk, "en", now=1)
     services.open_mailbox(a_desk.desk, ticket, " ".join(words), today=TODAY, now=1)
 
-    with pytest.raises(TicketExpiredError):
+    with pytest.raises(WordsUsedError):
         services.open_mailbox(a_desk.desk, ticket, " ".join([*words[:6], "guess"]), today=TODAY, now=1)
 
 
@@ -204,6 +220,7 @@ def test_a_ticket_of_another_server_is_refused_kindly(a_desk: ADesk, path: str) 
 
     assert refused.status_code == 422
     assert "These words are too old" in refused.text
+    assert "Did you open a mailbox with them before? Then keep your paper" in refused.text
 
 
 def test_old_words_open_nothing(a_desk: ADesk) -> None:
@@ -227,7 +244,7 @@ def test_a_mailbox_that_has_ended_does_not_open_again_from_the_practise_page(a_d
     opened = services.open_mailbox(a_desk.desk, ticket, " ".join(words), today=TODAY, now=1)
     services.end_mailbox(a_desk.desk, opened, services.derive(opened.root), today=TODAY)
 
-    with pytest.raises(TicketExpiredError):
+    with pytest.raises(WordsUsedError):
         services.open_mailbox(a_desk.desk, ticket, " ".join(words), today=TODAY, now=1)
 
 
@@ -291,7 +308,50 @@ def test_past_the_bound_the_line_is_full_and_judges_nobody(a_desk: ADesk) -> Non
     assert {each.status_code for each in answers} == {503}
     assert all(each.headers["Retry-After"] for each in answers)
     assert all("do not lose me" in each.text for each in answers)
-    assert source.log_in(source.passphrase).status_code == 303
+    again = {**source.hidden(answers[0], "/en/log-in"), "words": source.passphrase, "text": "do not lose me"}
+    assert f'value="{source.passphrase}"' in answers[0].text
+    assert 'aria-invalid="true"' not in answers[0].text
+    assert "do not lose me" in source.post("/en/log-in", again).text
+
+
+def test_past_the_bound_whoever_practises_keeps_the_ticket_and_the_words_typed(a_desk: ADesk) -> None:
+    source = a_desk.browser()
+    words, ticket = services.draw_passphrase(a_desk.desk, "en", now=half_hour_now())
+    typed = " ".join(words)
+    places = [(a_desk.config.argon2_lock_path / f"place-{number}").open("w") for number in range(5)]
+    for place in places:
+        fcntl.flock(place, fcntl.LOCK_EX)
+
+    busy = source.post("/en/practise", {"ticket": ticket, "words": typed})
+
+    for place in places:
+        place.close()
+    assert busy.status_code == 503
+    assert busy.headers["Retry-After"]
+    assert "It is very busy at this moment" in busy.text
+    assert len(busy.data) == STEP_BYTES
+    entered = source.post("/en/practise", {**source.hidden(busy, "/en/practise"), "words": typed})
+    assert entered.status_code == 303
+    assert mailboxes_in(a_desk) == 1
+
+
+@pytest.mark.parametrize("path", ["/en/practise", "/en/log-in"])
+def test_a_store_that_does_not_answer_gives_the_form_back(a_desk: ADesk, path: str) -> None:
+    source = a_desk.browser()
+    source.start()
+    words, ticket = services.draw_passphrase(a_desk.desk, "en", now=half_hour_now())
+    typed = " ".join(words) if path == "/en/practise" else source.passphrase
+    away = a_desk.config.store_path.rename(a_desk.config.store_path.with_name("away"))
+
+    refused = source.post(path, {"ticket": ticket, "words": typed, "text": "do not lose me"})
+
+    away.rename(a_desk.config.store_path)
+    assert refused.status_code == 503
+    assert refused.headers["Retry-After"]
+    assert "We cannot reach our storage at this moment" in refused.text
+    assert f'value="{typed}"' in refused.text
+    again = {**source.hidden(refused, path), "words": typed}
+    assert source.post(path, again).status_code == 303
 
 
 def test_after_log_out_the_back_button_finds_the_log_in_page(a_desk: ADesk) -> None:
