@@ -260,8 +260,8 @@ def _standing_of_ordered(desk: Desk, keys: MailboxKeys) -> Standing:
     Pages that everybody waits for ask this, and only what was closed is worth a look at the whole mailbox.
     """
     with desk.store.reading() as reading:
-        order = orders.of_mailbox(reading, keys.address)
-    if order is None:
+        is_ordered = orders.is_under_order(reading, keys.address)
+    if not is_ordered:
         return Standing((), ())
     return standing(keys.address, read_mailbox(desk, keys).opened)
 

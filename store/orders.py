@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from sqlalchemy import ColumnElement, delete, exists, insert, select
+from sqlalchemy import ColumnElement, bindparam, delete, exists, insert, select
 from sqlalchemy.orm import Session
 
 from store.doom import doom_rows
 from store.errors import MailboxMissingError
+from store.prepared import Prepared
 from store.schema import MailboxRow, OrderRow, OrderTallyRow, SealedRow
 from store.sealing import KEPT, keep
 from store.undelivered import What, note
@@ -27,6 +28,7 @@ class Order:
 _ORDER = select(OrderRow.id, OrderRow.address, KEPT.label("statement"), OrderRow.due).join(
     SealedRow, SealedRow.id == OrderRow.id
 )
+_IS_UNDER_ORDER = Prepared(select(OrderRow.id).where(OrderRow.address == bindparam("address")))
 
 
 def put(session: Session, address: bytes, statement: bytes, due: date, tallies: Sequence[bytes]) -> None:
@@ -50,6 +52,11 @@ def of_mailbox(session: Session, address: bytes) -> Order | None:
     """Return the order that a mailbox is under, if it is."""
     found = _read(session, OrderRow.address == address)
     return found[0] if found else None
+
+
+def is_under_order(session: Session, address: bytes) -> bool:
+    """Say whether there is an order for a mailbox: pages that everybody waits for ask no more than this."""
+    return _IS_UNDER_ORDER.first(session, {"address": address}) is not None
 
 
 def all_due(session: Session, day: date) -> Sequence[Order]:

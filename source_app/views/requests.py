@@ -1,6 +1,10 @@
 """What happens to every request before its view, and to every answer after it."""
 
+from typing import cast
+
+from babel.support import Translations
 from flask import Flask, Response, abort, g, request
+from flask_babel import get_translations
 
 from source_app.forms import LogOutForm
 from web.origin import is_our_request
@@ -13,7 +17,12 @@ _OPEN_PAGES = frozenset({"pages", "reports"})  # the blueprints whose pages are 
 
 
 def install(app: Flask) -> None:
-    """Take the language from the URL, refuse other sites' forms, fill pages up to a step."""
+    """Take the language from the URL, refuse other sites' forms, fill pages up to a step. Needs Babel."""
+    app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]  # comes with jinja's own extension
+        gettext=lambda text: _translations().ugettext(text),
+        ngettext=lambda one, many, count: _translations().ungettext(one, many, count),
+        newstyle=True,
+    )
     app.url_value_preprocessor(_take_language)
     app.before_request(_refuse_other_sites)
     app.context_processor(_shared)
@@ -39,6 +48,13 @@ def _refuse_other_sites() -> None:
     choose_language()
     if not is_our_request(request.method, request.headers, config().origin):
         abort(403)
+
+
+def _translations() -> Translations:
+    """Look the catalogue up once: a page asks twenty times, a tenth of its work when each is a look-up."""
+    if "translations" not in g:
+        g.translations = get_translations()
+    return cast("Translations", g.translations)
 
 
 def _shared() -> dict[str, object]:

@@ -29,6 +29,18 @@ def test_a_mailbox_is_under_one_order(store: Store, address: bytes) -> None:
     assert (1, 1) == (rows(store, "purge_order"), rows(store, "order_tally"))
 
 
+def test_whether_a_mailbox_is_under_an_order_is_known_without_reading_it(
+    store: Store, address: bytes
+) -> None:
+    with store.reading() as reading:
+        assert not orders.is_under_order(reading, address)
+    an_order(store, address, b"an order")
+
+    with store.reading() as reading:
+        assert orders.is_under_order(reading, address)
+        assert not orders.is_under_order(reading, bytes(20))
+
+
 def test_there_is_no_order_without_a_mailbox(store: Store) -> None:
     with pytest.raises(MailboxMissingError):
         an_order(store, os.urandom(20))
