@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from flask import Blueprint, current_app, redirect, render_template, request, url_for
+from flask import Blueprint, current_app, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from crypto.names import ADDRESS_BYTES, Address
@@ -47,6 +47,7 @@ def save(desk: OpenDesk, address: str) -> ResponseReturnValue:
     where, form = _where(address), request.form
     typed = {name: form.get(name, "") for name in ("labels", "theme", "route", "region", "outcome")}
     typed |= {"reminder": form.get("reminder", ""), "handover": form.get("handover", "")}
+    g.text = typed["handover"]  # should the store be gone, its page gives the text back
     if not is_our_form("casefile", form.get("token", "")):
         return _page(desk, where, typed=typed, refusal="stale", status=403)
     try:
@@ -76,6 +77,7 @@ def _details(typed: dict[str, str], revision: int) -> Details:
 def add_note(desk: OpenDesk, address: str) -> ResponseReturnValue:
     """Add a dated note; its text comes back when it cannot be kept."""
     where, note = _where(address), request.form.get("note", "")
+    g.text = note
     if not is_our_form("casefile", request.form.get("token", "")):
         return _page(desk, where, note=note, refusal="stale", status=403)
     try:
@@ -95,8 +97,10 @@ def writing(desk: OpenDesk, address: str) -> ResponseReturnValue:
     try:
         read_answer(body, request.content_type or "", desk.config.upload_files, parts)
     except BodyError:
+        g.text = parts.text
         body.drain(_DRAIN_BYTES)
         return thread.page(desk, where, text=parts.text, step=parts.step(), refusal="malformed", status=400)
+    g.text = parts.text
     body.drain(_DRAIN_BYTES)
     if not is_our_form("answer", parts.token):
         return thread.page(desk, where, text=parts.text, step=parts.step(), refusal="stale", status=403)

@@ -3,7 +3,7 @@
 from typing import Any
 
 import msgspec
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from journalist_app.desk import OpenDesk
@@ -34,6 +34,7 @@ def put(desk: OpenDesk) -> ResponseReturnValue:
     """Change or add a template, or give one up; what was typed comes back when it cannot be kept."""
     form = request.form
     typed = {name: form.get(name, "") for name in ("language", "name", "text", "place")}
+    g.text = typed["text"]  # should the store be gone, its page gives the text back
     if not is_our_form("replies", form.get("token", "")):
         return _page(desk, typed=typed, refusal="stale", status=403)
     revision, place = form.get("revision", -1, type=int), form.get("place", None, type=int)

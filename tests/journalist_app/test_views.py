@@ -610,6 +610,54 @@ def test_an_answer_that_finds_no_store_keeps_its_text(world: World, browser: Bro
     assert "mijn tekst" in answer.text
 
 
+@pytest.mark.parametrize(
+    ("path", "form", "field", "others"),
+    [
+        ("{mailbox}/casefile", "{mailbox}/casefile/notes", "note", {}),
+        ("{mailbox}/casefile", "{mailbox}/casefile", "handover", {"revision": "0"}),
+        ("/replies", "/replies", "text", {"language": "nl", "name": "a", "revision": "0"}),
+    ],
+)
+def test_what_is_typed_for_the_desk_alone_outlives_a_missing_store(
+    world: World, browser: Browser, path: str, form: str, field: str, others: dict[str, object]
+) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    browser.unlock()
+    settle()
+    mailbox = f"/mailbox/{source.address}"
+    action = form.format(mailbox=mailbox)
+    shown = browser.get(path.format(mailbox=mailbox))
+    world.store.path.rename(world.store.path.with_suffix(".away"))
+
+    answer = browser.post(action, {"token": token(shown, action), field: "mijn woorden", **others})
+
+    assert answer.status_code == 503
+    assert "mijn woorden" in answer.text
+
+
+@pytest.mark.parametrize("button", ["keep", "template"])
+def test_an_answer_half_written_outlives_a_missing_store(world: World, browser: Browser, button: str) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    browser.unlock()
+    settle()
+    path = f"/mailbox/{source.address}"
+    fields = answer_fields(browser.get(path), "mijn woorden")
+    settle()
+    world.store.path.rename(world.store.path.with_suffix(".away"))
+
+    answer = browser.client.post(
+        f"{path}/writing",
+        data={**fields, "help": button},
+        headers=browser.headers,
+        content_type="multipart/form-data",
+    )
+
+    assert answer.status_code == 503
+    assert "mijn woorden" in answer.text
+
+
 def test_too_much_in_a_small_form_is_refused(browser: Browser) -> None:
     answer = browser.post("/unlock", {"text": "x" * 3_000_000})
 
