@@ -52,9 +52,10 @@ def _refuse_other_sites() -> None:
 
 def _translations() -> Translations:
     """Look the catalogue up once: a page asks twenty times, a tenth of its work when each is a look-up."""
-    if "translations" not in g:
-        g.translations = get_translations()
-    return cast("Translations", g.translations)
+    found = g.get("translations")
+    if found is None:
+        found = g.translations = get_translations()
+    return cast("Translations", found)
 
 
 def _shared() -> dict[str, object]:
