@@ -165,7 +165,8 @@ def test_connections_that_say_nothing_hold_no_thread(server: Server) -> None:
         since = time.monotonic()
 
         assert server.get("/")[1] == b"hello"
-    assert time.monotonic() - since < 4
+    # Held for five seconds each by one of two threads, they would keep it waiting for a hundred.
+    assert time.monotonic() - since < 50
 
 
 def test_a_termination_signal_ends_it_cleanly(server: Server) -> None:

@@ -31,13 +31,14 @@ def test_no_more_than_n_work_at_a_time_and_nobody_is_turned_away_within_the_boun
     working = 0
     most = 0
     lock = threading.Lock()
+    two_at_once = threading.Barrier(2)
 
     def work() -> None:
         nonlocal working, most
         with lock:
             working += 1
             most = max(most, working)
-        time.sleep(0.02)
+        two_at_once.wait(30)
         with lock:
             working -= 1
 
