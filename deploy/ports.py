@@ -25,5 +25,5 @@ def refuse_taken(bind: str) -> None:
         except OSError as why:
             raise PortTakenError(
                 f"Port {port} on {host} cannot be used ({os.strerror(why.errno or 0)}): "
-                "stop the other program or change 'bind' in the settings file."
+                "stop the other program, or change 'bind' in the settings file, and 'origin' if it is there."
             ) from why
