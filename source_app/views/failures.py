@@ -84,7 +84,9 @@ _TICKET_EXPIRED = _Words(
     lazy_gettext(
         "You saw these words some hours ago, or we had to restart. They start no new mailbox any more."
     ),
-    lazy_gettext("Did you open a mailbox with them before? Then keep your paper: they still open it."),
+    lazy_gettext(
+        "Did you open a mailbox with them before? Then it was kept. Keep your paper: the words still open it."
+    ),
     lazy_gettext("Did you not open one yet? Then start a mailbox. You get new words: write those down."),
 )
 _WORDS_USED = _Words(
@@ -92,7 +94,9 @@ _WORDS_USED = _Words(
     lazy_gettext(
         "That is why we do not show them again. Otherwise whoever uses this device after you could read them."
     ),
-    lazy_gettext("Keep your paper. The words open that mailbox, unless it was ended."),
+    lazy_gettext(
+        "Your mailbox and all that is in it, unless it was ended. Keep your paper: the words open it."
+    ),
     lazy_gettext("Go on in your mailbox. Are you logged out? Then come back to it with your words."),
 )
 _GONE = _Words(

@@ -152,7 +152,7 @@ def test_nobody_is_told_to_throw_away_the_words_of_an_open_mailbox(a_desk: ADesk
 
     back = source.post(path, {"ticket": ticket})
 
-    assert "Keep your paper. The words open that mailbox" in back.text
+    assert "Keep your paper: the words open it." in back.text
     assert "new words" not in back.text
     assert 'href="/en/mailbox"' in back.text
     source.get("/en/leave")
@@ -220,7 +220,7 @@ def test_a_ticket_of_another_server_is_refused_kindly(a_desk: ADesk, path: str) 
 
     assert refused.status_code == 422
     assert "These words are too old" in refused.text
-    assert "Did you open a mailbox with them before? Then keep your paper" in refused.text
+    assert "Keep your paper: the words still open it." in refused.text
 
 
 def test_old_words_open_nothing(a_desk: ADesk) -> None:
