@@ -13,6 +13,9 @@ from web.multipart import Body, Event, Field, FileBegun, FileBytes, FileEnded, L
 PASSPHRASE_CHARS = 500
 # Every character of a text may take four bytes. Twice as long as allowed still comes back to its writer.
 FIELDS_BYTES = 2 * 4 * TEXT_CHARS + 16 * 1024
+# How many times the limit of a form is read away once it is refused: many browsers hear nothing before they
+# have sent everything, and then a text that came back is lost after all.
+DRAIN_TIMES = 2
 _OTHER_FIELDS = 60  # token, ids, a step's four, and the files of the mailbox that are ticked
 _HEX = re.compile(r"[0-9a-f]*")
 

@@ -69,6 +69,7 @@ class _Attempt:
         if self._posting is not None:
             with suppress(StoreError):  # the sweeper finds what is left pending
                 self._posting.abandon()
+        self._arrived.had_files |= isinstance(why, TooLargeError)  # refused before their first byte
         if isinstance(why, BodyError) and why.unfinished is not None:
             self._arrived.fields.setdefault(*why.unfinished)
         self._arrived.refusal = _refusal_of(why)

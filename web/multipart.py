@@ -53,13 +53,22 @@ class Body:
         """
         if self._left == 0:
             return b""
-        if self._left is not None and self._left > self._allowed:
-            raise TooLargeError
         piece = self._take(READ_BYTES)
         if len(piece) > self._allowed:
             raise TooLargeError
         self._allowed -= len(piece)
         return piece
+
+    def refuse_announced(self) -> None:
+        """Give up at once on what is announced to pass the limit.
+
+        For what may be large alone, once the text that stands before it has been read.
+
+        Raises:
+            TooLargeError: more is announced than the limit leaves room for.
+        """
+        if self._left is not None and self._left > self._allowed:
+            raise TooLargeError
 
     def drain(self, limit_bytes: int) -> bool:
         """Throw away what is still coming, so that a browser that only listens after sending hears us.
@@ -157,6 +166,7 @@ def read_parts(body: Body, content_type: str, limits: Limits) -> Iterator[Event]
             fields_left -= len(text)
             yield Field(name, _decoded(text))
         else:
+            body.refuse_announced()
             yield FileBegun(name, filename, media_type)
             yield from map(FileBytes, wire.content())
             yield FileEnded()
@@ -179,6 +189,7 @@ class _Wire:
         while len(self._held) < len(b"--"):
             self._fill()
         if self._held.startswith(b"--"):
+            self._body.refuse_announced()
             while self._body.read():
                 pass
             return False

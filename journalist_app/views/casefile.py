@@ -13,7 +13,7 @@ from journalist_app.errors import (
     RecordUnsoundError,
     TextOverLimitError,
 )
-from journalist_app.forms import AnswerParts, of_hex, read_answer
+from journalist_app.forms import DRAIN_TIMES, AnswerParts, of_hex, read_answer
 from journalist_app.services import casefiles, drafts
 from journalist_app.services.casefiles import Details
 from journalist_app.views import thread
@@ -24,7 +24,6 @@ from web.multipart import Body
 
 bp = Blueprint("casefile", __name__, url_prefix="/mailbox")
 _FORM_BYTES = 1024 * 1024  # beside files, which may be chosen already when help is asked: they are read away
-_DRAIN_BYTES = 64 * 1024 * 1024
 _REFUSALS: dict[type[Exception], tuple[str, int]] = {
     ValueError: ("day", 422),
     CasefileMovedError: ("moved", 409),
@@ -98,10 +97,10 @@ def writing(desk: OpenDesk, address: str) -> ResponseReturnValue:
         read_answer(body, request.content_type or "", desk.config.upload_files, parts)
     except BodyError:
         g.text = parts.text
-        body.drain(_DRAIN_BYTES)
+        body.drain(DRAIN_TIMES * desk.config.upload_bytes)
         return thread.page(desk, where, text=parts.text, step=parts.step(), refusal="malformed", status=400)
     g.text = parts.text
-    body.drain(_DRAIN_BYTES)
+    body.drain(DRAIN_TIMES * desk.config.upload_bytes)
     if not is_our_form("answer", parts.token):
         return thread.page(desk, where, text=parts.text, step=parts.step(), refusal="stale", status=403)
     text, refusal = _helped(desk, where, parts)

@@ -12,7 +12,7 @@ from crypto.entry import TEXT_CHARS
 from crypto.names import ATTACHMENT_ID_BYTES, Address, AttachmentId
 from journalist_app.desk import OpenDesk
 from journalist_app.errors import AdviserError, DayUnreadableError, MailboxMissingError
-from journalist_app.forms import AnswerParts, of_hex, read_answer
+from journalist_app.forms import DRAIN_TIMES, AnswerParts, of_hex, read_answer
 from journalist_app.services import passing_on, proposing, reading
 from journalist_app.services.passing_on import REASON_CHARS_MIN, Without
 from journalist_app.services.proposing import Prepared, ProposalForm
@@ -27,7 +27,6 @@ from web.multipart import Body
 
 bp = Blueprint("proposals", __name__, url_prefix="/mailbox")
 _FORM_BYTES = 1024 * 1024  # for the fields and the boundaries, beside the files
-_DRAIN_BYTES = 64 * 1024 * 1024
 _FILE_NAME = "doorgeven.gpg"  # says nothing of the mailbox
 
 
@@ -52,7 +51,7 @@ def prepare(desk: OpenDesk, address: str) -> ResponseReturnValue:
             return _shown(desk, _prepared(desk, where, parts))
     except (AdviserError, BodyError) as why:
         refusal = type(why).__name__
-    body.drain(_DRAIN_BYTES)
+    body.drain(DRAIN_TIMES * config.upload_bytes)
     return _form(desk, where, parts=parts, refusal=refusal)
 
 

@@ -29,7 +29,7 @@ from journalist_app.errors import (
     TooManyFilesError,
     UnsoundMailboxError,
 )
-from journalist_app.forms import AnswerParts, of_hex, read_answer
+from journalist_app.forms import DRAIN_TIMES, AnswerParts, of_hex, read_answer
 from journalist_app.guard import Guard
 from journalist_app.services import answering, casefiles, drafts, files, reading, stepping
 from journalist_app.services.files import Download
@@ -44,7 +44,6 @@ from web.multipart import Body
 
 bp = Blueprint("thread", __name__, url_prefix="/mailbox")
 _FORM_BYTES = 1024 * 1024  # for the fields and the boundaries, beside the files
-_DRAIN_BYTES = 64 * 1024 * 1024  # what is read away so that a browser hears the refusal
 _REFUSALS: dict[type[Exception], tuple[str, int]] = {
     TextMissingError: ("no_text", 422),
     TextOverLimitError: ("long_text", 422),
@@ -90,7 +89,7 @@ def answer(desk: OpenDesk, address: str) -> ResponseReturnValue:
             return redirect(url_for("thread.show", address=address, sent=1, _anchor="sent"), code=303)
     except (AnswerError, BodyError, StoreError) as why:
         refused = why
-    body.drain(_DRAIN_BYTES)
+    body.drain(DRAIN_TIMES * config.upload_bytes)
     return _not_sent(desk, where, parts, refused)
 
 

@@ -5,7 +5,7 @@ from flask.typing import ResponseReturnValue
 
 from journalist_app.desk import OpenDesk
 from journalist_app.errors import KeptFullError, LetterheadError, RecordUnsoundError, TextOverLimitError
-from journalist_app.forms import FIELDS_BYTES, of_hex
+from journalist_app.forms import DRAIN_TIMES, FIELDS_BYTES, of_hex
 from journalist_app.services import unsent
 from journalist_app.views.at_the_door import is_our_form, open_desk, unlocked
 from store.errors import StoreError
@@ -15,7 +15,6 @@ from web.multipart import Body, Field, Limits, read_parts
 bp = Blueprint("unsent", __name__)
 _MULTIPART = "multipart/form-data"
 _FORM_BYTES = 1024 * 1024  # beside the files
-_DRAIN_BYTES = 64 * 1024 * 1024
 _PARTS = 200
 _NAME_BYTES = 16
 
@@ -57,7 +56,7 @@ def _fields() -> list[tuple[str, str]]:
             fields.append((event.name, event.text))
     except BodyError as why:
         fields += [why.unfinished] if why.unfinished is not None else []
-    body.drain(_DRAIN_BYTES)
+    body.drain(DRAIN_TIMES * current_app.extensions["config"].upload_bytes)
     return fields
 
 

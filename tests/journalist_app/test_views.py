@@ -472,6 +472,7 @@ def test_files_over_the_limits_are_refused_with_the_text_kept(world: World, brow
     too_many = browser.answer(path, {**fields, "files": four})
 
     assert (too_large.status_code, too_many.status_code) == (413, 422)
+    assert "mijn tekst" in too_large.text
     assert "mijn tekst" in too_many.text
 
 

@@ -82,8 +82,11 @@ def test_a_text_of_exactly_the_limit_is_taken(a_desk: ADesk, source: Browser) ->
     assert a_desk.thread_of(source).entries[0].text == "漢\n" * 25_000
 
 
-def test_files_over_the_limit_are_refused_and_nothing_of_them_is_kept(a_desk: ADesk, source: Browser) -> None:
-    refused = source.write(TEXT, [("a.bin", b"x" * 5 * MIB), ("b.bin", b"x" * 4 * MIB)])
+@pytest.mark.parametrize("mib", [4, 7, 30], ids=["a little over", "over", "more than is read away"])
+def test_files_over_the_limit_are_refused_and_nothing_of_them_is_kept(
+    a_desk: ADesk, source: Browser, mib: int
+) -> None:
+    refused = source.write(TEXT, [("a.bin", b"x" * 5 * MIB), ("b.bin", b"x" * mib * MIB)])
 
     assert refused.status_code == 413
     assert TEXT in refused.text
@@ -92,9 +95,10 @@ def test_files_over_the_limit_are_refused_and_nothing_of_them_is_kept(a_desk: AD
 
 
 def test_an_announced_length_over_every_limit_gets_an_answer(source: Browser) -> None:
-    refused = source.send(multipart({**source.sheet(), "text": TEXT}, []), length=10**12)
+    refused = source.send(multipart({**source.sheet(), "text": TEXT}, [("a.bin", b"x")]), length=10**12)
 
     assert refused.status_code == 413
+    assert TEXT in refused.text
     assert refused.headers["Connection"] == "close"
 
 
