@@ -79,6 +79,9 @@ def _take(browser: Browser, running: world.World) -> None:
     _shoot(desk, "adviser-unlock")
     desk.locator("input[type=password]").fill(running.desk.passphrase)
     desk.locator("main form button").click()
+    while desk.locator("progress").count():  # checking and reading the store
+        desk.wait_for_timeout(500)
+        desk.goto(f"{adviser_url}/inbox?still=1")
     _shoot(desk, "adviser-inbox")
     for row in range(len(_STORIES)):
         desk.goto(f"{adviser_url}/inbox?state=waiting")
@@ -86,8 +89,9 @@ def _take(browser: Browser, running: world.World) -> None:
         if _STORIES[0][:40] in desk.content():
             break
     _shoot(desk, "adviser-thread")
-    desk.locator("textarea").fill(_ANSWER)
-    desk.locator("form.answering button").click()
+    desk.locator("#text").fill(_ANSWER)
+    desk.locator("form.answering button").last.click()  # those before it help with writing
+    desk.locator("#sent").wait_for()
     page.goto(f"{source_url}/nl/log-in")
     page.locator("main input[type=text]").fill(passphrases[0])
     page.locator("main form button").first.click()
