@@ -16,8 +16,9 @@ def merged(base: Letterhead, ours: Letterhead, theirs: Letterhead) -> Letterhead
     """Return the letterhead that comes after both; `letterhead.sign` judges whether it makes sense.
 
     `base` is the one that both began with. What only we changed is as we have it, and everything else as they
-    have it. Of days, absences and reports what either side added is there and what either took away is not. A
-    workstation that one of us takes out of use stays out of use, from the earlier day on.
+    have it. Of days, absences and reports what either side added is there and what either took away is not,
+    and of two reports under one title theirs is, which was published first. A workstation that one of us
+    takes out of use stays out of use, from the earlier day on.
     """
     changes: dict[str, object] = {
         name: getattr(ours, name)
@@ -26,6 +27,9 @@ def merged(base: Letterhead, ours: Letterhead, theirs: Letterhead) -> Letterhead
     }
     for name in _LISTS:
         changes[name] = _both(getattr(base, name), getattr(ours, name), getattr(theirs, name))
+    titles = {report.title for report in theirs.reports}
+    ours_alone = tuple(report for report in ours.reports if report.title not in titles)
+    changes["reports"] = _both(base.reports, ours_alone, theirs.reports)
     return msgspec.structs.replace(
         theirs,
         serial=max(ours.serial, theirs.serial) + 1,

@@ -3,15 +3,19 @@
 import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from journalist_app.choices import Choice, choices
 from journalist_app.errors import ConfigError
 from journalist_app.recipients import RecipientKey, faults_of
 from report.disclosure import Floors
 from report.errors import FloorError
+from sync.carriers import carrier_of
 
 _PORTS = range(1, 65536)
 _LISTS = ("themes", "routes", "regions", "outcomes")
+ONE_MACHINE: Final = ""  # the store is the one that the source's interface writes
+BY_FILE: Final = "file"  # an air gap: pouches are carried as files
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +26,9 @@ class AdviserConfig:
     cookies ignore ports. Sizes are bytes, `idle_minutes` is the time without activity before it locks itself.
     The four lists have lines "key: Nederlands / English"; what is kept and counted is the key. A count under
     its floor is not shown in that version of the yearly report. `openpgp_home_path` is a folder on tmpfs.
+
+    `server` is where the store is that sources write to: empty when it is this very one, "file" over an air
+    gap, else "onion:…", "ssh:…" or "unix:…". `socks` is Tor's, a loopback address and a port.
 
     Raises:
         ConfigError: names every setting that cannot be used, in one message.
@@ -48,12 +55,22 @@ class AdviserConfig:
     recipients: tuple[RecipientKey, ...]
     openpgp_home_path: Path
     mat2_without_sandbox: bool
+    server: str
+    socks: str
+    sync_minutes: int
 
     def __post_init__(self) -> None:
         faults = [] if _is_loopback(self.bind) else ["'bind' must be a loopback address and a port"]
         faults += [
             f"{name!r} must be more than zero"
-            for name in ("idle_minutes", "upload_bytes", "upload_files", "mailbox_bytes", "store_bytes")
+            for name in (
+                "idle_minutes",
+                "upload_bytes",
+                "upload_files",
+                "mailbox_bytes",
+                "store_bytes",
+                "sync_minutes",
+            )
             if getattr(self, name) <= 0
         ]
         faults += [
@@ -74,6 +91,12 @@ class AdviserConfig:
                 "'sg_floor' no higher than 'public_floor'"
             )
         faults += faults_of(self.recipients)
+        faults += [] if _is_loopback(self.socks) else ["'socks' must be a loopback address and a port"]
+        try:
+            if self.server not in {ONE_MACHINE, BY_FILE}:
+                carrier_of(self.server, self.socks)
+        except ValueError as why:
+            faults.append(f"'server' must be empty, \"file\", or {why}")
         if faults:
             raise ConfigError("; ".join(faults))
 

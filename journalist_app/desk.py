@@ -52,6 +52,19 @@ class Progress:
     is_broken: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """How the sync under way is, or how the last one went. `left` counts what is still to go out.
+
+    `received` counts what it brought. `refusal` names the sentence about what stopped it; empty: nothing did.
+    """
+
+    is_running: bool = False
+    left: int = 0
+    received: int = 0
+    refusal: str = ""
+
+
 @dataclass(slots=True)
 class OpenDesk:
     """The keys, what was verified with them, and how the memory of earlier sessions is. Safe for threads.
@@ -69,6 +82,9 @@ class OpenDesk:
     progress: Progress = Progress(0, 0, is_running=False, is_broken=False)
     last_check: date | None = None
     checking: threading.Lock = field(default_factory=threading.Lock)
+    exchange: Exchange = Exchange()
+    syncing: threading.Lock = field(default_factory=threading.Lock)
+    sync_wanted: threading.Event = field(default_factory=threading.Event)
     openpgp: OpenPGPHome | None = field(default=None, repr=False)
     sealed_before: Known = field(default_factory=Known, repr=False)
     outbox: Outbox | None = field(default=None, repr=False)
@@ -166,6 +182,7 @@ class OpenDesk:
     def stop(self) -> None:
         """Have what runs in the background end soon, and gpg's home, with the desk's key in it, at once."""
         self.stopping.set()
+        self.sync_wanted.set()
         self.index.stop()
         if self.openpgp is not None:
             self.openpgp.close()

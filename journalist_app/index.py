@@ -18,7 +18,19 @@ from crypto.letterhead import Letterhead
 from crypto.names import Address
 from journalist_app.cards import Card
 from journalist_app.errors import IndexMissingError
-from journalist_app.reader import Begin, Failed, Find, Found, Jot, Look, Read, Report, share_of
+from journalist_app.reader import (
+    Begin,
+    Command,
+    Failed,
+    Find,
+    Follow,
+    Found,
+    Jot,
+    Look,
+    Read,
+    Report,
+    share_of,
+)
 
 _PATIENCE_SECONDS: Final = 30  # a question waits for the reading of a few mailboxes; this long is a fault
 
@@ -136,6 +148,11 @@ class Index:
             if ours:
                 self._tell(share, Look(ours))
 
+    def follow(self, letterhead: Letterhead) -> None:
+        """Have the readers know the workstations of a newer letterhead."""
+        for share in self._shares:
+            self._tell(share, Follow(letterhead.to_bytes()))
+
     def jot(self, address: Address, text: str) -> None:
         """Let what the adviser noted about a mailbox be found."""
         if self._shares:
@@ -162,7 +179,7 @@ class Index:
         card = self._cards.get(address)
         return card is not None and card.heads == heads
 
-    def _tell(self, share: _Share, command: Begin | Find | Look | Jot) -> None:
+    def _tell(self, share: _Share, command: Command) -> None:
         try:
             with share.writing:
                 share.line.send_bytes(msgspec.msgpack.encode(command))

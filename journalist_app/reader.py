@@ -63,6 +63,12 @@ class Jot(msgspec.Struct, frozen=True, tag=True):
         return "Jot()"
 
 
+class Follow(msgspec.Struct, frozen=True, tag=True):
+    """The desk works with another letterhead: it may name more workstations."""
+
+    letterhead: bytes
+
+
 class Find(msgspec.Struct, frozen=True, tag=True):
     """Which mailboxes hold all of these folded words?"""
 
@@ -93,7 +99,7 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
     """The store could not be read; the process ends."""
 
 
-Command = Begin | Look | Jot | Find
+Command = Begin | Look | Jot | Follow | Find
 Report = Read | Found | Failed
 
 
@@ -165,6 +171,8 @@ class _Reader:
                     self._read(store, some)
             case Jot(address=address, text=text):
                 self._shelf.put(address, NOTES_PART, [text])
+            case Follow(letterhead=letterhead):
+                self._strands = Letterhead.from_bytes(letterhead).strand_keys
             case Find(question=question, words=words):
                 self._say(Found(question, tuple(self._shelf.find(words))))
             case _:

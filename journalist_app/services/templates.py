@@ -1,6 +1,7 @@
 """Reply templates: the desk's own sentences, in the languages that sources read."""
 
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Annotated, Final, Literal
@@ -8,7 +9,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
-from crypto.errors import TooLongError
+from crypto.errors import MalformedError, TooLongError
 from crypto.record import RecordKind
 from journalist_app.desk import OpenDesk
 from journalist_app.errors import RecordUnsoundError, TemplateError
@@ -19,6 +20,7 @@ LANGUAGES: Final = ("nl", "en")
 NAME_CHARS: Final = 80
 TEXT_CHARS: Final = 5_000
 TEMPLATES: Final = 40
+TEMPLATES_MERGED: Final = 80  # of two workstations that each had as many as they may
 _NAME: Final = b"replies"
 
 
@@ -31,7 +33,7 @@ class Template(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _Kept(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    templates: Annotated[tuple[Template, ...], Meta(max_length=TEMPLATES)]
+    templates: Annotated[tuple[Template, ...], Meta(max_length=TEMPLATES_MERGED)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +51,9 @@ def read(desk: OpenDesk) -> Collection:
         kept = sealed_records.read(desk, RecordKind.TEMPLATES, _NAME)
         if kept is None:
             return Collection(0, _shipped())
-        found = msgspec.json.decode(kept.body, type=_Kept)
-    except (RecordUnsoundError, msgspec.DecodeError, UnicodeDecodeError):
+        return Collection(kept.revision, from_bytes(kept.body))
+    except (RecordUnsoundError, MalformedError):
         return Collection(0, _shipped(), is_unsound=True)
-    return Collection(kept.revision, found.templates)
 
 
 def offered(desk: OpenDesk) -> tuple[Template, ...]:
@@ -70,6 +71,8 @@ def put(desk: OpenDesk, revision: int, place: int | None, template: Template) ->
     """
     templates = list(_current(desk, revision))
     if place is None:
+        if len(templates) >= TEMPLATES:
+            raise TemplateError
         templates.append(template)
     else:
         _require_place(templates, place)
@@ -105,13 +108,37 @@ def _require_place(templates: list[Template], place: int) -> None:
 
 
 def _keep(desk: OpenDesk, revision: int, templates: list[Template]) -> None:
+    try:
+        sealed_records.write(desk, RecordKind.TEMPLATES, _NAME, revision + 1, to_bytes(templates))
+    except (MalformedError, TooLongError) as why:
+        raise TemplateError from why
+
+
+def to_bytes(templates: Iterable[Template]) -> bytes:
+    """Write templates in the order of their languages, to be the body of a record.
+
+    Raises:
+        MalformedError: half a surrogate pair, or what `from_bytes` would refuse.
+    """
     ordered = sorted(templates, key=lambda template: LANGUAGES.index(template.language))
     try:
         body = msgspec.json.encode(_Kept(tuple(ordered)))
-        msgspec.json.decode(body, type=_Kept)
-        sealed_records.write(desk, RecordKind.TEMPLATES, _NAME, revision + 1, body)
-    except (msgspec.ValidationError, UnicodeEncodeError, TooLongError) as why:
-        raise TemplateError from why
+    except UnicodeEncodeError as why:
+        raise MalformedError from why
+    from_bytes(body)
+    return body
+
+
+def from_bytes(body: bytes) -> tuple[Template, ...]:
+    """Read templates back.
+
+    Raises:
+        MalformedError: they are none that we write.
+    """
+    try:
+        return msgspec.json.decode(body, type=_Kept).templates
+    except (msgspec.DecodeError, UnicodeDecodeError) as why:
+        raise MalformedError from why
 
 
 def _shipped() -> tuple[Template, ...]:

@@ -101,6 +101,9 @@ def a_world(folder: Path) -> World:
         recipients=(),
         openpgp_home_path=folder / "gpg",
         mat2_without_sandbox=False,
+        server="",
+        socks="127.0.0.1:9050",
+        sync_minutes=15,
     )
     return World(config, keyring, letterhead, store)
 

@@ -27,3 +27,25 @@ def test_every_fault_is_named_at_once(world: World) -> None:
 
     for name in ("bind", "idle_minutes", "upload_files", "reserve_bytes"):
         assert repr(name) in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "server",
+    ["", "file", "onion:" + "a" * 56 + ".onion", "ssh:sync@server.example", "unix:/run/steunpunt/door"],
+)
+def test_a_server_is_one_machine_a_file_or_a_way_there(world: World, server: str) -> None:
+    assert replace(world.config, server=server).server == server
+
+
+@pytest.mark.parametrize(
+    "server", ["files", "onion:abc.onion", "ssh:-oProxyCommand=x", "unix:door", "http://x"]
+)
+def test_any_other_server_is_refused(world: World, server: str) -> None:
+    with pytest.raises(ConfigError, match="'server'"):
+        replace(world.config, server=server)
+
+
+@pytest.mark.parametrize("socks", ["192.168.1.2:9050", "localhost:9050", ""])
+def test_a_proxy_on_another_machine_is_refused(world: World, socks: str) -> None:
+    with pytest.raises(ConfigError, match="'socks'"):
+        replace(world.config, socks=socks)

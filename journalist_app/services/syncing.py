@@ -1,0 +1,263 @@
+"""Syncing the replica with its server: by itself while the desk is open, and when the adviser asks for it."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Final
+
+from crypto.errors import CryptoError, LetterheadRefusedError, PouchRefusedError
+from crypto.letterhead import Letterhead, verify
+from crypto.names import Address
+from crypto.pouch import SERVER
+from journalist_app.config import BY_FILE, ONE_MACHINE
+from journalist_app.desk import Exchange, OpenDesk
+from journalist_app.merging import Merging
+from journalist_app.services import checking
+from journalist_app.services.letterheads import in_use
+from store import findings, letterheads, peers, undelivered
+from store.errors import StoreBusyError, StoreError, StoreFullError
+from store.findings import FindingKind
+from store.peers import Peer
+from store.quota import Quota
+from sync.carriers import carrier_of
+from sync.errors import (
+    BrokenTransferError,
+    LetterheadUnsoundError,
+    NoRoomError,
+    NotPairedError,
+    RefusedError,
+    SyncError,
+    UnreachableError,
+)
+from sync.exchange import Carrier, exchange
+from sync.side import Side
+from web.dates import half_hour_now, utc_today
+
+_OLD_WORKING_DAYS: Final = 2
+_SOON_SECONDS: Final = 4  # after something was written: what is written right after it goes along
+_OURS: Final[dict[type[Exception], str]] = {
+    UnreachableError: "unreachable",
+    NoRoomError: "no_room",
+    BrokenTransferError: "broken",
+    NotPairedError: "not_paired",
+    LetterheadUnsoundError: "letterhead",
+    StoreBusyError: "busy",
+    StoreFullError: "no_room",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LastSync:
+    """What every page says of syncing. `day` is None before the first; `waiting` counts what is to go out.
+
+    `is_old`: more than two of the desk's working days ago. `has_failed`: the last try of this session did not
+    get through. `is_warning`: the sync page has something that the adviser has to see.
+    """
+
+    day: date | None
+    waiting: int
+    is_old: bool
+    has_failed: bool
+    is_running: bool
+    is_by_file: bool
+    is_warning: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What syncing found wrong in one mailbox at the server."""
+
+    address: str
+    label: str
+    kinds: tuple[str, ...]
+    is_here: bool
+
+
+def is_paired(desk: OpenDesk) -> bool:
+    """Say whether the store here is a replica, and the one that sources write to elsewhere."""
+    return desk.config.server != ONE_MACHINE
+
+
+def workstation_side(
+    desk: OpenDesk,
+    today: Callable[[], date] = utc_today,
+    half_hour: Callable[[], int] = half_hour_now,
+) -> Side:
+    """Return this workstation's end of a sync. A newer letterhead that comes is worked with at once."""
+
+    def newest() -> Letterhead:
+        return take_up_letterhead(desk)
+
+    config = desk.config
+    return Side(
+        store=desk.store,
+        name=desk.keyring.strand.id,
+        seed=desk.keyring.strand.seed,
+        identities=desk.keyring.identities,
+        fingerprint=desk.keyring.fingerprint,
+        letterhead=newest,
+        quota=Quota(config.mailbox_bytes, config.store_bytes, config.reserve_bytes),
+        today=today,
+        half_hour=half_hour,
+        merger=Merging(desk.keyring, newest, today),
+    )
+
+
+def take_up_letterhead(desk: OpenDesk) -> Letterhead:
+    """Work with the newest letterhead in the replica, and return it.
+
+    Raises:
+        LetterheadUnsoundError: it is not one that this desk signed, or older than one that was seen.
+    """
+    with desk.store.reading() as session:
+        found = letterheads.latest(session)
+    if found is not None and found[0] == desk.letterhead.serial:
+        return desk.letterhead
+    if found is None:
+        raise LetterheadUnsoundError
+    try:
+        newest = verify(found[1], found[2], desk.keyring.fingerprint, at_least_serial=desk.letterhead.serial)
+    except LetterheadRefusedError as why:
+        raise LetterheadUnsoundError from why
+    in_use(desk, newest)
+    return newest
+
+
+def sync(
+    desk: OpenDesk,
+    today: Callable[[], date],
+    half_hour: Callable[[], int] = half_hour_now,
+    carrier: Carrier | None = None,
+) -> None:
+    """Exchange pouches until both sides know everything, then check what came. One thread at a time does it.
+
+    `desk.exchange` says how far it is, and afterwards how it went.
+    """
+    if not desk.syncing.acquire(blocking=False):
+        return
+    try:
+        desk.exchange = Exchange(is_running=True, left=waiting(desk))
+        way = carrier or carrier_of(desk.config.server, desk.config.socks)
+
+        def progress(left: int) -> None:
+            desk.exchange = replace(desk.exchange, left=left)
+
+        synced = exchange(workstation_side(desk, today, half_hour), way, progress)
+        desk.exchange = Exchange(is_running=True, received=synced.received)
+        check_what_came(desk, today())
+        desk.exchange = Exchange(received=synced.received)
+    except (SyncError, CryptoError, StoreError) as why:
+        desk.exchange = Exchange(refusal=refusal_of(why))
+        check_what_came(desk, today())  # what was taken in before it broke off stays
+    finally:
+        desk.syncing.release()
+
+
+def check_what_came(desk: OpenDesk, today: date) -> None:
+    """Let anchors, inbox and search learn what came with a pouch."""
+    with desk.checking:  # a check that began before the pouch came knows nothing of it
+        pass
+    checking.check_store(desk, today)
+
+
+def refusal_of(why: Exception) -> str:
+    """Return the name of the sentence about what stopped a sync or a pouch."""
+    match why:
+        case RefusedError():
+            return f"server_{why.reason}"
+        case PouchRefusedError():
+            return f"pouch_{why.reason}"
+        case _:
+            return _OURS.get(type(why), "store")
+
+
+# ---- in the background -----------------------------------------------------------------------------
+
+
+def keep_syncing(desk: OpenDesk, today: Callable[[], date]) -> None:
+    """Sync now, every `sync_minutes`, and soon after something was written; end with the desk."""
+    while not desk.stopping.is_set():
+        desk.sync_wanted.clear()
+        sync(desk, today)
+        if desk.sync_wanted.wait(desk.config.sync_minutes * 60):
+            desk.stopping.wait(_SOON_SECONDS)
+
+
+def begin(desk: OpenDesk, today: Callable[[], date]) -> None:
+    """Start syncing in the background, where there is a line to a server."""
+    if is_paired(desk) and desk.config.server != BY_FILE:
+        threading.Thread(target=keep_syncing, args=(desk, today), name="syncing", daemon=True).start()
+
+
+def soon(desk: OpenDesk) -> None:
+    """Have the background sync soon, if anything is to go out."""
+    if is_paired(desk) and waiting(desk):
+        desk.sync_wanted.set()
+
+
+# ---- what the pages show ---------------------------------------------------------------------------
+
+
+def waiting(desk: OpenDesk) -> int:
+    """Return how many things the server is not known to have."""
+    with desk.store.reading() as session:
+        return undelivered.count(session, SERVER)
+
+
+def server(desk: OpenDesk) -> Peer | None:
+    """Return what is known of the server; None where the workstation was never paired."""
+    with desk.store.reading() as session:
+        return peers.find(session, SERVER)
+
+
+def last_sync(desk: OpenDesk, today: date) -> LastSync | None:
+    """Return what every page says of syncing; None on one machine."""
+    if not is_paired(desk):
+        return None
+    with desk.store.reading() as session:
+        known = peers.find(session, SERVER)
+        left = undelivered.count(session, SERVER)
+        is_warning = bool(known and known.setback) or bool(findings.all_findings(session))
+    day = known.heard if known else None
+    is_old = day is None or desk.letterhead.working_days_between(day, today) > _OLD_WORKING_DAYS
+    return LastSync(
+        day,
+        left,
+        is_old,
+        bool(desk.exchange.refusal),
+        desk.exchange.is_running,
+        desk.config.server == BY_FILE,
+        is_warning,
+    )
+
+
+def found_wrong(desk: OpenDesk) -> tuple[Found, ...]:
+    """Return the mailboxes in which syncing found something wrong at the server, by label."""
+    with desk.store.reading() as session:
+        rows = findings.all_findings(session)
+    kinds: dict[Address, list[FindingKind]] = {}
+    for row in rows:
+        kinds.setdefault(Address(row.address), []).append(row.kind)
+    found = [
+        Found(
+            address.hex(),
+            desk.label(address),
+            tuple(dict.fromkeys(each.value for each in of_it)),
+            address not in desk.anchors.ended,
+        )
+        for address, of_it in kinds.items()
+    ]
+    return tuple(sorted(found, key=lambda each: each.label))
+
+
+def saw_setback(desk: OpenDesk) -> None:
+    """Note that the adviser has seen that the server was put back to an earlier day."""
+    with desk.store.writing() as session:
+        peers.clear_setback(session, SERVER)
+
+
+def saw_finding(desk: OpenDesk, address: Address) -> None:
+    """Note that the adviser has seen what was found about a mailbox at the server."""
+    with desk.store.writing() as session:
+        findings.forget_mailbox(session, address)
