@@ -117,6 +117,17 @@ _IS_UNDELIVERED = Prepared(
         UndeliveredRow.name == bindparam("called"),
     )
 )
+_IS_NEWS = Prepared(
+    select(UndeliveredRow.id).where(
+        _OF_PEER,
+        UndeliveredRow.what == bindparam("kind"),
+        UndeliveredRow.address == b"",
+        UndeliveredRow.name == bindparam("called"),
+        UndeliveredRow.pouch.is_(None)
+        | UndeliveredRow.is_changed
+        | (UndeliveredRow.pouch > bindparam("serial")),
+    )
+)
 _MARK = Prepared(
     update(UndeliveredRow)
     .where(UndeliveredRow.id == bindparam("row"))
@@ -289,6 +300,12 @@ def count(session: Session, peer: bytes) -> int:
 def is_undelivered(session: Session, what: What, *, address: bytes = b"", name: bytes = b"") -> bool:
     """Say whether any peer is not known to have something."""
     return _IS_UNDELIVERED.first(session, {"kind": what, "mailbox": address, "called": name}) is not None
+
+
+def is_news_to(session: Session, peer: bytes, what: What, name: bytes, *, taken: int) -> bool:
+    """Say whether one peer lacks something as it is now, having taken in our pouches up to `taken`."""
+    row = {"of": peer, "kind": what, "called": name, "serial": taken}
+    return _IS_NEWS.first(session, row) is not None
 
 
 def _read(row: tuple[int, str, bytes, bytes, bytes]) -> Undelivered:

@@ -12,7 +12,7 @@ from crypto.mailbox_keys import certify
 from crypto.names import ENTRY_ID_BYTES, Address, StrandId
 from crypto.open_part import Author, OpenPart
 from crypto.order import Order, verify_order
-from crypto.pouch_items import EndedItem, EntryItem, Item, LetterheadItem, MailboxItem, OrderItem
+from crypto.pouch_items import EndedItem, EntryItem, Item, LetterheadItem, MailboxItem, OrderItem, RecordItem
 from crypto.removal import verify_ended, verify_removal
 from crypto.signing import SIGNATURE_BYTES
 from crypto.strand import StrandKey
@@ -24,6 +24,7 @@ from sync.side import Side
 NO_ENTRY: Final = bytes(ENTRY_ID_BYTES)  # in the place of what is damaged and is no entry
 _CLOCKS_APART: Final = timedelta(days=1)  # as far as those of two ends may be
 _NO_HEAD: Final = (0, b"")
+_KEPT_HERE: Final = frozenset({"draft", "unsent"})  # kinds of record that stay where they were typed
 
 
 class Judge:
@@ -60,6 +61,8 @@ class Judge:
                 self._ended(item)
             case OrderItem() if item.statement:
                 self._order(item)
+            case RecordItem() if item.kind in _KEPT_HERE:
+                raise MalformedError  # nobody sends one: it would stand before the adviser as typed here
             case _:
                 pass
 

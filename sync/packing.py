@@ -121,6 +121,7 @@ class _Load:
         self._after = after
         self._at_most = at_most
         self._size = 0
+        self._counting: set[bytes] = set()
         self._letterhead = side.letterhead()
         self._judge = Judge(side, self._letterhead)
         with side.store.writing(durable=False) as session:
@@ -161,6 +162,9 @@ class _Load:
                 yield item
 
     def _items(self) -> Iterator[Item]:
+        with self._side.store.reading() as session:
+            counted = outgoing.of_kind(session, self._peer, What.ACKNOWLEDGED)
+            self._counting = {digest for row in counted for digest in digests_in(row.detail)}
         for what, read in (
             (What.LETTERHEAD, self._letterhead_item),
             (What.ENDED, self._ended),
@@ -233,6 +237,8 @@ class _Load:
         return RecordItem(record.kind, name, record.base, record.revision, record.sealed), record.revision
 
     def _tally(self, session: Session, row: Undelivered) -> tuple[Item | None, int]:
+        if not self._side.is_server and row.name in self._counting:
+            return None, 0  # it goes with the mailbox that it counts, and counts if nobody was first
         sealed = ledger.get(session, row.name)
         return (None if sealed is None else TallyItem(sealed)), 0
 

@@ -106,7 +106,7 @@ def take_in(side: Side, open_again: OpenAgain, *, is_direct: bool) -> Taken:
     deleted_wrongly = _judge(side, letterhead, pouch, verify_key)
     if head.serial <= peer.taken:
         return Taken(head, is_known=True)
-    apply = _Applying(side, StrandId(head.sender), deleted_wrongly)
+    apply = _Applying(side, head, deleted_wrongly)
     for item in Pouch(open_again(), side.identities).items(verify_key):
         apply.item(item)
     was_set_back, were_we = head.taken < peer.acked, head.taken > peer.sent
@@ -175,10 +175,11 @@ def _digest(item: EntryItem) -> bytes:
 class _Applying:
     """Applies the items of one judged pouch. What is here already is left as it is."""
 
-    def __init__(self, side: Side, peer: StrandId, deleted_wrongly: Container[Address]) -> None:
+    def __init__(self, side: Side, head: Head, deleted_wrongly: Container[Address]) -> None:
         self.applied = 0
         self._side = side
-        self._peer = peer
+        self._head = head
+        self._peer = StrandId(head.sender)
         self._deleted_wrongly = deleted_wrongly
         self._how: dict[type[Item], Callable[[Session, Any], bool]] = {
             LetterheadItem: self._letterhead,
@@ -390,6 +391,8 @@ class _Applying:
 
     def _record_at_server(self, session: Session, item: RecordItem, there: Record | None, row: bytes) -> bool:
         if item.revision == 0:
+            if outgoing.is_news_to(session, self._peer, What.RECORD, row, taken=self._head.taken):
+                return False  # what it dropped is not the newest: another workstation's stays
             records.drop(session, item.kind, item.name)
             return there is not None
         if there is not None and there.revision != item.base:
@@ -399,10 +402,23 @@ class _Applying:
         return True
 
     def _public_file(self, session: Session, item: PublicFileItem) -> bool:
-        if public_files.get(session, item.name) == item.body:
+        there = public_files.get(session, item.name)
+        if there == item.body:
             return False
+        if (
+            there is not None
+            and self._is_named(item.name, there)
+            and not self._is_named(item.name, item.body)
+        ):
+            outgoing.note_for(session, self._peer, What.PUBLIC_FILE, name=item.name.encode())
+            return False  # another workstation published it first
         public_files.publish(session, item.name, item.body)
         return True
+
+    def _is_named(self, name: str, body: bytes) -> bool:
+        """Say whether this is the file that the letterhead in use names."""
+        named = {report.title: report.sha256 for report in self._side.letterhead().reports}
+        return named.get(name) == hashlib.sha256(body).digest()
 
     def _tally(self, session: Session, item: TallyItem) -> bool:
         return ledger.take_in(session, item.sealed)
