@@ -13,7 +13,7 @@ from store.doom import doom_attachments, doom_entries
 from store.errors import MailboxEndedError, MailboxMissingError
 from store.prepared import Prepared
 from store.schema import AttachmentRow, EndedRow, EntryRow, HeadRow, MailboxRow, new_id
-from store.undelivered import SERVER, What, note
+from store.undelivered import What, note
 
 
 class State(StrEnum):
@@ -231,10 +231,8 @@ def acknowledge_ended(session: Session, address: bytes, *, tallies: Sequence[byt
     ledger.add(session, tallies)
     line = find_ended(session, address)
     if line is None or not line.is_counted or tallies:  # what was acknowledged before need not be told again
-        digests = [ledger.digest_of(tally) for tally in tallies]
-        note(session, What.ACKNOWLEDGED, address=address, detail=b"".join(digests))
-        for digest in digests:  # the server gets them with that, and only if nobody counted before
-            undelivered.take_back(session, SERVER, What.TALLY, name=digest)
+        digests = b"".join(map(ledger.digest_of, tallies))
+        note(session, What.ACKNOWLEDGED, address=address, detail=digests)
     if undelivered.is_undelivered(session, What.ENDED, address=address):
         mark_counted(session, address)
     else:

@@ -64,7 +64,6 @@ class Undelivered:
     detail: bytes = field(repr=False)
 
 
-SERVER = b""  # the name of the one peer that a workstation has
 _DIGEST_BYTES = 32
 _TAKING_IN = "taking_in_from"  # under this name a session knows whose pouch it takes in
 _OF_PEER = UndeliveredRow.peer == bindparam("of")

@@ -162,7 +162,7 @@ class _Load:
                 yield item
 
     def _items(self) -> Iterator[Item]:
-        with self._side.store.reading() as session:
+        with self.side.store.reading() as session:
             counted = outgoing.of_kind(session, self._peer, What.ACKNOWLEDGED)
             self._counting = {digest for row in counted for digest in digests_in(row.detail)}
         for what, read in (
@@ -237,7 +237,7 @@ class _Load:
         return RecordItem(record.kind, name, record.base, record.revision, record.sealed), record.revision
 
     def _tally(self, session: Session, row: Undelivered) -> tuple[Item | None, int]:
-        if not self._side.is_server and row.name in self._counting:
+        if not self.side.is_server and row.name in self._counting:
             return None, 0  # it goes with the mailbox that it counts, and counts if nobody was first
         sealed = ledger.get(session, row.name)
         return (None if sealed is None else TallyItem(sealed)), 0
