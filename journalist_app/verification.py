@@ -14,7 +14,7 @@ from crypto.mailbox_keys import certify
 from crypto.names import SOURCE_STRAND, Address, Digest, StrandId
 from journalist_app.desk import OpenDesk
 from journalist_app.errors import MailboxMissingError
-from store import entries, mailboxes
+from store import entries, findings, mailboxes
 from store.entries import Stored
 from store.mailboxes import Mailbox
 
@@ -95,7 +95,8 @@ def conversation_of(desk: OpenDesk, address: Address) -> Conversation:
 def examine(desk: OpenDesk, session: Session, mailbox: Mailbox) -> Conversation:
     """Check every entry of a mailbox against keys, chain and what this workstation remembers.
 
-    Opens nothing. What is sound is remembered, what is not is noted for the inbox.
+    Opens nothing. What is sound is remembered, what is not is noted for the inbox, and so is what syncing
+    found wrong about it at the server.
     """
     address = Address(mailbox.address)
     faults: list[ShownFault] = []
@@ -124,14 +125,17 @@ def examine(desk: OpenDesk, session: Session, mailbox: Mailbox) -> Conversation:
     if not faults and _heads_in_store(session, address) != checked.heads:
         faults.append(ShownFault("wrong_head"))
     unanswered = _unanswered_since(thread, checked.heads)
+    at_server = [f"{found.kind.value}_at_server" for found in findings.of_mailbox(session, address)]
     if not faults and unanswered is not None and mailbox.waiting_since is None:
         faults.append(ShownFault("wrong_state"))
+    if not faults:  # what is here is sound, whatever the server holds
+        removed = frozenset(entry.digest for entry in thread if entry.removal is not None)
+        desk.remember(address, checked.heads, removed, is_answered=unanswered is None)
+    faults += [ShownFault(kind) for kind in dict.fromkeys(at_server)]
     if faults:
         desk.unsound[address] = tuple(dict.fromkeys(fault.kind for fault in faults))
     else:
         desk.unsound.pop(address, None)
-        removed = frozenset(entry.digest for entry in thread if entry.removal is not None)
-        desk.remember(address, checked.heads, removed, is_answered=unanswered is None)
     return Conversation(mailbox, thread, tuple(faults), checked.heads, unanswered)
 
 

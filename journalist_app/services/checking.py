@@ -16,7 +16,7 @@ from crypto.names import (
 from journalist_app.desk import OpenDesk, Progress
 from journalist_app.services import casefiles, closing
 from journalist_app.verification import examine
-from store import entries, mailboxes
+from store import entries, findings, mailboxes
 from store.errors import (
     StoreError,
 )
@@ -63,13 +63,14 @@ def _read_what_is_new(desk: OpenDesk) -> None:
 
 
 def _changed_mailboxes(desk: OpenDesk) -> list[Address]:
-    """Return the mailboxes whose heads are not those remembered, known to fail, or gone."""
+    """Return the mailboxes whose heads are not those remembered, known to fail here or there, or gone."""
     found: dict[Address, dict[StrandId, Head]] = defaultdict(dict)
     with desk.store.reading() as session:
         for address, strand, number, digest in entries.all_heads(session):
             found[Address(address)][StrandId(strand)] = (number, Digest(digest))
         ended = {Address(row.address) for row in mailboxes.ended_mailboxes(session)}
         hidden = _hidden_mailboxes(desk, session, found)
+        at_server = [Address(row.address) for row in findings.all_findings(session)]
     known = desk.anchors.mailboxes
     new = [
         address
@@ -77,7 +78,7 @@ def _changed_mailboxes(desk: OpenDesk) -> list[Address]:
         if address in desk.anchors.ended or dict(known.get(address, {})) != heads
     ]
     gone = [address for address in known if address not in found and address not in ended]
-    return list(dict.fromkeys([*new, *gone, *hidden, *desk.unsound]))
+    return list(dict.fromkeys([*new, *gone, *hidden, *at_server, *desk.unsound]))
 
 
 def _hidden_mailboxes(desk: OpenDesk, session: Session, found: Mapping[Address, Heads]) -> set[Address]:

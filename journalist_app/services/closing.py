@@ -15,7 +15,9 @@ from crypto.errors import ForgedError, MalformedError
 from crypto.ledger import contribution, seal_tallies
 from crypto.names import NO_DIGEST, SOURCE_STRAND, Address, Digest, StrandId
 from crypto.order import is_void, verify_order
+from crypto.removal import verify_ended
 from crypto.standing import Opened, standing
+from journalist_app.config import ONE_MACHINE
 from journalist_app.desk import OpenDesk
 from journalist_app.errors import (
     AdviserError,
@@ -142,6 +144,24 @@ def is_our_order(desk: OpenDesk, row: Ended, today: date) -> bool:
     return not later or (later == {SOURCE_STRAND} and ordered.address in desk.anchors.answered)
 
 
+def is_to_be_seen(desk: OpenDesk, row: Ended, today: date) -> bool:
+    """Say whether the adviser has to see the line of a mailbox that is gone, before it is counted.
+
+    One that says it was counted, and that the source did not sign, is shown: somebody made it up.
+    """
+    is_known = _is_counted(desk, row) and is_ended_by_source(row)
+    return not is_known and not is_our_order(desk, row, today)
+
+
+def _is_counted(desk: OpenDesk, row: Ended) -> bool:
+    """Say whether the desk counted a line: another workstation, or we, before the server was put back.
+
+    On one machine the last does not tell: this workstation may have been stopped before it had counted.
+    """
+    was_ours = row.address in desk.anchors.ended and desk.config.server != ONE_MACHINE
+    return row.is_counted or was_ours
+
+
 def acknowledge(desk: OpenDesk, row: Ended, *, is_read: bool, today: date) -> None:
     """Count a mailbox that its source ended, and drop its line and its casefile.
 
@@ -173,16 +193,54 @@ def _evidence_alone(casefile: Casefile) -> Casefile:
 
 
 def know_purged(desk: OpenDesk, today: date) -> None:
-    """Note what was deleted by this desk's own order, with its casefile, and drop the lines about it."""
+    """Note what was deleted by this desk's own order, with its casefile, and drop the lines about it.
+
+    So too what another workstation has counted, and a line that comes back with a server that was put back.
+    """
     with desk.store.reading() as session:
         ended = mailboxes.ended_mailboxes(session)
-    for row in (row for row in ended if is_our_order(desk, row, today)):
-        address = Address(row.address)
-        unsent.forget_those_about(desk, address)
-        desk.forget_purged(address)
-        desk.save()  # first: were the line only dropped from the store, the mailbox would look taken away
-        with desk.store.writing() as session:
-            mailboxes.acknowledge_ended(session, address)
+    for row in ended:
+        if is_our_order(desk, row, today):
+            _forget_purged(desk, Address(row.address))
+        elif _is_counted(desk, row) and is_ended_by_source(row):
+            with suppress(RecordUnsoundError):  # noted for the inbox; the line waits, as counted
+                _forget_counted(desk, Address(row.address))
+
+
+def is_ended_by_source(row: Ended) -> bool:
+    """Say whether the source signed that this mailbox is ended."""
+    try:
+        verify_ended(
+            row.statement,
+            address=Address(row.address),
+            recipient=row.recipient,
+            verify_key=row.verify_key,
+        )
+    except (ForgedError, MalformedError):
+        return False
+    return True
+
+
+def _forget_purged(desk: OpenDesk, address: Address) -> None:
+    unsent.forget_those_about(desk, address)
+    desk.forget_purged(address)
+    desk.save()  # first: were the line only dropped from the store, the mailbox would look taken away
+    with desk.store.writing() as session:
+        mailboxes.acknowledge_ended(session, address)
+
+
+def _forget_counted(desk: OpenDesk, address: Address) -> None:
+    """Drop a line without counting it again; of the casefile only the evidence stays."""
+    casefile = casefiles.read(desk, address)
+    desk.forget_ended(address)
+    desk.save()  # as above
+    with desk.store.writing() as session:
+        mailboxes.acknowledge_ended(session, address)
+        if not casefile.evidence:
+            casefiles.drop(desk, session, address)
+    if casefile.evidence and casefile != _evidence_alone(casefile):
+        casefiles.change(desk, address, _evidence_alone)
+    desk.save()
 
 
 def _tend_order(desk: OpenDesk, stored: orders.Order, today: date) -> None:

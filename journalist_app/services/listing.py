@@ -1,5 +1,6 @@
 """The inbox: its lists, what a search finds in it, and what ended."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
@@ -21,7 +22,7 @@ from journalist_app.errors import (
 from journalist_app.index import Reading
 from journalist_app.services import closing
 from journalist_app.verification import Conversation, examine, open_all
-from store import mailboxes
+from store import findings, mailboxes
 from store.mailboxes import Ended
 
 PAGE_ROWS: Final = 25
@@ -121,7 +122,12 @@ def inbox(desk: OpenDesk, wanted: Wanted, today: date) -> Inbox:
     with desk.store.reading() as session:
         counts = mailboxes.counts(session)
         over = mailboxes.ended_mailboxes(session)
-    ended = [row for row in over if not row.is_counted and not closing.is_our_order(desk, row, today)]
+        come_back = [
+            Address(row.address)
+            for row in findings.all_findings(session)
+            if mailboxes.find(session, row.address) is None
+        ]
+    ended = [row for row in over if closing.is_to_be_seen(desk, row, today)]
     piles = _piles(desk, today) if reading.is_whole else None
     found: list[Address] = []
     first = (wanted.page - 1) * PAGE_ROWS
@@ -146,7 +152,7 @@ def inbox(desk: OpenDesk, wanted: Wanted, today: date) -> Inbox:
         wanted=wanted,
         rows=rows,
         ended=ended_shown,
-        unsound=_unsound_rows(desk, gone),
+        unsound=_unsound_rows(desk, gone, come_back),
         found=len(found) + len(ended_shown),
         waiting=counts.waiting if piles is None else len(piles.waiting),
         answered=counts.answered if piles is None else len(piles.answered),
@@ -286,7 +292,9 @@ def _ended_row(desk: OpenDesk, row: Ended) -> EndedRow:
     return EndedRow(address.hex(), desk.label(address), ended.day, is_proved=True)
 
 
-def _unsound_rows(desk: OpenDesk, closed: tuple[EndedRow, ...]) -> tuple[UnsoundRow, ...]:
+def _unsound_rows(
+    desk: OpenDesk, closed: tuple[EndedRow, ...], come_back: Sequence[Address]
+) -> tuple[UnsoundRow, ...]:
     rows = [
         UnsoundRow(address.hex(), desk.label(address), "gone" not in faults, faults)
         for address, faults in list(desk.unsound.items())
@@ -302,6 +310,10 @@ def _unsound_rows(desk: OpenDesk, closed: tuple[EndedRow, ...]) -> tuple[Unsound
         UnsoundRow(row.address, row.label, is_here=False, faults=("false_ending",))
         for row in closed
         if not row.is_proved
+    ]
+    rows += [
+        UnsoundRow(address.hex(), desk.label(address), is_here=False, faults=("come_back_at_server",))
+        for address in come_back
     ]
     return tuple(sorted(rows, key=lambda row: row.label))
 

@@ -132,7 +132,7 @@ def look_at(desk: OpenDesk, year: int, today: date) -> Year:
     counts = count(gathered, year, shapes(lists), Dimension.NOTHING)
     with desk.store.reading() as session:
         gone = mailboxes.ended_mailboxes(session)
-    ended = [row for row in gone if not row.is_counted and not closing.is_our_order(desk, row, today)]
+    ended = [row for row in gone if closing.is_to_be_seen(desk, row, today)]
     return Year(
         year,
         counts,

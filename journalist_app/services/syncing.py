@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final
@@ -156,6 +157,8 @@ def sync(
 
 def check_what_came(desk: OpenDesk, today: date) -> None:
     """Let anchors, inbox and search learn what came with a pouch."""
+    with suppress(LetterheadUnsoundError):  # the next sync says so
+        take_up_letterhead(desk)
     with desk.checking:  # a check that began before the pouch came knows nothing of it
         pass
     checking.check_store(desk, today)

@@ -1,0 +1,101 @@
+"""Advisers at their workstations: each an open desk over a replica, and one server's store for all."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from crypto import keyring as keyring_format
+from crypto.keyring import Keyring
+from crypto.ledger import Tally, open_tally
+from crypto.names import EntryId
+from journalist_app.desk import OpenDesk
+from journalist_app.services import closing, listing, reading, syncing, unlocking
+from journalist_app.services.answering import AnswerForm, Answering
+from journalist_app.services.sending import Sheet
+from store import ledger, mailboxes, orders
+from store.engine import Store
+from tests.journalist_app.desk_factories import PASSPHRASE, ASource
+from tests.sync.ends import Ends, Line
+
+
+@dataclass(slots=True)
+class AtDesk:
+    """An adviser at a workstation."""
+
+    ends: Ends
+    desk: OpenDesk
+
+    @property
+    def store(self) -> Store:
+        return self.desk.store
+
+    def syncs(self, through: Callable[[bytes], bytes] | None = None) -> None:
+        """Sync, and let the desk learn what came; it must have gone well."""
+        syncing.sync(self.desk, self.ends.clock.today, self.ends.clock.half_hour, Line(self.ends, through))
+        assert self.desk.exchange.refusal == ""
+
+    def answers(self, source: ASource, words: str) -> None:
+        form = AnswerForm(*self._sheet_parts(source), words, None, EntryId(os.urandom(16)))
+        with Answering(self.desk, form, today=self.ends.clock.day, half_hour=1) as under_way:
+            under_way.send()
+
+    def closes(self, source: ASource, words: str = "Het ga je goed.") -> None:
+        closing.close(
+            self.desk, Sheet(*self._sheet_parts(source)), words, today=self.ends.clock.day, half_hour=1
+        )
+
+    def counts(self, source: ASource) -> None:
+        """See the line of a mailbox that its source ended."""
+        listing.acknowledge(self.desk, source.keys.address, self.ends.clock.day)
+
+    def sees(self, source: ASource) -> list[str]:
+        """Return the texts in a mailbox, all of them verified."""
+        thread = reading.thread(self.desk, source.keys.address, today=self.ends.clock.day)
+        assert thread.faults == ()
+        return [entry.text for entry in thread.entries if entry.kind != "seen"]
+
+    def tallies(self) -> list[Tally]:
+        """Return what this workstation's ledger counts."""
+        return tallies_of(self.store, self.desk.keyring, self.desk)
+
+    def _sheet_parts(self, source: ASource) -> tuple[object, EntryId, bytes]:
+        thread = reading.thread(self.desk, source.keys.address, today=self.ends.clock.day)
+        return source.keys.address, EntryId(os.urandom(16)), bytes.fromhex(thread.source_said)
+
+
+def tallies_of(store: Store, keyring: Keyring, desk: OpenDesk) -> list[Tally]:
+    with store.reading() as session:
+        return [
+            open_tally(each, keyring.identities, desk.letterhead.strand_keys)
+            for each in ledger.all_tallies(session)
+        ]
+
+
+def an_adviser(ends: Ends, keyring: Keyring | None = None) -> AtDesk:
+    """Pair a workstation, and unlock it."""
+    paired = ends.workstation(keyring)
+    folder = paired.replica.path.parent
+    keyring_path = folder / "keyring.age"
+    keyring_path.touch(mode=0o600)
+    keyring_path.write_bytes(keyring_format.seal(paired.keyring))
+    config = replace(
+        ends.world.config,
+        store_path=paired.replica.path,
+        keyring_path=keyring_path,
+        anchors_path=folder / "anchors.age",
+        server="unix:/nowhere",
+    )
+    return AtDesk(ends, unlocking.unlock(config, paired.replica, PASSPHRASE))
+
+
+def the_server_carries_out_orders(ends: Ends) -> None:
+    """Do what the sweeper does on its day: see `deploy.sweeper`."""
+    with ends.world.store.writing() as session:
+        for order in orders.all_due(session, ends.clock.day):
+            mailboxes.purge(
+                session,
+                order.address,
+                statement=order.statement,
+                day=ends.clock.day,
+                tallies=order.tallies,
+            )

@@ -1,0 +1,381 @@
+"""Two workstations on one server do not disturb each other, whatever they do at once."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+
+import msgspec
+import pytest
+
+from crypto.casefile import Casefile, Evidence, EvidenceKind
+from crypto.ledger import Dimension
+from crypto.letterhead import Report
+from crypto.names import Address, Digest
+from crypto.record import RecordKind
+from journalist_app.errors import MailboxMissingError
+from journalist_app.services import calendar, casefiles, checking, drafts, letterheads, ordering, templates
+from journalist_app.services.listing import Wanted, inbox
+from store import findings, mailboxes, orders, public_files, records
+from store.findings import FindingKind
+from tests.journalist_app.desk_factories import TODAY, ASource, a_source
+from tests.sync.desks import AtDesk, an_adviser, tallies_of, the_server_carries_out_orders
+from tests.sync.ends import Ends
+
+
+@dataclass(slots=True)
+class Scene:
+    ends: Ends
+    first: AtDesk
+    second: AtDesk
+
+    def everybody_syncs(self) -> None:
+        """Sync until nobody has anything for anybody."""
+        for _ in range(2):
+            self.first.syncs()
+            self.second.syncs()
+
+    def a_source_who_waits(self) -> ASource:
+        source = a_source(self.ends.world)
+        source.writes("vraag")
+        self.everybody_syncs()
+        return source
+
+    def counted(self) -> list[str]:
+        """Return of which mailboxes the server's ledger knows, after both workstations agree with it."""
+        on_server = tallies_of(self.ends.world.store, self.first.desk.keyring, self.first.desk)
+        assert sorted(each.id for each in on_server) == sorted(each.id for each in self.first.tallies())
+        assert sorted(each.id for each in on_server) == sorted(each.id for each in self.second.tallies())
+        return [each.value for each in on_server if each.dimension is Dimension.MAILBOX]
+
+
+@pytest.fixture
+def scene(ends: Ends) -> Iterator[Scene]:
+    first = an_adviser(ends)
+    made = Scene(ends, first, an_adviser(ends, ends.second_keyring()))
+    made.everybody_syncs()
+    yield made
+    for each in (made.first, made.second):
+        each.desk.stop()
+
+
+def note(at: AtDesk, address: Address, text: str, **changed: object) -> None:
+    casefiles.add_note(at.desk, address, text, TODAY)
+    casefiles.change(at.desk, address, lambda now: msgspec.structs.replace(now, **changed))
+
+
+def notes(at: AtDesk, address: Address) -> set[str]:
+    return {each.text for each in casefiles.read(at.desk, address).notes}
+
+
+# ---- casefiles, templates, drafts
+
+
+def test_a_casefile_that_both_changed_says_on_both_what_both_wrote(scene: Scene) -> None:
+    source = scene.a_source_who_waits()
+    address = source.keys.address
+    note(scene.first, address, "called them", theme="bullying", labels=("embassy",))
+    note(scene.second, address, "they mailed", theme="intimidation", region="europe")
+
+    scene.everybody_syncs()
+
+    ours, theirs = (casefiles.read(each.desk, address) for each in (scene.first, scene.second))
+    assert ours == theirs
+    assert {"called them", "they mailed"} < notes(scene.first, address)
+    assert (ours.theme, ours.region, ours.labels) == ("bullying", "europe", ("embassy",))
+    assert any("intimidation → bullying" in each.text for each in ours.notes)
+
+
+def test_a_casefile_that_was_merged_can_be_written_on_both(scene: Scene) -> None:
+    address = scene.a_source_who_waits().keys.address
+    note(scene.first, address, "one")
+    note(scene.second, address, "two")
+    scene.everybody_syncs()
+
+    note(scene.first, address, "three")
+    scene.everybody_syncs()
+    note(scene.second, address, "four")
+    scene.everybody_syncs()
+
+    assert notes(scene.first, address) == notes(scene.second, address) == {"one", "two", "three", "four"}
+    assert scene.first.desk.unsound_casefiles == scene.second.desk.unsound_casefiles == set()
+
+
+def test_a_reply_that_each_added_is_there_for_both(scene: Scene) -> None:
+    for at, name in ((scene.first, "Eerste"), (scene.second, "Tweede")):
+        templates.put(
+            at.desk,
+            0,
+            None,
+            msgspec.convert({"language": "nl", "name": name, "text": "x"}, templates.Template),
+        )
+
+    scene.everybody_syncs()
+
+    found = [templates.read(each.desk) for each in (scene.first, scene.second)]
+    assert found[0] == found[1]
+    assert {"Eerste", "Tweede"} < {each.name for each in found[0].templates}
+
+
+def test_a_draft_stays_where_it_was_typed(scene: Scene) -> None:
+    source = scene.a_source_who_waits()
+    drafts.keep(scene.first.desk, source.keys.address, "half an answer")
+
+    scene.everybody_syncs()
+
+    assert drafts.read(scene.first.desk, source.keys.address) == "half an answer"
+    assert drafts.read(scene.second.desk, source.keys.address) == ""
+    for store in (scene.ends.world.store, scene.second.store):
+        with store.reading() as session:
+            assert records.get(session, RecordKind.DRAFT, source.keys.address) is None
+
+
+# ---- the letterhead
+
+
+def test_a_calendar_that_both_changed_is_one_on_both(scene: Scene) -> None:
+    for at, changed in (
+        (scene.first, {"closed_days": (date(2026, 12, 24),)}),
+        (scene.second, {"answer_working_days": 2}),
+    ):
+        wanted = replace(calendar.current(at.desk), **changed)
+        calendar.publish(at.desk, at.desk.letterhead.serial, wanted, TODAY)
+
+    scene.everybody_syncs()
+
+    letterheads_now = [each.desk.letterhead for each in (scene.first, scene.second)]
+    assert letterheads_now[0] == letterheads_now[1] == scene.ends.newest_letterhead(scene.ends.world.store)
+    assert letterheads_now[0].closed_days == (date(2026, 12, 24),)
+    assert letterheads_now[0].answer_working_days == 2
+    assert scene.first.desk.anchors.letterhead_serial == letterheads_now[0].serial
+
+
+def publish(at: AtDesk, body: bytes) -> None:
+    """Publish a report's file, as `reporting` does in one transaction."""
+    report = Report(title="report-2025-nl.pdf", published=TODAY, sha256=hashlib.sha256(body).digest())
+    with at.store.writing() as session:
+        public_files.publish(session, report.title, body)
+        following = letterheads.publish_successor(at.desk, session, reports=(report,))
+    letterheads.in_use(at.desk, following)
+
+
+def test_a_report_that_both_published_is_the_first_one_everywhere(scene: Scene) -> None:
+    publish(scene.first, b"first")
+    publish(scene.second, b"second")
+
+    scene.everybody_syncs()
+
+    for store in (scene.ends.world.store, scene.first.store, scene.second.store):
+        with store.reading() as session:
+            assert public_files.get(session, "report-2025-nl.pdf") == b"first"
+        (named,) = scene.ends.newest_letterhead(store).reports
+        assert named.sha256 == hashlib.sha256(b"first").digest()
+
+
+# ---- the same mailbox
+
+
+def test_both_answer_at_once_and_the_source_reads_both(scene: Scene) -> None:
+    source = scene.a_source_who_waits()
+    scene.first.answers(source, "from the first")
+    scene.second.answers(source, "from the second")
+
+    scene.everybody_syncs()
+
+    assert set(scene.first.sees(source)) == {"vraag", "from the first", "from the second"}
+    assert set(scene.second.sees(source)) == set(scene.first.sees(source))
+
+
+def test_both_close_at_once_and_one_order_stands(scene: Scene) -> None:
+    source = scene.a_source_who_waits()
+    scene.first.closes(source, "first")
+    scene.second.closes(source, "second")
+
+    scene.everybody_syncs()
+    scene.everybody_syncs()
+
+    found = []
+    for store in (scene.ends.world.store, scene.first.store, scene.second.store):
+        with store.reading() as session:
+            found.append(orders.of_mailbox(session, source.keys.address))
+    assert found[0] is not None
+    assert found[0] == found[1] == found[2]
+    assert len(ordering.ordered(scene.first.desk)) == 1
+
+
+def test_what_both_closed_is_deleted_and_counted_once(scene: Scene) -> None:
+    source = scene.a_source_who_waits()
+    scene.first.closes(source)
+    scene.second.closes(source)
+    scene.everybody_syncs()
+    scene.everybody_syncs()
+    scene.ends.clock.day += timedelta(days=200)
+
+    the_server_carries_out_orders(scene.ends)
+    scene.everybody_syncs()
+
+    assert scene.counted() == ["read"]
+    for at in (scene.first, scene.second):
+        with at.store.reading() as session:
+            assert mailboxes.find(session, source.keys.address) is None
+            assert mailboxes.ended_mailboxes(session) == []
+        assert at.desk.unsound == {}
+
+
+# ---- counting
+
+
+def test_a_mailbox_that_one_counted_is_not_shown_to_the_other_and_counted_once(scene: Scene) -> None:
+    source = scene.a_source_who_waits()
+    note(scene.first, source.keys.address, "about them")
+    scene.everybody_syncs()
+    source.ends()
+    scene.everybody_syncs()
+
+    scene.first.counts(source)
+    scene.everybody_syncs()
+
+    assert inbox(scene.second.desk, Wanted("closed"), TODAY).ended == ()
+    with pytest.raises(MailboxMissingError):
+        scene.second.counts(source)
+    assert scene.counted() == ["ended_unread"]
+    for store in (scene.ends.world.store, scene.first.store, scene.second.store):
+        with store.reading() as session:
+            assert mailboxes.ended_mailboxes(session) == []
+            assert records.revisions(session, RecordKind.CASEFILE) == []
+    assert source.keys.address in scene.second.desk.anchors.ended
+
+
+def test_a_mailbox_that_both_counted_at_once_is_counted_once(scene: Scene) -> None:
+    source = scene.a_source_who_waits()
+    source.ends()
+    scene.everybody_syncs()
+
+    scene.first.counts(source)
+    scene.second.counts(source)
+    scene.everybody_syncs()
+
+    assert scene.counted() == ["ended_unread"]
+
+
+def test_a_workstation_that_comes_later_counts_nothing_again(scene: Scene) -> None:
+    source = scene.a_source_who_waits()
+    source.ends()
+    scene.first.syncs()
+    scene.first.counts(source)
+    scene.first.syncs()
+
+    scene.second.syncs()
+
+    assert inbox(scene.second.desk, Wanted("closed"), TODAY).ended == ()
+    scene.everybody_syncs()
+    assert scene.counted() == ["ended_unread"]
+
+
+def test_evidence_of_one_stays_when_the_other_counts(scene: Scene) -> None:
+    source = scene.a_source_who_waits()
+    address = source.keys.address
+    kept = Evidence(kind=EvidenceKind.PROPOSAL, day=TODAY, entry=Digest(bytes(32)), body=b"{}")
+    note(scene.second, address, "shared")
+    scene.everybody_syncs()
+    note(scene.first, address, "with evidence", evidence=(kept,))
+    source.ends()
+    scene.first.syncs()
+
+    scene.first.counts(source)
+    scene.second.syncs()
+    scene.second.counts(source)
+    scene.everybody_syncs()
+
+    assert scene.counted() == ["ended_unread"]
+    for at in (scene.first, scene.second):
+        assert casefiles.read(at.desk, address).evidence == (kept,)
+        assert casefiles.read(at.desk, address).notes == ()
+
+
+def test_evidence_that_the_other_never_saw_is_not_dropped_by_it(scene: Scene) -> None:
+    source = scene.a_source_who_waits()
+    address = source.keys.address
+    kept = Evidence(kind=EvidenceKind.PROPOSAL, day=TODAY, entry=Digest(bytes(32)), body=b"{}")
+    note(scene.second, address, "shared")
+    scene.everybody_syncs()
+    source.ends()
+    scene.everybody_syncs()
+    note(scene.first, address, "with evidence", evidence=(kept,))
+
+    scene.first.counts(source)
+    scene.second.counts(source)
+    scene.everybody_syncs()
+
+    assert scene.counted() == ["ended_unread"]
+    assert casefiles.read(scene.first.desk, address).evidence == (kept,)
+    with scene.ends.world.store.reading() as session:
+        assert records.get(session, RecordKind.CASEFILE, address) is not None
+
+
+def test_a_line_of_a_server_that_was_put_back_is_not_counted_again(scene: Scene) -> None:
+    source = scene.a_source_who_waits()
+    source.ends()
+    scene.everybody_syncs()
+    with scene.ends.world.store.reading() as session:
+        line = mailboxes.find_ended(session, source.keys.address)
+    assert line is not None
+    scene.first.counts(source)
+    scene.everybody_syncs()
+
+    with scene.ends.world.store.writing() as session:
+        mailboxes.take_in_ended(
+            session,
+            address=line.address,
+            recipient=line.recipient,
+            verify_key=line.verify_key,
+            statement=line.statement,
+            day=line.day,
+        )
+    scene.everybody_syncs()
+
+    assert inbox(scene.first.desk, Wanted("closed"), TODAY).ended == ()
+    assert scene.counted() == ["ended_unread"]
+
+
+# ---- what is wrong at the server
+
+
+def test_what_is_damaged_at_the_server_marks_the_mailbox_here(scene: Scene) -> None:
+    source = scene.a_source_who_waits()
+    address = source.keys.address
+    with scene.first.store.writing() as session:
+        findings.note(session, address, bytes(16), FindingKind.DAMAGED, TODAY)
+
+    checking.check_store(scene.first.desk, TODAY)
+
+    assert scene.first.desk.unsound == {address: ("damaged_at_server",)}
+    (row,) = inbox(scene.first.desk, Wanted(), TODAY).rows
+    assert row.faults == ("damaged_at_server",)
+
+
+def test_a_mailbox_that_came_back_at_the_server_is_named_though_it_is_not_here(scene: Scene) -> None:
+    source = scene.a_source_who_waits()
+    with scene.ends.world.store.reading() as session:
+        before = mailboxes.find(session, source.keys.address)
+    assert before is not None
+    source.ends()
+    scene.everybody_syncs()
+    with scene.first.store.writing() as session:
+        findings.note(session, source.keys.address, b"", FindingKind.COME_BACK, TODAY)
+
+    (row,) = inbox(scene.first.desk, Wanted(), TODAY).unsound
+
+    assert (row.address, row.is_here, row.faults) == (source.address, False, ("come_back_at_server",))
+
+
+def test_the_casefile_of_nobody_is_untouched(scene: Scene) -> None:
+    address = scene.a_source_who_waits().keys.address
+    note(scene.first, address, "kept")
+    scene.everybody_syncs()
+
+    for _ in range(3):
+        scene.everybody_syncs()
+
+    assert casefiles.read(scene.second.desk, address) == casefiles.read(scene.first.desk, address)
+    assert casefiles.read(scene.second.desk, address) != Casefile()
