@@ -13,6 +13,7 @@ from journalist_app.choices import name_of
 from journalist_app.config import AdviserConfig
 from journalist_app.guard import Guard
 from journalist_app.index import Starter
+from journalist_app.services.syncing import LastSync, last_sync
 from journalist_app.views import (
     calendar,
     casefile,
@@ -25,6 +26,7 @@ from journalist_app.views import (
     replies,
     reports,
     search,
+    syncing,
     thread,
     unsent,
 )
@@ -96,6 +98,7 @@ def create_app(
         reports.bp,
         proposals.bp,
         evidence.bp,
+        syncing.bp,
         desk.bp,
     ):
         app.register_blueprint(blueprint)
@@ -123,6 +126,7 @@ def _keep_nothing(response: Response) -> Response:
 def _every_page() -> dict[str, object]:
     return {
         "lang": chosen_language(),
+        "last_sync": _last_sync(),
         "is_open": open_desk() is not None,
         "form_token": form_token,
         "long_day": long_day,
@@ -131,6 +135,16 @@ def _every_page() -> dict[str, object]:
         "choice_name": _choice_name,
         "way_back": request.full_path if request.method == "GET" else "/inbox",
     }
+
+
+def _last_sync() -> LastSync | None:
+    desk = open_desk()
+    if desk is None:
+        return None
+    try:
+        return last_sync(desk, current_app.extensions["today"]())
+    except StoreError:
+        return None  # the page itself says what is wrong with the store
 
 
 def _choice_name(what: str, key: str) -> str:

@@ -54,15 +54,19 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """How the sync under way is, or how the last one went. `left` counts what is still to go out.
+    """How the sync under way is, or how the last one of this session went. `left` is still to go out.
 
     `received` counts what it brought. `refusal` names the sentence about what stopped it; empty: nothing did.
+    `arrival` says what became of a pouch that came as a file: "TAKEN_IN", "KNOWN" or "HELD"; `held` counts
+    those that came too early.
     """
 
     is_running: bool = False
     left: int = 0
-    received: int = 0
+    received: int | None = None
     refusal: str = ""
+    arrival: str = ""
+    held: int = 0
 
 
 @dataclass(slots=True)

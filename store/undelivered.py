@@ -108,6 +108,7 @@ _ADDRESSES = Prepared(
 )
 _COUNT = Prepared(select(func.count()).select_from(UndeliveredRow).where(_OF_PEER))
 _OF_ALL_PEERS = UndeliveredRow.peer.in_(select(PeerRow.name))  # said, so that the indexes, by peer, serve
+_COUNTS = Prepared(select(UndeliveredRow.what, func.count()).where(_OF_PEER).group_by(UndeliveredRow.what))
 _IS_UNDELIVERED = Prepared(
     select(UndeliveredRow.id).where(
         _OF_ALL_PEERS,
@@ -294,6 +295,11 @@ def count(session: Session, peer: bytes) -> int:
     """Return how much a peer is not known to have."""
     (number,) = _COUNT.first(session, {"of": peer}) or (0,)
     return int(number)
+
+
+def counts(session: Session, peer: bytes) -> Mapping[What, int]:
+    """Return how much of each kind a peer is not known to have."""
+    return {What(what): int(number) for what, number in _COUNTS.all(session, {"of": peer})}
 
 
 def is_undelivered(session: Session, what: What, *, address: bytes = b"", name: bytes = b"") -> bool:

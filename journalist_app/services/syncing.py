@@ -1,9 +1,11 @@
 """Syncing the replica with its server: by itself while the desk is open, and when the adviser asks for it."""
 
+import functools
+import itertools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
@@ -13,14 +15,15 @@ from crypto.names import Address
 from crypto.pouch import SERVER
 from journalist_app.config import BY_FILE, ONE_MACHINE
 from journalist_app.desk import Exchange, OpenDesk
+from journalist_app.errors import MailboxMissingError
 from journalist_app.merging import Merging
 from journalist_app.services import checking
 from journalist_app.services.letterheads import in_use
-from store import findings, letterheads, peers, undelivered
-from store.errors import StoreBusyError, StoreError, StoreFullError
-from store.findings import FindingKind
-from store.peers import Peer
+from journalist_app.verification import conversation_of
+from store import findings, letterheads, mailboxes, peers, undelivered
+from store.errors import PeerMissingError, StoreBusyError, StoreError, StoreFullError
 from store.quota import Quota
+from sync import held
 from sync.carriers import carrier_of
 from sync.errors import (
     BrokenTransferError,
@@ -32,6 +35,7 @@ from sync.errors import (
     UnreachableError,
 )
 from sync.exchange import Carrier, exchange
+from sync.packing import pack_all
 from sync.side import Side
 from web.dates import half_hour_now, utc_today
 
@@ -42,6 +46,7 @@ _OURS: Final[dict[type[Exception], str]] = {
     NoRoomError: "no_room",
     BrokenTransferError: "broken",
     NotPairedError: "not_paired",
+    PeerMissingError: "not_paired",
     LetterheadUnsoundError: "letterhead",
     StoreBusyError: "busy",
     StoreFullError: "no_room",
@@ -50,13 +55,14 @@ _OURS: Final[dict[type[Exception], str]] = {
 
 @dataclass(frozen=True, slots=True)
 class LastSync:
-    """What every page says of syncing. `day` is None before the first; `waiting` counts what is to go out.
+    """What every page says of syncing. `day` is None before the first; it is `days` ago.
 
-    `is_old`: more than two of the desk's working days ago. `has_failed`: the last try of this session did not
-    get through. `is_warning`: the sync page has something that the adviser has to see.
+    `waiting` counts what is to go out. `is_old`: more than two of the desk's working days ago. `has_failed`:
+    the last try of this session did not get through. `is_warning`: something waits to be seen.
     """
 
     day: date | None
+    days: int
     waiting: int
     is_old: bool
     has_failed: bool
@@ -67,7 +73,7 @@ class LastSync:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What syncing found wrong in one mailbox at the server."""
+    """What syncing found wrong about one mailbox at the server; `kinds` are faults' names."""
 
     address: str
     label: str
@@ -78,6 +84,11 @@ class Found:
 def is_paired(desk: OpenDesk) -> bool:
     """Say whether the store here is a replica, and the one that sources write to elsewhere."""
     return desk.config.server != ONE_MACHINE
+
+
+def has_line(desk: OpenDesk) -> bool:
+    """Say whether the server is reached over a line, and not by files that somebody carries."""
+    return desk.config.server not in {ONE_MACHINE, BY_FILE}
 
 
 def workstation_side(
@@ -131,28 +142,68 @@ def sync(
     half_hour: Callable[[], int] = half_hour_now,
     carrier: Carrier | None = None,
 ) -> None:
-    """Exchange pouches until both sides know everything, then check what came. One thread at a time does it.
+    """Exchange pouches until both sides know everything, then check what came. One at a time.
 
-    `desk.exchange` says how far it is, and afterwards how it went.
+    `desk.exchange` says how far it is, and afterwards how it went. What broke off goes on the next time.
     """
-    if not desk.syncing.acquire(blocking=False):
-        return
-    try:
+    with desk.syncing:
+        if desk.stopping.is_set():
+            return
+        try:
+            desk.exchange = Exchange(is_running=True, left=waiting(desk))
+            way = carrier or carrier_of(desk.config.server, desk.config.socks)
+            side = workstation_side(desk, today, half_hour)
+            synced = exchange(side, way, functools.partial(_progress, desk))
+            outcome = Exchange(received=synced.received, held=held.take_in_held(side))
+        except (SyncError, CryptoError, StoreError) as why:
+            outcome = Exchange(refusal=refusal_of(why))
+        check_what_came(desk, today())  # also where it broke off: what was taken in before stays
+        desk.exchange = outcome
+
+
+def _progress(desk: OpenDesk, left: int) -> None:
+    desk.exchange = Exchange(is_running=True, left=left)
+
+
+def take_in_file(
+    desk: OpenDesk,
+    pieces: Iterable[bytes],
+    today: Callable[[], date],
+    half_hour: Callable[[], int] = half_hour_now,
+) -> None:
+    """Take in a pouch that came as a file, and what had come too early before it. One at a time.
+
+    `desk.exchange` says what became of it.
+
+    Raises:
+        BodyError: from `pieces`, when they break off. Nothing was taken in.
+    """
+    with desk.syncing:
         desk.exchange = Exchange(is_running=True, left=waiting(desk))
-        way = carrier or carrier_of(desk.config.server, desk.config.socks)
-
-        def progress(left: int) -> None:
-            desk.exchange = replace(desk.exchange, left=left)
-
-        synced = exchange(workstation_side(desk, today, half_hour), way, progress)
-        desk.exchange = Exchange(is_running=True, received=synced.received)
+        try:
+            outcome = _brought(held.bring(workstation_side(desk, today, half_hour), pieces))
+        except (SyncError, CryptoError, StoreError) as why:
+            outcome = Exchange(refusal=refusal_of(why))
         check_what_came(desk, today())
-        desk.exchange = Exchange(received=synced.received)
-    except (SyncError, CryptoError, StoreError) as why:
-        desk.exchange = Exchange(refusal=refusal_of(why))
-        check_what_came(desk, today())  # what was taken in before it broke off stays
-    finally:
-        desk.syncing.release()
+        desk.exchange = outcome
+
+
+def _brought(brought: held.Brought) -> Exchange:
+    return Exchange(received=brought.applied, arrival=brought.arrival.name, held=brought.waiting)
+
+
+def make_file(
+    desk: OpenDesk, today: Callable[[], date], half_hour: Callable[[], int] = half_hour_now
+) -> Iterator[bytes]:
+    """Return a pouch for the server, in pieces, with everything that it is not known to have.
+
+    Raises:
+        NotPairedError, PeerMissingError: this workstation does not know the server.
+        StoreError: the store refuses.
+    """
+    pieces = pack_all(workstation_side(desk, today, half_hour), SERVER)
+    first = next(pieces)  # what can be refused is refused before the first byte
+    return itertools.chain([first], pieces)
 
 
 def check_what_came(desk: OpenDesk, today: date) -> None:
@@ -187,15 +238,22 @@ def keep_syncing(desk: OpenDesk, today: Callable[[], date]) -> None:
             desk.stopping.wait(_SOON_SECONDS)
 
 
+def now(desk: OpenDesk, today: Callable[[], date]) -> None:
+    """Sync now, in the background, unless one is under way."""
+    if has_line(desk) and not desk.exchange.is_running:
+        desk.exchange = Exchange(is_running=True, left=waiting(desk))
+        threading.Thread(target=sync, args=(desk, today), name="sync now", daemon=True).start()
+
+
 def begin(desk: OpenDesk, today: Callable[[], date]) -> None:
     """Start syncing in the background, where there is a line to a server."""
-    if is_paired(desk) and desk.config.server != BY_FILE:
+    if has_line(desk):
         threading.Thread(target=keep_syncing, args=(desk, today), name="syncing", daemon=True).start()
 
 
 def soon(desk: OpenDesk) -> None:
     """Have the background sync soon, if anything is to go out."""
-    if is_paired(desk) and waiting(desk):
+    if has_line(desk) and waiting(desk):
         desk.sync_wanted.set()
 
 
@@ -208,10 +266,18 @@ def waiting(desk: OpenDesk) -> int:
         return undelivered.count(session, SERVER)
 
 
-def server(desk: OpenDesk) -> Peer | None:
-    """Return what is known of the server; None where the workstation was never paired."""
+def setback(desk: OpenDesk) -> date | None:
+    """Return the day on which the server was found to be put back, until the adviser has seen that."""
     with desk.store.reading() as session:
-        return peers.find(session, SERVER)
+        known = peers.find(session, SERVER)
+    return known.setback if known else None
+
+
+def waiting_by_kind(desk: OpenDesk) -> dict[str, int]:
+    """Return how many things of each kind the server is not known to have, the most frequent first."""
+    with desk.store.reading() as session:
+        found = undelivered.counts(session, SERVER)
+    return {what.value: number for what, number in sorted(found.items(), key=lambda each: -each[1])}
 
 
 def last_sync(desk: OpenDesk, today: date) -> LastSync | None:
@@ -226,6 +292,7 @@ def last_sync(desk: OpenDesk, today: date) -> LastSync | None:
     is_old = day is None or desk.letterhead.working_days_between(day, today) > _OLD_WORKING_DAYS
     return LastSync(
         day,
+        max(0, (today - day).days) if day else 0,
         left,
         is_old,
         bool(desk.exchange.refusal),
@@ -239,16 +306,12 @@ def found_wrong(desk: OpenDesk) -> tuple[Found, ...]:
     """Return the mailboxes in which syncing found something wrong at the server, by label."""
     with desk.store.reading() as session:
         rows = findings.all_findings(session)
-    kinds: dict[Address, list[FindingKind]] = {}
+        here = {row.address for row in rows if mailboxes.find(session, row.address) is not None}
+    kinds: dict[Address, dict[str, None]] = {}
     for row in rows:
-        kinds.setdefault(Address(row.address), []).append(row.kind)
+        kinds.setdefault(Address(row.address), {})[f"{row.kind.value}_at_server"] = None
     found = [
-        Found(
-            address.hex(),
-            desk.label(address),
-            tuple(dict.fromkeys(each.value for each in of_it)),
-            address not in desk.anchors.ended,
-        )
+        Found(address.hex(), desk.label(address), tuple(of_it), address in here)
         for address, of_it in kinds.items()
     ]
     return tuple(sorted(found, key=lambda each: each.label))
@@ -261,6 +324,8 @@ def saw_setback(desk: OpenDesk) -> None:
 
 
 def saw_finding(desk: OpenDesk, address: Address) -> None:
-    """Note that the adviser has seen what was found about a mailbox at the server."""
+    """Note that the adviser has seen what was found about a mailbox at the server: it marks it no more."""
     with desk.store.writing() as session:
         findings.forget_mailbox(session, address)
+    with suppress(MailboxMissingError):
+        conversation_of(desk, address)

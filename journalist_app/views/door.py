@@ -14,7 +14,7 @@ from journalist_app.errors import (
     OtherDeskError,
 )
 from journalist_app.forms import PASSPHRASE_CHARS
-from journalist_app.services import checking, unlocking, unsent
+from journalist_app.services import checking, syncing, unlocking, unsent
 from journalist_app.views.at_the_door import COOKIE, guard, is_our_form, open_desk, unlocked
 from journalist_app.wording import LANGUAGE_COOKIE, LANGUAGES
 
@@ -63,6 +63,7 @@ def open_with_passphrase() -> ResponseReturnValue:
         return _unlock_page(_REASONS[type(why)], 403)
     unlocking.begin_reading(desk, extensions["readers"])
     start_checking(desk)
+    syncing.begin(desk, extensions["today"])
     return _let_in(desk)
 
 

@@ -116,7 +116,7 @@ def _send(desk: OpenDesk, where: Address, parts: AnswerParts) -> None:
     with answering.Answering(desk, form, today=today, half_hour=half_hour_now()) as under_way:
         for name, media_type, pieces in parts.files():
             if not under_way.is_sent:
-                under_way.add_file(name, media_type, _lively(guard(), pieces))
+                under_way.add_file(name, media_type, lively(guard(), pieces))
         if not under_way.is_sent:
             under_way.send()
     with suppress(RecordUnsoundError, StoreError):  # it is sent; a draft that stays can be given up by hand
@@ -127,7 +127,7 @@ def _other_refusal(why: Exception) -> tuple[str, int]:
     return ("store", 503) if isinstance(why, StoreError) else ("malformed", 400)
 
 
-def _lively(holder: Guard, pieces: Iterator[bytes]) -> Iterator[bytes]:
+def lively(holder: Guard, pieces: Iterator[bytes]) -> Iterator[bytes]:
     """Pass a file on; while it moves, the adviser is not idle."""
     for piece in pieces:
         holder.touch()
@@ -209,7 +209,7 @@ def _saved(asked: Callable[[], Download]) -> ResponseReturnValue:
         return render_template("refusal.html", what="file", text=""), 409
     except FileSealedError:
         return render_template("refusal.html", what="sealed", text=""), 409
-    response = Response(_lively(guard(), file.pieces), mimetype="application/octet-stream")
+    response = Response(lively(guard(), file.pieces), mimetype="application/octet-stream")
     if file.size is not None:
         response.content_length = file.size
     response.headers["Content-Disposition"] = attachment_disposition(file.name)

@@ -67,7 +67,9 @@ def test_a_pouch_on_a_stick_brings_what_is_new(ends: Ends, workstation: Workstat
     assert held_by(workstation.side) == []
 
 
-def test_a_stick_that_comes_twice_brings_nothing_the_second_time(ends: Ends, workstation: Workstation) -> None:
+def test_a_stick_that_comes_twice_brings_nothing_the_second_time(
+    ends: Ends, workstation: Workstation
+) -> None:
     a_source(ends.world).writes("hello")
     pouch = from_server(ends, workstation)
     bring(workstation.side, [pouch])
