@@ -35,3 +35,35 @@ class PortTakenError(DeployError):
 
 class StoppedError(DeployError):
     """One of the processes ended by itself, so the others were stopped too."""
+
+
+class OnionError(DeployError):
+    """Base of what stands between us and an onion service; the message says what to do."""
+
+
+class OnionKeyError(OnionError):
+    """The key of an onion service is missing, damaged or open to others."""
+
+
+class ClientKeyError(OnionError):
+    """A client's name or key that cannot be one."""
+
+
+class OnionFolderError(OnionError):
+    """A folder of an onion service that cannot be read or written."""
+
+
+class OnionSettingsError(OnionError):
+    """The settings name no onion service, or one that Tor would not take."""
+
+
+class TorAwayError(OnionError):
+    """Tor does not run, or nobody listens at its control port."""
+
+
+class TorClosedError(OnionError):
+    """Tor does not let us in at its control port."""
+
+
+class TorRefusedError(OnionError):
+    """Tor was asked and said no; the message is ours, never Tor's own words."""

@@ -1,0 +1,286 @@
+"""A Tor network of our own on loopback, from which nothing leaves: four directory authorities, also relays.
+
+    with TorNetwork() as network:
+        client = network.add("client", socks=True)
+        client.start()
+        client.wait_until_bootstrapped()
+        client.socks, client.control_socket, client.data_folder
+
+On two busy cores the network stands after half a minute, and an onion service answers five seconds after its
+own tor was started. Only what was started here is ended, by its process id; should the thread that started
+them end or be killed, the kernel ends them.
+
+Needs Debian's `tor`, with its `tor-gencert`.
+"""
+
+import contextlib
+import os
+import re
+import secrets
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Self
+
+from stem.control import Controller
+
+from bench.processes import NotStartedError, free_port
+
+AUTHORITIES = (
+    4  # the fewest with which three hops, an introduction and a rendezvous have relays to choose from
+)
+_BOOT_SECONDS = 180
+_STOP_SECONDS = 20
+_LOOK_SECONDS = 0.25
+
+# The same for every tor of the network.
+_EVERYWHERE = """
+TestingTorNetwork 1
+AssumeReachable 1
+ExtendAllowPrivateAddresses 1
+EnforceDistinctSubnets 0
+ClientDNSRejectInternalAddresses 0
+ClientRejectInternalAddresses 0
+SafeLogging 0
+RunAsDaemon 0
+"""
+
+# Votes every 20 seconds: the shortest that leaves authorities on a loaded machine time to exchange them.
+# No exits: whatever a test asks for, nothing can leave this machine.
+_AUTHORITY = """
+AuthoritativeDirectory 1
+V3AuthoritativeDirectory 1
+TestingDirAuthVoteHSDir *
+TestingDirAuthVoteGuard *
+V3AuthNIntervalsValid 3
+V3AuthVotingInterval 20
+V3AuthVoteDelay 4
+V3AuthDistDelay 4
+TestingV3AuthInitialVotingInterval 20
+TestingV3AuthInitialVoteDelay 4
+TestingV3AuthInitialDistDelay 4
+ExitRelay 0
+ExitPolicy reject *:*
+SocksPort 0
+"""
+
+
+class Tor:
+    """One tor, that can be started, stopped, killed and started again over the same files."""
+
+    def __init__(self, folder: Path, lines: str, *, socks_host: str | None) -> None:
+        """Write a torrc to a folder of its own (0700); nothing runs yet."""
+        folder.mkdir(mode=0o700)
+        self.folder = folder
+        self.data_folder = folder / "data"
+        self.data_folder.mkdir(mode=0o700)
+        self.control_socket = folder / "control"
+        self.cookie = folder / "cookie"
+        self.log = folder / "log"
+        self.torrc = folder / "torrc"
+        self.socks = None if socks_host is None else (socks_host, free_port(socks_host))
+        self._process: subprocess.Popen[bytes] | None = None
+        listen = "0" if self.socks is None else "{}:{}".format(*self.socks)
+        self.torrc.write_text(
+            f"DataDirectory {self.data_folder}\n"
+            f"ControlSocket {self.control_socket}\n"
+            f"CookieAuthentication 1\nCookieAuthFile {self.cookie}\n"
+            f"Log notice file {self.log}\n"
+            f"SocksPort {listen}\n"
+            f"{_EVERYWHERE}{lines}\n"
+        )
+
+    @property
+    def pid(self) -> int | None:
+        """Return the process id of what runs, if anything does."""
+        return None if self._process is None else self._process.pid
+
+    def add_lines(self, lines: str) -> None:
+        """Add lines to the torrc, for the next start."""
+        with self.torrc.open("a") as torrc:
+            torrc.write(f"{lines}\n")
+
+    def start(self) -> None:
+        """Start it, and wait until its control socket listens.
+
+        Raises:
+            NotStartedError: it ended at once, or does not listen; the message is the end of its log.
+        """
+        self.control_socket.unlink(missing_ok=True)  # of a tor that was killed
+        # Not `__OwningControllerProcess`: with it every stem of this process takes ownership, and tor ends
+        # with the first connection that closes.
+        self._process = subprocess.Popen(
+            ["setpriv", "--pdeathsig", "TERM", "tor", "-f", self.torrc, "--hush"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "HOME": str(self.folder)},  # no torrc of whoever runs us
+            start_new_session=True,
+        )
+        self._wait(self.control_socket.exists, _STOP_SECONDS)
+
+    def stop(self) -> None:
+        """End it in good order."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it as a power cut does."""
+        self._end(signal.SIGKILL)
+
+    @contextlib.contextmanager
+    def controller(self) -> Iterator[Controller]:
+        """Talk to it, signed in by its cookie."""
+        with Controller.from_socket_file(str(self.control_socket)) as controller:
+            controller.authenticate()
+            yield controller
+
+    def wait_until_bootstrapped(self) -> None:
+        """Wait until it has a consensus and circuits.
+
+        Raises:
+            NotStartedError: it ended, or it takes more than three minutes.
+        """
+        with self.controller() as controller:
+            self._wait(lambda: "PROGRESS=100" in controller.get_info("status/bootstrap-phase"), _BOOT_SECONDS)
+
+    def wait_for_relays(self, number: int) -> None:
+        """Wait until its consensus lists so many relays that run and keep onion services' descriptors.
+
+        Raises:
+            NotStartedError: it ended, or it takes more than three minutes.
+        """
+        with self.controller() as controller:
+            self._wait(lambda: _relays(controller) >= number, _BOOT_SECONDS)
+
+    def _wait(self, is_so: Callable[[], bool], seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while not is_so():
+            if self._process is None or self._process.poll() is not None or time.monotonic() > deadline:
+                raise NotStartedError(f"{self.folder.name}: {self.log_end()}")
+            time.sleep(_LOOK_SECONDS)
+
+    def log_end(self) -> str:
+        """Return the end of what it logged."""
+        return self.log.read_text("utf-8", "replace")[-2000:] if self.log.exists() else "it logged nothing"
+
+    def _end(self, how: signal.Signals) -> None:
+        if self._process is None:
+            return
+        self._process.send_signal(how)
+        try:
+            self._process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+
+class TorNetwork:
+    """The authorities, and every tor that was added to them."""
+
+    def __init__(self) -> None:
+        """Make keys and settings in a folder of their own; nothing runs yet."""
+        # Short and not under the caller's folder: the path of a Unix socket may have 107 bytes.
+        self.folder = Path(tempfile.mkdtemp(prefix="tor-"))
+        self._host = (
+            f"127.{secrets.randbelow(200) + 20}.{secrets.randbelow(200) + 20}.1"  # nobody else's ports
+        )
+        self.authorities: list[Tor] = []
+        self._added: list[Tor] = []
+        self._directory = ""
+
+    def __enter__(self) -> Self:
+        """Start the authorities, and wait until their consensus lists them all."""
+        try:
+            self._make_authorities()
+            for tor in self.authorities:
+                tor.start()
+            self._wait_for_consensus()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_why: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End every tor of this network, and remove its files."""
+        for tor in [*self._added, *self.authorities]:
+            tor.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def add(self, name: str, lines: Sequence[str] = (), *, socks: bool = False) -> Tor:
+        """Write the settings of one more tor, a client or a service, and return it before its start.
+
+        `name` is a folder's name, used once. `lines` go into its torrc. With `socks` it has a SOCKS port.
+        """
+        tor = Tor(
+            self.folder / name,
+            "\n".join([self._directory, *lines]),
+            socks_host=self._host if socks else None,
+        )
+        self._added.append(tor)
+        return tor
+
+    def _make_authorities(self) -> None:
+        ports = [(free_port(self._host), free_port(self._host)) for _ in range(AUTHORITIES)]
+        for number, (orport, dirport) in enumerate(ports):
+            tor = Tor(
+                self.folder / f"authority{number}",
+                f"Nickname authority{number}\n"
+                f"ContactInfo authority{number}@localhost.invalid\n"
+                f"Address {self._host}\n"
+                f"ORPort {self._host}:{orport}\n"
+                f"DirPort {self._host}:{dirport}\n"
+                f"{_AUTHORITY}",
+                socks_host=None,
+            )
+            self.authorities.append(tor)
+            self._directory += _line_of(tor, self._host, orport, dirport) + "\n"
+        for tor in self.authorities:
+            tor.add_lines(self._directory)
+
+    def _wait_for_consensus(self) -> None:
+        """Wait until every authority has the consensus: whoever asks the slowest one must not be refused."""
+        for tor in self.authorities:
+            tor.wait_for_relays(AUTHORITIES)
+
+
+def _relays(controller: Controller) -> int:
+    statuses = controller.get_info("ns/all", "")
+    return len(re.findall(r"(?m)^s .*\bHSDir\b.*\bRunning\b", statuses))
+
+
+def _line_of(tor: Tor, host: str, orport: int, dirport: int) -> str:
+    """Make an authority's keys; return the line by which every other tor knows it."""
+    keys = tor.data_folder / "keys"
+    keys.mkdir(mode=0o700)
+    certificate = keys / "authority_certificate"
+    made = {
+        "-i": keys / "authority_identity_key",
+        "-s": keys / "authority_signing_key",
+        "-c": certificate,
+    }
+    subprocess.run(
+        ["tor-gencert", "--create-identity-key", "--passphrase-fd", "0", "-a", f"{host}:{dirport}"]
+        + [word for option in made.items() for word in map(str, option)],
+        input=b"not a secret\n",
+        check=True,
+        capture_output=True,
+    )
+    listed = subprocess.run(
+        ["tor", "--list-fingerprint", "-f", "-", "--quiet"],
+        input=f"DataDirectory {tor.data_folder}\nORPort {host}:{orport}\nNickname {tor.folder.name}\n"
+        "SocksPort 0\nAssumeReachable 1\n".encode(),
+        check=True,
+        capture_output=True,
+    )
+    fingerprint = listed.stdout.decode().split(maxsplit=1)[1].replace(" ", "").strip()
+    identity = re.search(r"(?m)^fingerprint ([0-9A-F]{40})$", certificate.read_text())
+    assert identity is not None
+    name = tor.folder.name
+    return f"DirAuthority {name} orport={orport} no-v2 v3ident={identity[1]} {host}:{dirport} {fingerprint}"

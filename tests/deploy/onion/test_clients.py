@@ -1,0 +1,154 @@
+import base64
+import os
+import stat
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from deploy.errors import ClientKeyError, OnionFolderError
+from deploy.onion.clients import NOBODY, admit, admitted, dismiss, keys_in, make_client_key
+from deploy.onion.keys import OnionKey
+
+HOST = OnionKey.draw().host
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "sync" / "authorized_clients"
+
+
+def test_both_halves_of_a_key_fit_and_are_in_the_form_that_tor_reads() -> None:
+    key = make_client_key()
+
+    onion, kind, algorithm, private = key.private_line(HOST).strip().split(":")
+
+    raw = base64.b32decode(private + "====")
+    public = X25519PrivateKey.from_private_bytes(raw).public_key().public_bytes_raw()
+    assert (HOST.removesuffix(".onion"), "descriptor", "x25519") == (onion, kind, algorithm)
+    assert public == base64.b32decode(key.public + "====")
+
+
+def test_a_key_shows_nothing_of_its_private_half() -> None:
+    key = make_client_key()
+
+    private = key.private_line(HOST).strip().rpartition(":")[2]
+
+    assert private not in repr(key)
+    assert make_client_key() != key
+
+
+def test_who_was_admitted_is_known_by_name(folder: Path) -> None:
+    first, second = make_client_key(), make_client_key()
+
+    admit(folder, "desk-1", first.public)
+    admit(folder, "desk-2", second.public.lower())
+
+    assert {"desk-1": first.public, "desk-2": second.public} == admitted(folder)
+    assert (folder / "desk-1.auth").read_text() == f"descriptor:x25519:{first.public}\n"
+
+
+def test_files_and_folders_are_for_their_owner_alone(folder: Path) -> None:
+    admit(folder, "desk-1", make_client_key().public)
+
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in (folder.parent, folder)}
+    assert modes == {0o700}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
+
+
+def test_a_lost_workstations_new_key_takes_the_place_of_the_old_one(folder: Path) -> None:
+    admit(folder, "desk-1", make_client_key().public)
+    new = make_client_key()
+
+    admit(folder, "desk-1", new.public)
+
+    assert {"desk-1": new.public} == admitted(folder)
+
+
+def test_dismissing_the_last_client_opens_the_door_to_nobody(folder: Path) -> None:
+    admit(folder, "desk-1", make_client_key().public)
+
+    assert dismiss(folder, "desk-1")
+
+    assert admitted(folder) == {}
+    assert list(keys_in(folder)) == [NOBODY]  # Tor asks nobody for a key where the folder is empty
+
+
+def test_dismissing_who_was_never_there_is_told(folder: Path) -> None:
+    assert not dismiss(folder, "desk-1")
+    assert list(keys_in(folder)) == [NOBODY]
+
+
+def test_without_a_folder_there_is_nobody_at_all(folder: Path) -> None:
+    assert keys_in(folder) == {}
+
+
+@pytest.mark.parametrize(
+    "name", ["", "Desk", "../x", "a/b", "desk 1", "-a", "a-", "a" * 33, "nobody", "é", "a\n"]
+)
+def test_a_name_that_could_be_another_files_is_refused(folder: Path, name: str) -> None:
+    with pytest.raises(ClientKeyError, match="small letters"):
+        admit(folder, name, make_client_key().public)
+    with pytest.raises(ClientKeyError, match="small letters"):
+        dismiss(folder, name)
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize(
+    "public",
+    [
+        "",
+        "A" * 51,
+        "A" * 53,
+        "1" * 52,
+        "A" * 51 + "B",
+        "A" * 52 + "\n",
+        "descriptor:x25519:" + "A" * 52,
+        "é" * 52,
+    ],
+)
+def test_what_is_no_key_is_refused(folder: Path, public: str) -> None:
+    with pytest.raises(ClientKeyError, match="52"):
+        admit(folder, "desk-1", public)
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize(
+    "line", [b"", b"descriptor:x25519:AAAA\n", b"\xff" * 70, b"descriptor:rsa:" + b"A" * 52]
+)
+def test_a_damaged_file_is_named(folder: Path, line: bytes) -> None:
+    admit(folder, "desk-1", make_client_key().public)
+    (folder / "desk-2.auth").write_bytes(line)
+
+    with pytest.raises(ClientKeyError, match=r"desk-2\.auth"):
+        keys_in(folder)
+
+
+def test_a_folder_that_cannot_be_used_gets_one_sentence(tmp_path: Path) -> None:
+    in_the_way = tmp_path / "sync"
+    in_the_way.write_text("a file")
+
+    for call in (
+        lambda: admit(in_the_way / "clients", "desk-1", make_client_key().public),
+        lambda: dismiss(in_the_way / "clients", "desk-1"),
+        lambda: keys_in(in_the_way / "clients"),
+    ):
+        with pytest.raises(OnionFolderError, match="as root, or as the user that Tor runs as"):
+            call()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_what_root_writes_is_tors_own(tmp_path: Path) -> None:
+    os.chown(tmp_path, 12345, 12345)
+    folder = tmp_path / "sync" / "authorized_clients"
+
+    admit(folder, "desk-1", make_client_key().public)
+
+    made = [folder.parent, folder, *folder.iterdir()]
+    assert {(path.stat().st_uid, path.stat().st_gid) for path in made} == {(12345, 12345)}
+
+
+@pytest.mark.parametrize("host", ["", "example.org", HOST.upper(), "a" * 56 + ".onion", f"x.{HOST}"])
+def test_a_private_line_for_what_is_no_onion_is_refused(host: str) -> None:
+    with pytest.raises(ClientKeyError):
+        make_client_key().private_line(host)
