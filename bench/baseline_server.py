@@ -11,7 +11,7 @@ def main(path: str, bind: str, workers: str, threads: str) -> None:
     """Serve until SIGTERM."""
     Server(
         lambda: baseline_app.create_app(Path(path)),
-        bind=bind,
+        binds=[bind],
         workers=int(workers),
         threads=int(threads),
         stop_seconds=10,

@@ -46,5 +46,5 @@ def serve(settings: Path) -> None:
         return create_app(config, store, end_worker=server.end_worker, readers=reader.starters())
 
     quiet_log.install(sys.stderr)
-    server = Server(build, bind=config.bind, workers=1, threads=_THREADS, stop_seconds=_STOP_SECONDS)
+    server = Server(build, binds=[config.bind], workers=1, threads=_THREADS, stop_seconds=_STOP_SECONDS)
     server.run()

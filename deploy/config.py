@@ -11,17 +11,20 @@ from types import GenericAlias
 from typing import Any, TypeVar, get_args, get_type_hints
 
 from deploy.errors import ConfigError
+from deploy.onion.keys import is_onion_host
 
 _Config = TypeVar("_Config")
 _Table = dict[str, Any]
 
 _PORTS = range(1, 65536)
-_SECTIONS = ("desk", "source", "adviser")
+_SECTIONS = ("desk", "source", "adviser", "onion")
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.\[\]:-]+")
 _FINGERPRINT = re.compile(r"RW[A-Za-z0-9+/]{54}")  # a minisign public key: 42 bytes in base64
 _MAY_BE_ZERO = frozenset({"reserve_bytes", "retention_spread_days"})
 _WEEK = range(7)
 _LINE_CHARS = 200
+_PLAIN_PATH = re.compile(r"/[A-Za-z0-9._/-]+")
+_SOCKET_PATH_CHARS = 107  # sockaddr_un has 108 bytes, one of them the end
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +201,33 @@ def _one_line(value: str) -> None:
         raise ValueError(f"one line of at most {_LINE_CHARS} characters, or empty")
 
 
+def _onion_or_nothing(host: str) -> None:
+    if host and not is_onion_host(host):
+        raise ValueError("the address of an onion service without http://, small letters, or empty")
+
+
+def _socket_or_nothing(path: str) -> None:
+    """Accept what both Tor's settings and its control port take as it stands, or nothing at all.
+
+    A space would need quotes in the one, and cannot be said to the other.
+    """
+    if path and not (_PLAIN_PATH.fullmatch(path) and len(path) <= _SOCKET_PATH_CHARS):
+        raise ValueError(
+            "the absolute path of a Unix socket without a space (at most 107 of A-Z a-z 0-9 ./_-), or empty"
+        )
+
+
+def _way(way: str) -> None:
+    if way not in ("torrc", "control"):
+        raise ValueError('"torrc" or "control"')
+
+
 _CHECKS: dict[str, Callable[[Any], None]] = {
+    "way": _way,
+    "control": _loopback_or_unix,
+    "onion_host": _onion_or_nothing,
+    "onion_socket": _socket_or_nothing,
+    "sync_socket": _socket_or_nothing,
     "bind": _loopback_or_unix,
     "origin": _matches(_ORIGIN, "an address such as http://127.0.0.1:8080, without a path"),
     "leave_url": _matches(re.compile(r"https://\S+"), "an address that begins with https://"),

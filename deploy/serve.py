@@ -1,6 +1,8 @@
 """Serve one of the two apps under gunicorn: a master that holds no keys, and its workers."""
 
-from collections.abc import Callable
+import stat
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
@@ -10,6 +12,9 @@ from deploy.quiet_log import GunicornLogger
 from deploy.worker import QuietWorker
 
 WsgiApp = Callable[..., Any]
+
+# Tor is another user. Who may reach a socket is decided by the folder that it lies in.
+_SOCKET_MODE = stat.S_IRUSR | stat.S_IWUSR | stat.S_IRGRP | stat.S_IWGRP
 
 
 class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
@@ -21,11 +26,17 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
     """
 
     def __init__(
-        self, build: Callable[[], WsgiApp], *, bind: str, workers: int, threads: int, stop_seconds: int
+        self,
+        build: Callable[[], WsgiApp],
+        *,
+        binds: Sequence[str],
+        workers: int,
+        threads: int,
+        stop_seconds: int,
     ) -> None:
         self._build = build
         self._settings = {
-            "bind": bind,
+            "bind": list(binds),
             "workers": workers,
             "threads": threads,
             # Many systems let a process open 1,024 files. gunicorn's own 1,000 connections left none for the
@@ -47,6 +58,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             "forwarder_headers": "",
             "http_parser": "python",
             "control_socket_disable": True,
+            "when_ready": _open_sockets_to_group,
             "post_fork": self._remember_worker,
         }
         self._worker: QuietWorker | None = None
@@ -72,3 +84,9 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
 
     def _remember_worker(self, _arbiter: object, worker: QuietWorker) -> None:
         self._worker = worker
+
+
+def _open_sockets_to_group(arbiter: Any) -> None:  # noqa: ANN401  # gunicorn has no types
+    for address in arbiter.cfg.address:
+        if isinstance(address, str):
+            Path(address).chmod(_SOCKET_MODE)

@@ -40,7 +40,11 @@ def serve(settings: Path) -> None:
         raise ConfigError(
             f"{settings}: [source] 'argon2_at_once' and 'argon2_line' must together be less than 'threads'."
         )
-    refuse_taken(config.bind)
+    if config.tells_onion and not config.onion_host:
+        raise ConfigError(f"{settings}: [source] 'tells_onion' needs 'onion_host'.")
+    binds = [config.bind, *([f"unix:{config.onion_socket}"] if config.onion_socket else [])]
+    for bind in binds:
+        refuse_taken(bind)
     private_folder(config.sessions_path.parent)
     private_folder(config.argon2_lock_path)
     sessions = open_sessions(config.sessions_path)
@@ -65,7 +69,7 @@ def serve(settings: Path) -> None:
 
     quiet_log.install(sys.stderr)
     Server(
-        build, bind=config.bind, workers=config.workers, threads=config.threads, stop_seconds=_STOP_SECONDS
+        build, binds=binds, workers=config.workers, threads=config.threads, stop_seconds=_STOP_SECONDS
     ).run()
 
 

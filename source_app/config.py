@@ -10,6 +10,8 @@ class SourceConfig:
 
     `origin` is what a browser sends as Origin ("http://127.0.0.1:8080"). Sizes are bytes; `session_minutes`
     is rounded up to half hours. `argon2_lock_path` and the folder of `sessions_path` are on tmpfs.
+    `onion_socket` and `onion_host` are empty where there is no onion service; `tells_onion` sends
+    Onion-Location to whoever comes without Tor.
     `where_…` tells in one line where a procedure outside this desk is found, or is empty: "ask us".
     """
 
@@ -31,6 +33,9 @@ class SourceConfig:
     workers: int
     threads: int
     leave_url: str
+    onion_socket: str = ""
+    onion_host: str = ""
+    tells_onion: bool = False
     where_conduct_nl: str = ""
     where_conduct_en: str = ""
     where_integrity_nl: str = ""
@@ -39,6 +44,11 @@ class SourceConfig:
     where_complaints_en: str = ""
 
     @property
-    def is_https(self) -> bool:
-        """Say whether browsers reach us over TLS, so that cookies may be bound to it."""
-        return self.origin.startswith("https://")
+    def onion_origin(self) -> str | None:
+        """Return what Tor Browser sends as Origin. Without TLS: Tor itself seals, and proves the name."""
+        return f"http://{self.onion_host}" if self.onion_host else None
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """Return all addresses that this site answers to."""
+        return tuple(filter(None, (self.origin, self.onion_origin)))

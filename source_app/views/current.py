@@ -18,6 +18,7 @@ from source_app.desk import Desk
 from source_app.errors import NotOpenError
 from source_app.services import Opened
 from web.dates import half_hour_now
+from web.origin import is_our_host
 
 _P = ParamSpec("_P")
 _EMPTIED = '"cache", "cookies", "storage"'
@@ -34,6 +35,17 @@ def desk() -> Desk:
 def config() -> SourceConfig:
     """Return the settings this app was made with."""
     return cast("SourceConfig", current_app.extensions["config"])
+
+
+def origin() -> str | None:
+    """Return by which of our addresses this visitor came; None if it was by none of them."""
+    host = request.headers.get("Host")
+    return next((ours for ours in config().origins if is_our_host(host, ours)), None)
+
+
+def is_https() -> bool:
+    """Say whether this visitor came over TLS, so that the cookie may be bound to it. Onions have none."""
+    return (origin() or "").startswith("https://")
 
 
 def today() -> date:
@@ -96,7 +108,7 @@ def mailbox_open(
 
 def cookie_name() -> str:
     """Return the cookie's name; `__Host-` binds it to this very host where TLS lets us."""
-    return "__Host-mailbox" if config().is_https else "mailbox"
+    return "__Host-mailbox" if is_https() else "mailbox"
 
 
 def with_cookie(answer: WerkzeugResponse, now_open: Opened) -> WerkzeugResponse:
@@ -105,7 +117,7 @@ def with_cookie(answer: WerkzeugResponse, now_open: Opened) -> WerkzeugResponse:
         cookie_name(),
         now_open.token.hex(),
         path="/",
-        secure=config().is_https,
+        secure=is_https(),
         httponly=True,
         samesite="Strict",
     )
@@ -115,9 +127,7 @@ def with_cookie(answer: WerkzeugResponse, now_open: Opened) -> WerkzeugResponse:
 def without_session(answer: WerkzeugResponse) -> WerkzeugResponse:
     """Take the cookie back and ask the browser to forget what it holds of us."""
     if cookie_name() in request.cookies:
-        answer.delete_cookie(
-            cookie_name(), path="/", secure=config().is_https, httponly=True, samesite="Strict"
-        )
+        answer.delete_cookie(cookie_name(), path="/", secure=is_https(), httponly=True, samesite="Strict")
         answer.headers["Clear-Site-Data"] = _EMPTIED
     return answer
 

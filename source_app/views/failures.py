@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from flask import Flask, request
-from flask_babel import lazy_gettext
+from flask_babel import gettext, lazy_gettext
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
@@ -123,6 +123,16 @@ def install(app: Flask) -> None:
     app.register_error_handler(MailboxGoneError, lambda _why: gone(_text_on_its_way()))
     app.register_error_handler(ReportMissingError, _no_report)
     app.register_error_handler(NotFoundError, lambda _why: _page(404, _BY_STATUS[404]))
+
+
+def not_our_host() -> Response:
+    """Refuse whoever came by another address, without a link: with such a Host none can be made."""
+    sentences = (
+        gettext("This is not our address"),
+        gettext("You came here by an address that is not ours. Perhaps somebody leads you astray."),
+        gettext("Do not type your passphrase here. Type our own address, as it is on our poster."),
+    )
+    return Response("\n\n".join(sentences) + "\n", 421, mimetype="text/plain")
 
 
 def gone(text: str) -> Response:

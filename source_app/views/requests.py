@@ -5,19 +5,24 @@ from typing import cast
 from babel.support import Translations
 from flask import Flask, Response, abort, g, request
 from flask_babel import get_translations
+from werkzeug.wrappers import Response as WerkzeugResponse
 
 from source_app.forms import LogOutForm
 from web.origin import is_our_request
 from web.padding import pad
 
-from .current import SessionTokens, config, desk, opened
+from .current import SessionTokens, config, desk, opened, origin
+from .failures import not_our_host
 
 LANGUAGES = ("nl", "en")
 _OPEN_PAGES = frozenset({"pages", "reports"})  # the blueprints whose pages are the same for everybody
 
 
 def install(app: Flask) -> None:
-    """Take the language from the URL, refuse other sites' forms, fill pages up to a step. Needs Babel."""
+    """Take the language from the URL, refuse other hosts and other sites' forms, fill pages up to a step.
+
+    Needs Babel.
+    """
     app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]  # comes with jinja's own extension
         gettext=lambda text: _translations().ugettext(text),
         ngettext=lambda one, many, count: _translations().ungettext(one, many, count),
@@ -27,6 +32,7 @@ def install(app: Flask) -> None:
     app.before_request(_refuse_other_sites)
     app.context_processor(_shared)
     app.after_request(_pad)
+    app.after_request(_tell_onion)
 
 
 def choose_language() -> str:
@@ -44,10 +50,14 @@ def _take_language(_endpoint: str | None, values: dict[str, object] | None) -> N
         choose_language()
 
 
-def _refuse_other_sites() -> None:
+def _refuse_other_sites() -> WerkzeugResponse | None:
     choose_language()
-    if not is_our_request(request.method, request.headers, config().origin):
+    ours = origin()
+    if ours is None:
+        return not_our_host()
+    if not is_our_request(request.method, request.headers, ours):
         abort(403)
+    return None
 
 
 def _translations() -> Translations:
@@ -64,6 +74,7 @@ def _shared() -> dict[str, object]:
         "lang": choose_language(),
         "letterhead": desk().letterhead,
         "is_open": here is not None,
+        "onion_origin": config().onion_origin,
     }
     if here is not None:
         shared["log_out_form"] = LogOutForm(tokens=SessionTokens(here, "log-out"))
@@ -74,4 +85,16 @@ def _pad(answer: Response) -> Response:
     is_open_page = request.blueprint in _OPEN_PAGES and answer.status_code < 400  # noqa: PLR2004  # HTTP
     if answer.mimetype == "text/html" and not answer.is_streamed and not is_open_page:
         answer.set_data(pad(answer.get_data()))
+    return answer
+
+
+def _tell_onion(answer: Response) -> Response:
+    """Tell Tor Browser, on pages that are the same for everybody, that there is an onion of the same pages.
+
+    Not where a mailbox is worked in: its session would stay behind. Never on the onion itself.
+    """
+    onion = config().onion_origin
+    is_page = request.blueprint in _OPEN_PAGES and answer.mimetype == "text/html"
+    if onion and config().tells_onion and is_page and answer.status_code == 200 and origin() != onion:  # noqa: PLR2004  # HTTP
+        answer.headers["Onion-Location"] = onion + request.path
     return answer

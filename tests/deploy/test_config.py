@@ -5,11 +5,12 @@ import pytest
 
 from deploy.config import DeskConfig, load_config
 from deploy.errors import ConfigError
+from deploy.onion.config import OnionConfig
 from journalist_app.config import AdviserConfig
 from source_app.config import SourceConfig
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
-SHAPES = {"desk": DeskConfig, "source": SourceConfig, "adviser": AdviserConfig}
+SHAPES = {"desk": DeskConfig, "source": SourceConfig, "adviser": AdviserConfig, "onion": OnionConfig}
 CANARY = "zwartekanarie"
 
 
@@ -84,6 +85,18 @@ def test_every_fault_stands_in_one_message_and_no_value_does(tmp_path: Path) -> 
         ("source", 'where_integrity_en = ""', 'where_integrity_en = "one\\ntwo"'),
         ("source", 'where_complaints_en = ""', 'where_complaints_en = "\\u202ereversed"'),
         ("source", 'store_path = "store.db"', 'store_path = ""'),
+        ("source", 'onion_socket = ""', 'onion_socket = "/run/steun punt/source.sock"'),
+        ("source", 'onion_socket = ""', 'onion_socket = "source.sock"'),
+        ("source", 'onion_socket = ""', 'onion_socket = "unix:/run/source.sock"'),
+        ("source", 'onion_socket = ""', f'onion_socket = "/{"x" * 107}"'),
+        ("source", 'onion_socket = ""', 'onion_socket = "/run/a\\nHiddenServiceSingleHopMode 1"'),
+        ("source", 'onion_host = ""', 'onion_host = "http://example.onion"'),
+        ("source", 'onion_host = ""', f'onion_host = "{"a" * 56}.onion"'),
+        ("source", "tells_onion = false", 'tells_onion = "yes"'),
+        ("onion", 'sync_socket = ""', 'sync_socket = "/run/steun punt/sync.sock"'),
+        ("onion", 'way = "torrc"', 'way = "both"'),
+        ("onion", 'control = "unix:/run/tor/control"', 'control = "10.0.0.1:9051"'),
+        ("onion", 'folder = "/var/lib/tor"', 'folder = ""'),
         ("adviser", 'bind = "127.0.0.2:8081"', 'bind = "192.168.1.4:8081"'),
         ("desk", "working_days = [0, 1, 3]", "working_days = [0, 0]"),
         ("desk", "working_days = [0, 1, 3]", "working_days = [7]"),
@@ -96,6 +109,19 @@ def test_every_fault_stands_in_one_message_and_no_value_does(tmp_path: Path) -> 
 def test_a_setting_that_cannot_be_meant_is_refused(tmp_path: Path, section: str, old: str, new: str) -> None:
     with pytest.raises(ConfigError, match=old.split(maxsplit=1)[0]):
         load_config(_with(tmp_path, (old, new)), section, SHAPES[section])
+
+
+def test_an_onion_may_be_named(tmp_path: Path) -> None:
+    host = "su65btplhtb2mxt4qvcr7ly7a4upguwit4cptdwqldw3ec4iz35fpeqd.onion"
+    path = _with(
+        tmp_path,
+        ('onion_host = ""', f'onion_host = "{host}"'),
+        ('onion_socket = ""', 'onion_socket = "/run/steunpunt/source.sock"'),
+    )
+
+    config = load_config(path, "source", SourceConfig)
+
+    assert (config.onion_host, config.onion_socket) == (host, "/run/steunpunt/source.sock")
 
 
 def test_a_unix_socket_may_be_named(tmp_path: Path) -> None:

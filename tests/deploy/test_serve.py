@@ -41,7 +41,7 @@ def test_the_app_is_never_given_the_address_of_a_client(server: Server) -> None:
 
 
 def test_a_flood_of_connections_leaves_files_for_the_store() -> None:
-    gunicorn = deploy.serve.Server(dict, bind="127.0.0.1:0", workers=1, threads=2, stop_seconds=1)
+    gunicorn = deploy.serve.Server(dict, binds=["127.0.0.1:0"], workers=1, threads=2, stop_seconds=1)
 
     assert gunicorn.cfg.worker_connections <= _FILES_OF_A_PROCESS // 2
 

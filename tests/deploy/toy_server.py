@@ -40,7 +40,7 @@ def main() -> None:
         start("200 OK", [("Content-Length", str(len(answer)))])
         return [answer]
 
-    server = Server(lambda: app, bind=sys.argv[1], workers=1, threads=2, stop_seconds=3)
+    server = Server(lambda: app, binds=sys.argv[1:], workers=1, threads=2, stop_seconds=3)
     server.run()
 
 

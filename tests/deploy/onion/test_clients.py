@@ -8,9 +8,8 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from deploy.errors import ClientKeyError, OnionFolderError
 from deploy.onion.clients import NOBODY, admit, admitted, dismiss, keys_in, make_client_key
-from deploy.onion.keys import OnionKey
 
-HOST = OnionKey.draw().host
+HOST = "su65btplhtb2mxt4qvcr7ly7a4upguwit4cptdwqldw3ec4iz35fpeqd.onion"
 
 
 @pytest.fixture
