@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import click
 
 from deploy.errors import DeployError
+from deploy.onion.command import onion
 from store.errors import StoreError
 
 if TYPE_CHECKING:
@@ -46,6 +47,9 @@ def main(ctx: click.Context, settings: Path, parent: int | None) -> None:
         from deploy.hardening import end_with_parent
 
         end_with_parent(parent)
+
+
+main.add_command(onion)
 
 
 @main.command()

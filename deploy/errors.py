@@ -67,3 +67,7 @@ class TorClosedError(OnionError):
 
 class TorRefusedError(OnionError):
     """Tor was asked and said no; the message is ours, never Tor's own words."""
+
+
+class OnionBackupError(OnionError):
+    """A backup of the onion keys that cannot be made, opened or put back."""

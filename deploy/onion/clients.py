@@ -19,6 +19,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from deploy.errors import ClientKeyError, OnionFolderError
+from deploy.onion.folders import give_to_owner_of
 from deploy.onion.keys import is_onion_host
 
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")  # ours, not a person's: it is a file's name
@@ -125,10 +126,27 @@ def keys_in(folder: Path) -> dict[str, str]:
     return {name: _of_line(folder / f"{name}{_ENDING}", line) for name, line in lines.items()}
 
 
-def _of_line(path: Path, line: bytes) -> str:
+def line_of(public: str) -> str:
+    """Return what stands in a client's file on the server."""
+    return f"{_HEAD}{public}\n"
+
+
+def public_in(line: bytes) -> str:
+    """Read what `line_of` writes.
+
+    Raises:
+        ClientKeyError: it is not that.
+    """
     try:
         return _checked(line.decode("ascii").strip().removeprefix(_HEAD))
-    except (ClientKeyError, UnicodeDecodeError) as why:
+    except UnicodeDecodeError as why:
+        raise ClientKeyError("A client's public key is of 52 letters and digits (base32).") from why
+
+
+def _of_line(path: Path, line: bytes) -> str:
+    try:
+        return public_in(line)
+    except ClientKeyError as why:
         raise ClientKeyError(f"{path} holds no client's key: take it away, or write it anew.") from why
 
 
@@ -156,7 +174,7 @@ def _make_folder(folder: Path) -> None:
     for each in (folder.parent, folder):
         if not each.exists():
             each.mkdir(mode=0o700)
-            _give_to_owner_of(each.parent, each)
+            give_to_owner_of(each.parent, each)
     if not (folder / f"{NOBODY}{_ENDING}").exists():
         _write(folder, NOBODY, make_client_key().public)
 
@@ -166,17 +184,11 @@ def _write(folder: Path, name: str, public: str) -> None:
     unfinished = folder / f".{name}.{secrets.token_hex(4)}"
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     with open(descriptor, "w", encoding="ascii") as file:  # noqa: PTH123  # a descriptor, so that its mode is ours
-        file.write(f"{_HEAD}{public}\n")
+        file.write(line_of(public))
         file.flush()
         os.fsync(descriptor)
-    _give_to_owner_of(folder, unfinished)
+    give_to_owner_of(folder, unfinished)
     unfinished.rename(folder / f"{name}{_ENDING}")
-
-
-def _give_to_owner_of(folder: Path, made: Path) -> None:
-    owner = folder.stat()
-    if os.geteuid() == 0:
-        os.chown(made, owner.st_uid, owner.st_gid)
 
 
 _WHO = "run this as root, or as the user that Tor runs as."

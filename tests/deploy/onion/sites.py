@@ -1,0 +1,19 @@
+"""A settings file whose onion services lie in a folder of the test."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).parents[3]
+
+
+def settings_in(folder: Path, /, **values: str) -> Path:
+    """Write the example's settings, with other values for some keys that are texts."""
+    text = (ROOT / "config.example.toml").read_text("utf-8")
+    for key, value in values.items():
+        before = text
+        lines = [f'{key} = "{value}"' if line.startswith(f"{key} = ") else line for line in text.splitlines()]
+        text = "\n".join(lines) + "\n"
+        assert before != text, key
+    folder.mkdir(mode=0o700, exist_ok=True)
+    path = folder / "config.toml"
+    path.write_text(text, "utf-8")
+    return path
