@@ -163,6 +163,27 @@ def fingerprint(settings: Path, qr: BinaryIO | None) -> None:
         segno.make_qr(desk, error="m").save(qr, kind="svg", border=4)
 
 
+@main.command()
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("poster"),
+    show_default=True,
+    help="Where to put the four files.",
+)
+@click.option("--telephone", default="", help="The desk's telephone number, as it is to stand on the poster.")
+@click.pass_obj
+def poster(settings: Path, folder: Path, telephone: str) -> None:
+    """Make the poster for partner organisations, in both languages, as PDF and as SVG."""
+    from deploy.config import load_config
+    from deploy.poster import making
+    from source_app.config import SourceConfig
+
+    source = load_config(settings, "source", SourceConfig)
+    for path in making.make(source, _true_letterhead(settings), folder, telephone):
+        click.echo(path)
+
+
 @main.group()
 def openpgp() -> None:
     """Look after the desk's OpenPGP key."""

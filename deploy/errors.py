@@ -71,3 +71,7 @@ class TorRefusedError(OnionError):
 
 class OnionBackupError(OnionError):
     """A backup of the onion keys that cannot be made, opened or put back."""
+
+
+class PosterError(DeployError):
+    """The poster cannot be made."""

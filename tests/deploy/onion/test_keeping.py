@@ -82,6 +82,7 @@ def test_a_lost_server_comes_back_under_the_same_address(
     assert [path.name for path in new.parent.iterdir() if path.name.startswith(".")] == []
 
 
+@pytest.mark.slow
 def test_the_real_age_and_tar_open_it_without_us(site: Path, tmp_path: Path) -> None:
     backup = tmp_path / "backup.age"
     keeping.back_up(site, backup, [str(CLASSIC.recipient)])

@@ -1,0 +1,92 @@
+"""What stands on one poster, in one language, before anything is laid out."""
+
+import re
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any, Final
+
+import segno
+
+from crypto.passphrase import Language
+
+LANGUAGES: Final[tuple[Language, ...]] = ("nl", "en")
+_ADDRESS_CHARS: Final = 14  # 56 letters and digits in four lines, which an eye can compare one by one
+_KEY_CHARS: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is true of this desk. `telephone` and `clear_origin` (https://…) are empty where there is none."""
+
+    desk_name: str
+    onion_host: str
+    clear_origin: str
+    fingerprint: str
+    openpgp_fingerprint: str
+    telephone: str
+    working_days: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A QR code: `size` modules, the quiet zone of four included, and the dark ones as one SVG path."""
+
+    size: int
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """One poster. `words` are the sentences by key; the rest is what the desk's own facts become on paper."""
+
+    language: str
+    words: dict[str, Any]
+    facts: Facts
+    address_lines: tuple[str, ...]
+    key_groups: tuple[str, ...]
+    openpgp_groups: tuple[str, ...]
+    code: Code
+
+
+def compose(facts: Facts, language: str) -> Sheet:
+    """Put a poster together in "nl" or "en"."""
+    text = (resources.files("deploy.poster") / f"words_{language}.toml").read_text("utf-8")
+    words = tomllib.loads(text)
+    address = f"http://{facts.onion_host}"
+    names = [words["weekdays"][day] for day in sorted(facts.working_days)]
+    filled = {"desk": facts.desk_name, "address": address, "days": _listed(names, words["and"])}
+    for key in ("page_title", "qr_words", "talk_days"):
+        words[key] = words[key].format_map(filled)
+    letters = facts.onion_host.removesuffix(".onion")
+    lines = re.findall(f".{{{_ADDRESS_CHARS}}}", letters)
+    return Sheet(
+        language=language,
+        words=words,
+        facts=facts,
+        address_lines=(*lines[:-1], f"{lines[-1]}.onion"),
+        key_groups=_groups(facts.fingerprint),
+        openpgp_groups=_groups(facts.openpgp_fingerprint),
+        code=_code(address),
+    )
+
+
+def _listed(names: list[str], conjunction: str) -> str:
+    *first, last = names
+    return f"{', '.join(first)} {conjunction} {last}" if first else last
+
+
+def _groups(key: str) -> tuple[str, ...]:
+    return tuple(re.findall(f".{{1,{_KEY_CHARS}}}", key))
+
+
+def _code(address: str) -> Code:
+    """Draw the code with runs of dark modules as rectangles: one path, sharp at any size."""
+    modules = [list(row) for row in segno.make_qr(address, error="m").matrix_iter(border=4)]
+    runs = []
+    for y, row in enumerate(modules):
+        for run in re.finditer("1+", "".join("1" if dark else "0" for dark in row)):
+            width = run.end() - run.start()
+            runs.append(f"M{run.start()} {y}h{width}v1h-{width}z")
+    return Code(len(modules), "".join(runs))
