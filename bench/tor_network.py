@@ -137,6 +137,11 @@ class Tor:
             controller.authenticate()
             yield controller
 
+    def forget(self) -> None:
+        """Forget every descriptor and circuit, so that it comes to an onion as if for the first time."""
+        with self.controller() as controller:
+            controller.msg("SIGNAL NEWNYM")
+
     def wait_until_bootstrapped(self) -> None:
         """Wait until it has a consensus and circuits.
 

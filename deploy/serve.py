@@ -87,6 +87,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
 
 
 def _open_sockets_to_group(arbiter: Any) -> None:  # noqa: ANN401  # gunicorn has no types
+    """Let Tor in, before the first worker answers; the folder around a socket keeps everybody else out."""
     for address in arbiter.cfg.address:
         if isinstance(address, str):
             Path(address).chmod(_SOCKET_MODE)

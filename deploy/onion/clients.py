@@ -170,8 +170,8 @@ def _checked(public: str) -> str:
 
 
 def _make_folder(folder: Path) -> None:
-    """Make the folder, and the service's around it, for the owner of what they lie in: Tor takes no other."""
-    for each in (folder.parent, folder):
+    """Make the folder, and those around it, for the owner of what they lie in: Tor takes no other."""
+    for each in (folder.parents[1], folder.parent, folder):
         if not each.exists():
             each.mkdir(mode=0o700)
             give_to_owner_of(each.parent, each)

@@ -7,6 +7,7 @@ Source: Tor's control-spec, sections 3.27 (ADD_ONION), 3.28 (DEL_ONION) and 3.26
 """
 
 import contextlib
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -55,9 +56,22 @@ def connected(control: str) -> Iterator[Controller]:
 
 def _controller(control: str) -> Controller:
     if control.startswith("unix:"):
-        return Controller.from_socket_file(control.removeprefix("unix:"))
+        path = control.removeprefix("unix:")
+        _knock(control, socket.AF_UNIX, path)
+        return Controller.from_socket_file(path)
     host, _, port = control.rpartition(":")
-    return Controller.from_port(host.strip("[]"), int(port))
+    host = host.strip("[]")
+    _knock(control, socket.AF_INET6 if ":" in host else socket.AF_INET, (host, int(port)))
+    return Controller.from_port(host, int(port))
+
+
+def _knock(control: str, family: socket.AddressFamily, address: str | tuple[str, int]) -> None:
+    """See whether somebody listens: stem leaves a socket open that it could not connect."""
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(address)
+        except OSError as why:
+            raise _away(control) from why
 
 
 def _away(control: str) -> TorAwayError:
@@ -68,19 +82,23 @@ def _away(control: str) -> TorAwayError:
 
 
 def add_onion(
-    controller: Controller, key: OnionKey, socket: str, *, clients: list[str] | None = None
+    controller: Controller, key: OnionKey, target: str, *, clients: list[str] | None = None
 ) -> None:
-    """Publish a service at port 80, over a Unix socket without a space in its path, until Tor ends.
+    """Publish a service at port 80 until Tor ends; `target` is the path of a Unix socket, without a space.
 
     Without `clients` it is for everybody, with the proof-of-work defence on. With `clients`, public keys in
-    base32, it opens for those alone; they must not be none. What runs under this key already is replaced.
+    base32, it opens for those alone; they must not be none, and whoever is inside is cut off first. What runs
+    under this key already is replaced.
 
     Raises:
         TorRefusedError: Tor said no.
     """
-    controller.msg(f"DEL_ONION {key.host.removesuffix('.onion')}")  # "no such service" is as well
+    address = key.host.removesuffix(".onion")
+    controller.msg(f"DEL_ONION {address}")  # "no such service" is as well
+    if clients is not None:
+        _hang_up(controller, address)
     flags = "Detach" if clients is None else "Detach,V3Auth"
-    command = f"ADD_ONION {key.control_text()} Flags={flags} Port=80,unix:{socket}"
+    command = f"ADD_ONION {key.control_text()} Flags={flags} Port=80,unix:{target}"
     command += (
         " PoWDefensesEnabled=1" if clients is None else "".join(f" ClientAuthV3={each}" for each in clients)
     )
@@ -90,6 +108,17 @@ def add_onion(
             "Tor did not publish the onion service. It must be 0.4.8 or newer, with the module pow "
             "(tor --list-modules), and not in single-hop mode."
         )
+
+
+def _hang_up(controller: Controller, address: str) -> None:
+    """Close the lines of whoever is inside: Tor looks at a client's key only when a new line is made.
+
+    Without this a stolen workstation comes in for as long as it keeps its line (tried with tor 0.4.9.11).
+    """
+    for circuit in controller.get_circuits():
+        if circuit.purpose == stem.CircPurpose.HS_SERVICE_REND and circuit.rend_query == address:
+            with contextlib.suppress(stem.InvalidArguments):  # gone by itself
+                controller.close_circuit(circuit.id)
 
 
 @dataclass(frozen=True, slots=True)

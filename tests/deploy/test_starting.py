@@ -4,8 +4,10 @@ import re
 import shutil
 import socket
 import sqlite3
+import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,7 +16,7 @@ import pytest
 from deploy.config import load_config
 from deploy.setup import set_up
 from source_app.config import SourceConfig
-from tests.deploy.servers import ROOT, free_address
+from tests.deploy.servers import ROOT, end, free_address, read_all, wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -32,6 +34,14 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture
 def folder(made: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(made, tmp_path / "var"))
+
+
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """Return a folder whose path leaves room for the name of a Unix socket."""
+    path = Path(tempfile.mkdtemp(prefix="site-"))
+    yield path
+    shutil.rmtree(path)
 
 
 def _set_up(folder: Path) -> None:
@@ -176,6 +186,61 @@ def test_a_port_that_is_taken_is_named_and_starts_nothing(folder: Path, argument
         said = _refusal(folder, *arguments)
 
     assert f"Port {port} on {host} cannot be used" in said
+
+
+def _socket_for_tor(folder: Path, path: Path) -> None:
+    _change_settings(folder, lambda text: text.replace('onion_socket = ""', f'onion_socket = "{path}"'))
+
+
+def test_a_socket_that_somebody_listens_on_is_not_taken_from_them(folder: Path, short_folder: Path) -> None:
+    path = short_folder / "source.sock"
+    _socket_for_tor(folder, path)
+    with socket.socket(socket.AF_UNIX) as somebody:
+        somebody.bind(str(path))
+        somebody.listen()
+
+        said = _refusal(folder, "serve", "source")
+
+    assert f"Another program listens on {path}" in said
+
+
+def test_a_socket_without_a_folder_starts_nothing(folder: Path, short_folder: Path) -> None:
+    _socket_for_tor(folder, short_folder / "none" / "source.sock")
+
+    assert f"no folder {short_folder / 'none'}" in _refusal(folder, "serve", "source")
+
+
+def test_onion_location_without_an_onion_starts_nothing(folder: Path) -> None:
+    _change_settings(folder, lambda text: text.replace("tells_onion = false", "tells_onion = true"))
+
+    assert "'tells_onion' needs 'onion_host'" in _refusal(folder, "serve", "source")
+
+
+def test_the_site_listens_on_its_port_and_for_tors_group_on_its_socket(
+    folder: Path, short_folder: Path
+) -> None:
+    path = short_folder / "source.sock"
+    with socket.socket(socket.AF_UNIX) as left_behind:
+        left_behind.bind(str(path))  # by a server that was killed
+    _socket_for_tor(folder, path)
+    host, _, port = load_config(folder / "config.toml", "source", SourceConfig).bind.rpartition(":")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "deploy.command", "--settings", folder / "config.toml", "serve", "source"],
+        cwd=ROOT,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_for(host, int(port), process)
+        with socket.socket(socket.AF_UNIX) as tor:
+            tor.connect(str(path))
+            tor.sendall(f"GET / HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n".encode())
+            answer = read_all(tor)
+        mode = stat.S_IMODE(path.stat().st_mode)
+    finally:
+        end(process)
+
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert mode == 0o660
 
 
 def test_a_folder_that_holds_something_else_is_not_set_up(tmp_path: Path) -> None:
