@@ -1,10 +1,18 @@
 """One Tor network for all tests of this folder: tests/conftest.py keeps them in one worker."""
 
-from collections.abc import Iterator
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
 from bench.tor_network import Tor, TorNetwork
+from tests.tor.sites import Site, open_site
+
+_CHROMIUM = "/usr/bin/chromium"
 
 
 @pytest.fixture(scope="session")
@@ -20,3 +28,57 @@ def client(network: TorNetwork) -> Tor:
     tor.start()
     tor.wait_until_bootstrapped()
     return tor
+
+
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """Return a folder whose path leaves room for the name of a Unix socket."""
+    folder = Path(tempfile.mkdtemp(prefix="site-"))
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def site(network: TorNetwork) -> Iterator[Site]:
+    """Open a desk whose source's interface listens for Tor, with a tor of its own that has its lines."""
+    with open_site(network) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def chromium(client: Tor) -> Iterator[Browser]:
+    """Start Debian's Chromium behind the client's SOCKS port: every name goes to Tor, none to a resolver."""
+    assert client.socks is not None
+    sandbox = [] if os.geteuid() else ["--no-sandbox"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=_CHROMIUM,
+            args=[
+                "--disable-gpu",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-sync",
+                "--no-first-run",
+                f"--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE {client.socks[0]}",
+                *sandbox,
+            ],
+            proxy={"server": "socks5://{}:{}".format(*client.socks)},
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(chromium: Browser) -> Iterator[Callable[[], BrowserContext]]:
+    """Give each person a browser of their own, without JavaScript."""
+    opened: list[BrowserContext] = []
+
+    def _visit() -> BrowserContext:
+        context = chromium.new_context(locale="en", java_script_enabled=False)
+        context.set_default_timeout(60_000)
+        opened.append(context)
+        return context
+
+    yield _visit
+    for context in opened:
+        context.close()

@@ -1,0 +1,196 @@
+"""A desk behind an onion, and whoever asks for it over SOCKS."""
+
+import contextlib
+import re
+import shutil
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import processes, world
+from bench.tor_network import Tor, TorNetwork
+from deploy.onion.clients import ClientKey, make_client_key
+from deploy.onion.keys import HOST_FILE
+
+COMMAND = [sys.executable, "-m", "deploy.command"]
+_PATIENCE_SECONDS = 120
+_TRY_SECONDS = 20
+
+
+class NoAnswerError(Exception):
+    """Nothing came back, and why: what SOCKS said, or an empty answer."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """A desk, and the tor that brings sources to it."""
+
+    desk: world.Desk
+    tor: Tor
+    host: str
+    sync_host: str
+    sync_key: ClientKey
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}"
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return steunpunt(self.desk.settings, *arguments)
+
+
+def steunpunt(settings: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command as an operator does."""
+    return subprocess.run(
+        [*COMMAND, "--settings", str(settings), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=_PATIENCE_SECONDS + 60,
+    )
+
+
+def change(settings: Path, **values: str) -> None:
+    """Give texts in a settings file other values."""
+    text = settings.read_text("utf-8")
+    for key, value in values.items():
+        text, times = re.subn(rf'(?m)^{key} = ".*"$', f'{key} = "{value}"', text)
+        assert times == 1, key
+    settings.write_text(text, "utf-8")
+
+
+@contextlib.contextmanager
+def open_site(network: TorNetwork) -> Iterator[Site]:
+    """Do what docs/operator.md says for the way in which Tor keeps the key, and open every door."""
+    with contextlib.ExitStack() as stack:
+        folder = Path(tempfile.mkdtemp(prefix="site-"))
+        stack.callback(shutil.rmtree, folder)
+        desk = world.set_up(folder / "var")
+        stack.callback(shutil.rmtree, desk.path("source", "sessions_path").parent, ignore_errors=True)
+        tor = network.add("service")
+        change(
+            desk.settings,
+            onion_socket=str(folder / "source.sock"),
+            control=f"unix:{tor.control_socket}",
+            folder=str(tor.folder),
+            sync_socket=str(folder / "sync.sock"),
+        )
+        key = make_client_key()
+        admitted = steunpunt(desk.settings, "onion", "admit", "desk-1", key.public)
+        assert admitted.returncode == 0, admitted.stderr
+        lines = steunpunt(desk.settings, "onion", "torrc")
+        assert lines.returncode == 0, lines.stderr
+        tor.add_lines(lines.stdout)
+        tor.start()
+        host, sync_host = (
+            (tor.folder / name / HOST_FILE).read_text().strip()
+            for name in ("steunpunt-source", "steunpunt-sync")
+        )
+        change(desk.settings, onion_host=host)
+        stack.enter_context(world.open_doors(desk))
+        stack.enter_context(listening(folder / "sync.sock", b"sync"))
+        tor.wait_until_bootstrapped()
+        yield Site(desk, tor, host, sync_host, key)
+
+
+def answer_of(client: Tor, host: str, path: str = "/", *, seconds: float = _PATIENCE_SECONDS) -> bytes:
+    """Ask an onion for a page until it answers; return the whole answer.
+
+    Raises:
+        NoAnswerError: it does not, in so many seconds.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return ask(client, host, path)
+        except (NoAnswerError, OSError) as why:
+            if time.monotonic() > deadline:
+                raise NoAnswerError(str(why)) from why
+        client.forget()  # where a service was before its tor was killed: a source who comes later never knew
+        time.sleep(1)
+
+
+def ask(client: Tor, host: str, path: str = "/") -> bytes:
+    """Ask once.
+
+    Raises:
+        NoAnswerError: SOCKS says no, or nothing comes.
+        OSError: the connection broke.
+    """
+    assert client.socks is not None
+    with socket.create_connection(client.socks, timeout=_TRY_SECONDS) as line:
+        line.sendall(b"\x05\x01\x00")  # RFC 1928: no authentication
+        _take(line, 2)
+        line.sendall(b"\x05\x01\x00\x03" + bytes([len(host)]) + host.encode() + struct.pack(">H", 80))
+        said = _take(line, 10)
+        if said[1]:
+            raise NoAnswerError(f"SOCKS {said[1]:#x}")
+        line.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+        pieces = []
+        while piece := line.recv(65536):
+            pieces.append(piece)
+    if not pieces:
+        raise NoAnswerError("an empty answer")
+    return b"".join(pieces)
+
+
+def _take(line: socket.socket, size: int) -> bytes:
+    taken = b""
+    while len(taken) < size:
+        piece = line.recv(size - len(taken))
+        if not piece:
+            raise NoAnswerError("SOCKS hung up")
+        taken += piece
+    return taken
+
+
+@contextlib.contextmanager
+def listening(path: Path, says: bytes) -> Iterator[None]:
+    """Answer whatever comes in at a Unix socket with the same words: something to find behind a door."""
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(str(path))
+    server.listen()
+
+    def serve() -> None:
+        while True:
+            try:
+                line, _ = server.accept()
+            except OSError:
+                return  # closed
+            with line, contextlib.suppress(OSError):
+                line.recv(65536)
+                line.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + says)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown(socket.SHUT_RDWR)
+        server.close()
+        thread.join()
+
+
+def with_key(network: TorNetwork, name: str, line: str) -> Tor:
+    """Start a workstation's tor, which has a key to an onion."""
+    keys = network.folder / f"{name}-keys"
+    keys.mkdir(mode=0o700)
+    (keys / "desk.auth_private").write_text(line)
+    workstation = network.add(name, [f"ClientOnionAuthDir {keys}"], socks=True)
+    workstation.start()
+    workstation.wait_until_bootstrapped()
+    return workstation
+
+
+@contextlib.contextmanager
+def keeping_published(settings: Path) -> Iterator[None]:
+    """Run `steunpunt onion publish`, as systemd does."""
+    with processes.running([*COMMAND, "--settings", str(settings), "onion", "publish"]):
+        yield

@@ -1,0 +1,210 @@
+"""The onions published through the control port, and what can be in the way."""
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from bench.processes import free_port
+from bench.tor_network import Tor, TorNetwork
+from deploy.config import load_config
+from deploy.errors import OnionSettingsError, TorAwayError, TorClosedError, TorRefusedError
+from deploy.onion.clients import admit, dismiss, make_client_key
+from deploy.onion.config import OnionConfig
+from deploy.onion.control import Published, add_onion, connected, published
+from deploy.onion.folders import read_host, read_key
+from deploy.onion.keys import OnionKey
+from deploy.onion.publishing import publish
+from tests.deploy.onion.sites import settings_in
+from tests.tor.sites import NoAnswerError, answer_of, ask, keeping_published, listening, steunpunt, with_key
+
+pytestmark = pytest.mark.slow
+
+
+@dataclass(frozen=True)
+class Doors:
+    """Settings for both services, with something behind each."""
+
+    settings: Path
+    tor: Tor
+
+    @property
+    def config(self) -> OnionConfig:
+        return load_config(self.settings, "onion", OnionConfig)
+
+    @property
+    def source_socket(self) -> str:
+        return str(self.settings.parents[1] / "source.sock")
+
+
+@pytest.fixture(scope="module")
+def tor(network: TorNetwork) -> Iterator[Tor]:
+    tor = network.add("controlled")
+    tor.start()
+    tor.wait_until_bootstrapped()
+    yield tor
+    tor.stop()
+
+
+@pytest.fixture
+def doors(tor: Tor, short_folder: Path) -> Iterator[Doors]:
+    settings = settings_in(
+        short_folder / "var",
+        way="control",
+        folder="onion",
+        control=f"unix:{tor.control_socket}",
+        onion_socket=str(short_folder / "source.sock"),
+        sync_socket=str(short_folder / "sync.sock"),
+    )
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(listening(short_folder / "source.sock", b"source"))
+        stack.enter_context(listening(short_folder / "sync.sock", b"sync"))
+        yield Doors(settings, tor)
+
+
+def test_both_come_back_after_tor_restarts_and_only_admitted_workstations_come_in(
+    doors: Doors, client: Tor, network: TorNetwork
+) -> None:
+    config, key = doors.config, make_client_key()
+    admit(config.clients_folder, "desk-1", key.public)
+
+    with keeping_published(doors.settings):
+        source = _wait_for_host(config.source_folder)
+        sync = _wait_for_host(config.sync_folder)
+        workstation = with_key(network, "workstation", key.private_line(sync))
+
+        # Everybody reaches the source's interface, and finds the defence.
+        assert answer_of(client, source).endswith(b"source")
+        with connected(f"unix:{client.control_socket}") as controller:
+            assert published(controller, source, seconds=60) == Published(
+                defends_by_work=True, is_single_hop=False
+            )
+            assert published(controller, sync, seconds=60) == Published(None, None)
+
+        # The door for sync opens with the key, and not without.
+        assert answer_of(workstation, sync).endswith(b"sync")
+        with pytest.raises(NoAnswerError, match="SOCKS"):
+            ask(client, sync)
+
+        # Tor is killed; what it published goes with it, and comes back under the same addresses.
+        doors.tor.kill()
+        doors.tor.start()
+        doors.tor.wait_until_bootstrapped()
+        assert answer_of(client, source).endswith(b"source")
+        assert answer_of(workstation, sync).endswith(b"sync")
+        said = steunpunt(doors.settings, "onion", "status")
+        assert "Workstations that may come in: desk-1." in said.stdout
+        assert "opens with a workstation's key alone" in said.stdout
+        assert f'Write onion_host = "{source}"' in said.stdout  # the source's interface does not know it yet
+        assert said.returncode == 1
+
+        # A workstation that was lost comes in no longer, not even by the line that it holds.
+        dismiss(config.clients_folder, "desk-1")
+        _wait_until_shut(workstation, sync)
+
+    workstation.stop()
+    # Not connected any more, and still published: Flags=Detach.
+    assert answer_of(client, source).endswith(b"source")
+
+
+def _wait_for_host(folder: Path) -> str:
+    for _ in range(600):
+        host = read_host(folder)
+        if host:
+            return host
+        time.sleep(0.1)
+    raise AssertionError("no key was made")
+
+
+def _wait_until_shut(client: Tor, host: str) -> None:
+    for _ in range(60):
+        try:
+            ask(client, host)
+        except (NoAnswerError, OSError):
+            return
+        time.sleep(1)
+    raise AssertionError("a dismissed workstation still comes in")
+
+
+def test_a_key_is_on_the_disk_for_us_alone_before_it_is_published(doors: Doors) -> None:
+    publish(doors.config, doors.source_socket, say=lambda _line: None)
+    once = read_key(doors.config.source_folder)
+
+    publish(doors.config, doors.source_socket, say=lambda _line: None)
+
+    assert read_key(doors.config.source_folder) == once
+    assert {path.stat().st_mode & 0o777 for path in doors.config.source_folder.iterdir()} == {0o600}
+
+
+def test_a_wrong_cookie_is_told(doors: Doors) -> None:
+    right = doors.tor.cookie.read_bytes()
+    doors.tor.cookie.write_bytes(os.urandom(len(right)))
+
+    with pytest.raises(TorClosedError, match="does not let us in"):
+        publish(doors.config, doors.source_socket, say=lambda _line: None)
+    said = steunpunt(doors.settings, "onion", "status")
+    doors.tor.cookie.write_bytes(right)
+
+    assert said.returncode == 1
+    assert "CookieAuthentication 1" in said.stderr
+    assert len(said.stderr.splitlines()) == 1
+
+
+def test_a_cookie_that_cannot_be_read_is_told(doors: Doors) -> None:
+    right = doors.tor.cookie.read_bytes()
+    doors.tor.cookie.unlink()
+
+    with pytest.raises(TorClosedError, match="CookieAuthentication 1"):
+        publish(doors.config, doors.source_socket, say=lambda _line: None)
+    doors.tor.cookie.write_bytes(right)
+
+
+def test_a_socket_with_a_space_is_refused_by_us_and_by_tor(doors: Doors, short_folder: Path) -> None:
+    """Should the settings ever let one through, Tor's refusal is told without the key in it."""
+    settings = settings_in(short_folder / "spaced", onion_socket=f"{short_folder}/a b.sock")
+    said = steunpunt(settings, "onion", "torrc")
+    key = OnionKey.draw()
+
+    with connected(f"unix:{doors.tor.control_socket}") as controller, pytest.raises(TorRefusedError) as why:
+        add_onion(controller, key, f"{short_folder}/a b.sock")
+
+    assert said.returncode == 1
+    assert "without a space" in said.stderr
+    assert key.control_text() not in str(why.value)
+
+
+def test_tor_that_does_not_run_is_told(network: TorNetwork) -> None:
+    gone = network.add("gone")
+    gone.start()
+    gone.kill()  # its socket stays behind
+
+    for control in (f"unix:{gone.control_socket}", "unix:/nonexistent/control"):
+        with pytest.raises(TorAwayError, match="Tor does not run"), connected(control):
+            pass
+
+
+def test_a_control_port_that_is_closed_is_told(doors: Doors) -> None:
+    """This Tor runs, and listens for commands on its Unix socket alone."""
+    settings = doors.settings.read_text("utf-8")
+    port = free_port("127.0.0.1")
+    doors.settings.write_text(
+        settings.replace(f"unix:{doors.tor.control_socket}", f"127.0.0.1:{port}"), "utf-8"
+    )
+
+    said = [steunpunt(doors.settings, "onion", *what) for what in (("publish", "--once"), ("status",))]
+
+    assert [each.returncode for each in said] == [1, 1]
+    assert [len(each.stderr.splitlines()) for each in said] == [1, 1]
+    assert all("open no control port there" in each.stderr for each in said)
+
+
+def test_who_lets_tor_publish_does_not_publish_twice(doors: Doors) -> None:
+    settings = doors.settings.read_text("utf-8").replace('way = "control"', 'way = "torrc"')
+    doors.settings.write_text(settings, "utf-8")
+
+    with pytest.raises(OnionSettingsError, match="onion torrc"):
+        publish(doors.config, doors.source_socket, say=lambda _line: None)

@@ -1,0 +1,113 @@
+"""A source over the onion, from the first page to the answer, on a Tor network of our own."""
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext, expect
+
+from bench.tor_network import Tor, TorNetwork
+from deploy.onion.control import Published, connected, published
+from tests.browser.keyboard import choose, fetch, fill, follow, press
+from tests.browser.people import come_back, heading, start_mailbox, write
+from tests.tor.sites import NoAnswerError, Site, answer_of, ask, with_key
+
+pytestmark = pytest.mark.slow
+
+Visit = Callable[[], BrowserContext]
+
+
+def test_the_onion_answers_and_sends_no_onion_location(site: Site, client: Tor) -> None:
+    answer = answer_of(client, site.host, "/en/help")
+
+    head, _, page = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200")
+    assert b"onion-location" not in head.lower()
+    assert site.url.encode() in page
+
+
+def test_everybody_finds_the_proof_of_work_in_the_descriptor_and_no_single_hop(
+    site: Site, client: Tor
+) -> None:
+    with connected(f"unix:{client.control_socket}") as controller:
+        found = published(controller, site.host, seconds=120)
+
+    assert found == Published(defends_by_work=True, is_single_hop=False)
+
+
+def test_the_descriptor_check_can_fail(client: Tor, network: TorNetwork, short_folder: Path) -> None:
+    """A service without the defence is told from one with it."""
+    folder = short_folder / "weak"
+    tor = network.add(
+        "weak", [f"HiddenServiceDir {folder}", f"HiddenServicePort 80 unix:{short_folder}/none"]
+    )
+    tor.start()
+    host = (folder / "hostname").read_text().strip()
+    tor.wait_until_bootstrapped()
+
+    with connected(f"unix:{client.control_socket}") as controller:
+        found = published(controller, host, seconds=120)
+    tor.stop()
+
+    assert found == Published(defends_by_work=False, is_single_hop=False)
+
+
+def test_from_the_first_page_to_the_answer_with_tor_killed_in_between(
+    site: Site, client: Tor, visit: Visit, tmp_path: Path
+) -> None:
+    answer_of(client, site.host)
+    video = tmp_path / "video.mp4"
+    video.write_bytes(os.urandom(50_000_000))
+    source = visit()
+    page = source.new_page()
+
+    passphrase = start_mailbox(page, site.url)
+    assert [(cookie["name"], cookie["secure"]) for cookie in source.cookies()] == [("mailbox", False)]
+    fill(page, "Your message", "I write over Tor.")
+    choose(page, "Files", [video])
+    press(page, "Send")
+    heading(page, "Received")
+    follow(page, "To your mailbox")
+    expect(page.get_by_text("I write over Tor.")).to_be_visible()
+
+    # The power goes, and comes back.
+    site.tor.kill()
+    site.tor.start()
+    answer_of(client, site.host)
+
+    again = visit().new_page()
+    come_back(again, site.url, passphrase)
+    expect(again.get_by_text("I write over Tor.")).to_be_visible()
+    kept = fetch(again, "video.mp4", tmp_path / "fetched")
+    assert hashlib.sha256(kept).digest() == hashlib.sha256(video.read_bytes()).digest()
+    follow(again, "Write a message")
+    write(again, "And once more.")
+    expect(again.get_by_text("And once more.")).to_be_visible()
+
+
+def test_the_door_for_sync_that_tor_publishes_itself_opens_with_the_key_alone(
+    site: Site, client: Tor, network: TorNetwork
+) -> None:
+    workstation = with_key(network, "desk", site.sync_key.private_line(site.sync_host))
+
+    served = answer_of(workstation, site.sync_host)
+    with pytest.raises(NoAnswerError, match="SOCKS"):
+        ask(client, site.sync_host)
+    workstation.stop()
+
+    assert served.endswith(b"sync")
+
+
+def test_status_finds_all_well_and_says_so(site: Site, client: Tor) -> None:
+    answer_of(client, site.host)
+
+    said = site.run("onion", "status")
+
+    assert (said.returncode, said.stderr) == (0, "")
+    assert f"The source's onion, {site.url}, is published." in said.stdout
+    assert "proof-of-work defence is on" in said.stdout
+    assert "opens with a workstation's key alone" in said.stdout
+    assert "Workstations that may come in: desk-1." in said.stdout
+    assert "Do this" not in said.stdout
