@@ -97,7 +97,7 @@ fast: $(VENV)/dev.stamp $(VENV)/translations.stamp
 	$(BIN)/coverage report --include='$(GATED)' --omit='crypto/wordlists/choose_dutch.py' --fail-under=100
 
 slow: $(VENV)/dev.stamp $(VENV)/translations.stamp
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup -m slow
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m slow
 
 # Quick when all is there. What is missing is said, and the mailbox starts without it.
 run-packages:
