@@ -93,6 +93,11 @@ class StrandSecret:
     name: str
     seed: bytes = field(repr=False)
 
+    @classmethod
+    def draw(cls, name: str) -> Self:
+        """Make the signing key of a new workstation; `name` is of 1 to 200 characters."""
+        return cls(StrandId(secrets.token_bytes(STRAND_ID_BYTES)), name, secrets.token_bytes(SEED_BYTES))
+
     @property
     def verify_key(self) -> bytes:
         """Return the public half, 32 bytes, that the letterhead certifies."""
@@ -140,6 +145,10 @@ class Keyring:
         """Return the keyring that comes after this one, with these epochs and no other."""
         return replace(self, serial=self.serial + 1, epochs=MappingProxyType(dict(epochs)))
 
+    def with_strand(self, strand: StrandSecret) -> Self:
+        """Return the same keyring for another workstation, which signs with a strand of its own."""
+        return replace(self, serial=self.serial + 1, strand=strand)
+
     def with_openpgp(self, armoured: str) -> Self:
         """Return the keyring that comes after this one, with this OpenPGP secret key in ASCII armour.
 
@@ -153,11 +162,10 @@ class Keyring:
 
 def create(workstation_name: str, slots: Sequence[Slot]) -> Keyring:
     """Make the keyring of a new desk: fresh keys, one workstation, epoch 1."""
-    strand_id = StrandId(secrets.token_bytes(STRAND_ID_BYTES))
     return Keyring(
         serial=1,
         desk_key=SecretKey(secrets.token_bytes(SEED_BYTES)),
-        strand=StrandSecret(strand_id, workstation_name, secrets.token_bytes(SEED_BYTES)),
+        strand=StrandSecret.draw(workstation_name),
         epochs=MappingProxyType({1: age.PQIdentity(secrets.token_bytes(SEED_BYTES))}),
         slots=tuple(slots),
     )

@@ -273,3 +273,16 @@ def test_a_stock_age_tool_passes_the_labels_by(tmp_path: Path) -> None:
         capture_output=True,
     )
     assert opened.stdout == b"keyring"
+
+
+def test_another_workstation_has_the_desks_keys_and_a_strand_of_its_own() -> None:
+    one = create("Workstation 1", [Slot.for_passphrase("een", _CHEAP)])
+    other = one.with_strand(StrandSecret.draw("Workstation 2"))
+
+    opened = open_keyring(seal(other), "een", one.fingerprint)
+
+    assert opened.strand == other.strand
+    assert (opened.strand.name, opened.serial) == ("Workstation 2", one.serial + 1)
+    assert opened.strand.verify_key != one.strand.verify_key
+    assert opened.desk_key.seed == one.desk_key.seed
+    assert opened.epochs[1].to_bytes() == one.epochs[1].to_bytes()
