@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
+from deploy import sync_command
 from deploy.errors import DeployError
 from deploy.onion.command import onion
 from store.errors import StoreError
@@ -49,19 +50,39 @@ def main(ctx: click.Context, settings: Path, parent: int | None) -> None:
         end_with_parent(parent)
 
 
-main.add_command(onion)
+for _each in (onion, *sync_command.ALL):
+    main.add_command(_each)
 
 
-@main.command()
+@main.group(invoke_without_command=True)
 @click.option("--source-bind", default="127.0.0.1:8080", show_default=True, help="Where sources come in.")
 @click.option(
     "--adviser-bind", default="127.0.0.2:8081", show_default=True, help="Where the adviser comes in."
 )
-@click.pass_obj
-def setup(settings: Path, source_bind: str, adviser_bind: str) -> None:
+@click.pass_context
+def setup(ctx: click.Context, source_bind: str, adviser_bind: str) -> None:
     """Make a desk with fresh keys and an empty store, unless there is one."""
-    _set_up(settings, source_bind, adviser_bind)
-    click.echo(f"The desk is set up in {settings.parent}.")
+    if ctx.invoked_subcommand is None:
+        _set_up(ctx.obj, source_bind, adviser_bind)
+        click.echo(f"The desk is set up in {ctx.obj.parent}.")
+
+
+@setup.command()
+@click.argument("fingerprint")
+@click.option("--source-bind", default="127.0.0.1:8080", show_default=True, help="Where sources come in.")
+@click.option("--sync-bind", default="127.0.0.3:8082", show_default=True, help="Where workstations come in.")
+@click.pass_obj
+def server(settings: Path, fingerprint: str, source_bind: str, sync_bind: str) -> None:
+    """Make a server without any key of the desk, for the desk of this fingerprint, unless there is one."""
+    from deploy.admitting import set_up_server
+    from deploy.hardening import close_process
+
+    close_process()
+    set_up_server(settings, fingerprint, source_bind=source_bind, sync_bind=sync_bind)
+    click.echo(
+        f"The server is set up in {settings.parent}. It starts once the desk's letterhead is there: make its "
+        "card file (steunpunt card --out FILE), and pair the workstation."
+    )
 
 
 @main.command()
@@ -71,42 +92,34 @@ def setup(settings: Path, source_bind: str, adviser_bind: str) -> None:
 )
 @click.pass_obj
 def run(settings: Path, source_bind: str, adviser_bind: str) -> None:
-    """Set up what is missing, run both interfaces and the sweeper, and stop them together."""
-    from deploy.config import load_config
-    from deploy.ports import refuse_taken
-    from deploy.supervisor import Part, run_together
-    from journalist_app.config import AdviserConfig
-    from source_app.config import SourceConfig
+    """Set up what is missing, run what the settings have a section for, and stop it all together."""
+    from deploy.running import parts_of
+    from deploy.supervisor import run_together
 
     _set_up(settings, source_bind, adviser_bind)
-    source = load_config(settings, "source", SourceConfig)
-    adviser = load_config(settings, "adviser", AdviserConfig)
-    refuse_taken(source.bind)
-    refuse_taken(adviser.bind)
-    parts = [
-        Part("source's interface", ["serve", "source"], source.bind),
-        Part("adviser's interface", ["serve", "adviser"], adviser.bind),
-        Part("sweeper", ["sweep"]),
-    ]
+    parts, lines = parts_of(settings)
 
     def say_ready() -> None:
-        click.echo(f"Source interface:  {source.origin}")
-        click.echo(f"Adviser interface: {adviser.origin}")
-        click.echo("Ctrl-C stops both.")
+        for line in lines:
+            click.echo(line)
 
     run_together(settings, parts, say_ready)
     click.echo("Stopped.")
 
 
 @main.command()
-@click.argument("interface", type=click.Choice(["source", "adviser"]))
+@click.argument("interface", type=click.Choice(["source", "adviser", "sync"]))
 @click.pass_obj
 def serve(settings: Path, interface: str) -> None:
-    """Serve one interface until told to stop."""
+    """Serve one interface, or the door for workstations, until told to stop."""
     if interface == "source":
         from deploy import source
 
         source.serve(settings)
+    elif interface == "sync":
+        from deploy import door
+
+        door.serve(settings)
     else:
         from deploy import adviser
 
@@ -119,28 +132,37 @@ def serve(settings: Path, interface: str) -> None:
 def sweep(settings: Path, *, once: bool) -> None:
     """Destroy what was deleted, every 20 seconds, and write the store anew once a night."""
     from deploy import sweeper
+    from deploy.config import sections_in
+    from deploy.hardening import close_process
 
+    close_process()
+    sweeping: sweeper.Sweeping
+    if "source" in sections_in(settings):
+        sweeping = sweeper.open_sweeper(settings)
+    else:
+        from deploy import replica_sweeper
+
+        sweeping = replica_sweeper.open_sweeper(settings)
     if once:
-        swept = sweeper.sweep_now(settings, on_step=_say_step, on_progress=_say_progress)
+        swept = sweeper.sweep_now(sweeping, on_step=_say_step, on_progress=_say_progress)
         click.echo(f"Destroyed {swept.rows} sealed parts.")
         return
     stop = threading.Event()
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, lambda _signal, _frame: stop.set())
-    sweeper.sweep_for_ever(settings, stop)
+    sweeper.sweep_for_ever(sweeping, stop)
 
 
 @main.command()
 @click.pass_obj
 def upgrade(settings: Path) -> None:
     """Bring the store's tables to this version. Stop both interfaces and the sweeper first."""
-    from deploy.config import load_config
     from deploy.hardening import close_process
-    from source_app.config import SourceConfig
+    from deploy.running import public_part
     from store.engine import upgrade_store
 
     close_process()
-    upgrade_store(load_config(settings, "source", SourceConfig).store_path)
+    upgrade_store(public_part(settings).store_path)
     click.echo("The store's tables are of this version.")
 
 
@@ -151,10 +173,9 @@ def fingerprint(settings: Path, qr: BinaryIO | None) -> None:
     """Print what posters carry: the desk's fingerprint, and that of its OpenPGP key if it has one."""
     import segno
 
-    from deploy.config import load_config
-    from source_app.config import SourceConfig
+    from deploy.running import public_part
 
-    desk = load_config(settings, "source", SourceConfig).fingerprint
+    desk = public_part(settings).fingerprint
     click.echo(desk)
     sealing = _true_letterhead(settings).openpgp_fingerprint
     if sealing is not None:
@@ -228,12 +249,11 @@ def show(settings: Path) -> None:
 
 
 def _true_letterhead(settings: Path) -> "Letterhead":
-    from deploy.config import load_config
     from deploy.pinned_letterhead import open_letterhead
-    from source_app.config import SourceConfig
+    from deploy.running import public_part
     from store.engine import open_store
 
-    config = load_config(settings, "source", SourceConfig)
+    config = public_part(settings)
     return open_letterhead(open_store(config.store_path), config.fingerprint, config.letterhead_serial_path)
 
 

@@ -17,7 +17,7 @@ _Config = TypeVar("_Config")
 _Table = dict[str, Any]
 
 _PORTS = range(1, 65536)
-_SECTIONS = ("desk", "source", "adviser", "onion")
+_SECTIONS = ("desk", "source", "adviser", "onion", "sync")
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.\[\]:-]+")
 _FINGERPRINT = re.compile(r"RW[A-Za-z0-9+/]{54}")  # a minisign public key: 42 bytes in base64
 _MAY_BE_ZERO = frozenset({"reserve_bytes", "retention_spread_days"})
@@ -59,10 +59,7 @@ def load_config(path: Path, section: str, shape: type[_Config]) -> _Config:
     Raises:
         ConfigError: the file cannot be read, or has faults in this section; the message names them all.
     """
-    try:
-        document = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as why:
-        raise ConfigError(f"{path}: not readable as TOML ({type(why).__name__}).") from why
+    document = _document(path)
     faults = [f"unknown section [{name}]" for name in document.keys() - set(_SECTIONS)]
     table = document.get(section)
     if not isinstance(table, dict):
@@ -85,7 +82,26 @@ def load_config(path: Path, section: str, shape: type[_Config]) -> _Config:
             faults.append(f"{key!r} must be {why}")
     if faults:
         raise _refuse(path, [f"[{section}] {fault}" for fault in faults])
-    return shape(**settings)
+    try:
+        return shape(**settings)
+    except ValueError as why:
+        raise _refuse(path, [f"[{section}] {why}"]) from why
+
+
+def sections_in(path: Path) -> frozenset[str]:
+    """Return the sections of a settings file: a server's has others than a workstation's.
+
+    Raises:
+        ConfigError: the file cannot be read.
+    """
+    return frozenset(_document(path))
+
+
+def _document(path: Path) -> _Table:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as why:
+        raise ConfigError(f"{path}: not readable as TOML ({type(why).__name__}).") from why
 
 
 def _refuse(path: Path, faults: list[str]) -> ConfigError:

@@ -21,6 +21,14 @@ class UnsafePlaceError(DeployError):
     """A file or folder that others could read or replace."""
 
 
+class ServerKeyError(DeployError):
+    """The server's own key is missing, is none, or cannot be written."""
+
+
+class TwoMachinesError(DeployError):
+    """What a workstation and its server do together did not go through; the message says what stands."""
+
+
 class LetterheadError(DeployError):
     """The letterhead in the store is missing, forged, or older than one seen before."""
 

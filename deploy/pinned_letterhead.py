@@ -36,6 +36,21 @@ _SENTENCES = {
     LetterheadRefusal.MALFORMED: "The letterhead in the store is in no form that we know.",
     LetterheadRefusal.OTHER_PARAMETERS: "The letterhead in the store changes what may never change.",
 }
+_BROUGHT = {
+    LetterheadRefusal.FORGED: (
+        "The letterhead in it is not signed by the desk whose fingerprint stands in the settings file. "
+        "Nothing "
+        "was changed: compare the fingerprint with the desk's poster."
+    ),
+    LetterheadRefusal.OLDER: (
+        "The letterhead in it is older than one this server has seen. Nothing was changed: pair the "
+        "workstation again with a new card file."
+    ),
+    LetterheadRefusal.MALFORMED: "The letterhead in it is in no form that we know. Nothing was changed.",
+    LetterheadRefusal.OTHER_PARAMETERS: (
+        "The letterhead in it changes what may never change. Nothing was changed: tell the desk."
+    ),
+}
 _log = logging.getLogger(OWN)
 
 
@@ -50,6 +65,26 @@ def open_letterhead(store: Store, fingerprint: str, serial_path: Path) -> Letter
         return _verified(store, fingerprint, serial_path, None)
     except LetterheadRefusedError as refused:
         raise LetterheadError(f"{_SENTENCES[refused.reason]} {_DO_NOT_START}") from refused
+
+
+def accept_letterhead(
+    body: bytes, signature: bytes, fingerprint: str, serial_path: Path, in_use: Letterhead | None
+) -> Letterhead:
+    """Return a letterhead that was brought, once it is found as true as one in the store has to be.
+
+    Raises:
+        LetterheadError: it is not to be used; what is wrong, for whoever brought it.
+    """
+    try:
+        seen_serial, seen_parameters = _recall(serial_path)
+        true = letterhead.verify(
+            body, signature, fingerprint, at_least_serial=seen_serial, same_parameters_as=in_use
+        )
+    except LetterheadRefusedError as refused:
+        raise LetterheadError(_BROUGHT[refused.reason]) from refused
+    if seen_parameters not in {None, _parameters(true)}:
+        raise LetterheadError(_BROUGHT[LetterheadRefusal.OTHER_PARAMETERS])
+    return true
 
 
 class LetterheadWatch:
@@ -122,7 +157,10 @@ def _verified(store: Store, fingerprint: str, serial_path: Path, in_use: Letterh
         with store.reading() as session:
             found = letterheads.latest(session)
         if found is None:
-            raise LetterheadError("The store holds no letterhead: bring the desk's letterhead to it first.")
+            raise LetterheadError(
+                "The store holds no letterhead: pair the desk's workstation with this server, and run here: "
+                "steunpunt admit FILE"
+            )
         _, body, signature = found
         seen_serial, seen_parameters = _recall(serial_path)
         at_least = seen_serial if in_use is None else max(seen_serial, in_use.serial)

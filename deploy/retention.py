@@ -16,9 +16,10 @@ from sqlalchemy.orm import Session
 from crypto.entry import SignedEntry
 from crypto.errors import CryptoError
 from crypto.letterhead import Letterhead
+from crypto.names import StrandId
 from crypto.order import is_void, verify_order
 from deploy.quiet_log import OWN
-from store import entries, mailboxes, orders
+from store import entries, mailboxes, orders, peers
 from store.engine import Store
 from store.orders import Order
 
@@ -67,6 +68,22 @@ def retain(store: Store, letterhead: Letterhead, today: date) -> Retained:
         with store.writing() as session:
             never_used += mailboxes.drop_empty(session, address)
     return Retained(count[Finding.CARRY_OUT], count[Finding.DROP], count[Finding.REFUSE], never_used)
+
+
+def forget_retired(store: Store, letterhead: Letterhead, today: date) -> None:
+    """Forget workstations that the desk took out of use: no ended mailbox waits for one that never comes.
+
+    Raises:
+        StoreError: the store refuses.
+    """
+    with store.reading() as session:
+        known = [peer.name for peer in peers.all_peers(session) if peer.name]
+    for name in known:
+        key = letterhead.strand_keys.get(StrandId(name))
+        if key is not None and key.until is not None and key.until < today:
+            with store.writing() as session:
+                peers.remove(session, name)
+            _log.info("a workstation that the desk took out of use is forgotten")
 
 
 def judge(session: Session, order: Order, letterhead: Letterhead, today: date) -> Finding:

@@ -1,12 +1,7 @@
 """Make a desk: fresh keys, a first letterhead, an empty store and the settings, all or nothing."""
 
-import fcntl
-import os
-import re
 import secrets
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -24,16 +19,17 @@ from crypto.openpgp import OpenPGPKey
 from crypto.passphrase import Argon2Params
 from deploy.config import DeskConfig, load_config
 from deploy.errors import OpenPGPError, SetupError
-from deploy.hardening import PRIVATE_FOLDER, TMPFS
+from deploy.new_folder import a_new_folder, sync_folder, write_new
 from deploy.openpgp import fresh_key
+from deploy.settings_text import EXAMPLE, from_example
 from journalist_app.public_holidays import dutch_holidays
 from store import letterheads
 from store.engine import create_store
 from store.errors import StoreError
 
-_EXAMPLE = Path(__file__).parents[1] / "config.example.toml"
-_KEYRING = "keyring.age"
-_STORE = "store.db"
+KEYRING = "keyring.age"
+STORE = "store.db"
+ONE_MACHINE = ("desk", "source", "adviser", "onion")
 _WITHOUT_OPENPGP = (
     "The desk is made without an OpenPGP key: everything works but passing on, and sources cannot seal with "
     "OpenPGP. Install gnupg, then run: steunpunt openpgp make"
@@ -59,18 +55,10 @@ def set_up(
         SetupError: something is in the way, or another set-up is at work; one sentence.
         ConfigError: the example settings have faults.
     """
-    folder = settings.parent
     if settings.exists():
         return False
-    if folder.exists() and any(folder.iterdir()):
-        raise SetupError(
-            f"{folder} holds files but no {settings.name}: put the settings back, or move the files away."
-        )
-    unfinished = folder.with_name(f"{folder.name}.unfinished")
-    with _alone(folder.parent):
-        shutil.rmtree(unfinished, ignore_errors=True)  # of a set-up that was killed: nothing in it counts
-        unfinished.mkdir(PRIVATE_FOLDER)
-        desk = load_config(_EXAMPLE, "desk", DeskConfig)
+    with a_new_folder(settings) as unfinished:
+        desk = load_config(EXAMPLE, "desk", DeskConfig)
         phrase = passphrase.draw("nl")
         on_step("Making the desk's keys ...")
         today = datetime.now(UTC).date()
@@ -81,18 +69,21 @@ def set_up(
         except OpenPGPError as why:
             key = None
             on_step(f"{why} {_WITHOUT_OPENPGP}")
-        _write(unfinished / _KEYRING, keyrings.seal(keyring))
+        write_new(unfinished / KEYRING, keyrings.seal(keyring))
         on_step("Making the store ...")
-        _make_store(unfinished / _STORE, first_letterhead(keyring, desk, today, key), keyring.desk_key)
-        text = _settings(keyring.fingerprint, source_bind, adviser_bind)
-        _write(unfinished / settings.name, text.encode("utf-8"))
-        _sync(unfinished)
+        _make_store(unfinished / STORE, first_letterhead(keyring, desk, today, key), keyring.desk_key)
+        text = from_example(
+            ONE_MACHINE,
+            keyring.fingerprint,
+            {
+                ("source", "bind"): source_bind,
+                ("source", "origin"): f"http://{source_bind}",
+                ("adviser", "bind"): adviser_bind,
+            },
+        )
+        write_new(unfinished / settings.name, text.encode("utf-8"))
+        sync_folder(unfinished)
         show_passphrase(phrase)
-        try:
-            unfinished.rename(folder)
-        except OSError as why:
-            raise SetupError(f"{folder} cannot be made ({os.strerror(why.errno or 0)}).") from why
-        _sync(folder.parent)
     return True
 
 
@@ -139,7 +130,7 @@ def _make_store(path: Path, first: Letterhead, desk_key: SecretKey) -> None:
     try:
         body, signature = desk_letterhead.sign(first, desk_key)
     except MalformedError as why:
-        raise SetupError(f"{_EXAMPLE}: [desk] makes no letterhead that a server would accept.") from why
+        raise SetupError(f"{EXAMPLE}: [desk] makes no letterhead that a server would accept.") from why
     try:
         store = create_store(path)
         with store.writing() as session:
@@ -148,48 +139,3 @@ def _make_store(path: Path, first: Letterhead, desk_key: SecretKey) -> None:
         store.close()
     except StoreError as why:
         raise SetupError(f"The store could not be made: {why}.") from why
-
-
-def _settings(fingerprint: str, source_bind: str, adviser_bind: str) -> str:
-    """Fill the example in: the pinned fingerprint, the addresses, and a folder in memory of our own."""
-    text = _EXAMPLE.read_text("utf-8")
-    # A name nobody can guess: under /dev/shm another user could make the folder first and keep us out.
-    memory = f"{TMPFS}/steunpunt-{secrets.token_hex(8)}"
-    for pattern, filled in (
-        (r'(?m)^fingerprint = ".*"$', f'fingerprint = "{fingerprint}"'),
-        (r'"/dev/shm/steunpunt/', f'"{memory}/'),
-        (r'(?m)^bind = "127\.0\.0\.1:8080"$', f'bind = "{source_bind}"'),
-        (r'(?m)^origin = ".*"$', f'origin = "http://{source_bind}"'),
-        (r'(?m)^bind = "127\.0\.0\.2:8081"$', f'bind = "{adviser_bind}"'),
-    ):
-        text = re.sub(pattern, filled, text)
-    return text
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Hold the folder that the desk's folder lies in; the kernel lets go of it if we are killed."""
-    folder.mkdir(parents=True, exist_ok=True)
-    held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError as why:
-        raise SetupError(f"Another set-up is at work in {folder}: wait for it to end.") from why
-    finally:
-        os.close(held)
-
-
-def _write(path: Path, content: bytes) -> None:
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as sink:
-        sink.write(content)
-        sink.flush()
-        os.fsync(sink.fileno())
-
-
-def _sync(folder: Path) -> None:
-    held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(held)
-    finally:
-        os.close(held)

@@ -7,14 +7,15 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Protocol
 
 from crypto.letterhead import Letterhead
 from deploy import quiet_log
 from deploy.config import load_config
 from deploy.errors import LetterheadError
-from deploy.hardening import close_process, private_folder
+from deploy.hardening import private_folder
 from deploy.pinned_letterhead import LetterheadWatch, open_letterhead
-from deploy.retention import Retained, retain, tell
+from deploy.retention import Retained, forget_retired, retain, tell
 from source_app.config import SourceConfig
 from store import purge
 from store.engine import Store, open_store
@@ -28,15 +29,22 @@ _HALF_HOUR_SECONDS = 1800
 _log = logging.getLogger(quiet_log.OWN)
 
 
-def sweep_for_ever(settings: Path, stop: threading.Event) -> None:
-    """Sweep until told to stop. A store that is busy or full is tried again with the next sweep.
+class Sweeping(Protocol):
+    """What sweeps a store: a server's, or a workstation's replica."""
 
-    Raises:
-        ConfigError: the settings have faults.
-        StoreError: the store or the sessions cannot be opened at the start.
-    """
-    close_process()
-    sweeper = _open(settings)
+    store: Store
+
+    def sweep_once(self, now: datetime, on_progress: Callable[[int, int], None] = ...) -> purge.Swept:
+        """Destroy what is to be destroyed now.
+
+        Raises:
+            StoreError: the store refuses.
+        """
+        ...
+
+
+def sweep_for_ever(sweeper: Sweeping, stop: threading.Event) -> None:
+    """Sweep until told to stop. A store that is busy or full is tried again with the next sweep."""
     quiet_log.install(sys.stderr)
     tidied: date | None = None
     while True:
@@ -53,16 +61,13 @@ def sweep_for_ever(settings: Path, stop: threading.Event) -> None:
 
 
 def sweep_now(
-    settings: Path, on_step: Callable[[str], None], on_progress: Callable[[int, int], None]
+    sweeper: Sweeping, on_step: Callable[[str], None], on_progress: Callable[[int, int], None]
 ) -> purge.Swept:
     """Sweep and tidy once, at the operator's word; `on_progress` is that of `purge.sweep`.
 
     Raises:
-        ConfigError: the settings have faults.
         StoreError: the store refuses.
     """
-    close_process()
-    sweeper = _open(settings)
     quiet_log.install(sys.stderr)
     on_step("Destroying what was deleted")
     swept = sweeper.sweep_once(datetime.now(UTC), on_progress)
@@ -93,12 +98,13 @@ class Sweeper:
         Raises:
             StoreError: the store refuses.
         """
-        now_half_hour = int(now.timestamp()) // _HALF_HOUR_SECONDS
+        now_half_hour = half_hour_of(now)
         self._sessions.sweep(now_half_hour)
         letterhead = self._letterhead()
         if letterhead is not None:
             before, self._retained = self._retained, retain(self.store, letterhead, now.date())
             tell(self._retained, before)
+            forget_retired(self.store, letterhead, now.date())
         return purge.sweep(self.store, now_half_hour, on_progress=on_progress)
 
     def _letterhead(self) -> Letterhead | None:
@@ -114,7 +120,18 @@ class Sweeper:
         return self._newest()
 
 
-def _open(settings: Path) -> Sweeper:
+def half_hour_of(now: datetime) -> int:
+    """Return the number of half hours since 1970."""
+    return int(now.timestamp()) // _HALF_HOUR_SECONDS
+
+
+def open_sweeper(settings: Path) -> Sweeper:
+    """Return the sweeper of a server's store.
+
+    Raises:
+        ConfigError: the settings have faults.
+        StoreError: the store or the sessions cannot be opened.
+    """
     config = load_config(settings, "source", SourceConfig)
     # VACUUM writes a copy (of ciphertext) first: beside the store, where room was looked for, not in memory
     os.environ["SQLITE_TMPDIR"] = str(config.store_path.parent)

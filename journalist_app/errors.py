@@ -5,7 +5,7 @@ class AdviserError(Exception):
     """Base of every refusal of this package."""
 
 
-class ConfigError(AdviserError):
+class ConfigError(AdviserError, ValueError):
     """The settings cannot be used; the message names every fault and no value."""
 
 
