@@ -124,8 +124,8 @@ def rebuild(settings: Path, lost: Rebuilding, passphrase: str, asked: Asked) -> 
             ) from why
         check_what_came(desk, utc_today())
     asked.say(
-        "The server knows this workstation already; the pairing file brings it the key to the onion service. What "
-        "came is checked, and remembered from now on. Make a new copy of the keyring."
+        "The server knows this workstation already; the pairing file brings it the key to the onion service. "
+        "What came is checked, and remembered from now on. Make a new copy of the keyring."
     )
 
 

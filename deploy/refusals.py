@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from crypto.errors import PouchRefusal, PouchRefusedError
 from deploy.errors import TwoMachinesError
-from store.errors import StoreBusyError, StoreFullError
+from store.errors import PeerMissingError, StoreBusyError, StoreFullError
 from sync.errors import (
     BrokenTransferError,
     LetterheadUnsoundError,
@@ -144,6 +144,8 @@ def in_sentences(*, at_line: bool = False) -> Iterator[None]:
     """
     try:
         yield
+    except PeerMissingError as why:
+        raise TwoMachinesError(_SYNC[NotPairedError]) from why
     except (SyncError, PouchRefusedError, StoreBusyError, StoreFullError) as why:
         raise TwoMachinesError(sentence_of(why, at_line=at_line)) from why
 

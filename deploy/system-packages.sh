@@ -41,6 +41,8 @@ if [ "$1" = test ]; then
     needs poppler-utils pdftotext "no report as PDF is read back"
     needs nodejs node "pages are not tested for accessibility"
     needs npm npm "pages are not tested for accessibility"
+    needs openssh-client ssh "no sync over SSH is tested"
+    needs openssh-server /usr/sbin/sshd "no sync over SSH is tested"
     needs tor tor-gencert "no onion service is tested"
 fi
 

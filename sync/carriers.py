@@ -24,6 +24,13 @@ _OK: Final = 200
 BROUGHT: Final = b"pouch\n"  # what `steunpunt sync answer` writes before a pouch, and
 REFUSED: Final = b"refused "  # before a reason
 
+_SSH_OPTIONS: Final = (
+    "-oBatchMode=yes",
+    "-oConnectTimeout=60",  # and then a line that says nothing for two minutes is given up
+    "-oServerAliveInterval=30",
+    "-oServerAliveCountMax=4",
+)
+
 _ONION: Final = re.compile(r"onion:([a-z2-7]{56}\.onion)")
 _SSH: Final = re.compile(r"ssh:([A-Za-z0-9_.@\[\]:-]+)")
 _UNIX: Final = re.compile(r"unix:(/\S+)")
@@ -90,7 +97,7 @@ class SshCarrier:
             UnreachableError, RefusedError: as `Carrier` has it.
         """
         # A forced command in the server's authorized_keys takes the place of what is asked for here.
-        command = ["ssh", "-T", "-o", "BatchMode=yes", *self.options, self.target, "steunpunt sync answer"]
+        command = ["ssh", "-T", *_SSH_OPTIONS, *self.options, self.target, "steunpunt sync answer"]
         try:
             done = subprocess.run(command, input=pouch, capture_output=True, check=False)  # noqa: S603  # no shell
         except OSError as why:

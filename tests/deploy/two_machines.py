@@ -1,0 +1,186 @@
+"""A desk with a server and workstations in folders of their own, driven by the command as people type it."""
+
+import shutil
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import msgspec
+from click.testing import CliRunner, Result
+from sqlalchemy import text
+
+from crypto import keyring as keyrings
+from crypto import letterhead as letterhead_format
+from crypto.keyring import Keyring, Slot
+from crypto.passphrase import Argon2Params
+from deploy.command import main
+from deploy.config import DeskConfig, load_config
+from deploy.new_folder import a_new_folder, write_new
+from deploy.settings_text import EXAMPLE, from_example
+from deploy.setup import KEYRING, ONE_MACHINE, STORE, first_letterhead
+from store import letterheads
+from store.engine import Store, create_store, open_store
+from tests.journalist_app.desk_factories import ASource, World, a_source
+from web.dates import utc_today
+
+PASSPHRASE = "zeven woorden die niemand anders ooit raadt"
+FIRST = "Werkstation 1"
+_CHEAP = Argon2Params(t=1, m_kib=8, p=1)
+_BEGAN = date(2020, 1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """One machine: its settings, and what its person types."""
+
+    settings: Path
+    fingerprint: str
+
+    def types(self, *words: str | Path, passphrase: str = PASSPHRASE) -> Result:
+        """Run a command as somebody types it, with a passphrase for when it asks."""
+        argv = ["--settings", str(self.settings), *map(str, words)]
+        done = CliRunner().invoke(main, argv, input=f"{passphrase}\n")
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return done
+
+    def does(self, *words: str | Path) -> str:
+        """Run a command that must succeed; return what it said."""
+        done = self.types(*words)
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    def is_told(self, *words: str | Path) -> str:
+        """Run a command that must fail; return the one sentence that it says."""
+        done = self.types(*words)
+        assert done.exit_code == 1, done.output
+        return done.stderr.partition("Error: ")[2].strip()
+
+    def store(self) -> Store:
+        return open_store(self.settings.parent / STORE)
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """A desk whose first workstation is there, and its keys; nothing is paired yet."""
+
+    folder: Path
+    keyring: Keyring
+    first: Machine
+    server: Machine
+
+    def copied(self, folder: Path) -> "Desk":
+        """Return a copy of all its machines in another folder."""
+        shutil.copytree(self.folder, folder)
+        return a_desk_in(folder, self.keyring)
+
+    def machine(self, name: str) -> Machine:
+        return Machine(self.folder / name / "var" / "config.toml", self.keyring.fingerprint)
+
+    def pair_first(self, way: str = "file") -> None:
+        """Pair the first workstation, and have the server admit it."""
+        card = self.card()
+        self.first.does("pair", card, "--server", way, "--out", self.folder / "first.pairing")
+        self.server.does("admit", self.folder / "first.pairing")
+
+    def card(self) -> Path:
+        path = self.folder / "card"
+        self.server.does("card", "--out", path)
+        return path
+
+    def copy_of_keyring(self) -> Path:
+        path = self.folder / "copy.age"
+        path.unlink(missing_ok=True)
+        write_new(path, (self.first.settings.parent / KEYRING).read_bytes())
+        return path
+
+    def second(self, way: str = "file", *, admit: bool = True) -> Machine:
+        """Set up another workstation of the desk."""
+        made = self.machine("second")
+        words = ["--keyring", self.copy_of_keyring(), "--name", "Werkstation 2"]
+        words += ["--fingerprint", self.keyring.fingerprint, "--out", self.folder / "second.pairing"]
+        made.does("pair", self.card(), "--server", way, *words)
+        if admit:
+            self.server.does("admit", self.folder / "second.pairing")
+        return made
+
+    def world(self, machine: Machine, keyring: Keyring | None = None) -> World:
+        """Return what the factories write through: sources at the server, a desk in its replica."""
+        store = machine.store()
+        return World(None, keyring or self.keyring, newest(store, self.keyring), store)  # type: ignore[arg-type]  # no settings are read
+
+    def a_source_writes(self, words: str = "hello", file: tuple[str, bytes] | None = None) -> ASource:
+        world = self.world(self.server)
+        source = a_source(world, day=utc_today())
+        source.writes(words, day=utc_today(), file=file)
+        world.store.close()
+        return source
+
+    def is_answered(self, source: ASource, machine: Machine, words: str = "an answer") -> None:
+        world = self.world(machine)
+        ASource(world, source.keys).is_answered(words, day=utc_today())
+        world.store.close()
+
+    def publishes(self, machine: Machine, **changes: object) -> None:
+        """Have the desk's letterhead change in a store."""
+        store = machine.store()
+        following = newest(store, self.keyring).successor(**changes)
+        with store.writing() as session:
+            letterheads.publish(
+                session, following.serial, *letterhead_format.sign(following, self.keyring.desk_key)
+            )
+        store.close()
+
+
+def newest(store: Store, keyring: Keyring) -> letterhead_format.Letterhead:
+    with store.reading() as session:
+        found = letterheads.latest(session)
+    assert found is not None
+    return letterhead_format.verify(found[1], found[2], keyring.fingerprint)
+
+
+def a_desk(folder: Path, *, sync_bind: str = "127.0.0.3:18082") -> Desk:
+    """Make a desk as `steunpunt setup` does, with a passphrase that costs nothing, and an empty server."""
+    keyring = keyrings.create(FIRST, [Slot.for_passphrase(PASSPHRASE, _CHEAP)])
+    first = Machine(folder / "first" / "var" / "config.toml", keyring.fingerprint)
+    letterhead = first_letterhead(keyring, load_config(EXAMPLE, "desk", DeskConfig), _BEGAN)
+    letterhead = msgspec.structs.replace(letterhead, argon2=letterhead_format.Argon2(t=1, m_kib=8, p=1))
+    with a_new_folder(first.settings) as made:
+        write_new(made / KEYRING, keyrings.seal(keyring))
+        write_new(made / "config.toml", from_example(ONE_MACHINE, keyring.fingerprint, {}).encode("utf-8"))
+        store = create_store(made / STORE)
+        with store.writing() as session:
+            letterheads.publish(session, 1, *letterhead_format.sign(letterhead, keyring.desk_key))
+        store.close()
+    desk = a_desk_in(folder, keyring)
+    desk.server.does("setup", "server", keyring.fingerprint, "--sync-bind", sync_bind)
+    return desk
+
+
+def a_desk_in(folder: Path, keyring: Keyring) -> Desk:
+    first, server = (
+        Machine(folder / name / "var" / "config.toml", keyring.fingerprint) for name in ("first", "server")
+    )
+    return Desk(folder, keyring, first, server)
+
+
+def carry(out_of: Machine, into: Machine, stick: Path, *to: str) -> str:
+    """Carry a pouch by hand; return what was said where it came in."""
+    out_of.does("pouch", "out", stick, *to)
+    return into.does("pouch", "in", stick)
+
+
+def texts_held(machine: Machine) -> set[bytes]:
+    """Return the digests of the entries that a machine holds."""
+    store = machine.store()
+    with store.reading() as session:
+        found = {bytes(row[0]) for row in session.execute(text("SELECT digest FROM entry"))}
+    store.close()
+    return found
+
+
+def flipped(path: Path, at: int) -> None:
+    """Change one byte of a file."""
+    raw = bytearray(path.read_bytes())
+    raw[at] ^= 1
+    path.write_bytes(raw)
