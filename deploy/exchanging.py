@@ -20,7 +20,7 @@ from deploy.sync_config import SyncConfig
 from store import findings, peers, undelivered
 from store.engine import Store, open_store
 from sync.held import Arrival, Brought, bring, pieces_of
-from sync.packing import pack_all
+from sync.packing import pack_parts
 from sync.side import Side
 
 Say = Callable[[str], object]
@@ -59,10 +59,11 @@ def server_end(settings: Path) -> Iterator[Side]:
         store.close()
 
 
-def pouch_out(side: Side, path: Path, to: str | None, *, say: Say) -> None:
+def pouch_out(side: Side, path: Path, to: str | None, *, part_bytes: int | None = None, say: Say) -> None:
     """Write all that the other end is not known to have to a file; a stick that is lost loses nothing.
 
-    `to` names the workstation, from a server that has several.
+    `to` names the workstation, from a server that has several. With `part_bytes` it is split over files of
+    about that size, whose names end in .1, .2 and so on.
 
     Raises:
         TwoMachinesError: nothing was written; one sentence.
@@ -70,11 +71,13 @@ def pouch_out(side: Side, path: Path, to: str | None, *, say: Say) -> None:
     """
     with in_sentences():
         peer, called = _receiver(side, to)
-        _write(path, pack_all(side, peer))
-    say(
-        f"{path} is for {called}. It is sealed to it alone; carry it there, and run: steunpunt pouch in "
-        f"{path.name}"
-    )
+        for number, pieces in enumerate(pack_parts(side, peer, part_bytes), 1):
+            part = path if part_bytes is None else path.with_name(f"{path.name}.{number}")
+            _write(part, pieces)
+            say(
+                f"{part} is for {called}. It is sealed to it alone; carry it there, and run: steunpunt pouch "
+                f"in {part.name}"
+            )
 
 
 def pouch_in(side: Side, path: Path, *, say: Say) -> None:

@@ -125,20 +125,25 @@ def pouch() -> None:
 @pouch.command()
 @click.argument("file", type=_FILE)
 @click.option("--to", metavar="NAME", help="On a server with several workstations: for which one.")
+@click.option(
+    "--part-bytes",
+    type=click.IntRange(min=1_000_000),
+    help="Split it over files of about so many bytes, for a stick that takes no larger ones.",
+)
 @click.pass_obj
-def out(settings: Path, file: Path, to: str | None) -> None:
+def out(settings: Path, file: Path, to: str | None, part_bytes: int | None) -> None:
     """Write all that the other side does not have yet to a file."""
     from deploy import exchanging
 
     if exchanging.is_server(settings):
         with exchanging.server_end(settings) as side:
-            exchanging.pouch_out(side, file, to, say=click.echo)
+            exchanging.pouch_out(side, file, to, part_bytes=part_bytes, say=click.echo)
         return
     from deploy import workstation
     from journalist_app.services.syncing import workstation_side
 
     with workstation.opened(settings, _passphrase()) as desk:
-        exchanging.pouch_out(workstation_side(desk), file, to, say=click.echo)
+        exchanging.pouch_out(workstation_side(desk), file, to, part_bytes=part_bytes, say=click.echo)
 
 
 @pouch.command("in")

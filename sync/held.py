@@ -155,9 +155,7 @@ def _keep(folder: Path, pieces: Iterable[bytes], reserve_bytes: int) -> Path:
         descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE_FILE)
         with os.fdopen(descriptor, "wb") as file:
             for piece in pieces:
-                disk = os.statvfs(folder)
-                if disk.f_bavail * disk.f_frsize < reserve_bytes + len(piece):
-                    raise NoRoomError
+                _require_room(folder, reserve_bytes + len(piece))
                 file.write(piece)
                 digest.update(piece)
             file.flush()
@@ -168,6 +166,12 @@ def _keep(folder: Path, pieces: Iterable[bytes], reserve_bytes: int) -> Path:
         if isinstance(why, OSError) and why.errno in _FULL:
             raise NoRoomError from why
         raise
+
+
+def _require_room(folder: Path, wanted: int) -> None:
+    disk = os.statvfs(folder)
+    if disk.f_bavail * disk.f_frsize < wanted:
+        raise NoRoomError
 
 
 @contextmanager

@@ -70,6 +70,16 @@ def pack(side: Side, peer: StrandId, partials: Mapping[AttachmentId, int]) -> Pa
     return Packed(sealed, is_empty=not items, has_more=load.has_more)
 
 
+def pack_all(side: Side, peer: StrandId) -> Iterator[bytes]:
+    """Yield one pouch with everything that a peer is not known to have, in pieces.
+
+    Raises:
+        PeerMissingError, NotPairedError, StoreError: as `pack` has it.
+    """
+    for pieces in pack_parts(side, peer, None):
+        yield from pieces
+
+
 def pack_parts(side: Side, peer: StrandId, part_bytes: int | None) -> Iterator[Iterator[bytes]]:
     """Yield pouches with everything that a peer is not known to have, each in pieces; for files.
 
