@@ -5,6 +5,7 @@ It is written while what goes into it is read, and read in pieces: memory does n
 
 import hashlib
 import itertools
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
@@ -35,7 +36,7 @@ FLOOR_BYTES: Final = 4096
 HEAD_BYTES: Final = 64 * 1024
 PARTIALS: Final = 1000
 _VERSION: Final = b"steunpunt-pouch/1\n"
-_ANY_VERSION: Final = b"steunpunt-pouch/"
+_LATER: Final = re.compile(rb"steunpunt-pouch/(?:[2-9]\n|[1-9][0-9])")  # as long as ours, and longer
 _END: Final = b"steunpunt/v1/pouch-end"
 _CARD: Final = "steunpunt-card/1"
 _LENGTH_BYTES: Final = 4
@@ -63,22 +64,30 @@ class Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     partials: Annotated[tuple[_Partial, ...], Meta(max_length=PARTIALS)] = ()
 
     def to_bytes(self) -> bytes:
-        """Write the head as JSON, fields in the order of this class."""
-        return msgspec.json.encode(self)
+        """Write the head as JSON, fields in the order of this class.
+
+        Raises:
+            MalformedError: half a surrogate pair in it.
+        """
+        try:
+            return msgspec.json.encode(self)
+        except UnicodeEncodeError as why:
+            raise MalformedError from why
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> Self:
         """Accept exactly what `to_bytes` writes.
 
         Raises:
-            MalformedError: anything else, or not between the server and one workstation.
+            MalformedError: anything else, not between the server and one workstation, or one that comes
+                after itself: whoever waits for what is missing would wait for ever.
         """
         try:
             head = msgspec.json.decode(raw, type=cls)
         except (msgspec.DecodeError, UnicodeDecodeError) as why:
             raise MalformedError from why
         sides = sorted((len(head.sender), len(head.receiver)))
-        if sides != [len(SERVER), STRAND_ID_BYTES] or head.to_bytes() != raw:
+        if sides != [len(SERVER), STRAND_ID_BYTES] or head.after >= head.serial or head.to_bytes() != raw:
             raise MalformedError
         return head
 
@@ -206,6 +215,8 @@ class Pouch:
     def __init__(self, pieces: Iterable[bytes], identities: Iterable[age.PQIdentity]) -> None:
         """Open a pouch that comes in pieces of any size, and read its head.
 
+        Nobody has signed for anything yet: whoever knows the recipient can make such a head, or say NEWER.
+
         Raises:
             PouchRefusedError: UNREADABLE, NEWER or MALFORMED.
         """
@@ -218,7 +229,7 @@ class Pouch:
         try:
             version = self._plaintext.take(len(_VERSION))
             if version != _VERSION:
-                is_later = version.startswith(_ANY_VERSION)
+                is_later = _LATER.fullmatch(version)
                 raise PouchRefusedError(PouchRefusal.NEWER if is_later else PouchRefusal.MALFORMED)
             self.head = Head.from_bytes(self._plaintext.take_field(HEAD_BYTES))
         except UnreadableError as why:
@@ -240,6 +251,8 @@ class Pouch:
                 yield item_from_bytes(field_)
             digest = self._plaintext.digest
             signature = self._plaintext.take_field(SIGNATURE_BYTES)
+            if len(signature) != SIGNATURE_BYTES:
+                raise MalformedError  # noqa: TRY301  # as what `take_field` refuses
             check_signature(verify_key, frame(_END, digest), signature)
             self._plaintext.require_padding()
         except UnreadableError as why:

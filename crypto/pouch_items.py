@@ -11,13 +11,16 @@ from msgspec import Meta
 
 from crypto.age_header import HEADER_BYTES_MAX
 from crypto.age_recipients import PQ_RECIPIENT_BYTES
+from crypto.content import ATTACHMENTS
 from crypto.errors import MalformedError
 from crypto.names import ADDRESS_BYTES, ATTACHMENT_ID_BYTES, ENTRY_ID_BYTES
+from crypto.signing import SIGNATURE_BYTES
 
 ITEM_BYTES: Final = 16 * 1024 * 1024
 CHUNK_BYTES: Final = 1024 * 1024
 _NAME_BYTES: Final = 64  # of a record; what kinds there are is the desk's affair, and no server's
 _LARGEST: Final = 2**63 - 1
+TALLIES: Final = 64  # a mailbox leaves 8; without a limit 16 MiB of them would take 200 MiB to read
 
 _Address = Annotated[bytes, Meta(min_length=ADDRESS_BYTES, max_length=ADDRESS_BYTES)]
 _EntryId = Annotated[bytes, Meta(min_length=ENTRY_ID_BYTES, max_length=ENTRY_ID_BYTES)]
@@ -27,6 +30,9 @@ _VerifyKey = Annotated[bytes, Meta(min_length=32, max_length=32)]
 _Header = Annotated[bytes, Meta(max_length=HEADER_BYTES_MAX)]
 _Count = Annotated[int, Meta(ge=0, le=_LARGEST)]
 _Name = Annotated[bytes, Meta(max_length=_NAME_BYTES)]
+_Signature = Annotated[bytes, Meta(min_length=SIGNATURE_BYTES, max_length=SIGNATURE_BYTES)]
+_Sealed = Annotated[bytes, Meta(max_length=CHUNK_BYTES)]  # fits one row of the store
+_Tallies = Annotated[tuple[_Sealed, ...], Meta(max_length=TALLIES)]
 
 
 class _Item(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -69,19 +75,19 @@ class ChunkItem(_Item, frozen=True, tag="chunk"):
     attachment_id: _AttachmentId
     number: _Count
     is_last: bool
-    ciphertext: Annotated[bytes, Meta(max_length=CHUNK_BYTES)]
+    ciphertext: _Sealed
 
 
 class EntryItem(_Item, frozen=True, tag="entry"):
     """An entry, whole; or, with a removal, what is left of it."""
 
     open_part: bytes
-    signature: bytes
+    signature: _Signature
     epoch: Annotated[int, Meta(ge=1, le=2**31 - 1)]
     header: _Header
-    payload: Annotated[bytes, Meta(max_length=CHUNK_BYTES)]
+    payload: _Sealed
     removal: bytes
-    attachment_ids: tuple[_AttachmentId, ...]
+    attachment_ids: Annotated[tuple[_AttachmentId, ...], Meta(max_length=ATTACHMENTS)]
 
 
 class EndedItem(_Item, frozen=True, tag="ended"):
@@ -98,7 +104,7 @@ class CountedItem(_Item, frozen=True, tag="counted"):
     """The desk has seen that a mailbox ended, and what it left in the ledger."""
 
     address: _Address
-    tallies: tuple[bytes, ...]
+    tallies: _Tallies
 
 
 class OrderItem(_Item, frozen=True, tag="order"):
@@ -107,7 +113,7 @@ class OrderItem(_Item, frozen=True, tag="order"):
     address: _Address
     statement: bytes
     due: date
-    tallies: tuple[bytes, ...]
+    tallies: _Tallies
 
 
 class RecordItem(_Item, frozen=True, tag="record"):
@@ -117,13 +123,13 @@ class RecordItem(_Item, frozen=True, tag="record"):
     name: _Name
     base: _Count
     revision: _Count
-    sealed: Annotated[bytes, Meta(max_length=CHUNK_BYTES)]
+    sealed: _Sealed
 
 
 class TallyItem(_Item, frozen=True, tag="tally"):
     """One line of the ledger."""
 
-    sealed: Annotated[bytes, Meta(max_length=CHUNK_BYTES)]
+    sealed: _Sealed
 
 
 class PublicFileItem(_Item, frozen=True, tag="public_file"):
@@ -162,7 +168,10 @@ def item_to_bytes(item: Item) -> bytes:
     Raises:
         MalformedError: `item_from_bytes` would refuse it: a field is over its limit.
     """
-    raw = msgspec.msgpack.encode(item)
+    try:
+        raw = msgspec.msgpack.encode(item)
+    except (OverflowError, UnicodeEncodeError) as why:  # a number over 64 bits, half a surrogate pair
+        raise MalformedError from why
     _decoded(raw)
     return raw
 

@@ -269,3 +269,34 @@ def test_heads_are_the_newest_of_each_strand(talk: Conversation) -> None:
 def test_the_first_entry_has_nothing_before_it(talk: Conversation) -> None:
     assert talk.entries[0].open_part.previous == NO_DIGEST
     assert talk.entries[0].open_part.seen == ()
+
+
+def test_some_entries_come_in_an_order_in_which_each_can_be_appended(talk: Conversation) -> None:
+    assert tuple(talk.entries) == chain.in_order(random.sample(talk.entries, 4))
+    assert () == chain.in_order([])
+
+
+def test_what_crossed_comes_after_all_it_points_at_whatever_days_say(letterhead: Letterhead) -> None:
+    talk = Conversation(a_mailbox(), letterhead, [])
+    first = talk.write(talk.source, day=DAY + timedelta(days=2))
+    mine = talk.write(WORKSTATION)
+    talk.write(LAPTOP, unseen=[mine])
+    talk.write(talk.source, day=DAY - timedelta(days=2), unseen=[mine])
+    talk.write(talk.source)
+
+    ordered = chain.in_order(random.sample(talk.entries, 5))
+
+    assert first is ordered[0]
+    places = {entry.digest: place for place, entry in enumerate(ordered)}
+    for entry in ordered:
+        before = [entry.open_part.previous, *entry.open_part.seen]
+        assert all(places[digest] < places[entry.digest] for digest in before if digest != NO_DIGEST)
+
+
+def test_what_is_not_here_holds_no_entry_back(talk: Conversation) -> None:
+    """A pouch brings what is new: what that points at is in the store already."""
+    assert tuple(talk.entries[2:]) == chain.in_order(reversed(talk.entries[2:]))
+
+
+def test_an_entry_that_comes_twice_is_put_in_once(talk: Conversation) -> None:
+    assert tuple(talk.entries) == chain.in_order([*talk.entries, *talk.entries])

@@ -14,6 +14,8 @@ from crypto.content import Content, Kind
 from crypto.errors import ForgedError, UnreadableError
 from crypto.names import AttachmentId
 from crypto.openpgp import OpenPGPHome
+from crypto.pouch import SERVER, Head, Packer
+from crypto.pouch_items import ChunkItem
 from crypto.record import RecordKind, seal_record, seal_unsent
 from journalist_app.desk import OpenDesk
 from journalist_app.errors import FileMissingError, FileSealedError
@@ -234,7 +236,29 @@ def _captured(world: World) -> list[bytes]:
     record = seal_record(
         RecordKind.CASEFILE, b"a" * 20, 1, b"notes", keyring=world.keyring, letterhead=world.letterhead
     )
-    return [a_captured_entry(recipient_of(world)), record, seal_unsent(b"typed", world.letterhead)]
+    return [
+        a_captured_entry(recipient_of(world)),
+        record,
+        seal_unsent(b"typed", world.letterhead),
+        _a_pouch(world, 10),
+        _a_pouch(world, 500_000),
+    ]
+
+
+def _a_pouch(world: World, size: int) -> bytes:
+    """Return what a server seals to the desk for a workstation."""
+    head = Head(
+        desk=world.keyring.fingerprint,
+        sender=SERVER,
+        receiver=world.keyring.strand.id,
+        serial=1,
+        after=0,
+        taken=0,
+        day=TODAY,
+    )
+    packer = Packer(head, recipient_of(world), bytes(32))
+    item = ChunkItem(attachment_id=bytes(16), number=0, is_last=True, ciphertext=bytes(size))
+    return b"".join([packer.header, packer.add(item), *packer.finish()])
 
 
 def test_what_was_captured_from_the_store_is_not_opened_as_if_its_thief_had_sealed_it(world: World) -> None:
