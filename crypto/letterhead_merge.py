@@ -28,9 +28,9 @@ def merged(base: Letterhead, ours: Letterhead, theirs: Letterhead) -> Letterhead
             changes |= zip(names, _of(names, ours), strict=True)
     for name in _LISTS:
         changes[name] = _both(getattr(base, name), getattr(ours, name), getattr(theirs, name))
-    titles = {report.title for report in theirs.reports}
-    ours_alone = tuple(report for report in ours.reports if report.title not in titles)
-    changes["reports"] = _both(base.reports, ours_alone, theirs.reports)
+    first = {report.title: report for report in theirs.reports}
+    not_second = tuple(report for report in ours.reports if first.get(report.title, report) == report)
+    changes["reports"] = _both(base.reports, not_second, theirs.reports)
     return msgspec.structs.replace(
         theirs,
         serial=max(ours.serial, theirs.serial) + 1,

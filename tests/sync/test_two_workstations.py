@@ -138,7 +138,7 @@ def test_a_calendar_that_both_changed_is_one_on_both(scene: Scene) -> None:
         (scene.first, {"closed_days": (date(2026, 12, 24),)}),
         (scene.second, {"answer_working_days": 2}),
     ):
-        wanted = replace(calendar.current(at.desk), **changed)
+        wanted = replace(calendar.current(at.desk, TODAY), **changed)
         calendar.publish(at.desk, at.desk.letterhead.serial, wanted, TODAY)
 
     scene.everybody_syncs()
