@@ -69,7 +69,7 @@ def test_what_one_side_took_away_is_not_there() -> None:
 
 
 @pytest.mark.parametrize("is_ours", [True, False])
-def test_a_key_never_stands_under_the_fingerprint_of_another(is_ours: bool) -> None:  # noqa: FBT001
+def test_a_key_never_stands_under_the_fingerprint_of_another(*, is_ours: bool) -> None:
     """Whoever uses the key compares: a source would be told that somebody swapped it."""
     base = a_letterhead(openpgp_fingerprint="A" * 40, openpgp_key=KEY_LINES.format("first"))
     other = base.successor(openpgp_fingerprint="B" * 40, openpgp_key=KEY_LINES.format("second"))
@@ -104,6 +104,17 @@ def test_days_absences_and_reports_of_both_are_there_once_and_none_that_one_took
     assert set(both.closed_days) == set(days[2:])
     assert (set(both.absences), set(both.reports)) == (set(away[2:]), set(told[2:]))
     assert len(both.closed_days) == len(both.absences) == len(both.reports) == 3
+
+
+def test_of_two_reports_under_one_title_the_one_that_is_out_stays() -> None:
+    base = a_letterhead(reports=(a_report("2024"),))
+    mine = msgspec.structs.replace(a_report("2025"), sha256=b"m" * 32)
+    ours = base.successor(reports=(*base.reports, mine, a_report("2023")))
+    theirs = base.successor(reports=(*base.reports, a_report("2025")))
+
+    both = merged(base, ours, theirs).reports
+
+    assert both == (a_report("2024"), a_report("2025"), a_report("2023"))
 
 
 _DAYS = st.lists(st.dates(date(2026, 1, 1), date(2026, 1, 9)), unique=True, max_size=6).map(tuple)
