@@ -5,17 +5,17 @@ opens nothing and keeps nothing.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
-from itertools import takewhile
+from itertools import chain, takewhile
 from typing import Final
 
 from msgspec import UNSET
 
 from crypto.content import Content, Kind, StepName, StepNote, Verdict, proposal_digest
 from crypto.entry import SignedEntry
-from crypto.names import Address, Digest, EntryId
+from crypto.names import SOURCE_STRAND, Address, Digest, EntryId, StrandId
 from crypto.open_part import Author
 
 Opened = tuple[SignedEntry, Content | None]  # None: removed, or it does not open
@@ -39,7 +39,8 @@ class StandingStep:
     """One step in the line. With `is_derived` it follows from what lies in the mailbox: nobody wrote it.
 
     `text` is the adviser's sentence (a last word, a reason); `to` the recipient of what is passed on;
-    `delivered` the day on which it was handed over.
+    `delivered` the day on which it was handed over. With `is_void` passing on had begun, and came to nothing:
+    the source had taken back before they could see it.
     """
 
     step: StepName
@@ -53,6 +54,7 @@ class StandingStep:
     delivered: date | None = None
     without_consent: bool = False
     is_derived: bool = True
+    is_void: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,7 @@ class Proposed:
     state: ProposalState
     answer: Answered | None
     is_newest: bool
+    void: frozenset[EntryId] = frozenset()  # the steps that began to pass it on, and came to nothing
 
     @property
     def entry_id(self) -> EntryId:
@@ -110,7 +113,9 @@ def standing(address: Address, opened: Sequence[Opened]) -> Standing:
 
     `opened` holds its verified entries (`chain.check`) in thread order, each with what stands in it.
     """
-    return Standing(tuple(_steps(opened)), tuple(_proposals(address, opened)))
+    proposals = tuple(_proposals(address, opened))
+    void = frozenset(chain.from_iterable(each.void for each in proposals))
+    return Standing(tuple(_steps(opened, void)), proposals)
 
 
 def _closing(steps: Sequence[StandingStep]) -> StandingStep | None:
@@ -124,7 +129,7 @@ def _closing(steps: Sequence[StandingStep]) -> StandingStep | None:
 _RANK: Final = {StepName.RECEIVED: 1, StepName.BEING_READ: 2, StepName.IN_CONVERSATION: 3}
 
 
-def _steps(opened: Sequence[Opened]) -> list[StandingStep]:
+def _steps(opened: Sequence[Opened], void: frozenset[EntryId]) -> list[StandingStep]:
     """Put what the adviser said and what follows from the entries in one line.
 
     What follows is said once, and never after something further on: a mark of having read says nothing new in
@@ -143,6 +148,8 @@ def _steps(opened: Sequence[Opened]) -> list[StandingStep]:
             step = StandingStep(follows, part.day, part.entry_id, to=to)
         elif line and line[-1].is_derived and line[-1].step is step.step:
             line.pop()  # the adviser says in words what would have followed anyway
+        if step.entry_id in void:
+            step = replace(step, is_void=True)
         line.append(step)
         if step.step is StepName.CLOSED and (crossing := _crossing(signed, opened)) is not None:
             # The source wrote without having seen the closing: whichever the thread shows first, it is open.
@@ -154,19 +161,19 @@ def _steps(opened: Sequence[Opened]) -> list[StandingStep]:
 
 def _crossing(closing: SignedEntry, opened: Sequence[Opened]) -> EntryId | None:
     """Return an utterance of the source that the thread shows before a closing that had not seen it."""
-    seen = _number_of_source(closing.open_part.seen, opened)
+    seen = _number_in(SOURCE_STRAND, closing.open_part.seen, opened)
     before = (signed.open_part for signed, _ in takewhile(lambda each: each[0] is not closing, opened))
     spoken = (part for part in before if part.author is Author.SOURCE and part.speaks)
     return next((part.entry_id for part in spoken if part.number > seen), None)
 
 
-def _number_of_source(seen: Sequence[Digest], opened: Sequence[Opened]) -> int:
-    """Return how far the source had come when something was written that had seen these digests."""
+def _number_in(strand: StrandId, seen: Sequence[Digest], opened: Sequence[Opened]) -> int:
+    """Return how far a strand had come when something was written that had seen these digests."""
     return max(
         (
             signed.open_part.number
             for signed, _ in opened
-            if signed.open_part.author is Author.SOURCE and signed.digest in seen
+            if signed.open_part.strand == strand and signed.digest in seen
         ),
         default=0,
     )
@@ -227,6 +234,7 @@ _VERDICTS: Final = {
     Verdict.CHANGES_ASKED: ProposalState.CHANGES_ASKED,
     Verdict.TAKEN_BACK: ProposalState.TAKEN_BACK,
 }
+_AGAINST: Final = frozenset({Verdict.DECLINED, Verdict.CHANGES_ASKED, Verdict.TAKEN_BACK})
 
 
 def _proposals(address: Address, opened: Sequence[Opened]) -> list[Proposed]:
@@ -253,12 +261,16 @@ def _proposed(
         and said.step is not UNSET
         and said.step.proposal == digest
     ]
-    begun = [step for step, note in passing if note.step is StepName.PASSING_ON]
-    before = max((_number_of_source(step.open_part.seen, opened) for step in begun), default=None)
+    begun = [(step, note) for step, note in passing if note.step is StepName.PASSING_ON]
+    counts = [(step, note) for step, note in begun if not _is_void(step, note, digest, opened)]
+    is_made = any(note.step is StepName.PASSED_ON for _, note in passing)
+    if is_made and not counts:
+        counts = begun  # it was made all the same: then that is what happened
+    before = max((_number_in(SOURCE_STRAND, step.open_part.seen, opened) for step, _ in counts), default=None)
     answer = _answer_to(digest, opened, before=before)
-    if any(note.step is StepName.PASSED_ON for _, note in passing):
+    if is_made:
         state = ProposalState.PASSED_ON
-    elif begun:
+    elif counts:
         state = ProposalState.PASSING_ON
     elif not is_newest:
         state = ProposalState.OBSOLETE
@@ -270,18 +282,51 @@ def _proposed(
             # Perhaps it took the agreement back, or proposed something else: what was deleted, or spoiled in
             # the store (the age header is not signed), must not bring an agreement to life again.
             state = ProposalState.TAKEN_BACK
-    return Proposed(signed, content, digest, state, answer, is_newest)
+    void = frozenset(step.open_part.entry_id for step, note in begun if (step, note) not in counts)
+    return Proposed(signed, content, digest, state, answer, is_newest, void)
+
+
+def _is_void(step: SignedEntry, note: StepNote, digest: Digest, opened: Sequence[Opened]) -> bool:
+    """Say whether the source had taken back before they could see that passing on began.
+
+    That happens where the desk begins on a machine of its own. Neither had seen the other: both say so in
+    `seen`, which is signed. What was deleted, or does not open, may have been the taking back; and where the
+    agreement itself is gone nobody knows since when. A step without agreement needs none: an answer alone,
+    which the desk has to read first, makes it void.
+    """
+    begins = step.open_part
+    head = _number_in(SOURCE_STRAND, begins.seen, opened)
+    is_agreed = is_something_gone = False
+    for signed, content in opened:
+        part = signed.open_part
+        if part.author is not Author.SOURCE or not part.speaks:
+            continue
+        verdict = _verdict_on(digest, content)
+        is_gone = content is None and not note.without_consent
+        if part.number <= head:
+            is_agreed |= verdict is Verdict.AGREED
+            is_something_gone |= is_gone
+        elif (is_gone or verdict in _AGAINST) and (
+            _number_in(begins.strand, part.seen, opened) < begins.number
+        ):
+            return True
+    return is_something_gone and not is_agreed
+
+
+def _verdict_on(digest: Digest, content: Content | None) -> Verdict | None:
+    if content is None or content.answer is UNSET or content.answer.proposal != digest:
+        return None
+    return content.answer.verdict
 
 
 def _answer_to(digest: Digest, opened: Sequence[Opened], *, before: int | None) -> Answered | None:
     """Return the source's newest answer to a proposal, given before passing on began."""
     answers = [
-        Answered(signed, content, content.answer.verdict, signed.open_part.day)
+        Answered(signed, content, verdict, signed.open_part.day)
         for signed, content in opened
         if content is not None
         and signed.open_part.author is Author.SOURCE
-        and content.answer is not UNSET
-        and content.answer.proposal == digest
+        and (verdict := _verdict_on(digest, content)) is not None
         and (before is None or signed.open_part.number <= before)
     ]
     return max(answers, key=lambda answer: answer.signed.open_part.number, default=None)

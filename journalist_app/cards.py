@@ -51,6 +51,8 @@ def card_of(address: Address, heads: Sequence[bytes], opened: Sequence[Opened]) 
             waiting = waiting or part.day
     said = [step for step in stands.steps if not step.is_derived]
     current = stands.current.step if stands.current else None
+    if stands.current is not None and stands.current.is_void:
+        current = StepName.PROPOSAL_MADE  # it is not being passed on: the proposal lies there as before
     is_closed = current is StepName.CLOSED
     return Card(
         address=address,

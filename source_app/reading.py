@@ -223,7 +223,11 @@ def thread(desk: Desk, keys: MailboxKeys, *, today: date) -> Thread:
         asked=tuple(each for each in proposals if each.state is ProposalState.WAITING),
         newest_proposal=proposals[-1] if proposals else None,
         without_consent=tuple(
-            {(step.to, step.proposal): step for step in line.steps if step.without_consent}.values()
+            {
+                (step.to, step.proposal): step
+                for step in line.steps
+                if step.without_consent and not step.is_void
+            }.values()
         ),
         closing=closings[-1] if is_closed and closings else None,
         mailbox=mailbox,

@@ -78,9 +78,11 @@ class Talk:
             Content(kind=Kind.ANSWER, text="", answer=AnswerNote(verdict=verdict, proposal=proposal)), **how
         )
 
-    def steps(self, step: StepName, proposal: Digest, **more: object) -> SignedEntry:
+    def steps(
+        self, step: StepName, proposal: Digest, *, has_seen: int | None = None, **more: object
+    ) -> SignedEntry:
         note = StepNote(step=step, to="SG", proposal=proposal, **more)  # type: ignore[arg-type]
-        return self.desk(Content(kind=Kind.STEP, text="", step=note))
+        return self.adds(Author.DESK, Content(kind=Kind.STEP, text="", step=note), has_seen=has_seen)
 
     def removes(self, removed: SignedEntry) -> None:
         at = next(at for at, (signed, _) in enumerate(self.opened) if signed is removed)
@@ -356,18 +358,6 @@ def test_taking_back_ends_when_passing_on_begins() -> None:
     assert proposal.answer.signed is agreed
 
 
-def test_an_answer_that_crossed_the_passing_on_does_not_count() -> None:
-    talk = Talk()
-    digest = talk.proposes()
-    talk.answers(Verdict.TAKEN_BACK, digest)
-    talk.desk(
-        Content(kind=Kind.STEP, text="", step=StepNote(step=StepName.PASSING_ON, to="SG", proposal=digest)),
-        has_seen=1,
-    )
-
-    assert talk.proposal().answer is None
-
-
 def test_what_was_made_is_passed_on_and_what_was_delivered_has_its_day() -> None:
     talk = Talk()
     digest = talk.proposes()
@@ -380,3 +370,255 @@ def test_what_was_made_is_passed_on_and_what_was_delivered_has_its_day() -> None
     assert [each.state for each in talk.standing().proposals] == ["passed_on", "waiting"]
     last = talk.standing().steps[-2]
     assert (last.step, last.delivered, last.to) == ("passed_on", date(2026, 12, 3), "SG")
+
+
+# ---- consent, over two machines: what the one says and what the other says can cross
+
+AGAINST = [Verdict.TAKEN_BACK, Verdict.DECLINED, Verdict.CHANGES_ASKED]
+IN_BOTH_ORDERS = pytest.mark.parametrize("desk_first", [True, False], ids=["desk first", "source first"])
+
+
+def crosses(talk: Talk, verdict: Verdict, proposal: Digest, *, desk_first: bool, **more: object) -> None:
+    """Have both go on from what lies there: whichever the thread shows first, neither had seen the other."""
+    known = len(talk.opened)
+    if desk_first:
+        talk.steps(StepName.PASSING_ON, proposal, **more)
+        talk.answers(verdict, proposal, has_seen=known)
+    else:
+        talk.answers(verdict, proposal)
+        talk.steps(StepName.PASSING_ON, proposal, has_seen=known, **more)
+
+
+def an_agreed(talk: Talk) -> Digest:
+    digest = talk.proposes()
+    talk.answers(Verdict.AGREED, digest)
+    return digest
+
+
+def void_steps(talk: Talk) -> list[bool]:
+    return [step.is_void for step in talk.standing().steps if step.step is StepName.PASSING_ON]
+
+
+@IN_BOTH_ORDERS
+@pytest.mark.parametrize("verdict", AGAINST)
+def test_what_took_back_and_had_not_seen_the_passing_on_was_in_time(
+    verdict: Verdict, *, desk_first: bool
+) -> None:
+    talk = Talk()
+    crosses(talk, verdict, an_agreed(talk), desk_first=desk_first)
+    proposal = talk.proposal()
+
+    assert proposal.state == verdict.value
+    assert proposal.answer is not None
+    assert proposal.answer.verdict is verdict
+    assert void_steps(talk) == [True]
+    assert len(proposal.void) == 1
+
+
+@IN_BOTH_ORDERS
+def test_an_agreement_that_crossed_voids_nothing(*, desk_first: bool) -> None:
+    talk = Talk()
+    crosses(talk, Verdict.AGREED, an_agreed(talk), desk_first=desk_first)
+
+    assert talk.proposal().state is ProposalState.PASSING_ON
+    assert void_steps(talk) == [False]
+
+
+@IN_BOTH_ORDERS
+def test_what_crossed_about_another_proposal_voids_nothing(*, desk_first: bool) -> None:
+    talk = Talk()
+    older = an_agreed(talk)
+    digest = an_agreed(talk)
+    known = len(talk.opened)
+    if desk_first:
+        talk.steps(StepName.PASSING_ON, digest)
+        talk.answers(Verdict.TAKEN_BACK, older, has_seen=known)
+    else:
+        talk.answers(Verdict.TAKEN_BACK, older)
+        talk.steps(StepName.PASSING_ON, digest, has_seen=known)
+
+    assert [each.state for each in talk.standing().proposals] == ["obsolete", "passing_on"]
+    assert void_steps(talk) == [False]
+
+
+@pytest.mark.parametrize("verdict", AGAINST)
+def test_what_had_seen_the_step_or_something_after_it_came_too_late(verdict: Verdict) -> None:
+    for later in (0, 1):
+        talk = Talk()
+        digest = an_agreed(talk)
+        talk.steps(StepName.PASSING_ON, digest)
+        for _ in range(later):
+            talk.desk(WORDS)
+        talk.answers(verdict, digest)
+
+        assert talk.proposal().state is ProposalState.PASSING_ON
+        assert void_steps(talk) == [False]
+
+
+def test_a_step_of_another_workstation_that_was_seen_does_not_make_it_late() -> None:
+    """Numbers count in a strand: the ninth entry of one workstation says nothing of another's first."""
+    talk = Talk()
+    digest = an_agreed(talk)
+    step = talk.steps(StepName.PASSING_ON, digest)
+    other = talk.desk(WORDS)
+    on_laptop = replace(
+        other, open_part=replace(other.open_part, strand=StrandId(b"desk-two"), number=9, previous=NO_DIGEST)
+    )
+    talk.opened[-1] = (on_laptop, WORDS)
+    back = talk.answers(Verdict.TAKEN_BACK, digest)
+    unseen = replace(back, open_part=replace(back.open_part, seen=(on_laptop.digest,)))
+    talk.opened[-1] = (unseen, talk.opened[-1][1])
+
+    assert talk.proposal().void == {step.open_part.entry_id}
+    assert talk.proposal().state is ProposalState.TAKEN_BACK
+
+
+@IN_BOTH_ORDERS
+def test_a_file_that_was_made_was_made_whatever_crossed(*, desk_first: bool) -> None:
+    """Both are told what happened: this desk did what it must not."""
+    talk = Talk()
+    digest = an_agreed(talk)
+    crosses(talk, Verdict.TAKEN_BACK, digest, desk_first=desk_first)
+    talk.steps(StepName.PASSED_ON, digest)
+
+    assert talk.proposal().state is ProposalState.PASSED_ON
+    assert void_steps(talk) == [False]
+    assert talk.proposal().void == frozenset()
+
+
+@IN_BOTH_ORDERS
+def test_after_a_void_step_the_source_can_agree_and_the_desk_begin_again(*, desk_first: bool) -> None:
+    talk = Talk()
+    digest = an_agreed(talk)
+    crosses(talk, Verdict.TAKEN_BACK, digest, desk_first=desk_first)
+    talk.answers(Verdict.AGREED, digest)
+    agreed = talk.proposal()
+    talk.steps(StepName.PASSING_ON, digest)
+    begun = talk.proposal()
+    talk.answers(Verdict.TAKEN_BACK, digest)
+    too_late = talk.proposal()
+    talk.steps(StepName.PASSED_ON, digest)
+
+    assert [each.state for each in (agreed, begun, too_late, talk.proposal())] == [
+        "agreed",
+        "passing_on",
+        "passing_on",
+        "passed_on",
+    ]
+    assert void_steps(talk) == [True, False]
+
+
+def test_taken_back_and_agreed_again_before_the_step_was_seen_takes_another_step() -> None:
+    talk = Talk()
+    digest = an_agreed(talk)
+    known = len(talk.opened)
+    talk.answers(Verdict.TAKEN_BACK, digest)
+    talk.answers(Verdict.AGREED, digest)
+    talk.steps(StepName.PASSING_ON, digest, has_seen=known)
+
+    assert talk.proposal().state is ProposalState.AGREED
+    assert void_steps(talk) == [True]
+
+
+def test_a_newer_proposal_makes_one_obsolete_whose_step_was_void() -> None:
+    talk = Talk()
+    crosses(talk, Verdict.CHANGES_ASKED, an_agreed(talk), desk_first=True)
+    talk.proposes("anders")
+
+    assert [each.state for each in talk.standing().proposals] == ["obsolete", "waiting"]
+    assert void_steps(talk) == [True]
+
+
+@IN_BOTH_ORDERS
+def test_a_refusal_that_crossed_is_read_before_it_is_passed_over(*, desk_first: bool) -> None:
+    """Passing on without agreement stays possible, but not past an answer that nobody had read."""
+    talk = Talk()
+    digest = talk.proposes()
+    crosses(talk, Verdict.DECLINED, digest, desk_first=desk_first, without_consent=True)
+    assert talk.proposal().state is ProposalState.DECLINED
+    assert void_steps(talk) == [True]
+
+    talk.steps(StepName.PASSING_ON, digest, without_consent=True)
+    assert talk.proposal().state is ProposalState.PASSING_ON
+    talk.steps(StepName.PASSED_ON, digest)
+    assert talk.proposal().state is ProposalState.PASSED_ON
+    assert void_steps(talk) == [True, False]
+
+
+# ---- what is deleted may have said so
+
+
+@IN_BOTH_ORDERS
+def test_what_crossed_and_was_deleted_may_have_taken_it_back(*, desk_first: bool) -> None:
+    """By the source; or whoever has the store spoiled it, since headers are not signed."""
+    talk = Talk()
+    crosses(talk, Verdict.TAKEN_BACK, an_agreed(talk), desk_first=desk_first)
+    talk.removes(
+        next(
+            signed
+            for signed, content in talk.opened
+            if content is not None
+            and content.kind is Kind.ANSWER
+            and content.answer.verdict is Verdict.TAKEN_BACK  # type: ignore[union-attr]
+        )
+    )
+
+    assert talk.proposal().state is ProposalState.TAKEN_BACK
+    assert void_steps(talk) == [True]
+
+
+def test_whoever_deletes_the_agreement_before_the_file_is_made_has_taken_it_back() -> None:
+    """A removal does not say what its writer had seen: it counts as in time, and a made file stays made."""
+    talk = Talk()
+    digest = talk.proposes()
+    agreed = talk.answers(Verdict.AGREED, digest)
+    talk.steps(StepName.PASSING_ON, digest)
+    assert talk.proposal().state is ProposalState.PASSING_ON
+
+    talk.removes(agreed)
+    assert talk.proposal().state is ProposalState.WAITING
+    assert void_steps(talk) == [True]
+
+    talk.steps(StepName.PASSED_ON, digest)
+    assert talk.proposal().state is ProposalState.PASSED_ON
+    assert void_steps(talk) == [False]
+
+
+def test_deleting_something_else_takes_nothing_back_once_it_is_being_passed_on() -> None:
+    talk = Talk()
+    before = talk.source(WORDS)
+    digest = an_agreed(talk)
+    between = talk.source(WORDS)
+    talk.steps(StepName.PASSING_ON, digest)
+    after = talk.source(WORDS)
+    mark = talk.source(READ)
+    for each in (before, between, after, mark):
+        talk.removes(each)
+
+    assert talk.proposal().state is ProposalState.PASSING_ON
+    assert void_steps(talk) == [False]
+
+
+def test_without_agreement_nothing_deleted_can_have_taken_it_back() -> None:
+    talk = Talk()
+    before = talk.source(WORDS)
+    digest = talk.proposes()
+    known = len(talk.opened)
+    talk.steps(StepName.PASSING_ON, digest, without_consent=True)
+    crossed = talk.source(WORDS, has_seen=known)
+    for each in (before, crossed):
+        talk.removes(each)
+
+    assert talk.proposal().state is ProposalState.PASSING_ON
+    assert void_steps(talk) == [False]
+
+
+def test_a_mark_that_crossed_says_nothing() -> None:
+    talk = Talk()
+    digest = an_agreed(talk)
+    known = len(talk.opened)
+    talk.steps(StepName.PASSING_ON, digest)
+    mark = talk.source(READ, has_seen=known)
+    talk.removes(mark)
+
+    assert talk.proposal().state is ProposalState.PASSING_ON

@@ -150,12 +150,36 @@ class ADesk:
 
     def pass_on_behind(self, keys: MailboxKeys, proposal: SignedEntry, own_head: tuple[int, Digest]) -> bool:
         """Begin passing on if the source's head is still this one, as the adviser's interface does."""
+        signed = self._a_passing_on(keys, proposal, own_head)
+        with self.store.writing() as session:
+            heads = entries.heads(session, keys.address)
+            if own_head not in [
+                (head.number, head.digest) for head in heads if head.author == entries.SOURCE
+            ]:
+                return False
+            entries.append(session, **signed.to_stored())
+        self.heads[keys.address] = (signed.open_part.number, signed.digest)
+        return True
+
+    def pass_on_unseen(
+        self, keys: MailboxKeys, proposal: SignedEntry, own_head: tuple[int, Digest], *, reason: str
+    ) -> None:
+        """Begin passing on upon this head, whatever came since: on a machine of the desk's own."""
+        signed = self._a_passing_on(keys, proposal, own_head, reason=reason)
+        self.append(signed)
+        self.heads[keys.address] = (signed.open_part.number, signed.digest)
+
+    def _a_passing_on(
+        self, keys: MailboxKeys, proposal: SignedEntry, own_head: tuple[int, Digest], *, reason: str = ""
+    ) -> SignedEntry:
         content = open_entry(proposal, [keys.identity])
         digest = proposal_digest(content, address=keys.address, entry_id=proposal.open_part.entry_id)
-        note = StepNote(step=StepName.PASSING_ON, to="J. Jansen", proposal=digest)
+        note = StepNote(
+            step=StepName.PASSING_ON, to="J. Jansen", proposal=digest, without_consent=bool(reason)
+        )
         number, previous = self.heads[keys.address]
-        signed = seal(
-            Content(kind=Kind.STEP, text="", step=note),
+        return seal(
+            Content(kind=Kind.STEP, text=reason, step=note),
             address=keys.address,
             mailbox_recipient=keys.recipient,
             letterhead=self.letterhead,
@@ -166,15 +190,6 @@ class ADesk:
             seen=[own_head[1]],
             day=TODAY,
         )
-        with self.store.writing() as session:
-            heads = entries.heads(session, keys.address)
-            if own_head not in [
-                (head.number, head.digest) for head in heads if head.author == entries.SOURCE
-            ]:
-                return False
-            entries.append(session, **signed.to_stored())
-        self.heads[keys.address] = (number + 1, signed.digest)
-        return True
 
     def _append_of_desk(
         self, keys: MailboxKeys, content: Content, entry_id: EntryId, writer: DeskWriter, day: date

@@ -662,3 +662,76 @@ def test_what_is_passed_on_without_consent_is_told_once_as_it_stands_now(
     told = a_desk.thread_of(source).without_consent
 
     assert [(each.to, each.step) for each in told] == [("X", StepName.PASSED_ON), ("Y", StepName.PASSING_ON)]
+
+
+# ---- what crosses where the desk works on a machine of its own
+
+
+def crosses(
+    a_desk: ADesk, keys: MailboxKeys, entry: SignedEntry, verdict: Verdict, *, reason: str = ""
+) -> None:
+    """Answer, and have a step come in that the desk had begun before it could have read that."""
+    head = reading.read_mailbox(a_desk.desk, keys).own_head
+    consent.answer_proposal(a_desk.desk, keys, an_answer(a_desk, keys, entry, verdict), today=TODAY)
+    a_desk.pass_on_unseen(keys, entry, head, reason=reason)
+
+
+_TOLD = {
+    "en": (
+        "Now: Not passed on to J. Jansen",
+        "You answered or deleted something in time: this was not passed on.",
+        "A new step: Not passed on to J. Jansen",
+    ),
+    "nl": (
+        "Nu: Niet doorgegeven aan J. Jansen",
+        "Je gaf op tijd antwoord, of verwijderde op tijd iets: dit is niet doorgegeven.",
+        "Een nieuwe stap: Niet doorgegeven aan J. Jansen",
+    ),
+}
+
+
+@pytest.mark.parametrize("language", _TOLD)
+def test_a_taking_back_that_crossed_the_passing_on_was_in_time_and_the_page_says_so(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry, language: str
+) -> None:
+    say(source, made, "agreed", sure="y")
+    crosses(a_desk, keys, made, Verdict.TAKEN_BACK)
+
+    mailbox = source.get(f"/{language}/mailbox").text
+    page = source.get(path_of(made).replace("/en/", f"/{language}/")).text
+
+    line = " ".join(re.sub(r"<[^>]+>", " ", mailbox).split())
+    for words in _TOLD[language]:
+        assert words in line
+    for wrong in ("Being passed on", "Wordt doorgegeven aan", "We make the file", "We maken het bestand"):
+        assert wrong not in mailbox
+        assert wrong not in page
+    assert state(a_desk, keys, made) is ProposalState.TAKEN_BACK
+    assert 'value="agreed"' in page
+
+
+def test_a_refusal_that_crossed_passing_on_without_agreement_is_not_told_as_if_that_was_done(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry
+) -> None:
+    crosses(a_desk, keys, made, Verdict.DECLINED, reason="The law obliges us.")
+
+    mailbox = source.get("/en/mailbox").text
+
+    assert a_desk.thread_of(source).without_consent == ()
+    assert "Something was passed on without your agreement" not in mailbox
+    assert "This was done without your agreement" not in mailbox
+    assert "We wanted to do this without your agreement. The reason:" in mailbox
+    assert "The law obliges us." in mailbox
+
+
+def test_after_a_step_that_was_void_the_source_can_answer_as_before(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry
+) -> None:
+    say(source, made, "agreed", sure="y")
+    crosses(a_desk, keys, made, Verdict.TAKEN_BACK)
+
+    assert say(source, made, "agreed", sure="y").status_code == 303
+    assert state(a_desk, keys, made) is ProposalState.AGREED
+    a_desk.pass_on(keys, made)
+    assert state(a_desk, keys, made) is ProposalState.PASSING_ON
+    assert "Being passed on to J. Jansen" in source.get("/en/mailbox").text
