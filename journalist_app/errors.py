@@ -201,6 +201,10 @@ class NotBegunError(AnswerError):
     """Nothing can be made or handed over before passing on was begun."""
 
 
+class NotConfirmedError(AnswerError):
+    """The server has not confirmed that passing on began, so until then the source may take it back."""
+
+
 class DayToComeError(AnswerError):
     """The day on which something was handed over has not come yet, or was before it was made."""
 

@@ -1,8 +1,9 @@
 """Passing on: only what the source agreed to, word for word, or with a written reason that they can read.
 
 In this order: the proposal and the answer are kept as evidence; a signed step says in the mailbox that it
-begins, upon the source's head, and there taking back ends; the file is made, as often as it takes; a step
-says that it was made, and later another that it was handed over.
+begins, upon the source's head, and there taking back ends; where the mailbox lies on a server, that has
+confirmed the step; the file is made, as often as it takes; a step says that it was made, and later another
+that it was handed over.
 """
 
 import hashlib
@@ -23,6 +24,7 @@ from crypto.entry import SignedEntry
 from crypto.errors import ForgedError, UnreadableError
 from crypto.names import Address, EntryId
 from crypto.open_part import Author
+from crypto.pouch import SERVER
 from crypto.standing import Opened, ProposalState, Proposed, Standing, StandingStep, standing
 from journalist_app.desk import OpenDesk
 from journalist_app.errors import (
@@ -32,6 +34,7 @@ from journalist_app.errors import (
     NoRoomToMakeError,
     NotAgreedError,
     NotBegunError,
+    NotConfirmedError,
     OtherDigestError,
     ProposalMissingError,
     ProposalObsoleteError,
@@ -42,10 +45,11 @@ from journalist_app.errors import (
 )
 from journalist_app.outbox import Addressee, Outbox
 from journalist_app.services import casefiles, files, ordering
-from journalist_app.services.sending import Sending, Sheet
+from journalist_app.services.sending import Alongside, Sending, Sheet
 from journalist_app.services.stepping import line_of
 from journalist_app.verification import Conversation, OpenedEntry, conversation_of, open_all
-from store import entries
+from store import entries, findings, undelivered
+from store.undelivered import What
 
 REASON_CHARS_MIN: Final = 40  # a sentence: "spoed" is no reason that a source can weigh
 
@@ -67,7 +71,7 @@ def begin(  # noqa: PLR0913  # what, upon what, why and when
     half_hour: int,
     without: Without | None = None,
 ) -> None:
-    """Say in the mailbox, signed, that passing on begins. From here on the source cannot take it back.
+    """Say in the mailbox, signed, that passing on begins. Once the source can see it, taking back has ended.
 
     Begun a second time it does nothing.
 
@@ -97,15 +101,6 @@ def begin(  # noqa: PLR0913  # what, upon what, why and when
         now = standing(sheet.address, [(each.signed, each.content) for each in opened])
         _require_consent(_find(now, proposal_id), opened, now, without)
 
-    def nothing_was_deleted(session: Session, heads: Heads, entries_now: tuple[Opened, ...]) -> None:
-        """Look in the transaction itself: a deletion moves no head."""
-        ordering.keep_right(desk, session, sheet.address, heads, entries_now, today=today)
-        needed = [proposed.signed, *([proposed.answer.signed] if proposed.answer else [])]
-        for signed in needed:
-            row = entries.find(session, sheet.address, signed.open_part.entry_id)
-            if row is None or row.removal is not None:
-                raise TakenBackError
-
     keep_evidence(desk, sheet.address, proposed)
     with Sending(
         desk,
@@ -114,9 +109,35 @@ def begin(  # noqa: PLR0913  # what, upon what, why and when
         today=today,
         half_hour=half_hour,
         rule=is_still_agreed,
-        alongside=nothing_was_deleted,
+        alongside=_nothing_is_deleted(desk, sheet.address, proposed, today),
     ) as under_way:
         under_way.send()
+
+
+def _nothing_is_deleted(desk: OpenDesk, address: Address, proposed: Proposed, today: date) -> Alongside:
+    """Look in the transaction itself: a deletion moves no head."""
+
+    def look(session: Session, heads: Heads, entries_now: tuple[Opened, ...]) -> None:
+        ordering.keep_right(desk, session, address, heads, entries_now, today=today)
+        needed = [proposed.signed, *([proposed.answer.signed] if proposed.answer else [])]
+        for signed in needed:
+            row = entries.find(session, address, signed.open_part.entry_id)
+            if row is None or row.removal is not None:
+                raise TakenBackError
+
+    return look
+
+
+def is_confirmed(desk: OpenDesk, address: Address, stands: Standing, proposed: Proposed) -> bool:
+    """Say whether the server has every step by which a proposal is passed on; on one machine it always has.
+
+    While it has not, the source may be taking back what they do not see. Whether other workstations have the
+    step as well makes no difference to the source.
+    """
+    begun = {step.entry_id for step in _steps_of(stands, proposed, StepName.PASSING_ON)}
+    with desk.store.reading() as session:
+        left = undelivered.of_mailbox(session, SERVER, address)
+    return not any(each.what is What.ENTRY and each.name in begun for each in left)
 
 
 def make(desk: OpenDesk, sheet: Sheet, proposal_id: EntryId, *, today: date, half_hour: int) -> BinaryIO:
@@ -129,14 +150,22 @@ def make(desk: OpenDesk, sheet: Sheet, proposal_id: EntryId, *, today: date, hal
 
     Raises:
         NotBegunError: passing on has not begun.
+        NotConfirmedError: the server has not confirmed that it has.
+        TakenBackError: the source took back before they could see that it had.
         NoOpenPGPError, RecipientChangedError, RecipientRefusedError: it cannot be made for this recipient.
         NoRoomToMakeError: the workstation's disk has no room for it.
         FileBrokenError: a file is not the one that the source was shown.
-        ProposalMissingError, MailboxMissingError, UnsoundMailboxError, SourceWroteError: as `begin` has it.
+        UnsoundMailboxError: also where the server's copy of the mailbox was found damaged.
+        ProposalMissingError, MailboxMissingError, SourceWroteError: as `begin` has it.
     """
     _, stands = _stands(desk, sheet.address)
     proposed = _find(stands, proposal_id)
     begun = _begun(stands, proposed)
+    is_first = proposed.state is ProposalState.PASSING_ON
+    if is_first and not is_confirmed(desk, sheet.address, stands, proposed):
+        raise NotConfirmedError
+    if is_first and _is_something_wrong_there(desk, sheet.address):
+        raise UnsoundMailboxError
     outbox, recipient = _recipient(desk, _note(proposed), today)
     keep_evidence(desk, sheet.address, proposed)  # should the desk have stopped between the two
     all_files = _files(desk, sheet.address, proposed)
@@ -147,6 +176,12 @@ def make(desk: OpenDesk, sheet: Sheet, proposal_id: EntryId, *, today: date, hal
         made.close()
         raise
     return made
+
+
+def _is_something_wrong_there(desk: OpenDesk, address: Address) -> bool:
+    """Say whether the server could not give all of a mailbox: a taking back may be what it could not."""
+    with desk.store.reading() as session:
+        return bool(findings.of_mailbox(session, address))
 
 
 def _spooled(desk: OpenDesk, pieces: Iterator[bytes]) -> BinaryIO:
@@ -170,11 +205,31 @@ def _spooled(desk: OpenDesk, pieces: Iterator[bytes]) -> BinaryIO:
 def _say_made(  # noqa: PLR0913  # what was made, where and when
     desk: OpenDesk, sheet: Sheet, proposed: Proposed, begun: StandingStep, *, today: date, half_hour: int
 ) -> None:
+    """Say the first time that the file was made, unless it was taken back in time after all.
+
+    It was looked at before the server was known to have confirmed. What crossed came in with that.
+    """
     note = _note(proposed)
+
+    def still_counts(_: Conversation, opened: tuple[OpenedEntry, ...]) -> None:
+        now = standing(sheet.address, [(each.signed, each.content) for each in opened])
+        _begun(now, _find(now, proposed.entry_id))
+
     if proposed.state is ProposalState.PASSING_ON:
         step = StepNote(step=StepName.PASSED_ON, to=note.name, proposal=proposed.digest)
         content = Content(kind=Kind.STEP, text="", step=step)
-        _send(desk, sheet, content, today=today, half_hour=half_hour)
+        with Sending(
+            desk,
+            sheet,
+            [(sheet.entry_id, content)],
+            today=today,
+            half_hour=half_hour,
+            rule=still_counts,
+            alongside=None
+            if begun.without_consent
+            else _nothing_is_deleted(desk, sheet.address, proposed, today),
+        ) as under_way:
+            under_way.send()
     passed = PassedOn(
         recipient=note.recipient.value,
         with_consent=not begun.without_consent,
@@ -204,9 +259,7 @@ def deliver(  # noqa: PLR0913  # what, when and how
     """
     _, stands = _stands(desk, sheet.address)
     proposed = _find(stands, proposal_id)
-    made = [
-        step for step in stands.steps if step.proposal == proposed.digest and step.step is StepName.PASSED_ON
-    ]
+    made = _steps_of(stands, proposed, StepName.PASSED_ON)
     if not made:
         raise NotBegunError
     if not made[0].day <= delivered <= today:
@@ -285,12 +338,19 @@ def _note(proposed: Proposed) -> ProposalNote:
     return cast("ProposalNote", proposed.content.proposal)  # what `standing` calls a proposal has one
 
 
-def _begun(stands: Standing, proposed: Proposed) -> StandingStep:
-    begun = [
-        step for step in stands.steps if step.proposal == proposed.digest and step.step is StepName.PASSING_ON
+def _steps_of(stands: Standing, proposed: Proposed, name: StepName) -> list[StandingStep]:
+    """Return the steps of a name that count for a proposal."""
+    return [
+        step
+        for step in stands.steps
+        if step.proposal == proposed.digest and step.step is name and not step.is_void
     ]
+
+
+def _begun(stands: Standing, proposed: Proposed) -> StandingStep:
+    begun = _steps_of(stands, proposed, StepName.PASSING_ON)
     if not begun:
-        raise NotBegunError
+        raise TakenBackError if proposed.void else NotBegunError
     return begun[0]
 
 

@@ -242,14 +242,20 @@ def _page(desk: OpenDesk, where: Address, proposal_id: str, *, refusal: str = ""
         thread = reading.thread(desk, where, today=today())
     except MailboxMissingError:
         return missing()
-    found = [each for each in thread.entries if each.kind == "proposal" and each.entry_id == proposal_id]
+    found = [
+        (each, each.proposal)
+        for each in thread.entries
+        if each.kind == "proposal" and each.entry_id == proposal_id and each.proposal is not None
+    ]
     if not found:
-        return missing()
+        return missing()  # or a source signed it: then it is none
+    entry, proposal = found[0]
     page = render_template(
         "proposals/show.html",
         thread=thread,
-        entry=found[0],
-        proposal=found[0].proposal,
+        entry=entry,
+        proposal=proposal,
+        is_confirmed=passing_on.is_confirmed(desk, where, thread.standing, proposal),
         refusal=refusal,
         done=request.args.get("done", ""),
         text=request.form.get("text", ""),

@@ -3,6 +3,7 @@
 import os
 import secrets
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
@@ -16,7 +17,7 @@ from crypto.entry import AttachmentNote, Content, DeskWriter, Kind, SignedEntry,
 from crypto.keyring import Keyring, Slot
 from crypto.letterhead import Argon2, Epoch, Letterhead, Strand
 from crypto.mailbox_keys import MailboxKeys, derive
-from crypto.names import NO_DIGEST, AttachmentId, EntryId, Root
+from crypto.names import NO_DIGEST, AttachmentId, Digest, EntryId, Root
 from crypto.passphrase import Argon2Params
 from journalist_app.config import AdviserConfig
 from store import attachments, entries, letterheads, mailboxes
@@ -156,9 +157,11 @@ class ASource:
         """Have the desk's workstation leave a mark."""
         return self.is_told(Content(kind=Kind.SEEN, text=""))
 
-    def says(self, content: Content, *, day: date = TODAY) -> SignedEntry:
-        """Write an entry of any kind, as the source."""
-        return self._adds(SourceWriter(self.keys), content, EntryId(os.urandom(16)), day)
+    def says(
+        self, content: Content, *, day: date = TODAY, seen: Sequence[Digest] | None = None
+    ) -> SignedEntry:
+        """Write an entry of any kind, as the source; `seen` where they had not seen all that stands there."""
+        return self._adds(SourceWriter(self.keys), content, EntryId(os.urandom(16)), day, seen=seen)
 
     def is_told(self, content: Content, *, day: date = TODAY) -> SignedEntry:
         """Have the desk's workstation write an entry of any kind, past the adviser's interface."""
@@ -178,7 +181,14 @@ class ASource:
         return self._adds(by, content, entry_id, day, store_it=store_it)
 
     def _adds(
-        self, by: entry.Writer, content: Content, entry_id: EntryId, day: date, *, store_it: bool = True
+        self,
+        by: entry.Writer,
+        content: Content,
+        entry_id: EntryId,
+        day: date,
+        *,
+        store_it: bool = True,
+        seen: Sequence[Digest] | None = None,
     ) -> SignedEntry:
         with self.world.store.reading() as session:
             heads = {
@@ -194,7 +204,7 @@ class ASource:
             entry_id=entry_id,
             number=number + 1,
             previous=previous,
-            seen=chain.seen_by(by.author, heads),
+            seen=chain.seen_by(by.author, heads) if seen is None else seen,
             day=day,
         )
         if store_it:

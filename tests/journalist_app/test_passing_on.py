@@ -4,9 +4,10 @@ Behind the desk's outbox stand gpg and mat2; here stands a box of paper, which k
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -22,6 +23,8 @@ from crypto.content import (
 )
 from crypto.entry import TEXT_CHARS, SignedEntry
 from crypto.names import Address, AttachmentId, Digest, EntryId
+from crypto.open_part import Author
+from crypto.pouch import SERVER
 from crypto.standing import ProposalState, Proposed
 from journalist_app.desk import OpenDesk
 from journalist_app.errors import (
@@ -35,6 +38,7 @@ from journalist_app.errors import (
     NoRoomToMakeError,
     NotAgreedError,
     NotBegunError,
+    NotConfirmedError,
     OtherDigestError,
     PreparationGoneError,
     ProposalMissingError,
@@ -62,7 +66,8 @@ from journalist_app.services import (
 from journalist_app.services.passing_on import Without
 from journalist_app.services.proposing import ProposalForm, Upload
 from journalist_app.services.sending import Sheet
-from store import attachments
+from store import attachments, entries, findings, peers, undelivered
+from store.findings import FindingKind
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, ASource, World, a_source
 from tests.journalist_app.paper import KEY, OTHER_KEY, Paper, Pinned
 from tests.journalist_app.sealing import age_file, recipient_of
@@ -133,10 +138,11 @@ def newest(desk: OpenDesk, source: ASource) -> Proposed:
     return reading.thread(desk, source.keys.address, today=TODAY).standing.proposals[-1]
 
 
-def answers(source: ASource, verdict: Verdict, proposal: Digest) -> SignedEntry:
-    return source.says(
-        Content(kind=Kind.ANSWER, text="", answer=AnswerNote(verdict=verdict, proposal=proposal))
-    )
+def answers(
+    source: ASource, verdict: Verdict, proposal: Digest, seen: Sequence[Digest] | None = None
+) -> SignedEntry:
+    note = AnswerNote(verdict=verdict, proposal=proposal)
+    return source.says(Content(kind=Kind.ANSWER, text="", answer=note), seen=seen)
 
 
 def begin(desk: OpenDesk, source: ASource, proposed: Proposed, without: Without | None = None) -> None:
@@ -685,6 +691,174 @@ def test_without_agreement_only_with_a_reason_that_the_source_can_read(
     assert (begun.without_consent, begun.text) == (True, REASON)
     (passed,) = casefiles.read(desk, source.keys.address).passed_on
     assert not passed.with_consent
+
+
+# ---- the mailbox lies on a server, and here is a replica
+
+
+def _pairs(world: World) -> None:
+    with world.store.writing() as session:
+        peers.add(session, SERVER, b"card")
+
+
+def _syncs(world: World, source: ASource) -> None:
+    """Have the server take in what is new, as `sync` notes it; tests/sync carries it in earnest."""
+    with world.store.writing() as session:
+        serial = peers.packed(session, SERVER)
+        rows = undelivered.of_mailbox(session, SERVER, source.keys.address)
+        undelivered.mark(session, [row.id for row in rows], serial)
+        undelivered.acknowledge(session, SERVER, serial)
+
+
+def _seen_by_source(world: World, source: ASource) -> list[Digest]:
+    with world.store.reading() as session:
+        heads = entries.heads(session, source.keys.address)
+    return [Digest(head.digest) for head in heads if head.author == Author.DESK]
+
+
+@pytest.mark.parametrize("without", [None, WITHOUT])
+def test_no_file_is_made_before_the_server_has_confirmed_that_it_began(
+    world: World, desk: OpenDesk, source: ASource, paper: Paper, without: Without | None
+) -> None:
+    _pairs(world)
+    proposed = propose(desk, source)
+    if without is None:
+        answers(source, Verdict.AGREED, proposed.digest)
+    _syncs(world, source)
+    begin(desk, source, proposed, without)
+
+    with pytest.raises(NotConfirmedError):
+        make(desk, source, proposed)
+    assert paper.made == []
+    assert StepName.PASSED_ON not in steps_of(desk, source)
+
+    _syncs(world, source)
+    assert make(desk, source, proposed)
+    assert steps_of(desk, source)[-1] is StepName.PASSED_ON
+    assert make(desk, source, proposed), "it may be made again before the server knows that it was made"
+
+
+def test_it_makes_no_difference_to_the_source_what_another_workstation_has(
+    world: World, desk: OpenDesk, source: ASource
+) -> None:
+    with world.store.writing() as session:
+        peers.add(session, b"laptop-1", b"")
+    proposed = propose(desk, source)
+    answers(source, Verdict.AGREED, proposed.digest)
+    begin(desk, source, proposed)
+
+    assert make(desk, source, proposed)
+
+
+@pytest.mark.parametrize("verdict", [Verdict.TAKEN_BACK, Verdict.DECLINED, Verdict.CHANGES_ASKED])
+def test_what_the_source_said_before_they_could_see_the_step_stops_the_file(
+    world: World, desk: OpenDesk, source: ASource, paper: Paper, verdict: Verdict
+) -> None:
+    _pairs(world)
+    proposed = propose(desk, source)
+    answers(source, Verdict.AGREED, proposed.digest)
+    seen = _seen_by_source(world, source)
+    begin(desk, source, proposed)
+    answers(source, verdict, proposed.digest, seen)
+    _syncs(world, source)
+
+    with pytest.raises(TakenBackError):
+        make(desk, source, proposed)
+    with pytest.raises(TakenBackError if verdict is Verdict.TAKEN_BACK else NotAgreedError):
+        begin(desk, source, proposed)
+
+    assert paper.made == []
+    assert newest(desk, source).state == verdict.value
+
+    answers(source, Verdict.AGREED, proposed.digest)
+    begin(desk, source, proposed)
+    _syncs(world, source)
+    assert make(desk, source, proposed)
+    (passed,) = casefiles.read(desk, source.keys.address).passed_on
+    assert passed.with_consent
+
+
+def test_passing_on_without_agreement_counts_as_that_though_a_step_with_it_was_void(
+    world: World, desk: OpenDesk, source: ASource
+) -> None:
+    """The yearly report counts it apart: the void step said that there was an agreement."""
+    proposed = propose(desk, source)
+    answers(source, Verdict.AGREED, proposed.digest)
+    seen = _seen_by_source(world, source)
+    begin(desk, source, proposed)
+    answers(source, Verdict.TAKEN_BACK, proposed.digest, seen)
+
+    begin(desk, source, proposed, WITHOUT)
+    make(desk, source, proposed)
+
+    (passed,) = casefiles.read(desk, source.keys.address).passed_on
+    assert not passed.with_consent
+
+
+def test_an_agreement_that_was_deleted_before_the_file_was_made_is_taken_back(
+    desk: OpenDesk, source: ASource, paper: Paper
+) -> None:
+    proposed = propose(desk, source)
+    agreed = answers(source, Verdict.AGREED, proposed.digest)
+    begin(desk, source, proposed)
+    source.removes(agreed)
+
+    with pytest.raises(TakenBackError):
+        make(desk, source, proposed)
+
+    assert paper.made == []
+
+
+@pytest.mark.parametrize("how", ["says so", "deletes the agreement", "deletes it at the very last moment"])
+def test_what_comes_in_while_the_file_is_made_stops_it(
+    world: World, desk: OpenDesk, source: ASource, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """The file is there by then, and nobody gets it."""
+    proposed = propose(desk, source)
+    agreed = answers(source, Verdict.AGREED, proposed.digest)
+    seen = _seen_by_source(world, source)
+    begin(desk, source, proposed)
+    spooled = passing_on._spooled
+
+    def overtaken(desk: OpenDesk, pieces: Iterator[bytes]) -> BinaryIO:
+        file = spooled(desk, pieces)
+        if how == "says so":
+            answers(source, Verdict.TAKEN_BACK, proposed.digest, seen)
+        else:
+            source.removes(agreed)
+        made.append(file)
+        return file
+
+    made: list[BinaryIO] = []
+    if how == "deletes it at the very last moment":
+        monkeypatch.setattr(passing_on, "Sending", _Overtaken)
+        monkeypatch.setattr(_Overtaken, "overtaker", [lambda: source.removes(agreed)])
+    else:
+        monkeypatch.setattr(passing_on, "_spooled", overtaken)
+
+    with pytest.raises((TakenBackError, SourceWroteError)):
+        make(desk, source, proposed)
+
+    assert all(file.closed for file in made)
+    assert StepName.PASSED_ON not in steps_of(desk, source)
+
+
+def test_no_file_is_made_while_the_server_cannot_give_all_of_the_mailbox(
+    world: World, desk: OpenDesk, source: ASource
+) -> None:
+    """What it could not give may be the taking back, spoiled by somebody in the server's store."""
+    proposed = propose(desk, source)
+    answers(source, Verdict.AGREED, proposed.digest)
+    begin(desk, source, proposed)
+    with world.store.writing() as session:
+        findings.note(session, source.keys.address, bytes(16), FindingKind.DAMAGED, TODAY)
+
+    with pytest.raises(UnsoundMailboxError):
+        make(desk, source, proposed)
+
+    with world.store.writing() as session:
+        findings.forget_mailbox(session, source.keys.address)
+    assert make(desk, source, proposed)
 
 
 # ---- what stays

@@ -3,6 +3,7 @@ import io
 import os
 import re
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -15,12 +16,15 @@ from werkzeug.test import TestResponse
 
 from crypto.age import PQIdentity
 from crypto.casefile import Casefile, Evidence, EvidenceKind
-from crypto.content import AnswerNote, Content, Kind, Verdict
+from crypto.content import AnswerNote, Content, Kind, ProposalNote, Recipient, Verdict
 from crypto.entry import TEXT_CHARS
 from crypto.names import Digest
+from crypto.open_part import Author
+from crypto.pouch import SERVER
 from journalist_app import create_app
 from journalist_app.sealed_before import OPENINGS
 from journalist_app.services import casefiles, reading
+from store import entries, peers, undelivered
 from tests.journalist_app.desk_factories import ORIGIN, PASSPHRASE, TODAY, ASource, World, a_source
 from tests.journalist_app.paper import KEY, Paper
 from tests.journalist_app.sealing import age_armour, age_file, recipient_of
@@ -844,10 +848,13 @@ def proposed(world: World, browser: Browser, tmp_path: Path) -> tuple[ASource, s
     return source, found[1]
 
 
-def answer_of(browser: Browser, source: ASource, verdict: Verdict) -> None:
+def answer_of(
+    browser: Browser, source: ASource, verdict: Verdict, seen: Sequence[Digest] | None = None
+) -> None:
     desk = browser.app.extensions["guard"]._desk
     digest = reading.thread(desk, source.keys.address, today=TODAY).standing.proposals[-1].digest
-    source.says(Content(kind=Kind.ANSWER, text="prima", answer=AnswerNote(verdict=verdict, proposal=digest)))
+    note = AnswerNote(verdict=verdict, proposal=digest)
+    source.says(Content(kind=Kind.ANSWER, text="prima", answer=note), seen=seen)
 
 
 def test_a_proposal_is_looked_at_sent_agreed_made_and_handed_over(
@@ -979,6 +986,75 @@ def test_a_proposals_forms_refuse_strangers_and_what_is_gone(
     assert browser.get(f"{where}/proposal/{'0' * 32}").status_code == 404
     source.ends()
     assert browser.post(f"{page}/begin-without", fields).status_code == 404
+
+
+_CROSSED = {
+    "en": {
+        "sync first": "Sync first, then make the file.",
+        "still": "Not done yet: the source can still take it back",
+        "had begun": "Passing on had begun before.",
+        "taken back": "The source took the agreement back",
+        "not passed on": "Not passed on to Secretaris-generaal: the source took it back in time",
+        "being passed on": "Being passed on",
+    },
+    "nl": {
+        "sync first": "Synchroniseer eerst, en maak dan het bestand.",
+        "still": "Nog niet gedaan: de melder kan het nog intrekken",
+        "had begun": "Het doorgeven was eerder begonnen.",
+        "taken back": "De melder trok het akkoord in",
+        "not passed on": "Niet doorgegeven aan Secretaris-generaal: de melder trok het op tijd in",
+        "being passed on": "Wordt doorgegeven",
+    },
+}
+
+
+@pytest.mark.parametrize("language", _CROSSED)
+def test_a_step_that_was_taken_back_in_time_is_told_and_nothing_says_it_is_passed_on(
+    world: World, browser: Browser, tmp_path: Path, language: str
+) -> None:
+    words = _CROSSED[language]
+    source, page = proposed(world, browser, tmp_path)
+    browser.headers["Accept-Language"] = language
+    answer_of(browser, source, Verdict.AGREED)
+    with world.store.reading() as session:
+        heads = entries.heads(session, source.keys.address)
+    seen = [Digest(head.digest) for head in heads if head.author == Author.DESK]
+    begun = browser.post(f"{page}/begin", closing_fields(browser.get(page), f"{page}/begin"))
+    form = closing_fields(browser.get(page), f"{page}/make")
+    with world.store.writing() as session:
+        peers.add(session, SERVER, b"card")
+        undelivered.note_all(session, SERVER)
+    waiting = browser.get(begun.headers["Location"])
+    refused = browser.post(f"{page}/make", form)
+    answer_of(browser, source, Verdict.TAKEN_BACK, seen)
+    back = browser.get(page)
+    thread = browser.get(f"/mailbox/{source.address}")
+    settle()
+    inbox = browser.get("/inbox?state=all")
+
+    assert words["sync first"] in waiting.text
+    assert f"{page}/make" not in waiting.text
+    assert refused.status_code == 409
+    assert words["still"] in refused.text
+    assert words["had begun"] in back.text
+    assert words["taken back"] in html.unescape(back.text)
+    assert words["not passed on"] in thread.text
+    assert source.address in inbox.text
+    for shown in (back, thread, inbox):
+        assert words["being passed on"] not in shown.text
+
+
+def test_what_a_source_signs_as_a_proposal_has_no_page(
+    world: World, browser: Browser, tmp_path: Path
+) -> None:
+    source, page = proposed(world, browser, tmp_path)
+    note = ProposalNote(recipient=Recipient.SG, name="SG", fingerprint=KEY)
+    made = source.says(Content(kind=Kind.PROPOSAL, text="x", proposal=note))
+
+    answer = browser.get(f"/mailbox/{source.address}/proposal/{made.open_part.entry_id.hex()}")
+
+    assert answer.status_code == 404
+    assert browser.get(page).status_code == 200
 
 
 # ---- sealed before sending

@@ -1,0 +1,164 @@
+"""What the source says and what the desk begins can cross: the source was in time, and no file is made."""
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from crypto.content import (
+    AnswerNote,
+    Content,
+    Kind,
+    ProposalNote,
+    Recipient,
+    StepName,
+    Verdict,
+    proposal_digest,
+)
+from crypto.entry import SignedEntry, open_entry
+from crypto.names import Digest, EntryId
+from crypto.standing import ProposalState, Standing, standing
+from journalist_app.desk import OpenDesk
+from journalist_app.errors import MailboxMissingError, NotConfirmedError, TakenBackError, UnsoundMailboxError
+from journalist_app.services import passing_on, reading, unlocking
+from journalist_app.services.sending import Sheet
+from journalist_app.verification import conversation_of
+from store.engine import Store
+from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, ASource, World, a_source
+from tests.journalist_app.paper import KEY, Paper
+from tests.sync.ends import Ends, Workstation
+
+_ids = itertools.count(1)
+
+
+@dataclass(slots=True)
+class Case:
+    """A source at the server, who agreed to a proposal; the desk at its workstation, which knows that."""
+
+    ends: Ends
+    workstation: Workstation
+    source: ASource
+    desk: OpenDesk
+    paper: Paper
+    proposal: EntryId
+    digest: Digest
+    agreed: SignedEntry
+
+    def sync(self) -> None:
+        self.ends.sync(self.workstation)
+
+    def answers(self, verdict: Verdict) -> SignedEntry:
+        note = AnswerNote(verdict=verdict, proposal=self.digest)
+        return self.source.says(Content(kind=Kind.ANSWER, text="", answer=note))
+
+    def begins(self) -> None:
+        passing_on.begin(self.desk, self._sheet(), self.proposal, today=TODAY, half_hour=1)
+
+    def makes(self) -> bytes:
+        with passing_on.make(self.desk, self._sheet(), self.proposal, today=TODAY, half_hour=1) as file:
+            return file.read()
+
+    def standing_at(self, store: Store) -> Standing:
+        """Say where things stand by what lies in a store, as both interfaces work it out."""
+        world = self.ends.world
+        desk = unlocking.unlock(world.config, store, PASSPHRASE)
+        thread = conversation_of(desk, self.source.keys.address).entries
+        identity = self.source.keys.identity
+        opened = [(each, open_entry(each, [identity]) if each.header else None) for each in thread]
+        return standing(self.source.keys.address, opened)
+
+    def _sheet(self) -> Sheet:
+        seen = reading.thread(self.desk, self.source.keys.address, today=TODAY).source_said
+        return Sheet(self.source.keys.address, EntryId(next(_ids).to_bytes(16)), bytes.fromhex(seen))
+
+
+@pytest.fixture
+def case(ends: Ends, tmp_path: Path) -> Case:
+    workstation = ends.workstation()
+    source = a_source(ends.world)
+    source.writes("vraag")
+    ends.sync(workstation)
+    replica = World(ends.world.config, workstation.keyring, ends.world.letterhead, workstation.replica)
+    note = ProposalNote(recipient=Recipient.SG, name="Secretaris-generaal", fingerprint=KEY)
+    content = Content(kind=Kind.PROPOSAL, text="Woord voor woord.", proposal=note)
+    proposal = ASource(replica, source.keys).is_told(content).open_part.entry_id
+    ends.sync(workstation)
+    digest = proposal_digest(content, address=source.keys.address, entry_id=proposal)
+    desk = unlocking.unlock(ends.world.config, workstation.replica, PASSPHRASE)
+    desk.outbox = paper = Paper(tmp_path)
+    agreement = Content(kind=Kind.ANSWER, text="", answer=AnswerNote(verdict=Verdict.AGREED, proposal=digest))
+    agreed = source.says(agreement)
+    ends.sync(workstation)
+    return Case(ends, workstation, source, desk, paper, proposal, digest, agreed)
+
+
+def test_what_nobody_took_back_is_made_once_the_server_has_confirmed(case: Case) -> None:
+    case.begins()
+    with pytest.raises(NotConfirmedError):
+        case.makes()
+    case.sync()
+
+    assert case.makes()
+
+    case.sync()
+    for store in (case.ends.world.store, case.workstation.replica):
+        (proposed,) = case.standing_at(store).proposals
+        assert proposed.state is ProposalState.PASSED_ON
+
+
+@pytest.mark.parametrize(
+    ("takes_back", "state"),
+    [
+        (lambda case: case.answers(Verdict.TAKEN_BACK), ProposalState.TAKEN_BACK),
+        (lambda case: case.source.removes(case.answers(Verdict.TAKEN_BACK)), ProposalState.TAKEN_BACK),
+        (lambda case: case.source.removes(case.agreed), ProposalState.WAITING),
+    ],
+    ids=["says so", "says so and deletes that", "deletes the agreement"],
+)
+def test_who_takes_back_before_the_step_came_to_the_server_is_heard(
+    case: Case, takes_back: Callable[[Case], object], state: ProposalState
+) -> None:
+    case.begins()
+    takes_back(case)
+    with pytest.raises(NotConfirmedError):
+        case.makes()
+    case.sync()
+
+    with pytest.raises(TakenBackError):
+        case.makes()
+
+    assert case.paper.made == []
+    case.sync()
+    for store in (case.ends.world.store, case.workstation.replica):
+        stands = case.standing_at(store)
+        assert stands.proposals[0].state is state
+        assert [step.is_void for step in stands.steps if step.step is StepName.PASSING_ON] == [True]
+
+
+def test_who_ends_the_mailbox_before_the_step_came_to_the_server_is_heard(case: Case) -> None:
+    case.begins()
+    case.source.ends()
+    case.sync()
+
+    with pytest.raises(MailboxMissingError):
+        case.makes()
+
+    assert case.paper.made == []
+
+
+def test_a_taking_back_that_was_spoiled_at_the_server_stops_the_file(case: Case) -> None:
+    """Whoever can write to the server's store must not be able to make the desk pass something on."""
+    case.begins()
+    back = case.answers(Verdict.TAKEN_BACK)
+    case.ends.world.execute(
+        "UPDATE sealed SET payload = x'00' WHERE id IN (SELECT id FROM entry WHERE digest = :digest)",
+        digest=back.digest,
+    )
+    case.sync()
+
+    with pytest.raises(UnsoundMailboxError):
+        case.makes()
+
+    assert case.paper.made == []
