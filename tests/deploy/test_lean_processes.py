@@ -7,7 +7,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 # Alembic takes 8 MiB and belongs to set-up, segno to the command that writes a QR code.
-HEAVY = ("alembic", "mako", "segno", "pip", "setuptools", "requests", "pytest", "hypothesis")
+HEAVY = ("alembic", "mako", "segno", "stem", "pip", "setuptools", "requests", "pytest", "hypothesis")
 NEVER_IN_THE_SOURCES = (
     "crypto.keyring",
     "crypto.anchors",
