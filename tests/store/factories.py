@@ -131,13 +131,14 @@ def a_peer(store: Store, name: bytes = STRAND) -> bytes:
 
 
 def noted(store: Store, peer: bytes = STRAND) -> list[tuple[What, bytes, bytes]]:
-    """Return what a peer is not known to have: kind, address and name, of every kind."""
+    """Return what a peer is not known to have, packed or not: kind, address and name, kind by kind."""
+    query = text("SELECT what, address, name FROM undelivered WHERE peer = :peer")
     with store.reading() as session:
-        return [
-            (each.what, each.address, each.name)
-            for what in What
-            for each in undelivered.of_kind(session, peer, what)
+        found = [
+            (What(what), address, name) for what, address, name in session.execute(query, {"peer": peer})
         ]
+    kinds = list(What)
+    return sorted(found, key=lambda row: (kinds.index(row[0]), row[1], row[2]))
 
 
 def deliver(store: Store, peer: bytes = STRAND, revisions: Mapping[int, int] | None = None) -> int:

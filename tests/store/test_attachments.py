@@ -180,14 +180,21 @@ def test_what_came_of_a_file_so_far_is_told_until_it_is_adopted(store: Store, ad
     entry_id, cut_off = os.urandom(16), os.urandom(16)
     with store.writing() as session:
         attachments.begin(
-            session, address=address, entry_id=entry_id, attachment_id=cut_off, header=b"h", half_hour=NOW
+            session,
+            address=address,
+            entry_id=entry_id,
+            attachment_id=cut_off,
+            header=b"h",
+            half_hour=NOW,
+            peer=b"strand-1",
         )
     for number in range(3):
         with store.writing() as session:
             attachments.add_chunk(session, cut_off, number, b"chunk")
     whole = an_upload(store, address, entry_id)
     with store.reading() as session:
-        assert [(cut_off, 3)] == attachments.partials(session)
+        assert [(cut_off, 3)] == attachments.partials(session, b"strand-1")
+        assert [] == attachments.partials(session, b"strand-2")
         assert (address, entry_id, 3, False) == attachments.pending(session, cut_off)
         assert (address, entry_id, 2, True) == attachments.pending(session, whole)
         assert attachments.pending(session, os.urandom(16)) is None
@@ -195,7 +202,9 @@ def test_what_came_of_a_file_so_far_is_told_until_it_is_adopted(store: Store, ad
     an_entry(store, address, entry_id=entry_id, attachment_ids=[whole])
     with store.reading() as session:
         assert attachments.pending(session, whole) is None
-        assert [(cut_off, 3)] == attachments.partials(session)
+    with store.writing() as session:
+        attachments.finish(session, cut_off)
+        assert [(cut_off, 3)] == attachments.partials(session, b"strand-1")  # whole, and its entry is to come
 
 
 def test_the_files_of_an_entry_are_listed_by_their_ids(store: Store, address: bytes) -> None:

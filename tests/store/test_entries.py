@@ -254,7 +254,7 @@ def test_a_strand_goes_on_after_its_head_was_removed(store: Store, address: byte
         assert [1, 2] == [entry.number for entry in entries.of_mailbox(session, address)]
 
 
-def a_tombstone(store: Store, address: bytes, **changed: object) -> None:
+def taken_in(store: Store, address: bytes, **changed: object) -> None:
     columns: dict[str, object] = {
         "address": address,
         "author": entries.SOURCE,
@@ -266,21 +266,41 @@ def a_tombstone(store: Store, address: bytes, **changed: object) -> None:
         "signature": os.urandom(64),
         "epoch": 1,
         "day": DAY,
-        "removal": b"removal",
-        "previous": bytes(32),
+        "header": b"header",
+        "payload": b"payload",
+        "removal": None,
+        "attachment_ids": (),
         "speaks": True,
         "is_answer": True,
         **changed,
     }
     with store.writing() as session:
-        entries.append_tombstone(session, **columns)
+        entries.take_in(session, **columns)
+
+
+REMOVED = {"header": None, "payload": None, "removal": b"removal"}
+
+
+def test_an_entry_that_a_peer_brings_is_kept_with_its_files(store: Store, address: bytes) -> None:
+    entry_id, digest = os.urandom(16), os.urandom(32)
+    attachment_id = an_upload(store, address, entry_id, [b"chunk"], header=b"its header")
+    taken_in(store, address, entry_id=entry_id, digest=digest, attachment_ids=[attachment_id])
+    with store.reading() as session:
+        found = entries.find(session, address, entry_id)
+        assert attachments.find(session, address, attachment_id) is not None
+        assert Place(28, 1, digest) == entries.place(session, address, entries.SOURCE, b"")
+    assert found is not None
+    assert (b"header", b"payload", None) == (found.header, found.payload, found.removal)
+    an_entry(store, address)
+    with store.reading() as session:
+        assert [1, 2] == [entry.number for entry in entries.of_mailbox(session, address)]
 
 
 def test_an_entry_that_was_removed_before_it_came_takes_its_place_and_opens_nothing(
     store: Store, address: bytes
 ) -> None:
     entry_id, digest = os.urandom(16), os.urandom(32)
-    a_tombstone(store, address, entry_id=entry_id, digest=digest)
+    taken_in(store, address, entry_id=entry_id, digest=digest, **REMOVED)
     with store.reading() as session:
         found = entries.find(session, address, entry_id)
         mailbox = mailboxes.find(session, address)
@@ -290,7 +310,6 @@ def test_an_entry_that_was_removed_before_it_came_takes_its_place_and_opens_noth
     assert (b"removal", None, None, 1) == (found.removal, found.header, found.payload, found.number)
     assert (DAY, DAY, entries.SOURCE) == (mailbox.waiting_since, mailbox.last_day, mailbox.last_author)
     assert (0, 0) == (rows(store, "sealed"), usage(store))
-    an_entry(store, address)
     with store.writing() as session:
         entries.remove(session, address, entry_id, removal=b"another")
         found = entries.find(session, address, entry_id)
@@ -298,34 +317,56 @@ def test_an_entry_that_was_removed_before_it_came_takes_its_place_and_opens_noth
     assert b"removal" == found.removal
 
 
-def test_a_tombstone_counts_as_the_entry_did(store: Store, address: bytes) -> None:
+def test_what_comes_early_is_kept_in_its_place_and_the_head_is_the_newest(
+    store: Store, address: bytes
+) -> None:
+    digests = {number: os.urandom(32) for number in (3, 1, 4, 2)}
+    for number, digest in digests.items():
+        taken_in(store, address, number=number, digest=digest)
+    with store.reading() as session:
+        assert [digests[number] for number in (1, 2, 3, 4)] == [
+            entry.digest for entry in entries.of_mailbox(session, address)
+        ]
+        (head,) = entries.heads(session, address)
+    assert (4, digests[4]) == (head.number, head.digest)
+
+
+@pytest.mark.parametrize("removed", [{}, REMOVED], ids=["entry", "tombstone"])
+def test_what_a_peer_brings_counts_as_it_did_there(
+    store: Store, address: bytes, removed: dict[str, object]
+) -> None:
     def waits() -> bool:
         with store.reading() as session:
             return address not in entries.resting(session)
 
-    a_tombstone(store, address, speaks=False)
+    taken_in(store, address, **removed, speaks=False)
     assert not waits()
-    an_entry(store, address)
-    desk = {"author": entries.DESK, "strand": b"strand-1"}
-    first = os.urandom(32)
-    a_tombstone(store, address, **desk, is_answer=False, digest=first)
+    taken_in(store, address, **removed, number=2)
     assert waits()
-    a_tombstone(store, address, **desk, number=2, previous=first)
+    desk = {"author": entries.DESK, "strand": b"strand-1"}
+    taken_in(store, address, **removed, **desk, is_answer=False)
+    assert waits()
+    taken_in(store, address, **removed, **desk, number=2)
     assert not waits()
 
 
-def test_a_tombstone_that_does_not_fit_is_refused_as_an_entry_is(store: Store, address: bytes) -> None:
+@pytest.mark.parametrize("removed", [{}, REMOVED], ids=["entry", "tombstone"])
+def test_what_a_peer_brings_takes_no_place_and_no_id_that_is_taken(
+    store: Store, address: bytes, removed: dict[str, object]
+) -> None:
     entry_id = an_entry(store, address)
+    other = a_mailbox(store)
+    before = usage(store)
     for refusal, changed in (
-        (HeadMovedError, {}),
-        (HeadMovedError, {"number": 2, "previous": os.urandom(32)}),
-        (EntryExistsError, {"entry_id": entry_id}),
+        (EntryExistsError, {}),
+        (EntryExistsError, {"number": 2, "entry_id": entry_id}),
         (EntryExistsError, {"author": entries.DESK, "strand": b"strand-1", "entry_id": entry_id}),
         (MailboxMissingError, {"address": os.urandom(20)}),
+        (AttachmentMissingError, {"address": other, "attachment_ids": [os.urandom(16)]}),
     ):
         with pytest.raises(refusal):
-            a_tombstone(store, **{"address": address, **changed})
-    assert (1, 1) == (rows(store, "entry"), rows(store, "head"))
+            taken_in(store, **{"address": address, **removed, **changed})
+    assert (1, 1, before) == (rows(store, "entry"), rows(store, "head"), usage(store))
 
 
 def test_the_digest_at_a_place_is_told_of_tombstones_too(store: Store, address: bytes) -> None:

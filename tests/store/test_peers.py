@@ -38,7 +38,7 @@ def test_a_store_has_no_peers_until_they_are_added(store: Store) -> None:
         a_peer(store, name)
     with store.reading() as session:
         assert [SERVER, STRAND, OTHER] == [peer.name for peer in peers.all_peers(session)]
-    assert Peer(STRAND, b"card", 0, 0, 0, None, None) == peer_of(store)
+    assert Peer(STRAND, b"card", 0, 0, 0, None, None, 0) == peer_of(store)
 
 
 def test_a_peer_that_is_added_again_keeps_all_but_its_card(store: Store, address: bytes) -> None:
@@ -49,7 +49,7 @@ def test_a_peer_that_is_added_again_keeps_all_but_its_card(store: Store, address
         peers.took_in(session, STRAND, 7, DAY)
     with store.writing() as session:
         peers.add(session, STRAND, b"another card")
-    assert Peer(STRAND, b"another card", 1, 0, 7, DAY, None) == peer_of(store)
+    assert Peer(STRAND, b"another card", 1, 0, 7, DAY, None, 0) == peer_of(store)
     assert 1 == len(noted(store))
 
 
@@ -61,8 +61,8 @@ def test_pouches_are_counted_each_way_for_itself(store: Store) -> None:
         undelivered.acknowledge(session, STRAND, 2)
         undelivered.acknowledge(session, STRAND, 1)  # an older pouch that comes late
         peers.took_in(session, STRAND, 9, DAY)
-    assert Peer(STRAND, b"card", 3, 2, 9, DAY, None) == peer_of(store)
-    assert Peer(OTHER, b"card", 0, 0, 0, None, None) == peer_of(store, OTHER)
+    assert Peer(STRAND, b"card", 3, 2, 9, DAY, None, 0) == peer_of(store)
+    assert Peer(OTHER, b"card", 0, 0, 0, None, None, 0) == peer_of(store, OTHER)
 
 
 def test_a_peer_that_begins_anew_is_sent_serials_that_it_never_saw(store: Store) -> None:
@@ -72,10 +72,28 @@ def test_a_peer_that_begins_anew_is_sent_serials_that_it_never_saw(store: Store)
         peers.was_set_back(session, STRAND, DAY)
         peers.forget_serials(session, STRAND)
         assert 2 == peers.packed(session, STRAND)
-    assert Peer(STRAND, b"card", 2, 0, 0, None, DAY) == peer_of(store)
+    assert Peer(STRAND, b"card", 2, 0, 0, None, DAY, 0) == peer_of(store)
     with store.writing() as session:
         peers.clear_setback(session, STRAND)
     assert peer_of(store).setback is None
+
+
+def test_no_serial_is_given_twice_by_a_store_that_was_put_back(store: Store) -> None:
+    a_peer(store)
+    with store.writing() as session:
+        assert [1, 2] == [peers.packed(session, STRAND) for _ in range(2)]
+        assert 9 == peers.packed(session, STRAND, at_least=9)
+        assert 10 == peers.packed(session, STRAND, at_least=3)
+        peers.has_sent(session, STRAND, 20)
+        assert 21 == peers.packed(session, STRAND)
+
+
+def test_the_letterhead_that_both_have_is_remembered_for_each_peer(store: Store) -> None:
+    a_peer(store)
+    a_peer(store, OTHER)
+    with store.writing() as session:
+        peers.shares_letterhead(session, STRAND, 4)
+    assert (4, 0) == (peer_of(store).letterhead, peer_of(store, OTHER).letterhead)
 
 
 def test_nothing_is_packed_for_whom_there_is_not(store: Store) -> None:

@@ -137,11 +137,22 @@ def test_a_record_that_is_taken_in_lies_in_the_place_of_whatever_was_there(
     a_record(store, b"name", b"first")
     a_record(store, b"name", replaced * 30, revision=2)
     with store.writing() as session:
-        records.take_in(session, "casefile", b"name", revision, b"theirs")
-        records.take_in(session, "casefile", b"another", revision, b"theirs")
+        records.take_in(session, "casefile", b"name", revision, b"theirs", base=revision)
+        records.take_in(session, "casefile", b"another", revision, b"theirs", base=4)
     assert Record("casefile", b"name", revision, b"theirs", base=revision) == get(store, b"name")
-    assert Record("casefile", b"another", revision, b"theirs", base=revision) == get(store, b"another")
+    assert Record("casefile", b"another", revision, b"theirs", base=4) == get(store, b"another")
     assert store.checkpoint()
     assert replaced not in files_of(store)
     a_record(store, b"name", b"built upon it", revision=revision + 1)
     assert Record("casefile", b"name", revision + 1, b"built upon it", base=revision) == get(store, b"name")
+
+
+def test_a_record_that_the_other_side_has_as_it_is_here_is_known_to_be_so(store: Store) -> None:
+    a_record(store, b"name", b"first")
+    a_record(store, b"name", b"second", revision=2)
+    a_record(store, b"another")
+    with store.writing() as session:
+        records.shares(session, "casefile", b"name")
+        records.shares(session, "draft", b"another")
+    assert Record("casefile", b"name", 2, b"second", base=2) == get(store, b"name")
+    assert Record("casefile", b"another", 1, b"sealed", base=0) == get(store, b"another")

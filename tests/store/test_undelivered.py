@@ -220,7 +220,7 @@ def test_a_record_that_a_peer_brings_is_told_to_the_others_alone(store: Store, a
     deliver(store, OTHER)
     with store.writing() as session:
         undelivered.taking_in_from(session, STRAND)
-        records.take_in(session, "casefile", address, 4, b"theirs")
+        records.take_in(session, "casefile", address, 4, b"theirs", base=4)
     assert [] == noted(store, STRAND)  # nor of what lay here before
     assert [(What.RECORD, b"", b"casefile:" + address)] == noted(store, OTHER)
     with store.reading() as session:
@@ -230,7 +230,7 @@ def test_a_record_that_a_peer_brings_is_told_to_the_others_alone(store: Store, a
 @pytest.mark.usefixtures("peer")
 def test_what_the_desk_takes_in_by_itself_is_told_to_all(store: Store, address: bytes) -> None:
     with store.writing() as session:
-        records.take_in(session, "casefile", address, 1, b"restored")
+        records.take_in(session, "casefile", address, 1, b"restored", base=0)
     assert [(What.RECORD, b"", b"casefile:" + address)] == noted(store)
 
 
@@ -258,8 +258,9 @@ def test_what_was_acknowledged_before_is_not_told_again(store: Store, address: b
         with store.writing() as session:
             mailboxes.acknowledge_ended(session, address)
         with store.writing() as session:
-            (row,) = undelivered.of_kind(session, STRAND, What.ACKNOWLEDGED)
-            undelivered.mark(session, [row.id], 1)
+            undelivered.mark(
+                session, [row.id for row in undelivered.of_kind(session, STRAND, What.ACKNOWLEDGED)], 1
+            )
     acknowledge(store, 1)
     assert [(What.ENDED, address, b"")] == noted(store)
 
@@ -290,7 +291,11 @@ def test_what_was_told_is_forgotten_and_what_came_since_is_not(store: Store, add
 @pytest.mark.usefixtures("peer")
 def test_what_was_packed_again_waits_for_the_later_pouch(store: Store, address: bytes) -> None:
     an_entry(store, address)
-    first, second = pack(store), pack(store)
+    first = pack(store)
+    assert [] == ids_of(store, What.ENTRY)  # under way
+    with store.writing() as session:
+        undelivered.restart(session, STRAND)
+    second = pack(store)
     acknowledge(store, first)
     assert 1 == len(noted(store))
     acknowledge(store, second)
@@ -420,6 +425,91 @@ def test_a_line_that_each_peer_was_told_of_stays_until_the_desk_has_counted_it(
     assert [(What.ACKNOWLEDGED, address, b"")] == noted(store)
 
 
+@pytest.mark.usefixtures("peer")
+def test_what_did_not_get_into_the_pouch_after_all_is_packed_into_the_next(
+    store: Store, address: bytes
+) -> None:
+    an_entry(store, address)
+    an_entry(store, address)
+    serial = pack(store)
+    with store.reading() as session:
+        left = session.execute(text("SELECT id, name FROM undelivered LIMIT 1")).one()
+    with store.writing() as session:
+        undelivered.unmark(session, [left.id])
+    acknowledge(store, serial)
+    assert [(What.ENTRY, address, left.name)] == noted(store)
+    assert [left.id] == ids_of(store, What.ENTRY)
+
+
+@pytest.mark.usefixtures("peer")
+def test_all_that_was_under_way_is_packed_again_for_that_peer_alone(store: Store, address: bytes) -> None:
+    a_peer(store, OTHER)
+    an_entry(store, address)
+    pack(store, STRAND)
+    pack(store, OTHER)
+    with store.writing() as session:
+        undelivered.restart(session, STRAND)
+    assert (1, 0) == (len(ids_of(store, What.ENTRY, STRAND)), len(ids_of(store, What.ENTRY, OTHER)))
+
+
+@pytest.mark.usefixtures("peer")
+def test_what_is_noted_for_one_peer_is_packed_even_if_it_is_under_way(store: Store, address: bytes) -> None:
+    entry_id = an_entry(store, address)
+    serial = pack(store)
+    with store.writing() as session:
+        undelivered.note_for(session, STRAND, What.ENTRY, address=address, name=entry_id)
+    assert 1 == len(ids_of(store, What.ENTRY))
+    acknowledge(store, serial)
+    assert [(What.ENTRY, address, entry_id)] == noted(store)
+
+
+@pytest.mark.usefixtures("peer")
+def test_a_peer_that_took_in_a_letterhead_shares_it(store: Store) -> None:
+    def shared() -> int | None:
+        with store.reading() as session:
+            found = peers.find(session, STRAND)
+        return None if found is None else found.letterhead
+
+    with store.writing() as session:
+        letterheads.publish(session, 3, b"body", b"signature")
+    (row,) = ids_of(store, What.LETTERHEAD)
+    with store.writing() as session:
+        undelivered.mark(session, [row], peers.packed(session, STRAND), revisions={row: 3})
+    assert 0 == shared()
+    acknowledge(store, 1)
+    assert 3 == shared()
+
+
+@pytest.mark.usefixtures("peer")
+def test_whether_something_is_news_is_asked_of_what_was_taken_in(store: Store) -> None:
+    name = undelivered.record_name("casefile", b"name")
+
+    def is_news(taken: int) -> bool:
+        with store.reading() as session:
+            return undelivered.is_news_to(session, STRAND, What.RECORD, name, taken=taken)
+
+    assert not is_news(0)
+    a_record(store, b"name")
+    assert is_news(9)
+    serial = pack(store)
+    assert (True, False) == (is_news(serial - 1), is_news(serial))
+    a_record(store, b"name", revision=2)
+    assert is_news(serial)
+
+
+@pytest.mark.usefixtures("peer")
+def test_what_is_taken_back_is_told_no_more_and_gives_back_its_detail(store: Store, address: bytes) -> None:
+    a_peer(store, OTHER)
+    digests = [os.urandom(32), os.urandom(32)]
+    with store.writing() as session:
+        undelivered.note(session, What.ACKNOWLEDGED, address=address, detail=b"".join(digests))
+        detail = undelivered.take_back(session, STRAND, What.ACKNOWLEDGED, address=address)
+        assert tuple(digests) == undelivered.digests_in(detail)
+        assert b"" == undelivered.take_back(session, STRAND, What.ACKNOWLEDGED, address=address)
+        assert () == undelivered.digests_in(b"")
+    assert ([], 1) == (noted(store, STRAND), len(noted(store, OTHER)))
+
+
 # ---- all anew
 
 
@@ -488,6 +578,8 @@ def test_what_is_undelivered_of_a_mailbox_is_read_by_mailbox(store: Store, addre
         assert [] == undelivered.of_mailbox(session, STRAND, ended)
         assert [] == undelivered.of_mailbox(session, OTHER, address)
         assert (6, 0) == (undelivered.count(session, STRAND), undelivered.count(session, OTHER))
+        assert {What.ENTRY: 4, What.ORDER: 1, What.ENDED: 1} == undelivered.counts(session, STRAND)
+        assert {} == undelivered.counts(session, OTHER)
 
 
 @pytest.mark.usefixtures("peer")

@@ -35,7 +35,7 @@ def _add_tables() -> None:
         sa.Column("taken", sa.Integer(), nullable=False),
         sa.Column("heard", sa.Date(), nullable=True),
         sa.Column("setback", sa.Date(), nullable=True),
-        sa.Column("letterhead", sa.BigInteger(), nullable=False),
+        sa.Column("letterhead", sa.Integer(), nullable=False),
         sa.CheckConstraint("length(name) IN (0, 8)", name=op.f("ck_peer_name")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_peer")),
         sa.UniqueConstraint("name", name=op.f("uq_peer_name")),
