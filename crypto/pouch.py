@@ -41,6 +41,7 @@ _END: Final = b"steunpunt/v1/pouch-end"
 _CARD: Final = "steunpunt-card/1"
 _LENGTH_BYTES: Final = 4
 _LARGEST: Final = 2**63 - 1
+WHOLE: Final = _LARGEST  # in the place of a number of chunks: a file that is wanted no more
 _SERIALS_A_HALF_HOUR: Final = 65_536
 
 _Name = Annotated[bytes, Meta(max_length=STRAND_ID_BYTES)]

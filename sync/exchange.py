@@ -1,6 +1,6 @@
 """Exchanging: pouches to and fro between a workstation and the server until neither has anything new."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -53,7 +53,7 @@ def answer(server: Side, pouch: bytes) -> bytes:
     """
     sender = _welcome(server, pouch)
     taken = take_in(server, lambda: [pouch], is_direct=True)
-    return pack(server, sender, taken.partials).sealed
+    return pack(server, sender, taken.partials, taken.here).sealed
 
 
 def exchange(workstation: Side, carrier: Carrier, on_progress: Callable[[int], None]) -> Synced:
@@ -65,8 +65,9 @@ def exchange(workstation: Side, carrier: Carrier, on_progress: Callable[[int], N
     rounds = received = bytes_sent = bytes_received = broken = 0
     was_set_back = False
     partials: Mapping[AttachmentId, int] = {}
+    here: Collection[AttachmentId] = ()
     while True:
-        packed = pack(workstation, SERVER, partials)
+        packed = pack(workstation, SERVER, partials, here)
         brought = carrier.carry(packed.sealed)
         rounds += 1
         bytes_sent += len(packed.sealed)
@@ -78,7 +79,7 @@ def exchange(workstation: Side, carrier: Carrier, on_progress: Callable[[int], N
             if broken == _BROKEN_MAX:
                 raise
             continue
-        partials = taken.partials
+        partials, here = taken.partials, taken.here
         received += taken.applied
         was_set_back |= taken.was_set_back
         with workstation.store.reading() as session:

@@ -1,7 +1,8 @@
 """Packing: what a peer does not know yet, put into a pouch for it."""
 
+import itertools
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -12,7 +13,7 @@ from crypto.entry import SignedEntry
 from crypto.errors import CryptoError, MalformedError
 from crypto.names import ADDRESS_BYTES, SOURCE_STRAND, Address, AttachmentId, StrandId
 from crypto.open_part import OpenPart
-from crypto.pouch import PARTIALS, Head, Packer, lowest_serial
+from crypto.pouch import PARTIALS, WHOLE, Head, Packer, lowest_serial
 from crypto.pouch_items import (
     ChunkItem,
     CountedItem,
@@ -55,8 +56,15 @@ class Packed:
     has_more: bool
 
 
-def pack(side: Side, peer: StrandId, partials: Mapping[AttachmentId, int]) -> Packed:
+def pack(
+    side: Side,
+    peer: StrandId,
+    partials: Mapping[AttachmentId, int],
+    wanted_no_more: Iterable[AttachmentId] = (),
+) -> Packed:
     """Return a pouch of about `DIRECT_BYTES`, for a peer that has these files in part, with so many chunks.
+
+    `wanted_no_more` names files of the peer's last pouch that are here already: it need not go on with them.
 
     Raises:
         PeerMissingError: there is no such peer.
@@ -65,7 +73,8 @@ def pack(side: Side, peer: StrandId, partials: Mapping[AttachmentId, int]) -> Pa
     """
     load = _Load(side, peer, partials, at_most=DIRECT_BYTES)
     items = list(load)
-    packer = Packer(load.head(has_more=load.has_more), side.recipient(), side.seed)
+    head = load.head(has_more=load.has_more, wanted_no_more=wanted_no_more)
+    packer = Packer(head, side.recipient(), side.seed)
     sealed = b"".join([packer.header, *map(packer.add, items), *packer.finish()])
     return Packed(sealed, is_empty=not items, has_more=load.has_more)
 
@@ -139,11 +148,14 @@ class _Load:
                 outgoing.restart(session, peer)
             self.serial = peers.packed(session, peer, at_least=_lowest(side.half_hour()))
 
-    def head(self, *, has_more: bool) -> Head:
+    def head(self, *, has_more: bool, wanted_no_more: Iterable[AttachmentId] = ()) -> Head:
         side = self.side
         with side.store.reading() as session:
             known = peers.find(session, self._peer)
-            partials = attachments.partials(session, self._peer)[:PARTIALS]
+            partials = [
+                *((each, WHOLE) for each in wanted_no_more),
+                *attachments.partials(session, self._peer),
+            ]
         if known is None:
             raise PeerMissingError("there is no such peer")  # removed since
         return Head(
@@ -155,7 +167,7 @@ class _Load:
             taken=known.taken,
             day=side.today(),
             more=has_more,
-            partials=tuple(partials),
+            partials=tuple(partials[:PARTIALS]),
         )
 
     def __iter__(self) -> Iterator[Item]:
@@ -297,12 +309,16 @@ class _Load:
                 return
             with self.side.store.reading() as session:
                 files = attachments.of_entry(session, address, entry.open_part.entry_id)
-            for file in files:
-                for item in self._file(file, address):
-                    yield item, None
-                if self.has_more:
-                    return
-            yield _entry_item(entry, files), entry.open_part.entry_id
+            is_damaged = False
+            for item in itertools.chain.from_iterable(self._file(file, address) for file in files):
+                is_damaged = isinstance(item, DamagedItem)
+                yield item, entry.open_part.entry_id if is_damaged else None
+                if is_damaged:
+                    break
+            if self.has_more:
+                return
+            if not is_damaged:
+                yield _entry_item(entry, files), entry.open_part.entry_id
 
     def _file(self, file: Attachment, address: Address) -> Iterator[Item]:
         attachment_id = AttachmentId(file.attachment_id)
@@ -315,10 +331,19 @@ class _Load:
             with self.side.store.reading() as session:
                 ciphertext = attachments.read_chunk(session, address, attachment_id, number)
             if ciphertext is None:
-                self.has_more = True  # removed this moment: its entry comes anew, as a tombstone
+                if self._is_kept(address, file.entry_id):
+                    yield DamagedItem(address, file.entry_id)
+                else:
+                    self.has_more = True  # removed this moment: its entry comes anew, as a tombstone
                 return
             yield ChunkItem(attachment_id, number, number == file.chunks - 1, ciphertext)
             self.progress[attachment_id] = number + 1
+
+    def _is_kept(self, address: Address, entry_id: bytes) -> bool:
+        """Say whether the files of an entry should be there: nobody removed it."""
+        with self.side.store.reading() as session:
+            stored = entries.find(session, address, entry_id)
+        return stored is not None and stored.removal is None
 
     def _order(self, session: Session, address: Address) -> Item:
         found = orders.of_mailbox(session, address)

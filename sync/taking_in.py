@@ -62,7 +62,8 @@ class Taken:
     """What a pouch was. `is_known`: it was taken in before. `applied` counts items that brought something.
 
     `was_set_back`: the sender does not know any more of pouches that it had taken in. `were_we`: it has taken
-    in what we do not remember, so it is we who were put back.
+    in what we do not remember, so it is we who were put back. `here`: files in it that are here already, or
+    have no place here.
     """
 
     head: Head
@@ -70,6 +71,7 @@ class Taken:
     applied: int = 0
     was_set_back: bool = False
     were_we: bool = False
+    here: frozenset[AttachmentId] = frozenset()
 
     @property
     def partials(self) -> Mapping[AttachmentId, int]:
@@ -121,7 +123,14 @@ def take_in(side: Side, open_again: OpenAgain, *, is_direct: bool) -> Taken:
             outgoing.acknowledge(session, head.sender, head.taken)
         if not is_behind:  # else the sender must hear how little we know, and gives everything again
             peers.took_in(session, head.sender, head.serial, side.today())
-    return Taken(head, is_known=False, applied=apply.applied, was_set_back=was_set_back, were_we=were_we)
+    return Taken(
+        head,
+        is_known=False,
+        applied=apply.applied,
+        was_set_back=was_set_back,
+        were_we=were_we,
+        here=frozenset(apply.here),
+    )
 
 
 def _require_for_us(side: Side, head: Head) -> None:
@@ -195,7 +204,7 @@ class _Applying:
             PublicFileItem: self._public_file,
             DamagedItem: self._damaged,
         }
-        self._skipped: set[bytes] = set()  # files of mailboxes or entries that are not for this store
+        self.here: set[AttachmentId] = set()  # files of entries that are here, or of mailboxes that are not
 
     def item(self, item: Item) -> None:
         """Apply one item, in a transaction of its own."""
@@ -252,7 +261,7 @@ class _Applying:
             or mailboxes.find(session, item.address) is None
         )
         if is_here:
-            self._skipped.add(item.attachment_id)
+            self.here.add(AttachmentId(item.attachment_id))
             return False
         if attachments.pending(session, item.attachment_id) is not None:
             return False
@@ -268,7 +277,7 @@ class _Applying:
         return True
 
     def _chunk(self, session: Session, item: ChunkItem) -> bool:
-        if item.attachment_id in self._skipped:
+        if item.attachment_id in self.here:
             return False
         pending = attachments.pending(session, item.attachment_id)
         if pending is None:

@@ -1,0 +1,86 @@
+"""A sync comes to its end, whatever is there already and whatever is broken at the sender."""
+
+import os
+
+import pytest
+
+from crypto.pouch import SERVER
+from store import findings, undelivered
+from store.findings import FindingKind
+from sync.exchange import answer
+from sync.packing import pack_parts
+from tests.journalist_app.desk_factories import a_source
+from tests.sync.ends import Ends, Workstation
+from tests.sync.test_exchange import all_of
+
+ROUNDS = 40  # more than any of these needs
+
+
+def in_some_rounds(ends: Ends, workstation: Workstation) -> None:
+    """Sync, and give up where the two would talk for ever."""
+    rounds = 0
+
+    def counted(pouch: bytes) -> bytes:
+        nonlocal rounds
+        rounds += 1
+        assert rounds < ROUNDS, "it does not end"
+        return answer(ends.server, pouch)
+
+    ends.sync(workstation, through=counted)
+
+
+def test_a_large_file_that_both_have_is_not_sent_for_ever(
+    ends: Ends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a store was put back everything is given again, in pouches that each end before the file does."""
+    monkeypatch.setattr("sync.packing.DIRECT_BYTES", 1_500_000)
+    workstation = ends.workstation()
+    source = a_source(ends.world)
+    source.writes("one", file=("a.pdf", os.urandom(4_500_000)))
+    source.writes("two", file=("b.pdf", os.urandom(3_500_000)))
+    ends.sync(workstation)
+    ends.sync(workstation)
+    with ends.world.store.writing() as session:
+        undelivered.note_all(session, workstation.keyring.strand.id)
+    with workstation.replica.writing() as session:
+        undelivered.note_all(session, SERVER)
+
+    in_some_rounds(ends, workstation)
+
+    assert all_of(workstation.replica) == all_of(ends.world.store)
+    assert ends.left(workstation.replica, SERVER) == 0
+    ends.sync(workstation)
+    assert ends.left(ends.world.store, workstation.keyring.strand.id) == 0
+
+
+def test_a_file_with_a_piece_gone_is_told_and_the_rest_arrives(
+    ends: Ends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever administers the server takes a piece of a file away, to keep the desk from syncing."""
+    monkeypatch.setattr("sync.packing.DIRECT_BYTES", 1_500_000)
+    workstation = ends.workstation()
+    source = a_source(ends.world)
+    broken = source.writes("with a file", file=("a.pdf", os.urandom(4_500_000)))
+    others = [a_source(ends.world).writes("and another") for _ in range(3)]
+    ends.world.execute("DELETE FROM chunk WHERE number = 2")
+
+    in_some_rounds(ends, workstation)
+
+    held = {row[5] for row in all_of(workstation.replica)["entry"]}
+    assert {each.digest for each in others} == held
+    with workstation.replica.reading() as session:
+        (found,) = findings.all_findings(session)
+    assert (found.kind, found.entry_id) == (FindingKind.DAMAGED, broken.open_part.entry_id)
+    ends.sync(workstation)
+    assert ends.left(ends.world.store, workstation.keyring.strand.id) == 0
+
+
+def test_over_files_a_file_with_a_piece_gone_makes_no_pouches_for_ever(ends: Ends) -> None:
+    workstation = ends.workstation()
+    ends.sync(workstation)
+    a_source(ends.world).writes("with a file", file=("a.pdf", os.urandom(4_500_000)))
+    ends.world.execute("DELETE FROM chunk WHERE number = 2")
+
+    for number, pieces in enumerate(pack_parts(ends.server, workstation.keyring.strand.id, 1_500_000), 1):
+        list(pieces)
+        assert number < ROUNDS
