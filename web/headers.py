@@ -44,6 +44,8 @@ EVERY_ANSWER: Mapping[str, str] = MappingProxyType(
         "X-Frame-Options": "DENY",  # for browsers that do not know frame-ancestors
     }
 )
+_OF_PAGES = ("Permissions-Policy", "Cross-Origin-Opener-Policy")  # they mean nothing on a stylesheet
+_STYLE = "text/css"
 _MARKS_A_VISITOR = ("ETag", "Last-Modified")
 
 
@@ -54,7 +56,8 @@ def install(app: Flask) -> None:
 
 def _harden(response: Response) -> Response:
     for name, value in EVERY_ANSWER.items():
-        response.headers.setdefault(name, value)
+        if name not in _OF_PAGES or response.mimetype != _STYLE:
+            response.headers.setdefault(name, value)
     for name in _MARKS_A_VISITOR:
         response.headers.pop(name, None)
     return response

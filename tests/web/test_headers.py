@@ -35,6 +35,15 @@ def test_every_answer_carries_the_headers(app: Flask, path: str) -> None:
     assert dict(EVERY_ANSWER).items() <= dict(answer.headers).items()
 
 
+def test_a_stylesheet_carries_what_means_something_there(app: Flask) -> None:
+    app.add_url_rule("/style.css", view_func=lambda: Response("x", mimetype="text/css"))
+
+    headers = app.test_client().get("/style.css").headers
+
+    assert not {"Permissions-Policy", "Cross-Origin-Opener-Policy"} & set(headers.keys())
+    assert headers["X-Content-Type-Options"] == "nosniff"
+
+
 def test_no_answer_carries_a_mark_to_know_a_visitor_by(app: Flask) -> None:
     answer = app.test_client().get("/page")
 
