@@ -27,6 +27,8 @@ from crypto.mailbox_keys import MailboxKeys
 from crypto.names import Digest, EntryId, Root
 from crypto.signing import DeskWriter, SourceWriter
 from store import engine, entries, letterheads
+from store import mailboxes as opened
+from store.engine import Store
 from store.ledger import digest_of
 from store.schema import SHIELD, Base, EntryRow, HeadRow, LedgerRow, MailboxRow, SealedRow, new_id
 
@@ -101,23 +103,44 @@ def replies(desk: Desk, kept: str, count: int) -> None:
     salt, cost = ours.letterhead.site_salt, ours.letterhead.argon2.params
     keys = mailbox_keys.derive(passphrase.root(kept, salt, cost))
     store = engine.open_store(desk.path("source", "store_path"))
-    with store.reading() as session:
-        seen = [Digest(head.digest) for head in entries.heads(session, keys.address)]
-    previous = _NO_ENTRY
-    for number in range(1, count + 1):
-        signed = _sealed(ours, keys, ours.desk, _Place(number, previous, seen, _today()), _TEXT)
-        row, sealed = _rows_of(signed)
-        with store.writing() as session:
-            entries.append(
-                session,
-                **{name: row[name] for name in row if name not in {"id", "day"}},
-                day=_today(),
-                header=sealed["header"],
-                payload=sealed["payload"],
-                previous=previous,
-            )
-        previous = signed.digest
+    for _ in range(count):
+        writes(store, ours, keys, ours.desk)
     store.close()
+
+
+def open_mailbox(store: Store, root: Root) -> MailboxKeys:
+    """Open the mailbox of a root, through the store's own functions; return its keys."""
+    keys = mailbox_keys.derive(root)
+    with store.writing() as session:
+        opened.open_mailbox(
+            session,
+            address=keys.address,
+            recipient=keys.recipient,
+            verify_key=keys.verify_key,
+            day=_today(),
+        )
+    return keys
+
+
+def writes(store: Store, ours: Pen, keys: MailboxKeys, writer: entry.Writer) -> None:
+    """Have the source of a mailbox, or the desk, write one entry more, through the store's own functions."""
+    with store.reading() as session:
+        heads = {
+            head.strand: (head.number, Digest(head.digest)) for head in entries.heads(session, keys.address)
+        }
+    number, previous = heads.get(writer.strand, (0, _NO_ENTRY))
+    seen = [digest for strand, (_, digest) in heads.items() if strand != writer.strand]
+    signed = _sealed(ours, keys, writer, _Place(number + 1, previous, seen, _today()), _TEXT)
+    row, sealed = _rows_of(signed)
+    with store.writing() as session:
+        entries.append(
+            session,
+            **{name: row[name] for name in row if name not in {"id", "day"}},
+            day=_today(),
+            header=sealed["header"],
+            payload=sealed["payload"],
+            previous=previous,
+        )
 
 
 def short_text() -> str:
@@ -143,11 +166,19 @@ def made_up_word(rank: int) -> str:
     return "".join(syllables[int(digit)] for digit in str(rank * 7 + 3))
 
 
-def mailboxes(
-    desk: Desk, count: int, shortest: int, longest: int, text: Callable[[], str] = short_text
+def mailboxes(  # noqa: PLR0913, PLR0917  # how many, how long, and what stands in them
+    desk: Desk,
+    count: int,
+    shortest: int,
+    longest: int,
+    text: Callable[[], str] = short_text,
+    ours: Pen | None = None,
 ) -> list[bytes]:
-    """Add mailboxes of `shortest` to `longest` entries, source and desk in turns; return their addresses."""
-    ours = pen(desk)
+    """Add mailboxes of `shortest` to `longest` entries, source and desk in turns; return their addresses.
+
+    `ours` writes for the desk where its keyring is elsewhere: on a server.
+    """
+    ours = ours or pen(desk)
     whole, rest = divmod(count, _BATCH)
     sizes = [_BATCH] * whole + ([rest] if rest else [])
     addresses = []

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,23 +62,53 @@ def serving(argv: Sequence[str], host: str, port: int) -> Iterator[Server]:
     Raises:
         NotStartedError: it ended before it answered, or did not answer within a minute.
     """
+    with _answering(argv, lambda: socket.create_connection((host, port), timeout=5)) as process:
+        yield Server(process, host, port)
+
+
+@contextlib.contextmanager
+def serving_at(argv: Sequence[str], path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a server that listens on a Unix socket, wait until it answers, and end it afterwards.
+
+    Raises:
+        NotStartedError: it ended before it answered, or did not answer within a minute.
+    """
+
+    def connect() -> socket.socket:
+        line = socket.socket(socket.AF_UNIX)
+        line.settimeout(5)
+        try:
+            line.connect(str(path))
+        except OSError:
+            line.close()
+            raise
+        return line
+
+    with _answering(argv, connect) as process:
+        yield process
+
+
+@contextlib.contextmanager
+def _answering(
+    argv: Sequence[str], connect: Callable[[], socket.socket]
+) -> Iterator[subprocess.Popen[bytes]]:
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(argv, stdout=said, stderr=said, start_new_session=True)
         try:
-            if not _listens(process, host, port):
+            if not _listens(process, connect):
                 said.seek(0)
                 raise NotStartedError(said.read().decode("utf-8", "replace")[-2000:])
-            yield Server(process, host, port)
+            yield process
         finally:
             _end(process)
 
 
-def _listens(process: subprocess.Popen[bytes], host: str, port: int) -> bool:
+def _listens(process: subprocess.Popen[bytes], connect: Callable[[], socket.socket]) -> bool:
     deadline = time.monotonic() + _START_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
-        with contextlib.suppress(OSError), socket.create_connection((host, port), timeout=5) as probe:
+        with contextlib.suppress(OSError), connect() as probe:
             # An answer, not only an open port: gunicorn listens before its workers are there.
-            probe.sendall(f"GET / HTTP/1.0\r\nHost: {host}:{port}\r\n\r\n".encode())
+            probe.sendall(b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n")
             if probe.recv(4) == b"HTTP":
                 return True
         time.sleep(0.05)

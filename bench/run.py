@@ -19,6 +19,7 @@ from bench import (
     report_measures,
     search_measures,
     source_measures,
+    sync_measures,
     upload_measures,
     world,
     yardstick,
@@ -39,6 +40,7 @@ _MEASURES: dict[str, Callable[[Stage], Iterator[Finding]]] = {
     "search": search_measures.searching,
     "million": large_measures.million,
     "report": report_measures.reporting,
+    "sync": sync_measures.syncing,
 }
 _RESULTS = Path(__file__).parent / "RESULTS.md"
 

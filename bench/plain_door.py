@@ -1,0 +1,37 @@
+"""The yardstick of syncing: bytes in, and as many out as the first eight of them ask for.
+
+python -m bench.plain_door unix:/path/to/socket
+"""
+
+import os
+import sys
+
+from flask import Flask, Response, request
+
+from deploy.serve import Server
+from sync.door import PATH
+
+ASKING_BYTES = 8
+_BYTES = 16 * 1024 * 1024
+
+
+def create_app() -> Flask:
+    """Build a view that takes any bytes and answers with others, at the place of the real door."""
+    app = Flask(__name__)
+    answer = os.urandom(_BYTES)
+
+    @app.post(PATH)
+    def copy() -> Response:
+        wanted = int.from_bytes(request.get_data(cache=False)[:ASKING_BYTES])
+        return Response(answer[:wanted], mimetype="application/octet-stream")
+
+    return app
+
+
+def main(bind: str) -> None:
+    """Serve until SIGTERM, under the gunicorn and with the settings of the real door."""
+    Server(create_app, binds=[bind], workers=1, threads=4, stop_seconds=10).run()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
