@@ -171,13 +171,17 @@ def syncing(stage: Stage) -> Iterator[Finding]:
 
 def _set_up(folder: Path, sockets: Path, mailboxes: int) -> _Machines:
     """Make a server and its workstation with the commands, and fill the server."""
+    way = f"unix:{sockets / 'door'}"
     first = world.set_up(folder / "paired")
     fingerprint = str(first.section("source")["fingerprint"])
     server = folder / "filled" / "config.toml"
-    _run(server, "setup", "server", fingerprint, "--sync-bind", f"unix:{sockets / 'door'}")
+    _run(server, "setup", "server", fingerprint, "--sync-bind", way)
     _run(server, "card", "--out", folder / "card")
-    words = ["--server", f"unix:{sockets / 'door'}", "--out", folder / "pairing"]
-    _run(first.settings, "pair", folder / "card", *words, typed=first.passphrase)
+    _run(
+        first.settings,
+        *("pair", folder / "card", "--server", way, "--out", folder / "pairing"),
+        typed=first.passphrase,
+    )
     _run(server, "admit", folder / "pairing")
     keyring = first.settings.with_name("keyring.age").read_bytes()
     strand = keyrings.open_keyring(keyring, first.passphrase, fingerprint).strand

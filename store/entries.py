@@ -161,6 +161,17 @@ _MOVE_HEAD = Prepared(
     )
     .values(number=bindparam("after"), digest=bindparam("newest"))
 )
+_ITS_HEAD = (
+    (HeadRow.address == bindparam("of"))
+    & (HeadRow.author == bindparam("writer"))
+    & (HeadRow.strand == bindparam("line"))
+)
+_HAS_HEAD = Prepared(select(HeadRow.id).where(_ITS_HEAD))
+_RAISE_HEAD = Prepared(
+    update(HeadRow)
+    .where(_ITS_HEAD, HeadRow.number < bindparam("raised"))
+    .values(number=bindparam("raised"), digest=bindparam("newest"))
+)
 _ADD_ENTRY = Prepared(insert(EntryRow))
 
 
@@ -419,17 +430,16 @@ def _move_head(session: Session, columns: dict[str, object], previous: bytes) ->
 
 def _raise_head(session: Session, columns: dict[str, object]) -> None:
     """Make an entry the head of its strand if it is newer than the one that is."""
-    of = {name: columns[name] for name in ("address", "author", "strand")}
-    newest = {name: columns[name] for name in ("number", "digest")}
-    here = (
-        (HeadRow.address == of["address"])
-        & (HeadRow.author == of["author"])
-        & (HeadRow.strand == of["strand"])
-    )
-    is_older = HeadRow.number < newest["number"]
-    raised = session.connection().execute(update(HeadRow).where(here & is_older).values(**newest))
-    if raised.rowcount == 0 and session.scalar(select(HeadRow.id).where(here)) is None:
-        _FIRST_HEAD.run(session, {"id": new_id(), **of, **newest})
+    head = {
+        "of": columns["address"],
+        "writer": columns["author"],
+        "line": columns["strand"],
+        "raised": columns["number"],
+        "newest": columns["digest"],
+    }
+    if _RAISE_HEAD.run(session, head) == 0 and _HAS_HEAD.first(session, head) is None:
+        of = {name: columns[name] for name in ("address", "author", "strand", "number", "digest")}
+        _FIRST_HEAD.run(session, {"id": new_id(), **of})
 
 
 def _insert(session: Session, columns: dict[str, object]) -> None:

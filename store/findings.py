@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Session
 
+from store.prepared import Prepared
 from store.schema import FindingRow, new_id
 
 
@@ -31,6 +32,13 @@ class Finding:
 
 
 _FINDING = select(FindingRow.address, FindingRow.entry_id, FindingRow.kind, FindingRow.day)
+_FORGET = Prepared(
+    delete(FindingRow).where(
+        FindingRow.address == bindparam("of"),
+        FindingRow.entry_id == bindparam("entry"),
+        FindingRow.kind == bindparam("which"),
+    )
+)
 
 
 def note(session: Session, address: bytes, entry_id: bytes, kind: FindingKind, day: date) -> bool:
@@ -54,11 +62,7 @@ def of_mailbox(session: Session, address: bytes) -> Sequence[Finding]:
 
 def forget(session: Session, address: bytes, entry_id: bytes, kind: FindingKind) -> None:
     """Drop a finding that does not hold any more; where there is none there is nothing to do."""
-    session.connection().execute(
-        delete(FindingRow).where(
-            FindingRow.address == address, FindingRow.entry_id == entry_id, FindingRow.kind == kind
-        )
-    )
+    _FORGET.run(session, {"of": address, "entry": entry_id, "which": kind})
 
 
 def forget_mailbox(session: Session, address: bytes) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Insert, Select, Update
+from sqlalchemy import Delete, Insert, Select, Update
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import Session
 
@@ -31,7 +31,7 @@ def driver_of(session: Session) -> sqlite3.Connection:
 class Prepared:
     """One statement with named values. Days are given and come back as `date`, all else as SQLite has it."""
 
-    def __init__(self, statement: Select[*tuple[Any, ...]] | Update | Insert) -> None:
+    def __init__(self, statement: Select[*tuple[Any, ...]] | Update | Insert | Delete) -> None:
         """Put a statement into SQL. What is not given when it is run is NULL."""
         compiled = statement.compile(dialect=sqlite.dialect(paramstyle="named"))
         self._sql = str(compiled)

@@ -272,13 +272,18 @@ class _Load:
             rows = outgoing.of_mailbox(session, self._peer, address)
             outgoing.mark(session, [row.id for row in rows], self.serial)
             stored = [entries.find(session, address, row.name) for row in rows if row.what is What.ENTRY]
+            files = {
+                row.entry_id: attachments.of_entry(session, address, row.entry_id)
+                for row in stored
+                if row is not None
+            }
             order = [row for row in rows if row.what is What.ORDER]
             order_item = self._order(session, address) if order else None
         if mailbox is None:
             return  # it ended since, and that travels by itself
         by_entry = {row.name: row.id for row in rows if row.what is What.ENTRY}
         left = set(by_entry.values())
-        for item, entry_id in self._entries(mailbox, [each for each in stored if each is not None]):
+        for item, entry_id in self._entries(mailbox, [each for each in stored if each is not None], files):
             self._size += _size_of(item)
             yield item
             if entry_id is not None:
@@ -289,7 +294,12 @@ class _Load:
         elif order_item is not None:
             yield order_item
 
-    def _entries(self, mailbox: Mailbox, stored: list[entries.Stored]) -> Iterator[tuple[Item, bytes | None]]:
+    def _entries(
+        self,
+        mailbox: Mailbox,
+        stored: Sequence[entries.Stored],
+        files: Mapping[bytes, Sequence[Attachment]],
+    ) -> Iterator[tuple[Item, bytes | None]]:
         """Yield the items of some entries; the last of each entry with its id."""
         address = Address(mailbox.address)
         if any((row.strand, row.number) == (SOURCE_STRAND, 1) for row in stored):
@@ -307,10 +317,9 @@ class _Load:
         for entry in chain.in_order(signed):
             if self._is_full():
                 return
-            with self.side.store.reading() as session:
-                files = attachments.of_entry(session, address, entry.open_part.entry_id)
+            its_files = files[entry.open_part.entry_id]
             is_damaged = False
-            for item in itertools.chain.from_iterable(self._file(file, address) for file in files):
+            for item in itertools.chain.from_iterable(self._file(file, address) for file in its_files):
                 is_damaged = isinstance(item, DamagedItem)
                 yield item, entry.open_part.entry_id if is_damaged else None
                 if is_damaged:
@@ -318,7 +327,7 @@ class _Load:
             if self.has_more:
                 return
             if not is_damaged:
-                yield _entry_item(entry, files), entry.open_part.entry_id
+                yield _entry_item(entry, its_files), entry.open_part.entry_id
 
     def _file(self, file: Attachment, address: Address) -> Iterator[Item]:
         attachment_id = AttachmentId(file.attachment_id)

@@ -1,7 +1,7 @@
 """Taking in: a pouch is read whole and judged, and then applied, item by item; each may come twice."""
 
 import hashlib
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,6 +56,9 @@ from sync.side import Side
 
 OpenAgain = Callable[[], Iterable[bytes]]
 
+_TOGETHER = 32  # items in one transaction, and bytes: a source's message waits some milliseconds for its turn
+_TOGETHER_BYTES = 1024 * 1024
+
 
 @dataclass(frozen=True, slots=True)
 class Taken:
@@ -109,8 +112,7 @@ def take_in(side: Side, open_again: OpenAgain, *, is_direct: bool) -> Taken:
     if head.serial <= peer.taken:
         return Taken(head, is_known=True)
     apply = _Applying(side, head, deleted_wrongly)
-    for item in Pouch(open_again(), side.identities).items(verify_key):
-        apply.item(item)
+    apply.items(Pouch(open_again(), side.identities).items(verify_key))
     was_set_back, were_we = head.taken < peer.acked, head.taken > peer.sent
     with side.store.writing() as session:
         if was_set_back:
@@ -206,17 +208,41 @@ class _Applying:
         }
         self.here: set[AttachmentId] = set()  # files of entries that are here, or of mailboxes that are not
 
-    def item(self, item: Item) -> None:
-        """Apply one item, in a transaction of its own."""
-        is_durable = not isinstance(item, ChunkItem | FileItem)
+    def items(self, items: Iterable[Item]) -> None:
+        """Apply items in their order, mailboxes and entries several in one transaction."""
+        waiting: list[Item] = []
+        size = 0
+        for item in items:
+            if not isinstance(item, MailboxItem | EntryItem):
+                if waiting:
+                    self._together(waiting)
+                self._together([item])
+                waiting, size = [], 0
+                continue
+            waiting.append(item)
+            size += len(item.payload) if isinstance(item, EntryItem) else 0
+            if len(waiting) == _TOGETHER or size >= _TOGETHER_BYTES:
+                self._together(waiting)
+                waiting, size = [], 0
+        if waiting:
+            self._together(waiting)
+
+    def _together(self, items: Sequence[Item]) -> None:
+        """Apply some items in one transaction; if one of them does not fit, what stands before it stays."""
+        is_durable = not isinstance(items[0], ChunkItem | FileItem)  # an entry makes its file so
         try:
             with self._side.store.writing(durable=is_durable) as session:
                 outgoing.taking_in_from(session, self._peer)
-                self.applied += self._how[type(item)](session, item)
-        except (QuotaError, StoreFullError) as why:
-            raise NoRoomError from why
-        except (AttachmentMissingError, EntryExistsError) as why:
+                applied = sum([self._how[type(item)](session, item) for item in items])
+        except (QuotaError, StoreFullError, AttachmentMissingError, EntryExistsError) as why:
+            if len(items) > 1:
+                for item in items:
+                    self._together([item])
+                return
+            if isinstance(why, QuotaError | StoreFullError):
+                raise NoRoomError from why
             raise BrokenTransferError from why
+        self.applied += applied
 
     def _letterhead(self, session: Session, item: LetterheadItem) -> bool:
         ours = letterheads.latest(session)

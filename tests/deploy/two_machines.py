@@ -139,7 +139,7 @@ def newest(store: Store, keyring: Keyring) -> letterhead_format.Letterhead:
     return letterhead_format.verify(found[1], found[2], keyring.fingerprint)
 
 
-def a_desk(folder: Path, *, sync_bind: str = "127.0.0.3:18082") -> Desk:
+def a_desk(folder: Path, *, source_bind: str = "127.0.0.1:8080", sync_bind: str = "127.0.0.3:18082") -> Desk:
     """Make a desk as `steunpunt setup` does, with a passphrase that costs nothing, and an empty server."""
     keyring = keyrings.create(FIRST, [Slot.for_passphrase(PASSPHRASE, _CHEAP)])
     first = Machine(folder / "first" / "var" / "config.toml", keyring.fingerprint)
@@ -153,7 +153,8 @@ def a_desk(folder: Path, *, sync_bind: str = "127.0.0.3:18082") -> Desk:
             letterheads.publish(session, 1, *letterhead_format.sign(letterhead, keyring.desk_key))
         store.close()
     desk = a_desk_in(folder, keyring)
-    desk.server.does("setup", "server", keyring.fingerprint, "--sync-bind", sync_bind)
+    binds = ["--source-bind", source_bind, "--sync-bind", sync_bind]
+    desk.server.does("setup", "server", keyring.fingerprint, *binds)
     return desk
 
 

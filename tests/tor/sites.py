@@ -1,4 +1,4 @@
-"""A desk behind an onion, and whoever asks for it over SOCKS."""
+"""A desk's server behind its onions, and whoever asks for it over SOCKS."""
 
 import contextlib
 import re
@@ -18,6 +18,7 @@ from bench import processes, world
 from bench.tor_network import Tor, TorNetwork
 from deploy.onion.clients import ClientKey, make_client_key
 from deploy.onion.keys import HOST_FILE
+from tests.deploy import two_machines
 
 COMMAND = [sys.executable, "-m", "deploy.command"]
 _PATIENCE_SECONDS = 120
@@ -30,9 +31,9 @@ class NoAnswerError(Exception):
 
 @dataclass(frozen=True)
 class Site:
-    """A desk, and the tor that brings sources to it."""
+    """A desk whose server is open, and the tor that brings sources and its workstation to it."""
 
-    desk: world.Desk
+    desk: two_machines.Desk
     tor: Tor
     host: str
     sync_host: str
@@ -43,7 +44,7 @@ class Site:
         return f"http://{self.host}"
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return steunpunt(self.desk.settings, *arguments)
+        return steunpunt(self.desk.server.settings, *arguments)
 
 
 def steunpunt(settings: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -72,20 +73,24 @@ def open_site(network: TorNetwork) -> Iterator[Site]:
     with contextlib.ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="site-"))
         stack.callback(shutil.rmtree, folder)
-        desk = world.set_up(folder / "var")
-        stack.callback(shutil.rmtree, desk.path("source", "sessions_path").parent, ignore_errors=True)
+        door = folder / "sync.sock"
+        desk = two_machines.a_desk(
+            folder / "desk", source_bind=f"127.0.0.1:{processes.free_port()}", sync_bind=f"unix:{door}"
+        )
+        server = world.Desk(desk.server.settings, "")
+        stack.callback(shutil.rmtree, server.path("source", "sessions_path").parent, ignore_errors=True)
         tor = network.add("service")
         change(
-            desk.settings,
+            server.settings,
             onion_socket=str(folder / "source.sock"),
             control=f"unix:{tor.control_socket}",
             folder=str(tor.folder),
-            sync_socket=str(folder / "sync.sock"),
+            sync_socket=str(door),
         )
         key = make_client_key()
-        admitted = steunpunt(desk.settings, "onion", "admit", "desk-1", key.public)
+        admitted = steunpunt(server.settings, "onion", "admit", "desk-1", key.public)
         assert admitted.returncode == 0, admitted.stderr
-        lines = steunpunt(desk.settings, "onion", "torrc")
+        lines = steunpunt(server.settings, "onion", "torrc")
         assert lines.returncode == 0, lines.stderr
         tor.add_lines(lines.stdout)
         tor.start()
@@ -93,9 +98,13 @@ def open_site(network: TorNetwork) -> Iterator[Site]:
             (tor.folder / name / HOST_FILE).read_text().strip()
             for name in ("steunpunt-source", "steunpunt-sync")
         )
-        change(desk.settings, onion_host=host)
-        stack.enter_context(world.open_doors(desk))
-        stack.enter_context(listening(folder / "sync.sock", b"sync"))
+        change(server.settings, onion_host=host)
+        desk.pair_first(f"onion:{sync_host}")
+        with tor.controller() as controller:
+            controller.msg("SIGNAL RELOAD")  # as `admit` asks for: systemctl reload tor
+        stack.enter_context(world.serving(server, "source"))
+        serve = [*COMMAND, "--settings", str(server.settings), "serve", "sync"]
+        stack.enter_context(processes.serving_at(serve, door))
         tor.wait_until_bootstrapped()
         yield Site(desk, tor, host, sync_host, key)
 

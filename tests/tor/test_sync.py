@@ -1,0 +1,238 @@
+"""A workstation and its server, far apart: pouches through the onion that only a key opens."""
+
+import contextlib
+import os
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+
+from bench.tor_network import Tor, TorNetwork
+from deploy.onion.clients import make_client_key
+from deploy.onion.control import add_onion, connected
+from deploy.onion.keys import OnionKey
+from store import mailboxes
+from store.engine import create_store
+from sync.carriers import OnionCarrier
+from sync.door import create_app
+from sync.errors import UnreachableError
+from sync.exchange import Carrier, exchange
+from tests.deploy.two_machines import Machine, texts_held
+from tests.journalist_app.desk_factories import ASource, a_source
+from tests.sync.ends import Ends, Workstation, all_of, at, the_ends
+from tests.tor.sites import Site, answer_of, change, with_key
+
+pytestmark = pytest.mark.slow
+
+DAYS = 30
+
+
+@pytest.fixture(scope="module")
+def workstation_tor(site: Site, network: TorNetwork) -> Iterator[Tor]:
+    """Start the workstation's tor, with the very folder into which `steunpunt pair` wrote its key."""
+    folder = site.desk.first.settings.parent / "onion-auth"
+    tor = network.add("paired", [f"ClientOnionAuthDir {folder}"], socks=True)
+    tor.start()
+    tor.wait_until_bootstrapped()
+    yield tor
+    tor.stop()
+
+
+@pytest.fixture
+def first(site: Site, workstation_tor: Tor) -> Machine:
+    """Return the paired workstation; its onion answers."""
+    through(site.desk.first, workstation_tor)
+    answer_of(workstation_tor, site.sync_host)
+    return site.desk.first
+
+
+def through(machine: Machine, tor: Tor) -> None:
+    assert tor.socks is not None
+    change(machine.settings, socks="{}:{}".format(*tor.socks))
+
+
+def test_a_sync_brings_what_a_source_wrote_and_takes_the_answer_back(site: Site, first: Machine) -> None:
+    source = site.desk.a_source_writes("I write from far away.", file=("photo.jpg", b"picture" * 300_000))
+
+    said = first.does("sync")
+    came = texts_held(first)
+    site.desk.is_answered(source, first)
+    first.does("sync")
+
+    assert "new things came" in said
+    assert came
+    assert came < texts_held(first)
+    assert texts_held(site.desk.server) == texts_held(first)
+
+
+def test_without_the_key_a_sync_is_refused_in_a_sentence_and_nothing_is_lost(
+    site: Site, first: Machine, workstation_tor: Tor, client: Tor
+) -> None:
+    source = site.desk.a_source_writes()
+    first.does("sync")
+    site.desk.is_answered(source, first)
+    site.desk.a_source_writes("and another")
+    before = texts_held(first), texts_held(site.desk.server)
+
+    through(first, client)
+    told = first.is_told("sync")
+    after = texts_held(first), texts_held(site.desk.server)
+    through(first, workstation_tor)
+    first.does("sync")
+
+    assert told == (
+        "The server could not be reached, or the line broke off. Nothing is lost: what did not arrive goes "
+        "next time. See whether the network (and Tor) works, and try again."
+    )
+    assert after == before
+    assert texts_held(first) == texts_held(site.desk.server) == before[0] | before[1]
+
+
+def test_after_tor_was_killed_and_came_back_the_next_sync_works(
+    site: Site, first: Machine, workstation_tor: Tor
+) -> None:
+    first.does("sync")
+    site.desk.a_source_writes("before the power went")
+
+    for tor in (site.tor, workstation_tor):
+        tor.kill()
+    told = first.is_told("sync")
+    for tor in (site.tor, workstation_tor):
+        tor.start()
+        tor.wait_until_bootstrapped()
+    answer_of(workstation_tor, site.sync_host)
+    first.does("sync")
+
+    assert "could not be reached" in told
+    assert texts_held(first) == texts_held(site.desk.server)
+
+
+# ---- a month ---------------------------------------------------------------------------------------
+
+
+class _Quiet(WSGIRequestHandler):
+    def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002  # werkzeug's name
+        """Say nothing."""
+
+
+@contextlib.contextmanager
+def the_door(ends: Ends, path: Path) -> Iterator[None]:
+    """Serve the door of a server whose clock we move, on a Unix socket."""
+    server: BaseWSGIServer = make_server(f"unix://{path}", 0, create_app(ends.server), request_handler=_Quiet)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@dataclass(slots=True)
+class Line:
+    """The way through Tor; every seventh time the answer is lost on it."""
+
+    carrier: Carrier
+    times: int = 0
+
+    def carry(self, pouch: bytes) -> bytes:
+        brought = self.carrier.carry(pouch)
+        self.times += 1
+        if self.times % 7 == 0:
+            raise UnreachableError
+        return brought
+
+
+@dataclass(slots=True)
+class Month:
+    """Sources who write, remove and end, and an adviser who answers and counts, day by day."""
+
+    ends: Ends
+    workstation: Workstation
+    line: Line
+    sources: list[ASource] = field(default_factory=list)
+    failed: int = 0
+
+    def live(self, number: int) -> None:
+        """Live one day, and sync at its end."""
+        day = self.ends.clock.day
+        if number % 3 == 0:
+            self.sources.append(a_source(self.ends.world, day=day))
+        for place, source in enumerate(self.sources):
+            if (number + place) % 4 == 0:
+                file = ("photo.jpg", bytes([number]) * 200_000) if number % 5 == 0 else None
+                written = source.writes(f"on day {number}", day=day, file=file)
+                if number % 8 == place:
+                    source.removes(written)
+            elif (number + place) % 4 == 2 and self._is_here(source):
+                at(self.ends, self.workstation, source).is_answered(f"answered on day {number}", day=day)
+        if number % 10 == 9:
+            self.sources.pop(0).ends()
+        if number % 10 == 1:
+            self._count()
+        self.sync()
+
+    def sync(self) -> None:
+        """Sync; when the line breaks, that is all for today."""
+        try:
+            exchange(self.workstation.side, self.line, lambda _left: None)
+        except UnreachableError:
+            self.failed += 1
+
+    def _is_here(self, source: ASource) -> bool:
+        with self.workstation.replica.reading() as session:
+            return mailboxes.find(session, source.keys.address) is not None
+
+    def _count(self) -> None:
+        with self.workstation.replica.writing() as session:
+            for line in mailboxes.ended_mailboxes(session):
+                mailboxes.acknowledge_ended(
+                    session, line.address, tallies=tuple(os.urandom(40) for _ in range(8))
+                )
+
+
+def test_after_a_month_of_syncs_server_and_replica_tell_the_same(
+    site: Site, network: TorNetwork, short_folder: Path, tmp_path: Path
+) -> None:
+    with contextlib.ExitStack() as stack:
+        ends = _two_ends(tmp_path)
+        for store in ends.opened:
+            stack.callback(store.close)
+        workstation = ends.workstation()
+        stack.callback(workstation.replica.close)
+        door, onion, key = short_folder / "month.sock", OnionKey.draw(), make_client_key()
+        stack.enter_context(the_door(ends, door))
+        with connected(f"unix:{site.tor.control_socket}") as controller:
+            add_onion(controller, onion, str(door), clients=[key.public])
+        tor = with_key(network, "month", key.private_line(onion.host))
+        stack.callback(tor.stop)
+        assert tor.socks is not None
+        answer_of(tor, onion.host)
+        month = Month(ends, workstation, Line(OnionCarrier(onion.host, "{}:{}".format(*tor.socks))))
+
+        for number in range(DAYS):
+            month.live(number)
+            ends.clock.day += timedelta(days=1)
+        month.line.times = 0
+        month.sync()
+        month.sync()
+
+        assert month.failed > 1
+        server, replica = all_of(ends.world.store), all_of(workstation.replica)
+        assert server == replica
+        assert len(server["entry"]) > 50
+        assert server["tally"]
+        assert ends.left(ends.world.store, workstation.keyring.strand.id) == 0
+
+
+def _two_ends(folder: Path) -> Ends:
+    empty = create_store(folder / "empty" / "store.db")
+    empty.checkpoint()
+    empty.close()
+    (folder / "server").mkdir()
+    return the_ends(folder, empty.path)
