@@ -25,13 +25,16 @@ def _imported_by(module: str) -> set[str]:
     return set(said.stdout.split())
 
 
-@pytest.mark.parametrize("module", ["deploy.source", "deploy.adviser", "deploy.sweeper", "deploy.supervisor"])
+@pytest.mark.parametrize(
+    "module", ["deploy.source", "deploy.adviser", "deploy.door", "deploy.sweeper", "deploy.supervisor"]
+)
 def test_no_process_carries_what_it_does_not_need(module: str) -> None:
     assert _imported_by(module) & set(HEAVY) == set()
 
 
-def test_the_sources_process_never_holds_code_for_the_desks_secrets() -> None:
-    assert _imported_by("deploy.source") & set(NEVER_IN_THE_SOURCES) == set()
+@pytest.mark.parametrize("module", ["deploy.source", "deploy.door", "deploy.sweeper"])
+def test_no_process_of_a_server_holds_code_for_the_desks_secrets(module: str) -> None:
+    assert _imported_by(module) & set(NEVER_IN_THE_SOURCES) == set()
 
 
 def test_the_advisers_process_holds_nothing_of_the_sources() -> None:
