@@ -6,7 +6,6 @@ from datetime import date
 from pathlib import Path
 
 from crypto import letterhead as letterheads_format
-from crypto.errors import PouchRefusal, PouchRefusedError
 from crypto.keyring import Keyring
 from crypto.letterhead import Strand
 from crypto.pairing import CardFile, digest_of
@@ -25,7 +24,6 @@ from store.undelivered import What
 from sync.carriers import carrier_of
 from sync.exchange import Carrier, exchange
 from sync.packing import pack
-from sync.side import Side
 from sync.taking_in import take_in
 from web.dates import utc_today
 
@@ -138,7 +136,7 @@ def _introduce(desk: OpenDesk, lost: Keyring, carrier: Carrier) -> None:
     side = replace(workstation_side(desk), name=lost.strand.id, seed=lost.strand.seed)
     for _ in range(_INTRODUCTIONS):
         brought = carrier.carry(pack(side, SERVER, {}).sealed)
-        _take_in(side, brought)
+        take_in(side, lambda: [brought], is_direct=True)  # noqa: B023  # read at once
         with desk.store.reading() as session:
             if not undelivered.is_undelivered(session, What.LETTERHEAD):
                 break
@@ -149,14 +147,6 @@ def _introduce(desk: OpenDesk, lost: Keyring, carrier: Carrier) -> None:
             peers.add(session, SERVER, server.card)
             undelivered.note_all(session, SERVER)
             peers.shares_letterhead(session, SERVER, server.letterhead)
-
-
-def _take_in(side: Side, brought: bytes) -> None:
-    try:
-        take_in(side, lambda: [brought], is_direct=True)
-    except PouchRefusedError as why:
-        if why.reason is not PouchRefusal.EARLY:
-            raise
 
 
 def _carrier(desk: OpenDesk) -> Carrier:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from crypto.errors import PouchRefusal, PouchRefusedError
 from crypto.names import AttachmentId, StrandId
 from crypto.pouch import SERVER, Pouch
 from store import peers
@@ -96,6 +97,8 @@ def _welcome(server: Side, pouch: bytes) -> StrandId:
         PouchRefusedError, UnknownWorkstationError, RevokedWorkstationError: it is none.
     """
     opened = Pouch([pouch], server.identities)
+    if opened.head.desk != server.fingerprint:  # else it would only hear that nobody knows it
+        raise PouchRefusedError(PouchRefusal.OTHER_DESK)
     sender = StrandId(opened.head.sender)
     verify_key = server.verify_key_of(sender, server.letterhead())
     with server.store.reading() as session:
