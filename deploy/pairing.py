@@ -234,10 +234,13 @@ def _join(desk: OpenDesk, card: CardFile) -> bytes:
     with desk.store.writing() as session:
         ours = letterheads.latest(session)
         known = peers.find(session, SERVER)
-        base = letterheads.of_serial(session, known.letterhead if known else 0) or ours
-        if ours is None or base is None:  # `unlock` found one
+        base = letterheads.of_serial(session, known.letterhead if known else 0)
+        if ours is None:  # `unlock` found one
             raise TwoMachinesError("The store holds no letterhead.")
-        letterheads.publish(session, *merging.letterheads(base[1], ours[1], card.letterhead[0]))
+        # Without one that both had ours stands: an old card must not make the desk say again what it said.
+        is_news = base is not None and theirs.serial > base[0]
+        of_both = base[1] if base is not None and is_news else card.letterhead[0]
+        letterheads.publish(session, *merging.letterheads(of_both, ours[1], card.letterhead[0]))
         peers.shares_letterhead(session, SERVER, theirs.serial)
     publishing.in_use(desk, _verified(_newest(desk), desk.keyring.fingerprint))
     return digest_of(card.letterhead[0])

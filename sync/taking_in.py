@@ -107,6 +107,9 @@ def take_in(side: Side, open_again: OpenAgain, *, is_direct: bool) -> Taken:
     is_behind = head.after > peer.taken
     if is_behind and not is_direct:
         _read_through(pouch, verify_key)
+        if head.taken > peer.sent:  # our next pouch must not look like one that it has taken in
+            with side.store.writing() as session:
+                peers.has_sent(session, head.sender, head.taken)
         raise PouchRefusedError(PouchRefusal.EARLY)
     deleted_wrongly = _judge(side, letterhead, pouch, verify_key)
     if head.serial <= peer.taken:
@@ -249,14 +252,21 @@ class _Applying:
         if ours is not None and ours[1] == item.body:
             peers.shares_letterhead(session, self._peer, item.serial)
             return False
+        known = peers.find(session, self._peer)
+        shared = known.letterhead if known else 0
         if self._side.merger is None:
             if ours is not None and item.base != ours[0]:  # built upon another than ours: its sender merges
                 outgoing.note_for(session, self._peer, What.LETTERHEAD)
                 return False
+        elif ours is not None and self._is_behind(session, item, shared):
+            # The server was put back. To merge the two would sign anew what the desk no longer says.
+            letterheads.publish(session, item.serial, item.body, item.signature)
+            outgoing.note_for(session, self._peer, What.LETTERHEAD)
+            peers.shares_letterhead(session, self._peer, item.serial)
+            return False
         elif ours is not None and outgoing.is_undelivered(session, What.LETTERHEAD):
-            known = peers.find(session, self._peer)
-            base = letterheads.of_serial(session, known.letterhead if known else 0)
-            merged = self._side.merger.letterheads((base or ours)[1], ours[1], item.body)
+            base = letterheads.of_serial(session, shared)
+            merged = self._side.merger.letterheads(base[1] if base else item.body, ours[1], item.body)
             letterheads.publish(session, *merged)
             outgoing.note_for(session, self._peer, What.LETTERHEAD)
             peers.shares_letterhead(session, self._peer, item.serial)
@@ -266,6 +276,11 @@ class _Applying:
         letterheads.publish(session, item.serial, item.body, item.signature)
         peers.shares_letterhead(session, self._peer, item.serial)
         return True
+
+    def _is_behind(self, session: Session, item: LetterheadItem, shared: int) -> bool:
+        """Say whether a letterhead is one that we have had, or older than what both sides had."""
+        had = letterheads.of_serial(session, item.serial)
+        return item.serial < shared or (had is not None and had[1] == item.body)
 
     # ---- a mailbox ---------------------------------------------------------------------------------------
 

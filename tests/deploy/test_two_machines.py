@@ -16,6 +16,7 @@ from deploy.onion.keys import OnionKey
 from deploy.running import parts_of
 from deploy.server_key import read_key
 from deploy.settings_text import from_example, with_key
+from deploy.setup import STORE
 from deploy.workstation import opened
 from journalist_app.config import AdviserConfig
 from store import mailboxes, peers
@@ -679,3 +680,38 @@ def test_a_workstations_sweeper_destroys_and_decides_nothing(paired: Desk, stick
     with world.store.reading() as session:
         assert mailboxes.find(session, bytes(20)) is not None
     world.store.close()
+
+
+# ---- a backup that is put back -----------------------------------------------------------------------
+
+
+def test_a_server_that_was_put_back_gets_everything_again_by_stick(paired: Desk, stick: Path) -> None:
+    source = paired.a_source_writes()
+    carry(paired.server, paired.first, stick)
+    carry(paired.first, paired.server, stick)
+    store = paired.server.store()
+    store.checkpoint()
+    store.close()
+    copy = paired.server.settings.parent / STORE
+    yesterday = copy.read_bytes()
+    paired.is_answered(source, paired.first)
+    paired.publishes(paired.first, answer_working_days=9)
+    carry(paired.first, paired.server, stick)
+    paired.a_source_writes("since then")
+    carry(paired.server, paired.first, stick)
+    carry(paired.first, paired.server, stick)
+    everything = texts_held(paired.first)
+
+    for left in copy.parent.glob(f"{STORE}*"):
+        left.unlink()
+    copy.write_bytes(yesterday)
+    assert "older than one this server has seen" in paired.server.is_told("serve", "sync")
+    copy.with_name("letterhead-serial").unlink()  # as docs/operator.md says, by who put it back
+    assert "comes early" in carry(paired.first, paired.server, stick)
+    assert "was found put back to an earlier day" in carry(paired.server, paired.first, stick)
+    carry(paired.first, paired.server, stick)
+
+    assert texts_held(paired.server) == everything
+    store = paired.server.store()
+    assert newest(store, paired.keyring).answer_working_days == 9
+    store.close()

@@ -1,0 +1,73 @@
+"""A server that is put back to before the desk's newest letterhead: what the desk said since stays said."""
+
+import shutil
+from datetime import timedelta
+
+import pytest
+
+from crypto import letterhead as letterhead_format
+from store import letterheads
+from store.engine import Store
+from tests.journalist_app.desk_factories import a_source
+from tests.sync.ends import Ends, Workstation
+from tests.sync.test_exchange import all_of
+
+
+def publishes(ends: Ends, workstation: Workstation, **changes: object) -> None:
+    """Have a workstation publish a letterhead in its replica."""
+    following = ends.newest_letterhead(workstation.replica).successor(**changes)
+    signed = letterhead_format.sign(following, workstation.keyring.desk_key)
+    with workstation.replica.writing() as session:
+        letterheads.publish(session, following.serial, *signed)
+
+
+def put_back(store: Store, copy: object) -> None:
+    store.close()
+    for path in store.path.parent.glob(f"{store.path.name}*"):
+        path.unlink()
+    shutil.copy(str(copy), store.path)
+
+
+@pytest.mark.parametrize("also_since", [False, True], ids=["told_before", "and_one_not_told_yet"])
+def test_the_letterhead_that_the_workstation_has_wins(ends: Ends, *, also_since: bool) -> None:
+    workstation = ends.workstation()
+    a_source(ends.world).writes("hello")
+    ends.sync(workstation)
+    ends.world.store.checkpoint()
+    yesterday = ends.folder / "yesterday.db"
+    shutil.copy(ends.world.store.path, yesterday)
+    ends.clock.day += timedelta(days=1)
+    publishes(ends, workstation, answer_working_days=9)
+    ends.sync(workstation)
+    publishes(ends, workstation, confirm_days=4)
+    ends.sync(workstation)
+    put_back(ends.world.store, yesterday)
+    if also_since:
+        publishes(ends, workstation, substance_months=2)
+
+    ends.sync(workstation)
+
+    for store in (ends.world.store, workstation.replica):
+        newest = ends.newest_letterhead(store)
+        assert (newest.answer_working_days, newest.confirm_days) == (9, 4)
+        assert newest.substance_months == (2 if also_since else 3)
+    assert all_of(workstation.replica)["entry"] == all_of(ends.world.store)["entry"]
+
+
+def test_an_old_letterhead_at_the_server_is_never_signed_anew(ends: Ends) -> None:
+    """Whoever runs the server shows a new workstation, one after the other, what the desk said long ago."""
+    old = ends.workstation()
+    for days in (9, 8, 3):
+        publishes(ends, old, answer_working_days=days)
+        ends.sync(old)
+    new = ends.workstation()  # its replica holds none but the newest
+    ends.sync(new)
+    publishes(ends, new, confirm_days=4)
+    ends.world.execute("DELETE FROM letterhead WHERE serial > 2")
+    ends.sync(new)
+    publishes(ends, new, substance_months=2)
+    ends.world.execute("DELETE FROM letterhead WHERE serial > 1")
+    ends.sync(new)
+
+    newest = ends.newest_letterhead(new.replica)
+    assert (newest.answer_working_days, newest.confirm_days, newest.substance_months) == (3, 4, 2)
