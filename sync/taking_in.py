@@ -255,7 +255,8 @@ class _Applying:
         known = peers.find(session, self._peer)
         shared = known.letterhead if known else 0
         if self._side.merger is None:
-            if ours is not None and item.base != ours[0]:  # built upon another than ours: its sender merges
+            # Built upon an older one than ours: its sender merges. Upon a newer one: we were put back.
+            if ours is not None and item.base < ours[0]:
                 outgoing.note_for(session, self._peer, What.LETTERHEAD)
                 return False
         elif ours is not None and self._is_behind(session, item, shared):
