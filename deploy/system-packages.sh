@@ -55,8 +55,8 @@ if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null 2>&1; then
 fi
 echo "Installing system packages:$missing"
 export DEBIAN_FRONTEND=noninteractive
-# The tests start a tor of their own: Debian's service is neither started now nor, where tor was not here before, at
-# the next boot.
+# The tests start a tor and an sshd of their own: Debian's services are neither started now nor, where they were not
+# here before, at the next boot.
 policy=/usr/sbin/policy-rc.d
 if [ ! -e "$policy" ]; then
     trap 'rm -f "$policy"' EXIT
@@ -66,9 +66,12 @@ fi
 # $missing is a list on purpose.
 # shellcheck disable=SC2086
 if apt-get -qq update && apt-get -qq install --yes --no-install-recommends $missing >/dev/null; then
-    case " $missing " in
-        *" tor "*) ! command -v systemctl >/dev/null 2>&1 || systemctl disable --quiet tor.service >/dev/null 2>&1 || true ;;
-    esac
+    for service in tor:tor.service openssh-server:ssh.service; do
+        case " $missing " in
+            *" ${service%%:*} "*)
+                ! command -v systemctl >/dev/null 2>&1 || systemctl disable --quiet "${service#*:}" >/dev/null 2>&1 || true ;;
+        esac
+    done
     exit 0
 fi
 echo "These system packages could not be installed:$without"
