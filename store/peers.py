@@ -20,7 +20,8 @@ class Peer:
     `sent` is the serial of the last pouch that was packed for it, `acked` the newest of those that it has
     taken in, `taken` the newest of its own that we took in: 0 where there is none. `heard` is the day of the
     last one that we took in, `setback` the day on which it was found to have lost what it had taken in,
-    `letterhead` the serial of the newest that both sides are known to have.
+    `letterhead` the serial of the newest that both sides are known to have. With `has_more` it has something
+    for us that had not come in when it last told us what it took in.
     """
 
     name: bytes
@@ -31,6 +32,7 @@ class Peer:
     heard: date | None
     setback: date | None
     letterhead: int
+    has_more: bool = False
 
 
 _PEER = select(
@@ -42,6 +44,7 @@ _PEER = select(
     PeerRow.heard,
     PeerRow.setback,
     PeerRow.letterhead,
+    PeerRow.has_more,
 )
 _FIND = Prepared(_PEER.where(PeerRow.name == bindparam("called")))
 _ALL = Prepared(_PEER.order_by(PeerRow.name))
@@ -52,7 +55,16 @@ def add(session: Session, name: bytes, card: bytes) -> None:
     if _change(session, name, card=card) == 0:
         session.connection().execute(
             insert(PeerRow),
-            {"id": new_id(), "name": name, "card": card, "sent": 0, "acked": 0, "taken": 0, "letterhead": 0},
+            {
+                "id": new_id(),
+                "name": name,
+                "card": card,
+                "sent": 0,
+                "acked": 0,
+                "taken": 0,
+                "letterhead": 0,
+                "has_more": False,
+            },
         )
 
 
@@ -76,6 +88,11 @@ def remove(session: Session, name: bytes) -> None:
 def took_in(session: Session, name: bytes, serial: int, day: date) -> None:
     """Note which pouch of a peer was taken in, and on which day."""
     _change(session, name, taken=serial, heard=day)
+
+
+def has_more(session: Session, name: bytes, *, is_so: bool) -> None:
+    """Note whether a peer that just told what it took in has more for us than came in with that."""
+    _change(session, name, has_more=is_so)
 
 
 def packed(session: Session, name: bytes, *, at_least: int = 0) -> int:

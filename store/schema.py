@@ -349,6 +349,7 @@ class PeerRow(Base):
     heard: Mapped[date | None]  # when we last took one in
     setback: Mapped[date | None]  # when it was found to have lost what it had taken in
     letterhead: Mapped[int]  # serial of the newest that both are known to have; 0: none
+    has_more: Mapped[bool]  # it had more for us than came in with the last one
 
 
 class UndeliveredRow(Base):

@@ -93,16 +93,20 @@ def pack_parts(side: Side, peer: StrandId, part_bytes: int | None) -> Iterator[I
     """Yield pouches with everything that a peer is not known to have, each in pieces; for files.
 
     Each is about `part_bytes`, for sticks and file systems with a bound of their own; None: all in one. Take
-    every piece of one before the next: each builds upon the one before.
+    every piece of one before the next: each builds upon the one before. How many it takes is known at the
+    end, so the last one is small, and there to say that it is the last.
 
     Raises:
         PeerMissingError, NotPairedError, StoreError: as `pack` has it.
     """
     load = _Load(side, peer, {}, at_most=part_bytes)
-    yield _pieces(load)
-    while load.has_more:
-        load = _Load(side, peer, load.progress, at_most=part_bytes, after=load.serial)
-        yield _pieces(load)
+    if part_bytes is not None:
+        yield _pieces(load, has_more=True)
+        while load.has_more:
+            load = _Load(side, peer, load.progress, at_most=part_bytes, after=load.serial)
+            yield _pieces(load, has_more=True)
+        load = _Load(side, peer, load.progress, at_most=None, after=load.serial)
+    yield _pieces(load, has_more=False)
 
 
 def _lowest(half_hour: int) -> int:
@@ -110,8 +114,8 @@ def _lowest(half_hour: int) -> int:
     return lowest_serial(half_hour) + secrets.randbelow(_SERIALS_DRAWN)
 
 
-def _pieces(load: "_Load") -> Iterator[bytes]:
-    packer = Packer(load.head(has_more=False), load.side.recipient(), load.side.seed)
+def _pieces(load: "_Load", *, has_more: bool) -> Iterator[bytes]:
+    packer = Packer(load.head(has_more=has_more), load.side.recipient(), load.side.seed)
     yield packer.header
     for item in load:
         yield packer.add(item)
@@ -144,6 +148,11 @@ class _Load:
         self._letterhead = side.letterhead()
         self._judge = Judge(side, self._letterhead)
         with side.store.writing(durable=False) as session:
+            # Before anything is read: whoever hears what we have taken in shall have what we had by then.
+            known = peers.find(session, peer)
+            if known is None:
+                raise PeerMissingError("there is no such peer")
+            self._known = known
             if after is None:
                 outgoing.restart(session, peer)
             self.serial = peers.packed(session, peer, at_least=_lowest(side.half_hour()))
@@ -151,20 +160,17 @@ class _Load:
     def head(self, *, has_more: bool, wanted_no_more: Iterable[AttachmentId] = ()) -> Head:
         side = self.side
         with side.store.reading() as session:
-            known = peers.find(session, self._peer)
             partials = [
                 *((each, WHOLE) for each in wanted_no_more),
                 *attachments.partials(session, self._peer),
             ]
-        if known is None:
-            raise PeerMissingError("there is no such peer")  # removed since
         return Head(
             desk=side.fingerprint,
             sender=side.name,
             receiver=self._peer,
             serial=self.serial,
-            after=known.acked if self._after is None else self._after,
-            taken=known.taken,
+            after=self._known.acked if self._after is None else self._after,
+            taken=self._known.taken,
             day=side.today(),
             more=has_more,
             partials=tuple(partials[:PARTIALS]),

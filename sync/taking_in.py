@@ -126,6 +126,7 @@ def take_in(side: Side, open_again: OpenAgain, *, is_direct: bool) -> Taken:
             peers.has_sent(session, head.sender, head.taken)
         else:
             outgoing.acknowledge(session, head.sender, head.taken)
+        peers.has_more(session, head.sender, is_so=head.more or is_behind)
         if not is_behind:  # else the sender must hear how little we know, and gives everything again
             peers.took_in(session, head.sender, head.serial, side.today())
     return Taken(

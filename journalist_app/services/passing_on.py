@@ -48,7 +48,7 @@ from journalist_app.services import casefiles, files, ordering
 from journalist_app.services.sending import Alongside, Sending, Sheet
 from journalist_app.services.stepping import line_of
 from journalist_app.verification import Conversation, OpenedEntry, conversation_of, open_all
-from store import entries, findings, undelivered
+from store import entries, peers, undelivered
 from store.undelivered import What
 
 REASON_CHARS_MIN: Final = 40  # a sentence: "spoed" is no reason that a source can weigh
@@ -131,12 +131,16 @@ def _nothing_is_deleted(desk: OpenDesk, address: Address, proposed: Proposed, to
 def is_confirmed(desk: OpenDesk, address: Address, stands: Standing, proposed: Proposed) -> bool:
     """Say whether the server has every step by which a proposal is passed on; on one machine it always has.
 
-    While it has not, the source may be taking back what they do not see. Whether other workstations have the
-    step as well makes no difference to the source.
+    While it has not, the source may be taking back what they do not see; and while there is more at the
+    server than came in with its word that it has, they may have done so. Whether other workstations have the
+    step makes no difference to the source.
     """
     begun = {step.entry_id for step in _steps_of(stands, proposed, StepName.PASSING_ON)}
     with desk.store.reading() as session:
         left = undelivered.of_mailbox(session, SERVER, address)
+        server = peers.find(session, SERVER)
+    if server is not None and server.has_more:
+        return False
     return not any(each.what is What.ENTRY and each.name in begun for each in left)
 
 
@@ -155,8 +159,7 @@ def make(desk: OpenDesk, sheet: Sheet, proposal_id: EntryId, *, today: date, hal
         NoOpenPGPError, RecipientChangedError, RecipientRefusedError: it cannot be made for this recipient.
         NoRoomToMakeError: the workstation's disk has no room for it.
         FileBrokenError: a file is not the one that the source was shown.
-        UnsoundMailboxError: also where the server's copy of the mailbox was found damaged.
-        ProposalMissingError, MailboxMissingError, SourceWroteError: as `begin` has it.
+        ProposalMissingError, MailboxMissingError, UnsoundMailboxError, SourceWroteError: as `begin` has it.
     """
     _, stands = _stands(desk, sheet.address)
     proposed = _find(stands, proposal_id)
@@ -164,8 +167,6 @@ def make(desk: OpenDesk, sheet: Sheet, proposal_id: EntryId, *, today: date, hal
     is_first = proposed.state is ProposalState.PASSING_ON
     if is_first and not is_confirmed(desk, sheet.address, stands, proposed):
         raise NotConfirmedError
-    if is_first and _is_something_wrong_there(desk, sheet.address):
-        raise UnsoundMailboxError
     outbox, recipient = _recipient(desk, _note(proposed), today)
     keep_evidence(desk, sheet.address, proposed)  # should the desk have stopped between the two
     all_files = _files(desk, sheet.address, proposed)
@@ -176,12 +177,6 @@ def make(desk: OpenDesk, sheet: Sheet, proposal_id: EntryId, *, today: date, hal
         made.close()
         raise
     return made
-
-
-def _is_something_wrong_there(desk: OpenDesk, address: Address) -> bool:
-    """Say whether the server could not give all of a mailbox: a taking back may be what it could not."""
-    with desk.store.reading() as session:
-        return bool(findings.of_mailbox(session, address))
 
 
 def _spooled(desk: OpenDesk, pieces: Iterator[bytes]) -> BinaryIO:

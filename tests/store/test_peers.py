@@ -96,6 +96,16 @@ def test_the_letterhead_that_both_have_is_remembered_for_each_peer(store: Store)
     assert (4, 0) == (peer_of(store).letterhead, peer_of(store, OTHER).letterhead)
 
 
+def test_whether_a_peer_has_more_for_us_is_remembered(store: Store) -> None:
+    a_peer(store)
+    known = []
+    for is_so in (True, False):
+        with store.writing() as session:
+            peers.has_more(session, STRAND, is_so=is_so)
+        known.append(peer_of(store).has_more)
+    assert [True, False] == known
+
+
 def test_nothing_is_packed_for_whom_there_is_not(store: Store) -> None:
     with pytest.raises(PeerMissingError), store.writing() as session:
         peers.packed(session, STRAND)

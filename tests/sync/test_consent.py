@@ -19,6 +19,7 @@ from crypto.content import (
 )
 from crypto.entry import SignedEntry, open_entry
 from crypto.names import Digest, EntryId
+from crypto.pouch import SERVER
 from crypto.standing import ProposalState, Standing, standing
 from journalist_app.desk import OpenDesk
 from journalist_app.errors import MailboxMissingError, NotConfirmedError, TakenBackError, UnsoundMailboxError
@@ -26,6 +27,11 @@ from journalist_app.services import passing_on, reading, unlocking
 from journalist_app.services.sending import Sheet
 from journalist_app.verification import conversation_of
 from store.engine import Store
+from sync import packing
+from sync.errors import UnreachableError
+from sync.exchange import answer
+from sync.packing import pack_all, pack_parts
+from sync.taking_in import take_in
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, ASource, World, a_source
 from tests.journalist_app.paper import KEY, Paper
 from tests.sync.ends import Ends, Workstation
@@ -135,6 +141,58 @@ def test_who_takes_back_before_the_step_came_to_the_server_is_heard(
         stands = case.standing_at(store)
         assert stands.proposals[0].state is state
         assert [step.is_void for step in stands.steps if step.step is StepName.PASSING_ON] == [True]
+
+
+@pytest.mark.parametrize("way", ["a line that breaks", "sticks of which one is lost"])
+def test_a_step_is_not_confirmed_by_what_came_before_the_rest(
+    case: Case, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """The server says that it has the step in the first pouch, and the taking back is in the last."""
+    server, strand = case.ends.server, case.workstation.keyring.strand.id
+    case.begins()
+    case.answers(Verdict.TAKEN_BACK)
+    for _ in range(6):
+        a_source(case.ends.world).writes("vraag")
+    if way == "a line that breaks":
+        rounds = itertools.count(1)
+
+        def breaks(pouch: bytes) -> bytes:
+            if next(rounds) > 2:
+                raise UnreachableError
+            return answer(server, pouch)
+
+        monkeypatch.setattr(packing, "DIRECT_BYTES", 1)
+        with pytest.raises(UnreachableError):
+            case.ends.sync(case.workstation, breaks)
+    else:
+        there = b"".join(pack_all(case.workstation.side, SERVER))
+        take_in(server, lambda: [there], is_direct=False)
+        first = b"".join(next(pack_parts(server, strand, 1)))
+        take_in(case.workstation.side, lambda: [first], is_direct=False)
+
+    with pytest.raises((NotConfirmedError, TakenBackError)):
+        case.makes()
+    case.sync()
+    with pytest.raises(TakenBackError):
+        case.makes()
+    assert case.paper.made == []
+
+
+def test_what_came_whole_over_several_sticks_confirms_a_step(case: Case) -> None:
+    server, strand = case.ends.server, case.workstation.keyring.strand.id
+    case.begins()
+    there = b"".join(pack_all(case.workstation.side, SERVER))
+    take_in(server, lambda: [there], is_direct=False)
+    for _ in range(3):
+        a_source(case.ends.world).writes("vraag")
+    parts = [b"".join(pieces) for pieces in pack_parts(server, strand, 1)]
+    for part in parts[:-1]:
+        take_in(case.workstation.side, lambda part=part: [part], is_direct=False)
+        with pytest.raises(NotConfirmedError):
+            case.makes()
+
+    take_in(case.workstation.side, lambda: [parts[-1]], is_direct=False)
+    assert case.makes()
 
 
 def test_who_ends_the_mailbox_before_the_step_came_to_the_server_is_heard(case: Case) -> None:

@@ -36,6 +36,7 @@ def _add_tables() -> None:
         sa.Column("heard", sa.Date(), nullable=True),
         sa.Column("setback", sa.Date(), nullable=True),
         sa.Column("letterhead", sa.Integer(), nullable=False),
+        sa.Column("has_more", sa.Boolean(), nullable=False),
         sa.CheckConstraint("length(name) IN (0, 8)", name=op.f("ck_peer_name")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_peer")),
         sa.UniqueConstraint("name", name=op.f("uq_peer_name")),
