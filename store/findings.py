@@ -19,11 +19,12 @@ class FindingKind(StrEnum):
     DAMAGED = "damaged"  # the server holds something that is not as it was signed
     FORK = "fork"  # the server holds another entry in the place of one that is here
     COME_BACK = "come_back"  # the server holds a mailbox that has ended
+    CROSSED = "crossed"  # it deleted a mailbox, as the desk had ordered, before what was written here came
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was found. `entry_id` is empty where it is about a whole mailbox."""
+    """One thing that was found. `entry_id` is empty where it is about no entry that says something."""
 
     address: bytes
     entry_id: bytes

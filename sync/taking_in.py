@@ -11,6 +11,7 @@ from crypto.errors import CryptoError, PouchRefusal, PouchRefusedError
 from crypto.letterhead import Letterhead
 from crypto.names import SOURCE_STRAND, Address, AttachmentId, StrandId
 from crypto.open_part import Author, OpenPart
+from crypto.order import verify_order
 from crypto.pouch import Head, Pouch
 from crypto.pouch_items import (
     ChunkItem,
@@ -379,6 +380,8 @@ class _Applying:
             return False  # who carries out orders is the sweeper, and it looks for itself
         if item.address in self._deleted_wrongly:
             return self._find(session, item.address, NO_ENTRY, FindingKind.DAMAGED)
+        if is_order:
+            self._find_crossed(session, item)
         mailboxes.take_in_ended(
             session,
             address=item.address,
@@ -391,6 +394,24 @@ class _Applying:
             records.drop_of_mailbox(session, item.address)
         return True
 
+    def _find_crossed(self, session: Session, item: EndedItem) -> None:
+        """Note that all that we wrote since the order was made had not got to the server when it was used.
+
+        Had any of it got there, the order was void or made anew: then this is for the desk to look at. Of
+        entries that say something the first one is named; marks alone are noted for the whole mailbox.
+        """
+        ordered = verify_order(item.statement, strands=self._side.letterhead().strand_keys)
+        number, _ = ordered.heads.get(self._side.name, (0, b""))
+        parts = [OpenPart.from_bytes(row.open_part) for row in entries.signed_parts(session, item.address)]
+        since = [part for part in parts if part.strand == self._side.name and part.number > number]
+        is_told = [
+            not outgoing.is_undelivered(session, What.ENTRY, address=item.address, name=part.entry_id)
+            for part in since
+        ]
+        if since and not any(is_told):
+            said = [part.entry_id for part in since if part.speaks]
+            self._find(session, item.address, said[0] if said else b"", FindingKind.CROSSED)
+
     def _counted(self, session: Session, item: CountedItem) -> bool:
         if self._side.is_server:
             line = mailboxes.find_ended(session, item.address)
@@ -398,11 +419,11 @@ class _Applying:
                 return False  # another workstation was first: its tallies count, and ours are taken back
             mailboxes.acknowledge_ended(session, item.address, tallies=item.tallies)
             return True
-        if mailboxes.mark_counted(session, item.address):
-            return True
+        # Both: the line may be here anew, since we have counted it.
+        is_marked = mailboxes.mark_counted(session, item.address)
         counted = outgoing.take_back(session, self._peer, What.ACKNOWLEDGED, address=item.address)
         ledger.drop_digests(session, digests_in(counted))
-        return bool(counted)
+        return is_marked or bool(counted)
 
     def _order(self, session: Session, item: OrderItem) -> bool:
         there = orders.of_mailbox(session, item.address)

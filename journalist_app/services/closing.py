@@ -29,7 +29,8 @@ from journalist_app.errors import (
 from journalist_app.services import casefiles, ordering, unsent
 from journalist_app.services.sending import Sending, Sheet
 from journalist_app.verification import Conversation, conversation_of, open_all
-from store import entries, mailboxes, orders
+from store import entries, findings, mailboxes, orders
+from store.findings import FindingKind
 from store.mailboxes import Ended
 
 _MONTHS: Final = 12
@@ -131,7 +132,8 @@ def is_our_order(desk: OpenDesk, row: Ended, today: date) -> bool:
 
     The line itself is not signed. So the order's day must have come by our own clock, and it must not be one
     that this workstation knows to have been voided: by words of the desk, which always drop or renew the
-    order, as its marks do; or by words of the source that wait for an answer.
+    order, as its marks do; or by words of the source that wait for an answer. What was written here and had
+    not got to the server by then voided nothing there, and is no reason.
     """
     try:
         ordered = verify_order(row.statement, strands=desk.letterhead.strand_keys)
@@ -141,7 +143,14 @@ def is_our_order(desk: OpenDesk, row: Ended, today: date) -> bool:
         return False
     known = desk.anchors.mailboxes.get(ordered.address, {})
     later = {strand for strand, head in known.items() if head[0] > ordered.heads.get(strand, _NO_HEAD)[0]}
+    if desk.keyring.strand.id in later and _has_crossed(desk, ordered.address):
+        later.remove(desk.keyring.strand.id)
     return not later or (later == {SOURCE_STRAND} and ordered.address in desk.anchors.answered)
+
+
+def _has_crossed(desk: OpenDesk, address: Address) -> bool:
+    with desk.store.reading() as session:
+        return any(found.kind is FindingKind.CROSSED for found in findings.of_mailbox(session, address))
 
 
 def is_to_be_seen(desk: OpenDesk, row: Ended, today: date) -> bool:
@@ -227,6 +236,7 @@ def _forget_purged(desk: OpenDesk, address: Address) -> None:
     desk.save()  # first: were the line only dropped from the store, the mailbox would look taken away
     with desk.store.writing() as session:
         mailboxes.acknowledge_ended(session, address)
+        findings.forget(session, address, b"", FindingKind.CROSSED)  # marks alone: nobody misses them
 
 
 def _forget_counted(desk: OpenDesk, address: Address) -> None:
@@ -270,9 +280,30 @@ def _tend_order(desk: OpenDesk, stored: orders.Order, today: date) -> None:
             )
 
 
+def _leave_evidence(desk: OpenDesk, address: Address, today: date) -> None:
+    """Keep of the casefile of a mailbox that is gone no more than the evidence, for its time."""
+    if casefiles.has_mailbox(desk, address):
+        return  # it has come back, and that is told
+    casefile = casefiles.read(desk, address)
+    if casefile.evidence:
+        keep_until = casefile.keep_until or ordering.retention(desk, today)
+        casefiles.change(
+            desk,
+            address,
+            lambda now: _evidence_alone(msgspec.structs.replace(now, keep_until=keep_until)),
+        )
+    else:
+        with desk.store.writing() as session:
+            casefiles.drop(desk, session, address)
+
+
 def _tend_closed(desk: OpenDesk, under_order: set[Address], today: date) -> None:
     """Look at what was closed and has no order (any more): reopened, or never given one, or long gone."""
     for address, (_, casefile) in list(desk.casefiles.items()):
+        if address in desk.anchors.ended and casefile != _evidence_alone(casefile):
+            with suppress(RecordUnsoundError):  # another workstation wrote it, and did not know yet
+                _leave_evidence(desk, address, today)
+            continue
         if casefile.keep_until is None or address in under_order:
             continue
         try:

@@ -23,6 +23,7 @@ from journalist_app.index import Reading
 from journalist_app.services import closing
 from journalist_app.verification import Conversation, examine, open_all
 from store import findings, mailboxes
+from store.findings import FindingKind
 from store.mailboxes import Ended
 
 PAGE_ROWS: Final = 25
@@ -125,7 +126,7 @@ def inbox(desk: OpenDesk, wanted: Wanted, today: date) -> Inbox:
         come_back = [
             Address(row.address)
             for row in findings.all_findings(session)
-            if mailboxes.find(session, row.address) is None
+            if row.kind is FindingKind.COME_BACK and mailboxes.find(session, row.address) is None
         ]
     ended = [row for row in over if closing.is_to_be_seen(desk, row, today)]
     piles = _piles(desk, today) if reading.is_whole else None

@@ -22,6 +22,7 @@ from journalist_app.services.letterheads import in_use
 from journalist_app.verification import conversation_of
 from store import findings, letterheads, mailboxes, peers, undelivered
 from store.errors import PeerMissingError, StoreBusyError, StoreError, StoreFullError
+from store.findings import FindingKind
 from store.quota import Quota
 from sync import held
 from sync.carriers import carrier_of
@@ -287,7 +288,11 @@ def last_sync(desk: OpenDesk, today: date) -> LastSync | None:
     with desk.store.reading() as session:
         known = peers.find(session, SERVER)
         left = undelivered.count(session, SERVER)
-        is_warning = bool(known and known.setback) or bool(findings.all_findings(session))
+        to_be_seen = [
+            row
+            for row in findings.all_findings(session)
+            if row.kind is not FindingKind.CROSSED or row.entry_id
+        ]
     day = known.heard if known else None
     is_old = day is None or desk.letterhead.working_days_between(day, today) > _OLD_WORKING_DAYS
     return LastSync(
@@ -298,14 +303,14 @@ def last_sync(desk: OpenDesk, today: date) -> LastSync | None:
         bool(desk.exchange.refusal),
         desk.exchange.is_running,
         desk.config.server == BY_FILE,
-        is_warning,
+        bool(known and known.setback) or bool(to_be_seen),
     )
 
 
 def found_wrong(desk: OpenDesk) -> tuple[Found, ...]:
     """Return the mailboxes in which syncing found something wrong at the server, by label."""
     with desk.store.reading() as session:
-        rows = findings.all_findings(session)
+        rows = [row for row in findings.all_findings(session) if row.kind is not FindingKind.CROSSED]
         here = {row.address for row in rows if mailboxes.find(session, row.address) is not None}
     kinds: dict[Address, dict[str, None]] = {}
     for row in rows:
@@ -314,6 +319,15 @@ def found_wrong(desk: OpenDesk) -> tuple[Found, ...]:
         Found(address.hex(), desk.label(address), tuple(of_it), address in here)
         for address, of_it in kinds.items()
     ]
+    return tuple(sorted(found, key=lambda each: each.label))
+
+
+def not_arrived(desk: OpenDesk) -> tuple[Found, ...]:
+    """Return the mailboxes that the desk's order deleted before what was written here had got there."""
+    with desk.store.reading() as session:
+        rows = findings.all_findings(session)
+    crossed = [Address(row.address) for row in rows if row.kind is FindingKind.CROSSED and row.entry_id]
+    found = [Found(address.hex(), desk.label(address), (), is_here=False) for address in crossed]
     return tuple(sorted(found, key=lambda each: each.label))
 
 

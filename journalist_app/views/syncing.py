@@ -42,6 +42,7 @@ def show(desk: OpenDesk) -> ResponseReturnValue:
         minutes=desk.config.sync_minutes,
         setback=syncing.setback(desk),
         found=syncing.found_wrong(desk),
+        not_arrived=syncing.not_arrived(desk),
         waiting=syncing.waiting_by_kind(desk),
         is_refreshing=is_refreshing,
     )

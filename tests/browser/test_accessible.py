@@ -12,6 +12,8 @@ import pytest
 from playwright.sync_api import BrowserContext, Page
 
 from bench import world
+from journalist_app.desk import Exchange
+from tests.browser.paired import a_paired_workstation
 
 pytestmark = pytest.mark.slow
 
@@ -261,3 +263,31 @@ def test_axe_finds_nothing_where_the_desk_works(
     inspector.look(desk)
     assert inspector.faults == []
     assert inspector.pages > 30
+
+
+@pytest.mark.parametrize("language", ["nl", "en"])
+def test_axe_finds_nothing_where_a_workstation_syncs(
+    visit: Visit, tmp_path: Path, axe: str, language: str
+) -> None:
+    inspector = Inspector(axe)
+    with a_paired_workstation(tmp_path / "paired") as paired:
+        context = _context(visit, language)
+        context.add_cookies([{"name": "adviser", "value": paired.cookie, "url": paired.url}])
+        page = context.new_page()
+        page.goto(f"{paired.url}/sync")
+        inspector.look(page)  # never synced yet
+        paired.finds_everything_wrong()
+        for server, exchange in (
+            ("unix:/nowhere", Exchange(is_running=True, left=3)),
+            ("unix:/nowhere", Exchange(refusal="unreachable")),
+            ("file", Exchange(received=0, arrival="HELD", held=1)),
+        ):
+            paired.is_reached(server)
+            paired.at.desk.exchange = exchange
+            page.goto(f"{paired.url}/sync?still=1")
+            inspector.look(page)
+        page.goto(f"{paired.url}/inbox")
+        inspector.look(page)
+
+    assert inspector.faults == []
+    assert inspector.pages == 5

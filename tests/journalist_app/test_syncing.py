@@ -38,7 +38,7 @@ from sync.taking_in import take_in
 from tests.journalist_app.desk_factories import TODAY, a_source
 from tests.journalist_app.test_views import Browser, answer_fields, token
 from tests.sync.desks import AtDesk, an_adviser
-from tests.sync.ends import Ends, the_ends
+from tests.sync.ends import Ends, an_empty_store, the_ends
 
 WORDS = Path(syncing.__file__).parents[1] / "templates/syncing/_words.html"
 
@@ -46,7 +46,7 @@ WORDS = Path(syncing.__file__).parents[1] / "templates/syncing/_words.html"
 @pytest.fixture
 def ends(tmp_path: Path) -> Iterator[Ends]:
     (tmp_path / "server").mkdir()
-    made = the_ends(tmp_path)
+    made = the_ends(tmp_path, an_empty_store(tmp_path / "empty"))
     yield made
     for store in made.opened:
         store.close()

@@ -3,17 +3,12 @@ from pathlib import Path
 
 import pytest
 
-from store.engine import create_store
-from tests.sync.ends import Ends, the_ends
+from tests.sync.ends import Ends, an_empty_store, the_ends
 
 
 @pytest.fixture(scope="session")
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make one empty store, of which tests take copies."""
-    store = create_store(tmp_path_factory.mktemp("empty") / "var" / "store.db")
-    store.checkpoint()
-    store.close()
-    return store.path
+    return an_empty_store(tmp_path_factory.mktemp("empty") / "var")
 
 
 @pytest.fixture

@@ -54,6 +54,10 @@ class AtDesk:
         assert thread.faults == ()
         return [entry.text for entry in thread.entries if entry.kind != "seen"]
 
+    def said(self, source: ASource) -> str:
+        """Return the name of the newest thing that the source said, as a form carries it."""
+        return reading.thread(self.desk, source.keys.address, today=self.ends.clock.day).source_said
+
     def tallies(self) -> list[Tally]:
         """Return what this workstation's ledger counts."""
         return tallies_of(self.store, self.desk.keyring, self.desk)

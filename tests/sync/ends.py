@@ -18,7 +18,7 @@ from crypto.letterhead_merge import merged
 from crypto.names import STRAND_ID_BYTES, StrandId
 from crypto.pouch import SERVER, ServerKey
 from store import letterheads, peers, undelivered
-from store.engine import Store, open_store
+from store.engine import Store, create_store, open_store
 from store.quota import Quota
 from sync.exchange import Synced, answer, exchange
 from sync.side import Side
@@ -181,6 +181,14 @@ class Line:
         if self.through is not None:
             return self.through(pouch)
         return answer(self.ends.server, pouch)
+
+
+def an_empty_store(folder: Path) -> Path:
+    """Make an empty store, of which tests take copies."""
+    store = create_store(folder / "store.db")
+    store.checkpoint()
+    store.close()
+    return store.path
 
 
 def the_ends(folder: Path, empty: Path) -> Ends:

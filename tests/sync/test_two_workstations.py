@@ -14,10 +14,20 @@ from crypto.letterhead import Report
 from crypto.names import Address, Digest
 from crypto.record import RecordKind
 from journalist_app.errors import MailboxMissingError
-from journalist_app.services import calendar, casefiles, checking, drafts, letterheads, ordering, templates
+from journalist_app.services import (
+    calendar,
+    casefiles,
+    checking,
+    drafts,
+    letterheads,
+    ordering,
+    syncing,
+    templates,
+)
 from journalist_app.services.listing import Wanted, inbox
-from store import findings, mailboxes, orders, public_files, records
+from store import findings, mailboxes, orders, public_files, records, undelivered
 from store.findings import FindingKind
+from store.undelivered import What
 from tests.journalist_app.desk_factories import TODAY, ASource, a_source
 from tests.sync.desks import AtDesk, an_adviser, tallies_of, the_server_carries_out_orders
 from tests.sync.ends import Ends
@@ -379,3 +389,76 @@ def test_the_casefile_of_nobody_is_untouched(scene: Scene) -> None:
 
     assert casefiles.read(scene.second.desk, address) == casefiles.read(scene.first.desk, address)
     assert casefiles.read(scene.second.desk, address) != Casefile()
+
+
+# ---- what crossed on the way
+
+
+def test_words_that_crossed_a_deletion_are_no_attack_and_are_told(scene: Scene) -> None:
+    source = scene.a_source_who_waits()
+    scene.first.closes(source)
+    scene.everybody_syncs()
+    scene.ends.clock.day += timedelta(days=200)
+    scene.second.answers(source, "too late")
+
+    the_server_carries_out_orders(scene.ends)
+    scene.everybody_syncs()
+
+    desk = scene.second.desk
+    assert desk.unsound == {}
+    assert inbox(desk, Wanted("closed"), scene.ends.clock.day).ended == ()
+    assert [found.label for found in syncing.not_arrived(desk)] == [desk.label(source.keys.address)]
+    assert syncing.found_wrong(desk) == ()
+    assert syncing.not_arrived(scene.first.desk) == ()
+    assert scene.counted() == ["read"]
+
+
+def test_a_look_that_crossed_a_deletion_is_told_to_nobody(scene: Scene) -> None:
+    source = scene.a_source_who_waits()
+    scene.first.closes(source)
+    scene.everybody_syncs()
+    scene.ends.clock.day += timedelta(days=200)
+    scene.second.sees(source)  # which leaves a mark
+
+    the_server_carries_out_orders(scene.ends)
+    scene.everybody_syncs()
+
+    assert scene.second.desk.unsound == {}
+    assert inbox(scene.second.desk, Wanted("closed"), scene.ends.clock.day).ended == ()
+    assert syncing.not_arrived(scene.second.desk) == ()
+    with scene.second.store.reading() as session:
+        assert findings.all_findings(session) == []
+
+
+def test_a_casefile_that_comes_after_its_mailbox_was_counted_does_not_stay(scene: Scene) -> None:
+    source = scene.a_source_who_waits()
+    source.ends()
+    scene.first.syncs()
+    note(scene.second, source.keys.address, "written before it was known here")
+    scene.first.counts(source)
+    scene.first.syncs()
+
+    scene.everybody_syncs()
+    scene.everybody_syncs()
+
+    for store in (scene.ends.world.store, scene.first.store, scene.second.store):
+        with store.reading() as session:
+            assert records.revisions(session, RecordKind.CASEFILE) == []
+
+
+def test_a_mailbox_that_was_counted_here_and_whose_line_comes_again_is_counted_once(scene: Scene) -> None:
+    """Pouches that are not known to have arrived bring the line again, together with another's count."""
+    source = scene.a_source_who_waits()
+    source.ends()
+    scene.everybody_syncs()
+    scene.second.counts(source)
+    with scene.ends.world.store.writing() as session:
+        undelivered.note_for(
+            session, scene.second.desk.keyring.strand.id, What.ENDED, address=source.keys.address
+        )
+    scene.first.counts(source)
+    scene.first.syncs()
+
+    scene.everybody_syncs()
+
+    assert scene.counted() == ["ended_unread"]

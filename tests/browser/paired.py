@@ -1,0 +1,81 @@
+"""An adviser's interface over a replica, served on loopback, with whatever a test puts into it."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from socketserver import ThreadingMixIn
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+from flask import Flask
+
+from crypto.pouch import SERVER
+from journalist_app import create_app
+from journalist_app.guard import Guard
+from store import findings, peers
+from store.findings import FindingKind
+from tests.journalist_app.desk_factories import TODAY, a_source
+from tests.sync.desks import AtDesk, an_adviser
+from tests.sync.ends import an_empty_store, the_ends
+
+
+class _Threading(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@dataclass(slots=True)
+class Paired:
+    """A workstation, where its interface is, and the cookie that has it open."""
+
+    at: AtDesk
+    url: str
+    app: Flask
+
+    @property
+    def cookie(self) -> str:
+        guard: Guard = self.app.extensions["guard"]
+        return guard.admit(self.at.desk).hex()
+
+    def is_reached(self, server: str) -> None:
+        """Have the settings name another way to the server."""
+        self.at.desk.config = replace(self.at.desk.config, server=server)
+
+    def finds_everything_wrong(self) -> None:
+        """Have the server put back, and two mailboxes wrong there."""
+        sources = [a_source(self.at.ends.world) for _ in range(2)]
+        for source in sources:
+            source.writes("vraag")
+        self.at.syncs()
+        self.at.answers(sources[0], "antwoord")
+        with self.at.store.writing() as session:
+            peers.was_set_back(session, SERVER, TODAY)
+            for source, kind in zip(sources, FindingKind, strict=False):
+                findings.note(session, source.keys.address, b"", kind, TODAY)
+            findings.note(session, b"\1" * 20, b"", FindingKind.COME_BACK, TODAY)
+
+
+@contextmanager
+def a_paired_workstation(folder: Path) -> Iterator[Paired]:
+    """Serve the interface of a workstation that is paired with a server in this process."""
+    (folder / "server").mkdir(parents=True)
+    ends = the_ends(folder, an_empty_store(folder / "empty"))
+    at = an_adviser(ends)
+    with make_server("127.0.0.2", 0, lambda *_: [], _Threading, _Quiet) as server:
+        bind = f"127.0.0.2:{server.server_port}"
+        at.desk.config = replace(at.desk.config, bind=bind)
+        app = create_app(at.desk.config, at.store, end_worker=lambda: None, today=ends.clock.today)
+        server.set_app(app)
+        serving = threading.Thread(target=server.serve_forever, daemon=True)
+        serving.start()
+        yield Paired(at, f"http://{bind}", app)
+        server.shutdown()
+        serving.join()
+    at.desk.stop()
+    for store in ends.opened:
+        store.close()
