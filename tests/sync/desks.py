@@ -49,10 +49,11 @@ class AtDesk:
         listing.acknowledge(self.desk, source.keys.address, self.ends.clock.day)
 
     def sees(self, source: ASource) -> list[str]:
-        """Return the texts in a mailbox, all of them verified."""
+        """Return the texts in a mailbox, all of them verified; last words stand in the line of steps."""
         thread = reading.thread(self.desk, source.keys.address, today=self.ends.clock.day)
         assert thread.faults == ()
-        return [entry.text for entry in thread.entries if entry.kind != "seen"]
+        said = [entry.text for entry in thread.entries if entry.kind != "seen"]
+        return said + [step.text for step in thread.standing.steps if step.text]
 
     def said(self, source: ASource) -> str:
         """Return the name of the newest thing that the source said, as a form carries it."""

@@ -1,0 +1,341 @@
+"""A month in which one workstation has a line and the other is reached by files alone, as people carry them.
+
+Sources write, delete and end; advisers note, answer, propose, close and count; files come late, twice, in the
+wrong order, and one each way never. At the end everybody knows the same, once.
+"""
+
+import os
+import random
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from types import SimpleNamespace
+
+import pytest
+
+from crypto.content import AnswerNote, Content, Kind, ProposalNote, Recipient, Verdict, proposal_digest
+from crypto.entry import SignedEntry
+from crypto.ledger import Dimension
+from crypto.letterhead import Letterhead
+from crypto.names import EntryId
+from crypto.pouch import SERVER
+from deploy.retention import retain
+from journalist_app.errors import SourceWroteError
+from journalist_app.services import casefiles, syncing
+from journalist_app.services.listing import Wanted, inbox
+from journalist_app.services.sending import Sending, Sheet
+from source_app.reading import read_mailbox
+from store import mailboxes, peers, undelivered
+from store.engine import Store
+from sync import held
+from sync.packing import pack_all
+from tests.journalist_app.desk_factories import TODAY, ASource, a_source
+from tests.sync.desks import AtDesk, an_adviser, tallies_of
+from tests.sync.ends import Ends
+from tests.sync.test_exchange import all_of
+
+pytestmark = pytest.mark.slow
+
+DAYS = 30
+SEED = 1
+NOTE = ProposalNote(recipient=Recipient.SG, name="J. Jansen", fingerprint="AB" * 20)
+
+
+@dataclass(slots=True)
+class Person:
+    """A source, and what was said in their mailbox that nobody deleted."""
+
+    source: ASource
+    theirs: dict[bytes, str] = field(default_factory=dict)  # by entry id
+    entries: dict[bytes, SignedEntry] = field(default_factory=dict)
+    ours: list[str] = field(default_factory=list)
+
+    @property
+    def texts(self) -> Counter[str]:
+        return Counter([*self.theirs.values(), *self.ours])
+
+
+@dataclass(slots=True)
+class Road:
+    """Files on their way to one end. Which comes next is chance."""
+
+    chance: random.Random
+    under_way: list[bytes] = field(default_factory=list)
+    lost: int = 0
+
+    def sends(self, pouch: bytes) -> None:
+        self.under_way.append(pouch)
+
+    def loses_one(self) -> None:
+        if self.under_way and not self.lost:
+            self.under_way.pop(self.chance.randrange(len(self.under_way)))
+            self.lost += 1
+
+    def arrive(self) -> Iterator[bytes]:
+        """Yield some, in any order; of some a copy stays on the stick and comes again."""
+        for _ in range(self.chance.randrange(3)):
+            if self.under_way:
+                place = self.chance.randrange(len(self.under_way))
+                yield self.under_way[place]
+                if self.chance.random() < 0.7:
+                    self.under_way.pop(place)
+
+
+class Month:
+    """The play. Everything by chance is drawn from one seed."""
+
+    def __init__(self, ends: Ends, seed: int) -> None:
+        self.ends = ends
+        self.chance = random.Random(seed)
+        self.people: list[Person] = []
+        self.arrivals: Counter[str] = Counter()
+        self._words = 0
+        ends.publish(ends.newest_letterhead(ends.world.store).successor(retention_days=5))
+        self.first = an_adviser(ends)
+        self.second = an_adviser(ends, ends.second_keyring())
+        strand = self.second.desk.keyring.strand.id
+        with ends.world.store.writing() as session:
+            peers.add(session, strand, b"")
+            undelivered.note_all(session, strand)
+        self.to_second, self.to_server = Road(self.chance), Road(self.chance)
+
+    def play(self) -> None:
+        for day in range(DAYS):
+            self.ends.clock.day = TODAY + timedelta(days=day)
+            self._sources()
+            for at in (self.first, self.second):
+                self._adviser(at)
+            self.first.syncs()
+            retain(self.ends.world.store, self._letterhead(), self.ends.clock.day)
+            self._files_go()
+            if day >= DAYS // 2:
+                self.to_second.loses_one()
+                self.to_server.loses_one()
+            self._files_come()
+        self._settle()
+
+    def _letterhead(self) -> Letterhead:
+        return self.ends.newest_letterhead(self.ends.world.store)
+
+    # ---- sources, at the server
+
+    def is_there(self, store: Store, person: Person) -> bool:
+        with store.reading() as session:
+            return mailboxes.find(session, person.source.keys.address) is not None
+
+    def _sources(self) -> None:
+        if self.chance.random() < 0.5:
+            self.people.append(Person(a_source(self.ends.world, day=self.ends.clock.day)))
+            self._writes(self.people[-1])
+        for person in self.people:
+            if self.is_there(self.ends.world.store, person) and self.chance.random() < 0.4:
+                does = self.chance.choices(
+                    (self._writes, self._deletes, self._looks, self._agrees, self._ends), (6, 2, 2, 2, 1)
+                )
+                does[0](person)
+
+    def _writes(self, person: Person) -> None:
+        file = ("a.pdf", self.chance.randbytes(70_000)) if self.chance.random() < 0.2 else None
+        text = self._text("source")
+        entry = person.source.writes(text, day=self.ends.clock.day, file=file)
+        person.theirs[entry.open_part.entry_id] = text
+        person.entries[entry.open_part.entry_id] = entry
+
+    def _deletes(self, person: Person) -> None:
+        if len(person.theirs) > 1:
+            entry_id = self.chance.choice(sorted(person.theirs))
+            person.source.removes(person.entries[entry_id])
+            del person.theirs[entry_id]
+
+    def _looks(self, person: Person) -> None:
+        person.source.looks(day=self.ends.clock.day)
+
+    def _agrees(self, person: Person) -> None:
+        seen = read_mailbox(self._as_source(), person.source.keys)
+        address = person.source.keys.address
+        proposed = [
+            proposal_digest(content, address=address, entry_id=signed.open_part.entry_id)
+            for signed, content in seen.opened
+            if content is not None and content.kind is Kind.PROPOSAL
+        ]
+        if proposed:
+            note = AnswerNote(proposal=proposed[-1], verdict=Verdict.AGREED)
+            text = self._text("agrees")
+            entry = person.source.says(
+                Content(kind=Kind.ANSWER, text=text, answer=note), day=self.ends.clock.day
+            )
+            person.theirs[entry.open_part.entry_id] = text
+            person.entries[entry.open_part.entry_id] = entry
+
+    def _ends(self, person: Person) -> None:
+        person.source.ends()
+
+    # ---- advisers, each in a replica
+
+    def _adviser(self, at: AtDesk) -> None:
+        for person in self.people:
+            if self.is_there(at.store, person) and self.chance.random() < 0.3:
+                with suppress(SourceWroteError):
+                    self._works_on(at, person)
+        for row in inbox(at.desk, Wanted("closed"), self.ends.clock.day).ended:
+            if self.chance.random() < 0.5:
+                at.counts(next(each.source for each in self.people if each.source.address == row.address))
+
+    def _works_on(self, at: AtDesk, person: Person) -> None:
+        address, text = person.source.keys.address, self._text("desk")
+        match self.chance.choices(("answer", "note", "propose", "close"), (6, 3, 1, 1))[0]:
+            case "answer":
+                at.answers(person.source, text)
+                person.ours.append(text)
+            case "note":
+                casefiles.add_note(at.desk, address, text, self.ends.clock.day)
+            case "propose":
+                at_once = Content(kind=Kind.PROPOSAL, text=text, proposal=NOTE)
+                seen = bytes.fromhex(at.said(person.source))
+                entry_id = EntryId(os.urandom(16))
+                with Sending(
+                    at.desk,
+                    Sheet(address, entry_id, seen),
+                    [(entry_id, at_once)],
+                    today=self.ends.clock.day,
+                    half_hour=1,
+                ) as under_way:
+                    under_way.send()
+                person.ours.append(text)
+            case _:
+                at.closes(person.source, text)
+                person.ours.append(text)
+
+    # ---- files on their way
+
+    def _files_go(self) -> None:
+        if self.chance.random() < 0.7:
+            self.to_second.sends(b"".join(pack_all(self.ends.server, self.second.desk.keyring.strand.id)))
+        if self.chance.random() < 0.7:
+            self.to_server.sends(self._made_by_second())
+
+    def _files_come(self) -> None:
+        for pouch in self.to_second.arrive():
+            self._second_takes_in(pouch)
+        for pouch in self.to_server.arrive():
+            self._server_takes_in(pouch)
+
+    def _made_by_second(self) -> bytes:
+        return b"".join(syncing.make_file(self.second.desk, self.ends.clock.today, self.ends.clock.half_hour))
+
+    def _second_takes_in(self, pouch: bytes) -> None:
+        desk = self.second.desk
+        syncing.take_in_file(desk, [pouch], self.ends.clock.today, self.ends.clock.half_hour)
+        assert desk.exchange.refusal == ""
+        self.arrivals[desk.exchange.arrival] += 1
+
+    def _server_takes_in(self, pouch: bytes) -> None:
+        self.arrivals[held.bring(self.ends.server, [pouch]).arrival.name] += 1
+
+    # ---- the end of the month
+
+    def _settle(self) -> None:
+        """Let what is under way arrive, count what ended, and carry on until nobody has anything new."""
+        for road, takes_in in (
+            (self.to_second, self._second_takes_in),
+            (self.to_server, self._server_takes_in),
+        ):
+            for pouch in road.under_way:
+                takes_in(pouch)
+        for _ in range(3):
+            self._to_and_fro()
+        for row in inbox(self.first.desk, Wanted("closed"), self.ends.clock.day).ended:
+            self.first.counts(next(p.source for p in self.people if p.source.address == row.address))
+        for _ in range(3):
+            self._to_and_fro()
+
+    def _to_and_fro(self) -> None:
+        self.first.syncs()
+        self._server_takes_in(self._made_by_second())
+        self._second_takes_in(b"".join(pack_all(self.ends.server, self.second.desk.keyring.strand.id)))
+        self._server_takes_in(self._made_by_second())
+        self.first.syncs()
+
+    def _text(self, who: str) -> str:
+        self._words += 1
+        return f"{who} {self._words}"
+
+    def _as_source(self) -> SimpleNamespace:
+        """Return what the source's interface reads with."""
+        return SimpleNamespace(store=self.ends.world.store, letterhead=self._letterhead())
+
+    def seen_by_source(self, person: Person) -> Counter[str]:
+        mailbox = read_mailbox(self._as_source(), person.source.keys)
+        assert not mailbox.left_out
+        assert not mailbox.own_missing
+        return Counter(
+            content.text
+            for _, content in mailbox.opened
+            if content is not None and content.kind is not Kind.SEEN
+        )
+
+
+def alike(store: Store) -> dict[str, set[tuple[object, ...]]]:
+    """Return what must be the same in all stores: not since which day somebody waits, but that they do.
+
+    The day is not signed, and depends on what had come first. Of letterheads the newest counts.
+    """
+    found = all_of(store)
+    found["mailbox"] = {(*row[:-1], row[-1] is None) for row in found["mailbox"]}
+    found["letterhead"] = {max(found["letterhead"])}
+    return found
+
+
+def check(month: Month) -> None:
+    """Check what must be so, and that the play was worth playing."""
+    server, first, second = month.ends.world.store, month.first, month.second
+    assert month.to_second.lost == month.to_server.lost == 1
+    assert month.arrivals["TAKEN_IN"] > DAYS
+    assert month.arrivals["KNOWN"] > DAYS // 3  # twice, or overtaken by a later one, which has all of it
+    assert month.arrivals["HELD"] == 0  # each has all that its receiver is not known to have
+
+    # The three stores tell the same, and nobody has anything to tell.
+    assert alike(first.store) == alike(server)
+    assert alike(second.store) == alike(server)
+    for store, peer in (
+        (first.store, SERVER),
+        (second.store, SERVER),
+        (server, first.desk.keyring.strand.id),
+        (server, second.desk.keyring.strand.id),
+    ):
+        assert month.ends.left(store, peer) == 0
+
+    # Every mailbox is sound, and in it stands everything that was said, once.
+    gone = 0
+    for person in month.people:
+        is_there = {month.is_there(store, person) for store in (server, first.store, second.store)}
+        assert len(is_there) == 1
+        if is_there == {True}:
+            assert month.seen_by_source(person) == person.texts
+            for at in (first, second):
+                assert Counter(text for text in at.sees(person.source) if text) == person.texts
+        else:
+            gone += 1
+    assert first.desk.unsound == second.desk.unsound == {}
+    assert first.desk.unsound_casefiles == second.desk.unsound_casefiles == set()
+
+    # Every mailbox that is gone was counted, once.
+    ledgers = [
+        tallies_of(store, first.desk.keyring, first.desk) for store in (server, first.store, second.store)
+    ]
+    assert len({frozenset(each.id for each in ledger) for ledger in ledgers}) == 1
+    assert gone > 0
+    assert sum(each.dimension is Dimension.MAILBOX for each in ledgers[0]) == gone
+
+
+def test_after_a_month_of_files_everybody_knows_the_same_once(ends: Ends) -> None:
+    month = Month(ends, SEED)
+    try:
+        month.play()
+
+        check(month)
+    finally:
+        month.first.desk.stop()
+        month.second.desk.stop()
