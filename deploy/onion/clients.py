@@ -81,6 +81,18 @@ def admit(folder: Path, name: str, public: str) -> None:
         raise OnionFolderError(_not_written(folder, why)) from why
 
 
+def shut(folder: Path) -> None:
+    """Make sure that Tor asks for a key before anybody was admitted: a workstation is told the address first.
+
+    Raises:
+        OnionFolderError: the folder cannot be written.
+    """
+    try:
+        _make_folder(folder)
+    except OSError as why:
+        raise OnionFolderError(_not_written(folder, why)) from why
+
+
 def dismiss(folder: Path, name: str) -> bool:
     """Take a client away; return whether there was one. The last one leaves a closed door behind.
 

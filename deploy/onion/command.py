@@ -23,9 +23,12 @@ def onion() -> None:
 @click.pass_obj
 def torrc(settings: Path) -> None:
     """Print the lines for Tor's own settings file. It then makes and keeps the key."""
+    from deploy.onion.clients import shut
     from deploy.onion.torrc import fragment
 
     config, source = _configs(settings)
+    if config.sync_socket:
+        shut(config.clients_folder)
     click.echo(fragment(config, source.onion_socket), nl=False)
 
 

@@ -45,8 +45,8 @@ def fragment(config: OnionConfig, source_socket: str) -> str:
     if config.sync_socket:
         if not keys_in(config.clients_folder):
             raise OnionSettingsError(
-                "No workstation may come in at the door for sync yet, and Tor would then ask nobody for a "
-                "key: admit one first (steunpunt onion admit), or empty 'sync_socket'."
+                "Nothing guards the door for sync, and Tor would then ask nobody for a key: run "
+                "steunpunt onion torrc as root, or empty 'sync_socket'."
             )
         lines += _SYNC.format(folder=_plain(config.sync_folder), socket=config.sync_socket)
     return lines

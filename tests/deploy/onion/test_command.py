@@ -45,6 +45,16 @@ def test_a_workstation_is_admitted_and_dismissed_and_tor_is_to_hear_of_it(settin
     assert lines.output.count("HiddenServiceDir ") == 2
 
 
+def test_the_door_for_sync_has_an_address_before_anybody_may_come_in(settings: Path) -> None:
+    """A workstation is paired with that address, and admitted after it."""
+    lines = _run(settings, "torrc")
+
+    folder = load_config(settings, "onion", OnionConfig).clients_folder
+    assert lines.output.count("HiddenServiceDir ") == 2
+    assert [path.name for path in folder.iterdir()] == ["nobody.auth"]
+    assert admitted(folder) == {}
+
+
 def test_through_the_control_port_nobody_needs_to_tell_tor(tmp_path: Path) -> None:
     settings = settings_in(tmp_path / "var", way="control", folder="onion")
 
@@ -57,7 +67,6 @@ def test_through_the_control_port_nobody_needs_to_tell_tor(tmp_path: Path) -> No
         (["dismiss", "desk-9"], "No workstation is called desk-9"),
         (["admit", "Desk 1", KEY], "small letters"),
         (["admit", "desk-1", "no key"], "52 letters and digits"),
-        (["torrc"], "admit one first"),
         (["publish", "--once"], "use steunpunt onion torrc"),
         (["status"], "Nobody answers at"),
         (["backup", "x.age", "--to", "age1none"], "no age recipient"),

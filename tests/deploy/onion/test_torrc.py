@@ -40,9 +40,9 @@ def test_the_door_for_sync_has_a_folder_of_its_own(tmp_path: Path) -> None:
     ]
 
 
-def test_the_door_for_sync_is_not_opened_before_a_workstation_was_admitted(tmp_path: Path) -> None:
+def test_a_door_for_sync_that_nothing_guards_is_not_opened(tmp_path: Path) -> None:
     """Tor asks nobody for a key where there is no client: the door would stand open."""
-    with pytest.raises(OnionSettingsError, match="admit one first"):
+    with pytest.raises(OnionSettingsError, match="Nothing guards"):
         fragment(_config(tmp_path, "/run/steunpunt/sync.sock"), SOCKET)
 
 
