@@ -357,7 +357,7 @@ def a_pouch(paired: Desk, seed: bytes | None = None, **changes: object) -> bytes
     )
     head = msgspec.structs.replace(head, **changes)
     packer = Packer(head, paired.keyring.epochs[1].recipient, seed or key.seed)
-    return b"".join((packer.header, packer.add(RecordItem("draft", b"x", 0, 0, b"")), *packer.finish()))
+    return b"".join((packer.header, packer.add(RecordItem("casefile", b"x", 0, 0, b"")), *packer.finish()))
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,6 @@ def test_a_finding_goes_when_it_does_not_hold_any_more_or_was_seen(store: Store)
         findings.forget(session, other, entry_id, FindingKind.DAMAGED)  # twice is once
         findings.forget_mailbox(session, seen)
         assert [] == findings.of_mailbox(session, seen)
-        left = [FindingKind.COME_BACK, FindingKind.FORK]
+        left = [FindingKind.COME_BACK, FindingKind.CROSSED, FindingKind.FORK]
         assert left == [each.kind for each in findings.of_mailbox(session, other)]
-    assert 2 == rows(store, "finding")
+    assert 3 == rows(store, "finding")

@@ -138,7 +138,7 @@ def test_an_answer_that_crossed_a_rightful_deletion_holds_it_up_for_nobody(
     ends.sync(workstation)
 
     assert not is_kept(workstation, source)
-    assert found_at(workstation) == []
+    assert found_at(workstation) == [(source.keys.address, FindingKind.CROSSED)]  # told, and nothing more
     assert all_of(workstation.replica)["ended"] == all_of(ends.world.store)["ended"]
 
 
