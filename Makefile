@@ -14,7 +14,7 @@ PACKAGES := crypto store sync source_app journalist_app web report deploy
 CATALOGUES := $(wildcard */translations/*/LC_MESSAGES/*.po)
 # A fast test that reaches for the network fails.
 FAST := -q -n $(WORKERS) -m "not slow" --disable-socket --allow-unix-socket
-GATED := crypto/*,store/*,sync/*,web/*,report/*,source_app/appending.py,source_app/consent.py,source_app/marking.py,source_app/posting.py,source_app/presence.py,source_app/reading.py,source_app/services.py,source_app/uploads.py,source_app/signpost/*,source_app/published.py,journalist_app/file_endings.py,journalist_app/sealed_before.py,journalist_app/services/*,journalist_app/index.py,journalist_app/reader.py,journalist_app/shelf.py,journalist_app/cards.py,journalist_app/due.py,journalist_app/facts.py,journalist_app/choices.py,journalist_app/metadata.py,journalist_app/merging.py
+GATED := crypto/*,store/*,sync/door.py,sync/exchange.py,sync/held.py,sync/judging.py,sync/packing.py,sync/reasons.py,sync/side.py,sync/taking_in.py,web/*,report/*,source_app/appending.py,source_app/consent.py,source_app/marking.py,source_app/posting.py,source_app/presence.py,source_app/reading.py,source_app/services.py,source_app/uploads.py,source_app/signpost/*,source_app/published.py,journalist_app/file_endings.py,journalist_app/sealed_before.py,journalist_app/services/*,journalist_app/index.py,journalist_app/reader.py,journalist_app/shelf.py,journalist_app/cards.py,journalist_app/due.py,journalist_app/facts.py,journalist_app/choices.py,journalist_app/metadata.py,journalist_app/merging.py
 
 .PHONY: help run test check format lint types contracts audit fast slow bench prove screenshots lock clean \
 	system-packages run-packages

@@ -22,15 +22,13 @@ from crypto.pouch_items import (
     PublicFileItem,
     RecordItem,
 )
-from store import attachments, entries, letterheads, mailboxes, orders, peers, public_files, records
+from store import attachments, entries, letterheads, mailboxes, orders, public_files, records
 from store import undelivered as outgoing
-from store.errors import PeerMissingError, StoreBusyError, StoreFullError
+from store.errors import PeerMissingError
 from store.undelivered import What
-from sync import errors
-from sync.errors import BrokenTransferError, UnreachableError
+from sync.errors import BrokenTransferError
 from sync.exchange import exchange
 from sync.packing import pack, pack_parts
-from sync.reasons import REASONS, reason_of
 from sync.taking_in import take_in
 from tests.journalist_app.desk_factories import TODAY, a_source
 from tests.sync.ends import Ends, Line, Workstation, all_of, at
@@ -344,26 +342,3 @@ def test_an_answer_with_a_gap_in_front_is_judged_by_what_it_had_seen(
         mailbox = mailboxes.find(session, source.keys.address)
     assert mailbox is not None
     assert mailbox.waiting_since is None
-
-
-def test_every_refusal_has_a_word(ends: Ends) -> None:
-
-    words = {reason_of(PouchRefusedError(reason)) for reason in PouchRefusal}
-    words |= {
-        reason_of(why)
-        for why in (
-            errors.UnknownWorkstationError(),
-            errors.RevokedWorkstationError(),
-            errors.LetterheadUnsoundError(),
-            errors.NoRoomError(),
-            errors.BrokenTransferError(),
-            errors.NotPairedError(),
-            UnreachableError(),
-            StoreBusyError("busy"),
-            StoreFullError("full"),
-        )
-    }
-    assert words <= REASONS
-    assert errors.RefusedError("busy").__reduce__() == (errors.RefusedError, ("busy",))
-    with ends.world.store.reading() as session:
-        assert peers.all_peers(session) == []
