@@ -159,7 +159,7 @@ def _verified(store: Store, fingerprint: str, serial_path: Path, in_use: Letterh
         if found is None:
             raise LetterheadError(
                 "The store holds no letterhead: pair the desk's workstation with this server, and run here: "
-                "steunpunt admit FILE"
+                "steunpunt admit FILE."
             )
         _, body, signature = found
         seen_serial, seen_parameters = _recall(serial_path)

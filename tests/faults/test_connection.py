@@ -133,6 +133,7 @@ def _at_once(players: list[tuple[Player, Form, str]]) -> list[Answer]:
     ready = threading.Barrier(len(players))
 
     def send(player: Player, form: Form, text: str) -> None:
+        player.browser.close()  # idle since its form came, and perhaps closed by the server meanwhile
         ready.wait()
         answers.append(player.send(form, text, {"photo.jpg": PHOTO[:50_000]}))
 
