@@ -407,6 +407,8 @@ def _entry_item(entry: SignedEntry, files: Sequence[Attachment]) -> EntryItem:
 
 def _size_of(item: Item) -> int:
     match item:
+        case MailboxItem() | FileItem():
+            return 0  # what hangs on it comes right behind: counted, it could be all that ever fits
         case ChunkItem():
             return len(item.ciphertext)
         case EntryItem():
