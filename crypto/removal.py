@@ -91,3 +91,12 @@ def verify_ended(raw: bytes, *, address: Address, recipient: bytes, verify_key: 
         raise ForgedError
     check_signature(verify_key, frame(*fields[:_ENDED_FIELDS]), signature)
     return statement
+
+
+def is_ended_by_source(raw: bytes, *, address: Address, recipient: bytes, verify_key: bytes) -> bool:
+    """Say whether the line where a mailbox was is signed by its source. Else it can only be an order."""
+    try:
+        verify_ended(raw, address=address, recipient=recipient, verify_key=verify_key)
+    except (ForgedError, MalformedError):
+        return False
+    return True

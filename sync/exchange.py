@@ -32,7 +32,7 @@ class Carrier(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Synced:
-    """What a sync did: `received` and `sent` count items that brought something, and bytes both ways.
+    """What a sync did: `received` counts items that brought something, and there are bytes both ways.
 
     `was_set_back`: the server knew less than it had known: it was put back to an earlier day.
     """
@@ -54,7 +54,7 @@ def answer(server: Side, pouch: bytes) -> bytes:
     """
     sender = _welcome(server, pouch)
     taken = take_in(server, lambda: [pouch], is_direct=True)
-    return pack(server, sender, taken.partials, taken.here).sealed
+    return pack(server, sender, taken.partials, taken.here)
 
 
 def exchange(workstation: Side, carrier: Carrier, on_progress: Callable[[int], None]) -> Synced:
@@ -69,9 +69,9 @@ def exchange(workstation: Side, carrier: Carrier, on_progress: Callable[[int], N
     here: Collection[AttachmentId] = ()
     while True:
         packed = pack(workstation, SERVER, partials, here)
-        brought = carrier.carry(packed.sealed)
+        brought = carrier.carry(packed)
         rounds += 1
-        bytes_sent += len(packed.sealed)
+        bytes_sent += len(packed)
         bytes_received += len(brought)
         try:
             taken = take_in(workstation, lambda: [brought], is_direct=True)  # noqa: B023  # read at once

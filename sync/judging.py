@@ -13,7 +13,7 @@ from crypto.names import ENTRY_ID_BYTES, Address, StrandId
 from crypto.open_part import Author, OpenPart
 from crypto.order import Order, verify_order
 from crypto.pouch_items import EndedItem, EntryItem, Item, LetterheadItem, MailboxItem, OrderItem, RecordItem
-from crypto.removal import verify_ended, verify_removal
+from crypto.removal import is_ended_by_source, verify_removal
 from crypto.signing import SIGNATURE_BYTES
 from crypto.strand import StrandKey
 from store import entries, mailboxes
@@ -144,13 +144,6 @@ class Judge:
 
 def is_source_ending(item: EndedItem) -> bool:
     """Say whether it is the source who signed that the mailbox is ended. Else it can only be an order."""
-    try:
-        verify_ended(
-            item.statement,
-            address=Address(item.address),
-            recipient=item.recipient,
-            verify_key=item.verify_key,
-        )
-    except (ForgedError, MalformedError):
-        return False
-    return True
+    return is_ended_by_source(
+        item.statement, address=Address(item.address), recipient=item.recipient, verify_key=item.verify_key
+    )

@@ -3,7 +3,6 @@
 import itertools
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import date
 
 from sqlalchemy.orm import Session
@@ -47,21 +46,12 @@ _ROWS = 64  # of small things in one transaction
 _Read = Callable[[Session, Undelivered], tuple[Item | None, int]]  # an item, if it is there, and its revision
 
 
-@dataclass(frozen=True, slots=True)
-class Packed:
-    """A pouch in memory. `is_empty`: nothing in it but its head; `has_more`: not everything fitted in."""
-
-    sealed: bytes = field(repr=False)
-    is_empty: bool
-    has_more: bool
-
-
 def pack(
     side: Side,
     peer: StrandId,
     partials: Mapping[AttachmentId, int],
     wanted_no_more: Iterable[AttachmentId] = (),
-) -> Packed:
+) -> bytes:
     """Return a pouch of about `DIRECT_BYTES`, for a peer that has these files in part, with so many chunks.
 
     `wanted_no_more` names files of the peer's last pouch that are here already: it need not go on with them.
@@ -75,8 +65,7 @@ def pack(
     items = list(load)
     head = load.head(has_more=load.has_more, wanted_no_more=wanted_no_more)
     packer = Packer(head, side.recipient(), side.seed)
-    sealed = b"".join([packer.header, *map(packer.add, items), *packer.finish()])
-    return Packed(sealed, is_empty=not items, has_more=load.has_more)
+    return b"".join([packer.header, *map(packer.add, items), *packer.finish()])
 
 
 def pack_all(side: Side, peer: StrandId) -> Iterator[bytes]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from deploy.errors import OnionFolderError, OnionKeyError, UnsafePlaceError
 from deploy.hardening import PRIVATE_FOLDER, refuse_readable_by_others
+from deploy.new_folder import sync_folder, write_new
 from deploy.onion.keys import HOST_FILE, SECRET_FILE, OnionKey, is_onion_host
 
 _WHO = "run this as root, or as the user whose folder it is."
@@ -68,7 +69,7 @@ def _lay(folder: Path, key: OnionKey) -> None:
     unfinished.mkdir(PRIVATE_FOLDER)
     try:
         for name, content in key.files().items():
-            _write(unfinished / name, content)
+            write_new(unfinished / name, content)
         if folder.exists():  # with the workstations that were admitted before there was a key
             for name in reversed(key.files()):  # the secret last: with it there, the others are
                 (unfinished / name).rename(folder / name)
@@ -76,8 +77,8 @@ def _lay(folder: Path, key: OnionKey) -> None:
         else:
             give_to_owner_of(folder.parent, unfinished, *unfinished.iterdir())
             unfinished.rename(folder)
-        _sync(folder)
-        _sync(folder.parent)
+        sync_folder(folder)
+        sync_folder(folder.parent)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
 
@@ -88,18 +89,3 @@ def give_to_owner_of(folder: Path, *made: Path) -> None:
         owner = folder.stat()
         for path in made:
             os.chown(path, owner.st_uid, owner.st_gid)
-
-
-def _write(path: Path, content: bytes) -> None:
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync(folder: Path) -> None:
-    held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(held)
-    finally:
-        os.close(held)

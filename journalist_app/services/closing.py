@@ -15,7 +15,7 @@ from crypto.errors import ForgedError, MalformedError
 from crypto.ledger import contribution, seal_tallies
 from crypto.names import NO_DIGEST, SOURCE_STRAND, Address, Digest, StrandId
 from crypto.order import is_void, verify_order
-from crypto.removal import verify_ended
+from crypto.removal import is_ended_by_source
 from crypto.standing import Opened, standing
 from journalist_app.config import ONE_MACHINE
 from journalist_app.desk import OpenDesk
@@ -158,7 +158,7 @@ def is_to_be_seen(desk: OpenDesk, row: Ended, today: date) -> bool:
 
     One that says it was counted, and that the source did not sign, is shown: somebody made it up.
     """
-    is_known = _is_counted(desk, row) and is_ended_by_source(row)
+    is_known = _is_counted(desk, row) and _is_ended_by_source(row)
     return not is_known and not is_our_order(desk, row, today)
 
 
@@ -211,23 +211,15 @@ def know_purged(desk: OpenDesk, today: date) -> None:
     for row in ended:
         if is_our_order(desk, row, today):
             _forget_purged(desk, Address(row.address))
-        elif _is_counted(desk, row) and is_ended_by_source(row):
+        elif _is_counted(desk, row) and _is_ended_by_source(row):
             with suppress(RecordUnsoundError):  # noted for the inbox; the line waits, as counted
                 _forget_counted(desk, Address(row.address))
 
 
-def is_ended_by_source(row: Ended) -> bool:
-    """Say whether the source signed that this mailbox is ended."""
-    try:
-        verify_ended(
-            row.statement,
-            address=Address(row.address),
-            recipient=row.recipient,
-            verify_key=row.verify_key,
-        )
-    except (ForgedError, MalformedError):
-        return False
-    return True
+def _is_ended_by_source(row: Ended) -> bool:
+    return is_ended_by_source(
+        row.statement, address=Address(row.address), recipient=row.recipient, verify_key=row.verify_key
+    )
 
 
 def _forget_purged(desk: OpenDesk, address: Address) -> None:

@@ -37,7 +37,7 @@ CUTS = 200
 
 
 def a_pouch(workstation: Workstation) -> bytes:
-    return pack(workstation.side, SERVER, {}).sealed
+    return pack(workstation.side, SERVER, {})
 
 
 def refusal(side: Side, pouch: bytes, *, is_direct: bool = True) -> PouchRefusal:
@@ -474,7 +474,7 @@ def test_a_file_whose_beginning_was_given_up_comes_from_the_start(ends: Ends) ->
         """Have the server believe that the workstation has two chunks: as if they were swept since."""
         sender = workstation.keyring.strand.id
         answer(ends.server, pouch)
-        return pack(ends.server, sender, {attachment_id: 2}).sealed
+        return pack(ends.server, sender, {attachment_id: 2})
 
     with pytest.raises(BrokenTransferError):
         ends.sync(workstation, through=lying)
