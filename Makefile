@@ -98,8 +98,9 @@ fast: $(VENV)/dev.stamp $(VENV)/translations.stamp
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --include='$(GATED)' --omit='crypto/wordlists/choose_dutch.py' --fail-under=$(COVERED)
 
+# By name, since the run is long: what fails or waits for ever is known before its end.
 slow: $(VENV)/dev.stamp $(VENV)/translations.stamp
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m slow
+	$(BIN)/python -m pytest -v -n $(WORKERS) --dist loadfile -m slow
 
 # Quick when all is there. What is missing is said, and the mailbox starts without it.
 run-packages:
@@ -114,7 +115,7 @@ bench: $(VENV)/dev.stamp $(VENV)/translations.stamp
 	$(BIN)/python -m bench.run
 
 prove: system-packages $(VENV)/dev.stamp $(VENV)/translations.stamp
-	STEUNPUNT_PROVE=whole $(BIN)/python -m pytest tests/proofs -m slow -p no:randomly -rP
+	STEUNPUNT_PROVE=whole $(BIN)/python -m pytest tests/proofs -m slow --timeout 3600 -p no:randomly -rP
 
 screenshots: system-packages $(VENV)/dev.stamp $(VENV)/translations.stamp
 	$(BIN)/python -m docs.screenshots.take

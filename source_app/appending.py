@@ -95,12 +95,12 @@ def own_head(heads: Sequence[entries.Head]) -> tuple[int, Digest]:
     Raises:
         StoreDamagedError: a number that no writer of ours gives; no place after it could be signed.
     """
-    for head in heads:
-        if head.author == Author.SOURCE:
-            if head.number < 1:
-                raise StoreDamagedError("the store names an impossible head")
-            return head.number, Digest(head.digest)
-    return 0, NO_DIGEST
+    head = next((head for head in heads if head.author == Author.SOURCE), None)
+    if head is None:
+        return 0, NO_DIGEST
+    if head.number < 1:
+        raise StoreDamagedError("the store names an impossible head")
+    return head.number, Digest(head.digest)
 
 
 def desk_heads(heads: Sequence[entries.Head]) -> frozenset[Digest]:

@@ -14,7 +14,6 @@ from crypto.open_part import Author, OpenPart
 from crypto.order import Order, verify_order
 from crypto.pouch_items import EndedItem, EntryItem, Item, LetterheadItem, MailboxItem, OrderItem, RecordItem
 from crypto.removal import is_ended_by_source, verify_removal
-from crypto.signing import SIGNATURE_BYTES
 from crypto.strand import StrandKey
 from store import entries, mailboxes
 from store import undelivered as outgoing
@@ -77,8 +76,6 @@ class Judge:
         self._strands = {**older.strand_keys, **newer.strand_keys}
 
     def _entry(self, item: EntryItem) -> None:
-        if len(item.signature) != SIGNATURE_BYTES:
-            raise MalformedError
         part = OpenPart.from_bytes(item.open_part)
         is_removed = bool(item.removal)
         if is_removed == bool(item.header) or is_removed == bool(item.payload):

@@ -10,6 +10,8 @@ from crypto.errors import (
     LetterheadRefusedError,
     PouchRefusal,
     PouchRefusedError,
+    RecipientRefusal,
+    RecipientRefusedError,
 )
 
 
@@ -17,11 +19,12 @@ from crypto.errors import (
     "refusal",
     [LetterheadRefusedError(reason) for reason in LetterheadRefusal]
     + [KeyringRefusedError(reason) for reason in KeyringRefusal]
-    + [PouchRefusedError(reason) for reason in PouchRefusal],
+    + [PouchRefusedError(reason) for reason in PouchRefusal]
+    + [RecipientRefusedError(reason) for reason in RecipientRefusal],
     ids=str,
 )
 def test_a_refusal_keeps_its_reason_between_processes(
-    refusal: LetterheadRefusedError | KeyringRefusedError | PouchRefusedError,
+    refusal: LetterheadRefusedError | KeyringRefusedError | PouchRefusedError | RecipientRefusedError,
 ) -> None:
     assert refusal.reason == pickle.loads(pickle.dumps(refusal)).reason  # noqa: S301  # our own bytes
     assert refusal.reason in str(refusal)

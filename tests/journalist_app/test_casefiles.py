@@ -405,6 +405,17 @@ def test_a_template_that_is_not_there_is_refused(world: World, place: int) -> No
         templates.drop(unlocked(world), 0, place)
 
 
+@pytest.mark.parametrize("text", ["", "\ud800", "t" * 100_000])
+def test_a_text_that_cannot_be_kept_makes_no_template(world: World, text: str) -> None:
+    desk = unlocked(world)
+    before = templates.offered(desk)
+
+    with pytest.raises(TemplateError):
+        templates.put(desk, 0, None, Template("nl", "Naam", text))
+
+    assert before == templates.offered(desk)
+
+
 def test_one_template_too_many_is_refused(world: World) -> None:
     desk = unlocked(world)
     one = Template("nl", "n", "t")

@@ -657,6 +657,61 @@ def test_evidence_outlives_a_mailbox_that_its_source_ended_until_its_day(world: 
     assert desk.unsound == {}
 
 
+EVIDENCE = Evidence(kind=EvidenceKind.ANSWER, day=TODAY, entry=Digest(bytes(32)), body=b"{}")
+
+
+@pytest.mark.parametrize("theme", ["", "intimidation"])
+def test_of_what_another_workstation_counted_the_evidence_stays_and_nothing_else(
+    world: World, theme: str
+) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    with world.store.writing() as session:
+        peers.add(session, b"strand-2", b"card")
+    desk = unlocked(world)
+    casefiles.change(desk, source.keys.address, lambda _: Casefile(theme=theme, evidence=(EVIDENCE,)))
+    source.ends()
+    with world.store.writing() as session:
+        mailboxes.mark_counted(session, source.keys.address)
+
+    checking.check_store(desk, TODAY)
+
+    kept = casefiles.read(desk, source.keys.address)
+    assert (kept.theme, kept.evidence) == ("", (EVIDENCE,))
+    assert source.keys.address in desk.anchors.ended
+
+
+def test_a_casefile_that_comes_after_its_mailbox_is_gone_keeps_its_evidence_alone(world: World) -> None:
+    """Another workstation wrote it, and did not know yet."""
+    source = a_source(world)
+    source.writes("vraag")
+    source.ends()
+    desk = unlocked(world)
+    listing.acknowledge(desk, source.keys.address, TODAY)
+    casefiles.change(
+        desk, source.keys.address, lambda _: Casefile(theme="intimidation", evidence=(EVIDENCE,))
+    )
+
+    checking.check_store(desk, TODAY)
+
+    kept = casefiles.read(desk, source.keys.address)
+    assert (kept.theme, kept.evidence) == ("", (EVIDENCE,))
+    assert kept.keep_until is not None
+    assert kept.keep_until > TODAY
+
+
+def test_the_casefile_of_a_mailbox_that_came_back_is_left_to_the_adviser(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    desk = unlocked(world)
+    casefiles.change(desk, source.keys.address, lambda _: Casefile(theme="intimidation"))
+    desk.forget_ended(source.keys.address)
+
+    closing.tend(desk, TODAY)
+
+    assert casefiles.read(desk, source.keys.address).theme == "intimidation"
+
+
 def test_a_desk_that_is_being_locked_stops_tending(world: World) -> None:
     source = abandoned(world)
     closed = a_source(world)

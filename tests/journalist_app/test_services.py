@@ -793,6 +793,30 @@ def test_a_file_that_no_entry_carries_is_not_given(world: World) -> None:
         files.download(desk, other.keys.address, wanted)
 
 
+def test_a_file_of_the_desks_own_is_given_as_it_was_sent(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    source.answers_with_file("brief.pdf.age", b"age-encryption.org/v1 and no more")
+    desk = unlocked(world)
+    file = reading.thread(desk, source.keys.address, today=TODAY).entries[-1].files[0]
+
+    out = files.opened(desk, source.keys.address, AttachmentId(bytes.fromhex(file.attachment_id)))
+
+    assert out.name == "brief.pdf.age"
+    assert b"".join(out.pieces) == b"age-encryption.org/v1 and no more"
+
+
+def test_a_file_that_is_gone_from_the_store_is_told(world: World) -> None:
+    source = a_source(world)
+    source.writes("zie bijlage", file=("a", b"x"))
+    desk = unlocked(world)
+    (file,) = reading.thread(desk, source.keys.address, today=TODAY).entries[0].files
+    world.execute("UPDATE attachment SET address = :other", other=b"o" * 20)
+
+    with pytest.raises(FileMissingError):
+        files.download(desk, source.keys.address, AttachmentId(bytes.fromhex(file.attachment_id)))
+
+
 def test_a_file_changed_in_the_store_breaks_off(world: World) -> None:
     source = a_source(world)
     source.writes("zie bijlage", file=("a", bytes(200_000)))

@@ -4,8 +4,10 @@ import os
 from collections.abc import Iterator
 from datetime import date
 
+import msgspec
 import pytest
 
+from crypto import letterhead as letterhead_format
 from crypto.errors import PouchRefusal, PouchRefusedError
 from crypto.names import StrandId
 from crypto.pouch import SERVER
@@ -26,6 +28,7 @@ from store import attachments, entries, letterheads, mailboxes, orders, public_f
 from store import undelivered as outgoing
 from store.errors import PeerMissingError
 from store.undelivered import What
+from sync import taking_in
 from sync.errors import BrokenTransferError
 from sync.exchange import exchange
 from sync.packing import pack, pack_parts
@@ -191,6 +194,42 @@ def test_an_entry_whose_file_is_not_here_is_a_broken_transfer(ends: Ends, workst
         assert entries.find(session, source.keys.address, entry.open_part.entry_id) is None
 
 
+def test_of_entries_that_come_together_only_the_one_that_does_not_fit_is_left_out(
+    ends: Ends, workstation: Workstation
+) -> None:
+    source = a_source(ends.world)
+    source.writes("hello")
+    ends.sync(workstation)
+    fits = source.writes("and more")
+    broken = source.writes("with a file", store_it=False)
+    items = [
+        EntryItem(
+            entry.open_part.to_bytes(), entry.signature, 1, entry.header or b"", entry.payload or b"", b"", of
+        )
+        for entry, of in ((fits, ()), (broken, (b"f" * 16,)))
+    ]
+
+    with pytest.raises(BrokenTransferError):
+        down(ends, workstation, *items)
+
+    with workstation.replica.reading() as session:
+        assert entries.find(session, source.keys.address, fits.open_part.entry_id) is not None
+        assert entries.find(session, source.keys.address, broken.open_part.entry_id) is None
+
+
+def test_more_entries_than_fit_in_one_transaction_come_in_several(
+    ends: Ends, workstation: Workstation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(taking_in, "_TOGETHER", 2)
+    source = a_source(ends.world)
+    for words in ("one", "two", "three", "four", "five"):
+        source.writes(words)
+
+    ends.sync(workstation)
+
+    assert all_of(workstation.replica) == all_of(ends.world.store)
+
+
 def test_a_transfer_that_stays_broken_is_given_up(ends: Ends, workstation: Workstation) -> None:
     def broken(_: bytes) -> bytes:
         return to_workstation(
@@ -285,6 +324,31 @@ def test_a_letterhead_under_another_serial_is_forged(ends: Ends, workstation: Wo
 
     with pytest.raises(PouchRefusedError):
         down(ends, workstation, LetterheadItem(0, latest[0] + 1, latest[1], latest[2]))
+
+
+def test_another_letterhead_under_the_serial_that_both_have_changes_nothing(
+    ends: Ends, workstation: Workstation
+) -> None:
+    ours = ends.newest_letterhead(workstation.replica)
+    other = msgspec.structs.replace(ours, confirm_days=ours.confirm_days + 1)
+    signed = letterhead_format.sign(other, workstation.keyring.desk_key)
+
+    assert down(ends, workstation, LetterheadItem(0, other.serial, *signed)) == 0
+
+    assert ends.newest_letterhead(workstation.replica) == ours
+
+
+def test_a_letterhead_that_is_gone_from_the_store_does_not_travel(
+    ends: Ends, workstation: Workstation
+) -> None:
+    believed = ends.newest_letterhead(ends.world.store).serial
+    ends.server_believes(believed)
+    ends.publish(ends.newest_letterhead(ends.world.store).successor(confirm_days=3))
+    ends.world.execute("DELETE FROM letterhead WHERE serial = :serial", serial=believed)
+
+    ends.sync(workstation)
+
+    assert ends.newest_letterhead(workstation.replica).serial == believed
 
 
 def test_an_older_letterhead_and_an_older_record_are_left(ends: Ends, workstation: Workstation) -> None:

@@ -261,7 +261,11 @@ def test_a_pouch_for_another_desk_or_another_workstation_is_refused(ends: Ends) 
     workstation = ends.workstation()
     seed = workstation.keyring.strand.seed
 
-    assert refusal(ends.server, made_by_hand(ends, seed, desk="RWother")) is PouchRefusal.OTHER_DESK
+    other_desk = made_by_hand(ends, seed, desk="RWother")
+    assert refusal(ends.server, other_desk) is PouchRefusal.OTHER_DESK
+    with pytest.raises(PouchRefusedError) as refused:
+        answer(ends.server, other_desk)
+    assert refused.value.reason is PouchRefusal.OTHER_DESK
     for_another = to_workstation(ends, workstation, receiver=b"another1")
     assert refusal(workstation.side, for_another) is PouchRefusal.NOT_FOR_US
     assert refusal(workstation.side, a_pouch(workstation)) is PouchRefusal.UNREADABLE
@@ -310,6 +314,14 @@ def test_an_entry_that_was_changed_on_the_way_is_forged(ends: Ends, change: dict
     keys = MailboxItem(source.keys.address, source.keys.recipient, source.keys.verify_key, TODAY)
 
     pouch = to_workstation(ends, workstation, keys, EntryItem(**fields))
+
+    assert refusal(workstation.side, pouch) is PouchRefusal.FORGED
+
+
+@pytest.mark.parametrize("kind", ["draft", "unsent"])
+def test_a_server_that_brings_words_as_if_typed_here_is_refused(ends: Ends, kind: str) -> None:
+    workstation = ends.workstation()
+    pouch = to_workstation(ends, workstation, RecordItem(kind, b"n" * 20, 0, 1, b"sealed"))
 
     assert refusal(workstation.side, pouch) is PouchRefusal.FORGED
 

@@ -1,5 +1,6 @@
 """Pouches on a stick: late, twice, in the wrong order, changed on the way, or never."""
 
+import errno
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -248,3 +249,20 @@ def test_a_full_disk_keeps_no_half_of_a_pouch(ends: Ends, workstation: Workstati
             bring(workstation.side, [pouch])
         assert list(disk.iterdir()) == []
         folder.unlink()
+
+
+def test_a_disk_that_is_found_full_when_all_is_written_keeps_nothing(
+    ends: Ends, workstation: Workstation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some file systems find room only when they write out, and so tell of it at the very end."""
+    a_source(ends.world).writes("hello")
+    pouch = from_server(ends, workstation)
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "no room")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(NoRoomError):
+        bring(workstation.side, [pouch])
+
+    assert held_by(workstation.side) == []

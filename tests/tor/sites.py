@@ -100,8 +100,7 @@ def open_site(network: TorNetwork) -> Iterator[Site]:
         )
         change(server.settings, onion_host=host)
         desk.pair_first(f"onion:{sync_host}")
-        with tor.controller() as controller:
-            controller.msg("SIGNAL RELOAD")  # as `admit` asks for: systemctl reload tor
+        tor.reload()  # as `admit` asks for
         stack.enter_context(world.serving(server, "source"))
         serve = [*COMMAND, "--settings", str(server.settings), "serve", "sync"]
         stack.enter_context(processes.serving_at(serve, door))
