@@ -14,9 +14,8 @@ PACKAGES := crypto store sync source_app journalist_app web report deploy
 CATALOGUES := $(wildcard */translations/*/LC_MESSAGES/*.po)
 # A fast test that reaches for the network fails.
 FAST := -q -n $(WORKERS) -m "not slow" --disable-socket --allow-unix-socket
-# Of every branch, in percent. It was 100 before two machines came, and has to be again: what is missing is listed.
-COVERED := 98
-GATED := crypto/*,store/*,sync/door.py,sync/exchange.py,sync/held.py,sync/judging.py,sync/packing.py,sync/reasons.py,sync/side.py,sync/taking_in.py,web/*,report/*,source_app/appending.py,source_app/consent.py,source_app/marking.py,source_app/posting.py,source_app/presence.py,source_app/reading.py,source_app/services.py,source_app/uploads.py,source_app/signpost/*,source_app/published.py,journalist_app/file_endings.py,journalist_app/sealed_before.py,journalist_app/services/*,journalist_app/index.py,journalist_app/reader.py,journalist_app/shelf.py,journalist_app/cards.py,journalist_app/due.py,journalist_app/facts.py,journalist_app/choices.py,journalist_app/metadata.py,journalist_app/merging.py
+# Every branch of these is tested. The slow tests drive the carriers, over real lines.
+GATED := crypto/*,store/*,sync/*,web/*,report/*,source_app/appending.py,source_app/consent.py,source_app/marking.py,source_app/posting.py,source_app/presence.py,source_app/reading.py,source_app/services.py,source_app/uploads.py,source_app/signpost/*,source_app/published.py,journalist_app/file_endings.py,journalist_app/sealed_before.py,journalist_app/services/*,journalist_app/index.py,journalist_app/reader.py,journalist_app/shelf.py,journalist_app/cards.py,journalist_app/due.py,journalist_app/facts.py,journalist_app/choices.py,journalist_app/metadata.py,journalist_app/merging.py
 
 .PHONY: help run test check format lint types contracts audit fast slow bench prove screenshots lock clean \
 	system-packages run-packages
@@ -96,7 +95,7 @@ fast: $(VENV)/dev.stamp $(VENV)/translations.stamp
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest $(FAST)
 	$(BIN)/coverage combine --quiet
-	$(BIN)/coverage report --include='$(GATED)' --omit='crypto/wordlists/choose_dutch.py' --fail-under=$(COVERED)
+	$(BIN)/coverage report --include='$(GATED)' --omit='crypto/wordlists/choose_dutch.py,sync/carriers.py' --fail-under=100
 
 # By name, since the run is long: what fails or waits for ever is known before its end.
 slow: $(VENV)/dev.stamp $(VENV)/translations.stamp

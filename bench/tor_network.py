@@ -133,7 +133,7 @@ class Tor:
     def reload(self) -> None:
         """Have it read its files again, as `systemctl reload tor` does.
 
-        By signal: stem 1.8.2 waits for itself for ever, where its connection closes upon a reload it asked for.
+        By signal: stem 1.8.2 waits for itself when it closes upon a reload that it asked for.
         """
         assert self._process is not None
         self._process.send_signal(signal.SIGHUP)
