@@ -95,7 +95,7 @@ def _answering(
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(argv, stdout=said, stderr=said, start_new_session=True)
         try:
-            if not _listens(process, connect):
+            if not listens(process, connect):
                 said.seek(0)
                 raise NotStartedError(said.read().decode("utf-8", "replace")[-2000:])
             yield process
@@ -103,7 +103,8 @@ def _answering(
             _end(process)
 
 
-def _listens(process: subprocess.Popen[bytes], connect: Callable[[], socket.socket]) -> bool:
+def listens(process: subprocess.Popen[bytes], connect: Callable[[], socket.socket]) -> bool:
+    """Wait until a server answers, at most a minute; say whether it does."""
     deadline = time.monotonic() + _START_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
         with contextlib.suppress(OSError), connect() as probe:

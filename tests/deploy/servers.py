@@ -34,7 +34,8 @@ class Server:
 
     def get(self, path: str) -> tuple[bytes, bytes]:
         """Return head and body of the answer to a plain request."""
-        answer = self.exchange(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        asked = f"GET {path} HTTP/1.1\r\nHost: {self.host}:{self.port}\r\nConnection: close\r\n\r\n"
+        answer = self.exchange(asked.encode())
         head, _, body = answer.partition(b"\r\n\r\n")
         return head, body
 

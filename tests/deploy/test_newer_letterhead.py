@@ -96,7 +96,9 @@ def test_running_workers_say_what_the_newest_letterhead_says_and_keep_it_beside_
     desk: Desk,
 ) -> None:
     with _serving(desk) as server:
-        assert b"ring the blue bell" not in server.get("/en/help")[1]
+        head, page = server.get("/en/help")
+        assert b" 200 " in head
+        assert b"ring the blue bell" not in page
         desk.publish(2, "ring the blue bell")
         _wait_until_every_worker_says(server, b"ring the blue bell")
         assert desk.config.letterhead_serial_path.read_text("ascii").startswith("2 ")
