@@ -4,9 +4,10 @@ import http.client
 import re
 import socket
 import subprocess
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import IO, Final, cast
 
 from python_socks import ProxyError
 from python_socks.sync import Proxy
@@ -15,9 +16,8 @@ from sync.door import PATH, POUCH_BYTES
 from sync.errors import RefusedError, UnreachableError
 from sync.reasons import REASONS
 
-_SECONDS: Final = (
-    120  # without a byte: an onion circuit takes some seconds, and some tens when it must be built anew
-)
+# Without a byte: an onion circuit takes some seconds, and some tens when it must be built anew.
+_SECONDS: Final = 120
 _WORD_BYTES: Final = 100
 _HTTP_PORT: Final = 80
 _OK: Final = 200
@@ -52,10 +52,7 @@ class OnionCarrier:
         try:
             proxy = Proxy.from_url(f"socks5://{self.socks}", rdns=True)
             line = proxy.connect(self.onion, _HTTP_PORT, timeout=_SECONDS)
-        except (
-            OSError,
-            ProxyError,
-        ) as why:  # Tor is not there, does not know the service, or has no key for it
+        except (OSError, ProxyError) as why:  # Tor is not there, or the service unknown, or we have no key
             raise UnreachableError from why
         with line:
             line.settimeout(_SECONDS)
@@ -99,13 +96,21 @@ class SshCarrier:
         # A forced command in the server's authorized_keys takes the place of what is asked for here.
         command = ["ssh", "-T", *_SSH_OPTIONS, *self.options, self.target, "steunpunt sync answer"]
         try:
-            done = subprocess.run(command, input=pouch, capture_output=True, check=False)  # noqa: S603  # no shell
+            with tempfile.TemporaryFile() as asked:
+                asked.write(pouch)
+                asked.seek(0)
+                with subprocess.Popen(  # noqa: S603  # no shell
+                    command, stdin=asked, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+                ) as ssh:
+                    said = cast("IO[bytes]", ssh.stdout).read(len(BROUGHT) + POUCH_BYTES + 1)
+                    ssh.kill()  # it has said all, or more than a server of ours would
         except OSError as why:
             raise UnreachableError from why
-        if done.stdout.startswith(BROUGHT):
-            return done.stdout.removeprefix(BROUGHT)
-        if done.stdout.startswith(REFUSED):
-            raise _refused(done.stdout.removeprefix(REFUSED))
+        brought = said.removeprefix(BROUGHT)
+        if brought != said and len(brought) <= POUCH_BYTES:
+            return brought
+        if said.startswith(REFUSED):
+            raise _refused(said.removeprefix(REFUSED)[:_WORD_BYTES])
         raise UnreachableError
 
 

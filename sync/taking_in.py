@@ -240,14 +240,13 @@ class _Applying:
                 outgoing.taking_in_from(session, self._peer)
                 applied = sum([self._how[type(item)](session, item) for item in items])
         except (QuotaError, StoreFullError, AttachmentMissingError, EntryExistsError) as why:
-            if len(items) > 1:
-                for item in items:
-                    self._together([item])
-                return
-            if isinstance(why, QuotaError | StoreFullError):
-                raise NoRoomError from why
-            raise BrokenTransferError from why
-        self.applied += applied
+            if len(items) == 1:
+                no_room = isinstance(why, QuotaError | StoreFullError)
+                raise (NoRoomError if no_room else BrokenTransferError) from why
+            for item in items:
+                self._together([item])
+        else:
+            self.applied += applied
 
     def _letterhead(self, session: Session, item: LetterheadItem) -> bool:
         ours = letterheads.latest(session)

@@ -40,6 +40,10 @@ def connected(control: str) -> Iterator[Controller]:
     try:
         with _controller(control) as controller:
             controller.authenticate()
+            # Of the events that stem asks for by itself we need none. Told of a reload just as its connection
+            # closes, stem 1.8.2 waits for itself for ever.
+            controller.set_caching(False)
+            controller.msg("SETEVENTS")
             yield controller
     except AuthenticationFailure as why:
         raise TorClosedError(

@@ -351,7 +351,7 @@ class Ssh:
 
 
 @contextmanager
-def an_sshd(folder: Path, settings: Path) -> Iterator[Ssh]:
+def an_sshd(folder: Path, settings: Path, run: str = "") -> Iterator[Ssh]:
     """Run sshd on loopback, in the foreground, with files of its own; only ours is ever started or ended."""
     folder.mkdir(0o700)
     if os.geteuid() == 0:
@@ -359,7 +359,7 @@ def an_sshd(folder: Path, settings: Path) -> Iterator[Ssh]:
     for name in ("host", "client", "stranger"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True)
     host, port = free_address()
-    run = f"cd {ROOT} && {sys.executable} -m deploy.command --settings {settings} sync answer"
+    run = run or f"cd {ROOT} && {sys.executable} -m deploy.command --settings {settings} sync answer"
     public = (folder / "client.pub").read_text("ascii")
     (folder / "authorized_keys").write_text(f'command="{run}",restrict {public}', "ascii")
     (folder / "sshd_config").write_text(
@@ -424,6 +424,18 @@ def test_over_ssh_both_ends_come_to_know_the_same(tmp_path: Path) -> None:
         key.chmod(0o644)  # the server's end says what is wrong to its own log alone
         with pytest.raises(TwoMachinesError, match="could not be reached"):
             _over(desk.first, ssh.carrier())
+
+
+@pytest.mark.parametrize("says", ["echo pouch; cat /dev/zero", "yes", "true"])
+def test_a_server_that_never_stops_or_says_nothing_fills_no_memory(tmp_path: Path, says: str) -> None:
+    desk = a_desk(tmp_path / "desk")
+    desk.pair_first("ssh:server")
+
+    with (
+        an_sshd(tmp_path / "ssh", desk.server.settings, says) as ssh,
+        pytest.raises(TwoMachinesError, match="could not be reached"),
+    ):
+        _over(desk.first, ssh.carrier())
 
 
 def test_without_the_ssh_program_the_server_is_not_reached(

@@ -66,6 +66,13 @@ def doors(tor: Tor, short_folder: Path) -> Iterator[Doors]:
         yield Doors(settings, tor)
 
 
+@pytest.mark.timeout(120)
+def test_a_reload_of_tor_just_as_we_leave_holds_nobody_up(doors: Doors) -> None:
+    for _ in range(20):
+        with connected(doors.config.control) as controller:
+            assert controller.msg("SIGNAL RELOAD").is_ok()
+
+
 def test_both_come_back_after_tor_restarts_and_only_admitted_workstations_come_in(
     doors: Doors, client: Tor, network: TorNetwork
 ) -> None:
