@@ -6,6 +6,7 @@ it.
 Source: C2SP age, "Native recipient types".
 """
 
+import functools
 import hashlib
 from dataclasses import dataclass, field
 from typing import ClassVar, Final, Protocol, Self
@@ -94,8 +95,9 @@ class PQRecipient:
         return self._raw
 
     @classmethod
+    @functools.lru_cache(maxsize=16)
     def from_text(cls, text: str) -> Self:
-        """Read "age1pq1…".
+        """Read "age1pq1…". The last ones read are kept: they are public, and reading one takes 2 ms.
 
         Raises:
             MalformedError: anything else.

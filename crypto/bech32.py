@@ -3,10 +3,18 @@
 Source: BIP 173, checksum and encoding; C2SP age, "Conventions used in this document".
 """
 
+import functools
+import operator
+from collections.abc import Iterable
+
 from crypto.errors import MalformedError
 
 _ALPHABET = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 _GENERATORS = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)  # BIP 173, bech32_polymod
+_CARRIED = tuple(  # what five bits that leave the state at its top add to it
+    functools.reduce(operator.xor, (each for at, each in enumerate(_GENERATORS) if top >> at & 1), 0)
+    for top in range(32)
+)
 _CHECKSUM_DIGITS = 6
 
 
@@ -31,7 +39,7 @@ def from_bech32(prefix: str, text: str) -> bytes:
     digits = [_ALPHABET.find(letter) for letter in text[start:end].lower()]
     if -1 in digits:
         raise MalformedError
-    raw = _from_digits(digits)
+    raw = bytes(_regroup(digits, 5, 8))
     if to_bech32(prefix, raw) != text:
         raise MalformedError
     return raw
@@ -39,26 +47,27 @@ def from_bech32(prefix: str, text: str) -> bytes:
 
 def _to_digits(raw: bytes) -> list[int]:
     """Cut bytes into groups of five bits, the last filled with zeroes."""
-    groups = -(-len(raw) * 8 // 5)
-    number = int.from_bytes(raw) << (groups * 5 - len(raw) * 8)
-    return [number >> (5 * place) & 31 for place in reversed(range(groups))]
+    return _regroup([*raw, 0], 8, 5)[: -(-len(raw) * 8 // 5)]
 
 
-def _from_digits(digits: list[int]) -> bytes:
-    length = len(digits) * 5 // 8
-    number = 0
-    for digit in digits:
-        number = number << 5 | digit
-    return (number >> (len(digits) * 5 - length * 8)).to_bytes(length)
+def _regroup(groups: Iterable[int], of_bits: int, to_bits: int) -> list[int]:
+    """Cut the same bits into groups of another size; bits at the end that fill none are left out."""
+    regrouped = []
+    held = bits = 0
+    for group in groups:
+        held = held << of_bits | group
+        bits += of_bits
+        while bits >= to_bits:
+            bits -= to_bits
+            regrouped.append(held >> bits)
+            held &= (1 << bits) - 1
+    return regrouped
 
 
 def _checksum(prefix: str, digits: list[int]) -> list[int]:
     spread = [ord(letter) >> 5 for letter in prefix] + [0] + [ord(letter) & 31 for letter in prefix]
     state = 1
     for digit in [*spread, *digits, *[0] * _CHECKSUM_DIGITS]:
-        top = state >> 25
-        state = (state & 0x1FFFFFF) << 5 ^ digit
-        for place, generator in enumerate(_GENERATORS):
-            state ^= generator if top >> place & 1 else 0
+        state = (state & 0x1FFFFFF) << 5 ^ digit ^ _CARRIED[state >> 25]
     state ^= 1
     return [state >> (5 * place) & 31 for place in reversed(range(_CHECKSUM_DIGITS))]

@@ -1,6 +1,12 @@
-"""Who share a worker: the tests of one file, for their fixtures, and all of tests/tor, for its network."""
+"""Who share a worker: the tests of one file, for their fixtures, and all of tests/tor, for its network.
+
+And what they share: compiled templates, since most tests build an app of their own.
+"""
 
 import pytest
+from flask import Flask
+from jinja2 import BytecodeCache
+from jinja2.bccache import Bucket
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
@@ -14,3 +20,24 @@ class _OneNetwork(LoadFileScheduling):
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:
     """Hand the tests out with --dist loadfile; loadgroup leaves the names of items as they are (pytest 9)."""
     return _OneNetwork(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
+class _Compiled(BytecodeCache):
+    """Templates that this process has compiled before, for an app that treats blank lines alike."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[str, str, bool], bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if found := self._kept.get(self._name(bucket)):
+            bucket.bytecode_from_string(found)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._kept[self._name(bucket)] = bucket.bytecode_to_string()
+
+    @staticmethod
+    def _name(bucket: Bucket) -> tuple[str, str, bool]:
+        return bucket.key, bucket.checksum, bucket.environment.trim_blocks
+
+
+Flask.jinja_options = {**Flask.jinja_options, "bytecode_cache": _Compiled()}

@@ -18,7 +18,8 @@ from deploy.errors import LetterheadError
 from deploy.pinned_letterhead import LetterheadWatch, open_letterhead
 from deploy.setup import first_letterhead
 from store import letterheads
-from store.engine import Store, create_store
+from store.engine import Store
+from tests.stores import an_empty_store
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
 CHEAP = Argon2Params(t=1, m_kib=8, p=1)
@@ -51,7 +52,7 @@ def _a_keyring() -> Keyring:
 
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
-    return Place(create_store(tmp_path / "var" / "store.db"), _a_keyring(), tmp_path / "letterhead-serial")
+    return Place(an_empty_store(tmp_path / "var" / "store.db"), _a_keyring(), tmp_path / "letterhead-serial")
 
 
 def test_the_newest_letterhead_is_used_and_its_serial_remembered(place: Place) -> None:

@@ -19,8 +19,9 @@ from deploy.new_folder import a_new_folder, write_new
 from deploy.settings_text import EXAMPLE, from_example
 from deploy.setup import KEYRING, ONE_MACHINE, STORE, first_letterhead
 from store import letterheads
-from store.engine import Store, create_store, open_store
+from store.engine import Store, open_store
 from tests.journalist_app.desk_factories import ASource, World, a_source
+from tests.stores import an_empty_store
 from web.dates import utc_today
 
 PASSPHRASE = "zeven woorden die niemand anders ooit raadt"
@@ -148,7 +149,7 @@ def a_desk(folder: Path, *, source_bind: str = "127.0.0.1:8080", sync_bind: str 
     with a_new_folder(first.settings) as made:
         write_new(made / KEYRING, keyrings.seal(keyring))
         write_new(made / "config.toml", from_example(ONE_MACHINE, keyring.fingerprint, {}).encode("utf-8"))
-        store = create_store(made / STORE)
+        store = an_empty_store(made / STORE)
         with store.writing() as session:
             letterheads.publish(session, 1, *letterhead_format.sign(letterhead, keyring.desk_key))
         store.close()

@@ -21,7 +21,8 @@ from crypto.names import NO_DIGEST, AttachmentId, Digest, EntryId, Root
 from crypto.passphrase import Argon2Params
 from journalist_app.config import AdviserConfig
 from store import attachments, entries, letterheads, mailboxes
-from store.engine import Store, create_store
+from store.engine import Store
+from tests.stores import an_empty_store
 
 PASSPHRASE = "zeven woorden die samen een sleutel zijn"
 TODAY = date(2026, 11, 23)
@@ -78,7 +79,7 @@ def a_world(folder: Path) -> World:
     keyring_path = folder / "keyring.age"
     write_keyring(keyring_path, keyring)
     letterhead = a_letterhead(keyring)
-    store = create_store(folder / "store" / "store.sqlite")
+    store = an_empty_store(folder / "store" / "store.sqlite")
     publish(store, keyring, letterhead)
     config = AdviserConfig(
         store_path=store.path,

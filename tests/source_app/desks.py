@@ -44,8 +44,9 @@ from source_app.desk import Desk
 from source_app.reading import Thread
 from source_app.signpost import tree
 from store import attachments, entries, orders
-from store.engine import Store, create_store
+from store.engine import Store
 from store.sessions import open_sessions
+from tests.stores import an_empty_store
 from web.dates import half_hour_now
 
 TODAY = date(2026, 3, 2)  # a Monday
@@ -424,7 +425,7 @@ def make_desk(folder: Path, **settings: object) -> ADesk:
     )
     config = replace(config, **settings)  # type: ignore[arg-type]  # each test names its own
     config.argon2_lock_path.mkdir()
-    store = create_store(config.store_path)
+    store = an_empty_store(config.store_path)
     sessions = open_sessions(config.sessions_path, allow_disk=True)
     app = create_app(
         config,

@@ -14,7 +14,6 @@ from source_app import services
 from source_app.errors import MailboxGoneError
 from source_app.posting import Posting, new_sheet
 from source_app.uploads import receive
-from store.engine import Store
 from store.errors import HeadMovedError
 from store.schema import AttachmentRow, HeadRow
 from tests.source_app.desks import MIB, MULTIPART, TODAY, ADesk, Browser, make_desk, multipart
@@ -431,7 +430,7 @@ def test_large_files_do_not_make_a_mailbox_full_of_text(a_desk: ADesk, source: B
 
 
 def locked(a_desk: ADesk) -> Callable[[], None]:
-    a_desk.store._writer = Store(a_desk.config.store_path, wait_seconds=0.1)._writer
+    a_desk.store._wait_seconds = 0.1
     other = sqlite3.connect(a_desk.config.store_path, isolation_level=None, check_same_thread=False)
     other.execute("BEGIN IMMEDIATE")
     return other.close

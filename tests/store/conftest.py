@@ -3,13 +3,14 @@ from pathlib import Path
 
 import pytest
 
-from store.engine import Store, create_store
+from store.engine import Store
 from tests.store.factories import a_mailbox
+from tests.stores import an_empty_store
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    store = create_store(tmp_path / "var" / "store.db")
+    store = an_empty_store(tmp_path / "var" / "store.db")
     yield store
     store.close()
 

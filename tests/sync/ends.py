@@ -2,7 +2,6 @@
 
 import os
 import secrets
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -18,11 +17,12 @@ from crypto.letterhead_merge import merged
 from crypto.names import STRAND_ID_BYTES, StrandId
 from crypto.pouch import SERVER, ServerKey
 from store import letterheads, peers, undelivered
-from store.engine import Store, create_store, open_store
+from store.engine import Store
 from store.quota import Quota
 from sync.exchange import Synced, answer, exchange
 from sync.side import Side
 from tests.journalist_app.desk_factories import TODAY, ASource, World, a_world
+from tests.stores import an_empty_store
 
 HALF_HOUR = 997_000
 ROOM = Quota(mailbox_bytes=2**33, store_bytes=2**40, reserve_bytes=0)
@@ -73,7 +73,6 @@ class Ends:
     """A server, and the workstations that sync with it."""
 
     folder: Path
-    empty: Path
     world: World  # the server's store, and the desk whose letterhead lies in it
     key: ServerKey
     clock: Clock
@@ -83,7 +82,7 @@ class Ends:
     def workstation(self, keyring: Keyring | None = None) -> Workstation:
         """Pair a workstation, by default the one that made the desk, with an empty replica."""
         keyring = keyring or self.world.keyring
-        replica = self.an_empty_store(f"replica-{len(self.opened)}")
+        replica = an_empty_store(self.folder / f"replica-{len(self.opened)}" / "store.db")
         self.opened.append(replica)
         newest = self.newest_letterhead(self.world.store)
         body, signature = letterhead_format.sign(newest, keyring.desk_key)
@@ -104,13 +103,6 @@ class Ends:
             merger=Merging(keyring),
         )
         return Workstation(keyring, replica, side)
-
-    def an_empty_store(self, name: str) -> Store:
-        """Copy a store that is empty: to make one takes half a second of Alembic."""
-        path = self.folder / name / "store.db"
-        path.parent.mkdir(mode=0o700)
-        shutil.copy(self.empty, path)
-        return open_store(path)
 
     def second_keyring(self, name: str = "Werkstation 2") -> Keyring:
         """Certify another workstation in the server's letterhead, and return its keyring."""
@@ -183,20 +175,12 @@ class Line:
         return answer(self.ends.server, pouch)
 
 
-def an_empty_store(folder: Path) -> Path:
-    """Make an empty store, of which tests take copies."""
-    store = create_store(folder / "store.db")
-    store.checkpoint()
-    store.close()
-    return store.path
-
-
-def the_ends(folder: Path, empty: Path) -> Ends:
+def the_ends(folder: Path) -> Ends:
     """Set up a server with a desk's letterhead, and nothing else in it."""
     world = a_world(folder / "server")
     clock = Clock()
     key = ServerKey.from_bytes(os.urandom(64))
-    ends = Ends(folder, empty, world, key, clock, server=None)  # type: ignore[arg-type]  # two lines below
+    ends = Ends(folder, world, key, clock, server=None)  # type: ignore[arg-type]  # two lines below
     ends.server = Side(
         store=world.store,
         name=SERVER,

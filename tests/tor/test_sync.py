@@ -16,7 +16,6 @@ from deploy.onion.clients import make_client_key
 from deploy.onion.control import add_onion, connected
 from deploy.onion.keys import OnionKey
 from store import mailboxes
-from store.engine import create_store
 from sync.carriers import OnionCarrier
 from sync.door import create_app
 from sync.errors import UnreachableError
@@ -231,8 +230,5 @@ def test_after_a_month_of_syncs_server_and_replica_tell_the_same(
 
 
 def _two_ends(folder: Path) -> Ends:
-    empty = create_store(folder / "empty" / "store.db")
-    empty.checkpoint()
-    empty.close()
     (folder / "server").mkdir()
-    return the_ends(folder, empty.path)
+    return the_ends(folder)
