@@ -30,7 +30,7 @@ from crypto.label import digest_words
 from crypto.mailbox_keys import MailboxKeys
 from crypto.names import Digest, EntryId
 from crypto.open_part import Author
-from crypto.standing import Opened, ProposalState, Proposed, Standing, StandingStep, standing
+from crypto.standing import Opened, ProposalState, Proposed, Standing, StandingStep, is_answer, standing
 from store import attachments, entries, mailboxes, orders
 from web.filenames import safe_name
 
@@ -393,11 +393,12 @@ def _days_seen(opened: Iterable[Opened]) -> dict[int, date]:
 
 
 def _waiting(spoken: Iterable[Opened]) -> Sequence[SignedEntry]:
-    """Return the source's entries that came after the desk's newest."""
+    """Return the source's entries that came after the desk's newest answer."""
     waiting: list[SignedEntry] = []
-    for each, _ in spoken:
+    for each, content in spoken:
         if each.open_part.author is Author.DESK:
-            waiting.clear()
+            if is_answer(content):
+                waiting.clear()
         elif each.removal is None:
             waiting.append(each)
     return waiting

@@ -129,6 +129,26 @@ def test_every_step_has_words_of_its_own_and_says_what_is_next(
     assert "Next: " in now
 
 
+@pytest.mark.parametrize(
+    ("note", "text", "waits"),
+    [
+        (StepNote(step=StepName.RECEIVED), "We have it.", True),
+        (StepNote(step=StepName.BEING_READ), "We read it.", True),
+        (StepNote(step=StepName.ADVICE_GIVEN), "This is what you can do.", False),
+    ],
+    ids=lambda each: each.step if isinstance(each, StepNote) else "",
+)
+def test_the_day_of_the_answer_stands_until_there_is_one(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys, note: StepNote, text: str, *, waits: bool
+) -> None:
+    source.write("hello")
+    a_desk.say_step(keys, text, note)
+
+    (now,) = [line for line in _line(source.get("/en/mailbox").text) if line.startswith("Now:")]
+
+    assert ("Expect it by Thursday 5 March 2026." in now) is waits
+
+
 def test_a_long_line_folds_away_what_is_earlier(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
     source.write("hello")
     for number in range(8):
