@@ -53,7 +53,7 @@ def card_of(address: Address, heads: Sequence[bytes], opened: Sequence[Opened]) 
     current = stands.current.step if stands.current else None
     if stands.current is not None and stands.current.is_void:
         current = StepName.PROPOSAL_MADE  # it is not being passed on: the proposal lies there as before
-    is_closed = current is StepName.CLOSED
+    is_closed = stands.closing is not None  # also where it was said since that something was handed over
     return Card(
         address=address,
         heads=tuple(sorted(heads)),

@@ -5,7 +5,8 @@ from datetime import date, timedelta
 import msgspec
 import pytest
 
-from crypto.content import Content, Kind, StepName, StepNote
+from crypto.content import ClosingNote, Content, Kind, StepName, StepNote
+from crypto.names import Digest
 from journalist_app.cards import Card
 from journalist_app.choices import choices, name_of
 from journalist_app.desk import OpenDesk
@@ -172,6 +173,19 @@ def test_advice_that_was_given_in_talking_ends_that_norm_without_a_word(world: W
 
     assert card.has_substance
     assert card.waiting is not None
+    desk.stop()
+
+
+def test_a_closed_mailbox_stays_closed_when_something_was_handed_over_since(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    source.is_told(Content(kind=Kind.CLOSING, text="Dag.", closing=ClosingNote(delete_on=TODAY)))
+    note = StepNote(step=StepName.PASSED_ON, to="SG", proposal=Digest(bytes(32)), delivered=TODAY)
+    source.is_told(Content(kind=Kind.STEP, text="", step=note))
+
+    card = card_in(desk := unlocked(world), source)
+
+    assert (card.is_closed, card.waiting, card.promised) == (True, None, None)
     desk.stop()
 
 

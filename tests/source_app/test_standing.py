@@ -9,6 +9,7 @@ import pytest
 from crypto.content import Kind, StepName, StepNote
 from crypto.letterhead import Absence, Letterhead
 from crypto.mailbox_keys import MailboxKeys
+from crypto.names import Digest
 from source_app import reading, services
 from source_app.presence import away
 from source_app.reading import Expected
@@ -269,6 +270,27 @@ def test_a_closed_mailbox_says_its_last_word_and_its_last_day_on_top(
     assert "The adviser closed this mailbox" in page
     assert _line(page)[-1].startswith("Now: Closed")
     assert a_desk.thread_of(source).expect_step is None
+
+
+def test_a_mailbox_is_still_closed_when_something_was_handed_over_since(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys
+) -> None:
+    source.write("hello")
+    a_desk.close(keys, "Goodbye.", date(2026, 6, 3))
+    a_desk.say_step(
+        keys,
+        "In person.",
+        StepNote(step=StepName.PASSED_ON, to="X", proposal=Digest(bytes(32)), delivered=TODAY, by=_SOON),
+    )
+
+    thread = a_desk.thread_of(source)
+    page = source.get("/en/mailbox").text
+
+    assert "On Wednesday 3 June 2026 everything in it is deleted" in page
+    assert _line(page)[-1].startswith("Now: Passed on to X")
+    assert thread.expect_step == Expected(_SOON, is_late=False)
+    assert reading.is_closed(a_desk.desk, keys)
+    assert "If you send a message it opens again" in source.get("/en/mailbox/write").text
 
 
 def test_a_closing_without_a_word_is_a_closing(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
