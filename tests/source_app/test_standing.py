@@ -130,6 +130,35 @@ def test_every_step_has_words_of_its_own_and_says_what_is_next(
     assert "Next: " in now
 
 
+def test_a_proposal_and_what_the_adviser_says_with_it_are_one_step(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys
+) -> None:
+    source.write("hello")
+    made = a_desk.propose(keys, "The exact text.")
+    digest = a_desk.thread_of(source).asked[0].digest
+    note = StepNote(
+        step=StepName.PROPOSAL_MADE, next="You choose.", by=_SOON, proposal=Digest(bytes.fromhex(digest))
+    )
+    a_desk.say_step(keys, "Read it in your own time.", note)
+
+    thread = a_desk.thread_of(source)
+    page = source.get("/en/mailbox").text
+
+    assert [line for line in _line(page) if "Proposal made" in line] == [
+        (
+            "Now: Proposal made Monday 2 March 2026 Read it in your own time. "
+            "Next: You choose. Expect it by Thursday 5 March 2026."
+        )
+    ]
+    assert [each.digest for each in thread.asked] == [digest]
+    assert "We ask what you want" in page
+    assert "There is news for you" not in page
+    assert (
+        "Read it in your own time."
+        not in source.get(f"/en/mailbox/proposal/{made.open_part.entry_id.hex()}").text
+    )
+
+
 @pytest.mark.parametrize(
     ("note", "text", "waits"),
     [
