@@ -132,6 +132,13 @@ def _nothing_is_deleted(desk: OpenDesk, address: Address, proposed: Proposed, to
     return look
 
 
+def under_way(stands: Standing) -> tuple[Proposed, ...]:
+    """Return what is being passed on, and was not said to be handed over."""
+    handed_over = {step.proposal for step in stands.steps if step.delivered}
+    begun = {ProposalState.PASSING_ON, ProposalState.PASSED_ON}
+    return tuple(each for each in stands.proposals if each.state in begun and each.digest not in handed_over)
+
+
 def is_confirmed(desk: OpenDesk, address: Address, stands: Standing, proposed: Proposed) -> bool:
     """Say whether the server has every step by which a proposal is passed on; on one machine it always has.
 

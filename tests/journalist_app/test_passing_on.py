@@ -799,6 +799,22 @@ def test_a_step_of_passing_on_with_words_that_cannot_be_sent_is_not_taken(
     assert current(desk, source).delivered is None
 
 
+def test_what_is_under_way_is_so_until_it_was_handed_over(desk: OpenDesk, source: ASource) -> None:
+    def under_way() -> list[ProposalState]:
+        stands = reading.thread(desk, source.keys.address, today=TODAY).standing
+        return [each.state for each in passing_on.under_way(stands)]
+
+    proposed = propose(desk, source)
+    answers(source, Verdict.AGREED, proposed.digest)
+    assert under_way() == []
+    begin(desk, source, proposed)
+    assert under_way() == [ProposalState.PASSING_ON]
+    make(desk, source, proposed)
+    assert under_way() == [ProposalState.PASSED_ON]
+    deliver(desk, source, proposed)
+    assert under_way() == []
+
+
 def test_nothing_is_handed_over_before_it_was_made_or_tomorrow(desk: OpenDesk, source: ASource) -> None:
     proposed = propose(desk, source)
     answers(source, Verdict.AGREED, proposed.digest)

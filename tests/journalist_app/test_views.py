@@ -952,6 +952,33 @@ def test_what_is_said_with_a_proposal_comes_back_with_it(
     )
 
 
+def test_closing_while_something_is_passed_on_is_warned_about_and_not_kept_from(
+    world: World, browser: Browser, tmp_path: Path
+) -> None:
+    source, page = proposed(world, browser, tmp_path)
+    closing = f"/mailbox/{source.address}/close"
+    before = browser.get(closing)
+    answer_of(browser, source, Verdict.AGREED)
+    browser.post(f"{page}/begin", closing_fields(browser.get(page), f"{page}/begin"))
+    begun = browser.get(closing)
+    browser.post(f"{page}/make", closing_fields(browser.get(page), f"{page}/make"))
+    made = browser.get(closing)
+    closed = browser.post(closing, closing_fields(made, closing, text="Het ga je goed."))
+    fields = closing_fields(
+        browser.get(page), f"{page}/deliver", text="Per stick.", delivered=TODAY.isoformat()
+    )
+    browser.post(f"{page}/deliver", fields)
+
+    warning = "Something is still being passed on"
+    assert [warning in each.text for each in (before, begun, made)] == [False, True, True]
+    assert "has begun, and the file was not made yet" in begun.text
+    assert "nothing here says that it was handed over" in made.text
+    assert f'href="{page}"' in made.text
+    assert closed.status_code == 303
+    assert "Handed over to" in browser.get(f"/mailbox/{source.address}").text
+    assert warning not in browser.get(closing).text
+
+
 def test_evidence_that_was_damaged_does_not_close_its_page(world: World, browser: Browser) -> None:
     source = a_source(world)
     source.writes("vraag")
