@@ -114,8 +114,20 @@ def standing(address: Address, opened: Sequence[Opened]) -> Standing:
     `opened` holds its verified entries (`chain.check`) in thread order, each with what stands in it.
     """
     proposals = tuple(_proposals(address, opened))
-    void = frozenset(chain.from_iterable(each.void for each in proposals))
-    return Standing(tuple(_steps(opened, void)), proposals)
+    return Standing(tuple(_steps(opened, proposals)), proposals)
+
+
+def is_answer(content: Content | None) -> bool:
+    """Say whether what the desk said is an answer, so that who wrote waits no more.
+
+    A step that says no more than that something came in or is read confirms it, as a mark does; so does one
+    without a word of the adviser's own. What was removed, or does not open, counts as an answer.
+    """
+    if content is None or content.step is UNSET:
+        return True
+    if content.step.step in {StepName.IN_CONVERSATION, StepName.ADVICE_GIVEN}:
+        return bool(content.text.strip() or content.step.next.strip())
+    return content.step.step not in {StepName.RECEIVED, StepName.BEING_READ}
 
 
 def _closing(steps: Sequence[StandingStep]) -> StandingStep | None:
@@ -129,12 +141,14 @@ def _closing(steps: Sequence[StandingStep]) -> StandingStep | None:
 _RANK: Final = {StepName.RECEIVED: 1, StepName.BEING_READ: 2, StepName.IN_CONVERSATION: 3}
 
 
-def _steps(opened: Sequence[Opened], void: frozenset[EntryId]) -> list[StandingStep]:
+def _steps(opened: Sequence[Opened], proposals: Sequence[Proposed]) -> list[StandingStep]:
     """Put what the adviser said and what follows from the entries in one line.
 
     What follows is said once, and never after something further on: a mark of having read says nothing new in
     the middle of a conversation.
     """
+    void = frozenset(chain.from_iterable(each.void for each in proposals))
+    digests = {each.entry_id: each.digest for each in proposals}
     line: list[StandingStep] = []
     reached = 0
     for signed, content in opened:
@@ -145,18 +159,32 @@ def _steps(opened: Sequence[Opened], void: frozenset[EntryId]) -> list[StandingS
             if follows is None or _RANK.get(follows, reached + 1) <= reached:
                 continue
             to = content.proposal.name if content is not None and content.proposal is not UNSET else ""
-            step = StandingStep(follows, part.day, part.entry_id, to=to)
-        elif line and line[-1].is_derived and line[-1].step is step.step:
-            line.pop()  # the adviser says in words what would have followed anyway
-        if step.entry_id in void:
-            step = replace(step, is_void=True)
-        line.append(step)
+            proposal = digests.get(part.entry_id)
+            line.append(step := StandingStep(follows, part.day, part.entry_id, to=to, proposal=proposal))
+        else:
+            if step.entry_id in void:  # what was promised with it came to nothing too
+                step = replace(step, is_void=True, next="", by=None)
+            _put(line, step)
         if step.step is StepName.CLOSED and (crossing := _crossing(signed, opened)) is not None:
             # The source wrote without having seen the closing: whichever the thread shows first, it is open.
             line.append(step := StandingStep(StepName.REOPENED, part.day, crossing))
         # Whoever writes again is read again; what is further on than a conversation brings back none of it.
         reached = 1 if step.step is StepName.REOPENED else max(reached, _RANK.get(step.step, len(_RANK)))
     return line
+
+
+def _put(line: list[StandingStep], step: StandingStep) -> None:
+    """Put what the adviser said in the place of the same step that would have followed anyway.
+
+    That is the one just before it; of a proposal the one that followed from that very proposal, wherever it
+    stands: another workstation may have said something in between.
+    """
+    for at, before in enumerate(line):
+        is_meant = before.proposal == step.proposal if step.proposal else at == len(line) - 1
+        if is_meant and before.is_derived and before.step is step.step:
+            line[at] = replace(step, to=before.to)
+            return
+    line.append(step)
 
 
 def _crossing(closing: SignedEntry, opened: Sequence[Opened]) -> EntryId | None:

@@ -9,7 +9,7 @@ import msgspec
 from crypto.content import StepName
 from crypto.names import Address
 from crypto.open_part import Author
-from crypto.standing import Opened, standing
+from crypto.standing import Opened, is_answer, standing
 
 _SUBSTANCE: Final = frozenset({StepName.ADVICE_GIVEN, StepName.PASSED_ON, StepName.CLOSED})
 
@@ -19,7 +19,7 @@ class Card(msgspec.Struct, frozen=True, array_like=True):
 
     `heads` are the digests of the strands' newest entries, sorted: another set means that something is new.
     `asked` is the day of the source's first words, `confirmed` that of the desk's first entry of any kind,
-    `waiting` the day of the oldest words of the source that no words of the desk followed, `promised` the
+    `waiting` the day of the oldest words of the source that no answer of the desk followed, `promised` the
     working day that the newest step names.
     """
 
@@ -41,11 +41,11 @@ def card_of(address: Address, heads: Sequence[bytes], opened: Sequence[Opened]) 
     asked: date | None = None
     waiting: date | None = None
     is_confirmed = False
-    for entry, _ in opened:
+    for entry, content in opened:
         part = entry.open_part
         if part.author is Author.DESK:
             is_confirmed = True
-            waiting = None if part.speaks else waiting
+            waiting = None if part.speaks and is_answer(content) else waiting
         elif part.speaks and entry.removal is None:
             asked = asked or part.day
             waiting = waiting or part.day
@@ -53,7 +53,7 @@ def card_of(address: Address, heads: Sequence[bytes], opened: Sequence[Opened]) 
     current = stands.current.step if stands.current else None
     if stands.current is not None and stands.current.is_void:
         current = StepName.PROPOSAL_MADE  # it is not being passed on: the proposal lies there as before
-    is_closed = current is StepName.CLOSED
+    is_closed = stands.closing is not None  # also where it was said since that something was handed over
     return Card(
         address=address,
         heads=tuple(sorted(heads)),

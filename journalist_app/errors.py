@@ -206,7 +206,7 @@ class NotConfirmedError(AnswerError):
 
 
 class DayToComeError(AnswerError):
-    """The day on which something was handed over has not come yet, or was before it was made."""
+    """The day on which something was handed over has yet to come, was before it was made, or is none."""
 
 
 class RecipientRefusedError(AnswerError):

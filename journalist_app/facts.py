@@ -9,6 +9,7 @@ from crypto.content import Content
 from crypto.entry import SignedEntry
 from crypto.letterhead import Letterhead
 from crypto.open_part import Author
+from crypto.standing import is_answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +29,16 @@ class Facts:
 def facts(opened: Sequence[tuple[SignedEntry, Content | None]], letterhead: Letterhead) -> Facts:
     """Derive the facts from verified entries in thread order; None stands for what was removed or unreadable.
 
-    A removed entry still counts: its open part says who wrote it and when.
+    A removed entry still counts: its open part says who wrote it and when. A step that only confirms is no
+    answer (`standing.is_answer`).
     """
     signed = [entry for entry, _ in opened]
     from_source = [entry for entry in signed if entry.open_part.author is Author.SOURCE]
-    answers = [entry for entry in signed if entry.open_part.author is Author.DESK and entry.open_part.speaks]
+    answers = [
+        entry
+        for entry, content in opened
+        if entry.open_part.author is Author.DESK and entry.open_part.speaks and is_answer(content)
+    ]
     messages = [entry.open_part.day for entry in from_source if entry.open_part.speaks]
     if not messages or not answers:
         return Facts(min(messages, default=None), None, None, "no_answer")

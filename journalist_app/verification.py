@@ -156,10 +156,11 @@ def _heads_in_store(session: Session, address: Address) -> Heads:
 
 def open_all(desk: OpenDesk, conversation: Conversation) -> tuple[OpenedEntry, ...]:
     """Open every verified entry; one that does not open is shown as that."""
-    return tuple(_open(desk, signed) for signed in conversation.entries)
+    return tuple(open_one(desk, signed) for signed in conversation.entries)
 
 
-def _open(desk: OpenDesk, signed: SignedEntry) -> OpenedEntry:
+def open_one(desk: OpenDesk, signed: SignedEntry) -> OpenedEntry:
+    """Open one verified entry, as `open_all` does."""
     if signed.removal is not None:
         return OpenedEntry(signed, None)
     try:

@@ -30,7 +30,7 @@ from crypto.label import digest_words
 from crypto.mailbox_keys import MailboxKeys
 from crypto.names import Digest, EntryId
 from crypto.open_part import Author
-from crypto.standing import Opened, ProposalState, Proposed, Standing, StandingStep, standing
+from crypto.standing import Opened, ProposalState, Proposed, Standing, StandingStep, is_answer, standing
 from store import attachments, entries, mailboxes, orders
 from web.filenames import safe_name
 
@@ -209,7 +209,8 @@ def thread(desk: Desk, keys: MailboxKeys, *, today: date) -> Thread:
     waiting = _waiting(spoken)
     now = line.current
     closings = [each for each in replies if each.kind is Kind.CLOSING]
-    is_closed = now is not None and now.step is StepName.CLOSED
+    is_closed = line.closing is not None
+    promised = now.by if now is not None and now.step is not StepName.CLOSED else None
     return Thread(
         entries=tuple(shown),
         newest_reply=replies[-1] if replies else None,
@@ -218,8 +219,8 @@ def thread(desk: Desk, keys: MailboxKeys, *, today: date) -> Thread:
         own_missing=mailbox.own_missing,
         expect=_expected(desk.letterhead.expect_by(waiting[0].open_part.day), today) if waiting else None,
         steps=line.steps,
-        to_come=_LINE[_REACHED.get(now.step, 3) :] if now is not None else (),
-        expect_step=_expected(now.by, today) if now is not None and now.by and not is_closed else None,
+        to_come=_LINE[_REACHED.get(now.step, 3) :] if now is not None and not is_closed else (),
+        expect_step=_expected(promised, today) if promised is not None else None,
         asked=tuple(each for each in proposals if each.state is ProposalState.WAITING),
         newest_proposal=proposals[-1] if proposals else None,
         without_consent=tuple(
@@ -248,8 +249,7 @@ def received(desk: Desk, keys: MailboxKeys, entry_id: bytes) -> tuple[ShownEntry
 
 def is_closed(desk: Desk, keys: MailboxKeys) -> bool:
     """Say whether a message of the source would open the mailbox again."""
-    now = _standing_of_ordered(desk, keys).current
-    return now is not None and now.step is StepName.CLOSED
+    return _standing_of_ordered(desk, keys).closing is not None
 
 
 def has_reopened(desk: Desk, keys: MailboxKeys, entry_id: bytes) -> bool:
@@ -393,11 +393,12 @@ def _days_seen(opened: Iterable[Opened]) -> dict[int, date]:
 
 
 def _waiting(spoken: Iterable[Opened]) -> Sequence[SignedEntry]:
-    """Return the source's entries that came after the desk's newest."""
+    """Return the source's entries that came after the desk's newest answer."""
     waiting: list[SignedEntry] = []
-    for each, _ in spoken:
+    for each, content in spoken:
         if each.open_part.author is Author.DESK:
-            waiting.clear()
+            if is_answer(content):
+                waiting.clear()
         elif each.removal is None:
             waiting.append(each)
     return waiting

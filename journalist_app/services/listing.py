@@ -257,18 +257,17 @@ def _row(desk: OpenDesk, conversation: Conversation, today: date) -> InboxRow:
     if faults:
         desk.unsound[conversation.address] = tuple(dict.fromkeys(faults))
     mailbox = conversation.mailbox
-    is_waiting = mailbox.waiting_since is not None or conversation.unanswered_since is not None
-    waits_since = conversation.unanswered_since or mailbox.waiting_since
-    said = [each for each in opened if each.signed.open_part.speaks]
-    last_day = said[-1].signed.open_part.day if said else None
-    since = waits_since if is_waiting else last_day
     heads = [digest for _, digest in conversation.heads.values()]
     card = card_of(conversation.address, heads, [(each.signed, each.content) for each in opened])
+    waits_since = conversation.unanswered_since or card.waiting or mailbox.waiting_since
+    said = [each for each in opened if each.signed.open_part.speaks]
+    last_day = said[-1].signed.open_part.day if said else None
+    since = waits_since or last_day
     casefile = _casefile(desk, conversation.address)
     return InboxRow(
         address=conversation.address.hex(),
         label=desk.label(conversation.address),
-        is_waiting=is_waiting,
+        is_waiting=waits_since is not None,
         is_new=not conversation.is_answered_once,
         since=since,
         days=max(0, (today - since).days) if since else 0,

@@ -9,7 +9,7 @@ that it was handed over.
 import hashlib
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import BinaryIO, Final, cast
 
@@ -46,7 +46,7 @@ from journalist_app.errors import (
 from journalist_app.outbox import Addressee, Outbox
 from journalist_app.services import casefiles, files, ordering
 from journalist_app.services.sending import Alongside, Sending, Sheet
-from journalist_app.services.stepping import line_of
+from journalist_app.services.stepping import NO_WORDS, StepForm, in_words, line_of
 from journalist_app.verification import Conversation, OpenedEntry, conversation_of, open_all
 from store import entries, peers, undelivered
 from store.undelivered import What
@@ -70,15 +70,18 @@ def begin(  # noqa: PLR0913  # what, upon what, why and when
     today: date,
     half_hour: int,
     without: Without | None = None,
+    words: StepForm = NO_WORDS,
 ) -> None:
     """Say in the mailbox, signed, that passing on begins. Once the source can see it, taking back has ended.
 
-    Begun a second time it does nothing.
+    `words` say what comes next; without agreement the reason is their sentence. Begun a second time it does
+    nothing.
 
     Raises:
         ProposalMissingError, ProposalObsoleteError: this is not the mailbox's newest proposal.
         NotAgreedError, TakenBackError, OtherDigestError: the source has not agreed to this very proposal.
         ReasonMissingError: without agreement: there is no reason, or no second word.
+        StepOverLimitError, DayUnreadableError, DayPastError, DayClosedError: the words cannot be sent.
         NoOpenPGPError, RecipientChangedError, RecipientRefusedError: it could not be made for this recipient.
         MailboxMissingError, UnsoundMailboxError, SourceWroteError: as `Sending` has it.
     """
@@ -96,6 +99,7 @@ def begin(  # noqa: PLR0913  # what, upon what, why and when
         proposal=proposed.digest,
         without_consent=without is not None,
     )
+    content = in_words(replace(words, text=reason or words.text), step, desk.letterhead, today)
 
     def is_still_agreed(_: Conversation, opened: tuple[OpenedEntry, ...]) -> None:
         now = standing(sheet.address, [(each.signed, each.content) for each in opened])
@@ -105,7 +109,7 @@ def begin(  # noqa: PLR0913  # what, upon what, why and when
     with Sending(
         desk,
         sheet,
-        [(sheet.entry_id, Content(kind=Kind.STEP, text=reason, step=step))],
+        [(sheet.entry_id, content)],
         today=today,
         half_hour=half_hour,
         rule=is_still_agreed,
@@ -126,6 +130,13 @@ def _nothing_is_deleted(desk: OpenDesk, address: Address, proposed: Proposed, to
                 raise TakenBackError
 
     return look
+
+
+def under_way(stands: Standing) -> tuple[Proposed, ...]:
+    """Return what is being passed on, and was not said to be handed over."""
+    handed_over = {step.proposal for step in stands.steps if step.delivered}
+    begun = {ProposalState.PASSING_ON, ProposalState.PASSED_ON}
+    return tuple(each for each in stands.proposals if each.state in begun and each.digest not in handed_over)
 
 
 def is_confirmed(desk: OpenDesk, address: Address, stands: Standing, proposed: Proposed) -> bool:
@@ -211,7 +222,9 @@ def _say_made(  # noqa: PLR0913  # what was made, where and when
         _begun(now, _find(now, proposed.entry_id))
 
     if proposed.state is ProposalState.PASSING_ON:
-        step = StepNote(step=StepName.PASSED_ON, to=note.name, proposal=proposed.digest)
+        step = StepNote(  # what was said to come next, and when, is still to come
+            step=StepName.PASSED_ON, to=note.name, proposal=proposed.digest, next=begun.next, by=begun.by
+        )
         content = Content(kind=Kind.STEP, text="", step=step)
         with Sending(
             desk,
@@ -238,18 +251,18 @@ def deliver(  # noqa: PLR0913  # what, when and how
     desk: OpenDesk,
     sheet: Sheet,
     proposal_id: EntryId,
+    words: StepForm,
     *,
     delivered: date,
-    how: str,
     today: date,
     half_hour: int,
 ) -> None:
-    """Say that what was made was handed over, on which day and how.
+    """Say that what was made was handed over, on which day and how, and what comes next.
 
     Raises:
         NotBegunError: it was not made yet.
         DayToComeError: the day has not come, or was before it was made.
-        StepOverLimitError: too many words.
+        StepOverLimitError, DayUnreadableError, DayPastError, DayClosedError: the words cannot be sent.
         ProposalMissingError, MailboxMissingError, UnsoundMailboxError, SourceWroteError: as `begin` has it.
     """
     _, stands = _stands(desk, sheet.address)
@@ -261,7 +274,7 @@ def deliver(  # noqa: PLR0913  # what, when and how
         raise DayToComeError
     note = _note(proposed)
     step = StepNote(step=StepName.PASSED_ON, to=note.name, proposal=proposed.digest, delivered=delivered)
-    content = Content(kind=Kind.STEP, text=line_of(how), step=step)
+    content = in_words(words, step, desk.letterhead, today)
     _send(desk, sheet, content, today=today, half_hour=half_hour)
     casefiles.change(
         desk,

@@ -6,6 +6,7 @@ will.
 """
 
 import hashlib
+import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -22,9 +23,12 @@ from crypto.content import (
     ProposalNote,
     ProposedFile,
     Recipient,
+    StepName,
+    StepNote,
+    proposal_digest,
 )
 from crypto.errors import ForgedError, UnreadableError
-from crypto.names import Address, AttachmentId, Digest, EntryId
+from crypto.names import ENTRY_ID_BYTES, Address, AttachmentId, Digest, EntryId
 from journalist_app.desk import OpenDesk
 from journalist_app.errors import (
     FileBrokenError,
@@ -40,7 +44,8 @@ from journalist_app.errors import (
 )
 from journalist_app.outbox import Addressee, Looked, Outbox
 from journalist_app.services import files
-from journalist_app.services.sending import Pending, Sending, Sheet
+from journalist_app.services.sending import Pending, Sending, Sheet, Wanted
+from journalist_app.services.stepping import NO_WORDS, StepForm, in_words
 from journalist_app.verification import conversation_of, open_all
 from store.errors import AttachmentMissingError
 from web.filenames import safe_name
@@ -53,11 +58,15 @@ Upload = tuple[str, str, Iterator[bytes]]  # name, media type, pieces
 
 @dataclass(frozen=True, slots=True)
 class ProposalForm:
-    """What the adviser proposes: to which pinned key, what, and which files of the mailbox go with it."""
+    """What the adviser proposes: to which pinned key, what, and which files of the mailbox go with it.
+
+    `words` are for the source alone, on top of their mailbox: they are not passed on.
+    """
 
     fingerprint: str
     text: str = field(repr=False)
     chosen: tuple[AttachmentId, ...] = ()
+    words: StepForm = field(default=NO_WORDS, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +97,14 @@ class PreparedFile:
 
 @dataclass(slots=True)
 class Prepared:
-    """A proposal that the adviser is looking at."""
+    """A proposal that the adviser is looking at; what is said with it as it was typed, and as a step."""
 
     sheet: Sheet
     recipient: Addressee
     text: str = field(repr=False)
+    words: StepForm = field(repr=False)
+    step: Content | None  # None where nothing is said with it
+    step_id: EntryId
     files: tuple[PreparedFile, ...]
     pending: Pending = field(repr=False)
 
@@ -115,6 +127,7 @@ def prepare(  # noqa: PLR0913  # what is proposed, upon what, and when
 
     Raises:
         TextMissingError, TextOverLimitError, TooManyFilesError, FileOverRoomError: it cannot be sent.
+        StepOverLimitError, DayUnreadableError, DayPastError, DayClosedError: nor what is said with it.
         NoOpenPGPError, RecipientMissingError: nobody to send it to.
         RecipientRefusedError: the recipient's key cannot be used: expired, revoked or unknown.
         MailboxMissingError, UnsoundMailboxError, SourceWroteError: nothing can be built upon the mailbox now.
@@ -126,6 +139,7 @@ def prepare(  # noqa: PLR0913  # what is proposed, upon what, and when
         raise TextMissingError
     if len(text) > TEXT_CHARS:
         raise TextOverLimitError
+    step = _step(desk, form.words, None, today)
     outbox, recipient = _recipient(desk, form.fingerprint, today)
     conversation = conversation_of(desk, sheet.address)
     if conversation.faults:
@@ -140,6 +154,9 @@ def prepare(  # noqa: PLR0913  # what is proposed, upon what, and when
             sheet,
             recipient,
             text,
+            form.words,
+            step,
+            EntryId(secrets.token_bytes(ENTRY_ID_BYTES)),
             tuple(_prepared(outbox, pending, each) for each in _wanted(desk, sheet.address, form, uploads)),
             pending,
         )
@@ -175,10 +192,11 @@ def send(  # noqa: PLR0913  # which one, and when
 ) -> None:
     """Put a prepared proposal before the source; `cleaned` says for each file whether its cleaned copy goes.
 
-    Sent a second time (a double click) it does nothing.
+    What is said with it goes in the same transaction. Sent a second time (a double click) it does nothing.
 
     Raises:
         PreparationGoneError: prepare it again.
+        DayPastError: the day to expect something is over since it was looked at.
         RecipientRefusedError, RecipientMissingError: the recipient's key cannot be used any more.
         MailboxMissingError, UnsoundMailboxError, SourceWroteError, AnotherTextError: as `Sending` has it.
     """
@@ -187,16 +205,27 @@ def send(  # noqa: PLR0913  # which one, and when
     prepared = prepared_for(desk, address, entry_id)
     _recipient(desk, prepared.recipient.fingerprint, today)
     content = _content(prepared, cleaned)
+    wanted: list[Wanted] = [(entry_id, content)]
+    digest = proposal_digest(content, address=address, entry_id=entry_id)
+    step = _step(desk, prepared.words, digest, today)
+    if step is not None:
+        wanted.append((prepared.step_id, step))
     try:
-        with Sending(
-            desk, prepared.sheet, [(entry_id, content)], today=today, half_hour=half_hour
-        ) as under_way:
+        with Sending(desk, prepared.sheet, wanted, today=today, half_hour=half_hour) as under_way:
             under_way.send()
     except AttachmentMissingError as why:  # pending files are swept a day after they came
         del desk.prepared[entry_id]
         raise PreparationGoneError from why
     desk.prepared.pop(entry_id, None)
     prepared.pending.give_up(keep=[note.id for note in content.attachments])
+
+
+def _step(desk: OpenDesk, words: StepForm, proposal: Digest | None, today: date) -> Content | None:
+    """Return what is said with a proposal: a step about it. It is no part of what the source answers."""
+    if not words.has_words:
+        return None
+    note = StepNote(step=StepName.PROPOSAL_MADE, proposal=proposal)
+    return in_words(words, note, desk.letterhead, today)
 
 
 def _recipient(desk: OpenDesk, fingerprint: str, today: date) -> tuple[Outbox, Addressee]:

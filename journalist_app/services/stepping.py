@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
+import msgspec
+
 from crypto.content import Content, Kind, StepName, StepNote
 from crypto.letterhead import Letterhead
 from journalist_app.errors import (
@@ -27,7 +29,10 @@ BY_HAND: Final = (
 
 @dataclass(frozen=True, slots=True)
 class StepForm:
-    """A step as it was typed: its name, the adviser's sentence, what is next, and the day as YYYY-MM-DD."""
+    """A step as it was typed: its name, the adviser's sentence, what is next, and the day as YYYY-MM-DD.
+
+    The name is empty where the step follows from what is done: proposing, passing on.
+    """
 
     step: str = ""
     text: str = ""
@@ -39,24 +44,39 @@ class StepForm:
         """Say whether a step is meant; the day alone says nothing, since one is proposed."""
         return bool(self.step or self.text.strip() or self.next.strip())
 
+    @property
+    def has_words(self) -> bool:
+        """Say whether anything was typed, where no day is proposed."""
+        return bool(self.text.strip() or self.next.strip() or self.by.strip())
+
+
+NO_WORDS: Final = StepForm()
+
 
 def content_of(form: StepForm, letterhead: Letterhead, today: date) -> Content:
     """Return the step that a form asks for.
 
     Raises:
         StepMissingError: there is a sentence, and no step is chosen.
-        StepOverLimitError: the sentence or what is next is longer than 2,000 characters.
-        DayUnreadableError, DayPastError, DayClosedError: the day is none on which something can be expected.
+        StepOverLimitError, DayUnreadableError, DayPastError, DayClosedError: as `in_words` has it.
     """
     if form.step not in {step.value for step in BY_HAND}:
         raise StepMissingError
+    return in_words(form, StepNote(step=StepName(form.step)), letterhead, today)
+
+
+def in_words(form: StepForm, step: StepNote, letterhead: Letterhead, today: date) -> Content:
+    """Return a step with the adviser's sentence, what comes next, and the day to expect it.
+
+    Raises:
+        StepOverLimitError: the sentence or what is next is longer than 2,000 characters.
+        DayUnreadableError, DayPastError, DayClosedError: the day is none on which something can be expected.
+    """
     return Content(
         kind=Kind.STEP,
         text=line_of(form.text),
-        step=StepNote(
-            step=StepName(form.step),
-            next=line_of(form.next),
-            by=day_to_expect(form.by, letterhead, today),
+        step=msgspec.structs.replace(
+            step, next=line_of(form.next), by=day_to_expect(form.by, letterhead, today)
         ),
     )
 

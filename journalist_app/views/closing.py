@@ -9,7 +9,7 @@ from crypto.entry import TEXT_CHARS
 from crypto.names import Address
 from journalist_app.desk import OpenDesk
 from journalist_app.errors import AdviserError, MailboxMissingError
-from journalist_app.services import closing, reading
+from journalist_app.services import closing, passing_on, reading
 from journalist_app.services.sending import Sheet
 from journalist_app.views.at_the_door import unlocked
 from journalist_app.views.sheets import address_of, foreign, missing, sheet_of, today
@@ -73,6 +73,7 @@ def _page(desk: OpenDesk, where: Address, *, refusal: str = "") -> ResponseRetur
     page = render_template(
         "closing/show.html",
         thread=thread,
+        under_way=passing_on.under_way(thread.standing),
         refusal=refusal,
         text=request.form.get("text", ""),
         text_chars=TEXT_CHARS,

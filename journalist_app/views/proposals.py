@@ -11,12 +11,13 @@ from werkzeug.wsgi import wrap_file
 from crypto.entry import TEXT_CHARS
 from crypto.names import ATTACHMENT_ID_BYTES, Address, AttachmentId
 from journalist_app.desk import OpenDesk
-from journalist_app.errors import AdviserError, DayUnreadableError, MailboxMissingError
+from journalist_app.errors import AdviserError, DayToComeError, MailboxMissingError
 from journalist_app.forms import DRAIN_TIMES, AnswerParts, of_hex, read_answer
 from journalist_app.services import passing_on, proposing, reading
 from journalist_app.services.passing_on import REASON_CHARS_MIN, Without
 from journalist_app.services.proposing import Prepared, ProposalForm
 from journalist_app.services.sending import Sheet
+from journalist_app.services.stepping import STEP_CHARS, StepForm
 from journalist_app.views.at_the_door import guard, is_our_form, unlocked
 from journalist_app.views.sheets import address_of, entry_id_of, foreign, missing, sheet_of, today
 from web.dates import half_hour_now
@@ -65,7 +66,7 @@ def _prepared(desk: OpenDesk, where: Address, parts: AnswerParts) -> Prepared:
     return proposing.prepare(
         desk,
         Sheet(where, parts.entry_id, parts.seen),
-        ProposalForm(parts.other("fingerprint"), parts.text, chosen),
+        ProposalForm(parts.other("fingerprint"), parts.text, chosen, parts.step()),
         parts.files(),
         today=today(),
         half_hour=half_hour_now(),
@@ -85,7 +86,8 @@ def _shown(desk: OpenDesk, prepared: Prepared) -> ResponseReturnValue:
 @unlocked
 def send(desk: OpenDesk, address: str) -> ResponseReturnValue:
     """Put what was looked at before the source."""
-    where, parts = address_of(address), AnswerParts(text=request.form.get("text", ""))
+    where = address_of(address)
+    parts = AnswerParts(text=request.form.get("text", ""), others=request.form.to_dict(flat=False))
     g.text = parts.text
     entry_id = entry_id_of(request.form.get("entry_id", ""))
     if not is_our_form("propose", request.form.get("token", "")):
@@ -136,7 +138,14 @@ def _begin(desk: OpenDesk, sheet: Sheet, proposal_id: str, without: Without | No
         today=today(),
         half_hour=half_hour_now(),
         without=without,
+        words=_words(),
     )
+
+
+def _words() -> StepForm:
+    """Return what is said with a step of passing on: its sentence is the text of the form."""
+    typed = request.form.get
+    return StepForm(text=typed("text", ""), next=typed("next", ""), by=typed("by", ""))
 
 
 @bp.post("/<address>/proposal/<proposal_id>/make")
@@ -167,8 +176,8 @@ def deliver(desk: OpenDesk, address: str, proposal_id: str) -> ResponseReturnVal
             desk,
             sheet,
             entry_id_of(proposal_id),
+            _words(),
             delivered=_day(request.form.get("delivered", "")),
-            how=request.form.get("text", ""),
             today=today(),
             half_hour=half_hour_now(),
         )
@@ -180,7 +189,7 @@ def _day(typed: str) -> date:
     try:
         return date.fromisoformat(typed.strip())
     except ValueError as why:
-        raise DayUnreadableError from why
+        raise DayToComeError from why
 
 
 def _do(
@@ -229,6 +238,8 @@ def _form(
         recipients=proposing.recipients(desk),
         fingerprint=filled.other("fingerprint"),
         chosen=filled.others.get("chosen", []),
+        step=filled.step(),
+        step_chars=STEP_CHARS,
         refusal=refusal,
         text_chars=TEXT_CHARS,
         upload_files=config.upload_files,
@@ -258,7 +269,8 @@ def _page(desk: OpenDesk, where: Address, proposal_id: str, *, refusal: str = ""
         is_confirmed=passing_on.is_confirmed(desk, where, thread.standing, proposal),
         refusal=refusal,
         done=request.args.get("done", ""),
-        text=request.form.get("text", ""),
+        step=_words(),
+        step_chars=STEP_CHARS,
         delivered=request.form.get("delivered", today().isoformat()),
         reason_chars=REASON_CHARS_MIN,
     )

@@ -52,11 +52,11 @@ _REFUSALS: dict[type[Exception], tuple[str, int]] = {
     TooManyPartsError: ("too_many", 422),
     FileOverRoomError: ("no_room", 422),
     TooLargeError: ("too_large", 413),
-    StepMissingError: ("no_step", 422),
-    StepOverLimitError: ("long_step", 422),
-    DayUnreadableError: ("no_day", 422),
-    DayPastError: ("past_day", 422),
-    DayClosedError: ("closed_day", 422),
+    # The fields of a step are those of other pages too, which name a refusal as it is called.
+    **{
+        each: (each.__name__, 422)
+        for each in (StepMissingError, StepOverLimitError, DayUnreadableError, DayPastError, DayClosedError)
+    },
     CutOffError: ("cut_off", 400),
     SourceWroteError: ("source_wrote", 409),
     AnotherTextError: ("another_text", 409),

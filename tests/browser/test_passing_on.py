@@ -71,10 +71,13 @@ def meeting(visit: Visit, house: world.World, source_url: str, adviser_url: str,
     return Meeting(source, adviser, passphrase, open_newest(adviser, adviser_url))
 
 
-def _propose(adviser: Page, text: str) -> None:
+def _propose(adviser: Page, text: str, words: str = "") -> None:
     """Fill in the sheet for a proposal, look at it, and put it before the source."""
     tick(adviser, "J. Jansen (Secretary-General)")
     fill(adviser, "The exact text", text)
+    if words:
+        open_fold(adviser, "Say something with it")
+        fill(adviser, "In your own words", words)
     if not adviser.locator("input[name=chosen]:checked").count():
         reach(adviser, adviser.locator("input[name=chosen]").first)
         adviser.keyboard.press("Space")
@@ -126,8 +129,10 @@ def test_a_proposal_is_changed_agreed_to_passed_on_and_opened_by_its_recipient(
     expect(adviser.get_by_text(WISH)).to_be_visible()
     expect(adviser.get_by_role("button", name="Begin to pass on", exact=True)).to_have_count(0)
     follow(adviser, "Change it: make a new proposal")
-    _propose(adviser, CHANGED)
+    _propose(adviser, CHANGED, "The month is out, as you asked.")
 
+    source.goto(f"{source_url}/en/mailbox")
+    expect(source.locator("[aria-current=step]")).to_contain_text("The month is out, as you asked.")
     _read_proposal(source, source_url)
     expect(source.locator("blockquote.exact")).to_have_text(CHANGED)
     shown = fetch(
@@ -137,8 +142,12 @@ def test_a_proposal_is_changed_agreed_to_passed_on_and_opened_by_its_recipient(
 
     # Only now a file can be made.
     _open_proposal(adviser, adviser_url, meeting.label)
+    open_fold(adviser, "Say something with it")
+    fill(adviser, "What happens next", "We bring it there ourselves.")
     press(adviser, "Begin to pass on")
     heading(adviser, "Passing on has begun")
+    source.goto(f"{source_url}/en/mailbox")
+    expect(source.locator("[aria-current=step]")).to_contain_text("We bring it there ourselves.")
     reach(adviser, adviser.get_by_role("button", name="Make the file"))
     with adviser.expect_download() as download:
         adviser.keyboard.press("Enter")

@@ -23,7 +23,7 @@ from crypto.content import (
 from crypto.entry import SignedEntry
 from crypto.names import NO_DIGEST, Address, Digest, EntryId, StrandId
 from crypto.open_part import Author, OpenPart
-from crypto.standing import Opened, ProposalState, Proposed, Standing, standing
+from crypto.standing import Opened, ProposalState, Proposed, Standing, is_answer, standing
 
 ADDRESS = Address(bytes(20))
 DAY = date(2026, 11, 23)
@@ -84,6 +84,12 @@ class Talk:
         note = StepNote(step=step, to="SG", proposal=proposal, **more)  # type: ignore[arg-type]
         return self.adds(Author.DESK, Content(kind=Kind.STEP, text="", step=note), has_seen=has_seen)
 
+    def says_of(self, proposal: Digest, text: str = "Lees het rustig.") -> SignedEntry:
+        note = StepNote(
+            step=StepName.PROPOSAL_MADE, next="wij bellen", by=date(2026, 12, 1), proposal=proposal
+        )
+        return self.desk(Content(kind=Kind.STEP, text=text, step=note))
+
     def removes(self, removed: SignedEntry) -> None:
         at = next(at for at, (signed, _) in enumerate(self.opened) if signed is removed)
         self.opened[at] = (replace(removed, header=None, removal=b"signed"), None)
@@ -109,6 +115,10 @@ def a_step(step: StepName, text: str = "") -> Content:
     return Content(
         kind=Kind.STEP, text=text, step=StepNote(step=step, next="wij bellen", by=date(2026, 12, 1))
     )
+
+
+def said(step: StepName, text: str = "", nxt: str = "") -> Content:
+    return Content(kind=Kind.STEP, text=text, step=StepNote(step=step, next=nxt))
 
 
 # ---- the line of steps
@@ -198,6 +208,79 @@ def test_every_proposal_is_a_step_that_names_its_recipient() -> None:
     assert [(step.step, step.to) for step in steps] == [
         ("received", ""), ("proposal_made", "SG"), ("proposal_made", "SG"),
     ]  # fmt: skip
+
+
+def test_a_proposal_with_the_advisers_words_is_one_step() -> None:
+    talk = Talk()
+    talk.source(WORDS)
+    proposal = talk.proposes("een")
+    talk.says_of(proposal)
+
+    made = talk.standing().current
+
+    assert talk.line() == ["received", "proposal_made"]
+    assert made is not None
+    assert (made.to, made.text, made.next, made.by) == (
+        "SG", "Lees het rustig.", "wij bellen", date(2026, 12, 1),
+    )  # fmt: skip
+
+
+def test_the_words_about_a_proposal_stand_with_that_proposal_whatever_came_between() -> None:
+    talk = Talk()
+    first, second = talk.proposes("een"), talk.proposes("twee")
+    talk.says_of(first, "Over het eerste.")
+    talk.says_of(second, "Over het tweede.")
+
+    steps = talk.standing().steps
+
+    assert [(step.step, step.text) for step in steps] == [
+        ("proposal_made", "Over het eerste."), ("proposal_made", "Over het tweede."),
+    ]  # fmt: skip
+
+
+def test_words_about_a_proposal_that_is_gone_are_a_step_of_their_own() -> None:
+    talk = Talk()
+    talk.source(WORDS)
+    proposal = talk.proposes()
+    talk.removes(talk.opened[-1][0])
+    talk.says_of(proposal)
+
+    assert talk.line() == ["received", "in_conversation", "proposal_made"]
+
+
+@pytest.mark.parametrize("verdict", [None, *Verdict])
+def test_words_with_a_proposal_change_nothing_in_what_the_source_answers(verdict: Verdict | None) -> None:
+    bare = Talk()
+    bare_digest = bare.proposes()
+    worded = Talk(list(bare.opened), bare.day)
+    worded.says_of(bare_digest)
+    for talk in (bare, worded):
+        if verdict is not None:
+            talk.answers(verdict, bare_digest)
+
+    assert bare_digest == worded.proposal().digest
+    assert (bare.proposal().state, bare.proposal().is_newest) == (
+        worded.proposal().state, worded.proposal().is_newest,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (None, True),
+        (WORDS, True),
+        (CLOSING, True),
+        (said(StepName.RECEIVED, "Wij hebben je bericht.", "wij lezen"), False),
+        (said(StepName.BEING_READ, "Wij lezen je bericht.", "wij antwoorden"), False),
+        (said(StepName.IN_CONVERSATION, " ", "\n"), False),
+        (said(StepName.ADVICE_GIVEN), False),
+        (said(StepName.IN_CONVERSATION, "Wij praten verder."), True),
+        (said(StepName.ADVICE_GIVEN, nxt="Jij kiest."), True),
+        (said(StepName.PROPOSAL_MADE), True),
+    ],
+)
+def test_what_only_confirms_is_no_answer(content: Content | None, *, expected: bool) -> None:
+    assert is_answer(content) is expected
 
 
 def test_closed_and_opened_again_by_writing() -> None:
@@ -413,6 +496,16 @@ def test_what_took_back_and_had_not_seen_the_passing_on_was_in_time(
     assert proposal.answer.verdict is verdict
     assert void_steps(talk) == [True]
     assert len(proposal.void) == 1
+
+
+@IN_BOTH_ORDERS
+def test_what_was_promised_with_a_void_step_is_not_promised(*, desk_first: bool) -> None:
+    talk = Talk()
+    promise = {"next": "wij brengen het", "by": date(2026, 12, 1)}
+    crosses(talk, Verdict.TAKEN_BACK, an_agreed(talk), desk_first=desk_first, **promise)
+    (step,) = [step for step in talk.standing().steps if step.is_void]
+
+    assert (step.next, step.by) == ("", None)
 
 
 @IN_BOTH_ORDERS

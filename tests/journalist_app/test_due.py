@@ -5,6 +5,8 @@ from datetime import date, timedelta
 import msgspec
 import pytest
 
+from crypto.content import ClosingNote, Content, Kind, StepName, StepNote
+from crypto.names import Digest
 from journalist_app.cards import Card
 from journalist_app.choices import choices, name_of
 from journalist_app.desk import OpenDesk
@@ -135,6 +137,58 @@ def test_an_empty_mailbox_has_an_empty_card_and_is_in_no_list(world: World) -> N
     desk.stop()
 
 
+@pytest.mark.parametrize(
+    ("step", "text", "is_answer"),
+    [
+        (StepName.RECEIVED, "Wij hebben je bericht.", False),
+        (StepName.BEING_READ, "Wij lezen je bericht.", False),
+        (StepName.IN_CONVERSATION, "", False),
+        (StepName.ADVICE_GIVEN, "Dit kun je doen.", True),
+    ],
+)
+def test_a_step_that_only_confirms_leaves_the_source_waiting_for_an_answer(
+    world: World, step: StepName, text: str, *, is_answer: bool
+) -> None:
+    source = a_source(world)
+    source.writes("vraag", day=TODAY - timedelta(days=4))
+    source.is_told(Content(kind=Kind.STEP, text=text, step=StepNote(step=step)))
+
+    card = card_in(desk := unlocked(world), source)
+    shown = listing.inbox(desk, Wanted("answered" if is_answer else "waiting"), TODAY)
+
+    assert card.is_confirmed
+    assert (card.waiting is None, card.has_substance) == (is_answer, is_answer)
+    assert [row.is_waiting for row in shown.rows] == [not is_answer]
+    assert is_answer is (DueKind.ANSWER not in dict(dues(card, world)))
+    assert DueKind.CONFIRM not in dict(dues(card, world))
+    desk.stop()
+
+
+def test_advice_that_was_given_in_talking_ends_that_norm_without_a_word(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    source.is_told(Content(kind=Kind.STEP, text="", step=StepNote(step=StepName.ADVICE_GIVEN)))
+
+    card = card_in(desk := unlocked(world), source)
+
+    assert card.has_substance
+    assert card.waiting is not None
+    desk.stop()
+
+
+def test_a_closed_mailbox_stays_closed_when_something_was_handed_over_since(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    source.is_told(Content(kind=Kind.CLOSING, text="Dag.", closing=ClosingNote(delete_on=TODAY)))
+    note = StepNote(step=StepName.PASSED_ON, to="SG", proposal=Digest(bytes(32)), delivered=TODAY)
+    source.is_told(Content(kind=Kind.STEP, text="", step=note))
+
+    card = card_in(desk := unlocked(world), source)
+
+    assert (card.is_closed, card.waiting, card.promised) == (True, None, None)
+    desk.stop()
+
+
 # ---- the inbox by what is due
 
 
@@ -224,6 +278,21 @@ def test_the_first_answer_is_counted_in_working_days(world: World) -> None:
     source.writes("vraag", day=TODAY)  # a Monday; the desk works on Monday, Tuesday and Thursday
     source.is_answered("antwoord", day=TODAY + timedelta(days=3))
 
+    assert Facts(TODAY, TODAY + timedelta(days=3), 2, "no") == facts_of(world, source)
+
+
+def test_a_step_that_only_confirms_is_not_the_first_answer(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag", day=TODAY)
+    confirmed = StepNote(step=StepName.BEING_READ, next="Wij antwoorden.")
+    source.is_told(Content(kind=Kind.STEP, text="Wij lezen je bericht.", step=confirmed))
+    source.looks()
+    assert Facts(TODAY, None, None, "no_answer") == facts_of(world, source)
+
+    advice = StepNote(step=StepName.ADVICE_GIVEN)
+    source.is_told(
+        Content(kind=Kind.STEP, text="Dit kun je doen.", step=advice), day=TODAY + timedelta(days=3)
+    )
     assert Facts(TODAY, TODAY + timedelta(days=3), 2, "no") == facts_of(world, source)
 
 

@@ -25,11 +25,16 @@ from crypto.entry import TEXT_CHARS, SignedEntry
 from crypto.names import Address, AttachmentId, Digest, EntryId
 from crypto.open_part import Author
 from crypto.pouch import SERVER
-from crypto.standing import ProposalState, Proposed
+from crypto.standing import ProposalState, Proposed, StandingStep
 from journalist_app.desk import OpenDesk
 from journalist_app.errors import (
     AdviserError,
+    AnotherTextError,
+    AnswerError,
+    DayClosedError,
+    DayPastError,
     DayToComeError,
+    DayUnreadableError,
     FileBrokenError,
     FileMissingError,
     FileSealedError,
@@ -48,6 +53,7 @@ from journalist_app.errors import (
     RecipientMissingError,
     RecipientRefusedError,
     SourceWroteError,
+    StepOverLimitError,
     TakenBackError,
     TextMissingError,
     TextOverLimitError,
@@ -66,6 +72,7 @@ from journalist_app.services import (
 from journalist_app.services.passing_on import Without
 from journalist_app.services.proposing import ProposalForm, Upload
 from journalist_app.services.sending import Sheet
+from journalist_app.services.stepping import NO_WORDS, StepForm
 from store import attachments, entries, findings, peers, undelivered
 from store.findings import FindingKind
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, ASource, World, a_source
@@ -74,6 +81,16 @@ from tests.journalist_app.sealing import age_file, recipient_of
 
 REASON = "Er is acuut gevaar voor een ander; wij hebben dit eerst met je willen bespreken."
 WITHOUT = Without(REASON, is_confirmed=True)
+HOW = StepForm(text="Op een stick, persoonlijk.")
+SOON = TODAY + timedelta(days=3)  # a Thursday, on which the desk works
+WORDS = StepForm(text="Lees het rustig.", next="Jij kiest.", by=SOON.isoformat())
+NOT_SENT = [
+    (StepForm(text="x" * 2_001), StepOverLimitError),
+    (StepForm(next="x" * 2_001), StepOverLimitError),
+    (StepForm(by="morgen"), DayUnreadableError),
+    (StepForm(by="2026-11-19"), DayPastError),
+    (StepForm(by="2026-11-27"), DayClosedError),
+]
 
 
 @pytest.fixture
@@ -119,8 +136,9 @@ def prepare(
     chosen: tuple[AttachmentId, ...] = (),
     uploads: Iterable[Upload] = (),
     fingerprint: str = KEY,
+    words: StepForm = NO_WORDS,
 ) -> proposing.Prepared:
-    form = ProposalForm(fingerprint, text, chosen)
+    form = ProposalForm(fingerprint, text, chosen, words)
     return proposing.prepare(desk, sheet, form, uploads, today=TODAY, half_hour=1)
 
 
@@ -145,9 +163,21 @@ def answers(
     return source.says(Content(kind=Kind.ANSWER, text="", answer=note), seen=seen)
 
 
-def begin(desk: OpenDesk, source: ASource, proposed: Proposed, without: Without | None = None) -> None:
+def begin(
+    desk: OpenDesk,
+    source: ASource,
+    proposed: Proposed,
+    without: Without | None = None,
+    words: StepForm = NO_WORDS,
+) -> None:
     passing_on.begin(
-        desk, sheet_for(desk, source), proposed.entry_id, today=TODAY, half_hour=1, without=without
+        desk,
+        sheet_for(desk, source),
+        proposed.entry_id,
+        today=TODAY,
+        half_hour=1,
+        without=without,
+        words=words,
     )
 
 
@@ -156,13 +186,15 @@ def make(desk: OpenDesk, source: ASource, proposed: Proposed) -> bytes:
         return file.read()
 
 
-def deliver(desk: OpenDesk, source: ASource, proposed: Proposed, day: date = TODAY) -> None:
+def deliver(
+    desk: OpenDesk, source: ASource, proposed: Proposed, day: date = TODAY, words: StepForm = HOW
+) -> None:
     passing_on.deliver(
         desk,
         sheet_for(desk, source),
         proposed.entry_id,
+        words,
         delivered=day,
-        how="Op een stick, persoonlijk.",
         today=TODAY + timedelta(days=2),
         half_hour=1,
     )
@@ -170,6 +202,12 @@ def deliver(desk: OpenDesk, source: ASource, proposed: Proposed, day: date = TOD
 
 def steps_of(desk: OpenDesk, source: ASource) -> list[StepName]:
     return [step.step for step in reading.thread(desk, source.keys.address, today=TODAY).standing.steps]
+
+
+def current(desk: OpenDesk, source: ASource) -> StandingStep:
+    step = reading.thread(desk, source.keys.address, today=TODAY).standing.current
+    assert step is not None
+    return step
 
 
 def pending_files(world: World) -> int:
@@ -242,6 +280,70 @@ def test_a_double_click_proposes_once(desk: OpenDesk, source: ASource) -> None:
         proposing.send(desk, sheet.address, sheet.entry_id, [], today=TODAY, half_hour=1)
 
     assert steps_of(desk, source).count(StepName.PROPOSAL_MADE) == 1
+
+
+def test_what_is_said_with_a_proposal_stands_with_it_and_is_no_part_of_what_is_agreed(
+    desk: OpenDesk, source: ASource
+) -> None:
+    sheet = sheet_for(desk, source)
+    prepare(desk, sheet, words=WORDS)
+
+    for _ in range(2):
+        proposing.send(desk, sheet.address, sheet.entry_id, [], today=TODAY, half_hour=1)
+    answers(source, Verdict.AGREED, newest(desk, source).digest)
+
+    made, said = newest(desk, source), current(desk, source)
+    assert made.state is ProposalState.AGREED
+    assert made.content.text == "Woord voor woord."
+    assert steps_of(desk, source) == [StepName.RECEIVED, StepName.BEING_READ, StepName.PROPOSAL_MADE]
+    assert (said.text, said.next, said.by, said.to) == (
+        "Lees het rustig.", "Jij kiest.", SOON, "Secretaris-generaal",
+    )  # fmt: skip
+    assert said.proposal == made.digest
+
+
+@pytest.mark.parametrize("words", [StepForm(text=" ", next="\n", by=" "), StepForm(step="closed")])
+def test_a_proposal_about_which_nothing_is_said_is_one_entry(
+    desk: OpenDesk, source: ASource, words: StepForm
+) -> None:
+    sheet = sheet_for(desk, source)
+    prepare(desk, sheet, words=words)
+
+    proposing.send(desk, sheet.address, sheet.entry_id, [], today=TODAY, half_hour=1)
+
+    assert current(desk, source).is_derived
+
+
+def test_a_proposal_sent_again_with_other_words_is_told(desk: OpenDesk, source: ASource) -> None:
+    sheet = sheet_for(desk, source)
+    prepare(desk, sheet)
+    proposing.send(desk, sheet.address, sheet.entry_id, [], today=TODAY, half_hour=1)
+    prepare(desk, sheet, words=WORDS)
+
+    with pytest.raises(AnotherTextError):
+        proposing.send(desk, sheet.address, sheet.entry_id, [], today=TODAY, half_hour=1)
+
+
+@pytest.mark.parametrize(("words", "refused"), NOT_SENT)
+def test_a_proposal_with_words_that_cannot_be_sent_is_refused_and_leaves_nothing(
+    world: World, desk: OpenDesk, source: ASource, words: StepForm, refused: type[AnswerError]
+) -> None:
+    with pytest.raises(refused):
+        prepare(desk, sheet_for(desk, source), chosen=(file_of(desk, source),), words=words)
+
+    assert (desk.prepared, pending_files(world)) == ({}, 0)
+
+
+def test_a_day_that_went_by_while_a_proposal_was_looked_at_is_not_promised(
+    desk: OpenDesk, source: ASource
+) -> None:
+    sheet = sheet_for(desk, source)
+    prepare(desk, sheet, words=StepForm(by=TODAY.isoformat()))
+
+    with pytest.raises(DayPastError):
+        proposing.send(desk, sheet.address, sheet.entry_id, [], today=TODAY + timedelta(days=1), half_hour=1)
+
+    assert reading.thread(desk, source.keys.address, today=TODAY).standing.proposals == ()
 
 
 def test_what_was_looked_at_is_gone_after_a_lock_or_a_day(
@@ -656,6 +758,63 @@ def test_other_bytes_than_the_source_was_shown_break_off() -> None:
         b"".join(passing_on._checked(iter([b"other"]), hashlib.sha256(b"shown").digest()))
 
 
+def test_every_step_of_passing_on_says_what_comes_next_and_when(desk: OpenDesk, source: ASource) -> None:
+    proposed = propose(desk, source)
+    answers(source, Verdict.AGREED, proposed.digest)
+
+    begin(desk, source, proposed, words=WORDS)
+    begun = current(desk, source)
+    make(desk, source, proposed)
+    made = current(desk, source)
+    later = StepForm(text="Aan de balie.", next="Wij horen iets terug.", by="2026-11-30")
+    deliver(desk, source, proposed, words=later)
+    handed_over = current(desk, source)
+
+    assert (begun.step, begun.text, begun.next, begun.by) == (
+        StepName.PASSING_ON, "Lees het rustig.", "Jij kiest.", SOON,
+    )  # fmt: skip
+    assert (made.step, made.text, made.next, made.by) == (StepName.PASSED_ON, "", "Jij kiest.", SOON)
+    assert (handed_over.text, handed_over.next, handed_over.by) == (
+        "Aan de balie.", "Wij horen iets terug.", date(2026, 11, 30),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("words", "refused"), NOT_SENT)
+def test_a_step_of_passing_on_with_words_that_cannot_be_sent_is_not_taken(
+    desk: OpenDesk, source: ASource, words: StepForm, refused: type[AnswerError]
+) -> None:
+    proposed = propose(desk, source)
+    if not words.text:
+        with pytest.raises(refused):
+            begin(desk, source, proposed, WITHOUT, words)
+    answers(source, Verdict.AGREED, proposed.digest)
+    with pytest.raises(refused):
+        begin(desk, source, proposed, words=words)
+    assert newest(desk, source).state is ProposalState.AGREED
+
+    begin(desk, source, proposed)
+    make(desk, source, proposed)
+    with pytest.raises(refused):
+        deliver(desk, source, proposed, words=words)
+    assert current(desk, source).delivered is None
+
+
+def test_what_is_under_way_is_so_until_it_was_handed_over(desk: OpenDesk, source: ASource) -> None:
+    def under_way() -> list[ProposalState]:
+        stands = reading.thread(desk, source.keys.address, today=TODAY).standing
+        return [each.state for each in passing_on.under_way(stands)]
+
+    proposed = propose(desk, source)
+    answers(source, Verdict.AGREED, proposed.digest)
+    assert under_way() == []
+    begin(desk, source, proposed)
+    assert under_way() == [ProposalState.PASSING_ON]
+    make(desk, source, proposed)
+    assert under_way() == [ProposalState.PASSED_ON]
+    deliver(desk, source, proposed)
+    assert under_way() == []
+
+
 def test_nothing_is_handed_over_before_it_was_made_or_tomorrow(desk: OpenDesk, source: ASource) -> None:
     proposed = propose(desk, source)
     answers(source, Verdict.AGREED, proposed.digest)
@@ -683,12 +842,13 @@ def test_without_agreement_only_with_a_reason_that_the_source_can_read(
         with pytest.raises(ReasonMissingError):
             begin(desk, source, proposed, without)
 
-    begin(desk, source, proposed, WITHOUT)
+    begin(desk, source, proposed, WITHOUT, StepForm(text="Geen reden.", next="Wij bellen.", by="2026-11-26"))
     make(desk, source, proposed)
 
     steps = reading.thread(desk, source.keys.address, today=TODAY).standing.steps
     (begun,) = [step for step in steps if step.step is StepName.PASSING_ON]
     assert (begun.without_consent, begun.text) == (True, REASON)
+    assert (begun.next, begun.by) == ("Wij bellen.", SOON)
     (passed,) = casefiles.read(desk, source.keys.address).passed_on
     assert not passed.with_consent
 

@@ -3,7 +3,7 @@ import os
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 
@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import insert
 
 from crypto.casefile import Casefile
+from crypto.content import Content, Kind, StepName, StepNote
 from crypto.ledger import contribution, seal_tallies
 from crypto.record import RecordKind
 from journalist_app import reader
@@ -100,6 +101,21 @@ def test_a_mailbox_counts_in_the_year_of_its_first_message_alone(world: World, d
     assert 1 == reporting.look_at(desk, LAST_YEAR, TODAY).counts.read
     assert reporting.look_at(desk, TODAY.year, TODAY).counts.is_empty
     assert (LAST_YEAR,) == reporting.years_to_report(desk, TODAY)
+
+
+def test_the_first_answer_in_a_report_is_not_the_step_that_confirmed(world: World, desk: OpenDesk) -> None:
+    source = a_source(world, day=DAY)
+    source.writes("vraag", day=DAY)
+    confirmed = StepNote(step=StepName.RECEIVED)
+    source.is_told(Content(kind=Kind.STEP, text="Wij hebben je bericht.", step=confirmed), day=DAY)
+    source.is_looked_at()
+
+    before = reporting.look_at(desk, LAST_YEAR, TODAY).counts.tables["first_answer"]
+    source.is_answered("antwoord", day=DAY + timedelta(days=7))
+    after = reporting.look_at(desk, LAST_YEAR, TODAY).counts.tables["first_answer"]
+
+    assert (before["none"], before["within_2"]) == (1, 0)
+    assert (after["none"], after["within_2"], after["within_5"]) == (0, 0, 1)
 
 
 def test_a_mailbox_that_nobody_read_is_told_to_the_adviser(world: World, desk: OpenDesk) -> None:

@@ -822,7 +822,7 @@ def proposal_form(page: TestResponse, where: str, text: str, fingerprint: str) -
     }
 
 
-def proposed(world: World, browser: Browser, tmp_path: Path) -> tuple[ASource, str]:
+def proposed(world: World, browser: Browser, tmp_path: Path, **words: str) -> tuple[ASource, str]:
     """Have a proposal of two files in a mailbox; returns the source and the proposal's page."""
     source = a_source(world)
     source.writes("vraag", file=("bewijs.pdf", b"author"))
@@ -830,13 +830,15 @@ def proposed(world: World, browser: Browser, tmp_path: Path) -> tuple[ASource, s
     settle()
     browser.app.extensions["guard"]._desk.outbox = Paper(tmp_path)
     where = f"/mailbox/{source.address}"
-    form = proposal_form(browser.get(f"{where}/propose"), where, "woord <b>voor</b> woord", KEY)
+    form = proposal_form(browser.get(f"{where}/propose"), where, "woord <b>voor</b> woord", KEY) | words
     preview = browser.client.post(
         f"{where}/propose", data=form, headers=browser.headers, content_type="multipart/form-data"
     )
     assert "woord &lt;b&gt;voor&lt;/b&gt; woord" in preview.text
     assert "Author: J. Jansen" in preview.text
     assert "Nothing hidden was found" in preview.text
+    assert ("What you say with it, to the source alone" in preview.text) is bool(words)
+    assert all(html.escape(each) in preview.text for each in words.values())
     sent = browser.post(
         f"{where}/propose/send", closing_fields(preview, f"{where}/propose/send", **{"copy-0": "cleaned"})
     )
@@ -886,6 +888,95 @@ def test_a_proposal_is_looked_at_sent_agreed_made_and_handed_over(
     assert "woord &lt;b&gt;voor&lt;/b&gt; woord" in shown
     assert "The source agreed" in shown
     assert "bijlage.txt" in shown
+
+
+def test_what_is_said_with_each_step_of_passing_on_is_shown_and_comes_back_when_refused(
+    world: World, browser: Browser, tmp_path: Path
+) -> None:
+    source, page = proposed(world, browser, tmp_path, step_text="Lees <b>dit</b>.", next="Jij kiest.")
+    where = f"/mailbox/{source.address}"
+    assert browser.get(where).text.count("Proposal made: to pass on to") == 1
+    assert "Lees &lt;b&gt;dit&lt;/b&gt;." in browser.get(where).text
+    answer_of(browser, source, Verdict.AGREED)
+    words = {"text": "Wij beginnen.", "next": "Wij brengen het.", "by": "2026-11-30"}
+
+    fields = closing_fields(browser.get(page), f"{page}/begin", **words)
+    past = browser.post(f"{page}/begin", {**fields, "by": "2020-01-01"})
+    browser.post(f"{page}/begin", fields)
+    begun = browser.get(where).text
+    browser.post(f"{page}/make", closing_fields(browser.get(page), f"{page}/make"))
+    fields = closing_fields(browser.get(page), f"{page}/deliver", **words, delivered=TODAY.isoformat())
+    closed = browser.post(f"{page}/deliver", {**fields, "by": "2026-11-25"})
+    long = browser.post(f"{page}/deliver", {**fields, "next": "x" * 2_001})
+    unreadable = browser.post(f"{page}/deliver", {**fields, "by": "morgen"})
+    told = browser.post(f"{page}/deliver", fields)
+
+    assert [each.status_code for each in (past, closed, long, unreadable, told)] == [409] * 4 + [303]
+    assert "This day is over" in past.text
+    assert "does not work on this day" in closed.text
+    assert "is too long" in long.text
+    assert "This is no day" in unreadable.text
+    assert "Write a day as" not in unreadable.text
+    assert all(
+        typed in each.text
+        for each in (past, closed, unreadable)
+        for typed in ("Wij beginnen.", "Wij brengen")
+    )
+    assert '<details class="step-fields" open>' in past.text
+    assert all(said in begun for said in ("Wij beginnen.", "Wij brengen het.", "November 30, 2026"))
+
+
+def test_what_is_said_with_a_proposal_comes_back_with_it(
+    world: World, browser: Browser, tmp_path: Path
+) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    browser.unlock()
+    settle()
+    browser.app.extensions["guard"]._desk.outbox = Paper(tmp_path)
+    where = f"/mailbox/{source.address}"
+    typed = {"step_text": "Lees dit.", "next": "Jij kiest.", "by": "2026-11-25"}
+    form = proposal_form(browser.get(f"{where}/propose"), where, "mijn voorstel", KEY) | typed
+
+    refused = browser.client.post(
+        f"{where}/propose", data=form, headers=browser.headers, content_type="multipart/form-data"
+    )
+    unsent = browser.post(
+        f"{where}/propose/send", {"token": form["token"], "entry_id": "00", "text": "mijn voorstel", **typed}
+    )
+
+    assert (refused.status_code, unsent.status_code) == (409, 409)
+    assert "does not work on this day" in refused.text
+    assert all(
+        words in each.text for each in (refused, unsent) for words in ("mijn voorstel", *typed.values())
+    )
+
+
+def test_closing_while_something_is_passed_on_is_warned_about_and_not_kept_from(
+    world: World, browser: Browser, tmp_path: Path
+) -> None:
+    source, page = proposed(world, browser, tmp_path)
+    closing = f"/mailbox/{source.address}/close"
+    before = browser.get(closing)
+    answer_of(browser, source, Verdict.AGREED)
+    browser.post(f"{page}/begin", closing_fields(browser.get(page), f"{page}/begin"))
+    begun = browser.get(closing)
+    browser.post(f"{page}/make", closing_fields(browser.get(page), f"{page}/make"))
+    made = browser.get(closing)
+    closed = browser.post(closing, closing_fields(made, closing, text="Het ga je goed."))
+    fields = closing_fields(
+        browser.get(page), f"{page}/deliver", text="Per stick.", delivered=TODAY.isoformat()
+    )
+    browser.post(f"{page}/deliver", fields)
+
+    warning = "Something is still being passed on"
+    assert [warning in each.text for each in (before, begun, made)] == [False, True, True]
+    assert "has begun, and the file was not made yet" in begun.text
+    assert "nothing here says that it was handed over" in made.text
+    assert f'href="{page}"' in made.text
+    assert closed.status_code == 303
+    assert "Handed over to" in browser.get(f"/mailbox/{source.address}").text
+    assert warning not in browser.get(closing).text
 
 
 def test_evidence_that_was_damaged_does_not_close_its_page(world: World, browser: Browser) -> None:

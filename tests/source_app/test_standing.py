@@ -9,6 +9,7 @@ import pytest
 from crypto.content import Kind, StepName, StepNote
 from crypto.letterhead import Absence, Letterhead
 from crypto.mailbox_keys import MailboxKeys
+from crypto.names import Digest
 from source_app import reading, services
 from source_app.presence import away
 from source_app.reading import Expected
@@ -127,6 +128,55 @@ def test_every_step_has_words_of_its_own_and_says_what_is_next(
 
     assert words in now
     assert "Next: " in now
+
+
+def test_a_proposal_and_what_the_adviser_says_with_it_are_one_step(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys
+) -> None:
+    source.write("hello")
+    made = a_desk.propose(keys, "The exact text.")
+    digest = a_desk.thread_of(source).asked[0].digest
+    note = StepNote(
+        step=StepName.PROPOSAL_MADE, next="You choose.", by=_SOON, proposal=Digest(bytes.fromhex(digest))
+    )
+    a_desk.say_step(keys, "Read it in your own time.", note)
+
+    thread = a_desk.thread_of(source)
+    page = source.get("/en/mailbox").text
+
+    assert [line for line in _line(page) if "Proposal made" in line] == [
+        (
+            "Now: Proposal made Monday 2 March 2026 Read it in your own time. "
+            "Next: You choose. Expect it by Thursday 5 March 2026."
+        )
+    ]
+    assert [each.digest for each in thread.asked] == [digest]
+    assert "We ask what you want" in page
+    assert "There is news for you" not in page
+    assert (
+        "Read it in your own time."
+        not in source.get(f"/en/mailbox/proposal/{made.open_part.entry_id.hex()}").text
+    )
+
+
+@pytest.mark.parametrize(
+    ("note", "text", "waits"),
+    [
+        (StepNote(step=StepName.RECEIVED), "We have it.", True),
+        (StepNote(step=StepName.BEING_READ), "We read it.", True),
+        (StepNote(step=StepName.ADVICE_GIVEN), "This is what you can do.", False),
+    ],
+    ids=lambda each: each.step if isinstance(each, StepNote) else "",
+)
+def test_the_day_of_the_answer_stands_until_there_is_one(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys, note: StepNote, text: str, *, waits: bool
+) -> None:
+    source.write("hello")
+    a_desk.say_step(keys, text, note)
+
+    (now,) = [line for line in _line(source.get("/en/mailbox").text) if line.startswith("Now:")]
+
+    assert ("Expect it by Thursday 5 March 2026." in now) is waits
 
 
 def test_a_long_line_folds_away_what_is_earlier(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
@@ -249,6 +299,27 @@ def test_a_closed_mailbox_says_its_last_word_and_its_last_day_on_top(
     assert "The adviser closed this mailbox" in page
     assert _line(page)[-1].startswith("Now: Closed")
     assert a_desk.thread_of(source).expect_step is None
+
+
+def test_a_mailbox_is_still_closed_when_something_was_handed_over_since(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys
+) -> None:
+    source.write("hello")
+    a_desk.close(keys, "Goodbye.", date(2026, 6, 3))
+    a_desk.say_step(
+        keys,
+        "In person.",
+        StepNote(step=StepName.PASSED_ON, to="X", proposal=Digest(bytes(32)), delivered=TODAY, by=_SOON),
+    )
+
+    thread = a_desk.thread_of(source)
+    page = source.get("/en/mailbox").text
+
+    assert "On Wednesday 3 June 2026 everything in it is deleted" in page
+    assert _line(page)[-1].startswith("Now: Passed on to X")
+    assert thread.expect_step == Expected(_SOON, is_late=False)
+    assert reading.is_closed(a_desk.desk, keys)
+    assert "If you send a message it opens again" in source.get("/en/mailbox/write").text
 
 
 def test_a_closing_without_a_word_is_a_closing(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
