@@ -45,7 +45,7 @@ def site(network: TorNetwork) -> Iterator[Site]:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # two at once of what drives it do not go together
 def chromium(client: Tor) -> Iterator[Browser]:
     """Start Debian's Chromium behind the client's SOCKS port: every name goes to Tor, none to a resolver."""
     assert client.socks is not None

@@ -224,7 +224,7 @@ def test_after_a_month_of_syncs_server_and_replica_tell_the_same(
         assert month.failed > 1
         server, replica = all_of(ends.world.store), all_of(workstation.replica)
         assert server == replica
-        assert len(server["entry"]) > 50
+        assert len(server["entry"]) > 10  # of what was written, that which nobody ended
         assert server["tally"]
         assert ends.left(ends.world.store, workstation.keyring.strand.id) == 0
 
