@@ -5,6 +5,9 @@ import re
 import socket
 import subprocess
 import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final, cast
@@ -18,15 +21,18 @@ from sync.reasons import REASONS
 
 # Without a byte: an onion circuit takes some seconds, and some tens when it must be built anew.
 _SECONDS: Final = 120
+_LONGEST_SECONDS: Final = 1800.0  # for one pouch to and fro, however slowly it comes
 _WORD_BYTES: Final = 100
 _HTTP_PORT: Final = 80
 _OK: Final = 200
 BROUGHT: Final = b"pouch\n"  # what `steunpunt sync answer` writes before a pouch, and
 REFUSED: Final = b"refused "  # before a reason
 
+_ANSWER_BYTES: Final = len(BROUGHT) + POUCH_BYTES
+
 _SSH_OPTIONS: Final = (
     "-oBatchMode=yes",
-    "-oConnectTimeout=60",  # and then a line that says nothing for two minutes is given up
+    "-oConnectTimeout=60",  # and then a line on which no server is for two minutes is given up
     "-oServerAliveInterval=30",
     "-oServerAliveCountMax=4",
 )
@@ -54,7 +60,7 @@ class OnionCarrier:
             line = proxy.connect(self.onion, _HTTP_PORT, timeout=_SECONDS)
         except (OSError, ProxyError) as why:  # Tor is not there, or the service unknown, or we have no key
             raise UnreachableError from why
-        with line:
+        with line, _ending(lambda: line.shutdown(socket.SHUT_RDWR)):
             line.settimeout(_SECONDS)
             return _post(line, self.onion, pouch)
 
@@ -71,7 +77,7 @@ class UnixCarrier:
         Raises:
             UnreachableError, RefusedError: as `Carrier` has it.
         """
-        with socket.socket(socket.AF_UNIX) as line:
+        with socket.socket(socket.AF_UNIX) as line, _ending(lambda: line.shutdown(socket.SHUT_RDWR)):
             line.settimeout(_SECONDS)
             try:
                 line.connect(str(self.path))
@@ -99,19 +105,21 @@ class SshCarrier:
             with tempfile.TemporaryFile() as asked:
                 asked.write(pouch)
                 asked.seek(0)
-                with subprocess.Popen(  # noqa: S603  # no shell
+                ssh = subprocess.Popen(  # noqa: S603  # no shell
                     command, stdin=asked, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-                ) as ssh:
-                    said = cast("IO[bytes]", ssh.stdout).read(len(BROUGHT) + POUCH_BYTES + 1)
-                    ssh.kill()  # it has said all, or more than a server of ours would
+                )
+                with ssh, _ending(ssh.kill):
+                    said = cast("IO[bytes]", ssh.stdout).read(_ANSWER_BYTES + 1)
+                    if len(said) > _ANSWER_BYTES:
+                        ssh.kill()
+                    is_whole = ssh.wait() == 0
         except OSError as why:
             raise UnreachableError from why
-        brought = said.removeprefix(BROUGHT)
-        if brought != said and len(brought) <= POUCH_BYTES:
-            return brought
         if said.startswith(REFUSED):
             raise _refused(said.removeprefix(REFUSED)[:_WORD_BYTES])
-        raise UnreachableError
+        if not is_whole or not said.startswith(BROUGHT):
+            raise UnreachableError
+        return said.removeprefix(BROUGHT)
 
 
 def carrier_of(server: str, socks: str) -> OnionCarrier | SshCarrier | UnixCarrier:
@@ -135,15 +143,33 @@ def _post(line: socket.socket, host: str, pouch: bytes) -> bytes:
     try:
         connection.request("POST", PATH, body=pouch, headers={"Content-Type": "application/octet-stream"})
         with connection.getresponse() as response:
+            # Our door says how long its answer is. Of a chunked one http.client takes lengths below zero.
+            if response.length is None or response.length > POUCH_BYTES:
+                raise UnreachableError
             if response.status != _OK:
                 raise _refused(response.read(_WORD_BYTES))
-            brought = response.read(POUCH_BYTES + 1)
-            if len(brought) > POUCH_BYTES or (response.length or 0) > 0:
-                raise UnreachableError
+            brought = response.read()
     except (OSError, http.client.HTTPException) as why:
         raise UnreachableError from why
     else:
         return brought
+
+
+@contextmanager
+def _ending(end: Callable[[], object]) -> Iterator[None]:
+    """Do `end` to a line that takes longer than any pouch does."""
+
+    def ends() -> None:
+        with suppress(OSError):
+            end()
+
+    timer = threading.Timer(_LONGEST_SECONDS, ends)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _refused(word: bytes) -> RefusedError | UnreachableError:

@@ -9,12 +9,14 @@ from crypto.names import AttachmentId, StrandId
 from crypto.pouch import SERVER, Pouch
 from store import peers
 from store import undelivered as outgoing
-from sync.errors import BrokenTransferError
+from sync.errors import BrokenTransferError, UnreachableError
 from sync.packing import pack
 from sync.side import Side
 from sync.taking_in import take_in
+from sync.turn import alone
 
 _BROKEN_MAX = 3  # tries of a file whose pieces do not fit, before the person hears of it
+_IDLE_MAX = 1000  # pouches in a row that bring nothing new: some gigabytes of what a server was given again
 
 
 class Carrier(Protocol):
@@ -52,9 +54,10 @@ def answer(server: Side, pouch: bytes) -> bytes:
     Raises:
         PouchRefusedError, SyncError, StoreError: as `take_in` has it.
     """
-    sender = _welcome(server, pouch)
-    taken = take_in(server, lambda: [pouch], is_direct=True)
-    return pack(server, sender, taken.partials, taken.here)
+    with alone(server):
+        sender = _welcome(server, pouch)
+        taken = take_in(server, lambda: [pouch], is_direct=True)
+        return pack(server, sender, taken.partials, taken.here)
 
 
 def exchange(workstation: Side, carrier: Carrier, on_progress: Callable[[int], None]) -> Synced:
@@ -62,32 +65,37 @@ def exchange(workstation: Side, carrier: Carrier, on_progress: Callable[[int], N
 
     Raises:
         PouchRefusedError, SyncError, StoreError: what was exchanged before stays; the rest goes next time.
+            UnreachableError too where who answers gives an old answer again, or never comes to an end.
     """
-    rounds = received = bytes_sent = bytes_received = broken = 0
+    rounds = received = bytes_sent = bytes_received = broken = idle = 0
     was_set_back = False
     partials: Mapping[AttachmentId, int] = {}
     here: Collection[AttachmentId] = ()
-    while True:
-        packed = pack(workstation, SERVER, partials, here)
-        brought = carrier.carry(packed)
-        rounds += 1
-        bytes_sent += len(packed)
-        bytes_received += len(brought)
-        try:
-            taken = take_in(workstation, lambda: [brought], is_direct=True)  # noqa: B023  # read at once
-        except BrokenTransferError:
-            broken += 1
-            if broken == _BROKEN_MAX:
-                raise
-            continue
-        partials, here = taken.partials, taken.here
-        received += taken.applied
-        was_set_back |= taken.was_set_back
-        with workstation.store.reading() as session:
-            left = outgoing.count(session, SERVER)
-        on_progress(left)
-        if not (left or taken.head.more or taken.were_we):
-            return Synced(rounds, received, bytes_sent, bytes_received, was_set_back)
+    with alone(workstation):
+        while True:
+            packed = pack(workstation, SERVER, partials, here)
+            brought = carrier.carry(packed)
+            rounds += 1
+            bytes_sent += len(packed)
+            bytes_received += len(brought)
+            try:
+                taken = take_in(workstation, lambda: [brought], is_direct=True)  # noqa: B023  # read at once
+            except BrokenTransferError:
+                broken += 1
+                if broken == _BROKEN_MAX:
+                    raise
+                continue
+            idle = 0 if taken.applied else idle + 1
+            if taken.is_known or idle == _IDLE_MAX:  # a new question has a new answer, and an end
+                raise UnreachableError
+            partials, here = taken.partials, taken.here
+            received += taken.applied
+            was_set_back |= taken.was_set_back
+            with workstation.store.reading() as session:
+                left = outgoing.count(session, SERVER)
+            on_progress(left)
+            if not (left or taken.head.more or taken.were_we):
+                return Synced(rounds, received, bytes_sent, bytes_received, was_set_back)
 
 
 def _welcome(server: Side, pouch: bytes) -> StrandId:

@@ -5,12 +5,10 @@ other bytes the second time.
 """
 
 import errno
-import fcntl
 import hashlib
 import os
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -19,13 +17,12 @@ from crypto.errors import PouchRefusal, PouchRefusedError
 from sync.errors import NoRoomError, NotPairedError, RevokedWorkstationError, UnknownWorkstationError
 from sync.side import Side
 from sync.taking_in import Taken, take_in
+from sync.turn import alone, folder_of
 
 PIECE_BYTES = 1024 * 1024
-_FOLDER = "held"
 _ENDING = ".pouch"
 _UNFINISHED = ".new"
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
-_PRIVATE_FOLDER = 0o700
 _PRIVATE_FILE = 0o600
 
 
@@ -62,7 +59,9 @@ def bring(side: Side, pieces: Iterable[bytes]) -> Brought:
         UnknownWorkstationError, RevokedWorkstationError, NotPairedError: its sender is nobody to us.
         NoRoomError, BrokenTransferError, StoreError: as `take_in` has it.
     """
-    with _alone(_folder(side)) as folder:
+    with alone(side) as folder:
+        for left in folder.glob(f"*{_UNFINISHED}"):
+            left.unlink()  # of one that was killed
         path = _keep(folder, pieces, side.quota.reserve_bytes)
         try:
             taken = _take_in(side, path)
@@ -91,9 +90,9 @@ def take_in_held(side: Side) -> int:
     Raises:
         NoRoomError, BrokenTransferError, StoreError: as `take_in` has it; the pouch stays.
     """
-    if not _folder(side).exists():
+    if not folder_of(side).exists():
         return 0
-    with _alone(_folder(side)) as folder:
+    with alone(side) as folder:
         _take_in_held(side, folder)
         return len(_held(folder))
 
@@ -107,10 +106,6 @@ def pieces_of(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
         while piece := file.read(PIECE_BYTES):
             yield piece
-
-
-def _folder(side: Side) -> Path:
-    return side.store.path.with_name(_FOLDER)
 
 
 def _held(folder: Path) -> Sequence[Path]:
@@ -172,18 +167,3 @@ def _require_room(folder: Path, wanted: int) -> None:
     disk = os.statvfs(folder)
     if disk.f_bavail * disk.f_frsize < wanted:
         raise NoRoomError
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[Path]:
-    """Give the folder to one at a time, without what a killed one left unfinished."""
-    folder.mkdir(_PRIVATE_FOLDER, exist_ok=True)
-    folder.chmod(_PRIVATE_FOLDER)
-    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(opened, fcntl.LOCK_EX)  # given back when it is closed, or when the process ends
-        for left in folder.glob(f"*{_UNFINISHED}"):
-            left.unlink()
-        yield folder
-    finally:
-        os.close(opened)

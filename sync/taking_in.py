@@ -12,7 +12,7 @@ from crypto.letterhead import Letterhead
 from crypto.names import SOURCE_STRAND, Address, AttachmentId, StrandId
 from crypto.open_part import Author, OpenPart
 from crypto.order import verify_order
-from crypto.pouch import Head, Pouch
+from crypto.pouch import Head, Pouch, lowest_serial
 from crypto.pouch_items import (
     ChunkItem,
     CountedItem,
@@ -59,6 +59,7 @@ OpenAgain = Callable[[], Iterable[bytes]]
 
 _TOGETHER = 32  # items in one transaction, and bytes: a source's message waits some milliseconds for its turn
 _TOGETHER_BYTES = 1024 * 1024
+_HALF_HOURS_AHEAD = 2 * 48  # a clock may be a day ahead, as `_require_day` has it
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +149,13 @@ def _require_for_us(side: Side, head: Head) -> None:
 
 
 def _require_day(side: Side, head: Head, *, is_direct: bool) -> None:
-    """Refuse a day that cannot be: entries and orders would carry it. A file may have lain for weeks."""
+    """Refuse a day that cannot be: entries and orders would carry it. A file may have lain for weeks.
+
+    So too serials of pouches to come: noted here, they would leave none for those that really come.
+    """
     ahead = (head.day - side.today()).days
-    if ahead > 1 or (is_direct and ahead < -1):
+    to_come = lowest_serial(side.half_hour() + _HALF_HOURS_AHEAD)
+    if ahead > 1 or (is_direct and ahead < -1) or max(head.serial, head.taken) >= to_come:
         raise PouchRefusedError(PouchRefusal.CLOCK)
 
 

@@ -147,18 +147,30 @@ def sync(
 
     `desk.exchange` says how far it is, and afterwards how it went. What broke off goes on the next time.
     """
+
+    def work() -> Exchange:
+        side = workstation_side(desk, today, half_hour)
+        way = carrier or carrier_of(desk.config.server, desk.config.socks)
+        synced = exchange(side, way, functools.partial(_progress, desk))
+        return Exchange(received=synced.received, held=held.take_in_held(side))
+
     with desk.syncing:
-        if desk.stopping.is_set():
-            return
+        if not desk.stopping.is_set():
+            _do(desk, today, work)
+
+
+def _do(desk: OpenDesk, today: Callable[[], date], work: Callable[[], Exchange]) -> None:
+    """Do the work and check what came; whatever happens, `desk.exchange` says at the end that it is over."""
+    outcome = Exchange(refusal="store")
+    try:
+        desk.exchange = Exchange(is_running=True, left=waiting(desk))
         try:
-            desk.exchange = Exchange(is_running=True, left=waiting(desk))
-            way = carrier or carrier_of(desk.config.server, desk.config.socks)
-            side = workstation_side(desk, today, half_hour)
-            synced = exchange(side, way, functools.partial(_progress, desk))
-            outcome = Exchange(received=synced.received, held=held.take_in_held(side))
-        except (SyncError, CryptoError, StoreError) as why:
-            outcome = Exchange(refusal=refusal_of(why))
-        check_what_came(desk, today())  # also where it broke off: what was taken in before stays
+            outcome = work()
+        finally:  # where it broke off what was taken in before stays
+            check_what_came(desk, today())
+    except (SyncError, CryptoError, StoreError) as why:
+        outcome = Exchange(refusal=refusal_of(why))
+    finally:
         desk.exchange = outcome
 
 
@@ -179,14 +191,12 @@ def take_in_file(
     Raises:
         BodyError: from `pieces`, when they break off. Nothing was taken in.
     """
+
+    def work() -> Exchange:
+        return _brought(held.bring(workstation_side(desk, today, half_hour), pieces))
+
     with desk.syncing:
-        desk.exchange = Exchange(is_running=True, left=waiting(desk))
-        try:
-            outcome = _brought(held.bring(workstation_side(desk, today, half_hour), pieces))
-        except (SyncError, CryptoError, StoreError) as why:
-            outcome = Exchange(refusal=refusal_of(why))
-        check_what_came(desk, today())
-        desk.exchange = outcome
+        _do(desk, today, work)
 
 
 def _brought(brought: held.Brought) -> Exchange:

@@ -506,7 +506,8 @@ def test_a_home_that_nobody_holds_is_removed_by_the_next_and_one_in_use_is_not(
 
 
 def test_a_folder_that_others_can_enter_is_refused(parent: Path) -> None:
-    parent.mkdir(0o755)
+    parent.mkdir()
+    parent.chmod(0o755)
 
     with pytest.raises(OpenPGPPlaceError):
         OpenPGPHome.open(parent)

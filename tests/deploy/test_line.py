@@ -23,6 +23,7 @@ from deploy.settings_text import with_key
 from deploy.workstation import opened
 from journalist_app.services.syncing import workstation_side
 from store import peers, undelivered
+from sync import carriers
 from sync.carriers import PATH, SshCarrier, UnixCarrier
 from sync.exchange import Carrier, exchange
 from sync.side import Side
@@ -426,8 +427,13 @@ def test_over_ssh_both_ends_come_to_know_the_same(tmp_path: Path) -> None:
             _over(desk.first, ssh.carrier())
 
 
-@pytest.mark.parametrize("says", ["echo pouch; cat /dev/zero", "yes", "true"])
-def test_a_server_that_never_stops_or_says_nothing_fills_no_memory(tmp_path: Path, says: str) -> None:
+@pytest.mark.parametrize(
+    "says", ["echo pouch; cat /dev/zero", "yes", "true", "echo pouch; false", "sleep 30"]
+)
+def test_a_server_that_never_stops_or_says_nothing_takes_no_memory_and_no_time(
+    tmp_path: Path, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(carriers, "_LONGEST_SECONDS", 5.0)
     desk = a_desk(tmp_path / "desk")
     desk.pair_first("ssh:server")
 

@@ -38,15 +38,18 @@ from sync.taking_in import take_in
 from tests.journalist_app.desk_factories import TODAY, a_source
 from tests.journalist_app.test_views import Browser, answer_fields, token
 from tests.sync.desks import AtDesk, an_adviser
-from tests.sync.ends import Ends, an_empty_store, the_ends
+from tests.sync.ends import Clock, Ends, the_ends
+from web.dates import half_hour_now
 
 WORDS = Path(syncing.__file__).parents[1] / "templates/syncing/_words.html"
 
 
 @pytest.fixture
-def ends(tmp_path: Path) -> Iterator[Ends]:
+def ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ends]:
+    """Set up both ends with the half hours of today, as the app has them."""
+    monkeypatch.setattr(Clock, "half_hour", lambda _: half_hour_now())
     (tmp_path / "server").mkdir()
-    made = the_ends(tmp_path, an_empty_store(tmp_path / "empty"))
+    made = the_ends(tmp_path)
     yield made
     for store in made.opened:
         store.close()

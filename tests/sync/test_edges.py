@@ -1,5 +1,6 @@
 """What seldom happens on a line: something that goes while it is packed, or comes when it is gone."""
 
+import itertools
 import os
 from collections.abc import Iterator
 from datetime import date
@@ -10,7 +11,7 @@ import pytest
 from crypto import letterhead as letterhead_format
 from crypto.errors import PouchRefusal, PouchRefusedError
 from crypto.names import StrandId
-from crypto.pouch import SERVER
+from crypto.pouch import SERVER, lowest_serial
 from crypto.pouch_items import (
     ChunkItem,
     CountedItem,
@@ -34,11 +35,11 @@ from sync.exchange import exchange
 from sync.packing import pack, pack_parts
 from sync.taking_in import take_in
 from tests.journalist_app.desk_factories import TODAY, a_source
-from tests.sync.ends import Ends, Line, Workstation, all_of, at
+from tests.sync.ends import HALF_HOUR, Ends, Line, Workstation, all_of, at
 from tests.sync.test_exchange import an_order, put_order, put_record
 from tests.sync.test_faults import made_by_hand, to_workstation
 
-SERIALS: Iterator[int] = iter(range(2**61, 2**62))
+SERIALS: Iterator[int] = itertools.count(lowest_serial(HALF_HOUR + 48))
 
 
 def down(ends: Ends, workstation: Workstation, *items: Item) -> int:

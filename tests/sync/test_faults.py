@@ -11,7 +11,7 @@ import pytest
 from crypto.age import PQIdentity
 from crypto.errors import PouchRefusal, PouchRefusedError
 from crypto.names import StrandId
-from crypto.pouch import SERVER, Card, Head, Packer, ServerKey
+from crypto.pouch import SERVER, Card, Head, Packer, ServerKey, lowest_serial
 from crypto.pouch_items import EntryItem, Item, MailboxItem, RecordItem, TallyItem
 from store import entries, mailboxes, peers
 from store.engine import open_store
@@ -46,13 +46,18 @@ def refusal(side: Side, pouch: bytes, *, is_direct: bool = True) -> PouchRefusal
     return refused.value.reason
 
 
+def to_come(ends: Ends) -> int:
+    """Return a serial that nobody has given yet, of tomorrow."""
+    return lowest_serial(ends.clock.half_hour() + 48)
+
+
 def made_by_hand(ends: Ends, seed: bytes, *items: Item, **head: object) -> bytes:
     """Return a pouch to the server as somebody makes it who knows its card."""
     fields = {
         "desk": ends.world.keyring.fingerprint,
         "sender": ends.world.keyring.strand.id,
         "receiver": SERVER,
-        "serial": 2**62,
+        "serial": to_come(ends),
         "after": 0,
         "taken": 0,
         "day": ends.clock.day,
@@ -132,7 +137,7 @@ def test_a_pouch_that_comes_again_changes_nothing(ends: Ends) -> None:
 def test_a_pouch_that_builds_on_a_missing_one_is_refused_as_early(ends: Ends) -> None:
     workstation = ends.workstation()
     ends.sync(workstation)
-    pouch = made_by_hand(ends, workstation.keyring.strand.seed, serial=2**62, after=2**61)
+    pouch = made_by_hand(ends, workstation.keyring.strand.seed, serial=to_come(ends), after=to_come(ends) - 1)
 
     assert refusal(ends.server, pouch, is_direct=False) is PouchRefusal.EARLY
 
@@ -227,7 +232,7 @@ def to_workstation(ends: Ends, workstation: Workstation, *items: Item, **head: o
         "desk": ends.world.keyring.fingerprint,
         "sender": SERVER,
         "receiver": workstation.keyring.strand.id,
-        "serial": 2**62,
+        "serial": to_come(ends),
         "after": 0,
         "taken": 0,
         "day": ends.clock.day,
@@ -451,10 +456,23 @@ def test_a_clock_that_is_off_takes_nothing_in(ends: Ends, days: int) -> None:
     assert refused.value.reason is PouchRefusal.CLOCK
 
 
+@pytest.mark.parametrize("field", ["serial", "taken"])
+@pytest.mark.parametrize("serial", [2**63 - 1, None], ids=["the_last_one", "in_three_days"])
+def test_a_serial_to_come_is_not_noted(ends: Ends, field: str, serial: int | None) -> None:
+    """Whoever took over the server could leave the workstation without serials of its own."""
+    workstation = ends.workstation()
+    to_come = serial or lowest_serial(ends.clock.half_hour() + 3 * 48)
+
+    pouch = to_workstation(ends, workstation, **{field: to_come})
+
+    assert refusal(workstation.side, pouch) is PouchRefusal.CLOCK
+    ends.sync(workstation)
+
+
 def test_a_file_may_have_lain_for_weeks_but_not_come_from_tomorrow(ends: Ends) -> None:
     workstation = ends.workstation()
     ends.sync(workstation)
-    old = to_workstation(ends, workstation, day=TODAY - timedelta(days=60), serial=2**61)
+    old = to_workstation(ends, workstation, day=TODAY - timedelta(days=60))
     early = to_workstation(ends, workstation, day=TODAY + timedelta(days=2))
 
     assert not take_in(workstation.side, lambda: [old], is_direct=False).is_known
@@ -543,7 +561,7 @@ def test_a_record_or_tally_that_comes_twice_is_kept_once(ends: Ends) -> None:
     workstation = ends.workstation()
     ends.sync(workstation)
     items = (RecordItem("casefile", b"name", 0, 1, b"sealed"), TallyItem(b"a tally"))
-    for serial in (2**61, 2**62):
+    for serial in (to_come(ends), to_come(ends) + 1):
         pouch = to_workstation(ends, workstation, *items, serial=serial)
         taken = take_in(workstation.side, lambda pouch=pouch: [pouch], is_direct=True)
 

@@ -206,7 +206,6 @@ def test_what_is_held_and_damaged_since_is_dropped(ends: Ends, workstation: Work
 def test_what_a_killed_one_left_unfinished_goes(ends: Ends, workstation: Workstation) -> None:
     a_source(ends.world).writes("hello")
     folder = workstation.side.store.path.with_name("held")
-    folder.mkdir()
     (folder / "0011.new").write_bytes(b"half")
 
     bring(workstation.side, [from_server(ends, workstation)])
@@ -244,6 +243,7 @@ def test_a_full_disk_keeps_no_half_of_a_pouch(ends: Ends, workstation: Workstati
     pouch = from_server(ends, workstation)
     with a_small_disk("2m") as disk:
         folder = workstation.side.store.path.with_name("held")
+        folder.rmdir()
         folder.symlink_to(disk)
         with pytest.raises(NoRoomError):
             bring(workstation.side, [pouch])

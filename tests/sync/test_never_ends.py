@@ -1,17 +1,22 @@
 """A sync comes to its end, whatever is there already and whatever is broken at the sender."""
 
+import itertools
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from crypto.pouch import SERVER
+import sync.exchange as exchange_module
+from crypto.pouch import SERVER, lowest_serial
 from store import findings, undelivered
 from store.findings import FindingKind
+from sync.errors import UnreachableError
 from sync.exchange import answer
 from sync.packing import pack_parts
 from tests.journalist_app.desk_factories import a_source
-from tests.sync.ends import Ends, Workstation
+from tests.sync.ends import Ends, Workstation, at
 from tests.sync.test_exchange import all_of
+from tests.sync.test_faults import to_workstation
 
 ROUNDS = 40  # more than any of these needs
 
@@ -84,3 +89,65 @@ def test_over_files_a_file_with_a_piece_gone_makes_no_pouches_for_ever(ends: End
     for number, pieces in enumerate(pack_parts(ends.server, workstation.keyring.strand.id, 1_500_000), 1):
         list(pieces)
         assert number < ROUNDS
+
+
+def test_a_server_that_gives_one_answer_again_and_again_is_given_up(ends: Ends) -> None:
+    workstation = ends.workstation()
+    source = a_source(ends.world)
+    source.writes("hello")
+    ends.sync(workstation)
+    at(ends, workstation, source).is_answered("an answer")
+    first: list[bytes] = []
+
+    def the_same(pouch: bytes) -> bytes:
+        first.append(first[0] if first else answer(ends.server, pouch))
+        return first[0]
+
+    def one_back(_: bytes) -> bytes:
+        return first[0]
+
+    ends.sync(workstation, the_same)
+    at(ends, workstation, source).is_answered("another answer")
+    with pytest.raises(UnreachableError):
+        ends.sync(workstation, one_back)
+
+    ends.sync(workstation)
+    assert all_of(workstation.replica) == all_of(ends.world.store)
+
+
+def test_a_server_that_always_says_that_there_is_more_is_given_up(
+    ends: Ends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exchange_module, "_IDLE_MAX", 5)
+    workstation = ends.workstation()
+    ends.sync(workstation)
+    serials = itertools.count(lowest_serial(ends.clock.half_hour() + 48))
+
+    def more(_: bytes) -> bytes:
+        return to_workstation(ends, workstation, serial=next(serials), more=True)
+
+    with pytest.raises(UnreachableError):
+        ends.sync(workstation, more)
+
+
+def test_two_who_sync_at_once_take_turns(ends: Ends) -> None:
+    """The interface and the command, or a line that broke while the server was still at it."""
+    workstation = ends.workstation()
+    for _ in range(5):
+        a_source(ends.world).writes("hello")
+    running: list[int] = []
+    together: list[int] = []
+
+    def looks(pouch: bytes) -> bytes:
+        running.append(1)
+        together.append(len(running))
+        brought = answer(ends.server, pouch)
+        running.pop()
+        return brought
+
+    with ThreadPoolExecutor(4) as pool:
+        synced = list(pool.map(lambda _: ends.sync(workstation, looks), range(4)))
+
+    assert max(together) == 1
+    assert not any(each.was_set_back for each in synced)
+    assert all_of(workstation.replica) == all_of(ends.world.store)
