@@ -111,6 +111,11 @@ def _mailbox_pages(a_desk: ADesk, lang: str) -> Iterator[tuple[str, TestResponse
     yield "delete, refused", browser.post(delete, {"token": "stale"})
     assert browser.post(delete, browser.hidden(asked, delete)).status_code == 303
     yield "mailbox, deleted", browser.get(f"/{lang}/mailbox")
+    alone = a_desk.browser()
+    alone.start()
+    delete = f"/{lang}/mailbox/delete/{alone.write('one').location.rpartition('/')[2]}"
+    assert alone.post(delete, alone.hidden(alone.get(delete), delete)).status_code == 303
+    yield "mailbox, all deleted", alone.get(f"/{lang}/mailbox")
     end = f"/{lang}/mailbox/end"
     asked = browser.get(end)
     yield "end", asked
