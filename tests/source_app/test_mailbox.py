@@ -203,6 +203,29 @@ def test_a_message_whose_answer_was_deleted_waits_for_no_other(
     assert "An adviser answers you here, in your mailbox." not in page
 
 
+@pytest.mark.parametrize("lang", ["en", "nl"])
+@pytest.mark.parametrize("what", ["delete", "end"])
+def test_whoever_was_logged_out_is_told_that_nothing_was_deleted_or_ended(
+    a_desk: ADesk, source: Browser, lang: str, what: str
+) -> None:
+    own = source.write("mine").location.rpartition("/")[2]
+    path = f"/{lang}/mailbox/end" if what == "end" else f"/{lang}/mailbox/delete/{own}"
+    form = {**source.hidden(source.get(path), path), "sure": "y"}
+    source.client.delete_cookie("mailbox")
+
+    refused = source.post(path, form)
+
+    assert refused.status_code == 403
+    assert {"en": "You were logged out", "nl": "Je was uitgelogd"}[lang] in refused.text
+    assert {"en": "nothing was deleted, ended or sent", "nl": "niets verwijderd, beëindigd of verstuurd"}[
+        lang
+    ] in refused.text
+    assert f'action="/{lang}/log-in"' in refused.text
+    assert "You were logged out" not in source.get(path).text
+    source.log_in(source.passphrase)
+    assert a_desk.thread_of(source).entries[0].text == "mine"
+
+
 def test_a_forged_reply_is_never_shown(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
     source.write("a question")
     a_desk.answer(keys, "FORGED", writer=DeskWriter(STRAND, secrets.token_bytes(32)))
