@@ -36,8 +36,9 @@ class OurForm(Form):  # type: ignore[misc]  # wtforms has no types
 
 
 class LogInForm(OurForm):
-    """The words, and the text that waits while they are typed."""
+    """The words, and the text that waits while they are typed; `proposal` is the id of what it is about."""
 
+    proposal = HiddenField()
     words = StringField(lazy_gettext("Your passphrase"))
     text = TextAreaField()
 

@@ -148,7 +148,8 @@ class Thread:
 
     entries: tuple[ShownEntry, ...]
     newest_reply: ShownEntry | None  # the desk's newest entry that still has a text
-    is_answered: bool  # the newest thing is the desk's
+    is_answered: bool  # the newest thing that was not deleted is the desk's
+    is_emptied: bool  # something was in it, and all of it was deleted
     left_out: bool
     own_missing: bool
     expect: Expected | None  # when the oldest entry that waits has its answer
@@ -205,7 +206,9 @@ def thread(desk: Desk, keys: MailboxKeys, *, today: date) -> Thread:
     seen_on = _days_seen(mailbox.opened)
     said = {step.entry_id: step for step in line.steps if not step.is_derived}
     shown = [_shown(signed, content, seen_on, proposals, said) for signed, content in spoken]
-    replies = [each for each in shown if not each.is_own and not each.is_removed]
+    left = [each for each in shown if not each.is_removed]
+    replies = [each for each in left if not each.is_own]
+    is_emptied = bool(shown) and not left
     waiting = _waiting(spoken)
     now = line.current
     closings = [each for each in replies if each.kind is Kind.CLOSING]
@@ -214,12 +217,13 @@ def thread(desk: Desk, keys: MailboxKeys, *, today: date) -> Thread:
     return Thread(
         entries=tuple(shown),
         newest_reply=replies[-1] if replies else None,
-        is_answered=bool(shown) and not shown[-1].is_own,
+        is_answered=bool(left) and not left[-1].is_own,
+        is_emptied=is_emptied,
         left_out=mailbox.left_out,
         own_missing=mailbox.own_missing,
         expect=_expected(desk.letterhead.expect_by(waiting[0].open_part.day), today) if waiting else None,
         steps=line.steps,
-        to_come=_LINE[_REACHED.get(now.step, 3) :] if now is not None and not is_closed else (),
+        to_come=() if now is None or is_closed or is_emptied else _LINE[_REACHED.get(now.step, 3) :],
         expect_step=_expected(promised, today) if promised is not None else None,
         asked=tuple(each for each in proposals if each.state is ProposalState.WAITING),
         newest_proposal=proposals[-1] if proposals else None,

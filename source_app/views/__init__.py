@@ -20,8 +20,9 @@ What each gets besides:
 * begin/practise.html: form (ticket, words), ticket, wrong (places from 1), unknown (places from 1), refusal
   (empty, or what `failures.trouble` says).
   A POST to begin.passphrase with the ticket shows the same words again.
-* begin/log_in.html: form (words, text that waits), unknown (places from 1), refusal (empty, "no_mailbox", or
-  what `failures.trouble` says).
+* begin/log_in.html: form (words, text that waits, proposal it is about), unknown (places from 1), refusal
+  (empty, "no_mailbox", or what `failures.trouble` says), was_refused (whether something was asked for and not
+  done).
 * start.html, help.html: away (`presence.Away`, absences of now and soon).
 * begin/card.html: words, ticket.
 * mailbox/thread.html: thread (`reading.Thread`), away.

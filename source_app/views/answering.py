@@ -1,16 +1,19 @@
 """The page of a proposal, and everything that can come of answering it."""
 
+from contextlib import suppress
+
 from flask import Response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from crypto.mailbox_keys import MailboxKeys, derive
 from source_app import consent, posting, reading
-from source_app.errors import AnswerRefusal, AnswerRefusedError
-from source_app.forms import AnswerForm, LogInForm
+from source_app.errors import AnswerRefusal, AnswerRefusedError, NotFoundError
+from source_app.forms import AnswerForm
 from source_app.services import Opened
 
-from .coming_back import log_in_page
-from .current import SessionTokens, desk, lang, opened, page, today
+from . import writing
+from .coming_back import logged_out_page
+from .current import SessionTokens, desk, id_of, lang, opened, page, today
 
 _STATUS = {AnswerRefusal.FORM_EXPIRED: 403}
 
@@ -35,12 +38,25 @@ def proposal_page(
     )
 
 
+def page_of_text(here: Opened, keys: MailboxKeys, text: str, proposal_id: str) -> Response:
+    """Return the page on which a text was typed before its session ended, as fresh as after logging in.
+
+    A wish whose proposal is not in this mailbox any more comes onto the page to write on: it is not lost.
+    """
+    if proposal_id:
+        with suppress(NotFoundError):
+            answer = proposal_page(here, keys, id_of(proposal_id), AnswerRefusal.FORM_EXPIRED, text)
+            answer.status_code = 200  # logging in went well
+            return answer
+    return writing.sheet_with(here, keys, text)
+
+
 def take(entry_id: bytes) -> ResponseReturnValue:
     """Take an answer; whatever is refused, a wish that was typed comes back."""
     here = opened()
     text = posting.text_of(request.form)
     if here is None:
-        return log_in_page(LogInForm(text=text), 403)
+        return logged_out_page(text, entry_id.hex())
     keys = derive(here.root)
     try:
         answer = consent.admit(desk(), here, entry_id.hex(), request.form)

@@ -12,7 +12,7 @@ from source_app.forms import LogInForm, LogOutForm, PractiseForm
 from store.errors import StoreError
 from web.dates import half_hour_now
 
-from . import writing
+from . import answering
 from .coming_back import log_in_page
 from .current import SessionTokens, desk, lang, opened, page, remember, today, with_cookie, without_session
 from .failures import come_again, trouble
@@ -66,7 +66,7 @@ def log_in() -> ResponseReturnValue:
 
 @bp.post("/log-in")
 def try_log_in() -> ResponseReturnValue:
-    """Open a mailbox; a text that waited for it goes on to the page to write on."""
+    """Open a mailbox; a text that waited for it goes back to the page on which it was typed."""
     form = LogInForm(request.form)
     text = form.text.data
     try:
@@ -77,7 +77,8 @@ def try_log_in() -> ResponseReturnValue:
         return come_again(log_in_page(form, 503, refusal=trouble(why)))
     remember(now_open)
     if text:
-        return with_cookie(writing.sheet_with(now_open, derive(now_open.root), text), now_open)
+        typed_on = answering.page_of_text(now_open, derive(now_open.root), text, form.proposal.data or "")
+        return with_cookie(typed_on, now_open)
     return with_cookie(redirect(url_for("mailbox.thread", lang=lang()), code=303), now_open)
 
 

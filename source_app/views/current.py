@@ -1,26 +1,21 @@
 """What every view needs of the request it answers: language, desk, open mailbox, cookie."""
 
-from collections.abc import Callable
 from datetime import date
-from functools import wraps
-from typing import Concatenate, ParamSpec, cast
+from typing import cast
 
-from flask import Response, current_app, g, make_response, redirect, render_template, request, url_for
-from flask.typing import ResponseReturnValue
+from flask import Response, current_app, g, make_response, render_template, request
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from crypto.mailbox_keys import MailboxKeys, derive
 from crypto.passphrase import Language
 from crypto.session import TOKEN_BYTES, check_form_token, form_token
 from source_app import services
 from source_app.config import SourceConfig
 from source_app.desk import Desk
-from source_app.errors import NotOpenError
+from source_app.errors import NotFoundError, NotOpenError
 from source_app.services import Opened
 from web.dates import half_hour_now
 from web.origin import is_our_host
 
-_P = ParamSpec("_P")
 _EMPTIED = '"cache", "cookies", "storage"'
 
 
@@ -91,21 +86,6 @@ def remember(now_open: Opened) -> None:
     g.opened = now_open
 
 
-def mailbox_open(
-    view: Callable[Concatenate[Opened, MailboxKeys, _P], ResponseReturnValue],
-) -> Callable[_P, ResponseReturnValue]:
-    """Give a view the open mailbox and its keys, or lead to the log-in page."""
-
-    @wraps(view)
-    def guarded(*args: _P.args, **kwargs: _P.kwargs) -> ResponseReturnValue:
-        here = opened()
-        if here is None:
-            return redirect(url_for("begin.log_in", lang=lang()), code=303)
-        return view(here, derive(here.root), *args, **kwargs)
-
-    return guarded
-
-
 def cookie_name() -> str:
     """Return the cookie's name; `__Host-` binds it to this very host where TLS lets us."""
     return "__Host-mailbox" if is_https() else "mailbox"
@@ -130,6 +110,18 @@ def without_session(answer: WerkzeugResponse) -> WerkzeugResponse:
         answer.delete_cookie(cookie_name(), path="/", secure=is_https(), httponly=True, samesite="Strict")
         answer.headers["Clear-Site-Data"] = _EMPTIED
     return answer
+
+
+def id_of(hexadecimal: str) -> bytes:
+    """Return an id as an address or a form spells it.
+
+    Raises:
+        NotFoundError: it is none.
+    """
+    try:
+        return bytes.fromhex(hexadecimal)
+    except ValueError as why:
+        raise NotFoundError from why
 
 
 def page(template: str, status: int = 200, **context: object) -> Response:

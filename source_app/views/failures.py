@@ -44,7 +44,9 @@ _BAD_REQUEST = _Words(
 _BY_STATUS: Mapping[int, _Words] = {
     403: _Words(
         lazy_gettext("We did not do that"),
-        lazy_gettext("This request did not come from a page that we showed you, or that page was too old."),
+        lazy_gettext(
+            "What your browser sent did not come from a page that we showed you, or that page was too old."
+        ),
         lazy_gettext("Nothing was changed."),
         lazy_gettext("Open the page again from your mailbox and try once more."),
     ),
@@ -130,6 +132,7 @@ def not_our_host() -> Response:
     sentences = (
         gettext("This is not our address"),
         gettext("You came here by an address that is not ours. Perhaps somebody leads you astray."),
+        gettext("We did nothing with what your browser sent, and nothing of it was kept."),
         gettext("Do not type your passphrase here. Type our own address, as it is on our poster."),
     )
     return Response("\n\n".join(sentences) + "\n", 421, mimetype="text/plain")

@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from crypto.errors import CryptoError
 from crypto.mailbox_keys import MailboxKeys
 from source_app import marking, reading, services
-from source_app.errors import MailboxGoneError, NotFoundError
+from source_app.errors import MailboxGoneError
 from source_app.forms import DeleteForm, EndForm
 from source_app.presence import away
 from source_app.reading import Mailbox
@@ -19,7 +19,8 @@ from web.filenames import attachment_disposition
 from web.headers import FILE_CSP
 
 from . import answering, writing
-from .current import SessionTokens, desk, lang, mailbox_open, page, today, without_session
+from .coming_back import mailbox_open
+from .current import SessionTokens, desk, id_of, lang, page, today, without_session
 
 bp = Blueprint("mailbox", __name__, url_prefix="/<any(nl, en):lang>/mailbox")
 
@@ -59,8 +60,8 @@ def leave_message() -> ResponseReturnValue:
 @mailbox_open
 def received(_here: Opened, keys: MailboxKeys, entry_id: str) -> ResponseReturnValue:
     """Show the receipt of an own entry."""
-    entry, expect_by = reading.received(desk(), keys, _bytes(entry_id))
-    reopened = reading.has_reopened(desk(), keys, _bytes(entry_id))
+    entry, expect_by = reading.received(desk(), keys, id_of(entry_id))
+    reopened = reading.has_reopened(desk(), keys, id_of(entry_id))
     return page(
         "mailbox/received.html", entry=entry, words=entry.words, expect_by=expect_by, reopened=reopened
     )
@@ -70,20 +71,20 @@ def received(_here: Opened, keys: MailboxKeys, entry_id: str) -> ResponseReturnV
 @mailbox_open
 def proposal(here: Opened, keys: MailboxKeys, entry_id: str) -> ResponseReturnValue:
     """Show a proposal word for word, and what may be said to it."""
-    return answering.proposal_page(here, keys, _bytes(entry_id))
+    return answering.proposal_page(here, keys, id_of(entry_id))
 
 
 @bp.post("/proposal/<entry_id>")
 def answer(entry_id: str) -> ResponseReturnValue:
     """Take an answer to a proposal."""
-    return answering.take(_bytes(entry_id))
+    return answering.take(id_of(entry_id))
 
 
 @bp.get("/files/<attachment_id>")
 @mailbox_open
 def file(_here: Opened, keys: MailboxKeys, attachment_id: str) -> ResponseReturnValue:
     """Send a file to be saved, never to be shown. If it turns out damaged on the way it ends too short."""
-    about, pieces = reading.file(desk(), keys, _bytes(attachment_id))
+    about, pieces = reading.file(desk(), keys, id_of(attachment_id))
     return Response(
         pieces,
         mimetype="application/octet-stream",
@@ -101,11 +102,11 @@ def delete(here: Opened, keys: MailboxKeys, entry_id: str) -> ResponseReturnValu
     """Delete one entry, after asking."""
     form = DeleteForm(request.form, tokens=SessionTokens(here, f"delete {entry_id}"))
     if request.method == "GET":
-        entry = reading.entry_to_delete(desk(), keys, _bytes(entry_id))
+        entry = reading.entry_to_delete(desk(), keys, id_of(entry_id))
         return page("mailbox/delete.html", form=form, entry=entry)
     if not form.validate():
         abort(403)
-    services.delete_entry(desk(), keys, _bytes(entry_id), today=today())
+    services.delete_entry(desk(), keys, id_of(entry_id), today=today())
     return redirect(url_for("mailbox.thread", lang=lang()), code=303)
 
 
@@ -139,10 +140,3 @@ def _marking(keys: MailboxKeys, shown: Mailbox) -> Callable[[], None]:
             log.error("mark: %s", type(why).__name__)
 
     return mark
-
-
-def _bytes(hexadecimal: str) -> bytes:
-    try:
-        return bytes.fromhex(hexadecimal)
-    except ValueError as why:
-        raise NotFoundError from why

@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 from crypto.mailbox_keys import MailboxKeys, derive
 from source_app import posting, reading
 from source_app.errors import MailboxGoneError, Refusal
-from source_app.forms import LogInForm, WriteForm
+from source_app.forms import WriteForm
 from source_app.posting import Posting, Sheet
 from source_app.services import Opened
 from source_app.uploads import BESIDE_FILES_BYTES, Arrived, receive
@@ -17,7 +17,7 @@ from store.errors import StoreError
 from web.dates import half_hour_now
 from web.multipart import Body
 
-from .coming_back import log_in_page
+from .coming_back import logged_out_page
 from .current import SessionTokens, desk, lang, opened, page, today
 from .failures import gone, store_refused
 
@@ -50,7 +50,7 @@ def take() -> ResponseReturnValue:
     Session and origin were looked at before a byte of the body is read. When the session has expired, or the
     sessions do not answer, the files are thrown away while they arrive and the text goes onto the next page.
     """
-    without: Callable[[str], WerkzeugResponse] = _log_in_first
+    without: Callable[[str], WerkzeugResponse] = logged_out_page
     try:
         here = opened()
     except StoreError:
@@ -74,10 +74,6 @@ def _outcome(
     if here is not None:
         return _refused(here, arrived)
     return without(posting.text_of(arrived.fields))
-
-
-def _log_in_first(text: str) -> Response:
-    return log_in_page(LogInForm(text=text), 403)
 
 
 def _receive(here: Opened | None, body: Body) -> Arrived:

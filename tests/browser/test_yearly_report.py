@@ -138,7 +138,7 @@ def test_reports_are_published_and_appear_in_both_languages(
             "nl": (
                 "Jaarverslagen",
                 "{year}, in het Nederlands, ",
-                ("als bladzijde", "PDF", "CSV"),
+                ("als pagina", "PDF", "CSV"),
                 "Wat ons in {year} werd voorgelegd.",
             ),
         }

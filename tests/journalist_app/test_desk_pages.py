@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from journalist_app.services import templates
 from tests.journalist_app import desk_readers
 from tests.journalist_app.desk_factories import TODAY, World, a_source
 from tests.journalist_app.test_views import Browser, answer_fields, browser, settle, token
@@ -138,6 +139,27 @@ def test_a_template_comes_behind_what_was_typed(world: World, browser: Browser) 
 
     assert re.search(r"al getypt\n\nDank je wel dat je ons schrijft", page)
     assert "al getypt" in writing(browser, source.address, "al getypt", help="template", template="99")
+
+
+@pytest.mark.parametrize(
+    ("promise", "exceptions", "help_page"),
+    [
+        (r"geheim|doorgeven", "uitzonderingen", "op de pagina Hulp"),
+        (r"\bsecret\b|pass something on", "exceptions", "on the page Help"),
+    ],
+    ids=["nl", "en"],
+)
+def test_the_templates_that_come_with_the_app_promise_what_the_desk_can_keep(
+    promise: str, exceptions: str, help_page: str
+) -> None:
+    texts = [template.text for template in templates._shipped()]
+    promising = [text for text in texts if re.search(promise, text)]
+
+    assert len(promising) == 2
+    assert all(exceptions in text for text in promising)
+    assert sum(help_page in text for text in texts) == 2  # where the exceptions stand, and how to talk
+    for denied in ("blijft bij ons", "stays with us", "niets door zonder", "pass nothing on unless"):
+        assert not any(denied in text for text in texts)
 
 
 def test_a_draft_is_kept_and_put_back_in_the_answer(world: World, browser: Browser) -> None:

@@ -33,6 +33,10 @@ def test_both_languages_have_the_same_sentences_with_the_same_places() -> None:
     assert places[0] == places[1]
 
 
+def test_no_report_or_mailbox_is_a_she_in_dutch() -> None:
+    assert [words for words in read_words("nl").values() if re.search(r"\bhaar\b", words)] == []
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_table_and_line_has_a_name(language: str) -> None:
     document = a_document(language=language)

@@ -246,6 +246,16 @@ def test_a_session_that_expired_while_writing_gives_the_text_to_the_log_in_page(
     assert a_desk.thread_of(source).entries[0].text == text.replace("\r\n", "\n")
 
 
+def test_files_alone_that_come_without_a_session_are_said_to_be_not_sent(source: Browser) -> None:
+    sheet = source.sheet()
+    source.client.delete_cookie("mailbox")
+
+    expired = source.write("", [("a.bin", b"x")], sheet)
+
+    assert expired.status_code == 403
+    assert "nothing was deleted, ended or sent" in expired.text
+
+
 def test_a_form_of_another_session_gives_the_text_back_with_a_fresh_form(source: Browser) -> None:
     sheet = source.sheet()
     source.log_in(source.passphrase)

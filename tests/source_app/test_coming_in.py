@@ -180,10 +180,22 @@ def test_the_card_has_the_words_and_nothing_that_says_what_they_are_for(a_desk: 
         "log-in",
     ):
         assert telling not in card.text
-    printed = re.sub(r'<(\w+)[^>]* class="(?:screen|leave)".*?</\1>', "", card.text, flags=re.DOTALL)
-    printed = re.sub(r'<(\w+) class="(?:screen|leave)".*?</\1>', "", printed, flags=re.DOTALL)
+    hidden = "(?:screen|leave|masthead)"
+    printed = re.sub(rf'<(\w+)[^>]* class="{hidden}".*?</\1>', "", card.text, flags=re.DOTALL)
+    printed = re.sub(rf'<(\w+) class="{hidden}".*?</\1>', "", printed, flags=re.DOTALL)
     assert re.sub(r"<title>.*?</title>|<[^>]+>", " ", printed).split() == words
     assert not re.search(r"\d", re.sub(r"<[^>]+>", "", printed))
+
+
+def test_the_card_speaks_the_other_language_with_the_same_words(a_desk: ADesk) -> None:
+    source = a_desk.browser()
+    shown = source.get("/en/begin")
+    card = source.post("/en/card", source.hidden(shown, "/en/card"))
+
+    other = source.post("/nl/card", source.hidden(card, "/nl/card"))
+
+    assert '<html lang="nl"' in other.text
+    assert re.findall(r"<span>([a-z]+)</span>", other.text) == re.findall(r"<span>([a-z]+)</span>", card.text)
 
 
 def test_the_warning_stands_before_the_card_and_the_card_comes_only_when_asked_for(a_desk: ADesk) -> None:

@@ -362,7 +362,9 @@ def test_a_form_from_before_logging_in_gives_the_wish_back(
     assert answers_in(a_desk, keys) == []
 
 
-def test_whoever_was_logged_out_gets_the_wish_back(a_desk: ADesk, source: Browser, made: SignedEntry) -> None:
+def test_whoever_was_logged_out_gets_the_wish_back_on_the_page_of_its_proposal(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry
+) -> None:
     form = form_of(source, made)
     stranger = a_desk.browser()
 
@@ -371,7 +373,52 @@ def test_whoever_was_logged_out_gets_the_wish_back(a_desk: ADesk, source: Browse
     assert refused.status_code == 403
     assert "my wish" in refused.text
     assert "Come back to your mailbox" in refused.text
-    assert "my wish" not in stranger.post(path_of(made), form).text
+    assert "Choose them again" not in refused.text
+    waiting = {**stranger.hidden(refused, "/en/log-in"), "text": "my wish"}
+    failed = stranger.log_in("abacus", **waiting)
+    waiting = {**stranger.hidden(failed, "/en/log-in"), "text": "my wish"}
+    entered = stranger.log_in(source.passphrase, **waiting)
+    assert entered.status_code == 200
+    assert "Your answer was not sent" in entered.text
+    assert "my wish" in entered.text
+    assert answers_in(a_desk, keys) == []
+    fresh = stranger.hidden(entered, path_of(made))
+    sent = stranger.post(path_of(made), {**fresh, "verdict": "changes_asked", "text": "my wish"})
+    assert sent.status_code == 303
+    assert a_desk.thread_of(source).entries[-1].text == "my wish"
+
+
+@pytest.mark.parametrize("proposal", ["ab" * 16, "no hexadecimal"])
+def test_a_wish_for_a_proposal_that_is_not_there_is_not_lost(source: Browser, proposal: str) -> None:
+    entered = source.log_in(source.passphrase, text="my wish", proposal=proposal)
+
+    assert entered.status_code == 200
+    assert "Write a message" in entered.text
+    assert "my wish" in entered.text
+
+
+@pytest.mark.parametrize("verdict", ["agreed", "declined", "taken_back"])
+def test_whoever_was_logged_out_is_told_that_no_answer_was_sent(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry, verdict: str
+) -> None:
+    form = {**form_of(source, made), "verdict": verdict, "sure": "y"}
+
+    refused = a_desk.browser().post(path_of(made), form)
+
+    assert refused.status_code == 403
+    assert "You were logged out" in refused.text
+    assert "nothing was deleted, ended or sent" in refused.text
+    assert answers_in(a_desk, keys) == []
+
+
+def test_a_wish_that_can_no_longer_be_sent_stays_to_copy(source: Browser, made: SignedEntry) -> None:
+    form = form_of(source, made)
+    assert say(source, made, "agreed", sure="y").status_code == 303
+
+    refused = source.post(path_of(made), {**form, "verdict": "changes_asked", "text": "my wish"})
+
+    assert "Your text, to copy" in refused.text
+    assert "my wish</textarea>" in refused.text
 
 
 @pytest.mark.parametrize("verdict", ["", "perhaps"])

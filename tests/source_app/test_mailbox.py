@@ -147,6 +147,85 @@ def test_a_deleted_entry_waits_for_no_answer(a_desk: ADesk, source: Browser, key
     assert not thread.own_missing
 
 
+def _delete(source: Browser, entry_id: str) -> None:
+    path = f"/en/mailbox/delete/{entry_id}"
+    assert source.post(path, source.hidden(source.get(path), path)).status_code == 303
+
+
+def test_whoever_deleted_everything_is_promised_no_answer(a_desk: ADesk, source: Browser) -> None:
+    _delete(source, source.write("take back").location.rpartition("/")[2])
+
+    page = source.get("/en/mailbox").text
+
+    assert "Everything in this mailbox was deleted" in page
+    assert "We have your message" not in page
+    assert "There is no answer to your newest message yet." not in page
+    assert "An adviser reads what you wrote." not in page
+    assert "Later:" not in page
+    assert a_desk.thread_of(source).is_emptied
+
+
+def test_an_answer_stays_the_news_when_what_came_after_it_is_deleted(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys
+) -> None:
+    source.write("a question")
+    a_desk.answer(keys, "an answer")
+    _delete(source, source.write("take back").location.rpartition("/")[2])
+
+    page = source.get("/en/mailbox").text
+
+    assert "There is an answer for you" in page
+    assert "We have your message" not in page
+    assert "An adviser answers you here, in your mailbox." not in page
+    assert "You can write whenever you like." in page
+
+
+def test_a_message_that_is_left_still_waits_when_a_newer_one_is_deleted(source: Browser) -> None:
+    source.write("a question")
+    _delete(source, source.write("take back").location.rpartition("/")[2])
+
+    page = source.get("/en/mailbox").text
+
+    assert "There is no answer to your newest message yet. Expect it by Thursday 5 March 2026." in page
+    assert "An adviser reads what you wrote." in page
+
+
+def test_a_message_whose_answer_was_deleted_waits_for_no_other(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys
+) -> None:
+    source.write("a question")
+    _delete(source, a_desk.answer(keys, "an answer").open_part.entry_id.hex())
+
+    page = source.get("/en/mailbox").text
+
+    assert "The answer to it was deleted." in page
+    assert "There is no answer to your newest message yet." not in page
+    assert "An adviser answers you here, in your mailbox." not in page
+
+
+@pytest.mark.parametrize("lang", ["en", "nl"])
+@pytest.mark.parametrize("what", ["delete", "end"])
+def test_whoever_was_logged_out_is_told_that_nothing_was_deleted_or_ended(
+    a_desk: ADesk, source: Browser, lang: str, what: str
+) -> None:
+    own = source.write("mine").location.rpartition("/")[2]
+    path = f"/{lang}/mailbox/end" if what == "end" else f"/{lang}/mailbox/delete/{own}"
+    form = {**source.hidden(source.get(path), path), "sure": "y"}
+    source.client.delete_cookie("mailbox")
+
+    refused = source.post(path, form)
+
+    assert refused.status_code == 403
+    assert {"en": "You were logged out", "nl": "Je was uitgelogd"}[lang] in refused.text
+    assert {"en": "nothing was deleted, ended or sent", "nl": "niets verwijderd, beëindigd of verstuurd"}[
+        lang
+    ] in refused.text
+    assert f'action="/{lang}/log-in"' in refused.text
+    assert "You were logged out" not in source.get(path).text
+    source.log_in(source.passphrase)
+    assert a_desk.thread_of(source).entries[0].text == "mine"
+
+
 def test_a_forged_reply_is_never_shown(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
     source.write("a question")
     a_desk.answer(keys, "FORGED", writer=DeskWriter(STRAND, secrets.token_bytes(32)))

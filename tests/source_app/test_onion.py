@@ -80,6 +80,7 @@ def test_another_host_gets_no_page_of_ours_but_a_warning(desk_of_both: ADesk, ho
 
     assert answer.status_code == 421
     assert "This is not our address" in answer.text
+    assert "nothing of it was kept" in answer.text
     assert "<form" not in answer.text
     assert "x" * 300 not in answer.text
 

@@ -64,6 +64,7 @@ def _open_pages(browser: Browser, lang: str) -> Iterator[tuple[str, TestResponse
     yield "practise, a slip", browser.post(f"/{lang}/practise", {**ticket, "words": "tafel qzxqzx"})
     yield "practise, too late", browser.post(f"/{lang}/practise", {"ticket": "stale"})
     yield "log in, failed", browser.post(f"/{lang}/log-in", {"words": "tafel qzxqzx wvvv"})
+    yield "log in, nothing was done", browser.post(f"/{lang}/mailbox/end", {})
     yield "log in, a text waits", browser.post(f"/{lang}/log-in", {"words": "tafel", "text": "a\nb <i>"})
 
 
@@ -96,6 +97,8 @@ def _mailbox_pages(a_desk: ADesk, lang: str) -> Iterator[tuple[str, TestResponse
     yield "proposal, stale", browser.post(proposal, {"token": "stale", "text": "<b>"})
     assert browser.post(proposal, {**agreeing, "sure": "y"}).status_code == 303
     yield "proposal, agreed", browser.get(proposal)
+    changing = {**agreeing, "verdict": "changes_asked", "text": "<b>"}
+    yield "proposal, a wish to copy", browser.post(proposal, changing)
     yield "proposal, used again", browser.post(proposal, {**agreeing, "verdict": "declined"})
     a_desk.pass_on(keys, made)
     yield "proposal, being passed on", browser.get(proposal)
@@ -111,6 +114,11 @@ def _mailbox_pages(a_desk: ADesk, lang: str) -> Iterator[tuple[str, TestResponse
     yield "delete, refused", browser.post(delete, {"token": "stale"})
     assert browser.post(delete, browser.hidden(asked, delete)).status_code == 303
     yield "mailbox, deleted", browser.get(f"/{lang}/mailbox")
+    alone = a_desk.browser()
+    alone.start()
+    delete = f"/{lang}/mailbox/delete/{alone.write('one').location.rpartition('/')[2]}"
+    assert alone.post(delete, alone.hidden(alone.get(delete), delete)).status_code == 303
+    yield "mailbox, all deleted", alone.get(f"/{lang}/mailbox")
     end = f"/{lang}/mailbox/end"
     asked = browser.get(end)
     yield "end", asked

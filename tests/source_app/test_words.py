@@ -88,6 +88,15 @@ def test_dutch_speaks_to_one_person_and_plainly() -> None:
             assert not stiff.search(form.lower()), form
 
 
+def test_one_thing_has_one_word_in_dutch() -> None:
+    """A page is a 'pagina', to delete is 'verwijderen', and no card, copy or page is a 'haar'."""
+    other = re.compile(r"\b(bladzijden?|wis|wissen|wist|wiste|gewist|haar)\b")
+
+    for message in _messages(_dutch("nl")).values():
+        for form in _forms(message.string):
+            assert not other.search(form.lower()), form
+
+
 def test_long_sentences_are_rare_in_dutch() -> None:
     """B1: at most twenty-five words in a sentence, save in the statement of law."""
     of_law = re.compile(r"artikel|artikelen|autoriteit", re.IGNORECASE)
