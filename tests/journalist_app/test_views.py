@@ -768,6 +768,37 @@ def test_an_answer_half_written_outlives_a_missing_store(world: World, browser: 
     assert "mijn woorden" in answer.text
 
 
+@pytest.mark.parametrize(
+    ("path", "form", "host", "what", "kept", "now"),
+    [
+        ("/mailbox/00", None, HOST, "does not exist", "Nothing was changed", "Look in the inbox"),
+        ("/unlock", "x" * 3_000_000, HOST, "is larger", "nothing was changed", "make it shorter"),
+        ("/unlock", "", {"Host": "elsewhere"}, "answers at", "nothing was changed", "Type that address"),
+    ],
+)
+def test_a_refusal_says_what_happened_what_was_kept_and_what_to_do_now(
+    browser: Browser, path: str, form: str | None, host: dict[str, str], what: str, kept: str, now: str
+) -> None:
+    browser.unlock()
+    browser.headers |= host
+
+    answer = browser.get(path) if form is None else browser.post(path, {"text": form})
+
+    assert all(words in answer.text for words in (what, kept, now))
+
+
+def test_a_damaged_store_is_left_as_it_is_and_its_page_says_so(world: World, browser: Browser) -> None:
+    browser.unlock()
+    settle()
+    world.store.close()
+    world.store.path.write_bytes(b"no store" * 1000)
+
+    answer = browser.get("/inbox")
+
+    assert answer.status_code == 503
+    assert "It was left as it is, and nothing was half-saved. Stop working in it" in answer.text
+
+
 def test_too_much_in_a_small_form_is_refused(browser: Browser) -> None:
     answer = browser.post("/unlock", {"text": "x" * 3_000_000})
 
@@ -981,6 +1012,7 @@ def test_a_proposal_is_looked_at_sent_agreed_made_and_handed_over(
     handed = browser.post(f"{page}/deliver", fields)
 
     assert "Passing on has begun" in after.text
+    assert "this can take a few minutes" in after.text
     assert made.data.startswith(b"-----BEGIN PGP")
     assert made.headers["Content-Disposition"].startswith("attachment")
     assert (wrong.status_code, handed.status_code) == (409, 303)
