@@ -162,7 +162,9 @@ def upgrade(settings: Path) -> None:
     from store.engine import upgrade_store
 
     close_process()
-    upgrade_store(public_part(settings).store_path)
+    path = public_part(settings).store_path
+    _say_step("Bringing the store's tables to this version, which takes minutes when it is large")
+    upgrade_store(path)
     click.echo("The store's tables are of this version.")
 
 
@@ -233,7 +235,9 @@ def report(settings: Path, year: int, folder: Path | None) -> None:
     from deploy import report as making
 
     passphrase = click.prompt("Passphrase", hide_input=True, err=True)
-    making.make(settings, year, folder or Path(f"report-{year}"), passphrase, say=click.echo)
+    making.make(
+        settings, year, folder or Path(f"report-{year}"), passphrase, say=click.echo, on_step=_say_step
+    )
 
 
 @main.group()

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 from deploy import reader
@@ -41,8 +42,18 @@ _SENTENCES: dict[type[Exception], str] = {
 }
 
 
-def make(settings: Path, year: int, folder: Path, passphrase: str, *, say: Callable[[str], object]) -> None:
+def make(  # noqa: PLR0913  # which year, where, and who is told
+    settings: Path,
+    year: int,
+    folder: Path,
+    passphrase: str,
+    *,
+    say: Callable[[str], object],
+    on_step: Callable[[str], object],
+) -> None:
     """Write a year's twelve files to a folder of their own, and tell what is in them.
+
+    `on_step` is told in a line what comes, for what can take more than a moment.
 
     Raises:
         DeployError: nothing could be made; the message says what to do.
@@ -53,10 +64,12 @@ def make(settings: Path, year: int, folder: Path, passphrase: str, *, say: Calla
     refuse_readable_by_others(config.keyring_path)
     store = open_store(config.store_path)
     try:
+        on_step("Opening the keyring")
         desk = unlock(config, store, passphrase)
         desk.index = Index(reader.starters())
+        on_step("Counting the year, which takes a minute when there are many mailboxes")
         found = reporting.look_at(desk, year, utc_today())
-        files = _files(desk, found)
+        files = _files(desk, found, on_step)
     except tuple(_SENTENCES) as why:
         raise DeployError(_SENTENCES[type(why)]) from why
     finally:
@@ -65,15 +78,13 @@ def make(settings: Path, year: int, folder: Path, passphrase: str, *, say: Calla
     _tell(found, folder, say)
 
 
-def _files(desk: OpenDesk, found: Year) -> dict[str, bytes]:
-    return {
-        reporting.saved_name(found, audience, language, kind): reporting.file_of(
-            desk, found, audience, language, kind
-        )
-        for audience in Audience
-        for language in LANGUAGES
-        for kind in reporting.KINDS
-    }
+def _files(desk: OpenDesk, found: Year, on_step: Callable[[str], object]) -> dict[str, bytes]:
+    files = {}
+    for audience, language, kind in product(Audience, LANGUAGES, reporting.KINDS):
+        name = reporting.saved_name(found, audience, language, kind)
+        on_step(f"Making {name}")
+        files[name] = reporting.file_of(desk, found, audience, language, kind)
+    return files
 
 
 def _write(folder: Path, files: dict[str, bytes]) -> None:

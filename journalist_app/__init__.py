@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 
-from flask import Flask, Response, current_app, g, render_template, request
+from flask import Flask, Response, current_app, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import Babel
 from jinja2 import StrictUndefined
@@ -21,6 +21,7 @@ from journalist_app.views import (
     desk,
     door,
     evidence,
+    given_back,
     inbox,
     proposals,
     replies,
@@ -153,7 +154,7 @@ def _choice_name(what: str, key: str) -> str:
 
 def _show_store_fault(why: StoreError) -> ResponseReturnValue:
     return render_template(
-        "refusal.html", what=_STORE_FAULTS.get(type(why), "store"), text=g.get("text", "")
+        "refusal.html", what=_STORE_FAULTS.get(type(why), "store"), text=given_back.kept()
     ), 503
 
 

@@ -8,6 +8,7 @@ from itertools import chain
 from crypto.entry import TEXT_CHARS
 from crypto.names import DIGEST_BYTES, ENTRY_ID_BYTES, EntryId
 from journalist_app.services.stepping import StepForm
+from web.errors import BodyError
 from web.multipart import Body, Event, Field, FileBegun, FileBytes, FileEnded, Limits, read_parts
 
 PASSPHRASE_CHARS = 500
@@ -38,6 +39,10 @@ class AnswerParts:
     def step(self) -> StepForm:
         """Return the step that was typed beside the text."""
         return StepForm(self.other("step"), self.other("step_text"), self.other("next"), self.other("by"))
+
+    def typed(self) -> tuple[str, ...]:
+        """Return all that was typed in sentences."""
+        return self.text, self.other("step_text"), self.other("next")
 
     def files(self) -> Iterator[tuple[str, str, Iterator[bytes]]]:
         """Yield name, media type and pieces of each file; each must be read to its end before the next.
@@ -70,11 +75,16 @@ def read_answer(body: Body, content_type: str, files: int, into: AnswerParts) ->
     events = read_parts(
         body, content_type, Limits(parts=_OTHER_FIELDS + 1 + 2 * files + 1, fields_bytes=FIELDS_BYTES)
     )
-    for event in events:
-        if not isinstance(event, Field):
-            into.events = chain((event,), events)
-            return
-        _fill(into, event)
+    try:
+        for event in events:
+            if not isinstance(event, Field):
+                into.events = chain((event,), events)
+                return
+            _fill(into, event)
+    except BodyError as why:
+        if why.unfinished is not None:
+            _fill(into, Field(*why.unfinished))
+        raise
 
 
 def _fill(parts: AnswerParts, arrived: Field) -> None:

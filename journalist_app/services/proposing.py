@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from io import FileIO
 from pathlib import Path
 from typing import Final
 
@@ -81,7 +82,7 @@ class Copy:
 class PreparedFile:
     """A file as it would go: as it is, or cleaned where that could be done.
 
-    `looked` says what is in it; None where it is too large to be looked into.
+    `looked` says what is in it; None where it is too large to be looked into here.
     """
 
     name: str = field(repr=False)
@@ -283,7 +284,10 @@ def _prepared(outbox: Outbox, pending: Pending, file: Upload) -> PreparedFile:
 
 
 class _Kept:
-    """A copy of a file for the time in which it is looked into; one that is too large is not kept."""
+    """A copy of a file in memory for the time in which it is looked into.
+
+    One that is too large is not kept: for us, or for the room that is left there.
+    """
 
     def __init__(self, path: Path) -> None:
         self.is_whole = True
@@ -291,15 +295,21 @@ class _Kept:
 
     def copied(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         size = 0
-        with self._path.open("xb") as copy:
+        with self._path.open("xb", buffering=0) as copy:  # a buffer would find no room only when it is closed
             for piece in pieces:
                 size += len(piece)
-                if self.is_whole and size > LOOK_BYTES:
+                if self.is_whole and (size > LOOK_BYTES or not _fits(copy, piece)):
                     self.is_whole = False
                     copy.truncate(0)
-                if self.is_whole:
-                    copy.write(piece)
                 yield piece
+
+
+def _fits(copy: FileIO, piece: bytes) -> bool:
+    """Write a piece, and say whether there was room: on a full disk it is cut short, or refused."""
+    try:
+        return copy.write(piece) == len(piece)
+    except OSError:
+        return False
 
 
 def _sealed(pending: Pending, name: str, media_type: str, pieces: Iterator[bytes]) -> Copy:

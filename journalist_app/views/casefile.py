@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from flask import Blueprint, current_app, g, redirect, render_template, request, url_for
+from flask import Blueprint, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from crypto.names import ADDRESS_BYTES, Address
@@ -16,7 +16,7 @@ from journalist_app.errors import (
 from journalist_app.forms import DRAIN_TIMES, AnswerParts, of_hex, read_answer
 from journalist_app.services import casefiles, drafts
 from journalist_app.services.casefiles import Details
-from journalist_app.views import thread
+from journalist_app.views import given_back, thread
 from journalist_app.views.at_the_door import is_our_form, unlocked
 from store.errors import StoreError
 from web.errors import BodyError
@@ -46,7 +46,7 @@ def save(desk: OpenDesk, address: str) -> ResponseReturnValue:
     where, form = _where(address), request.form
     typed = {name: form.get(name, "") for name in ("labels", "theme", "route", "region", "outcome")}
     typed |= {"reminder": form.get("reminder", ""), "handover": form.get("handover", "")}
-    g.text = typed["handover"]  # should the store be gone, its page gives the text back
+    given_back.keep(typed["labels"], typed["handover"])
     if not is_our_form("casefile", form.get("token", "")):
         return _page(desk, where, typed=typed, refusal="stale", status=403)
     try:
@@ -76,7 +76,7 @@ def _details(typed: dict[str, str], revision: int) -> Details:
 def add_note(desk: OpenDesk, address: str) -> ResponseReturnValue:
     """Add a dated note; its text comes back when it cannot be kept."""
     where, note = _where(address), request.form.get("note", "")
-    g.text = note
+    given_back.keep(note)
     if not is_our_form("casefile", request.form.get("token", "")):
         return _page(desk, where, note=note, refusal="stale", status=403)
     try:
@@ -96,10 +96,10 @@ def writing(desk: OpenDesk, address: str) -> ResponseReturnValue:
     try:
         read_answer(body, request.content_type or "", desk.config.upload_files, parts)
     except BodyError:
-        g.text = parts.text
+        given_back.keep(*parts.typed())
         body.drain(DRAIN_TIMES * desk.config.upload_bytes)
         return thread.page(desk, where, text=parts.text, step=parts.step(), refusal="malformed", status=400)
-    g.text = parts.text
+    given_back.keep(*parts.typed())
     body.drain(DRAIN_TIMES * desk.config.upload_bytes)
     if not is_our_form("answer", parts.token):
         return thread.page(desk, where, text=parts.text, step=parts.step(), refusal="stale", status=403)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from flask import Blueprint, g, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from crypto.entry import TEXT_CHARS
@@ -11,6 +11,7 @@ from journalist_app.desk import OpenDesk
 from journalist_app.errors import AdviserError, MailboxMissingError
 from journalist_app.services import closing, passing_on, reading
 from journalist_app.services.sending import Sheet
+from journalist_app.views import given_back
 from journalist_app.views.at_the_door import unlocked
 from journalist_app.views.sheets import address_of, foreign, missing, sheet_of, today
 from web.dates import half_hour_now
@@ -53,7 +54,7 @@ def close_spam(desk: OpenDesk, address: str) -> ResponseReturnValue:
 def _close(desk: OpenDesk, address: str, purpose: str, how: Callable[[Sheet], None]) -> ResponseReturnValue:
     where = address_of(address)
     sheet = sheet_of(where, purpose)
-    g.text = request.form.get("text", "")  # should the store be gone, its page gives the text back
+    given_back.keep(request.form.get("text", ""))
     if sheet is None:
         return foreign()
     try:

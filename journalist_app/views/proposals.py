@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 from datetime import date
 
-from flask import Blueprint, Response, current_app, g, redirect, render_template, request, url_for
+from flask import Blueprint, Response, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.wsgi import wrap_file
 
@@ -18,8 +18,10 @@ from journalist_app.services.passing_on import REASON_CHARS_MIN, Without
 from journalist_app.services.proposing import Prepared, ProposalForm
 from journalist_app.services.sending import Sheet
 from journalist_app.services.stepping import STEP_CHARS, StepForm
+from journalist_app.views import given_back
 from journalist_app.views.at_the_door import guard, is_our_form, unlocked
 from journalist_app.views.sheets import address_of, entry_id_of, foreign, missing, sheet_of, today
+from store.errors import StoreError
 from web.dates import half_hour_now
 from web.errors import BodyError
 from web.filenames import attachment_disposition
@@ -52,6 +54,8 @@ def prepare(desk: OpenDesk, address: str) -> ResponseReturnValue:
             return _shown(desk, _prepared(desk, where, parts))
     except (AdviserError, BodyError) as why:
         refusal = type(why).__name__
+    except StoreError:
+        refusal = "store"
     body.drain(DRAIN_TIMES * config.upload_bytes)
     return _form(desk, where, parts=parts, refusal=refusal)
 
@@ -88,7 +92,7 @@ def send(desk: OpenDesk, address: str) -> ResponseReturnValue:
     """Put what was looked at before the source."""
     where = address_of(address)
     parts = AnswerParts(text=request.form.get("text", ""), others=request.form.to_dict(flat=False))
-    g.text = parts.text
+    given_back.keep(*parts.typed())
     entry_id = entry_id_of(request.form.get("entry_id", ""))
     if not is_our_form("propose", request.form.get("token", "")):
         return foreign()
@@ -200,7 +204,7 @@ def _do(
     how: Callable[[Sheet], Response | None],
 ) -> ResponseReturnValue:
     where = address_of(address)
-    g.text = request.form.get("text", "")  # should the store be gone, its page gives the text back
+    given_back.keep(_words().text, _words().next)
     sheet = sheet_of(where, purpose)
     if sheet is None:
         return foreign()
@@ -224,11 +228,11 @@ def _form(
     refusal: str = "",
 ) -> ResponseReturnValue:
     filled = parts or AnswerParts()
-    g.text = filled.text
+    given_back.keep(*filled.typed())
     try:
         thread = reading.thread(desk, where, today=today())
     except MailboxMissingError:
-        return render_template("refusal.html", what="missing", text=filled.text), 404
+        return render_template("refusal.html", what="missing", text=given_back.kept()), 404
     older = [each for each in thread.standing.proposals if each.entry_id == again]
     config = current_app.extensions["config"]
     page = render_template(
@@ -245,7 +249,7 @@ def _form(
         upload_files=config.upload_files,
         upload_bytes=config.upload_bytes,
     )
-    return page, 409 if refusal else 200
+    return page, {"": 200, "store": 503}.get(refusal, 409)
 
 
 def _page(desk: OpenDesk, where: Address, proposal_id: str, *, refusal: str = "") -> ResponseReturnValue:

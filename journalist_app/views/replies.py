@@ -3,13 +3,14 @@
 from typing import Any
 
 import msgspec
-from flask import Blueprint, g, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from journalist_app.desk import OpenDesk
 from journalist_app.errors import RecordUnsoundError, TemplateError
 from journalist_app.services import templates
 from journalist_app.services.templates import NAME_CHARS, TEXT_CHARS, Template
+from journalist_app.views import given_back
 from journalist_app.views.at_the_door import is_our_form, unlocked
 from store.errors import RecordMovedError, StoreError
 
@@ -34,7 +35,7 @@ def put(desk: OpenDesk) -> ResponseReturnValue:
     """Change or add a template, or give one up; what was typed comes back when it cannot be kept."""
     form = request.form
     typed = {name: form.get(name, "") for name in ("language", "name", "text", "place")}
-    g.text = typed["text"]  # should the store be gone, its page gives the text back
+    given_back.keep(typed["name"], typed["text"])
     if not is_our_form("replies", form.get("token", "")):
         return _page(desk, typed=typed, refusal="stale", status=403)
     revision, place = form.get("revision", -1, type=int), form.get("place", None, type=int)

@@ -16,6 +16,7 @@ from journalist_app.errors import (
 )
 from journalist_app.services import reporting
 from journalist_app.services.reporting import OwnWords
+from journalist_app.views import given_back
 from journalist_app.views.at_the_door import is_our_form, unlocked
 from journalist_app.wording import chosen_language
 from report.disclosure import Audience
@@ -80,6 +81,7 @@ def show(desk: OpenDesk, year: int) -> ResponseReturnValue:
 def keep_words(desk: OpenDesk, year: int) -> ResponseReturnValue:
     """Keep the adviser's words for a report."""
     words = OwnWords(_typed("nl"), _typed("en"))
+    given_back.keep(words.nl, words.en)
     if not is_our_form("report-words", request.form.get("token", "")):
         return _page(desk, year, words=words, what="again", status=403)
     try:

@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 from crypto.names import ADDRESS_BYTES, DIGEST_BYTES, ENTRY_ID_BYTES, Address, EntryId
 from journalist_app.forms import of_hex
 from journalist_app.services.sending import Sheet
+from journalist_app.views import given_back
 from journalist_app.views.at_the_door import is_our_form
 
 
@@ -45,9 +46,9 @@ def sheet_of(address: Address, purpose: str) -> Sheet | None:
 
 def foreign() -> ResponseReturnValue:
     """Refuse a form that is not ours, and give its text back."""
-    return render_template("refusal.html", what="foreign", text=request.form.get("text", "")), 403
+    return render_template("refusal.html", what="foreign", text=given_back.kept()), 403
 
 
 def missing() -> ResponseReturnValue:
     """Say that there is nothing here, and give back what was typed."""
-    return render_template("refusal.html", what="missing", text=request.form.get("text", "")), 404
+    return render_template("refusal.html", what="missing", text=given_back.kept()), 404

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
-from flask import Blueprint, Response, current_app, g, redirect, render_template, request, url_for
+from flask import Blueprint, Response, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from crypto.entry import TEXT_CHARS
@@ -34,6 +34,7 @@ from journalist_app.guard import Guard
 from journalist_app.services import answering, casefiles, drafts, files, reading, stepping
 from journalist_app.services.files import Download
 from journalist_app.services.stepping import StepForm
+from journalist_app.views import given_back
 from journalist_app.views.at_the_door import guard, is_our_form, unlocked
 from store.errors import StoreError
 from web.dates import half_hour_now
@@ -97,11 +98,9 @@ def _not_sent(
     desk: OpenDesk, where: Address, parts: AnswerParts, refused: Exception | None
 ) -> ResponseReturnValue:
     """Give the text back and say why; without a refusal the form was from before a lock."""
-    if isinstance(refused, BodyError) and refused.unfinished is not None and refused.unfinished[0] == "text":
-        parts.text = refused.unfinished[1]
     if refused is None:
         return page(desk, where, text=parts.text, step=parts.step(), refusal="stale", status=403)
-    g.text = parts.text  # should the store be gone, its page gives the text back
+    given_back.keep(*parts.typed())
     refusal, status = _REFUSALS.get(type(refused), _other_refusal(refused))
     return page(desk, where, text=parts.text, step=parts.step(), refusal=refusal, status=status)
 

@@ -3,7 +3,9 @@
 Behind the desk's outbox stand gpg and mat2; here stands a box of paper, which keeps what it is given.
 """
 
+import errno
 import hashlib
+import io
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from pathlib import Path
@@ -78,6 +80,7 @@ from store.findings import FindingKind
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, ASource, World, a_source
 from tests.journalist_app.paper import KEY, OTHER_KEY, Paper, Pinned
 from tests.journalist_app.sealing import age_file, recipient_of
+from tests.small_disk import CAN_MOUNT, a_small_disk
 
 REASON = "Er is acuut gevaar voor een ander; wij hebben dit eerst met je willen bespreken."
 WITHOUT = Without(REASON, is_confirmed=True)
@@ -270,6 +273,47 @@ def test_a_file_too_large_to_look_into_goes_as_it_is(
 
     assert [(file.looked, file.lines, file.cleaned) for file in prepared.files] == [(None, (), None)]
     assert prepared.files[0].original.note.size == 18
+
+
+@pytest.mark.skipif(not CAN_MOUNT, reason="only root may mount a small disk")
+@pytest.mark.parametrize("left", [b"", b"author"])
+def test_a_file_larger_than_the_disk_in_memory_goes_as_it_is(
+    desk: OpenDesk, source: ASource, left: bytes
+) -> None:
+    with a_small_disk("1m") as disk:
+        desk.outbox = Paper(disk)
+        pieces = [b"author" * 100_000, b"more" * 250_000, left]
+        prepared = prepare(desk, sheet_for(desk, source), uploads=[("a.pdf", "", iter(pieces))])
+
+    assert [(file.looked, file.cleaned) for file in prepared.files] == [(None, None)]
+    assert prepared.files[0].original.sha256 == hashlib.sha256(b"".join(pieces)).digest()
+
+
+@pytest.mark.skipif(not CAN_MOUNT, reason="only root may mount a small disk")
+def test_a_file_for_which_the_disk_in_memory_has_no_place_at_all_goes_as_it_is(
+    desk: OpenDesk, source: ASource
+) -> None:
+    with a_small_disk("1m") as disk:
+        desk.outbox = Paper(disk)
+        (disk / "others").write_bytes(bytes(1024 * 1024))
+        prepared = prepare(desk, sheet_for(desk, source), uploads=[("a.pdf", "", iter([b"author"]))])
+
+    assert [(file.looked, file.original.note.size) for file in prepared.files] == [(None, 6)]
+
+
+def test_a_file_beyond_the_users_share_of_memory_goes_as_it_is(
+    desk: OpenDesk, source: ASource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "open", lambda path, *_, **__: _BeyondQuota(path, "xb"))
+
+    prepared = prepare(desk, sheet_for(desk, source), uploads=[("a.pdf", "", iter([b"author", b"more"]))])
+
+    assert [(file.looked, file.original.note.size) for file in prepared.files] == [(None, 10)]
+
+
+class _BeyondQuota(io.FileIO):
+    def write(self, _: object, /) -> int:
+        raise OSError(errno.EDQUOT, "over quota")
 
 
 def test_a_double_click_proposes_once(desk: OpenDesk, source: ASource) -> None:

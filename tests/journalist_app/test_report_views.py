@@ -39,6 +39,8 @@ def test_a_year_is_looked_at_worded_and_published_once(world: World, browser: Br
     assert f'href="{PAGE}"' in browser.get("/reports").text
     page = browser.get(PAGE)
     assert "1 mailbox of this year has not been read yet" in page.text
+    assert "can take a minute. Wait for the page." in browser.get("/reports").text
+    assert "The files are made first, which can take a minute." in page.text
     words = {"token": token(page, f"{PAGE}/words"), "nl": "Wat wij hoorden.", "en": "What we heard."}
     assert browser.post(f"{PAGE}/words", words).status_code == 303
     assert "What we heard." in browser.get(f"{PAGE}/public-en.html").text

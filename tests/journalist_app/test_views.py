@@ -2,8 +2,10 @@ import html
 import io
 import os
 import re
+import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -594,6 +596,18 @@ def test_damaged_anchors_are_said_on_every_page_until_the_adviser_decides(
     assert "The memory of earlier sessions" not in browser.get("/inbox").text
 
 
+@contextmanager
+def a_store_that_is(fault: str, world: World) -> Iterator[None]:
+    if fault == "missing":
+        world.store.path.rename(world.store.path.with_suffix(".away"))
+        yield
+        return
+    world.store._wait_seconds = 0.1
+    with closing(sqlite3.connect(world.store.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+
+
 def test_a_missing_store_is_a_page_and_comes_back_by_itself(world: World, browser: Browser) -> None:
     a_source(world).writes("vraag")
     browser.unlock()
@@ -630,7 +644,12 @@ def test_an_answer_that_finds_no_store_keeps_its_text(world: World, browser: Bro
     [
         ("{mailbox}/casefile", "{mailbox}/casefile/notes", "note", {}),
         ("{mailbox}/casefile", "{mailbox}/casefile", "handover", {"revision": "0"}),
+        ("{mailbox}/casefile", "{mailbox}/casefile", "labels", {"revision": "0"}),
         ("/replies", "/replies", "text", {"language": "nl", "name": "a", "revision": "0"}),
+        ("/replies", "/replies", "name", {"language": "nl", "text": "a", "revision": "0"}),
+        ("/reports/2025", "/reports/2025/words", "nl", {"en": ""}),
+        ("/reports/2025", "/reports/2025/words", "en", {"nl": ""}),
+        ("{mailbox}/close", "{mailbox}/close", "text", {"entry_id": "0" * 32, "seen": ""}),
     ],
 )
 def test_what_is_typed_for_the_desk_alone_outlives_a_missing_store(
@@ -649,6 +668,92 @@ def test_what_is_typed_for_the_desk_alone_outlives_a_missing_store(
 
     assert answer.status_code == 503
     assert "mijn woorden" in answer.text
+
+
+@pytest.mark.parametrize("fault", ["missing", "busy"])
+@pytest.mark.parametrize("how", ["propose", "begin-without", "answer"])
+def test_what_is_typed_for_a_source_outlives_a_failing_store(
+    world: World, browser: Browser, tmp_path: Path, fault: str, how: str
+) -> None:
+    source, proposal = proposed(world, browser, tmp_path)
+    mailbox = f"/mailbox/{source.address}"
+    typed = {"text": "mijn voorstel, woord voor woord en lang genoeg", "next": "Jij kiest."}
+    if how != "begin-without":
+        typed["step_text"] = "Lees dit."
+    page = {"propose": f"{mailbox}/propose", "begin-without": proposal, "answer": mailbox}[how]
+    action = f"{proposal if how == 'begin-without' else mailbox}/{how}"
+    form = closing_fields(
+        browser.get(page), action, **typed, fingerprint=KEY, confirmed="yes", step="received"
+    )
+    files = {"files": (io.BytesIO(b"extra"), "bijlage.txt")} if how == "propose" else {}
+    settle()
+
+    with a_store_that_is(fault, world):
+        answer = browser.client.post(
+            action, data=form | files, headers=browser.headers, content_type="multipart/form-data"
+        )
+
+    assert answer.status_code == 503
+    assert all(words in answer.text for words in typed.values())
+    assert fault == "busy" or "The store is not there" in answer.text
+
+
+def test_a_proposal_that_finds_a_busy_store_is_still_in_its_form(
+    world: World, browser: Browser, tmp_path: Path
+) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    browser.unlock()
+    settle()
+    browser.app.extensions["guard"]._desk.outbox = Paper(tmp_path)
+    where = f"/mailbox/{source.address}/propose"
+    form = proposal_form(browser.get(where), f"/mailbox/{source.address}", "mijn voorstel", KEY)
+
+    with a_store_that_is("busy", world):
+        answer = browser.client.post(
+            where, data=form, headers=browser.headers, content_type="multipart/form-data"
+        )
+
+    assert answer.status_code == 503
+    assert "Not sent: the store could not be written" in answer.text
+    assert "mijn voorstel</textarea>" in answer.text
+
+
+def test_a_proposal_looked_at_that_finds_no_store_keeps_all_its_words(
+    world: World, browser: Browser, tmp_path: Path
+) -> None:
+    source, _ = proposed(world, browser, tmp_path)
+    where = f"/mailbox/{source.address}/propose"
+    form = closing_fields(browser.get(where), where)
+    typed = {"text": "mijn voorstel", "step_text": "Lees dit.", "next": "Jij kiest."}
+    settle()
+
+    with a_store_that_is("missing", world):
+        answer = browser.post(f"{where}/send", form | typed)
+
+    assert answer.status_code == 503
+    assert all(words in answer.text for words in typed.values())
+
+
+@pytest.mark.parametrize("how", ["propose", "writing"])
+def test_a_text_that_broke_off_comes_back_as_far_as_it_arrived(
+    world: World, browser: Browser, tmp_path: Path, how: str
+) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    browser.unlock()
+    settle()
+    browser.app.extensions["guard"]._desk.outbox = Paper(tmp_path)
+
+    answer = browser.client.post(
+        f"/mailbox/{source.address}/{how}",
+        data=b'--x\r\nContent-Disposition: form-data; name="text"\r\n\r\nmijn halve tekst',
+        headers=browser.headers,
+        content_type="multipart/form-data; boundary=x",
+    )
+
+    assert answer.status_code in {400, 409}
+    assert "mijn halve tekst" in answer.text
 
 
 @pytest.mark.parametrize("button", ["keep", "template"])
@@ -671,6 +776,37 @@ def test_an_answer_half_written_outlives_a_missing_store(world: World, browser: 
 
     assert answer.status_code == 503
     assert "mijn woorden" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("path", "form", "host", "what", "kept", "now"),
+    [
+        ("/mailbox/00", None, HOST, "does not exist", "Nothing was changed", "Look in the inbox"),
+        ("/unlock", "x" * 3_000_000, HOST, "is larger", "nothing was changed", "make it shorter"),
+        ("/unlock", "", {"Host": "elsewhere"}, "answers at", "nothing was changed", "Type that address"),
+    ],
+)
+def test_a_refusal_says_what_happened_what_was_kept_and_what_to_do_now(
+    browser: Browser, path: str, form: str | None, host: dict[str, str], what: str, kept: str, now: str
+) -> None:
+    browser.unlock()
+    browser.headers |= host
+
+    answer = browser.get(path) if form is None else browser.post(path, {"text": form})
+
+    assert all(words in answer.text for words in (what, kept, now))
+
+
+def test_a_damaged_store_is_left_as_it_is_and_its_page_says_so(world: World, browser: Browser) -> None:
+    browser.unlock()
+    settle()
+    world.store.close()
+    world.store.path.write_bytes(b"no store" * 1000)
+
+    answer = browser.get("/inbox")
+
+    assert answer.status_code == 503
+    assert "It was left as it is, and nothing was half-saved. Stop working in it" in answer.text
 
 
 def test_too_much_in_a_small_form_is_refused(browser: Browser) -> None:
@@ -886,6 +1022,7 @@ def test_a_proposal_is_looked_at_sent_agreed_made_and_handed_over(
     handed = browser.post(f"{page}/deliver", fields)
 
     assert "Passing on has begun" in after.text
+    assert "this can take a few minutes" in after.text
     assert made.data.startswith(b"-----BEGIN PGP")
     assert made.headers["Content-Disposition"].startswith("attachment")
     assert (wrong.status_code, handed.status_code) == (409, 303)
@@ -1081,12 +1218,16 @@ def test_a_proposals_forms_refuse_strangers_and_what_is_gone(
 ) -> None:
     source, page = proposed(world, browser, tmp_path)
     fields = closing_fields(browser.get(page), f"{page}/begin-without", text="x" * 50, confirmed="yes")
+    typed: dict[str, object] = {**fields, "next": "Wij bellen."}
     where = f"/mailbox/{source.address}"
 
-    assert browser.post(f"{page}/begin", {**fields, "token": "x"}).status_code == 403
+    foreign = browser.post(f"{page}/begin", {**typed, "token": "x"})
     assert browser.get(f"{where}/proposal/{'0' * 32}").status_code == 404
     source.ends()
-    assert browser.post(f"{page}/begin-without", fields).status_code == 404
+    gone = browser.post(f"{page}/begin-without", typed)
+
+    assert (foreign.status_code, gone.status_code) == (403, 404)
+    assert all(words in each.text for each in (foreign, gone) for words in ("x" * 50, "Wij bellen."))
 
 
 _CROSSED = {

@@ -133,6 +133,14 @@ def test_the_reports_stand_in_the_footer_once_there_is_one(a_desk: ADesk) -> Non
     assert "Jaarverslagen" in browser.get("/nl/reports").text
 
 
+def test_a_report_without_the_bar_to_leave_is_announced_before_its_link(a_desk: ADesk) -> None:
+    _publish(a_desk, _FILES)
+
+    listed = a_desk.browser().get("/en/reports").text
+
+    assert listed.index("the button to leave quickly") < listed.index("report-2026-en.html")
+
+
 def test_a_report_page_may_have_looks_and_charts_of_its_own_and_nothing_else(a_desk: ADesk) -> None:
     _publish(a_desk, _FILES)
 
