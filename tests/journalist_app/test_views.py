@@ -619,7 +619,7 @@ def test_an_answer_that_finds_no_store_keeps_its_text(world: World, browser: Bro
     ("path", "form", "field", "others"),
     [
         ("{mailbox}/casefile", "{mailbox}/casefile/notes", "note", {}),
-        ("{mailbox}/casefile", "{mailbox}/casefile", "handover", {"revision": "0"}),
+        ("{mailbox}/casefile", "{mailbox}/casefile", "handover", {"shown": ""}),
         ("/replies", "/replies", "text", {"language": "nl", "name": "a", "revision": "0"}),
     ],
 )
