@@ -1,5 +1,6 @@
 """Casefiles: what the desk notes about a mailbox, for itself alone."""
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
@@ -25,9 +26,9 @@ _TRIES: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """The form about a mailbox. `revision` is that of the casefile it was made from; 0: there was none."""
+    """The form about a mailbox. `shown` names what stood in it when it was made."""
 
-    revision: int
+    shown: str
     labels: str
     theme: str
     route: str
@@ -42,7 +43,7 @@ class Panel:
     """A casefile as a page shows it. Where it is unsound nothing of it is."""
 
     casefile: Casefile
-    revision: int
+    shown: str
     is_unsound: bool
     is_due: bool
 
@@ -90,8 +91,9 @@ def add_note(desk: OpenDesk, address: Address, text: str, today: date) -> None:
 
 
 def save(desk: OpenDesk, address: Address, details: Details) -> None:
-    """Keep the form about a mailbox, unless somebody changed the casefile since it was shown.
+    """Keep the form about a mailbox, unless somebody changed what it showed.
 
+    The rest of a casefile may have changed: the desk itself notes there what is counted, in the background.
     What is not in the desk's lists is not taken over, except what stood there before.
 
     Raises:
@@ -105,7 +107,7 @@ def save(desk: OpenDesk, address: Address, details: Details) -> None:
     if too_long or len(labels) > LABELS:
         raise CasefileFullError
     revision, before = _read(desk, address)
-    if revision != details.revision:
+    if shown_by(before) != details.shown:
         raise CasefileMovedError
     after = msgspec.structs.replace(
         before,
@@ -126,11 +128,25 @@ def save(desk: OpenDesk, address: Address, details: Details) -> None:
 def panel(desk: OpenDesk, address: Address, today: date) -> Panel:
     """Return what the mailbox's page shows of its casefile."""
     try:
-        revision, casefile = _read(desk, address)
+        casefile = read(desk, address)
     except RecordUnsoundError:
-        return Panel(Casefile(), 0, is_unsound=True, is_due=False)
+        return Panel(Casefile(), "", is_unsound=True, is_due=False)
     is_due = casefile.reminder is not None and casefile.reminder <= today
-    return Panel(casefile, revision, is_unsound=False, is_due=is_due)
+    return Panel(casefile, shown_by(casefile), is_unsound=False, is_due=is_due)
+
+
+def shown_by(casefile: Casefile) -> str:
+    """Return the name of what the form about a mailbox shows, in hexadecimal digits."""
+    form = (
+        casefile.labels,
+        casefile.theme,
+        casefile.route,
+        casefile.region,
+        casefile.outcome,
+        casefile.reminder,
+        casefile.handover,
+    )
+    return hashlib.sha256(msgspec.json.encode(form)).hexdigest()
 
 
 def has_mailbox(desk: OpenDesk, address: Address) -> bool:

@@ -14,7 +14,7 @@ from crypto.names import (
     StrandId,
 )
 from journalist_app.desk import OpenDesk, Progress
-from journalist_app.services import casefiles, closing
+from journalist_app.services import casefiles, closing, counting
 from journalist_app.verification import examine
 from store import entries, findings, mailboxes
 from store.errors import (
@@ -95,11 +95,11 @@ def _hidden_mailboxes(desk: OpenDesk, session: Session, found: Mapping[Address, 
 def _check_mailbox(desk: OpenDesk, address: Address) -> None:
     with desk.store.reading() as session:
         mailbox = mailboxes.find(session, address)
-        if mailbox is not None:
-            examine(desk, session, mailbox)
-            return
+        conversation = None if mailbox is None else examine(desk, session, mailbox)
         has_ended = any(row.address == address for row in mailboxes.ended_mailboxes(session))
-    if address in desk.anchors.mailboxes and not has_ended:
+    if conversation is not None:
+        counting.keep_in_background(desk, conversation)
+    elif address in desk.anchors.mailboxes and not has_ended:
         desk.unsound[address] = ("gone",)
     else:
         desk.unsound.pop(address, None)

@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 from sqlalchemy.orm import Session
 
+from crypto import removal
 from crypto.anchors import Head, Heads
 from crypto.casefile import Casefile
 from crypto.content import TEXT_CHARS, ClosingNote, Content, Kind
@@ -15,7 +16,6 @@ from crypto.errors import ForgedError, MalformedError
 from crypto.ledger import contribution, seal_tallies
 from crypto.names import NO_DIGEST, SOURCE_STRAND, Address, Digest, StrandId
 from crypto.order import is_void, verify_order
-from crypto.removal import is_ended_by_source
 from crypto.standing import Opened, standing
 from journalist_app.config import ONE_MACHINE
 from journalist_app.desk import OpenDesk
@@ -26,7 +26,7 @@ from journalist_app.errors import (
     TextMissingError,
     TextOverLimitError,
 )
-from journalist_app.services import casefiles, ordering, unsent
+from journalist_app.services import casefiles, counting, ordering, unsent
 from journalist_app.services.sending import Sending, Sheet
 from journalist_app.verification import Conversation, conversation_of, open_all
 from store import entries, findings, mailboxes, orders
@@ -171,20 +171,23 @@ def _is_counted(desk: OpenDesk, row: Ended) -> bool:
     return row.is_counted or was_ours
 
 
-def acknowledge(desk: OpenDesk, row: Ended, *, is_read: bool, today: date) -> None:
-    """Count a mailbox that its source ended, and drop its line and its casefile.
+def acknowledge(desk: OpenDesk, ended: removal.Ended, today: date) -> None:
+    """Count a mailbox whose source signed that it is ended, and drop its line and its casefile.
 
     Evidence of what was passed on stays until the day on which the mailbox would have been deleted.
 
     Raises:
         RecordUnsoundError: the casefile is not what this desk wrote last, so nothing can be counted by it.
     """
-    address = Address(row.address)
+    address = ended.address
     casefile = casefiles.read(desk, address)
     if casefile.evidence:
         keep_until = casefile.keep_until or ordering.retention(desk, today)
         casefiles.change(desk, address, lambda now: msgspec.structs.replace(now, keep_until=keep_until))
-    counted = contribution(casefile, desk.letterhead, closed=row.day, is_read=is_read)
+    # Whoever of the desk read or wrote there left an entry.
+    is_read = any(strand != SOURCE_STRAND for strand in ended.heads)
+    known = counting.with_ending(desk, casefile, ended)
+    counted = contribution(known, desk.letterhead, closed=ended.day, is_read=is_read)
     tallies = seal_tallies(counted, desk.letterhead, desk.keyring.desk_writer)
     desk.forget_ended(address)
     desk.save()  # first: were it only dropped from the store, it would look taken away
@@ -217,7 +220,7 @@ def know_purged(desk: OpenDesk, today: date) -> None:
 
 
 def _is_ended_by_source(row: Ended) -> bool:
-    return is_ended_by_source(
+    return removal.is_ended_by_source(
         row.statement, address=Address(row.address), recipient=row.recipient, verify_key=row.verify_key
     )
 

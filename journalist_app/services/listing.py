@@ -10,7 +10,7 @@ from crypto.errors import (
     ForgedError,
     MalformedError,
 )
-from crypto.names import SOURCE_STRAND, Address
+from crypto.names import Address
 from crypto.removal import verify_ended
 from journalist_app.cards import Card, card_of
 from journalist_app.desk import OpenDesk, Progress
@@ -336,7 +336,4 @@ def acknowledge(desk: OpenDesk, address: Address, today: date) -> None:
         )
     except (ForgedError, MalformedError) as why:
         raise UnsoundMailboxError from why
-    # Whoever of the desk read or wrote there left an entry.
-    closing.acknowledge(
-        desk, row, is_read=any(strand != SOURCE_STRAND for strand in ended.heads), today=today
-    )
+    closing.acknowledge(desk, ended, today)

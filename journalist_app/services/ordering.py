@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-import msgspec
 from sqlalchemy.orm import Session
 
 from crypto.anchors import Heads
@@ -13,13 +12,11 @@ from crypto.casefile import Casefile
 from crypto.entry import Author
 from crypto.errors import ForgedError, MalformedError
 from crypto.ledger import contribution, seal_tallies
-from crypto.letterhead import Letterhead
 from crypto.names import Address
 from crypto.order import Order, is_void, order, verify_order
 from crypto.standing import Opened, standing
 from journalist_app.desk import OpenDesk
-from journalist_app.facts import facts
-from journalist_app.services import casefiles
+from journalist_app.services import casefiles, counting
 from journalist_app.verification import Conversation, OpenedEntry
 from store import orders
 
@@ -64,7 +61,7 @@ def put(  # noqa: PLR0913  # what is deleted when, and what is counted of it
 ) -> None:
     """Order a mailbox's deletion as it stands at these heads, in the caller's transaction."""
     writer = desk.keyring.desk_writer
-    casefile = with_facts(casefiles.read(desk, address), opened, desk.letterhead)
+    casefile = counting.with_facts(casefiles.read(desk, address), opened, desk.letterhead)
     counted = contribution(casefile, desk.letterhead, closed=today, is_read=_is_read(opened))
     tallies = seal_tallies(counted, desk.letterhead, writer)
     due = max(due, today)
@@ -112,17 +109,6 @@ def renew(  # noqa: PLR0913  # as `put`
     if ordered is not None and not is_void(ordered, conversation.entries):
         thread = [(each.signed, each.content) for each in opened]
         put(desk, session, conversation.address, heads, thread, due=ordered.due, today=today)
-
-
-def with_facts(casefile: Casefile, opened: Sequence[Opened], letterhead: Letterhead) -> Casefile:
-    """Return the casefile with what the entries tell for the yearly report."""
-    found = facts(opened, letterhead)
-    return msgspec.structs.replace(
-        casefile,
-        first_message=found.first_message,
-        first_answer=found.first_answer,
-        came_back=found.came_back == "yes",
-    )
 
 
 def verified(desk: OpenDesk, stored: orders.Order) -> Order | None:

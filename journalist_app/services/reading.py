@@ -15,7 +15,7 @@ from crypto.standing import Proposed, Standing, standing
 from journalist_app.desk import OpenDesk
 from journalist_app.errors import FileMissingError
 from journalist_app.sealed_before import FileKind, FileLook, Piece, PieceKind, Unsealer
-from journalist_app.services import files
+from journalist_app.services import counting, files
 from journalist_app.services.marking import mark_read
 from journalist_app.verification import OpenedEntry, ShownFault, conversation_of, open_all
 from web.filenames import safe_name
@@ -90,9 +90,12 @@ def thread(desk: OpenDesk, address: Address, *, today: date) -> ShownThread:
     ]
     if faults:
         desk.unsound[address] = tuple(dict.fromkeys(fault.kind for fault in faults))
+    said = [(each.signed, each.content) for each in opened]
+    if not faults:
+        counting.keep(desk, address, said)
     mark_read(desk, conversation, opened, today=today)
     desk.save()
-    stands = standing(address, [(each.signed, each.content) for each in opened])
+    stands = standing(address, said)
     read = _read_by_source(opened)
     unsealer = desk.unsealer()
     return ShownThread(

@@ -12,8 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from crypto.casefile import Casefile
-from crypto.content import Content
-from crypto.entry import Author, SignedEntry
+from crypto.entry import Author
 from crypto.ledger import Dimension, contribution
 from crypto.letterhead import Letterhead, Report
 from crypto.names import Address
@@ -30,10 +29,9 @@ from journalist_app.errors import (
     RecordUnsoundError,
     YearNotOverError,
 )
-from journalist_app.facts import facts
 from journalist_app.ledger_reader import Opened
-from journalist_app.services import casefiles, closing, letterheads, sealed_records
-from journalist_app.verification import Conversation, conversation_of, open_one
+from journalist_app.services import casefiles, closing, counting, letterheads, sealed_records
+from journalist_app.verification import Conversation, conversation_of
 from report import html, pdf, table_csv
 from report.counts import Counts, Tally, count, gather, years_with_mailboxes
 from report.disclosure import Audience, Floors, Treated, treat
@@ -322,24 +320,13 @@ class _Live:
         except MailboxMissingError:
             return ()  # ended since: it comes back as a tally
         casefile = self._casefile(address)
-        found = facts([(entry, self._said(entry)) for entry in conversation.entries], self._desk.letterhead)
+        opened = counting.opened_to_count(self._desk, conversation.entries)
+        known = counting.with_facts(casefile, opened, self._desk.letterhead)
         self.unsound += bool(conversation.faults)
-        if found.first_message is None or found.first_message.year != self._year:
+        if known.first_message is None or known.first_message.year != self._year:
             return ()  # nothing that is signed says so
         self.unread += _is_unread(conversation) and not casefile.is_spam
-        known = msgspec.structs.replace(
-            casefile,
-            first_message=found.first_message,
-            first_answer=found.first_answer,
-            came_back=found.came_back == "yes",
-        )
-        return contribution(known, self._desk.letterhead, closed=found.first_message, is_read=True)
-
-    def _said(self, entry: SignedEntry) -> Content | None:
-        """Open what the desk said, since it may only confirm; what sources wrote counts unopened."""
-        if entry.open_part.author is Author.SOURCE or not entry.open_part.speaks:
-            return None
-        return open_one(self._desk, entry).content
+        return contribution(known, self._desk.letterhead, closed=known.first_message, is_read=True)
 
     def _casefile(self, address: Address) -> Casefile:
         try:

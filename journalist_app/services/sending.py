@@ -34,7 +34,7 @@ from journalist_app.errors import (
     TooManyFilesError,
     UnsoundMailboxError,
 )
-from journalist_app.services import ordering
+from journalist_app.services import counting, ordering
 from journalist_app.verification import Conversation, OpenedEntry, conversation_of, open_all
 from store import attachments, entries
 from store.attachments import ChunkWriter
@@ -156,6 +156,7 @@ class Sending:
             except (HeadMovedError, EntryExistsError):
                 continue  # another tab was first, or the source wrote: look again
             self.is_sent = True
+            counting.keep(self._desk, self._sheet.address, self._after(placed))
             self._desk.remember(self._sheet.address, _with(conversation.heads, placed), is_answered=True)
             self._desk.save()
             return

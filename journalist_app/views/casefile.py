@@ -50,17 +50,17 @@ def save(desk: OpenDesk, address: str) -> ResponseReturnValue:
     if not is_our_form("casefile", form.get("token", "")):
         return _page(desk, where, typed=typed, refusal="stale", status=403)
     try:
-        casefiles.save(desk, where, _details(typed, form.get("revision", -1, type=int)))
+        casefiles.save(desk, where, _details(typed, form.get("shown", "")))
     except (ValueError, CasefileMovedError, CasefileFullError, RecordUnsoundError, StoreError) as why:
         refusal, status = _REFUSALS.get(type(why), ("store", 503))
         return _page(desk, where, typed=typed, refusal=refusal, status=status)
     return redirect(url_for("casefile.show", address=address, kept=1), code=303)
 
 
-def _details(typed: dict[str, str], revision: int) -> Details:
+def _details(typed: dict[str, str], shown: str) -> Details:
     reminder = typed["reminder"].strip()
     return Details(
-        revision,
+        shown,
         typed["labels"],
         typed["theme"],
         typed["route"],

@@ -219,15 +219,15 @@ class ASource:
         with self.world.store.writing() as session:
             entries.remove(session, self.keys.address, removed.open_part.entry_id, removal=statement)
 
-    def ends(self, *, forged_by: MailboxKeys | None = None) -> None:
+    def ends(self, *, day: date = TODAY, forged_by: MailboxKeys | None = None) -> None:
         with self.world.store.reading() as session:
             heads = {
                 head.strand: (head.number, head.digest) for head in entries.heads(session, self.keys.address)
             }
         by = SourceWriter(forged_by or self.keys)
-        statement = removal.ended(self.keys.address, heads, day=TODAY, by=by)
+        statement = removal.ended(self.keys.address, heads, day=day, by=by)
         with self.world.store.writing() as session:
-            mailboxes.end(session, self.keys.address, statement=statement, day=TODAY)
+            mailboxes.end(session, self.keys.address, statement=statement, day=day)
 
     def _sends(self, entry_id: EntryId, name: str, content: bytes) -> AttachmentNote:
         attachment_id = AttachmentId(os.urandom(16))

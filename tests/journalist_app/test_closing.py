@@ -7,12 +7,14 @@ import msgspec
 import pytest
 
 from crypto import ledger as ledger_format
+from crypto.anchors import Anchors
 from crypto.casefile import Casefile, Evidence, EvidenceKind, PassedOn
 from crypto.content import StepName
 from crypto.entry import TEXT_CHARS
-from crypto.ledger import Dimension
+from crypto.ledger import Dimension, Tally
 from crypto.names import Digest, EntryId
 from crypto.order import is_void, order, verify_order
+from crypto.record import RecordKind
 from crypto.signing import DeskWriter
 from journalist_app.desk import OpenDesk
 from journalist_app.errors import (
@@ -38,7 +40,7 @@ from journalist_app.services.listing import Wanted
 from journalist_app.services.sending import Sheet
 from journalist_app.services.stepping import StepForm
 from journalist_app.verification import conversation_of
-from store import ledger, mailboxes, orders, peers
+from store import ledger, mailboxes, orders, peers, records
 from tests.journalist_app.desk_factories import (
     PASSPHRASE,
     TODAY,
@@ -57,13 +59,15 @@ def unlocked(world: World) -> OpenDesk:
     return unlocking.unlock(world.config, world.store, PASSPHRASE)
 
 
-def sheet_for(desk: OpenDesk, source: ASource, entry_id: EntryId = CLOSING_ID) -> Sheet:
-    seen = reading.thread(desk, source.keys.address, today=TODAY).source_said
+def sheet_for(
+    desk: OpenDesk, source: ASource, entry_id: EntryId = CLOSING_ID, *, today: date = TODAY
+) -> Sheet:
+    seen = reading.thread(desk, source.keys.address, today=today).source_said
     return Sheet(source.keys.address, entry_id, bytes.fromhex(seen))
 
 
 def close(desk: OpenDesk, source: ASource, *, today: date = TODAY) -> None:
-    closing.close(desk, sheet_for(desk, source), "Het ga je goed.", today=today, half_hour=1)
+    closing.close(desk, sheet_for(desk, source, today=today), "Het ga je goed.", today=today, half_hour=1)
 
 
 def order_in(world: World, source: ASource) -> orders.Order | None:
@@ -82,11 +86,15 @@ def is_void_now(world: World, desk: OpenDesk, source: ASource) -> bool:
     return is_void(ordered, conversation_of(desk, source.keys.address).entries)
 
 
-def counted(world: World, tallies: tuple[bytes, ...]) -> dict[str, str]:
-    opened = [
+def opened_tallies(world: World, tallies: tuple[bytes, ...]) -> list[Tally]:
+    return [
         ledger_format.open_tally(each, world.keyring.identities, world.letterhead.strand_keys)
         for each in tallies
     ]
+
+
+def counted(world: World, tallies: tuple[bytes, ...]) -> dict[str, str]:
+    opened = opened_tallies(world, tallies)
     return {each.dimension.value: each.value for each in opened if each.dimension is not Dimension.NOTHING}
 
 
@@ -99,10 +107,12 @@ def purge(world: World, source: ASource, day: date) -> None:
         )
 
 
-def answered(desk: OpenDesk, source: ASource, text: str, step: StepForm | None = None) -> None:
-    seen = bytes.fromhex(reading.thread(desk, source.keys.address, today=TODAY).source_said)
+def answered(
+    desk: OpenDesk, source: ASource, text: str, step: StepForm | None = None, *, today: date = TODAY
+) -> None:
+    seen = bytes.fromhex(reading.thread(desk, source.keys.address, today=today).source_said)
     form = AnswerForm(source.keys.address, EntryId(b"a" * 16), seen, text, step, EntryId(b"s" * 16))
-    with Answering(desk, form, today=TODAY, half_hour=1) as under_way:
+    with Answering(desk, form, today=today, half_hour=1) as under_way:
         under_way.send()
 
 
@@ -579,6 +589,84 @@ def test_a_mailbox_that_its_source_ended_is_counted_when_the_adviser_has_seen_it
         listing.acknowledge(desk, source.keys.address, TODAY)
 
 
+WRITTEN, ANSWERED, NEW_YEAR = date(2026, 12, 28), date(2026, 12, 29), date(2027, 1, 3)
+
+
+def answered_at_the_turn_of_the_year(world: World) -> tuple[ASource, OpenDesk]:
+    source = a_source(world, day=WRITTEN)
+    source.writes("vraag", day=WRITTEN)
+    desk = unlocked(world)
+    answered(desk, source, "antwoord", today=ANSWERED)
+    return source, desk
+
+
+def seen_to_have_ended(world: World, desk: OpenDesk, source: ASource) -> dict[str, str]:
+    """End a mailbox as its source, see it end as the adviser, and return what is counted, with its year."""
+    source.ends(day=NEW_YEAR)
+    listing.acknowledge(desk, source.keys.address, NEW_YEAR)
+    with world.store.reading() as session:
+        tallies = tuple(ledger.all_tallies(session))
+        assert records.revisions(session, RecordKind.CASEFILE) == []
+    (year,) = {tally.year for tally in opened_tallies(world, tallies)}
+    return {"year": str(year), **counted(world, tallies)}
+
+
+def assert_counted(tallies: dict[str, str], *, came_back: str) -> None:
+    assert {"year": "2026", "mailbox": "read", "first_answer": "1", "came_back": came_back} == {
+        name: tallies[name] for name in ("year", "mailbox", "first_answer", "came_back")
+    }
+
+
+def test_a_mailbox_that_its_source_ended_counts_in_the_year_of_its_first_message_as_answered_and_read(
+    world: World,
+) -> None:
+    source, desk = answered_at_the_turn_of_the_year(world)
+    source.looks(day=date(2027, 1, 2))
+    checking.check_store(desk, date(2027, 1, 2))
+
+    assert_counted(seen_to_have_ended(world, desk, source), came_back="yes")
+
+
+def test_a_closed_mailbox_that_its_source_ended_counts_as_any_other(world: World) -> None:
+    source, desk = answered_at_the_turn_of_the_year(world)
+    close(desk, source, today=ANSWERED)
+    source.looks(day=date(2027, 1, 2))
+    checking.check_store(desk, date(2027, 1, 2))
+
+    assert_counted(seen_to_have_ended(world, desk, source), came_back="yes")
+
+
+def test_who_reads_the_answer_and_ends_the_mailbox_at_once_came_back(world: World) -> None:
+    """No check came between, so nobody found the mark that the source left."""
+    source, desk = answered_at_the_turn_of_the_year(world)
+    source.looks(day=NEW_YEAR)
+
+    assert_counted(seen_to_have_ended(world, desk, source), came_back="yes")
+
+
+def test_who_ends_the_mailbox_without_a_look_at_the_answer_did_not_come_back(world: World) -> None:
+    source, desk = answered_at_the_turn_of_the_year(world)
+
+    assert_counted(seen_to_have_ended(world, desk, source), came_back="no")
+
+
+def test_an_answer_that_had_not_come_when_the_mailbox_ended_was_not_read(world: World) -> None:
+    source, desk = answered_at_the_turn_of_the_year(world)
+    source.looks(day=NEW_YEAR)
+    number, digest = desk.anchors.mailboxes[source.keys.address][world.keyring.strand.id]
+    desk.remember(source.keys.address, {world.keyring.strand.id: (number + 1, digest)})
+
+    assert_counted(seen_to_have_ended(world, desk, source), came_back="no")
+
+
+def test_a_workstation_that_remembers_nothing_makes_up_no_reading(world: World) -> None:
+    source, desk = answered_at_the_turn_of_the_year(world)
+    source.looks(day=NEW_YEAR)
+    desk.anchors = Anchors(records=desk.anchors.records)
+
+    assert_counted(seen_to_have_ended(world, desk, source), came_back="no")
+
+
 def test_a_mailbox_that_was_counted_is_shown_and_counted_no_more_while_a_peer_waits_to_be_told(
     world: World,
 ) -> None:
@@ -643,12 +731,14 @@ def test_evidence_outlives_a_mailbox_that_its_source_ended_until_its_day(world: 
     casefiles.change(
         desk, source.keys.address, lambda _: Casefile(theme="intimidation", evidence=(evidence,))
     )
+    reading.thread(desk, source.keys.address, today=TODAY)
+    assert casefiles.read(desk, source.keys.address).first_message == TODAY
     source.ends()
 
     listing.acknowledge(desk, source.keys.address, TODAY)
 
     kept = casefiles.read(desk, source.keys.address)
-    assert (kept.evidence, kept.theme) == ((evidence,), "")
+    assert kept == Casefile(evidence=(evidence,), keep_until=kept.keep_until)
     assert kept.keep_until is not None
     checking.check_store(desk, kept.keep_until)
     assert casefiles.read(desk, source.keys.address).evidence == (evidence,)

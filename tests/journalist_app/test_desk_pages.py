@@ -5,12 +5,15 @@ from datetime import timedelta
 
 import pytest
 
+from crypto.casefile import Casefile
 from journalist_app.services import templates
+from journalist_app.services.casefiles import shown_by
 from tests.journalist_app import desk_readers
 from tests.journalist_app.desk_factories import TODAY, World, a_source
 from tests.journalist_app.test_views import Browser, answer_fields, browser, settle, token
 
 __all__ = ["browser"]  # the fixture
+EMPTY = shown_by(Casefile())
 PAGES = ["/search", "/calendar", "/replies", "/unsent", "/evidence"]
 
 
@@ -54,7 +57,7 @@ def test_a_casefile_is_filled_in_and_shown_in_mailbox_and_inbox(world: World, br
     path = f"/mailbox/{source.address}/casefile"
     page = browser.get(path)
     form: dict[str, object] = {
-        "token": token(page, path), "revision": 0, "labels": "spoed", "theme": "bullying",
+        "token": token(page, path), "shown": EMPTY, "labels": "spoed", "theme": "bullying",
         "reminder": TODAY.isoformat(), "handover": "let op",
     }  # fmt: skip
 
@@ -73,7 +76,7 @@ def test_of_two_forms_the_second_comes_back_with_both_texts(world: World, browse
     path = f"/mailbox/{source.address}/casefile"
     form: dict[str, object] = {
         "token": token(browser.get(path), path),
-        "revision": 0,
+        "shown": EMPTY,
         "handover": "van de een",
     }
     browser.post(path, form)
@@ -101,7 +104,7 @@ def test_what_cannot_be_kept_comes_back(
     source = a_source(world)
     opened(browser)
     path = f"/mailbox/{source.address}/casefile"
-    ours: dict[str, object] = {"token": token(browser.get(path), path), "revision": 0}
+    ours: dict[str, object] = {"token": token(browser.get(path), path), "shown": EMPTY}
 
     answer = browser.post(path + more, {**ours, **form})
 

@@ -643,8 +643,8 @@ def test_an_answer_that_finds_no_store_keeps_its_text(world: World, browser: Bro
     ("path", "form", "field", "others"),
     [
         ("{mailbox}/casefile", "{mailbox}/casefile/notes", "note", {}),
-        ("{mailbox}/casefile", "{mailbox}/casefile", "handover", {"revision": "0"}),
-        ("{mailbox}/casefile", "{mailbox}/casefile", "labels", {"revision": "0"}),
+        ("{mailbox}/casefile", "{mailbox}/casefile", "handover", {"shown": ""}),
+        ("{mailbox}/casefile", "{mailbox}/casefile", "labels", {"shown": ""}),
         ("/replies", "/replies", "text", {"language": "nl", "name": "a", "revision": "0"}),
         ("/replies", "/replies", "name", {"language": "nl", "text": "a", "revision": "0"}),
         ("/reports/2025", "/reports/2025/words", "nl", {"en": ""}),

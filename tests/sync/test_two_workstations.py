@@ -348,6 +348,93 @@ def test_a_line_of_a_server_that_was_put_back_is_not_counted_again(scene: Scene)
     assert scene.counted() == ["ended_unread"]
 
 
+def facts_at(at: AtDesk, source: ASource) -> tuple[date | None, date | None, bool]:
+    casefile = casefiles.read(at.desk, source.keys.address)
+    return casefile.first_message, casefile.first_answer, casefile.came_back
+
+
+def test_what_one_answered_the_other_counts_in_the_right_year_as_answered_and_read(scene: Scene) -> None:
+    source = scene.a_source_who_waits()
+    scene.first.answers(source, "antwoord")
+    scene.everybody_syncs()
+    scene.ends.clock.day = date(2027, 1, 2)
+    source.looks(day=scene.ends.clock.day)
+    scene.everybody_syncs()
+    assert facts_at(scene.first, source) == facts_at(scene.second, source) == (TODAY, TODAY, True)
+    source.ends(day=scene.ends.clock.day)
+    scene.everybody_syncs()
+
+    scene.second.counts(source)
+    scene.everybody_syncs()
+
+    assert scene.counted() == ["read"]
+    tallies = {each.dimension: (each.year, each.value) for each in scene.second.tallies()}
+    assert tallies[Dimension.FIRST_ANSWER] == (TODAY.year, "0")
+    assert tallies[Dimension.CAME_BACK] == (TODAY.year, "yes")
+    with scene.ends.world.store.reading() as session:
+        assert records.revisions(session, RecordKind.CASEFILE) == []
+
+
+def test_who_reads_what_both_answered_and_ends_at_once_is_counted_as_having_come_back(scene: Scene) -> None:
+    source = scene.a_source_who_waits()
+    scene.first.answers(source, "from the first")
+    scene.second.answers(source, "from the second")
+    scene.everybody_syncs()
+    source.looks()
+    source.ends()
+    scene.everybody_syncs()
+
+    scene.second.counts(source)
+    scene.everybody_syncs()
+
+    assert scene.counted() == ["read"]
+    (came_back,) = [each for each in scene.first.tallies() if each.dimension is Dimension.CAME_BACK]
+    assert came_back.value == "yes"
+
+
+def test_an_answer_that_never_got_to_the_server_was_not_read(scene: Scene) -> None:
+    source = scene.a_source_who_waits()
+    scene.first.answers(source, "antwoord")
+    source.looks()
+    source.ends()
+    scene.everybody_syncs()
+
+    scene.first.counts(source)
+    scene.everybody_syncs()
+
+    assert "yes" not in {each.value for each in scene.first.tallies()}
+
+
+def test_what_both_noted_to_count_is_one_casefile_that_comes_to_rest(scene: Scene) -> None:
+    source = scene.a_source_who_waits()
+    scene.ends.clock.day += timedelta(days=2)
+    scene.first.answers(source, "from the first")
+    scene.ends.clock.day += timedelta(days=1)
+    scene.second.answers(source, "from the second")
+    scene.everybody_syncs()
+    source.looks(day=scene.ends.clock.day)
+    scene.everybody_syncs()
+    scene.everybody_syncs()
+    before = revisions_at(scene, source)
+
+    for _ in range(2):
+        scene.everybody_syncs()
+
+    assert revisions_at(scene, source) == before
+    assert len(set(before)) == 1
+    for at in (scene.first, scene.second):
+        assert facts_at(at, source) == (TODAY, TODAY + timedelta(days=2), True)
+        assert notes(at, source.keys.address) == set()
+
+
+def revisions_at(scene: Scene, source: ASource) -> list[int]:
+    found = []
+    for store in (scene.ends.world.store, scene.first.store, scene.second.store):
+        with store.reading() as session:
+            found.append(dict(records.revisions(session, RecordKind.CASEFILE))[source.keys.address])
+    return found
+
+
 # ---- what is wrong at the server
 
 
