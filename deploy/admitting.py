@@ -1,6 +1,6 @@
 """On a server: set it up, show its card, and let workstations in."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from crypto.errors import ForgedError, LetterheadRefusedError, MalformedError
@@ -137,21 +137,24 @@ def remove(settings: Path, name: str, *, say: Say) -> None:
     store = open_store(config.store_path)
     try:
         in_use = open_letterhead(store, config.fingerprint, config.letterhead_serial_path)
+        # Among all that are named: the sweeper may have forgotten it already, and its key is still there.
+        strand = peer_called(in_use, in_use.strand_keys, name)
         with store.writing() as session:
-            strand = peer_called(in_use, [peer.name for peer in peers.all_peers(session)], name)
             peers.remove(session, strand)
     finally:
         store.close()
     say(f"{name} is forgotten here.")
-    key = in_use.strand_keys[strand]
-    if key.until is None or key.until >= utc_today():
+    until = in_use.strand_keys[strand].until
+    if until is None:
         say(
             "The letterhead still names it, so it may come again: the desk must retire it (steunpunt retire)."
         )
+    elif until >= utc_today():
+        say(f"The desk takes it out of use after {until}: until then it may come again, if it finds a way.")
     _shut_out_at_the_onion(settings, strand, say)
 
 
-def peer_called(letterhead: Letterhead, known: list[bytes], name: str | None) -> StrandId:
+def peer_called(letterhead: Letterhead, known: Collection[bytes], name: str | None) -> StrandId:
     """Return the workstation that this store exchanges pouches with by its name, or the only one.
 
     Raises:
@@ -247,7 +250,7 @@ def _let_in_at_the_onion(settings: Path, pairing: Pairing, say: Say) -> None:
             f"{pairing.onion_client}"
         )
     else:
-        say("Its key is where Tor reads it: tell Tor to read its settings again (systemctl reload tor).")
+        say(f"Its key is where Tor reads it. {onion.heard_of_it('reload')}")
 
 
 def _shut_out_at_the_onion(settings: Path, strand: StrandId, say: Say) -> None:
@@ -260,10 +263,7 @@ def _shut_out_at_the_onion(settings: Path, strand: StrandId, say: Say) -> None:
         say(f"Its key lies where only Tor may write: run as root: steunpunt onion dismiss {strand.hex()}")
         return
     if was_there:
-        say(
-            "Its key to the onion service is gone: tell Tor to read its settings again (systemctl "
-            "reload tor)."
-        )
+        say(f"Its key to the onion service is gone. {onion.heard_of_it('restart')}")
 
 
 def write_card(card_file: CardFile, path: Path) -> None:

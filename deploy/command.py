@@ -131,13 +131,14 @@ def serve(settings: Path, interface: str) -> None:
 @click.pass_obj
 def sweep(settings: Path, *, once: bool) -> None:
     """Destroy what was deleted, every 20 seconds, and write the store anew once a night."""
-    from deploy import sweeper
+    from deploy import held_at_server, sweeper
     from deploy.config import sections_in
     from deploy.hardening import close_process
 
     close_process()
+    sections = sections_in(settings)
     sweeping: sweeper.Sweeping
-    if "source" in sections_in(settings):
+    if "source" in sections:
         sweeping = sweeper.open_sweeper(settings)
     else:
         from deploy import replica_sweeper
@@ -146,10 +147,15 @@ def sweep(settings: Path, *, once: bool) -> None:
     if once:
         swept = sweeper.sweep_now(sweeping, on_step=_say_step, on_progress=_say_progress)
         click.echo(f"Destroyed {swept.rows} sealed parts.")
+        if "sync" in sections:
+            held_at_server.take_in_now(settings)
         return
     stop = threading.Event()
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, lambda _signal, _frame: stop.set())
+    if "sync" in sections:
+        beside = (settings, stop)
+        threading.Thread(target=held_at_server.keep_taking_in, args=beside, name="held", daemon=True).start()
     sweeper.sweep_for_ever(sweeping, stop)
 
 

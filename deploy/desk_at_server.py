@@ -11,8 +11,8 @@ from crypto.letterhead import Strand
 from crypto.pairing import CardFile, digest_of
 from crypto.pouch import SERVER
 from deploy.errors import TwoMachinesError
-from deploy.exchanging import last_exchange, waiting, warnings
-from deploy.pairing import Asked, ended, hand_over, make_workstation, new_workstation
+from deploy.exchanging import last_exchange, still_held, waiting, warnings
+from deploy.pairing import ONION, Asked, ended, hand_over, make_workstation, new_workstation
 from deploy.refusals import in_sentences
 from deploy.workstation import opened
 from journalist_app.config import BY_FILE, ONE_MACHINE
@@ -23,6 +23,7 @@ from store import peers, undelivered
 from store.undelivered import What
 from sync.carriers import carrier_of
 from sync.exchange import Carrier, exchange
+from sync.held import take_in_held
 from sync.packing import pack
 from sync.taking_in import take_in
 from web.dates import utc_today
@@ -49,14 +50,16 @@ def sync(desk: OpenDesk, *, say: Say, on_left: Callable[[int], None]) -> None:
         StoreError: the store cannot be used.
     """
     before = waiting(desk.store)
+    side = workstation_side(desk)
     with in_sentences(at_line=True):
-        done = exchange(workstation_side(desk), _carrier(desk), on_left)
+        done = exchange(side, _carrier(desk), on_left)
+        held = take_in_held(side)
     say(
         f"Synced on {last_exchange(desk.store)}: {done.received} new things came ({done.bytes_received} "
         "bytes), "
         f"{before} went ({done.bytes_sent} bytes)."
     )
-    for sentence in warnings(desk.store):
+    for sentence in (*still_held(held), *warnings(desk.store)):
         say(sentence)
 
 
@@ -82,6 +85,10 @@ def retire(desk: OpenDesk, name: str, since: date | None, *, say: Say) -> None:
     publishing.in_use(desk, published)
     (now,) = (each for each in strands if each.id == strand.id)
     say(f"What {name} signs after {now.until} counts no more. The server hears of it with the next sync.")
+    say(
+        "If it came over an onion service, have the operator shut its way in, which works at once: "
+        f'steunpunt admit --remove "{name}"'
+    )
     if since is not None:
         say(
             "What it signed after that day counts no more either, and shows as not verified: look at "
@@ -115,10 +122,10 @@ def rebuild(settings: Path, lost: Rebuilding, passphrase: str, asked: Asked) -> 
                 _introduce(desk, lost.keyring, _carrier(desk))
             sync(desk, say=asked.say, on_left=lambda _: None)
         except TwoMachinesError as why:
+            key = "give Tor its key here, as said above, " if asked.server.startswith(ONION) else ""
             raise TwoMachinesError(
-                f"{why} Everything is in place here but what the server holds: bring it the pairing "
-                "file, and "
-                "then run here: steunpunt sync"
+                f"{why} Everything is in place here but what the server holds: {key}bring the pairing file "
+                "to it, and then run here: steunpunt sync"
             ) from why
         check_what_came(desk, utc_today())
     asked.say(

@@ -8,50 +8,25 @@ from typing import BinaryIO
 from flask import Flask
 
 from crypto.errors import PouchRefusedError
-from crypto.letterhead import Letterhead
-from crypto.pouch import SERVER, ServerKey
 from deploy import quiet_log
 from deploy.config import load_config
-from deploy.errors import LetterheadError
 from deploy.hardening import TMPFS, close_process
 from deploy.pinned_letterhead import open_letterhead
 from deploy.ports import refuse_taken
 from deploy.serve import Server
+from deploy.server_end import server_end, server_side
 from deploy.server_key import read_key
 from deploy.sync_config import SyncConfig
-from store.engine import Store, open_store
+from store.engine import open_store
 from store.errors import StoreError
 from sync.carriers import BROUGHT, REFUSED
 from sync.door import POUCH_BYTES, create_app
-from sync.errors import LetterheadUnsoundError, SyncError
+from sync.errors import SyncError
 from sync.exchange import answer
 from sync.reasons import TOO_LARGE, reason_of
 from sync.side import Side
-from web.dates import half_hour_now, utc_today
 
 _STOP_SECONDS = 10  # for pouches that are under way when we are told to stop
-
-
-def server_side(config: SyncConfig, store: Store, key: ServerKey) -> Side:
-    """Return the server's end. The letterhead is looked at each time: who was taken out of use stays out."""
-
-    def newest() -> Letterhead:
-        try:
-            return open_letterhead(store, config.fingerprint, config.letterhead_serial_path)
-        except LetterheadError as why:
-            raise LetterheadUnsoundError from why
-
-    return Side(
-        store=store,
-        name=SERVER,
-        seed=key.seed,
-        identities=(key.identity,),
-        fingerprint=config.fingerprint,
-        letterhead=newest,
-        quota=config.quota,
-        today=utc_today,
-        half_hour=half_hour_now,
-    )
 
 
 def serve(settings: Path) -> None:
@@ -90,15 +65,9 @@ def answer_one(settings: Path, brought: BinaryIO, out: BinaryIO) -> None:
         DeployError: the settings or the key are not as they must be; nothing is written to `out`.
         StoreError: the store cannot be opened; the same.
     """
-    close_process()
-    config = load_config(settings, "sync", SyncConfig)
-    key = read_key(config.key_path)
-    store = open_store(config.store_path)
-    try:
-        out.write(_answer(server_side(config, store, key), brought))
+    with server_end(settings) as side:
+        out.write(_answer(side, brought))
         out.flush()
-    finally:
-        store.close()
 
 
 def _answer(side: Side, brought: BinaryIO) -> bytes:

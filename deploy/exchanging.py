@@ -1,24 +1,19 @@
 """Exchanging by hand: one sync on a line, and pouches as files, at either end."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from datetime import date
 from pathlib import Path
 
 from crypto.names import StrandId
 from crypto.pouch import SERVER
 from deploy.admitting import peer_called
-from deploy.config import load_config, sections_in
-from deploy.door import server_side
+from deploy.config import sections_in
 from deploy.errors import TwoMachinesError
-from deploy.hardening import close_process
 from deploy.new_folder import sync_folder
 from deploy.refusals import in_sentences
-from deploy.server_key import read_key
-from deploy.sync_config import SyncConfig
 from store import findings, peers, undelivered
-from store.engine import Store, open_store
+from store.engine import Store
 from sync.held import Arrival, Brought, bring, pieces_of
 from sync.packing import pack_parts
 from sync.side import Side
@@ -39,24 +34,6 @@ def is_server(settings: Path) -> bool:
         ConfigError: the settings cannot be read.
     """
     return "sync" in sections_in(settings)
-
-
-@contextmanager
-def server_end(settings: Path) -> Iterator[Side]:
-    """Give a server's end of a sync.
-
-    Raises:
-        DeployError: the settings or the key are not as they must be.
-        StoreError: the store cannot be opened.
-    """
-    close_process()
-    config = load_config(settings, "sync", SyncConfig)
-    key = read_key(config.key_path)
-    store = open_store(config.store_path)
-    try:
-        yield server_side(config, store, key)
-    finally:
-        store.close()
 
 
 def pouch_out(side: Side, path: Path, to: str | None, *, part_bytes: int | None = None, say: Say) -> None:
@@ -136,6 +113,11 @@ def waiting(store: Store) -> int:
         return undelivered.count(session, SERVER)
 
 
+def still_held(pouches: int) -> list[str]:
+    """Return what is said of pouches that still wait for one before them."""
+    return [f"Pouches that came early and still wait for a missing one: {pouches}."] if pouches else []
+
+
 def _of_brought(brought: Brought) -> list[str]:
     match brought.arrival:
         case Arrival.HELD:
@@ -146,8 +128,8 @@ def _of_brought(brought: Brought) -> list[str]:
             said = [f"Taken in: {brought.applied} new things."]
     if brought.also:
         said.append(f"Pouches that had come early and were taken in now: {brought.also}.")
-    if brought.waiting and brought.arrival is not Arrival.HELD:
-        said.append(f"Pouches that came early and still wait for a missing one: {brought.waiting}.")
+    if brought.arrival is not Arrival.HELD:
+        said += still_held(brought.waiting)
     if brought.was_set_back:
         said.append("The other side was put back to an earlier day: it is given everything again.")
     return said

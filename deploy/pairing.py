@@ -20,6 +20,7 @@ from deploy.errors import ConfigError, DeployError, TwoMachinesError
 from deploy.hardening import private_folder
 from deploy.new_folder import a_new_folder, sync_folder, write_new
 from deploy.onion.clients import PRIVATE_ENDING, make_client_key
+from deploy.onion.keys import is_onion_host
 from deploy.ports import refuse_taken
 from deploy.settings_text import from_example, with_key, without
 from deploy.setup import KEYRING, STORE
@@ -35,7 +36,7 @@ from web.dates import utc_today
 
 WORKSTATION = ("adviser",)
 _NOT_OF_A_WORKSTATION = ("source", "onion", "sync")
-_ONION = "onion:"
+ONION = "onion:"
 _ONION_FOLDER = "onion-auth"
 _ONION_FILE = f"steunpunt-sync{PRIVATE_ENDING}"
 _NAME_CHARS = 200
@@ -48,11 +49,21 @@ class Asked:
     """What the person asked for: the way to the server, and where the pairing file goes, if they said so.
 
     `say` hears whole sentences for them.
+
+    Raises:
+        TwoMachinesError: `server` names an onion service by an address that cannot be one.
     """
 
     server: str
     out: Path | None
     say: Say
+
+    def __post_init__(self) -> None:
+        if self.server.startswith(ONION) and not is_onion_host(self.server.removeprefix(ONION)):
+            raise TwoMachinesError(
+                "There is a slip in the address after onion: no onion service can have it. Nothing was "
+                "changed: copy it letter for letter from what steunpunt onion status tells on the server."
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,9 +284,9 @@ def hand_over(
     """Write the pairing file, and the key to the server's onion service; say what to do with them.
 
     Raises:
-        DeployError: they cannot be written, or `server` names no onion service.
+        DeployError: they cannot be written.
     """
-    public = _make_onion_key(folder, asked) if asked.server.startswith(_ONION) else ""
+    public = _make_onion_key(folder, asked) if asked.server.startswith(ONION) else ""
     pairing = Pairing(
         strand=keyring.strand.id,
         base=base,
@@ -295,7 +306,7 @@ def hand_over(
 
 def _make_onion_key(folder: Path, asked: Asked) -> str:
     key = make_client_key()
-    line = key.private_line(asked.server.removeprefix(_ONION))
+    line = key.private_line(asked.server.removeprefix(ONION))
     private_folder(folder / _ONION_FOLDER)
     path = folder / _ONION_FOLDER / _ONION_FILE
     try:

@@ -133,10 +133,10 @@ def pouch() -> None:
 @click.pass_obj
 def out(settings: Path, file: Path, to: str | None, part_bytes: int | None) -> None:
     """Write all that the other side does not have yet to a file."""
-    from deploy import exchanging
+    from deploy import exchanging, server_end
 
     if exchanging.is_server(settings):
-        with exchanging.server_end(settings) as side:
+        with server_end.server_end(settings) as side:
             exchanging.pouch_out(side, file, to, part_bytes=part_bytes, say=click.echo)
         return
     from deploy import workstation
@@ -151,10 +151,10 @@ def out(settings: Path, file: Path, to: str | None, part_bytes: int | None) -> N
 @click.pass_obj
 def in_(settings: Path, file: Path) -> None:
     """Take in a file that the other side made."""
-    from deploy import exchanging
+    from deploy import exchanging, server_end
 
     if exchanging.is_server(settings):
-        with exchanging.server_end(settings) as side:
+        with server_end.server_end(settings) as side:
             exchanging.pouch_in(side, file, say=click.echo)
         return
     from deploy import workstation

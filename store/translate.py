@@ -34,7 +34,7 @@ SENTENCES: dict[type[StoreError], str] = {
     StoreBusyError: "the store is in use by another writer",
     StoreReadOnlyError: "the store cannot be written",
     StoreDamagedError: "the store's file is damaged or is not a store",
-    StoreFullError: "the store's disk is full",
+    StoreFullError: "the store's disk is full; what is in it stays: make room there, and do the same again",
     StoreMissingError: "the store's file is missing or cannot be opened",
     StoreOutdatedError: "the store's tables are of another version",
 }

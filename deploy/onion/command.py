@@ -77,7 +77,7 @@ def admit(settings: Path, name: str, key: str) -> None:
 
     config, _ = _configs(settings)
     clients.admit(config.clients_folder, name, key)
-    click.echo(f"{name} may come in. {_heard_of_it(config, 'reload')}")
+    click.echo(f"{name} may come in. {config.heard_of_it('reload')}")
 
 
 @onion.command()
@@ -90,7 +90,7 @@ def dismiss(settings: Path, name: str) -> None:
     config, _ = _configs(settings)
     if not clients.dismiss(config.clients_folder, name):
         raise DeployError(f"No workstation is called {name}. See who may come in: steunpunt onion status.")
-    click.echo(f"{name} may no longer come in. {_heard_of_it(config, 'restart')}")
+    click.echo(f"{name} may no longer come in. {config.heard_of_it('restart')}")
 
 
 @onion.command()
@@ -134,11 +134,3 @@ def _configs(settings: Path) -> "tuple[OnionConfig, SourceConfig]":
     from source_app.config import SourceConfig
 
     return load_config(settings, "onion", OnionConfig), load_config(settings, "source", SourceConfig)
-
-
-def _heard_of_it(config: "OnionConfig", how: str) -> str:
-    from deploy.onion.config import Way
-
-    if config.way == Way.CONTROL:
-        return "steunpunt onion publish takes it up by itself, while it runs."
-    return f"For Tor to hear of it: systemctl {how} tor."  # a reload leaves a line that stands open

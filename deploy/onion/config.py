@@ -39,3 +39,9 @@ class OnionConfig:
     def clients_folder(self) -> Path:
         """Return where the workstations lie that may come in at the door for sync."""
         return self.sync_folder / "authorized_clients"
+
+    def heard_of_it(self, how: str) -> str:
+        """Return how Tor hears of a change of the clients; `how` is what it takes: "reload" or "restart"."""
+        if self.way == Way.CONTROL:
+            return "steunpunt onion publish takes it up by itself, while it runs."
+        return f"For Tor to hear of it: systemctl {how} tor."  # a reload leaves a line that stands open

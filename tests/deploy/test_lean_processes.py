@@ -32,7 +32,9 @@ def test_no_process_carries_what_it_does_not_need(module: str) -> None:
     assert _imported_by(module) & set(HEAVY) == set()
 
 
-@pytest.mark.parametrize("module", ["deploy.source", "deploy.door", "deploy.sweeper"])
+@pytest.mark.parametrize(
+    "module", ["deploy.source", "deploy.door", "deploy.sweeper", "deploy.held_at_server"]
+)
 def test_no_process_of_a_server_holds_code_for_the_desks_secrets(module: str) -> None:
     assert _imported_by(module) & set(NEVER_IN_THE_SOURCES) == set()
 

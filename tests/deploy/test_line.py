@@ -279,7 +279,7 @@ def test_where_the_server_is_not_reached_a_rebuilt_workstation_is_admitted_by_ha
     said = again.is_told(
         "rebuild", desk.copy_of_keyring(), desk.card(), *words, "--out", desk.folder / "again.pairing"
     )
-    assert "bring it the pairing file" in said
+    assert "bring the pairing file to it" in said
     desk.server.does("admit", desk.folder / "again.pairing")
     text = again.settings.read_text("utf-8")
     again.settings.write_text(with_key(text, "adviser", "server", line.way), "utf-8")
@@ -311,6 +311,44 @@ def test_a_servers_full_disk_is_told_and_the_answer_goes_once_there_is_room(
             filler.unlink()
             desk.first.does("sync")
         assert texts_held(desk.server) == texts_held(desk.first)
+        folder.unlink()
+
+
+@pytest.mark.skipif(not CAN_MOUNT, reason="only root may mount a small disk")
+def test_a_workstations_full_disk_is_told_and_what_is_missing_comes_once_there_is_room(
+    tmp_path: Path, socket_path: Path
+) -> None:
+    desk = a_desk(tmp_path / "desk")
+    with a_small_disk("16m") as disk:
+        folder = desk.first.settings.parent
+        shutil.copytree(folder, disk, dirs_exist_ok=True)
+        shutil.rmtree(folder)
+        folder.symlink_to(disk)
+        desk.pair_first(f"unix:{socket_path}")
+        settings = desk.first.settings
+        text = settings.read_text("utf-8")  # the disk itself is to be full, and not the room kept for text
+        settings.write_text(text.replace("reserve_bytes = 2_000_000_000", "reserve_bytes = 0"), "utf-8")
+        desk.a_source_writes()
+        with a_door(desk, socket_path):
+            desk.first.does("sync")
+            before = texts_held(desk.first)
+            desk.a_source_writes("large", file=("a.pdf", os.urandom(3_000_000)))
+            filler = disk / "filler"
+            _fill(filler)
+            said = desk.first.is_told("sync")  # the store cannot even be opened
+            assert (
+                said
+                == "The store's disk is full; what is in it stays: make room there, and do the same again."
+            )
+            os.truncate(filler, filler.stat().st_size - 1_500_000)
+            said = desk.first.is_told("sync")
+            assert "no room for files left on this machine" in said
+            assert "What came in before stays" in said
+            assert texts_held(desk.first) == before
+            filler.unlink()
+            desk.first.does("sync")
+        assert texts_held(desk.first) == texts_held(desk.server)
+        assert len(texts_held(desk.first)) == 2
         folder.unlink()
 
 

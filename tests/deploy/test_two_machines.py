@@ -1,6 +1,10 @@
 """A server and its workstations, set up and carried between by hand, as their people see it."""
 
+import os
+import shlex
 import stat
+import sys
+import threading
 from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
@@ -11,11 +15,13 @@ import pytest
 from crypto.pouch import SERVER, Head, Packer
 from crypto.pouch_items import RecordItem
 from deploy.config import load_config, sections_in
+from deploy.held_at_server import keep_taking_in, take_in_now
 from deploy.onion import clients
+from deploy.onion.config import OnionConfig
 from deploy.onion.keys import OnionKey
 from deploy.running import parts_of
 from deploy.server_key import read_key
-from deploy.settings_text import from_example, with_key
+from deploy.settings_text import EXAMPLE, from_example, with_key
 from deploy.setup import STORE
 from deploy.workstation import opened
 from journalist_app.config import AdviserConfig
@@ -169,26 +175,69 @@ def test_what_is_no_card_is_refused(desk: Desk, tmp_path: Path, content: bytes) 
     assert "is no server's card" in desk.first.is_told("pair", tmp_path / "card", "--server", "file")
 
 
+def with_an_onion_door(server: Machine, folder: Path, way: str = "torrc") -> Path:
+    """Give a server a door for sync behind an onion; return where the keys of its workstations lie."""
+    folder.mkdir()
+    text = server.settings.read_text("utf-8")
+    for key, value in (("folder", str(folder)), ("way", way), ("sync_socket", str(folder / "sync.sock"))):
+        text = with_key(text, "onion", key, value)
+    server.settings.write_text(text, "utf-8")
+    return load_config(server.settings, "onion", OnionConfig).clients_folder
+
+
 def test_an_onion_gets_a_key_that_only_the_workstation_has(desk: Desk, tmp_path: Path) -> None:
     host = OnionKey.draw().host
-    socket = tmp_path / "sync.sock"
-    text = with_key(desk.server.settings.read_text("utf-8"), "onion", "folder", str(tmp_path / "tor"))
-    desk.server.settings.write_text(with_key(text, "onion", "sync_socket", str(socket)), "utf-8")
-    (tmp_path / "tor").mkdir()
+    keys = with_an_onion_door(desk.server, tmp_path / "tor")
 
     desk.pair_first(f"onion:{host}")
 
     secret = desk.first.settings.parent / "onion-auth" / "steunpunt-sync.auth_private"
     assert stat.S_IMODE(secret.stat().st_mode) == 0o600
     assert secret.read_text("ascii").startswith(f"{host.removesuffix('.onion')}:descriptor:x25519:")
-    (name,) = clients.admitted(tmp_path / "tor" / "steunpunt-sync" / "authorized_clients")
+    (name,) = clients.admitted(keys)
     assert name == desk.keyring.strand.id.hex()
     private = secret.read_text("ascii").strip().rpartition(":")[2]
     assert private not in (desk.folder / "first.pairing").read_text("ascii")
 
     said = desk.server.does("admit", "--remove", FIRST)
-    assert clients.admitted(tmp_path / "tor" / "steunpunt-sync" / "authorized_clients") == {}
+    assert clients.admitted(keys) == {}
     assert "the desk must retire it" in said
+    assert "systemctl restart tor" in said  # a reload would leave a line open that it holds now
+
+
+def test_where_we_publish_the_onion_nobody_is_sent_to_restart_tor(desk: Desk, tmp_path: Path) -> None:
+    keys = with_an_onion_door(desk.server, tmp_path / "onion", way="control")
+    words = ["--server", f"onion:{OnionKey.draw().host}", "--out", desk.folder / "first.pairing"]
+    desk.first.does("pair", desk.card(), *words)
+
+    said = [desk.server.does("admit", *each) for each in ((words[-1],), ("--remove", FIRST))]
+
+    assert ["takes it up by itself" in each for each in said] == [True, True]
+    assert not any("systemctl" in each for each in said)
+    assert clients.admitted(keys) == {}
+
+
+ONION_WITH_A_SLIP = "onion:tu65btplhtb2mxt4qvcr7ly7a4upguwit4cptdwqldw3ec4iz35fpeqd.onion"  # its first letter
+
+
+def content_of(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_slip_of_one_letter_in_the_onion_address_writes_nothing(paired: Desk) -> None:
+    copy, card = paired.copy_of_keyring(), paired.card()
+    new = ["--server", ONION_WITH_A_SLIP, "--fingerprint", paired.keyring.fingerprint]
+    out = ["--out", paired.folder / "made.pairing"]
+    before = content_of(paired.folder)
+
+    said = [
+        paired.first.is_told("pair", card, "--server", ONION_WITH_A_SLIP, *out),
+        paired.machine("new").is_told("pair", card, *new, *out, "--keyring", copy, "--name", "Werkstation 2"),
+        paired.machine("new").is_told("rebuild", copy, card, *new, *out),
+    ]
+
+    assert ["There is a slip in the address" in each for each in said] == [True] * 3
+    assert content_of(paired.folder) == before
 
 
 def test_an_onion_key_for_a_server_without_a_door_for_it_is_told(desk: Desk) -> None:
@@ -401,6 +450,91 @@ def test_a_pouch_that_comes_early_is_kept_until_it_fits(paired: Desk, stick: Pat
     assert list(held.iterdir()) == []
 
 
+def an_ssh_to(server: Machine, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lay a program named ssh on the path that answers as the server does, without a line."""
+    folder.mkdir()
+    program = folder / "ssh"
+    run = shlex.join(
+        [sys.executable, "-m", "deploy.command", "--settings", str(server.settings), "sync", "answer"]
+    )
+    program.write_text(f"#!/bin/sh\ncd {shlex.quote(str(EXAMPLE.parent))} && exec {run}\n", "utf-8")
+    program.chmod(0o700)
+    monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
+
+
+def forgets_pouches_of(machine: Machine, name: bytes) -> None:
+    """Have a store forget that it took in any pouch of a peer, as one that was put back does."""
+    store = machine.store()
+    with store.writing() as session:
+        peers.took_in(session, name, 0, utc_today())
+    store.close()
+
+
+def held_at(machine: Machine) -> list[str]:
+    return [path.name for path in (machine.settings.parent / "held").iterdir()]
+
+
+@pytest.fixture
+def on_ssh(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    """Pair over SSH; both ends know of a pouch of the other that they took in."""
+    an_ssh_to(desk.server, tmp_path / "bin", monkeypatch)
+    desk.pair_first("ssh:server")
+    desk.first.does("sync")
+    desk.first.does("sync")
+    return desk
+
+
+def test_a_pouch_held_at_a_workstation_is_taken_in_by_the_next_sync(on_ssh: Desk, stick: Path) -> None:
+    on_ssh.a_source_writes()
+    forgets_pouches_of(on_ssh.first, SERVER)
+    assert "comes early" in carry(on_ssh.server, on_ssh.first, stick, "--to", FIRST)
+    assert len(held_at(on_ssh.first)) == 1
+
+    on_ssh.first.does("sync")
+
+    assert held_at(on_ssh.first) == []
+    assert texts_held(on_ssh.first) == texts_held(on_ssh.server) != set()
+
+
+def test_a_pouch_that_still_waits_after_a_sync_is_told(on_ssh: Desk, stick: Path) -> None:
+    stick.write_bytes(a_pouch(on_ssh, after=2**40 - 1))
+    on_ssh.first.does("pouch", "in", stick)
+
+    assert "still wait for a missing one: 1." in on_ssh.first.does("sync")
+
+
+@pytest.mark.parametrize("how", ["once", "beside"])
+def test_a_pouch_held_at_a_server_is_taken_in_by_its_sweeper(on_ssh: Desk, stick: Path, how: str) -> None:
+    forgets_pouches_of(on_ssh.server, on_ssh.keyring.strand.id)
+    assert "comes early" in carry(on_ssh.first, on_ssh.server, stick)
+    on_ssh.server.does("sweep", "--once")
+    assert len(held_at(on_ssh.server)) == 1  # what goes before it has not come
+    on_ssh.first.does("sync")
+    assert len(held_at(on_ssh.server)) == 1  # no workstation waits for that
+
+    if how == "once":
+        on_ssh.server.does("sweep", "--once")
+    else:
+        stop = threading.Event()
+        stop.set()
+        keep_taking_in(on_ssh.server.settings, stop)
+
+    assert held_at(on_ssh.server) == []
+
+
+def test_what_keeps_held_pouches_waiting_is_logged_once_and_stops_no_sweep(
+    paired: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    paired.server.settings.with_name("server.key").unlink()
+
+    said = take_in_now(paired.server.settings)
+    assert take_in_now(paired.server.settings, said) == said
+    assert "Destroyed" in paired.server.does("sweep", "--once")
+
+    assert "There is no server key in" in said
+    assert [said in each for each in caplog.messages] == [True]
+
+
 def test_ones_own_pouch_is_not_taken_in(paired: Desk, stick: Path) -> None:
     paired.first.does("pouch", "out", stick)
 
@@ -570,6 +704,39 @@ def test_a_retired_workstation_holds_nothing_back(paired: Desk, stick: Path) -> 
     assert paired.keyring.strand.id not in {each.name for each in peers_of(paired.server)}
 
 
+def test_a_workstation_that_was_forgotten_already_loses_its_onion_key_too(
+    desk: Desk, tmp_path: Path, stick: Path
+) -> None:
+    """The sweeper forgets it the day after, and may not write where Tor reads: somebody has to."""
+    keys = with_an_onion_door(desk.server, tmp_path / "tor")
+    desk.pair_first(f"onion:{OnionKey.draw().host}")
+    second = desk.second()
+    carry(desk.server, second, stick, "--to", "Werkstation 2")
+    told = second.does("retire", FIRST, "--since", "2025-01-31")
+    carry(second, desk.server, stick)
+    desk.server.does("sweep", "--once")
+    assert list(clients.admitted(keys)) == [desk.keyring.strand.id.hex()]
+
+    said = desk.server.does("admit", "--remove", FIRST)
+
+    assert f'steunpunt admit --remove "{FIRST}"' in told
+    assert clients.admitted(keys) == {}
+    assert "systemctl restart tor" in said
+    assert "may come again" not in said
+
+
+def test_a_workstation_retired_today_is_told_to_be_able_to_come_until_tonight(
+    paired: Desk, stick: Path
+) -> None:
+    second = paired.second()
+    carry(paired.server, second, stick, "--to", "Werkstation 2")
+    second.does("retire", FIRST)
+    carry(second, paired.server, stick)
+    carry(paired.first, paired.server, stick)  # its day is not over
+
+    assert f"out of use after {utc_today()}" in paired.server.does("admit", "--remove", FIRST)
+
+
 def test_nobody_retires_the_workstation_they_sit_at(paired: Desk) -> None:
     assert "this very workstation" in paired.first.is_told("retire", FIRST)
     assert "Which workstation?" in paired.first.is_told("retire", "Nobody")
@@ -613,6 +780,37 @@ def test_a_lost_workstation_is_rebuilt_by_stick(paired: Desk, stick: Path) -> No
     lost, made = newest(store, paired.keyring).strands
     store.close()
     assert (lost.until, made.until, made.name) == (utc_today(), None, name)
+
+
+def test_a_workstation_rebuilt_behind_an_onion_is_told_each_step_that_is_left(
+    paired: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_tor(*_args: object, **_words: object) -> None:
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr("socket.create_connection", no_tor)
+    again = paired.machine("again")
+    words = ["--server", f"onion:{OnionKey.draw().host}", "--fingerprint", paired.keyring.fingerprint]
+    pairing = paired.folder / "again.pairing"
+
+    done = again.types("rebuild", paired.copy_of_keyring(), paired.card(), *words, "--out", pairing)
+
+    assert done.exit_code == 1
+    steps = [
+        str(again.settings.parent / "onion-auth" / "steunpunt-sync.auth_private"),
+        "ClientOnionAuthDir",
+        "restart Tor",
+        f"run there: steunpunt admit {pairing.name}",
+        "give Tor its key here",
+        "run here: steunpunt sync",
+    ]
+    places = [done.output.find(step) for step in steps]
+    assert -1 not in places
+    assert places == sorted(places)
+    operator = (EXAMPLE.parent / "docs" / "operator.md").read_text("utf-8")
+    told = operator.partition("### A lost workstation")[2].partition("\n### ")[0]
+    for step in ("install -o debian-tor", "auth_private", "systemctl restart tor", "steunpunt admit", "sync"):
+        assert step in told
 
 
 def test_a_rebuilt_workstation_is_no_second_one_in_the_same_folder(paired: Desk) -> None:
