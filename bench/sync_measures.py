@@ -163,7 +163,7 @@ def syncing(stage: Stage) -> Iterator[Finding]:
                 yield Finding("sync over Tor", "not measured: no tor here", "", "", "", "")
                 return
             with TorNetwork() as network, _onions(network, machines) as over_tor:
-                yield from _measured(machines, over_tor, mailboxes, firsts=3, singles=15)
+                yield from _measured(machines, over_tor, mailboxes, firsts=1, singles=15)
 
 
 # ---- setting up ------------------------------------------------------------------------------------
@@ -379,8 +379,8 @@ def _syncs(
     growth = (peaks[0] - after_first[0], peaks[1] - after_first[1])
     first = _First(
         seconds,
-        _copy(ways.plain, line.sizes),
-        _copy_and_store(ways.plain, line.sizes, done.received, machines.folder),
+        0.0 if keep else _copy(ways.plain, line.sizes),
+        0.0 if keep else _copy_and_store(ways.plain, line.sizes, done.received, machines.folder),
         done.received,
         line.sizes,
         growth,
