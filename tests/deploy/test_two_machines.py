@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from crypto.pouch import SERVER, Head, Packer
+from crypto.pouch import SERVER, Head, Packer, lowest_serial
 from crypto.pouch_items import RecordItem
 from deploy.config import load_config, sections_in
 from deploy.held_at_server import keep_taking_in, take_in_now
@@ -37,7 +37,7 @@ from tests.deploy.two_machines import (
     texts_held,
 )
 from tests.small_disk import CAN_MOUNT, a_small_disk
-from web.dates import utc_today
+from web.dates import half_hour_now, utc_today
 
 pytestmark = pytest.mark.enable_socket  # whether the adviser's port is free is looked at, on loopback
 
@@ -392,6 +392,11 @@ def test_another_desks_pouch_is_refused(paired: Desk, tmp_path: Path, stick: Pat
     assert "sealed to somebody else" in paired.first.is_told("pouch", "in", stick)
 
 
+def to_come() -> int:
+    """Return a serial that nobody has given yet, of tomorrow."""
+    return lowest_serial(half_hour_now() + 48)
+
+
 def a_pouch(paired: Desk, seed: bytes | None = None, **changes: object) -> bytes:
     """Make a pouch for the first workstation with a head, or by a writer, that the program never has."""
     key = read_key(paired.server.settings.with_name("server.key"))
@@ -399,7 +404,7 @@ def a_pouch(paired: Desk, seed: bytes | None = None, **changes: object) -> bytes
         desk=paired.keyring.fingerprint,
         sender=SERVER,
         receiver=paired.keyring.strand.id,
-        serial=2**40,
+        serial=to_come(),
         after=0,
         taken=0,
         day=utc_today(),
@@ -438,13 +443,13 @@ def test_a_pouch_of_a_later_version_is_refused(
 
 def test_a_pouch_that_comes_early_is_kept_until_it_fits(paired: Desk, stick: Path) -> None:
     paired.a_source_writes()
-    stick.write_bytes(a_pouch(paired, after=2**40 - 1))
+    stick.write_bytes(a_pouch(paired, after=to_come() - 1))
 
     assert "comes early" in paired.first.does("pouch", "in", stick)
     held = paired.first.settings.parent / "held"
     assert [stat.S_IMODE(each.stat().st_mode) for each in (held, *held.iterdir())] == [0o700, 0o600]
 
-    stick.write_bytes(a_pouch(paired, serial=2**40 - 1))
+    stick.write_bytes(a_pouch(paired, serial=to_come() - 1))
     said = paired.first.does("pouch", "in", stick)
     assert "had come early and were taken in now: 1" in said
     assert list(held.iterdir()) == []
@@ -497,7 +502,7 @@ def test_a_pouch_held_at_a_workstation_is_taken_in_by_the_next_sync(on_ssh: Desk
 
 
 def test_a_pouch_that_still_waits_after_a_sync_is_told(on_ssh: Desk, stick: Path) -> None:
-    stick.write_bytes(a_pouch(on_ssh, after=2**40 - 1))
+    stick.write_bytes(a_pouch(on_ssh, after=to_come() - 1))
     on_ssh.first.does("pouch", "in", stick)
 
     assert "still wait for a missing one: 1." in on_ssh.first.does("sync")

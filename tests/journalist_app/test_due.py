@@ -5,6 +5,7 @@ from datetime import date, timedelta
 import msgspec
 import pytest
 
+from crypto.casefile import Casefile
 from crypto.content import ClosingNote, Content, Kind, StepName, StepNote
 from crypto.names import Digest
 from journalist_app.cards import Card
@@ -212,7 +213,7 @@ def test_a_reminder_brings_an_answered_mailbox_to_the_top(world: World) -> None:
         source.writes("vraag")
         source.is_answered("antwoord")
     desk = unlocked(world)
-    details = Details(0, "", "", "", "", "", TODAY, "")
+    details = Details(casefiles.shown_by(Casefile()), "", "", "", "", "", TODAY, "")
 
     casefiles.save(desk, second.keys.address, details)
 
@@ -234,7 +235,11 @@ def test_a_filter_leaves_out_what_does_not_fit(world: World, wanted: Wanted) -> 
     fits.writes("vraag", day=TODAY - timedelta(days=30))
     other.writes("vraag")
     desk = unlocked(world)
-    casefiles.save(desk, fits.keys.address, Details(0, "spoed", "bullying", "", "", "", None, ""))
+    casefiles.save(
+        desk,
+        fits.keys.address,
+        Details(casefiles.shown_by(Casefile()), "spoed", "bullying", "", "", "", None, ""),
+    )
 
     shown = listing.inbox(desk, wanted, TODAY)
 

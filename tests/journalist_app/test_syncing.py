@@ -109,10 +109,10 @@ def test_every_page_says_when_the_last_sync_was_and_what_waits(at: AtDesk) -> No
         assert "Last sync: today" in page
         assert "to go out" not in page
 
-    browser.get(f"/mailbox/{source.address}")  # which leaves a mark
-    assert "1 thing waits to go out" in browser.get("/inbox").text
-    at.answers(source, "antwoord")
+    browser.get(f"/mailbox/{source.address}")  # which leaves a mark, and a casefile with what is counted
     assert "2 things wait to go out" in browser.get("/inbox").text
+    at.answers(source, "antwoord")
+    assert "3 things wait to go out" in browser.get("/inbox").text
 
 
 def test_before_the_first_sync_that_is_said(at: AtDesk) -> None:
