@@ -17,7 +17,7 @@ from store import findings, peers
 from store.findings import FindingKind
 from tests.journalist_app.desk_factories import TODAY, a_source
 from tests.sync.desks import AtDesk, an_adviser
-from tests.sync.ends import an_empty_store, the_ends
+from tests.sync.ends import the_ends
 
 
 class _Threading(ThreadingMixIn, WSGIServer):
@@ -64,7 +64,7 @@ class Paired:
 def a_paired_workstation(folder: Path) -> Iterator[Paired]:
     """Serve the interface of a workstation that is paired with a server in this process."""
     (folder / "server").mkdir(parents=True)
-    ends = the_ends(folder, an_empty_store(folder / "empty"))
+    ends = the_ends(folder)
     at = an_adviser(ends)
     with make_server("127.0.0.2", 0, lambda *_: [], _Threading, _Quiet) as server:
         bind = f"127.0.0.2:{server.server_port}"
