@@ -17,7 +17,7 @@ from crypto.errors import PouchRefusal, PouchRefusedError
 from sync.errors import NoRoomError, NotPairedError, RevokedWorkstationError, UnknownWorkstationError
 from sync.side import Side
 from sync.taking_in import Taken, take_in
-from sync.turn import alone, folder_of
+from sync.turn import alone
 
 PIECE_BYTES = 1024 * 1024
 _ENDING = ".pouch"
@@ -90,8 +90,6 @@ def take_in_held(side: Side) -> int:
     Raises:
         NoRoomError, BrokenTransferError, StoreError: as `take_in` has it; the pouch stays.
     """
-    if not folder_of(side).exists():
-        return 0
     with alone(side) as folder:
         _take_in_held(side, folder)
         return len(_held(folder))

@@ -16,15 +16,13 @@ _FOLDER = "held"
 _PRIVATE_FOLDER = 0o700
 
 
-def folder_of(side: Side) -> Path:
-    """Return the folder beside the store in which pouches are kept that came too early."""
-    return side.store.path.with_name(_FOLDER)
-
-
 @contextmanager
 def alone(side: Side) -> Iterator[Path]:
-    """Wait for the turn, and keep it; give the folder of held pouches. It does not nest."""
-    folder = folder_of(side)
+    """Wait for the turn, and keep it; give the folder beside the store for pouches that come too early.
+
+    It does not nest.
+    """
+    folder = side.store.path.with_name(_FOLDER)
     folder.mkdir(_PRIVATE_FOLDER, exist_ok=True)
     folder.chmod(_PRIVATE_FOLDER)
     opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

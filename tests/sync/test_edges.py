@@ -27,7 +27,7 @@ from crypto.pouch_items import (
 )
 from store import attachments, entries, letterheads, mailboxes, orders, public_files, records
 from store import undelivered as outgoing
-from store.errors import PeerMissingError
+from store.errors import PeerMissingError, StoreFullError
 from store.undelivered import What
 from sync import taking_in
 from sync.errors import BrokenTransferError
@@ -216,6 +216,25 @@ def test_of_entries_that_come_together_only_the_one_that_does_not_fit_is_left_ou
     with workstation.replica.reading() as session:
         assert entries.find(session, source.keys.address, fits.open_part.entry_id) is not None
         assert entries.find(session, source.keys.address, broken.open_part.entry_id) is None
+
+
+def test_what_did_not_fit_together_and_fits_a_moment_later_is_all_there(
+    ends: Ends, workstation: Workstation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = a_source(ends.world)
+    source.writes("one")
+    source.writes("two")
+    take_in_entry = entries.take_in
+
+    def full_once(*_of: object, **_columns: object) -> None:
+        monkeypatch.setattr(entries, "take_in", take_in_entry)
+        raise StoreFullError("the store's disk is full")
+
+    monkeypatch.setattr(entries, "take_in", full_once)
+
+    ends.sync(workstation)
+
+    assert all_of(workstation.replica) == all_of(ends.world.store)
 
 
 def test_more_entries_than_fit_in_one_transaction_come_in_several(
