@@ -1,4 +1,4 @@
-# Steunpunt Mailbox. `make run` starts it, `make check` takes a minute, `make test` runs everything.
+# Steunpunt Mailbox. `make run` starts it, `make check` is for while you work, `make test` runs everything.
 # Needs git, make and any Python >= 3.11 with venv: `make run PYTHON=python3.13` picks one.
 
 PYTHON ?= python3
@@ -22,9 +22,10 @@ GATED := crypto/*,store/*,sync/*,web/*,report/*,source_app/appending.py,source_a
 
 help:
 	@echo "make run          set up what is missing, start both interfaces (Ctrl-C stops them)"
-	@echo "make check        format, lint, types, contracts and the fast tests: about a minute"
+	@echo "make check        format, lint, types, contracts and the fast tests: about five minutes;"
+	@echo "                  TESTS=tests/crypto takes those of one folder alone: about a minute"
 	@echo "make test         everything, as CI runs it"
-	@echo "make bench        measure (ten minutes; prints a table and writes bench/RESULTS.md)"
+	@echo "make bench        measure (twenty minutes; prints a table and writes bench/RESULTS.md)"
 	@echo "make prove        the long proofs: 200 kills, two minutes of load, a million entries"
 	@echo "make screenshots  make the pictures in docs/ anew"
 	@echo "make lock         work out the pinned dependencies anew"
@@ -72,7 +73,7 @@ test: system-packages $(VENV)/dev.stamp $(VENV)/translations.stamp
 
 check: $(VENV)/dev.stamp $(VENV)/translations.stamp
 	@$(MAKE) --no-print-directory format lint types contracts
-	$(BIN)/python -m pytest $(FAST)
+	$(BIN)/python -m pytest $(FAST) $(TESTS)
 
 format: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check --quiet . || { echo "mend with: $(BIN)/ruff format ."; exit 1; }
