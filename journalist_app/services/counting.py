@@ -56,15 +56,17 @@ def keep(desk: OpenDesk, address: Address, opened: Sequence[Opened]) -> None:
 
 
 def keep_in_background(desk: OpenDesk, conversation: Conversation) -> None:
-    """Do as `keep` for a mailbox in which something is new, if somebody of the desk has opened it before.
+    """Do as `keep` for a mailbox in which something is new, if there is a casefile of it.
 
-    One that nobody has opened gets no casefile: a thief of the store takes that for a mailbox with notes.
+    Who opens a mailbox or answers makes one. None is made here: a thief of the store takes that for a mailbox
+    with notes, and the first check of a full store would write for hours.
     """
-    is_read = any(entry.open_part.author is Author.DESK for entry in conversation.entries)
-    if conversation.faults or not is_read:
+    if conversation.faults:
         return
     with suppress(RecordUnsoundError):
         casefile = casefiles.read(desk, conversation.address)
+        if conversation.address not in desk.casefiles:
+            return
         # Unopened, a step that only confirms passes for an answer: no more than this can have come to it.
         unopened = [(entry, None) for entry in conversation.entries]
         if with_facts(casefile, unopened, desk.letterhead) != casefile:

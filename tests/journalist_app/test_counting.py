@@ -114,9 +114,20 @@ def test_a_mailbox_that_nobody_opened_gets_no_casefile(world: World, desk: OpenD
     assert revisions(world) == []
 
 
+def test_a_first_check_of_a_full_store_writes_no_casefile(
+    world: World, desk: OpenDesk, source: ASource
+) -> None:
+    source.is_answered("antwoord")
+
+    checking.check_store(desk, TODAY)
+
+    assert revisions(world) == []
+
+
 def test_a_step_that_only_confirms_is_no_answer_in_the_background_either(
     desk: OpenDesk, source: ASource
 ) -> None:
+    reading.thread(desk, source.keys.address, today=TODAY)
     source.is_told(Content(kind=Kind.STEP, text="", step=STEP))
     source.looks()
 
@@ -132,7 +143,7 @@ def test_a_check_opens_and_writes_nothing_where_nothing_came_to_the_facts(
     for each in (source, *others):
         each.writes("vraag", day=TODAY - WEEK)
         each.is_answered("antwoord")
-    checking.check_store(desk, TODAY)
+        reading.thread(desk, each.keys.address, today=TODAY)
     assert [kept(desk, each) for each in others] == [ANSWERED] * 3
     source.writes("nog iets")
     checking.check_store(desk, TODAY)
