@@ -288,6 +288,13 @@ def test_where_the_server_is_not_reached_a_rebuilt_workstation_is_admitted_by_ha
     assert texts_held(again) == texts_held(desk.server)
 
 
+def _move_onto(disk: Path, folder: Path) -> None:
+    """Have a machine's folder be a disk of its own; unlink the folder before the disk goes."""
+    shutil.copytree(folder, disk, dirs_exist_ok=True)
+    shutil.rmtree(folder)
+    folder.symlink_to(disk)
+
+
 @pytest.mark.skipif(not CAN_MOUNT, reason="only root may mount a small disk")
 def test_a_servers_full_disk_is_told_and_the_answer_goes_once_there_is_room(
     tmp_path: Path, socket_path: Path
@@ -295,9 +302,7 @@ def test_a_servers_full_disk_is_told_and_the_answer_goes_once_there_is_room(
     desk = a_desk(tmp_path / "desk")
     with a_small_disk("4m") as disk:
         folder = desk.server.settings.parent
-        shutil.copytree(folder, disk, dirs_exist_ok=True)
-        shutil.rmtree(folder)
-        folder.symlink_to(disk)
+        _move_onto(disk, folder)
         desk.pair_first(f"unix:{socket_path}")
         source = desk.a_source_writes()
         with a_door(desk, socket_path, is_small=True):
@@ -321,9 +326,7 @@ def test_a_workstations_full_disk_is_told_and_what_is_missing_comes_once_there_i
     desk = a_desk(tmp_path / "desk")
     with a_small_disk("16m") as disk:
         folder = desk.first.settings.parent
-        shutil.copytree(folder, disk, dirs_exist_ok=True)
-        shutil.rmtree(folder)
-        folder.symlink_to(disk)
+        _move_onto(disk, folder)
         desk.pair_first(f"unix:{socket_path}")
         settings = desk.first.settings
         text = settings.read_text("utf-8")  # the disk itself is to be full, and not the room kept for text

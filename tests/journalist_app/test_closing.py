@@ -53,6 +53,7 @@ from tests.journalist_app.desk_factories import (
 
 CLOSING_ID = EntryId(b"c" * 16)
 DELETES_AFTER = 90
+EVIDENCE = Evidence(kind=EvidenceKind.ANSWER, day=TODAY, entry=Digest(bytes(32)), body=b"{}")
 
 
 def unlocked(world: World) -> OpenDesk:
@@ -727,9 +728,8 @@ def test_evidence_outlives_a_mailbox_that_its_source_ended_until_its_day(world: 
     source = a_source(world)
     source.writes("vraag")
     desk = unlocked(world)
-    evidence = Evidence(kind=EvidenceKind.ANSWER, day=TODAY, entry=Digest(bytes(32)), body=b"{}")
     casefiles.change(
-        desk, source.keys.address, lambda _: Casefile(theme="intimidation", evidence=(evidence,))
+        desk, source.keys.address, lambda _: Casefile(theme="intimidation", evidence=(EVIDENCE,))
     )
     reading.thread(desk, source.keys.address, today=TODAY)
     assert casefiles.read(desk, source.keys.address).first_message == TODAY
@@ -738,16 +738,13 @@ def test_evidence_outlives_a_mailbox_that_its_source_ended_until_its_day(world: 
     listing.acknowledge(desk, source.keys.address, TODAY)
 
     kept = casefiles.read(desk, source.keys.address)
-    assert kept == Casefile(evidence=(evidence,), keep_until=kept.keep_until)
+    assert kept == Casefile(evidence=(EVIDENCE,), keep_until=kept.keep_until)
     assert kept.keep_until is not None
     checking.check_store(desk, kept.keep_until)
-    assert casefiles.read(desk, source.keys.address).evidence == (evidence,)
+    assert casefiles.read(desk, source.keys.address).evidence == (EVIDENCE,)
     checking.check_store(desk, kept.keep_until + timedelta(days=1))
     assert casefiles.read(desk, source.keys.address) == Casefile()
     assert desk.unsound == {}
-
-
-EVIDENCE = Evidence(kind=EvidenceKind.ANSWER, day=TODAY, entry=Digest(bytes(32)), body=b"{}")
 
 
 @pytest.mark.parametrize("theme", ["", "intimidation"])

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import sync.exchange as exchange_module
-from crypto.pouch import SERVER, lowest_serial
+from crypto.pouch import SERVER
 from store import findings, undelivered
 from store.findings import FindingKind
 from sync.errors import UnreachableError
@@ -16,7 +16,7 @@ from sync.packing import pack_parts
 from tests.journalist_app.desk_factories import a_source
 from tests.sync.ends import Ends, Workstation, at
 from tests.sync.test_exchange import all_of
-from tests.sync.test_faults import to_workstation
+from tests.sync.test_faults import to_come, to_workstation
 
 ROUNDS = 40  # more than any of these needs
 
@@ -121,7 +121,7 @@ def test_a_server_that_always_says_that_there_is_more_is_given_up(
     monkeypatch.setattr(exchange_module, "_IDLE_MAX", 5)
     workstation = ends.workstation()
     ends.sync(workstation)
-    serials = itertools.count(lowest_serial(ends.clock.half_hour() + 48))
+    serials = itertools.count(to_come(ends))
 
     def more(_: bytes) -> bytes:
         return to_workstation(ends, workstation, serial=next(serials), more=True)
