@@ -701,11 +701,7 @@ def test_what_is_typed_for_a_source_outlives_a_failing_store(
 def test_a_proposal_that_finds_a_busy_store_is_still_in_its_form(
     world: World, browser: Browser, tmp_path: Path
 ) -> None:
-    source = a_source(world)
-    source.writes("vraag")
-    browser.unlock()
-    settle()
-    browser.app.extensions["guard"]._desk.outbox = Paper(tmp_path)
+    source = with_an_outbox(world, browser, tmp_path)
     where = f"/mailbox/{source.address}/propose"
     form = proposal_form(browser.get(where), f"/mailbox/{source.address}", "mijn voorstel", KEY)
 
@@ -739,11 +735,7 @@ def test_a_proposal_looked_at_that_finds_no_store_keeps_all_its_words(
 def test_a_text_that_broke_off_comes_back_as_far_as_it_arrived(
     world: World, browser: Browser, tmp_path: Path, how: str
 ) -> None:
-    source = a_source(world)
-    source.writes("vraag")
-    browser.unlock()
-    settle()
-    browser.app.extensions["guard"]._desk.outbox = Paper(tmp_path)
+    source = with_an_outbox(world, browser, tmp_path)
 
     answer = browser.client.post(
         f"/mailbox/{source.address}/{how}",
@@ -968,13 +960,21 @@ def proposal_form(page: TestResponse, where: str, text: str, fingerprint: str) -
     }
 
 
-def proposed(world: World, browser: Browser, tmp_path: Path, **words: str) -> tuple[ASource, str]:
-    """Have a proposal of two files in a mailbox; returns the source and the proposal's page."""
+def with_an_outbox(
+    world: World, browser: Browser, tmp_path: Path, file: tuple[str, bytes] | None = None
+) -> ASource:
+    """Have a source with one message, and an open desk that can propose."""
     source = a_source(world)
-    source.writes("vraag", file=("bewijs.pdf", b"author"))
+    source.writes("vraag", file=file)
     browser.unlock()
     settle()
     browser.app.extensions["guard"]._desk.outbox = Paper(tmp_path)
+    return source
+
+
+def proposed(world: World, browser: Browser, tmp_path: Path, **words: str) -> tuple[ASource, str]:
+    """Have a proposal of two files in a mailbox; returns the source and the proposal's page."""
+    source = with_an_outbox(world, browser, tmp_path, file=("bewijs.pdf", b"author"))
     where = f"/mailbox/{source.address}"
     form = proposal_form(browser.get(f"{where}/propose"), where, "woord <b>voor</b> woord", KEY) | words
     preview = browser.client.post(
@@ -1076,11 +1076,7 @@ def test_what_is_said_with_each_step_of_passing_on_is_shown_and_comes_back_when_
 def test_what_is_said_with_a_proposal_comes_back_with_it(
     world: World, browser: Browser, tmp_path: Path
 ) -> None:
-    source = a_source(world)
-    source.writes("vraag")
-    browser.unlock()
-    settle()
-    browser.app.extensions["guard"]._desk.outbox = Paper(tmp_path)
+    source = with_an_outbox(world, browser, tmp_path)
     where = f"/mailbox/{source.address}"
     typed = {"step_text": "Lees dit.", "next": "Jij kiest.", "by": "2026-11-25"}
     form = proposal_form(browser.get(f"{where}/propose"), where, "mijn voorstel", KEY) | typed
