@@ -52,6 +52,7 @@ class Inspector:
 
     def look(self, page: Page) -> None:
         self.pages += 1
+        page.wait_for_load_state("load")  # without its stylesheet yet it is no page that people see
         page.evaluate(self._axe)
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme=scheme)
