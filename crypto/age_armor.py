@@ -93,7 +93,8 @@ def read_stream(pieces: Iterable[bytes]) -> Iterator[bytes]:
             is_begun = bool(newline)
             held = rest if is_begun else held
         if is_begun:
-            full = _full_lines(held) * (_COLUMNS + 1)
+            certain = max(_full_lines(held) - 1, 0)  # the last line of all may be full and padded
+            full = certain * (_COLUMNS + 1)
             yield _decoded(held[:full])
             held = held[full:]
         if len(held) > _EDGE_BYTES:

@@ -205,6 +205,15 @@ def test_a_stream_of_armour_is_read_as_the_whole(age_file: bytes, size: int, new
     assert age_file == b"".join(age_armor.read_stream(in_pieces(armour, size)))
 
 
+@pytest.mark.parametrize("size", [1, 64, 65, 10_000])
+@pytest.mark.parametrize("length", [0, 1, 45, 46, 47, 48, 49, 94, 95, 96, 97])
+def test_an_armoured_file_of_any_length_is_read_although_its_last_line_is_full_and_padded(
+    length: int, size: int
+) -> None:
+    age_file = b"x" * length
+    assert b"".join(age_armor.read_stream(in_pieces(age_armor.write(age_file), size))) == age_file
+
+
 @pytest.mark.parametrize("size", [1, 50, 10_000])
 @pytest.mark.parametrize(
     "text",
