@@ -109,7 +109,7 @@ def _tell(found: Year, folder: Path, say: Callable[[str], object]) -> None:
         say("There is nothing in this year.")
     for number, what in (
         (found.ended, "ended by their sources and not seen yet; not counted"),
-        (found.unread, "not read yet; counted as read"),
+        (len(found.unread), "not read yet; counted as read"),
         (found.unsound, "mailboxes or casefiles that fail verification; counted by what is sound"),
         (found.counts.strange, "counts missing, or not made by this desk; counted as not recorded"),
     ):

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date
 from itertools import chain
@@ -67,9 +68,9 @@ class OwnWords:
 class Year:
     """A year's report as it is, or would be. `published` is None while it is not.
 
-    `unread` mailboxes are still unread and count as read; `unsound` could not be counted as they should, in
-    mailboxes and casefiles; `ended` mailboxes wait in the inbox to be seen and are not counted yet. `digest`
-    names figures and words, so that what is published is what was looked at.
+    The `unread` mailboxes are there still and count as read; `unsound` could not be counted as they should,
+    in mailboxes and casefiles; `ended` mailboxes wait in the inbox to be seen and are not counted yet.
+    `digest` names figures and words, so that what is published is what was looked at.
     """
 
     year: int
@@ -79,7 +80,7 @@ class Year:
     words: OwnWords = field(repr=False)
     day: date
     published: date | None
-    unread: int = 0
+    unread: tuple[Address, ...] = ()
     unsound: int = 0
     ended: int = 0
 
@@ -140,7 +141,7 @@ def look_at(desk: OpenDesk, year: int, today: date) -> Year:
         words_for(desk, year),
         today,
         published=None,
-        unread=live.unread,
+        unread=tuple(live.unread),
         unsound=live.unsound,
         ended=len(ended),
     )
@@ -226,6 +227,7 @@ def publish(desk: OpenDesk, year: int, digest: str, today: date) -> None:
         for language in LANGUAGES
         for kind, body in _files(desk, frozen, Audience.PUBLIC, language).items()
     }
+    _keep_first_days(desk, found.unread)
     _publish(desk, found, files, today)
 
 
@@ -285,6 +287,15 @@ def _publish(desk: OpenDesk, found: Year, files: Mapping[str, bytes], today: dat
     desk.save()
 
 
+def _keep_first_days(desk: OpenDesk, unread: Sequence[Address]) -> None:
+    """Note the year in which unread mailboxes count: ended so, they would count in another as well."""
+    for address in unread:
+        with suppress(MailboxMissingError):
+            counting.keep(
+                desk, address, counting.opened_to_count(desk, conversation_of(desk, address).entries)
+            )
+
+
 def _files(desk: OpenDesk, found: Year, audience: Audience, language: str) -> dict[str, bytes]:
     page = html.render(document_of(desk, found, audience, language))
     return {
@@ -301,7 +312,7 @@ class _Live:
     """The mailboxes of a year that are still there."""
 
     def __init__(self, desk: OpenDesk, year: int) -> None:
-        self.unread = 0
+        self.unread: list[Address] = []
         self.unsound = 0
         self._desk = desk
         self._year = year
@@ -325,7 +336,8 @@ class _Live:
         self.unsound += bool(conversation.faults)
         if known.first_message is None or known.first_message.year != self._year:
             return ()  # nothing that is signed says so
-        self.unread += _is_unread(conversation) and not casefile.is_spam
+        if _is_unread(conversation) and not casefile.is_spam:
+            self.unread.append(address)
         return contribution(known, self._desk.letterhead, closed=known.first_message, is_read=True)
 
     def _casefile(self, address: Address) -> Casefile:

@@ -26,7 +26,7 @@ from journalist_app.errors import (
     YearNotOverError,
 )
 from journalist_app.index import Index, Starter
-from journalist_app.services import reporting, sealed_records
+from journalist_app.services import listing, reporting, sealed_records
 from journalist_app.services.reporting import OwnWords
 from journalist_app.services.unlocking import unlock
 from report.disclosure import Audience, rounded
@@ -120,7 +120,32 @@ def test_the_first_answer_in_a_report_is_not_the_step_that_confirmed(world: Worl
 
 def test_a_mailbox_that_nobody_read_is_told_to_the_adviser(world: World, desk: OpenDesk) -> None:
     a_source(world, day=DAY).writes("vraag", day=DAY)
-    assert 1 == reporting.look_at(desk, LAST_YEAR, TODAY).unread
+    assert 1 == len(reporting.look_at(desk, LAST_YEAR, TODAY).unread)
+
+
+def test_a_mailbox_that_was_unread_when_its_year_was_published_counts_in_no_other_when_it_ends(
+    world: World, desk: OpenDesk
+) -> None:
+    source = a_source(world, day=DAY)
+    source.writes("vraag", day=DAY)
+    publish(desk)
+    source.ends()
+    listing.acknowledge(desk, source.keys.address, TODAY)
+
+    assert 1 == reporting.look_at(desk, LAST_YEAR, TODAY).counts.read
+    assert reporting.look_at(desk, TODAY.year, TODAY).counts.is_empty
+    assert () == reporting.years_to_report(desk, TODAY)
+
+
+def test_a_mailbox_that_ends_while_its_year_is_published_holds_nothing_up(
+    world: World, desk: OpenDesk
+) -> None:
+    source = a_source(world, day=DAY)
+    source.writes("vraag", day=DAY)
+    found = reporting.look_at(desk, LAST_YEAR, TODAY)
+    source.ends()
+    reporting._keep_first_days(desk, found.unread)
+    assert source.keys.address not in desk.casefiles
 
 
 def test_a_mailbox_that_its_source_ended_waits_to_be_seen(world: World, desk: OpenDesk) -> None:
