@@ -18,6 +18,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from bench import world
 from deploy.config import load_config
 from source_app.config import SourceConfig
 from tests.deploy.servers import ROOT, free_address
@@ -80,7 +81,8 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[Running]:
     """Run a desk that a test may stop or spoil."""
-    with _running(tmp_path / "var", free_address(), free_address()) as running:
+    desk = world.set_up(tmp_path / "var")
+    with _running(desk.settings.parent, desk.address("source"), desk.address("adviser")) as running:
         yield running
 
 
@@ -121,16 +123,15 @@ class Visitor:
 # ---- starting and stopping -------------------------------------------------------------------------
 
 
-def test_the_first_run_says_where_both_are_and_shows_the_passphrase_once(own: Running) -> None:
-    said = own.said.read_text()
-
-    assert "http://{}:{}".format(*own.source) in said
-    assert "http://{}:{}".format(*own.adviser) in said
+def test_the_first_run_says_where_both_are_and_shows_the_passphrase_once(tmp_path: Path) -> None:
+    folder, source, adviser = tmp_path / "var", free_address(), free_address()
+    with _running(folder, source, adviser) as first:
+        said = first.said.read_text()
+    assert "http://{}:{}".format(*source) in said
+    assert "http://{}:{}".format(*adviser) in said
     assert len(SHOWN.findall(said)) == 1
 
-    own.process.send_signal(signal.SIGINT)
-    own.process.wait(timeout=40)
-    with _running(own.folder, own.source, own.adviser) as again:
+    with _running(folder, source, adviser) as again:
         assert "Ctrl-C" in again.said.read_text()
         assert SHOWN.findall(again.said.read_text()) == []
 
