@@ -32,7 +32,7 @@ needs libharfbuzz-subset0 "$(library libharfbuzz-subset.so.0)" "no report is mad
 needs fonts-dejavu-core /usr/share/fonts/truetype/dejavu "a report as PDF has no letters of its own"
 
 if [ "$1" = test ]; then
-    needs chromium chromium "no browser is tested"
+    needs chromium-headless-shell chromium-headless-shell "no browser is tested"
     needs age age "no file of the real age is tested"
     needs minisign minisign "no signature is checked by the real minisign"
     needs w3m w3m "no page is tested in a browser for text"

@@ -107,7 +107,7 @@ def main() -> None:
         sync_playwright() as playwright,
     ):
         browser = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium",
+            executable_path="/usr/bin/chromium-headless-shell",
             args=["--disable-gpu", "--disable-background-networking", *sandbox],
         )
         _take(browser, running)

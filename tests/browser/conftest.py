@@ -12,7 +12,7 @@ from bench import world
 from tests.browser.recipient import Recipient, a_recipient
 
 _NEUTRAL = "https://neutral.example/"
-_CHROMIUM = "/usr/bin/chromium"
+_CHROMIUM = "/usr/bin/chromium-headless-shell"
 _ARGUMENTS = [
     "--disable-gpu",
     "--disable-background-networking",

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, sync_playwright
 from bench.tor_network import Tor, TorNetwork
 from tests.tor.sites import Site, open_site
 
-_CHROMIUM = "/usr/bin/chromium"
+_CHROMIUM = "/usr/bin/chromium-headless-shell"
 
 
 @pytest.fixture(scope="session")
