@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
+SLOW_WORKERS ?= 3
 
 # --only-binary: a wheel runs nothing of its own while it is installed. stem alone has no wheel: it is built from its
 # pinned source, by the setuptools that is already there (ADR 18).
@@ -98,9 +99,10 @@ fast: $(VENV)/dev.stamp $(VENV)/translations.stamp
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --include='$(GATED)' --omit='crypto/wordlists/choose_dutch.py,sync/carriers.py' --fail-under=100
 
-# By name, since the run is long: what fails or waits for ever is known before its end.
+# By name, since the run is long: what fails or waits for ever is known before its end. More workers than cores, since
+# much of it is waiting: for Tor, for a client that stalls, for a store that is locked.
 slow: $(VENV)/dev.stamp $(VENV)/translations.stamp
-	$(BIN)/python -m pytest -v -n $(WORKERS) --dist loadfile -m slow
+	$(BIN)/python -m pytest -v -n $(SLOW_WORKERS) --dist loadfile -m slow
 
 # Quick when all is there. What is missing is said, and the mailbox starts without it.
 run-packages:
