@@ -56,12 +56,20 @@ def free_address() -> tuple[str, int]:
 
 
 def wait_for(host: str, port: int, process: subprocess.Popen[bytes]) -> None:
-    for _ in range(300):
-        with socket.socket() as probe:
-            if probe.connect_ex((host, port)) == 0:
+    _wait(socket.AF_INET, (host, port), process)
+
+
+def wait_for_socket(path: Path, process: subprocess.Popen[bytes]) -> None:
+    _wait(socket.AF_UNIX, str(path), process)
+
+
+def _wait(family: int, address: tuple[str, int] | str, process: subprocess.Popen[bytes]) -> None:
+    for _ in range(600):
+        with socket.socket(family) as probe:
+            if probe.connect_ex(address) == 0:
                 return
         assert process.poll() is None, "the server ended before it listened"
-        time.sleep(0.1)
+        time.sleep(0.05)
     raise AssertionError("the server does not listen")
 
 

@@ -27,7 +27,7 @@ from sync import carriers
 from sync.carriers import PATH, SshCarrier, UnixCarrier
 from sync.exchange import Carrier, exchange
 from sync.side import Side
-from tests.deploy.servers import ROOT, end, free_address
+from tests.deploy.servers import ROOT, end, free_address, wait_for_socket
 from tests.deploy.two_machines import FIRST, PASSPHRASE, Desk, Machine, a_desk, newest, texts_held
 from tests.small_disk import CAN_MOUNT, a_small_disk
 from web.dates import utc_today
@@ -58,19 +58,11 @@ def a_door(desk: Desk, socket_path: Path, *, is_small: bool = False) -> Iterator
     with log.open("wb") as sink:
         process = subprocess.Popen(command, cwd=ROOT, stdout=sink, stderr=sink)
     try:
-        _wait_for(socket_path, process)
+        wait_for_socket(socket_path, process)
         yield Line(desk, socket_path, log)
     finally:
         end(process)
         assert is_small or b"not caught" not in log.read_bytes()
-
-
-def _wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:
-    while True:
-        with socket.socket(socket.AF_UNIX) as probe:
-            if probe.connect_ex(str(path)) == 0:
-                return
-        assert process.poll() is None, "the door ended before it listened"
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import pytest
 from deploy.config import load_config
 from deploy.setup import set_up
 from source_app.config import SourceConfig
-from tests.deploy.servers import ROOT, end, free_address, read_all, wait_for
+from tests.deploy.servers import ROOT, end, free_address, read_all, wait_for_socket
 
 pytestmark = pytest.mark.slow
 
@@ -230,7 +230,7 @@ def test_the_site_listens_on_its_port_and_for_tors_group_on_its_socket(
         stderr=subprocess.DEVNULL,
     )
     try:
-        wait_for(host, int(port), process)
+        wait_for_socket(path, process)  # it listens there last
         with socket.socket(socket.AF_UNIX) as tor:
             tor.connect(str(path))
             tor.sendall(f"GET / HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n".encode())

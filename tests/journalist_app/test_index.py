@@ -233,6 +233,20 @@ def test_locking_ends_the_readers_and_forgets_everything(world: World) -> None:
     assert not desk.index.reading.is_broken
 
 
+def test_readers_that_begin_while_the_desk_locks_end_as_well(world: World) -> None:
+    before = set(threading.enumerate())
+    a_source(world).writes("woord")
+    desk = unlocking.unlock(world.config, world.store, PASSPHRASE)
+    desk.stop()
+
+    unlocking.begin_reading(desk, [desk_readers.start])
+
+    for thread in set(threading.enumerate()) - before:
+        thread.join(desk_readers.SECONDS)
+        assert not thread.is_alive()
+    assert [] == desk.index.cards()
+
+
 def test_a_desk_without_readers_has_no_index(world: World) -> None:
     desk = unlocking.unlock(world.config, world.store, PASSPHRASE)
 

@@ -25,7 +25,7 @@ from crypto.open_part import Author
 from crypto.pouch import SERVER
 from journalist_app import create_app
 from journalist_app.sealed_before import OPENINGS
-from journalist_app.services import casefiles, reading
+from journalist_app.services import casefiles, reading, unlocking
 from store import entries, peers, undelivered
 from tests.journalist_app.desk_factories import ORIGIN, PASSPHRASE, TODAY, ASource, World, a_source
 from tests.journalist_app.paper import KEY, Paper
@@ -296,6 +296,36 @@ def test_the_inbox_says_who_waits_and_while_checking_renews_itself(world: World,
     assert "Checked 3,200 of 10,000" in running.text
     assert running.headers["Refresh"] == "3; url=/inbox?state=waiting&q=a&page=1&renewed=1"
     assert "Refresh" not in browser.get("/inbox?still=1").headers
+
+
+def test_what_runs_behind_begins_when_the_first_page_is_out(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unlocking, "_FIRST_PAGE_SECONDS", 60)
+    browser.unlock()
+    desk = browser.app.extensions["guard"]._desk
+    assert (desk.last_check, desk.progress.is_running) == (None, True)
+
+    first = browser.get("/inbox")
+    settle()
+
+    assert "Refresh" in first.headers
+    assert (desk.last_check, desk.progress.is_running) == (TODAY, False)
+
+
+def test_what_runs_behind_begins_in_time_without_a_page_and_never_after_locking(
+    world: World, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = unlocking.unlock(world.config, world.store, PASSPHRASE)
+    unlocking.work_behind(desk, (), TODAY)
+    assert desk.last_check == TODAY
+
+    monkeypatch.setattr(unlocking, "_FIRST_PAGE_SECONDS", 60)
+    browser.unlock()
+    late = browser.app.extensions["guard"]._desk
+    browser.post("/lock", {"token": token(browser.get("/about"), "/lock")})
+    settle()
+    assert late.last_check is None
 
 
 def test_a_page_that_renews_itself_is_no_activity(browser: Browser) -> None:
