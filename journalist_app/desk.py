@@ -94,6 +94,7 @@ class OpenDesk:
     outbox: Outbox | None = field(default=None, repr=False)
     prepared: dict[EntryId, "Prepared"] = field(default_factory=dict, repr=False)  # being looked at
     stopping: threading.Event = field(default_factory=threading.Event)
+    first_page: threading.Event = field(default_factory=threading.Event)  # the adviser has it
     index: Index = field(default_factory=lambda: Index(()), repr=False)
     casefiles: dict[Address, tuple[int, Casefile]] = field(default_factory=dict, repr=False)  # by revision
     unsound_casefiles: set[Address] = field(default_factory=set)
@@ -186,6 +187,7 @@ class OpenDesk:
     def stop(self) -> None:
         """Have what runs in the background end soon, and gpg's home, with the desk's key in it, at once."""
         self.stopping.set()
+        self.first_page.set()
         self.sync_wanted.set()
         self.index.stop()
         if self.openpgp is not None:

@@ -70,13 +70,15 @@ class Index:
         self._changed = threading.Condition()
         self._cards: dict[bytes, Card] = {}
         self._answers: dict[int, list[tuple[bytes, ...]]] = {}
+        self._early: dict[Address, str] = {}  # what was jotted before there was a reader
         self._questions = 0
         self._is_broken = False
         self._has_stopped = False
 
     def begin(self, store_path: str, keyring: Keyring, letterhead: Letterhead) -> None:
-        """Start the readers and have each read its share. Returns at once."""
-        for number, start in enumerate(self._starters):
+        """Start the readers and have each read its share. Returns at once; once stopped it starts none."""
+        shares: list[_Share] = []
+        for number, start in enumerate(() if self._has_stopped else self._starters):
             line, end = start()
             share = _Share(line, end)
             first = Begin(
@@ -87,8 +89,16 @@ class Index:
                 shares=len(self._starters),
             )
             self._tell(share, first)  # before anybody else can tell it anything
-            self._shares.append(share)
+            shares.append(share)
+        with self._changed:
+            self._shares = shares
+            has_stopped = self._has_stopped
+        for share in shares:
             threading.Thread(target=self._listen, args=(share,), name="index", daemon=True).start()
+            if has_stopped:
+                share.end()
+        for address, text in list(self._early.items()):
+            self.jot(address, text)
 
     @property
     def starters(self) -> tuple[Starter, ...]:
@@ -155,14 +165,24 @@ class Index:
 
     def jot(self, address: Address, text: str) -> None:
         """Let what the adviser noted about a mailbox be found."""
-        if self._shares:
-            self._tell(self._shares[share_of(address, len(self._shares))], Jot(address, text))
+        with self._changed:
+            if not self._shares:
+                self._early[address] = text
+                return
+        self._tell(self._shares[share_of(address, len(self._shares))], Jot(address, text))
 
     def wait_until_whole(self, seconds: float) -> Reading:
         """Wait until everything was read, it broke, or the time is over; return how far it is."""
         with self._changed:
             self._changed.wait_for(
-                lambda: self._is_broken or all(share.is_whole for share in self._shares), seconds
+                lambda: (
+                    self._is_broken
+                    or (
+                        len(self._shares) == len(self._starters)
+                        and all(each.is_whole for each in self._shares)
+                    )
+                ),
+                seconds,
             )
         return self.reading
 

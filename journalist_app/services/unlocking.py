@@ -1,6 +1,7 @@
 """Unlocking: the keyring, and the letterhead it must fit."""
 
-from collections.abc import Sequence
+from datetime import date
+from typing import Final
 
 from crypto.errors import (
     KeyringRefusal,
@@ -20,10 +21,12 @@ from journalist_app.errors import (
     OtherDeskError,
 )
 from journalist_app.gpg_outbox import open_outbox
-from journalist_app.index import Index, Starter
 from journalist_app.private_files import ExposedError, read_private
+from journalist_app.services import checking
 from store import entries, letterheads
 from store.engine import Store
+
+_FIRST_PAGE_SECONDS: Final = 2
 
 
 def unlock(config: AdviserConfig, store: Store, passphrase: str) -> OpenDesk:
@@ -53,9 +56,19 @@ def unlock(config: AdviserConfig, store: Store, passphrase: str) -> OpenDesk:
     return desk
 
 
-def begin_reading(desk: OpenDesk, readers: Sequence[Starter]) -> None:
-    """Start reading the store for search and inbox, in the processes that `readers` start."""
-    desk.index = Index(readers)
+def work_behind(desk: OpenDesk, today: date) -> None:
+    """Read the store for search and inbox, and check what is new, as a thread of its own.
+
+    Both take every core there is for a while: the adviser's first page goes before them, if it comes soon.
+    """
+    desk.first_page.wait(_FIRST_PAGE_SECONDS)
+    begin_reading(desk)
+    if not desk.stopping.is_set():
+        checking.check_store(desk, today)
+
+
+def begin_reading(desk: OpenDesk) -> None:
+    """Have the processes of `desk.index` read the store for search and inbox."""
     desk.index.begin(str(desk.store.path), desk.keyring, desk.letterhead)
 
 

@@ -5,7 +5,7 @@ import threading
 from flask import Blueprint, current_app, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from journalist_app.desk import OpenDesk
+from journalist_app.desk import OpenDesk, Progress
 from journalist_app.errors import (
     KeyringClosedError,
     KeyringExposedError,
@@ -14,6 +14,7 @@ from journalist_app.errors import (
     OtherDeskError,
 )
 from journalist_app.forms import PASSPHRASE_CHARS
+from journalist_app.index import Index
 from journalist_app.services import checking, syncing, unlocking, unsent
 from journalist_app.views.at_the_door import COOKIE, guard, is_our_form, open_desk, unlocked
 from journalist_app.wording import LANGUAGE_COOKIE, LANGUAGES
@@ -61,8 +62,10 @@ def open_with_passphrase() -> ResponseReturnValue:
             desk = unlocking.unlock(extensions["config"], extensions["store"], passphrase)
     except tuple(_REASONS) as why:
         return _unlock_page(_REASONS[type(why)], 403)
-    unlocking.begin_reading(desk, extensions["readers"])
-    start_checking(desk)
+    desk.index = Index(extensions["readers"])
+    desk.progress = Progress(0, 0, is_running=True, is_broken=False)
+    work = (desk, extensions["today"]())
+    threading.Thread(target=unlocking.work_behind, args=work, name="checking", daemon=True).start()
     syncing.begin(desk, extensions["today"])
     return _let_in(desk)
 

@@ -45,6 +45,7 @@ def show(desk: OpenDesk) -> ResponseReturnValue:
         closed_until=calendar.closed_until(desk, today),
     )
     response = make_response(page)
+    response.call_on_close(desk.first_page.set)
     if is_refreshing:
         again = url_for("inbox.show", **_asked(inbox.wanted), page=inbox.wanted.page, renewed=1)
         response.headers["Refresh"] = f"{_RENEW_SECONDS}; url={again}"

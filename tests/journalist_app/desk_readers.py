@@ -3,11 +3,14 @@
 import os
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 
 from journalist_app import reader
+from journalist_app.desk import OpenDesk
+from journalist_app.index import Index, Starter
+from journalist_app.services import unlocking
 
 SECONDS = 60  # far more than any of them takes: whoever waits so long has found a fault
 
@@ -27,3 +30,9 @@ def start() -> tuple[Connection, Callable[[], None]]:
             line.close()
 
     return ours, end
+
+
+def begin(desk: OpenDesk, starters: Sequence[Starter] = (start,)) -> None:
+    """Have these read the store of a desk."""
+    desk.index = Index(starters)
+    unlocking.begin_reading(desk)

@@ -32,7 +32,7 @@ def dues(
 
 def unlocked(world: World) -> OpenDesk:
     desk = unlocking.unlock(world.config, world.store, PASSPHRASE)
-    unlocking.begin_reading(desk, [desk_readers.start])
+    desk_readers.begin(desk)
     assert desk.index.wait_until_whole(desk_readers.SECONDS).is_whole
     return desk
 

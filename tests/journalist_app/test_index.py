@@ -24,7 +24,7 @@ from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, World, a_sour
 
 def unlocked(world: World, shares: int = 2) -> OpenDesk:
     desk = unlocking.unlock(world.config, world.store, PASSPHRASE)
-    unlocking.begin_reading(desk, [desk_readers.start] * shares)
+    desk_readers.begin(desk, [desk_readers.start] * shares)
     assert desk.index.wait_until_whole(desk_readers.SECONDS).is_whole
     return desk
 
@@ -212,7 +212,7 @@ def test_a_store_that_is_gone_is_told(world: World) -> None:
     desk = unlocking.unlock(world.config, world.store, PASSPHRASE)
     world.store.path.rename(world.store.path.with_name("elsewhere"))
 
-    unlocking.begin_reading(desk, [desk_readers.start])
+    desk_readers.begin(desk)
 
     assert desk.index.wait_until_whole(desk_readers.SECONDS).is_broken
     desk.stop()
@@ -233,18 +233,47 @@ def test_locking_ends_the_readers_and_forgets_everything(world: World) -> None:
     assert not desk.index.reading.is_broken
 
 
+def test_no_reader_begins_after_locking(world: World) -> None:
+    before = set(threading.enumerate())
+    desk = unlocking.unlock(world.config, world.store, PASSPHRASE)
+    desk.index = Index([desk_readers.start])
+    desk.stop()
+
+    unlocking.work_behind(desk, TODAY)
+
+    assert set(threading.enumerate()) <= before
+    assert desk.last_check is None
+
+
 def test_readers_that_begin_while_the_desk_locks_end_as_well(world: World) -> None:
     before = set(threading.enumerate())
     a_source(world).writes("woord")
     desk = unlocking.unlock(world.config, world.store, PASSPHRASE)
-    desk.stop()
 
-    unlocking.begin_reading(desk, [desk_readers.start])
+    def start() -> tuple[Connection, Callable[[], None]]:
+        desk.stop()
+        return desk_readers.start()
+
+    desk_readers.begin(desk, [start])
 
     for thread in set(threading.enumerate()) - before:
         thread.join(desk_readers.SECONDS)
         assert not thread.is_alive()
     assert [] == desk.index.cards()
+
+
+def test_what_was_noted_before_the_readers_begin_is_found(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    desk = unlocking.unlock(world.config, world.store, PASSPHRASE)
+    desk.index = Index([desk_readers.start] * 2)
+    casefiles.add_note(desk, source.keys.address, "vroegteken", TODAY)
+
+    unlocking.begin_reading(desk)
+
+    assert desk.index.wait_until_whole(desk_readers.SECONDS).is_whole
+    assert [source.address] == found(desk, "vroegteken")
+    desk.stop()
 
 
 def test_a_desk_without_readers_has_no_index(world: World) -> None:
@@ -347,7 +376,7 @@ def test_the_processes_read_the_store_and_are_gone_when_the_desk_locks(world: Wo
         lines.append(line)
         return line, end
 
-    unlocking.begin_reading(desk, [start] * 2)
+    desk_readers.begin(desk, [start] * 2)
     assert desk.index.wait_until_whole(desk_readers.SECONDS).is_whole
     assert [source.address] == found(desk, "woord")
     started = set(threading.enumerate()) - before

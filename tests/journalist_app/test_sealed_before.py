@@ -617,7 +617,7 @@ def test_search_finds_what_was_sealed_with_age(world: World) -> None:
     source.writes(age_armour(b"Paardenbloem", [recipient_of(world)]))
     source.writes(age_armour(b"Distel", [STRANGER]))
     desk = unlocked(world)
-    unlocking.begin_reading(desk, [desk_readers.start])
+    desk_readers.begin(desk)
     try:
         assert desk.index.wait_until_whole(desk_readers.SECONDS).is_whole
         found = [searching.search(desk, word, 1) for word in ("paardenbloem", "distel")]

@@ -317,7 +317,7 @@ def test_what_runs_behind_begins_in_time_without_a_page_and_never_after_locking(
     world: World, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk = unlocking.unlock(world.config, world.store, PASSPHRASE)
-    unlocking.work_behind(desk, (), TODAY)
+    unlocking.work_behind(desk, TODAY)
     assert desk.last_check == TODAY
 
     monkeypatch.setattr(unlocking, "_FIRST_PAGE_SECONDS", 60)
