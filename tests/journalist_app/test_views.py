@@ -310,6 +310,7 @@ def test_what_runs_behind_begins_when_the_first_page_is_out(
     settle()
 
     assert "Refresh" in first.headers
+    assert "Looking for what is new" in first.text
     assert (desk.last_check, desk.progress.is_running) == (TODAY, False)
 
 
