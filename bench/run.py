@@ -61,9 +61,8 @@ def main() -> None:
             for finding in _MEASURES[name](stage):
                 findings.append(finding)
                 print(f"[{time.monotonic() - begun:4.0f} s] {' | '.join(finding.cells)}", file=sys.stderr)
-        if (
-            not chosen.quick and not chosen.only
-        ):  # as it grows: what was measured is not lost with what comes after
+        # Each time: what was measured is not lost with what comes after.
+        if not chosen.quick and not chosen.only:
             report.write(_RESULTS, findings, facts, time.monotonic() - begun)
     print(report.table(findings))
 

@@ -70,7 +70,6 @@ class Index:
         self._changed = threading.Condition()
         self._cards: dict[bytes, Card] = {}
         self._answers: dict[int, list[tuple[bytes, ...]]] = {}
-        self._early: dict[Address, str] = {}  # what was jotted before there was a reader
         self._questions = 0
         self._is_broken = False
         self._has_stopped = False
@@ -97,8 +96,6 @@ class Index:
             threading.Thread(target=self._listen, args=(share,), name="index", daemon=True).start()
             if has_stopped:
                 share.end()
-        for address, text in list(self._early.items()):
-            self.jot(address, text)
 
     @property
     def starters(self) -> tuple[Starter, ...]:
@@ -109,7 +106,7 @@ class Index:
     def reading(self) -> Reading:
         """Return how far it is."""
         with self._changed:
-            is_whole = bool(self._shares) and all(share.is_whole for share in self._shares)
+            is_whole = bool(self._shares) and self._have_all_read()
             done, total = sum(each.done for each in self._shares), sum(each.total for each in self._shares)
             return Reading(done, total, is_whole and not self._is_broken, self._is_broken)
 
@@ -165,25 +162,13 @@ class Index:
 
     def jot(self, address: Address, text: str) -> None:
         """Let what the adviser noted about a mailbox be found."""
-        with self._changed:
-            if not self._shares:
-                self._early[address] = text
-                return
-        self._tell(self._shares[share_of(address, len(self._shares))], Jot(address, text))
+        if self._shares:
+            self._tell(self._shares[share_of(address, len(self._shares))], Jot(address, text))
 
     def wait_until_whole(self, seconds: float) -> Reading:
         """Wait until everything was read, it broke, or the time is over; return how far it is."""
         with self._changed:
-            self._changed.wait_for(
-                lambda: (
-                    self._is_broken
-                    or (
-                        len(self._shares) == len(self._starters)
-                        and all(each.is_whole for each in self._shares)
-                    )
-                ),
-                seconds,
-            )
+            self._changed.wait_for(lambda: self._is_broken or self._have_all_read(), seconds)
         return self.reading
 
     def stop(self) -> None:
@@ -194,6 +179,9 @@ class Index:
             shares = list(self._shares)
         for share in shares:
             share.end()
+
+    def _have_all_read(self) -> bool:
+        return len(self._shares) == len(self._starters) and all(share.is_whole for share in self._shares)
 
     def _has(self, address: Address, heads: tuple[bytes, ...]) -> bool:
         card = self._cards.get(address)

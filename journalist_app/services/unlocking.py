@@ -22,7 +22,7 @@ from journalist_app.errors import (
 )
 from journalist_app.gpg_outbox import open_outbox
 from journalist_app.private_files import ExposedError, read_private
-from journalist_app.services import checking
+from journalist_app.services import casefiles, checking
 from store import entries, letterheads
 from store.engine import Store
 
@@ -68,8 +68,10 @@ def work_behind(desk: OpenDesk, today: date) -> None:
 
 
 def begin_reading(desk: OpenDesk) -> None:
-    """Have the processes of `desk.index` read the store for search and inbox."""
+    """Have the processes of `desk.index` read the store for search and inbox, and know what was noted."""
     desk.index.begin(str(desk.store.path), desk.keyring, desk.letterhead)
+    for address, (_, casefile) in list(desk.casefiles.items()):
+        desk.index.jot(address, casefiles.searchable(casefile))
 
 
 def _open_keyring(config: AdviserConfig, passphrase: str) -> Keyring:

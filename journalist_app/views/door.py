@@ -1,6 +1,8 @@
 """Unlocking, locking, and the language at the door."""
 
 import threading
+from collections.abc import Callable
+from datetime import date
 
 from flask import Blueprint, current_app, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -64,8 +66,7 @@ def open_with_passphrase() -> ResponseReturnValue:
         return _unlock_page(_REASONS[type(why)], 403)
     desk.index = Index(extensions["readers"])
     desk.progress = Progress(0, 0, is_running=True, is_broken=False)
-    work = (desk, extensions["today"]())
-    threading.Thread(target=unlocking.work_behind, args=work, name="checking", daemon=True).start()
+    _in_background(unlocking.work_behind, desk)
     syncing.begin(desk, extensions["today"])
     return _let_in(desk)
 
@@ -81,8 +82,12 @@ def _let_in(desk: OpenDesk) -> ResponseReturnValue:
 
 def start_checking(desk: OpenDesk) -> None:
     """Check what is new in the background."""
+    _in_background(checking.check_store, desk)
+
+
+def _in_background(work: Callable[[OpenDesk, date], None], desk: OpenDesk) -> None:
     today = current_app.extensions["today"]()
-    threading.Thread(target=checking.check_store, args=(desk, today), name="checking", daemon=True).start()
+    threading.Thread(target=work, args=(desk, today), name="checking", daemon=True).start()
 
 
 @bp.post("/lock")
