@@ -32,7 +32,7 @@ from crypto.pouch_items import CHUNK_BYTES, ITEM_BYTES, Item, item_from_bytes, i
 from crypto.signing import SIGNATURE_BYTES, check_signature
 
 SERVER: Final = StrandId(b"")  # the name of the server as sender or receiver: it has no strand
-FLOOR_BYTES: Final = 4096
+FLOOR_BYTES: Final = 2048
 HEAD_BYTES: Final = 64 * 1024
 PARTIALS: Final = 1000
 _VERSION: Final = b"steunpunt-pouch/1\n"

@@ -32,6 +32,8 @@ from crypto.pouch_items import (
     ITEM_BYTES,
     ChunkItem,
     DamagedItem,
+    EndedItem,
+    EntryItem,
     Item,
     TallyItem,
     item_from_bytes,
@@ -45,6 +47,7 @@ SERVER_KEY = ServerKey.from_bytes(bytes.fromhex(VECTORS["server_key_hex"]))
 STRAND = b"strand-1"
 DAY = date(2026, 11, 25)
 LARGEST = 2**63 - 1
+ADDRESS = b"address of 20 bytes!"
 ATTACHMENT = b"attachment-id-01"
 
 
@@ -383,6 +386,26 @@ def test_the_size_tells_no_more_than_padme_lets_it(length: int) -> None:
     expected = max(FLOOR_BYTES, padme(packer.size))
     assert length < packer.size <= expected
     assert len(raw) == len(packer.header) + age.payload_bytes(expected)
+
+
+def test_a_pouch_of_nothing_is_as_long_as_one_that_tells_what_has_gone() -> None:
+    ended = EndedItem(
+        address=ADDRESS,
+        recipient=bytes(1216),
+        verify_key=bytes(32),
+        statement=bytes(400),
+        day=date(2026, 11, 24),
+    )
+    removed = EntryItem(
+        open_part=bytes(500),
+        signature=bytes(64),
+        epoch=1,
+        header=b"",
+        payload=b"",
+        removal=bytes(400),
+        attachment_ids=(),
+    )
+    assert len(packed([])) == len(packed([ended])) == len(packed([removed]))
 
 
 def test_a_pouch_is_written_in_pieces_that_memory_holds_whatever_its_size() -> None:
