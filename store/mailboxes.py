@@ -68,6 +68,8 @@ _MAILBOX = select(
     MailboxRow.last_author,
 )
 _FIND = Prepared(_MAILBOX.where(MailboxRow.address == bindparam("address")))
+_IS_THERE = Prepared(select(MailboxRow.id).where(MailboxRow.address == bindparam("address")))
+_OPEN = Prepared(insert(MailboxRow))
 _FIND_ALL = _MAILBOX.where(MailboxRow.address.in_(bindparam("addresses", expanding=True)))
 _ENDED = select(
     EndedRow.address,
@@ -77,6 +79,7 @@ _ENDED = select(
     EndedRow.day,
     EndedRow.is_counted,
 )
+_FIND_ENDED = Prepared(_ENDED.where(EndedRow.address == bindparam("address")))
 _IS_WAITING = MailboxRow.waiting_since.is_not(None)
 _IS_ANSWERED = MailboxRow.waiting_since.is_(None) & MailboxRow.last_day.is_not(None)
 # The tables themselves are asked: `last_day` alone would be one place to change and lose a mailbox by.
@@ -94,20 +97,12 @@ def open_mailbox(session: Session, *, address: bytes, recipient: bytes, verify_k
     Raises:
         MailboxEndedError: it has ended, and the desk has not seen that yet or a peer was not told.
     """
-    if session.scalar(select(MailboxRow.id).where(MailboxRow.address == address)) is not None:
+    if _IS_THERE.first(session, {"address": address}) is not None:
         return False
     if find_ended(session, address) is not None:
         raise MailboxEndedError("this mailbox has ended")
-    session.connection().execute(
-        insert(MailboxRow).values(
-            id=new_id(),
-            address=address,
-            recipient=recipient,
-            verify_key=verify_key,
-            opened_day=day,
-            bytes=0,
-        )
-    )
+    columns = {"recipient": recipient, "verify_key": verify_key, "opened_day": day, "bytes": 0}
+    _OPEN.run(session, {"id": new_id(), "address": address, **columns})
     return True
 
 
@@ -219,7 +214,7 @@ def ended_mailboxes(session: Session) -> Sequence[Ended]:
 
 def find_ended(session: Session, address: bytes) -> Ended | None:
     """Return what is left of a mailbox that ended, if there is anything."""
-    row = session.execute(_ENDED.where(EndedRow.address == address)).one_or_none()
+    row = _FIND_ENDED.first(session, {"address": address})
     return None if row is None else Ended(*row)
 
 

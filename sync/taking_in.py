@@ -238,10 +238,13 @@ class _Applying:
             self._together(waiting)
 
     def _together(self, items: Sequence[Item]) -> None:
-        """Apply some items in one transaction; if one of them does not fit, what stands before it stays."""
-        is_durable = not isinstance(items[0], ChunkItem | FileItem)  # an entry makes its file so
+        """Apply some items in one transaction; if one of them does not fit, what stands before it stays.
+
+        None is durable yet: the commit that notes the pouch as taken in makes all of it so at once. What is
+        lost before that was not acknowledged, and comes again.
+        """
         try:
-            with self._side.store.writing(durable=is_durable) as session:
+            with self._side.store.writing(durable=False) as session:
                 outgoing.taking_in_from(session, self._peer)
                 applied = sum([self._how[type(item)](session, item) for item in items])
         except (QuotaError, StoreFullError, AttachmentMissingError, EntryExistsError) as why:

@@ -4,6 +4,8 @@ import os
 from datetime import date, timedelta
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from crypto import removal
 from crypto.entry import DeskWriter
@@ -16,6 +18,7 @@ from store import (
     letterheads,
     mailboxes,
     orders,
+    peers,
     public_files,
     records,
 )
@@ -90,6 +93,24 @@ def test_what_a_source_wrote_comes_to_the_workstation_and_only_once(ends: Ends) 
     assert all_of(workstation.replica) == all_of(ends.world.store)
     assert (again.rounds, again.received, again.was_set_back) == (1, 0, False)
     assert ends.left(ends.world.store, workstation.keyring.strand.id) == 0
+
+
+def test_what_a_pouch_brought_is_on_the_disk_before_it_is_acknowledged(
+    ends: Ends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workstation = ends.workstation()
+    a_source(ends.world).writes("hello", file=("photo.jpg", os.urandom(3_000)))
+    levels: list[int] = []
+    note = peers.took_in
+
+    def noted(session: Session, name: bytes, serial: int, day: date) -> None:
+        levels.append(session.execute(text("PRAGMA synchronous")).scalar_one())
+        note(session, name, serial, day)
+
+    monkeypatch.setattr(peers, "took_in", noted)
+    ends.sync(workstation)
+    assert levels
+    assert set(levels) == {2}  # FULL: this commit, and with it every one before it, is synced
 
 
 def test_an_empty_mailbox_stays_at_the_server(ends: Ends) -> None:
