@@ -10,6 +10,7 @@ import click
 
 from deploy import sync_command
 from deploy.errors import DeployError
+from deploy.garbage import collect_from_here, collect_seldom
 from deploy.onion.command import onion
 from store.errors import StoreError
 
@@ -43,6 +44,7 @@ class _OneSentence(click.Group):
 @click.pass_context
 def main(ctx: click.Context, settings: Path, parent: int | None) -> None:
     """Run a Steunpunt Mailbox."""
+    collect_seldom()
     ctx.obj = settings.absolute()
     if parent is not None:
         from deploy.hardening import end_with_parent
@@ -150,6 +152,7 @@ def sweep(settings: Path, *, once: bool) -> None:
         if "sync" in sections:
             held_at_server.take_in_now(settings)
         return
+    collect_from_here()
     stop = threading.Event()
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, lambda _signal, _frame: stop.set())

@@ -14,8 +14,8 @@ from contextlib import suppress
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 
+from deploy.garbage import collect_from_here, collect_seldom
 from deploy.hardening import close_process
-from journalist_app import reader
 
 _NICENESS = 5  # pages come first
 _MOST = 4  # each holds its share of the words; more would not start sooner than the disk reads
@@ -53,6 +53,10 @@ def main(descriptor: str) -> None:
     """Read until the socket closes."""
     close_process()
     os.nice(_NICENESS)
+    collect_seldom()
+    from journalist_app import reader  # noqa: PLC0415  # behind `collect_seldom`
+
+    collect_from_here()
     reader.serve(Connection(int(descriptor)))
 
 

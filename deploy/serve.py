@@ -7,6 +7,7 @@ from typing import Any
 
 from gunicorn.app.base import BaseApplication
 
+from deploy.garbage import collect_from_here
 from deploy.hardening import TMPFS
 from deploy.quiet_log import GunicornLogger
 from deploy.worker import QuietWorker
@@ -63,6 +64,11 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         }
         self._worker: QuietWorker | None = None
         super().__init__()
+
+    def run(self) -> None:
+        """Serve until told to stop."""
+        collect_from_here()
+        super().run()
 
     def load_config(self) -> None:
         """Give gunicorn its settings; it reads no file and no argument of its own."""

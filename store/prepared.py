@@ -5,8 +5,9 @@ that takes 8. What is asked seldom goes through SQLAlchemy as it is; both see th
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import Delete, Insert, Select, Update
@@ -32,11 +33,17 @@ class Prepared:
     """One statement with named values. Days are given and come back as `date`, all else as SQLite has it."""
 
     def __init__(self, statement: Select[*tuple[Any, ...]] | Update | Insert | Delete) -> None:
-        """Put a statement into SQL. What is not given when it is run is NULL."""
-        compiled = statement.compile(dialect=sqlite.dialect(paramstyle="named"))
-        self._sql = str(compiled)
-        self._fixed = dict(compiled.params)
-        self._readers = _readers(statement) if isinstance(statement, Select) else ()
+        """Keep a statement, to be put into SQL when it is first run. What is not given then is NULL."""
+        self._statement = statement
+
+    @cached_property
+    def _sql(self) -> tuple[str, Mapping[str, object]]:
+        compiled = self._statement.compile(dialect=sqlite.dialect(paramstyle="named"))
+        return str(compiled), dict(compiled.params)
+
+    @cached_property
+    def _readers(self) -> Sequence[Callable[[object], Any] | None]:
+        return _readers(self._statement) if isinstance(self._statement, Select) else ()
 
     def run(self, session: Session, values: Mapping[str, object]) -> int:
         """Execute a change; return how many rows it changed."""
@@ -52,8 +59,9 @@ class Prepared:
         return map(self._read, self._execute(session, values))
 
     def _execute(self, session: Session, values: Mapping[str, object]) -> sqlite3.Cursor:
+        sql, fixed = self._sql
         given = {name: _written(value) for name, value in values.items()}
-        return driver_of(session).execute(self._sql, {**self._fixed, **given})
+        return driver_of(session).execute(sql, {**fixed, **given})
 
     def _read(self, row: Iterable[object]) -> tuple[Any, ...]:
         pairs = zip(row, self._readers, strict=True)
