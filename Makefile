@@ -67,8 +67,10 @@ run: run-packages $(VENV)/run.stamp $(VENV)/translations.stamp
 
 # ---- testing -------------------------------------------------------------------------------------
 
-test: system-packages $(VENV)/dev.stamp $(VENV)/translations.stamp
-	@$(MAKE) --no-print-directory format lint types contracts audit
+# Two at a time: apt and pip wait for what they fetch, and the checks are one process each.
+test:
+	@$(MAKE) --no-print-directory --jobs 2 system-packages $(VENV)/dev.stamp
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync format lint types contracts audit
 	@$(MAKE) --no-print-directory fast slow
 	@echo "Everything passed."
 
@@ -102,7 +104,7 @@ fast: $(VENV)/dev.stamp $(VENV)/translations.stamp
 # By name, since the run is long: what fails or waits for ever is known before its end. More workers than cores, since
 # much of it is waiting: for Tor, for a client that stalls, for a store that is locked.
 slow: $(VENV)/dev.stamp $(VENV)/translations.stamp
-	$(BIN)/python -m pytest -v -n $(SLOW_WORKERS) --dist loadfile -m slow
+	$(BIN)/python -m pytest -v -n $(SLOW_WORKERS) --dist loadfile --no-loadscope-reorder -m slow
 
 # Quick when all is there. What is missing is said, and the mailbox starts without it.
 run-packages:

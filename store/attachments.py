@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
-from store.doom import doom_attachments_where
+from store.doom import doom_attachment
 from store.engine import Store
 from store.errors import AttachmentMissingError, EntryExistsError, MailboxMissingError, QuotaError
 from store.prepared import Prepared, roll_back
@@ -49,6 +49,13 @@ _PARTIALS = Prepared(
 _PENDING = Prepared(
     select(AttachmentRow.address, AttachmentRow.entry_id, AttachmentRow.chunks, AttachmentRow.is_whole).where(
         AttachmentRow.attachment_id == bindparam("attachment_id"), AttachmentRow.half_hour.is_not(None)
+    )
+)
+_PENDING_OF = Prepared(
+    select(AttachmentRow.id, AttachmentRow.attachment_id).where(
+        AttachmentRow.address == bindparam("address"),
+        AttachmentRow.entry_id == bindparam("entry_id"),
+        AttachmentRow.half_hour.is_not(None),
     )
 )
 _CHUNK = Prepared(
@@ -166,17 +173,13 @@ def abandon(
 
     With `attachment_ids` only these: of two attempts at one entry the other may still be under way.
     """
-    which = (
-        (AttachmentRow.address == address)
-        & (AttachmentRow.entry_id == entry_id)
-        & AttachmentRow.half_hour.is_not(None)
+    pending = list(_PENDING_OF.all(session, {"address": address, "entry_id": entry_id}))
+    freed = sum(
+        doom_attachment(session, row)
+        for row, attachment_id in pending
+        if attachment_ids is None or attachment_id in attachment_ids
     )
-    if attachment_ids is not None:
-        which &= AttachmentRow.attachment_id.in_(attachment_ids)
-    freed = doom_attachments_where(session, which)
-    session.connection().execute(
-        update(MailboxRow).where(MailboxRow.address == address).values(bytes=MailboxRow.bytes - freed)
-    )
+    _COUNT_IN_MAILBOX.run(session, {"of": address, "more": -freed})  # it may have ended meanwhile
 
 
 class ChunkWriter:

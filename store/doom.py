@@ -2,51 +2,70 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, delete, exists, func, insert, select, update
+from sqlalchemy import bindparam, delete, exists, insert, select, update
 from sqlalchemy.orm import Session
 
+from store.prepared import Prepared
 from store.schema import AttachmentRow, ChunkRow, DoomedRow, EntryRow, SealedRow
+
+_ENTRIES = select(EntryRow.id).where(EntryRow.address == bindparam("address"))
+_ENTRIES_OF_MAILBOX = Prepared(_ENTRIES)
+_ENTRY = Prepared(_ENTRIES.where(EntryRow.entry_id == bindparam("entry_id")))
+_ATTACHMENTS = select(AttachmentRow.id).where(AttachmentRow.address == bindparam("address"))
+_ATTACHMENTS_OF_MAILBOX = Prepared(_ATTACHMENTS)
+_ATTACHMENTS_OF_ENTRY = Prepared(_ATTACHMENTS.where(AttachmentRow.entry_id == bindparam("entry_id")))
+_CHUNKS = Prepared(select(ChunkRow.id).where(ChunkRow.attachment == bindparam("row")))
+_DROP_CHUNKS = Prepared(delete(ChunkRow).where(ChunkRow.attachment == bindparam("row")))
+_DROP_ATTACHMENT = Prepared(delete(AttachmentRow).where(AttachmentRow.id == bindparam("row")))
+_SIZE = Prepared(
+    select(SealedRow.size).where(
+        SealedRow.id == bindparam("row"), ~exists().where(DoomedRow.id == SealedRow.id)
+    )
+)
+_CLOSE = Prepared(
+    update(SealedRow)
+    .where(SealedRow.id == bindparam("row"), SealedRow.header.is_not(None))
+    .values(header=None)
+)
+_DOOM = Prepared(insert(DoomedRow))
 
 
 def doom_entries(session: Session, address: bytes, entry_id: bytes | None = None) -> int:
     """Give up the sealed part of one entry, or of all of a mailbox; return how many bytes that frees."""
-    which = EntryRow.address == address
-    if entry_id is not None:
-        which &= EntryRow.entry_id == entry_id
-    return _doom(session, SealedRow.id.in_(select(EntryRow.id).where(which)))
+    which = _ENTRIES_OF_MAILBOX if entry_id is None else _ENTRY
+    return doom_rows(session, _ids(session, which, address, entry_id))
 
 
 def doom_attachments(session: Session, address: bytes, entry_id: bytes | None = None) -> int:
     """Give up the attachments, pending ones too, of one entry or of a whole mailbox; return the bytes."""
-    which = AttachmentRow.address == address
-    if entry_id is not None:
-        which &= AttachmentRow.entry_id == entry_id
-    return doom_attachments_where(session, which)
+    which = _ATTACHMENTS_OF_MAILBOX if entry_id is None else _ATTACHMENTS_OF_ENTRY
+    return sum(doom_attachment(session, row) for row in _ids(session, which, address, entry_id))
 
 
-def doom_attachments_where(session: Session, which: ColumnElement[bool]) -> int:
-    """Give up the attachments that `which` holds for; return how many bytes that frees."""
-    attachments = select(AttachmentRow.id).where(which)
-    if session.scalar(attachments.limit(1)) is None:
-        return 0
-    chunks = select(ChunkRow.id).where(ChunkRow.attachment.in_(attachments))
-    freed = _doom(session, SealedRow.id.in_(attachments.union_all(chunks)))
-    session.connection().execute(delete(ChunkRow).where(ChunkRow.attachment.in_(attachments)))
-    session.connection().execute(delete(AttachmentRow).where(which))
+def doom_attachment(session: Session, row: int) -> int:
+    """Give up one attachment with its chunks, by the id of its row; return how many bytes that frees."""
+    chunks = [chunk for (chunk,) in _CHUNKS.all(session, {"row": row})]
+    freed = doom_rows(session, [row, *chunks])
+    _DROP_CHUNKS.run(session, {"row": row})
+    _DROP_ATTACHMENT.run(session, {"row": row})
     return freed
 
 
-def doom_rows(session: Session, ids: Sequence[int]) -> None:
-    """Give up sealed rows by their ids, which nothing may refer to any more but as a foreign key."""
-    for row in ids:  # one by one: a statement has room for so many values and no more
-        _doom(session, SealedRow.id == row)
+def doom_rows(session: Session, ids: Sequence[int]) -> int:
+    """Give up sealed rows by their ids; return how many bytes that frees.
+
+    Nothing may refer to them any more but as a foreign key.
+    """
+    freed = 0
+    for row in ids:
+        found = _SIZE.first(session, {"row": row})
+        if found is not None:
+            _CLOSE.run(session, {"row": row})
+            _DOOM.run(session, {"id": row})
+            freed += found[0]
+    return freed
 
 
-def _doom(session: Session, which: ColumnElement[bool]) -> int:
-    doomed = which & ~exists().where(DoomedRow.id == SealedRow.id)
-    freed = session.scalar(select(func.coalesce(func.sum(SealedRow.size), 0)).where(doomed))
-    session.connection().execute(
-        update(SealedRow).where(doomed & SealedRow.header.is_not(None)).values(header=None)
-    )
-    session.connection().execute(insert(DoomedRow).from_select(["id"], select(SealedRow.id).where(doomed)))
-    return freed or 0
+def _ids(session: Session, which: Prepared, address: bytes, entry_id: bytes | None) -> list[int]:
+    given = {"address": address} if entry_id is None else {"address": address, "entry_id": entry_id}
+    return [row for (row,) in which.all(session, given)]

@@ -111,8 +111,10 @@ _PLACE = Prepared(
     )
     .where(MailboxRow.address == bindparam("address"))
 )
-_SIGNED_PARTS = select(EntryRow.open_part, EntryRow.signature, EntryRow.epoch, EntryRow.removal).where(
-    EntryRow.address == bindparam("address")
+_SIGNED_PARTS = Prepared(
+    select(EntryRow.open_part, EntryRow.signature, EntryRow.epoch, EntryRow.removal).where(
+        EntryRow.address == bindparam("address")
+    )
 )
 _IS_KNOWN = Prepared(
     select(EntryRow.id).where(
@@ -132,7 +134,7 @@ _FIRST_DAYS = (
     .where(EntryRow.author == bindparam("author"))
     .group_by(EntryRow.address)
 )
-_ALL_HEADS = select(HeadRow.address, HeadRow.strand, HeadRow.number, HeadRow.digest)
+_ALL_HEADS = Prepared(select(HeadRow.address, HeadRow.strand, HeadRow.number, HeadRow.digest))
 _SEALED_BYTES = (
     select(func.sum(SealedRow.size))
     .join(EntryRow, EntryRow.id == SealedRow.id)
@@ -173,6 +175,31 @@ _RAISE_HEAD = Prepared(
     .values(number=bindparam("raised"), digest=bindparam("newest"))
 )
 _ADD_ENTRY = Prepared(insert(EntryRow))
+_MARK_REMOVED = Prepared(
+    update(EntryRow)
+    .where(
+        EntryRow.address == bindparam("of"),
+        EntryRow.entry_id == bindparam("entry"),
+        EntryRow.removal.is_(None),
+    )
+    .values(removal=bindparam("statement"))
+)
+_FREE = Prepared(
+    update(MailboxRow)
+    .where(MailboxRow.address == bindparam("of"))
+    .values(bytes=MailboxRow.bytes - bindparam("freed"))
+)
+_ADOPT = Prepared(
+    update(AttachmentRow)
+    .where(
+        AttachmentRow.address == bindparam("of"),
+        AttachmentRow.entry_id == bindparam("entry"),
+        AttachmentRow.attachment_id == bindparam("which"),
+        AttachmentRow.half_hour.is_not(None),
+        AttachmentRow.is_whole,
+    )
+    .values(half_hour=None)
+)
 
 
 def append(  # noqa: PLR0913  # the columns of the entry, by name
@@ -306,7 +333,7 @@ def of_mailboxes(session: Session, addresses: Sequence[bytes]) -> dict[bytes, li
 
 def signed_parts(session: Session, address: bytes) -> Sequence[SignedPart]:
     """Return the open halves of a mailbox's entries, tombstones too, in no order."""
-    return [SignedPart(*row) for row in session.connection().execute(_SIGNED_PARTS, {"address": address})]
+    return [SignedPart(*row) for row in _SIGNED_PARTS.all(session, {"address": address})]
 
 
 def find(session: Session, address: bytes, entry_id: bytes) -> Stored | None:
@@ -352,8 +379,7 @@ def first_days(session: Session, author: int) -> Sequence[tuple[bytes, date]]:
 
 def all_heads(session: Session) -> Iterator[tuple[bytes, bytes, int, bytes]]:
     """Yield address, strand, number and digest of every head in the store, in no order."""
-    for address, strand, number, digest in session.connection().execute(_ALL_HEADS):  # noqa: UP028  # no rows
-        yield address, strand, number, digest
+    yield from _ALL_HEADS.all(session, {})
 
 
 def sealed_bytes(session: Session, address: bytes) -> int:
@@ -372,18 +398,12 @@ def remove(session: Session, address: bytes, entry_id: bytes, *, removal: bytes)
     Raises:
         EntryMissingError: the mailbox holds no such entry.
     """
-    which = (EntryRow.address == address) & (EntryRow.entry_id == entry_id)
-    marked = session.connection().execute(
-        update(EntryRow).where(which & EntryRow.removal.is_(None)).values(removal=removal)
-    )
-    if marked.rowcount == 0:
-        if session.scalar(select(EntryRow.id).where(which)) is None:
+    if _MARK_REMOVED.run(session, {"of": address, "entry": entry_id, "statement": removal}) == 0:
+        if _IS_KNOWN.first(session, {"address": address, "entry_id": entry_id}) is None:
             raise EntryMissingError("the mailbox holds no such entry")
         return
     freed = doom_entries(session, address, entry_id) + doom_attachments(session, address, entry_id)
-    session.connection().execute(
-        update(MailboxRow).where(MailboxRow.address == address).values(bytes=MailboxRow.bytes - freed)
-    )
+    _FREE.run(session, {"of": address, "freed": freed})
     note(session, What.ENTRY, address=address, name=entry_id)
 
 
@@ -466,18 +486,6 @@ def _exists() -> EntryExistsError:
 
 
 def _adopt(session: Session, address: bytes, entry_id: bytes, attachment_ids: Sequence[bytes]) -> None:
-    if not attachment_ids:
-        return
-    adopted = session.connection().execute(
-        update(AttachmentRow)
-        .where(
-            AttachmentRow.address == address,
-            AttachmentRow.entry_id == entry_id,
-            AttachmentRow.attachment_id.in_(attachment_ids),
-            AttachmentRow.half_hour.is_not(None),
-            AttachmentRow.is_whole,
-        )
-        .values(half_hour=None)
-    )
-    if adopted.rowcount != len(attachment_ids):
-        raise AttachmentMissingError("an attachment of the entry is not there, or not whole")
+    for attachment_id in attachment_ids:
+        if _ADOPT.run(session, {"of": address, "entry": entry_id, "which": attachment_id}) == 0:
+            raise AttachmentMissingError("an attachment of the entry is not there, or not whole")

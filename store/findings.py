@@ -33,6 +33,12 @@ class Finding:
 
 
 _FINDING = select(FindingRow.address, FindingRow.entry_id, FindingRow.kind, FindingRow.day)
+_BY_ADDRESS = Prepared(_FINDING.order_by(FindingRow.address, FindingRow.kind, FindingRow.entry_id))
+_OF_MAILBOX = Prepared(
+    _FINDING.where(FindingRow.address == bindparam("of")).order_by(FindingRow.kind, FindingRow.entry_id)
+)
+_NOTE = Prepared(insert(FindingRow).on_conflict_do_nothing())
+_FORGET_MAILBOX = Prepared(delete(FindingRow).where(FindingRow.address == bindparam("of")))
 _FORGET = Prepared(
     delete(FindingRow).where(
         FindingRow.address == bindparam("of"),
@@ -45,20 +51,17 @@ _FORGET = Prepared(
 def note(session: Session, address: bytes, entry_id: bytes, kind: FindingKind, day: date) -> bool:
     """Keep a finding; answer False when it is known."""
     row = {"id": new_id(), "address": address, "entry_id": entry_id, "kind": kind, "day": day}
-    added = session.connection().execute(insert(FindingRow).on_conflict_do_nothing(), row)
-    return added.rowcount == 1
+    return _NOTE.run(session, row) == 1
 
 
 def all_findings(session: Session) -> Sequence[Finding]:
     """Return every finding, by address."""
-    query = _FINDING.order_by(FindingRow.address, FindingRow.kind, FindingRow.entry_id)
-    return [_read(*row) for row in session.connection().execute(query)]
+    return [_read(*row) for row in _BY_ADDRESS.all(session, {})]
 
 
 def of_mailbox(session: Session, address: bytes) -> Sequence[Finding]:
     """Return what was found about one mailbox."""
-    query = _FINDING.where(FindingRow.address == address).order_by(FindingRow.kind, FindingRow.entry_id)
-    return [_read(*row) for row in session.connection().execute(query)]
+    return [_read(*row) for row in _OF_MAILBOX.all(session, {"of": address})]
 
 
 def forget(session: Session, address: bytes, entry_id: bytes, kind: FindingKind) -> None:
@@ -68,7 +71,7 @@ def forget(session: Session, address: bytes, entry_id: bytes, kind: FindingKind)
 
 def forget_mailbox(session: Session, address: bytes) -> None:
     """Drop what was found about a mailbox: the adviser has seen it."""
-    session.connection().execute(delete(FindingRow).where(FindingRow.address == address))
+    _FORGET_MAILBOX.run(session, {"of": address})
 
 
 def _read(address: bytes, entry_id: bytes, kind: str, day: date) -> Finding:

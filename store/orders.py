@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from sqlalchemy import ColumnElement, bindparam, delete, exists, insert, select
+from sqlalchemy import bindparam, delete, insert, select
 from sqlalchemy.orm import Session
 
 from store.doom import doom_rows
@@ -25,9 +25,25 @@ class Order:
     tallies: tuple[bytes, ...] = field(repr=False)
 
 
-_ORDER = select(OrderRow.id, OrderRow.address, KEPT.label("statement"), OrderRow.due).join(
-    SealedRow, SealedRow.id == OrderRow.id
+_ORDER = (
+    select(OrderRow.id, OrderRow.address, KEPT, OrderRow.due)
+    .join(SealedRow, SealedRow.id == OrderRow.id)
+    .order_by(OrderRow.due, OrderRow.address)
 )
+_OF_MAILBOX = Prepared(_ORDER.where(OrderRow.address == bindparam("address")))
+_DUE = Prepared(_ORDER.where(OrderRow.due <= bindparam("day")))
+_TALLIES = Prepared(
+    select(KEPT)
+    .join(OrderTallyRow, OrderTallyRow.id == SealedRow.id)
+    .where(OrderTallyRow.purge_order == bindparam("row"))
+    .order_by(OrderTallyRow.number)
+)
+_TALLY_IDS = Prepared(select(OrderTallyRow.id).where(OrderTallyRow.purge_order == bindparam("row")))
+_MAILBOX = Prepared(select(MailboxRow.id).where(MailboxRow.address == bindparam("address")))
+_ADD = Prepared(insert(OrderRow))
+_ADD_TALLY = Prepared(insert(OrderTallyRow))
+_DELETE = Prepared(delete(OrderRow).where(OrderRow.id == bindparam("row")))
+_DELETE_TALLIES = Prepared(delete(OrderTallyRow).where(OrderTallyRow.purge_order == bindparam("row")))
 _IS_UNDER_ORDER = Prepared(select(OrderRow.id).where(OrderRow.address == bindparam("address")))
 
 
@@ -37,21 +53,21 @@ def put(session: Session, address: bytes, statement: bytes, due: date, tallies: 
     Raises:
         MailboxMissingError: there is no such mailbox.
     """
-    if not session.scalar(select(exists().where(MailboxRow.address == address))):
+    if _MAILBOX.first(session, {"address": address}) is None:
         raise MailboxMissingError("there is no such mailbox")
     _give_up(session, address)
     row = keep(session, header=statement)
-    session.connection().execute(insert(OrderRow), {"id": row, "address": address, "due": due})
+    _ADD.run(session, {"id": row, "address": address, "due": due})
     for number, tally in enumerate(tallies):
-        place = {"id": keep(session, header=tally), "purge_order": row, "number": number}
-        session.connection().execute(insert(OrderTallyRow), place)
+        sealed = keep(session, header=tally)
+        _ADD_TALLY.run(session, {"id": sealed, "purge_order": row, "number": number})
     note(session, What.ORDER, address=address)
 
 
 def of_mailbox(session: Session, address: bytes) -> Order | None:
     """Return the order that a mailbox is under, if it is."""
-    found = _read(session, OrderRow.address == address)
-    return found[0] if found else None
+    row = _OF_MAILBOX.first(session, {"address": address})
+    return None if row is None else _read(session, *row)
 
 
 def is_under_order(session: Session, address: bytes) -> bool:
@@ -61,7 +77,7 @@ def is_under_order(session: Session, address: bytes) -> bool:
 
 def all_due(session: Session, day: date) -> Sequence[Order]:
     """Return the orders whose day has come, the oldest first."""
-    return _read(session, OrderRow.due <= day)
+    return [_read(session, *row) for row in list(_DUE.all(session, {"day": day}))]
 
 
 def drop(session: Session, address: bytes) -> None:
@@ -71,26 +87,16 @@ def drop(session: Session, address: bytes) -> None:
 
 
 def _give_up(session: Session, address: bytes) -> bool:
-    row = session.scalar(select(OrderRow.id).where(OrderRow.address == address))
-    if row is None:
+    found = _IS_UNDER_ORDER.first(session, {"address": address})
+    if found is None:
         return False
-    ids = session.scalars(select(OrderTallyRow.id).where(OrderTallyRow.purge_order == row)).all()
-    doom_rows(session, [row, *ids])
-    session.connection().execute(delete(OrderTallyRow).where(OrderTallyRow.purge_order == row))
-    session.connection().execute(delete(OrderRow).where(OrderRow.id == row))
+    (row,) = found
+    doom_rows(session, [row, *(tally for (tally,) in _TALLY_IDS.all(session, {"row": row}))])
+    _DELETE_TALLIES.run(session, {"row": row})
+    _DELETE.run(session, {"row": row})
     return True
 
 
-def _read(session: Session, which: ColumnElement[bool]) -> list[Order]:
-    rows = session.connection().execute(_ORDER.where(which).order_by(OrderRow.due, OrderRow.address)).all()
-    return [Order(row.address, row.statement, row.due, _tallies(session, row.id)) for row in rows]
-
-
-def _tallies(session: Session, row: int) -> tuple[bytes, ...]:
-    query = (
-        select(KEPT)
-        .join(OrderTallyRow, OrderTallyRow.id == SealedRow.id)
-        .where(OrderTallyRow.purge_order == row)
-        .order_by(OrderTallyRow.number)
-    )
-    return tuple(session.connection().scalars(query))
+def _read(session: Session, row: int, address: bytes, statement: bytes, due: date) -> Order:
+    tallies = tuple(tally for (tally,) in _TALLIES.all(session, {"row": row}))
+    return Order(address, statement, due, tallies)

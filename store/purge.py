@@ -4,16 +4,26 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import bindparam, delete, func, select, update
 
-from store.doom import doom_attachments_where
+from store.doom import doom_attachment
 from store.engine import Store
+from store.prepared import Prepared
 from store.schema import AttachmentRow, DoomedRow, MailboxRow, SealedRow, UsageRow
 
 PENDING_HALF_HOURS = 48  # an upload that nobody adopted after a day: 2 GB over 25 kB/s
 _STEP_ROWS = 8  # of at most 1 MiB: a step keeps writers waiting for some tens of milliseconds
 _PAUSE_SECONDS = 0.01  # between steps, so that writers who wait come first
 _CHECKPOINT_TRIES = 200
+
+_STALE = Prepared(
+    select(AttachmentRow.id, AttachmentRow.address).where(AttachmentRow.half_hour < bindparam("before"))
+)
+_FREE = Prepared(
+    update(MailboxRow)
+    .where(MailboxRow.address == bindparam("of"))
+    .values(bytes=MailboxRow.bytes - bindparam("freed"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +71,9 @@ def tidy(store: Store) -> bool:
 
 
 def _give_up_pending(store: Store, before: int) -> None:
-    stale = AttachmentRow.half_hour < before
     with store.writing() as session:
-        mailboxes = session.scalars(select(AttachmentRow.address).where(stale).distinct()).all()
-        for address in mailboxes:
-            freed = doom_attachments_where(session, stale & (AttachmentRow.address == address))
-            session.connection().execute(
-                update(MailboxRow).where(MailboxRow.address == address).values(bytes=MailboxRow.bytes - freed)
-            )
+        for row, address in list(_STALE.all(session, {"before": before})):
+            _FREE.run(session, {"of": address, "freed": doom_attachment(session, row)})
 
 
 def _queued(store: Store) -> int:

@@ -3,14 +3,16 @@
 A record named after a mailbox, its address alone or in front of more, goes when the mailbox is purged.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from store.doom import doom_rows
 from store.errors import RecordMovedError
+from store.prepared import Prepared
 from store.schema import RecordRow, SealedRow
 from store.sealing import KEPT, keep
 from store.undelivered import What, forget_at_source, note, record_name
@@ -30,8 +32,18 @@ class Record:
 _RECORD = select(RecordRow.kind, RecordRow.name, RecordRow.revision, KEPT, RecordRow.base).join(
     SealedRow, SealedRow.id == RecordRow.id
 )
-_GET = _RECORD.where(RecordRow.kind == bindparam("kind"), RecordRow.name == bindparam("name"))
-_ALL_OF = _RECORD.where(RecordRow.kind == bindparam("kind")).order_by(RecordRow.name)
+_IS_IT = (RecordRow.kind == bindparam("of")) & (RecordRow.name == bindparam("called"))
+_GET = Prepared(_RECORD.where(_IS_IT))
+_ALL_OF = Prepared(_RECORD.where(RecordRow.kind == bindparam("of")).order_by(RecordRow.name))
+_REVISIONS = Prepared(select(RecordRow.name, RecordRow.revision).where(RecordRow.kind == bindparam("of")))
+_WHOLE = select(RecordRow.id, RecordRow.kind, RecordRow.name, RecordRow.travels)
+_FIND = Prepared(_WHOLE.where(_IS_IT))
+_OF_MAILBOX = Prepared(
+    _WHOLE.where(func.substr(RecordRow.name, 1, bindparam("length")) == bindparam("begins"))
+)
+_SHARE = Prepared(update(RecordRow).where(_IS_IT).values(base=RecordRow.revision))
+_ADD = Prepared(insert(RecordRow))
+_DELETE = Prepared(delete(RecordRow).where(RecordRow.id == bindparam("row")))
 
 
 def put(session: Session, kind: str, name: bytes, revision: int, sealed: bytes, *, travels: bool) -> None:  # noqa: PLR0913  # the columns
@@ -64,52 +76,48 @@ def take_in(session: Session, kind: str, name: bytes, revision: int, sealed: byt
 
 def shares(session: Session, kind: str, name: bytes) -> None:
     """Note that the other side has a record as it is here."""
-    which = (RecordRow.kind == kind) & (RecordRow.name == name)
-    session.connection().execute(update(RecordRow).where(which).values(base=RecordRow.revision))
+    _SHARE.run(session, {"of": kind, "called": name})
 
 
 def get(session: Session, kind: str, name: bytes) -> Record | None:
     """Return the record of a kind and name, if there is one."""
-    row = session.connection().execute(_GET, {"kind": kind, "name": name}).one_or_none()
+    row = _GET.first(session, {"of": kind, "called": name})
     return None if row is None else Record(*row)
 
 
 def all_of(session: Session, kind: str) -> Sequence[Record]:
     """Return every record of a kind, by name."""
-    return [Record(*row) for row in session.connection().execute(_ALL_OF, {"kind": kind})]
+    return [Record(*row) for row in _ALL_OF.all(session, {"of": kind})]
 
 
 def revisions(session: Session, kind: str) -> Sequence[tuple[bytes, int]]:
     """Return name and revision of every record of a kind: what is sealed stays where it is."""
-    query = select(RecordRow.name, RecordRow.revision).where(RecordRow.kind == kind)
-    return [(name, revision) for name, revision in session.execute(query)]
+    return [(name, revision) for name, revision in _REVISIONS.all(session, {"of": kind})]
 
 
 def drop(session: Session, kind: str, name: bytes) -> None:
     """Give up a record; where there is none there is nothing to do."""
-    _drop(session, (RecordRow.kind == kind) & (RecordRow.name == name))
+    _drop(session, _FIND.all(session, {"of": kind, "called": name}))
 
 
 def drop_of_mailbox(session: Session, address: bytes) -> None:
     """Give up every record whose name is an address, or begins with it."""
-    _drop(session, func.substr(RecordRow.name, 1, len(address)) == address)
+    _drop(session, _OF_MAILBOX.all(session, {"length": len(address), "begins": address}))
 
 
-def _drop(session: Session, which: ColumnElement[bool]) -> None:
-    columns = select(RecordRow.id, RecordRow.kind, RecordRow.name, RecordRow.travels)
-    for row in session.execute(columns.where(which)).all():
-        _give_up(session, row.id)
-        if row.travels:
-            note(session, What.RECORD, name=record_name(row.kind, row.name))
+def _drop(session: Session, found: Iterable[tuple[Any, ...]]) -> None:
+    for row, kind, name, travels in list(found):
+        _give_up(session, row)
+        if travels:
+            note(session, What.RECORD, name=record_name(kind, name))
 
 
 def _replace(session: Session, record: Record, *, travels: bool) -> None:
-    which = (RecordRow.kind == record.kind) & (RecordRow.name == record.name)
-    before = session.scalar(select(RecordRow.id).where(which))
+    before = _FIND.first(session, {"of": record.kind, "called": record.name})
     if before is not None:
-        _give_up(session, before)
-    session.connection().execute(
-        insert(RecordRow),
+        _give_up(session, before[0])
+    _ADD.run(
+        session,
         {
             "id": keep(session, header=record.sealed),
             "kind": record.kind,
@@ -123,4 +131,4 @@ def _replace(session: Session, record: Record, *, travels: bool) -> None:
 
 def _give_up(session: Session, row: int) -> None:
     doom_rows(session, [row])
-    session.connection().execute(delete(RecordRow).where(RecordRow.id == row))
+    _DELETE.run(session, {"row": row})

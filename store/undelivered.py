@@ -148,6 +148,7 @@ _TOLD_ENDINGS = Prepared(
         _ARRIVED, UndeliveredRow.what == What.ENDED, UndeliveredRow.is_changed.is_(False)
     )
 )
+_TOLD = Prepared(delete(UndeliveredRow).where(_ARRIVED, UndeliveredRow.is_changed.is_(False)))
 _PACK_AGAIN = Prepared(update(UndeliveredRow).where(_ARRIVED).values(pouch=None, is_changed=False))
 _PACKED_LETTERHEAD = Prepared(
     select(UndeliveredRow.revision).where(
@@ -363,9 +364,7 @@ def acknowledge(session: Session, peer: bytes, serial: int) -> None:
     if letterhead is not None:
         _SHARE_LETTERHEAD.run(session, {"of": peer, "shared": letterhead[0]})
     endings = [address for (address,) in _TOLD_ENDINGS.all(session, arrived)]
-    session.connection().execute(
-        delete(UndeliveredRow).where(_ARRIVED, UndeliveredRow.is_changed.is_(False)), arrived
-    )
+    _TOLD.run(session, arrived)
     _PACK_AGAIN.run(session, arrived)
     _drop_counted(session, endings)
     _ACKED.run(session, arrived)

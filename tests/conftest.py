@@ -3,12 +3,33 @@
 And what they share: compiled templates, since most tests build an app of their own.
 """
 
+import os
+
 import pytest
 from flask import Flask
 from jinja2 import BytecodeCache
 from jinja2.bccache import Bucket
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
+
+# Of the slow tests these take a minute or more each: begun late, they would be waited for alone.
+_FIRST = (
+    "tests/browser/test_accessible.py",
+    "tests/tor",
+    "tests/browser/test_passing_on.py",
+    "tests/proofs/test_acknowledged_is_kept.py",
+    "tests/browser/test_yearly_report.py",
+    "tests/proofs/test_tampering.py",
+    "tests/deploy/test_run.py",
+    "tests/browser/test_journey.py",
+    "tests/proofs/test_many_entries.py",
+    "tests/deploy/test_serve.py",
+)
+
+# A worker is measured, the programs that its tests start are not: it slows them, and no line is reached there
+# alone.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
 
 
 class _OneNetwork(LoadFileScheduling):
@@ -20,6 +41,15 @@ class _OneNetwork(LoadFileScheduling):
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:
     """Hand the tests out with --dist loadfile; loadgroup leaves the names of items as they are (pytest 9)."""
     return _OneNetwork(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put what takes long first; --no-loadscope-reorder hands it out in this order."""
+    items.sort(
+        key=lambda item: next(
+            (at for at, name in enumerate(_FIRST) if item.nodeid.startswith(name)), len(_FIRST)
+        )
+    )
 
 
 class _Compiled(BytecodeCache):
