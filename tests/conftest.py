@@ -1,14 +1,17 @@
 """Who share a worker: the tests of one file, for their fixtures, and all of tests/tor, for its network.
 
-And what they share: compiled templates, since most tests build an app of their own.
+And what they share: compiled templates and addresses, since most tests build an app of their own.
 """
 
 import os
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from flask import Flask
 from jinja2 import BytecodeCache
 from jinja2.bccache import Bucket
+from werkzeug.routing import Rule
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
@@ -71,3 +74,23 @@ class _Compiled(BytecodeCache):
 
 
 Flask.jinja_options = {**Flask.jinja_options, "bytecode_cache": _Compiled()}
+
+
+_compile_address = Rule._compile_builder
+_addresses: dict[tuple[object, ...], Callable[..., tuple[str, str]]] = {}
+
+
+def _compiled_address(
+    self: Rule,
+    append_unknown: bool,  # noqa: FBT001  # as werkzeug gives it
+) -> Callable[..., tuple[str, str]]:
+    """Return what this process has compiled before: it names no app, and takes the rule as its argument."""
+    if self.defaults:
+        return _compile_address(self, append_unknown)
+    of: tuple[Any, ...] = (self.rule, tuple(self._trace), append_unknown)
+    if of not in _addresses:
+        _addresses[of] = _compile_address(self, append_unknown)
+    return _addresses[of]
+
+
+Rule._compile_builder = _compiled_address  # type: ignore[method-assign]
