@@ -1,11 +1,11 @@
 """Take the pictures in this folder anew, from the real apps: `make screenshots`."""
 
-import os
 from pathlib import Path
 
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from bench import processes, world
+from bench.chromium import start as start_chromium
 
 _FOLDER = Path(__file__).parent
 _WIDTH = 1000
@@ -100,16 +100,12 @@ def _take(browser: Browser, running: world.World) -> None:
 
 def main() -> None:
     """Set up a house, play a conversation in it, and take pictures on the way."""
-    sandbox = [] if os.geteuid() else ["--no-sandbox"]
     with (
         processes.folder_on_disk() as folder,
         world.open_doors(world.set_up(folder / "var")) as running,
         sync_playwright() as playwright,
     ):
-        browser = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium-headless-shell",
-            args=["--disable-gpu", "--disable-background-networking", *sandbox],
-        )
+        browser = start_chromium(playwright)
         _take(browser, running)
         browser.close()
 

@@ -9,17 +9,10 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Playwright, sync_playwright
 
 from bench import world
+from bench.chromium import start as start_chromium
 from tests.browser.recipient import Recipient, a_recipient
 
 _NEUTRAL = "https://neutral.example/"
-_CHROMIUM = "/usr/bin/chromium-headless-shell"
-_ARGUMENTS = [
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
 
 
 @pytest.fixture(scope="module")
@@ -49,9 +42,7 @@ def playwright() -> Iterator[Playwright]:
 
 @pytest.fixture(scope="module")
 def chromium(playwright: Playwright) -> Iterator[Browser]:
-    """Start Debian's Chromium; as root it can only run without its own sandbox."""
-    sandbox = [] if os.geteuid() else ["--no-sandbox"]
-    browser = playwright.chromium.launch(executable_path=_CHROMIUM, args=[*_ARGUMENTS, *sandbox])
+    browser = start_chromium(playwright)
     yield browser
     browser.close()
 

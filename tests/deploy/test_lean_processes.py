@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 # Alembic takes 8 MiB and belongs to set-up, segno to the command that writes a QR code.

@@ -20,6 +20,8 @@ from journalist_app.config import AdviserConfig
 from source_app.config import SourceConfig
 from store.engine import open_store
 
+pytestmark = pytest.mark.slow
+
 DAY = date(2026, 11, 23)
 Desk = tuple[Path, str]  # the settings, and the passphrase
 

@@ -429,6 +429,7 @@ def test_months_are_counted_back_by_the_calendar(day: date, months: int, before:
 # ---- in the sweeper ---------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_each_mailbox_is_whole_or_purged(shelf: Shelf) -> None:
     made = [shelf.open(seed) for seed in range(1, 41)]
     for keys in made:

@@ -20,6 +20,8 @@ from journalist_app.config import AdviserConfig
 from source_app.config import SourceConfig
 from store.engine import open_store
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 SHOWN = re.compile(r"(?m)^    ([a-z]+(?: [a-z]+){6,7})$")
 
@@ -167,7 +169,6 @@ def test_no_desk_comes_to_be_when_its_passphrase_cannot_be_shown(tmp_path: Path)
     assert not (tmp_path / "var").exists()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "moment",
     [

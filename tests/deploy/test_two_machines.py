@@ -489,6 +489,7 @@ def on_ssh(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     return desk
 
 
+@pytest.mark.slow
 def test_a_pouch_held_at_a_workstation_is_taken_in_by_the_next_sync(on_ssh: Desk, stick: Path) -> None:
     on_ssh.a_source_writes()
     forgets_pouches_of(on_ssh.first, SERVER)
@@ -501,6 +502,7 @@ def test_a_pouch_held_at_a_workstation_is_taken_in_by_the_next_sync(on_ssh: Desk
     assert texts_held(on_ssh.first) == texts_held(on_ssh.server) != set()
 
 
+@pytest.mark.slow
 def test_a_pouch_that_still_waits_after_a_sync_is_told(on_ssh: Desk, stick: Path) -> None:
     stick.write_bytes(a_pouch(on_ssh, after=to_come() - 1))
     on_ssh.first.does("pouch", "in", stick)
@@ -508,6 +510,7 @@ def test_a_pouch_that_still_waits_after_a_sync_is_told(on_ssh: Desk, stick: Path
     assert "still wait for a missing one: 1." in on_ssh.first.does("sync")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["once", "beside"])
 def test_a_pouch_held_at_a_server_is_taken_in_by_its_sweeper(on_ssh: Desk, stick: Path, how: str) -> None:
     forgets_pouches_of(on_ssh.server, on_ssh.keyring.strand.id)

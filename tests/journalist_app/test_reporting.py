@@ -61,7 +61,7 @@ def publish(desk: OpenDesk, year: int = LAST_YEAR) -> None:
 # ---- counting
 
 
-@pytest.mark.parametrize("mailboxes", [30, 400])
+@pytest.mark.parametrize("mailboxes", [30, pytest.param(400, marks=pytest.mark.slow)])
 def test_a_synthetic_year_becomes_a_report_of_what_was_in_it(
     world: World, desk: OpenDesk, mailboxes: int
 ) -> None:

@@ -5,6 +5,7 @@ import os
 IS_WHOLE = os.environ.get("STEUNPUNT_PROVE") == "whole"
 
 KILLS = 200 if IS_WHOLE else 20
+CLIENTS = 4 if IS_WHOLE else 2  # who write while the server is killed; each logs in anew after it
 LOAD_SECONDS = 120 if IS_WHOLE else 20
 MANY_ENTRIES = 1_000_000 if IS_WHOLE else 20_000
 

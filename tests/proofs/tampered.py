@@ -1,13 +1,20 @@
-"""A real conversation through both interfaces, over a store that somebody else administers."""
+"""A real conversation through both interfaces, over a store that somebody else administers.
 
+It is played once in a process. Each attack comes after a copy of it: the same files, and the same browser.
+"""
+
+import functools
 import re
 import secrets
 import sqlite3
+import tempfile
+from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from flask import Flask
+from werkzeug.test import Cookie
 
 from crypto.mailbox_keys import MailboxKeys, derive
 from journalist_app import create_app as create_adviser_app
@@ -15,6 +22,7 @@ from source_app import create_app as create_source_app
 from source_app import services
 from source_app.config import SourceConfig
 from source_app.signpost import tree
+from store.engine import open_store
 from store.sessions import SessionStore, open_sessions
 from tests.journalist_app.desk_factories import TODAY, World, a_world
 from tests.journalist_app.test_views import Browser as AdviserBrowser
@@ -70,10 +78,21 @@ class Scene:
     world: World
     site: Flask
     sessions: SessionStore
+    server_secret: bytes
 
     def a_source(self) -> ASource:
         browser = Browser(self.site.test_client())
         browser.start()
+        return self._source_at(browser)
+
+    def a_source_with(self, cookies: "_Cookies", passphrase: str) -> ASource:
+        """Return the source whose browser had these cookies, in front of this site."""
+        browser = Browser(self.site.test_client())
+        browser.client._cookies = dict(cookies)
+        browser.passphrase = passphrase
+        return self._source_at(browser)
+
+    def _source_at(self, browser: Browser) -> ASource:
         desk = self.site.extensions["desk"]
         return ASource(browser, derive(services.log_in(desk, browser.passphrase, now=half_hour_now()).root))
 
@@ -130,7 +149,70 @@ class Scene:
 
 def a_scene(folder: Path) -> Scene:
     """Make a desk with both interfaces; only Argon2id is made cheap."""
-    world = a_world(folder)
+    return _open(folder, a_world(folder), secrets.token_bytes(32))
+
+
+def a_conversation(folder: Path) -> tuple[Scene, ASource]:
+    """Make a desk in which a source asked and was answered, wrote again, and the adviser read that too."""
+    played = _played_once()
+    for name, content in played.files.items():
+        path = folder / name
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.touch(0o600)
+        path.write_bytes(content)
+    paths = {name: folder / path for name, path in played.paths.items()}
+    config = replace(played.world.config, **paths)  # type: ignore[arg-type]  # paths alone
+    world = replace(played.world, config=config, store=open_store(config.store_path))
+    scene = _open(folder, world, played.server_secret)
+    source = scene.a_source_with(played.cookies, played.passphrase)
+    source.receipts += played.receipts
+    return scene, source
+
+
+_Cookies = Mapping[tuple[str, str, str], Cookie]
+
+
+@dataclass(frozen=True, slots=True)
+class _Played:
+    """What lies on the disk after the conversation, and what its source has."""
+
+    world: World
+    server_secret: bytes
+    files: Mapping[str, bytes]
+    paths: Mapping[str, str]  # of the settings, within the folder
+    cookies: _Cookies
+    passphrase: str
+    receipts: list[str]
+
+
+@functools.cache
+def _played_once() -> _Played:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        scene = a_scene(folder)
+        source = _play(scene)
+        scene.world.store.checkpoint()
+        scene.close()
+        config = scene.world.config
+        return _Played(
+            scene.world,
+            scene.server_secret,
+            {
+                str(path.relative_to(folder)): path.read_bytes()
+                for path in folder.rglob("*")
+                if path.is_file()
+            },
+            {
+                each: str(getattr(config, each).relative_to(folder))
+                for each in ("store_path", "keyring_path", "anchors_path", "openpgp_home_path")
+            },
+            dict(source.browser.client._cookies or {}),
+            source.browser.passphrase,
+            source.receipts,
+        )
+
+
+def _open(folder: Path, world: World, server_secret: bytes) -> Scene:
     config = SourceConfig(
         store_path=world.config.store_path,
         sessions_path=folder / "sessions.db",
@@ -151,22 +233,21 @@ def a_scene(folder: Path) -> Scene:
         threads=4,
         leave_url="https://example.org/",
     )
-    config.argon2_lock_path.mkdir()
+    config.argon2_lock_path.mkdir(exist_ok=True)
     sessions = open_sessions(config.sessions_path, allow_disk=True)
     site = create_source_app(
         config,
         world.letterhead,
         world.store,
         sessions,
-        server_secret=secrets.token_bytes(32),
+        server_secret=server_secret,
         signposts=tree.load(tree.PACKAGED),
         today=lambda: TODAY,
     )
-    return Scene(world, site, sessions)
+    return Scene(world, site, sessions, server_secret)
 
 
-def a_conversation(scene: Scene) -> ASource:
-    """Have a source ask, an adviser answer, the source write again, and the adviser read that too."""
+def _play(scene: Scene) -> ASource:
     source = scene.a_source()
     source.writes(QUESTION, [("dossier.pdf", FILE)])
     scene.adviser_answers(source, ANSWER)

@@ -16,11 +16,10 @@ from bench.browser import BadAnswerError
 from bench.forms import NoFormError
 from bench.source import WrongAnswerError
 from tests.proofs.player import Player, file_links, sha256, shown_text
-from tests.proofs.size import KILLS, say
+from tests.proofs.size import CLIENTS, KILLS, say
 
 pytestmark = pytest.mark.slow
 
-_CLIENTS = 4
 _KILLS_A_MAILBOX = 25  # then new ones, so that none is ever too full to write in
 _BROKEN = (OSError, BadAnswerError, WrongAnswerError, NoFormError, KeyError, ValueError)
 
@@ -97,10 +96,10 @@ def test_whatever_was_received_survives_every_kill(tmp_path: Path) -> None:
     for kill in range(KILLS):
         if kill % _KILLS_A_MAILBOX == 0:
             with world.serving(desk, "source") as server:
-                for _ in range(_CLIENTS):
+                for _ in range(CLIENTS):
                     with Player(server.host, server.port) as player:
                         everybody.append(Writer(player.open_mailbox(), f"canary{len(everybody)}"))
-        _round(desk, everybody[-_CLIENTS:])
+        _round(desk, everybody[-CLIENTS:])
     with world.serving(desk, "source") as server:
         kept = sum(_look_back(writer, server.host, server.port) for writer in everybody)
     attempted = sum(len(writer.attempted) for writer in everybody)

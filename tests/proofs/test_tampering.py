@@ -62,15 +62,22 @@ FIRST, SECOND, REPLY = _SAID.format(0, 0), _SAID.format(0, 1), _SAID.format(1, 0
 
 
 @pytest.fixture
-def scene(tmp_path: Path) -> Iterator[Scene]:
-    made = a_scene(tmp_path)
+def conversation(tmp_path: Path) -> tuple[Scene, ASource]:
+    return a_conversation(tmp_path)
+
+
+@pytest.fixture
+def scene(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Scene]:
+    """Make a desk; the one of the conversation, where a test asks for its source."""
+    asks = "source" in request.fixturenames
+    made = request.getfixturevalue("conversation")[0] if asks else a_scene(tmp_path)
     yield made
     made.close()
 
 
 @pytest.fixture
-def source(scene: Scene) -> ASource:
-    return a_conversation(scene)
+def source(conversation: tuple[Scene, ASource]) -> ASource:
+    return conversation[1]
 
 
 def told(scene: Scene, source: ASource, *words: str) -> None:

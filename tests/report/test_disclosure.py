@@ -18,6 +18,7 @@ FLOORS = Floors()
 SMALLEST = Floors(public=10, sg=5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("audience", Audience)
 @pytest.mark.parametrize(("lines", "most"), [(1, 60), (2, 48), (3, 30)])
 def test_in_every_year_there_can_be_a_hidden_count_may_be_0_and_floor_less_one(
@@ -26,6 +27,7 @@ def test_in_every_year_there_can_be_a_hidden_count_may_be_0_and_floor_less_one(
     assert [] == broken_by_census(treat, audience, lines=lines, most=most, floors=FLOORS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("floors", [Floors(10, 10), Floors(20, 5), Floors(15, 10)])
 @pytest.mark.parametrize("audience", Audience)
 def test_other_floors_keep_the_guarantee_too(floors: Floors, audience: Audience) -> None:
@@ -114,6 +116,7 @@ def _mutant(name: str) -> types.ModuleType:
     return module
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", _MUTANTS)
 def test_a_broken_treatment_is_found_out(name: str) -> None:
     mutant = _mutant(name)

@@ -1,6 +1,5 @@
 """One Tor network for all tests of this folder: tests/conftest.py keeps them in one worker."""
 
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -9,10 +8,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
+from bench.chromium import start as start_chromium
 from bench.tor_network import Tor, TorNetwork
 from tests.tor.sites import Site, open_site
-
-_CHROMIUM = "/usr/bin/chromium-headless-shell"
 
 
 @pytest.fixture(scope="session")
@@ -49,19 +47,10 @@ def site(network: TorNetwork) -> Iterator[Site]:
 def chromium(client: Tor) -> Iterator[Browser]:
     """Start Debian's Chromium behind the client's SOCKS port: every name goes to Tor, none to a resolver."""
     assert client.socks is not None
-    sandbox = [] if os.geteuid() else ["--no-sandbox"]
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=_CHROMIUM,
-            args=[
-                "--disable-gpu",
-                "--disable-background-networking",
-                "--disable-component-update",
-                "--disable-sync",
-                "--no-first-run",
-                f"--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE {client.socks[0]}",
-                *sandbox,
-            ],
+        browser = start_chromium(
+            playwright,
+            f"--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE {client.socks[0]}",
             proxy={"server": "socks5://{}:{}".format(*client.socks)},
         )
         yield browser

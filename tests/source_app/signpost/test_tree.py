@@ -102,6 +102,7 @@ def test_ours_speaks_dutch_to_one_person_in_short_and_everyday_words() -> None:
 # ---- any build -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @given(signposts())
 def test_a_signpost_of_any_build_is_taken_as_it_is(document: Document) -> None:
     signpost = check("nl.toml", document)
@@ -114,6 +115,7 @@ def test_a_signpost_of_any_build_is_taken_as_it_is(document: Document) -> None:
     assert signpost.before(document["first"]) is None
 
 
+@pytest.mark.slow
 @given(signposts(), st.data())
 def test_an_answer_that_is_turned_elsewhere_is_found_in_any_build(
     document: Document, data: st.DataObject
@@ -127,6 +129,7 @@ def test_an_answer_that_is_turned_elsewhere_is_found_in_any_build(
         check("nl.toml", document)
 
 
+@pytest.mark.slow
 @given(signposts(), st.data())
 def test_a_page_that_is_left_out_is_found_in_any_build(document: Document, data: st.DataObject) -> None:
     kind = data.draw(st.sampled_from(["question", "outcome"]))
