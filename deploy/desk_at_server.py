@@ -128,9 +128,11 @@ def rebuild(settings: Path, lost: Rebuilding, passphrase: str, asked: Asked) -> 
                 "to it, and then run here: steunpunt sync"
             ) from why
         check_what_came(desk, utc_today())
+    is_onion = asked.server.startswith(ONION)
+    key = "; the pairing file brings it the key to the onion service" if is_onion else ""
     asked.say(
-        "The server knows this workstation already; the pairing file brings it the key to the onion service. "
-        "What came is checked, and remembered from now on. Make a new copy of the keyring."
+        f"The server knows this workstation already{key}. What came is checked, and remembered from now on. "
+        "Make a new copy of the keyring."
     )
 
 

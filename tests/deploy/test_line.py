@@ -241,6 +241,7 @@ def test_a_lost_workstation_is_rebuilt_with_one_command(line: Line) -> None:
     said = again.does("rebuild", copy, card, *words, "--out", desk.folder / "again.pairing")
 
     assert '"Werkstation 1" ends today' in said
+    assert "The server knows this workstation already." in said  # and no word of an onion service
     assert texts_held(again) == texts_held(desk.server)
     assert len(texts_held(again)) == 2
     kept = {path.name for path in again.settings.parent.iterdir()}

@@ -771,6 +771,22 @@ def test_a_refusal_that_crossed_passing_on_without_agreement_is_not_told_as_if_t
     assert "The law obliges us." in mailbox
 
 
+def test_where_the_agreement_was_deleted_in_time_nobody_is_said_to_read_it(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry
+) -> None:
+    say(source, made, "agreed", sure="y")
+    head = reading.read_mailbox(a_desk.desk, keys).own_head
+    (agreed,) = [entry for entry in a_desk.thread_of(source).entries if entry.kind is Kind.ANSWER]
+    services.delete_entry(a_desk.desk, keys, bytes.fromhex(agreed.id), today=TODAY)
+    a_desk.pass_on_unseen(keys, made, head, reason="")
+
+    mailbox = source.get("/en/mailbox").text
+
+    assert "Not passed on to J. Jansen" in mailbox
+    assert "You can write whenever you like." in mailbox
+    assert "An adviser reads what you wrote." not in mailbox
+
+
 def test_after_a_step_that_was_void_the_source_can_answer_as_before(
     a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry
 ) -> None:
