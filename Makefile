@@ -9,7 +9,9 @@ SLOW_WORKERS ?= 3
 
 # --only-binary: a wheel runs nothing of its own while it is installed. stem alone has no wheel: it is built from its
 # pinned source, by the setuptools that is already there (ADR 18).
-PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes
+# Compiled afterwards, on all cores: pip does it on one.
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --only-binary :all: --require-hashes
+COMPILE := $(BIN)/python -m compileall -q -j 0 $(VENV)/lib || true
 FROM_SOURCE := --no-binary stem --no-build-isolation
 PACKAGES := crypto store sync source_app journalist_app web report deploy
 CATALOGUES := $(wildcard */translations/*/LC_MESSAGES/*.po)
@@ -46,11 +48,13 @@ $(VENV)/run.stamp: requirements.txt requirements-build.txt pyproject.toml | $(BI
 	$(PIP_INSTALL) $(FROM_SOURCE) -r requirements.txt
 	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		--no-build-isolation --no-deps --editable .
+	@$(COMPILE)
 	@touch $@
 
 $(VENV)/dev.stamp: requirements-dev.txt $(VENV)/run.stamp
 	@echo "Installing the pinned tools for tests ..."
 	$(PIP_INSTALL) -r requirements-dev.txt
+	@$(COMPILE)
 	@touch $@
 
 $(VENV)/translations.stamp: $(CATALOGUES) $(VENV)/run.stamp

@@ -20,9 +20,17 @@ Visit = Callable[..., BrowserContext]
 _CACHE = Path(".cache")
 _AXE = "axe-core-4.14.1.tgz"
 _AXE_SHA256 = "e6b0ce02b84d892e2e33e403485e7f3d6c29e2be6df65daf44d89ba564139745"
-_RULES = {
-    "light": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
-    "dark": ["color-contrast", "link-in-text-block"],  # colours alone differ
+_ALL = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+_COLOURS = ["color-contrast", "link-in-text-block"]
+# Every rule once. No width shows or hides anything, so a wider page differs in its layout alone, and the dark in
+# its colours; no language has a layout or colours of its own.
+_LOOKS = {
+    "nl": [("light", 320, _ALL)],
+    "en": [
+        ("light", 320, _ALL),
+        ("light", 1000, [*_COLOURS, "target-size", "scrollable-region-focusable"]),
+        ("dark", 320, _COLOURS),
+    ],
 }
 # What is well is most of what axe finds, and would take longer to come here than all the looking.
 _RUN = """async runOnly => (await axe.run(document, {runOnly, resultTypes: ["violations"]})).violations.map(
@@ -53,7 +61,7 @@ class Inspector:
 
     def __init__(self, axe: str, language: str) -> None:
         self._axe = axe
-        self._schemes = ("light", "dark") if language == "en" else ("light",)  # no colour has a language
+        self._looks = _LOOKS[language]
         self.pages = 0
         self.faults: list[str] = []
 
@@ -61,15 +69,14 @@ class Inspector:
         self.pages += 1
         page.wait_for_load_state("load")  # without its stylesheet yet it is no page that people see
         page.evaluate(self._axe)
-        for scheme in self._schemes:
+        for scheme, width, rules in self._looks:
             page.emulate_media(color_scheme=scheme)
-            for width in (320, 1000):
-                page.set_viewport_size({"width": width, "height": 900})
-                found: list[str] = page.evaluate(_RUN, _RULES[scheme])
-                view = f"{page.title()} {scheme} {width}"
-                self.faults += [f"{view}: {fault}" for fault in found]
-                if page.evaluate("() => document.documentElement.scrollWidth > window.innerWidth"):
-                    self.faults.append(f"{view}: wider than the screen")
+            page.set_viewport_size({"width": width, "height": 900})
+            found: list[str] = page.evaluate(_RUN, rules)
+            view = f"{page.title()} {scheme} {width}"
+            self.faults += [f"{view}: {fault}" for fault in found]
+            if page.evaluate("() => document.documentElement.scrollWidth > window.innerWidth"):
+                self.faults.append(f"{view}: wider than the screen")
         page.set_viewport_size({"width": 1000, "height": 900})
 
 
