@@ -22,8 +22,8 @@ _AXE = "axe-core-4.14.1.tgz"
 _AXE_SHA256 = "e6b0ce02b84d892e2e33e403485e7f3d6c29e2be6df65daf44d89ba564139745"
 _ALL = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 _COLOURS = ["color-contrast", "link-in-text-block"]
-# Every rule once. No width shows or hides anything, so a wider page differs in its layout alone, and the dark in
-# its colours; no language has a layout or colours of its own.
+# Every rule once. No width shows or hides anything, so a wider page differs in its layout alone, and the dark
+# in its colours; no language has a layout or colours of its own.
 _LOOKS = {
     "nl": [("light", 320, _ALL)],
     "en": [
