@@ -19,6 +19,9 @@ FAST := -q -n $(WORKERS) -m "not slow" --disable-socket --allow-unix-socket
 # Every branch of these is tested. The slow tests drive the carriers, over real lines.
 GATED := crypto/*,store/*,sync/*,web/*,report/*,source_app/appending.py,source_app/consent.py,source_app/marking.py,source_app/posting.py,source_app/presence.py,source_app/reading.py,source_app/services.py,source_app/uploads.py,source_app/signpost/*,source_app/published.py,journalist_app/file_endings.py,journalist_app/sealed_before.py,journalist_app/services/*,journalist_app/index.py,journalist_app/reader.py,journalist_app/shelf.py,journalist_app/cards.py,journalist_app/due.py,journalist_app/facts.py,journalist_app/choices.py,journalist_app/metadata.py,journalist_app/merging.py
 
+# Where it is set, each of the hundreds of processes that tests start would compile all of it anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help run test check format lint types contracts audit fast slow bench prove screenshots lock clean \
 	system-packages run-packages
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
-from store.doom import doom_attachment
+from store.doom import count_off, doom_attachment
 from store.engine import Store
 from store.errors import AttachmentMissingError, EntryExistsError, MailboxMissingError, QuotaError
 from store.prepared import Prepared, roll_back
@@ -179,7 +179,7 @@ def abandon(
         for row, attachment_id in pending
         if attachment_ids is None or attachment_id in attachment_ids
     )
-    _COUNT_IN_MAILBOX.run(session, {"of": address, "more": -freed})  # it may have ended meanwhile
+    count_off(session, address, freed)
 
 
 class ChunkWriter:

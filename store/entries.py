@@ -8,7 +8,7 @@ from datetime import date
 from sqlalchemy import Date, bindparam, func, insert, select, update
 from sqlalchemy.orm import Session
 
-from store.doom import doom_attachments, doom_entries
+from store.doom import count_off, doom_attachments, doom_entries
 from store.errors import (
     AttachmentMissingError,
     EntryExistsError,
@@ -183,11 +183,6 @@ _MARK_REMOVED = Prepared(
         EntryRow.removal.is_(None),
     )
     .values(removal=bindparam("statement"))
-)
-_FREE = Prepared(
-    update(MailboxRow)
-    .where(MailboxRow.address == bindparam("of"))
-    .values(bytes=MailboxRow.bytes - bindparam("freed"))
 )
 _ADOPT = Prepared(
     update(AttachmentRow)
@@ -403,7 +398,7 @@ def remove(session: Session, address: bytes, entry_id: bytes, *, removal: bytes)
             raise EntryMissingError("the mailbox holds no such entry")
         return
     freed = doom_entries(session, address, entry_id) + doom_attachments(session, address, entry_id)
-    _FREE.run(session, {"of": address, "freed": freed})
+    count_off(session, address, freed)
     note(session, What.ENTRY, address=address, name=entry_id)
 
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import bindparam, delete, func, select, update
 
-from store.doom import doom_attachment
+from store.doom import count_off, doom_attachment
 from store.engine import Store
 from store.prepared import Prepared
-from store.schema import AttachmentRow, DoomedRow, MailboxRow, SealedRow, UsageRow
+from store.schema import AttachmentRow, DoomedRow, SealedRow, UsageRow
 
 PENDING_HALF_HOURS = 48  # an upload that nobody adopted after a day: 2 GB over 25 kB/s
 _STEP_ROWS = 8  # of at most 1 MiB: a step keeps writers waiting for some tens of milliseconds
@@ -18,11 +18,6 @@ _CHECKPOINT_TRIES = 200
 
 _STALE = Prepared(
     select(AttachmentRow.id, AttachmentRow.address).where(AttachmentRow.half_hour < bindparam("before"))
-)
-_FREE = Prepared(
-    update(MailboxRow)
-    .where(MailboxRow.address == bindparam("of"))
-    .values(bytes=MailboxRow.bytes - bindparam("freed"))
 )
 
 
@@ -73,7 +68,7 @@ def tidy(store: Store) -> bool:
 def _give_up_pending(store: Store, before: int) -> None:
     with store.writing() as session:
         for row, address in list(_STALE.all(session, {"before": before})):
-            _FREE.run(session, {"of": address, "freed": doom_attachment(session, row)})
+            count_off(session, address, doom_attachment(session, row))
 
 
 def _queued(store: Store) -> int:
