@@ -15,13 +15,17 @@ FROM_SOURCE := --no-binary stem --no-build-isolation
 PACKAGES := crypto store sync source_app journalist_app web report deploy
 CATALOGUES := $(wildcard */translations/*/LC_MESSAGES/*.po)
 # A fast test that reaches for the network fails.
-FAST := -q -n $(WORKERS) -m "not slow" --disable-socket --allow-unix-socket -o tmp_path_retention_policy=failed
+FAST := -q -n $(WORKERS) -m "not slow" --disable-socket --allow-unix-socket
 # Every branch of these is tested. The slow tests drive the carriers, over real lines.
 GATED := crypto/*,store/*,sync/*,web/*,report/*,source_app/appending.py,source_app/consent.py,source_app/marking.py,source_app/posting.py,source_app/presence.py,source_app/reading.py,source_app/services.py,source_app/uploads.py,source_app/signpost/*,source_app/published.py,journalist_app/file_endings.py,journalist_app/sealed_before.py,journalist_app/services/*,journalist_app/index.py,journalist_app/reader.py,journalist_app/shelf.py,journalist_app/cards.py,journalist_app/due.py,journalist_app/facts.py,journalist_app/choices.py,journalist_app/metadata.py,journalist_app/merging.py
 
-# Their files lie in memory where there is room (they take one GB): they have nothing to prove about a disk.
+# Their files lie in memory where there is room (they take one GB): they have nothing to prove about a disk. They go when
+# all has passed. The name is short, since paths of sockets must be.
 fast check: export PYTEST_DEBUG_TEMPROOT := $(shell \
-	free=$$(df -m --output=avail /dev/shm 2>/dev/null | tail -n 1) && [ "$$free" -ge 4000 ] && echo /dev/shm)
+	free=$$(df -m --output=avail /dev/shm 2>/dev/null | tail -n 1) && [ "$$free" -ge 4000 ] \
+	&& echo /dev/shm/t-$$(echo "$(CURDIR)" | cksum | cut -c 1-4))
+IN_MEMORY := [ -z "$$PYTEST_DEBUG_TEMPROOT" ] || mkdir -p -m 700 "$$PYTEST_DEBUG_TEMPROOT"
+OUT_OF_MEMORY := [ -z "$$PYTEST_DEBUG_TEMPROOT" ] || rm -rf "$$PYTEST_DEBUG_TEMPROOT"
 
 # Where it is set, each of the hundreds of processes that tests start would compile all of it anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -77,11 +81,12 @@ run: run-packages $(VENV)/run.stamp $(VENV)/translations.stamp
 
 # ---- testing -------------------------------------------------------------------------------------
 
-# Two at a time: apt and pip wait for what they fetch, and the checks are one process each.
+# Two at a time: apt and pip wait for what they fetch, the checks are one process each, and mypy is long.
 test:
 	@$(MAKE) --no-print-directory --jobs 2 system-packages $(VENV)/dev.stamp
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync format lint types contracts audit
-	@$(MAKE) --no-print-directory fast slow
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync format lint contracts audit
+	@$(MAKE) --no-print-directory --jobs 2 types fast
+	@$(MAKE) --no-print-directory slow
 	@echo "Everything passed."
 
 # The tests of each folder in which something is not committed yet; without any, all.
@@ -90,7 +95,9 @@ TESTS ?= $(wildcard $(sort $(shell git status --porcelain --untracked-files=all 
 
 check: $(VENV)/dev.stamp $(VENV)/translations.stamp
 	@$(MAKE) --no-print-directory format lint types contracts
+	@$(IN_MEMORY)
 	$(BIN)/python -m pytest $(FAST) $(TESTS)
+	@$(OUT_OF_MEMORY)
 
 format: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check --quiet . || { echo "mend with: $(BIN)/ruff format ."; exit 1; }
@@ -111,7 +118,9 @@ audit: $(VENV)/dev.stamp
 # The fast tests are measured. Measuring makes every one of them half as slow again, so what takes long is among the slow.
 fast: $(VENV)/dev.stamp $(VENV)/translations.stamp
 	$(BIN)/coverage erase
+	@$(IN_MEMORY)
 	$(BIN)/coverage run -m pytest $(FAST)
+	@$(OUT_OF_MEMORY)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --include='$(GATED)' --omit='crypto/wordlists/choose_dutch.py,sync/carriers.py' --fail-under=100
 
