@@ -113,6 +113,7 @@ def rebuild(settings: Path, lost: Rebuilding, passphrase: str, asked: Asked) -> 
     published = letterheads_format.sign(fresh.letterhead, fresh.keyring.desk_key)
     base = digest_of(fresh.base[0])
     hand_over(fresh.keyring, published, base, settings.parent, asked)
+    is_onion = asked.server.startswith(ONION)
     if asked.server == BY_FILE:
         asked.say("Then make a pouch here and one there, and carry them: steunpunt pouch out FILE")
         return
@@ -122,13 +123,12 @@ def rebuild(settings: Path, lost: Rebuilding, passphrase: str, asked: Asked) -> 
                 _introduce(desk, lost.keyring, _carrier(desk))
             sync(desk, say=asked.say, on_left=lambda _: None)
         except TwoMachinesError as why:
-            key = "give Tor its key here, as said above, " if asked.server.startswith(ONION) else ""
+            key = "give Tor its key here, as said above, " if is_onion else ""
             raise TwoMachinesError(
                 f"{why} Everything is in place here but what the server holds: {key}bring the pairing file "
                 "to it, and then run here: steunpunt sync"
             ) from why
         check_what_came(desk, utc_today())
-    is_onion = asked.server.startswith(ONION)
     key = "; the pairing file brings it the key to the onion service" if is_onion else ""
     asked.say(
         f"The server knows this workstation already{key}. What came is checked, and remembered from now on. "

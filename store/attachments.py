@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
-from store.doom import count_off, doom_attachment
+from store.doom import doom_attachment
 from store.engine import Store
 from store.errors import AttachmentMissingError, EntryExistsError, MailboxMissingError, QuotaError
 from store.prepared import Prepared, roll_back
@@ -16,10 +16,9 @@ from store.schema import (
     CHUNK_BYTES,
     AttachmentRow,
     ChunkRow,
-    MailboxRow,
     SealedRow,
 )
-from store.sealing import keep
+from store.sealing import count_in_mailbox, keep
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +80,6 @@ _NEXT_OF = Prepared(
 _ADD_CHUNK = Prepared(insert(ChunkRow))
 _COUNT_CHUNK = Prepared(
     update(AttachmentRow).where(AttachmentRow.id == bindparam("row")).values(chunks=AttachmentRow.chunks + 1)
-)
-_COUNT_IN_MAILBOX = Prepared(
-    update(MailboxRow)
-    .where(MailboxRow.address == bindparam("of"))
-    .values(bytes=MailboxRow.bytes + bindparam("more"))
 )
 _FINISH = Prepared(
     update(AttachmentRow)
@@ -179,7 +173,7 @@ def abandon(
         for row, attachment_id in pending
         if attachment_ids is None or attachment_id in attachment_ids
     )
-    count_off(session, address, freed)
+    count_in_mailbox(session, address, -freed)
 
 
 class ChunkWriter:
@@ -276,5 +270,5 @@ def read_chunks(store: Store, address: bytes, attachment_id: bytes) -> Iterator[
 
 
 def _count_in_mailbox(session: Session, address: bytes, more: int) -> None:
-    if _COUNT_IN_MAILBOX.run(session, {"of": address, "more": more}) == 0:
+    if not count_in_mailbox(session, address, more):
         raise MailboxMissingError("there is no such mailbox")

@@ -6,7 +6,7 @@ from sqlalchemy import bindparam, delete, exists, insert, select, update
 from sqlalchemy.orm import Session
 
 from store.prepared import Prepared
-from store.schema import AttachmentRow, ChunkRow, DoomedRow, EntryRow, MailboxRow, SealedRow
+from store.schema import AttachmentRow, ChunkRow, DoomedRow, EntryRow, SealedRow
 
 _ENTRIES = select(EntryRow.id).where(EntryRow.address == bindparam("address"))
 _ENTRIES_OF_MAILBOX = Prepared(_ENTRIES)
@@ -28,11 +28,6 @@ _CLOSE = Prepared(
     .values(header=None)
 )
 _DOOM = Prepared(insert(DoomedRow))
-_COUNT_OFF = Prepared(
-    update(MailboxRow)
-    .where(MailboxRow.address == bindparam("of"))
-    .values(bytes=MailboxRow.bytes - bindparam("freed"))
-)
 
 
 def doom_entries(session: Session, address: bytes, entry_id: bytes | None = None) -> int:
@@ -69,11 +64,6 @@ def doom_rows(session: Session, ids: Sequence[int]) -> int:
             _DOOM.run(session, {"id": row})
             freed += found[0]
     return freed
-
-
-def count_off(session: Session, address: bytes, freed: int) -> None:
-    """Count bytes off what a mailbox holds, if it is there; sweeping counts them off the store."""
-    _COUNT_OFF.run(session, {"of": address, "freed": freed})
 
 
 def _ids(session: Session, which: Prepared, address: bytes, entry_id: bytes | None) -> list[int]:

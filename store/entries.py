@@ -8,7 +8,7 @@ from datetime import date
 from sqlalchemy import Date, bindparam, func, insert, select, update
 from sqlalchemy.orm import Session
 
-from store.doom import count_off, doom_attachments, doom_entries
+from store.doom import doom_attachments, doom_entries
 from store.errors import (
     AttachmentMissingError,
     EntryExistsError,
@@ -20,7 +20,7 @@ from store.errors import (
 )
 from store.prepared import Prepared, roll_back
 from store.schema import AttachmentRow, EntryRow, HeadRow, MailboxRow, SealedRow, new_id
-from store.sealing import keep
+from store.sealing import count_in_mailbox, keep
 from store.undelivered import What, note
 
 SOURCE, DESK = 0, 1  # authors
@@ -152,21 +152,15 @@ _COUNT_SILENTLY = Prepared(_COUNTED)
 _COUNT_WAITING = Prepared(_COUNTED.values(waiting_since=func.coalesce(MailboxRow.waiting_since, _TODAY)))
 _COUNT_ANSWERED = Prepared(_COUNTED.values(waiting_since=None))
 _FIRST_HEAD = Prepared(insert(HeadRow))
-_MOVE_HEAD = Prepared(
-    update(HeadRow)
-    .where(
-        HeadRow.address == bindparam("of"),
-        HeadRow.author == bindparam("writer"),
-        HeadRow.strand == bindparam("line"),
-        HeadRow.number == bindparam("after") - 1,
-        HeadRow.digest == bindparam("previous"),
-    )
-    .values(number=bindparam("after"), digest=bindparam("newest"))
-)
 _ITS_HEAD = (
     (HeadRow.address == bindparam("of"))
     & (HeadRow.author == bindparam("writer"))
     & (HeadRow.strand == bindparam("line"))
+)
+_MOVE_HEAD = Prepared(
+    update(HeadRow)
+    .where(_ITS_HEAD, HeadRow.number == bindparam("after") - 1, HeadRow.digest == bindparam("previous"))
+    .values(number=bindparam("after"), digest=bindparam("newest"))
 )
 _HAS_HEAD = Prepared(select(HeadRow.id).where(_ITS_HEAD))
 _RAISE_HEAD = Prepared(
@@ -398,7 +392,7 @@ def remove(session: Session, address: bytes, entry_id: bytes, *, removal: bytes)
             raise EntryMissingError("the mailbox holds no such entry")
         return
     freed = doom_entries(session, address, entry_id) + doom_attachments(session, address, entry_id)
-    count_off(session, address, freed)
+    count_in_mailbox(session, address, -freed)
     note(session, What.ENTRY, address=address, name=entry_id)
 
 

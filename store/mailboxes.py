@@ -68,7 +68,6 @@ _MAILBOX = select(
     MailboxRow.last_author,
 )
 _FIND = Prepared(_MAILBOX.where(MailboxRow.address == bindparam("address")))
-_IS_THERE = Prepared(select(MailboxRow.id).where(MailboxRow.address == bindparam("address")))
 _OPEN = Prepared(insert(MailboxRow))
 _FIND_ALL = _MAILBOX.where(MailboxRow.address.in_(bindparam("addresses", expanding=True)))
 _ENDED = select(
@@ -97,7 +96,7 @@ def open_mailbox(session: Session, *, address: bytes, recipient: bytes, verify_k
     Raises:
         MailboxEndedError: it has ended, and the desk has not seen that yet or a peer was not told.
     """
-    if _IS_THERE.first(session, {"address": address}) is not None:
+    if find(session, address) is not None:
         return False
     if find_ended(session, address) is not None:
         raise MailboxEndedError("this mailbox has ended")

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from sqlalchemy import bindparam, delete, func, select, update
 
-from store.doom import count_off, doom_attachment
+from store.doom import doom_attachment
 from store.engine import Store
 from store.prepared import Prepared
-from store.schema import AttachmentRow, DoomedRow, SealedRow, UsageRow
+from store.schema import AttachmentRow, DoomedRow, SealedRow
+from store.sealing import count_in_mailbox, count_in_store
 
 PENDING_HALF_HOURS = 48  # an upload that nobody adopted after a day: 2 GB over 25 kB/s
 _STEP_ROWS = 8  # of at most 1 MiB: a step keeps writers waiting for some tens of milliseconds
@@ -68,7 +69,7 @@ def tidy(store: Store) -> bool:
 def _give_up_pending(store: Store, before: int) -> None:
     with store.writing() as session:
         for row, address in list(_STALE.all(session, {"before": before})):
-            count_off(session, address, doom_attachment(session, row))
+            count_in_mailbox(session, address, -doom_attachment(session, row))
 
 
 def _queued(store: Store) -> int:
@@ -86,7 +87,7 @@ def _destroy_some(store: Store) -> int:
         session.connection().execute(update(SealedRow).where(these).values(payload=None))
         session.connection().execute(delete(SealedRow).where(these))
         session.connection().execute(delete(DoomedRow).where(DoomedRow.id.in_(ids)))
-        session.connection().execute(update(UsageRow).values(bytes=UsageRow.bytes - freed))
+        count_in_store(session, -freed)
         return len(ids)
 
 

@@ -4,11 +4,16 @@ from sqlalchemy import bindparam, func, insert, update
 from sqlalchemy.orm import Session
 
 from store.prepared import Prepared
-from store.schema import NO_BYTES, SHIELD, SealedRow, UsageRow, new_id
+from store.schema import NO_BYTES, SHIELD, MailboxRow, SealedRow, UsageRow, new_id
 
 KEPT = func.coalesce(SealedRow.header, NO_BYTES)  # of what stands there as a whole; see `keep`
 
 _ADD = Prepared(insert(SealedRow))
+_COUNT_IN_MAILBOX = Prepared(
+    update(MailboxRow)
+    .where(MailboxRow.address == bindparam("of"))
+    .values(bytes=MailboxRow.bytes + bindparam("more"))
+)
 _COUNT_IN_STORE = Prepared(update(UsageRow).values(bytes=UsageRow.bytes + bindparam("more")))
 
 
@@ -22,6 +27,11 @@ def keep(session: Session, *, header: bytes | None = None, payload: bytes | None
     _ADD.run(session, {"id": row, "size": size, "shield": SHIELD, "header": header, "payload": payload})
     count_in_store(session, size)
     return row
+
+
+def count_in_mailbox(session: Session, address: bytes, more: int) -> bool:
+    """Count bytes that were added to what a mailbox holds, or given up; answer False where there is none."""
+    return _COUNT_IN_MAILBOX.run(session, {"of": address, "more": more}) == 1
 
 
 def count_in_store(session: Session, more: int) -> None:
