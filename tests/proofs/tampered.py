@@ -3,9 +3,11 @@
 It is played once in a process. Each attack comes after a copy of it: the same files, and the same browser.
 """
 
+import atexit
 import functools
 import re
 import secrets
+import shutil
 import sqlite3
 import tempfile
 from collections.abc import Mapping
@@ -155,13 +157,13 @@ def a_scene(folder: Path) -> Scene:
 def a_conversation(folder: Path) -> tuple[Scene, ASource]:
     """Make a desk in which a source asked and was answered, wrote again, and the adviser read that too."""
     played = _played_once()
-    for name, content in played.files.items():
-        path = folder / name
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.touch(0o600)
-        path.write_bytes(content)
-    paths = {name: folder / path for name, path in played.paths.items()}
-    config = replace(played.world.config, **paths)  # type: ignore[arg-type]  # paths alone
+    shutil.copytree(played.folder, folder, dirs_exist_ok=True)
+    config = played.world.config
+    moved = {
+        name: folder / getattr(config, name).relative_to(played.folder)
+        for name in ("store_path", "keyring_path", "anchors_path", "openpgp_home_path")
+    }
+    config = replace(config, **moved)
     world = replace(played.world, config=config, store=open_store(config.store_path))
     scene = _open(folder, world, played.server_secret)
     source = scene.a_source_with(played.cookies, played.passphrase)
@@ -176,10 +178,9 @@ _Cookies = Mapping[tuple[str, str, str], Cookie]
 class _Played:
     """What lies on the disk after the conversation, and what its source has."""
 
+    folder: Path
     world: World
     server_secret: bytes
-    files: Mapping[str, bytes]
-    paths: Mapping[str, str]  # of the settings, within the folder
     cookies: _Cookies
     passphrase: str
     receipts: list[str]
@@ -187,29 +188,21 @@ class _Played:
 
 @functools.cache
 def _played_once() -> _Played:
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        scene = a_scene(folder)
-        source = _play(scene)
-        scene.world.store.checkpoint()
-        scene.close()
-        config = scene.world.config
-        return _Played(
-            scene.world,
-            scene.server_secret,
-            {
-                str(path.relative_to(folder)): path.read_bytes()
-                for path in folder.rglob("*")
-                if path.is_file()
-            },
-            {
-                each: str(getattr(config, each).relative_to(folder))
-                for each in ("store_path", "keyring_path", "anchors_path", "openpgp_home_path")
-            },
-            dict(source.browser.client._cookies or {}),
-            source.browser.passphrase,
-            source.receipts,
-        )
+    folder = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    scene = a_scene(folder)
+    source = _play(scene)
+    scene.world.store.checkpoint()
+    scene.close()
+    browser = source.browser
+    return _Played(
+        folder,
+        scene.world,
+        scene.server_secret,
+        dict(browser.client._cookies or {}),
+        browser.passphrase,
+        source.receipts,
+    )
 
 
 def _open(folder: Path, world: World, server_secret: bytes) -> Scene:
