@@ -10,20 +10,22 @@ from flask import Flask, Response, request
 
 from deploy.serve import Server
 from sync.door import PATH
+from sync.line import written
+from sync.packing import DIRECT_BYTES
 
 ASKING_BYTES = 8
-_BYTES = 16 * 1024 * 1024
 
 
 def create_app() -> Flask:
     """Build a view that takes any bytes and answers with others, at the place of the real door."""
     app = Flask(__name__)
-    answer = os.urandom(_BYTES)
+    piece = os.urandom(DIRECT_BYTES)
 
     @app.post(PATH)
     def copy() -> Response:
-        wanted = int.from_bytes(request.get_data(cache=False)[:ASKING_BYTES])
-        return Response(answer[:wanted], mimetype="application/octet-stream")
+        wanted = max(1, int.from_bytes(request.get_data(cache=False)[:ASKING_BYTES]))
+        pieces = (piece[: wanted - done] for done in range(0, wanted, DIRECT_BYTES))
+        return Response(written(pieces), mimetype="application/octet-stream")
 
     return app
 

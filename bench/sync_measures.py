@@ -2,11 +2,12 @@
 
 The server is what `steunpunt setup server` made, with its door under gunicorn on a Unix socket; the
 workstation is what `steunpunt pair` made. They meet at that socket, and over a Tor network of our own. A copy
-of the bytes is as many requests of the same sizes by the same way, to a view that does nothing. What is
-measured runs in a process of its own, so that its memory can be looked at.
+of the bytes is as many requests and answers of the same sizes by the same way, to a view that does nothing.
+What is measured runs in a process of its own, so that its memory can be looked at.
 """
 
 import contextlib
+import itertools
 import math
 import multiprocessing
 import os
@@ -53,6 +54,7 @@ _GROWTH_BYTES = 32 * 1024**2
 _BYTES_LIMIT, _TIME_LIMIT = 1.2, 1.5
 _ENTRIES_EACH = 10
 _SEGMENT_BYTES, _SEGMENT_TAG_BYTES, _PAYLOAD_NONCE_BYTES = 64 * 1024, 16, 16  # of age
+_AT_WORK = 3  # pouches that have come: one is taken in, and one waits while the next comes
 _POUCH_VERSION = b"steunpunt-pouch/1\n"
 _TOR_SECONDS = 120
 
@@ -81,7 +83,7 @@ class _Machines:
 
 @dataclass(frozen=True, slots=True)
 class _Carried:
-    """One pouch to the server and one back: how many bytes, and how many of them were needed.
+    """One pouch to the server and those back: how many bytes, and how many of them were needed.
 
     `raw` are open parts, signatures, headers and payloads alone, with the keys of mailboxes.
     """
@@ -99,17 +101,27 @@ class _Observed:
     carrier: Carrier
     worker: int = 0
     keep: bool = False
-    pouches: list[tuple[bytes, bytes]] = field(default_factory=list)
+    pouches: list[tuple[bytes, list[bytes]]] = field(default_factory=list)
     sizes: list[tuple[int, int]] = field(default_factory=list)
-    after_first: tuple[int, int] | None = None
+    brought: int = 0
+    at_begin: tuple[int, int] | None = None
 
-    def carry(self, pouch: bytes) -> bytes:
-        if self.after_first is None and self.sizes:
-            self.after_first = self.peaks()
-        brought = self.carrier.carry(pouch)
-        self.sizes.append((len(pouch), len(brought)))
+    @contextlib.contextmanager
+    def carry(self, pouch: bytes) -> Iterator[Iterator[bytes]]:
+        self.sizes.append((len(pouch), 0))
         if self.keep:
-            self.pouches.append((pouch, brought))
+            self.pouches.append((pouch, []))
+        with self.carrier.carry(pouch) as pouches:
+            yield map(self._note, pouches)
+
+    def _note(self, brought: bytes) -> bytes:
+        self.brought += 1
+        if self.brought == _AT_WORK:
+            self.at_begin = self.peaks()
+        sent, already = self.sizes[-1]
+        self.sizes[-1] = (sent, already + len(brought))
+        if self.keep:
+            self.pouches[-1][1].append(brought)
         return brought
 
     def peaks(self) -> tuple[int, int]:
@@ -256,7 +268,7 @@ def _wait_for(carrier: OnionCarrier, client: Tor) -> None:
     deadline = time.monotonic() + _TOR_SECONDS
     while True:
         try:
-            carrier.carry(bytes(ASKING_BYTES))
+            list(_asked(carrier, ASKING_BYTES, 0))
         except RefusedError:
             return  # the real door: that was no pouch
         except UnreachableError:
@@ -315,7 +327,7 @@ def _measured(
         yield Finding(
             f"{name}: growth of the {who}",
             mebibytes(growth),
-            "its memory after the first pouch",
+            "its memory when the third pouch came",
             "",
             "at most 32 MiB",
             at_most(growth, _GROWTH_BYTES),
@@ -375,8 +387,8 @@ def _syncs(
     line = _Observed(ways.door, worker, keep)
     seconds, done = _timed(side, line)
     peaks = line.peaks()
-    after_first = line.after_first or peaks
-    growth = (peaks[0] - after_first[0], peaks[1] - after_first[1])
+    at_begin = line.at_begin or peaks
+    growth = (peaks[0] - at_begin[0], peaks[1] - at_begin[1])
     first = _First(
         seconds,
         0.0 if keep else _copy(ways.plain, line.sizes),
@@ -418,12 +430,13 @@ def _timed(side: Side, line: _Observed) -> tuple[float, Synced]:
 def _copy(plain: Carrier, sizes: Sequence[tuple[int, int]]) -> float:
     begun = time.perf_counter()
     for sent, brought in sizes:
-        _ask(plain, sent, brought)
+        for _ in _asked(plain, sent, brought):
+            pass
     return time.perf_counter() - begun
 
 
 def _copy_and_store(plain: Carrier, sizes: Sequence[tuple[int, int]], rows: int, folder: Path) -> float:
-    """Copy, and put what comes into one table, a transaction for each answer, with the store's settings."""
+    """Copy, and put what comes into one table, a transaction for each piece, with the store's settings."""
     path = folder / "plain.db"
     path.unlink(missing_ok=True)
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as database:
@@ -433,8 +446,7 @@ def _copy_and_store(plain: Carrier, sizes: Sequence[tuple[int, int]], rows: int,
         database.execute("CREATE TABLE note (id INTEGER PRIMARY KEY, text BLOB NOT NULL)")
         each = math.ceil(sum(brought for _, brought in sizes) / max(1, rows))
         begun = time.perf_counter()
-        for sent, brought in sizes:
-            came = _ask(plain, sent, brought)
+        for came in itertools.chain.from_iterable(_asked(plain, *size) for size in sizes):
             database.execute("BEGIN IMMEDIATE")
             database.executemany(
                 "INSERT INTO note (text) VALUES (?)",
@@ -444,11 +456,9 @@ def _copy_and_store(plain: Carrier, sizes: Sequence[tuple[int, int]], rows: int,
         return time.perf_counter() - begun
 
 
-def _ask(plain: Carrier, sent: int, brought: int) -> bytes:
-    came = plain.carry(brought.to_bytes(ASKING_BYTES) + bytes(sent - ASKING_BYTES))
-    if len(came) != brought:
-        raise ValueError(f"{len(came)} bytes came instead of {brought}")
-    return came
+def _asked(plain: Carrier, sent: int, brought: int) -> Iterator[bytes]:
+    with plain.carry(brought.to_bytes(ASKING_BYTES) + bytes(sent - ASKING_BYTES)) as pieces:
+        yield from pieces
 
 
 # ---- what was needed -------------------------------------------------------------------------------
@@ -466,10 +476,12 @@ class _Readers:
     strand_key: bytes
     server: ServerKey
 
-    def carried(self, sent: bytes, brought: bytes) -> _Carried:
-        ours, ours_raw = _needed(sent, (self.server.identity,), self.strand_key)
-        theirs, theirs_raw = _needed(brought, self.desk, self.server.card.verify_key)
-        return _Carried(len(sent), len(brought), ours + theirs, ours_raw + theirs_raw)
+    def carried(self, sent: bytes, brought: Sequence[bytes]) -> _Carried:
+        needed, raw = _needed(sent, (self.server.identity,), self.strand_key)
+        for pouch in brought:
+            theirs, theirs_raw = _needed(pouch, self.desk, self.server.card.verify_key)
+            needed, raw = needed + theirs, raw + theirs_raw
+        return _Carried(len(sent), sum(map(len, brought)), needed, raw)
 
 
 def _needed(raw: bytes, identities: tuple[PQIdentity, ...], verify_key: bytes) -> tuple[int, int]:

@@ -144,7 +144,8 @@ def _introduce(desk: OpenDesk, lost: Keyring, carrier: Carrier) -> None:
     """
     side = replace(workstation_side(desk), name=lost.strand.id, seed=lost.strand.seed)
     for _ in range(_INTRODUCTIONS):
-        brought = carrier.carry(pack(side, SERVER, {}))
+        with carrier.carry(pack(side, SERVER, {}).pouch) as pouches:
+            brought = next(pouches)
         take_in(side, lambda: [brought], is_direct=True)  # noqa: B023  # read at once
         with desk.store.reading() as session:
             if not undelivered.is_undelivered(session, What.LETTERHEAD):

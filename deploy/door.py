@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,9 +21,10 @@ from deploy.sync_config import SyncConfig
 from store.engine import open_store
 from store.errors import StoreError
 from sync.carriers import BROUGHT, REFUSED
-from sync.door import POUCH_BYTES, create_app
+from sync.door import create_app
 from sync.errors import SyncError
-from sync.exchange import answer
+from sync.exchange import answers
+from sync.line import POUCH_BYTES, written
 from sync.reasons import TOO_LARGE, reason_of
 from sync.side import Side
 
@@ -59,22 +61,26 @@ def serve(settings: Path) -> None:
 
 
 def answer_one(settings: Path, brought: BinaryIO, out: BinaryIO) -> None:
-    """Read one pouch and write the answer: what runs at the server's end of an SSH connection.
+    """Read one pouch and write what answers it: what runs at the server's end of an SSH connection.
 
     Raises:
         DeployError: the settings or the key are not as they must be; nothing is written to `out`.
         StoreError: the store cannot be opened; the same.
     """
     with server_end(settings) as side:
-        out.write(_answer(side, brought))
+        out.writelines(_answer(side, brought))
         out.flush()
 
 
-def _answer(side: Side, brought: BinaryIO) -> bytes:
+def _answer(side: Side, brought: BinaryIO) -> Iterator[bytes]:
     pouch = brought.read(POUCH_BYTES + 1)
     if len(pouch) > POUCH_BYTES:
-        return REFUSED + TOO_LARGE.encode("ascii")
+        yield REFUSED + TOO_LARGE.encode("ascii")
+        return
     try:
-        return BROUGHT + answer(side, pouch)
+        pouches = written(answers(side, pouch))
     except (PouchRefusedError, SyncError, StoreError) as why:
-        return REFUSED + reason_of(why).encode("ascii")
+        yield REFUSED + reason_of(why).encode("ascii")
+    else:
+        yield BROUGHT
+        yield from pouches

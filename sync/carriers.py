@@ -1,6 +1,5 @@
 """The ways between a workstation and its server: an onion service, SSH, or a Unix socket on one machine."""
 
-import http.client
 import re
 import socket
 import subprocess
@@ -9,13 +8,15 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import IO, Final, cast
 
 from python_socks import ProxyError
 from python_socks.sync import Proxy
 
-from sync.door import PATH, POUCH_BYTES
+from sync import line
+from sync.door import PATH
 from sync.errors import RefusedError, UnreachableError
 from sync.reasons import REASONS
 
@@ -25,10 +26,8 @@ _LONGEST_SECONDS: Final = 1800.0  # for one pouch to and fro, however slowly it 
 _WORD_BYTES: Final = 100
 _HTTP_PORT: Final = 80
 _OK: Final = 200
-BROUGHT: Final = b"pouch\n"  # what `steunpunt sync answer` writes before a pouch, and
+BROUGHT: Final = b"pouch\n"  # what `steunpunt sync answer` writes before pouches, and
 REFUSED: Final = b"refused "  # before a reason
-
-_ANSWER_BYTES: Final = len(BROUGHT) + POUCH_BYTES
 
 _SSH_OPTIONS: Final = (
     "-oBatchMode=yes",
@@ -49,20 +48,20 @@ class OnionCarrier:
     onion: str
     socks: str
 
-    def carry(self, pouch: bytes) -> bytes:
-        """Return the server's pouch.
+    @contextmanager
+    def carry(self, pouch: bytes) -> Iterator[Iterator[bytes]]:
+        """Give the server's pouches.
 
         Raises:
             UnreachableError, RefusedError: as `Carrier` has it.
         """
         try:
             proxy = Proxy.from_url(f"socks5://{self.socks}", rdns=True)
-            line = proxy.connect(self.onion, _HTTP_PORT, timeout=_SECONDS)
+            opened = proxy.connect(self.onion, _HTTP_PORT, timeout=_SECONDS)
         except (OSError, ProxyError) as why:  # Tor is not there, or the service unknown, or we have no key
             raise UnreachableError from why
-        with line, _ending(lambda: line.shutdown(socket.SHUT_RDWR)):
-            line.settimeout(_SECONDS)
-            return _post(line, self.onion, pouch)
+        with opened, _posting(opened, self.onion, pouch) as pouches:
+            yield pouches
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,19 +70,21 @@ class UnixCarrier:
 
     path: Path
 
-    def carry(self, pouch: bytes) -> bytes:
-        """Return the server's pouch.
+    @contextmanager
+    def carry(self, pouch: bytes) -> Iterator[Iterator[bytes]]:
+        """Give the server's pouches.
 
         Raises:
             UnreachableError, RefusedError: as `Carrier` has it.
         """
-        with socket.socket(socket.AF_UNIX) as line, _ending(lambda: line.shutdown(socket.SHUT_RDWR)):
-            line.settimeout(_SECONDS)
+        with socket.socket(socket.AF_UNIX) as opened:
+            opened.settimeout(_SECONDS)
             try:
-                line.connect(str(self.path))
+                opened.connect(str(self.path))
             except OSError as why:
                 raise UnreachableError from why
-            return _post(line, "localhost", pouch)
+            with _posting(opened, "localhost", pouch) as pouches:
+                yield pouches
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +94,9 @@ class SshCarrier:
     target: str
     options: tuple[str, ...] = ()
 
-    def carry(self, pouch: bytes) -> bytes:
-        """Return the server's pouch.
+    @contextmanager
+    def carry(self, pouch: bytes) -> Iterator[Iterator[bytes]]:
+        """Give the server's pouches.
 
         Raises:
             UnreachableError, RefusedError: as `Carrier` has it.
@@ -108,18 +110,13 @@ class SshCarrier:
                 ssh = subprocess.Popen(  # noqa: S603  # no shell
                     command, stdin=asked, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
                 )
-                with ssh, _ending(ssh.kill):
-                    said = cast("IO[bytes]", ssh.stdout).read(_ANSWER_BYTES + 1)
-                    if len(said) > _ANSWER_BYTES:
-                        ssh.kill()
-                    is_whole = ssh.wait() == 0
         except OSError as why:
             raise UnreachableError from why
-        if said.startswith(REFUSED):
-            raise _refused(said.removeprefix(REFUSED)[:_WORD_BYTES])
-        if not is_whole or not said.startswith(BROUGHT):
-            raise UnreachableError
-        return said.removeprefix(BROUGHT)
+        with ssh:
+            try:
+                yield _in_time(_said(cast("IO[bytes]", ssh.stdout)), ssh.kill)
+            finally:
+                ssh.kill()
 
 
 def carrier_of(server: str, socks: str) -> OnionCarrier | SshCarrier | UnixCarrier:
@@ -137,39 +134,70 @@ def carrier_of(server: str, socks: str) -> OnionCarrier | SshCarrier | UnixCarri
     raise ValueError("onion: and an address, ssh: and a host, or unix: and an absolute path")
 
 
-def _post(line: socket.socket, host: str, pouch: bytes) -> bytes:
-    connection = http.client.HTTPConnection(host)
-    connection.sock = line
+@contextmanager
+def _posting(opened: socket.socket, host: str, pouch: bytes) -> Iterator[Iterator[bytes]]:
+    """Give the pouches that the door answers with; in the end hang up, since a thread may be reading."""
+
+    def hang_up() -> None:
+        opened.shutdown(socket.SHUT_RDWR)
+
+    opened.settimeout(_SECONDS)
     try:
-        connection.request("POST", PATH, body=pouch, headers={"Content-Type": "application/octet-stream"})
-        with connection.getresponse() as response:
-            # Our door says how long its answer is. Of a chunked one http.client takes lengths below zero.
-            if response.length is None or response.length > POUCH_BYTES:
+        yield _in_time(_post(opened, host, pouch), hang_up)
+    finally:
+        with suppress(OSError):
+            hang_up()
+
+
+def _post(opened: socket.socket, host: str, pouch: bytes) -> Iterator[bytes]:
+    """Ask as HTTP/1.0 does: the answer then ends with the line, and is not in HTTP's own chunks.
+
+    http.client takes lengths below zero in those, and reads without end.
+    """
+    head = (
+        f"POST {PATH} HTTP/1.0\r\nHost: {host}\r\n"
+        f"Content-Type: application/octet-stream\r\nContent-Length: {len(pouch)}\r\n\r\n"
+    )
+    try:
+        opened.sendall(head.encode("ascii") + pouch)
+        with HTTPResponse(opened, method="POST") as response:
+            response.begin()
+            if response.chunked:
                 raise UnreachableError
             if response.status != _OK:
                 raise _refused(response.read(_WORD_BYTES))
-            brought = response.read()
-    except (OSError, http.client.HTTPException) as why:
+            yield from line.read(response.read)
+    except (OSError, HTTPException) as why:
         raise UnreachableError from why
-    else:
-        return brought
 
 
-@contextmanager
-def _ending(end: Callable[[], object]) -> Iterator[None]:
-    """Do `end` to a line that takes longer than any pouch does."""
+def _said(said: IO[bytes]) -> Iterator[bytes]:
+    """Read what `steunpunt sync answer` writes."""
+    word = said.read(len(BROUGHT))
+    if word != BROUGHT:
+        word += said.read(len(REFUSED) + _WORD_BYTES - len(word))
+        raise _refused(word.removeprefix(REFUSED)) if word.startswith(REFUSED) else UnreachableError
+    yield from line.read(said.read)
+
+
+def _in_time(pouches: Iterator[bytes], hang_up: Callable[[], object]) -> Iterator[bytes]:
+    """Yield pouches; hang up where one takes longer than any does."""
 
     def ends() -> None:
         with suppress(OSError):
-            end()
+            hang_up()
 
-    timer = threading.Timer(_LONGEST_SECONDS, ends)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
+    while True:
+        timer = threading.Timer(_LONGEST_SECONDS, ends)
+        timer.daemon = True
+        timer.start()
+        try:
+            pouch = next(pouches, None)
+        finally:
+            timer.cancel()
+        if pouch is None:
+            return
+        yield pouch
 
 
 def _refused(word: bytes) -> RefusedError | UnreachableError:

@@ -1,4 +1,4 @@
-"""The server's door for workstations: a pouch comes in, one goes out. An onion service ends at it."""
+"""The server's door for workstations: a pouch comes in, some go out. An onion service ends at it."""
 
 from typing import Final
 
@@ -6,31 +6,29 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from crypto.errors import PouchRefusedError
-from crypto.pouch_items import ITEM_BYTES
 from store.errors import StoreError
 from sync.errors import SyncError
-from sync.exchange import answer
-from sync.packing import DIRECT_BYTES
+from sync.exchange import answers
+from sync.line import POUCH_BYTES, written
 from sync.reasons import TOO_LARGE, Refusal, reason_of
 from sync.side import Side
 from web import headers
 
 PATH: Final = "/pouch"
-POUCH_BYTES: Final = 2 * (DIRECT_BYTES + ITEM_BYTES)  # the last item may be one of the largest; and padding
 _REFUSED: Final = 422
 _TOO_LARGE: Final = 413
 
 
 def create_app(side: Side) -> Flask:
-    """Build the door of a server; nothing but whole pouches goes through it."""
+    """Build the door of a server; nothing but pouches goes through it."""
     app = Flask(__name__, static_folder=None)
     app.config.from_mapping(MAX_CONTENT_LENGTH=POUCH_BYTES)
     headers.install(app)
 
     @app.post(PATH)
     def exchange() -> Response:
-        brought = answer(side, request.get_data(cache=False))
-        return Response(brought, mimetype="application/octet-stream")
+        pouches = written(answers(side, request.get_data(cache=False)))
+        return Response(pouches, mimetype="application/octet-stream")
 
     for refusal in (PouchRefusedError, SyncError, StoreError):
         app.register_error_handler(refusal, _refuse)

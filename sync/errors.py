@@ -49,6 +49,13 @@ class BrokenTransferError(SyncError):
         super().__init__("a file did not come whole")
 
 
+class OvertakenError(SyncError):
+    """For this peer something else was packed meanwhile: it got another question, on another line."""
+
+    def __init__(self) -> None:
+        super().__init__("something else was packed meanwhile")
+
+
 class UnreachableError(SyncError):
     """The other side could not be reached, or the line broke off. What it did not say it has, goes again."""
 

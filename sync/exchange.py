@@ -1,33 +1,38 @@
 """Exchanging: pouches to and fro between a workstation and the server until neither has anything new."""
 
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Final, Protocol
 
 from crypto.errors import PouchRefusal, PouchRefusedError
 from crypto.names import AttachmentId, StrandId
 from crypto.pouch import SERVER, Pouch
 from store import peers
 from store import undelivered as outgoing
-from sync.errors import BrokenTransferError, UnreachableError
-from sync.packing import pack
+from store.errors import StoreError
+from sync.errors import BrokenTransferError, SyncError, UnreachableError
+from sync.line import ahead
+from sync.packing import pack, pack_behind
 from sync.side import Side
-from sync.taking_in import take_in
+from sync.taking_in import Taken, take_in
 from sync.turn import alone
 
-_BROKEN_MAX = 3  # tries of a file whose pieces do not fit, before the person hears of it
-_IDLE_MAX = 1000  # pouches in a row that bring nothing new: some gigabytes of what a server was given again
+POUCHES_MAX: Final = 8  # in one answer: what the workstation wrote meanwhile waits for its end
+_BROKEN_MAX: Final = 3  # tries of a file whose pieces do not fit, before the person hears of it
+_IDLE_MAX: Final = 1000  # pouches in a row that bring nothing new: some gigabytes of what a server got again
 
 
 class Carrier(Protocol):
-    """A way to the server: it brings a pouch there and the answering pouch back."""
+    """A way to the server: it brings a pouch there and the answering pouches back."""
 
-    def carry(self, pouch: bytes) -> bytes:
-        """Return the server's pouch.
+    def carry(self, pouch: bytes) -> AbstractContextManager[Iterator[bytes]]:
+        """Give the server's pouches, at least one, as they come. Leaving the context hangs up.
 
         Raises:
-            UnreachableError: the server was not reached, or the line broke off.
-            RefusedError: it refused, and said why.
+            UnreachableError: the server was not reached, or the line broke off; here or between pouches.
+            RefusedError: it refused, and said why; here or in the place of the first pouch.
         """
         ...
 
@@ -36,7 +41,8 @@ class Carrier(Protocol):
 class Synced:
     """What a sync did: `received` counts items that brought something, and there are bytes both ways.
 
-    `was_set_back`: the server knew less than it had known: it was put back to an earlier day.
+    `rounds` counts questions. `was_set_back`: the server knew less than it had known: it was put back to an
+    earlier day.
     """
 
     rounds: int
@@ -46,18 +52,31 @@ class Synced:
     was_set_back: bool
 
 
-def answer(server: Side, pouch: bytes) -> bytes:
-    """Take in a workstation's pouch and return one for it: the server's part of an exchange.
+def answers(server: Side, pouch: bytes) -> Iterator[bytes]:
+    """Take in a workstation's pouch and yield some for it: the server's part of an exchange.
 
-    A workstation that the letterhead names and that comes for the first time is a peer from now on.
+    A workstation that the letterhead names and that comes for the first time is a peer from now on. Several
+    pouches go where there is more than one holds, so that the line is not idle while each is taken in. Each
+    is packed when it is asked for. What refuses one behind the first ends the answer: the next question hears
+    it.
 
     Raises:
-        PouchRefusedError, SyncError, StoreError: as `take_in` has it.
+        PouchRefusedError, SyncError, StoreError: as `take_in` has it, at the first.
     """
     with alone(server):
         sender = _welcome(server, pouch)
         taken = take_in(server, lambda: [pouch], is_direct=True)
-        return pack(server, sender, taken.partials, taken.here)
+        packed = pack(server, sender, taken.partials, taken.here)
+    yield packed.pouch
+    for _ in range(POUCHES_MAX - 1):
+        if not packed.has_more:
+            return
+        try:
+            with alone(server):
+                packed = pack_behind(server, sender, packed)
+        except (SyncError, StoreError):
+            return
+        yield packed.pouch
 
 
 def exchange(workstation: Side, carrier: Carrier, on_progress: Callable[[int], None]) -> Synced:
@@ -67,35 +86,61 @@ def exchange(workstation: Side, carrier: Carrier, on_progress: Callable[[int], N
         PouchRefusedError, SyncError, StoreError: what was exchanged before stays; the rest goes next time.
             UnreachableError too where who answers gives an old answer again, or never comes to an end.
     """
-    rounds = received = bytes_sent = bytes_received = broken = idle = 0
-    was_set_back = False
-    partials: Mapping[AttachmentId, int] = {}
-    here: Collection[AttachmentId] = ()
     with alone(workstation):
-        while True:
-            packed = pack(workstation, SERVER, partials, here)
-            brought = carrier.carry(packed)
-            rounds += 1
-            bytes_sent += len(packed)
-            bytes_received += len(brought)
-            try:
-                taken = take_in(workstation, lambda: [brought], is_direct=True)  # noqa: B023  # read at once
-            except BrokenTransferError:
-                broken += 1
-                if broken == _BROKEN_MAX:
-                    raise
-                continue
-            idle = 0 if taken.applied else idle + 1
-            if taken.is_known or idle == _IDLE_MAX:  # a new question has a new answer, and an end
-                raise UnreachableError
-            partials, here = taken.partials, taken.here
-            received += taken.applied
-            was_set_back |= taken.was_set_back
-            with workstation.store.reading() as session:
-                left = outgoing.count(session, SERVER)
-            on_progress(left)
-            if not (left or taken.head.more or taken.were_we):
-                return Synced(rounds, received, bytes_sent, bytes_received, was_set_back)
+        talk = _Talk(workstation, carrier, on_progress)
+        while talk.has_more:
+            talk.ask()
+        return Synced(talk.rounds, talk.received, talk.bytes_sent, talk.bytes_received, talk.was_set_back)
+
+
+@dataclass(slots=True)
+class _Talk:
+    """One exchange, as the workstation sees it; `has_more` until both sides know everything."""
+
+    workstation: Side
+    carrier: Carrier
+    on_progress: Callable[[int], None]
+    has_more: bool = True
+    rounds: int = 0
+    received: int = 0
+    bytes_sent: int = 0
+    bytes_received: int = 0
+    was_set_back: bool = False
+    _broken: int = 0
+    _idle: int = 0
+    _partials: Mapping[AttachmentId, int] = field(default_factory=dict)
+    _here: Collection[AttachmentId] = ()
+
+    def ask(self) -> None:
+        """Ask once, and take each pouch of the answer in while the next one comes."""
+        question = pack(self.workstation, SERVER, self._partials, self._here).pouch
+        self.rounds += 1
+        self.bytes_sent += len(question)
+        with ThreadPoolExecutor(1) as pool, self.carrier.carry(question) as pouches:
+            for pouch in ahead(pool, pouches):
+                self.bytes_received += len(pouch)
+                try:
+                    taken = take_in(self.workstation, lambda: [pouch], is_direct=True)  # noqa: B023  # at once
+                except BrokenTransferError:
+                    self._broken += 1
+                    if self._broken == _BROKEN_MAX:
+                        raise
+                    return
+                self._took(taken)
+                if taken.here or taken.were_we:
+                    return  # it need not go on with these files, or with what builds upon what we lost
+
+    def _took(self, taken: Taken) -> None:
+        self._idle = 0 if taken.applied else self._idle + 1
+        if taken.is_known or self._idle == _IDLE_MAX:  # a new question has a new answer, and an end
+            raise UnreachableError
+        self._partials, self._here = taken.partials, taken.here
+        self.received += taken.applied
+        self.was_set_back |= taken.was_set_back
+        with self.workstation.store.reading() as session:
+            left = outgoing.count(session, SERVER)
+        self.on_progress(left)
+        self.has_more = bool(left or taken.head.more or taken.were_we)
 
 
 def _welcome(server: Side, pouch: bytes) -> StrandId:

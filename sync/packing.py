@@ -3,6 +3,7 @@
 import itertools
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 
 from sqlalchemy.orm import Session
@@ -35,8 +36,10 @@ from store.attachments import Attachment
 from store.errors import PeerMissingError
 from store.mailboxes import Mailbox
 from store.undelivered import Undelivered, What, digests_in
+from sync.errors import OvertakenError
 from sync.judging import NO_ENTRY, Judge
 from sync.side import Side
+from sync.turn import alone
 
 DIRECT_BYTES = 4 * 1024 * 1024  # of a pouch on a line: what a line that breaks loses, and what lies in memory
 _ITEM_OVERHEAD = 512  # bytes of an entry beside its sealed part, roughly: only a limit is counted by it
@@ -46,12 +49,22 @@ _ROWS = 64  # of small things in one transaction
 _Read = Callable[[Session, Undelivered], tuple[Item | None, int]]  # an item, if it is there, and its revision
 
 
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A pouch for a line, and what the one behind it goes on from."""
+
+    pouch: bytes = field(repr=False)
+    serial: int
+    progress: Mapping[AttachmentId, int]  # the files that the peer has in part once it took this in
+    has_more: bool
+
+
 def pack(
     side: Side,
     peer: StrandId,
     partials: Mapping[AttachmentId, int],
     wanted_no_more: Iterable[AttachmentId] = (),
-) -> bytes:
+) -> Packed:
     """Return a pouch of about `DIRECT_BYTES`, for a peer that has these files in part, with so many chunks.
 
     `wanted_no_more` names files of the peer's last pouch that are here already: it need not go on with them.
@@ -61,11 +74,25 @@ def pack(
         NotPairedError: this workstation does not know the server.
         StoreError: the store refuses.
     """
-    load = _Load(side, peer, partials, at_most=DIRECT_BYTES)
+    return _packed(_Load(side, peer, partials, at_most=DIRECT_BYTES), wanted_no_more)
+
+
+def pack_behind(side: Side, peer: StrandId, packed: Packed) -> Packed:
+    """Return the pouch that goes on behind another one of which nobody heard yet that it was taken in.
+
+    Raises:
+        OvertakenError: something else was packed for this peer meanwhile, and with it all of `packed`.
+        PeerMissingError, NotPairedError, StoreError: as `pack` has it.
+    """
+    return _packed(_Load(side, peer, packed.progress, at_most=DIRECT_BYTES, after=packed.serial))
+
+
+def _packed(load: "_Load", wanted_no_more: Iterable[AttachmentId] = ()) -> Packed:
     items = list(load)
     head = load.head(has_more=load.has_more, wanted_no_more=wanted_no_more)
-    packer = Packer(head, side.recipient(), side.seed)
-    return b"".join([packer.header, *map(packer.add, items), *packer.finish()])
+    packer = Packer(head, load.side.recipient(), load.side.seed)
+    pouch = b"".join([packer.header, *map(packer.add, items), *packer.finish()])
+    return Packed(pouch, load.serial, load.progress, load.has_more)
 
 
 def pack_all(side: Side, peer: StrandId) -> Iterator[bytes]:
@@ -88,14 +115,15 @@ def pack_parts(side: Side, peer: StrandId, part_bytes: int | None) -> Iterator[I
     Raises:
         PeerMissingError, NotPairedError, StoreError: as `pack` has it.
     """
-    load = _Load(side, peer, {}, at_most=part_bytes)
-    if part_bytes is not None:
-        yield _pieces(load, has_more=True)
-        while load.has_more:
-            load = _Load(side, peer, load.progress, at_most=part_bytes, after=load.serial)
+    with alone(side):
+        load = _Load(side, peer, {}, at_most=part_bytes)
+        if part_bytes is not None:
             yield _pieces(load, has_more=True)
-        load = _Load(side, peer, load.progress, at_most=None, after=load.serial)
-    yield _pieces(load, has_more=False)
+            while load.has_more:
+                load = _Load(side, peer, load.progress, at_most=part_bytes, after=load.serial)
+                yield _pieces(load, has_more=True)
+            load = _Load(side, peer, load.progress, at_most=None, after=load.serial)
+        yield _pieces(load, has_more=False)
 
 
 def _lowest(half_hour: int) -> int:
@@ -144,6 +172,8 @@ class _Load:
             self._known = known
             if after is None:
                 outgoing.restart(session, peer)
+            elif after != known.sent:
+                raise OvertakenError
             self.serial = peers.packed(session, peer, at_least=_lowest(side.half_hour()))
 
     def head(self, *, has_more: bool, wanted_no_more: Iterable[AttachmentId] = ()) -> Head:

@@ -1,5 +1,6 @@
 """Syncing on a line: the door under a real gunicorn on a Unix socket, and SSH with a real sshd."""
 
+import io
 import os
 import secrets
 import shutil
@@ -24,6 +25,7 @@ from deploy.workstation import opened
 from journalist_app.services.syncing import workstation_side
 from store import peers, undelivered
 from sync import carriers
+from sync import line as line_of_sync
 from sync.carriers import PATH, SshCarrier, UnixCarrier
 from sync.exchange import Carrier, exchange
 from sync.side import Side
@@ -201,12 +203,13 @@ class _Answering:
 
     machine: Machine
 
-    def carry(self, pouch: bytes) -> bytes:
+    @contextmanager
+    def carry(self, pouch: bytes) -> Iterator[Iterator[bytes]]:
         command = [sys.executable, "-m", "deploy.command", "--settings", str(self.machine.settings)]
         done = subprocess.run(
             [*command, "sync", "answer"], input=pouch, cwd=ROOT, capture_output=True, check=True
         )
-        return done.stdout.removeprefix(b"pouch\n")
+        yield line_of_sync.read(io.BytesIO(done.stdout.removeprefix(b"pouch\n")).read)
 
 
 def test_a_server_that_is_not_there_loses_nothing(line: Line, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import shutil
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -194,7 +195,7 @@ def test_each_reason_has_a_clear_sentence_of_its_own(at: AtDesk, language: str) 
 )
 def test_what_stopped_a_sync_is_kept_by_name(at: AtDesk, why: Exception, name: str) -> None:
     class Broken:
-        def carry(self, _pouch: bytes) -> bytes:
+        def carry(self, _pouch: bytes) -> AbstractContextManager[Iterator[bytes]]:
             raise why
 
     syncing.sync(at.desk, at.ends.clock.today, at.ends.clock.half_hour, Broken())

@@ -2,7 +2,8 @@
 
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
@@ -19,7 +20,7 @@ from crypto.pouch import SERVER, ServerKey
 from store import letterheads, peers, undelivered
 from store.engine import Store
 from store.quota import Quota
-from sync.exchange import Synced, answer, exchange
+from sync.exchange import Synced, answers, exchange
 from sync.side import Side
 from tests.journalist_app.desk_factories import TODAY, ASource, World, a_world
 from tests.stores import an_empty_store
@@ -169,10 +170,17 @@ class Line:
     ends: Ends
     through: Callable[[bytes], bytes] | None = None
 
-    def carry(self, pouch: bytes) -> bytes:
+    @contextmanager
+    def carry(self, pouch: bytes) -> Iterator[Iterator[bytes]]:
         if self.through is not None:
-            return self.through(pouch)
-        return answer(self.ends.server, pouch)
+            yield iter([self.through(pouch)])
+        else:
+            yield answers(self.ends.server, pouch)
+
+
+def answer(server: Side, pouch: bytes) -> bytes:
+    """Return the first pouch of the server's answer."""
+    return next(answers(server, pouch))
 
 
 def the_ends(folder: Path) -> Ends:

@@ -13,6 +13,7 @@ import pytest
 from sync import carriers
 from sync.carriers import UnixCarrier, carrier_of
 from sync.errors import RefusedError, UnreachableError
+from sync.exchange import Carrier
 
 OK = b"HTTP/1.1 200 OK\r\n"
 POUCH = b"a pouch"
@@ -47,12 +48,15 @@ def listens(short_folder: Path) -> Iterator[Callable[[Iterable[bytes]], UnixCarr
         listening.close()
 
 
-def test_an_answer_that_says_how_long_it_is_comes_through(
-    listens: Callable[[Iterable[bytes]], UnixCarrier],
-) -> None:
-    carrier = listens([OK, b"Content-Length: 5\r\n\r\n", b"bro", b"ugh"])
+def asked(carrier: Carrier) -> list[bytes]:
+    with carrier.carry(POUCH) as pouches:
+        return list(pouches)
 
-    assert carrier.carry(POUCH) == b"broug"
+
+def test_pouches_come_as_they_were_written(listens: Callable[[Iterable[bytes]], UnixCarrier]) -> None:
+    carrier = listens([OK, b"\r\n\0\0\0", b"\5broug", b"\0\0\0\2ht", b"\0\0\0\0and no more"])
+
+    assert asked(carrier) == [b"broug", b"ht"]
 
 
 @pytest.mark.parametrize(
@@ -60,25 +64,35 @@ def test_an_answer_that_says_how_long_it_is_comes_through(
     [
         [],
         [b"SSH-2.0-OpenSSH\r\n"],
-        [OK, b"\r\n", b"until the end"],
-        [OK, b"Content-Length: 20\r\n\r\n", b"cut off"],
+        [OK, b"\r\n"],
+        [OK, b"\r\n", b"\0\0"],
+        [OK, b"\r\n", bytes(4)],
+        [OK, b"\r\n", b"\0\0\0\7cut"],
+        [OK, b"\r\n", b"\0\0\0\5whole"],
+        [OK, b"\r\n", b"\xff\xff\xff\xff", *[bytes(65536)] * 1000],
+        [OK, b"Content-Length: 6\r\n\r\n", b"\0\0\0\5whole", bytes(4)],
         [OK, b"Content-Length: -1\r\n\r\n", b"below zero"],
-        [OK, b"Content-Length: 99999999999\r\n\r\n", *[bytes(65536)] * 1000],
         [OK, b"Transfer-Encoding: chunked\r\n\r\n-1\r\n", *[bytes(65536)] * 1000],
         [OK, b"Transfer-Encoding: chunked\r\n\r\n-5\r\n", bytes(100)],
         [b"HTTP/1.1 403 No\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n", *[bytes(65536)] * 1000],
+        [b"HTTP/1.1 403 No\r\n\r\n", *[bytes(65536)] * 1000],
         [b"HTTP/1.1 403 No\r\nContent-Length: 9\r\n\r\nbe afraid"],
     ],
     ids=[
         "nothing",
         "another_protocol",
-        "no_length",
-        "cut_off",
-        "length_below_zero",
+        "no_pouch",
+        "half_a_length",
+        "an_end_at_once",
+        "cut_off_in_a_pouch",
+        "cut_off_behind_a_pouch",
         "too_long",
+        "shorter_than_said",
+        "length_below_zero",
         "chunk_without_end",
         "chunk_below_zero",
         "refusal_without_end",
+        "refusal_without_length",
         "no_word_of_ours",
     ],
 )
@@ -86,20 +100,20 @@ def test_an_answer_that_our_door_does_not_give_is_a_broken_line(
     listens: Callable[[Iterable[bytes]], UnixCarrier], said: list[bytes]
 ) -> None:
     with pytest.raises(UnreachableError):
-        listens(said).carry(POUCH)
+        asked(listens(said))
 
 
 def test_a_word_of_ours_is_a_refusal(listens: Callable[[Iterable[bytes]], UnixCarrier]) -> None:
     carrier = listens([b"HTTP/1.1 403 Forbidden\r\nContent-Length: 7\r\n\r\nrevoked"])
 
     with pytest.raises(RefusedError) as refused:
-        carrier.carry(POUCH)
+        asked(carrier)
 
     assert refused.value.reason == "revoked"
 
 
 def _drops() -> Iterator[bytes]:
-    yield OK + b"Content-Length: 1000000\r\n\r\n"
+    yield OK + b"\r\n\0\x10\0\0"
     while True:
         time.sleep(0.05)
         yield b"."
@@ -114,12 +128,12 @@ def test_an_answer_that_never_ends_is_given_up(
     monkeypatch.setattr(carriers, "_LONGEST_SECONDS", 0.5)
 
     with pytest.raises(UnreachableError):
-        listens(said).carry(POUCH)
+        asked(listens(said))
 
 
 def test_where_nobody_listens_the_server_is_not_reached(tmp_path: Path) -> None:
     with pytest.raises(UnreachableError):
-        UnixCarrier(tmp_path / "nowhere").carry(POUCH)
+        asked(UnixCarrier(tmp_path / "nowhere"))
 
 
 @pytest.mark.parametrize("server", ["", "onion:short.onion", "ssh:-oProxyCommand=x", "unix:here", "http://x"])

@@ -29,12 +29,11 @@ from journalist_app.verification import conversation_of
 from store.engine import Store
 from sync import packing
 from sync.errors import UnreachableError
-from sync.exchange import answer
 from sync.packing import pack_all, pack_parts
 from sync.taking_in import take_in
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, ASource, World, a_source
 from tests.journalist_app.paper import KEY, Paper
-from tests.sync.ends import Ends, Workstation
+from tests.sync.ends import Ends, Workstation, answer
 
 _ids = itertools.count(1)
 

@@ -1,5 +1,6 @@
 """The door lets whole pouches through, and says in one word why it does not."""
 
+import io
 from dataclasses import replace
 
 import pytest
@@ -9,7 +10,7 @@ from crypto.errors import PouchRefusal, PouchRefusedError
 from crypto.letterhead import Letterhead
 from crypto.pouch import SERVER
 from store.errors import StoreBusyError, StoreFullError
-from sync import door, errors
+from sync import door, errors, line
 from sync.door import PATH, create_app
 from sync.packing import pack
 from sync.reasons import BUSY, REASONS, STORE, TOO_LARGE, reason_of
@@ -27,10 +28,10 @@ def knock(client: FlaskClient, pouch: bytes) -> tuple[int, bytes]:
 
 
 def a_pouch(workstation: Workstation) -> bytes:
-    return pack(workstation.side, SERVER, {})
+    return pack(workstation.side, SERVER, {}).pouch
 
 
-def test_a_pouch_goes_in_and_one_comes_out(ends: Ends) -> None:
+def test_a_pouch_goes_in_and_what_answers_it_comes_out(ends: Ends) -> None:
     workstation = ends.workstation()
     a_source(ends.world).writes("hello")
     client = at_the_door(ends)
@@ -38,7 +39,8 @@ def test_a_pouch_goes_in_and_one_comes_out(ends: Ends) -> None:
     def through(pouch: bytes) -> bytes:
         status, brought = knock(client, pouch)
         assert status == 200
-        return brought
+        (whole,) = line.read(io.BytesIO(brought).read)
+        return whole
 
     ends.sync(workstation, through)
 

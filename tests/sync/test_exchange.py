@@ -456,12 +456,11 @@ def test_a_large_file_travels_in_many_pouches_both_ways(ends: Ends, monkeypatch:
     source = a_source(ends.world)
     source.writes("hello", file=("large", os.urandom(3_300_000)))
     source.writes("after it")
-    down = ends.sync(workstation)
+    ends.sync(workstation)
     at(ends, workstation, source).answers_with_file("large too", os.urandom(2_500_000))
     up = ends.sync(workstation)
 
     assert all_of(workstation.replica) == all_of(ends.world.store)
-    assert down.rounds >= 4
     assert up.rounds >= 3
     with ends.world.store.reading() as session:
         assert attachments.partials(session, workstation.keyring.strand.id) == []

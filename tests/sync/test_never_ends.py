@@ -11,10 +11,9 @@ from crypto.pouch import SERVER
 from store import findings, undelivered
 from store.findings import FindingKind
 from sync.errors import UnreachableError
-from sync.exchange import answer
 from sync.packing import pack_parts
 from tests.journalist_app.desk_factories import a_source
-from tests.sync.ends import Ends, Workstation, at
+from tests.sync.ends import Ends, Workstation, answer, at
 from tests.sync.test_exchange import all_of
 from tests.sync.test_faults import to_come, to_workstation
 

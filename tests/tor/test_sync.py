@@ -139,8 +139,12 @@ class Line:
     carrier: Carrier
     times: int = 0
 
-    def carry(self, pouch: bytes) -> bytes:
-        brought = self.carrier.carry(pouch)
+    @contextlib.contextmanager
+    def carry(self, pouch: bytes) -> Iterator[Iterator[bytes]]:
+        with self.carrier.carry(pouch) as pouches:
+            yield map(self._lost_at_times, pouches)
+
+    def _lost_at_times(self, brought: bytes) -> bytes:
         self.times += 1
         if self.times % 7 == 0:
             raise UnreachableError

@@ -1,0 +1,274 @@
+"""An answer of several pouches: the line is busy while each is taken in, and nothing depends on its end."""
+
+import fcntl
+import io
+import itertools
+import os
+import secrets
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from crypto.errors import PouchRefusedError
+from crypto.pouch import SERVER
+from store import undelivered
+from store.errors import StoreBusyError
+from sync import exchange as exchange_module
+from sync import line
+from sync.carriers import UnixCarrier
+from sync.errors import UnreachableError
+from sync.exchange import POUCHES_MAX, answers, exchange
+from sync.packing import pack, pack_parts
+from tests.journalist_app.desk_factories import a_source
+from tests.sync.ends import Ends, Line, Workstation, all_of, at
+
+PIECE_BYTES = 10_000
+
+
+@pytest.fixture(autouse=True)
+def _small_pouches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sync.packing.DIRECT_BYTES", PIECE_BYTES)
+
+
+@dataclass(slots=True)
+class Watched:
+    """A line that notes how many pouches answer each question, and breaks behind some of the first answer."""
+
+    ends: Ends
+    breaks_behind: int | None = None
+    answered: list[int] = field(default_factory=list)
+
+    @contextmanager
+    def carry(self, pouch: bytes) -> Iterator[Iterator[bytes]]:
+        self.answered.append(0)
+        with Line(self.ends).carry(pouch) as pouches:
+            yield map(self._note, pouches)
+
+    def _note(self, pouch: bytes) -> bytes:
+        if self.answered == [self.breaks_behind]:
+            raise UnreachableError
+        self.answered[-1] += 1
+        return pouch
+
+
+def synced(workstation: Workstation, way: Watched) -> list[int]:
+    exchange(workstation.side, way, lambda _left: None)
+    return way.answered
+
+
+def some_pouches_full(ends: Ends, count: int) -> None:
+    """Have sources write so much that a first sync takes so many pouches."""
+    for _ in range(count):
+        a_source(ends.world).writes(secrets.token_hex(PIECE_BYTES // 2))
+
+
+def digests(workstation: Workstation) -> set[object]:
+    return {row[5] for row in all_of(workstation.replica)["entry"]}
+
+
+def test_one_question_is_answered_with_all_that_there_is(ends: Ends) -> None:
+    workstation = ends.workstation()
+    some_pouches_full(ends, 4)
+
+    answered = synced(workstation, Watched(ends))
+
+    assert answered == [4]
+    assert all_of(workstation.replica) == all_of(ends.world.store)
+
+
+def test_an_answer_ends_so_that_the_workstation_can_say_something(ends: Ends) -> None:
+    workstation = ends.workstation()
+    some_pouches_full(ends, POUCHES_MAX + 2)
+
+    answered = synced(workstation, Watched(ends))
+
+    assert answered[0] == POUCHES_MAX
+    assert len(answered) == 2
+    assert all_of(workstation.replica) == all_of(ends.world.store)
+
+
+@pytest.mark.parametrize("behind", range(1, 4))
+def test_where_a_line_breaks_behind_a_pouch_what_came_stays_and_does_not_come_again(
+    ends: Ends, behind: int
+) -> None:
+    workstation = ends.workstation()
+    some_pouches_full(ends, 4)
+    with pytest.raises(UnreachableError):
+        synced(workstation, Watched(ends, breaks_behind=behind))
+    assert len(digests(workstation)) == behind
+
+    answered = synced(workstation, Watched(ends))
+
+    assert answered == [4 - behind]
+    assert all_of(workstation.replica) == all_of(ends.world.store)
+
+
+def test_an_answer_to_nobody_ends_when_the_workstation_asks_again(ends: Ends) -> None:
+    """The line broke, and the server learns of that late: what it packs then would not be missed."""
+    workstation = ends.workstation()
+    some_pouches_full(ends, 4)
+    question = pack(workstation.side, SERVER, {}).pouch
+    to_nobody = answers(ends.server, question)
+    next(to_nobody)
+    again = answers(ends.server, pack(workstation.side, SERVER, {}).pouch)
+    next(again)
+
+    assert list(to_nobody) == []
+    assert len(list(again)) == 3
+
+    ends.sync(workstation)
+    assert all_of(workstation.replica) == all_of(ends.world.store)
+
+
+def test_a_long_answer_to_one_workstation_does_not_keep_another_waiting(ends: Ends) -> None:
+    first, second = ends.workstation(), ends.workstation(ends.second_keyring())
+    some_pouches_full(ends, 4)
+
+    @contextmanager
+    def between(pouch: bytes) -> Iterator[Iterator[bytes]]:
+        pouches = answers(ends.server, pouch)
+        yield itertools.chain([next(pouches)], _then(lambda: ends.sync(second)), pouches)
+
+    class Way:
+        carry = staticmethod(between)
+
+    exchange(first.side, Way(), lambda _left: None)
+
+    assert all_of(first.replica) == all_of(second.replica) == all_of(ends.world.store)
+
+
+def _then(do: object) -> Iterator[bytes]:
+    assert callable(do)
+    do()
+    return
+    yield b""
+
+
+def test_a_server_that_fails_between_pouches_ends_its_answer_and_loses_nothing(
+    ends: Ends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workstation = ends.workstation()
+    some_pouches_full(ends, 4)
+    packs_behind = exchange_module.pack_behind
+    calls = itertools.count()
+
+    def at_first_busy(*given: object) -> object:
+        if next(calls) == 0:
+            raise StoreBusyError("busy")
+        return packs_behind(*given)  # type: ignore[arg-type]  # as it was called
+
+    monkeypatch.setattr(exchange_module, "pack_behind", at_first_busy)
+
+    answered = synced(workstation, Watched(ends))
+
+    assert answered == [1, 3]
+    assert all_of(workstation.replica) == all_of(ends.world.store)
+
+
+def test_a_large_file_goes_on_in_the_next_pouch_of_the_same_answer(ends: Ends) -> None:
+    workstation = ends.workstation()
+    a_source(ends.world).writes("hello", file=("large", os.urandom(3_300_000)))
+
+    answered = synced(workstation, Watched(ends))
+
+    assert len(answered) == 1
+    assert answered[0] >= 4
+    assert all_of(workstation.replica) == all_of(ends.world.store)
+
+
+def test_a_large_file_that_is_here_is_not_carried_to_its_end(
+    ends: Ends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The workstation hangs up, and its next question says that it has this file."""
+    monkeypatch.setattr(exchange_module, "_BROKEN_MAX", 1)  # a piece more would be one that does not fit
+    workstation = ends.workstation()
+    a_source(ends.world).writes("hello", file=("large", os.urandom(6_300_000)))
+    ends.sync(workstation)
+    ends.sync(workstation)
+    with ends.world.store.writing() as session:
+        undelivered.note_all(session, workstation.keyring.strand.id)
+
+    answered = synced(workstation, Watched(ends))
+
+    assert len(answered) == 2
+    assert sum(answered) < 6
+    assert all_of(workstation.replica) == all_of(ends.world.store)
+
+
+def test_while_files_are_made_nobody_else_packs_for_that_side(ends: Ends) -> None:
+    """Packed at once, each could take for told what the other one carries."""
+    workstation = ends.workstation()
+    ends.sync(workstation)
+    at_server = pack_parts(ends.server, workstation.keyring.strand.id, 1_000_000)
+    next(at_server)
+    folder = os.open(ends.world.store.path.with_name("held"), os.O_RDONLY)
+
+    with pytest.raises(BlockingIOError):
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    at_server.close()  # type: ignore[attr-defined]  # a generator
+
+    fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.close(folder)
+
+
+def test_a_refused_answer_hangs_up_at_once_though_the_next_one_is_waited_for(
+    ends: Ends, short_folder: Path
+) -> None:
+    workstation = ends.workstation()
+    path = short_folder / "door"
+    heard: list[bytes] = []
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+        listening.listen()
+
+        def serve() -> None:
+            """Say one pouch that is none, and then nothing, until the other side hangs up."""
+            opened, _ = listening.accept()
+            with opened, suppress(ConnectionError):
+                opened.sendall(b"HTTP/1.0 200 OK\r\n\r\n\0\0\0\4none")
+                while heard.append(opened.recv(65536)) or heard[-1]:
+                    pass
+
+        serving = threading.Thread(target=serve, daemon=True)
+        serving.start()
+        with pytest.raises(PouchRefusedError):
+            exchange(workstation.side, UnixCarrier(path), lambda _left: None)
+        serving.join()
+
+    assert heard[-1] == b""
+
+
+def test_what_goes_over_a_line_is_read_as_it_was_written() -> None:
+    pouches = [b"one", b"two", os.urandom(100_000)]
+
+    assert list(line.read(io.BytesIO(b"".join(line.written(iter(pouches)))).read)) == pouches
+
+
+def test_an_adviser_who_writes_meanwhile_is_heard_in_the_same_sync(ends: Ends) -> None:
+    workstation = ends.workstation()
+    source = a_source(ends.world)
+    source.writes("first")
+    ends.sync(workstation)
+    some_pouches_full(ends, POUCHES_MAX + 1)
+
+    @contextmanager
+    def writing(pouch: bytes) -> Iterator[Iterator[bytes]]:
+        if not is_answered:
+            is_answered.append(at(ends, workstation, source).is_answered("meanwhile"))
+        with Line(ends).carry(pouch) as pouches:
+            yield pouches
+
+    is_answered: list[object] = []
+
+    class Way:
+        carry = staticmethod(writing)
+
+    exchange(workstation.side, Way(), lambda _left: None)
+
+    assert ends.left(workstation.replica, SERVER) == 0
+    assert all_of(workstation.replica) == all_of(ends.world.store)
