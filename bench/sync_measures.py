@@ -175,7 +175,7 @@ def syncing(stage: Stage) -> Iterator[Finding]:
                 yield Finding("sync over Tor", "not measured: no tor here", "", "", "", "")
                 return
             with TorNetwork() as network, _onions(network, machines) as over_tor:
-                yield from _measured(machines, over_tor, mailboxes, firsts=1, singles=15)
+                yield from _measured(machines, over_tor, mailboxes, firsts=3, singles=15)
 
 
 # ---- setting up ------------------------------------------------------------------------------------

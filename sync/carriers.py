@@ -142,14 +142,15 @@ def _posting(opened: socket.socket, host: str, pouch: bytes) -> Iterator[Iterato
         opened.shutdown(socket.SHUT_RDWR)
 
     opened.settimeout(_SECONDS)
-    try:
-        yield _in_time(_post(opened, host, pouch), hang_up)
-    finally:
-        with suppress(OSError):
-            hang_up()
+    with HTTPResponse(opened, method="POST") as response:
+        try:
+            yield _in_time(_post(opened, response, host, pouch), hang_up)
+        finally:
+            with suppress(OSError):
+                hang_up()
 
 
-def _post(opened: socket.socket, host: str, pouch: bytes) -> Iterator[bytes]:
+def _post(opened: socket.socket, response: HTTPResponse, host: str, pouch: bytes) -> Iterator[bytes]:
     """Ask as HTTP/1.0 does: the answer then ends with the line, and is not in HTTP's own chunks.
 
     http.client takes lengths below zero in those, and reads without end.
@@ -160,13 +161,12 @@ def _post(opened: socket.socket, host: str, pouch: bytes) -> Iterator[bytes]:
     )
     try:
         opened.sendall(head.encode("ascii") + pouch)
-        with HTTPResponse(opened, method="POST") as response:
-            response.begin()
-            if response.chunked:
-                raise UnreachableError
-            if response.status != _OK:
-                raise _refused(response.read(_WORD_BYTES))
-            yield from line.read(response.read)
+        response.begin()
+        if response.chunked:
+            raise UnreachableError
+        if response.status != _OK:
+            raise _refused(response.read(_WORD_BYTES))
+        yield from line.read(response.read)
     except (OSError, HTTPException) as why:
         raise UnreachableError from why
 

@@ -28,6 +28,7 @@ from sync import carriers
 from sync import line as line_of_sync
 from sync.carriers import PATH, SshCarrier, UnixCarrier
 from sync.exchange import Carrier, exchange
+from sync.packing import pack
 from sync.side import Side
 from tests.deploy.servers import ROOT, end, free_address, wait_for_socket
 from tests.deploy.two_machines import FIRST, PASSPHRASE, Desk, Machine, a_desk, newest, texts_held
@@ -489,3 +490,32 @@ def test_without_the_ssh_program_the_server_is_not_reached(
     monkeypatch.setenv("PATH", str(tmp_path))
 
     assert "could not be reached" in desk.first.is_told("sync")
+
+
+def test_a_workstation_that_hangs_up_leaves_no_words_at_the_server(line: Line) -> None:
+    """It does so whenever it has something to say to what comes."""
+    desk = line.desk
+    for _ in range(3):
+        desk.a_source_writes(file=("a.pdf", os.urandom(6_000_000)))
+    with opened(desk.first.settings, PASSPHRASE) as there:
+        question = pack(workstation_side(there), SERVER, {}).pouch
+    command = [sys.executable, "-m", "deploy.command", "--settings", str(desk.server.settings)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+
+    with subprocess.Popen([*command, "sync", "answer"], cwd=ROOT, **pipes) as process:
+        assert process.stdin
+        assert process.stdout
+        assert process.stderr
+        process.stdin.write(question)
+        process.stdin.close()
+        began = process.stdout.read(6)
+        process.stdout.close()
+        said = process.stderr.read()
+
+    assert (began, said) == (b"pouch\n", b"")
+    log = line.log.read_text()
+    with UnixCarrier(line.socket).carry(question) as pouches:
+        next(pouches)
+    desk.first.does("sync")
+    assert texts_held(desk.server) == texts_held(desk.first)
+    assert line.log.read_text() == log
