@@ -11,7 +11,13 @@ from werkzeug.wsgi import wrap_file
 from crypto.entry import TEXT_CHARS
 from crypto.names import ATTACHMENT_ID_BYTES, Address, AttachmentId
 from journalist_app.desk import OpenDesk
-from journalist_app.errors import AdviserError, DayToComeError, MailboxMissingError
+from journalist_app.errors import (
+    AdviserError,
+    DayToComeError,
+    MailboxMissingError,
+    TextOverLimitError,
+    TooManyFilesError,
+)
 from journalist_app.forms import DRAIN_TIMES, AnswerParts, of_hex, read_answer
 from journalist_app.services import passing_on, proposing, reading
 from journalist_app.services.passing_on import REASON_CHARS_MIN, Without
@@ -23,7 +29,7 @@ from journalist_app.views.at_the_door import guard, is_our_form, unlocked
 from journalist_app.views.sheets import address_of, entry_id_of, foreign, missing, sheet_of, today
 from store.errors import StoreError
 from web.dates import half_hour_now
-from web.errors import BodyError
+from web.errors import BodyError, FieldTooLongError, TooManyPartsError
 from web.filenames import attachment_disposition
 from web.headers import FILE_CSP
 from web.multipart import Body
@@ -31,6 +37,11 @@ from web.multipart import Body
 bp = Blueprint("proposals", __name__, url_prefix="/mailbox")
 _FORM_BYTES = 1024 * 1024  # for the fields and the boundaries, beside the files
 _FILE_NAME = "doorgeven.gpg"  # says nothing of the mailbox
+# What a body is refused for before a proposal is read, told as what is refused in one.
+_TOLD_AS: dict[type[Exception], type[Exception]] = {
+    FieldTooLongError: TextOverLimitError,
+    TooManyPartsError: TooManyFilesError,
+}
 
 
 @bp.get("/<address>/propose")
@@ -53,7 +64,7 @@ def prepare(desk: OpenDesk, address: str) -> ResponseReturnValue:
         if is_our_form("propose", parts.token):
             return _shown(desk, _prepared(desk, where, parts))
     except (AdviserError, BodyError) as why:
-        refusal = type(why).__name__
+        refusal = _TOLD_AS.get(type(why), type(why)).__name__
     except StoreError:
         refusal = "store"
     body.drain(DRAIN_TIMES * config.upload_bytes)

@@ -746,6 +746,25 @@ def test_a_proposal_that_finds_a_busy_store_is_still_in_its_form(
     assert "mijn voorstel</textarea>" in answer.text
 
 
+def test_a_proposal_that_is_too_much_says_what_is(world: World, browser: Browser, tmp_path: Path) -> None:
+    source = with_an_outbox(world, browser, tmp_path)
+    where = f"/mailbox/{source.address}/propose"
+    form = proposal_form(browser.get(where), f"/mailbox/{source.address}", "mijn voorstel", KEY)
+    files = [(io.BytesIO(b"x"), f"{number}.txt") for number in range(20)]
+
+    too_large = raw_post(browser, where, multipart(form, bytes(6_000_000)))
+    too_long = raw_post(browser, where, multipart(form | {"next": "x" * 1_000_000}, b""))
+    too_many = browser.client.post(
+        where, data=form | {"files": files}, headers=browser.headers, content_type="multipart/form-data"
+    )
+
+    assert "Not done: the files are too large together" in too_large.text
+    assert "Too long: at most" in too_long.text
+    assert "Not done: too many files" in too_many.text
+    for each in (too_large, too_long, too_many):
+        assert "mijn voorstel</textarea>" in each.text
+
+
 def test_a_proposal_looked_at_that_finds_no_store_keeps_all_its_words(
     world: World, browser: Browser, tmp_path: Path
 ) -> None:
