@@ -58,6 +58,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     sender: _Name
     receiver: _Name
     serial: Annotated[int, Meta(ge=1, le=_LARGEST)]
+    sent: _Serial = 0
     after: _Serial
     taken: _Serial
     day: date
@@ -81,14 +82,19 @@ class Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
         Raises:
             MalformedError: anything else, not between the server and one workstation, or one that comes
-                after itself: whoever waits for what is missing would wait for ever.
+                after itself, or that was sent behind itself: whoever waits for what is missing would wait
+                for ever.
         """
         try:
             head = msgspec.json.decode(raw, type=cls)
         except (msgspec.DecodeError, UnicodeDecodeError) as why:
             raise MalformedError from why
         sides = sorted((len(head.sender), len(head.receiver)))
-        if sides != [len(SERVER), STRAND_ID_BYTES] or head.after >= head.serial or head.to_bytes() != raw:
+        if (
+            sides != [len(SERVER), STRAND_ID_BYTES]
+            or max(head.sent, head.after) >= head.serial
+            or head.to_bytes() != raw
+        ):
             raise MalformedError
         return head
 

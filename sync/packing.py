@@ -164,7 +164,7 @@ class _Load:
         self._counting: set[bytes] = set()
         self._letterhead = side.letterhead()
         self._judge = Judge(side, self._letterhead)
-        with side.store.writing(durable=False) as session:
+        with side.store.writing() as session:  # for good: a peer that knows of more than we do is told so
             # Before anything is read: whoever hears what we have taken in shall have what we had by then.
             known = peers.find(session, peer)
             if known is None:
@@ -188,6 +188,7 @@ class _Load:
             sender=side.name,
             receiver=self._peer,
             serial=self.serial,
+            sent=self._known.sent,
             after=self._known.acked if self._after is None else self._after,
             taken=self._known.taken,
             day=side.today(),

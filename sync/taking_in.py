@@ -66,9 +66,9 @@ _HALF_HOURS_AHEAD = 2 * 48  # a clock may be a day ahead, as `_require_day` has 
 class Taken:
     """What a pouch was. `is_known`: it was taken in before. `applied` counts items that brought something.
 
-    `was_set_back`: the sender does not know any more of pouches that it had taken in. `were_we`: it has taken
-    in what we do not remember, so it is we who were put back. `here`: files in it that are here already, or
-    have no place here.
+    `was_set_back`: the sender does not know any more of pouches that it had taken in or sent. `were_we`: it
+    has taken in what we do not remember, so it is we who were put back. `here`: files in it that are here
+    already, or have no place here.
     """
 
     head: Head
@@ -118,7 +118,8 @@ def take_in(side: Side, open_again: OpenAgain, *, is_direct: bool) -> Taken:
         return Taken(head, is_known=True)
     apply = _Applying(side, head, deleted_wrongly)
     apply.items(Pouch(open_again(), side.identities).items(verify_key))
-    was_set_back, were_we = head.taken < peer.acked, head.taken > peer.sent
+    was_set_back = head.taken < peer.acked or head.sent < peer.taken
+    were_we = head.taken > peer.sent
     with side.store.writing() as session:
         if was_set_back:
             peers.forget_serials(session, head.sender)
@@ -128,9 +129,12 @@ def take_in(side: Side, open_again: OpenAgain, *, is_direct: bool) -> Taken:
             peers.has_sent(session, head.sender, head.taken)
         else:
             outgoing.acknowledge(session, head.sender, head.taken)
-        peers.has_more(session, head.sender, is_so=head.more or is_behind)
-        if not is_behind:  # else the sender must hear how little we know, and gives everything again
-            peers.took_in(session, head.sender, head.serial, side.today())
+        # Who was put back lets the sender hear how little it knows, and is given everything again. A server
+        # that is back between two pouches of an answer still knows of the question, so it says: nothing.
+        is_back = were_we and side.is_server and not is_behind
+        peers.has_more(session, head.sender, is_so=head.more or is_behind or is_back)
+        if not is_behind:
+            peers.took_in(session, head.sender, 0 if is_back else head.serial, side.today())
     return Taken(
         head,
         is_known=False,

@@ -4,8 +4,9 @@ import itertools
 import os
 import random
 import shutil
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -18,7 +19,7 @@ from crypto.names import StrandId
 from crypto.pouch import SERVER, Card, Head, Packer, ServerKey, lowest_serial
 from crypto.pouch_items import EntryItem, Item, MailboxItem, RecordItem, TallyItem
 from store import entries, mailboxes, peers
-from store.engine import open_store
+from store.engine import Store, open_store
 from store.findings import FindingKind
 from sync.errors import (
     BrokenTransferError,
@@ -453,6 +454,75 @@ def test_a_replica_put_back_to_yesterday_gets_everything_again(ends: Ends) -> No
     ends.sync(workstation)
 
     assert all_of(workstation.replica) == all_of(ends.world.store)
+
+
+def test_a_replica_put_back_to_before_its_last_question_gets_back_what_it_said(ends: Ends) -> None:
+    """The server took one pouch from it since, and it took one from the server: nothing else differs."""
+    workstation = ends.workstation()
+    source = a_source(ends.world)
+    source.writes("hello")
+    ends.sync(workstation)
+    ends.sync(workstation)
+    before = ends.folder / "before.db"
+    _copy(workstation.replica, before)
+    at(ends, workstation, source).is_answered("an answer")
+    assert ends.sync(workstation).rounds == 1
+    _put_back(workstation.replica, before)
+    ends.clock.day += timedelta(days=1)
+
+    ends.sync(workstation)
+
+    assert all_of(workstation.replica) == all_of(ends.world.store)
+    at(ends, workstation, source).is_answered("and another")  # upon the one that came back
+    ends.sync(workstation)
+    assert all_of(workstation.replica) == all_of(ends.world.store)
+
+
+def test_a_server_put_back_to_between_two_pouches_of_an_answer_is_found_out(
+    ends: Ends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It knows of the question, so its answer says nothing strange; but not of what came to it since."""
+    monkeypatch.setattr("sync.packing.DIRECT_BYTES", 1)
+    workstation = ends.workstation()
+    for _ in range(4):
+        a_source(ends.world).writes("hello")
+    copy = ends.folder / "copy.db"
+
+    @contextmanager
+    def copying(pouch: bytes) -> Iterator[Iterator[bytes]]:
+        yield map(copied, answers(ends.server, pouch))
+
+    def copied(pouch: bytes) -> bytes:
+        if not copy.exists():
+            _copy(ends.world.store, copy)
+            a_source(ends.world).writes("since then")
+        return pouch
+
+    class Way:
+        carry = staticmethod(copying)
+
+    exchange(workstation.side, Way(), lambda _left: None)
+    everything = all_of(ends.world.store)
+    assert all_of(workstation.replica) == everything
+    _put_back(ends.world.store, copy)
+    ends.clock.day += timedelta(days=1)
+
+    assert ends.sync(workstation).was_set_back
+
+    assert all_of(workstation.replica) == all_of(ends.world.store) == everything
+    assert not ends.sync(workstation).was_set_back
+
+
+def _copy(store: Store, to: Path) -> None:
+    with closing(sqlite3.connect(store.path)) as source, closing(sqlite3.connect(to)) as target:
+        source.backup(target)
+
+
+def _put_back(store: Store, copy: Path) -> None:
+    store.close()
+    for path in store.path.parent.glob(f"{store.path.name}*"):
+        path.unlink()
+    shutil.copy(copy, store.path)
 
 
 # ---- clocks, room, and what is missing ---------------------------------------------------------------------
