@@ -7,6 +7,7 @@ from sqlalchemy import bindparam, delete, func, insert, select
 from sqlalchemy.orm import Session
 
 from store.doom import doom_rows
+from store.prepared import Prepared
 from store.schema import LedgerRow, SealedRow
 from store.sealing import KEPT, keep
 from store.undelivered import What, forget, note
@@ -21,10 +22,11 @@ _SOME = (
     .join(SealedRow, SealedRow.id == LedgerRow.id)
     .where(LedgerRow.id.in_(bindparam("ids", expanding=True)))
 )
-_GET = (
-    select(KEPT).join(LedgerRow, LedgerRow.id == SealedRow.id).where(LedgerRow.digest == bindparam("digest"))
+_GET = Prepared(
+    select(KEPT).join(LedgerRow, LedgerRow.id == SealedRow.id).where(LedgerRow.digest == bindparam("called"))
 )
-_ID_OF = select(LedgerRow.id).where(LedgerRow.digest == bindparam("digest"))
+_ID_OF = Prepared(select(LedgerRow.id).where(LedgerRow.digest == bindparam("called")))
+_ADD = Prepared(insert(LedgerRow))
 
 
 def add(session: Session, tallies: Sequence[bytes]) -> None:
@@ -41,10 +43,9 @@ def add(session: Session, tallies: Sequence[bytes]) -> None:
 def take_in(session: Session, tally: bytes) -> bool:
     """Keep one sealed tally, and say so; one that is there already is kept once."""
     digest = digest_of(tally)
-    if session.scalar(_ID_OF, {"digest": digest}) is not None:
+    if _ID_OF.first(session, {"called": digest}) is not None:
         return False
-    row = {"id": keep(session, header=tally), "digest": digest}
-    session.connection().execute(insert(LedgerRow), row)
+    _ADD.run(session, {"id": keep(session, header=tally), "digest": digest})
     note(session, What.TALLY, name=digest)
     return True
 
@@ -56,7 +57,8 @@ def digest_of(tally: bytes) -> bytes:
 
 def get(session: Session, digest: bytes) -> bytes | None:
     """Return the sealed tally of a digest, if it is there."""
-    return session.scalar(_GET, {"digest": digest})
+    found = _GET.first(session, {"called": digest})
+    return None if found is None else found[0]
 
 
 def all_tallies(session: Session) -> Iterator[bytes]:
@@ -97,5 +99,5 @@ def drop_all(session: Session, ids: Sequence[int]) -> None:
 def drop_digests(session: Session, digests: Sequence[bytes]) -> None:
     """Give up tallies by their digests, and tell no peer of them; one that is not there is left out."""
     for digest in digests:
-        drop_all(session, session.scalars(_ID_OF, {"digest": digest}).all())
+        drop_all(session, [row for (row,) in _ID_OF.all(session, {"called": digest})])
         forget(session, What.TALLY, digest)

@@ -73,6 +73,7 @@ def answers(server: Side, pouch: bytes) -> Iterator[bytes]:
             return
         try:
             with alone(server):
+                server.workstation(sender, server.letterhead())  # it may have been taken out of use meanwhile
                 packed = pack_behind(server, sender, packed)
         except (SyncError, StoreError):
             return

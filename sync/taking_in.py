@@ -59,6 +59,7 @@ OpenAgain = Callable[[], Iterable[bytes]]
 
 _TOGETHER = 32  # items in one transaction, and bytes: a source's message waits some milliseconds for its turn
 _TOGETHER_BYTES = 1024 * 1024
+_SMALL = MailboxItem | EntryItem | CountedItem | OrderItem | RecordItem | TallyItem | DamagedItem
 _HALF_HOURS_AHEAD = 2 * 48  # a clock may be a day ahead, as `_require_day` has it
 
 
@@ -67,8 +68,8 @@ class Taken:
     """What a pouch was. `is_known`: it was taken in before. `applied` counts items that brought something.
 
     `was_set_back`: the sender does not know any more of pouches that it had taken in or sent. `were_we`: it
-    has taken in what we do not remember, so it is we who were put back. `here`: files in it that are here
-    already, or have no place here.
+    has taken in what we do not remember, so it is we who were put back. `here`: files that do not end in
+    it and are here already, or have no place here.
     """
 
     head: Head
@@ -109,9 +110,9 @@ def take_in(side: Side, open_again: OpenAgain, *, is_direct: bool) -> Taken:
     is_behind = head.after > peer.taken
     if is_behind and not is_direct:
         _read_through(pouch, verify_key)
-        if head.taken > peer.sent:  # our next pouch must not look like one that it has taken in
+        if head.taken > peer.sent:
             with side.store.writing() as session:
-                peers.has_sent(session, head.sender, head.taken)
+                _goes_on_behind(session, head)
         raise PouchRefusedError(PouchRefusal.EARLY)
     deleted_wrongly = _judge(side, letterhead, pouch, verify_key)
     if head.serial <= peer.taken:
@@ -125,8 +126,8 @@ def take_in(side: Side, open_again: OpenAgain, *, is_direct: bool) -> Taken:
             peers.forget_serials(session, head.sender)
             peers.was_set_back(session, head.sender, side.today())
             outgoing.note_all(session, head.sender)
-        if were_we:  # it has what we do not remember: our serials go on behind that
-            peers.has_sent(session, head.sender, head.taken)
+        if were_we:
+            _goes_on_behind(session, head)
         else:
             outgoing.acknowledge(session, head.sender, head.taken)
         # Who was put back lets the sender hear how little it knows, and is given everything again. A server
@@ -143,6 +144,15 @@ def take_in(side: Side, open_again: OpenAgain, *, is_direct: bool) -> Taken:
         were_we=were_we,
         here=frozenset(apply.here),
     )
+
+
+def _goes_on_behind(session: Session, head: Head) -> None:
+    """Give our next pouch no serial that the sender has taken in, though we do not remember to have given it.
+
+    What we remember to have packed was not in that one: it counts for nothing.
+    """
+    peers.has_sent(session, head.sender, head.taken)
+    outgoing.restart(session, head.sender)
 
 
 def _require_for_us(side: Side, head: Head) -> None:
@@ -220,21 +230,22 @@ class _Applying:
             PublicFileItem: self._public_file,
             DamagedItem: self._damaged,
         }
-        self.here: set[AttachmentId] = set()  # files of entries that are here, or of mailboxes that are not
+        # Files of entries that are here, or of mailboxes that are not, as long as their end has not come.
+        self.here: set[AttachmentId] = set()
 
     def items(self, items: Iterable[Item]) -> None:
-        """Apply items in their order, mailboxes and entries several in one transaction."""
+        """Apply items in their order, small ones several in one transaction."""
         waiting: list[Item] = []
         size = 0
         for item in items:
-            if not isinstance(item, MailboxItem | EntryItem):
+            if not isinstance(item, _SMALL):
                 if waiting:
                     self._together(waiting)
                 self._together([item])
                 waiting, size = [], 0
                 continue
             waiting.append(item)
-            size += len(item.payload) if isinstance(item, EntryItem) else 0
+            size += _sealed_bytes(item)
             if len(waiting) == _TOGETHER or size >= _TOGETHER_BYTES:
                 self._together(waiting)
                 waiting, size = [], 0
@@ -333,6 +344,8 @@ class _Applying:
 
     def _chunk(self, session: Session, item: ChunkItem) -> bool:
         if item.attachment_id in self.here:
+            if item.is_last:
+                self.here.discard(AttachmentId(item.attachment_id))
             return False
         pending = attachments.pending(session, item.attachment_id)
         if pending is None:
@@ -515,6 +528,16 @@ class _Applying:
         if self._side.is_server:
             return False
         return findings.note(session, address, entry_id, kind, self._side.today())
+
+
+def _sealed_bytes(item: Item) -> int:
+    match item:
+        case EntryItem():
+            return len(item.payload)
+        case RecordItem() | TallyItem():
+            return len(item.sealed)
+        case _:
+            return 0
 
 
 def _is_answer(session: Session, part: OpenPart) -> bool:

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ from sync.carriers import UnixCarrier
 from sync.errors import UnreachableError
 from sync.exchange import POUCHES_MAX, answers, exchange
 from sync.packing import pack, pack_parts
-from tests.journalist_app.desk_factories import a_source
+from tests.journalist_app.desk_factories import TODAY, a_source
 from tests.sync.ends import Ends, Line, Workstation, all_of, at
 
 PIECE_BYTES = 10_000
@@ -198,6 +199,34 @@ def test_a_large_file_that_is_here_is_not_carried_to_its_end(
     assert len(answered) == 2
     assert sum(answered) < 6
     assert all_of(workstation.replica) == all_of(ends.world.store)
+
+
+def test_small_files_that_are_here_do_not_end_an_answer(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sync.packing.DIRECT_BYTES", 100_000)
+    workstation = ends.workstation()
+    for _ in range(16):
+        a_source(ends.world).writes("hello", file=("small", os.urandom(20_000)))
+    ends.sync(workstation)
+    ends.sync(workstation)
+    with ends.world.store.writing() as session:
+        undelivered.note_all(session, workstation.keyring.strand.id)
+
+    answered = synced(workstation, Watched(ends))
+
+    assert answered[0] == POUCHES_MAX
+    ends.sync(workstation)
+    assert ends.left(ends.world.store, workstation.keyring.strand.id) == 0
+
+
+def test_a_workstation_taken_out_of_use_gets_no_pouch_more(ends: Ends) -> None:
+    workstation = ends.workstation()
+    some_pouches_full(ends, 4)
+    pouches = answers(ends.server, pack(workstation.side, SERVER, {}).pouch)
+    next(pouches)
+
+    ends.retire(workstation.keyring.strand.id, TODAY - timedelta(days=1))
+
+    assert list(pouches) == []
 
 
 def test_while_files_are_made_nobody_else_packs_for_that_side(ends: Ends) -> None:

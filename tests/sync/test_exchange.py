@@ -1,6 +1,7 @@
 """What is new on either side is on both after a sync; what two did at once is settled."""
 
 import os
+from collections.abc import Sequence
 from datetime import date, timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from sqlalchemy.orm import Session
 from crypto import removal
 from crypto.entry import DeskWriter
 from crypto.order import order
+from crypto.pouch_items import Item
 from store import (
     attachments,
     entries,
@@ -26,6 +28,7 @@ from store import undelivered as outgoing
 from store.engine import Store
 from store.findings import FindingKind
 from store.undelivered import What
+from sync.taking_in import _Applying
 from tests.journalist_app.desk_factories import TODAY, ASource, a_source
 from tests.sync.ends import Ends, Workstation, all_of, at
 
@@ -476,6 +479,29 @@ def test_a_pouch_holds_no_more_small_things_than_fit(ends: Ends, monkeypatch: py
 
     assert all_of(workstation.replica) == all_of(ends.world.store)
     assert synced.rounds >= 3
+
+
+def test_small_things_are_taken_in_several_at_a_time(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each by itself, a pouch of them would take longer than the server waits for the next to be read."""
+    workstation = ends.workstation()
+    for number in range(100):
+        put_record(ends.world.store, bytes([number]), b"a record")
+        with ends.world.store.writing() as session:
+            ledger.take_in(session, bytes([number]))
+    together = _Applying._together
+    transactions: list[int] = []
+
+    def counted(applying: _Applying, items: Sequence[Item]) -> None:
+        transactions.append(len(items))
+        together(applying, items)
+
+    monkeypatch.setattr(_Applying, "_together", counted)
+
+    ends.sync(workstation)
+
+    assert sum(transactions) >= 200
+    assert len(transactions) < 20
+    assert all_of(workstation.replica) == all_of(ends.world.store)
 
 
 # ---- what is wrong at the server -------------------------------------------------------------------------

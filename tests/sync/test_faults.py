@@ -21,6 +21,7 @@ from crypto.pouch_items import EntryItem, Item, MailboxItem, RecordItem, TallyIt
 from store import entries, mailboxes, peers
 from store.engine import Store, open_store
 from store.findings import FindingKind
+from sync import held
 from sync.errors import (
     BrokenTransferError,
     NoRoomError,
@@ -511,6 +512,28 @@ def test_a_server_put_back_to_between_two_pouches_of_an_answer_is_found_out(
 
     assert all_of(workstation.replica) == all_of(ends.world.store) == everything
     assert not ends.sync(workstation).was_set_back
+
+
+def test_what_lay_in_a_lost_file_comes_after_a_server_was_put_back(ends: Ends) -> None:
+    """The workstation took in a later pouch than any that the server remembers: not the lost one."""
+    workstation = ends.workstation()
+    ends.sync(workstation)
+    ends.sync(workstation)
+    strand = workstation.keyring.strand.id
+    for _ in range(4):
+        a_source(ends.world).writes("hello", file=("a", os.urandom(600_000)))
+    b"".join(*pack_parts(ends.server, strand, None))  # the lost one
+    copy = ends.folder / "copy.db"
+    _copy(ends.world.store, copy)
+    first = b"".join(next(pack_parts(ends.server, strand, 1_000_000)))
+    held.bring(workstation.side, [first])
+    _put_back(ends.world.store, copy)
+    ends.clock.day += timedelta(days=1)
+    held.bring(ends.server, [b"".join(*pack_parts(workstation.side, SERVER, None))])
+
+    ends.sync(workstation)
+
+    assert all_of(workstation.replica) == all_of(ends.world.store)
 
 
 def _copy(store: Store, to: Path) -> None:
