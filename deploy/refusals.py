@@ -11,6 +11,7 @@ from sync.errors import (
     LetterheadUnsoundError,
     NoRoomError,
     NotPairedError,
+    OvertakenError,
     RefusedError,
     RevokedWorkstationError,
     SyncError,
@@ -72,6 +73,10 @@ _SYNC: dict[type[SyncError], str] = {
     BrokenTransferError: (
         "A file did not come whole. What came in before stays: run the same command again, and tell the "
         "operator if this comes back."
+    ),
+    OvertakenError: (
+        "A sync with the same machine began while this was written. Nothing is lost: run the same command "
+        "again."
     ),
     UnreachableError: (
         f"The server could not be reached, or the line broke off. {_NEXT_TIME} See whether the network (and "

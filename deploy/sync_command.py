@@ -111,7 +111,7 @@ def sync(ctx: click.Context) -> None:
 @sync.command()
 @click.pass_obj
 def answer(settings: Path) -> None:
-    """On a server, at its end of an SSH connection: read a pouch, write one."""
+    """On a server, at its end of an SSH connection: read a pouch, write what answers it."""
     from deploy import door
 
     door.answer_one(settings, sys.stdin.buffer, sys.stdout.buffer)

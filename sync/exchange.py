@@ -74,7 +74,7 @@ def answers(server: Side, pouch: bytes) -> Iterator[bytes]:
         try:
             with alone(server):
                 server.workstation(sender, server.letterhead())  # it may have been taken out of use meanwhile
-                packed = pack_behind(server, sender, packed)
+                packed = pack_behind(server, sender, packed, taken.here)
         except (SyncError, StoreError):
             return
         yield packed.pouch

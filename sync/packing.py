@@ -3,6 +3,7 @@
 import itertools
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -77,17 +78,20 @@ def pack(
     return _packed(_Load(side, peer, partials, at_most=DIRECT_BYTES), wanted_no_more)
 
 
-def pack_behind(side: Side, peer: StrandId, packed: Packed) -> Packed:
+def pack_behind(
+    side: Side, peer: StrandId, packed: Packed, wanted_no_more: Iterable[AttachmentId] = ()
+) -> Packed:
     """Return the pouch that goes on behind another one of which nobody heard yet that it was taken in.
 
     Raises:
         OvertakenError: something else was packed for this peer meanwhile, and with it all of `packed`.
         PeerMissingError, NotPairedError, StoreError: as `pack` has it.
     """
-    return _packed(_Load(side, peer, packed.progress, at_most=DIRECT_BYTES, after=packed.serial))
+    load = _Load(side, peer, packed.progress, at_most=DIRECT_BYTES, after=packed.serial)
+    return _packed(load, wanted_no_more)
 
 
-def _packed(load: "_Load", wanted_no_more: Iterable[AttachmentId] = ()) -> Packed:
+def _packed(load: "_Load", wanted_no_more: Iterable[AttachmentId]) -> Packed:
     items = list(load)
     head = load.head(has_more=load.has_more, wanted_no_more=wanted_no_more)
     packer = Packer(head, load.side.recipient(), load.side.seed)
@@ -113,17 +117,18 @@ def pack_parts(side: Side, peer: StrandId, part_bytes: int | None) -> Iterator[I
     end, so the last one is small, and there to say that it is the last.
 
     Raises:
+        OvertakenError: a sync packed for this peer meanwhile; what is made already may be taken in or not.
         PeerMissingError, NotPairedError, StoreError: as `pack` has it.
     """
-    with alone(side):
+    with alone(side):  # to begin; a sync that waited for a slow stick to be written would be given up
         load = _Load(side, peer, {}, at_most=part_bytes)
-        if part_bytes is not None:
+    if part_bytes is not None:
+        yield _pieces(load, has_more=True)
+        while load.has_more:
+            load = _Load(side, peer, load.progress, at_most=part_bytes, after=load.serial)
             yield _pieces(load, has_more=True)
-            while load.has_more:
-                load = _Load(side, peer, load.progress, at_most=part_bytes, after=load.serial)
-                yield _pieces(load, has_more=True)
-            load = _Load(side, peer, load.progress, at_most=None, after=load.serial)
-        yield _pieces(load, has_more=False)
+        load = _Load(side, peer, load.progress, at_most=None, after=load.serial)
+    yield _pieces(load, has_more=False)
 
 
 def _lowest(half_hour: int) -> int:
@@ -237,12 +242,25 @@ class _Load:
 
     # ---- small things, of which each is an item by itself --------------------------------------------
 
+    @contextmanager
+    def _marking(self) -> Iterator[Session]:
+        """Give a transaction to mark rows in, unless another pouch was begun: it took back all our marks.
+
+        Raises:
+            OvertakenError: it was. What is marked after that would be taken for told with the other one.
+        """
+        with self.side.store.writing(durable=False) as session:
+            known = peers.find(session, self._peer)
+            if known is None or known.sent != self.serial:
+                raise OvertakenError
+            yield session
+
     def _small(self, what: What, read: _Read) -> Iterator[Item]:
         with self.side.store.reading() as session:
             rows = list(outgoing.of_kind(session, self._peer, what))
         for at in range(0, len(rows), _ROWS):
             items: list[Item] = []
-            with self.side.store.writing(durable=False) as session:
+            with self._marking() as session:
                 for row in rows[at : at + _ROWS]:
                     if self._is_full():
                         break
@@ -293,7 +311,7 @@ class _Load:
     # ---- a mailbox: its keys, its entries with their files, its order -----------------------------------
 
     def _of_mailbox(self, address: Address) -> Iterator[Item]:
-        with self.side.store.writing(durable=False) as session:
+        with self._marking() as session:
             mailbox = mailboxes.find(session, address)
             rows = outgoing.of_mailbox(session, self._peer, address)
             outgoing.mark(session, [row.id for row in rows], self.serial)
@@ -315,7 +333,7 @@ class _Load:
             if entry_id is not None:
                 left.discard(by_entry[entry_id])
         if self.has_more:
-            with self.side.store.writing(durable=False) as session:
+            with self._marking() as session:
                 outgoing.unmark(session, [*left, *(row.id for row in order)])
         elif order_item is not None:
             yield order_item

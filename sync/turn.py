@@ -1,4 +1,4 @@
-"""Whose turn it is: one exchange at a time over a store, whichever process begins it.
+"""Whose turn it is: one at a time takes in or packs over a store, whichever process begins it.
 
 Two that pack for one peer at once could each mark what the other one sends, and a pouch that the next one
 overtakes could set back what was noted.

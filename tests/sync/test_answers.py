@@ -1,14 +1,15 @@
 """An answer of several pouches: the line is busy while each is taken in, and nothing depends on its end."""
 
-import fcntl
 import io
 import itertools
 import os
 import secrets
+import shutil
 import socket
+import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -16,13 +17,13 @@ from pathlib import Path
 import pytest
 
 from crypto.errors import PouchRefusedError
-from crypto.pouch import SERVER
+from crypto.pouch import SERVER, Pouch
 from store import undelivered
 from store.errors import StoreBusyError
 from sync import exchange as exchange_module
 from sync import line
 from sync.carriers import UnixCarrier
-from sync.errors import UnreachableError
+from sync.errors import OvertakenError, UnreachableError
 from sync.exchange import POUCHES_MAX, answers, exchange
 from sync.packing import pack, pack_parts
 from tests.journalist_app.desk_factories import TODAY, a_source
@@ -229,20 +230,89 @@ def test_a_workstation_taken_out_of_use_gets_no_pouch_more(ends: Ends) -> None:
     assert list(pouches) == []
 
 
-def test_while_files_are_made_nobody_else_packs_for_that_side(ends: Ends) -> None:
-    """Packed at once, each could take for told what the other one carries."""
+@pytest.mark.parametrize(("parts", "part_bytes"), [(0, None), (0, 1_000_000), (2, 1_000_000)])
+def test_a_sync_does_not_wait_for_a_slow_stick_and_what_goes_onto_it_is_given_up(
+    ends: Ends, parts: int, part_bytes: int | None
+) -> None:
+    """Packed on, it would mark as told with the sync's pouch what lies on the stick alone."""
     workstation = ends.workstation()
     ends.sync(workstation)
-    at_server = pack_parts(ends.server, workstation.keyring.strand.id, 1_000_000)
-    next(at_server)
-    folder = os.open(ends.world.store.path.with_name("held"), os.O_RDONLY)
+    for _ in range(8):
+        a_source(ends.world).writes("hello", file=("large", os.urandom(600_000)))
+    onto_a_stick = pack_parts(ends.server, workstation.keyring.strand.id, part_bytes)
+    for pieces in itertools.islice(onto_a_stick, parts):
+        list(pieces)
+    begun = next(onto_a_stick)
+    next(begun)
 
-    with pytest.raises(BlockingIOError):
-        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    at_server.close()  # type: ignore[attr-defined]  # a generator
+    ends.sync(workstation)
 
-    fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    os.close(folder)
+    a_source(ends.world).writes("since then")
+    with pytest.raises(OvertakenError):
+        list(itertools.chain(begun, *onto_a_stick))
+    ends.sync(workstation)
+    ends.sync(workstation)
+    assert all_of(workstation.replica) == all_of(ends.world.store)
+    assert ends.left(ends.world.store, workstation.keyring.strand.id) == 0
+
+
+def test_each_pouch_of_an_answer_comes_after_the_one_before_it(ends: Ends) -> None:
+    """Who has not taken in what goes before must be able to tell."""
+    workstation = ends.workstation()
+    ends.sync(workstation)
+    some_pouches_full(ends, 4)
+
+    pouches = answers(ends.server, pack(workstation.side, SERVER, {}).pouch)
+    heads = [Pouch([pouch], workstation.side.identities).head for pouch in pouches]
+
+    assert len(heads) == 4
+    assert [head.after for head in heads[1:]] == [head.serial for head in heads[:-1]]
+    assert [head.sent for head in heads[1:]] == [head.serial for head in heads[:-1]]
+
+
+def test_the_server_says_in_every_pouch_which_file_it_has_already(ends: Ends) -> None:
+    """Else the workstation began that file anew with each question that has a long answer."""
+    workstation = ends.workstation()
+    source = a_source(ends.world)
+    source.writes("hello")
+    ends.sync(workstation)
+    at(ends, workstation, source).answers_with_file("large", os.urandom(4_300_000))
+    ends.sync(workstation)
+    ends.sync(workstation)
+    some_pouches_full(ends, POUCHES_MAX + 2)
+    with workstation.replica.writing() as session:
+        undelivered.note_all(session, SERVER)
+
+    done = exchange(workstation.side, Watched(ends), lambda _left: None)
+
+    assert done.bytes_sent < 3_000_000
+    assert ends.left(workstation.replica, SERVER) == 0
+
+
+def test_a_replica_put_back_asks_anew_before_it_takes_more_of_an_answer(ends: Ends, tmp_path: Path) -> None:
+    """The server took in a question that the replica does not remember: that told of nothing it packs."""
+    workstation = ends.workstation()
+    source = a_source(ends.world)
+    source.writes("hello")
+    ends.sync(workstation)
+    ends.sync(workstation)
+    copy = tmp_path / "copy.db"
+    with closing(sqlite3.connect(workstation.replica.path)) as here, closing(sqlite3.connect(copy)) as there:
+        here.backup(there)
+    for _ in range(3):
+        ends.sync(workstation)
+    workstation.replica.close()
+    for path in workstation.replica.path.parent.glob("store.db*"):
+        path.unlink()
+    shutil.copy(copy, workstation.replica.path)
+    at(ends, workstation, source).is_answered("since it was put back")
+    some_pouches_full(ends, 4)
+
+    ends.sync(workstation)
+    ends.sync(workstation)
+
+    assert all_of(workstation.replica) == all_of(ends.world.store)
+    assert ends.left(workstation.replica, SERVER) == 0
 
 
 def test_a_refused_answer_hangs_up_at_once_though_the_next_one_is_waited_for(
@@ -267,8 +337,9 @@ def test_a_refused_answer_hangs_up_at_once_though_the_next_one_is_waited_for(
         serving.start()
         with pytest.raises(PouchRefusedError):
             exchange(workstation.side, UnixCarrier(path), lambda _left: None)
-        serving.join()
+        serving.join(20)
 
+    assert not serving.is_alive()
     assert heard[-1] == b""
 
 
