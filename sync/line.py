@@ -34,13 +34,19 @@ def read(take: Callable[[int], bytes]) -> Iterator[bytes]:
     Raises:
         UnreachableError: it breaks off, holds none, or one that is too long.
     """
-    for number in itertools.count():
-        length = int.from_bytes(_exactly(take, _LENGTH_BYTES))
-        if length > POUCH_BYTES or length == number == 0:
-            raise UnreachableError
-        if length == 0:
-            return
+    length = _length(take)
+    if length == 0:
+        raise UnreachableError
+    while length:
         yield _exactly(take, length)
+        length = _length(take)
+
+
+def _length(take: Callable[[int], bytes]) -> int:
+    length = int.from_bytes(_exactly(take, _LENGTH_BYTES))
+    if length > POUCH_BYTES:
+        raise UnreachableError
+    return length
 
 
 def _exactly(take: Callable[[int], bytes], length: int) -> bytes:
