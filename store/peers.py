@@ -112,8 +112,12 @@ def packed(session: Session, name: bytes, *, at_least: int = 0) -> int:
 
 
 def has_sent(session: Session, name: bytes, serial: int) -> None:
-    """Note that a peer has a pouch of ours that we do not remember: serials go on behind it."""
+    """Note that a peer has a pouch of ours that we do not remember: serials go on behind it.
+
+    What we remember to have packed was not in that one: it is to be packed again.
+    """
     _change(session, name, sent=serial)
+    undelivered.restart(session, name)
 
 
 def shares_letterhead(session: Session, name: bytes, serial: int) -> None:

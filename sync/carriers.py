@@ -139,15 +139,15 @@ def _posting(opened: socket.socket, host: str, pouch: bytes) -> Iterator[Iterato
     """Give the pouches that the door answers with; in the end hang up, since a thread may be reading."""
 
     def hang_up() -> None:
-        opened.shutdown(socket.SHUT_RDWR)
+        with suppress(OSError):
+            opened.shutdown(socket.SHUT_RDWR)
 
     opened.settimeout(_SECONDS)
     with HTTPResponse(opened, method="POST") as response:
         try:
             yield _in_time(_post(opened, response, host, pouch), hang_up)
         finally:
-            with suppress(OSError):
-                hang_up()
+            hang_up()
 
 
 def _post(opened: socket.socket, response: HTTPResponse, host: str, pouch: bytes) -> Iterator[bytes]:
@@ -182,13 +182,8 @@ def _said(said: IO[bytes]) -> Iterator[bytes]:
 
 def _in_time(pouches: Iterator[bytes], hang_up: Callable[[], object]) -> Iterator[bytes]:
     """Yield pouches; hang up where one takes longer than any does."""
-
-    def ends() -> None:
-        with suppress(OSError):
-            hang_up()
-
     while True:
-        timer = threading.Timer(_LONGEST_SECONDS, ends)
+        timer = threading.Timer(_LONGEST_SECONDS, hang_up)
         timer.daemon = True
         timer.start()
         try:

@@ -78,9 +78,7 @@ def pack(
     return _packed(_Load(side, peer, partials, at_most=DIRECT_BYTES), wanted_no_more)
 
 
-def pack_behind(
-    side: Side, peer: StrandId, packed: Packed, wanted_no_more: Iterable[AttachmentId] = ()
-) -> Packed:
+def pack_behind(side: Side, peer: StrandId, packed: Packed, wanted_no_more: Iterable[AttachmentId]) -> Packed:
     """Return the pouch that goes on behind another one of which nobody heard yet that it was taken in.
 
     Raises:
@@ -267,7 +265,7 @@ class _Load:
                     item, revision = read(session, row)
                     outgoing.mark(session, [row.id], self.serial, revisions={row.id: revision})
                     if item is not None:
-                        self._size += _size_of(item)
+                        self._size += size_of(item)
                         items.append(item)
             yield from items
 
@@ -328,7 +326,7 @@ class _Load:
         by_entry = {row.name: row.id for row in rows if row.what is What.ENTRY}
         left = set(by_entry.values())
         for item, entry_id in self._entries(mailbox, [each for each in stored if each is not None], files):
-            self._size += _size_of(item)
+            self._size += size_of(item)
             yield item
             if entry_id is not None:
                 left.discard(by_entry[entry_id])
@@ -443,7 +441,8 @@ def _entry_item(entry: SignedEntry, files: Sequence[Attachment]) -> EntryItem:
     )
 
 
-def _size_of(item: Item) -> int:
+def size_of(item: Item) -> int:
+    """Return roughly how many bytes an item takes; only limits are counted by it."""
     match item:
         case MailboxItem() | FileItem():
             return 0  # what hangs on it comes right behind: counted, it could be all that ever fits

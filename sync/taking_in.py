@@ -53,6 +53,7 @@ from store.records import Record
 from store.undelivered import What, digests_in, record_name
 from sync.errors import BrokenTransferError, NoRoomError, NotPairedError
 from sync.judging import NO_ENTRY, Judge, is_source_ending
+from sync.packing import size_of
 from sync.side import Side
 
 OpenAgain = Callable[[], Iterable[bytes]]
@@ -108,11 +109,12 @@ def take_in(side: Side, open_again: OpenAgain, *, is_direct: bool) -> Taken:
         raise NotPairedError
     # On a line the sender's last pouch but this one was answered: who does not know of it was put back.
     is_behind = head.after > peer.taken
+    were_we = head.taken > peer.sent
     if is_behind and not is_direct:
         _read_through(pouch, verify_key)
-        if head.taken > peer.sent:
+        if were_we:
             with side.store.writing() as session:
-                _goes_on_behind(session, head)
+                peers.has_sent(session, head.sender, head.taken)
         raise PouchRefusedError(PouchRefusal.EARLY)
     deleted_wrongly = _judge(side, letterhead, pouch, verify_key)
     if head.serial <= peer.taken:
@@ -120,14 +122,13 @@ def take_in(side: Side, open_again: OpenAgain, *, is_direct: bool) -> Taken:
     apply = _Applying(side, head, deleted_wrongly)
     apply.items(Pouch(open_again(), side.identities).items(verify_key))
     was_set_back = head.taken < peer.acked or head.sent < peer.taken
-    were_we = head.taken > peer.sent
     with side.store.writing() as session:
         if was_set_back:
             peers.forget_serials(session, head.sender)
             peers.was_set_back(session, head.sender, side.today())
             outgoing.note_all(session, head.sender)
         if were_we:
-            _goes_on_behind(session, head)
+            peers.has_sent(session, head.sender, head.taken)
         else:
             outgoing.acknowledge(session, head.sender, head.taken)
         # Who was put back lets the sender hear how little it knows, and is given everything again. A server
@@ -144,15 +145,6 @@ def take_in(side: Side, open_again: OpenAgain, *, is_direct: bool) -> Taken:
         were_we=were_we,
         here=frozenset(apply.here),
     )
-
-
-def _goes_on_behind(session: Session, head: Head) -> None:
-    """Give our next pouch no serial that the sender has taken in, though we do not remember to have given it.
-
-    What we remember to have packed was not in that one: it counts for nothing.
-    """
-    peers.has_sent(session, head.sender, head.taken)
-    outgoing.restart(session, head.sender)
 
 
 def _require_for_us(side: Side, head: Head) -> None:
@@ -245,7 +237,7 @@ class _Applying:
                 waiting, size = [], 0
                 continue
             waiting.append(item)
-            size += _sealed_bytes(item)
+            size += size_of(item)
             if len(waiting) == _TOGETHER or size >= _TOGETHER_BYTES:
                 self._together(waiting)
                 waiting, size = [], 0
@@ -528,16 +520,6 @@ class _Applying:
         if self._side.is_server:
             return False
         return findings.note(session, address, entry_id, kind, self._side.today())
-
-
-def _sealed_bytes(item: Item) -> int:
-    match item:
-        case EntryItem():
-            return len(item.payload)
-        case RecordItem() | TallyItem():
-            return len(item.sealed)
-        case _:
-            return 0
 
 
 def _is_answer(session: Session, part: OpenPart) -> bool:
