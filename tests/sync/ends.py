@@ -2,8 +2,10 @@
 
 import os
 import secrets
+import shutil
+import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
@@ -176,6 +178,32 @@ class Line:
             yield iter([self.through(pouch)])
         else:
             yield answers(self.ends.server, pouch)
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A carrier whose answers a test makes of a question."""
+
+    answered: Callable[[bytes], Iterator[bytes]]
+
+    @contextmanager
+    def carry(self, pouch: bytes) -> Iterator[Iterator[bytes]]:
+        yield self.answered(pouch)
+
+
+def copy_of(store: Store, to: Path) -> Path:
+    """Copy a store as it is at this moment, as an operator's backup does."""
+    with closing(sqlite3.connect(store.path)) as source, closing(sqlite3.connect(to)) as target:
+        source.backup(target)
+    return to
+
+
+def put_back(store: Store, copy: Path) -> None:
+    """Put a copy in the place of a store."""
+    store.close()
+    for path in store.path.parent.glob(f"{store.path.name}*"):
+        path.unlink()
+    shutil.copy(copy, store.path)
 
 
 def answer(server: Side, pouch: bytes) -> bytes:

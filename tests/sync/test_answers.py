@@ -4,12 +4,10 @@ import io
 import itertools
 import os
 import secrets
-import shutil
 import socket
-import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -27,7 +25,7 @@ from sync.errors import OvertakenError, UnreachableError
 from sync.exchange import POUCHES_MAX, answers, exchange
 from sync.packing import pack, pack_parts
 from tests.journalist_app.desk_factories import TODAY, a_source
-from tests.sync.ends import Ends, Line, Workstation, all_of, at
+from tests.sync.ends import Ends, Way, Workstation, all_of, at, copy_of, put_back
 
 PIECE_BYTES = 10_000
 
@@ -48,8 +46,7 @@ class Watched:
     @contextmanager
     def carry(self, pouch: bytes) -> Iterator[Iterator[bytes]]:
         self.answered.append(0)
-        with Line(self.ends).carry(pouch) as pouches:
-            yield map(self._note, pouches)
+        yield map(self._note, answers(self.ends.server, pouch))
 
     def _note(self, pouch: bytes) -> bytes:
         if self.answered == [self.breaks_behind]:
@@ -67,6 +64,18 @@ def some_pouches_full(ends: Ends, count: int) -> None:
     """Have sources write so much that a first sync takes so many pouches."""
     for _ in range(count):
         a_source(ends.world).writes(secrets.token_hex(PIECE_BYTES // 2))
+
+
+def given_again(ends: Ends, *file_bytes: int) -> Workstation:
+    """Return a workstation that has files of these sizes, and is to be given all of them once more."""
+    workstation = ends.workstation()
+    for size in file_bytes:
+        a_source(ends.world).writes("hello", file=("a file", os.urandom(size)))
+    ends.sync(workstation)
+    ends.sync(workstation)
+    with ends.world.store.writing() as session:
+        undelivered.note_all(session, workstation.keyring.strand.id)
+    return workstation
 
 
 def digests(workstation: Workstation) -> set[object]:
@@ -131,24 +140,15 @@ def test_a_long_answer_to_one_workstation_does_not_keep_another_waiting(ends: En
     first, second = ends.workstation(), ends.workstation(ends.second_keyring())
     some_pouches_full(ends, 4)
 
-    @contextmanager
-    def between(pouch: bytes) -> Iterator[Iterator[bytes]]:
-        pouches = answers(ends.server, pouch)
-        yield itertools.chain([next(pouches)], _then(lambda: ends.sync(second)), pouches)
+    def between(question: bytes) -> Iterator[bytes]:
+        pouches = answers(ends.server, question)
+        yield next(pouches)
+        ends.sync(second)
+        yield from pouches
 
-    class Way:
-        carry = staticmethod(between)
-
-    exchange(first.side, Way(), lambda _left: None)
+    exchange(first.side, Way(between), lambda _left: None)
 
     assert all_of(first.replica) == all_of(second.replica) == all_of(ends.world.store)
-
-
-def _then(do: object) -> Iterator[bytes]:
-    assert callable(do)
-    do()
-    return
-    yield b""
 
 
 def test_a_server_that_fails_between_pouches_ends_its_answer_and_loses_nothing(
@@ -188,12 +188,7 @@ def test_a_large_file_that_is_here_is_not_carried_to_its_end(
 ) -> None:
     """The workstation hangs up, and its next question says that it has this file."""
     monkeypatch.setattr(exchange_module, "_BROKEN_MAX", 1)  # a piece more would be one that does not fit
-    workstation = ends.workstation()
-    a_source(ends.world).writes("hello", file=("large", os.urandom(6_300_000)))
-    ends.sync(workstation)
-    ends.sync(workstation)
-    with ends.world.store.writing() as session:
-        undelivered.note_all(session, workstation.keyring.strand.id)
+    workstation = given_again(ends, 6_300_000)
 
     answered = synced(workstation, Watched(ends))
 
@@ -204,13 +199,7 @@ def test_a_large_file_that_is_here_is_not_carried_to_its_end(
 
 def test_small_files_that_are_here_do_not_end_an_answer(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sync.packing.DIRECT_BYTES", 100_000)
-    workstation = ends.workstation()
-    for _ in range(16):
-        a_source(ends.world).writes("hello", file=("small", os.urandom(20_000)))
-    ends.sync(workstation)
-    ends.sync(workstation)
-    with ends.world.store.writing() as session:
-        undelivered.note_all(session, workstation.keyring.strand.id)
+    workstation = given_again(ends, *[20_000] * 16)
 
     answered = synced(workstation, Watched(ends))
 
@@ -296,15 +285,10 @@ def test_a_replica_put_back_asks_anew_before_it_takes_more_of_an_answer(ends: En
     source.writes("hello")
     ends.sync(workstation)
     ends.sync(workstation)
-    copy = tmp_path / "copy.db"
-    with closing(sqlite3.connect(workstation.replica.path)) as here, closing(sqlite3.connect(copy)) as there:
-        here.backup(there)
+    copy = copy_of(workstation.replica, tmp_path / "copy.db")
     for _ in range(3):
         ends.sync(workstation)
-    workstation.replica.close()
-    for path in workstation.replica.path.parent.glob("store.db*"):
-        path.unlink()
-    shutil.copy(copy, workstation.replica.path)
+    put_back(workstation.replica, copy)
     at(ends, workstation, source).is_answered("since it was put back")
     some_pouches_full(ends, 4)
 
@@ -356,19 +340,14 @@ def test_an_adviser_who_writes_meanwhile_is_heard_in_the_same_sync(ends: Ends) -
     ends.sync(workstation)
     some_pouches_full(ends, POUCHES_MAX + 1)
 
-    @contextmanager
-    def writing(pouch: bytes) -> Iterator[Iterator[bytes]]:
-        if not is_answered:
-            is_answered.append(at(ends, workstation, source).is_answered("meanwhile"))
-        with Line(ends).carry(pouch) as pouches:
-            yield pouches
-
     is_answered: list[object] = []
 
-    class Way:
-        carry = staticmethod(writing)
+    def writing(question: bytes) -> Iterator[bytes]:
+        if not is_answered:
+            is_answered.append(at(ends, workstation, source).is_answered("meanwhile"))
+        return answers(ends.server, question)
 
-    exchange(workstation.side, Way(), lambda _left: None)
+    exchange(workstation.side, Way(writing), lambda _left: None)
 
     assert ends.left(workstation.replica, SERVER) == 0
     assert all_of(workstation.replica) == all_of(ends.world.store)

@@ -3,13 +3,10 @@
 import itertools
 import os
 import random
-import shutil
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -19,7 +16,7 @@ from crypto.names import StrandId
 from crypto.pouch import SERVER, Card, Head, Packer, ServerKey, lowest_serial
 from crypto.pouch_items import EntryItem, Item, MailboxItem, RecordItem, TallyItem
 from store import entries, mailboxes, peers
-from store.engine import Store, open_store
+from store.engine import open_store
 from store.findings import FindingKind
 from sync import held
 from sync.errors import (
@@ -36,7 +33,7 @@ from sync.packing import pack, pack_parts
 from sync.side import Side
 from sync.taking_in import take_in
 from tests.journalist_app.desk_factories import TODAY, a_source
-from tests.sync.ends import Ends, Workstation, all_of, answer, at
+from tests.sync.ends import Ends, Way, Workstation, all_of, answer, at, copy_of, put_back
 from tests.sync.test_exchange import found_at, put_record, record_of
 
 CUTS = 200
@@ -379,12 +376,10 @@ def test_a_source_who_wrote_on_upon_a_server_that_was_put_back_is_told_of(ends: 
     workstation = ends.workstation()
     source = a_source(ends.world)
     source.writes("hello")
-    ends.world.store.checkpoint()
-    yesterday = ends.folder / "yesterday.db"
-    shutil.copy(ends.world.store.path, yesterday)
+    yesterday = copy_of(ends.world.store, ends.folder / "yesterday.db")
     source.writes("lost")
     ends.sync(workstation)
-    put_back(ends, yesterday)
+    put_back(ends.world.store, yesterday)
     fork = source.writes("written again")
 
     synced = ends.sync(workstation)
@@ -396,13 +391,6 @@ def test_a_source_who_wrote_on_upon_a_server_that_was_put_back_is_told_of(ends: 
     assert [row.digest for row in stored][1:] == [fork.digest]
 
 
-def put_back(ends: Ends, older: Path) -> None:
-    ends.world.store.close()
-    for path in ends.world.store.path.parent.glob("store.sqlite*"):
-        path.unlink()
-    shutil.copy(older, ends.world.store.path)
-
-
 # ---- a store that was put back, or is new ------------------------------------------------------------------
 
 
@@ -411,9 +399,7 @@ def test_a_server_put_back_to_yesterday_is_found_out_and_given_everything_again(
     source, other = a_source(ends.world), a_source(ends.world)
     source.writes("hello")
     ends.sync(workstation)
-    ends.world.store.checkpoint()
-    yesterday = ends.folder / "yesterday.db"
-    shutil.copy(ends.world.store.path, yesterday)
+    yesterday = copy_of(ends.world.store, ends.folder / "yesterday.db")
     ends.clock.day += timedelta(days=1)
     source.writes("since then", file=("a", b"file"))
     other.writes("and somebody new")
@@ -422,7 +408,7 @@ def test_a_server_put_back_to_yesterday_is_found_out_and_given_everything_again(
     put_record(workstation.replica, b"name", b"sealed")
     ends.sync(workstation)
     kept = all_of(workstation.replica)
-    put_back(ends, yesterday)
+    put_back(ends.world.store, yesterday)
 
     synced = ends.sync(workstation)
 
@@ -440,17 +426,12 @@ def test_a_replica_put_back_to_yesterday_gets_everything_again(ends: Ends) -> No
     source = a_source(ends.world)
     source.writes("hello")
     ends.sync(workstation)
-    workstation.replica.checkpoint()
-    yesterday = ends.folder / "yesterday.db"
-    shutil.copy(workstation.replica.path, yesterday)
+    yesterday = copy_of(workstation.replica, ends.folder / "yesterday.db")
     ends.clock.day += timedelta(days=1)
     source.writes("since then")
     ends.sync(workstation)
     ends.sync(workstation)
-    workstation.replica.close()
-    for path in workstation.replica.path.parent.glob("store.db*"):
-        path.unlink()
-    shutil.copy(yesterday, workstation.replica.path)
+    put_back(workstation.replica, yesterday)
 
     ends.sync(workstation)
 
@@ -464,11 +445,10 @@ def test_a_replica_put_back_to_before_its_last_question_gets_back_what_it_said(e
     source.writes("hello")
     ends.sync(workstation)
     ends.sync(workstation)
-    before = ends.folder / "before.db"
-    _copy(workstation.replica, before)
+    before = copy_of(workstation.replica, ends.folder / "before.db")
     at(ends, workstation, source).is_answered("an answer")
     assert ends.sync(workstation).rounds == 1
-    _put_back(workstation.replica, before)
+    put_back(workstation.replica, before)
     ends.clock.day += timedelta(days=1)
 
     ends.sync(workstation)
@@ -489,23 +469,17 @@ def test_a_server_put_back_to_between_two_pouches_of_an_answer_is_found_out(
         a_source(ends.world).writes("hello")
     copy = ends.folder / "copy.db"
 
-    @contextmanager
-    def copying(pouch: bytes) -> Iterator[Iterator[bytes]]:
-        yield map(copied, answers(ends.server, pouch))
-
     def copied(pouch: bytes) -> bytes:
         if not copy.exists():
-            _copy(ends.world.store, copy)
+            copy_of(ends.world.store, copy)
             a_source(ends.world).writes("since then")
         return pouch
 
-    class Way:
-        carry = staticmethod(copying)
-
-    exchange(workstation.side, Way(), lambda _left: None)
+    way = Way(lambda question: map(copied, answers(ends.server, question)))
+    exchange(workstation.side, way, lambda _left: None)
     everything = all_of(ends.world.store)
     assert all_of(workstation.replica) == everything
-    _put_back(ends.world.store, copy)
+    put_back(ends.world.store, copy)
     ends.clock.day += timedelta(days=1)
 
     assert ends.sync(workstation).was_set_back
@@ -523,29 +497,16 @@ def test_what_lay_in_a_lost_file_comes_after_a_server_was_put_back(ends: Ends) -
     for _ in range(4):
         a_source(ends.world).writes("hello", file=("a", os.urandom(600_000)))
     b"".join(*pack_parts(ends.server, strand, None))  # the lost one
-    copy = ends.folder / "copy.db"
-    _copy(ends.world.store, copy)
+    copy = copy_of(ends.world.store, ends.folder / "copy.db")
     first = b"".join(next(pack_parts(ends.server, strand, 1_000_000)))
     held.bring(workstation.side, [first])
-    _put_back(ends.world.store, copy)
+    put_back(ends.world.store, copy)
     ends.clock.day += timedelta(days=1)
     held.bring(ends.server, [b"".join(*pack_parts(workstation.side, SERVER, None))])
 
     ends.sync(workstation)
 
     assert all_of(workstation.replica) == all_of(ends.world.store)
-
-
-def _copy(store: Store, to: Path) -> None:
-    with closing(sqlite3.connect(store.path)) as source, closing(sqlite3.connect(to)) as target:
-        source.backup(target)
-
-
-def _put_back(store: Store, copy: Path) -> None:
-    store.close()
-    for path in store.path.parent.glob(f"{store.path.name}*"):
-        path.unlink()
-    shutil.copy(copy, store.path)
 
 
 # ---- clocks, room, and what is missing ---------------------------------------------------------------------

@@ -1,15 +1,13 @@
 """A server that is put back to before the desk's newest letterhead: what the desk said since stays said."""
 
-import shutil
 from datetime import timedelta
 
 import pytest
 
 from crypto import letterhead as letterhead_format
 from store import letterheads
-from store.engine import Store
 from tests.journalist_app.desk_factories import a_source
-from tests.sync.ends import Ends, Workstation
+from tests.sync.ends import Ends, Workstation, copy_of, put_back
 from tests.sync.test_exchange import all_of
 
 
@@ -21,21 +19,12 @@ def publishes(ends: Ends, workstation: Workstation, **changes: object) -> None:
         letterheads.publish(session, following.serial, *signed)
 
 
-def put_back(store: Store, copy: object) -> None:
-    store.close()
-    for path in store.path.parent.glob(f"{store.path.name}*"):
-        path.unlink()
-    shutil.copy(str(copy), store.path)
-
-
 @pytest.mark.parametrize("also_since", [False, True], ids=["told_before", "and_one_not_told_yet"])
 def test_the_letterhead_that_the_workstation_has_wins(ends: Ends, *, also_since: bool) -> None:
     workstation = ends.workstation()
     a_source(ends.world).writes("hello")
     ends.sync(workstation)
-    ends.world.store.checkpoint()
-    yesterday = ends.folder / "yesterday.db"
-    shutil.copy(ends.world.store.path, yesterday)
+    yesterday = copy_of(ends.world.store, ends.folder / "yesterday.db")
     ends.clock.day += timedelta(days=1)
     publishes(ends, workstation, answer_working_days=9)
     ends.sync(workstation)
