@@ -8,7 +8,7 @@ WORKERS ?= 2
 SLOW_WORKERS ?= 3
 
 # --only-binary: a wheel runs nothing of its own while it is installed. stem alone has no wheel: it is built from its
-# pinned source, by the setuptools that is already there (ADR 18). Compiled afterwards, on all cores: pip uses one.
+# pinned source, by the setuptools that is already there (ADR 13). Compiled afterwards, on all cores: pip uses one.
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --only-binary :all: --require-hashes
 COMPILE := $(BIN)/python -m compileall -q -j 0 $(VENV)/lib || true
 FROM_SOURCE := --no-binary stem --no-build-isolation
