@@ -96,7 +96,7 @@ TESTS ?= $(wildcard $(sort $(shell git status --porcelain --untracked-files=all 
 check: $(VENV)/dev.stamp $(VENV)/translations.stamp
 	@$(MAKE) --no-print-directory format lint types contracts
 	@$(IN_MEMORY)
-	$(BIN)/python -m pytest $(FAST) $(TESTS)
+	$(BIN)/python -m pytest $(FAST) $(TESTS) $(if $(TESTS),tests/docs/test_plain_english.py)
 	@$(OUT_OF_MEMORY)
 
 format: $(VENV)/dev.stamp
