@@ -816,7 +816,7 @@ def test_a_workstation_rebuilt_behind_an_onion_is_told_each_step_that_is_left(
     assert -1 not in places
     assert places == sorted(places)
     operator = (EXAMPLE.parent / "docs" / "operator.md").read_text("utf-8")
-    told = operator.partition("### A lost workstation")[2].partition("\n### ")[0]
+    told = operator.partition("### Replace a lost workstation")[2].partition("\n### ")[0]
     for step in ("install -o debian-tor", "auth_private", "systemctl restart tor", "steunpunt admit", "sync"):
         assert step in told
 
