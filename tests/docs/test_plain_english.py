@@ -34,7 +34,6 @@ NOT_YET: Final = (
     "programs/",
     "protocol/",
     "pyproject.toml",
-    "README.md",
     "CONTRIBUTING.md",
     "SECURITY.md",
     "report/",
