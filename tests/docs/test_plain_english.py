@@ -34,8 +34,6 @@ NOT_YET: Final = (
     "programs/",
     "protocol/",
     "pyproject.toml",
-    "CONTRIBUTING.md",
-    "SECURITY.md",
     "report/",
     "source_app/",
     "store/",
