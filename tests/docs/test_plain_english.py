@@ -24,7 +24,6 @@ NOT_YET: Final = (
     "config.example.toml",
     "crypto/",
     "deploy/",
-    "docs/adviser.md",
     "docs/operator.md",
     "docs/protocol.md",
     "docs/screenshots/",
