@@ -307,7 +307,7 @@ def _measured(
                 _syncs, machines, ways, worker, keep=turn == 0, singles=singles if turn == firsts else 0
             )
             found.append(first)
-    name = f"first sync over {ways.name}, {found[0].received} things, {mailboxes} mailboxes"
+    name = f"first sync over {ways.name}, {found[0].received} items, {mailboxes} mailboxes"
     yield from _of_bytes(name, found[0].carried)
     timed = found[1:]
     yield from _of_time(
@@ -322,12 +322,12 @@ def _measured(
         "",
         "",
     )
-    for at, who in enumerate(("workstation", "door's worker")):
+    for at, who in enumerate(("workstation", "sync endpoint's worker")):
         growth = max(each.growth[at] for each in timed)
         yield Finding(
             f"{name}: growth of the {who}",
             mebibytes(growth),
-            "its memory when the third pouch came",
+            "its memory when the third pouch arrived",
             "",
             "at most 32 MiB",
             at_most(growth, _GROWTH_BYTES),

@@ -41,7 +41,7 @@ def _uploading(stage: Stage, size: int, turns: int) -> Iterator[Finding]:
         )
     yardstick.forget(stage.yardstick)
     name = f"upload {size // 1_000_000} MB"
-    for what, beside, share in (("stored unsealed", stored, 0.6), ("parsed and thrown away", parsed, 0.2)):
+    for what, beside, share in (("stored unencrypted", stored, 0.6), ("parsed and thrown away", parsed, 0.2)):
         ratio = median(beside) / median(ours)
         yield Finding(
             name,
