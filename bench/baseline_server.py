@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from bench import baseline_app
-from deploy.serve import Server
+from deploy.serving.gunicorn_server import Server
 
 
 def main(path: str, bind: str, workers: str, threads: str) -> None:

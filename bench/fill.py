@@ -19,18 +19,21 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bench.world import Desk
-from crypto import entry, keyring, mailbox_keys, passphrase
-from crypto.content import Content, Kind
-from crypto.keyring import Keyring
-from crypto.letterhead import Letterhead
-from crypto.mailbox_keys import MailboxKeys
-from crypto.names import Digest, EntryId, Root
-from crypto.signing import DeskWriter, SourceWriter
-from store import engine, entries, letterheads
+from crypto import passphrase
+from crypto.passphrase import Root
+from protocol import entry, keyring, mailbox_keys
+from protocol.content import Content, Kind
+from protocol.identifiers import Digest, EntryId
+from protocol.keyring import Keyring
+from protocol.letterhead import Letterhead
+from protocol.mailbox_keys import MailboxKeys
+from protocol.strand import DeskWriter, SourceWriter
+from store import entries, letterheads
 from store import mailboxes as opened
-from store.engine import Store
-from store.ledger import digest_of
-from store.schema import SHIELD, Base, EntryRow, HeadRow, LedgerRow, MailboxRow, SealedRow, new_id
+from store.database import engine
+from store.database.engine import Store
+from store.database.schema import SHIELD, Base, EntryRow, HeadRow, LedgerRow, MailboxRow, SealedRow, new_id
+from store.tallies import digest_of
 
 _NO_ENTRY = Digest(bytes(32))
 _BATCH = 50  # mailboxes sealed by one process at a time

@@ -8,10 +8,10 @@ import sys
 
 from flask import Flask, Response, request
 
-from deploy.serve import Server
-from sync.door import PATH
-from sync.line import written
-from sync.packing import DIRECT_BYTES
+from deploy.serving.gunicorn_server import Server
+from sync.build import DIRECT_BYTES
+from sync.http_endpoint import PATH
+from sync.pouch_stream import written
 
 ASKING_BYTES = 8
 

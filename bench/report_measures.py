@@ -12,8 +12,8 @@ from bench import fill, processes, world
 from bench.report import Finding, at_most, mebibytes
 from bench.stage import Stage
 from bench.world import Desk
-from crypto.casefile import Casefile
-from crypto.ledger import ROWS, contribution, seal_tallies
+from protocol.casefile import Casefile
+from protocol.ledger import ROWS, contribution, seal_tallies
 
 _LINES = 100_000
 _YEARS = 10

@@ -10,14 +10,14 @@ import threading
 import time
 from pathlib import Path
 
-from deploy import reader
-from deploy.config import load_config
+from deploy.serving import search_processes
+from deploy.settings.load_settings import load_config
 from journalist_app.config import AdviserConfig
-from journalist_app.index import Index
-from journalist_app.services import reporting
-from journalist_app.services.unlocking import unlock
+from journalist_app.search.search_index import Index
+from journalist_app.services.desk import yearly_report
+from journalist_app.services.desk.unlock import unlock
 from report.disclosure import Audience
-from store.engine import open_store
+from store.database.engine import open_store
 from web.dates import utc_today
 
 _EVERY_SECONDS = 0.05
@@ -28,14 +28,14 @@ def main(settings: str, year: str) -> None:
     config = load_config(Path(settings), "adviser", AdviserConfig)
     store = open_store(config.store_path)
     desk = unlock(config, store, sys.stdin.readline().rstrip("\n"))
-    starters = reader.starters()
+    starters = search_processes.starters()
     desk.index = Index(starters)
     memory = _Memory()
     begun = time.perf_counter()
-    found = reporting.look_at(desk, int(year), utc_today())
+    found = yearly_report.look_at(desk, int(year), utc_today())
     for audience in Audience:
         for language in ("nl", "en"):
-            reporting.file_of(desk, found, audience, language, "html")
+            yearly_report.file_of(desk, found, audience, language, "html")
     seconds = time.perf_counter() - begun
     print(seconds, memory.most(), found.counts.read)
 

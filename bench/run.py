@@ -26,7 +26,7 @@ from bench import (
 )
 from bench.report import Finding
 from bench.stage import Stage
-from store.schema import PAGE_BYTES
+from store.database.schema import PAGE_BYTES
 
 _MEASURES: dict[str, Callable[[Stage], Iterator[Finding]]] = {
     "rest": source_measures.at_rest,

@@ -12,8 +12,8 @@ from bench.stage import Stage
 from bench.timing import Timed, beside, interleaved, median, percentile, timed, together
 from bench.yardstick import Yardstick
 from crypto import passphrase
-from crypto.session import form_token
-from source_app.posting import Sheet
+from protocol.session import form_token
+from source_app.services.posting import Sheet
 
 _CLIENTS = 8
 _TEXT = "x" * 1024

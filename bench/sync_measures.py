@@ -28,28 +28,29 @@ from bench.report import Finding, at_most, mebibytes, milliseconds
 from bench.stage import Stage
 from bench.timing import median
 from bench.tor_network import Tor, TorNetwork
-from crypto import age, mailbox_keys
-from crypto import keyring as keyrings
+from crypto import age
 from crypto.age import PQIdentity
 from crypto.framing import frame
-from crypto.letterhead import verify
-from crypto.names import Root
-from crypto.pouch import Pouch, ServerKey
-from crypto.pouch_items import EntryItem, Item, MailboxItem, item_to_bytes
-from crypto.signing import SIGNATURE_BYTES, DeskWriter, SourceWriter
-from deploy.config import load_config
+from crypto.passphrase import Root
+from deploy.settings.load_settings import load_config
 from journalist_app.config import AdviserConfig
-from journalist_app.services.syncing import workstation_side
-from journalist_app.services.unlocking import unlock
-from store import letterheads, peers, undelivered
-from store.engine import open_store
-from store.schema import PAGE_BYTES
+from journalist_app.services.desk.sync_replica import workstation_side
+from journalist_app.services.desk.unlock import unlock
+from protocol import keyring as keyrings
+from protocol import mailbox_keys
+from protocol.letterhead import verify
+from protocol.pouch.pouch_file import Pouch, ServerKey
+from protocol.pouch.pouch_items import EntryItem, Item, MailboxItem, item_to_bytes
+from protocol.strand import SIGNATURE_BYTES, DeskWriter, SourceWriter
+from store import letterheads, outbox, peers
+from store.database.engine import open_store
+from store.database.schema import PAGE_BYTES
 from sync.carriers import OnionCarrier, UnixCarrier
+from sync.endpoint import Side
 from sync.errors import RefusedError, UnreachableError
 from sync.exchange import Carrier, Synced, exchange
-from sync.side import Side
 
-_COMMAND = (sys.executable, "-m", "deploy.command")
+_COMMAND = (sys.executable, "-m", "deploy.cli.main")
 _GROWTH_BYTES = 32 * 1024**2
 _BYTES_LIMIT, _TIME_LIMIT = 1.2, 1.5
 _ENTRIES_EACH = 10
@@ -212,7 +213,7 @@ def _set_up(folder: Path, sockets: Path, mailboxes: int) -> _Machines:
     with store.writing() as session:
         if peers.find(session, strand.id) is None:
             raise LookupError("the server does not know the workstation")
-        undelivered.note_all(session, strand.id)
+        outbox.note_all(session, strand.id)
     store.checkpoint()
     store.close()
     return _Machines(folder, sockets, first.passphrase, root, ours)

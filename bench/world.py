@@ -27,7 +27,7 @@ from bench import processes
 from bench.processes import Server
 
 SOURCE_HOST, ADVISER_HOST = "127.0.0.1", "127.0.0.2"  # cookies ignore ports
-_COMMAND = (sys.executable, "-m", "deploy.command")
+_COMMAND = (sys.executable, "-m", "deploy.cli.main")
 _PASSPHRASE = re.compile(r"^ +([a-z]+(?: [a-z]+)+)$", re.MULTILINE)
 
 

@@ -5,11 +5,12 @@ import unicodedata
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Final, Literal
+from typing import Final, Literal, NewType
 
 import nacl.pwhash.argon2id
 
-from crypto.names import ROOT_BYTES, Root
+Root = NewType("Root", bytes)
+ROOT_BYTES: Final = 32
 
 Language = Literal["nl", "en"]
 LANGUAGES: Final[tuple[Language, ...]] = ("nl", "en")

@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from crypto import letterhead
-from crypto.errors import LetterheadRefusal, LetterheadRefusedError
-from crypto.letterhead import Letterhead
 from deploy.errors import LetterheadError
 from deploy.quiet_log import OWN
+from protocol import letterhead
+from protocol.errors import LetterheadRefusal, LetterheadRefusedError
+from protocol.letterhead import Letterhead
 from store import letterheads
-from store.engine import Store
+from store.database.engine import Store
 from store.errors import StoreError
 
 LOOK_SECONDS = 60.0  # between two looks of a running process: what the desk says holds within a minute

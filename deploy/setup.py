@@ -8,23 +8,23 @@ from pathlib import Path
 
 from msgspec import UNSET
 
-from crypto import keyring as keyrings
-from crypto import letterhead as desk_letterhead
 from crypto import passphrase
 from crypto.errors import MalformedError
-from crypto.keyring import Keyring, Slot
-from crypto.letterhead import Argon2, Epoch, Letterhead, Strand
 from crypto.minisign import SecretKey
-from crypto.openpgp import OpenPGPKey
 from crypto.passphrase import Argon2Params
-from deploy.config import DeskConfig, load_config
+from deploy.atomic_folder import a_new_folder, sync_folder, write_new
+from deploy.desk_openpgp_key import fresh_key
 from deploy.errors import OpenPGPError, SetupError
-from deploy.new_folder import a_new_folder, sync_folder, write_new
-from deploy.openpgp import fresh_key
-from deploy.settings_text import EXAMPLE, from_example
+from deploy.settings.load_settings import DeskConfig, load_config
+from deploy.settings.settings_text import EXAMPLE, from_example
+from gpg.home import OpenPGPKey
 from journalist_app.public_holidays import dutch_holidays
+from protocol import keyring as keyrings
+from protocol import letterhead as desk_letterhead
+from protocol.keyring import Keyring, Slot
+from protocol.letterhead import Argon2, Epoch, Letterhead, Strand
 from store import letterheads
-from store.engine import create_store
+from store.database.engine import create_store
 from store.errors import StoreError
 
 KEYRING = "keyring.age"

@@ -9,31 +9,31 @@ from flask_babel import Babel
 from jinja2 import StrictUndefined
 from werkzeug.exceptions import HTTPException, NotFound, RequestEntityTooLarge
 
-from journalist_app.choices import name_of
 from journalist_app.config import AdviserConfig
-from journalist_app.guard import Guard
-from journalist_app.index import Starter
-from journalist_app.services.syncing import LastSync, last_sync
+from journalist_app.desk.auto_lock import Guard
+from journalist_app.inbox.option_lists import name_of
+from journalist_app.locale_format import chosen_language, file_size, long_day, whole
+from journalist_app.requests import kept_text
+from journalist_app.requests.access import form_token, open_desk
+from journalist_app.search.search_index import Starter
+from journalist_app.services.desk.sync_replica import LastSync, last_sync
 from journalist_app.views import (
-    calendar,
-    casefile,
-    closing,
-    desk,
-    door,
-    evidence,
-    given_back,
-    inbox,
-    proposals,
-    replies,
-    reports,
-    search,
-    syncing,
-    thread,
-    unsent,
+    about_desk_pages,
+    calendar_pages,
+    casefile_pages,
+    closing_pages,
+    evidence_pages,
+    inbox_pages,
+    proposal_pages,
+    reply_template_pages,
+    report_pages,
+    search_pages,
+    sync_pages,
+    thread_pages,
+    unlock_pages,
+    unsent_pages,
 )
-from journalist_app.views.at_the_door import form_token, open_desk
-from journalist_app.wording import chosen_language, file_size, long_day, whole
-from store.engine import Store
+from store.database.engine import Store
 from store.errors import (
     StoreBusyError,
     StoreDamagedError,
@@ -87,20 +87,20 @@ def create_app(
     app.before_request(_refuse_strangers)
     app.context_processor(_every_page)
     for blueprint in (
-        door.bp,
-        unsent.bp,
-        inbox.bp,
-        thread.bp,
-        casefile.bp,
-        closing.bp,
-        search.bp,
-        calendar.bp,
-        replies.bp,
-        reports.bp,
-        proposals.bp,
-        evidence.bp,
-        syncing.bp,
-        desk.bp,
+        unlock_pages.bp,
+        unsent_pages.bp,
+        inbox_pages.bp,
+        thread_pages.bp,
+        casefile_pages.bp,
+        closing_pages.bp,
+        search_pages.bp,
+        calendar_pages.bp,
+        reply_template_pages.bp,
+        report_pages.bp,
+        proposal_pages.bp,
+        evidence_pages.bp,
+        sync_pages.bp,
+        about_desk_pages.bp,
     ):
         app.register_blueprint(blueprint)
     app.register_error_handler(StoreError, _show_store_fault)
@@ -154,7 +154,7 @@ def _choice_name(what: str, key: str) -> str:
 
 def _show_store_fault(why: StoreError) -> ResponseReturnValue:
     return render_template(
-        "refusal.html", what=_STORE_FAULTS.get(type(why), "store"), text=given_back.kept()
+        "refusal.html", what=_STORE_FAULTS.get(type(why), "store"), text=kept_text.kept()
     ), 503
 
 

@@ -1,13 +1,13 @@
-"""What the adviser's interface is told before it starts. `deploy.config` reads it from the settings file."""
+"""Settings of the adviser interface. `deploy.settings.load_settings` reads them from the settings file."""
 
 import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from journalist_app.choices import Choice, choices
 from journalist_app.errors import ConfigError
-from journalist_app.recipients import RecipientKey, faults_of
+from journalist_app.files.pinned_recipients import RecipientKey, faults_of
+from journalist_app.inbox.option_lists import Choice, choices
 from report.disclosure import Floors
 from report.errors import FloorError
 from sync.carriers import carrier_of

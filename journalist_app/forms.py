@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 
-from crypto.entry import TEXT_CHARS
-from crypto.names import DIGEST_BYTES, ENTRY_ID_BYTES, EntryId
-from journalist_app.services.stepping import StepForm
+from journalist_app.services.mailbox.steps import StepForm
+from protocol.entry import TEXT_CHARS
+from protocol.identifiers import DIGEST_BYTES, ENTRY_ID_BYTES, EntryId
 from web.errors import BodyError
 from web.multipart import Body, Event, Field, FileBegun, FileBytes, FileEnded, Limits, read_parts
 

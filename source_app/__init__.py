@@ -9,20 +9,27 @@ from flask import Flask
 from flask_babel import Babel
 from jinja2 import StrictUndefined
 
-from crypto.content import TEXT_CHARS
-from crypto.letterhead import Letterhead
-from store.engine import Store
+from protocol.content import TEXT_CHARS
+from protocol.letterhead import Letterhead
+from source_app.argon2_limiter import Line
+from source_app.config import SourceConfig
+from source_app.hardened_flask import Site
+from source_app.public_desk import Desk, Limits
+from source_app.signpost.decision_tree import Signposts
+from source_app.views import (
+    error_pages,
+    mailbox_pages,
+    public_pages,
+    published_report_pages,
+    request_hooks,
+    signpost_pages,
+    start_pages,
+)
+from store.database.engine import Store
 from store.quota import Quota
 from store.sessions import SessionStore
 from web import headers
 from web.dates import utc_today
-
-from .config import SourceConfig
-from .desk import Desk, Limits
-from .line import Line
-from .signpost.tree import Signposts
-from .site import Site
-from .views import begin, failures, mailbox, pages, reports, requests, signpost
 
 _MINUTES_OF_HALF_HOUR = 30
 _ENTRIES_OF_A_MAILBOX = 2_000  # one a day for more than five years
@@ -76,11 +83,17 @@ def create_app(  # noqa: PLR0913  # what the app is made around
     app.extensions["today"] = today
     app.extensions["signposts"] = signposts
     app.extensions["stylesheet"] = _squeezed(files(__name__).joinpath("static/style.css").read_bytes())
-    Babel(app, default_locale="en", locale_selector=requests.choose_language)
-    requests.install(app)
+    Babel(app, default_locale="en", locale_selector=request_hooks.choose_language)
+    request_hooks.install(app)
     headers.install(app)
-    failures.install(app)
-    for blueprint in (pages.bp, signpost.bp, reports.bp, begin.bp, mailbox.bp):
+    error_pages.install(app)
+    for blueprint in (
+        public_pages.bp,
+        signpost_pages.bp,
+        published_report_pages.bp,
+        start_pages.bp,
+        mailbox_pages.bp,
+    ):
         app.register_blueprint(blueprint)
     return app
 

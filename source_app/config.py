@@ -1,4 +1,4 @@
-"""What the source's interface is told before it starts. `deploy.config` reads it from the settings file."""
+"""Settings of the source interface. `deploy.settings.load_settings` reads them from the settings file."""
 
 from dataclasses import dataclass
 from pathlib import Path

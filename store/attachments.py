@@ -7,18 +7,13 @@ from dataclasses import dataclass, field
 from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
-from store.doom import doom_attachment
-from store.engine import Store
+from store.database.deletion_queue import doom_attachment
+from store.database.engine import Store
+from store.database.prepared_statements import Prepared, roll_back
+from store.database.schema import CHUNK_BYTES, AttachmentRow, ChunkRow, SealedRow
+from store.database.sealed_rows import count_in_mailbox, keep
 from store.errors import AttachmentMissingError, EntryExistsError, MailboxMissingError, QuotaError
-from store.prepared import Prepared, roll_back
 from store.quota import Quota, room
-from store.schema import (
-    CHUNK_BYTES,
-    AttachmentRow,
-    ChunkRow,
-    SealedRow,
-)
-from store.sealing import count_in_mailbox, keep
 
 
 @dataclass(frozen=True, slots=True)

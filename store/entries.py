@@ -8,7 +8,10 @@ from datetime import date
 from sqlalchemy import Date, bindparam, func, insert, select, update
 from sqlalchemy.orm import Session
 
-from store.doom import doom_attachments, doom_entries
+from store.database.deletion_queue import doom_attachments, doom_entries
+from store.database.prepared_statements import Prepared, roll_back
+from store.database.schema import AttachmentRow, EntryRow, HeadRow, MailboxRow, SealedRow, new_id
+from store.database.sealed_rows import count_in_mailbox, keep
 from store.errors import (
     AttachmentMissingError,
     EntryExistsError,
@@ -18,10 +21,7 @@ from store.errors import (
     StoreDamagedError,
     StoreError,
 )
-from store.prepared import Prepared, roll_back
-from store.schema import AttachmentRow, EntryRow, HeadRow, MailboxRow, SealedRow, new_id
-from store.sealing import count_in_mailbox, keep
-from store.undelivered import What, note
+from store.outbox import What, note
 
 SOURCE, DESK = 0, 1  # authors
 _DIGEST_BYTES = 32

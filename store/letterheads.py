@@ -3,9 +3,9 @@
 from sqlalchemy import bindparam, delete, insert, select
 from sqlalchemy.orm import Session
 
-from store.prepared import Prepared
-from store.schema import LetterheadRow
-from store.undelivered import What, note
+from store.database.prepared_statements import Prepared
+from store.database.schema import LetterheadRow
+from store.outbox import What, note
 
 _LETTERHEAD = select(LetterheadRow.serial, LetterheadRow.body, LetterheadRow.signature)
 _LATEST = Prepared(_LETTERHEAD.order_by(LetterheadRow.serial.desc()))

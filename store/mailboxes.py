@@ -8,12 +8,13 @@ from enum import StrEnum
 from sqlalchemy import bindparam, delete, exists, func, insert, select, update
 from sqlalchemy.orm import Session
 
-from store import ledger, orders, records, undelivered
-from store.doom import doom_attachments, doom_entries
+from store import deletion_orders, outbox, sealed_records
+from store import tallies as ledger
+from store.database.deletion_queue import doom_attachments, doom_entries
+from store.database.prepared_statements import Prepared
+from store.database.schema import AttachmentRow, EndedRow, EntryRow, HeadRow, MailboxRow, new_id
 from store.errors import MailboxEndedError, MailboxMissingError
-from store.prepared import Prepared
-from store.schema import AttachmentRow, EndedRow, EntryRow, HeadRow, MailboxRow, new_id
-from store.undelivered import What, note
+from store.outbox import What, note
 
 
 class State(StrEnum):
@@ -181,7 +182,7 @@ def purge(session: Session, address: bytes, *, statement: bytes, day: date, tall
         MailboxMissingError: there is no such mailbox.
     """
     end(session, address, statement=statement, day=day)
-    records.drop_of_mailbox(session, address)
+    sealed_records.drop_of_mailbox(session, address)
     ledger.add(session, tallies)
 
 
@@ -201,7 +202,7 @@ def drop_empty(session: Session, address: bytes) -> bool:
     """Forget a mailbox in which nothing was ever written; answer False when something was meanwhile."""
     if session.scalar(select(MailboxRow.id).where(_IS_EMPTY, MailboxRow.address == address)) is None:
         return False
-    records.drop_of_mailbox(session, address)
+    sealed_records.drop_of_mailbox(session, address)
     _drop(session, address)
     return True
 
@@ -227,7 +228,7 @@ def acknowledge_ended(session: Session, address: bytes, *, tallies: Sequence[byt
     if line is None or not line.is_counted or tallies:  # what was acknowledged before need not be told again
         digests = b"".join(map(ledger.digest_of, tallies))
         note(session, What.ACKNOWLEDGED, address=address, detail=digests)
-    if undelivered.is_undelivered(session, What.ENDED, address=address):
+    if outbox.is_undelivered(session, What.ENDED, address=address):
         mark_counted(session, address)
     else:
         session.connection().execute(delete(EndedRow).where(EndedRow.address == address))
@@ -255,10 +256,10 @@ def _keep_line(session: Session, ended: Ended) -> None:
 
 
 def _drop(session: Session, address: bytes) -> None:
-    orders.drop(session, address)
+    deletion_orders.drop(session, address)
     doom_attachments(session, address)
     doom_entries(session, address)
     session.connection().execute(delete(EntryRow).where(EntryRow.address == address))
     session.connection().execute(delete(HeadRow).where(HeadRow.address == address))
     session.connection().execute(delete(MailboxRow).where(MailboxRow.address == address))
-    undelivered.forget_mailbox(session, address)
+    outbox.forget_mailbox(session, address)

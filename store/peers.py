@@ -7,10 +7,10 @@ from datetime import date
 from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from store import undelivered
+from store import outbox
+from store.database.prepared_statements import Prepared
+from store.database.schema import PeerRow, new_id
 from store.errors import PeerMissingError
-from store.prepared import Prepared
-from store.schema import PeerRow, new_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ def all_peers(session: Session) -> Sequence[Peer]:
 
 def remove(session: Session, name: bytes) -> None:
     """Forget a peer and all that it was to be told. It holds nothing back any more."""
-    undelivered.forget_peer(session, name)
+    outbox.forget_peer(session, name)
     session.connection().execute(delete(PeerRow).where(PeerRow.name == name))
 
 
@@ -117,7 +117,7 @@ def has_sent(session: Session, name: bytes, serial: int) -> None:
     What we remember to have packed was not in that one: it is to be packed again.
     """
     _change(session, name, sent=serial)
-    undelivered.restart(session, name)
+    outbox.restart(session, name)
 
 
 def shares_letterhead(session: Session, name: bytes, serial: int) -> None:

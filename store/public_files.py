@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
-from store.schema import PublicFileRow, new_id
-from store.undelivered import What, note
+from store.database.schema import PublicFileRow, new_id
+from store.outbox import What, note
 
 
 def publish(session: Session, name: str, body: bytes) -> None:

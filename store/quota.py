@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
-from store.prepared import Prepared
-from store.schema import MailboxRow, UsageRow
+from store.database.prepared_statements import Prepared
+from store.database.schema import MailboxRow, UsageRow
 
 
 @dataclass(frozen=True, slots=True)

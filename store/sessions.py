@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from store.database.sqlite_errors import translating
 from store.errors import NotTmpfsError, StoreMissingError
-from store.translate import translating
 
 _MOUNTS = Path("/proc/self/mountinfo")
 _TMPFS_TYPES = {"tmpfs", "ramfs"}

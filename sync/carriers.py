@@ -15,9 +15,9 @@ from typing import IO, Final, cast
 from python_socks import ProxyError
 from python_socks.sync import Proxy
 
-from sync import line
-from sync.door import PATH
+from sync import pouch_stream
 from sync.errors import RefusedError, UnreachableError
+from sync.http_endpoint import PATH
 from sync.reasons import REASONS
 
 # Without a byte: an onion circuit takes some seconds, and some tens when it must be built anew.
@@ -166,7 +166,7 @@ def _post(opened: socket.socket, response: HTTPResponse, host: str, pouch: bytes
             raise UnreachableError
         if response.status != _OK:
             raise _refused(response.read(_WORD_BYTES))
-        yield from line.read(response.read)
+        yield from pouch_stream.read(response.read)
     except (OSError, HTTPException) as why:
         raise UnreachableError from why
 
@@ -177,7 +177,7 @@ def _said(said: IO[bytes]) -> Iterator[bytes]:
     if word != BROUGHT:
         word += said.read(len(REFUSED) + _WORD_BYTES - len(word))
         raise _refused(word.removeprefix(REFUSED)) if word.startswith(REFUSED) else UnreachableError
-    yield from line.read(said.read)
+    yield from pouch_stream.read(said.read)
 
 
 def _in_time(pouches: Iterator[bytes], hang_up: Callable[[], object]) -> Iterator[bytes]:

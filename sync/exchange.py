@@ -6,18 +6,18 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from crypto.errors import PouchRefusal, PouchRefusedError
-from crypto.names import AttachmentId, StrandId
-from crypto.pouch import SERVER, Pouch
+from protocol.errors import PouchRefusal, PouchRefusedError
+from protocol.identifiers import AttachmentId, StrandId
+from protocol.pouch.pouch_file import SERVER, Pouch
+from store import outbox as outgoing
 from store import peers
-from store import undelivered as outgoing
 from store.errors import StoreError
+from sync.apply import Taken, take_in
+from sync.build import pack, pack_behind
+from sync.endpoint import Side
 from sync.errors import BrokenTransferError, SyncError, UnreachableError
-from sync.line import ahead
-from sync.packing import pack, pack_behind
-from sync.side import Side
-from sync.taking_in import Taken, take_in
-from sync.turn import alone
+from sync.pouch_stream import ahead
+from sync.sync_lock import alone
 
 POUCHES_MAX: Final = 8  # in one answer: what the workstation wrote meanwhile waits for its end
 _BROKEN_MAX: Final = 3  # tries of a file whose pieces do not fit, before the person hears of it

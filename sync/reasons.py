@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from crypto.errors import PouchRefusal, PouchRefusedError
+from protocol.errors import PouchRefusal, PouchRefusedError
 from store.errors import StoreBusyError, StoreError
 from sync.errors import (
     BrokenTransferError,

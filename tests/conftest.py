@@ -9,24 +9,29 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from hypothesis import settings
 from jinja2 import BytecodeCache
 from jinja2.bccache import Bucket
 from werkzeug.routing import Rule
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
+# Two cores are shared with whatever else runs: the duration of one example means nothing.
+settings.register_profile("steunpunt", deadline=None)
+settings.load_profile("steunpunt")
+
 # Of the slow tests these take a minute or more each: begun late, they would be waited for alone. Two of them
 # wait most of the time themselves.
 _FIRST = (
     "tests/faults/test_disk.py",
-    "tests/deploy/test_serve.py",
+    "tests/deploy/serving/test_serve.py",
     "tests/browser/test_accessible.py",
     "tests/tor",
     "tests/browser/test_passing_on.py",
     "tests/proofs/test_acknowledged_is_kept.py",
     "tests/browser/test_yearly_report.py",
     "tests/proofs/test_tampering.py",
-    "tests/deploy/test_run.py",
+    "tests/deploy/serving/test_run.py",
     "tests/browser/test_journey.py",
     "tests/proofs/test_many_entries.py",
 )

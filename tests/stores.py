@@ -4,7 +4,7 @@ import functools
 import tempfile
 from pathlib import Path
 
-from store.engine import Store, create_store, open_store
+from store.database.engine import Store, create_store, open_store
 
 
 def an_empty_store(path: Path) -> Store:

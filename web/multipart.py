@@ -13,7 +13,7 @@ from typing import Protocol
 
 from werkzeug.http import parse_options_header
 
-from .errors import (
+from web.errors import (
     BodyError,
     CutOffError,
     FieldTooLongError,

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from deploy.errors import ClientKeyError, OnionFolderError
 from deploy.onion.folders import give_to_owner_of
-from deploy.onion.keys import is_onion_host
+from deploy.onion.onion_keys import is_onion_host
 
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")  # ours, not a person's: it is a file's name
 PRIVATE_ENDING = ".auth_private"

@@ -20,7 +20,7 @@ from stem.descriptor.hidden_service import HiddenServiceDescriptorV3
 from stem.response.events import HSDescEvent
 
 from deploy.errors import TorAwayError, TorClosedError, TorRefusedError
-from deploy.onion.keys import OnionKey
+from deploy.onion.onion_keys import OnionKey
 
 _ASK_AGAIN_SECONDS = 5.0  # the relays that keep descriptors are asked one at a time
 _COLLISION = "550"

@@ -5,10 +5,10 @@ import secrets
 import shutil
 from pathlib import Path
 
+from deploy.atomic_folder import sync_folder, write_new
 from deploy.errors import OnionFolderError, OnionKeyError, UnsafePlaceError
 from deploy.hardening import PRIVATE_FOLDER, refuse_readable_by_others
-from deploy.new_folder import sync_folder, write_new
-from deploy.onion.keys import HOST_FILE, SECRET_FILE, OnionKey, is_onion_host
+from deploy.onion.onion_keys import HOST_FILE, SECRET_FILE, OnionKey, is_onion_host
 
 _WHO = "run this as root, or as the user whose folder it is."
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from deploy.errors import OnionSettingsError
 from deploy.onion.clients import keys_in
-from deploy.onion.config import OnionConfig
+from deploy.settings.onion_settings import OnionConfig
 
 _HEAD = """\
 # Steunpunt Mailbox: the onion services. Written by `steunpunt onion torrc`; docs/operator.md.

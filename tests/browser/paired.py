@@ -10,11 +10,11 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from flask import Flask
 
-from crypto.pouch import SERVER
 from journalist_app import create_app
-from journalist_app.guard import Guard
-from store import findings, peers
-from store.findings import FindingKind
+from journalist_app.desk.auto_lock import Guard
+from protocol.pouch.pouch_file import SERVER
+from store import peers, sync_findings
+from store.sync_findings import FindingKind
 from tests.journalist_app.desk_factories import TODAY, a_source
 from tests.sync.desks import AtDesk, an_adviser
 from tests.sync.ends import the_ends
@@ -56,8 +56,8 @@ class Paired:
         with self.at.store.writing() as session:
             peers.was_set_back(session, SERVER, TODAY)
             for source, kind in zip(sources, FindingKind, strict=False):
-                findings.note(session, source.keys.address, b"", kind, TODAY)
-            findings.note(session, b"\1" * 20, b"", FindingKind.COME_BACK, TODAY)
+                sync_findings.note(session, source.keys.address, b"", kind, TODAY)
+            sync_findings.note(session, b"\1" * 20, b"", FindingKind.COME_BACK, TODAY)
 
 
 @contextmanager

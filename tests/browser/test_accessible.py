@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page
 
 from bench import world
-from journalist_app.desk import Exchange
+from journalist_app.desk.open_desk import Exchange
 from tests.browser.paired import a_paired_workstation
 
 pytestmark = pytest.mark.slow

@@ -8,8 +8,9 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from bench import world
-from store import engine, mailboxes
-from store.purge import sweep
+from store import mailboxes
+from store.cleanup import sweep
+from store.database import engine
 from tests.browser.keyboard import choose, fetch, fill, follow, press, reach
 
 pytestmark = pytest.mark.slow

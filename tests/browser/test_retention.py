@@ -7,13 +7,14 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from bench import world
-from deploy.config import load_config
-from deploy.sweeper import Sweeper
+from deploy.cleanup.server_cleanup import Sweeper
+from deploy.settings.load_settings import load_config
 from journalist_app.config import AdviserConfig
-from journalist_app.services import checking, unlocking
+from journalist_app.services.desk import background_check
+from journalist_app.services.desk import unlock as unlocking
 from source_app.config import SourceConfig
-from store import ledger, mailboxes, orders
-from store.engine import Store, open_store
+from store import deletion_orders, mailboxes, tallies
+from store.database.engine import Store, open_store
 from store.mailboxes import Ended
 from store.sessions import open_sessions
 from tests.browser.keyboard import fill, follow, press
@@ -40,7 +41,7 @@ def _close(adviser: Page, last_word: str) -> None:
 
 def _due(store: Store) -> list[date]:
     with store.reading() as session:
-        return [order.due for order in orders.all_due(session, date.max)]
+        return [order.due for order in deletion_orders.all_due(session, date.max)]
 
 
 def _ended(store: Store) -> Sequence[Ended]:
@@ -99,7 +100,7 @@ def test_a_closed_mailbox_opens_by_writing_and_is_gone_on_the_promised_day(
     heading(source, "There is no mailbox with these words")
     with store.reading() as session:
         assert [] == list(mailboxes.addresses(session))
-        assert 0 < ledger.count(session)
+        assert 0 < tallies.count(session)
     assert 1 == len(_ended(store))
 
     # On that day the desk knows that this was its own order: nothing is missed, and the line about it goes.
@@ -107,7 +108,7 @@ def test_a_closed_mailbox_opens_by_writing_and_is_gone_on_the_promised_day(
     desk = unlocking.unlock(
         load_config(house.desk.settings, "adviser", AdviserConfig), store, house.desk.passphrase
     )
-    checking.check_store(desk, due)
+    background_check.check_store(desk, due)
     desk.stop()
     assert [] == _ended(store)
     assert {} == desk.unsound

@@ -10,17 +10,17 @@ import pytest
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect
 
 from bench import world
-from crypto.letterhead import Letterhead
-from deploy.config import load_config
+from deploy.settings.load_settings import load_config
 from journalist_app.config import AdviserConfig
-from journalist_app.services import letterheads
-from journalist_app.services.unlocking import unlock as unlock_keyring
-from store.engine import open_store
+from journalist_app.services.desk import publish_letterhead
+from journalist_app.services.desk.unlock import unlock as unlock_keyring
+from protocol.letterhead import Letterhead
+from store.database.engine import open_store
 from store.letterheads import latest
 from tests.browser.keyboard import fetch, fill, follow, press, tick
 from tests.browser.people import heading, unlock
 from tests.journalist_app import desk_factories
-from tests.journalist_app.synthetic_years import fill as fill_year
+from tests.journalist_app.services.synthetic_years import fill as fill_year
 
 pytestmark = pytest.mark.slow
 
@@ -41,8 +41,8 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> world.Desk:
         msgspec.structs.replace(strand, since=date(2020, 1, 1)) for strand in opened.letterhead.strands
     )
     with store.writing() as session:
-        successor = letterheads.publish_successor(opened, session, strands=since_long)
-    letterheads.in_use(opened, successor)
+        successor = publish_letterhead.publish_successor(opened, session, strands=since_long)
+    publish_letterhead.in_use(opened, successor)
     years = desk_factories.World(config, opened.keyring, successor, store)
     for year, mailboxes in YEARS.items():
         fill_year(years, opened, year, mailboxes, seed=mailboxes)

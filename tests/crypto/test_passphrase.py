@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crypto import mailbox_keys, passphrase
+from crypto import passphrase
 from crypto.passphrase import LANGUAGES, Argon2Params, Language, draw, normalise, unknown_words, words
+from protocol import mailbox_keys
 
 VECTORS = json.loads(Path("tests/vectors/passphrase_v1.json").read_text("utf-8"))
 CHEAP = Argon2Params(t=1, m_kib=8)

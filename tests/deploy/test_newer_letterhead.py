@@ -13,15 +13,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from crypto import keyring as keyrings
-from crypto import letterhead
-from crypto.keyring import Keyring, Slot
-from deploy.config import load_config
+from deploy.settings.load_settings import load_config
 from deploy.setup import set_up
 from journalist_app.config import AdviserConfig
+from protocol import keyring as keyrings
+from protocol import letterhead
+from protocol.keyring import Keyring, Slot
 from source_app.config import SourceConfig
 from store import letterheads
-from store.engine import open_store
+from store.database.engine import open_store
 from tests.deploy.servers import ROOT, Server, end, free_address, wait_for
 
 pytestmark = pytest.mark.slow

@@ -9,16 +9,16 @@ import msgspec
 import pytest
 from sqlalchemy import text
 
-from crypto import keyring as keyrings
-from crypto import letterhead
-from crypto.keyring import Keyring, Slot
 from crypto.passphrase import Argon2Params
-from deploy.config import DeskConfig, load_config
 from deploy.errors import LetterheadError
 from deploy.pinned_letterhead import LetterheadWatch, open_letterhead
+from deploy.settings.load_settings import DeskConfig, load_config
 from deploy.setup import first_letterhead
+from protocol import keyring as keyrings
+from protocol import letterhead
+from protocol.keyring import Keyring, Slot
 from store import letterheads
-from store.engine import Store
+from store.database.engine import Store
 from tests.stores import an_empty_store
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"

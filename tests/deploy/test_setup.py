@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from crypto.keyring import open_keyring
-from deploy.config import load_config
 from deploy.errors import SetupError
 from deploy.hardening import TMPFS
 from deploy.pinned_letterhead import open_letterhead
+from deploy.settings.load_settings import load_config
 from deploy.setup import set_up
 from journalist_app.config import AdviserConfig
+from protocol.keyring import open_keyring
 from source_app.config import SourceConfig
-from store.engine import open_store
+from store.database.engine import open_store
 
 pytestmark = pytest.mark.slow
 
@@ -181,7 +181,7 @@ def test_no_desk_comes_to_be_when_its_passphrase_cannot_be_shown(tmp_path: Path)
 )
 def test_killed_at_any_moment_there_is_a_whole_desk_or_none(tmp_path: Path, moment: str) -> None:
     folder = tmp_path / "var"
-    command = [sys.executable, "-m", "deploy.command", "--settings", folder / "config.toml", "setup"]
+    command = [sys.executable, "-m", "deploy.cli.main", "--settings", folder / "config.toml", "setup"]
     with (tmp_path / "said").open("wb") as said:
         process = subprocess.Popen(command, stdout=said, stderr=said, cwd=ROOT)
         while not (tmp_path / moment).exists() and process.poll() is None:

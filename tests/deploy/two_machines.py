@@ -9,17 +9,17 @@ import msgspec
 from click.testing import CliRunner, Result
 from sqlalchemy import text
 
-from crypto import keyring as keyrings
-from crypto import letterhead as letterhead_format
-from crypto.keyring import Keyring, Slot
 from crypto.passphrase import Argon2Params
-from deploy.command import main
-from deploy.config import DeskConfig, load_config
-from deploy.new_folder import a_new_folder, write_new
-from deploy.settings_text import EXAMPLE, from_example
+from deploy.atomic_folder import a_new_folder, write_new
+from deploy.cli.main import main
+from deploy.settings.load_settings import DeskConfig, load_config
+from deploy.settings.settings_text import EXAMPLE, from_example
 from deploy.setup import KEYRING, ONE_MACHINE, STORE, first_letterhead
+from protocol import keyring as keyrings
+from protocol import letterhead as letterhead_format
+from protocol.keyring import Keyring, Slot
 from store import letterheads
-from store.engine import Store, open_store
+from store.database.engine import Store, open_store
 from tests.journalist_app.desk_factories import ASource, World, a_source
 from tests.stores import an_empty_store
 from web.dates import utc_today

@@ -18,8 +18,8 @@ from bench import world
 from bench.browser import Answer
 from bench.forms import Form
 from bench.processes import Server
-from store import purge
-from store.engine import open_store
+from store import cleanup
+from store.database.engine import open_store
 from tests.proofs.player import Player, multipart
 
 pytestmark = pytest.mark.slow
@@ -119,8 +119,8 @@ def test_a_server_killed_in_the_middle_of_an_upload_leaves_only_what_the_sweeper
     assert 0 == site.count("entry")
     assert 1 == site.count("attachment WHERE half_hour IS NOT NULL")
     store = open_store(site.store)
-    tomorrow = int(time.time()) // 1800 + purge.PENDING_HALF_HOURS + 1
-    assert purge.sweep(store, tomorrow).rows >= 1
+    tomorrow = int(time.time()) // 1800 + cleanup.PENDING_HALF_HOURS + 1
+    assert cleanup.sweep(store, tomorrow).rows >= 1
     store.close()
     assert [0, 0, 0, 0] == [site.count(table) for table in ("attachment", "chunk", "sealed", "doomed")]
     assert [0] == [site.count("usage WHERE bytes != 0")]

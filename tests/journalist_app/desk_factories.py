@@ -9,19 +9,20 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from crypto import attachment, chain, entry, removal
-from crypto import keyring as keyring_format
-from crypto import letterhead as letterhead_format
 from crypto.age import PQRecipient
-from crypto.entry import AttachmentNote, Content, DeskWriter, Kind, SignedEntry, SourceWriter
-from crypto.keyring import Keyring, Slot
-from crypto.letterhead import Argon2, Epoch, Letterhead, Strand
-from crypto.mailbox_keys import MailboxKeys, derive
-from crypto.names import NO_DIGEST, AttachmentId, Digest, EntryId, Root
-from crypto.passphrase import Argon2Params
+from crypto.passphrase import Argon2Params, Root
 from journalist_app.config import AdviserConfig
+from protocol import attachment, chain, entry
+from protocol import keyring as keyring_format
+from protocol import letterhead as letterhead_format
+from protocol.entry import AttachmentNote, Content, DeskWriter, Kind, SignedEntry, SourceWriter
+from protocol.identifiers import NO_DIGEST, AttachmentId, Digest, EntryId
+from protocol.keyring import Keyring, Slot
+from protocol.letterhead import Argon2, Epoch, Letterhead, Strand
+from protocol.mailbox_keys import MailboxKeys, derive
+from protocol.statements import removal
 from store import attachments, entries, letterheads, mailboxes
-from store.engine import Store
+from store.database.engine import Store
 from tests.stores import an_empty_store
 
 PASSPHRASE = "zeven woorden die samen een sleutel zijn"

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 
-from journalist_app import reader
-from journalist_app.desk import OpenDesk
-from journalist_app.index import Index, Starter
-from journalist_app.services import unlocking
+from journalist_app.desk.open_desk import OpenDesk
+from journalist_app.search import search_worker
+from journalist_app.search.search_index import Index, Starter
+from journalist_app.services.desk import unlock
 
 SECONDS = 60  # far more than any of them takes: whoever waits so long has found a fault
 
@@ -19,7 +19,7 @@ def start() -> tuple[Connection, Callable[[], None]]:
     """Start a reader on a thread; ending it hangs up, as the kernel does for a process that was killed."""
     ours, theirs = Pipe()
     line = socket.socket(socket.AF_UNIX, fileno=os.dup(ours.fileno()))
-    threading.Thread(target=reader.serve, args=(theirs,), name="reader", daemon=True).start()
+    threading.Thread(target=search_worker.serve, args=(theirs,), name="reader", daemon=True).start()
 
     def end() -> None:
         try:
@@ -35,4 +35,4 @@ def start() -> tuple[Connection, Callable[[], None]]:
 def begin(desk: OpenDesk, starters: Sequence[Starter] = (start,)) -> None:
     """Have these read the store of a desk."""
     desk.index = Index(starters)
-    unlocking.begin_reading(desk)
+    unlock.begin_reading(desk)

@@ -5,18 +5,20 @@ from pathlib import Path
 
 import pytest
 
-from crypto.content import ClosingNote, Content, Kind, StepName, StepNote, Verdict
-from crypto.entry import SignedEntry
-from crypto.order import verify_order
-from crypto.record import RecordKind
-from journalist_app.desk import OpenDesk
+from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import AdviserError
-from journalist_app.services import casefiles, checking, listing, reading, unlocking, unsent
-from journalist_app.services.listing import Wanted
-from store import mailboxes, records
+from journalist_app.services import inbox_lists
+from journalist_app.services.desk import background_check, unlock
+from journalist_app.services.inbox_lists import Wanted
+from journalist_app.services.mailbox import read_thread
+from journalist_app.services.records import casefiles, unsent_forms
+from protocol.content import ClosingNote, Content, Kind, StepName, StepNote, Verdict
+from protocol.entry import SignedEntry
+from protocol.sealed_record import RecordKind
+from protocol.statements.deletion_order import verify_order
+from store import mailboxes, sealed_records
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, ASource, World, a_source
-from tests.journalist_app.paper import Paper
-from tests.journalist_app.test_closing import (
+from tests.journalist_app.services.test_closing import (
     answered,
     close,
     is_void_now,
@@ -25,12 +27,13 @@ from tests.journalist_app.test_closing import (
     purge,
     unlocked,
 )
-from tests.journalist_app.test_passing_on import answers, begin, propose
+from tests.journalist_app.services.test_passing_on import answers, begin, propose
+from tests.journalist_app.views.paper import Paper
 
 
 @pytest.fixture
 def desk(world: World, tmp_path: Path) -> OpenDesk:
-    desk = unlocking.unlock(world.config, world.store, PASSPHRASE)
+    desk = unlock.unlock(world.config, world.store, PASSPHRASE)
     desk.outbox = Paper(tmp_path)
     return desk
 
@@ -106,9 +109,9 @@ def test_a_mailbox_deleted_early_under_a_later_day_is_told(world: World) -> None
     close(desk, source)
     purge(world, source, ordered_in(world, source).due)  # which has not come: the line's day is not signed
 
-    checking.check_store(desk, TODAY)
+    background_check.check_store(desk, TODAY)
 
-    faults = [row.faults for row in listing.inbox(desk, Wanted("closed", 1), TODAY).unsound]
+    faults = [row.faults for row in inbox_lists.inbox(desk, Wanted("closed", 1), TODAY).unsound]
     assert ("false_ending",) in faults
 
 
@@ -120,7 +123,7 @@ def test_a_mailbox_deleted_by_an_order_that_was_void_is_told(world: World, how: 
     close(desk, source)
     old = ordered_in(world, source)
     source.writes("toch nog iets")
-    checking.check_store(desk, TODAY)
+    background_check.check_store(desk, TODAY)
     assert order_in(world, source) is None
     if how == "answered":
         answered(desk, source, "antwoord")
@@ -129,9 +132,9 @@ def test_a_mailbox_deleted_by_an_order_that_was_void_is_told(world: World, how: 
             session, source.keys.address, statement=old.statement, day=old.due, tallies=old.tallies
         )
 
-    checking.check_store(desk, old.due)
+    background_check.check_store(desk, old.due)
 
-    faults = [row.faults for row in listing.inbox(desk, Wanted("closed", 1), old.due).unsound]
+    faults = [row.faults for row in inbox_lists.inbox(desk, Wanted("closed", 1), old.due).unsound]
     assert ("false_ending",) in faults
 
 
@@ -139,18 +142,18 @@ def test_an_abandoned_mailbox_that_was_looked_at_again_goes_by_its_order(world: 
     source = a_source(world, day=date(2025, 1, 6))
     source.writes("vraag", day=date(2025, 1, 6))
     desk = unlocked(world)
-    checking.check_store(desk, TODAY)
+    background_check.check_store(desk, TODAY)
     before = ordered_in(world, source)
-    reading.thread(desk, source.keys.address, today=TODAY)  # leaves a mark
+    read_thread.thread(desk, source.keys.address, today=TODAY)  # leaves a mark
     fresh = ordered_in(world, source)
     assert (fresh.due, fresh.statement != before.statement) == (before.due, True)
     source.looks()
-    checking.check_store(desk, TODAY)
+    background_check.check_store(desk, TODAY)
     purge(world, source, fresh.due)
 
-    checking.check_store(desk, fresh.due)
+    background_check.check_store(desk, fresh.due)
 
-    assert listing.inbox(desk, Wanted("closed", 1), fresh.due).unsound == ()
+    assert inbox_lists.inbox(desk, Wanted("closed", 1), fresh.due).unsound == ()
 
 
 def test_a_mark_does_not_renew_an_order_that_the_source_voided(world: World) -> None:
@@ -161,7 +164,7 @@ def test_a_mark_does_not_renew_an_order_that_the_source_voided(world: World) -> 
     source.writes("toch nog iets")
     before = ordered_in(world, source)
 
-    reading.thread(desk, source.keys.address, today=TODAY)
+    read_thread.thread(desk, source.keys.address, today=TODAY)
 
     assert ordered_in(world, source) == before
     assert is_void_now(world, desk, source)
@@ -177,7 +180,7 @@ def test_a_casefile_that_was_spoiled_holds_up_no_other_mailbox(world: World) -> 
     bad.looks()  # so that its order has to be made anew
     world.execute("UPDATE sealed SET header = zeroblob(length(header)) WHERE id IN (SELECT id FROM record)")
 
-    checking.check_store(desk, TODAY)
+    background_check.check_store(desk, TODAY)
 
     assert not desk.progress.is_broken
     assert not desk.progress.is_running
@@ -195,12 +198,12 @@ def test_a_day_at_the_end_of_the_calendar_keeps_nobody_out(world: World, day: da
     source.says(Content(kind=Kind.SEEN, text=""), day=day)
     desk = unlocked(world)
 
-    checking.check_store(desk, TODAY)
-    inbox = listing.inbox(desk, Wanted("waiting", 1), TODAY)
-    shown = reading.thread(desk, source.keys.address, today=TODAY)
+    background_check.check_store(desk, TODAY)
+    inbox = inbox_lists.inbox(desk, Wanted("waiting", 1), TODAY)
+    shown = read_thread.thread(desk, source.keys.address, today=TODAY)
     answered(desk, source, "antwoord")
     close(desk, source)
-    checking.check_store(desk, TODAY)
+    background_check.check_store(desk, TODAY)
 
     assert [row.address for row in inbox.rows] == [source.address]
     assert len(shown.entries) == 1
@@ -212,10 +215,10 @@ def test_a_record_under_a_name_that_is_no_address_keeps_nobody_out(world: World)
     casefiles.change(desk, a_source(world).keys.address, lambda now: now)
     world.execute("UPDATE record SET name = x'00'")
 
-    checking.check_store(desk, TODAY)
+    background_check.check_store(desk, TODAY)
 
     assert not desk.progress.is_broken
-    assert listing.inbox(desk, Wanted("waiting", 1), TODAY).rows == ()
+    assert inbox_lists.inbox(desk, Wanted("waiting", 1), TODAY).rows == ()
 
 
 # ---- who may say what
@@ -228,7 +231,7 @@ def test_a_step_that_a_source_signs_is_shown_as_the_sources_own_words(world: Wor
     source.says(Content(kind=Kind.CLOSING, text="Weg ermee.", closing=ClosingNote(delete_on=TODAY)))
     desk = unlocked(world)
 
-    shown = reading.thread(desk, source.keys.address, today=TODAY)
+    shown = read_thread.thread(desk, source.keys.address, today=TODAY)
 
     assert [entry.text for entry in shown.entries if entry.is_source] == [
         "vraag",
@@ -247,16 +250,16 @@ def test_what_a_locked_app_kept_about_a_mailbox_goes_with_it(world: World) -> No
     desk = unlocked(world)
     close(desk, source)
     for about in (source, other):
-        unsent.keep(
+        unsent_forms.keep(
             world.store, world.config, f"/mailbox/{about.address}/answer", [("text", "getypt")], TODAY
         )
     due = ordered_in(world, source).due
     purge(world, source, due)
-    names = {each.address: each.name for each in unsent.waiting(desk)}
+    names = {each.address: each.name for each in unsent_forms.waiting(desk)}
 
-    assert unsent.make_draft(desk, names[source.keys.address]) is None
-    checking.check_store(desk, due)
+    assert unsent_forms.make_draft(desk, names[source.keys.address]) is None
+    background_check.check_store(desk, due)
 
-    assert [each.address for each in unsent.waiting(desk)] == [other.keys.address]
+    assert [each.address for each in unsent_forms.waiting(desk)] == [other.keys.address]
     with world.store.reading() as session:
-        assert records.revisions(session, RecordKind.DRAFT) == []
+        assert sealed_records.revisions(session, RecordKind.DRAFT) == []

@@ -18,17 +18,17 @@ from pathlib import Path
 from flask import Flask
 from werkzeug.test import Cookie
 
-from crypto.mailbox_keys import MailboxKeys, derive
 from journalist_app import create_app as create_adviser_app
+from protocol.mailbox_keys import MailboxKeys, derive
 from source_app import create_app as create_source_app
-from source_app import services
 from source_app.config import SourceConfig
-from source_app.signpost import tree
-from store.engine import open_store
+from source_app.services import log_in
+from source_app.signpost import decision_tree
+from store.database.engine import open_store
 from store.sessions import SessionStore, open_sessions
 from tests.journalist_app.desk_factories import TODAY, World, a_world
-from tests.journalist_app.test_views import Browser as AdviserBrowser
-from tests.journalist_app.test_views import answer_fields, settle
+from tests.journalist_app.views.test_views import Browser as AdviserBrowser
+from tests.journalist_app.views.test_views import answer_fields, settle
 from tests.source_app.desks import MIB, Browser
 from web.dates import half_hour_now
 
@@ -96,7 +96,7 @@ class Scene:
 
     def _source_at(self, browser: Browser) -> ASource:
         desk = self.site.extensions["desk"]
-        return ASource(browser, derive(services.log_in(desk, browser.passphrase, now=half_hour_now()).root))
+        return ASource(browser, derive(log_in.log_in(desk, browser.passphrase, now=half_hour_now()).root))
 
     def an_adviser(self) -> AdviserBrowser:
         """Return a browser before an adviser's interface that was started anew, and unlock."""
@@ -234,7 +234,7 @@ def _open(folder: Path, world: World, server_secret: bytes) -> Scene:
         world.store,
         sessions,
         server_secret=server_secret,
-        signposts=tree.load(tree.PACKAGED),
+        signposts=decision_tree.load(decision_tree.PACKAGED),
         today=lambda: TODAY,
     )
     return Scene(world, site, sessions, server_secret)

@@ -6,19 +6,21 @@ from pathlib import Path
 
 import pytest
 
-from crypto.content import StepName, Verdict
 from crypto.errors import CryptoError
-from crypto.ledger import open_tally
-from crypto.order import verify_order
-from journalist_app.desk import OpenDesk
+from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import RecordUnsoundError
-from journalist_app.services import casefiles, drafts, reading, templates, unlocking, unsent
-from journalist_app.services.templates import Template
-from store import records
+from journalist_app.services.desk import unlock
+from journalist_app.services.mailbox import read_thread
+from journalist_app.services.records import casefiles, drafts, reply_templates, unsent_forms
+from journalist_app.services.records.reply_templates import Template
+from protocol.content import StepName, Verdict
+from protocol.ledger import open_tally
+from protocol.statements.deletion_order import verify_order
+from store import sealed_records
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, ASource, World, a_source, a_world
-from tests.journalist_app.paper import Paper
-from tests.journalist_app.test_closing import answered, close, ordered_in, purge
-from tests.journalist_app.test_passing_on import answers, begin, make, propose
+from tests.journalist_app.services.test_closing import answered, close, ordered_in, purge
+from tests.journalist_app.services.test_passing_on import answers, begin, make, propose
+from tests.journalist_app.views.paper import Paper
 
 
 @pytest.fixture
@@ -26,7 +28,7 @@ def scene(tmp_path: Path) -> tuple[World, OpenDesk, ASource, Path]:
     place = tmp_path / "disk"
     place.mkdir()
     world = a_world(place)
-    desk = unlocking.unlock(world.config, world.store, PASSPHRASE)
+    desk = unlock.unlock(world.config, world.store, PASSPHRASE)
     paper = tmp_path / "paper"
     paper.mkdir()
     desk.outbox = Paper(paper)
@@ -54,8 +56,8 @@ def test_nothing_that_the_desk_writes_is_readable_in_a_stolen_store(
 
     casefiles.add_note(desk, source.keys.address, secret["note"], TODAY)
     drafts.keep(desk, source.keys.address, secret["draft"])
-    templates.put(desk, 0, None, Template("nl", "naam", secret["template"]))
-    unsent.keep(
+    reply_templates.put(desk, 0, None, Template("nl", "naam", secret["template"]))
+    unsent_forms.keep(
         world.store, world.config, f"/mailbox/{source.address}/answer", [("text", secret["unsent"])], TODAY
     )
     proposed = propose(desk, source, secret["proposal"])
@@ -66,7 +68,7 @@ def test_nothing_that_the_desk_writes_is_readable_in_a_stolen_store(
     close(desk, source)
 
     assert StepName.PASSED_ON in {
-        step.step for step in reading.thread(desk, source.keys.address, today=TODAY).standing.steps
+        step.step for step in read_thread.thread(desk, source.keys.address, today=TODAY).standing.steps
     }
     assert {what: found_in(place, each) for what, each in secret.items() if found_in(place, each)} == {}
     purge(world, source, ordered_in(world, source).due)
@@ -94,7 +96,7 @@ def test_a_byte_flipped_in_what_the_desk_keeps_shows(
             open_tally(flip(stored.tallies[0]), world.keyring.identities, world.letterhead.strand_keys)
     else:
         with world.store.reading() as session:
-            record = records.get(session, what, source.keys.address)
+            record = sealed_records.get(session, what, source.keys.address)
         assert record is not None
         world.execute(
             "UPDATE sealed SET header = :header WHERE id = (SELECT id FROM record WHERE kind = :kind)",

@@ -16,8 +16,8 @@ from bench import fill, processes, world
 from bench.source import Source
 from bench.source_measures import one_post
 from bench.timing import interleaved, median
-from store import purge
-from store.engine import open_store
+from store import cleanup
+from store.database.engine import open_store
 from tests.proofs.player import Adviser, Player, file_links
 from tests.proofs.size import MANY_ENTRIES, say
 
@@ -108,7 +108,7 @@ def test_a_full_store_serves_both_sides_and_forgets_what_is_deleted(full: world.
         assert len(set(pieces)) == found_in(path, pieces)
         assert player.press(f"/en/mailbox/delete/{entry_id}", f"/delete/{entry_id}").status == 303
         store = open_store(path)
-        assert purge.sweep(store, _NOW).is_clean
+        assert cleanup.sweep(store, _NOW).is_clean
         store.close()
         assert 0 == found_in(path, pieces)
 
@@ -155,7 +155,7 @@ def test_a_full_store_is_tidied_and_everything_is_still_there() -> None:
             passphrase = player.open_mailbox()
             player.write("written before tidying")
             start = time.monotonic()
-            command = [sys.executable, "-m", "deploy.command", "--settings", str(desk.settings)]
+            command = [sys.executable, "-m", "deploy.cli.main", "--settings", str(desk.settings)]
             subprocess.run([*command, "sweep", "--once"], check=True, capture_output=True, timeout=600)
             seconds = time.monotonic() - start
             player.write("written after tidying")

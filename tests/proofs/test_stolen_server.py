@@ -86,7 +86,7 @@ def scene(tmp_path: Path) -> Iterator[tuple[Path, Path, world.Desk]]:
 def _serve(desk: world.Desk, logs: Path, temporary: Path, *arguments: str) -> subprocess.Popen[bytes]:
     with (logs / f"{'-'.join(arguments)}.log").open("wb") as log:
         return subprocess.Popen(
-            [sys.executable, "-m", "deploy.command", "--settings", str(desk.settings), *arguments],
+            [sys.executable, "-m", "deploy.cli.main", "--settings", str(desk.settings), *arguments],
             stdout=log,
             stderr=log,
             env={**os.environ, "TMPDIR": str(temporary)},

@@ -13,20 +13,21 @@ from pathlib import Path
 import pytest
 from nacl.signing import SigningKey
 
-from crypto import chain, entry, keyring, removal
 from crypto.age import PQRecipient
-from crypto.attachment import Sealer
-from crypto.content import Content, Kind
-from crypto.entry import SignedEntry
 from crypto.errors import CryptoError
-from crypto.label import digest_words
-from crypto.mailbox_keys import derive
-from crypto.names import NO_DIGEST, Digest, EntryId, Root, StrandId
-from crypto.signing import DeskWriter, SourceWriter
+from crypto.passphrase import Root
 from journalist_app import create_app
+from protocol import chain, entry, keyring
+from protocol.attachment import Sealer
+from protocol.content import Content, Kind
+from protocol.entry import SignedEntry
+from protocol.identifiers import NO_DIGEST, Digest, EntryId, StrandId, digest_words
+from protocol.mailbox_keys import derive
+from protocol.statements import removal
+from protocol.strand import DeskWriter, SourceWriter
 from tests.journalist_app.desk_factories import CHEAP, TODAY, a_letterhead, publish
-from tests.journalist_app.test_views import Browser as AdviserBrowser
-from tests.journalist_app.test_views import answer_fields
+from tests.journalist_app.views.test_views import Browser as AdviserBrowser
+from tests.journalist_app.views.test_views import answer_fields
 from tests.proofs.tampered import ANSWER, FILE, QUESTION, THANKS, ASource, Scene, a_conversation, a_scene
 
 pytestmark = pytest.mark.slow  # each attack comes after a whole conversation

@@ -19,8 +19,8 @@ from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from crypto.age import PQIdentity
-from crypto.attachment import Sealer
-from crypto.content import (
+from protocol.attachment import Sealer
+from protocol.content import (
     AnswerNote,
     AttachmentNote,
     ClosingNote,
@@ -33,18 +33,20 @@ from crypto.content import (
     StepNote,
     proposal_digest,
 )
-from crypto.entry import SignedEntry, open_entry, seal
-from crypto.letterhead import Argon2, Epoch, Letterhead, Strand
-from crypto.mailbox_keys import MailboxKeys, derive
-from crypto.names import NO_DIGEST, SOURCE_STRAND, AttachmentId, Digest, EntryId, StrandId
-from crypto.signing import DeskWriter, SourceWriter
-from source_app import create_app, reading, services
+from protocol.entry import SignedEntry, open_entry, seal
+from protocol.identifiers import NO_DIGEST, SOURCE_STRAND, AttachmentId, Digest, EntryId, StrandId
+from protocol.letterhead import Argon2, Epoch, Letterhead, Strand
+from protocol.mailbox_keys import MailboxKeys, derive
+from protocol.strand import DeskWriter, SourceWriter
+from source_app import create_app
 from source_app.config import SourceConfig
-from source_app.desk import Desk
-from source_app.reading import Thread
-from source_app.signpost import tree
-from store import attachments, entries, orders
-from store.engine import Store
+from source_app.public_desk import Desk
+from source_app.services import log_in as services
+from source_app.services import reading
+from source_app.services.reading import Thread
+from source_app.signpost import decision_tree
+from store import attachments, deletion_orders, entries
+from store.database.engine import Store
 from store.sessions import open_sessions
 from tests.stores import an_empty_store
 from web.dates import half_hour_now
@@ -113,7 +115,7 @@ class ADesk:
             keys, text, kind=Kind.CLOSING, closing=ClosingNote(delete_on=delete_on), day=day
         )
         with self.store.writing() as writing:
-            orders.put(writing, keys.address, b"an order", delete_on, [])
+            deletion_orders.put(writing, keys.address, b"an order", delete_on, [])
         return closing
 
     def propose(
@@ -433,7 +435,7 @@ def make_desk(folder: Path, **settings: object) -> ADesk:
         store,
         sessions,
         server_secret=secrets.token_bytes(32),
-        signposts=tree.load(tree.PACKAGED),
+        signposts=decision_tree.load(decision_tree.PACKAGED),
         today=lambda: TODAY,
     )
     return ADesk(app, store, letterhead, identity, DeskWriter(STRAND, seed), config)

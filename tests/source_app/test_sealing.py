@@ -14,8 +14,8 @@ import msgspec
 import pytest
 
 from crypto import age
-from crypto.letterhead import Letterhead, sign
 from crypto.minisign import SecretKey
+from protocol.letterhead import Letterhead, sign
 from store import letterheads
 from tests.source_app.desks import ADesk, make_desk
 

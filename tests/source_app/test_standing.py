@@ -6,15 +6,15 @@ from datetime import date, timedelta
 
 import pytest
 
-from crypto.content import Kind, StepName, StepNote
-from crypto.letterhead import Absence, Letterhead
-from crypto.mailbox_keys import MailboxKeys
-from crypto.names import Digest
-from source_app import reading, services
-from source_app.presence import away
-from source_app.reading import Expected
+from protocol.content import Kind, StepName, StepNote
+from protocol.identifiers import Digest
+from protocol.letterhead import Absence, Letterhead
+from protocol.mailbox_keys import MailboxKeys
+from source_app.services import log_in, reading
+from source_app.services.absences import away
+from source_app.services.reading import Expected
 from tests.source_app.desks import TODAY, ADesk, Browser
-from web.padding import STEP_BYTES
+from web.page_padding import STEP_BYTES
 
 _SOON = date(2026, 3, 5)
 
@@ -367,7 +367,7 @@ def test_a_closing_that_its_source_deleted_is_still_a_closed_mailbox_without_a_w
     source.write("hello")
     closing = a_desk.close(keys, "Goodbye.", date(2026, 6, 3))
     a_desk.say_step(keys, "", StepNote(step=StepName.CLOSED))
-    services.delete_entry(a_desk.desk, keys, closing.open_part.entry_id, today=TODAY)
+    log_in.delete_entry(a_desk.desk, keys, closing.open_part.entry_id, today=TODAY)
 
     thread = a_desk.thread_of(source)
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from store.engine import Store
+from store.database.engine import Store
 from tests.store.factories import a_mailbox
 from tests.stores import an_empty_store
 

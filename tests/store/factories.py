@@ -4,9 +4,9 @@ from datetime import date
 
 from sqlalchemy import text
 
-from store import attachments, entries, mailboxes, orders, peers, records, undelivered
-from store.engine import Store
-from store.undelivered import What
+from store import attachments, deletion_orders, entries, mailboxes, outbox, peers, sealed_records
+from store.database.engine import Store
+from store.outbox import What
 
 DAY = date(2026, 11, 23)
 NOW = 997_000  # half hours since 1970
@@ -105,7 +105,7 @@ def a_record(
     travels: bool = True,
 ) -> None:
     with store.writing() as session:
-        records.put(session, kind, name, revision, sealed, travels=travels)
+        sealed_records.put(session, kind, name, revision, sealed, travels=travels)
 
 
 def an_order(
@@ -117,7 +117,7 @@ def an_order(
     tallies: Sequence[bytes] = (b"tally-1", b"tally-2"),
 ) -> None:
     with store.writing() as session:
-        orders.put(session, address, statement, due, tallies)
+        deletion_orders.put(session, address, statement, due, tallies)
 
 
 STRAND = b"strand-1"
@@ -145,9 +145,9 @@ def deliver(store: Store, peer: bytes = STRAND, revisions: Mapping[int, int] | N
     """Pack all that a peer is not known to have, and have it taken in; return the serial."""
     with store.writing() as session:
         serial = peers.packed(session, peer)
-        ids = [each.id for what in What for each in undelivered.of_kind(session, peer, what)]
-        undelivered.mark(session, ids, serial, revisions=revisions or {})
-        undelivered.acknowledge(session, peer, serial)
+        ids = [each.id for what in What for each in outbox.of_kind(session, peer, what)]
+        outbox.mark(session, ids, serial, revisions=revisions or {})
+        outbox.acknowledge(session, peer, serial)
     return serial
 
 

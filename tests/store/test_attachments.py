@@ -4,10 +4,10 @@ import pytest
 
 from store import attachments, entries, mailboxes
 from store.attachments import Attachment, ChunkWriter
-from store.engine import Store
+from store.database.engine import Store
+from store.database.schema import CHUNK_BYTES
 from store.errors import AttachmentMissingError, EntryExistsError, MailboxMissingError, QuotaError
 from store.quota import Quota
-from store.schema import CHUNK_BYTES
 from tests.store.factories import DAY, NOW, a_mailbox, an_entry, an_upload, rows, usage
 
 WIDE = Quota(mailbox_bytes=10**12, store_bytes=10**12, reserve_bytes=0)

@@ -13,7 +13,8 @@ import pytest
 from sqlalchemy import StaticPool, create_engine, text
 
 from store import entries, mailboxes
-from store.engine import Store, _driver, create_store, open_store
+from store.database.engine import Store, _driver, create_store, open_store
+from store.database.sqlite_errors import translating
 from store.errors import (
     StoreBusyError,
     StoreDamagedError,
@@ -24,7 +25,6 @@ from store.errors import (
     StoreOutdatedError,
     StoreReadOnlyError,
 )
-from store.translate import translating
 from tests.small_disk import CAN_MOUNT, a_small_disk, make_read_only
 from tests.store.factories import DAY, a_mailbox, an_entry, rows
 

@@ -8,8 +8,10 @@ from sqlite3 import IntegrityError
 import pytest
 from sqlalchemy import text
 
-from store import attachments, entries, mailboxes, purge
-from store.engine import Store, open_store
+from store import attachments, cleanup, entries, mailboxes
+from store.database.engine import Store, open_store
+from store.database.prepared_statements import roll_back
+from store.database.sealed_rows import keep
 from store.entries import Place
 from store.errors import (
     AttachmentMissingError,
@@ -19,8 +21,6 @@ from store.errors import (
     MailboxMissingError,
     StoreDamagedError,
 )
-from store.prepared import roll_back
-from store.sealing import keep
 from tests.store.factories import DAY, NOW, a_mailbox, an_entry, an_upload, rows, usage
 
 
@@ -237,7 +237,7 @@ def test_a_removed_entry_is_unreadable_at_once_and_leaves_a_tombstone(store: Sto
     assert mailbox is not None
     assert (b"removal", None, b"open" * 60) == (tombstone.removal, tombstone.header, tombstone.open_part)
     assert (0, 0) == (headers, mailbox.bytes)
-    purge.sweep(store, NOW)
+    cleanup.sweep(store, NOW)
     with store.reading() as session:
         swept = entries.find(session, address, entry_id)
     assert swept is not None

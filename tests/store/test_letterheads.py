@@ -1,5 +1,5 @@
 from store import letterheads
-from store.engine import Store
+from store.database.engine import Store
 
 
 def test_a_new_store_has_no_letterhead(store: Store) -> None:

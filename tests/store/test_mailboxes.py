@@ -3,8 +3,8 @@ from datetime import timedelta
 
 import pytest
 
-from store import attachments, entries, ledger, mailboxes, orders, purge, records
-from store.engine import Store
+from store import attachments, cleanup, deletion_orders, entries, mailboxes, sealed_records, tallies
+from store.database.engine import Store
 from store.errors import MailboxEndedError, MailboxMissingError
 from store.mailboxes import Counts, Ended
 from tests.store.factories import (
@@ -163,14 +163,14 @@ def test_an_ended_mailbox_leaves_one_signed_line_and_nothing_else(store: Store, 
         ended = mailboxes.ended_mailboxes(session)
     assert mailbox is not None
     assert [Ended(address, mailbox.recipient, mailbox.verify_key, b"ended", DAY, is_counted=False)] == ended
-    purge.sweep(store, NOW)
+    cleanup.sweep(store, NOW)
     assert canary not in files_of(store)
     left = {name: rows(store, name) for name in ("mailbox", "entry", "sealed", "head", "attachment", "chunk")}
     assert {"mailbox": 1, "entry": 1, "sealed": 1, "head": 1, "attachment": 0, "chunk": 0} == left
     with store.writing() as session:
         mailboxes.acknowledge_ended(session, address)
         assert mailboxes.ended_mailboxes(session) == []
-    purge.tidy(store)
+    cleanup.tidy(store)
     assert address not in files_of(store)
 
 
@@ -193,22 +193,22 @@ def test_a_purged_mailbox_leaves_the_order_and_anonymous_tallies_and_nothing_els
         )
     with store.reading() as session:
         assert mailboxes.find(session, address) is None
-        assert orders.of_mailbox(session, address) is None
-        assert records.get(session, "casefile", address) is None
-        assert records.get(session, "casefile", other) is not None
-        assert orders.of_mailbox(session, other) is not None
-        assert {tally * 50, tally * 49 + bytes(24)} == set(ledger.all_tallies(session))
+        assert deletion_orders.of_mailbox(session, address) is None
+        assert sealed_records.get(session, "casefile", address) is None
+        assert sealed_records.get(session, "casefile", other) is not None
+        assert deletion_orders.of_mailbox(session, other) is not None
+        assert {tally * 50, tally * 49 + bytes(24)} == set(tallies.all_tallies(session))
         ended = mailboxes.ended_mailboxes(session)
     assert mailbox is not None
     assert [
         Ended(address, mailbox.recipient, mailbox.verify_key, b"the order", DAY, is_counted=False)
     ] == ended
-    purge.sweep(store, NOW)
+    cleanup.sweep(store, NOW)
     assert canary not in files_of(store)
     assert 4 == rows(store, "sealed")  # two tallies, and what is the other's
     with store.writing() as session:
         mailboxes.acknowledge_ended(session, address)
-    purge.tidy(store)
+    cleanup.tidy(store)
     assert address not in files_of(store)
 
 

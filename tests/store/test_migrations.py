@@ -16,14 +16,24 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 import store as package
-from store import entries, ledger, mailboxes, orders, peers, public_files, purge, records, undelivered
-from store.engine import Store, open_store, upgrade_store
+from store import (
+    cleanup,
+    deletion_orders,
+    entries,
+    mailboxes,
+    outbox,
+    peers,
+    public_files,
+    sealed_records,
+    tallies,
+)
+from store.database.engine import Store, open_store, upgrade_store
+from store.database.schema import SCHEMA, SHIELD, Base
+from store.deletion_orders import Order
 from store.errors import StoreOutdatedError
 from store.mailboxes import Ended
-from store.orders import Order
-from store.records import Record
-from store.schema import SCHEMA, SHIELD, Base
-from store.undelivered import What
+from store.outbox import What
+from store.sealed_records import Record
 from tests.store.factories import (
     DAY,
     NOW,
@@ -104,9 +114,9 @@ def test_a_store_of_the_first_version_keeps_all_it_holds_and_takes_what_is_new(t
         assert DAY == attrgetter("waiting_since")(mailboxes.find(session, address))
     an_entry(store, address)
     with store.writing() as session:
-        records.put(session, "casefile", address, 1, b"sealed", travels=True)
-        orders.put(session, address, b"statement", DAY, [b"tally"])
-        ledger.add(session, [b"tally"])
+        sealed_records.put(session, "casefile", address, 1, b"sealed", travels=True)
+        deletion_orders.put(session, address, b"statement", DAY, [b"tally"])
+        tallies.add(session, [b"tally"])
         public_files.publish(session, "report", b"for everybody")
         assert [] == session.execute(text("PRAGMA foreign_key_check")).all()
     assert usage(store) == 7396 * 2 + len(b"sealedstatementtallytally")
@@ -155,20 +165,22 @@ def test_a_store_of_the_second_version_keeps_all_it_holds_and_knows_what_of_it_t
             session
         )
         for kind in ("casefile", "draft", "unsent"):
-            assert Record(kind, mailbox, 7, kind.encode(), base=0) == records.get(session, kind, mailbox)
+            assert Record(kind, mailbox, 7, kind.encode(), base=0) == sealed_records.get(
+                session, kind, mailbox
+            )
         for one in (tally, copied):
-            assert one == ledger.get(session, hashlib.sha256(one).digest())
-        assert b"" == ledger.get(session, hashlib.sha256(b"9").digest())  # what is no bytes is read as none
-        assert 3 == ledger.count(session)
-        order = orders.of_mailbox(session, mailbox)
+            assert one == tallies.get(session, hashlib.sha256(one).digest())
+        assert b"" == tallies.get(session, hashlib.sha256(b"9").digest())  # what is no bytes is read as none
+        assert 3 == tallies.count(session)
+        order = deletion_orders.of_mailbox(session, mailbox)
         assert [] == session.execute(text("PRAGMA foreign_key_check")).all()
         assert [] == peers.all_peers(session)
     assert Order(mailbox, b"statement", DAY, ()) == order
     a_peer(store)
     with store.writing() as session:
-        undelivered.note_all(session, STRAND)
+        outbox.note_all(session, STRAND)
     assert {b"casefile:" + mailbox} == {name for what, _, name in noted(store) if what is What.RECORD}
-    assert purge.sweep(store, NOW).rows == 1
+    assert cleanup.sweep(store, NOW).rows == 1
     assert copied in files_of(store)
     assert (7, 448) == (rows(store, "sealed"), usage(store))
     store.close()
@@ -188,7 +200,8 @@ def test_upgrading_a_store_that_is_at_head_changes_nothing(store: Store) -> None
 
 def test_opening_a_store_does_not_load_alembic(store: Store) -> None:
     program = (
-        "import sys; from pathlib import Path; from store import engine, entries, mailboxes, purge, sessions;"
+        "import sys; from pathlib import Path; from store import cleanup, entries, mailboxes, sessions;"
+        "from store.database import engine;"
         f"engine.open_store(Path({str(store.path)!r})); sys.exit('alembic' in sys.modules)"
     )
     assert 0 == subprocess.run([sys.executable, "-c", program], check=False).returncode

@@ -2,11 +2,11 @@ import os
 
 import pytest
 
-from store import mailboxes, peers, undelivered
-from store.engine import Store
+from store import mailboxes, outbox, peers
+from store.database.engine import Store
 from store.errors import PeerMissingError
+from store.outbox import What
 from store.peers import Peer
-from store.undelivered import What
 from tests.store.factories import (
     DAY,
     SERVER,
@@ -58,8 +58,8 @@ def test_pouches_are_counted_each_way_for_itself(store: Store) -> None:
     a_peer(store, OTHER)
     with store.writing() as session:
         assert [1, 2, 3] == [peers.packed(session, STRAND) for _ in range(3)]
-        undelivered.acknowledge(session, STRAND, 2)
-        undelivered.acknowledge(session, STRAND, 1)  # an older pouch that comes late
+        outbox.acknowledge(session, STRAND, 2)
+        outbox.acknowledge(session, STRAND, 1)  # an older pouch that comes late
         peers.took_in(session, STRAND, 9, DAY)
     assert Peer(STRAND, b"card", 3, 2, 9, DAY, None, 0) == peer_of(store)
     assert Peer(OTHER, b"card", 0, 0, 0, None, None, 0) == peer_of(store, OTHER)
@@ -120,9 +120,9 @@ def test_a_peer_that_is_removed_holds_nothing_back(store: Store, address: bytes)
         with store.writing() as session:
             mailboxes.end(session, ended, statement=b"ended", day=DAY)
     with store.writing() as session:
-        only = [each.id for each in undelivered.of_kind(session, OTHER, What.ENDED) if each.address == alone]
-        undelivered.mark(session, only, peers.packed(session, OTHER))
-        undelivered.acknowledge(session, OTHER, 1)
+        only = [each.id for each in outbox.of_kind(session, OTHER, What.ENDED) if each.address == alone]
+        outbox.mark(session, only, peers.packed(session, OTHER))
+        outbox.acknowledge(session, OTHER, 1)
         for ended in (alone, both):
             mailboxes.acknowledge_ended(session, ended)
     assert 3 == rows(store, "ended")

@@ -1,5 +1,5 @@
 from store import public_files
-from store.engine import Store
+from store.database.engine import Store
 
 
 def test_a_published_file_is_the_newest_of_its_name(store: Store) -> None:

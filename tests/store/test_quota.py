@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from store import attachments
-from store.engine import Store
+from store.database.engine import Store
 from store.errors import QuotaError
 from store.quota import Quota, room
 from tests.store.factories import NOW, a_mailbox, an_entry, an_upload, usage

@@ -4,16 +4,19 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from crypto import keyring as keyring_format
-from crypto.keyring import Keyring
-from crypto.ledger import Tally, open_tally
-from crypto.names import EntryId
-from journalist_app.desk import OpenDesk
-from journalist_app.services import closing, listing, reading, syncing, unlocking
-from journalist_app.services.answering import AnswerForm, Answering
-from journalist_app.services.sending import Sheet
-from store import ledger, mailboxes, orders
-from store.engine import Store
+from journalist_app.desk.open_desk import OpenDesk
+from journalist_app.services import inbox_lists
+from journalist_app.services.desk import sync_replica, unlock
+from journalist_app.services.mailbox import closing, read_thread
+from journalist_app.services.mailbox.answer import AnswerForm, Answering
+from journalist_app.services.mailbox.send_entries import Sheet
+from protocol import keyring as keyring_format
+from protocol.identifiers import EntryId
+from protocol.keyring import Keyring
+from protocol.ledger import Tally, open_tally
+from store import deletion_orders, mailboxes
+from store import tallies as ledger
+from store.database.engine import Store
 from tests.journalist_app.desk_factories import PASSPHRASE, ASource
 from tests.sync.ends import Ends, Line
 
@@ -31,7 +34,9 @@ class AtDesk:
 
     def syncs(self, through: Callable[[bytes], bytes] | None = None) -> None:
         """Sync, and let the desk learn what came; it must have gone well."""
-        syncing.sync(self.desk, self.ends.clock.today, self.ends.clock.half_hour, Line(self.ends, through))
+        sync_replica.sync(
+            self.desk, self.ends.clock.today, self.ends.clock.half_hour, Line(self.ends, through)
+        )
         assert self.desk.exchange.refusal == ""
 
     def answers(self, source: ASource, words: str) -> None:
@@ -46,25 +51,25 @@ class AtDesk:
 
     def counts(self, source: ASource) -> None:
         """See the line of a mailbox that its source ended."""
-        listing.acknowledge(self.desk, source.keys.address, self.ends.clock.day)
+        inbox_lists.acknowledge(self.desk, source.keys.address, self.ends.clock.day)
 
     def sees(self, source: ASource) -> list[str]:
         """Return the texts in a mailbox, all of them verified; last words stand in the line of steps."""
-        thread = reading.thread(self.desk, source.keys.address, today=self.ends.clock.day)
+        thread = read_thread.thread(self.desk, source.keys.address, today=self.ends.clock.day)
         assert thread.faults == ()
         said = [entry.text for entry in thread.entries if entry.kind != "seen"]
         return said + [step.text for step in thread.standing.steps if step.text]
 
     def said(self, source: ASource) -> str:
         """Return the name of the newest thing that the source said, as a form carries it."""
-        return reading.thread(self.desk, source.keys.address, today=self.ends.clock.day).source_said
+        return read_thread.thread(self.desk, source.keys.address, today=self.ends.clock.day).source_said
 
     def tallies(self) -> list[Tally]:
         """Return what this workstation's ledger counts."""
         return tallies_of(self.store, self.desk.keyring, self.desk)
 
     def _sheet_parts(self, source: ASource) -> tuple[object, EntryId, bytes]:
-        thread = reading.thread(self.desk, source.keys.address, today=self.ends.clock.day)
+        thread = read_thread.thread(self.desk, source.keys.address, today=self.ends.clock.day)
         return source.keys.address, EntryId(os.urandom(16)), bytes.fromhex(thread.source_said)
 
 
@@ -90,13 +95,13 @@ def an_adviser(ends: Ends, keyring: Keyring | None = None) -> AtDesk:
         anchors_path=folder / "anchors.age",
         server="unix:/nowhere",
     )
-    return AtDesk(ends, unlocking.unlock(config, paired.replica, PASSPHRASE))
+    return AtDesk(ends, unlock.unlock(config, paired.replica, PASSPHRASE))
 
 
 def the_server_carries_out_orders(ends: Ends) -> None:
-    """Do what the sweeper does on its day: see `deploy.sweeper`."""
+    """Do what the sweeper does on its day: see `deploy.cleanup.server_cleanup`."""
     with ends.world.store.writing() as session:
-        for order in orders.all_due(session, ends.clock.day):
+        for order in deletion_orders.all_due(session, ends.clock.day):
             mailboxes.purge(
                 session,
                 order.address,

@@ -13,17 +13,17 @@ from pathlib import Path
 import msgspec
 from sqlalchemy import text
 
-from crypto import letterhead as letterhead_format
-from crypto.keyring import Keyring, StrandSecret
-from crypto.letterhead import Letterhead, Strand
-from crypto.letterhead_merge import merged
-from crypto.names import STRAND_ID_BYTES, StrandId
-from crypto.pouch import SERVER, ServerKey
-from store import letterheads, peers, undelivered
-from store.engine import Store
+from protocol import letterhead as letterhead_format
+from protocol.identifiers import STRAND_ID_BYTES, StrandId
+from protocol.keyring import Keyring, StrandSecret
+from protocol.letterhead import Letterhead, Strand
+from protocol.letterhead_merge import merged
+from protocol.pouch.pouch_file import SERVER, ServerKey
+from store import letterheads, outbox, peers
+from store.database.engine import Store
 from store.quota import Quota
+from sync.endpoint import Side
 from sync.exchange import Synced, answers, exchange
-from sync.side import Side
 from tests.journalist_app.desk_factories import TODAY, ASource, World, a_world
 from tests.stores import an_empty_store
 
@@ -162,7 +162,7 @@ class Ends:
 
     def left(self, store: Store, peer: bytes) -> int:
         with store.reading() as session:
-            return undelivered.count(session, peer)
+            return outbox.count(session, peer)
 
 
 @dataclass(slots=True)

@@ -15,22 +15,23 @@ from types import SimpleNamespace
 
 import pytest
 
-from crypto.content import AnswerNote, Content, Kind, ProposalNote, Recipient, Verdict, proposal_digest
-from crypto.entry import SignedEntry
-from crypto.ledger import Dimension
-from crypto.letterhead import Letterhead
-from crypto.names import EntryId
-from crypto.pouch import SERVER
-from deploy.retention import retain
+from deploy.cleanup.retention import retain
 from journalist_app.errors import SourceWroteError
-from journalist_app.services import casefiles, syncing
-from journalist_app.services.listing import Wanted, inbox
-from journalist_app.services.sending import Sending, Sheet
-from source_app.reading import read_mailbox
-from store import mailboxes, peers, undelivered
-from store.engine import Store
-from sync import held
-from sync.packing import pack_all
+from journalist_app.services.desk import sync_replica
+from journalist_app.services.inbox_lists import Wanted, inbox
+from journalist_app.services.mailbox.send_entries import Sending, Sheet
+from journalist_app.services.records import casefiles
+from protocol.content import AnswerNote, Content, Kind, ProposalNote, Recipient, Verdict, proposal_digest
+from protocol.entry import SignedEntry
+from protocol.identifiers import EntryId
+from protocol.ledger import Dimension
+from protocol.letterhead import Letterhead
+from protocol.pouch.pouch_file import SERVER
+from source_app.services.reading import read_mailbox
+from store import mailboxes, outbox, peers
+from store.database.engine import Store
+from sync import pending
+from sync.build import pack_all
 from tests.journalist_app.desk_factories import TODAY, ASource, a_source
 from tests.sync.desks import AtDesk, an_adviser, tallies_of
 from tests.sync.ends import Ends
@@ -98,7 +99,7 @@ class Month:
         strand = self.second.desk.keyring.strand.id
         with ends.world.store.writing() as session:
             peers.add(session, strand, b"")
-            undelivered.note_all(session, strand)
+            outbox.note_all(session, strand)
         self.to_second, self.to_server = Road(self.chance), Road(self.chance)
 
     def play(self) -> None:
@@ -223,16 +224,18 @@ class Month:
             self._server_takes_in(pouch)
 
     def _made_by_second(self) -> bytes:
-        return b"".join(syncing.make_file(self.second.desk, self.ends.clock.today, self.ends.clock.half_hour))
+        return b"".join(
+            sync_replica.make_file(self.second.desk, self.ends.clock.today, self.ends.clock.half_hour)
+        )
 
     def _second_takes_in(self, pouch: bytes) -> None:
         desk = self.second.desk
-        syncing.take_in_file(desk, [pouch], self.ends.clock.today, self.ends.clock.half_hour)
+        sync_replica.take_in_file(desk, [pouch], self.ends.clock.today, self.ends.clock.half_hour)
         assert desk.exchange.refusal == ""
         self.arrivals[desk.exchange.arrival] += 1
 
     def _server_takes_in(self, pouch: bytes) -> None:
-        self.arrivals[held.bring(self.ends.server, [pouch]).arrival.name] += 1
+        self.arrivals[pending.bring(self.ends.server, [pouch]).arrival.name] += 1
 
     # ---- the end of the month
 

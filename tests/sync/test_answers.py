@@ -14,16 +14,16 @@ from pathlib import Path
 
 import pytest
 
-from crypto.errors import PouchRefusedError
-from crypto.pouch import SERVER, Pouch
-from store import undelivered
+from protocol.errors import PouchRefusedError
+from protocol.pouch.pouch_file import SERVER, Pouch
+from store import outbox
 from store.errors import StoreBusyError
 from sync import exchange as exchange_module
-from sync import line
+from sync import pouch_stream
+from sync.build import pack, pack_parts
 from sync.carriers import UnixCarrier
 from sync.errors import OvertakenError, UnreachableError
 from sync.exchange import POUCHES_MAX, answers, exchange
-from sync.packing import pack, pack_parts
 from tests.journalist_app.desk_factories import TODAY, a_source
 from tests.sync.ends import Ends, Way, Workstation, all_of, at, copy_of, put_back
 
@@ -32,7 +32,7 @@ PIECE_BYTES = 10_000
 
 @pytest.fixture(autouse=True)
 def _small_pouches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sync.packing.DIRECT_BYTES", PIECE_BYTES)
+    monkeypatch.setattr("sync.build.DIRECT_BYTES", PIECE_BYTES)
 
 
 @dataclass(slots=True)
@@ -74,7 +74,7 @@ def given_again(ends: Ends, *file_bytes: int) -> Workstation:
     ends.sync(workstation)
     ends.sync(workstation)
     with ends.world.store.writing() as session:
-        undelivered.note_all(session, workstation.keyring.strand.id)
+        outbox.note_all(session, workstation.keyring.strand.id)
     return workstation
 
 
@@ -198,7 +198,7 @@ def test_a_large_file_that_is_here_is_not_carried_to_its_end(
 
 
 def test_small_files_that_are_here_do_not_end_an_answer(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sync.packing.DIRECT_BYTES", 100_000)
+    monkeypatch.setattr("sync.build.DIRECT_BYTES", 100_000)
     workstation = given_again(ends, *[20_000] * 16)
 
     answered = synced(workstation, Watched(ends))
@@ -270,7 +270,7 @@ def test_the_server_says_in_every_pouch_which_file_it_has_already(ends: Ends) ->
     ends.sync(workstation)
     some_pouches_full(ends, POUCHES_MAX + 2)
     with workstation.replica.writing() as session:
-        undelivered.note_all(session, SERVER)
+        outbox.note_all(session, SERVER)
 
     done = exchange(workstation.side, Watched(ends), lambda _left: None)
 
@@ -330,7 +330,7 @@ def test_a_refused_answer_hangs_up_at_once_though_the_next_one_is_waited_for(
 def test_what_goes_over_a_line_is_read_as_it_was_written() -> None:
     pouches = [b"one", b"two", os.urandom(100_000)]
 
-    assert list(line.read(io.BytesIO(b"".join(line.written(iter(pouches)))).read)) == pouches
+    assert list(pouch_stream.read(io.BytesIO(b"".join(pouch_stream.written(iter(pouches)))).read)) == pouches
 
 
 def test_an_adviser_who_writes_meanwhile_is_heard_in_the_same_sync(ends: Ends) -> None:

@@ -7,7 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from crypto.content import (
+from journalist_app.desk.open_desk import OpenDesk
+from journalist_app.desk.verification import conversation_of
+from journalist_app.errors import MailboxMissingError, NotConfirmedError, TakenBackError, UnsoundMailboxError
+from journalist_app.services.desk import unlock
+from journalist_app.services.mailbox import passing_on, read_thread
+from journalist_app.services.mailbox.send_entries import Sheet
+from protocol.content import (
     AnswerNote,
     Content,
     Kind,
@@ -17,22 +23,17 @@ from crypto.content import (
     Verdict,
     proposal_digest,
 )
-from crypto.entry import SignedEntry, open_entry
-from crypto.names import Digest, EntryId
-from crypto.pouch import SERVER
-from crypto.standing import ProposalState, Standing, standing
-from journalist_app.desk import OpenDesk
-from journalist_app.errors import MailboxMissingError, NotConfirmedError, TakenBackError, UnsoundMailboxError
-from journalist_app.services import passing_on, reading, unlocking
-from journalist_app.services.sending import Sheet
-from journalist_app.verification import conversation_of
-from store.engine import Store
-from sync import packing
+from protocol.entry import SignedEntry, open_entry
+from protocol.identifiers import Digest, EntryId
+from protocol.pouch.pouch_file import SERVER
+from protocol.thread_state import ProposalState, Standing, standing
+from store.database.engine import Store
+from sync import build
+from sync.apply import take_in
+from sync.build import pack_all, pack_parts
 from sync.errors import UnreachableError
-from sync.packing import pack_all, pack_parts
-from sync.taking_in import take_in
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, ASource, World, a_source
-from tests.journalist_app.paper import KEY, Paper
+from tests.journalist_app.views.paper import KEY, Paper
 from tests.sync.ends import Ends, Workstation, answer
 
 _ids = itertools.count(1)
@@ -68,14 +69,14 @@ class Case:
     def standing_at(self, store: Store) -> Standing:
         """Say where things stand by what lies in a store, as both interfaces work it out."""
         world = self.ends.world
-        desk = unlocking.unlock(world.config, store, PASSPHRASE)
+        desk = unlock.unlock(world.config, store, PASSPHRASE)
         thread = conversation_of(desk, self.source.keys.address).entries
         identity = self.source.keys.identity
         opened = [(each, open_entry(each, [identity]) if each.header else None) for each in thread]
         return standing(self.source.keys.address, opened)
 
     def _sheet(self) -> Sheet:
-        seen = reading.thread(self.desk, self.source.keys.address, today=TODAY).source_said
+        seen = read_thread.thread(self.desk, self.source.keys.address, today=TODAY).source_said
         return Sheet(self.source.keys.address, EntryId(next(_ids).to_bytes(16)), bytes.fromhex(seen))
 
 
@@ -91,7 +92,7 @@ def case(ends: Ends, tmp_path: Path) -> Case:
     proposal = ASource(replica, source.keys).is_told(content).open_part.entry_id
     ends.sync(workstation)
     digest = proposal_digest(content, address=source.keys.address, entry_id=proposal)
-    desk = unlocking.unlock(ends.world.config, workstation.replica, PASSPHRASE)
+    desk = unlock.unlock(ends.world.config, workstation.replica, PASSPHRASE)
     desk.outbox = paper = Paper(tmp_path)
     agreement = Content(kind=Kind.ANSWER, text="", answer=AnswerNote(verdict=Verdict.AGREED, proposal=digest))
     agreed = source.says(agreement)
@@ -160,7 +161,7 @@ def test_a_step_is_not_confirmed_by_what_came_before_the_rest(
                 raise UnreachableError
             return answer(server, pouch)
 
-        monkeypatch.setattr(packing, "DIRECT_BYTES", 1)
+        monkeypatch.setattr(build, "DIRECT_BYTES", 1)
         with pytest.raises(UnreachableError):
             case.ends.sync(case.workstation, breaks)
     else:

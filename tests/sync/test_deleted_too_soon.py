@@ -4,14 +4,14 @@ from datetime import timedelta
 
 import pytest
 
-from crypto.entry import DeskWriter
-from crypto.errors import PouchRefusal, PouchRefusedError
-from crypto.order import order
-from crypto.pouch import Head, Packer, lowest_serial
-from crypto.pouch_items import EndedItem
-from store import entries, findings, mailboxes, orders, records
-from store.findings import FindingKind
-from sync.taking_in import take_in
+from protocol.entry import DeskWriter
+from protocol.errors import PouchRefusal, PouchRefusedError
+from protocol.pouch.pouch_file import Head, Packer, lowest_serial
+from protocol.pouch.pouch_items import EndedItem
+from protocol.statements.deletion_order import order
+from store import deletion_orders, entries, mailboxes, sealed_records, sync_findings
+from store.sync_findings import FindingKind
+from sync.apply import take_in
 from tests.journalist_app.desk_factories import TODAY, ASource, a_source
 from tests.sync.ends import Ends, Workstation, all_of, at
 
@@ -34,8 +34,8 @@ def closes(ends: Ends, workstation: Workstation, source: ASource, *, in_days: in
             by=DeskWriter(strand.id, strand.seed),
             day=ends.clock.day,
         )
-        orders.put(session, source.keys.address, statement, due, TALLIES)
-        records.put(session, "casefile", source.keys.address, 1, b"a casefile", travels=True)
+        deletion_orders.put(session, source.keys.address, statement, due, TALLIES)
+        sealed_records.put(session, "casefile", source.keys.address, 1, b"a casefile", travels=True)
     ends.sync(workstation)
     return statement
 
@@ -52,13 +52,13 @@ def is_kept(workstation: Workstation, source: ASource) -> bool:
     with workstation.replica.reading() as session:
         return (
             mailboxes.find(session, source.keys.address) is not None
-            and records.get(session, "casefile", source.keys.address) is not None
+            and sealed_records.get(session, "casefile", source.keys.address) is not None
         )
 
 
 def found_at(workstation: Workstation) -> list[tuple[bytes, FindingKind]]:
     with workstation.replica.reading() as session:
-        return [(each.address, each.kind) for each in findings.all_findings(session)]
+        return [(each.address, each.kind) for each in sync_findings.all_findings(session)]
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ from datetime import date
 import msgspec
 import pytest
 
-from crypto import letterhead as letterhead_format
-from crypto.errors import PouchRefusal, PouchRefusedError
-from crypto.names import StrandId
-from crypto.pouch import SERVER, lowest_serial
-from crypto.pouch_items import (
+from protocol import letterhead as letterhead_format
+from protocol.errors import PouchRefusal, PouchRefusedError
+from protocol.identifiers import StrandId
+from protocol.pouch.pouch_file import SERVER, lowest_serial
+from protocol.pouch.pouch_items import (
     ChunkItem,
     CountedItem,
     DamagedItem,
@@ -25,15 +25,15 @@ from crypto.pouch_items import (
     PublicFileItem,
     RecordItem,
 )
-from store import attachments, entries, letterheads, mailboxes, orders, public_files, records
-from store import undelivered as outgoing
+from store import attachments, deletion_orders, entries, letterheads, mailboxes, public_files, sealed_records
+from store import outbox as outgoing
 from store.errors import PeerMissingError, StoreFullError
-from store.undelivered import What
-from sync import taking_in
+from store.outbox import What
+from sync import apply
+from sync.apply import take_in
+from sync.build import pack, pack_parts
 from sync.errors import BrokenTransferError
 from sync.exchange import exchange
-from sync.packing import pack, pack_parts
-from sync.taking_in import take_in
 from tests.journalist_app.desk_factories import TODAY, a_source
 from tests.sync.ends import HALF_HOUR, Ends, Line, Workstation, all_of, at
 from tests.sync.test_exchange import an_order, put_order, put_record
@@ -240,7 +240,7 @@ def test_what_did_not_fit_together_and_fits_a_moment_later_is_all_there(
 def test_more_entries_than_fit_in_one_transaction_come_in_several(
     ends: Ends, workstation: Workstation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(taking_in, "_TOGETHER", 2)
+    monkeypatch.setattr(apply, "_TOGETHER", 2)
     source = a_source(ends.world)
     for words in ("one", "two", "three", "four", "five"):
         source.writes(words)
@@ -283,7 +283,7 @@ def test_an_order_of_another_workstation_comes_and_goes(ends: Ends, workstation:
         ends.sync(each)
     assert len(all_of(second.replica)["order"]) == 1
     with workstation.replica.writing() as session:
-        orders.drop(session, source.keys.address)
+        deletion_orders.drop(session, source.keys.address)
     for each in (workstation, second):
         ends.sync(each)
 
@@ -390,7 +390,7 @@ def test_a_record_that_was_dropped_here_does_not_come_back(ends: Ends, workstati
     put_record(workstation.replica, b"name", b"sealed")
     ends.sync(workstation)
     with workstation.replica.writing() as session:
-        records.drop(session, "casefile", b"name")
+        sealed_records.drop(session, "casefile", b"name")
 
     gone = RecordItem("casefile", b"name", 0, 0, b"")
 

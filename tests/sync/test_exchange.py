@@ -8,27 +8,27 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from crypto import removal
-from crypto.entry import DeskWriter
-from crypto.order import order
-from crypto.pouch_items import Item
+from protocol.entry import DeskWriter
+from protocol.pouch.pouch_items import Item
+from protocol.statements import removal
+from protocol.statements.deletion_order import order
 from store import (
     attachments,
+    deletion_orders,
     entries,
-    findings,
-    ledger,
     letterheads,
     mailboxes,
-    orders,
     peers,
     public_files,
-    records,
+    sealed_records,
+    sync_findings,
 )
-from store import undelivered as outgoing
-from store.engine import Store
-from store.findings import FindingKind
-from store.undelivered import What
-from sync.taking_in import _Applying
+from store import outbox as outgoing
+from store import tallies as ledger
+from store.database.engine import Store
+from store.outbox import What
+from store.sync_findings import FindingKind
+from sync.apply import _Applying
 from tests.journalist_app.desk_factories import TODAY, ASource, a_source
 from tests.sync.ends import Ends, Workstation, all_of, at
 
@@ -49,12 +49,12 @@ def waits_since(store: Store, source: ASource) -> date | None:
 
 def put_record(store: Store, name: bytes, sealed: bytes, revision: int = 1) -> None:
     with store.writing() as session:
-        records.put(session, "casefile", name, revision, sealed, travels=True)
+        sealed_records.put(session, "casefile", name, revision, sealed, travels=True)
 
 
-def record_of(store: Store, name: bytes) -> records.Record | None:
+def record_of(store: Store, name: bytes) -> sealed_records.Record | None:
     with store.reading() as session:
-        return records.get(session, "casefile", name)
+        return sealed_records.get(session, "casefile", name)
 
 
 def an_order(ends: Ends, workstation: Workstation, source: ASource, due: date) -> bytes:
@@ -72,7 +72,7 @@ def an_order(ends: Ends, workstation: Workstation, source: ASource, due: date) -
 def put_order(ends: Ends, workstation: Workstation, source: ASource, due: date) -> None:
     statement = an_order(ends, workstation, source, due)
     with workstation.replica.writing() as session:
-        orders.put(session, source.keys.address, statement, due, TALLIES)
+        deletion_orders.put(session, source.keys.address, statement, due, TALLIES)
 
 
 def count(store: Store, source: ASource, tallies: tuple[bytes, ...] = TALLIES) -> None:
@@ -275,7 +275,7 @@ def test_an_order_comes_to_the_server_and_is_taken_back_there(ends: Ends) -> Non
     ends.sync(workstation)
     ordered = all_of(ends.world.store)["order"]
     with workstation.replica.writing() as session:
-        orders.drop(session, source.keys.address)
+        deletion_orders.drop(session, source.keys.address)
     ends.sync(workstation)
 
     assert len(ordered) == 1
@@ -291,7 +291,7 @@ def test_what_the_desk_ordered_to_be_deleted_leaves_tallies_on_both_sides(ends: 
     put_order(ends, workstation, source, TODAY)
     ends.sync(workstation)
     with ends.world.store.writing() as session:
-        found = orders.of_mailbox(session, source.keys.address)
+        found = deletion_orders.of_mailbox(session, source.keys.address)
         assert found is not None
         mailboxes.purge(
             session, source.keys.address, statement=found.statement, day=TODAY, tallies=found.tallies
@@ -352,7 +352,7 @@ def test_records_go_to_the_server_and_to_the_other_workstation(ends: Ends) -> No
     first, second = ends.workstation(), ends.workstation(ends.second_keyring())
     put_record(first.replica, b"name", b"sealed 1")
     with first.replica.writing() as session:
-        records.put(session, "draft", b"name", 1, b"a draft", travels=False)
+        sealed_records.put(session, "draft", b"name", 1, b"a draft", travels=False)
     ends.sync(first)
     ends.sync(second)
     put_record(second.replica, b"name", b"sealed 2", revision=2)
@@ -364,7 +364,7 @@ def test_records_go_to_the_server_and_to_the_other_workstation(ends: Ends) -> No
     assert found is not None
     assert (found.revision, found.sealed) == (2, b"sealed 2")
     with ends.world.store.reading() as session:
-        assert records.get(session, "draft", b"name") is None
+        assert sealed_records.get(session, "draft", b"name") is None
 
 
 def test_a_record_that_both_changed_is_merged(ends: Ends) -> None:
@@ -401,7 +401,7 @@ def test_a_record_that_was_dropped_is_dropped_at_the_server_alone(ends: Ends) ->
     for workstation in (first, second):
         ends.sync(workstation)
     with first.replica.writing() as session:
-        records.drop(session, "casefile", b"name")
+        sealed_records.drop(session, "casefile", b"name")
 
     for workstation in (first, second):
         ends.sync(workstation)
@@ -454,7 +454,7 @@ def test_a_published_report_comes_to_the_server(ends: Ends) -> None:
 
 
 def test_a_large_file_travels_in_many_pouches_both_ways(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sync.packing.DIRECT_BYTES", 1_000_000)
+    monkeypatch.setattr("sync.build.DIRECT_BYTES", 1_000_000)
     workstation = ends.workstation()
     source = a_source(ends.world)
     source.writes("hello", file=("large", os.urandom(3_300_000)))
@@ -470,7 +470,7 @@ def test_a_large_file_travels_in_many_pouches_both_ways(ends: Ends, monkeypatch:
 
 
 def test_a_pouch_holds_no_more_small_things_than_fit(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sync.packing.DIRECT_BYTES", 10_000)
+    monkeypatch.setattr("sync.build.DIRECT_BYTES", 10_000)
     workstation = ends.workstation()
     for number in range(10):
         put_record(workstation.replica, bytes([number]), bytes([number]) * 4000)
@@ -509,7 +509,7 @@ def test_small_things_are_taken_in_several_at_a_time(ends: Ends, monkeypatch: py
 
 def found_at(workstation: Workstation) -> list[tuple[bytes, FindingKind]]:
     with workstation.replica.reading() as session:
-        return [(each.address, each.kind) for each in findings.all_findings(session)]
+        return [(each.address, each.kind) for each in sync_findings.all_findings(session)]
 
 
 def test_an_entry_that_was_changed_at_the_server_is_told_of_and_stops_nothing(ends: Ends) -> None:
@@ -578,7 +578,7 @@ def test_false_endings_and_orders_in_the_servers_tables_end_nothing(ends: Ends) 
     other.writes("hello")
     ends.sync(workstation)
     with ends.world.store.writing() as session:
-        orders.put(session, other.keys.address, b"a false order", TODAY, ())
+        deletion_orders.put(session, other.keys.address, b"a false order", TODAY, ())
     source.ends(forged_by=other.keys)
 
     ends.sync(workstation)

@@ -11,14 +11,17 @@ from datetime import timedelta
 import pytest
 
 from crypto.age import PQIdentity
-from crypto.errors import PouchRefusal, PouchRefusedError
-from crypto.names import StrandId
-from crypto.pouch import SERVER, Card, Head, Packer, ServerKey, lowest_serial
-from crypto.pouch_items import EntryItem, Item, MailboxItem, RecordItem, TallyItem
+from protocol.errors import PouchRefusal, PouchRefusedError
+from protocol.identifiers import StrandId
+from protocol.pouch.pouch_file import SERVER, Card, Head, Packer, ServerKey, lowest_serial
+from protocol.pouch.pouch_items import EntryItem, Item, MailboxItem, RecordItem, TallyItem
 from store import entries, mailboxes, peers
-from store.engine import open_store
-from store.findings import FindingKind
-from sync import held
+from store.database.engine import open_store
+from store.sync_findings import FindingKind
+from sync import pending
+from sync.apply import take_in
+from sync.build import pack, pack_parts
+from sync.endpoint import Side
 from sync.errors import (
     BrokenTransferError,
     NoRoomError,
@@ -29,9 +32,6 @@ from sync.errors import (
     UnreachableError,
 )
 from sync.exchange import answers, exchange
-from sync.packing import pack, pack_parts
-from sync.side import Side
-from sync.taking_in import take_in
 from tests.journalist_app.desk_factories import TODAY, a_source
 from tests.sync.ends import Ends, Way, Workstation, all_of, answer, at, copy_of, put_back
 from tests.sync.test_exchange import found_at, put_record, record_of
@@ -104,7 +104,7 @@ class Cutting:
 def test_a_line_cut_at_two_hundred_random_places_loses_and_doubles_nothing(
     ends: Ends, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sync.packing.DIRECT_BYTES", 40_000)
+    monkeypatch.setattr("sync.build.DIRECT_BYTES", 40_000)
     chance = random.Random(4)  # which places, and no secret
     first, second = ends.workstation(), ends.workstation(ends.second_keyring())
     sources = [a_source(ends.world) for _ in range(6)]
@@ -463,7 +463,7 @@ def test_a_server_put_back_to_between_two_pouches_of_an_answer_is_found_out(
     ends: Ends, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It knows of the question, so its answer says nothing strange; but not of what came to it since."""
-    monkeypatch.setattr("sync.packing.DIRECT_BYTES", 1)
+    monkeypatch.setattr("sync.build.DIRECT_BYTES", 1)
     workstation = ends.workstation()
     for _ in range(4):
         a_source(ends.world).writes("hello")
@@ -499,10 +499,10 @@ def test_what_lay_in_a_lost_file_comes_after_a_server_was_put_back(ends: Ends) -
     b"".join(*pack_parts(ends.server, strand, None))  # the lost one
     copy = copy_of(ends.world.store, ends.folder / "copy.db")
     first = b"".join(next(pack_parts(ends.server, strand, 1_000_000)))
-    held.bring(workstation.side, [first])
+    pending.bring(workstation.side, [first])
     put_back(ends.world.store, copy)
     ends.clock.day += timedelta(days=1)
-    held.bring(ends.server, [b"".join(*pack_parts(workstation.side, SERVER, None))])
+    pending.bring(ends.server, [b"".join(*pack_parts(workstation.side, SERVER, None))])
 
     ends.sync(workstation)
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from crypto import letterhead as letterhead_format
+from protocol import letterhead as letterhead_format
 from store import letterheads
 from tests.journalist_app.desk_factories import a_source
 from tests.sync.ends import Ends, Workstation, copy_of, put_back

@@ -7,11 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import sync.exchange as exchange_module
-from crypto.pouch import SERVER
-from store import findings, undelivered
-from store.findings import FindingKind
+from protocol.pouch.pouch_file import SERVER
+from store import outbox, sync_findings
+from store.sync_findings import FindingKind
+from sync.build import pack_parts
 from sync.errors import UnreachableError
-from sync.packing import pack_parts
 from tests.journalist_app.desk_factories import a_source
 from tests.sync.ends import Ends, Workstation, answer, at
 from tests.sync.test_exchange import all_of
@@ -37,7 +37,7 @@ def test_a_large_file_that_both_have_is_not_sent_for_ever(
     ends: Ends, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After a store was put back everything is given again, in pouches that each end before the file does."""
-    monkeypatch.setattr("sync.packing.DIRECT_BYTES", 1_500_000)
+    monkeypatch.setattr("sync.build.DIRECT_BYTES", 1_500_000)
     workstation = ends.workstation()
     source = a_source(ends.world)
     source.writes("one", file=("a.pdf", os.urandom(4_500_000)))
@@ -45,9 +45,9 @@ def test_a_large_file_that_both_have_is_not_sent_for_ever(
     ends.sync(workstation)
     ends.sync(workstation)
     with ends.world.store.writing() as session:
-        undelivered.note_all(session, workstation.keyring.strand.id)
+        outbox.note_all(session, workstation.keyring.strand.id)
     with workstation.replica.writing() as session:
-        undelivered.note_all(session, SERVER)
+        outbox.note_all(session, SERVER)
 
     in_some_rounds(ends, workstation)
 
@@ -61,7 +61,7 @@ def test_a_file_with_a_piece_gone_is_told_and_the_rest_arrives(
     ends: Ends, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever administers the server takes a piece of a file away, to keep the desk from syncing."""
-    monkeypatch.setattr("sync.packing.DIRECT_BYTES", 1_500_000)
+    monkeypatch.setattr("sync.build.DIRECT_BYTES", 1_500_000)
     workstation = ends.workstation()
     source = a_source(ends.world)
     broken = source.writes("with a file", file=("a.pdf", os.urandom(4_500_000)))
@@ -73,7 +73,7 @@ def test_a_file_with_a_piece_gone_is_told_and_the_rest_arrives(
     held = {row[5] for row in all_of(workstation.replica)["entry"]}
     assert {each.digest for each in others} == held
     with workstation.replica.reading() as session:
-        (found,) = findings.all_findings(session)
+        (found,) = sync_findings.all_findings(session)
     assert (found.kind, found.entry_id) == (FindingKind.DAMAGED, broken.open_part.entry_id)
     ends.sync(workstation)
     assert ends.left(ends.world.store, workstation.keyring.strand.id) == 0

@@ -8,26 +8,19 @@ from datetime import date, timedelta
 import msgspec
 import pytest
 
-from crypto.casefile import Casefile, Evidence, EvidenceKind
-from crypto.ledger import Dimension
-from crypto.letterhead import Report
-from crypto.names import Address, Digest
-from crypto.record import RecordKind
 from journalist_app.errors import MailboxMissingError
-from journalist_app.services import (
-    calendar,
-    casefiles,
-    checking,
-    drafts,
-    letterheads,
-    ordering,
-    syncing,
-    templates,
-)
-from journalist_app.services.listing import Wanted, inbox
-from store import findings, mailboxes, orders, public_files, records, undelivered
-from store.findings import FindingKind
-from store.undelivered import What
+from journalist_app.services.desk import background_check, desk_calendar, publish_letterhead, sync_replica
+from journalist_app.services.inbox_lists import Wanted, inbox
+from journalist_app.services.mailbox import order_deletion
+from journalist_app.services.records import casefiles, drafts, reply_templates
+from protocol.casefile import Casefile, Evidence, EvidenceKind
+from protocol.identifiers import Address, Digest
+from protocol.ledger import Dimension
+from protocol.letterhead import Report
+from protocol.sealed_record import RecordKind
+from store import deletion_orders, mailboxes, outbox, public_files, sealed_records, sync_findings
+from store.outbox import What
+from store.sync_findings import FindingKind
 from tests.journalist_app.desk_factories import TODAY, ASource, a_source
 from tests.sync.desks import AtDesk, an_adviser, tallies_of, the_server_carries_out_orders
 from tests.sync.ends import Ends
@@ -113,16 +106,16 @@ def test_a_casefile_that_was_merged_can_be_written_on_both(scene: Scene) -> None
 
 def test_a_reply_that_each_added_is_there_for_both(scene: Scene) -> None:
     for at, name in ((scene.first, "Eerste"), (scene.second, "Tweede")):
-        templates.put(
+        reply_templates.put(
             at.desk,
             0,
             None,
-            msgspec.convert({"language": "nl", "name": name, "text": "x"}, templates.Template),
+            msgspec.convert({"language": "nl", "name": name, "text": "x"}, reply_templates.Template),
         )
 
     scene.everybody_syncs()
 
-    found = [templates.read(each.desk) for each in (scene.first, scene.second)]
+    found = [reply_templates.read(each.desk) for each in (scene.first, scene.second)]
     assert found[0] == found[1]
     assert {"Eerste", "Tweede"} < {each.name for each in found[0].templates}
 
@@ -137,7 +130,7 @@ def test_a_draft_stays_where_it_was_typed(scene: Scene) -> None:
     assert drafts.read(scene.second.desk, source.keys.address) == ""
     for store in (scene.ends.world.store, scene.second.store):
         with store.reading() as session:
-            assert records.get(session, RecordKind.DRAFT, source.keys.address) is None
+            assert sealed_records.get(session, RecordKind.DRAFT, source.keys.address) is None
 
 
 # ---- the letterhead
@@ -148,8 +141,8 @@ def test_a_calendar_that_both_changed_is_one_on_both(scene: Scene) -> None:
         (scene.first, {"closed_days": (date(2026, 12, 24),)}),
         (scene.second, {"answer_working_days": 2}),
     ):
-        wanted = replace(calendar.current(at.desk, TODAY), **changed)
-        calendar.publish(at.desk, at.desk.letterhead.serial, wanted, TODAY)
+        wanted = replace(desk_calendar.current(at.desk, TODAY), **changed)
+        desk_calendar.publish(at.desk, at.desk.letterhead.serial, wanted, TODAY)
 
     scene.everybody_syncs()
 
@@ -165,8 +158,8 @@ def publish(at: AtDesk, body: bytes) -> None:
     report = Report(title="report-2025-nl.pdf", published=TODAY, sha256=hashlib.sha256(body).digest())
     with at.store.writing() as session:
         public_files.publish(session, report.title, body)
-        following = letterheads.publish_successor(at.desk, session, reports=(report,))
-    letterheads.in_use(at.desk, following)
+        following = publish_letterhead.publish_successor(at.desk, session, reports=(report,))
+    publish_letterhead.in_use(at.desk, following)
 
 
 def test_a_report_that_both_published_is_the_first_one_everywhere(scene: Scene) -> None:
@@ -207,10 +200,10 @@ def test_both_close_at_once_and_one_order_stands(scene: Scene) -> None:
     found = []
     for store in (scene.ends.world.store, scene.first.store, scene.second.store):
         with store.reading() as session:
-            found.append(orders.of_mailbox(session, source.keys.address))
+            found.append(deletion_orders.of_mailbox(session, source.keys.address))
     assert found[0] is not None
     assert found[0] == found[1] == found[2]
-    assert len(ordering.ordered(scene.first.desk)) == 1
+    assert len(order_deletion.ordered(scene.first.desk)) == 1
 
 
 def test_what_both_closed_is_deleted_and_counted_once(scene: Scene) -> None:
@@ -252,7 +245,7 @@ def test_a_mailbox_that_one_counted_is_not_shown_to_the_other_and_counted_once(s
     for store in (scene.ends.world.store, scene.first.store, scene.second.store):
         with store.reading() as session:
             assert mailboxes.ended_mailboxes(session) == []
-            assert records.revisions(session, RecordKind.CASEFILE) == []
+            assert sealed_records.revisions(session, RecordKind.CASEFILE) == []
     assert source.keys.address in scene.second.desk.anchors.ended
 
 
@@ -320,7 +313,7 @@ def test_evidence_that_the_other_never_saw_is_not_dropped_by_it(scene: Scene) ->
     assert scene.counted() == ["ended_unread"]
     assert casefiles.read(scene.first.desk, address).evidence == (kept,)
     with scene.ends.world.store.reading() as session:
-        assert records.get(session, RecordKind.CASEFILE, address) is not None
+        assert sealed_records.get(session, RecordKind.CASEFILE, address) is not None
 
 
 def test_a_line_of_a_server_that_was_put_back_is_not_counted_again(scene: Scene) -> None:
@@ -372,7 +365,7 @@ def test_what_one_answered_the_other_counts_in_the_right_year_as_answered_and_re
     assert tallies[Dimension.FIRST_ANSWER] == (TODAY.year, "0")
     assert tallies[Dimension.CAME_BACK] == (TODAY.year, "yes")
     with scene.ends.world.store.reading() as session:
-        assert records.revisions(session, RecordKind.CASEFILE) == []
+        assert sealed_records.revisions(session, RecordKind.CASEFILE) == []
 
 
 def test_who_reads_what_both_answered_and_ends_at_once_is_counted_as_having_come_back(scene: Scene) -> None:
@@ -431,7 +424,7 @@ def revisions_at(scene: Scene, source: ASource) -> list[int]:
     found = []
     for store in (scene.ends.world.store, scene.first.store, scene.second.store):
         with store.reading() as session:
-            found.append(dict(records.revisions(session, RecordKind.CASEFILE))[source.keys.address])
+            found.append(dict(sealed_records.revisions(session, RecordKind.CASEFILE))[source.keys.address])
     return found
 
 
@@ -442,9 +435,9 @@ def test_what_is_damaged_at_the_server_marks_the_mailbox_here(scene: Scene) -> N
     source = scene.a_source_who_waits()
     address = source.keys.address
     with scene.first.store.writing() as session:
-        findings.note(session, address, bytes(16), FindingKind.DAMAGED, TODAY)
+        sync_findings.note(session, address, bytes(16), FindingKind.DAMAGED, TODAY)
 
-    checking.check_store(scene.first.desk, TODAY)
+    background_check.check_store(scene.first.desk, TODAY)
 
     assert scene.first.desk.unsound == {address: ("damaged_at_server",)}
     (row,) = inbox(scene.first.desk, Wanted(), TODAY).rows
@@ -459,7 +452,7 @@ def test_a_mailbox_that_came_back_at_the_server_is_named_though_it_is_not_here(s
     source.ends()
     scene.everybody_syncs()
     with scene.first.store.writing() as session:
-        findings.note(session, source.keys.address, b"", FindingKind.COME_BACK, TODAY)
+        sync_findings.note(session, source.keys.address, b"", FindingKind.COME_BACK, TODAY)
 
     (row,) = inbox(scene.first.desk, Wanted(), TODAY).unsound
 
@@ -494,9 +487,9 @@ def test_words_that_crossed_a_deletion_are_no_attack_and_are_told(scene: Scene) 
     desk = scene.second.desk
     assert desk.unsound == {}
     assert inbox(desk, Wanted("closed"), scene.ends.clock.day).ended == ()
-    assert [found.label for found in syncing.not_arrived(desk)] == [desk.label(source.keys.address)]
-    assert syncing.found_wrong(desk) == ()
-    assert syncing.not_arrived(scene.first.desk) == ()
+    assert [found.label for found in sync_replica.not_arrived(desk)] == [desk.label(source.keys.address)]
+    assert sync_replica.found_wrong(desk) == ()
+    assert sync_replica.not_arrived(scene.first.desk) == ()
     assert scene.counted() == ["read"]
 
 
@@ -512,9 +505,9 @@ def test_a_look_that_crossed_a_deletion_is_told_to_nobody(scene: Scene) -> None:
 
     assert scene.second.desk.unsound == {}
     assert inbox(scene.second.desk, Wanted("closed"), scene.ends.clock.day).ended == ()
-    assert syncing.not_arrived(scene.second.desk) == ()
+    assert sync_replica.not_arrived(scene.second.desk) == ()
     with scene.second.store.reading() as session:
-        assert findings.all_findings(session) == []
+        assert sync_findings.all_findings(session) == []
 
 
 def test_a_casefile_that_comes_after_its_mailbox_was_counted_does_not_stay(scene: Scene) -> None:
@@ -530,7 +523,7 @@ def test_a_casefile_that_comes_after_its_mailbox_was_counted_does_not_stay(scene
 
     for store in (scene.ends.world.store, scene.first.store, scene.second.store):
         with store.reading() as session:
-            assert records.revisions(session, RecordKind.CASEFILE) == []
+            assert sealed_records.revisions(session, RecordKind.CASEFILE) == []
 
 
 def test_a_mailbox_that_was_counted_here_and_whose_line_comes_again_is_counted_once(scene: Scene) -> None:
@@ -540,9 +533,7 @@ def test_a_mailbox_that_was_counted_here_and_whose_line_comes_again_is_counted_o
     scene.everybody_syncs()
     scene.second.counts(source)
     with scene.ends.world.store.writing() as session:
-        undelivered.note_for(
-            session, scene.second.desk.keyring.strand.id, What.ENDED, address=source.keys.address
-        )
+        outbox.note_for(session, scene.second.desk.keyring.strand.id, What.ENDED, address=source.keys.address)
     scene.first.counts(source)
     scene.first.syncs()
 

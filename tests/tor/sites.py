@@ -17,10 +17,10 @@ from pathlib import Path
 from bench import processes, world
 from bench.tor_network import Tor, TorNetwork
 from deploy.onion.clients import ClientKey, make_client_key
-from deploy.onion.keys import HOST_FILE
+from deploy.onion.onion_keys import HOST_FILE
 from tests.deploy import two_machines
 
-COMMAND = [sys.executable, "-m", "deploy.command"]
+COMMAND = [sys.executable, "-m", "deploy.cli.main"]
 _PATIENCE_SECONDS = 120
 _TRY_SECONDS = 20
 

@@ -11,14 +11,14 @@ import pytest
 
 from bench.processes import free_port
 from bench.tor_network import Tor, TorNetwork
-from deploy.config import load_config
 from deploy.errors import OnionSettingsError, TorAwayError, TorClosedError, TorRefusedError
 from deploy.onion.clients import admit, dismiss, make_client_key
-from deploy.onion.config import OnionConfig
 from deploy.onion.control import Published, add_onion, connected, published
 from deploy.onion.folders import read_host, read_key
-from deploy.onion.keys import OnionKey
-from deploy.onion.publishing import publish
+from deploy.onion.onion_keys import OnionKey
+from deploy.onion.publish_services import publish
+from deploy.settings.load_settings import load_config
+from deploy.settings.onion_settings import OnionConfig
 from tests.deploy.onion.sites import settings_in
 from tests.tor.sites import NoAnswerError, answer_of, ask, keeping_published, listening, steunpunt, with_key
 

@@ -14,12 +14,12 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from bench.tor_network import Tor, TorNetwork
 from deploy.onion.clients import make_client_key
 from deploy.onion.control import add_onion, connected
-from deploy.onion.keys import OnionKey
+from deploy.onion.onion_keys import OnionKey
 from store import mailboxes
 from sync.carriers import OnionCarrier
-from sync.door import create_app
 from sync.errors import UnreachableError
 from sync.exchange import Carrier, exchange
+from sync.http_endpoint import create_app
 from tests.deploy.two_machines import Machine, texts_held
 from tests.journalist_app.desk_factories import ASource, a_source
 from tests.sync.ends import Ends, Workstation, all_of, at, the_ends

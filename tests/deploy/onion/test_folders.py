@@ -7,7 +7,7 @@ import pytest
 from deploy.errors import OnionFolderError, OnionKeyError
 from deploy.onion.clients import admit, admitted, make_client_key
 from deploy.onion.folders import read_host, read_key, write_key
-from deploy.onion.keys import SECRET_FILE, OnionKey
+from deploy.onion.onion_keys import SECRET_FILE, OnionKey
 
 
 def test_a_key_lies_on_the_disk_for_its_owner_alone(tmp_path: Path) -> None:

@@ -4,8 +4,8 @@ import pytest
 
 from deploy.errors import OnionSettingsError
 from deploy.onion.clients import admit, dismiss, make_client_key
-from deploy.onion.config import OnionConfig
 from deploy.onion.torrc import fragment
+from deploy.settings.onion_settings import OnionConfig
 
 SOCKET = "/run/steunpunt/source.sock"
 

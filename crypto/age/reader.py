@@ -1,0 +1,103 @@
+"""Decrypt age v1 files, whole or as a stream.
+
+Source: https://c2sp.org/age.
+"""
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from crypto.age.header import HEADER_BYTES_MAX, Header, split
+from crypto.age.recipients import Identity
+from crypto.age.stream import open_stream
+from crypto.errors import MalformedError, UnreadableError
+
+
+class Reader:
+    """Opens a file whose payload comes in pieces of any size (pull).
+
+    Iterating yields plaintext in pieces of at most 64 KiB, each authentic and in its place. Whether the file
+    is whole is known only when the iteration ends without an error.
+    """
+
+    __slots__ = ("_chunks", "file_key")
+    file_key: Final[bytes]
+
+    def __init__(self, header: bytes, identities: Sequence[Identity], chunks: Iterable[bytes]) -> None:
+        """Find the file key; no payload is read yet.
+
+        Raises:
+            UnreadableError: none of the identities opens this header.
+        """
+        self.file_key = unwrap(header, identities)
+        self._chunks = chunks
+
+    def __repr__(self) -> str:
+        return "Reader()"
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield the plaintext.
+
+        Raises:
+            UnreadableError: the payload is damaged, cut off, or not of this header.
+        """
+        return open_stream(self.file_key, self._chunks)
+
+
+def open_sealed(header: bytes, payload: bytes, identities: Sequence[Identity]) -> tuple[bytes, bytes]:
+    """Return the whole plaintext and the file key.
+
+    Raises:
+        UnreadableError: it cannot be opened, whatever the reason.
+    """
+    reader = Reader(header, identities, [payload])
+    return b"".join(reader), reader.file_key
+
+
+def split_stream(pieces: Iterable[bytes]) -> tuple[bytes, Iterator[bytes]]:
+    """Cut a file that comes in pieces of any size into its header and the pieces of its payload.
+
+    Neither is judged; no more is read at once than the header takes.
+
+    Raises:
+        MalformedError: no header ends within its first 64 KiB.
+    """
+    rest = iter(pieces)
+    start = bytearray()
+    for piece in rest:
+        start += piece
+        try:
+            header, payload = split(bytes(start))
+        except MalformedError:
+            if len(start) >= HEADER_BYTES_MAX:
+                raise
+        else:
+            return header, itertools.chain([payload], rest)
+    raise MalformedError
+
+
+def unwrap(header: bytes, identities: Sequence[Identity]) -> bytes:
+    """Return the file key of a header. Each identity is tried on each stanza, in their orders.
+
+    Stanzas name no recipient, so trying is the only way, and a file's readers stay unknown to others.
+
+    Raises:
+        UnreadableError: it is malformed, was changed, or is for somebody else.
+    """
+    try:
+        parsed = Header.from_bytes(header)
+        file_key = _first_file_key(parsed, identities)
+    except MalformedError as why:
+        raise UnreadableError from why
+    if file_key is None or not parsed.is_made_with(file_key):
+        raise UnreadableError
+    return file_key
+
+
+def _first_file_key(header: Header, identities: Sequence[Identity]) -> bytes | None:
+    for identity in identities:
+        for stanza in header.stanzas:
+            file_key = identity.unwrap(stanza)
+            if file_key is not None:
+                return file_key
+    return None

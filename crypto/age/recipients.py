@@ -1,0 +1,303 @@
+"""Whom an age file can be sealed to: the post-quantum hybrid that this house uses, and X25519.
+
+X25519 is here so that Debian's `age` is a second implementation in our tests; the mailbox seals nothing to
+it.
+
+Source: C2SP age, "Native recipient types".
+"""
+
+import functools
+import hashlib
+from dataclasses import dataclass, field
+from typing import ClassVar, Final, Protocol, Self
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hpke
+from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+
+from crypto.age.header import FILE_KEY_BYTES, Stanza
+from crypto.base64_text import from_base64, to_base64
+from crypto.bech32 import from_bech32, to_bech32
+from crypto.errors import MalformedError
+from crypto.kdf import hkdf
+
+SEED_BYTES = 32
+_X25519_BYTES = 32
+_MLKEM_SEED_BYTES = 64
+_MLKEM_PUBLIC_BYTES = 1184  # FIPS 203, table 3
+PQ_RECIPIENT_BYTES = _MLKEM_PUBLIC_BYTES + _X25519_BYTES
+_PQ_ENC_BYTES = 1088 + _X25519_BYTES  # an ML-KEM-768 ciphertext and an X25519 share
+_BODY_BYTES = FILE_KEY_BYTES + 16  # the file key and a tag
+
+
+class Recipient(Protocol):
+    """Someone a file can be sealed to."""
+
+    post_quantum: ClassVar[bool]
+
+    def wrap(self, file_key: bytes) -> Stanza:
+        """Wrap the file key for this recipient."""
+        ...
+
+
+class Identity(Protocol):
+    """Someone who can open what was sealed to them."""
+
+    def unwrap(self, stanza: Stanza) -> bytes | None:
+        """Return the file key, or None if the stanza is for somebody else.
+
+        Raises:
+            MalformedError: the stanza is of this identity's type, and no writer of that type makes it.
+        """
+        ...
+
+
+PQ_TYPE: Final = "mlkem768x25519"
+_PQ_INFO = b"age-encryption.org/mlkem768x25519"
+_PQ_RECIPIENT_PREFIX = "age1pq"
+_PQ_IDENTITY_PREFIX = "AGE-SECRET-KEY-PQ-"
+
+
+def _pq_suite() -> hpke.Suite:
+    return hpke.Suite(hpke.KEM.MLKEM768_X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.CHACHA20_POLY1305)
+
+
+@dataclass(frozen=True, slots=True)
+class PQRecipient:
+    """The public half of a post-quantum hybrid identity, 1,216 bytes."""
+
+    post_quantum: ClassVar[bool] = True
+    _raw: bytes
+    _key: hpke.MLKEM768X25519PublicKey = field(repr=False, compare=False)
+
+    @classmethod
+    def from_bytes(cls, raw: bytes) -> Self:
+        """Accept an ML-KEM-768 encapsulation key (1,184 bytes) followed by an X25519 public key (32 bytes).
+
+        Raises:
+            MalformedError: another length, or not a key.
+        """
+        if len(raw) != PQ_RECIPIENT_BYTES:
+            raise MalformedError
+        try:
+            key = hpke.MLKEM768X25519PublicKey(
+                MLKEM768PublicKey.from_public_bytes(raw[:_MLKEM_PUBLIC_BYTES]),
+                X25519PublicKey.from_public_bytes(raw[_MLKEM_PUBLIC_BYTES:]),
+            )
+        except ValueError as why:
+            raise MalformedError from why
+        return cls(bytes(raw), key)
+
+    def to_bytes(self) -> bytes:
+        """Return what `from_bytes` accepts."""
+        return self._raw
+
+    @classmethod
+    @functools.lru_cache(maxsize=16)
+    def from_text(cls, text: str) -> Self:
+        """Read "age1pq1…". The last ones read are kept: they are public, and reading one takes 2 ms.
+
+        Raises:
+            MalformedError: anything else.
+        """
+        return cls.from_bytes(from_bech32(_PQ_RECIPIENT_PREFIX, text))
+
+    def __str__(self) -> str:
+        return to_bech32(_PQ_RECIPIENT_PREFIX, self._raw)
+
+    def wrap(self, file_key: bytes) -> Stanza:
+        """Wrap the file key for this recipient."""
+        sealed = _pq_suite().encrypt(file_key, self._key, _PQ_INFO)
+        return Stanza((PQ_TYPE, to_base64(sealed[:_PQ_ENC_BYTES])), sealed[_PQ_ENC_BYTES:])
+
+
+class PQIdentity:
+    """A post-quantum hybrid identity: 32 secret bytes, and what follows from them.
+
+    The keys are made once, here (about 0.25 ms): openers try an identity on many stanzas. They go with this
+    object; no table of the module keeps them alive.
+    """
+
+    __slots__ = ("_key", "_seed", "recipient")
+    recipient: Final[PQRecipient]
+
+    def __init__(self, seed: bytes) -> None:
+        """Expand a 32-byte seed. Seeds come from a CSPRNG or from HKDF.
+
+        Raises:
+            MalformedError: another length.
+        """
+        if len(seed) != SEED_BYTES:
+            raise MalformedError
+        expanded = hashlib.shake_256(seed).digest(_MLKEM_SEED_BYTES + _X25519_BYTES)
+        mlkem = MLKEM768PrivateKey.from_seed_bytes(expanded[:_MLKEM_SEED_BYTES])
+        x25519 = X25519PrivateKey.from_private_bytes(expanded[_MLKEM_SEED_BYTES:])
+        self._seed = bytes(seed)
+        self._key = hpke.MLKEM768X25519PrivateKey(mlkem, x25519)
+        public = mlkem.public_key().public_bytes_raw() + x25519.public_key().public_bytes_raw()
+        self.recipient = PQRecipient.from_bytes(public)
+
+    def __repr__(self) -> str:
+        return "PQIdentity()"
+
+    def to_bytes(self) -> bytes:
+        """Return the seed. It is the secret itself."""
+        return self._seed
+
+    @classmethod
+    def from_text(cls, text: str) -> Self:
+        """Read "AGE-SECRET-KEY-PQ-1…".
+
+        Raises:
+            MalformedError: anything else.
+        """
+        return cls(from_bech32(_PQ_IDENTITY_PREFIX, text))
+
+    def to_text(self) -> str:
+        """Write "AGE-SECRET-KEY-PQ-1…". It is the secret itself."""
+        return to_bech32(_PQ_IDENTITY_PREFIX, self._seed)
+
+    def unwrap(self, stanza: Stanza) -> bytes | None:
+        """Return the file key, or None if the stanza is for somebody else.
+
+        Raises:
+            MalformedError: the stanza is of this type, and no writer of this type makes it.
+        """
+        enc = _share_of(stanza, PQ_TYPE, _PQ_ENC_BYTES)
+        if enc is None:
+            return None
+        try:
+            return _pq_suite().decrypt(enc + stanza.body, self._key, _PQ_INFO)
+        except InvalidTag:
+            return None
+
+
+_X25519_TYPE = "X25519"
+_X25519_INFO = b"age-encryption.org/v1/X25519"
+_X25519_RECIPIENT_PREFIX = "age"
+_X25519_IDENTITY_PREFIX = "AGE-SECRET-KEY-"
+_WRAP_NONCE = bytes(12)  # the wrap key is fresh for every stanza
+
+
+@dataclass(frozen=True, slots=True)
+class X25519Recipient:
+    """The public half of an X25519 identity, 32 bytes."""
+
+    post_quantum: ClassVar[bool] = False
+    _raw: bytes
+
+    @classmethod
+    def from_bytes(cls, raw: bytes) -> Self:
+        """Accept an X25519 public key.
+
+        Raises:
+            MalformedError: another length.
+        """
+        if len(raw) != _X25519_BYTES:
+            raise MalformedError
+        return cls(bytes(raw))
+
+    def to_bytes(self) -> bytes:
+        """Return what `from_bytes` accepts."""
+        return self._raw
+
+    @classmethod
+    def from_text(cls, text: str) -> Self:
+        """Read "age1…".
+
+        Raises:
+            MalformedError: anything else.
+        """
+        return cls.from_bytes(from_bech32(_X25519_RECIPIENT_PREFIX, text))
+
+    def __str__(self) -> str:
+        return to_bech32(_X25519_RECIPIENT_PREFIX, self._raw)
+
+    def wrap(self, file_key: bytes) -> Stanza:
+        """Wrap the file key for this recipient.
+
+        Raises:
+            MalformedError: the recipient is one of the points for which everybody knows the shared secret.
+        """
+        ephemeral = X25519PrivateKey.generate()
+        share = ephemeral.public_key().public_bytes_raw()
+        key = _wrap_key(ephemeral, self._raw, share + self._raw)
+        return Stanza(
+            (_X25519_TYPE, to_base64(share)), ChaCha20Poly1305(key).encrypt(_WRAP_NONCE, file_key, None)
+        )
+
+
+class X25519Identity:
+    """An X25519 identity: 32 secret bytes."""
+
+    __slots__ = ("_key", "recipient")
+    recipient: Final[X25519Recipient]
+
+    def __init__(self, seed: bytes) -> None:
+        """Take a 32-byte scalar as age writes it.
+
+        Raises:
+            MalformedError: another length.
+        """
+        if len(seed) != SEED_BYTES:
+            raise MalformedError
+        self._key = X25519PrivateKey.from_private_bytes(seed)
+        self.recipient = X25519Recipient.from_bytes(self._key.public_key().public_bytes_raw())
+
+    def __repr__(self) -> str:
+        return "X25519Identity()"
+
+    @classmethod
+    def from_text(cls, text: str) -> Self:
+        """Read "AGE-SECRET-KEY-1…".
+
+        Raises:
+            MalformedError: anything else.
+        """
+        return cls(from_bech32(_X25519_IDENTITY_PREFIX, text))
+
+    def to_text(self) -> str:
+        """Write "AGE-SECRET-KEY-1…". It is the secret itself."""
+        return to_bech32(_X25519_IDENTITY_PREFIX, self._key.private_bytes_raw())
+
+    def unwrap(self, stanza: Stanza) -> bytes | None:
+        """Return the file key, or None if the stanza is for somebody else.
+
+        Raises:
+            MalformedError: the stanza is of this type, and no writer of this type makes it.
+        """
+        share = _share_of(stanza, _X25519_TYPE, _X25519_BYTES)
+        if share is None:
+            return None
+        key = _wrap_key(self._key, share, share + self.recipient.to_bytes())
+        try:
+            return ChaCha20Poly1305(key).decrypt(_WRAP_NONCE, stanza.body, None)
+        except InvalidTag:
+            return None
+
+
+def _share_of(stanza: Stanza, kind: str, share_bytes: int) -> bytes | None:
+    """Return the sender's share of a stanza of this kind, or None for another kind.
+
+    The body's length is checked before anything is decrypted: a longer body would allow partitioning oracles.
+    """
+    if stanza.arguments[0] != kind:
+        return None
+    match stanza.arguments[1:]:
+        case (text,):
+            share = from_base64(text)
+        case _:
+            raise MalformedError
+    if len(share) != share_bytes or len(stanza.body) != _BODY_BYTES:
+        raise MalformedError
+    return share
+
+
+def _wrap_key(private: X25519PrivateKey, public: bytes, salt: bytes) -> bytes:
+    try:
+        shared = private.exchange(X25519PublicKey.from_public_bytes(public))
+    except ValueError as why:  # the shared secret is all zeroes
+        raise MalformedError from why
+    return hkdf(shared, salt=salt, info=_X25519_INFO)

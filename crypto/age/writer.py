@@ -1,0 +1,66 @@
+"""Encrypt age v1 files, whole or as a stream.
+
+Source: https://c2sp.org/age.
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from crypto.age.header import FILE_KEY_BYTES, Header
+from crypto.age.recipients import Recipient
+from crypto.age.stream import StreamWriter
+from crypto.errors import MixedRecipientsError
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A whole age file: its bytes are `header + payload`."""
+
+    header: bytes
+    payload: bytes
+    file_key: bytes = field(repr=False)
+
+
+class Writer:
+    """Seals a file while its plaintext arrives (push); holds back at most 64 KiB."""
+
+    __slots__ = ("_stream", "file_key", "header")
+    header: Final[bytes]
+    file_key: Final[bytes]
+
+    def __init__(self, recipients: Sequence[Recipient]) -> None:
+        """Draw a file key and wrap it for each recipient, in this order.
+
+        Raises:
+            MixedRecipientsError: post-quantum and other recipients together, or none at all.
+        """
+        if len({recipient.post_quantum for recipient in recipients}) != 1:
+            raise MixedRecipientsError
+        self.file_key = os.urandom(FILE_KEY_BYTES)
+        stanzas = [recipient.wrap(self.file_key) for recipient in recipients]
+        self.header = Header.make(stanzas, self.file_key).to_bytes()
+        self._stream = StreamWriter(self.file_key)
+
+    def __repr__(self) -> str:
+        return "Writer()"
+
+    def update(self, plaintext: bytes) -> bytes:
+        """Take more plaintext, of any length; return the payload bytes that are ready, perhaps none."""
+        return self._stream.update(plaintext)
+
+    def finish(self) -> bytes:
+        """Return the rest of the payload. Call it once, and nothing after it."""
+        return self._stream.finish()
+
+
+def seal(plaintext: bytes, recipients: Sequence[Recipient]) -> Sealed:
+    """Seal bytes to recipients, whose stanzas come in this order: the desk's first, the mailbox's second.
+
+    Raises:
+        MixedRecipientsError: post-quantum and other recipients together, or none at all.
+    """
+    writer = Writer(recipients)
+    payload = writer.update(plaintext) + writer.finish()
+    return Sealed(writer.header, payload, writer.file_key)

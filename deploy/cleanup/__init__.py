@@ -1,0 +1,1 @@
+"""Clean-up processes: destroy deleted rows, carry out deletion orders."""

@@ -1,0 +1,44 @@
+"""A workstation's sweeper: what was given up in the replica is destroyed, and the replica tidied each night.
+
+It carries out no orders and drops no mailboxes: the server does, and the replica hears of it.
+"""
+
+import os
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from deploy.cleanup.server_cleanup import half_hour_of
+from deploy.settings.load_settings import load_config
+from journalist_app.config import AdviserConfig
+from store import cleanup
+from store.database.engine import Store, open_store
+
+
+class ReplicaSweeper:
+    """What one sweep is made of on a workstation."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def sweep_once(
+        self, now: datetime, on_progress: Callable[[int, int], None] = lambda _done, _total: None
+    ) -> cleanup.Swept:
+        """Destroy what is queued in the replica.
+
+        Raises:
+            StoreError: the store refuses.
+        """
+        return cleanup.sweep(self.store, half_hour_of(now), on_progress=on_progress)
+
+
+def open_sweeper(settings: Path) -> ReplicaSweeper:
+    """Return the sweeper of a workstation's replica.
+
+    Raises:
+        ConfigError: the settings have faults.
+        StoreError: the store cannot be opened.
+    """
+    config = load_config(settings, "adviser", AdviserConfig)
+    os.environ["SQLITE_TMPDIR"] = str(config.store_path.parent)  # as in a server's sweeper
+    return ReplicaSweeper(open_store(config.store_path))

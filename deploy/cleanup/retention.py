@@ -1,0 +1,149 @@
+"""What the sweeper deletes for good: what the desk ordered, and mailboxes in which nothing was ever written.
+
+The desk's word is verified here, each time anew: whoever can write to the store can put anything in it.
+"""
+
+import hashlib
+import logging
+from calendar import monthrange
+from collections import Counter
+from dataclasses import dataclass
+from datetime import date
+from enum import Enum
+
+from sqlalchemy.orm import Session
+
+from crypto.errors import CryptoError
+from deploy.quiet_log import OWN
+from protocol.entry import SignedEntry
+from protocol.identifiers import StrandId
+from protocol.letterhead import Letterhead
+from protocol.statements.deletion_order import is_void, verify_order
+from store import deletion_orders, entries, mailboxes, peers
+from store.database.engine import Store
+from store.deletion_orders import Order
+
+_MONTHS = 12
+_log = logging.getLogger(OWN)
+
+
+class Finding(Enum):
+    """What is to be done about an order whose day has come, as the store says."""
+
+    CARRY_OUT = "carry out"
+    DROP = "drop"  # something was said since, or is missing: the desk has to look again
+    WAIT = "wait"  # the desk signed a later day
+    REFUSE = "refuse"  # it is not as a workstation of the desk signed it; it stays, for the desk to see
+
+
+@dataclass(frozen=True, slots=True)
+class Retained:
+    """What one round did, in numbers: nothing in it says of whom."""
+
+    purged: int = 0
+    dropped: int = 0
+    refused: int = 0
+    never_used: int = 0
+
+
+def retain(store: Store, letterhead: Letterhead, today: date) -> Retained:
+    """Carry out what is due: each mailbox in a transaction of its own, whole or not at all.
+
+    Raises:
+        StoreError: the store refuses; what was done stays done.
+    """
+    with store.reading() as session:
+        due = [
+            (order.address, judge(session, order, letterhead, today))
+            for order in deletion_orders.all_due(session, today)
+        ]
+        unused = mailboxes.empty_since(session, months_before(today, letterhead.abandoned_months))
+    count: Counter[Finding] = Counter(finding for _, finding in due if finding is Finding.REFUSE)
+    for address, finding in due:
+        if finding in {Finding.CARRY_OUT, Finding.DROP}:
+            with store.writing() as session:
+                count[act(session, address, letterhead, today)] += 1
+    never_used = 0
+    for address in unused:
+        with store.writing() as session:
+            never_used += mailboxes.drop_empty(session, address)
+    return Retained(count[Finding.CARRY_OUT], count[Finding.DROP], count[Finding.REFUSE], never_used)
+
+
+def forget_retired(store: Store, letterhead: Letterhead, today: date) -> None:
+    """Forget workstations that the desk took out of use: no ended mailbox waits for one that never comes.
+
+    Raises:
+        StoreError: the store refuses.
+    """
+    with store.reading() as session:
+        known = [peer.name for peer in peers.all_peers(session) if peer.name]
+    for name in known:
+        key = letterhead.strand_keys.get(StrandId(name))
+        if key is not None and key.until is not None and key.until < today:
+            with store.writing() as session:
+                peers.remove(session, name)
+            _log.info("a workstation that the desk took out of use is forgotten")
+
+
+def judge(session: Session, order: Order, letterhead: Letterhead, today: date) -> Finding:
+    """Say what is to be done about an order, from what lies in its mailbox now."""
+    try:
+        said = verify_order(order.statement, strands=letterhead.strand_keys)
+        present = [
+            SignedEntry.from_stored(
+                open_part=stored.open_part,
+                signature=stored.signature,
+                epoch=stored.epoch,
+                header=None,
+                payload=None,
+                removal=stored.removal,
+            )
+            for stored in entries.signed_parts(session, order.address)
+        ]
+    except CryptoError:
+        return Finding.REFUSE
+    tallies = sorted(hashlib.sha256(tally).digest() for tally in order.tallies)
+    is_whole = (order.address, tuple(tallies)) == (said.address, said.tallies_sha256)
+    if not is_whole or len({len(tally) for tally in order.tallies}) > 1:
+        return Finding.REFUSE
+    if today < said.due:
+        return Finding.WAIT
+    # Without a head it would fit any mailbox that is opened under this address again.
+    return Finding.DROP if not said.heads or is_void(said, present) else Finding.CARRY_OUT
+
+
+def months_before(day: date, months: int) -> date:
+    """Return the day so many months before; where that month is too short, its last day."""
+    year, month = divmod(day.year * _MONTHS + day.month - 1 - months, _MONTHS)
+    if year < date.min.year:
+        return date.min
+    return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
+
+
+def tell(retained: Retained, before: Retained) -> None:
+    """Log what a round did, and what it refused when that is not what the round before refused."""
+    if retained.purged:
+        _log.info("mailboxes deleted by the desk's order: %d", retained.purged)
+    if retained.dropped:
+        _log.info("orders dropped, since something was said or is missing: %d", retained.dropped)
+    if retained.never_used:
+        _log.info("mailboxes dropped in which nothing was ever written: %d", retained.never_used)
+    if retained.refused and retained.refused != before.refused:
+        _log.error(
+            "orders to delete that are not as the desk signed them, left alone: %d; tell the desk",
+            retained.refused,
+        )
+
+
+def act(session: Session, address: bytes, letterhead: Letterhead, today: date) -> Finding:
+    """Look again, now that nobody else writes, and do what is to be done."""
+    order = deletion_orders.of_mailbox(session, address)
+    if order is None:  # the mailbox ended meanwhile, or the desk took its order back
+        return Finding.WAIT
+    finding = judge(session, order, letterhead, today)
+    if finding is Finding.CARRY_OUT:
+        mailboxes.purge(session, address, statement=order.statement, day=today, tallies=sorted(order.tallies))
+    elif finding is Finding.DROP:
+        deletion_orders.drop(session, address)
+    return finding

@@ -1,0 +1,139 @@
+"""Destroy what was given up and what the desk ordered, every few seconds; write the store anew each night."""
+
+import logging
+import os
+import sys
+import threading
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Protocol
+
+from deploy import quiet_log
+from deploy.cleanup.retention import Retained, forget_retired, retain, tell
+from deploy.errors import LetterheadError
+from deploy.hardening import private_folder
+from deploy.pinned_letterhead import LetterheadWatch, open_letterhead
+from deploy.settings.load_settings import load_config
+from protocol.letterhead import Letterhead
+from source_app.config import SourceConfig
+from store import cleanup
+from store.database.engine import Store, open_store
+from store.errors import StoreError
+from store.sessions import SessionStore, open_sessions
+
+SWEEP_SECONDS = 20  # what was deleted must be unreadable within a minute, whatever the timing
+_TIDY_HOUR = 2  # UTC; the first sweep after it tidies, once for each day that the sweeper runs
+_HALF_HOUR_SECONDS = 1800
+
+_log = logging.getLogger(quiet_log.OWN)
+
+
+class Sweeping(Protocol):
+    """What sweeps a store: a server's, or a workstation's replica."""
+
+    store: Store
+
+    def sweep_once(self, now: datetime, on_progress: Callable[[int, int], None] = ...) -> cleanup.Swept:
+        """Destroy what is to be destroyed now.
+
+        Raises:
+            StoreError: the store refuses.
+        """
+        ...
+
+
+def sweep_for_ever(sweeper: Sweeping, stop: threading.Event) -> None:
+    """Sweep until told to stop. A store that is busy or full is tried again with the next sweep."""
+    quiet_log.install(sys.stderr)
+    tidied: date | None = None
+    while True:
+        now = datetime.now(UTC)
+        try:
+            sweeper.sweep_once(now)
+            if now.hour >= _TIDY_HOUR and tidied != now.date():
+                cleanup.tidy(sweeper.store)
+                tidied = now.date()
+        except StoreError as why:
+            _log.error("this sweep was not finished: %s", type(why).__name__)  # no trace wanted
+        if stop.wait(SWEEP_SECONDS):
+            return
+
+
+def sweep_now(
+    sweeper: Sweeping, on_step: Callable[[str], None], on_progress: Callable[[int, int], None]
+) -> cleanup.Swept:
+    """Sweep and tidy once, at the operator's word; `on_progress` is that of `purge.sweep`.
+
+    Raises:
+        StoreError: the store refuses.
+    """
+    quiet_log.install(sys.stderr)
+    on_step("Destroying what was deleted")
+    swept = sweeper.sweep_once(datetime.now(UTC), on_progress)
+    on_step("Writing the store anew, which takes minutes when it is large")
+    cleanup.tidy(sweeper.store)
+    return swept
+
+
+class Sweeper:
+    """What one sweep is made of. The letterhead is looked for anew, so that an order counts as soon as it."""
+
+    def __init__(self, store: Store, sessions: SessionStore, config: SourceConfig) -> None:
+        """Sweep this store and these sessions by the letterhead that `config` pins."""
+        self.store = store
+        self._sessions = sessions
+        self._config = config
+        self._newest: LetterheadWatch | None = None
+        self._told = ""
+        self._retained = Retained()
+
+    def sweep_once(
+        self, now: datetime, on_progress: Callable[[int, int], None] = lambda _done, _total: None
+    ) -> cleanup.Swept:
+        """Drop expired sessions, delete what the desk ordered, and destroy what is queued in the store.
+
+        Without a letterhead that can be relied on no order is carried out, and all else is done.
+
+        Raises:
+            StoreError: the store refuses.
+        """
+        now_half_hour = half_hour_of(now)
+        self._sessions.sweep(now_half_hour)
+        letterhead = self._letterhead()
+        if letterhead is not None:
+            before, self._retained = self._retained, retain(self.store, letterhead, now.date())
+            tell(self._retained, before)
+            forget_retired(self.store, letterhead, now.date())
+        return cleanup.sweep(self.store, now_half_hour, on_progress=on_progress)
+
+    def _letterhead(self) -> Letterhead | None:
+        if self._newest is None:
+            pinned = (self._config.fingerprint, self._config.letterhead_serial_path)
+            try:
+                self._newest = LetterheadWatch(self.store, *pinned, open_letterhead(self.store, *pinned))
+            except LetterheadError as why:
+                if str(why) != self._told:  # once, and not with every sweep
+                    _log.error("No order of the desk is carried out. %s", why)
+                    self._told = str(why)
+                return None
+        return self._newest()
+
+
+def half_hour_of(now: datetime) -> int:
+    """Return the number of half hours since 1970."""
+    return int(now.timestamp()) // _HALF_HOUR_SECONDS
+
+
+def open_sweeper(settings: Path) -> Sweeper:
+    """Return the sweeper of a server's store.
+
+    Raises:
+        ConfigError: the settings have faults.
+        StoreError: the store or the sessions cannot be opened.
+    """
+    config = load_config(settings, "source", SourceConfig)
+    # VACUUM writes a copy (of ciphertext) first: beside the store, where room was looked for, not in memory
+    os.environ["SQLITE_TMPDIR"] = str(config.store_path.parent)
+    private_folder(config.sessions_path.parent)
+    return Sweeper(open_store(config.store_path), open_sessions(config.sessions_path), config)

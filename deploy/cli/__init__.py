@@ -1,0 +1,1 @@
+"""The `steunpunt` command, one module for each group of commands."""

@@ -1,0 +1,136 @@
+"""`steunpunt onion …`: it reads what was typed, calls one function, and prints."""
+
+import signal
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from deploy.errors import DeployError
+
+if TYPE_CHECKING:
+    from deploy.settings.onion_settings import OnionConfig
+    from source_app.config import SourceConfig
+
+
+@click.group()
+def onion() -> None:
+    """Look after the onion services, by which Tor brings sources here."""
+
+
+@onion.command()
+@click.pass_obj
+def torrc(settings: Path) -> None:
+    """Print the lines for Tor's own settings file. It then makes and keeps the key."""
+    from deploy.onion.clients import shut
+    from deploy.onion.torrc import fragment
+
+    config, source = _configs(settings)
+    if config.sync_socket:
+        shut(config.clients_folder)
+    click.echo(fragment(config, source.onion_socket), nl=False)
+
+
+@onion.command()
+@click.option("--once", is_flag=True, help="Publish now and end; the services stay until Tor restarts.")
+@click.pass_obj
+def publish(settings: Path, *, once: bool) -> None:
+    """Publish the services through Tor's control port, and again whenever Tor has restarted."""
+    from deploy.hardening import close_process
+    from deploy.onion import publish_services
+
+    close_process()
+    config, source = _configs(settings)
+    if once:
+        publish_services.publish(config, source.onion_socket, say=click.echo)
+        return
+    stop = threading.Event()
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, lambda _signal, _frame: stop.set())
+    publish_services.keep_published(config, source.onion_socket, stop, say=click.echo)
+
+
+@onion.command()
+@click.pass_obj
+def status(settings: Path) -> None:
+    """Tell how the services are, as the Tor network sees them, and what to do. Ends with 1 if there is."""
+    from deploy.onion.onion_status import look
+
+    config, source = _configs(settings)
+    found = look(config, onion_host=source.onion_host, source_socket=source.onion_socket)
+    for finding in found:
+        click.echo(finding.is_so)
+        if finding.to_do:
+            click.echo(f"  Do this: {finding.to_do}")
+    if any(finding.to_do for finding in found):
+        raise SystemExit(1)
+
+
+@onion.command()
+@click.argument("name")
+@click.argument("key")
+@click.pass_obj
+def admit(settings: Path, name: str, key: str) -> None:
+    """Let a workstation in at the door for sync: a name of yours, and the public key that it showed."""
+    from deploy.onion import clients
+
+    config, _ = _configs(settings)
+    clients.admit(config.clients_folder, name, key)
+    click.echo(f"{name} may come in. {config.heard_of_it('reload')}")
+
+
+@onion.command()
+@click.argument("name")
+@click.pass_obj
+def dismiss(settings: Path, name: str) -> None:
+    """Let a workstation in no longer."""
+    from deploy.onion import clients
+
+    config, _ = _configs(settings)
+    if not clients.dismiss(config.clients_folder, name):
+        raise DeployError(f"No workstation is called {name}. See who may come in: steunpunt onion status.")
+    click.echo(f"{name} may no longer come in. {config.heard_of_it('restart')}")
+
+
+@onion.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--to", "recipients", multiple=True, required=True, help="An age recipient (age1…); may be repeated."
+)
+@click.pass_obj
+def backup(settings: Path, file: Path, recipients: tuple[str, ...]) -> None:
+    """Seal the onion keys and the settings to one or more age recipients, in one file."""
+    from deploy.hardening import close_process
+    from deploy.onion import onion_backup
+
+    close_process()
+    for line in onion_backup.back_up(settings, file, recipients):
+        click.echo(line)
+
+
+@onion.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--identity",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    help="The file that age-keygen made (AGE-SECRET-KEY-…).",
+)
+@click.pass_obj
+def restore(settings: Path, file: Path, identity: Path) -> None:
+    """Put back what `backup` sealed. Nothing that is there already is replaced."""
+    from deploy.hardening import close_process
+    from deploy.onion import onion_backup
+
+    close_process()
+    for line in onion_backup.restore(settings, file, identity):
+        click.echo(line)
+
+
+def _configs(settings: Path) -> "tuple[OnionConfig, SourceConfig]":
+    from deploy.settings.load_settings import load_config
+    from deploy.settings.onion_settings import OnionConfig
+    from source_app.config import SourceConfig
+
+    return load_config(settings, "onion", OnionConfig), load_config(settings, "source", SourceConfig)

@@ -1,0 +1,141 @@
+"""How the onion services are, as everybody in the Tor network sees them, and what to do about it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from stem.control import Controller
+
+from deploy.errors import OnionError
+from deploy.onion.clients import admitted
+from deploy.onion.control import Published, connected, published
+from deploy.onion.folders import read_host
+from deploy.settings.onion_settings import OnionConfig, Way
+
+_WHOLE = "PROGRESS=100"
+_LOOK_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One sentence about what is so; `to_do` says what must be done, and is empty when all is well."""
+
+    is_so: str
+    to_do: str = ""
+
+
+def look(
+    config: OnionConfig, *, onion_host: str, source_socket: str, seconds: float = _LOOK_SECONDS
+) -> list[Finding]:
+    """Ask Tor how it is, and the Tor network whether it knows our services; up to `seconds` for each.
+
+    Raises:
+        TorAwayError: Tor does not run, or nobody listens at its control port.
+        TorClosedError: Tor does not let us in.
+    """
+    with connected(config.control) as controller:
+        return list(_findings(controller, config, onion_host, source_socket, seconds))
+
+
+def _findings(
+    controller: Controller, config: OnionConfig, onion_host: str, source_socket: str, seconds: float
+) -> Iterator[Finding]:
+    version = str(controller.get_version()).split(maxsplit=1)[0]
+    phase = controller.get_info("status/bootstrap-phase")
+    if _WHOLE in phase:
+        yield Finding(f"Tor {version} runs and has found its network.")
+    else:
+        yield Finding(
+            f"Tor {version} runs, and has not found its network yet.",
+            "Wait a minute and ask again. If it stays so, this machine cannot reach Tor: look at Tor's log.",
+        )
+        return
+    if controller.get_conf("HiddenServiceSingleHopMode") == "1":
+        yield Finding(
+            "This Tor is in single-hop mode: whoever watches the network sees where this machine is.",
+            "Take HiddenServiceSingleHopMode and HiddenServiceNonAnonymousMode out of its settings.",
+        )
+    yield from _socket(source_socket)
+    host = read_host(config.source_folder) or onion_host
+    if not host:
+        yield Finding("The source's onion has no address that we can see.", _without_host(config))
+    else:
+        yield from _source(host, onion_host, published(controller, host, seconds=seconds), config)
+    if config.sync_socket:
+        yield from _sync(controller, config, seconds)
+
+
+def _socket(path: str) -> Iterator[Finding]:
+    if not path:
+        yield Finding(
+            "The source's interface has no socket for Tor.", "Fill in 'onion_socket' under [source]."
+        )
+    elif not Path(path).is_socket():
+        yield Finding(
+            "The source's interface does not listen on its socket for Tor.",
+            "Start steunpunt serve source. If it runs, this user may not look into the socket's folder.",
+        )
+
+
+def _source(host: str, set_host: str, found: Published | None, config: OnionConfig) -> Iterator[Finding]:
+    address = f"The source's onion, http://{host},"
+    if found is None:
+        yield Finding(f"{address} is not known in the Tor network.", _unpublished(config))
+    else:
+        yield Finding(f"{address} is published.")
+        if found.defends_by_work is False:
+            yield Finding("Its proof-of-work defence is off: a flood can shut sources out.", _anew(config))
+        elif found.defends_by_work:
+            yield Finding("Its proof-of-work defence is on.")
+        if found.is_single_hop:
+            yield Finding(
+                "It is published as a single hop, which shows where this machine is.", _anew(config)
+            )
+    if set_host != host:
+        yield Finding(
+            "The source's interface does not know this address, and turns away whoever comes by it.",
+            f'Write onion_host = "{host}" under [source], and start the source\'s interface anew.',
+        )
+
+
+def _sync(controller: Controller, config: OnionConfig, seconds: float) -> Iterator[Finding]:
+    host = read_host(config.sync_folder)
+    if host is None:
+        yield Finding("The onion for sync has no address that we can see.", _without_host(config))
+        return
+    try:
+        names = list(admitted(config.clients_folder))
+    except OnionError as why:
+        yield Finding("It cannot be seen which workstations may come in at the onion for sync.", str(why))
+        return
+    found = published(controller, host, seconds=seconds)
+    if found is None:
+        yield Finding(f"The onion for sync, {host}, is not known in the Tor network.", _unpublished(config))
+    elif found.is_single_hop is not None:
+        yield Finding(f"The onion for sync, {host}, is open to everybody.", _anew(config))
+    else:
+        yield Finding(f"The onion for sync, {host}, is published, and opens with a workstation's key alone.")
+    if names:
+        yield Finding(f"Workstations that may come in: {', '.join(names)}.")
+    else:
+        yield Finding("No workstation may come in yet.", "Pair one, or: steunpunt onion admit NAME KEY.")
+
+
+def _without_host(config: OnionConfig) -> str:
+    if config.way == Way.CONTROL:
+        return "Start steunpunt onion publish."
+    return (
+        "Give Tor the lines of steunpunt onion torrc and tell it to read them (systemctl reload tor). "
+        f"If it did, this user may not look into {config.folder}: be root."
+    )
+
+
+def _unpublished(config: OnionConfig) -> str:
+    how = "steunpunt onion publish must run" if config.way == Way.CONTROL else "Tor must have its lines"
+    return f"A fresh service takes a minute: ask again. If it stays so: {how}, and the clock must be right."
+
+
+def _anew(config: OnionConfig) -> str:
+    if config.way == Way.CONTROL:
+        return "Start steunpunt onion publish anew."
+    return "Give Tor the lines of steunpunt onion torrc as they are, and tell it to read them."

@@ -1,0 +1,1 @@
+"""Pairing of a server with its workstations."""

@@ -1,0 +1,325 @@
+"""Pairing on a workstation: the server's card comes in, a pairing file for the server goes out."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import msgspec
+
+from crypto.errors import MalformedError
+from deploy.atomic_folder import a_new_folder, sync_folder, write_new
+from deploy.desk_for_command import opened
+from deploy.errors import ConfigError, DeployError, TwoMachinesError
+from deploy.hardening import private_folder
+from deploy.onion.clients import PRIVATE_ENDING, make_client_key
+from deploy.onion.onion_keys import is_onion_host
+from deploy.serving.ports import refuse_taken
+from deploy.settings.load_settings import load_config
+from deploy.settings.settings_text import from_example, with_key, without
+from deploy.setup import KEYRING, STORE
+from journalist_app.config import AdviserConfig
+from journalist_app.desk.open_desk import OpenDesk
+from journalist_app.desk.private_files import write_private
+from journalist_app.services.desk import publish_letterhead as publishing
+from journalist_app.services.desk.merge_records import Merging
+from protocol import keyring as keyrings
+from protocol import letterhead as letterheads_format
+from protocol.errors import LetterheadRefusedError
+from protocol.keyring import Keyring, StrandSecret
+from protocol.letterhead import Letterhead, Strand
+from protocol.pouch.pairing_file import CardFile, Pairing, digest_of
+from protocol.pouch.pouch_file import SERVER, Card
+from store import letterheads, outbox, peers
+from store.database.engine import create_store
+from web.dates import utc_today
+
+WORKSTATION = ("adviser",)
+_NOT_OF_A_WORKSTATION = ("source", "onion", "sync")
+ONION = "onion:"
+_ONION_FOLDER = "onion-auth"
+_ONION_FILE = f"steunpunt-sync{PRIVATE_ENDING}"
+_NAME_CHARS = 200
+
+Say = Callable[[str], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the person asked for: the way to the server, and where the pairing file goes, if they said so.
+
+    `say` hears whole sentences for them.
+
+    Raises:
+        TwoMachinesError: `server` names an onion service by an address that cannot be one.
+    """
+
+    server: str
+    out: Path | None
+    say: Say
+
+    def __post_init__(self) -> None:
+        if self.server.startswith(ONION) and not is_onion_host(self.server.removeprefix(ONION)):
+            raise TwoMachinesError(
+                "There is a slip in the address after onion: no onion service can have it. Nothing was "
+                "changed: copy it letter for letter from what steunpunt onion status tells on the server."
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class NewWorkstation:
+    """What a new workstation of a desk begins with: its keyring, and the letterhead that names it."""
+
+    keyring: Keyring
+    base: tuple[bytes, bytes]  # body and signature of the server's newest letterhead
+    letterhead: Letterhead
+
+
+def read_card(path: Path) -> CardFile:
+    """Read a server's card file.
+
+    Raises:
+        TwoMachinesError: it is none.
+    """
+    try:
+        return CardFile.from_bytes(path.read_bytes())
+    except OSError as why:
+        raise TwoMachinesError(f"{path} cannot be read ({type(why).__name__}).") from why
+    except MalformedError as why:
+        raise TwoMachinesError(
+            f"{path} is no server's card: have the server make it again, with steunpunt card --out FILE"
+        ) from why
+
+
+def pair(settings: Path, card: CardFile, passphrase: str, asked: Asked) -> None:
+    """Pair the workstation whose desk is set up here with a server, or with another one than before.
+
+    Everything that is in the store goes to a server that it does not know yet; the store is its replica from
+    now on. Stopped half way, the same command again does the rest.
+
+    Raises:
+        DeployError: it was not done; one sentence.
+        StoreError: the store cannot be used.
+    """
+    text = _paired(settings, asked.server)
+    refuse_taken(load_config(settings, "adviser", AdviserConfig).bind)
+    with opened(settings, passphrase) as desk:
+        asked.say("Noting what the server is to be told, which takes a while when the store is large ...")
+        _know_server(desk, card.card)
+        base = _join(desk, card)
+        write_private(settings, text.encode("utf-8"))
+        hand_over(desk.keyring, _newest(desk), base, settings.parent, asked)
+
+
+def pair_new(settings: Path, card: CardFile, keyring: Keyring, name: str, asked: Asked) -> None:
+    """Set up a further workstation of the desk of `keyring`, with a strand of its own and an empty replica.
+
+    Raises:
+        DeployError: it was not done; one sentence.
+        StoreError: the store cannot be made.
+    """
+    fresh = new_workstation(card, keyring, name)
+    make_workstation(settings, fresh, card.card, asked.server)
+    published = letterheads_format.sign(fresh.letterhead, fresh.keyring.desk_key)
+    base = digest_of(fresh.base[0])
+    hand_over(fresh.keyring, published, base, settings.parent, asked)
+
+
+# ---- a new workstation -----------------------------------------------------------------------------
+
+
+def new_workstation(card: CardFile, keyring: Keyring, name: str, *, retire: bool = False) -> NewWorkstation:
+    """Give the desk's keyring a strand of its own, and sign the letterhead that names it from today on.
+
+    `retire`: the strand that the keyring had signs nothing any more after today.
+
+    Raises:
+        TwoMachinesError: the card has no letterhead, or none of this desk; or the name is in use.
+    """
+    if card.letterhead is None:
+        raise TwoMachinesError(
+            "There is no letterhead in this card file: pair the desk's first workstation, sync, and have the "
+            "server make the card file again."
+        )
+    newest = _verified(card.letterhead, keyring.fingerprint)
+    if any(strand.name == name for strand in newest.strands):
+        raise TwoMachinesError("A workstation of the desk has that name already: give this one another.")
+    if not (0 < len(name) <= _NAME_CHARS and name.isprintable()):
+        raise TwoMachinesError("The name of a workstation is one line of at most 200 characters.")
+    if newest.current_epoch[0] not in keyring.epochs:
+        raise TwoMachinesError(
+            "This copy of the keyring is an old one, without the key in use: use a newer copy."
+        )
+    today = utc_today()
+    secret = StrandSecret.draw(name)
+    strand = Strand(id=secret.id, name=name, verify_key=secret.verify_key, since=today)
+    strands = [
+        ended(each, until=today) if retire and each.id == keyring.strand.id else each
+        for each in newest.strands
+    ]
+    return NewWorkstation(
+        keyring.with_strand(secret), card.letterhead, newest.successor(strands=(*strands, strand))
+    )
+
+
+def ended(strand: Strand, *, until: date) -> Strand:
+    """Return a strand that ends on a day, or on the earlier one on which it ends already."""
+    last = min(until, strand.until or until)
+    return msgspec.structs.replace(strand, until=max(last, strand.since))
+
+
+def make_workstation(settings: Path, fresh: NewWorkstation, card: Card, server: str) -> None:
+    """Make the folder of a workstation: settings, keyring, and a replica with nothing but letterheads in it.
+
+    Raises:
+        DeployError: something is in the way; one sentence.
+        StoreError: the replica cannot be made.
+    """
+    if settings.exists():
+        raise TwoMachinesError(
+            f"{settings} is there already, so this is a workstation: to pair it again leave --keyring out."
+        )
+    body, signature = letterheads_format.sign(fresh.letterhead, fresh.keyring.desk_key)
+    newest = fresh.letterhead.serial
+    with a_new_folder(settings) as unfinished:
+        store = create_store(unfinished / STORE)
+        with store.writing() as session:
+            letterheads.publish(session, newest - 1, *fresh.base)
+            peers.add(session, SERVER, str(card).encode("ascii"))
+            peers.shares_letterhead(session, SERVER, newest - 1)
+            letterheads.publish(session, newest, body, signature)
+        store.checkpoint()
+        store.close()
+        write_new(unfinished / KEYRING, keyrings.seal(fresh.keyring))
+        text = from_example(WORKSTATION, fresh.keyring.fingerprint, {("adviser", "server"): server})
+        write_new(unfinished / settings.name, text.encode("utf-8"))
+        load_config(unfinished / settings.name, "adviser", AdviserConfig)
+        sync_folder(unfinished)
+
+
+# ---- the workstation that is here ------------------------------------------------------------------
+
+
+def _paired(settings: Path, server: str) -> str:
+    """Return the settings of this workstation, paired: without what belongs to a server.
+
+    Raises:
+        ConfigError: they have faults, or `server` is none of the ways to one.
+    """
+    try:
+        text = settings.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as why:
+        raise ConfigError(f"{settings}: not readable ({type(why).__name__}).") from why
+    text = with_key(without(text, _NOT_OF_A_WORKSTATION), "adviser", "server", server)
+    trial = settings.with_name(f"{settings.name}.trial")
+    write_private(trial, text.encode("utf-8"))
+    try:
+        load_config(trial, "adviser", AdviserConfig)
+    finally:
+        trial.unlink()
+    return text
+
+
+def _know_server(desk: OpenDesk, card: Card) -> None:
+    """Exchange pouches with the server of a card. One with another key than before is told everything."""
+    written = str(card).encode("ascii")
+    with desk.store.writing() as session:
+        known = peers.find(session, SERVER)
+        if known is None or known.card != written:
+            peers.remove(session, SERVER)
+            peers.add(session, SERVER, written)
+            outbox.note_all(session, SERVER)
+
+
+def _join(desk: OpenDesk, card: CardFile) -> bytes:
+    """Have the newest letterhead name this workstation as well as say what the server's says.
+
+    Returns the digest of the server's, upon which ours was built; empty if it names this workstation already.
+    """
+    if card.letterhead is None:
+        return b""
+    theirs = _verified(card.letterhead, desk.keyring.fingerprint)
+    if desk.keyring.strand.id in theirs.strand_keys:
+        return b""
+    merging = Merging(desk.keyring, lambda: desk.letterhead, utc_today)
+    with desk.store.writing() as session:
+        ours = letterheads.latest(session)
+        known = peers.find(session, SERVER)
+        base = letterheads.of_serial(session, known.letterhead if known else 0)
+        if ours is None:  # `unlock` found one
+            raise TwoMachinesError("The store holds no letterhead.")
+        # Without one that both had ours stands: an old card must not make the desk say again what it said.
+        is_news = base is not None and theirs.serial > base[0]
+        of_both = base[1] if base is not None and is_news else card.letterhead[0]
+        letterheads.publish(session, *merging.letterheads(of_both, ours[1], card.letterhead[0]))
+        peers.shares_letterhead(session, SERVER, theirs.serial)
+    publishing.in_use(desk, _verified(_newest(desk), desk.keyring.fingerprint))
+    return digest_of(card.letterhead[0])
+
+
+def _newest(desk: OpenDesk) -> tuple[bytes, bytes]:
+    with desk.store.reading() as session:
+        found = letterheads.latest(session)
+    if found is None:  # `unlock` found one
+        raise TwoMachinesError("The store holds no letterhead.")
+    return found[1], found[2]
+
+
+def _verified(published: tuple[bytes, bytes], fingerprint: str) -> Letterhead:
+    try:
+        return letterheads_format.verify(*published, fingerprint)
+    except LetterheadRefusedError as why:
+        raise TwoMachinesError(
+            "The letterhead in this card file is not this desk's. Nothing was changed: compare the "
+            "fingerprint with a poster, and fetch the card file again."
+        ) from why
+
+
+# ---- what goes to the server -----------------------------------------------------------------------
+
+
+def hand_over(
+    keyring: Keyring, published: tuple[bytes, bytes], base: bytes, folder: Path, asked: Asked
+) -> None:
+    """Write the pairing file, and the key to the server's onion service; say what to do with them.
+
+    Raises:
+        DeployError: they cannot be written.
+    """
+    public = _make_onion_key(folder, asked) if asked.server.startswith(ONION) else ""
+    pairing = Pairing(
+        strand=keyring.strand.id,
+        base=base,
+        letterhead=published[0],
+        signature=published[1],
+        onion_client=public,
+    )
+    out = asked.out or Path(f"{_slug(keyring.strand.name)}.pairing")
+    try:
+        write_private(out, pairing.to_bytes(keyring.strand.seed))
+    except OSError as why:
+        raise TwoMachinesError(f"{out} cannot be written ({type(why).__name__}).") from why
+    asked.say(
+        f"Bring {out} to the server (there is no secret in it), and run there: steunpunt admit {out.name}"
+    )
+
+
+def _make_onion_key(folder: Path, asked: Asked) -> str:
+    key = make_client_key()
+    line = key.private_line(asked.server.removeprefix(ONION))
+    private_folder(folder / _ONION_FOLDER)
+    path = folder / _ONION_FOLDER / _ONION_FILE
+    try:
+        write_private(path, line.encode("ascii"))
+    except OSError as why:
+        raise DeployError(f"{path} cannot be written ({type(why).__name__}).") from why
+    asked.say(
+        f"This workstation's key to the onion service is in {path}. Tor must read it: copy it to the folder "
+        "that ClientOnionAuthDir in torrc names, for Tor's user alone, and restart Tor."
+    )
+    return key.public
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "workstation"

@@ -1,0 +1,152 @@
+"""Where everything on the drawn poster stands. The markup itself is templates/poster.svg."""
+
+import textwrap
+from dataclasses import dataclass, field
+from typing import Final
+
+from deploy.poster.poster_content import Sheet
+
+WIDTH: Final = 210.0
+HEIGHT: Final = 297.0
+_LEFT: Final = 18.0
+_ROOM: Final = WIDTH - 2 * _LEFT
+_INK: Final = "#10202e"
+_BLUE: Final = "#1f5e86"
+_FAINT: Final = "#3d4d5c"
+_CODE: Final = 52.0
+_GAP: Final = 10.0
+_FOOT: Final = 283.0  # the last line of the foot
+
+# How wide a letter is, of its size, over a whole line. Measured with DejaVu Sans, the widest that is common,
+# on every line of both posters: at most 0.565, 0.603 in bold and 0.602 in mono. Others make shorter lines.
+_LETTER: Final = 0.57
+_BOLD_LETTER: Final = 0.62
+_MONO_LETTER: Final = 0.603
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of text: the place of its baseline and its size, in millimetres."""
+
+    x: float
+    y: float
+    size: float
+    text: str
+    fill: str = _INK
+    is_bold: bool = False
+    is_mono: bool = False
+
+
+@dataclass(slots=True)
+class Paper:
+    """What is drawn: lines of text, numbered and plain dots, the panel behind the address, and the rules."""
+
+    lines: list[Line] = field(default_factory=list)
+    dots: list[tuple[float, float]] = field(default_factory=list)
+    numbers: list[tuple[float, float, int]] = field(default_factory=list)
+    panel: tuple[float, float] = (0.0, 0.0)  # top and height
+    code_top: float = 0.0
+    rules: list[float] = field(default_factory=list)
+    left: float = _LEFT
+    room: float = _ROOM
+    code: float = _CODE
+
+    def say(  # noqa: PLR0913  # how a text looks
+        self,
+        x: float,
+        y: float,
+        text: str,
+        size: float,
+        *,
+        room: float,
+        leading: float = 1.42,
+        fill: str = _INK,
+        is_bold: bool = False,
+        is_mono: bool = False,
+    ) -> float:
+        """Set a text in lines from the baseline `y` on; return the baseline of what could follow."""
+        width = _MONO_LETTER if is_mono else _BOLD_LETTER if is_bold else _LETTER
+        letters = max(1, int(room / (size * width)))
+        for line in textwrap.wrap(text, letters, break_long_words=False, break_on_hyphens=False):
+            self.lines.append(Line(x, round(y, 2), size, line, fill, is_bold, is_mono))
+            y += size * leading
+        return y
+
+
+def lay_out(sheet: Sheet) -> Paper:
+    """Place the whole poster."""
+    paper, words = Paper(), sheet.words
+    paper.say(_LEFT, 21, sheet.facts.desk_name, 3.7, room=_ROOM, fill=_BLUE, is_bold=True)
+    paper.rules.append(25.0)
+    y = paper.say(_LEFT, 42, words["title"], 11.6, room=152, leading=1.14, is_bold=True)
+    y = paper.say(_LEFT, y + 0.5, words["lead"], 4.3, room=_ROOM, leading=1.45)
+    y += 3.5
+    for promise in words["promises"]:
+        paper.dots.append((_LEFT + 1.8, y - 1.4))
+        y = paper.say(_LEFT + 7, y, promise, 3.9, room=_ROOM - 7, leading=1.55)
+    _address(paper, sheet, y + 2)
+    y = paper.panel[0] + paper.panel[1] + 12
+    y = paper.say(_LEFT, y, words["steps_title"], 4.4, room=_ROOM, leading=1.75, fill=_BLUE, is_bold=True)
+    for number, step in enumerate(words["steps"], 1):
+        paper.numbers.append((_LEFT + 3.2, y - 1.35, number))
+        y = paper.say(_LEFT + 10, y, step, 3.9, room=_ROOM - 10, leading=1.3) + 3
+    _foot(paper, sheet)
+    return paper
+
+
+def _address(paper: Paper, sheet: Sheet, top: float) -> None:
+    paper.panel = (round(top, 2), _CODE + 12)
+    paper.code_top = round(top + 6, 2)
+    x, words = _LEFT + 6 + _CODE + 8, sheet.words
+    room = WIDTH - _LEFT - 6 - x
+    y = paper.say(x, top + 13, words["address_title"], 4.4, room=room, fill=_BLUE, is_bold=True) + 3.5
+    for line in sheet.address_lines:
+        paper.lines.append(Line(x, round(y, 2), 5.7, line, is_bold=True, is_mono=True))
+        y += 7.9
+    for note in words["address_notes"]:
+        y = paper.say(x, y, note, 3.2, room=room, fill=_FAINT)
+
+
+def _foot(paper: Paper, sheet: Sheet) -> None:
+    """Set both columns of the foot downwards, then move them so that the longer one ends at the bottom."""
+    column = (_ROOM - _GAP) / 2
+    foot = Paper()
+    lowest = max(_compare(foot, sheet, column), _other(foot, sheet, _LEFT + column + _GAP, column))
+    down = _FOOT - lowest
+    paper.rules.append(round(down - 6, 2))
+    paper.lines += [
+        Line(each.x, round(each.y + down, 2), each.size, each.text, each.fill, each.is_bold, each.is_mono)
+        for each in foot.lines
+    ]
+
+
+def _compare(foot: Paper, sheet: Sheet, room: float) -> float:
+    words = sheet.words
+    y = foot.say(_LEFT, 0, words["compare_title"], 3.7, room=room, fill=_BLUE, is_bold=True)
+    y = foot.say(_LEFT, y, words["compare_note"], 2.9, room=room, fill=_FAINT)
+    for name, groups in ((words["desk_key"], sheet.key_groups), (words["openpgp_key"], sheet.openpgp_groups)):
+        if groups:
+            y = foot.say(_LEFT, y + 1.2, name, 2.9, room=room, is_bold=True)
+            y = foot.say(_LEFT, y, " ".join(groups), 2.68, room=room, is_mono=True)
+    return y - 2.68 * 1.42
+
+
+def _other(foot: Paper, sheet: Sheet, x: float, room: float) -> float:
+    words, facts = sheet.words, sheet.facts
+    y = 0.0
+    if facts.telephone:
+        y = foot.say(x, y, words["talk_title"], 3.7, room=room, leading=1.6, fill=_BLUE, is_bold=True)
+        y = foot.say(x, y, facts.telephone, 4.9, room=room, leading=1.2, is_bold=True)
+        y = foot.say(x, y, words["talk_days"], 2.9, room=room, fill=_FAINT) + 2.5
+    if facts.clear_origin:
+        y = foot.say(x, y, words["clear_title"], 3.7, room=room, leading=1.5, fill=_BLUE, is_bold=True)
+        y = foot.say(
+            x,
+            y,
+            facts.clear_origin,
+            min(3.4, room / (len(facts.clear_origin) * _BOLD_LETTER)),
+            room=room,
+            is_bold=True,
+        )
+        y = foot.say(x, y, words["clear_note"], 2.9, room=room, fill=_FAINT)
+    return y - 2.9 * 1.42

@@ -1,0 +1,28 @@
+"""A poster as HTML, from which the PDF is made, and as SVG, for whoever lays it out further."""
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from deploy.poster.poster_content import Sheet
+from deploy.poster.poster_layout import lay_out
+
+
+def html(sheet: Sheet) -> bytes:
+    """Return the poster as a page of its own, A4, that asks for nothing outside itself."""
+    page = _templates().get_template("poster.html")
+    return page.render(sheet=sheet, words=sheet.words, facts=sheet.facts).encode()
+
+
+def svg(sheet: Sheet) -> bytes:
+    """Return the poster as one drawing of 210 by 297 millimetres, its text as text."""
+    drawing = _templates().get_template("poster.svg")
+    return drawing.render(sheet=sheet, words=sheet.words, paper=lay_out(sheet)).encode()
+
+
+def _templates() -> Environment:
+    return Environment(
+        loader=PackageLoader("deploy.poster"),
+        autoescape=select_autoescape(("html", "svg")),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )

@@ -1,0 +1,1 @@
+"""Processes that serve the two interfaces and the sync endpoint."""

@@ -1,0 +1,99 @@
+"""Serve one of the two apps under gunicorn: a master that holds no keys, and its workers."""
+
+import stat
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from gunicorn.app.base import BaseApplication
+
+from deploy.gc_tuning import collect_from_here
+from deploy.hardening import TMPFS
+from deploy.quiet_log import GunicornLogger
+from deploy.serving.gunicorn_worker import QuietWorker
+
+WsgiApp = Callable[..., Any]
+
+# Tor is another user. Who may reach a socket is decided by the folder that it lies in.
+_SOCKET_MODE = stat.S_IRUSR | stat.S_IWUSR | stat.S_IRGRP | stat.S_IWGRP
+
+
+class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
+    """One app, its workers, and how they stop.
+
+    `build` is called in each worker, after the fork, so that no database connection, lock or thread is shared
+    between processes. What all workers must have in common (the server secret) is made before, in the master,
+    and so reaches a restarted worker as well.
+    """
+
+    def __init__(
+        self,
+        build: Callable[[], WsgiApp],
+        *,
+        binds: Sequence[str],
+        workers: int,
+        threads: int,
+        stop_seconds: int,
+    ) -> None:
+        self._build = build
+        self._settings = {
+            "bind": list(binds),
+            "workers": workers,
+            "threads": threads,
+            # Many systems let a process open 1,024 files. gunicorn's own 1,000 connections left none for the
+            # store, and a connection that cannot be accepted ends the worker.
+            "worker_connections": 500,
+            "worker_class": QuietWorker,
+            "logger_class": GunicornLogger,
+            "errorlog": None,
+            "accesslog": None,
+            "worker_tmp_dir": TMPFS,
+            "umask": 0o077,
+            "timeout": 60,  # a worker whose main thread hangs this long is replaced
+            "graceful_timeout": stop_seconds,
+            "keepalive": 5,
+            "limit_request_line": 2048,
+            "limit_request_fields": 50,
+            "limit_request_field_size": 4096,
+            "forwarded_allow_ips": "",  # whatever a proxy says about a client, we do not want to know
+            "forwarder_headers": "",
+            "http_parser": "python",
+            "control_socket_disable": True,
+            "when_ready": _open_sockets_to_group,
+            "post_fork": self._remember_worker,
+        }
+        self._worker: QuietWorker | None = None
+        super().__init__()
+
+    def run(self) -> None:
+        """Serve until told to stop."""
+        collect_from_here()
+        super().run()
+
+    def load_config(self) -> None:
+        """Give gunicorn its settings; it reads no file and no argument of its own."""
+        for name, value in self._settings.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> WsgiApp:
+        """Build the app in a worker."""
+        return self._build()
+
+    def end_worker(self) -> None:
+        """End the worker that this is called in, once the answers under way have gone out.
+
+        The master starts a fresh one at once. For the adviser's lock: Python cannot wipe memory, but a
+        process that ends does.
+        """
+        if self._worker is not None:
+            self._worker.handle_exit(None, None)
+
+    def _remember_worker(self, _arbiter: object, worker: QuietWorker) -> None:
+        self._worker = worker
+
+
+def _open_sockets_to_group(arbiter: Any) -> None:  # noqa: ANN401  # gunicorn has no types
+    """Let Tor in, before the first worker answers; the folder around a socket keeps everybody else out."""
+    for address in arbiter.cfg.address:
+        if isinstance(address, str):
+            Path(address).chmod(_SOCKET_MODE)

@@ -1,0 +1,85 @@
+"""Start the source's interface."""
+
+import os
+import sys
+from pathlib import Path
+
+from flask import Flask
+
+from deploy import quiet_log
+from deploy.errors import ConfigError, SignpostFaultError
+from deploy.hardening import TMPFS, close_process, private_folder
+from deploy.pinned_letterhead import LetterheadWatch, open_letterhead
+from deploy.serving.gunicorn_server import Server
+from deploy.serving.ports import refuse_taken
+from deploy.settings.load_settings import load_config
+from source_app import create_app
+from source_app.config import SourceConfig
+from source_app.signpost.decision_tree import PACKAGED, Signposts
+from source_app.signpost.decision_tree import load as load_signposts
+from source_app.signpost.errors import SignpostError
+from store.database.engine import open_store
+from store.sessions import open_sessions
+
+_STOP_SECONDS = 10  # for uploads that are under way when we are told to stop
+_SECRET_BYTES = 32
+
+
+def serve(settings: Path) -> None:
+    """Check everything that could be wrong, then serve until told to stop.
+
+    Raises:
+        DeployError: the settings, the port or the letterhead are not as they must be.
+        StoreError: the store cannot be opened, or the sessions' folder is not in memory.
+    """
+    close_process()
+    os.environ["TMPDIR"] = TMPFS  # nothing of ours writes temporary files; a library that did finds memory
+    config = load_config(settings, "source", SourceConfig)
+    if config.argon2_at_once + config.argon2_line >= config.threads:
+        # All who wait may be in one process: a flood of log-ins would take each of its threads.
+        raise ConfigError(
+            f"{settings}: [source] 'argon2_at_once' and 'argon2_line' must together be less than 'threads'."
+        )
+    if config.tells_onion and not config.onion_host:
+        raise ConfigError(f"{settings}: [source] 'tells_onion' needs 'onion_host'.")
+    binds = [config.bind, *([f"unix:{config.onion_socket}"] if config.onion_socket else [])]
+    for bind in binds:
+        refuse_taken(bind)
+    private_folder(config.sessions_path.parent)
+    private_folder(config.argon2_lock_path)
+    sessions = open_sessions(config.sessions_path)
+    store = open_store(config.store_path)
+    letterhead = open_letterhead(store, config.fingerprint, config.letterhead_serial_path)
+    store.close()
+    signposts = open_signposts()
+    # Made once, in memory alone: without it the sessions on tmpfs open nothing, and they end when we do.
+    server_secret = os.urandom(_SECRET_BYTES)
+
+    def build() -> Flask:
+        newest = LetterheadWatch(store, config.fingerprint, config.letterhead_serial_path, letterhead)
+        return create_app(
+            config,
+            letterhead,
+            store,
+            sessions,
+            server_secret=server_secret,
+            signposts=signposts,
+            newest_letterhead=newest,
+        )
+
+    quiet_log.install(sys.stderr)
+    Server(
+        build, binds=binds, workers=config.workers, threads=config.threads, stop_seconds=_STOP_SECONDS
+    ).run()
+
+
+def open_signposts() -> Signposts:
+    """Return the signpost's questions and texts in every language, once they are found whole.
+
+    Raises:
+        SignpostFaultError: a data file has a fault; one sentence.
+    """
+    try:
+        return load_signposts(PACKAGED)
+    except SignpostError as why:
+        raise SignpostFaultError(str(why)) from why

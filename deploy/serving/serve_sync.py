@@ -1,0 +1,86 @@
+"""A server's end of syncing: the door behind an onion or a socket, and the same answers for SSH."""
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from flask import Flask
+
+from deploy import quiet_log
+from deploy.hardening import TMPFS, close_process
+from deploy.pairing.server_key import read_key
+from deploy.pinned_letterhead import open_letterhead
+from deploy.serving.gunicorn_server import Server
+from deploy.serving.ports import refuse_taken
+from deploy.settings.load_settings import load_config
+from deploy.settings.sync_settings import SyncConfig
+from deploy.syncing.server_endpoint import server_end, server_side
+from protocol.errors import PouchRefusedError
+from store.database.engine import open_store
+from store.errors import StoreError
+from sync.carriers import BROUGHT, REFUSED
+from sync.endpoint import Side
+from sync.errors import SyncError
+from sync.exchange import answers
+from sync.http_endpoint import create_app
+from sync.pouch_stream import POUCH_BYTES, written
+from sync.reasons import TOO_LARGE, reason_of
+
+_STOP_SECONDS = 10  # for pouches that are under way when we are told to stop
+
+
+def serve(settings: Path) -> None:
+    """Check everything that could be wrong, then serve until told to stop.
+
+    Raises:
+        DeployError: the settings, the key, the port or the letterhead are not as they must be.
+        StoreError: the store cannot be opened.
+    """
+    close_process()
+    os.environ["TMPDIR"] = TMPFS  # nothing of ours writes temporary files; a library that did finds memory
+    config = load_config(settings, "sync", SyncConfig)
+    refuse_taken(config.bind)
+    key = read_key(config.key_path)
+    store = open_store(config.store_path)
+    open_letterhead(store, config.fingerprint, config.letterhead_serial_path)
+    store.close()
+
+    def build() -> Flask:
+        return create_app(server_side(config, store, key))
+
+    quiet_log.install(sys.stderr)
+    Server(
+        build,
+        binds=[config.bind],
+        workers=config.workers,
+        threads=config.threads,
+        stop_seconds=_STOP_SECONDS,
+    ).run()
+
+
+def answer_one(settings: Path, brought: BinaryIO, out: BinaryIO) -> None:
+    """Read one pouch and write what answers it: what runs at the server's end of an SSH connection.
+
+    Raises:
+        DeployError: the settings or the key are not as they must be; nothing is written to `out`.
+        StoreError: the store cannot be opened; the same.
+    """
+    with server_end(settings) as side:
+        out.writelines(_answer(side, brought))
+        out.flush()
+
+
+def _answer(side: Side, brought: BinaryIO) -> Iterator[bytes]:
+    pouch = brought.read(POUCH_BYTES + 1)
+    if len(pouch) > POUCH_BYTES:
+        yield REFUSED + TOO_LARGE.encode("ascii")
+        return
+    try:
+        pouches = written(answers(side, pouch))
+    except (PouchRefusedError, SyncError, StoreError) as why:
+        yield REFUSED + reason_of(why).encode("ascii")
+    else:
+        yield BROUGHT
+        yield from pouches

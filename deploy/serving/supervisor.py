@@ -1,0 +1,104 @@
+"""Run both interfaces and the sweeper side by side on one machine, and stop them together."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from deploy.errors import StoppedError
+
+_START_SECONDS = 30
+_STOP_SECONDS = 20
+_LOOK_SECONDS = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One process: what people call it, the arguments that start it, and where it listens, if it does."""
+
+    name: str
+    arguments: Sequence[str]
+    bind: str | None = None
+
+
+def run_together(settings: Path, parts: Sequence[Part], when_ready: Callable[[], None]) -> None:
+    """Start the parts, call `when_ready` once all listen, and stop all on Ctrl-C, SIGTERM or when one ends.
+
+    Each part is a process group of its own, so that Ctrl-C reaches us alone and we stop them in good order;
+    if we are killed, the kernel stops them.
+
+    Raises:
+        StoppedError: a part ended by itself, or did not come up; the others have been stopped.
+    """
+    stop = threading.Event()
+
+    def ask_to_stop(_signal: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, ask_to_stop)
+    running: list[tuple[Part, subprocess.Popen[bytes]]] = []
+    try:
+        for part in parts:
+            running += [(part, _start(settings, part))]  # one by one: the list is true if a start fails
+        _wait_until_listening(running, stop)
+        if not stop.is_set():
+            when_ready()
+        while not stop.wait(_LOOK_SECONDS):
+            _refuse_ended(running)
+    finally:
+        _stop_all([process for _, process in running])
+
+
+def _start(settings: Path, part: Part) -> subprocess.Popen[bytes]:
+    # -P: no module comes from the folder that the operator happens to stand in
+    ours = [sys.executable, "-P", "-m", "deploy.cli.main", "--settings", str(settings)]
+    ours += ["--parent", str(os.getpid())]
+    return subprocess.Popen([*ours, *part.arguments], stdin=subprocess.DEVNULL, process_group=0)  # noqa: S603
+    # our own program
+
+
+def _wait_until_listening(running: list[tuple[Part, subprocess.Popen[bytes]]], stop: threading.Event) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    waiting = [part.bind for part, _ in running if part.bind is not None]
+    while waiting and not stop.is_set():
+        _refuse_ended(running)
+        if time.monotonic() > deadline:
+            raise StoppedError(f"Nothing listens on {waiting[0]} yet, so everything was stopped.")
+        waiting = [bind for bind in waiting if not _listens(bind)]
+        stop.wait(_LOOK_SECONDS)
+
+
+def _listens(bind: str) -> bool:
+    if bind.startswith("unix:"):
+        with socket.socket(socket.AF_UNIX) as probe:
+            return probe.connect_ex(bind.removeprefix("unix:")) == 0
+    host, _, port = bind.rpartition(":")
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        return probe.connect_ex((host.strip("[]"), int(port))) == 0
+
+
+def _refuse_ended(running: list[tuple[Part, subprocess.Popen[bytes]]]) -> None:
+    for part, process in running:
+        if process.poll() is not None:
+            raise StoppedError(f"The {part.name} ended by itself, so everything was stopped.")
+
+
+def _stop_all(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    for process in processes:
+        if process.poll() is None:
+            process.terminate()
+    deadline = time.monotonic() + _STOP_SECONDS
+    for process in processes:
+        try:
+            process.wait(timeout=max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()

@@ -1,0 +1,84 @@
+"""What a settings file is for: one machine, a server, or a workstation; and what runs there."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.errors import ConfigError
+from deploy.serving.ports import refuse_taken
+from deploy.serving.supervisor import Part
+from deploy.settings.load_settings import load_config, sections_in
+from deploy.settings.sync_settings import SyncConfig
+from journalist_app.config import ONE_MACHINE, AdviserConfig
+from source_app.config import SourceConfig
+
+_SERIAL = "letterhead-serial"
+
+
+@dataclass(frozen=True, slots=True)
+class PublicPart:
+    """What every settings file tells: where the store is, and whose."""
+
+    store_path: Path
+    fingerprint: str
+    letterhead_serial_path: Path
+
+
+def parts_of(settings: Path) -> tuple[list[Part], list[str]]:
+    """Return what is to run, and what to say once it does.
+
+    Raises:
+        ConfigError: the settings have faults, or belong to no one of the three.
+        PortTakenError: another program listens where a part is to.
+    """
+    sections = sections_in(settings)
+    parts: list[Part] = []
+    lines: list[str] = []
+    if "source" in sections:
+        source = load_config(settings, "source", SourceConfig)
+        parts.append(Part("source's interface", ["serve", "source"], source.bind))
+        lines.append(f"Source interface:  {source.origin}")
+    if "sync" in sections:
+        door = load_config(settings, "sync", SyncConfig)
+        parts.append(Part("door for workstations", ["serve", "sync"], door.bind))
+        lines.append(f"Door for workstations: {door.bind}")
+    if "adviser" in sections:
+        adviser = load_config(settings, "adviser", AdviserConfig)
+        _require_sense(settings, sections, adviser)
+        parts.append(Part("adviser's interface", ["serve", "adviser"], adviser.bind))
+        lines.append(f"Adviser interface: {adviser.origin}")
+    if not parts:
+        raise ConfigError(
+            f"{settings}: there is no section [source], [sync] or [adviser]: nothing is to run."
+        )
+    for part in parts:
+        refuse_taken(part.bind or "")
+    lines.append("Ctrl-C stops both." if len(parts) > 1 else "Ctrl-C stops it.")
+    return [*parts, Part("sweeper", ["sweep"])], lines
+
+
+def public_part(settings: Path) -> PublicPart:
+    """Return what is public in a settings file, of a server or a workstation.
+
+    Raises:
+        ConfigError: the settings have faults.
+    """
+    sections = sections_in(settings)
+    if "source" not in sections and "adviser" in sections:
+        adviser = load_config(settings, "adviser", AdviserConfig)
+        return PublicPart(adviser.store_path, adviser.fingerprint, settings.with_name(_SERIAL))
+    source = load_config(settings, "source", SourceConfig)
+    return PublicPart(source.store_path, source.fingerprint, source.letterhead_serial_path)
+
+
+def _require_sense(settings: Path, sections: frozenset[str], adviser: AdviserConfig) -> None:
+    """Refuse a replica that sources could write to, and one that has no server."""
+    is_paired = adviser.server != ONE_MACHINE
+    if is_paired and sections & {"source", "sync"}:
+        raise ConfigError(
+            f"{settings}: this workstation is paired with a server, so [source] and [sync] belong there "
+            "and not here."
+        )
+    if not is_paired and "source" not in sections:
+        raise ConfigError(
+            f"{settings}: there is no [source] here and [adviser] names no server: run steunpunt pair."
+        )

@@ -1,0 +1,1 @@
+"""The settings file: read it, check it, change it."""

@@ -1,0 +1,261 @@
+"""Read the settings file: one section for each process, every fault in one message, never a value."""
+
+import ipaddress
+import re
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from datetime import date
+from pathlib import Path
+from types import GenericAlias
+from typing import Any, TypeVar, get_args, get_type_hints
+
+from deploy.errors import ConfigError
+from deploy.onion.onion_keys import is_onion_host
+
+_Config = TypeVar("_Config")
+_Table = dict[str, Any]
+
+_PORTS = range(1, 65536)
+_SECTIONS = ("desk", "source", "adviser", "onion", "sync")
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9.\[\]:-]+")
+_FINGERPRINT = re.compile(r"RW[A-Za-z0-9+/]{54}")  # a minisign public key: 42 bytes in base64
+_MAY_BE_ZERO = frozenset({"reserve_bytes", "retention_spread_days"})
+_WEEK = range(7)
+_LINE_CHARS = 200
+_PLAIN_PATH = re.compile(r"/[A-Za-z0-9._/-]+")
+_SOCKET_PATH_CHARS = 107  # sockaddr_un has 108 bytes, one of them the end
+
+
+@dataclass(frozen=True, slots=True)
+class DeskConfig:
+    """What the desk tells the public; `setup` signs it into the first letterhead.
+
+    `working_days` counts from 0 for Monday. The lists and texts come in Dutch (`_nl`) and in English (`_en`).
+    `talk` tells how to talk instead of write; `secrecy_limits` in which cases an adviser must speak up.
+    """
+
+    name_nl: str
+    name_en: str
+    workstation_name: str
+    working_days: tuple[int, ...]
+    closed_days: tuple[date, ...]
+    answer_working_days: int
+    confirm_days: int
+    substance_months: int
+    retention_days: int
+    abandoned_months: int
+    talk_nl: str
+    talk_en: str
+    secrecy_limits_nl: tuple[str, ...]
+    secrecy_limits_en: tuple[str, ...]
+
+
+def load_config(path: Path, section: str, shape: type[_Config]) -> _Config:
+    """Read one section of a TOML settings file into its frozen dataclass.
+
+    Relative paths are taken from the folder that the file lies in.
+
+    Raises:
+        ConfigError: the file cannot be read, or has faults in this section; the message names them all.
+    """
+    document = _document(path)
+    faults = [f"unknown section [{name}]" for name in document.keys() - set(_SECTIONS)]
+    table = document.get(section)
+    if not isinstance(table, dict):
+        raise _refuse(path, [*faults, f"missing section [{section}]"])
+    wanted = get_type_hints(shape)
+    needed = {each.name for each in fields(shape)}  # type: ignore[arg-type]  # every shape is a dataclass
+    faults += [f"unknown key {key!r}" for key in table.keys() - needed]
+    faults += [f"missing key {key!r}" for key in needed - table.keys()]
+    settings = {}
+    for key in sorted(needed & table.keys()):
+        read, fault = _reader_of(wanted[key])
+        try:
+            settings[key] = read(table[key], path.parent)
+            _CHECKS.get(key, _anything)(settings[key])
+            if type(settings[key]) is int and settings[key] <= 0 and key not in _MAY_BE_ZERO:
+                faults.append(f"{key!r} must be more than zero")
+        except TypeError:
+            faults.append(f"{key!r} must be {fault}")
+        except ValueError as why:
+            faults.append(f"{key!r} must be {why}")
+    if faults:
+        raise _refuse(path, [f"[{section}] {fault}" for fault in faults])
+    try:
+        return shape(**settings)
+    except ValueError as why:
+        raise _refuse(path, [f"[{section}] {why}"]) from why
+
+
+def sections_in(path: Path) -> frozenset[str]:
+    """Return the sections of a settings file: a server's has others than a workstation's.
+
+    Raises:
+        ConfigError: the file cannot be read.
+    """
+    return frozenset(_document(path))
+
+
+def _document(path: Path) -> _Table:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as why:
+        raise ConfigError(f"{path}: not readable as TOML ({type(why).__name__}).") from why
+
+
+def _refuse(path: Path, faults: list[str]) -> ConfigError:
+    return ConfigError(f"{path}: " + "; ".join(sorted(faults)) + ".")
+
+
+# ---- how each type is written in TOML --------------------------------------------------------------
+
+
+def _plain(kind: type) -> Callable[[object, Path], Any]:
+    def read(value: object, _folder: Path) -> object:
+        if type(value) is not kind:  # not isinstance: true is no number
+            raise TypeError
+        return value
+
+    return read
+
+
+def _list_of(kind: type) -> Callable[[object, Path], Any]:
+    def read(value: object, _folder: Path) -> object:
+        if not isinstance(value, list) or any(type(each) is not kind for each in value):
+            raise TypeError
+        return tuple(value)
+
+    return read
+
+
+def _path(value: object, folder: Path) -> Path:
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise TypeError
+    return (folder / value).absolute()
+
+
+_READERS: dict[type | GenericAlias, tuple[Callable[[object, Path], Any], str]] = {
+    str: (_plain(str), "a text"),
+    int: (_plain(int), "a whole number"),
+    bool: (_plain(bool), "true or false"),
+    Path: (_path, "a path"),
+    tuple[int, ...]: (_list_of(int), "a list of whole numbers"),
+    tuple[str, ...]: (_list_of(str), "a list of texts"),
+    tuple[date, ...]: (_list_of(date), "a list of days"),
+}
+
+
+def _reader_of(kind: type | GenericAlias) -> tuple[Callable[[object, Path], Any], str]:
+    known = _READERS.get(kind)
+    if known is not None:
+        return known
+    (row, _) = get_args(kind)  # a tuple of as many rows as there are, each a dataclass
+    return _rows_of(row), f"a list of tables, each with {', '.join(each.name for each in fields(row))}"
+
+
+def _rows_of(row: Any) -> Callable[[object, Path], Any]:  # noqa: ANN401  # any dataclass
+    hints = get_type_hints(row)
+
+    def read(value: object, folder: Path) -> object:
+        if not isinstance(value, list) or any(
+            type(each) is not dict or each.keys() != hints.keys() for each in value
+        ):
+            raise TypeError
+        return tuple(
+            row(**{key: _READERS[hints[key]][0](each[key], folder) for key in hints}) for each in value
+        )
+
+    return read
+
+
+# ---- what some settings must be besides ------------------------------------------------------------
+
+
+def _anything(_value: object) -> None:
+    """Accept what has no rule of its own."""
+
+
+def _loopback_or_unix(bind: str) -> None:
+    """Accept "127.0.0.1:8080", "[::1]:8080" or "unix:/run/steunpunt/source.sock".
+
+    Whoever faces the network is a reverse proxy or Tor on the same machine: gunicorn is not made for it.
+    """
+    if bind.startswith("unix:/"):
+        return
+    host, _, port = bind.rpartition(":")
+    fault = "a loopback address with a port, or unix: and an absolute path"
+    try:
+        address = ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        raise ValueError(fault) from None  # a name may point elsewhere tomorrow
+    if not address.is_loopback or not (port.isascii() and port.isdigit() and int(port) in _PORTS):
+        raise ValueError(fault)
+
+
+def _matches(pattern: re.Pattern[str], fault: str) -> Callable[[str], None]:
+    def check(value: str) -> None:
+        if not pattern.fullmatch(value):
+            raise ValueError(fault)
+
+    return check
+
+
+def _some_days_of_the_week(days: tuple[int, ...]) -> None:
+    if not days or len(set(days)) != len(days) or any(day not in _WEEK for day in days):
+        raise ValueError("one or more days from 0 (Monday) to 6, each once")
+
+
+def _not_empty(value: str) -> None:
+    if not value.strip():
+        raise ValueError("a text that is not empty")
+
+
+def _one_line(value: str) -> None:
+    """Accept nothing at all, or one short line: the signpost's pages have room for no more."""
+    if len(value) > _LINE_CHARS or not value.isprintable():
+        raise ValueError(f"one line of at most {_LINE_CHARS} characters, or empty")
+
+
+def _onion_or_nothing(host: str) -> None:
+    if host and not is_onion_host(host):
+        raise ValueError("the address of an onion service without http://, small letters, or empty")
+
+
+def _socket_or_nothing(path: str) -> None:
+    """Accept what both Tor's settings and its control port take as it stands, or nothing at all.
+
+    A space would need quotes in the one, and cannot be said to the other.
+    """
+    if path and not (_PLAIN_PATH.fullmatch(path) and len(path) <= _SOCKET_PATH_CHARS):
+        raise ValueError(
+            "the absolute path of a Unix socket without a space (at most 107 of A-Z a-z 0-9 ./_-), or empty"
+        )
+
+
+def _way(way: str) -> None:
+    if way not in ("torrc", "control"):
+        raise ValueError('"torrc" or "control"')
+
+
+_CHECKS: dict[str, Callable[[Any], None]] = {
+    "way": _way,
+    "control": _loopback_or_unix,
+    "onion_host": _onion_or_nothing,
+    "onion_socket": _socket_or_nothing,
+    "sync_socket": _socket_or_nothing,
+    "bind": _loopback_or_unix,
+    "origin": _matches(_ORIGIN, "an address such as http://127.0.0.1:8080, without a path"),
+    "leave_url": _matches(re.compile(r"https://\S+"), "an address that begins with https://"),
+    "fingerprint": _matches(_FINGERPRINT, "the desk's public key: RW and 54 more characters"),
+    "working_days": _some_days_of_the_week,
+    "name_nl": _not_empty,
+    "name_en": _not_empty,
+    "workstation_name": _not_empty,
+    "where_conduct_nl": _one_line,
+    "where_conduct_en": _one_line,
+    "where_integrity_nl": _one_line,
+    "where_integrity_en": _one_line,
+    "where_complaints_nl": _one_line,
+    "where_complaints_en": _one_line,
+}

@@ -1,0 +1,75 @@
+"""The text of a settings file: made from the example, and changed without losing what people wrote in it."""
+
+import re
+import secrets
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from deploy.hardening import TMPFS
+
+EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
+_HEADER = re.compile(r"\[([a-z]+)\]\s*(#.*)?")
+_GAP = "\n\n\n"  # between two sections
+
+
+def from_example(sections: Collection[str], fingerprint: str, keys: Mapping[tuple[str, str], str]) -> str:
+    """Return the example with these sections alone, the pinned fingerprint and a folder in memory.
+
+    `keys` gives the values of some more keys, by section and key.
+    """
+    whole = EXAMPLE.read_text("utf-8")
+    text = without(whole, {name for name, _ in _spans(whole)} - set(sections))
+    text = re.sub(r'(?m)^fingerprint = ".*"$', f'fingerprint = "{fingerprint}"', text)
+    # A name nobody can guess: under /dev/shm another user could make the folder first and keep us out.
+    text = text.replace('"/dev/shm/steunpunt/', f'"{TMPFS}/steunpunt-{secrets.token_hex(8)}/')
+    for (section, key), value in keys.items():
+        text = with_key(text, section, key, value)
+    return text
+
+
+def without(text: str, sections: Collection[str]) -> str:
+    """Return the text without some sections and the comments right above their headers."""
+    parts = _parts(text)
+    kept = [part.strip("\n") for name, part in parts if name not in sections]
+    return _GAP.join(kept) + "\n"
+
+
+def with_key(text: str, section: str, key: str, value: str) -> str:
+    """Return the text with a key of a section set to a text; where it is not there it is added.
+
+    `value` is printable and has no quotation mark and no backslash in it.
+    """
+    line = f'{key} = "{value}"'
+    changed = []
+    for name, part in _parts(text):
+        if name == section:
+            found = re.search(rf"(?m)^{re.escape(key)}\s*=.*$", part)
+            header = re.search(rf"(?m)^\[{section}\].*$", part)
+            if found:
+                part = part[: found.start()] + line + part[found.end() :]  # noqa: PLW2901  # a new text
+            elif header:
+                part = f"{part[: header.end()]}\n{line}{part[header.end() :]}"  # noqa: PLW2901  # the same
+        changed.append(part)
+    return "".join(changed)
+
+
+def _parts(text: str) -> list[tuple[str, str]]:
+    """Cut the text before each section and the comments right above it; the first part has no name."""
+    spans = _spans(text)
+    starts = [at for _, at in spans] + [len(text)]
+    parts = [("", text[: starts[0]])]
+    parts += [(name, text[at:end]) for (name, at), end in zip(spans, starts[1:], strict=True)]
+    return parts
+
+
+def _spans(text: str) -> list[tuple[str, int]]:
+    """Return name and first character of each section."""
+    spans = []
+    at = first = 0
+    for line in text.splitlines(keepends=True):
+        if header := _HEADER.fullmatch(line.rstrip("\n")):
+            spans.append((header[1], first))
+        at += len(line)
+        if not line.startswith("#"):
+            first = at
+    return spans

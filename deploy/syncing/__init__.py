@@ -1,0 +1,1 @@
+"""Sync between the server and its workstations, as operators and timers start it."""

@@ -1,0 +1,58 @@
+"""A server's end of a sync: its store and its key, for the door, for commands and for the sweeper."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from deploy.errors import LetterheadError
+from deploy.hardening import close_process
+from deploy.pairing.server_key import read_key
+from deploy.pinned_letterhead import open_letterhead
+from deploy.settings.load_settings import load_config
+from deploy.settings.sync_settings import SyncConfig
+from protocol.letterhead import Letterhead
+from protocol.pouch.pouch_file import SERVER, ServerKey
+from store.database.engine import Store, open_store
+from sync.endpoint import Side
+from sync.errors import LetterheadUnsoundError
+from web.dates import half_hour_now, utc_today
+
+
+def server_side(config: SyncConfig, store: Store, key: ServerKey) -> Side:
+    """Return the server's end. The letterhead is looked at each time: who was taken out of use stays out."""
+
+    def newest() -> Letterhead:
+        try:
+            return open_letterhead(store, config.fingerprint, config.letterhead_serial_path)
+        except LetterheadError as why:
+            raise LetterheadUnsoundError from why
+
+    return Side(
+        store=store,
+        name=SERVER,
+        seed=key.seed,
+        identities=(key.identity,),
+        fingerprint=config.fingerprint,
+        letterhead=newest,
+        quota=config.quota,
+        today=utc_today,
+        half_hour=half_hour_now,
+    )
+
+
+@contextmanager
+def server_end(settings: Path) -> Iterator[Side]:
+    """Give a server's end of a sync.
+
+    Raises:
+        DeployError: the settings or the key are not as they must be.
+        StoreError: the store cannot be opened.
+    """
+    close_process()
+    config = load_config(settings, "sync", SyncConfig)
+    key = read_key(config.key_path)
+    store = open_store(config.store_path)
+    try:
+        yield server_side(config, store, key)
+    finally:
+        store.close()

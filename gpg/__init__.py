@@ -1,0 +1,1 @@
+"""OpenPGP through the GnuPG program."""

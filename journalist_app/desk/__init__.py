@@ -1,0 +1,1 @@
+"""The unlocked desk in memory: keys, trusted state, verification, automatic lock."""

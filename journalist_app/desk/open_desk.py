@@ -1,0 +1,211 @@
+"""The open desk: what is in memory between unlocking and locking, and nowhere else."""
+
+import functools
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from crypto.errors import ForgedError, UnreadableError
+from gpg.home import OpenPGPHome
+from journalist_app.config import AdviserConfig
+from journalist_app.desk.private_files import ExposedError, read_private, write_private
+from journalist_app.files.export import Outbox
+from journalist_app.files.presealed import Known, Unsealer
+from journalist_app.search.search_index import Index
+from journalist_app.search.tally_reader import Opened
+from protocol import trusted_state as anchors_format
+from protocol.casefile import Casefile
+from protocol.identifiers import Address, Digest, EntryId, label
+from protocol.keyring import Keyring
+from protocol.letterhead import Letterhead
+from protocol.sealed_record import RecordKind
+from protocol.trusted_state import Anchors, Heads
+from store.database.engine import Store
+
+if TYPE_CHECKING:
+    from journalist_app.services.mailbox.proposing import Prepared
+
+
+_LARGER_OPENED = 4  # times: what was compressed and sealed may be so much larger than a file may be
+
+
+class Memory(StrEnum):
+    """How the anchors are."""
+
+    SOUND = "sound"
+    MISSING = "missing"  # while the store holds answers of this desk
+    DAMAGED = "damaged"  # never replaced without the adviser's word
+    UNSAVED = "unsaved"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far checking the store is, in mailboxes that have something new."""
+
+    done: int
+    total: int
+    is_running: bool
+    is_broken: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """How the sync under way is, or how the last one of this session went. `left` is still to go out.
+
+    `received` counts what it brought. `refusal` names the sentence about what stopped it; empty: nothing did.
+    `arrival` says what became of a pouch that came as a file: "TAKEN_IN", "KNOWN" or "HELD"; `held` counts
+    those that came too early.
+    """
+
+    is_running: bool = False
+    left: int = 0
+    received: int | None = None
+    refusal: str = ""
+    arrival: str = ""
+    held: int = 0
+
+
+@dataclass(slots=True)
+class OpenDesk:
+    """The keys, what was verified with them, and how the memory of earlier sessions is. Safe for threads.
+
+    `unsound` names every mailbox in which something is known to fail, with its faults' names.
+    """
+
+    config: AdviserConfig
+    store: Store
+    keyring: Keyring = field(repr=False)
+    letterhead: Letterhead
+    anchors: Anchors = field(repr=False)
+    memory: Memory
+    unsound: dict[Address, tuple[str, ...]] = field(default_factory=dict)
+    progress: Progress = Progress(0, 0, is_running=False, is_broken=False)
+    last_check: date | None = None
+    checking: threading.Lock = field(default_factory=threading.Lock)
+    exchange: Exchange = Exchange()
+    syncing: threading.Lock = field(default_factory=threading.Lock)
+    sync_wanted: threading.Event = field(default_factory=threading.Event)
+    openpgp: OpenPGPHome | None = field(default=None, repr=False)
+    sealed_before: Known = field(default_factory=Known, repr=False)
+    outbox: Outbox | None = field(default=None, repr=False)
+    prepared: dict[EntryId, "Prepared"] = field(default_factory=dict, repr=False)  # being looked at
+    stopping: threading.Event = field(default_factory=threading.Event)
+    first_page: threading.Event = field(default_factory=threading.Event)  # the adviser has it
+    index: Index = field(default_factory=lambda: Index(()), repr=False)
+    casefiles: dict[Address, tuple[int, Casefile]] = field(default_factory=dict, repr=False)  # by revision
+    unsound_casefiles: set[Address] = field(default_factory=set)
+    tallies: dict[int, Opened] = field(default_factory=dict, repr=False)  # of the ledger, by row
+    _labels: dict[Address, str] = field(default_factory=dict)
+    _remembering: threading.Lock = field(default_factory=threading.Lock)
+    _is_changed: bool = False
+
+    def label(self, address: Address) -> str:
+        """Return a mailbox's three words; ten thousand of them are searched, so they are kept."""
+        known = self._labels.get(address)
+        if known is None:
+            known = self._labels[address] = label(address)
+        return known
+
+    def unsealer(self) -> Unsealer:
+        """Return what opens, for one page, what sources sealed before sending."""
+        at_most = _LARGER_OPENED * self.config.upload_bytes
+        return Unsealer(self.keyring.identities, self.openpgp, self.sealed_before, at_most=at_most)
+
+    def remember(
+        self,
+        address: Address,
+        heads: Heads,
+        removed: frozenset[Digest] = frozenset(),
+        *,
+        is_answered: bool = False,
+    ) -> None:
+        """Note how far a mailbox was found sound, and what was removed. `save` writes it down.
+
+        `is_answered` says that, at these heads, nothing the source said waits for an answer. To leave it out
+        is safe: the next check then looks again.
+        """
+        known = self.anchors
+        is_known = removed <= known.removed.get(address, frozenset())
+        is_known = is_known and is_answered == (address in known.answered)
+        if is_known and dict(known.mailboxes.get(address, {})) == dict(heads):
+            return
+        self._change(lambda anchors: anchors.advance(address, heads, removed, is_answered=is_answered))
+
+    def forget_ended(self, address: Address) -> None:
+        """Note that the adviser saw a mailbox end."""
+        self.unsound.pop(address, None)
+        self._change(lambda anchors: anchors.end(address))
+
+    def saw_record(self, kind: RecordKind, name: bytes, revision: int) -> None:
+        """Note how new one of the desk's own records is. `save` writes it down."""
+        if self.anchors.records.get((kind, name)) != revision:
+            self._change(lambda anchors: anchors.saw_record(kind, name, revision))
+
+    def forget_records(self, address: Address) -> None:
+        """Note that the desk itself dropped what it kept about a mailbox."""
+        names = [known for known in self.anchors.records if known[1].startswith(address)]
+        for kind, name in names:
+            self._change(functools.partial(Anchors.forget_record, kind=kind, name=name))
+
+    def forget_purged(self, address: Address) -> None:
+        """Note that the desk's own order deleted a mailbox, and what the desk kept about it too."""
+        self.unsound.pop(address, None)
+        self.casefiles.pop(address, None)
+        self.unsound_casefiles.discard(address)
+        self._change(lambda anchors: anchors.purged(address))
+
+    def saw_letterhead(self) -> None:
+        """Note the serial of the letterhead in use, and write it down at once: an older one is refused."""
+        if self.letterhead.serial != self.anchors.letterhead_serial:
+            self._change(lambda anchors: anchors.saw_letterhead(self.letterhead.serial))
+            self.save()
+
+    def save(self) -> None:
+        """Seal the anchors and put them in the place of the old ones, if they changed."""
+        with self._remembering:
+            if self._is_changed and self.memory is not Memory.DAMAGED:
+                try:
+                    write_private(self.config.anchors_path, anchors_format.seal(self.anchors, self.keyring))
+                except OSError:
+                    self.memory = Memory.UNSAVED
+                else:
+                    self._is_changed = False
+                    if self.memory is Memory.UNSAVED:
+                        self.memory = Memory.SOUND
+
+    def start_anew(self) -> None:
+        """Give up anchors that do not open: the adviser has said so."""
+        if self.memory is Memory.DAMAGED:
+            self.memory = Memory.SOUND
+        self._is_changed = True
+        self.save()
+
+    def stop(self) -> None:
+        """Have what runs in the background end soon, and gpg's home, with the desk's key in it, at once."""
+        self.stopping.set()
+        self.first_page.set()
+        self.sync_wanted.set()
+        self.index.stop()
+        if self.openpgp is not None:
+            self.openpgp.close()
+
+    def _change(self, change: Callable[[Anchors], Anchors]) -> None:
+        with self._remembering:
+            try:
+                self.anchors = change(self.anchors)
+            except ForgedError:
+                return  # an older look at the same mailbox, by another thread: the newer one stands
+            self._is_changed = True
+
+
+def read_anchors(config: AdviserConfig, keyring: Keyring) -> tuple[Anchors, Memory]:
+    """Read what this workstation remembers; where there is nothing, say so and start with nothing."""
+    try:
+        return anchors_format.open_anchors(read_private(config.anchors_path), keyring), Memory.SOUND
+    except FileNotFoundError:
+        return Anchors(), Memory.MISSING
+    except (UnreadableError, ExposedError, OSError):
+        return Anchors(), Memory.DAMAGED

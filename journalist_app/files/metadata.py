@@ -1,0 +1,476 @@
+"""What is in a file besides what it shows, and a cleaned copy of it, by Debian's mat2 in a sandbox.
+
+The files are hostile. Nothing of theirs is parsed in this process: the first bytes are compared, and what
+mat2 says is cut, counted and read as lines of plain text. mat2 runs in bubblewrap: no network, a read-only
+/usr, a /tmp of its own in memory, an empty environment, limits of time, memory and output. It gets a copy of
+the file under a name of ours, so the original cannot be changed and its name reaches no program.
+"""
+
+import contextlib
+import os
+import re
+import selectors
+import shutil
+import signal
+import stat
+import subprocess
+import tempfile
+import time
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, Literal
+
+import msgspec
+from flask_babel import gettext, ngettext
+
+from journalist_app.files.export import Looked
+
+_MAX_BYTES = 50_000_000  # of a file that is looked into: it lies in memory twice
+_SHOWN_BYTES = 400_000  # of what mat2 says
+_CLEANED_BYTES = 200_000_000
+_ROOM_BYTES = 600_000_000  # of the sandbox's /tmp
+_MEMORY_BYTES = 2_000_000_000
+_SECONDS = 90.0
+_VALUE_CHARS = 200
+_LINES_OF_A_KIND = 12
+_HEAD_BYTES = 4096
+
+_HIDDEN_PARTS = Path(__file__).with_name("hidden_parts.py")
+_OFFICE = frozenset({".docx", ".xlsx", ".pptx", ".odt", ".ods", ".odp", ".odg"})
+_ARCHIVES = frozenset({".zip", ".epub"})
+_VIDEOS = frozenset({".mp4", ".m4v", ".avi", ".wmv"})  # cleaned by ffmpeg, which is no part of mat2
+_DIVIDER = "=\n"
+
+# $1 is mat2, $2 the ending of the file's name, $3 the program hidden_parts. bin/ keeps mat2 from a sandbox of
+# its own: in ours it would fail, and its option for that means the opposite from one version to the next.
+_PREPARE = "set -e; /usr/bin/mkdir bin; /usr/bin/ln -s /usr/bin/exiftool /usr/bin/ffmpeg bin/; "
+_LOOK = _PREPARE + ('/usr/bin/python3 -I -S -c "$3" look "file$2"; echo =; exec "$1" --show "file$2"')
+_CLEAN = _PREPARE + (
+    '/usr/bin/python3 -I -S -c "$3" cut "file$2" "copy$2"; "$1" "copy$2" >/dev/null;'
+    ' /usr/bin/python3 -I -S -c "$3" look "copy.cleaned$2" >left;'
+    ' if /usr/bin/grep -q -E "^..(changes|comments)" left; then exit 4; fi;'
+    ' exec /usr/bin/cat "copy.cleaned$2"'
+)
+
+
+class _StoppedError(Exception):
+    """mat2 took too long, said too much or failed."""
+
+
+class _NoSandboxError(Exception):
+    """This machine allows no sandbox."""
+
+
+# ---- which files, by name and by first bytes -------------------------------------------------------
+
+
+def _begins(*starts: bytes) -> Callable[[bytes], bool]:
+    return lambda head: head.startswith(starts)
+
+
+def _is_pdf(head: bytes) -> bool:
+    return b"%PDF-" in head[:1024]
+
+
+def _is_svg(head: bytes) -> bool:
+    return b"<svg" in head
+
+
+def _is_media(head: bytes) -> bool:
+    return head[4:8] == b"ftyp"
+
+
+def _is_text(head: bytes) -> bool:
+    return b"\0" not in head and not _is_pdf(head) and not _is_svg(head)
+
+
+_ZIP = _begins(b"PK\x03\x04")
+_SIGNS: dict[str, Callable[[bytes], bool]] = {
+    **dict.fromkeys((*_OFFICE, *_ARCHIVES), _ZIP),
+    **dict.fromkeys((".jpg", ".jpeg"), _begins(b"\xff\xd8\xff")),
+    **dict.fromkeys((".tif", ".tiff"), _begins(b"II*\0", b"MM\0*")),
+    **dict.fromkeys((".ogg", ".oga", ".opus"), _begins(b"OggS")),
+    **dict.fromkeys((".mp4", ".m4v", ".heic"), _is_media),
+    **dict.fromkeys((".wav", ".avi"), _begins(b"RIFF")),
+    ".pdf": _is_pdf,
+    ".png": _begins(b"\x89PNG\r\n\x1a\n"),
+    ".gif": _begins(b"GIF8"),
+    ".svg": _is_svg,
+    ".flac": _begins(b"fLaC"),
+    ".mp3": _begins(b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2"),
+    ".wmv": _begins(b"0&\xb2u\x8ef\xcf\x11"),
+    ".txt": _is_text,
+}  # a picture named .txt would pass for text without anything in it
+
+
+# ---- mat2 ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Mat2:
+    """mat2 and its sandbox.
+
+    Without a sandbox mat2 runs only when `without_sandbox` says so: who then breaks mat2 with a file can do
+    all that the adviser's own programs can. Sizes are bytes, `seconds` is how long one run may take.
+    """
+
+    without_sandbox: bool = False
+    max_bytes: int = _MAX_BYTES
+    seconds: float = _SECONDS
+    mat2: Path = Path("/usr/bin/mat2")
+    bwrap: Path = Path("/usr/bin/bwrap")
+
+    def inspect(self, path: Path, name: str) -> Looked:
+        """Say in the reader's language what is in a file, or why that could not be seen.
+
+        `path` is a plain file in a folder in memory that is ours alone; `name` is how its owner calls it.
+        """
+        try:
+            with _opened(path) as file:
+                ending = _ending(name)
+                refusal = self._refusal(file, ending)
+                if refusal:
+                    return Looked((refusal,), can_clean=False)
+                said = self._run(_LOOK, file, path.parent, ending, _SHOWN_BYTES).decode("utf-8", "replace")
+        except _NoSandboxError:
+            return Looked((_no_sandbox(),), can_clean=False)
+        except (OSError, _StoppedError):
+            return Looked((_failed(),), can_clean=False)
+        hidden, _, shown = said.partition(_DIVIDER)
+        try:
+            found = _found(hidden, shown, ending)
+        except (_StoppedError, msgspec.MsgspecError):
+            return Looked((_failed(),), can_clean=False)
+        lines = _in_words(found)
+        can_clean = ending not in _ARCHIVES | {".txt"} and (
+            ending not in _VIDEOS or shutil.which("ffmpeg", path="/usr/bin") is not None
+        )
+        return Looked((*(lines or (_nothing(),)), *_about_kind(ending)), can_clean)
+
+    def clean(self, path: Path, name: str) -> bytes | None:
+        """Return a copy without what mat2 finds; None where none could be made.
+
+        Tracked changes are accepted and comments taken out. The file itself stays as it is.
+        """
+        ending = _ending(name)
+        try:
+            with _opened(path) as file:
+                if ending in _ARCHIVES | {".txt"} or self._refusal(file, ending):
+                    return None
+                return self._run(_CLEAN, file, path.parent, ending, _CLEANED_BYTES) or None
+        except (OSError, _NoSandboxError, _StoppedError):
+            return None
+
+    def _refusal(self, file: BinaryIO, ending: str) -> str:
+        if os.fstat(file.fileno()).st_size > self.max_bytes:
+            return str(
+                gettext(
+                    "This file is too large to be looked into, so what is hidden in it is not known."
+                    " It was kept as"
+                    " it is."
+                )
+            )
+        if ending not in _SIGNS:
+            return str(
+                gettext(
+                    "The program that looks into files does not know this kind of file. What is"
+                    " hidden in it is not"
+                    " known, and no cleaned copy can be made."
+                )
+            )
+        if not _SIGNS[ending](file.read(_HEAD_BYTES)):
+            return str(
+                gettext(
+                    "The file is not of the kind that its name says, so it was not looked into. What"
+                    " is hidden in it"
+                    " is not known, and no cleaned copy can be made."
+                )
+            )
+        file.seek(0)
+        if not self.mat2.exists():
+            return str(
+                gettext(
+                    "mat2, the program that looks into files, is not installed on this computer."
+                    " What is hidden in"
+                    " this file is not known, and no cleaned copy can be made."
+                )
+            )
+        return ""
+
+    def _run(self, script: str, file: BinaryIO, room: Path, ending: str, limit: int) -> bytes:
+        limits = (
+            "/usr/bin/prlimit",
+            f"--as={_MEMORY_BYTES}",
+            f"--cpu={int(self.seconds) + 1}",
+            f"--fsize={_CLEANED_BYTES}",
+            "--core=0",
+            "--nofile=256",
+        )
+        command = (
+            *limits, "/bin/sh", "-c", script, "sh", str(self.mat2), ending, _HIDDEN_PARTS.read_text("utf-8")
+        )  # fmt: skip
+        if self._has_sandbox():
+            given = file.fileno()
+            return _output(
+                (*self._sandbox("--ro-bind-data", str(given), f"/tmp/file{ending}"), *command),  # noqa: S108  # its own
+                cwd=Path("/"),
+                given=(given,),
+                seconds=self.seconds,
+                limit=limit,
+            )
+        if not self.without_sandbox:
+            raise _NoSandboxError
+        with tempfile.TemporaryDirectory(dir=room, ignore_cleanup_errors=True) as folder:
+            work = Path(folder)
+            with (work / f"file{ending}").open("xb") as copy:
+                shutil.copyfileobj(file, copy)
+            return _output(command, cwd=work, given=(), seconds=self.seconds, limit=limit)
+
+    def _has_sandbox(self) -> bool:
+        """Try it: what a machine allows cannot be read anywhere."""
+        try:
+            tried = _output(
+                (*self._sandbox(), "/bin/sh", "-c", "echo inside"),
+                cwd=Path("/"),
+                given=(),
+                seconds=self.seconds,
+                limit=_HEAD_BYTES,
+            )
+        except (OSError, _StoppedError):
+            return False
+        return tried == b"inside\n"
+
+    def _sandbox(self, *more: str) -> tuple[str, ...]:
+        inside = Path("/tmp")  # noqa: S108  # a tmpfs of the sandbox's own
+        return (
+            *(str(self.bwrap), "--unshare-all", "--die-with-parent", "--new-session", "--clearenv"),
+            *("--cap-drop", "ALL", "--ro-bind", "/usr", "/usr"),
+            *(
+                word
+                for name in ("bin", "lib", "lib64", "sbin")
+                for word in ("--symlink", f"usr/{name}", f"/{name}")
+            ),
+            *(
+                word
+                for shown in (
+                    "/etc/alternatives",
+                    "/etc/ld.so.cache",
+                    "/etc/mime.types",
+                    "/etc/fonts",
+                    "/var/cache/fontconfig",
+                )
+                for word in ("--ro-bind-try", shown, shown)
+            ),
+            *("--proc", "/proc", "--dev", "/dev", "--size", str(_ROOM_BYTES), "--tmpfs", str(inside)),
+            *("--chdir", str(inside)),
+            *(word for pair in _environment(inside).items() for word in ("--setenv", *pair)),
+            *more,
+        )
+
+
+def _environment(room: Path) -> dict[str, str]:
+    return {"PATH": f"{room}/bin", "HOME": str(room), "TMPDIR": str(room), "LANG": "C.UTF-8", "TZ": "UTC"}
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    """Open a plain file; a link is refused, whatever it leads to."""
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb", buffering=0) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise _StoppedError
+        yield file
+
+
+def _output(
+    command: Sequence[str], *, cwd: Path, given: tuple[int, ...], seconds: float, limit: int
+) -> bytes:
+    """Run a program and return what it says; it is ended with all that it started when it overdoes that."""
+    until = time.monotonic() + seconds
+    with subprocess.Popen(  # noqa: S603  # every word of it is ours
+        command,
+        cwd=cwd,
+        env=_environment(cwd),
+        pass_fds=given,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as process:
+        try:
+            said = _read(process, until, limit)
+            code = process.wait(max(0.0, until - time.monotonic()))
+        except (subprocess.TimeoutExpired, _StoppedError):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            raise _StoppedError from None
+    if code:
+        raise _StoppedError
+    return said
+
+
+def _read(process: "subprocess.Popen[bytes]", until: float, limit: int) -> bytes:
+    said = bytearray()
+    pipe = process.stdout.fileno()  # type: ignore[union-attr]  # it was opened with one
+    with selectors.DefaultSelector() as selector:
+        selector.register(pipe, selectors.EVENT_READ)
+        while selector.select(max(0.0, until - time.monotonic())):
+            piece = os.read(pipe, 65536)
+            if not piece:
+                return bytes(said)
+            said += piece
+            if len(said) > limit:
+                raise _StoppedError
+    raise _StoppedError
+
+
+# ---- in words --------------------------------------------------------------------------------------
+
+
+class _About(IntEnum):
+    """What a line is about, in the order in which an adviser wants to know."""
+
+    PERSON = 1
+    PLACE = 2
+    CHANGES = 3
+    COMMENTS = 4
+    HIDDEN = 5
+    DEVICE = 6
+    TIME = 7
+    OTHER = 8
+
+
+_KEYS = (
+    (_About.PLACE, "^gps|location|city|country|latitude|longitude|province"),
+    (_About.TIME, "date|time|^created$|^modified$|printed|revision|offset"),
+    (
+        _About.PERSON,
+        "author|creator$|artist|owner|modifiedby|byline|copyright|company|manager|uname|printedby",
+    ),
+    (
+        _About.DEVICE,
+        "^make$|model|serial|lens|software|producer|application|generator|tool|host|version|template|device",
+    ),
+)
+
+_Told = tuple[Literal["detail", "changes", "comments", "hidden"], str, str]
+_Found = dict[_About, list[tuple[str, str]]]
+
+
+def _ending(name: str) -> str:
+    return PurePosixPath(name).suffix.lower()
+
+
+def _found(hidden: str, shown: str, ending: str) -> _Found:
+    if shown.startswith("[-]"):  # mat2 could not read it, and ends well all the same
+        raise _StoppedError
+    found: _Found = {about: [] for about in _About}
+    for line in hidden.splitlines():
+        kind, key, value = msgspec.json.decode(line, type=_Told)
+        if kind == "detail":
+            _add(found, key, value, ending)
+        else:
+            found[_About[kind.upper()]].append((key, _plain(value)))
+    for line in shown.split("\n"):
+        key, colon, value = line.strip().partition(": ")
+        if colon and not line.lstrip().startswith("[+"):
+            _add(found, key, value, ending)
+    return found
+
+
+def _add(found: _Found, key: str, value: str, ending: str) -> None:
+    word = re.sub(r"[^a-z]", "", key.rpartition(":")[2].lower())
+    about = next((about for about, pattern in _KEYS if re.search(pattern, word)), _About.OTHER)
+    if ending == ".pdf" and word == "creator":
+        about = _About.DEVICE  # the program; a PDF calls the person author
+    line = (_plain(key.rpartition(":")[2]), _plain(value))
+    if line[1] and line not in found[about]:
+        found[about].append(line)
+
+
+def _plain(text: str) -> str:
+    """Cut a text short, and take out what steers a screen, such as a turn of the writing direction."""
+    text = "".join(sign for sign in text if not unicodedata.category(sign).startswith("C")).strip()
+    return text if len(text) <= _VALUE_CHARS else text[:_VALUE_CHARS] + "…"
+
+
+def _in_words(found: _Found) -> tuple[str, ...]:
+    lines = []
+    for about, things in found.items():
+        lines += [_sentence(about, key, value) for key, value in things[:_LINES_OF_A_KIND]]
+        more = len(things) - _LINES_OF_A_KIND
+        if more > 0:
+            lines.append(ngettext("And %(num)d more such detail.", "And %(num)d more such details.", more))
+    return tuple(lines)
+
+
+def _sentence(about: _About, key: str, value: str) -> str:
+    sentences = {
+        _About.PERSON: gettext("A name (%(key)s): %(value)s"),
+        _About.PLACE: gettext("A place (%(key)s): %(value)s"),
+        _About.CHANGES: gettext(
+            "Tracked changes: %(key)s, by %(value)s. What was taken out can still be read."
+        ),
+        _About.COMMENTS: gettext("Comments: %(key)s, by %(value)s."),
+        _About.HIDDEN: gettext("Pieces of text that are hidden on the page: %(key)s."),
+        _About.DEVICE: gettext("A device or program (%(key)s): %(value)s"),
+        _About.TIME: gettext("A day or time (%(key)s): %(value)s"),
+        _About.OTHER: gettext("Something else (%(key)s): %(value)s"),
+    }
+    named = {"key": key, "value": value or gettext("somebody without a name")}
+    return str(sentences[about] % named)
+
+
+def _nothing() -> str:
+    return str(gettext("Nothing hidden was found. That is no promise that there is nothing."))
+
+
+def _failed() -> str:
+    return str(
+        gettext(
+            "The file could not be looked into: it is damaged, too deeply packed, or took too long."
+            " What is hidden in it"
+            " is not known, and no cleaned copy can be made."
+        )
+    )
+
+
+def _no_sandbox() -> str:
+    return str(
+        gettext(
+            "This computer cannot shut the program that looks into files away from the rest, so the"
+            " file was not looked"
+            " into. What is hidden in it is not known, and no cleaned copy can be made. Ask the"
+            " system administrator."
+        )
+    )
+
+
+def _about_kind(ending: str) -> tuple[str, ...]:
+    if ending == ".pdf":
+        return (
+            gettext(
+                "Comments, attachments and forms in a PDF are not listed here. A cleaned copy is"
+                " made of pictures of"
+                " the pages: nothing else stays, and its text cannot be searched or read out."
+            ),
+        )
+    if ending in _OFFICE:
+        return (
+            gettext(
+                "In a cleaned copy tracked changes are accepted and comments are gone. Hidden text"
+                " stays. Open the copy"
+                " before you send it."
+            ),
+        )
+    if ending in _ARCHIVES:
+        return (
+            gettext(
+                "This is a file with files in it. Ask for them one by one: then each can be looked"
+                " into and cleaned."
+            ),
+        )
+    return ()

@@ -1,0 +1,1 @@
+"""Facts about one mailbox for the inbox: summary, deadlines, option lists."""

@@ -1,0 +1,71 @@
+"""What is due in a mailbox, and when: the norms, what was promised, the adviser's own reminder. Pure."""
+
+from calendar import monthrange
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+from journalist_app.inbox.mailbox_summary import Card
+from protocol.letterhead import Letterhead
+
+_MONTHS = 12
+
+
+class DueKind(StrEnum):
+    """Why something is due."""
+
+    CONFIRM = "confirm"  # a first message is confirmed within so many days
+    ANSWER = "answer"  # a source may expect an answer by so many working days
+    PROMISED = "promised"  # the newest step names a day
+    REMINDER = "reminder"  # the adviser's own
+    SUBSTANCE = "substance"  # advice within so many months
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """One thing that is due by the end of a day."""
+
+    kind: DueKind
+    day: date
+    is_late: bool
+
+
+def due(card: Card, reminder: date | None, letterhead: Letterhead, today: date) -> tuple[Due, ...]:
+    """Return what is due in a mailbox, the soonest first. In a closed one only the reminder is."""
+    found: list[tuple[date, DueKind]] = []
+    if reminder is not None:
+        found.append((reminder, DueKind.REMINDER))
+    if not card.is_closed:
+        if card.promised is not None:
+            found.append((card.promised, DueKind.PROMISED))
+        if card.waiting is not None:
+            found.append((letterhead.expect_by(card.waiting), DueKind.ANSWER))
+        if card.asked is not None and not card.is_confirmed:
+            confirm_by = days_after(card.asked, letterhead.confirm_days)
+            found.append((confirm_by, DueKind.CONFIRM))
+        if card.asked is not None and not card.has_substance:
+            found.append((months_after(card.asked, letterhead.substance_months), DueKind.SUBSTANCE))
+    return tuple(Due(kind, day, day < today) for day, kind in sorted(found))
+
+
+def soonest(found: Sequence[Due]) -> date:
+    """Return the day of the first thing that is due; the end of time when nothing is."""
+    return found[0].day if found else date.max
+
+
+def days_after(day: date, count: int) -> date:
+    """Return the day so many days on, or the last of the calendar: a day in an entry is its writer's word."""
+    return date.fromordinal(min(day.toordinal() + count, date.max.toordinal()))
+
+
+def months_after(day: date, months: int) -> date:
+    """Return the same day so many months on, or the last of that month where it is shorter.
+
+    It is the last day of the calendar at most: see `days_after`.
+    """
+    years, month = divmod(day.month - 1 + months, _MONTHS)
+    year, month = day.year + years, month + 1
+    if year > date.max.year:
+        return date.max
+    return date(year, month, min(day.day, monthrange(year, month)[1]))

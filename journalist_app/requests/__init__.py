@@ -1,0 +1,1 @@
+"""Parts that several views share: access check, form context, typed text."""

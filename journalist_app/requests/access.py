@@ -1,0 +1,69 @@
+"""What every view asks first: is the app open, for this browser, and is this its own form?"""
+
+import functools
+import hmac
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec
+
+from flask import current_app, g, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+
+from journalist_app.desk.auto_lock import Guard
+from journalist_app.desk.open_desk import OpenDesk
+from protocol import session
+
+COOKIE = "adviser"
+_P = ParamSpec("_P")
+
+
+def guard() -> Guard:
+    """Return what holds the open desk."""
+    found: Guard = current_app.extensions["guard"]
+    return found
+
+
+def token_of_request() -> bytes:
+    """Return the token in the cookie; empty when there is none that could be ours."""
+    try:
+        return bytes.fromhex(request.cookies.get(COOKIE, ""))
+    except ValueError:
+        return b""
+
+
+def open_desk() -> OpenDesk | None:
+    """Return the desk when this browser has it open; asked once a request."""
+    if "desk" not in g:
+        g.desk = guard().desk_of(token_of_request())
+    desk: OpenDesk | None = g.desk
+    return desk
+
+
+def form_token(purpose: str) -> str:
+    """Return the token of a form on the page that is being made."""
+    key = token_of_request() if open_desk() is not None else guard().page_secret
+    return session.form_token(key, purpose)
+
+
+def is_our_form(purpose: str, token: str) -> bool:
+    """Say whether a form was made by `form_token` for this browser, in constant time."""
+    return hmac.compare_digest(form_token(purpose).encode(), token.encode())
+
+
+def unlocked(
+    view: Callable[Concatenate[OpenDesk, _P], ResponseReturnValue],
+) -> Callable[_P, ResponseReturnValue]:
+    """Give the view the open desk, or send the adviser to unlock it.
+
+    A page that renews itself is no activity.
+    """
+
+    @functools.wraps(view)
+    def wrapped(*args: _P.args, **kwargs: _P.kwargs) -> ResponseReturnValue:
+        desk = open_desk()
+        if desk is None:
+            return redirect(url_for("door.unlock"), code=303)
+        if "renewed" not in request.args:
+            guard().touch()
+        return view(desk, *args, **kwargs)
+
+    return wrapped

@@ -1,0 +1,1 @@
+"""Search over decrypted text, in memory and in processes of its own."""

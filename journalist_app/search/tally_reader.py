@@ -1,0 +1,92 @@
+"""Opens tallies of the ledger; many of them, in the processes that read the store for search.
+
+A tally takes a quarter of a millisecond, and Python's threads share one core: a hundred thousand are for as
+many processes as there are cores.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from crypto.age import PQIdentity
+from crypto.errors import ForgedError, MalformedError, UnreadableError
+from protocol.ledger import Tally, open_tally
+from protocol.letterhead import Letterhead
+from store import tallies
+from store.database.engine import Store, open_store
+from store.errors import StoreError
+
+_AT_ONCE: Final = 500  # rows read in one short transaction
+
+
+class Tallies(msgspec.Struct, frozen=True, tag=True):
+    """What a process is told: which tallies to open, and with what. It holds secrets."""
+
+    store: str
+    identities: tuple[bytes, ...]  # seeds of 32 bytes, newest epoch first
+    letterhead: bytes
+    rows: tuple[int, ...]
+
+    def __repr__(self) -> str:
+        return f"Tallies({len(self.rows)})"
+
+
+class Opened(msgspec.Struct, frozen=True, array_like=True):
+    """One row of the ledger: what it counts; `is_ours` is false for what no workstation of the desk wrote."""
+
+    row: int
+    is_ours: bool
+    id: bytes = b""
+    year: int = 0
+    dimension: str = ""
+    value: str = ""
+
+
+class Portion(msgspec.Struct, frozen=True, tag=True):
+    """Some of them, opened; `is_last` with the last."""
+
+    opened: tuple[Opened, ...]
+    is_last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What opens and checks a tally."""
+
+    identities: tuple[PQIdentity, ...]
+    letterhead: Letterhead
+
+
+def read(store: Store, rows: Sequence[int], key: Key) -> Iterator[tuple[Opened, ...]]:
+    """Open these rows, portion by portion; what is gone meanwhile is left out."""
+    for start in range(0, len(rows), _AT_ONCE):
+        with store.reading() as session:
+            sealed = tallies.some(session, rows[start : start + _AT_ONCE])
+        yield tuple(_open(row, raw, key) for row, raw in sealed)
+
+
+def serve(line: Connection, wanted: Tallies) -> None:
+    """Open what is asked for and hang up; without the last portion the store could not be read."""
+    key = Key(tuple(PQIdentity(seed) for seed in wanted.identities), Letterhead.from_bytes(wanted.letterhead))
+    try:
+        store = open_store(Path(wanted.store))
+        try:
+            for opened in read(store, wanted.rows, key):
+                line.send_bytes(msgspec.msgpack.encode(Portion(opened, is_last=False)))
+        finally:
+            store.close()
+    except StoreError:
+        return
+    line.send_bytes(msgspec.msgpack.encode(Portion((), is_last=True)))
+
+
+def _open(row: int, raw: bytes, key: Key) -> Opened:
+    try:
+        tally: Tally = open_tally(raw, key.identities, key.letterhead.strand_keys)
+    except (UnreadableError, MalformedError, ForgedError):
+        return Opened(row, is_ours=False)
+    return Opened(row, True, tally.id, tally.year, tally.dimension, tally.value)  # noqa: FBT003  # a column

@@ -1,0 +1,1 @@
+"""Use cases about the whole desk: unlock, check, calendar, letterhead, sync, report."""

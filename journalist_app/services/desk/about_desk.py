@@ -1,0 +1,37 @@
+"""What the adviser may know about this desk."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from journalist_app.desk.open_desk import OpenDesk
+from store import mailboxes
+
+
+@dataclass(frozen=True, slots=True)
+class AboutDesk:
+    """What the adviser may compare with the posters, and where things lie."""
+
+    names: dict[str, str]
+    fingerprint: str
+    letterhead_serial: int
+    mailboxes: int
+    last_check: date | None
+    store_path: str
+    keyring_path: str
+    anchors: str
+
+
+def about(desk: OpenDesk) -> AboutDesk:
+    """Return the facts about this desk."""
+    with desk.store.reading() as session:
+        counts = mailboxes.counts(session)
+    return AboutDesk(
+        names={str(language): name for language, name in desk.letterhead.desk_name.items()},
+        fingerprint=desk.config.fingerprint,
+        letterhead_serial=desk.letterhead.serial,
+        mailboxes=counts.waiting + counts.answered,
+        last_check=desk.last_check,
+        store_path=str(desk.config.store_path),
+        keyring_path=str(desk.config.keyring_path),
+        anchors=desk.memory.value,
+    )

@@ -1,0 +1,101 @@
+"""Checking in the background what is new since this workstation last looked."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from datetime import date
+
+from sqlalchemy.orm import Session
+
+from journalist_app.desk.open_desk import OpenDesk, Progress
+from journalist_app.desk.verification import examine
+from journalist_app.services.mailbox import closing, count_for_report
+from journalist_app.services.records import casefiles
+from protocol.identifiers import SOURCE_STRAND, Address, Digest, StrandId
+from protocol.trusted_state import Head, Heads
+from store import entries, mailboxes, sync_findings
+from store.errors import (
+    StoreError,
+)
+
+
+def check_store(desk: OpenDesk, today: date) -> None:
+    """Compare the store with the anchors, and verify every mailbox in which something is new.
+
+    Keeps `desk.progress` up to date, ends early when the desk is stopped, and saves the anchors. One thread
+    at a time does this; another that comes meanwhile leaves at once.
+    """
+    if not desk.checking.acquire(blocking=False):
+        return
+    try:
+        changed = _changed_mailboxes(desk)
+        desk.progress = Progress(0, len(changed), is_running=True, is_broken=False)
+        for done, address in enumerate(changed, 1):
+            if desk.stopping.is_set():
+                return
+            _check_mailbox(desk, address)
+            desk.progress = Progress(done, len(changed), is_running=True, is_broken=False)
+        closing.know_purged(desk, today)  # first: casefiles that went with their mailboxes are not missed
+        casefiles.take_in(desk)
+        closing.tend(desk, today)
+        desk.save()
+        _read_what_is_new(desk)
+        desk.last_check = today
+        desk.progress = Progress(len(changed), len(changed), is_running=False, is_broken=False)
+    except StoreError:
+        desk.progress = Progress(desk.progress.done, desk.progress.total, is_running=False, is_broken=True)
+    finally:
+        desk.checking.release()
+
+
+def _read_what_is_new(desk: OpenDesk) -> None:
+    """Have search and inbox take in what came since they read the store."""
+    if not desk.index.reading.is_whole:
+        return
+    heads: dict[Address, list[bytes]] = defaultdict(list)
+    with desk.store.reading() as session:
+        for address, _, _, digest in entries.all_heads(session):
+            heads[Address(address)].append(digest)
+    desk.index.look_again(heads)
+
+
+def _changed_mailboxes(desk: OpenDesk) -> list[Address]:
+    """Return the mailboxes whose heads are not those remembered, known to fail here or there, or gone."""
+    found: dict[Address, dict[StrandId, Head]] = defaultdict(dict)
+    with desk.store.reading() as session:
+        for address, strand, number, digest in entries.all_heads(session):
+            found[Address(address)][StrandId(strand)] = (number, Digest(digest))
+        ended = {Address(row.address) for row in mailboxes.ended_mailboxes(session)}
+        hidden = _hidden_mailboxes(desk, session, found)
+        at_server = [Address(row.address) for row in sync_findings.all_findings(session)]
+    known = desk.anchors.mailboxes
+    new = [
+        address
+        for address, heads in found.items()
+        if address in desk.anchors.ended or dict(known.get(address, {})) != heads
+    ]
+    gone = [address for address in known if address not in found and address not in ended]
+    return list(dict.fromkeys([*new, *gone, *hidden, *at_server, *desk.unsound]))
+
+
+def _hidden_mailboxes(desk: OpenDesk, session: Session, found: Mapping[Address, Heads]) -> set[Address]:
+    """Return the mailboxes that the store says are answered, though this workstation never found them so.
+
+    Whether somebody waits stands in the store unsigned, and heads that are remembered do not tell it: whoever
+    can write the store could let a source who was seen but not answered yet sink out of sight.
+    """
+    resting = {Address(address) for address in entries.resting(session)}
+    written_in = {address for address in resting if SOURCE_STRAND in found.get(address, {})}
+    return written_in - desk.anchors.answered
+
+
+def _check_mailbox(desk: OpenDesk, address: Address) -> None:
+    with desk.store.reading() as session:
+        mailbox = mailboxes.find(session, address)
+        conversation = None if mailbox is None else examine(desk, session, mailbox)
+        has_ended = any(row.address == address for row in mailboxes.ended_mailboxes(session))
+    if conversation is not None:
+        count_for_report.keep_in_background(desk, conversation)
+    elif address in desk.anchors.mailboxes and not has_ended:
+        desk.unsound[address] = ("gone",)
+    else:
+        desk.unsound.pop(address, None)

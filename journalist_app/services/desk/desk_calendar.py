@@ -1,0 +1,171 @@
+"""The desk's calendar: when it works, what it promises, how long it keeps. In a new letterhead, signed."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Final
+
+from crypto.errors import MalformedError
+from journalist_app.desk.open_desk import OpenDesk
+from journalist_app.errors import CalendarError, LetterheadMovedError
+from journalist_app.public_holidays import dutch_holidays
+from journalist_app.services.desk.publish_letterhead import in_use, publish_successor
+from protocol.letterhead import Absence, Letterhead
+
+_NORM_DAYS: Final = range(1, 61)  # as the letterhead has them
+_NORM_MONTHS: Final = range(1, 121)
+_KEPT_DAYS: Final = range(1, 366)  # the letterhead knows ten years; nobody needs that to read a last word
+_ABSENCE_DAYS: Final = 366
+ABSENCES_MAX: Final = 50  # half of what the letterhead holds: the other half is for those that are over
+_CLOSED_MAX: Final = 500  # likewise
+_AHEAD: Final = timedelta(days=60)  # after Christmas comes New Year: two months to write it down
+_YEARS_KEPT: Final = (
+    2  # beside this one: a report is made in the year after, and an answer can be a year late
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """What the adviser sets. Days that are over stay as they were published, whatever is left out here."""
+
+    working_days: tuple[int, ...]  # 0 is Monday
+    closed_days: tuple[date, ...]
+    absences: tuple[tuple[date, date], ...]  # first and last day
+    answer_working_days: int
+    confirm_days: int
+    substance_months: int
+    retention_days: int  # after a mailbox was closed
+    abandoned_months: int  # without a word of anybody
+
+
+def current(desk: OpenDesk, today: date) -> Calendar:
+    """Return the calendar of the letterhead in use, from today on."""
+    letterhead = desk.letterhead
+    return Calendar(
+        letterhead.working_days,
+        tuple(sorted(day for day in letterhead.closed_days if day >= today)),
+        tuple((each.since, each.until) for each in letterhead.absences if each.until >= today),
+        letterhead.answer_working_days,
+        letterhead.confirm_days,
+        letterhead.substance_months,
+        letterhead.deletes_after_days,
+        letterhead.abandoned_months,
+    )
+
+
+def publish(desk: OpenDesk, serial: int, calendar: Calendar, today: date) -> None:
+    """Publish a letterhead with this calendar, and work with it.
+
+    Closed days and absences that are over stay in it for some years: the day that a source was told by is
+    counted anew from the day of their message, and so are the working days to an answer in a yearly report.
+
+    `serial` is that of the letterhead whose calendar the adviser changed.
+
+    Raises:
+        CalendarError: it makes no sense; nothing has changed.
+        LetterheadMovedError: another workstation published a letterhead meanwhile.
+        StoreError: it could not be kept.
+    """
+    _require_sense(calendar)
+    if serial != desk.letterhead.serial:
+        raise LetterheadMovedError
+    over = _over(desk.letterhead, today)
+    absences = {*calendar.absences, *over.absences}
+    try:
+        with desk.store.writing() as session:
+            following = publish_successor(
+                desk,
+                session,
+                issued=max(today, desk.letterhead.issued),
+                working_days=tuple(sorted(set(calendar.working_days))),
+                closed_days=tuple(sorted({*calendar.closed_days, *over.closed_days})),
+                absences=tuple(Absence(since=since, until=until) for since, until in sorted(absences)),
+                answer_working_days=calendar.answer_working_days,
+                confirm_days=calendar.confirm_days,
+                substance_months=calendar.substance_months,
+                retention_days=calendar.retention_days,
+                abandoned_months=calendar.abandoned_months,
+            )
+    except MalformedError as why:
+        raise CalendarError("no_working_day") from why  # everything else was looked at before
+    in_use(desk, following)
+
+
+def holidays_ahead(today: date, language: str) -> dict[date, str]:
+    """Return the public holidays from today to the end of next year, with their names."""
+    found = dutch_holidays((today.year, today.year + 1), language)
+    return {day: name for day, name in found.items() if day >= today}
+
+
+def closed_until(desk: OpenDesk, today: date) -> date | None:
+    """Return the last closed day that is written down, once it is near or over; else None.
+
+    Public holidays are written down to the end of a year. When they run out, nobody would notice before a
+    source was told to come back on Christmas Day. A desk that wrote down none at all meant it so.
+    """
+    last = max(desk.letterhead.closed_days, default=None)
+    return last if last is not None and last < today + _AHEAD else None
+
+
+def name_of(day: date, language: str) -> str:
+    """Return the name of a public holiday; empty for any other day."""
+    return dutch_holidays((day.year,), language).get(day, "")
+
+
+def days_of(typed: str) -> tuple[date, ...]:
+    """Read days as "2026-12-25", set apart by spaces, commas or lines; words after a day are passed over.
+
+    Raises:
+        CalendarError: a line without a day, or a day that does not exist.
+    """
+    return tuple(_day(token) for token in _day_tokens(typed))
+
+
+def _day_tokens(typed: str) -> Iterable[str]:
+    for line in typed.replace(",", "\n").splitlines():
+        if line.strip():
+            yield line.split()[0]
+
+
+def _day(token: str) -> date:
+    try:
+        return date.fromisoformat(token)
+    except ValueError as why:
+        raise CalendarError("days") from why
+
+
+@dataclass(frozen=True, slots=True)
+class _Over:
+    """What is over, and still needed to count by."""
+
+    closed_days: tuple[date, ...]
+    absences: tuple[tuple[date, date], ...]
+
+
+def _over(letterhead: Letterhead, today: date) -> _Over:
+    """Return what is over; where the letterhead has no room for all of it, the newest."""
+    kept = range(date(max(today.year - _YEARS_KEPT, 1), 1, 1).toordinal(), today.toordinal())
+    closed = sorted(day for day in letterhead.closed_days if day.toordinal() in kept)
+    absences = sorted(
+        (each.since, each.until) for each in letterhead.absences if each.until.toordinal() in kept
+    )
+    return _Over(tuple(closed[-_CLOSED_MAX:]), tuple(absences[-ABSENCES_MAX:]))
+
+
+def _require_sense(calendar: Calendar) -> None:
+    if not calendar.working_days or not set(calendar.working_days) <= set(range(7)):
+        raise CalendarError("no_working_day")
+    if (
+        calendar.answer_working_days not in _NORM_DAYS
+        or calendar.confirm_days not in _NORM_DAYS
+        or calendar.substance_months not in _NORM_MONTHS
+        or calendar.retention_days not in _KEPT_DAYS
+        or calendar.abandoned_months not in _NORM_MONTHS
+    ):
+        raise CalendarError("numbers")
+    if len(calendar.absences) > ABSENCES_MAX or len(calendar.closed_days) > _CLOSED_MAX:
+        raise CalendarError("too_many")
+    if any(
+        not timedelta(0) <= until - since < timedelta(_ABSENCE_DAYS) for since, until in calendar.absences
+    ):
+        raise CalendarError("absence")

@@ -1,0 +1,267 @@
+"""Two workstations wrote one thing and knew nothing of the other's: one that says what both said."""
+
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Final
+
+import msgspec
+
+from crypto.errors import ForgedError, MalformedError, TooLongError, UnreadableError
+from journalist_app.services.records import reply_templates
+from journalist_app.services.records.reply_templates import Template
+from protocol import letterhead_merge
+from protocol.casefile import LABELS, Casefile, Evidence, Note, PassedOn
+from protocol.identifiers import Digest
+from protocol.keyring import Keyring
+from protocol.letterhead import Letterhead, sign
+from protocol.sealed_record import RecordKind, open_record, seal_record
+
+_CHOICES: Final = (("theme", "thema"), ("route", "route"), ("region", "regio"), ("outcome", "uitkomst"))
+_PROSE_CHARS: Final = 20_000  # of a note, and of what is handed over: as `protocol.casefile` has it
+_WORDS_CHARS: Final = 20_000  # of the adviser's own words in a report: as `report.document` has it
+
+# The desk's own notes are kept in no language of the interface, so both are there.
+_DIFFERENT: Final = "Twee werkstations kozen hier verschillend. / Two workstations chose differently here."
+_HANDOVER: Final = "Dit stond ook bij de overdracht. / This stood in the handover as well."
+_LABELS: Final = "Deze labels pasten er niet meer bij. / There was no room for these labels."
+_LEFT_OUT: Final = "Oudste notities die er niet meer bij pasten: / Oldest notes that did not fit: "
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A record of one side, opened and read: what stands in it, and the workstation that wrote it."""
+
+    workstation: str
+    revision: int
+    body: bytes = field(repr=False)
+    said: object = field(repr=False)  # a Casefile, templates, the words of a report, or nothing of these
+
+
+@dataclass(frozen=True, slots=True)
+class Merging:
+    """The desk's `sync.endpoint.Merger`. `letterhead` gives the newest one that was found true."""
+
+    keyring: Keyring = field(repr=False)
+    letterhead: Callable[[], Letterhead]
+    today: Callable[[], date]
+
+    def records(self, kind: str, name: bytes, ours: bytes, theirs: bytes, revision: int) -> bytes:
+        """Return one sealed record, of this revision, that says what both said.
+
+        `revision` is one more than the higher of the two. Where one of them does not open, is not signed by a
+        workstation of this desk, or is of another revision than that, the other is it; where neither does,
+        theirs: the desk's page then says that it is unsound.
+        """
+        letterhead = self.letterhead()
+        if kind not in set(RecordKind):
+            return theirs
+        mine = _open(RecordKind(kind), name, ours, self.keyring, letterhead)
+        other = _open(RecordKind(kind), name, theirs, self.keyring, letterhead)
+        if mine and other and max(mine.revision, other.revision) != revision - 1:
+            other = None  # its revision stands outside too, and that one is not signed
+        if mine and other:
+            body = _both(RecordKind(kind), mine, other, self.today())
+        elif found := mine or other:
+            body = found.body
+        else:
+            return theirs
+        return seal_record(
+            RecordKind(kind), name, revision, body, keyring=self.keyring, letterhead=letterhead
+        )
+
+    def letterheads(self, base: bytes, ours: bytes, theirs: bytes) -> tuple[int, bytes, bytes]:
+        """Return serial, body and signature of a letterhead that says what both said.
+
+        Where both together make no sense (no day is left on which the desk works) it says what they said, and
+        names our workstations as well.
+        """
+        then, mine, other = (Letterhead.from_bytes(each) for each in (base, ours, theirs))
+        try:
+            one = letterhead_merge.merged(then, mine, other)
+            return (one.serial, *sign(one, self.keyring.desk_key))
+        except MalformedError:
+            one = letterhead_merge.merged(mine, mine, other)
+            return (one.serial, *sign(one, self.keyring.desk_key))
+
+
+def _open(
+    kind: RecordKind, name: bytes, sealed: bytes, keyring: Keyring, letterhead: Letterhead
+) -> _Part | None:
+    try:
+        found = open_record(sealed, kind, name, keyring, letterhead.strand_keys)
+        said = _read(kind, name, found.body)
+    except (UnreadableError, MalformedError, ForgedError):
+        return None
+    workstation = next(each.name for each in letterhead.strands if each.id == found.strand)
+    return _Part(workstation, found.revision, found.body, said)
+
+
+def _read(kind: RecordKind, name: bytes, body: bytes) -> object:
+    match kind:
+        case RecordKind.CASEFILE:
+            return Casefile.from_bytes(body)
+        case RecordKind.TEMPLATES:
+            return reply_templates.from_bytes(body)
+        case RecordKind.COUNTS if name.startswith(b"report-words-"):
+            return _words_of(body)
+        case _:
+            return None
+
+
+def _both(kind: RecordKind, ours: _Part, theirs: _Part, today: date) -> bytes:
+    """Return what both said. Of what cannot be put together theirs stays: a year's counts are frozen once."""
+    match ours.said, theirs.said:
+        case Casefile() as mine, Casefile() as other:
+            one = casefiles(mine, other, (ours.workstation, theirs.workstation), today)
+            return _fitting(one, theirs.body)
+        case tuple() as mine, tuple() as other if kind is RecordKind.TEMPLATES:
+            return reply_templates.to_bytes(_templates(mine, other, ours.workstation))
+        case dict() as mine, dict() as other:
+            return msgspec.json.encode(
+                {
+                    language: _texts(
+                        mine[language], said, (ours.workstation, theirs.workstation), _WORDS_CHARS
+                    )
+                    or said
+                    for language, said in other.items()
+                }
+            )
+        case _:
+            return theirs.body
+
+
+# ---- casefiles -------------------------------------------------------------------------------------
+
+
+def casefiles(ours: Casefile, theirs: Casefile, names: tuple[str, str], today: date) -> Casefile:
+    """Return a casefile with all that two say; `names` are the workstations that wrote ours and theirs.
+
+    Where only one can be chosen theirs stays, and a note says what ours was.
+    """
+    asides: list[str] = []
+    differing = [
+        f"{dutch} / {field_name}: {getattr(ours, field_name)} → {getattr(theirs, field_name)}"
+        for field_name, dutch in (*_CHOICES, ("reminder", "herinnering"))
+        if _differ(getattr(ours, field_name), getattr(theirs, field_name))
+    ]
+    if differing:
+        asides.append("\n".join((_DIFFERENT, f"{names[0]} → {names[1]}", *differing)))
+    handover = _texts(ours.handover, theirs.handover, names, _PROSE_CHARS)
+    if handover is None:
+        asides += [_HANDOVER, ours.handover]
+        handover = theirs.handover
+    labels = tuple(sorted({*ours.labels, *theirs.labels}))
+    if len(labels) > LABELS:
+        asides.append(f"{_LABELS}\n{', '.join(labels[LABELS:])}")
+    notes = sorted(dict.fromkeys((*theirs.notes, *ours.notes)), key=lambda note: note.day)
+    notes += [Note(day=today, strand=names[0], text=text[:_PROSE_CHARS]) for text in asides]
+    return Casefile(
+        notes=tuple(notes),
+        labels=labels[:LABELS],
+        theme=theirs.theme or ours.theme,
+        route=theirs.route or ours.route,
+        region=theirs.region or ours.region,
+        outcome=theirs.outcome or ours.outcome,
+        reminder=theirs.reminder or ours.reminder,
+        handover=handover,
+        is_spam=ours.is_spam or theirs.is_spam,
+        evidence=_evidence(ours.evidence, theirs.evidence),
+        keep_until=_last(ours.keep_until, theirs.keep_until),
+        first_message=_first(ours.first_message, theirs.first_message),
+        first_answer=_first(ours.first_answer, theirs.first_answer),
+        came_back=ours.came_back or theirs.came_back,
+        passed_on=_passed_on(ours.passed_on, theirs.passed_on),
+    )
+
+
+def _fitting(casefile: Casefile, otherwise: bytes) -> bytes:
+    """Return the body of a casefile, without as many of its oldest notes as a record has no room for.
+
+    What is kept as evidence stays. Where that alone is too much it is in the mailbox still, and `otherwise`
+    must do: a sync that stops here would never get any further.
+    """
+    last = casefile.notes[-1] if casefile.notes else Note(day=date.min, strand="", text="")
+    for left_out in range(len(casefile.notes) + 1):
+        said = Note(day=last.day, strand=last.strand, text=f"{_LEFT_OUT}{left_out}")
+        notes = (*casefile.notes[left_out:], said) if left_out else casefile.notes
+        with suppress(TooLongError):
+            return msgspec.structs.replace(casefile, notes=notes).to_bytes()
+    return otherwise
+
+
+def _differ(ours: object, theirs: object) -> bool:
+    return bool(ours and theirs and ours != theirs)
+
+
+def _texts(ours: str, theirs: str, names: tuple[str, str], at_most: int) -> str | None:
+    """Return both texts, each under its workstation's name; one of them where it says what the other says.
+
+    None: together they are longer than `at_most` characters.
+    """
+    if ours in theirs:
+        return theirs
+    if theirs in ours:
+        return ours
+    both = f"— {names[1]}:\n{theirs}\n\n— {names[0]}:\n{ours}"
+    return both if len(both) <= at_most else None
+
+
+def _evidence(ours: Iterable[Evidence], theirs: Iterable[Evidence]) -> tuple[Evidence, ...]:
+    found: dict[Digest, Evidence] = {}
+    for each in (*theirs, *ours):
+        found.setdefault(each.entry, each)
+    return tuple(found.values())
+
+
+def _passed_on(ours: Iterable[PassedOn], theirs: Iterable[PassedOn]) -> tuple[PassedOn, ...]:
+    """One thing is passed on once: since the first day that either knows, and never with more consent."""
+    found = {each.proposal: each for each in theirs}
+    for each in ours:
+        other = found.get(each.proposal, each)
+        found[each.proposal] = msgspec.structs.replace(
+            other,
+            with_consent=each.with_consent and other.with_consent,
+            made=min(each.made, other.made),
+            delivered=_first(each.delivered, other.delivered),
+        )
+    return tuple(found.values())
+
+
+def _first(ours: date | None, theirs: date | None) -> date | None:
+    return min((day for day in (ours, theirs) if day is not None), default=None)
+
+
+def _last(ours: date | None, theirs: date | None) -> date | None:
+    return max((day for day in (ours, theirs) if day is not None), default=None)
+
+
+# ---- reply templates, and the words of a report -----------------------------------------------------
+
+
+def _templates(
+    ours: tuple[Template, ...], theirs: tuple[Template, ...], workstation: str
+) -> tuple[Template, ...]:
+    """Return theirs and what ours has more; under a name that is taken our workstation's is added."""
+    found = list(theirs)
+    taken = {(each.language, each.name) for each in theirs}
+    for each in ours:
+        if each in found:
+            continue
+        name = each.name
+        if (each.language, name) in taken:
+            ending = f" ({workstation[: reply_templates.NAME_CHARS // 2]})"
+            name = name[: reply_templates.NAME_CHARS - len(ending)] + ending
+        found.append(msgspec.structs.replace(each, name=name))
+    return tuple(found[: reply_templates.TEMPLATES_MERGED])
+
+
+def _words_of(body: bytes) -> dict[str, str]:
+    try:
+        words = msgspec.json.decode(body, type=dict[str, str])
+    except (msgspec.DecodeError, UnicodeDecodeError) as why:
+        raise MalformedError from why
+    if list(words) != ["nl", "en"]:
+        raise MalformedError
+    return words

@@ -1,0 +1,33 @@
+"""Publishing the desk's next letterhead, and taking it into use."""
+
+from sqlalchemy.orm import Session
+
+from journalist_app.desk.open_desk import OpenDesk
+from journalist_app.errors import LetterheadMovedError
+from protocol.letterhead import Letterhead, sign
+from store import letterheads
+
+
+def publish_successor(desk: OpenDesk, session: Session, **changes: object) -> Letterhead:
+    """Sign the letterhead that comes after the one in use, and keep it in the caller's transaction.
+
+    `in_use` takes it up once that transaction has been committed.
+
+    Raises:
+        LetterheadMovedError: another workstation published one meanwhile. Nothing has changed.
+        MalformedError: the changes make no letterhead that a server would accept.
+    """
+    latest = letterheads.latest(session)
+    if latest is None or latest[0] != desk.letterhead.serial:
+        raise LetterheadMovedError
+    following = desk.letterhead.successor(**changes)
+    body, signature = sign(following, desk.keyring.desk_key)
+    letterheads.publish(session, following.serial, body, signature)
+    return following
+
+
+def in_use(desk: OpenDesk, letterhead: Letterhead) -> None:
+    """Work with a letterhead that was published, and remember its serial: an older one is refused."""
+    desk.letterhead = letterhead
+    desk.index.follow(letterhead)
+    desk.saw_letterhead()

@@ -1,0 +1,90 @@
+"""Unlocking: the keyring, and the letterhead it must fit."""
+
+from datetime import date
+from typing import Final
+
+from journalist_app.config import AdviserConfig
+from journalist_app.desk.open_desk import Memory, OpenDesk, read_anchors
+from journalist_app.desk.private_files import ExposedError, read_private
+from journalist_app.errors import (
+    KeyringClosedError,
+    KeyringExposedError,
+    KeyringMissingError,
+    LetterheadError,
+    OtherDeskError,
+)
+from journalist_app.files.gpg_export import open_outbox
+from journalist_app.services.desk import background_check
+from journalist_app.services.records import casefiles
+from protocol.errors import KeyringRefusal, KeyringRefusedError, LetterheadRefusedError
+from protocol.keyring import Keyring, open_keyring
+from protocol.letterhead import Letterhead
+from protocol.letterhead import verify as verify_letterhead
+from store import entries, letterheads
+from store.database.engine import Store
+
+_FIRST_PAGE_SECONDS: Final = 2
+
+
+def unlock(config: AdviserConfig, store: Store, passphrase: str) -> OpenDesk:
+    """Open the keyring and what hangs on it. Takes about a second, wrong passphrase or right.
+
+    Raises:
+        KeyringMissingError: there is no keyring.
+        KeyringExposedError: others can read it.
+        KeyringClosedError: wrong passphrase, or damaged.
+        OtherDeskError: it is another desk's.
+        LetterheadError: the store's letterhead must not be used.
+    """
+    keyring = _open_keyring(config, passphrase)
+    anchors, memory = read_anchors(config, keyring)
+    with store.reading() as session:
+        published = letterheads.latest(session)
+        if memory is Memory.MISSING and not any(strand for _, strand, _, _ in entries.all_heads(session)):
+            memory = Memory.SOUND  # this desk has not answered yet: there is nothing to remember
+    if published is None:
+        raise LetterheadError
+    letterhead = _verified(published[1], published[2], config.fingerprint, anchors.letterhead_serial)
+    desk = OpenDesk(config, store, keyring, letterhead, anchors, memory)
+    desk.saw_letterhead()
+    outbox = open_outbox(config, keyring)
+    if outbox is not None:
+        desk.openpgp, desk.outbox = outbox.home, outbox
+    return desk
+
+
+def work_behind(desk: OpenDesk, today: date) -> None:
+    """Read the store for search and inbox, and check what is new, as a thread of its own.
+
+    Both take every core there is for a while: the adviser's first page goes before them, if it comes soon.
+    """
+    desk.first_page.wait(_FIRST_PAGE_SECONDS)
+    begin_reading(desk)
+    if not desk.stopping.is_set():
+        background_check.check_store(desk, today)
+
+
+def begin_reading(desk: OpenDesk) -> None:
+    """Have the processes of `desk.index` read the store for search and inbox, and know what was noted."""
+    desk.index.begin(str(desk.store.path), desk.keyring, desk.letterhead)
+    for address, (_, casefile) in list(desk.casefiles.items()):
+        desk.index.jot(address, casefiles.searchable(casefile))
+
+
+def _open_keyring(config: AdviserConfig, passphrase: str) -> Keyring:
+    try:
+        return open_keyring(read_private(config.keyring_path), passphrase, config.fingerprint)
+    except ExposedError as why:
+        raise KeyringExposedError from why
+    except OSError as why:
+        raise KeyringMissingError from why
+    except KeyringRefusedError as why:
+        refused = OtherDeskError if why.reason is KeyringRefusal.OTHER_DESK else KeyringClosedError
+        raise refused from why
+
+
+def _verified(body: bytes, signature: bytes, fingerprint: str, serial: int) -> Letterhead:
+    try:
+        return verify_letterhead(body, signature, fingerprint, at_least_serial=serial)
+    except LetterheadRefusedError as why:
+        raise LetterheadError from why

@@ -1,0 +1,1 @@
+"""Use cases about one mailbox: read, answer, propose, pass on, close."""

@@ -1,0 +1,91 @@
+"""What the yearly report counts of a mailbox, kept in its casefile: its source may end it at any moment."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+
+import msgspec
+
+from journalist_app.desk.open_desk import OpenDesk
+from journalist_app.desk.verification import Conversation, open_one
+from journalist_app.errors import CasefileFullError, RecordUnsoundError
+from journalist_app.inbox.response_facts import facts
+from journalist_app.services.records import casefiles
+from protocol.casefile import Casefile
+from protocol.entry import Author, SignedEntry
+from protocol.identifiers import NO_DIGEST, SOURCE_STRAND, Address, StrandId
+from protocol.letterhead import Letterhead
+from protocol.statements.removal import Ended
+from protocol.thread_state import Opened
+from protocol.trusted_state import Heads
+from store.errors import StoreError
+
+
+def with_facts(casefile: Casefile, opened: Sequence[Opened], letterhead: Letterhead) -> Casefile:
+    """Return the casefile with what the entries tell; what was known before is never made less."""
+    found = facts(opened, letterhead)
+    return msgspec.structs.replace(
+        casefile,
+        first_message=min(filter(None, (casefile.first_message, found.first_message)), default=None),
+        first_answer=min(filter(None, (casefile.first_answer, found.first_answer)), default=None),
+        came_back=casefile.came_back or found.came_back == "yes",
+    )
+
+
+def opened_to_count(desk: OpenDesk, entries: Sequence[SignedEntry]) -> tuple[Opened, ...]:
+    """Open what the desk said, since it may only confirm; what sources wrote counts unopened."""
+    return tuple(
+        (
+            entry,
+            open_one(desk, entry).content
+            if entry.open_part.author is Author.DESK and entry.open_part.speaks
+            else None,
+        )
+        for entry in entries
+    )
+
+
+def keep(desk: OpenDesk, address: Address, opened: Sequence[Opened]) -> None:
+    """Write down what the entries of a mailbox tell, where its casefile does not say so yet.
+
+    It stops nothing: what could not be kept now is found again when the mailbox is next opened.
+    """
+    with suppress(RecordUnsoundError, CasefileFullError, StoreError):
+        casefile = casefiles.read(desk, address)
+        if with_facts(casefile, opened, desk.letterhead) != casefile:
+            casefiles.change(desk, address, lambda now: with_facts(now, opened, desk.letterhead))
+
+
+def keep_in_background(desk: OpenDesk, conversation: Conversation) -> None:
+    """Do as `keep` for a mailbox in which something is new, if there is a casefile of it.
+
+    Who opens a mailbox or answers makes one. None is made here: a thief of the store takes that for a mailbox
+    with notes, and the first check of a full store would write for hours.
+    """
+    if conversation.faults:
+        return
+    with suppress(RecordUnsoundError):
+        casefile = casefiles.read(desk, conversation.address)
+        if conversation.address not in desk.casefiles:
+            return
+        # Unopened, a step that only confirms passes for an answer: no more than this can have come to it.
+        unopened = [(entry, None) for entry in conversation.entries]
+        if with_facts(casefile, unopened, desk.letterhead) != casefile:
+            keep(desk, conversation.address, opened_to_count(desk, conversation.entries))
+
+
+def with_ending(desk: OpenDesk, casefile: Casefile, ended: Ended) -> Casefile:
+    """Return the casefile with what the line of a mailbox that its source ended tells.
+
+    Whoever reads an answer and ends the mailbox at once leaves no mark that a check could find. But the line
+    names every strand's newest entry: the source's moved on after we looked last, and all of ours was there.
+    """
+    known = desk.anchors.mailboxes.get(ended.address, {})
+    had_ours = all(
+        _number(known, strand) <= _number(ended.heads, strand) for strand in known if strand != SOURCE_STRAND
+    )
+    moved_on = 0 < _number(known, SOURCE_STRAND) < _number(ended.heads, SOURCE_STRAND)
+    return msgspec.structs.replace(casefile, came_back=casefile.came_back or (had_ours and moved_on))
+
+
+def _number(heads: Heads, strand: StrandId) -> int:
+    return heads.get(strand, (0, NO_DIGEST))[0]

@@ -1,0 +1,76 @@
+"""Marks of having read: opening a mailbox tells its source, once for each new thing, that it was read."""
+
+import secrets
+from contextlib import suppress
+from datetime import date
+
+from journalist_app.desk.open_desk import OpenDesk
+from journalist_app.desk.verification import Conversation, OpenedEntry
+from journalist_app.errors import RecordUnsoundError
+from journalist_app.services.mailbox import order_deletion
+from protocol import entry
+from protocol.chain import seen_by
+from protocol.entry import Author, Content, Kind
+from protocol.identifiers import ENTRY_ID_BYTES, NO_DIGEST, EntryId
+from store import entries
+from store.errors import StoreError
+
+
+def mark_read(
+    desk: OpenDesk, conversation: Conversation, opened: tuple[OpenedEntry, ...], *, today: date
+) -> None:
+    """Sign that everything in this conversation was read, if something new of the source is in it.
+
+    Nothing is marked in a mailbox that fails verification: nothing may be built upon it. Where the store
+    cannot be written, or another window marked it first, the page that is being made matters more; the next
+    reading marks what this one could not.
+    """
+    if conversation.faults or not _has_news(opened):
+        return
+    writer = desk.keyring.desk_writer
+    number, previous = conversation.heads.get(writer.strand, (0, NO_DIGEST))
+    mark = entry.seal(
+        Content(kind=Kind.SEEN, text=""),
+        address=conversation.address,
+        mailbox_recipient=conversation.mailbox.recipient,
+        letterhead=desk.letterhead,
+        by=writer,
+        entry_id=EntryId(secrets.token_bytes(ENTRY_ID_BYTES)),
+        number=number + 1,
+        previous=previous,
+        seen=seen_by(Author.DESK, conversation.heads),
+        day=today,
+    )
+    heads = {**conversation.heads, writer.strand: (number + 1, mark.digest)}
+    with suppress(StoreError):
+        with desk.store.writing() as session:
+            entries.append(session, **mark.to_stored())
+            with suppress(RecordUnsoundError):  # the next check tells
+                order_deletion.renew(desk, session, conversation, heads, opened, today=today)
+        desk.remember(
+            conversation.address,
+            heads,
+            is_answered=conversation.unanswered_since is None,
+        )
+
+
+def _has_news(opened: tuple[OpenedEntry, ...]) -> bool:
+    """Say whether the source said something that can be read and that nobody of the desk has seen."""
+    if any(each.fault for each in opened):
+        return False
+    seen = {
+        digest
+        for each in opened
+        if each.signed.open_part.author is Author.DESK
+        for digest in each.signed.open_part.seen
+    }
+    source = [each for each in opened if each.signed.open_part.author is Author.SOURCE]
+    read_up_to = max(
+        (each.signed.open_part.number for each in source if each.signed.digest in seen), default=0
+    )
+    return any(
+        each.content is not None
+        and each.signed.open_part.speaks
+        and each.signed.open_part.number > read_up_to
+        for each in source
+    )

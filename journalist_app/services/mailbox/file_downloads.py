@@ -1,0 +1,120 @@
+"""Files on their way out."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from crypto.errors import ForgedError, UnreadableError
+from journalist_app.desk.open_desk import OpenDesk
+from journalist_app.desk.verification import Conversation, OpenedEntry, conversation_of, open_all
+from journalist_app.errors import (
+    FileMissingError,
+    FileSealedError,
+)
+from journalist_app.files.presealed import FileKind, OpenedFile
+from protocol import attachment
+from protocol.entry import AttachmentNote, Author
+from protocol.identifiers import Address, AttachmentId, EntryId
+from store import attachments
+from web.filenames import safe_name
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A file on its way out. `pieces` breaks off before the last one when what is stored was changed.
+
+    `size` is None where only the end will tell.
+    """
+
+    name: str
+    size: int | None
+    pieces: Iterator[bytes]
+
+
+def download(desk: OpenDesk, address: Address, attachment_id: AttachmentId) -> Download:
+    """Open an attachment of a verified entry. Its commitment has been checked when this returns.
+
+    Raises:
+        MailboxMissingError: there is no such mailbox.
+        FileMissingError: no verified entry of the mailbox carries such a file.
+        ForgedError, UnreadableError: what is stored is not what was signed.
+    """
+    note, entry = _note_of(desk, conversation_of(desk, address), attachment_id)
+    pieces = pieces_of(desk, address, entry.signed.open_part.entry_id, note)
+    return Download(safe_name(note.name), note.size, pieces)
+
+
+def opened(desk: OpenDesk, address: Address, attachment_id: AttachmentId) -> Download:
+    """Give a file as its source made it: opened where it was sealed before sending, as it is otherwise.
+
+    What the desk sent is never opened. Where what was sealed is found damaged on the way, `pieces` breaks off
+    before the last one with UnreadableError.
+
+    Raises:
+        MailboxMissingError, FileMissingError, ForgedError, UnreadableError: as `download`.
+        FileSealedError: it was sealed before sending, and does not open here.
+    """
+    note, entry = _note_of(desk, conversation_of(desk, address), attachment_id)
+    pieces = pieces_of(desk, address, entry.signed.open_part.entry_id, note)
+    if entry.signed.open_part.author is not Author.SOURCE:
+        return Download(safe_name(note.name), note.size, pieces)
+    file = desk.unsealer().file(note.name, pieces)
+    return _opened(file, note.size if file.look.kind is FileKind.NOT_SEALED else None)
+
+
+def pasted(desk: OpenDesk, address: Address, entry_id: EntryId, number: int) -> Download:
+    """Give what the source sealed and pasted into a text; `number` counts from 1.
+
+    Raises:
+        MailboxMissingError: there is no such mailbox.
+        FileMissingError: nothing of that number was pasted into a verified text of the source.
+        FileSealedError: it does not open here.
+    """
+    for each in open_all(desk, conversation_of(desk, address)):
+        part = each.signed.open_part
+        if each.content is not None and (part.entry_id, part.author) == (entry_id, Author.SOURCE):
+            file = desk.unsealer().pasted(each.content.text, number)
+            if file is not None:
+                return _opened(file, None)
+    raise FileMissingError
+
+
+def pieces_of(desk: OpenDesk, address: Address, entry_id: EntryId, note: AttachmentNote) -> Iterator[bytes]:
+    """Open a file that a verified entry notes. Its commitment has been checked when this returns.
+
+    The iterator raises ForgedError before its last piece, when what is stored is not what was signed.
+
+    Raises:
+        FileMissingError: it is not stored.
+        ForgedError, UnreadableError: what is stored is not what was signed.
+    """
+    with desk.store.reading() as session:
+        stored = attachments.find(session, address, note.id)
+    if stored is None or stored.header is None:
+        raise FileMissingError
+    chunks = attachments.read_chunks(desk.store, address, note.id)
+    opener = attachment.Opener(stored.header, chunks, note, desk.keyring.identities, address, entry_id)
+    return _as_signed(opener)
+
+
+def _as_signed(opener: attachment.Opener) -> Iterator[bytes]:
+    """Tell damage in our store apart from damage in what a source sealed."""
+    try:
+        yield from opener
+    except UnreadableError as why:
+        raise ForgedError from why
+
+
+def _opened(file: OpenedFile, size: int | None) -> Download:
+    if file.look.kind is FileKind.UNOPENED:
+        raise FileSealedError
+    return Download(safe_name(file.look.name), size, file.pieces)
+
+
+def _note_of(
+    desk: OpenDesk, conversation: Conversation, attachment_id: AttachmentId
+) -> tuple[AttachmentNote, OpenedEntry]:
+    for each in open_all(desk, conversation):
+        for note in each.content.attachments if each.content else ():
+            if note.id == attachment_id:
+                return note, each
+    raise FileMissingError

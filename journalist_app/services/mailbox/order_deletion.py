@@ -1,0 +1,142 @@
+"""Orders: the desk's instruction to delete a mailbox on a day, and what is counted of it then."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from sqlalchemy.orm import Session
+
+from crypto.errors import ForgedError, MalformedError
+from journalist_app.desk.open_desk import OpenDesk
+from journalist_app.desk.verification import Conversation, OpenedEntry
+from journalist_app.services.mailbox import count_for_report
+from journalist_app.services.records import casefiles
+from protocol.casefile import Casefile
+from protocol.entry import Author
+from protocol.identifiers import Address
+from protocol.ledger import contribution, seal_tallies
+from protocol.statements.deletion_order import Order, is_void, order, verify_order
+from protocol.thread_state import Opened, standing
+from protocol.trusted_state import Heads
+from store import deletion_orders
+
+
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """A mailbox that is deleted on `due`. The reason is "closed", "spam" or "abandoned"."""
+
+    address: str
+    label: str
+    due: date
+    reason: str
+
+
+def retention(desk: OpenDesk, today: date) -> date:
+    """Return the day on which a mailbox that is closed today is deleted.
+
+    It is moved by some random days, so that the day of a deletion does not tell the day of a closing.
+    """
+    return today + timedelta(days=desk.letterhead.deletes_after_days + some_days(desk))
+
+
+def soon(desk: OpenDesk, today: date) -> date:
+    """Return a day within the next week or so, for what nobody will ask after."""
+    return today + timedelta(days=1 + some_days(desk))
+
+
+def some_days(desk: OpenDesk) -> int:
+    """Return a random number of days, from none to those in the settings."""
+    return secrets.randbelow(desk.config.retention_spread_days + 1)
+
+
+def put(  # noqa: PLR0913  # what is deleted when, and what is counted of it
+    desk: OpenDesk,
+    session: Session,
+    address: Address,
+    heads: Heads,
+    opened: Sequence[Opened],
+    *,
+    due: date,
+    today: date,
+) -> None:
+    """Order a mailbox's deletion as it stands at these heads, in the caller's transaction."""
+    writer = desk.keyring.desk_writer
+    casefile = count_for_report.with_facts(casefiles.read(desk, address), opened, desk.letterhead)
+    counted = contribution(casefile, desk.letterhead, closed=today, is_read=_is_read(opened))
+    tallies = seal_tallies(counted, desk.letterhead, writer)
+    due = max(due, today)
+    statement = order(address, heads, due=due, tallies=tallies, by=writer, day=today)
+    deletion_orders.put(session, address, statement, due, tallies)
+
+
+def keep_right(  # noqa: PLR0913  # as `put`
+    desk: OpenDesk,
+    session: Session,
+    address: Address,
+    heads: Heads,
+    opened: Sequence[Opened],
+    *,
+    today: date,
+) -> None:
+    """Bring a mailbox's order up to what was said now: a fresh one where it stays closed, none where not.
+
+    Whatever the desk says voids the order it had.
+    """
+    if deletion_orders.of_mailbox(session, address) is None:
+        return
+    closed = standing(address, opened).closing
+    if closed is None or closed.by is None:
+        deletion_orders.drop(session, address)
+    else:  # by the day that the source was told; the one beside the order in the store is not signed
+        put(desk, session, address, heads, opened, due=closed.by, today=today)
+
+
+def renew(  # noqa: PLR0913  # as `put`
+    desk: OpenDesk,
+    session: Session,
+    conversation: Conversation,
+    heads: Heads,
+    opened: Sequence[OpenedEntry],
+    *,
+    today: date,
+) -> None:
+    """Bring a mailbox's order up to a mark of the desk: nothing was said, so it stands, and its day too.
+
+    So an order that does not name the desk's newest entry is one that the desk took back: see `closing`.
+    """
+    stored = deletion_orders.of_mailbox(session, conversation.address)
+    ordered = verified(desk, stored) if stored is not None else None
+    if ordered is not None and not is_void(ordered, conversation.entries):
+        thread = [(each.signed, each.content) for each in opened]
+        put(desk, session, conversation.address, heads, thread, due=ordered.due, today=today)
+
+
+def verified(desk: OpenDesk, stored: deletion_orders.Order) -> Order | None:
+    """Return what an order in the store says; None where it is not this desk's, or of another mailbox."""
+    try:
+        found = verify_order(stored.statement, strands=desk.letterhead.strand_keys)
+    except (ForgedError, MalformedError):
+        return None
+    is_whole = (found.address, found.due) == (stored.address, stored.due)
+    return found if is_whole else None
+
+
+def ordered(desk: OpenDesk) -> tuple[Ordered, ...]:
+    """Return the mailboxes that are under order, by the day on which they are deleted."""
+    with desk.store.reading() as session:
+        stored = deletion_orders.all_due(session, date.max)
+    rows = []
+    for each in stored:
+        address = Address(each.address)
+        known = desk.casefiles.get(address)
+        casefile = known[1] if known else Casefile()
+        reason = "abandoned" if casefile.keep_until is None else "closed"
+        rows.append(
+            Ordered(address.hex(), desk.label(address), each.due, "spam" if casefile.is_spam else reason)
+        )
+    return tuple(rows)
+
+
+def _is_read(opened: Sequence[Opened]) -> bool:
+    return any(signed.open_part.author is Author.DESK for signed, _ in opened)

@@ -1,0 +1,444 @@
+"""Passing on: only what the source agreed to, word for word, or with a written reason that they can read.
+
+In this order: the proposal and the answer are kept as evidence; a signed step says in the mailbox that it
+begins, upon the source's head, and there taking back ends; where the mailbox lies on a server, that has
+confirmed the step; the file is made, as often as it takes; a step says that it was made, and later another
+that it was handed over.
+"""
+
+import hashlib
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import BinaryIO, Final, cast
+
+import msgspec
+from msgspec import UNSET
+from sqlalchemy.orm import Session
+
+from crypto.errors import ForgedError, UnreadableError
+from journalist_app.desk.open_desk import OpenDesk
+from journalist_app.desk.verification import Conversation, OpenedEntry, conversation_of, open_all
+from journalist_app.errors import (
+    DayToComeError,
+    FileBrokenError,
+    NoOpenPGPError,
+    NoRoomToMakeError,
+    NotAgreedError,
+    NotBegunError,
+    NotConfirmedError,
+    OtherDigestError,
+    ProposalMissingError,
+    ProposalObsoleteError,
+    ReasonMissingError,
+    RecipientChangedError,
+    TakenBackError,
+    UnsoundMailboxError,
+)
+from journalist_app.files.export import Addressee, Outbox
+from journalist_app.services.mailbox import file_downloads, order_deletion
+from journalist_app.services.mailbox.send_entries import Alongside, Sending, Sheet
+from journalist_app.services.mailbox.steps import NO_WORDS, StepForm, in_words, line_of
+from journalist_app.services.records import casefiles
+from protocol.casefile import Casefile, Evidence, EvidenceKind, PassedOn
+from protocol.content import Content, Kind, ProposalNote, StepName, StepNote
+from protocol.entry import SignedEntry
+from protocol.envelope import Author
+from protocol.identifiers import Address, EntryId
+from protocol.pouch.pouch_file import SERVER
+from protocol.thread_state import Opened, ProposalState, Proposed, Standing, StandingStep, standing
+from protocol.trusted_state import Heads
+from store import entries, peers
+from store import outbox as undelivered
+from store.outbox import What
+
+REASON_CHARS_MIN: Final = 40  # a sentence: "spoed" is no reason that a source can weigh
+
+
+@dataclass(frozen=True, slots=True)
+class Without:
+    """To pass on without the source's agreement: why, which the source reads, and a second word."""
+
+    reason: str = field(repr=False)
+    is_confirmed: bool
+
+
+def begin(  # noqa: PLR0913  # what, upon what, why and when
+    desk: OpenDesk,
+    sheet: Sheet,
+    proposal_id: EntryId,
+    *,
+    today: date,
+    half_hour: int,
+    without: Without | None = None,
+    words: StepForm = NO_WORDS,
+) -> None:
+    """Say in the mailbox, signed, that passing on begins. Once the source can see it, taking back has ended.
+
+    `words` say what comes next; without agreement the reason is their sentence. Begun a second time it does
+    nothing.
+
+    Raises:
+        ProposalMissingError, ProposalObsoleteError: this is not the mailbox's newest proposal.
+        NotAgreedError, TakenBackError, OtherDigestError: the source has not agreed to this very proposal.
+        ReasonMissingError: without agreement: there is no reason, or no second word.
+        StepOverLimitError, DayUnreadableError, DayPastError, DayClosedError: the words cannot be sent.
+        NoOpenPGPError, RecipientChangedError, RecipientRefusedError: it could not be made for this recipient.
+        MailboxMissingError, UnsoundMailboxError, SourceWroteError: as `Sending` has it.
+    """
+    opened, stands = _stands(desk, sheet.address)
+    proposed = _find(stands, proposal_id)
+    if proposed.state in {ProposalState.PASSING_ON, ProposalState.PASSED_ON}:
+        return
+    note = _note(proposed)
+    _recipient(desk, note, today)
+    reason = _reason(without)
+    _require_consent(proposed, opened, stands, without)
+    step = StepNote(
+        step=StepName.PASSING_ON,
+        to=note.name,
+        proposal=proposed.digest,
+        without_consent=without is not None,
+    )
+    content = in_words(replace(words, text=reason or words.text), step, desk.letterhead, today)
+
+    def is_still_agreed(_: Conversation, opened: tuple[OpenedEntry, ...]) -> None:
+        now = standing(sheet.address, [(each.signed, each.content) for each in opened])
+        _require_consent(_find(now, proposal_id), opened, now, without)
+
+    keep_evidence(desk, sheet.address, proposed)
+    with Sending(
+        desk,
+        sheet,
+        [(sheet.entry_id, content)],
+        today=today,
+        half_hour=half_hour,
+        rule=is_still_agreed,
+        alongside=_nothing_is_deleted(desk, sheet.address, proposed, today),
+    ) as under_way:
+        under_way.send()
+
+
+def _nothing_is_deleted(desk: OpenDesk, address: Address, proposed: Proposed, today: date) -> Alongside:
+    """Look in the transaction itself: a deletion moves no head."""
+
+    def look(session: Session, heads: Heads, entries_now: tuple[Opened, ...]) -> None:
+        order_deletion.keep_right(desk, session, address, heads, entries_now, today=today)
+        needed = [proposed.signed, *([proposed.answer.signed] if proposed.answer else [])]
+        for signed in needed:
+            row = entries.find(session, address, signed.open_part.entry_id)
+            if row is None or row.removal is not None:
+                raise TakenBackError
+
+    return look
+
+
+def under_way(stands: Standing) -> tuple[Proposed, ...]:
+    """Return what is being passed on, and was not said to be handed over."""
+    handed_over = {step.proposal for step in stands.steps if step.delivered}
+    begun = {ProposalState.PASSING_ON, ProposalState.PASSED_ON}
+    return tuple(each for each in stands.proposals if each.state in begun and each.digest not in handed_over)
+
+
+def is_confirmed(desk: OpenDesk, address: Address, stands: Standing, proposed: Proposed) -> bool:
+    """Say whether the server has every step by which a proposal is passed on; on one machine it always has.
+
+    While it has not, the source may be taking back what they do not see; and while there is more at the
+    server than came in with its word that it has, they may have done so. Whether other workstations have the
+    step makes no difference to the source.
+    """
+    begun = {step.entry_id for step in _steps_of(stands, proposed, StepName.PASSING_ON)}
+    with desk.store.reading() as session:
+        left = undelivered.of_mailbox(session, SERVER, address)
+        server = peers.find(session, SERVER)
+    if server is not None and server.has_more:
+        return False
+    return not any(each.what is What.ENTRY and each.name in begun for each in left)
+
+
+def make(desk: OpenDesk, sheet: Sheet, proposal_id: EntryId, *, today: date, half_hour: int) -> BinaryIO:
+    """Make the file for the recipient: the proposal's text and files, sealed to their key, signed by ours.
+
+    What is returned is an open file without a name, sealed as it is; it is gone when it is closed.
+
+    The first time a step says in the mailbox that it was made. It can be made again as long as the mailbox is
+    there.
+
+    Raises:
+        NotBegunError: passing on has not begun.
+        NotConfirmedError: the server has not confirmed that it has.
+        TakenBackError: the source took back before they could see that it had.
+        NoOpenPGPError, RecipientChangedError, RecipientRefusedError: it cannot be made for this recipient.
+        NoRoomToMakeError: the workstation's disk has no room for it.
+        FileBrokenError: a file is not the one that the source was shown.
+        ProposalMissingError, MailboxMissingError, UnsoundMailboxError, SourceWroteError: as `begin` has it.
+    """
+    _, stands = _stands(desk, sheet.address)
+    proposed = _find(stands, proposal_id)
+    begun = _begun(stands, proposed)
+    is_first = proposed.state is ProposalState.PASSING_ON
+    if is_first and not is_confirmed(desk, sheet.address, stands, proposed):
+        raise NotConfirmedError
+    outbox, recipient = _recipient(desk, _note(proposed), today)
+    keep_evidence(desk, sheet.address, proposed)  # should the desk have stopped between the two
+    all_files = _files(desk, sheet.address, proposed)
+    made = _spooled(desk, outbox.make(recipient, proposed.content.text, all_files, today))
+    try:
+        _say_made(desk, sheet, proposed, begun, today=today, half_hour=half_hour)
+    except BaseException:
+        made.close()
+        raise
+    return made
+
+
+def _spooled(desk: OpenDesk, pieces: Iterator[bytes]) -> BinaryIO:
+    """Keep what is sealed to the recipient until it is whole: half of it must not be handed over.
+
+    It lies beside the anchors, without a name: it can be long, and nothing in it can be read here.
+    """
+    file = cast("BinaryIO", tempfile.TemporaryFile(dir=desk.config.anchors_path.parent))  # noqa: SIM115  # handed on
+    try:
+        for piece in pieces:
+            file.write(piece)
+        file.seek(0)
+    except BaseException as why:
+        file.close()
+        if isinstance(why, OSError):
+            raise NoRoomToMakeError from why
+        raise
+    return file
+
+
+def _say_made(  # noqa: PLR0913  # what was made, where and when
+    desk: OpenDesk, sheet: Sheet, proposed: Proposed, begun: StandingStep, *, today: date, half_hour: int
+) -> None:
+    """Say the first time that the file was made, unless it was taken back in time after all.
+
+    It was looked at before the server was known to have confirmed. What crossed came in with that.
+    """
+    note = _note(proposed)
+
+    def still_counts(_: Conversation, opened: tuple[OpenedEntry, ...]) -> None:
+        now = standing(sheet.address, [(each.signed, each.content) for each in opened])
+        _begun(now, _find(now, proposed.entry_id))
+
+    if proposed.state is ProposalState.PASSING_ON:
+        step = StepNote(  # what was said to come next, and when, is still to come
+            step=StepName.PASSED_ON, to=note.name, proposal=proposed.digest, next=begun.next, by=begun.by
+        )
+        content = Content(kind=Kind.STEP, text="", step=step)
+        with Sending(
+            desk,
+            sheet,
+            [(sheet.entry_id, content)],
+            today=today,
+            half_hour=half_hour,
+            rule=still_counts,
+            alongside=None
+            if begun.without_consent
+            else _nothing_is_deleted(desk, sheet.address, proposed, today),
+        ) as under_way:
+            under_way.send()
+    passed = PassedOn(
+        recipient=note.recipient.value,
+        with_consent=not begun.without_consent,
+        made=today,
+        proposal=proposed.digest,
+    )
+    casefiles.change(desk, sheet.address, lambda casefile: _with_passed_on(casefile, passed))
+
+
+def deliver(  # noqa: PLR0913  # what, when and how
+    desk: OpenDesk,
+    sheet: Sheet,
+    proposal_id: EntryId,
+    words: StepForm,
+    *,
+    delivered: date,
+    today: date,
+    half_hour: int,
+) -> None:
+    """Say that what was made was handed over, on which day and how, and what comes next.
+
+    Raises:
+        NotBegunError: it was not made yet.
+        DayToComeError: the day has not come, or was before it was made.
+        StepOverLimitError, DayUnreadableError, DayPastError, DayClosedError: the words cannot be sent.
+        ProposalMissingError, MailboxMissingError, UnsoundMailboxError, SourceWroteError: as `begin` has it.
+    """
+    _, stands = _stands(desk, sheet.address)
+    proposed = _find(stands, proposal_id)
+    made = _steps_of(stands, proposed, StepName.PASSED_ON)
+    if not made:
+        raise NotBegunError
+    if not made[0].day <= delivered <= today:
+        raise DayToComeError
+    note = _note(proposed)
+    step = StepNote(step=StepName.PASSED_ON, to=note.name, proposal=proposed.digest, delivered=delivered)
+    content = in_words(words, step, desk.letterhead, today)
+    _send(desk, sheet, content, today=today, half_hour=half_hour)
+    casefiles.change(
+        desk,
+        sheet.address,
+        lambda casefile: msgspec.structs.replace(
+            casefile,
+            passed_on=tuple(
+                msgspec.structs.replace(each, delivered=delivered)
+                if each.proposal == proposed.digest
+                else each
+                for each in casefile.passed_on
+            ),
+        ),
+    )
+
+
+def keep_evidence(desk: OpenDesk, address: Address, proposed: Proposed) -> None:
+    """Copy a proposal and the answer to it into the casefile: the source may end the mailbox tomorrow."""
+    kept = [_evidence(EvidenceKind.PROPOSAL, proposed.signed, proposed.content)]
+    if proposed.answer is not None:
+        kept.append(_evidence(EvidenceKind.ANSWER, proposed.answer.signed, proposed.answer.content))
+
+    def with_evidence(casefile: Casefile) -> Casefile:
+        known = {each.entry for each in casefile.evidence}
+        new = tuple(each for each in kept if each.entry not in known)
+        return msgspec.structs.replace(casefile, evidence=(*casefile.evidence, *new))
+
+    casefiles.change(desk, address, with_evidence)
+
+
+def _evidence(kind: EvidenceKind, signed: SignedEntry, content: Content) -> Evidence:
+    return Evidence(
+        kind=kind,
+        day=signed.open_part.day,
+        entry=signed.digest,
+        body=msgspec.json.encode(content),
+        open_part=signed.open_part.to_bytes(),
+        signature=signed.signature,
+    )
+
+
+def _with_passed_on(casefile: Casefile, passed: PassedOn) -> Casefile:
+    if any(each.proposal == passed.proposal for each in casefile.passed_on):
+        return casefile
+    return msgspec.structs.replace(casefile, passed_on=(*casefile.passed_on, passed))
+
+
+def _send(desk: OpenDesk, sheet: Sheet, content: Content, *, today: date, half_hour: int) -> None:
+    with Sending(desk, sheet, [(sheet.entry_id, content)], today=today, half_hour=half_hour) as under_way:
+        under_way.send()
+
+
+def _stands(desk: OpenDesk, address: Address) -> tuple[tuple[OpenedEntry, ...], Standing]:
+    conversation = conversation_of(desk, address)
+    if conversation.faults:
+        raise UnsoundMailboxError
+    opened = open_all(desk, conversation)
+    return opened, standing(address, [(each.signed, each.content) for each in opened])
+
+
+def _find(stands: Standing, proposal_id: EntryId) -> Proposed:
+    found = next((each for each in stands.proposals if each.entry_id == proposal_id), None)
+    if found is None:
+        raise ProposalMissingError
+    return found
+
+
+def _note(proposed: Proposed) -> ProposalNote:
+    return cast("ProposalNote", proposed.content.proposal)  # what `standing` calls a proposal has one
+
+
+def _steps_of(stands: Standing, proposed: Proposed, name: StepName) -> list[StandingStep]:
+    """Return the steps of a name that count for a proposal."""
+    return [
+        step
+        for step in stands.steps
+        if step.proposal == proposed.digest and step.step is name and not step.is_void
+    ]
+
+
+def _begun(stands: Standing, proposed: Proposed) -> StandingStep:
+    begun = _steps_of(stands, proposed, StepName.PASSING_ON)
+    if not begun:
+        raise TakenBackError if proposed.void else NotBegunError
+    return begun[0]
+
+
+def _recipient(desk: OpenDesk, note: ProposalNote, today: date) -> tuple[Outbox, Addressee]:
+    """Return the pinned recipient that a proposal names: role, name and key as they were shown.
+
+    The settings may have another key under the same name by now. The source agreed to this one.
+    """
+    if desk.outbox is None:
+        raise NoOpenPGPError
+    wanted = (note.recipient.value, note.name, note.fingerprint)
+    for each in desk.outbox.recipients:
+        if (each.role, each.name, each.fingerprint) == wanted:
+            desk.outbox.require_usable(each.fingerprint, today)
+            return desk.outbox, each
+    raise RecipientChangedError
+
+
+def _reason(without: Without | None) -> str:
+    if without is None:
+        return ""
+    reason = line_of(without.reason)
+    if len(reason) < REASON_CHARS_MIN or not without.is_confirmed:
+        raise ReasonMissingError
+    return reason
+
+
+def _require_consent(
+    proposed: Proposed, opened: tuple[OpenedEntry, ...], stands: Standing, without: Without | None
+) -> None:
+    """Refuse what the source did not agree to; with a reason, refuse what is not the newest proposal.
+
+    No agreement counts in a mailbox in which an entry does not open.
+    """
+    if not proposed.is_newest:
+        raise ProposalObsoleteError
+    if without is not None:
+        return
+    if any(each.fault for each in opened):  # it may be the one that took the agreement back
+        raise UnsoundMailboxError
+    if proposed.state is ProposalState.AGREED:
+        return
+    if proposed.state is ProposalState.TAKEN_BACK:
+        raise TakenBackError
+    if proposed.state is ProposalState.WAITING and _answers_something_else(opened, stands):
+        raise OtherDigestError
+    raise NotAgreedError
+
+
+def _answers_something_else(opened: tuple[OpenedEntry, ...], stands: Standing) -> bool:
+    """Say whether an answer of the source names a proposal that was never made in this mailbox."""
+    known = {each.digest for each in stands.proposals}
+    return any(
+        each.content is not None
+        and each.content.answer is not UNSET
+        and each.signed.open_part.author is Author.SOURCE
+        and each.content.answer.proposal not in known
+        for each in opened
+    )
+
+
+def _files(desk: OpenDesk, address: Address, proposed: Proposed) -> Iterator[tuple[str, Iterator[bytes]]]:
+    for note, file in zip(proposed.content.attachments, _note(proposed).files, strict=True):
+        try:
+            download = file_downloads.download(desk, address, note.id)
+        except (ForgedError, UnreadableError) as why:
+            raise FileBrokenError from why
+        yield download.name, _checked(download.pieces, file.sha256)
+
+
+def _checked(pieces: Iterator[bytes], sha256: bytes) -> Iterator[bytes]:
+    """Pass on the very bytes that the source was shown, or break off."""
+    digest = hashlib.sha256()
+    try:
+        for piece in pieces:
+            digest.update(piece)
+            yield piece
+    except (ForgedError, UnreadableError) as why:
+        raise FileBrokenError from why
+    if digest.digest() != sha256:
+        raise FileBrokenError

@@ -1,0 +1,358 @@
+"""Proposing: what would be passed on, to whom and with which files, put before the source word for word.
+
+A proposal is first prepared: every file is looked into, and sealed for the proposal to come, as it is and as
+a cleaned copy where one can be made. None of it is an entry before the adviser has seen it as the source
+will.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from io import FileIO
+from pathlib import Path
+from typing import Final
+
+from crypto.errors import ForgedError, UnreadableError
+from journalist_app.desk.open_desk import OpenDesk
+from journalist_app.desk.verification import conversation_of, open_all
+from journalist_app.errors import (
+    FileBrokenError,
+    FileSealedError,
+    NoOpenPGPError,
+    PreparationGoneError,
+    RecipientMissingError,
+    SourceWroteError,
+    TextMissingError,
+    TextOverLimitError,
+    TooManyFilesError,
+    UnsoundMailboxError,
+)
+from journalist_app.files.export import Addressee, Looked, Outbox
+from journalist_app.services.mailbox import file_downloads
+from journalist_app.services.mailbox.send_entries import Pending, Sending, Sheet, Wanted
+from journalist_app.services.mailbox.steps import NO_WORDS, StepForm, in_words
+from protocol.content import (
+    ATTACHMENTS,
+    REMARK_CHARS,
+    TEXT_CHARS,
+    AttachmentNote,
+    Content,
+    Kind,
+    ProposalNote,
+    ProposedFile,
+    Recipient,
+    StepName,
+    StepNote,
+    proposal_digest,
+)
+from protocol.identifiers import ENTRY_ID_BYTES, Address, AttachmentId, Digest, EntryId
+from store.errors import AttachmentMissingError
+from web.filenames import safe_name
+
+PREPARED_MAX: Final = 20  # proposals that are being looked at, in all windows together
+LOOK_BYTES: Final = 200_000_000  # a larger file is not copied into memory to be looked into
+
+Upload = tuple[str, str, Iterator[bytes]]  # name, media type, pieces
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalForm:
+    """What the adviser proposes: to which pinned key, what, and which files of the mailbox go with it.
+
+    `words` are for the source alone, on top of their mailbox: they are not passed on.
+    """
+
+    fingerprint: str
+    text: str = field(repr=False)
+    chosen: tuple[AttachmentId, ...] = ()
+    words: StepForm = field(default=NO_WORDS, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """One copy of a file, sealed and pending; `sha256` is of its plaintext."""
+
+    note: AttachmentNote
+    sha256: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedFile:
+    """A file as it would go: as it is, or cleaned where that could be done.
+
+    `looked` says what is in it; None where it is too large to be looked into here.
+    """
+
+    name: str = field(repr=False)
+    original: Copy
+    cleaned: Copy | None
+    looked: Looked | None = field(repr=False)
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """Return what is in the file as it is, a line for each thing."""
+        return self.looked.lines if self.looked is not None else ()
+
+
+@dataclass(slots=True)
+class Prepared:
+    """A proposal that the adviser is looking at; what is said with it as it was typed, and as a step."""
+
+    sheet: Sheet
+    recipient: Addressee
+    text: str = field(repr=False)
+    words: StepForm = field(repr=False)
+    step: Content | None  # None where nothing is said with it
+    step_id: EntryId
+    files: tuple[PreparedFile, ...]
+    pending: Pending = field(repr=False)
+
+
+def recipients(desk: OpenDesk) -> tuple[Addressee, ...]:
+    """Return whom this desk can pass something on to; nobody where it has no OpenPGP at hand."""
+    return desk.outbox.recipients if desk.outbox is not None else ()
+
+
+def prepare(  # noqa: PLR0913  # what is proposed, upon what, and when
+    desk: OpenDesk,
+    sheet: Sheet,
+    form: ProposalForm,
+    uploads: Iterable[Upload],
+    *,
+    today: date,
+    half_hour: int,
+) -> Prepared:
+    """Look into every file, and keep it sealed and pending until the adviser has looked at it all.
+
+    Raises:
+        TextMissingError, TextOverLimitError, TooManyFilesError, FileOverRoomError: it cannot be sent.
+        StepOverLimitError, DayUnreadableError, DayPastError, DayClosedError: nor what is said with it.
+        NoOpenPGPError, RecipientMissingError: nobody to send it to.
+        RecipientRefusedError: the recipient's key cannot be used: expired, revoked or unknown.
+        MailboxMissingError, UnsoundMailboxError, SourceWroteError: nothing can be built upon the mailbox now.
+        FileMissingError, FileBrokenError: a chosen file is not in the mailbox, or not as it was signed.
+        FileSealedError: a chosen file was sealed before sending, and does not open here.
+    """
+    text = form.text.replace("\r\n", "\n").strip("\n")
+    if not text.strip():
+        raise TextMissingError
+    if len(text) > TEXT_CHARS:
+        raise TextOverLimitError
+    step = _step(desk, form.words, None, today)
+    outbox, recipient = _recipient(desk, form.fingerprint, today)
+    conversation = conversation_of(desk, sheet.address)
+    if conversation.faults:
+        raise UnsoundMailboxError
+    if conversation.source_said != sheet.seen:
+        raise SourceWroteError
+    pending = Pending(
+        desk, sheet.address, conversation.mailbox.recipient, sheet.entry_id, half_hour=half_hour
+    )
+    try:
+        prepared = Prepared(
+            sheet,
+            recipient,
+            text,
+            form.words,
+            step,
+            EntryId(secrets.token_bytes(ENTRY_ID_BYTES)),
+            tuple(_prepared(outbox, pending, each) for each in _wanted(desk, sheet.address, form, uploads)),
+            pending,
+        )
+    except BaseException:
+        pending.give_up()
+        raise
+    while len(desk.prepared) >= PREPARED_MAX:
+        desk.prepared.pop(next(iter(desk.prepared))).pending.give_up()
+    desk.prepared[sheet.entry_id] = prepared
+    return prepared
+
+
+def prepared_for(desk: OpenDesk, address: Address, entry_id: EntryId) -> Prepared:
+    """Return a proposal that the adviser is looking at.
+
+    Raises:
+        PreparationGoneError: it is not in memory any more.
+    """
+    prepared = desk.prepared.get(entry_id)
+    if prepared is None or prepared.sheet.address != address:
+        raise PreparationGoneError
+    return prepared
+
+
+def send(  # noqa: PLR0913  # which one, and when
+    desk: OpenDesk,
+    address: Address,
+    entry_id: EntryId,
+    cleaned: Sequence[bool],
+    *,
+    today: date,
+    half_hour: int,
+) -> None:
+    """Put a prepared proposal before the source; `cleaned` says for each file whether its cleaned copy goes.
+
+    What is said with it goes in the same transaction. Sent a second time (a double click) it does nothing.
+
+    Raises:
+        PreparationGoneError: prepare it again.
+        DayPastError: the day to expect something is over since it was looked at.
+        RecipientRefusedError, RecipientMissingError: the recipient's key cannot be used any more.
+        MailboxMissingError, UnsoundMailboxError, SourceWroteError, AnotherTextError: as `Sending` has it.
+    """
+    if entry_id not in desk.prepared and _is_there(desk, address, entry_id):
+        return
+    prepared = prepared_for(desk, address, entry_id)
+    _recipient(desk, prepared.recipient.fingerprint, today)
+    content = _content(prepared, cleaned)
+    wanted: list[Wanted] = [(entry_id, content)]
+    digest = proposal_digest(content, address=address, entry_id=entry_id)
+    step = _step(desk, prepared.words, digest, today)
+    if step is not None:
+        wanted.append((prepared.step_id, step))
+    try:
+        with Sending(desk, prepared.sheet, wanted, today=today, half_hour=half_hour) as under_way:
+            under_way.send()
+    except AttachmentMissingError as why:  # pending files are swept a day after they came
+        del desk.prepared[entry_id]
+        raise PreparationGoneError from why
+    desk.prepared.pop(entry_id, None)
+    prepared.pending.give_up(keep=[note.id for note in content.attachments])
+
+
+def _step(desk: OpenDesk, words: StepForm, proposal: Digest | None, today: date) -> Content | None:
+    """Return what is said with a proposal: a step about it. It is no part of what the source answers."""
+    if not words.has_words:
+        return None
+    note = StepNote(step=StepName.PROPOSAL_MADE, proposal=proposal)
+    return in_words(words, note, desk.letterhead, today)
+
+
+def _recipient(desk: OpenDesk, fingerprint: str, today: date) -> tuple[Outbox, Addressee]:
+    if desk.outbox is None:
+        raise NoOpenPGPError
+    found = next((each for each in desk.outbox.recipients if each.fingerprint == fingerprint), None)
+    if found is None:
+        raise RecipientMissingError
+    desk.outbox.require_usable(found.fingerprint, today)
+    return desk.outbox, found
+
+
+def _wanted(
+    desk: OpenDesk, address: Address, form: ProposalForm, uploads: Iterable[Upload]
+) -> Iterator[Upload]:
+    """Yield every file that is to go: those of the mailbox first, then those that arrive with the form."""
+    if len(form.chosen) > ATTACHMENTS:
+        raise TooManyFilesError
+    for attachment_id in form.chosen:
+        try:
+            file = file_downloads.opened(desk, address, attachment_id)
+        except (ForgedError, UnreadableError) as why:
+            raise FileBrokenError from why
+        yield file.name, "", _whole(file.pieces)
+    allowed = min(desk.config.upload_files, ATTACHMENTS - len(form.chosen))
+    for count, upload in enumerate(uploads):
+        if count >= allowed:
+            raise TooManyFilesError
+        yield upload
+
+
+def _whole(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    try:
+        yield from pieces
+    except ForgedError as why:
+        raise FileBrokenError from why
+    except UnreadableError as why:
+        raise FileSealedError from why
+
+
+def _prepared(outbox: Outbox, pending: Pending, file: Upload) -> PreparedFile:
+    """Seal a file as it comes, and look into a copy in memory, which is gone when this returns."""
+    name, media_type, pieces = file
+    name = safe_name(name)
+    with outbox.room() as folder:
+        path = folder / "file"
+        kept = _Kept(path)
+        original = _sealed(pending, name, media_type, kept.copied(pieces))
+        if not kept.is_whole:
+            return PreparedFile(name, original, None, None)
+        looked = outbox.look(path, name)
+        made = outbox.clean(path, name) if looked.can_clean else None
+    cleaned = None if made is None else _sealed(pending, name, media_type, iter([made]))
+    return PreparedFile(name, original, cleaned, looked)
+
+
+class _Kept:
+    """A copy of a file in memory for the time in which it is looked into.
+
+    One that is too large is not kept: for us, or for the room that is left there.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.is_whole = True
+        self._path = path
+
+    def copied(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        size = 0
+        with self._path.open("xb", buffering=0) as copy:  # a buffer would find no room only when it is closed
+            for piece in pieces:
+                size += len(piece)
+                if self.is_whole and (size > LOOK_BYTES or not _fits(copy, piece)):
+                    self.is_whole = False
+                    copy.truncate(0)
+                yield piece
+
+
+def _fits(copy: FileIO, piece: bytes) -> bool:
+    """Write a piece, and say whether there was room: on a full disk it is cut short, or refused."""
+    try:
+        return copy.write(piece) == len(piece)
+    except OSError:
+        return False
+
+
+def _sealed(pending: Pending, name: str, media_type: str, pieces: Iterator[bytes]) -> Copy:
+    digest = hashlib.sha256()
+
+    def digested() -> Iterator[bytes]:
+        for piece in pieces:
+            digest.update(piece)
+            yield piece
+
+    note = pending.add(name, media_type, digested())
+    return Copy(note, Digest(digest.digest()))
+
+
+def _content(prepared: Prepared, cleaned: Sequence[bool]) -> Content:
+    chosen = [
+        (file, file.cleaned if wants_cleaned and file.cleaned is not None else file.original)
+        for file, wants_cleaned in zip(prepared.files, cleaned, strict=True)
+    ]
+    recipient = prepared.recipient
+    return Content(
+        kind=Kind.PROPOSAL,
+        text=prepared.text,
+        attachments=tuple(copy.note for _, copy in chosen),
+        proposal=ProposalNote(
+            recipient=Recipient(recipient.role),
+            name=recipient.name,
+            fingerprint=recipient.fingerprint,
+            files=tuple(
+                ProposedFile(
+                    attachment_id=copy.note.id,
+                    sha256=copy.sha256,
+                    is_cleaned=copy is file.cleaned,
+                    about="\n".join(file.lines)[:REMARK_CHARS],
+                )
+                for file, copy in chosen
+            ),
+        ),
+    )
+
+
+def _is_there(desk: OpenDesk, address: Address, entry_id: EntryId) -> bool:
+    return any(
+        each.signed.open_part.entry_id == entry_id and each.content is not None
+        for each in open_all(desk, conversation_of(desk, address))
+    )

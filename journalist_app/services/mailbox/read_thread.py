@@ -1,0 +1,201 @@
+"""One conversation as the adviser reads it."""
+
+import secrets
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import date
+
+from msgspec import UNSET
+
+from crypto.errors import ForgedError, UnreadableError
+from journalist_app.desk.open_desk import OpenDesk
+from journalist_app.desk.verification import OpenedEntry, ShownFault, conversation_of, open_all
+from journalist_app.errors import FileMissingError
+from journalist_app.files.presealed import FileKind, FileLook, Piece, PieceKind, Unsealer
+from journalist_app.services.mailbox import count_for_report, file_downloads
+from journalist_app.services.mailbox.desk_read_receipts import mark_read
+from protocol.content import AttachmentNote, Kind
+from protocol.entry import Author
+from protocol.identifiers import ENTRY_ID_BYTES, Address, StrandId
+from protocol.thread_state import Proposed, Standing, standing
+from web.filenames import safe_name
+
+
+@dataclass(frozen=True, slots=True)
+class ShownFile:
+    """A file of an entry; the names are safe to show and to save.
+
+    `sealed` says what came of it where its source sealed it before sending; None otherwise.
+    """
+
+    attachment_id: str
+    name: str
+    size: int
+    sealed: FileLook | None
+
+
+@dataclass(frozen=True, slots=True)
+class ShownEntry:
+    """One verified entry. With `fault` its text is not shown.
+
+    `kind` is that of its content; empty where there is none. `read_on` is the day on which the source is
+    known to have read the desk's entry. `pieces` is its text, with what its source sealed before sending
+    opened.
+    """
+
+    entry_id: str
+    is_source: bool
+    kind: str
+    day: date
+    text: str
+    pieces: tuple[Piece, ...]
+    files: tuple[ShownFile, ...]
+    is_removed: bool
+    read_on: date | None
+    fault: str
+    proposal: Proposed | None  # the proposal that it is, or that it answers
+    verdict: str  # of an answer
+
+
+@dataclass(frozen=True, slots=True)
+class ShownThread:
+    """A mailbox as the adviser reads it, with what the answer form carries."""
+
+    address: str
+    label: str
+    entries: tuple[ShownEntry, ...]
+    faults: tuple[ShownFault, ...]
+    standing: Standing
+    source_said: str
+    entry_id: str
+    step_id: str
+    expect_by: date
+    may_answer: bool
+    anchors: str
+
+
+def thread(desk: OpenDesk, address: Address, *, today: date) -> ShownThread:
+    """Verify and open a whole mailbox; what was found sound is remembered, and marked as read, at once.
+
+    Raises:
+        MailboxMissingError: there is no such mailbox.
+    """
+    conversation = conversation_of(desk, address)
+    opened = open_all(desk, conversation)
+    faults = list(conversation.faults)
+    faults += [
+        ShownFault(each.fault, each.signed.open_part.author, each.signed.open_part.number)
+        for each in opened
+        if each.fault
+    ]
+    if faults:
+        desk.unsound[address] = tuple(dict.fromkeys(fault.kind for fault in faults))
+    said = [(each.signed, each.content) for each in opened]
+    if not faults:
+        count_for_report.keep(desk, address, said)
+    mark_read(desk, conversation, opened, today=today)
+    desk.save()
+    stands = standing(address, said)
+    read = _read_by_source(opened)
+    unsealer = desk.unsealer()
+    return ShownThread(
+        address=address.hex(),
+        label=desk.label(address),
+        entries=tuple(
+            _shown(desk, unsealer, each, read, stands) for each in opened if not _is_no_utterance(each)
+        ),
+        faults=tuple(faults),
+        standing=stands,
+        source_said=conversation.source_said.hex(),
+        entry_id=secrets.token_hex(ENTRY_ID_BYTES),
+        step_id=secrets.token_hex(ENTRY_ID_BYTES),
+        expect_by=desk.letterhead.expect_by(today),
+        may_answer=not faults,
+        anchors=desk.memory.value,
+    )
+
+
+def _is_no_utterance(opened: OpenedEntry) -> bool:
+    """Say whether an entry stands elsewhere on the page: a mark beside what it read, a step in its line."""
+    if not opened.signed.open_part.speaks:
+        return not opened.fault
+    # A step that a source signs is none, and stands in no line: it is shown as what it says.
+    is_desk = opened.signed.open_part.author is Author.DESK
+    return is_desk and opened.content is not None and opened.content.kind in {Kind.STEP, Kind.CLOSING}
+
+
+def _read_by_source(opened: tuple[OpenedEntry, ...]) -> dict[StrandId, list[tuple[int, date]]]:
+    """Return, per strand of the desk, up to which number the source had read, and on which day."""
+    by_digest = {each.signed.digest: each.signed.open_part for each in opened}
+    read: dict[StrandId, list[tuple[int, date]]] = {}
+    for each in opened:
+        reader = each.signed.open_part
+        if reader.author is Author.SOURCE:
+            for part in (by_digest[digest] for digest in reader.seen if digest in by_digest):
+                read.setdefault(part.strand, []).append((part.number, reader.day))
+    return read
+
+
+def _shown(
+    desk: OpenDesk,
+    unsealer: Unsealer,
+    opened: OpenedEntry,
+    read: dict[StrandId, list[tuple[int, date]]],
+    stands: Standing,
+) -> ShownEntry:
+    part = opened.signed.open_part
+    content = opened.content
+    is_source = part.author is Author.SOURCE
+    proposal, verdict = _proposal_of(opened, stands)
+    return ShownEntry(
+        entry_id=part.entry_id.hex(),
+        is_source=is_source,
+        kind=content.kind.value if content else "",
+        day=part.day,
+        text=content.text if content else "",
+        pieces=_pieces(unsealer, opened),
+        files=tuple(_file(desk, unsealer, opened, note) for note in content.attachments) if content else (),
+        is_removed=opened.signed.removal is not None,
+        read_on=min(
+            (day for number, day in read.get(part.strand, ()) if part.number <= number), default=None
+        ),
+        fault=opened.fault,
+        proposal=proposal,
+        verdict=verdict,
+    )
+
+
+def _pieces(unsealer: Unsealer, opened: OpenedEntry) -> tuple[Piece, ...]:
+    """Return the text of an entry; only what a source wrote is looked through."""
+    if opened.content is None or not opened.content.text:
+        return ()
+    if opened.signed.open_part.author is Author.SOURCE:
+        return unsealer.text(opened.content.text)
+    return (Piece(PieceKind.PLAIN, opened.content.text),)
+
+
+def _file(desk: OpenDesk, unsealer: Unsealer, opened: OpenedEntry, note: AttachmentNote) -> ShownFile:
+    part = opened.signed.open_part
+    look = None
+    if part.author is Author.SOURCE:
+        # What is stored and is not what was signed is named when it is asked for.
+        with suppress(FileMissingError, ForgedError, UnreadableError):
+            look = unsealer.look(
+                note.id, note.name, lambda: file_downloads.pieces_of(desk, part.address, part.entry_id, note)
+            )
+    if look is None or look.kind is FileKind.NOT_SEALED:
+        return ShownFile(note.id.hex(), safe_name(note.name), note.size, None)
+    return ShownFile(note.id.hex(), safe_name(note.name), note.size, replace(look, name=safe_name(look.name)))
+
+
+def _proposal_of(opened: OpenedEntry, stands: Standing) -> tuple[Proposed | None, str]:
+    """Return the proposal that an entry is or answers, and the answer's verdict."""
+    content = opened.content
+    if content is None:
+        return None, ""
+    if content.answer is not UNSET:
+        note = content.answer
+        found = (each for each in stands.proposals if each.digest == note.proposal)
+        return next(found, None), note.verdict.value
+    entry_id = opened.signed.open_part.entry_id
+    return next((each for each in stands.proposals if each.entry_id == entry_id), None), ""

@@ -1,0 +1,1 @@
+"""Use cases about sealed records of the desk: casefiles, drafts, templates."""

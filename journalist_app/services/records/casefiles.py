@@ -1,0 +1,241 @@
+"""Casefiles: what the desk notes about a mailbox, for itself alone."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Final
+
+import msgspec
+from sqlalchemy.orm import Session
+
+from crypto.errors import MalformedError, TooLongError
+from journalist_app.desk.open_desk import OpenDesk
+from journalist_app.errors import CasefileFullError, CasefileMovedError, RecordUnsoundError
+from journalist_app.services.records import desk_records
+from protocol.casefile import LABELS, Casefile, Note
+from protocol.identifiers import Address
+from protocol.sealed_record import RecordKind
+from store import mailboxes
+from store import sealed_records as records
+from store.errors import RecordMovedError
+
+PROSE_CHARS: Final = 20_000  # of a note, and of what is handed over: as `protocol.casefile` has it
+LABEL_CHARS: Final = 40
+_TRIES: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """The form about a mailbox. `shown` names what stood in it when it was made."""
+
+    shown: str
+    labels: str
+    theme: str
+    route: str
+    region: str
+    outcome: str
+    reminder: date | None
+    handover: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """A casefile as a page shows it. Where it is unsound nothing of it is."""
+
+    casefile: Casefile
+    shown: str
+    is_unsound: bool
+    is_due: bool
+
+
+def read(desk: OpenDesk, address: Address) -> Casefile:
+    """Return what is noted about a mailbox; an empty casefile when nothing is.
+
+    Raises:
+        RecordUnsoundError: it is not what this desk wrote last.
+    """
+    return _read(desk, address)[1]
+
+
+def change(desk: OpenDesk, address: Address, how: Callable[[Casefile], Casefile]) -> Casefile:
+    """Change a casefile, whatever another workstation did to it meanwhile; return what it is now.
+
+    Raises:
+        RecordUnsoundError: it is not what this desk wrote last; nothing may be built upon it.
+        CasefileFullError: it would hold more than it can.
+        RecordMovedError: others kept writing first.
+    """
+    for _ in range(_TRIES):
+        revision, casefile = _read(desk, address)
+        try:
+            return _write(desk, address, revision, how(casefile))
+        except RecordMovedError:
+            continue
+    raise RecordMovedError("others kept writing first")
+
+
+def add_note(desk: OpenDesk, address: Address, text: str, today: date) -> None:
+    """Put a dated note on top of a mailbox's casefile.
+
+    Raises:
+        CasefileFullError: the note or the casefile is too long.
+        RecordUnsoundError, RecordMovedError: as `change` has it.
+    """
+    text = _tidy(text)
+    if not text:
+        return
+    if len(text) > PROSE_CHARS:
+        raise CasefileFullError
+    note = Note(day=today, strand=desk.keyring.strand.name, text=text)
+    change(desk, address, lambda casefile: msgspec.structs.replace(casefile, notes=(*casefile.notes, note)))
+
+
+def save(desk: OpenDesk, address: Address, details: Details) -> None:
+    """Keep the form about a mailbox, unless somebody changed what it showed.
+
+    The rest of a casefile may have changed: the desk itself notes there what is counted, in the background.
+    What is not in the desk's lists is not taken over, except what stood there before.
+
+    Raises:
+        CasefileMovedError: somebody did; nothing has changed.
+        CasefileFullError: a label or the text is too long, or there are too many.
+        RecordUnsoundError: the casefile is not what this desk wrote last.
+    """
+    labels = labels_of(details.labels)
+    handover = _tidy(details.handover)
+    too_long = len(handover) > PROSE_CHARS or any(len(label) > LABEL_CHARS for label in labels)
+    if too_long or len(labels) > LABELS:
+        raise CasefileFullError
+    revision, before = _read(desk, address)
+    if shown_by(before) != details.shown:
+        raise CasefileMovedError
+    after = msgspec.structs.replace(
+        before,
+        labels=labels,
+        theme=_chosen(desk, "themes", details.theme, before.theme),
+        route=_chosen(desk, "routes", details.route, before.route),
+        region=_chosen(desk, "regions", details.region, before.region),
+        outcome=_chosen(desk, "outcomes", details.outcome, before.outcome),
+        reminder=details.reminder,
+        handover=handover,
+    )
+    try:
+        _write(desk, address, revision, after)
+    except RecordMovedError as why:
+        raise CasefileMovedError from why
+
+
+def panel(desk: OpenDesk, address: Address, today: date) -> Panel:
+    """Return what the mailbox's page shows of its casefile."""
+    try:
+        casefile = read(desk, address)
+    except RecordUnsoundError:
+        return Panel(Casefile(), "", is_unsound=True, is_due=False)
+    is_due = casefile.reminder is not None and casefile.reminder <= today
+    return Panel(casefile, shown_by(casefile), is_unsound=False, is_due=is_due)
+
+
+def shown_by(casefile: Casefile) -> str:
+    """Return the name of what the form about a mailbox shows, in hexadecimal digits."""
+    form = (
+        casefile.labels,
+        casefile.theme,
+        casefile.route,
+        casefile.region,
+        casefile.outcome,
+        casefile.reminder,
+        casefile.handover,
+    )
+    return hashlib.sha256(msgspec.json.encode(form)).hexdigest()
+
+
+def has_mailbox(desk: OpenDesk, address: Address) -> bool:
+    """Say whether there is such a mailbox."""
+    with desk.store.reading() as session:
+        return mailboxes.find(session, address) is not None
+
+
+def drop(desk: OpenDesk, session: Session, address: Address) -> None:
+    """Give up everything that the desk keeps about a mailbox, in the caller's transaction."""
+    records.drop_of_mailbox(session, address)
+    desk.forget_records(address)
+    desk.casefiles.pop(address, None)
+    desk.index.jot(address, "")
+
+
+def take_in(desk: OpenDesk) -> None:
+    """Open the casefiles that are new or changed, for the inbox and for search.
+
+    One that is unsound is named in `desk.unsound_casefiles`.
+    """
+    with desk.store.reading() as session:
+        here = {Address(name): revision for name, revision in records.revisions(session, RecordKind.CASEFILE)}
+    changed = [
+        address
+        for address, revision in here.items()
+        if address not in desk.casefiles or desk.casefiles[address][0] != revision
+    ]
+    gone = [
+        Address(name)
+        for kind, name in desk.anchors.records
+        if kind == RecordKind.CASEFILE and Address(name) not in here
+    ]
+    for address in dict.fromkeys([*changed, *gone, *desk.unsound_casefiles]):
+        if desk.stopping.is_set():
+            return
+        try:
+            _read(desk, address)
+        except RecordUnsoundError:
+            continue  # `_read` has noted it
+
+
+def labels_of(typed: str) -> tuple[str, ...]:
+    """Return the labels in a line, which commas set apart; each once, sorted."""
+    found = {" ".join(label.split()) for label in typed.split(",")}
+    return tuple(sorted(label for label in found if label))
+
+
+def searchable(casefile: Casefile) -> str:
+    """Return everything in a casefile that can be searched for."""
+    return "\n".join((*casefile.labels, casefile.handover, *(note.text for note in casefile.notes)))
+
+
+def _read(desk: OpenDesk, address: Address) -> tuple[int, Casefile]:
+    try:
+        kept = desk_records.read(desk, RecordKind.CASEFILE, address)
+        casefile = Casefile() if kept is None else Casefile.from_bytes(kept.body)
+    except (RecordUnsoundError, MalformedError) as why:
+        desk.unsound_casefiles.add(address)
+        desk.casefiles.pop(address, None)
+        raise RecordUnsoundError from why
+    desk.unsound_casefiles.discard(address)
+    revision = 0 if kept is None else kept.revision
+    if kept is not None:
+        _show(desk, address, revision, casefile)
+    return revision, casefile
+
+
+def _write(desk: OpenDesk, address: Address, revision: int, casefile: Casefile) -> Casefile:
+    try:
+        desk_records.write(desk, RecordKind.CASEFILE, address, revision + 1, casefile.to_bytes())
+    except (TooLongError, MalformedError) as why:
+        raise CasefileFullError from why
+    _show(desk, address, revision + 1, casefile)
+    return casefile
+
+
+def _show(desk: OpenDesk, address: Address, revision: int, casefile: Casefile) -> None:
+    """Let the inbox and search know it."""
+    if desk.casefiles.get(address, (0, None))[0] != revision:
+        desk.casefiles[address] = (revision, casefile)
+        desk.index.jot(address, searchable(casefile))
+
+
+def _chosen(desk: OpenDesk, what: str, key: str, before: str) -> str:
+    known = {"", before, *(choice.key for choice in desk.config.offered(what))}
+    return key if key in known else before
+
+
+def _tidy(text: str) -> str:
+    return text.replace("\r\n", "\n").strip()

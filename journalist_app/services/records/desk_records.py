@@ -1,0 +1,86 @@
+"""What the desk keeps for itself in the store: opened, verified, and never an older one than was seen."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from crypto.errors import ForgedError, MalformedError, UnreadableError
+from journalist_app.desk.open_desk import OpenDesk
+from journalist_app.errors import RecordUnsoundError
+from protocol.identifiers import StrandId
+from protocol.sealed_record import KEPT_HERE, RecordKind, open_record, seal_record
+from store import sealed_records
+from store.sealed_records import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A record as it was found: its revision, what stands in it, and the workstation that wrote it."""
+
+    revision: int
+    body: bytes = field(repr=False)
+    workstation: str
+
+
+def read(desk: OpenDesk, kind: RecordKind, name: bytes) -> Kept | None:
+    """Return a record; None where there never was one.
+
+    Raises:
+        RecordUnsoundError: it is not what this desk wrote, or is gone, or older than what was seen.
+    """
+    with desk.store.reading() as session:
+        record = sealed_records.get(session, kind, name)
+    if record is None:
+        if (kind, name) in desk.anchors.records:
+            raise RecordUnsoundError
+        return None
+    return opened(desk, kind, record)
+
+
+def opened(desk: OpenDesk, kind: RecordKind, record: Record) -> Kept:
+    """Open and verify what lies in the store, and remember how new it is. `desk.save` writes that down.
+
+    Raises:
+        RecordUnsoundError: as above.
+    """
+    try:
+        found = open_record(record.sealed, kind, record.name, desk.keyring, desk.letterhead.strand_keys)
+    except (UnreadableError, MalformedError, ForgedError) as why:
+        raise RecordUnsoundError from why
+    # The column is not signed, and the next revision is built upon it.
+    if found.revision != record.revision or found.revision < desk.anchors.records.get((kind, record.name), 0):
+        raise RecordUnsoundError
+    desk.saw_record(kind, record.name, found.revision)
+    return Kept(found.revision, found.body, _workstation(desk, found.strand))
+
+
+def read_all(desk: OpenDesk, kind: RecordKind) -> Iterator[tuple[bytes, Kept | None]]:
+    """Yield name and record of every record of a kind; None where it is unsound, or gone."""
+    with desk.store.reading() as session:
+        here = sealed_records.all_of(session, kind)
+    for record in here:
+        try:
+            yield record.name, opened(desk, kind, record)
+        except RecordUnsoundError:
+            yield record.name, None
+    names = {record.name for record in here}
+    for known, name in desk.anchors.records:
+        if known == kind and name not in names:
+            yield name, None
+
+
+def write(desk: OpenDesk, kind: RecordKind, name: bytes, revision: int, body: bytes) -> None:
+    """Seal and keep a record's next revision: 1, or one more than the one it was built upon.
+
+    Raises:
+        RecordMovedError: somebody else wrote first. Nothing has changed.
+        TooLongError: it is more than a record holds.
+    """
+    sealed = seal_record(kind, name, revision, body, keyring=desk.keyring, letterhead=desk.letterhead)
+    with desk.store.writing() as session:
+        sealed_records.put(session, kind, name, revision, sealed, travels=kind not in KEPT_HERE)
+    desk.saw_record(kind, name, revision)
+    desk.save()
+
+
+def _workstation(desk: OpenDesk, strand: StrandId) -> str:
+    return next(each.name for each in desk.letterhead.strands if each.id == strand)

@@ -1,0 +1,87 @@
+"""Answers that are not sent yet: kept sealed, since the adviser asked for it or the app had locked itself."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+
+from journalist_app.desk.open_desk import OpenDesk
+from journalist_app.errors import RecordUnsoundError, TextOverLimitError
+from journalist_app.services.records import desk_records, reply_templates
+from journalist_app.services.records.reply_templates import Template
+from protocol.entry import TEXT_CHARS
+from protocol.identifiers import Address
+from protocol.sealed_record import RecordKind
+from store.errors import RecordMovedError
+
+_TRIES: Final = 5
+
+
+class _Draft(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    text: str
+
+    def __repr__(self) -> str:
+        return "_Draft()"
+
+
+@dataclass(frozen=True, slots=True)
+class Help:
+    """What the answer form offers beside an empty field."""
+
+    draft: str = field(repr=False)
+    is_unsound: bool
+    templates: tuple[Template, ...]
+
+
+def read(desk: OpenDesk, address: Address) -> str:
+    """Return the text that is kept for a mailbox; empty when there is none.
+
+    Raises:
+        RecordUnsoundError: it is not what this desk kept.
+    """
+    return _read(desk, address)[1]
+
+
+def keep(desk: OpenDesk, address: Address, text: str) -> None:
+    """Keep a text for a mailbox, in the place of the one before; an empty one gives it up.
+
+    The record stays, with nothing in it: one that disappeared could not be told from one that was taken away.
+
+    Raises:
+        TextOverLimitError: it is twice as long as an answer may be.
+        RecordUnsoundError: the one before is not what this desk kept.
+        RecordMovedError: others kept writing first.
+    """
+    text = text.replace("\r\n", "\n")
+    if len(text) > 2 * TEXT_CHARS:
+        raise TextOverLimitError
+    for _ in range(_TRIES):
+        revision, before = _read(desk, address)
+        if before == text:
+            return
+        try:
+            body = msgspec.json.encode(_Draft(text))
+            desk_records.write(desk, RecordKind.DRAFT, address, revision + 1, body)
+        except RecordMovedError:
+            continue
+        return
+    raise RecordMovedError("others kept writing first")
+
+
+def help_for(desk: OpenDesk, address: Address) -> Help:
+    """Return what the answer form of a mailbox offers: the text kept for it, and the reply templates."""
+    try:
+        draft, is_unsound = read(desk, address), False
+    except RecordUnsoundError:
+        draft, is_unsound = "", True
+    return Help(draft, is_unsound, reply_templates.offered(desk))
+
+
+def _read(desk: OpenDesk, address: Address) -> tuple[int, str]:
+    kept = desk_records.read(desk, RecordKind.DRAFT, address)
+    if kept is None:
+        return 0, ""
+    try:
+        return kept.revision, msgspec.json.decode(kept.body, type=_Draft).text
+    except (msgspec.DecodeError, UnicodeDecodeError) as why:
+        raise RecordUnsoundError from why

@@ -1,0 +1,147 @@
+"""Reply templates: the desk's own sentences, in the languages that sources read."""
+
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from importlib.resources import files
+from typing import Annotated, Final, Literal
+
+import msgspec
+from msgspec import Meta
+
+from crypto.errors import MalformedError, TooLongError
+from journalist_app.desk.open_desk import OpenDesk
+from journalist_app.errors import RecordUnsoundError, TemplateError
+from journalist_app.services.records import desk_records
+from protocol.sealed_record import RecordKind
+from store.errors import RecordMovedError
+
+LANGUAGES: Final = ("nl", "en")
+NAME_CHARS: Final = 80
+TEXT_CHARS: Final = 5_000
+TEMPLATES: Final = 40
+TEMPLATES_MERGED: Final = 80  # of two workstations that each had as many as they may
+_NAME: Final = b"replies"
+
+
+class Template(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One reply: its language, what the adviser knows it by, and its text."""
+
+    language: Literal["nl", "en"]
+    name: Annotated[str, Meta(min_length=1, max_length=NAME_CHARS)]
+    text: Annotated[str, Meta(min_length=1, max_length=TEXT_CHARS)]
+
+
+class _Kept(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    templates: Annotated[tuple[Template, ...], Meta(max_length=TEMPLATES_MERGED)]
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """All templates; `revision` is that of their record, 0 for those that come with the app."""
+
+    revision: int
+    templates: tuple[Template, ...] = field(repr=False)
+    is_unsound: bool = False
+
+
+def read(desk: OpenDesk) -> Collection:
+    """Return the desk's templates, or those that come with the app while the desk has none of its own."""
+    try:
+        kept = desk_records.read(desk, RecordKind.TEMPLATES, _NAME)
+        if kept is None:
+            return Collection(0, _shipped())
+        return Collection(kept.revision, from_bytes(kept.body))
+    except (RecordUnsoundError, MalformedError):
+        return Collection(0, _shipped(), is_unsound=True)
+
+
+def offered(desk: OpenDesk) -> tuple[Template, ...]:
+    """Return the templates in the order of the lists: by language, then as they were added."""
+    return read(desk).templates
+
+
+def put(desk: OpenDesk, revision: int, place: int | None, template: Template) -> None:
+    """Change the template at `place`, or add one at the end.
+
+    Raises:
+        TemplateError: no name or text, too long, no such language or place, or one too many.
+        RecordMovedError: another workstation changed them meanwhile.
+        RecordUnsoundError: what is kept is not what this desk wrote last.
+    """
+    templates = list(_current(desk, revision))
+    if place is None:
+        if len(templates) >= TEMPLATES:
+            raise TemplateError
+        templates.append(template)
+    else:
+        _require_place(templates, place)
+        templates[place] = template
+    _keep(desk, revision, templates)
+
+
+def drop(desk: OpenDesk, revision: int, place: int) -> None:
+    """Give up the template at `place`.
+
+    Raises:
+        TemplateError: there is none.
+        RecordMovedError, RecordUnsoundError: as `put` has it.
+    """
+    templates = list(_current(desk, revision))
+    _require_place(templates, place)
+    del templates[place]
+    _keep(desk, revision, templates)
+
+
+def _current(desk: OpenDesk, revision: int) -> tuple[Template, ...]:
+    collection = read(desk)
+    if collection.is_unsound:
+        raise RecordUnsoundError
+    if collection.revision != revision:
+        raise RecordMovedError("the templates were changed meanwhile")
+    return collection.templates
+
+
+def _require_place(templates: list[Template], place: int) -> None:
+    if not 0 <= place < len(templates):
+        raise TemplateError
+
+
+def _keep(desk: OpenDesk, revision: int, templates: list[Template]) -> None:
+    try:
+        desk_records.write(desk, RecordKind.TEMPLATES, _NAME, revision + 1, to_bytes(templates))
+    except (MalformedError, TooLongError) as why:
+        raise TemplateError from why
+
+
+def to_bytes(templates: Iterable[Template]) -> bytes:
+    """Write templates in the order of their languages, to be the body of a record.
+
+    Raises:
+        MalformedError: half a surrogate pair, or what `from_bytes` would refuse.
+    """
+    ordered = sorted(templates, key=lambda template: LANGUAGES.index(template.language))
+    try:
+        body = msgspec.json.encode(_Kept(tuple(ordered)))
+    except UnicodeEncodeError as why:
+        raise MalformedError from why
+    from_bytes(body)
+    return body
+
+
+def from_bytes(body: bytes) -> tuple[Template, ...]:
+    """Read templates back.
+
+    Raises:
+        MalformedError: they are none that we write.
+    """
+    try:
+        return msgspec.json.decode(body, type=_Kept).templates
+    except (msgspec.DecodeError, UnicodeDecodeError) as why:
+        raise MalformedError from why
+
+
+def _shipped() -> tuple[Template, ...]:
+    """Return the templates that come with the app."""
+    text = files("journalist_app").joinpath("replies.toml").read_text("utf-8")
+    return msgspec.convert(tomllib.loads(text)["reply"], type=tuple[Template, ...])

@@ -1,0 +1,164 @@
+"""What was sent to a locked app: sealed to the desk, kept in the store, and offered again after unlocking.
+
+The app locks itself while the adviser types. No key is in memory then, so what arrives is sealed to the
+letterhead's epoch, like anything a source sends. Files are not kept.
+"""
+
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Final
+
+import msgspec
+
+from crypto.errors import MalformedError, TooLongError, UnreadableError
+from journalist_app.config import AdviserConfig
+from journalist_app.desk.open_desk import OpenDesk
+from journalist_app.errors import KeptFullError, LetterheadError
+from journalist_app.services.records import casefiles, drafts
+from protocol.errors import LetterheadRefusedError
+from protocol.identifiers import ADDRESS_BYTES, Address
+from protocol.letterhead import verify
+from protocol.sealed_record import RecordKind, open_unsent, seal_unsent
+from store import letterheads, sealed_records
+from store.database.engine import Store
+
+UNSENT_MAX: Final = 20  # then the page gives the text back instead
+FIELDS_MAX: Final = 40
+_NAME_BYTES: Final = 16
+_MAILBOX: Final = "/mailbox/"
+
+
+class _Form(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    path: str
+    day: date
+    fields: tuple[tuple[str, str], ...]
+
+    def __repr__(self) -> str:
+        return "_Form()"
+
+
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """One form that met a locked app: where it was for, the day, and what was typed.
+
+    `address` is that of the mailbox it was about, if it was about one. `texts` leaves out what nobody typed.
+    Nobody signed it: it is shown to the adviser, who judges it, and never sent by itself.
+    """
+
+    name: str
+    path: str
+    day: date
+    address: Address | None
+    texts: tuple[tuple[str, str], ...] = field(repr=False)
+
+
+def keep(
+    store: Store, config: AdviserConfig, path: str, fields: Iterable[tuple[str, str]], today: date
+) -> None:
+    """Seal a form to the desk, with no key of the desk at hand.
+
+    The letterhead must be the pinned desk's. Whether it is the newest nobody can tell without the keyring:
+    whoever can put back an older one could have the text sealed to an older epoch of the same desk.
+
+    Raises:
+        KeptFullError: it is too long, or as many as may wait do so already.
+        LetterheadError: the store's letterhead is not this desk's.
+        StoreError: the store cannot be written.
+    """
+    kept = tuple((name, text) for name, text in fields if text)[:FIELDS_MAX]
+    with store.reading() as session:
+        published = letterheads.latest(session)
+        waiting = len(sealed_records.revisions(session, RecordKind.UNSENT))
+    if published is None:
+        raise LetterheadError
+    try:
+        letterhead = verify(published[1], published[2], config.fingerprint)
+    except LetterheadRefusedError as why:
+        raise LetterheadError from why
+    if waiting >= UNSENT_MAX:
+        raise KeptFullError
+    try:
+        sealed = seal_unsent(msgspec.json.encode(_Form(path, today, kept)), letterhead)
+    except (TooLongError, UnicodeEncodeError) as why:
+        raise KeptFullError from why
+    with store.writing() as session:
+        sealed_records.put(
+            session, RecordKind.UNSENT, secrets.token_bytes(_NAME_BYTES), 1, sealed, travels=False
+        )
+
+
+def waiting(desk: OpenDesk) -> tuple[Unsent, ...]:
+    """Return what waits, oldest first. What does not open was not made by this app, and is left out."""
+    with desk.store.reading() as session:
+        here = sealed_records.all_of(session, RecordKind.UNSENT)
+    found = []
+    for record in here[:UNSENT_MAX]:
+        try:
+            form = msgspec.json.decode(open_unsent(record.sealed, desk.keyring.identities), type=_Form)
+        except (UnreadableError, MalformedError, msgspec.DecodeError, UnicodeDecodeError):
+            continue
+        found.append(
+            Unsent(record.name.hex(), form.path, form.day, _address_in(form.path), _typed(form.fields))
+        )
+    return tuple(sorted(found, key=lambda each: (each.day, each.name)))
+
+
+def count(desk: OpenDesk) -> int:
+    """Return how many forms wait, without opening them."""
+    with desk.store.reading() as session:
+        return len(sealed_records.revisions(session, RecordKind.UNSENT))
+
+
+def forget(desk: OpenDesk, name: str) -> None:
+    """Give up one form that the adviser is done with."""
+    with desk.store.writing() as session:
+        sealed_records.drop(session, RecordKind.UNSENT, bytes.fromhex(name))
+
+
+def forget_those_about(desk: OpenDesk, address: Address) -> None:
+    """Give up the forms about a mailbox that was deleted: nothing of it is to stay."""
+    for each in waiting(desk):
+        if each.address == address:
+            forget(desk, each.name)
+
+
+def make_draft(desk: OpenDesk, name: str) -> Address | None:
+    """Put the longest text of a form behind the draft of its mailbox, and give the form up.
+
+    Returns the mailbox; None when the form is gone, or was about none, or its mailbox is gone: a draft of
+    that would stay for ever.
+
+    Raises:
+        TextOverLimitError: the draft would be too long; the form stays.
+        RecordUnsoundError, RecordMovedError: as `drafts.keep` has it; the form stays.
+    """
+    form = next((each for each in waiting(desk) if each.name == name), None)
+    if form is None or form.address is None or not casefiles.has_mailbox(desk, form.address):
+        return None
+    text = max((text for _, text in form.texts), key=len, default="")
+    before = drafts.read(desk, form.address)
+    if text and text not in before:
+        drafts.keep(desk, form.address, f"{before}\n\n{text}" if before else text)
+    forget(desk, name)
+    return form.address
+
+
+def _typed(fields: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """Leave out tokens, ids and digests: long runs of hexadecimal digits that no person types."""
+    return tuple((name, text) for name, text in fields if not _is_machine_made(name, text))
+
+
+def _is_machine_made(name: str, text: str) -> bool:
+    return name == "token" or (len(text) >= 2 * _NAME_BYTES and not set(text) - set("0123456789abcdef"))
+
+
+def _address_in(path: str) -> Address | None:
+    """Return the mailbox that a path of this app is about."""
+    raw = path.removeprefix(_MAILBOX).partition("/")[0] if path.startswith(_MAILBOX) else ""
+    try:
+        found = bytes.fromhex(raw)
+    except ValueError:
+        return None
+    return Address(found) if len(found) == ADDRESS_BYTES else None

@@ -1,0 +1,90 @@
+"""Search over everything that is decrypted while the desk is open."""
+
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Final
+
+from journalist_app.desk.open_desk import OpenDesk
+from journalist_app.desk.verification import conversation_of, open_all
+from journalist_app.errors import MailboxMissingError
+from journalist_app.search.search_index import Reading
+from journalist_app.search.search_worker import searchable
+from journalist_app.search.text_index import WORDS_MAX, fold, snippet, words_of
+from journalist_app.services.records import casefiles
+from protocol.casefile import Casefile
+from protocol.envelope import Author
+from protocol.identifiers import Address
+
+PAGE_ROWS: Final = 10  # each is verified and opened anew before it is shown
+_AROUND_CHARS: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One mailbox that holds every word: where the most of them stand, on which day, and what is around it.
+
+    `side` is "source", "desk" or "casefile".
+    """
+
+    address: str
+    label: str
+    side: str
+    day: date | None
+    snippet: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """One page of what a search found. `found` counts mailboxes, before they were verified anew."""
+
+    query: str = field(repr=False)
+    page: int
+    hits: tuple[Hit, ...]
+    found: int
+    has_more: bool
+    reading: Reading
+
+
+def search(desk: OpenDesk, query: str, page: int) -> Results:
+    """Return the mailboxes in which every word of a query stands, the newest first. `page` counts from 1.
+
+    Case and accents do not count, and a word is found as a part of longer ones. What is shown was verified
+    just now: a mailbox that changed since it was read, or fails, is left out.
+
+    Raises:
+        IndexMissingError: the words are not to be had.
+    """
+    words = words_of(query)[:WORDS_MAX]
+    found = desk.index.find(words)
+    first = (page - 1) * PAGE_ROWS
+    hits = [_hit(desk, address, words) for address in found[first : first + PAGE_ROWS]]
+    return Results(
+        query=query,
+        page=page,
+        hits=tuple(hit for hit in hits if hit is not None),
+        found=len(found),
+        has_more=len(found) > first + PAGE_ROWS,
+        reading=desk.index.reading,
+    )
+
+
+def _hit(desk: OpenDesk, address: Address, words: list[str]) -> Hit | None:
+    """Look again in the verified entries: where the words stand, and whether they still do."""
+    try:
+        conversation = conversation_of(desk, address)
+    except MailboxMissingError:
+        return None
+    places: list[tuple[str, date | None, tuple[str, ...]]] = []
+    for each in open_all(desk, conversation):
+        if each.content is not None:
+            part = each.signed.open_part
+            side = "source" if part.author is Author.SOURCE else "desk"
+            places.append((side, part.day, tuple(searchable(each.content, desk.keyring.identities))))
+    _, casefile = desk.casefiles.get(address, (0, Casefile()))
+    places.append(("casefile", None, (casefiles.searchable(casefile),)))
+    folded = [fold("\n".join(texts)) for _, _, texts in places]
+    if not all(any(word in text for text in folded) for word in words):
+        return None
+    counted = [sum(word in text for word in words) for text in folded]
+    side, day, texts = places[counted.index(max(counted))]
+    return Hit(address.hex(), desk.label(address), side, day, snippet(texts, words, _AROUND_CHARS))

@@ -1,0 +1,27 @@
+"""What the adviser may know about this desk, and its memory of earlier sessions."""
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from journalist_app.desk.open_desk import OpenDesk
+from journalist_app.requests.access import is_our_form, unlocked
+from journalist_app.services.desk import about_desk
+
+bp = Blueprint("desk", __name__)
+
+
+@bp.get("/about")
+@unlocked
+def about(desk: OpenDesk) -> ResponseReturnValue:
+    """Show the fingerprint and where things lie."""
+    return render_template("desk/about.html", desk=about_desk.about(desk))
+
+
+@bp.post("/start-anew")
+@unlocked
+def start_anew(desk: OpenDesk) -> ResponseReturnValue:
+    """Replace anchors that do not open, because the adviser says so."""
+    if not is_our_form("start-anew", request.form.get("token", "")):
+        return render_template("refusal.html", what="foreign", text=""), 403
+    desk.start_anew()
+    return redirect(url_for("inbox.show"), code=303)

@@ -1,0 +1,126 @@
+"""The desk's calendar and norms."""
+
+from datetime import date
+
+from flask import Blueprint, current_app, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from journalist_app.desk.open_desk import OpenDesk
+from journalist_app.errors import CalendarError, LetterheadMovedError
+from journalist_app.locale_format import chosen_language
+from journalist_app.requests.access import is_our_form, unlocked
+from journalist_app.services.desk import desk_calendar
+from journalist_app.services.desk.desk_calendar import Calendar
+from store.errors import StoreError
+
+bp = Blueprint("calendar", __name__)
+_ROWS_LEFT = 3  # empty rows for absences under those that are filled in
+_ROWS_MAX = 60
+_NUMBERS = ("answer", "confirm", "substance", "retention", "abandoned")
+
+
+@bp.get("/calendar")
+@unlocked
+def show(desk: OpenDesk) -> ResponseReturnValue:
+    """Show the calendar that is public now, in a form."""
+    return _page(desk, _typed_of(desk_calendar.current(desk, current_app.extensions["today"]())))
+
+
+@bp.post("/calendar")
+@unlocked
+def publish(desk: OpenDesk) -> ResponseReturnValue:
+    """Publish it, or add the public holidays to the form; what was typed comes back in every case."""
+    typed = _typed()
+    if not is_our_form("calendar", request.form.get("token", "")):
+        return _page(desk, typed, refusal="stale", status=403)
+    today: date = current_app.extensions["today"]()
+    if "holidays" in request.form:
+        return _page(desk, {**typed, "closed": _with_holidays(str(typed["closed"]), today)}, is_filled=True)
+    try:
+        desk_calendar.publish(desk, request.form.get("serial", 0, type=int), _calendar(typed), today)
+    except CalendarError as why:
+        return _page(desk, typed, refusal=why.reason, status=422)
+    except LetterheadMovedError:
+        return _page(desk, typed, refusal="moved", status=409)
+    except StoreError:
+        return _page(desk, typed, refusal="store", status=503)
+    return redirect(url_for("calendar.show", kept=1), code=303)
+
+
+def _typed() -> dict[str, object]:
+    form = request.form
+    pairs = list(zip(form.getlist("since"), form.getlist("until"), strict=False))[:_ROWS_MAX]
+    return {
+        "weekdays": [day for day in form.getlist("weekday") if day in set("0123456")],
+        "closed": form.get("closed", ""),
+        "absences": pairs,
+        **{name: form.get(name, "") for name in _NUMBERS},
+    }
+
+
+def _typed_of(kept: Calendar) -> dict[str, object]:
+    return {
+        "weekdays": [str(day) for day in kept.working_days],
+        "closed": "\n".join(_line(day) for day in kept.closed_days),
+        "absences": [(since.isoformat(), until.isoformat()) for since, until in kept.absences],
+        "answer": str(kept.answer_working_days),
+        "confirm": str(kept.confirm_days),
+        "substance": str(kept.substance_months),
+        "retention": str(kept.retention_days),
+        "abandoned": str(kept.abandoned_months),
+    }
+
+
+def _line(day: date) -> str:
+    """Write a day with its name where it is a public holiday."""
+    name = desk_calendar.name_of(day, chosen_language())
+    return f"{day.isoformat()} {name}" if name else day.isoformat()
+
+
+def _with_holidays(typed: str, today: date) -> str:
+    ahead = desk_calendar.holidays_ahead(today, chosen_language())
+    new = [f"{day.isoformat()} {name}" for day, name in ahead.items() if day.isoformat() not in typed]
+    return "\n".join((typed.rstrip(), *new)).strip()
+
+
+def _calendar(typed: dict[str, object]) -> Calendar:
+    absences = []
+    pairs = typed["absences"]
+    for since, until in pairs if isinstance(pairs, list) else ():
+        if since.strip() or until.strip():
+            days = desk_calendar.days_of(f"{since or until}\n{until or since}")
+            absences.append((days[0], days[-1]))
+    weekdays = typed["weekdays"]
+    return Calendar(
+        tuple(int(day) for day in weekdays) if isinstance(weekdays, list) else (),
+        desk_calendar.days_of(str(typed["closed"])),
+        tuple(absences),
+        _number(typed["answer"]),
+        _number(typed["confirm"]),
+        _number(typed["substance"]),
+        _number(typed["retention"]),
+        _number(typed["abandoned"]),
+    )
+
+
+def _number(typed: object) -> int:
+    text = str(typed).strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 4 else 0  # noqa: PLR2004  # no year is longer
+
+
+def _page(
+    desk: OpenDesk, typed: dict[str, object], *, refusal: str = "", is_filled: bool = False, status: int = 200
+) -> ResponseReturnValue:
+    pairs = typed["absences"]
+    rows = [*(pairs if isinstance(pairs, list) else []), *[("", "")] * _ROWS_LEFT]
+    page = render_template(
+        "calendar/show.html",
+        typed=typed,
+        rows=rows,
+        serial=desk.letterhead.serial,
+        refusal=refusal,
+        is_filled=is_filled,
+        is_kept="kept" in request.args,
+        closed_until=desk_calendar.closed_until(desk, current_app.extensions["today"]()),
+    )
+    return page, status

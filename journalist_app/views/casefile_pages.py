@@ -1,0 +1,186 @@
+"""The casefile of a mailbox, and what helps to write an answer in it."""
+
+from datetime import date
+
+from flask import Blueprint, current_app, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from journalist_app.desk.open_desk import OpenDesk
+from journalist_app.errors import (
+    CasefileFullError,
+    CasefileMovedError,
+    RecordUnsoundError,
+    TextOverLimitError,
+)
+from journalist_app.forms import DRAIN_TIMES, AnswerParts, of_hex, read_answer
+from journalist_app.requests import kept_text
+from journalist_app.requests.access import is_our_form, unlocked
+from journalist_app.services.records import casefiles, drafts
+from journalist_app.services.records.casefiles import Details
+from journalist_app.views import thread_pages
+from protocol.identifiers import ADDRESS_BYTES, Address
+from store.errors import StoreError
+from web.errors import BodyError
+from web.multipart import Body
+
+bp = Blueprint("casefile", __name__, url_prefix="/mailbox")
+_FORM_BYTES = 1024 * 1024  # beside files, which may be chosen already when help is asked: they are read away
+_REFUSALS: dict[type[Exception], tuple[str, int]] = {
+    ValueError: ("day", 422),
+    CasefileMovedError: ("moved", 409),
+    CasefileFullError: ("full", 422),
+    RecordUnsoundError: ("unsound", 409),
+}
+
+
+@bp.get("/<address>/casefile")
+@unlocked
+def show(desk: OpenDesk, address: str) -> ResponseReturnValue:
+    """Show the casefile and its forms."""
+    return _page(desk, _where(address))
+
+
+@bp.post("/<address>/casefile")
+@unlocked
+def save(desk: OpenDesk, address: str) -> ResponseReturnValue:
+    """Keep the form about the mailbox; what was typed comes back when it cannot be kept."""
+    where, form = _where(address), request.form
+    typed = {name: form.get(name, "") for name in ("labels", "theme", "route", "region", "outcome")}
+    typed |= {"reminder": form.get("reminder", ""), "handover": form.get("handover", "")}
+    kept_text.keep(typed["labels"], typed["handover"])
+    if not is_our_form("casefile", form.get("token", "")):
+        return _page(desk, where, typed=typed, refusal="stale", status=403)
+    try:
+        casefiles.save(desk, where, _details(typed, form.get("shown", "")))
+    except (ValueError, CasefileMovedError, CasefileFullError, RecordUnsoundError, StoreError) as why:
+        refusal, status = _REFUSALS.get(type(why), ("store", 503))
+        return _page(desk, where, typed=typed, refusal=refusal, status=status)
+    return redirect(url_for("casefile.show", address=address, kept=1), code=303)
+
+
+def _details(typed: dict[str, str], shown: str) -> Details:
+    reminder = typed["reminder"].strip()
+    return Details(
+        shown,
+        typed["labels"],
+        typed["theme"],
+        typed["route"],
+        typed["region"],
+        typed["outcome"],
+        date.fromisoformat(reminder) if reminder else None,
+        typed["handover"],
+    )
+
+
+@bp.post("/<address>/casefile/notes")
+@unlocked
+def add_note(desk: OpenDesk, address: str) -> ResponseReturnValue:
+    """Add a dated note; its text comes back when it cannot be kept."""
+    where, note = _where(address), request.form.get("note", "")
+    kept_text.keep(note)
+    if not is_our_form("casefile", request.form.get("token", "")):
+        return _page(desk, where, note=note, refusal="stale", status=403)
+    try:
+        casefiles.add_note(desk, where, note, current_app.extensions["today"]())
+    except (CasefileFullError, RecordUnsoundError, StoreError) as why:
+        refusal, status = _REFUSALS.get(type(why), ("store", 503))
+        return _page(desk, where, note=note, refusal=refusal, status=status)
+    return redirect(url_for("casefile.show", address=address, kept=1), code=303)
+
+
+@bp.post("/<address>/writing")
+@unlocked
+def writing(desk: OpenDesk, address: str) -> ResponseReturnValue:
+    """Keep what is in the answer form as a draft, or put a template or the draft into it."""
+    where, parts = _where(address), AnswerParts()
+    body = Body(request.environ["wsgi.input"], request.content_length, desk.config.upload_bytes + _FORM_BYTES)
+    try:
+        read_answer(body, request.content_type or "", desk.config.upload_files, parts)
+    except BodyError:
+        kept_text.keep(*parts.typed())
+        body.drain(DRAIN_TIMES * desk.config.upload_bytes)
+        return thread_pages.page(
+            desk, where, text=parts.text, step=parts.step(), refusal="malformed", status=400
+        )
+    kept_text.keep(*parts.typed())
+    body.drain(DRAIN_TIMES * desk.config.upload_bytes)
+    if not is_our_form("answer", parts.token):
+        return thread_pages.page(desk, where, text=parts.text, step=parts.step(), refusal="stale", status=403)
+    text, refusal = _helped(desk, where, parts)
+    return thread_pages.page(desk, where, text=text, step=parts.step(), refusal=refusal)
+
+
+def _helped(desk: OpenDesk, where: Address, parts: AnswerParts) -> tuple[str, str]:
+    """Return the text of the form after the button that was pressed, and what the page says of it."""
+    text = parts.text.replace("\r\n", "\n")
+    offered = drafts.help_for(desk, where)
+    if parts.other("help") == "keep":
+        return text, _kept_as_draft(desk, where, text)
+    if parts.other("help") == "draft":
+        return _joined(text, offered.draft), ""
+    place = parts.other("template")
+    is_place = place.isascii() and place.isdigit() and int(place) < len(offered.templates)
+    return _joined(text, offered.templates[int(place)].text) if is_place else text, ""
+
+
+def _kept_as_draft(desk: OpenDesk, where: Address, text: str) -> str:
+    """Keep a draft; return what the page says of it."""
+    try:
+        drafts.keep(desk, where, text)
+    except TextOverLimitError:
+        return "long_text"
+    except RecordUnsoundError:
+        return "draft_unsound"
+    except StoreError:
+        return "draft_store"
+    return "draft_kept"
+
+
+def _joined(text: str, more: str) -> str:
+    """Put a text behind what was typed already: nothing that was typed is ever lost."""
+    more = more.strip()
+    if more in text:
+        return text
+    return f"{text.rstrip()}\n\n{more}" if text.strip() else more
+
+
+def _where(address: str) -> Address:
+    return Address(of_hex(address, ADDRESS_BYTES) or b"")
+
+
+def _page(  # noqa: PLR0913  # what the page says besides the casefile
+    desk: OpenDesk,
+    where: Address,
+    *,
+    typed: dict[str, str] | None = None,
+    note: str = "",
+    refusal: str = "",
+    status: int = 200,
+) -> ResponseReturnValue:
+    if not casefiles.has_mailbox(desk, where):
+        text = "\n\n".join(each for each in (note, *(typed or {}).values()) if each)
+        return render_template("refusal.html", what="missing", text=text), 404
+    panel = casefiles.panel(desk, where, current_app.extensions["today"]())
+    kept = panel.casefile
+    fields = {
+        "labels": ", ".join(kept.labels),
+        "theme": kept.theme,
+        "route": kept.route,
+        "region": kept.region,
+        "outcome": kept.outcome,
+        "reminder": kept.reminder.isoformat() if kept.reminder else "",
+        "handover": kept.handover,
+    }
+    page = render_template(
+        "casefile/show.html",
+        address=where.hex(),
+        label=desk.label(where),
+        panel=panel,
+        typed=fields if typed is None else typed,
+        stands=fields,
+        lists={name: desk.config.offered(f"{name}s") for name in ("theme", "route", "region", "outcome")},
+        note=note,
+        refusal=refusal,
+        is_kept="kept" in request.args,
+    )
+    return page, status

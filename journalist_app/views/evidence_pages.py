@@ -1,0 +1,17 @@
+"""What is kept of passing on."""
+
+from flask import Blueprint, render_template
+from flask.typing import ResponseReturnValue
+
+from journalist_app.desk.open_desk import OpenDesk
+from journalist_app.requests.access import unlocked
+from journalist_app.services.records import consent_evidence
+
+bp = Blueprint("evidence", __name__)
+
+
+@bp.get("/evidence")
+@unlocked
+def show(desk: OpenDesk) -> ResponseReturnValue:
+    """Show every proposal that was passed on, and what its source answered."""
+    return render_template("evidence/show.html", kept=consent_evidence.kept(desk))

@@ -1,0 +1,99 @@
+"""The inbox."""
+
+from contextlib import suppress
+from typing import Any
+
+from flask import Blueprint, current_app, make_response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from journalist_app.desk.open_desk import OpenDesk
+from journalist_app.errors import MailboxMissingError, RecordUnsoundError, UnsoundMailboxError
+from journalist_app.forms import of_hex
+from journalist_app.requests.access import is_our_form, unlocked
+from journalist_app.services import inbox_lists
+from journalist_app.services.desk import desk_calendar
+from journalist_app.services.inbox_lists import Inbox, Wanted
+from journalist_app.services.records import unsent_forms
+from journalist_app.services.records.casefiles import LABEL_CHARS
+from journalist_app.views.unlock_pages import start_checking
+from protocol.content import StepName
+from protocol.identifiers import ADDRESS_BYTES, Address
+
+bp = Blueprint("inbox", __name__)
+_STATES = ("waiting", "answered", "closed")
+_RENEW_SECONDS = 3
+_QUERY_CHARS = 60
+_PAGE_MAX = 100_000
+
+
+@bp.get("/inbox")
+@unlocked
+def show(desk: OpenDesk) -> ResponseReturnValue:
+    """Show one page of the inbox; it renews itself while checking or reading runs, unless stopped."""
+    asked = request.args
+    today = current_app.extensions["today"]()
+    inbox = inbox_lists.inbox(desk, _wanted(), today)
+    if not inbox.progress.is_running and "renewed" not in asked:
+        start_checking(desk)
+    is_refreshing = _is_under_way(inbox) and "still" not in asked
+    page = render_template(
+        "inbox/show.html",
+        inbox=inbox,
+        is_refreshing=is_refreshing,
+        asked=_asked(inbox.wanted),
+        themes=desk.config.offered("themes"),
+        steps=[step.value for step in StepName],
+        unsent=unsent_forms.count(desk),
+        closed_until=desk_calendar.closed_until(desk, today),
+    )
+    response = make_response(page)
+    response.call_on_close(desk.first_page.set)
+    if is_refreshing:
+        again = url_for("inbox.show", **_asked(inbox.wanted), page=inbox.wanted.page, renewed=1)
+        response.headers["Refresh"] = f"{_RENEW_SECONDS}; url={again}"
+    return response
+
+
+def _wanted() -> Wanted:
+    asked = request.args
+    state = asked.get("state", "")
+    step = asked.get("step", "")
+    return Wanted(
+        state=state if state in _STATES else "waiting",
+        page=min(max(1, asked.get("page", 1, type=int)), _PAGE_MAX),
+        query=asked.get("q", "")[:_QUERY_CHARS].strip(),
+        theme=asked.get("theme", "")[:_QUERY_CHARS],
+        tag=asked.get("tag", "")[:LABEL_CHARS],
+        step=step if step in set(StepName) else "",
+        is_late="late" in asked,
+    )
+
+
+def _asked(wanted: Wanted) -> dict[str, Any]:
+    """Return what the address of a list says, without its page."""
+    return {
+        "state": wanted.state,
+        "q": wanted.query or None,
+        "theme": wanted.theme or None,
+        "tag": wanted.tag or None,
+        "step": wanted.step or None,
+        "late": 1 if wanted.is_late else None,
+    }
+
+
+def _is_under_way(inbox: Inbox) -> bool:
+    reading = inbox.reading
+    return inbox.progress.is_running or (reading.total > reading.done and not reading.is_broken)
+
+
+@bp.post("/inbox/ended/<address>")
+@unlocked
+def acknowledge(desk: OpenDesk, address: str) -> ResponseReturnValue:
+    """Drop the line of a mailbox that its source ended."""
+    raw = of_hex(address, ADDRESS_BYTES)
+    if raw is None or not is_our_form("acknowledge", request.form.get("token", "")):
+        return render_template("refusal.html", what="foreign", text=""), 403
+    # The list that is shown next says how it stands.
+    with suppress(MailboxMissingError, UnsoundMailboxError, RecordUnsoundError):
+        inbox_lists.acknowledge(desk, Address(raw), current_app.extensions["today"]())
+    return redirect(url_for("inbox.show", state="closed"), code=303)

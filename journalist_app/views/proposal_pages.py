@@ -1,0 +1,292 @@
+"""Proposals: made, looked at, sent, and passed on once the source agreed."""
+
+import os
+from collections.abc import Callable
+from datetime import date
+
+from flask import Blueprint, Response, current_app, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from werkzeug.wsgi import wrap_file
+
+from journalist_app.desk.open_desk import OpenDesk
+from journalist_app.errors import (
+    AdviserError,
+    DayToComeError,
+    MailboxMissingError,
+    TextOverLimitError,
+    TooManyFilesError,
+)
+from journalist_app.forms import DRAIN_TIMES, AnswerParts, of_hex, read_answer
+from journalist_app.requests import kept_text
+from journalist_app.requests.access import guard, is_our_form, unlocked
+from journalist_app.requests.form_context import address_of, entry_id_of, foreign, missing, sheet_of, today
+from journalist_app.services.mailbox import passing_on, proposing, read_thread
+from journalist_app.services.mailbox.passing_on import REASON_CHARS_MIN, Without
+from journalist_app.services.mailbox.proposing import Prepared, ProposalForm
+from journalist_app.services.mailbox.send_entries import Sheet
+from journalist_app.services.mailbox.steps import STEP_CHARS, StepForm
+from protocol.entry import TEXT_CHARS
+from protocol.identifiers import ATTACHMENT_ID_BYTES, Address, AttachmentId
+from store.errors import StoreError
+from web.dates import half_hour_now
+from web.errors import BodyError, FieldTooLongError, TooManyPartsError
+from web.filenames import attachment_disposition
+from web.headers import FILE_CSP
+from web.multipart import Body
+
+bp = Blueprint("proposals", __name__, url_prefix="/mailbox")
+_FORM_BYTES = 1024 * 1024  # for the fields and the boundaries, beside the files
+_FILE_NAME = "doorgeven.gpg"  # says nothing of the mailbox
+# What a body is refused for before a proposal is read, told as what is refused in one.
+_TOLD_AS: dict[type[Exception], type[Exception]] = {
+    FieldTooLongError: TextOverLimitError,
+    TooManyPartsError: TooManyFilesError,
+}
+
+
+@bp.get("/<address>/propose")
+@unlocked
+def write(desk: OpenDesk, address: str) -> ResponseReturnValue:
+    """Show the form of a proposal, with the words of an older one if asked for."""
+    return _form(desk, address_of(address), entry_id_of(request.args.get("again", "")))
+
+
+@bp.post("/<address>/propose")
+@unlocked
+def prepare(desk: OpenDesk, address: str) -> ResponseReturnValue:
+    """Look into what would go, and show it as the source will see it."""
+    where, parts = address_of(address), AnswerParts()
+    config = current_app.extensions["config"]
+    body = Body(request.environ["wsgi.input"], request.content_length, config.upload_bytes + _FORM_BYTES)
+    refusal = "stale"
+    try:
+        read_answer(body, request.content_type or "", config.upload_files, parts)
+        if is_our_form("propose", parts.token):
+            return _shown(desk, _prepared(desk, where, parts))
+    except (AdviserError, BodyError) as why:
+        refusal = _TOLD_AS.get(type(why), type(why)).__name__
+    except StoreError:
+        refusal = "store"
+    body.drain(DRAIN_TIMES * config.upload_bytes)
+    return _form(desk, where, parts=parts, refusal=refusal)
+
+
+def _prepared(desk: OpenDesk, where: Address, parts: AnswerParts) -> Prepared:
+    guard().touch()
+    if parts.entry_id is None or parts.seen is None:
+        raise BodyError
+    chosen = tuple(
+        AttachmentId(of_hex(each, ATTACHMENT_ID_BYTES) or b"") for each in parts.others.get("chosen", [])
+    )
+    return proposing.prepare(
+        desk,
+        Sheet(where, parts.entry_id, parts.seen),
+        ProposalForm(parts.other("fingerprint"), parts.text, chosen, parts.step()),
+        parts.files(),
+        today=today(),
+        half_hour=half_hour_now(),
+    )
+
+
+def _shown(desk: OpenDesk, prepared: Prepared) -> ResponseReturnValue:
+    return render_template(
+        "proposals/preview.html",
+        prepared=prepared,
+        address=prepared.sheet.address.hex(),
+        label=desk.label(prepared.sheet.address),
+    )
+
+
+@bp.post("/<address>/propose/send")
+@unlocked
+def send(desk: OpenDesk, address: str) -> ResponseReturnValue:
+    """Put what was looked at before the source."""
+    where = address_of(address)
+    parts = AnswerParts(text=request.form.get("text", ""), others=request.form.to_dict(flat=False))
+    kept_text.keep(*parts.typed())
+    entry_id = entry_id_of(request.form.get("entry_id", ""))
+    if not is_our_form("propose", request.form.get("token", "")):
+        return foreign()
+    try:
+        prepared = desk.prepared.get(entry_id)
+        cleaned = [
+            request.form.get(f"copy-{number}") == "cleaned"
+            for number in range(len(prepared.files) if prepared else 0)
+        ]
+        proposing.send(desk, where, entry_id, cleaned, today=today(), half_hour=half_hour_now())
+    except MailboxMissingError:
+        return missing()
+    except AdviserError as why:
+        return _form(desk, where, parts=parts, refusal=type(why).__name__)
+    return redirect(url_for("thread.show", address=address, proposed=1, _anchor="standing"), code=303)
+
+
+@bp.get("/<address>/proposal/<proposal_id>")
+@unlocked
+def show(desk: OpenDesk, address: str, proposal_id: str) -> ResponseReturnValue:
+    """Show a proposal, the answer to it, and what can be done with it now."""
+    return _page(desk, address_of(address), proposal_id)
+
+
+@bp.post("/<address>/proposal/<proposal_id>/begin")
+@unlocked
+def begin(desk: OpenDesk, address: str, proposal_id: str) -> ResponseReturnValue:
+    """Begin to pass on what the source agreed to."""
+    return _do(desk, address, proposal_id, "begin", lambda sheet: _begin(desk, sheet, proposal_id, None))
+
+
+@bp.post("/<address>/proposal/<proposal_id>/begin-without")
+@unlocked
+def begin_without(desk: OpenDesk, address: str, proposal_id: str) -> ResponseReturnValue:
+    """Begin to pass on without the source's agreement, for a written reason."""
+    without = Without(request.form.get("text", ""), is_confirmed=request.form.get("confirmed") == "yes")
+    return _do(
+        desk, address, proposal_id, "begin-without", lambda sheet: _begin(desk, sheet, proposal_id, without)
+    )
+
+
+def _begin(desk: OpenDesk, sheet: Sheet, proposal_id: str, without: Without | None) -> None:
+    passing_on.begin(
+        desk,
+        sheet,
+        entry_id_of(proposal_id),
+        today=today(),
+        half_hour=half_hour_now(),
+        without=without,
+        words=_words(),
+    )
+
+
+def _words() -> StepForm:
+    """Return what is said with a step of passing on: its sentence is the text of the form."""
+    typed = request.form.get
+    return StepForm(text=typed("text", ""), next=typed("next", ""), by=typed("by", ""))
+
+
+@bp.post("/<address>/proposal/<proposal_id>/make")
+@unlocked
+def make(desk: OpenDesk, address: str, proposal_id: str) -> ResponseReturnValue:
+    """Make the file for the recipient, and give it to the adviser."""
+
+    def made(sheet: Sheet) -> Response:
+        file = passing_on.make(
+            desk, sheet, entry_id_of(proposal_id), today=today(), half_hour=half_hour_now()
+        )
+        response = Response(wrap_file(request.environ, file), mimetype="application/octet-stream")
+        response.content_length = os.fstat(file.fileno()).st_size
+        response.headers["Content-Disposition"] = attachment_disposition(_FILE_NAME)
+        response.headers["Content-Security-Policy"] = FILE_CSP
+        return response
+
+    return _do(desk, address, proposal_id, "make", made)
+
+
+@bp.post("/<address>/proposal/<proposal_id>/deliver")
+@unlocked
+def deliver(desk: OpenDesk, address: str, proposal_id: str) -> ResponseReturnValue:
+    """Say that it was handed over."""
+
+    def delivered(sheet: Sheet) -> None:
+        passing_on.deliver(
+            desk,
+            sheet,
+            entry_id_of(proposal_id),
+            _words(),
+            delivered=_day(request.form.get("delivered", "")),
+            today=today(),
+            half_hour=half_hour_now(),
+        )
+
+    return _do(desk, address, proposal_id, "deliver", delivered)
+
+
+def _day(typed: str) -> date:
+    try:
+        return date.fromisoformat(typed.strip())
+    except ValueError as why:
+        raise DayToComeError from why
+
+
+def _do(
+    desk: OpenDesk,
+    address: str,
+    proposal_id: str,
+    purpose: str,
+    how: Callable[[Sheet], Response | None],
+) -> ResponseReturnValue:
+    where = address_of(address)
+    kept_text.keep(_words().text, _words().next)
+    sheet = sheet_of(where, purpose)
+    if sheet is None:
+        return foreign()
+    try:
+        answer = how(sheet)
+    except MailboxMissingError:
+        return missing()
+    except AdviserError as why:
+        return _page(desk, where, proposal_id, refusal=type(why).__name__)
+    return answer or redirect(
+        url_for("proposals.show", address=address, proposal_id=proposal_id, done=purpose), code=303
+    )
+
+
+def _form(
+    desk: OpenDesk,
+    where: Address,
+    again: bytes = b"",
+    *,
+    parts: AnswerParts | None = None,
+    refusal: str = "",
+) -> ResponseReturnValue:
+    filled = parts or AnswerParts()
+    kept_text.keep(*filled.typed())
+    try:
+        thread = read_thread.thread(desk, where, today=today())
+    except MailboxMissingError:
+        return render_template("refusal.html", what="missing", text=kept_text.kept()), 404
+    older = [each for each in thread.standing.proposals if each.entry_id == again]
+    config = current_app.extensions["config"]
+    page = render_template(
+        "proposals/write.html",
+        thread=thread,
+        text=older[0].content.text if older else filled.text,
+        recipients=proposing.recipients(desk),
+        fingerprint=filled.other("fingerprint"),
+        chosen=filled.others.get("chosen", []),
+        step=filled.step(),
+        step_chars=STEP_CHARS,
+        refusal=refusal,
+        text_chars=TEXT_CHARS,
+        upload_files=config.upload_files,
+        upload_bytes=config.upload_bytes,
+    )
+    return page, {"": 200, "store": 503}.get(refusal, 409)
+
+
+def _page(desk: OpenDesk, where: Address, proposal_id: str, *, refusal: str = "") -> ResponseReturnValue:
+    try:
+        thread = read_thread.thread(desk, where, today=today())
+    except MailboxMissingError:
+        return missing()
+    found = [
+        (each, each.proposal)
+        for each in thread.entries
+        if each.kind == "proposal" and each.entry_id == proposal_id and each.proposal is not None
+    ]
+    if not found:
+        return missing()  # or a source signed it: then it is none
+    entry, proposal = found[0]
+    page = render_template(
+        "proposals/show.html",
+        thread=thread,
+        entry=entry,
+        proposal=proposal,
+        is_confirmed=passing_on.is_confirmed(desk, where, thread.standing, proposal),
+        refusal=refusal,
+        done=request.args.get("done", ""),
+        step=_words(),
+        step_chars=STEP_CHARS,
+        delivered=request.form.get("delivered", today().isoformat()),
+        reason_chars=REASON_CHARS_MIN,
+    )
+    return page, 409 if refusal else 200

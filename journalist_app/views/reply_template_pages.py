@@ -1,0 +1,85 @@
+"""The desk's reply templates."""
+
+from typing import Any
+
+import msgspec
+from flask import Blueprint, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from journalist_app.desk.open_desk import OpenDesk
+from journalist_app.errors import RecordUnsoundError, TemplateError
+from journalist_app.requests import kept_text
+from journalist_app.requests.access import is_our_form, unlocked
+from journalist_app.services.records import reply_templates
+from journalist_app.services.records.reply_templates import NAME_CHARS, TEXT_CHARS, Template
+from store.errors import RecordMovedError, StoreError
+
+bp = Blueprint("replies", __name__)
+_REFUSALS: dict[type[Exception], tuple[str, int]] = {
+    TemplateError: ("template", 422),
+    RecordUnsoundError: ("unsound", 409),
+    RecordMovedError: ("moved", 409),
+}
+
+
+@bp.get("/replies")
+@unlocked
+def show(desk: OpenDesk) -> ResponseReturnValue:
+    """Show all templates, and a form for one."""
+    return _page(desk)
+
+
+@bp.post("/replies")
+@unlocked
+def put(desk: OpenDesk) -> ResponseReturnValue:
+    """Change or add a template, or give one up; what was typed comes back when it cannot be kept."""
+    form = request.form
+    typed = {name: form.get(name, "") for name in ("language", "name", "text", "place")}
+    kept_text.keep(typed["name"], typed["text"])
+    if not is_our_form("replies", form.get("token", "")):
+        return _page(desk, typed=typed, refusal="stale", status=403)
+    revision, place = form.get("revision", -1, type=int), form.get("place", None, type=int)
+    try:
+        if form.get("what") == "drop":
+            reply_templates.drop(desk, revision, -1 if place is None else place)
+        else:
+            reply_templates.put(desk, revision, place, _template(typed))
+    except (TemplateError, RecordUnsoundError, StoreError) as why:
+        refusal, status = _REFUSALS.get(type(why), ("store", 503))
+        return _page(desk, typed=typed, refusal=refusal, status=status)
+    return redirect(url_for("replies.show", kept=1), code=303)
+
+
+def _template(typed: dict[str, str]) -> Template:
+    text = typed["text"].replace("\r\n", "\n").strip()
+    shape = {"language": typed["language"], "name": " ".join(typed["name"].split()), "text": text}
+    try:
+        return msgspec.convert(shape, type=Template)
+    except msgspec.ValidationError as why:
+        raise TemplateError from why
+
+
+def _page(
+    desk: OpenDesk, *, typed: dict[str, str] | None = None, refusal: str = "", status: int = 200
+) -> ResponseReturnValue:
+    collection = reply_templates.read(desk)
+    place = request.args.get("place", -1, type=int)
+    fields: dict[str, Any] = typed or {"language": "nl", "name": "", "text": "", "place": ""}
+    if typed is None and 0 <= place < len(collection.templates):
+        chosen = collection.templates[place]
+        fields = {
+            "language": chosen.language,
+            "name": chosen.name,
+            "text": chosen.text.strip(),
+            "place": str(place),
+        }
+    page = render_template(
+        "replies/show.html",
+        collection=collection,
+        typed=fields,
+        refusal=refusal,
+        is_kept="kept" in request.args,
+        name_chars=NAME_CHARS,
+        reply_chars=TEXT_CHARS,
+    )
+    return page, status

@@ -1,0 +1,167 @@
+"""The yearly report: look at both versions, add words, freeze and publish."""
+
+from flask import Blueprint, Response, abort, current_app, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from journalist_app.desk.open_desk import OpenDesk
+from journalist_app.errors import (
+    AdviserError,
+    AlreadyPublishedError,
+    CountsChangedError,
+    LedgerUnreadError,
+    LetterheadMovedError,
+    OwnWordsError,
+    RecordUnsoundError,
+    YearNotOverError,
+)
+from journalist_app.locale_format import chosen_language
+from journalist_app.requests import kept_text
+from journalist_app.requests.access import is_our_form, unlocked
+from journalist_app.services.desk import yearly_report
+from journalist_app.services.desk.yearly_report import OwnWords
+from report.disclosure import Audience
+from report.errors import PdfToolsMissingError
+from store.errors import RecordMovedError
+from web.filenames import attachment_disposition
+from web.headers import FILE_CSP
+
+bp = Blueprint("reports", __name__, url_prefix="/reports")
+
+# A report is one page with its style inside; the sandbox keeps it apart from this interface.
+_REPORT_CSP = FILE_CSP.replace("default-src 'none'", "default-src 'none'; style-src 'unsafe-inline'")
+_TYPES = {"html": "text/html", "pdf": "application/pdf", "csv": "text/csv"}
+_REFUSALS: dict[type[Exception], str] = {
+    YearNotOverError: "not_over",
+    AlreadyPublishedError: "published",
+    CountsChangedError: "changed",
+    RecordMovedError: "moved",
+    OwnWordsError: "words",
+    RecordUnsoundError: "unsound",
+    LedgerUnreadError: "ledger",
+    LetterheadMovedError: "letterhead",
+    PdfToolsMissingError: "pdf",
+}
+_REFUSED = tuple(_REFUSALS)
+_CONFLICT = 409
+
+
+@bp.get("")
+@unlocked
+def index(desk: OpenDesk) -> ResponseReturnValue:
+    """Show which years there are, and which were published."""
+    today = current_app.extensions["today"]()
+    try:
+        years = yearly_report.years_to_report(desk, today)
+    except LedgerUnreadError as why:
+        return _refused(why)
+    return render_template(
+        "reports/index.html",
+        years=years,
+        published=yearly_report.published_years(desk),
+        last_year=today.year - 1,
+    )
+
+
+@bp.get("/year")
+@unlocked
+def choose(_desk: OpenDesk) -> ResponseReturnValue:
+    """Go to the year that was typed."""
+    typed = request.args.get("year", "")
+    if not (typed.isascii() and typed.isdigit() and int(typed) in yearly_report.YEARS):
+        return redirect(url_for("reports.index"), code=303)
+    return redirect(url_for("reports.show", year=int(typed)), code=303)
+
+
+@bp.get("/<int:year>")
+@unlocked
+def show(desk: OpenDesk, year: int) -> ResponseReturnValue:
+    """Show both versions of a year, side by side."""
+    return _page(desk, year)
+
+
+@bp.post("/<int:year>/words")
+@unlocked
+def keep_words(desk: OpenDesk, year: int) -> ResponseReturnValue:
+    """Keep the adviser's words for a report."""
+    words = OwnWords(_typed("nl"), _typed("en"))
+    kept_text.keep(words.nl, words.en)
+    if not is_our_form("report-words", request.form.get("token", "")):
+        return _page(desk, year, words=words, what="again", status=403)
+    try:
+        yearly_report.keep_words(desk, year, words)
+    except _REFUSED as why:
+        return _page(desk, year, words=words, what=_REFUSALS[type(why)], status=_CONFLICT)
+    return redirect(url_for("reports.show", year=year, _anchor="versions"), code=303)
+
+
+@bp.post("/<int:year>/publish")
+@unlocked
+def publish(desk: OpenDesk, year: int) -> ResponseReturnValue:
+    """Freeze the counts and publish the report."""
+    if not is_our_form("report-publish", request.form.get("token", "")):
+        return _page(desk, year, what="again", status=403)
+    if request.form.get("nobody") != "yes":
+        return _page(desk, year, what="nobody", status=422)
+    try:
+        yearly_report.publish(desk, year, request.form.get("digest", ""), current_app.extensions["today"]())
+    except _REFUSED as why:
+        return _page(desk, year, what=_REFUSALS[type(why)], status=_CONFLICT)
+    return redirect(url_for("reports.show", year=year), code=303)
+
+
+@bp.get("/<int:year>/<any(public, sg):audience>-<any(nl, en):language>.<any(html, pdf, csv):kind>")
+@unlocked
+def file(desk: OpenDesk, year: int, audience: str, language: str, kind: str) -> ResponseReturnValue:
+    """Show or save one file of a version."""
+    _require_year(year)
+    try:
+        found = yearly_report.look_at(desk, year, current_app.extensions["today"]())
+        body = yearly_report.file_of(desk, found, Audience(audience), language, kind)
+    except _REFUSED as why:
+        return _refused(why)
+    headers = {"Content-Security-Policy": _REPORT_CSP}
+    if kind != "html":
+        name = yearly_report.saved_name(found, Audience(audience), language, kind)
+        headers = {
+            "Content-Security-Policy": FILE_CSP,
+            "Content-Disposition": attachment_disposition(name),
+        }
+    return Response(body, mimetype=_TYPES[kind], headers=headers)
+
+
+def _page(
+    desk: OpenDesk, year: int, *, words: OwnWords | None = None, what: str = "", status: int = 200
+) -> ResponseReturnValue:
+    """Show a year; after a refusal with what was typed."""
+    _require_year(year)
+    today = current_app.extensions["today"]()
+    try:
+        found = yearly_report.look_at(desk, year, today)
+    except _REFUSED as why:
+        return _refused(why, words)
+    versions = [
+        yearly_report.document_of(desk, found, audience, chosen_language()).tables for audience in Audience
+    ]
+    page = render_template(
+        "reports/year.html",
+        found=found,
+        tables=list(zip(*versions, strict=True)),
+        words=words or found.words,
+        is_over=year < today.year,
+        what=what,
+    )
+    return page, status
+
+
+def _refused(why: AdviserError | Exception, words: OwnWords | None = None) -> ResponseReturnValue:
+    page = render_template("reports/refused.html", what=_REFUSALS[type(why)], words=words or OwnWords())
+    return page, _CONFLICT
+
+
+def _require_year(year: int) -> None:
+    if year not in yearly_report.YEARS:
+        abort(404)
+
+
+def _typed(language: str) -> str:
+    return request.form.get(language, "").replace("\r\n", "\n").strip()

@@ -1,0 +1,40 @@
+"""Search over everything that is decrypted. The words travel in a form: an address stays in the history."""
+
+from flask import Blueprint, render_template, request
+from flask.typing import ResponseReturnValue
+
+from journalist_app.desk.open_desk import OpenDesk
+from journalist_app.errors import IndexMissingError
+from journalist_app.requests.access import is_our_form, unlocked
+from journalist_app.services import search_mailboxes
+from journalist_app.services.search_mailboxes import Results
+
+bp = Blueprint("search", __name__)
+_QUERY_CHARS = 200
+_PAGE_MAX = 100_000
+
+
+@bp.get("/search")
+@unlocked
+def ask(desk: OpenDesk) -> ResponseReturnValue:
+    """Show the form."""
+    return _page(Results("", 1, (), 0, has_more=False, reading=desk.index.reading))
+
+
+@bp.post("/search")
+@unlocked
+def find(desk: OpenDesk) -> ResponseReturnValue:
+    """Show what is found."""
+    query = request.form.get("query", "")[:_QUERY_CHARS].strip()
+    page = min(max(1, request.form.get("page", 1, type=int)), _PAGE_MAX)
+    nothing = Results(query, 1, (), 0, has_more=False, reading=desk.index.reading)
+    if not is_our_form("search", request.form.get("token", "")):
+        return _page(nothing, refusal="stale", status=403)
+    try:
+        return _page(search_mailboxes.search(desk, query, page))
+    except IndexMissingError:
+        return _page(nothing, refusal="missing", status=503)
+
+
+def _page(results: Results, *, refusal: str = "", status: int = 200) -> ResponseReturnValue:
+    return render_template("search/show.html", results=results, refusal=refusal), status

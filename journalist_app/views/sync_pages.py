@@ -1,0 +1,150 @@
+"""Syncing with the server: how it stands, now, and by files over an air gap."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import date
+
+from flask import Blueprint, Response, current_app, make_response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from journalist_app.desk.open_desk import Exchange, OpenDesk
+from journalist_app.forms import of_hex
+from journalist_app.requests.access import guard, is_our_form, open_desk, unlocked
+from journalist_app.requests.form_context import foreign
+from journalist_app.services.desk import sync_replica
+from journalist_app.views.thread_pages import lively
+from protocol.identifiers import ADDRESS_BYTES, Address
+from store.errors import StoreError
+from sync.errors import NotPairedError
+from web.errors import BodyError
+from web.filenames import attachment_disposition
+from web.headers import FILE_CSP
+from web.multipart import Body, Field, FileBytes, Limits, read_parts
+
+bp = Blueprint("syncing", __name__, url_prefix="/sync")
+_RENEW_SECONDS = 3
+_FORM_BYTES = 64 * 1024  # for the fields and the boundaries, beside the pouch
+_DRAIN_BYTES = 64 * 1024 * 1024
+_PARTS = 4
+_AT_ONCE = frozenset({"proposals.begin", "proposals.begin_without"})  # a file is made once the server has it
+
+
+@bp.get("")
+@unlocked
+def show(desk: OpenDesk) -> ResponseReturnValue:
+    """Show how syncing stands; the page renews itself while one is under way, unless stopped."""
+    is_refreshing = desk.exchange.is_running and "still" not in request.args
+    page = render_template(
+        "syncing/show.html",
+        exchange=desk.exchange,
+        is_paired=sync_replica.is_paired(desk),
+        minutes=desk.config.sync_minutes,
+        setback=sync_replica.setback(desk),
+        found=sync_replica.found_wrong(desk),
+        not_arrived=sync_replica.not_arrived(desk),
+        waiting=sync_replica.waiting_by_kind(desk),
+        is_refreshing=is_refreshing,
+    )
+    response = make_response(page)
+    if is_refreshing:
+        response.headers["Refresh"] = f"{_RENEW_SECONDS}; url={url_for('syncing.show', renewed=1)}"
+    return response
+
+
+@bp.post("")
+@unlocked
+def now(desk: OpenDesk) -> ResponseReturnValue:
+    """Sync now."""
+    if not is_our_form("sync", request.form.get("token", "")):
+        return foreign()
+    sync_replica.now(desk, _clock())
+    return redirect(url_for("syncing.show"), code=303)
+
+
+@bp.post("/pouch")
+@unlocked
+def make_pouch(desk: OpenDesk) -> ResponseReturnValue:
+    """Make a pouch for the server, to be carried there."""
+    if not is_our_form("sync", request.form.get("token", "")):
+        return foreign()
+    try:
+        pieces = sync_replica.make_file(desk, _clock())
+    except (NotPairedError, StoreError) as why:
+        desk.exchange = Exchange(refusal=sync_replica.refusal_of(why))
+        return redirect(url_for("syncing.show"), code=303)
+    response = Response(lively(guard(), pieces), mimetype="application/octet-stream")
+    response.headers["Content-Disposition"] = attachment_disposition(f"{_clock()().isoformat()}.pouch")
+    response.headers["Content-Security-Policy"] = FILE_CSP
+    return response
+
+
+@bp.post("/brought")
+@unlocked
+def take_in(desk: OpenDesk) -> ResponseReturnValue:
+    """Take in a pouch that was carried here."""
+    limit = current_app.extensions["config"].store_bytes + _FORM_BYTES
+    body = Body(request.environ["wsgi.input"], request.content_length, limit)
+    try:
+        pieces = _brought(body)
+        if pieces is None:
+            return render_template("refusal.html", what="foreign", text=""), 403
+        first = next(pieces, b"")
+        if first:
+            sync_replica.take_in_file(desk, lively(guard(), itertools.chain([first], pieces)), _clock())
+        else:
+            desk.exchange = Exchange(refusal="no_file")
+    except BodyError:
+        body.drain(_DRAIN_BYTES)
+        desk.exchange = Exchange(refusal="cut_off")
+    return redirect(url_for("syncing.show"), code=303)
+
+
+def _brought(body: Body) -> Iterator[bytes] | None:
+    """Return the bytes of the pouch as they arrive; None where the form, which says so first, is not ours."""
+    limits = Limits(parts=_PARTS, fields_bytes=_FORM_BYTES)
+    events = read_parts(body, request.content_type or "", limits)
+    token = next((event.text for event in events if isinstance(event, Field)), "")
+    if not is_our_form("sync", token):
+        return None
+    return (event.piece for event in events if isinstance(event, FileBytes))
+
+
+def _clock() -> Callable[[], date]:
+    """Return what tells the day, for a thread that knows no request."""
+    clock: Callable[[], date] = current_app.extensions["today"]
+    return clock
+
+
+@bp.post("/seen")
+@unlocked
+def saw_setback(desk: OpenDesk) -> ResponseReturnValue:
+    """Note that the adviser knows that the server was put back."""
+    if not is_our_form("sync-seen", request.form.get("token", "")):
+        return foreign()
+    sync_replica.saw_setback(desk)
+    return redirect(url_for("syncing.show"), code=303)
+
+
+@bp.post("/seen/<address>")
+@unlocked
+def saw_finding(desk: OpenDesk, address: str) -> ResponseReturnValue:
+    """Note that the adviser has called the operator about a mailbox."""
+    raw = of_hex(address, ADDRESS_BYTES)
+    if raw is None or not is_our_form("sync-seen", request.form.get("token", "")):
+        return foreign()
+    sync_replica.saw_finding(desk, Address(raw))
+    return redirect(url_for("syncing.show"), code=303)
+
+
+@bp.after_app_request
+def sync_soon(response: Response) -> Response:
+    """Have what was just written go out soon; what somebody waits for, at once."""
+    desk = open_desk() if request.method == "POST" and request.blueprint not in {"door", "syncing"} else None
+    if desk is not None:
+        with suppress(StoreError):  # the page says what is wrong with the store
+            if request.endpoint in _AT_ONCE:
+                sync_replica.now(desk, _clock())
+            else:
+                sync_replica.soon(desk)
+    return response

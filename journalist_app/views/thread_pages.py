@@ -1,0 +1,225 @@
+"""One mailbox: reading it, answering in it, fetching its files."""
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+
+from flask import Blueprint, Response, current_app, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from crypto.errors import ForgedError, UnreadableError
+from journalist_app.desk.auto_lock import Guard
+from journalist_app.desk.open_desk import OpenDesk
+from journalist_app.errors import (
+    AnotherTextError,
+    AnswerError,
+    DayClosedError,
+    DayPastError,
+    DayUnreadableError,
+    FileMissingError,
+    FileOverRoomError,
+    FileSealedError,
+    MailboxMissingError,
+    RecordUnsoundError,
+    SourceWroteError,
+    StepMissingError,
+    StepOverLimitError,
+    TextMissingError,
+    TextOverLimitError,
+    TooManyFilesError,
+    UnsoundMailboxError,
+)
+from journalist_app.forms import DRAIN_TIMES, AnswerParts, of_hex, read_answer
+from journalist_app.requests import kept_text
+from journalist_app.requests.access import guard, is_our_form, unlocked
+from journalist_app.services.mailbox import answer as answering
+from journalist_app.services.mailbox import file_downloads, read_thread, steps
+from journalist_app.services.mailbox.file_downloads import Download
+from journalist_app.services.mailbox.steps import StepForm
+from journalist_app.services.records import casefiles, drafts
+from protocol.entry import TEXT_CHARS
+from protocol.identifiers import (
+    ADDRESS_BYTES,
+    ATTACHMENT_ID_BYTES,
+    ENTRY_ID_BYTES,
+    Address,
+    AttachmentId,
+    EntryId,
+)
+from store.errors import StoreError
+from web.dates import half_hour_now
+from web.errors import BodyError, CutOffError, FieldTooLongError, TooLargeError, TooManyPartsError
+from web.filenames import attachment_disposition
+from web.headers import FILE_CSP
+from web.multipart import Body
+
+bp = Blueprint("thread", __name__, url_prefix="/mailbox")
+_FORM_BYTES = 1024 * 1024  # for the fields and the boundaries, beside the files
+_REFUSALS: dict[type[Exception], tuple[str, int]] = {
+    TextMissingError: ("no_text", 422),
+    TextOverLimitError: ("long_text", 422),
+    FieldTooLongError: ("long_text", 422),
+    TooManyFilesError: ("too_many", 422),
+    TooManyPartsError: ("too_many", 422),
+    FileOverRoomError: ("no_room", 422),
+    TooLargeError: ("too_large", 413),
+    # The fields of a step are those of other pages too, which name a refusal as it is called.
+    **{
+        each: (each.__name__, 422)
+        for each in (StepMissingError, StepOverLimitError, DayUnreadableError, DayPastError, DayClosedError)
+    },
+    CutOffError: ("cut_off", 400),
+    SourceWroteError: ("source_wrote", 409),
+    AnotherTextError: ("another_text", 409),
+    UnsoundMailboxError: ("unsound", 409),
+}
+
+
+@bp.get("/<address>")
+@unlocked
+def show(desk: OpenDesk, address: str) -> ResponseReturnValue:
+    """Show a whole mailbox with its answer form."""
+    where = Address(of_hex(address, ADDRESS_BYTES) or b"")
+    text = drafts.help_for(desk, where).draft if "drafted" in request.args else ""
+    return page(desk, where, text=text, was_carried=bool(text))
+
+
+@bp.post("/<address>/answer")
+@unlocked
+def answer(desk: OpenDesk, address: str) -> ResponseReturnValue:
+    """Take an answer in. Its text comes back whatever happens; its files are sealed while they arrive."""
+    where = Address(of_hex(address, ADDRESS_BYTES) or b"")
+    config = current_app.extensions["config"]
+    body = Body(request.environ["wsgi.input"], request.content_length, config.upload_bytes + _FORM_BYTES)
+    parts = AnswerParts()
+    refused: Exception | None = None
+    try:
+        read_answer(body, request.content_type or "", config.upload_files, parts)
+        if is_our_form("answer", parts.token):
+            _send(desk, where, parts)
+            return redirect(url_for("thread.show", address=address, sent=1, _anchor="sent"), code=303)
+    except (AnswerError, BodyError, StoreError) as why:
+        refused = why
+    body.drain(DRAIN_TIMES * config.upload_bytes)
+    return _not_sent(desk, where, parts, refused)
+
+
+def _not_sent(
+    desk: OpenDesk, where: Address, parts: AnswerParts, refused: Exception | None
+) -> ResponseReturnValue:
+    """Give the text back and say why; without a refusal the form was from before a lock."""
+    if refused is None:
+        return page(desk, where, text=parts.text, step=parts.step(), refusal="stale", status=403)
+    kept_text.keep(*parts.typed())
+    refusal, status = _REFUSALS.get(type(refused), _other_refusal(refused))
+    return page(desk, where, text=parts.text, step=parts.step(), refusal=refusal, status=status)
+
+
+def _send(desk: OpenDesk, where: Address, parts: AnswerParts) -> None:
+    guard().touch()
+    step_id = of_hex(parts.other("step_id"), ENTRY_ID_BYTES)
+    if parts.entry_id is None or parts.seen is None or step_id is None:
+        raise BodyError
+    form = answering.AnswerForm(where, parts.entry_id, parts.seen, parts.text, parts.step(), EntryId(step_id))
+    today = current_app.extensions["today"]()
+    with answering.Answering(desk, form, today=today, half_hour=half_hour_now()) as under_way:
+        for name, media_type, pieces in parts.files():
+            if not under_way.is_sent:
+                under_way.add_file(name, media_type, lively(guard(), pieces))
+        if not under_way.is_sent:
+            under_way.send()
+    with suppress(RecordUnsoundError, StoreError):  # it is sent; a draft that stays can be given up by hand
+        drafts.keep(desk, where, "")
+
+
+def _other_refusal(why: Exception) -> tuple[str, int]:
+    return ("store", 503) if isinstance(why, StoreError) else ("malformed", 400)
+
+
+def lively(holder: Guard, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Pass a file on; while it moves, the adviser is not idle."""
+    for piece in pieces:
+        holder.touch()
+        yield piece
+
+
+def page(  # noqa: PLR0913  # what the page says besides the thread
+    desk: OpenDesk,
+    where: Address,
+    *,
+    text: str = "",
+    step: StepForm = StepForm(),  # noqa: B008  # frozen
+    refusal: str = "",
+    was_carried: bool = False,
+    status: int = 200,
+) -> ResponseReturnValue:
+    """Show a mailbox with its answer form, and in the form what was typed."""
+    config = current_app.extensions["config"]
+    today = current_app.extensions["today"]()
+    try:
+        thread = read_thread.thread(desk, where, today=today)
+    except MailboxMissingError:
+        return render_template("refusal.html", what="missing", text=text), 404
+    shown = render_template(
+        "thread/show.html",
+        thread=thread,
+        casefile=casefiles.panel(desk, where, today),
+        help=drafts.help_for(desk, where),
+        text=text,
+        step=step,
+        steps_by_hand=[each.value for each in steps.BY_HAND],
+        step_chars=steps.STEP_CHARS,
+        refusal=refusal,
+        was_carried=was_carried,
+        is_sent="sent" in request.args,
+        is_closed="closed" in request.args,
+        is_proposed="proposed" in request.args,
+        text_chars=TEXT_CHARS,
+        upload_bytes=config.upload_bytes,
+        upload_files=config.upload_files,
+    )
+    return shown, status
+
+
+@bp.get("/<address>/files/<attachment_id>")
+@unlocked
+def download(desk: OpenDesk, address: str, attachment_id: str) -> ResponseReturnValue:
+    """Stream a file, decrypted on the way; it is saved, never shown."""
+    where = Address(of_hex(address, ADDRESS_BYTES) or b"")
+    which = AttachmentId(of_hex(attachment_id, ATTACHMENT_ID_BYTES) or b"")
+    return _saved(lambda: file_downloads.download(desk, where, which))
+
+
+@bp.get("/<address>/files/<attachment_id>/opened")
+@unlocked
+def opened(desk: OpenDesk, address: str, attachment_id: str) -> ResponseReturnValue:
+    """Stream what a source sealed in a file before sending it."""
+    where = Address(of_hex(address, ADDRESS_BYTES) or b"")
+    which = AttachmentId(of_hex(attachment_id, ATTACHMENT_ID_BYTES) or b"")
+    return _saved(lambda: file_downloads.opened(desk, where, which))
+
+
+@bp.get("/<address>/entries/<entry_id>/sealed/<int:number>")
+@unlocked
+def pasted(desk: OpenDesk, address: str, entry_id: str, number: int) -> ResponseReturnValue:
+    """Give what a source sealed before sending and pasted into a text, where it is not a text itself."""
+    where = Address(of_hex(address, ADDRESS_BYTES) or b"")
+    which = EntryId(of_hex(entry_id, ENTRY_ID_BYTES) or b"")
+    return _saved(lambda: file_downloads.pasted(desk, where, which, number))
+
+
+def _saved(asked: Callable[[], Download]) -> ResponseReturnValue:
+    """Answer with a file, or with why it is not to be had."""
+    try:
+        file = asked()
+    except (MailboxMissingError, FileMissingError):
+        return render_template("refusal.html", what="missing", text=""), 404
+    except (ForgedError, UnreadableError):
+        return render_template("refusal.html", what="file", text=""), 409
+    except FileSealedError:
+        return render_template("refusal.html", what="sealed", text=""), 409
+    response = Response(lively(guard(), file.pieces), mimetype="application/octet-stream")
+    if file.size is not None:
+        response.content_length = file.size
+    response.headers["Content-Disposition"] = attachment_disposition(file.name)
+    response.headers["Content-Security-Policy"] = FILE_CSP
+    return response

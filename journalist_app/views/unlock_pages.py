@@ -1,0 +1,120 @@
+"""Unlocking, locking, and the language at the door."""
+
+import threading
+from collections.abc import Callable
+from datetime import date
+
+from flask import Blueprint, current_app, make_response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from journalist_app.desk.open_desk import OpenDesk, Progress
+from journalist_app.errors import (
+    KeyringClosedError,
+    KeyringExposedError,
+    KeyringMissingError,
+    LetterheadError,
+    OtherDeskError,
+)
+from journalist_app.forms import PASSPHRASE_CHARS
+from journalist_app.locale_format import LANGUAGE_COOKIE, LANGUAGES
+from journalist_app.requests.access import COOKIE, guard, is_our_form, open_desk, unlocked
+from journalist_app.search.search_index import Index
+from journalist_app.services.desk import background_check, sync_replica
+from journalist_app.services.desk import unlock as unlocking
+from journalist_app.services.records import unsent_forms
+
+bp = Blueprint("door", __name__)
+_REASONS = {
+    KeyringClosedError: "closed",
+    KeyringExposedError: "exposed",
+    KeyringMissingError: "missing",
+    OtherDeskError: "other_desk",
+    LetterheadError: "letterhead",
+}
+
+
+def _unlock_page(reason: str, status: int) -> ResponseReturnValue:
+    """Show the unlock page."""
+    minutes = current_app.extensions["config"].idle_minutes
+    page = render_template("door/unlock.html", reason=reason, idle_minutes=minutes)
+    return page, status
+
+
+@bp.get("/")
+def start() -> ResponseReturnValue:
+    """Go to where the adviser's work is."""
+    return redirect(url_for("inbox.show"), code=303)
+
+
+@bp.get("/unlock")
+def unlock() -> ResponseReturnValue:
+    """Ask for the passphrase."""
+    if open_desk() is not None:
+        return redirect(url_for("inbox.show"), code=303)
+    return _unlock_page(request.args.get("reason", ""), 200)
+
+
+@bp.post("/unlock")
+def open_with_passphrase() -> ResponseReturnValue:
+    """Unlock, and start checking what is new."""
+    if not is_our_form("unlock", request.form.get("token", "")):
+        return _unlock_page("stale", 403)
+    extensions = current_app.extensions
+    passphrase = request.form.get("passphrase", "")[:PASSPHRASE_CHARS]
+    try:
+        with guard().unlocking:
+            desk = unlocking.unlock(extensions["config"], extensions["store"], passphrase)
+    except tuple(_REASONS) as why:
+        return _unlock_page(_REASONS[type(why)], 403)
+    desk.index = Index(extensions["readers"])
+    desk.progress = Progress(0, 0, is_running=True, is_broken=False)
+    _in_background(unlocking.work_behind, desk)
+    sync_replica.begin(desk, extensions["today"])
+    return _let_in(desk)
+
+
+def _let_in(desk: OpenDesk) -> ResponseReturnValue:
+    """Give the browser its token, and go to the inbox, or to what met the locked app."""
+    token = guard().admit(desk)
+    goal = "unsent.show" if unsent_forms.count(desk) else "inbox.show"
+    response = make_response(redirect(url_for(goal), code=303))
+    response.set_cookie(COOKIE, token.hex(), httponly=True, samesite="Strict", path="/")
+    return response
+
+
+def start_checking(desk: OpenDesk) -> None:
+    """Check what is new in the background."""
+    _in_background(background_check.check_store, desk)
+
+
+def _in_background(work: Callable[[OpenDesk, date], None], desk: OpenDesk) -> None:
+    today = current_app.extensions["today"]()
+    threading.Thread(target=work, args=(desk, today), name="checking", daemon=True).start()
+
+
+@bp.post("/lock")
+@unlocked
+def lock(desk: OpenDesk) -> ResponseReturnValue:
+    """Drop the keys, and end the worker when this answer is out."""
+    if not is_our_form("lock", request.form.get("token", "")):
+        return redirect(url_for("inbox.show"), code=303)
+    desk.save()
+    holder = guard()
+    holder.close()
+    response = make_response(redirect(url_for("door.unlock", reason="locked"), code=303))
+    response.delete_cookie(COOKIE, httponly=True, samesite="Strict", path="/")
+    response.headers["Clear-Site-Data"] = '"cache", "storage"'
+    response.call_on_close(holder.end)
+    return response
+
+
+@bp.post("/language")
+def choose_language() -> ResponseReturnValue:
+    """Remember the language in a cookie of this session, and go back to the page."""
+    back = request.form.get("back", "")
+    is_path = back.startswith("/") and not back.startswith(("//", "/\\")) and back.isprintable()
+    response = make_response(redirect(back if is_path else url_for("inbox.show"), code=303))
+    language = request.form.get("language", "")
+    if language in LANGUAGES and is_our_form("language", request.form.get("token", "")):
+        response.set_cookie(LANGUAGE_COOKIE, language, httponly=True, samesite="Strict", path="/")
+    return response

@@ -1,0 +1,93 @@
+"""What was sent to a locked app: kept on the way in, offered after unlocking."""
+
+from flask import Blueprint, current_app, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from journalist_app.desk.open_desk import OpenDesk
+from journalist_app.errors import KeptFullError, LetterheadError, RecordUnsoundError, TextOverLimitError
+from journalist_app.forms import DRAIN_TIMES, FIELDS_BYTES, of_hex
+from journalist_app.requests.access import is_our_form, open_desk, unlocked
+from journalist_app.services.records import unsent_forms
+from store.errors import StoreError
+from web.errors import BodyError
+from web.multipart import Body, Field, Limits, read_parts
+
+bp = Blueprint("unsent", __name__)
+_MULTIPART = "multipart/form-data"
+_FORM_BYTES = 1024 * 1024  # beside the files
+_PARTS = 200
+_NAME_BYTES = 16
+
+
+@bp.before_app_request
+def keep() -> ResponseReturnValue | None:
+    """Keep every form that meets a locked app, sealed, and send the adviser to the door.
+
+    Another site's forms were refused before this. The door's own forms are let through: they open the app.
+    """
+    if request.method != "POST" or request.blueprint in {None, "door"} or open_desk() is not None:
+        return None
+    fields = _fields()
+    texts = [text for name, text in fields if text and name != "token"]
+    extensions = current_app.extensions
+    try:
+        if texts:
+            unsent_forms.keep(
+                extensions["store"], extensions["config"], request.path, fields, extensions["today"]()
+            )
+    except (KeptFullError, LetterheadError, StoreError):
+        return render_template("refusal.html", what="not_kept", text=max(texts, key=len)), 503
+    return redirect(url_for("door.unlock", reason="kept" if texts else None), code=303)
+
+
+def _fields() -> list[tuple[str, str]]:
+    """Return the text fields that arrived; with a form that carries files, those before the first."""
+    if request.mimetype != _MULTIPART:
+        return list(request.form.items(multi=True))
+    largest = current_app.extensions["config"].upload_bytes + _FORM_BYTES
+    body = Body(request.environ["wsgi.input"], request.content_length, largest)
+    fields: list[tuple[str, str]] = []
+    try:
+        for event in read_parts(
+            body, request.content_type or "", Limits(parts=_PARTS, fields_bytes=FIELDS_BYTES)
+        ):
+            if not isinstance(event, Field):
+                break
+            fields.append((event.name, event.text))
+    except BodyError as why:
+        fields += [why.unfinished] if why.unfinished is not None else []
+    body.drain(DRAIN_TIMES * current_app.extensions["config"].upload_bytes)
+    return fields
+
+
+@bp.get("/unsent")
+@unlocked
+def show(desk: OpenDesk) -> ResponseReturnValue:
+    """Show what waits."""
+    return _page(desk)
+
+
+@bp.post("/unsent/<name>")
+@unlocked
+def decide(desk: OpenDesk, name: str) -> ResponseReturnValue:
+    """Put one into the draft of its mailbox, or give it up."""
+    if of_hex(name, _NAME_BYTES) is None or not is_our_form("unsent", request.form.get("token", "")):
+        return render_template("refusal.html", what="foreign", text=""), 403
+    try:
+        if request.form.get("what") == "draft":
+            address = unsent_forms.make_draft(desk, name)
+            if address is not None:
+                return redirect(
+                    url_for("thread.show", address=address.hex(), drafted=1, _anchor="text"), code=303
+                )
+        else:
+            unsent_forms.forget(desk, name)
+    except (TextOverLimitError, RecordUnsoundError, StoreError):
+        return _page(desk, is_refused=True, status=409)
+    return redirect(url_for("unsent.show"), code=303)
+
+
+def _page(desk: OpenDesk, *, is_refused: bool = False, status: int = 200) -> ResponseReturnValue:
+    waiting = unsent_forms.waiting(desk)
+    labels = {each.address: desk.label(each.address) for each in waiting if each.address is not None}
+    return render_template("unsent/show.html", waiting=waiting, labels=labels, is_refused=is_refused), status

@@ -1,0 +1,1 @@
+"""The protocol of docs/protocol.md, one module for each section."""

@@ -1,0 +1,163 @@
+"""One attachment: an age file of its own, sealed as it arrives, so that no plaintext ever touches a disk."""
+
+import hashlib
+import hmac
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from crypto import age
+from crypto.errors import ForgedError, TooLongError
+from crypto.padding import padme
+from protocol.content import AttachmentNote
+from protocol.envelope import commit
+from protocol.identifiers import Address, AttachmentId, Digest, EntryId
+
+FLOOR_BYTES: Final = 64 * 1024
+SIZE_MAX: Final = 2**40  # a terabyte: no real file is refused, and no lying size makes us pad for hours
+_ZEROES_BYTES: Final = 16 * age.CHUNK_BYTES
+
+
+def padded_bytes(size: int) -> int:
+    """Tell how many bytes are sealed for a file of this size: a true length names a known document."""
+    return max(FLOOR_BYTES, padme(size))
+
+
+class Sealer:
+    """Seals one attachment while it arrives (push). Memory does not grow with its size.
+
+    Call `update` for what arrives, then `pad` until it is empty, then `finish`. What they return, in order,
+    is the sealed payload.
+    """
+
+    __slots__ = ("_address", "_attachment_id", "_digest", "_entry_id", "_padded", "_writer", "header", "size")
+    header: Final[bytes]
+
+    def __init__(
+        self,
+        recipients: Sequence[age.Recipient],
+        address: Address,
+        entry_id: EntryId,
+        attachment_id: AttachmentId,
+    ) -> None:
+        """Start an attachment, sealed to the same recipients as its entry."""
+        self._writer = age.Writer(recipients)
+        self._digest = hashlib.sha256()
+        self._address, self._entry_id, self._attachment_id = address, entry_id, attachment_id
+        self._padded = 0
+        self.header = self._writer.header
+        self.size = 0  # bytes of plaintext so far, without padding
+
+    def __repr__(self) -> str:
+        return f"Sealer({self._attachment_id.hex()})"
+
+    def update(self, plaintext: bytes) -> bytes:
+        """Take more of the file, of any length; return the payload bytes that are ready, perhaps none.
+
+        Raises:
+            TooLongError: the file is over a terabyte.
+        """
+        self.size += len(plaintext)
+        if self.size > SIZE_MAX:
+            raise TooLongError
+        return self._sealed(plaintext)
+
+    def pad(self) -> Iterator[bytes]:
+        """Yield the payload bytes of the padding, in pieces of at most a little over 1 MiB.
+
+        A file of 2 GB may take 32 MiB of padding: who stores pieces as they come never holds that much.
+        """
+        left = padded_bytes(self.size) - self.size - self._padded
+        zeroes = bytes(min(left, _ZEROES_BYTES))
+        while left:
+            piece = zeroes[:left]
+            left -= len(piece)
+            self._padded += len(piece)
+            yield self._sealed(piece)
+
+    def finish(self, name: str, media_type: str) -> tuple[bytes, AttachmentNote]:
+        """Return the rest of the payload (with any padding that `pad` was not asked for), and the note on it.
+
+        Call it once, and nothing after it. The note goes into the sealed part of the entry.
+        """
+        end = b"".join(self.pad())
+        last = self._writer.finish()
+        self._digest.update(last)
+        note = AttachmentNote(
+            id=self._attachment_id,
+            name=name,
+            media_type=media_type,
+            size=self.size,
+            payload_sha256=Digest(self._digest.digest()),
+            commit=commit(self._writer.file_key, self._address, self._entry_id, self._attachment_id),
+        )
+        return end + last, note
+
+    def _sealed(self, plaintext: bytes) -> bytes:
+        ready = self._writer.update(plaintext)
+        self._digest.update(ready)
+        return ready
+
+
+class Opener:
+    """Opens one attachment whose payload comes in pieces of any size (pull)."""
+
+    __slots__ = ("_chunks", "_digest", "_note", "_reader")
+
+    def __init__(  # noqa: PLR0913, PLR0917  # where it lies, what was said of it, who opens it
+        self,
+        header: bytes,
+        chunks: Iterable[bytes],
+        note: AttachmentNote,
+        identities: Sequence[age.Identity],
+        address: Address,
+        entry_id: EntryId,
+    ) -> None:
+        """Find the file key and check it against the commitment in the note; no payload is read yet.
+
+        `note` comes from the sealed part of an entry that was verified.
+
+        Raises:
+            UnreadableError: none of the identities opens this header.
+            ForgedError: the file was sealed for another place.
+        """
+        self._reader = age.Reader(header, identities, self._digested(chunks))
+        committed = commit(self._reader.file_key, address, entry_id, note.id)
+        if not hmac.compare_digest(committed, note.commit):
+            raise ForgedError
+        self._note = note
+        self._digest = hashlib.sha256()
+
+    def __repr__(self) -> str:
+        return f"Opener({self._note.id.hex()})"
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield the file, exactly `note.size` bytes, in pieces of at most 64 KiB.
+
+        The last piece is held back until all digests fit, so that a download of anything else ends too short,
+        and browsers say so.
+
+        Raises:
+            UnreadableError: the payload is damaged or cut off.
+            ForgedError: it is not the payload that the note speaks of.
+        """
+        left = self._note.size
+        sealed = 0
+        held = b""
+        for piece in self._reader:
+            sealed += len(piece)
+            if not left:
+                continue  # padding
+            if held:
+                yield held
+            held = piece[:left]
+            left -= len(held)
+        fits = hmac.compare_digest(self._digest.digest(), self._note.payload_sha256)
+        if not fits or sealed != padded_bytes(self._note.size):
+            raise ForgedError
+        if held:
+            yield held
+
+    def _digested(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        for chunk in chunks:
+            self._digest.update(chunk)
+            yield chunk

@@ -1,0 +1,374 @@
+"""The keyring: every secret of the desk, as one age file that any of its slots opens.
+
+It lies on advisers' workstations and in their backups, never on a server.
+"""
+
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Annotated, ClassVar, Final, Literal, Self
+
+import msgspec
+import nacl.pwhash.argon2id
+from msgspec import UNSET, Meta, UnsetType
+from nacl.signing import SigningKey
+
+from crypto import age, signed_lines
+from crypto.age.header import Header, Stanza
+from crypto.age.recipients import SEED_BYTES
+from crypto.base64_text import from_base64, to_base64
+from crypto.errors import ForgedError, MalformedError, UnreadableError
+from crypto.kdf import hkdf
+from crypto.minisign import SecretKey
+from crypto.passphrase import Argon2Params, normalise
+from protocol.errors import KeyringRefusal, KeyringRefusedError
+from protocol.identifiers import STRAND_ID_BYTES, StrandId
+from protocol.strand import DeskWriter
+
+_VERSION: Final = b"steunpunt-keyring/1"
+_SLOT_TYPE: Final = "steunpunt-slot/v1"
+_SLOT_KIND: Final = "passphrase"
+_SALT_BYTES: Final = 16
+SLOTS_MAX: Final = 16
+_OPENPGP_CHARS: Final = 100_000
+_SECRET_KEY_LINES: Final = (
+    "-----BEGIN PGP PRIVATE KEY BLOCK-----\n",
+    "-----END PGP PRIVATE KEY BLOCK-----\n",
+)
+SLOT_COST: Final = Argon2Params(t=3, m_kib=262_144, p=1)  # 256 MiB, paid once per unlocking, by one person
+_NUMBER: Final = re.compile("[1-9][0-9]{0,6}")
+_T_MAX: Final = 16
+_M_KIB_MIN: Final = 8  # RFC 9106, section 3.1: 8 KiB per lane
+_M_KIB_MAX: Final = 1024 * 1024  # 1 GiB: a hostile file is refused before it takes the workstation's memory
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One passphrase that opens the keyring, by what may be known of it.
+
+    Because the recipient is kept inside, any one slot's holder can seal the keyring again for all of them.
+    """
+
+    salt: bytes  # 16 bytes
+    cost: Argon2Params
+    recipient: age.PQRecipient
+
+    @classmethod
+    def for_passphrase(cls, passphrase: str, cost: Argon2Params = SLOT_COST) -> Self:
+        """Make a slot for a passphrase, with a salt of its own. Takes half a second with the usual cost."""
+        salt = secrets.token_bytes(_SALT_BYTES)
+        return cls(salt, cost, _slot_identity(passphrase, salt, cost).recipient)
+
+
+@dataclass(frozen=True, slots=True)
+class _SlotLabel:
+    """The stanza before a slot's own: it tells how to get from the passphrase to the identity.
+
+    It wraps nothing, so a stock age tool passes it by. Nobody can change it: the header's MAC covers it.
+    """
+
+    post_quantum: ClassVar[bool] = True
+    slot: Slot
+
+    def wrap(self, file_key: bytes) -> Stanza:  # noqa: ARG002  # a label holds no key
+        """Write the label."""
+        cost = self.slot.cost
+        numbers = (str(number) for number in (cost.t, cost.m_kib, cost.p))
+        return Stanza((_SLOT_TYPE, _SLOT_KIND, to_base64(self.slot.salt), *numbers), b"")
+
+
+@dataclass(frozen=True, slots=True)
+class StrandSecret:
+    """A workstation's own signing key: id (8 bytes), name, Ed25519 seed (32 bytes)."""
+
+    id: StrandId
+    name: str
+    seed: bytes = field(repr=False)
+
+    @classmethod
+    def draw(cls, name: str) -> Self:
+        """Make the signing key of a new workstation; `name` is of 1 to 200 characters."""
+        return cls(StrandId(secrets.token_bytes(STRAND_ID_BYTES)), name, secrets.token_bytes(SEED_BYTES))
+
+    @property
+    def verify_key(self) -> bytes:
+        """Return the public half, 32 bytes, that the letterhead certifies."""
+        return bytes(SigningKey(self.seed).verify_key)
+
+
+@dataclass(frozen=True, slots=True)
+class Keyring:
+    """An opened keyring. It lives in the memory of one process, from unlocking to locking."""
+
+    serial: int  # from 1; every change seals the next
+    desk_key: SecretKey = field(repr=False)
+    strand: StrandSecret = field(repr=False)
+    epochs: Mapping[int, age.PQIdentity] = field(repr=False)  # by number
+    slots: tuple[Slot, ...] = field(repr=False)
+    openpgp: str = field(
+        default="", repr=False
+    )  # the desk's OpenPGP secret key in ASCII armour, if it has one
+
+    @property
+    def fingerprint(self) -> str:
+        """Return the desk's fingerprint, as posters carry it."""
+        return str(self.desk_key.public)
+
+    @property
+    def identities(self) -> tuple[age.PQIdentity, ...]:
+        """Return what opens entries, newest epoch first."""
+        return tuple(self.epochs[number] for number in sorted(self.epochs, reverse=True))
+
+    @property
+    def desk_writer(self) -> DeskWriter:
+        """Return the writer of this workstation's entries."""
+        return DeskWriter(self.strand.id, self.strand.seed)
+
+    @property
+    def anchors_identity(self) -> age.PQIdentity:
+        """Return what this workstation's anchors are sealed to."""
+        return age.PQIdentity(hkdf(self.strand.seed, info=b"steunpunt/v1/anchors"))
+
+    def with_slots(self, slots: Sequence[Slot]) -> Self:
+        """Return the keyring that comes after this one, opened by these slots and no other."""
+        return replace(self, serial=self.serial + 1, slots=tuple(slots))
+
+    def with_epochs(self, epochs: Mapping[int, age.PQIdentity]) -> Self:
+        """Return the keyring that comes after this one, with these epochs and no other."""
+        return replace(self, serial=self.serial + 1, epochs=MappingProxyType(dict(epochs)))
+
+    def with_strand(self, strand: StrandSecret) -> Self:
+        """Return the same keyring for another workstation, which signs with a strand of its own."""
+        return replace(self, serial=self.serial + 1, strand=strand)
+
+    def with_openpgp(self, armoured: str) -> Self:
+        """Return the keyring that comes after this one, with this OpenPGP secret key in ASCII armour.
+
+        Raises:
+            MalformedError: at a glance it is none, or over 100,000 characters. It is never parsed here.
+        """
+        if not _is_secret_key(armoured):
+            raise MalformedError
+        return replace(self, serial=self.serial + 1, openpgp=armoured)
+
+
+def create(workstation_name: str, slots: Sequence[Slot]) -> Keyring:
+    """Make the keyring of a new desk: fresh keys, one workstation, epoch 1."""
+    return Keyring(
+        serial=1,
+        desk_key=SecretKey(secrets.token_bytes(SEED_BYTES)),
+        strand=StrandSecret.draw(workstation_name),
+        epochs=MappingProxyType({1: age.PQIdentity(secrets.token_bytes(SEED_BYTES))}),
+        slots=tuple(slots),
+    )
+
+
+def seal(keyring: Keyring) -> bytes:
+    """Return the keyring as a file, for all of its slots.
+
+    Raises:
+        MalformedError: it has no slot or more than 16, or a name, number or cost that could not be read back.
+    """
+    body = _Content.of(keyring).to_bytes()
+    _Content.from_bytes(body)
+    for slot in keyring.slots:
+        _require_bounded(slot.cost)
+    signed = signed_lines.write(_VERSION, body, keyring.strand.seed)
+    recipients = [part for slot in keyring.slots for part in (_SlotLabel(slot), slot.recipient)]
+    sealed = age.seal(signed, recipients)
+    return sealed.header + sealed.payload
+
+
+def open_keyring(raw: bytes, passphrase: str, fingerprint: str, *, at_least_serial: int = 0) -> Keyring:
+    """Open a keyring file with a passphrase in any spelling that `passphrase.normalise` brings together.
+
+    Whoever knows a slot's recipient can seal something to it. That this is the desk's keyring is proved by
+    the desk key inside, which must be the pinned one; its signature tells that the workstation named in it
+    wrote it.
+
+    Raises:
+        KeyringRefusedError: `reason` says why; wrong passphrase and damage look the same.
+    """
+    try:
+        keyring = _opened(raw, passphrase)
+    except (UnreadableError, MalformedError, ForgedError) as why:
+        raise KeyringRefusedError(KeyringRefusal.UNREADABLE) from why
+    if keyring.fingerprint != fingerprint:
+        raise KeyringRefusedError(KeyringRefusal.OTHER_DESK)
+    if keyring.serial < at_least_serial:
+        raise KeyringRefusedError(KeyringRefusal.OLDER)
+    return keyring
+
+
+def _opened(raw: bytes, passphrase: str) -> Keyring:
+    body, signature = signed_lines.read(_VERSION, _plaintext(raw, passphrase))
+    keyring = _Content.from_bytes(body).to_keyring()
+    signed_lines.check(_VERSION, body, signature, keyring.strand.verify_key)
+    return keyring
+
+
+def _plaintext(raw: bytes, passphrase: str) -> bytes:
+    """Try the passphrase on one slot after the other: each costs half a second, so no more than needed."""
+    header, payload = age.split(raw)
+    for salt, cost in _labels(header):
+        with suppress(UnreadableError):
+            plaintext, _ = age.open_sealed(header, payload, [_slot_identity(passphrase, salt, cost)])
+            return plaintext
+    raise UnreadableError
+
+
+def _labels(header: bytes) -> list[tuple[bytes, Argon2Params]]:
+    """Return salt and cost of every passphrase slot; kinds of slots from later versions are left out.
+
+    Nothing here is authentic yet, so everything is bounded before memory or time is spent on it.
+    """
+    labels = []
+    for stanza in Header.from_bytes(header).stanzas:
+        match stanza.arguments:
+            case (kind, how, salt_text, *numbers) if (kind, how) == (_SLOT_TYPE, _SLOT_KIND):
+                salt = from_base64(salt_text)
+                cost = _cost(numbers)
+                if len(salt) != _SALT_BYTES:
+                    raise MalformedError
+                labels.append((salt, cost))
+            case _:
+                continue
+    if len(labels) > SLOTS_MAX:
+        raise MalformedError
+    return labels
+
+
+def _cost(numbers: Sequence[str]) -> Argon2Params:
+    if not all(_NUMBER.fullmatch(number) for number in numbers):
+        raise MalformedError
+    match [int(number) for number in numbers]:
+        case [t, m_kib, p]:
+            cost = Argon2Params(t=t, m_kib=m_kib, p=p)
+        case _:
+            raise MalformedError
+    _require_bounded(cost)
+    return cost
+
+
+def _require_bounded(cost: Argon2Params) -> None:
+    """Refuse a cost that libsodium cannot do, or that would exhaust the workstation.
+
+    Raises:
+        MalformedError: it is out of bounds.
+    """
+    if not (1 <= cost.t <= _T_MAX and _M_KIB_MIN <= cost.m_kib <= _M_KIB_MAX and cost.p == 1):
+        raise MalformedError
+
+
+def _is_secret_key(armoured: str) -> bool:
+    begin, end = _SECRET_KEY_LINES
+    is_armour = armoured.startswith(begin) and armoured.endswith(end) and armoured.isascii()
+    return is_armour and len(armoured) <= _OPENPGP_CHARS
+
+
+def _slot_identity(passphrase: str, salt: bytes, cost: Argon2Params) -> age.PQIdentity:
+    stretched = nacl.pwhash.argon2id.kdf(
+        SEED_BYTES, normalise(passphrase).encode("utf-8"), salt, opslimit=cost.t, memlimit=cost.m_kib * 1024
+    )
+    return age.PQIdentity(hkdf(stretched, info=b"steunpunt/v1/slot"))
+
+
+_Seed = Annotated[bytes, Meta(min_length=SEED_BYTES, max_length=SEED_BYTES)]
+
+
+class _Wire(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the structures of the file share. None has a repr that could show a secret."""
+
+    def __repr__(self) -> str:
+        return type(self).__name__
+
+
+class _SlotWire(_Wire, frozen=True):
+    kind: Literal["passphrase"]
+    salt: Annotated[bytes, Meta(min_length=_SALT_BYTES, max_length=_SALT_BYTES)]
+    t: int
+    m_kib: int
+    p: int
+    recipient: bytes
+
+
+class _StrandWire(_Wire, frozen=True):
+    id: Annotated[bytes, Meta(min_length=STRAND_ID_BYTES, max_length=STRAND_ID_BYTES)]
+    name: Annotated[str, Meta(min_length=1, max_length=200)]
+    seed: _Seed
+
+
+class _EpochWire(_Wire, frozen=True):
+    number: Annotated[int, Meta(ge=1, le=2**31 - 1)]
+    seed: _Seed
+
+
+class _Content(_Wire, frozen=True):
+    """The keyring as JSON."""
+
+    serial: Annotated[int, Meta(ge=1, le=2**63 - 1)]
+    desk_key: _Seed
+    strand: _StrandWire
+    epochs: Annotated[tuple[_EpochWire, ...], Meta(min_length=1)]
+    slots: Annotated[tuple[_SlotWire, ...], Meta(min_length=1, max_length=SLOTS_MAX)]
+    openpgp: str | UnsetType = UNSET  # older keyrings have none
+
+    @classmethod
+    def of(cls, keyring: Keyring) -> Self:
+        strand = keyring.strand
+        return cls(
+            serial=keyring.serial,
+            desk_key=keyring.desk_key.seed,
+            strand=_StrandWire(id=strand.id, name=strand.name, seed=strand.seed),
+            epochs=tuple(
+                _EpochWire(number=number, seed=identity.to_bytes())
+                for number, identity in sorted(keyring.epochs.items())
+            ),
+            slots=tuple(
+                _SlotWire(
+                    kind=_SLOT_KIND,
+                    salt=slot.salt,
+                    t=slot.cost.t,
+                    m_kib=slot.cost.m_kib,
+                    p=slot.cost.p,
+                    recipient=slot.recipient.to_bytes(),
+                )
+                for slot in keyring.slots
+            ),
+            openpgp=keyring.openpgp or UNSET,
+        )
+
+    def to_bytes(self) -> bytes:
+        return msgspec.json.encode(self)
+
+    @classmethod
+    def from_bytes(cls, raw: bytes) -> Self:
+        try:
+            content = msgspec.json.decode(raw, type=cls)
+        except (msgspec.DecodeError, UnicodeDecodeError) as why:
+            raise MalformedError from why
+        if content.openpgp is not UNSET and not _is_secret_key(content.openpgp):
+            raise MalformedError
+        if content.to_bytes() != raw or _Content.of(content.to_keyring()) != content:
+            raise MalformedError
+        return content
+
+    def to_keyring(self) -> Keyring:
+        return Keyring(
+            serial=self.serial,
+            desk_key=SecretKey(self.desk_key),
+            strand=StrandSecret(StrandId(self.strand.id), self.strand.name, self.strand.seed),
+            epochs=MappingProxyType({epoch.number: age.PQIdentity(epoch.seed) for epoch in self.epochs}),
+            slots=tuple(
+                Slot(
+                    slot.salt,
+                    Argon2Params(t=slot.t, m_kib=slot.m_kib, p=slot.p),
+                    age.PQRecipient.from_bytes(slot.recipient),
+                )
+                for slot in self.slots
+            ),
+            openpgp="" if self.openpgp is UNSET else self.openpgp,
+        )

@@ -1,0 +1,174 @@
+"""The ledger: anonymous tallies, all that is left of a deleted mailbox (docs/protocol.md, "Ledger").
+
+One mailbox gives as many tallies as any other, each of one fact, of one size, and without a word that says
+which of them belong together.
+"""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from typing import Annotated, Final, Self
+
+import msgspec
+from msgspec import Meta
+
+from crypto import age, signed_lines
+from crypto.errors import ForgedError, MalformedError, TooLongError
+from protocol.casefile import Casefile
+from protocol.identifiers import STRAND_ID_BYTES, StrandId
+from protocol.letterhead import Letterhead
+from protocol.strand import DeskWriter, StrandKey
+
+ROWS: Final = 8  # one for each dimension: the same for every mailbox, spam too
+ID_BYTES: Final = 16
+_LINE_BYTES: Final = 512  # of JSON with its padding; a value of 60 characters fits in any script
+_VERSION: Final = b"steunpunt-tally/1"
+
+
+class Dimension(StrEnum):
+    """What a tally counts."""
+
+    MAILBOX = "mailbox"  # "read", "ended_unread" or "spam"
+    THEME = "theme"  # a name of the desk's list, or "": not recorded; so too for route, outcome and region
+    ROUTE = "route"
+    OUTCOME = "outcome"
+    REGION = "region"
+    CAME_BACK = "came_back"  # "yes", "no" or "no_answer"
+    FIRST_ANSWER = "first_answer"  # working days as a decimal number, or "none"
+    PASSED_ON = "passed_on"  # "with_consent", "without_consent", "both" or "not"
+    NOTHING = "nothing"  # keeps the number of tallies the same, and counts nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """One fact about one mailbox of a year.
+
+    `id` is 16 random bytes, of no meaning: a tally that somebody copied in the store is counted once by it.
+    """
+
+    id: bytes
+    year: int
+    dimension: Dimension
+    value: str
+
+
+def contribution(
+    casefile: Casefile, letterhead: Letterhead, *, closed: date, is_read: bool
+) -> tuple[Tally, ...]:
+    """Return the tallies that a mailbox leaves behind, always `ROWS` of them.
+
+    They count for the year of the first message, or of `closed` where there was none. Of spam, and of a
+    mailbox that ended before anybody read it, nothing else is counted than that; so every other dimension
+    adds up to the number of mailboxes that were read.
+    """
+    year = (casefile.first_message or closed).year
+    if casefile.is_spam or not is_read:
+        facts = {Dimension.MAILBOX: "spam" if casefile.is_spam else "ended_unread"}
+    else:
+        facts = {
+            Dimension.MAILBOX: "read",
+            Dimension.THEME: casefile.theme,
+            Dimension.ROUTE: casefile.route,
+            Dimension.OUTCOME: casefile.outcome,
+            Dimension.REGION: casefile.region,
+            Dimension.CAME_BACK: _came_back(casefile),
+            Dimension.FIRST_ANSWER: _first_answer(casefile, letterhead),
+            Dimension.PASSED_ON: _passed_on(casefile),
+        }
+    named = [*facts.items(), *[(Dimension.NOTHING, "")] * (ROWS - len(facts))]
+    return tuple(Tally(secrets.token_bytes(ID_BYTES), year, dimension, value) for dimension, value in named)
+
+
+def seal_tallies(tallies: Sequence[Tally], letterhead: Letterhead, by: DeskWriter) -> tuple[bytes, ...]:
+    """Sign and seal every tally for itself, to the desk's current epoch, all in one size and in no order.
+
+    Raises:
+        TooLongError: a value does not fit its size.
+        MalformedError: half a surrogate pair, or a value that `open_tally` would refuse.
+    """
+    _, recipient = letterhead.current_epoch
+    sealed = []
+    for tally in tallies:
+        line = _Wire.of(tally, by.strand).to_bytes()
+        _Wire.from_bytes(line)
+        made = age.seal(signed_lines.write(_VERSION, line, by.seed), [recipient])
+        sealed.append(made.header + made.payload)
+    return tuple(sorted(sealed))
+
+
+def open_tally(
+    raw: bytes, identities: Sequence[age.PQIdentity], strands: Mapping[StrandId, StrandKey]
+) -> Tally:
+    """Open one tally, and check that a workstation of the desk made it.
+
+    Without the signature whoever can write to the store could make up a year's statistics: the epoch's
+    recipient is public.
+
+    Raises:
+        UnreadableError: damaged, or for none of the identities.
+        MalformedError: it opens, and is no tally that we write.
+        ForgedError: the letterhead knows no such strand, or the signature does not fit.
+    """
+    plaintext, _ = age.open_sealed(*age.split(raw), identities)
+    line, signature = signed_lines.read(_VERSION, plaintext)
+    wire = _Wire.from_bytes(line)
+    key = strands.get(StrandId(wire.strand))
+    if key is None:
+        raise ForgedError
+    signed_lines.check(_VERSION, line, signature, key.verify_key)
+    return Tally(wire.id, wire.year, wire.dimension, wire.value)
+
+
+def _came_back(casefile: Casefile) -> str:
+    if casefile.first_answer is None:
+        return "no_answer"
+    return "yes" if casefile.came_back else "no"
+
+
+def _first_answer(casefile: Casefile, letterhead: Letterhead) -> str:
+    if casefile.first_message is None or casefile.first_answer is None:
+        return "none"
+    return str(letterhead.working_days_between(casefile.first_message, casefile.first_answer))
+
+
+def _passed_on(casefile: Casefile) -> str:
+    match {passed.with_consent for passed in casefile.passed_on}:
+        case consent if not consent:
+            return "not"
+        case consent if len(consent) > 1:
+            return "both"
+        case consent:
+            return "with_consent" if True in consent else "without_consent"
+
+
+class _Wire(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    id: Annotated[bytes, Meta(min_length=ID_BYTES, max_length=ID_BYTES)]
+    strand: Annotated[bytes, Meta(min_length=STRAND_ID_BYTES, max_length=STRAND_ID_BYTES)]
+    year: Annotated[int, Meta(ge=1, le=9999)]
+    dimension: Dimension
+    value: str
+
+    @classmethod
+    def of(cls, tally: Tally, strand: StrandId) -> Self:
+        return cls(id=tally.id, strand=strand, year=tally.year, dimension=tally.dimension, value=tally.value)
+
+    def to_bytes(self) -> bytes:
+        try:
+            line = msgspec.json.encode(self)
+        except UnicodeEncodeError as why:
+            raise MalformedError from why
+        if len(line) > _LINE_BYTES:
+            raise TooLongError
+        return line.ljust(_LINE_BYTES)
+
+    @classmethod
+    def from_bytes(cls, raw: bytes) -> Self:
+        try:
+            wire = msgspec.json.decode(raw, type=cls)
+        except (msgspec.DecodeError, UnicodeDecodeError) as why:
+            raise MalformedError from why
+        if len(raw) != _LINE_BYTES or wire.to_bytes() != raw:
+            raise MalformedError
+        return wire

@@ -1,0 +1,1 @@
+"""Sync bundles (pouches): file format, items, pairing files."""

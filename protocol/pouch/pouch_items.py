@@ -1,0 +1,198 @@
+"""What can lie in a pouch: one kind of item for each thing that travels (docs/protocol.md, "Pouch").
+
+Here is only their form. Whether what an item says is true is judged where it is taken in.
+"""
+
+from datetime import date
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta
+
+from crypto.age.header import HEADER_BYTES_MAX
+from crypto.age.recipients import PQ_RECIPIENT_BYTES
+from crypto.errors import MalformedError
+from protocol.content import ATTACHMENTS
+from protocol.identifiers import ADDRESS_BYTES, ATTACHMENT_ID_BYTES, ENTRY_ID_BYTES
+from protocol.strand import SIGNATURE_BYTES
+
+ITEM_BYTES: Final = 16 * 1024 * 1024
+CHUNK_BYTES: Final = 1024 * 1024
+_NAME_BYTES: Final = 64  # of a record; what kinds there are is the desk's affair, and no server's
+_LARGEST: Final = 2**63 - 1
+TALLIES: Final = 64  # a mailbox leaves 8; without a limit 16 MiB of them would take 200 MiB to read
+
+_Address = Annotated[bytes, Meta(min_length=ADDRESS_BYTES, max_length=ADDRESS_BYTES)]
+_EntryId = Annotated[bytes, Meta(min_length=ENTRY_ID_BYTES, max_length=ENTRY_ID_BYTES)]
+_AttachmentId = Annotated[bytes, Meta(min_length=ATTACHMENT_ID_BYTES, max_length=ATTACHMENT_ID_BYTES)]
+_Recipient = Annotated[bytes, Meta(min_length=PQ_RECIPIENT_BYTES, max_length=PQ_RECIPIENT_BYTES)]
+_VerifyKey = Annotated[bytes, Meta(min_length=32, max_length=32)]
+_Header = Annotated[bytes, Meta(max_length=HEADER_BYTES_MAX)]
+_Count = Annotated[int, Meta(ge=0, le=_LARGEST)]
+_Name = Annotated[bytes, Meta(max_length=_NAME_BYTES)]
+_Signature = Annotated[bytes, Meta(min_length=SIGNATURE_BYTES, max_length=SIGNATURE_BYTES)]
+_Sealed = Annotated[bytes, Meta(max_length=CHUNK_BYTES)]  # fits one row of the store
+_Tallies = Annotated[tuple[_Sealed, ...], Meta(max_length=TALLIES)]
+
+
+class _Item(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """What all items share. What one holds is sealed or signed, and long: it is never shown."""
+
+    def __repr__(self) -> str:
+        return type(self).__name__
+
+
+class LetterheadItem(_Item, frozen=True, tag="letterhead"):
+    """A letterhead of the desk with its signature; `base` is the serial of the one it was built upon."""
+
+    base: _Count
+    serial: _Count
+    body: bytes
+    signature: bytes
+
+
+class MailboxItem(_Item, frozen=True, tag="mailbox"):
+    """A mailbox's public keys, before the first of its entries."""
+
+    address: _Address
+    recipient: _Recipient
+    verify_key: _VerifyKey
+    opened_day: date
+
+
+class FileItem(_Item, frozen=True, tag="file"):
+    """The beginning of an attachment; its chunks follow."""
+
+    address: _Address
+    entry_id: _EntryId
+    attachment_id: _AttachmentId
+    header: _Header
+
+
+class ChunkItem(_Item, frozen=True, tag="chunk"):
+    """The next piece of an attachment's payload, as it lies in the store."""
+
+    attachment_id: _AttachmentId
+    number: _Count
+    is_last: bool
+    ciphertext: _Sealed
+
+
+class EntryItem(_Item, frozen=True, tag="entry"):
+    """An entry, whole; or, with a removal, what is left of it."""
+
+    open_part: bytes
+    signature: _Signature
+    epoch: Annotated[int, Meta(ge=1, le=2**31 - 1)]
+    header: _Header
+    payload: _Sealed
+    removal: bytes
+    attachment_ids: Annotated[tuple[_AttachmentId, ...], Meta(max_length=ATTACHMENTS)]
+
+
+class EndedItem(_Item, frozen=True, tag="ended"):
+    """The line that stands where a mailbox was."""
+
+    address: _Address
+    recipient: _Recipient
+    verify_key: _VerifyKey
+    statement: bytes
+    day: date
+
+
+class CountedItem(_Item, frozen=True, tag="counted"):
+    """The desk has seen that a mailbox ended, and what it left in the ledger."""
+
+    address: _Address
+    tallies: _Tallies
+
+
+class OrderItem(_Item, frozen=True, tag="order"):
+    """The order that a mailbox is under; an empty statement says that it is under none."""
+
+    address: _Address
+    statement: bytes
+    due: date
+    tallies: _Tallies
+
+
+class RecordItem(_Item, frozen=True, tag="record"):
+    """The newest revision of a record of the desk, built upon `base`; revision 0 says that it was dropped."""
+
+    kind: Annotated[str, Meta(min_length=1, max_length=40)]
+    name: _Name
+    base: _Count
+    revision: _Count
+    sealed: _Sealed
+
+
+class TallyItem(_Item, frozen=True, tag="tally"):
+    """One line of the ledger."""
+
+    sealed: _Sealed
+
+
+class PublicFileItem(_Item, frozen=True, tag="public_file"):
+    """A file that everybody may read."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=200)]
+    body: bytes
+
+
+class DamagedItem(_Item, frozen=True, tag="damaged"):
+    """An entry of the sender's store that does not verify there, and so was left out."""
+
+    address: _Address
+    entry_id: _EntryId
+
+
+Item = (
+    LetterheadItem
+    | MailboxItem
+    | FileItem
+    | ChunkItem
+    | EntryItem
+    | EndedItem
+    | CountedItem
+    | OrderItem
+    | RecordItem
+    | TallyItem
+    | PublicFileItem
+    | DamagedItem
+)
+
+
+def item_to_bytes(item: Item) -> bytes:
+    """Write an item as MessagePack.
+
+    Raises:
+        MalformedError: `item_from_bytes` would refuse it: a field is over its limit.
+    """
+    try:
+        raw = msgspec.msgpack.encode(item)
+    except (OverflowError, UnicodeEncodeError) as why:  # a number over 64 bits, half a surrogate pair
+        raise MalformedError from why
+    _decoded(raw)
+    return raw
+
+
+def item_from_bytes(raw: bytes) -> Item:
+    """Accept exactly what `item_to_bytes` writes.
+
+    Raises:
+        MalformedError: anything else.
+    """
+    item = _decoded(raw)
+    if msgspec.msgpack.encode(item) != raw:
+        raise MalformedError
+    return item
+
+
+def _decoded(raw: bytes) -> Item:
+    if not 0 < len(raw) <= ITEM_BYTES:
+        raise MalformedError
+    try:
+        item: Item = msgspec.msgpack.decode(raw, type=Item)
+    except (msgspec.DecodeError, UnicodeDecodeError) as why:
+        raise MalformedError from why
+    return item

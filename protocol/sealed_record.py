@@ -1,0 +1,158 @@
+"""What the desk keeps for itself in the store: one sealed, signed format (docs/protocol.md, "Records")."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Annotated, Final, Self
+
+import msgspec
+from msgspec import Meta
+
+from crypto import age, signed_lines
+from crypto.errors import ForgedError, MalformedError, TooLongError
+from crypto.padding import pad_json
+from protocol.identifiers import STRAND_ID_BYTES, StrandId
+from protocol.keyring import Keyring
+from protocol.letterhead import Letterhead
+from protocol.strand import StrandKey
+
+BODY_BYTES: Final = 700_000  # in base64, padded and sealed it still fits into one row of the store, of 1 MiB
+NAME_BYTES: Final = 64
+_VERSION: Final = b"steunpunt-record/1"
+_UNSENT_VERSION: Final = b"steunpunt-unsent/1"
+_LARGEST_REVISION: Final = 2**63 - 1  # what a signed 64-bit column holds
+
+
+class RecordKind(StrEnum):
+    """What a record is for."""
+
+    CASEFILE = "casefile"
+    DRAFT = "draft"
+    TEMPLATES = "templates"
+    SETTINGS = "settings"
+    UNSENT = "unsent"
+    COUNTS = "counts"
+    PASSED_ON = "passed_on"
+
+
+KEPT_HERE: Final = frozenset(
+    {RecordKind.DRAFT, RecordKind.UNSENT}
+)  # where they were typed: no pouch has them
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedRecord:
+    """A record that was opened and verified; `strand` is the workstation that wrote it."""
+
+    revision: int
+    body: bytes = field(repr=False)
+    strand: StrandId
+
+
+def seal_record(  # noqa: PLR0913  # what it is, what stands in it, and who seals it to what
+    kind: RecordKind, name: bytes, revision: int, body: bytes, *, keyring: Keyring, letterhead: Letterhead
+) -> bytes:
+    """Sign a record as this workstation and seal it to the desk's current epoch.
+
+    `name` is at most 64 bytes, often an address; `revision` counts from 1; `body` has at most 700,000 bytes.
+
+    Raises:
+        TooLongError: the body or the name is over its limit.
+        MalformedError: a revision that is none.
+    """
+    if len(body) > BODY_BYTES or len(name) > NAME_BYTES:
+        raise TooLongError
+    strand = keyring.strand
+    wire = _Record(kind=kind, name=name, revision=revision, strand=strand.id, body=body).to_bytes()
+    _Record.from_bytes(wire)
+    return _sealed(signed_lines.write(_VERSION, wire, strand.seed), letterhead)
+
+
+def open_record(
+    raw: bytes, kind: RecordKind, name: bytes, keyring: Keyring, strands: Mapping[StrandId, StrandKey]
+) -> OpenedRecord:
+    """Open a record, and check that a workstation of the desk wrote it for this kind and name.
+
+    Whether it is the newest only the anchors can tell: `Anchors.saw_record`. A strand that is no longer in
+    use still counts: its records stay, and a thief of its key could write any day into one.
+
+    Raises:
+        UnreadableError: damaged, or for none of the desk's epochs.
+        MalformedError: it opens, and is no record that we write.
+        ForgedError: the letterhead knows no such strand, the signature does not fit, or it is another record.
+    """
+    plaintext, _ = age.open_sealed(*age.split(raw), keyring.identities)
+    wire, signature = signed_lines.read(_VERSION, plaintext)
+    record = _Record.from_bytes(wire)
+    key = strands.get(StrandId(record.strand))
+    if key is None or (record.kind, record.name) != (kind, name):
+        raise ForgedError
+    signed_lines.check(_VERSION, wire, signature, key.verify_key)
+    return OpenedRecord(record.revision, record.body, StrandId(record.strand))
+
+
+def seal_unsent(body: bytes, letterhead: Letterhead) -> bytes:
+    """Seal what somebody typed into an interface that was locked meanwhile; no key is there to sign with.
+
+    `body` has at most 700,000 bytes. Whoever can write to the store can make one too, so what comes out may
+    be shown to its writer, and never sent unread.
+
+    Raises:
+        TooLongError: the body is over its limit.
+    """
+    if len(body) > BODY_BYTES:
+        raise TooLongError
+    wire = _Unsent(body=body).to_bytes()
+    return _sealed(_UNSENT_VERSION + b"\n" + wire + b"\n", letterhead)
+
+
+def open_unsent(raw: bytes, identities: tuple[age.PQIdentity, ...]) -> bytes:
+    """Return what `seal_unsent` was given. It is no proof of who gave it.
+
+    Raises:
+        UnreadableError: damaged, or for none of the identities.
+        MalformedError: it opens, and is no unsent text.
+    """
+    plaintext, _ = age.open_sealed(*age.split(raw), identities)
+    version, _, rest = plaintext.partition(b"\n")
+    if version != _UNSENT_VERSION or not rest.endswith(b"\n"):
+        raise MalformedError
+    return _Unsent.from_bytes(rest[:-1]).body
+
+
+def _sealed(plaintext: bytes, letterhead: Letterhead) -> bytes:
+    _, recipient = letterhead.current_epoch
+    sealed = age.seal(plaintext, [recipient])
+    return sealed.header + sealed.payload
+
+
+class _Wire(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A line of JSON, padded with spaces to its size step; exactly one spelling is read."""
+
+    def __repr__(self) -> str:
+        return type(self).__name__
+
+    def to_bytes(self) -> bytes:
+        return pad_json(msgspec.json.encode(self))
+
+    @classmethod
+    def from_bytes(cls, raw: bytes) -> Self:
+        try:
+            wire = msgspec.json.decode(raw, type=cls)
+        except (msgspec.DecodeError, UnicodeDecodeError) as why:
+            raise MalformedError from why
+        if wire.to_bytes() != raw:
+            raise MalformedError
+        return wire
+
+
+class _Record(_Wire, frozen=True):
+    kind: RecordKind
+    name: Annotated[bytes, Meta(max_length=NAME_BYTES)]
+    revision: Annotated[int, Meta(ge=1, le=_LARGEST_REVISION)]
+    strand: Annotated[bytes, Meta(min_length=STRAND_ID_BYTES, max_length=STRAND_ID_BYTES)]
+    body: Annotated[bytes, Meta(max_length=BODY_BYTES)]
+
+
+class _Unsent(_Wire, frozen=True):
+    body: Annotated[bytes, Meta(max_length=BODY_BYTES)]

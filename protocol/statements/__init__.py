@@ -1,0 +1,1 @@
+"""Signed statements about a mailbox beside its entries: heads, removals, deletion orders."""

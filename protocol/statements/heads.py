@@ -1,0 +1,47 @@
+"""How far every strand of a mailbox had come, as statements about a whole mailbox write it down."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from crypto.errors import MalformedError
+from crypto.framing import frame, unframe
+from protocol.identifiers import DIGEST_BYTES, SOURCE_STRAND, STRAND_ID_BYTES, Digest, StrandId
+
+_NUMBER_BYTES: Final = 8
+_FIELDS: Final = 3
+
+Heads = Mapping[StrandId, tuple[int, Digest]]
+
+
+def heads_to_bytes(heads: Heads) -> bytes:
+    """Write heads as a frame of one frame for each strand, ascending by strand."""
+    return frame(
+        *(
+            frame(strand, number.to_bytes(_NUMBER_BYTES), digest)
+            for strand, (number, digest) in sorted(heads.items())
+        )
+    )
+
+
+def heads_from_bytes(raw: bytes) -> Heads:
+    """Accept exactly what `heads_to_bytes` writes: one set of heads has one writing.
+
+    Raises:
+        MalformedError: anything else.
+    """
+    heads: dict[StrandId, tuple[int, Digest]] = {}
+    for head in unframe(raw):
+        fields = unframe(head)
+        if len(fields) != _FIELDS:
+            raise MalformedError
+        strand, number, digest = fields
+        if (
+            len(strand) not in (len(SOURCE_STRAND), STRAND_ID_BYTES)
+            or len(number) != _NUMBER_BYTES
+            or len(digest) != DIGEST_BYTES
+        ):
+            raise MalformedError
+        heads[StrandId(strand)] = (int.from_bytes(number), Digest(digest))
+    if heads_to_bytes(heads) != raw:
+        raise MalformedError
+    return heads

@@ -1,0 +1,101 @@
+"""Statements that stay where an entry, or a whole mailbox, was; each with its signature."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+from crypto.errors import ForgedError, MalformedError
+from crypto.framing import frame, unframe
+from protocol.envelope import Author, OpenPart, author_from_bytes, day_from_bytes, day_to_bytes
+from protocol.identifiers import Address, Digest, StrandId
+from protocol.mailbox_keys import certify
+from protocol.statements.heads import Heads, heads_from_bytes, heads_to_bytes
+from protocol.strand import StrandKey, Writer, check_signature, key_of
+
+_REMOVAL: Final = b"steunpunt/v1/removal"
+_REMOVAL_FIELDS: Final = 6  # before the signature
+_ENDED: Final = b"steunpunt/v1/ended"
+_ENDED_FIELDS: Final = 4
+
+
+def removal(entry_digest: Digest, *, address: Address, by: Writer, day: date) -> bytes:
+    """Sign that one entry was removed on a day: by its own author, or by the source, whose mailbox it is."""
+    statement = frame(_REMOVAL, address, entry_digest, bytes((by.author,)), by.strand, day_to_bytes(day))
+    return statement + frame(by.sign(statement))
+
+
+def verify_removal(
+    raw: bytes,
+    *,
+    of: OpenPart,
+    entry_digest: Digest,
+    mailbox_verify_key: bytes | None,
+    strands: Mapping[StrandId, StrandKey],
+) -> date:
+    """Check the removal that stands beside an entry, and return its day.
+
+    Without it a server could drop what it does not like and call it removed. The digest in it stops a removal
+    of one entry from being hung on another.
+
+    Raises:
+        ForgedError: signed by someone who may not, or for another entry or mailbox.
+        MalformedError: no removal that we write.
+    """
+    fields = unframe(raw)
+    if len(fields) != _REMOVAL_FIELDS + 1 or fields[0] != _REMOVAL:
+        raise MalformedError
+    _, address, digest, author, strand, day, signature = fields
+    remover = author_from_bytes(author, strand)
+    removed_on = day_from_bytes(day)
+    if address != of.address or digest != entry_digest or remover not in (Author.SOURCE, of.author):
+        raise ForgedError
+    key = key_of(StrandId(strand), removed_on, mailbox_verify_key=mailbox_verify_key, strands=strands)
+    check_signature(key, frame(*fields[:_REMOVAL_FIELDS]), signature)
+    return removed_on
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A mailbox that its source ended: how far every strand had come, and the day."""
+
+    address: Address
+    heads: Heads
+    day: date
+
+
+def ended(address: Address, heads: Heads, *, day: date, by: Writer) -> bytes:
+    """Sign, as the source, that the mailbox is ended; this line stays until the desk has seen it."""
+    statement = frame(_ENDED, address, heads_to_bytes(heads), day_to_bytes(day))
+    return statement + frame(by.sign(statement))
+
+
+def verify_ended(raw: bytes, *, address: Address, recipient: bytes, verify_key: bytes) -> Ended:
+    """Check the line that stands where a mailbox was.
+
+    Without it a server could drop a whole mailbox and say that its source had ended it. The heads tell the
+    desk whether it had seen everything that was there.
+
+    Raises:
+        ForgedError: not signed by the source of that mailbox.
+        MalformedError: no such line that we write.
+    """
+    certify(address, recipient, verify_key)
+    fields = unframe(raw)
+    if len(fields) != _ENDED_FIELDS + 1 or fields[0] != _ENDED:
+        raise MalformedError
+    _, ended_address, framed_heads, day, signature = fields
+    statement = Ended(Address(ended_address), heads_from_bytes(framed_heads), day_from_bytes(day))
+    if ended_address != address:
+        raise ForgedError
+    check_signature(verify_key, frame(*fields[:_ENDED_FIELDS]), signature)
+    return statement
+
+
+def is_ended_by_source(raw: bytes, *, address: Address, recipient: bytes, verify_key: bytes) -> bool:
+    """Say whether the line where a mailbox was is signed by its source. Else it can only be an order."""
+    try:
+        verify_ended(raw, address=address, recipient=recipient, verify_key=verify_key)
+    except (ForgedError, MalformedError):
+        return False
+    return True

@@ -1,0 +1,116 @@
+"""Who may sign in a mailbox, and how a signature is checked."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Final, Protocol
+
+from nacl.exceptions import BadSignatureError, CryptoError
+from nacl.signing import SigningKey, VerifyKey
+
+from crypto.errors import ForgedError
+from protocol.envelope import Author
+from protocol.identifiers import SOURCE_STRAND, StrandId
+from protocol.mailbox_keys import MailboxKeys
+
+
+@dataclass(frozen=True, slots=True)
+class StrandKey:
+    """One strand of the desk, as the letterhead certifies it.
+
+    `verify_key` is an Ed25519 public key of 32 bytes. The first day counts, the last one too; `until` is None
+    while the workstation is in use.
+    """
+
+    verify_key: bytes
+    since: date
+    until: date | None = None
+
+    def counts_on(self, day: date) -> bool:
+        """Tell whether an entry of that day may carry this key."""
+        return self.since <= day and (self.until is None or day <= self.until)
+
+
+SIGNATURE_BYTES: Final = 64
+
+
+class Writer(Protocol):
+    """Someone who can sign an entry: `SourceWriter` or `DeskWriter`."""
+
+    @property
+    def author(self) -> Author:
+        """Return the side this writer is on."""
+
+    @property
+    def strand(self) -> StrandId:
+        """Return the strand this writer's entries are numbered in."""
+
+    def sign(self, message: bytes) -> bytes:
+        """Return an Ed25519 signature of 64 bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceWriter:
+    """The source, with the keys of their mailbox."""
+
+    keys: MailboxKeys
+
+    @property
+    def author(self) -> Author:
+        """Return the source's side."""
+        return Author.SOURCE
+
+    @property
+    def strand(self) -> StrandId:
+        """Return the one strand of a source, which has no name."""
+        return SOURCE_STRAND
+
+    def sign(self, message: bytes) -> bytes:
+        """Return an Ed25519 signature of 64 bytes."""
+        return self.keys.sign(message)
+
+
+@dataclass(frozen=True, slots=True)
+class DeskWriter:
+    """A workstation of the desk: the id of its strand, 8 bytes, and its Ed25519 seed of 32 bytes."""
+
+    strand: StrandId
+    seed: bytes = field(repr=False)
+
+    @property
+    def author(self) -> Author:
+        """Return the desk's side."""
+        return Author.DESK
+
+    def sign(self, message: bytes) -> bytes:
+        """Return an Ed25519 signature of 64 bytes."""
+        return SigningKey(self.seed).sign(message).signature
+
+
+def key_of(
+    strand: StrandId, day: date, *, mailbox_verify_key: bytes | None, strands: Mapping[StrandId, StrandKey]
+) -> bytes:
+    """Return the Ed25519 public key that may sign in a strand on a day.
+
+    Raises:
+        ForgedError: the letterhead knows no such strand, or not for that day; or it is the source's, and the
+            mailbox has no key that certifies.
+    """
+    if strand == SOURCE_STRAND and mailbox_verify_key is not None:
+        return mailbox_verify_key
+    key = strands.get(strand)
+    if key is None or not key.counts_on(day):
+        raise ForgedError
+    return key.verify_key
+
+
+def check_signature(verify_key: bytes, message: bytes, signature: bytes) -> None:
+    """Check one Ed25519 signature.
+
+    Raises:
+        ForgedError: it does not fit, or the key is not one.
+    """
+    try:
+        VerifyKey(verify_key).verify(message, signature)
+    except (BadSignatureError, CryptoError, ValueError) as why:
+        raise ForgedError from why

@@ -1,0 +1,212 @@
+"""What a workstation remembers of the store, sealed on its own disk: no server can take back what it saw.
+
+It cannot notice that its own disk was set back to an older copy of this file; the source's side still can.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Annotated, Final, Self
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from crypto import age, signed_lines
+from crypto.errors import ForgedError, MalformedError, UnreadableError
+from protocol.identifiers import ADDRESS_BYTES, DIGEST_BYTES, STRAND_ID_BYTES, Address, Digest, StrandId
+from protocol.keyring import Keyring
+from protocol.sealed_record import NAME_BYTES, RecordKind
+
+_VERSION: Final = b"steunpunt-anchors/1"
+
+RecordName = tuple[RecordKind, bytes]
+Head = tuple[int, Digest]  # number and digest of a strand's newest entry
+Heads = Mapping[StrandId, Head]
+
+
+@dataclass(frozen=True, slots=True)
+class Anchors:
+    """The newest thing seen of every strand, and of the letterhead. Every change gives new anchors."""
+
+    letterhead_serial: int = 0
+    mailboxes: Mapping[Address, Heads] = field(default_factory=dict)
+    ended: frozenset[Address] = frozenset()
+    removed: Mapping[Address, frozenset[Digest]] = field(default_factory=dict)
+    answered: frozenset[Address] = frozenset()  # nothing that the source said waits, up to the heads known
+    records: Mapping[RecordName, int] = field(default_factory=dict)  # newest revision seen of each
+
+    def advance(
+        self,
+        address: Address,
+        heads: Heads,
+        removed: frozenset[Digest] = frozenset(),
+        *,
+        is_answered: bool = False,
+    ) -> Self:
+        """Remember newer heads of one mailbox, and its tombstones, once `chain.check` found nothing wrong.
+
+        A removal stands beside the chain, so heads do not tell one that was taken back: `removed` does. Heads
+        do not tell either whether the source still waits, for the newest entry may be a mark: `is_answered`
+        does, for these very heads.
+
+        Raises:
+            ForgedError: a strand would go back, change under its number, or return after its mailbox ended.
+        """
+        known = self.mailboxes.get(address, {})
+        for strand, head in known.items():
+            now = heads.get(strand, head)
+            if now[0] < head[0] or (now[0] == head[0] and now[1] != head[1]):
+                raise ForgedError
+        if address in self.ended:
+            raise ForgedError
+        merged = MappingProxyType({**known, **heads})
+        others = self.answered - {address}
+        tombstones = self.removed.get(address, frozenset()) | removed
+        return replace(
+            self,
+            mailboxes=MappingProxyType({**self.mailboxes, address: merged}),
+            removed=MappingProxyType({**self.removed, address: tombstones}) if tombstones else self.removed,
+            answered=others | {address} if is_answered else others,
+        )
+
+    def end(self, address: Address) -> Self:
+        """Remember that a mailbox was ended by its source, and forget its heads and tombstones.
+
+        What the desk itself keeps about it stays until the desk drops it: see `purged`.
+        """
+        left = {other: heads for other, heads in self.mailboxes.items() if other != address}
+        removed = {other: digests for other, digests in self.removed.items() if other != address}
+        return replace(
+            self,
+            mailboxes=MappingProxyType(left),
+            ended=self.ended | {address},
+            removed=MappingProxyType(removed),
+            answered=self.answered - {address},
+        )
+
+    def purged(self, address: Address) -> Self:
+        """Remember that nothing of a mailbox is left, nor of the desk's own records about it.
+
+        It ended by the desk's order, or by its source and the desk dropped its records.
+        """
+        left = {name: revision for name, revision in self.records.items() if not name[1].startswith(address)}
+        return replace(self.end(address), records=MappingProxyType(left))
+
+    def saw_record(self, kind: RecordKind, name: bytes, revision: int) -> Self:
+        """Remember the newest revision of one of the desk's records.
+
+        Raises:
+            ForgedError: an older one: somebody put back what the desk has written over.
+        """
+        if revision < self.records.get((kind, name), 0):
+            raise ForgedError
+        return replace(self, records=MappingProxyType({**self.records, (kind, name): revision}))
+
+    def forget_record(self, kind: RecordKind, name: bytes) -> Self:
+        """Forget a record that this desk dropped itself; the next one under its name begins at 1."""
+        left = {known: revision for known, revision in self.records.items() if known != (kind, name)}
+        return replace(self, records=MappingProxyType(left))
+
+    def saw_letterhead(self, serial: int) -> Self:
+        """Remember the newest letterhead.
+
+        Raises:
+            ForgedError: an older one.
+        """
+        if serial < self.letterhead_serial:
+            raise ForgedError
+        return replace(self, letterhead_serial=serial)
+
+    def to_bytes(self) -> bytes:
+        """Write the anchors as JSON, addresses and strands in their order."""
+        mailboxes = tuple(
+            (address, tuple((strand, *head) for strand, head in sorted(heads.items())))
+            for address, heads in sorted(self.mailboxes.items())
+        )
+        wire = _Wire(
+            letterhead_serial=self.letterhead_serial,
+            mailboxes=mailboxes,
+            ended=tuple(sorted(self.ended)),
+            removed=tuple((address, tuple(sorted(all_))) for address, all_ in sorted(self.removed.items())),
+            answered=tuple(sorted(self.answered)) or UNSET,
+            records=tuple((*name, revision) for name, revision in sorted(self.records.items())) or UNSET,
+        )
+        return msgspec.json.encode(wire)
+
+    @classmethod
+    def from_bytes(cls, raw: bytes) -> Self:
+        """Accept exactly what `to_bytes` writes.
+
+        Raises:
+            MalformedError: anything else.
+        """
+        try:
+            wire = msgspec.json.decode(raw, type=_Wire)
+        except (msgspec.DecodeError, UnicodeDecodeError) as why:
+            raise MalformedError from why
+        mailboxes = {
+            Address(address): MappingProxyType(
+                {StrandId(strand): (number, Digest(digest)) for strand, number, digest in heads}
+            )
+            for address, heads in wire.mailboxes
+        }
+        anchors = cls(
+            wire.letterhead_serial,
+            MappingProxyType(mailboxes),
+            frozenset(Address(address) for address in wire.ended),
+            MappingProxyType(
+                {
+                    Address(address): frozenset(Digest(digest) for digest in digests)
+                    for address, digests in wire.removed
+                }
+            ),
+            frozenset(map(Address, wire.answered or ())),
+            MappingProxyType({(kind, name): revision for kind, name, revision in wire.records or ()}),
+        )
+        if anchors.to_bytes() != raw:
+            raise MalformedError
+        return anchors
+
+
+def seal(anchors: Anchors, keyring: Keyring) -> bytes:
+    """Return the anchors as an age file for this workstation alone, signed by it."""
+    signed = signed_lines.write(_VERSION, anchors.to_bytes(), keyring.strand.seed)
+    sealed = age.seal(signed, [keyring.anchors_identity.recipient])
+    return sealed.header + sealed.payload
+
+
+def open_anchors(raw: bytes, keyring: Keyring) -> Anchors:
+    """Open this workstation's anchors.
+
+    Raises:
+        UnreadableError: damaged, or not written by this workstation.
+    """
+    try:
+        signed, _ = age.open_sealed(*age.split(raw), [keyring.anchors_identity])
+        body, signature = signed_lines.read(_VERSION, signed)
+        signed_lines.check(_VERSION, body, signature, keyring.strand.verify_key)
+        return Anchors.from_bytes(body)
+    except (MalformedError, ForgedError) as why:
+        raise UnreadableError from why
+
+
+_AddressWire = Annotated[bytes, Meta(min_length=ADDRESS_BYTES, max_length=ADDRESS_BYTES)]
+_DigestWire = Annotated[bytes, Meta(min_length=DIGEST_BYTES, max_length=DIGEST_BYTES)]
+_HeadWire = tuple[
+    Annotated[bytes, Meta(max_length=STRAND_ID_BYTES)],  # empty for the source's strand
+    Annotated[int, Meta(ge=1, le=2**63 - 1)],
+    _DigestWire,
+]
+
+_RecordWire = tuple[
+    RecordKind, Annotated[bytes, Meta(max_length=NAME_BYTES)], Annotated[int, Meta(ge=1, le=2**63 - 1)]
+]
+
+
+class _Wire(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    letterhead_serial: Annotated[int, Meta(ge=0, le=2**63 - 1)]
+    mailboxes: tuple[tuple[_AddressWire, tuple[_HeadWire, ...]], ...]
+    ended: tuple[_AddressWire, ...]
+    removed: tuple[tuple[_AddressWire, tuple[_DigestWire, ...]], ...]
+    answered: tuple[_AddressWire, ...] | UnsetType = UNSET  # left out where empty: older files stay valid
+    records: tuple[_RecordWire, ...] | UnsetType = UNSET

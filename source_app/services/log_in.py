@@ -1,0 +1,214 @@
+"""What a source can do: start, come back, delete, end. No Flask here.
+
+Reading is in `reading`, writing in `posting`, answering a proposal in `consent`.
+"""
+
+import hmac
+import secrets
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import date
+
+from crypto import passphrase
+from crypto.errors import UnreadableError
+from crypto.passphrase import Language, Root
+from protocol import session
+from protocol.identifiers import Digest, StrandId
+from protocol.mailbox_keys import MailboxKeys, derive
+from protocol.statements.removal import ended, removal
+from protocol.strand import SourceWriter
+from source_app.errors import (
+    NoMailboxError,
+    NotOpenError,
+    OtherWordsError,
+    TicketExpiredError,
+    WordsUsedError,
+)
+from source_app.public_desk import Desk
+from source_app.services.reading import find_entry
+from store import entries, mailboxes
+from store.errors import MailboxEndedError, MailboxMissingError
+
+_TICKET_HALF_HOURS = 4  # to find a pen and a hiding place
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A mailbox that is open in one browser: the cookie's token and the mailbox's root key."""
+
+    token: bytes = field(repr=False)
+    root: Root = field(repr=False)
+
+
+# ---- coming in -------------------------------------------------------------------------------------
+
+
+def draw_passphrase(desk: Desk, language: Language, *, now: int) -> tuple[list[str], str]:
+    """Draw a passphrase and return its words and the ticket that remembers it; nothing is stored.
+
+    `now` is the half hour since 1970, here and everywhere below.
+    """
+    drawn = passphrase.draw(language)
+    return drawn.split(), session.ticket(drawn, desk.server_secret, now + _TICKET_HALF_HOURS)
+
+
+def words_of(desk: Desk, ticket: str, *, now: int) -> list[str]:
+    """Return the words of a ticket, to show them again.
+
+    Raises:
+        TicketExpiredError: too old, or not one of this server since its start.
+        WordsUsedError: a mailbox was opened with them.
+    """
+    words = _words_in(desk, ticket, now=now)
+    if _is_spent(desk, words, now=now):
+        raise WordsUsedError
+    return words
+
+
+def open_mailbox(desk: Desk, ticket: str, typed: str, *, today: date, now: int) -> Opened:
+    """Open a new mailbox for somebody who typed back the words they were shown.
+
+    A slip opens nothing: otherwise it would make a second mailbox that the paper does not open.
+
+    Raises:
+        OtherWordsError: with the places of the words that differ.
+        TicketExpiredError: draw new words.
+        WordsUsedError: other words, after a mailbox was opened with those shown; or that mailbox has ended.
+        LineFullError: come back in a moment.
+    """
+    shown = _words_in(desk, ticket, now=now)
+    given = passphrase.normalise(typed)
+    if not hmac.compare_digest(given.encode(), " ".join(shown).encode()):
+        if _is_spent(desk, shown, now=now):  # which word differs would be told to somebody else
+            raise WordsUsedError
+        raise OtherWordsError(_differing(shown, given.split()), _places(passphrase.unknown_words(typed)))
+    root = _root(desk, given)
+    keys = derive(root)
+    with desk.store.writing() as writing:
+        try:
+            mailboxes.open_mailbox(
+                writing,
+                address=keys.address,
+                recipient=keys.recipient,
+                verify_key=keys.verify_key,
+                day=today,
+            )
+        except MailboxEndedError as why:  # the practise page was still there after its mailbox had ended
+            raise WordsUsedError from why
+    _spend(desk, shown, now=now)
+    return _open_session(desk, root, now=now)
+
+
+def log_in(desk: Desk, typed: str, *, now: int) -> Opened:
+    """Open the mailbox of a passphrase. Argon2id runs first, whatever was typed.
+
+    Raises:
+        NoMailboxError: whatever the reason; with the places of words that are on no list.
+        LineFullError: come back in a moment.
+    """
+    root = _root(desk, typed)
+    keys = derive(root)
+    with desk.store.reading() as reading:
+        mailbox = mailboxes.find(reading, keys.address)
+    if mailbox is None:
+        raise NoMailboxError(_places(passphrase.unknown_words(typed)))
+    return _open_session(desk, root, now=now)
+
+
+def opened_with(desk: Desk, token: bytes, *, now: int) -> Opened:
+    """Return what a cookie's token opens, and let the session last from now on.
+
+    Raises:
+        NotOpenError: nothing, or nothing any more.
+    """
+    name = session.token_hash(token)
+    box = desk.sessions.get(name, now)
+    if box is None:
+        raise NotOpenError
+    try:
+        root = session.unbox(box, token, desk.server_secret)
+    except UnreadableError as why:  # the server was started anew
+        raise NotOpenError from why
+    expires = now + desk.session_half_hours
+    if desk.sessions.get(name, expires - 1) is None:  # once in a half hour: reading is cheaper than writing
+        desk.sessions.put(name, box, expires)
+    return Opened(token, root)
+
+
+def log_out(desk: Desk, token: bytes) -> None:
+    """Forget a session."""
+    desk.sessions.drop(session.token_hash(token))
+
+
+def _words_in(desk: Desk, ticket: str, *, now: int) -> list[str]:
+    try:
+        return session.open_ticket(ticket, desk.server_secret, now).split()
+    except UnreadableError as why:
+        raise TicketExpiredError from why
+
+
+def _spend(desk: Desk, words: Sequence[str], *, now: int) -> None:
+    """Never show these words again, now that they open a mailbox.
+
+    A browser keeps the form with the ticket in its history: with its back button whoever sits down at the
+    device next would be shown the passphrase, though its owner had logged out.
+    """
+    desk.sessions.put(_spent_name(desk, words), b"", now + _TICKET_HALF_HOURS + 1)
+
+
+def _is_spent(desk: Desk, words: Sequence[str], *, now: int) -> bool:
+    return desk.sessions.get(_spent_name(desk, words), now) is not None
+
+
+def _spent_name(desk: Desk, words: Sequence[str]) -> bytes:
+    return session.spent_name(" ".join(words), desk.server_secret)
+
+
+def _root(desk: Desk, typed: str) -> Root:
+    salt, params = desk.letterhead.site_salt, desk.letterhead.argon2.params
+    return desk.line.run(lambda: passphrase.root(typed, salt, params))
+
+
+def _open_session(desk: Desk, root: Root, *, now: int) -> Opened:
+    token = secrets.token_bytes(session.TOKEN_BYTES)
+    box = session.box(root, token, desk.server_secret)
+    desk.sessions.put(session.token_hash(token), box, now + desk.session_half_hours)
+    return Opened(token, root)
+
+
+def _differing(shown: Sequence[str], given: Sequence[str]) -> list[int]:
+    count = max(len(shown), len(given))
+    return [place + 1 for place in range(count) if shown[place : place + 1] != given[place : place + 1]]
+
+
+def _places(positions: Sequence[int]) -> list[int]:
+    return [position + 1 for position in positions]
+
+
+# ---- deleting --------------------------------------------------------------------------------------
+
+
+def delete_entry(desk: Desk, keys: MailboxKeys, entry_id: bytes, *, today: date) -> None:
+    """Make one entry of this mailbox and its files unreadable, for the desk too. It is the source's mailbox.
+
+    Raises:
+        NotFoundError: this mailbox holds no such entry.
+    """
+    signed = find_entry(desk, keys, entry_id)
+    statement = removal(signed.digest, address=keys.address, by=SourceWriter(keys), day=today)
+    with desk.store.writing() as writing:
+        entries.remove(writing, keys.address, entry_id, removal=statement)
+
+
+def end_mailbox(desk: Desk, opened: Opened, keys: MailboxKeys, *, today: date) -> None:
+    """Make everything in a mailbox unreadable and forget the session. Ended twice is ended."""
+    with desk.store.reading() as reading:
+        heads = {
+            StrandId(head.strand): (head.number, Digest(head.digest))
+            for head in entries.heads(reading, keys.address)
+        }
+    statement = ended(keys.address, heads, day=today, by=SourceWriter(keys))
+    with suppress(MailboxMissingError), desk.store.writing() as writing:  # missing: ended in another tab
+        mailboxes.end(writing, keys.address, statement=statement, day=today)
+    log_out(desk, opened.token)

@@ -1,0 +1,141 @@
+"""An open mailbox: reading, writing, receipts, proposals, files, deleting, ending."""
+
+from collections.abc import Callable
+
+from flask import Blueprint, Response, abort, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+
+from crypto.errors import CryptoError
+from protocol.mailbox_keys import MailboxKeys
+from source_app.errors import MailboxGoneError
+from source_app.forms import DeleteForm, EndForm
+from source_app.hardened_flask import log
+from source_app.services import log_in, read_receipts, reading
+from source_app.services.absences import away
+from source_app.services.log_in import Opened
+from source_app.services.reading import Mailbox
+from source_app.views import answer_pages, write_pages
+from source_app.views.login_page import mailbox_open
+from source_app.views.request_context import SessionTokens, desk, id_of, lang, page, today, without_session
+from store.errors import StoreError
+from web.filenames import attachment_disposition
+from web.headers import FILE_CSP
+
+bp = Blueprint("mailbox", __name__, url_prefix="/<any(nl, en):lang>/mailbox")
+
+
+@bp.get("")
+@mailbox_open
+def thread(_here: Opened, keys: MailboxKeys) -> ResponseReturnValue:
+    """Show the whole conversation. When it has been sent, a mark tells the desk that it was."""
+    shown = reading.thread(desk(), keys, today=today())
+    answer = page("mailbox/thread.html", thread=shown, away=away(desk().letterhead, today()))
+    if request.method == "GET" and "Sec-Purpose" not in request.headers:  # a page fetched ahead is not read
+        answer.call_on_close(_marking(keys, shown.mailbox))
+    return answer
+
+
+@bp.get("/save")
+@mailbox_open
+def save(_here: Opened, keys: MailboxKeys) -> ResponseReturnValue:
+    """Show the whole conversation on one page to print or save."""
+    return page("mailbox/save.html", thread=reading.thread(desk(), keys, today=today()))
+
+
+@bp.get("/write")
+@mailbox_open
+def write(here: Opened, keys: MailboxKeys) -> ResponseReturnValue:
+    """Show an empty page to write on."""
+    return write_pages.sheet_with(here, keys, "")
+
+
+@bp.post("/write")
+def leave_message() -> ResponseReturnValue:
+    """Receive a message."""
+    return write_pages.take()
+
+
+@bp.get("/received/<entry_id>")
+@mailbox_open
+def received(_here: Opened, keys: MailboxKeys, entry_id: str) -> ResponseReturnValue:
+    """Show the receipt of an own entry."""
+    entry, expect_by = reading.received(desk(), keys, id_of(entry_id))
+    reopened = reading.has_reopened(desk(), keys, id_of(entry_id))
+    return page(
+        "mailbox/received.html", entry=entry, words=entry.words, expect_by=expect_by, reopened=reopened
+    )
+
+
+@bp.get("/proposal/<entry_id>")
+@mailbox_open
+def proposal(here: Opened, keys: MailboxKeys, entry_id: str) -> ResponseReturnValue:
+    """Show a proposal word for word, and what may be said to it."""
+    return answer_pages.proposal_page(here, keys, id_of(entry_id))
+
+
+@bp.post("/proposal/<entry_id>")
+def answer(entry_id: str) -> ResponseReturnValue:
+    """Take an answer to a proposal."""
+    return answer_pages.take(id_of(entry_id))
+
+
+@bp.get("/files/<attachment_id>")
+@mailbox_open
+def file(_here: Opened, keys: MailboxKeys, attachment_id: str) -> ResponseReturnValue:
+    """Send a file to be saved, never to be shown. If it turns out damaged on the way it ends too short."""
+    about, pieces = reading.file(desk(), keys, id_of(attachment_id))
+    return Response(
+        pieces,
+        mimetype="application/octet-stream",
+        headers={
+            "Content-Length": str(about.size),
+            "Content-Disposition": attachment_disposition(about.name),
+            "Content-Security-Policy": FILE_CSP,
+        },
+    )
+
+
+@bp.route("/delete/<entry_id>", methods=["GET", "POST"])
+@mailbox_open
+def delete(here: Opened, keys: MailboxKeys, entry_id: str) -> ResponseReturnValue:
+    """Delete one entry, after asking."""
+    form = DeleteForm(request.form, tokens=SessionTokens(here, f"delete {entry_id}"))
+    if request.method == "GET":
+        entry = reading.entry_to_delete(desk(), keys, id_of(entry_id))
+        return page("mailbox/delete.html", form=form, entry=entry)
+    if not form.validate():
+        abort(403)
+    log_in.delete_entry(desk(), keys, id_of(entry_id), today=today())
+    return redirect(url_for("mailbox.thread", lang=lang()), code=303)
+
+
+@bp.route("/end", methods=["GET", "POST"])
+@mailbox_open
+def end(here: Opened, keys: MailboxKeys) -> ResponseReturnValue:
+    """End the mailbox for good, after a second movement of the hand."""
+    form = EndForm(request.form, tokens=SessionTokens(here, "end"))
+    if request.method == "GET":
+        return page("mailbox/end.html", form=form)
+    if not form.validate():
+        return abort(403) if form.token.errors else page("mailbox/end.html", 422, form=form)
+    log_in.end_mailbox(desk(), here, keys, today=today())
+    return without_session(redirect(url_for("mailbox.ended", lang=lang()), code=303))
+
+
+@bp.get("/ended")
+def ended() -> ResponseReturnValue:
+    """Say that nothing is left."""
+    return page("mailbox/ended.html")
+
+
+def _marking(keys: MailboxKeys, shown: Mailbox) -> Callable[[], None]:
+    """Return what is done when a page has been sent: nobody waits for it, or hears that it failed."""
+    here, day = desk(), today()
+
+    def mark() -> None:
+        try:
+            read_receipts.mark_seen(here, keys, shown, today=day)
+        except (StoreError, CryptoError, MailboxGoneError) as why:
+            log.error("mark: %s", type(why).__name__)
+
+    return mark

@@ -1,0 +1,56 @@
+"""The signpost: questions, and the routes they lead to. Every page goes out alike, and nothing is kept."""
+
+from flask import Blueprint, Response, current_app
+from flask.typing import ResponseReturnValue
+
+from source_app.errors import NotFoundError
+from source_app.signpost.decision_tree import Route, Signposts
+from source_app.views.request_context import config, lang, page
+
+bp = Blueprint("signpost", __name__, url_prefix="/<any(nl, en):lang>/s")
+
+
+@bp.app_context_processor
+def first_question() -> dict[str, int]:
+    """Let every page link to the first question."""
+    return {"signpost_first": _signposts()["nl"].first}
+
+
+@bp.get("/<int:number>")
+def show(number: int) -> ResponseReturnValue:
+    """Show a question or an outcome, as to somebody who has no mailbox open."""
+    signpost = _signposts()[lang()]
+    shown = signpost.page(number)
+    if shown is None:
+        raise NotFoundError
+    # `is_open`: the page is the same for everybody, and has no form that needs an Origin header.
+    answer = page(
+        "signpost/page.html",
+        shown=shown,
+        back=signpost.before(number),
+        routes=signpost.route,
+        where=_where(),
+        is_open=False,
+    )
+    return _without_referrer(answer)
+
+
+def _where() -> dict[Route, str]:
+    """Return where each procedure outside this desk is found; empty where the settings do not say."""
+    ours, language = config(), lang()
+    return {
+        Route.CONDUCT: ours.where_conduct_nl if language == "nl" else ours.where_conduct_en,
+        Route.INTEGRITY: ours.where_integrity_nl if language == "nl" else ours.where_integrity_en,
+        Route.COMPLAINTS: ours.where_complaints_nl if language == "nl" else ours.where_complaints_en,
+    }
+
+
+def _without_referrer(answer: Response) -> Response:
+    """Keep the number out of the next request: under `same-origin` a browser would tell it to our server."""
+    answer.headers["Referrer-Policy"] = "no-referrer"
+    return answer
+
+
+def _signposts() -> Signposts:
+    signposts: Signposts = current_app.extensions["signposts"]
+    return signposts

@@ -1,0 +1,1 @@
+"""The database file: schema, engine, prepared statements, sealed rows."""

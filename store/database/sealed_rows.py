@@ -1,0 +1,39 @@
+"""How sealed rows come: behind the shield, and counted. How they go is in `doom`."""
+
+from sqlalchemy import bindparam, func, insert, update
+from sqlalchemy.orm import Session
+
+from store.database.prepared_statements import Prepared
+from store.database.schema import NO_BYTES, SHIELD, MailboxRow, SealedRow, UsageRow, new_id
+
+KEPT = func.coalesce(SealedRow.header, NO_BYTES)  # of what stands there as a whole; see `keep`
+
+_ADD = Prepared(insert(SealedRow))
+_COUNT_IN_MAILBOX = Prepared(
+    update(MailboxRow)
+    .where(MailboxRow.address == bindparam("of"))
+    .values(bytes=MailboxRow.bytes + bindparam("more"))
+)
+_COUNT_IN_STORE = Prepared(update(UsageRow).values(bytes=UsageRow.bytes + bindparam("more")))
+
+
+def keep(session: Session, *, header: bytes | None = None, payload: bytes | None = None) -> int:
+    """Keep ciphertext behind the shield, and count it; return the row's random id.
+
+    What may only be given up as a whole (a record, an order, a tally) stands in `header`: it goes at once.
+    """
+    row = new_id()
+    size = len(header or b"") + len(payload or b"")
+    _ADD.run(session, {"id": row, "size": size, "shield": SHIELD, "header": header, "payload": payload})
+    count_in_store(session, size)
+    return row
+
+
+def count_in_mailbox(session: Session, address: bytes, more: int) -> bool:
+    """Count bytes that were added to what a mailbox holds, or given up; answer False where there is none."""
+    return _COUNT_IN_MAILBOX.run(session, {"of": address, "more": more}) == 1
+
+
+def count_in_store(session: Session, more: int) -> None:
+    """Count bytes that were added to what the store holds; sweeping counts them off."""
+    _COUNT_IN_STORE.run(session, {"more": more})

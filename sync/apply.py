@@ -1,0 +1,541 @@
+"""Taking in: a pouch is read whole and judged, and then applied, item by item; each may come twice."""
+
+import hashlib
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from crypto.errors import CryptoError
+from protocol.envelope import Author, OpenPart
+from protocol.errors import PouchRefusal, PouchRefusedError
+from protocol.identifiers import SOURCE_STRAND, Address, AttachmentId, StrandId
+from protocol.letterhead import Letterhead
+from protocol.pouch.pouch_file import Head, Pouch, lowest_serial
+from protocol.pouch.pouch_items import (
+    ChunkItem,
+    CountedItem,
+    DamagedItem,
+    EndedItem,
+    EntryItem,
+    FileItem,
+    Item,
+    LetterheadItem,
+    MailboxItem,
+    OrderItem,
+    PublicFileItem,
+    RecordItem,
+    TallyItem,
+)
+from protocol.statements.deletion_order import verify_order
+from store import (
+    attachments,
+    deletion_orders,
+    entries,
+    letterheads,
+    mailboxes,
+    peers,
+    public_files,
+    sealed_records,
+    sync_findings,
+    tallies,
+)
+from store import outbox as outgoing
+from store.errors import (
+    AttachmentMissingError,
+    EntryExistsError,
+    MailboxEndedError,
+    QuotaError,
+    StoreFullError,
+)
+from store.outbox import What, digests_in, record_name
+from store.sealed_records import Record
+from store.sync_findings import FindingKind
+from sync.build import size_of
+from sync.endpoint import Side
+from sync.errors import BrokenTransferError, NoRoomError, NotPairedError
+from sync.verify import NO_ENTRY, Judge, is_source_ending
+
+OpenAgain = Callable[[], Iterable[bytes]]
+
+_TOGETHER = 32  # items in one transaction, and bytes: a source's message waits some milliseconds for its turn
+_TOGETHER_BYTES = 1024 * 1024
+_SMALL = MailboxItem | EntryItem | CountedItem | OrderItem | RecordItem | TallyItem | DamagedItem
+_HALF_HOURS_AHEAD = 2 * 48  # a clock may be a day ahead, as `_require_day` has it
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a pouch was. `is_known`: it was taken in before. `applied` counts items that brought something.
+
+    `was_set_back`: the sender does not know any more of pouches that it had taken in or sent. `were_we`: it
+    has taken in what we do not remember, so it is we who were put back. `here`: files that do not end in
+    it and are here already, or have no place here.
+    """
+
+    head: Head
+    is_known: bool
+    applied: int = 0
+    was_set_back: bool = False
+    were_we: bool = False
+    here: frozenset[AttachmentId] = frozenset()
+
+    @property
+    def partials(self) -> Mapping[AttachmentId, int]:
+        """Return the files that the sender has in part, with the number of their chunks."""
+        return {AttachmentId(attachment_id): chunks for attachment_id, chunks in self.head.partials}
+
+
+def take_in(side: Side, open_again: OpenAgain, *, is_direct: bool) -> Taken:
+    """Take a pouch in. `open_again` gives its bytes from the start, each time: it is read twice.
+
+    `is_direct`: it comes straight from its sender, so its day must be ours.
+
+    Raises:
+        PouchRefusedError: nothing of it was taken in; `reason` says why.
+        UnknownWorkstationError, RevokedWorkstationError, NotPairedError: its sender is nobody to us.
+        NoRoomError, BrokenTransferError: what is taken in already stays, and the same pouch may come again.
+        StoreError: the store refuses; the same.
+    """
+    letterhead = side.letterhead()
+    pouch = Pouch(open_again(), side.identities)
+    head = pouch.head
+    _require_for_us(side, head)
+    verify_key = side.verify_key_of(StrandId(head.sender), letterhead)
+    _require_day(side, head, is_direct=is_direct)
+    with side.store.reading() as session:
+        peer = peers.find(session, head.sender)
+    if peer is None:
+        raise NotPairedError
+    # On a line the sender's last pouch but this one was answered: who does not know of it was put back.
+    is_behind = head.after > peer.taken
+    were_we = head.taken > peer.sent
+    if is_behind and not is_direct:
+        _read_through(pouch, verify_key)
+        if were_we:
+            with side.store.writing() as session:
+                peers.has_sent(session, head.sender, head.taken)
+        raise PouchRefusedError(PouchRefusal.EARLY)
+    deleted_wrongly = _judge(side, letterhead, pouch, verify_key)
+    if head.serial <= peer.taken:
+        return Taken(head, is_known=True)
+    apply = _Applying(side, head, deleted_wrongly)
+    apply.items(Pouch(open_again(), side.identities).items(verify_key))
+    was_set_back = head.taken < peer.acked or head.sent < peer.taken
+    with side.store.writing() as session:
+        if was_set_back:
+            peers.forget_serials(session, head.sender)
+            peers.was_set_back(session, head.sender, side.today())
+            outgoing.note_all(session, head.sender)
+        if were_we:
+            peers.has_sent(session, head.sender, head.taken)
+        else:
+            outgoing.acknowledge(session, head.sender, head.taken)
+        # Who was put back lets the sender hear how little it knows, and is given everything again. A server
+        # that is back between two pouches of an answer still knows of the question, so it says: nothing.
+        is_back = were_we and side.is_server and not is_behind
+        peers.has_more(session, head.sender, is_so=head.more or is_behind or is_back)
+        if not is_behind:
+            peers.took_in(session, head.sender, 0 if is_back else head.serial, side.today())
+    return Taken(
+        head,
+        is_known=False,
+        applied=apply.applied,
+        was_set_back=was_set_back,
+        were_we=were_we,
+        here=frozenset(apply.here),
+    )
+
+
+def _require_for_us(side: Side, head: Head) -> None:
+    if head.desk != side.fingerprint:
+        raise PouchRefusedError(PouchRefusal.OTHER_DESK)
+    if head.receiver != side.name:
+        raise PouchRefusedError(PouchRefusal.NOT_FOR_US)
+
+
+def _require_day(side: Side, head: Head, *, is_direct: bool) -> None:
+    """Refuse a day that cannot be: entries and orders would carry it. A file may have lain for weeks.
+
+    So too serials of pouches to come: noted here, they would leave none for those that really come.
+    """
+    ahead = (head.day - side.today()).days
+    to_come = lowest_serial(side.half_hour() + _HALF_HOURS_AHEAD)
+    if ahead > 1 or (is_direct and ahead < -1) or max(head.serial, head.taken) >= to_come:
+        raise PouchRefusedError(PouchRefusal.CLOCK)
+
+
+def _read_through(pouch: Pouch, verify_key: bytes) -> None:
+    for _ in pouch.items(verify_key):
+        pass
+
+
+def _judge(side: Side, letterhead: Letterhead, pouch: Pouch, verify_key: bytes) -> set[Address]:
+    """Read a whole pouch, and refuse it for one item that is not what it says.
+
+    Return the mailboxes that were deleted by an order which was void.
+    """
+    judge = Judge(side, letterhead)
+    for item in pouch.items(verify_key):
+        try:
+            judge.check(item)
+        except CryptoError as why:
+            raise PouchRefusedError(PouchRefusal.FORGED) from why
+        if isinstance(item, EntryItem) and side.is_server and _is_fork_of_desk(side, item):
+            raise PouchRefusedError(PouchRefusal.FORK)
+    return judge.deleted_wrongly
+
+
+def _is_fork_of_desk(side: Side, item: EntryItem) -> bool:
+    part = OpenPart.from_bytes(item.open_part)
+    if part.author is Author.SOURCE:
+        return False
+    with side.store.reading() as session:
+        there = entries.digest_at(session, part.address, int(part.author), part.strand, part.number)
+    return there not in {None, _digest(item)}
+
+
+def _digest(item: EntryItem) -> bytes:
+    return hashlib.sha256(item.open_part + item.signature).digest()
+
+
+class _Applying:
+    """Applies the items of one judged pouch. What is here already is left as it is."""
+
+    def __init__(self, side: Side, head: Head, deleted_wrongly: Container[Address]) -> None:
+        self.applied = 0
+        self._side = side
+        self._head = head
+        self._peer = StrandId(head.sender)
+        self._deleted_wrongly = deleted_wrongly
+        self._how: dict[type[Item], Callable[[Session, Any], bool]] = {
+            LetterheadItem: self._letterhead,
+            MailboxItem: self._mailbox,
+            FileItem: self._file,
+            ChunkItem: self._chunk,
+            EntryItem: self._entry,
+            EndedItem: self._ended,
+            CountedItem: self._counted,
+            OrderItem: self._order,
+            RecordItem: self._record,
+            TallyItem: self._tally,
+            PublicFileItem: self._public_file,
+            DamagedItem: self._damaged,
+        }
+        # Files of entries that are here, or of mailboxes that are not, as long as their end has not come.
+        self.here: set[AttachmentId] = set()
+
+    def items(self, items: Iterable[Item]) -> None:
+        """Apply items in their order, small ones several in one transaction."""
+        waiting: list[Item] = []
+        size = 0
+        for item in items:
+            if not isinstance(item, _SMALL):
+                if waiting:
+                    self._together(waiting)
+                self._together([item])
+                waiting, size = [], 0
+                continue
+            waiting.append(item)
+            size += size_of(item)
+            if len(waiting) == _TOGETHER or size >= _TOGETHER_BYTES:
+                self._together(waiting)
+                waiting, size = [], 0
+        if waiting:
+            self._together(waiting)
+
+    def _together(self, items: Sequence[Item]) -> None:
+        """Apply some items in one transaction; if one of them does not fit, what stands before it stays.
+
+        None is durable yet: the commit that notes the pouch as taken in makes all of it so at once. What is
+        lost before that was not acknowledged, and comes again.
+        """
+        try:
+            with self._side.store.writing(durable=False) as session:
+                outgoing.taking_in_from(session, self._peer)
+                applied = sum([self._how[type(item)](session, item) for item in items])
+        except (QuotaError, StoreFullError, AttachmentMissingError, EntryExistsError) as why:
+            if len(items) == 1:
+                no_room = isinstance(why, QuotaError | StoreFullError)
+                raise (NoRoomError if no_room else BrokenTransferError) from why
+            for item in items:
+                self._together([item])
+        else:
+            self.applied += applied
+
+    def _letterhead(self, session: Session, item: LetterheadItem) -> bool:
+        ours = letterheads.latest(session)
+        if ours is not None and ours[1] == item.body:
+            peers.shares_letterhead(session, self._peer, item.serial)
+            return False
+        known = peers.find(session, self._peer)
+        shared = known.letterhead if known else 0
+        if self._side.merger is None:
+            # Built upon an older one than ours: its sender merges. Upon a newer one: we were put back.
+            if ours is not None and item.base < ours[0]:
+                outgoing.note_for(session, self._peer, What.LETTERHEAD)
+                return False
+        elif ours is not None and self._is_behind(session, item, shared):
+            # The server was put back. To merge the two would sign anew what the desk no longer says.
+            letterheads.publish(session, item.serial, item.body, item.signature)
+            outgoing.note_for(session, self._peer, What.LETTERHEAD)
+            peers.shares_letterhead(session, self._peer, item.serial)
+            return False
+        elif ours is not None and outgoing.is_undelivered(session, What.LETTERHEAD):
+            base = letterheads.of_serial(session, shared)
+            merged = self._side.merger.letterheads(base[1] if base else item.body, ours[1], item.body)
+            letterheads.publish(session, *merged)
+            outgoing.note_for(session, self._peer, What.LETTERHEAD)
+            peers.shares_letterhead(session, self._peer, item.serial)
+            return True
+        elif ours is not None and item.serial <= ours[0]:
+            return False
+        letterheads.publish(session, item.serial, item.body, item.signature)
+        peers.shares_letterhead(session, self._peer, item.serial)
+        return True
+
+    def _is_behind(self, session: Session, item: LetterheadItem, shared: int) -> bool:
+        """Say whether a letterhead is one that we have had, or older than what both sides had."""
+        had = letterheads.of_serial(session, item.serial)
+        return item.serial < shared or (had is not None and had[1] == item.body)
+
+    # ---- a mailbox ---------------------------------------------------------------------------------------
+
+    def _mailbox(self, session: Session, item: MailboxItem) -> bool:
+        try:
+            return mailboxes.open_mailbox(
+                session,
+                address=item.address,
+                recipient=item.recipient,
+                verify_key=item.verify_key,
+                day=item.opened_day,
+            )
+        except MailboxEndedError:
+            return self._find(session, item.address, b"", FindingKind.COME_BACK)
+
+    def _file(self, session: Session, item: FileItem) -> bool:
+        is_here = (
+            entries.find(session, item.address, item.entry_id) is not None
+            or mailboxes.find(session, item.address) is None
+        )
+        if is_here:
+            self.here.add(AttachmentId(item.attachment_id))
+            return False
+        if attachments.pending(session, item.attachment_id) is not None:
+            return False
+        attachments.begin(
+            session,
+            address=item.address,
+            entry_id=item.entry_id,
+            attachment_id=item.attachment_id,
+            header=item.header,
+            half_hour=self._side.half_hour(),
+            peer=self._peer,
+        )
+        return True
+
+    def _chunk(self, session: Session, item: ChunkItem) -> bool:
+        if item.attachment_id in self.here:
+            if item.is_last:
+                self.here.discard(AttachmentId(item.attachment_id))
+            return False
+        pending = attachments.pending(session, item.attachment_id)
+        if pending is None:
+            raise BrokenTransferError
+        _, _, chunks, _ = pending
+        if item.number < chunks:
+            return False
+        attachments.add_chunk(
+            session, item.attachment_id, item.number, item.ciphertext, quota=self._side.quota
+        )
+        if item.is_last:
+            attachments.finish(session, item.attachment_id)
+        return True
+
+    def _entry(self, session: Session, item: EntryItem) -> bool:
+        part = OpenPart.from_bytes(item.open_part)
+        address, author = part.address, int(part.author)
+        if mailboxes.find(session, address) is None:
+            return False  # it ended here
+        digest = _digest(item)
+        there = entries.find(session, address, part.entry_id)
+        if there is not None and there.digest == digest:
+            if not item.removal or there.removal is not None:
+                return False
+            entries.remove(session, address, part.entry_id, removal=item.removal)
+            return True
+        if there is not None or entries.digest_at(session, address, author, part.strand, part.number):
+            return self._find(session, address, part.entry_id, FindingKind.FORK)
+        entries.take_in(
+            session,
+            address=address,
+            author=author,
+            strand=part.strand,
+            number=part.number,
+            entry_id=part.entry_id,
+            digest=digest,
+            open_part=item.open_part,
+            signature=item.signature,
+            epoch=item.epoch,
+            day=part.day,
+            header=item.header or None,
+            payload=item.payload or None,
+            removal=item.removal or None,
+            attachment_ids=item.attachment_ids,
+            speaks=part.speaks,
+            is_answer=_is_answer(session, part),
+        )
+        sync_findings.forget(session, address, part.entry_id, FindingKind.DAMAGED)
+        return True
+
+    def _ended(self, session: Session, item: EndedItem) -> bool:
+        if mailboxes.find_ended(session, item.address) is not None:
+            return False
+        is_order = not is_source_ending(item)
+        if self._side.is_server and is_order:
+            return False  # who carries out orders is the sweeper, and it looks for itself
+        if item.address in self._deleted_wrongly:
+            return self._find(session, item.address, NO_ENTRY, FindingKind.DAMAGED)
+        if is_order:
+            self._find_crossed(session, item)
+        mailboxes.take_in_ended(
+            session,
+            address=item.address,
+            recipient=item.recipient,
+            verify_key=item.verify_key,
+            statement=item.statement,
+            day=item.day,
+        )
+        if is_order:
+            sealed_records.drop_of_mailbox(session, item.address)
+        return True
+
+    def _find_crossed(self, session: Session, item: EndedItem) -> None:
+        """Note that all that we wrote since the order was made had not got to the server when it was used.
+
+        Had any of it got there, the order was void or made anew: then this is for the desk to look at. Of
+        entries that say something the first one is named; marks alone are noted for the whole mailbox.
+        """
+        ordered = verify_order(item.statement, strands=self._side.letterhead().strand_keys)
+        number, _ = ordered.heads.get(self._side.name, (0, b""))
+        parts = [OpenPart.from_bytes(row.open_part) for row in entries.signed_parts(session, item.address)]
+        since = [part for part in parts if part.strand == self._side.name and part.number > number]
+        is_told = [
+            not outgoing.is_undelivered(session, What.ENTRY, address=item.address, name=part.entry_id)
+            for part in since
+        ]
+        if since and not any(is_told):
+            said = [part.entry_id for part in since if part.speaks]
+            self._find(session, item.address, said[0] if said else b"", FindingKind.CROSSED)
+
+    def _counted(self, session: Session, item: CountedItem) -> bool:
+        if self._side.is_server:
+            line = mailboxes.find_ended(session, item.address)
+            if line is None or line.is_counted:
+                return False  # another workstation was first: its tallies count, and ours are taken back
+            mailboxes.acknowledge_ended(session, item.address, tallies=item.tallies)
+            return True
+        # Both: the line may be here anew, since we have counted it.
+        is_marked = mailboxes.mark_counted(session, item.address)
+        counted = outgoing.take_back(session, self._peer, What.ACKNOWLEDGED, address=item.address)
+        tallies.drop_digests(session, digests_in(counted))
+        return is_marked or bool(counted)
+
+    def _order(self, session: Session, item: OrderItem) -> bool:
+        there = deletion_orders.of_mailbox(session, item.address)
+        if (
+            mailboxes.find(session, item.address) is None
+            or (there.statement if there else b"") == item.statement
+        ):
+            return False
+        if item.statement:
+            deletion_orders.put(session, item.address, item.statement, item.due, item.tallies)
+        else:
+            deletion_orders.drop(session, item.address)
+        return True
+
+    # ---- what the desk keeps -----------------------------------------------------------------------------
+
+    def _record(self, session: Session, item: RecordItem) -> bool:
+        there = sealed_records.get(session, item.kind, item.name)
+        row = record_name(item.kind, item.name)
+        if there is not None and there.sealed == item.sealed:
+            sealed_records.shares(session, item.kind, item.name)
+            return False
+        if self._side.merger is None:
+            return self._record_at_server(session, item, there, row)
+        is_ours = outgoing.is_undelivered(session, What.RECORD, name=row)
+        if item.revision == 0 or (there is None and is_ours):
+            return False
+        if there is not None and is_ours:
+            revision = max(there.revision, item.revision) + 1
+            merged = self._side.merger.records(item.kind, item.name, there.sealed, item.sealed, revision)
+            sealed_records.take_in(session, item.kind, item.name, revision, merged, base=item.revision)
+            outgoing.note_for(session, self._peer, What.RECORD, name=row)
+            return True
+        if there is not None and item.revision <= there.revision:
+            return False
+        sealed_records.take_in(session, item.kind, item.name, item.revision, item.sealed, base=item.revision)
+        return True
+
+    def _record_at_server(self, session: Session, item: RecordItem, there: Record | None, row: bytes) -> bool:
+        if item.revision == 0:
+            if outgoing.is_news_to(session, self._peer, What.RECORD, row, taken=self._head.taken):
+                return False  # what it dropped is not the newest: another workstation's stays
+            sealed_records.drop(session, item.kind, item.name)
+            return there is not None
+        if there is not None and there.revision != item.base:
+            outgoing.note_for(session, self._peer, What.RECORD, name=row)
+            return False
+        sealed_records.take_in(session, item.kind, item.name, item.revision, item.sealed, base=item.revision)
+        return True
+
+    def _public_file(self, session: Session, item: PublicFileItem) -> bool:
+        there = public_files.get(session, item.name)
+        if there == item.body:
+            return False
+        if (
+            there is not None
+            and self._is_named(item.name, there)
+            and not self._is_named(item.name, item.body)
+        ):
+            outgoing.note_for(session, self._peer, What.PUBLIC_FILE, name=item.name.encode())
+            return False  # another workstation published it first
+        public_files.publish(session, item.name, item.body)
+        return True
+
+    def _is_named(self, name: str, body: bytes) -> bool:
+        """Say whether this is the file that the letterhead in use names."""
+        named = {report.title: report.sha256 for report in self._side.letterhead().reports}
+        return named.get(name) == hashlib.sha256(body).digest()
+
+    def _tally(self, session: Session, item: TallyItem) -> bool:
+        return tallies.take_in(session, item.sealed)
+
+    def _damaged(self, session: Session, item: DamagedItem) -> bool:
+        return self._find(session, item.address, item.entry_id, FindingKind.DAMAGED)
+
+    def _find(self, session: Session, address: bytes, entry_id: bytes, kind: FindingKind) -> bool:
+        """Note something for the adviser to see; a server has nobody to show it to."""
+        if self._side.is_server:
+            return False
+        return sync_findings.note(session, address, entry_id, kind, self._side.today())
+
+
+def _is_answer(session: Session, part: OpenPart) -> bool:
+    """Say whether an entry of the desk answers all that the source had said, as far as is known here."""
+    if part.author is Author.SOURCE or not part.speaks:
+        return False
+    heads = {head.strand: head for head in entries.heads(session, part.address)}
+    newest = heads.get(SOURCE_STRAND)
+    if newest is None or newest.digest in part.seen:
+        return True
+    said, seen = 0, 0
+    for row in entries.signed_parts(session, part.address):
+        other = OpenPart.from_bytes(row.open_part)
+        if other.author is Author.SOURCE:
+            said = max(said, other.number if other.speaks else 0)
+            is_seen = hashlib.sha256(row.open_part + row.signature).digest() in part.seen
+            seen = max(seen, other.number if is_seen else 0)
+    return said <= seen

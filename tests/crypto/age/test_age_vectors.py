@@ -1,0 +1,105 @@
+"""The public age vectors: every one that needs no scrypt, which we do not speak."""
+
+import base64
+import hashlib
+import json
+import re
+import subprocess
+import tarfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from crypto import age
+from crypto.age import armor
+from crypto.errors import MalformedError, UnreadableError
+
+pytestmark = pytest.mark.slow  # starts npm
+
+_ROOT = Path(__file__).parents[3]
+_PLAN = json.loads((_ROOT / "tests/vectors/cctv_age.json").read_text("utf-8"))
+_LEFT_OUT = {name for names in _PLAN["left_out"].values() for name in names}
+_NOBODY = age.X25519Identity(bytes(32))
+
+
+@dataclass(frozen=True)
+class Vector:
+    fields: Mapping[str, str]
+    identities: tuple[age.Identity, ...]
+    age_file: bytes
+
+
+@pytest.fixture(scope="session")
+def package() -> Mapping[str, bytes]:
+    cache = _ROOT / ".cache"
+    packed = cache / f"{_PLAN['package']}-{_PLAN['version']}.tgz"
+    if not packed.exists():
+        cache.mkdir(exist_ok=True)
+        wanted = f"{_PLAN['package']}@{_PLAN['version']}"
+        subprocess.run(["npm", "pack", "--silent", wanted], cwd=cache, check=True, capture_output=True)
+    digest = hashlib.sha512(packed.read_bytes()).digest()
+    if _PLAN["integrity"] != "sha512-" + base64.b64encode(digest).decode("ascii"):
+        packed.unlink()
+        pytest.fail("npm gave another package than the one whose digest is committed")
+    with tarfile.open(packed) as archive:
+        module = archive.extractfile("package/index.js")
+        assert module is not None
+        source = module.read().decode("utf-8")
+    found = re.findall(r'^var (\w+)_default = __toBinary\("([^"]*)"\);$', source, re.MULTILINE)
+    return {name: base64.b64decode(text) for name, text in found}
+
+
+def _vector(raw: bytes) -> Vector:
+    head, _, age_file = raw.partition(b"\n\n")
+    pairs = [line.split(": ", 1) for line in head.decode("utf-8").splitlines()]
+    fields = dict(pairs)
+    identities = tuple(
+        age.PQIdentity.from_text(text) if "-PQ-" in text else age.X25519Identity.from_text(text)
+        for key, text in pairs
+        if key == "identity"
+    )
+    if "compressed" in fields:
+        assert fields["compressed"] == "zlib"
+        age_file = zlib.decompress(age_file)
+    return Vector(fields, identities or (_NOBODY,), age_file)
+
+
+def test_every_vector_of_the_package_is_run_or_left_out_for_a_reason(package: Mapping[str, bytes]) -> None:
+    assert len(_PLAN["run"]) > 110
+    assert package.keys() == _PLAN["run"].keys() | _LEFT_OUT
+    assert all("passphrase" in _vector(package[name]).fields for name in _LEFT_OUT)
+
+
+@pytest.mark.parametrize(("name", "expect"), _PLAN["run"].items(), ids=_PLAN["run"].keys())
+def test_each_public_vector_ends_as_it_should(package: Mapping[str, bytes], name: str, expect: str) -> None:
+    vector = _vector(package[name])
+    assert expect == vector.fields["expect"]
+    if expect == "armor failure":
+        with pytest.raises(MalformedError):
+            armor.read(vector.age_file.decode("ascii"))
+        return
+    if "armored" in vector.fields:
+        vector = replace(vector, age_file=armor.read(vector.age_file.decode("ascii")))
+    if expect in {"header failure", "no match", "HMAC failure"}:
+        with pytest.raises((MalformedError, UnreadableError)):
+            _first_piece(vector)
+        return
+    header, payload = age.split(vector.age_file)
+    assert header == age.Header.from_bytes(header).to_bytes()
+    assert bytes.fromhex(vector.fields["file key"]) == age.unwrap(header, vector.identities)
+    if expect == "success":
+        plaintext, _ = age.open_sealed(header, payload, vector.identities)
+        assert vector.fields["payload"] == hashlib.sha256(plaintext).hexdigest()
+        return
+    assert expect == "payload failure"
+    with pytest.raises(UnreadableError):
+        age.open_sealed(header, payload, vector.identities)
+
+
+def _first_piece(vector: Vector) -> bytes:
+    """Open as far as the first plaintext: a fault of the header must show before any is given out."""
+    header, payload = age.split(vector.age_file)
+    return next(iter(age.Reader(header, vector.identities, [payload])), b"")

@@ -1,0 +1,529 @@
+"""The server deletes what the desk ordered, and nothing else."""
+
+import logging
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from nacl.signing import SigningKey
+from sqlalchemy import text
+
+from deploy.cleanup.retention import Finding, Retained, act, judge, months_before, retain, tell
+from deploy.cleanup.server_cleanup import Sweeper
+from deploy.settings.load_settings import load_config
+from protocol import entry, letterhead
+from protocol.content import Content, Kind
+from protocol.entry import Writer
+from protocol.identifiers import NO_DIGEST, Address, Digest, EntryId, StrandId
+from protocol.letterhead import Letterhead, Strand
+from protocol.mailbox_keys import MailboxKeys
+from protocol.statements import deletion_order, removal
+from protocol.strand import DeskWriter, SourceWriter
+from source_app.config import SourceConfig
+from store import cleanup, deletion_orders, entries, letterheads, mailboxes
+from store import tallies as ledger
+from store.database.engine import Store, create_store
+from store.sessions import open_sessions
+from tests.protocol.desk_factories import DESK_KEY, FINGERPRINT, a_letterhead
+from tests.protocol.mailbox_factories import DAY, LAPTOP, WORKSTATION, a_mailbox
+from tests.source_app.desks import TODAY, make_desk
+from tests.store.factories import NOW, a_record, files_of, rows, usage
+
+DUE = DAY + timedelta(days=7)
+TALLIES = tuple(sorted(os.urandom(600) for _ in range(8)))
+EXAMPLE = Path(__file__).parents[3] / "config.example.toml"
+
+
+def a_strand(writer: DeskWriter, until: date | None = None) -> Strand:
+    key = bytes(SigningKey(writer.seed).verify_key)
+    return Strand(id=writer.strand, name="one", verify_key=key, since=DAY, until=until)
+
+
+LETTERHEAD = a_letterhead(strands=(a_strand(WORKSTATION), a_strand(LAPTOP)), abandoned_months=12)
+
+
+@dataclass
+class Shelf:
+    """A store with mailboxes, and a desk that writes and orders."""
+
+    store: Store
+    letterhead: Letterhead = LETTERHEAD
+    sealed: dict[Address, list[bytes]] = field(default_factory=dict)
+
+    def open(self, seed: int, day: date = DAY) -> MailboxKeys:
+        keys = a_mailbox(seed)
+        with self.store.writing() as session:
+            mailboxes.open_mailbox(
+                session, address=keys.address, recipient=keys.recipient, verify_key=keys.verify_key, day=day
+            )
+        return keys
+
+    def write(
+        self, keys: MailboxKeys, by: Writer | None = None, *, kind: Kind = Kind.MESSAGE, day: date = DAY
+    ) -> bytes:
+        by = by or SourceWriter(keys)
+        heads = self.heads(keys)
+        number, previous = heads.get(by.strand, (0, NO_DIGEST))
+        others = [digest for strand, (_, digest) in heads.items() if bool(strand) != bool(by.strand)]
+        made = entry.seal(
+            Content(kind=kind, text="words" if kind is Kind.MESSAGE else ""),
+            address=keys.address,
+            mailbox_recipient=keys.recipient,
+            letterhead=self.letterhead,
+            by=by,
+            entry_id=EntryId(os.urandom(16)),
+            number=number + 1,
+            previous=previous,
+            seen=sorted(others),
+            day=day,
+        )
+        with self.store.writing(durable=False) as session:
+            entries.append(session, **made.to_stored())
+        assert made.header is not None
+        assert made.payload is not None
+        self.sealed.setdefault(keys.address, []).extend([made.header, made.payload])
+        return made.open_part.entry_id
+
+    def heads(self, keys: MailboxKeys) -> dict[StrandId, tuple[int, Digest]]:
+        with self.store.reading() as session:
+            found = entries.heads(session, keys.address)
+        return {StrandId(head.strand): (head.number, Digest(head.digest)) for head in found}
+
+    def order(
+        self,
+        keys: MailboxKeys,
+        *,
+        due: date = DUE,
+        by: DeskWriter = WORKSTATION,
+        day: date = DAY,
+        tallies: Sequence[bytes] = TALLIES,
+    ) -> bytes:
+        made = deletion_order.order(keys.address, self.heads(keys), due=due, tallies=tallies, by=by, day=day)
+        self.put(keys, made, due, tallies)
+        return made
+
+    def put(
+        self, keys: MailboxKeys, statement: bytes, due: date = DUE, tallies: Sequence[bytes] = TALLIES
+    ) -> None:
+        with self.store.writing(durable=False) as session:
+            deletion_orders.put(session, keys.address, statement, due, tallies)
+
+    def retain(self, today: date = DUE) -> Retained:
+        return retain(self.store, self.letterhead, today)
+
+    def holds(self, keys: MailboxKeys) -> bool:
+        with self.store.reading() as session:
+            return mailboxes.find(session, keys.address) is not None
+
+    def is_under_order(self, keys: MailboxKeys) -> bool:
+        with self.store.reading() as session:
+            return deletion_orders.of_mailbox(session, keys.address) is not None
+
+    def tallies(self) -> list[bytes]:
+        with self.store.reading() as session:
+            return sorted(ledger.all_tallies(session))
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Iterator[Shelf]:
+    store = create_store(tmp_path / "var" / "store.db")
+    yield Shelf(store)
+    store.close()
+
+
+@pytest.fixture
+def keys(shelf: Shelf) -> MailboxKeys:
+    """Return a mailbox with a question and an answer."""
+    keys = shelf.open(1)
+    shelf.write(keys)
+    shelf.write(keys, WORKSTATION)
+    return keys
+
+
+# ---- what is ordered, happens -----------------------------------------------------------------------
+
+
+def test_what_the_desk_ordered_is_gone_to_the_last_byte_and_tallies_remain(
+    shelf: Shelf, keys: MailboxKeys
+) -> None:
+    other = shelf.open(2)
+    shelf.write(other)
+    a_record(shelf.store, keys.address, b"what the desk noted about it" * 100)
+    statement = shelf.order(keys)
+    assert Retained(purged=1) == shelf.retain()
+    assert cleanup.sweep(shelf.store, NOW).is_clean
+    raw = files_of(shelf.store)
+    gone = [
+        sealed[at : at + 24]
+        for sealed in shelf.sealed[keys.address]
+        for at in range(64, len(sealed) - 24, 24)  # behind the words that every age file begins with
+    ]
+    assert len(gone) > 500
+    assert [] == [piece for piece in gone if piece in raw]
+    assert b"what the desk noted" not in raw
+    kept = [sealed[-24:] for sealed in shelf.sealed[other.address]]
+    assert [True] * 2 == [piece in raw for piece in kept]
+    assert list(TALLIES) == shelf.tallies()
+    with shelf.store.reading() as session:
+        (ended,) = mailboxes.ended_mailboxes(session)
+    assert (keys.address, keys.verify_key, statement, DUE) == (
+        ended.address,
+        ended.verify_key,
+        ended.statement,
+        ended.day,
+    )
+    assert deletion_order.verify_order(ended.statement, strands=LETTERHEAD.strand_keys).due == DUE
+
+
+def test_an_order_is_carried_out_late_as_well(shelf: Shelf, keys: MailboxKeys) -> None:
+    shelf.order(keys)
+    assert Retained(purged=1) == shelf.retain(DUE + timedelta(days=400))
+
+
+def test_marks_of_either_side_void_no_order(shelf: Shelf, keys: MailboxKeys) -> None:
+    shelf.order(keys)
+    shelf.write(keys, kind=Kind.SEEN)
+    shelf.write(keys, WORKSTATION, kind=Kind.SEEN)
+    assert Retained(purged=1) == shelf.retain()
+
+
+def test_a_message_the_source_deleted_is_still_the_head_that_the_order_names(
+    shelf: Shelf, keys: MailboxKeys
+) -> None:
+    shelf.order(keys)
+    with shelf.store.writing() as session:
+        for stored in entries.of_mailbox(session, keys.address):
+            entries.remove(session, keys.address, stored.entry_id, removal=b"removal")
+    assert Retained(purged=1) == shelf.retain()
+
+
+# ---- what is not ordered, does not ------------------------------------------------------------------
+
+
+def test_an_order_that_is_due_tomorrow_waits_whatever_the_row_says(shelf: Shelf, keys: MailboxKeys) -> None:
+    statement = shelf.order(keys, due=DUE + timedelta(days=1))
+    assert Retained() == shelf.retain()
+    shelf.put(keys, statement, due=DUE)
+    assert Retained() == shelf.retain()
+    assert shelf.holds(keys)
+    assert Retained(purged=1) == shelf.retain(DUE + timedelta(days=1))
+
+
+def test_a_clock_that_is_set_back_deletes_nothing_and_brings_nothing_back(
+    shelf: Shelf, keys: MailboxKeys
+) -> None:
+    shelf.order(keys)
+    shelf.open(2, day=DUE)
+    for today in (DAY - timedelta(days=1), date(1970, 1, 1), date.min):
+        assert Retained() == shelf.retain(today)
+    assert Retained(purged=1) == shelf.retain()
+    assert Retained() == shelf.retain(DAY)
+    assert not shelf.holds(keys)
+
+
+@pytest.mark.parametrize("by", [None, WORKSTATION, LAPTOP], ids=["the source", "the desk", "another strand"])
+def test_whoever_says_something_after_it_voids_an_order(
+    shelf: Shelf, keys: MailboxKeys, by: DeskWriter | None
+) -> None:
+    shelf.order(keys)
+    shelf.write(keys, by)
+    assert Retained(dropped=1) == shelf.retain()
+    assert shelf.holds(keys)
+    assert not shelf.is_under_order(keys)
+    assert Retained() == shelf.retain()
+
+
+def test_what_is_said_between_the_look_and_the_deletion_counts(shelf: Shelf, keys: MailboxKeys) -> None:
+    shelf.order(keys)
+    with shelf.store.reading() as session:
+        (before,) = deletion_orders.all_due(session, DUE)
+        assert Finding.CARRY_OUT is judge(session, before, LETTERHEAD, DUE)
+    shelf.write(keys)
+    with shelf.store.writing() as session:
+        assert Finding.DROP is act(session, keys.address, LETTERHEAD, DUE)
+    assert shelf.holds(keys)
+    with shelf.store.writing() as session:
+        assert Finding.WAIT is act(session, keys.address, LETTERHEAD, DUE)
+
+
+# ---- what somebody else put there ------------------------------------------------------------------
+
+
+def test_a_forged_order_deletes_nothing_and_stays_for_the_desk_to_see(
+    shelf: Shelf, keys: MailboxKeys
+) -> None:
+    shelf.order(keys, by=DeskWriter(WORKSTATION.strand, os.urandom(32)))
+    assert Retained(refused=1) == shelf.retain()
+    assert (True, True) == (shelf.holds(keys), shelf.is_under_order(keys))
+
+
+@pytest.mark.parametrize(
+    "spoil", [lambda raw: raw[:-1], lambda raw: raw[:0], lambda raw: raw + b"\0", bytes.swapcase]
+)
+def test_an_order_in_another_form_deletes_nothing(
+    shelf: Shelf, keys: MailboxKeys, spoil: Callable[[bytes], bytes]
+) -> None:
+    shelf.put(keys, spoil(shelf.order(keys)))
+    assert Retained(refused=1) == shelf.retain()
+    assert shelf.holds(keys)
+
+
+def test_the_sources_own_word_is_no_order(shelf: Shelf, keys: MailboxKeys) -> None:
+    shelf.put(keys, removal.ended(keys.address, shelf.heads(keys), day=DAY, by=SourceWriter(keys)))
+    assert Retained(refused=1) == shelf.retain()
+    assert shelf.holds(keys)
+
+
+def test_the_order_of_another_mailbox_deletes_nothing(shelf: Shelf, keys: MailboxKeys) -> None:
+    other = shelf.open(2)
+    shelf.write(other)
+    shelf.put(keys, shelf.order(other))
+    assert Retained(purged=1, refused=1) == shelf.retain()
+    assert (True, False) == (shelf.holds(keys), shelf.holds(other))
+
+
+def test_an_order_of_a_revoked_workstation_deletes_nothing(shelf: Shelf, keys: MailboxKeys) -> None:
+    shelf.order(keys, by=LAPTOP)
+    shelf.letterhead = a_letterhead(strands=(a_strand(WORKSTATION), a_strand(LAPTOP, DAY - timedelta(1))))
+    assert Retained(refused=1) == shelf.retain()
+    shelf.letterhead = a_letterhead(strands=(a_strand(WORKSTATION),))
+    assert Retained(refused=1) == shelf.retain()
+    assert shelf.holds(keys)
+    shelf.letterhead = LETTERHEAD  # a letterhead that comes later than the order
+    assert Retained(purged=1) == shelf.retain()
+
+
+def test_an_order_that_is_put_back_after_the_mailbox_was_opened_again_deletes_nothing(
+    shelf: Shelf, keys: MailboxKeys
+) -> None:
+    statement = shelf.order(keys)
+    assert Retained(purged=1) == shelf.retain()
+    with shelf.store.writing() as session:
+        mailboxes.acknowledge_ended(session, keys.address)
+    assert keys.address == shelf.open(1).address
+    shelf.put(keys, statement)
+    assert Retained(dropped=1) == shelf.retain()
+    shelf.write(keys)
+    shelf.put(keys, statement)
+    assert Retained(dropped=1) == shelf.retain()
+    assert shelf.holds(keys)
+
+
+def test_an_order_that_names_nothing_in_the_mailbox_would_fit_any_and_is_dropped(shelf: Shelf) -> None:
+    empty = shelf.open(3)
+    shelf.order(empty)
+    assert Retained(dropped=1) == shelf.retain()
+    assert shelf.holds(empty)
+
+
+def test_a_mailbox_from_which_something_is_missing_is_left_for_the_desk_to_see(
+    shelf: Shelf, keys: MailboxKeys
+) -> None:
+    shelf.order(keys)
+    with shelf.store.writing() as session:
+        session.execute(text("DELETE FROM entry WHERE author = 1"))
+    assert Retained(dropped=1) == shelf.retain()
+    assert shelf.holds(keys)
+
+
+def test_a_mailbox_with_an_entry_in_no_form_is_left_for_the_desk_to_see(
+    shelf: Shelf, keys: MailboxKeys
+) -> None:
+    shelf.order(keys)
+    with shelf.store.writing() as session:
+        session.execute(text("UPDATE entry SET open_part = x'00' WHERE author = 1"))
+    assert Retained(refused=1) == shelf.retain()
+    assert shelf.holds(keys)
+
+
+@pytest.mark.parametrize(
+    "tallies",
+    [TALLIES[1:], (*TALLIES[1:], os.urandom(600)), (*TALLIES, os.urandom(600)), (), (TALLIES[0], *TALLIES)],
+    ids=["one missing", "one swapped", "one more", "none", "one twice"],
+)
+def test_a_contribution_that_was_swapped_is_not_counted_and_nothing_is_deleted(
+    shelf: Shelf, keys: MailboxKeys, tallies: tuple[bytes, ...]
+) -> None:
+    shelf.put(keys, shelf.order(keys), tallies=tallies)
+    assert Retained(refused=1) == shelf.retain()
+    assert (True, []) == (shelf.holds(keys), shelf.tallies())
+
+
+def test_tallies_that_could_be_told_apart_do_not_come_into_the_ledger(
+    shelf: Shelf, keys: MailboxKeys
+) -> None:
+    shelf.order(keys, tallies=[b"long tally", b"short"])
+    assert Retained(refused=1) == shelf.retain()
+    assert shelf.holds(keys)
+
+
+# ---- as its source sees it -------------------------------------------------------------------------
+
+
+def test_a_source_whose_mailbox_was_purged_is_told_so_as_kindly_as_anybody_with_wrong_words(
+    tmp_path: Path,
+) -> None:
+    place = make_desk(tmp_path)
+    browser, still_open = place.browser(), place.browser()
+    browser.start()
+    browser.write("please help")
+    keys = place.keys_of(browser)
+    place.answer(keys, "we have helped")
+    still_open.get("/en/log-in")
+    still_open.log_in(browser.passphrase)
+    assert "we have helped" in still_open.get("/en/mailbox").text
+    with place.store.writing() as session:
+        found = {
+            StrandId(h.strand): (h.number, Digest(h.digest)) for h in entries.heads(session, keys.address)
+        }
+        made = deletion_order.order(
+            keys.address, found, due=TODAY, tallies=TALLIES, by=place.writer, day=TODAY
+        )
+        deletion_orders.put(session, keys.address, made, TODAY, TALLIES)
+    assert Retained(purged=1) == retain(place.store, place.letterhead, TODAY)
+    cleanup.sweep(place.store, NOW)
+    stranger = place.browser()
+    refused, unknown = (
+        each.log_in(words)
+        for each, words in ((place.browser(), browser.passphrase), (stranger, "seven other"))
+    )
+    assert 200 != refused.status_code == unknown.status_code
+    assert len(unknown.data) == len(refused.data)
+    for page in (still_open.get("/en/mailbox"), still_open.write("are you there?", sheet={})):
+        assert "we have helped" not in page.text
+        assert page.status_code < 500
+    place.store.close()
+
+
+# ---- mailboxes that were never used -----------------------------------------------------------------
+
+
+def test_a_mailbox_in_which_nothing_was_ever_written_ends_after_the_letterheads_months(shelf: Shelf) -> None:
+    opened = date(2026, 3, 31)
+    unused, used = shelf.open(1, opened), shelf.open(2, opened)
+    shelf.write(used)
+    assert Retained() == shelf.retain(date(2027, 3, 31))
+    assert Retained(never_used=1) == shelf.retain(date(2027, 4, 1))
+    assert (False, True) == (shelf.holds(unused), shelf.holds(used))
+    assert 0 == rows(shelf.store, "ended")  # there is nothing that the desk could miss
+
+
+@pytest.mark.parametrize(
+    ("day", "months", "before"),
+    [
+        (date(2027, 3, 31), 12, date(2026, 3, 31)),
+        (date(2027, 3, 31), 1, date(2027, 2, 28)),
+        (date(2028, 3, 31), 1, date(2028, 2, 29)),
+        (date(2027, 1, 15), 1, date(2026, 12, 15)),
+        (date(2027, 12, 31), 13, date(2026, 11, 30)),
+        (date(2027, 1, 1), 1200, date(1927, 1, 1)),
+        (date(1, 1, 1), 1, date.min),
+    ],
+)
+def test_months_are_counted_back_by_the_calendar(day: date, months: int, before: date) -> None:
+    assert before == months_before(day, months)
+
+
+# ---- in the sweeper ---------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_killed_at_any_moment_each_mailbox_is_whole_or_purged(shelf: Shelf) -> None:
+    made = [shelf.open(seed) for seed in range(1, 41)]
+    for keys in made:
+        shelf.write(keys)
+        shelf.order(keys, tallies=[os.urandom(600) for _ in range(8)])
+    fork = multiprocessing.get_context("fork")
+    for wait in (0.0, 0.01, 0.03, 0.05):
+        retaining = fork.Process(target=shelf.retain)
+        retaining.start()
+        time.sleep(wait)  # no condition to wait for: any moment is the right one
+        os.kill(retaining.pid or 0, signal.SIGKILL)
+        retaining.join()
+        held = sum(map(shelf.holds, made))
+        tables = ("entry", "head", "purge_order", "ended", "ledger", "order_tally")
+        count = {table: rows(shelf.store, table) for table in tables}
+        assert [held] * 3 == [count["entry"], count["head"], count["purge_order"]]
+        assert [40 - held, 8 * (40 - held), 8 * held] == [
+            count["ended"],
+            count["ledger"],
+            count["order_tally"],
+        ]
+    left = sum(map(shelf.holds, made))
+    assert Retained(purged=left) == shelf.retain()
+    assert 320 == len(set(shelf.tallies()))
+    cleanup.sweep(shelf.store, NOW)
+    assert 320 * 600 == usage(shelf.store)
+
+
+@pytest.fixture
+def sweeper(shelf: Shelf, tmp_path: Path) -> Sweeper:
+    example = load_config(EXAMPLE, "source", SourceConfig)
+    config = replace(example, fingerprint=FINGERPRINT, letterhead_serial_path=tmp_path / "serial")
+    return Sweeper(shelf.store, open_sessions(tmp_path / "sessions.db", allow_disk=True), config)
+
+
+def publish(store: Store, one: Letterhead = LETTERHEAD) -> None:
+    with store.writing() as session:
+        letterheads.publish(session, one.serial, *letterhead.sign(one, DESK_KEY))
+
+
+def at_noon(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
+
+
+def test_a_sweep_carries_out_what_is_due_and_leaves_no_byte(
+    shelf: Shelf, keys: MailboxKeys, sweeper: Sweeper, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    shelf.order(keys)
+    publish(shelf.store)
+    sweeper.sweep_once(at_noon(DUE - timedelta(days=1)))
+    assert shelf.holds(keys)
+    assert sweeper.sweep_once(at_noon(DUE)).is_clean
+    raw = files_of(shelf.store)
+    assert [False] * 4 == [sealed[-24:] in raw for sealed in shelf.sealed[keys.address]]
+    assert ["mailboxes deleted by the desk's order: 1"] == caplog.messages
+
+
+def test_without_a_letterhead_nothing_is_deleted_by_order_and_all_else_is_swept(
+    shelf: Shelf, keys: MailboxKeys, sweeper: Sweeper, caplog: pytest.LogCaptureFixture
+) -> None:
+    shelf.order(keys)
+    entry_id = shelf.write(shelf.open(2))
+    with shelf.store.writing() as session:
+        entries.remove(session, a_mailbox(2).address, entry_id, removal=b"removal")
+    assert [1, 0] == [sweeper.sweep_once(at_noon(DUE)).rows for _ in range(2)]
+    assert shelf.holds(keys)
+    (said,) = caplog.messages  # once, not with every sweep
+    assert said.startswith("No order of the desk is carried out. The store holds no letterhead")
+    publish(shelf.store)
+    sweeper.sweep_once(at_noon(DUE))
+    assert not shelf.holds(keys)
+
+
+def test_the_log_says_what_was_done_in_numbers_and_of_whom_in_no_way(
+    shelf: Shelf, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    forged, voided, ordered = (shelf.open(seed) for seed in (1, 2, 3))
+    shelf.open(4, day=DAY - timedelta(days=500))
+    for keys in (forged, voided, ordered):
+        shelf.write(keys)
+        shelf.order(keys, by=DeskWriter(LAPTOP.strand, bytes(32)) if keys is forged else WORKSTATION)
+    shelf.write(voided)
+    first = shelf.retain()
+    tell(first, Retained())
+    tell(shelf.retain(), first)
+    assert [
+        "mailboxes deleted by the desk's order: 1",
+        "orders dropped, since something was said or is missing: 1",
+        "mailboxes dropped in which nothing was ever written: 1",
+        "orders to delete that are not as the desk signed them, left alone: 1; tell the desk",
+    ] == caplog.messages

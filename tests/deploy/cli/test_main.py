@@ -1,0 +1,89 @@
+"""What the command prints for the person who typed it."""
+
+import re
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from deploy.settings.load_settings import load_config
+from source_app.config import SourceConfig
+from store import entries, letterheads
+from store.database.engine import open_store
+from store.errors import StoreOutdatedError
+from tests.store.factories import a_mailbox, an_entry
+
+pytestmark = pytest.mark.slow
+
+
+def _run(settings: Path, *words: str | Path) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, "-m", "deploy.cli.main", "--settings", settings, *words]
+    return subprocess.run(argv, check=True, capture_output=True, text=True, encoding="utf-8")
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Path:
+    path = tmp_path / "var" / "config.toml"
+    _run(path, "setup")
+    return path
+
+
+def _modules(svg: Path) -> Sequence[str]:
+    return [path.attrib["d"] for path in ET.parse(svg).iter() if path.tag.endswith("path")]  # noqa: S314  # our own
+
+
+def test_posters_carry_both_fingerprints_and_one_as_a_qr_code(settings: Path, tmp_path: Path) -> None:
+    said = _run(settings, "fingerprint", "--qr", tmp_path / "poster.svg")
+    other = tmp_path / "other" / "config.toml"
+    _run(other, "setup")
+    _run(other, "fingerprint", "--qr", tmp_path / "other.svg")
+
+    pinned, sealing = said.stdout.splitlines()
+    assert pinned == load_config(settings, "source", SourceConfig).fingerprint
+    assert re.fullmatch("OpenPGP:( [0-9A-F]{4}){10}", sealing)
+    assert len(_modules(tmp_path / "poster.svg")) == 1
+    assert _modules(tmp_path / "poster.svg") != _modules(tmp_path / "other.svg")
+
+
+def test_a_purge_shows_how_far_it_is(settings: Path) -> None:
+    store = open_store(load_config(settings, "source", SourceConfig).store_path)
+    address = a_mailbox(store)
+    for _ in range(20):
+        entry_id = an_entry(store, address)
+        with store.writing() as session:
+            entries.remove(session, address, entry_id, removal=b"removal")
+    store.close()
+
+    said = _run(settings, "sweep", "--once")
+
+    assert said.stderr.splitlines()[1:] == [  # text mode reads a carriage return as the end of a line
+        "",
+        "8 of 20 sealed parts",
+        "16 of 20 sealed parts",
+        "20 of 20 sealed parts",
+        "Writing the store anew, which takes minutes when it is large ...",
+    ]
+    assert said.stdout == "Destroyed 20 sealed parts.\n"
+
+
+def test_a_store_of_the_version_before_is_upgraded_and_keeps_what_it_holds(settings: Path) -> None:
+    path = load_config(settings, "source", SourceConfig).store_path
+    path.unlink()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(
+            (Path(__file__).parents[2] / "store" / "first_tables.sql").read_text("utf-8")
+        )
+        connection.execute("INSERT INTO letterhead VALUES (1, x'0a', x'0b')")
+        connection.commit()
+    with pytest.raises(StoreOutdatedError):
+        open_store(path)
+    said = _run(settings, "upgrade")
+    with open_store(path).reading() as session:
+        assert (1, b"\x0a", b"\x0b") == letterheads.latest(session)
+    assert said.stdout == "The store's tables are of this version.\n"
+    assert said.stderr.startswith("Bringing the store's tables to this version, which takes minutes")

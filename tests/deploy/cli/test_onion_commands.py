@@ -1,0 +1,81 @@
+"""What `steunpunt onion` prints, where no Tor is needed for it."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from deploy.cli.main import main
+from deploy.onion.clients import admitted, make_client_key
+from deploy.settings.load_settings import load_config
+from deploy.settings.onion_settings import OnionConfig
+from tests.deploy.onion.sites import settings_in
+
+KEY = make_client_key().public
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Path:
+    return settings_in(
+        tmp_path / "var",
+        folder="onion",
+        control="unix:/nonexistent/control",
+        onion_socket="/run/steunpunt/source.sock",
+        sync_socket="/run/steunpunt/sync.sock",
+    )
+
+
+def _run(settings: Path, *words: str) -> Result:
+    return CliRunner().invoke(main, ["--settings", str(settings), "onion", *words])
+
+
+def test_a_workstation_is_admitted_and_dismissed_and_tor_is_to_hear_of_it(settings: Path) -> None:
+    folder = load_config(settings, "onion", OnionConfig).clients_folder
+
+    first = _run(settings, "admit", "desk-1", KEY)
+    there = admitted(folder)
+    lines = _run(settings, "torrc")
+    second = _run(settings, "dismiss", "desk-1")
+
+    assert (first.exit_code, second.exit_code, lines.exit_code) == (0, 0, 0)
+    assert "desk-1 may come in. For Tor to hear of it: systemctl reload tor" in first.output
+    assert "desk-1 may no longer come in. For Tor to hear of it: systemctl restart tor" in second.output
+    assert there == {"desk-1": KEY}
+    assert admitted(folder) == {}
+    assert lines.output.count("HiddenServiceDir ") == 2
+
+
+def test_the_door_for_sync_has_an_address_before_anybody_may_come_in(settings: Path) -> None:
+    """A workstation is paired with that address, and admitted after it."""
+    lines = _run(settings, "torrc")
+
+    folder = load_config(settings, "onion", OnionConfig).clients_folder
+    assert lines.output.count("HiddenServiceDir ") == 2
+    assert [path.name for path in folder.iterdir()] == ["nobody.auth"]
+    assert admitted(folder) == {}
+
+
+def test_through_the_control_port_nobody_needs_to_tell_tor(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path / "var", way="control", folder="onion")
+
+    assert "takes it up by itself" in _run(settings, "admit", "desk-1", KEY).output
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["dismiss", "desk-9"], "No workstation is called desk-9"),
+        (["admit", "Desk 1", KEY], "small letters"),
+        (["admit", "desk-1", "no key"], "52 letters and digits"),
+        (["publish", "--once"], "use steunpunt onion torrc"),
+        (["status"], "Nobody answers at"),
+        (["backup", "x.age", "--to", "age1none"], "no age recipient"),
+        (["restore", "none.age", "--identity", "none.txt"], "cannot be read"),
+    ],
+)
+def test_what_cannot_be_done_gets_one_sentence(settings: Path, words: list[str], said: str) -> None:
+    result = _run(settings, *words)
+
+    assert result.exit_code == 1
+    assert said in result.output
+    assert len(result.output.splitlines()) == 1

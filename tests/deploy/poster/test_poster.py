@@ -1,0 +1,196 @@
+"""The poster: what stands on it is true, can be read by a telephone and by a screen reader, and fits."""
+
+import re
+import subprocess
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import segno
+from PIL import ImageFont
+
+from deploy.errors import PosterError
+from deploy.poster import make_poster, poster_markup
+from deploy.poster.poster_content import LANGUAGES, Facts, compose
+from deploy.poster.poster_layout import HEIGHT, WIDTH, lay_out
+from report import pdf
+from tests.source_app.desks import make_desk
+
+HOST = "su65btplhtb2mxt4qvcr7ly7a4upguwit4cptdwqldw3ec4iz35fpeqd.onion"
+KEY = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3"
+WHOLE = Facts(
+    desk_name="Extern steunpunt integriteit",
+    onion_host=HOST,
+    clear_origin="https://steunpunt.example",
+    fingerprint=KEY,
+    openpgp_fingerprint="0123456789ABCDEF0123456789ABCDEF01234567",
+    telephone="+31 70 123 45 67",
+    working_days=(3, 0, 1),
+)
+BARE = replace(WHOLE, clear_origin="", openpgp_fingerprint="", telephone="", working_days=(2,))
+LONGEST = replace(
+    WHOLE,
+    desk_name="External integrity support point for partner organisations",
+    clear_origin="https://integrity-support-point.example.org",
+    telephone="+31 (0)70 123 45 67, ext. 1234",
+    working_days=(0, 1, 2, 3, 4, 5, 6),
+)
+SVG = "{http://www.w3.org/2000/svg}"
+FONTS = Path("/usr/share/fonts/truetype/dejavu")
+
+
+def _said(svg: bytes) -> list[str]:
+    return [each.text or "" for each in ET.fromstring(svg).iter(f"{SVG}text")]  # noqa: S314  # our own
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_address_and_fingerprints_stand_on_it_letter_for_letter(language: str) -> None:
+    sheet = compose(WHOLE, language)
+
+    for said in (
+        " ".join(_said(poster_markup.svg(sheet))),
+        re.sub(r"<[^>]+>", " ", poster_markup.html(sheet).decode()),
+    ):
+        together = re.sub(r"\s", "", said)
+        assert HOST in together
+        assert KEY in together
+        assert WHOLE.openpgp_fingerprint in together
+        assert "https://steunpunt.example" in said
+        assert WHOLE.telephone in said
+
+
+def test_the_working_days_come_in_their_order() -> None:
+    assert "maandag, dinsdag en donderdag" in compose(WHOLE, "nl").words["talk_days"]
+    assert compose(BARE, "en").words["talk_days"] == "We work on Wednesday."
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_a_desk_does_not_have_is_not_named(language: str) -> None:
+    sheet = compose(BARE, language)
+
+    for said in ("\n".join(_said(poster_markup.svg(sheet))), poster_markup.html(sheet).decode()):
+        for word in ("OpenPGP", sheet.words["talk_title"], sheet.words["clear_title"]):
+            assert word not in said
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_both_languages_say_the_same_things(language: str) -> None:
+    dutch, other = compose(WHOLE, "nl").words, compose(WHOLE, language).words
+
+    assert dutch.keys() == other.keys()
+    assert [len(each) for each in dutch.values() if isinstance(each, list)] == [
+        len(each) for each in other.values() if isinstance(each, list)
+    ]
+
+
+def test_the_dutch_is_plain_and_speaks_to_one_person() -> None:
+    words = compose(WHOLE, "nl").words
+    said = " ".join(text for each in words.values() for text in ([each] if isinstance(each, str) else each))
+
+    assert re.findall(r"\b(?:u|uw|dient|middels|teneinde)\b", said.lower()) == []
+    assert [each for each in re.split(r"(?<=[.?:]) ", said) if len(each.split()) > 25] == []
+
+
+def test_the_code_is_the_address_module_for_module() -> None:
+    """The path is drawn back into modules and compared with the encoder's own."""
+    code = compose(WHOLE, "nl").code
+    drawn = [[0] * code.size for _ in range(code.size)]
+    for x, y, width in re.findall(r"M(\d+) (\d+)h(\d+)v1h-\d+z", code.path):
+        for module in range(int(x), int(x) + int(width)):
+            drawn[int(y)][module] = 1
+
+    assert [list(row) for row in segno.make_qr(f"http://{HOST}", error="m").matrix_iter(border=4)] == drawn
+
+
+def test_a_name_with_signs_of_markup_is_text() -> None:
+    sheet = compose(replace(WHOLE, desk_name="<b>A & B</b>"), "en")
+
+    assert "<b>A & B</b>" in _said(poster_markup.svg(sheet))
+    assert b"&lt;b&gt;A &amp; B&lt;/b&gt;" in poster_markup.html(sheet)
+
+
+@pytest.mark.slow  # needs DejaVu, which the fast tests do not
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("facts", [WHOLE, BARE, LONGEST], ids=["whole", "bare", "longest"])
+def test_no_drawn_line_leaves_the_paper_or_touches_another(facts: Facts, language: str) -> None:
+    paper = lay_out(compose(facts, language))
+    boxes = []
+    for line in paper.lines:
+        name = "DejaVuSans" + "Mono" * line.is_mono + "-Bold" * line.is_bold
+        width = ImageFont.truetype(str(FONTS / f"{name}.ttf"), 1000).getlength(line.text) / 1000 * line.size
+        boxes.append(
+            (line.x, line.y - line.size * 0.76, line.x + width, line.y + line.size * 0.24, line.text)
+        )
+
+    assert [box for box in boxes if box[2] > WIDTH - 17.9 or box[3] > HEIGHT - 10] == []
+    touching = [
+        (one[4], other[4])
+        for number, one in enumerate(boxes)
+        for other in boxes[:number]
+        if one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+    ]
+    assert touching == []
+
+
+@pytest.mark.slow  # starts poppler
+@pytest.mark.parametrize("facts", [WHOLE, BARE, LONGEST], ids=["whole", "bare", "longest"])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_pdf_is_one_page_that_can_be_read_out(tmp_path: Path, facts: Facts, language: str) -> None:
+    paper = tmp_path / "poster.pdf"
+    sheet = compose(facts, language)
+    paper.write_bytes(pdf.render(poster_markup.html(sheet)))
+
+    about = subprocess.run(["pdfinfo", paper], capture_output=True, text=True, check=True).stdout
+    text = subprocess.run(
+        ["pdftotext", "-layout", paper, "-"], capture_output=True, text=True, check=True
+    ).stdout
+
+    assert re.search(r"(?m)^Pages: +1$", about)
+    assert re.search(r"(?m)^Tagged: +yes$", about)
+    assert re.search(r"(?m)^Page size: .*\(A4\)$", about)
+    assert all(line in text for line in sheet.address_lines)
+    assert all(promise in text for promise in sheet.words["promises"])
+
+
+@pytest.mark.slow  # lays out two PDFs
+def test_four_files_are_made_from_settings_and_letterhead(tmp_path: Path) -> None:
+    (tmp_path / "desk").mkdir()
+    desk = make_desk(tmp_path / "desk", onion_host=HOST, fingerprint=KEY)
+
+    made = list(make_poster.make(desk.config, desk.letterhead, tmp_path / "poster", ""))
+    desk.store.close()
+
+    assert [path.name for path in made] == [
+        "poster-nl.svg",
+        "poster-nl.pdf",
+        "poster-en.svg",
+        "poster-en.pdf",
+    ]
+    assert {path.read_bytes()[:4] for path in made} == {b"<svg", b"%PDF"}
+    assert "http://localhost" not in made[0].read_text()  # an address that nobody else can use
+
+
+@pytest.mark.parametrize(
+    ("host", "telephone", "words"),
+    [("", "", "onion_host"), (HOST, "1" * 31, "telephone"), (HOST, "1\n2", "telephone")],
+)
+def test_what_cannot_stand_on_it_is_refused(tmp_path: Path, host: str, telephone: str, words: str) -> None:
+    (tmp_path / "desk").mkdir()
+    desk = make_desk(tmp_path / "desk", onion_host=host, fingerprint=KEY)
+
+    with pytest.raises(PosterError, match=words):
+        list(make_poster.make(desk.config, desk.letterhead, tmp_path / "poster", telephone))
+    desk.store.close()
+
+    assert not (tmp_path / "poster").exists()
+
+
+def test_a_folder_that_cannot_be_written_gets_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "desk").mkdir()
+    (tmp_path / "poster").write_text("a file")
+    desk = make_desk(tmp_path / "desk", onion_host=HOST, fingerprint=KEY)
+
+    with pytest.raises(PosterError, match="cannot be written"):
+        list(make_poster.make(desk.config, desk.letterhead, tmp_path / "poster", ""))
+    desk.store.close()

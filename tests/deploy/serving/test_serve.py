@@ -1,0 +1,191 @@
+import contextlib
+import re
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import deploy.serving.gunicorn_server
+from deploy.serving.slow_clients import LEAST_BYTES_A_SECOND, STALL_SECONDS
+from tests.deploy.servers import Server, read_all, toy_server
+from web.headers import EVERY_ANSWER
+
+pytestmark = pytest.mark.slow
+
+CANARY = "zwartekanarie"
+_FILES_OF_A_PROCESS = 1024  # that a process may open where nobody raised the limit
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    with toy_server(tmp_path) as running:
+        yield running
+
+
+def _process(server: Server) -> int:
+    return int(server.get("/process")[1])
+
+
+def test_no_answer_tells_which_server_wrote_it(server: Server) -> None:
+    head, body = server.get("/")
+
+    assert (body, b"server" in head.lower()) == (b"hello", False)
+    assert b"gunicorn" not in head.lower()
+
+
+def test_the_app_is_never_given_the_address_of_a_client(server: Server) -> None:
+    assert server.get("/client")[1] == b"('', None)"
+
+
+def test_a_flood_of_connections_leaves_files_for_the_store() -> None:
+    gunicorn = deploy.serve.Server(dict, binds=["127.0.0.1:0"], workers=1, threads=2, stop_seconds=1)
+
+    assert gunicorn.cfg.worker_connections <= _FILES_OF_A_PROCESS // 2
+
+
+MALFORMED = {
+    "a request line that is none": f"{CANARY}\r\n\r\n",
+    "a method that is none": f"{CANARY}(a) / HTTP/1.1\r\nHost: x\r\n\r\n",
+    "a version that is none": f"GET /{CANARY} HTTP/9.{CANARY}\r\n\r\n",
+    "a header without a name": f"GET /{CANARY} HTTP/1.1\r\n: {CANARY}\r\n\r\n",
+    "a header with a name that is none": f"GET / HTTP/1.1\r\n{CANARY} {CANARY}: 1\r\n\r\n",
+    "a folded header": f"GET / HTTP/1.1\r\nHost: x\r\n {CANARY}\r\n\r\n",
+    "a line that is too long": f"GET /{CANARY * 1000} HTTP/1.1\r\n\r\n",
+    "a header that is too long": f"GET / HTTP/1.1\r\nCookie: {CANARY * 1000}\r\n\r\n",
+    "too many headers": "GET / HTTP/1.1\r\n" + f"{CANARY}: {CANARY}\r\n" * 200 + "\r\n",
+    "a coding that is none": f"POST /read HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: {CANARY}\r\n\r\n",
+    "two lengths": f"POST /{CANARY} HTTP/1.1\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\n{CANARY}",
+    "an expectation that is none": f"GET / HTTP/1.1\r\nExpect: {CANARY}\r\n\r\n",
+    "a chunk size that is none": f"POST /read HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n{CANARY}\r\n",
+    "a body that breaks off": f"POST /read HTTP/1.1\r\nContent-Length: 900\r\n\r\n{CANARY}",
+    "an app that fails": f"GET /raise?{CANARY} HTTP/1.1\r\nHost: x\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("raw", MALFORMED.values(), ids=MALFORMED.keys())
+def test_neither_log_nor_answer_quotes_a_request(server: Server, raw: str) -> None:
+    answer = server.exchange(raw.encode())
+
+    assert server.get("/")[1] == b"hello"  # it still serves
+    assert CANARY.encode() not in answer.lower()
+    assert CANARY not in server.log.read_text().lower()
+    assert b"server:" not in answer.lower()
+
+
+@pytest.mark.parametrize(
+    "fault", ["a line that is too long", "a header that is too long", "two lengths", "an app that fails"]
+)
+def test_an_answer_that_no_app_gave_carries_the_headers_too(server: Server, fault: str) -> None:
+    answer = server.exchange(MALFORMED[fault].encode()).decode()
+
+    assert [name for name, value in EVERY_ANSWER.items() if f"\r\n{name}: {value}\r\n" not in answer] == []
+
+
+def test_the_log_holds_a_day_and_a_place_but_no_hour_and_no_address(server: Server) -> None:
+    server.exchange(f"GET /raise?{CANARY} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    server.exchange(f"{CANARY}\r\n\r\n".encode())
+
+    logged = server.log.read_text()
+
+    assert re.search(r"(?m)^\d{4}-\d\d-\d\d error .*ValueError \(toy_server\.py:\d+", logged)
+    assert "InvalidRequestLine" in logged
+    assert not re.search(r"\d\d:\d\d:\d\d|127\.0\.", logged)
+
+
+def test_ending_a_worker_lets_its_answer_out_and_starts_a_fresh_one_at_once(server: Server) -> None:
+    before = _process(server)
+    with (
+        server.connect() as idle
+    ):  # a kept-alive connection must not keep the old worker, and its keys, alive
+        idle.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        idle.recv(65536)
+
+        _, body = server.get("/end")
+        since = time.monotonic()
+        after = _process(server)
+
+    assert body == b"ending"
+    assert before != after
+    assert time.monotonic() - since < 10
+    assert _comes_true(lambda: not Path(f"/proc/{before}").exists(), seconds=8)
+
+
+def test_ending_a_worker_does_not_wait_for_a_client_that_takes_nothing(server: Server) -> None:
+    before = _process(server)
+    with server.connect() as greedy:
+        greedy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        greedy.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+        greedy.recv(100)
+
+        server.get("/end")
+
+        assert _comes_true(lambda: not Path(f"/proc/{before}").exists(), seconds=8)
+
+
+def test_what_the_master_made_reaches_a_worker_that_was_started_later(server: Server) -> None:
+    before = server.get("/secret")[1]
+    server.get("/end")
+
+    assert before == server.get("/secret")[1]
+
+
+def test_a_client_that_stalls_in_its_body_is_cut_off_and_holds_nobody_up(server: Server) -> None:
+    with contextlib.ExitStack() as stack:
+        stalled = [stack.enter_context(server.connect()) for _ in range(2)]  # one for each thread
+        for client in stalled:
+            client.sendall(b"POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nhalf")
+        since = time.monotonic()
+        ended = [read_all(client) for client in stalled]
+        waited = time.monotonic() - since
+
+        assert server.get("/")[1] == b"hello"
+    assert STALL_SECONDS - 2 < waited < STALL_SECONDS + 10
+    assert not any(b"200 OK" in answer for answer in ended)
+
+
+def test_a_client_that_drips_is_cut_off_too(server: Server) -> None:
+    with server.connect() as client:
+        client.sendall(b"POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n")
+        since = time.monotonic()
+        with contextlib.suppress(OSError):
+            while time.monotonic() - since < 3 * STALL_SECONDS:
+                client.sendall(b"x" * (LEAST_BYTES_A_SECOND // 8))
+                time.sleep(1)
+
+    assert time.monotonic() - since < 2 * STALL_SECONDS
+
+
+def test_connections_that_say_nothing_hold_no_thread(server: Server) -> None:
+    with contextlib.ExitStack() as stack:
+        for _ in range(40):
+            stack.enter_context(server.connect())
+        since = time.monotonic()
+
+        assert server.get("/")[1] == b"hello"
+    # Held for five seconds each by one of two threads, they would keep it waiting for a hundred.
+    assert time.monotonic() - since < 50
+
+
+def test_a_termination_signal_ends_it_cleanly(server: Server) -> None:
+    server.process.send_signal(signal.SIGTERM)
+
+    assert server.process.wait(timeout=15) == 0
+
+
+def test_a_worker_leaves_no_core_file_and_cannot_be_read_by_a_debugger(server: Server) -> None:
+    limits = Path(f"/proc/{_process(server)}/limits").read_text()
+
+    assert re.search(r"Max core file size\s+0\s+0\s", limits)
+    assert server.get("/dumpable")[1] == b"0"
+
+
+def _comes_true(condition: Callable[[], bool], *, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.1)
+    return False

@@ -1,0 +1,48 @@
+"""A toy app behind the real server, for what can only be seen from outside: python toy_server.py BIND."""
+
+import ctypes
+import os
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from deploy import hardening, quiet_log
+from deploy.serving.gunicorn_server import Server
+
+_PR_GET_DUMPABLE = 3
+
+
+def main() -> None:
+    hardening.close_process()
+    quiet_log.install(sys.stderr)
+    secret = os.urandom(16).hex().encode()
+
+    def app(environ: dict[str, Any], start: Callable[..., object]) -> Iterable[bytes]:
+        path = environ["PATH_INFO"]
+        answer = b"hello"
+        if path == "/process":
+            answer = str(os.getpid()).encode()
+        elif path == "/secret":
+            answer = secret
+        elif path == "/read":
+            answer = str(len(environ["wsgi.input"].read())).encode()
+        elif path == "/large":
+            answer = bytes(32 << 20)
+        elif path == "/client":
+            answer = repr((environ.get("REMOTE_ADDR"), environ.get("REMOTE_PORT"))).encode()
+        elif path == "/dumpable":
+            answer = str(ctypes.CDLL(None).prctl(_PR_GET_DUMPABLE, 0, 0, 0, 0)).encode()
+        elif path == "/end":
+            server.end_worker()
+            answer = b"ending"
+        elif path.startswith("/raise"):
+            raise ValueError(environ["QUERY_STRING"])
+        start("200 OK", [("Content-Length", str(len(answer)))])
+        return [answer]
+
+    server = Server(lambda: app, binds=sys.argv[1:], workers=1, threads=2, stop_seconds=3)
+    server.run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,923 @@
+"""A server and its workstations, set up and carried between by hand, as their people see it."""
+
+import os
+import shlex
+import stat
+import sys
+import threading
+from collections.abc import Callable
+from datetime import date, timedelta
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from deploy.desk_for_command import opened
+from deploy.onion import clients
+from deploy.onion.onion_keys import OnionKey
+from deploy.pairing.server_key import read_key
+from deploy.serving.topology import parts_of
+from deploy.settings.load_settings import load_config, sections_in
+from deploy.settings.onion_settings import OnionConfig
+from deploy.settings.settings_text import EXAMPLE, from_example, with_key
+from deploy.setup import STORE
+from deploy.syncing.pending_at_server import keep_taking_in, take_in_now
+from journalist_app.config import AdviserConfig
+from protocol.pouch.pouch_file import SERVER, Head, Packer, lowest_serial
+from protocol.pouch.pouch_items import RecordItem
+from store import mailboxes, peers
+from tests.deploy.two_machines import (
+    FIRST,
+    PASSPHRASE,
+    Desk,
+    Machine,
+    a_desk,
+    carry,
+    newest,
+    texts_held,
+)
+from tests.small_disk import CAN_MOUNT, a_small_disk
+from web.dates import half_hour_now, utc_today
+
+pytestmark = pytest.mark.enable_socket  # whether the adviser's port is free is looked at, on loopback
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Desk:
+    """Make one desk, to be copied for each test."""
+    return a_desk(tmp_path_factory.mktemp("made") / "desk")
+
+
+@pytest.fixture(scope="module")
+def made_and_paired(made: Desk, tmp_path_factory: pytest.TempPathFactory) -> Desk:
+    copy = made.copied(tmp_path_factory.mktemp("paired") / "desk")
+    copy.pair_first()
+    return copy
+
+
+@pytest.fixture
+def desk(made: Desk, tmp_path: Path) -> Desk:
+    return made.copied(tmp_path / "desk")
+
+
+@pytest.fixture
+def paired(made_and_paired: Desk, tmp_path: Path) -> Desk:
+    return made_and_paired.copied(tmp_path / "desk")
+
+
+@pytest.fixture
+def stick(tmp_path: Path) -> Path:
+    return tmp_path / "stick.pouch"
+
+
+# ---- setting up ------------------------------------------------------------------------------------
+
+
+def test_a_server_is_set_up_without_any_key_of_the_desk(desk: Desk) -> None:
+    folder = desk.server.settings.parent
+
+    assert sections_in(desk.server.settings) == {"source", "onion", "sync"}
+    kept = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
+    assert {name: mode for name, mode in kept.items() if "-" not in name} == {
+        "config.toml": 0o600,
+        "server.key": 0o600,
+        "store.db": 0o600,
+    }
+    before = (folder / "server.key").read_bytes()
+    desk.server.does("setup", "server", desk.keyring.fingerprint)
+    assert (folder / "server.key").read_bytes() == before
+
+
+def test_a_server_for_no_desk_is_not_set_up(tmp_path: Path) -> None:
+    nobody = Machine(tmp_path / "var" / "config.toml", "RW")
+
+    assert "no desk's fingerprint" in nobody.is_told("setup", "server", "RWrong")
+    assert not nobody.settings.exists()
+
+
+def test_a_server_starts_nothing_before_the_desks_letterhead_is_there(desk: Desk) -> None:
+    for part in ("source", "sync"):
+        assert "holds no letterhead: pair" in desk.server.is_told("serve", part)
+
+
+def test_a_card_is_one_line_and_the_same_each_time(desk: Desk) -> None:
+    card = desk.server.does("card")
+
+    assert card.startswith("steunpunt-card/1 ")
+    assert card.count("\n") == 1
+    assert desk.server.does("card") == card
+    key = desk.server.settings.with_name("server.key")
+    key.unlink()
+    assert desk.server.does("card") != card
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        pytest.param(lambda key: key.chmod(0o644), "can be read by others", id="exposed"),
+        pytest.param(lambda key: key.write_bytes(b"short"), "not a server key of 64 bytes", id="damaged"),
+    ],
+)
+def test_a_spoilt_server_key_is_told(desk: Desk, spoil: Callable[[Path], object], said: str) -> None:
+    spoil(desk.server.settings.with_name("server.key"))
+
+    assert said in desk.server.is_told("card")
+
+
+def test_pairing_makes_a_workstation_of_one_machine(desk: Desk) -> None:
+    settings = desk.first.settings
+    settings.write_text(settings.read_text("utf-8").replace("idle_minutes = 15", "idle_minutes = 7"), "utf-8")
+
+    desk.pair_first()
+
+    assert sections_in(settings) == {"desk", "adviser"}
+    config = load_config(settings, "adviser", AdviserConfig)
+    assert (config.server, config.idle_minutes) == ("file", 7)
+    assert "# The desk's name, as sources see it." in settings.read_text("utf-8")
+    assert not settings.with_name("config.toml.trial").exists()
+
+
+def test_what_was_there_before_pairing_goes_to_the_server(desk: Desk, stick: Path) -> None:
+    world = desk.world(desk.first)
+    world.store.close()
+    at_first = Desk(desk.folder, desk.keyring, desk.first, desk.first)
+    at_first.a_source_writes("from when it was one machine")
+
+    desk.pair_first()
+    carry(desk.first, desk.server, stick)
+
+    assert len(texts_held(desk.server)) == 1
+    assert texts_held(desk.server) == texts_held(desk.first)
+
+
+def test_a_way_that_is_none_is_refused_and_changes_nothing(desk: Desk) -> None:
+    before = desk.first.settings.read_bytes()
+
+    said = desk.first.is_told("pair", desk.card(), "--server", "telnet:somewhere")
+
+    assert "'server' must be empty" in said
+    assert desk.first.settings.read_bytes() == before
+
+
+def test_a_wrong_passphrase_pairs_nothing(desk: Desk) -> None:
+    before = desk.first.settings.read_bytes()
+
+    done = desk.first.types("pair", desk.card(), "--server", "file", passphrase="another one")
+
+    assert (done.exit_code, desk.first.settings.read_bytes()) == (1, before)
+    assert "The passphrase does not fit" in done.output
+
+
+@pytest.mark.parametrize("content", [b"", b"steunpunt-card/1 YQ age1pq1x\n", b"\xff"])
+def test_what_is_no_card_is_refused(desk: Desk, tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "card").write_bytes(content)
+
+    assert "is no server's card" in desk.first.is_told("pair", tmp_path / "card", "--server", "file")
+
+
+def with_an_onion_door(server: Machine, folder: Path, way: str = "torrc") -> Path:
+    """Give a server a door for sync behind an onion; return where the keys of its workstations lie."""
+    folder.mkdir()
+    text = server.settings.read_text("utf-8")
+    for key, value in (("folder", str(folder)), ("way", way), ("sync_socket", str(folder / "sync.sock"))):
+        text = with_key(text, "onion", key, value)
+    server.settings.write_text(text, "utf-8")
+    return load_config(server.settings, "onion", OnionConfig).clients_folder
+
+
+def test_an_onion_gets_a_key_that_only_the_workstation_has(desk: Desk, tmp_path: Path) -> None:
+    host = OnionKey.draw().host
+    keys = with_an_onion_door(desk.server, tmp_path / "tor")
+
+    desk.pair_first(f"onion:{host}")
+
+    secret = desk.first.settings.parent / "onion-auth" / "steunpunt-sync.auth_private"
+    assert stat.S_IMODE(secret.stat().st_mode) == 0o600
+    assert secret.read_text("ascii").startswith(f"{host.removesuffix('.onion')}:descriptor:x25519:")
+    (name,) = clients.admitted(keys)
+    assert name == desk.keyring.strand.id.hex()
+    private = secret.read_text("ascii").strip().rpartition(":")[2]
+    assert private not in (desk.folder / "first.pairing").read_text("ascii")
+
+    said = desk.server.does("admit", "--remove", FIRST)
+    assert clients.admitted(keys) == {}
+    assert "the desk must retire it" in said
+    assert "systemctl restart tor" in said  # a reload would leave a line open that it holds now
+
+
+def test_where_we_publish_the_onion_nobody_is_sent_to_restart_tor(desk: Desk, tmp_path: Path) -> None:
+    keys = with_an_onion_door(desk.server, tmp_path / "onion", way="control")
+    words = ["--server", f"onion:{OnionKey.draw().host}", "--out", desk.folder / "first.pairing"]
+    desk.first.does("pair", desk.card(), *words)
+
+    said = [desk.server.does("admit", *each) for each in ((words[-1],), ("--remove", FIRST))]
+
+    assert ["takes it up by itself" in each for each in said] == [True, True]
+    assert not any("systemctl" in each for each in said)
+    assert clients.admitted(keys) == {}
+
+
+ONION_WITH_A_SLIP = "onion:tu65btplhtb2mxt4qvcr7ly7a4upguwit4cptdwqldw3ec4iz35fpeqd.onion"  # its first letter
+
+
+def content_of(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_slip_of_one_letter_in_the_onion_address_writes_nothing(paired: Desk) -> None:
+    copy, card = paired.copy_of_keyring(), paired.card()
+    new = ["--server", ONION_WITH_A_SLIP, "--fingerprint", paired.keyring.fingerprint]
+    out = ["--out", paired.folder / "made.pairing"]
+    before = content_of(paired.folder)
+
+    said = [
+        paired.first.is_told("pair", card, "--server", ONION_WITH_A_SLIP, *out),
+        paired.machine("new").is_told("pair", card, *new, *out, "--keyring", copy, "--name", "Werkstation 2"),
+        paired.machine("new").is_told("rebuild", copy, card, *new, *out),
+    ]
+
+    assert ["There is a slip in the address" in each for each in said] == [True] * 3
+    assert content_of(paired.folder) == before
+
+
+def test_an_onion_key_for_a_server_without_a_door_for_it_is_told(desk: Desk) -> None:
+    desk.first.does(
+        "pair",
+        desk.card(),
+        "--server",
+        f"onion:{OnionKey.draw().host}",
+        "--out",
+        desk.folder / "first.pairing",
+    )
+
+    assert "see sync_socket under" in desk.server.does("admit", desk.folder / "first.pairing")
+
+
+# ---- admitting -------------------------------------------------------------------------------------
+
+
+def test_another_desks_workstation_is_not_admitted(paired: Desk, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    other = a_desk(tmp_path / "other")
+    other.pair_first()
+
+    said = paired.server.is_told("admit", tmp_path / "other" / "first.pairing")
+
+    assert "is not this desk's. Nothing was changed" in said
+
+
+def test_a_pairing_that_somebody_changed_is_not_admitted(desk: Desk) -> None:
+    desk.first.does("pair", desk.card(), "--server", "file", "--out", desk.folder / "first.pairing")
+    path = desk.folder / "first.pairing"
+    path.write_bytes(path.read_bytes().replace(b'"onion_client":""', b'"onion_client":"' + b"A" * 52 + b'"'))
+
+    assert "was not made by the workstation that it names" in desk.server.is_told("admit", path)
+    path.write_bytes(path.read_bytes()[:-1])
+    assert "is no pairing file" in desk.server.is_told("admit", path)
+    assert "holds no letterhead" in desk.server.is_told("serve", "sync")
+
+
+def test_an_older_letterhead_than_the_server_saw_is_not_admitted(paired: Desk) -> None:
+    """Somebody emptied the server's store, and brings the first pairing again to begin anew."""
+    paired.publishes(paired.server, answer_working_days=9)
+    paired.server.does("letterhead", "show")
+    store = paired.server.store()
+    paired.world(paired.server).execute("DELETE FROM letterhead")
+    store.close()
+
+    said = paired.server.is_told("admit", paired.folder / "first.pairing")
+
+    assert "holds no letterhead" in said
+
+
+def test_a_letterhead_swapped_in_the_servers_database_stops_everything(paired: Desk, stick: Path) -> None:
+    paired.first.does("pouch", "out", stick)
+    world = paired.world(paired.server)
+    world.execute("UPDATE letterhead SET body = replace(body, 'Werkstation 1', 'Werkstation 9')")
+    world.store.close()
+
+    said = paired.server.is_told("pouch", "in", stick)
+
+    assert "must not be used" in said
+    assert "tell the desk by telephone" in said
+    assert "is forged" in paired.server.is_told("card")
+
+
+def test_the_same_pairing_twice_changes_nothing(paired: Desk) -> None:
+    store = paired.server.store()
+    before = peers_of(paired.server)
+
+    paired.server.does("admit", paired.folder / "first.pairing")
+
+    assert peers_of(paired.server) == before
+    store.close()
+
+
+def peers_of(machine: Machine) -> list[peers.Peer]:
+    store = machine.store()
+    with store.reading() as session:
+        found = list(peers.all_peers(session))
+    store.close()
+    return found
+
+
+def test_admit_wants_a_file_or_a_name(paired: Desk) -> None:
+    assert paired.server.types("admit").exit_code == 2
+    assert "Which workstation?" in paired.server.is_told("admit", "--remove", "Nobody")
+
+
+# ---- by stick --------------------------------------------------------------------------------------
+
+
+def test_what_sources_write_comes_by_stick_and_answers_go_back(paired: Desk, stick: Path) -> None:
+    source = paired.a_source_writes("hello", file=("a.pdf", b"x" * 100_000))
+
+    assert "new things" in carry(paired.server, paired.first, stick)
+    assert texts_held(paired.first) == texts_held(paired.server)
+    paired.is_answered(source, paired.first)
+    carry(paired.first, paired.server, stick)
+
+    assert texts_held(paired.server) == texts_held(paired.first)
+    assert len(texts_held(paired.server)) == 2
+
+
+def test_a_stick_that_comes_twice_says_so(paired: Desk, stick: Path) -> None:
+    paired.a_source_writes()
+    carry(paired.server, paired.first, stick)
+
+    assert "was taken in before. Nothing was done." in paired.first.does("pouch", "in", stick)
+
+
+def test_a_stick_that_is_lost_loses_nothing(paired: Desk, stick: Path) -> None:
+    paired.a_source_writes("this lay on the stick that was lost")
+    paired.server.does("pouch", "out", stick)
+    stick.unlink()
+    paired.a_source_writes("and this came after")
+
+    carry(paired.server, paired.first, stick)
+
+    assert texts_held(paired.first) == texts_held(paired.server)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        pytest.param(lambda raw: raw[:-1], "damaged, cut off", id="truncated"),
+        pytest.param(lambda raw: raw[:-50] + bytes([raw[-50] ^ 1]) + raw[-49:], "damaged, cut", id="flipped"),
+        pytest.param(lambda raw: raw + b"x", "damaged, cut off", id="trailing"),
+        pytest.param(lambda _: b"", "damaged, cut off", id="empty"),
+        pytest.param(lambda _: b"a letter", "damaged, cut off", id="another file"),
+    ],
+)
+def test_a_pouch_that_was_spoilt_is_refused_whole(
+    paired: Desk, stick: Path, spoil: Callable[[bytes], bytes], said: str
+) -> None:
+    paired.a_source_writes()
+    paired.server.does("pouch", "out", stick)
+    whole = stick.read_bytes()
+    stick.write_bytes(spoil(whole))
+
+    assert said in paired.first.is_told("pouch", "in", stick)
+    assert texts_held(paired.first) == set()
+    stick.write_bytes(whole)
+    assert "new things" in paired.first.does("pouch", "in", stick)
+
+
+def test_another_desks_pouch_is_refused(paired: Desk, tmp_path: Path, stick: Path) -> None:
+    (tmp_path / "other").mkdir()
+    other = a_desk(tmp_path / "other")
+    other.pair_first()
+    other.server.does("pouch", "out", stick)
+
+    assert "sealed to somebody else" in paired.first.is_told("pouch", "in", stick)
+
+
+def to_come() -> int:
+    """Return a serial that nobody has given yet, of tomorrow."""
+    return lowest_serial(half_hour_now() + 48)
+
+
+def a_pouch(paired: Desk, seed: bytes | None = None, **changes: object) -> bytes:
+    """Make a pouch for the first workstation with a head, or by a writer, that the program never has."""
+    key = read_key(paired.server.settings.with_name("server.key"))
+    head = Head(
+        desk=paired.keyring.fingerprint,
+        sender=SERVER,
+        receiver=paired.keyring.strand.id,
+        serial=to_come(),
+        after=0,
+        taken=0,
+        day=utc_today(),
+    )
+    head = msgspec.structs.replace(head, **changes)
+    packer = Packer(head, paired.keyring.epochs[1].recipient, seed or key.seed)
+    return b"".join((packer.header, packer.add(RecordItem("casefile", b"x", 0, 0, b"")), *packer.finish()))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        pytest.param({"desk": "RWsomebodyelse"}, "another desk's", id="another desk's"),
+        pytest.param({"receiver": b"8 bytes."}, "not for this machine", id="for another workstation"),
+        pytest.param({"day": utc_today() + timedelta(days=365)}, "one of the two clocks", id="a year ahead"),
+        pytest.param({"seed": bytes(32)}, "not made by who it says", id="forged"),
+    ],
+)
+def test_a_pouch_that_is_not_what_it_must_be_is_refused(
+    paired: Desk, stick: Path, changes: dict[str, object], said: str
+) -> None:
+    stick.write_bytes(a_pouch(paired, **changes))  # type: ignore[arg-type]  # of several types
+
+    assert said in paired.first.is_told("pouch", "in", stick)
+
+
+def test_a_pouch_of_a_later_version_is_refused(
+    paired: Desk, stick: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as later:
+        later.setattr("protocol.pouch.pouch_file._VERSION", b"steunpunt-pouch/2\n")
+        stick.write_bytes(a_pouch(paired))
+
+    assert "by a newer version of the program" in paired.first.is_told("pouch", "in", stick)
+
+
+def test_a_pouch_that_comes_early_is_kept_until_it_fits(paired: Desk, stick: Path) -> None:
+    paired.a_source_writes()
+    stick.write_bytes(a_pouch(paired, after=to_come() - 1))
+
+    assert "comes early" in paired.first.does("pouch", "in", stick)
+    held = paired.first.settings.parent / "held"
+    assert [stat.S_IMODE(each.stat().st_mode) for each in (held, *held.iterdir())] == [0o700, 0o600]
+
+    stick.write_bytes(a_pouch(paired, serial=to_come() - 1))
+    said = paired.first.does("pouch", "in", stick)
+    assert "had come early and were taken in now: 1" in said
+    assert list(held.iterdir()) == []
+
+
+def an_ssh_to(server: Machine, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lay a program named ssh on the path that answers as the server does, without a line."""
+    folder.mkdir()
+    program = folder / "ssh"
+    run = shlex.join(
+        [sys.executable, "-m", "deploy.cli.main", "--settings", str(server.settings), "sync", "answer"]
+    )
+    program.write_text(f"#!/bin/sh\ncd {shlex.quote(str(EXAMPLE.parent))} && exec {run}\n", "utf-8")
+    program.chmod(0o700)
+    monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
+
+
+def forgets_pouches_of(machine: Machine, name: bytes) -> None:
+    """Have a store forget that it took in any pouch of a peer, as one that was put back does."""
+    store = machine.store()
+    with store.writing() as session:
+        peers.took_in(session, name, 0, utc_today())
+    store.close()
+
+
+def held_at(machine: Machine) -> list[str]:
+    return [path.name for path in (machine.settings.parent / "held").iterdir()]
+
+
+@pytest.fixture
+def on_ssh(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    """Pair over SSH; both ends know of a pouch of the other that they took in."""
+    an_ssh_to(desk.server, tmp_path / "bin", monkeypatch)
+    desk.pair_first("ssh:server")
+    desk.first.does("sync")
+    desk.first.does("sync")
+    return desk
+
+
+@pytest.mark.slow
+def test_a_pouch_held_at_a_workstation_is_taken_in_by_the_next_sync(on_ssh: Desk, stick: Path) -> None:
+    on_ssh.a_source_writes()
+    forgets_pouches_of(on_ssh.first, SERVER)
+    assert "comes early" in carry(on_ssh.server, on_ssh.first, stick, "--to", FIRST)
+    assert len(held_at(on_ssh.first)) == 1
+
+    on_ssh.first.does("sync")
+
+    assert held_at(on_ssh.first) == []
+    assert texts_held(on_ssh.first) == texts_held(on_ssh.server) != set()
+
+
+@pytest.mark.slow
+def test_a_pouch_that_still_waits_after_a_sync_is_told(on_ssh: Desk, stick: Path) -> None:
+    stick.write_bytes(a_pouch(on_ssh, after=to_come() - 1))
+    on_ssh.first.does("pouch", "in", stick)
+
+    assert "still wait for a missing one: 1." in on_ssh.first.does("sync")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["once", "beside"])
+def test_a_pouch_held_at_a_server_is_taken_in_by_its_sweeper(on_ssh: Desk, stick: Path, how: str) -> None:
+    forgets_pouches_of(on_ssh.server, on_ssh.keyring.strand.id)
+    assert "comes early" in carry(on_ssh.first, on_ssh.server, stick)
+    on_ssh.server.does("sweep", "--once")
+    assert len(held_at(on_ssh.server)) == 1  # what goes before it has not come
+    on_ssh.first.does("sync")
+    assert len(held_at(on_ssh.server)) == 1  # no workstation waits for that
+
+    if how == "once":
+        on_ssh.server.does("sweep", "--once")
+    else:
+        stop = threading.Event()
+        stop.set()
+        keep_taking_in(on_ssh.server.settings, stop)
+
+    assert held_at(on_ssh.server) == []
+
+
+def test_what_keeps_held_pouches_waiting_is_logged_once_and_stops_no_sweep(
+    paired: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    paired.server.settings.with_name("server.key").unlink()
+
+    said = take_in_now(paired.server.settings)
+    assert take_in_now(paired.server.settings, said) == said
+    assert "Destroyed" in paired.server.does("sweep", "--once")
+
+    assert "There is no server key in" in said
+    assert [said in each for each in caplog.messages] == [True]
+
+
+def test_ones_own_pouch_is_not_taken_in(paired: Desk, stick: Path) -> None:
+    paired.first.does("pouch", "out", stick)
+
+    assert "damaged, cut off, or sealed to somebody else" in paired.first.is_told("pouch", "in", stick)
+
+
+def test_a_pouch_out_of_a_stick_that_cannot_be_read_is_told(paired: Desk, tmp_path: Path) -> None:
+    folder = tmp_path / "gone"
+    folder.mkdir()
+
+    assert "cannot be written" in paired.first.is_told("pouch", "out", tmp_path / "nowhere" / "a.pouch")
+
+
+def test_a_workstation_that_was_never_paired_has_nobody_to_send_to(desk: Desk, stick: Path) -> None:
+    assert "do not know each other" in desk.first.is_told("pouch", "out", stick)
+    assert "This is one machine" in desk.first.is_told("sync")
+    assert "Which workstation? This server knows: none yet." in first_letterhead_only(desk).is_told(
+        "pouch", "out", stick
+    )
+
+
+def first_letterhead_only(desk: Desk) -> Machine:
+    """Return the server after its only workstation was forgotten."""
+    desk.pair_first()
+    desk.server.does("admit", "--remove", FIRST)
+    return desk.server
+
+
+def test_by_stick_there_is_no_line(paired: Desk) -> None:
+    assert "has no line to its server" in paired.first.is_told("sync")
+
+
+@pytest.mark.skipif(not CAN_MOUNT, reason="only root may mount a small disk")
+def test_a_full_stick_holds_no_half_of_a_pouch(paired: Desk) -> None:
+    paired.a_source_writes(file=("a.pdf", b"x" * 3_000_000))
+    with a_small_disk("2m") as disk:
+        said = paired.server.is_told("pouch", "out", disk / "a.pouch")
+        assert "Nothing is lost" in said
+        assert list(disk.iterdir()) == []
+
+
+def test_where_there_is_no_room_for_files_what_came_stays(paired: Desk, stick: Path) -> None:
+    settings = paired.first.settings
+    text = settings.read_text("utf-8")
+    full = text.replace("store_bytes = 200_000_000_000", "store_bytes = 1_000_000")
+    paired.a_source_writes("small")
+    paired.a_source_writes("large", file=("a.pdf", b"x" * 3_000_000))
+    paired.server.does("pouch", "out", stick)
+
+    settings.write_text(full, "utf-8")
+    assert "There is no room for files left" in paired.first.is_told("pouch", "in", stick)
+    settings.write_text(text, "utf-8")
+    paired.first.does("pouch", "in", stick)
+
+    assert texts_held(paired.first) == texts_held(paired.server)
+
+
+# ---- several workstations ---------------------------------------------------------------------------
+
+
+def test_a_second_workstation_reads_and_answers_with_a_strand_of_its_own(paired: Desk, stick: Path) -> None:
+    source = paired.a_source_writes()
+    second = paired.second()
+
+    carry(paired.server, second, stick, "--to", "Werkstation 2")
+    assert texts_held(second) == texts_held(paired.server)
+    with opened(second.settings, PASSPHRASE) as open_desk:
+        keyring = open_desk.keyring
+    assert keyring.strand.id != paired.keyring.strand.id
+    world = paired.world(second, keyring)
+    type(source)(world, source.keys).is_answered("from the second", day=utc_today())
+    world.store.close()
+    carry(second, paired.server, stick)
+    carry(paired.server, paired.first, stick, "--to", FIRST)
+
+    assert texts_held(paired.first) == texts_held(second)
+    assert sections_in(second.settings) == {"adviser"}
+
+
+def test_a_server_with_two_workstations_asks_for_which_one(paired: Desk, stick: Path) -> None:
+    paired.second()
+
+    said = paired.server.is_told("pouch", "out", stick)
+
+    assert "Which workstation?" in said
+    assert '"Werkstation 2"' in said
+
+
+def test_a_workstation_that_was_not_admitted_is_nobody(paired: Desk, stick: Path) -> None:
+    second = paired.second(admit=False)
+    second.does("pouch", "out", stick)
+
+    assert "does not name the workstation that made this" in paired.server.is_told("pouch", "in", stick)
+
+
+def test_a_name_is_given_once(paired: Desk) -> None:
+    words = ["--keyring", paired.copy_of_keyring(), "--fingerprint", paired.keyring.fingerprint]
+
+    said = paired.machine("second").is_told(
+        "pair", paired.card(), "--server", "file", "--name", FIRST, *words
+    )
+
+    assert "has that name already" in said
+
+
+def test_a_new_workstation_needs_a_name_and_the_posters_fingerprint(paired: Desk, tmp_path: Path) -> None:
+    new = paired.machine("second")
+    copy = paired.copy_of_keyring()
+
+    assert new.types("pair", paired.card(), "--server", "file", "--keyring", copy).exit_code == 2
+    (tmp_path / "other").mkdir()
+    other = a_desk(tmp_path / "other")
+    words = ["--name", "x", "--fingerprint", other.keyring.fingerprint]
+    said = new.is_told("pair", paired.card(), "--server", "file", "--keyring", copy, *words)
+    assert "is another desk's" in said
+    assert not new.settings.exists()
+
+
+def test_a_new_workstation_needs_the_newest_letterhead(desk: Desk) -> None:
+    words = ["--keyring", desk.copy_of_keyring(), "--name", "x", "--fingerprint", desk.keyring.fingerprint]
+
+    said = desk.machine("second").is_told("pair", desk.card(), "--server", "file", *words)
+
+    assert "no letterhead in this card file" in said
+
+
+def test_a_letterhead_published_between_card_and_admission_is_not_lost(paired: Desk, stick: Path) -> None:
+    second = paired.second(admit=False)
+    paired.publishes(paired.server, answer_working_days=9)
+
+    said = paired.server.is_told("admit", paired.folder / "second.pairing")
+    assert "published another letterhead since" in said
+    second.does("pair", paired.card(), "--server", "file", "--out", paired.folder / "second.pairing")
+    paired.server.does("admit", paired.folder / "second.pairing")
+
+    store = paired.server.store()
+    assert newest(store, paired.keyring).answer_working_days == 9
+    assert [each.name for each in newest(store, paired.keyring).strands] == [FIRST, "Werkstation 2"]
+    store.close()
+    carry(second, paired.server, stick)
+
+
+def test_a_workstation_that_was_retired_is_refused(paired: Desk, stick: Path) -> None:
+    second = paired.second()
+    carry(paired.server, second, stick, "--to", "Werkstation 2")
+
+    said = second.does("retire", FIRST, "--since", "2025-01-31")
+    assert "signs after 2025-01-31 counts no more" in said
+    carry(second, paired.server, stick)
+    paired.first.does("pouch", "out", stick)
+
+    assert "took the workstation that made this out of use" in paired.server.is_told("pouch", "in", stick)
+    assert "out of use" in paired.server.is_told("pouch", "out", stick, "--to", FIRST)
+    assert "out of use" in paired.server.is_told("admit", paired.folder / "first.pairing")
+
+
+def test_a_retired_workstation_holds_nothing_back(paired: Desk, stick: Path) -> None:
+    """An ended mailbox stays until every workstation was told, but one that comes no more."""
+    second = paired.second()
+    carry(paired.server, second, stick, "--to", "Werkstation 2")
+    second.does("retire", FIRST, "--since", "2025-01-31")
+    carry(second, paired.server, stick)
+
+    paired.server.does("sweep", "--once")
+
+    assert [each.name for each in peers_of(paired.server)] != []
+    assert paired.keyring.strand.id not in {each.name for each in peers_of(paired.server)}
+
+
+def test_a_workstation_that_was_forgotten_already_loses_its_onion_key_too(
+    desk: Desk, tmp_path: Path, stick: Path
+) -> None:
+    """The sweeper forgets it the day after, and may not write where Tor reads: somebody has to."""
+    keys = with_an_onion_door(desk.server, tmp_path / "tor")
+    desk.pair_first(f"onion:{OnionKey.draw().host}")
+    second = desk.second()
+    carry(desk.server, second, stick, "--to", "Werkstation 2")
+    told = second.does("retire", FIRST, "--since", "2025-01-31")
+    carry(second, desk.server, stick)
+    desk.server.does("sweep", "--once")
+    assert list(clients.admitted(keys)) == [desk.keyring.strand.id.hex()]
+
+    said = desk.server.does("admit", "--remove", FIRST)
+
+    assert f'steunpunt admit --remove "{FIRST}"' in told
+    assert clients.admitted(keys) == {}
+    assert "systemctl restart tor" in said
+    assert "may come again" not in said
+
+
+def test_a_workstation_retired_today_is_told_to_be_able_to_come_until_tonight(
+    paired: Desk, stick: Path
+) -> None:
+    second = paired.second()
+    carry(paired.server, second, stick, "--to", "Werkstation 2")
+    second.does("retire", FIRST)
+    carry(second, paired.server, stick)
+    carry(paired.first, paired.server, stick)  # its day is not over
+
+    assert f"out of use after {utc_today()}" in paired.server.does("admit", "--remove", FIRST)
+
+
+def test_nobody_retires_the_workstation_they_sit_at(paired: Desk) -> None:
+    assert "this very workstation" in paired.first.is_told("retire", FIRST)
+    assert "Which workstation?" in paired.first.is_told("retire", "Nobody")
+
+
+def test_no_workstation_is_retired_before_it_was_there(paired: Desk) -> None:
+    paired.second()
+    stick = paired.folder / "stick"
+    carry(paired.server, paired.first, stick, "--to", FIRST)
+
+    assert "is in use since" in paired.first.is_told("retire", "Werkstation 2", "--since", "2021-01-01")
+
+
+# ---- a lost workstation ----------------------------------------------------------------------------
+
+
+def test_a_lost_workstation_is_rebuilt_by_stick(paired: Desk, stick: Path) -> None:
+    source = paired.a_source_writes()
+    carry(paired.server, paired.first, stick)
+    paired.is_answered(source, paired.first)
+    carry(paired.first, paired.server, stick)
+    copy = paired.copy_of_keyring()
+    again = paired.machine("again")
+
+    words = [
+        "--server",
+        "file",
+        "--fingerprint",
+        paired.keyring.fingerprint,
+        "--out",
+        paired.folder / "again.pairing",
+    ]
+    said = again.does("rebuild", copy, paired.card(), *words)
+    assert "ends today" in said
+    paired.server.does("admit", paired.folder / "again.pairing")
+    name = said.partition('workstation "')[2].partition('"')[0]
+    carry(paired.server, again, stick, "--to", name)
+
+    assert texts_held(again) == texts_held(paired.server)
+    store = paired.server.store()
+    lost, made = newest(store, paired.keyring).strands
+    store.close()
+    assert (lost.until, made.until, made.name) == (utc_today(), None, name)
+
+
+def test_a_workstation_rebuilt_behind_an_onion_is_told_each_step_that_is_left(
+    paired: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_tor(*_args: object, **_words: object) -> None:
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr("socket.create_connection", no_tor)
+    again = paired.machine("again")
+    words = ["--server", f"onion:{OnionKey.draw().host}", "--fingerprint", paired.keyring.fingerprint]
+    pairing = paired.folder / "again.pairing"
+
+    done = again.types("rebuild", paired.copy_of_keyring(), paired.card(), *words, "--out", pairing)
+
+    assert done.exit_code == 1
+    steps = [
+        str(again.settings.parent / "onion-auth" / "steunpunt-sync.auth_private"),
+        "ClientOnionAuthDir",
+        "restart Tor",
+        f"run there: steunpunt admit {pairing.name}",
+        "give Tor its key here",
+        "run here: steunpunt sync",
+    ]
+    places = [done.output.find(step) for step in steps]
+    assert -1 not in places
+    assert places == sorted(places)
+    operator = (EXAMPLE.parent / "docs" / "operator.md").read_text("utf-8")
+    told = operator.partition("### Replace a lost workstation")[2].partition("\n### ")[0]
+    for step in ("install -o debian-tor", "auth_private", "systemctl restart tor", "steunpunt admit", "sync"):
+        assert step in told
+
+
+def test_a_rebuilt_workstation_is_no_second_one_in_the_same_folder(paired: Desk) -> None:
+    words = ["--server", "file", "--fingerprint", paired.keyring.fingerprint]
+
+    said = paired.first.is_told("rebuild", paired.copy_of_keyring(), paired.card(), *words)
+
+    assert "is there already" in said
+
+
+# ---- settings with only some sections ----------------------------------------------------------------
+
+
+def test_what_runs_is_what_there_is_a_section_for(paired: Desk) -> None:
+    assert [part.arguments for part in parts_of(paired.server.settings)[0]] == [
+        ["serve", "source"],
+        ["serve", "sync"],
+        ["sweep"],
+    ]
+    assert [part.arguments for part in parts_of(paired.first.settings)[0]] == [
+        ["serve", "adviser"],
+        ["sweep"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sections", "server", "said"),
+    [
+        pytest.param(("desk",), "", "nothing is to run", id="nothing"),
+        pytest.param(("adviser",), "", "run steunpunt pair", id="a workstation without a server"),
+        pytest.param(("source", "adviser"), "file", "belong there and not here", id="a replica for sources"),
+        pytest.param(("sync", "adviser"), "file", "belong there and not here", id="a replica with a door"),
+    ],
+)
+def test_settings_that_belong_to_nobody_are_not_run(
+    tmp_path: Path, sections: tuple[str, ...], server: str, said: str
+) -> None:
+    settings = tmp_path / "config.toml"
+    text = with_key(from_example(sections, "RW" + "A" * 54, {}), "adviser", "server", server)
+    settings.write_text(text, "utf-8")
+
+    assert said in Machine(settings, "").is_told("run")
+
+
+def test_a_workstation_shows_its_fingerprint_and_letterhead_too(paired: Desk) -> None:
+    assert paired.first.does("fingerprint").splitlines()[0] == paired.keyring.fingerprint
+    assert '"strands"' in paired.first.does("letterhead", "show")
+    assert "of this version" in paired.first.does("upgrade")
+
+
+def test_a_workstations_sweeper_destroys_and_decides_nothing(paired: Desk, stick: Path) -> None:
+    paired.a_source_writes()
+    carry(paired.server, paired.first, stick)
+    world = paired.world(paired.first)
+    with world.store.writing() as session:
+        mailboxes.open_mailbox(
+            session, address=bytes(20), recipient=b"r", verify_key=b"v", day=date(2001, 1, 1)
+        )
+    world.store.close()
+
+    said = paired.first.does("sweep", "--once")
+
+    assert "Destroyed" in said
+    world = paired.world(paired.first)
+    with world.store.reading() as session:
+        assert mailboxes.find(session, bytes(20)) is not None
+    world.store.close()
+
+
+# ---- a backup that is put back -----------------------------------------------------------------------
+
+
+def test_a_server_that_was_put_back_gets_everything_again_by_stick(paired: Desk, stick: Path) -> None:
+    source = paired.a_source_writes()
+    carry(paired.server, paired.first, stick)
+    carry(paired.first, paired.server, stick)
+    store = paired.server.store()
+    store.checkpoint()
+    store.close()
+    copy = paired.server.settings.parent / STORE
+    yesterday = copy.read_bytes()
+    paired.is_answered(source, paired.first)
+    paired.publishes(paired.first, answer_working_days=9)
+    carry(paired.first, paired.server, stick)
+    paired.a_source_writes("since then")
+    carry(paired.server, paired.first, stick)
+    carry(paired.first, paired.server, stick)
+    everything = texts_held(paired.first)
+
+    for left in copy.parent.glob(f"{STORE}*"):
+        left.unlink()
+    copy.write_bytes(yesterday)
+    assert "older than one this server has seen" in paired.server.is_told("serve", "sync")
+    copy.with_name("letterhead-serial").unlink()  # as docs/operator.md says, by who put it back
+    assert "comes early" in carry(paired.first, paired.server, stick)
+    assert "was found put back to an earlier day" in carry(paired.server, paired.first, stick)
+    carry(paired.first, paired.server, stick)
+
+    assert texts_held(paired.server) == everything
+    store = paired.server.store()
+    assert newest(store, paired.keyring).answer_working_days == 9
+    store.close()

@@ -1,0 +1,35 @@
+"""What a source does with stock tools before sending. The desk's age key is one no packaged age knows."""
+
+import subprocess
+from collections.abc import Sequence
+
+from crypto import age
+from crypto.age import Recipient, armor
+from gpg.home import OpenPGPHome
+from tests.journalist_app.desk_factories import World
+
+
+def recipient_of(world: World) -> age.PQRecipient:
+    return world.letterhead.current_epoch[1]
+
+
+def age_file(content: bytes, recipients: Sequence[Recipient]) -> bytes:
+    sealed = age.seal(content, recipients)
+    return sealed.header + sealed.payload
+
+
+def age_armour(content: bytes, recipients: Sequence[Recipient]) -> str:
+    return armor.write(age_file(content, recipients))
+
+
+def gpg_file(home: OpenPGPHome, fingerprint: str, content: bytes, *options: str) -> bytes:
+    """Seal as `gpg -e` of the source does, whose gpg holds the desk's public key."""
+    return subprocess.run(
+        ["gpg", "--homedir", home.folder, "--batch", "--trust-model=always", *options,
+         "-r", fingerprint, "-e"],
+        input=content, capture_output=True, check=True,
+    ).stdout  # fmt: skip
+
+
+def gpg_armour(home: OpenPGPHome, fingerprint: str, content: bytes, *options: str) -> str:
+    return gpg_file(home, fingerprint, content, "-a", *options).decode()

@@ -1,0 +1,264 @@
+"""What a recipient is given, and that gpg and the pinned keys stand behind it. With the real gpg."""
+
+import dataclasses
+import io
+import secrets
+import shutil
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from crypto.errors import UnreadableError
+from gpg.errors import RecipientRefusal
+from gpg.home import OpenPGPHome, OpenPGPKey
+from journalist_app.errors import (
+    ConfigError,
+    NoOpenPGPError,
+    RecipientExpiredError,
+    RecipientOtherKeyError,
+    RecipientRevokedError,
+)
+from journalist_app.errors import RecipientRefusedError as NotUsableError
+from journalist_app.files import export_package
+from journalist_app.files.gpg_export import GpgOutbox, open_outbox
+from journalist_app.files.pinned_recipients import RecipientKey
+from journalist_app.services.desk import unlock
+from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, World, a_world, write_keyring
+
+MANY = 10**8
+TEXT = "Woord voor woord, met een é."
+
+
+@pytest.fixture
+def memory() -> Iterator[Path]:
+    folder = Path("/dev/shm") / f"steunpunt-test-{secrets.token_hex(6)}"  # noqa: S108  # memory, on purpose
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def stranger(memory: Path) -> Iterator[OpenPGPHome]:
+    with OpenPGPHome.open(memory) as home:
+        yield home
+
+
+@pytest.fixture
+def theirs(stranger: OpenPGPHome) -> OpenPGPKey:
+    return stranger.make_key("Secretaris-Generaal", TODAY)
+
+
+@pytest.fixture
+def own(stranger: OpenPGPHome) -> OpenPGPKey:
+    return stranger.make_key("Steunpunt Voorbeeld", TODAY)
+
+
+def recipient(folder: Path, key: OpenPGPKey, public: str | None = None) -> RecipientKey:
+    path = folder / f"{key.fingerprint}.asc"
+    path.write_text(key.public if public is None else public)
+    return RecipientKey("sg", "Secretaris-Generaal", key.fingerprint, path)
+
+
+@pytest.fixture
+def world(tmp_path: Path, memory: Path, theirs: OpenPGPKey, own: OpenPGPKey) -> World:
+    world = a_world(tmp_path)
+    world.keyring = world.keyring.with_openpgp(own.secret)
+    write_keyring(world.config.keyring_path, world.keyring)
+    world.config = dataclasses.replace(
+        world.config, openpgp_home_path=memory / "gpg", recipients=(recipient(tmp_path, theirs),)
+    )
+    return world
+
+
+@pytest.fixture
+def outbox(world: World) -> Iterator[GpgOutbox]:
+    opened = open_outbox(world.config, world.keyring)
+    assert opened is not None
+    yield opened
+    opened.home.close()
+
+
+def opened_zip(stranger: OpenPGPHome, sealed: bytes) -> zipfile.ZipFile:
+    return zipfile.ZipFile(io.BytesIO(stranger.decrypt(sealed, at_most=MANY).content))
+
+
+# ---- the file --------------------------------------------------------------------------------------
+
+
+def test_a_stranger_with_the_recipients_key_opens_and_verifies_it(
+    outbox: GpgOutbox, stranger: OpenPGPHome, own: OpenPGPKey
+) -> None:
+    to = outbox.recipients[0]
+    photo = secrets.token_bytes(300_000)
+    files = [("foto.jpg", iter((photo[:1000], photo[1000:]))), ("foto.jpg", iter((b"two",)))]
+
+    sealed = b"".join(outbox.make(to, TEXT, files, TODAY))
+
+    assert stranger.decrypt(sealed, at_most=MANY).signer == own.fingerprint
+    with opened_zip(stranger, sealed) as archive:
+        assert archive.namelist() == ["proposal.txt", "foto.jpg", "foto (2).jpg"]
+        assert archive.read("proposal.txt").decode() == TEXT
+        assert archive.read("foto.jpg") == photo
+        assert archive.read("foto (2).jpg") == b"two"
+
+
+def test_what_is_handed_over_tells_the_day_and_no_more(outbox: GpgOutbox, stranger: OpenPGPHome) -> None:
+    files = [("../../etc/pass\u202ewd", iter((b"x",))), ("PROPOSAL.TXT", iter(()))]
+
+    sealed = b"".join(outbox.make(outbox.recipients[0], TEXT, files, TODAY))
+
+    with opened_zip(stranger, sealed) as archive:
+        assert archive.namelist() == ["proposal.txt", "passwd", "PROPOSAL (2).TXT"]
+        assert {each.date_time for each in archive.infolist()} == {(2026, 11, 23, 0, 0, 0)}
+        assert archive.comment == b""
+        assert not any(each.comment or each.filename.startswith("/") for each in archive.infolist())
+
+
+def test_a_file_that_breaks_off_makes_nothing_whole(outbox: GpgOutbox, stranger: OpenPGPHome) -> None:
+    def broken() -> Iterator[bytes]:
+        yield bytes(100_000)
+        raise ConnectionResetError
+
+    taken: list[bytes] = []
+    with pytest.raises(ConnectionResetError):
+        taken.extend(outbox.make(outbox.recipients[0], TEXT, [("a.pdf", broken())], TODAY))
+
+    with pytest.raises(UnreadableError):
+        stranger.decrypt(b"".join(taken), at_most=MANY)
+
+
+def test_a_long_file_is_zipped_piece_by_piece() -> None:
+    pieces = (bytes(1_000_000) for _ in range(20))
+
+    longest = max(map(len, export_package._zipped(TEXT, [("long", pieces)], TODAY)))
+
+    assert longest < 1_100_000
+
+
+def test_gpg_that_fails_is_told(outbox: GpgOutbox) -> None:
+    shutil.rmtree(outbox.home.folder / "private-keys-v1.d")
+
+    with pytest.raises(NoOpenPGPError):
+        list(outbox.make(outbox.recipients[0], TEXT, [], TODAY))
+
+
+# ---- the keys --------------------------------------------------------------------------------------
+
+
+def test_a_recipients_key_swapped_under_the_same_name_is_refused(
+    world: World, stranger: OpenPGPHome, theirs: OpenPGPKey, tmp_path: Path
+) -> None:
+    swapped = stranger.make_key("Secretaris-Generaal", TODAY)
+    config = dataclasses.replace(world.config, recipients=(recipient(tmp_path, theirs, swapped.public),))
+
+    outbox = open_outbox(config, world.keyring)
+
+    assert outbox is not None
+    with outbox.home, pytest.raises(RecipientOtherKeyError):
+        outbox.make(outbox.recipients[0], TEXT, [], TODAY)
+
+
+def test_a_key_file_that_is_not_there_is_refused_and_the_others_go_on(
+    world: World, theirs: OpenPGPKey, tmp_path: Path
+) -> None:
+    gone = RecipientKey("other", "Iemand", "A" * 40, tmp_path / "gone.asc")
+    config = dataclasses.replace(world.config, recipients=(gone, *world.config.recipients))
+
+    outbox = open_outbox(config, world.keyring)
+
+    assert outbox is not None
+    with outbox.home:
+        with pytest.raises(NotUsableError):
+            outbox.require_usable(gone.fingerprint, TODAY)
+        outbox.require_usable(theirs.fingerprint, TODAY)
+
+
+@pytest.mark.parametrize(
+    ("why", "told"),
+    [
+        (RecipientRefusal.EXPIRED, RecipientExpiredError),
+        (RecipientRefusal.REVOKED, RecipientRevokedError),
+        (RecipientRefusal.WEAK, NotUsableError),
+    ],
+)
+def test_each_reason_has_its_sentence(
+    outbox: GpgOutbox, why: RecipientRefusal, told: type[NotUsableError]
+) -> None:
+    refused = dataclasses.replace(outbox, refused={outbox.recipients[0].fingerprint: why})
+
+    with pytest.raises(NotUsableError) as error:
+        refused.require_usable(outbox.recipients[0].fingerprint, TODAY)
+
+    assert type(error.value) is told
+
+
+def test_a_key_that_was_never_pinned_is_refused(outbox: GpgOutbox) -> None:
+    with pytest.raises(NotUsableError):
+        outbox.require_usable("B" * 40, TODAY)
+
+
+# ---- the desk --------------------------------------------------------------------------------------
+
+
+def test_unlocking_gives_gpg_its_home_and_locking_takes_it(world: World, memory: Path) -> None:
+    desk = unlock.unlock(world.config, world.store, PASSPHRASE)
+    assert desk.openpgp is not None
+    assert desk.outbox is not None
+    assert list((memory / "gpg").iterdir()) == [desk.openpgp.folder]
+
+    desk.stop()
+
+    assert list((memory / "gpg").iterdir()) == []
+
+
+def test_a_desk_without_an_openpgp_key_passes_nothing_on(tmp_path: Path) -> None:
+    world = a_world(tmp_path)
+
+    desk = unlock.unlock(world.config, world.store, PASSPHRASE)
+
+    assert (desk.openpgp, desk.outbox) == (None, None)
+
+
+def test_a_desk_without_gpg_passes_nothing_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+
+    assert open_outbox(world.config, world.keyring) is None
+
+
+def test_a_keyring_with_a_damaged_openpgp_key_passes_nothing_on(
+    world: World, own: OpenPGPKey, memory: Path
+) -> None:
+    first, *_, last = own.secret.strip().splitlines()
+    damaged = world.keyring.with_openpgp(f"{first}\n\nAAAA\n{last}\n")
+
+    assert open_outbox(world.config, damaged) is None
+    assert list((memory / "gpg").iterdir()) == []
+
+
+# ---- the settings ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"role": "minister"}, "'role'"),
+        ({"name": " "}, "'name'"),
+        ({"name": "two\nlines"}, "'name'"),
+        ({"name": "x" * 201}, "'name'"),
+        ({"fingerprint": "a" * 40}, "'fingerprint'"),
+        ({"fingerprint": "A" * 39}, "'fingerprint'"),
+    ],
+)
+def test_a_recipient_that_is_not_pinned_well_is_refused(
+    world: World, wrong: dict[str, str], told: str
+) -> None:
+    recipients = (dataclasses.replace(world.config.recipients[0], **wrong),)
+
+    with pytest.raises(ConfigError, match=told):
+        dataclasses.replace(world.config, recipients=recipients)
+
+
+def test_a_fingerprint_stands_once(world: World) -> None:
+    with pytest.raises(ConfigError, match="twice"):
+        dataclasses.replace(world.config, recipients=world.config.recipients * 2)

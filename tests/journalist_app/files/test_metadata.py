@@ -1,0 +1,489 @@
+"""What is in a file, and a cleaned copy of it; hostile files, and machines that allow no sandbox.
+
+Most of these run mat2 by the setting for machines without a sandbox, so that they prove the same everywhere.
+"""
+
+import contextlib
+import hashlib
+import os
+import subprocess
+import zipfile
+from collections.abc import Callable
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from journalist_app.files import metadata
+from journalist_app.files.export import Looked
+from journalist_app.files.metadata import Mat2
+from tests.journalist_app.files.file_factories import (
+    ADDED,
+    ADDER,
+    AUTHOR,
+    CAMERA,
+    COMMENTER,
+    DELETER,
+    KEPT,
+    LAYOUT,
+    OFFICE_MARKS,
+    a_docx,
+    a_jpeg,
+    a_pdf,
+    a_png,
+    a_zip,
+    an_odt,
+    texts_in,
+)
+
+NO_SANDBOX = Path("/bin/false")
+OPENLY = Mat2(without_sandbox=True, bwrap=NO_SANDBOX)
+CANNOT = "no cleaned copy can be made"
+UNREAD = "The file could not be looked into"
+
+
+def a_file(room: Path, content: bytes) -> Path:
+    path = room / "file"
+    path.write_bytes(content)
+    return path
+
+
+def a_program(room: Path, script: str) -> Path:
+    """A stand-in for a program of the system."""
+    path = room / "program"
+    path.write_text("#!/bin/sh\n" + script)
+    path.chmod(0o700)
+    return path
+
+
+def a_mat2(room: Path, script: str) -> Mat2:
+    return replace(OPENLY, mat2=a_program(room, script))
+
+
+def a_sandbox(room: Path, says: str) -> Mat2:
+    """A sandbox that says it works, notes how it was called, and then says what it is told to."""
+    return Mat2(
+        bwrap=a_program(
+            room,
+            f'for each; do :; done; case "$each" in "echo inside") echo inside; exit;; esac\n'
+            f"printf '%s\\n' \"$@\" >{room}/called; printf '{says}'",
+        )
+    )
+
+
+# ---- what is in a file
+
+
+def test_author_changes_comments_and_hidden_text_of_a_docx_are_told(tmp_path: Path) -> None:
+    looked = OPENLY.inspect(a_file(tmp_path, a_docx()), "brief.docx")
+
+    assert f"A name (creator): {AUTHOR}" in looked.lines
+    assert (
+        f"Tracked changes: 3, by {LAYOUT}, {ADDER}, {DELETER}. What was taken out can still be read."
+        in looked.lines
+    )
+    assert f"Comments: 1, by {COMMENTER}." in looked.lines
+    assert "Pieces of text that are hidden on the page: 1." in looked.lines
+    assert looked.can_clean
+
+
+def test_place_maker_camera_and_day_of_a_photograph_are_told(tmp_path: Path) -> None:
+    looked = OPENLY.inspect(a_file(tmp_path, a_jpeg()), "Foto.JPG")
+
+    assert f"A name (Artist): {AUTHOR}" in looked.lines
+    assert f"A device or program (Model): {CAMERA}" in looked.lines
+    assert any(line.startswith("A place (GPSPosition): 52 deg 4' 47") for line in looked.lines)
+    assert any(line.startswith("A day or time (") and "2026:03:02 09:10:11" in line for line in looked.lines)
+    assert looked.can_clean
+
+
+@pytest.mark.slow
+def test_author_changes_and_comments_of_an_odt_are_told(tmp_path: Path) -> None:
+    looked = OPENLY.inspect(a_file(tmp_path, an_odt()), "brief.odt")
+
+    assert f"A name (initial-creator): {AUTHOR}" in looked.lines
+    assert (
+        f"Tracked changes: 3, by {ADDER}, {DELETER}, {LAYOUT}. What was taken out can still be read."
+        in looked.lines
+    )
+    assert f"Comments: 1, by {COMMENTER}." in looked.lines
+
+
+@pytest.mark.slow
+def test_the_author_and_the_program_of_a_pdf_are_told_apart(tmp_path: Path) -> None:
+    looked = OPENLY.inspect(a_file(tmp_path, a_pdf()), "stuk.pdf")
+
+    assert f"A name (author): {AUTHOR}" in looked.lines
+    assert f"A device or program (creator): {CAMERA}" in looked.lines
+    assert looked.can_clean
+
+
+@pytest.mark.slow
+def test_a_file_in_which_nothing_is_found_is_not_called_empty(tmp_path: Path) -> None:
+    cleaned = OPENLY.clean(a_file(tmp_path, a_png()), "beeld.png")
+    assert cleaned is not None
+
+    looked = OPENLY.inspect(a_file(tmp_path, cleaned), "beeld.png")
+
+    assert (
+        Looked(("Nothing hidden was found. That is no promise that there is nothing.",), can_clean=True)
+        == looked
+    )
+
+
+def test_an_archive_is_told_of_but_not_cleaned(tmp_path: Path) -> None:
+    path = a_file(tmp_path, a_zip({"a.txt": "a"}))
+    mat2 = a_mat2(tmp_path, "echo '    date_time: 2026-03-02'")
+
+    looked = mat2.inspect(path, "alles.zip")
+
+    assert "A day or time (date_time): 2026-03-02" == looked.lines[0]
+    assert looked.lines[1].startswith("This is a file with files in it.")
+    assert not looked.can_clean
+    assert mat2.clean(path, "alles.zip") is None
+
+
+def test_what_a_pdf_calls_its_creator_is_a_program(tmp_path: Path) -> None:
+    mat2 = a_mat2(tmp_path, f"echo '    author: {AUTHOR}'; echo '    creator: {CAMERA}'")
+
+    looked = mat2.inspect(a_file(tmp_path, a_pdf()), "stuk.pdf")
+
+    assert (f"A name (author): {AUTHOR}", f"A device or program (creator): {CAMERA}") == looked.lines[:2]
+    assert looked.lines[2].startswith("Comments, attachments and forms in a PDF are not listed here.")
+
+
+def test_a_video_is_cleaned_only_where_its_program_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = a_file(tmp_path, b"\0\0\0\x18ftypmp42")
+    mat2 = a_mat2(tmp_path, "echo '    Make: X'")
+
+    for there in (None, "/usr/bin/ffmpeg"):
+        monkeypatch.setattr(metadata.shutil, "which", lambda *_args, there=there, **_more: there)
+
+        assert (there is not None) is mat2.inspect(path, "film.mp4").can_clean
+
+
+# ---- a cleaned copy
+
+
+def of_a_zip(raw: bytes) -> str:
+    return texts_in(raw)
+
+
+def of_a_pdf(raw: bytes) -> str:
+    return subprocess.run(["pdfinfo", "-"], input=raw, capture_output=True, check=True).stdout.decode()
+
+
+def of_bytes(raw: bytes) -> str:
+    return raw.decode("latin-1")
+
+
+def test_nothing_is_left_in_a_cleaned_docx_and_the_original_is_as_it_was(tmp_path: Path) -> None:
+    path = a_file(tmp_path, a_docx())
+    before = hashlib.sha256(path.read_bytes()).digest()
+
+    cleaned = OPENLY.clean(path, "brief.docx")
+
+    assert cleaned is not None
+    left = texts_in(cleaned)
+    assert [] == [mark for mark in OFFICE_MARKS if mark in left]
+    assert "comment" not in left.lower()
+    assert "Change" not in left
+    assert KEPT in left
+    assert ADDED in left
+    assert before == hashlib.sha256(path.read_bytes()).digest()
+    assert ["file"] == sorted(each.name for each in tmp_path.iterdir())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("make", "name", "look", "marks"),
+    [
+        (an_odt, "brief.odt", of_a_zip, (*OFFICE_MARKS, "annotation", "tracked-changes", "change-start")),
+        (a_jpeg, "foto.jpeg", of_bytes, (AUTHOR, CAMERA, "Exif", "2026:03:02")),
+        (a_png, "beeld.png", of_bytes, (AUTHOR, "tEXt")),
+        (a_pdf, "stuk.pdf", of_a_pdf, (AUTHOR, CAMERA, "Date")),
+    ],
+    ids=["odt", "jpeg", "png", "pdf"],
+)
+def test_nothing_is_left_in_a_cleaned_copy_and_the_original_is_as_it_was(
+    tmp_path: Path, make: Callable[[], bytes], name: str, look: Callable[[bytes], str], marks: tuple[str, ...]
+) -> None:
+    path = a_file(tmp_path, make())
+    original = path.read_bytes()
+    before = look(original)
+
+    cleaned = OPENLY.clean(path, name)
+
+    assert cleaned is not None
+    assert list(marks) == [mark for mark in marks if mark in before]
+    assert [] == [mark for mark in marks if mark in look(cleaned)]
+    assert original == path.read_bytes()
+
+
+@pytest.mark.slow
+def test_a_cleaned_odt_keeps_its_sentences_and_a_cleaned_photograph_its_picture(tmp_path: Path) -> None:
+    text = OPENLY.clean(a_file(tmp_path, an_odt()), "brief.odt")
+    photograph = OPENLY.clean(a_file(tmp_path, a_jpeg()), "foto.jpg")
+
+    assert text is not None
+    assert KEPT in texts_in(text)
+    assert ADDED in texts_in(text)
+    assert photograph is not None
+    assert (48, 32) == Image.open(BytesIO(photograph)).size
+
+
+def test_a_copy_in_which_comments_are_left_is_no_cleaned_copy(tmp_path: Path) -> None:
+    mat2 = a_mat2(tmp_path, f"/bin/cp {tmp_path}/file copy.cleaned.docx")
+
+    assert mat2.clean(a_file(tmp_path, a_docx()), "brief.docx") is None
+
+
+# ---- the sandbox
+
+
+def test_where_no_sandbox_is_allowed_nothing_is_run_and_that_is_said(tmp_path: Path) -> None:
+    path = a_file(tmp_path, a_docx())
+    mat2 = Mat2(bwrap=NO_SANDBOX, mat2=a_program(tmp_path, f"/usr/bin/touch {tmp_path}/ran"))
+
+    looked = mat2.inspect(path, "brief.docx")
+
+    assert not looked.can_clean
+    assert "cannot shut the program that looks into files away" in looked.lines[0]
+    assert mat2.clean(path, "brief.docx") is None
+    assert not (tmp_path / "ran").exists()
+
+
+def test_where_bubblewrap_is_missing_nothing_is_run_and_that_is_said(tmp_path: Path) -> None:
+    looked = Mat2(bwrap=tmp_path / "missing").inspect(a_file(tmp_path, a_docx()), "brief.docx")
+
+    assert "cannot shut the program that looks into files away" in looked.lines[0]
+
+
+def test_the_sandbox_has_no_network_and_gets_no_name_of_the_file(tmp_path: Path) -> None:
+    name = "--help\n\u202e geheim $(touch x).docx"
+
+    looked = a_sandbox(tmp_path, "=\\n    Author: Anna\\n").inspect(a_file(tmp_path, a_docx()), name)
+
+    called = (tmp_path / "called").read_text()
+    assert "A name (Author): Anna" == looked.lines[0]
+    for word in ("--unshare-all", "--die-with-parent", "--new-session", "--clearenv", "/tmp/file.docx"):  # noqa: S108
+        assert word in called.splitlines()
+    assert "geheim" not in called
+    assert str(tmp_path) not in called
+
+
+def test_answers_that_no_program_of_ours_gives_are_not_believed(tmp_path: Path) -> None:
+    looked = a_sandbox(tmp_path, '["detail"]\\n=\\n').inspect(a_file(tmp_path, a_docx()), "brief.docx")
+
+    assert looked.lines[0].startswith(UNREAD)
+    assert not looked.can_clean
+
+
+def test_the_real_sandbox_shows_what_mat2_shows_or_refuses(tmp_path: Path) -> None:
+    """Which of both it is depends on the machine; nothing else may happen on any."""
+    path = a_file(tmp_path, a_jpeg())
+
+    looked = Mat2().inspect(path, "foto.jpg")
+
+    refused = Mat2(bwrap=NO_SANDBOX).inspect(path, "foto.jpg")
+    assert looked in {OPENLY.inspect(path, "foto.jpg"), refused}
+
+
+def test_from_the_real_sandbox_nothing_of_this_machine_is_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "keyring").write_text("geheim")
+    monkeypatch.setenv("SECRET", "geheim")
+    look = (
+        f"/usr/bin/cat {tmp_path}/keyring; /usr/bin/env; /usr/bin/touch /usr/x && echo written;"
+        " /usr/bin/tail -n +3 /proc/net/dev | /usr/bin/cut -d: -f1"
+    )
+
+    seen = "\nlo\n"  # what is to be seen, where a machine allows no sandbox and shows nothing
+    with contextlib.suppress(metadata._StoppedError):
+        seen = metadata._output(
+            (*Mat2()._sandbox(), "/bin/sh", "-c", look), cwd=tmp_path, given=(), seconds=30, limit=9999
+        ).decode()
+
+    assert "geheim" not in seen
+    assert "written" not in seen
+    assert seen.endswith("lo\n"), "no network but the one within"
+
+
+# ---- files and programs that mean harm
+
+
+def test_a_file_that_is_too_large_is_not_looked_into(tmp_path: Path) -> None:
+    mat2 = replace(OPENLY, max_bytes=3)
+    path = a_file(tmp_path, b"four")
+
+    looked = mat2.inspect(path, "brief.docx")
+
+    assert looked.lines[0].startswith("This file is too large to be looked into")
+    assert not looked.can_clean
+    assert mat2.clean(path, "brief.docx") is None
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "docx", "brief.docx\n", "a.exe", "a.tar.gz", "x.DOCX\u202e", "--in", "a.html"]
+)
+def test_a_kind_of_file_that_nobody_knows_is_said_to_be_unknown(tmp_path: Path, name: str) -> None:
+    looked = OPENLY.inspect(a_file(tmp_path, a_docx()), name)
+
+    assert looked.lines[0].startswith("The program that looks into files does not know this kind of file.")
+    assert CANNOT in looked.lines[0]
+    assert not looked.can_clean
+
+
+@pytest.mark.parametrize("name", ["foto.txt", "foto.png", "foto.docx", "foto.pdf", "foto.svg", "foto.heic"])
+def test_a_photograph_under_another_name_does_not_pass_for_clean(tmp_path: Path, name: str) -> None:
+    path = a_file(tmp_path, a_jpeg())
+
+    looked = OPENLY.inspect(path, name)
+
+    assert looked.lines[0].startswith("The file is not of the kind that its name says")
+    assert OPENLY.clean(path, name) is None
+
+
+def test_plain_text_is_looked_into_and_needs_no_copy(tmp_path: Path) -> None:
+    looked = a_mat2(tmp_path, "echo '  No metadata found'").inspect(a_file(tmp_path, b"tekst"), "brief.txt")
+
+    assert looked.lines[0].startswith("Nothing hidden was found.")
+    assert not looked.can_clean
+
+
+def test_without_mat2_that_is_said(tmp_path: Path) -> None:
+    looked = replace(OPENLY, mat2=tmp_path / "missing").inspect(a_file(tmp_path, a_docx()), "brief.docx")
+
+    assert looked.lines[0].startswith("mat2, the program that looks into files, is not installed")
+    assert not looked.can_clean
+
+
+@pytest.mark.parametrize("kind", ["symlink", "fifo", "folder", "nothing"])
+def test_what_is_no_plain_file_is_not_opened(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "file"
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_bytes(a_docx())
+    if kind == "symlink":
+        path.symlink_to(elsewhere)
+    elif kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+
+    assert OPENLY.inspect(path, "brief.docx").lines[0].startswith(UNREAD)
+    assert OPENLY.clean(path, "brief.docx") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.docx", b"PK\x03\x04 and nothing behind it"),
+        ("a.docx", a_zip({"word/document.xml": "<w:broken"})),
+        ("a.odt", a_zip({"content.xml": '<!DOCTYPE a [<!ENTITY b "' + "b" * 9 + '">]><a>&b;&c;</a>'})),
+        ("a.docx", a_zip({f"word/{n}.xml": "<a/>" for n in range(5_001)})),
+    ],
+    ids=["cut short", "broken XML", "entities", "too many parts"],
+)
+def test_a_malformed_office_file_is_told_as_such(tmp_path: Path, name: str, content: bytes) -> None:
+    path = a_file(tmp_path, content)
+
+    assert OPENLY.inspect(path, name).lines[0].startswith(UNREAD)
+    assert OPENLY.clean(path, name) is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.jpg", b"\xff\xd8\xff" + b"\0" * 99),
+        ("a.pdf", b"%PDF-1.7\n%%EOF"),
+        ("a.png", b"\x89PNG\r\n\x1a\n" + b"x" * 99),
+    ],
+    ids=["jpeg", "pdf", "png"],
+)
+def test_a_malformed_picture_or_pdf_is_told_as_such(tmp_path: Path, name: str, content: bytes) -> None:
+    path = a_file(tmp_path, content)
+
+    assert OPENLY.inspect(path, name).lines[0].startswith(UNREAD)
+    assert OPENLY.clean(path, name) is None
+
+
+def test_a_zip_bomb_is_not_unpacked(tmp_path: Path) -> None:
+    raw = BytesIO()
+    with zipfile.ZipFile(raw, "w", zipfile.ZIP_DEFLATED) as bomb, bomb.open("word/document.xml", "w") as part:
+        for _ in range(51):
+            part.write(bytes(1_000_000))
+    path = a_file(tmp_path, raw.getvalue())
+
+    looked = OPENLY.inspect(path, "bom.docx")
+
+    assert path.stat().st_size < 100_000
+    assert looked.lines[0].startswith(UNREAD)
+    assert OPENLY.clean(path, "bom.docx") is None
+    assert ["file"] == [each.name for each in tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "exec /bin/sleep 1000",
+        "exec >&-; exec /bin/sleep 1000",
+        "exec /usr/bin/yes",
+        "exit 9",
+        "echo '[-] no'",
+    ],
+)
+def test_a_program_that_hangs_floods_or_fails_is_ended_and_that_is_said(tmp_path: Path, script: str) -> None:
+    mat2 = replace(a_mat2(tmp_path, script), seconds=1.0)
+
+    looked = mat2.inspect(a_file(tmp_path, b"tekst"), "brief.txt")
+
+    assert looked.lines[0].startswith(UNREAD)
+    assert not looked.can_clean
+
+
+def test_of_a_program_that_is_ended_no_process_is_left(tmp_path: Path) -> None:
+    ours, theirs = os.pipe()
+    script = f"printf x >/proc/self/fd/{theirs}; /bin/sleep 1000 & exec /usr/bin/yes"
+
+    with pytest.raises(metadata._StoppedError):
+        metadata._output(("/bin/sh", "-c", script), cwd=tmp_path, given=(theirs,), seconds=60, limit=9)
+
+    os.close(theirs)
+    assert b"x" == os.read(ours, 1)
+    assert b"" == os.read(ours, 1)  # its other end is held by nobody any more
+    os.close(ours)
+
+
+def test_what_mat2_says_is_cut_and_cannot_steer_a_screen(tmp_path: Path) -> None:
+    said = "\n".join(
+        [
+            "    Author: An\x1b[31mna\u202e \x07" + "x" * 500,
+            *(f"    Odd{n}: y" for n in range(14)),
+            "[+] Metadata: z",
+        ]
+    )
+    (tmp_path / "said").write_text(said)
+
+    looked = a_mat2(tmp_path, f"/bin/cat {tmp_path}/said").inspect(a_file(tmp_path, b"tekst"), "brief.txt")
+
+    first = "A name (Author): An[31mna " + "x" * 500
+    assert (first[: len("A name (Author): ") + 200] + "…") == looked.lines[0]
+    assert "Something else (Odd0): y" == looked.lines[1]
+    assert "And 2 more such details." == looked.lines[13]
+    assert 14 == len(looked.lines)
+
+
+def test_the_work_folder_of_a_run_without_a_sandbox_is_gone_afterwards(tmp_path: Path) -> None:
+    room = tmp_path / "room"
+    room.mkdir(mode=0o700)
+    mat2 = a_mat2(tmp_path, "pwd")
+
+    mat2.inspect(a_file(room, b"tekst"), "brief.txt")
+
+    assert ["file"] == [each.name for each in room.iterdir()]

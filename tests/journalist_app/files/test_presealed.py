@@ -1,0 +1,631 @@
+"""What comes in sealed by its source. OpenPGP is the real gpg, in homes of its own."""
+
+import secrets
+import shutil
+import tracemalloc
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from crypto import age
+from crypto.age import armor
+from crypto.errors import ForgedError, UnreadableError
+from gpg.home import OpenPGPHome
+from journalist_app.desk.open_desk import OpenDesk
+from journalist_app.errors import FileMissingError, FileSealedError
+from journalist_app.files.presealed import (
+    OPENINGS,
+    SHOWN_CHARS,
+    FileKind,
+    FileLook,
+    Known,
+    Piece,
+    PieceKind,
+    Unsealer,
+    Why,
+)
+from journalist_app.services import search_mailboxes
+from journalist_app.services.desk import unlock
+from journalist_app.services.mailbox import file_downloads, read_thread
+from protocol.content import Content, Kind
+from protocol.identifiers import AttachmentId
+from protocol.pouch.pouch_file import SERVER, Head, Packer
+from protocol.pouch.pouch_items import ChunkItem
+from protocol.sealed_record import RecordKind, seal_record, seal_unsent
+from store import attachments
+from tests.journalist_app import desk_readers
+from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, ASource, World, a_source
+from tests.journalist_app.files.sealing import age_armour, age_file, gpg_armour, gpg_file, recipient_of
+
+DESK = age.PQIdentity(b"d" * 32)
+OWN = [DESK.recipient]
+STRANGER = age.PQIdentity(b"x" * 32).recipient
+TEXT = "Beste adviseur,\n<b>één</b> vraag.\n"
+MANY = 10**9
+
+
+@dataclass(frozen=True, slots=True)
+class GPG:
+    """The desk's gpg; the source's, with a key of its own and the desk's public one; and the fingerprints."""
+
+    desk: OpenPGPHome
+    source: OpenPGPHome
+    key: str
+    own: str
+
+
+@pytest.fixture(scope="module")
+def gpg() -> Iterator[GPG]:
+    parent = Path("/dev/shm") / f"steunpunt-test-{secrets.token_hex(6)}"  # noqa: S108  # memory, on purpose
+    try:
+        with OpenPGPHome.open(parent) as desk, OpenPGPHome.open(parent) as source:
+            key = desk.make_key("Steunpunt", TODAY)
+            source.import_public(key.public.encode(), key.fingerprint)
+            own = source.make_key("Melder", TODAY)
+            yield GPG(desk, source, key.fingerprint, own.fingerprint)
+    finally:
+        shutil.rmtree(parent, ignore_errors=True)
+
+
+def an_unsealer(home: OpenPGPHome | None = None, known: Known | None = None, at_most: int = MANY) -> Unsealer:
+    return Unsealer([DESK], home, known or Known(), at_most=at_most)
+
+
+def only(text: str, home: OpenPGPHome | None = None) -> Piece:
+    (piece,) = an_unsealer(home).text(text)
+    return piece
+
+
+def in_pieces(content: bytes, size: int = 65_536) -> Iterator[bytes]:
+    for at in range(0, len(content), size):
+        yield content[at : at + size]
+
+
+def whole(name: str, content: bytes, unsealer: Unsealer | None = None) -> tuple[FileLook, bytes]:
+    opened = (unsealer or an_unsealer()).file(name, in_pieces(content))
+    return opened.look, b"".join(opened.pieces)
+
+
+def a_captured_entry(to: age.PQRecipient) -> bytes:
+    """Give the age file of somebody else's message, as whoever captured the store has it."""
+    content = Content(kind=Kind.MESSAGE, text="wat een ander schreef")
+    return age_file(content.to_bytes(), [to, STRANGER])
+
+
+# ---- texts
+
+
+def test_a_text_without_armour_stays_one_piece() -> None:
+    for text in ("", TEXT, "-----BEGIN PGP MESSAGE-----\nhalf"):
+        assert Piece(PieceKind.PLAIN, text) == only(text)
+
+
+def test_what_was_sealed_is_opened_in_its_place_and_the_text_around_it_stays() -> None:
+    text = f"Dag!\n\n{age_armour(TEXT.encode(), OWN)}\nEn nog:\n{age_armour(b'twee', OWN)}\n\nGroet"
+
+    assert an_unsealer().text(text) == (
+        Piece(PieceKind.PLAIN, "Dag!"),
+        Piece(PieceKind.OPENED, TEXT, number=1),
+        Piece(PieceKind.PLAIN, "En nog:"),
+        Piece(PieceKind.OPENED, "twee", number=2),
+        Piece(PieceKind.PLAIN, "Groet"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        (b"", ""),
+        (b"\xef\xbb\xbfmet merk\r\n", "met merk\n"),
+        ("twee bytes €".encode("utf-16"), "twee bytes €"),
+        (b"x" * SHOWN_CHARS, "x" * SHOWN_CHARS),
+    ],
+    ids=["nothing", "Windows", "UTF-16", "as long as may be"],
+)
+def test_texts_of_every_editor_are_shown(content: bytes, text: str) -> None:
+    assert (PieceKind.OPENED, text) == (
+        only(age_armour(content, OWN)).kind,
+        only(age_armour(content, OWN)).text,
+    )
+
+
+@pytest.mark.parametrize(
+    "content", [b"%PDF-\xff\xfe", b"a\x00b", b"x" * (SHOWN_CHARS + 1), b"\xff\xfea"],
+    ids=["no text", "a zero byte", "too long", "half a character"],
+)  # fmt: skip
+def test_what_cannot_be_shown_is_offered_as_a_file(content: bytes) -> None:
+    text = f"zie\n{age_armour(content, OWN)}"
+
+    assert an_unsealer().text(text)[1] == Piece(PieceKind.FILE, "", number=1, size=len(content))
+    file = an_unsealer().pasted(text, 1)
+    assert file is not None
+    assert (FileKind.OPENED, content) == (file.look.kind, b"".join(file.pieces))
+
+
+@pytest.mark.parametrize("number", [-1, 0, 2])
+def test_what_was_not_pasted_is_not_given(number: int) -> None:
+    assert an_unsealer().pasted(age_armour(b"x", OWN), number) is None
+
+
+def test_what_does_not_open_is_not_given_as_a_file() -> None:
+    file = an_unsealer().pasted(age_armour(b"x", [STRANGER]), 1)
+
+    assert file is not None
+    assert (FileKind.UNOPENED, Why.UNREADABLE, []) == (file.look.kind, file.look.why, list(file.pieces))
+
+
+def _changed(armour: str) -> str:
+    lines = armour.splitlines()
+    lines[-2] = lines[-2].swapcase()
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize(
+    "armour",
+    [
+        age_armour(b"x", [STRANGER]),
+        age_armour(b"x", [age.X25519Identity(b"p" * 32).recipient]),
+        _changed(age_armour(b"x" * 100, OWN)),
+        armor.write(age_file(b"x" * 100, OWN)[:-20]),
+        armor.write(b"no age file at all"),
+        armor.write(b"age-encryption.org/v1\n-> mlkem768x25519 A\nAAAA\n--- AAAA\n"),
+        age_armour(b"x", OWN).replace("\n-----END", "\n\nrubbish\n-----END"),
+        "-----BEGIN AGE ENCRYPTED FILE-----\n-----END AGE ENCRYPTED FILE-----",
+    ],
+    ids=[
+        "for a stranger", "X25519", "damaged", "cut off", "no age file", "a malformed stanza",
+        "rubbish at the end", "empty",
+    ],
+)  # fmt: skip
+def test_what_cannot_be_opened_is_shown_as_it_was_sent(armour: str) -> None:
+    piece = only(armour)
+
+    assert (PieceKind.UNOPENED, Why.UNREADABLE, 1) == (piece.kind, piece.why, piece.number)
+    assert piece.text.split() == armour.split()
+
+
+def test_what_stands_behind_armour_is_text_and_does_not_spoil_it() -> None:
+    pieces = an_unsealer().text(age_armour(b"x", OWN) + "rubbish " * 5000)
+
+    assert [(PieceKind.OPENED, "x"), (PieceKind.PLAIN, "rubbish " * 5000)] == [
+        (piece.kind, piece.text) for piece in pieces
+    ]
+
+
+def test_what_was_sealed_twice_is_opened_once() -> None:
+    inner = age_armour(b"x", OWN)
+
+    assert Piece(PieceKind.OPENED, inner, number=1) == only(age_armour(inner.encode(), OWN))
+    assert whole("x.age", age_file(age_file(b"x", OWN)[:40], OWN))[1].startswith(b"age-encryption.org")
+
+
+def test_thousands_of_blocks_do_not_keep_a_page_from_coming() -> None:
+    known = Known()
+    text = "".join(age_armour(b"%d" % number, OWN) for number in range(OPENINGS + 2))
+
+    first = an_unsealer(known=known).text(text)
+    second = an_unsealer(known=known).text(text)
+
+    assert [Why.LATER] * 2 == [piece.why for piece in first if piece.kind is PieceKind.UNOPENED]
+    assert [str(number) for number in range(OPENINGS + 2)] == [piece.text for piece in second]
+
+
+def test_what_is_remembered_has_an_end() -> None:
+    known = Known(most=2, most_chars=10)
+    for number in range(5):
+        known.keep(b"%d" % number, Piece(PieceKind.OPENED, "x"))
+    assert [False, True] == [known.piece(name) is not None for name in (b"0", b"4")]
+
+    known.keep(b"long", Piece(PieceKind.OPENED, "x" * 10))
+
+    assert [False, True] == [known.piece(name) is not None for name in (b"4", b"long")]
+
+
+def test_what_was_opened_is_in_no_repr() -> None:
+    known = Known()
+    known.keep(b"a", Piece(PieceKind.OPENED, "geheim"))
+
+    assert "geheim" not in repr(
+        [known, an_unsealer(known=known), known.piece(b"a"), FileLook(FileKind.OPENED, "geheim")]
+    )
+
+
+# ---- what was captured from this house
+
+
+def _captured(world: World) -> list[bytes]:
+    record = seal_record(
+        RecordKind.CASEFILE, b"a" * 20, 1, b"notes", keyring=world.keyring, letterhead=world.letterhead
+    )
+    return [
+        a_captured_entry(recipient_of(world)),
+        record,
+        seal_unsent(b"typed", world.letterhead),
+        _a_pouch(world, 10),
+        _a_pouch(world, 500_000),
+    ]
+
+
+def _a_pouch(world: World, size: int) -> bytes:
+    """Return what a server seals to the desk for a workstation."""
+    head = Head(
+        desk=world.keyring.fingerprint,
+        sender=SERVER,
+        receiver=world.keyring.strand.id,
+        serial=1,
+        after=0,
+        taken=0,
+        day=TODAY,
+    )
+    packer = Packer(head, recipient_of(world), bytes(32))
+    item = ChunkItem(attachment_id=bytes(16), number=0, is_last=True, ciphertext=bytes(size))
+    return b"".join([packer.header, packer.add(item), *packer.finish()])
+
+
+def test_what_was_captured_from_the_store_is_not_opened_as_if_its_thief_had_sealed_it(world: World) -> None:
+    unsealer = Unsealer(world.keyring.identities, None, Known(), at_most=MANY)
+    for captured in _captured(world):
+        entry_header, entry_payload = age.split(captured)
+        assert age.open_sealed(entry_header, entry_payload, world.keyring.identities)
+
+        (piece,) = unsealer.text(armor.write(captured))
+        look, content = whole("bewijs.pdf", captured, unsealer)
+
+        assert [Why.SEVERAL] * 2 == [piece.why, look.why]
+        assert content == b""
+
+
+def test_a_captured_file_of_another_mailbox_cannot_be_had_back_through_a_proposal(world: World) -> None:
+    victim, thief = a_source(world), a_source(world)
+    victim.writes("zie bijlage", file=("bewijs.pdf", b"what the victim sent"))
+    with world.store.reading() as session:
+        (header,) = (
+            session.connection()
+            .exec_driver_sql(
+                "SELECT header FROM sealed WHERE header IS NOT NULL AND id IN (SELECT id FROM attachment)"
+            )
+            .one()
+        )
+        (attachment_id,) = session.connection().exec_driver_sql("SELECT attachment_id FROM attachment").one()
+    captured = header + b"".join(attachments.read_chunks(world.store, victim.keys.address, attachment_id))
+    thief.writes("zie bijlage", file=("foto.age", captured))
+    desk = unlocked(world)
+
+    with pytest.raises(FileSealedError):
+        file_downloads.opened(desk, thief.keys.address, the_file(desk, thief))
+
+
+# ---- files
+
+
+@pytest.mark.parametrize("size", [0, 1, 65_536, 65_537, 300_000])
+@pytest.mark.parametrize("armoured", ["", "armoured"])
+def test_a_sealed_file_opens_whatever_its_name_says(size: int, armoured: str) -> None:
+    content = secrets.token_bytes(size)
+    sealed = age_armour(content, OWN).encode() if armoured else age_file(content, OWN)
+    for mark in (b"", b"\xef\xbb\xbf \r\n") if armoured else (b"",):
+        look, opened = whole("vakantie.jpg", mark + sealed)
+
+        assert (FileLook(FileKind.OPENED, "vakantie.jpg"), content) == (look, opened)
+
+
+@pytest.mark.parametrize(
+    ("name", "opened"),
+    [
+        ("photo.jpg.age", "photo.jpg"),
+        ("photo.AGE", "photo.pdf"),
+        ("letter.gpg", "letter.pdf"),
+        ("letter.asc", "letter.pdf"),
+        (".age", ".age.pdf"),
+        ("age", "age.pdf"),
+    ],
+)
+def test_an_opened_file_has_the_name_of_what_was_sealed(name: str, opened: str) -> None:
+    look, _ = whole(name, age_file(b"%PDF-1.7", OWN))
+
+    assert opened == look.name
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"", b"age", b"\xff\xd8\xff\xe0 photo", b"\x89PNG", b"PK\x03\x04", b"%PDF-1.7", "Één vraag".encode(),
+        b"\x84\x00", b"\x85\x01\x0c\x04", b"\xc1\x5e\x05", b"-----BEGIN PGP PUBLIC KEY BLOCK-----",
+    ],
+)  # fmt: skip
+def test_a_file_that_was_not_sealed_comes_as_it_is(content: bytes) -> None:
+    assert (FileLook(FileKind.NOT_SEALED, "a.age"), content) == whole("a.age", content)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        age_file(b"x", [STRANGER]),
+        age_file(b"x", OWN)[:-1],
+        age_file(b"x", OWN)[:100],
+        age_file(b"x", OWN) + b"x",
+        b"age-encryption.org/v2\n",
+        age_armour(b"x", OWN).encode()[:-10],
+        age_armour(b"x", OWN).encode() + b"rubbish",
+        b"-----BEGIN AGE ENCRYPTED FILE-----",
+    ],
+    ids=[
+        "for a stranger", "cut off", "cut off in the header", "something behind it", "another version",
+        "armour cut off", "armour with something behind it", "a first line alone",
+    ],
+)  # fmt: skip
+def test_a_sealed_file_that_does_not_open_is_shown_as_such(content: bytes) -> None:
+    look, opened = whole("a.age", content)
+
+    assert (FileKind.UNOPENED, "a.age", Why.UNREADABLE, b"") == (look.kind, look.name, look.why, opened)
+
+
+@pytest.mark.parametrize("armoured", ["", "armoured"])
+def test_a_file_damaged_half_way_breaks_off_before_its_end(armoured: str) -> None:
+    sealed = bytearray(age_file(bytes(300_000), OWN))
+    sealed[200_000] ^= 1
+    opened = an_unsealer().file(
+        "a.age", in_pieces(armor.write(bytes(sealed)).encode() if armoured else bytes(sealed))
+    )
+    assert opened.look.kind is FileKind.OPENED
+
+    got = b""
+    with pytest.raises(UnreadableError):  # noqa: PT012  # what came before counts
+        for piece in opened.pieces:
+            got += piece
+
+    assert 0 < len(got) < 300_000
+
+
+def test_armour_damaged_half_way_breaks_off_too() -> None:
+    armour = bytearray(age_armour(bytes(300_000), OWN).encode())
+    armour[300_000] = ord("*")
+    opened = an_unsealer().file("a.age", in_pieces(bytes(armour)))
+
+    with pytest.raises(UnreadableError):
+        list(opened.pieces)
+
+
+@pytest.mark.parametrize("armoured", ["", "armoured"])
+def test_a_large_file_takes_no_memory(armoured: str) -> None:
+    writer = age.Writer(OWN)
+    rest = [writer.update(bytes(2**20)) for _ in range(8)]
+    sealed = writer.header + b"".join(rest) + writer.finish()
+    content = armor.write(sealed).encode() if armoured else sealed
+    tracemalloc.start()
+    try:
+        size = sum(map(len, an_unsealer().file("a.age", in_pieces(content)).pieces))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert size == 8 * 2**20
+    assert peak < 3_000_000
+
+
+def test_what_is_stored_and_was_changed_is_no_fault_of_the_source() -> None:
+    def broken() -> Iterator[bytes]:
+        yield age_file(bytes(300_000), OWN)[:50_000]
+        raise ForgedError
+
+    with pytest.raises(ForgedError):
+        an_unsealer().file("a.age", broken())
+
+
+def test_a_file_is_looked_at_once_and_only_so_many_on_one_page() -> None:
+    known = Known()
+    unsealer = an_unsealer(known=known)
+    sealed = age_file(b"x", OWN)
+    asked: list[int] = []
+
+    def pieces(number: int) -> Iterator[bytes]:
+        asked.append(number)
+        return iter([sealed])
+
+    looks = [
+        unsealer.look(b"%d" % number, "a.age", lambda n=number: pieces(n)) for number in range(OPENINGS + 1)
+    ]
+    plain = unsealer.look(b"plain", "a.txt", lambda: [b"plain"])
+    again = an_unsealer(known=known).look(b"%d" % OPENINGS, "a.age", lambda: pieces(-1))
+    an_unsealer(known=known).look(b"0", "a.age", lambda: pieces(-2))
+
+    assert [FileKind.OPENED] * OPENINGS + [FileKind.UNOPENED] == [look.kind for look in looks]
+    assert [Why.LATER, None, None] == [looks[-1].why, plain.why, again.why]
+    assert [*range(OPENINGS + 1), -1] == asked
+
+
+# ---- OpenPGP
+
+
+def test_a_message_for_the_desks_openpgp_key_is_opened(gpg: GPG) -> None:
+    piece = only(gpg_armour(gpg.source, gpg.key, TEXT.encode()), gpg.desk)
+
+    assert Piece(PieceKind.OPENED, TEXT, number=1) == piece
+
+
+def test_the_signature_of_a_stranger_is_shown_as_not_checked(gpg: GPG) -> None:
+    piece = only(gpg_armour(gpg.source, gpg.key, b"x", "-s", "-u", gpg.own), gpg.desk)
+
+    assert Piece(PieceKind.OPENED, "x", number=1, is_signed=True) == piece
+
+
+def test_a_desk_without_openpgp_says_so(gpg: GPG) -> None:
+    armour = gpg_armour(gpg.source, gpg.key, b"x")
+
+    assert Why.NO_OPENPGP is only(armour).why
+    assert (
+        FileLook(FileKind.UNOPENED, "a.asc", is_openpgp=True, why=Why.NO_OPENPGP)
+        == whole("a.asc", armour.encode())[0]
+    )
+
+
+def test_openpgp_for_somebody_else_or_damaged_does_not_open(gpg: GPG) -> None:
+    for_somebody = gpg_armour(gpg.source, gpg.own, b"x")
+    by_password = gpg_armour(gpg.source, gpg.own, b"x", "-c", "--passphrase", "x", "--pinentry-mode=loopback")
+    damaged = gpg_armour(gpg.source, gpg.key, b"x" * 100).replace("\n=", "\nAAAA\n=")
+    empty = "-----BEGIN PGP MESSAGE-----\n\n-----END PGP MESSAGE-----"
+
+    for armour in (for_somebody, by_password, damaged, empty):
+        piece = only(armour, gpg.desk)
+        assert (PieceKind.UNOPENED, Why.UNREADABLE) == (piece.kind, piece.why)
+        look, content = whole("a.asc", armour.encode(), an_unsealer(gpg.desk))
+        assert (FileKind.UNOPENED, Why.UNREADABLE, b"") == (look.kind, look.why, content)
+
+
+@pytest.mark.parametrize("options", [(), ("-a",), ("-s",), ("--hidden-recipient",)])
+def test_a_file_for_the_desks_openpgp_key_is_opened(gpg: GPG, options: tuple[str, ...]) -> None:
+    content = secrets.token_bytes(300_000)
+    more = ("--throw-keyids",) if options == ("--hidden-recipient",) else options
+    sealed = gpg_file(gpg.source, gpg.key, content, *more, "-u", gpg.own)
+
+    look, opened = whole("photo.gpg", sealed, an_unsealer(gpg.desk))
+
+    assert (FileLook(FileKind.OPENED, "photo", is_openpgp=True), content) == (look, opened)
+
+
+def test_a_password_alone_is_seen_as_sealed_and_does_not_open(gpg: GPG) -> None:
+    sealed = gpg_file(gpg.source, gpg.own, b"x", "-c", "--passphrase", "x", "--pinentry-mode=loopback")
+
+    look, _ = whole("photo.gpg", sealed, an_unsealer(gpg.desk))
+
+    assert (FileKind.UNOPENED, Why.UNREADABLE) == (look.kind, look.why)
+
+
+def test_an_openpgp_file_damaged_half_way_breaks_off(gpg: GPG) -> None:
+    sealed = bytearray(gpg_file(gpg.source, gpg.key, secrets.token_bytes(2_000_000)))
+    sealed[1_500_000] ^= 1
+    opened = an_unsealer(gpg.desk).file("a.gpg", in_pieces(bytes(sealed)))
+    assert opened.look.kind is FileKind.OPENED
+
+    got = b""
+    with pytest.raises(UnreadableError):  # noqa: PT012  # what came before counts
+        for piece in opened.pieces:
+            got += piece
+
+    assert len(got) < 2_000_000
+
+
+def test_a_bomb_breaks_off_at_the_limit(gpg: GPG) -> None:
+    bomb = gpg_file(gpg.source, gpg.key, bytes(20_000_000), "--compress-level=9")
+    assert len(bomb) < 100_000
+    opened = an_unsealer(gpg.desk, at_most=1_000_000).file("a.gpg", in_pieces(bomb))
+
+    got = 0
+    with pytest.raises(UnreadableError):  # noqa: PT012  # what came before counts
+        for piece in opened.pieces:
+            got += len(piece)
+
+    assert got <= 1_000_000
+
+
+def test_a_bomb_in_a_text_is_not_opened(gpg: GPG) -> None:
+    bomb = gpg_armour(gpg.source, gpg.key, bytes(20_000_000), "--compress-level=9")
+
+    assert Why.UNREADABLE is only(bomb, gpg.desk).why
+
+
+# ---- in a mailbox
+
+
+def unlocked(world: World) -> OpenDesk:
+    return unlock.unlock(world.config, world.store, PASSPHRASE)
+
+
+def the_file(desk: OpenDesk, source: ASource) -> AttachmentId:
+    (file,) = read_thread.thread(desk, source.keys.address, today=TODAY).entries[0].files
+    return AttachmentId(bytes.fromhex(file.attachment_id))
+
+
+def test_the_adviser_reads_what_was_sealed_and_has_both_files(world: World) -> None:
+    source = a_source(world)
+    sealed = age_file(b"%PDF-1.7", [recipient_of(world)])
+    source.writes(f"Dag\n{age_armour(b'geheim', [recipient_of(world)])}", file=("bewijs.age", sealed))
+    desk = unlocked(world)
+
+    (shown,) = read_thread.thread(desk, source.keys.address, today=TODAY).entries
+    opened = file_downloads.opened(desk, source.keys.address, the_file(desk, source))
+    as_sent = file_downloads.download(desk, source.keys.address, the_file(desk, source))
+
+    assert [(PieceKind.PLAIN, "Dag"), (PieceKind.OPENED, "geheim")] == [
+        (piece.kind, piece.text) for piece in shown.pieces
+    ]
+    assert shown.files[0].sealed == FileLook(FileKind.OPENED, "bewijs.pdf")
+    assert ("bewijs.pdf", None, b"%PDF-1.7") == (opened.name, opened.size, b"".join(opened.pieces))
+    assert ("bewijs.age", len(sealed), sealed) == (as_sent.name, as_sent.size, b"".join(as_sent.pieces))
+
+
+def test_a_file_that_was_not_sealed_is_offered_as_before(world: World) -> None:
+    source = a_source(world)
+    source.writes("zie bijlage", file=("a.pdf", b"%PDF"))
+    desk = unlocked(world)
+
+    out = file_downloads.opened(desk, source.keys.address, the_file(desk, source))
+
+    assert ("a.pdf", 4, b"%PDF") == (out.name, out.size, b"".join(out.pieces))
+    assert read_thread.thread(desk, source.keys.address, today=TODAY).entries[0].files[0].sealed is None
+
+
+def test_what_the_desk_wrote_is_never_opened(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    armour = age_armour(b"geheim", [recipient_of(world)])
+    answered = source.is_answered(armour)
+    desk = unlocked(world)
+
+    assert (Piece(PieceKind.PLAIN, armour),) == read_thread.thread(
+        desk, source.keys.address, today=TODAY
+    ).entries[1].pieces
+    with pytest.raises(FileMissingError):
+        file_downloads.pasted(desk, source.keys.address, answered.open_part.entry_id, 1)
+
+
+def test_what_was_pasted_is_given_as_a_file(world: World) -> None:
+    source = a_source(world)
+    armour = age_armour(b"%PDF-\xff", [recipient_of(world)])
+    other = age_armour(b"x", [STRANGER])
+    source.writes("eerst")
+    wrote = source.writes(f"{armour}\n{other}").open_part.entry_id
+    desk = unlocked(world)
+
+    out = file_downloads.pasted(desk, source.keys.address, wrote, 1)
+    with pytest.raises(FileSealedError):
+        file_downloads.pasted(desk, source.keys.address, wrote, 2)
+    with pytest.raises(FileMissingError):
+        file_downloads.pasted(desk, source.keys.address, wrote, 3)
+
+    assert ("sealed-1.pdf", b"%PDF-\xff") == (out.name, b"".join(out.pieces))
+
+
+def test_a_sealed_file_that_was_changed_in_the_store_is_not_blamed_on_its_source(world: World) -> None:
+    source = a_source(world)
+    source.writes("zie bijlage", file=("a.age", age_file(bytes(400_000), [recipient_of(world)])))
+    desk = unlocked(world)
+    world.execute(
+        "UPDATE sealed"
+        " SET payload = CAST(substr(payload, 1, 10) || X'00' || substr(payload, 12) AS BLOB)"
+        " WHERE id IN (SELECT id FROM chunk)"
+    )
+
+    shown = read_thread.thread(desk, source.keys.address, today=TODAY).entries[0].files[0]
+
+    assert shown.sealed is None
+    with pytest.raises(ForgedError):
+        file_downloads.opened(desk, source.keys.address, the_file(desk, source))
+
+
+def test_search_finds_what_was_sealed_with_age(world: World) -> None:
+    source = a_source(world)
+    source.writes(age_armour(b"Paardenbloem", [recipient_of(world)]))
+    source.writes(age_armour(b"Distel", [STRANGER]))
+    desk = unlocked(world)
+    desk_readers.begin(desk)
+    try:
+        assert desk.index.wait_until_whole(desk_readers.SECONDS).is_whole
+        found = [search_mailboxes.search(desk, word, 1) for word in ("paardenbloem", "distel")]
+    finally:
+        desk.stop()
+
+    assert [1, 0] == [len(each.hits) for each in found]
+    assert "Paardenbloem" in found[0].hits[0].snippet

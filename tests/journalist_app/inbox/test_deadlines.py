@@ -1,0 +1,337 @@
+"""What is due and when, what a mailbox's card says, and the facts for the report."""
+
+from datetime import date, timedelta
+
+import msgspec
+import pytest
+
+from journalist_app.desk.open_desk import OpenDesk
+from journalist_app.desk.verification import conversation_of, open_all
+from journalist_app.errors import ConfigError
+from journalist_app.inbox.deadlines import DueKind, days_after, due, months_after, soonest
+from journalist_app.inbox.mailbox_summary import Card
+from journalist_app.inbox.option_lists import choices, name_of
+from journalist_app.inbox.response_facts import Facts, facts
+from journalist_app.services import inbox_lists
+from journalist_app.services.desk import unlock
+from journalist_app.services.inbox_lists import Wanted
+from journalist_app.services.records import casefiles
+from journalist_app.services.records.casefiles import Details
+from protocol.casefile import Casefile
+from protocol.content import ClosingNote, Content, Kind, StepName, StepNote
+from protocol.identifiers import Digest
+from tests.journalist_app import desk_readers
+from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, ASource, World, a_source
+
+CARD = Card(b"a" * 20, (), TODAY, "received")
+
+
+def dues(
+    card: Card, world: World, today: date = TODAY, reminder: date | None = None
+) -> list[tuple[DueKind, date]]:
+    return [(each.kind, each.day) for each in due(card, reminder, world.letterhead, today)]
+
+
+def unlocked(world: World) -> OpenDesk:
+    desk = unlock.unlock(world.config, world.store, PASSPHRASE)
+    desk_readers.begin(desk)
+    assert desk.index.wait_until_whole(desk_readers.SECONDS).is_whole
+    return desk
+
+
+def card_in(desk: OpenDesk, source: ASource) -> Card:
+    return next(card for card in desk.index.cards() if card.address == source.keys.address)
+
+
+# ---- due
+
+
+def test_a_new_message_is_to_be_confirmed_answered_and_dealt_with(world: World) -> None:
+    card = msgspec.structs.replace(CARD, asked=TODAY, waiting=TODAY)
+
+    assert [
+        (DueKind.CONFIRM, TODAY + timedelta(days=7)),
+        (DueKind.ANSWER, world.letterhead.expect_by(TODAY)),
+        (DueKind.SUBSTANCE, date(2027, 2, 23)),
+    ] == sorted(dues(card, world), key=lambda each: each[1])
+
+
+def test_what_was_confirmed_answered_and_advised_is_not_due(world: World) -> None:
+    card = msgspec.structs.replace(CARD, asked=TODAY, is_confirmed=True, has_substance=True)
+
+    assert [] == dues(card, world)
+    assert date.max == soonest(())
+
+
+def test_the_soonest_comes_first_and_only_what_is_over_is_late(world: World) -> None:
+    card = msgspec.structs.replace(CARD, promised=TODAY)
+    found = due(card, TODAY - timedelta(days=1), world.letterhead, TODAY)
+
+    assert [(DueKind.REMINDER, True), (DueKind.PROMISED, False)] == [(e.kind, e.is_late) for e in found]
+    assert TODAY - timedelta(days=1) == soonest(found)
+
+
+def test_in_a_closed_mailbox_only_the_reminder_is_due(world: World) -> None:
+    card = msgspec.structs.replace(CARD, asked=TODAY, waiting=TODAY, promised=TODAY, is_closed=True)
+
+    assert [(DueKind.REMINDER, TODAY)] == dues(card, world, reminder=TODAY)
+
+
+@pytest.mark.parametrize(
+    ("day", "months", "expected"),
+    [
+        (date(2026, 11, 30), 3, date(2027, 2, 28)),
+        (date(2027, 11, 30), 3, date(2028, 2, 29)),
+        (date(2026, 10, 31), 2, date(2026, 12, 31)),
+        (date(2026, 1, 15), 12, date(2027, 1, 15)),
+        (date(2026, 12, 1), 11, date(2027, 11, 1)),
+    ],
+)
+def test_months_are_counted_to_the_same_day_or_the_last_of_the_month(
+    day: date, months: int, expected: date
+) -> None:
+    assert expected == months_after(day, months)
+
+
+# ---- cards
+
+
+def test_a_card_says_who_waits_and_since_when(world: World) -> None:
+    source = a_source(world)
+    source.writes("een", day=TODAY - timedelta(days=4))
+    source.writes("twee")
+
+    card = card_in(desk := unlocked(world), source)
+
+    assert (TODAY - timedelta(days=4), TODAY - timedelta(days=4), False) == (
+        card.asked, card.waiting, card.is_confirmed,
+    )  # fmt: skip
+    desk.stop()
+
+
+def test_an_answer_ends_waiting_and_confirms(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag", day=TODAY - timedelta(days=4))
+    source.is_answered("antwoord")
+
+    card = card_in(desk := unlocked(world), source)
+
+    assert (None, True, False) == (card.waiting, card.is_confirmed, card.is_closed)
+    desk.stop()
+
+
+def test_what_was_deleted_waits_for_nothing(world: World) -> None:
+    source = a_source(world)
+    source.removes(source.writes("weg"))
+
+    card = card_in(desk := unlocked(world), source)
+
+    assert (None, None) == (card.asked, card.waiting)
+    desk.stop()
+
+
+def test_an_empty_mailbox_has_an_empty_card_and_is_in_no_list(world: World) -> None:
+    source = a_source(world)
+    desk = unlocked(world)
+
+    assert (None, "") == (card_in(desk, source).newest, card_in(desk, source).step)
+    shown = inbox_lists.inbox(desk, Wanted(), TODAY)
+    assert ((), 0, 0) == (shown.rows, shown.waiting, shown.answered)
+    desk.stop()
+
+
+@pytest.mark.parametrize(
+    ("step", "text", "is_answer"),
+    [
+        (StepName.RECEIVED, "Wij hebben je bericht.", False),
+        (StepName.BEING_READ, "Wij lezen je bericht.", False),
+        (StepName.IN_CONVERSATION, "", False),
+        (StepName.ADVICE_GIVEN, "Dit kun je doen.", True),
+    ],
+)
+def test_a_step_that_only_confirms_leaves_the_source_waiting_for_an_answer(
+    world: World, step: StepName, text: str, *, is_answer: bool
+) -> None:
+    source = a_source(world)
+    source.writes("vraag", day=TODAY - timedelta(days=4))
+    source.is_told(Content(kind=Kind.STEP, text=text, step=StepNote(step=step)))
+
+    card = card_in(desk := unlocked(world), source)
+    shown = inbox_lists.inbox(desk, Wanted("answered" if is_answer else "waiting"), TODAY)
+
+    assert card.is_confirmed
+    assert (card.waiting is None, card.has_substance) == (is_answer, is_answer)
+    assert [row.is_waiting for row in shown.rows] == [not is_answer]
+    assert is_answer is (DueKind.ANSWER not in dict(dues(card, world)))
+    assert DueKind.CONFIRM not in dict(dues(card, world))
+    desk.stop()
+
+
+def test_advice_that_was_given_in_talking_ends_that_norm_without_a_word(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    source.is_told(Content(kind=Kind.STEP, text="", step=StepNote(step=StepName.ADVICE_GIVEN)))
+
+    card = card_in(desk := unlocked(world), source)
+
+    assert card.has_substance
+    assert card.waiting is not None
+    desk.stop()
+
+
+def test_a_closed_mailbox_stays_closed_when_something_was_handed_over_since(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    source.is_told(Content(kind=Kind.CLOSING, text="Dag.", closing=ClosingNote(delete_on=TODAY)))
+    note = StepNote(step=StepName.PASSED_ON, to="SG", proposal=Digest(bytes(32)), delivered=TODAY)
+    source.is_told(Content(kind=Kind.STEP, text="", step=note))
+
+    card = card_in(desk := unlocked(world), source)
+
+    assert (card.is_closed, card.waiting, card.promised) == (True, None, None)
+    desk.stop()
+
+
+# ---- the inbox by what is due
+
+
+def test_what_is_due_first_stands_on_top(world: World) -> None:
+    later, sooner = a_source(world), a_source(world)
+    later.writes("vraag")
+    sooner.writes("vraag", day=TODAY - timedelta(days=30))
+    desk = unlocked(world)
+
+    shown = inbox_lists.inbox(desk, Wanted(), TODAY)
+
+    assert [sooner.address, later.address] == [row.address for row in shown.rows]
+    assert {"waiting": 1, "answered": 0, "closed": 0} == shown.late
+    assert (True, False) == (shown.rows[0].due[0].is_late, shown.rows[1].due[0].is_late)
+    desk.stop()
+
+
+def test_a_reminder_brings_an_answered_mailbox_to_the_top(world: World) -> None:
+    first, second = a_source(world), a_source(world)
+    for source in (first, second):
+        source.writes("vraag")
+        source.is_answered("antwoord")
+    desk = unlocked(world)
+    details = Details(casefiles.shown_by(Casefile()), "", "", "", "", "", TODAY, "")
+
+    casefiles.save(desk, second.keys.address, details)
+
+    assert second.address == inbox_lists.inbox(desk, Wanted("answered"), TODAY).rows[0].address
+    desk.stop()
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        Wanted(theme="bullying"),
+        Wanted(tag="spoed"),
+        Wanted(step="received", theme="bullying"),
+        Wanted(is_late=True),
+    ],
+)
+def test_a_filter_leaves_out_what_does_not_fit(world: World, wanted: Wanted) -> None:
+    fits, other = a_source(world), a_source(world)
+    fits.writes("vraag", day=TODAY - timedelta(days=30))
+    other.writes("vraag")
+    desk = unlocked(world)
+    casefiles.save(
+        desk,
+        fits.keys.address,
+        Details(casefiles.shown_by(Casefile()), "spoed", "bullying", "", "", "", None, ""),
+    )
+
+    shown = inbox_lists.inbox(desk, wanted, TODAY)
+
+    assert [fits.address] == [row.address for row in shown.rows]
+    assert ("bullying", ("spoed",)) == (shown.rows[0].theme, shown.rows[0].labels)
+    assert ("spoed",) == shown.tags
+    desk.stop()
+
+
+def test_until_everything_is_read_the_stores_order_stands_and_no_filter_hides_anybody(world: World) -> None:
+    a_source(world).writes("vraag")
+    desk = unlock.unlock(world.config, world.store, PASSPHRASE)
+
+    assert 1 == len(inbox_lists.inbox(desk, Wanted(theme="bullying"), TODAY).rows)
+    assert () == inbox_lists.inbox(desk, Wanted("closed"), TODAY).rows
+
+
+# ---- facts
+
+
+def facts_of(world: World, source: ASource) -> Facts:
+    desk = unlock.unlock(world.config, world.store, PASSPHRASE)
+    conversation = conversation_of(desk, source.keys.address)
+    opened = [(each.signed, each.content) for each in open_all(desk, conversation)]
+    return facts(opened, world.letterhead)
+
+
+def test_a_mailbox_in_which_nothing_stands_has_no_facts(world: World) -> None:
+    assert Facts(None, None, None, "no_answer") == facts_of(world, a_source(world))
+
+
+def test_who_was_never_answered_has_nothing_to_come_back_for(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+
+    assert Facts(TODAY, None, None, "no_answer") == facts_of(world, source)
+
+
+def test_the_first_answer_is_counted_in_working_days(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag", day=TODAY)  # a Monday; the desk works on Monday, Tuesday and Thursday
+    source.is_answered("antwoord", day=TODAY + timedelta(days=3))
+
+    assert Facts(TODAY, TODAY + timedelta(days=3), 2, "no") == facts_of(world, source)
+
+
+def test_a_step_that_only_confirms_is_not_the_first_answer(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag", day=TODAY)
+    confirmed = StepNote(step=StepName.BEING_READ, next="Wij antwoorden.")
+    source.is_told(Content(kind=Kind.STEP, text="Wij lezen je bericht.", step=confirmed))
+    source.looks()
+    assert Facts(TODAY, None, None, "no_answer") == facts_of(world, source)
+
+    advice = StepNote(step=StepName.ADVICE_GIVEN)
+    source.is_told(
+        Content(kind=Kind.STEP, text="Dit kun je doen.", step=advice), day=TODAY + timedelta(days=3)
+    )
+    assert Facts(TODAY, TODAY + timedelta(days=3), 2, "no") == facts_of(world, source)
+
+
+def test_who_writes_after_an_answer_came_back(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    source.is_answered("antwoord")
+    source.writes("dank")
+
+    assert "yes" == facts_of(world, source).came_back
+
+
+# ---- the lists of the settings
+
+
+def test_a_list_is_read_and_named_in_both_languages() -> None:
+    offered = choices(["a_b: Iets / Something", "c: Iets, zoals dit / That"])
+
+    assert ("Iets", "Something") == (name_of(offered, "a_b", "nl"), name_of(offered, "a_b", "en"))
+    assert "gone" == name_of(offered, "gone", "nl")
+
+
+@pytest.mark.parametrize(
+    "lines", [["no key"], ["A: B / C"], ["a: alleen Nederlands"], ["a: B / C", "a: D / E"], ["a: b / c / d"]]
+)
+def test_a_list_with_a_fault_is_refused(lines: list[str]) -> None:
+    with pytest.raises(ConfigError):
+        choices(lines)
+
+
+def test_what_is_due_never_lies_beyond_the_calendar() -> None:
+    assert days_after(date.max, 7) == date.max
+    assert days_after(date(2026, 12, 30), 7) == date(2027, 1, 6)
+    assert months_after(date(9999, 9, 30), 3) == date(9999, 12, 30)
+    assert months_after(date(9999, 10, 1), 3) == date.max

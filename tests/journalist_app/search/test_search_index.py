@@ -1,0 +1,406 @@
+"""The index: real readers over real sockets, on threads; one slow test runs the processes."""
+
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+
+import msgspec
+import pytest
+
+from deploy.serving import search_processes as processes
+from journalist_app.desk.open_desk import OpenDesk
+from journalist_app.errors import IndexMissingError
+from journalist_app.search import search_worker
+from journalist_app.search.search_index import Index, _Share
+from journalist_app.search.search_worker import Begin, Failed, Find, Jot, Look
+from journalist_app.services import search_mailboxes
+from journalist_app.services.desk import background_check, unlock
+from journalist_app.services.records import casefiles
+from protocol.content import Content, Kind, ProposalNote, Recipient, StepName, StepNote
+from protocol.identifiers import Address
+from tests.journalist_app import desk_readers
+from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, World, a_source
+
+
+def unlocked(world: World, shares: int = 2) -> OpenDesk:
+    desk = unlock.unlock(world.config, world.store, PASSPHRASE)
+    desk_readers.begin(desk, [desk_readers.start] * shares)
+    assert desk.index.wait_until_whole(desk_readers.SECONDS).is_whole
+    return desk
+
+
+def found(desk: OpenDesk, query: str) -> list[str]:
+    return [hit.address for hit in search_mailboxes.search(desk, query, 1).hits]
+
+
+@pytest.mark.parametrize("shares", [1, 2, 5])
+def test_everything_is_read_and_found_however_many_read_it(world: World, shares: int) -> None:
+    sources = [a_source(world) for _ in range(6)]
+    for number, source in enumerate(sources):
+        source.writes(f"gemeenschappelijk en woord{number}x")
+
+    desk = unlocked(world, shares)
+
+    assert desk.index.reading.done == desk.index.reading.total == 6
+    assert {source.address for source in sources} == set(found(desk, "gemeenschappelijk"))
+    assert [sources[3].address] == found(desk, "WOORD3X gemeen")
+    desk.stop()
+
+
+def test_an_empty_store_is_read_at_once(world: World) -> None:
+    desk = unlocked(world)
+
+    assert [] == found(desk, "woord")
+    assert [] == desk.index.cards()
+    desk.stop()
+
+
+def test_the_newest_mailbox_comes_first(world: World) -> None:
+    old, new = a_source(world), a_source(world)
+    old.writes("woord", day=TODAY - timedelta(days=3))
+    new.writes("woord")
+
+    desk = unlocked(world)
+
+    assert [new.address, old.address] == found(desk, "woord")
+    desk.stop()
+
+
+def test_a_file_is_found_by_its_name(world: World) -> None:
+    source = a_source(world)
+    source.writes("zie bijlage", file=("jaarrekening.pdf", b"x"))
+
+    desk = unlocked(world)
+
+    assert [source.address] == found(desk, "jaarrekening")
+    desk.stop()
+
+
+def test_a_snippet_names_the_side_and_the_day(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag over subsidie", day=TODAY - timedelta(days=2))
+    source.is_answered("dit is het advies over de subsidie")
+
+    desk = unlocked(world)
+    (hit,) = search_mailboxes.search(desk, "advies subsidie", 1).hits
+
+    assert ("desk", TODAY, "dit is het advies over de subsidie") == (hit.side, hit.day, hit.snippet)
+    desk.stop()
+
+
+def test_what_is_noted_is_found_at_once_and_what_is_dropped_no_more(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    desk = unlocked(world)
+    address = source.keys.address
+
+    casefiles.add_note(desk, address, "doorverwezen naar ombudsman", TODAY)
+    (hit,) = search_mailboxes.search(desk, "ombudsman vraag", 1).hits
+    assert hit.side in {"casefile", "source"}
+    with desk.store.writing() as session:
+        casefiles.drop(desk, session, address)
+
+    assert [] == found(desk, "ombudsman")
+    desk.stop()
+
+
+def test_what_comes_in_while_unlocked_is_found_after_the_next_check(world: World) -> None:
+    before = a_source(world)
+    before.writes("eerste")
+    desk = unlocked(world)
+    after = a_source(world)
+    after.writes("tweede")
+    before.writes("derde")
+
+    background_check.check_store(desk, TODAY)
+
+    assert [after.address] == found(desk, "tweede")
+    assert [before.address] == found(desk, "derde")
+    desk.stop()
+
+
+def test_a_mailbox_that_ended_is_found_no_more(world: World) -> None:
+    source = a_source(world)
+    source.writes("woord")
+    desk = unlocked(world)
+    source.ends()
+
+    assert [] == found(desk, "woord")  # verified anew before it is shown
+    background_check.check_store(desk, TODAY)
+    assert 0 == search_mailboxes.search(desk, "woord", 1).found
+    assert [] == desk.index.cards()
+    desk.stop()
+
+
+def test_words_that_were_deleted_since_are_not_shown(world: World) -> None:
+    source = a_source(world)
+    entry = source.writes("geheim")
+    desk = unlocked(world)
+    source.removes(entry)
+
+    assert [] == found(desk, "geheim")
+    desk.stop()
+
+
+def test_what_is_forged_or_does_not_open_is_not_found(world: World) -> None:
+    forged, damaged, keyless, fine = (a_source(world) for _ in range(4))
+    for source in (forged, damaged, keyless, fine):
+        source.writes("woord")
+    statement = "UPDATE entry SET {} WHERE address = :address"
+    world.execute(statement.format("signature = zeroblob(64)"), address=forged.keys.address)
+    world.execute(statement.format("signature = x'00'"), address=damaged.keys.address)
+    world.execute("UPDATE mailbox SET verify_key = zeroblob(32) WHERE address = :it", it=keyless.keys.address)
+
+    desk = unlocked(world)
+
+    assert [fine.address] == found(desk, "woord")
+    desk.stop()
+
+
+def test_an_entry_whose_header_was_swapped_is_left_out_and_the_rest_is_found(world: World) -> None:
+    source = a_source(world)
+    source.writes("woord")
+    source.writes("ander")
+    world.execute(
+        "UPDATE sealed SET header ="
+        " (SELECT s.header FROM sealed s JOIN entry e ON e.id = s.id WHERE e.number = 2)"
+        " WHERE id = (SELECT id FROM entry WHERE number = 1)"
+    )
+
+    desk = unlocked(world)
+
+    assert [] == found(desk, "woord")
+    assert [source.address] == found(desk, "ander")
+    desk.stop()
+
+
+def test_a_search_goes_on_on_a_second_page(world: World) -> None:
+    for _ in range(search_mailboxes.PAGE_ROWS + 1):
+        a_source(world).writes("woord")
+    desk = unlocked(world)
+
+    first, second = (search_mailboxes.search(desk, "woord", page) for page in (1, 2))
+
+    assert (search_mailboxes.PAGE_ROWS, True) == (len(first.hits), first.has_more)
+    assert (1, False) == (len(second.hits), second.has_more)
+    desk.stop()
+
+
+def test_without_words_nothing_is_found(world: World) -> None:
+    a_source(world).writes("woord")
+    desk = unlocked(world)
+
+    assert 0 == search_mailboxes.search(desk, " ?! ", 1).found
+    desk.stop()
+
+
+def test_a_reader_that_dies_is_told_and_no_page_waits_for_it(world: World) -> None:
+    a_source(world).writes("woord")
+    desk = unlocked(world)
+
+    desk.index._shares[0].end()
+    with desk.index._changed:
+        desk.index._changed.wait_for(lambda: desk.index._is_broken, desk_readers.SECONDS)
+
+    with pytest.raises(IndexMissingError):
+        desk.index.find(["woord"])
+    assert desk.index.reading.is_broken
+    desk.stop()
+
+
+def test_a_store_that_is_gone_is_told(world: World) -> None:
+    desk = unlock.unlock(world.config, world.store, PASSPHRASE)
+    world.store.path.rename(world.store.path.with_name("elsewhere"))
+
+    desk_readers.begin(desk)
+
+    assert desk.index.wait_until_whole(desk_readers.SECONDS).is_broken
+    desk.stop()
+
+
+def test_locking_ends_the_readers_and_forgets_everything(world: World) -> None:
+    before = set(threading.enumerate())
+    a_source(world).writes("woord")
+    desk = unlocked(world)
+    started = set(threading.enumerate()) - before
+
+    desk.stop()
+    for thread in started:
+        thread.join(desk_readers.SECONDS)
+    assert not any(thread.is_alive() for thread in started)
+
+    assert [] == desk.index.cards()
+    assert not desk.index.reading.is_broken
+
+
+def test_no_reader_begins_after_locking(world: World) -> None:
+    before = set(threading.enumerate())
+    desk = unlock.unlock(world.config, world.store, PASSPHRASE)
+    desk.index = Index([desk_readers.start])
+    desk.stop()
+
+    unlock.work_behind(desk, TODAY)
+
+    assert set(threading.enumerate()) <= before
+    assert desk.last_check is None
+
+
+def test_readers_that_begin_while_the_desk_locks_end_as_well(world: World) -> None:
+    before = set(threading.enumerate())
+    a_source(world).writes("woord")
+    desk = unlock.unlock(world.config, world.store, PASSPHRASE)
+
+    def start() -> tuple[Connection, Callable[[], None]]:
+        desk.stop()
+        return desk_readers.start()
+
+    desk_readers.begin(desk, [start])
+
+    for thread in set(threading.enumerate()) - before:
+        thread.join(desk_readers.SECONDS)
+        assert not thread.is_alive()
+    assert [] == desk.index.cards()
+
+
+def test_what_was_noted_before_the_readers_begin_is_found(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    desk = unlock.unlock(world.config, world.store, PASSPHRASE)
+    desk.index = Index([desk_readers.start] * 2)
+    casefiles.add_note(desk, source.keys.address, "vroegteken", TODAY)
+
+    unlock.begin_reading(desk)
+
+    assert desk.index.wait_until_whole(desk_readers.SECONDS).is_whole
+    assert [source.address] == found(desk, "vroegteken")
+    desk.stop()
+
+
+def test_a_desk_without_readers_has_no_index(world: World) -> None:
+    desk = unlock.unlock(world.config, world.store, PASSPHRASE)
+
+    assert [] == desk.index.find(["woord"])
+    desk.index.jot(Address(bytes(20)), "tekst")
+    assert not desk.index.reading.is_whole
+
+
+def test_messages_between_the_processes_show_nothing_when_they_are_printed() -> None:
+    for message in (
+        Begin("pad", (b"k" * 32,), b"{}", 0, 1),
+        Jot(b"a" * 20, "geheime tekst"),
+        Find(1, ("geheim",)),
+    ):
+        assert "geheim" not in repr(message)
+        assert "kkkk" not in repr(message)
+
+
+def test_a_reader_whose_parent_is_gone_ends() -> None:
+    ours, theirs = Pipe()
+    thread = threading.Thread(target=search_worker.serve, args=(theirs,), daemon=True)
+    thread.start()
+
+    ours.close()
+    thread.join(desk_readers.SECONDS)
+
+    assert not thread.is_alive()
+
+
+def test_a_reader_that_is_told_to_begin_twice_ends(world: World) -> None:
+    ours, theirs = Pipe()
+    thread = threading.Thread(target=search_worker.serve, args=(theirs,), daemon=True)
+    thread.start()
+    begin = msgspec.msgpack.encode(Begin(str(world.store.path), (), world.letterhead.to_bytes(), 0, 1))
+
+    ours.send_bytes(begin)
+    ours.send_bytes(begin)
+    thread.join(desk_readers.SECONDS)
+
+    assert not thread.is_alive()
+
+
+def test_questions_are_answered_while_the_store_is_still_read(world: World) -> None:
+    for _ in range(search_worker._AT_ONCE + 1):
+        a_source(world).writes("woord")
+    ours, theirs = Pipe()
+    thread = threading.Thread(target=search_worker.serve, args=(theirs,), daemon=True)
+    seeds = tuple(identity.to_bytes() for identity in world.keyring.identities)
+    for message in (
+        Begin(str(world.store.path), seeds, world.letterhead.to_bytes(), 0, 1),
+        Find(7, ("woord",)),
+        Look(()),
+    ):
+        ours.send_bytes(msgspec.msgpack.encode(message))
+    thread.start()
+
+    reports = msgspec.msgpack.Decoder(search_worker.Report)
+    heard = [reports.decode(ours.recv_bytes()) for _ in range(4)]
+    ours.close()
+    thread.join(desk_readers.SECONDS)
+
+    counts = [
+        report.done if isinstance(report, search_worker.Read) else len(report.addresses)
+        for report in heard
+        if not isinstance(report, Failed)
+    ]
+    assert [0, search_worker._AT_ONCE, search_worker._AT_ONCE, search_worker._AT_ONCE + 1] == counts
+
+
+def test_what_a_reader_still_says_after_locking_is_not_taken_in(world: World) -> None:
+    a_source(world).writes("woord")
+    desk = unlocked(world, shares=1)
+    card = desk.index.cards()[0]
+    (share,) = desk.index._shares
+    desk.stop()
+
+    desk.index._take(share, search_worker.Read((card,), (), 1, 1))
+
+    assert [] == desk.index.cards()
+
+
+def test_steps_and_proposals_can_be_found_by_what_they_say() -> None:
+    step = Content(kind=Kind.STEP, text="zin", step=StepNote(step=StepName.ADVICE_GIVEN, next="daarna"))
+    note = ProposalNote(recipient=Recipient.SG, name="naam", fingerprint="A" * 40)
+    proposal = Content(kind=Kind.PROPOSAL, text="tekst", proposal=note)
+
+    assert ["zin", "daarna", ""] == list(search_worker.searchable(step, ()))
+    assert ["tekst", "naam"] == list(search_worker.searchable(proposal, ()))
+
+
+@pytest.mark.slow
+def test_the_processes_read_the_store_and_are_gone_when_the_desk_locks(world: World) -> None:
+    before = set(threading.enumerate())
+    source = a_source(world)
+    source.writes("woord")
+    desk = unlock.unlock(world.config, world.store, PASSPHRASE)
+    lines = []
+
+    def start() -> tuple[Connection, Callable[[], None]]:
+        line, end = processes.start()
+        lines.append(line)
+        return line, end
+
+    desk_readers.begin(desk, [start] * 2)
+    assert desk.index.wait_until_whole(desk_readers.SECONDS).is_whole
+    assert [source.address] == found(desk, "woord")
+    started = set(threading.enumerate()) - before
+    desk.stop()
+
+    for thread in started:
+        thread.join(desk_readers.SECONDS)  # it ends when the process has ended, and was waited for
+    assert not any(thread.is_alive() for thread in started)
+    assert all(line.closed for line in lines)
+
+
+def test_a_late_answer_to_a_question_that_nobody_waits_for_is_passed_over() -> None:
+    index = Index([])
+
+    ours, theirs = Pipe()
+
+    index._take(_Share(ours, ours.close), search_worker.Found(99, (b"a" * 20,)))
+
+    theirs.close()
+    ours.close()
+
+    assert [] == index.find(["woord"])

@@ -1,0 +1,437 @@
+"""What the desk keeps for itself: casefiles, drafts, reply templates."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from journalist_app.desk.open_desk import OpenDesk
+from journalist_app.errors import (
+    CasefileFullError,
+    CasefileMovedError,
+    RecordUnsoundError,
+    TemplateError,
+    TextOverLimitError,
+)
+from journalist_app.services import inbox_lists
+from journalist_app.services.desk import background_check, unlock
+from journalist_app.services.inbox_lists import Wanted
+from journalist_app.services.records import casefiles, desk_records, drafts, reply_templates, unsent_forms
+from journalist_app.services.records.casefiles import Details
+from journalist_app.services.records.reply_templates import Template
+from protocol.casefile import Casefile
+from protocol.identifiers import Address
+from protocol.sealed_record import RecordKind, seal_record
+from store import outbox, peers
+from store import sealed_records as records
+from store.errors import RecordMovedError
+from store.outbox import What
+from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, World, a_source
+
+ADDRESS = Address(b"a" * 20)
+EMPTY = Casefile()
+
+
+def unlocked(world: World) -> OpenDesk:
+    return unlock.unlock(world.config, world.store, PASSPHRASE)
+
+
+def details(shown: Casefile = EMPTY, **changes: object) -> Details:
+    empty = Details(casefiles.shown_by(shown), "", "", "", "", "", None, "")
+    return replace(empty, **changes)  # type: ignore[arg-type]  # fields by name
+
+
+def put_raw(world: World, kind: RecordKind, name: bytes, revision: int, body: bytes) -> None:
+    """Write a record as this workstation signs it, whatever stands there."""
+    sealed = seal_record(kind, name, revision, body, keyring=world.keyring, letterhead=world.letterhead)
+    with world.store.writing() as session:
+        records.drop(session, kind, name)
+        for each in range(1, revision):
+            records.put(session, kind, name, each, b"x", travels=True)
+        records.put(session, kind, name, revision, sealed, travels=True)
+
+
+def stored(world: World, kind: RecordKind, name: bytes) -> bytes:
+    with world.store.reading() as session:
+        record = records.get(session, kind, name)
+    assert record is not None
+    return record.sealed
+
+
+# ---- casefiles
+
+
+def test_a_casefile_is_kept_sealed_and_read_back(world: World) -> None:
+    desk = unlocked(world)
+    reminder = TODAY + timedelta(days=3)
+
+    casefiles.add_note(desk, ADDRESS, " canary-notitie\r\nregel twee ", TODAY)
+    casefiles.save(
+        desk,
+        ADDRESS,
+        details(
+            labels="b,  a ,b,", theme="bullying", region="europe", reminder=reminder, handover=" let op "
+        ),
+    )
+    kept = casefiles.read(unlocked(world), ADDRESS)
+
+    assert ["canary-notitie\nregel twee"] == [note.text for note in kept.notes]
+    assert (TODAY, world.keyring.strand.name) == (kept.notes[0].day, kept.notes[0].strand)
+    assert (("a", "b"), "bullying", "europe", reminder, "let op") == (
+        kept.labels, kept.theme, kept.region, kept.reminder, kept.handover,
+    )  # fmt: skip
+    assert b"canary" not in stored(world, RecordKind.CASEFILE, ADDRESS)
+
+
+def test_a_mailbox_without_a_casefile_has_an_empty_one(world: World) -> None:
+    panel = casefiles.panel(unlocked(world), ADDRESS, TODAY)
+
+    assert (casefiles.shown_by(EMPTY), False, False, ()) == (
+        panel.shown,
+        panel.is_unsound,
+        panel.is_due,
+        panel.casefile.notes,
+    )
+
+
+def test_a_reminder_of_today_is_due(world: World) -> None:
+    desk = unlocked(world)
+    casefiles.save(desk, ADDRESS, details(reminder=TODAY))
+
+    assert casefiles.panel(desk, ADDRESS, TODAY).is_due
+    assert not casefiles.panel(desk, ADDRESS, TODAY - timedelta(days=1)).is_due
+
+
+def test_of_two_workstations_the_second_is_told_and_changes_nothing(world: World) -> None:
+    first, second = unlocked(world), unlocked(world)
+    casefiles.save(first, ADDRESS, details(handover="van de eerste"))
+
+    with pytest.raises(CasefileMovedError):
+        casefiles.save(second, ADDRESS, details(handover="van de tweede"))
+
+    assert "van de eerste" == casefiles.read(first, ADDRESS).handover
+
+
+def test_a_form_that_is_overtaken_while_it_is_kept_is_told(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk, other = unlocked(world), unlocked(world)
+    overtake(monkeypatch, lambda: casefiles.add_note(other, ADDRESS, "eerst", TODAY), times=1)
+
+    with pytest.raises(CasefileMovedError):
+        casefiles.save(desk, ADDRESS, details(handover="te laat"))
+
+
+def test_a_note_that_is_overtaken_is_put_behind_the_other(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk, other = unlocked(world), unlocked(world)
+    overtake(monkeypatch, lambda: casefiles.add_note(other, ADDRESS, "eerst", TODAY), times=1)
+
+    casefiles.add_note(desk, ADDRESS, "daarna", TODAY)
+
+    assert ["eerst", "daarna"] == [note.text for note in casefiles.read(desk, ADDRESS).notes]
+
+
+def test_a_note_that_is_overtaken_for_ever_is_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk, other = unlocked(world), unlocked(world)
+    overtake(monkeypatch, lambda: casefiles.add_note(other, ADDRESS, "weer", TODAY), times=9)
+
+    with pytest.raises(RecordMovedError):
+        casefiles.add_note(desk, ADDRESS, "nooit", TODAY)
+
+
+def overtake(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None], times: int) -> None:
+    """Have somebody else act between our look and our writing."""
+    real = desk_records.write
+    left = [times]
+
+    def overtaken(desk: OpenDesk, kind: RecordKind, name: bytes, revision: int, body: bytes) -> None:
+        if left[0]:
+            left[0] -= 1
+            before, left[0] = left[0], 0
+            act()
+            left[0] = before
+        real(desk, kind, name, revision, body)
+
+    monkeypatch.setattr(desk_records, "write", overtaken)
+
+
+def test_what_is_not_in_the_lists_is_not_taken_over(world: World) -> None:
+    desk = unlocked(world)
+
+    casefiles.save(desk, ADDRESS, details(theme="invented", route="only_talk"))
+
+    kept = casefiles.read(desk, ADDRESS)
+    assert ("", "only_talk") == (kept.theme, kept.route)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"handover": "x" * 20_001}, {"labels": "x" * 41}, {"labels": ",".join(map(str, range(51)))}]
+)
+def test_a_form_that_is_too_long_is_refused_and_nothing_changes(
+    world: World, changes: dict[str, object]
+) -> None:
+    desk = unlocked(world)
+
+    with pytest.raises(CasefileFullError):
+        casefiles.save(desk, ADDRESS, details(**changes))
+
+    assert casefiles.read(desk, ADDRESS) == EMPTY
+
+
+def test_a_note_that_is_too_long_or_a_casefile_that_is_full_is_refused(world: World) -> None:
+    desk = unlocked(world)
+
+    with pytest.raises(CasefileFullError):
+        casefiles.add_note(desk, ADDRESS, "x" * 20_001, TODAY)
+    for _ in range(34):
+        casefiles.add_note(desk, ADDRESS, "x" * 20_000, TODAY)
+    with pytest.raises(CasefileFullError):
+        casefiles.add_note(desk, ADDRESS, "x" * 20_000, TODAY)
+
+
+def test_an_empty_note_is_none(world: World) -> None:
+    desk = unlocked(world)
+
+    casefiles.add_note(desk, ADDRESS, " \n ", TODAY)
+
+    assert () == casefiles.read(desk, ADDRESS).notes
+
+
+@pytest.mark.parametrize(
+    "how", ["rolled back", "gone", "another name", "damaged", "other revision", "no casefile"]
+)
+def test_a_casefile_that_the_store_tampered_with_is_told_and_not_shown(world: World, how: str) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    address = source.keys.address
+    desk = unlocked(world)
+    casefiles.add_note(desk, address, "oud", TODAY)
+    old = stored(world, RecordKind.CASEFILE, address)
+    casefiles.add_note(desk, address, "nieuw", TODAY)
+    change = "UPDATE sealed SET header = :raw WHERE id = (SELECT id FROM record WHERE kind = 'casefile')"
+    match how:
+        case "rolled back":
+            world.execute(change, raw=old)
+            world.execute("UPDATE record SET revision = 1")
+        case "gone":
+            world.execute("DELETE FROM record")
+        case "another name":
+            put_raw(world, RecordKind.CASEFILE, ADDRESS, 2, b"{}")
+            other = stored(world, RecordKind.CASEFILE, ADDRESS)
+            world.execute("DELETE FROM record WHERE name = :name", name=ADDRESS)
+            world.execute(change, raw=other)
+        case "damaged":
+            world.execute(change, raw=b"damaged")
+        case "other revision":
+            world.execute("UPDATE record SET revision = 9")
+        case _:
+            put_raw(world, RecordKind.CASEFILE, address, 3, b"not a casefile")
+
+    again = unlocked(world)
+    background_check.check_store(again, TODAY)
+
+    with pytest.raises(RecordUnsoundError):
+        casefiles.read(again, address)
+    assert casefiles.panel(again, address, TODAY).is_unsound
+    (row_shown,) = inbox_lists.inbox(again, Wanted(), TODAY).unsound
+    assert (address.hex(), ("bad_casefile",)) == (row_shown.address, row_shown.faults)
+
+
+def test_a_check_takes_in_what_another_workstation_noted(world: World) -> None:
+    desk, other = unlocked(world), unlocked(world)
+    casefiles.save(other, ADDRESS, details(labels="spoed"))
+
+    background_check.check_store(desk, TODAY)
+    casefiles.save(other, ADDRESS, details(casefiles.read(other, ADDRESS), labels="rustig"))
+    background_check.check_store(desk, TODAY)
+
+    assert ("rustig",) == desk.casefiles[ADDRESS][1].labels
+
+
+def test_a_desk_that_is_being_locked_takes_in_nothing_more(world: World) -> None:
+    casefiles.add_note(unlocked(world), ADDRESS, "notitie", TODAY)
+    desk = unlocked(world)
+    desk.stop()
+
+    casefiles.take_in(desk)
+
+    assert {} == desk.casefiles
+
+
+def test_a_casefile_that_was_dropped_is_no_alarm(world: World) -> None:
+    desk = unlocked(world)
+    casefiles.add_note(desk, ADDRESS, "notitie", TODAY)
+    with desk.store.writing() as session:
+        casefiles.drop(desk, session, ADDRESS)
+    desk.save()
+
+    assert () == casefiles.read(unlocked(world), ADDRESS).notes
+
+
+def test_reading_all_records_names_those_that_are_unsound_or_gone(world: World) -> None:
+    desk = unlocked(world)
+    for name in (b"fine", b"damaged", b"gone"):
+        desk_records.write(desk, RecordKind.SETTINGS, name, 1, b"body")
+    world.execute("DELETE FROM record WHERE name = :name", name=b"gone")
+    world.execute(
+        "UPDATE sealed SET header = x'00' WHERE id = (SELECT id FROM record WHERE name = :name)",
+        name=b"damaged",
+    )
+    desk_records.write(desk, RecordKind.COUNTS, b"another kind", 1, b"body")
+
+    found = {name: kept and kept.body for name, kept in desk_records.read_all(desk, RecordKind.SETTINGS)}
+
+    assert {b"fine": b"body", b"damaged": None, b"gone": None} == found
+
+
+def test_drafts_and_what_met_a_locked_app_stay_where_they_were_typed(world: World) -> None:
+    desk = unlocked(world)
+    with world.store.writing() as session:
+        peers.add(session, b"strand-2", b"card")
+    for kind in set(RecordKind) - {RecordKind.UNSENT}:
+        desk_records.write(desk, kind, b"name", 1, b"body")
+    unsent_forms.keep(world.store, world.config, "/settings", [("text", "typed")], TODAY)
+    with world.store.reading() as session:
+        told = {row.name for row in outbox.of_kind(session, b"strand-2", What.RECORD)}
+    stay = {RecordKind.DRAFT, RecordKind.UNSENT}
+    assert {outbox.record_name(kind, b"name") for kind in set(RecordKind) - stay} == told
+
+
+# ---- drafts
+
+
+def test_a_draft_is_kept_sealed_and_given_up(world: World) -> None:
+    desk = unlocked(world)
+
+    drafts.keep(desk, ADDRESS, "canary\r\nregel")
+    assert "canary\nregel" == drafts.help_for(unlocked(world), ADDRESS).draft
+    assert b"canary" not in stored(world, RecordKind.DRAFT, ADDRESS)
+    drafts.keep(desk, ADDRESS, "")
+
+    assert "" == drafts.read(unlocked(world), ADDRESS)
+
+
+def test_a_draft_that_did_not_change_is_not_written_again(world: World) -> None:
+    desk = unlocked(world)
+    drafts.keep(desk, ADDRESS, "tekst")
+    before = stored(world, RecordKind.DRAFT, ADDRESS)
+
+    drafts.keep(desk, ADDRESS, "tekst")
+
+    assert before == stored(world, RecordKind.DRAFT, ADDRESS)
+
+
+def test_a_draft_that_is_too_long_is_refused(world: World) -> None:
+    desk = unlocked(world)
+
+    with pytest.raises(TextOverLimitError):
+        drafts.keep(desk, ADDRESS, "x" * 100_001)
+
+
+def test_a_draft_that_is_overtaken_takes_the_place_of_the_other(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk, other = unlocked(world), unlocked(world)
+    overtake(monkeypatch, lambda: drafts.keep(other, ADDRESS, "eerst"), times=1)
+
+    drafts.keep(desk, ADDRESS, "daarna")
+
+    assert "daarna" == drafts.read(desk, ADDRESS)
+
+
+def test_a_draft_that_is_overtaken_for_ever_is_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk, other = unlocked(world), unlocked(world)
+    texts = iter(range(99))
+    overtake(monkeypatch, lambda: drafts.keep(other, ADDRESS, str(next(texts))), times=9)
+
+    with pytest.raises(RecordMovedError):
+        drafts.keep(desk, ADDRESS, "nooit")
+
+
+def test_a_draft_that_the_store_tampered_with_is_told_and_not_shown(world: World) -> None:
+    put_raw(world, RecordKind.DRAFT, ADDRESS, 1, b"no draft")
+
+    help_ = drafts.help_for(unlocked(world), ADDRESS)
+
+    assert ("", True) == (help_.draft, help_.is_unsound)
+
+
+def test_what_was_typed_shows_in_no_printed_object() -> None:
+    assert "geheim" not in repr(drafts._Draft("geheim"))
+    assert "geheim" not in repr(unsent_forms._Form("/pad", TODAY, (("text", "geheim"),)))
+    assert "geheim" not in repr(details(handover="geheim"))
+
+
+# ---- reply templates
+
+
+def test_good_templates_come_with_the_app_in_both_languages(world: World) -> None:
+    shipped = reply_templates.read(unlocked(world))
+
+    assert 0 == shipped.revision
+    assert {"nl": 4, "en": 4} == {
+        language: sum(each.language == language for each in shipped.templates)
+        for language in reply_templates.LANGUAGES
+    }
+
+
+def test_a_template_is_added_changed_and_given_up(world: World) -> None:
+    desk = unlocked(world)
+    count = len(reply_templates.offered(desk))
+
+    reply_templates.put(desk, 0, None, Template("nl", "Kort", "Dank je."))
+    place = [each.name for each in reply_templates.offered(desk)].index("Kort")
+    reply_templates.put(desk, 1, place, Template("nl", "Korter", "Dank."))
+    assert "Korter" == reply_templates.offered(desk)[place].name
+    reply_templates.drop(desk, 2, place)
+
+    assert count == len(reply_templates.offered(unlocked(world)))
+
+
+def test_templates_that_were_changed_meanwhile_are_not_overwritten(world: World) -> None:
+    desk = unlocked(world)
+    reply_templates.drop(desk, 0, 0)
+
+    with pytest.raises(RecordMovedError):
+        reply_templates.drop(desk, 0, 0)
+
+
+@pytest.mark.parametrize("place", [-1, 99])
+def test_a_template_that_is_not_there_is_refused(world: World, place: int) -> None:
+    with pytest.raises(TemplateError):
+        reply_templates.drop(unlocked(world), 0, place)
+
+
+@pytest.mark.parametrize("text", ["", "\ud800", "t" * 100_000])
+def test_a_text_that_cannot_be_kept_makes_no_template(world: World, text: str) -> None:
+    desk = unlocked(world)
+    before = reply_templates.offered(desk)
+
+    with pytest.raises(TemplateError):
+        reply_templates.put(desk, 0, None, Template("nl", "Naam", text))
+
+    assert before == reply_templates.offered(desk)
+
+
+def test_one_template_too_many_is_refused(world: World) -> None:
+    desk = unlocked(world)
+    one = Template("nl", "n", "t")
+    for revision in range(reply_templates.TEMPLATES - len(reply_templates.offered(desk))):
+        reply_templates.put(desk, revision, None, one)
+    with pytest.raises(TemplateError):
+        reply_templates.put(desk, reply_templates.read(desk).revision, None, one)
+
+
+def test_templates_that_the_store_tampered_with_are_told_and_the_shipped_ones_shown(world: World) -> None:
+    put_raw(world, RecordKind.TEMPLATES, b"replies", 1, msgspec.json.encode({"templates": [7]}))
+    desk = unlocked(world)
+
+    collection = reply_templates.read(desk)
+
+    assert (True, 8) == (collection.is_unsound, len(collection.templates))
+    with pytest.raises(RecordUnsoundError):
+        reply_templates.drop(desk, 0, 0)

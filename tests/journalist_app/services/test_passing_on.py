@@ -1,0 +1,1127 @@
+"""The source decides: what is passed on is what they agreed to, word for word, or the mailbox says why not.
+
+Behind the desk's outbox stand gpg and mat2; here stands a box of paper, which keeps what it is given.
+"""
+
+import errno
+import hashlib
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, timedelta
+from pathlib import Path
+from typing import BinaryIO
+
+import pytest
+
+from crypto.age import PQIdentity
+from journalist_app.desk.open_desk import OpenDesk
+from journalist_app.errors import (
+    AdviserError,
+    AnotherTextError,
+    AnswerError,
+    DayClosedError,
+    DayPastError,
+    DayToComeError,
+    DayUnreadableError,
+    FileBrokenError,
+    FileMissingError,
+    FileSealedError,
+    MailboxMissingError,
+    NoOpenPGPError,
+    NoRoomToMakeError,
+    NotAgreedError,
+    NotBegunError,
+    NotConfirmedError,
+    OtherDigestError,
+    PreparationGoneError,
+    ProposalMissingError,
+    ProposalObsoleteError,
+    ReasonMissingError,
+    RecipientChangedError,
+    RecipientMissingError,
+    RecipientRefusedError,
+    SourceWroteError,
+    StepOverLimitError,
+    TakenBackError,
+    TextMissingError,
+    TextOverLimitError,
+    TooManyFilesError,
+    UnsoundMailboxError,
+)
+from journalist_app.services import inbox_lists
+from journalist_app.services.desk import unlock
+from journalist_app.services.mailbox import passing_on, proposing, read_thread
+from journalist_app.services.mailbox.passing_on import Without
+from journalist_app.services.mailbox.proposing import ProposalForm, Upload
+from journalist_app.services.mailbox.send_entries import Sheet
+from journalist_app.services.mailbox.steps import NO_WORDS, StepForm
+from journalist_app.services.records import casefiles, consent_evidence
+from protocol.casefile import Casefile, Evidence, EvidenceKind
+from protocol.content import AnswerNote, Content, Kind, StepName, Verdict, proposal_digest
+from protocol.entry import TEXT_CHARS, SignedEntry
+from protocol.envelope import Author
+from protocol.identifiers import Address, AttachmentId, Digest, EntryId
+from protocol.pouch.pouch_file import SERVER
+from protocol.thread_state import ProposalState, Proposed, StandingStep
+from store import attachments, entries, outbox, peers, sync_findings
+from store.sync_findings import FindingKind
+from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, ASource, World, a_source
+from tests.journalist_app.files.sealing import age_file, recipient_of
+from tests.journalist_app.views.paper import KEY, OTHER_KEY, Paper, Pinned
+from tests.small_disk import CAN_MOUNT, a_small_disk
+
+REASON = "Er is acuut gevaar voor een ander; wij hebben dit eerst met je willen bespreken."
+WITHOUT = Without(REASON, is_confirmed=True)
+HOW = StepForm(text="Op een stick, persoonlijk.")
+SOON = TODAY + timedelta(days=3)  # a Thursday, on which the desk works
+WORDS = StepForm(text="Lees het rustig.", next="Jij kiest.", by=SOON.isoformat())
+NOT_SENT = [
+    (StepForm(text="x" * 2_001), StepOverLimitError),
+    (StepForm(next="x" * 2_001), StepOverLimitError),
+    (StepForm(by="morgen"), DayUnreadableError),
+    (StepForm(by="2026-11-19"), DayPastError),
+    (StepForm(by="2026-11-27"), DayClosedError),
+]
+
+
+@pytest.fixture
+def paper(tmp_path: Path) -> Paper:
+    return Paper(tmp_path)
+
+
+@pytest.fixture
+def desk(world: World, paper: Paper) -> OpenDesk:
+    desk = unlock.unlock(world.config, world.store, PASSPHRASE)
+    desk.outbox = paper
+    return desk
+
+
+@pytest.fixture
+def source(world: World) -> ASource:
+    made = a_source(world)
+    made.writes("vraag", file=("bewijs.pdf", b"author: iemand; inhoud"))
+    return made
+
+
+def sheet_for(desk: OpenDesk, source: ASource) -> Sheet:
+    seen = read_thread.thread(desk, source.keys.address, today=TODAY).source_said
+    return Sheet(
+        source.keys.address,
+        EntryId(hashlib.sha256(str(next(_ids)).encode()).digest()[:16]),
+        bytes.fromhex(seen),
+    )
+
+
+_ids = iter(range(10_000))
+
+
+def file_of(desk: OpenDesk, source: ASource) -> AttachmentId:
+    (file,) = read_thread.thread(desk, source.keys.address, today=TODAY).entries[0].files
+    return AttachmentId(bytes.fromhex(file.attachment_id))
+
+
+def prepare(
+    desk: OpenDesk,
+    sheet: Sheet,
+    text: str = "Woord voor woord.",
+    chosen: tuple[AttachmentId, ...] = (),
+    uploads: Iterable[Upload] = (),
+    fingerprint: str = KEY,
+    words: StepForm = NO_WORDS,
+) -> proposing.Prepared:
+    form = ProposalForm(fingerprint, text, chosen, words)
+    return proposing.prepare(desk, sheet, form, uploads, today=TODAY, half_hour=1)
+
+
+def propose(
+    desk: OpenDesk, source: ASource, text: str = "Woord voor woord.", *, cleaned: bool = False
+) -> Proposed:
+    sheet = sheet_for(desk, source)
+    chosen = (file_of(desk, source),)
+    prepare(desk, sheet, text, chosen)
+    proposing.send(desk, sheet.address, sheet.entry_id, [cleaned], today=TODAY, half_hour=1)
+    return newest(desk, source)
+
+
+def newest(desk: OpenDesk, source: ASource) -> Proposed:
+    return read_thread.thread(desk, source.keys.address, today=TODAY).standing.proposals[-1]
+
+
+def answers(
+    source: ASource, verdict: Verdict, proposal: Digest, seen: Sequence[Digest] | None = None
+) -> SignedEntry:
+    note = AnswerNote(verdict=verdict, proposal=proposal)
+    return source.says(Content(kind=Kind.ANSWER, text="", answer=note), seen=seen)
+
+
+def begin(
+    desk: OpenDesk,
+    source: ASource,
+    proposed: Proposed,
+    without: Without | None = None,
+    words: StepForm = NO_WORDS,
+) -> None:
+    passing_on.begin(
+        desk,
+        sheet_for(desk, source),
+        proposed.entry_id,
+        today=TODAY,
+        half_hour=1,
+        without=without,
+        words=words,
+    )
+
+
+def make(desk: OpenDesk, source: ASource, proposed: Proposed) -> bytes:
+    with passing_on.make(desk, sheet_for(desk, source), proposed.entry_id, today=TODAY, half_hour=1) as file:
+        return file.read()
+
+
+def deliver(
+    desk: OpenDesk, source: ASource, proposed: Proposed, day: date = TODAY, words: StepForm = HOW
+) -> None:
+    passing_on.deliver(
+        desk,
+        sheet_for(desk, source),
+        proposed.entry_id,
+        words,
+        delivered=day,
+        today=TODAY + timedelta(days=2),
+        half_hour=1,
+    )
+
+
+def steps_of(desk: OpenDesk, source: ASource) -> list[StepName]:
+    return [step.step for step in read_thread.thread(desk, source.keys.address, today=TODAY).standing.steps]
+
+
+def current(desk: OpenDesk, source: ASource) -> StandingStep:
+    step = read_thread.thread(desk, source.keys.address, today=TODAY).standing.current
+    assert step is not None
+    return step
+
+
+def pending_files(world: World) -> int:
+    with world.store.reading() as session:
+        return (
+            session.connection()
+            .exec_driver_sql("SELECT count(*) FROM attachment WHERE half_hour IS NOT NULL")
+            .scalar_one()
+        )
+
+
+# ---- proposing
+
+
+def test_a_proposal_holds_the_very_bytes_that_would_go(desk: OpenDesk, source: ASource) -> None:
+    proposed = propose(desk, source)
+    note = proposed.content.proposal
+
+    assert proposed.state is ProposalState.WAITING
+    assert (note.recipient, note.name, note.fingerprint) == ("sg", "Secretaris-generaal", KEY)
+    (file,) = note.files
+    assert file.sha256 == hashlib.sha256(b"author: iemand; inhoud").digest()
+    assert (file.is_cleaned, file.about) == (False, "Author: J. Jansen")
+    assert [each.name for each in proposed.content.attachments] == ["bewijs.pdf"]
+
+
+def test_a_cleaned_copy_goes_where_the_adviser_says_so(world: World, desk: OpenDesk, source: ASource) -> None:
+    proposed = propose(desk, source, cleaned=True)
+
+    (file,) = proposed.content.proposal.files
+    assert file.is_cleaned
+    assert file.sha256 == hashlib.sha256(b": iemand; inhoud").digest()
+    assert pending_files(world) == 0
+    shown = read_thread.thread(desk, source.keys.address, today=TODAY)
+    assert [entry.kind for entry in shown.entries] == ["message", "proposal"]
+    assert shown.entries[1].proposal == proposed
+
+
+def test_files_of_the_form_go_too_and_leave_nothing_behind(
+    world: World, desk: OpenDesk, source: ASource, paper: Paper
+) -> None:
+    sheet = sheet_for(desk, source)
+    prepared = prepare(desk, sheet, uploads=[("../bijlage.txt", "text/plain", iter([b"een", b"twee"]))])
+
+    assert [(file.name, file.lines, file.cleaned) for file in prepared.files] == [("bijlage.txt", (), None)]
+    assert list(paper.folder.glob("tmp*")) == []
+    assert pending_files(world) == 1
+    proposing.send(desk, sheet.address, sheet.entry_id, [True], today=TODAY, half_hour=1)
+    assert [each.name for each in newest(desk, source).content.attachments] == ["bijlage.txt"]
+
+
+def test_a_file_too_large_to_look_into_goes_as_it_is(
+    desk: OpenDesk, source: ASource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(proposing, "LOOK_BYTES", 5)
+
+    prepared = prepare(
+        desk, sheet_for(desk, source), uploads=[("a.pdf", "", iter([b"author", b"more", b"and more"]))]
+    )
+
+    assert [(file.looked, file.lines, file.cleaned) for file in prepared.files] == [(None, (), None)]
+    assert prepared.files[0].original.note.size == 18
+
+
+@pytest.mark.skipif(not CAN_MOUNT, reason="only root may mount a small disk")
+@pytest.mark.parametrize("left", [b"", b"author"])
+def test_a_file_larger_than_the_disk_in_memory_goes_as_it_is(
+    desk: OpenDesk, source: ASource, left: bytes
+) -> None:
+    with a_small_disk("1m") as disk:
+        desk.outbox = Paper(disk)
+        pieces = [b"author" * 100_000, b"more" * 250_000, left]
+        prepared = prepare(desk, sheet_for(desk, source), uploads=[("a.pdf", "", iter(pieces))])
+
+    assert [(file.looked, file.cleaned) for file in prepared.files] == [(None, None)]
+    assert prepared.files[0].original.sha256 == hashlib.sha256(b"".join(pieces)).digest()
+
+
+@pytest.mark.skipif(not CAN_MOUNT, reason="only root may mount a small disk")
+def test_a_file_for_which_the_disk_in_memory_has_no_place_at_all_goes_as_it_is(
+    desk: OpenDesk, source: ASource
+) -> None:
+    with a_small_disk("1m") as disk:
+        desk.outbox = Paper(disk)
+        (disk / "others").write_bytes(bytes(1024 * 1024))
+        prepared = prepare(desk, sheet_for(desk, source), uploads=[("a.pdf", "", iter([b"author"]))])
+
+    assert [(file.looked, file.original.note.size) for file in prepared.files] == [(None, 6)]
+
+
+def test_a_file_beyond_the_users_share_of_memory_goes_as_it_is(
+    desk: OpenDesk, source: ASource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "open", lambda path, *_, **__: _BeyondQuota(path, "xb"))
+
+    prepared = prepare(desk, sheet_for(desk, source), uploads=[("a.pdf", "", iter([b"author", b"more"]))])
+
+    assert [(file.looked, file.original.note.size) for file in prepared.files] == [(None, 10)]
+
+
+class _BeyondQuota(io.FileIO):
+    def write(self, _: object, /) -> int:
+        raise OSError(errno.EDQUOT, "over quota")
+
+
+def test_a_double_click_proposes_once(desk: OpenDesk, source: ASource) -> None:
+    sheet = sheet_for(desk, source)
+    prepare(desk, sheet)
+
+    for _ in range(2):
+        proposing.send(desk, sheet.address, sheet.entry_id, [], today=TODAY, half_hour=1)
+
+    assert steps_of(desk, source).count(StepName.PROPOSAL_MADE) == 1
+
+
+def test_what_is_said_with_a_proposal_stands_with_it_and_is_no_part_of_what_is_agreed(
+    desk: OpenDesk, source: ASource
+) -> None:
+    sheet = sheet_for(desk, source)
+    prepare(desk, sheet, words=WORDS)
+
+    for _ in range(2):
+        proposing.send(desk, sheet.address, sheet.entry_id, [], today=TODAY, half_hour=1)
+    answers(source, Verdict.AGREED, newest(desk, source).digest)
+
+    made, said = newest(desk, source), current(desk, source)
+    assert made.state is ProposalState.AGREED
+    assert made.content.text == "Woord voor woord."
+    assert steps_of(desk, source) == [StepName.RECEIVED, StepName.BEING_READ, StepName.PROPOSAL_MADE]
+    assert (said.text, said.next, said.by, said.to) == (
+        "Lees het rustig.", "Jij kiest.", SOON, "Secretaris-generaal",
+    )  # fmt: skip
+    assert said.proposal == made.digest
+
+
+@pytest.mark.parametrize("words", [StepForm(text=" ", next="\n", by=" "), StepForm(step="closed")])
+def test_a_proposal_about_which_nothing_is_said_is_one_entry(
+    desk: OpenDesk, source: ASource, words: StepForm
+) -> None:
+    sheet = sheet_for(desk, source)
+    prepare(desk, sheet, words=words)
+
+    proposing.send(desk, sheet.address, sheet.entry_id, [], today=TODAY, half_hour=1)
+
+    assert current(desk, source).is_derived
+
+
+def test_a_proposal_sent_again_with_other_words_is_told(desk: OpenDesk, source: ASource) -> None:
+    sheet = sheet_for(desk, source)
+    prepare(desk, sheet)
+    proposing.send(desk, sheet.address, sheet.entry_id, [], today=TODAY, half_hour=1)
+    prepare(desk, sheet, words=WORDS)
+
+    with pytest.raises(AnotherTextError):
+        proposing.send(desk, sheet.address, sheet.entry_id, [], today=TODAY, half_hour=1)
+
+
+@pytest.mark.parametrize(("words", "refused"), NOT_SENT)
+def test_a_proposal_with_words_that_cannot_be_sent_is_refused_and_leaves_nothing(
+    world: World, desk: OpenDesk, source: ASource, words: StepForm, refused: type[AnswerError]
+) -> None:
+    with pytest.raises(refused):
+        prepare(desk, sheet_for(desk, source), chosen=(file_of(desk, source),), words=words)
+
+    assert (desk.prepared, pending_files(world)) == ({}, 0)
+
+
+def test_a_day_that_went_by_while_a_proposal_was_looked_at_is_not_promised(
+    desk: OpenDesk, source: ASource
+) -> None:
+    sheet = sheet_for(desk, source)
+    prepare(desk, sheet, words=StepForm(by=TODAY.isoformat()))
+
+    with pytest.raises(DayPastError):
+        proposing.send(desk, sheet.address, sheet.entry_id, [], today=TODAY + timedelta(days=1), half_hour=1)
+
+    assert read_thread.thread(desk, source.keys.address, today=TODAY).standing.proposals == ()
+
+
+def test_what_was_looked_at_is_gone_after_a_lock_or_a_day(
+    world: World, desk: OpenDesk, source: ASource
+) -> None:
+    sheet = sheet_for(desk, source)
+    with pytest.raises(PreparationGoneError):
+        proposing.send(desk, sheet.address, sheet.entry_id, [], today=TODAY, half_hour=1)
+    prepare(desk, sheet, chosen=(file_of(desk, source),))
+    with pytest.raises(PreparationGoneError):
+        proposing.prepared_for(desk, Address(bytes(20)), sheet.entry_id)
+    with world.store.writing() as session:
+        attachments.abandon(session, sheet.address, sheet.entry_id)
+
+    with pytest.raises(PreparationGoneError):
+        proposing.send(desk, sheet.address, sheet.entry_id, [False], today=TODAY, half_hour=1)
+
+    assert sheet.entry_id not in desk.prepared
+
+
+def test_the_oldest_preparation_makes_place_for_a_new_one(
+    world: World, desk: OpenDesk, source: ASource
+) -> None:
+    sheets = [sheet_for(desk, source) for _ in range(proposing.PREPARED_MAX + 1)]
+    for sheet in sheets:
+        prepare(desk, sheet, uploads=[("a.txt", "", iter([b"x"]))])
+
+    assert sheets[0].entry_id not in desk.prepared
+    assert pending_files(world) == proposing.PREPARED_MAX
+
+
+def test_a_proposal_that_cannot_be_made_is_refused_and_leaves_nothing(
+    world: World, desk: OpenDesk, source: ASource, paper: Paper
+) -> None:
+    sheet = sheet_for(desk, source)
+    many = [(f"{each}.txt", "", iter([b"x"])) for each in range(4)]
+    cases: list[tuple[dict[str, object], type[AdviserError]]] = [
+        ({"text": " "}, TextMissingError),
+        ({"text": "x" * (TEXT_CHARS + 1)}, TextOverLimitError),
+        ({"fingerprint": "C" * 40}, RecipientMissingError),
+        ({"chosen": (AttachmentId(bytes(16)),)}, FileMissingError),
+        ({"chosen": (AttachmentId(bytes(16)),) * 51}, TooManyFilesError),
+        ({"uploads": many}, TooManyFilesError),
+    ]
+    for how, refused in cases:
+        with pytest.raises(refused):
+            prepare(desk, sheet, **how)  # type: ignore[arg-type]
+    paper.refused.add(KEY)
+    with pytest.raises(RecipientRefusedError):
+        prepare(desk, sheet)
+    desk.outbox = None
+    assert proposing.recipients(desk) == ()
+    with pytest.raises(NoOpenPGPError):
+        prepare(desk, sheet)
+
+    assert pending_files(world) == 0
+    assert desk.prepared == {}
+
+
+def test_nothing_is_prepared_upon_what_was_not_read(desk: OpenDesk, source: ASource) -> None:
+    sheet = sheet_for(desk, source)
+    source.writes("wacht")
+
+    with pytest.raises(SourceWroteError):
+        prepare(desk, sheet)
+
+
+def test_nothing_is_prepared_in_a_mailbox_that_fails_verification(
+    world: World, desk: OpenDesk, source: ASource
+) -> None:
+    sheet = sheet_for(desk, source)
+    world.execute("UPDATE entry SET signature = :none", none=bytes(64))
+
+    with pytest.raises(UnsoundMailboxError):
+        prepare(desk, sheet)
+
+
+def _spoil(world: World, table: str) -> None:
+    world.execute(
+        f"UPDATE sealed SET payload = zeroblob(length(payload)) WHERE id IN (SELECT id FROM {table})"  # noqa: S608
+    )
+
+
+def test_a_file_that_is_not_as_it_was_signed_is_not_proposed(
+    world: World, desk: OpenDesk, source: ASource
+) -> None:
+    chosen = (file_of(desk, source),)
+    sheet = sheet_for(desk, source)
+    _spoil(world, "chunk")
+    with pytest.raises(FileBrokenError):
+        prepare(desk, sheet, chosen=chosen)
+    world.execute("UPDATE sealed SET header = x'00' WHERE id IN (SELECT id FROM attachment)")
+    with pytest.raises(FileBrokenError):
+        prepare(desk, sheet, chosen=chosen)
+
+    assert pending_files(world) == 0
+
+
+def _spoil_at(world: World, place: int) -> None:
+    world.execute(
+        "UPDATE sealed SET payload ="
+        " CAST(substr(payload, 1, :place) || X'00' || substr(payload, :place + 2) AS BLOB)"
+        " WHERE id IN (SELECT id FROM chunk)",
+        place=place,
+    )
+
+
+def test_a_file_spoilt_half_way_is_not_proposed(world: World, desk: OpenDesk) -> None:
+    source = a_source(world)
+    source.writes("vraag", file=("bewijs.pdf", bytes(400_000)))
+    chosen = (file_of(desk, source),)
+    sheet = sheet_for(desk, source)
+    _spoil_at(world, 300_000)
+
+    with pytest.raises(FileBrokenError):
+        prepare(desk, sheet, chosen=chosen)
+
+    assert pending_files(world) == 0
+
+
+def test_what_was_sealed_before_sending_goes_opened(world: World, desk: OpenDesk) -> None:
+    source = a_source(world)
+    source.writes("vraag", file=("bewijs.age", age_file(b"%PDF-1.7 inhoud", [recipient_of(world)])))
+
+    prepared = prepare(desk, sheet_for(desk, source), chosen=(file_of(desk, source),))
+
+    (file,) = prepared.files
+    assert ("bewijs.pdf", Digest(hashlib.sha256(b"%PDF-1.7 inhoud").digest())) == (
+        file.name,
+        file.original.sha256,
+    )
+
+
+@pytest.mark.parametrize("damage", ["for somebody else", "half way"])
+def test_what_was_sealed_and_does_not_open_is_not_proposed(world: World, desk: OpenDesk, damage: str) -> None:
+    source = a_source(world)
+    stranger = PQIdentity(b"x" * 32).recipient
+    to = stranger if damage == "for somebody else" else recipient_of(world)
+    sealed = bytearray(age_file(bytes(300_000), [to]))
+    sealed[200_000] ^= 1
+    source.writes("vraag", file=("bewijs.age", bytes(sealed)))
+    chosen = (file_of(desk, source),)
+
+    with pytest.raises(FileSealedError):
+        prepare(desk, sheet_for(desk, source), chosen=chosen)
+
+    assert pending_files(world) == 0
+
+
+def test_those_that_can_be_passed_on_to_are_the_pinned(desk: OpenDesk) -> None:
+    assert [each.name for each in proposing.recipients(desk)] == ["Secretaris-generaal", "X"]
+
+
+# ---- passing on
+
+
+def test_agreed_made_and_handed_over(desk: OpenDesk, source: ASource, paper: Paper) -> None:
+    proposed = propose(desk, source)
+    answers(source, Verdict.AGREED, proposed.digest)
+
+    begin(desk, source, proposed)
+    assert newest(desk, source).state is ProposalState.PASSING_ON
+    made = make(desk, source, proposed)
+    assert newest(desk, source).state is ProposalState.PASSED_ON
+    deliver(desk, source, proposed, TODAY + timedelta(days=1))
+
+    assert made.startswith(b"-----BEGIN PGP")
+    assert paper.made == [(KEY, "Woord voor woord.", [("bewijs.pdf", b"author: iemand; inhoud")])]
+    last = read_thread.thread(desk, source.keys.address, today=TODAY).standing.steps[-1]
+    assert (last.delivered, last.text) == (TODAY + timedelta(days=1), "Op een stick, persoonlijk.")
+    casefile = casefiles.read(desk, source.keys.address)
+    (passed,) = casefile.passed_on
+    assert (passed.recipient, passed.with_consent, passed.made, passed.delivered) == (
+        "sg", True, TODAY, TODAY + timedelta(days=1),
+    )  # fmt: skip
+    assert [each.kind for each in casefile.evidence] == [EvidenceKind.PROPOSAL, EvidenceKind.ANSWER]
+
+
+def test_it_can_be_made_again_and_is_told_once(desk: OpenDesk, source: ASource, paper: Paper) -> None:
+    proposed = propose(desk, source)
+    answers(source, Verdict.AGREED, proposed.digest)
+    begin(desk, source, proposed)
+    begin(desk, source, proposed)
+    paper.is_broken = True
+    with pytest.raises(NoRoomToMakeError):
+        make(desk, source, proposed)
+    paper.is_broken = False
+
+    for _ in range(2):
+        make(desk, source, proposed)
+
+    assert paper.made[0] == paper.made[1]
+    assert steps_of(desk, source).count(StepName.PASSED_ON) == 1
+    assert steps_of(desk, source).count(StepName.PASSING_ON) == 1
+    assert len(casefiles.read(desk, source.keys.address).passed_on) == 1
+    assert len(casefiles.read(desk, source.keys.address).evidence) == 2
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "refused"),
+    [
+        ((), NotAgreedError),
+        ((Verdict.DECLINED,), NotAgreedError),
+        ((Verdict.AGREED, Verdict.CHANGES_ASKED), NotAgreedError),
+        ((Verdict.AGREED, Verdict.TAKEN_BACK), TakenBackError),
+    ],
+)
+def test_what_the_source_did_not_agree_to_is_not_passed_on(
+    desk: OpenDesk, source: ASource, verdicts: tuple[Verdict, ...], refused: type[AdviserError]
+) -> None:
+    proposed = propose(desk, source)
+    for verdict in verdicts:
+        answers(source, verdict, proposed.digest)
+
+    with pytest.raises(refused):
+        begin(desk, source, proposed)
+    with pytest.raises(NotBegunError):
+        make(desk, source, proposed)
+    with pytest.raises(NotBegunError):
+        deliver(desk, source, proposed)
+
+    assert StepName.PASSING_ON not in steps_of(desk, source)
+    assert casefiles.read(desk, source.keys.address).evidence == ()
+
+
+def test_a_consent_with_another_digest_is_refused(desk: OpenDesk, source: ASource) -> None:
+    proposed = propose(desk, source)
+    answers(source, Verdict.AGREED, Digest(b"x" * 32))
+
+    with pytest.raises(OtherDigestError):
+        begin(desk, source, proposed)
+
+
+def test_a_consent_replayed_from_another_mailbox_is_refused(
+    world: World, desk: OpenDesk, source: ASource
+) -> None:
+    """The same words, to the same recipient, agreed to by somebody else."""
+    other = a_source(world)
+    other.writes("vraag", file=("bewijs.pdf", b"author: iemand; inhoud"))
+    answers(source, Verdict.AGREED, propose(desk, other).digest)
+    proposed = propose(desk, source)
+
+    with pytest.raises(OtherDigestError):
+        begin(desk, source, proposed)
+
+
+def test_a_consent_entry_copied_from_another_mailbox_stops_everything(
+    world: World, desk: OpenDesk, source: ASource
+) -> None:
+    other = a_source(world)
+    other.writes("vraag", file=("bewijs.pdf", b"author: iemand; inhoud"))
+    agreed = answers(other, Verdict.AGREED, propose(desk, other).digest)
+    proposed = propose(desk, source)
+    sheet = sheet_for(desk, source)
+    world.execute(
+        "UPDATE entry SET address = :here, number = 9 WHERE digest = :digest",
+        here=source.keys.address,
+        digest=agreed.digest,
+    )
+
+    for does in (passing_on.begin, passing_on.make):
+        with pytest.raises(UnsoundMailboxError):
+            does(desk, sheet, proposed.entry_id, today=TODAY, half_hour=1)  # type: ignore[operator]
+
+
+def test_the_desk_cannot_agree_for_the_source(desk: OpenDesk, source: ASource) -> None:
+    proposed = propose(desk, source)
+    source.is_told(
+        Content(
+            kind=Kind.ANSWER, text="", answer=AnswerNote(verdict=Verdict.AGREED, proposal=proposed.digest)
+        )
+    )
+
+    with pytest.raises(NotAgreedError):
+        begin(desk, source, proposed)
+
+
+def test_only_the_newest_proposal_can_be_passed_on(desk: OpenDesk, source: ASource) -> None:
+    older = propose(desk, source, "een")
+    answers(source, Verdict.AGREED, older.digest)
+    propose(desk, source, "twee")
+
+    for without in (None, WITHOUT):
+        with pytest.raises(ProposalObsoleteError):
+            begin(desk, source, older, without)
+
+
+def test_taken_back_between_the_page_and_the_press_is_taken_back(desk: OpenDesk, source: ASource) -> None:
+    proposed = propose(desk, source)
+    answers(source, Verdict.AGREED, proposed.digest)
+    sheet = sheet_for(desk, source)
+    answers(source, Verdict.TAKEN_BACK, proposed.digest)
+
+    with pytest.raises((TakenBackError, SourceWroteError)):
+        passing_on.begin(desk, sheet, proposed.entry_id, today=TODAY, half_hour=1)
+
+    assert StepName.PASSING_ON not in steps_of(desk, source)
+
+
+class _Overtaken(passing_on.Sending):
+    """Passing on that something overtakes between its last look and its append."""
+
+    overtaker: list[object] = []  # noqa: RUF012  # set by the test
+
+    def _append(self, placed: list[SignedEntry], conversation: object) -> None:
+        if self.overtaker:
+            self.overtaker.pop()()  # type: ignore[operator]
+        super()._append(placed, conversation)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("how", ["says so", "deletes the agreement", "writes"])
+def test_a_source_who_takes_back_at_the_last_moment_is_heard(
+    desk: OpenDesk, source: ASource, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    proposed = propose(desk, source)
+    agreed = answers(source, Verdict.AGREED, proposed.digest)
+    overtakers = {
+        "says so": lambda: answers(source, Verdict.TAKEN_BACK, proposed.digest),
+        "deletes the agreement": lambda: source.removes(agreed),
+        "writes": lambda: source.writes("wacht even"),
+    }
+    monkeypatch.setattr(passing_on, "Sending", _Overtaken)
+    monkeypatch.setattr(_Overtaken, "overtaker", [overtakers[how]])
+
+    with pytest.raises((TakenBackError, SourceWroteError)):
+        begin(desk, source, proposed)
+
+    assert StepName.PASSING_ON not in steps_of(desk, source)
+
+
+def test_a_mark_of_reading_at_the_last_moment_holds_nothing_up(
+    desk: OpenDesk, source: ASource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proposed = propose(desk, source)
+    answers(source, Verdict.AGREED, proposed.digest)
+    monkeypatch.setattr(passing_on, "Sending", _Overtaken)
+    monkeypatch.setattr(_Overtaken, "overtaker", [source.looks])
+
+    begin(desk, source, proposed)
+
+    assert newest(desk, source).state is ProposalState.PASSING_ON
+
+
+def test_a_deleted_agreement_is_no_agreement(desk: OpenDesk, source: ASource) -> None:
+    proposed = propose(desk, source)
+    source.removes(answers(source, Verdict.AGREED, proposed.digest))
+
+    with pytest.raises(NotAgreedError):
+        begin(desk, source, proposed)
+
+
+def test_a_proposal_that_is_not_there_cannot_be_passed_on(desk: OpenDesk, source: ASource) -> None:
+    with pytest.raises(ProposalMissingError):
+        passing_on.begin(desk, sheet_for(desk, source), EntryId(b"x" * 16), today=TODAY, half_hour=1)
+
+
+@pytest.mark.parametrize("when", ["begin", "make"])
+def test_a_key_swapped_under_the_same_name_is_refused(
+    desk: OpenDesk, source: ASource, paper: Paper, when: str
+) -> None:
+    proposed = propose(desk, source)
+    answers(source, Verdict.AGREED, proposed.digest)
+    if when == "make":
+        begin(desk, source, proposed)
+    paper.recipients = (Pinned("sg", "Secretaris-generaal", OTHER_KEY),)
+
+    with pytest.raises(RecipientChangedError):
+        (begin if when == "begin" else make)(desk, source, proposed)
+
+    assert paper.made == []
+
+
+def test_a_key_that_expired_since_is_refused(desk: OpenDesk, source: ASource, paper: Paper) -> None:
+    proposed = propose(desk, source)
+    answers(source, Verdict.AGREED, proposed.digest)
+    paper.refused.add(KEY)
+
+    with pytest.raises(RecipientRefusedError):
+        begin(desk, source, proposed)
+
+
+def test_without_gpg_nothing_is_passed_on(desk: OpenDesk, source: ASource) -> None:
+    proposed = propose(desk, source)
+    answers(source, Verdict.AGREED, proposed.digest)
+    desk.outbox = None
+
+    with pytest.raises(NoOpenPGPError):
+        begin(desk, source, proposed)
+
+
+@pytest.mark.parametrize("table", ["chunk", "attachment"])
+def test_a_file_that_was_changed_in_the_store_is_not_passed_on(
+    world: World, desk: OpenDesk, source: ASource, paper: Paper, table: str
+) -> None:
+    proposed = propose(desk, source)
+    answers(source, Verdict.AGREED, proposed.digest)
+    begin(desk, source, proposed)
+    if table == "chunk":
+        _spoil(world, "chunk")
+    else:
+        world.execute("UPDATE sealed SET header = x'00' WHERE id IN (SELECT id FROM attachment)")
+
+    with pytest.raises(FileBrokenError):
+        make(desk, source, proposed)
+
+    assert paper.made == []
+    assert StepName.PASSED_ON not in steps_of(desk, source)
+
+
+def test_other_bytes_than_the_source_was_shown_break_off() -> None:
+    with pytest.raises(FileBrokenError):
+        b"".join(passing_on._checked(iter([b"other"]), hashlib.sha256(b"shown").digest()))
+
+
+def test_every_step_of_passing_on_says_what_comes_next_and_when(desk: OpenDesk, source: ASource) -> None:
+    proposed = propose(desk, source)
+    answers(source, Verdict.AGREED, proposed.digest)
+
+    begin(desk, source, proposed, words=WORDS)
+    begun = current(desk, source)
+    make(desk, source, proposed)
+    made = current(desk, source)
+    later = StepForm(text="Aan de balie.", next="Wij horen iets terug.", by="2026-11-30")
+    deliver(desk, source, proposed, words=later)
+    handed_over = current(desk, source)
+
+    assert (begun.step, begun.text, begun.next, begun.by) == (
+        StepName.PASSING_ON, "Lees het rustig.", "Jij kiest.", SOON,
+    )  # fmt: skip
+    assert (made.step, made.text, made.next, made.by) == (StepName.PASSED_ON, "", "Jij kiest.", SOON)
+    assert (handed_over.text, handed_over.next, handed_over.by) == (
+        "Aan de balie.", "Wij horen iets terug.", date(2026, 11, 30),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("words", "refused"), NOT_SENT)
+def test_a_step_of_passing_on_with_words_that_cannot_be_sent_is_not_taken(
+    desk: OpenDesk, source: ASource, words: StepForm, refused: type[AnswerError]
+) -> None:
+    proposed = propose(desk, source)
+    if not words.text:
+        with pytest.raises(refused):
+            begin(desk, source, proposed, WITHOUT, words)
+    answers(source, Verdict.AGREED, proposed.digest)
+    with pytest.raises(refused):
+        begin(desk, source, proposed, words=words)
+    assert newest(desk, source).state is ProposalState.AGREED
+
+    begin(desk, source, proposed)
+    make(desk, source, proposed)
+    with pytest.raises(refused):
+        deliver(desk, source, proposed, words=words)
+    assert current(desk, source).delivered is None
+
+
+def test_what_is_under_way_is_so_until_it_was_handed_over(desk: OpenDesk, source: ASource) -> None:
+    def under_way() -> list[ProposalState]:
+        stands = read_thread.thread(desk, source.keys.address, today=TODAY).standing
+        return [each.state for each in passing_on.under_way(stands)]
+
+    proposed = propose(desk, source)
+    answers(source, Verdict.AGREED, proposed.digest)
+    assert under_way() == []
+    begin(desk, source, proposed)
+    assert under_way() == [ProposalState.PASSING_ON]
+    make(desk, source, proposed)
+    assert under_way() == [ProposalState.PASSED_ON]
+    deliver(desk, source, proposed)
+    assert under_way() == []
+
+
+def test_nothing_is_handed_over_before_it_was_made_or_tomorrow(desk: OpenDesk, source: ASource) -> None:
+    proposed = propose(desk, source)
+    answers(source, Verdict.AGREED, proposed.digest)
+    begin(desk, source, proposed)
+    with pytest.raises(NotBegunError):
+        deliver(desk, source, proposed)
+    make(desk, source, proposed)
+
+    for day in (TODAY - timedelta(days=1), TODAY + timedelta(days=3)):
+        with pytest.raises(DayToComeError):
+            deliver(desk, source, proposed, day)
+
+
+# ---- without the source's agreement
+
+
+@pytest.mark.parametrize("verdicts", [(), (Verdict.DECLINED,), (Verdict.AGREED, Verdict.TAKEN_BACK)])
+def test_without_agreement_only_with_a_reason_that_the_source_can_read(
+    desk: OpenDesk, source: ASource, verdicts: tuple[Verdict, ...]
+) -> None:
+    proposed = propose(desk, source)
+    for verdict in verdicts:
+        answers(source, verdict, proposed.digest)
+    for without in (Without("spoed", is_confirmed=True), Without(REASON, is_confirmed=False)):
+        with pytest.raises(ReasonMissingError):
+            begin(desk, source, proposed, without)
+
+    begin(desk, source, proposed, WITHOUT, StepForm(text="Geen reden.", next="Wij bellen.", by="2026-11-26"))
+    make(desk, source, proposed)
+
+    steps = read_thread.thread(desk, source.keys.address, today=TODAY).standing.steps
+    (begun,) = [step for step in steps if step.step is StepName.PASSING_ON]
+    assert (begun.without_consent, begun.text) == (True, REASON)
+    assert (begun.next, begun.by) == ("Wij bellen.", SOON)
+    (passed,) = casefiles.read(desk, source.keys.address).passed_on
+    assert not passed.with_consent
+
+
+# ---- the mailbox lies on a server, and here is a replica
+
+
+def _pairs(world: World) -> None:
+    with world.store.writing() as session:
+        peers.add(session, SERVER, b"card")
+
+
+def _syncs(world: World, source: ASource) -> None:
+    """Have the server take in what is new, as `sync` notes it; tests/sync carries it in earnest."""
+    with world.store.writing() as session:
+        serial = peers.packed(session, SERVER)
+        rows = outbox.of_mailbox(session, SERVER, source.keys.address)
+        outbox.mark(session, [row.id for row in rows], serial)
+        outbox.acknowledge(session, SERVER, serial)
+
+
+def _seen_by_source(world: World, source: ASource) -> list[Digest]:
+    with world.store.reading() as session:
+        heads = entries.heads(session, source.keys.address)
+    return [Digest(head.digest) for head in heads if head.author == Author.DESK]
+
+
+@pytest.mark.parametrize("without", [None, WITHOUT])
+def test_no_file_is_made_before_the_server_has_confirmed_that_it_began(
+    world: World, desk: OpenDesk, source: ASource, paper: Paper, without: Without | None
+) -> None:
+    _pairs(world)
+    proposed = propose(desk, source)
+    if without is None:
+        answers(source, Verdict.AGREED, proposed.digest)
+    _syncs(world, source)
+    begin(desk, source, proposed, without)
+
+    with pytest.raises(NotConfirmedError):
+        make(desk, source, proposed)
+    assert paper.made == []
+    assert StepName.PASSED_ON not in steps_of(desk, source)
+
+    _syncs(world, source)
+    assert make(desk, source, proposed)
+    assert steps_of(desk, source)[-1] is StepName.PASSED_ON
+    assert make(desk, source, proposed), "it may be made again before the server knows that it was made"
+
+
+def test_it_makes_no_difference_to_the_source_what_another_workstation_has(
+    world: World, desk: OpenDesk, source: ASource
+) -> None:
+    with world.store.writing() as session:
+        peers.add(session, b"laptop-1", b"")
+    proposed = propose(desk, source)
+    answers(source, Verdict.AGREED, proposed.digest)
+    begin(desk, source, proposed)
+
+    assert make(desk, source, proposed)
+
+
+@pytest.mark.parametrize("verdict", [Verdict.TAKEN_BACK, Verdict.DECLINED, Verdict.CHANGES_ASKED])
+def test_what_the_source_said_before_they_could_see_the_step_stops_the_file(
+    world: World, desk: OpenDesk, source: ASource, paper: Paper, verdict: Verdict
+) -> None:
+    _pairs(world)
+    proposed = propose(desk, source)
+    answers(source, Verdict.AGREED, proposed.digest)
+    seen = _seen_by_source(world, source)
+    begin(desk, source, proposed)
+    answers(source, verdict, proposed.digest, seen)
+    _syncs(world, source)
+
+    with pytest.raises(TakenBackError):
+        make(desk, source, proposed)
+    with pytest.raises(TakenBackError if verdict is Verdict.TAKEN_BACK else NotAgreedError):
+        begin(desk, source, proposed)
+
+    assert paper.made == []
+    assert newest(desk, source).state == verdict.value
+
+    answers(source, Verdict.AGREED, proposed.digest)
+    begin(desk, source, proposed)
+    _syncs(world, source)
+    assert make(desk, source, proposed)
+    (passed,) = casefiles.read(desk, source.keys.address).passed_on
+    assert passed.with_consent
+
+
+def test_passing_on_without_agreement_counts_as_that_though_a_step_with_it_was_void(
+    world: World, desk: OpenDesk, source: ASource
+) -> None:
+    """The yearly report counts it apart: the void step said that there was an agreement."""
+    proposed = propose(desk, source)
+    answers(source, Verdict.AGREED, proposed.digest)
+    seen = _seen_by_source(world, source)
+    begin(desk, source, proposed)
+    answers(source, Verdict.TAKEN_BACK, proposed.digest, seen)
+
+    begin(desk, source, proposed, WITHOUT)
+    make(desk, source, proposed)
+
+    (passed,) = casefiles.read(desk, source.keys.address).passed_on
+    assert not passed.with_consent
+
+
+def test_an_agreement_that_was_deleted_before_the_file_was_made_is_taken_back(
+    desk: OpenDesk, source: ASource, paper: Paper
+) -> None:
+    proposed = propose(desk, source)
+    agreed = answers(source, Verdict.AGREED, proposed.digest)
+    begin(desk, source, proposed)
+    source.removes(agreed)
+
+    with pytest.raises(TakenBackError):
+        make(desk, source, proposed)
+
+    assert paper.made == []
+
+
+@pytest.mark.parametrize("how", ["says so", "deletes the agreement", "deletes it at the very last moment"])
+def test_what_comes_in_while_the_file_is_made_stops_it(
+    world: World, desk: OpenDesk, source: ASource, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """The file is there by then, and nobody gets it."""
+    proposed = propose(desk, source)
+    agreed = answers(source, Verdict.AGREED, proposed.digest)
+    seen = _seen_by_source(world, source)
+    begin(desk, source, proposed)
+    spooled = passing_on._spooled
+
+    def overtaken(desk: OpenDesk, pieces: Iterator[bytes]) -> BinaryIO:
+        file = spooled(desk, pieces)
+        if how == "says so":
+            answers(source, Verdict.TAKEN_BACK, proposed.digest, seen)
+        else:
+            source.removes(agreed)
+        made.append(file)
+        return file
+
+    made: list[BinaryIO] = []
+    if how == "deletes it at the very last moment":
+        monkeypatch.setattr(passing_on, "Sending", _Overtaken)
+        monkeypatch.setattr(_Overtaken, "overtaker", [lambda: source.removes(agreed)])
+    else:
+        monkeypatch.setattr(passing_on, "_spooled", overtaken)
+
+    with pytest.raises((TakenBackError, SourceWroteError)):
+        make(desk, source, proposed)
+
+    assert all(file.closed for file in made)
+    assert StepName.PASSED_ON not in steps_of(desk, source)
+
+
+def test_no_file_is_made_while_the_server_cannot_give_all_of_the_mailbox(
+    world: World, desk: OpenDesk, source: ASource
+) -> None:
+    """What it could not give may be the taking back, spoiled by somebody in the server's store."""
+    proposed = propose(desk, source)
+    answers(source, Verdict.AGREED, proposed.digest)
+    begin(desk, source, proposed)
+    with world.store.writing() as session:
+        sync_findings.note(session, source.keys.address, bytes(16), FindingKind.DAMAGED, TODAY)
+
+    with pytest.raises(UnsoundMailboxError):
+        make(desk, source, proposed)
+
+    with world.store.writing() as session:
+        sync_findings.forget_mailbox(session, source.keys.address)
+    assert make(desk, source, proposed)
+
+
+# ---- what stays
+
+
+def test_evidence_stays_though_the_source_ends_the_mailbox(desk: OpenDesk, source: ASource) -> None:
+    proposed = propose(desk, source)
+    answers(source, Verdict.AGREED, proposed.digest)
+    begin(desk, source, proposed)
+    source.ends()
+
+    kept = casefiles.read(desk, source.keys.address).evidence
+
+    assert [each.kind for each in kept] == [EvidenceKind.PROPOSAL, EvidenceKind.ANSWER]
+    content = Content.from_bytes(kept[0].body)
+    assert content.text == "Woord voor woord."
+    assert (
+        proposal_digest(content, address=source.keys.address, entry_id=proposed.entry_id) == proposed.digest
+    )
+    with pytest.raises(MailboxMissingError):
+        passing_on.make(
+            desk,
+            Sheet(source.keys.address, EntryId(b"z" * 16), b""),
+            proposed.entry_id,
+            today=TODAY,
+            half_hour=1,
+        )
+
+
+def test_what_was_passed_on_can_be_read_back_after_the_source_ended_the_mailbox(
+    desk: OpenDesk, source: ASource
+) -> None:
+    proposed = propose(desk, source)
+    answers(source, Verdict.AGREED, proposed.digest)
+    begin(desk, source, proposed)
+    (open_,) = consent_evidence.kept(desk)
+    source.ends()
+    inbox_lists.acknowledge(desk, source.keys.address, TODAY)
+
+    (gone,) = consent_evidence.kept(desk)
+
+    assert (True, None, False) == (open_.is_here, open_.until, gone.is_here)
+    assert gone.until is not None
+    assert gone.label == desk.label(source.keys.address)
+    said, answer = gone.pieces
+    assert said.content is not None
+    assert answer.content is not None
+    assert ("proposal", "Woord voor woord.") == (said.kind, said.content.text)
+    assert said.files == tuple(note.name for note in proposed.content.attachments)
+    assert ("answer", Verdict.AGREED) == (answer.kind, answer.content.answer.verdict)  # type: ignore[union-attr]  # an answer has one
+    assert answer.is_signed
+
+
+@pytest.mark.parametrize("body", [b"{}", b"no json", b'{"kind":"message","text":"a message"}'])
+def test_evidence_that_cannot_be_read_is_shown_as_that(desk: OpenDesk, source: ASource, body: bytes) -> None:
+    piece = Evidence(kind=EvidenceKind.ANSWER, day=TODAY, entry=Digest(bytes(32)), body=body)
+    casefiles.change(desk, source.keys.address, lambda _: Casefile(evidence=(piece,)))
+
+    ((shown,),) = (each.pieces for each in consent_evidence.kept(desk))
+
+    assert (None, (), False) == (shown.content, shown.files, shown.is_signed)
+
+
+def test_the_page_names_the_proposal_that_an_answer_is_about(desk: OpenDesk, source: ASource) -> None:
+    proposed = propose(desk, source)
+    answers(source, Verdict.AGREED, proposed.digest)
+    answers(source, Verdict.AGREED, Digest(b"x" * 32))
+
+    shown = read_thread.thread(desk, source.keys.address, today=TODAY).entries
+
+    assert [each.verdict for each in shown] == ["", "", "agreed", "agreed"]
+    assert [each.proposal.digest if each.proposal else None for each in shown] == [
+        None, proposed.digest, proposed.digest, None,
+    ]  # fmt: skip

@@ -1,0 +1,1124 @@
+import os
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import date, timedelta
+
+import pytest
+from sqlalchemy import func, select
+
+from crypto.errors import CryptoError
+from crypto.passphrase import Root
+from journalist_app.desk.open_desk import Memory, OpenDesk
+from journalist_app.desk.verification import Conversation, conversation_of
+from journalist_app.errors import (
+    AnotherTextError,
+    FileMissingError,
+    FileOverRoomError,
+    KeyringClosedError,
+    KeyringExposedError,
+    KeyringMissingError,
+    LetterheadError,
+    MailboxMissingError,
+    OtherDeskError,
+    SourceWroteError,
+    TextMissingError,
+    TextOverLimitError,
+    TooManyFilesError,
+    UnsoundMailboxError,
+)
+from journalist_app.services import inbox_lists
+from journalist_app.services.desk import about_desk, background_check, unlock
+from journalist_app.services.inbox_lists import Wanted
+from journalist_app.services.mailbox import file_downloads, read_thread
+from journalist_app.services.mailbox.answer import AnswerForm, Answering
+from protocol import keyring as keyring_format
+from protocol.entry import TEXT_CHARS, SignedEntry
+from protocol.identifiers import Address, AttachmentId, EntryId
+from protocol.keyring import Slot
+from protocol.mailbox_keys import derive
+from store import entries, mailboxes
+from store.database.schema import Base
+from store.errors import HeadMovedError
+from tests.journalist_app.desk_factories import (
+    CHEAP,
+    PASSPHRASE,
+    TODAY,
+    World,
+    a_letterhead,
+    a_source,
+    append,
+    publish,
+    write_keyring,
+)
+
+NEW_ID = EntryId(b"n" * 16)
+
+
+def unlocked(world: World) -> OpenDesk:
+    return unlock.unlock(world.config, world.store, PASSPHRASE)
+
+
+def form_for(desk: OpenDesk, address: Address, text: str, entry_id: EntryId = NEW_ID) -> AnswerForm:
+    head = read_thread.thread(desk, address, today=TODAY).source_said
+    return AnswerForm(address, entry_id, bytes.fromhex(head), text)
+
+
+def answering(desk: OpenDesk, form: AnswerForm) -> Answering:
+    return Answering(desk, form, today=TODAY, half_hour=1)
+
+
+def send(desk: OpenDesk, form: AnswerForm, *files: tuple[str, bytes]) -> None:
+    with answering(desk, form) as under_way:
+        for name, content in files:
+            under_way.add_file(name, "text/plain", in_pieces(content))
+        if not under_way.is_sent:
+            under_way.send()
+
+
+def in_pieces(content: bytes) -> Iterator[bytes]:
+    for at in range(0, len(content), 100_000):
+        yield content[at : at + 100_000]
+
+
+def count(world: World, table: str) -> int:
+    with world.store.reading() as session:
+        return session.scalar(select(func.count()).select_from(Base.metadata.tables[table])) or 0
+
+
+# ---- unlocking
+
+
+def test_the_right_passphrase_opens_the_desk(world: World) -> None:
+    desk = unlocked(world)
+
+    assert desk.keyring.fingerprint == world.config.fingerprint
+    assert desk.memory is Memory.SOUND
+
+
+def test_a_wrong_passphrase_and_a_damaged_keyring_are_refused_alike(world: World) -> None:
+    with pytest.raises(KeyringClosedError):
+        unlock.unlock(world.config, world.store, "een andere zin")
+    raw = bytearray(world.config.keyring_path.read_bytes())
+    raw[-1] ^= 1
+    world.config.keyring_path.write_bytes(raw)
+
+    with pytest.raises(KeyringClosedError):
+        unlocked(world)
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o620])
+def test_a_keyring_that_others_can_reach_stays_closed(world: World, mode: int) -> None:
+    world.config.keyring_path.chmod(mode)
+
+    with pytest.raises(KeyringExposedError):
+        unlocked(world)
+
+
+def test_a_missing_keyring_is_told(world: World) -> None:
+    world.config.keyring_path.unlink()
+
+    with pytest.raises(KeyringMissingError):
+        unlocked(world)
+
+
+def test_another_desks_keyring_is_refused(world: World) -> None:
+    other = keyring_format.create("elders", [Slot.for_passphrase(PASSPHRASE, CHEAP)])
+    write_keyring(world.config.keyring_path, other)
+
+    with pytest.raises(OtherDeskError):
+        unlocked(world)
+
+
+def test_a_store_without_letterhead_is_refused(world: World) -> None:
+    world.execute("DELETE FROM letterhead")
+
+    with pytest.raises(LetterheadError):
+        unlocked(world)
+
+
+def test_a_forged_letterhead_is_refused(world: World) -> None:
+    world.execute("UPDATE letterhead SET body = :body", body=b"{}")
+
+    with pytest.raises(LetterheadError):
+        unlocked(world)
+
+
+def test_an_older_letterhead_than_one_seen_before_is_refused(world: World) -> None:
+    publish(world.store, world.keyring, a_letterhead(world.keyring, serial=2))
+    unlocked(world).save()
+    world.execute("DELETE FROM letterhead WHERE serial = 2")
+
+    with pytest.raises(LetterheadError):
+        unlocked(world)
+
+
+# ---- the memory of earlier sessions
+
+
+def test_anchors_are_sealed_for_their_owner_alone(world: World) -> None:
+    source = a_source(world)
+    source.writes("canary-tekst")
+    background_check.check_store(unlocked(world), TODAY)
+
+    raw = world.config.anchors_path.read_bytes()
+
+    assert stat.S_IMODE(world.config.anchors_path.stat().st_mode) == 0o600
+    assert raw.startswith(b"age-encryption.org/v1")
+    assert source.keys.address not in raw
+
+
+def test_missing_anchors_beside_answers_of_this_desk_are_told(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    source.is_answered("antwoord")
+
+    desk = unlocked(world)
+
+    assert desk.memory is Memory.MISSING
+
+
+@pytest.mark.parametrize("how", ["damaged", "exposed"])
+def test_anchors_that_do_not_open_are_told_and_never_silently_replaced(world: World, how: str) -> None:
+    a_source(world).writes("vraag")
+    background_check.check_store(unlocked(world), TODAY)
+    if how == "damaged":
+        world.config.anchors_path.write_bytes(b"not anchors")
+    else:
+        world.config.anchors_path.chmod(0o644)
+    before = world.config.anchors_path.read_bytes()
+
+    desk = unlocked(world)
+    background_check.check_store(desk, TODAY)
+
+    assert desk.memory is Memory.DAMAGED
+    assert world.config.anchors_path.read_bytes() == before
+
+
+def test_the_adviser_can_start_a_new_memory(world: World) -> None:
+    world.config.anchors_path.touch(0o600)
+    desk = unlocked(world)
+
+    desk.start_anew()
+
+    assert desk.memory is Memory.SOUND
+    assert unlocked(world).memory is Memory.SOUND
+    desk.start_anew()  # harmless when nothing is wrong
+    assert desk.memory is Memory.SOUND
+
+
+def test_anchors_that_cannot_be_written_are_told_until_they_can(world: World) -> None:
+    blocking = world.config.anchors_path.with_name("anchors.age.new")
+    blocking.mkdir()
+    desk = unlocked(world)
+    assert desk.memory is Memory.UNSAVED
+    assert not world.config.anchors_path.exists()
+
+    blocking.rmdir()
+    desk.save()
+
+    assert desk.memory is Memory.SOUND
+    assert world.config.anchors_path.exists()
+
+
+def test_the_letterhead_in_use_is_remembered_before_anything_is_checked(world: World) -> None:
+    unlocked(world)
+
+    assert unlocked(world).anchors.letterhead_serial == world.letterhead.serial
+
+
+def test_an_older_look_never_sets_the_memory_back(world: World) -> None:
+    source = a_source(world)
+    source.writes("een")
+    desk = unlocked(world)
+    read_thread.thread(desk, source.keys.address, today=TODAY)
+    before = dict(desk.anchors.mailboxes[source.keys.address])
+    source.writes("twee")
+    read_thread.thread(desk, source.keys.address, today=TODAY)
+    after = desk.anchors.mailboxes[source.keys.address]
+
+    desk.remember(source.keys.address, before)
+
+    assert after == desk.anchors.mailboxes[source.keys.address]
+
+
+# ---- checking in the background
+
+
+def test_what_is_new_is_checked_and_counted(world: World) -> None:
+    for _ in range(3):
+        a_source(world).writes("vraag")
+    desk = unlocked(world)
+
+    background_check.check_store(desk, TODAY)
+
+    assert (desk.progress.done, desk.progress.total) == (3, 3)
+    assert not desk.progress.is_running
+    assert desk.last_check == TODAY
+    again = unlocked(world)
+    background_check.check_store(again, TODAY)
+    assert again.progress.total == 0
+
+
+def test_a_stopped_desk_stops_checking(world: World) -> None:
+    a_source(world).writes("vraag")
+    desk = unlocked(world)
+    desk.stop()
+
+    background_check.check_store(desk, TODAY)
+
+    assert desk.progress.done == 0
+    assert desk.last_check is None
+
+
+def test_only_one_check_runs_at_a_time(world: World) -> None:
+    a_source(world).writes("vraag")
+    desk = unlocked(world)
+    with desk.checking:
+        background_check.check_store(desk, TODAY)
+
+    assert desk.progress.total == 0
+
+
+def test_a_check_that_loses_the_store_says_so(world: World) -> None:
+    desk = unlocked(world)
+    world.store.path.rename(world.store.path.with_suffix(".gone"))
+
+    background_check.check_store(desk, TODAY)
+
+    assert desk.progress.is_broken
+
+
+def test_a_mailbox_that_was_seen_and_is_gone_is_told_until_it_is_back(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    background_check.check_store(unlocked(world), TODAY)
+    desk = unlocked(world)
+    row = "SELECT * FROM mailbox WHERE address = :a"
+    world.execute("CREATE TABLE kept AS " + row, a=source.keys.address)
+    world.execute("CREATE TABLE kept_head AS SELECT * FROM head")
+    world.execute("DELETE FROM head")
+    world.execute("UPDATE mailbox SET address = zeroblob(20)")
+
+    background_check.check_store(desk, TODAY)
+    shown = inbox_lists.inbox(desk, Wanted("waiting"), TODAY).unsound
+
+    gone = [each for each in shown if each.address == source.address]
+    assert [each.faults for each in gone] == [("gone",)]
+    assert not gone[0].is_here
+    world.execute("UPDATE mailbox SET address = :a", a=source.keys.address)
+    world.execute("INSERT INTO head SELECT * FROM kept_head")
+    background_check.check_store(desk, TODAY)
+    assert Address(source.keys.address) not in desk.unsound
+
+
+def test_a_mailbox_that_ends_while_it_is_checked_is_no_fault(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    background_check.check_store(unlocked(world), TODAY)
+    desk = unlocked(world)
+    desk.unsound[source.keys.address] = ("gap",)
+    source.ends()
+
+    background_check.check_store(desk, TODAY)
+
+    assert desk.unsound == {}
+
+
+# ---- the inbox
+
+
+def test_who_waits_longest_stands_first_and_says_since_when(world: World) -> None:
+    late, early = a_source(world), a_source(world)
+    late.writes("vandaag")
+    early.writes("eerder", day=TODAY - timedelta(days=3), file=("a.pdf", b"x"))
+
+    shown = inbox_lists.inbox(unlocked(world), Wanted("waiting"), TODAY)
+
+    assert [early.address, late.address] == [row.address for row in shown.rows]
+    first = shown.rows[0]
+    assert (first.is_waiting, first.is_new, first.days, first.entries, first.files) == (True, True, 3, 1, 1)
+    assert (shown.waiting, shown.answered, shown.closed) == (2, 0, 0)
+
+
+def test_an_answered_mailbox_stands_under_answered(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    source.is_answered("antwoord")
+
+    shown = inbox_lists.inbox(unlocked(world), Wanted("answered"), TODAY)
+
+    assert [(source.address, False, False)] == [
+        (row.address, row.is_waiting, row.is_new) for row in shown.rows
+    ]
+
+
+def test_a_mailbox_waits_from_its_oldest_entry_that_no_answer_saw(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag", day=TODAY - timedelta(days=9))
+    source.is_answered("antwoord", day=TODAY - timedelta(days=8))
+    removed = source.writes("vergissing", day=TODAY - timedelta(days=4))
+    source.writes("nog iets", day=TODAY - timedelta(days=2))
+    source.removes(removed)
+
+    (row,) = inbox_lists.inbox(unlocked(world), Wanted("waiting"), TODAY).rows
+
+    assert row.since == TODAY - timedelta(days=2)
+    assert not row.is_new
+
+
+def test_a_mark_of_the_desk_is_no_answer(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag", day=TODAY - timedelta(days=3))
+    source.is_looked_at()
+    desk = unlocked(world)
+
+    shown = inbox_lists.inbox(desk, Wanted("waiting"), TODAY)
+    background_check.check_store(desk, TODAY)
+
+    (row,) = shown.rows
+    assert (row.is_waiting, row.is_new, row.since, row.entries) == (True, True, TODAY - timedelta(days=3), 1)
+    assert (desk.unsound, desk.anchors.answered) == ({}, frozenset())
+
+
+def test_a_mark_of_the_desk_hides_no_mailbox(world: World) -> None:
+    """Who can write to the store says that a mailbox is answered, and has a mark of the desk to show."""
+    source = a_source(world)
+    source.writes("vraag")
+    source.is_looked_at()
+    background_check.check_store(unlocked(world), TODAY)
+    world.execute("UPDATE mailbox SET waiting_since = NULL")
+
+    desk = unlocked(world)
+    background_check.check_store(desk, TODAY)
+
+    assert {source.keys.address: ("wrong_state",)} == desk.unsound
+
+
+def test_a_source_who_looks_at_an_answer_does_not_wait_again(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag", day=TODAY - timedelta(days=3))
+    source.is_answered("antwoord", day=TODAY - timedelta(days=2))
+    source.looks()
+    desk = unlocked(world)
+    background_check.check_store(desk, TODAY)
+
+    (row,) = inbox_lists.inbox(desk, Wanted("answered"), TODAY).rows
+    background_check.check_store(desk, TODAY)
+
+    assert (row.is_waiting, row.since, row.entries) == (False, TODAY - timedelta(days=2), 2)
+    assert (desk.unsound, desk.progress.total) == ({}, 0)
+
+
+def test_words_that_came_before_a_mark_still_wait(world: World) -> None:
+    source = a_source(world)
+    source.is_answered("goedendag")
+    source.writes("vraag", day=TODAY - timedelta(days=3))
+    source.looks()
+    source.is_looked_at()
+
+    (row,) = inbox_lists.inbox(unlocked(world), Wanted("waiting"), TODAY).rows
+
+    assert (row.is_waiting, row.since) == (True, TODAY - timedelta(days=3))
+
+
+def test_a_list_longer_than_a_page_goes_on(world: World) -> None:
+    for _ in range(inbox_lists.PAGE_ROWS + 1):
+        a_source(world).writes("vraag")
+    desk = unlocked(world)
+
+    first = inbox_lists.inbox(desk, Wanted("waiting"), TODAY)
+    second = inbox_lists.inbox(desk, Wanted("waiting", 2), TODAY)
+
+    assert (len(first.rows), first.has_more) == (inbox_lists.PAGE_ROWS, True)
+    assert (len(second.rows), second.has_more) == (1, False)
+
+
+@pytest.mark.parametrize(
+    "shape", [str, str.upper, lambda label: label.replace("-", " "), lambda label: label[3:]]
+)
+def test_a_mailbox_is_found_by_any_part_of_its_label(world: World, shape: Callable[[str], str]) -> None:
+    source, other = a_source(world), a_source(world)
+    source.writes("vraag")
+    other.writes("vraag")
+    desk = unlocked(world)
+
+    shown = inbox_lists.inbox(desk, Wanted("waiting", 1, shape(desk.label(source.keys.address))), TODAY)
+
+    assert [source.address] == [row.address for row in shown.rows]
+    assert shown.found == 1
+
+
+def test_a_mailbox_in_which_nothing_stands_yet_is_shown_when_searched(world: World) -> None:
+    source = a_source(world)
+    desk = unlocked(world)
+
+    (row,) = inbox_lists.inbox(desk, Wanted("waiting", 1, desk.label(source.keys.address)), TODAY).rows
+
+    assert (row.since, row.days) == (None, 0)
+
+
+def test_an_ended_mailbox_is_shown_once_and_then_forgotten(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    desk = unlocked(world)
+    background_check.check_store(desk, TODAY)
+    source.ends()
+    label = desk.label(source.keys.address)
+    (row,) = inbox_lists.inbox(desk, Wanted("closed"), TODAY).ended
+    assert (label, True) == (row.label, row.is_proved)
+    assert [label] == [
+        each.label for each in inbox_lists.inbox(desk, Wanted("waiting", 1, label), TODAY).ended
+    ]
+    assert inbox_lists.inbox(desk, Wanted("waiting"), TODAY).ended == ()
+
+    inbox_lists.acknowledge(desk, source.keys.address, TODAY)
+
+    assert inbox_lists.inbox(desk, Wanted("closed"), TODAY).ended == ()
+    background_check.check_store(unlocked(world), TODAY)
+    assert unlocked(world).unsound == {}
+    with pytest.raises(MailboxMissingError):
+        inbox_lists.acknowledge(desk, source.keys.address, TODAY)
+
+
+def test_an_ending_that_the_source_did_not_sign_is_shown_and_stays(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    source.ends(forged_by=derive(Root(os.urandom(32))))
+    desk = unlocked(world)
+
+    shown = inbox_lists.inbox(desk, Wanted("closed"), TODAY)
+
+    assert [row.is_proved for row in shown.ended] == [False]
+    assert [row.faults for row in shown.unsound] == [("false_ending",)]
+    with pytest.raises(UnsoundMailboxError):
+        inbox_lists.acknowledge(desk, source.keys.address, TODAY)
+    assert count(world, "ended") == 1
+
+
+def test_a_mailbox_put_back_after_its_end_is_told(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    desk = unlocked(world)
+    source.ends()
+    inbox_lists.acknowledge(desk, source.keys.address, TODAY)
+    with world.store.writing() as session:
+        mailboxes.open_mailbox(
+            session,
+            address=source.keys.address,
+            recipient=source.keys.recipient,
+            verify_key=source.keys.verify_key,
+            day=TODAY,
+        )
+    source.writes("teruggezet")
+
+    again = unlocked(world)
+    background_check.check_store(again, TODAY)
+
+    assert again.unsound == {source.keys.address: ("come_back",)}
+
+
+# ---- a conversation
+
+
+def test_a_thread_shows_both_sides_and_what_was_seen(world: World) -> None:
+    source = a_source(world)
+    source.writes("een\ntwee", file=("../../<a>.pdf", b"x"))
+    source.is_answered("antwoord")
+    source.writes("dank")
+    source.is_answered("graag gedaan")
+
+    shown = read_thread.thread(unlocked(world), source.keys.address, today=TODAY)
+
+    assert [each.text for each in shown.entries] == ["een\ntwee", "antwoord", "dank", "graag gedaan"]
+    assert [each.is_source for each in shown.entries] == [True, False, True, False]
+    assert [each.read_on for each in shown.entries if not each.is_source] == [TODAY, None]
+    assert [file.name for file in shown.entries[0].files] == ["_a_.pdf"]
+    assert shown.may_answer
+
+
+def test_a_thread_shows_no_marks_and_what_they_tell(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    source.is_answered("antwoord")
+    before = read_thread.thread(unlocked(world), source.keys.address, today=TODAY).entries
+    source.looks()
+
+    thread = read_thread.thread(unlocked(world), source.keys.address, today=TODAY)
+
+    assert ["vraag", "antwoord"] == [each.text for each in thread.entries]
+    assert [each[1].read_on for each in (before, thread.entries)] == [None, TODAY]
+
+
+def test_a_thread_shows_where_something_was_deleted(world: World) -> None:
+    source = a_source(world)
+    source.removes(source.writes("weg ermee"))
+
+    (entry,) = read_thread.thread(unlocked(world), source.keys.address, today=TODAY).entries
+
+    assert (entry.is_removed, entry.text, entry.fault) == (True, "", "")
+
+
+def test_an_unknown_address_is_told(world: World) -> None:
+    with pytest.raises(MailboxMissingError):
+        read_thread.thread(unlocked(world), Address(bytes(20)), today=TODAY)
+
+
+# ---- tampering
+
+
+def assert_told(world: World, address: Address, fault: str) -> None:
+    """The thread, the inbox row and the list of what fails all name it, and no answer goes out."""
+    desk = unlocked(world)
+    shown = read_thread.thread(desk, address, today=TODAY)
+    assert fault in [each.kind for each in shown.faults]
+    assert not shown.may_answer
+    label = desk.label(address)
+    (row,) = inbox_lists.inbox(desk, Wanted("waiting", 1, label), TODAY).rows
+    assert fault in row.faults
+    assert [address.hex()] == [
+        each.address for each in inbox_lists.inbox(desk, Wanted("waiting"), TODAY).unsound
+    ]
+
+
+def assert_unanswerable(world: World, address: Address) -> None:
+    desk = unlocked(world)
+    form = AnswerForm(address, NEW_ID, b"", "antwoord")
+    with pytest.raises(UnsoundMailboxError):
+        answering(desk, form)
+
+
+def test_a_flipped_byte_in_a_payload_is_told(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    world.execute(
+        "UPDATE sealed SET payload = CAST(substr(payload, 1, 99) || X'00' || substr(payload, 101) AS BLOB)"
+    )
+
+    assert_told(world, source.keys.address, "bad_payload")
+    assert_unanswerable(world, source.keys.address)
+
+
+def test_a_swapped_header_is_told(world: World) -> None:
+    source, other = a_source(world), a_source(world)
+    source.writes("vraag")
+    other.writes("andere vraag")
+    world.execute(
+        "UPDATE sealed SET header = (SELECT header FROM sealed JOIN entry USING (id) WHERE address = :other)"
+        " WHERE id = (SELECT id FROM entry WHERE address = :a)",
+        other=other.keys.address,
+        a=source.keys.address,
+    )
+
+    assert_told(world, source.keys.address, "unreadable")
+
+
+def test_a_forged_entry_is_told(world: World) -> None:
+    source, attacker = a_source(world), a_source(world)
+    forged = attacker.writes("ik ben het echt", store_it=False)
+    open_part = replace(forged.open_part, address=source.keys.address)
+    append(world.store, replace(forged, open_part=open_part))
+
+    assert_told(world, source.keys.address, "bad_signature")
+
+
+def test_bytes_that_are_no_entry_are_told(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    world.execute("UPDATE entry SET open_part = X'00'")
+
+    assert_told(world, source.keys.address, "bad_signature")
+
+
+def test_an_entry_under_another_name_is_told(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    world.execute("UPDATE entry SET entry_id = zeroblob(16)")
+
+    assert_told(world, source.keys.address, "bad_signature")
+
+
+def test_an_entry_of_another_mailbox_is_told(world: World) -> None:
+    source, other = a_source(world), a_source(world)
+    other.writes("hoort elders")
+    world.execute("UPDATE mailbox SET waiting_since = '2026-11-23', last_day = '2026-11-23'")
+    world.execute("UPDATE entry SET address = :a", a=source.keys.address)
+    world.execute("DELETE FROM head")
+
+    assert_told(world, source.keys.address, "wrong_address")
+
+
+def test_an_entry_that_was_seen_and_dropped_is_told(world: World) -> None:
+    source = a_source(world)
+    source.writes("een")
+    last = source.writes("twee")
+    background_check.check_store(unlocked(world), TODAY)
+    world.execute("DELETE FROM sealed WHERE id = (SELECT id FROM entry WHERE number = 2)")
+    world.execute("DELETE FROM entry WHERE entry_id = :e", e=last.open_part.entry_id)
+
+    assert_told(world, source.keys.address, "rolled_back")
+
+
+def test_swapped_keys_are_told(world: World) -> None:
+    source, attacker = a_source(world), derive(Root(os.urandom(32)))
+    source.writes("vraag")
+    world.execute("UPDATE mailbox SET verify_key = :v", v=attacker.verify_key)
+
+    assert_told(world, source.keys.address, "wrong_keys")
+
+
+def test_an_unanswered_mailbox_hidden_among_the_answered_is_told(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    world.execute("UPDATE mailbox SET waiting_since = NULL")
+
+    assert_told(world, source.keys.address, "wrong_state")
+
+
+@pytest.mark.parametrize("last_day", ["2026-11-23", None], ids=["among the answered", "in no list"])
+def test_a_mailbox_that_was_seen_and_hidden_before_its_answer_is_told(
+    world: World, last_day: str | None
+) -> None:
+    source, other = a_source(world), a_source(world)
+    source.writes("een")
+    source.is_answered("antwoord")
+    source.writes("twee")
+    other.writes("vraag")
+    other.is_answered("antwoord")
+    background_check.check_store(unlocked(world), TODAY)
+    world.execute(
+        "UPDATE mailbox SET waiting_since = NULL, last_day = :d WHERE address = :a",
+        a=source.keys.address,
+        d=last_day,
+    )
+
+    desk = unlocked(world)
+    background_check.check_store(desk, TODAY)
+
+    told = inbox_lists.inbox(desk, Wanted("waiting"), TODAY).unsound
+    assert [(source.address, ("wrong_state",))] == [(row.address, row.faults) for row in told]
+
+
+def test_a_deleted_entry_put_back_without_its_removal_is_told_and_not_shown(world: World) -> None:
+    source = a_source(world)
+    deleted = source.writes("gewist")
+    source.writes("gebleven")
+    source.removes(deleted)
+    read_thread.thread(unlocked(world), source.keys.address, today=TODAY)
+    world.execute(
+        "UPDATE sealed SET header = :h, payload = :p WHERE id = (SELECT id FROM entry WHERE number = 1)",
+        h=deleted.header,
+        p=deleted.payload,
+    )
+    world.execute("UPDATE entry SET removal = NULL")
+
+    assert_told(world, source.keys.address, "not_removed")
+    shown = read_thread.thread(unlocked(world), source.keys.address, today=TODAY)
+    assert ["gebleven"] == [each.text for each in shown.entries]
+
+
+def test_a_mailbox_that_was_never_found_answered_is_looked_at_again(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    source.is_answered("antwoord")
+    desk = unlocked(world)
+    heads = conversation_of(desk, source.keys.address).heads
+    desk.remember(source.keys.address, heads)
+
+    checked = []
+    for _ in range(2):
+        background_check.check_store(desk, TODAY)
+        checked.append(desk.progress.total)
+
+    assert checked == [1, 0]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE entry SET signature = 'a text'",
+        "UPDATE entry SET open_part = 7",
+        "UPDATE sealed SET header = 'a text'",
+        "UPDATE mailbox SET waiting_since = 'no day'",
+        "UPDATE mailbox SET waiting_since = 7",
+        "UPDATE entry SET number = 'a text'",
+    ],
+)
+def test_a_value_of_another_type_stops_no_check_and_no_list(world: World, statement: str) -> None:
+    a_source(world).writes("vraag")
+    desk = unlocked(world)
+    world.execute(statement)
+
+    background_check.check_store(desk, TODAY)
+
+    assert not desk.progress.is_broken
+    assert not desk.progress.is_running
+    assert inbox_lists.inbox(desk, Wanted("waiting"), TODAY).rows
+
+
+def test_the_newest_entry_dropped_before_anybody_saw_it_is_not_found(world: World) -> None:
+    """What the protocol says it cannot find: shown here so that nobody believes otherwise."""
+    source = a_source(world)
+    first = source.writes("een")
+    background_check.check_store(unlocked(world), TODAY)
+    last = source.writes("twee")
+    world.execute("DELETE FROM sealed WHERE id = (SELECT id FROM entry WHERE number = 2)")
+    world.execute("DELETE FROM entry WHERE entry_id = :e", e=last.open_part.entry_id)
+    world.execute("UPDATE head SET number = 1, digest = :d", d=first.digest)
+
+    assert read_thread.thread(unlocked(world), source.keys.address, today=TODAY).faults == ()
+
+
+# ---- files
+
+
+def test_a_file_comes_out_as_it_went_in(world: World) -> None:
+    content = os.urandom(2_500_000)
+    source = a_source(world)
+    source.writes("zie bijlage", file=("foto\u202egpj.exe", content))
+    desk = unlocked(world)
+    (file,) = read_thread.thread(desk, source.keys.address, today=TODAY).entries[0].files
+
+    out = file_downloads.download(desk, source.keys.address, AttachmentId(bytes.fromhex(file.attachment_id)))
+
+    assert (out.size, out.name) == (2_500_000, "fotogpj.exe")
+    assert content == b"".join(out.pieces)
+
+
+def test_a_file_that_no_entry_carries_is_not_given(world: World) -> None:
+    source, other = a_source(world), a_source(world)
+    source.writes("zie bijlage", file=("a", b"x"))
+    other.writes("vraag")
+    desk = unlocked(world)
+    (file,) = read_thread.thread(desk, source.keys.address, today=TODAY).entries[0].files
+    wanted = AttachmentId(bytes.fromhex(file.attachment_id))
+    with pytest.raises(FileMissingError):
+        file_downloads.download(desk, other.keys.address, wanted)
+    world.execute("UPDATE attachment SET address = :a", a=other.keys.address)
+
+    with pytest.raises(FileMissingError):
+        file_downloads.download(desk, other.keys.address, wanted)
+
+
+def test_a_file_of_the_desks_own_is_given_as_it_was_sent(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    source.answers_with_file("brief.pdf.age", b"age-encryption.org/v1 and no more")
+    desk = unlocked(world)
+    file = read_thread.thread(desk, source.keys.address, today=TODAY).entries[-1].files[0]
+
+    out = file_downloads.opened(desk, source.keys.address, AttachmentId(bytes.fromhex(file.attachment_id)))
+
+    assert out.name == "brief.pdf.age"
+    assert b"".join(out.pieces) == b"age-encryption.org/v1 and no more"
+
+
+def test_a_file_that_is_gone_from_the_store_is_told(world: World) -> None:
+    source = a_source(world)
+    source.writes("zie bijlage", file=("a", b"x"))
+    desk = unlocked(world)
+    (file,) = read_thread.thread(desk, source.keys.address, today=TODAY).entries[0].files
+    world.execute("UPDATE attachment SET address = :other", other=b"o" * 20)
+
+    with pytest.raises(FileMissingError):
+        file_downloads.download(desk, source.keys.address, AttachmentId(bytes.fromhex(file.attachment_id)))
+
+
+def test_a_file_changed_in_the_store_breaks_off(world: World) -> None:
+    source = a_source(world)
+    source.writes("zie bijlage", file=("a", bytes(200_000)))
+    desk = unlocked(world)
+    (file,) = read_thread.thread(desk, source.keys.address, today=TODAY).entries[0].files
+    world.execute(
+        "UPDATE sealed"
+        " SET payload = CAST(substr(payload, 1, 150000) || X'00' || substr(payload, 150002) AS BLOB)"
+        " WHERE id IN (SELECT id FROM chunk)"
+    )
+    out = file_downloads.download(desk, source.keys.address, AttachmentId(bytes.fromhex(file.attachment_id)))
+
+    got = b""
+    with pytest.raises(CryptoError):  # noqa: PT012  # what came before counts
+        for piece in out.pieces:
+            got += piece
+
+    assert len(got) < out.size
+
+
+# ---- answering
+
+
+def test_an_answer_with_text_and_files_is_in_the_mailbox(world: World) -> None:
+    content = os.urandom(1_500_000)
+    source = a_source(world)
+    source.writes("vraag")
+    desk = unlocked(world)
+
+    send(desk, form_for(desk, source.keys.address, "een\r\ntwee"), ("a.txt", content), ("b.txt", b""))
+
+    last = read_thread.thread(desk, source.keys.address, today=TODAY).entries[-1]
+    assert (last.text, last.is_source) == ("een\ntwee", False)
+    assert [(file.name, file.size) for file in last.files] == [("a.txt", 1_500_000), ("b.txt", 0)]
+    out = file_downloads.download(
+        desk, source.keys.address, AttachmentId(bytes.fromhex(last.files[0].attachment_id))
+    )
+    assert content == b"".join(out.pieces)
+    out = file_downloads.download(
+        desk, source.keys.address, AttachmentId(bytes.fromhex(last.files[1].attachment_id))
+    )
+    assert b"".join(out.pieces) == b""
+    assert inbox_lists.inbox(desk, Wanted("answered"), TODAY).answered == 1
+    assert unlocked(world).anchors.mailboxes[source.keys.address].keys() == {b"", world.keyring.strand.id}
+
+
+def test_a_double_submit_is_one_answer(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    desk = unlocked(world)
+    form = form_for(desk, source.keys.address, "antwoord")
+    send(desk, form)
+
+    second = answering(desk, form)
+
+    assert second.is_sent
+    assert len(read_thread.thread(desk, source.keys.address, today=TODAY).entries) == 2
+
+
+def test_two_submits_at_once_are_one_answer(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    desk = unlocked(world)
+    form = form_for(desk, source.keys.address, "antwoord")
+    with answering(desk, form) as first, answering(desk, form) as second:
+        first.send()
+        second.send()
+
+        assert second.is_sent
+    assert len(read_thread.thread(desk, source.keys.address, today=TODAY).entries) == 2
+
+
+def test_a_used_form_with_another_text_gives_the_text_back(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    desk = unlocked(world)
+    form = form_for(desk, source.keys.address, "antwoord")
+    send(desk, form)
+
+    with pytest.raises(AnotherTextError):
+        answering(desk, replace(form, text="iets anders"))
+
+
+@pytest.mark.parametrize(
+    ("text", "refusal"),
+    [("", TextMissingError), (" \r\n ", TextMissingError), ("x" * (TEXT_CHARS + 1), TextOverLimitError)],
+)
+def test_a_text_that_cannot_be_sent_is_refused_at_once(
+    world: World, text: str, refusal: type[Exception]
+) -> None:
+    source = a_source(world)
+    desk = unlocked(world)
+
+    with pytest.raises(refusal):
+        answering(desk, AnswerForm(source.keys.address, NEW_ID, b"", text))
+
+
+def test_a_source_who_wrote_meanwhile_is_read_first(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    desk = unlocked(world)
+    form = form_for(desk, source.keys.address, "antwoord")
+    source.writes("wacht, nog iets")
+
+    with pytest.raises(SourceWroteError):
+        answering(desk, form)
+
+
+def test_a_source_who_wrote_while_files_came_in_is_read_first_and_the_files_are_dropped(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    desk = unlocked(world)
+    with answering(desk, form_for(desk, source.keys.address, "antwoord")) as under_way:
+        under_way.add_file("a", "", in_pieces(b"x"))
+        source.writes("wacht, nog iets")
+        with pytest.raises(SourceWroteError):
+            under_way.send()
+
+    assert count(world, "attachment") == 0
+    assert len(read_thread.thread(desk, source.keys.address, today=TODAY).entries) == 2
+
+
+class _Overtaken(Answering):
+    """An answer that something overtakes between its last look and its append."""
+
+    overtakers: list[Callable[[], object]]
+
+    def _append(self, placed: list[SignedEntry], conversation: Conversation) -> None:
+        if self.overtakers:
+            self.overtakers.pop()()
+        super()._append(placed, conversation)
+
+
+def overtaken(desk: OpenDesk, form: AnswerForm, overtakers: list[Callable[[], object]]) -> _Overtaken:
+    made = _Overtaken(desk, form, today=TODAY, half_hour=1)
+    made.overtakers = overtakers
+    return made
+
+
+def test_a_source_who_writes_at_the_last_moment_is_read_first(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    desk = unlocked(world)
+    form = form_for(desk, source.keys.address, "antwoord")
+
+    with pytest.raises(SourceWroteError):
+        overtaken(desk, form, [lambda: source.writes("wacht")]).send()
+
+
+def test_a_source_who_only_looks_meanwhile_holds_no_answer_up(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    source.is_answered("eerste antwoord")
+    desk = unlocked(world)
+    form = form_for(desk, source.keys.address, "tweede antwoord")
+    mark = source.looks()
+
+    overtaken(desk, form, [source.looks]).send()
+
+    thread = read_thread.thread(desk, source.keys.address, today=TODAY)
+    assert ["vraag", "eerste antwoord", "tweede antwoord"] == [each.text for each in thread.entries]
+    assert thread.faults == ()
+    sent = conversation_of(desk, source.keys.address).entries[-1].open_part
+    assert mark.digest not in sent.seen  # the newer one, which came between the last look and the append
+
+
+def test_an_answer_that_another_one_overtook_comes_after_it(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    desk = unlocked(world)
+    form = form_for(desk, source.keys.address, "tweede")
+
+    overtaken(desk, form, [lambda: source.is_answered("eerste")]).send()
+
+    texts = [each.text for each in read_thread.thread(desk, source.keys.address, today=TODAY).entries]
+    assert texts == ["vraag", "eerste", "tweede"]
+    assert read_thread.thread(desk, source.keys.address, today=TODAY).faults == ()
+
+
+def test_an_answer_that_is_overtaken_again_and_again_gives_up(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    desk = unlocked(world)
+    form = form_for(desk, source.keys.address, "te laat")
+
+    with pytest.raises(HeadMovedError):
+        overtaken(desk, form, [lambda: source.is_answered("eerder")] * 9).send()
+
+
+def test_an_answer_to_a_mailbox_that_ends_meanwhile_is_not_sent(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    desk = unlocked(world)
+    form = form_for(desk, source.keys.address, "antwoord")
+    under_way = overtaken(desk, form, [source.ends])
+
+    with pytest.raises((MailboxMissingError, SourceWroteError)):
+        under_way.send()
+
+
+def test_an_answer_in_an_empty_mailbox_that_ends_meanwhile_is_not_sent(world: World) -> None:
+    source = a_source(world)
+    desk = unlocked(world)
+    form = AnswerForm(source.keys.address, NEW_ID, b"", "antwoord")
+
+    with pytest.raises(MailboxMissingError):
+        overtaken(desk, form, [source.ends]).send()
+
+
+def test_a_file_for_a_mailbox_that_ended_is_refused(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    desk = unlocked(world)
+
+    with answering(desk, form_for(desk, source.keys.address, "antwoord")) as under_way:
+        source.ends()
+        with pytest.raises(MailboxMissingError):
+            under_way.add_file("a", "", in_pieces(b"x"))
+
+
+def test_files_past_the_limit_are_refused_and_dropped(world: World) -> None:
+    source = a_source(world)
+    desk = unlocked(world)
+
+    with pytest.raises(TooManyFilesError):
+        send(desk, form_for(desk, source.keys.address, "antwoord"), *[("a", b"x")] * 4)
+
+    assert count(world, "attachment") == 0
+
+
+def test_files_without_room_are_refused_while_text_still_goes(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    desk = unlocked(world)
+    desk.config = replace(desk.config, mailbox_bytes=100_000)
+    form = form_for(desk, source.keys.address, "antwoord")
+
+    with pytest.raises(FileOverRoomError):
+        send(desk, form, ("a", bytes(3_000_000)))
+
+    assert count(world, "attachment") == 0
+    send(desk, form)
+    assert len(read_thread.thread(desk, source.keys.address, today=TODAY).entries) == 2
+
+
+def test_pending_files_are_left_to_the_sweeper_when_the_store_is_gone(world: World) -> None:
+    source = a_source(world)
+    desk = unlocked(world)
+    gone = world.store.path.with_suffix(".gone")
+
+    with answering(desk, form_for(desk, source.keys.address, "antwoord")) as under_way:
+        under_way.add_file("a", "text/plain", in_pieces(b"x"))
+        world.store.path.rename(gone)
+
+    gone.rename(world.store.path)
+    assert count(world, "attachment") == 1
+
+
+def test_a_claimed_media_type_is_kept_only_when_it_looks_like_one(world: World) -> None:
+    source = a_source(world)
+    desk = unlocked(world)
+    with answering(desk, form_for(desk, source.keys.address, "antwoord")) as under_way:
+        for claimed in ("text/plain", "ü/\n", ""):
+            under_way.add_file("a", claimed, in_pieces(b"x"))
+        kinds = [note.media_type for note in under_way._notes]
+
+    assert kinds == ["text/plain", "application/octet-stream", "application/octet-stream"]
+
+
+def test_the_desk_tells_where_its_things_lie(world: World) -> None:
+    a_source(world).writes("vraag")
+
+    about = about_desk.about(unlocked(world))
+
+    assert (world.config.fingerprint, 1, 1) == (about.fingerprint, about.letterhead_serial, about.mailboxes)
+    assert about.last_check is None
+
+
+def test_a_day_in_the_future_does_not_count_backwards(world: World) -> None:
+    a_source(world).writes("vraag", day=date(2030, 1, 1))
+
+    (row,) = inbox_lists.inbox(unlocked(world), Wanted("waiting"), TODAY).rows
+
+    assert row.days == 0
+
+
+def test_entries_are_kept_in_the_store_as_ciphertext_alone(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    desk = unlocked(world)
+    send(desk, form_for(desk, source.keys.address, "canary-antwoord"), ("canary-naam.txt", b"canary-inhoud"))
+
+    with world.store.reading() as session:
+        stored = entries.of_mailbox(session, source.keys.address)
+    raw = b"".join(path.read_bytes() for path in world.store.path.parent.iterdir())
+
+    assert len(stored) == 3  # the mark of having read, too
+    assert b"canary" not in raw

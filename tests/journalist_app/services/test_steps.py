@@ -1,0 +1,183 @@
+"""Steps: said with an answer or alone, in one go, and never for a day on which nobody works."""
+
+from datetime import date, timedelta
+
+import pytest
+
+from journalist_app.desk.open_desk import OpenDesk
+from journalist_app.errors import (
+    AnotherTextError,
+    AnswerError,
+    DayClosedError,
+    DayPastError,
+    DayUnreadableError,
+    SourceWroteError,
+    StepMissingError,
+    StepOverLimitError,
+    TextMissingError,
+)
+from journalist_app.services.desk import unlock
+from journalist_app.services.mailbox import read_thread, steps
+from journalist_app.services.mailbox.answer import AnswerForm, Answering
+from journalist_app.services.mailbox.steps import StepForm
+from protocol.content import StepName
+from protocol.identifiers import EntryId
+from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, ASource, World, a_source
+
+ANSWER_ID, STEP_ID = EntryId(b"a" * 16), EntryId(b"s" * 16)
+THURSDAY = TODAY + timedelta(days=3)
+STEP = StepForm("in_conversation", "Wij zoeken het uit.", "Wij antwoorden.", THURSDAY.isoformat())
+
+
+def unlocked(world: World) -> OpenDesk:
+    return unlock.unlock(world.config, world.store, PASSPHRASE)
+
+
+def form_for(desk: OpenDesk, source: ASource, text: str, step: StepForm | None) -> AnswerForm:
+    seen = read_thread.thread(desk, source.keys.address, today=TODAY).source_said
+    return AnswerForm(source.keys.address, ANSWER_ID, bytes.fromhex(seen), text, step, STEP_ID)
+
+
+def send(desk: OpenDesk, form: AnswerForm) -> None:
+    with Answering(desk, form, today=TODAY, half_hour=1) as under_way:
+        if not under_way.is_sent:
+            under_way.send()
+
+
+def test_an_answer_and_its_step_reach_the_source_together(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    desk = unlocked(world)
+
+    send(desk, form_for(desk, source, "antwoord", STEP))
+
+    shown = read_thread.thread(desk, source.keys.address, today=TODAY)
+    current = shown.standing.current
+    assert [each.text for each in shown.entries] == ["vraag", "antwoord"]
+    assert current is not None
+    assert (current.step, current.text, current.next, current.by) == (
+        StepName.IN_CONVERSATION, "Wij zoeken het uit.", "Wij antwoorden.", THURSDAY,
+    )  # fmt: skip
+    assert shown.faults == ()
+
+
+def test_a_step_can_go_alone(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    desk = unlocked(world)
+
+    send(desk, form_for(desk, source, "  \n", STEP))
+
+    shown = read_thread.thread(desk, source.keys.address, today=TODAY)
+    assert [each.text for each in shown.entries] == ["vraag"]
+    assert [step.step for step in shown.standing.steps] == ["received", "being_read", "in_conversation"]
+
+
+def test_a_form_without_text_or_step_is_refused(world: World) -> None:
+    source = a_source(world)
+    desk = unlocked(world)
+
+    for step in (None, StepForm(by=THURSDAY.isoformat())):
+        with pytest.raises(TextMissingError):
+            send(desk, form_for(desk, source, " ", step))
+
+
+def test_a_file_without_a_text_that_says_what_it_is_is_refused(world: World) -> None:
+    source = a_source(world)
+    desk = unlocked(world)
+
+    with (
+        Answering(desk, form_for(desk, source, "", STEP), today=TODAY, half_hour=1) as under_way,
+        pytest.raises(TextMissingError),
+    ):
+        under_way.add_file("a.pdf", "", iter([b"x"]))
+
+
+def test_a_double_click_sends_answer_and_step_once(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    desk = unlocked(world)
+    form = form_for(desk, source, "antwoord", STEP)
+
+    for _ in range(2):
+        send(desk, form)
+
+    shown = read_thread.thread(desk, source.keys.address, today=TODAY)
+    assert len(shown.entries) == 2
+    assert [step.step for step in shown.standing.steps][2:] == ["in_conversation"]
+
+
+@pytest.mark.parametrize(
+    ("text", "step"),
+    [
+        ("antwoord", StepForm("advice_given", STEP.text, STEP.next, STEP.by)),
+        ("antwoord", StepForm(STEP.step, "iets anders", STEP.next, STEP.by)),
+        ("antwoord", StepForm(STEP.step, STEP.text, STEP.next, "")),
+        ("ander antwoord", STEP),
+    ],
+)
+def test_a_form_used_again_for_another_step_is_told(world: World, text: str, step: StepForm) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    desk = unlocked(world)
+    form = form_for(desk, source, "antwoord", STEP)
+    send(desk, form)
+
+    with pytest.raises(AnotherTextError):
+        send(desk, AnswerForm(form.address, ANSWER_ID, form.seen, text, step, STEP_ID))
+
+
+def test_a_form_used_again_with_a_step_that_was_not_sent_is_told(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    desk = unlocked(world)
+    form = form_for(desk, source, "antwoord", None)
+    send(desk, form)
+
+    with pytest.raises(AnotherTextError):
+        send(desk, AnswerForm(form.address, ANSWER_ID, form.seen, "antwoord", STEP, STEP_ID))
+
+
+def test_a_step_upon_something_unread_is_not_sent(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    desk = unlocked(world)
+    form = form_for(desk, source, "", STEP)
+    source.writes("nog iets")
+
+    with pytest.raises(SourceWroteError):
+        send(desk, form)
+
+
+@pytest.mark.parametrize(
+    ("form", "refused"),
+    [
+        (StepForm("", "een zin"), StepMissingError),
+        (StepForm("", "", "iets"), StepMissingError),
+        (StepForm("gereed"), StepMissingError),
+        (StepForm("closed"), StepMissingError),
+        (StepForm("passed_on"), StepMissingError),
+        (StepForm("received", "x" * 2_001), StepOverLimitError),
+        (StepForm("received", "", "x" * 2_001), StepOverLimitError),
+        (StepForm("received", by="morgen"), DayUnreadableError),
+        (StepForm("received", by="2026-02-30"), DayUnreadableError),
+        (StepForm("received", by="2026-11-19"), DayPastError),
+        (StepForm("received", by="2026-11-25"), DayClosedError),
+    ],
+)
+def test_a_step_that_promises_nothing_or_too_much_is_refused(
+    world: World, form: StepForm, refused: type[AnswerError]
+) -> None:
+    source = a_source(world)
+    desk = unlocked(world)
+
+    with pytest.raises(refused):
+        send(desk, form_for(desk, source, "antwoord", form))
+
+    assert read_thread.thread(desk, source.keys.address, today=TODAY).entries == ()
+
+
+def test_a_day_may_be_today_or_none(world: World) -> None:
+    assert steps.day_to_expect("2026-11-23", world.letterhead, TODAY) == TODAY
+    assert steps.day_to_expect(" ", world.letterhead, TODAY) is None
+    assert steps.day_to_expect("20261126", world.letterhead, TODAY) == date(2026, 11, 26)

@@ -1,0 +1,541 @@
+"""The sync page and what every page says of syncing, over a real replica and a real server's store."""
+
+import re
+import shutil
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
+from wsgiref.types import WSGIApplication
+
+import pytest
+from werkzeug.test import TestResponse
+
+from journalist_app import create_app
+from journalist_app.desk.open_desk import Exchange, OpenDesk
+from journalist_app.services.desk import background_check, sync_replica
+from protocol.errors import PouchRefusal, PouchRefusedError
+from protocol.pouch.pouch_file import SERVER
+from store import outbox, peers, sync_findings
+from store.errors import StoreBusyError, StoreDamagedError
+from store.outbox import What
+from store.sync_findings import FindingKind
+from sync.apply import take_in
+from sync.build import pack_all
+from sync.errors import (
+    BrokenTransferError,
+    LetterheadUnsoundError,
+    NoRoomError,
+    NotPairedError,
+    RefusedError,
+    UnreachableError,
+)
+from sync.http_endpoint import create_app as a_door
+from sync.reasons import REASONS
+from tests.journalist_app.desk_factories import TODAY, a_source
+from tests.journalist_app.views.test_views import Browser, answer_fields, token
+from tests.sync.desks import AtDesk, an_adviser
+from tests.sync.ends import Clock, Ends, the_ends
+from web.dates import half_hour_now
+
+WORDS = Path(sync_replica.__file__).parents[2] / "templates/syncing/_words.html"
+
+
+@pytest.fixture
+def ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ends]:
+    """Set up both ends with the half hours of today, as the app has them."""
+    monkeypatch.setattr(Clock, "half_hour", lambda _: half_hour_now())
+    (tmp_path / "server").mkdir()
+    made = the_ends(tmp_path)
+    yield made
+    for store in made.opened:
+        store.close()
+
+
+@pytest.fixture
+def at(ends: Ends) -> Iterator[AtDesk]:
+    made = an_adviser(ends)
+    yield made
+    made.desk.stop()
+
+
+def a_browser(at: AtDesk, server: str = "file") -> Browser:
+    """Return a browser that has the desk of a workstation open."""
+    at.desk.config = replace(at.desk.config, server=server)
+    app = create_app(at.desk.config, at.store, end_worker=lambda: None, today=at.ends.clock.today)
+    browser = Browser(app, [])
+    guard = app.extensions["guard"]
+    browser.headers["Cookie"] = f"adviser={guard.admit(at.desk).hex()}"
+    return browser
+
+
+def wait_for(is_so: Callable[[], bool]) -> None:
+    """Wait for what another thread does."""
+    done = threading.Event()
+    for _ in range(6000):
+        if is_so():
+            return
+        done.wait(0.01)
+    pytest.fail("it never came to be so")
+
+
+def sync_token(browser: Browser, action: str = "/sync") -> str:
+    return token(browser.get("/sync"), action)
+
+
+# ---- the line on every page
+
+
+def test_one_machine_says_nothing_of_syncing(at: AtDesk) -> None:
+    browser = a_browser(at, "")
+
+    assert "sync" not in browser.get("/inbox").text.lower()
+    assert "There is nothing to sync" in browser.get("/sync").text
+    assert sync_replica.last_sync(at.desk, TODAY) is None
+
+
+def test_every_page_says_when_the_last_sync_was_and_what_waits(at: AtDesk) -> None:
+    at.ends.clock.day = TODAY  # a Monday
+    source = a_source(at.ends.world)
+    source.writes("vraag")
+    at.syncs()
+    browser = a_browser(at)
+
+    for path in ("/inbox", "/calendar", "/about"):
+        page = browser.get(path).text
+        assert "Last sync: today" in page
+        assert "to go out" not in page
+
+    browser.get(f"/mailbox/{source.address}")  # which leaves a mark, and a casefile with what is counted
+    assert "2 things wait to go out" in browser.get("/inbox").text
+    at.answers(source, "antwoord")
+    assert "3 things wait to go out" in browser.get("/inbox").text
+
+
+def test_before_the_first_sync_that_is_said(at: AtDesk) -> None:
+    assert "Never synced yet" in a_browser(at).get("/inbox").text
+
+
+def test_a_sync_of_some_days_ago_is_named_by_its_day_and_marked_when_it_is_old(at: AtDesk) -> None:
+    at.syncs()
+    browser = a_browser(at)
+
+    at.ends.clock.day = TODAY + timedelta(days=3)  # Thursday: two working days later
+    page = browser.get("/inbox").text
+    assert "Last sync: Monday, November 23, 2026" in page
+    assert "more than two working days" not in page
+    assert re.search(r'class="state answered">Last sync', page)
+
+    at.ends.clock.day = TODAY + timedelta(days=7)
+    page = browser.get("/inbox").text
+    assert "more than two working days ago" in page
+    assert re.search(r'class="state unsound">Last sync', page)
+
+
+def test_a_sync_that_failed_is_said_on_every_page(at: AtDesk) -> None:
+    at.syncs()
+    at.desk.exchange = Exchange(refusal="unreachable")
+
+    page = a_browser(at).get("/about").text
+
+    assert "The last try did not succeed." in page
+    assert re.search(r'class="state unsound">Last sync: today', page)
+
+
+def test_a_page_about_a_store_that_is_gone_can_still_be_shown(at: AtDesk) -> None:
+    browser = a_browser(at)
+    shutil.rmtree(at.store.path.parent)
+
+    assert browser.get("/inbox").status_code == 503
+    assert browser.post("/sync/seen", {"token": "x"}).status_code == 403
+
+
+# ---- each refusal has its sentence
+
+
+def named_in_the_words() -> set[str]:
+    return set(re.findall(r'refusal == "(\w+)"', WORDS.read_text("utf-8")))
+
+
+@pytest.mark.parametrize("language", ["nl", "en"])
+def test_each_reason_has_a_clear_sentence_of_its_own(at: AtDesk, language: str) -> None:
+    reasons = {f"server_{reason}" for reason in REASONS} | {f"pouch_{reason}" for reason in PouchRefusal}
+    assert reasons <= named_in_the_words()
+    browser = a_browser(at)
+    browser.headers["Accept-Language"] = language
+    shown = {}
+    for refusal in {*named_in_the_words(), "store"}:
+        at.desk.exchange = Exchange(refusal=refusal)
+        page = browser.get("/sync").text
+        found = re.search(r'role="alert">\s*<h2>[^<]*</h2>\s*<p>\s*([^<]+?)\s*</p>', page)
+        assert found is not None
+        shown[refusal] = found[1]
+    same = {"server_malformed", "server_not_for_us", "pouch_fork"}  # said together with another
+    assert len(set(shown.values())) == len(shown.keys() - same)
+
+
+@pytest.mark.parametrize(
+    ("why", "name"),
+    [
+        (UnreachableError(), "unreachable"),
+        (NoRoomError(), "no_room"),
+        (BrokenTransferError(), "broken"),
+        (NotPairedError(), "not_paired"),
+        (LetterheadUnsoundError(), "letterhead"),
+        (RefusedError("clock"), "server_clock"),
+        (PouchRefusedError(PouchRefusal.FORGED), "pouch_forged"),
+        (StoreBusyError("busy"), "busy"),
+        (StoreDamagedError("damaged"), "store"),
+    ],
+    ids=lambda each: each if isinstance(each, str) else "",
+)
+def test_what_stopped_a_sync_is_kept_by_name(at: AtDesk, why: Exception, name: str) -> None:
+    class Broken:
+        def carry(self, _pouch: bytes) -> AbstractContextManager[Iterator[bytes]]:
+            raise why
+
+    sync_replica.sync(at.desk, at.ends.clock.today, at.ends.clock.half_hour, Broken())
+
+    assert at.desk.exchange == Exchange(refusal=name)
+
+
+def test_a_letterhead_that_somebody_swapped_here_stops_the_sync(at: AtDesk) -> None:
+    with at.store.writing() as session:
+        session.connection().exec_driver_sql("UPDATE letterhead SET serial = serial + 1, body = x'00'")
+
+    sync_replica.sync(at.desk, at.ends.clock.today)
+
+    assert at.desk.exchange.refusal == "letterhead"
+
+
+def test_a_store_without_letterhead_stops_the_sync(at: AtDesk) -> None:
+    with at.store.writing() as session:
+        session.connection().exec_driver_sql("DELETE FROM letterhead")
+
+    sync_replica.sync(at.desk, at.ends.clock.today)
+
+    assert at.desk.exchange.refusal == "letterhead"
+
+
+# ---- a line to a real door
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def address_string(self) -> str:
+        return ""
+
+
+class _UnixServer(WSGIServer):
+    address_family = socket.AF_UNIX
+
+    def server_bind(self) -> None:
+        self.socket.bind(self.server_address)
+        self.server_name, self.server_port = "localhost", 80
+        self.setup_environ()
+
+    def get_request(self) -> tuple[object, tuple[str, int]]:
+        connection, _ = self.socket.accept()
+        return connection, ("", 0)
+
+
+@pytest.fixture
+def door(ends: Ends, tmp_path: Path) -> Iterator[str]:
+    """Serve the server's own door on a Unix socket, and return how the settings name it."""
+    path = tmp_path / "door"
+    server = _UnixServer(str(path), _Quiet)  # type: ignore[arg-type]  # a path, as Unix sockets have
+    app: WSGIApplication = a_door(ends.server)
+    server.set_app(app)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"unix:{path}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_sync_now_brings_what_a_source_wrote(at: AtDesk, door: str) -> None:
+    source = a_source(at.ends.world)
+    source.writes("vraag")
+    browser = a_browser(at, door)
+
+    answer = browser.post("/sync", {"token": sync_token(browser)})
+
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/sync")
+    wait_for(lambda: not at.desk.exchange.is_running)
+    assert "It went well" in browser.get("/sync").text
+    assert at.sees(source) == ["vraag"]
+
+
+def test_what_was_sent_goes_out_soon_and_by_itself(
+    at: AtDesk, door: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sync_replica, "_SOON_SECONDS", 0)
+    source = a_source(at.ends.world)
+    source.writes("vraag")
+    browser = a_browser(at, door)
+    sync_replica.begin(at.desk, at.ends.clock.today)
+    wait_for(lambda: at.desk.exchange.received is not None)
+
+    page = browser.get(f"/mailbox/{source.address}")
+    assert browser.answer(f"/mailbox/{source.address}", answer_fields(page, "antwoord")).status_code == 303
+
+    wait_for(lambda: at.ends.left(at.store, SERVER) == 0)
+    at.desk.stop()
+    wait_for(lambda: not any(thread.name == "syncing" for thread in threading.enumerate()))
+
+
+def test_without_anything_to_send_it_syncs_again_after_some_minutes(at: AtDesk, door: str) -> None:
+    asked: list[float | None] = []
+
+    class Clockwork(threading.Event):
+        """An event whose minutes are over at once, twice."""
+
+        def wait(self, timeout: float | None = None) -> bool:
+            asked.append(timeout)
+            if len(asked) == 2:
+                at.desk.stopping.set()
+            return False
+
+    at.desk.config = replace(at.desk.config, server=door, sync_minutes=7)
+    at.desk.sync_wanted = Clockwork()
+
+    sync_replica.keep_syncing(at.desk, at.ends.clock.today)
+
+    assert asked == [7 * 60, 7 * 60]
+    assert at.desk.exchange.received == 0
+
+
+def test_over_an_air_gap_nothing_runs_in_the_background(at: AtDesk) -> None:
+    at.desk.config = replace(at.desk.config, server="file")
+
+    sync_replica.begin(at.desk, at.ends.clock.today)
+    sync_replica.now(at.desk, at.ends.clock.today)
+    sync_replica.soon(at.desk)
+
+    assert at.desk.exchange == Exchange()
+    assert not at.desk.sync_wanted.is_set()
+    assert not any(thread.name in {"syncing", "sync now"} for thread in threading.enumerate())
+
+
+def test_a_sync_that_runs_is_not_started_twice(at: AtDesk, door: str) -> None:
+    browser = a_browser(at, door)
+    at.desk.exchange = Exchange(is_running=True, left=2)
+
+    page = browser.get("/sync")
+    browser.post("/sync", {"token": sync_token(browser)})
+
+    assert not any(thread.name == "sync now" for thread in threading.enumerate())
+    assert page.headers["Refresh"] == "3; url=/sync?renewed=1"
+    assert "2 things are still to go out." in page.text
+    assert "Syncing now" in browser.get("/inbox").text
+    still = browser.get("/sync?still=1")
+    assert "Refresh" not in still.headers
+    assert "Look how far it is" in still.text
+
+
+def test_a_desk_that_stops_syncs_no_more(at: AtDesk) -> None:
+    at.desk.stopping.set()
+
+    sync_replica.sync(at.desk, at.ends.clock.today)
+
+    assert at.desk.exchange == Exchange()
+
+
+def test_passing_on_goes_to_the_server_at_once(at: AtDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[OpenDesk] = []
+    monkeypatch.setattr(sync_replica, "now", lambda desk, _today: started.append(desk))
+    browser = a_browser(at, "unix:/nowhere")
+
+    browser.post(f"/mailbox/{'00' * 20}/proposal/{'00' * 16}/begin", {"token": "x"})
+    browser.post(f"/mailbox/{'00' * 20}/close", {"token": "x"})
+
+    assert started == [at.desk]
+
+
+# ---- an air gap
+
+
+def brings(
+    browser: Browser, pouch: bytes, form_token: str | None = None, *, ending: bytes = b"\r\n--x--\r\n"
+) -> TestResponse:
+    """Send a pouch as a browser does: the test client of Werkzeug leaves out a line end of an empty file."""
+    form_token = sync_token(browser, "/sync/brought") if form_token is None else form_token
+    answer = browser.client.post(
+        "/sync/brought",
+        data=b'--x\r\nContent-Disposition: form-data; name="token"\r\n\r\n%b\r\n'
+        b'--x\r\nContent-Disposition: form-data; name="pouch"; filename="a.pouch"\r\n'
+        b"Content-Type: application/octet-stream\r\n\r\n%b%b" % (form_token.encode(), pouch, ending),
+        headers=browser.headers,
+        content_type="multipart/form-data; boundary=x",
+        buffered=True,
+    )
+    assert answer.status_code in {303, 403}
+    return answer
+
+
+def from_server(at: AtDesk) -> bytes:
+    """Make a pouch at the server, which knows the workstation since it was admitted."""
+    strand = at.desk.keyring.strand.id
+    with at.ends.world.store.writing() as session:
+        if peers.find(session, strand) is None:
+            peers.add(session, strand, b"")
+            outbox.note_all(session, strand)
+    return b"".join(pack_all(at.ends.server, strand))
+
+
+def test_a_pouch_is_taken_in_once_and_its_answer_made(at: AtDesk) -> None:
+    source = a_source(at.ends.world)
+    source.writes("vraag", file=("a.pdf", b"x" * 200_000))
+    browser = a_browser(at)
+    pouch = from_server(at)
+
+    brings(browser, pouch)
+    assert "It went well" in browser.get("/sync").text
+    assert at.sees(source) == ["vraag"]
+    brings(browser, pouch)
+    assert "This pouch was taken in before." in browser.get("/sync").text
+
+    at.answers(source, "antwoord")
+    made = browser.post("/sync/pouch", {"token": sync_token(browser, "/sync/pouch")})
+    assert made.headers["Content-Disposition"].startswith(f'attachment; filename="{TODAY}.pouch"')
+    assert take_in(at.ends.server, lambda: [made.data], is_direct=False).applied
+
+
+def test_a_pouch_that_came_too_early_waits_for_the_one_before_it(at: AtDesk) -> None:
+    browser = a_browser(at)
+    brings(browser, from_server(at))
+    back = browser.post("/sync/pouch", {"token": sync_token(browser, "/sync/pouch")}).data
+    late = from_server(at)
+    take_in(at.ends.server, lambda: [back], is_direct=False)
+    with at.ends.world.store.reading() as session:
+        known = peers.find(session, at.desk.keyring.strand.id)
+    assert known is not None
+    source = a_source(at.ends.world)
+    source.writes("vraag")
+    second = from_server(at)
+    with at.store.writing() as session:  # as if the first had never come
+        session.connection().exec_driver_sql("UPDATE peer SET taken = 0")
+
+    brings(browser, second)
+    assert "This pouch came too early" in browser.get("/sync").text
+    with at.store.writing() as session:
+        peers.took_in(session, SERVER, known.acked, TODAY)
+    brings(browser, late)
+
+    assert at.sees(source) == ["vraag"]
+
+
+def test_nothing_chosen_and_a_form_cut_off_change_nothing(at: AtDesk) -> None:
+    browser = a_browser(at)
+
+    brings(browser, b"")
+    assert "No file was chosen" in browser.get("/sync").text
+    brings(browser, b"half", ending=b"")
+
+    assert "did not arrive whole" in browser.get("/sync").text
+    assert list((at.store.path.parent / "held").glob("*")) == []
+
+
+def test_a_pouch_that_is_none_is_refused_with_its_sentence(at: AtDesk) -> None:
+    browser = a_browser(at)
+
+    brings(browser, b"a holiday photo" * 1000)
+
+    assert "What came from the server does not open" in browser.get("/sync").text
+
+
+def test_a_workstation_that_was_never_paired_makes_no_pouch(at: AtDesk) -> None:
+    with at.store.writing() as session:
+        peers.remove(session, SERVER)
+    browser = a_browser(at)
+
+    answer = browser.post("/sync/pouch", {"token": sync_token(browser, "/sync/pouch")})
+
+    assert answer.status_code == 303
+    assert "does not know its server yet" in browser.get("/sync").text
+
+
+@pytest.mark.parametrize("path", ["/sync", "/sync/pouch", "/sync/seen", f"/sync/seen/{'00' * 20}"])
+def test_another_sites_form_changes_nothing(at: AtDesk, path: str) -> None:
+    browser = a_browser(at, "unix:/nowhere")
+
+    assert browser.post(path, {"token": "x"}).status_code == 403
+    assert brings(browser, b"x", "x").status_code == 403
+    assert at.desk.exchange == Exchange()
+
+
+# ---- warnings
+
+
+def test_a_server_that_was_put_back_is_told_until_the_adviser_has_called(at: AtDesk) -> None:
+    at.syncs()
+    with at.store.writing() as session:
+        peers.was_set_back(session, SERVER, TODAY)
+    browser = a_browser(at)
+
+    page = browser.get("/sync")
+    assert "The server was put back to an earlier day" in page.text
+    assert "There is a warning." in browser.get("/inbox").text
+
+    browser.post("/sync/seen", {"token": token(page, "/sync/seen")})
+    assert "put back" not in browser.get("/sync").text
+    assert "There is a warning." not in browser.get("/inbox").text
+
+
+def test_what_is_wrong_at_the_server_is_told_by_label_until_the_adviser_has_called(at: AtDesk) -> None:
+    source = a_source(at.ends.world)
+    source.writes("vraag")
+    at.syncs()
+    address = source.keys.address
+    with at.store.writing() as session:
+        sync_findings.note(session, address, b"", FindingKind.FORK, TODAY)
+        sync_findings.note(session, b"\1" * 20, b"", FindingKind.COME_BACK, TODAY)
+    background_check.check_store(at.desk, TODAY)
+    browser = a_browser(at)
+
+    page = browser.get("/sync")
+    assert at.desk.label(address) in page.text
+    assert "another entry of the source in the place" in page.text
+    assert "the server holds it again" in page.text
+    thread = browser.get(f"/mailbox/{source.address}").text
+    assert "another entry of the source in the place" in thread
+    assert "Do not answer through this mailbox." in thread
+    assert 'href="/sync"' in thread
+
+    for seen in (address.hex(), "01" * 20):
+        browser.post(f"/sync/seen/{seen}", {"token": token(page, f"/sync/seen/{seen}")})
+
+    assert "At the server something is wrong" not in browser.get("/sync").text
+    assert at.desk.unsound == {}
+    assert at.sees(source) == ["vraag"]
+
+
+def test_what_waits_is_named_by_kind(at: AtDesk) -> None:
+    source = a_source(at.ends.world)
+    source.writes("vraag")
+    at.syncs()
+    at.answers(source, "antwoord")
+    at.closes(source)
+    with at.store.writing() as session:
+        outbox.note_all(session, SERVER)
+        for what in What:
+            outbox.note(session, what, address=source.keys.address, name=b"x")
+
+    page = a_browser(at).get("/sync").text
+
+    for words in (
+        "entries in mailboxes",
+        "casefile",
+        "order",
+        "with the calendar",
+        "yearly report",
+        "counted",
+    ):
+        assert words in page

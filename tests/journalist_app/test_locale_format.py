@@ -1,0 +1,24 @@
+import pytest
+from flask import Flask
+from flask_babel import Babel
+
+from journalist_app.locale_format import file_size
+
+
+@pytest.mark.parametrize(
+    ("size", "written"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1 kB"),
+        (2_500_000, "2,5 MB"),
+        (10**9, "1 GB"),
+        (10**15, "1.000 TB"),
+    ],
+)
+def test_sizes_are_written_as_people_say_them(size: int, written: str) -> None:
+    app = Flask(__name__)
+    Babel(app, default_locale="nl")
+
+    with app.test_request_context():
+        assert written == file_size(size)

@@ -1,0 +1,61 @@
+"""A desk's outbox of paper: it keeps what it is given, where gpg and mat2 would stand."""
+
+import contextlib
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+
+from journalist_app.errors import RecipientRefusedError
+from journalist_app.files.export import Addressee, Looked
+
+KEY, OTHER_KEY = "A" * 40, "B" * 40
+
+
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    role: str
+    name: str
+    fingerprint: str
+
+
+@dataclass
+class Paper:
+    """An outbox that keeps what it is given, in a folder of the test."""
+
+    folder: Path
+    recipients: tuple[Addressee, ...] = (
+        Pinned("sg", "Secretaris-generaal", KEY),
+        Pinned("other", "X", OTHER_KEY),
+    )
+    refused: set[str] = field(default_factory=set)
+    is_broken: bool = False
+    made: list[tuple[str, str, list[tuple[str, bytes]]]] = field(default_factory=list)
+
+    def require_usable(self, fingerprint: str, today: date) -> None:
+        assert today
+        if fingerprint in self.refused:
+            raise RecipientRefusedError
+
+    @contextlib.contextmanager
+    def room(self) -> Iterator[Path]:
+        with tempfile.TemporaryDirectory(dir=self.folder) as room:
+            yield Path(room)
+
+    def look(self, path: Path, name: str) -> Looked:
+        author = b"author" in path.read_bytes()
+        return Looked(("Author: J. Jansen",) if author else (), can_clean=author and name.endswith(".pdf"))
+
+    def clean(self, path: Path, name: str) -> bytes | None:
+        assert name
+        return path.read_bytes().replace(b"author", b"")
+
+    def make(
+        self, recipient: Addressee, text: str, files: Iterable[tuple[str, Iterator[bytes]]], today: date
+    ) -> Iterator[bytes]:
+        assert today
+        if self.is_broken:
+            raise OSError("the disk is full")
+        self.made.append((recipient.fingerprint, text, [(name, b"".join(all_)) for name, all_ in files]))
+        yield b"-----BEGIN PGP MESSAGE-----"

@@ -1,0 +1,371 @@
+"""The desk's own pages: casefile, help with writing, search, calendar, templates, what was not sent."""
+
+import re
+from datetime import timedelta
+
+import pytest
+
+from journalist_app.services.records import reply_templates
+from journalist_app.services.records.casefiles import shown_by
+from protocol.casefile import Casefile
+from tests.journalist_app import desk_readers
+from tests.journalist_app.desk_factories import TODAY, World, a_source
+from tests.journalist_app.views.test_views import Browser, answer_fields, browser, settle, token
+
+__all__ = ["browser"]  # the fixture
+EMPTY = shown_by(Casefile())
+PAGES = ["/search", "/calendar", "/replies", "/unsent", "/evidence"]
+
+
+def opened(browser: Browser) -> None:
+    browser.app.extensions["readers"] = [desk_readers.start]
+    browser.unlock()
+    desk = browser.app.extensions["guard"]._desk
+    assert desk.index.wait_until_whole(desk_readers.SECONDS).is_whole
+    settle()
+
+
+@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("language", ["nl", "en"])
+def test_every_page_of_the_desk_opens_in_both_languages(browser: Browser, path: str, language: str) -> None:
+    browser.headers["Accept-Language"] = language
+    opened(browser)
+
+    page = browser.get(path)
+
+    assert 200 == page.status_code
+    assert f'<html lang="{language}"' in page.text
+
+
+@pytest.mark.parametrize("path", PAGES[:3])
+def test_a_form_from_before_a_lock_gives_what_was_typed_back(browser: Browser, path: str) -> None:
+    opened(browser)
+
+    answer = browser.post(path, {"token": "old", "query": "getypt", "closed": "getypt", "text": "getypt"})
+
+    assert 403 == answer.status_code
+    assert "getypt" in answer.text
+
+
+# ---- casefile
+
+
+def test_a_casefile_is_filled_in_and_shown_in_mailbox_and_inbox(world: World, browser: Browser) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    opened(browser)
+    path = f"/mailbox/{source.address}/casefile"
+    page = browser.get(path)
+    form: dict[str, object] = {
+        "token": token(page, path), "shown": EMPTY, "labels": "spoed", "theme": "bullying",
+        "reminder": TODAY.isoformat(), "handover": "let op",
+    }  # fmt: skip
+
+    assert 303 == browser.post(path, form).status_code
+    noted = browser.post(f"{path}/notes", {"token": form["token"], "note": "eerste <notitie>"})
+
+    assert "Kept." in browser.get(noted.headers["Location"]).text
+    thread = browser.get(f"/mailbox/{source.address}").text
+    assert all(words in thread for words in ("Bullying", "spoed", "eerste &lt;notitie&gt;", "let op"))
+    assert "Bullying" in browser.get("/inbox?theme=bullying&tag=spoed&late=1&step=nonsense").text
+
+
+def test_of_two_forms_the_second_comes_back_with_both_texts(world: World, browser: Browser) -> None:
+    source = a_source(world)
+    opened(browser)
+    path = f"/mailbox/{source.address}/casefile"
+    form: dict[str, object] = {
+        "token": token(browser.get(path), path),
+        "shown": EMPTY,
+        "handover": "van de een",
+    }
+    browser.post(path, form)
+
+    answer = browser.post(path, {**form, "handover": "van de ander"})
+
+    assert 409 == answer.status_code
+    assert "van de een" in answer.text
+    assert "van de ander</textarea>" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("more", "form", "status"),
+    [
+        ("", {"reminder": "morgen", "handover": "getypt"}, 422),
+        ("", {"labels": "x" * 41, "handover": "getypt"}, 422),
+        ("", {"token": "old", "handover": "getypt"}, 403),
+        ("/notes", {"token": "old", "note": "getypt"}, 403),
+        ("/notes", {"note": "getypt" * 4000}, 422),
+    ],
+)
+def test_what_cannot_be_kept_comes_back(
+    world: World, browser: Browser, more: str, form: dict[str, object], status: int
+) -> None:
+    source = a_source(world)
+    opened(browser)
+    path = f"/mailbox/{source.address}/casefile"
+    ours: dict[str, object] = {"token": token(browser.get(path), path), "shown": EMPTY}
+
+    answer = browser.post(path + more, {**ours, **form})
+
+    assert status == answer.status_code
+    assert "getypt" in answer.text
+
+
+def test_what_was_typed_about_a_mailbox_that_is_gone_comes_back(browser: Browser) -> None:
+    opened(browser)
+
+    answer = browser.post(f"/mailbox/{'00' * 20}/casefile/notes", {"token": "x", "note": "getypt"})
+
+    assert 404 == answer.status_code
+    assert "getypt" in answer.text
+
+
+# ---- help with writing
+
+
+def writing(browser: Browser, address: str, text: str, **more: str) -> str:
+    path = f"/mailbox/{address}"
+    fields = {**answer_fields(browser.get(path), text), **more}
+    answer = browser.client.post(
+        f"{path}/writing", data=fields, headers=browser.headers, content_type="multipart/form-data"
+    )
+    return answer.text
+
+
+def test_a_template_comes_behind_what_was_typed(world: World, browser: Browser) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    opened(browser)
+
+    page = writing(browser, source.address, "al getypt", help="template", template="0")
+
+    assert re.search(r"al getypt\n\nDank je wel dat je ons schrijft", page)
+    assert "al getypt" in writing(browser, source.address, "al getypt", help="template", template="99")
+
+
+@pytest.mark.parametrize(
+    ("promise", "exceptions", "help_page"),
+    [
+        (r"geheim|doorgeven", "uitzonderingen", "op de pagina Hulp"),
+        (r"\bsecret\b|pass something on", "exceptions", "on the page Help"),
+    ],
+    ids=["nl", "en"],
+)
+def test_the_templates_that_come_with_the_app_promise_what_the_desk_can_keep(
+    promise: str, exceptions: str, help_page: str
+) -> None:
+    texts = [template.text for template in reply_templates._shipped()]
+    promising = [text for text in texts if re.search(promise, text)]
+
+    assert len(promising) == 2
+    assert all(exceptions in text for text in promising)
+    assert sum(help_page in text for text in texts) == 2  # where the exceptions stand, and how to talk
+    for denied in ("blijft bij ons", "stays with us", "niets door zonder", "pass nothing on unless"):
+        assert not any(denied in text for text in texts)
+
+
+def test_a_draft_is_kept_and_put_back_in_the_answer(world: World, browser: Browser) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    opened(browser)
+
+    kept = writing(browser, source.address, "half antwoord", help="keep")
+    again = writing(browser, source.address, " ", help="draft")
+
+    assert "Kept as a draft, sealed" in kept
+    assert "half antwoord</textarea>" in kept
+    assert "half antwoord</textarea>" in again
+
+
+def test_help_from_before_a_lock_gives_the_text_back(world: World, browser: Browser) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    opened(browser)
+
+    assert "getypt</textarea>" in writing(browser, source.address, "getypt", token="old", help="keep")
+
+
+# ---- search
+
+
+def test_a_search_shows_where_the_words_stand(world: World, browser: Browser) -> None:
+    source = a_source(world)
+    source.writes("mijn <Subsidié> is ingetrokken")
+    opened(browser)
+
+    found = browser.post("/search", {"token": token(browser.get("/search"), "/search"), "query": "subsidie"})
+
+    assert "1 mailbox found" in found.text
+    assert "mijn &lt;Subsidié&gt; is ingetrokken" in found.text
+    assert "subsidie" not in (found.headers.get("Location") or "")
+
+
+def test_a_search_that_nobody_answers_says_so(browser: Browser) -> None:
+    opened(browser)
+    page = browser.get("/search")
+    index = browser.app.extensions["guard"]._desk.index
+    index._shares[0].end()
+    with index._changed:
+        index._changed.wait_for(lambda: index._is_broken, desk_readers.SECONDS)
+
+    answer = browser.post("/search", {"token": token(page, "/search"), "query": "woord"})
+
+    assert 503 == answer.status_code
+    assert "Search does not answer" in answer.text
+    assert "Reading the mailboxes broke off" in browser.get("/inbox").text
+
+
+# ---- calendar
+
+
+def calendar_form(browser: Browser, **changes: object) -> dict[str, object]:
+    page = browser.get("/calendar")
+    return {
+        "token": token(page, "/calendar"), "serial": 1, "weekday": ["0", "3"], "closed": "2026-12-25 Kerst",
+        "since": [(TODAY + timedelta(days=1)).isoformat(), ""], "until": ["", ""],
+        "answer": "3", "confirm": "7", "substance": "3", "retention": "60", "abandoned": "9", **changes,
+    }  # fmt: skip
+
+
+def test_a_calendar_is_published_from_the_page(browser: Browser) -> None:
+    opened(browser)
+
+    answer = browser.post("/calendar", calendar_form(browser))
+
+    assert (303, "/calendar?kept=1") == (answer.status_code, answer.headers["Location"])
+    page = browser.get("/calendar?kept=1").text
+    assert 'name="retention" type="text" inputmode="numeric" value="60"' in page
+    assert 'name="abandoned" type="text" inputmode="numeric" value="9"' in page
+    assert "2026-12-25 Christmas Day" in page
+    told = "no day is written down on which the desk is closed"  # 25 December is near, and nothing follows
+    assert told in page
+    assert told in browser.get("/inbox").text
+    assert (TODAY + timedelta(days=1)).isoformat() in page
+
+
+def test_the_public_holidays_are_put_in_the_form_and_nothing_is_published(browser: Browser) -> None:
+    opened(browser)
+
+    page = browser.post("/calendar", calendar_form(browser, holidays="1")).text
+
+    assert "2026-12-25 Kerst" in page
+    assert "2027-01-01" in page
+    assert 1 == browser.app.extensions["guard"]._desk.letterhead.serial
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "words"),
+    [
+        ({"weekday": []}, 422, "no working day"),
+        ({"closed": "kerst"}, 422, "does not exist"),
+        ({"answer": "veel"}, 422, "must be between"),
+        ({"retention": "400"}, 422, "must be between"),
+        ({"serial": 7}, 409, "another workstation"),
+    ],
+)
+def test_a_calendar_that_cannot_be_published_comes_back_with_the_reason(
+    browser: Browser, changes: dict[str, object], status: int, words: str
+) -> None:
+    opened(browser)
+
+    answer = browser.post("/calendar", calendar_form(browser, **changes))
+
+    assert status == answer.status_code
+    assert words in answer.text
+
+
+# ---- reply templates
+
+
+def test_a_template_is_added_changed_and_removed_on_its_page(browser: Browser) -> None:
+    opened(browser)
+    form: dict[str, object] = {
+        "token": token(browser.get("/replies"), "/replies"), "revision": 0, "language": "en",
+        "name": "Short", "text": "Thank you.",
+    }  # fmt: skip
+
+    assert 303 == browser.post("/replies", form).status_code
+    assert "Short" in browser.get("/replies?kept=1").text
+    assert "Thank you.</textarea>" in browser.get("/replies?place=8").text
+    changed = {**form, "revision": 1, "place": 8, "name": "Shorter"}
+    assert 303 == browser.post("/replies", changed).status_code
+    assert 303 == browser.post("/replies", {**form, "revision": 2, "place": 8, "what": "drop"}).status_code
+
+    assert "Shorter" not in browser.get("/replies").text
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"), [({"name": ""}, 422), ({"revision": 5}, 409), ({"place": 99}, 422)]
+)
+def test_a_template_that_cannot_be_kept_comes_back(
+    browser: Browser, changes: dict[str, object], status: int
+) -> None:
+    opened(browser)
+    form = {"token": token(browser.get("/replies"), "/replies"), "revision": 0, "language": "nl"}
+
+    answer = browser.post("/replies", {**form, "name": "Naam", "text": "getypt", **changes})
+
+    assert status == answer.status_code
+    assert "getypt" in answer.text
+
+
+# ---- what meets a locked app
+
+
+@pytest.mark.parametrize("path", ["/replies", "/calendar", "/search", "/mailbox/{}/casefile/notes"])
+def test_every_form_that_meets_a_locked_app_is_kept(world: World, browser: Browser, path: str) -> None:
+    where = path.format(a_source(world).address)
+
+    answer = browser.post(where, {"token": "x", "text": "getypt en bewaard"})
+
+    assert (303, "/unlock?reason=kept") == (answer.status_code, answer.headers["Location"])
+    browser.unlock()
+    page = browser.get("/unsent")
+    assert "getypt en bewaard" in page.text
+    action = re.search(r'action="(/unsent/\w+)"', page.text)
+    assert action is not None
+    browser.post(action[1], {"token": token(page, action[1]), "what": "forget"})
+    assert "getypt en bewaard" not in browser.get("/unsent").text
+
+
+def test_what_was_kept_is_named_as_on_its_own_page(browser: Browser) -> None:
+    typed = {"step_text": "een stap", "next": "wij bellen", "handover": "voor jou", "elsewhere": "x"}
+    browser.post("/replies", {"token": "x", **typed})
+    browser.unlock()
+
+    page = browser.get("/unsent").text
+
+    for words in ("In your own words", "What happens next", "To hand over to a colleague", "elsewhere"):
+        assert f"<h3><bdi>{words}</bdi></h3>" in page
+
+
+def test_a_form_without_words_leaves_nothing_behind(browser: Browser) -> None:
+    answer = browser.post("/replies", {"token": "x"})
+
+    assert "/unlock" == answer.headers["Location"]
+    assert "/inbox" == browser.unlock().headers["Location"]
+
+
+def test_what_cannot_be_kept_is_shown_to_be_copied(world: World, browser: Browser) -> None:
+    world.execute("DELETE FROM letterhead")
+
+    answer = browser.post("/replies", {"token": "x", "text": "getypt"})
+
+    assert 503 == answer.status_code
+    assert "getypt" in answer.text
+    assert "could not keep this" in answer.text
+
+
+def test_another_sites_form_is_not_kept(browser: Browser) -> None:
+    answer = browser.post("/replies", {"text": "van elders"}, Origin="http://evil.example")
+
+    assert 403 == answer.status_code
+    assert "/inbox" == browser.unlock().headers["Location"]
+
+
+def test_a_form_that_is_not_ours_decides_nothing(browser: Browser) -> None:
+    opened(browser)
+
+    assert 403 == browser.post(f"/unsent/{'00' * 16}", {"token": "old"}).status_code
+    assert 403 == browser.post("/unsent/zz", {"token": "old"}).status_code

@@ -1,0 +1,116 @@
+import re
+
+import pytest
+
+from journalist_app import create_app
+from journalist_app.services.desk import yearly_report
+from journalist_app.services.desk.unlock import unlock
+from protocol.casefile import Casefile
+from store import tallies
+from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, World, a_source
+from tests.journalist_app.services.test_yearly_report import DAY, LAST_YEAR, leave_tallies
+from tests.journalist_app.views.test_views import Browser, token
+
+PAGE = f"/reports/{LAST_YEAR}"
+
+
+@pytest.fixture
+def browser(world: World) -> Browser:
+    app = create_app(world.config, world.store, end_worker=lambda: None, today=lambda: TODAY)
+    browser = Browser(app, [])
+    browser.unlock()
+    return browser
+
+
+def digest(browser: Browser) -> str:
+    found = re.search(r'name="digest" value="(\w+)"', browser.get(PAGE).text)
+    assert found is not None
+    return found[1]
+
+
+def publishing(browser: Browser, **other: str) -> dict[str, object]:
+    page = browser.get(PAGE)
+    return {"token": token(page, f"{PAGE}/publish"), "digest": digest(browser), "nobody": "yes", **other}
+
+
+def test_a_year_is_looked_at_worded_and_published_once(world: World, browser: Browser) -> None:
+    source = a_source(world, day=DAY)
+    source.writes("vraag", day=DAY)
+    assert f'href="{PAGE}"' in browser.get("/reports").text
+    page = browser.get(PAGE)
+    assert "1 mailbox of this year has not been read yet" in page.text
+    assert "can take a minute. Wait for the page." in browser.get("/reports").text
+    assert "The files are made first, which can take a minute." in page.text
+    words = {"token": token(page, f"{PAGE}/words"), "nl": "Wat wij hoorden.", "en": "What we heard."}
+    assert browser.post(f"{PAGE}/words", words).status_code == 303
+    assert "What we heard." in browser.get(f"{PAGE}/public-en.html").text
+
+    assert browser.post(f"{PAGE}/publish", publishing(browser)).status_code == 303
+    after = browser.get(PAGE).text
+    assert "Figures and words are frozen" in after
+    assert "Freeze and publish" not in after
+    again = browser.post(f"{PAGE}/words", words)
+    assert (409, True) == (again.status_code, "is published already" in again.text)
+
+
+def test_publishing_asks_for_a_reading_first(browser: Browser) -> None:
+    answer = browser.post(f"{PAGE}/publish", publishing(browser, nobody=""))
+    assert (422, True) == (answer.status_code, "Nothing was published" in answer.text)
+
+
+def test_figures_that_were_not_looked_at_are_not_published(browser: Browser) -> None:
+    answer = browser.post(f"{PAGE}/publish", publishing(browser, digest="00"))
+    assert (409, True) == (answer.status_code, "Something has changed since you looked" in answer.text)
+
+
+@pytest.mark.parametrize("action", ["words", "publish"])
+def test_a_form_without_its_token_keeps_the_text_on_the_page_and_changes_nothing(
+    world: World, browser: Browser, action: str
+) -> None:
+    answer = browser.post(f"{PAGE}/{action}", {"token": "x", "nl": "mijn tekst", "en": "", "nobody": "yes"})
+    assert 403 == answer.status_code
+    assert (action == "words") == ("mijn tekst" in answer.text)
+    desk = unlock(world.config, world.store, PASSPHRASE)
+    assert "" == yearly_report.words_for(desk, LAST_YEAR).nl
+    assert () == yearly_report.published_years(desk)
+
+
+def test_a_text_that_is_refused_comes_back(browser: Browser) -> None:
+    page = browser.get(PAGE)
+    words = {"token": token(page, f"{PAGE}/words"), "nl": "begin" + "x" * 20_000, "en": ""}
+    answer = browser.post(f"{PAGE}/words", words)
+    assert (409, True) == (answer.status_code, "beginxx" in answer.text)
+
+
+def test_files_come_under_a_policy_that_runs_nothing(browser: Browser) -> None:
+    page, paper = browser.get(f"{PAGE}/sg-nl.html"), browser.get(f"{PAGE}/public-nl.pdf")
+    assert "default-src 'none'; style-src 'unsafe-inline'; sandbox" in page.headers["Content-Security-Policy"]
+    assert "attachment" in paper.headers["Content-Disposition"]
+    assert paper.data.startswith(b"%PDF")
+    assert "text/csv" in browser.get(f"{PAGE}/sg-en.csv").headers["Content-Type"]
+
+
+@pytest.mark.parametrize("typed", ["1999", "20260", "-1", "²", "", "soon"])
+def test_a_year_that_is_none_leads_back(browser: Browser, typed: str) -> None:
+    assert browser.get(f"/reports/year?year={typed}").headers["Location"] == "/reports"
+
+
+def test_a_year_that_was_typed_is_shown(browser: Browser) -> None:
+    assert browser.get(f"/reports/year?year={LAST_YEAR}").headers["Location"] == PAGE
+    assert browser.get("/reports/1999").status_code == 404
+    assert "There is nothing in this year" in browser.get(PAGE).text
+
+
+def test_frozen_counts_that_were_taken_away_are_told(world: World, browser: Browser) -> None:
+    browser.post(f"{PAGE}/publish", publishing(browser))
+    world.execute("DELETE FROM record")
+    for path in (PAGE, f"{PAGE}/sg-nl.html"):
+        answer = browser.get(path)
+        assert (409, True) == (answer.status_code, "Call the operator" in answer.text)
+
+
+def test_a_year_in_the_ledger_alone_is_listed(world: World, browser: Browser) -> None:
+    leave_tallies(world, Casefile(first_message=DAY))
+    with world.store.reading() as session:
+        assert 8 == tallies.count(session)
+    assert f'href="{PAGE}"' in browser.get("/reports").text

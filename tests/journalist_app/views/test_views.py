@@ -1,0 +1,1424 @@
+import html
+import io
+import os
+import re
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from babel.messages import extract, pofile
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from crypto.age import PQIdentity
+from journalist_app import create_app
+from journalist_app.files.presealed import OPENINGS
+from journalist_app.services.desk import unlock as unlocking
+from journalist_app.services.mailbox import read_thread
+from journalist_app.services.records import casefiles
+from protocol.casefile import Casefile, Evidence, EvidenceKind
+from protocol.content import AnswerNote, Content, Kind, ProposalNote, Recipient, Verdict
+from protocol.entry import TEXT_CHARS
+from protocol.envelope import Author
+from protocol.identifiers import Digest
+from protocol.pouch.pouch_file import SERVER
+from store import entries, outbox, peers
+from tests.journalist_app.desk_factories import ORIGIN, PASSPHRASE, TODAY, ASource, World, a_source
+from tests.journalist_app.files.sealing import age_armour, age_file, recipient_of
+from tests.journalist_app.views.paper import KEY, Paper
+
+HOST = {"Host": "127.0.0.2:8081"}
+PACKAGE = Path(__file__).parents[3] / "journalist_app"
+
+
+@dataclass(slots=True)
+class Browser:
+    """A browser without JavaScript, in front of the adviser's interface.
+
+    Every answer is read to its end and closed: the file that it came from is not left to the garbage
+    collector.
+    """
+
+    app: Flask
+    ended: list[bool]
+    headers: dict[str, str] = field(default_factory=lambda: {**HOST, "Accept-Language": "en"})
+    client: FlaskClient = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.client = self.app.test_client(use_cookies=False)
+
+    def get(self, path: str) -> TestResponse:
+        return self._keep(self.client.get(path, headers=self.headers, buffered=True))
+
+    def post(self, path: str, form: dict[str, object], **headers: str) -> TestResponse:
+        return self._keep(
+            self.client.post(path, data=form, headers={**self.headers, **headers}, buffered=True)
+        )
+
+    def answer(self, path: str, form: dict[str, object]) -> TestResponse:
+        return self.client.post(
+            f"{path}/answer",
+            data=form,
+            headers=self.headers,
+            content_type="multipart/form-data",
+            buffered=True,
+        )
+
+    def unlock(self) -> TestResponse:
+        page = self.get("/unlock")
+        return self.post("/unlock", {"token": token(page, "/unlock"), "passphrase": PASSPHRASE})
+
+    def _keep(self, answer: TestResponse) -> TestResponse:
+        for cookie in answer.headers.getlist("Set-Cookie"):
+            kept = dict(each.split("=", 1) for each in self.headers.get("Cookie", "").split("; ") if each)
+            name, _, value = cookie.split(";")[0].partition("=")
+            kept[name] = value
+            self.headers["Cookie"] = "; ".join(f"{each}={kept[each]}" for each in kept)
+        return answer
+
+
+@pytest.fixture
+def browser(world: World) -> Browser:
+    ended: list[bool] = []
+    app = create_app(world.config, world.store, end_worker=lambda: ended.append(True), today=lambda: TODAY)
+    return Browser(app, ended)
+
+
+def token(page: TestResponse, action: str) -> str:
+    found = re.search(rf'action="{action}">.*?name="token" value="(\w+)"', page.text, re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+def answer_fields(page: TestResponse, text: str) -> dict[str, object]:
+    fields = dict(
+        re.findall(
+            r'<input type="hidden" name="(\w+)" value="(\w*)">', page.text[: page.text.rfind("<footer")]
+        )
+    )
+    action = re.search(r'action="(/mailbox/\w+/answer)"', page.text)
+    assert action is not None
+    return {
+        "token": token(page, action[1]),
+        "entry_id": fields["entry_id"],
+        "seen": fields["seen"],
+        "step_id": fields["step_id"],
+        "text": text,
+    }
+
+
+def settle() -> None:
+    """Wait for checking to end, so that a test sees the page after it."""
+    for thread in threading.enumerate():
+        if thread.name == "checking":
+            thread.join()
+
+
+# ---- the door
+
+
+def test_another_hosts_name_is_refused(browser: Browser) -> None:
+    for host in ("localhost:8081", "127.0.0.2", "evil.example", "127.0.0.2:8081.evil.example"):
+        browser.headers["Host"] = host
+        assert browser.get("/unlock").status_code == 421
+        assert browser.get("/static/style.css").status_code == 421
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"Origin": "http://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"},
+     {"Sec-Fetch-Site": "same-site"}, {"Origin": "http://127.0.0.1:8080"}],
+)  # fmt: skip
+def test_another_sites_form_is_refused(browser: Browser, headers: dict[str, str]) -> None:
+    page = browser.get("/unlock")
+    form: dict[str, object] = {"token": token(page, "/unlock"), "passphrase": PASSPHRASE}
+
+    assert (
+        browser.client.post("/unlock", data=form, headers={**browser.headers, **headers}).status_code == 403
+    )
+    assert browser.post("/unlock", form, Origin=ORIGIN).status_code == 303
+
+
+def test_a_form_without_its_token_changes_nothing(world: World, browser: Browser) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    assert browser.post("/unlock", {"token": "x", "passphrase": PASSPHRASE}).status_code == 403
+    browser.unlock()
+
+    assert browser.post("/lock", {"token": "x"}).headers["Location"] == "/inbox"
+    assert browser.post("/start-anew", {}).status_code == 403
+    assert browser.post(f"/inbox/ended/{source.address}", {}).status_code == 403
+    page = browser.get(f"/mailbox/{source.address}")
+    refused = browser.answer(
+        f"/mailbox/{source.address}", {**answer_fields(page, "mijn tekst"), "token": "x"}
+    )
+    assert refused.status_code == 403
+    assert "mijn tekst" in refused.text
+    assert browser.ended == []
+
+
+def test_every_answer_is_hardened(browser: Browser) -> None:
+    browser.unlock()
+
+    for path in ("/inbox", "/unlock", "/nowhere", "/static/style.css", "/about"):
+        with browser.get(path) as answer:
+            headers = answer.headers
+        assert headers["Cache-Control"] == "no-store"
+        assert headers["Content-Security-Policy"].startswith("default-src 'none'")
+        assert headers["Referrer-Policy"] == "same-origin"
+        assert "ETag" not in headers
+
+
+def test_the_cookie_tells_nothing_and_goes_nowhere(browser: Browser) -> None:
+    cookie = browser.unlock().headers["Set-Cookie"]
+
+    assert re.fullmatch(r"adviser=[0-9a-f]{64}; HttpOnly; Path=/; SameSite=Strict", cookie)
+
+
+@pytest.mark.parametrize("path", ["/inbox", "/about", "/mailbox/00", "/mailbox/00/files/00"])
+@pytest.mark.parametrize("cookie", ["", "adviser=zz", "adviser=00"])
+def test_a_locked_app_shows_nothing(browser: Browser, path: str, cookie: str) -> None:
+    browser.headers["Cookie"] = cookie
+
+    answer = browser.get(path)
+
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/unlock")
+
+
+def test_a_wrong_passphrase_is_said_beside_its_field(browser: Browser) -> None:
+    page = browser.get("/unlock")
+
+    answer = browser.post("/unlock", {"token": token(page, "/unlock"), "passphrase": "fout"})
+
+    assert answer.status_code == 403
+    assert "the passphrase is wrong, or the file is damaged" in answer.text
+    assert 'aria-invalid="true"' in answer.text
+    assert "fout" not in answer.text
+
+
+def test_an_exposed_a_missing_keyring_and_a_missing_letterhead_are_said(
+    world: World, browser: Browser
+) -> None:
+    world.execute("DELETE FROM letterhead")
+    assert "The letterhead in the store is missing" in browser.unlock().text
+    world.config.keyring_path.chmod(0o644)
+    assert "chmod 600" in browser.unlock().text
+    world.config.keyring_path.unlink()
+    assert "There is no keyring" in browser.unlock().text
+
+
+def test_locking_drops_the_keys_and_ends_the_worker_after_the_answer(browser: Browser) -> None:
+    browser.unlock()
+    page = browser.get("/about")
+    with browser.client.post(
+        "/lock", data={"token": token(page, "/lock")}, headers=browser.headers
+    ) as answer:
+        assert browser.ended == []
+
+    assert answer.headers["Clear-Site-Data"] == '"cache", "storage"'
+    assert browser.ended == [True]
+    assert browser.get("/inbox").headers["Location"] == "/unlock"
+
+
+def test_an_open_app_goes_straight_to_work(browser: Browser) -> None:
+    browser.unlock()
+
+    assert browser.get("/").headers["Location"] == "/inbox"
+    assert browser.get("/unlock").headers["Location"] == "/inbox"
+
+
+# ---- languages
+
+
+def test_the_browser_chooses_the_language_and_the_adviser_may_choose_another(browser: Browser) -> None:
+    browser.headers["Accept-Language"] = "fr"
+    page = browser.get("/unlock")
+    assert '<html lang="nl"' in page.text
+
+    answer = browser.post(
+        "/language", {"token": token(page, "/language"), "language": "en", "back": "/unlock?reason=locked"}
+    )
+
+    assert answer.headers["Location"] == "/unlock?reason=locked"
+    assert '<html lang="en"' in browser.get("/unlock").text
+
+
+@pytest.mark.parametrize("back", ["//evil.example", "/\\evil.example", "https://evil.example", "", "/\n"])
+def test_the_way_back_leads_nowhere_else(browser: Browser, back: str) -> None:
+    answer = browser.post("/language", {"token": "x", "language": "en", "back": back})
+
+    assert answer.headers["Location"] == "/inbox"
+    assert "Set-Cookie" not in answer.headers
+
+
+def test_every_sentence_is_in_the_catalogue_and_in_dutch() -> None:
+    methods = [("templates/**.html", "jinja2"), ("**.py", "python")]
+    found = {message for _, _, message, _, _ in extract.extract_from_dir(PACKAGE, methods)}
+    with (PACKAGE / "translations/messages.pot").open("rb") as file:
+        listed = {message.id for message in pofile.read_po(file) if message.id}
+    with (PACKAGE / "translations/nl/LC_MESSAGES/messages.po").open("rb") as file:
+        dutch = {message.id for message in pofile.read_po(file) if message.id and all(message.string)}
+
+    assert listed == found
+    assert dutch == found
+
+
+def test_one_thing_has_one_word_in_dutch() -> None:
+    """A page is a 'pagina', to delete is 'verwijderen', and no mailbox is a 'haar'."""
+    with (PACKAGE / "translations/nl/LC_MESSAGES/messages.po").open("rb") as file:
+        dutch = [message.string for message in pofile.read_po(file) if message.id]
+
+    assert [
+        form for form in dutch if re.search(r"\b(bladzijden?|wis|wissen|wiste|gewist|haar)\b", str(form))
+    ] == []
+
+
+# ---- reading
+
+
+def test_the_inbox_says_who_waits_and_while_checking_renews_itself(world: World, browser: Browser) -> None:
+    a_source(world).writes("vraag")
+    browser.unlock()
+    settle()
+
+    page = browser.get("/inbox?state=nonsense&page=-7")
+
+    assert "1 mailbox waits for an answer" in page.text
+    assert "New, waits" in page.text
+    settle()
+    desk = browser.app.extensions["guard"]._desk
+    desk.progress = type(desk.progress)(3200, 10_000, is_running=True, is_broken=False)
+    running = browser.get("/inbox?q=a")
+    assert "Checked 3,200 of 10,000" in running.text
+    assert running.headers["Refresh"] == "3; url=/inbox?state=waiting&q=a&page=1&renewed=1"
+    assert "Refresh" not in browser.get("/inbox?still=1").headers
+
+
+def test_what_runs_behind_begins_when_the_first_page_is_out(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unlocking, "_FIRST_PAGE_SECONDS", 60)
+    browser.unlock()
+    desk = browser.app.extensions["guard"]._desk
+    assert (desk.last_check, desk.progress.is_running) == (None, True)
+
+    first = browser.get("/inbox")
+    settle()
+
+    assert "Refresh" in first.headers
+    assert "Looking for what is new" in first.text
+    assert (desk.last_check, desk.progress.is_running) == (TODAY, False)
+
+
+def test_what_runs_behind_begins_in_time_without_a_page_and_never_after_locking(
+    world: World, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = unlocking.unlock(world.config, world.store, PASSPHRASE)
+    unlocking.work_behind(desk, TODAY)
+    assert desk.last_check == TODAY
+
+    monkeypatch.setattr(unlocking, "_FIRST_PAGE_SECONDS", 60)
+    browser.unlock()
+    late = browser.app.extensions["guard"]._desk
+    browser.post("/lock", {"token": token(browser.get("/about"), "/lock")})
+    settle()
+    assert late.last_check is None
+
+
+def test_a_page_that_renews_itself_is_no_activity(browser: Browser) -> None:
+    browser.unlock()
+    guard = browser.app.extensions["guard"]
+    guard._last_use -= 60
+    before = guard._last_use
+
+    browser.get("/inbox?renewed=1")
+    assert guard._last_use == before
+
+    browser.get("/inbox")
+    assert guard._last_use > before
+
+
+def test_what_a_source_wrote_is_text_and_nothing_else(world: World, browser: Browser) -> None:
+    source = a_source(world)
+    source.writes("<script>alert(1)</script>\nhttps://evil.example \"'", file=('<b>"x".html', b"x"))
+    browser.unlock()
+
+    page = browser.get(f"/mailbox/{source.address}").text
+
+    assert "<script" not in page
+    assert 'href="https://evil' not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;\nhttps://evil.example" in page
+    assert "<b>" not in page
+
+
+def test_an_unknown_mailbox_or_page_is_said(browser: Browser) -> None:
+    browser.unlock()
+
+    for path in ("/mailbox/zz", "/mailbox/" + "00" * 20, "/mailbox/zz/files/zz", "/nowhere"):
+        assert browser.get(path).status_code == 404
+
+
+def test_tampering_is_shown_and_the_form_is_gone(world: World, browser: Browser) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    browser.unlock()
+    fields = answer_fields(browser.get(f"/mailbox/{source.address}"), "mijn antwoord")
+    world.execute("UPDATE entry SET signature = zeroblob(64)")
+
+    page = browser.get(f"/mailbox/{source.address}")
+    answer = browser.answer(f"/mailbox/{source.address}", fields)
+
+    assert "Do not answer through this mailbox" in page.text
+    assert "Somebody forged it or changed it" in page.text
+    assert "(Source's entry number 1.)" in page.text
+    assert "<textarea" not in page.text
+    assert answer.status_code == 409
+    assert "mijn antwoord" in answer.text
+    assert "1 mailbox fails verification" in browser.get("/inbox").text
+
+
+def test_a_file_is_saved_and_never_shown(world: World, browser: Browser) -> None:
+    content = os.urandom(200_000)
+    source = a_source(world)
+    source.writes("zie bijlage", file=("../../été.html", content))
+    browser.unlock()
+    link = re.search(r'href="(/mailbox/\w+/files/\w+)"', browser.get(f"/mailbox/{source.address}").text)
+    assert link is not None
+
+    answer = browser.get(link[1])
+
+    assert answer.data == content
+    assert answer.headers["Content-Length"] == "200000"
+    assert answer.headers["Content-Disposition"].startswith("attachment; ")
+    assert answer.mimetype == "application/octet-stream"
+    assert "sandbox" in answer.headers["Content-Security-Policy"]
+    world.execute("UPDATE sealed SET header = zeroblob(2000) WHERE id IN (SELECT id FROM attachment)")
+    assert browser.get(link[1]).status_code == 409
+
+
+# ---- answering
+
+
+def test_an_answer_is_sent_with_its_files(world: World, browser: Browser) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    browser.unlock()
+    path = f"/mailbox/{source.address}"
+    fields = answer_fields(browser.get(path), "mijn\r\nantwoord")
+    files = [(io.BytesIO(b"een"), "een.txt"), (io.BytesIO(b"twee"), "twee.txt")]
+
+    answer = browser.answer(path, {**fields, "files": files})
+
+    assert answer.status_code == 303
+    page = browser.get(answer.headers["Location"].partition("#")[0]).text
+    assert "Your answer is in the mailbox" in page
+    assert "mijn\nantwoord" in page
+    assert "een.txt" in page
+    assert "twee.txt" in page
+    again = browser.answer(path, {**fields, "files": (io.BytesIO(b"een"), "een.txt")})
+    assert again.status_code == 303
+    assert browser.get(path).text.count("<article") == 2
+
+
+def test_a_form_with_no_file_chosen_sends_none(world: World, browser: Browser) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    browser.unlock()
+    path = f"/mailbox/{source.address}"
+    fields = answer_fields(browser.get(path), "antwoord")
+
+    answer = raw_post(browser, f"{path}/answer", multipart(fields, b"", filename=""))
+
+    assert answer.status_code == 303
+    assert "files/" not in browser.get(path).text
+
+
+def multipart(fields: dict[str, object], content: bytes, *, filename: str = "a.txt") -> bytes:
+    parts = "".join(
+        f'--B\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{fields[name]}\r\n' for name in fields
+    )
+    head = f'--B\r\nContent-Disposition: form-data; name="files"; filename="{filename}"\r\n'
+    head += "Content-Type: application/octet-stream\r\n\r\n"
+    return parts.encode() + head.encode() + content + b"\r\n--B--\r\n"
+
+
+def raw_post(browser: Browser, path: str, body: bytes, length: int | None = None) -> TestResponse:
+    return browser.client.post(
+        path,
+        input_stream=io.BytesIO(body),
+        content_length=len(body) if length is None else length,
+        content_type="multipart/form-data; boundary=B",
+        headers=browser.headers,
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "Write at least a few words"),
+        ("x" * (TEXT_CHARS + 1), "Too long: your text has 50,001 characters"),
+        ("é" * 250_000, "Too long"),
+    ],
+)
+def test_a_text_that_cannot_be_sent_comes_back(world: World, browser: Browser, text: str, says: str) -> None:
+    source = a_source(world)
+    browser.unlock()
+    path = f"/mailbox/{source.address}"
+
+    answer = raw_post(browser, f"{path}/answer", multipart(answer_fields(browser.get(path), text), b"x"))
+
+    assert answer.status_code == 422
+    assert says in answer.text
+    assert text[:200_000] in answer.text
+
+
+def test_a_body_that_is_cut_off_gives_the_text_back(world: World, browser: Browser) -> None:
+    source = a_source(world)
+    browser.unlock()
+    path = f"/mailbox/{source.address}"
+    whole = multipart(answer_fields(browser.get(path), "lange tekst van mij"), b"x" * 1000)
+
+    in_file = raw_post(browser, f"{path}/answer", whole[:-500], len(whole))
+    in_text = raw_post(browser, f"{path}/answer", whole[: whole.index(b"van mij")], len(whole))
+    no_end = raw_post(browser, f"{path}/answer", whole[:-20])
+
+    assert [each.status_code for each in (in_file, in_text, no_end)] == [400, 400, 400]
+    assert "lange tekst van mij" in in_file.text
+    assert "lange tekst" in in_text.text
+    assert "the sending broke off" in no_end.text
+    assert "<article" not in browser.get(path).text
+
+
+def test_what_is_no_form_of_ours_is_refused(world: World, browser: Browser) -> None:
+    source = a_source(world)
+    browser.unlock()
+    path = f"/mailbox/{source.address}"
+    fields = answer_fields(browser.get(path), "tekst")
+
+    odd = raw_post(browser, f"{path}/answer", multipart({**fields, "entry_id": "zz", "other": "x"}, b"x"))
+    plain = browser.post(f"{path}/answer", fields)
+
+    assert odd.status_code == 400
+    assert "tekst" in odd.text
+    assert plain.status_code in {400, 403}
+
+
+def test_files_over_the_limits_are_refused_with_the_text_kept(world: World, browser: Browser) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    browser.unlock()
+    path = f"/mailbox/{source.address}"
+    fields = answer_fields(browser.get(path), "mijn tekst")
+
+    too_large = raw_post(browser, f"{path}/answer", multipart(fields, bytes(6_000_000)))
+    four = [(io.BytesIO(b"x"), f"{each}.txt") for each in range(4)]
+    too_many = browser.answer(path, {**fields, "files": four})
+
+    assert (too_large.status_code, too_many.status_code) == (413, 422)
+    assert "mijn tekst" in too_large.text
+    assert "mijn tekst" in too_many.text
+
+
+def test_a_source_who_wrote_meanwhile_is_shown_first_with_the_text_kept(
+    world: World, browser: Browser
+) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    browser.unlock()
+    path = f"/mailbox/{source.address}"
+    fields = answer_fields(browser.get(path), "mijn tekst")
+    source.writes("nog iets nieuws")
+
+    refused = browser.answer(path, fields)
+
+    assert refused.status_code == 409
+    assert "the source wrote in the meantime" in refused.text
+    assert "nog iets nieuws" in refused.text
+    assert browser.answer(path, answer_fields(refused, "mijn tekst")).status_code == 303
+
+
+def test_a_text_that_meets_a_locked_app_comes_back_after_unlocking(world: World, browser: Browser) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    browser.unlock()
+    path = f"/mailbox/{source.address}"
+    fields = answer_fields(browser.get(path), 'regel een\r\n"regel" <twee>')
+    browser.app.extensions["guard"].close()
+
+    locked = raw_post(browser, f"{path}/answer", multipart(fields, b"x"))
+    assert (locked.status_code, locked.headers["Location"]) == (303, "/unlock?reason=kept")
+    assert "What you typed was kept" in browser.get("/unlock?reason=kept").text
+    unlocked = browser.unlock()
+    assert unlocked.headers["Location"] == "/unsent"
+    page = browser.get("/unsent")
+    assert "&#34;regel&#34; &lt;twee&gt;" in page.text
+    assert fields["entry_id"] not in page.text
+    action = re.search(r'action="(/unsent/\w+)"', page.text)
+    assert action is not None
+    moved = browser.post(action[1], {"token": token(page, action[1]), "what": "draft"})
+
+    page = browser.get(moved.headers["Location"].partition("#")[0])
+    assert "It has not been sent" in page.text
+    assert "&#34;regel&#34; &lt;twee&gt;</textarea>" in page.text
+    assert browser.answer(path, answer_fields(page, "nu wel")).status_code == 303
+    assert "Put the kept draft in the answer" not in browser.get(path).text
+    assert "Nothing waits here" in browser.get("/unsent").text
+
+
+def test_a_cut_off_body_that_meets_a_locked_app_keeps_its_text(world: World, browser: Browser) -> None:
+    source = a_source(world)
+    whole = multipart({"token": "x", "entry_id": "x", "seen": "", "text": "mijn tekst"}, b"x")
+
+    answer = raw_post(browser, f"/mailbox/{source.address}/answer", whole[:-20])
+
+    assert answer.status_code == 303
+    browser.unlock()
+    assert "mijn tekst" in browser.get("/unsent").text
+
+
+# ---- faults
+
+
+def test_what_the_desk_wrote_is_named_as_the_desks_when_it_fails(world: World, browser: Browser) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    source.is_answered("antwoord")
+    world.execute("UPDATE entry SET signature = zeroblob(64) WHERE author = 1")
+    browser.unlock()
+
+    assert "(Desk's entry number 1.)" in browser.get(f"/mailbox/{source.address}").text
+
+
+def test_an_ended_mailbox_is_shown_and_acknowledged(world: World, browser: Browser) -> None:
+    source = a_source(world)
+    source.writes("vraag", day=TODAY - timedelta(days=1))
+    source.ends()
+    browser.unlock()
+    page = browser.get("/inbox?state=closed")
+    assert "The source ended this mailbox" in page.text
+    action = f"/inbox/ended/{source.address}"
+
+    assert browser.post(action, {"token": token(page, action)}).status_code == 303
+
+    assert "The source ended this mailbox" not in browser.get("/inbox?state=closed").text
+    assert browser.post(action, {"token": token(page, action)}).status_code == 303
+    gone = browser.answer(f"/mailbox/{source.address}", {"token": "x", "text": "te laat"})
+    assert gone.status_code == 404
+    assert "te laat" in gone.text
+
+
+def test_damaged_anchors_are_said_on_every_page_until_the_adviser_decides(
+    world: World, browser: Browser
+) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    world.config.anchors_path.touch(0o600)
+    browser.unlock()
+    for path in ("/inbox", f"/mailbox/{source.address}", "/about"):
+        page = browser.get(path)
+        assert "The memory of earlier sessions does not open" in page.text
+
+    assert browser.post("/start-anew", {"token": token(page, "/start-anew")}).status_code == 303
+
+    assert "The memory of earlier sessions" not in browser.get("/inbox").text
+
+
+@contextmanager
+def a_store_that_is(fault: str, world: World) -> Iterator[None]:
+    if fault == "missing":
+        world.store.path.rename(world.store.path.with_suffix(".away"))
+        yield
+        return
+    world.store._wait_seconds = 0.1
+    with closing(sqlite3.connect(world.store.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+
+
+def test_a_missing_store_is_a_page_and_comes_back_by_itself(world: World, browser: Browser) -> None:
+    a_source(world).writes("vraag")
+    browser.unlock()
+    settle()
+    away = world.store.path.with_suffix(".away")
+    world.store.path.rename(away)
+
+    answer = browser.get("/inbox")
+
+    assert answer.status_code == 503
+    assert "The store is not there" in answer.text
+    away.rename(world.store.path)
+    assert browser.get("/inbox").status_code == 200
+
+
+def test_an_answer_that_finds_no_store_keeps_its_text(world: World, browser: Browser) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    browser.unlock()
+    settle()
+    path = f"/mailbox/{source.address}"
+    fields = answer_fields(browser.get(path), "mijn tekst")
+    settle()
+    world.store.path.rename(world.store.path.with_suffix(".away"))
+
+    answer = browser.answer(path, fields)
+
+    assert answer.status_code == 503
+    assert "mijn tekst" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("path", "form", "field", "others"),
+    [
+        ("{mailbox}/casefile", "{mailbox}/casefile/notes", "note", {}),
+        ("{mailbox}/casefile", "{mailbox}/casefile", "handover", {"shown": ""}),
+        ("{mailbox}/casefile", "{mailbox}/casefile", "labels", {"shown": ""}),
+        ("/replies", "/replies", "text", {"language": "nl", "name": "a", "revision": "0"}),
+        ("/replies", "/replies", "name", {"language": "nl", "text": "a", "revision": "0"}),
+        ("/reports/2025", "/reports/2025/words", "nl", {"en": ""}),
+        ("/reports/2025", "/reports/2025/words", "en", {"nl": ""}),
+        ("{mailbox}/close", "{mailbox}/close", "text", {"entry_id": "0" * 32, "seen": ""}),
+    ],
+)
+def test_what_is_typed_for_the_desk_alone_outlives_a_missing_store(
+    world: World, browser: Browser, path: str, form: str, field: str, others: dict[str, object]
+) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    browser.unlock()
+    settle()
+    mailbox = f"/mailbox/{source.address}"
+    action = form.format(mailbox=mailbox)
+    shown = browser.get(path.format(mailbox=mailbox))
+    world.store.path.rename(world.store.path.with_suffix(".away"))
+
+    answer = browser.post(action, {"token": token(shown, action), field: "mijn woorden", **others})
+
+    assert answer.status_code == 503
+    assert "mijn woorden" in answer.text
+
+
+@pytest.mark.parametrize("fault", ["missing", "busy"])
+@pytest.mark.parametrize("how", ["propose", "begin-without", "answer"])
+def test_what_is_typed_for_a_source_outlives_a_failing_store(
+    world: World, browser: Browser, tmp_path: Path, fault: str, how: str
+) -> None:
+    source, proposal = proposed(world, browser, tmp_path)
+    mailbox = f"/mailbox/{source.address}"
+    typed = {"text": "mijn voorstel, woord voor woord en lang genoeg", "next": "Jij kiest."}
+    if how != "begin-without":
+        typed["step_text"] = "Lees dit."
+    page = {"propose": f"{mailbox}/propose", "begin-without": proposal, "answer": mailbox}[how]
+    action = f"{proposal if how == 'begin-without' else mailbox}/{how}"
+    form = closing_fields(
+        browser.get(page), action, **typed, fingerprint=KEY, confirmed="yes", step="received"
+    )
+    files = {"files": (io.BytesIO(b"extra"), "bijlage.txt")} if how == "propose" else {}
+    settle()
+
+    with a_store_that_is(fault, world):
+        answer = browser.client.post(
+            action, data=form | files, headers=browser.headers, content_type="multipart/form-data"
+        )
+
+    assert answer.status_code == 503
+    assert all(words in answer.text for words in typed.values())
+    assert fault == "busy" or "The store is not there" in answer.text
+
+
+def test_a_proposal_that_finds_a_busy_store_is_still_in_its_form(
+    world: World, browser: Browser, tmp_path: Path
+) -> None:
+    source = with_an_outbox(world, browser, tmp_path)
+    where = f"/mailbox/{source.address}/propose"
+    form = proposal_form(browser.get(where), f"/mailbox/{source.address}", "mijn voorstel", KEY)
+
+    with a_store_that_is("busy", world):
+        answer = browser.client.post(
+            where, data=form, headers=browser.headers, content_type="multipart/form-data"
+        )
+
+    assert answer.status_code == 503
+    assert "Not sent: the store could not be written" in answer.text
+    assert "mijn voorstel</textarea>" in answer.text
+
+
+def test_a_proposal_that_is_too_much_says_what_is(world: World, browser: Browser, tmp_path: Path) -> None:
+    source = with_an_outbox(world, browser, tmp_path)
+    where = f"/mailbox/{source.address}/propose"
+    form = proposal_form(browser.get(where), f"/mailbox/{source.address}", "mijn voorstel", KEY)
+    files = [(io.BytesIO(b"x"), f"{number}.txt") for number in range(20)]
+
+    too_large = raw_post(browser, where, multipart(form, bytes(6_000_000)))
+    too_long = raw_post(browser, where, multipart(form | {"next": "x" * 1_000_000}, b""))
+    too_many = browser.client.post(
+        where, data=form | {"files": files}, headers=browser.headers, content_type="multipart/form-data"
+    )
+
+    assert "Not done: the files are too large together" in too_large.text
+    assert "Too long: at most" in too_long.text
+    assert "Not done: too many files" in too_many.text
+    for each in (too_large, too_long, too_many):
+        assert "mijn voorstel</textarea>" in each.text
+
+
+def test_a_proposal_looked_at_that_finds_no_store_keeps_all_its_words(
+    world: World, browser: Browser, tmp_path: Path
+) -> None:
+    source, _ = proposed(world, browser, tmp_path)
+    where = f"/mailbox/{source.address}/propose"
+    form = closing_fields(browser.get(where), where)
+    typed = {"text": "mijn voorstel", "step_text": "Lees dit.", "next": "Jij kiest."}
+    settle()
+
+    with a_store_that_is("missing", world):
+        answer = browser.post(f"{where}/send", form | typed)
+
+    assert answer.status_code == 503
+    assert all(words in answer.text for words in typed.values())
+
+
+@pytest.mark.parametrize("how", ["propose", "writing"])
+def test_a_text_that_broke_off_comes_back_as_far_as_it_arrived(
+    world: World, browser: Browser, tmp_path: Path, how: str
+) -> None:
+    source = with_an_outbox(world, browser, tmp_path)
+
+    answer = browser.client.post(
+        f"/mailbox/{source.address}/{how}",
+        data=b'--x\r\nContent-Disposition: form-data; name="text"\r\n\r\nmijn halve tekst',
+        headers=browser.headers,
+        content_type="multipart/form-data; boundary=x",
+    )
+
+    assert answer.status_code in {400, 409}
+    assert "mijn halve tekst" in answer.text
+
+
+@pytest.mark.parametrize("button", ["keep", "template"])
+def test_an_answer_half_written_outlives_a_missing_store(world: World, browser: Browser, button: str) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    browser.unlock()
+    settle()
+    path = f"/mailbox/{source.address}"
+    fields = answer_fields(browser.get(path), "mijn woorden")
+    settle()
+    world.store.path.rename(world.store.path.with_suffix(".away"))
+
+    answer = browser.client.post(
+        f"{path}/writing",
+        data={**fields, "help": button},
+        headers=browser.headers,
+        content_type="multipart/form-data",
+    )
+
+    assert answer.status_code == 503
+    assert "mijn woorden" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("path", "form", "host", "what", "kept", "now"),
+    [
+        ("/mailbox/00", None, HOST, "does not exist", "Nothing was changed", "Look in the inbox"),
+        ("/unlock", "x" * 3_000_000, HOST, "is larger", "nothing was changed", "make it shorter"),
+        ("/unlock", "", {"Host": "elsewhere"}, "answers at", "nothing was changed", "Type that address"),
+    ],
+)
+def test_a_refusal_says_what_happened_what_was_kept_and_what_to_do_now(
+    browser: Browser, path: str, form: str | None, host: dict[str, str], what: str, kept: str, now: str
+) -> None:
+    browser.unlock()
+    browser.headers |= host
+
+    answer = browser.get(path) if form is None else browser.post(path, {"text": form})
+
+    assert all(words in answer.text for words in (what, kept, now))
+
+
+def test_a_damaged_store_is_left_as_it_is_and_its_page_says_so(world: World, browser: Browser) -> None:
+    browser.unlock()
+    settle()
+    world.store.close()
+    world.store.path.write_bytes(b"no store" * 1000)
+
+    answer = browser.get("/inbox")
+
+    assert answer.status_code == 503
+    assert "It was left as it is, and nothing was half-saved. Stop working in it" in answer.text
+
+
+def test_too_much_in_a_small_form_is_refused(browser: Browser) -> None:
+    answer = browser.post("/unlock", {"text": "x" * 3_000_000})
+
+    assert answer.status_code == 413
+    assert "Too much at once" in answer.text
+
+
+def test_another_method_is_refused(browser: Browser) -> None:
+    assert browser.client.put("/unlock", headers=browser.headers).status_code == 405
+
+
+# ---- steps
+
+
+def step_fields(page: TestResponse, text: str, **step: str) -> dict[str, object]:
+    return {**answer_fields(page, text), **step}
+
+
+def test_a_step_stands_on_top_of_the_conversation(world: World, browser: Browser) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    browser.unlock()
+    where = f"/mailbox/{source.address}"
+    page = browser.get(where)
+    expected = world.letterhead.expect_by(TODAY).isoformat()
+    assert f'name="by" type="date" value="{expected}"' in page.text
+
+    sent = browser.answer(
+        where,
+        step_fields(page, " ", step="advice_given", step_text="<b>raad</b>", next="Bel ons.", by=expected),
+    )
+    shown = browser.get(where).text
+
+    assert sent.status_code == 303
+    assert shown.index("Where things stand") < shown.index("The source wrote")
+    assert "Advice given" in shown
+    assert "&lt;b&gt;raad&lt;/b&gt;" in shown
+    assert "To expect by" in shown
+
+
+@pytest.mark.parametrize(
+    ("step", "sentence"),
+    [
+        ({"next": "iets"}, "Choose a step for what you wrote"),
+        ({"step": "received", "step_text": "x" * 2001}, "is too long"),
+        ({"step": "received", "by": "morgen"}, "This is no day"),
+        ({"step": "received", "by": "2020-01-01"}, "This day is over"),
+        ({"step": "received", "by": "2026-11-25"}, "does not work on this day"),
+    ],
+)
+def test_a_step_that_cannot_be_sent_comes_back_with_what_was_typed(
+    world: World, browser: Browser, step: dict[str, str], sentence: str
+) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    browser.unlock()
+    where = f"/mailbox/{source.address}"
+
+    refused = browser.answer(where, step_fields(browser.get(where), "mijn antwoord", **step))
+
+    assert refused.status_code == 422
+    assert sentence in refused.text
+    assert "mijn antwoord" in refused.text
+    assert all(html.escape(typed) in refused.text for typed in step.values())
+    assert '<details class="step-fields" open>' in refused.text
+
+
+def test_a_step_form_without_its_id_is_refused(world: World, browser: Browser) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    browser.unlock()
+    where = f"/mailbox/{source.address}"
+    fields = step_fields(browser.get(where), "mijn antwoord", step="received", step_id="x")
+
+    refused = browser.answer(where, fields)
+
+    assert refused.status_code == 400
+    assert "mijn antwoord" in refused.text
+
+
+# ---- closing
+
+
+def closing_fields(page: TestResponse, action: str, **more: str) -> dict[str, object]:
+    form = page.text[page.text.index(f'action="{action}"') :]
+    hidden = dict(
+        re.findall(r'<input type="hidden" name="(\w+)" value="(\w*)">', form[: form.index("</form>")])
+    )
+    return {**hidden, **more}
+
+
+def test_a_mailbox_is_closed_with_a_last_word_and_its_day(world: World, browser: Browser) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    browser.unlock()
+    settle()
+    where = f"/mailbox/{source.address}"
+    page = browser.get(f"{where}/close")
+
+    closed = browser.post(f"{where}/close", closing_fields(page, f"{where}/close", text="Het ga je goed."))
+    shown = browser.get(closed.headers["Location"].partition("#")[0]).text
+
+    assert closed.status_code == 303
+    assert "The mailbox is closed" in shown
+    assert "Het ga je goed." in shown
+    assert "Everything is deleted on" in shown
+    assert "No mailbox" not in browser.get("/inbox").text
+
+
+def test_spam_takes_one_press(world: World, browser: Browser) -> None:
+    source = a_source(world)
+    source.writes("tassen")
+    browser.unlock()
+    settle()
+    where = f"/mailbox/{source.address}"
+    page = browser.get(f"{where}/close")
+
+    closed = browser.post(f"{where}/close-spam", closing_fields(page, f"{where}/close-spam"))
+
+    assert closed.status_code == 303
+    assert "0 mailboxes wait" in browser.get("/inbox").text
+
+
+def test_a_closing_that_cannot_be_gives_the_last_word_back(world: World, browser: Browser) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    browser.unlock()
+    settle()
+    where = f"/mailbox/{source.address}"
+    page = browser.get(f"{where}/close")
+    fields = closing_fields(page, f"{where}/close", text="mijn laatste woord")
+    empty = browser.post(f"{where}/close", {**fields, "text": " "})
+    source.writes("wacht")
+
+    crossed = browser.post(f"{where}/close", fields)
+    forged = browser.post(f"{where}/close", {**fields, "token": "x"})
+    source.ends()
+    gone = browser.post(f"{where}/close", fields)
+
+    assert [each.status_code for each in (empty, crossed, forged, gone)] == [409, 409, 403, 404]
+    assert "Write at least a few words." in empty.text
+    assert "the source wrote in the meantime" in crossed.text
+    assert all("mijn laatste woord" in each.text for each in (crossed, forged, gone))
+    assert browser.get(f"{where}/close").status_code == 404
+
+
+# ---- proposals
+
+
+def proposal_form(page: TestResponse, where: str, text: str, fingerprint: str) -> dict[str, object]:
+    return {
+        **closing_fields(page, f"{where}/propose"),
+        "fingerprint": fingerprint,
+        "text": text,
+        "chosen": re.findall(r'name="chosen" value="(\w+)"', page.text),
+        "files": (io.BytesIO(b"extra"), "bijlage.txt"),
+    }
+
+
+def with_an_outbox(
+    world: World, browser: Browser, tmp_path: Path, file: tuple[str, bytes] | None = None
+) -> ASource:
+    """Have a source with one message, and an open desk that can propose."""
+    source = a_source(world)
+    source.writes("vraag", file=file)
+    browser.unlock()
+    settle()
+    browser.app.extensions["guard"]._desk.outbox = Paper(tmp_path)
+    return source
+
+
+def proposed(world: World, browser: Browser, tmp_path: Path, **words: str) -> tuple[ASource, str]:
+    """Have a proposal of two files in a mailbox; returns the source and the proposal's page."""
+    source = with_an_outbox(world, browser, tmp_path, file=("bewijs.pdf", b"author"))
+    where = f"/mailbox/{source.address}"
+    form = proposal_form(browser.get(f"{where}/propose"), where, "woord <b>voor</b> woord", KEY) | words
+    preview = browser.client.post(
+        f"{where}/propose", data=form, headers=browser.headers, content_type="multipart/form-data"
+    )
+    assert "woord &lt;b&gt;voor&lt;/b&gt; woord" in preview.text
+    assert "Author: J. Jansen" in preview.text
+    assert "Nothing hidden was found" in preview.text
+    assert ("What you say with it, to the source alone" in preview.text) is bool(words)
+    assert all(html.escape(each) in preview.text for each in words.values())
+    sent = browser.post(
+        f"{where}/propose/send", closing_fields(preview, f"{where}/propose/send", **{"copy-0": "cleaned"})
+    )
+    assert sent.status_code == 303
+    shown = browser.get(where)
+    assert "Waits for the source" in shown.text
+    found = re.search(rf'href="({where}/proposal/\w+)"', shown.text)
+    assert found is not None
+    return source, found[1]
+
+
+def answer_of(
+    browser: Browser, source: ASource, verdict: Verdict, seen: Sequence[Digest] | None = None
+) -> None:
+    desk = browser.app.extensions["guard"]._desk
+    digest = read_thread.thread(desk, source.keys.address, today=TODAY).standing.proposals[-1].digest
+    note = AnswerNote(verdict=verdict, proposal=digest)
+    source.says(Content(kind=Kind.ANSWER, text="prima", answer=note), seen=seen)
+
+
+def test_a_proposal_is_looked_at_sent_agreed_made_and_handed_over(
+    world: World, browser: Browser, tmp_path: Path
+) -> None:
+    source, page = proposed(world, browser, tmp_path)
+    assert "cleaned copy" in browser.get(page).text
+    answer_of(browser, source, Verdict.AGREED)
+
+    agreed = browser.get(page)
+    begun = browser.post(f"{page}/begin", closing_fields(agreed, f"{page}/begin"))
+    after = browser.get(begun.headers["Location"])
+    made = browser.post(f"{page}/make", closing_fields(after, f"{page}/make"))
+    ready = browser.get(page)
+    fields = closing_fields(ready, f"{page}/deliver", text="Per stick.", delivered=TODAY.isoformat())
+    wrong = browser.post(f"{page}/deliver", {**fields, "delivered": "morgen"})
+    handed = browser.post(f"{page}/deliver", fields)
+
+    assert "Passing on has begun" in after.text
+    assert "this can take a few minutes" in after.text
+    assert made.data.startswith(b"-----BEGIN PGP")
+    assert made.headers["Content-Disposition"].startswith("attachment")
+    assert (wrong.status_code, handed.status_code) == (409, 303)
+    assert "Write a day as" in wrong.text
+    assert "Per stick." in wrong.text
+    assert "Handed over to" in browser.get(f"/mailbox/{source.address}").text
+    assert 'href="/evidence"' in browser.get(f"/mailbox/{source.address}/casefile").text
+    assert 'href="/evidence"' in browser.get("/inbox?state=closed").text
+    shown = browser.get("/evidence").text
+    assert "woord &lt;b&gt;voor&lt;/b&gt; woord" in shown
+    assert "The source agreed" in shown
+    assert "bijlage.txt" in shown
+
+
+def test_what_is_said_with_each_step_of_passing_on_is_shown_and_comes_back_when_refused(
+    world: World, browser: Browser, tmp_path: Path
+) -> None:
+    source, page = proposed(world, browser, tmp_path, step_text="Lees <b>dit</b>.", next="Jij kiest.")
+    where = f"/mailbox/{source.address}"
+    assert browser.get(where).text.count("Proposal made: to pass on to") == 1
+    assert "Lees &lt;b&gt;dit&lt;/b&gt;." in browser.get(where).text
+    answer_of(browser, source, Verdict.AGREED)
+    words = {"text": "Wij beginnen.", "next": "Wij brengen het.", "by": "2026-11-30"}
+
+    fields = closing_fields(browser.get(page), f"{page}/begin", **words)
+    past = browser.post(f"{page}/begin", {**fields, "by": "2020-01-01"})
+    browser.post(f"{page}/begin", fields)
+    begun = browser.get(where).text
+    browser.post(f"{page}/make", closing_fields(browser.get(page), f"{page}/make"))
+    fields = closing_fields(browser.get(page), f"{page}/deliver", **words, delivered=TODAY.isoformat())
+    closed = browser.post(f"{page}/deliver", {**fields, "by": "2026-11-25"})
+    long = browser.post(f"{page}/deliver", {**fields, "next": "x" * 2_001})
+    unreadable = browser.post(f"{page}/deliver", {**fields, "by": "morgen"})
+    told = browser.post(f"{page}/deliver", fields)
+
+    assert [each.status_code for each in (past, closed, long, unreadable, told)] == [409] * 4 + [303]
+    assert "This day is over" in past.text
+    assert "does not work on this day" in closed.text
+    assert "is too long" in long.text
+    assert "This is no day" in unreadable.text
+    assert "Write a day as" not in unreadable.text
+    assert all(
+        typed in each.text
+        for each in (past, closed, unreadable)
+        for typed in ("Wij beginnen.", "Wij brengen")
+    )
+    assert '<details class="step-fields" open>' in past.text
+    assert all(said in begun for said in ("Wij beginnen.", "Wij brengen het.", "November 30, 2026"))
+
+
+def test_what_is_said_with_a_proposal_comes_back_with_it(
+    world: World, browser: Browser, tmp_path: Path
+) -> None:
+    source = with_an_outbox(world, browser, tmp_path)
+    where = f"/mailbox/{source.address}"
+    typed = {"step_text": "Lees dit.", "next": "Jij kiest.", "by": "2026-11-25"}
+    form = proposal_form(browser.get(f"{where}/propose"), where, "mijn voorstel", KEY) | typed
+
+    refused = browser.client.post(
+        f"{where}/propose", data=form, headers=browser.headers, content_type="multipart/form-data"
+    )
+    unsent = browser.post(
+        f"{where}/propose/send", {"token": form["token"], "entry_id": "00", "text": "mijn voorstel", **typed}
+    )
+
+    assert (refused.status_code, unsent.status_code) == (409, 409)
+    assert "does not work on this day" in refused.text
+    assert all(
+        words in each.text for each in (refused, unsent) for words in ("mijn voorstel", *typed.values())
+    )
+
+
+def test_closing_while_something_is_passed_on_is_warned_about_and_not_kept_from(
+    world: World, browser: Browser, tmp_path: Path
+) -> None:
+    source, page = proposed(world, browser, tmp_path)
+    closing = f"/mailbox/{source.address}/close"
+    before = browser.get(closing)
+    answer_of(browser, source, Verdict.AGREED)
+    browser.post(f"{page}/begin", closing_fields(browser.get(page), f"{page}/begin"))
+    begun = browser.get(closing)
+    browser.post(f"{page}/make", closing_fields(browser.get(page), f"{page}/make"))
+    made = browser.get(closing)
+    closed = browser.post(closing, closing_fields(made, closing, text="Het ga je goed."))
+    fields = closing_fields(
+        browser.get(page), f"{page}/deliver", text="Per stick.", delivered=TODAY.isoformat()
+    )
+    browser.post(f"{page}/deliver", fields)
+
+    warning = "Something is still being passed on"
+    assert [warning in each.text for each in (before, begun, made)] == [False, True, True]
+    assert "has begun, and the file was not made yet" in begun.text
+    assert "nothing here says that it was handed over" in made.text
+    assert f'href="{page}"' in made.text
+    assert closed.status_code == 303
+    assert "Handed over to" in browser.get(f"/mailbox/{source.address}").text
+    assert warning not in browser.get(closing).text
+
+
+def test_evidence_that_was_damaged_does_not_close_its_page(world: World, browser: Browser) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    browser.unlock()
+    settle()
+    piece = Evidence(kind=EvidenceKind.PROPOSAL, day=TODAY, entry=Digest(bytes(32)), body=b"{}")
+    desk = browser.app.extensions["guard"]._desk
+    casefiles.change(desk, source.keys.address, lambda _: Casefile(evidence=(piece,)))
+
+    page = browser.get("/evidence")
+
+    assert (200, True) == (page.status_code, "cannot be read" in page.text)
+
+
+def test_what_was_taken_back_too_soon_or_declined_is_said(
+    world: World, browser: Browser, tmp_path: Path
+) -> None:
+    source, page = proposed(world, browser, tmp_path)
+    answer_of(browser, source, Verdict.AGREED)
+    fields = closing_fields(browser.get(page), f"{page}/begin")
+    answer_of(browser, source, Verdict.TAKEN_BACK)
+
+    refused = browser.post(f"{page}/begin", fields)
+
+    assert refused.status_code == 409
+    assert "took the agreement back" in refused.text
+    assert "Change it: make a new proposal" in refused.text
+    again = browser.get(f"/mailbox/{source.address}/propose?again={page[-32:]}")
+    assert "woord &lt;b&gt;voor&lt;/b&gt; woord</textarea>" in again.text
+
+
+def test_without_agreement_it_takes_a_reason_and_a_second_word(
+    world: World, browser: Browser, tmp_path: Path
+) -> None:
+    source, page = proposed(world, browser, tmp_path)
+    fields = closing_fields(browser.get(page), f"{page}/begin-without", text="x" * 50)
+
+    refused = browser.post(f"{page}/begin-without", fields)
+    begun = browser.post(f"{page}/begin-without", {**fields, "confirmed": "yes"})
+
+    assert (refused.status_code, begun.status_code) == (409, 303)
+    assert "Write a reason of at least" in refused.text
+    assert "x" * 50 in refused.text
+    assert "without the source" in browser.get(f"/mailbox/{source.address}").text
+
+
+def test_a_proposal_that_cannot_be_made_gives_its_text_back(
+    world: World, browser: Browser, tmp_path: Path
+) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    browser.unlock()
+    settle()
+    where = f"/mailbox/{source.address}"
+    assert "nobody to pass on to" in browser.get(f"{where}/propose").text
+    browser.app.extensions["guard"]._desk.outbox = Paper(tmp_path)
+    form = proposal_form(browser.get(f"{where}/propose"), where, "mijn voorstel", "nobody")
+
+    def post(**other: object) -> TestResponse:
+        fields = {**form, "files": (io.BytesIO(b"x"), "a.txt"), **other}
+        return browser.client.post(
+            f"{where}/propose", data=fields, headers=browser.headers, content_type="multipart/form-data"
+        )
+
+    refused = [
+        post(), post(token="x"), post(entry_id="x"), post(fingerprint=KEY, text=" "),
+    ]  # fmt: skip
+    unsent = browser.post(
+        f"{where}/propose/send", {"token": form["token"], "entry_id": "00", "text": "mijn tekst"}
+    )
+    foreign = browser.post(f"{where}/propose/send", {"token": "x", "text": "mijn tekst"})
+    source.ends()
+    gone = [
+        post(fingerprint=KEY),
+        browser.get(f"{where}/propose"),
+        browser.get(f"{where}/proposal/{'0' * 32}"),
+        browser.post(f"{where}/propose/send", {"token": form["token"], "entry_id": "00"}),
+    ]
+
+    assert [each.status_code for each in refused] == [409, 409, 409, 409]
+    assert "Choose to whom it would go." in refused[0].text
+    assert all("mijn voorstel" in each.text for each in refused[:3])
+    assert (unsent.status_code, foreign.status_code) == (409, 403)
+    assert all("mijn tekst" in each.text for each in (unsent, foreign))
+    assert [each.status_code for each in gone] == [404, 404, 404, 404]
+
+
+def test_a_proposals_forms_refuse_strangers_and_what_is_gone(
+    world: World, browser: Browser, tmp_path: Path
+) -> None:
+    source, page = proposed(world, browser, tmp_path)
+    fields = closing_fields(browser.get(page), f"{page}/begin-without", text="x" * 50, confirmed="yes")
+    typed: dict[str, object] = {**fields, "next": "Wij bellen."}
+    where = f"/mailbox/{source.address}"
+
+    foreign = browser.post(f"{page}/begin", {**typed, "token": "x"})
+    assert browser.get(f"{where}/proposal/{'0' * 32}").status_code == 404
+    source.ends()
+    gone = browser.post(f"{page}/begin-without", typed)
+
+    assert (foreign.status_code, gone.status_code) == (403, 404)
+    assert all(words in each.text for each in (foreign, gone) for words in ("x" * 50, "Wij bellen."))
+
+
+_CROSSED = {
+    "en": {
+        "sync first": "Sync first, then make the file.",
+        "still": "Not done yet: the source can still take it back",
+        "had begun": "Passing on had begun before.",
+        "taken back": "The source took the agreement back",
+        "not passed on": "Not passed on to Secretaris-generaal: the source took it back in time",
+        "being passed on": "Being passed on",
+    },
+    "nl": {
+        "sync first": "Synchroniseer eerst, en maak dan het bestand.",
+        "still": "Nog niet gedaan: de melder kan het nog intrekken",
+        "had begun": "Het doorgeven was eerder begonnen.",
+        "taken back": "De melder trok het akkoord in",
+        "not passed on": "Niet doorgegeven aan Secretaris-generaal: de melder trok het op tijd in",
+        "being passed on": "Wordt doorgegeven",
+    },
+}
+
+
+@pytest.mark.parametrize("language", _CROSSED)
+def test_a_step_that_was_taken_back_in_time_is_told_and_nothing_says_it_is_passed_on(
+    world: World, browser: Browser, tmp_path: Path, language: str
+) -> None:
+    words = _CROSSED[language]
+    source, page = proposed(world, browser, tmp_path)
+    browser.headers["Accept-Language"] = language
+    answer_of(browser, source, Verdict.AGREED)
+    with world.store.reading() as session:
+        heads = entries.heads(session, source.keys.address)
+    seen = [Digest(head.digest) for head in heads if head.author == Author.DESK]
+    begun = browser.post(f"{page}/begin", closing_fields(browser.get(page), f"{page}/begin"))
+    form = closing_fields(browser.get(page), f"{page}/make")
+    with world.store.writing() as session:
+        peers.add(session, SERVER, b"card")
+        outbox.note_all(session, SERVER)
+    waiting = browser.get(begun.headers["Location"])
+    refused = browser.post(f"{page}/make", form)
+    answer_of(browser, source, Verdict.TAKEN_BACK, seen)
+    back = browser.get(page)
+    thread = browser.get(f"/mailbox/{source.address}")
+    settle()
+    inbox = browser.get("/inbox?state=all")
+
+    assert words["sync first"] in waiting.text
+    assert f"{page}/make" not in waiting.text
+    assert refused.status_code == 409
+    assert words["still"] in refused.text
+    assert words["had begun"] in back.text
+    assert words["taken back"] in html.unescape(back.text)
+    assert words["not passed on"] in thread.text
+    assert source.address in inbox.text
+    for shown in (back, thread, inbox):
+        assert words["being passed on"] not in shown.text
+
+
+def test_what_a_source_signs_as_a_proposal_has_no_page(
+    world: World, browser: Browser, tmp_path: Path
+) -> None:
+    source, page = proposed(world, browser, tmp_path)
+    note = ProposalNote(recipient=Recipient.SG, name="SG", fingerprint=KEY)
+    made = source.says(Content(kind=Kind.PROPOSAL, text="x", proposal=note))
+
+    answer = browser.get(f"/mailbox/{source.address}/proposal/{made.open_part.entry_id.hex()}")
+
+    assert answer.status_code == 404
+    assert browser.get(page).status_code == 200
+
+
+# ---- sealed before sending
+
+
+def test_what_was_sealed_before_sending_is_read_on_the_page_and_cannot_write_into_it(
+    world: World, browser: Browser
+) -> None:
+    source = a_source(world)
+    stranger = PQIdentity(b"x" * 32).recipient
+    opened = age_armour(b"<script>alert(1)</script> &", [recipient_of(world)])
+    source.writes(
+        f"Dag\n{opened}\n{age_armour(b'x', [stranger])}\n{age_armour(bytes(9), [recipient_of(world)])}"
+    )
+    browser.unlock()
+
+    page = browser.get(f"/mailbox/{source.address}").text
+
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp;" in page
+    assert "<script" not in page
+    assert page.count("Sealed before sending") == 3
+    assert "It is sealed for somebody else, or damaged." in page
+    assert "Save what was sealed" in page
+
+
+@pytest.mark.parametrize(
+    ("why", "sentence"),
+    [
+        ("several", "for more readers than this desk"),
+        ("no_openpgp", "OpenPGP cannot be used here now"),
+        ("later", "Load this page again"),
+    ],
+)
+def test_why_something_was_not_opened_is_said(
+    world: World, browser: Browser, why: str, sentence: str
+) -> None:
+    source = a_source(world)
+    armour = {
+        "several": age_armour(b"x", [recipient_of(world), PQIdentity(b"x" * 32).recipient]),
+        "no_openpgp": "-----BEGIN PGP MESSAGE-----\n\n-----END PGP MESSAGE-----",
+        "later": "".join(
+            f"-----BEGIN PGP MESSAGE-----\n{number}\n-----END PGP MESSAGE-----\n"
+            for number in range(OPENINGS + 1)
+        ),
+    }[why]
+    source.writes(armour)
+    browser.unlock()
+
+    assert sentence in browser.get(f"/mailbox/{source.address}").text
+
+
+def test_a_file_sealed_before_sending_is_offered_opened_and_as_sent(world: World, browser: Browser) -> None:
+    source = a_source(world)
+    sealed = age_file(b"%PDF-1.7", [recipient_of(world)])
+    source.writes("zie bijlage", file=("bewijs.age", sealed))
+    browser.unlock()
+    page = browser.get(f"/mailbox/{source.address}").text
+    links = re.findall(r'href="(/mailbox/\w+/files/[^"]+)"', page)
+
+    opened, as_sent = (browser.get(link) for link in links)
+
+    assert (b"%PDF-1.7", sealed) == (opened.data, as_sent.data)
+    assert 'filename="bewijs.pdf"' in opened.headers["Content-Disposition"]
+    assert "default-src 'none'" in opened.headers["Content-Security-Policy"]
+
+
+def test_what_was_pasted_sealed_can_be_saved(world: World, browser: Browser) -> None:
+    source = a_source(world)
+    wrote = source.writes(
+        age_armour(bytes(9), [recipient_of(world)]) + age_armour(b"x", [PQIdentity(b"x" * 32).recipient])
+    )
+    browser.unlock()
+    place = f"/mailbox/{source.address}/entries/{wrote.open_part.entry_id.hex()}/sealed"
+
+    assert bytes(9) == browser.get(f"{place}/1").data
+    assert "This does not open here" in browser.get(f"{place}/2").text
+    assert [200, 409, 404] == [browser.get(f"{place}/{number}").status_code for number in (1, 2, 3)]

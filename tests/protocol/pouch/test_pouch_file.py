@@ -1,0 +1,478 @@
+import base64
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from nacl.signing import SigningKey
+
+from crypto import age
+from crypto.errors import MalformedError
+from crypto.framing import frame
+from crypto.padding import padme
+from protocol.errors import PouchRefusal, PouchRefusedError
+from protocol.pouch.pouch_file import (
+    FLOOR_BYTES,
+    HEAD_BYTES,
+    PARTIALS,
+    SERVER,
+    Card,
+    Head,
+    Packer,
+    Pouch,
+    ServerKey,
+    lowest_serial,
+)
+from protocol.pouch.pouch_items import (
+    CHUNK_BYTES,
+    ITEM_BYTES,
+    ChunkItem,
+    DamagedItem,
+    EndedItem,
+    EntryItem,
+    Item,
+    TallyItem,
+    item_from_bytes,
+)
+
+Vector = dict[str, Any]
+
+VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "pouch_v1.json").read_text("utf-8"))
+ME = age.PQIdentity(bytes.fromhex(VECTORS["identity_seed_hex"]))
+SERVER_KEY = ServerKey.from_bytes(bytes.fromhex(VECTORS["server_key_hex"]))
+STRAND = b"strand-1"
+DAY = date(2026, 11, 25)
+LARGEST = 2**63 - 1
+ADDRESS = b"address of 20 bytes!"
+ATTACHMENT = b"attachment-id-01"
+
+
+def a_head(**changes: object) -> Head:
+    fields: dict[str, object] = {
+        "desk": "RWdesk",
+        "sender": SERVER,
+        "receiver": STRAND,
+        "serial": 9,
+        "after": 8,
+        "taken": 3,
+        "day": DAY,
+    }
+    return Head(**(fields | changes))  # type: ignore[arg-type]
+
+
+def packed(items: Iterable[Item], head: Head | None = None) -> bytes:
+    packer = Packer(head or a_head(), ME.recipient, SERVER_KEY.seed)
+    return b"".join([packer.header, *map(packer.add, items), *packer.finish()])
+
+
+def sealed(plaintext: bytes) -> bytes:
+    """Seal what no writer of ours makes: the recipient is known to everybody."""
+    made = age.seal(plaintext, [ME.recipient])
+    return made.header + made.payload
+
+
+def plaintext_of(raw: bytes) -> bytes:
+    return age.open_sealed(*age.split(raw), [ME])[0]
+
+
+def end_of(plaintext: bytes) -> int:
+    """Return where the frame of the signature begins."""
+    at = len(b"steunpunt-pouch/1\n")
+    while length := int.from_bytes(plaintext[at : at + 4]):
+        at += 4 + length
+    return at + 4
+
+
+def in_pieces(raw: bytes, size: int) -> Iterator[bytes]:
+    return (raw[at : at + size] for at in range(0, len(raw), size))
+
+
+def taken_in(raw: bytes, verify_key: bytes = SERVER_KEY.card.verify_key) -> tuple[Head, list[Item]]:
+    pouch = Pouch([raw], [ME])
+    return pouch.head, list(pouch.items(verify_key))
+
+
+def refusal_of(raw: bytes) -> PouchRefusal:
+    with pytest.raises(PouchRefusedError) as refused:
+        taken_in(raw)
+    return refused.value.reason
+
+
+# ---- vectors
+
+
+def _named(vectors: list[Vector]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("vector", vectors, ids=[vector["name"] for vector in vectors])
+
+
+def test_there_are_vectors_of_every_outcome_each_under_a_name_of_its_own() -> None:
+    outcomes = {vector["expect"] for vector in VECTORS["pouches"]}
+    assert outcomes == {"reads", "unreadable", "newer", "malformed", "forged"}
+    for kind in ("pouches", "cards"):
+        assert len({vector["name"] for vector in VECTORS[kind]}) == len(VECTORS[kind])
+
+
+@_named(VECTORS["pouches"])
+@pytest.mark.parametrize("size", [100, 1_000_000], ids=["in pieces", "whole"])
+def test_a_pouch_of_then_reads_as_it_did(vector: Vector, size: int) -> None:
+    raw = base64.b64decode(vector["pouch"])
+    if vector["expect"] != "reads":
+        with pytest.raises(PouchRefusedError) as refused:
+            list(Pouch(in_pieces(raw, size), [ME]).items(SERVER_KEY.card.verify_key))
+        assert vector["expect"] == refused.value.reason
+        return
+    pouch = Pouch(in_pieces(raw, size), [ME])
+    assert Head.from_bytes(vector["head"].encode()) == pouch.head
+    items = list(pouch.items(SERVER_KEY.card.verify_key))
+    assert [item_from_bytes(bytes.fromhex(item)) for item in vector["items_hex"]] == items
+
+
+@_named(VECTORS["cards"])
+def test_a_card_of_then_reads_as_it_did(vector: Vector) -> None:
+    if vector["expect"] == "malformed":
+        with pytest.raises(MalformedError):
+            Card.from_text(vector["card"])
+        return
+    card = Card.from_text(vector["card"])
+    assert SERVER_KEY.card == card
+    assert vector["card"].strip() == str(card)
+
+
+# ---- round trips
+
+_SOME_ITEMS = st.lists(
+    st.one_of(
+        st.builds(TallyItem, sealed=st.binary(max_size=9000)),
+        st.builds(
+            ChunkItem,
+            attachment_id=st.binary(min_size=16, max_size=16),
+            number=st.integers(0, LARGEST),
+            is_last=st.booleans(),
+            ciphertext=st.binary(),
+        ),
+    ),
+    max_size=5,
+)
+
+
+@st.composite
+def _heads(draw: st.DrawFn) -> Head:
+    strand = draw(st.binary(min_size=8, max_size=8))
+    sender, receiver = draw(st.permutations([SERVER, strand]))
+    serial = draw(st.integers(1, LARGEST))
+    partial = st.tuples(st.binary(min_size=16, max_size=16), st.integers(0, LARGEST))
+    return a_head(
+        desk=draw(st.text(st.characters(codec="utf-8"), max_size=100)),
+        sender=sender,
+        receiver=receiver,
+        serial=serial,
+        after=draw(st.integers(0, serial - 1)),
+        taken=draw(st.integers(0, LARGEST)),
+        day=draw(st.dates()),
+        more=draw(st.booleans()),
+        partials=tuple(draw(st.lists(partial, max_size=3))),
+    )
+
+
+@given(_heads(), _SOME_ITEMS)
+def test_a_pouch_comes_back_as_it_was_packed(head: Head, items: list[Item]) -> None:
+    assert (head, items) == taken_in(packed(items, head))
+
+
+@given(_heads())
+def test_a_head_comes_back_as_it_was(head: Head) -> None:
+    assert head == Head.from_bytes(head.to_bytes())
+
+
+@given(st.binary())
+def test_random_bytes_are_no_head_no_pouch_and_nothing_that_a_pouch_begins_with(raw: bytes) -> None:
+    with pytest.raises(MalformedError):
+        Head.from_bytes(raw)
+    assert refusal_of(raw) is PouchRefusal.UNREADABLE
+    for plaintext in (raw, b"steunpunt-pouch/1\n" + raw, b"steunpunt-pouch/1\n" + frame(raw)):
+        assert refusal_of(sealed(plaintext)) is PouchRefusal.MALFORMED
+
+
+@given(st.binary(max_size=5000))
+def test_random_items_and_ends_raise_nothing_but_refusals(raw: bytes) -> None:
+    start = b"steunpunt-pouch/1\n" + frame(a_head().to_bytes())
+    for plaintext in (start + raw, start + frame(raw), start + frame(b"", raw)):
+        assert refusal_of(sealed(plaintext)) in {PouchRefusal.MALFORMED, PouchRefusal.FORGED}
+
+
+@given(st.text())
+def test_random_text_is_no_card(text: str) -> None:
+    for card in (text, f"steunpunt-card/1 {text}", f"steunpunt-card/1 {text} {ME.recipient}"):
+        with pytest.raises(MalformedError):
+            Card.from_text(card)
+
+
+# ---- what an attacker would do
+
+
+def test_every_changed_byte_of_the_plaintext_is_found() -> None:
+    """Whoever can open a pouch can seal it anew: what is not signed they could change."""
+    items = [TallyItem(sealed=b"one"), TallyItem(sealed=b"two")]
+    plaintext = plaintext_of(packed(items))
+    end = end_of(plaintext) + 4 + 64
+    assert end < FLOOR_BYTES
+    for at in (*range(end), end, len(plaintext) - 1):
+        changed = bytearray(plaintext)
+        changed[at] ^= 1
+        assert refusal_of(sealed(bytes(changed))) in {
+            PouchRefusal.MALFORMED,
+            PouchRefusal.FORGED,
+            PouchRefusal.NEWER,
+        }
+
+
+def test_every_place_to_cut_a_plaintext_off_is_found() -> None:
+    plaintext = plaintext_of(packed([TallyItem(sealed=b"one")]))
+    for length in (*range(end_of(plaintext) + 4 + 64), FLOOR_BYTES - 1):
+        assert refusal_of(sealed(plaintext[:length])) is PouchRefusal.MALFORMED
+
+
+def test_a_long_pouch_that_is_cut_off_between_two_chunks_of_age_is_unreadable() -> None:
+    raw = packed([TallyItem(sealed=bytes(CHUNK_BYTES))])
+    header, payload = age.split(raw)
+    for chunks in (1, 5):
+        assert refusal_of(header + payload[: 16 + chunks * (64 * 1024 + 16)]) is PouchRefusal.UNREADABLE
+
+
+def test_a_key_for_which_everybody_can_sign_signs_nothing() -> None:
+    """Ed25519 has points of small order: under a careless reader each signature of zeros fits them."""
+    neutral = b"\x01" + bytes(31)
+    plaintext = plaintext_of(packed([]))
+    start = plaintext[: end_of(plaintext)]
+    plaintext = (start + frame(neutral + bytes(32))).ljust(FLOOR_BYTES, b"\0")
+    with pytest.raises(PouchRefusedError) as refused:
+        taken_in(sealed(plaintext), neutral)
+    assert refused.value.reason is PouchRefusal.FORGED
+
+
+@pytest.mark.parametrize(
+    "verify_key", [b"", bytes(31), bytes(33), b"\xff" * 32], ids=["none", "31", "33", "no point"]
+)
+def test_what_is_no_key_signs_nothing(verify_key: bytes) -> None:
+    with pytest.raises(PouchRefusedError) as refused:
+        taken_in(packed([]), verify_key)
+    assert refused.value.reason is PouchRefusal.FORGED
+
+
+def test_a_captured_pouch_is_not_opened_as_what_a_source_sealed() -> None:
+    """To a mailbox of the thief's own it could be sent as a file: see journalist_app/files/presealed.py."""
+    assert plaintext_of(packed([])).startswith(b"steunpunt-pouch/1\n")
+
+
+def _endless(start: bytes, counts: list[int]) -> Iterator[bytes]:
+    """Yield a pouch that never ends, and count what was read of it."""
+    writer = age.Writer([ME.recipient])
+    yield writer.header
+    piece = start
+    while True:
+        yield writer.update(piece)
+        counts.append(len(piece))
+        piece = bytes(64 * 1024)
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        b"steunpunt-pouch/1\n" + (HEAD_BYTES + 1).to_bytes(4),
+        b"steunpunt-pouch/1\n" + frame(a_head().to_bytes()) + (ITEM_BYTES + 1).to_bytes(4),
+        b"steunpunt-pouch/1\n" + frame(a_head().to_bytes()) + b"\xff\xff\xff\xff",
+        b"steunpunt-pouch/1\n" + frame(a_head().to_bytes(), b"") + (65).to_bytes(4),
+        b"steunpunt-gossip/1",
+    ],
+    ids=["head", "item", "the longest item", "signature", "another version"],
+)
+def test_what_is_longer_than_allowed_is_refused_by_its_length_and_not_read(start: bytes) -> None:
+    counts: list[int] = []
+    with pytest.raises(PouchRefusedError) as refused:
+        list(Pouch(_endless(start, counts), [ME]).items(SERVER_KEY.card.verify_key))
+    assert refused.value.reason is PouchRefusal.MALFORMED
+    assert sum(counts) < 4 * 64 * 1024
+
+
+def test_zeros_without_end_are_refused_where_the_padding_ends() -> None:
+    raw = plaintext_of(packed([]))
+    counts: list[int] = []
+    with pytest.raises(PouchRefusedError):
+        list(Pouch(_endless(raw, counts), [ME]).items(SERVER_KEY.card.verify_key))
+    assert sum(counts) < 4 * 64 * 1024
+
+
+def test_a_file_that_never_comes_to_its_header_is_given_up() -> None:
+    counts: list[int] = []
+
+    def lines() -> Iterator[bytes]:
+        while True:
+            counts.append(1)
+            yield b"-> X25519 " + bytes(1000)
+
+    with pytest.raises(PouchRefusedError) as refused:
+        Pouch(lines(), [ME])
+    assert refused.value.reason is PouchRefusal.UNREADABLE
+    assert sum(counts) < 100
+
+
+def test_what_fails_on_the_way_is_no_refusal_of_the_pouch() -> None:
+    """A connection that breaks says nothing of what it carried: it is asked for again."""
+
+    def broken() -> Iterator[bytes]:
+        yield packed([])[:2000]
+        raise ConnectionResetError
+
+    with pytest.raises(ConnectionResetError):
+        Pouch(broken(), [ME])
+
+
+# ---- what is written
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"receiver": SERVER},
+        {"sender": b"strand-2"},
+        {"sender": b"", "receiver": b"strand1"},
+        {"serial": 0, "after": 0},
+        {"serial": LARGEST + 1},
+        {"after": 9},
+        {"after": -1},
+        {"taken": 2**65},
+        {"desk": "R" * 101},
+        {"desk": "\ud800"},
+        {"partials": ((ATTACHMENT, 1),) * (PARTIALS + 1)},
+        {"partials": ((ATTACHMENT[1:], 1),)},
+    ],
+    ids=str,
+)
+def test_a_head_that_no_reader_would_take_is_not_packed(changes: dict[str, object]) -> None:
+    with pytest.raises(MalformedError):
+        Packer(a_head(**changes), ME.recipient, SERVER_KEY.seed)
+
+
+def test_the_longest_head_is_read() -> None:
+    head = a_head(
+        desk="\u0001" * 100,
+        serial=LARGEST,
+        after=LARGEST - 1,
+        taken=LARGEST,
+        partials=((b"\xff" * 16, LARGEST),) * PARTIALS,
+    )
+    assert len(head.to_bytes()) <= HEAD_BYTES
+    assert (head, []) == taken_in(packed([], head))
+
+
+def test_an_item_that_no_reader_would_take_leaves_the_pouch_as_it_was() -> None:
+    packer = Packer(a_head(), ME.recipient, SERVER_KEY.seed)
+    size = packer.size
+    with pytest.raises(MalformedError):
+        packer.add(TallyItem(sealed=bytes(CHUNK_BYTES + 1)))
+    assert size == packer.size
+    raw = b"".join([packer.header, packer.add(TallyItem(sealed=b"x")), *packer.finish()])
+    assert [TallyItem(sealed=b"x")] == taken_in(raw)[1]
+
+
+@pytest.mark.parametrize("length", [0, 3_000, 4_500, 70_000, 1_000_000])
+def test_the_size_tells_no_more_than_padme_lets_it(length: int) -> None:
+    packer = Packer(a_head(), ME.recipient, SERVER_KEY.seed)
+    raw = b"".join([packer.header, packer.add(TallyItem(sealed=bytes(length))), *packer.finish()])
+    expected = max(FLOOR_BYTES, padme(packer.size))
+    assert length < packer.size <= expected
+    assert len(raw) == len(packer.header) + age.payload_bytes(expected)
+
+
+def test_a_pouch_of_nothing_is_as_long_as_one_that_tells_what_has_gone() -> None:
+    ended = EndedItem(
+        address=ADDRESS,
+        recipient=bytes(1216),
+        verify_key=bytes(32),
+        statement=bytes(400),
+        day=date(2026, 11, 24),
+    )
+    removed = EntryItem(
+        open_part=bytes(500),
+        signature=bytes(64),
+        epoch=1,
+        header=b"",
+        payload=b"",
+        removal=bytes(400),
+        attachment_ids=(),
+    )
+    assert len(packed([])) == len(packed([ended])) == len(packed([removed]))
+
+
+def test_a_pouch_is_written_in_pieces_that_memory_holds_whatever_its_size() -> None:
+    packer = Packer(a_head(), ME.recipient, SERVER_KEY.seed)
+    chunk = bytes(CHUNK_BYTES)
+    chunks = [
+        ChunkItem(attachment_id=ATTACHMENT, number=number, is_last=number == 19, ciphertext=chunk)
+        for number in range(20)
+    ]
+    pieces = [packer.header, *map(packer.add, chunks), *packer.finish()]
+    assert max(map(len, pieces)) < 2 * CHUNK_BYTES
+    items = list(Pouch(iter(pieces), [ME]).items(SERVER_KEY.card.verify_key))
+    assert chunks == items
+
+
+def test_pouches_of_old_epochs_are_read_with_any_identity_of_the_desk() -> None:
+    raw = packed([DamagedItem(address=bytes(20), entry_id=bytes(16))])
+    later = age.PQIdentity(b"epoch 2 of a test, 32 bytes long")
+    pouch = Pouch(in_pieces(raw, 7), iter([later, ME]))
+    assert 1 == len(list(pouch.items(SERVER_KEY.card.verify_key)))
+    with pytest.raises(PouchRefusedError) as refused:
+        Pouch([raw], [later])
+    assert refused.value.reason is PouchRefusal.UNREADABLE
+
+
+def test_the_signature_is_over_all_that_comes_before_it() -> None:
+    plaintext = plaintext_of(packed([TallyItem(sealed=b"one")]))
+    end = end_of(plaintext)
+    signature = plaintext[end + 4 : end + 68]
+    message = frame(b"steunpunt/v1/pouch-end", hashlib.sha256(plaintext[:end]).digest())
+    assert message == SigningKey(SERVER_KEY.seed).verify_key.verify(message, signature)
+
+
+# ---- keys
+
+
+def test_a_card_is_the_public_half_of_a_servers_key() -> None:
+    card = SERVER_KEY.card
+    assert Card(bytes(SigningKey(SERVER_KEY.seed).verify_key), SERVER_KEY.identity.recipient) == card
+    assert card == Card.from_text(f"\n {card}\t")
+
+
+@pytest.mark.parametrize("length", [0, 32, 63, 65])
+def test_a_servers_key_is_two_seeds(length: int) -> None:
+    with pytest.raises(MalformedError):
+        ServerKey.from_bytes(bytes(length))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: SERVER_KEY,
+        lambda: Packer(a_head(), ME.recipient, SERVER_KEY.seed),
+        lambda: Pouch([packed([TallyItem(sealed=b"canary")])], [ME]),
+        lambda: next(Pouch([packed([TallyItem(sealed=b"canary")])], [ME]).items(SERVER_KEY.card.verify_key)),
+    ],
+    ids=["key", "packer", "pouch", "item"],
+)
+def test_nothing_of_a_pouch_shows_in_a_log(make: Callable[[], object]) -> None:
+    shown = repr(make())
+    assert len(shown) < 20
+    assert "canary" not in shown
+
+
+def test_a_store_that_is_put_back_a_day_gives_no_serial_twice() -> None:
+    """Half an hour holds 65,536 pouches: 36 in each second."""
+    assert lowest_serial(0) == 0
+    assert lowest_serial(990_000) - lowest_serial(989_999) == 65_536
+    assert lowest_serial(48 * 366 * 8030) < LARGEST  # to the year 9999

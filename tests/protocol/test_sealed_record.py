@@ -1,0 +1,211 @@
+from collections.abc import Callable
+from datetime import date
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crypto import age, signed_lines
+from crypto.age import PQIdentity
+from crypto.errors import ForgedError, MalformedError, TooLongError, UnreadableError
+from protocol.identifiers import StrandId
+from protocol.keyring import Keyring, create
+from protocol.sealed_record import (
+    BODY_BYTES,
+    NAME_BYTES,
+    OpenedRecord,
+    RecordKind,
+    _Unsent,
+    open_record,
+    open_unsent,
+    seal_record,
+    seal_unsent,
+)
+from protocol.strand import StrandKey
+from tests.protocol.desk_factories import SECOND_IDENTITY, a_letterhead, an_epoch
+
+KEYRING = create("Workstation 1", [])
+LETTERHEAD = a_letterhead(epochs=(an_epoch(identity=KEYRING.epochs[1]),))
+NAME = b"a" * 20
+RETIRED = StrandKey(KEYRING.strand.verify_key, date(2026, 1, 1), date(2026, 1, 2))
+STRANDS = {KEYRING.strand.id: RETIRED}
+RECIPIENT = KEYRING.epochs[1].recipient
+
+
+def a_record(
+    body: bytes = b"notes",
+    kind: RecordKind = RecordKind.CASEFILE,
+    name: bytes = NAME,
+    revision: int = 3,
+    keyring: Keyring = KEYRING,
+) -> bytes:
+    return seal_record(kind, name, revision, body, keyring=keyring, letterhead=LETTERHEAD)
+
+
+def opened(raw: bytes) -> OpenedRecord:
+    return open_record(raw, RecordKind.CASEFILE, NAME, KEYRING, STRANDS)
+
+
+def resealed(plaintext: bytes) -> bytes:
+    sealed = age.seal(plaintext, [RECIPIENT])
+    return sealed.header + sealed.payload
+
+
+def plaintext_of(raw: bytes) -> bytes:
+    return age.open_sealed(*age.split(raw), KEYRING.identities)[0]
+
+
+@given(st.sampled_from(RecordKind), st.binary(max_size=NAME_BYTES), st.integers(1, 2**63 - 1), st.binary())
+def test_a_record_comes_back_as_it_was(kind: RecordKind, name: bytes, revision: int, body: bytes) -> None:
+    read = open_record(a_record(body, kind, name, revision), kind, name, KEYRING, STRANDS)
+    assert OpenedRecord(revision, body, KEYRING.strand.id) == read
+
+
+@given(st.binary())
+def test_random_bytes_are_no_record_and_no_unsent_text(raw: bytes) -> None:
+    for sealed in (raw, resealed(raw)):
+        with pytest.raises((UnreadableError, MalformedError)):
+            opened(sealed)
+        with pytest.raises((UnreadableError, MalformedError)):
+            open_unsent(sealed, KEYRING.identities)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [(RecordKind.DRAFT, NAME), (RecordKind.CASEFILE, b"b" * 20)], ids=["kind", "name"]
+)
+def test_a_record_put_in_the_place_of_another_is_found(kind: RecordKind, name: bytes) -> None:
+    with pytest.raises(ForgedError):
+        opened(a_record(kind=kind, name=name))
+
+
+def test_a_record_that_somebody_else_sealed_to_the_desk_is_found() -> None:
+    """The epoch's recipient is public: what is sealed to it is no proof of who sealed it."""
+    stranger = create("Workstation 2", [])
+    with pytest.raises(ForgedError):
+        opened(a_record(keyring=stranger))
+    under_its_name = {stranger.strand.id: RETIRED}
+    with pytest.raises(ForgedError):
+        open_record(a_record(keyring=stranger), RecordKind.CASEFILE, NAME, KEYRING, under_its_name)
+
+
+def test_a_colleagues_record_is_read_and_says_whose_it_is() -> None:
+    colleague = create("Workstation 2", [])
+    strands = STRANDS | {colleague.strand.id: StrandKey(colleague.strand.verify_key, date(2026, 1, 1))}
+    read = open_record(a_record(keyring=colleague), RecordKind.CASEFILE, NAME, KEYRING, strands)
+    assert colleague.strand.id == read.strand
+
+
+def test_only_the_desk_opens_its_records() -> None:
+    elsewhere = a_letterhead(epochs=(an_epoch(identity=SECOND_IDENTITY),))
+    raw = seal_record(RecordKind.CASEFILE, NAME, 1, b"notes", keyring=KEYRING, letterhead=elsewhere)
+    with pytest.raises(UnreadableError):
+        opened(raw)
+
+
+def test_short_records_have_one_size() -> None:
+    assert len({len(a_record(body)) for body in (b"", b"notes", b"x" * 2_500)}) == 1
+    assert len({len(seal_unsent(body, LETTERHEAD)) for body in (b"", b"text", b"x" * 2_500)}) == 1
+
+
+def test_the_largest_record_fits_a_row_of_the_store_and_one_byte_more_is_refused() -> None:
+    assert len(a_record(bytes(BODY_BYTES))) < 1024 * 1024
+    for seal in (a_record, lambda body: seal_unsent(body, LETTERHEAD)):
+        with pytest.raises(TooLongError):
+            seal(bytes(BODY_BYTES + 1))
+    with pytest.raises(TooLongError):
+        a_record(name=bytes(NAME_BYTES + 1))
+
+
+@pytest.mark.parametrize("revision", [0, -1, 2**63])
+def test_a_revision_that_is_none_is_not_sealed(revision: int) -> None:
+    with pytest.raises(MalformedError):
+        a_record(revision=revision)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda line: line.rstrip(b" "),
+        lambda line: line + b" ",
+        lambda line: line.replace(b'"revision":3', b'"revision":03'),
+        lambda line: line.replace(b'"revision":3', b'"revision":0'),
+        lambda line: line.replace(b'{"kind"', b'{"extra":1,"kind"'),
+        lambda line: line.replace(b'"casefile"', b'"gossip"'),
+        lambda line: line.replace(b'"body"', b'"boby"'),
+        lambda line: line.replace(b'"name"', b'"n\xff"'),
+    ],
+    ids=[
+        "no padding",
+        "too much padding",
+        "another spelling",
+        "no revision",
+        "an unknown field",
+        "an unknown kind",
+        "no body",
+        "no UTF-8",
+    ],
+)
+def test_what_no_writer_of_ours_makes_is_malformed(change: Callable[[bytes], bytes]) -> None:
+    version, line, _, _ = plaintext_of(a_record()).split(b"\n")
+    with pytest.raises(MalformedError):
+        opened(resealed(signed_lines.write(version, change(line), KEYRING.strand.seed)))
+
+
+def test_a_record_whose_signature_was_made_for_something_else_is_found() -> None:
+    version, line, _, _ = plaintext_of(a_record()).split(b"\n")
+    other = signed_lines.write(b"steunpunt-anchors/1", line, KEYRING.strand.seed).split(b"\n")[2]
+    with pytest.raises(ForgedError):
+        opened(resealed(b"\n".join([version, line, other, b""])))
+
+
+def test_one_changed_byte_makes_a_record_unreadable() -> None:
+    raw = bytearray(a_record())
+    raw[-1] ^= 1
+    with pytest.raises(UnreadableError):
+        opened(bytes(raw))
+
+
+@given(st.binary())
+def test_unsent_text_comes_back_as_it_was(body: bytes) -> None:
+    assert body == open_unsent(seal_unsent(body, LETTERHEAD), KEYRING.identities)
+
+
+def test_unsent_text_never_passes_for_a_record_nor_a_record_for_unsent_text() -> None:
+    with pytest.raises(MalformedError):
+        opened(seal_unsent(b"notes", LETTERHEAD))
+    with pytest.raises(MalformedError):
+        open_unsent(a_record(), KEYRING.identities)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda raw: raw[:-1],
+        lambda raw: raw + b"\n",
+        lambda raw: raw.replace(b" ", b"", 1),
+        lambda raw: raw.replace(b"unsent/1", b"unsent/2"),
+        lambda raw: raw.replace(b'"body"', b'"boby"'),
+    ],
+    ids=["no line end", "one line end more", "other padding", "another version", "no body"],
+)
+def test_unsent_text_of_another_shape_is_malformed(change: Callable[[bytes], bytes]) -> None:
+    with pytest.raises(MalformedError):
+        open_unsent(resealed(change(plaintext_of(seal_unsent(b"text", LETTERHEAD)))), KEYRING.identities)
+
+
+def test_nobody_but_the_desk_opens_unsent_text() -> None:
+    with pytest.raises(UnreadableError):
+        open_unsent(seal_unsent(b"text", LETTERHEAD), (PQIdentity(bytes(32)),))
+
+
+def test_a_stock_reader_finds_the_body_in_the_second_line() -> None:
+    version, line, signature, end = plaintext_of(a_record(b"notes")).split(b"\n")
+    assert (b"steunpunt-record/1", b"") == (version, end)
+    assert b'"body":"bm90ZXM="' in line
+    assert len(signature) == 86
+
+
+def test_nothing_of_a_record_shows_in_a_log() -> None:
+    assert "canary" not in repr(OpenedRecord(1, b"canary", StrandId(b"strand-1")))
+    assert "canary" not in repr(opened(a_record(b"canary")))
+    assert repr(_Unsent(body=b"canary")) == "_Unsent"

@@ -1,0 +1,800 @@
+"""The source decides: what they answer is what they read, and nobody answers for them or too late."""
+
+import re
+import threading
+from dataclasses import replace
+
+import pytest
+from werkzeug.test import TestResponse
+
+from crypto.errors import ForgedError
+from protocol.content import AnswerNote, Content, Kind, Recipient, StepName, StepNote, Verdict
+from protocol.entry import SignedEntry, open_entry
+from protocol.identifiers import EntryId
+from protocol.mailbox_keys import MailboxKeys
+from protocol.session import form_token
+from protocol.thread_state import ProposalState
+from source_app.errors import (
+    AnswerRefusal,
+    AnswerRefusedError,
+    MailboxGoneError,
+    NotFoundError,
+    ProposalClosedError,
+)
+from source_app.services import consent, log_in, posting, reading
+from source_app.services.append_entry import append_own
+from source_app.services.consent import Answer, answer_proposal
+from source_app.services.posting import Sheet
+from store import mailboxes
+from store.errors import HeadMovedError
+from tests.source_app.desks import TODAY, ADesk, Browser, ToGo
+from web.dates import half_hour_now
+
+TEXT = "We report that <b>somebody</b> did this.\nSecond line."
+
+
+@pytest.fixture
+def source(a_desk: ADesk) -> Browser:
+    browser = a_desk.browser()
+    browser.start()
+    browser.write("my story")
+    return browser
+
+
+@pytest.fixture
+def keys(a_desk: ADesk, source: Browser) -> MailboxKeys:
+    return a_desk.keys_of(source)
+
+
+@pytest.fixture
+def made(a_desk: ADesk, keys: MailboxKeys) -> SignedEntry:
+    return a_desk.propose(keys, TEXT)
+
+
+def path_of(entry: SignedEntry) -> str:
+    return f"/en/mailbox/proposal/{entry.open_part.entry_id.hex()}"
+
+
+def form_of(source: Browser, entry: SignedEntry) -> dict[str, str]:
+    return source.hidden(source.get(path_of(entry)), path_of(entry))
+
+
+def say(source: Browser, entry: SignedEntry, verdict: str, **fields: str) -> TestResponse:
+    """Answer through the page, as a browser does."""
+    return source.post(path_of(entry), {**form_of(source, entry), "verdict": verdict, **fields})
+
+
+def shown(a_desk: ADesk, keys: MailboxKeys, entry: SignedEntry) -> reading.ShownProposal:
+    return reading.proposal(reading.read_mailbox(a_desk.desk, keys), keys, entry.open_part.entry_id)
+
+
+def state(a_desk: ADesk, keys: MailboxKeys, entry: SignedEntry) -> ProposalState:
+    return shown(a_desk, keys, entry).state
+
+
+def an_answer(
+    a_desk: ADesk, keys: MailboxKeys, entry: SignedEntry, verdict: Verdict, text: str = ""
+) -> Answer:
+    """Return an answer as `consent.admit` gives it."""
+    digest = shown(a_desk, keys, entry).digest
+    sheet = posting.new_sheet(a_desk.desk, keys)
+    return Answer(entry.open_part.entry_id, digest, sheet, verdict, text)
+
+
+def answers_in(a_desk: ADesk, keys: MailboxKeys) -> list[Verdict | None]:
+    thread = reading.thread(a_desk.desk, keys, today=TODAY)
+    return [entry.verdict for entry in thread.entries if entry.kind is Kind.ANSWER]
+
+
+# ---- what is read ------------------------------------------------------------------------------------
+
+
+def test_a_proposal_is_shown_word_for_word(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
+    files = [
+        ToGo("letter.pdf", b"the original", about="Author: a name"),
+        ToGo("photo.png", b"cleaned", is_cleaned=True, about="the place was taken out"),
+        ToGo("plain.txt", b"plain"),
+    ]
+    made = a_desk.propose(keys, TEXT, files=files)
+
+    for page in (source.get(path_of(made)).text, source.get("/en/mailbox").text):
+        assert "J. Jansen, the Secretary-General of the ministry" in page
+        assert "We report that &lt;b&gt;somebody&lt;/b&gt; did this.<br>Second line." in page
+        assert re.search(r"letter\.pdf</bdi></a> <span[^>]*>\(12 bytes\)", page)
+        assert "Author: a name" in page
+        assert page.count("The original, as it is.") == 2
+        assert page.count("A cleaned copy: hidden details were taken out.") == 1
+        links = re.findall(r'href="(/en/mailbox/files/[0-9a-f]+)"', page)
+        assert [source.get(link).data for link in links[:3]] == [b"the original", b"cleaned", b"plain"]
+    assert "AB" * 20 in source.get(path_of(made)).text
+
+
+@pytest.mark.parametrize(
+    ("recipient", "words"),
+    [
+        (Recipient.INTEGRITY, "N. Naam, the integrity coordinator of the ministry"),
+        (Recipient.COMPLAINTS, "N. Naam, for the general complaints procedure"),
+        (Recipient.OTHER, "<dd>N. Naam</dd>"),
+    ],
+)
+def test_the_recipient_is_told_by_part_and_name(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys, recipient: Recipient, words: str
+) -> None:
+    made = a_desk.propose(keys, TEXT, recipient=recipient, name="N. Naam")
+
+    assert words in source.get(path_of(made)).text
+
+
+def test_a_file_that_is_not_the_one_the_proposal_names_ends_too_short(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys
+) -> None:
+    made = a_desk.propose(keys, TEXT, files=[ToGo("a.bin", b"shown", sha256=bytes(32)), ToGo("b", b"")])
+    first, empty = shown(a_desk, keys, made).files
+
+    _, pieces = reading.file(a_desk.desk, keys, bytes.fromhex(first.id))
+    with pytest.raises(ForgedError):
+        list(pieces)
+    assert source.get(f"/en/mailbox/files/{empty.id}").data == b""
+
+
+def test_a_large_file_of_a_proposal_comes_whole(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
+    content = bytes(range(256)) * 1000
+    made = a_desk.propose(keys, TEXT, files=[ToGo("large.bin", content)])
+    (file,) = shown(a_desk, keys, made).files
+
+    assert source.get(f"/en/mailbox/files/{file.id}").data == content
+
+
+def test_before_agreeing_the_page_says_what_happens_then(source: Browser, made: SignedEntry) -> None:
+    page = source.get(path_of(made)).text
+
+    for promise in (
+        "You can take back your agreement until it is being passed on.",
+        "Once it is being passed on you cannot take it back.",
+        "stay in our file until the day on which your mailbox is deleted. That holds even if you end",
+        "as our server received it",
+    ):
+        assert promise in page
+        assert page.index(promise) < page.index('value="agreed"')
+
+
+def test_the_mailbox_asks_for_an_answer_on_top(source: Browser, made: SignedEntry) -> None:
+    page = source.get("/en/mailbox").text
+
+    assert page.index("We ask what you want") < page.index("my story")
+    assert f'href="{path_of(made)}"' in page
+
+
+# ---- what is answered --------------------------------------------------------------------------------
+
+
+def test_agreeing_takes_two_movements_of_the_hand(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry
+) -> None:
+    refused = say(source, made, "agreed")
+
+    assert refused.status_code == 422
+    assert "tick the box" in refused.text
+    assert state(a_desk, keys, made) is ProposalState.WAITING
+    assert say(source, made, "agreed", sure="y").status_code == 303
+    assert state(a_desk, keys, made) is ProposalState.AGREED
+    assert answers_in(a_desk, keys) == [Verdict.AGREED]
+    page = source.get(path_of(made)).text
+    assert "You agreed on 2 March 2026. You can still take that back." in page
+    assert shown(a_desk, keys, made).answer_words in page
+
+
+def test_the_answer_names_the_proposal_that_was_read(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry
+) -> None:
+    say(source, made, "agreed", sure="y")
+
+    answer = next(
+        content.answer
+        for _, content in reading.read_mailbox(a_desk.desk, keys).opened
+        if content is not None and content.kind is Kind.ANSWER
+    )
+    assert isinstance(answer, AnswerNote)
+    assert shown(a_desk, keys, made).digest == answer.proposal.hex()
+
+
+def test_an_agreement_is_taken_back(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry
+) -> None:
+    say(source, made, "agreed", sure="y")
+
+    assert say(source, made, "taken_back").status_code == 303
+    assert state(a_desk, keys, made) is ProposalState.TAKEN_BACK
+    page = source.get(path_of(made)).text
+    assert "You took back your agreement on 2 March 2026." in page
+    assert 'value="agreed"' in page
+
+
+def test_declining_and_agreeing_after_all(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry
+) -> None:
+    assert say(source, made, "declined").status_code == 303
+    assert state(a_desk, keys, made) is ProposalState.DECLINED
+    assert "You said no on 2 March 2026. Nothing is passed on." in source.get(path_of(made)).text
+    assert say(source, made, "agreed", sure="y").status_code == 303
+    assert state(a_desk, keys, made) is ProposalState.AGREED
+
+
+def test_a_wish_for_changes_reaches_the_desk_in_the_words_of_the_source(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry
+) -> None:
+    empty = say(source, made, "changes_asked", text="  \n")
+    assert empty.status_code == 422
+    assert "Write what should be different" in empty.text
+
+    assert say(source, made, "changes_asked", text="Leave out\r\nthe second line").status_code == 303
+
+    assert state(a_desk, keys, made) is ProposalState.CHANGES_ASKED
+    assert shown(a_desk, keys, made).answer_text == "Leave out\nthe second line"
+    assert "Leave out<br>the second line" in source.get("/en/mailbox").text
+
+
+def test_every_answer_is_told_in_words_in_the_conversation(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry
+) -> None:
+    say(source, made, "declined")
+    say(source, made, "changes_asked", text="shorter")
+    say(source, made, "agreed", sure="y")
+    say(source, made, "taken_back")
+
+    page = source.get("/en/mailbox").text
+    for words in (
+        "You said no to the proposal",
+        "You asked for changes to the proposal",
+        "You agreed to the proposal",
+        "You took back your agreement",
+    ):
+        assert words in page
+    assert len(answers_in(a_desk, keys)) == 4
+
+
+def test_an_answer_waits_for_the_desk_like_any_word(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry
+) -> None:
+    say(source, made, "declined")
+
+    thread = reading.thread(a_desk.desk, keys, today=TODAY)
+    assert not thread.is_answered
+    assert thread.expect is not None
+    assert "There is no answer to your newest message yet." in source.get("/en/mailbox").text
+
+
+# ---- refusals ----------------------------------------------------------------------------------------
+
+
+def test_a_digest_that_is_not_that_of_the_proposal_sends_nothing(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry
+) -> None:
+    other = "00" * 32
+    form = form_of(source, made)
+    cookie = source.client.get_cookie("mailbox")
+    assert cookie is not None
+    goes = consent.purpose(made.open_part.entry_id.hex(), other, Sheet(form["entry_id"], form["seen"]))
+    form |= {"digest": other, "token": form_token(bytes.fromhex(cookie.value), goes)}
+
+    refused = source.post(path_of(made), {**form, "verdict": "agreed", "sure": "y"})
+
+    assert refused.status_code == 422
+    assert "was not the one that lies in your mailbox" in refused.text
+    assert answers_in(a_desk, keys) == []
+
+
+@pytest.mark.parametrize("digest", ["", "é", "zz", "00" * 31])
+def test_a_digest_of_no_form_sends_nothing(
+    a_desk: ADesk, keys: MailboxKeys, made: SignedEntry, digest: str
+) -> None:
+    answer = replace(an_answer(a_desk, keys, made, Verdict.AGREED), digest=digest)
+
+    with pytest.raises(AnswerRefusedError) as refused:
+        answer_proposal(a_desk.desk, keys, answer, today=TODAY)
+
+    assert refused.value.refusal is AnswerRefusal.OTHER_PROPOSAL
+    assert answers_in(a_desk, keys) == []
+
+
+def test_the_token_is_good_for_the_digest_on_the_page_alone(source: Browser, made: SignedEntry) -> None:
+    form = form_of(source, made) | {"digest": "00" * 32}
+
+    refused = source.post(path_of(made), {**form, "verdict": "agreed", "sure": "y"})
+
+    assert refused.status_code == 403
+    assert "from before you logged in" in refused.text
+
+
+def test_a_consent_replayed_from_another_mailbox_counts_for_nothing(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry
+) -> None:
+    other = a_desk.browser()
+    other.start()
+    other_keys = a_desk.keys_of(other)
+    theirs = a_desk.propose(other_keys, TEXT)
+    say(other, theirs, "agreed", sure="y")
+    agreed = next(
+        content
+        for _, content in reading.read_mailbox(a_desk.desk, other_keys).opened
+        if content is not None and content.kind is Kind.ANSWER
+    )
+
+    # The very same words under the very same text, put into this mailbox by whoever holds its keys.
+    append_own(a_desk.desk, keys, agreed, entry_id=EntryId(bytes(16)), seen=(), today=TODAY)
+
+    assert state(a_desk, keys, made) is ProposalState.WAITING
+    assert source.get("/en/mailbox").status_code == 200
+
+
+def test_a_form_of_another_mailbox_is_refused(a_desk: ADesk, source: Browser, made: SignedEntry) -> None:
+    other = a_desk.browser()
+    other.start()
+    theirs = a_desk.propose(a_desk.keys_of(other), TEXT)
+
+    refused = source.post(path_of(made), {**form_of(other, theirs), "verdict": "agreed", "sure": "y"})
+
+    assert refused.status_code == 403
+    assert source.post(path_of(theirs), {**form_of(other, theirs), "verdict": "agreed"}).status_code == 404
+
+
+def test_another_site_cannot_answer(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry
+) -> None:
+    form = {**form_of(source, made), "verdict": "agreed", "sure": "y"}
+
+    refused = source.client.post(path_of(made), data=form, headers={"Origin": "https://evil.example"})
+
+    assert refused.status_code == 403
+    assert answers_in(a_desk, keys) == []
+
+
+def test_a_form_from_before_logging_in_gives_the_wish_back(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry
+) -> None:
+    form = form_of(source, made)
+    source.log_in(source.passphrase)
+
+    refused = source.post(path_of(made), {**form, "verdict": "changes_asked", "text": "my wish"})
+
+    assert refused.status_code == 403
+    assert "my wish" in refused.text
+    assert answers_in(a_desk, keys) == []
+
+
+def test_whoever_was_logged_out_gets_the_wish_back_on_the_page_of_its_proposal(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry
+) -> None:
+    form = form_of(source, made)
+    stranger = a_desk.browser()
+
+    refused = stranger.post(path_of(made), {**form, "verdict": "changes_asked", "text": "my wish"})
+
+    assert refused.status_code == 403
+    assert "my wish" in refused.text
+    assert "Come back to your mailbox" in refused.text
+    assert "Choose them again" not in refused.text
+    waiting = {**stranger.hidden(refused, "/en/log-in"), "text": "my wish"}
+    failed = stranger.log_in("abacus", **waiting)
+    waiting = {**stranger.hidden(failed, "/en/log-in"), "text": "my wish"}
+    entered = stranger.log_in(source.passphrase, **waiting)
+    assert entered.status_code == 200
+    assert "Your answer was not sent" in entered.text
+    assert "my wish" in entered.text
+    assert answers_in(a_desk, keys) == []
+    fresh = stranger.hidden(entered, path_of(made))
+    sent = stranger.post(path_of(made), {**fresh, "verdict": "changes_asked", "text": "my wish"})
+    assert sent.status_code == 303
+    assert a_desk.thread_of(source).entries[-1].text == "my wish"
+
+
+@pytest.mark.parametrize("proposal", ["ab" * 16, "no hexadecimal"])
+def test_a_wish_for_a_proposal_that_is_not_there_is_not_lost(source: Browser, proposal: str) -> None:
+    entered = source.log_in(source.passphrase, text="my wish", proposal=proposal)
+
+    assert entered.status_code == 200
+    assert "Write a message" in entered.text
+    assert "my wish" in entered.text
+
+
+@pytest.mark.parametrize("verdict", ["agreed", "declined", "taken_back"])
+def test_whoever_was_logged_out_is_told_that_no_answer_was_sent(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry, verdict: str
+) -> None:
+    form = {**form_of(source, made), "verdict": verdict, "sure": "y"}
+
+    refused = a_desk.browser().post(path_of(made), form)
+
+    assert refused.status_code == 403
+    assert "You were logged out" in refused.text
+    assert "nothing was deleted, ended or sent" in refused.text
+    assert answers_in(a_desk, keys) == []
+
+
+def test_a_wish_that_can_no_longer_be_sent_stays_to_copy(source: Browser, made: SignedEntry) -> None:
+    form = form_of(source, made)
+    assert say(source, made, "agreed", sure="y").status_code == 303
+
+    refused = source.post(path_of(made), {**form, "verdict": "changes_asked", "text": "my wish"})
+
+    assert "Your text, to copy" in refused.text
+    assert "my wish</textarea>" in refused.text
+
+
+@pytest.mark.parametrize("verdict", ["", "perhaps"])
+def test_a_form_without_an_answer_is_refused(source: Browser, made: SignedEntry, verdict: str) -> None:
+    assert say(source, made, verdict).status_code == 403
+
+
+def test_a_wish_that_is_too_long_comes_back(source: Browser, made: SignedEntry) -> None:
+    refused = say(source, made, "changes_asked", text="x" * 50_001)
+
+    assert refused.status_code == 422
+    assert "longer than 50,000 characters" in refused.text
+    assert "x" * 50_001 in refused.text
+
+
+def test_sent_twice_is_one_answer(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry
+) -> None:
+    form = {**form_of(source, made), "verdict": "agreed", "sure": "y"}
+
+    assert [source.post(path_of(made), form).status_code for _ in range(2)] == [303, 303]
+    assert answers_in(a_desk, keys) == [Verdict.AGREED]
+
+
+def test_a_form_used_again_for_another_answer_is_refused(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry
+) -> None:
+    form = form_of(source, made)
+    source.post(path_of(made), {**form, "verdict": "agreed", "sure": "y"})
+
+    refused = source.post(path_of(made), {**form, "verdict": "declined"})
+
+    assert refused.status_code == 422
+    assert "That first answer has been received" in refused.text
+    assert answers_in(a_desk, keys) == [Verdict.AGREED]
+
+
+def test_what_another_window_answered_meanwhile_is_not_answered_over(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry
+) -> None:
+    stale = form_of(source, made)
+    say(source, made, "agreed", sure="y")
+
+    refused = source.post(path_of(made), {**stale, "verdict": "declined"})
+
+    assert refused.status_code == 422
+    assert "perhaps in another window" in refused.text
+    assert answers_in(a_desk, keys) == [Verdict.AGREED]
+
+
+def test_taking_back_what_was_never_agreed_is_refused(source: Browser, made: SignedEntry) -> None:
+    assert say(source, made, "taken_back").status_code == 422
+
+
+def test_a_newer_proposal_makes_the_older_one_obsolete(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry
+) -> None:
+    stale = form_of(source, made)
+    say(source, made, "agreed", sure="y")
+    newer = a_desk.propose(keys, TEXT + " Changed.")
+
+    refused = source.post(
+        path_of(made), {**stale, "verdict": "agreed", "sure": "y", "entry_id": stale["entry_id"]}
+    )
+
+    assert state(a_desk, keys, made) is ProposalState.OBSOLETE
+    assert state(a_desk, keys, newer) is ProposalState.WAITING
+    assert refused.status_code == 422
+    assert "We made a newer proposal" in refused.text
+    assert f'href="{path_of(newer)}"' in refused.text
+    assert 'name="verdict"' not in refused.text
+
+
+def test_once_it_is_being_passed_on_nothing_is_taken_back(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry
+) -> None:
+    say(source, made, "agreed", sure="y")
+    form = form_of(source, made)
+    a_desk.pass_on(keys, made)
+
+    refused = source.post(path_of(made), {**form, "verdict": "taken_back"})
+
+    assert refused.status_code == 422
+    assert "It is too late for this" in refused.text
+    assert 'name="verdict"' not in refused.text
+    assert answers_in(a_desk, keys) == [Verdict.AGREED]
+    assert "can no longer be taken back" in source.get(path_of(made)).text
+    a_desk.pass_on(keys, made, StepName.PASSED_ON)
+    assert "This was passed on." in source.get(path_of(made)).text
+
+
+def test_passing_on_that_begins_between_look_and_answer_wins(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry
+) -> None:
+    say(source, made, "agreed", sure="y")
+    answer = an_answer(a_desk, keys, made, Verdict.TAKEN_BACK)
+    overtaken = a_desk.overtaken(lambda: a_desk.pass_on(keys, made))
+
+    with pytest.raises(ProposalClosedError):
+        answer_proposal(overtaken, keys, answer, today=TODAY)
+
+    assert answers_in(a_desk, keys) == [Verdict.AGREED]
+
+
+def test_a_word_of_the_desk_between_look_and_answer_costs_a_second_look(
+    a_desk: ADesk, keys: MailboxKeys, made: SignedEntry
+) -> None:
+    answer = an_answer(a_desk, keys, made, Verdict.DECLINED)
+
+    answer_proposal(a_desk.overtaken(lambda: a_desk.answer(keys, "by the way")), keys, answer, today=TODAY)
+
+    assert answers_in(a_desk, keys) == [Verdict.DECLINED]
+
+
+def test_a_desk_that_never_stops_writing_is_given_up_at_a_bound(
+    a_desk: ADesk, keys: MailboxKeys, made: SignedEntry
+) -> None:
+    answer = an_answer(a_desk, keys, made, Verdict.DECLINED)
+
+    with pytest.raises(HeadMovedError):
+        answer_proposal(
+            a_desk.overtaken(lambda: a_desk.answer(keys, "again"), 1000), keys, answer, today=TODAY
+        )
+
+    assert answers_in(a_desk, keys) == []
+
+
+def test_the_same_answer_from_two_windows_at_once_is_one(
+    a_desk: ADesk, keys: MailboxKeys, made: SignedEntry
+) -> None:
+    answer = an_answer(a_desk, keys, made, Verdict.DECLINED)
+    overtaken = a_desk.overtaken(lambda: answer_proposal(a_desk.desk, keys, answer, today=TODAY))
+
+    answer_proposal(overtaken, keys, answer, today=TODAY)
+
+    assert answers_in(a_desk, keys) == [Verdict.DECLINED]
+
+
+def test_of_taking_back_and_passing_on_at_once_exactly_one_happens(a_desk: ADesk, keys: MailboxKeys) -> None:
+    """Ten times over: the desk passes on only behind the agreement, the source takes back only before it."""
+    for _ in range(10):
+        proposal = a_desk.propose(keys, TEXT)
+        answer_proposal(a_desk.desk, keys, an_answer(a_desk, keys, proposal, Verdict.AGREED), today=TODAY)
+        answer = an_answer(a_desk, keys, proposal, Verdict.TAKEN_BACK)
+        own_head = reading.read_mailbox(a_desk.desk, keys).own_head
+        outcome: list[str] = []
+        at_once = threading.Barrier(2)
+
+        def take_back(answer: Answer = answer, at_once: threading.Barrier = at_once) -> None:
+            at_once.wait()
+            try:
+                answer_proposal(a_desk.desk, keys, answer, today=TODAY)
+                outcome.append("taken back")  # noqa: B023  # joined before the next round
+            except ProposalClosedError:
+                outcome.append("too late")  # noqa: B023
+
+        other = threading.Thread(target=take_back)
+        other.start()
+        at_once.wait()
+        passed = a_desk.pass_on_behind(keys, proposal, own_head)
+        other.join()
+
+        assert outcome == (["too late"] if passed else ["taken back"])
+        wanted = ProposalState.PASSING_ON if passed else ProposalState.TAKEN_BACK
+        assert state(a_desk, keys, proposal) is wanted
+
+
+def test_deleting_the_agreement_takes_it_back(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry
+) -> None:
+    say(source, made, "agreed", sure="y")
+    (agreed,) = [entry for entry in a_desk.thread_of(source).entries if entry.kind is Kind.ANSWER]
+    delete = f"/en/mailbox/delete/{agreed.id}"
+    asked = source.get(delete)
+
+    source.post(delete, source.hidden(asked, delete))
+
+    assert "deleting it counts as taking that back" in asked.text
+    assert state(a_desk, keys, made) is ProposalState.WAITING
+
+
+def test_deleting_the_taking_back_does_not_bring_the_agreement_to_life(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry
+) -> None:
+    say(source, made, "agreed", sure="y")
+    say(source, made, "taken_back")
+    back = a_desk.thread_of(source).entries[-1]
+
+    log_in.delete_entry(a_desk.desk, keys, bytes.fromhex(back.id), today=TODAY)
+
+    assert state(a_desk, keys, made) is ProposalState.TAKEN_BACK
+    assert "You agreed, and deleted something afterwards" in source.get(path_of(made)).text
+
+
+def test_an_answer_to_a_mailbox_that_has_ended_is_told_so(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry
+) -> None:
+    answer = an_answer(a_desk, keys, made, Verdict.DECLINED)
+    opened = log_in.log_in(a_desk.desk, source.passphrase, now=half_hour_now())
+    ending = a_desk.overtaken(lambda: log_in.end_mailbox(a_desk.desk, opened, keys, today=TODAY))
+
+    with pytest.raises(MailboxGoneError):
+        answer_proposal(ending, keys, answer, today=TODAY)
+
+    with a_desk.store.reading() as session:
+        assert mailboxes.find(session, keys.address) is None
+
+
+def test_the_page_of_a_proposal_that_is_not_there_is_not_found(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys
+) -> None:
+    message = a_desk.answer(keys, "no proposal")
+
+    assert source.get(path_of(message)).status_code == 404
+    assert source.get("/en/mailbox/proposal/zz").status_code == 404
+    assert source.post("/en/mailbox/proposal/zz", {}).status_code == 404
+    with pytest.raises(NotFoundError):
+        shown(a_desk, keys, message)
+
+
+def test_whoever_filled_a_mailbox_can_still_say_no_but_not_for_ever(
+    a_desk: ADesk, keys: MailboxKeys, made: SignedEntry
+) -> None:
+    full = replace(a_desk.desk, limits=replace(a_desk.desk.limits, entries=1))
+    answer_proposal(full, keys, an_answer(a_desk, keys, made, Verdict.DECLINED), today=TODAY)
+    fuller = replace(a_desk.desk, limits=replace(a_desk.desk.limits, entries=2 - consent._SPARE_ENTRIES))
+
+    with pytest.raises(AnswerRefusedError) as refused:
+        answer_proposal(fuller, keys, an_answer(a_desk, keys, made, Verdict.AGREED), today=TODAY)
+
+    assert refused.value.refusal is AnswerRefusal.MAILBOX_FULL
+    assert answers_in(a_desk, keys) == [Verdict.DECLINED]
+
+
+def test_a_full_mailbox_says_so_and_passes_nothing_on(
+    a_desk: ADesk, source: Browser, made: SignedEntry
+) -> None:
+    a_desk.app.extensions["desk"] = replace(
+        a_desk.desk, limits=replace(a_desk.desk.limits, entries=1 - consent._SPARE_ENTRIES)
+    )
+
+    refused = say(source, made, "declined")
+
+    assert refused.status_code == 422
+    assert "no more answers fit in it" in refused.text
+
+
+def test_what_a_source_writes_as_a_proposal_or_a_step_is_none(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry
+) -> None:
+    """Whoever has the passphrase can sign any content; only the desk proposes and says steps."""
+    content = open_entry(made, [keys.identity])
+    for forged in (content, Content(kind=Kind.STEP, text="", step=StepNote(step=StepName.CLOSED))):
+        append_own(
+            a_desk.desk, keys, forged, entry_id=EntryId(forged.kind.encode().ljust(16)), seen=(), today=TODAY
+        )
+
+    thread = a_desk.thread_of(source)
+
+    assert [each.id for each in thread.asked] == [made.open_part.entry_id.hex()]
+    assert StepName.CLOSED not in [step.step for step in thread.steps]
+    assert source.get("/en/mailbox").status_code == 200
+
+
+# ---- without consent ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("step", [StepName.PASSING_ON, StepName.PASSED_ON])
+def test_what_is_passed_on_without_consent_is_told_on_top_with_its_reason(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys, step: StepName
+) -> None:
+    a_desk.say_step(keys, "The law obliges us.", StepNote(step=step, to="the police", without_consent=True))
+
+    page = source.get("/en/mailbox").text
+
+    assert page.index("Something was passed on without your agreement") < page.index("my story")
+    assert page.index("The law obliges us.") < page.index("my story")
+    assert "the police" in page
+    assert "This was done without your agreement. The reason:" in page
+
+
+def test_what_is_passed_on_without_consent_is_told_once_as_it_stands_now(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys
+) -> None:
+    for step, to in ((StepName.PASSING_ON, "X"), (StepName.PASSED_ON, "X"), (StepName.PASSING_ON, "Y")):
+        a_desk.say_step(keys, "a reason", StepNote(step=step, to=to, without_consent=True))
+
+    told = a_desk.thread_of(source).without_consent
+
+    assert [(each.to, each.step) for each in told] == [("X", StepName.PASSED_ON), ("Y", StepName.PASSING_ON)]
+
+
+# ---- what crosses where the desk works on a machine of its own
+
+
+def crosses(
+    a_desk: ADesk, keys: MailboxKeys, entry: SignedEntry, verdict: Verdict, *, reason: str = ""
+) -> None:
+    """Answer, and have a step come in that the desk had begun before it could have read that."""
+    head = reading.read_mailbox(a_desk.desk, keys).own_head
+    consent.answer_proposal(a_desk.desk, keys, an_answer(a_desk, keys, entry, verdict), today=TODAY)
+    a_desk.pass_on_unseen(keys, entry, head, reason=reason)
+
+
+_TOLD = {
+    "en": (
+        "Now: Not passed on to J. Jansen",
+        "You answered or deleted something in time: this was not passed on.",
+        "A new step: Not passed on to J. Jansen",
+    ),
+    "nl": (
+        "Nu: Niet doorgegeven aan J. Jansen",
+        "Je gaf op tijd antwoord, of verwijderde op tijd iets: dit is niet doorgegeven.",
+        "Een nieuwe stap: Niet doorgegeven aan J. Jansen",
+    ),
+}
+
+
+@pytest.mark.parametrize("language", _TOLD)
+def test_a_taking_back_that_crossed_the_passing_on_was_in_time_and_the_page_says_so(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry, language: str
+) -> None:
+    say(source, made, "agreed", sure="y")
+    crosses(a_desk, keys, made, Verdict.TAKEN_BACK)
+
+    mailbox = source.get(f"/{language}/mailbox").text
+    page = source.get(path_of(made).replace("/en/", f"/{language}/")).text
+
+    line = " ".join(re.sub(r"<[^>]+>", " ", mailbox).split())
+    for words in _TOLD[language]:
+        assert words in line
+    for wrong in ("Being passed on", "Wordt doorgegeven aan", "We make the file", "We maken het bestand"):
+        assert wrong not in mailbox
+        assert wrong not in page
+    assert state(a_desk, keys, made) is ProposalState.TAKEN_BACK
+    assert 'value="agreed"' in page
+
+
+def test_a_refusal_that_crossed_passing_on_without_agreement_is_not_told_as_if_that_was_done(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry
+) -> None:
+    crosses(a_desk, keys, made, Verdict.DECLINED, reason="The law obliges us.")
+
+    mailbox = source.get("/en/mailbox").text
+
+    assert a_desk.thread_of(source).without_consent == ()
+    assert "Something was passed on without your agreement" not in mailbox
+    assert "This was done without your agreement" not in mailbox
+    assert "We wanted to do this without your agreement. The reason:" in mailbox
+    assert "The law obliges us." in mailbox
+
+
+def test_where_the_agreement_was_deleted_in_time_nobody_is_said_to_read_it(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry
+) -> None:
+    say(source, made, "agreed", sure="y")
+    head = reading.read_mailbox(a_desk.desk, keys).own_head
+    (agreed,) = [entry for entry in a_desk.thread_of(source).entries if entry.kind is Kind.ANSWER]
+    log_in.delete_entry(a_desk.desk, keys, bytes.fromhex(agreed.id), today=TODAY)
+    a_desk.pass_on_unseen(keys, made, head, reason="")
+
+    mailbox = source.get("/en/mailbox").text
+
+    assert "Not passed on to J. Jansen" in mailbox
+    assert "You can write whenever you like." in mailbox
+    assert "An adviser reads what you wrote." not in mailbox
+
+
+def test_after_a_step_that_was_void_the_source_can_answer_as_before(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry
+) -> None:
+    say(source, made, "agreed", sure="y")
+    crosses(a_desk, keys, made, Verdict.TAKEN_BACK)
+
+    assert say(source, made, "agreed", sure="y").status_code == 303
+    assert state(a_desk, keys, made) is ProposalState.AGREED
+    a_desk.pass_on(keys, made)
+    assert state(a_desk, keys, made) is ProposalState.PASSING_ON
+    assert "Being passed on to J. Jansen" in source.get("/en/mailbox").text

@@ -1,0 +1,288 @@
+"""Reading an answer leaves a mark: one, signed, after the page was sent, and never in anybody's way."""
+
+import logging
+import sqlite3
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import update
+
+from protocol.content import Kind
+from protocol.envelope import Author
+from protocol.identifiers import StrandId
+from protocol.mailbox_keys import MailboxKeys
+from protocol.strand import DeskWriter
+from source_app.errors import MailboxGoneError
+from source_app.services import log_in, reading
+from source_app.services.read_receipts import mark_seen, unseen
+from store.database.schema import EntryRow, HeadRow, SealedRow
+from store.errors import StoreReadOnlyError
+from tests.source_app.desks import STRAND, TODAY, ADesk, Browser
+from web.dates import half_hour_now
+
+
+@pytest.fixture
+def source(a_desk: ADesk) -> Browser:
+    browser = a_desk.browser()
+    browser.start()
+    browser.write("a question")
+    return browser
+
+
+@pytest.fixture
+def keys(a_desk: ADesk, source: Browser) -> MailboxKeys:
+    return a_desk.keys_of(source)
+
+
+def marks(a_desk: ADesk, keys: MailboxKeys) -> int:
+    opened = reading.read_mailbox(a_desk.desk, keys).opened
+    return sum(
+        content is not None and content.kind is Kind.SEEN and signed.open_part.author is Author.SOURCE
+        for signed, content in opened
+    )
+
+
+def test_reading_an_answer_leaves_one_mark_however_often_it_is_read(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys
+) -> None:
+    answer = a_desk.answer(keys, "an answer")
+    for _ in range(3):
+        source.get("/en/mailbox")
+
+    *_, (mark, content) = reading.read_mailbox(a_desk.desk, keys).opened
+    assert marks(a_desk, keys) == 1
+    assert content is not None
+    assert content.kind is Kind.SEEN
+    assert not mark.open_part.speaks
+    assert mark.open_part.seen == (answer.digest,)
+    assert not a_desk.thread_of(source).left_out
+
+
+def test_each_newer_answer_gets_a_mark_of_its_own(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
+    for text in ("one", "two"):
+        a_desk.answer(keys, text)
+        source.get("/en/mailbox")
+
+    assert marks(a_desk, keys) == 2
+
+
+def test_a_mark_is_never_shown_and_neither_waits_nor_answers(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys
+) -> None:
+    a_desk.answer(keys, "an answer")
+    source.get("/en/mailbox")
+
+    thread = a_desk.thread_of(source)
+    page = source.get("/en/mailbox").text
+
+    assert [entry.text for entry in thread.entries] == ["a question", "an answer"]
+    assert thread.is_answered
+    assert thread.expect is None
+    assert "There is an answer for you" in page
+    assert page.count("<article") == 2
+
+
+def test_where_nothing_is_new_no_mark_is_left(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
+    source.get("/en/mailbox")
+    a_desk.answer(keys, "", kind=Kind.SEEN)
+    source.get("/en/mailbox")
+
+    assert marks(a_desk, keys) == 0
+
+
+def test_whoever_wrote_with_the_answer_in_sight_needs_no_mark(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys
+) -> None:
+    a_desk.answer(keys, "an answer")
+    source.write("thank you")
+    a_desk.answer(keys, "", kind=Kind.SEEN)
+    source.get("/en/mailbox")
+
+    assert marks(a_desk, keys) == 0
+
+
+def test_looking_without_reading_leaves_no_mark(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
+    a_desk.answer(keys, "an answer")
+    source.client.head("/en/mailbox", buffered=True)
+    source.client.get("/en/mailbox", headers={"Sec-Purpose": "prefetch"}, buffered=True)
+    source.get("/en/help")
+
+    assert marks(a_desk, keys) == 0
+
+
+def test_the_mark_comes_after_the_page(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
+    """The time that a page takes must not tell that it brought something new."""
+    a_desk.answer(keys, "an answer")
+
+    page = source.client.get("/en/mailbox")
+
+    assert "an answer" in page.text
+    assert marks(a_desk, keys) == 0
+    page.close()
+    assert marks(a_desk, keys) == 1
+
+
+def test_what_failed_its_checks_is_not_marked_as_seen(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys
+) -> None:
+    first = a_desk.answer(keys, "good")
+    second = a_desk.answer(keys, "to be spoilt")
+    a_desk.answer(keys, "good again")
+    with a_desk.store.writing() as writing:
+        row = (
+            writing.query(EntryRow.id).where(EntryRow.entry_id == second.open_part.entry_id).scalar_subquery()
+        )
+        writing.execute(update(SealedRow).where(SealedRow.id == row).values(payload=b"spoilt"))
+    for _ in range(2):
+        source.get("/en/mailbox")
+
+    (mark,) = [
+        signed for signed, _ in reading.read_mailbox(a_desk.desk, keys).opened if not signed.open_part.speaks
+    ]
+    assert mark.open_part.seen == (first.digest,)
+
+
+def test_a_forged_answer_alone_leaves_no_mark(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
+    a_desk.answer(keys, "forged", writer=DeskWriter(STRAND, bytes(32)))
+    a_desk.heads.clear()
+
+    page = source.get("/en/mailbox").text
+
+    assert "forged" not in page
+    assert marks(a_desk, keys) == 0
+
+
+def test_a_deleted_answer_leaves_no_mark(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
+    answer = a_desk.answer(keys, "an answer")
+    log_in.delete_entry(a_desk.desk, keys, answer.open_part.entry_id, today=TODAY)
+    source.get("/en/mailbox")
+
+    assert marks(a_desk, keys) == 0
+
+
+def test_a_store_that_takes_nothing_does_not_hurt_the_page(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys, caplog: pytest.LogCaptureFixture
+) -> None:
+    a_desk.answer(keys, "an answer")
+
+    def refuse() -> None:
+        raise StoreReadOnlyError("no")
+
+    a_desk.app.extensions["desk"] = a_desk.overtaken(refuse, 1000)
+    with caplog.at_level(logging.DEBUG):
+        page = source.get("/en/mailbox")
+
+    assert page.status_code == 200
+    assert "an answer" in page.text
+    assert "mark: StoreReadOnlyError" in caplog.text
+
+
+def test_a_store_that_names_an_impossible_head_hides_no_answer(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys
+) -> None:
+    a_desk.answer(keys, "an answer")
+    with a_desk.store.writing() as writing:
+        writing.execute(update(HeadRow).values(number=-7))
+
+    page = source.get("/en/mailbox")
+
+    assert page.status_code == 200
+    assert "an answer" in page.text
+    assert marks(a_desk, keys) == 0
+
+
+def test_a_mailbox_that_ends_meanwhile_does_not_hurt_the_page(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys
+) -> None:
+    a_desk.answer(keys, "an answer")
+    opened = log_in.log_in(a_desk.desk, source.passphrase, now=half_hour_now())
+    page = source.client.get("/en/mailbox")
+    log_in.end_mailbox(a_desk.desk, opened, keys, today=TODAY)
+
+    page.close()
+
+    assert page.status_code == 200
+    with pytest.raises(MailboxGoneError):
+        reading.read_mailbox(a_desk.desk, keys)
+
+
+def test_two_tabs_that_read_at_once_leave_one_mark(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
+    a_desk.answer(keys, "an answer")
+    pages = [source.client.get("/en/mailbox") for _ in range(2)]
+
+    for page in pages:
+        page.close()
+
+    assert marks(a_desk, keys) == 1
+
+
+def test_a_message_of_another_tab_is_marked_behind(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
+    stale = source.sheet()
+    a_desk.answer(keys, "an answer")
+    shown = reading.read_mailbox(a_desk.desk, keys)
+    source.write("written before the answer came", sheet=stale)
+
+    mark_seen(a_desk.desk, keys, shown, today=TODAY)
+
+    assert marks(a_desk, keys) == 1
+    assert not a_desk.thread_of(source).left_out
+
+
+def test_a_mailbox_in_which_others_never_stop_writing_gets_its_mark_another_time(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys
+) -> None:
+    sheets = [source.sheet() for _ in range(6)]
+    a_desk.answer(keys, "an answer")
+    busy = a_desk.overtaken(lambda: source.write("again", sheet=sheets.pop()), len(sheets))
+
+    mark_seen(busy, keys, reading.read_mailbox(a_desk.desk, keys), today=TODAY)
+
+    assert marks(a_desk, keys) == 0
+    source.get("/en/mailbox")
+    assert marks(a_desk, keys) == 1
+
+
+def test_marks_leave_half_of_a_mailbox_to_words(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
+    a_desk.app.extensions["desk"] = replace(a_desk.desk, limits=replace(a_desk.desk.limits, entries=4))
+    for text in ("one", "two", "three"):
+        a_desk.answer(keys, text)
+        source.get("/en/mailbox")
+
+    assert marks(a_desk, keys) == 1
+    assert [source.write(text).status_code for text in ("a", "b", "c")] == [303, 303, 422]
+
+
+def test_a_mark_names_the_heads_of_every_workstation(a_desk: ADesk, keys: MailboxKeys) -> None:
+    first = a_desk.answer(keys, "an answer")
+    mailbox = reading.read_mailbox(a_desk.desk, keys)
+
+    assert unseen(mailbox) == (first.digest,)
+    of_nobody = replace(first, open_part=replace(first.open_part, strand=StrandId(b"desk-two"), number=2))
+    with_a_gap = replace(mailbox, opened=(*mailbox.opened, (of_nobody, None)))
+    assert unseen(with_a_gap) == (first.digest,)
+
+
+def test_the_sources_own_entry_tells_the_day_on_which_it_was_seen(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys
+) -> None:
+    page = source.get("/en/mailbox").text
+    assert "not seen by an adviser yet" in page
+    a_desk.answer(keys, "", kind=Kind.SEEN)
+
+    page = source.get("/en/mailbox").text
+
+    assert "seen by an adviser on 2 March 2026" in page
+    assert "not seen by an adviser yet" not in page
+
+
+def test_nothing_of_a_mark_is_readable_in_the_store(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys
+) -> None:
+    a_desk.answer(keys, "an answer")
+    source.get("/en/mailbox")
+
+    with sqlite3.connect(a_desk.config.store_path) as connection:
+        rows = connection.execute("SELECT payload FROM sealed").fetchall()
+    connection.close()
+
+    assert len({len(payload) for (payload,) in rows}) == 1  # as large as a short message

@@ -1,0 +1,630 @@
+"""Whatever goes wrong with a message: its text comes back, and nothing of it is half kept."""
+
+import io
+import sqlite3
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select, update
+
+from source_app.errors import MailboxGoneError
+from source_app.services import log_in
+from source_app.services.posting import Posting, new_sheet
+from source_app.services.uploads import receive
+from store.database.schema import AttachmentRow, HeadRow
+from store.errors import HeadMovedError
+from tests.source_app.desks import MIB, MULTIPART, TODAY, ADesk, Browser, make_desk, multipart
+from web.dates import half_hour_now
+from web.multipart import Body
+
+TEXT = "a text that must not be lost"
+
+
+class Endless(io.RawIOBase):
+    """A body without end."""
+
+    def __init__(self, first: bytes) -> None:
+        self.left = first
+        self.given = 0
+
+    def read(self, size: int = -1, /) -> bytes:
+        piece = (self.left or b"x" * size)[:size]
+        self.left = self.left[size:]
+        self.given += len(piece)
+        return piece
+
+
+@pytest.fixture
+def source(a_desk: ADesk) -> Browser:
+    browser = a_desk.browser()
+    browser.start()
+    return browser
+
+
+def pending(a_desk: ADesk) -> int:
+    with a_desk.store.reading() as reading:
+        return reading.scalar(select(func.count()).select_from(AttachmentRow)) or 0
+
+
+def test_an_empty_message_is_refused_kindly(a_desk: ADesk, source: Browser) -> None:
+    for text in ("", " \r\n\t "):
+        refused = source.write(text, [("", b"")])
+        assert refused.status_code == 422
+        assert "no text and no file" in refused.text
+    assert not a_desk.thread_of(source).entries
+
+
+def test_a_message_may_be_files_alone(a_desk: ADesk, source: Browser) -> None:
+    assert source.write("", [("a.txt", b"")]).status_code == 303
+    assert len(a_desk.thread_of(source).entries[0].files) == 1
+
+
+def test_a_message_of_a_hundred_thousand_characters_comes_back_whole(a_desk: ADesk, source: Browser) -> None:
+    text = "é" * 99_999 + "!"
+
+    refused = source.write(text, [("a.txt", b"x")])
+
+    assert refused.status_code == 422
+    assert text in refused.text
+    assert "At most 50,000 characters" in source.get("/en/mailbox/write").text
+    assert not a_desk.thread_of(source).entries
+    assert pending(a_desk) == 0
+
+
+def test_a_text_of_exactly_the_limit_is_taken(a_desk: ADesk, source: Browser) -> None:
+    text = "漢\r\n" * 25_000
+
+    assert source.write(text).status_code == 303
+    assert a_desk.thread_of(source).entries[0].text == "漢\n" * 25_000
+
+
+@pytest.mark.parametrize("mib", [4, 7, 30], ids=["a little over", "over", "more than is read away"])
+def test_files_over_the_limit_are_refused_and_nothing_of_them_is_kept(
+    a_desk: ADesk, source: Browser, mib: int
+) -> None:
+    refused = source.write(TEXT, [("a.bin", b"x" * 5 * MIB), ("b.bin", b"x" * mib * MIB)])
+
+    assert refused.status_code == 413
+    assert TEXT in refused.text
+    assert "Your files were not kept" in refused.text
+    assert pending(a_desk) == 0
+
+
+def test_an_announced_length_over_every_limit_gets_an_answer(source: Browser) -> None:
+    refused = source.send(multipart({**source.sheet(), "text": TEXT}, [("a.bin", b"x")]), length=10**12)
+
+    assert refused.status_code == 413
+    assert TEXT in refused.text
+    assert refused.headers["Connection"] == "close"
+
+
+def test_too_many_files_are_refused_with_the_text_back(a_desk: ADesk, source: Browser) -> None:
+    for count in (4, 30):
+        refused = source.write(TEXT, [(f"{number}.txt", b"x") for number in range(count)])
+        assert refused.status_code == 413
+        assert TEXT in refused.text
+        assert "at most 3 files" in refused.text
+    assert pending(a_desk) == 0
+
+
+@pytest.mark.parametrize("file_bytes", [10, 3 * MIB])
+def test_a_body_cut_off_in_a_file_gives_the_text_back(
+    a_desk: ADesk, source: Browser, file_bytes: int
+) -> None:
+    sheet = source.sheet()
+    body = multipart({**sheet, "text": TEXT}, [("a.bin", b"x" * file_bytes)], end=False)
+
+    refused = source.send(body, length=len(body) + 1000)
+
+    assert refused.status_code == 400
+    assert TEXT in refused.text
+    assert pending(a_desk) == 0
+    assert source.write(TEXT, sheet=sheet).status_code == 303
+    assert len(a_desk.thread_of(source).entries) == 1
+
+
+def test_a_body_cut_off_in_the_text_gives_back_what_arrived(a_desk: ADesk, source: Browser) -> None:
+    body = multipart({**source.sheet(), "text": TEXT}, [])
+    cut = body[: body.index(TEXT.encode()) + 13]
+
+    refused = source.send(cut, length=len(body))
+
+    assert refused.status_code == 400
+    assert TEXT[:13] in refused.text
+    assert not a_desk.thread_of(source).entries
+
+
+@pytest.mark.parametrize("off_by", [-20, 20])
+def test_a_lying_content_length_keeps_nothing_and_loses_no_text(
+    a_desk: ADesk, source: Browser, off_by: int
+) -> None:
+    body = multipart({**source.sheet(), "text": TEXT}, [("a.txt", b"x" * 100)])
+
+    refused = source.send(body, length=len(body) + off_by)
+
+    assert refused.status_code == 400
+    assert TEXT in refused.text
+    assert not a_desk.thread_of(source).entries
+
+
+@pytest.mark.parametrize("place", ["in a file", "after the end", "before the beginning"])
+def test_a_body_without_end_is_refused_at_a_bound(a_desk: ADesk, source: Browser, place: str) -> None:
+    first = {
+        "in a file": multipart({**source.sheet(), "text": TEXT}, [("a.bin", b"x")], end=False)[:-2],
+        "after the end": multipart({**source.sheet(), "text": TEXT}, []),
+        "before the beginning": b"x",
+    }[place]
+    endless = Endless(first)
+
+    refused = source.send(endless, chunked=True)
+
+    assert refused.status_code in {400, 413}
+    assert refused.headers["Connection"] == "close"
+    assert (TEXT in refused.text) == (place != "before the beginning")
+    assert endless.given < 40 * MIB
+    assert not a_desk.thread_of(source).entries
+    assert pending(a_desk) == 0
+
+
+def test_a_chunked_body_that_ends_is_taken(source: Browser) -> None:
+    body = multipart({**source.sheet(), "text": TEXT}, [("a.bin", b"x")])
+
+    assert source.send(io.BytesIO(body), chunked=True).status_code == 303
+
+
+def test_no_length_and_no_server_that_ends_the_body_is_no_body(source: Browser) -> None:
+    body = io.BytesIO(multipart({**source.sheet(), "text": TEXT}, []))
+    environ = {"HTTP_TRANSFER_ENCODING": "chunked", "wsgi.input": body, "CONTENT_TYPE": MULTIPART}
+
+    refused = source.client.post("/en/mailbox/write", environ_overrides=environ)
+
+    assert refused.status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("../../etc/passwd", "passwd"),
+        ("C:\\\\temp\\\\a.pdf", "a.pdf"),
+        ("a\x00\x1b[31mb.pdf", "a[31mb.pdf"),
+        ("invoice\u202efdp.exe", "invoicefdp.exe"),
+        ("n" * 5000 + ".pdf", "n" * 116 + ".pdf"),
+        ("\u202e", "file"),
+        ("<b>.pdf", "_b_.pdf"),
+    ],
+)
+def test_a_file_name_does_no_harm(a_desk: ADesk, source: Browser, name: str, shown: str) -> None:
+    assert source.write("see the file", [(name, b"content")]).status_code == 303
+
+    (file,) = a_desk.thread_of(source).entries[0].files
+
+    assert file.name == shown
+    answer = source.get(f"/en/mailbox/files/{file.id}")
+    assert answer.headers["Content-Disposition"].startswith("attachment;")
+    assert answer.headers["Content-Type"] == "application/octet-stream"
+    assert answer.headers["Content-Length"] == "7"
+    assert "sandbox" in answer.headers["Content-Security-Policy"]
+
+
+def test_a_file_name_out_of_all_bounds_gives_the_text_back(source: Browser) -> None:
+    refused = source.write(TEXT, [("n" * 20_000, b"x")])
+
+    assert refused.status_code == 400
+    assert TEXT in refused.text
+
+
+def test_what_is_no_form_is_refused(source: Browser) -> None:
+    refused = source.client.post("/en/mailbox/write", data="hello", content_type="text/plain")
+
+    assert refused.status_code == 400
+
+
+def test_a_session_that_expired_while_writing_gives_the_text_to_the_log_in_page(
+    a_desk: ADesk, source: Browser
+) -> None:
+    sheet = source.sheet()
+    text = 'line one\r\n<b>"line" two</b>'
+    source.client.delete_cookie("mailbox")
+
+    expired = source.write(text, [("a.bin", b"x" * 3 * MIB)], sheet)
+
+    assert expired.status_code == 403
+    assert "Choose them again" in expired.text
+    assert "&lt;b&gt;" in expired.text
+    assert pending(a_desk) == 0
+    failed = source.log_in("abacus", text=text)
+    assert failed.status_code == 422
+    assert "&lt;b&gt;" in failed.text
+    entered = source.log_in(source.passphrase, text=text)
+    assert entered.status_code == 200
+    assert "line one\n&lt;b&gt;" in entered.text.replace("\r\n", "\n")
+    sent = source.write(text, sheet=source.hidden(entered, "/en/mailbox/write"))
+    assert sent.status_code == 303
+    assert a_desk.thread_of(source).entries[0].text == text.replace("\r\n", "\n")
+
+
+def test_files_alone_that_come_without_a_session_are_said_to_be_not_sent(source: Browser) -> None:
+    sheet = source.sheet()
+    source.client.delete_cookie("mailbox")
+
+    expired = source.write("", [("a.bin", b"x")], sheet)
+
+    assert expired.status_code == 403
+    assert "nothing was deleted, ended or sent" in expired.text
+
+
+def test_a_form_of_another_session_gives_the_text_back_with_a_fresh_form(source: Browser) -> None:
+    sheet = source.sheet()
+    source.log_in(source.passphrase)
+
+    refused = source.write(TEXT, [("a.bin", b"x")], sheet)
+
+    assert refused.status_code == 403
+    assert TEXT in refused.text
+    fresh = source.hidden(refused, "/en/mailbox/write")
+    assert fresh["entry_id"] != sheet["entry_id"]
+    assert source.write(TEXT, sheet=fresh).status_code == 303
+
+
+def test_an_entry_id_that_we_did_not_give_is_refused(source: Browser) -> None:
+    for made_up in ({"entry_id": "00" * 16}, {"seen": "00" * 32}, {"entry_id": "zz"}, {"token": ""}):
+        assert source.write(TEXT, sheet={**source.sheet(), **made_up}).status_code == 403
+
+
+def test_fields_after_the_files_are_too_late(a_desk: ADesk, source: Browser) -> None:
+    sheet = source.sheet()
+    body = multipart({}, [("a.bin", b"x")], end=False) + multipart({**sheet, "text": TEXT}, [])
+
+    assert source.send(body, length=len(body)).status_code == 403
+    assert pending(a_desk) == 0
+
+
+def test_another_site_cannot_post_a_message(a_desk: ADesk, source: Browser) -> None:
+    body = multipart({**source.sheet(), "text": TEXT}, [])
+
+    for headers in ({"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}):
+        refused = source.client.post("/en/mailbox/write", data=body, content_type=MULTIPART, headers=headers)
+        assert refused.status_code == 403
+    assert not a_desk.thread_of(source).entries
+
+
+def test_a_double_submit_is_one_entry_with_one_receipt(a_desk: ADesk, source: Browser) -> None:
+    sheet = source.sheet()
+    files = [("a.bin", b"x" * 2 * MIB), ("b.txt", b"")]
+
+    first, second = (source.write(TEXT, files, sheet) for _ in range(2))
+
+    assert first.status_code == second.status_code == 303
+    assert first.location == second.location
+    (entry,) = a_desk.thread_of(source).entries
+    assert [source.get(f"/en/mailbox/files/{file.id}").data for file in entry.files] == [
+        content for _, content in files
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "files"),
+    [
+        ("another text", [("a.bin", b"one")]),
+        (TEXT, [("a.bin", b"two")]),
+        (TEXT, [("b.bin", b"one")]),
+        (TEXT, []),
+        (TEXT, [("a.bin", b"one"), ("b.bin", b"one")]),
+    ],
+)
+def test_a_used_form_with_another_message_never_gets_the_old_receipt(
+    a_desk: ADesk, source: Browser, text: str, files: list[tuple[str, bytes]]
+) -> None:
+    sheet = source.sheet()
+    source.write(TEXT, [("a.bin", b"one")], sheet)
+
+    changed = source.write(text, files, sheet)
+
+    assert changed.status_code == 422
+    assert text in changed.text
+    fresh = source.hidden(changed, "/en/mailbox/write")
+    assert source.write(text, files, fresh).status_code == 303
+    assert len(a_desk.thread_of(source).entries) == 2
+
+
+def test_a_used_form_of_an_entry_that_was_deleted_gets_the_text_back(source: Browser) -> None:
+    sheet = source.sheet()
+    source.write(TEXT, sheet=sheet)
+    delete = f"/en/mailbox/delete/{sheet['entry_id']}"
+    source.post(delete, source.hidden(source.get(delete), delete))
+
+    assert source.write(TEXT, sheet=sheet).status_code == 422
+
+
+def test_two_tabs_write_two_entries(a_desk: ADesk, source: Browser) -> None:
+    one, two = source.sheet(), source.sheet()
+
+    assert source.write("from one", sheet=one).status_code == 303
+    assert source.write("from two", sheet=two).status_code == 303
+
+    assert [entry.text for entry in a_desk.thread_of(source).entries] == ["from one", "from two"]
+
+
+def test_many_tabs_at_once_lose_nothing(a_desk: ADesk, source: Browser) -> None:
+    cookie = source.client.get_cookie("mailbox")
+    assert cookie is not None
+    statuses: list[int] = []
+
+    def write(number: int) -> None:
+        tab = a_desk.browser()
+        tab.client.set_cookie("mailbox", cookie.value)
+        statuses.append(tab.write(f"text {number}", [("a.bin", b"x" * 100)]).status_code)
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert statuses == [303] * 8
+    shown = a_desk.thread_of(source)
+    assert sorted(entry.text for entry in shown.entries) == sorted(f"text {number}" for number in range(8))
+    assert not shown.left_out
+    assert not shown.own_missing
+
+
+def test_an_attempt_that_fails_does_not_take_the_files_of_another(a_desk: ADesk, source: Browser) -> None:
+    sheet = source.sheet()
+    body = multipart({**sheet, "text": TEXT}, [("a.bin", b"x" * 3 * MIB)])
+
+    class CutsOffTheOther(io.RawIOBase):
+        """Half way through this upload, an earlier attempt at the same entry breaks off."""
+
+        def __init__(self) -> None:
+            self.at = 0
+
+        def read(self, size: int = -1, /) -> bytes:
+            if self.at < MIB <= self.at + size:
+                other = multipart({**sheet, "text": TEXT}, [("a.bin", b"x" * 2 * MIB)], end=False)
+                tab = a_desk.browser()
+                cookie = source.client.get_cookie("mailbox")
+                assert cookie is not None
+                tab.client.set_cookie("mailbox", cookie.value)
+                assert tab.send(other, length=len(other) + 9).status_code == 400
+            piece = body[self.at : self.at + size]
+            self.at += len(piece)
+            return piece
+
+    assert source.send(CutsOffTheOther(), length=len(body)).status_code == 303
+    assert a_desk.thread_of(source).entries[0].files[0].size == 3 * MIB
+
+
+def test_past_the_quota_files_are_refused_and_text_still_goes(tmp_path: Path) -> None:
+    a_desk = make_desk(tmp_path, mailbox_bytes=2 * MIB)
+    source = a_desk.browser()
+    source.start()
+
+    refused = source.write(TEXT, [("a.bin", b"x" * 3 * MIB)])
+
+    assert refused.status_code == 413
+    assert TEXT in refused.text
+    assert "We have no room for these files now" in refused.text
+    assert pending(a_desk) == 0
+    assert source.write(TEXT, sheet=source.hidden(refused, "/en/mailbox/write")).status_code == 303
+    a_desk.store.close()
+
+
+@pytest.mark.parametrize("bound", [{"entries": 2}, {"entries_bytes": 8_000}], ids=["many", "long"])
+def test_a_source_who_never_stops_writing_is_stopped_with_the_text_back(
+    a_desk: ADesk, source: Browser, bound: dict[str, int]
+) -> None:
+    limits = replace(a_desk.desk.limits, **bound)
+    a_desk.app.extensions["desk"] = replace(a_desk.desk, limits=limits)
+    first, second, third = source.sheet(), source.sheet(), source.sheet()
+    source.write("one", sheet=first)
+    sent = source.write("two", sheet=second)
+
+    refused = source.write(TEXT, [("a.bin", b"x" * 100)], sheet=third)
+
+    assert refused.status_code == 422
+    assert TEXT in refused.text
+    assert "This mailbox is full" in refused.text
+    assert pending(a_desk) == 0
+    assert source.write("two", sheet=second).location == sent.location  # a double click is no third message
+
+
+def test_large_files_do_not_make_a_mailbox_full_of_text(a_desk: ADesk, source: Browser) -> None:
+    limits = replace(a_desk.desk.limits, entries_bytes=50_000)
+    a_desk.app.extensions["desk"] = replace(a_desk.desk, limits=limits)
+    source.write("one", [("a.bin", b"x" * 100_000)])
+
+    assert source.write("two").status_code == 303
+
+
+def locked(a_desk: ADesk) -> Callable[[], None]:
+    a_desk.store._wait_seconds = 0.1
+    other = sqlite3.connect(a_desk.config.store_path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    return other.close
+
+
+def missing(a_desk: ADesk) -> Callable[[], None]:
+    path = a_desk.config.store_path
+    away = path.with_name("away.db")
+    path.rename(away)
+    return lambda: away.rename(path) and None
+
+
+def read_only(a_desk: ADesk) -> Callable[[], None]:
+    return _pragma(a_desk, "query_only=ON", "query_only=OFF")
+
+
+def full(a_desk: ADesk) -> Callable[[], None]:
+    a_desk.store.vacuum()  # a store that was upgraded has pages to spare
+    return _pragma(a_desk, "max_page_count=1", "max_page_count=1000000")
+
+
+def _pragma(a_desk: ADesk, broken: str, mended: str) -> Callable[[], None]:
+    def execute(pragma: str) -> None:
+        with a_desk.store._writer.connect() as connection:
+            driver = connection.connection.driver_connection
+            assert isinstance(driver, sqlite3.Connection)
+            driver.execute(f"PRAGMA {pragma}").fetchall()
+
+    execute(broken)
+    return lambda: execute(mended)
+
+
+@pytest.mark.parametrize("breaks", [locked, missing, read_only, full])
+@pytest.mark.parametrize("files", [[], [("a.bin", b"x" * MIB)]], ids=["text", "file"])
+def test_a_store_that_takes_nothing_gives_the_text_back_and_keeps_no_half(
+    a_desk: ADesk,
+    source: Browser,
+    breaks: Callable[[ADesk], Callable[[], None]],
+    files: list[tuple[str, bytes]],
+) -> None:
+    sheet = source.sheet()
+    mend = breaks(a_desk)
+
+    refused = source.write(TEXT, files, sheet)
+
+    mend()
+    assert refused.status_code == 503
+    assert TEXT in refused.text
+    assert "Try again in a few minutes" in refused.text
+    assert not a_desk.thread_of(source).entries
+    assert source.write(TEXT, files, source.hidden(refused, "/en/mailbox/write")).status_code == 303
+    assert len(a_desk.thread_of(source).entries) == 1
+
+
+def test_a_store_that_is_missing_gets_a_page_that_says_what_to_do(a_desk: ADesk, source: Browser) -> None:
+    mend = missing(a_desk)
+
+    answers = [
+        source.get("/en/mailbox"),
+        source.get("/en/mailbox/write"),
+        source.log_in(source.passphrase, text=TEXT),
+        source.write(TEXT, sheet={}),
+    ]
+
+    mend()
+    assert {each.status_code for each in answers} == {503}
+    assert all(each.headers["Retry-After"] for each in answers)
+    assert all("Wait a few minutes" in each.text for each in answers)
+    assert all(TEXT in each.text for each in answers[2:])
+
+
+def test_sessions_that_do_not_answer_give_the_text_back(a_desk: ADesk) -> None:
+    """Somebody emptied the folder in memory while the site runs."""
+    source = a_desk.browser()
+    source.start()
+    sheet = source.sheet()
+    a_desk.desk.sessions.close()
+    away = a_desk.config.sessions_path.rename(a_desk.config.sessions_path.with_name("away"))
+
+    refused = source.write("do not lose me", [("a.txt", b"a")], sheet)
+    page = source.get("/en/mailbox")
+
+    away.rename(a_desk.config.sessions_path)
+    assert (refused.status_code, page.status_code) == (503, 503)
+    assert "do not lose me" in refused.text
+    assert "We cannot reach our storage at this moment" in page.text
+    assert source.write("do not lose me", sheet=sheet).status_code == 303
+
+
+@pytest.mark.parametrize("files", [[], [("a.bin", b"x")]], ids=["text", "file"])
+@pytest.mark.parametrize("is_old_form", [True, False])
+def test_a_mailbox_that_ended_in_another_browser_gives_the_text_back(
+    a_desk: ADesk, source: Browser, files: list[tuple[str, bytes]], *, is_old_form: bool
+) -> None:
+    sheet = source.sheet()
+    other = a_desk.browser()
+    other.log_in(source.passphrase)
+    end = "/en/mailbox/end"
+    other.post(end, {**other.hidden(other.get(end), end), "sure": "y"})
+
+    gone = source.write(TEXT, files, {} if is_old_form else sheet)
+
+    assert gone.status_code == 404
+    assert "This mailbox has ended" in gone.text
+    assert TEXT in gone.text
+    assert source.get("/en/mailbox").location == "/en/log-in"
+
+
+def _overtaken(a_desk: ADesk, source: Browser, times: int) -> Posting:
+    """Return a message that other tabs overtake, each time just after it has looked for its place."""
+    desk = a_desk.overtaken(lambda: source.write("faster"), times)
+    keys = a_desk.keys_of(source)
+    return Posting(desk, keys, new_sheet(desk, keys), TEXT, now=1)
+
+
+def test_a_message_that_is_overtaken_takes_the_next_place(a_desk: ADesk, source: Browser) -> None:
+    _overtaken(a_desk, source, 3).commit(today=TODAY)
+
+    thread = a_desk.thread_of(source)
+    assert [entry.text for entry in thread.entries] == ["faster"] * 3 + [TEXT]
+    assert not thread.left_out
+
+
+def test_a_message_that_is_overtaken_for_ever_is_refused_at_a_bound(a_desk: ADesk, source: Browser) -> None:
+    with pytest.raises(HeadMovedError):
+        _overtaken(a_desk, source, 1000).commit(today=TODAY)
+
+
+def test_a_small_file_for_which_there_is_no_room_is_refused_and_the_text_comes_back(tmp_path: Path) -> None:
+    a_desk = make_desk(tmp_path, mailbox_bytes=1000)
+    source = a_desk.browser()
+    source.start()
+
+    refused = source.write(TEXT, [("small.txt", b"x")])
+
+    assert refused.status_code == 413
+    assert "We have no room for these files now" in refused.text
+    assert TEXT in refused.text
+    a_desk.store.close()
+
+
+def test_a_mailbox_that_ends_just_before_the_commit_takes_nothing(a_desk: ADesk, source: Browser) -> None:
+    keys = a_desk.keys_of(source)
+    opened = log_in.log_in(a_desk.desk, source.passphrase, now=half_hour_now())
+    ending = a_desk.overtaken(lambda: log_in.end_mailbox(a_desk.desk, opened, keys, today=TODAY))
+
+    with pytest.raises(MailboxGoneError):
+        Posting(ending, keys, new_sheet(a_desk.desk, keys), TEXT, now=1).commit(today=TODAY)
+
+
+def test_a_file_without_a_name_is_not_lost(a_desk: ADesk, source: Browser) -> None:
+    source.write("", [("", b"content")])
+
+    (file,) = a_desk.thread_of(source).entries[0].files
+    assert source.get(f"/en/mailbox/files/{file.id}").data == b"content"
+    assert file.name == "file"
+
+
+def test_a_large_file_comes_back_as_it_was(tmp_path: Path) -> None:
+    a_desk = make_desk(tmp_path, upload_bytes=64 * MIB)
+    source = a_desk.browser()
+    source.start()
+    content = b"0123456789abcdef" * (2 * MIB) + b"!"  # its padding takes more than a chunk
+
+    assert source.write("", [("a.bin", content)]).status_code == 303
+
+    (file,) = a_desk.thread_of(source).entries[0].files
+    assert source.get(f"/en/mailbox/files/{file.id}").data == content
+    a_desk.store.close()
+
+
+def test_an_error_of_our_own_is_not_called_a_refusal() -> None:
+    def broken(_fields: Mapping[str, str]) -> Posting | None:
+        raise ZeroDivisionError
+
+    body = multipart({"text": TEXT}, [])
+    with pytest.raises(ZeroDivisionError):
+        receive(Body(io.BytesIO(body), len(body), MIB), MULTIPART, 1, admit=broken, commit=str)
+
+
+def test_a_store_that_names_an_impossible_head_gives_the_text_back(a_desk: ADesk, source: Browser) -> None:
+    source.write("the first")
+    with a_desk.store.writing() as writing:
+        writing.execute(update(HeadRow).values(number=-7))
+    refused = source.write(TEXT)
+    assert refused.status_code == 503
+    assert TEXT in refused.text

@@ -1,0 +1,470 @@
+"""Reading a mailbox: what passes every check is shown, what does not never is."""
+
+import re
+import secrets
+from datetime import date
+
+import pytest
+from sqlalchemy import delete, update
+
+from crypto.errors import CryptoError
+from protocol.content import Kind
+from protocol.identifiers import StrandId
+from protocol.mailbox_keys import MailboxKeys
+from protocol.statements.removal import removal
+from protocol.strand import DeskWriter
+from source_app.errors import MailboxGoneError, NotFoundError
+from source_app.services import log_in, reading
+from source_app.services.reading import Expected
+from store.database.schema import EntryRow, SealedRow
+from store.entries import find
+from tests.source_app.desks import STRAND, TODAY, ADesk, Browser
+
+
+@pytest.fixture
+def source(a_desk: ADesk) -> Browser:
+    browser = a_desk.browser()
+    browser.start()
+    return browser
+
+
+@pytest.fixture
+def keys(a_desk: ADesk, source: Browser) -> MailboxKeys:
+    return a_desk.keys_of(source)
+
+
+def test_an_empty_mailbox_waits_for_nothing(a_desk: ADesk, source: Browser) -> None:
+    thread = a_desk.thread_of(source)
+
+    assert thread.entries == ()
+    assert thread.newest_reply is None
+    assert thread.expect is None
+    assert not thread.is_answered
+
+
+def test_the_newest_reply_is_unmissable(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
+    source.write("a question")
+    a_desk.answer(keys, "the first answer")
+    a_desk.answer(keys, "the newest answer")
+    a_desk.answer(keys, "", kind=Kind.SEEN)
+
+    thread = a_desk.thread_of(source)
+    page = source.get("/en/mailbox").text
+
+    assert thread.newest_reply is not None
+    assert thread.newest_reply.text == "the newest answer"
+    assert thread.is_answered
+    assert thread.expect is None
+    assert len(thread.entries) == 3
+    assert page.index("There is an answer for you") < page.index("a question")
+    assert f'href="#entry-{thread.newest_reply.id}"' in page
+    assert f'id="entry-{thread.newest_reply.id}"' in page
+
+
+def test_a_mark_of_the_desk_says_seen_and_answers_nothing(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys
+) -> None:
+    source.write("a question")
+    waited_for = a_desk.thread_of(source).expect
+    a_desk.answer(keys, "", kind=Kind.SEEN)
+
+    thread = a_desk.thread_of(source)
+
+    (question,) = thread.entries
+    assert TODAY == question.seen_on
+    assert not thread.is_answered
+    assert waited_for is not None
+    assert waited_for == thread.expect
+
+
+def test_a_mark_of_ones_own_waits_for_no_answer(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
+    source.write("a question")
+    a_desk.answer(keys, "an answer")
+    a_desk.mark(keys)
+
+    thread = a_desk.thread_of(source)
+
+    assert ["a question", "an answer"] == [each.text for each in thread.entries]
+    assert thread.is_answered
+    assert thread.expect is None
+    assert not thread.left_out
+
+
+def test_what_the_desk_had_before_it_is_marked_as_seen(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys
+) -> None:
+    source.write("one")
+    source.write("two")
+    a_desk.answer(keys, "seen both")
+    source.write("three")
+
+    assert [(entry.text, entry.seen_on) for entry in a_desk.thread_of(source).entries if entry.is_own] == [
+        ("one", TODAY),
+        ("two", TODAY),
+        ("three", None),
+    ]
+
+
+def test_an_answer_that_came_while_writing_is_not_called_seen(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys
+) -> None:
+    source.write("one")
+    a_desk.answer(keys, "before")
+    sheet = source.sheet()
+    a_desk.answer(keys, "meanwhile")
+    source.write("two", sheet=sheet)
+
+    with a_desk.store.reading() as session:
+        stored = find(session, keys.address, bytes.fromhex(sheet["entry_id"]))
+
+    assert stored is not None
+    assert reading._read_entry(stored).open_part.seen == (bytes.fromhex(sheet["seen"]),)
+
+
+def test_the_expected_day_is_that_of_the_oldest_entry_that_waits(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys
+) -> None:
+    source.write("answered")
+    a_desk.answer(keys, "answer")
+    source.write("waits")
+
+    thread = a_desk.thread_of(source)
+
+    assert thread.expect == Expected(date(2026, 3, 5), is_late=False)
+    assert not thread.is_answered
+
+
+def test_a_deleted_entry_waits_for_no_answer(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
+    sent = source.write("take back")
+    log_in.delete_entry(a_desk.desk, keys, bytes.fromhex(sent.location.rpartition("/")[2]), today=TODAY)
+
+    thread = a_desk.thread_of(source)
+
+    assert thread.expect is None
+    assert thread.entries[0].is_removed
+    assert thread.entries[0].text == ""
+    assert not thread.left_out
+    assert not thread.own_missing
+
+
+def _delete(source: Browser, entry_id: str) -> None:
+    path = f"/en/mailbox/delete/{entry_id}"
+    assert source.post(path, source.hidden(source.get(path), path)).status_code == 303
+
+
+def test_whoever_deleted_everything_is_promised_no_answer(a_desk: ADesk, source: Browser) -> None:
+    _delete(source, source.write("take back").location.rpartition("/")[2])
+
+    page = source.get("/en/mailbox").text
+
+    assert "Everything in this mailbox was deleted" in page
+    assert "We have your message" not in page
+    assert "There is no answer to your newest message yet." not in page
+    assert "An adviser reads what you wrote." not in page
+    assert "Later:" not in page
+    assert a_desk.thread_of(source).is_emptied
+
+
+def test_an_answer_stays_the_news_when_what_came_after_it_is_deleted(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys
+) -> None:
+    source.write("a question")
+    a_desk.answer(keys, "an answer")
+    _delete(source, source.write("take back").location.rpartition("/")[2])
+
+    page = source.get("/en/mailbox").text
+
+    assert "There is an answer for you" in page
+    assert "We have your message" not in page
+    assert "An adviser answers you here, in your mailbox." not in page
+    assert "You can write whenever you like." in page
+
+
+def test_a_message_that_is_left_still_waits_when_a_newer_one_is_deleted(source: Browser) -> None:
+    source.write("a question")
+    _delete(source, source.write("take back").location.rpartition("/")[2])
+
+    page = source.get("/en/mailbox").text
+
+    assert "There is no answer to your newest message yet. Expect it by Thursday 5 March 2026." in page
+    assert "An adviser reads what you wrote." in page
+
+
+def test_a_message_whose_answer_was_deleted_waits_for_no_other(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys
+) -> None:
+    source.write("a question")
+    _delete(source, a_desk.answer(keys, "an answer").open_part.entry_id.hex())
+
+    page = source.get("/en/mailbox").text
+
+    assert "The answer to it was deleted." in page
+    assert "There is no answer to your newest message yet." not in page
+    assert "An adviser answers you here, in your mailbox." not in page
+
+
+@pytest.mark.parametrize("lang", ["en", "nl"])
+@pytest.mark.parametrize("what", ["delete", "end"])
+def test_whoever_was_logged_out_is_told_that_nothing_was_deleted_or_ended(
+    a_desk: ADesk, source: Browser, lang: str, what: str
+) -> None:
+    own = source.write("mine").location.rpartition("/")[2]
+    path = f"/{lang}/mailbox/end" if what == "end" else f"/{lang}/mailbox/delete/{own}"
+    form = {**source.hidden(source.get(path), path), "sure": "y"}
+    source.client.delete_cookie("mailbox")
+
+    refused = source.post(path, form)
+
+    assert refused.status_code == 403
+    assert {"en": "You were logged out", "nl": "Je was uitgelogd"}[lang] in refused.text
+    assert {"en": "nothing was deleted, ended or sent", "nl": "niets verwijderd, beëindigd of verstuurd"}[
+        lang
+    ] in refused.text
+    assert f'action="/{lang}/log-in"' in refused.text
+    assert "You were logged out" not in source.get(path).text
+    source.log_in(source.passphrase)
+    assert a_desk.thread_of(source).entries[0].text == "mine"
+
+
+def test_a_forged_reply_is_never_shown(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
+    source.write("a question")
+    a_desk.answer(keys, "FORGED", writer=DeskWriter(STRAND, secrets.token_bytes(32)))
+
+    thread = a_desk.thread_of(source)
+    page = source.get("/en/mailbox").text
+
+    assert thread.left_out
+    assert thread.newest_reply is None
+    assert "FORGED" not in page
+    assert "does not pass our checks" in page
+
+
+def test_a_reply_of_a_workstation_that_the_desk_does_not_know_is_never_shown(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys
+) -> None:
+    a_desk.answer(keys, "FORGED", writer=DeskWriter(StrandId(b"other-on"), a_desk.writer.seed))
+
+    assert a_desk.thread_of(source).left_out
+    assert "FORGED" not in source.get("/en/mailbox/save").text
+
+
+def test_an_entry_that_is_no_entry_is_left_out(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
+    entry = a_desk.answer(keys, "real")
+    with a_desk.store.writing() as writing:
+        writing.execute(update(EntryRow).values(open_part=b"nonsense"))
+
+    assert a_desk.thread_of(source).left_out
+    with pytest.raises(NotFoundError):
+        reading.received(a_desk.desk, keys, entry.open_part.entry_id)
+
+
+def test_an_entry_whose_header_was_swapped_is_left_out(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys
+) -> None:
+    sent = source.write("mine")
+    a_desk.answer(keys, "theirs")
+    with a_desk.store.writing() as writing:
+        headers = {row.id: row.header for row in writing.query(SealedRow)}
+        for row, header in zip(headers, reversed(headers.values()), strict=True):
+            writing.execute(update(SealedRow).where(SealedRow.id == row).values(header=header))
+
+    assert a_desk.thread_of(source).left_out
+    assert not a_desk.thread_of(source).entries
+    assert source.get(sent.location).status_code == 404
+
+
+def test_an_own_entry_that_is_gone_is_missed(a_desk: ADesk, source: Browser) -> None:
+    sent = source.write("one")
+    source.write("two")
+    with a_desk.store.writing() as writing:
+        writing.execute(
+            delete(EntryRow).where(EntryRow.entry_id == bytes.fromhex(sent.location.rpartition("/")[2]))
+        )
+
+    assert a_desk.thread_of(source).own_missing
+    assert "may be one of your own messages" in source.get("/en/mailbox").text
+
+
+def test_an_entry_of_another_mailbox_is_not_found(a_desk: ADesk, source: Browser) -> None:
+    other = a_desk.browser()
+    other.start()
+    entry = other.write("of another", [("a.txt", b"x")]).location.rpartition("/")[2]
+    (file,) = a_desk.thread_of(other).entries[0].files
+
+    for path in (f"received/{entry}", f"delete/{entry}", f"files/{file.id}", "received/zz", "files/00"):
+        assert source.get(f"/en/mailbox/{path}").status_code == 404
+    delete_it = f"/en/mailbox/delete/{entry}"
+    token = other.hidden(other.get(delete_it), delete_it)
+    assert source.post(delete_it, token).status_code == 403
+    assert other.get(f"/en/mailbox/received/{entry}").status_code == 200
+
+
+def test_an_entry_put_into_another_mailbox_is_not_found(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys
+) -> None:
+    other = a_desk.browser()
+    other.start()
+    entry = bytes.fromhex(source.write("mine").location.rpartition("/")[2])
+    other_keys = a_desk.keys_of(other)
+    with a_desk.store.writing() as writing:
+        writing.execute(update(EntryRow).values(address=other_keys.address))
+
+    with pytest.raises(NotFoundError):
+        reading.received(a_desk.desk, other_keys, entry)
+    with pytest.raises(NotFoundError):
+        reading.received(a_desk.desk, keys, entry)
+
+
+def test_an_entry_under_another_id_is_not_found(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
+    source.write("mine")
+    with a_desk.store.writing() as writing:
+        writing.execute(update(EntryRow).values(entry_id=bytes(16)))
+
+    with pytest.raises(NotFoundError):
+        reading.received(a_desk.desk, keys, bytes(16))
+
+
+def test_a_reply_has_no_receipt(a_desk: ADesk, keys: MailboxKeys) -> None:
+    entry = a_desk.answer(keys, "an answer")
+
+    with pytest.raises(NotFoundError):
+        reading.received(a_desk.desk, keys, entry.open_part.entry_id)
+
+
+def test_a_source_may_delete_a_reply_too(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
+    entry = a_desk.answer(keys, "an answer", file=("a.txt", b"x"))
+    (file,) = a_desk.thread_of(source).entries[0].files
+
+    log_in.delete_entry(a_desk.desk, keys, entry.open_part.entry_id, today=TODAY)
+
+    thread = a_desk.thread_of(source)
+    assert thread.newest_reply is None
+    assert not thread.left_out
+    with pytest.raises(NotFoundError):
+        reading.file(a_desk.desk, keys, bytes.fromhex(file.id))
+
+
+def test_deleting_twice_is_deleting_once(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
+    entry = bytes.fromhex(source.write("mine").location.rpartition("/")[2])
+
+    for _ in range(2):
+        log_in.delete_entry(a_desk.desk, keys, entry, today=TODAY)
+
+    assert not a_desk.thread_of(source).left_out
+
+
+def test_deleting_wants_the_token_of_that_very_entry(source: Browser) -> None:
+    one, two = (source.write(text).location.rpartition("/")[2] for text in ("one", "two"))
+    path = "/en/mailbox/delete/"
+
+    refused = source.post(path + two, source.hidden(source.get(path + one), path + one))
+
+    assert refused.status_code == 403
+    assert "two" in source.get("/en/mailbox").text
+
+
+def test_a_removal_that_nobody_signed_is_found_out(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
+    source.write("mine")
+    entry = a_desk.answer(keys, "theirs")
+    stranger = DeskWriter(STRAND, secrets.token_bytes(32))
+    forged = removal(entry.digest, address=keys.address, by=stranger, day=TODAY)
+    with a_desk.store.writing() as writing:
+        writing.execute(update(EntryRow).where(EntryRow.author == 1).values(removal=forged))
+
+    assert a_desk.thread_of(source).left_out
+
+
+def test_ending_wants_a_second_movement_of_the_hand(a_desk: ADesk, source: Browser) -> None:
+    end = "/en/mailbox/end"
+    token = source.hidden(source.get(end), end)
+
+    assert source.post(end, token).status_code == 422
+    assert source.post(end, {"sure": "y"}).status_code == 403
+    assert a_desk.thread_of(source).entries == ()
+
+
+def test_ending_says_goodbye_and_forgets_the_session(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys
+) -> None:
+    source.write("mine")
+    end = "/en/mailbox/end"
+    left = source.post(end, {**source.hidden(source.get(end), end), "sure": "y"})
+
+    assert left.headers["Clear-Site-Data"]
+    assert source.get(left.location).status_code == 200
+    with pytest.raises(MailboxGoneError):
+        reading.thread(a_desk.desk, keys, today=TODAY)
+
+
+def test_ending_twice_is_ending_once(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
+    opened = log_in.log_in(a_desk.desk, source.passphrase, now=1)
+
+    for _ in range(2):
+        log_in.end_mailbox(a_desk.desk, opened, keys, today=TODAY)
+
+    with pytest.raises(MailboxGoneError):
+        reading.thread(a_desk.desk, keys, today=TODAY)
+
+
+def test_an_open_browser_learns_that_its_mailbox_has_ended(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys
+) -> None:
+    opened = log_in.log_in(a_desk.desk, source.passphrase, now=1)
+    log_in.end_mailbox(a_desk.desk, opened, keys, today=TODAY)
+
+    gone = source.get("/en/mailbox")
+
+    assert gone.status_code == 404
+    assert "This mailbox has ended" in gone.text
+
+
+def test_a_file_that_is_damaged_ends_too_short(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
+    source.write("", [("a.bin", b"x" * 1000)])
+    (file,) = a_desk.thread_of(source).entries[0].files
+    with a_desk.store.writing() as writing:
+        for row in writing.query(SealedRow).filter(SealedRow.size > 60_000):
+            writing.execute(
+                update(SealedRow)
+                .where(SealedRow.id == row.id)
+                .values(payload=row.payload[:-1] + bytes([row.payload[-1] ^ 1]))
+            )
+
+    about, pieces = reading.file(a_desk.desk, keys, bytes.fromhex(file.id))
+
+    assert about.size == 1000
+    with pytest.raises(CryptoError):
+        list(pieces)
+
+
+def test_a_file_that_its_entry_does_not_name_is_not_found(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys
+) -> None:
+    source.write("", [("a.bin", b"x")])
+    (file,) = a_desk.thread_of(source).entries[0].files
+    other = a_desk.answer(keys, "no files")
+    from store.database.schema import AttachmentRow  # noqa: PLC0415
+
+    with a_desk.store.writing() as writing:
+        writing.execute(update(AttachmentRow).values(entry_id=other.open_part.entry_id))
+
+    with pytest.raises(NotFoundError):
+        reading.file(a_desk.desk, keys, bytes.fromhex(file.id))
+
+
+def test_the_source_s_words_are_escaped_and_keep_their_lines(source: Browser) -> None:
+    source.write("<script>alert(1)</script>\r\nhttp://evil.example")
+
+    page = source.get("/en/mailbox").text
+
+    assert re.search(r"&lt;script&gt;alert\(1\)&lt;/script&gt;\s*<br>\s*http://evil.example", page)
+    assert "<script" not in page
+    assert 'href="http' not in page
+
+
+def test_a_file_whose_header_is_damaged_gets_a_page_and_no_bytes(a_desk: ADesk, source: Browser) -> None:
+    source.write("", [("a.bin", b"x" * 1000)])
+    (file,) = a_desk.thread_of(source).entries[0].files
+    with a_desk.store.writing() as writing:
+        writing.execute(update(SealedRow).where(SealedRow.payload.is_(None)).values(header=b"damaged"))
+
+    assert source.get(f"/en/mailbox/files/{file.id}").status_code == 500

@@ -1,0 +1,442 @@
+"""Coming in: nothing opens by accident, and nobody learns who has a mailbox."""
+
+import fcntl
+import re
+from pathlib import Path
+
+import pytest
+
+from source_app.errors import NotOpenError, OtherWordsError, TicketExpiredError, WordsUsedError
+from source_app.services import log_in
+from store import mailboxes
+from tests.source_app.desks import TODAY, ADesk, make_desk
+from web.dates import half_hour_now
+from web.page_padding import STEP_BYTES
+
+
+def mailboxes_in(a_desk: ADesk) -> int:
+    with a_desk.store.reading() as reading:
+        return len(mailboxes.addresses(reading))
+
+
+def test_no_cookie_comes_before_a_mailbox_is_open(a_desk: ADesk) -> None:
+    source = a_desk.browser()
+
+    for path in (
+        "/",
+        "/en/",
+        "/nl/",
+        "/en/begin",
+        "/en/log-in",
+        "/en/help",
+        "/en/privacy",
+        "/en/accessibility",
+    ):
+        page = source.get(path)
+        assert page.status_code == 200
+        assert "Set-Cookie" not in page.headers
+
+
+def test_the_cookie_is_a_random_token_for_this_session_and_this_site_alone(a_desk: ADesk) -> None:
+    source = a_desk.browser()
+    source.start()
+
+    cookie = source.log_in(source.passphrase).headers["Set-Cookie"]
+
+    assert re.fullmatch(r"mailbox=[0-9a-f]{64}; HttpOnly; Path=/; SameSite=Strict", cookie)
+
+
+def test_over_tls_the_cookie_is_bound_to_the_host(tmp_path: Path) -> None:
+    a_desk = make_desk(tmp_path, origin="https://localhost")
+    source = a_desk.browser()
+    shown = source.get("/en/begin")
+    words = " ".join(re.findall(r"<span>([a-z]+)</span>", shown.text))
+
+    entered = source.post("/en/practise", {**source.hidden(shown, "/en/practise"), "words": words})
+
+    assert re.fullmatch(
+        r"__Host-mailbox=[0-9a-f]{64}; Secure; HttpOnly; Path=/; SameSite=Strict",
+        entered.headers["Set-Cookie"],
+    )
+    a_desk.store.close()
+
+
+def test_a_fresh_passphrase_stores_nothing(a_desk: ADesk) -> None:
+    a_desk.browser().get("/en/begin")
+
+    assert mailboxes_in(a_desk) == 0
+
+
+def test_a_slip_opens_no_second_mailbox_and_names_the_word(a_desk: ADesk) -> None:
+    source = a_desk.browser()
+    shown = source.get("/en/begin")
+    words = re.findall(r"<span>([a-z]+)</span>", shown.text)
+    ticket = source.hidden(shown, "/en/practise")
+
+    slip = source.post("/en/practise", {**ticket, "words": " ".join([*words[:2], "qqqqqq", *words[3:]])})
+
+    assert slip.status_code == 422
+    assert "word 3 is different" in slip.text
+    assert "word 4 is different" not in slip.text
+    assert mailboxes_in(a_desk) == 0
+    assert (
+        source.post(
+            "/en/practise", {**source.hidden(slip, "/en/practise"), "words": " ".join(words)}
+        ).status_code
+        == 303
+    )
+    assert mailboxes_in(a_desk) == 1
+
+
+@pytest.mark.parametrize(("count", "wrong"), [(6, [7]), (8, [8]), (0, [1, 2, 3, 4, 5, 6, 7])])
+def test_a_word_too_few_or_too_many_is_named(a_desk: ADesk, count: int, wrong: list[int]) -> None:
+    words, ticket = log_in.draw_passphrase(a_desk.desk, "en", now=1)
+
+    with pytest.raises(OtherWordsError) as slip:
+        log_in.open_mailbox(a_desk.desk, ticket, " ".join([*words, "extra"][:count]), today=TODAY, now=1)
+
+    assert slip.value.wrong == wrong
+
+
+def test_a_printed_passphrase_pastes_in_as_it_is(a_desk: ADesk) -> None:
+    words, ticket = log_in.draw_passphrase(a_desk.desk, "nl", now=1)
+
+    assert log_in.open_mailbox(
+        a_desk.desk, ticket, "\u00a0" + "\r\n".join(words).title() + ".", today=TODAY, now=1
+    )
+
+
+def test_the_practise_page_does_not_show_the_words(a_desk: ADesk) -> None:
+    source = a_desk.browser()
+    shown = source.get("/en/begin")
+    words = re.findall(r"<span>([a-z]+)</span>", shown.text)
+
+    practise = source.post("/en/practise", source.hidden(shown, "/en/practise"))
+
+    assert practise.status_code == 200
+    assert " ".join(words) not in re.sub(r"<[^>]*>", "", practise.text)
+    assert words[0] + " " + words[1] not in practise.text
+
+
+def test_whoever_had_no_pen_may_see_the_same_words_again(a_desk: ADesk) -> None:
+    source = a_desk.browser()
+    shown = source.get("/en/begin")
+
+    again = source.post("/en/begin", source.hidden(shown, "/en/practise"))
+
+    assert re.findall(r"<span>([a-z]+)</span>", shown.text) == re.findall(
+        r"<span>([a-z]+)</span>", again.text
+    )
+
+
+@pytest.mark.parametrize("path", ["/en/begin", "/en/card", "/en/practise"])
+def test_whoever_sits_down_next_is_not_shown_the_words_again(a_desk: ADesk, path: str) -> None:
+    source = a_desk.browser()
+    ticket = source.hidden(source.get("/en/begin"), "/en/practise")
+    words, ticket["ticket"] = log_in.draw_passphrase(a_desk.desk, "en", now=half_hour_now())
+    source.post("/en/practise", {**ticket, "words": " ".join(words)})
+    source.get("/en/leave")
+
+    again = source.post(path, ticket)
+
+    assert again.status_code == 422
+    assert f"<span>{words[0]}</span>" not in again.text
+
+
+@pytest.mark.parametrize("path", ["/en/begin", "/en/card", "/en/practise"])
+def test_nobody_is_told_to_throw_away_the_words_of_an_open_mailbox(a_desk: ADesk, path: str) -> None:
+    """The back button leads here from the page to write on. Whoever believes it loses the mailbox."""
+    source = a_desk.browser()
+    words, ticket = log_in.draw_passphrase(a_desk.desk, "en", now=half_hour_now())
+    source.post("/en/practise", {"ticket": ticket, "words": " ".join(words)})
+
+    back = source.post(path, {"ticket": ticket})
+
+    assert "Keep your paper: the words open it." in back.text
+    assert "new words" not in back.text
+    assert 'href="/en/mailbox"' in back.text
+    source.get("/en/leave")
+    assert 'href="/en/log-in"' in source.post(path, {"ticket": ticket}).text
+
+
+def test_the_card_has_the_words_and_nothing_that_says_what_they_are_for(a_desk: ADesk) -> None:
+    source = a_desk.browser()
+    shown = source.get("/en/begin")
+    words = re.findall(r"<span>([a-z]+)</span>", shown.text)
+
+    card = source.post("/en/card", source.hidden(shown, "/en/card"))
+
+    assert card.status_code == 200
+    assert re.findall(r"<span>([a-z]+)</span>", card.text) == words
+    assert re.findall("<title>(.*?)</title>", card.text) == ["Card"]
+    for telling in (
+        "Support point",
+        "mailbox",
+        "passphrase",
+        "http",
+        "integr",
+        "minist",
+        "adviser",
+        "log-in",
+    ):
+        assert telling not in card.text
+    hidden = "(?:screen|leave|masthead)"
+    printed = re.sub(rf'<(\w+)[^>]* class="{hidden}".*?</\1>', "", card.text, flags=re.DOTALL)
+    printed = re.sub(rf'<(\w+) class="{hidden}".*?</\1>', "", printed, flags=re.DOTALL)
+    assert re.sub(r"<title>.*?</title>|<[^>]+>", " ", printed).split() == words
+    assert not re.search(r"\d", re.sub(r"<[^>]+>", "", printed))
+
+
+def test_the_card_speaks_the_other_language_with_the_same_words(a_desk: ADesk) -> None:
+    source = a_desk.browser()
+    shown = source.get("/en/begin")
+    card = source.post("/en/card", source.hidden(shown, "/en/card"))
+
+    other = source.post("/nl/card", source.hidden(card, "/nl/card"))
+
+    assert '<html lang="nl"' in other.text
+    assert re.findall(r"<span>([a-z]+)</span>", other.text) == re.findall(r"<span>([a-z]+)</span>", card.text)
+
+
+def test_the_warning_stands_before_the_card_and_the_card_comes_only_when_asked_for(a_desk: ADesk) -> None:
+    page = a_desk.browser().get("/en/begin").text
+
+    assert page.index("Print it only at home.") < page.index('action="/en/card"')
+    assert 'class="card"' not in page
+    assert a_desk.browser().get("/en/card").status_code == 405
+
+
+def test_from_the_card_one_goes_on_to_practise_or_back_to_the_same_words(a_desk: ADesk) -> None:
+    source = a_desk.browser()
+    shown = source.get("/en/begin")
+    card = source.post("/en/card", source.hidden(shown, "/en/card"))
+
+    practise = source.post("/en/practise", source.hidden(card, "/en/practise"))
+    back = source.post("/en/begin", source.hidden(card, "/en/begin"))
+
+    assert "Type your words once" in practise.text
+    assert re.findall(r"<span>([a-z]+)</span>", back.text) == re.findall(r"<span>([a-z]+)</span>", shown.text)
+
+
+def test_whoever_sits_down_next_cannot_guess_word_by_word(a_desk: ADesk) -> None:
+    words, ticket = log_in.draw_passphrase(a_desk.desk, "en", now=1)
+    log_in.open_mailbox(a_desk.desk, ticket, " ".join(words), today=TODAY, now=1)
+
+    with pytest.raises(WordsUsedError):
+        log_in.open_mailbox(a_desk.desk, ticket, " ".join([*words[:6], "guess"]), today=TODAY, now=1)
+
+
+@pytest.mark.parametrize("path", ["/en/begin", "/en/card", "/en/practise"])
+def test_a_ticket_of_another_server_is_refused_kindly(a_desk: ADesk, path: str) -> None:
+    refused = a_desk.browser().post(path, {"ticket": "made up"})
+
+    assert refused.status_code == 422
+    assert "These words are too old" in refused.text
+    assert "Keep your paper: the words still open it." in refused.text
+
+
+def test_old_words_open_nothing(a_desk: ADesk) -> None:
+    words, ticket = log_in.draw_passphrase(a_desk.desk, "en", now=1)
+
+    with pytest.raises(TicketExpiredError):
+        log_in.open_mailbox(a_desk.desk, ticket, " ".join(words), today=TODAY, now=100)
+
+
+def test_practising_twice_is_one_mailbox(a_desk: ADesk) -> None:
+    words, ticket = log_in.draw_passphrase(a_desk.desk, "en", now=1)
+
+    for _ in range(2):
+        log_in.open_mailbox(a_desk.desk, ticket, " ".join(words), today=TODAY, now=1)
+
+    assert mailboxes_in(a_desk) == 1
+
+
+def test_a_mailbox_that_has_ended_does_not_open_again_from_the_practise_page(a_desk: ADesk) -> None:
+    words, ticket = log_in.draw_passphrase(a_desk.desk, "en", now=1)
+    opened = log_in.open_mailbox(a_desk.desk, ticket, " ".join(words), today=TODAY, now=1)
+    log_in.end_mailbox(a_desk.desk, opened, log_in.derive(opened.root), today=TODAY)
+
+    with pytest.raises(WordsUsedError):
+        log_in.open_mailbox(a_desk.desk, ticket, " ".join(words), today=TODAY, now=1)
+
+
+def test_wrong_unknown_and_mistyped_passphrases_look_the_same(a_desk: ADesk) -> None:
+    source = a_desk.browser()
+    source.start()
+    words = source.passphrase.split()
+    typed = [
+        "",
+        "abacus " * 7,  # all on the list, no mailbox
+        " ".join([*words[1:], words[0]]),  # another order
+        " ".join([*words[:-1], "qqqqqq"]),  # a slip
+        "x" * 10_000,
+    ]
+
+    answers = [a_desk.browser().log_in(each) for each in typed]
+
+    assert {each.status_code for each in answers} == {422}
+    assert {len(each.data) for each in answers[:4]} == {STEP_BYTES}
+    assert all("Set-Cookie" not in each.headers for each in answers)
+    assert all("There is no mailbox with these words" in each.text for each in answers)
+
+
+def test_a_word_on_no_list_is_marked_by_its_place_and_never_in_a_url(a_desk: ADesk) -> None:
+    failed = a_desk.browser().log_in("abacus qqqqqq abacus")
+
+    assert "word 2" in failed.text
+    assert "word 1" not in failed.text
+    assert failed.request.path == "/en/log-in"
+    assert not failed.request.query_string
+
+
+def test_failed_and_empty_and_answered_are_equal_in_bytes(a_desk: ADesk) -> None:
+    empty, answered = a_desk.browser(), a_desk.browser()
+    empty.start()
+    answered.start()
+    answered.write("hello")
+    a_desk.answer(a_desk.keys_of(answered), "an answer")
+
+    sizes = {
+        len(a_desk.browser().log_in("abacus").data),
+        len(empty.get("/en/mailbox").data),
+        len(answered.get("/en/mailbox").data),
+    }
+
+    assert sizes == {STEP_BYTES}
+
+
+def test_past_the_bound_the_line_is_full_and_judges_nobody(a_desk: ADesk) -> None:
+    source = a_desk.browser()
+    source.start()
+    folder = a_desk.config.argon2_lock_path
+    places = [(folder / f"place-{number}").open("w") for number in range(5)]
+    for place in places:
+        fcntl.flock(place, fcntl.LOCK_EX)
+
+    answers = [source.log_in(typed, text="do not lose me") for typed in (source.passphrase, "abacus", "")]
+
+    for place in places:
+        place.close()
+    assert {each.status_code for each in answers} == {503}
+    assert all(each.headers["Retry-After"] for each in answers)
+    assert all("do not lose me" in each.text for each in answers)
+    again = {**source.hidden(answers[0], "/en/log-in"), "words": source.passphrase, "text": "do not lose me"}
+    assert f'value="{source.passphrase}"' in answers[0].text
+    assert 'aria-invalid="true"' not in answers[0].text
+    assert "do not lose me" in source.post("/en/log-in", again).text
+
+
+def test_past_the_bound_whoever_practises_keeps_the_ticket_and_the_words_typed(a_desk: ADesk) -> None:
+    source = a_desk.browser()
+    words, ticket = log_in.draw_passphrase(a_desk.desk, "en", now=half_hour_now())
+    typed = " ".join(words)
+    places = [(a_desk.config.argon2_lock_path / f"place-{number}").open("w") for number in range(5)]
+    for place in places:
+        fcntl.flock(place, fcntl.LOCK_EX)
+
+    busy = source.post("/en/practise", {"ticket": ticket, "words": typed})
+
+    for place in places:
+        place.close()
+    assert busy.status_code == 503
+    assert busy.headers["Retry-After"]
+    assert "It is very busy at this moment" in busy.text
+    assert len(busy.data) == STEP_BYTES
+    entered = source.post("/en/practise", {**source.hidden(busy, "/en/practise"), "words": typed})
+    assert entered.status_code == 303
+    assert mailboxes_in(a_desk) == 1
+
+
+@pytest.mark.parametrize("path", ["/en/practise", "/en/log-in"])
+def test_a_store_that_does_not_answer_gives_the_form_back(a_desk: ADesk, path: str) -> None:
+    source = a_desk.browser()
+    source.start()
+    words, ticket = log_in.draw_passphrase(a_desk.desk, "en", now=half_hour_now())
+    typed = " ".join(words) if path == "/en/practise" else source.passphrase
+    away = a_desk.config.store_path.rename(a_desk.config.store_path.with_name("away"))
+
+    refused = source.post(path, {"ticket": ticket, "words": typed, "text": "do not lose me"})
+
+    away.rename(a_desk.config.store_path)
+    assert refused.status_code == 503
+    assert refused.headers["Retry-After"]
+    assert "We cannot reach our storage at this moment" in refused.text
+    assert f'value="{typed}"' in refused.text
+    again = {**source.hidden(refused, path), "words": typed}
+    assert source.post(path, again).status_code == 303
+
+
+def test_after_log_out_the_back_button_finds_the_log_in_page(a_desk: ADesk) -> None:
+    source = a_desk.browser()
+    source.start()
+    cookie = source.client.get_cookie("mailbox")
+    assert cookie is not None
+    page = source.get("/en/mailbox")
+
+    left = source.post("/en/log-out", source.hidden(page, "/en/log-out"))
+
+    assert left.status_code == 303
+    assert "cookies" in left.headers["Clear-Site-Data"]
+    source.client.set_cookie("mailbox", cookie.value)  # whoever kept the cookie
+    assert source.get("/en/mailbox").location == "/en/log-in"
+
+
+def test_another_site_cannot_log_a_source_out(a_desk: ADesk) -> None:
+    source = a_desk.browser()
+    source.start()
+
+    source.post("/en/log-out", {"token": "made up"})
+    forged = source.client.post("/en/log-out", headers={"Origin": "https://evil.example"})
+
+    assert forged.status_code == 403
+    assert log_in.opened_with(a_desk.desk, log_in.log_in(a_desk.desk, source.passphrase, now=1).token, now=1)
+
+
+def test_the_way_out_ends_the_session_and_leads_elsewhere(a_desk: ADesk) -> None:
+    source = a_desk.browser()
+    source.start()
+    cookie = source.client.get_cookie("mailbox")
+    assert cookie is not None
+
+    left = source.get("/en/leave")
+
+    assert left.status_code == 303
+    assert left.location == "https://example.org/"
+    assert "Clear-Site-Data" in left.headers
+    with pytest.raises(NotOpenError):
+        log_in.opened_with(a_desk.desk, bytes.fromhex(cookie.value), now=half_hour_now())
+
+
+def test_the_way_out_works_for_whoever_never_logged_in(a_desk: ADesk) -> None:
+    assert a_desk.browser().get("/nl/leave").status_code == 303
+
+
+@pytest.mark.parametrize("cookie", ["", "zz", "00", "00" * 32])
+def test_a_made_up_cookie_opens_nothing(a_desk: ADesk, cookie: str) -> None:
+    source = a_desk.browser()
+    source.client.set_cookie("mailbox", cookie)
+
+    assert source.get("/en/mailbox").location == "/en/log-in"
+
+
+def test_a_session_lasts_while_it_is_used_and_no_longer(a_desk: ADesk) -> None:
+    words, ticket = log_in.draw_passphrase(a_desk.desk, "en", now=1)
+    token = log_in.open_mailbox(a_desk.desk, ticket, " ".join(words), today=TODAY, now=1).token
+
+    assert log_in.opened_with(a_desk.desk, token, now=2)
+    assert log_in.opened_with(a_desk.desk, token, now=3)
+    with pytest.raises(NotOpenError):
+        log_in.opened_with(a_desk.desk, token, now=5)
+
+
+def test_after_a_restart_of_the_server_no_session_opens(a_desk: ADesk) -> None:
+    source = a_desk.browser()
+    source.start()
+    token = log_in.log_in(a_desk.desk, source.passphrase, now=1).token
+    restarted = log_in.Desk(
+        **{name: getattr(a_desk.desk, name) for name in log_in.Desk.__slots__ if name != "server_secret"},
+        server_secret=bytes(32),
+    )
+
+    with pytest.raises(NotOpenError):
+        log_in.opened_with(restarted, token, now=1)

@@ -1,0 +1,209 @@
+import multiprocessing
+import os
+import random
+import re
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+
+import pytest
+from sqlalchemy import text
+
+from store import attachments, cleanup, entries, mailboxes
+from store.database.engine import Store, open_store
+from store.database.schema import CHUNK_BYTES, SHIELD, Base
+from tests.store.factories import NOW, a_mailbox, an_entry, an_upload, files_of, rows, usage
+
+CANARY = re.compile(rb"canary[0-9a-f]{16}")
+
+
+def a_canary() -> bytes:
+    return b"canary" + os.urandom(8).hex().encode()
+
+
+def fill(store: Store, count: int, chance: random.Random) -> dict[tuple[bytes, bytes], bytes]:
+    """Append entries of mixed size, one in twenty with a file; return the canary of each."""
+    canaries = {}
+    mailboxes_ = [a_mailbox(store) for _ in range(10)]
+    for _ in range(count):
+        address, entry_id, canary = chance.choice(mailboxes_), os.urandom(16), a_canary()
+        ids = []
+        if chance.random() < 0.05:
+            chunks = [canary * chance.choice([1, 20, 500, 5_000]) for _ in range(2)]
+            ids = [an_upload(store, address, entry_id, chunks, header=canary * 150, durable=False)]
+        an_entry(
+            store,
+            address,
+            entry_id=entry_id,
+            header=canary * chance.choice([1, 20, 150]),
+            payload=canary * chance.choice([1, 30, 180, 200, 370, 1000]),
+            attachment_ids=ids,
+            durable=False,  # thousands of them, and no power is lost in a test
+        )
+        canaries[address, entry_id] = canary
+    return canaries
+
+
+@pytest.mark.slow
+def test_what_is_deleted_leaves_no_byte_and_harms_no_other(store: Store) -> None:
+    chance = random.Random(2)  # for sizes
+    canaries = fill(store, 3000, chance)
+    gone = set(chance.sample(sorted(canaries), 1500))
+    for address, entry_id in gone:
+        with store.writing(durable=False) as session:
+            entries.remove(session, address, entry_id, removal=b"removal")
+    assert cleanup.sweep(store, NOW).is_clean
+    found = set(CANARY.findall(files_of(store)))
+    assert {canaries[entry] for entry in canaries.keys() - gone} == found
+    with store.reading() as session:
+        for address, entry_id in canaries.keys() - gone:
+            entry = entries.find(session, address, entry_id)
+            assert entry is not None
+            sealed_with = set(CANARY.findall((entry.header or b"") + (entry.payload or b"")))
+            assert {canaries[address, entry_id]} == sealed_with
+    with store.reading() as session:
+        sealed = session.execute(text("SELECT coalesce(sum(size), 0) FROM sealed")).scalar_one()
+        in_mailboxes = session.execute(text("SELECT sum(bytes) FROM mailbox")).scalar_one()
+        assert [] == session.execute(text("PRAGMA foreign_key_check")).all()
+        assert "ok" == session.execute(text("PRAGMA integrity_check")).scalar_one()
+    assert sealed == in_mailboxes == usage(store)
+
+
+def test_what_could_open_an_entry_is_gone_before_the_payload_is(store: Store, address: bytes) -> None:
+    entry_id = an_entry(store, address, header=b"the very header" * 100)
+    with store.writing() as session:
+        entries.remove(session, address, entry_id, removal=b"removal")
+    assert store.checkpoint()
+    assert b"the very header" not in files_of(store)
+
+
+def test_no_sealed_byte_is_in_a_page_that_the_tree_moves(store: Store, address: bytes) -> None:
+    for size in (1, 100, 489, 600, 3000, 4040, 4061, 4096, 8000, 12_000):
+        an_entry(store, address, header=b"!" * size, payload=b"!" * size)
+    assert store.checkpoint()
+    raw = store.path.read_bytes()
+    pages = [raw[start : start + 4096] for start in range(0, len(raw), 4096)]
+    leaves = [page for page in pages if page[0] == 13 and SHIELD[:400] in page]
+    assert len(leaves) >= 5
+    assert [] == [page for page in leaves if b"!" * 8 in page]
+
+
+def test_a_sweep_takes_short_steps_and_writers_pass_between(store: Store, address: bytes) -> None:
+    entry_id = os.urandom(16)
+    ids = [an_upload(store, address, entry_id, [bytes(CHUNK_BYTES)] * 8) for _ in range(4)]
+    an_entry(store, address, entry_id=entry_id, attachment_ids=ids)
+    with store.writing() as session:
+        entries.remove(session, address, entry_id, removal=b"removal")
+    with ThreadPoolExecutor(1) as thread:
+        sweeping = thread.submit(cleanup.sweep, store, NOW)
+        meanwhile = 0
+        while not sweeping.done():
+            an_entry(store, address)
+            meanwhile += 1
+    assert cleanup.Swept(rows=37, is_clean=True) == sweeping.result()
+    assert meanwhile > 1
+
+
+def test_uploads_nobody_adopted_are_swept_and_adopted_ones_are_not(store: Store, address: bytes) -> None:
+    entry_id = os.urandom(16)
+    adopted = an_upload(store, address, entry_id, half_hour=NOW - 500)
+    an_entry(store, address, entry_id=entry_id, attachment_ids=[adopted])
+    with store.reading() as session:
+        before = mailboxes.find(session, address)
+    an_upload(store, address, os.urandom(16), [b"stale canary" * 1000], half_hour=NOW - 49)
+    cleanup.sweep(store, NOW)
+    with store.reading() as session:
+        assert before == mailboxes.find(session, address)
+        assert attachments.find(session, address, adopted) is not None
+    assert b"stale canary" not in files_of(store)
+    fresh = an_upload(store, address, entry_id, half_hour=NOW - 48)
+    cleanup.sweep(store, NOW)
+    assert 2 == rows(store, "attachment")
+    an_entry(store, address, entry_id=os.urandom(16))
+    assert fresh != adopted
+
+
+def test_a_reader_in_the_way_is_reported(
+    store: Store, address: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cleanup, "_CHECKPOINT_TRIES", 3)
+    an_entry(store, address)
+    with store.reading() as session:
+        entries.of_mailbox(session, address)
+        an_entry(store, address)
+        assert not cleanup.sweep(store, NOW).is_clean
+    assert cleanup.sweep(store, NOW).is_clean
+
+
+def test_a_tidied_store_does_not_tell_who_came_first(store: Store) -> None:
+    arrived = []
+    for _ in range(60):
+        address, canary = a_mailbox(store), os.urandom(16)
+        an_entry(store, address, header=canary * 200, payload=canary * 600)
+        arrived.append(canary)
+    with store.reading() as session:
+        by_key = session.execute(text("SELECT substr(header, 1, 16) FROM sealed ORDER BY id")).scalars().all()
+    assert cleanup.tidy(store)
+    raw = files_of(store)
+    on_disk = sorted(arrived, key=raw.find)
+    assert by_key == on_disk
+    assert 10 < sum(arrived.index(a) < arrived.index(b) for a, b in pairwise(on_disk)) < 50
+
+
+def test_two_stores_of_the_same_rows_are_the_same_bytes_after_tidying(store: Store) -> None:
+    chance = random.Random(3)  # for sizes
+    fill(store, 60, chance)
+    assert cleanup.tidy(store)
+    other_path = store.path.with_name("other.db")
+    with store.reading() as session:
+        session.connection().connection.driver_connection.execute("SELECT 1")
+    other_path.write_bytes(store.path.read_bytes())
+    other = open_store(other_path)
+    with other.writing() as session:  # every row leaves and comes back in another order
+        session.execute(text("PRAGMA defer_foreign_keys=ON"))
+        for table in Base.metadata.sorted_tables:
+            kept = [row._asdict() for row in session.execute(table.select())]
+            session.execute(table.delete())
+            chance.shuffle(kept)
+            if kept:
+                session.execute(table.insert(), kept)
+    assert cleanup.tidy(other)
+    other.close()
+    mine, theirs = store.path.read_bytes(), other_path.read_bytes()
+    assert mine[4096:] == theirs[4096:]
+    counters = (range(24, 28), range(40, 44), range(92, 96))  # change counter, schema cookie, its twin
+    differing = {place for place in range(4096) if mine[place] != theirs[place]}
+    assert differing <= {place for counter in counters for place in counter}
+
+
+def test_a_tidy_that_is_killed_leaves_the_store_as_it_was(store: Store, address: bytes) -> None:
+    ids = [an_entry(store, address, payload=os.urandom(500_000)) for _ in range(40)]
+    fork = multiprocessing.get_context("fork")
+    for wait in (0.0, 0.02, 0.05, 0.1):
+        tidying = fork.Process(target=cleanup.tidy, args=(store,))
+        tidying.start()
+        time.sleep(wait)
+        os.kill(tidying.pid or 0, signal.SIGKILL)
+        tidying.join()
+        with store.reading() as session:
+            assert ids == [entry.entry_id for entry in entries.of_mailbox(session, address)]
+            assert "ok" == session.execute(text("PRAGMA integrity_check")).scalar_one()
+    assert cleanup.tidy(store)
+
+
+def test_both_apps_run_while_the_store_is_tidied(store: Store, address: bytes) -> None:
+    for _ in range(30):
+        an_entry(store, address, payload=os.urandom(500_000))
+    other = open_store(store.path)
+    with ThreadPoolExecutor(1) as thread:
+        tidying = thread.submit(cleanup.tidy, other)
+        while not tidying.done():
+            an_entry(store, address, payload=b"meanwhile")
+            with store.reading() as session:
+                entries.heads(session, address)
+        assert tidying.result()
+    with store.reading() as session:
+        numbers = [entry.number for entry in entries.of_mailbox(session, address)]
+    other.close()
+    assert list(range(1, len(numbers) + 1)) == numbers

@@ -1,0 +1,643 @@
+import hashlib
+import os
+import random
+from itertools import pairwise
+
+import pytest
+from sqlalchemy import text
+
+from store import (
+    cleanup,
+    deletion_orders,
+    entries,
+    letterheads,
+    mailboxes,
+    outbox,
+    peers,
+    public_files,
+    sealed_records,
+)
+from store import tallies as ledger
+from store.database.engine import Store
+from store.errors import PeerMissingError
+from store.outbox import What
+from store.sealed_records import Record
+from tests.store.factories import (
+    DAY,
+    NOW,
+    SERVER,
+    STRAND,
+    a_mailbox,
+    a_peer,
+    a_record,
+    an_entry,
+    an_order,
+    deliver,
+    files_of,
+    noted,
+    rows,
+)
+
+OTHER = b"strand-2"
+
+
+@pytest.fixture
+def peer(store: Store) -> None:
+    a_peer(store)
+
+
+def ids_of(store: Store, what: What, peer: bytes = STRAND) -> list[int]:
+    with store.reading() as session:
+        return [each.id for each in outbox.of_kind(session, peer, what)]
+
+
+def pack(store: Store, peer: bytes = STRAND) -> int:
+    """Pack all that a peer is not known to have."""
+    with store.writing() as session:
+        serial = peers.packed(session, peer)
+        ids = [each.id for what in What for each in outbox.of_kind(session, peer, what)]
+        outbox.mark(session, ids, serial)
+    return serial
+
+
+def acknowledge(store: Store, serial: int, peer: bytes = STRAND) -> None:
+    with store.writing() as session:
+        outbox.acknowledge(session, peer, serial)
+
+
+def end(store: Store, address: bytes) -> None:
+    with store.writing() as session:
+        mailboxes.end(session, address, statement=b"ended", day=DAY)
+
+
+# ---- what is noted
+
+
+def test_a_store_without_peers_notes_nothing(store: Store, address: bytes) -> None:
+    an_entry(store, address)
+    a_record(store, address)
+    an_order(store, address)
+    end(store, address)
+    assert 0 == rows(store, "undelivered")
+
+
+@pytest.mark.usefixtures("peer")
+def test_an_entry_is_noted_for_each_peer_and_for_none_twice(store: Store, address: bytes) -> None:
+    a_peer(store, OTHER)
+    entry_id = an_entry(store, address)
+    with store.writing() as session:
+        entries.remove(session, address, entry_id, removal=b"removal")
+        entries.remove(session, address, entry_id, removal=b"removal")
+    for name in (STRAND, OTHER):
+        assert [(What.ENTRY, address, entry_id)] == noted(store, name)
+
+
+@pytest.mark.usefixtures("peer")
+def test_a_refused_entry_is_not_noted(store: Store, address: bytes) -> None:
+    entry_id = an_entry(store, address)
+    deliver(store)
+    with pytest.raises(entries.EntryExistsError):
+        an_entry(store, address, entry_id=entry_id)
+    assert [] == noted(store)
+
+
+@pytest.mark.usefixtures("peer")
+def test_all_that_travels_is_noted_where_it_comes_about(store: Store, address: bytes) -> None:
+    tally = os.urandom(64)
+    digest = hashlib.sha256(tally).digest()
+    with store.writing() as session:
+        letterheads.publish(session, 1, b"body", b"signature")
+        public_files.publish(session, "report-2026-nl.html", b"for everybody")
+        ledger.add(session, [tally])
+    a_record(store, address)
+    a_record(store, address, kind="draft", travels=False)
+    an_order(store, address)
+    assert [
+        (What.LETTERHEAD, b"", b""),
+        (What.PUBLIC_FILE, b"", b"report-2026-nl.html"),
+        (What.RECORD, b"", b"casefile:" + address),
+        (What.TALLY, b"", digest),
+        (What.ORDER, address, b""),
+    ] == noted(store)
+
+
+@pytest.mark.usefixtures("peer")
+def test_a_letterhead_that_was_known_is_not_noted(store: Store) -> None:
+    for _ in range(2):
+        with store.writing() as session:
+            letterheads.publish(session, 1, b"body", b"signature")
+        deliver(store)
+        assert [] == noted(store)
+        with store.writing() as session:
+            letterheads.publish(session, 1, b"body", b"signature")
+    assert [] == noted(store)
+    with store.writing() as session:
+        letterheads.replace(session, 1, b"another", b"signature")
+    assert [(What.LETTERHEAD, b"", b"")] == noted(store)
+
+
+@pytest.mark.usefixtures("peer")
+def test_what_is_dropped_is_told_and_what_never_was_is_not(store: Store, address: bytes) -> None:
+    a_record(store, address)
+    a_record(store, address, kind="draft", travels=False)
+    a_record(store, b"templates", kind="templates")
+    an_order(store, address)
+    deliver(store)
+    with store.writing() as session:
+        deletion_orders.drop(session, address)
+        deletion_orders.drop(session, address)
+        sealed_records.drop_of_mailbox(session, address)
+        sealed_records.drop(session, "templates", b"templates")
+        sealed_records.drop(session, "templates", b"another")
+        deletion_orders.drop(session, os.urandom(20))
+    assert [
+        (What.RECORD, b"", b"casefile:" + address),
+        (What.RECORD, b"", b"templates:templates"),
+        (What.ORDER, address, b""),
+    ] == noted(store)
+
+
+@pytest.mark.usefixtures("peer")
+def test_of_an_ended_mailbox_its_end_alone_is_told(store: Store, address: bytes) -> None:
+    a_peer(store, OTHER)
+    other = a_mailbox(store)
+    kept = an_entry(store, other)
+    an_entry(store, address)
+    an_order(store, address)
+    end(store, address)
+    for name in (STRAND, OTHER):
+        assert [(What.ENDED, address, b""), (What.ENTRY, other, kept)] == noted(store, name)
+
+
+@pytest.mark.usefixtures("peer")
+def test_a_purged_mailbox_is_told_with_its_tallies_and_its_records_dropped(
+    store: Store, address: bytes
+) -> None:
+    an_entry(store, address)
+    a_record(store, address)
+    deliver(store)
+    with store.writing() as session:
+        mailboxes.purge(session, address, statement=b"order", day=DAY, tallies=[b"tally"])
+    assert [
+        (What.ENDED, address, b""),
+        (What.RECORD, b"", b"casefile:" + address),
+        (What.TALLY, b"", hashlib.sha256(b"tally").digest()),
+    ] == noted(store)
+
+
+@pytest.mark.usefixtures("peer")
+def test_who_brought_something_is_not_told_of_it(store: Store) -> None:
+    a_peer(store, OTHER)
+    with store.writing() as session:
+        outbox.taking_in_from(session, STRAND)
+        letterheads.publish(session, 1, b"body", b"signature")
+        ledger.take_in(session, b"tally")
+        outbox.note_for(session, STRAND, What.RECORD, name=b"casefile:name")
+    assert [(What.RECORD, b"", b"casefile:name")] == noted(store, STRAND)
+    assert [What.LETTERHEAD, What.TALLY] == [what for what, _, _ in noted(store, OTHER)]
+    with store.writing() as session:
+        letterheads.publish(session, 2, b"body", b"signature")  # the next session takes in from nobody
+    assert (What.LETTERHEAD, b"", b"") in noted(store, STRAND)
+
+
+def test_a_peer_that_is_not_there_is_refused_and_nothing_of_the_session_stays(
+    store: Store, address: bytes
+) -> None:
+    an_entry(store, address)
+    with store.writing() as session:
+        letterheads.publish(session, 1, b"body", b"signature")
+        with pytest.raises(PeerMissingError):
+            outbox.note_for(session, STRAND, What.LETTERHEAD)
+        with pytest.raises(PeerMissingError):
+            outbox.note_all(session, STRAND)
+    assert 0 == rows(store, "letterhead")
+
+
+@pytest.mark.usefixtures("peer")
+def test_a_record_that_a_peer_brings_is_told_to_the_others_alone(store: Store, address: bytes) -> None:
+    a_peer(store, OTHER)
+    a_record(store, address)
+    deliver(store, OTHER)
+    with store.writing() as session:
+        outbox.taking_in_from(session, STRAND)
+        sealed_records.take_in(session, "casefile", address, 4, b"theirs", base=4)
+    assert [] == noted(store, STRAND)  # nor of what lay here before
+    assert [(What.RECORD, b"", b"casefile:" + address)] == noted(store, OTHER)
+    with store.reading() as session:
+        assert Record("casefile", address, 4, b"theirs", base=4) == sealed_records.get(
+            session, "casefile", address
+        )
+
+
+@pytest.mark.usefixtures("peer")
+def test_what_the_desk_takes_in_by_itself_is_told_to_all(store: Store, address: bytes) -> None:
+    with store.writing() as session:
+        sealed_records.take_in(session, "casefile", address, 1, b"restored", base=0)
+    assert [(What.RECORD, b"", b"casefile:" + address)] == noted(store)
+
+
+@pytest.mark.usefixtures("peer")
+def test_of_a_mailbox_that_is_dropped_as_empty_nothing_is_told(store: Store, address: bytes) -> None:
+    an_order(store, address)
+    with store.writing() as session:
+        assert mailboxes.drop_empty(session, address)
+    assert [] == noted(store)
+
+
+@pytest.mark.usefixtures("peer")
+def test_of_tallies_that_were_given_up_nothing_is_told(store: Store) -> None:
+    with store.writing() as session:
+        ledger.add(session, [b"one", b"two"])
+        ledger.drop_digests(session, [hashlib.sha256(b"one").digest(), hashlib.sha256(b"none").digest()])
+    assert [(What.TALLY, b"", hashlib.sha256(b"two").digest())] == noted(store)
+
+
+@pytest.mark.usefixtures("peer")
+def test_what_was_acknowledged_before_is_not_told_again(store: Store, address: bytes) -> None:
+    a_peer(store, OTHER)
+    end(store, address)
+    for _ in range(2):
+        with store.writing() as session:
+            mailboxes.acknowledge_ended(session, address)
+        with store.writing() as session:
+            outbox.mark(session, [row.id for row in outbox.of_kind(session, STRAND, What.ACKNOWLEDGED)], 1)
+    acknowledge(store, 1)
+    assert [(What.ENDED, address, b"")] == noted(store)
+
+
+@pytest.mark.usefixtures("peer")
+def test_a_detail_stays_until_another_is_given(store: Store, address: bytes) -> None:
+    found = []
+    for detail in (b"first", b"", b"second", b""):
+        with store.writing() as session:
+            outbox.note(session, What.ACKNOWLEDGED, address=address, detail=detail)
+        with store.reading() as session:
+            found += [each.detail for each in outbox.of_kind(session, STRAND, What.ACKNOWLEDGED)]
+    assert [b"first", b"first", b"second", b"second"] == found
+
+
+# ---- what is packed, and told
+
+
+@pytest.mark.usefixtures("peer")
+def test_what_was_told_is_forgotten_and_what_came_since_is_not(store: Store, address: bytes) -> None:
+    an_entry(store, address)
+    serial = pack(store)
+    later = an_entry(store, address)
+    acknowledge(store, serial)
+    assert [(What.ENTRY, address, later)] == noted(store)
+
+
+@pytest.mark.usefixtures("peer")
+def test_what_was_packed_again_waits_for_the_later_pouch(store: Store, address: bytes) -> None:
+    an_entry(store, address)
+    first = pack(store)
+    assert [] == ids_of(store, What.ENTRY)  # under way
+    with store.writing() as session:
+        outbox.restart(session, STRAND)
+    second = pack(store)
+    acknowledge(store, first)
+    assert 1 == len(noted(store))
+    acknowledge(store, second)
+    assert [] == noted(store)
+
+
+@pytest.mark.usefixtures("peer")
+def test_what_changed_after_it_was_packed_is_packed_again(store: Store, address: bytes) -> None:
+    entry_id = an_entry(store, address)
+    serial = pack(store)
+    with store.writing() as session:
+        entries.remove(session, address, entry_id, removal=b"removal")
+    acknowledge(store, serial)
+    assert [(What.ENTRY, address, entry_id)] == noted(store)
+    acknowledge(store, serial)  # told twice
+    assert [(What.ENTRY, address, entry_id)] == noted(store)
+    deliver(store)
+    assert [] == noted(store)
+
+
+@pytest.mark.usefixtures("peer")
+def test_what_changes_between_marking_and_reading_is_packed_again(store: Store) -> None:
+    with store.writing() as session:
+        public_files.publish(session, "report", b"first")
+    serial = pack(store)
+    with store.writing() as session:
+        public_files.publish(session, "report", b"second")
+    with store.reading() as session:
+        assert b"second" == public_files.get(session, "report")  # what goes into the pouch
+    acknowledge(store, serial)
+    assert [(What.PUBLIC_FILE, b"", b"report")] == noted(store)
+
+
+@pytest.mark.usefixtures("peer")
+def test_a_record_that_was_packed_as_dropped_has_no_base(store: Store, address: bytes) -> None:
+    a_record(store, address)
+    (row,) = ids_of(store, What.RECORD)
+    deliver(store, revisions={row: 1})
+    with store.writing() as session:
+        sealed_records.drop(session, "casefile", address)
+    serial = pack(store)
+    a_record(store, address)
+    acknowledge(store, serial)
+    with store.reading() as session:
+        assert Record("casefile", address, 1, b"sealed", base=0) == sealed_records.get(
+            session, "casefile", address
+        )
+    assert [(What.RECORD, b"", b"casefile:" + address)] == noted(store)
+
+
+@pytest.mark.usefixtures("peer")
+def test_a_name_that_no_writer_made_harms_no_other(store: Store, address: bytes) -> None:
+    an_entry(store, address)
+    with store.writing() as session:
+        outbox.note_for(session, STRAND, What.RECORD, name=b"\xff\xfe and no colon")
+        (row,) = outbox.of_kind(session, STRAND, What.RECORD)
+    deliver(store, revisions={row.id: 1})
+    assert [] == noted(store)
+
+
+@pytest.mark.usefixtures("peer")
+def test_two_workstations_each_get_all(store: Store, address: bytes) -> None:
+    a_peer(store, OTHER)
+    an_entry(store, address)
+    deliver(store, STRAND)
+    assert [] == noted(store, STRAND)
+    assert 1 == len(noted(store, OTHER))
+    late = an_entry(store, address)
+    deliver(store, OTHER)
+    assert [(What.ENTRY, address, late)] == noted(store, STRAND)
+    assert [] == noted(store, OTHER)
+
+
+@pytest.mark.usefixtures("peer")
+def test_a_record_knows_which_revision_the_other_side_has(store: Store, address: bytes) -> None:
+    def base() -> int | None:
+        with store.reading() as session:
+            found = sealed_records.get(session, "casefile", address)
+        return None if found is None else found.base
+
+    a_record(store, address)
+    (row,) = ids_of(store, What.RECORD)
+    assert 0 == base()
+    deliver(store, revisions={row: 1})
+    assert 1 == base()
+    a_record(store, address, revision=2)
+    (row,) = ids_of(store, What.RECORD)
+    with store.writing() as session:
+        outbox.mark(session, [row], peers.packed(session, STRAND), revisions={row: 2})
+    a_record(store, address, revision=3)
+    assert 1 == base()
+    acknowledge(store, 2)
+    assert 2 == base()
+    assert [(What.RECORD, b"", b"casefile:" + address)] == noted(store)
+
+
+@pytest.mark.usefixtures("peer")
+def test_an_ended_line_stays_until_each_peer_was_told(store: Store, address: bytes) -> None:
+    a_peer(store, OTHER)
+    end(store, address)
+    tallies = [os.urandom(64), os.urandom(64)]
+    digests = b"".join(hashlib.sha256(tally).digest() for tally in tallies)
+    with store.writing() as session:
+        mailboxes.acknowledge_ended(session, address, tallies=tallies)
+    with store.reading() as session:
+        (line,) = mailboxes.ended_mailboxes(session)
+        assert [digests] == [each.detail for each in outbox.of_kind(session, STRAND, What.ACKNOWLEDGED)]
+        assert outbox.is_undelivered(session, What.ENDED, address=address)
+    assert line.is_counted
+    deliver(store, STRAND)
+    assert 1 == rows(store, "ended")
+    deliver(store, OTHER)
+    assert 0 == rows(store, "ended")
+    with store.reading() as session:
+        assert not outbox.is_undelivered(session, What.ENDED, address=address)
+        assert set(tallies) == set(ledger.all_tallies(session))
+
+
+@pytest.mark.usefixtures("peer")
+def test_a_line_that_each_peer_was_told_of_stays_until_the_desk_has_counted_it(
+    store: Store, address: bytes
+) -> None:
+    end(store, address)
+    deliver(store)
+    assert 1 == rows(store, "ended")
+    with store.writing() as session:
+        mailboxes.acknowledge_ended(session, address)
+    assert 0 == rows(store, "ended")
+    assert [(What.ACKNOWLEDGED, address, b"")] == noted(store)
+
+
+@pytest.mark.usefixtures("peer")
+def test_what_did_not_get_into_the_pouch_after_all_is_packed_into_the_next(
+    store: Store, address: bytes
+) -> None:
+    an_entry(store, address)
+    an_entry(store, address)
+    serial = pack(store)
+    with store.reading() as session:
+        left = session.execute(text("SELECT id, name FROM undelivered LIMIT 1")).one()
+    with store.writing() as session:
+        outbox.unmark(session, [left.id])
+    acknowledge(store, serial)
+    assert [(What.ENTRY, address, left.name)] == noted(store)
+    assert [left.id] == ids_of(store, What.ENTRY)
+
+
+@pytest.mark.usefixtures("peer")
+def test_all_that_was_under_way_is_packed_again_for_that_peer_alone(store: Store, address: bytes) -> None:
+    a_peer(store, OTHER)
+    an_entry(store, address)
+    pack(store, STRAND)
+    pack(store, OTHER)
+    with store.writing() as session:
+        outbox.restart(session, STRAND)
+    assert (1, 0) == (len(ids_of(store, What.ENTRY, STRAND)), len(ids_of(store, What.ENTRY, OTHER)))
+
+
+@pytest.mark.usefixtures("peer")
+def test_what_is_noted_for_one_peer_is_packed_even_if_it_is_under_way(store: Store, address: bytes) -> None:
+    entry_id = an_entry(store, address)
+    serial = pack(store)
+    with store.writing() as session:
+        outbox.note_for(session, STRAND, What.ENTRY, address=address, name=entry_id)
+    assert 1 == len(ids_of(store, What.ENTRY))
+    acknowledge(store, serial)
+    assert [(What.ENTRY, address, entry_id)] == noted(store)
+
+
+@pytest.mark.usefixtures("peer")
+def test_a_peer_that_took_in_a_letterhead_shares_it(store: Store) -> None:
+    def shared() -> int | None:
+        with store.reading() as session:
+            found = peers.find(session, STRAND)
+        return None if found is None else found.letterhead
+
+    with store.writing() as session:
+        letterheads.publish(session, 3, b"body", b"signature")
+    (row,) = ids_of(store, What.LETTERHEAD)
+    with store.writing() as session:
+        outbox.mark(session, [row], peers.packed(session, STRAND), revisions={row: 3})
+    assert 0 == shared()
+    acknowledge(store, 1)
+    assert 3 == shared()
+
+
+@pytest.mark.usefixtures("peer")
+def test_whether_something_is_news_is_asked_of_what_was_taken_in(store: Store) -> None:
+    name = outbox.record_name("casefile", b"name")
+
+    def is_news(taken: int) -> bool:
+        with store.reading() as session:
+            return outbox.is_news_to(session, STRAND, What.RECORD, name, taken=taken)
+
+    assert not is_news(0)
+    a_record(store, b"name")
+    assert is_news(9)
+    serial = pack(store)
+    assert (True, False) == (is_news(serial - 1), is_news(serial))
+    a_record(store, b"name", revision=2)
+    assert is_news(serial)
+
+
+@pytest.mark.usefixtures("peer")
+def test_what_is_taken_back_is_told_no_more_and_gives_back_its_detail(store: Store, address: bytes) -> None:
+    a_peer(store, OTHER)
+    digests = [os.urandom(32), os.urandom(32)]
+    with store.writing() as session:
+        outbox.note(session, What.ACKNOWLEDGED, address=address, detail=b"".join(digests))
+        detail = outbox.take_back(session, STRAND, What.ACKNOWLEDGED, address=address)
+        assert tuple(digests) == outbox.digests_in(detail)
+        assert b"" == outbox.take_back(session, STRAND, What.ACKNOWLEDGED, address=address)
+        assert () == outbox.digests_in(b"")
+    assert ([], 1) == (noted(store, STRAND), len(noted(store, OTHER)))
+
+
+# ---- all anew
+
+
+def test_a_new_peer_is_told_all_that_travels_and_nothing_else(store: Store, address: bytes) -> None:
+    ended, tally = a_mailbox(store), os.urandom(64)
+    entry_id, removed = an_entry(store, address), an_entry(store, address)
+    with store.writing() as session:
+        entries.remove(session, address, removed, removal=b"removal")
+        letterheads.publish(session, 1, b"body", b"signature")
+        letterheads.publish(session, 2, b"body", b"signature")
+        public_files.publish(session, "report-2026-nl.html", b"for everybody")
+        ledger.add(session, [tally])
+    a_record(store, address)
+    a_record(store, address, kind="draft", travels=False)
+    an_order(store, address)
+    end(store, ended)
+    a_peer(store)
+    assert [] == noted(store)
+    with store.writing() as session:
+        outbox.note_all(session, STRAND)
+    assert [
+        (What.LETTERHEAD, b"", b""),
+        (What.ENDED, ended, b""),
+        (What.PUBLIC_FILE, b"", b"report-2026-nl.html"),
+        (What.RECORD, b"", b"casefile:" + address),
+        (What.TALLY, b"", hashlib.sha256(tally).digest()),
+        *[(What.ENTRY, address, name) for name in sorted([entry_id, removed])],
+        (What.ORDER, address, b""),
+    ] == noted(store)
+
+
+def test_an_empty_store_has_nothing_to_tell(store: Store) -> None:
+    a_peer(store)
+    with store.writing() as session:
+        outbox.note_all(session, STRAND)
+    assert [] == noted(store)
+
+
+@pytest.mark.usefixtures("peer")
+def test_all_is_packed_again_for_a_peer_that_lost_what_it_had(store: Store, address: bytes) -> None:
+    entry_id = an_entry(store, address)
+    serial = pack(store)
+    with store.writing() as session:
+        outbox.note_all(session, STRAND)
+    acknowledge(store, serial)  # of before it was set back
+    assert [(What.ENTRY, address, entry_id)] == noted(store)
+
+
+# ---- how it is read
+
+
+@pytest.mark.usefixtures("peer")
+def test_what_is_undelivered_of_a_mailbox_is_read_by_mailbox(store: Store, address: bytes) -> None:
+    other = a_mailbox(store)
+    names = sorted(an_entry(store, address) for _ in range(3))
+    an_order(store, address)
+    an_entry(store, other)
+    ended = a_mailbox(store)
+    end(store, ended)
+    with store.reading() as session:
+        assert sorted([address, other]) == outbox.addresses(session, STRAND)
+        found = outbox.of_mailbox(session, STRAND, address)
+        assert [*[(What.ENTRY, name) for name in names], (What.ORDER, b"")] == [
+            (each.what, each.name) for each in found
+        ]
+        assert [] == outbox.of_mailbox(session, STRAND, ended)
+        assert [] == outbox.of_mailbox(session, OTHER, address)
+        assert (6, 0) == (outbox.count(session, STRAND), outbox.count(session, OTHER))
+        assert {What.ENTRY: 4, What.ORDER: 1, What.ENDED: 1} == outbox.counts(session, STRAND)
+        assert {} == outbox.counts(session, OTHER)
+
+
+@pytest.mark.usefixtures("peer")
+def test_nothing_tells_the_order_of_arrival(store: Store) -> None:
+    arrived = []
+    for _ in range(60):
+        address = a_mailbox(store)
+        an_entry(store, address, durable=False)
+        arrived.append(address)
+    with store.reading() as session:
+        listed = [each.address for each in outbox.of_kind(session, STRAND, What.ENTRY)]
+        by_id = session.execute(text("SELECT address FROM undelivered ORDER BY id")).scalars().all()
+        columns = session.execute(text("SELECT name FROM pragma_table_info('undelivered')")).scalars().all()
+    assert sorted(arrived) == listed == undelivered_addresses(store)
+    assert 10 < sum(arrived.index(a) < arrived.index(b) for a, b in pairwise(by_id)) < 50
+    assert [
+        "id",
+        "peer",
+        "what",
+        "address",
+        "name",
+        "detail",
+        "pouch",
+        "revision",
+        "is_changed",
+    ] == columns
+
+
+def undelivered_addresses(store: Store) -> list[bytes]:
+    with store.reading() as session:
+        return list(outbox.addresses(session, STRAND))
+
+
+@pytest.mark.usefixtures("peer")
+def test_what_was_told_leaves_no_byte_behind(store: Store) -> None:
+    chance = random.Random(4)  # for what ends
+    gone, kept = [], []
+    for _ in range(300):
+        address = a_mailbox(store)
+        an_entry(store, address, header=b"", payload=b"", durable=False)
+        (gone if chance.random() < 0.5 else kept).append(address)
+    for address in gone:
+        with store.writing(durable=False) as session:
+            mailboxes.end(session, address, statement=b"ended", day=DAY)
+            mailboxes.acknowledge_ended(session, address)
+    deliver(store)
+    assert (0, 0) == (rows(store, "undelivered"), rows(store, "ended"))
+    assert cleanup.sweep(store, NOW).is_clean
+    assert cleanup.tidy(store)
+    raw = files_of(store)
+    assert (0, len(kept)) == tuple(sum(address in raw for address in group) for group in (gone, kept))
+
+
+def test_neither_names_nor_details_are_in_a_repr(store: Store) -> None:
+    a_peer(store, SERVER)
+    a_record(store, b"a name")
+    with store.writing() as session:
+        (row,) = outbox.of_kind(session, SERVER, What.RECORD)
+    assert "a name" not in repr(row)

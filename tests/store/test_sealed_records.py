@@ -1,0 +1,158 @@
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sqlalchemy import text
+
+from store import cleanup, sealed_records
+from store.database.engine import Store
+from store.errors import RecordMovedError
+from store.sealed_records import Record
+from tests.store.factories import NOW, a_record, files_of, rows, usage
+
+
+def get(store: Store, name: bytes, kind: str = "casefile") -> Record | None:
+    with store.reading() as session:
+        return sealed_records.get(session, kind, name)
+
+
+def test_a_record_comes_back_as_it_was_put(store: Store) -> None:
+    a_record(store, b"name", b"first")
+    assert Record("casefile", b"name", 1, b"first", 0) == get(store, b"name")
+    a_record(store, b"name", b"second", revision=2)
+    assert Record("casefile", b"name", 2, b"second", 0) == get(store, b"name")
+    assert get(store, b"name", "draft") is None
+    assert get(store, b"another name") is None
+
+
+@pytest.mark.parametrize("revision", [0, 1, 2, 4])
+def test_a_record_is_not_written_over_what_its_writer_did_not_see(store: Store, revision: int) -> None:
+    a_record(store, b"name", b"first")
+    a_record(store, b"name", b"second", revision=2)
+    with pytest.raises(RecordMovedError):
+        a_record(store, b"name", b"mine", revision=revision)
+    assert Record("casefile", b"name", 2, b"second", 0) == get(store, b"name")
+
+
+def test_of_two_who_write_at_once_one_is_told_to_read_again(store: Store) -> None:
+    a_record(store, b"name")
+
+    def write(number: int) -> bool:
+        try:
+            a_record(store, b"name", b"%d" % number, revision=2)
+        except RecordMovedError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(4) as threads:
+        assert 1 == sum(threads.map(write, range(4)))
+
+
+def test_a_dropped_record_does_not_come_back_from_a_form_that_was_still_open(store: Store) -> None:
+    a_record(store, b"name")
+    with store.writing() as session:
+        sealed_records.drop(session, "casefile", b"name")
+        sealed_records.drop(session, "casefile", b"name")  # twice is once
+    assert get(store, b"name") is None
+    with pytest.raises(RecordMovedError):
+        a_record(store, b"name", revision=2)
+    assert get(store, b"name") is None
+
+
+def test_all_records_of_a_kind_are_listed_by_name(store: Store) -> None:
+    for name in (b"b", b"a"):
+        a_record(store, name, name * 3)
+    a_record(store, b"a", kind="draft")
+    with store.reading() as session:
+        found = sealed_records.all_of(session, "casefile")
+    assert [Record("casefile", b"a", 1, b"aaa", 0), Record("casefile", b"b", 1, b"bbb", 0)] == found
+
+
+def test_the_revisions_of_a_kind_are_told_without_what_is_sealed(store: Store) -> None:
+    a_record(store, b"one")
+    a_record(store, b"one", revision=2)
+    a_record(store, b"two")
+    a_record(store, b"two", kind="draft")
+    with store.reading() as session:
+        assert {(b"one", 2), (b"two", 1)} == set(sealed_records.revisions(session, "casefile"))
+
+
+def test_with_a_mailbox_goes_all_that_is_named_after_it_and_nothing_else(store: Store) -> None:
+    address, other = os.urandom(20), os.urandom(20)
+    for kind, name in (
+        ("casefile", address),
+        ("draft", address),
+        ("draft", address + b"answer"),
+        ("casefile", other),
+        ("settings", b""),
+        ("templates", address[:19]),
+    ):
+        a_record(store, name, kind=kind)
+    with store.writing() as session:
+        sealed_records.drop_of_mailbox(session, address)
+    with store.reading() as session:
+        left = [
+            (kind, record.name)
+            for kind in ("casefile", "draft", "settings", "templates")
+            for record in sealed_records.all_of(session, kind)
+        ]
+    assert [("casefile", other), ("settings", b""), ("templates", address[:19])] == left
+
+
+def test_a_replaced_and_a_dropped_record_leave_no_byte_behind(store: Store) -> None:
+    replaced, dropped, kept = (os.urandom(24) for _ in range(3))
+    a_record(store, b"name", replaced * 300)
+    a_record(store, b"name", kept * 300, revision=2)
+    a_record(store, b"another", dropped * 300)
+    with store.writing() as session:
+        sealed_records.drop(session, "casefile", b"another")
+    assert store.checkpoint()
+    at_once = files_of(store)
+    assert [False, False, True] == [canary in at_once for canary in (replaced, dropped, kept)]
+    assert cleanup.sweep(store, NOW).is_clean
+    assert (1, 1, 24 * 300) == (rows(store, "record"), rows(store, "sealed"), usage(store))
+
+
+def test_a_record_whose_columns_were_changed_is_read_as_what_no_writer_makes(store: Store) -> None:
+    a_record(store, b"name")
+    with store.writing() as session:
+        session.execute(text("UPDATE sealed SET header = 7"))
+        session.execute(text("UPDATE record SET name = 'text', kind = x'00', revision = 'one'"))
+    with store.reading() as session:
+        row = session.execute(sealed_records._RECORD).one()
+    assert ("", b"", -1, b"", 0) == tuple(row)
+
+
+def test_nothing_of_a_record_is_in_its_repr(store: Store) -> None:
+    a_record(store, b"a name", b"what is sealed")
+    shown = repr(get(store, b"a name"))
+    assert ("a name" in shown, "what is sealed" in shown) == (False, False)
+
+
+@pytest.mark.parametrize("revision", [1, 2, 9])
+def test_a_record_that_is_taken_in_lies_in_the_place_of_whatever_was_there(
+    store: Store, revision: int
+) -> None:
+    replaced = os.urandom(24)
+    a_record(store, b"name", b"first")
+    a_record(store, b"name", replaced * 30, revision=2)
+    with store.writing() as session:
+        sealed_records.take_in(session, "casefile", b"name", revision, b"theirs", base=revision)
+        sealed_records.take_in(session, "casefile", b"another", revision, b"theirs", base=4)
+    assert Record("casefile", b"name", revision, b"theirs", base=revision) == get(store, b"name")
+    assert Record("casefile", b"another", revision, b"theirs", base=4) == get(store, b"another")
+    assert store.checkpoint()
+    assert replaced not in files_of(store)
+    a_record(store, b"name", b"built upon it", revision=revision + 1)
+    assert Record("casefile", b"name", revision + 1, b"built upon it", base=revision) == get(store, b"name")
+
+
+def test_a_record_that_the_other_side_has_as_it_is_here_is_known_to_be_so(store: Store) -> None:
+    a_record(store, b"name", b"first")
+    a_record(store, b"name", b"second", revision=2)
+    a_record(store, b"another")
+    with store.writing() as session:
+        sealed_records.shares(session, "casefile", b"name")
+        sealed_records.shares(session, "draft", b"another")
+    assert Record("casefile", b"name", 2, b"second", base=2) == get(store, b"name")
+    assert Record("casefile", b"another", 1, b"sealed", base=0) == get(store, b"another")

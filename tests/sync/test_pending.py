@@ -1,0 +1,268 @@
+"""Pouches on a stick: late, twice, in the wrong order, changed on the way, or never."""
+
+import errno
+import os
+import stat
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from protocol.errors import PouchRefusal, PouchRefusedError
+from protocol.pouch.pouch_file import SERVER
+from store import outbox, peers
+from sync.build import pack_all
+from sync.endpoint import Side
+from sync.errors import NoRoomError
+from sync.pending import Arrival, bring, pieces_of, take_in_held
+from tests.journalist_app.desk_factories import a_source
+from tests.small_disk import CAN_MOUNT, a_small_disk
+from tests.sync.ends import Ends, Workstation
+from tests.sync.test_exchange import all_of
+
+
+@pytest.fixture
+def workstation(ends: Ends) -> Workstation:
+    """Pair a workstation that has exchanged pouches on a line before."""
+    made = ends.workstation()
+    ends.sync(made)
+    return made
+
+
+def from_server(ends: Ends, workstation: Workstation) -> bytes:
+    return b"".join(pack_all(ends.server, workstation.keyring.strand.id))
+
+
+def from_workstation(workstation: Workstation) -> bytes:
+    return b"".join(pack_all(workstation.side, SERVER))
+
+
+def held_by(side: Side) -> list[Path]:
+    folder = side.store.path.with_name("held")
+    return sorted(folder.iterdir()) if folder.exists() else []
+
+
+def put_back(ends: Ends, workstation: Workstation) -> tuple[bytes, bytes]:
+    """Return two pouches of a workstation of which the second comes too early at a server put back."""
+    a_source(ends.world).writes("one")
+    ends.sync(workstation)
+    with ends.world.store.writing() as session:
+        name = workstation.keyring.strand.id
+        peers.took_in(session, name, 1, ends.clock.day)
+    early = from_workstation(workstation)
+    with workstation.replica.writing() as session:
+        peers.forget_serials(session, SERVER)
+        outbox.note_all(session, SERVER)
+    return from_workstation(workstation), early
+
+
+def test_a_pouch_on_a_stick_brings_what_is_new(ends: Ends, workstation: Workstation) -> None:
+    a_source(ends.world).writes("hello", file=("a.pdf", os.urandom(2_500_000)))
+
+    brought = bring(workstation.side, [from_server(ends, workstation)])
+
+    assert brought.arrival is Arrival.TAKEN_IN
+    assert brought.applied > 0
+    assert all_of(workstation.replica) == all_of(ends.world.store)
+    assert held_by(workstation.side) == []
+
+
+def test_a_stick_that_comes_twice_brings_nothing_the_second_time(
+    ends: Ends, workstation: Workstation
+) -> None:
+    a_source(ends.world).writes("hello")
+    pouch = from_server(ends, workstation)
+    bring(workstation.side, [pouch])
+
+    assert bring(workstation.side, [pouch]).arrival is Arrival.KNOWN
+
+
+def test_a_stick_that_never_arrives_is_simply_made_anew(ends: Ends, workstation: Workstation) -> None:
+    a_source(ends.world).writes("hello")
+    from_server(ends, workstation)
+    a_source(ends.world).writes("another")
+
+    bring(workstation.side, [from_server(ends, workstation)])
+
+    assert all_of(workstation.replica) == all_of(ends.world.store)
+
+
+def test_sticks_in_the_wrong_order_bring_everything(ends: Ends, workstation: Workstation) -> None:
+    a_source(ends.world).writes("hello")
+    first = from_server(ends, workstation)
+    a_source(ends.world).writes("another")
+    second = from_server(ends, workstation)
+
+    arrivals = [bring(workstation.side, [each]).arrival for each in (second, first)]
+
+    assert arrivals == [Arrival.TAKEN_IN, Arrival.KNOWN]
+    assert all_of(workstation.replica) == all_of(ends.world.store)
+
+
+def test_a_pouch_that_comes_early_is_held_for_us_alone_until_it_fits(
+    ends: Ends, workstation: Workstation
+) -> None:
+    missing, early = put_back(ends, workstation)
+
+    held = bring(ends.server, [early])
+    again = bring(ends.server, [early])
+
+    assert (held.arrival, held.waiting, again.waiting) == (Arrival.HELD, 1, 1)
+    assert [stat.S_IMODE(path.stat().st_mode) for path in held_by(ends.server)] == [0o600]
+    assert stat.S_IMODE(held_by(ends.server)[0].parent.stat().st_mode) == 0o700
+    after = bring(ends.server, [missing])
+    assert (after.arrival, after.waiting) == (Arrival.TAKEN_IN, 0)
+    assert held_by(ends.server) == []
+
+
+def test_what_was_held_is_taken_in_behind_what_was_missing(ends: Ends, workstation: Workstation) -> None:
+    early, pouches = held_behind(ends, workstation)
+
+    assert bring(workstation.side, [early]).arrival is Arrival.HELD
+    after = bring(workstation.side, [pouches])
+
+    assert (after.arrival, after.also, after.waiting) == (Arrival.TAKEN_IN, 1, 0)
+    assert all_of(workstation.replica) == all_of(ends.world.store)
+
+
+def held_behind(ends: Ends, workstation: Workstation) -> tuple[bytes, bytes]:
+    """Return a pouch, and the one before it whose receipt reached the server while the stick itself did not.
+
+    The replica was copied before it was taken in: what is asked for here is a replica that was put back.
+    """
+    a_source(ends.world).writes("hello")
+    before = from_server(ends, workstation)
+    with ends.world.store.writing() as session:
+        name = workstation.keyring.strand.id
+        peer = peers.find(session, name)
+        assert peer is not None
+        outbox.acknowledge(session, name, peer.sent)
+    a_source(ends.world).writes("another")
+    return from_server(ends, workstation), before
+
+
+def test_after_a_sync_on_a_line_nothing_waits_in_vain(ends: Ends, workstation: Workstation) -> None:
+    early, before = held_behind(ends, workstation)
+    assert take_in_held(workstation.side) == 0
+    bring(workstation.side, [early])
+    assert take_in_held(workstation.side) == 1
+
+    bring(workstation.side, [before])
+
+    assert take_in_held(workstation.side) == 0
+
+
+def test_of_a_pouch_that_is_refused_nothing_stays(ends: Ends, workstation: Workstation) -> None:
+    a_source(ends.world).writes("hello")
+    pouch = bytearray(from_server(ends, workstation))
+    pouch[-20] ^= 1
+
+    with pytest.raises(PouchRefusedError) as refused:
+        bring(workstation.side, [bytes(pouch)])
+
+    assert refused.value.reason is PouchRefusal.UNREADABLE
+    assert held_by(workstation.side) == []
+
+
+def test_a_stick_that_gives_other_bytes_the_second_time_is_read_once(
+    ends: Ends, workstation: Workstation
+) -> None:
+    a_source(ends.world).writes("hello")
+    pouch = from_server(ends, workstation)
+    reads = iter([[pouch], [b"something else"]])
+
+    def stick() -> Iterator[bytes]:
+        yield from next(reads)
+
+    assert bring(workstation.side, stick()).arrival is Arrival.TAKEN_IN
+    assert next(reads) == [b"something else"]
+
+
+def test_a_held_pouch_of_a_workstation_that_was_retired_goes(ends: Ends, workstation: Workstation) -> None:
+    missing, early = put_back(ends, workstation)
+    bring(ends.server, [early])
+    other = ends.workstation(ends.second_keyring())
+    ends.sync(other)
+    ends.retire(workstation.keyring.strand.id, ends.clock.day - timedelta(days=1))
+
+    brought = bring(ends.server, [from_workstation(other)])
+
+    assert (brought.arrival, brought.waiting) == (Arrival.TAKEN_IN, 0)
+    assert missing
+
+
+def test_what_is_held_and_damaged_since_is_dropped(ends: Ends, workstation: Workstation) -> None:
+    early, before = held_behind(ends, workstation)
+    bring(workstation.side, [early])
+    (path,) = held_by(workstation.side)
+    path.write_bytes(early[:-1])
+
+    brought = bring(workstation.side, [before])
+
+    assert (brought.also, brought.waiting) == (0, 0)
+
+
+def test_what_a_killed_one_left_unfinished_goes(ends: Ends, workstation: Workstation) -> None:
+    a_source(ends.world).writes("hello")
+    folder = workstation.side.store.path.with_name("held")
+    (folder / "0011.new").write_bytes(b"half")
+
+    bring(workstation.side, [from_server(ends, workstation)])
+
+    assert held_by(workstation.side) == []
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, OSError])
+def test_a_pouch_that_is_pulled_out_halfway_is_brought_again(
+    ends: Ends, workstation: Workstation, stop: Callable[[], BaseException]
+) -> None:
+    a_source(ends.world).writes("hello")
+    pouch = from_server(ends, workstation)
+
+    def pulled_out() -> Iterator[bytes]:
+        yield pouch[:1000]
+        raise stop()
+
+    with pytest.raises((KeyboardInterrupt, OSError)):
+        bring(workstation.side, pulled_out())
+
+    assert held_by(workstation.side) == []
+    assert bring(workstation.side, [pouch]).arrival is Arrival.TAKEN_IN
+
+
+def test_files_are_read_in_pieces(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(bytes(2**20 + 1))
+
+    assert [len(piece) for piece in pieces_of(tmp_path / "a")] == [2**20, 1]
+
+
+@pytest.mark.skipif(not CAN_MOUNT, reason="only root may mount a small disk")
+def test_a_full_disk_keeps_no_half_of_a_pouch(ends: Ends, workstation: Workstation) -> None:
+    a_source(ends.world).writes("hello", file=("a.pdf", os.urandom(3_000_000)))
+    pouch = from_server(ends, workstation)
+    with a_small_disk("2m") as disk:
+        folder = workstation.side.store.path.with_name("held")
+        folder.rmdir()
+        folder.symlink_to(disk)
+        with pytest.raises(NoRoomError):
+            bring(workstation.side, [pouch])
+        assert list(disk.iterdir()) == []
+        folder.unlink()
+
+
+def test_a_disk_that_is_found_full_when_all_is_written_keeps_nothing(
+    ends: Ends, workstation: Workstation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some file systems find room only when they write out, and so tell of it at the very end."""
+    a_source(ends.world).writes("hello")
+    pouch = from_server(ends, workstation)
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "no room")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(NoRoomError):
+        bring(workstation.side, [pouch])
+
+    assert held_by(workstation.side) == []

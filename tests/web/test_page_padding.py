@@ -1,0 +1,15 @@
+"""The size of a page says no more than its step."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from web.page_padding import STEP_BYTES, pad
+
+
+@given(st.integers(0, 3 * STEP_BYTES))
+def test_a_page_is_filled_to_the_next_step_and_no_further(size: int) -> None:
+    padded = pad(b"x" * size)
+
+    assert padded.startswith(b"x" * size)
+    assert len(padded) % STEP_BYTES == 0
+    assert len(padded) - size < STEP_BYTES
