@@ -33,7 +33,7 @@ from store import mailboxes as opened
 from store.database import engine
 from store.database.engine import Store
 from store.database.schema import SHIELD, Base, EntryRow, HeadRow, LedgerRow, MailboxRow, SealedRow, new_id
-from store.tallies import digest_of
+from store.ledger_tallies import digest_of
 
 _NO_ENTRY = Digest(bytes(32))
 _BATCH = 50  # mailboxes sealed by one process at a time

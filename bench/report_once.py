@@ -15,7 +15,7 @@ from deploy.settings.load_settings import load_config
 from journalist_app.config import AdviserConfig
 from journalist_app.search.search_index import Index
 from journalist_app.services.desk import yearly_report
-from journalist_app.services.desk.unlock import unlock
+from journalist_app.services.desk.unlocking import unlock
 from report.disclosure import Audience
 from store.database.engine import open_store
 from web.dates import utc_today

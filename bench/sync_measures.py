@@ -35,7 +35,7 @@ from crypto.passphrase import Root
 from deploy.settings.load_settings import load_config
 from journalist_app.config import AdviserConfig
 from journalist_app.services.desk.sync_replica import workstation_side
-from journalist_app.services.desk.unlock import unlock
+from journalist_app.services.desk.unlocking import unlock
 from protocol import keyring as keyrings
 from protocol import mailbox_keys
 from protocol.letterhead import verify

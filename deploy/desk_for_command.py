@@ -17,7 +17,7 @@ from journalist_app.errors import (
     LetterheadMovedError,
     OtherDeskError,
 )
-from journalist_app.services.desk.unlock import unlock
+from journalist_app.services.desk.unlocking import unlock
 from protocol import keyring as keyrings
 from protocol.errors import KeyringRefusal, KeyringRefusedError
 from protocol.keyring import Keyring

@@ -24,7 +24,7 @@ from journalist_app.errors import (
     OtherDeskError,
 )
 from journalist_app.services.desk import publish_letterhead
-from journalist_app.services.desk.unlock import unlock
+from journalist_app.services.desk.unlocking import unlock
 from protocol import keyring as keyrings
 from store.database.engine import open_store
 from web.dates import utc_today

@@ -22,7 +22,7 @@ from journalist_app.errors import (
 )
 from journalist_app.search.search_index import Index
 from journalist_app.services.desk import yearly_report
-from journalist_app.services.desk.unlock import unlock
+from journalist_app.services.desk.unlocking import unlock
 from journalist_app.services.desk.yearly_report import Year
 from report.disclosure import Audience
 from report.document import LANGUAGES

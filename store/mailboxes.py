@@ -8,8 +8,8 @@ from enum import StrEnum
 from sqlalchemy import bindparam, delete, exists, func, insert, select, update
 from sqlalchemy.orm import Session
 
-from store import deletion_orders, outbox, sealed_records
-from store import tallies as ledger
+from store import deletion_orders, outbox, records
+from store import ledger_tallies as ledger
 from store.database.deletion_queue import doom_attachments, doom_entries
 from store.database.prepared_statements import Prepared
 from store.database.schema import AttachmentRow, EndedRow, EntryRow, HeadRow, MailboxRow, new_id
@@ -182,7 +182,7 @@ def purge(session: Session, address: bytes, *, statement: bytes, day: date, tall
         MailboxMissingError: there is no such mailbox.
     """
     end(session, address, statement=statement, day=day)
-    sealed_records.drop_of_mailbox(session, address)
+    records.drop_of_mailbox(session, address)
     ledger.add(session, tallies)
 
 
@@ -202,7 +202,7 @@ def drop_empty(session: Session, address: bytes) -> bool:
     """Forget a mailbox in which nothing was ever written; answer False when something was meanwhile."""
     if session.scalar(select(MailboxRow.id).where(_IS_EMPTY, MailboxRow.address == address)) is None:
         return False
-    sealed_records.drop_of_mailbox(session, address)
+    records.drop_of_mailbox(session, address)
     _drop(session, address)
     return True
 

@@ -33,15 +33,15 @@ from store import (
     attachments,
     deletion_orders,
     entries,
+    ledger_tallies,
     letterheads,
     mailboxes,
+    outbox,
     peers,
     public_files,
-    sealed_records,
+    records,
     sync_findings,
-    tallies,
 )
-from store import outbox as outgoing
 from store.errors import (
     AttachmentMissingError,
     EntryExistsError,
@@ -50,7 +50,7 @@ from store.errors import (
     StoreFullError,
 )
 from store.outbox import What, digests_in, record_name
-from store.sealed_records import Record
+from store.records import Record
 from store.sync_findings import FindingKind
 from sync.build import size_of
 from sync.endpoint import Side
@@ -127,11 +127,11 @@ def take_in(side: Side, open_again: OpenAgain, *, is_direct: bool) -> Taken:
         if was_set_back:
             peers.forget_serials(session, head.sender)
             peers.was_set_back(session, head.sender, side.today())
-            outgoing.note_all(session, head.sender)
+            outbox.note_all(session, head.sender)
         if were_we:
             peers.has_sent(session, head.sender, head.taken)
         else:
-            outgoing.acknowledge(session, head.sender, head.taken)
+            outbox.acknowledge(session, head.sender, head.taken)
         # Who was put back lets the sender hear how little it knows, and is given everything again. A server
         # that is back between two pouches of an answer still knows of the question, so it says: nothing.
         is_back = were_we and side.is_server and not is_behind
@@ -253,7 +253,7 @@ class _Applying:
         """
         try:
             with self._side.store.writing(durable=False) as session:
-                outgoing.taking_in_from(session, self._peer)
+                outbox.taking_in_from(session, self._peer)
                 applied = sum([self._how[type(item)](session, item) for item in items])
         except (QuotaError, StoreFullError, AttachmentMissingError, EntryExistsError) as why:
             if len(items) == 1:
@@ -274,19 +274,19 @@ class _Applying:
         if self._side.merger is None:
             # Built upon an older one than ours: its sender merges. Upon a newer one: we were put back.
             if ours is not None and item.base < ours[0]:
-                outgoing.note_for(session, self._peer, What.LETTERHEAD)
+                outbox.note_for(session, self._peer, What.LETTERHEAD)
                 return False
         elif ours is not None and self._is_behind(session, item, shared):
             # The server was put back. To merge the two would sign anew what the desk no longer says.
             letterheads.publish(session, item.serial, item.body, item.signature)
-            outgoing.note_for(session, self._peer, What.LETTERHEAD)
+            outbox.note_for(session, self._peer, What.LETTERHEAD)
             peers.shares_letterhead(session, self._peer, item.serial)
             return False
-        elif ours is not None and outgoing.is_undelivered(session, What.LETTERHEAD):
+        elif ours is not None and outbox.is_undelivered(session, What.LETTERHEAD):
             base = letterheads.of_serial(session, shared)
             merged = self._side.merger.letterheads(base[1] if base else item.body, ours[1], item.body)
             letterheads.publish(session, *merged)
-            outgoing.note_for(session, self._peer, What.LETTERHEAD)
+            outbox.note_for(session, self._peer, What.LETTERHEAD)
             peers.shares_letterhead(session, self._peer, item.serial)
             return True
         elif ours is not None and item.serial <= ours[0]:
@@ -408,7 +408,7 @@ class _Applying:
             day=item.day,
         )
         if is_order:
-            sealed_records.drop_of_mailbox(session, item.address)
+            records.drop_of_mailbox(session, item.address)
         return True
 
     def _find_crossed(self, session: Session, item: EndedItem) -> None:
@@ -422,7 +422,7 @@ class _Applying:
         parts = [OpenPart.from_bytes(row.open_part) for row in entries.signed_parts(session, item.address)]
         since = [part for part in parts if part.strand == self._side.name and part.number > number]
         is_told = [
-            not outgoing.is_undelivered(session, What.ENTRY, address=item.address, name=part.entry_id)
+            not outbox.is_undelivered(session, What.ENTRY, address=item.address, name=part.entry_id)
             for part in since
         ]
         if since and not any(is_told):
@@ -438,8 +438,8 @@ class _Applying:
             return True
         # Both: the line may be here anew, since we have counted it.
         is_marked = mailboxes.mark_counted(session, item.address)
-        counted = outgoing.take_back(session, self._peer, What.ACKNOWLEDGED, address=item.address)
-        tallies.drop_digests(session, digests_in(counted))
+        counted = outbox.take_back(session, self._peer, What.ACKNOWLEDGED, address=item.address)
+        ledger_tallies.drop_digests(session, digests_in(counted))
         return is_marked or bool(counted)
 
     def _order(self, session: Session, item: OrderItem) -> bool:
@@ -458,37 +458,37 @@ class _Applying:
     # ---- what the desk keeps -----------------------------------------------------------------------------
 
     def _record(self, session: Session, item: RecordItem) -> bool:
-        there = sealed_records.get(session, item.kind, item.name)
+        there = records.get(session, item.kind, item.name)
         row = record_name(item.kind, item.name)
         if there is not None and there.sealed == item.sealed:
-            sealed_records.shares(session, item.kind, item.name)
+            records.shares(session, item.kind, item.name)
             return False
         if self._side.merger is None:
             return self._record_at_server(session, item, there, row)
-        is_ours = outgoing.is_undelivered(session, What.RECORD, name=row)
+        is_ours = outbox.is_undelivered(session, What.RECORD, name=row)
         if item.revision == 0 or (there is None and is_ours):
             return False
         if there is not None and is_ours:
             revision = max(there.revision, item.revision) + 1
             merged = self._side.merger.records(item.kind, item.name, there.sealed, item.sealed, revision)
-            sealed_records.take_in(session, item.kind, item.name, revision, merged, base=item.revision)
-            outgoing.note_for(session, self._peer, What.RECORD, name=row)
+            records.take_in(session, item.kind, item.name, revision, merged, base=item.revision)
+            outbox.note_for(session, self._peer, What.RECORD, name=row)
             return True
         if there is not None and item.revision <= there.revision:
             return False
-        sealed_records.take_in(session, item.kind, item.name, item.revision, item.sealed, base=item.revision)
+        records.take_in(session, item.kind, item.name, item.revision, item.sealed, base=item.revision)
         return True
 
     def _record_at_server(self, session: Session, item: RecordItem, there: Record | None, row: bytes) -> bool:
         if item.revision == 0:
-            if outgoing.is_news_to(session, self._peer, What.RECORD, row, taken=self._head.taken):
+            if outbox.is_news_to(session, self._peer, What.RECORD, row, taken=self._head.taken):
                 return False  # what it dropped is not the newest: another workstation's stays
-            sealed_records.drop(session, item.kind, item.name)
+            records.drop(session, item.kind, item.name)
             return there is not None
         if there is not None and there.revision != item.base:
-            outgoing.note_for(session, self._peer, What.RECORD, name=row)
+            outbox.note_for(session, self._peer, What.RECORD, name=row)
             return False
-        sealed_records.take_in(session, item.kind, item.name, item.revision, item.sealed, base=item.revision)
+        records.take_in(session, item.kind, item.name, item.revision, item.sealed, base=item.revision)
         return True
 
     def _public_file(self, session: Session, item: PublicFileItem) -> bool:
@@ -500,7 +500,7 @@ class _Applying:
             and self._is_named(item.name, there)
             and not self._is_named(item.name, item.body)
         ):
-            outgoing.note_for(session, self._peer, What.PUBLIC_FILE, name=item.name.encode())
+            outbox.note_for(session, self._peer, What.PUBLIC_FILE, name=item.name.encode())
             return False  # another workstation published it first
         public_files.publish(session, item.name, item.body)
         return True
@@ -511,7 +511,7 @@ class _Applying:
         return named.get(name) == hashlib.sha256(body).digest()
 
     def _tally(self, session: Session, item: TallyItem) -> bool:
-        return tallies.take_in(session, item.sealed)
+        return ledger_tallies.take_in(session, item.sealed)
 
     def _damaged(self, session: Session, item: DamagedItem) -> bool:
         return self._find(session, item.address, item.entry_id, FindingKind.DAMAGED)

@@ -35,14 +35,14 @@ from store import (
     attachments,
     deletion_orders,
     entries,
+    ledger_tallies,
     letterheads,
     mailboxes,
+    outbox,
     peers,
     public_files,
-    sealed_records,
-    tallies,
+    records,
 )
-from store import outbox as outgoing
 from store.attachments import Attachment
 from store.errors import PeerMissingError
 from store.mailboxes import Mailbox
@@ -184,7 +184,7 @@ class _Load:
                 raise PeerMissingError("there is no such peer")
             self._known = known
             if after is None:
-                outgoing.restart(session, peer)
+                outbox.restart(session, peer)
             elif after != known.sent:
                 raise OvertakenError
             self.serial = peers.packed(session, peer, at_least=_lowest(side.half_hour()))
@@ -224,7 +224,7 @@ class _Load:
 
     def _items(self) -> Iterator[Item]:
         with self.side.store.reading() as session:
-            counted = outgoing.of_kind(session, self._peer, What.ACKNOWLEDGED)
+            counted = outbox.of_kind(session, self._peer, What.ACKNOWLEDGED)
             self._counting = {digest for row in counted for digest in digests_in(row.detail)}
         for what, read in (
             (What.LETTERHEAD, self._letterhead_item),
@@ -236,7 +236,7 @@ class _Load:
         ):
             yield from self._small(what, read)
         with self.side.store.reading() as session:
-            addresses = outgoing.addresses(session, self._peer)
+            addresses = outbox.addresses(session, self._peer)
         for address in addresses:
             if self._is_full():
                 return
@@ -265,7 +265,7 @@ class _Load:
 
     def _small(self, what: What, read: _Read) -> Iterator[Item]:
         with self.side.store.reading() as session:
-            rows = list(outgoing.of_kind(session, self._peer, what))
+            rows = list(outbox.of_kind(session, self._peer, what))
         for at in range(0, len(rows), _ROWS):
             items: list[Item] = []
             with self._marking() as session:
@@ -273,7 +273,7 @@ class _Load:
                     if self._is_full():
                         break
                     item, revision = read(session, row)
-                    outgoing.mark(session, [row.id], self.serial, revisions={row.id: revision})
+                    outbox.mark(session, [row.id], self.serial, revisions={row.id: revision})
                     if item is not None:
                         self._size += size_of(item)
                         items.append(item)
@@ -289,7 +289,7 @@ class _Load:
 
     def _counted(self, session: Session, row: Undelivered) -> tuple[Item | None, int]:
         digests = () if self.side.is_server else digests_in(row.detail)
-        sealed = (tallies.get(session, digest) for digest in digests)
+        sealed = (ledger_tallies.get(session, digest) for digest in digests)
         return CountedItem(row.address, tuple(tally for tally in sealed if tally is not None)), 0
 
     def _ended(self, session: Session, row: Undelivered) -> tuple[Item | None, int]:
@@ -305,7 +305,7 @@ class _Load:
 
     def _record(self, session: Session, row: Undelivered) -> tuple[Item | None, int]:
         kind, _, name = row.name.partition(b":")
-        record = sealed_records.get(session, kind.decode("ascii"), name)
+        record = records.get(session, kind.decode("ascii"), name)
         if record is None:
             return RecordItem(kind.decode("ascii"), name, 0, 0, b""), 0
         return RecordItem(record.kind, name, record.base, record.revision, record.sealed), record.revision
@@ -313,7 +313,7 @@ class _Load:
     def _tally(self, session: Session, row: Undelivered) -> tuple[Item | None, int]:
         if not self.side.is_server and row.name in self._counting:
             return None, 0  # it goes with the mailbox that it counts, and counts if nobody was first
-        sealed = tallies.get(session, row.name)
+        sealed = ledger_tallies.get(session, row.name)
         return (None if sealed is None else TallyItem(sealed)), 0
 
     # ---- a mailbox: its keys, its entries with their files, its order -----------------------------------
@@ -321,8 +321,8 @@ class _Load:
     def _of_mailbox(self, address: Address) -> Iterator[Item]:
         with self._marking() as session:
             mailbox = mailboxes.find(session, address)
-            rows = outgoing.of_mailbox(session, self._peer, address)
-            outgoing.mark(session, [row.id for row in rows], self.serial)
+            rows = outbox.of_mailbox(session, self._peer, address)
+            outbox.mark(session, [row.id for row in rows], self.serial)
             stored = [entries.find(session, address, row.name) for row in rows if row.what is What.ENTRY]
             files = {
                 row.entry_id: attachments.of_entry(session, address, row.entry_id)
@@ -342,7 +342,7 @@ class _Load:
                 left.discard(by_entry[entry_id])
         if self.has_more:
             with self._marking() as session:
-                outgoing.unmark(session, [*left, *(row.id for row in order)])
+                outbox.unmark(session, [*left, *(row.id for row in order)])
         elif order_item is not None:
             yield order_item
 

@@ -9,8 +9,7 @@ from typing import Final, Protocol
 from protocol.errors import PouchRefusal, PouchRefusedError
 from protocol.identifiers import AttachmentId, StrandId
 from protocol.pouch.pouch_file import SERVER, Pouch
-from store import outbox as outgoing
-from store import peers
+from store import outbox, peers
 from store.errors import StoreError
 from sync.apply import Taken, take_in
 from sync.build import pack, pack_behind
@@ -139,7 +138,7 @@ class _Talk:
         self.received += taken.applied
         self.was_set_back |= taken.was_set_back
         with self.workstation.store.reading() as session:
-            left = outgoing.count(session, SERVER)
+            left = outbox.count(session, SERVER)
         self.on_progress(left)
         self.has_more = bool(left or taken.head.more or taken.were_we)
 
@@ -162,5 +161,5 @@ def _welcome(server: Side, pouch: bytes) -> StrandId:
             pass
         with server.store.writing() as session:
             peers.add(session, sender, b"")
-            outgoing.note_all(session, sender)
+            outbox.note_all(session, sender)
     return sender

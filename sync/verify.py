@@ -23,8 +23,7 @@ from protocol.pouch.pouch_items import (
 from protocol.statements.deletion_order import Order, verify_order
 from protocol.statements.removal import is_ended_by_source, verify_removal
 from protocol.strand import StrandKey
-from store import entries, mailboxes
-from store import outbox as outgoing
+from store import entries, mailboxes, outbox
 from store.outbox import What
 from sync.endpoint import Side
 
@@ -121,7 +120,7 @@ class Judge:
             for row in entries.signed_parts(session, said.address):
                 part = OpenPart.from_bytes(row.open_part)
                 if part.speaks and part.number > said.heads.get(part.strand, _NO_HEAD)[0]:
-                    is_known = part.author is Author.SOURCE or not outgoing.is_undelivered(
+                    is_known = part.author is Author.SOURCE or not outbox.is_undelivered(
                         session, What.ENTRY, address=said.address, name=part.entry_id
                     )
                     if is_known:

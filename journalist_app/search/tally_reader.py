@@ -16,7 +16,7 @@ from crypto.age import PQIdentity
 from crypto.errors import ForgedError, MalformedError, UnreadableError
 from protocol.ledger import Tally, open_tally
 from protocol.letterhead import Letterhead
-from store import tallies
+from store import ledger_tallies
 from store.database.engine import Store, open_store
 from store.errors import StoreError
 
@@ -65,7 +65,7 @@ def read(store: Store, rows: Sequence[int], key: Key) -> Iterator[tuple[Opened, 
     """Open these rows, portion by portion; what is gone meanwhile is left out."""
     for start in range(0, len(rows), _AT_ONCE):
         with store.reading() as session:
-            sealed = tallies.some(session, rows[start : start + _AT_ONCE])
+            sealed = ledger_tallies.some(session, rows[start : start + _AT_ONCE])
         yield tuple(_open(row, raw, key) for row, raw in sealed)
 
 

@@ -31,8 +31,7 @@ from journalist_app.errors import (
 from journalist_app.forms import DRAIN_TIMES, AnswerParts, of_hex, read_answer
 from journalist_app.requests import kept_text
 from journalist_app.requests.access import guard, is_our_form, unlocked
-from journalist_app.services.mailbox import answer as answering
-from journalist_app.services.mailbox import file_downloads, read_thread, steps
+from journalist_app.services.mailbox import answering, file_downloads, read_thread, steps
 from journalist_app.services.mailbox.file_downloads import Download
 from journalist_app.services.mailbox.steps import StepForm
 from journalist_app.services.records import casefiles, drafts

@@ -19,8 +19,7 @@ from journalist_app.forms import PASSPHRASE_CHARS
 from journalist_app.locale_format import LANGUAGE_COOKIE, LANGUAGES
 from journalist_app.requests.access import COOKIE, guard, is_our_form, open_desk, unlocked
 from journalist_app.search.search_index import Index
-from journalist_app.services.desk import background_check, sync_replica
-from journalist_app.services.desk import unlock as unlocking
+from journalist_app.services.desk import background_check, sync_replica, unlocking
 from journalist_app.services.records import unsent_forms
 
 bp = Blueprint("door", __name__)

@@ -24,7 +24,7 @@ from source_app.errors import (
 )
 from source_app.public_desk import Desk
 from source_app.services.append_entry import append_own
-from source_app.services.log_in import Opened
+from source_app.services.login import Opened
 from source_app.services.posting import Sheet, text_of
 from source_app.services.reading import Mailbox, ShownProposal, proposal, read_mailbox
 from store.errors import EntryExistsError, HeadMovedError, MailboxMissingError

@@ -21,7 +21,7 @@ from protocol.mailbox_keys import MailboxKeys
 from source_app.errors import MailboxFullError, MailboxGoneError, MessageRefusedError, NotFoundError, Refusal
 from source_app.public_desk import Desk
 from source_app.services.append_entry import append_own, desk_heads
-from source_app.services.log_in import Opened
+from source_app.services.login import Opened
 from source_app.services.reading import file, read_entry_of
 from store import attachments, entries, mailboxes
 from store.attachments import ChunkWriter

@@ -9,7 +9,7 @@ from protocol.mailbox_keys import MailboxKeys, derive
 from source_app.errors import AnswerRefusal, AnswerRefusedError, NotFoundError
 from source_app.forms import AnswerForm
 from source_app.services import consent, posting, reading
-from source_app.services.log_in import Opened
+from source_app.services.login import Opened
 from source_app.views import write_pages
 from source_app.views.login_page import logged_out_page
 from source_app.views.request_context import SessionTokens, desk, id_of, lang, opened, page, today

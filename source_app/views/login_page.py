@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from protocol.mailbox_keys import MailboxKeys, derive
 from source_app.forms import LogInForm
-from source_app.services.log_in import Opened
+from source_app.services.login import Opened
 from source_app.views.request_context import lang, opened, page
 
 _P = ParamSpec("_P")

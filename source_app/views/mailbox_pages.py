@@ -10,9 +10,9 @@ from protocol.mailbox_keys import MailboxKeys
 from source_app.errors import MailboxGoneError
 from source_app.forms import DeleteForm, EndForm
 from source_app.hardened_flask import log
-from source_app.services import log_in, read_receipts, reading
+from source_app.services import login, read_receipts, reading
 from source_app.services.absences import away
-from source_app.services.log_in import Opened
+from source_app.services.login import Opened
 from source_app.services.reading import Mailbox
 from source_app.views import answer_pages, write_pages
 from source_app.views.login_page import mailbox_open
@@ -105,7 +105,7 @@ def delete(here: Opened, keys: MailboxKeys, entry_id: str) -> ResponseReturnValu
         return page("mailbox/delete.html", form=form, entry=entry)
     if not form.validate():
         abort(403)
-    log_in.delete_entry(desk(), keys, id_of(entry_id), today=today())
+    login.delete_entry(desk(), keys, id_of(entry_id), today=today())
     return redirect(url_for("mailbox.thread", lang=lang()), code=303)
 
 
@@ -118,7 +118,7 @@ def end(here: Opened, keys: MailboxKeys) -> ResponseReturnValue:
         return page("mailbox/end.html", form=form)
     if not form.validate():
         return abort(403) if form.token.errors else page("mailbox/end.html", 422, form=form)
-    log_in.end_mailbox(desk(), here, keys, today=today())
+    login.end_mailbox(desk(), here, keys, today=today())
     return without_session(redirect(url_for("mailbox.ended", lang=lang()), code=303))
 
 

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, current_app, redirect
 from flask.typing import ResponseReturnValue
 
 from source_app.errors import NotFoundError
-from source_app.services import log_in, published
+from source_app.services import login, published
 from source_app.services.absences import away
 from source_app.views.request_context import config, desk, opened, page, today, without_session
 from web.filenames import attachment_disposition
@@ -103,7 +103,7 @@ def leave() -> ResponseReturnValue:
     """End the session and go to a page that says nothing about the visitor."""
     here = opened()
     if here is not None:
-        log_in.log_out(desk(), here.token)
+        login.log_out(desk(), here.token)
     return without_session(redirect(config().leave_url, code=303))
 
 

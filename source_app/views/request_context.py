@@ -11,8 +11,8 @@ from protocol.session import TOKEN_BYTES, check_form_token, form_token
 from source_app.config import SourceConfig
 from source_app.errors import NotFoundError, NotOpenError
 from source_app.public_desk import Desk
-from source_app.services import log_in
-from source_app.services.log_in import Opened
+from source_app.services import login
+from source_app.services.login import Opened
 from web.dates import half_hour_now
 from web.origin import is_our_host
 
@@ -139,6 +139,6 @@ def _opened() -> Opened | None:
     if len(token) != TOKEN_BYTES:
         return None
     try:
-        return log_in.opened_with(desk(), token, now=half_hour_now())
+        return login.opened_with(desk(), token, now=half_hour_now())
     except NotOpenError:
         return None

@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from protocol.mailbox_keys import derive
 from source_app.errors import LineFullError, NoMailboxError, OtherWordsError
 from source_app.forms import LogInForm, LogOutForm, PractiseForm
-from source_app.services import log_in as services
+from source_app.services import login as services
 from source_app.views import answer_pages
 from source_app.views.error_pages import come_again, trouble
 from source_app.views.login_page import log_in_page

@@ -10,7 +10,7 @@ from protocol.mailbox_keys import MailboxKeys, derive
 from source_app.errors import MailboxGoneError, Refusal
 from source_app.forms import WriteForm
 from source_app.services import posting, reading
-from source_app.services.log_in import Opened
+from source_app.services.login import Opened
 from source_app.services.posting import Posting, Sheet
 from source_app.services.uploads import BESIDE_FILES_BYTES, Arrived, receive
 from source_app.views.error_pages import gone, store_refused

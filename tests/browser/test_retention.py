@@ -10,10 +10,9 @@ from bench import world
 from deploy.cleanup.server_cleanup import Sweeper
 from deploy.settings.load_settings import load_config
 from journalist_app.config import AdviserConfig
-from journalist_app.services.desk import background_check
-from journalist_app.services.desk import unlock as unlocking
+from journalist_app.services.desk import background_check, unlocking
 from source_app.config import SourceConfig
-from store import deletion_orders, mailboxes, tallies
+from store import deletion_orders, ledger_tallies, mailboxes
 from store.database.engine import Store, open_store
 from store.mailboxes import Ended
 from store.sessions import open_sessions
@@ -100,7 +99,7 @@ def test_a_closed_mailbox_opens_by_writing_and_is_gone_on_the_promised_day(
     heading(source, "There is no mailbox with these words")
     with store.reading() as session:
         assert [] == list(mailboxes.addresses(session))
-        assert 0 < tallies.count(session)
+        assert 0 < ledger_tallies.count(session)
     assert 1 == len(_ended(store))
 
     # On that day the desk knows that this was its own order: nothing is missed, and the line about it goes.

@@ -3,14 +3,14 @@ from pathlib import Path
 
 import pytest
 
-from journalist_app.services.desk import unlock
+from journalist_app.services.desk import unlocking
 from tests.journalist_app.desk_factories import World, a_world
 
 
 @pytest.fixture(autouse=True)
 def begin_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep no test waiting for a first page that it does not ask for."""
-    monkeypatch.setattr(unlock, "_FIRST_PAGE_SECONDS", 0)
+    monkeypatch.setattr(unlocking, "_FIRST_PAGE_SECONDS", 0)
 
 
 @pytest.fixture

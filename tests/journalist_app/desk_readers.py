@@ -10,7 +10,7 @@ from multiprocessing.connection import Connection
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.search import search_worker
 from journalist_app.search.search_index import Index, Starter
-from journalist_app.services.desk import unlock
+from journalist_app.services.desk import unlocking
 
 SECONDS = 60  # far more than any of them takes: whoever waits so long has found a fault
 
@@ -35,4 +35,4 @@ def start() -> tuple[Connection, Callable[[], None]]:
 def begin(desk: OpenDesk, starters: Sequence[Starter] = (start,)) -> None:
     """Have these read the store of a desk."""
     desk.index = Index(starters)
-    unlock.begin_reading(desk)
+    unlocking.begin_reading(desk)

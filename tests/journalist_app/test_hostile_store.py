@@ -8,7 +8,7 @@ import pytest
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import AdviserError
 from journalist_app.services import inbox_lists
-from journalist_app.services.desk import background_check, unlock
+from journalist_app.services.desk import background_check, unlocking
 from journalist_app.services.inbox_lists import Wanted
 from journalist_app.services.mailbox import read_thread
 from journalist_app.services.records import casefiles, unsent_forms
@@ -16,7 +16,7 @@ from protocol.content import ClosingNote, Content, Kind, StepName, StepNote, Ver
 from protocol.entry import SignedEntry
 from protocol.sealed_record import RecordKind
 from protocol.statements.deletion_order import verify_order
-from store import mailboxes, sealed_records
+from store import mailboxes, records
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, ASource, World, a_source
 from tests.journalist_app.services.test_closing import (
     answered,
@@ -33,7 +33,7 @@ from tests.journalist_app.views.paper import Paper
 
 @pytest.fixture
 def desk(world: World, tmp_path: Path) -> OpenDesk:
-    desk = unlock.unlock(world.config, world.store, PASSPHRASE)
+    desk = unlocking.unlock(world.config, world.store, PASSPHRASE)
     desk.outbox = Paper(tmp_path)
     return desk
 
@@ -262,4 +262,4 @@ def test_what_a_locked_app_kept_about_a_mailbox_goes_with_it(world: World) -> No
 
     assert [each.address for each in unsent_forms.waiting(desk)] == [other.keys.address]
     with world.store.reading() as session:
-        assert sealed_records.revisions(session, RecordKind.DRAFT) == []
+        assert records.revisions(session, RecordKind.DRAFT) == []

@@ -22,7 +22,7 @@ from journalist_app import create_app as create_adviser_app
 from protocol.mailbox_keys import MailboxKeys, derive
 from source_app import create_app as create_source_app
 from source_app.config import SourceConfig
-from source_app.services import log_in
+from source_app.services import login
 from source_app.signpost import decision_tree
 from store.database.engine import open_store
 from store.sessions import SessionStore, open_sessions
@@ -96,7 +96,7 @@ class Scene:
 
     def _source_at(self, browser: Browser) -> ASource:
         desk = self.site.extensions["desk"]
-        return ASource(browser, derive(log_in.log_in(desk, browser.passphrase, now=half_hour_now()).root))
+        return ASource(browser, derive(login.log_in(desk, browser.passphrase, now=half_hour_now()).root))
 
     def an_adviser(self) -> AdviserBrowser:
         """Return a browser before an adviser's interface that was started anew, and unlock."""

@@ -9,14 +9,14 @@ import pytest
 from crypto.errors import CryptoError
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import RecordUnsoundError
-from journalist_app.services.desk import unlock
+from journalist_app.services.desk import unlocking
 from journalist_app.services.mailbox import read_thread
 from journalist_app.services.records import casefiles, drafts, reply_templates, unsent_forms
 from journalist_app.services.records.reply_templates import Template
 from protocol.content import StepName, Verdict
 from protocol.ledger import open_tally
 from protocol.statements.deletion_order import verify_order
-from store import sealed_records
+from store import records
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, ASource, World, a_source, a_world
 from tests.journalist_app.services.test_closing import answered, close, ordered_in, purge
 from tests.journalist_app.services.test_passing_on import answers, begin, make, propose
@@ -28,7 +28,7 @@ def scene(tmp_path: Path) -> tuple[World, OpenDesk, ASource, Path]:
     place = tmp_path / "disk"
     place.mkdir()
     world = a_world(place)
-    desk = unlock.unlock(world.config, world.store, PASSPHRASE)
+    desk = unlocking.unlock(world.config, world.store, PASSPHRASE)
     paper = tmp_path / "paper"
     paper.mkdir()
     desk.outbox = Paper(paper)
@@ -96,7 +96,7 @@ def test_a_byte_flipped_in_what_the_desk_keeps_shows(
             open_tally(flip(stored.tallies[0]), world.keyring.identities, world.letterhead.strand_keys)
     else:
         with world.store.reading() as session:
-            record = sealed_records.get(session, what, source.keys.address)
+            record = records.get(session, what, source.keys.address)
         assert record is not None
         world.execute(
             "UPDATE sealed SET header = :header WHERE id = (SELECT id FROM record WHERE kind = :kind)",

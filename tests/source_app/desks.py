@@ -41,7 +41,7 @@ from protocol.strand import DeskWriter, SourceWriter
 from source_app import create_app
 from source_app.config import SourceConfig
 from source_app.public_desk import Desk
-from source_app.services import log_in as services
+from source_app.services import login as services
 from source_app.services import reading
 from source_app.services.reading import Thread
 from source_app.signpost import decision_tree

@@ -4,7 +4,7 @@ from datetime import date
 
 from sqlalchemy import text
 
-from store import attachments, deletion_orders, entries, mailboxes, outbox, peers, sealed_records
+from store import attachments, deletion_orders, entries, mailboxes, outbox, peers, records
 from store.database.engine import Store
 from store.outbox import What
 
@@ -105,7 +105,7 @@ def a_record(
     travels: bool = True,
 ) -> None:
     with store.writing() as session:
-        sealed_records.put(session, kind, name, revision, sealed, travels=travels)
+        records.put(session, kind, name, revision, sealed, travels=travels)
 
 
 def an_order(

@@ -3,7 +3,7 @@ from datetime import timedelta
 
 import pytest
 
-from store import attachments, cleanup, deletion_orders, entries, mailboxes, sealed_records, tallies
+from store import attachments, cleanup, deletion_orders, entries, ledger_tallies, mailboxes, records
 from store.database.engine import Store
 from store.errors import MailboxEndedError, MailboxMissingError
 from store.mailboxes import Counts, Ended
@@ -194,10 +194,10 @@ def test_a_purged_mailbox_leaves_the_order_and_anonymous_tallies_and_nothing_els
     with store.reading() as session:
         assert mailboxes.find(session, address) is None
         assert deletion_orders.of_mailbox(session, address) is None
-        assert sealed_records.get(session, "casefile", address) is None
-        assert sealed_records.get(session, "casefile", other) is not None
+        assert records.get(session, "casefile", address) is None
+        assert records.get(session, "casefile", other) is not None
         assert deletion_orders.of_mailbox(session, other) is not None
-        assert {tally * 50, tally * 49 + bytes(24)} == set(tallies.all_tallies(session))
+        assert {tally * 50, tally * 49 + bytes(24)} == set(ledger_tallies.all_tallies(session))
         ended = mailboxes.ended_mailboxes(session)
     assert mailbox is not None
     assert [

@@ -20,12 +20,12 @@ from store import (
     cleanup,
     deletion_orders,
     entries,
+    ledger_tallies,
     mailboxes,
     outbox,
     peers,
     public_files,
-    sealed_records,
-    tallies,
+    records,
 )
 from store.database.engine import Store, open_store, upgrade_store
 from store.database.schema import SCHEMA, SHIELD, Base
@@ -33,7 +33,7 @@ from store.deletion_orders import Order
 from store.errors import StoreOutdatedError
 from store.mailboxes import Ended
 from store.outbox import What
-from store.sealed_records import Record
+from store.records import Record
 from tests.store.factories import (
     DAY,
     NOW,
@@ -114,9 +114,9 @@ def test_a_store_of_the_first_version_keeps_all_it_holds_and_takes_what_is_new(t
         assert DAY == attrgetter("waiting_since")(mailboxes.find(session, address))
     an_entry(store, address)
     with store.writing() as session:
-        sealed_records.put(session, "casefile", address, 1, b"sealed", travels=True)
+        records.put(session, "casefile", address, 1, b"sealed", travels=True)
         deletion_orders.put(session, address, b"statement", DAY, [b"tally"])
-        tallies.add(session, [b"tally"])
+        ledger_tallies.add(session, [b"tally"])
         public_files.publish(session, "report", b"for everybody")
         assert [] == session.execute(text("PRAGMA foreign_key_check")).all()
     assert usage(store) == 7396 * 2 + len(b"sealedstatementtallytally")
@@ -165,13 +165,13 @@ def test_a_store_of_the_second_version_keeps_all_it_holds_and_knows_what_of_it_t
             session
         )
         for kind in ("casefile", "draft", "unsent"):
-            assert Record(kind, mailbox, 7, kind.encode(), base=0) == sealed_records.get(
-                session, kind, mailbox
-            )
+            assert Record(kind, mailbox, 7, kind.encode(), base=0) == records.get(session, kind, mailbox)
         for one in (tally, copied):
-            assert one == tallies.get(session, hashlib.sha256(one).digest())
-        assert b"" == tallies.get(session, hashlib.sha256(b"9").digest())  # what is no bytes is read as none
-        assert 3 == tallies.count(session)
+            assert one == ledger_tallies.get(session, hashlib.sha256(one).digest())
+        assert b"" == ledger_tallies.get(
+            session, hashlib.sha256(b"9").digest()
+        )  # what is no bytes is read as none
+        assert 3 == ledger_tallies.count(session)
         order = deletion_orders.of_mailbox(session, mailbox)
         assert [] == session.execute(text("PRAGMA foreign_key_check")).all()
         assert [] == peers.all_peers(session)

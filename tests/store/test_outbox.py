@@ -15,13 +15,13 @@ from store import (
     outbox,
     peers,
     public_files,
-    sealed_records,
+    records,
 )
-from store import tallies as ledger
+from store import ledger_tallies as ledger
 from store.database.engine import Store
 from store.errors import PeerMissingError
 from store.outbox import What
-from store.sealed_records import Record
+from store.records import Record
 from tests.store.factories import (
     DAY,
     NOW,
@@ -146,9 +146,9 @@ def test_what_is_dropped_is_told_and_what_never_was_is_not(store: Store, address
     with store.writing() as session:
         deletion_orders.drop(session, address)
         deletion_orders.drop(session, address)
-        sealed_records.drop_of_mailbox(session, address)
-        sealed_records.drop(session, "templates", b"templates")
-        sealed_records.drop(session, "templates", b"another")
+        records.drop_of_mailbox(session, address)
+        records.drop(session, "templates", b"templates")
+        records.drop(session, "templates", b"another")
         deletion_orders.drop(session, os.urandom(20))
     assert [
         (What.RECORD, b"", b"casefile:" + address),
@@ -220,19 +220,17 @@ def test_a_record_that_a_peer_brings_is_told_to_the_others_alone(store: Store, a
     deliver(store, OTHER)
     with store.writing() as session:
         outbox.taking_in_from(session, STRAND)
-        sealed_records.take_in(session, "casefile", address, 4, b"theirs", base=4)
+        records.take_in(session, "casefile", address, 4, b"theirs", base=4)
     assert [] == noted(store, STRAND)  # nor of what lay here before
     assert [(What.RECORD, b"", b"casefile:" + address)] == noted(store, OTHER)
     with store.reading() as session:
-        assert Record("casefile", address, 4, b"theirs", base=4) == sealed_records.get(
-            session, "casefile", address
-        )
+        assert Record("casefile", address, 4, b"theirs", base=4) == records.get(session, "casefile", address)
 
 
 @pytest.mark.usefixtures("peer")
 def test_what_the_desk_takes_in_by_itself_is_told_to_all(store: Store, address: bytes) -> None:
     with store.writing() as session:
-        sealed_records.take_in(session, "casefile", address, 1, b"restored", base=0)
+        records.take_in(session, "casefile", address, 1, b"restored", base=0)
     assert [(What.RECORD, b"", b"casefile:" + address)] == noted(store)
 
 
@@ -335,14 +333,12 @@ def test_a_record_that_was_packed_as_dropped_has_no_base(store: Store, address: 
     (row,) = ids_of(store, What.RECORD)
     deliver(store, revisions={row: 1})
     with store.writing() as session:
-        sealed_records.drop(session, "casefile", address)
+        records.drop(session, "casefile", address)
     serial = pack(store)
     a_record(store, address)
     acknowledge(store, serial)
     with store.reading() as session:
-        assert Record("casefile", address, 1, b"sealed", base=0) == sealed_records.get(
-            session, "casefile", address
-        )
+        assert Record("casefile", address, 1, b"sealed", base=0) == records.get(session, "casefile", address)
     assert [(What.RECORD, b"", b"casefile:" + address)] == noted(store)
 
 
@@ -373,7 +369,7 @@ def test_two_workstations_each_get_all(store: Store, address: bytes) -> None:
 def test_a_record_knows_which_revision_the_other_side_has(store: Store, address: bytes) -> None:
     def base() -> int | None:
         with store.reading() as session:
-            found = sealed_records.get(session, "casefile", address)
+            found = records.get(session, "casefile", address)
         return None if found is None else found.base
 
     a_record(store, address)

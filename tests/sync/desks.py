@@ -6,16 +6,16 @@ from dataclasses import dataclass, replace
 
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.services import inbox_lists
-from journalist_app.services.desk import sync_replica, unlock
+from journalist_app.services.desk import sync_replica, unlocking
 from journalist_app.services.mailbox import closing, read_thread
-from journalist_app.services.mailbox.answer import AnswerForm, Answering
+from journalist_app.services.mailbox.answering import AnswerForm, Answering
 from journalist_app.services.mailbox.send_entries import Sheet
 from protocol import keyring as keyring_format
 from protocol.identifiers import EntryId
 from protocol.keyring import Keyring
 from protocol.ledger import Tally, open_tally
 from store import deletion_orders, mailboxes
-from store import tallies as ledger
+from store import ledger_tallies as ledger
 from store.database.engine import Store
 from tests.journalist_app.desk_factories import PASSPHRASE, ASource
 from tests.sync.ends import Ends, Line
@@ -95,7 +95,7 @@ def an_adviser(ends: Ends, keyring: Keyring | None = None) -> AtDesk:
         anchors_path=folder / "anchors.age",
         server="unix:/nowhere",
     )
-    return AtDesk(ends, unlock.unlock(config, paired.replica, PASSPHRASE))
+    return AtDesk(ends, unlocking.unlock(config, paired.replica, PASSPHRASE))
 
 
 def the_server_carries_out_orders(ends: Ends) -> None:

@@ -10,7 +10,7 @@ import pytest
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import conversation_of
 from journalist_app.errors import MailboxMissingError, NotConfirmedError, TakenBackError, UnsoundMailboxError
-from journalist_app.services.desk import unlock
+from journalist_app.services.desk import unlocking
 from journalist_app.services.mailbox import passing_on, read_thread
 from journalist_app.services.mailbox.send_entries import Sheet
 from protocol.content import (
@@ -69,7 +69,7 @@ class Case:
     def standing_at(self, store: Store) -> Standing:
         """Say where things stand by what lies in a store, as both interfaces work it out."""
         world = self.ends.world
-        desk = unlock.unlock(world.config, store, PASSPHRASE)
+        desk = unlocking.unlock(world.config, store, PASSPHRASE)
         thread = conversation_of(desk, self.source.keys.address).entries
         identity = self.source.keys.identity
         opened = [(each, open_entry(each, [identity]) if each.header else None) for each in thread]
@@ -92,7 +92,7 @@ def case(ends: Ends, tmp_path: Path) -> Case:
     proposal = ASource(replica, source.keys).is_told(content).open_part.entry_id
     ends.sync(workstation)
     digest = proposal_digest(content, address=source.keys.address, entry_id=proposal)
-    desk = unlock.unlock(ends.world.config, workstation.replica, PASSPHRASE)
+    desk = unlocking.unlock(ends.world.config, workstation.replica, PASSPHRASE)
     desk.outbox = paper = Paper(tmp_path)
     agreement = Content(kind=Kind.ANSWER, text="", answer=AnswerNote(verdict=Verdict.AGREED, proposal=digest))
     agreed = source.says(agreement)

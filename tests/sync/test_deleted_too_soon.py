@@ -9,7 +9,7 @@ from protocol.errors import PouchRefusal, PouchRefusedError
 from protocol.pouch.pouch_file import Head, Packer, lowest_serial
 from protocol.pouch.pouch_items import EndedItem
 from protocol.statements.deletion_order import order
-from store import deletion_orders, entries, mailboxes, sealed_records, sync_findings
+from store import deletion_orders, entries, mailboxes, records, sync_findings
 from store.sync_findings import FindingKind
 from sync.apply import take_in
 from tests.journalist_app.desk_factories import TODAY, ASource, a_source
@@ -35,7 +35,7 @@ def closes(ends: Ends, workstation: Workstation, source: ASource, *, in_days: in
             day=ends.clock.day,
         )
         deletion_orders.put(session, source.keys.address, statement, due, TALLIES)
-        sealed_records.put(session, "casefile", source.keys.address, 1, b"a casefile", travels=True)
+        records.put(session, "casefile", source.keys.address, 1, b"a casefile", travels=True)
     ends.sync(workstation)
     return statement
 
@@ -52,7 +52,7 @@ def is_kept(workstation: Workstation, source: ASource) -> bool:
     with workstation.replica.reading() as session:
         return (
             mailboxes.find(session, source.keys.address) is not None
-            and sealed_records.get(session, "casefile", source.keys.address) is not None
+            and records.get(session, "casefile", source.keys.address) is not None
         )
 
 

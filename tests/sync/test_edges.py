@@ -25,8 +25,7 @@ from protocol.pouch.pouch_items import (
     PublicFileItem,
     RecordItem,
 )
-from store import attachments, deletion_orders, entries, letterheads, mailboxes, public_files, sealed_records
-from store import outbox as outgoing
+from store import attachments, deletion_orders, entries, letterheads, mailboxes, outbox, public_files, records
 from store.errors import PeerMissingError, StoreFullError
 from store.outbox import What
 from sync import apply
@@ -83,7 +82,7 @@ def test_what_is_gone_when_it_is_packed_is_told_of_no_more(ends: Ends, workstati
             (What.ENTRY, {"address": b"b" * 20, "name": b"e" * 16}),
             (What.ORDER, {"address": b"b" * 20}),
         ):
-            outgoing.note_for(session, peer, what, **of)
+            outbox.note_for(session, peer, what, **of)
 
     synced = ends.sync(workstation)
     ends.sync(workstation)
@@ -113,7 +112,7 @@ def test_a_file_that_is_removed_while_it_travels_is_not_waited_for(
 def test_a_row_of_another_shape_in_our_own_tables_is_left_out(ends: Ends, workstation: Workstation) -> None:
     put_record(ends.world.store, b"n" * 64, b"sealed")
     with ends.world.store.writing() as session:
-        outgoing.note_all(session, workstation.keyring.strand.id)
+        outbox.note_all(session, workstation.keyring.strand.id)
     ends.world.execute("UPDATE record SET name = :name", name=b"n" * 65)
     ends.world.execute(
         "UPDATE undelivered SET name = :name WHERE what = 'record'", name=b"casefile:" + b"n" * 65
@@ -390,7 +389,7 @@ def test_a_record_that_was_dropped_here_does_not_come_back(ends: Ends, workstati
     put_record(workstation.replica, b"name", b"sealed")
     ends.sync(workstation)
     with workstation.replica.writing() as session:
-        sealed_records.drop(session, "casefile", b"name")
+        records.drop(session, "casefile", b"name")
 
     gone = RecordItem("casefile", b"name", 0, 0, b"")
 

@@ -18,13 +18,13 @@ from store import (
     entries,
     letterheads,
     mailboxes,
+    outbox,
     peers,
     public_files,
-    sealed_records,
+    records,
     sync_findings,
 )
-from store import outbox as outgoing
-from store import tallies as ledger
+from store import ledger_tallies as ledger
 from store.database.engine import Store
 from store.outbox import What
 from store.sync_findings import FindingKind
@@ -49,12 +49,12 @@ def waits_since(store: Store, source: ASource) -> date | None:
 
 def put_record(store: Store, name: bytes, sealed: bytes, revision: int = 1) -> None:
     with store.writing() as session:
-        sealed_records.put(session, "casefile", name, revision, sealed, travels=True)
+        records.put(session, "casefile", name, revision, sealed, travels=True)
 
 
-def record_of(store: Store, name: bytes) -> sealed_records.Record | None:
+def record_of(store: Store, name: bytes) -> records.Record | None:
     with store.reading() as session:
-        return sealed_records.get(session, "casefile", name)
+        return records.get(session, "casefile", name)
 
 
 def an_order(ends: Ends, workstation: Workstation, source: ASource, due: date) -> bytes:
@@ -352,7 +352,7 @@ def test_records_go_to_the_server_and_to_the_other_workstation(ends: Ends) -> No
     first, second = ends.workstation(), ends.workstation(ends.second_keyring())
     put_record(first.replica, b"name", b"sealed 1")
     with first.replica.writing() as session:
-        sealed_records.put(session, "draft", b"name", 1, b"a draft", travels=False)
+        records.put(session, "draft", b"name", 1, b"a draft", travels=False)
     ends.sync(first)
     ends.sync(second)
     put_record(second.replica, b"name", b"sealed 2", revision=2)
@@ -364,7 +364,7 @@ def test_records_go_to_the_server_and_to_the_other_workstation(ends: Ends) -> No
     assert found is not None
     assert (found.revision, found.sealed) == (2, b"sealed 2")
     with ends.world.store.reading() as session:
-        assert sealed_records.get(session, "draft", b"name") is None
+        assert records.get(session, "draft", b"name") is None
 
 
 def test_a_record_that_both_changed_is_merged(ends: Ends) -> None:
@@ -401,7 +401,7 @@ def test_a_record_that_was_dropped_is_dropped_at_the_server_alone(ends: Ends) ->
     for workstation in (first, second):
         ends.sync(workstation)
     with first.replica.writing() as session:
-        sealed_records.drop(session, "casefile", b"name")
+        records.drop(session, "casefile", b"name")
 
     for workstation in (first, second):
         ends.sync(workstation)
@@ -540,7 +540,7 @@ def test_what_was_mended_at_the_server_is_forgiven(ends: Ends) -> None:
     ends.sync(workstation)
     ends.world.execute("UPDATE entry SET signature = :signature", signature=whole.signature)
     with ends.world.store.writing() as session:
-        outgoing.note(session, What.ENTRY, address=source.keys.address, name=whole.open_part.entry_id)
+        outbox.note(session, What.ENTRY, address=source.keys.address, name=whole.open_part.entry_id)
 
     ends.sync(workstation)
 

@@ -18,7 +18,7 @@ from protocol.identifiers import Address, Digest
 from protocol.ledger import Dimension
 from protocol.letterhead import Report
 from protocol.sealed_record import RecordKind
-from store import deletion_orders, mailboxes, outbox, public_files, sealed_records, sync_findings
+from store import deletion_orders, mailboxes, outbox, public_files, records, sync_findings
 from store.outbox import What
 from store.sync_findings import FindingKind
 from tests.journalist_app.desk_factories import TODAY, ASource, a_source
@@ -130,7 +130,7 @@ def test_a_draft_stays_where_it_was_typed(scene: Scene) -> None:
     assert drafts.read(scene.second.desk, source.keys.address) == ""
     for store in (scene.ends.world.store, scene.second.store):
         with store.reading() as session:
-            assert sealed_records.get(session, RecordKind.DRAFT, source.keys.address) is None
+            assert records.get(session, RecordKind.DRAFT, source.keys.address) is None
 
 
 # ---- the letterhead
@@ -245,7 +245,7 @@ def test_a_mailbox_that_one_counted_is_not_shown_to_the_other_and_counted_once(s
     for store in (scene.ends.world.store, scene.first.store, scene.second.store):
         with store.reading() as session:
             assert mailboxes.ended_mailboxes(session) == []
-            assert sealed_records.revisions(session, RecordKind.CASEFILE) == []
+            assert records.revisions(session, RecordKind.CASEFILE) == []
     assert source.keys.address in scene.second.desk.anchors.ended
 
 
@@ -313,7 +313,7 @@ def test_evidence_that_the_other_never_saw_is_not_dropped_by_it(scene: Scene) ->
     assert scene.counted() == ["ended_unread"]
     assert casefiles.read(scene.first.desk, address).evidence == (kept,)
     with scene.ends.world.store.reading() as session:
-        assert sealed_records.get(session, RecordKind.CASEFILE, address) is not None
+        assert records.get(session, RecordKind.CASEFILE, address) is not None
 
 
 def test_a_line_of_a_server_that_was_put_back_is_not_counted_again(scene: Scene) -> None:
@@ -365,7 +365,7 @@ def test_what_one_answered_the_other_counts_in_the_right_year_as_answered_and_re
     assert tallies[Dimension.FIRST_ANSWER] == (TODAY.year, "0")
     assert tallies[Dimension.CAME_BACK] == (TODAY.year, "yes")
     with scene.ends.world.store.reading() as session:
-        assert sealed_records.revisions(session, RecordKind.CASEFILE) == []
+        assert records.revisions(session, RecordKind.CASEFILE) == []
 
 
 def test_who_reads_what_both_answered_and_ends_at_once_is_counted_as_having_come_back(scene: Scene) -> None:
@@ -424,7 +424,7 @@ def revisions_at(scene: Scene, source: ASource) -> list[int]:
     found = []
     for store in (scene.ends.world.store, scene.first.store, scene.second.store):
         with store.reading() as session:
-            found.append(dict(sealed_records.revisions(session, RecordKind.CASEFILE))[source.keys.address])
+            found.append(dict(records.revisions(session, RecordKind.CASEFILE))[source.keys.address])
     return found
 
 
@@ -523,7 +523,7 @@ def test_a_casefile_that_comes_after_its_mailbox_was_counted_does_not_stay(scene
 
     for store in (scene.ends.world.store, scene.first.store, scene.second.store):
         with store.reading() as session:
-            assert sealed_records.revisions(session, RecordKind.CASEFILE) == []
+            assert records.revisions(session, RecordKind.CASEFILE) == []
 
 
 def test_a_mailbox_that_was_counted_here_and_whose_line_comes_again_is_counted_once(scene: Scene) -> None:

@@ -42,9 +42,8 @@ from report.document import LANGUAGES, Document, Imprint, compose, require_plain
 from report.errors import WordsError
 from report.tables import Choice as Line
 from report.tables import Lists, shapes
-from store import entries, mailboxes, public_files
-from store import sealed_records as records
-from store import tallies as ledger
+from store import entries, mailboxes, public_files, records
+from store import ledger_tallies as ledger
 from store.errors import RecordMovedError
 
 KINDS: Final = ("html", "pdf", "csv")

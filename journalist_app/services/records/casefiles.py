@@ -16,8 +16,7 @@ from journalist_app.services.records import desk_records
 from protocol.casefile import LABELS, Casefile, Note
 from protocol.identifiers import Address
 from protocol.sealed_record import RecordKind
-from store import mailboxes
-from store import sealed_records as records
+from store import mailboxes, records
 from store.errors import RecordMovedError
 
 PROSE_CHARS: Final = 20_000  # of a note, and of what is handed over: as `protocol.casefile` has it

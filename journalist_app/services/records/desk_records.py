@@ -8,8 +8,8 @@ from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import RecordUnsoundError
 from protocol.identifiers import StrandId
 from protocol.sealed_record import KEPT_HERE, RecordKind, open_record, seal_record
-from store import sealed_records
-from store.sealed_records import Record
+from store import records
+from store.records import Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ def read(desk: OpenDesk, kind: RecordKind, name: bytes) -> Kept | None:
         RecordUnsoundError: it is not what this desk wrote, or is gone, or older than what was seen.
     """
     with desk.store.reading() as session:
-        record = sealed_records.get(session, kind, name)
+        record = records.get(session, kind, name)
     if record is None:
         if (kind, name) in desk.anchors.records:
             raise RecordUnsoundError
@@ -56,7 +56,7 @@ def opened(desk: OpenDesk, kind: RecordKind, record: Record) -> Kept:
 def read_all(desk: OpenDesk, kind: RecordKind) -> Iterator[tuple[bytes, Kept | None]]:
     """Yield name and record of every record of a kind; None where it is unsound, or gone."""
     with desk.store.reading() as session:
-        here = sealed_records.all_of(session, kind)
+        here = records.all_of(session, kind)
     for record in here:
         try:
             yield record.name, opened(desk, kind, record)
@@ -77,7 +77,7 @@ def write(desk: OpenDesk, kind: RecordKind, name: bytes, revision: int, body: by
     """
     sealed = seal_record(kind, name, revision, body, keyring=desk.keyring, letterhead=desk.letterhead)
     with desk.store.writing() as session:
-        sealed_records.put(session, kind, name, revision, sealed, travels=kind not in KEPT_HERE)
+        records.put(session, kind, name, revision, sealed, travels=kind not in KEPT_HERE)
     desk.saw_record(kind, name, revision)
     desk.save()
 

@@ -21,7 +21,7 @@ from protocol.errors import LetterheadRefusedError
 from protocol.identifiers import ADDRESS_BYTES, Address
 from protocol.letterhead import verify
 from protocol.sealed_record import RecordKind, open_unsent, seal_unsent
-from store import letterheads, sealed_records
+from store import letterheads, records
 from store.database.engine import Store
 
 UNSENT_MAX: Final = 20  # then the page gives the text back instead
@@ -70,7 +70,7 @@ def keep(
     kept = tuple((name, text) for name, text in fields if text)[:FIELDS_MAX]
     with store.reading() as session:
         published = letterheads.latest(session)
-        waiting = len(sealed_records.revisions(session, RecordKind.UNSENT))
+        waiting = len(records.revisions(session, RecordKind.UNSENT))
     if published is None:
         raise LetterheadError
     try:
@@ -84,15 +84,13 @@ def keep(
     except (TooLongError, UnicodeEncodeError) as why:
         raise KeptFullError from why
     with store.writing() as session:
-        sealed_records.put(
-            session, RecordKind.UNSENT, secrets.token_bytes(_NAME_BYTES), 1, sealed, travels=False
-        )
+        records.put(session, RecordKind.UNSENT, secrets.token_bytes(_NAME_BYTES), 1, sealed, travels=False)
 
 
 def waiting(desk: OpenDesk) -> tuple[Unsent, ...]:
     """Return what waits, oldest first. What does not open was not made by this app, and is left out."""
     with desk.store.reading() as session:
-        here = sealed_records.all_of(session, RecordKind.UNSENT)
+        here = records.all_of(session, RecordKind.UNSENT)
     found = []
     for record in here[:UNSENT_MAX]:
         try:
@@ -108,13 +106,13 @@ def waiting(desk: OpenDesk) -> tuple[Unsent, ...]:
 def count(desk: OpenDesk) -> int:
     """Return how many forms wait, without opening them."""
     with desk.store.reading() as session:
-        return len(sealed_records.revisions(session, RecordKind.UNSENT))
+        return len(records.revisions(session, RecordKind.UNSENT))
 
 
 def forget(desk: OpenDesk, name: str) -> None:
     """Give up one form that the adviser is done with."""
     with desk.store.writing() as session:
-        sealed_records.drop(session, RecordKind.UNSENT, bytes.fromhex(name))
+        records.drop(session, RecordKind.UNSENT, bytes.fromhex(name))
 
 
 def forget_those_about(desk: OpenDesk, address: Address) -> None:

@@ -27,7 +27,7 @@ from protocol.statements import deletion_order, removal
 from protocol.strand import DeskWriter, SourceWriter
 from source_app.config import SourceConfig
 from store import cleanup, deletion_orders, entries, letterheads, mailboxes
-from store import tallies as ledger
+from store import ledger_tallies as ledger
 from store.database.engine import Store, create_store
 from store.sessions import open_sessions
 from tests.protocol.desk_factories import DESK_KEY, FINGERPRINT, a_letterhead

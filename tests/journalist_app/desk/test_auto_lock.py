@@ -2,7 +2,7 @@ import threading
 import time
 
 from journalist_app.desk.auto_lock import Guard
-from journalist_app.services.desk import unlock
+from journalist_app.services.desk import unlocking
 from tests.journalist_app.desk_factories import PASSPHRASE, World
 
 
@@ -16,7 +16,7 @@ class Clock:
 
 def test_only_the_browser_that_unlocked_gets_the_desk(world: World) -> None:
     guard = Guard(60, lambda: None)
-    desk = unlock.unlock(world.config, world.store, PASSPHRASE)
+    desk = unlocking.unlock(world.config, world.store, PASSPHRASE)
 
     token = guard.admit(desk)
 
@@ -28,10 +28,10 @@ def test_only_the_browser_that_unlocked_gets_the_desk(world: World) -> None:
 
 def test_unlocking_elsewhere_puts_the_first_browser_out(world: World) -> None:
     guard = Guard(60, lambda: None)
-    first_desk = unlock.unlock(world.config, world.store, PASSPHRASE)
+    first_desk = unlocking.unlock(world.config, world.store, PASSPHRASE)
     first = guard.admit(first_desk)
 
-    second = guard.admit(unlock.unlock(world.config, world.store, PASSPHRASE))
+    second = guard.admit(unlocking.unlock(world.config, world.store, PASSPHRASE))
 
     assert guard.desk_of(first) is None
     assert guard.desk_of(second) is not None
@@ -42,7 +42,7 @@ def test_unlocking_elsewhere_puts_the_first_browser_out(world: World) -> None:
 def test_an_idle_desk_is_closed_even_before_the_watch_comes_round(world: World) -> None:
     clock = Clock()
     guard = Guard(60, lambda: None, clock=clock)
-    token = guard.admit(unlock.unlock(world.config, world.store, PASSPHRASE))
+    token = guard.admit(unlocking.unlock(world.config, world.store, PASSPHRASE))
     clock.now = 59
     assert guard.desk_of(token) is not None
     guard.touch()
@@ -58,7 +58,7 @@ def test_an_idle_desk_is_closed_even_before_the_watch_comes_round(world: World) 
 def test_an_idle_desk_is_dropped_and_its_worker_ended(world: World) -> None:
     ended = threading.Event()
     guard = Guard(0.2, ended.set)
-    desk = unlock.unlock(world.config, world.store, PASSPHRASE)
+    desk = unlocking.unlock(world.config, world.store, PASSPHRASE)
 
     token = guard.admit(desk)
 
@@ -70,7 +70,7 @@ def test_an_idle_desk_is_dropped_and_its_worker_ended(world: World) -> None:
 def test_a_desk_in_use_stays_open(world: World) -> None:
     ended = threading.Event()
     guard = Guard(5, ended.set)
-    guard.admit(unlock.unlock(world.config, world.store, PASSPHRASE))
+    guard.admit(unlocking.unlock(world.config, world.store, PASSPHRASE))
     time.sleep(0.05)
     guard.touch()
 
@@ -80,7 +80,7 @@ def test_a_desk_in_use_stays_open(world: World) -> None:
 
 
 def test_nothing_of_the_keys_shows_in_a_repr(world: World) -> None:
-    desk = unlock.unlock(world.config, world.store, PASSPHRASE)
+    desk = unlocking.unlock(world.config, world.store, PASSPHRASE)
 
     assert world.keyring.strand.seed.hex() not in repr(desk)
     assert repr(world.keyring.strand.seed) not in repr(desk)

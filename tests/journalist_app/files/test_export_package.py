@@ -24,7 +24,7 @@ from journalist_app.errors import RecipientRefusedError as NotUsableError
 from journalist_app.files import export_package
 from journalist_app.files.gpg_export import GpgOutbox, open_outbox
 from journalist_app.files.pinned_recipients import RecipientKey
-from journalist_app.services.desk import unlock
+from journalist_app.services.desk import unlocking
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, World, a_world, write_keyring
 
 MANY = 10**8
@@ -202,7 +202,7 @@ def test_a_key_that_was_never_pinned_is_refused(outbox: GpgOutbox) -> None:
 
 
 def test_unlocking_gives_gpg_its_home_and_locking_takes_it(world: World, memory: Path) -> None:
-    desk = unlock.unlock(world.config, world.store, PASSPHRASE)
+    desk = unlocking.unlock(world.config, world.store, PASSPHRASE)
     assert desk.openpgp is not None
     assert desk.outbox is not None
     assert list((memory / "gpg").iterdir()) == [desk.openpgp.folder]
@@ -215,7 +215,7 @@ def test_unlocking_gives_gpg_its_home_and_locking_takes_it(world: World, memory:
 def test_a_desk_without_an_openpgp_key_passes_nothing_on(tmp_path: Path) -> None:
     world = a_world(tmp_path)
 
-    desk = unlock.unlock(world.config, world.store, PASSPHRASE)
+    desk = unlocking.unlock(world.config, world.store, PASSPHRASE)
 
     assert (desk.openpgp, desk.outbox) == (None, None)
 

@@ -27,7 +27,7 @@ from journalist_app.files.presealed import (
     Why,
 )
 from journalist_app.services import search_mailboxes
-from journalist_app.services.desk import unlock
+from journalist_app.services.desk import unlocking
 from journalist_app.services.mailbox import file_downloads, read_thread
 from protocol.content import Content, Kind
 from protocol.identifiers import AttachmentId
@@ -530,7 +530,7 @@ def test_a_bomb_in_a_text_is_not_opened(gpg: GPG) -> None:
 
 
 def unlocked(world: World) -> OpenDesk:
-    return unlock.unlock(world.config, world.store, PASSPHRASE)
+    return unlocking.unlock(world.config, world.store, PASSPHRASE)
 
 
 def the_file(desk: OpenDesk, source: ASource) -> AttachmentId:

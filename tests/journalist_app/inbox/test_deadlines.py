@@ -13,7 +13,7 @@ from journalist_app.inbox.mailbox_summary import Card
 from journalist_app.inbox.option_lists import choices, name_of
 from journalist_app.inbox.response_facts import Facts, facts
 from journalist_app.services import inbox_lists
-from journalist_app.services.desk import unlock
+from journalist_app.services.desk import unlocking
 from journalist_app.services.inbox_lists import Wanted
 from journalist_app.services.records import casefiles
 from journalist_app.services.records.casefiles import Details
@@ -33,7 +33,7 @@ def dues(
 
 
 def unlocked(world: World) -> OpenDesk:
-    desk = unlock.unlock(world.config, world.store, PASSPHRASE)
+    desk = unlocking.unlock(world.config, world.store, PASSPHRASE)
     desk_readers.begin(desk)
     assert desk.index.wait_until_whole(desk_readers.SECONDS).is_whole
     return desk
@@ -253,7 +253,7 @@ def test_a_filter_leaves_out_what_does_not_fit(world: World, wanted: Wanted) -> 
 
 def test_until_everything_is_read_the_stores_order_stands_and_no_filter_hides_anybody(world: World) -> None:
     a_source(world).writes("vraag")
-    desk = unlock.unlock(world.config, world.store, PASSPHRASE)
+    desk = unlocking.unlock(world.config, world.store, PASSPHRASE)
 
     assert 1 == len(inbox_lists.inbox(desk, Wanted(theme="bullying"), TODAY).rows)
     assert () == inbox_lists.inbox(desk, Wanted("closed"), TODAY).rows
@@ -263,7 +263,7 @@ def test_until_everything_is_read_the_stores_order_stands_and_no_filter_hides_an
 
 
 def facts_of(world: World, source: ASource) -> Facts:
-    desk = unlock.unlock(world.config, world.store, PASSPHRASE)
+    desk = unlocking.unlock(world.config, world.store, PASSPHRASE)
     conversation = conversation_of(desk, source.keys.address)
     opened = [(each.signed, each.content) for each in open_all(desk, conversation)]
     return facts(opened, world.letterhead)

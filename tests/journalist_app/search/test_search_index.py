@@ -16,7 +16,7 @@ from journalist_app.search import search_worker
 from journalist_app.search.search_index import Index, _Share
 from journalist_app.search.search_worker import Begin, Failed, Find, Jot, Look
 from journalist_app.services import search_mailboxes
-from journalist_app.services.desk import background_check, unlock
+from journalist_app.services.desk import background_check, unlocking
 from journalist_app.services.records import casefiles
 from protocol.content import Content, Kind, ProposalNote, Recipient, StepName, StepNote
 from protocol.identifiers import Address
@@ -25,7 +25,7 @@ from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, World, a_sour
 
 
 def unlocked(world: World, shares: int = 2) -> OpenDesk:
-    desk = unlock.unlock(world.config, world.store, PASSPHRASE)
+    desk = unlocking.unlock(world.config, world.store, PASSPHRASE)
     desk_readers.begin(desk, [desk_readers.start] * shares)
     assert desk.index.wait_until_whole(desk_readers.SECONDS).is_whole
     return desk
@@ -211,7 +211,7 @@ def test_a_reader_that_dies_is_told_and_no_page_waits_for_it(world: World) -> No
 
 
 def test_a_store_that_is_gone_is_told(world: World) -> None:
-    desk = unlock.unlock(world.config, world.store, PASSPHRASE)
+    desk = unlocking.unlock(world.config, world.store, PASSPHRASE)
     world.store.path.rename(world.store.path.with_name("elsewhere"))
 
     desk_readers.begin(desk)
@@ -237,11 +237,11 @@ def test_locking_ends_the_readers_and_forgets_everything(world: World) -> None:
 
 def test_no_reader_begins_after_locking(world: World) -> None:
     before = set(threading.enumerate())
-    desk = unlock.unlock(world.config, world.store, PASSPHRASE)
+    desk = unlocking.unlock(world.config, world.store, PASSPHRASE)
     desk.index = Index([desk_readers.start])
     desk.stop()
 
-    unlock.work_behind(desk, TODAY)
+    unlocking.work_behind(desk, TODAY)
 
     assert set(threading.enumerate()) <= before
     assert desk.last_check is None
@@ -250,7 +250,7 @@ def test_no_reader_begins_after_locking(world: World) -> None:
 def test_readers_that_begin_while_the_desk_locks_end_as_well(world: World) -> None:
     before = set(threading.enumerate())
     a_source(world).writes("woord")
-    desk = unlock.unlock(world.config, world.store, PASSPHRASE)
+    desk = unlocking.unlock(world.config, world.store, PASSPHRASE)
 
     def start() -> tuple[Connection, Callable[[], None]]:
         desk.stop()
@@ -267,11 +267,11 @@ def test_readers_that_begin_while_the_desk_locks_end_as_well(world: World) -> No
 def test_what_was_noted_before_the_readers_begin_is_found(world: World) -> None:
     source = a_source(world)
     source.writes("vraag")
-    desk = unlock.unlock(world.config, world.store, PASSPHRASE)
+    desk = unlocking.unlock(world.config, world.store, PASSPHRASE)
     desk.index = Index([desk_readers.start] * 2)
     casefiles.add_note(desk, source.keys.address, "vroegteken", TODAY)
 
-    unlock.begin_reading(desk)
+    unlocking.begin_reading(desk)
 
     assert desk.index.wait_until_whole(desk_readers.SECONDS).is_whole
     assert [source.address] == found(desk, "vroegteken")
@@ -279,7 +279,7 @@ def test_what_was_noted_before_the_readers_begin_is_found(world: World) -> None:
 
 
 def test_a_desk_without_readers_has_no_index(world: World) -> None:
-    desk = unlock.unlock(world.config, world.store, PASSPHRASE)
+    desk = unlocking.unlock(world.config, world.store, PASSPHRASE)
 
     assert [] == desk.index.find(["woord"])
     desk.index.jot(Address(bytes(20)), "tekst")
@@ -373,7 +373,7 @@ def test_the_processes_read_the_store_and_are_gone_when_the_desk_locks(world: Wo
     before = set(threading.enumerate())
     source = a_source(world)
     source.writes("woord")
-    desk = unlock.unlock(world.config, world.store, PASSPHRASE)
+    desk = unlocking.unlock(world.config, world.store, PASSPHRASE)
     lines = []
 
     def start() -> tuple[Connection, Callable[[], None]]:

@@ -15,7 +15,7 @@ from journalist_app.services.records import casefiles
 from protocol.casefile import Casefile, PassedOn
 from protocol.identifiers import Digest
 from protocol.ledger import contribution, seal_tallies
-from store import tallies as ledger
+from store import ledger_tallies as ledger
 from tests.journalist_app.desk_factories import World, a_source
 
 _LIVE: Final = 12  # at most; each is made by the real writers, which takes its time

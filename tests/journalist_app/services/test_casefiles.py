@@ -16,7 +16,7 @@ from journalist_app.errors import (
     TextOverLimitError,
 )
 from journalist_app.services import inbox_lists
-from journalist_app.services.desk import background_check, unlock
+from journalist_app.services.desk import background_check, unlocking
 from journalist_app.services.inbox_lists import Wanted
 from journalist_app.services.records import casefiles, desk_records, drafts, reply_templates, unsent_forms
 from journalist_app.services.records.casefiles import Details
@@ -24,8 +24,7 @@ from journalist_app.services.records.reply_templates import Template
 from protocol.casefile import Casefile
 from protocol.identifiers import Address
 from protocol.sealed_record import RecordKind, seal_record
-from store import outbox, peers
-from store import sealed_records as records
+from store import outbox, peers, records
 from store.errors import RecordMovedError
 from store.outbox import What
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, World, a_source
@@ -35,7 +34,7 @@ EMPTY = Casefile()
 
 
 def unlocked(world: World) -> OpenDesk:
-    return unlock.unlock(world.config, world.store, PASSPHRASE)
+    return unlocking.unlock(world.config, world.store, PASSPHRASE)
 
 
 def details(shown: Casefile = EMPTY, **changes: object) -> Details:

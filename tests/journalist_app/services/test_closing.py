@@ -17,10 +17,10 @@ from journalist_app.errors import (
     UnsoundMailboxError,
 )
 from journalist_app.services import inbox_lists
-from journalist_app.services.desk import background_check, unlock, yearly_report
+from journalist_app.services.desk import background_check, unlocking, yearly_report
 from journalist_app.services.inbox_lists import Wanted
 from journalist_app.services.mailbox import closing, order_deletion, read_thread
-from journalist_app.services.mailbox.answer import AnswerForm, Answering
+from journalist_app.services.mailbox.answering import AnswerForm, Answering
 from journalist_app.services.mailbox.send_entries import Sheet
 from journalist_app.services.mailbox.steps import StepForm
 from journalist_app.services.records import casefiles
@@ -34,8 +34,8 @@ from protocol.sealed_record import RecordKind
 from protocol.statements.deletion_order import is_void, order, verify_order
 from protocol.strand import DeskWriter
 from protocol.trusted_state import Anchors
-from store import deletion_orders, mailboxes, peers, sealed_records
-from store import tallies as ledger
+from store import deletion_orders, mailboxes, peers, records
+from store import ledger_tallies as ledger
 from tests.journalist_app.desk_factories import (
     PASSPHRASE,
     TODAY,
@@ -52,7 +52,7 @@ EVIDENCE = Evidence(kind=EvidenceKind.ANSWER, day=TODAY, entry=Digest(bytes(32))
 
 
 def unlocked(world: World) -> OpenDesk:
-    return unlock.unlock(world.config, world.store, PASSPHRASE)
+    return unlocking.unlock(world.config, world.store, PASSPHRASE)
 
 
 def sheet_for(
@@ -602,7 +602,7 @@ def seen_to_have_ended(world: World, desk: OpenDesk, source: ASource) -> dict[st
     inbox_lists.acknowledge(desk, source.keys.address, NEW_YEAR)
     with world.store.reading() as session:
         tallies = tuple(ledger.all_tallies(session))
-        assert sealed_records.revisions(session, RecordKind.CASEFILE) == []
+        assert records.revisions(session, RecordKind.CASEFILE) == []
     (year,) = {tally.year for tally in opened_tallies(world, tallies)}
     return {"year": str(year), **counted(world, tallies)}
 

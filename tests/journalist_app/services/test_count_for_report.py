@@ -6,16 +6,16 @@ import msgspec
 import pytest
 
 from journalist_app.desk.open_desk import OpenDesk
-from journalist_app.services.desk import background_check, unlock
+from journalist_app.services.desk import background_check, unlocking
 from journalist_app.services.mailbox import count_for_report, read_thread
-from journalist_app.services.mailbox.answer import AnswerForm, Answering
+from journalist_app.services.mailbox.answering import AnswerForm, Answering
 from journalist_app.services.records import casefiles
 from journalist_app.services.records.casefiles import Details
 from protocol.casefile import Casefile, Note
 from protocol.content import Content, Kind, StepName, StepNote
 from protocol.identifiers import EntryId
 from protocol.sealed_record import BODY_BYTES, RecordKind
-from store import sealed_records
+from store import records
 from store.errors import StoreFullError
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, ASource, World, a_source
 
@@ -38,7 +38,7 @@ def source(world: World) -> ASource:
 def desk(world: World, source: ASource) -> OpenDesk:
     """Open the desk once the source has written."""
     assert source.world is world
-    return unlock.unlock(world.config, world.store, PASSPHRASE)
+    return unlocking.unlock(world.config, world.store, PASSPHRASE)
 
 
 def kept(desk: OpenDesk, source: ASource) -> tuple[object, object, bool]:
@@ -48,7 +48,7 @@ def kept(desk: OpenDesk, source: ASource) -> tuple[object, object, bool]:
 
 def revisions(world: World) -> list[int]:
     with world.store.reading() as session:
-        return [revision for _, revision in sealed_records.revisions(session, RecordKind.CASEFILE)]
+        return [revision for _, revision in records.revisions(session, RecordKind.CASEFILE)]
 
 
 def answer(desk: OpenDesk, source: ASource) -> None:

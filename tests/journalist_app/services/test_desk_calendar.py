@@ -7,21 +7,21 @@ import pytest
 
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import CalendarError, KeptFullError, LetterheadError, LetterheadMovedError
-from journalist_app.services.desk import desk_calendar, publish_letterhead, unlock
+from journalist_app.services.desk import desk_calendar, publish_letterhead, unlocking
 from journalist_app.services.desk.desk_calendar import Calendar
 from journalist_app.services.mailbox import order_deletion
 from journalist_app.services.records import drafts, unsent_forms
 from protocol.letterhead import verify
 from protocol.sealed_record import RecordKind, seal_unsent
 from store import letterheads as stored_letterheads
-from store import sealed_records
+from store import records
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, World, a_source
 
 DAY = timedelta(days=1)
 
 
 def unlocked(world: World) -> OpenDesk:
-    return unlock.unlock(world.config, world.store, PASSPHRASE)
+    return unlocking.unlock(world.config, world.store, PASSPHRASE)
 
 
 def test_a_calendar_is_published_signed_and_in_use_at_once(world: World) -> None:
@@ -203,7 +203,7 @@ def test_a_form_that_meets_a_locked_app_is_sealed_and_offered_after_unlocking(wo
     keep(world, path, token="t" * 64, entry_id="ab" * 16, text="canary-tekst", empty="")
 
     with world.store.reading() as session:
-        (record,) = sealed_records.all_of(session, RecordKind.UNSENT)
+        (record,) = records.all_of(session, RecordKind.UNSENT)
     (form,) = unsent_forms.waiting(unlocked(world))
 
     assert b"canary" not in record.sealed
@@ -281,9 +281,9 @@ def test_nothing_is_sealed_to_a_letterhead_that_is_not_this_desks(world: World, 
 @pytest.mark.parametrize("body", [b"no form", b"{}"])
 def test_what_this_app_did_not_make_is_left_out(world: World, body: bytes) -> None:
     with world.store.writing() as session:
-        sealed_records.put(
+        records.put(
             session, RecordKind.UNSENT, b"n" * 16, 1, seal_unsent(body, world.letterhead), travels=False
         )
-        sealed_records.put(session, RecordKind.UNSENT, b"m" * 16, 1, b"not sealed", travels=False)
+        records.put(session, RecordKind.UNSENT, b"m" * 16, 1, b"not sealed", travels=False)
 
     assert () == unsent_forms.waiting(unlocked(world))

@@ -7,7 +7,7 @@ import pytest
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import conversation_of, open_all
 from journalist_app.services import inbox_lists
-from journalist_app.services.desk import background_check, unlock
+from journalist_app.services.desk import background_check, unlocking
 from journalist_app.services.inbox_lists import Wanted
 from journalist_app.services.mailbox import desk_read_receipts, read_thread
 from protocol.entry import Content, Kind, SignedEntry
@@ -19,7 +19,7 @@ LATER = TODAY + timedelta(days=3)
 
 
 def unlocked(world: World) -> OpenDesk:
-    return unlock.unlock(world.config, world.store, PASSPHRASE)
+    return unlocking.unlock(world.config, world.store, PASSPHRASE)
 
 
 def marks_in(world: World, source: ASource) -> list[SignedEntry]:

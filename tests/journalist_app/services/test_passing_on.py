@@ -49,7 +49,7 @@ from journalist_app.errors import (
     UnsoundMailboxError,
 )
 from journalist_app.services import inbox_lists
-from journalist_app.services.desk import unlock
+from journalist_app.services.desk import unlocking
 from journalist_app.services.mailbox import passing_on, proposing, read_thread
 from journalist_app.services.mailbox.passing_on import Without
 from journalist_app.services.mailbox.proposing import ProposalForm, Upload
@@ -91,7 +91,7 @@ def paper(tmp_path: Path) -> Paper:
 
 @pytest.fixture
 def desk(world: World, paper: Paper) -> OpenDesk:
-    desk = unlock.unlock(world.config, world.store, PASSPHRASE)
+    desk = unlocking.unlock(world.config, world.store, PASSPHRASE)
     desk.outbox = paper
     return desk
 

@@ -28,10 +28,10 @@ from journalist_app.errors import (
     UnsoundMailboxError,
 )
 from journalist_app.services import inbox_lists
-from journalist_app.services.desk import about_desk, background_check, unlock
+from journalist_app.services.desk import about_desk, background_check, unlocking
 from journalist_app.services.inbox_lists import Wanted
 from journalist_app.services.mailbox import file_downloads, read_thread
-from journalist_app.services.mailbox.answer import AnswerForm, Answering
+from journalist_app.services.mailbox.answering import AnswerForm, Answering
 from protocol import keyring as keyring_format
 from protocol.entry import TEXT_CHARS, SignedEntry
 from protocol.identifiers import Address, AttachmentId, EntryId
@@ -56,7 +56,7 @@ NEW_ID = EntryId(b"n" * 16)
 
 
 def unlocked(world: World) -> OpenDesk:
-    return unlock.unlock(world.config, world.store, PASSPHRASE)
+    return unlocking.unlock(world.config, world.store, PASSPHRASE)
 
 
 def form_for(desk: OpenDesk, address: Address, text: str, entry_id: EntryId = NEW_ID) -> AnswerForm:
@@ -98,7 +98,7 @@ def test_the_right_passphrase_opens_the_desk(world: World) -> None:
 
 def test_a_wrong_passphrase_and_a_damaged_keyring_are_refused_alike(world: World) -> None:
     with pytest.raises(KeyringClosedError):
-        unlock.unlock(world.config, world.store, "een andere zin")
+        unlocking.unlock(world.config, world.store, "een andere zin")
     raw = bytearray(world.config.keyring_path.read_bytes())
     raw[-1] ^= 1
     world.config.keyring_path.write_bytes(raw)

@@ -16,9 +16,9 @@ from journalist_app.errors import (
     StepOverLimitError,
     TextMissingError,
 )
-from journalist_app.services.desk import unlock
+from journalist_app.services.desk import unlocking
 from journalist_app.services.mailbox import read_thread, steps
-from journalist_app.services.mailbox.answer import AnswerForm, Answering
+from journalist_app.services.mailbox.answering import AnswerForm, Answering
 from journalist_app.services.mailbox.steps import StepForm
 from protocol.content import StepName
 from protocol.identifiers import EntryId
@@ -30,7 +30,7 @@ STEP = StepForm("in_conversation", "Wij zoeken het uit.", "Wij antwoorden.", THU
 
 
 def unlocked(world: World) -> OpenDesk:
-    return unlock.unlock(world.config, world.store, PASSPHRASE)
+    return unlocking.unlock(world.config, world.store, PASSPHRASE)
 
 
 def form_for(desk: OpenDesk, source: ASource, text: str, step: StepForm | None) -> AnswerForm:

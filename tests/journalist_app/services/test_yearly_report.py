@@ -24,7 +24,7 @@ from journalist_app.search import search_worker
 from journalist_app.search.search_index import Index, Starter
 from journalist_app.services import inbox_lists
 from journalist_app.services.desk import yearly_report
-from journalist_app.services.desk.unlock import unlock
+from journalist_app.services.desk.unlocking import unlock
 from journalist_app.services.desk.yearly_report import OwnWords
 from journalist_app.services.records import desk_records
 from protocol.casefile import Casefile
@@ -33,7 +33,7 @@ from protocol.ledger import contribution, seal_tallies
 from protocol.sealed_record import RecordKind
 from report.disclosure import Audience, rounded
 from report.tables import line_of, shapes
-from store import letterheads, mailboxes, public_files, tallies
+from store import ledger_tallies, letterheads, mailboxes, public_files
 from store.database.engine import open_store
 from store.database.schema import LedgerRow
 from store.database.sealed_rows import keep
@@ -53,7 +53,7 @@ def leave_tallies(world: World, casefile: Casefile, times: int = 1) -> None:
     for _ in range(times):
         counted = contribution(casefile, world.letterhead, closed=DAY, is_read=True)
         with world.store.writing() as session:
-            tallies.add(session, seal_tallies(counted, world.letterhead, world.writer()))
+            ledger_tallies.add(session, seal_tallies(counted, world.letterhead, world.writer()))
 
 
 def publish(desk: OpenDesk, year: int = LAST_YEAR) -> None:
@@ -199,20 +199,20 @@ def test_a_mailbox_that_ends_while_it_is_counted_is_left_out(world: World, desk:
 def test_a_forged_tally_counts_nothing_and_shows(world: World, desk: OpenDesk) -> None:
     leave_tallies(world, Casefile(first_message=DAY, theme="bullying"))
     with world.store.writing() as session:
-        tallies.add(session, [os.urandom(2277)])
+        ledger_tallies.add(session, [os.urandom(2277)])
     assert 1 == yearly_report.look_at(desk, LAST_YEAR, TODAY).counts.read
 
 
 def test_a_tally_that_was_copied_in_the_store_counts_once(world: World, desk: OpenDesk) -> None:
     leave_tallies(world, Casefile(first_message=DAY))
     with world.store.reading() as session:
-        copies = list(tallies.all_tallies(session))
+        copies = list(ledger_tallies.all_tallies(session))
     with world.store.writing() as session:
-        tallies.add(session, copies)  # as a pouch would
+        ledger_tallies.add(session, copies)  # as a pouch would
         for copy in copies:
             row = {"id": keep(session, header=copy), "digest": os.urandom(32)}
             session.connection().execute(insert(LedgerRow), row)
-        assert 2 * len(copies) == tallies.count(session)
+        assert 2 * len(copies) == ledger_tallies.count(session)
     assert 1 == yearly_report.look_at(desk, LAST_YEAR, TODAY).counts.read
 
 

@@ -4,9 +4,9 @@ import pytest
 
 from journalist_app import create_app
 from journalist_app.services.desk import yearly_report
-from journalist_app.services.desk.unlock import unlock
+from journalist_app.services.desk.unlocking import unlock
 from protocol.casefile import Casefile
-from store import tallies
+from store import ledger_tallies
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, World, a_source
 from tests.journalist_app.services.test_yearly_report import DAY, LAST_YEAR, leave_tallies
 from tests.journalist_app.views.test_views import Browser, token
@@ -112,5 +112,5 @@ def test_frozen_counts_that_were_taken_away_are_told(world: World, browser: Brow
 def test_a_year_in_the_ledger_alone_is_listed(world: World, browser: Browser) -> None:
     leave_tallies(world, Casefile(first_message=DAY))
     with world.store.reading() as session:
-        assert 8 == tallies.count(session)
+        assert 8 == ledger_tallies.count(session)
     assert f'href="{PAGE}"' in browser.get("/reports").text

@@ -19,7 +19,7 @@ from werkzeug.test import TestResponse
 from crypto.age import PQIdentity
 from journalist_app import create_app
 from journalist_app.files.presealed import OPENINGS
-from journalist_app.services.desk import unlock as unlocking
+from journalist_app.services.desk import unlocking
 from journalist_app.services.mailbox import read_thread
 from journalist_app.services.records import casefiles
 from protocol.casefile import Casefile, Evidence, EvidenceKind

@@ -13,7 +13,7 @@ from protocol.identifiers import StrandId
 from protocol.mailbox_keys import MailboxKeys
 from protocol.strand import DeskWriter
 from source_app.errors import MailboxGoneError
-from source_app.services import log_in, reading
+from source_app.services import login, reading
 from source_app.services.read_receipts import mark_seen, unseen
 from store.database.schema import EntryRow, HeadRow, SealedRow
 from store.errors import StoreReadOnlyError
@@ -154,7 +154,7 @@ def test_a_forged_answer_alone_leaves_no_mark(a_desk: ADesk, source: Browser, ke
 
 def test_a_deleted_answer_leaves_no_mark(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
     answer = a_desk.answer(keys, "an answer")
-    log_in.delete_entry(a_desk.desk, keys, answer.open_part.entry_id, today=TODAY)
+    login.delete_entry(a_desk.desk, keys, answer.open_part.entry_id, today=TODAY)
     source.get("/en/mailbox")
 
     assert marks(a_desk, keys) == 0
@@ -195,9 +195,9 @@ def test_a_mailbox_that_ends_meanwhile_does_not_hurt_the_page(
     a_desk: ADesk, source: Browser, keys: MailboxKeys
 ) -> None:
     a_desk.answer(keys, "an answer")
-    opened = log_in.log_in(a_desk.desk, source.passphrase, now=half_hour_now())
+    opened = login.log_in(a_desk.desk, source.passphrase, now=half_hour_now())
     page = source.client.get("/en/mailbox")
-    log_in.end_mailbox(a_desk.desk, opened, keys, today=TODAY)
+    login.end_mailbox(a_desk.desk, opened, keys, today=TODAY)
 
     page.close()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from source_app.errors import NotOpenError, OtherWordsError, TicketExpiredError, WordsUsedError
-from source_app.services import log_in
+from source_app.services import login
 from store import mailboxes
 from tests.source_app.desks import TODAY, ADesk, make_desk
 from web.dates import half_hour_now
@@ -90,18 +90,18 @@ def test_a_slip_opens_no_second_mailbox_and_names_the_word(a_desk: ADesk) -> Non
 
 @pytest.mark.parametrize(("count", "wrong"), [(6, [7]), (8, [8]), (0, [1, 2, 3, 4, 5, 6, 7])])
 def test_a_word_too_few_or_too_many_is_named(a_desk: ADesk, count: int, wrong: list[int]) -> None:
-    words, ticket = log_in.draw_passphrase(a_desk.desk, "en", now=1)
+    words, ticket = login.draw_passphrase(a_desk.desk, "en", now=1)
 
     with pytest.raises(OtherWordsError) as slip:
-        log_in.open_mailbox(a_desk.desk, ticket, " ".join([*words, "extra"][:count]), today=TODAY, now=1)
+        login.open_mailbox(a_desk.desk, ticket, " ".join([*words, "extra"][:count]), today=TODAY, now=1)
 
     assert slip.value.wrong == wrong
 
 
 def test_a_printed_passphrase_pastes_in_as_it_is(a_desk: ADesk) -> None:
-    words, ticket = log_in.draw_passphrase(a_desk.desk, "nl", now=1)
+    words, ticket = login.draw_passphrase(a_desk.desk, "nl", now=1)
 
-    assert log_in.open_mailbox(
+    assert login.open_mailbox(
         a_desk.desk, ticket, "\u00a0" + "\r\n".join(words).title() + ".", today=TODAY, now=1
     )
 
@@ -133,7 +133,7 @@ def test_whoever_had_no_pen_may_see_the_same_words_again(a_desk: ADesk) -> None:
 def test_whoever_sits_down_next_is_not_shown_the_words_again(a_desk: ADesk, path: str) -> None:
     source = a_desk.browser()
     ticket = source.hidden(source.get("/en/begin"), "/en/practise")
-    words, ticket["ticket"] = log_in.draw_passphrase(a_desk.desk, "en", now=half_hour_now())
+    words, ticket["ticket"] = login.draw_passphrase(a_desk.desk, "en", now=half_hour_now())
     source.post("/en/practise", {**ticket, "words": " ".join(words)})
     source.get("/en/leave")
 
@@ -147,7 +147,7 @@ def test_whoever_sits_down_next_is_not_shown_the_words_again(a_desk: ADesk, path
 def test_nobody_is_told_to_throw_away_the_words_of_an_open_mailbox(a_desk: ADesk, path: str) -> None:
     """The back button leads here from the page to write on. Whoever believes it loses the mailbox."""
     source = a_desk.browser()
-    words, ticket = log_in.draw_passphrase(a_desk.desk, "en", now=half_hour_now())
+    words, ticket = login.draw_passphrase(a_desk.desk, "en", now=half_hour_now())
     source.post("/en/practise", {"ticket": ticket, "words": " ".join(words)})
 
     back = source.post(path, {"ticket": ticket})
@@ -219,11 +219,11 @@ def test_from_the_card_one_goes_on_to_practise_or_back_to_the_same_words(a_desk:
 
 
 def test_whoever_sits_down_next_cannot_guess_word_by_word(a_desk: ADesk) -> None:
-    words, ticket = log_in.draw_passphrase(a_desk.desk, "en", now=1)
-    log_in.open_mailbox(a_desk.desk, ticket, " ".join(words), today=TODAY, now=1)
+    words, ticket = login.draw_passphrase(a_desk.desk, "en", now=1)
+    login.open_mailbox(a_desk.desk, ticket, " ".join(words), today=TODAY, now=1)
 
     with pytest.raises(WordsUsedError):
-        log_in.open_mailbox(a_desk.desk, ticket, " ".join([*words[:6], "guess"]), today=TODAY, now=1)
+        login.open_mailbox(a_desk.desk, ticket, " ".join([*words[:6], "guess"]), today=TODAY, now=1)
 
 
 @pytest.mark.parametrize("path", ["/en/begin", "/en/card", "/en/practise"])
@@ -236,28 +236,28 @@ def test_a_ticket_of_another_server_is_refused_kindly(a_desk: ADesk, path: str) 
 
 
 def test_old_words_open_nothing(a_desk: ADesk) -> None:
-    words, ticket = log_in.draw_passphrase(a_desk.desk, "en", now=1)
+    words, ticket = login.draw_passphrase(a_desk.desk, "en", now=1)
 
     with pytest.raises(TicketExpiredError):
-        log_in.open_mailbox(a_desk.desk, ticket, " ".join(words), today=TODAY, now=100)
+        login.open_mailbox(a_desk.desk, ticket, " ".join(words), today=TODAY, now=100)
 
 
 def test_practising_twice_is_one_mailbox(a_desk: ADesk) -> None:
-    words, ticket = log_in.draw_passphrase(a_desk.desk, "en", now=1)
+    words, ticket = login.draw_passphrase(a_desk.desk, "en", now=1)
 
     for _ in range(2):
-        log_in.open_mailbox(a_desk.desk, ticket, " ".join(words), today=TODAY, now=1)
+        login.open_mailbox(a_desk.desk, ticket, " ".join(words), today=TODAY, now=1)
 
     assert mailboxes_in(a_desk) == 1
 
 
 def test_a_mailbox_that_has_ended_does_not_open_again_from_the_practise_page(a_desk: ADesk) -> None:
-    words, ticket = log_in.draw_passphrase(a_desk.desk, "en", now=1)
-    opened = log_in.open_mailbox(a_desk.desk, ticket, " ".join(words), today=TODAY, now=1)
-    log_in.end_mailbox(a_desk.desk, opened, log_in.derive(opened.root), today=TODAY)
+    words, ticket = login.draw_passphrase(a_desk.desk, "en", now=1)
+    opened = login.open_mailbox(a_desk.desk, ticket, " ".join(words), today=TODAY, now=1)
+    login.end_mailbox(a_desk.desk, opened, login.derive(opened.root), today=TODAY)
 
     with pytest.raises(WordsUsedError):
-        log_in.open_mailbox(a_desk.desk, ticket, " ".join(words), today=TODAY, now=1)
+        login.open_mailbox(a_desk.desk, ticket, " ".join(words), today=TODAY, now=1)
 
 
 def test_wrong_unknown_and_mistyped_passphrases_look_the_same(a_desk: ADesk) -> None:
@@ -328,7 +328,7 @@ def test_past_the_bound_the_line_is_full_and_judges_nobody(a_desk: ADesk) -> Non
 
 def test_past_the_bound_whoever_practises_keeps_the_ticket_and_the_words_typed(a_desk: ADesk) -> None:
     source = a_desk.browser()
-    words, ticket = log_in.draw_passphrase(a_desk.desk, "en", now=half_hour_now())
+    words, ticket = login.draw_passphrase(a_desk.desk, "en", now=half_hour_now())
     typed = " ".join(words)
     places = [(a_desk.config.argon2_lock_path / f"place-{number}").open("w") for number in range(5)]
     for place in places:
@@ -351,7 +351,7 @@ def test_past_the_bound_whoever_practises_keeps_the_ticket_and_the_words_typed(a
 def test_a_store_that_does_not_answer_gives_the_form_back(a_desk: ADesk, path: str) -> None:
     source = a_desk.browser()
     source.start()
-    words, ticket = log_in.draw_passphrase(a_desk.desk, "en", now=half_hour_now())
+    words, ticket = login.draw_passphrase(a_desk.desk, "en", now=half_hour_now())
     typed = " ".join(words) if path == "/en/practise" else source.passphrase
     away = a_desk.config.store_path.rename(a_desk.config.store_path.with_name("away"))
 
@@ -389,7 +389,7 @@ def test_another_site_cannot_log_a_source_out(a_desk: ADesk) -> None:
     forged = source.client.post("/en/log-out", headers={"Origin": "https://evil.example"})
 
     assert forged.status_code == 403
-    assert log_in.opened_with(a_desk.desk, log_in.log_in(a_desk.desk, source.passphrase, now=1).token, now=1)
+    assert login.opened_with(a_desk.desk, login.log_in(a_desk.desk, source.passphrase, now=1).token, now=1)
 
 
 def test_the_way_out_ends_the_session_and_leads_elsewhere(a_desk: ADesk) -> None:
@@ -404,7 +404,7 @@ def test_the_way_out_ends_the_session_and_leads_elsewhere(a_desk: ADesk) -> None
     assert left.location == "https://example.org/"
     assert "Clear-Site-Data" in left.headers
     with pytest.raises(NotOpenError):
-        log_in.opened_with(a_desk.desk, bytes.fromhex(cookie.value), now=half_hour_now())
+        login.opened_with(a_desk.desk, bytes.fromhex(cookie.value), now=half_hour_now())
 
 
 def test_the_way_out_works_for_whoever_never_logged_in(a_desk: ADesk) -> None:
@@ -420,23 +420,23 @@ def test_a_made_up_cookie_opens_nothing(a_desk: ADesk, cookie: str) -> None:
 
 
 def test_a_session_lasts_while_it_is_used_and_no_longer(a_desk: ADesk) -> None:
-    words, ticket = log_in.draw_passphrase(a_desk.desk, "en", now=1)
-    token = log_in.open_mailbox(a_desk.desk, ticket, " ".join(words), today=TODAY, now=1).token
+    words, ticket = login.draw_passphrase(a_desk.desk, "en", now=1)
+    token = login.open_mailbox(a_desk.desk, ticket, " ".join(words), today=TODAY, now=1).token
 
-    assert log_in.opened_with(a_desk.desk, token, now=2)
-    assert log_in.opened_with(a_desk.desk, token, now=3)
+    assert login.opened_with(a_desk.desk, token, now=2)
+    assert login.opened_with(a_desk.desk, token, now=3)
     with pytest.raises(NotOpenError):
-        log_in.opened_with(a_desk.desk, token, now=5)
+        login.opened_with(a_desk.desk, token, now=5)
 
 
 def test_after_a_restart_of_the_server_no_session_opens(a_desk: ADesk) -> None:
     source = a_desk.browser()
     source.start()
-    token = log_in.log_in(a_desk.desk, source.passphrase, now=1).token
-    restarted = log_in.Desk(
-        **{name: getattr(a_desk.desk, name) for name in log_in.Desk.__slots__ if name != "server_secret"},
+    token = login.log_in(a_desk.desk, source.passphrase, now=1).token
+    restarted = login.Desk(
+        **{name: getattr(a_desk.desk, name) for name in login.Desk.__slots__ if name != "server_secret"},
         server_secret=bytes(32),
     )
 
     with pytest.raises(NotOpenError):
-        log_in.opened_with(restarted, token, now=1)
+        login.opened_with(restarted, token, now=1)

@@ -4,16 +4,16 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import text
 
-from store import cleanup, sealed_records
+from store import cleanup, records
 from store.database.engine import Store
 from store.errors import RecordMovedError
-from store.sealed_records import Record
+from store.records import Record
 from tests.store.factories import NOW, a_record, files_of, rows, usage
 
 
 def get(store: Store, name: bytes, kind: str = "casefile") -> Record | None:
     with store.reading() as session:
-        return sealed_records.get(session, kind, name)
+        return records.get(session, kind, name)
 
 
 def test_a_record_comes_back_as_it_was_put(store: Store) -> None:
@@ -51,8 +51,8 @@ def test_of_two_who_write_at_once_one_is_told_to_read_again(store: Store) -> Non
 def test_a_dropped_record_does_not_come_back_from_a_form_that_was_still_open(store: Store) -> None:
     a_record(store, b"name")
     with store.writing() as session:
-        sealed_records.drop(session, "casefile", b"name")
-        sealed_records.drop(session, "casefile", b"name")  # twice is once
+        records.drop(session, "casefile", b"name")
+        records.drop(session, "casefile", b"name")  # twice is once
     assert get(store, b"name") is None
     with pytest.raises(RecordMovedError):
         a_record(store, b"name", revision=2)
@@ -64,7 +64,7 @@ def test_all_records_of_a_kind_are_listed_by_name(store: Store) -> None:
         a_record(store, name, name * 3)
     a_record(store, b"a", kind="draft")
     with store.reading() as session:
-        found = sealed_records.all_of(session, "casefile")
+        found = records.all_of(session, "casefile")
     assert [Record("casefile", b"a", 1, b"aaa", 0), Record("casefile", b"b", 1, b"bbb", 0)] == found
 
 
@@ -74,7 +74,7 @@ def test_the_revisions_of_a_kind_are_told_without_what_is_sealed(store: Store) -
     a_record(store, b"two")
     a_record(store, b"two", kind="draft")
     with store.reading() as session:
-        assert {(b"one", 2), (b"two", 1)} == set(sealed_records.revisions(session, "casefile"))
+        assert {(b"one", 2), (b"two", 1)} == set(records.revisions(session, "casefile"))
 
 
 def test_with_a_mailbox_goes_all_that_is_named_after_it_and_nothing_else(store: Store) -> None:
@@ -89,12 +89,12 @@ def test_with_a_mailbox_goes_all_that_is_named_after_it_and_nothing_else(store: 
     ):
         a_record(store, name, kind=kind)
     with store.writing() as session:
-        sealed_records.drop_of_mailbox(session, address)
+        records.drop_of_mailbox(session, address)
     with store.reading() as session:
         left = [
             (kind, record.name)
             for kind in ("casefile", "draft", "settings", "templates")
-            for record in sealed_records.all_of(session, kind)
+            for record in records.all_of(session, kind)
         ]
     assert [("casefile", other), ("settings", b""), ("templates", address[:19])] == left
 
@@ -105,7 +105,7 @@ def test_a_replaced_and_a_dropped_record_leave_no_byte_behind(store: Store) -> N
     a_record(store, b"name", kept * 300, revision=2)
     a_record(store, b"another", dropped * 300)
     with store.writing() as session:
-        sealed_records.drop(session, "casefile", b"another")
+        records.drop(session, "casefile", b"another")
     assert store.checkpoint()
     at_once = files_of(store)
     assert [False, False, True] == [canary in at_once for canary in (replaced, dropped, kept)]
@@ -119,7 +119,7 @@ def test_a_record_whose_columns_were_changed_is_read_as_what_no_writer_makes(sto
         session.execute(text("UPDATE sealed SET header = 7"))
         session.execute(text("UPDATE record SET name = 'text', kind = x'00', revision = 'one'"))
     with store.reading() as session:
-        row = session.execute(sealed_records._RECORD).one()
+        row = session.execute(records._RECORD).one()
     assert ("", b"", -1, b"", 0) == tuple(row)
 
 
@@ -137,8 +137,8 @@ def test_a_record_that_is_taken_in_lies_in_the_place_of_whatever_was_there(
     a_record(store, b"name", b"first")
     a_record(store, b"name", replaced * 30, revision=2)
     with store.writing() as session:
-        sealed_records.take_in(session, "casefile", b"name", revision, b"theirs", base=revision)
-        sealed_records.take_in(session, "casefile", b"another", revision, b"theirs", base=4)
+        records.take_in(session, "casefile", b"name", revision, b"theirs", base=revision)
+        records.take_in(session, "casefile", b"another", revision, b"theirs", base=4)
     assert Record("casefile", b"name", revision, b"theirs", base=revision) == get(store, b"name")
     assert Record("casefile", b"another", revision, b"theirs", base=4) == get(store, b"another")
     assert store.checkpoint()
@@ -152,7 +152,7 @@ def test_a_record_that_the_other_side_has_as_it_is_here_is_known_to_be_so(store:
     a_record(store, b"name", b"second", revision=2)
     a_record(store, b"another")
     with store.writing() as session:
-        sealed_records.shares(session, "casefile", b"name")
-        sealed_records.shares(session, "draft", b"another")
+        records.shares(session, "casefile", b"name")
+        records.shares(session, "draft", b"another")
     assert Record("casefile", b"name", 2, b"second", base=2) == get(store, b"name")
     assert Record("casefile", b"another", 1, b"sealed", base=0) == get(store, b"another")

@@ -4,8 +4,7 @@ import os
 import pytest
 from sqlalchemy import text
 
-from store import cleanup
-from store import tallies as ledger
+from store import cleanup, ledger_tallies
 from store.database.engine import Store
 from tests.store.factories import NOW, files_of, rows, usage
 
@@ -14,10 +13,10 @@ def test_the_ledger_gives_back_what_it_was_given_in_no_order_of_arrival(store: S
     tallies = [os.urandom(64) for _ in range(60)]
     for tally in tallies:
         with store.writing() as session:
-            ledger.add(session, [tally])
+            ledger_tallies.add(session, [tally])
     with store.reading() as session:
-        found = list(ledger.all_tallies(session))
-        assert 60 == ledger.count(session)
+        found = list(ledger_tallies.all_tallies(session))
+        assert 60 == ledger_tallies.count(session)
     assert sorted(tallies) == sorted(found)
     assert tallies != found
 
@@ -30,16 +29,18 @@ def test_the_ledger_has_no_column_that_could_tell_of_whom_or_when(store: Store) 
 
 def test_tallies_that_could_be_told_apart_by_their_size_are_refused(store: Store) -> None:
     with store.writing() as session, pytest.raises(ValueError, match="size"):
-        ledger.add(session, [bytes(64), bytes(65)])
+        ledger_tallies.add(session, [bytes(64), bytes(65)])
     assert 0 == rows(store, "ledger")
 
 
 def test_dropped_tallies_leave_no_byte_behind(store: Store) -> None:
     dropped, kept = os.urandom(24), os.urandom(24)
     with store.writing() as session:
-        ledger.add(session, [dropped * 100, kept * 100])
+        ledger_tallies.add(session, [dropped * 100, kept * 100])
     with store.writing() as session:
-        ledger.drop_all(session, [row for row, tally in ledger.all_rows(session) if dropped in tally])
+        ledger_tallies.drop_all(
+            session, [row for row, tally in ledger_tallies.all_rows(session) if dropped in tally]
+        )
     assert store.checkpoint()
     assert [False, True] == [canary in files_of(store) for canary in (dropped, kept)]
     assert cleanup.sweep(store, NOW).is_clean
@@ -48,31 +49,33 @@ def test_dropped_tallies_leave_no_byte_behind(store: Store) -> None:
 
 def test_tallies_are_read_by_their_ids_and_what_is_gone_is_left_out(store: Store) -> None:
     with store.writing() as session:
-        ledger.add(session, [os.urandom(64) for _ in range(3)])
+        ledger_tallies.add(session, [os.urandom(64) for _ in range(3)])
     with store.reading() as session:
-        first, second, third = ledger.ids(session)
-        everything = dict(ledger.all_rows(session))
+        first, second, third = ledger_tallies.ids(session)
+        everything = dict(ledger_tallies.all_rows(session))
     with store.writing() as session:
-        ledger.drop_all(session, [second])
+        ledger_tallies.drop_all(session, [second])
     with store.reading() as session:
-        found = ledger.some(session, [first, second, third])
+        found = ledger_tallies.some(session, [first, second, third])
     assert {first: everything[first], third: everything[third]} == dict(found)
 
 
 def test_a_tally_that_comes_twice_is_kept_once(store: Store) -> None:
     with store.writing() as session:
-        assert [True, False, True] == [ledger.take_in(session, tally) for tally in (b"one", b"one", b"two")]
-        ledger.add(session, [b"one", b"two", b"new"])
-        assert [b"new", b"one", b"two"] == sorted(ledger.all_tallies(session))
+        assert [True, False, True] == [
+            ledger_tallies.take_in(session, tally) for tally in (b"one", b"one", b"two")
+        ]
+        ledger_tallies.add(session, [b"one", b"two", b"new"])
+        assert [b"new", b"one", b"two"] == sorted(ledger_tallies.all_tallies(session))
     assert (3, 9) == (rows(store, "sealed"), usage(store))
 
 
 def test_a_tally_is_found_and_given_up_by_its_digest(store: Store) -> None:
     one, two = (hashlib.sha256(tally).digest() for tally in (b"one", b"two"))
     with store.writing() as session:
-        ledger.add(session, [b"one", b"two"])
-        assert (b"one", b"two") == (ledger.get(session, one), ledger.get(session, two))
-        ledger.drop_digests(session, [one, os.urandom(32)])
-        assert (None, b"two") == (ledger.get(session, one), ledger.get(session, two))
+        ledger_tallies.add(session, [b"one", b"two"])
+        assert (b"one", b"two") == (ledger_tallies.get(session, one), ledger_tallies.get(session, two))
+        ledger_tallies.drop_digests(session, [one, os.urandom(32)])
+        assert (None, b"two") == (ledger_tallies.get(session, one), ledger_tallies.get(session, two))
     assert cleanup.sweep(store, NOW).is_clean
     assert (1, 1, 3) == (rows(store, "ledger"), rows(store, "sealed"), usage(store))
