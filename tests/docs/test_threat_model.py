@@ -1,4 +1,4 @@
-"""What docs/threat-model.md says is there, and what the site tells sources is the same."""
+"""Claims of docs/threat-model.md: each names an existing test, and the site shows sources the same limits."""
 
 import re
 from html.parser import HTMLParser
@@ -15,7 +15,7 @@ _LAST = re.compile(r"^## What this cannot do \((\d{4}-\d{2}-\d{2})\)\n(.*)\Z", r
 
 
 class Limits(HTMLParser):
-    """The headings of a page with the first paragraph below each, and its days."""
+    """Headings of a page, each with its first paragraph, and the dates on the page."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ def site(tmp_path: Path) -> ADesk:
     return make_desk(tmp_path)
 
 
-def test_every_test_that_the_threat_model_names_is_there() -> None:
+def test_every_test_that_the_threat_model_names_exists() -> None:
     assert len(_TESTS) > 50
     for named in _TESTS:
         path, _, test = named.partition("::")
@@ -65,19 +65,19 @@ def test_every_test_that_the_threat_model_names_is_there() -> None:
         assert not test or f"\ndef {test}(" in (_HOUSE / path).read_text("utf-8"), named
 
 
-def test_every_promise_and_everybody_has_a_claim_to_tick_off() -> None:
+def test_every_promise_and_every_attacker_has_a_claim_with_a_test() -> None:
     promises = re.findall(r"^\| ☐ \| (P[1-9]) .*`tests/", _DOCUMENT, re.MULTILINE)
-    everybody = re.split(r"^### ", _DOCUMENT.partition("## Who, and what stops them")[2], flags=re.MULTILINE)
-    claims = re.findall(r"^\| ☐ \| (?!what they try|promise).*$", _DOCUMENT, re.MULTILINE)
-    people = [each for each in everybody[1:] if "| ☐ |" in each]
+    sections = re.split(r"^### ", _DOCUMENT.partition("## Attackers")[2], flags=re.MULTILINE)
+    claims = re.findall(r"^\| ☐ \| (?!attack, and what stops it|promise).*$", _DOCUMENT, re.MULTILINE)
+    attackers = [each for each in sections[1:] if "| ☐ |" in each]
 
     assert promises == [f"P{number}" for number in range(1, 10)]
-    assert len(people) == 15
+    assert len(attackers) == 15
     assert [claim for claim in claims if "`tests/" not in claim] == []
-    assert all("**Not stopped:**" in each for each in people)
+    assert all("**Not stopped:**" in each for each in attackers)
 
 
-def test_the_site_tells_every_limit_of_the_threat_model_in_its_words_and_of_its_day(site: ADesk) -> None:
+def test_the_site_shows_every_limit_of_the_threat_model_with_its_date(site: ADesk) -> None:
     day, limits = _last_section()
     english = Limits(site.browser().get("/en/limits").text)
     dutch = Limits(site.browser().get("/nl/limits").text)
@@ -92,7 +92,7 @@ def test_the_site_tells_every_limit_of_the_threat_model_in_its_words_and_of_its_
 
 @pytest.mark.parametrize("path", ["", "help", "privacy"])
 @pytest.mark.parametrize("lang", ["nl", "en"])
-def test_the_limits_are_one_step_away_from_where_people_decide(site: ADesk, lang: str, path: str) -> None:
+def test_the_limits_are_one_link_away_from_where_sources_decide(site: ADesk, lang: str, path: str) -> None:
     page = site.browser().get(f"/{lang}/{path}").text
     site.store.close()
 
