@@ -1,4 +1,4 @@
-"""Take the pictures in this folder anew, from the real apps: `make screenshots`."""
+"""Take the screenshots in this folder from the real apps: `make screenshots`."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ _STORIES = (
         "En wie krijgt dat dan te zien?"
     ),
     (
-        "We have waited eight months for a decision on our grant, and nobody answers our letters. "
+        "We have waited eight months for a decision on our grant, and no one answers our letters. "
         "Is that something for you?"
     ),
     "Ik denk dat een offerte vooraf is doorgespeeld aan een ander bedrijf. Ik heb er e-mails van.",

@@ -22,7 +22,6 @@ NOT_YET: Final = (
     "bench/",
     "crypto/",
     "deploy/",
-    "docs/screenshots/",
     "docs/threat-model.md",
     "gpg/",
     "journalist_app/",
