@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 
 from bench.world import Desk
 from crypto import passphrase
-from crypto.passphrase import Root
+from crypto.passphrase import RootKey
 from protocol import entry, keyring, mailbox_keys
 from protocol.content import Content, Kind
 from protocol.identifiers import Digest, EntryId
@@ -33,7 +33,7 @@ from store import mailboxes as opened
 from store.database import engine
 from store.database.engine import Store
 from store.database.schema import SHIELD, Base, EntryRow, HeadRow, LedgerRow, MailboxRow, SealedRow, new_id
-from store.ledger_tallies import digest_of
+from store.ledger_tallies import tally_digest
 
 _NO_ENTRY = Digest(bytes(32))
 _BATCH = 50  # mailboxes sealed by one process at a time
@@ -104,18 +104,18 @@ def replies(desk: Desk, kept: str, count: int) -> None:
     """Have the desk answer so often in the mailbox of a passphrase, through the store's own functions."""
     ours = pen(desk)
     salt, cost = ours.letterhead.site_salt, ours.letterhead.argon2.params
-    keys = mailbox_keys.derive(passphrase.root(kept, salt, cost))
+    keys = mailbox_keys.derive(passphrase.derive_root_key(kept, salt, cost))
     store = engine.open_store(desk.path("source", "store_path"))
     for _ in range(count):
         writes(store, ours, keys, ours.desk)
     store.close()
 
 
-def open_mailbox(store: Store, root: Root) -> MailboxKeys:
+def open_mailbox(store: Store, root: RootKey) -> MailboxKeys:
     """Open the mailbox of a root, through the store's own functions; return its keys."""
     keys = mailbox_keys.derive(root)
     with store.writing() as session:
-        opened.open_mailbox(
+        opened.create_mailbox(
             session,
             address=keys.address,
             recipient=keys.recipient,
@@ -125,11 +125,12 @@ def open_mailbox(store: Store, root: Root) -> MailboxKeys:
     return keys
 
 
-def writes(store: Store, ours: Pen, keys: MailboxKeys, writer: entry.Writer) -> None:
+def writes(store: Store, ours: Pen, keys: MailboxKeys, writer: entry.EntryWriter) -> None:
     """Have the source of a mailbox, or the desk, write one entry more, through the store's own functions."""
     with store.reading() as session:
         heads = {
-            head.strand: (head.number, Digest(head.digest)) for head in entries.heads(session, keys.address)
+            head.strand: (head.number, Digest(head.digest))
+            for head in entries.strand_heads(session, keys.address)
         }
     number, previous = heads.get(writer.strand, (0, _NO_ENTRY))
     seen = [digest for strand, (_, digest) in heads.items() if strand != writer.strand]
@@ -205,7 +206,9 @@ def tallies(desk: Desk, batches: Iterable[Sequence[bytes]]) -> None:
             _insert(database, SealedRow, sealed)
             places = zip(sealed, batch, strict=True)
             _insert(
-                database, LedgerRow, [{"id": row["id"], "digest": digest_of(tally)} for row, tally in places]
+                database,
+                LedgerRow,
+                [{"id": row["id"], "digest": tally_digest(tally)} for row, tally in places],
             )
 
 
@@ -237,11 +240,11 @@ def _sealed_batch(ours: Pen, shortest: int, longest: int, text: Callable[[], str
 
 
 def _fill_mailbox(batch: _Batch, ours: Pen, lines: int, text: Callable[[], str]) -> None:
-    keys = mailbox_keys.derive(Root(secrets.token_bytes(32)))
+    keys = mailbox_keys.derive(RootKey(secrets.token_bytes(32)))
     first_day = _today() - timedelta(days=secrets.randbelow(200))
     heads: dict[bytes, tuple[int, Digest]] = {}
     size, since, day = 0, None, first_day
-    writer: entry.Writer = SourceWriter(keys)
+    writer: entry.EntryWriter = SourceWriter(keys)
     for line in range(lines):
         writer = SourceWriter(keys) if line % 2 == 0 else ours.desk
         day = first_day if line == 0 else _today()  # the desk's key is valid from the day it was set up
@@ -292,9 +295,9 @@ class _Place:
 
 
 def _sealed(
-    ours: Pen, keys: MailboxKeys, writer: entry.Writer, place: _Place, text: str
+    ours: Pen, keys: MailboxKeys, writer: entry.EntryWriter, place: _Place, text: str
 ) -> entry.SignedEntry:
-    return entry.seal(
+    return entry.seal_entry(
         Content(kind=Kind.MESSAGE, text=text),
         address=keys.address,
         mailbox_recipient=keys.recipient,
@@ -311,7 +314,7 @@ def _sealed(
 def _rows_of(signed: entry.SignedEntry) -> tuple[_Row, _Row]:
     if signed.header is None or signed.payload is None:
         raise ValueError("an entry was sealed without a sealed part")
-    part, row = signed.open_part, new_id()
+    part, row = signed.envelope, new_id()
     return {
         "id": row,
         "address": part.address,
@@ -320,7 +323,7 @@ def _rows_of(signed: entry.SignedEntry) -> tuple[_Row, _Row]:
         "number": part.number,
         "entry_id": part.entry_id,
         "digest": signed.digest,
-        "open_part": part.to_bytes(),
+        "envelope": part.to_bytes(),
         "signature": signed.signature,
         "epoch": signed.epoch,
         "day": part.day.isoformat(),

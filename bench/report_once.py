@@ -13,9 +13,9 @@ from pathlib import Path
 from deploy.serving import search_processes
 from deploy.settings.load_settings import load_config
 from journalist_app.config import AdviserConfig
-from journalist_app.search.search_index import Index
+from journalist_app.search.search_index import SearchIndex
 from journalist_app.services.desk import yearly_report
-from journalist_app.services.desk.unlocking import unlock
+from journalist_app.services.desk.unlocking import unlock_desk
 from report.disclosure import Audience
 from store.database.engine import open_store
 from web.dates import utc_today
@@ -27,9 +27,9 @@ def main(settings: str, year: str) -> None:
     """Count a year, and make both versions in both languages as a page."""
     config = load_config(Path(settings), "adviser", AdviserConfig)
     store = open_store(config.store_path)
-    desk = unlock(config, store, sys.stdin.readline().rstrip("\n"))
+    desk = unlock_desk(config, store, sys.stdin.readline().rstrip("\n"))
     starters = search_processes.starters()
-    desk.index = Index(starters)
+    desk.index = SearchIndex(starters)
     memory = _Memory()
     begun = time.perf_counter()
     found = yearly_report.look_at(desk, int(year), utc_today())

@@ -74,7 +74,7 @@ def _stage(*, quick: bool) -> Iterator[Stage]:
         desk = world.set_up(folder / "desk")
         doors = stack.enter_context(world.open_doors(desk))
         settings = desk.section("source")
-        beside = yardstick.standing(
+        beside = yardstick.thread_state(
             folder, page_bytes=PAGE_BYTES, workers=settings["workers"], threads=settings["threads"]
         )
         yield Stage(doors, stack.enter_context(beside), quick)

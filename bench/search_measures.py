@@ -13,7 +13,7 @@ from bench import fill, memory, processes, world
 from bench.report import Finding, at_most, mebibytes, milliseconds
 from bench.stage import Stage
 from deploy.serving import search_processes
-from journalist_app.search.search_index import Index
+from journalist_app.search.search_index import SearchIndex
 
 _MAILBOXES = 10_000
 _ENTRIES_EACH = 5
@@ -30,7 +30,7 @@ def searching(stage: Stage) -> Iterator[Finding]:
     with processes.folder_on_disk() as folder:
         desk = world.set_up(folder)
         fill.mailboxes(desk, count, _ENTRIES_EACH, _ENTRIES_EACH, fill.long_text)
-        index = Index(search_processes.starters())
+        index = SearchIndex(search_processes.starters())
         keyring, letterhead = fill.open_keyring(desk), fill.letterhead(desk)
         memory.forget_peak(os.getpid())
         before = set(memory.children(os.getpid()))
@@ -81,7 +81,7 @@ def _questions() -> list[list[str]]:
     ]
 
 
-def _ask(index: Index, words: list[str]) -> float:
+def _ask(index: SearchIndex, words: list[str]) -> float:
     begun = time.monotonic()
     index.find(words)
     return time.monotonic() - begun

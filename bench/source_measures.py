@@ -13,7 +13,7 @@ from bench.timing import Timed, beside, interleaved, median, percentile, timed, 
 from bench.yardstick import Yardstick
 from crypto import passphrase
 from protocol.session import form_token
-from source_app.services.posting import Sheet
+from source_app.services.posting import FormContext
 
 _CLIENTS = 8
 _TEXT = "x" * 1024
@@ -181,10 +181,12 @@ class Posting:
         (cookie,) = self.returning.cookies.values()
 
         def post() -> bool:
-            sheet = Sheet(secrets.token_hex(16), form.hidden["seen"])
-            token = form_token(bytes.fromhex(cookie), sheet.purpose)
-            once = replace(form, hidden={"token": token, "entry_id": sheet.entry_id, "seen": sheet.seen})
-            return source.leave(once, _TEXT).endswith("/" + sheet.entry_id)
+            form_context = FormContext(secrets.token_hex(16), form.hidden["seen"])
+            token = form_token(bytes.fromhex(cookie), form_context.purpose)
+            once = replace(
+                form, hidden={"token": token, "entry_id": form_context.entry_id, "seen": form_context.seen}
+            )
+            return source.leave(once, _TEXT).endswith("/" + form_context.entry_id)
 
         return post
 
@@ -220,7 +222,7 @@ class Opening:
 
 def _one_argon2id(stage: Stage) -> Callable[[], object]:
     argon2 = fill.letterhead(stage.world.desk)
-    return lambda: passphrase.root("a b c d e f g", argon2.site_salt, argon2.argon2.params)
+    return lambda: passphrase.derive_root_key("a b c d e f g", argon2.site_salt, argon2.argon2.params)
 
 
 def _beside_argon2id(what: str, ours: float, argon2: float) -> Finding:

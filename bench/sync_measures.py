@@ -31,14 +31,14 @@ from bench.tor_network import Tor, TorNetwork
 from crypto import age
 from crypto.age import PQIdentity
 from crypto.framing import frame
-from crypto.passphrase import Root
+from crypto.passphrase import RootKey
 from deploy.settings.load_settings import load_config
 from journalist_app.config import AdviserConfig
 from journalist_app.services.desk.sync_replica import workstation_side
-from journalist_app.services.desk.unlocking import unlock
+from journalist_app.services.desk.unlocking import unlock_desk
 from protocol import keyring as keyrings
 from protocol import mailbox_keys
-from protocol.letterhead import verify
+from protocol.letterhead import verify_letterhead
 from protocol.pouch.pouch_file import Pouch, ServerKey
 from protocol.pouch.pouch_items import EntryItem, Item, MailboxItem, item_to_bytes
 from protocol.strand import SIGNATURE_BYTES, DeskWriter, SourceWriter
@@ -46,7 +46,7 @@ from store import letterheads, outbox, peers
 from store.database.engine import open_store
 from store.database.schema import PAGE_BYTES
 from sync.carriers import OnionCarrier, UnixCarrier
-from sync.endpoint import Side
+from sync.endpoint import Endpoint
 from sync.errors import RefusedError, UnreachableError
 from sync.exchange import Carrier, Synced, exchange
 
@@ -67,7 +67,7 @@ class _Machines:
     folder: Path
     sockets: Path
     passphrase: str = field(repr=False)
-    root: Root = field(repr=False)  # of the mailbox in which one entry more is written
+    root: RootKey = field(repr=False)  # of the mailbox in which one entry more is written
     pen: fill.Pen
 
     @property
@@ -203,8 +203,8 @@ def _set_up(folder: Path, sockets: Path, mailboxes: int) -> _Machines:
         found = letterheads.latest(session)
     if found is None:
         raise LookupError("the server has no letterhead")
-    ours = fill.Pen(verify(found[1], found[2], fingerprint), DeskWriter(strand.id, strand.seed))
-    root = Root(os.urandom(32))
+    ours = fill.Pen(verify_letterhead(found[1], found[2], fingerprint), DeskWriter(strand.id, strand.seed))
+    root = RootKey(os.urandom(32))
     keys = fill.open_mailbox(store, root)
     fill.writes(store, ours, keys, SourceWriter(keys))
     store.close()
@@ -213,7 +213,7 @@ def _set_up(folder: Path, sockets: Path, mailboxes: int) -> _Machines:
     with store.writing() as session:
         if peers.find(session, strand.id) is None:
             raise LookupError("the server does not know the workstation")
-        outbox.note_all(session, strand.id)
+        outbox.enqueue_all(session, strand.id)
     store.checkpoint()
     store.close()
     return _Machines(folder, sockets, first.passphrase, root, ours)
@@ -380,7 +380,7 @@ def _syncs(
     """Sync a workstation that knows nothing, and then so often after one new entry; with copies beside."""
     config = load_config(machines.settings("workstation"), "adviser", AdviserConfig)
     store = open_store(config.store_path)
-    desk = unlock(config, store, machines.passphrase)
+    desk = unlock_desk(config, store, machines.passphrase)
     readers = _Readers(desk.keyring.identities, desk.keyring.strand.verify_key, _server_key(machines))
     side = workstation_side(desk)
     memory.forget_peak(os.getpid())
@@ -405,7 +405,7 @@ def _syncs(
     return first, single
 
 
-def _singles(machines: _Machines, ways: _Ways, side: Side, readers: "_Readers", count: int) -> _Single:
+def _singles(machines: _Machines, ways: _Ways, side: Endpoint, readers: "_Readers", count: int) -> _Single:
     server = open_store(machines.settings("server").with_name("store.db"))
     keys = mailbox_keys.derive(machines.root)
     seconds, copied, carried = [], [], []
@@ -422,7 +422,7 @@ def _singles(machines: _Machines, ways: _Ways, side: Side, readers: "_Readers", 
     return _Single(seconds, copied, carried)
 
 
-def _timed(side: Side, line: _Observed) -> tuple[float, Synced]:
+def _timed(side: Endpoint, line: _Observed) -> tuple[float, Synced]:
     begun = time.perf_counter()
     done = exchange(side, line, lambda _left: None)
     return time.perf_counter() - begun, done
@@ -499,7 +499,7 @@ def _needed(raw: bytes, identities: tuple[PQIdentity, ...], verify_key: bytes) -
 def _raw_bytes(item: Item) -> int:
     match item:
         case EntryItem():
-            return sum(map(len, (item.open_part, item.signature, item.header, item.payload, item.removal)))
+            return sum(map(len, (item.envelope, item.signature, item.header, item.payload, item.removal)))
         case MailboxItem():
             return sum(map(len, (item.address, item.recipient, item.verify_key)))
         case _:

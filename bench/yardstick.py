@@ -24,7 +24,7 @@ class Yardstick:
 
 
 @contextlib.contextmanager
-def standing(folder: Path, *, page_bytes: int, workers: int, threads: int) -> Iterator[Yardstick]:
+def thread_state(folder: Path, *, page_bytes: int, workers: int, threads: int) -> Iterator[Yardstick]:
     """Serve the baseline site with these gunicorn settings, from a database in `folder`."""
     path = folder / "baseline.sqlite3"
     baseline_app.create_database(path, page_bytes)

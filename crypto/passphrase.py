@@ -9,8 +9,8 @@ from typing import Final, Literal, NewType
 
 import nacl.pwhash.argon2id
 
-Root = NewType("Root", bytes)
-ROOT_BYTES: Final = 32
+RootKey = NewType("RootKey", bytes)
+ROOT_KEY_BYTES: Final = 32
 
 Language = Literal["nl", "en"]
 LANGUAGES: Final[tuple[Language, ...]] = ("nl", "en")
@@ -106,7 +106,7 @@ def unknown_words(typed: str) -> list[int]:
     return [position for position, word in enumerate(normalise(typed).split()) if word not in known]
 
 
-def root(typed: str, site_salt: bytes, params: Argon2Params) -> Root:
+def derive_root_key(typed: str, site_salt: bytes, params: Argon2Params) -> RootKey:
     """Turn a passphrase into the root key of its mailbox; any text has one, so it never says "wrong".
 
     `site_salt` is 16 bytes, public and fixed for the desk's life. It makes a table of guesses computed for
@@ -114,10 +114,10 @@ def root(typed: str, site_salt: bytes, params: Argon2Params) -> Root:
     mailbox. The interpreter's lock is released while it runs.
     """
     key = nacl.pwhash.argon2id.kdf(
-        ROOT_BYTES,
+        ROOT_KEY_BYTES,
         normalise(typed).encode(),
         site_salt,
         opslimit=params.t,
         memlimit=params.m_kib * 1024,
     )
-    return Root(key)
+    return RootKey(key)

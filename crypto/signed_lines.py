@@ -13,13 +13,13 @@ from crypto.framing import frame
 _LINES = 3
 
 
-def write(version: bytes, body: bytes, seed: bytes) -> bytes:
+def write_signed_lines(version: bytes, body: bytes, seed: bytes) -> bytes:
     """Sign a body, one line, with an Ed25519 seed. The version line is signed as well."""
     signature = SigningKey(seed).sign(frame(version, body)).signature
     return b"".join(line + b"\n" for line in (version, body, to_base64(signature).encode("ascii")))
 
 
-def read(version: bytes, raw: bytes) -> tuple[bytes, bytes]:
+def read_signed_lines(version: bytes, raw: bytes) -> tuple[bytes, bytes]:
     """Return body and signature of what `write` writes. Nothing is verified yet.
 
     Raises:
@@ -35,7 +35,7 @@ def read(version: bytes, raw: bytes) -> tuple[bytes, bytes]:
     return lines[1], signature
 
 
-def check(version: bytes, body: bytes, signature: bytes, verify_key: bytes) -> None:
+def check_signed_lines(version: bytes, body: bytes, signature: bytes, verify_key: bytes) -> None:
     """Check who wrote a body.
 
     Raises:

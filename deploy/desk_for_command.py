@@ -13,11 +13,11 @@ from journalist_app.errors import (
     KeyringClosedError,
     KeyringExposedError,
     KeyringMissingError,
-    LetterheadError,
     LetterheadMovedError,
     OtherDeskError,
+    UnusableLetterheadError,
 )
-from journalist_app.services.desk.unlocking import unlock
+from journalist_app.services.desk.unlocking import unlock_desk
 from protocol import keyring as keyrings
 from protocol.errors import KeyringRefusal, KeyringRefusedError
 from protocol.keyring import Keyring
@@ -30,13 +30,15 @@ _SENTENCES: dict[type[Exception], str] = {
     KeyringMissingError: "There is no keyring where the settings say. Nothing was changed.",
     KeyringExposedError: "Others can read the keyring: run chmod 600 on it. Nothing was changed.",
     OtherDeskError: _OTHER_DESK,
-    LetterheadError: "The letterhead in the store must not be used. Nothing was changed: call the operator.",
+    UnusableLetterheadError: (
+        "The letterhead in the store must not be used. Nothing was changed: call the operator."
+    ),
     LetterheadMovedError: "Another letterhead was published just now: run this again, it goes on from here.",
 }
 
 
 @contextmanager
-def opened(settings: Path, passphrase: str) -> Iterator[OpenDesk]:
+def open_desk_for_command(settings: Path, passphrase: str) -> Iterator[OpenDesk]:
     """Give the desk of this workstation.
 
     Raises:
@@ -48,7 +50,7 @@ def opened(settings: Path, passphrase: str) -> Iterator[OpenDesk]:
     refuse_readable_by_others(config.keyring_path)
     store = open_store(config.store_path)
     try:
-        desk = unlock(config, store, passphrase)
+        desk = unlock_desk(config, store, passphrase)
         try:
             yield desk
         finally:

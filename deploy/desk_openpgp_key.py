@@ -11,7 +11,7 @@ from deploy.errors import DeployError, OpenPGPError
 from deploy.hardening import TMPFS, close_process, refuse_readable_by_others
 from deploy.settings.load_settings import load_config
 from gpg.errors import OpenPGPMissingError
-from gpg.home import OpenPGPHome, OpenPGPKey
+from gpg.home import GpgHome, OpenPGPKey
 from journalist_app.config import AdviserConfig
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.private_files import write_private
@@ -19,12 +19,12 @@ from journalist_app.errors import (
     KeyringClosedError,
     KeyringExposedError,
     KeyringMissingError,
-    LetterheadError,
     LetterheadMovedError,
     OtherDeskError,
+    UnusableLetterheadError,
 )
 from journalist_app.services.desk import publish_letterhead
-from journalist_app.services.desk.unlocking import unlock
+from journalist_app.services.desk.unlocking import unlock_desk
 from protocol import keyring as keyrings
 from store.database.engine import open_store
 from web.dates import utc_today
@@ -35,7 +35,7 @@ _SENTENCES: dict[type[Exception], str] = {
     KeyringMissingError: "There is no keyring where the settings say. Nothing was changed.",
     KeyringExposedError: "Others can read the keyring: run chmod 600 on it. Nothing was changed.",
     OtherDeskError: "The keyring is another desk's. Nothing was changed.",
-    LetterheadError: "The letterhead in the store must not be used. Nothing was changed.",
+    UnusableLetterheadError: "The letterhead in the store must not be used. Nothing was changed.",
     LetterheadMovedError: "Another letterhead was published just now: run this again, it goes on from here.",
 }
 
@@ -50,7 +50,7 @@ def fresh_key(name: str, day: date) -> OpenPGPKey:
         return home.make_key(name.translate(_NOT_IN_A_USER_ID), day)
 
 
-def make(settings: Path, passphrase: str, *, say: Callable[[str], object]) -> None:
+def make_openpgp_key(settings: Path, passphrase: str, *, say: Callable[[str], object]) -> None:
     """Make an OpenPGP key for a desk without one, keep it in the keyring and publish it in the letterhead.
 
     Stopped between the two, a second run publishes the key that the keyring holds.
@@ -64,7 +64,7 @@ def make(settings: Path, passphrase: str, *, say: Callable[[str], object]) -> No
     refuse_readable_by_others(config.keyring_path)
     store = open_store(config.store_path)
     try:
-        desk = unlock(config, store, passphrase)
+        desk = unlock_desk(config, store, passphrase)
         with contextlib.ExitStack() as stack:
             stack.callback(desk.stop)
             _make(desk, say)
@@ -79,7 +79,7 @@ def _make(desk: OpenDesk, say: Callable[[str], object]) -> None:
     if not desk.keyring.openpgp and told is None:
         key = fresh_key(desk.letterhead.desk_name["nl"], utc_today())
         desk.keyring = desk.keyring.with_openpgp(key.secret)
-        write_private(desk.config.keyring_path, keyrings.seal(desk.keyring))
+        write_private(desk.config.keyring_path, keyrings.seal_keyring(desk.keyring))
     fingerprint, public = _kept(desk.keyring.openpgp) if desk.keyring.openpgp else ("", "")
     if told == fingerprint:
         say(f"The desk has an OpenPGP key already: {in_fours(fingerprint)}")
@@ -106,11 +106,11 @@ def _kept(secret: str) -> tuple[str, str]:
 
 
 @contextlib.contextmanager
-def _home() -> Iterator[OpenPGPHome]:
+def _home() -> Iterator[GpgHome]:
     """Give a home in memory, in a folder of its own that nobody can guess."""
     place = Path(TMPFS) / f"steunpunt-{secrets.token_hex(8)}"
     try:
-        with OpenPGPHome.open(place) as home:
+        with GpgHome.open(place) as home:
             yield home
     except OpenPGPMissingError as why:
         raise OpenPGPError("The program gpg (GnuPG 2.2 or newer) is not installed.") from why

@@ -77,7 +77,7 @@ def accept_letterhead(
     """
     try:
         seen_serial, seen_parameters = _recall(serial_path)
-        true = letterhead.verify(
+        true = letterhead.verify_letterhead(
             body, signature, fingerprint, at_least_serial=seen_serial, same_parameters_as=in_use
         )
     except LetterheadRefusedError as refused:
@@ -164,7 +164,7 @@ def _verified(store: Store, fingerprint: str, serial_path: Path, in_use: Letterh
         _, body, signature = found
         seen_serial, seen_parameters = _recall(serial_path)
         at_least = seen_serial if in_use is None else max(seen_serial, in_use.serial)
-        true = letterhead.verify(
+        true = letterhead.verify_letterhead(
             body, signature, fingerprint, at_least_serial=at_least, same_parameters_as=in_use
         )
         parameters = _parameters(true)

@@ -50,7 +50,7 @@ def places(kind: type[BaseException], trace: TracebackType | None) -> str:
     return f"{kind.__module__}.{kind.__qualname__} ({steps})"
 
 
-def install(stream: TextIO) -> None:
+def install_quiet_log(stream: TextIO) -> None:
     """Send every logger, warning and unexpected exception of this process through `QuietFormatter`."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(QuietFormatter())

@@ -16,13 +16,13 @@ from journalist_app.errors import (
     KeyringExposedError,
     KeyringMissingError,
     LedgerUnreadError,
-    LetterheadError,
     OtherDeskError,
     RecordUnsoundError,
+    UnusableLetterheadError,
 )
-from journalist_app.search.search_index import Index
+from journalist_app.search.search_index import SearchIndex
 from journalist_app.services.desk import yearly_report
-from journalist_app.services.desk.unlocking import unlock
+from journalist_app.services.desk.unlocking import unlock_desk
 from journalist_app.services.desk.yearly_report import Year
 from report.disclosure import Audience
 from report.document import LANGUAGES
@@ -35,14 +35,16 @@ _SENTENCES: dict[type[Exception], str] = {
     KeyringMissingError: "There is no keyring where the settings say. No file was written.",
     KeyringExposedError: "Others can read the keyring. Call the operator; no file was written.",
     OtherDeskError: "The keyring is another desk's. No file was written.",
-    LetterheadError: "The letterhead in the store must not be used. Call the operator; no file was written.",
+    UnusableLetterheadError: (
+        "The letterhead in the store must not be used. Call the operator; no file was written."
+    ),
     RecordUnsoundError: "What the desk kept for this report is damaged, gone, or an older one was put back.",
     LedgerUnreadError: "The counts of deleted mailboxes could not be read. No file was written.",
     PdfToolsMissingError: "This machine cannot make a PDF: install libpango-1.0-0 and libpangoft2-1.0-0.",
 }
 
 
-def make(  # noqa: PLR0913  # which year, where, and who is told
+def make_report_files(  # noqa: PLR0913  # which year, where, and who is told
     settings: Path,
     year: int,
     folder: Path,
@@ -65,8 +67,8 @@ def make(  # noqa: PLR0913  # which year, where, and who is told
     store = open_store(config.store_path)
     try:
         on_step("Opening the keyring")
-        desk = unlock(config, store, passphrase)
-        desk.index = Index(search_processes.starters())
+        desk = unlock_desk(config, store, passphrase)
+        desk.index = SearchIndex(search_processes.starters())
         on_step("Counting the year, which takes a minute when there are many mailboxes")
         found = yearly_report.look_at(desk, year, utc_today())
         files = _files(desk, found, on_step)

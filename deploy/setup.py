@@ -69,7 +69,7 @@ def set_up(
         except OpenPGPError as why:
             key = None
             on_step(f"{why} {_WITHOUT_OPENPGP}")
-        write_new(unfinished / KEYRING, keyrings.seal(keyring))
+        write_new(unfinished / KEYRING, keyrings.seal_keyring(keyring))
         on_step("Making the store ...")
         _make_store(unfinished / STORE, first_letterhead(keyring, desk, today, key), keyring.desk_key)
         text = from_example(

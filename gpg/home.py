@@ -96,7 +96,7 @@ class OpenPGPKey:
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class DecryptedMessage:
     """What was in a message. `signer` is the primary fingerprint of a key in this home that signed it.
 
     `is_signed` without a signer: signed by somebody whose key is not here, so the signature says nothing.
@@ -107,7 +107,7 @@ class Opened:
     signer: str | None
 
 
-class OpenPGPHome:
+class GpgHome:
     """gpg with a home of its own, until `close`. Safe for threads, once the keys are in."""
 
     def __init__(self, folder: Path, program: str, held: int, keeper: subprocess.Popen[bytes]) -> None:
@@ -154,7 +154,7 @@ class OpenPGPHome:
         return home
 
     def __repr__(self) -> str:
-        return "OpenPGPHome()"
+        return "GpgHome()"
 
     def __enter__(self) -> Self:
         return self
@@ -302,7 +302,7 @@ class OpenPGPHome:
         """
         return self._decrypt(pieces, at_most, [])
 
-    def decrypt(self, raw: bytes, *, at_most: int) -> Opened:
+    def decrypt(self, raw: bytes, *, at_most: int) -> DecryptedMessage:
         """Decrypt a whole message of which at most `at_most` bytes come.
 
         Raises:
@@ -315,7 +315,7 @@ class OpenPGPHome:
         is_good = (
             keys.count("NEWSIG") == keys.count("GOODSIG") == len(signers) == 1
         )  # not expired, not revoked
-        return Opened(content, "NEWSIG" in keys, signers[0] if is_good else None)
+        return DecryptedMessage(content, "NEWSIG" in keys, signers[0] if is_good else None)
 
     @contextlib.contextmanager
     def room(self) -> Iterator[Path]:

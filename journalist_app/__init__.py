@@ -10,11 +10,11 @@ from jinja2 import StrictUndefined
 from werkzeug.exceptions import HTTPException, NotFound, RequestEntityTooLarge
 
 from journalist_app.config import AdviserConfig
-from journalist_app.desk.auto_lock import Guard
-from journalist_app.inbox.option_lists import name_of
+from journalist_app.desk.auto_lock import AutoLock
+from journalist_app.inbox.option_lists import option_name
 from journalist_app.locale_format import chosen_language, file_size, long_day, whole
 from journalist_app.requests import kept_text
-from journalist_app.requests.access import form_token, open_desk
+from journalist_app.requests.access import open_desk, page_form_token
 from journalist_app.search.search_index import Starter
 from journalist_app.services.desk.sync_replica import LastSync, last_sync
 from journalist_app.views import (
@@ -58,7 +58,7 @@ _STORE_FAULTS: Mapping[type[StoreError], str] = {
 }
 
 
-def create_app(
+def create_adviser_app(
     config: AdviserConfig,
     store: Store,
     *,
@@ -79,10 +79,10 @@ def create_app(
         store=store,
         today=today,
         readers=readers,
-        guard=Guard(config.idle_minutes * 60, end_worker),
+        auto_lock=AutoLock(config.idle_minutes * 60, end_worker),
     )
     Babel(app, default_locale="nl", locale_selector=chosen_language)
-    headers.install(app)
+    headers.install_headers(app)
     app.after_request(_keep_nothing)
     app.before_request(_refuse_strangers)
     app.context_processor(_every_page)
@@ -129,7 +129,7 @@ def _every_page() -> dict[str, object]:
         "lang": chosen_language(),
         "last_sync": _last_sync(),
         "is_open": open_desk() is not None,
-        "form_token": form_token,
+        "form_token": page_form_token,
         "long_day": long_day,
         "whole": whole,
         "file_size": file_size,
@@ -149,12 +149,12 @@ def _last_sync() -> LastSync | None:
 
 
 def _choice_name(what: str, key: str) -> str:
-    return name_of(current_app.extensions["config"].offered(what), key, chosen_language())
+    return option_name(current_app.extensions["config"].offered(what), key, chosen_language())
 
 
 def _show_store_fault(why: StoreError) -> ResponseReturnValue:
     return render_template(
-        "refusal.html", what=_STORE_FAULTS.get(type(why), "store"), text=kept_text.kept()
+        "refusal.html", what=_STORE_FAULTS.get(type(why), "store"), text=kept_text.typed_text()
     ), 503
 
 

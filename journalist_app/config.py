@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from journalist_app.errors import ConfigError
+from journalist_app.errors import AdviserConfigError
 from journalist_app.files.pinned_recipients import RecipientKey, faults_of
-from journalist_app.inbox.option_lists import Choice, choices
+from journalist_app.inbox.option_lists import Option, choices
 from report.disclosure import Floors
 from report.errors import FloorError
 from sync.carriers import carrier_of
@@ -36,7 +36,7 @@ class AdviserConfig:
 
     store_path: Path
     keyring_path: Path
-    anchors_path: Path
+    trusted_state_path: Path
     fingerprint: str
     bind: str
     idle_minutes: int
@@ -81,7 +81,7 @@ class AdviserConfig:
         for name in _LISTS:
             try:
                 choices(getattr(self, name))
-            except ConfigError as why:
+            except AdviserConfigError as why:
                 faults.append(f"{name!r}: {why}")
         try:
             Floors(self.public_floor, self.sg_floor)
@@ -98,14 +98,14 @@ class AdviserConfig:
         except ValueError as why:
             faults.append(f"'server' must be empty, \"file\", or {why}")
         if faults:
-            raise ConfigError("; ".join(faults))
+            raise AdviserConfigError("; ".join(faults))
 
     @property
     def floors(self) -> Floors:
         """Return the thresholds of the yearly report."""
         return Floors(self.public_floor, self.sg_floor)
 
-    def offered(self, what: str) -> tuple[Choice, ...]:
+    def offered(self, what: str) -> tuple[Option, ...]:
         """Return what can be chosen as "themes", "routes", "regions" or "outcomes"."""
         return choices(getattr(self, what))
 

@@ -5,7 +5,7 @@ class AdviserError(Exception):
     """Base of every refusal of this package."""
 
 
-class ConfigError(AdviserError, ValueError):
+class AdviserConfigError(AdviserError, ValueError):
     """The settings cannot be used; the message names every fault and no value."""
 
 
@@ -25,11 +25,11 @@ class OtherDeskError(AdviserError):
     """The keyring opened, but belongs to another desk than the pinned fingerprint."""
 
 
-class LetterheadError(AdviserError):
+class UnusableLetterheadError(AdviserError):
     """The letterhead in the store is missing, forged, or older than one seen before."""
 
 
-class MailboxMissingError(AdviserError):
+class MailboxNotFoundError(AdviserError):
     """No mailbox of that address is in the store: ended since, or never there."""
 
 
@@ -209,17 +209,17 @@ class DayToComeError(AnswerError):
     """The day on which something was handed over has yet to come, was before it was made, or is none."""
 
 
-class RecipientRefusedError(AnswerError):
+class RecipientKeyRefusedError(AnswerError):
     """The recipient's key cannot be used: unknown, expired, revoked, or not made to be sealed to."""
 
 
-class RecipientExpiredError(RecipientRefusedError):
+class RecipientExpiredError(RecipientKeyRefusedError):
     """The recipient's key has expired."""
 
 
-class RecipientRevokedError(RecipientRefusedError):
+class RecipientRevokedError(RecipientKeyRefusedError):
     """The recipient's key was revoked."""
 
 
-class RecipientOtherKeyError(RecipientRefusedError):
+class RecipientOtherKeyError(RecipientKeyRefusedError):
     """The file with the recipient's key holds another key than the pinned one, or several."""

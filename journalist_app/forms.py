@@ -9,7 +9,7 @@ from journalist_app.services.mailbox.steps import StepForm
 from protocol.entry import TEXT_CHARS
 from protocol.identifiers import DIGEST_BYTES, ENTRY_ID_BYTES, EntryId
 from web.errors import BodyError
-from web.multipart import Body, Event, Field, FileBegun, FileBytes, FileEnded, Limits, read_parts
+from web.multipart import Body, Event, Field, FileBegun, FileBytes, FileEnded, FormLimits, read_parts
 
 PASSPHRASE_CHARS = 500
 # Every character of a text may take four bytes. Twice as long as allowed still comes back to its writer.
@@ -73,7 +73,7 @@ def read_answer(body: Body, content_type: str, files: int, into: AnswerParts) ->
     """
     # One part more than fits, so that one file too many is told from a body that is no form of ours.
     events = read_parts(
-        body, content_type, Limits(parts=_OTHER_FIELDS + 1 + 2 * files + 1, fields_bytes=FIELDS_BYTES)
+        body, content_type, FormLimits(parts=_OTHER_FIELDS + 1 + 2 * files + 1, fields_bytes=FIELDS_BYTES)
     )
     try:
         for event in events:

@@ -34,13 +34,13 @@ class Sealer:
 
     def __init__(
         self,
-        recipients: Sequence[age.Recipient],
+        recipients: Sequence[age.AgeRecipient],
         address: Address,
         entry_id: EntryId,
         attachment_id: AttachmentId,
     ) -> None:
         """Start an attachment, sealed to the same recipients as its entry."""
-        self._writer = age.Writer(recipients)
+        self._writer = age.AgeWriter(recipients)
         self._digest = hashlib.sha256()
         self._address, self._entry_id, self._attachment_id = address, entry_id, attachment_id
         self._padded = 0
@@ -108,7 +108,7 @@ class Opener:
         header: bytes,
         chunks: Iterable[bytes],
         note: AttachmentNote,
-        identities: Sequence[age.Identity],
+        identities: Sequence[age.AgeIdentity],
         address: Address,
         entry_id: EntryId,
     ) -> None:
@@ -120,7 +120,7 @@ class Opener:
             UnreadableError: none of the identities opens this header.
             ForgedError: the file was sealed for another place.
         """
-        self._reader = age.Reader(header, identities, self._digested(chunks))
+        self._reader = age.AgeReader(header, identities, self._digested(chunks))
         committed = commit(self._reader.file_key, address, entry_id, note.id)
         if not hmac.compare_digest(committed, note.commit):
             raise ForgedError

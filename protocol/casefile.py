@@ -45,7 +45,7 @@ class EvidenceKind(StrEnum):
 class Evidence(_Kept, frozen=True):
     """An entry that is kept though its mailbox may end: a proposal, or the source's answer to one.
 
-    `entry` is its digest, `body` its content as JSON, as the desk opened it. `open_part` and `signature`, if
+    `entry` is its digest, `body` its content as JSON, as the desk opened it. `envelope` and `signature`, if
     kept, prove that the source signed an entry of that digest; that `body` is what stood in it is the desk's
     word, for the ciphertext is gone with the mailbox.
     """
@@ -54,7 +54,7 @@ class Evidence(_Kept, frozen=True):
     day: date
     entry: _Digest
     body: bytes
-    open_part: bytes = b""
+    envelope: bytes = b""
     signature: bytes = b""
 
 

@@ -19,7 +19,7 @@ from protocol.envelope import Author
 from protocol.identifiers import Address, Digest, EntryId, StrandId
 from protocol.statements.heads import Heads
 from protocol.statements.removal import verify_removal
-from protocol.strand import StrandKey, check_signature, key_of
+from protocol.strand import StrandKey, check_signature, strand_verify_key
 
 
 class FaultKind(StrEnum):
@@ -67,7 +67,7 @@ class Checked:
     heads: Heads
 
 
-def check(
+def check_chain(
     address: Address,
     mailbox_verify_key: bytes | None,
     strands: Mapping[StrandId, StrandKey],
@@ -103,9 +103,7 @@ def check(
         named |= dict.fromkeys(_forked(in_strand), FaultKind.FORK)
     for strand, (number, digest) in (anchor or {}).items():
         if digest not in authentic:
-            rivals = [
-                rival for rival, entry in in_strands.get(strand, ()) if entry.open_part.number == number
-            ]
+            rivals = [rival for rival, entry in in_strands.get(strand, ()) if entry.envelope.number == number]
             named |= dict.fromkeys(rivals, FaultKind.FORK)
             faults.append(Fault(FaultKind.ROLLED_BACK, strand, number, None))
     for digest, entry in authentic.items():
@@ -119,18 +117,18 @@ def check(
         entries=tuple(authentic[digest] for digest in thread if digest not in named),
         rejected=(*rejected, *(authentic[digest] for digest in thread if digest in named)),
         faults=tuple(faults),
-        heads=heads(authentic.values()),
+        heads=chain_heads(authentic.values()),
     )
 
 
-def heads(entries: Iterable[SignedEntry]) -> Heads:
+def chain_heads(entries: Iterable[SignedEntry]) -> Heads:
     """Return number and digest of the newest entry of each strand."""
     newest: dict[StrandId, SignedEntry] = {}
     for entry in entries:
-        part = entry.open_part
-        if part.strand not in newest or newest[part.strand].open_part.number < part.number:
+        part = entry.envelope
+        if part.strand not in newest or newest[part.strand].envelope.number < part.number:
             newest[part.strand] = entry
-    return {strand: (entry.open_part.number, entry.digest) for strand, entry in newest.items()}
+    return {strand: (entry.envelope.number, entry.digest) for strand, entry in newest.items()}
 
 
 def seen_by(author: Author, known: Heads) -> tuple[Digest, ...]:
@@ -149,7 +147,7 @@ def _author_of(strand: StrandId) -> Author:
 
 
 def _fault(kind: FaultKind, entry: SignedEntry) -> Fault:
-    return Fault(kind, entry.open_part.strand, entry.open_part.number, entry.open_part.entry_id)
+    return Fault(kind, entry.envelope.strand, entry.envelope.number, entry.envelope.entry_id)
 
 
 def _forgery(
@@ -158,11 +156,11 @@ def _forgery(
     mailbox_verify_key: bytes | None,
     strands: Mapping[StrandId, StrandKey],
 ) -> FaultKind | None:
-    part = entry.open_part
+    part = entry.envelope
     if part.address != address:
         return FaultKind.WRONG_ADDRESS
     try:
-        key = key_of(part.strand, part.day, mailbox_verify_key=mailbox_verify_key, strands=strands)
+        key = strand_verify_key(part.strand, part.day, mailbox_verify_key=mailbox_verify_key, strands=strands)
     except ForgedError:
         return FaultKind.UNKNOWN_STRAND
     try:
@@ -175,15 +173,15 @@ def _forgery(
 def _by_strand(authentic: Mapping[Digest, SignedEntry]) -> dict[StrandId, list[tuple[Digest, SignedEntry]]]:
     in_strands: dict[StrandId, list[tuple[Digest, SignedEntry]]] = defaultdict(list)
     for digest, entry in authentic.items():
-        in_strands[entry.open_part.strand].append((digest, entry))
+        in_strands[entry.envelope.strand].append((digest, entry))
     for in_strand in in_strands.values():
-        in_strand.sort(key=lambda named: (named[1].open_part.number, named[0]))
+        in_strand.sort(key=lambda named: (named[1].envelope.number, named[0]))
     return in_strands
 
 
 def _gaps(strand: StrandId, in_strand: Sequence[tuple[Digest, SignedEntry]]) -> Iterator[Fault]:
     """Name the first missing number of every gap; a gap can be as wide as a forger likes."""
-    numbers = [0, *(entry.open_part.number for _, entry in in_strand)]
+    numbers = [0, *(entry.envelope.number for _, entry in in_strand)]
     for before, after in pairwise(numbers):
         if after > before + 1:
             yield Fault(FaultKind.GAP, strand, before + 1, None)
@@ -196,20 +194,20 @@ def _forked(in_strand: Sequence[tuple[Digest, SignedEntry]]) -> Iterator[Digest]
     """
     at: dict[int, list[Digest]] = defaultdict(list)
     for digest, entry in in_strand:
-        at[entry.open_part.number].append(digest)
+        at[entry.envelope.number].append(digest)
     for digest, entry in in_strand:
-        before = at.get(entry.open_part.number - 1)
-        if len(at[entry.open_part.number]) > 1 or (
-            before is not None and entry.open_part.previous not in before
+        before = at.get(entry.envelope.number - 1)
+        if len(at[entry.envelope.number]) > 1 or (
+            before is not None and entry.envelope.previous not in before
         ):
             yield digest
 
 
 def _unseen(entry: SignedEntry, authentic: Mapping[Digest, SignedEntry]) -> Iterator[Fault]:
-    part = entry.open_part
+    part = entry.envelope
     for digest in part.seen:
         other = authentic.get(digest)
-        if other is None or other.open_part.author is part.author:
+        if other is None or other.envelope.author is part.author:
             yield Fault(FaultKind.SEEN_MISSING, part.strand, part.number, None)
 
 
@@ -224,7 +222,7 @@ def _sealed_part_fault(
     A removed entry keeps its open part and its place, so that removing makes no gap; its payload may still
     wait to be wiped, its header may not.
     """
-    if entry.payload is not None and hashlib.sha256(entry.payload).digest() != entry.open_part.payload_sha256:
+    if entry.payload is not None and hashlib.sha256(entry.payload).digest() != entry.envelope.payload_sha256:
         return FaultKind.BAD_PAYLOAD
     if entry.removal is None:
         is_whole = entry.header is not None and entry.payload is not None
@@ -232,7 +230,7 @@ def _sealed_part_fault(
     try:
         verify_removal(
             entry.removal,
-            of=entry.open_part,
+            of=entry.envelope,
             entry_digest=digest,
             mailbox_verify_key=mailbox_verify_key,
             strands=strands,
@@ -251,7 +249,7 @@ def _in_order(authentic: Mapping[Digest, SignedEntry]) -> list[Digest]:
     awaited_by: dict[Digest, list[Digest]] = defaultdict(list)
     ready: list[tuple[date, Author, int, Digest]] = []
     for digest, entry in authentic.items():
-        part = entry.open_part
+        part = entry.envelope
         before = {earlier for earlier in (part.previous, *part.seen) if earlier in authentic}
         waits_for[digest] = len(before)
         for earlier in before:
@@ -270,4 +268,4 @@ def _in_order(authentic: Mapping[Digest, SignedEntry]) -> list[Digest]:
 
 
 def _rank(digest: Digest, entry: SignedEntry) -> tuple[date, Author, int, Digest]:
-    return entry.open_part.day, entry.open_part.author, entry.open_part.number, digest
+    return entry.envelope.day, entry.envelope.author, entry.envelope.number, digest

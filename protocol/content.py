@@ -51,7 +51,7 @@ class StepName(StrEnum):
     REOPENED = "reopened"
 
 
-class Recipient(StrEnum):
+class PassOnRecipient(StrEnum):
     """Who something is passed on to, by their part in it."""
 
     SG = "sg"
@@ -147,7 +147,7 @@ class ProposalNote(_Sealed, frozen=True):
     the content's attachments, in their order.
     """
 
-    recipient: Recipient
+    recipient: PassOnRecipient
     name: Annotated[str, Meta(min_length=1)]
     fingerprint: Annotated[str, Meta(pattern="^[0-9A-F]{40}$", max_length=40)]
     files: tuple[ProposedFile, ...] = ()

@@ -9,17 +9,17 @@ from typing import Self, TypedDict
 from crypto import age
 from crypto.errors import ForgedError, MalformedError, UnreadableError
 from protocol.content import ATTACHMENTS, NAME_BYTES, TEXT_CHARS, AttachmentNote, Content, Kind
-from protocol.envelope import Author, OpenPart, commit
+from protocol.envelope import Author, Envelope, commit
 from protocol.identifiers import Address, Digest, EntryId, StrandId
 from protocol.letterhead import Letterhead
 from protocol.strand import (
     SIGNATURE_BYTES,
     DeskWriter,
+    EntryWriter,
     SourceWriter,
     StrandKey,
-    Writer,
     check_signature,
-    key_of,
+    strand_verify_key,
 )
 
 __all__ = [
@@ -30,16 +30,16 @@ __all__ = [
     "Author",
     "Content",
     "DeskWriter",
+    "EntryWriter",
+    "Envelope",
     "Kind",
-    "OpenPart",
     "SignedEntry",
     "SourceWriter",
     "StoredEntry",
-    "Writer",
     "open_entry",
     "renumber",
-    "seal",
-    "verify",
+    "seal_entry",
+    "verify_entry",
 ]
 
 
@@ -52,7 +52,7 @@ class StoredEntry(TypedDict):
     number: int
     entry_id: EntryId
     digest: Digest
-    open_part: bytes
+    envelope: bytes
     signature: bytes
     epoch: int
     day: date
@@ -70,7 +70,7 @@ class SignedEntry:
     Where `header` is gone the entry was removed: `removal` says by whom (see `protocol.statements.removal`).
     """
 
-    open_part: OpenPart
+    envelope: Envelope
     signature: bytes
     epoch: int
     header: bytes | None = field(repr=False)
@@ -81,7 +81,7 @@ class SignedEntry:
     def from_stored(  # noqa: PLR0913  # the columns of a row
         cls,
         *,
-        open_part: bytes,
+        envelope: bytes,
         signature: bytes,
         epoch: int,
         header: bytes | None,
@@ -95,7 +95,7 @@ class SignedEntry:
         """
         if len(signature) != SIGNATURE_BYTES:
             raise MalformedError
-        return cls(OpenPart.from_bytes(open_part), signature, epoch, header, payload, removal)
+        return cls(Envelope.from_bytes(envelope), signature, epoch, header, payload, removal)
 
     def to_stored(self) -> StoredEntry:
         """Return the columns of an entry that was just sealed.
@@ -105,7 +105,7 @@ class SignedEntry:
         """
         if self.header is None or self.payload is None:
             raise MalformedError
-        part = self.open_part
+        part = self.envelope
         return StoredEntry(
             address=part.address,
             author=int(part.author),
@@ -113,7 +113,7 @@ class SignedEntry:
             number=part.number,
             entry_id=part.entry_id,
             digest=self.digest,
-            open_part=part.to_bytes(),
+            envelope=part.to_bytes(),
             signature=self.signature,
             epoch=self.epoch,
             day=part.day,
@@ -126,16 +126,16 @@ class SignedEntry:
     @property
     def digest(self) -> Digest:
         """Return the entry's name in the chain: SHA-256 of what was signed and the signature."""
-        return Digest(hashlib.sha256(self.open_part.to_bytes() + self.signature).digest())
+        return Digest(hashlib.sha256(self.envelope.to_bytes() + self.signature).digest())
 
 
-def seal(  # noqa: PLR0913  # each is a field of the open part
+def seal_entry(  # noqa: PLR0913  # each is a field of the open part
     content: Content,
     *,
     address: Address,
     mailbox_recipient: bytes,
     letterhead: Letterhead,
-    by: Writer,
+    by: EntryWriter,
     entry_id: EntryId,
     number: int,
     previous: Digest,
@@ -152,8 +152,8 @@ def seal(  # noqa: PLR0913  # each is a field of the open part
         MalformedError: the content is not one that a reader would accept.
     """
     epoch, desk_recipient = letterhead.current_epoch
-    sealed = age.seal(content.to_bytes(), [desk_recipient, age.PQRecipient.from_bytes(mailbox_recipient)])
-    open_part = OpenPart(
+    sealed = age.encrypt(content.to_bytes(), [desk_recipient, age.PQRecipient.from_bytes(mailbox_recipient)])
+    envelope = Envelope(
         address=address,
         entry_id=entry_id,
         author=by.author,
@@ -167,23 +167,23 @@ def seal(  # noqa: PLR0913  # each is a field of the open part
         commit=commit(sealed.file_key, address, entry_id),
         speaks=content.kind is not Kind.SEEN,
     )
-    return SignedEntry(open_part, by.sign(open_part.to_bytes()), epoch, sealed.header, sealed.payload)
+    return SignedEntry(envelope, by.sign(envelope.to_bytes()), epoch, sealed.header, sealed.payload)
 
 
 def renumber(  # noqa: PLR0913  # each is a field of the open part
-    entry: SignedEntry, *, by: Writer, number: int, previous: Digest, seen: Sequence[Digest], day: date
+    entry: SignedEntry, *, by: EntryWriter, number: int, previous: Digest, seen: Sequence[Digest], day: date
 ) -> SignedEntry:
     """Sign a fresh entry into another place, after another entry of the strand was there first.
 
     What was sealed stays. The signature of the lost place must be dropped, not stored.
     """
-    open_part = replace(
-        entry.open_part, number=number, previous=previous, seen=tuple(sorted(set(seen))), day=day
+    envelope = replace(
+        entry.envelope, number=number, previous=previous, seen=tuple(sorted(set(seen))), day=day
     )
-    return replace(entry, open_part=open_part, signature=by.sign(open_part.to_bytes()))
+    return replace(entry, envelope=envelope, signature=by.sign(envelope.to_bytes()))
 
 
-def verify(
+def verify_entry(
     entry: SignedEntry, *, mailbox_verify_key: bytes | None, strands: Mapping[StrandId, StrandKey]
 ) -> None:
     """Check, without opening it, who signed an entry and that its payload is the signed one.
@@ -195,14 +195,14 @@ def verify(
     Raises:
         ForgedError: an unknown strand, one used outside its days, a signature or a payload that does not fit.
     """
-    part = entry.open_part
-    key = key_of(part.strand, part.day, mailbox_verify_key=mailbox_verify_key, strands=strands)
+    part = entry.envelope
+    key = strand_verify_key(part.strand, part.day, mailbox_verify_key=mailbox_verify_key, strands=strands)
     check_signature(key, part.to_bytes(), entry.signature)
     if entry.payload is not None and hashlib.sha256(entry.payload).digest() != part.payload_sha256:
         raise ForgedError
 
 
-def open_entry(entry: SignedEntry, identities: Sequence[age.Identity]) -> Content:
+def open_entry(entry: SignedEntry, identities: Sequence[age.AgeIdentity]) -> Content:
     """Open the sealed part of an entry that `verify` or `chain.check` has passed.
 
     Raises:
@@ -213,10 +213,10 @@ def open_entry(entry: SignedEntry, identities: Sequence[age.Identity]) -> Conten
     """
     if entry.header is None or entry.payload is None:
         raise UnreadableError
-    part = entry.open_part
+    part = entry.envelope
     if hashlib.sha256(entry.payload).digest() != part.payload_sha256:
         raise ForgedError
-    reader = age.Reader(entry.header, identities, [entry.payload])
+    reader = age.AgeReader(entry.header, identities, [entry.payload])
     # Before a byte is opened: protocol/envelope.py names the two attacks that this stops.
     if commit(reader.file_key, part.address, part.entry_id) != part.commit:
         raise ForgedError

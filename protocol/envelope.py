@@ -51,7 +51,7 @@ class Author(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class OpenPart:
+class Envelope:
     """What everyone may read of an entry, and what its signature covers.
 
     `strand` is empty for the source and 8 bytes for a workstation; `number` counts up from 1 in each strand;
@@ -131,7 +131,7 @@ class OpenPart:
         ):
             raise MalformedError
         heads = tuple(Digest(seen[at : at + DIGEST_BYTES]) for at in range(0, len(seen), DIGEST_BYTES))
-        open_part = cls(
+        envelope = cls(
             address=Address(address),
             entry_id=EntryId(entry_id),
             author=author_from_bytes(author, strand),
@@ -146,11 +146,11 @@ class OpenPart:
             speaks=label == _ENTRY,
         )
         # One set of heads has one writing, and numbers fit the signed 64-bit column they are kept in.
-        if heads != tuple(sorted(set(heads))) or not 1 <= open_part.number <= _LARGEST_NUMBER:
+        if heads != tuple(sorted(set(heads))) or not 1 <= envelope.number <= _LARGEST_NUMBER:
             raise MalformedError
-        if (open_part.number == 1) != (open_part.previous == NO_DIGEST):
+        if (envelope.number == 1) != (envelope.previous == NO_DIGEST):
             raise MalformedError
-        return open_part
+        return envelope
 
 
 def author_from_bytes(author: bytes, strand: bytes) -> Author:

@@ -27,7 +27,7 @@ _DIGEST_WORDS = 4
 _NUMBER_BYTES = 8  # a remainder of 64 bits favours no word of a list by more than one in 2**50
 
 
-def label(address: Address) -> str:
+def mailbox_label(address: Address) -> str:
     """Return the three words by which people know a mailbox, joined by hyphens; the same on every machine.
 
     An aid against mistakes, not a proof: there are 2**38 labels, and someone who computes for a year can make

@@ -17,7 +17,7 @@ from msgspec import UNSET, Meta, UnsetType
 from nacl.signing import SigningKey
 
 from crypto import age, signed_lines
-from crypto.age.header import Header, Stanza
+from crypto.age.header import AgeHeader, Stanza
 from crypto.age.recipients import SEED_BYTES
 from crypto.base64_text import from_base64, to_base64
 from crypto.errors import ForgedError, MalformedError, UnreadableError
@@ -128,7 +128,7 @@ class Keyring:
         return DeskWriter(self.strand.id, self.strand.seed)
 
     @property
-    def anchors_identity(self) -> age.PQIdentity:
+    def trusted_state_identity(self) -> age.PQIdentity:
         """Return what this workstation's anchors are sealed to."""
         return age.PQIdentity(hkdf(self.strand.seed, info=b"steunpunt/v1/anchors"))
 
@@ -166,7 +166,7 @@ def create(workstation_name: str, slots: Sequence[Slot]) -> Keyring:
     )
 
 
-def seal(keyring: Keyring) -> bytes:
+def seal_keyring(keyring: Keyring) -> bytes:
     """Return the keyring as a file, for all of its slots.
 
     Raises:
@@ -176,9 +176,9 @@ def seal(keyring: Keyring) -> bytes:
     _Content.from_bytes(body)
     for slot in keyring.slots:
         _require_bounded(slot.cost)
-    signed = signed_lines.write(_VERSION, body, keyring.strand.seed)
+    signed = signed_lines.write_signed_lines(_VERSION, body, keyring.strand.seed)
     recipients = [part for slot in keyring.slots for part in (_SlotLabel(slot), slot.recipient)]
-    sealed = age.seal(signed, recipients)
+    sealed = age.encrypt(signed, recipients)
     return sealed.header + sealed.payload
 
 
@@ -204,18 +204,18 @@ def open_keyring(raw: bytes, passphrase: str, fingerprint: str, *, at_least_seri
 
 
 def _opened(raw: bytes, passphrase: str) -> Keyring:
-    body, signature = signed_lines.read(_VERSION, _plaintext(raw, passphrase))
+    body, signature = signed_lines.read_signed_lines(_VERSION, _plaintext(raw, passphrase))
     keyring = _Content.from_bytes(body).to_keyring()
-    signed_lines.check(_VERSION, body, signature, keyring.strand.verify_key)
+    signed_lines.check_signed_lines(_VERSION, body, signature, keyring.strand.verify_key)
     return keyring
 
 
 def _plaintext(raw: bytes, passphrase: str) -> bytes:
     """Try the passphrase on one slot after the other: each costs half a second, so no more than needed."""
-    header, payload = age.split(raw)
+    header, payload = age.split_file(raw)
     for salt, cost in _labels(header):
         with suppress(UnreadableError):
-            plaintext, _ = age.open_sealed(header, payload, [_slot_identity(passphrase, salt, cost)])
+            plaintext, _ = age.decrypt(header, payload, [_slot_identity(passphrase, salt, cost)])
             return plaintext
     raise UnreadableError
 
@@ -226,7 +226,7 @@ def _labels(header: bytes) -> list[tuple[bytes, Argon2Params]]:
     Nothing here is authentic yet, so everything is bounded before memory or time is spent on it.
     """
     labels = []
-    for stanza in Header.from_bytes(header).stanzas:
+    for stanza in AgeHeader.from_bytes(header).stanzas:
         match stanza.arguments:
             case (kind, how, salt_text, *numbers) if (kind, how) == (_SLOT_TYPE, _SLOT_KIND):
                 salt = from_base64(salt_text)

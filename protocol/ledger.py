@@ -93,7 +93,7 @@ def seal_tallies(tallies: Sequence[Tally], letterhead: Letterhead, by: DeskWrite
     for tally in tallies:
         line = _Wire.of(tally, by.strand).to_bytes()
         _Wire.from_bytes(line)
-        made = age.seal(signed_lines.write(_VERSION, line, by.seed), [recipient])
+        made = age.encrypt(signed_lines.write_signed_lines(_VERSION, line, by.seed), [recipient])
         sealed.append(made.header + made.payload)
     return tuple(sorted(sealed))
 
@@ -111,13 +111,13 @@ def open_tally(
         MalformedError: it opens, and is no tally that we write.
         ForgedError: the letterhead knows no such strand, or the signature does not fit.
     """
-    plaintext, _ = age.open_sealed(*age.split(raw), identities)
-    line, signature = signed_lines.read(_VERSION, plaintext)
+    plaintext, _ = age.decrypt(*age.split_file(raw), identities)
+    line, signature = signed_lines.read_signed_lines(_VERSION, plaintext)
     wire = _Wire.from_bytes(line)
     key = strands.get(StrandId(wire.strand))
     if key is None:
         raise ForgedError
-    signed_lines.check(_VERSION, line, signature, key.verify_key)
+    signed_lines.check_signed_lines(_VERSION, line, signature, key.verify_key)
     return Tally(wire.id, wire.year, wire.dimension, wire.value)
 
 

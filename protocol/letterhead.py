@@ -212,7 +212,7 @@ def sign(letterhead: Letterhead, desk_key: SecretKey) -> tuple[bytes, bytes]:
     return body, desk_key.sign(body, _comment(letterhead.serial))
 
 
-def verify(
+def verify_letterhead(
     body: bytes,
     signature: bytes,
     fingerprint: str,

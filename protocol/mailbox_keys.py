@@ -9,7 +9,7 @@ from crypto.age import PQIdentity
 from crypto.errors import ForgedError
 from crypto.framing import frame
 from crypto.kdf import hkdf
-from crypto.passphrase import Root
+from crypto.passphrase import RootKey
 from protocol.identifiers import ADDRESS_BYTES, Address
 
 
@@ -20,7 +20,7 @@ class MailboxKeys:
     `address` is 20 bytes, `recipient` a post-quantum age recipient of 1,216, `verify_key` Ed25519, 32 bytes.
     """
 
-    root: Root = field(repr=False)
+    root: RootKey = field(repr=False)
     address: Address
     recipient: bytes = field(repr=False)
     verify_key: bytes = field(repr=False)
@@ -32,7 +32,7 @@ class MailboxKeys:
         return self.signing_key.sign(message).signature
 
 
-def derive(root: Root) -> MailboxKeys:
+def derive(root: RootKey) -> MailboxKeys:
     """Derive a mailbox's keys from its root key, each by HKDF-SHA256 under a label of its own."""
     identity = PQIdentity(hkdf(root, info=b"steunpunt/v1/identity"))
     signing_key = SigningKey(hkdf(root, info=b"steunpunt/v1/signing"))

@@ -65,7 +65,7 @@ def seal_record(  # noqa: PLR0913  # what it is, what stands in it, and who seal
     strand = keyring.strand
     wire = _Record(kind=kind, name=name, revision=revision, strand=strand.id, body=body).to_bytes()
     _Record.from_bytes(wire)
-    return _sealed(signed_lines.write(_VERSION, wire, strand.seed), letterhead)
+    return _sealed(signed_lines.write_signed_lines(_VERSION, wire, strand.seed), letterhead)
 
 
 def open_record(
@@ -81,13 +81,13 @@ def open_record(
         MalformedError: it opens, and is no record that we write.
         ForgedError: the letterhead knows no such strand, the signature does not fit, or it is another record.
     """
-    plaintext, _ = age.open_sealed(*age.split(raw), keyring.identities)
-    wire, signature = signed_lines.read(_VERSION, plaintext)
+    plaintext, _ = age.decrypt(*age.split_file(raw), keyring.identities)
+    wire, signature = signed_lines.read_signed_lines(_VERSION, plaintext)
     record = _Record.from_bytes(wire)
     key = strands.get(StrandId(record.strand))
     if key is None or (record.kind, record.name) != (kind, name):
         raise ForgedError
-    signed_lines.check(_VERSION, wire, signature, key.verify_key)
+    signed_lines.check_signed_lines(_VERSION, wire, signature, key.verify_key)
     return OpenedRecord(record.revision, record.body, StrandId(record.strand))
 
 
@@ -113,7 +113,7 @@ def open_unsent(raw: bytes, identities: tuple[age.PQIdentity, ...]) -> bytes:
         UnreadableError: damaged, or for none of the identities.
         MalformedError: it opens, and is no unsent text.
     """
-    plaintext, _ = age.open_sealed(*age.split(raw), identities)
+    plaintext, _ = age.decrypt(*age.split_file(raw), identities)
     version, _, rest = plaintext.partition(b"\n")
     if version != _UNSENT_VERSION or not rest.endswith(b"\n"):
         raise MalformedError
@@ -122,7 +122,7 @@ def open_unsent(raw: bytes, identities: tuple[age.PQIdentity, ...]) -> bytes:
 
 def _sealed(plaintext: bytes, letterhead: Letterhead) -> bytes:
     _, recipient = letterhead.current_epoch
-    sealed = age.seal(plaintext, [recipient])
+    sealed = age.encrypt(plaintext, [recipient])
     return sealed.header + sealed.payload
 
 

@@ -16,7 +16,7 @@ from nacl.secret import SecretBox
 from crypto.errors import TooLongError, UnreadableError
 from crypto.framing import frame
 from crypto.kdf import hkdf
-from crypto.passphrase import Root
+from crypto.passphrase import RootKey
 
 TOKEN_BYTES: Final = 32
 SECRET_BYTES: Final = 32
@@ -25,7 +25,7 @@ _EXPIRY_BYTES: Final = 4
 _PASSPHRASE_BYTES: Final = 96  # eight words of nine letters and seven spaces take 79
 
 
-def box(root: Root, token: bytes, server_secret: bytes) -> bytes:
+def box(root: RootKey, token: bytes, server_secret: bytes) -> bytes:
     """Seal a mailbox's root key for one session: 72 bytes, to be kept under `token_hash(token)`.
 
     It takes the cookie, the session store and the memory of the running server together to open it.
@@ -33,13 +33,13 @@ def box(root: Root, token: bytes, server_secret: bytes) -> bytes:
     return SecretBox(_box_key(token, server_secret)).encrypt(root)
 
 
-def unbox(sealed: bytes, token: bytes, server_secret: bytes) -> Root:
+def unbox(sealed: bytes, token: bytes, server_secret: bytes) -> RootKey:
     """Open what `box` sealed.
 
     Raises:
         UnreadableError: another token, another run of the server, or damage.
     """
-    return Root(_open(sealed, _box_key(token, server_secret)))
+    return RootKey(_open(sealed, _box_key(token, server_secret)))
 
 
 def token_hash(token: bytes) -> bytes:

@@ -34,7 +34,7 @@ class StrandKey:
 SIGNATURE_BYTES: Final = 64
 
 
-class Writer(Protocol):
+class EntryWriter(Protocol):
     """Someone who can sign an entry: `SourceWriter` or `DeskWriter`."""
 
     @property
@@ -87,7 +87,7 @@ class DeskWriter:
         return SigningKey(self.seed).sign(message).signature
 
 
-def key_of(
+def strand_verify_key(
     strand: StrandId, day: date, *, mailbox_verify_key: bytes | None, strands: Mapping[StrandId, StrandKey]
 ) -> bytes:
     """Return the Ed25519 public key that may sign in a strand on a day.

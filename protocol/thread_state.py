@@ -18,10 +18,10 @@ from protocol.entry import SignedEntry
 from protocol.envelope import Author
 from protocol.identifiers import SOURCE_STRAND, Address, Digest, EntryId, StrandId
 
-Opened = tuple[SignedEntry, Content | None]  # None: removed, or it does not open
+EntryContent = tuple[SignedEntry, Content | None]  # None: removed, or it does not open
 
 
-class ProposalState(StrEnum):
+class ProposalStatus(StrEnum):
     """What became of a proposal."""
 
     WAITING = "waiting"
@@ -35,7 +35,7 @@ class ProposalState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class StandingStep:
+class ThreadStep:
     """One step in the line. With `is_derived` it follows from what lies in the mailbox: nobody wrote it.
 
     `text` is the adviser's sentence (a last word, a reason); `to` the recipient of what is passed on;
@@ -58,7 +58,7 @@ class StandingStep:
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class CountedAnswer:
     """The source's answer that counts."""
 
     signed: SignedEntry = field(repr=False)
@@ -68,53 +68,53 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
-class Proposed:
+class ProposalState:
     """One proposal, word for word, with what became of it."""
 
     signed: SignedEntry = field(repr=False)
     content: Content
     digest: Digest
-    state: ProposalState
-    answer: Answered | None
+    state: ProposalStatus
+    answer: CountedAnswer | None
     is_newest: bool
     void: frozenset[EntryId] = frozenset()  # the steps that began to pass it on, and came to nothing
 
     @property
     def entry_id(self) -> EntryId:
         """Return the id of the proposal's entry."""
-        return self.signed.open_part.entry_id
+        return self.signed.envelope.entry_id
 
     @property
     def day(self) -> date:
         """Return the day on which it was made."""
-        return self.signed.open_part.day
+        return self.signed.envelope.day
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ThreadState:
     """Where things stand: every step, oldest first, and every proposal, oldest first."""
 
-    steps: tuple[StandingStep, ...]
-    proposals: tuple[Proposed, ...]
+    steps: tuple[ThreadStep, ...]
+    proposals: tuple[ProposalState, ...]
 
     @property
-    def closing(self) -> StandingStep | None:
+    def closing(self) -> ThreadStep | None:
         """Return the closing that counts: nothing was begun since, by either side."""
         return _closing(self.steps)
 
     @property
-    def current(self) -> StandingStep | None:
+    def current(self) -> ThreadStep | None:
         """Return the newest step; None while nothing was written."""
         return self.steps[-1] if self.steps else None
 
 
-def standing(address: Address, opened: Sequence[Opened]) -> Standing:
+def thread_state(address: Address, opened: Sequence[EntryContent]) -> ThreadState:
     """Say where things stand in a mailbox.
 
     `opened` holds its verified entries (`chain.check`) in thread order, each with what stands in it.
     """
     proposals = tuple(_proposals(address, opened))
-    return Standing(tuple(_steps(opened, proposals)), proposals)
+    return ThreadState(tuple(_steps(opened, proposals)), proposals)
 
 
 def is_answer(content: Content | None) -> bool:
@@ -130,7 +130,7 @@ def is_answer(content: Content | None) -> bool:
     return content.step.step not in {StepName.RECEIVED, StepName.BEING_READ}
 
 
-def _closing(steps: Sequence[StandingStep]) -> StandingStep | None:
+def _closing(steps: Sequence[ThreadStep]) -> ThreadStep | None:
     # To say that something was handed over opens nothing again.
     since = next((step for step in reversed(steps) if step.step is not StepName.PASSED_ON), None)
     return since if since is not None and since.step is StepName.CLOSED else None
@@ -141,7 +141,7 @@ def _closing(steps: Sequence[StandingStep]) -> StandingStep | None:
 _RANK: Final = {StepName.RECEIVED: 1, StepName.BEING_READ: 2, StepName.IN_CONVERSATION: 3}
 
 
-def _steps(opened: Sequence[Opened], proposals: Sequence[Proposed]) -> list[StandingStep]:
+def _steps(opened: Sequence[EntryContent], proposals: Sequence[ProposalState]) -> list[ThreadStep]:
     """Put what the adviser said and what follows from the entries in one line.
 
     What follows is said once, and never after something further on: a mark of having read says nothing new in
@@ -149,10 +149,10 @@ def _steps(opened: Sequence[Opened], proposals: Sequence[Proposed]) -> list[Stan
     """
     void = frozenset(chain.from_iterable(each.void for each in proposals))
     digests = {each.entry_id: each.digest for each in proposals}
-    line: list[StandingStep] = []
+    line: list[ThreadStep] = []
     reached = 0
     for signed, content in opened:
-        part = signed.open_part
+        part = signed.envelope
         step = _said(signed, content)
         if step is None:
             follows = _following(signed, content, is_closed=_closing(line) is not None)
@@ -160,20 +160,20 @@ def _steps(opened: Sequence[Opened], proposals: Sequence[Proposed]) -> list[Stan
                 continue
             to = content.proposal.name if content is not None and content.proposal is not UNSET else ""
             proposal = digests.get(part.entry_id)
-            line.append(step := StandingStep(follows, part.day, part.entry_id, to=to, proposal=proposal))
+            line.append(step := ThreadStep(follows, part.day, part.entry_id, to=to, proposal=proposal))
         else:
             if step.entry_id in void:  # what was promised with it came to nothing too
                 step = replace(step, is_void=True, next="", by=None)
             _put(line, step)
         if step.step is StepName.CLOSED and (crossing := _crossing(signed, opened)) is not None:
             # The source wrote without having seen the closing: whichever the thread shows first, it is open.
-            line.append(step := StandingStep(StepName.REOPENED, part.day, crossing))
+            line.append(step := ThreadStep(StepName.REOPENED, part.day, crossing))
         # Whoever writes again is read again; what is further on than a conversation brings back none of it.
         reached = 1 if step.step is StepName.REOPENED else max(reached, _RANK.get(step.step, len(_RANK)))
     return line
 
 
-def _put(line: list[StandingStep], step: StandingStep) -> None:
+def _put(line: list[ThreadStep], step: ThreadStep) -> None:
     """Put what the adviser said in the place of the same step that would have followed anyway.
 
     That is the one just before it; of a proposal the one that followed from that very proposal, wherever it
@@ -187,33 +187,33 @@ def _put(line: list[StandingStep], step: StandingStep) -> None:
     line.append(step)
 
 
-def _crossing(closing: SignedEntry, opened: Sequence[Opened]) -> EntryId | None:
+def _crossing(closing: SignedEntry, opened: Sequence[EntryContent]) -> EntryId | None:
     """Return an utterance of the source that the thread shows before a closing that had not seen it."""
-    seen = _number_in(SOURCE_STRAND, closing.open_part.seen, opened)
-    before = (signed.open_part for signed, _ in takewhile(lambda each: each[0] is not closing, opened))
+    seen = _number_in(SOURCE_STRAND, closing.envelope.seen, opened)
+    before = (signed.envelope for signed, _ in takewhile(lambda each: each[0] is not closing, opened))
     spoken = (part for part in before if part.author is Author.SOURCE and part.speaks)
     return next((part.entry_id for part in spoken if part.number > seen), None)
 
 
-def _number_in(strand: StrandId, seen: Sequence[Digest], opened: Sequence[Opened]) -> int:
+def _number_in(strand: StrandId, seen: Sequence[Digest], opened: Sequence[EntryContent]) -> int:
     """Return how far a strand had come when something was written that had seen these digests."""
     return max(
         (
-            signed.open_part.number
+            signed.envelope.number
             for signed, _ in opened
-            if signed.open_part.strand == strand and signed.digest in seen
+            if signed.envelope.strand == strand and signed.digest in seen
         ),
         default=0,
     )
 
 
-def _said(signed: SignedEntry, content: Content | None) -> StandingStep | None:
+def _said(signed: SignedEntry, content: Content | None) -> ThreadStep | None:
     """Return the step that the adviser said in this entry."""
-    part = signed.open_part
+    part = signed.envelope
     if content is None or part.author is not Author.DESK:
         return None
     if content.closing is not UNSET:
-        return StandingStep(
+        return ThreadStep(
             StepName.CLOSED,
             part.day,
             part.entry_id,
@@ -224,7 +224,7 @@ def _said(signed: SignedEntry, content: Content | None) -> StandingStep | None:
     if content.step is UNSET:
         return None
     note: StepNote = content.step
-    return StandingStep(
+    return ThreadStep(
         note.step,
         part.day,
         part.entry_id,
@@ -241,7 +241,7 @@ def _said(signed: SignedEntry, content: Content | None) -> StandingStep | None:
 
 def _following(signed: SignedEntry, content: Content | None, *, is_closed: bool) -> StepName | None:
     """Return the step that follows from an entry in which none is said."""
-    part = signed.open_part
+    part = signed.envelope
     if part.author is Author.SOURCE:
         if not part.speaks:
             return None
@@ -257,19 +257,19 @@ def _following(signed: SignedEntry, content: Content | None, *, is_closed: bool)
 
 
 _VERDICTS: Final = {
-    Verdict.AGREED: ProposalState.AGREED,
-    Verdict.DECLINED: ProposalState.DECLINED,
-    Verdict.CHANGES_ASKED: ProposalState.CHANGES_ASKED,
-    Verdict.TAKEN_BACK: ProposalState.TAKEN_BACK,
+    Verdict.AGREED: ProposalStatus.AGREED,
+    Verdict.DECLINED: ProposalStatus.DECLINED,
+    Verdict.CHANGES_ASKED: ProposalStatus.CHANGES_ASKED,
+    Verdict.TAKEN_BACK: ProposalStatus.TAKEN_BACK,
 }
 _AGAINST: Final = frozenset({Verdict.DECLINED, Verdict.CHANGES_ASKED, Verdict.TAKEN_BACK})
 
 
-def _proposals(address: Address, opened: Sequence[Opened]) -> list[Proposed]:
+def _proposals(address: Address, opened: Sequence[EntryContent]) -> list[ProposalState]:
     made = [
         (signed, content)
         for signed, content in opened
-        if content is not None and content.kind is Kind.PROPOSAL and signed.open_part.author is Author.DESK
+        if content is not None and content.kind is Kind.PROPOSAL and signed.envelope.author is Author.DESK
     ]
     return [
         _proposed(address, signed, content, opened, is_newest=signed is made[-1][0])
@@ -278,14 +278,19 @@ def _proposals(address: Address, opened: Sequence[Opened]) -> list[Proposed]:
 
 
 def _proposed(
-    address: Address, signed: SignedEntry, content: Content, opened: Sequence[Opened], *, is_newest: bool
-) -> Proposed:
-    digest = proposal_digest(content, address=address, entry_id=signed.open_part.entry_id)
+    address: Address,
+    signed: SignedEntry,
+    content: Content,
+    opened: Sequence[EntryContent],
+    *,
+    is_newest: bool,
+) -> ProposalState:
+    digest = proposal_digest(content, address=address, entry_id=signed.envelope.entry_id)
     passing = [
         (step, said.step)
         for step, said in opened
         if said is not None
-        and step.open_part.author is Author.DESK
+        and step.envelope.author is Author.DESK
         and said.step is not UNSET
         and said.step.proposal == digest
     ]
@@ -294,27 +299,27 @@ def _proposed(
     is_made = any(note.step is StepName.PASSED_ON for _, note in passing)
     if is_made and not counts:
         counts = begun  # it was made all the same: then that is what happened
-    before = max((_number_in(SOURCE_STRAND, step.open_part.seen, opened) for step, _ in counts), default=None)
+    before = max((_number_in(SOURCE_STRAND, step.envelope.seen, opened) for step, _ in counts), default=None)
     answer = _answer_to(digest, opened, before=before)
     if is_made:
-        state = ProposalState.PASSED_ON
+        state = ProposalStatus.PASSED_ON
     elif counts:
-        state = ProposalState.PASSING_ON
+        state = ProposalStatus.PASSING_ON
     elif not is_newest:
-        state = ProposalState.OBSOLETE
+        state = ProposalStatus.OBSOLETE
     elif answer is None:
-        state = ProposalState.WAITING
+        state = ProposalStatus.WAITING
     else:
         state = _VERDICTS[answer.verdict]
-        if state is ProposalState.AGREED and _something_is_gone_since(answer.signed, opened):
+        if state is ProposalStatus.AGREED and _something_is_gone_since(answer.signed, opened):
             # Perhaps it took the agreement back, or proposed something else: what was deleted, or spoiled in
             # the store (the age header is not signed), must not bring an agreement to life again.
-            state = ProposalState.TAKEN_BACK
-    void = frozenset(step.open_part.entry_id for step, note in begun if (step, note) not in counts)
-    return Proposed(signed, content, digest, state, answer, is_newest, void)
+            state = ProposalStatus.TAKEN_BACK
+    void = frozenset(step.envelope.entry_id for step, note in begun if (step, note) not in counts)
+    return ProposalState(signed, content, digest, state, answer, is_newest, void)
 
 
-def _is_void(step: SignedEntry, note: StepNote, digest: Digest, opened: Sequence[Opened]) -> bool:
+def _is_void(step: SignedEntry, note: StepNote, digest: Digest, opened: Sequence[EntryContent]) -> bool:
     """Say whether the source had taken back before they could see that passing on began.
 
     That happens where the desk begins on a machine of its own. Neither had seen the other: both say so in
@@ -322,11 +327,11 @@ def _is_void(step: SignedEntry, note: StepNote, digest: Digest, opened: Sequence
     agreement itself is gone nobody knows since when. A step without agreement needs none: an answer alone,
     which the desk has to read first, makes it void.
     """
-    begins = step.open_part
+    begins = step.envelope
     head = _number_in(SOURCE_STRAND, begins.seen, opened)
     is_agreed = is_something_gone = False
     for signed, content in opened:
-        part = signed.open_part
+        part = signed.envelope
         if part.author is not Author.SOURCE or not part.speaks:
             continue
         verdict = _verdict_on(digest, content)
@@ -347,28 +352,28 @@ def _verdict_on(digest: Digest, content: Content | None) -> Verdict | None:
     return content.answer.verdict
 
 
-def _answer_to(digest: Digest, opened: Sequence[Opened], *, before: int | None) -> Answered | None:
+def _answer_to(digest: Digest, opened: Sequence[EntryContent], *, before: int | None) -> CountedAnswer | None:
     """Return the source's newest answer to a proposal, given before passing on began."""
     answers = [
-        Answered(signed, content, verdict, signed.open_part.day)
+        CountedAnswer(signed, content, verdict, signed.envelope.day)
         for signed, content in opened
         if content is not None
-        and signed.open_part.author is Author.SOURCE
+        and signed.envelope.author is Author.SOURCE
         and (verdict := _verdict_on(digest, content)) is not None
-        and (before is None or signed.open_part.number <= before)
+        and (before is None or signed.envelope.number <= before)
     ]
-    return max(answers, key=lambda answer: answer.signed.open_part.number, default=None)
+    return max(answers, key=lambda answer: answer.signed.envelope.number, default=None)
 
 
-def _something_is_gone_since(answer: SignedEntry, opened: Sequence[Opened]) -> bool:
+def _something_is_gone_since(answer: SignedEntry, opened: Sequence[EntryContent]) -> bool:
     """Say whether words that an answer had not before it, of either side, were deleted or do not open."""
-    known = {answer.open_part.strand: answer.open_part.number}
+    known = {answer.envelope.strand: answer.envelope.number}
     for signed, _ in opened:
-        if signed.digest in answer.open_part.seen:
-            known[signed.open_part.strand] = signed.open_part.number
+        if signed.digest in answer.envelope.seen:
+            known[signed.envelope.strand] = signed.envelope.number
     return any(
         content is None
-        and signed.open_part.speaks
-        and signed.open_part.number > known.get(signed.open_part.strand, 0)
+        and signed.envelope.speaks
+        and signed.envelope.number > known.get(signed.envelope.strand, 0)
         for signed, content in opened
     )

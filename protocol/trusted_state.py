@@ -25,7 +25,7 @@ Heads = Mapping[StrandId, Head]
 
 
 @dataclass(frozen=True, slots=True)
-class Anchors:
+class TrustedState:
     """The newest thing seen of every strand, and of the letterhead. Every change gives new anchors."""
 
     letterhead_serial: int = 0
@@ -150,7 +150,7 @@ class Anchors:
             )
             for address, heads in wire.mailboxes
         }
-        anchors = cls(
+        trusted_state = cls(
             wire.letterhead_serial,
             MappingProxyType(mailboxes),
             frozenset(Address(address) for address in wire.ended),
@@ -163,29 +163,29 @@ class Anchors:
             frozenset(map(Address, wire.answered or ())),
             MappingProxyType({(kind, name): revision for kind, name, revision in wire.records or ()}),
         )
-        if anchors.to_bytes() != raw:
+        if trusted_state.to_bytes() != raw:
             raise MalformedError
-        return anchors
+        return trusted_state
 
 
-def seal(anchors: Anchors, keyring: Keyring) -> bytes:
+def seal_trusted_state(trusted_state: TrustedState, keyring: Keyring) -> bytes:
     """Return the anchors as an age file for this workstation alone, signed by it."""
-    signed = signed_lines.write(_VERSION, anchors.to_bytes(), keyring.strand.seed)
-    sealed = age.seal(signed, [keyring.anchors_identity.recipient])
+    signed = signed_lines.write_signed_lines(_VERSION, trusted_state.to_bytes(), keyring.strand.seed)
+    sealed = age.encrypt(signed, [keyring.trusted_state_identity.recipient])
     return sealed.header + sealed.payload
 
 
-def open_anchors(raw: bytes, keyring: Keyring) -> Anchors:
+def open_trusted_state(raw: bytes, keyring: Keyring) -> TrustedState:
     """Open this workstation's anchors.
 
     Raises:
         UnreadableError: damaged, or not written by this workstation.
     """
     try:
-        signed, _ = age.open_sealed(*age.split(raw), [keyring.anchors_identity])
-        body, signature = signed_lines.read(_VERSION, signed)
-        signed_lines.check(_VERSION, body, signature, keyring.strand.verify_key)
-        return Anchors.from_bytes(body)
+        signed, _ = age.decrypt(*age.split_file(raw), [keyring.trusted_state_identity])
+        body, signature = signed_lines.read_signed_lines(_VERSION, signed)
+        signed_lines.check_signed_lines(_VERSION, body, signature, keyring.strand.verify_key)
+        return TrustedState.from_bytes(body)
     except (MalformedError, ForgedError) as why:
         raise UnreadableError from why
 

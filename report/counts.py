@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from report.tables import MAILBOX, MAILBOXES, NEVER_SHOWN, NOT_RECORDED, READ, Shape, line_of
+from report.tables import MAILBOX, MAILBOXES, NEVER_SHOWN, NOT_RECORDED, READ, Shape, counted_line
 
 
-class Tally(Protocol):
+class CountedTally(Protocol):
     """One anonymous line, of which the ledger has one for each mailbox and dimension."""
 
     @property
@@ -33,7 +33,7 @@ class Tally(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class YearCounts:
     """One year, exactly. It is a secret of the desk: only `disclosure.treat` makes something to show of it.
 
     `mailboxes` counts read, ended unread and spam. `tables` holds for each dimension every line of it, zeros
@@ -57,7 +57,7 @@ class Counts:
         return not any(self.mailboxes.values())
 
 
-def gather(tallies: Iterable[Tally]) -> Mapping[int, Counter[tuple[str, str]]]:
+def gather(tallies: Iterable[CountedTally]) -> Mapping[int, Counter[tuple[str, str]]]:
     """Add tallies up by year, dimension and value, in one pass. A tally that comes twice counts once."""
     seen: set[bytes] = set()
     years: dict[int, Counter[tuple[str, str]]] = {}
@@ -79,9 +79,9 @@ def years_with_mailboxes(gathered: Mapping[int, Counter[tuple[str, str]]]) -> tu
     )
 
 
-def count(
+def count_year(
     gathered: Mapping[int, Counter[tuple[str, str]]], year: int, tables: Sequence[Shape], padding: str
-) -> Counts:
+) -> YearCounts:
     """Return one year's counts by the tables' lines.
 
     `padding` is the dimension of tallies that count nothing. Whoever holds the store can withhold tallies.
@@ -95,7 +95,7 @@ def count(
     strange = 0
     for (dimension, value), times in sums.items():
         if dimension in by_dimension:
-            counted[dimension][line_of(by_dimension[dimension], value)] += times
+            counted[dimension][counted_line(by_dimension[dimension], value)] += times
         elif dimension != padding and (dimension != MAILBOX or value not in MAILBOXES):
             strange += times
     read = max([mailboxes[READ], *(table.total() for table in counted.values())])
@@ -103,6 +103,6 @@ def count(
     for table in counted.values():
         strange += read - table.total()
         table[NOT_RECORDED] += read - table.total()
-    return Counts(
+    return YearCounts(
         year, {**mailboxes, READ: read}, {name: dict(table) for name, table in counted.items()}, strange
     )

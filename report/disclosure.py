@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from report.counts import Counts
+from report.counts import YearCounts
 from report.errors import FloorError
 from report.tables import NEVER_SHOWN
 
@@ -63,7 +63,7 @@ class Treated:
     tables: Mapping[str, Mapping[str, int | None]]
 
 
-def treat(counts: Counts, floors: Floors, audience: Audience) -> Treated:
+def treat(counts: YearCounts, floors: Floors, audience: Audience) -> Treated:
     """Return what a version may show.
 
     A line is shown when its count reaches the floor and, taking the largest first, the mailboxes that remain

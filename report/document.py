@@ -9,7 +9,7 @@ from typing import Final
 
 from report.disclosure import Audience, Treated
 from report.errors import WordsError
-from report.tables import MAILBOX, Choice, Lists
+from report.tables import MAILBOX, Lists, TableLine
 
 LANGUAGES: Final = ("nl", "en")
 OWN_WORDS_CHARACTERS: Final = 20_000
@@ -83,7 +83,7 @@ def read_words(language: str) -> Mapping[str, str]:
     return {key: str(words) for key, words in tomllib.loads(text).items()}
 
 
-def compose(treated: Treated, lists: Lists, language: str, imprint: Imprint) -> Document:
+def compose_report(treated: Treated, lists: Lists, language: str, imprint: Imprint) -> Document:
     """Put one version of a report together in "nl" or "en".
 
     Raises:
@@ -148,6 +148,6 @@ def _paragraphs(text: str) -> tuple[str, ...]:
     return tuple(" ".join(part.split()) for part in parts if part.strip())
 
 
-def _choices(lists: Lists, dimension: str) -> tuple[Choice, ...]:
-    choices: tuple[Choice, ...] = getattr(lists, dimension, ())
+def _choices(lists: Lists, dimension: str) -> tuple[TableLine, ...]:
+    choices: tuple[TableLine, ...] = getattr(lists, dimension, ())
     return choices

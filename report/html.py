@@ -3,10 +3,10 @@
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from report.document import Document
-from report.svg import lay_out
+from report.svg import lay_out_chart
 
 
-def render(document: Document) -> bytes:
+def render_html(document: Document) -> bytes:
     """Return the report as UTF-8 HTML, with its charts as inline SVG and a table beside each."""
     pages = Environment(
         loader=PackageLoader("report"),
@@ -15,6 +15,6 @@ def render(document: Document) -> bytes:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    figures = [(table, lay_out(table) if table.most else None) for table in document.tables]
+    figures = [(table, lay_out_chart(table) if table.most else None) for table in document.tables]
     page = pages.get_template("report.html").render(document=document, words=document.words, figures=figures)
     return page.encode()

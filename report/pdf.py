@@ -8,7 +8,7 @@ _NO_BASE: Final = "about:blank"
 _VARIANT: Final = "pdf/ua-1"  # ISO 14289-1: tagged, with a language, a title, and words for every picture
 
 
-def render(page: bytes) -> bytes:
+def render_pdf(page: bytes) -> bytes:
     """Lay out a report's HTML on A4. Nothing is fetched: no file, no network.
 
     Raises:

@@ -44,7 +44,7 @@ class Chart:
     letter: int = _LETTER
 
 
-def lay_out(table: Table) -> Chart:
+def lay_out_chart(table: Table) -> Chart:
     """Lay out a table of which at least one count is shown. Bars start at zero, on one scale."""
     scale = (WIDTH - _VALUE_ROOM) / table.most
     bars = []

@@ -8,7 +8,7 @@ from report.document import Document
 _STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def render(document: Document, year: int) -> bytes:
+def render_csv(document: Document, year: int) -> bytes:
     """Return one row for each line of each table; a count that is not shown is said so in words."""
     words = document.words
     paper = io.StringIO()

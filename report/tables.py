@@ -32,7 +32,7 @@ NEVER_SHOWN: Final = (NOT_RECORDED, OTHER_WORDS)
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class TableLine:
     """One line of a table: the key that tallies carry, and its name in both languages."""
 
     key: str
@@ -48,10 +48,10 @@ class Choice:
 class Lists:
     """The lists of the desk's settings that the report counts by."""
 
-    theme: tuple[Choice, ...]
-    route: tuple[Choice, ...]
-    outcome: tuple[Choice, ...]
-    region: tuple[Choice, ...]
+    theme: tuple[TableLine, ...]
+    route: tuple[TableLine, ...]
+    outcome: tuple[TableLine, ...]
+    region: tuple[TableLine, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def shapes(lists: Lists) -> tuple[Shape, ...]:
     )
 
 
-def line_of(shape: Shape, value: str) -> str:
+def counted_line(shape: Shape, value: str) -> str:
     """Return the line, or the value never shown, under which a tally's value is counted."""
     if not value:
         return NOT_RECORDED
@@ -96,5 +96,5 @@ def _band(value: str) -> str:
     return next((band for last, band in ANSWER_BANDS if int(value) <= last), LATER)
 
 
-def _keys(choices: Sequence[Choice]) -> tuple[str, ...]:
+def _keys(choices: Sequence[TableLine]) -> tuple[str, ...]:
     return tuple(choice.key for choice in choices)

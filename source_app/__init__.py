@@ -11,10 +11,10 @@ from jinja2 import StrictUndefined
 
 from protocol.content import TEXT_CHARS
 from protocol.letterhead import Letterhead
-from source_app.argon2_limiter import Line
+from source_app.argon2_limiter import Argon2Limiter
 from source_app.config import SourceConfig
 from source_app.hardened_flask import Site
-from source_app.public_desk import Desk, Limits
+from source_app.public_desk import MailboxLimits, PublicDesk
 from source_app.signpost.decision_tree import Signposts
 from source_app.views import (
     error_pages,
@@ -39,7 +39,7 @@ _AROUND = re.compile(rb" ?([{};,>]) ?")
 _ENTRIES_BYTES_OF_A_MAILBOX = 16 * 1024 * 1024  # sealed, without files: 300 of the longest messages
 
 
-def create_app(  # noqa: PLR0913  # what the app is made around
+def create_source_app(  # noqa: PLR0913  # what the app is made around
     config: SourceConfig,
     letterhead: Letterhead,
     store: Store,
@@ -62,14 +62,16 @@ def create_app(  # noqa: PLR0913  # what the app is made around
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
-    app.extensions["desk"] = Desk(
+    app.extensions["desk"] = PublicDesk(
         letterhead=letterhead,
         store=store,
         sessions=sessions,
-        line=Line(config.argon2_lock_path, at_once=config.argon2_at_once, waiting=config.argon2_line),
+        line=Argon2Limiter(
+            config.argon2_lock_path, at_once=config.argon2_at_once, waiting=config.argon2_line
+        ),
         server_secret=server_secret,
         quota=Quota(config.mailbox_bytes, config.store_bytes, config.reserve_bytes),
-        limits=Limits(
+        limits=MailboxLimits(
             TEXT_CHARS,
             config.upload_files,
             config.upload_bytes,
@@ -83,10 +85,10 @@ def create_app(  # noqa: PLR0913  # what the app is made around
     app.extensions["today"] = today
     app.extensions["signposts"] = signposts
     app.extensions["stylesheet"] = _squeezed(files(__name__).joinpath("static/style.css").read_bytes())
-    Babel(app, default_locale="en", locale_selector=request_hooks.choose_language)
-    request_hooks.install(app)
-    headers.install(app)
-    error_pages.install(app)
+    Babel(app, default_locale="en", locale_selector=request_hooks.language_of_request)
+    request_hooks.install_request_hooks(app)
+    headers.install_headers(app)
+    error_pages.install_error_pages(app)
     for blueprint in (
         public_pages.bp,
         signpost_pages.bp,

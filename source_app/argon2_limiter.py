@@ -22,7 +22,7 @@ _LOOK_SECONDS = 0.002  # how often the first in line looks for a free slot
 _NICENESS = 10  # whoever reads a page goes before whoever waits for a passphrase
 
 
-class Line:
+class Argon2Limiter:
     """A line of at most `waiting` people before `at_once` slots. Safe for threads, forks and processes."""
 
     def __init__(self, folder: Path, *, at_once: int, waiting: int) -> None:

@@ -59,7 +59,7 @@ class WriteForm(OurForm):
     files = MultipleFileField(lazy_gettext("Files"))
 
 
-class AnswerForm(OurForm):
+class ConsentForm(OurForm):
     """An answer to a proposal; which answer is told by the button."""
 
     entry_id = HiddenField()

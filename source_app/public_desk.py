@@ -4,14 +4,14 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 
 from protocol.letterhead import Letterhead
-from source_app.argon2_limiter import Line
+from source_app.argon2_limiter import Argon2Limiter
 from store.database.engine import Store
 from store.quota import Quota
 from store.sessions import SessionStore
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class MailboxLimits:
     """What one message may hold, and how many entries and bytes of text one mailbox.
 
     Every look at a mailbox verifies and opens all its text, the adviser's list of mailboxes too: 1,000 short
@@ -27,7 +27,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class PublicDesk:
     """A verified letterhead, an open store, and the rules of this server.
 
     `server_secret` is 32 bytes, made when the server starts and never written. A session lasts
@@ -37,10 +37,10 @@ class Desk:
     letterhead: Letterhead
     store: Store
     sessions: SessionStore
-    line: Line
+    line: Argon2Limiter
     server_secret: bytes = field(repr=False)
     quota: Quota
-    limits: Limits
+    limits: MailboxLimits
     session_half_hours: int
 
     def with_letterhead(self, newest: Letterhead) -> Self:

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
-from store.database.deletion_queue import doom_attachment
+from store.database.deletion_queue import queue_attachment
 from store.database.engine import Store
-from store.database.prepared_statements import Prepared, roll_back
+from store.database.prepared_statements import PreparedStatement, roll_back
 from store.database.schema import CHUNK_BYTES, AttachmentRow, ChunkRow, SealedRow
-from store.database.sealed_rows import count_in_mailbox, keep
-from store.errors import AttachmentMissingError, EntryExistsError, MailboxMissingError, QuotaError
+from store.database.sealed_rows import count_in_mailbox, insert_sealed
+from store.errors import AttachmentMissingError, EntryExistsError, NoSuchMailboxError, QuotaError
 from store.quota import Quota, room
 
 
@@ -31,28 +31,28 @@ _OF_MAILBOX = (
     .join(SealedRow, SealedRow.id == AttachmentRow.id)
     .where(AttachmentRow.address == bindparam("address"), AttachmentRow.half_hour.is_(None))
 )
-_ADOPTED = Prepared(_OF_MAILBOX.where(AttachmentRow.attachment_id == bindparam("attachment_id")))
-_OF_ENTRY = Prepared(
+_ADOPTED = PreparedStatement(_OF_MAILBOX.where(AttachmentRow.attachment_id == bindparam("attachment_id")))
+_OF_ENTRY = PreparedStatement(
     _OF_MAILBOX.where(AttachmentRow.entry_id == bindparam("entry_id")).order_by(AttachmentRow.attachment_id)
 )
-_PARTIALS = Prepared(
+_PARTIALS = PreparedStatement(
     select(AttachmentRow.attachment_id, AttachmentRow.chunks)
     .where(AttachmentRow.half_hour.is_not(None), AttachmentRow.peer == bindparam("from"))
     .order_by(AttachmentRow.attachment_id)
 )
-_PENDING = Prepared(
+_PENDING = PreparedStatement(
     select(AttachmentRow.address, AttachmentRow.entry_id, AttachmentRow.chunks, AttachmentRow.is_whole).where(
         AttachmentRow.attachment_id == bindparam("attachment_id"), AttachmentRow.half_hour.is_not(None)
     )
 )
-_PENDING_OF = Prepared(
+_PENDING_OF = PreparedStatement(
     select(AttachmentRow.id, AttachmentRow.attachment_id).where(
         AttachmentRow.address == bindparam("address"),
         AttachmentRow.entry_id == bindparam("entry_id"),
         AttachmentRow.half_hour.is_not(None),
     )
 )
-_CHUNK = Prepared(
+_CHUNK = PreparedStatement(
     select(SealedRow.payload)
     .join(ChunkRow, ChunkRow.id == SealedRow.id)
     .join(AttachmentRow, AttachmentRow.id == ChunkRow.attachment)
@@ -64,19 +64,19 @@ _CHUNK = Prepared(
     )
 )
 
-_BEGIN = Prepared(insert(AttachmentRow))
-_NEXT_OF = Prepared(
+_BEGIN = PreparedStatement(insert(AttachmentRow))
+_NEXT_OF = PreparedStatement(
     select(AttachmentRow.id, AttachmentRow.address).where(
         AttachmentRow.attachment_id == bindparam("attachment_id"),
         AttachmentRow.chunks == bindparam("number"),
         AttachmentRow.is_whole.is_(False),
     )
 )
-_ADD_CHUNK = Prepared(insert(ChunkRow))
-_COUNT_CHUNK = Prepared(
+_ADD_CHUNK = PreparedStatement(insert(ChunkRow))
+_COUNT_CHUNK = PreparedStatement(
     update(AttachmentRow).where(AttachmentRow.id == bindparam("row")).values(chunks=AttachmentRow.chunks + 1)
 )
-_FINISH = Prepared(
+_FINISH = PreparedStatement(
     update(AttachmentRow)
     .where(AttachmentRow.attachment_id == bindparam("of"), AttachmentRow.half_hour.is_not(None))
     .values(is_whole=True)
@@ -102,7 +102,7 @@ def begin(  # noqa: PLR0913  # the columns of the attachment, by name
         MailboxMissingError: there is no such mailbox.
     """
     _count_in_mailbox(session, address, len(header))
-    row = keep(session, header=header)
+    row = insert_sealed(session, header=header)
     try:
         _BEGIN.run(
             session,
@@ -139,7 +139,7 @@ def add_chunk(
     row, address = attachment
     if quota is not None and room(session, address, quota) < len(ciphertext):
         raise QuotaError("no room is left for files")
-    chunk = {"id": keep(session, payload=ciphertext), "attachment": row, "number": number}
+    chunk = {"id": insert_sealed(session, payload=ciphertext), "attachment": row, "number": number}
     _ADD_CHUNK.run(session, chunk)
     _COUNT_CHUNK.run(session, {"row": row})
     _count_in_mailbox(session, address, len(ciphertext))
@@ -164,7 +164,7 @@ def abandon(
     """
     pending = list(_PENDING_OF.all(session, {"address": address, "entry_id": entry_id}))
     freed = sum(
-        doom_attachment(session, row)
+        queue_attachment(session, row)
         for row, attachment_id in pending
         if attachment_ids is None or attachment_id in attachment_ids
     )
@@ -266,4 +266,4 @@ def read_chunks(store: Store, address: bytes, attachment_id: bytes) -> Iterator[
 
 def _count_in_mailbox(session: Session, address: bytes, more: int) -> None:
     if not count_in_mailbox(session, address, more):
-        raise MailboxMissingError("there is no such mailbox")
+        raise NoSuchMailboxError("there is no such mailbox")

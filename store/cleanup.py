@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import bindparam, delete, func, select, update
 
-from store.database.deletion_queue import doom_attachment
+from store.database.deletion_queue import queue_attachment
 from store.database.engine import Store
-from store.database.prepared_statements import Prepared
+from store.database.prepared_statements import PreparedStatement
 from store.database.schema import AttachmentRow, DoomedRow, SealedRow
 from store.database.sealed_rows import count_in_mailbox, count_in_store
 
@@ -17,7 +17,7 @@ _STEP_ROWS = 8  # of at most 1 MiB: a step keeps writers waiting for some tens o
 _PAUSE_SECONDS = 0.01  # between steps, so that writers who wait come first
 _CHECKPOINT_TRIES = 200
 
-_STALE = Prepared(
+_STALE = PreparedStatement(
     select(AttachmentRow.id, AttachmentRow.address).where(AttachmentRow.half_hour < bindparam("before"))
 )
 
@@ -30,7 +30,7 @@ class Swept:
     is_clean: bool
 
 
-def sweep(
+def destroy_deleted(
     store: Store,
     now_half_hour: int,
     *,
@@ -52,7 +52,7 @@ def sweep(
     return Swept(rows, _empty_journal(store))
 
 
-def tidy(store: Store) -> bool:
+def rewrite_store(store: Store) -> bool:
     """Write the store anew in the order of its random keys; say whether the journal is empty after it.
 
     Afterwards nothing in the file tells in which order things came, and no remnant of anything deleted is
@@ -69,7 +69,7 @@ def tidy(store: Store) -> bool:
 def _give_up_pending(store: Store, before: int) -> None:
     with store.writing() as session:
         for row, address in list(_STALE.all(session, {"before": before})):
-            count_in_mailbox(session, address, -doom_attachment(session, row))
+            count_in_mailbox(session, address, -queue_attachment(session, row))
 
 
 def _queued(store: Store) -> int:

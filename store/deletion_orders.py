@@ -7,16 +7,16 @@ from datetime import date
 from sqlalchemy import bindparam, delete, insert, select
 from sqlalchemy.orm import Session
 
-from store.database.deletion_queue import doom_rows
-from store.database.prepared_statements import Prepared
+from store.database.deletion_queue import queue_rows
+from store.database.prepared_statements import PreparedStatement
 from store.database.schema import MailboxRow, OrderRow, OrderTallyRow, SealedRow
-from store.database.sealed_rows import KEPT, keep
-from store.errors import MailboxMissingError
-from store.outbox import What, note
+from store.database.sealed_rows import KEPT, insert_sealed
+from store.errors import NoSuchMailboxError
+from store.outbox import What, enqueue
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class StoredOrder:
     """An order as it lies in the store: nobody has verified it, and `due` is the writer's word for it."""
 
     address: bytes
@@ -30,21 +30,23 @@ _ORDER = (
     .join(SealedRow, SealedRow.id == OrderRow.id)
     .order_by(OrderRow.due, OrderRow.address)
 )
-_OF_MAILBOX = Prepared(_ORDER.where(OrderRow.address == bindparam("address")))
-_DUE = Prepared(_ORDER.where(OrderRow.due <= bindparam("day")))
-_TALLIES = Prepared(
+_OF_MAILBOX = PreparedStatement(_ORDER.where(OrderRow.address == bindparam("address")))
+_DUE = PreparedStatement(_ORDER.where(OrderRow.due <= bindparam("day")))
+_TALLIES = PreparedStatement(
     select(KEPT)
     .join(OrderTallyRow, OrderTallyRow.id == SealedRow.id)
     .where(OrderTallyRow.purge_order == bindparam("row"))
     .order_by(OrderTallyRow.number)
 )
-_TALLY_IDS = Prepared(select(OrderTallyRow.id).where(OrderTallyRow.purge_order == bindparam("row")))
-_MAILBOX = Prepared(select(MailboxRow.id).where(MailboxRow.address == bindparam("address")))
-_ADD = Prepared(insert(OrderRow))
-_ADD_TALLY = Prepared(insert(OrderTallyRow))
-_DELETE = Prepared(delete(OrderRow).where(OrderRow.id == bindparam("row")))
-_DELETE_TALLIES = Prepared(delete(OrderTallyRow).where(OrderTallyRow.purge_order == bindparam("row")))
-_IS_UNDER_ORDER = Prepared(select(OrderRow.id).where(OrderRow.address == bindparam("address")))
+_TALLY_IDS = PreparedStatement(select(OrderTallyRow.id).where(OrderTallyRow.purge_order == bindparam("row")))
+_MAILBOX = PreparedStatement(select(MailboxRow.id).where(MailboxRow.address == bindparam("address")))
+_ADD = PreparedStatement(insert(OrderRow))
+_ADD_TALLY = PreparedStatement(insert(OrderTallyRow))
+_DELETE = PreparedStatement(delete(OrderRow).where(OrderRow.id == bindparam("row")))
+_DELETE_TALLIES = PreparedStatement(
+    delete(OrderTallyRow).where(OrderTallyRow.purge_order == bindparam("row"))
+)
+_IS_UNDER_ORDER = PreparedStatement(select(OrderRow.id).where(OrderRow.address == bindparam("address")))
 
 
 def put(session: Session, address: bytes, statement: bytes, due: date, tallies: Sequence[bytes]) -> None:
@@ -54,17 +56,17 @@ def put(session: Session, address: bytes, statement: bytes, due: date, tallies: 
         MailboxMissingError: there is no such mailbox.
     """
     if _MAILBOX.first(session, {"address": address}) is None:
-        raise MailboxMissingError("there is no such mailbox")
+        raise NoSuchMailboxError("there is no such mailbox")
     _give_up(session, address)
-    row = keep(session, header=statement)
+    row = insert_sealed(session, header=statement)
     _ADD.run(session, {"id": row, "address": address, "due": due})
     for number, tally in enumerate(tallies):
-        sealed = keep(session, header=tally)
+        sealed = insert_sealed(session, header=tally)
         _ADD_TALLY.run(session, {"id": sealed, "purge_order": row, "number": number})
-    note(session, What.ORDER, address=address)
+    enqueue(session, What.ORDER, address=address)
 
 
-def of_mailbox(session: Session, address: bytes) -> Order | None:
+def of_mailbox(session: Session, address: bytes) -> StoredOrder | None:
     """Return the order that a mailbox is under, if it is."""
     row = _OF_MAILBOX.first(session, {"address": address})
     return None if row is None else _read(session, *row)
@@ -75,7 +77,7 @@ def is_under_order(session: Session, address: bytes) -> bool:
     return _IS_UNDER_ORDER.first(session, {"address": address}) is not None
 
 
-def all_due(session: Session, day: date) -> Sequence[Order]:
+def all_due(session: Session, day: date) -> Sequence[StoredOrder]:
     """Return the orders whose day has come, the oldest first."""
     return [_read(session, *row) for row in list(_DUE.all(session, {"day": day}))]
 
@@ -83,7 +85,7 @@ def all_due(session: Session, day: date) -> Sequence[Order]:
 def drop(session: Session, address: bytes) -> None:
     """Give up the order of a mailbox and its tallies; where there is none there is nothing to do."""
     if _give_up(session, address):
-        note(session, What.ORDER, address=address)
+        enqueue(session, What.ORDER, address=address)
 
 
 def _give_up(session: Session, address: bytes) -> bool:
@@ -91,12 +93,12 @@ def _give_up(session: Session, address: bytes) -> bool:
     if found is None:
         return False
     (row,) = found
-    doom_rows(session, [row, *(tally for (tally,) in _TALLY_IDS.all(session, {"row": row}))])
+    queue_rows(session, [row, *(tally for (tally,) in _TALLY_IDS.all(session, {"row": row}))])
     _DELETE_TALLIES.run(session, {"row": row})
     _DELETE.run(session, {"row": row})
     return True
 
 
-def _read(session: Session, row: int, address: bytes, statement: bytes, due: date) -> Order:
+def _read(session: Session, row: int, address: bytes, statement: bytes, due: date) -> StoredOrder:
     tallies = tuple(tally for (tally,) in _TALLIES.all(session, {"row": row}))
-    return Order(address, statement, due, tallies)
+    return StoredOrder(address, statement, due, tallies)

@@ -8,20 +8,20 @@ from datetime import date
 from sqlalchemy import Date, bindparam, func, insert, select, update
 from sqlalchemy.orm import Session
 
-from store.database.deletion_queue import doom_attachments, doom_entries
-from store.database.prepared_statements import Prepared, roll_back
+from store.database.deletion_queue import queue_attachments, queue_entries
+from store.database.prepared_statements import PreparedStatement, roll_back
 from store.database.schema import AttachmentRow, EntryRow, HeadRow, MailboxRow, SealedRow, new_id
-from store.database.sealed_rows import count_in_mailbox, keep
+from store.database.sealed_rows import count_in_mailbox, insert_sealed
 from store.errors import (
     AttachmentMissingError,
     EntryExistsError,
     EntryMissingError,
     HeadMovedError,
-    MailboxMissingError,
+    NoSuchMailboxError,
     StoreDamagedError,
     StoreError,
 )
-from store.outbox import What, note
+from store.outbox import What, enqueue
 
 SOURCE, DESK = 0, 1  # authors
 _DIGEST_BYTES = 32
@@ -37,7 +37,7 @@ class Stored:
     number: int
     entry_id: bytes
     digest: bytes
-    open_part: bytes = field(repr=False)
+    envelope: bytes = field(repr=False)
     signature: bytes = field(repr=False)
     epoch: int
     day: date
@@ -50,7 +50,7 @@ class Stored:
 class SignedPart:
     """What of an entry is signed in the open, and its removal: enough to tell who said something."""
 
-    open_part: bytes = field(repr=False)
+    envelope: bytes = field(repr=False)
     signature: bytes = field(repr=False)
     epoch: int
     removal: bytes | None = field(repr=False)
@@ -66,7 +66,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class StrandHead:
     """The newest number and digest of a strand in one mailbox."""
 
     author: int
@@ -82,7 +82,7 @@ _COLUMNS = select(
     EntryRow.number,
     EntryRow.entry_id,
     EntryRow.digest,
-    EntryRow.open_part,
+    EntryRow.envelope,
     EntryRow.signature,
     EntryRow.epoch,
     EntryRow.day,
@@ -94,14 +94,14 @@ _STORED = _COLUMNS.where(EntryRow.address == bindparam("address"))
 _OF_MAILBOXES = _COLUMNS.where(EntryRow.address.in_(bindparam("addresses", expanding=True))).order_by(
     EntryRow.address, EntryRow.author, EntryRow.strand, EntryRow.number
 )
-_OF_MAILBOX = Prepared(_STORED.order_by(EntryRow.author, EntryRow.strand, EntryRow.number))
-_FIND = Prepared(_STORED.where(EntryRow.entry_id == bindparam("entry_id")))
-_HEADS = Prepared(
+_OF_MAILBOX = PreparedStatement(_STORED.order_by(EntryRow.author, EntryRow.strand, EntryRow.number))
+_FIND = PreparedStatement(_STORED.where(EntryRow.entry_id == bindparam("entry_id")))
+_HEADS = PreparedStatement(
     select(HeadRow.author, HeadRow.strand, HeadRow.number, HeadRow.digest)
     .where(HeadRow.address == bindparam("address"))
     .order_by(HeadRow.author, HeadRow.strand)
 )
-_PLACE = Prepared(
+_PLACE = PreparedStatement(
     select(MailboxRow.bytes, HeadRow.number, HeadRow.digest)
     .outerjoin(
         HeadRow,
@@ -111,17 +111,17 @@ _PLACE = Prepared(
     )
     .where(MailboxRow.address == bindparam("address"))
 )
-_SIGNED_PARTS = Prepared(
-    select(EntryRow.open_part, EntryRow.signature, EntryRow.epoch, EntryRow.removal).where(
+_SIGNED_PARTS = PreparedStatement(
+    select(EntryRow.envelope, EntryRow.signature, EntryRow.epoch, EntryRow.removal).where(
         EntryRow.address == bindparam("address")
     )
 )
-_IS_KNOWN = Prepared(
+_IS_KNOWN = PreparedStatement(
     select(EntryRow.id).where(
         EntryRow.address == bindparam("address"), EntryRow.entry_id == bindparam("entry_id")
     )
 )
-_DIGEST_AT = Prepared(
+_DIGEST_AT = PreparedStatement(
     select(EntryRow.digest).where(
         EntryRow.address == bindparam("address"),
         EntryRow.author == bindparam("author"),
@@ -134,7 +134,7 @@ _FIRST_DAYS = (
     .where(EntryRow.author == bindparam("author"))
     .group_by(EntryRow.address)
 )
-_ALL_HEADS = Prepared(select(HeadRow.address, HeadRow.strand, HeadRow.number, HeadRow.digest))
+_ALL_HEADS = PreparedStatement(select(HeadRow.address, HeadRow.strand, HeadRow.number, HeadRow.digest))
 _SEALED_BYTES = (
     select(func.sum(SealedRow.size))
     .join(EntryRow, EntryRow.id == SealedRow.id)
@@ -148,28 +148,30 @@ _COUNTED = (
     .where(MailboxRow.address == bindparam("of"))
     .values(bytes=MailboxRow.bytes + bindparam("more"), last_day=_TODAY, last_author=bindparam("writer"))
 )
-_COUNT_SILENTLY = Prepared(_COUNTED)
-_COUNT_WAITING = Prepared(_COUNTED.values(waiting_since=func.coalesce(MailboxRow.waiting_since, _TODAY)))
-_COUNT_ANSWERED = Prepared(_COUNTED.values(waiting_since=None))
-_FIRST_HEAD = Prepared(insert(HeadRow))
+_COUNT_SILENTLY = PreparedStatement(_COUNTED)
+_COUNT_WAITING = PreparedStatement(
+    _COUNTED.values(waiting_since=func.coalesce(MailboxRow.waiting_since, _TODAY))
+)
+_COUNT_ANSWERED = PreparedStatement(_COUNTED.values(waiting_since=None))
+_FIRST_HEAD = PreparedStatement(insert(HeadRow))
 _ITS_HEAD = (
     (HeadRow.address == bindparam("of"))
     & (HeadRow.author == bindparam("writer"))
     & (HeadRow.strand == bindparam("line"))
 )
-_MOVE_HEAD = Prepared(
+_MOVE_HEAD = PreparedStatement(
     update(HeadRow)
     .where(_ITS_HEAD, HeadRow.number == bindparam("after") - 1, HeadRow.digest == bindparam("previous"))
     .values(number=bindparam("after"), digest=bindparam("newest"))
 )
-_HAS_HEAD = Prepared(select(HeadRow.id).where(_ITS_HEAD))
-_RAISE_HEAD = Prepared(
+_HAS_HEAD = PreparedStatement(select(HeadRow.id).where(_ITS_HEAD))
+_RAISE_HEAD = PreparedStatement(
     update(HeadRow)
     .where(_ITS_HEAD, HeadRow.number < bindparam("raised"))
     .values(number=bindparam("raised"), digest=bindparam("newest"))
 )
-_ADD_ENTRY = Prepared(insert(EntryRow))
-_MARK_REMOVED = Prepared(
+_ADD_ENTRY = PreparedStatement(insert(EntryRow))
+_MARK_REMOVED = PreparedStatement(
     update(EntryRow)
     .where(
         EntryRow.address == bindparam("of"),
@@ -178,7 +180,7 @@ _MARK_REMOVED = Prepared(
     )
     .values(removal=bindparam("statement"))
 )
-_ADOPT = Prepared(
+_ADOPT = PreparedStatement(
     update(AttachmentRow)
     .where(
         AttachmentRow.address == bindparam("of"),
@@ -200,7 +202,7 @@ def append(  # noqa: PLR0913  # the columns of the entry, by name
     number: int,
     entry_id: bytes,
     digest: bytes,
-    open_part: bytes,
+    envelope: bytes,
     signature: bytes,
     epoch: int,
     day: date,
@@ -232,7 +234,7 @@ def append(  # noqa: PLR0913  # the columns of the entry, by name
         "number": number,
         "entry_id": entry_id,
         "digest": digest,
-        "open_part": open_part,
+        "envelope": envelope,
         "signature": signature,
         "epoch": epoch,
         "day": day,
@@ -240,15 +242,15 @@ def append(  # noqa: PLR0913  # the columns of the entry, by name
     try:
         _count(session, columns, more, speaks=speaks, is_answer=is_answer)
         _move_head(session, columns, previous)
-        _insert(session, {"id": keep(session, header=header, payload=payload), **columns})
+        _insert(session, {"id": insert_sealed(session, header=header, payload=payload), **columns})
         _adopt(session, address, entry_id, attachment_ids)
-        note(session, What.ENTRY, address=address, name=entry_id)
+        enqueue(session, What.ENTRY, address=address, name=entry_id)
     except (StoreError, sqlite3.IntegrityError):
         roll_back(session)  # whatever the caller does with the refusal, no half of an entry is ever committed
         raise
 
 
-def take_in(  # noqa: PLR0913  # the columns of the entry, by name
+def apply_from_peer(  # noqa: PLR0913  # the columns of the entry, by name
     session: Session,
     *,
     address: bytes,
@@ -257,7 +259,7 @@ def take_in(  # noqa: PLR0913  # the columns of the entry, by name
     number: int,
     entry_id: bytes,
     digest: bytes,
-    open_part: bytes,
+    envelope: bytes,
     signature: bytes,
     epoch: int,
     day: date,
@@ -285,7 +287,7 @@ def take_in(  # noqa: PLR0913  # the columns of the entry, by name
         "number": number,
         "entry_id": entry_id,
         "digest": digest,
-        "open_part": open_part,
+        "envelope": envelope,
         "signature": signature,
         "epoch": epoch,
         "day": day,
@@ -295,10 +297,10 @@ def take_in(  # noqa: PLR0913  # the columns of the entry, by name
     try:
         _count(session, columns, more, speaks=speaks, is_answer=is_answer)
         _raise_head(session, columns)
-        row = new_id() if removal is not None else keep(session, header=header, payload=payload)
+        row = new_id() if removal is not None else insert_sealed(session, header=header, payload=payload)
         _ADD_ENTRY.run(session, {"id": row, **columns})
         _adopt(session, address, entry_id, attachment_ids)
-        note(session, What.ENTRY, address=address, name=entry_id)
+        enqueue(session, What.ENTRY, address=address, name=entry_id)
     except sqlite3.IntegrityError as why:
         roll_back(session)
         raise EntryExistsError("the mailbox holds an entry at this place, or of this id, already") from why
@@ -338,9 +340,9 @@ def digest_at(session: Session, address: bytes, author: int, strand: bytes, numb
     return None if row is None else row[0]
 
 
-def heads(session: Session, address: bytes) -> Sequence[Head]:
+def strand_heads(session: Session, address: bytes) -> Sequence[StrandHead]:
     """Return the head of each strand in a mailbox."""
-    return [Head(*row) for row in _HEADS.all(session, {"address": address})]
+    return [StrandHead(*row) for row in _HEADS.all(session, {"address": address})]
 
 
 def place(session: Session, address: bytes, author: int, strand: bytes) -> Place | None:
@@ -381,7 +383,7 @@ def resting(session: Session) -> Sequence[bytes]:
     return session.scalars(_RESTING).all()
 
 
-def remove(session: Session, address: bytes, entry_id: bytes, *, removal: bytes) -> None:
+def remove_entry(session: Session, address: bytes, entry_id: bytes, *, removal: bytes) -> None:
     """Make an entry and its attachments unreadable, and leave a tombstone. The first removal stays.
 
     Raises:
@@ -391,9 +393,9 @@ def remove(session: Session, address: bytes, entry_id: bytes, *, removal: bytes)
         if _IS_KNOWN.first(session, {"address": address, "entry_id": entry_id}) is None:
             raise EntryMissingError("the mailbox holds no such entry")
         return
-    freed = doom_entries(session, address, entry_id) + doom_attachments(session, address, entry_id)
+    freed = queue_entries(session, address, entry_id) + queue_attachments(session, address, entry_id)
     count_in_mailbox(session, address, -freed)
-    note(session, What.ENTRY, address=address, name=entry_id)
+    enqueue(session, What.ENTRY, address=address, name=entry_id)
 
 
 def _count(session: Session, columns: dict[str, object], more: int, *, speaks: bool, is_answer: bool) -> None:
@@ -402,10 +404,10 @@ def _count(session: Session, columns: dict[str, object], more: int, *, speaks: b
         session, {"of": columns["address"], "today": columns["day"], "more": more, "writer": author}
     )
     if counted == 0:
-        raise MailboxMissingError("there is no such mailbox")
+        raise NoSuchMailboxError("there is no such mailbox")
 
 
-def _counting(author: object, *, speaks: bool, is_answer: bool) -> Prepared:
+def _counting(author: object, *, speaks: bool, is_answer: bool) -> PreparedStatement:
     if not speaks:
         return _COUNT_SILENTLY
     if author == SOURCE:

@@ -53,7 +53,7 @@ class AttachmentMissingError(StoreError):
     """The attachment is not there, is not whole, or is not of this entry."""
 
 
-class MailboxMissingError(StoreError):
+class NoSuchMailboxError(StoreError):
     """There is no such mailbox, or it has ended."""
 
 

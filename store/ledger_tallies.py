@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from sqlalchemy import bindparam, delete, func, insert, select
 from sqlalchemy.orm import Session
 
-from store.database.deletion_queue import doom_rows
-from store.database.prepared_statements import Prepared
+from store.database.deletion_queue import queue_rows
+from store.database.prepared_statements import PreparedStatement
 from store.database.schema import LedgerRow, SealedRow
-from store.database.sealed_rows import KEPT, keep
-from store.outbox import What, forget, note
+from store.database.sealed_rows import KEPT, insert_sealed
+from store.outbox import What, drop, enqueue
 
 _ALL = (
     select(LedgerRow.id, KEPT)
@@ -22,11 +22,11 @@ _SOME = (
     .join(SealedRow, SealedRow.id == LedgerRow.id)
     .where(LedgerRow.id.in_(bindparam("ids", expanding=True)))
 )
-_GET = Prepared(
+_GET = PreparedStatement(
     select(KEPT).join(LedgerRow, LedgerRow.id == SealedRow.id).where(LedgerRow.digest == bindparam("called"))
 )
-_ID_OF = Prepared(select(LedgerRow.id).where(LedgerRow.digest == bindparam("called")))
-_ADD = Prepared(insert(LedgerRow))
+_ID_OF = PreparedStatement(select(LedgerRow.id).where(LedgerRow.digest == bindparam("called")))
+_ADD = PreparedStatement(insert(LedgerRow))
 
 
 def add(session: Session, tallies: Sequence[bytes]) -> None:
@@ -37,20 +37,20 @@ def add(session: Session, tallies: Sequence[bytes]) -> None:
     if len({len(tally) for tally in tallies}) > 1:
         raise ValueError("the tallies are not of one size")
     for tally in tallies:
-        take_in(session, tally)
+        apply_from_peer(session, tally)
 
 
-def take_in(session: Session, tally: bytes) -> bool:
+def apply_from_peer(session: Session, tally: bytes) -> bool:
     """Keep one sealed tally, and say so; one that is there already is kept once."""
-    digest = digest_of(tally)
+    digest = tally_digest(tally)
     if _ID_OF.first(session, {"called": digest}) is not None:
         return False
-    _ADD.run(session, {"id": keep(session, header=tally), "digest": digest})
-    note(session, What.TALLY, name=digest)
+    _ADD.run(session, {"id": insert_sealed(session, header=tally), "digest": digest})
+    enqueue(session, What.TALLY, name=digest)
     return True
 
 
-def digest_of(tally: bytes) -> bytes:
+def tally_digest(tally: bytes) -> bytes:
     """Return the name of a sealed tally: its SHA-256."""
     return hashlib.sha256(tally).digest()
 
@@ -91,7 +91,7 @@ def count(session: Session) -> int:
 
 def drop_all(session: Session, ids: Sequence[int]) -> None:
     """Give up tallies by their ids."""
-    doom_rows(session, ids)
+    queue_rows(session, ids)
     for row in ids:
         session.connection().execute(delete(LedgerRow).where(LedgerRow.id == row))
 
@@ -100,4 +100,4 @@ def drop_digests(session: Session, digests: Sequence[bytes]) -> None:
     """Give up tallies by their digests, and tell no peer of them; one that is not there is left out."""
     for digest in digests:
         drop_all(session, [row for (row,) in _ID_OF.all(session, {"called": digest})])
-        forget(session, What.TALLY, digest)
+        drop(session, What.TALLY, digest)

@@ -3,15 +3,15 @@
 from sqlalchemy import bindparam, delete, insert, select
 from sqlalchemy.orm import Session
 
-from store.database.prepared_statements import Prepared
+from store.database.prepared_statements import PreparedStatement
 from store.database.schema import LetterheadRow
-from store.outbox import What, note
+from store.outbox import What, enqueue
 
 _LETTERHEAD = select(LetterheadRow.serial, LetterheadRow.body, LetterheadRow.signature)
-_LATEST = Prepared(_LETTERHEAD.order_by(LetterheadRow.serial.desc()))
-_OF_SERIAL = Prepared(_LETTERHEAD.where(LetterheadRow.serial == bindparam("wanted")))
-_ADD = Prepared(insert(LetterheadRow))
-_DELETE = Prepared(delete(LetterheadRow).where(LetterheadRow.serial == bindparam("wanted")))
+_LATEST = PreparedStatement(_LETTERHEAD.order_by(LetterheadRow.serial.desc()))
+_OF_SERIAL = PreparedStatement(_LETTERHEAD.where(LetterheadRow.serial == bindparam("wanted")))
+_ADD = PreparedStatement(insert(LetterheadRow))
+_DELETE = PreparedStatement(delete(LetterheadRow).where(LetterheadRow.serial == bindparam("wanted")))
 
 
 def publish(session: Session, serial: int, body: bytes, signature: bytes) -> None:
@@ -40,4 +40,4 @@ def of_serial(session: Session, serial: int) -> tuple[int, bytes, bytes] | None:
 
 def _keep(session: Session, serial: int, body: bytes, signature: bytes) -> None:
     _ADD.run(session, {"serial": serial, "body": body, "signature": signature})
-    note(session, What.LETTERHEAD)
+    enqueue(session, What.LETTERHEAD)

@@ -10,11 +10,11 @@ from sqlalchemy.orm import Session
 
 from store import deletion_orders, outbox, records
 from store import ledger_tallies as ledger
-from store.database.deletion_queue import doom_attachments, doom_entries
-from store.database.prepared_statements import Prepared
+from store.database.deletion_queue import queue_attachments, queue_entries
+from store.database.prepared_statements import PreparedStatement
 from store.database.schema import AttachmentRow, EndedRow, EntryRow, HeadRow, MailboxRow, new_id
-from store.errors import MailboxEndedError, MailboxMissingError
-from store.outbox import What, note
+from store.errors import MailboxEndedError, NoSuchMailboxError
+from store.outbox import What, enqueue
 
 
 class State(StrEnum):
@@ -25,7 +25,7 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Mailbox:
+class StoredMailbox:
     """One source's mailbox; `bytes` counts what is sealed in it, pending attachments too."""
 
     address: bytes
@@ -39,7 +39,7 @@ class Mailbox:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class EndedMailbox:
     """A mailbox that has ended. One that `is_counted` the desk has seen: it waits for peers to be told."""
 
     address: bytes
@@ -51,7 +51,7 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class InboxCounts:
     """How many mailboxes the lists of the inbox hold."""
 
     waiting: int
@@ -68,8 +68,8 @@ _MAILBOX = select(
     MailboxRow.last_day,
     MailboxRow.last_author,
 )
-_FIND = Prepared(_MAILBOX.where(MailboxRow.address == bindparam("address")))
-_OPEN = Prepared(insert(MailboxRow))
+_FIND = PreparedStatement(_MAILBOX.where(MailboxRow.address == bindparam("address")))
+_OPEN = PreparedStatement(insert(MailboxRow))
 _FIND_ALL = _MAILBOX.where(MailboxRow.address.in_(bindparam("addresses", expanding=True)))
 _ENDED = select(
     EndedRow.address,
@@ -79,7 +79,7 @@ _ENDED = select(
     EndedRow.day,
     EndedRow.is_counted,
 )
-_FIND_ENDED = Prepared(_ENDED.where(EndedRow.address == bindparam("address")))
+_FIND_ENDED = PreparedStatement(_ENDED.where(EndedRow.address == bindparam("address")))
 _IS_WAITING = MailboxRow.waiting_since.is_not(None)
 _IS_ANSWERED = MailboxRow.waiting_since.is_(None) & MailboxRow.last_day.is_not(None)
 # The tables themselves are asked: `last_day` alone would be one place to change and lose a mailbox by.
@@ -91,7 +91,9 @@ _IS_EMPTY = (
 )
 
 
-def open_mailbox(session: Session, *, address: bytes, recipient: bytes, verify_key: bytes, day: date) -> bool:
+def create_mailbox(
+    session: Session, *, address: bytes, recipient: bytes, verify_key: bytes, day: date
+) -> bool:
     """Make an empty mailbox; answer False when it was there.
 
     Raises:
@@ -106,23 +108,25 @@ def open_mailbox(session: Session, *, address: bytes, recipient: bytes, verify_k
     return True
 
 
-def find(session: Session, address: bytes) -> Mailbox | None:
+def find(session: Session, address: bytes) -> StoredMailbox | None:
     """Return the mailbox of an address (20 bytes), if there is one."""
     row = _FIND.first(session, {"address": address})
-    return None if row is None else Mailbox(*row)
+    return None if row is None else StoredMailbox(*row)
 
 
-def find_all(session: Session, addresses: Sequence[bytes]) -> Sequence[Mailbox]:
+def find_all(session: Session, addresses: Sequence[bytes]) -> Sequence[StoredMailbox]:
     """Return those of some mailboxes, at most a few hundred, that are there."""
-    return [Mailbox(*row) for row in session.connection().execute(_FIND_ALL, {"addresses": list(addresses)})]
+    return [
+        StoredMailbox(*row) for row in session.connection().execute(_FIND_ALL, {"addresses": list(addresses)})
+    ]
 
 
-def addresses(session: Session) -> Sequence[bytes]:
+def all_addresses(session: Session) -> Sequence[bytes]:
     """Return the address of every mailbox, sorted."""
     return session.scalars(select(MailboxRow.address).order_by(MailboxRow.address)).all()
 
 
-def page(session: Session, state: str, offset: int, limit: int) -> Sequence[Mailbox]:
+def inbox_page(session: Session, state: str, offset: int, limit: int) -> Sequence[StoredMailbox]:
     """Return part of a list of the inbox: waiting longest first, or answered latest first.
 
     A mailbox in which nothing was written yet is in neither list.
@@ -133,17 +137,17 @@ def page(session: Session, state: str, offset: int, limit: int) -> Sequence[Mail
         )
     else:
         query = _MAILBOX.where(_IS_ANSWERED).order_by(MailboxRow.last_day.desc(), MailboxRow.address.desc())
-    return [Mailbox(*row) for row in session.execute(query.offset(offset).limit(limit))]
+    return [StoredMailbox(*row) for row in session.execute(query.offset(offset).limit(limit))]
 
 
-def counts(session: Session) -> Counts:
+def inbox_counts(session: Session) -> InboxCounts:
     """Return the lengths of the inbox's lists."""
     waiting = session.scalar(select(func.count()).select_from(MailboxRow).where(_IS_WAITING))
     answered = session.scalar(select(func.count()).select_from(MailboxRow).where(_IS_ANSWERED))
-    return Counts(waiting=waiting or 0, answered=answered or 0)
+    return InboxCounts(waiting=waiting or 0, answered=answered or 0)
 
 
-def end(session: Session, address: bytes, *, statement: bytes, day: date) -> None:
+def end_for_good(session: Session, address: bytes, *, statement: bytes, day: date) -> None:
     """Make everything in a mailbox unreadable, leave it to `purge.sweep`, and keep one signed line.
 
     An order that it was under goes with it. What the desk noted about it stays until the desk drops it.
@@ -153,10 +157,11 @@ def end(session: Session, address: bytes, *, statement: bytes, day: date) -> Non
     """
     mailbox = find(session, address)
     if mailbox is None:
-        raise MailboxMissingError("there is no such mailbox")
+        raise NoSuchMailboxError("there is no such mailbox")
     _drop(session, address)
     _keep_line(
-        session, Ended(address, mailbox.recipient, mailbox.verify_key, statement, day, is_counted=False)
+        session,
+        EndedMailbox(address, mailbox.recipient, mailbox.verify_key, statement, day, is_counted=False),
     )
 
 
@@ -168,9 +173,9 @@ def take_in_ended(  # noqa: PLR0913  # the columns of the line, by name
     Where the mailbox is not here its line is kept alone. A line that is here stays as it is.
     """
     if find(session, address) is not None:
-        end(session, address, statement=statement, day=day)
+        end_for_good(session, address, statement=statement, day=day)
     elif find_ended(session, address) is None:
-        _keep_line(session, Ended(address, recipient, verify_key, statement, day, is_counted=False))
+        _keep_line(session, EndedMailbox(address, recipient, verify_key, statement, day, is_counted=False))
 
 
 def purge(session: Session, address: bytes, *, statement: bytes, day: date, tallies: Sequence[bytes]) -> None:
@@ -181,7 +186,7 @@ def purge(session: Session, address: bytes, *, statement: bytes, day: date, tall
     Raises:
         MailboxMissingError: there is no such mailbox.
     """
-    end(session, address, statement=statement, day=day)
+    end_for_good(session, address, statement=statement, day=day)
     records.drop_of_mailbox(session, address)
     ledger.add(session, tallies)
 
@@ -207,18 +212,18 @@ def drop_empty(session: Session, address: bytes) -> bool:
     return True
 
 
-def ended_mailboxes(session: Session) -> Sequence[Ended]:
+def ended_mailboxes(session: Session) -> Sequence[EndedMailbox]:
     """Return what is left of mailboxes that ended, by address. What is counted is not for people to see."""
-    return [Ended(*row) for row in session.execute(_ENDED.order_by(EndedRow.address))]
+    return [EndedMailbox(*row) for row in session.execute(_ENDED.order_by(EndedRow.address))]
 
 
-def find_ended(session: Session, address: bytes) -> Ended | None:
+def find_ended(session: Session, address: bytes) -> EndedMailbox | None:
     """Return what is left of a mailbox that ended, if there is anything."""
     row = _FIND_ENDED.first(session, {"address": address})
-    return None if row is None else Ended(*row)
+    return None if row is None else EndedMailbox(*row)
 
 
-def acknowledge_ended(session: Session, address: bytes, *, tallies: Sequence[bytes] = ()) -> None:
+def mark_ending_counted(session: Session, address: bytes, *, tallies: Sequence[bytes] = ()) -> None:
     """Forget an ended mailbox, once the desk has seen its statement; the `tallies`, of one size, are kept.
 
     While a peer is still to be told that it ended, the line stays, as counted.
@@ -226,8 +231,8 @@ def acknowledge_ended(session: Session, address: bytes, *, tallies: Sequence[byt
     ledger.add(session, tallies)
     line = find_ended(session, address)
     if line is None or not line.is_counted or tallies:  # what was acknowledged before need not be told again
-        digests = b"".join(map(ledger.digest_of, tallies))
-        note(session, What.ACKNOWLEDGED, address=address, detail=digests)
+        digests = b"".join(map(ledger.tally_digest, tallies))
+        enqueue(session, What.ACKNOWLEDGED, address=address, detail=digests)
     if outbox.is_undelivered(session, What.ENDED, address=address):
         mark_counted(session, address)
     else:
@@ -240,7 +245,7 @@ def mark_counted(session: Session, address: bytes) -> bool:
     return session.connection().execute(counted).rowcount == 1
 
 
-def _keep_line(session: Session, ended: Ended) -> None:
+def _keep_line(session: Session, ended: EndedMailbox) -> None:
     session.connection().execute(
         insert(EndedRow).values(
             id=new_id(),
@@ -252,14 +257,14 @@ def _keep_line(session: Session, ended: Ended) -> None:
             is_counted=ended.is_counted,
         )
     )
-    note(session, What.ENDED, address=ended.address)
+    enqueue(session, What.ENDED, address=ended.address)
 
 
 def _drop(session: Session, address: bytes) -> None:
     deletion_orders.drop(session, address)
-    doom_attachments(session, address)
-    doom_entries(session, address)
+    queue_attachments(session, address)
+    queue_entries(session, address)
     session.connection().execute(delete(EntryRow).where(EntryRow.address == address))
     session.connection().execute(delete(HeadRow).where(HeadRow.address == address))
     session.connection().execute(delete(MailboxRow).where(MailboxRow.address == address))
-    outbox.forget_mailbox(session, address)
+    outbox.drop_mailbox(session, address)

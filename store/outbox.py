@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Session
 
-from store.database.prepared_statements import Prepared, roll_back
+from store.database.prepared_statements import PreparedStatement, roll_back
 from store.database.schema import (
     EndedRow,
     EntryRow,
@@ -71,14 +71,14 @@ _IS_TO_PACK = UndeliveredRow.pouch.is_(None)
 _IN_MAILBOX = or_(UndeliveredRow.what == What.ENTRY, UndeliveredRow.what == What.ORDER)
 _ARRIVED = (UndeliveredRow.peer == bindparam("of")) & (UndeliveredRow.pouch <= bindparam("serial"))
 
-_PEERS = Prepared(select(PeerRow.name))
+_PEERS = PreparedStatement(select(PeerRow.name))
 _ADD = insert(UndeliveredRow)
 _DETAIL = case((func.length(_ADD.excluded.detail) > 0, _ADD.excluded.detail), else_=UndeliveredRow.detail)
 _SAME = [UndeliveredRow.peer, UndeliveredRow.what, UndeliveredRow.address, UndeliveredRow.name]
-_NOTE = Prepared(
+_NOTE = PreparedStatement(
     _ADD.on_conflict_do_update(index_elements=_SAME, set_={"is_changed": True, "detail": _DETAIL})
 )
-_NOTE_ANEW = Prepared(
+_NOTE_ANEW = PreparedStatement(
     _ADD.on_conflict_do_update(
         index_elements=_SAME, set_={"is_changed": False, "pouch": None, "revision": None}
     )
@@ -90,26 +90,28 @@ _ROWS = select(
     UndeliveredRow.name,
     UndeliveredRow.detail,
 ).where(_OF_PEER, _IS_TO_PACK)
-_OF_KIND = Prepared(
+_OF_KIND = PreparedStatement(
     _ROWS.where(UndeliveredRow.what == bindparam("kind")).order_by(
         UndeliveredRow.address, UndeliveredRow.name
     )
 )
-_OF_MAILBOX = Prepared(
+_OF_MAILBOX = PreparedStatement(
     _ROWS.where(UndeliveredRow.address == bindparam("mailbox"), _IN_MAILBOX).order_by(
         UndeliveredRow.what, UndeliveredRow.name
     )
 )
-_ADDRESSES = Prepared(
+_ADDRESSES = PreparedStatement(
     select(UndeliveredRow.address)
     .where(_OF_PEER, _IN_MAILBOX, _IS_TO_PACK)
     .distinct()
     .order_by(UndeliveredRow.address)
 )
-_COUNT = Prepared(select(func.count()).select_from(UndeliveredRow).where(_OF_PEER))
+_COUNT = PreparedStatement(select(func.count()).select_from(UndeliveredRow).where(_OF_PEER))
 _OF_ALL_PEERS = UndeliveredRow.peer.in_(select(PeerRow.name))  # said, so that the indexes, by peer, serve
-_COUNTS = Prepared(select(UndeliveredRow.what, func.count()).where(_OF_PEER).group_by(UndeliveredRow.what))
-_IS_UNDELIVERED = Prepared(
+_COUNTS = PreparedStatement(
+    select(UndeliveredRow.what, func.count()).where(_OF_PEER).group_by(UndeliveredRow.what)
+)
+_IS_UNDELIVERED = PreparedStatement(
     select(UndeliveredRow.id).where(
         _OF_ALL_PEERS,
         UndeliveredRow.what == bindparam("kind"),
@@ -117,7 +119,7 @@ _IS_UNDELIVERED = Prepared(
         UndeliveredRow.name == bindparam("called"),
     )
 )
-_IS_NEWS = Prepared(
+_IS_NEWS = PreparedStatement(
     select(UndeliveredRow.id).where(
         _OF_PEER,
         UndeliveredRow.what == bindparam("kind"),
@@ -128,56 +130,60 @@ _IS_NEWS = Prepared(
         | (UndeliveredRow.pouch > bindparam("serial")),
     )
 )
-_MARK = Prepared(
+_MARK = PreparedStatement(
     update(UndeliveredRow)
     .where(UndeliveredRow.id == bindparam("row"))
     .values(pouch=bindparam("serial"), is_changed=False, revision=bindparam("packed"))
 )
-_PACKED_RECORDS = Prepared(
+_PACKED_RECORDS = PreparedStatement(
     select(UndeliveredRow.name, UndeliveredRow.revision).where(
         _ARRIVED, UndeliveredRow.what == What.RECORD, UndeliveredRow.revision.is_not(None)
     )
 )
-_SET_BASE = Prepared(
+_SET_BASE = PreparedStatement(
     update(RecordRow)
     .where(RecordRow.kind == bindparam("of_kind"), RecordRow.name == bindparam("called"))
     .values(base=bindparam("known"))
 )
-_TOLD_ENDINGS = Prepared(
+_TOLD_ENDINGS = PreparedStatement(
     select(UndeliveredRow.address).where(
         _ARRIVED, UndeliveredRow.what == What.ENDED, UndeliveredRow.is_changed.is_(False)
     )
 )
-_TOLD = Prepared(delete(UndeliveredRow).where(_ARRIVED, UndeliveredRow.is_changed.is_(False)))
-_PACK_AGAIN = Prepared(update(UndeliveredRow).where(_ARRIVED).values(pouch=None, is_changed=False))
-_PACKED_LETTERHEAD = Prepared(
+_TOLD = PreparedStatement(delete(UndeliveredRow).where(_ARRIVED, UndeliveredRow.is_changed.is_(False)))
+_PACK_AGAIN = PreparedStatement(update(UndeliveredRow).where(_ARRIVED).values(pouch=None, is_changed=False))
+_PACKED_LETTERHEAD = PreparedStatement(
     select(UndeliveredRow.revision).where(
         _ARRIVED, UndeliveredRow.what == What.LETTERHEAD, UndeliveredRow.revision.is_not(None)
     )
 )
-_SHARE_LETTERHEAD = Prepared(
+_SHARE_LETTERHEAD = PreparedStatement(
     update(PeerRow).where(PeerRow.name == bindparam("of")).values(letterhead=bindparam("shared"))
 )
-_RESTART = Prepared(
+_RESTART = PreparedStatement(
     update(UndeliveredRow).where(_OF_PEER, UndeliveredRow.pouch.is_not(None)).values(pouch=None)
 )
-_UNMARK = Prepared(update(UndeliveredRow).where(UndeliveredRow.id == bindparam("row")).values(pouch=None))
-_ACKED = Prepared(
+_UNMARK = PreparedStatement(
+    update(UndeliveredRow).where(UndeliveredRow.id == bindparam("row")).values(pouch=None)
+)
+_ACKED = PreparedStatement(
     update(PeerRow)
     .where(PeerRow.name == bindparam("of"))
     .values(acked=func.max(PeerRow.acked, bindparam("serial")))
 )
 
 # All that travels, for `note_all`.
-_ANY_LETTERHEAD = Prepared(select(LetterheadRow.serial))
+_ANY_LETTERHEAD = PreparedStatement(select(LetterheadRow.serial))
 _NAMED_BY_ADDRESS = (
-    (What.ENDED, Prepared(select(EndedRow.address))),
-    (What.ORDER, Prepared(select(OrderRow.address))),
+    (What.ENDED, PreparedStatement(select(EndedRow.address))),
+    (What.ORDER, PreparedStatement(select(OrderRow.address))),
 )
-_ENTRIES = Prepared(select(EntryRow.address, EntryRow.entry_id).order_by(EntryRow.address, EntryRow.entry_id))
-_RECORDS = Prepared(select(RecordRow.kind, RecordRow.name).where(RecordRow.travels))
-_TALLIES = Prepared(select(LedgerRow.digest))
-_PUBLIC_FILES = Prepared(select(PublicFileRow.name))
+_ENTRIES = PreparedStatement(
+    select(EntryRow.address, EntryRow.entry_id).order_by(EntryRow.address, EntryRow.entry_id)
+)
+_RECORDS = PreparedStatement(select(RecordRow.kind, RecordRow.name).where(RecordRow.travels))
+_TALLIES = PreparedStatement(select(LedgerRow.digest))
+_PUBLIC_FILES = PreparedStatement(select(PublicFileRow.name))
 
 
 def digests_in(detail: bytes) -> tuple[bytes, ...]:
@@ -198,7 +204,7 @@ def taking_in_from(session: Session, peer: bytes) -> None:
     session.info[_TAKING_IN] = peer
 
 
-def note(
+def enqueue(
     session: Session, what: What, *, address: bytes = b"", name: bytes = b"", detail: bytes = b""
 ) -> None:
     """Note for every peer, but the one that this session takes in from, that there is something to tell.
@@ -212,7 +218,9 @@ def note(
             _run(session, _NOTE, peer, what, address, name, detail)
 
 
-def note_for(session: Session, peer: bytes, what: What, *, address: bytes = b"", name: bytes = b"") -> None:
+def enqueue_for(
+    session: Session, peer: bytes, what: What, *, address: bytes = b"", name: bytes = b""
+) -> None:
     """Note something for one peer, be it the one that this session takes in from, as if never packed before.
 
     Raises:
@@ -221,7 +229,7 @@ def note_for(session: Session, peer: bytes, what: What, *, address: bytes = b"",
     _run(session, _NOTE_ANEW, peer, what, address, name)
 
 
-def note_all(session: Session, peer: bytes) -> None:
+def enqueue_all(session: Session, peer: bytes) -> None:
     """Note for one peer all that travels: it is new here, or has lost what it had.
 
     One row after the other is read and noted, so that memory stays flat. What was under way is packed again.
@@ -235,7 +243,7 @@ def note_all(session: Session, peer: bytes) -> None:
 
 def _run(  # noqa: PLR0913, PLR0917  # the columns of the row
     session: Session,
-    statement: Prepared,
+    statement: PreparedStatement,
     peer: bytes,
     what: What,
     address: bytes,
@@ -282,7 +290,7 @@ def of_kind(session: Session, peer: bytes, what: What) -> Iterator[Undelivered]:
     return map(_read, _OF_KIND.all(session, {"of": peer, "kind": what}))
 
 
-def addresses(session: Session, peer: bytes) -> Sequence[bytes]:
+def mailboxes_to_pack(session: Session, peer: bytes) -> Sequence[bytes]:
     """Return the mailboxes of which an entry or the order is to be packed for a peer, sorted."""
     return [address for (address,) in _ADDRESSES.all(session, {"of": peer})]
 
@@ -348,7 +356,7 @@ def unmark(session: Session, ids: Iterable[int]) -> None:
         _UNMARK.run(session, {"row": row})
 
 
-def acknowledge(session: Session, peer: bytes, serial: int) -> None:
+def acknowledge_pouch(session: Session, peer: bytes, serial: int) -> None:
     """Forget what a peer has taken in: all that was packed for it up to a pouch and has not changed since.
 
     What has changed is to be packed again. An ended mailbox that the desk has counted goes when no other peer
@@ -379,12 +387,12 @@ def forget_peer(session: Session, peer: bytes) -> None:
     _drop_counted(session, endings)
 
 
-def forget_mailbox(session: Session, address: bytes) -> None:
+def drop_mailbox(session: Session, address: bytes) -> None:
     """Forget that peers were to be told of a mailbox's entries and its order: they are gone."""
     _forget(session, (UndeliveredRow.address == address) & _IN_MAILBOX)
 
 
-def forget(session: Session, what: What, name: bytes) -> None:
+def drop(session: Session, what: What, name: bytes) -> None:
     """Forget that peers were to be told of something that belongs to no mailbox: it is gone for good."""
     _forget(session, _named(what, name))
 

@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from store import outbox
-from store.database.prepared_statements import Prepared
+from store.database.prepared_statements import PreparedStatement
 from store.database.schema import PeerRow, new_id
 from store.errors import PeerMissingError
 
@@ -46,8 +46,8 @@ _PEER = select(
     PeerRow.letterhead,
     PeerRow.has_more,
 )
-_FIND = Prepared(_PEER.where(PeerRow.name == bindparam("called")))
-_ALL = Prepared(_PEER.order_by(PeerRow.name))
+_FIND = PreparedStatement(_PEER.where(PeerRow.name == bindparam("called")))
+_ALL = PreparedStatement(_PEER.order_by(PeerRow.name))
 
 
 def add(session: Session, name: bytes, card: bytes) -> None:
@@ -79,7 +79,7 @@ def all_peers(session: Session) -> Sequence[Peer]:
     return [Peer(*row) for row in _ALL.all(session, {})]
 
 
-def remove(session: Session, name: bytes) -> None:
+def remove_peer(session: Session, name: bytes) -> None:
     """Forget a peer and all that it was to be told. It holds nothing back any more."""
     outbox.forget_peer(session, name)
     session.connection().execute(delete(PeerRow).where(PeerRow.name == name))

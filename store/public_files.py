@@ -6,14 +6,14 @@ from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
 from store.database.schema import PublicFileRow, new_id
-from store.outbox import What, note
+from store.outbox import What, enqueue
 
 
 def publish(session: Session, name: str, body: bytes) -> None:
     """Keep a file in the place of the one of this name, if there was one."""
     session.connection().execute(delete(PublicFileRow).where(PublicFileRow.name == name))
     session.connection().execute(insert(PublicFileRow), {"id": new_id(), "name": name, "body": body})
-    note(session, What.PUBLIC_FILE, name=name.encode())
+    enqueue(session, What.PUBLIC_FILE, name=name.encode())
 
 
 def get(session: Session, name: str) -> bytes | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
-from store.database.prepared_statements import Prepared
+from store.database.prepared_statements import PreparedStatement
 from store.database.schema import MailboxRow, UsageRow
 
 
@@ -19,7 +19,7 @@ class Quota:
     reserve_bytes: int
 
 
-_TAKEN = Prepared(
+_TAKEN = PreparedStatement(
     select(MailboxRow.bytes, UsageRow.bytes.label("in_store")).where(
         MailboxRow.address == bindparam("address"), UsageRow.id == 1
     )

@@ -10,12 +10,12 @@ from typing import Any
 from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
-from store.database.deletion_queue import doom_rows
-from store.database.prepared_statements import Prepared
+from store.database.deletion_queue import queue_rows
+from store.database.prepared_statements import PreparedStatement
 from store.database.schema import RecordRow, SealedRow
-from store.database.sealed_rows import KEPT, keep
+from store.database.sealed_rows import KEPT, insert_sealed
 from store.errors import RecordMovedError
-from store.outbox import What, forget_at_source, note, record_name
+from store.outbox import What, enqueue, forget_at_source, record_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +33,19 @@ _RECORD = select(RecordRow.kind, RecordRow.name, RecordRow.revision, KEPT, Recor
     SealedRow, SealedRow.id == RecordRow.id
 )
 _IS_IT = (RecordRow.kind == bindparam("of")) & (RecordRow.name == bindparam("called"))
-_GET = Prepared(_RECORD.where(_IS_IT))
-_ALL_OF = Prepared(_RECORD.where(RecordRow.kind == bindparam("of")).order_by(RecordRow.name))
-_REVISIONS = Prepared(select(RecordRow.name, RecordRow.revision).where(RecordRow.kind == bindparam("of")))
+_GET = PreparedStatement(_RECORD.where(_IS_IT))
+_ALL_OF = PreparedStatement(_RECORD.where(RecordRow.kind == bindparam("of")).order_by(RecordRow.name))
+_REVISIONS = PreparedStatement(
+    select(RecordRow.name, RecordRow.revision).where(RecordRow.kind == bindparam("of"))
+)
 _WHOLE = select(RecordRow.id, RecordRow.kind, RecordRow.name, RecordRow.travels)
-_FIND = Prepared(_WHOLE.where(_IS_IT))
-_OF_MAILBOX = Prepared(
+_FIND = PreparedStatement(_WHOLE.where(_IS_IT))
+_OF_MAILBOX = PreparedStatement(
     _WHOLE.where(func.substr(RecordRow.name, 1, bindparam("length")) == bindparam("begins"))
 )
-_SHARE = Prepared(update(RecordRow).where(_IS_IT).values(base=RecordRow.revision))
-_ADD = Prepared(insert(RecordRow))
-_DELETE = Prepared(delete(RecordRow).where(RecordRow.id == bindparam("row")))
+_SHARE = PreparedStatement(update(RecordRow).where(_IS_IT).values(base=RecordRow.revision))
+_ADD = PreparedStatement(insert(RecordRow))
+_DELETE = PreparedStatement(delete(RecordRow).where(RecordRow.id == bindparam("row")))
 
 
 def put(session: Session, kind: str, name: bytes, revision: int, sealed: bytes, *, travels: bool) -> None:  # noqa: PLR0913  # the columns
@@ -61,17 +63,19 @@ def put(session: Session, kind: str, name: bytes, revision: int, sealed: bytes, 
     record = Record(kind, name, revision, sealed, base=0 if before is None else before.base)
     _replace(session, record, travels=travels)
     if travels:
-        note(session, What.RECORD, name=record_name(kind, name))
+        enqueue(session, What.RECORD, name=record_name(kind, name))
 
 
-def take_in(session: Session, kind: str, name: bytes, revision: int, sealed: bytes, *, base: int) -> None:  # noqa: PLR0913  # the columns
+def apply_from_peer(  # noqa: PLR0913  # the columns
+    session: Session, kind: str, name: bytes, revision: int, sealed: bytes, *, base: int
+) -> None:
     """Keep a record that a peer brought, whatever lies here in its place; `base` is the revision it has.
 
     That peer need not be told of what lay here any more; every other one is.
     """
     _replace(session, Record(kind, name, revision, sealed, base=base), travels=True)
     forget_at_source(session, What.RECORD, record_name(kind, name))
-    note(session, What.RECORD, name=record_name(kind, name))
+    enqueue(session, What.RECORD, name=record_name(kind, name))
 
 
 def shares(session: Session, kind: str, name: bytes) -> None:
@@ -109,7 +113,7 @@ def _drop(session: Session, found: Iterable[tuple[Any, ...]]) -> None:
     for row, kind, name, travels in list(found):
         _give_up(session, row)
         if travels:
-            note(session, What.RECORD, name=record_name(kind, name))
+            enqueue(session, What.RECORD, name=record_name(kind, name))
 
 
 def _replace(session: Session, record: Record, *, travels: bool) -> None:
@@ -119,7 +123,7 @@ def _replace(session: Session, record: Record, *, travels: bool) -> None:
     _ADD.run(
         session,
         {
-            "id": keep(session, header=record.sealed),
+            "id": insert_sealed(session, header=record.sealed),
             "kind": record.kind,
             "name": record.name,
             "revision": record.revision,
@@ -130,5 +134,5 @@ def _replace(session: Session, record: Record, *, travels: bool) -> None:
 
 
 def _give_up(session: Session, row: int) -> None:
-    doom_rows(session, [row])
+    queue_rows(session, [row])
     _DELETE.run(session, {"row": row})

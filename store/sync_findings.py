@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, delete, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Session
 
-from store.database.prepared_statements import Prepared
+from store.database.prepared_statements import PreparedStatement
 from store.database.schema import FindingRow, new_id
 
 
@@ -23,7 +23,7 @@ class FindingKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class SyncFinding:
     """One thing that was found. `entry_id` is empty where it is about no entry that says something."""
 
     address: bytes
@@ -33,13 +33,13 @@ class Finding:
 
 
 _FINDING = select(FindingRow.address, FindingRow.entry_id, FindingRow.kind, FindingRow.day)
-_BY_ADDRESS = Prepared(_FINDING.order_by(FindingRow.address, FindingRow.kind, FindingRow.entry_id))
-_OF_MAILBOX = Prepared(
+_BY_ADDRESS = PreparedStatement(_FINDING.order_by(FindingRow.address, FindingRow.kind, FindingRow.entry_id))
+_OF_MAILBOX = PreparedStatement(
     _FINDING.where(FindingRow.address == bindparam("of")).order_by(FindingRow.kind, FindingRow.entry_id)
 )
-_NOTE = Prepared(insert(FindingRow).on_conflict_do_nothing())
-_FORGET_MAILBOX = Prepared(delete(FindingRow).where(FindingRow.address == bindparam("of")))
-_FORGET = Prepared(
+_NOTE = PreparedStatement(insert(FindingRow).on_conflict_do_nothing())
+_FORGET_MAILBOX = PreparedStatement(delete(FindingRow).where(FindingRow.address == bindparam("of")))
+_FORGET = PreparedStatement(
     delete(FindingRow).where(
         FindingRow.address == bindparam("of"),
         FindingRow.entry_id == bindparam("entry"),
@@ -48,31 +48,31 @@ _FORGET = Prepared(
 )
 
 
-def note(session: Session, address: bytes, entry_id: bytes, kind: FindingKind, day: date) -> bool:
+def add(session: Session, address: bytes, entry_id: bytes, kind: FindingKind, day: date) -> bool:
     """Keep a finding; answer False when it is known."""
     row = {"id": new_id(), "address": address, "entry_id": entry_id, "kind": kind, "day": day}
     return _NOTE.run(session, row) == 1
 
 
-def all_findings(session: Session) -> Sequence[Finding]:
+def all_findings(session: Session) -> Sequence[SyncFinding]:
     """Return every finding, by address."""
     return [_read(*row) for row in _BY_ADDRESS.all(session, {})]
 
 
-def of_mailbox(session: Session, address: bytes) -> Sequence[Finding]:
+def of_mailbox(session: Session, address: bytes) -> Sequence[SyncFinding]:
     """Return what was found about one mailbox."""
     return [_read(*row) for row in _OF_MAILBOX.all(session, {"of": address})]
 
 
-def forget(session: Session, address: bytes, entry_id: bytes, kind: FindingKind) -> None:
+def drop(session: Session, address: bytes, entry_id: bytes, kind: FindingKind) -> None:
     """Drop a finding that does not hold any more; where there is none there is nothing to do."""
     _FORGET.run(session, {"of": address, "entry": entry_id, "which": kind})
 
 
-def forget_mailbox(session: Session, address: bytes) -> None:
+def drop_findings(session: Session, address: bytes) -> None:
     """Drop what was found about a mailbox: the adviser has seen it."""
     _FORGET_MAILBOX.run(session, {"of": address})
 
 
-def _read(address: bytes, entry_id: bytes, kind: str, day: date) -> Finding:
-    return Finding(address, entry_id, FindingKind(kind), day)
+def _read(address: bytes, entry_id: bytes, kind: str, day: date) -> SyncFinding:
+    return SyncFinding(address, entry_id, FindingKind(kind), day)

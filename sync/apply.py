@@ -8,11 +8,11 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from crypto.errors import CryptoError
-from protocol.envelope import Author, OpenPart
+from protocol.envelope import Author, Envelope
 from protocol.errors import PouchRefusal, PouchRefusedError
 from protocol.identifiers import SOURCE_STRAND, Address, AttachmentId, StrandId
 from protocol.letterhead import Letterhead
-from protocol.pouch.pouch_file import Head, Pouch, lowest_serial
+from protocol.pouch.pouch_file import Pouch, PouchHead, lowest_serial
 from protocol.pouch.pouch_items import (
     ChunkItem,
     CountedItem,
@@ -53,7 +53,7 @@ from store.outbox import What, digests_in, record_name
 from store.records import Record
 from store.sync_findings import FindingKind
 from sync.build import size_of
-from sync.endpoint import Side
+from sync.endpoint import Endpoint
 from sync.errors import BrokenTransferError, NoRoomError, NotPairedError
 from sync.verify import NO_ENTRY, Judge, is_source_ending
 
@@ -66,7 +66,7 @@ _HALF_HOURS_AHEAD = 2 * 48  # a clock may be a day ahead, as `_require_day` has 
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class AppliedPouch:
     """What a pouch was. `is_known`: it was taken in before. `applied` counts items that brought something.
 
     `was_set_back`: the sender does not know any more of pouches that it had taken in or sent. `were_we`: it
@@ -74,7 +74,7 @@ class Taken:
     it and are here already, or have no place here.
     """
 
-    head: Head
+    head: PouchHead
     is_known: bool
     applied: int = 0
     was_set_back: bool = False
@@ -87,7 +87,7 @@ class Taken:
         return {AttachmentId(attachment_id): chunks for attachment_id, chunks in self.head.partials}
 
 
-def take_in(side: Side, open_again: OpenAgain, *, is_direct: bool) -> Taken:
+def apply_pouch(side: Endpoint, open_again: OpenAgain, *, is_direct: bool) -> AppliedPouch:
     """Take a pouch in. `open_again` gives its bytes from the start, each time: it is read twice.
 
     `is_direct`: it comes straight from its sender, so its day must be ours.
@@ -119,7 +119,7 @@ def take_in(side: Side, open_again: OpenAgain, *, is_direct: bool) -> Taken:
         raise PouchRefusedError(PouchRefusal.EARLY)
     deleted_wrongly = _judge(side, letterhead, pouch, verify_key)
     if head.serial <= peer.taken:
-        return Taken(head, is_known=True)
+        return AppliedPouch(head, is_known=True)
     apply = _Applying(side, head, deleted_wrongly)
     apply.items(Pouch(open_again(), side.identities).items(verify_key))
     was_set_back = head.taken < peer.acked or head.sent < peer.taken
@@ -127,18 +127,18 @@ def take_in(side: Side, open_again: OpenAgain, *, is_direct: bool) -> Taken:
         if was_set_back:
             peers.forget_serials(session, head.sender)
             peers.was_set_back(session, head.sender, side.today())
-            outbox.note_all(session, head.sender)
+            outbox.enqueue_all(session, head.sender)
         if were_we:
             peers.has_sent(session, head.sender, head.taken)
         else:
-            outbox.acknowledge(session, head.sender, head.taken)
+            outbox.acknowledge_pouch(session, head.sender, head.taken)
         # Who was put back lets the sender hear how little it knows, and is given everything again. A server
         # that is back between two pouches of an answer still knows of the question, so it says: nothing.
         is_back = were_we and side.is_server and not is_behind
         peers.has_more(session, head.sender, is_so=head.more or is_behind or is_back)
         if not is_behind:
             peers.took_in(session, head.sender, 0 if is_back else head.serial, side.today())
-    return Taken(
+    return AppliedPouch(
         head,
         is_known=False,
         applied=apply.applied,
@@ -148,14 +148,14 @@ def take_in(side: Side, open_again: OpenAgain, *, is_direct: bool) -> Taken:
     )
 
 
-def _require_for_us(side: Side, head: Head) -> None:
+def _require_for_us(side: Endpoint, head: PouchHead) -> None:
     if head.desk != side.fingerprint:
         raise PouchRefusedError(PouchRefusal.OTHER_DESK)
     if head.receiver != side.name:
         raise PouchRefusedError(PouchRefusal.NOT_FOR_US)
 
 
-def _require_day(side: Side, head: Head, *, is_direct: bool) -> None:
+def _require_day(side: Endpoint, head: PouchHead, *, is_direct: bool) -> None:
     """Refuse a day that cannot be: entries and orders would carry it. A file may have lain for weeks.
 
     So too serials of pouches to come: noted here, they would leave none for those that really come.
@@ -171,7 +171,7 @@ def _read_through(pouch: Pouch, verify_key: bytes) -> None:
         pass
 
 
-def _judge(side: Side, letterhead: Letterhead, pouch: Pouch, verify_key: bytes) -> set[Address]:
+def _judge(side: Endpoint, letterhead: Letterhead, pouch: Pouch, verify_key: bytes) -> set[Address]:
     """Read a whole pouch, and refuse it for one item that is not what it says.
 
     Return the mailboxes that were deleted by an order which was void.
@@ -187,8 +187,8 @@ def _judge(side: Side, letterhead: Letterhead, pouch: Pouch, verify_key: bytes) 
     return judge.deleted_wrongly
 
 
-def _is_fork_of_desk(side: Side, item: EntryItem) -> bool:
-    part = OpenPart.from_bytes(item.open_part)
+def _is_fork_of_desk(side: Endpoint, item: EntryItem) -> bool:
+    part = Envelope.from_bytes(item.envelope)
     if part.author is Author.SOURCE:
         return False
     with side.store.reading() as session:
@@ -197,13 +197,13 @@ def _is_fork_of_desk(side: Side, item: EntryItem) -> bool:
 
 
 def _digest(item: EntryItem) -> bytes:
-    return hashlib.sha256(item.open_part + item.signature).digest()
+    return hashlib.sha256(item.envelope + item.signature).digest()
 
 
 class _Applying:
     """Applies the items of one judged pouch. What is here already is left as it is."""
 
-    def __init__(self, side: Side, head: Head, deleted_wrongly: Container[Address]) -> None:
+    def __init__(self, side: Endpoint, head: PouchHead, deleted_wrongly: Container[Address]) -> None:
         self.applied = 0
         self._side = side
         self._head = head
@@ -274,19 +274,19 @@ class _Applying:
         if self._side.merger is None:
             # Built upon an older one than ours: its sender merges. Upon a newer one: we were put back.
             if ours is not None and item.base < ours[0]:
-                outbox.note_for(session, self._peer, What.LETTERHEAD)
+                outbox.enqueue_for(session, self._peer, What.LETTERHEAD)
                 return False
         elif ours is not None and self._is_behind(session, item, shared):
             # The server was put back. To merge the two would sign anew what the desk no longer says.
             letterheads.publish(session, item.serial, item.body, item.signature)
-            outbox.note_for(session, self._peer, What.LETTERHEAD)
+            outbox.enqueue_for(session, self._peer, What.LETTERHEAD)
             peers.shares_letterhead(session, self._peer, item.serial)
             return False
         elif ours is not None and outbox.is_undelivered(session, What.LETTERHEAD):
             base = letterheads.of_serial(session, shared)
             merged = self._side.merger.letterheads(base[1] if base else item.body, ours[1], item.body)
             letterheads.publish(session, *merged)
-            outbox.note_for(session, self._peer, What.LETTERHEAD)
+            outbox.enqueue_for(session, self._peer, What.LETTERHEAD)
             peers.shares_letterhead(session, self._peer, item.serial)
             return True
         elif ours is not None and item.serial <= ours[0]:
@@ -304,7 +304,7 @@ class _Applying:
 
     def _mailbox(self, session: Session, item: MailboxItem) -> bool:
         try:
-            return mailboxes.open_mailbox(
+            return mailboxes.create_mailbox(
                 session,
                 address=item.address,
                 recipient=item.recipient,
@@ -354,7 +354,7 @@ class _Applying:
         return True
 
     def _entry(self, session: Session, item: EntryItem) -> bool:
-        part = OpenPart.from_bytes(item.open_part)
+        part = Envelope.from_bytes(item.envelope)
         address, author = part.address, int(part.author)
         if mailboxes.find(session, address) is None:
             return False  # it ended here
@@ -363,11 +363,11 @@ class _Applying:
         if there is not None and there.digest == digest:
             if not item.removal or there.removal is not None:
                 return False
-            entries.remove(session, address, part.entry_id, removal=item.removal)
+            entries.remove_entry(session, address, part.entry_id, removal=item.removal)
             return True
         if there is not None or entries.digest_at(session, address, author, part.strand, part.number):
             return self._find(session, address, part.entry_id, FindingKind.FORK)
-        entries.take_in(
+        entries.apply_from_peer(
             session,
             address=address,
             author=author,
@@ -375,7 +375,7 @@ class _Applying:
             number=part.number,
             entry_id=part.entry_id,
             digest=digest,
-            open_part=item.open_part,
+            envelope=item.envelope,
             signature=item.signature,
             epoch=item.epoch,
             day=part.day,
@@ -386,7 +386,7 @@ class _Applying:
             speaks=part.speaks,
             is_answer=_is_answer(session, part),
         )
-        sync_findings.forget(session, address, part.entry_id, FindingKind.DAMAGED)
+        sync_findings.drop(session, address, part.entry_id, FindingKind.DAMAGED)
         return True
 
     def _ended(self, session: Session, item: EndedItem) -> bool:
@@ -419,7 +419,7 @@ class _Applying:
         """
         ordered = verify_order(item.statement, strands=self._side.letterhead().strand_keys)
         number, _ = ordered.heads.get(self._side.name, (0, b""))
-        parts = [OpenPart.from_bytes(row.open_part) for row in entries.signed_parts(session, item.address)]
+        parts = [Envelope.from_bytes(row.envelope) for row in entries.signed_parts(session, item.address)]
         since = [part for part in parts if part.strand == self._side.name and part.number > number]
         is_told = [
             not outbox.is_undelivered(session, What.ENTRY, address=item.address, name=part.entry_id)
@@ -434,7 +434,7 @@ class _Applying:
             line = mailboxes.find_ended(session, item.address)
             if line is None or line.is_counted:
                 return False  # another workstation was first: its tallies count, and ours are taken back
-            mailboxes.acknowledge_ended(session, item.address, tallies=item.tallies)
+            mailboxes.mark_ending_counted(session, item.address, tallies=item.tallies)
             return True
         # Both: the line may be here anew, since we have counted it.
         is_marked = mailboxes.mark_counted(session, item.address)
@@ -471,12 +471,12 @@ class _Applying:
         if there is not None and is_ours:
             revision = max(there.revision, item.revision) + 1
             merged = self._side.merger.records(item.kind, item.name, there.sealed, item.sealed, revision)
-            records.take_in(session, item.kind, item.name, revision, merged, base=item.revision)
-            outbox.note_for(session, self._peer, What.RECORD, name=row)
+            records.apply_from_peer(session, item.kind, item.name, revision, merged, base=item.revision)
+            outbox.enqueue_for(session, self._peer, What.RECORD, name=row)
             return True
         if there is not None and item.revision <= there.revision:
             return False
-        records.take_in(session, item.kind, item.name, item.revision, item.sealed, base=item.revision)
+        records.apply_from_peer(session, item.kind, item.name, item.revision, item.sealed, base=item.revision)
         return True
 
     def _record_at_server(self, session: Session, item: RecordItem, there: Record | None, row: bytes) -> bool:
@@ -486,9 +486,9 @@ class _Applying:
             records.drop(session, item.kind, item.name)
             return there is not None
         if there is not None and there.revision != item.base:
-            outbox.note_for(session, self._peer, What.RECORD, name=row)
+            outbox.enqueue_for(session, self._peer, What.RECORD, name=row)
             return False
-        records.take_in(session, item.kind, item.name, item.revision, item.sealed, base=item.revision)
+        records.apply_from_peer(session, item.kind, item.name, item.revision, item.sealed, base=item.revision)
         return True
 
     def _public_file(self, session: Session, item: PublicFileItem) -> bool:
@@ -500,7 +500,7 @@ class _Applying:
             and self._is_named(item.name, there)
             and not self._is_named(item.name, item.body)
         ):
-            outbox.note_for(session, self._peer, What.PUBLIC_FILE, name=item.name.encode())
+            outbox.enqueue_for(session, self._peer, What.PUBLIC_FILE, name=item.name.encode())
             return False  # another workstation published it first
         public_files.publish(session, item.name, item.body)
         return True
@@ -511,7 +511,7 @@ class _Applying:
         return named.get(name) == hashlib.sha256(body).digest()
 
     def _tally(self, session: Session, item: TallyItem) -> bool:
-        return ledger_tallies.take_in(session, item.sealed)
+        return ledger_tallies.apply_from_peer(session, item.sealed)
 
     def _damaged(self, session: Session, item: DamagedItem) -> bool:
         return self._find(session, item.address, item.entry_id, FindingKind.DAMAGED)
@@ -520,22 +520,22 @@ class _Applying:
         """Note something for the adviser to see; a server has nobody to show it to."""
         if self._side.is_server:
             return False
-        return sync_findings.note(session, address, entry_id, kind, self._side.today())
+        return sync_findings.add(session, address, entry_id, kind, self._side.today())
 
 
-def _is_answer(session: Session, part: OpenPart) -> bool:
+def _is_answer(session: Session, part: Envelope) -> bool:
     """Say whether an entry of the desk answers all that the source had said, as far as is known here."""
     if part.author is Author.SOURCE or not part.speaks:
         return False
-    heads = {head.strand: head for head in entries.heads(session, part.address)}
+    heads = {head.strand: head for head in entries.strand_heads(session, part.address)}
     newest = heads.get(SOURCE_STRAND)
     if newest is None or newest.digest in part.seen:
         return True
     said, seen = 0, 0
     for row in entries.signed_parts(session, part.address):
-        other = OpenPart.from_bytes(row.open_part)
+        other = Envelope.from_bytes(row.envelope)
         if other.author is Author.SOURCE:
             said = max(said, other.number if other.speaks else 0)
-            is_seen = hashlib.sha256(row.open_part + row.signature).digest() in part.seen
+            is_seen = hashlib.sha256(row.envelope + row.signature).digest() in part.seen
             seen = max(seen, other.number if is_seen else 0)
     return said <= seen

@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session
 from crypto.errors import CryptoError, MalformedError
 from protocol import chain
 from protocol.entry import SignedEntry
-from protocol.envelope import OpenPart
+from protocol.envelope import Envelope
 from protocol.identifiers import ADDRESS_BYTES, SOURCE_STRAND, Address, AttachmentId, StrandId
-from protocol.pouch.pouch_file import PARTIALS, WHOLE, Head, Packer, lowest_serial
+from protocol.pouch.pouch_file import PARTIALS, WHOLE, Packer, PouchHead, lowest_serial
 from protocol.pouch.pouch_items import (
     ChunkItem,
     CountedItem,
@@ -45,11 +45,11 @@ from store import (
 )
 from store.attachments import Attachment
 from store.errors import PeerMissingError
-from store.mailboxes import Mailbox
+from store.mailboxes import StoredMailbox
 from store.outbox import Undelivered, What, digests_in
-from sync.endpoint import Side
+from sync.endpoint import Endpoint
 from sync.errors import OvertakenError
-from sync.sync_lock import alone
+from sync.sync_lock import sync_lock
 from sync.verify import NO_ENTRY, Judge
 
 DIRECT_BYTES = 4 * 1024 * 1024  # of a pouch on a line: what a line that breaks loses, and what lies in memory
@@ -70,8 +70,8 @@ class Packed:
     has_more: bool
 
 
-def pack(
-    side: Side,
+def build_pouch(
+    side: Endpoint,
     peer: StrandId,
     partials: Mapping[AttachmentId, int],
     wanted_no_more: Iterable[AttachmentId] = (),
@@ -88,7 +88,9 @@ def pack(
     return _packed(_Load(side, peer, partials, at_most=DIRECT_BYTES), wanted_no_more)
 
 
-def pack_behind(side: Side, peer: StrandId, packed: Packed, wanted_no_more: Iterable[AttachmentId]) -> Packed:
+def pack_behind(
+    side: Endpoint, peer: StrandId, packed: Packed, wanted_no_more: Iterable[AttachmentId]
+) -> Packed:
     """Return the pouch that goes on behind another one of which nobody heard yet that it was taken in.
 
     Raises:
@@ -107,7 +109,7 @@ def _packed(load: "_Load", wanted_no_more: Iterable[AttachmentId]) -> Packed:
     return Packed(pouch, load.serial, load.progress, load.has_more)
 
 
-def pack_all(side: Side, peer: StrandId) -> Iterator[bytes]:
+def pack_all(side: Endpoint, peer: StrandId) -> Iterator[bytes]:
     """Yield one pouch with everything that a peer is not known to have, in pieces.
 
     Raises:
@@ -117,7 +119,7 @@ def pack_all(side: Side, peer: StrandId) -> Iterator[bytes]:
         yield from pieces
 
 
-def pack_parts(side: Side, peer: StrandId, part_bytes: int | None) -> Iterator[Iterator[bytes]]:
+def pack_parts(side: Endpoint, peer: StrandId, part_bytes: int | None) -> Iterator[Iterator[bytes]]:
     """Yield pouches with everything that a peer is not known to have, each in pieces; for files.
 
     Each is about `part_bytes`, for sticks and file systems with a bound of their own; None: all in one. Take
@@ -128,7 +130,7 @@ def pack_parts(side: Side, peer: StrandId, part_bytes: int | None) -> Iterator[I
         OvertakenError: a sync packed for this peer meanwhile; what is made already may be taken in or not.
         PeerMissingError, NotPairedError, StoreError: as `pack` has it.
     """
-    with alone(side):  # to begin; a sync that waited for a slow stick to be written would be given up
+    with sync_lock(side):  # to begin; a sync that waited for a slow stick to be written would be given up
         load = _Load(side, peer, {}, at_most=part_bytes)
     if part_bytes is not None:
         yield _pieces(load, has_more=True)
@@ -160,7 +162,7 @@ class _Load:
 
     def __init__(
         self,
-        side: Side,
+        side: Endpoint,
         peer: StrandId,
         partials: Mapping[AttachmentId, int],
         *,
@@ -189,14 +191,14 @@ class _Load:
                 raise OvertakenError
             self.serial = peers.packed(session, peer, at_least=_lowest(side.half_hour()))
 
-    def head(self, *, has_more: bool, wanted_no_more: Iterable[AttachmentId] = ()) -> Head:
+    def head(self, *, has_more: bool, wanted_no_more: Iterable[AttachmentId] = ()) -> PouchHead:
         side = self.side
         with side.store.reading() as session:
             partials = [
                 *((each, WHOLE) for each in wanted_no_more),
                 *attachments.partials(session, self._peer),
             ]
-        return Head(
+        return PouchHead(
             desk=side.fingerprint,
             sender=side.name,
             receiver=self._peer,
@@ -236,7 +238,7 @@ class _Load:
         ):
             yield from self._small(what, read)
         with self.side.store.reading() as session:
-            addresses = outbox.addresses(session, self._peer)
+            addresses = outbox.mailboxes_to_pack(session, self._peer)
         for address in addresses:
             if self._is_full():
                 return
@@ -348,7 +350,7 @@ class _Load:
 
     def _entries(
         self,
-        mailbox: Mailbox,
+        mailbox: StoredMailbox,
         stored: Sequence[entries.Stored],
         files: Mapping[bytes, Sequence[Attachment]],
     ) -> Iterator[tuple[Item, bytes | None]]:
@@ -359,7 +361,7 @@ class _Load:
         signed: list[SignedEntry] = []
         for row in stored:
             entry = _signed(row)
-            if entry is None or (entry.open_part.address, entry.open_part.entry_id) != (
+            if entry is None or (entry.envelope.address, entry.envelope.entry_id) != (
                 address,
                 row.entry_id,
             ):
@@ -369,17 +371,17 @@ class _Load:
         for entry in chain.in_order(signed):
             if self._is_full():
                 return
-            its_files = files[entry.open_part.entry_id]
+            its_files = files[entry.envelope.entry_id]
             is_damaged = False
             for item in itertools.chain.from_iterable(self._file(file, address) for file in its_files):
                 is_damaged = isinstance(item, DamagedItem)
-                yield item, entry.open_part.entry_id if is_damaged else None
+                yield item, entry.envelope.entry_id if is_damaged else None
                 if is_damaged:
                     break
             if self.has_more:
                 return
             if not is_damaged:
-                yield _entry_item(entry, its_files), entry.open_part.entry_id
+                yield _entry_item(entry, its_files), entry.envelope.entry_id
 
     def _file(self, file: Attachment, address: Address) -> Iterator[Item]:
         attachment_id = AttachmentId(file.attachment_id)
@@ -417,7 +419,7 @@ def _signed(row: entries.Stored) -> SignedEntry | None:
     """Read an entry back; of a removed one only what may stay. None: it is none that we write."""
     try:
         return SignedEntry.from_stored(
-            open_part=row.open_part,
+            envelope=row.envelope,
             signature=row.signature,
             epoch=row.epoch,
             header=None if row.removal is not None else row.header,
@@ -431,7 +433,7 @@ def _signed(row: entries.Stored) -> SignedEntry | None:
 def _damaged(item: Item) -> DamagedItem | None:
     match item:
         case EntryItem():
-            part = OpenPart.from_bytes(item.open_part)
+            part = Envelope.from_bytes(item.envelope)
             return DamagedItem(part.address, part.entry_id)
         case MailboxItem() | EndedItem() | OrderItem():
             return DamagedItem(item.address, NO_ENTRY) if len(item.address) == ADDRESS_BYTES else None
@@ -441,7 +443,7 @@ def _damaged(item: Item) -> DamagedItem | None:
 
 def _entry_item(entry: SignedEntry, files: Sequence[Attachment]) -> EntryItem:
     return EntryItem(
-        entry.open_part.to_bytes(),
+        entry.envelope.to_bytes(),
         entry.signature,
         entry.epoch,
         entry.header or b"",

@@ -166,7 +166,7 @@ def _post(opened: socket.socket, response: HTTPResponse, host: str, pouch: bytes
             raise UnreachableError
         if response.status != _OK:
             raise _refused(response.read(_WORD_BYTES))
-        yield from pouch_stream.read(response.read)
+        yield from pouch_stream.read_pouches(response.read)
     except (OSError, HTTPException) as why:
         raise UnreachableError from why
 
@@ -177,7 +177,7 @@ def _said(said: IO[bytes]) -> Iterator[bytes]:
     if word != BROUGHT:
         word += said.read(len(REFUSED) + _WORD_BYTES - len(word))
         raise _refused(word.removeprefix(REFUSED)) if word.startswith(REFUSED) else UnreachableError
-    yield from pouch_stream.read(said.read)
+    yield from pouch_stream.read_pouches(said.read)
 
 
 def _in_time(pouches: Iterator[bytes], hang_up: Callable[[], object]) -> Iterator[bytes]:

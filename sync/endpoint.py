@@ -8,7 +8,7 @@ from typing import Protocol
 from crypto.age import PQIdentity, PQRecipient
 from protocol.identifiers import StrandId
 from protocol.letterhead import Letterhead
-from protocol.pouch.pouch_file import SERVER, Card
+from protocol.pouch.pouch_file import SERVER, ServerCard
 from protocol.strand import StrandKey
 from store import peers
 from store.database.engine import Store
@@ -34,7 +34,7 @@ class Merger(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class Endpoint:
     """One end. `name` is `SERVER`, or a workstation's strand; `seed` the Ed25519 seed that signs as it.
 
     `letterhead` gives the newest one that was found true. `quota` bounds the files that are taken in. A
@@ -88,9 +88,9 @@ class Side:
             raise RevokedWorkstationError
         return key
 
-    def _card(self) -> Card:
+    def _card(self) -> ServerCard:
         with self.store.reading() as session:
             known = peers.find(session, SERVER)
         if known is None:
             raise NotPairedError
-        return Card.from_text(known.card.decode("ascii"))
+        return ServerCard.from_text(known.card.decode("ascii"))

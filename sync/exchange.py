@@ -11,12 +11,12 @@ from protocol.identifiers import AttachmentId, StrandId
 from protocol.pouch.pouch_file import SERVER, Pouch
 from store import outbox, peers
 from store.errors import StoreError
-from sync.apply import Taken, take_in
-from sync.build import pack, pack_behind
-from sync.endpoint import Side
+from sync.apply import AppliedPouch, apply_pouch
+from sync.build import build_pouch, pack_behind
+from sync.endpoint import Endpoint
 from sync.errors import BrokenTransferError, SyncError, UnreachableError
 from sync.pouch_stream import ahead
-from sync.sync_lock import alone
+from sync.sync_lock import sync_lock
 
 POUCHES_MAX: Final = 8  # in one answer: what the workstation wrote meanwhile waits for its end
 _BROKEN_MAX: Final = 3  # tries of a file whose pieces do not fit, before the person hears of it
@@ -51,7 +51,7 @@ class Synced:
     was_set_back: bool
 
 
-def answers(server: Side, pouch: bytes) -> Iterator[bytes]:
+def answers(server: Endpoint, pouch: bytes) -> Iterator[bytes]:
     """Take in a workstation's pouch and yield some for it: the server's part of an exchange.
 
     A workstation that the letterhead names and that comes for the first time is a peer from now on. Several
@@ -62,16 +62,16 @@ def answers(server: Side, pouch: bytes) -> Iterator[bytes]:
     Raises:
         PouchRefusedError, SyncError, StoreError: as `take_in` has it, at the first.
     """
-    with alone(server):
+    with sync_lock(server):
         sender = _welcome(server, pouch)
-        taken = take_in(server, lambda: [pouch], is_direct=True)
-        packed = pack(server, sender, taken.partials, taken.here)
+        taken = apply_pouch(server, lambda: [pouch], is_direct=True)
+        packed = build_pouch(server, sender, taken.partials, taken.here)
     yield packed.pouch
     for _ in range(POUCHES_MAX - 1):
         if not packed.has_more:
             return
         try:
-            with alone(server):
+            with sync_lock(server):
                 server.workstation(sender, server.letterhead())  # it may have been taken out of use meanwhile
                 packed = pack_behind(server, sender, packed, taken.here)
         except (SyncError, StoreError):
@@ -79,14 +79,14 @@ def answers(server: Side, pouch: bytes) -> Iterator[bytes]:
         yield packed.pouch
 
 
-def exchange(workstation: Side, carrier: Carrier, on_progress: Callable[[int], None]) -> Synced:
+def exchange(workstation: Endpoint, carrier: Carrier, on_progress: Callable[[int], None]) -> Synced:
     """Sync with the server until both sides know everything; `on_progress` hears how much is left here.
 
     Raises:
         PouchRefusedError, SyncError, StoreError: what was exchanged before stays; the rest goes next time.
             UnreachableError too where who answers gives an old answer again, or never comes to an end.
     """
-    with alone(workstation):
+    with sync_lock(workstation):
         talk = _Talk(workstation, carrier, on_progress)
         while talk.has_more:
             talk.ask()
@@ -97,7 +97,7 @@ def exchange(workstation: Side, carrier: Carrier, on_progress: Callable[[int], N
 class _Talk:
     """One exchange, as the workstation sees it; `has_more` until both sides know everything."""
 
-    workstation: Side
+    workstation: Endpoint
     carrier: Carrier
     on_progress: Callable[[int], None]
     has_more: bool = True
@@ -113,14 +113,14 @@ class _Talk:
 
     def ask(self) -> None:
         """Ask once, and take each pouch of the answer in while the next one comes."""
-        question = pack(self.workstation, SERVER, self._partials, self._here).pouch
+        question = build_pouch(self.workstation, SERVER, self._partials, self._here).pouch
         self.rounds += 1
         self.bytes_sent += len(question)
         with ThreadPoolExecutor(1) as pool, self.carrier.carry(question) as pouches:
             for pouch in ahead(pool, pouches):
                 self.bytes_received += len(pouch)
                 try:
-                    taken = take_in(self.workstation, lambda: [pouch], is_direct=True)  # noqa: B023  # at once
+                    taken = apply_pouch(self.workstation, lambda: [pouch], is_direct=True)  # noqa: B023  # at once
                 except BrokenTransferError:
                     self._broken += 1
                     if self._broken == _BROKEN_MAX:
@@ -130,7 +130,7 @@ class _Talk:
                 if taken.here or taken.were_we:
                     return  # it need not go on with these files, or with what builds upon what we lost
 
-    def _took(self, taken: Taken) -> None:
+    def _took(self, taken: AppliedPouch) -> None:
         self._idle = 0 if taken.applied else self._idle + 1
         if taken.is_known or self._idle == _IDLE_MAX:  # a new question has a new answer, and an end
             raise UnreachableError
@@ -143,7 +143,7 @@ class _Talk:
         self.has_more = bool(left or taken.head.more or taken.were_we)
 
 
-def _welcome(server: Side, pouch: bytes) -> StrandId:
+def _welcome(server: Endpoint, pouch: bytes) -> StrandId:
     """Return who a pouch is from: a peer, from now on. Much is noted for a new one, so it proves itself.
 
     Raises:
@@ -161,5 +161,5 @@ def _welcome(server: Side, pouch: bytes) -> StrandId:
             pass
         with server.store.writing() as session:
             peers.add(session, sender, b"")
-            outbox.note_all(session, sender)
+            outbox.enqueue_all(session, sender)
     return sender

@@ -7,7 +7,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from protocol.errors import PouchRefusedError
 from store.errors import StoreError
-from sync.endpoint import Side
+from sync.endpoint import Endpoint
 from sync.errors import SyncError
 from sync.exchange import answers
 from sync.pouch_stream import POUCH_BYTES, written
@@ -19,11 +19,11 @@ _REFUSED: Final = 422
 _TOO_LARGE: Final = 413
 
 
-def create_app(side: Side) -> Flask:
+def create_sync_app(side: Endpoint) -> Flask:
     """Build the door of a server; nothing but pouches goes through it."""
     app = Flask(__name__, static_folder=None)
     app.config.from_mapping(MAX_CONTENT_LENGTH=POUCH_BYTES)
-    headers.install(app)
+    headers.install_headers(app)
 
     @app.post(PATH)
     def exchange() -> Response:

@@ -14,10 +14,10 @@ from enum import Enum
 from pathlib import Path
 
 from protocol.errors import PouchRefusal, PouchRefusedError
-from sync.apply import Taken, take_in
-from sync.endpoint import Side
+from sync.apply import AppliedPouch, apply_pouch
+from sync.endpoint import Endpoint
 from sync.errors import NoRoomError, NotPairedError, RevokedWorkstationError, UnknownWorkstationError
-from sync.sync_lock import alone
+from sync.sync_lock import sync_lock
 
 PIECE_BYTES = 1024 * 1024
 _ENDING = ".pouch"
@@ -49,7 +49,7 @@ class Brought:
     was_set_back: bool
 
 
-def bring(side: Side, pieces: Iterable[bytes]) -> Brought:
+def bring(side: Endpoint, pieces: Iterable[bytes]) -> Brought:
     """Take in a pouch that comes in pieces of any size, and then what was waiting for it.
 
     Stopped at any moment it may be brought again. Of what is refused nothing stays here.
@@ -59,7 +59,7 @@ def bring(side: Side, pieces: Iterable[bytes]) -> Brought:
         UnknownWorkstationError, RevokedWorkstationError, NotPairedError: its sender is nobody to us.
         NoRoomError, BrokenTransferError, StoreError: as `take_in` has it.
     """
-    with alone(side) as folder:
+    with sync_lock(side) as folder:
         for left in folder.glob(f"*{_UNFINISHED}"):
             left.unlink()  # of one that was killed
         path = _keep(folder, pieces, side.quota.reserve_bytes)
@@ -84,18 +84,18 @@ def bring(side: Side, pieces: Iterable[bytes]) -> Brought:
         )
 
 
-def take_in_held(side: Side) -> int:
+def take_in_held(side: Endpoint) -> int:
     """Take in what was held and fits now, after a sync on a line; return how many pouches still wait.
 
     Raises:
         NoRoomError, BrokenTransferError, StoreError: as `take_in` has it; the pouch stays.
     """
-    with alone(side) as folder:
+    with sync_lock(side) as folder:
         _take_in_held(side, folder)
         return len(_held(folder))
 
 
-def pieces_of(path: Path) -> Iterator[bytes]:
+def read_pieces(path: Path) -> Iterator[bytes]:
     """Yield a file's bytes, in pieces of at most 1 MiB.
 
     Raises:
@@ -110,13 +110,13 @@ def _held(folder: Path) -> Sequence[Path]:
     return sorted(folder.glob(f"*{_ENDING}"))
 
 
-def _take_in(side: Side, path: Path) -> Taken:
-    return take_in(side, lambda: pieces_of(path), is_direct=False)
+def _take_in(side: Endpoint, path: Path) -> AppliedPouch:
+    return apply_pouch(side, lambda: read_pieces(path), is_direct=False)
 
 
-def _take_in_held(side: Side, folder: Path) -> list[Taken]:
+def _take_in_held(side: Endpoint, folder: Path) -> list[AppliedPouch]:
     """Take in all that fits, in any order, until nothing does. What is refused by now is dropped."""
-    taken: list[Taken] = []
+    taken: list[AppliedPouch] = []
     is_moving = True
     while is_moving:
         is_moving = False

@@ -28,7 +28,7 @@ def _written(pouches: Iterator[bytes]) -> Iterator[bytes]:
     yield frame(b"")
 
 
-def read(take: Callable[[int], bytes]) -> Iterator[bytes]:
+def read_pouches(take: Callable[[int], bytes]) -> Iterator[bytes]:
     """Yield the pouches of an answer, at least one. `take` gives so many bytes, fewer at the end of the line.
 
     Raises:

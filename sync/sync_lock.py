@@ -10,14 +10,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sync.endpoint import Side
+from sync.endpoint import Endpoint
 
 _FOLDER = "held"
 _PRIVATE_FOLDER = 0o700
 
 
 @contextmanager
-def alone(side: Side) -> Iterator[Path]:
+def sync_lock(side: Endpoint) -> Iterator[Path]:
     """Wait for the turn, and keep it; give the folder beside the store for pouches that come too early.
 
     It does not nest.

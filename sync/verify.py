@@ -6,8 +6,8 @@ from typing import Final
 
 from crypto.errors import ForgedError, MalformedError
 from protocol import letterhead as letterheads
-from protocol.entry import SignedEntry, verify
-from protocol.envelope import Author, OpenPart
+from protocol.entry import SignedEntry, verify_entry
+from protocol.envelope import Author, Envelope
 from protocol.identifiers import ENTRY_ID_BYTES, Address, StrandId
 from protocol.letterhead import Letterhead
 from protocol.mailbox_keys import certify
@@ -20,12 +20,12 @@ from protocol.pouch.pouch_items import (
     OrderItem,
     RecordItem,
 )
-from protocol.statements.deletion_order import Order, verify_order
+from protocol.statements.deletion_order import DeletionOrder, verify_order
 from protocol.statements.removal import is_ended_by_source, verify_removal
 from protocol.strand import StrandKey
 from store import entries, mailboxes, outbox
 from store.outbox import What
-from sync.endpoint import Side
+from sync.endpoint import Endpoint
 
 NO_ENTRY: Final = bytes(ENTRY_ID_BYTES)  # in the place of what is damaged and is no entry
 _CLOCKS_APART: Final = timedelta(days=1)  # as far as those of two ends may be
@@ -39,7 +39,7 @@ class Judge:
     `deleted_wrongly` are the mailboxes that are said to have gone by an order which later words had voided.
     """
 
-    def __init__(self, side: Side, letterhead: Letterhead) -> None:
+    def __init__(self, side: Endpoint, letterhead: Letterhead) -> None:
         """Begin with the letterhead that is in use here."""
         self._side = side
         self._letterhead = letterhead
@@ -74,7 +74,7 @@ class Judge:
 
     def _letterhead_item(self, item: LetterheadItem) -> None:
         """Take a letterhead as the desk's, and its strands with it; which is the newest is asked later."""
-        found = letterheads.verify(
+        found = letterheads.verify_letterhead(
             item.body, item.signature, self._side.fingerprint, same_parameters_as=self._letterhead
         )
         if found.serial != item.serial:
@@ -83,13 +83,13 @@ class Judge:
         self._strands = {**older.strand_keys, **newer.strand_keys}
 
     def _entry(self, item: EntryItem) -> None:
-        part = OpenPart.from_bytes(item.open_part)
+        part = Envelope.from_bytes(item.envelope)
         is_removed = bool(item.removal)
         if is_removed == bool(item.header) or is_removed == bool(item.payload):
             raise MalformedError
         entry = SignedEntry(part, item.signature, item.epoch, item.header or None, item.payload or None)
         verify_key = self._verify_key(part.address)
-        verify(entry, mailbox_verify_key=verify_key, strands=self._strands)
+        verify_entry(entry, mailbox_verify_key=verify_key, strands=self._strands)
         if is_removed:
             verify_removal(
                 item.removal,
@@ -110,7 +110,7 @@ class Judge:
         if self._is_void(said):
             self.deleted_wrongly.add(said.address)
 
-    def _is_void(self, said: Order) -> bool:
+    def _is_void(self, said: DeletionOrder) -> bool:
         """Tell whether the peer knew of words behind the heads of an order: then it had to let it be.
 
         All words of a source came from the server. Those of the desk that are still to be told of count for
@@ -118,7 +118,7 @@ class Judge:
         """
         with self._side.store.reading() as session:
             for row in entries.signed_parts(session, said.address):
-                part = OpenPart.from_bytes(row.open_part)
+                part = Envelope.from_bytes(row.envelope)
                 if part.speaks and part.number > said.heads.get(part.strand, _NO_HEAD)[0]:
                     is_known = part.author is Author.SOURCE or not outbox.is_undelivered(
                         session, What.ENTRY, address=said.address, name=part.entry_id

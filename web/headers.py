@@ -49,7 +49,7 @@ _STYLE = "text/css"
 _MARKS_A_VISITOR = ("ETag", "Last-Modified")
 
 
-def install(app: Flask) -> None:
+def install_headers(app: Flask) -> None:
     """Put the headers on every answer of an app; a view may set a stricter Content-Security-Policy itself."""
     app.after_request(_harden)
 

@@ -137,14 +137,14 @@ Event = Field | FileBegun | FileBytes | FileEnded
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class FormLimits:
     """How much of each a form may hold; the total is the `Body`'s."""
 
     parts: int
     fields_bytes: int
 
 
-def read_parts(body: Body, content_type: str, limits: Limits) -> Iterator[Event]:
+def read_parts(body: Body, content_type: str, limits: FormLimits) -> Iterator[Event]:
     """Yield a form's parts as they arrive.
 
     `content_type` is the request's own header. A field is yielded when it is whole. Text that is not UTF-8

@@ -10,40 +10,40 @@ Imports from `crypto` only. Other packages import the names below from `crypto.a
 - `writer`: encrypt a file.
 """
 
-from crypto.age.header import HEADER_BYTES_MAX, Header, split
-from crypto.age.reader import Reader, open_sealed, split_stream, unwrap
+from crypto.age.header import HEADER_BYTES_MAX, AgeHeader, split_file
+from crypto.age.reader import AgeReader, decrypt, split_stream, unwrap
 from crypto.age.recipients import (
     PQ_RECIPIENT_BYTES,
     PQ_TYPE,
-    Identity,
+    AgeIdentity,
+    AgeRecipient,
     PQIdentity,
     PQRecipient,
-    Recipient,
     X25519Identity,
     X25519Recipient,
 )
 from crypto.age.stream import CHUNK_BYTES, payload_bytes
-from crypto.age.writer import Sealed, Writer, seal
+from crypto.age.writer import AgeFile, AgeWriter, encrypt
 
 __all__ = [
     "CHUNK_BYTES",
     "HEADER_BYTES_MAX",
     "PQ_RECIPIENT_BYTES",
     "PQ_TYPE",
-    "Header",
-    "Identity",
+    "AgeFile",
+    "AgeHeader",
+    "AgeIdentity",
+    "AgeReader",
+    "AgeRecipient",
+    "AgeWriter",
     "PQIdentity",
     "PQRecipient",
-    "Reader",
-    "Recipient",
-    "Sealed",
-    "Writer",
     "X25519Identity",
     "X25519Recipient",
-    "open_sealed",
+    "decrypt",
+    "encrypt",
     "payload_bytes",
-    "seal",
-    "split",
+    "split_file",
     "split_stream",
     "unwrap",
 ]

@@ -46,14 +46,14 @@ class Armoured:
     armour: str = field(repr=False)
 
 
-def write(age_file: bytes) -> str:
+def enarmor(age_file: bytes) -> str:
     """Write an age file as armour: lines of 64 characters, ended by newlines."""
     body = base64.b64encode(age_file).decode("ascii")
     lines = [body[at : at + _COLUMNS] for at in range(0, len(body), _COLUMNS)]
     return "".join(f"{line}\n" for line in (_BEGIN, *lines, _END))
 
 
-def read(armoured: str) -> bytes:
+def dearmor(armoured: str) -> bytes:
     """Read what `write` writes; lines may end in CRLF, and white space may stand before and after it all.
 
     What comes out is an age file as somebody sent it: nothing of it is authentic until it is opened.
@@ -71,7 +71,7 @@ def read(armoured: str) -> bytes:
         age_file = base64.b64decode(body.replace("\n", ""), validate=True)
     except (binascii.Error, ValueError) as why:
         raise MalformedError from why
-    if write(age_file) != f"{text}\n":
+    if enarmor(age_file) != f"{text}\n":
         raise MalformedError
     return age_file
 
@@ -102,7 +102,7 @@ def read_stream(pieces: Iterable[bytes]) -> Iterator[bytes]:
     if not is_begun:
         raise MalformedError
     try:
-        yield read(f"{_BEGIN}\n{held.decode('ascii')}")
+        yield dearmor(f"{_BEGIN}\n{held.decode('ascii')}")
     except UnicodeDecodeError as why:
         raise MalformedError from why
 

@@ -37,7 +37,7 @@ class Stanza:
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
+class AgeHeader:
     """A parsed header; its MAC has not been checked, for only the file key can."""
 
     stanzas: tuple[Stanza, ...]
@@ -83,7 +83,7 @@ class Header:
         return cls(tuple(stanzas), mac)
 
 
-def split(age_file: bytes) -> tuple[bytes, bytes]:
+def split_file(age_file: bytes) -> tuple[bytes, bytes]:
     """Cut a whole age file into header and payload, without judging either.
 
     Raises:

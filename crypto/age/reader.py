@@ -7,13 +7,13 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from crypto.age.header import HEADER_BYTES_MAX, Header, split
-from crypto.age.recipients import Identity
+from crypto.age.header import HEADER_BYTES_MAX, AgeHeader, split_file
+from crypto.age.recipients import AgeIdentity
 from crypto.age.stream import open_stream
 from crypto.errors import MalformedError, UnreadableError
 
 
-class Reader:
+class AgeReader:
     """Opens a file whose payload comes in pieces of any size (pull).
 
     Iterating yields plaintext in pieces of at most 64 KiB, each authentic and in its place. Whether the file
@@ -23,7 +23,7 @@ class Reader:
     __slots__ = ("_chunks", "file_key")
     file_key: Final[bytes]
 
-    def __init__(self, header: bytes, identities: Sequence[Identity], chunks: Iterable[bytes]) -> None:
+    def __init__(self, header: bytes, identities: Sequence[AgeIdentity], chunks: Iterable[bytes]) -> None:
         """Find the file key; no payload is read yet.
 
         Raises:
@@ -44,13 +44,13 @@ class Reader:
         return open_stream(self.file_key, self._chunks)
 
 
-def open_sealed(header: bytes, payload: bytes, identities: Sequence[Identity]) -> tuple[bytes, bytes]:
+def decrypt(header: bytes, payload: bytes, identities: Sequence[AgeIdentity]) -> tuple[bytes, bytes]:
     """Return the whole plaintext and the file key.
 
     Raises:
         UnreadableError: it cannot be opened, whatever the reason.
     """
-    reader = Reader(header, identities, [payload])
+    reader = AgeReader(header, identities, [payload])
     return b"".join(reader), reader.file_key
 
 
@@ -67,7 +67,7 @@ def split_stream(pieces: Iterable[bytes]) -> tuple[bytes, Iterator[bytes]]:
     for piece in rest:
         start += piece
         try:
-            header, payload = split(bytes(start))
+            header, payload = split_file(bytes(start))
         except MalformedError:
             if len(start) >= HEADER_BYTES_MAX:
                 raise
@@ -76,7 +76,7 @@ def split_stream(pieces: Iterable[bytes]) -> tuple[bytes, Iterator[bytes]]:
     raise MalformedError
 
 
-def unwrap(header: bytes, identities: Sequence[Identity]) -> bytes:
+def unwrap(header: bytes, identities: Sequence[AgeIdentity]) -> bytes:
     """Return the file key of a header. Each identity is tried on each stanza, in their orders.
 
     Stanzas name no recipient, so trying is the only way, and a file's readers stay unknown to others.
@@ -85,7 +85,7 @@ def unwrap(header: bytes, identities: Sequence[Identity]) -> bytes:
         UnreadableError: it is malformed, was changed, or is for somebody else.
     """
     try:
-        parsed = Header.from_bytes(header)
+        parsed = AgeHeader.from_bytes(header)
         file_key = _first_file_key(parsed, identities)
     except MalformedError as why:
         raise UnreadableError from why
@@ -94,7 +94,7 @@ def unwrap(header: bytes, identities: Sequence[Identity]) -> bytes:
     return file_key
 
 
-def _first_file_key(header: Header, identities: Sequence[Identity]) -> bytes | None:
+def _first_file_key(header: AgeHeader, identities: Sequence[AgeIdentity]) -> bytes | None:
     for identity in identities:
         for stanza in header.stanzas:
             file_key = identity.unwrap(stanza)

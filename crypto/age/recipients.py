@@ -32,7 +32,7 @@ _PQ_ENC_BYTES = 1088 + _X25519_BYTES  # an ML-KEM-768 ciphertext and an X25519 s
 _BODY_BYTES = FILE_KEY_BYTES + 16  # the file key and a tag
 
 
-class Recipient(Protocol):
+class AgeRecipient(Protocol):
     """Someone a file can be sealed to."""
 
     post_quantum: ClassVar[bool]
@@ -42,7 +42,7 @@ class Recipient(Protocol):
         ...
 
 
-class Identity(Protocol):
+class AgeIdentity(Protocol):
     """Someone who can open what was sealed to them."""
 
     def unwrap(self, stanza: Stanza) -> bytes | None:

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from crypto.age.header import FILE_KEY_BYTES, Header
-from crypto.age.recipients import Recipient
+from crypto.age.header import FILE_KEY_BYTES, AgeHeader
+from crypto.age.recipients import AgeRecipient
 from crypto.age.stream import StreamWriter
 from crypto.errors import MixedRecipientsError
 
 
 @dataclass(frozen=True, slots=True)
-class Sealed:
+class AgeFile:
     """A whole age file: its bytes are `header + payload`."""
 
     header: bytes
@@ -23,14 +23,14 @@ class Sealed:
     file_key: bytes = field(repr=False)
 
 
-class Writer:
+class AgeWriter:
     """Seals a file while its plaintext arrives (push); holds back at most 64 KiB."""
 
     __slots__ = ("_stream", "file_key", "header")
     header: Final[bytes]
     file_key: Final[bytes]
 
-    def __init__(self, recipients: Sequence[Recipient]) -> None:
+    def __init__(self, recipients: Sequence[AgeRecipient]) -> None:
         """Draw a file key and wrap it for each recipient, in this order.
 
         Raises:
@@ -40,7 +40,7 @@ class Writer:
             raise MixedRecipientsError
         self.file_key = os.urandom(FILE_KEY_BYTES)
         stanzas = [recipient.wrap(self.file_key) for recipient in recipients]
-        self.header = Header.make(stanzas, self.file_key).to_bytes()
+        self.header = AgeHeader.make(stanzas, self.file_key).to_bytes()
         self._stream = StreamWriter(self.file_key)
 
     def __repr__(self) -> str:
@@ -55,12 +55,12 @@ class Writer:
         return self._stream.finish()
 
 
-def seal(plaintext: bytes, recipients: Sequence[Recipient]) -> Sealed:
+def encrypt(plaintext: bytes, recipients: Sequence[AgeRecipient]) -> AgeFile:
     """Seal bytes to recipients, whose stanzas come in this order: the desk's first, the mailbox's second.
 
     Raises:
         MixedRecipientsError: post-quantum and other recipients together, or none at all.
     """
-    writer = Writer(recipients)
+    writer = AgeWriter(recipients)
     payload = writer.update(plaintext) + writer.finish()
-    return Sealed(writer.header, payload, writer.file_key)
+    return AgeFile(writer.header, payload, writer.file_key)

@@ -97,7 +97,7 @@ _UNFIT: Final = re.compile(
 )
 
 
-def choose(listed: Iterable[str]) -> list[str]:
+def choose_words(listed: Iterable[str]) -> list[str]:
     """Return the 7,776 words, sorted.
 
     How common a word is shows in how many longer words are made with it: that is what Dutch does with its
@@ -167,4 +167,4 @@ def _sound(word: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write("\n".join(choose(sys.stdin.read().split())) + "\n")
+    sys.stdout.write("\n".join(choose_words(sys.stdin.read().split())) + "\n")

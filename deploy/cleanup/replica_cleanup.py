@@ -29,10 +29,10 @@ class ReplicaSweeper:
         Raises:
             StoreError: the store refuses.
         """
-        return cleanup.sweep(self.store, half_hour_of(now), on_progress=on_progress)
+        return cleanup.destroy_deleted(self.store, half_hour_of(now), on_progress=on_progress)
 
 
-def open_sweeper(settings: Path) -> ReplicaSweeper:
+def open_replica_cleanup(settings: Path) -> ReplicaSweeper:
     """Return the sweeper of a workstation's replica.
 
     Raises:

@@ -21,13 +21,13 @@ from protocol.letterhead import Letterhead
 from protocol.statements.deletion_order import is_void, verify_order
 from store import deletion_orders, entries, mailboxes, peers
 from store.database.engine import Store
-from store.deletion_orders import Order
+from store.deletion_orders import StoredOrder
 
 _MONTHS = 12
 _log = logging.getLogger(OWN)
 
 
-class Finding(Enum):
+class DueOrder(Enum):
     """What is to be done about an order whose day has come, as the store says."""
 
     CARRY_OUT = "carry out"
@@ -57,17 +57,17 @@ def retain(store: Store, letterhead: Letterhead, today: date) -> Retained:
             (order.address, judge(session, order, letterhead, today))
             for order in deletion_orders.all_due(session, today)
         ]
-        unused = mailboxes.empty_since(session, months_before(today, letterhead.abandoned_months))
-    count: Counter[Finding] = Counter(finding for _, finding in due if finding is Finding.REFUSE)
+        unused = mailboxes.empty_since(session, subtract_months(today, letterhead.abandoned_months))
+    count: Counter[DueOrder] = Counter(finding for _, finding in due if finding is DueOrder.REFUSE)
     for address, finding in due:
-        if finding in {Finding.CARRY_OUT, Finding.DROP}:
+        if finding in {DueOrder.CARRY_OUT, DueOrder.DROP}:
             with store.writing() as session:
                 count[act(session, address, letterhead, today)] += 1
     never_used = 0
     for address in unused:
         with store.writing() as session:
             never_used += mailboxes.drop_empty(session, address)
-    return Retained(count[Finding.CARRY_OUT], count[Finding.DROP], count[Finding.REFUSE], never_used)
+    return Retained(count[DueOrder.CARRY_OUT], count[DueOrder.DROP], count[DueOrder.REFUSE], never_used)
 
 
 def forget_retired(store: Store, letterhead: Letterhead, today: date) -> None:
@@ -82,17 +82,17 @@ def forget_retired(store: Store, letterhead: Letterhead, today: date) -> None:
         key = letterhead.strand_keys.get(StrandId(name))
         if key is not None and key.until is not None and key.until < today:
             with store.writing() as session:
-                peers.remove(session, name)
+                peers.remove_peer(session, name)
             _log.info("a workstation that the desk took out of use is forgotten")
 
 
-def judge(session: Session, order: Order, letterhead: Letterhead, today: date) -> Finding:
+def judge(session: Session, order: StoredOrder, letterhead: Letterhead, today: date) -> DueOrder:
     """Say what is to be done about an order, from what lies in its mailbox now."""
     try:
         said = verify_order(order.statement, strands=letterhead.strand_keys)
         present = [
             SignedEntry.from_stored(
-                open_part=stored.open_part,
+                envelope=stored.envelope,
                 signature=stored.signature,
                 epoch=stored.epoch,
                 header=None,
@@ -102,18 +102,18 @@ def judge(session: Session, order: Order, letterhead: Letterhead, today: date) -
             for stored in entries.signed_parts(session, order.address)
         ]
     except CryptoError:
-        return Finding.REFUSE
+        return DueOrder.REFUSE
     tallies = sorted(hashlib.sha256(tally).digest() for tally in order.tallies)
     is_whole = (order.address, tuple(tallies)) == (said.address, said.tallies_sha256)
     if not is_whole or len({len(tally) for tally in order.tallies}) > 1:
-        return Finding.REFUSE
+        return DueOrder.REFUSE
     if today < said.due:
-        return Finding.WAIT
+        return DueOrder.WAIT
     # Without a head it would fit any mailbox that is opened under this address again.
-    return Finding.DROP if not said.heads or is_void(said, present) else Finding.CARRY_OUT
+    return DueOrder.DROP if not said.heads or is_void(said, present) else DueOrder.CARRY_OUT
 
 
-def months_before(day: date, months: int) -> date:
+def subtract_months(day: date, months: int) -> date:
     """Return the day so many months before; where that month is too short, its last day."""
     year, month = divmod(day.year * _MONTHS + day.month - 1 - months, _MONTHS)
     if year < date.min.year:
@@ -136,14 +136,14 @@ def tell(retained: Retained, before: Retained) -> None:
         )
 
 
-def act(session: Session, address: bytes, letterhead: Letterhead, today: date) -> Finding:
+def act(session: Session, address: bytes, letterhead: Letterhead, today: date) -> DueOrder:
     """Look again, now that nobody else writes, and do what is to be done."""
     order = deletion_orders.of_mailbox(session, address)
     if order is None:  # the mailbox ended meanwhile, or the desk took its order back
-        return Finding.WAIT
+        return DueOrder.WAIT
     finding = judge(session, order, letterhead, today)
-    if finding is Finding.CARRY_OUT:
+    if finding is DueOrder.CARRY_OUT:
         mailboxes.purge(session, address, statement=order.statement, day=today, tallies=sorted(order.tallies))
-    elif finding is Finding.DROP:
+    elif finding is DueOrder.DROP:
         deletion_orders.drop(session, address)
     return finding

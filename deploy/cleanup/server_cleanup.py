@@ -45,14 +45,14 @@ class Sweeping(Protocol):
 
 def sweep_for_ever(sweeper: Sweeping, stop: threading.Event) -> None:
     """Sweep until told to stop. A store that is busy or full is tried again with the next sweep."""
-    quiet_log.install(sys.stderr)
+    quiet_log.install_quiet_log(sys.stderr)
     tidied: date | None = None
     while True:
         now = datetime.now(UTC)
         try:
             sweeper.sweep_once(now)
             if now.hour >= _TIDY_HOUR and tidied != now.date():
-                cleanup.tidy(sweeper.store)
+                cleanup.rewrite_store(sweeper.store)
                 tidied = now.date()
         except StoreError as why:
             _log.error("this sweep was not finished: %s", type(why).__name__)  # no trace wanted
@@ -68,11 +68,11 @@ def sweep_now(
     Raises:
         StoreError: the store refuses.
     """
-    quiet_log.install(sys.stderr)
+    quiet_log.install_quiet_log(sys.stderr)
     on_step("Destroying what was deleted")
     swept = sweeper.sweep_once(datetime.now(UTC), on_progress)
     on_step("Writing the store anew, which takes minutes when it is large")
-    cleanup.tidy(sweeper.store)
+    cleanup.rewrite_store(sweeper.store)
     return swept
 
 
@@ -105,7 +105,7 @@ class Sweeper:
             before, self._retained = self._retained, retain(self.store, letterhead, now.date())
             tell(self._retained, before)
             forget_retired(self.store, letterhead, now.date())
-        return cleanup.sweep(self.store, now_half_hour, on_progress=on_progress)
+        return cleanup.destroy_deleted(self.store, now_half_hour, on_progress=on_progress)
 
     def _letterhead(self) -> Letterhead | None:
         if self._newest is None:
@@ -125,7 +125,7 @@ def half_hour_of(now: datetime) -> int:
     return int(now.timestamp()) // _HALF_HOUR_SECONDS
 
 
-def open_sweeper(settings: Path) -> Sweeper:
+def open_server_cleanup(settings: Path) -> Sweeper:
     """Return the sweeper of a server's store.
 
     Raises:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import click
 
 from deploy.cli import sync_commands
-from deploy.cli.onion_commands import onion
+from deploy.cli.onion_commands import onion_group
 from deploy.errors import DeployError
 from deploy.gc_tuning import collect_from_here, collect_seldom
 from store.errors import StoreError
@@ -52,7 +52,7 @@ def main(ctx: click.Context, settings: Path, parent: int | None) -> None:
         end_with_parent(parent)
 
 
-for _each in (onion, *sync_commands.ALL):
+for _each in (onion_group, *sync_commands.ALL):
     main.add_command(_each)
 
 
@@ -62,19 +62,19 @@ for _each in (onion, *sync_commands.ALL):
     "--adviser-bind", default="127.0.0.2:8081", show_default=True, help="Where the adviser comes in."
 )
 @click.pass_context
-def setup(ctx: click.Context, source_bind: str, adviser_bind: str) -> None:
+def setup_group(ctx: click.Context, source_bind: str, adviser_bind: str) -> None:
     """Make a desk with fresh keys and an empty store, unless there is one."""
     if ctx.invoked_subcommand is None:
         _set_up(ctx.obj, source_bind, adviser_bind)
         click.echo(f"The desk is set up in {ctx.obj.parent}.")
 
 
-@setup.command()
+@setup_group.command()
 @click.argument("fingerprint")
 @click.option("--source-bind", default="127.0.0.1:8080", show_default=True, help="Where sources come in.")
 @click.option("--sync-bind", default="127.0.0.3:8082", show_default=True, help="Where workstations come in.")
 @click.pass_obj
-def server(settings: Path, fingerprint: str, source_bind: str, sync_bind: str) -> None:
+def server_command(settings: Path, fingerprint: str, source_bind: str, sync_bind: str) -> None:
     """Make a server without any key of the desk, for the desk of this fingerprint, unless there is one."""
     from deploy.hardening import close_process
     from deploy.pairing.server import set_up_server
@@ -93,7 +93,7 @@ def server(settings: Path, fingerprint: str, source_bind: str, sync_bind: str) -
     "--adviser-bind", default="127.0.0.2:8081", show_default=True, help="For a desk not yet set up."
 )
 @click.pass_obj
-def run(settings: Path, source_bind: str, adviser_bind: str) -> None:
+def run_command(settings: Path, source_bind: str, adviser_bind: str) -> None:
     """Set up what is missing, run what the settings have a section for, and stop it all together."""
     from deploy.serving.supervisor import run_together
     from deploy.serving.topology import parts_of
@@ -112,26 +112,26 @@ def run(settings: Path, source_bind: str, adviser_bind: str) -> None:
 @main.command()
 @click.argument("interface", type=click.Choice(["source", "adviser", "sync"]))
 @click.pass_obj
-def serve(settings: Path, interface: str) -> None:
+def serve_command(settings: Path, interface: str) -> None:
     """Serve one interface, or the door for workstations, until told to stop."""
     if interface == "source":
         from deploy.serving import serve_source
 
-        serve_source.serve(settings)
+        serve_source.serve_source(settings)
     elif interface == "sync":
         from deploy.serving import serve_sync
 
-        serve_sync.serve(settings)
+        serve_sync.serve_sync(settings)
     else:
         from deploy.serving import serve_adviser
 
-        serve_adviser.serve(settings)
+        serve_adviser.serve_adviser(settings)
 
 
 @main.command()
 @click.option("--once", is_flag=True, help="Sweep and tidy now, then end.")
 @click.pass_obj
-def sweep(settings: Path, *, once: bool) -> None:
+def sweep_command(settings: Path, *, once: bool) -> None:
     """Destroy what was deleted, every 20 seconds, and write the store anew once a night."""
     from deploy.cleanup import server_cleanup
     from deploy.hardening import close_process
@@ -142,11 +142,11 @@ def sweep(settings: Path, *, once: bool) -> None:
     sections = sections_in(settings)
     sweeping: server_cleanup.Sweeping
     if "source" in sections:
-        sweeping = server_cleanup.open_sweeper(settings)
+        sweeping = server_cleanup.open_server_cleanup(settings)
     else:
         from deploy.cleanup import replica_cleanup
 
-        sweeping = replica_cleanup.open_sweeper(settings)
+        sweeping = replica_cleanup.open_replica_cleanup(settings)
     if once:
         swept = server_cleanup.sweep_now(sweeping, on_step=_say_step, on_progress=_say_progress)
         click.echo(f"Destroyed {swept.rows} sealed parts.")
@@ -167,7 +167,7 @@ def sweep(settings: Path, *, once: bool) -> None:
 
 @main.command()
 @click.pass_obj
-def upgrade(settings: Path) -> None:
+def upgrade_command(settings: Path) -> None:
     """Bring the store's tables to this version. Stop both interfaces and the sweeper first."""
     from deploy.hardening import close_process
     from deploy.serving.topology import public_part
@@ -183,7 +183,7 @@ def upgrade(settings: Path) -> None:
 @main.command()
 @click.option("--qr", type=click.File("wb"), help="Write it to this file too, as a QR code in SVG.")
 @click.pass_obj
-def fingerprint(settings: Path, qr: BinaryIO | None) -> None:
+def fingerprint_command(settings: Path, qr: BinaryIO | None) -> None:
     """Print what posters carry: the desk's fingerprint, and that of its OpenPGP key if it has one."""
     import segno
 
@@ -208,30 +208,30 @@ def fingerprint(settings: Path, qr: BinaryIO | None) -> None:
 )
 @click.option("--telephone", default="", help="The desk's telephone number, as it is to stand on the poster.")
 @click.pass_obj
-def poster(settings: Path, folder: Path, telephone: str) -> None:
+def poster_command(settings: Path, folder: Path, telephone: str) -> None:
     """Make the poster for partner organisations, in both languages, as PDF and as SVG."""
     from deploy.poster import make_poster
     from deploy.settings.load_settings import load_config
     from source_app.config import SourceConfig
 
     source = load_config(settings, "source", SourceConfig)
-    for path in make_poster.make(source, _true_letterhead(settings), folder, telephone):
+    for path in make_poster.make_posters(source, _true_letterhead(settings), folder, telephone):
         click.echo(path)
 
 
 @main.group()
-def openpgp() -> None:
+def openpgp_group() -> None:
     """Look after the desk's OpenPGP key."""
 
 
-@openpgp.command("make")
+@openpgp_group.command("make")
 @click.pass_obj
-def make_openpgp(settings: Path) -> None:
+def make_openpgp_command(settings: Path) -> None:
     """Make the OpenPGP key of a desk that has none, and publish it in the letterhead."""
     from deploy import desk_openpgp_key as making
 
     passphrase = click.prompt("Passphrase", hide_input=True, err=True)
-    making.make(settings, passphrase, say=click.echo)
+    making.make_openpgp_key(settings, passphrase, say=click.echo)
 
 
 @main.command()
@@ -242,24 +242,24 @@ def make_openpgp(settings: Path) -> None:
     help="Where to put the files; for you alone. [default: report-YEAR]",
 )
 @click.pass_obj
-def report(settings: Path, year: int, folder: Path | None) -> None:
+def report_command(settings: Path, year: int, folder: Path | None) -> None:
     """Make both versions of a yearly report: counted now, or as it was published."""
     from deploy import report_files as making
 
     passphrase = click.prompt("Passphrase", hide_input=True, err=True)
-    making.make(
+    making.make_report_files(
         settings, year, folder or Path(f"report-{year}"), passphrase, say=click.echo, on_step=_say_step
     )
 
 
 @main.group()
-def letterhead() -> None:
+def letterhead_group() -> None:
     """Look at what the desk tells the public."""
 
 
-@letterhead.command()
+@letterhead_group.command()
 @click.pass_obj
-def show(settings: Path) -> None:
+def show_command(settings: Path) -> None:
     """Print the letterhead in the store, once it is found true."""
     click.echo(_true_letterhead(settings).to_bytes().decode())
 

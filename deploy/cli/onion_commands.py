@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 @click.group()
-def onion() -> None:
+def onion_group() -> None:
     """Look after the onion services, by which Tor brings sources here."""
 
 
-@onion.command()
+@onion_group.command()
 @click.pass_obj
 def torrc(settings: Path) -> None:
     """Print the lines for Tor's own settings file. It then makes and keeps the key."""
@@ -32,10 +32,10 @@ def torrc(settings: Path) -> None:
     click.echo(fragment(config, source.onion_socket), nl=False)
 
 
-@onion.command()
+@onion_group.command()
 @click.option("--once", is_flag=True, help="Publish now and end; the services stay until Tor restarts.")
 @click.pass_obj
-def publish(settings: Path, *, once: bool) -> None:
+def publish_command(settings: Path, *, once: bool) -> None:
     """Publish the services through Tor's control port, and again whenever Tor has restarted."""
     from deploy.hardening import close_process
     from deploy.onion import publish_services
@@ -43,7 +43,7 @@ def publish(settings: Path, *, once: bool) -> None:
     close_process()
     config, source = _configs(settings)
     if once:
-        publish_services.publish(config, source.onion_socket, say=click.echo)
+        publish_services.publish_services(config, source.onion_socket, say=click.echo)
         return
     stop = threading.Event()
     for each in (signal.SIGINT, signal.SIGTERM):
@@ -51,7 +51,7 @@ def publish(settings: Path, *, once: bool) -> None:
     publish_services.keep_published(config, source.onion_socket, stop, say=click.echo)
 
 
-@onion.command()
+@onion_group.command()
 @click.pass_obj
 def status(settings: Path) -> None:
     """Tell how the services are, as the Tor network sees them, and what to do. Ends with 1 if there is."""
@@ -67,33 +67,33 @@ def status(settings: Path) -> None:
         raise SystemExit(1)
 
 
-@onion.command()
+@onion_group.command("admit")
 @click.argument("name")
 @click.argument("key")
 @click.pass_obj
-def admit(settings: Path, name: str, key: str) -> None:
+def admit_client_command(settings: Path, name: str, key: str) -> None:
     """Let a workstation in at the door for sync: a name of yours, and the public key that it showed."""
     from deploy.onion import clients
 
     config, _ = _configs(settings)
-    clients.admit(config.clients_folder, name, key)
+    clients.admit_client(config.clients_folder, name, key)
     click.echo(f"{name} may come in. {config.heard_of_it('reload')}")
 
 
-@onion.command()
+@onion_group.command()
 @click.argument("name")
 @click.pass_obj
-def dismiss(settings: Path, name: str) -> None:
+def dismiss_command(settings: Path, name: str) -> None:
     """Let a workstation in no longer."""
     from deploy.onion import clients
 
     config, _ = _configs(settings)
-    if not clients.dismiss(config.clients_folder, name):
+    if not clients.dismiss_client(config.clients_folder, name):
         raise DeployError(f"No workstation is called {name}. See who may come in: steunpunt onion status.")
     click.echo(f"{name} may no longer come in. {config.heard_of_it('restart')}")
 
 
-@onion.command()
+@onion_group.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option(
     "--to", "recipients", multiple=True, required=True, help="An age recipient (age1…); may be repeated."
@@ -109,7 +109,7 @@ def backup(settings: Path, file: Path, recipients: tuple[str, ...]) -> None:
         click.echo(line)
 
 
-@onion.command()
+@onion_group.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option(
     "--identity",
@@ -118,13 +118,13 @@ def backup(settings: Path, file: Path, recipients: tuple[str, ...]) -> None:
     help="The file that age-keygen made (AGE-SECRET-KEY-…).",
 )
 @click.pass_obj
-def restore(settings: Path, file: Path, identity: Path) -> None:
+def restore_command(settings: Path, file: Path, identity: Path) -> None:
     """Put back what `backup` sealed. Nothing that is there already is replaced."""
     from deploy.hardening import close_process
     from deploy.onion import onion_backup
 
     close_process()
-    for line in onion_backup.restore(settings, file, identity):
+    for line in onion_backup.restore_onions(settings, file, identity):
         click.echo(line)
 
 

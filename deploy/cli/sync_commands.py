@@ -18,11 +18,11 @@ _SERVER_HELP = 'How the server is reached: onion:ADDRESS.onion, ssh:user@host, u
 @click.command()
 @click.option("--out", type=_FILE, help="Write a card file: the card, and the desk's newest letterhead.")
 @click.pass_obj
-def card(settings: Path, out: Path | None) -> None:
+def card_command(settings: Path, out: Path | None) -> None:
     """On a server: print its card, by which workstations know it. It is no secret."""
     from deploy.pairing import server as admitting
 
-    made = admitting.card(settings)
+    made = admitting.server_card(settings)
     if out is None:
         click.echo(str(made.card))
         return
@@ -40,7 +40,7 @@ def card(settings: Path, out: Path | None) -> None:
 @click.option("--fingerprint", help="With --keyring: the desk's fingerprint, as its posters carry it.")
 @click.option("--out", type=_FILE, help="Where to write the pairing file. [default: NAME.pairing]")
 @click.pass_obj
-def pair(  # noqa: PLR0913, PLR0917  # one argument for each thing that can be typed
+def pair_command(  # noqa: PLR0913, PLR0917  # one argument for each thing that can be typed
     settings: Path,
     card_file: Path,
     server: str,
@@ -55,7 +55,7 @@ def pair(  # noqa: PLR0913, PLR0917  # one argument for each thing that can be t
     found = pairing.read_card(card_file)
     asked = pairing.Asked(server, out, click.echo)
     if keyring is None:
-        pairing.pair(settings, found, _passphrase(), asked)
+        pairing.pair_workstation(settings, found, _passphrase(), asked)
         return
     if not (name and fingerprint):
         raise click.UsageError("--keyring needs --name and --fingerprint.")
@@ -67,16 +67,16 @@ def pair(  # noqa: PLR0913, PLR0917  # one argument for each thing that can be t
 @click.argument("pairing", type=_EXISTING, required=False)
 @click.option("--remove", metavar="NAME", help="Forget this workstation instead.")
 @click.pass_obj
-def admit(settings: Path, pairing: Path | None, remove: str | None) -> None:
+def admit_command(settings: Path, pairing: Path | None, remove: str | None) -> None:
     """On a server: let in the workstation of a pairing file."""
     from deploy.pairing import server as admitting
 
     if (pairing is None) == (remove is None):
         raise click.UsageError("Name a pairing file, or --remove NAME.")
     if remove is not None:
-        admitting.remove(settings, remove, say=click.echo)
+        admitting.remove_workstation(settings, remove, say=click.echo)
     elif pairing is not None:
-        admitting.admit(settings, pairing, say=click.echo, on_step=_say_step)
+        admitting.admit_workstation(settings, pairing, say=click.echo, on_step=_say_step)
 
 
 @click.command()
@@ -87,32 +87,32 @@ def admit(settings: Path, pairing: Path | None, remove: str | None) -> None:
     help="When it was stolen: the last day on which what it signed still counts.",
 )
 @click.pass_obj
-def retire(settings: Path, name: str, since: datetime | None) -> None:
+def retire_command(settings: Path, name: str, since: datetime | None) -> None:
     """On a workstation: take another one of the desk out of use."""
     from deploy import desk_for_command
     from deploy.syncing import workstation_commands
 
     day: date | None = None if since is None else since.date()
-    with desk_for_command.opened(settings, _passphrase()) as desk:
-        workstation_commands.retire(desk, name, day, say=click.echo)
+    with desk_for_command.open_desk_for_command(settings, _passphrase()) as desk:
+        workstation_commands.retire_workstation(desk, name, day, say=click.echo)
 
 
 @click.group(invoke_without_command=True)
 @click.pass_context
-def sync(ctx: click.Context) -> None:
+def sync_command(ctx: click.Context) -> None:
     """On a workstation: exchange everything with the server now."""
     if ctx.invoked_subcommand is not None:
         return
     from deploy import desk_for_command
     from deploy.syncing import workstation_commands
 
-    with desk_for_command.opened(ctx.obj, _passphrase()) as desk:
-        workstation_commands.sync(desk, say=click.echo, on_left=_say_left)
+    with desk_for_command.open_desk_for_command(ctx.obj, _passphrase()) as desk:
+        workstation_commands.sync_now(desk, say=click.echo, on_left=_say_left)
 
 
-@sync.command()
+@sync_command.command()
 @click.pass_obj
-def answer(settings: Path) -> None:
+def answer_command(settings: Path) -> None:
     """On a server, at its end of an SSH connection: read a pouch, write what answers it."""
     from deploy.serving import serve_sync
 
@@ -144,7 +144,7 @@ def out(settings: Path, file: Path, to: str | None, part_bytes: int | None) -> N
     from deploy import desk_for_command
     from journalist_app.services.desk.sync_replica import workstation_side
 
-    with desk_for_command.opened(settings, _passphrase()) as desk:
+    with desk_for_command.open_desk_for_command(settings, _passphrase()) as desk:
         manual_exchange.pouch_out(workstation_side(desk), file, to, part_bytes=part_bytes, say=click.echo)
 
 
@@ -162,7 +162,7 @@ def in_(settings: Path, file: Path) -> None:
     from deploy import desk_for_command
     from journalist_app.services.desk.sync_replica import workstation_side
 
-    with desk_for_command.opened(settings, _passphrase()) as desk:
+    with desk_for_command.open_desk_for_command(settings, _passphrase()) as desk:
         manual_exchange.pouch_in(workstation_side(desk), file, say=click.echo)
 
 
@@ -174,7 +174,7 @@ def in_(settings: Path, file: Path) -> None:
 @click.option("--name", default="", help="What it is called. [default: the lost one's name, and the day]")
 @click.option("--out", type=_FILE, help="Where to write the pairing file. [default: NAME.pairing]")
 @click.pass_obj
-def rebuild(  # noqa: PLR0913, PLR0917  # one argument for each thing that can be typed
+def rebuild_command(  # noqa: PLR0913, PLR0917  # one argument for each thing that can be typed
     settings: Path,
     keyring_backup: Path,
     card_file: Path,
@@ -190,7 +190,9 @@ def rebuild(  # noqa: PLR0913, PLR0917  # one argument for each thing that can b
     found = pairing.read_card(card_file)
     passphrase = _passphrase()
     lost = workstation_commands.Rebuilding(_opened_copy(keyring_backup, passphrase, fingerprint), found, name)
-    workstation_commands.rebuild(settings, lost, passphrase, pairing.Asked(server, out, click.echo))
+    workstation_commands.rebuild_workstation(
+        settings, lost, passphrase, pairing.Asked(server, out, click.echo)
+    )
 
 
 def _opened_copy(path: Path, passphrase: str, fingerprint: str) -> "Keyring":
@@ -213,4 +215,4 @@ def _say_step(what_comes: str) -> None:
     click.echo(what_comes, err=True)
 
 
-ALL = (card, pair, admit, retire, sync, pouch, rebuild)
+ALL = (card_command, pair_command, admit_command, retire_command, sync_command, pouch, rebuild_command)

@@ -62,7 +62,7 @@ def make_client_key() -> ClientKey:
     )
 
 
-def admit(folder: Path, name: str, public: str) -> None:
+def admit_client(folder: Path, name: str, public: str) -> None:
     """Write a client to an `authorized_clients` folder, which is made if it is not there.
 
     Tor learns of it when it is told to read its settings again, and `publish` by itself. A name that is there
@@ -93,7 +93,7 @@ def shut(folder: Path) -> None:
         raise OnionFolderError(_not_written(folder, why)) from why
 
 
-def dismiss(folder: Path, name: str) -> bool:
+def dismiss_client(folder: Path, name: str) -> bool:
     """Take a client away; return whether there was one. The last one leaves a closed door behind.
 
     Raises:
@@ -138,7 +138,7 @@ def keys_in(folder: Path) -> dict[str, str]:
     return {name: _of_line(folder / f"{name}{_ENDING}", line) for name, line in lines.items()}
 
 
-def line_of(public: str) -> str:
+def client_line(public: str) -> str:
     """Return what stands in a client's file on the server."""
     return f"{_HEAD}{public}\n"
 
@@ -196,7 +196,7 @@ def _write(folder: Path, name: str, public: str) -> None:
     unfinished = folder / f".{name}.{secrets.token_hex(4)}"
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     with open(descriptor, "w", encoding="ascii") as file:  # noqa: PTH123  # a descriptor, so that its mode is ours
-        file.write(line_of(public))
+        file.write(client_line(public))
         file.flush()
         os.fsync(descriptor)
     give_to_owner_of(folder, unfinished)

@@ -13,7 +13,7 @@ from deploy.onion.onion_keys import HOST_FILE, SECRET_FILE, OnionKey, is_onion_h
 _WHO = "run this as root, or as the user whose folder it is."
 
 
-def read_key(folder: Path) -> OnionKey:
+def read_service_key(folder: Path) -> OnionKey:
     """Read the key of a service.
 
     Raises:
@@ -55,7 +55,7 @@ def write_key(folder: Path, key: OnionKey) -> None:
     """
     try:
         if (folder / SECRET_FILE).exists():
-            if read_key(folder) == key:
+            if read_service_key(folder) == key:
                 return
             raise OnionKeyError(f"Another onion's key lies in {folder}: move it away first, if you mean it.")
         _lay(folder, key)

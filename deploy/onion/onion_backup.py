@@ -16,7 +16,7 @@ from crypto.errors import CryptoError
 from deploy.errors import OnionBackupError, OnionKeyError
 from deploy.hardening import PRIVATE_FOLDER
 from deploy.onion import clients
-from deploy.onion.folders import read_key, write_key
+from deploy.onion.folders import read_service_key, write_key
 from deploy.onion.onion_keys import SECRET_FILE, OnionKey
 from deploy.settings.load_settings import load_config
 from deploy.settings.onion_settings import OnionConfig
@@ -43,17 +43,17 @@ def back_up(settings: Path, file: Path, recipients: Sequence[str]) -> list[str]:
     """
     sealed_to = [_recipient(text) for text in recipients]
     config = load_config(settings, "onion", OnionConfig)
-    source = read_key(config.source_folder)
+    source = read_service_key(config.source_folder)
     files = {_SETTINGS: settings.read_bytes(), _SOURCE_KEY: source.files()[SECRET_FILE]}
     said = [f"Sealed to {file}: the settings, and the key of http://{source.host}"]
     if config.sync_socket:
-        sync = read_key(config.sync_folder)
+        sync = read_service_key(config.sync_folder)
         files[_SYNC_KEY] = sync.files()[SECRET_FILE]
         said.append(f"and the key of http://{sync.host}, with the workstations that may come in there.")
         for name, public in clients.admitted(config.clients_folder).items():
-            files[f"sync/authorized_clients/{name}.auth"] = clients.line_of(public).encode()
+            files[f"sync/authorized_clients/{name}.auth"] = clients.client_line(public).encode()
     try:
-        sealed = age.seal(_packed(files), sealed_to)
+        sealed = age.encrypt(_packed(files), sealed_to)
     except CryptoError as why:
         raise OnionBackupError(
             "A file for a post-quantum recipient (age1pq1…) can have no other kind beside it: name either."
@@ -66,7 +66,7 @@ def back_up(settings: Path, file: Path, recipients: Sequence[str]) -> list[str]:
     return said
 
 
-def restore(settings: Path, file: Path, identity_file: Path) -> list[str]:
+def restore_onions(settings: Path, file: Path, identity_file: Path) -> list[str]:
     """Put keys and settings back where they were; return what to tell. What is there must be the same.
 
     Everything is looked at before anything is written.
@@ -91,14 +91,14 @@ def restore(settings: Path, file: Path, identity_file: Path) -> list[str]:
         said.append(f"The key of http://{key.host} is in {folder}.")
     for name, content in files.items():
         if client := _CLIENT.fullmatch(name):
-            clients.admit(config.clients_folder, client[1], clients.public_in(content))
+            clients.admit_client(config.clients_folder, client[1], clients.public_in(content))
             said.append(f"{client[1]} may come in at the door for sync.")
     return said
 
 
 def _refuse_another(folder: Path, key: OnionKey) -> None:
     try:
-        there = read_key(folder)
+        there = read_service_key(folder)
     except OnionKeyError:
         if (folder / SECRET_FILE).exists():
             raise
@@ -173,8 +173,8 @@ def _opened(file: Path, identity_file: Path) -> bytes:
     try:
         with file.open("rb") as held:
             raw = held.read(_BACKUP_BYTES)
-        header, payload = age.split(raw)
-        return age.open_sealed(header, payload, identities)[0]
+        header, payload = age.split_file(raw)
+        return age.decrypt(header, payload, identities)[0]
     except OSError as why:
         raise OnionBackupError(f"{file} cannot be read ({type(why).__name__}).") from why
     except CryptoError as why:

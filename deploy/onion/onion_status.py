@@ -17,7 +17,7 @@ _LOOK_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class StatusLine:
     """One sentence about what is so; `to_do` says what must be done, and is empty when all is well."""
 
     is_so: str
@@ -26,7 +26,7 @@ class Finding:
 
 def look(
     config: OnionConfig, *, onion_host: str, source_socket: str, seconds: float = _LOOK_SECONDS
-) -> list[Finding]:
+) -> list[StatusLine]:
     """Ask Tor how it is, and the Tor network whether it knows our services; up to `seconds` for each.
 
     Raises:
@@ -39,86 +39,90 @@ def look(
 
 def _findings(
     controller: Controller, config: OnionConfig, onion_host: str, source_socket: str, seconds: float
-) -> Iterator[Finding]:
+) -> Iterator[StatusLine]:
     version = str(controller.get_version()).split(maxsplit=1)[0]
     phase = controller.get_info("status/bootstrap-phase")
     if _WHOLE in phase:
-        yield Finding(f"Tor {version} runs and has found its network.")
+        yield StatusLine(f"Tor {version} runs and has found its network.")
     else:
-        yield Finding(
+        yield StatusLine(
             f"Tor {version} runs, and has not found its network yet.",
             "Wait a minute and ask again. If it stays so, this machine cannot reach Tor: look at Tor's log.",
         )
         return
     if controller.get_conf("HiddenServiceSingleHopMode") == "1":
-        yield Finding(
+        yield StatusLine(
             "This Tor is in single-hop mode: whoever watches the network sees where this machine is.",
             "Take HiddenServiceSingleHopMode and HiddenServiceNonAnonymousMode out of its settings.",
         )
     yield from _socket(source_socket)
     host = read_host(config.source_folder) or onion_host
     if not host:
-        yield Finding("The source's onion has no address that we can see.", _without_host(config))
+        yield StatusLine("The source's onion has no address that we can see.", _without_host(config))
     else:
         yield from _source(host, onion_host, published(controller, host, seconds=seconds), config)
     if config.sync_socket:
         yield from _sync(controller, config, seconds)
 
 
-def _socket(path: str) -> Iterator[Finding]:
+def _socket(path: str) -> Iterator[StatusLine]:
     if not path:
-        yield Finding(
+        yield StatusLine(
             "The source's interface has no socket for Tor.", "Fill in 'onion_socket' under [source]."
         )
     elif not Path(path).is_socket():
-        yield Finding(
+        yield StatusLine(
             "The source's interface does not listen on its socket for Tor.",
             "Start steunpunt serve source. If it runs, this user may not look into the socket's folder.",
         )
 
 
-def _source(host: str, set_host: str, found: Published | None, config: OnionConfig) -> Iterator[Finding]:
+def _source(host: str, set_host: str, found: Published | None, config: OnionConfig) -> Iterator[StatusLine]:
     address = f"The source's onion, http://{host},"
     if found is None:
-        yield Finding(f"{address} is not known in the Tor network.", _unpublished(config))
+        yield StatusLine(f"{address} is not known in the Tor network.", _unpublished(config))
     else:
-        yield Finding(f"{address} is published.")
+        yield StatusLine(f"{address} is published.")
         if found.defends_by_work is False:
-            yield Finding("Its proof-of-work defence is off: a flood can shut sources out.", _anew(config))
+            yield StatusLine("Its proof-of-work defence is off: a flood can shut sources out.", _anew(config))
         elif found.defends_by_work:
-            yield Finding("Its proof-of-work defence is on.")
+            yield StatusLine("Its proof-of-work defence is on.")
         if found.is_single_hop:
-            yield Finding(
+            yield StatusLine(
                 "It is published as a single hop, which shows where this machine is.", _anew(config)
             )
     if set_host != host:
-        yield Finding(
+        yield StatusLine(
             "The source's interface does not know this address, and turns away whoever comes by it.",
             f'Write onion_host = "{host}" under [source], and start the source\'s interface anew.',
         )
 
 
-def _sync(controller: Controller, config: OnionConfig, seconds: float) -> Iterator[Finding]:
+def _sync(controller: Controller, config: OnionConfig, seconds: float) -> Iterator[StatusLine]:
     host = read_host(config.sync_folder)
     if host is None:
-        yield Finding("The onion for sync has no address that we can see.", _without_host(config))
+        yield StatusLine("The onion for sync has no address that we can see.", _without_host(config))
         return
     try:
         names = list(admitted(config.clients_folder))
     except OnionError as why:
-        yield Finding("It cannot be seen which workstations may come in at the onion for sync.", str(why))
+        yield StatusLine("It cannot be seen which workstations may come in at the onion for sync.", str(why))
         return
     found = published(controller, host, seconds=seconds)
     if found is None:
-        yield Finding(f"The onion for sync, {host}, is not known in the Tor network.", _unpublished(config))
+        yield StatusLine(
+            f"The onion for sync, {host}, is not known in the Tor network.", _unpublished(config)
+        )
     elif found.is_single_hop is not None:
-        yield Finding(f"The onion for sync, {host}, is open to everybody.", _anew(config))
+        yield StatusLine(f"The onion for sync, {host}, is open to everybody.", _anew(config))
     else:
-        yield Finding(f"The onion for sync, {host}, is published, and opens with a workstation's key alone.")
+        yield StatusLine(
+            f"The onion for sync, {host}, is published, and opens with a workstation's key alone."
+        )
     if names:
-        yield Finding(f"Workstations that may come in: {', '.join(names)}.")
+        yield StatusLine(f"Workstations that may come in: {', '.join(names)}.")
     else:
-        yield Finding("No workstation may come in yet.", "Pair one, or: steunpunt onion admit NAME KEY.")
+        yield StatusLine("No workstation may come in yet.", "Pair one, or: steunpunt onion admit NAME KEY.")
 
 
 def _without_host(config: OnionConfig) -> str:

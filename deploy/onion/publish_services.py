@@ -9,7 +9,7 @@ from stem.control import Controller
 from deploy.errors import OnionKeyError, OnionSettingsError, TorAwayError
 from deploy.onion.clients import keys_in
 from deploy.onion.control import add_onion, connected
-from deploy.onion.folders import read_key, write_key
+from deploy.onion.folders import read_service_key, write_key
 from deploy.onion.onion_keys import SECRET_FILE, OnionKey
 from deploy.settings.onion_settings import OnionConfig, Way
 
@@ -18,7 +18,7 @@ _LOOK_SECONDS = 2.0
 Say = Callable[[str], object]
 
 
-def publish(config: OnionConfig, source_socket: str, *, say: Say) -> None:
+def publish_services(config: OnionConfig, source_socket: str, *, say: Say) -> None:
     """Publish once what the settings name. The services stay until Tor ends, not until we do.
 
     Keys are made where there are none, and are on the disk before Tor hears of them.
@@ -103,7 +103,7 @@ def read_or_make_key(folder: Path) -> OnionKey:
         OnionFolderError: the folder cannot be read or written.
     """
     try:
-        return read_key(folder)
+        return read_service_key(folder)
     except OnionKeyError:
         if (folder / SECRET_FILE).exists():
             raise

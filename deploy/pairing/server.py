@@ -9,7 +9,7 @@ from deploy.atomic_folder import a_new_folder, sync_folder, write_new
 from deploy.errors import OnionFolderError, SetupError, TwoMachinesError
 from deploy.hardening import close_process
 from deploy.onion import clients
-from deploy.pairing.server_key import make_key, read_key
+from deploy.pairing.server_key import make_key, read_server_key
 from deploy.pinned_letterhead import accept_letterhead, open_letterhead
 from deploy.settings.load_settings import load_config, sections_in
 from deploy.settings.onion_settings import OnionConfig
@@ -19,7 +19,7 @@ from journalist_app.desk.private_files import write_private
 from protocol.errors import LetterheadRefusedError
 from protocol.identifiers import StrandId
 from protocol.letterhead import Letterhead
-from protocol.pouch.pairing_file import CardFile, Pairing, digest_of, read_pairing
+from protocol.pouch.pairing_file import CardFile, Pairing, letterhead_digest, read_pairing
 from store import letterheads, outbox, peers
 from store.database.engine import Store, create_store, open_store
 from web.dates import utc_today
@@ -65,7 +65,7 @@ def set_up_server(settings: Path, fingerprint: str, *, source_bind: str, sync_bi
     return True
 
 
-def card(settings: Path) -> CardFile:
+def server_card(settings: Path) -> CardFile:
     """Return the server's card, with its newest letterhead if it has one; its key is made if it has none.
 
     Raises:
@@ -75,7 +75,7 @@ def card(settings: Path) -> CardFile:
     close_process()
     config = load_config(settings, "sync", SyncConfig)
     make_key(config.key_path)
-    key = read_key(config.key_path)
+    key = read_server_key(config.key_path)
     store = open_store(config.store_path)
     try:
         _in_use(store, config)
@@ -86,7 +86,7 @@ def card(settings: Path) -> CardFile:
     return CardFile(key.card, None if found is None else found[1:])
 
 
-def admit(settings: Path, path: Path, *, say: Say, on_step: Say) -> None:
+def admit_workstation(settings: Path, path: Path, *, say: Say, on_step: Say) -> None:
     """Let in the workstation of a pairing file: publish its letterhead if it is news, and make it a peer.
 
     Raises:
@@ -96,7 +96,7 @@ def admit(settings: Path, path: Path, *, say: Say, on_step: Say) -> None:
     close_process()
     config = load_config(settings, "sync", SyncConfig)
     pairing, brought = _read(path, config)
-    read_key(config.key_path)
+    read_server_key(config.key_path)
     store = open_store(config.store_path)
     try:
         in_use = _in_use(store, config)
@@ -117,7 +117,7 @@ def admit(settings: Path, path: Path, *, say: Say, on_step: Say) -> None:
                 letterheads.publish(session, brought.serial, pairing.letterhead, pairing.signature)
             if peers.find(session, pairing.strand) is None:
                 peers.add(session, pairing.strand, b"")
-                outbox.note_all(session, pairing.strand)
+                outbox.enqueue_all(session, pairing.strand)
         open_letterhead(store, config.fingerprint, config.letterhead_serial_path)
     finally:
         store.close()
@@ -126,7 +126,7 @@ def admit(settings: Path, path: Path, *, say: Say, on_step: Say) -> None:
         _let_in_at_the_onion(settings, pairing, say)
 
 
-def remove(settings: Path, name: str, *, say: Say) -> None:
+def remove_workstation(settings: Path, name: str, *, say: Say) -> None:
     """Forget a workstation, by its name in the letterhead: what it was to be told, and its onion key.
 
     Raises:
@@ -141,7 +141,7 @@ def remove(settings: Path, name: str, *, say: Say) -> None:
         # Among all that are named: the sweeper may have forgotten it already, and its key is still there.
         strand = peer_called(in_use, in_use.strand_keys, name)
         with store.writing() as session:
-            peers.remove(session, strand)
+            peers.remove_peer(session, strand)
     finally:
         store.close()
     say(f"{name} is forgotten here.")
@@ -205,7 +205,7 @@ def _must_publish(store: Store, pairing: Pairing, in_use: Letterhead | None) -> 
         return False
     with store.reading() as session:
         newest = letterheads.latest(session)
-    if newest is None or pairing.base != digest_of(newest[1]):
+    if newest is None or pairing.base != letterhead_digest(newest[1]):
         raise TwoMachinesError(
             "The desk published another letterhead since this workstation was paired. Nothing was "
             "changed: make "
@@ -244,7 +244,7 @@ def _let_in_at_the_onion(settings: Path, pairing: Pairing, say: Say) -> None:
         return
     name = pairing.strand.hex()
     try:
-        clients.admit(onion.clients_folder, name, pairing.onion_client)
+        clients.admit_client(onion.clients_folder, name, pairing.onion_client)
     except OnionFolderError:
         say(
             f"Its key lies where only Tor may write: run as root: steunpunt onion admit {name} "
@@ -259,7 +259,7 @@ def _shut_out_at_the_onion(settings: Path, strand: StrandId, say: Say) -> None:
     if onion is None:
         return
     try:
-        was_there = clients.dismiss(onion.clients_folder, strand.hex())
+        was_there = clients.dismiss_client(onion.clients_folder, strand.hex())
     except OnionFolderError:
         say(f"Its key lies where only Tor may write: run as root: steunpunt onion dismiss {strand.hex()}")
         return

@@ -13,7 +13,7 @@ from protocol.pouch.pouch_file import ServerKey
 _BYTES = 64
 
 
-def read_key(path: Path) -> ServerKey:
+def read_server_key(path: Path) -> ServerKey:
     """Read the key.
 
     Raises:

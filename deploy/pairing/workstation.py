@@ -10,14 +10,14 @@ import msgspec
 
 from crypto.errors import MalformedError
 from deploy.atomic_folder import a_new_folder, sync_folder, write_new
-from deploy.desk_for_command import opened
+from deploy.desk_for_command import open_desk_for_command
 from deploy.errors import ConfigError, DeployError, TwoMachinesError
 from deploy.hardening import private_folder
 from deploy.onion.clients import PRIVATE_ENDING, make_client_key
 from deploy.onion.onion_keys import is_onion_host
 from deploy.serving.ports import refuse_taken
 from deploy.settings.load_settings import load_config
-from deploy.settings.settings_text import from_example, with_key, without
+from deploy.settings.settings_text import from_example, with_key, without_sections
 from deploy.setup import KEYRING, STORE
 from journalist_app.config import AdviserConfig
 from journalist_app.desk.open_desk import OpenDesk
@@ -29,8 +29,8 @@ from protocol import letterhead as letterheads_format
 from protocol.errors import LetterheadRefusedError
 from protocol.keyring import Keyring, StrandSecret
 from protocol.letterhead import Letterhead, Strand
-from protocol.pouch.pairing_file import CardFile, Pairing, digest_of
-from protocol.pouch.pouch_file import SERVER, Card
+from protocol.pouch.pairing_file import CardFile, Pairing, letterhead_digest
+from protocol.pouch.pouch_file import SERVER, ServerCard
 from store import letterheads, outbox, peers
 from store.database.engine import create_store
 from web.dates import utc_today
@@ -92,7 +92,7 @@ def read_card(path: Path) -> CardFile:
         ) from why
 
 
-def pair(settings: Path, card: CardFile, passphrase: str, asked: Asked) -> None:
+def pair_workstation(settings: Path, card: CardFile, passphrase: str, asked: Asked) -> None:
     """Pair the workstation whose desk is set up here with a server, or with another one than before.
 
     Everything that is in the store goes to a server that it does not know yet; the store is its replica from
@@ -104,7 +104,7 @@ def pair(settings: Path, card: CardFile, passphrase: str, asked: Asked) -> None:
     """
     text = _paired(settings, asked.server)
     refuse_taken(load_config(settings, "adviser", AdviserConfig).bind)
-    with opened(settings, passphrase) as desk:
+    with open_desk_for_command(settings, passphrase) as desk:
         asked.say("Noting what the server is to be told, which takes a while when the store is large ...")
         _know_server(desk, card.card)
         base = _join(desk, card)
@@ -122,7 +122,7 @@ def pair_new(settings: Path, card: CardFile, keyring: Keyring, name: str, asked:
     fresh = new_workstation(card, keyring, name)
     make_workstation(settings, fresh, card.card, asked.server)
     published = letterheads_format.sign(fresh.letterhead, fresh.keyring.desk_key)
-    base = digest_of(fresh.base[0])
+    base = letterhead_digest(fresh.base[0])
     hand_over(fresh.keyring, published, base, settings.parent, asked)
 
 
@@ -155,7 +155,7 @@ def new_workstation(card: CardFile, keyring: Keyring, name: str, *, retire: bool
     secret = StrandSecret.draw(name)
     strand = Strand(id=secret.id, name=name, verify_key=secret.verify_key, since=today)
     strands = [
-        ended(each, until=today) if retire and each.id == keyring.strand.id else each
+        end_strand(each, until=today) if retire and each.id == keyring.strand.id else each
         for each in newest.strands
     ]
     return NewWorkstation(
@@ -163,13 +163,13 @@ def new_workstation(card: CardFile, keyring: Keyring, name: str, *, retire: bool
     )
 
 
-def ended(strand: Strand, *, until: date) -> Strand:
+def end_strand(strand: Strand, *, until: date) -> Strand:
     """Return a strand that ends on a day, or on the earlier one on which it ends already."""
     last = min(until, strand.until or until)
     return msgspec.structs.replace(strand, until=max(last, strand.since))
 
 
-def make_workstation(settings: Path, fresh: NewWorkstation, card: Card, server: str) -> None:
+def make_workstation(settings: Path, fresh: NewWorkstation, card: ServerCard, server: str) -> None:
     """Make the folder of a workstation: settings, keyring, and a replica with nothing but letterheads in it.
 
     Raises:
@@ -191,7 +191,7 @@ def make_workstation(settings: Path, fresh: NewWorkstation, card: Card, server: 
             letterheads.publish(session, newest, body, signature)
         store.checkpoint()
         store.close()
-        write_new(unfinished / KEYRING, keyrings.seal(fresh.keyring))
+        write_new(unfinished / KEYRING, keyrings.seal_keyring(fresh.keyring))
         text = from_example(WORKSTATION, fresh.keyring.fingerprint, {("adviser", "server"): server})
         write_new(unfinished / settings.name, text.encode("utf-8"))
         load_config(unfinished / settings.name, "adviser", AdviserConfig)
@@ -211,7 +211,7 @@ def _paired(settings: Path, server: str) -> str:
         text = settings.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as why:
         raise ConfigError(f"{settings}: not readable ({type(why).__name__}).") from why
-    text = with_key(without(text, _NOT_OF_A_WORKSTATION), "adviser", "server", server)
+    text = with_key(without_sections(text, _NOT_OF_A_WORKSTATION), "adviser", "server", server)
     trial = settings.with_name(f"{settings.name}.trial")
     write_private(trial, text.encode("utf-8"))
     try:
@@ -221,15 +221,15 @@ def _paired(settings: Path, server: str) -> str:
     return text
 
 
-def _know_server(desk: OpenDesk, card: Card) -> None:
+def _know_server(desk: OpenDesk, card: ServerCard) -> None:
     """Exchange pouches with the server of a card. One with another key than before is told everything."""
     written = str(card).encode("ascii")
     with desk.store.writing() as session:
         known = peers.find(session, SERVER)
         if known is None or known.card != written:
-            peers.remove(session, SERVER)
+            peers.remove_peer(session, SERVER)
             peers.add(session, SERVER, written)
-            outbox.note_all(session, SERVER)
+            outbox.enqueue_all(session, SERVER)
 
 
 def _join(desk: OpenDesk, card: CardFile) -> bytes:
@@ -255,7 +255,7 @@ def _join(desk: OpenDesk, card: CardFile) -> bytes:
         letterheads.publish(session, *merging.letterheads(of_both, ours[1], card.letterhead[0]))
         peers.shares_letterhead(session, SERVER, theirs.serial)
     publishing.in_use(desk, _verified(_newest(desk), desk.keyring.fingerprint))
-    return digest_of(card.letterhead[0])
+    return letterhead_digest(card.letterhead[0])
 
 
 def _newest(desk: OpenDesk) -> tuple[bytes, bytes]:
@@ -268,7 +268,7 @@ def _newest(desk: OpenDesk) -> tuple[bytes, bytes]:
 
 def _verified(published: tuple[bytes, bytes], fingerprint: str) -> Letterhead:
     try:
-        return letterheads_format.verify(*published, fingerprint)
+        return letterheads_format.verify_letterhead(*published, fingerprint)
     except LetterheadRefusedError as why:
         raise TwoMachinesError(
             "The letterhead in this card file is not this desk's. Nothing was changed: compare the "

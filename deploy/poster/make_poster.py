@@ -6,7 +6,7 @@ from pathlib import Path
 from crypto.passphrase import Language
 from deploy.errors import PosterError
 from deploy.poster import poster_markup
-from deploy.poster.poster_content import LANGUAGES, Facts, compose
+from deploy.poster.poster_content import LANGUAGES, PosterFacts, compose_poster
 from protocol.letterhead import Letterhead
 from report import pdf
 from report.errors import PdfToolsMissingError
@@ -15,7 +15,9 @@ from source_app.config import SourceConfig
 _TELEPHONE_CHARS = 30  # what fits in its line
 
 
-def make(source: SourceConfig, letterhead: Letterhead, folder: Path, telephone: str) -> Iterator[Path]:
+def make_posters(
+    source: SourceConfig, letterhead: Letterhead, folder: Path, telephone: str
+) -> Iterator[Path]:
     """Write the poster in each language, as SVG and as PDF; yield each file once it is there.
 
     Raises:
@@ -29,10 +31,10 @@ def make(source: SourceConfig, letterhead: Letterhead, folder: Path, telephone: 
     if len(telephone) > _TELEPHONE_CHARS or not telephone.isprintable():
         raise PosterError(f"A telephone number is one line of at most {_TELEPHONE_CHARS} characters.")
     for language in LANGUAGES:
-        sheet = compose(_facts(source, letterhead, language, telephone), language)
-        yield _write(folder / f"poster-{language}.svg", poster_markup.svg(sheet))
+        poster = compose_poster(_facts(source, letterhead, language, telephone), language)
+        yield _write(folder / f"poster-{language}.svg", poster_markup.svg(poster))
         try:
-            paper = pdf.render(poster_markup.html(sheet))
+            paper = pdf.render_pdf(poster_markup.html(poster))
         except PdfToolsMissingError as why:
             raise PosterError(
                 "This machine cannot make a PDF: install libpango-1.0-0 and libpangoft2-1.0-0. SVG is made."
@@ -40,8 +42,8 @@ def make(source: SourceConfig, letterhead: Letterhead, folder: Path, telephone: 
         yield _write(folder / f"poster-{language}.pdf", paper)
 
 
-def _facts(source: SourceConfig, letterhead: Letterhead, language: Language, telephone: str) -> Facts:
-    return Facts(
+def _facts(source: SourceConfig, letterhead: Letterhead, language: Language, telephone: str) -> PosterFacts:
+    return PosterFacts(
         desk_name=letterhead.desk_name[language],
         onion_host=source.onion_host,
         clear_origin=source.origin if source.origin.startswith("https://") else "",

@@ -17,7 +17,7 @@ _KEY_CHARS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class PosterFacts:
     """What is true of this desk. `telephone` and `clear_origin` (https://…) are empty where there is none."""
 
     desk_name: str
@@ -38,19 +38,19 @@ class Code:
 
 
 @dataclass(frozen=True, slots=True)
-class Sheet:
+class Poster:
     """One poster. `words` are the sentences by key; the rest is what the desk's own facts become on paper."""
 
     language: str
     words: dict[str, Any]
-    facts: Facts
+    facts: PosterFacts
     address_lines: tuple[str, ...]
     key_groups: tuple[str, ...]
     openpgp_groups: tuple[str, ...]
     code: Code
 
 
-def compose(facts: Facts, language: str) -> Sheet:
+def compose_poster(facts: PosterFacts, language: str) -> Poster:
     """Put a poster together in "nl" or "en"."""
     text = (resources.files("deploy.poster") / f"words_{language}.toml").read_text("utf-8")
     words = tomllib.loads(text)
@@ -61,7 +61,7 @@ def compose(facts: Facts, language: str) -> Sheet:
         words[key] = words[key].format_map(filled)
     letters = facts.onion_host.removesuffix(".onion")
     lines = re.findall(f".{{{_ADDRESS_CHARS}}}", letters)
-    return Sheet(
+    return Poster(
         language=language,
         words=words,
         facts=facts,

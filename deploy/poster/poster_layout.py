@@ -4,7 +4,7 @@ import textwrap
 from dataclasses import dataclass, field
 from typing import Final
 
-from deploy.poster.poster_content import Sheet
+from deploy.poster.poster_content import Poster
 
 WIDTH: Final = 210.0
 HEIGHT: Final = 297.0
@@ -25,7 +25,7 @@ _MONO_LETTER: Final = 0.603
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class TextLine:
     """One line of text: the place of its baseline and its size, in millimetres."""
 
     x: float
@@ -41,7 +41,7 @@ class Line:
 class Paper:
     """What is drawn: lines of text, numbered and plain dots, the panel behind the address, and the rules."""
 
-    lines: list[Line] = field(default_factory=list)
+    lines: list[TextLine] = field(default_factory=list)
     dots: list[tuple[float, float]] = field(default_factory=list)
     numbers: list[tuple[float, float, int]] = field(default_factory=list)
     panel: tuple[float, float] = (0.0, 0.0)  # top and height
@@ -68,15 +68,15 @@ class Paper:
         width = _MONO_LETTER if is_mono else _BOLD_LETTER if is_bold else _LETTER
         letters = max(1, int(room / (size * width)))
         for line in textwrap.wrap(text, letters, break_long_words=False, break_on_hyphens=False):
-            self.lines.append(Line(x, round(y, 2), size, line, fill, is_bold, is_mono))
+            self.lines.append(TextLine(x, round(y, 2), size, line, fill, is_bold, is_mono))
             y += size * leading
         return y
 
 
-def lay_out(sheet: Sheet) -> Paper:
+def lay_out_poster(poster: Poster) -> Paper:
     """Place the whole poster."""
-    paper, words = Paper(), sheet.words
-    paper.say(_LEFT, 21, sheet.facts.desk_name, 3.7, room=_ROOM, fill=_BLUE, is_bold=True)
+    paper, words = Paper(), poster.words
+    paper.say(_LEFT, 21, poster.facts.desk_name, 3.7, room=_ROOM, fill=_BLUE, is_bold=True)
     paper.rules.append(25.0)
     y = paper.say(_LEFT, 42, words["title"], 11.6, room=152, leading=1.14, is_bold=True)
     y = paper.say(_LEFT, y + 0.5, words["lead"], 4.3, room=_ROOM, leading=1.45)
@@ -84,55 +84,58 @@ def lay_out(sheet: Sheet) -> Paper:
     for promise in words["promises"]:
         paper.dots.append((_LEFT + 1.8, y - 1.4))
         y = paper.say(_LEFT + 7, y, promise, 3.9, room=_ROOM - 7, leading=1.55)
-    _address(paper, sheet, y + 2)
+    _address(paper, poster, y + 2)
     y = paper.panel[0] + paper.panel[1] + 12
     y = paper.say(_LEFT, y, words["steps_title"], 4.4, room=_ROOM, leading=1.75, fill=_BLUE, is_bold=True)
     for number, step in enumerate(words["steps"], 1):
         paper.numbers.append((_LEFT + 3.2, y - 1.35, number))
         y = paper.say(_LEFT + 10, y, step, 3.9, room=_ROOM - 10, leading=1.3) + 3
-    _foot(paper, sheet)
+    _foot(paper, poster)
     return paper
 
 
-def _address(paper: Paper, sheet: Sheet, top: float) -> None:
+def _address(paper: Paper, poster: Poster, top: float) -> None:
     paper.panel = (round(top, 2), _CODE + 12)
     paper.code_top = round(top + 6, 2)
-    x, words = _LEFT + 6 + _CODE + 8, sheet.words
+    x, words = _LEFT + 6 + _CODE + 8, poster.words
     room = WIDTH - _LEFT - 6 - x
     y = paper.say(x, top + 13, words["address_title"], 4.4, room=room, fill=_BLUE, is_bold=True) + 3.5
-    for line in sheet.address_lines:
-        paper.lines.append(Line(x, round(y, 2), 5.7, line, is_bold=True, is_mono=True))
+    for line in poster.address_lines:
+        paper.lines.append(TextLine(x, round(y, 2), 5.7, line, is_bold=True, is_mono=True))
         y += 7.9
     for note in words["address_notes"]:
         y = paper.say(x, y, note, 3.2, room=room, fill=_FAINT)
 
 
-def _foot(paper: Paper, sheet: Sheet) -> None:
+def _foot(paper: Paper, poster: Poster) -> None:
     """Set both columns of the foot downwards, then move them so that the longer one ends at the bottom."""
     column = (_ROOM - _GAP) / 2
     foot = Paper()
-    lowest = max(_compare(foot, sheet, column), _other(foot, sheet, _LEFT + column + _GAP, column))
+    lowest = max(_compare(foot, poster, column), _other(foot, poster, _LEFT + column + _GAP, column))
     down = _FOOT - lowest
     paper.rules.append(round(down - 6, 2))
     paper.lines += [
-        Line(each.x, round(each.y + down, 2), each.size, each.text, each.fill, each.is_bold, each.is_mono)
+        TextLine(each.x, round(each.y + down, 2), each.size, each.text, each.fill, each.is_bold, each.is_mono)
         for each in foot.lines
     ]
 
 
-def _compare(foot: Paper, sheet: Sheet, room: float) -> float:
-    words = sheet.words
+def _compare(foot: Paper, poster: Poster, room: float) -> float:
+    words = poster.words
     y = foot.say(_LEFT, 0, words["compare_title"], 3.7, room=room, fill=_BLUE, is_bold=True)
     y = foot.say(_LEFT, y, words["compare_note"], 2.9, room=room, fill=_FAINT)
-    for name, groups in ((words["desk_key"], sheet.key_groups), (words["openpgp_key"], sheet.openpgp_groups)):
+    for name, groups in (
+        (words["desk_key"], poster.key_groups),
+        (words["openpgp_key"], poster.openpgp_groups),
+    ):
         if groups:
             y = foot.say(_LEFT, y + 1.2, name, 2.9, room=room, is_bold=True)
             y = foot.say(_LEFT, y, " ".join(groups), 2.68, room=room, is_mono=True)
     return y - 2.68 * 1.42
 
 
-def _other(foot: Paper, sheet: Sheet, x: float, room: float) -> float:
-    words, facts = sheet.words, sheet.facts
+def _other(foot: Paper, poster: Poster, x: float, room: float) -> float:
+    words, facts = poster.words, poster.facts
     y = 0.0
     if facts.telephone:
         y = foot.say(x, y, words["talk_title"], 3.7, room=room, leading=1.6, fill=_BLUE, is_bold=True)

@@ -2,20 +2,20 @@
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from deploy.poster.poster_content import Sheet
-from deploy.poster.poster_layout import lay_out
+from deploy.poster.poster_content import Poster
+from deploy.poster.poster_layout import lay_out_poster
 
 
-def html(sheet: Sheet) -> bytes:
+def html(poster: Poster) -> bytes:
     """Return the poster as a page of its own, A4, that asks for nothing outside itself."""
     page = _templates().get_template("poster.html")
-    return page.render(sheet=sheet, words=sheet.words, facts=sheet.facts).encode()
+    return page.render(poster=poster, words=poster.words, facts=poster.facts).encode()
 
 
-def svg(sheet: Sheet) -> bytes:
+def svg(poster: Poster) -> bytes:
     """Return the poster as one drawing of 210 by 297 millimetres, its text as text."""
     drawing = _templates().get_template("poster.svg")
-    return drawing.render(sheet=sheet, words=sheet.words, paper=lay_out(sheet)).encode()
+    return drawing.render(poster=poster, words=poster.words, paper=lay_out_poster(poster)).encode()
 
 
 def _templates() -> Environment:

@@ -23,10 +23,10 @@ _MOST = 4  # each holds its share of the words; more would not start sooner than
 
 def starters() -> list[Callable[[], tuple[Connection, Callable[[], None]]]]:
     """Return what starts a reader, once for each core that we may use."""
-    return [start] * min(len(os.sched_getaffinity(0)), _MOST)
+    return [start_search_process] * min(len(os.sched_getaffinity(0)), _MOST)
 
 
-def start() -> tuple[Connection, Callable[[], None]]:
+def start_search_process() -> tuple[Connection, Callable[[], None]]:
     """Start a reader; return the line to it and what ends it.
 
     With `-P`, so that no file of the folder we happen to stand in is taken for one of our modules: what lies
@@ -49,7 +49,7 @@ def start() -> tuple[Connection, Callable[[], None]]:
     return ours, end
 
 
-def main(descriptor: str) -> None:
+def run_search_process(descriptor: str) -> None:
     """Read until the socket closes."""
     close_process()
     os.nice(_NICENESS)
@@ -57,8 +57,8 @@ def main(descriptor: str) -> None:
     from journalist_app.search import search_worker  # noqa: PLC0415  # behind `collect_seldom`
 
     collect_from_here()
-    search_worker.serve(Connection(int(descriptor)))
+    search_worker.serve_search(Connection(int(descriptor)))
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    run_search_process(*sys.argv[1:])

@@ -13,7 +13,7 @@ from deploy.serving import search_processes
 from deploy.serving.gunicorn_server import Server
 from deploy.serving.ports import refuse_taken
 from deploy.settings.load_settings import load_config
-from journalist_app import create_app
+from journalist_app import create_adviser_app
 from journalist_app.config import AdviserConfig
 from store.database.engine import open_store
 from store.sessions import is_in_memory
@@ -22,7 +22,7 @@ _STOP_SECONDS = 3  # then a locked worker is gone, and with it the keys in its m
 _THREADS = 8
 
 
-def serve(settings: Path) -> None:
+def serve_adviser(settings: Path) -> None:
     """Check everything that could be wrong, then serve until told to stop.
 
     One worker, since the open keyring lives in one process; the master never holds it.
@@ -44,8 +44,10 @@ def serve(settings: Path) -> None:
     store = open_store(config.store_path)
 
     def build() -> Flask:
-        return create_app(config, store, end_worker=server.end_worker, readers=search_processes.starters())
+        return create_adviser_app(
+            config, store, end_worker=server.end_worker, readers=search_processes.starters()
+        )
 
-    quiet_log.install(sys.stderr)
+    quiet_log.install_quiet_log(sys.stderr)
     server = Server(build, binds=[config.bind], workers=1, threads=_THREADS, stop_seconds=_STOP_SECONDS)
     server.run()

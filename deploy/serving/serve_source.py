@@ -13,7 +13,7 @@ from deploy.pinned_letterhead import LetterheadWatch, open_letterhead
 from deploy.serving.gunicorn_server import Server
 from deploy.serving.ports import refuse_taken
 from deploy.settings.load_settings import load_config
-from source_app import create_app
+from source_app import create_source_app
 from source_app.config import SourceConfig
 from source_app.signpost.decision_tree import PACKAGED, Signposts
 from source_app.signpost.decision_tree import load as load_signposts
@@ -25,7 +25,7 @@ _STOP_SECONDS = 10  # for uploads that are under way when we are told to stop
 _SECRET_BYTES = 32
 
 
-def serve(settings: Path) -> None:
+def serve_source(settings: Path) -> None:
     """Check everything that could be wrong, then serve until told to stop.
 
     Raises:
@@ -57,7 +57,7 @@ def serve(settings: Path) -> None:
 
     def build() -> Flask:
         newest = LetterheadWatch(store, config.fingerprint, config.letterhead_serial_path, letterhead)
-        return create_app(
+        return create_source_app(
             config,
             letterhead,
             store,
@@ -67,7 +67,7 @@ def serve(settings: Path) -> None:
             newest_letterhead=newest,
         )
 
-    quiet_log.install(sys.stderr)
+    quiet_log.install_quiet_log(sys.stderr)
     Server(
         build, binds=binds, workers=config.workers, threads=config.threads, stop_seconds=_STOP_SECONDS
     ).run()

@@ -10,7 +10,7 @@ from flask import Flask
 
 from deploy import quiet_log
 from deploy.hardening import TMPFS, close_process
-from deploy.pairing.server_key import read_key
+from deploy.pairing.server_key import read_server_key
 from deploy.pinned_letterhead import open_letterhead
 from deploy.serving.gunicorn_server import Server
 from deploy.serving.ports import refuse_taken
@@ -21,17 +21,17 @@ from protocol.errors import PouchRefusedError
 from store.database.engine import open_store
 from store.errors import StoreError
 from sync.carriers import BROUGHT, REFUSED
-from sync.endpoint import Side
+from sync.endpoint import Endpoint
 from sync.errors import SyncError
 from sync.exchange import answers
-from sync.http_endpoint import create_app
+from sync.http_endpoint import create_sync_app
 from sync.pouch_stream import POUCH_BYTES, written
 from sync.reasons import TOO_LARGE, reason_of
 
 _STOP_SECONDS = 10  # for pouches that are under way when we are told to stop
 
 
-def serve(settings: Path) -> None:
+def serve_sync(settings: Path) -> None:
     """Check everything that could be wrong, then serve until told to stop.
 
     Raises:
@@ -42,15 +42,15 @@ def serve(settings: Path) -> None:
     os.environ["TMPDIR"] = TMPFS  # nothing of ours writes temporary files; a library that did finds memory
     config = load_config(settings, "sync", SyncConfig)
     refuse_taken(config.bind)
-    key = read_key(config.key_path)
+    key = read_server_key(config.key_path)
     store = open_store(config.store_path)
     open_letterhead(store, config.fingerprint, config.letterhead_serial_path)
     store.close()
 
     def build() -> Flask:
-        return create_app(server_side(config, store, key))
+        return create_sync_app(server_side(config, store, key))
 
-    quiet_log.install(sys.stderr)
+    quiet_log.install_quiet_log(sys.stderr)
     Server(
         build,
         binds=[config.bind],
@@ -72,7 +72,7 @@ def answer_one(settings: Path, brought: BinaryIO, out: BinaryIO) -> None:
         out.flush()
 
 
-def _answer(side: Side, brought: BinaryIO) -> Iterator[bytes]:
+def _answer(side: Endpoint, brought: BinaryIO) -> Iterator[bytes]:
     pouch = brought.read(POUCH_BYTES + 1)
     if len(pouch) > POUCH_BYTES:
         yield REFUSED + TOO_LARGE.encode("ascii")

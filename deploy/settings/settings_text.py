@@ -18,7 +18,7 @@ def from_example(sections: Collection[str], fingerprint: str, keys: Mapping[tupl
     `keys` gives the values of some more keys, by section and key.
     """
     whole = EXAMPLE.read_text("utf-8")
-    text = without(whole, {name for name, _ in _spans(whole)} - set(sections))
+    text = without_sections(whole, {name for name, _ in _spans(whole)} - set(sections))
     text = re.sub(r'(?m)^fingerprint = ".*"$', f'fingerprint = "{fingerprint}"', text)
     # A name nobody can guess: under /dev/shm another user could make the folder first and keep us out.
     text = text.replace('"/dev/shm/steunpunt/', f'"{TMPFS}/steunpunt-{secrets.token_hex(8)}/')
@@ -27,7 +27,7 @@ def from_example(sections: Collection[str], fingerprint: str, keys: Mapping[tupl
     return text
 
 
-def without(text: str, sections: Collection[str]) -> str:
+def without_sections(text: str, sections: Collection[str]) -> str:
     """Return the text without some sections and the comments right above their headers."""
     parts = _parts(text)
     kept = [part.strip("\n") for name, part in parts if name not in sections]

@@ -15,8 +15,8 @@ from protocol.pouch.pouch_file import SERVER
 from store import outbox, peers, sync_findings
 from store.database.engine import Store
 from sync.build import pack_parts
-from sync.endpoint import Side
-from sync.pending import Arrival, Brought, bring, pieces_of
+from sync.endpoint import Endpoint
+from sync.pending import Arrival, Brought, bring, read_pieces
 
 Say = Callable[[str], object]
 
@@ -36,7 +36,7 @@ def is_server(settings: Path) -> bool:
     return "sync" in sections_in(settings)
 
 
-def pouch_out(side: Side, path: Path, to: str | None, *, part_bytes: int | None = None, say: Say) -> None:
+def pouch_out(side: Endpoint, path: Path, to: str | None, *, part_bytes: int | None = None, say: Say) -> None:
     """Write all that the other end is not known to have to a file; a stick that is lost loses nothing.
 
     `to` names the workstation, from a server that has several. With `part_bytes` it is split over files of
@@ -57,7 +57,7 @@ def pouch_out(side: Side, path: Path, to: str | None, *, part_bytes: int | None 
             )
 
 
-def pouch_in(side: Side, path: Path, *, say: Say) -> None:
+def pouch_in(side: Endpoint, path: Path, *, say: Say) -> None:
     """Take a pouch in from a file, and what was waiting for it.
 
     Raises:
@@ -66,7 +66,7 @@ def pouch_in(side: Side, path: Path, *, say: Say) -> None:
     """
     try:
         with in_sentences():
-            brought = bring(side, pieces_of(path))
+            brought = bring(side, read_pieces(path))
     except OSError as why:
         raise TwoMachinesError(
             f"{path} cannot be read ({type(why).__name__}). Nothing of it was taken in: copy it again, "
@@ -107,7 +107,7 @@ def last_exchange(store: Store, name: bytes = SERVER) -> date | None:
     return None if peer is None else peer.heard
 
 
-def waiting(store: Store) -> int:
+def count_waiting(store: Store) -> int:
     """Return how many things the server is not known to have."""
     with store.reading() as session:
         return outbox.count(session, SERVER)
@@ -135,7 +135,7 @@ def _of_brought(brought: Brought) -> list[str]:
     return said
 
 
-def _receiver(side: Side, to: str | None) -> tuple[StrandId, str]:
+def _receiver(side: Endpoint, to: str | None) -> tuple[StrandId, str]:
     if not side.is_server:
         return SERVER, "the server"
     letterhead = side.letterhead()

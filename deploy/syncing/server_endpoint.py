@@ -6,19 +6,19 @@ from pathlib import Path
 
 from deploy.errors import LetterheadError
 from deploy.hardening import close_process
-from deploy.pairing.server_key import read_key
+from deploy.pairing.server_key import read_server_key
 from deploy.pinned_letterhead import open_letterhead
 from deploy.settings.load_settings import load_config
 from deploy.settings.sync_settings import SyncConfig
 from protocol.letterhead import Letterhead
 from protocol.pouch.pouch_file import SERVER, ServerKey
 from store.database.engine import Store, open_store
-from sync.endpoint import Side
+from sync.endpoint import Endpoint
 from sync.errors import LetterheadUnsoundError
 from web.dates import half_hour_now, utc_today
 
 
-def server_side(config: SyncConfig, store: Store, key: ServerKey) -> Side:
+def server_side(config: SyncConfig, store: Store, key: ServerKey) -> Endpoint:
     """Return the server's end. The letterhead is looked at each time: who was taken out of use stays out."""
 
     def newest() -> Letterhead:
@@ -27,7 +27,7 @@ def server_side(config: SyncConfig, store: Store, key: ServerKey) -> Side:
         except LetterheadError as why:
             raise LetterheadUnsoundError from why
 
-    return Side(
+    return Endpoint(
         store=store,
         name=SERVER,
         seed=key.seed,
@@ -41,7 +41,7 @@ def server_side(config: SyncConfig, store: Store, key: ServerKey) -> Side:
 
 
 @contextmanager
-def server_end(settings: Path) -> Iterator[Side]:
+def server_end(settings: Path) -> Iterator[Endpoint]:
     """Give a server's end of a sync.
 
     Raises:
@@ -50,7 +50,7 @@ def server_end(settings: Path) -> Iterator[Side]:
     """
     close_process()
     config = load_config(settings, "sync", SyncConfig)
-    key = read_key(config.key_path)
+    key = read_server_key(config.key_path)
     store = open_store(config.store_path)
     try:
         yield server_side(config, store, key)

@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
-from deploy.desk_for_command import opened
+from deploy.desk_for_command import open_desk_for_command
 from deploy.errors import TwoMachinesError
-from deploy.pairing.workstation import ONION, Asked, ended, hand_over, make_workstation, new_workstation
-from deploy.syncing.manual_exchange import last_exchange, still_held, waiting, warnings
+from deploy.pairing.workstation import ONION, Asked, end_strand, hand_over, make_workstation, new_workstation
+from deploy.syncing.manual_exchange import count_waiting, last_exchange, still_held, warnings
 from deploy.syncing.sync_refusals import in_sentences
 from journalist_app.config import BY_FILE, ONE_MACHINE
 from journalist_app.desk.open_desk import OpenDesk
@@ -17,12 +17,12 @@ from journalist_app.services.desk.sync_replica import check_what_came, workstati
 from protocol import letterhead as letterheads_format
 from protocol.keyring import Keyring
 from protocol.letterhead import Strand
-from protocol.pouch.pairing_file import CardFile, digest_of
+from protocol.pouch.pairing_file import CardFile, letterhead_digest
 from protocol.pouch.pouch_file import SERVER
 from store import outbox, peers
 from store.outbox import What
-from sync.apply import take_in
-from sync.build import pack
+from sync.apply import apply_pouch
+from sync.build import build_pouch
 from sync.carriers import carrier_of
 from sync.exchange import Carrier, exchange
 from sync.pending import take_in_held
@@ -42,14 +42,14 @@ class Rebuilding:
     name: str
 
 
-def sync(desk: OpenDesk, *, say: Say, on_left: Callable[[int], None]) -> None:
+def sync_now(desk: OpenDesk, *, say: Say, on_left: Callable[[int], None]) -> None:
     """Exchange everything with the server now; `on_left` hears how much is left to go out.
 
     Raises:
         TwoMachinesError: it did not go through; one sentence.
         StoreError: the store cannot be used.
     """
-    before = waiting(desk.store)
+    before = count_waiting(desk.store)
     side = workstation_side(desk)
     with in_sentences(at_line=True):
         done = exchange(side, _carrier(desk), on_left)
@@ -63,7 +63,7 @@ def sync(desk: OpenDesk, *, say: Say, on_left: Callable[[int], None]) -> None:
         say(sentence)
 
 
-def retire(desk: OpenDesk, name: str, since: date | None, *, say: Say) -> None:
+def retire_workstation(desk: OpenDesk, name: str, since: date | None, *, say: Say) -> None:
     """Take another workstation of the desk out of use after today, or after a day when it was stolen.
 
     Raises:
@@ -78,7 +78,7 @@ def retire(desk: OpenDesk, name: str, since: date | None, *, say: Say) -> None:
     if until < strand.since:
         raise TwoMachinesError(f"{name} is in use since {strand.since}: name that day or a later one.")
     strands = tuple(
-        ended(each, until=until) if each.id == strand.id else each for each in desk.letterhead.strands
+        end_strand(each, until=until) if each.id == strand.id else each for each in desk.letterhead.strands
     )
     with desk.store.writing() as session:
         published = publishing.publish_successor(desk, session, strands=strands)
@@ -99,7 +99,7 @@ def retire(desk: OpenDesk, name: str, since: date | None, *, say: Say) -> None:
         )
 
 
-def rebuild(settings: Path, lost: Rebuilding, passphrase: str, asked: Asked) -> None:
+def rebuild_workstation(settings: Path, lost: Rebuilding, passphrase: str, asked: Asked) -> None:
     """Make a workstation in the place of a lost one, from a copy of its keyring and the server.
 
     Raises:
@@ -111,17 +111,17 @@ def rebuild(settings: Path, lost: Rebuilding, passphrase: str, asked: Asked) -> 
     make_workstation(settings, fresh, lost.card.card, asked.server)
     asked.say(f'This is the desk\'s workstation "{name}" now. "{lost.keyring.strand.name}" ends today.')
     published = letterheads_format.sign(fresh.letterhead, fresh.keyring.desk_key)
-    base = digest_of(fresh.base[0])
+    base = letterhead_digest(fresh.base[0])
     hand_over(fresh.keyring, published, base, settings.parent, asked)
     is_onion = asked.server.startswith(ONION)
     if asked.server == BY_FILE:
         asked.say("Then make a pouch here and one there, and carry them: steunpunt pouch out FILE")
         return
-    with opened(settings, passphrase) as desk:
+    with open_desk_for_command(settings, passphrase) as desk:
         try:
             with in_sentences(at_line=True):
                 _introduce(desk, lost.keyring, _carrier(desk))
-            sync(desk, say=asked.say, on_left=lambda _: None)
+            sync_now(desk, say=asked.say, on_left=lambda _: None)
         except TwoMachinesError as why:
             key = "give Tor its key here, as said above, " if is_onion else ""
             raise TwoMachinesError(
@@ -144,18 +144,18 @@ def _introduce(desk: OpenDesk, lost: Keyring, carrier: Carrier) -> None:
     """
     side = replace(workstation_side(desk), name=lost.strand.id, seed=lost.strand.seed)
     for _ in range(_INTRODUCTIONS):
-        with carrier.carry(pack(side, SERVER, {}).pouch) as pouches:
+        with carrier.carry(build_pouch(side, SERVER, {}).pouch) as pouches:
             brought = next(pouches)
-        take_in(side, lambda: [brought], is_direct=True)  # noqa: B023  # read at once
+        apply_pouch(side, lambda: [brought], is_direct=True)  # noqa: B023  # read at once
         with desk.store.reading() as session:
             if not outbox.is_undelivered(session, What.LETTERHEAD):
                 break
     with desk.store.writing() as session:
         server = peers.find(session, SERVER)
         if server is not None:
-            peers.remove(session, SERVER)
+            peers.remove_peer(session, SERVER)
             peers.add(session, SERVER, server.card)
-            outbox.note_all(session, SERVER)
+            outbox.enqueue_all(session, SERVER)
             peers.shares_letterhead(session, SERVER, server.letterhead)
 
 

@@ -11,7 +11,7 @@ from journalist_app.desk.open_desk import OpenDesk
 _TOKEN_BYTES = 32
 
 
-class Guard:
+class AutoLock:
     """Holds the open desk between unlocking and locking; safe for threads.
 
     Locking is ending the worker: Python cannot wipe memory, the kernel can. `end_worker` does that.

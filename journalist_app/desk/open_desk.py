@@ -9,24 +9,24 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from crypto.errors import ForgedError, UnreadableError
-from gpg.home import OpenPGPHome
+from gpg.home import GpgHome
 from journalist_app.config import AdviserConfig
 from journalist_app.desk.private_files import ExposedError, read_private, write_private
-from journalist_app.files.export import Outbox
+from journalist_app.files.export import Exporter
 from journalist_app.files.presealed import Known, Unsealer
-from journalist_app.search.search_index import Index
-from journalist_app.search.tally_reader import Opened
-from protocol import trusted_state as anchors_format
+from journalist_app.search.search_index import SearchIndex
+from journalist_app.search.tally_reader import OpenedTally
+from protocol import trusted_state as trusted_state_format
 from protocol.casefile import Casefile
-from protocol.identifiers import Address, Digest, EntryId, label
+from protocol.identifiers import Address, Digest, EntryId, mailbox_label
 from protocol.keyring import Keyring
 from protocol.letterhead import Letterhead
 from protocol.sealed_record import RecordKind
-from protocol.trusted_state import Anchors, Heads
+from protocol.trusted_state import Heads, TrustedState
 from store.database.engine import Store
 
 if TYPE_CHECKING:
-    from journalist_app.services.mailbox.proposing import Prepared
+    from journalist_app.services.mailbox.proposing import PreparedProposal
 
 
 _LARGER_OPENED = 4  # times: what was compressed and sealed may be so much larger than a file may be
@@ -79,7 +79,7 @@ class OpenDesk:
     store: Store
     keyring: Keyring = field(repr=False)
     letterhead: Letterhead
-    anchors: Anchors = field(repr=False)
+    trusted_state: TrustedState = field(repr=False)
     memory: Memory
     unsound: dict[Address, tuple[str, ...]] = field(default_factory=dict)
     progress: Progress = Progress(0, 0, is_running=False, is_broken=False)
@@ -88,16 +88,16 @@ class OpenDesk:
     exchange: Exchange = Exchange()
     syncing: threading.Lock = field(default_factory=threading.Lock)
     sync_wanted: threading.Event = field(default_factory=threading.Event)
-    openpgp: OpenPGPHome | None = field(default=None, repr=False)
+    openpgp: GpgHome | None = field(default=None, repr=False)
     sealed_before: Known = field(default_factory=Known, repr=False)
-    outbox: Outbox | None = field(default=None, repr=False)
-    prepared: dict[EntryId, "Prepared"] = field(default_factory=dict, repr=False)  # being looked at
+    exporter: Exporter | None = field(default=None, repr=False)
+    prepared: dict[EntryId, "PreparedProposal"] = field(default_factory=dict, repr=False)  # being looked at
     stopping: threading.Event = field(default_factory=threading.Event)
     first_page: threading.Event = field(default_factory=threading.Event)  # the adviser has it
-    index: Index = field(default_factory=lambda: Index(()), repr=False)
+    index: SearchIndex = field(default_factory=lambda: SearchIndex(()), repr=False)
     casefiles: dict[Address, tuple[int, Casefile]] = field(default_factory=dict, repr=False)  # by revision
     unsound_casefiles: set[Address] = field(default_factory=set)
-    tallies: dict[int, Opened] = field(default_factory=dict, repr=False)  # of the ledger, by row
+    tallies: dict[int, OpenedTally] = field(default_factory=dict, repr=False)  # of the ledger, by row
     _labels: dict[Address, str] = field(default_factory=dict)
     _remembering: threading.Lock = field(default_factory=threading.Lock)
     _is_changed: bool = False
@@ -106,7 +106,7 @@ class OpenDesk:
         """Return a mailbox's three words; ten thousand of them are searched, so they are kept."""
         known = self._labels.get(address)
         if known is None:
-            known = self._labels[address] = label(address)
+            known = self._labels[address] = mailbox_label(address)
         return known
 
     def unsealer(self) -> Unsealer:
@@ -127,40 +127,42 @@ class OpenDesk:
         `is_answered` says that, at these heads, nothing the source said waits for an answer. To leave it out
         is safe: the next check then looks again.
         """
-        known = self.anchors
+        known = self.trusted_state
         is_known = removed <= known.removed.get(address, frozenset())
         is_known = is_known and is_answered == (address in known.answered)
         if is_known and dict(known.mailboxes.get(address, {})) == dict(heads):
             return
-        self._change(lambda anchors: anchors.advance(address, heads, removed, is_answered=is_answered))
+        self._change(
+            lambda trusted_state: trusted_state.advance(address, heads, removed, is_answered=is_answered)
+        )
 
     def forget_ended(self, address: Address) -> None:
         """Note that the adviser saw a mailbox end."""
         self.unsound.pop(address, None)
-        self._change(lambda anchors: anchors.end(address))
+        self._change(lambda trusted_state: trusted_state.end(address))
 
     def saw_record(self, kind: RecordKind, name: bytes, revision: int) -> None:
         """Note how new one of the desk's own records is. `save` writes it down."""
-        if self.anchors.records.get((kind, name)) != revision:
-            self._change(lambda anchors: anchors.saw_record(kind, name, revision))
+        if self.trusted_state.records.get((kind, name)) != revision:
+            self._change(lambda trusted_state: trusted_state.saw_record(kind, name, revision))
 
     def forget_records(self, address: Address) -> None:
         """Note that the desk itself dropped what it kept about a mailbox."""
-        names = [known for known in self.anchors.records if known[1].startswith(address)]
+        names = [known for known in self.trusted_state.records if known[1].startswith(address)]
         for kind, name in names:
-            self._change(functools.partial(Anchors.forget_record, kind=kind, name=name))
+            self._change(functools.partial(TrustedState.forget_record, kind=kind, name=name))
 
     def forget_purged(self, address: Address) -> None:
         """Note that the desk's own order deleted a mailbox, and what the desk kept about it too."""
         self.unsound.pop(address, None)
         self.casefiles.pop(address, None)
         self.unsound_casefiles.discard(address)
-        self._change(lambda anchors: anchors.purged(address))
+        self._change(lambda trusted_state: trusted_state.purged(address))
 
     def saw_letterhead(self) -> None:
         """Note the serial of the letterhead in use, and write it down at once: an older one is refused."""
-        if self.letterhead.serial != self.anchors.letterhead_serial:
-            self._change(lambda anchors: anchors.saw_letterhead(self.letterhead.serial))
+        if self.letterhead.serial != self.trusted_state.letterhead_serial:
+            self._change(lambda trusted_state: trusted_state.saw_letterhead(self.letterhead.serial))
             self.save()
 
     def save(self) -> None:
@@ -168,7 +170,10 @@ class OpenDesk:
         with self._remembering:
             if self._is_changed and self.memory is not Memory.DAMAGED:
                 try:
-                    write_private(self.config.anchors_path, anchors_format.seal(self.anchors, self.keyring))
+                    write_private(
+                        self.config.trusted_state_path,
+                        trusted_state_format.seal_trusted_state(self.trusted_state, self.keyring),
+                    )
                 except OSError:
                     self.memory = Memory.UNSAVED
                 else:
@@ -192,20 +197,22 @@ class OpenDesk:
         if self.openpgp is not None:
             self.openpgp.close()
 
-    def _change(self, change: Callable[[Anchors], Anchors]) -> None:
+    def _change(self, change: Callable[[TrustedState], TrustedState]) -> None:
         with self._remembering:
             try:
-                self.anchors = change(self.anchors)
+                self.trusted_state = change(self.trusted_state)
             except ForgedError:
                 return  # an older look at the same mailbox, by another thread: the newer one stands
             self._is_changed = True
 
 
-def read_anchors(config: AdviserConfig, keyring: Keyring) -> tuple[Anchors, Memory]:
+def read_anchors(config: AdviserConfig, keyring: Keyring) -> tuple[TrustedState, Memory]:
     """Read what this workstation remembers; where there is nothing, say so and start with nothing."""
     try:
-        return anchors_format.open_anchors(read_private(config.anchors_path), keyring), Memory.SOUND
+        return trusted_state_format.open_trusted_state(
+            read_private(config.trusted_state_path), keyring
+        ), Memory.SOUND
     except FileNotFoundError:
-        return Anchors(), Memory.MISSING
+        return TrustedState(), Memory.MISSING
     except (UnreadableError, ExposedError, OSError):
-        return Anchors(), Memory.DAMAGED
+        return TrustedState(), Memory.DAMAGED

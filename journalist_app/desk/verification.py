@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from crypto.errors import ForgedError, MalformedError, UnreadableError
 from journalist_app.desk.open_desk import OpenDesk
-from journalist_app.errors import MailboxMissingError
+from journalist_app.errors import MailboxNotFoundError
 from protocol import chain
 from protocol.entry import Author, Content, SignedEntry, open_entry
 from protocol.identifiers import SOURCE_STRAND, Address, Digest, StrandId
@@ -16,7 +16,7 @@ from protocol.mailbox_keys import certify
 from protocol.trusted_state import Heads
 from store import entries, mailboxes, sync_findings
 from store.entries import Stored
-from store.mailboxes import Mailbox
+from store.mailboxes import StoredMailbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Conversation:
     wait nor answer.
     """
 
-    mailbox: Mailbox
+    mailbox: StoredMailbox
     entries: tuple[SignedEntry, ...]
     faults: tuple[ShownFault, ...]
     heads: Heads
@@ -88,11 +88,11 @@ def conversation_of(desk: OpenDesk, address: Address) -> Conversation:
     with desk.store.reading() as session:
         mailbox = mailboxes.find(session, address)
         if mailbox is None:
-            raise MailboxMissingError
+            raise MailboxNotFoundError
         return examine(desk, session, mailbox)
 
 
-def examine(desk: OpenDesk, session: Session, mailbox: Mailbox) -> Conversation:
+def examine(desk: OpenDesk, session: Session, mailbox: StoredMailbox) -> Conversation:
     """Check every entry of a mailbox against keys, chain and what this workstation remembers.
 
     Opens nothing. What is sound is remembered, what is not is noted for the inbox, and so is what syncing
@@ -106,19 +106,19 @@ def examine(desk: OpenDesk, session: Session, mailbox: Mailbox) -> Conversation:
     except (ForgedError, MalformedError):
         verify_key = None
         faults.append(ShownFault("wrong_keys"))
-    if address in desk.anchors.ended:
+    if address in desk.trusted_state.ended:
         faults.append(ShownFault("come_back"))
     signed = _read(entries.of_mailbox(session, address), faults)
-    checked = chain.check(
-        address, verify_key, desk.letterhead.strand_keys, signed, desk.anchors.mailboxes.get(address)
+    checked = chain.check_chain(
+        address, verify_key, desk.letterhead.strand_keys, signed, desk.trusted_state.mailboxes.get(address)
     )
     faults += [
         ShownFault(fault.kind.value, Author.DESK if fault.strand else Author.SOURCE, fault.number)
         for fault in checked.faults
     ]
-    put_back = _put_back(checked.entries, desk.anchors.removed.get(address, frozenset()))
+    put_back = _put_back(checked.entries, desk.trusted_state.removed.get(address, frozenset()))
     faults += [
-        ShownFault(chain.FaultKind.NOT_REMOVED.value, entry.open_part.author, entry.open_part.number)
+        ShownFault(chain.FaultKind.NOT_REMOVED.value, entry.envelope.author, entry.envelope.number)
         for entry in put_back
     ]
     thread = tuple(entry for entry in checked.entries if entry not in put_back)
@@ -150,7 +150,8 @@ def _put_back(thread: Sequence[SignedEntry], removed: frozenset[Digest]) -> list
 def _heads_in_store(session: Session, address: Address) -> Heads:
     """Return the heads that writers build upon: led astray, a source would sign into a wrong place."""
     return {
-        StrandId(head.strand): (head.number, Digest(head.digest)) for head in entries.heads(session, address)
+        StrandId(head.strand): (head.number, Digest(head.digest))
+        for head in entries.strand_heads(session, address)
     }
 
 
@@ -175,7 +176,7 @@ def _read(rows: Sequence[Stored], faults: list[ShownFault]) -> list[SignedEntry]
     for row in rows:
         try:
             entry = SignedEntry.from_stored(
-                open_part=row.open_part,
+                envelope=row.envelope,
                 signature=row.signature,
                 epoch=row.epoch,
                 header=row.header,
@@ -188,20 +189,20 @@ def _read(rows: Sequence[Stored], faults: list[ShownFault]) -> list[SignedEntry]
             continue
         signed.append(entry)
         if not _stands_where_it_was_signed(row, entry):
-            faults.append(ShownFault("bad_signature", entry.open_part.author, entry.open_part.number))
+            faults.append(ShownFault("bad_signature", entry.envelope.author, entry.envelope.number))
     return signed
 
 
 def _stands_where_it_was_signed(row: Stored, entry: SignedEntry) -> bool:
     """Say whether the row's own columns repeat what is signed: the store sorts, finds and counts by them."""
-    part = entry.open_part
+    part = entry.envelope
     signed = (int(part.author), part.strand, part.number, part.entry_id, entry.digest, part.day)
     return signed == (row.author, row.strand, row.number, row.entry_id, row.digest, row.day)
 
 
 def _speaks(entry: SignedEntry, author: Author) -> bool:
     """Say whether this is something that this side said, and no mark."""
-    return entry.open_part.speaks and entry.open_part.author is author
+    return entry.envelope.speaks and entry.envelope.author is author
 
 
 def _unanswered_since(thread: Sequence[SignedEntry], heads: Heads) -> date | None:
@@ -210,8 +211,8 @@ def _unanswered_since(thread: Sequence[SignedEntry], heads: Heads) -> date | Non
     A mark of the desk tells the source that somebody read it; it is no answer. A mark of the source asks
     nothing.
     """
-    source = [entry for entry in thread if entry.open_part.author is Author.SOURCE]
-    answers = [entry.open_part for entry in thread if _speaks(entry, Author.DESK)]
+    source = [entry for entry in thread if entry.envelope.author is Author.SOURCE]
+    answers = [entry.envelope for entry in thread if _speaks(entry, Author.DESK)]
     seen = {digest for answer in answers for digest in answer.seen}
     if heads.get(SOURCE_STRAND, (0, b""))[1] in seen:
         return None
@@ -219,6 +220,6 @@ def _unanswered_since(thread: Sequence[SignedEntry], heads: Heads) -> date | Non
     for entry in reversed(source):
         if entry.digest in seen:
             break
-        if entry.open_part.speaks and entry.removal is None:
+        if entry.envelope.speaks and entry.removal is None:
             left.append(entry)
-    return left[-1].open_part.day if left else None
+    return left[-1].envelope.day if left else None

@@ -38,7 +38,7 @@ class Looked:
     can_clean: bool
 
 
-class Outbox(Protocol):
+class Exporter(Protocol):
     """What passing on needs of the world outside."""
 
     @property

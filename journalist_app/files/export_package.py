@@ -10,7 +10,7 @@ from datetime import date
 from pathlib import PurePosixPath
 from typing import IO, Final, cast
 
-from gpg.home import OpenPGPHome
+from gpg.home import GpgHome
 from web.filenames import safe_name
 
 TEXT_NAME: Final = "proposal.txt"
@@ -18,8 +18,8 @@ _UNIX: Final = 3  # zip's number for the system whose modes `_MODE` are
 _MODE: Final = 0o600 << 16
 
 
-def make(  # noqa: PLR0913  # who seals what, for whom, and when
-    home: OpenPGPHome,
+def make_export_package(  # noqa: PLR0913  # who seals what, for whom, and when
+    home: GpgHome,
     *,
     recipient: str,
     signer: str,

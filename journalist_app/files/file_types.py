@@ -30,7 +30,7 @@ _NOT_IN_TEXT: Final = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")
 _MEDIA: Final = ((b"ftyphei", ".heic"), (b"ftypM4A", ".m4a"), (b"ftypqt", ".mov"), (b"ftyp", ".mp4"))
 
 
-def with_ending(name: str, first: bytes) -> str:
+def with_file_ending(name: str, first: bytes) -> str:
     """Return a name with an ending; one that has none gets that of what the first bytes look like.
 
     `first` may be of any length; the first 4 KiB are looked at. It is a guess for whoever opens the file, and

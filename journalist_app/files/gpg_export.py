@@ -11,13 +11,13 @@ from typing import Final
 from crypto.errors import MalformedError
 from gpg.errors import OpenPGPFailedError, OpenPGPMissingError, OpenPGPPlaceError, RecipientRefusal
 from gpg.errors import RecipientRefusedError as KeyRefusedError
-from gpg.home import KEY_BYTES_MAX, OpenPGPHome
+from gpg.home import KEY_BYTES_MAX, GpgHome
 from journalist_app.config import AdviserConfig
 from journalist_app.errors import (
     NoOpenPGPError,
     RecipientExpiredError,
+    RecipientKeyRefusedError,
     RecipientOtherKeyError,
-    RecipientRefusedError,
     RecipientRevokedError,
 )
 from journalist_app.files import export_package
@@ -26,7 +26,7 @@ from journalist_app.files.metadata import Mat2
 from journalist_app.files.pinned_recipients import RecipientKey
 from protocol.keyring import Keyring
 
-_REFUSED: Final[Mapping[RecipientRefusal, type[RecipientRefusedError]]] = MappingProxyType(
+_REFUSED: Final[Mapping[RecipientRefusal, type[RecipientKeyRefusedError]]] = MappingProxyType(
     {
         RecipientRefusal.EXPIRED: RecipientExpiredError,
         RecipientRefusal.REVOKED: RecipientRevokedError,
@@ -37,10 +37,10 @@ _REFUSED: Final[Mapping[RecipientRefusal, type[RecipientRefusedError]]] = Mappin
 
 
 @dataclass(frozen=True, slots=True)
-class GpgOutbox:
+class GpgExporter:
     """Whom this desk can pass on to, with what. `refused` holds what is wrong with a key since unlocking."""
 
-    home: OpenPGPHome
+    home: GpgHome
     signer: str  # fingerprint of the desk's own key
     recipients: tuple[RecipientKey, ...]
     refused: Mapping[str, RecipientRefusal] = field(repr=False)
@@ -59,7 +59,7 @@ class GpgOutbox:
             except KeyRefusedError as refused:
                 why = refused.reason
         if why is not None:
-            raise _REFUSED.get(why, RecipientRefusedError)
+            raise _REFUSED.get(why, RecipientKeyRefusedError)
 
     def room(self) -> AbstractContextManager[Path]:
         """Give an empty folder in memory, ours alone, which is gone when it is left."""
@@ -89,7 +89,7 @@ class GpgOutbox:
         self, recipient: Addressee, text: str, files: Iterable[tuple[str, Iterator[bytes]]], today: date
     ) -> Iterator[bytes]:
         try:
-            yield from export_package.make(
+            yield from export_package.make_export_package(
                 self.home,
                 recipient=recipient.fingerprint,
                 signer=self.signer,
@@ -101,7 +101,7 @@ class GpgOutbox:
             raise NoOpenPGPError from why
 
 
-def open_outbox(config: AdviserConfig, keyring: Keyring) -> GpgOutbox | None:
+def open_exporter(config: AdviserConfig, keyring: Keyring) -> GpgExporter | None:
     """Give gpg its home, the desk's own key and the recipients'; None where this desk has no OpenPGP.
 
     A recipient's key that cannot be read or is another one is remembered as refused: passing on to the others
@@ -110,7 +110,7 @@ def open_outbox(config: AdviserConfig, keyring: Keyring) -> GpgOutbox | None:
     if not keyring.openpgp:
         return None
     try:
-        home = OpenPGPHome.open(config.openpgp_home_path)
+        home = GpgHome.open(config.openpgp_home_path)
     except (OpenPGPMissingError, OpenPGPPlaceError):
         return None
     try:
@@ -119,10 +119,10 @@ def open_outbox(config: AdviserConfig, keyring: Keyring) -> GpgOutbox | None:
         home.close()
         return None
     refused = MappingProxyType(_take_in(home, config.recipients))
-    return GpgOutbox(home, signer, config.recipients, refused, Mat2(config.mat2_without_sandbox))
+    return GpgExporter(home, signer, config.recipients, refused, Mat2(config.mat2_without_sandbox))
 
 
-def _take_in(home: OpenPGPHome, recipients: Iterable[RecipientKey]) -> dict[str, RecipientRefusal]:
+def _take_in(home: GpgHome, recipients: Iterable[RecipientKey]) -> dict[str, RecipientRefusal]:
     refused = {}
     for each in recipients:
         try:

@@ -89,7 +89,7 @@ def findings(path: str) -> list[tuple[str, str, str]]:
     return details + [(kind, str(count), ", ".join(names[kind])) for kind, count in counts.items() if count]
 
 
-def without(path: str, out: str) -> None:
+def write_cleaned_copy(path: str, out: str) -> None:
     """Write a copy in which changes are accepted, and comments and hidden marks are gone."""
     with zipfile.ZipFile(path) as file, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as copy:
         for name, raw in _parts(file):
@@ -193,7 +193,7 @@ def _written(tree: ET.Element) -> bytes:
     return bytes(ET.tostring(tree, encoding="UTF-8", xml_declaration=True))
 
 
-def main(task: str, path: str, out: str = "") -> int:
+def run_hidden_parts(task: str, path: str, out: str = "") -> int:
     """Look ("look": one JSON list a line) or write a copy ("cut"); other files hold nothing for us."""
     is_office = PurePosixPath(path).suffix in OFFICE
     try:
@@ -201,7 +201,7 @@ def main(task: str, path: str, out: str = "") -> int:
             for found in findings(path) if is_office else []:
                 print(json.dumps(found))  # noqa: T201  # our output is our answer
         elif is_office:
-            without(path, out)
+            write_cleaned_copy(path, out)
         else:
             shutil.copyfile(path, out)
     except (
@@ -218,4 +218,4 @@ def main(task: str, path: str, out: str = "") -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    sys.exit(run_hidden_parts(*sys.argv[1:]))

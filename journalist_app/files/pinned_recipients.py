@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from protocol.content import Recipient
+from protocol.content import PassOnRecipient
 
 _FINGERPRINT: Final = re.compile(r"[0-9A-F]{40}")
 _NAME_CHARS: Final = 200  # what a proposal carries
-_ROLES: Final = frozenset(role.value for role in Recipient)
+_ROLES: Final = frozenset(role.value for role in PassOnRecipient)
 
 
 @dataclass(frozen=True, slots=True)

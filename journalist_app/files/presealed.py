@@ -20,7 +20,7 @@ from crypto import age
 from crypto.age import armor
 from crypto.age.armor import Armoured, ArmourKind, find_armoured
 from crypto.errors import MalformedError, UnreadableError
-from journalist_app.files.file_types import with_ending
+from journalist_app.files.file_types import with_file_ending
 
 SHOWN_CHARS: Final = 50_000  # as long as a message may be; longer is offered as a file
 OPENINGS: Final = 40  # for one page; gpg takes 20 ms for each
@@ -54,7 +54,7 @@ class OpenedMessage(Protocol):
 
 
 class OpenPGP(Protocol):
-    """gpg with the desk's key: `gpg.home.OpenPGPHome`."""
+    """gpg with the desk's key: `gpg.home.GpgHome`."""
 
     def decrypt(self, raw: bytes, *, at_most: int) -> OpenedMessage:
         """Open a whole message, or raise UnreadableError."""
@@ -82,7 +82,7 @@ class PieceKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class TextPiece:
     """A stretch of a text, as it is shown.
 
     `number` counts what came sealed in the text, from 1. `text` of an UNOPENED piece is its armour; a FILE
@@ -132,26 +132,26 @@ class Known:
 
     def __init__(self, most: int = _KNOWN, most_chars: int = _KNOWN_CHARS) -> None:
         self._most, self._most_chars = most, most_chars
-        self._found: dict[bytes, Piece | FileLook] = {}
+        self._found: dict[bytes, TextPiece | FileLook] = {}
         self._chars = 0
         self._changing = threading.Lock()
 
     def __repr__(self) -> str:
         return "Known()"
 
-    def piece(self, name: bytes) -> Piece | None:
+    def piece(self, name: bytes) -> TextPiece | None:
         """Return a piece of that name."""
         found = self._found.get(name)
-        return found if isinstance(found, Piece) else None
+        return found if isinstance(found, TextPiece) else None
 
     def look(self, name: bytes) -> FileLook | None:
         """Return a look at a file of that name."""
         found = self._found.get(name)
         return found if isinstance(found, FileLook) else None
 
-    def keep(self, name: bytes, found: Piece | FileLook) -> None:
+    def keep(self, name: bytes, found: TextPiece | FileLook) -> None:
         """Remember something; when there is too much, what was remembered before goes."""
-        chars = len(found.text) if isinstance(found, Piece) else len(found.name)
+        chars = len(found.text) if isinstance(found, TextPiece) else len(found.name)
         with self._changing:
             if self._chars + chars > self._most_chars or len(self._found) >= self._most:
                 self._found.clear()
@@ -182,12 +182,12 @@ class Unsealer:
     def __repr__(self) -> str:
         return "Unsealer()"
 
-    def text(self, text: str) -> tuple[Piece, ...]:
+    def text(self, text: str) -> tuple[TextPiece, ...]:
         """Return a text in pieces, in its order, with what was sealed in it opened in its place."""
         blocks = find_armoured(text)
         if not blocks:
-            return (Piece(PieceKind.PLAIN, text),)
-        pieces: list[Piece] = []
+            return (TextPiece(PieceKind.PLAIN, text),)
+        pieces: list[TextPiece] = []
         at = 0
         for number, block in enumerate(blocks, start=1):
             pieces += [*_plain(text[at : block.start]), self._piece(block, number)]
@@ -206,7 +206,7 @@ class Unsealer:
             content, _ = self._content(block)
         except _UnopenedError as refused:
             return OpenedFile(FileLook(FileKind.UNOPENED, "", why=refused.why), iter(()))
-        name = with_ending(f"sealed-{number}", content)
+        name = with_file_ending(f"sealed-{number}", content)
         return OpenedFile(FileLook(FileKind.OPENED, name), iter([content]))
 
     def look(self, file_id: bytes, name: str, pieces: Callable[[], Iterable[bytes]]) -> FileLook:
@@ -261,11 +261,11 @@ class Unsealer:
         except MalformedError as why:
             raise UnreadableError from why
 
-    def _piece(self, block: Armoured, number: int) -> Piece:
+    def _piece(self, block: Armoured, number: int) -> TextPiece:
         name = hashlib.sha256(block.armour.encode()).digest()
         piece = self._known.piece(name)
         if piece is None and self._left == 0:
-            return Piece(PieceKind.UNOPENED, block.armour, number, why=Why.LATER)
+            return TextPiece(PieceKind.UNOPENED, block.armour, number, why=Why.LATER)
         if piece is None:
             self._left -= 1
             piece = self._opened(block)
@@ -273,15 +273,15 @@ class Unsealer:
         text = block.armour if piece.kind is PieceKind.UNOPENED else piece.text
         return replace(piece, number=number, text=text)
 
-    def _opened(self, block: Armoured) -> Piece:
+    def _opened(self, block: Armoured) -> TextPiece:
         try:
             content, is_signed = self._content(block)
         except _UnopenedError as refused:
-            return Piece(PieceKind.UNOPENED, "", why=refused.why)
+            return TextPiece(PieceKind.UNOPENED, "", why=refused.why)
         text = _as_text(content)
         if text is None:
-            return Piece(PieceKind.FILE, "", size=len(content), is_signed=is_signed)
-        return Piece(PieceKind.OPENED, text, is_signed=is_signed)
+            return TextPiece(PieceKind.FILE, "", size=len(content), is_signed=is_signed)
+        return TextPiece(PieceKind.OPENED, text, is_signed=is_signed)
 
     def _content(self, block: Armoured) -> tuple[bytes, bool]:
         """Return what is in a block, and whether it was signed.
@@ -293,17 +293,17 @@ class Unsealer:
             if block.kind is ArmourKind.OPENPGP:
                 opened = self._gpg().decrypt(block.armour.encode(), at_most=_PASTED_BYTES)
                 return _not_ours(opened.content), opened.is_signed
-            header, payload = age.split(armor.read(block.armour))
+            header, payload = age.split_file(armor.dearmor(block.armour))
             return _not_ours(b"".join(self._age(header, [payload]))), False
         except (UnreadableError, MalformedError) as why:
             raise _UnopenedError(Why.UNREADABLE) from why
 
     def _age(self, header: bytes, payload: Iterable[bytes]) -> Iterator[bytes]:
         """Open an age file that was sealed to one post-quantum key, the desk's."""
-        stanzas = age.Header.from_bytes(header).stanzas
+        stanzas = age.AgeHeader.from_bytes(header).stanzas
         if sum(stanza.arguments[0] == age.PQ_TYPE for stanza in stanzas) > 1:
             raise _UnopenedError(Why.SEVERAL)
-        return iter(age.Reader(header, self._identities, payload))
+        return iter(age.AgeReader(header, self._identities, payload))
 
     def _gpg(self) -> OpenPGP:
         if self._openpgp is None:
@@ -344,7 +344,7 @@ def _looked(kind: ArmourKind, name: str, inside: Iterator[bytes]) -> tuple[FileL
     except _UnopenedError as refused:
         return FileLook(FileKind.UNOPENED, name, is_openpgp, refused.why), b""
     found = _SEALED_NAME.fullmatch(name)
-    return FileLook(FileKind.OPENED, with_ending(found[1] if found else name, first), is_openpgp), first
+    return FileLook(FileKind.OPENED, with_file_ending(found[1] if found else name, first), is_openpgp), first
 
 
 def _not_ours(content: bytes) -> bytes:
@@ -367,9 +367,9 @@ def _without_armour(pieces: Iterator[bytes]) -> Iterator[bytes]:
     yield from whole if first.startswith(_AGE[0]) else armor.read_stream(whole)
 
 
-def _plain(text: str) -> tuple[Piece, ...]:
+def _plain(text: str) -> tuple[TextPiece, ...]:
     """Return what stands around armour, unless that is white space alone."""
-    return (Piece(PieceKind.PLAIN, text.strip("\n")),) if text.strip() else ()
+    return (TextPiece(PieceKind.PLAIN, text.strip("\n")),) if text.strip() else ()
 
 
 def _as_text(content: bytes) -> str | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
-from journalist_app.inbox.mailbox_summary import Card
+from journalist_app.inbox.mailbox_summary import MailboxSummary
 from protocol.letterhead import Letterhead
 
 _MONTHS = 12
@@ -31,21 +31,23 @@ class Due:
     is_late: bool
 
 
-def due(card: Card, reminder: date | None, letterhead: Letterhead, today: date) -> tuple[Due, ...]:
+def due(
+    summary: MailboxSummary, reminder: date | None, letterhead: Letterhead, today: date
+) -> tuple[Due, ...]:
     """Return what is due in a mailbox, the soonest first. In a closed one only the reminder is."""
     found: list[tuple[date, DueKind]] = []
     if reminder is not None:
         found.append((reminder, DueKind.REMINDER))
-    if not card.is_closed:
-        if card.promised is not None:
-            found.append((card.promised, DueKind.PROMISED))
-        if card.waiting is not None:
-            found.append((letterhead.expect_by(card.waiting), DueKind.ANSWER))
-        if card.asked is not None and not card.is_confirmed:
-            confirm_by = days_after(card.asked, letterhead.confirm_days)
+    if not summary.is_closed:
+        if summary.promised is not None:
+            found.append((summary.promised, DueKind.PROMISED))
+        if summary.waiting is not None:
+            found.append((letterhead.expect_by(summary.waiting), DueKind.ANSWER))
+        if summary.asked is not None and not summary.is_confirmed:
+            confirm_by = days_after(summary.asked, letterhead.confirm_days)
             found.append((confirm_by, DueKind.CONFIRM))
-        if card.asked is not None and not card.has_substance:
-            found.append((months_after(card.asked, letterhead.substance_months), DueKind.SUBSTANCE))
+        if summary.asked is not None and not summary.has_substance:
+            found.append((months_after(summary.asked, letterhead.substance_months), DueKind.SUBSTANCE))
     return tuple(Due(kind, day, day < today) for day, kind in sorted(found))
 
 

@@ -9,12 +9,12 @@ import msgspec
 from protocol.content import StepName
 from protocol.envelope import Author
 from protocol.identifiers import Address
-from protocol.thread_state import Opened, is_answer, standing
+from protocol.thread_state import EntryContent, is_answer, thread_state
 
 _SUBSTANCE: Final = frozenset({StepName.ADVICE_GIVEN, StepName.PASSED_ON, StepName.CLOSED})
 
 
-class Card(msgspec.Struct, frozen=True, array_like=True):
+class MailboxSummary(msgspec.Struct, frozen=True, array_like=True):
     """What the index keeps of one mailbox beside its words. It holds no text.
 
     `heads` are the digests of the strands' newest entries, sorted: another set means that something is new.
@@ -35,14 +35,14 @@ class Card(msgspec.Struct, frozen=True, array_like=True):
     is_closed: bool = False
 
 
-def card_of(address: Address, heads: Sequence[bytes], opened: Sequence[Opened]) -> Card:
+def card_of(address: Address, heads: Sequence[bytes], opened: Sequence[EntryContent]) -> MailboxSummary:
     """Sum a mailbox up. `opened` is in thread order; None stands for what was removed or does not open."""
-    stands = standing(address, opened)
+    stands = thread_state(address, opened)
     asked: date | None = None
     waiting: date | None = None
     is_confirmed = False
     for entry, content in opened:
-        part = entry.open_part
+        part = entry.envelope
         if part.author is Author.DESK:
             is_confirmed = True
             waiting = None if part.speaks and is_answer(content) else waiting
@@ -54,10 +54,10 @@ def card_of(address: Address, heads: Sequence[bytes], opened: Sequence[Opened]) 
     if stands.current is not None and stands.current.is_void:
         current = StepName.PROPOSAL_MADE  # it is not being passed on: the proposal lies there as before
     is_closed = stands.closing is not None  # also where it was said since that something was handed over
-    return Card(
+    return MailboxSummary(
         address=address,
         heads=tuple(sorted(heads)),
-        newest=opened[-1][0].open_part.day if opened else None,
+        newest=opened[-1][0].envelope.day if opened else None,
         step=current.value if current else "",
         asked=asked,
         is_confirmed=is_confirmed,

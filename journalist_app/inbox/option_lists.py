@@ -4,13 +4,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from journalist_app.errors import ConfigError
+from journalist_app.errors import AdviserConfigError
 
 _LINE = re.compile(r"([a-z][a-z0-9_]{0,39}): ([^/]+) / ([^/]+)")
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class Option:
     """One thing that can be chosen: the key that is kept, and its name in both languages."""
 
     key: str
@@ -22,7 +22,7 @@ class Choice:
         return self.nl if language == "nl" else self.en
 
 
-def choices(lines: Sequence[str]) -> tuple[Choice, ...]:
+def choices(lines: Sequence[str]) -> tuple[Option, ...]:
     """Read a list of the settings: "key: Nederlands / English" each.
 
     Raises:
@@ -32,13 +32,13 @@ def choices(lines: Sequence[str]) -> tuple[Choice, ...]:
     for line in lines:
         parts = _LINE.fullmatch(line)
         if parts is None:
-            raise ConfigError('a line is not "key: Nederlands / English"')
-        found.append(Choice(parts[1], parts[2].strip(), parts[3].strip()))
+            raise AdviserConfigError('a line is not "key: Nederlands / English"')
+        found.append(Option(parts[1], parts[2].strip(), parts[3].strip()))
     if len({choice.key for choice in found}) != len(found):
-        raise ConfigError("a key stands there twice")
+        raise AdviserConfigError("a key stands there twice")
     return tuple(found)
 
 
-def name_of(offered: Sequence[Choice], key: str, language: str) -> str:
+def option_name(offered: Sequence[Option], key: str, language: str) -> str:
     """Return the name of what was chosen; one that has left the settings since is shown by its key."""
     return next((choice.name(language) for choice in offered if choice.key == key), key)

@@ -13,7 +13,7 @@ from protocol.thread_state import is_answer
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class ResponseFacts:
     """When a source wrote first, when the desk first answered, and whether the source came back for it.
 
     `answer_working_days` counts the desk's working days after the first message up to the answer's day;
@@ -26,36 +26,38 @@ class Facts:
     came_back: Literal["yes", "no", "no_answer"]
 
 
-def facts(opened: Sequence[tuple[SignedEntry, Content | None]], letterhead: Letterhead) -> Facts:
+def response_facts(
+    opened: Sequence[tuple[SignedEntry, Content | None]], letterhead: Letterhead
+) -> ResponseFacts:
     """Derive the facts from verified entries in thread order; None stands for what was removed or unreadable.
 
     A removed entry still counts: its open part says who wrote it and when. A step that only confirms is no
-    answer (`standing.is_answer`).
+    answer (`thread_state.is_answer`).
     """
     signed = [entry for entry, _ in opened]
-    from_source = [entry for entry in signed if entry.open_part.author is Author.SOURCE]
+    from_source = [entry for entry in signed if entry.envelope.author is Author.SOURCE]
     answers = [
         entry
         for entry, content in opened
-        if entry.open_part.author is Author.DESK and entry.open_part.speaks and is_answer(content)
+        if entry.envelope.author is Author.DESK and entry.envelope.speaks and is_answer(content)
     ]
-    messages = [entry.open_part.day for entry in from_source if entry.open_part.speaks]
+    messages = [entry.envelope.day for entry in from_source if entry.envelope.speaks]
     if not messages or not answers:
-        return Facts(min(messages, default=None), None, None, "no_answer")
-    first, answered = min(messages), min(entry.open_part.day for entry in answers)
+        return ResponseFacts(min(messages, default=None), None, None, "no_answer")
+    first, answered = min(messages), min(entry.envelope.day for entry in answers)
     # An answer is named by what saw it: the newest entry of its strand, which may be a mark after it.
-    shown = {entry.digest for entry in signed if entry.open_part.author is Author.DESK}
+    shown = {entry.digest for entry in signed if entry.envelope.author is Author.DESK}
     before = {
         entry.digest
         for entry in signed
-        if entry.open_part.author is Author.DESK
+        if entry.envelope.author is Author.DESK
         and not any(
-            answer.open_part.strand == entry.open_part.strand
-            and answer.open_part.number <= entry.open_part.number
+            answer.envelope.strand == entry.envelope.strand
+            and answer.envelope.number <= entry.envelope.number
             for answer in answers
         )
     }
-    has_seen = any(set(entry.open_part.seen) & (shown - before) for entry in from_source)
-    return Facts(
+    has_seen = any(set(entry.envelope.seen) & (shown - before) for entry in from_source)
+    return ResponseFacts(
         first, answered, letterhead.working_days_between(first, answered), "yes" if has_seen else "no"
     )

@@ -8,7 +8,7 @@ from typing import Concatenate, ParamSpec
 from flask import current_app, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from journalist_app.desk.auto_lock import Guard
+from journalist_app.desk.auto_lock import AutoLock
 from journalist_app.desk.open_desk import OpenDesk
 from protocol import session
 
@@ -16,9 +16,9 @@ COOKIE = "adviser"
 _P = ParamSpec("_P")
 
 
-def guard() -> Guard:
+def auto_lock() -> AutoLock:
     """Return what holds the open desk."""
-    found: Guard = current_app.extensions["guard"]
+    found: AutoLock = current_app.extensions["auto_lock"]
     return found
 
 
@@ -33,20 +33,20 @@ def token_of_request() -> bytes:
 def open_desk() -> OpenDesk | None:
     """Return the desk when this browser has it open; asked once a request."""
     if "desk" not in g:
-        g.desk = guard().desk_of(token_of_request())
+        g.desk = auto_lock().desk_of(token_of_request())
     desk: OpenDesk | None = g.desk
     return desk
 
 
-def form_token(purpose: str) -> str:
+def page_form_token(purpose: str) -> str:
     """Return the token of a form on the page that is being made."""
-    key = token_of_request() if open_desk() is not None else guard().page_secret
+    key = token_of_request() if open_desk() is not None else auto_lock().page_secret
     return session.form_token(key, purpose)
 
 
 def is_our_form(purpose: str, token: str) -> bool:
     """Say whether a form was made by `form_token` for this browser, in constant time."""
-    return hmac.compare_digest(form_token(purpose).encode(), token.encode())
+    return hmac.compare_digest(page_form_token(purpose).encode(), token.encode())
 
 
 def unlocked(
@@ -61,9 +61,9 @@ def unlocked(
     def wrapped(*args: _P.args, **kwargs: _P.kwargs) -> ResponseReturnValue:
         desk = open_desk()
         if desk is None:
-            return redirect(url_for("door.unlock"), code=303)
+            return redirect(url_for("door.show_unlock"), code=303)
         if "renewed" not in request.args:
-            guard().touch()
+            auto_lock().touch()
         return view(desk, *args, **kwargs)
 
     return wrapped

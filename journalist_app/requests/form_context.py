@@ -9,11 +9,11 @@ from flask.typing import ResponseReturnValue
 from journalist_app.forms import of_hex
 from journalist_app.requests import kept_text
 from journalist_app.requests.access import is_our_form
-from journalist_app.services.mailbox.send_entries import Sheet
+from journalist_app.services.mailbox.send_entries import AdviserFormContext
 from protocol.identifiers import ADDRESS_BYTES, DIGEST_BYTES, ENTRY_ID_BYTES, Address, EntryId
 
 
-def today() -> date:
+def adviser_today() -> date:
     """Return the day, as the app was told to ask for it."""
     day: date = current_app.extensions["today"]()
     return day
@@ -34,21 +34,21 @@ def new_entry_id() -> str:
     return secrets.token_hex(ENTRY_ID_BYTES)
 
 
-def sheet_of(address: Address, purpose: str) -> Sheet | None:
+def context_of(address: Address, purpose: str) -> AdviserFormContext | None:
     """Return what the form carries that was sent; None when it is not ours, or not as it was made."""
     entry_id = of_hex(request.form.get("entry_id", ""), ENTRY_ID_BYTES)
     asked = request.form.get("seen", "")
     seen = of_hex(asked, DIGEST_BYTES) if asked else b""
     if entry_id is None or seen is None or not is_our_form(purpose, request.form.get("token", "")):
         return None
-    return Sheet(address, EntryId(entry_id), seen)
+    return AdviserFormContext(address, EntryId(entry_id), seen)
 
 
 def foreign() -> ResponseReturnValue:
     """Refuse a form that is not ours, and give its text back."""
-    return render_template("refusal.html", what="foreign", text=kept_text.kept()), 403
+    return render_template("refusal.html", what="foreign", text=kept_text.typed_text()), 403
 
 
 def missing() -> ResponseReturnValue:
     """Say that there is nothing here, and give back what was typed."""
-    return render_template("refusal.html", what="missing", text=kept_text.kept()), 404
+    return render_template("refusal.html", what="missing", text=kept_text.typed_text()), 404

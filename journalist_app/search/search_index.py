@@ -14,18 +14,18 @@ from typing import Final
 import msgspec
 
 from journalist_app.errors import IndexMissingError
-from journalist_app.inbox.mailbox_summary import Card
+from journalist_app.inbox.mailbox_summary import MailboxSummary
 from journalist_app.search.search_worker import (
     Begin,
     Command,
     Failed,
     Find,
     Follow,
-    Found,
     Jot,
     Look,
     Read,
     Report,
+    SearchHits,
     share_of,
 )
 from protocol.identifiers import Address
@@ -60,7 +60,7 @@ class _Share:
     writing: threading.Lock = field(default_factory=threading.Lock)
 
 
-class Index:
+class SearchIndex:
     """The open desk's index. Safe for threads."""
 
     def __init__(self, readers: Sequence[Starter]) -> None:
@@ -68,7 +68,7 @@ class Index:
         self._starters = tuple(readers)
         self._shares: list[_Share] = []
         self._changed = threading.Condition()
-        self._cards: dict[bytes, Card] = {}
+        self._cards: dict[bytes, MailboxSummary] = {}
         self._answers: dict[int, list[tuple[bytes, ...]]] = {}
         self._questions = 0
         self._is_broken = False
@@ -110,7 +110,7 @@ class Index:
             done, total = sum(each.done for each in self._shares), sum(each.total for each in self._shares)
             return Reading(done, total, is_whole and not self._is_broken, self._is_broken)
 
-    def cards(self) -> list[Card]:
+    def summaries(self) -> list[MailboxSummary]:
         """Return the card of every mailbox that was read so far."""
         with self._changed:
             return list(self._cards.values())
@@ -137,12 +137,16 @@ class Index:
                 )
                 if self._is_broken or len(answers) < len(self._shares):
                     raise IndexMissingError
-                cards = [card for each in answers for address in each if (card := self._cards.get(address))]
+                summaries = [
+                    summary for each in answers for address in each if (summary := self._cards.get(address))
+                ]
         finally:
             with self._changed:
                 self._answers.pop(question, None)
-        cards.sort(key=lambda card: (-card.newest.toordinal() if card.newest else 0, card.address))
-        return [Address(card.address) for card in cards]
+        summaries.sort(
+            key=lambda summary: (-summary.newest.toordinal() if summary.newest else 0, summary.address)
+        )
+        return [Address(summary.address) for summary in summaries]
 
     def look_again(self, heads: Mapping[Address, Iterable[bytes]]) -> None:
         """Have the readers read what changed: `heads` are the digests of all heads, by mailbox."""
@@ -184,8 +188,8 @@ class Index:
         return len(self._shares) == len(self._starters) and all(share.is_whole for share in self._shares)
 
     def _has(self, address: Address, heads: tuple[bytes, ...]) -> bool:
-        card = self._cards.get(address)
-        return card is not None and card.heads == heads
+        summary = self._cards.get(address)
+        return summary is not None and summary.heads == heads
 
     def _tell(self, share: _Share, command: Command) -> None:
         try:
@@ -206,20 +210,20 @@ class Index:
             share.line.close()
             share.end()
 
-    def _take(self, share: _Share, report: Read | Found | Failed) -> None:
+    def _take(self, share: _Share, report: Read | SearchHits | Failed) -> None:
         with self._changed:
             match report:
                 case _ if self._has_stopped:
                     return  # said before it was ended: nothing may come back after locking
                 case Read():
-                    for card in report.cards:
-                        self._cards[card.address] = card
+                    for summary in report.summaries:
+                        self._cards[summary.address] = summary
                     for address in report.gone:
                         self._cards.pop(address, None)
                     if not share.is_whole:
                         share.done, share.total = report.done, report.total
                         share.is_whole = report.done == report.total
-                case Found():
+                case SearchHits():
                     self._answers.get(report.question, []).append(report.addresses)
                 case _:
                     self._is_broken = True

@@ -15,9 +15,9 @@ from msgspec import UNSET
 from crypto.age import PQIdentity
 from crypto.errors import ForgedError, MalformedError, UnreadableError
 from journalist_app.files.presealed import opened_by_age
-from journalist_app.inbox.mailbox_summary import Card, card_of
+from journalist_app.inbox.mailbox_summary import MailboxSummary, card_of
 from journalist_app.search import tally_reader
-from journalist_app.search.text_index import Shelf
+from journalist_app.search.text_index import TextIndex
 from protocol import chain
 from protocol.content import Content
 from protocol.entry import SignedEntry, open_entry
@@ -28,7 +28,7 @@ from store import entries, mailboxes
 from store.database.engine import Store, open_store
 from store.entries import Stored
 from store.errors import StoreError
-from store.mailboxes import Mailbox
+from store.mailboxes import StoredMailbox
 
 _AT_ONCE: Final = 40  # mailboxes read in one short transaction; between two of them questions are answered
 ENTRIES_PART, NOTES_PART = 0, 1  # parts of the shelf
@@ -82,13 +82,13 @@ class Find(msgspec.Struct, frozen=True, tag=True):
 class Read(msgspec.Struct, frozen=True, tag=True):
     """These were read: a card for each that is there. `done` counts since the beginning."""
 
-    cards: tuple[Card, ...]
+    summaries: tuple[MailboxSummary, ...]
     gone: tuple[bytes, ...]
     done: int
     total: int
 
 
-class Found(msgspec.Struct, frozen=True, tag=True):
+class SearchHits(msgspec.Struct, frozen=True, tag=True):
     """The answer to one question."""
 
     question: int
@@ -100,7 +100,7 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
 
 
 Command = Begin | Look | Jot | Follow | Find
-Report = Read | Found | Failed
+Report = Read | SearchHits | Failed
 
 
 def share_of(address: bytes, shares: int) -> int:
@@ -108,7 +108,7 @@ def share_of(address: bytes, shares: int) -> int:
     return address[0] * shares // 256
 
 
-def serve(line: Connection) -> None:
+def serve_search(line: Connection) -> None:
     """Read the share that the first message names, then answer until the other end hangs up.
 
     Where the first message names tallies, open those and be done.
@@ -116,7 +116,7 @@ def serve(line: Connection) -> None:
     try:
         first = msgspec.msgpack.decode(line.recv_bytes(), type=Begin | tally_reader.Tallies)
         if isinstance(first, tally_reader.Tallies):
-            tally_reader.serve(line, first)
+            tally_reader.serve_tallies(line, first)
         else:
             _Reader(line, first).work()
     except (EOFError, OSError):
@@ -132,7 +132,7 @@ class _Reader:
         self._identities = tuple(PQIdentity(seed) for seed in begin.identities)
         self._strands = Letterhead.from_bytes(begin.letterhead).strand_keys
         self._share, self._shares = begin.share, begin.shares
-        self._shelf = Shelf()
+        self._shelf = TextIndex()
         self._done = self._total = 0
         self._commands = msgspec.msgpack.Decoder(Command)
 
@@ -153,7 +153,7 @@ class _Reader:
         with store.reading() as session:
             ours = [
                 Address(each)
-                for each in mailboxes.addresses(session)
+                for each in mailboxes.all_addresses(session)
                 if share_of(each, self._shares) == self._share
             ]
         self._total = len(ours)
@@ -174,7 +174,7 @@ class _Reader:
             case Follow(letterhead=letterhead):
                 self._strands = Letterhead.from_bytes(letterhead).strand_keys
             case Find(question=question, words=words):
-                self._say(Found(question, tuple(self._shelf.find(words))))
+                self._say(SearchHits(question, tuple(self._shelf.find(words))))
             case _:
                 raise EOFError  # it is said once; whoever says it again is not ours
 
@@ -182,14 +182,14 @@ class _Reader:
         with store.reading() as session:
             here = mailboxes.find_all(session, addresses)
             rows = entries.of_mailboxes(session, [mailbox.address for mailbox in here])
-        cards = tuple(self._card(mailbox, rows[mailbox.address]) for mailbox in here)
+        summaries = tuple(self._card(mailbox, rows[mailbox.address]) for mailbox in here)
         there = {mailbox.address for mailbox in here}
         gone = tuple(address for address in addresses if address not in there)
         for address in gone:
             self._shelf.drop(address)
-        self._say(Read(cards, gone, self._done, self._total))
+        self._say(Read(summaries, gone, self._done, self._total))
 
-    def _card(self, mailbox: Mailbox, rows: Sequence[Stored]) -> Card:
+    def _card(self, mailbox: StoredMailbox, rows: Sequence[Stored]) -> MailboxSummary:
         """Verify and open one mailbox, and put its words on the shelf. What fails is left out."""
         address = Address(mailbox.address)
         verify_key: bytes | None = mailbox.verify_key
@@ -197,7 +197,7 @@ class _Reader:
             certify(address, mailbox.recipient, mailbox.verify_key)
         except (ForgedError, MalformedError):
             verify_key = None
-        checked = chain.check(address, verify_key, self._strands, list(_signed(rows)), None)
+        checked = chain.check_chain(address, verify_key, self._strands, list(_signed(rows)), None)
         opened = [(entry, self._content(entry)) for entry in checked.entries]
         self._shelf.put(address, ENTRIES_PART, self._texts(content for _, content in opened if content))
         heads = [digest for _, digest in checked.heads.values()]
@@ -212,7 +212,7 @@ class _Reader:
     def _texts(self, contents: Iterator[Content]) -> Iterator[str]:
         """Yield everything that can be searched for."""
         for content in contents:
-            yield from searchable(content, self._identities)
+            yield from entry_texts(content, self._identities)
 
     def _say(self, report: Report) -> None:
         self._line.send_bytes(msgspec.msgpack.encode(report))
@@ -227,7 +227,7 @@ def _signed(rows: Sequence[Stored]) -> Iterator[SignedEntry]:
     for row in rows:
         try:
             yield SignedEntry.from_stored(
-                open_part=row.open_part,
+                envelope=row.envelope,
                 signature=row.signature,
                 epoch=row.epoch,
                 header=row.header,
@@ -238,7 +238,7 @@ def _signed(rows: Sequence[Stored]) -> Iterator[SignedEntry]:
             continue  # the page of the mailbox names it
 
 
-def searchable(content: Content, identities: Sequence[PQIdentity]) -> Iterator[str]:
+def entry_texts(content: Content, identities: Sequence[PQIdentity]) -> Iterator[str]:
     """Yield the texts of one entry that can be searched for, with those that were sealed in it with age."""
     yield content.text
     yield from opened_by_age(content.text, identities)

@@ -35,7 +35,7 @@ class Tallies(msgspec.Struct, frozen=True, tag=True):
         return f"Tallies({len(self.rows)})"
 
 
-class Opened(msgspec.Struct, frozen=True, array_like=True):
+class OpenedTally(msgspec.Struct, frozen=True, array_like=True):
     """One row of the ledger: what it counts; `is_ours` is false for what no workstation of the desk wrote."""
 
     row: int
@@ -49,7 +49,7 @@ class Opened(msgspec.Struct, frozen=True, array_like=True):
 class Portion(msgspec.Struct, frozen=True, tag=True):
     """Some of them, opened; `is_last` with the last."""
 
-    opened: tuple[Opened, ...]
+    opened: tuple[OpenedTally, ...]
     is_last: bool
 
 
@@ -61,7 +61,7 @@ class Key:
     letterhead: Letterhead
 
 
-def read(store: Store, rows: Sequence[int], key: Key) -> Iterator[tuple[Opened, ...]]:
+def read_tallies(store: Store, rows: Sequence[int], key: Key) -> Iterator[tuple[OpenedTally, ...]]:
     """Open these rows, portion by portion; what is gone meanwhile is left out."""
     for start in range(0, len(rows), _AT_ONCE):
         with store.reading() as session:
@@ -69,13 +69,13 @@ def read(store: Store, rows: Sequence[int], key: Key) -> Iterator[tuple[Opened, 
         yield tuple(_open(row, raw, key) for row, raw in sealed)
 
 
-def serve(line: Connection, wanted: Tallies) -> None:
+def serve_tallies(line: Connection, wanted: Tallies) -> None:
     """Open what is asked for and hang up; without the last portion the store could not be read."""
     key = Key(tuple(PQIdentity(seed) for seed in wanted.identities), Letterhead.from_bytes(wanted.letterhead))
     try:
         store = open_store(Path(wanted.store))
         try:
-            for opened in read(store, wanted.rows, key):
+            for opened in read_tallies(store, wanted.rows, key):
                 line.send_bytes(msgspec.msgpack.encode(Portion(opened, is_last=False)))
         finally:
             store.close()
@@ -84,9 +84,9 @@ def serve(line: Connection, wanted: Tallies) -> None:
     line.send_bytes(msgspec.msgpack.encode(Portion((), is_last=True)))
 
 
-def _open(row: int, raw: bytes, key: Key) -> Opened:
+def _open(row: int, raw: bytes, key: Key) -> OpenedTally:
     try:
         tally: Tally = open_tally(raw, key.identities, key.letterhead.strand_keys)
     except (UnreadableError, MalformedError, ForgedError):
-        return Opened(row, is_ours=False)
-    return Opened(row, True, tally.id, tally.year, tally.dimension, tally.value)  # noqa: FBT003  # a column
+        return OpenedTally(row, is_ours=False)
+    return OpenedTally(row, True, tally.id, tally.year, tally.dimension, tally.value)  # noqa: FBT003  # a column

@@ -28,12 +28,12 @@ def fold(text: str) -> str:
     return _MARKS.sub("", "".join(unicodedata.normalize("NFKD", piece) for piece in pieces)).casefold()
 
 
-def words_of(text: str) -> list[str]:
+def query_words(text: str) -> list[str]:
     """Return the folded words of a question, in their order."""
     return _WORD.findall(fold(text))
 
 
-class Shelf:
+class TextIndex:
     """The folded texts of the parts of mailboxes. Not safe for threads."""
 
     def __init__(self) -> None:

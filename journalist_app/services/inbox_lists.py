@@ -11,19 +11,16 @@ from crypto.errors import (
 )
 from journalist_app.desk.open_desk import OpenDesk, Progress
 from journalist_app.desk.verification import Conversation, examine, open_all
-from journalist_app.errors import (
-    MailboxMissingError,
-    UnsoundMailboxError,
-)
+from journalist_app.errors import MailboxNotFoundError, UnsoundMailboxError
 from journalist_app.inbox.deadlines import Due, due, soonest
-from journalist_app.inbox.mailbox_summary import Card, card_of
+from journalist_app.inbox.mailbox_summary import MailboxSummary, card_of
 from journalist_app.search.search_index import Reading
 from journalist_app.services.mailbox import closing
 from protocol.casefile import Casefile
 from protocol.identifiers import Address
 from protocol.statements.removal import verify_ended
 from store import mailboxes, sync_findings
-from store.mailboxes import Ended
+from store.mailboxes import EndedMailbox
 from store.sync_findings import FindingKind
 
 PAGE_ROWS: Final = 25
@@ -73,7 +70,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class EndedRow:
+class EndedLine:
     """A mailbox that ended; without `is_proved` the source has not signed that."""
 
     address: str
@@ -98,7 +95,7 @@ class Inbox:
 
     wanted: Wanted
     rows: tuple[InboxRow, ...]
-    ended: tuple[EndedRow, ...]
+    ended: tuple[EndedLine, ...]
     unsound: tuple[UnsoundRow, ...]
     found: int
     waiting: int
@@ -109,7 +106,7 @@ class Inbox:
     progress: Progress
     reading: Reading
     tags: tuple[str, ...]
-    anchors: str
+    trusted_state: str
 
 
 def inbox(desk: OpenDesk, wanted: Wanted, today: date) -> Inbox:
@@ -121,7 +118,7 @@ def inbox(desk: OpenDesk, wanted: Wanted, today: date) -> Inbox:
     words = " ".join(wanted.query.casefold().replace("-", " ").split())
     reading = desk.index.reading
     with desk.store.reading() as session:
-        counts = mailboxes.counts(session)
+        counts = mailboxes.inbox_counts(session)
         over = mailboxes.ended_mailboxes(session)
         come_back = [
             Address(row.address)
@@ -136,7 +133,7 @@ def inbox(desk: OpenDesk, wanted: Wanted, today: date) -> Inbox:
         found = _labelled(desk, words)
         addresses: list[Address] = found[:PAGE_ROWS]
     elif piles is not None:
-        addresses = [Address(each.card.address) for each in piles.listed(desk, wanted)][first:][
+        addresses = [Address(each.summary.address) for each in piles.listed(desk, wanted)][first:][
             : PAGE_ROWS + 1
         ]
     else:
@@ -163,13 +160,13 @@ def inbox(desk: OpenDesk, wanted: Wanted, today: date) -> Inbox:
         progress=desk.progress,
         reading=reading,
         tags=_tags(desk),
-        anchors=desk.memory.value,
+        trusted_state=desk.memory.value,
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Placed:
-    card: Card
+    summary: MailboxSummary
     due: tuple[Due, ...]
 
 
@@ -200,23 +197,23 @@ class _Piles:
 def _piles(desk: OpenDesk, today: date) -> _Piles:
     """Sort what the index knows. It is only an order: what is shown is verified row by row."""
     piles = _Piles([], [], [])
-    for card in desk.index.cards():
-        if card.newest is None:
+    for summary in desk.index.summaries():
+        if summary.newest is None:
             continue  # nothing was written in it yet
-        found = due(card, _casefile(desk, Address(card.address)).reminder, desk.letterhead, today)
-        pile = piles.answered if card.waiting is None else piles.waiting
-        (piles.closed if card.is_closed else pile).append(_Placed(card, found))
+        found = due(summary, _casefile(desk, Address(summary.address)).reminder, desk.letterhead, today)
+        pile = piles.answered if summary.waiting is None else piles.waiting
+        (piles.closed if summary.is_closed else pile).append(_Placed(summary, found))
     for pile in (piles.waiting, piles.answered, piles.closed):
-        pile.sort(key=lambda each: (soonest(each.due), -(each.card.newest or date.min).toordinal()))
+        pile.sort(key=lambda each: (soonest(each.due), -(each.summary.newest or date.min).toordinal()))
     return piles
 
 
 def _is_wanted(desk: OpenDesk, placed: _Placed, wanted: Wanted) -> bool:
-    casefile = _casefile(desk, Address(placed.card.address))
+    casefile = _casefile(desk, Address(placed.summary.address))
     return (
         (not wanted.theme or casefile.theme == wanted.theme)
         and (not wanted.tag or wanted.tag in casefile.labels)
-        and (not wanted.step or placed.card.step == wanted.step)
+        and (not wanted.step or placed.summary.step == wanted.step)
         and (not wanted.is_late or _is_late(placed.due))
     )
 
@@ -237,14 +234,16 @@ def _tags(desk: OpenDesk) -> tuple[str, ...]:
 
 def _labelled(desk: OpenDesk, words: str) -> list[Address]:
     with desk.store.reading() as session:
-        return [Address(each) for each in mailboxes.addresses(session) if _fits(desk, Address(each), words)]
+        return [
+            Address(each) for each in mailboxes.all_addresses(session) if _fits(desk, Address(each), words)
+        ]
 
 
 def _in_the_stores_order(desk: OpenDesk, state: str, first: int) -> list[Address]:
     if state == "closed":
         return []
     with desk.store.reading() as session:
-        return [Address(row.address) for row in mailboxes.page(session, state, first, PAGE_ROWS + 1)]
+        return [Address(row.address) for row in mailboxes.inbox_page(session, state, first, PAGE_ROWS + 1)]
 
 
 def _fits(desk: OpenDesk, address: Address, words: str) -> bool:
@@ -258,10 +257,10 @@ def _row(desk: OpenDesk, conversation: Conversation, today: date) -> InboxRow:
         desk.unsound[conversation.address] = tuple(dict.fromkeys(faults))
     mailbox = conversation.mailbox
     heads = [digest for _, digest in conversation.heads.values()]
-    card = card_of(conversation.address, heads, [(each.signed, each.content) for each in opened])
-    waits_since = conversation.unanswered_since or card.waiting or mailbox.waiting_since
-    said = [each for each in opened if each.signed.open_part.speaks]
-    last_day = said[-1].signed.open_part.day if said else None
+    summary = card_of(conversation.address, heads, [(each.signed, each.content) for each in opened])
+    waits_since = conversation.unanswered_since or summary.waiting or mailbox.waiting_since
+    said = [each for each in opened if each.signed.envelope.speaks]
+    last_day = said[-1].signed.envelope.day if said else None
     since = waits_since or last_day
     casefile = _casefile(desk, conversation.address)
     return InboxRow(
@@ -274,26 +273,26 @@ def _row(desk: OpenDesk, conversation: Conversation, today: date) -> InboxRow:
         entries=len(said),
         files=sum(len(each.content.attachments) for each in opened if each.content),
         faults=tuple(dict.fromkeys(faults)),
-        step=card.step,
-        due=due(card, casefile.reminder, desk.letterhead, today),
+        step=summary.step,
+        due=due(summary, casefile.reminder, desk.letterhead, today),
         theme=casefile.theme,
         labels=casefile.labels,
     )
 
 
-def _ended_row(desk: OpenDesk, row: Ended) -> EndedRow:
+def _ended_row(desk: OpenDesk, row: EndedMailbox) -> EndedLine:
     address = Address(row.address)
     try:
         ended = verify_ended(
             row.statement, address=address, recipient=row.recipient, verify_key=row.verify_key
         )
     except (ForgedError, MalformedError):
-        return EndedRow(address.hex(), desk.label(address), row.day, is_proved=False)
-    return EndedRow(address.hex(), desk.label(address), ended.day, is_proved=True)
+        return EndedLine(address.hex(), desk.label(address), row.day, is_proved=False)
+    return EndedLine(address.hex(), desk.label(address), ended.day, is_proved=True)
 
 
 def _unsound_rows(
-    desk: OpenDesk, closed: tuple[EndedRow, ...], come_back: Sequence[Address]
+    desk: OpenDesk, closed: tuple[EndedLine, ...], come_back: Sequence[Address]
 ) -> tuple[UnsoundRow, ...]:
     rows = [
         UnsoundRow(address.hex(), desk.label(address), "gone" not in faults, faults)
@@ -318,7 +317,7 @@ def _unsound_rows(
     return tuple(sorted(rows, key=lambda row: row.label))
 
 
-def acknowledge(desk: OpenDesk, address: Address, today: date) -> None:
+def acknowledge_ended(desk: OpenDesk, address: Address, today: date) -> None:
     """Drop the line of a mailbox that its source ended, now that the adviser has seen it, and count it.
 
     Raises:
@@ -329,11 +328,11 @@ def acknowledge(desk: OpenDesk, address: Address, today: date) -> None:
     with desk.store.reading() as session:
         row = mailboxes.find_ended(session, address)
     if row is None or row.is_counted:
-        raise MailboxMissingError
+        raise MailboxNotFoundError
     try:
         ended = verify_ended(
             row.statement, address=address, recipient=row.recipient, verify_key=row.verify_key
         )
     except (ForgedError, MalformedError) as why:
         raise UnsoundMailboxError from why
-    closing.acknowledge(desk, ended, today)
+    closing.acknowledge_ending(desk, ended, today)

@@ -6,10 +6,10 @@ from typing import Final
 
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import conversation_of, open_all
-from journalist_app.errors import MailboxMissingError
+from journalist_app.errors import MailboxNotFoundError
 from journalist_app.search.search_index import Reading
-from journalist_app.search.search_worker import searchable
-from journalist_app.search.text_index import WORDS_MAX, fold, snippet, words_of
+from journalist_app.search.search_worker import entry_texts
+from journalist_app.search.text_index import WORDS_MAX, fold, query_words, snippet
 from journalist_app.services.records import casefiles
 from protocol.casefile import Casefile
 from protocol.envelope import Author
@@ -54,7 +54,7 @@ def search(desk: OpenDesk, query: str, page: int) -> Results:
     Raises:
         IndexMissingError: the words are not to be had.
     """
-    words = words_of(query)[:WORDS_MAX]
+    words = query_words(query)[:WORDS_MAX]
     found = desk.index.find(words)
     first = (page - 1) * PAGE_ROWS
     hits = [_hit(desk, address, words) for address in found[first : first + PAGE_ROWS]]
@@ -72,16 +72,16 @@ def _hit(desk: OpenDesk, address: Address, words: list[str]) -> Hit | None:
     """Look again in the verified entries: where the words stand, and whether they still do."""
     try:
         conversation = conversation_of(desk, address)
-    except MailboxMissingError:
+    except MailboxNotFoundError:
         return None
     places: list[tuple[str, date | None, tuple[str, ...]]] = []
     for each in open_all(desk, conversation):
         if each.content is not None:
-            part = each.signed.open_part
+            part = each.signed.envelope
             side = "source" if part.author is Author.SOURCE else "desk"
-            places.append((side, part.day, tuple(searchable(each.content, desk.keyring.identities))))
+            places.append((side, part.day, tuple(entry_texts(each.content, desk.keyring.identities))))
     _, casefile = desk.casefiles.get(address, (0, Casefile()))
-    places.append(("casefile", None, (casefiles.searchable(casefile),)))
+    places.append(("casefile", None, (casefiles.casefile_texts(casefile),)))
     folded = [fold("\n".join(texts)) for _, _, texts in places]
     if not all(any(word in text for text in folded) for word in words):
         return None

@@ -12,9 +12,9 @@ bp = Blueprint("desk", __name__)
 
 @bp.get("/about")
 @unlocked
-def about(desk: OpenDesk) -> ResponseReturnValue:
+def show_about_desk(desk: OpenDesk) -> ResponseReturnValue:
     """Show the fingerprint and where things lie."""
-    return render_template("desk/about.html", desk=about_desk.about(desk))
+    return render_template("desk/about.html", desk=about_desk.desk_facts(desk))
 
 
 @bp.post("/start-anew")
@@ -24,4 +24,4 @@ def start_anew(desk: OpenDesk) -> ResponseReturnValue:
     if not is_our_form("start-anew", request.form.get("token", "")):
         return render_template("refusal.html", what="foreign", text=""), 403
     desk.start_anew()
-    return redirect(url_for("inbox.show"), code=303)
+    return redirect(url_for("inbox.show_inbox"), code=303)

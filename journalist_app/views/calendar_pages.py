@@ -21,14 +21,14 @@ _NUMBERS = ("answer", "confirm", "substance", "retention", "abandoned")
 
 @bp.get("/calendar")
 @unlocked
-def show(desk: OpenDesk) -> ResponseReturnValue:
+def show_calendar(desk: OpenDesk) -> ResponseReturnValue:
     """Show the calendar that is public now, in a form."""
     return _page(desk, _typed_of(desk_calendar.current(desk, current_app.extensions["today"]())))
 
 
 @bp.post("/calendar")
 @unlocked
-def publish(desk: OpenDesk) -> ResponseReturnValue:
+def change_calendar(desk: OpenDesk) -> ResponseReturnValue:
     """Publish it, or add the public holidays to the form; what was typed comes back in every case."""
     typed = _typed()
     if not is_our_form("calendar", request.form.get("token", "")):
@@ -37,14 +37,14 @@ def publish(desk: OpenDesk) -> ResponseReturnValue:
     if "holidays" in request.form:
         return _page(desk, {**typed, "closed": _with_holidays(str(typed["closed"]), today)}, is_filled=True)
     try:
-        desk_calendar.publish(desk, request.form.get("serial", 0, type=int), _calendar(typed), today)
+        desk_calendar.publish_calendar(desk, request.form.get("serial", 0, type=int), _calendar(typed), today)
     except CalendarError as why:
         return _page(desk, typed, refusal=why.reason, status=422)
     except LetterheadMovedError:
         return _page(desk, typed, refusal="moved", status=409)
     except StoreError:
         return _page(desk, typed, refusal="store", status=503)
-    return redirect(url_for("calendar.show", kept=1), code=303)
+    return redirect(url_for("calendar.show_calendar", kept=1), code=303)
 
 
 def _typed() -> dict[str, object]:
@@ -73,7 +73,7 @@ def _typed_of(kept: Calendar) -> dict[str, object]:
 
 def _line(day: date) -> str:
     """Write a day with its name where it is a public holiday."""
-    name = desk_calendar.name_of(day, chosen_language())
+    name = desk_calendar.holiday_name(day, chosen_language())
     return f"{day.isoformat()} {name}" if name else day.isoformat()
 
 

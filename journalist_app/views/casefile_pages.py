@@ -35,27 +35,27 @@ _REFUSALS: dict[type[Exception], tuple[str, int]] = {
 
 @bp.get("/<address>/casefile")
 @unlocked
-def show(desk: OpenDesk, address: str) -> ResponseReturnValue:
+def show_casefile(desk: OpenDesk, address: str) -> ResponseReturnValue:
     """Show the casefile and its forms."""
     return _page(desk, _where(address))
 
 
 @bp.post("/<address>/casefile")
 @unlocked
-def save(desk: OpenDesk, address: str) -> ResponseReturnValue:
+def save_casefile_form(desk: OpenDesk, address: str) -> ResponseReturnValue:
     """Keep the form about the mailbox; what was typed comes back when it cannot be kept."""
     where, form = _where(address), request.form
     typed = {name: form.get(name, "") for name in ("labels", "theme", "route", "region", "outcome")}
     typed |= {"reminder": form.get("reminder", ""), "handover": form.get("handover", "")}
-    kept_text.keep(typed["labels"], typed["handover"])
+    kept_text.keep_typed_text(typed["labels"], typed["handover"])
     if not is_our_form("casefile", form.get("token", "")):
         return _page(desk, where, typed=typed, refusal="stale", status=403)
     try:
-        casefiles.save(desk, where, _details(typed, form.get("shown", "")))
+        casefiles.save_casefile(desk, where, _details(typed, form.get("shown", "")))
     except (ValueError, CasefileMovedError, CasefileFullError, RecordUnsoundError, StoreError) as why:
         refusal, status = _REFUSALS.get(type(why), ("store", 503))
         return _page(desk, where, typed=typed, refusal=refusal, status=status)
-    return redirect(url_for("casefile.show", address=address, kept=1), code=303)
+    return redirect(url_for("casefile.show_casefile", address=address, kept=1), code=303)
 
 
 def _details(typed: dict[str, str], shown: str) -> Details:
@@ -77,15 +77,15 @@ def _details(typed: dict[str, str], shown: str) -> Details:
 def add_note(desk: OpenDesk, address: str) -> ResponseReturnValue:
     """Add a dated note; its text comes back when it cannot be kept."""
     where, note = _where(address), request.form.get("note", "")
-    kept_text.keep(note)
+    kept_text.keep_typed_text(note)
     if not is_our_form("casefile", request.form.get("token", "")):
         return _page(desk, where, note=note, refusal="stale", status=403)
     try:
-        casefiles.add_note(desk, where, note, current_app.extensions["today"]())
+        casefiles.add_casefile_note(desk, where, note, current_app.extensions["today"]())
     except (CasefileFullError, RecordUnsoundError, StoreError) as why:
         refusal, status = _REFUSALS.get(type(why), ("store", 503))
         return _page(desk, where, note=note, refusal=refusal, status=status)
-    return redirect(url_for("casefile.show", address=address, kept=1), code=303)
+    return redirect(url_for("casefile.show_casefile", address=address, kept=1), code=303)
 
 
 @bp.post("/<address>/writing")
@@ -97,17 +97,19 @@ def writing(desk: OpenDesk, address: str) -> ResponseReturnValue:
     try:
         read_answer(body, request.content_type or "", desk.config.upload_files, parts)
     except BodyError:
-        kept_text.keep(*parts.typed())
+        kept_text.keep_typed_text(*parts.typed())
         body.drain(DRAIN_TIMES * desk.config.upload_bytes)
-        return thread_pages.page(
+        return thread_pages.thread_page(
             desk, where, text=parts.text, step=parts.step(), refusal="malformed", status=400
         )
-    kept_text.keep(*parts.typed())
+    kept_text.keep_typed_text(*parts.typed())
     body.drain(DRAIN_TIMES * desk.config.upload_bytes)
     if not is_our_form("answer", parts.token):
-        return thread_pages.page(desk, where, text=parts.text, step=parts.step(), refusal="stale", status=403)
+        return thread_pages.thread_page(
+            desk, where, text=parts.text, step=parts.step(), refusal="stale", status=403
+        )
     text, refusal = _helped(desk, where, parts)
-    return thread_pages.page(desk, where, text=text, step=parts.step(), refusal=refusal)
+    return thread_pages.thread_page(desk, where, text=text, step=parts.step(), refusal=refusal)
 
 
 def _helped(desk: OpenDesk, where: Address, parts: AnswerParts) -> tuple[str, str]:
@@ -126,7 +128,7 @@ def _helped(desk: OpenDesk, where: Address, parts: AnswerParts) -> tuple[str, st
 def _kept_as_draft(desk: OpenDesk, where: Address, text: str) -> str:
     """Keep a draft; return what the page says of it."""
     try:
-        drafts.keep(desk, where, text)
+        drafts.keep_draft(desk, where, text)
     except TextOverLimitError:
         return "long_text"
     except RecordUnsoundError:

@@ -6,12 +6,12 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from journalist_app.desk.open_desk import OpenDesk
-from journalist_app.errors import AdviserError, MailboxMissingError
+from journalist_app.errors import AdviserError, MailboxNotFoundError
 from journalist_app.requests import kept_text
 from journalist_app.requests.access import unlocked
-from journalist_app.requests.form_context import address_of, foreign, missing, sheet_of, today
+from journalist_app.requests.form_context import address_of, adviser_today, context_of, foreign, missing
 from journalist_app.services.mailbox import closing, passing_on, read_thread
-from journalist_app.services.mailbox.send_entries import Sheet
+from journalist_app.services.mailbox.send_entries import AdviserFormContext
 from protocol.entry import TEXT_CHARS
 from protocol.identifiers import Address
 from web.dates import half_hour_now
@@ -21,7 +21,7 @@ bp = Blueprint("closing", __name__, url_prefix="/mailbox")
 
 @bp.get("/<address>/close")
 @unlocked
-def show(desk: OpenDesk, address: str) -> ResponseReturnValue:
+def show_closing(desk: OpenDesk, address: str) -> ResponseReturnValue:
     """Ask for a last word, and say what closing does."""
     return _page(desk, address_of(address))
 
@@ -35,7 +35,9 @@ def close(desk: OpenDesk, address: str) -> ResponseReturnValue:
         desk,
         address,
         "close",
-        lambda sheet: closing.close(desk, sheet, text, today=today(), half_hour=half_hour_now()),
+        lambda form_context: closing.close_mailbox(
+            desk, form_context, text, today=adviser_today(), half_hour=half_hour_now()
+        ),
     )
 
 
@@ -47,34 +49,38 @@ def close_spam(desk: OpenDesk, address: str) -> ResponseReturnValue:
         desk,
         address,
         "close-spam",
-        lambda sheet: closing.close_spam(desk, sheet, today=today(), half_hour=half_hour_now()),
+        lambda form_context: closing.close_as_spam(
+            desk, form_context, today=adviser_today(), half_hour=half_hour_now()
+        ),
     )
 
 
-def _close(desk: OpenDesk, address: str, purpose: str, how: Callable[[Sheet], None]) -> ResponseReturnValue:
+def _close(
+    desk: OpenDesk, address: str, purpose: str, how: Callable[[AdviserFormContext], None]
+) -> ResponseReturnValue:
     where = address_of(address)
-    sheet = sheet_of(where, purpose)
-    kept_text.keep(request.form.get("text", ""))
-    if sheet is None:
+    form_context = context_of(where, purpose)
+    kept_text.keep_typed_text(request.form.get("text", ""))
+    if form_context is None:
         return foreign()
     try:
-        how(sheet)
-    except MailboxMissingError:
+        how(form_context)
+    except MailboxNotFoundError:
         return missing()
     except AdviserError as why:
         return _page(desk, where, refusal=type(why).__name__)
-    return redirect(url_for("thread.show", address=address, closed=1, _anchor="standing"), code=303)
+    return redirect(url_for("thread.show_thread", address=address, closed=1, _anchor="standing"), code=303)
 
 
 def _page(desk: OpenDesk, where: Address, *, refusal: str = "") -> ResponseReturnValue:
     try:
-        thread = read_thread.thread(desk, where, today=today())
-    except MailboxMissingError:
+        thread = read_thread.read_conversation(desk, where, today=adviser_today())
+    except MailboxNotFoundError:
         return missing()
     page = render_template(
         "closing/show.html",
         thread=thread,
-        under_way=passing_on.under_way(thread.standing),
+        under_way=passing_on.under_way(thread.thread_state),
         refusal=refusal,
         text=request.form.get("text", ""),
         text_chars=TEXT_CHARS,

@@ -12,6 +12,6 @@ bp = Blueprint("evidence", __name__)
 
 @bp.get("/evidence")
 @unlocked
-def show(desk: OpenDesk) -> ResponseReturnValue:
+def show_evidence(desk: OpenDesk) -> ResponseReturnValue:
     """Show every proposal that was passed on, and what its source answered."""
-    return render_template("evidence/show.html", kept=consent_evidence.kept(desk))
+    return render_template("evidence/show.html", kept=consent_evidence.read_evidence(desk))

@@ -7,7 +7,7 @@ from flask import Blueprint, current_app, make_response, redirect, render_templa
 from flask.typing import ResponseReturnValue
 
 from journalist_app.desk.open_desk import OpenDesk
-from journalist_app.errors import MailboxMissingError, RecordUnsoundError, UnsoundMailboxError
+from journalist_app.errors import MailboxNotFoundError, RecordUnsoundError, UnsoundMailboxError
 from journalist_app.forms import of_hex
 from journalist_app.requests.access import is_our_form, unlocked
 from journalist_app.services import inbox_lists
@@ -28,7 +28,7 @@ _PAGE_MAX = 100_000
 
 @bp.get("/inbox")
 @unlocked
-def show(desk: OpenDesk) -> ResponseReturnValue:
+def show_inbox(desk: OpenDesk) -> ResponseReturnValue:
     """Show one page of the inbox; it renews itself while checking or reading runs, unless stopped."""
     asked = request.args
     today = current_app.extensions["today"]()
@@ -43,13 +43,13 @@ def show(desk: OpenDesk) -> ResponseReturnValue:
         asked=_asked(inbox.wanted),
         themes=desk.config.offered("themes"),
         steps=[step.value for step in StepName],
-        unsent=unsent_forms.count(desk),
+        unsent=unsent_forms.count_unsent(desk),
         closed_until=desk_calendar.closed_until(desk, today),
     )
     response = make_response(page)
     response.call_on_close(desk.first_page.set)
     if is_refreshing:
-        again = url_for("inbox.show", **_asked(inbox.wanted), page=inbox.wanted.page, renewed=1)
+        again = url_for("inbox.show_inbox", **_asked(inbox.wanted), page=inbox.wanted.page, renewed=1)
         response.headers["Refresh"] = f"{_RENEW_SECONDS}; url={again}"
     return response
 
@@ -88,12 +88,12 @@ def _is_under_way(inbox: Inbox) -> bool:
 
 @bp.post("/inbox/ended/<address>")
 @unlocked
-def acknowledge(desk: OpenDesk, address: str) -> ResponseReturnValue:
+def acknowledge_ended_mailbox(desk: OpenDesk, address: str) -> ResponseReturnValue:
     """Drop the line of a mailbox that its source ended."""
     raw = of_hex(address, ADDRESS_BYTES)
     if raw is None or not is_our_form("acknowledge", request.form.get("token", "")):
         return render_template("refusal.html", what="foreign", text=""), 403
     # The list that is shown next says how it stands.
-    with suppress(MailboxMissingError, UnsoundMailboxError, RecordUnsoundError):
-        inbox_lists.acknowledge(desk, Address(raw), current_app.extensions["today"]())
-    return redirect(url_for("inbox.show", state="closed"), code=303)
+    with suppress(MailboxNotFoundError, UnsoundMailboxError, RecordUnsoundError):
+        inbox_lists.acknowledge_ended(desk, Address(raw), current_app.extensions["today"]())
+    return redirect(url_for("inbox.show_inbox", state="closed"), code=303)

@@ -12,18 +12,25 @@ from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import (
     AdviserError,
     DayToComeError,
-    MailboxMissingError,
+    MailboxNotFoundError,
     TextOverLimitError,
     TooManyFilesError,
 )
 from journalist_app.forms import DRAIN_TIMES, AnswerParts, of_hex, read_answer
 from journalist_app.requests import kept_text
-from journalist_app.requests.access import guard, is_our_form, unlocked
-from journalist_app.requests.form_context import address_of, entry_id_of, foreign, missing, sheet_of, today
+from journalist_app.requests.access import auto_lock, is_our_form, unlocked
+from journalist_app.requests.form_context import (
+    address_of,
+    adviser_today,
+    context_of,
+    entry_id_of,
+    foreign,
+    missing,
+)
 from journalist_app.services.mailbox import passing_on, proposing, read_thread
 from journalist_app.services.mailbox.passing_on import REASON_CHARS_MIN, Without
-from journalist_app.services.mailbox.proposing import Prepared, ProposalForm
-from journalist_app.services.mailbox.send_entries import Sheet
+from journalist_app.services.mailbox.proposing import PreparedProposal, ProposalForm
+from journalist_app.services.mailbox.send_entries import AdviserFormContext
 from journalist_app.services.mailbox.steps import STEP_CHARS, StepForm
 from protocol.entry import TEXT_CHARS
 from protocol.identifiers import ATTACHMENT_ID_BYTES, Address, AttachmentId
@@ -46,14 +53,14 @@ _TOLD_AS: dict[type[Exception], type[Exception]] = {
 
 @bp.get("/<address>/propose")
 @unlocked
-def write(desk: OpenDesk, address: str) -> ResponseReturnValue:
+def write_proposal(desk: OpenDesk, address: str) -> ResponseReturnValue:
     """Show the form of a proposal, with the words of an older one if asked for."""
     return _form(desk, address_of(address), entry_id_of(request.args.get("again", "")))
 
 
 @bp.post("/<address>/propose")
 @unlocked
-def prepare(desk: OpenDesk, address: str) -> ResponseReturnValue:
+def preview_proposal(desk: OpenDesk, address: str) -> ResponseReturnValue:
     """Look into what would go, and show it as the source will see it."""
     where, parts = address_of(address), AnswerParts()
     config = current_app.extensions["config"]
@@ -71,39 +78,39 @@ def prepare(desk: OpenDesk, address: str) -> ResponseReturnValue:
     return _form(desk, where, parts=parts, refusal=refusal)
 
 
-def _prepared(desk: OpenDesk, where: Address, parts: AnswerParts) -> Prepared:
-    guard().touch()
+def _prepared(desk: OpenDesk, where: Address, parts: AnswerParts) -> PreparedProposal:
+    auto_lock().touch()
     if parts.entry_id is None or parts.seen is None:
         raise BodyError
     chosen = tuple(
         AttachmentId(of_hex(each, ATTACHMENT_ID_BYTES) or b"") for each in parts.others.get("chosen", [])
     )
-    return proposing.prepare(
+    return proposing.prepare_proposal(
         desk,
-        Sheet(where, parts.entry_id, parts.seen),
+        AdviserFormContext(where, parts.entry_id, parts.seen),
         ProposalForm(parts.other("fingerprint"), parts.text, chosen, parts.step()),
         parts.files(),
-        today=today(),
+        today=adviser_today(),
         half_hour=half_hour_now(),
     )
 
 
-def _shown(desk: OpenDesk, prepared: Prepared) -> ResponseReturnValue:
+def _shown(desk: OpenDesk, prepared: PreparedProposal) -> ResponseReturnValue:
     return render_template(
         "proposals/preview.html",
         prepared=prepared,
-        address=prepared.sheet.address.hex(),
-        label=desk.label(prepared.sheet.address),
+        address=prepared.form_context.address.hex(),
+        label=desk.label(prepared.form_context.address),
     )
 
 
 @bp.post("/<address>/propose/send")
 @unlocked
-def send(desk: OpenDesk, address: str) -> ResponseReturnValue:
+def send_previewed(desk: OpenDesk, address: str) -> ResponseReturnValue:
     """Put what was looked at before the source."""
     where = address_of(address)
     parts = AnswerParts(text=request.form.get("text", ""), others=request.form.to_dict(flat=False))
-    kept_text.keep(*parts.typed())
+    kept_text.keep_typed_text(*parts.typed())
     entry_id = entry_id_of(request.form.get("entry_id", ""))
     if not is_our_form("propose", request.form.get("token", "")):
         return foreign()
@@ -113,26 +120,34 @@ def send(desk: OpenDesk, address: str) -> ResponseReturnValue:
             request.form.get(f"copy-{number}") == "cleaned"
             for number in range(len(prepared.files) if prepared else 0)
         ]
-        proposing.send(desk, where, entry_id, cleaned, today=today(), half_hour=half_hour_now())
-    except MailboxMissingError:
+        proposing.send_proposal(
+            desk, where, entry_id, cleaned, today=adviser_today(), half_hour=half_hour_now()
+        )
+    except MailboxNotFoundError:
         return missing()
     except AdviserError as why:
         return _form(desk, where, parts=parts, refusal=type(why).__name__)
-    return redirect(url_for("thread.show", address=address, proposed=1, _anchor="standing"), code=303)
+    return redirect(url_for("thread.show_thread", address=address, proposed=1, _anchor="standing"), code=303)
 
 
 @bp.get("/<address>/proposal/<proposal_id>")
 @unlocked
-def show(desk: OpenDesk, address: str, proposal_id: str) -> ResponseReturnValue:
+def show_proposal_state(desk: OpenDesk, address: str, proposal_id: str) -> ResponseReturnValue:
     """Show a proposal, the answer to it, and what can be done with it now."""
     return _page(desk, address_of(address), proposal_id)
 
 
 @bp.post("/<address>/proposal/<proposal_id>/begin")
 @unlocked
-def begin(desk: OpenDesk, address: str, proposal_id: str) -> ResponseReturnValue:
+def begin_pass_on(desk: OpenDesk, address: str, proposal_id: str) -> ResponseReturnValue:
     """Begin to pass on what the source agreed to."""
-    return _do(desk, address, proposal_id, "begin", lambda sheet: _begin(desk, sheet, proposal_id, None))
+    return _do(
+        desk,
+        address,
+        proposal_id,
+        "begin",
+        lambda form_context: _begin(desk, form_context, proposal_id, None),
+    )
 
 
 @bp.post("/<address>/proposal/<proposal_id>/begin-without")
@@ -141,16 +156,22 @@ def begin_without(desk: OpenDesk, address: str, proposal_id: str) -> ResponseRet
     """Begin to pass on without the source's agreement, for a written reason."""
     without = Without(request.form.get("text", ""), is_confirmed=request.form.get("confirmed") == "yes")
     return _do(
-        desk, address, proposal_id, "begin-without", lambda sheet: _begin(desk, sheet, proposal_id, without)
+        desk,
+        address,
+        proposal_id,
+        "begin-without",
+        lambda form_context: _begin(desk, form_context, proposal_id, without),
     )
 
 
-def _begin(desk: OpenDesk, sheet: Sheet, proposal_id: str, without: Without | None) -> None:
-    passing_on.begin(
+def _begin(
+    desk: OpenDesk, form_context: AdviserFormContext, proposal_id: str, without: Without | None
+) -> None:
+    passing_on.begin_passing_on(
         desk,
-        sheet,
+        form_context,
         entry_id_of(proposal_id),
-        today=today(),
+        today=adviser_today(),
         half_hour=half_hour_now(),
         without=without,
         words=_words(),
@@ -165,12 +186,12 @@ def _words() -> StepForm:
 
 @bp.post("/<address>/proposal/<proposal_id>/make")
 @unlocked
-def make(desk: OpenDesk, address: str, proposal_id: str) -> ResponseReturnValue:
+def download_export(desk: OpenDesk, address: str, proposal_id: str) -> ResponseReturnValue:
     """Make the file for the recipient, and give it to the adviser."""
 
-    def made(sheet: Sheet) -> Response:
-        file = passing_on.make(
-            desk, sheet, entry_id_of(proposal_id), today=today(), half_hour=half_hour_now()
+    def made(form_context: AdviserFormContext) -> Response:
+        file = passing_on.make_export(
+            desk, form_context, entry_id_of(proposal_id), today=adviser_today(), half_hour=half_hour_now()
         )
         response = Response(wrap_file(request.environ, file), mimetype="application/octet-stream")
         response.content_length = os.fstat(file.fileno()).st_size
@@ -183,17 +204,17 @@ def make(desk: OpenDesk, address: str, proposal_id: str) -> ResponseReturnValue:
 
 @bp.post("/<address>/proposal/<proposal_id>/deliver")
 @unlocked
-def deliver(desk: OpenDesk, address: str, proposal_id: str) -> ResponseReturnValue:
+def record_handed_over(desk: OpenDesk, address: str, proposal_id: str) -> ResponseReturnValue:
     """Say that it was handed over."""
 
-    def delivered(sheet: Sheet) -> None:
-        passing_on.deliver(
+    def delivered(form_context: AdviserFormContext) -> None:
+        passing_on.record_handover(
             desk,
-            sheet,
+            form_context,
             entry_id_of(proposal_id),
             _words(),
             delivered=_day(request.form.get("delivered", "")),
-            today=today(),
+            today=adviser_today(),
             half_hour=half_hour_now(),
         )
 
@@ -212,21 +233,22 @@ def _do(
     address: str,
     proposal_id: str,
     purpose: str,
-    how: Callable[[Sheet], Response | None],
+    how: Callable[[AdviserFormContext], Response | None],
 ) -> ResponseReturnValue:
     where = address_of(address)
-    kept_text.keep(_words().text, _words().next)
-    sheet = sheet_of(where, purpose)
-    if sheet is None:
+    kept_text.keep_typed_text(_words().text, _words().next)
+    form_context = context_of(where, purpose)
+    if form_context is None:
         return foreign()
     try:
-        answer = how(sheet)
-    except MailboxMissingError:
+        answer = how(form_context)
+    except MailboxNotFoundError:
         return missing()
     except AdviserError as why:
         return _page(desk, where, proposal_id, refusal=type(why).__name__)
     return answer or redirect(
-        url_for("proposals.show", address=address, proposal_id=proposal_id, done=purpose), code=303
+        url_for("proposals.show_proposal_state", address=address, proposal_id=proposal_id, done=purpose),
+        code=303,
     )
 
 
@@ -239,12 +261,12 @@ def _form(
     refusal: str = "",
 ) -> ResponseReturnValue:
     filled = parts or AnswerParts()
-    kept_text.keep(*filled.typed())
+    kept_text.keep_typed_text(*filled.typed())
     try:
-        thread = read_thread.thread(desk, where, today=today())
-    except MailboxMissingError:
-        return render_template("refusal.html", what="missing", text=kept_text.kept()), 404
-    older = [each for each in thread.standing.proposals if each.entry_id == again]
+        thread = read_thread.read_conversation(desk, where, today=adviser_today())
+    except MailboxNotFoundError:
+        return render_template("refusal.html", what="missing", text=kept_text.typed_text()), 404
+    older = [each for each in thread.thread_state.proposals if each.entry_id == again]
     config = current_app.extensions["config"]
     page = render_template(
         "proposals/write.html",
@@ -265,8 +287,8 @@ def _form(
 
 def _page(desk: OpenDesk, where: Address, proposal_id: str, *, refusal: str = "") -> ResponseReturnValue:
     try:
-        thread = read_thread.thread(desk, where, today=today())
-    except MailboxMissingError:
+        thread = read_thread.read_conversation(desk, where, today=adviser_today())
+    except MailboxNotFoundError:
         return missing()
     found = [
         (each, each.proposal)
@@ -281,12 +303,12 @@ def _page(desk: OpenDesk, where: Address, proposal_id: str, *, refusal: str = ""
         thread=thread,
         entry=entry,
         proposal=proposal,
-        is_confirmed=passing_on.is_confirmed(desk, where, thread.standing, proposal),
+        is_confirmed=passing_on.is_confirmed(desk, where, thread.thread_state, proposal),
         refusal=refusal,
         done=request.args.get("done", ""),
         step=_words(),
         step_chars=STEP_CHARS,
-        delivered=request.form.get("delivered", today().isoformat()),
+        delivered=request.form.get("delivered", adviser_today().isoformat()),
         reason_chars=REASON_CHARS_MIN,
     )
     return page, 409 if refusal else 200

@@ -24,30 +24,30 @@ _REFUSALS: dict[type[Exception], tuple[str, int]] = {
 
 @bp.get("/replies")
 @unlocked
-def show(desk: OpenDesk) -> ResponseReturnValue:
+def show_reply_templates(desk: OpenDesk) -> ResponseReturnValue:
     """Show all templates, and a form for one."""
     return _page(desk)
 
 
 @bp.post("/replies")
 @unlocked
-def put(desk: OpenDesk) -> ResponseReturnValue:
+def change_reply_template(desk: OpenDesk) -> ResponseReturnValue:
     """Change or add a template, or give one up; what was typed comes back when it cannot be kept."""
     form = request.form
     typed = {name: form.get(name, "") for name in ("language", "name", "text", "place")}
-    kept_text.keep(typed["name"], typed["text"])
+    kept_text.keep_typed_text(typed["name"], typed["text"])
     if not is_our_form("replies", form.get("token", "")):
         return _page(desk, typed=typed, refusal="stale", status=403)
     revision, place = form.get("revision", -1, type=int), form.get("place", None, type=int)
     try:
         if form.get("what") == "drop":
-            reply_templates.drop(desk, revision, -1 if place is None else place)
+            reply_templates.drop_template(desk, revision, -1 if place is None else place)
         else:
-            reply_templates.put(desk, revision, place, _template(typed))
+            reply_templates.put_template(desk, revision, place, _template(typed))
     except (TemplateError, RecordUnsoundError, StoreError) as why:
         refusal, status = _REFUSALS.get(type(why), ("store", 503))
         return _page(desk, typed=typed, refusal=refusal, status=status)
-    return redirect(url_for("replies.show", kept=1), code=303)
+    return redirect(url_for("replies.show_reply_templates", kept=1), code=303)
 
 
 def _template(typed: dict[str, str]) -> Template:
@@ -62,7 +62,7 @@ def _template(typed: dict[str, str]) -> Template:
 def _page(
     desk: OpenDesk, *, typed: dict[str, str] | None = None, refusal: str = "", status: int = 200
 ) -> ResponseReturnValue:
-    collection = reply_templates.read(desk)
+    collection = reply_templates.read_templates(desk)
     place = request.args.get("place", -1, type=int)
     fields: dict[str, Any] = typed or {"language": "nl", "name": "", "text": "", "place": ""}
     if typed is None and 0 <= place < len(collection.templates):

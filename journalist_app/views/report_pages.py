@@ -47,7 +47,7 @@ _CONFLICT = 409
 
 @bp.get("")
 @unlocked
-def index(desk: OpenDesk) -> ResponseReturnValue:
+def list_report_years(desk: OpenDesk) -> ResponseReturnValue:
     """Show which years there are, and which were published."""
     today = current_app.extensions["today"]()
     try:
@@ -64,54 +64,58 @@ def index(desk: OpenDesk) -> ResponseReturnValue:
 
 @bp.get("/year")
 @unlocked
-def choose(_desk: OpenDesk) -> ResponseReturnValue:
+def go_to_year(_desk: OpenDesk) -> ResponseReturnValue:
     """Go to the year that was typed."""
     typed = request.args.get("year", "")
     if not (typed.isascii() and typed.isdigit() and int(typed) in yearly_report.YEARS):
-        return redirect(url_for("reports.index"), code=303)
-    return redirect(url_for("reports.show", year=int(typed)), code=303)
+        return redirect(url_for("reports.list_report_years"), code=303)
+    return redirect(url_for("reports.show_report_year", year=int(typed)), code=303)
 
 
 @bp.get("/<int:year>")
 @unlocked
-def show(desk: OpenDesk, year: int) -> ResponseReturnValue:
+def show_report_year(desk: OpenDesk, year: int) -> ResponseReturnValue:
     """Show both versions of a year, side by side."""
     return _page(desk, year)
 
 
 @bp.post("/<int:year>/words")
 @unlocked
-def keep_words(desk: OpenDesk, year: int) -> ResponseReturnValue:
+def keep_year_words(desk: OpenDesk, year: int) -> ResponseReturnValue:
     """Keep the adviser's words for a report."""
     words = OwnWords(_typed("nl"), _typed("en"))
-    kept_text.keep(words.nl, words.en)
+    kept_text.keep_typed_text(words.nl, words.en)
     if not is_our_form("report-words", request.form.get("token", "")):
         return _page(desk, year, words=words, what="again", status=403)
     try:
-        yearly_report.keep_words(desk, year, words)
+        yearly_report.keep_report_words(desk, year, words)
     except _REFUSED as why:
         return _page(desk, year, words=words, what=_REFUSALS[type(why)], status=_CONFLICT)
-    return redirect(url_for("reports.show", year=year, _anchor="versions"), code=303)
+    return redirect(url_for("reports.show_report_year", year=year, _anchor="versions"), code=303)
 
 
 @bp.post("/<int:year>/publish")
 @unlocked
-def publish(desk: OpenDesk, year: int) -> ResponseReturnValue:
+def publish_year(desk: OpenDesk, year: int) -> ResponseReturnValue:
     """Freeze the counts and publish the report."""
     if not is_our_form("report-publish", request.form.get("token", "")):
         return _page(desk, year, what="again", status=403)
     if request.form.get("nobody") != "yes":
         return _page(desk, year, what="nobody", status=422)
     try:
-        yearly_report.publish(desk, year, request.form.get("digest", ""), current_app.extensions["today"]())
+        yearly_report.publish_report(
+            desk, year, request.form.get("digest", ""), current_app.extensions["today"]()
+        )
     except _REFUSED as why:
         return _page(desk, year, what=_REFUSALS[type(why)], status=_CONFLICT)
-    return redirect(url_for("reports.show", year=year), code=303)
+    return redirect(url_for("reports.show_report_year", year=year), code=303)
 
 
 @bp.get("/<int:year>/<any(public, sg):audience>-<any(nl, en):language>.<any(html, pdf, csv):kind>")
 @unlocked
-def file(desk: OpenDesk, year: int, audience: str, language: str, kind: str) -> ResponseReturnValue:
+def send_report_file(
+    desk: OpenDesk, year: int, audience: str, language: str, kind: str
+) -> ResponseReturnValue:
     """Show or save one file of a version."""
     _require_year(year)
     try:

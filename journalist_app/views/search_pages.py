@@ -23,7 +23,7 @@ def ask(desk: OpenDesk) -> ResponseReturnValue:
 
 @bp.post("/search")
 @unlocked
-def find(desk: OpenDesk) -> ResponseReturnValue:
+def show_search_results(desk: OpenDesk) -> ResponseReturnValue:
     """Show what is found."""
     query = request.form.get("query", "")[:_QUERY_CHARS].strip()
     page = min(max(1, request.form.get("page", 1, type=int)), _PAGE_MAX)

@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 
 from journalist_app.desk.open_desk import Exchange, OpenDesk
 from journalist_app.forms import of_hex
-from journalist_app.requests.access import guard, is_our_form, open_desk, unlocked
+from journalist_app.requests.access import auto_lock, is_our_form, open_desk, unlocked
 from journalist_app.requests.form_context import foreign
 from journalist_app.services.desk import sync_replica
 from journalist_app.views.thread_pages import lively
@@ -20,19 +20,21 @@ from sync.errors import NotPairedError
 from web.errors import BodyError
 from web.filenames import attachment_disposition
 from web.headers import FILE_CSP
-from web.multipart import Body, Field, FileBytes, Limits, read_parts
+from web.multipart import Body, Field, FileBytes, FormLimits, read_parts
 
 bp = Blueprint("syncing", __name__, url_prefix="/sync")
 _RENEW_SECONDS = 3
 _FORM_BYTES = 64 * 1024  # for the fields and the boundaries, beside the pouch
 _DRAIN_BYTES = 64 * 1024 * 1024
 _PARTS = 4
-_AT_ONCE = frozenset({"proposals.begin", "proposals.begin_without"})  # a file is made once the server has it
+_AT_ONCE = frozenset(
+    {"proposals.begin_pass_on", "proposals.begin_without"}
+)  # a file is made once the server has it
 
 
 @bp.get("")
 @unlocked
-def show(desk: OpenDesk) -> ResponseReturnValue:
+def show_sync(desk: OpenDesk) -> ResponseReturnValue:
     """Show how syncing stands; the page renews itself while one is under way, unless stopped."""
     is_refreshing = desk.exchange.is_running and "still" not in request.args
     page = render_template(
@@ -48,18 +50,18 @@ def show(desk: OpenDesk) -> ResponseReturnValue:
     )
     response = make_response(page)
     if is_refreshing:
-        response.headers["Refresh"] = f"{_RENEW_SECONDS}; url={url_for('syncing.show', renewed=1)}"
+        response.headers["Refresh"] = f"{_RENEW_SECONDS}; url={url_for('syncing.show_sync', renewed=1)}"
     return response
 
 
 @bp.post("")
 @unlocked
-def now(desk: OpenDesk) -> ResponseReturnValue:
+def sync_now_page(desk: OpenDesk) -> ResponseReturnValue:
     """Sync now."""
     if not is_our_form("sync", request.form.get("token", "")):
         return foreign()
-    sync_replica.now(desk, _clock())
-    return redirect(url_for("syncing.show"), code=303)
+    sync_replica.start_sync(desk, _clock())
+    return redirect(url_for("syncing.show_sync"), code=303)
 
 
 @bp.post("/pouch")
@@ -72,8 +74,8 @@ def make_pouch(desk: OpenDesk) -> ResponseReturnValue:
         pieces = sync_replica.make_file(desk, _clock())
     except (NotPairedError, StoreError) as why:
         desk.exchange = Exchange(refusal=sync_replica.refusal_of(why))
-        return redirect(url_for("syncing.show"), code=303)
-    response = Response(lively(guard(), pieces), mimetype="application/octet-stream")
+        return redirect(url_for("syncing.show_sync"), code=303)
+    response = Response(lively(auto_lock(), pieces), mimetype="application/octet-stream")
     response.headers["Content-Disposition"] = attachment_disposition(f"{_clock()().isoformat()}.pouch")
     response.headers["Content-Security-Policy"] = FILE_CSP
     return response
@@ -81,7 +83,7 @@ def make_pouch(desk: OpenDesk) -> ResponseReturnValue:
 
 @bp.post("/brought")
 @unlocked
-def take_in(desk: OpenDesk) -> ResponseReturnValue:
+def receive_pouch(desk: OpenDesk) -> ResponseReturnValue:
     """Take in a pouch that was carried here."""
     limit = current_app.extensions["config"].store_bytes + _FORM_BYTES
     body = Body(request.environ["wsgi.input"], request.content_length, limit)
@@ -91,18 +93,18 @@ def take_in(desk: OpenDesk) -> ResponseReturnValue:
             return render_template("refusal.html", what="foreign", text=""), 403
         first = next(pieces, b"")
         if first:
-            sync_replica.take_in_file(desk, lively(guard(), itertools.chain([first], pieces)), _clock())
+            sync_replica.take_in_file(desk, lively(auto_lock(), itertools.chain([first], pieces)), _clock())
         else:
             desk.exchange = Exchange(refusal="no_file")
     except BodyError:
         body.drain(_DRAIN_BYTES)
         desk.exchange = Exchange(refusal="cut_off")
-    return redirect(url_for("syncing.show"), code=303)
+    return redirect(url_for("syncing.show_sync"), code=303)
 
 
 def _brought(body: Body) -> Iterator[bytes] | None:
     """Return the bytes of the pouch as they arrive; None where the form, which says so first, is not ours."""
-    limits = Limits(parts=_PARTS, fields_bytes=_FORM_BYTES)
+    limits = FormLimits(parts=_PARTS, fields_bytes=_FORM_BYTES)
     events = read_parts(body, request.content_type or "", limits)
     token = next((event.text for event in events if isinstance(event, Field)), "")
     if not is_our_form("sync", token):
@@ -118,23 +120,23 @@ def _clock() -> Callable[[], date]:
 
 @bp.post("/seen")
 @unlocked
-def saw_setback(desk: OpenDesk) -> ResponseReturnValue:
+def acknowledge_setback(desk: OpenDesk) -> ResponseReturnValue:
     """Note that the adviser knows that the server was put back."""
     if not is_our_form("sync-seen", request.form.get("token", "")):
         return foreign()
-    sync_replica.saw_setback(desk)
-    return redirect(url_for("syncing.show"), code=303)
+    sync_replica.dismiss_setback(desk)
+    return redirect(url_for("syncing.show_sync"), code=303)
 
 
 @bp.post("/seen/<address>")
 @unlocked
-def saw_finding(desk: OpenDesk, address: str) -> ResponseReturnValue:
+def acknowledge_finding(desk: OpenDesk, address: str) -> ResponseReturnValue:
     """Note that the adviser has called the operator about a mailbox."""
     raw = of_hex(address, ADDRESS_BYTES)
     if raw is None or not is_our_form("sync-seen", request.form.get("token", "")):
         return foreign()
-    sync_replica.saw_finding(desk, Address(raw))
-    return redirect(url_for("syncing.show"), code=303)
+    sync_replica.dismiss_finding(desk, Address(raw))
+    return redirect(url_for("syncing.show_sync"), code=303)
 
 
 @bp.after_app_request
@@ -144,7 +146,7 @@ def sync_soon(response: Response) -> Response:
     if desk is not None:
         with suppress(StoreError):  # the page says what is wrong with the store
             if request.endpoint in _AT_ONCE:
-                sync_replica.now(desk, _clock())
+                sync_replica.start_sync(desk, _clock())
             else:
-                sync_replica.soon(desk)
+                sync_replica.request_sync(desk)
     return response

@@ -7,7 +7,7 @@ from flask import Blueprint, Response, current_app, redirect, render_template, r
 from flask.typing import ResponseReturnValue
 
 from crypto.errors import ForgedError, UnreadableError
-from journalist_app.desk.auto_lock import Guard
+from journalist_app.desk.auto_lock import AutoLock
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import (
     AnotherTextError,
@@ -18,7 +18,7 @@ from journalist_app.errors import (
     FileMissingError,
     FileOverRoomError,
     FileSealedError,
-    MailboxMissingError,
+    MailboxNotFoundError,
     RecordUnsoundError,
     SourceWroteError,
     StepMissingError,
@@ -30,7 +30,7 @@ from journalist_app.errors import (
 )
 from journalist_app.forms import DRAIN_TIMES, AnswerParts, of_hex, read_answer
 from journalist_app.requests import kept_text
-from journalist_app.requests.access import guard, is_our_form, unlocked
+from journalist_app.requests.access import auto_lock, is_our_form, unlocked
 from journalist_app.services.mailbox import answering, file_downloads, read_thread, steps
 from journalist_app.services.mailbox.file_downloads import Download
 from journalist_app.services.mailbox.steps import StepForm
@@ -75,16 +75,16 @@ _REFUSALS: dict[type[Exception], tuple[str, int]] = {
 
 @bp.get("/<address>")
 @unlocked
-def show(desk: OpenDesk, address: str) -> ResponseReturnValue:
+def show_thread(desk: OpenDesk, address: str) -> ResponseReturnValue:
     """Show a whole mailbox with its answer form."""
     where = Address(of_hex(address, ADDRESS_BYTES) or b"")
     text = drafts.help_for(desk, where).draft if "drafted" in request.args else ""
-    return page(desk, where, text=text, was_carried=bool(text))
+    return thread_page(desk, where, text=text, was_carried=bool(text))
 
 
 @bp.post("/<address>/answer")
 @unlocked
-def answer(desk: OpenDesk, address: str) -> ResponseReturnValue:
+def receive_reply(desk: OpenDesk, address: str) -> ResponseReturnValue:
     """Take an answer in. Its text comes back whatever happens; its files are sealed while they arrive."""
     where = Address(of_hex(address, ADDRESS_BYTES) or b"")
     config = current_app.extensions["config"]
@@ -95,7 +95,7 @@ def answer(desk: OpenDesk, address: str) -> ResponseReturnValue:
         read_answer(body, request.content_type or "", config.upload_files, parts)
         if is_our_form("answer", parts.token):
             _send(desk, where, parts)
-            return redirect(url_for("thread.show", address=address, sent=1, _anchor="sent"), code=303)
+            return redirect(url_for("thread.show_thread", address=address, sent=1, _anchor="sent"), code=303)
     except (AnswerError, BodyError, StoreError) as why:
         refused = why
     body.drain(DRAIN_TIMES * config.upload_bytes)
@@ -107,41 +107,41 @@ def _not_sent(
 ) -> ResponseReturnValue:
     """Give the text back and say why; without a refusal the form was from before a lock."""
     if refused is None:
-        return page(desk, where, text=parts.text, step=parts.step(), refusal="stale", status=403)
-    kept_text.keep(*parts.typed())
+        return thread_page(desk, where, text=parts.text, step=parts.step(), refusal="stale", status=403)
+    kept_text.keep_typed_text(*parts.typed())
     refusal, status = _REFUSALS.get(type(refused), _other_refusal(refused))
-    return page(desk, where, text=parts.text, step=parts.step(), refusal=refusal, status=status)
+    return thread_page(desk, where, text=parts.text, step=parts.step(), refusal=refusal, status=status)
 
 
 def _send(desk: OpenDesk, where: Address, parts: AnswerParts) -> None:
-    guard().touch()
+    auto_lock().touch()
     step_id = of_hex(parts.other("step_id"), ENTRY_ID_BYTES)
     if parts.entry_id is None or parts.seen is None or step_id is None:
         raise BodyError
-    form = answering.AnswerForm(where, parts.entry_id, parts.seen, parts.text, parts.step(), EntryId(step_id))
+    form = answering.ReplyForm(where, parts.entry_id, parts.seen, parts.text, parts.step(), EntryId(step_id))
     today = current_app.extensions["today"]()
     with answering.Answering(desk, form, today=today, half_hour=half_hour_now()) as under_way:
         for name, media_type, pieces in parts.files():
             if not under_way.is_sent:
-                under_way.add_file(name, media_type, lively(guard(), pieces))
+                under_way.add_file(name, media_type, lively(auto_lock(), pieces))
         if not under_way.is_sent:
             under_way.send()
     with suppress(RecordUnsoundError, StoreError):  # it is sent; a draft that stays can be given up by hand
-        drafts.keep(desk, where, "")
+        drafts.keep_draft(desk, where, "")
 
 
 def _other_refusal(why: Exception) -> tuple[str, int]:
     return ("store", 503) if isinstance(why, StoreError) else ("malformed", 400)
 
 
-def lively(holder: Guard, pieces: Iterator[bytes]) -> Iterator[bytes]:
+def lively(holder: AutoLock, pieces: Iterator[bytes]) -> Iterator[bytes]:
     """Pass a file on; while it moves, the adviser is not idle."""
     for piece in pieces:
         holder.touch()
         yield piece
 
 
-def page(  # noqa: PLR0913  # what the page says besides the thread
+def thread_page(  # noqa: PLR0913  # what the page says besides the thread
     desk: OpenDesk,
     where: Address,
     *,
@@ -155,8 +155,8 @@ def page(  # noqa: PLR0913  # what the page says besides the thread
     config = current_app.extensions["config"]
     today = current_app.extensions["today"]()
     try:
-        thread = read_thread.thread(desk, where, today=today)
-    except MailboxMissingError:
+        thread = read_thread.read_conversation(desk, where, today=today)
+    except MailboxNotFoundError:
         return render_template("refusal.html", what="missing", text=text), 404
     shown = render_template(
         "thread/show.html",
@@ -181,42 +181,42 @@ def page(  # noqa: PLR0913  # what the page says besides the thread
 
 @bp.get("/<address>/files/<attachment_id>")
 @unlocked
-def download(desk: OpenDesk, address: str, attachment_id: str) -> ResponseReturnValue:
+def send_attachment(desk: OpenDesk, address: str, attachment_id: str) -> ResponseReturnValue:
     """Stream a file, decrypted on the way; it is saved, never shown."""
     where = Address(of_hex(address, ADDRESS_BYTES) or b"")
     which = AttachmentId(of_hex(attachment_id, ATTACHMENT_ID_BYTES) or b"")
-    return _saved(lambda: file_downloads.download(desk, where, which))
+    return _saved(lambda: file_downloads.open_download(desk, where, which))
 
 
 @bp.get("/<address>/files/<attachment_id>/opened")
 @unlocked
-def opened(desk: OpenDesk, address: str, attachment_id: str) -> ResponseReturnValue:
+def send_opened(desk: OpenDesk, address: str, attachment_id: str) -> ResponseReturnValue:
     """Stream what a source sealed in a file before sending it."""
     where = Address(of_hex(address, ADDRESS_BYTES) or b"")
     which = AttachmentId(of_hex(attachment_id, ATTACHMENT_ID_BYTES) or b"")
-    return _saved(lambda: file_downloads.opened(desk, where, which))
+    return _saved(lambda: file_downloads.open_presealed_file(desk, where, which))
 
 
 @bp.get("/<address>/entries/<entry_id>/sealed/<int:number>")
 @unlocked
-def pasted(desk: OpenDesk, address: str, entry_id: str, number: int) -> ResponseReturnValue:
+def send_pasted(desk: OpenDesk, address: str, entry_id: str, number: int) -> ResponseReturnValue:
     """Give what a source sealed before sending and pasted into a text, where it is not a text itself."""
     where = Address(of_hex(address, ADDRESS_BYTES) or b"")
     which = EntryId(of_hex(entry_id, ENTRY_ID_BYTES) or b"")
-    return _saved(lambda: file_downloads.pasted(desk, where, which, number))
+    return _saved(lambda: file_downloads.open_pasted(desk, where, which, number))
 
 
 def _saved(asked: Callable[[], Download]) -> ResponseReturnValue:
     """Answer with a file, or with why it is not to be had."""
     try:
         file = asked()
-    except (MailboxMissingError, FileMissingError):
+    except (MailboxNotFoundError, FileMissingError):
         return render_template("refusal.html", what="missing", text=""), 404
     except (ForgedError, UnreadableError):
         return render_template("refusal.html", what="file", text=""), 409
     except FileSealedError:
         return render_template("refusal.html", what="sealed", text=""), 409
-    response = Response(lively(guard(), file.pieces), mimetype="application/octet-stream")
+    response = Response(lively(auto_lock(), file.pieces), mimetype="application/octet-stream")
     if file.size is not None:
         response.content_length = file.size
     response.headers["Content-Disposition"] = attachment_disposition(file.name)

@@ -12,13 +12,13 @@ from journalist_app.errors import (
     KeyringClosedError,
     KeyringExposedError,
     KeyringMissingError,
-    LetterheadError,
     OtherDeskError,
+    UnusableLetterheadError,
 )
 from journalist_app.forms import PASSPHRASE_CHARS
 from journalist_app.locale_format import LANGUAGE_COOKIE, LANGUAGES
-from journalist_app.requests.access import COOKIE, guard, is_our_form, open_desk, unlocked
-from journalist_app.search.search_index import Index
+from journalist_app.requests.access import COOKIE, auto_lock, is_our_form, open_desk, unlocked
+from journalist_app.search.search_index import SearchIndex
 from journalist_app.services.desk import background_check, sync_replica, unlocking
 from journalist_app.services.records import unsent_forms
 
@@ -28,7 +28,7 @@ _REASONS = {
     KeyringExposedError: "exposed",
     KeyringMissingError: "missing",
     OtherDeskError: "other_desk",
-    LetterheadError: "letterhead",
+    UnusableLetterheadError: "letterhead",
 }
 
 
@@ -40,16 +40,16 @@ def _unlock_page(reason: str, status: int) -> ResponseReturnValue:
 
 
 @bp.get("/")
-def start() -> ResponseReturnValue:
+def go_to_inbox() -> ResponseReturnValue:
     """Go to where the adviser's work is."""
-    return redirect(url_for("inbox.show"), code=303)
+    return redirect(url_for("inbox.show_inbox"), code=303)
 
 
 @bp.get("/unlock")
-def unlock() -> ResponseReturnValue:
+def show_unlock() -> ResponseReturnValue:
     """Ask for the passphrase."""
     if open_desk() is not None:
-        return redirect(url_for("inbox.show"), code=303)
+        return redirect(url_for("inbox.show_inbox"), code=303)
     return _unlock_page(request.args.get("reason", ""), 200)
 
 
@@ -61,21 +61,21 @@ def open_with_passphrase() -> ResponseReturnValue:
     extensions = current_app.extensions
     passphrase = request.form.get("passphrase", "")[:PASSPHRASE_CHARS]
     try:
-        with guard().unlocking:
-            desk = unlocking.unlock(extensions["config"], extensions["store"], passphrase)
+        with auto_lock().unlocking:
+            desk = unlocking.unlock_desk(extensions["config"], extensions["store"], passphrase)
     except tuple(_REASONS) as why:
         return _unlock_page(_REASONS[type(why)], 403)
-    desk.index = Index(extensions["readers"])
+    desk.index = SearchIndex(extensions["readers"])
     desk.progress = Progress(0, 0, is_running=True, is_broken=False)
     _in_background(unlocking.work_behind, desk)
-    sync_replica.begin(desk, extensions["today"])
+    sync_replica.begin_syncing(desk, extensions["today"])
     return _let_in(desk)
 
 
 def _let_in(desk: OpenDesk) -> ResponseReturnValue:
     """Give the browser its token, and go to the inbox, or to what met the locked app."""
-    token = guard().admit(desk)
-    goal = "unsent.show" if unsent_forms.count(desk) else "inbox.show"
+    token = auto_lock().admit(desk)
+    goal = "unsent.show_unsent" if unsent_forms.count_unsent(desk) else "inbox.show_inbox"
     response = make_response(redirect(url_for(goal), code=303))
     response.set_cookie(COOKIE, token.hex(), httponly=True, samesite="Strict", path="/")
     return response
@@ -96,11 +96,11 @@ def _in_background(work: Callable[[OpenDesk, date], None], desk: OpenDesk) -> No
 def lock(desk: OpenDesk) -> ResponseReturnValue:
     """Drop the keys, and end the worker when this answer is out."""
     if not is_our_form("lock", request.form.get("token", "")):
-        return redirect(url_for("inbox.show"), code=303)
+        return redirect(url_for("inbox.show_inbox"), code=303)
     desk.save()
-    holder = guard()
+    holder = auto_lock()
     holder.close()
-    response = make_response(redirect(url_for("door.unlock", reason="locked"), code=303))
+    response = make_response(redirect(url_for("door.show_unlock", reason="locked"), code=303))
     response.delete_cookie(COOKIE, httponly=True, samesite="Strict", path="/")
     response.headers["Clear-Site-Data"] = '"cache", "storage"'
     response.call_on_close(holder.end)
@@ -108,11 +108,11 @@ def lock(desk: OpenDesk) -> ResponseReturnValue:
 
 
 @bp.post("/language")
-def choose_language() -> ResponseReturnValue:
+def set_language() -> ResponseReturnValue:
     """Remember the language in a cookie of this session, and go back to the page."""
     back = request.form.get("back", "")
     is_path = back.startswith("/") and not back.startswith(("//", "/\\")) and back.isprintable()
-    response = make_response(redirect(back if is_path else url_for("inbox.show"), code=303))
+    response = make_response(redirect(back if is_path else url_for("inbox.show_inbox"), code=303))
     language = request.form.get("language", "")
     if language in LANGUAGES and is_our_form("language", request.form.get("token", "")):
         response.set_cookie(LANGUAGE_COOKIE, language, httponly=True, samesite="Strict", path="/")

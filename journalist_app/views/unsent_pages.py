@@ -4,13 +4,18 @@ from flask import Blueprint, current_app, redirect, render_template, request, ur
 from flask.typing import ResponseReturnValue
 
 from journalist_app.desk.open_desk import OpenDesk
-from journalist_app.errors import KeptFullError, LetterheadError, RecordUnsoundError, TextOverLimitError
+from journalist_app.errors import (
+    KeptFullError,
+    RecordUnsoundError,
+    TextOverLimitError,
+    UnusableLetterheadError,
+)
 from journalist_app.forms import DRAIN_TIMES, FIELDS_BYTES, of_hex
 from journalist_app.requests.access import is_our_form, open_desk, unlocked
 from journalist_app.services.records import unsent_forms
 from store.errors import StoreError
 from web.errors import BodyError
-from web.multipart import Body, Field, Limits, read_parts
+from web.multipart import Body, Field, FormLimits, read_parts
 
 bp = Blueprint("unsent", __name__)
 _MULTIPART = "multipart/form-data"
@@ -20,7 +25,7 @@ _NAME_BYTES = 16
 
 
 @bp.before_app_request
-def keep() -> ResponseReturnValue | None:
+def keep_while_locked() -> ResponseReturnValue | None:
     """Keep every form that meets a locked app, sealed, and send the adviser to the door.
 
     Another site's forms were refused before this. The door's own forms are let through: they open the app.
@@ -32,12 +37,12 @@ def keep() -> ResponseReturnValue | None:
     extensions = current_app.extensions
     try:
         if texts:
-            unsent_forms.keep(
+            unsent_forms.keep_unsent(
                 extensions["store"], extensions["config"], request.path, fields, extensions["today"]()
             )
-    except (KeptFullError, LetterheadError, StoreError):
+    except (KeptFullError, UnusableLetterheadError, StoreError):
         return render_template("refusal.html", what="not_kept", text=max(texts, key=len)), 503
-    return redirect(url_for("door.unlock", reason="kept" if texts else None), code=303)
+    return redirect(url_for("door.show_unlock", reason="kept" if texts else None), code=303)
 
 
 def _fields() -> list[tuple[str, str]]:
@@ -49,7 +54,7 @@ def _fields() -> list[tuple[str, str]]:
     fields: list[tuple[str, str]] = []
     try:
         for event in read_parts(
-            body, request.content_type or "", Limits(parts=_PARTS, fields_bytes=FIELDS_BYTES)
+            body, request.content_type or "", FormLimits(parts=_PARTS, fields_bytes=FIELDS_BYTES)
         ):
             if not isinstance(event, Field):
                 break
@@ -62,7 +67,7 @@ def _fields() -> list[tuple[str, str]]:
 
 @bp.get("/unsent")
 @unlocked
-def show(desk: OpenDesk) -> ResponseReturnValue:
+def show_unsent(desk: OpenDesk) -> ResponseReturnValue:
     """Show what waits."""
     return _page(desk)
 
@@ -78,16 +83,16 @@ def decide(desk: OpenDesk, name: str) -> ResponseReturnValue:
             address = unsent_forms.make_draft(desk, name)
             if address is not None:
                 return redirect(
-                    url_for("thread.show", address=address.hex(), drafted=1, _anchor="text"), code=303
+                    url_for("thread.show_thread", address=address.hex(), drafted=1, _anchor="text"), code=303
                 )
         else:
-            unsent_forms.forget(desk, name)
+            unsent_forms.drop_unsent(desk, name)
     except (TextOverLimitError, RecordUnsoundError, StoreError):
         return _page(desk, is_refused=True, status=409)
-    return redirect(url_for("unsent.show"), code=303)
+    return redirect(url_for("unsent.show_unsent"), code=303)
 
 
 def _page(desk: OpenDesk, *, is_refused: bool = False, status: int = 200) -> ResponseReturnValue:
-    waiting = unsent_forms.waiting(desk)
+    waiting = unsent_forms.unsent_waiting(desk)
     labels = {each.address: desk.label(each.address) for each in waiting if each.address is not None}
     return render_template("unsent/show.html", waiting=waiting, labels=labels, is_refused=is_refused), status

@@ -16,7 +16,7 @@ from crypto.errors import ForgedError, MalformedError
 from protocol import letterhead as letterheads
 from protocol.identifiers import DIGEST_BYTES, STRAND_ID_BYTES, StrandId
 from protocol.letterhead import Letterhead
-from protocol.pouch.pouch_file import Card
+from protocol.pouch.pouch_file import ServerCard
 
 _VERSION: Final = b"steunpunt-pairing/1"
 _LETTERHEAD: Final = "letterhead"
@@ -39,7 +39,7 @@ class Pairing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     def to_bytes(self, seed: bytes) -> bytes:
         """Write the file; `seed` is the strand's, 32 bytes."""
-        return signed_lines.write(_VERSION, msgspec.json.encode(self), seed)
+        return signed_lines.write_signed_lines(_VERSION, msgspec.json.encode(self), seed)
 
 
 def read_pairing(raw: bytes, fingerprint: str) -> tuple[Pairing, Letterhead]:
@@ -52,18 +52,18 @@ def read_pairing(raw: bytes, fingerprint: str) -> tuple[Pairing, Letterhead]:
         LetterheadRefusedError: the letterhead in it must not be used.
         ForgedError: the letterhead does not name the strand, or the strand did not sign this.
     """
-    body, signature = signed_lines.read(_VERSION, raw)
+    body, signature = signed_lines.read_signed_lines(_VERSION, raw)
     try:
         pairing = msgspec.json.decode(body, type=Pairing)
     except (msgspec.DecodeError, UnicodeDecodeError) as why:
         raise MalformedError from why
     if msgspec.json.encode(pairing) != body or len(pairing.base) not in {0, DIGEST_BYTES}:
         raise MalformedError
-    letterhead = letterheads.verify(pairing.letterhead, pairing.signature, fingerprint)
+    letterhead = letterheads.verify_letterhead(pairing.letterhead, pairing.signature, fingerprint)
     key = letterhead.strand_keys.get(StrandId(pairing.strand))
     if key is None:
         raise ForgedError
-    signed_lines.check(_VERSION, body, signature, key.verify_key)
+    signed_lines.check_signed_lines(_VERSION, body, signature, key.verify_key)
     return pairing, letterhead
 
 
@@ -71,7 +71,7 @@ def read_pairing(raw: bytes, fingerprint: str) -> tuple[Pairing, Letterhead]:
 class CardFile:
     """A server's card, with body and signature of the newest letterhead that it has, if it has one."""
 
-    card: Card
+    card: ServerCard
     letterhead: tuple[bytes, bytes] | None
 
     def to_bytes(self) -> bytes:
@@ -95,7 +95,7 @@ class CardFile:
         lines = [line.strip() for line in lines if line.strip()]
         if not 1 <= len(lines) <= _LINES:
             raise MalformedError
-        card = Card.from_text(lines[0])
+        card = ServerCard.from_text(lines[0])
         if len(lines) == 1:
             return cls(card, None)
         match lines[1].split(" "):
@@ -105,6 +105,6 @@ class CardFile:
                 raise MalformedError
 
 
-def digest_of(letterhead_body: bytes) -> bytes:
+def letterhead_digest(letterhead_body: bytes) -> bytes:
     """Return what a pairing calls the letterhead that it was built upon."""
     return hashlib.sha256(letterhead_body).digest()

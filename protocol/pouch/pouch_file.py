@@ -46,7 +46,7 @@ _Partial = tuple[
 ]
 
 
-class Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class PouchHead(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a pouch says of itself: from whom to whom, and what came before it."""
 
     desk: Annotated[str, Meta(max_length=100)]
@@ -104,7 +104,7 @@ def lowest_serial(half_hour: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
+class ServerCard:
     """The public keys of a server's pouches: it signs with one, and is sealed to with the other."""
 
     verify_key: bytes
@@ -149,9 +149,9 @@ class ServerKey:
         return cls(raw[:SEED_BYTES], age.PQIdentity(raw[SEED_BYTES:]))
 
     @property
-    def card(self) -> Card:
+    def card(self) -> ServerCard:
         """Return the public half."""
-        return Card(bytes(SigningKey(self.seed).verify_key), self.identity.recipient)
+        return ServerCard(bytes(SigningKey(self.seed).verify_key), self.identity.recipient)
 
 
 class Packer:
@@ -165,18 +165,18 @@ class Packer:
     header: Final[bytes]
     size: int
 
-    def __init__(self, head: Head, recipient: age.PQRecipient, seed: bytes) -> None:
+    def __init__(self, head: PouchHead, recipient: age.PQRecipient, seed: bytes) -> None:
         """Begin a pouch to `recipient`; `seed` is the sender's Ed25519 seed, 32 bytes.
 
         Raises:
             MalformedError: `Head.from_bytes` would refuse the head.
         """
-        self._writer = age.Writer([recipient])
+        self._writer = age.AgeWriter([recipient])
         self._seed = seed
         self._digest = hashlib.sha256()
         self.size = 0
         raw = head.to_bytes()
-        Head.from_bytes(raw)
+        PouchHead.from_bytes(raw)
         self.header = self._writer.header + self._write(_VERSION + frame(raw))
 
     def __repr__(self) -> str:
@@ -212,7 +212,7 @@ class Pouch:
     """A pouch as it is read. Nothing in it may be acted upon before `items` came to its end."""
 
     __slots__ = ("_plaintext", "head")
-    head: Final[Head]
+    head: Final[PouchHead]
 
     def __init__(self, pieces: Iterable[bytes], identities: Iterable[age.PQIdentity]) -> None:
         """Open a pouch that comes in pieces of any size, and read its head.
@@ -224,7 +224,7 @@ class Pouch:
         """
         try:
             header, payload = age.split_stream(pieces)
-            opened = age.Reader(header, list(identities), payload)
+            opened = age.AgeReader(header, list(identities), payload)
         except (UnreadableError, MalformedError) as why:  # no age file is damaged, as far as anybody can tell
             raise PouchRefusedError(PouchRefusal.UNREADABLE) from why
         self._plaintext = _Plaintext(opened)
@@ -233,7 +233,7 @@ class Pouch:
             if version != _VERSION:
                 is_later = _LATER.fullmatch(version)
                 raise PouchRefusedError(PouchRefusal.NEWER if is_later else PouchRefusal.MALFORMED)
-            self.head = Head.from_bytes(self._plaintext.take_field(HEAD_BYTES))
+            self.head = PouchHead.from_bytes(self._plaintext.take_field(HEAD_BYTES))
         except UnreadableError as why:
             raise PouchRefusedError(PouchRefusal.UNREADABLE) from why
         except MalformedError as why:

@@ -81,7 +81,7 @@ class ChunkItem(_Item, frozen=True, tag="chunk"):
 class EntryItem(_Item, frozen=True, tag="entry"):
     """An entry, whole; or, with a removal, what is left of it."""
 
-    open_part: bytes
+    envelope: bytes
     signature: _Signature
     epoch: Annotated[int, Meta(ge=1, le=2**31 - 1)]
     header: _Header

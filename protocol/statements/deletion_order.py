@@ -16,7 +16,7 @@ from protocol.entry import SignedEntry
 from protocol.envelope import day_from_bytes, day_to_bytes
 from protocol.identifiers import ADDRESS_BYTES, DIGEST_BYTES, NO_DIGEST, STRAND_ID_BYTES, Address, StrandId
 from protocol.statements.heads import Heads, heads_from_bytes, heads_to_bytes
-from protocol.strand import DeskWriter, StrandKey, check_signature, key_of
+from protocol.strand import DeskWriter, StrandKey, check_signature, strand_verify_key
 
 LABEL: Final = b"steunpunt/v1/order"
 _FIELDS: Final = 7  # before the signature
@@ -24,7 +24,7 @@ _NO_HEAD: Final = (0, NO_DIGEST)
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class DeletionOrder:
     """What the desk ordered: of which mailbox, as it stood then, from which day, counted by which tallies.
 
     `tallies_sha256` holds the SHA-256 of every sealed tally, ascending; `day` is the day it was signed on.
@@ -63,7 +63,7 @@ def order(  # noqa: PLR0913  # each is a field of the statement
     return statement + frame(by.sign(statement))
 
 
-def verify_order(raw: bytes, *, strands: Mapping[StrandId, StrandKey]) -> Order:
+def verify_order(raw: bytes, *, strands: Mapping[StrandId, StrandKey]) -> DeletionOrder:
     """Check an order and return what it says; the caller compares address and tallies with what it has.
 
     Raises:
@@ -81,7 +81,7 @@ def verify_order(raw: bytes, *, strands: Mapping[StrandId, StrandKey]) -> Order:
     ):
         raise MalformedError
     tallies = tuple(digests[at : at + DIGEST_BYTES] for at in range(0, len(digests), DIGEST_BYTES))
-    ordered = Order(
+    ordered = DeletionOrder(
         address=Address(address),
         heads=heads_from_bytes(heads),
         due=day_from_bytes(due),
@@ -91,12 +91,12 @@ def verify_order(raw: bytes, *, strands: Mapping[StrandId, StrandKey]) -> Order:
     )
     if ordered.due < ordered.day or list(tallies) != sorted(set(tallies)):
         raise MalformedError
-    key = key_of(ordered.strand, ordered.day, mailbox_verify_key=None, strands=strands)
+    key = strand_verify_key(ordered.strand, ordered.day, mailbox_verify_key=None, strands=strands)
     check_signature(key, frame(*fields[:_FIELDS]), signature)
     return ordered
 
 
-def is_void(ordered: Order, entries: Iterable[SignedEntry]) -> bool:
+def is_void(ordered: DeletionOrder, entries: Iterable[SignedEntry]) -> bool:
     """Tell whether what lies in the mailbox now is no longer what the order was given for.
 
     Anything that was said since voids it, by the source, who is still there, or by the desk: were it not so,
@@ -108,5 +108,5 @@ def is_void(ordered: Order, entries: Iterable[SignedEntry]) -> bool:
     present = {entry.digest for entry in known}
     if any(digest not in present for _, digest in ordered.heads.values()):
         return True
-    said = (entry.open_part for entry in known if entry.open_part.speaks)
+    said = (entry.envelope for entry in known if entry.envelope.speaks)
     return any(part.number > ordered.heads.get(part.strand, _NO_HEAD)[0] for part in said)

@@ -7,11 +7,11 @@ from typing import Final
 
 from crypto.errors import ForgedError, MalformedError
 from crypto.framing import frame, unframe
-from protocol.envelope import Author, OpenPart, author_from_bytes, day_from_bytes, day_to_bytes
+from protocol.envelope import Author, Envelope, author_from_bytes, day_from_bytes, day_to_bytes
 from protocol.identifiers import Address, Digest, StrandId
 from protocol.mailbox_keys import certify
 from protocol.statements.heads import Heads, heads_from_bytes, heads_to_bytes
-from protocol.strand import StrandKey, Writer, check_signature, key_of
+from protocol.strand import EntryWriter, StrandKey, check_signature, strand_verify_key
 
 _REMOVAL: Final = b"steunpunt/v1/removal"
 _REMOVAL_FIELDS: Final = 6  # before the signature
@@ -19,7 +19,7 @@ _ENDED: Final = b"steunpunt/v1/ended"
 _ENDED_FIELDS: Final = 4
 
 
-def removal(entry_digest: Digest, *, address: Address, by: Writer, day: date) -> bytes:
+def removal(entry_digest: Digest, *, address: Address, by: EntryWriter, day: date) -> bytes:
     """Sign that one entry was removed on a day: by its own author, or by the source, whose mailbox it is."""
     statement = frame(_REMOVAL, address, entry_digest, bytes((by.author,)), by.strand, day_to_bytes(day))
     return statement + frame(by.sign(statement))
@@ -28,7 +28,7 @@ def removal(entry_digest: Digest, *, address: Address, by: Writer, day: date) ->
 def verify_removal(
     raw: bytes,
     *,
-    of: OpenPart,
+    of: Envelope,
     entry_digest: Digest,
     mailbox_verify_key: bytes | None,
     strands: Mapping[StrandId, StrandKey],
@@ -50,13 +50,15 @@ def verify_removal(
     removed_on = day_from_bytes(day)
     if address != of.address or digest != entry_digest or remover not in (Author.SOURCE, of.author):
         raise ForgedError
-    key = key_of(StrandId(strand), removed_on, mailbox_verify_key=mailbox_verify_key, strands=strands)
+    key = strand_verify_key(
+        StrandId(strand), removed_on, mailbox_verify_key=mailbox_verify_key, strands=strands
+    )
     check_signature(key, frame(*fields[:_REMOVAL_FIELDS]), signature)
     return removed_on
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class MailboxEnding:
     """A mailbox that its source ended: how far every strand had come, and the day."""
 
     address: Address
@@ -64,13 +66,13 @@ class Ended:
     day: date
 
 
-def ended(address: Address, heads: Heads, *, day: date, by: Writer) -> bytes:
+def sign_ending(address: Address, heads: Heads, *, day: date, by: EntryWriter) -> bytes:
     """Sign, as the source, that the mailbox is ended; this line stays until the desk has seen it."""
     statement = frame(_ENDED, address, heads_to_bytes(heads), day_to_bytes(day))
     return statement + frame(by.sign(statement))
 
 
-def verify_ended(raw: bytes, *, address: Address, recipient: bytes, verify_key: bytes) -> Ended:
+def verify_ended(raw: bytes, *, address: Address, recipient: bytes, verify_key: bytes) -> MailboxEnding:
     """Check the line that stands where a mailbox was.
 
     Without it a server could drop a whole mailbox and say that its source had ended it. The heads tell the
@@ -85,7 +87,7 @@ def verify_ended(raw: bytes, *, address: Address, recipient: bytes, verify_key: 
     if len(fields) != _ENDED_FIELDS + 1 or fields[0] != _ENDED:
         raise MalformedError
     _, ended_address, framed_heads, day, signature = fields
-    statement = Ended(Address(ended_address), heads_from_bytes(framed_heads), day_from_bytes(day))
+    statement = MailboxEnding(Address(ended_address), heads_from_bytes(framed_heads), day_from_bytes(day))
     if ended_address != address:
         raise ForgedError
     check_signature(verify_key, frame(*fields[:_ENDED_FIELDS]), signature)

@@ -6,22 +6,22 @@ from datetime import date
 from sqlalchemy.orm import Session
 
 from protocol.content import Content
-from protocol.entry import renumber, seal
+from protocol.entry import renumber, seal_entry
 from protocol.envelope import Author
 from protocol.identifiers import NO_DIGEST, SOURCE_STRAND, AttachmentId, Digest, EntryId
 from protocol.mailbox_keys import MailboxKeys
 from protocol.strand import SourceWriter
 from source_app.errors import DeskWroteError, MailboxFullError
-from source_app.public_desk import Desk
+from source_app.public_desk import PublicDesk
 from store import entries
 from store.entries import Place
-from store.errors import HeadMovedError, MailboxMissingError, StoreDamagedError
+from store.errors import HeadMovedError, NoSuchMailboxError, StoreDamagedError
 
 _TRIES = 20  # to append behind what other tabs of the same mailbox write
 
 
 def append_own(  # noqa: PLR0913  # what is said, and the place it takes
-    desk: Desk,
+    desk: PublicDesk,
     keys: MailboxKeys,
     content: Content,
     *,
@@ -51,7 +51,7 @@ def append_own(  # noqa: PLR0913  # what is said, and the place it takes
         is_full = _is_full(reading, desk, keys, place, spare_entries)
         if is_full and entries.find(reading, keys.address, entry_id) is None:
             raise MailboxFullError
-    signed = seal(
+    signed = seal_entry(
         content,
         address=keys.address,
         mailbox_recipient=keys.recipient,
@@ -69,7 +69,7 @@ def append_own(  # noqa: PLR0913  # what is said, and the place it takes
                 entries.append(writing, **signed.to_stored(), attachment_ids=attachment_ids)
                 # After the append, which has locked the mailbox: nobody can write between look and commit.
                 if only_behind is not None and (
-                    desk_heads(entries.heads(writing, keys.address)) != only_behind
+                    desk_heads(entries.strand_heads(writing, keys.address)) != only_behind
                 ):
                     raise DeskWroteError
         except HeadMovedError:
@@ -88,7 +88,7 @@ def append_own(  # noqa: PLR0913  # what is said, and the place it takes
     raise HeadMovedError("other tabs keep writing in this mailbox")
 
 
-def own_head(heads: Sequence[entries.Head]) -> tuple[int, Digest]:
+def own_head(heads: Sequence[entries.StrandHead]) -> tuple[int, Digest]:
     """Return number and digest of the source's newest entry; 0 and zeros before the first.
 
     Raises:
@@ -102,7 +102,7 @@ def own_head(heads: Sequence[entries.Head]) -> tuple[int, Digest]:
     return head.number, Digest(head.digest)
 
 
-def desk_heads(heads: Sequence[entries.Head]) -> frozenset[Digest]:
+def desk_heads(heads: Sequence[entries.StrandHead]) -> frozenset[Digest]:
     """Return the digest of the newest entry of every strand of the desk."""
     return frozenset(Digest(head.digest) for head in heads if head.author == Author.DESK)
 
@@ -110,11 +110,11 @@ def desk_heads(heads: Sequence[entries.Head]) -> frozenset[Digest]:
 def _place(reading: Session, keys: MailboxKeys) -> Place:
     place = entries.place(reading, keys.address, Author.SOURCE, SOURCE_STRAND)
     if place is None:
-        raise MailboxMissingError("there is no such mailbox")
+        raise NoSuchMailboxError("there is no such mailbox")
     return place
 
 
-def _is_full(reading: Session, desk: Desk, keys: MailboxKeys, place: Place, spare: int) -> bool:
+def _is_full(reading: Session, desk: PublicDesk, keys: MailboxKeys, place: Place, spare: int) -> bool:
     limits = desk.limits
     if place.number >= limits.entries + spare:
         return True

@@ -13,7 +13,7 @@ from protocol import session
 from protocol.content import AnswerNote, Content, Kind, Verdict
 from protocol.identifiers import Digest, EntryId
 from protocol.mailbox_keys import MailboxKeys
-from protocol.thread_state import ProposalState
+from protocol.thread_state import ProposalStatus
 from source_app.errors import (
     AnswerRefusal,
     AnswerRefusedError,
@@ -22,45 +22,47 @@ from source_app.errors import (
     MailboxGoneError,
     ProposalClosedError,
 )
-from source_app.public_desk import Desk
+from source_app.public_desk import PublicDesk
 from source_app.services.append_entry import append_own
-from source_app.services.login import Opened
-from source_app.services.posting import Sheet, text_of
-from source_app.services.reading import Mailbox, ShownProposal, proposal, read_mailbox
-from store.errors import EntryExistsError, HeadMovedError, MailboxMissingError
+from source_app.services.login import MailboxSession
+from source_app.services.posting import FormContext, text_of
+from source_app.services.reading import ShownProposal, SourceMailbox, read_mailbox, read_proposal
+from store.errors import EntryExistsError, HeadMovedError, NoSuchMailboxError
 
 _TRIES = 20  # against a desk that keeps writing; then the store counts as busy
 _SPARE_ENTRIES = 100  # so that whoever filled a mailbox can still say no, and take back
-_TOO_LATE = frozenset({ProposalState.PASSING_ON, ProposalState.PASSED_ON})
+_TOO_LATE = frozenset({ProposalStatus.PASSING_ON, ProposalStatus.PASSED_ON})
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ConsentAnswer:
     """What an answer form says, once its token fits: `proposal_id` and `digest` name what was on the page."""
 
     proposal_id: bytes
     digest: str  # hexadecimal
-    sheet: Sheet
+    form_context: FormContext
     verdict: Verdict
     text: str = field(repr=False)
 
 
-def purpose(proposal_id: str, digest: str, sheet: Sheet) -> str:
+def purpose(proposal_id: str, digest: str, form_context: FormContext) -> str:
     """Return what the token of an answer form is good for: this proposal, these words, this sheet."""
-    return f"answer {proposal_id} {digest} {sheet.entry_id} {sheet.seen}"
+    return f"answer {proposal_id} {digest} {form_context.entry_id} {form_context.seen}"
 
 
-def admit(desk: Desk, opened: Opened, proposal_id: str, fields: Mapping[str, str]) -> Answer:
+def check_answer_form(
+    desk: PublicDesk, opened: MailboxSession, proposal_id: str, fields: Mapping[str, str]
+) -> ConsentAnswer:
     """Check the shape of an answer.
 
     Raises:
         AnswerRefusedError: the form is not of this session or names no answer, agreeing was not ticked, asked
             changes are missing, or the text is too long.
     """
-    sheet = Sheet(fields.get("entry_id", ""), fields.get("seen", ""))
+    form_context = FormContext(fields.get("entry_id", ""), fields.get("seen", ""))
     digest = fields.get("digest", "")
     if not session.check_form_token(
-        fields.get("token", ""), opened.token, purpose(proposal_id, digest, sheet)
+        fields.get("token", ""), opened.token, purpose(proposal_id, digest, form_context)
     ):
         raise AnswerRefusedError(AnswerRefusal.FORM_EXPIRED)
     text = text_of(fields)
@@ -74,10 +76,10 @@ def admit(desk: Desk, opened: Opened, proposal_id: str, fields: Mapping[str, str
         raise AnswerRefusedError(AnswerRefusal.NOT_TICKED)
     if verdict is Verdict.CHANGES_ASKED and not text.strip():
         raise AnswerRefusedError(AnswerRefusal.NO_WISH)
-    return Answer(bytes.fromhex(proposal_id), digest, sheet, verdict, text)
+    return ConsentAnswer(bytes.fromhex(proposal_id), digest, form_context, verdict, text)
 
 
-def answer_proposal(desk: Desk, keys: MailboxKeys, answer: Answer, *, today: date) -> None:
+def append_consent(desk: PublicDesk, keys: MailboxKeys, answer: ConsentAnswer, *, today: date) -> None:
     """Append an answer to the proposal that was on the page, if it still may be answered so.
 
     The same answer sent twice is one entry.
@@ -92,7 +94,7 @@ def answer_proposal(desk: Desk, keys: MailboxKeys, answer: Answer, *, today: dat
     """
     for _ in range(_TRIES):
         mailbox = read_mailbox(desk, keys)
-        shown = proposal(mailbox, keys, answer.proposal_id)
+        shown = read_proposal(mailbox, keys, answer.proposal_id)
         if not hmac.compare_digest(answer.digest.encode(errors="replace"), shown.digest.encode()):
             raise AnswerRefusedError(AnswerRefusal.OTHER_PROPOSAL)
         content = Content(
@@ -108,8 +110,8 @@ def answer_proposal(desk: Desk, keys: MailboxKeys, answer: Answer, *, today: dat
                 desk,
                 keys,
                 content,
-                entry_id=EntryId(bytes.fromhex(answer.sheet.entry_id)),
-                seen=answer.sheet.heads,
+                entry_id=EntryId(bytes.fromhex(answer.form_context.entry_id)),
+                seen=answer.form_context.heads,
                 today=today,
                 spare_entries=_SPARE_ENTRIES,
                 only_behind=mailbox.desk_heads,
@@ -118,7 +120,7 @@ def answer_proposal(desk: Desk, keys: MailboxKeys, answer: Answer, *, today: dat
             continue  # with another look: it may say something else now
         except MailboxFullError as why:
             raise AnswerRefusedError(AnswerRefusal.MAILBOX_FULL) from why
-        except MailboxMissingError as why:
+        except NoSuchMailboxError as why:
             raise MailboxGoneError from why
         return
     raise HeadMovedError("the desk keeps writing in this mailbox")
@@ -127,20 +129,20 @@ def answer_proposal(desk: Desk, keys: MailboxKeys, answer: Answer, *, today: dat
 def _require_open(shown: ShownProposal, verdict: Verdict) -> None:
     if shown.state in _TOO_LATE:
         raise ProposalClosedError
-    if shown.state is ProposalState.OBSOLETE:
+    if shown.state is ProposalStatus.OBSOLETE:
         raise AnswerRefusedError(AnswerRefusal.OBSOLETE)
     if verdict not in shown.may:
         raise AnswerRefusedError(AnswerRefusal.ANSWERED)
 
 
-def _was_sent_before(mailbox: Mailbox, answer: Answer, content: Content) -> bool:
+def _was_sent_before(mailbox: SourceMailbox, answer: ConsentAnswer, content: Content) -> bool:
     """Tell a double submit from a form that is used again for another answer.
 
     Raises:
         AnswerRefusedError: the entry of this form says something else, or was removed.
     """
     for signed, before in mailbox.opened:
-        if signed.open_part.entry_id.hex() == answer.sheet.entry_id:
+        if signed.envelope.entry_id.hex() == answer.form_context.entry_id:
             if before != content:
                 raise AnswerRefusedError(AnswerRefusal.CHANGED)
             return True

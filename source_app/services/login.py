@@ -12,11 +12,11 @@ from datetime import date
 
 from crypto import passphrase
 from crypto.errors import UnreadableError
-from crypto.passphrase import Language, Root
+from crypto.passphrase import Language, RootKey
 from protocol import session
 from protocol.identifiers import Digest, StrandId
 from protocol.mailbox_keys import MailboxKeys, derive
-from protocol.statements.removal import ended, removal
+from protocol.statements.removal import removal, sign_ending
 from protocol.strand import SourceWriter
 from source_app.errors import (
     NoMailboxError,
@@ -25,26 +25,26 @@ from source_app.errors import (
     TicketExpiredError,
     WordsUsedError,
 )
-from source_app.public_desk import Desk
+from source_app.public_desk import PublicDesk
 from source_app.services.reading import find_entry
 from store import entries, mailboxes
-from store.errors import MailboxEndedError, MailboxMissingError
+from store.errors import MailboxEndedError, NoSuchMailboxError
 
 _TICKET_HALF_HOURS = 4  # to find a pen and a hiding place
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class MailboxSession:
     """A mailbox that is open in one browser: the cookie's token and the mailbox's root key."""
 
     token: bytes = field(repr=False)
-    root: Root = field(repr=False)
+    root: RootKey = field(repr=False)
 
 
 # ---- coming in -------------------------------------------------------------------------------------
 
 
-def draw_passphrase(desk: Desk, language: Language, *, now: int) -> tuple[list[str], str]:
+def draw_passphrase(desk: PublicDesk, language: Language, *, now: int) -> tuple[list[str], str]:
     """Draw a passphrase and return its words and the ticket that remembers it; nothing is stored.
 
     `now` is the half hour since 1970, here and everywhere below.
@@ -53,7 +53,7 @@ def draw_passphrase(desk: Desk, language: Language, *, now: int) -> tuple[list[s
     return drawn.split(), session.ticket(drawn, desk.server_secret, now + _TICKET_HALF_HOURS)
 
 
-def words_of(desk: Desk, ticket: str, *, now: int) -> list[str]:
+def ticket_words(desk: PublicDesk, ticket: str, *, now: int) -> list[str]:
     """Return the words of a ticket, to show them again.
 
     Raises:
@@ -66,7 +66,7 @@ def words_of(desk: Desk, ticket: str, *, now: int) -> list[str]:
     return words
 
 
-def open_mailbox(desk: Desk, ticket: str, typed: str, *, today: date, now: int) -> Opened:
+def open_mailbox(desk: PublicDesk, ticket: str, typed: str, *, today: date, now: int) -> MailboxSession:
     """Open a new mailbox for somebody who typed back the words they were shown.
 
     A slip opens nothing: otherwise it would make a second mailbox that the paper does not open.
@@ -87,7 +87,7 @@ def open_mailbox(desk: Desk, ticket: str, typed: str, *, today: date, now: int) 
     keys = derive(root)
     with desk.store.writing() as writing:
         try:
-            mailboxes.open_mailbox(
+            mailboxes.create_mailbox(
                 writing,
                 address=keys.address,
                 recipient=keys.recipient,
@@ -100,7 +100,7 @@ def open_mailbox(desk: Desk, ticket: str, typed: str, *, today: date, now: int) 
     return _open_session(desk, root, now=now)
 
 
-def log_in(desk: Desk, typed: str, *, now: int) -> Opened:
+def log_in(desk: PublicDesk, typed: str, *, now: int) -> MailboxSession:
     """Open the mailbox of a passphrase. Argon2id runs first, whatever was typed.
 
     Raises:
@@ -116,7 +116,7 @@ def log_in(desk: Desk, typed: str, *, now: int) -> Opened:
     return _open_session(desk, root, now=now)
 
 
-def opened_with(desk: Desk, token: bytes, *, now: int) -> Opened:
+def opened_with(desk: PublicDesk, token: bytes, *, now: int) -> MailboxSession:
     """Return what a cookie's token opens, and let the session last from now on.
 
     Raises:
@@ -133,22 +133,22 @@ def opened_with(desk: Desk, token: bytes, *, now: int) -> Opened:
     expires = now + desk.session_half_hours
     if desk.sessions.get(name, expires - 1) is None:  # once in a half hour: reading is cheaper than writing
         desk.sessions.put(name, box, expires)
-    return Opened(token, root)
+    return MailboxSession(token, root)
 
 
-def log_out(desk: Desk, token: bytes) -> None:
+def log_out(desk: PublicDesk, token: bytes) -> None:
     """Forget a session."""
     desk.sessions.drop(session.token_hash(token))
 
 
-def _words_in(desk: Desk, ticket: str, *, now: int) -> list[str]:
+def _words_in(desk: PublicDesk, ticket: str, *, now: int) -> list[str]:
     try:
         return session.open_ticket(ticket, desk.server_secret, now).split()
     except UnreadableError as why:
         raise TicketExpiredError from why
 
 
-def _spend(desk: Desk, words: Sequence[str], *, now: int) -> None:
+def _spend(desk: PublicDesk, words: Sequence[str], *, now: int) -> None:
     """Never show these words again, now that they open a mailbox.
 
     A browser keeps the form with the ticket in its history: with its back button whoever sits down at the
@@ -157,24 +157,24 @@ def _spend(desk: Desk, words: Sequence[str], *, now: int) -> None:
     desk.sessions.put(_spent_name(desk, words), b"", now + _TICKET_HALF_HOURS + 1)
 
 
-def _is_spent(desk: Desk, words: Sequence[str], *, now: int) -> bool:
+def _is_spent(desk: PublicDesk, words: Sequence[str], *, now: int) -> bool:
     return desk.sessions.get(_spent_name(desk, words), now) is not None
 
 
-def _spent_name(desk: Desk, words: Sequence[str]) -> bytes:
+def _spent_name(desk: PublicDesk, words: Sequence[str]) -> bytes:
     return session.spent_name(" ".join(words), desk.server_secret)
 
 
-def _root(desk: Desk, typed: str) -> Root:
+def _root(desk: PublicDesk, typed: str) -> RootKey:
     salt, params = desk.letterhead.site_salt, desk.letterhead.argon2.params
-    return desk.line.run(lambda: passphrase.root(typed, salt, params))
+    return desk.line.run(lambda: passphrase.derive_root_key(typed, salt, params))
 
 
-def _open_session(desk: Desk, root: Root, *, now: int) -> Opened:
+def _open_session(desk: PublicDesk, root: RootKey, *, now: int) -> MailboxSession:
     token = secrets.token_bytes(session.TOKEN_BYTES)
     box = session.box(root, token, desk.server_secret)
     desk.sessions.put(session.token_hash(token), box, now + desk.session_half_hours)
-    return Opened(token, root)
+    return MailboxSession(token, root)
 
 
 def _differing(shown: Sequence[str], given: Sequence[str]) -> list[int]:
@@ -189,7 +189,7 @@ def _places(positions: Sequence[int]) -> list[int]:
 # ---- deleting --------------------------------------------------------------------------------------
 
 
-def delete_entry(desk: Desk, keys: MailboxKeys, entry_id: bytes, *, today: date) -> None:
+def delete_entry(desk: PublicDesk, keys: MailboxKeys, entry_id: bytes, *, today: date) -> None:
     """Make one entry of this mailbox and its files unreadable, for the desk too. It is the source's mailbox.
 
     Raises:
@@ -198,17 +198,17 @@ def delete_entry(desk: Desk, keys: MailboxKeys, entry_id: bytes, *, today: date)
     signed = find_entry(desk, keys, entry_id)
     statement = removal(signed.digest, address=keys.address, by=SourceWriter(keys), day=today)
     with desk.store.writing() as writing:
-        entries.remove(writing, keys.address, entry_id, removal=statement)
+        entries.remove_entry(writing, keys.address, entry_id, removal=statement)
 
 
-def end_mailbox(desk: Desk, opened: Opened, keys: MailboxKeys, *, today: date) -> None:
+def end_mailbox(desk: PublicDesk, opened: MailboxSession, keys: MailboxKeys, *, today: date) -> None:
     """Make everything in a mailbox unreadable and forget the session. Ended twice is ended."""
     with desk.store.reading() as reading:
         heads = {
             StrandId(head.strand): (head.number, Digest(head.digest))
-            for head in entries.heads(reading, keys.address)
+            for head in entries.strand_heads(reading, keys.address)
         }
-    statement = ended(keys.address, heads, day=today, by=SourceWriter(keys))
-    with suppress(MailboxMissingError), desk.store.writing() as writing:  # missing: ended in another tab
-        mailboxes.end(writing, keys.address, statement=statement, day=today)
+    statement = sign_ending(keys.address, heads, day=today, by=SourceWriter(keys))
+    with suppress(NoSuchMailboxError), desk.store.writing() as writing:  # missing: ended in another tab
+        mailboxes.end_for_good(writing, keys.address, statement=statement, day=today)
     log_out(desk, opened.token)

@@ -19,22 +19,18 @@ from protocol.identifiers import (
 )
 from protocol.mailbox_keys import MailboxKeys
 from source_app.errors import MailboxFullError, MailboxGoneError, MessageRefusedError, NotFoundError, Refusal
-from source_app.public_desk import Desk
+from source_app.public_desk import PublicDesk
 from source_app.services.append_entry import append_own, desk_heads
-from source_app.services.login import Opened
-from source_app.services.reading import file, read_entry_of
+from source_app.services.login import MailboxSession
+from source_app.services.reading import open_file, read_entry_of
 from store import attachments, entries, mailboxes
 from store.attachments import ChunkWriter
-from store.errors import (
-    EntryExistsError,
-    MailboxMissingError,
-    QuotaError,
-)
+from store.errors import EntryExistsError, NoSuchMailboxError, QuotaError
 from web.filenames import safe_name
 
 
 @dataclass(frozen=True, slots=True)
-class Sheet:
+class FormContext:
     """What the write form carries: a fresh entry id, and the desk's heads that its writer had before them.
 
     Both in hexadecimal; `purpose` ties them to the form's token, so that neither can be made up.
@@ -55,7 +51,7 @@ class Sheet:
         return tuple(Digest(raw[at : at + DIGEST_BYTES]) for at in range(0, len(raw), DIGEST_BYTES))
 
 
-def new_sheet(desk: Desk, keys: MailboxKeys) -> Sheet:
+def new_sheet(desk: PublicDesk, keys: MailboxKeys) -> FormContext:
     """Return a sheet to write on.
 
     Raises:
@@ -64,9 +60,9 @@ def new_sheet(desk: Desk, keys: MailboxKeys) -> Sheet:
     with desk.store.reading() as reading:
         if mailboxes.find(reading, keys.address) is None:
             raise MailboxGoneError
-        heads = entries.heads(reading, keys.address)
+        heads = entries.strand_heads(reading, keys.address)
     seen = sorted(digest.hex() for digest in desk_heads(heads))
-    return Sheet(secrets.token_bytes(ENTRY_ID_BYTES).hex(), "".join(seen))
+    return FormContext(secrets.token_bytes(ENTRY_ID_BYTES).hex(), "".join(seen))
 
 
 def text_of(fields: Mapping[str, str]) -> str:
@@ -74,30 +70,34 @@ def text_of(fields: Mapping[str, str]) -> str:
     return fields.get("text", "").replace("\r\n", "\n")
 
 
-def admit(desk: Desk, opened: Opened, keys: MailboxKeys, fields: Mapping[str, str], *, now: int) -> "Posting":
+def check_message_form(
+    desk: PublicDesk, opened: MailboxSession, keys: MailboxKeys, fields: Mapping[str, str], *, now: int
+) -> "Posting":
     """Check everything that stands before the files in a form, and make ready for them.
 
     Raises:
         MessageRefusedError: the form is not of this session, or its text is too long.
     """
-    sheet = Sheet(fields.get("entry_id", ""), fields.get("seen", ""))
-    if not session.check_form_token(fields.get("token", ""), opened.token, sheet.purpose):
+    form_context = FormContext(fields.get("entry_id", ""), fields.get("seen", ""))
+    if not session.check_form_token(fields.get("token", ""), opened.token, form_context.purpose):
         raise MessageRefusedError(Refusal.FORM_EXPIRED)
     text = text_of(fields)
     if len(text) > desk.limits.text_chars:
         raise MessageRefusedError(Refusal.TEXT_TOO_LONG)
-    return Posting(desk, keys, sheet, text, now=now)
+    return Posting(desk, keys, form_context, text, now=now)
 
 
 class Posting:
     """One message while it arrives. Nothing of it is visible before `commit`; `abandon` when it fails."""
 
-    def __init__(self, desk: Desk, keys: MailboxKeys, sheet: Sheet, text: str, *, now: int) -> None:
+    def __init__(
+        self, desk: PublicDesk, keys: MailboxKeys, form_context: FormContext, text: str, *, now: int
+    ) -> None:
         """Take what `admit` has checked; `now` is the half hour since 1970."""
         self._desk = desk
         self._keys = keys
-        self._sheet = sheet
-        self._entry_id = EntryId(bytes.fromhex(sheet.entry_id))
+        self._sheet = form_context
+        self._entry_id = EntryId(bytes.fromhex(form_context.entry_id))
         self._text = text
         self._now = now
         self._bytes = 0
@@ -166,7 +166,7 @@ class Posting:
             self.abandon()
         except MailboxFullError as why:
             raise MessageRefusedError(Refusal.MAILBOX_FULL) from why
-        except MailboxMissingError as why:
+        except NoSuchMailboxError as why:
             raise MailboxGoneError from why
         return self._sheet.entry_id
 
@@ -228,7 +228,7 @@ class Posting:
     def _is_same_file(self, old: AttachmentNote, new: "_Whole") -> bool:
         if (old.name, old.size) != (new.note.name, new.note.size):
             return False
-        _, pieces = file(self._desk, self._keys, old.id)
+        _, pieces = open_file(self._desk, self._keys, old.id)
         plain = hashlib.sha256()
         for piece in pieces:
             plain.update(piece)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from source_app.errors import NotFoundError, ReportMissingError
-from source_app.public_desk import Desk
+from source_app.public_desk import PublicDesk
 from store import letterheads, public_files
 
 _NAME = re.compile(r"report-(?P<year>20\d\d)-(?P<language>nl|en)\.(?P<kind>html|pdf|csv)", re.ASCII)
@@ -28,7 +28,7 @@ class PublishedReport:
     published: date
 
 
-def signed_letterhead(desk: Desk) -> tuple[bytes, bytes]:
+def signed_letterhead(desk: PublicDesk) -> tuple[bytes, bytes]:
     """Return the newest letterhead and its minisign signature as they are stored, for others to check.
 
     Raises:
@@ -42,7 +42,7 @@ def signed_letterhead(desk: Desk) -> tuple[bytes, bytes]:
     return body, signature
 
 
-def listed(desk: Desk) -> tuple[tuple[int, tuple[PublishedReport, ...]], ...]:
+def listed(desk: PublicDesk) -> tuple[tuple[int, tuple[PublishedReport, ...]], ...]:
     """Return what the letterhead names, by year, the newest first.
 
     A name in another form is left out: it is for a reader of another version.
@@ -58,7 +58,7 @@ def listed(desk: Desk) -> tuple[tuple[int, tuple[PublishedReport, ...]], ...]:
     return tuple((year, tuple(report for report in found.values() if report.year == year)) for year in years)
 
 
-def document(desk: Desk, name: str) -> bytes:
+def read_document(desk: PublicDesk, name: str) -> bytes:
     """Return a report's bytes, exactly as the desk signed for them.
 
     Raises:

@@ -7,21 +7,21 @@ from collections.abc import Set as AbstractSet
 from datetime import date
 
 from protocol.content import Content, Kind
-from protocol.entry import seal
+from protocol.entry import seal_entry
 from protocol.envelope import Author
 from protocol.identifiers import ENTRY_ID_BYTES, Digest, EntryId, StrandId
 from protocol.mailbox_keys import MailboxKeys
 from protocol.strand import SourceWriter
-from protocol.thread_state import Opened
-from source_app.public_desk import Desk
-from source_app.services.reading import Mailbox, read_mailbox
+from protocol.thread_state import EntryContent
+from source_app.public_desk import PublicDesk
+from source_app.services.reading import SourceMailbox, read_mailbox
 from store import entries
 from store.errors import HeadMovedError
 
 _TRIES = 5  # against other tabs; the next reading marks what this one could not
 
 
-def mark_seen(desk: Desk, keys: MailboxKeys, mailbox: Mailbox, *, today: date) -> None:
+def mark_seen(desk: PublicDesk, keys: MailboxKeys, mailbox: SourceMailbox, *, today: date) -> None:
     """Append a mark for what is new of the desk in a mailbox that was shown; nothing where nothing is.
 
     One mark for each newest entry of the desk, however often and in however many tabs it is read: a mark is
@@ -37,7 +37,7 @@ def mark_seen(desk: Desk, keys: MailboxKeys, mailbox: Mailbox, *, today: date) -
         number, previous = mailbox.own_head
         if not seen or number >= desk.limits.entries // 2:
             return
-        signed = seal(
+        signed = seal_entry(
             Content(kind=Kind.SEEN, text=""),
             address=keys.address,
             mailbox_recipient=keys.recipient,
@@ -58,16 +58,16 @@ def mark_seen(desk: Desk, keys: MailboxKeys, mailbox: Mailbox, *, today: date) -
             return
 
 
-def unseen(mailbox: Mailbox) -> tuple[Digest, ...]:
+def unseen(mailbox: SourceMailbox) -> tuple[Digest, ...]:
     """Return the desk's heads that a mark would name; none where the source has stated all of them before.
 
     In each strand they go no further than the first entry that failed its checks: who states a head as seen
     states what comes before it, and nobody was shown that.
     """
-    in_strands: dict[StrandId, list[Opened]] = defaultdict(list)
+    in_strands: dict[StrandId, list[EntryContent]] = defaultdict(list)
     stated: set[Digest] = set()
     for signed, content in mailbox.opened:
-        part = signed.open_part
+        part = signed.envelope
         if part.author is Author.SOURCE:
             stated.update(part.seen)
         elif part.number == len(in_strands[part.strand]) + 1:
@@ -76,11 +76,11 @@ def unseen(mailbox: Mailbox) -> tuple[Digest, ...]:
     return heads if any(_has_news(strand, stated) for strand in in_strands.values()) else ()
 
 
-def _has_news(strand: Sequence[Opened], stated: AbstractSet[Digest]) -> bool:
+def _has_news(strand: Sequence[EntryContent], stated: AbstractSet[Digest]) -> bool:
     """Say whether a word of the desk stands behind everything in its strand that the source has stated."""
     for signed, content in reversed(strand):
         if signed.digest in stated:
             return False
-        if signed.open_part.speaks and content is not None:
+        if signed.envelope.speaks and content is not None:
             return True
     return False

@@ -19,19 +19,27 @@ from protocol.content import (
     AttachmentNote,
     Content,
     Kind,
+    PassOnRecipient,
     ProposalNote,
     ProposedFile,
-    Recipient,
     StepName,
     Verdict,
 )
-from protocol.entry import SignedEntry, open_entry, verify
+from protocol.entry import SignedEntry, open_entry, verify_entry
 from protocol.envelope import Author
 from protocol.identifiers import Digest, EntryId, digest_words
 from protocol.mailbox_keys import MailboxKeys
-from protocol.thread_state import Opened, ProposalState, Proposed, Standing, StandingStep, is_answer, standing
+from protocol.thread_state import (
+    EntryContent,
+    ProposalState,
+    ProposalStatus,
+    ThreadState,
+    ThreadStep,
+    is_answer,
+    thread_state,
+)
 from source_app.errors import MailboxGoneError, NotFoundError
-from source_app.public_desk import Desk
+from source_app.public_desk import PublicDesk
 from source_app.services.append_entry import desk_heads, own_head
 from store import attachments, deletion_orders, entries, mailboxes
 from web.filenames import safe_name
@@ -45,20 +53,20 @@ _REACHED = {  # how many steps of _LINE lie behind; what is not here stands betw
     StepName.CLOSED: 4,
 }
 _MAY = {
-    ProposalState.WAITING: (Verdict.AGREED, Verdict.CHANGES_ASKED, Verdict.DECLINED),
-    ProposalState.DECLINED: (Verdict.AGREED, Verdict.CHANGES_ASKED),
-    ProposalState.CHANGES_ASKED: (Verdict.AGREED, Verdict.CHANGES_ASKED, Verdict.DECLINED),
-    ProposalState.TAKEN_BACK: (Verdict.AGREED, Verdict.CHANGES_ASKED, Verdict.DECLINED),
-    ProposalState.AGREED: (Verdict.TAKEN_BACK,),
+    ProposalStatus.WAITING: (Verdict.AGREED, Verdict.CHANGES_ASKED, Verdict.DECLINED),
+    ProposalStatus.DECLINED: (Verdict.AGREED, Verdict.CHANGES_ASKED),
+    ProposalStatus.CHANGES_ASKED: (Verdict.AGREED, Verdict.CHANGES_ASKED, Verdict.DECLINED),
+    ProposalStatus.TAKEN_BACK: (Verdict.AGREED, Verdict.CHANGES_ASKED, Verdict.DECLINED),
+    ProposalStatus.AGREED: (Verdict.TAKEN_BACK,),
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Mailbox:
+class SourceMailbox:
     """A whole mailbox in one snapshot, checked and opened; marks too."""
 
-    opened: tuple[Opened, ...] = field(repr=False)  # in thread order; None instead of what was removed
-    heads: Sequence[entries.Head]  # as the store names them, whether or not they pass
+    opened: tuple[EntryContent, ...] = field(repr=False)  # in thread order; None instead of what was removed
+    heads: Sequence[entries.StrandHead]  # as the store names them, whether or not they pass
     left_out: bool  # something failed its checks and is not in `opened`
     own_missing: bool  # something of the source's own, or something built upon, is gone
 
@@ -80,7 +88,7 @@ class Mailbox:
 
 
 @dataclass(frozen=True, slots=True)
-class ShownFile:
+class ThreadFile:
     """A file of an entry; `id` is hexadecimal, `size` in bytes, `name` safe to show and to save.
 
     Of a file that would be passed on `is_cleaned` says which copy it is, and `about` what was found in it.
@@ -100,12 +108,12 @@ class ShownProposal:
     id: str
     digest: str  # hexadecimal; the answer carries it
     day: date
-    recipient: Recipient
+    recipient: PassOnRecipient
     name: str = field(repr=False)
     fingerprint: str
     text: str = field(repr=False)
-    files: tuple[ShownFile, ...]
-    state: ProposalState
+    files: tuple[ThreadFile, ...]
+    state: ProposalStatus
     may: tuple[Verdict, ...]  # the answers that are open now
     verdict: Verdict | None  # the newest answer, whatever came after it
     answered_on: date | None
@@ -114,7 +122,7 @@ class ShownProposal:
 
 
 @dataclass(frozen=True, slots=True)
-class ShownEntry:
+class ThreadEntry:
     """An entry that passed every check; one that was removed has no text and no kind."""
 
     id: str
@@ -122,11 +130,11 @@ class ShownEntry:
     is_own: bool
     day: date
     text: str = field(repr=False)
-    files: tuple[ShownFile, ...]
+    files: tuple[ThreadFile, ...]
     is_removed: bool
     seen_on: date | None  # own entries: the day on which the desk first had it before it
     words: str  # of its digest
-    step: StandingStep | None = None
+    step: ThreadStep | None = None
     proposal: ShownProposal | None = None  # of a proposal, and of an answer to one that is still there
     verdict: Verdict | None = None
     delete_on: date | None = None
@@ -144,24 +152,24 @@ class Expected:
 class Thread:
     """A mailbox as its source sees it, oldest first. Marks are not in it: nobody reads them."""
 
-    entries: tuple[ShownEntry, ...]
-    newest_reply: ShownEntry | None  # the desk's newest entry that still has a text
+    entries: tuple[ThreadEntry, ...]
+    newest_reply: ThreadEntry | None  # the desk's newest entry that still has a text
     is_answered: bool  # the newest thing that was not deleted is the desk's
     is_emptied: bool  # something was in it, and all of it was deleted
     left_out: bool
     own_missing: bool
     expect: Expected | None  # when the oldest entry that waits has its answer
-    steps: tuple[StandingStep, ...]  # the last one is the current one
+    steps: tuple[ThreadStep, ...]  # the last one is the current one
     to_come: tuple[StepName, ...]  # what usually follows
     expect_step: Expected | None  # when the adviser promised the next step
     asked: tuple[ShownProposal, ...]  # proposals that wait for the source
     newest_proposal: ShownProposal | None
-    without_consent: tuple[StandingStep, ...]  # what is passed on without them, each once, as it stands now
-    closing: ShownEntry | None  # the adviser's last word, while the mailbox is closed
-    mailbox: Mailbox = field(repr=False)
+    without_consent: tuple[ThreadStep, ...]  # what is passed on without them, each once, as it stands now
+    closing: ThreadEntry | None  # the adviser's last word, while the mailbox is closed
+    mailbox: SourceMailbox = field(repr=False)
 
 
-def read_mailbox(desk: Desk, keys: MailboxKeys) -> Mailbox:
+def read_mailbox(desk: PublicDesk, keys: MailboxKeys) -> SourceMailbox:
     """Check a whole mailbox and open what passes. What fails is counted and never shown to a source.
 
     Raises:
@@ -170,12 +178,12 @@ def read_mailbox(desk: Desk, keys: MailboxKeys) -> Mailbox:
     with desk.store.reading() as reading:
         mailbox = mailboxes.find(reading, keys.address)
         stored = entries.of_mailbox(reading, keys.address)
-        heads = entries.heads(reading, keys.address)
+        heads = entries.strand_heads(reading, keys.address)
     if mailbox is None:
         raise MailboxGoneError
     signed, left_out = _read(stored)
-    checked = chain.check(keys.address, keys.verify_key, desk.letterhead.strand_keys, signed, None)
-    opened: list[Opened] = []
+    checked = chain.check_chain(keys.address, keys.verify_key, desk.letterhead.strand_keys, signed, None)
+    opened: list[EntryContent] = []
     for each in checked.entries:
         try:
             content = None if each.removal is not None else open_entry(each, [keys.identity])
@@ -183,7 +191,7 @@ def read_mailbox(desk: Desk, keys: MailboxKeys) -> Mailbox:
             left_out = True
             continue
         opened.append((each, content))
-    return Mailbox(
+    return SourceMailbox(
         opened=tuple(opened),
         heads=heads,
         left_out=left_out or bool(checked.rejected),
@@ -191,15 +199,15 @@ def read_mailbox(desk: Desk, keys: MailboxKeys) -> Mailbox:
     )
 
 
-def thread(desk: Desk, keys: MailboxKeys, *, today: date) -> Thread:
+def read_thread(desk: PublicDesk, keys: MailboxKeys, *, today: date) -> Thread:
     """Read a mailbox and say where things stand in it.
 
     Raises:
         MailboxGoneError: it has ended.
     """
     mailbox = read_mailbox(desk, keys)
-    spoken = [(signed, content) for signed, content in mailbox.opened if signed.open_part.speaks]
-    line = standing(keys.address, mailbox.opened)
+    spoken = [(signed, content) for signed, content in mailbox.opened if signed.envelope.speaks]
+    line = thread_state(keys.address, mailbox.opened)
     proposals = tuple(map(_shown_proposal, line.proposals))
     seen_on = _days_seen(mailbox.opened)
     said = {step.entry_id: step for step in line.steps if not step.is_derived}
@@ -219,11 +227,11 @@ def thread(desk: Desk, keys: MailboxKeys, *, today: date) -> Thread:
         is_emptied=is_emptied,
         left_out=mailbox.left_out,
         own_missing=mailbox.own_missing,
-        expect=_expected(desk.letterhead.expect_by(waiting[0].open_part.day), today) if waiting else None,
+        expect=_expected(desk.letterhead.expect_by(waiting[0].envelope.day), today) if waiting else None,
         steps=line.steps,
         to_come=() if now is None or is_closed or is_emptied else _LINE[_REACHED.get(now.step, 3) :],
         expect_step=_expected(promised, today) if promised is not None else None,
-        asked=tuple(each for each in proposals if each.state is ProposalState.WAITING),
+        asked=tuple(each for each in proposals if each.state is ProposalStatus.WAITING),
         newest_proposal=proposals[-1] if proposals else None,
         without_consent=tuple(
             {
@@ -237,30 +245,30 @@ def thread(desk: Desk, keys: MailboxKeys, *, today: date) -> Thread:
     )
 
 
-def received(desk: Desk, keys: MailboxKeys, entry_id: bytes) -> tuple[ShownEntry, date]:
+def read_receipt(desk: PublicDesk, keys: MailboxKeys, entry_id: bytes) -> tuple[ThreadEntry, date]:
     """Return an own entry, for its receipt, and the day by which to expect an answer.
 
     Raises:
         NotFoundError: this mailbox holds no such entry of the source.
     """
     signed = find_entry(desk, keys, entry_id)
-    if signed.open_part.author is not Author.SOURCE:
+    if signed.envelope.author is not Author.SOURCE:
         raise NotFoundError
-    return _shown_alone(signed, keys), desk.letterhead.expect_by(signed.open_part.day)
+    return _shown_alone(signed, keys), desk.letterhead.expect_by(signed.envelope.day)
 
 
-def is_closed(desk: Desk, keys: MailboxKeys) -> bool:
+def is_closed(desk: PublicDesk, keys: MailboxKeys) -> bool:
     """Say whether a message of the source would open the mailbox again."""
     return _standing_of_ordered(desk, keys).closing is not None
 
 
-def has_reopened(desk: Desk, keys: MailboxKeys, entry_id: bytes) -> bool:
+def has_reopened(desk: PublicDesk, keys: MailboxKeys, entry_id: bytes) -> bool:
     """Say whether this entry is the one that opened a closed mailbox again."""
     steps = _standing_of_ordered(desk, keys).steps
     return any(step.step is StepName.REOPENED and step.entry_id == entry_id for step in steps)
 
 
-def _standing_of_ordered(desk: Desk, keys: MailboxKeys) -> Standing:
+def _standing_of_ordered(desk: PublicDesk, keys: MailboxKeys) -> ThreadState:
     """Return where things stand in a mailbox that lies under an order; nothing of one that does not.
 
     Pages that everybody waits for ask this, and only what was closed is worth a look at the whole mailbox.
@@ -268,11 +276,11 @@ def _standing_of_ordered(desk: Desk, keys: MailboxKeys) -> Standing:
     with desk.store.reading() as reading:
         is_ordered = deletion_orders.is_under_order(reading, keys.address)
     if not is_ordered:
-        return Standing((), ())
-    return standing(keys.address, read_mailbox(desk, keys).opened)
+        return ThreadState((), ())
+    return thread_state(keys.address, read_mailbox(desk, keys).opened)
 
 
-def entry_to_delete(desk: Desk, keys: MailboxKeys, entry_id: bytes) -> ShownEntry:
+def entry_to_delete(desk: PublicDesk, keys: MailboxKeys, entry_id: bytes) -> ThreadEntry:
     """Return an entry that its source thinks of deleting.
 
     Raises:
@@ -281,19 +289,21 @@ def entry_to_delete(desk: Desk, keys: MailboxKeys, entry_id: bytes) -> ShownEntr
     return _shown_alone(find_entry(desk, keys, entry_id), keys)
 
 
-def proposal(mailbox: Mailbox, keys: MailboxKeys, entry_id: bytes) -> ShownProposal:
+def read_proposal(mailbox: SourceMailbox, keys: MailboxKeys, entry_id: bytes) -> ShownProposal:
     """Return one proposal of a mailbox.
 
     Raises:
         NotFoundError: there is none of this id that passes the checks.
     """
-    for each in standing(keys.address, mailbox.opened).proposals:
+    for each in thread_state(keys.address, mailbox.opened).proposals:
         if each.entry_id == entry_id:
             return _shown_proposal(each)
     raise NotFoundError
 
 
-def file(desk: Desk, keys: MailboxKeys, attachment_id: bytes) -> tuple[ShownFile, Iterator[bytes]]:
+def open_file(
+    desk: PublicDesk, keys: MailboxKeys, attachment_id: bytes
+) -> tuple[ThreadFile, Iterator[bytes]]:
     """Return a file of this mailbox and its bytes, opened piece by piece; the entry it hangs on is verified.
 
     A file of a proposal is given whole only if it is the very one that the proposal names.
@@ -312,14 +322,14 @@ def file(desk: Desk, keys: MailboxKeys, attachment_id: bytes) -> tuple[ShownFile
         if note.id == attachment_id:
             chunks = attachments.read_chunks(desk.store, keys.address, attachment_id)
             opener = Opener(
-                attachment.header, chunks, note, [keys.identity], keys.address, signed.open_part.entry_id
+                attachment.header, chunks, note, [keys.identity], keys.address, signed.envelope.entry_id
             )
             pieces = iter(opener) if proposed is None else _only_if(iter(opener), proposed.sha256)
             return _shown_file(note, proposed), pieces
     raise NotFoundError
 
 
-def read_entry_of(desk: Desk, keys: MailboxKeys, entry_id: bytes) -> Content:
+def read_entry_of(desk: PublicDesk, keys: MailboxKeys, entry_id: bytes) -> Content:
     """Return the content of one entry of this mailbox.
 
     Raises:
@@ -331,7 +341,7 @@ def read_entry_of(desk: Desk, keys: MailboxKeys, entry_id: bytes) -> Content:
         raise NotFoundError from why
 
 
-def find_entry(desk: Desk, keys: MailboxKeys, entry_id: bytes) -> SignedEntry:
+def find_entry(desk: PublicDesk, keys: MailboxKeys, entry_id: bytes) -> SignedEntry:
     """Return one entry that is authentic and stands in this mailbox.
 
     Raises:
@@ -343,10 +353,10 @@ def find_entry(desk: Desk, keys: MailboxKeys, entry_id: bytes) -> SignedEntry:
         raise NotFoundError
     try:
         signed = _read_entry(stored)
-        verify(signed, mailbox_verify_key=keys.verify_key, strands=desk.letterhead.strand_keys)
+        verify_entry(signed, mailbox_verify_key=keys.verify_key, strands=desk.letterhead.strand_keys)
     except CryptoError as why:
         raise NotFoundError from why
-    if (signed.open_part.address, signed.open_part.entry_id) != (keys.address, entry_id):
+    if (signed.envelope.address, signed.envelope.entry_id) != (keys.address, entry_id):
         raise NotFoundError
     return signed
 
@@ -358,7 +368,7 @@ def _read_entry(stored: entries.Stored) -> SignedEntry:
         MalformedError: no entry that we write.
     """
     return SignedEntry.from_stored(
-        open_part=stored.open_part,
+        envelope=stored.envelope,
         signature=stored.signature,
         epoch=stored.epoch,
         header=stored.header,
@@ -378,13 +388,13 @@ def _read(stored: Sequence[entries.Stored]) -> tuple[list[SignedEntry], bool]:
     return signed, unreadable
 
 
-def _days_seen(opened: Iterable[Opened]) -> dict[int, date]:
+def _days_seen(opened: Iterable[EntryContent]) -> dict[int, date]:
     """Return, by number, the day on which the desk first had each own entry before it."""
     own: dict[Digest, int] = {}
     days: dict[int, date] = {}
     reached = 0
     for signed, _ in opened:
-        part = signed.open_part
+        part = signed.envelope
         if part.author is Author.SOURCE:
             own[signed.digest] = part.number
             continue
@@ -394,11 +404,11 @@ def _days_seen(opened: Iterable[Opened]) -> dict[int, date]:
     return days
 
 
-def _waiting(spoken: Iterable[Opened]) -> Sequence[SignedEntry]:
+def _waiting(spoken: Iterable[EntryContent]) -> Sequence[SignedEntry]:
     """Return the source's entries that came after the desk's newest answer."""
     waiting: list[SignedEntry] = []
     for each, content in spoken:
-        if each.open_part.author is Author.DESK:
+        if each.envelope.author is Author.DESK:
             if is_answer(content):
                 waiting.clear()
         elif each.removal is None:
@@ -428,7 +438,7 @@ def _only_if(pieces: Iterator[bytes], sha256: Digest) -> Iterator[bytes]:
     yield held
 
 
-def _shown_alone(signed: SignedEntry, keys: MailboxKeys) -> ShownEntry:
+def _shown_alone(signed: SignedEntry, keys: MailboxKeys) -> ThreadEntry:
     try:
         content = None if signed.removal is not None else open_entry(signed, [keys.identity])
     except CryptoError as why:
@@ -441,11 +451,11 @@ def _shown(
     content: Content | None,
     seen_on: Mapping[int, date],
     proposals: Sequence[ShownProposal],
-    said: Mapping[EntryId, StandingStep],
-) -> ShownEntry:
-    part = signed.open_part
+    said: Mapping[EntryId, ThreadStep],
+) -> ThreadEntry:
+    part = signed.envelope
     is_own = part.author is Author.SOURCE
-    entry = ShownEntry(
+    entry = ThreadEntry(
         id=part.entry_id.hex(),
         kind=None if content is None else content.kind,
         is_own=is_own,
@@ -473,9 +483,9 @@ def _shown(
     )
 
 
-def _shown_proposal(proposed: Proposed) -> ShownProposal:
+def _shown_proposal(proposed: ProposalState) -> ShownProposal:
     content, answer = proposed.content, proposed.answer
-    note = cast("ProposalNote", content.proposal)  # what `standing` calls a proposal has one
+    note = cast("ProposalNote", content.proposal)  # what `thread_state` calls a proposal has one
     return ShownProposal(
         id=proposed.entry_id.hex(),
         digest=proposed.digest.hex(),
@@ -500,8 +510,8 @@ def _files(content: Content) -> Iterator[tuple[AttachmentNote, ProposedFile | No
         yield note, None if content.proposal is UNSET else content.proposal.files[place]
 
 
-def _shown_file(note: AttachmentNote, proposed: ProposedFile | None) -> ShownFile:
-    shown = ShownFile(note.id.hex(), safe_name(note.name), note.size)
+def _shown_file(note: AttachmentNote, proposed: ProposedFile | None) -> ThreadFile:
+    shown = ThreadFile(note.id.hex(), safe_name(note.name), note.size)
     if proposed is None:
         return shown
     return replace(shown, is_cleaned=proposed.is_cleaned, about=proposed.about)

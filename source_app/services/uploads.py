@@ -9,7 +9,7 @@ from source_app.errors import MailboxGoneError, MessageRefusedError, Refusal
 from source_app.services.posting import Posting
 from store.errors import StoreError
 from web.errors import BodyError, CutOffError, TooLargeError, TooManyPartsError
-from web.multipart import Body, Field, FileBegun, FileBytes, FileEnded, Limits, read_parts
+from web.multipart import Body, Field, FileBegun, FileBytes, FileEnded, FormLimits, read_parts
 
 FIELDS_BYTES = 1024 * 1024  # 100,000 characters of four bytes come back whole, twice over
 FIELDS = 8  # parts beside the files
@@ -42,7 +42,7 @@ def receive(body: Body, content_type: str, files: int, *, admit: Admit, commit: 
     """
     arrived = Arrived()
     with _Attempt(arrived, admit) as attempt:
-        for event in read_parts(body, content_type, Limits(files + FIELDS, FIELDS_BYTES)):
+        for event in read_parts(body, content_type, FormLimits(files + FIELDS, FIELDS_BYTES)):
             attempt.take(event)
         posting = attempt.posting()
         if posting is not None:

@@ -45,7 +45,7 @@ class _Read(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """What all structures here share: an unknown key is a typing error, and refused."""
 
 
-class Answer(_Read, frozen=True):
+class SignpostAnswer(_Read, frozen=True):
     """One thing a visitor may say, and the number of the page it leads to."""
 
     text: str
@@ -58,7 +58,7 @@ class Question(_Read, frozen=True):
     number: int
     text: str
     hint: str
-    answers: tuple[Answer, ...]
+    answers: tuple[SignpostAnswer, ...]
 
 
 class Outcome(_Read, frozen=True):
@@ -130,12 +130,12 @@ def load(folder: Path) -> Signposts:
             raise SignpostError(f"The signpost's {name} is not TOML: {why}.") from why
         except UnicodeDecodeError as why:
             raise SignpostError(f"The signpost's {name} is not UTF-8: byte {why.start}.") from why
-    read = {name: check(name, document) for name, document in documents.items()}
+    read = {name: check_signpost(name, document) for name, document in documents.items()}
     _require_alike(read)
     return {language: read[f"{language}.toml"] for language in LANGUAGES}
 
 
-def check(name: str, document: Mapping[str, object]) -> Signpost:
+def check_signpost(name: str, document: Mapping[str, object]) -> Signpost:
     """Return the signpost of one file, once everything about it is found right. `name` is for the message.
 
     Raises:

@@ -7,26 +7,40 @@ from flask.typing import ResponseReturnValue
 
 from protocol.mailbox_keys import MailboxKeys, derive
 from source_app.errors import AnswerRefusal, AnswerRefusedError, NotFoundError
-from source_app.forms import AnswerForm
+from source_app.forms import ConsentForm
 from source_app.services import consent, posting, reading
-from source_app.services.login import Opened
+from source_app.services.login import MailboxSession
 from source_app.views import write_pages
 from source_app.views.login_page import logged_out_page
-from source_app.views.request_context import SessionTokens, desk, id_of, lang, opened, page, today
+from source_app.views.request_context import (
+    SessionTokens,
+    current_day,
+    current_session,
+    desk,
+    id_of,
+    lang,
+    render_page,
+)
 
 _STATUS = {AnswerRefusal.FORM_EXPIRED: 403}
 
 
 def proposal_page(
-    here: Opened, keys: MailboxKeys, entry_id: bytes, refusal: AnswerRefusal | None = None, text: str = ""
+    here: MailboxSession,
+    keys: MailboxKeys,
+    entry_id: bytes,
+    refusal: AnswerRefusal | None = None,
+    text: str = "",
 ) -> Response:
     """Return a proposal as it lies in the mailbox now, with a fresh form; a wish that was typed stays."""
-    thread = reading.thread(desk(), keys, today=today())
-    shown = reading.proposal(thread.mailbox, keys, entry_id)
-    sheet = posting.new_sheet(desk(), keys)
-    tokens = SessionTokens(here, consent.purpose(shown.id, shown.digest, sheet))
-    form = AnswerForm(tokens=tokens, entry_id=sheet.entry_id, seen=sheet.seen, digest=shown.digest, text=text)
-    return page(
+    thread = reading.read_thread(desk(), keys, today=current_day())
+    shown = reading.read_proposal(thread.mailbox, keys, entry_id)
+    form_context = posting.new_sheet(desk(), keys)
+    tokens = SessionTokens(here, consent.purpose(shown.id, shown.digest, form_context))
+    form = ConsentForm(
+        tokens=tokens, entry_id=form_context.entry_id, seen=form_context.seen, digest=shown.digest, text=text
+    )
+    return render_page(
         "mailbox/proposal.html",
         200 if refusal is None else _STATUS.get(refusal, 422),
         form=form,
@@ -37,7 +51,7 @@ def proposal_page(
     )
 
 
-def page_of_text(here: Opened, keys: MailboxKeys, text: str, proposal_id: str) -> Response:
+def page_of_text(here: MailboxSession, keys: MailboxKeys, text: str, proposal_id: str) -> Response:
     """Return the page on which a text was typed before its session ended, as fresh as after logging in.
 
     A wish whose proposal is not in this mailbox any more comes onto the page to write on: it is not lost.
@@ -47,19 +61,19 @@ def page_of_text(here: Opened, keys: MailboxKeys, text: str, proposal_id: str) -
             answer = proposal_page(here, keys, id_of(proposal_id), AnswerRefusal.FORM_EXPIRED, text)
             answer.status_code = 200  # logging in went well
             return answer
-    return write_pages.sheet_with(here, keys, text)
+    return write_pages.context_with(here, keys, text)
 
 
-def take(entry_id: bytes) -> ResponseReturnValue:
+def receive_answer(entry_id: bytes) -> ResponseReturnValue:
     """Take an answer; whatever is refused, a wish that was typed comes back."""
-    here = opened()
+    here = current_session()
     text = posting.text_of(request.form)
     if here is None:
         return logged_out_page(text, entry_id.hex())
     keys = derive(here.root)
     try:
-        answer = consent.admit(desk(), here, entry_id.hex(), request.form)
-        consent.answer_proposal(desk(), keys, answer, today=today())
+        answer = consent.check_answer_form(desk(), here, entry_id.hex(), request.form)
+        consent.append_consent(desk(), keys, answer, today=current_day())
     except AnswerRefusedError as why:
         return proposal_page(here, keys, entry_id, why.refusal, text)
-    return redirect(url_for("mailbox.proposal", lang=lang(), entry_id=entry_id.hex()), code=303)
+    return redirect(url_for("mailbox.show_proposal", lang=lang(), entry_id=entry_id.hex()), code=303)

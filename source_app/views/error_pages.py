@@ -18,11 +18,11 @@ from source_app.errors import (
     WordsUsedError,
 )
 from source_app.hardened_flask import log
-from source_app.views.request_context import page, without_session
+from source_app.views.request_context import render_page, without_session
 from store.errors import StoreError
 
 _AGAIN_SECONDS = "30"
-_CARRY_TEXT = frozenset({"begin.try_log_in", "mailbox.answer"})
+_CARRY_TEXT = frozenset({"begin.try_log_in", "mailbox.receive_consent"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ _NO_REPORT = _Words(
 )
 
 
-def install(app: Flask) -> None:
+def install_error_pages(app: Flask) -> None:
     """Give every error its page."""
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(StoreError, _store)
@@ -191,7 +191,7 @@ def _text_on_its_way() -> str:
 
 
 def _page(status: int, words: _Words, text: str = "") -> Response:
-    return page(
+    return render_page(
         "error.html",
         status,
         title=words.title,

@@ -9,13 +9,13 @@ from flask.typing import ResponseReturnValue
 
 from protocol.mailbox_keys import MailboxKeys, derive
 from source_app.forms import LogInForm
-from source_app.services.login import Opened
-from source_app.views.request_context import lang, opened, page
+from source_app.services.login import MailboxSession
+from source_app.views.request_context import current_session, lang, render_page
 
 _P = ParamSpec("_P")
 
 
-def log_in_page(
+def render_login(
     form: LogInForm,
     status: int = 200,
     *,
@@ -28,7 +28,7 @@ def log_in_page(
     `refusal` is "no_mailbox" or what `failures.trouble` says; `unknown` are places from 1; `was_refused` is
     whether something was asked for that was not done.
     """
-    return page(
+    return render_page(
         "begin/log_in.html", status, form=form, refusal=refusal, unknown=unknown, was_refused=was_refused
     )
 
@@ -38,11 +38,11 @@ def logged_out_page(text: str = "", proposal: str = "") -> Response:
 
     A text comes along, with the id of the proposal that it was about (ADR 5).
     """
-    return log_in_page(LogInForm(text=text, proposal=proposal), 403, was_refused=True)
+    return render_login(LogInForm(text=text, proposal=proposal), 403, was_refused=True)
 
 
 def mailbox_open(
-    view: Callable[Concatenate[Opened, MailboxKeys, _P], ResponseReturnValue],
+    view: Callable[Concatenate[MailboxSession, MailboxKeys, _P], ResponseReturnValue],
 ) -> Callable[_P, ResponseReturnValue]:
     """Give a view the open mailbox and its keys, or lead to the log-in page.
 
@@ -51,11 +51,11 @@ def mailbox_open(
 
     @wraps(view)
     def guarded(*args: _P.args, **kwargs: _P.kwargs) -> ResponseReturnValue:
-        here = opened()
+        here = current_session()
         if here is not None:
             return view(here, derive(here.root), *args, **kwargs)
         if request.method == "POST":
             return logged_out_page()
-        return redirect(url_for("begin.log_in", lang=lang()), code=303)
+        return redirect(url_for("begin.log_in_page", lang=lang()), code=303)
 
     return guarded

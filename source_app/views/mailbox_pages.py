@@ -12,11 +12,19 @@ from source_app.forms import DeleteForm, EndForm
 from source_app.hardened_flask import log
 from source_app.services import login, read_receipts, reading
 from source_app.services.absences import away
-from source_app.services.login import Opened
-from source_app.services.reading import Mailbox
+from source_app.services.login import MailboxSession
+from source_app.services.reading import SourceMailbox
 from source_app.views import answer_pages, write_pages
 from source_app.views.login_page import mailbox_open
-from source_app.views.request_context import SessionTokens, desk, id_of, lang, page, today, without_session
+from source_app.views.request_context import (
+    SessionTokens,
+    current_day,
+    desk,
+    id_of,
+    lang,
+    render_page,
+    without_session,
+)
 from store.errors import StoreError
 from web.filenames import attachment_disposition
 from web.headers import FILE_CSP
@@ -26,10 +34,10 @@ bp = Blueprint("mailbox", __name__, url_prefix="/<any(nl, en):lang>/mailbox")
 
 @bp.get("")
 @mailbox_open
-def thread(_here: Opened, keys: MailboxKeys) -> ResponseReturnValue:
+def show_mailbox(_here: MailboxSession, keys: MailboxKeys) -> ResponseReturnValue:
     """Show the whole conversation. When it has been sent, a mark tells the desk that it was."""
-    shown = reading.thread(desk(), keys, today=today())
-    answer = page("mailbox/thread.html", thread=shown, away=away(desk().letterhead, today()))
+    shown = reading.read_thread(desk(), keys, today=current_day())
+    answer = render_page("mailbox/thread.html", thread=shown, away=away(desk().letterhead, current_day()))
     if request.method == "GET" and "Sec-Purpose" not in request.headers:  # a page fetched ahead is not read
         answer.call_on_close(_marking(keys, shown.mailbox))
     return answer
@@ -37,53 +45,53 @@ def thread(_here: Opened, keys: MailboxKeys) -> ResponseReturnValue:
 
 @bp.get("/save")
 @mailbox_open
-def save(_here: Opened, keys: MailboxKeys) -> ResponseReturnValue:
+def show_printable(_here: MailboxSession, keys: MailboxKeys) -> ResponseReturnValue:
     """Show the whole conversation on one page to print or save."""
-    return page("mailbox/save.html", thread=reading.thread(desk(), keys, today=today()))
+    return render_page("mailbox/save.html", thread=reading.read_thread(desk(), keys, today=current_day()))
 
 
 @bp.get("/write")
 @mailbox_open
-def write(here: Opened, keys: MailboxKeys) -> ResponseReturnValue:
+def write_message(here: MailboxSession, keys: MailboxKeys) -> ResponseReturnValue:
     """Show an empty page to write on."""
-    return write_pages.sheet_with(here, keys, "")
+    return write_pages.context_with(here, keys, "")
 
 
 @bp.post("/write")
 def leave_message() -> ResponseReturnValue:
     """Receive a message."""
-    return write_pages.take()
+    return write_pages.receive_message()
 
 
 @bp.get("/received/<entry_id>")
 @mailbox_open
-def received(_here: Opened, keys: MailboxKeys, entry_id: str) -> ResponseReturnValue:
+def show_receipt(_here: MailboxSession, keys: MailboxKeys, entry_id: str) -> ResponseReturnValue:
     """Show the receipt of an own entry."""
-    entry, expect_by = reading.received(desk(), keys, id_of(entry_id))
+    entry, expect_by = reading.read_receipt(desk(), keys, id_of(entry_id))
     reopened = reading.has_reopened(desk(), keys, id_of(entry_id))
-    return page(
+    return render_page(
         "mailbox/received.html", entry=entry, words=entry.words, expect_by=expect_by, reopened=reopened
     )
 
 
 @bp.get("/proposal/<entry_id>")
 @mailbox_open
-def proposal(here: Opened, keys: MailboxKeys, entry_id: str) -> ResponseReturnValue:
+def show_proposal(here: MailboxSession, keys: MailboxKeys, entry_id: str) -> ResponseReturnValue:
     """Show a proposal word for word, and what may be said to it."""
     return answer_pages.proposal_page(here, keys, id_of(entry_id))
 
 
 @bp.post("/proposal/<entry_id>")
-def answer(entry_id: str) -> ResponseReturnValue:
+def receive_consent(entry_id: str) -> ResponseReturnValue:
     """Take an answer to a proposal."""
-    return answer_pages.take(id_of(entry_id))
+    return answer_pages.receive_answer(id_of(entry_id))
 
 
 @bp.get("/files/<attachment_id>")
 @mailbox_open
-def file(_here: Opened, keys: MailboxKeys, attachment_id: str) -> ResponseReturnValue:
+def send_file(_here: MailboxSession, keys: MailboxKeys, attachment_id: str) -> ResponseReturnValue:
     """Send a file to be saved, never to be shown. If it turns out damaged on the way it ends too short."""
-    about, pieces = reading.file(desk(), keys, id_of(attachment_id))
+    about, pieces = reading.open_file(desk(), keys, id_of(attachment_id))
     return Response(
         pieces,
         mimetype="application/octet-stream",
@@ -97,40 +105,40 @@ def file(_here: Opened, keys: MailboxKeys, attachment_id: str) -> ResponseReturn
 
 @bp.route("/delete/<entry_id>", methods=["GET", "POST"])
 @mailbox_open
-def delete(here: Opened, keys: MailboxKeys, entry_id: str) -> ResponseReturnValue:
+def delete(here: MailboxSession, keys: MailboxKeys, entry_id: str) -> ResponseReturnValue:
     """Delete one entry, after asking."""
     form = DeleteForm(request.form, tokens=SessionTokens(here, f"delete {entry_id}"))
     if request.method == "GET":
         entry = reading.entry_to_delete(desk(), keys, id_of(entry_id))
-        return page("mailbox/delete.html", form=form, entry=entry)
+        return render_page("mailbox/delete.html", form=form, entry=entry)
     if not form.validate():
         abort(403)
-    login.delete_entry(desk(), keys, id_of(entry_id), today=today())
-    return redirect(url_for("mailbox.thread", lang=lang()), code=303)
+    login.delete_entry(desk(), keys, id_of(entry_id), today=current_day())
+    return redirect(url_for("mailbox.show_mailbox", lang=lang()), code=303)
 
 
 @bp.route("/end", methods=["GET", "POST"])
 @mailbox_open
-def end(here: Opened, keys: MailboxKeys) -> ResponseReturnValue:
+def end_page(here: MailboxSession, keys: MailboxKeys) -> ResponseReturnValue:
     """End the mailbox for good, after a second movement of the hand."""
     form = EndForm(request.form, tokens=SessionTokens(here, "end"))
     if request.method == "GET":
-        return page("mailbox/end.html", form=form)
+        return render_page("mailbox/end.html", form=form)
     if not form.validate():
-        return abort(403) if form.token.errors else page("mailbox/end.html", 422, form=form)
-    login.end_mailbox(desk(), here, keys, today=today())
-    return without_session(redirect(url_for("mailbox.ended", lang=lang()), code=303))
+        return abort(403) if form.token.errors else render_page("mailbox/end.html", 422, form=form)
+    login.end_mailbox(desk(), here, keys, today=current_day())
+    return without_session(redirect(url_for("mailbox.ended_page", lang=lang()), code=303))
 
 
 @bp.get("/ended")
-def ended() -> ResponseReturnValue:
+def ended_page() -> ResponseReturnValue:
     """Say that nothing is left."""
-    return page("mailbox/ended.html")
+    return render_page("mailbox/ended.html")
 
 
-def _marking(keys: MailboxKeys, shown: Mailbox) -> Callable[[], None]:
+def _marking(keys: MailboxKeys, shown: SourceMailbox) -> Callable[[], None]:
     """Return what is done when a page has been sent: nobody waits for it, or hears that it failed."""
-    here, day = desk(), today()
+    here, day = desk(), current_day()
 
     def mark() -> None:
         try:

@@ -10,7 +10,14 @@ from flask.typing import ResponseReturnValue
 from source_app.errors import NotFoundError
 from source_app.services import login, published
 from source_app.services.absences import away
-from source_app.views.request_context import config, desk, opened, page, today, without_session
+from source_app.views.request_context import (
+    config,
+    current_day,
+    current_session,
+    desk,
+    render_page,
+    without_session,
+)
 from web.filenames import attachment_disposition
 from web.headers import FILE_CSP
 
@@ -19,7 +26,7 @@ LIMITS_DATED: Final = date(2026, 11, 26)  # of their words, here and in docs/thr
 
 
 @bp.get("/")
-def root() -> ResponseReturnValue:
+def start_without_language() -> ResponseReturnValue:
     """Show the start page in the browser's language, without a redirect that a slow line would pay for."""
     answer = _public("start.html")
     answer.headers["Vary"] = "Accept-Language"
@@ -27,7 +34,7 @@ def root() -> ResponseReturnValue:
 
 
 @bp.get("/<any(nl, en):lang>/")
-def start() -> ResponseReturnValue:
+def start_page() -> ResponseReturnValue:
     """Say who we are and what we promise."""
     return _public("start.html")
 
@@ -41,26 +48,26 @@ def help() -> ResponseReturnValue:  # noqa: A001  # the name of the page
 @bp.get("/<any(nl, en):lang>/privacy")
 def privacy() -> ResponseReturnValue:
     """Show the privacy statement."""
-    return page("privacy.html")
+    return render_page("privacy.html")
 
 
 @bp.get("/<any(nl, en):lang>/limits")
 def limits() -> ResponseReturnValue:
     """Say what this cannot do, and since when we say so."""
-    return page("limits.html", dated=LIMITS_DATED)
+    return render_page("limits.html", dated=LIMITS_DATED)
 
 
 @bp.get("/<any(nl, en):lang>/accessibility")
 def accessibility() -> ResponseReturnValue:
     """Show the accessibility statement."""
-    return page("accessibility.html")
+    return render_page("accessibility.html")
 
 
 @bp.get("/<any(nl, en):lang>/seal")
-def seal() -> ResponseReturnValue:
+def seal_page() -> ResponseReturnValue:
     """Show how to seal a text or a file before it comes here."""
     ours = desk().letterhead
-    return page(
+    return render_page(
         "seal.html",
         fingerprint=config().fingerprint,
         recipient=str(ours.current_epoch[1]),
@@ -101,7 +108,7 @@ def openpgp_key() -> ResponseReturnValue:
 @bp.get("/<any(nl, en):lang>/leave")
 def leave() -> ResponseReturnValue:
     """End the session and go to a page that says nothing about the visitor."""
-    here = opened()
+    here = current_session()
     if here is not None:
         login.log_out(desk(), here.token)
     return without_session(redirect(config().leave_url, code=303))
@@ -121,4 +128,4 @@ def _plain_file(name: str, content: str | bytes) -> Response:
 
 def _public(template: str) -> Response:
     """Render a page that tells when nobody is there."""
-    return page(template, away=away(desk().letterhead, today()))
+    return render_page(template, away=away(desk().letterhead, current_day()))

@@ -8,7 +8,7 @@ from flask import Blueprint, Response
 from flask.typing import ResponseReturnValue
 
 from source_app.services import published
-from source_app.views.request_context import desk, page
+from source_app.views.request_context import desk, render_page
 from web.filenames import attachment_disposition
 from web.headers import FILE_CSP
 
@@ -19,15 +19,15 @@ _TYPES = {"html": "text/html", "pdf": "application/pdf", "csv": "text/csv"}
 
 
 @bp.get("")
-def index() -> ResponseReturnValue:
+def list_reports() -> ResponseReturnValue:
     """List the years, each with its files."""
-    return page("reports/index.html", years=published.listed(desk()))
+    return render_page("reports/index.html", years=published.listed(desk()))
 
 
 @bp.get("/<name>")
-def document(name: str) -> ResponseReturnValue:
+def send_report(name: str) -> ResponseReturnValue:
     """Show a report that is a page; send any other to be saved."""
-    body = published.document(desk(), name)
+    body = published.read_document(desk(), name)
     kind = name.rpartition(".")[2]
     headers = {"Content-Security-Policy": _policy_of(body)}
     if kind != "html":

@@ -10,21 +10,21 @@ from crypto.passphrase import Language
 from protocol.session import TOKEN_BYTES, check_form_token, form_token
 from source_app.config import SourceConfig
 from source_app.errors import NotFoundError, NotOpenError
-from source_app.public_desk import Desk
+from source_app.public_desk import PublicDesk
 from source_app.services import login
-from source_app.services.login import Opened
+from source_app.services.login import MailboxSession
 from web.dates import half_hour_now
 from web.origin import is_our_host
 
 _EMPTIED = '"cache", "cookies", "storage"'
 
 
-def desk() -> Desk:
+def desk() -> PublicDesk:
     """Return the desk as this request knows it: with one letterhead from its beginning to its end."""
     if "desk" not in g:
-        ours = cast("Desk", current_app.extensions["desk"])
+        ours = cast("PublicDesk", current_app.extensions["desk"])
         g.desk = ours.with_letterhead(current_app.extensions["newest_letterhead"]())
-    return cast("Desk", g.desk)
+    return cast("PublicDesk", g.desk)
 
 
 def config() -> SourceConfig:
@@ -43,7 +43,7 @@ def is_https() -> bool:
     return (origin() or "").startswith("https://")
 
 
-def today() -> date:
+def current_day() -> date:
     """Return today's date, by the clock this app was made with."""
     return cast("date", current_app.extensions["today"]())
 
@@ -56,7 +56,7 @@ def lang() -> Language:
 class SessionTokens:
     """Tokens of one purpose in one session."""
 
-    def __init__(self, opened: Opened, purpose: str) -> None:
+    def __init__(self, opened: MailboxSession, purpose: str) -> None:
         self._opened = opened
         self._purpose = purpose
 
@@ -69,7 +69,7 @@ class SessionTokens:
         return check_form_token(token, self._opened.token, self._purpose)
 
 
-def opened() -> Opened | None:
+def current_session() -> MailboxSession | None:
     """Return what the visitor's cookie opens, looked up once per request.
 
     Raises:
@@ -78,10 +78,10 @@ def opened() -> Opened | None:
     if "opened" not in g:
         g.opened = None
         g.opened = _opened()
-    return cast("Opened | None", g.opened)
+    return cast("MailboxSession | None", g.opened)
 
 
-def remember(now_open: Opened) -> None:
+def remember(now_open: MailboxSession) -> None:
     """Let the rest of this request know that a mailbox has just been opened."""
     g.opened = now_open
 
@@ -91,7 +91,7 @@ def cookie_name() -> str:
     return "__Host-mailbox" if is_https() else "mailbox"
 
 
-def with_cookie(answer: WerkzeugResponse, now_open: Opened) -> WerkzeugResponse:
+def with_cookie(answer: WerkzeugResponse, now_open: MailboxSession) -> WerkzeugResponse:
     """Send the token of a session along, for as long as the browser stays open."""
     answer.set_cookie(
         cookie_name(),
@@ -124,14 +124,14 @@ def id_of(hexadecimal: str) -> bytes:
         raise NotFoundError from why
 
 
-def page(template: str, status: int = 200, **context: object) -> Response:
+def render_page(template: str, status: int = 200, **context: object) -> Response:
     """Render a template as an answer with this status."""
     answer = make_response(render_template(template, **context))
     answer.status_code = status
     return answer
 
 
-def _opened() -> Opened | None:
+def _opened() -> MailboxSession | None:
     try:
         token = bytes.fromhex(request.cookies.get(cookie_name(), ""))
     except ValueError:

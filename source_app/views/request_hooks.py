@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 
 from source_app.forms import LogOutForm
 from source_app.views.error_pages import not_our_host
-from source_app.views.request_context import SessionTokens, config, desk, opened, origin
+from source_app.views.request_context import SessionTokens, config, current_session, desk, origin
 from web.origin import is_our_request
 from web.page_padding import pad
 
@@ -17,7 +17,7 @@ LANGUAGES = ("nl", "en")
 _OPEN_PAGES = frozenset({"pages", "reports"})  # the blueprints whose pages are the same for everybody
 
 
-def install(app: Flask) -> None:
+def install_request_hooks(app: Flask) -> None:
     """Take the language from the URL, refuse other hosts and other sites' forms, fill pages up to a step.
 
     Needs Babel.
@@ -34,7 +34,7 @@ def install(app: Flask) -> None:
     app.after_request(_tell_onion)
 
 
-def choose_language() -> str:
+def language_of_request() -> str:
     """Return the language of the URL; where it names none, the one that the browser likes best."""
     if "lang" not in g:
         first = request.path.split("/")[1]  # of an address that leads nowhere, too
@@ -46,11 +46,11 @@ def _take_language(_endpoint: str | None, values: dict[str, object] | None) -> N
     if values is not None and "lang" in values:
         g.lang = values.pop("lang")
     else:
-        choose_language()
+        language_of_request()
 
 
 def _refuse_other_sites() -> WerkzeugResponse | None:
-    choose_language()
+    language_of_request()
     ours = origin()
     if ours is None:
         return not_our_host()
@@ -68,9 +68,9 @@ def _translations() -> Translations:
 
 
 def _shared() -> dict[str, object]:
-    here = opened()
+    here = current_session()
     shared: dict[str, object] = {
-        "lang": choose_language(),
+        "lang": language_of_request(),
         "letterhead": desk().letterhead,
         "is_open": here is not None,
         "onion_origin": config().onion_origin,

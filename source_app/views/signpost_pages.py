@@ -5,7 +5,7 @@ from flask.typing import ResponseReturnValue
 
 from source_app.errors import NotFoundError
 from source_app.signpost.decision_tree import Route, Signposts
-from source_app.views.request_context import config, lang, page
+from source_app.views.request_context import config, lang, render_page
 
 bp = Blueprint("signpost", __name__, url_prefix="/<any(nl, en):lang>/s")
 
@@ -17,14 +17,14 @@ def first_question() -> dict[str, int]:
 
 
 @bp.get("/<int:number>")
-def show(number: int) -> ResponseReturnValue:
+def show_signpost(number: int) -> ResponseReturnValue:
     """Show a question or an outcome, as to somebody who has no mailbox open."""
     signpost = _signposts()[lang()]
     shown = signpost.page(number)
     if shown is None:
         raise NotFoundError
     # `is_open`: the page is the same for everybody, and has no form that needs an Origin header.
-    answer = page(
+    answer = render_page(
         "signpost/page.html",
         shown=shown,
         back=signpost.before(number),

@@ -11,15 +11,15 @@ from source_app.forms import LogInForm, LogOutForm, PractiseForm
 from source_app.services import login as services
 from source_app.views import answer_pages
 from source_app.views.error_pages import come_again, trouble
-from source_app.views.login_page import log_in_page
+from source_app.views.login_page import render_login
 from source_app.views.request_context import (
     SessionTokens,
+    current_day,
+    current_session,
     desk,
     lang,
-    opened,
-    page,
     remember,
-    today,
+    render_page,
     with_cookie,
     without_session,
 )
@@ -35,18 +35,18 @@ def passphrase() -> ResponseReturnValue:
     now = half_hour_now()
     ticket = request.form.get("ticket", "")
     if ticket:
-        words = services.words_of(desk(), ticket, now=now)
+        words = services.ticket_words(desk(), ticket, now=now)
     else:
         words, ticket = services.draw_passphrase(desk(), lang(), now=now)
-    return page("begin/passphrase.html", words=words, ticket=ticket)
+    return render_page("begin/passphrase.html", words=words, ticket=ticket)
 
 
 @bp.post("/card")
-def card() -> ResponseReturnValue:
+def passphrase_card() -> ResponseReturnValue:
     """Show the words alone, made to be printed; nothing on the page says what they are for."""
     ticket = request.form.get("ticket", "")
-    return page(
-        "begin/card.html", words=services.words_of(desk(), ticket, now=half_hour_now()), ticket=ticket
+    return render_page(
+        "begin/card.html", words=services.ticket_words(desk(), ticket, now=half_hour_now()), ticket=ticket
     )
 
 
@@ -56,21 +56,21 @@ def practise() -> ResponseReturnValue:
     form = PractiseForm(request.form)
     ticket, typed = form.ticket.data or "", form.words.data or ""
     if not typed.strip():
-        services.words_of(desk(), ticket, now=half_hour_now())
+        services.ticket_words(desk(), ticket, now=half_hour_now())
         return _practise_page(form)
     try:
-        now_open = services.open_mailbox(desk(), ticket, typed, today=today(), now=half_hour_now())
+        now_open = services.open_mailbox(desk(), ticket, typed, today=current_day(), now=half_hour_now())
     except OtherWordsError as why:
         return _practise_page(form, 422, wrong=why.wrong, unknown=why.unknown)
     except (LineFullError, StoreError) as why:
         return come_again(_practise_page(form, 503, refusal=trouble(why)))
-    return with_cookie(redirect(url_for("mailbox.write", lang=lang()), code=303), now_open)
+    return with_cookie(redirect(url_for("mailbox.write_message", lang=lang()), code=303), now_open)
 
 
 @bp.get("/log-in")
-def log_in() -> ResponseReturnValue:
+def log_in_page() -> ResponseReturnValue:
     """Ask for the passphrase."""
-    return log_in_page(LogInForm())
+    return render_login(LogInForm())
 
 
 @bp.post("/log-in")
@@ -81,23 +81,23 @@ def try_log_in() -> ResponseReturnValue:
     try:
         now_open = services.log_in(desk(), form.words.data or "", now=half_hour_now())
     except NoMailboxError as why:
-        return log_in_page(form, 422, refusal="no_mailbox", unknown=why.unknown)
+        return render_login(form, 422, refusal="no_mailbox", unknown=why.unknown)
     except (LineFullError, StoreError) as why:
-        return come_again(log_in_page(form, 503, refusal=trouble(why)))
+        return come_again(render_login(form, 503, refusal=trouble(why)))
     remember(now_open)
     if text:
         typed_on = answer_pages.page_of_text(now_open, derive(now_open.root), text, form.proposal.data or "")
         return with_cookie(typed_on, now_open)
-    return with_cookie(redirect(url_for("mailbox.thread", lang=lang()), code=303), now_open)
+    return with_cookie(redirect(url_for("mailbox.show_mailbox", lang=lang()), code=303), now_open)
 
 
 @bp.post("/log-out")
-def log_out() -> ResponseReturnValue:
+def log_out_page() -> ResponseReturnValue:
     """Forget the session. A token that does not fit gets the same page: nobody is kept in."""
-    here = opened()
+    here = current_session()
     if here is not None and LogOutForm(request.form, tokens=SessionTokens(here, "log-out")).validate():
         services.log_out(desk(), here.token)
-    return without_session(redirect(url_for("pages.start", lang=lang()), code=303))
+    return without_session(redirect(url_for("pages.start_page", lang=lang()), code=303))
 
 
 def _practise_page(
@@ -108,7 +108,7 @@ def _practise_page(
     wrong: Sequence[int] = (),
     unknown: Sequence[int] = (),
 ) -> Response:
-    return page(
+    return render_page(
         "begin/practise.html",
         status,
         form=form,

@@ -10,12 +10,19 @@ from protocol.mailbox_keys import MailboxKeys, derive
 from source_app.errors import MailboxGoneError, Refusal
 from source_app.forms import WriteForm
 from source_app.services import posting, reading
-from source_app.services.login import Opened
-from source_app.services.posting import Posting, Sheet
+from source_app.services.login import MailboxSession
+from source_app.services.posting import FormContext, Posting
 from source_app.services.uploads import BESIDE_FILES_BYTES, Arrived, receive
 from source_app.views.error_pages import gone, store_refused
 from source_app.views.login_page import logged_out_page
-from source_app.views.request_context import SessionTokens, desk, lang, opened, page, today
+from source_app.views.request_context import (
+    SessionTokens,
+    current_day,
+    current_session,
+    desk,
+    lang,
+    render_page,
+)
 from store.errors import StoreError
 from web.dates import half_hour_now
 from web.multipart import Body
@@ -37,13 +44,13 @@ _STATUS = {
 _DRAIN_TIMES = 2  # the limit of a message: a browser hears us only when it has sent everything
 
 
-def sheet_with(here: Opened, keys: MailboxKeys, text: str) -> Response:
+def context_with(here: MailboxSession, keys: MailboxKeys, text: str) -> Response:
     """Return a fresh page to write on that holds a text already."""
     closed = reading.is_closed(desk(), keys)
     return _write_page(here, posting.new_sheet(desk(), keys), text, None, closed=closed)
 
 
-def take() -> ResponseReturnValue:
+def receive_message() -> ResponseReturnValue:
     """Receive a message; whatever fails, the text comes back.
 
     Session and origin were looked at before a byte of the body is read. When the session has expired, or the
@@ -51,7 +58,7 @@ def take() -> ResponseReturnValue:
     """
     without: Callable[[str], WerkzeugResponse] = logged_out_page
     try:
-        here = opened()
+        here = current_session()
     except StoreError:
         here, without = None, store_refused
     limits = desk().limits
@@ -65,53 +72,53 @@ def take() -> ResponseReturnValue:
 
 
 def _outcome(
-    here: Opened | None, arrived: Arrived, without: Callable[[str], WerkzeugResponse]
+    here: MailboxSession | None, arrived: Arrived, without: Callable[[str], WerkzeugResponse]
 ) -> WerkzeugResponse:
     if arrived.entry_id is not None:
-        received = url_for("mailbox.received", lang=lang(), entry_id=arrived.entry_id)
+        received = url_for("mailbox.show_receipt", lang=lang(), entry_id=arrived.entry_id)
         return redirect(received, code=303)
     if here is not None:
         return _refused(here, arrived)
     return without(posting.text_of(arrived.fields))
 
 
-def _receive(here: Opened | None, body: Body) -> Arrived:
+def _receive(here: MailboxSession | None, body: Body) -> Arrived:
     keys = None if here is None else derive(here.root)
 
     def admit(fields: Mapping[str, str]) -> Posting | None:
         if here is None or keys is None:
             return None
-        return posting.admit(desk(), here, keys, fields, now=half_hour_now())
+        return posting.check_message_form(desk(), here, keys, fields, now=half_hour_now())
 
     return receive(
         body,
         request.headers.get("Content-Type", ""),
         desk().limits.files,
         admit=admit,
-        commit=lambda message: message.commit(today=today()),
+        commit=lambda message: message.commit(today=current_day()),
     )
 
 
-def _refused(here: Opened, arrived: Arrived) -> WerkzeugResponse:
+def _refused(here: MailboxSession, arrived: Arrived) -> WerkzeugResponse:
     text = posting.text_of(arrived.fields)
     refusal = arrived.refusal
     if refusal is Refusal.GONE or refusal is None:
         return gone(text)
-    sheet = Sheet(arrived.fields.get("entry_id", ""), arrived.fields.get("seen", ""))
-    is_ours = SessionTokens(here, sheet.purpose).fits(arrived.fields.get("token", ""))
+    form_context = FormContext(arrived.fields.get("entry_id", ""), arrived.fields.get("seen", ""))
+    is_ours = SessionTokens(here, form_context.purpose).fits(arrived.fields.get("token", ""))
     if refusal is Refusal.CHANGED or not is_ours:
         try:
-            sheet = posting.new_sheet(desk(), derive(here.root))
+            form_context = posting.new_sheet(desk(), derive(here.root))
         except MailboxGoneError:
             return gone(text)
         except StoreError:
             return store_refused(text)
-    return _write_page(here, sheet, text, refusal, had_files=arrived.had_files)
+    return _write_page(here, form_context, text, refusal, had_files=arrived.had_files)
 
 
 def _write_page(  # noqa: PLR0913  # what the page shows
-    here: Opened,
-    sheet: Sheet,
+    here: MailboxSession,
+    form_context: FormContext,
     text: str,
     refusal: Refusal | None,
     *,
@@ -119,9 +126,12 @@ def _write_page(  # noqa: PLR0913  # what the page shows
     closed: bool = False,
 ) -> Response:
     form = WriteForm(
-        tokens=SessionTokens(here, sheet.purpose), entry_id=sheet.entry_id, seen=sheet.seen, text=text
+        tokens=SessionTokens(here, form_context.purpose),
+        entry_id=form_context.entry_id,
+        seen=form_context.seen,
+        text=text,
     )
-    return page(
+    return render_page(
         "mailbox/write.html",
         200 if refusal is None else _STATUS[refusal],
         form=form,

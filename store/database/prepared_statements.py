@@ -29,7 +29,7 @@ def driver_of(session: Session) -> sqlite3.Connection:
     return driver
 
 
-class Prepared:
+class PreparedStatement:
     """One statement with named values. Days are given and come back as `date`, all else as SQLite has it."""
 
     def __init__(self, statement: Select[*tuple[Any, ...]] | Update | Insert | Delete) -> None:

@@ -214,7 +214,7 @@ class EntryRow(Base):
     number: Mapped[int]  # counts up from 1 in its strand
     entry_id: Mapped[bytes] = mapped_column(Blob)
     digest: Mapped[bytes] = mapped_column(Blob)
-    open_part: Mapped[bytes] = mapped_column(Blob)
+    envelope: Mapped[bytes] = mapped_column(Blob)
     signature: Mapped[bytes] = mapped_column(Blob)
     epoch: Mapped[int]
     day: Mapped[date]

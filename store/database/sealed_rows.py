@@ -3,21 +3,21 @@
 from sqlalchemy import bindparam, func, insert, update
 from sqlalchemy.orm import Session
 
-from store.database.prepared_statements import Prepared
+from store.database.prepared_statements import PreparedStatement
 from store.database.schema import NO_BYTES, SHIELD, MailboxRow, SealedRow, UsageRow, new_id
 
 KEPT = func.coalesce(SealedRow.header, NO_BYTES)  # of what stands there as a whole; see `keep`
 
-_ADD = Prepared(insert(SealedRow))
-_COUNT_IN_MAILBOX = Prepared(
+_ADD = PreparedStatement(insert(SealedRow))
+_COUNT_IN_MAILBOX = PreparedStatement(
     update(MailboxRow)
     .where(MailboxRow.address == bindparam("of"))
     .values(bytes=MailboxRow.bytes + bindparam("more"))
 )
-_COUNT_IN_STORE = Prepared(update(UsageRow).values(bytes=UsageRow.bytes + bindparam("more")))
+_COUNT_IN_STORE = PreparedStatement(update(UsageRow).values(bytes=UsageRow.bytes + bindparam("more")))
 
 
-def keep(session: Session, *, header: bytes | None = None, payload: bytes | None = None) -> int:
+def insert_sealed(session: Session, *, header: bytes | None = None, payload: bytes | None = None) -> int:
     """Keep ciphertext behind the shield, and count it; return the row's random id.
 
     What may only be given up as a whole (a record, an order, a tally) stands in `header`: it goes at once.

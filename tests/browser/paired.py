@@ -10,8 +10,8 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from flask import Flask
 
-from journalist_app import create_app
-from journalist_app.desk.auto_lock import Guard
+from journalist_app import create_adviser_app
+from journalist_app.desk.auto_lock import AutoLock
 from protocol.pouch.pouch_file import SERVER
 from store import peers, sync_findings
 from store.sync_findings import FindingKind
@@ -39,8 +39,8 @@ class Paired:
 
     @property
     def cookie(self) -> str:
-        guard: Guard = self.app.extensions["guard"]
-        return guard.admit(self.at.desk).hex()
+        auto_lock: AutoLock = self.app.extensions["auto_lock"]
+        return auto_lock.admit(self.at.desk).hex()
 
     def is_reached(self, server: str) -> None:
         """Have the settings name another way to the server."""
@@ -56,8 +56,8 @@ class Paired:
         with self.at.store.writing() as session:
             peers.was_set_back(session, SERVER, TODAY)
             for source, kind in zip(sources, FindingKind, strict=False):
-                sync_findings.note(session, source.keys.address, b"", kind, TODAY)
-            sync_findings.note(session, b"\1" * 20, b"", FindingKind.COME_BACK, TODAY)
+                sync_findings.add(session, source.keys.address, b"", kind, TODAY)
+            sync_findings.add(session, b"\1" * 20, b"", FindingKind.COME_BACK, TODAY)
 
 
 @contextmanager
@@ -69,7 +69,7 @@ def a_paired_workstation(folder: Path) -> Iterator[Paired]:
     with make_server("127.0.0.2", 0, lambda *_: [], _Threading, _Quiet) as server:
         bind = f"127.0.0.2:{server.server_port}"
         at.desk.config = replace(at.desk.config, bind=bind)
-        app = create_app(at.desk.config, at.store, end_worker=lambda: None, today=ends.clock.today)
+        app = create_adviser_app(at.desk.config, at.store, end_worker=lambda: None, today=ends.clock.today)
         server.set_app(app)
         serving = threading.Thread(target=server.serve_forever, daemon=True)
         serving.start()

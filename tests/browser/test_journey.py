@@ -9,7 +9,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from bench import world
 from store import mailboxes
-from store.cleanup import sweep
+from store.cleanup import destroy_deleted
 from store.database import engine
 from tests.browser.keyboard import choose, fetch, fill, follow, press, reach
 
@@ -47,7 +47,7 @@ def _log_in(page: Page, url: str, passphrase: str) -> None:
 
 def _addresses(store: engine.Store) -> set[bytes]:
     with store.reading() as session:
-        return set(mailboxes.addresses(session))
+        return set(mailboxes.all_addresses(session))
 
 
 def test_from_the_first_message_to_the_ended_mailbox(
@@ -118,7 +118,7 @@ def test_from_the_first_message_to_the_ended_mailbox(
     _heading(again, "Your mailbox has been ended")
     _log_in(again, source_url, passphrase)
     _heading(again, "There is no mailbox with these words")
-    sweep(store, 0)
+    destroy_deleted(store, 0)
     assert _addresses(store) == before
     store.close()
     adviser.goto(f"{adviser_url}/inbox?state=closed")

@@ -14,7 +14,7 @@ from journalist_app.services.desk import background_check, unlocking
 from source_app.config import SourceConfig
 from store import deletion_orders, ledger_tallies, mailboxes
 from store.database.engine import Store, open_store
-from store.mailboxes import Ended
+from store.mailboxes import EndedMailbox
 from store.sessions import open_sessions
 from tests.browser.keyboard import fill, follow, press
 from tests.browser.people import (
@@ -43,7 +43,7 @@ def _due(store: Store) -> list[date]:
         return [order.due for order in deletion_orders.all_due(session, date.max)]
 
 
-def _ended(store: Store) -> Sequence[Ended]:
+def _ended(store: Store) -> Sequence[EndedMailbox]:
     with store.reading() as session:
         return mailboxes.ended_mailboxes(session)
 
@@ -98,13 +98,13 @@ def test_a_closed_mailbox_opens_by_writing_and_is_gone_on_the_promised_day(
     come_back(source, source_url, passphrase)
     heading(source, "There is no mailbox with these words")
     with store.reading() as session:
-        assert [] == list(mailboxes.addresses(session))
+        assert [] == list(mailboxes.all_addresses(session))
         assert 0 < ledger_tallies.count(session)
     assert 1 == len(_ended(store))
 
     # On that day the desk knows that this was its own order: nothing is missed, and the line about it goes.
     # The adviser's app that runs has today's clock, so the desk is opened here.
-    desk = unlocking.unlock(
+    desk = unlocking.unlock_desk(
         load_config(house.desk.settings, "adviser", AdviserConfig), store, house.desk.passphrase
     )
     background_check.check_store(desk, due)

@@ -13,7 +13,7 @@ from bench import world
 from deploy.settings.load_settings import load_config
 from journalist_app.config import AdviserConfig
 from journalist_app.services.desk import publish_letterhead
-from journalist_app.services.desk.unlocking import unlock as unlock_keyring
+from journalist_app.services.desk.unlocking import unlock_desk as unlock_keyring
 from protocol.letterhead import Letterhead
 from store.database.engine import open_store
 from store.letterheads import latest

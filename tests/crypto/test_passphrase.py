@@ -17,7 +17,7 @@ CHEAP = Argon2Params(t=1, m_kib=8)
 
 @pytest.mark.parametrize("vector", VECTORS, ids=[vector["name"] for vector in VECTORS])
 def test_a_passphrase_opens_the_mailbox_it_always_opened(vector: dict[str, str]) -> None:
-    root = passphrase.root(vector["typed"], bytes.fromhex(vector["site_salt_hex"]), Argon2Params())
+    root = passphrase.derive_root_key(vector["typed"], bytes.fromhex(vector["site_salt_hex"]), Argon2Params())
     assert root.hex() == vector["root_hex"]
     assert mailbox_keys.derive(root).address.hex() == vector["address_hex"]
 
@@ -92,13 +92,13 @@ def test_a_slip_is_marked_by_its_place() -> None:
 
 def test_a_word_more_or_another_salt_opens_another_mailbox() -> None:
     roots = {
-        passphrase.root("anker molen", b"s" * 16, CHEAP),
-        passphrase.root("anker molen zilver", b"s" * 16, CHEAP),
-        passphrase.root("anker molen", b"t" * 16, CHEAP),
-        passphrase.root("", b"s" * 16, CHEAP),
+        passphrase.derive_root_key("anker molen", b"s" * 16, CHEAP),
+        passphrase.derive_root_key("anker molen zilver", b"s" * 16, CHEAP),
+        passphrase.derive_root_key("anker molen", b"t" * 16, CHEAP),
+        passphrase.derive_root_key("", b"s" * 16, CHEAP),
     }
     assert len(roots) == 4
-    assert passphrase.root(" Anker-Molen", b"s" * 16, CHEAP) in roots
+    assert passphrase.derive_root_key(" Anker-Molen", b"s" * 16, CHEAP) in roots
 
 
 def test_a_flood_of_accents_does_not_hold_the_interpreter() -> None:

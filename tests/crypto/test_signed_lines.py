@@ -8,14 +8,16 @@ from crypto.errors import ForgedError, MalformedError
 
 _SEED = b"s" * 32
 _KEY = bytes(SigningKey(_SEED).verify_key)
-_GOOD = signed_lines.write(b"version/1", b"{}", _SEED)
+_GOOD = signed_lines.write_signed_lines(b"version/1", b"{}", _SEED)
 
 
 @given(st.binary().filter(lambda body: b"\n" not in body))
 def test_what_is_signed_reads_back_and_checks(body: bytes) -> None:
-    read, signature = signed_lines.read(b"version/1", signed_lines.write(b"version/1", body, _SEED))
+    read, signature = signed_lines.read_signed_lines(
+        b"version/1", signed_lines.write_signed_lines(b"version/1", body, _SEED)
+    )
     assert body == read
-    signed_lines.check(b"version/1", read, signature, _KEY)
+    signed_lines.check_signed_lines(b"version/1", read, signature, _KEY)
 
 
 @pytest.mark.parametrize(
@@ -31,11 +33,11 @@ def test_what_is_signed_reads_back_and_checks(body: bytes) -> None:
 )
 def test_anything_else_is_malformed(raw: bytes) -> None:
     with pytest.raises(MalformedError):
-        signed_lines.read(b"version/1", raw)
+        signed_lines.read_signed_lines(b"version/1", raw)
 
 
 def test_another_body_version_key_or_length_is_forged() -> None:
-    body, signature = signed_lines.read(b"version/1", _GOOD)
+    body, signature = signed_lines.read_signed_lines(b"version/1", _GOOD)
     for version, signed, made, key in (
         (b"version/1", b"[]", signature, _KEY),
         (b"version/2", body, signature, _KEY),
@@ -43,4 +45,4 @@ def test_another_body_version_key_or_length_is_forged() -> None:
         (b"version/1", body, signature[:-1], _KEY),
     ):
         with pytest.raises(ForgedError):
-            signed_lines.check(version, signed, made, key)
+            signed_lines.check_signed_lines(version, signed, made, key)

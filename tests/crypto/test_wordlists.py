@@ -54,7 +54,7 @@ A_SMALL_LANGUAGE = (
 
 
 def test_the_script_keeps_stems_and_leaves_out_what_could_be_confused_or_hurt() -> None:
-    chosen = choose_dutch.choose(A_SMALL_LANGUAGE.split(" "))
+    chosen = choose_dutch.choose_words(A_SMALL_LANGUAGE.split(" "))
     assert {"boom", "huis", "tuin", "deur", "raam", "paard", "molen"} <= set(chosen)
     assert {"bomen", "boomen", "huizen", "molens", "kat", "bloedtuin", "xylo", "alarm"}.isdisjoint(chosen)
     assert chosen == sorted(chosen)
@@ -65,10 +65,10 @@ def test_the_command_writes_a_word_a_line(
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO(A_SMALL_LANGUAGE))
     runpy.run_path(choose_dutch.__file__, run_name="__main__")
-    assert capsys.readouterr().out.splitlines() == choose_dutch.choose(A_SMALL_LANGUAGE.split(" "))
+    assert capsys.readouterr().out.splitlines() == choose_dutch.choose_words(A_SMALL_LANGUAGE.split(" "))
 
 
 @pytest.mark.slow
 def test_the_committed_dutch_list_is_what_the_script_chooses() -> None:
     """From Debian's `wdutch`, which `make test` installs: without it this fails."""
-    assert tuple(choose_dutch.choose(DEBIANS.read_text("utf-8").split())) == words("nl")
+    assert tuple(choose_dutch.choose_words(DEBIANS.read_text("utf-8").split())) == words("nl")

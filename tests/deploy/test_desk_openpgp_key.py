@@ -12,7 +12,7 @@ from deploy.hardening import TMPFS
 from deploy.pinned_letterhead import open_letterhead
 from deploy.settings.load_settings import load_config
 from deploy.setup import set_up
-from gpg.home import OpenPGPHome
+from gpg.home import GpgHome
 from journalist_app.config import AdviserConfig
 from protocol import keyring as keyrings
 from protocol.keyring import Keyring
@@ -73,19 +73,19 @@ def _letterhead(desk: Desk) -> Letterhead:
 
 def _make(desk: Desk) -> list[str]:
     said: list[str] = []
-    desk_openpgp_key.make(*desk, say=said.append)
+    desk_openpgp_key.make_openpgp_key(*desk, say=said.append)
     return said
 
 
 @pytest.fixture
-def home() -> Iterator[OpenPGPHome]:
+def home() -> Iterator[GpgHome]:
     place = Path(TMPFS) / f"steunpunt-test-{secrets.token_hex(8)}"  # other runs of these tests are there too
-    with OpenPGPHome.open(place) as opened:
+    with GpgHome.open(place) as opened:
         yield opened
     place.rmdir()
 
 
-def _both_halves_fit(desk: Desk, home: OpenPGPHome) -> str:
+def _both_halves_fit(desk: Desk, home: GpgHome) -> str:
     """Take the key in from the keyring and from the letterhead; return its fingerprint."""
     published = _letterhead(desk)
     fingerprint = home.import_secret(_keyring(desk).openpgp)
@@ -95,7 +95,7 @@ def _both_halves_fit(desk: Desk, home: OpenPGPHome) -> str:
     return fingerprint
 
 
-def test_a_new_desk_has_an_openpgp_key_and_tells_it_in_its_letterhead(made: Desk, home: OpenPGPHome) -> None:
+def test_a_new_desk_has_an_openpgp_key_and_tells_it_in_its_letterhead(made: Desk, home: GpgHome) -> None:
     assert _both_halves_fit(made, home)
 
 
@@ -113,7 +113,7 @@ def test_without_gpg_a_desk_is_made_all_the_same_and_it_is_said(from_before: tup
     assert [line for line in said if "steunpunt openpgp make" in line and "not installed" in line]
 
 
-def test_a_desk_from_before_gets_a_key_by_one_command(without: Desk, home: OpenPGPHome) -> None:
+def test_a_desk_from_before_gets_a_key_by_one_command(without: Desk, home: GpgHome) -> None:
     before = _letterhead(without)
 
     said = _make(without)
@@ -134,10 +134,10 @@ def test_a_second_run_changes_nothing(made: Desk, tmp_path: Path) -> None:
     assert (_letterhead(copy), _keyring(copy).serial) == before
 
 
-def test_stopped_halfway_a_second_run_publishes_the_same_key(without: Desk, home: OpenPGPHome) -> None:
+def test_stopped_halfway_a_second_run_publishes_the_same_key(without: Desk, home: GpgHome) -> None:
     key = desk_openpgp_key.fresh_key("Steunpunt", DAY)
     path = load_config(without[0], "adviser", AdviserConfig).keyring_path
-    path.write_bytes(keyrings.seal(_keyring(without).with_openpgp(key.secret)))
+    path.write_bytes(keyrings.seal_keyring(_keyring(without).with_openpgp(key.secret)))
 
     _make(without)
 
@@ -173,7 +173,7 @@ def test_without_gpg_the_command_says_what_to_install(without: Desk, monkeypatch
     assert _keyring(without).openpgp == ""
 
 
-def test_a_name_with_brackets_becomes_a_plain_user_id(home: OpenPGPHome) -> None:
+def test_a_name_with_brackets_becomes_a_plain_user_id(home: GpgHome) -> None:
     key = desk_openpgp_key.fresh_key("Steunpunt (extern) <integriteit>", DAY)
 
     home.import_public(key.public.encode(), key.fingerprint)

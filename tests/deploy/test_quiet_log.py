@@ -82,7 +82,7 @@ def test_gunicorns_words_about_its_workers_are_kept(logged: io.StringIO) -> None
     ids=["uncaught", "in a thread", "warning", "in a finaliser"],
 )
 def test_nothing_that_goes_wrong_unforeseen_is_quoted(fails: str) -> None:
-    program = f"import sys; from deploy import quiet_log; quiet_log.install(sys.stderr); {fails}"
+    program = f"import sys; from deploy import quiet_log; quiet_log.install_quiet_log(sys.stderr); {fails}"
 
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False).stderr
 

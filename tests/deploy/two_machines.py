@@ -137,7 +137,7 @@ def newest(store: Store, keyring: Keyring) -> letterhead_format.Letterhead:
     with store.reading() as session:
         found = letterheads.latest(session)
     assert found is not None
-    return letterhead_format.verify(found[1], found[2], keyring.fingerprint)
+    return letterhead_format.verify_letterhead(found[1], found[2], keyring.fingerprint)
 
 
 def a_desk(folder: Path, *, source_bind: str = "127.0.0.1:8080", sync_bind: str = "127.0.0.3:18082") -> Desk:
@@ -147,7 +147,7 @@ def a_desk(folder: Path, *, source_bind: str = "127.0.0.1:8080", sync_bind: str 
     letterhead = first_letterhead(keyring, load_config(EXAMPLE, "desk", DeskConfig), _BEGAN)
     letterhead = msgspec.structs.replace(letterhead, argon2=letterhead_format.Argon2(t=1, m_kib=8, p=1))
     with a_new_folder(first.settings) as made:
-        write_new(made / KEYRING, keyrings.seal(keyring))
+        write_new(made / KEYRING, keyrings.seal_keyring(keyring))
         write_new(made / "config.toml", from_example(ONE_MACHINE, keyring.fingerprint, {}).encode("utf-8"))
         store = an_empty_store(made / STORE)
         with store.writing() as session:

@@ -120,7 +120,7 @@ def test_a_server_killed_in_the_middle_of_an_upload_leaves_only_what_the_sweeper
     assert 1 == site.count("attachment WHERE half_hour IS NOT NULL")
     store = open_store(site.store)
     tomorrow = int(time.time()) // 1800 + cleanup.PENDING_HALF_HOURS + 1
-    assert cleanup.sweep(store, tomorrow).rows >= 1
+    assert cleanup.destroy_deleted(store, tomorrow).rows >= 1
     store.close()
     assert [0, 0, 0, 0] == [site.count(table) for table in ("attachment", "chunk", "sealed", "doomed")]
     assert [0] == [site.count("usage WHERE bytes != 0")]

@@ -10,7 +10,7 @@ from datetime import date
 from pathlib import Path
 
 from crypto.age import PQRecipient
-from crypto.passphrase import Argon2Params, Root
+from crypto.passphrase import Argon2Params, RootKey
 from journalist_app.config import AdviserConfig
 from protocol import attachment, chain, entry
 from protocol import keyring as keyring_format
@@ -85,7 +85,7 @@ def a_world(folder: Path) -> World:
     config = AdviserConfig(
         store_path=store.path,
         keyring_path=keyring_path,
-        anchors_path=folder / "anchors.age",
+        trusted_state_path=folder / "trusted-state.age",
         fingerprint=keyring.fingerprint,
         bind="127.0.0.2:8081",
         idle_minutes=10,
@@ -113,7 +113,7 @@ def a_world(folder: Path) -> World:
 
 def write_keyring(path: Path, keyring: Keyring) -> None:
     path.touch(mode=0o600)
-    path.write_bytes(keyring_format.seal(keyring))
+    path.write_bytes(keyring_format.seal_keyring(keyring))
 
 
 def publish(store: Store, keyring: Keyring, letterhead: Letterhead) -> None:
@@ -171,7 +171,7 @@ class ASource:
 
     def world_writes(
         self,
-        by: entry.Writer,
+        by: entry.EntryWriter,
         words: str,
         entry_id: EntryId,
         notes: tuple[AttachmentNote, ...],
@@ -184,7 +184,7 @@ class ASource:
 
     def _adds(
         self,
-        by: entry.Writer,
+        by: entry.EntryWriter,
         content: Content,
         entry_id: EntryId,
         day: date,
@@ -194,10 +194,11 @@ class ASource:
     ) -> SignedEntry:
         with self.world.store.reading() as session:
             heads = {
-                head.strand: (head.number, head.digest) for head in entries.heads(session, self.keys.address)
+                head.strand: (head.number, head.digest)
+                for head in entries.strand_heads(session, self.keys.address)
             }
         number, previous = heads.get(by.strand, (0, NO_DIGEST))
-        sealed = entry.seal(
+        sealed = entry.seal_entry(
             content,
             address=self.keys.address,
             mailbox_recipient=self.keys.recipient,
@@ -218,17 +219,18 @@ class ASource:
             removed.digest, address=self.keys.address, by=SourceWriter(self.keys), day=TODAY
         )
         with self.world.store.writing() as session:
-            entries.remove(session, self.keys.address, removed.open_part.entry_id, removal=statement)
+            entries.remove_entry(session, self.keys.address, removed.envelope.entry_id, removal=statement)
 
     def ends(self, *, day: date = TODAY, forged_by: MailboxKeys | None = None) -> None:
         with self.world.store.reading() as session:
             heads = {
-                head.strand: (head.number, head.digest) for head in entries.heads(session, self.keys.address)
+                head.strand: (head.number, head.digest)
+                for head in entries.strand_heads(session, self.keys.address)
             }
         by = SourceWriter(forged_by or self.keys)
-        statement = removal.ended(self.keys.address, heads, day=day, by=by)
+        statement = removal.sign_ending(self.keys.address, heads, day=day, by=by)
         with self.world.store.writing() as session:
-            mailboxes.end(session, self.keys.address, statement=statement, day=day)
+            mailboxes.end_for_good(session, self.keys.address, statement=statement, day=day)
 
     def _sends(self, entry_id: EntryId, name: str, content: bytes) -> AttachmentNote:
         attachment_id = AttachmentId(os.urandom(16))
@@ -257,9 +259,9 @@ class ASource:
 
 
 def a_source(world: World, *, day: date = TODAY) -> ASource:
-    keys = derive(Root(secrets.token_bytes(32)))
+    keys = derive(RootKey(secrets.token_bytes(32)))
     with world.store.writing() as session:
-        mailboxes.open_mailbox(
+        mailboxes.create_mailbox(
             session, address=keys.address, recipient=keys.recipient, verify_key=keys.verify_key, day=day
         )
     return ASource(world, keys)

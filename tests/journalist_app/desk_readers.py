@@ -9,7 +9,7 @@ from multiprocessing.connection import Connection
 
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.search import search_worker
-from journalist_app.search.search_index import Index, Starter
+from journalist_app.search.search_index import SearchIndex, Starter
 from journalist_app.services.desk import unlocking
 
 SECONDS = 60  # far more than any of them takes: whoever waits so long has found a fault
@@ -19,7 +19,7 @@ def start() -> tuple[Connection, Callable[[], None]]:
     """Start a reader on a thread; ending it hangs up, as the kernel does for a process that was killed."""
     ours, theirs = Pipe()
     line = socket.socket(socket.AF_UNIX, fileno=os.dup(ours.fileno()))
-    threading.Thread(target=search_worker.serve, args=(theirs,), name="reader", daemon=True).start()
+    threading.Thread(target=search_worker.serve_search, args=(theirs,), name="reader", daemon=True).start()
 
     def end() -> None:
         try:
@@ -34,5 +34,5 @@ def start() -> tuple[Connection, Callable[[], None]]:
 
 def begin(desk: OpenDesk, starters: Sequence[Starter] = (start,)) -> None:
     """Have these read the store of a desk."""
-    desk.index = Index(starters)
+    desk.index = SearchIndex(starters)
     unlocking.begin_reading(desk)

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from journalist_app.errors import ConfigError
+from journalist_app.errors import AdviserConfigError
 from tests.journalist_app.desk_factories import World
 
 
@@ -17,12 +17,12 @@ def test_an_address_of_this_machine_alone_is_taken(world: World, bind: str) -> N
      "127.0.0.1:65536", "127.0.0.1:x", "unix:/run/adviser", ""],
 )  # fmt: skip
 def test_an_address_that_others_could_reach_is_refused(world: World, bind: str) -> None:
-    with pytest.raises(ConfigError, match="'bind'"):
+    with pytest.raises(AdviserConfigError, match="'bind'"):
         replace(world.config, bind=bind)
 
 
 def test_every_fault_is_named_at_once(world: World) -> None:
-    with pytest.raises(ConfigError) as refused:
+    with pytest.raises(AdviserConfigError) as refused:
         replace(world.config, bind="x", idle_minutes=0, upload_files=-1, reserve_bytes=-1)
 
     for name in ("bind", "idle_minutes", "upload_files", "reserve_bytes"):
@@ -41,11 +41,11 @@ def test_a_server_is_one_machine_a_file_or_a_way_there(world: World, server: str
     "server", ["files", "onion:abc.onion", "ssh:-oProxyCommand=x", "unix:door", "http://x"]
 )
 def test_any_other_server_is_refused(world: World, server: str) -> None:
-    with pytest.raises(ConfigError, match="'server'"):
+    with pytest.raises(AdviserConfigError, match="'server'"):
         replace(world.config, server=server)
 
 
 @pytest.mark.parametrize("socks", ["192.168.1.2:9050", "localhost:9050", ""])
 def test_a_proxy_on_another_machine_is_refused(world: World, socks: str) -> None:
-    with pytest.raises(ConfigError, match="'socks'"):
+    with pytest.raises(AdviserConfigError, match="'socks'"):
         replace(world.config, socks=socks)

@@ -33,8 +33,8 @@ from tests.journalist_app.views.paper import Paper
 
 @pytest.fixture
 def desk(world: World, tmp_path: Path) -> OpenDesk:
-    desk = unlocking.unlock(world.config, world.store, PASSPHRASE)
-    desk.outbox = Paper(tmp_path)
+    desk = unlocking.unlock_desk(world.config, world.store, PASSPHRASE)
+    desk.exporter = Paper(tmp_path)
     return desk
 
 
@@ -50,7 +50,7 @@ def make_unreadable(world: World, signed: SignedEntry) -> None:
     world.execute(
         "UPDATE sealed SET header = zeroblob(length(header))"
         " WHERE id = (SELECT id FROM entry WHERE entry_id = :entry_id)",
-        entry_id=signed.open_part.entry_id,
+        entry_id=signed.envelope.entry_id,
     )
 
 
@@ -144,7 +144,7 @@ def test_an_abandoned_mailbox_that_was_looked_at_again_goes_by_its_order(world: 
     desk = unlocked(world)
     background_check.check_store(desk, TODAY)
     before = ordered_in(world, source)
-    read_thread.thread(desk, source.keys.address, today=TODAY)  # leaves a mark
+    read_thread.read_conversation(desk, source.keys.address, today=TODAY)  # leaves a mark
     fresh = ordered_in(world, source)
     assert (fresh.due, fresh.statement != before.statement) == (before.due, True)
     source.looks()
@@ -164,7 +164,7 @@ def test_a_mark_does_not_renew_an_order_that_the_source_voided(world: World) -> 
     source.writes("toch nog iets")
     before = ordered_in(world, source)
 
-    read_thread.thread(desk, source.keys.address, today=TODAY)
+    read_thread.read_conversation(desk, source.keys.address, today=TODAY)
 
     assert ordered_in(world, source) == before
     assert is_void_now(world, desk, source)
@@ -200,7 +200,7 @@ def test_a_day_at_the_end_of_the_calendar_keeps_nobody_out(world: World, day: da
 
     background_check.check_store(desk, TODAY)
     inbox = inbox_lists.inbox(desk, Wanted("waiting", 1), TODAY)
-    shown = read_thread.thread(desk, source.keys.address, today=TODAY)
+    shown = read_thread.read_conversation(desk, source.keys.address, today=TODAY)
     answered(desk, source, "antwoord")
     close(desk, source)
     background_check.check_store(desk, TODAY)
@@ -231,14 +231,14 @@ def test_a_step_that_a_source_signs_is_shown_as_the_sources_own_words(world: Wor
     source.says(Content(kind=Kind.CLOSING, text="Weg ermee.", closing=ClosingNote(delete_on=TODAY)))
     desk = unlocked(world)
 
-    shown = read_thread.thread(desk, source.keys.address, today=TODAY)
+    shown = read_thread.read_conversation(desk, source.keys.address, today=TODAY)
 
     assert [entry.text for entry in shown.entries if entry.is_source] == [
         "vraag",
         "Afgesloten.",
         "Weg ermee.",
     ]
-    assert shown.standing.closing is None
+    assert shown.thread_state.closing is None
 
 
 # ---- what is left of a deleted mailbox
@@ -250,16 +250,16 @@ def test_what_a_locked_app_kept_about_a_mailbox_goes_with_it(world: World) -> No
     desk = unlocked(world)
     close(desk, source)
     for about in (source, other):
-        unsent_forms.keep(
+        unsent_forms.keep_unsent(
             world.store, world.config, f"/mailbox/{about.address}/answer", [("text", "getypt")], TODAY
         )
     due = ordered_in(world, source).due
     purge(world, source, due)
-    names = {each.address: each.name for each in unsent_forms.waiting(desk)}
+    names = {each.address: each.name for each in unsent_forms.unsent_waiting(desk)}
 
     assert unsent_forms.make_draft(desk, names[source.keys.address]) is None
     background_check.check_store(desk, due)
 
-    assert [each.address for each in unsent_forms.waiting(desk)] == [other.keys.address]
+    assert [each.address for each in unsent_forms.unsent_waiting(desk)] == [other.keys.address]
     with world.store.reading() as session:
         assert records.revisions(session, RecordKind.DRAFT) == []

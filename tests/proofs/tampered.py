@@ -18,9 +18,9 @@ from pathlib import Path
 from flask import Flask
 from werkzeug.test import Cookie
 
-from journalist_app import create_app as create_adviser_app
+from journalist_app import create_adviser_app
 from protocol.mailbox_keys import MailboxKeys, derive
-from source_app import create_app as create_source_app
+from source_app import create_source_app
 from source_app.config import SourceConfig
 from source_app.services import login
 from source_app.signpost import decision_tree
@@ -161,7 +161,7 @@ def a_conversation(folder: Path) -> tuple[Scene, ASource]:
     config = played.world.config
     moved = {
         name: folder / getattr(config, name).relative_to(played.folder)
-        for name in ("store_path", "keyring_path", "anchors_path", "openpgp_home_path")
+        for name in ("store_path", "keyring_path", "trusted_state_path", "openpgp_home_path")
     }
     config = replace(config, **moved)
     world = replace(played.world, config=config, store=open_store(config.store_path))

@@ -28,10 +28,10 @@ def scene(tmp_path: Path) -> tuple[World, OpenDesk, ASource, Path]:
     place = tmp_path / "disk"
     place.mkdir()
     world = a_world(place)
-    desk = unlocking.unlock(world.config, world.store, PASSPHRASE)
+    desk = unlocking.unlock_desk(world.config, world.store, PASSPHRASE)
     paper = tmp_path / "paper"
     paper.mkdir()
-    desk.outbox = Paper(paper)
+    desk.exporter = Paper(paper)
     return world, desk, a_source(world), place
 
 
@@ -54,10 +54,10 @@ def test_nothing_that_the_desk_writes_is_readable_in_a_stolen_store(
     }
     source.writes(secret["said"], file=("bewijs.pdf", secret["file"].encode()))
 
-    casefiles.add_note(desk, source.keys.address, secret["note"], TODAY)
-    drafts.keep(desk, source.keys.address, secret["draft"])
-    reply_templates.put(desk, 0, None, Template("nl", "naam", secret["template"]))
-    unsent_forms.keep(
+    casefiles.add_casefile_note(desk, source.keys.address, secret["note"], TODAY)
+    drafts.keep_draft(desk, source.keys.address, secret["draft"])
+    reply_templates.put_template(desk, 0, None, Template("nl", "naam", secret["template"]))
+    unsent_forms.keep_unsent(
         world.store, world.config, f"/mailbox/{source.address}/answer", [("text", secret["unsent"])], TODAY
     )
     proposed = propose(desk, source, secret["proposal"])
@@ -68,7 +68,8 @@ def test_nothing_that_the_desk_writes_is_readable_in_a_stolen_store(
     close(desk, source)
 
     assert StepName.PASSED_ON in {
-        step.step for step in read_thread.thread(desk, source.keys.address, today=TODAY).standing.steps
+        step.step
+        for step in read_thread.read_conversation(desk, source.keys.address, today=TODAY).thread_state.steps
     }
     assert {what: found_in(place, each) for what, each in secret.items() if found_in(place, each)} == {}
     purge(world, source, ordered_in(world, source).due)
@@ -82,8 +83,8 @@ def test_a_byte_flipped_in_what_the_desk_keeps_shows(
 ) -> None:
     world, desk, source, _ = scene
     source.writes("vraag")
-    casefiles.add_note(desk, source.keys.address, "notitie", TODAY)
-    drafts.keep(desk, source.keys.address, "concept")
+    casefiles.add_casefile_note(desk, source.keys.address, "notitie", TODAY)
+    drafts.keep_draft(desk, source.keys.address, "concept")
     close(desk, source)
     stored = ordered_in(world, source)
     flip = _flipped(part)
@@ -104,7 +105,7 @@ def test_a_byte_flipped_in_what_the_desk_keeps_shows(
             kind=what,
         )
         with pytest.raises(RecordUnsoundError):
-            (casefiles.read if what == "casefile" else drafts.read)(desk, source.keys.address)
+            (casefiles.read_casefile if what == "casefile" else drafts.read_draft)(desk, source.keys.address)
 
 
 def _flipped(part: str) -> Callable[[bytes], bytes]:

@@ -108,7 +108,7 @@ def test_a_full_store_serves_both_sides_and_forgets_what_is_deleted(full: world.
         assert len(set(pieces)) == found_in(path, pieces)
         assert player.press(f"/en/mailbox/delete/{entry_id}", f"/delete/{entry_id}").status == 303
         store = open_store(path)
-        assert cleanup.sweep(store, _NOW).is_clean
+        assert cleanup.destroy_deleted(store, _NOW).is_clean
         store.close()
         assert 0 == found_in(path, pieces)
 

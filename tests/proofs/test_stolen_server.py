@@ -28,7 +28,7 @@ WRITTEN_LIST = {
     "store.db-shm",
     "letterhead-serial",
     "keyring.age",
-    "anchors.age",
+    "trusted-state.age",
 }
 
 

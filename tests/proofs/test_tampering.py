@@ -15,8 +15,8 @@ from nacl.signing import SigningKey
 
 from crypto.age import PQRecipient
 from crypto.errors import CryptoError
-from crypto.passphrase import Root
-from journalist_app import create_app
+from crypto.passphrase import RootKey
+from journalist_app import create_adviser_app
 from protocol import chain, entry, keyring
 from protocol.attachment import Sealer
 from protocol.content import Content, Kind
@@ -57,7 +57,7 @@ OWN_MISSING = "Something that belongs here is missing"
 # What was said in the mailbox :a, by author (0 the source, 1 the desk) and in its order; marks stand between.
 _SAID = (
     "(SELECT id FROM entry WHERE address = :a AND author = {} AND"
-    " substr(open_part, 5, 17) != CAST('steunpunt/v1/mark' AS BLOB) ORDER BY number LIMIT 1 OFFSET {})"
+    " substr(envelope, 5, 17) != CAST('steunpunt/v1/mark' AS BLOB) ORDER BY number LIMIT 1 OFFSET {})"
 )
 FIRST, SECOND, REPLY = _SAID.format(0, 0), _SAID.format(0, 1), _SAID.format(1, 0)
 
@@ -187,8 +187,8 @@ def test_a_mailbox_taken_away_whole_is_found(scene: Scene, source: ASource) -> N
 
 
 def test_a_mailbox_whose_ending_was_forged_is_found(scene: Scene, source: ASource) -> None:
-    attacker = SourceWriter(derive(Root(bytes(32))))
-    forged = removal.ended(source.keys.address, {}, day=TODAY, by=attacker)
+    attacker = SourceWriter(derive(RootKey(bytes(32))))
+    forged = removal.sign_ending(source.keys.address, {}, day=TODAY, by=attacker)
     _end_with(scene, source, forged)
 
     seen = scene.adviser_looks(source, thread_status=404)
@@ -200,7 +200,7 @@ def test_a_mailbox_whose_ending_was_forged_is_found(scene: Scene, source: ASourc
 def test_a_mailbox_ended_with_the_statement_of_another_is_found(scene: Scene, source: ASource) -> None:
     other = scene.a_source()
     by = SourceWriter(other.keys)
-    _end_with(scene, source, removal.ended(other.keys.address, {}, day=TODAY, by=by))
+    _end_with(scene, source, removal.sign_ending(other.keys.address, {}, day=TODAY, by=by))
 
     assert FALSE_ENDING in scene.adviser_looks(source, thread_status=404).inbox
 
@@ -261,7 +261,7 @@ def test_two_headers_swapped_are_found(scene: Scene, source: ASource) -> None:
 
 
 def test_two_open_parts_and_signatures_swapped_are_found(scene: Scene, source: ASource) -> None:
-    _swap(scene, source, "entry", "open_part", "signature")
+    _swap(scene, source, "entry", "envelope", "signature")
 
     told(scene, source, NOT_SIGNED)
     assert THANKS not in source.looks()
@@ -366,7 +366,7 @@ def _swap(scene: Scene, source: ASource, table: str, *columns: str) -> None:
 
 def _copy_entry(scene: Scene, which: str, source: ASource, *, into: ASource) -> None:
     scene.sql(
-        "INSERT INTO entry SELECT 77, :into, author, strand, number + 5, zeroblob(16), digest, open_part,"
+        "INSERT INTO entry SELECT 77, :into, author, strand, number + 5, zeroblob(16), digest, envelope,"
         f" signature, epoch, day, removal FROM entry WHERE id = {which}",
         f"INSERT INTO sealed SELECT 77, size, shield, header, payload FROM sealed WHERE id = {which}",
         a=source.keys.address,
@@ -379,7 +379,7 @@ def _copy_entry(scene: Scene, which: str, source: ASource, *, into: ASource) -> 
 
 @pytest.mark.parametrize("at", [0, 60, 150, -1])
 def test_a_byte_flipped_in_an_open_part_is_found(scene: Scene, source: ASource, at: int) -> None:
-    flip(scene, "entry", "open_part", SECOND, source.keys.address, at)
+    flip(scene, "entry", "envelope", SECOND, source.keys.address, at)
 
     seen = scene.adviser_looks(source)
     assert any(each in seen.thread for each in (NOT_SIGNED, OTHER_MAILBOX, UNKNOWN_STRAND))
@@ -463,7 +463,7 @@ def test_a_replaced_key_of_a_mailbox_is_found_and_nothing_is_sealed_to_it(
     adviser = scene.an_adviser()
     fields = answer_fields(adviser.get(source.path), "for the source alone")
     ((before,),) = scene.ask("SELECT count(*) FROM entry WHERE author = 1")
-    attacker = derive(Root(bytes(32)))
+    attacker = derive(RootKey(bytes(32)))
     scene.sql(
         f"UPDATE mailbox SET {column} = :k WHERE address = :a",
         a=source.keys.address,
@@ -481,7 +481,7 @@ def test_a_replaced_key_of_a_mailbox_is_found_and_nothing_is_sealed_to_it(
 def test_both_keys_of_a_mailbox_replaced_before_anybody_answered_are_found(scene: Scene) -> None:
     source = scene.a_source()
     source.writes(QUESTION)
-    attacker = derive(Root(bytes(32)))
+    attacker = derive(RootKey(bytes(32)))
     scene.sql(
         "UPDATE mailbox SET recipient = :r, verify_key = :v", r=attacker.recipient, v=attacker.verify_key
     )
@@ -500,11 +500,11 @@ def test_anothers_payload_signed_as_ones_own_is_not_shown(scene: Scene, source: 
     """
     mallory = scene.a_source()
     mallory.writes("an honest beginning")
-    ((header, payload, open_part),) = scene.ask(
-        f"SELECT header, payload, open_part FROM entry JOIN sealed USING (id) WHERE entry.id = {FIRST}",
+    ((header, payload, envelope),) = scene.ask(
+        f"SELECT header, payload, envelope FROM entry JOIN sealed USING (id) WHERE entry.id = {FIRST}",
         a=source.keys.address,
     )
-    stolen = entry.OpenPart.from_bytes(open_part)
+    stolen = entry.Envelope.from_bytes(envelope)
     ((previous,),) = scene.ask("SELECT digest FROM head WHERE address = :a", a=mallory.keys.address)
     own = replace(stolen, address=mallory.keys.address, number=2, previous=Digest(previous))
     by = SourceWriter(mallory.keys)
@@ -518,11 +518,11 @@ def test_anothers_payload_signed_as_ones_own_is_not_shown(scene: Scene, source: 
 
 
 def _forged(
-    scene: Scene, source: ASource, by: entry.Writer, words: str, *, number: int, previous: Digest
+    scene: Scene, source: ASource, by: entry.EntryWriter, words: str, *, number: int, previous: Digest
 ) -> SignedEntry:
     heads = scene.ask("SELECT strand, number, digest FROM head WHERE address = :a", a=source.keys.address)
     known = {StrandId(strand): (int(at), Digest(digest)) for strand, at, digest in heads}
-    return entry.seal(
+    return entry.seal_entry(
         Content(kind=Kind.MESSAGE, text=words, attachments=()),
         address=source.keys.address,
         mailbox_recipient=source.keys.recipient,
@@ -537,7 +537,7 @@ def _forged(
 
 
 def _insert(scene: Scene, signed: SignedEntry) -> None:
-    part = signed.open_part
+    part = signed.envelope
     scene.sql(
         "INSERT INTO entry VALUES (78, :a, :author, :strand, :number, :e, :digest, :part, :s, 1, :day, NULL)",
         "INSERT INTO sealed VALUES (78, 1, zeroblob(4096), :header, :payload)",
@@ -600,12 +600,12 @@ def test_a_reply_to_one_source_is_never_shown_to_another(scene: Scene, source: A
     """The desk's own signature, on an entry whose every column was made to fit the other mailbox."""
     other = scene.a_source()
     other.writes("what the other one asks")
-    ((header, payload, open_part, signature),) = scene.ask(
-        "SELECT header, payload, open_part, signature FROM entry JOIN sealed USING (id)"
+    ((header, payload, envelope, signature),) = scene.ask(
+        "SELECT header, payload, envelope, signature FROM entry JOIN sealed USING (id)"
         f" WHERE entry.id = {REPLY}",
         a=source.keys.address,
     )
-    own = replace(entry.OpenPart.from_bytes(open_part), address=other.keys.address)
+    own = replace(entry.Envelope.from_bytes(envelope), address=other.keys.address)
     _insert(scene, SignedEntry(own, signature, 1, header, payload))
 
     told(scene, other, NOT_SIGNED)
@@ -709,7 +709,7 @@ def _hang(scene: Scene, source: ASource, which: str, statement: bytes) -> None:
 @pytest.mark.parametrize(
     "place",
     [
-        "UPDATE entry SET open_part = {} WHERE id = {}",
+        "UPDATE entry SET envelope = {} WHERE id = {}",
         "UPDATE entry SET signature = {} WHERE id = {}",
         "UPDATE entry SET removal = {} WHERE id = {}",
         "UPDATE sealed SET header = {} WHERE id = {}",
@@ -758,7 +758,7 @@ REFUSED = "The letterhead in the store is missing, older than one you have seen,
 
 
 def _unlock_is_refused(scene: Scene) -> bool:
-    adviser = AdviserBrowser(create_app(scene.world.config, scene.world.store, end_worker=list), [])
+    adviser = AdviserBrowser(create_adviser_app(scene.world.config, scene.world.store, end_worker=list), [])
     answer = adviser.unlock()
     return answer.status_code < 500 and REFUSED in answer.text
 
@@ -792,9 +792,7 @@ def test_the_newest_message_dropped_before_the_adviser_saw_it_is_not_found_but_i
     the four words on their receipt are the proof that it was."""
     ((number, digest),) = scene.ask("SELECT number, digest FROM head WHERE author = 0")
     entry_id = source.writes("a third message")
-    stored = scene.ask(
-        "SELECT open_part, signature FROM entry WHERE entry_id = :e", e=bytes.fromhex(entry_id)
-    )
+    stored = scene.ask("SELECT envelope, signature FROM entry WHERE entry_id = :e", e=bytes.fromhex(entry_id))
     assert "a third message" in source.looks()
     scene.sql(
         *delete("(SELECT id FROM entry WHERE entry_id = :e)"),
@@ -811,6 +809,6 @@ def test_the_newest_message_dropped_before_the_adviser_saw_it_is_not_found_but_i
     assert "third" not in seen.thread
     assert OWN_MISSING not in page
     assert "a third message" not in page
-    ((open_part, signature),) = stored
-    assert source.receipts[-1] == digest_words(Digest(hashlib.sha256(open_part + signature).digest()))
+    ((envelope, signature),) = stored
+    assert source.receipts[-1] == digest_words(Digest(hashlib.sha256(envelope + signature).digest()))
     assert len(set(source.receipts)) == len(source.receipts)  # no other message has these words

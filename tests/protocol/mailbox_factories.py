@@ -6,9 +6,9 @@ from datetime import date, timedelta
 
 from nacl.signing import SigningKey
 
-from crypto.passphrase import Root
+from crypto.passphrase import RootKey
 from protocol import chain, entry, mailbox_keys
-from protocol.entry import Content, DeskWriter, Kind, SignedEntry, SourceWriter, Writer
+from protocol.entry import Content, DeskWriter, EntryWriter, Kind, SignedEntry, SourceWriter
 from protocol.identifiers import NO_DIGEST, EntryId, StrandId
 from protocol.letterhead import Letterhead
 from protocol.mailbox_keys import MailboxKeys
@@ -21,7 +21,7 @@ LAPTOP = DeskWriter(StrandId(b"strand-b"), b"b" * 32)
 
 
 def a_mailbox(seed: int = 1) -> MailboxKeys:
-    return mailbox_keys.derive(Root(bytes([seed]) * 32))
+    return mailbox_keys.derive(RootKey(bytes([seed]) * 32))
 
 
 def the_strands() -> dict[StrandId, StrandKey]:
@@ -40,11 +40,11 @@ class Conversation:
     entries: list[SignedEntry]
 
     def write(
-        self, by: Writer, text: str = "hello", *, day: date = DAY, unseen: Sequence[SignedEntry] = ()
+        self, by: EntryWriter, text: str = "hello", *, day: date = DAY, unseen: Sequence[SignedEntry] = ()
     ) -> SignedEntry:
-        heads = chain.heads(known for known in self.entries if known not in unseen)
+        heads = chain.chain_heads(known for known in self.entries if known not in unseen)
         number, previous = heads.get(by.strand, (0, NO_DIGEST))
-        made = entry.seal(
+        made = entry.seal_entry(
             Content(kind=Kind.MESSAGE, text=text),
             address=self.keys.address,
             mailbox_recipient=self.keys.recipient,
@@ -63,7 +63,7 @@ class Conversation:
     def source(self) -> SourceWriter:
         return SourceWriter(self.keys)
 
-    def removed(self, which: SignedEntry, by: Writer, *, day: date = DAY) -> SignedEntry:
+    def removed(self, which: SignedEntry, by: EntryWriter, *, day: date = DAY) -> SignedEntry:
         statement = removal.removal(which.digest, address=self.keys.address, by=by, day=day)
         return replace(which, header=None, payload=None, removal=statement)
 
@@ -71,4 +71,4 @@ class Conversation:
         self, entries: Sequence[SignedEntry] | None = None, anchor: removal.Heads | None = None
     ) -> chain.Checked:
         shown = self.entries if entries is None else entries
-        return chain.check(self.keys.address, self.keys.verify_key, the_strands(), shown, anchor)
+        return chain.check_chain(self.keys.address, self.keys.verify_key, the_strands(), shown, anchor)

@@ -36,7 +36,7 @@ class Stored:
         header: bytes | None = None,
         payload: Iterable[bytes] | None = None,
         note: AttachmentNote | None = None,
-        identity: age.Identity = _DESK,
+        identity: age.AgeIdentity = _DESK,
         address: Address = _ADDRESS,
         entry_id: EntryId = _ENTRY_ID,
     ) -> list[bytes]:

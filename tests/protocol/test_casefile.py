@@ -32,7 +32,7 @@ CASEFILES = st.builds(
             day=st.dates(),
             entry=DIGESTS,
             body=st.binary(),
-            open_part=st.binary(),
+            envelope=st.binary(),
             signature=st.binary(),
         ),
         max_size=2,

@@ -34,9 +34,9 @@ def kinds(checked: chain.Checked) -> set[FaultKind]:
 
 
 def test_an_untouched_mailbox_is_shown_whole_and_in_its_order(talk: Conversation) -> None:
-    checked = talk.check(random.sample(talk.entries, 4), chain.heads(talk.entries))
+    checked = talk.check(random.sample(talk.entries, 4), chain.chain_heads(talk.entries))
     assert (tuple(talk.entries), (), ()) == (checked.entries, checked.rejected, checked.faults)
-    assert chain.heads(talk.entries) == checked.heads
+    assert chain.chain_heads(talk.entries) == checked.heads
 
 
 def test_an_empty_mailbox_has_no_faults(talk: Conversation) -> None:
@@ -54,18 +54,18 @@ def test_dropping_what_was_built_upon_leaves_a_gap(talk: Conversation) -> None:
 
 
 def test_rolling_back_what_the_workstation_remembers_is_found(talk: Conversation) -> None:
-    checked = talk.check(talk.entries[:-1], chain.heads(talk.entries))
+    checked = talk.check(talk.entries[:-1], chain.chain_heads(talk.entries))
     assert checked.faults == (chain.Fault(FaultKind.ROLLED_BACK, WORKSTATION.strand, 2, None),)
 
 
 def test_a_whole_mailbox_that_is_emptied_is_found(talk: Conversation) -> None:
-    checked = talk.check([], chain.heads(talk.entries))
+    checked = talk.check([], chain.chain_heads(talk.entries))
     assert kinds(checked) == {FaultKind.ROLLED_BACK}
 
 
 def test_what_nobody_saw_can_be_dropped_unnoticed(talk: Conversation) -> None:
     """The honest limit: only its writer's receipt tells that the newest entry existed."""
-    before = chain.heads(talk.entries)
+    before = chain.chain_heads(talk.entries)
     talk.write(talk.source, "the newest, dropped before the desk ever looked")
     assert talk.check(talk.entries[:-1], before).faults == ()
 
@@ -80,9 +80,9 @@ def test_swapping_the_sealed_parts_of_two_entries_is_found(talk: Conversation) -
 
 def test_swapping_the_places_of_two_entries_is_found(talk: Conversation) -> None:
     first, third = talk.entries[0], talk.entries[2]
-    swapped = replace(first.open_part, number=2), replace(third.open_part, number=1)
-    talk.entries[0] = replace(first, open_part=swapped[0])
-    talk.entries[2] = replace(third, open_part=swapped[1])
+    swapped = replace(first.envelope, number=2), replace(third.envelope, number=1)
+    talk.entries[0] = replace(first, envelope=swapped[0])
+    talk.entries[2] = replace(third, envelope=swapped[1])
     checked = talk.check()
     assert FaultKind.BAD_SIGNATURE in kinds(checked)
     assert set(checked.rejected) == {talk.entries[0], talk.entries[2]}
@@ -109,9 +109,9 @@ def test_an_entry_that_stands_there_twice_is_shown_once(talk: Conversation) -> N
     "change",
     [
         lambda made: replace(made, signature=made.signature[:-1] + bytes([made.signature[-1] ^ 1])),
-        lambda made: replace(made, open_part=replace(made.open_part, day=DAY + timedelta(days=1))),
-        lambda made: replace(made, open_part=replace(made.open_part, entry_id=EntryId(b"x" * 16))),
-        lambda made: replace(made, open_part=replace(made.open_part, commit=bytes(32))),
+        lambda made: replace(made, envelope=replace(made.envelope, day=DAY + timedelta(days=1))),
+        lambda made: replace(made, envelope=replace(made.envelope, entry_id=EntryId(b"x" * 16))),
+        lambda made: replace(made, envelope=replace(made.envelope, commit=bytes(32))),
     ],
     ids=["signature", "day", "entry id", "commitment"],
 )
@@ -132,9 +132,9 @@ def test_flipping_a_byte_of_the_payload_is_found(talk: Conversation) -> None:
 
 
 def test_with_a_replaced_mailbox_key_nothing_counts_as_the_sources(talk: Conversation) -> None:
-    checked = chain.check(talk.keys.address, None, the_strands(), talk.entries, None)
+    checked = chain.check_chain(talk.keys.address, None, the_strands(), talk.entries, None)
     assert FaultKind.UNKNOWN_STRAND in kinds(checked)
-    assert all(shown.open_part.strand for shown in checked.entries)
+    assert all(shown.envelope.strand for shown in checked.entries)
 
 
 def test_a_reply_forged_with_another_key_is_never_shown(talk: Conversation) -> None:
@@ -159,14 +159,14 @@ def test_a_strand_key_outside_its_days_does_not_count(talk: Conversation, days: 
 
 def test_the_key_of_a_strand_that_is_a_bad_point_is_no_crash(talk: Conversation) -> None:
     strands = {WORKSTATION.strand: replace(the_strands()[WORKSTATION.strand], verify_key=b"short")}
-    checked = chain.check(talk.keys.address, talk.keys.verify_key, strands, talk.entries, None)
+    checked = chain.check_chain(talk.keys.address, talk.keys.verify_key, strands, talk.entries, None)
     assert FaultKind.BAD_SIGNATURE in kinds(checked)
 
 
 def test_two_histories_of_one_strand_are_both_held_back(talk: Conversation) -> None:
     """The server showed a rolled back mailbox to its source, who wrote again: both entries have number 2."""
     rival = renumber(
-        replace(talk.entries[0], open_part=replace(talk.entries[0].open_part, entry_id=EntryId(b"r" * 16))),
+        replace(talk.entries[0], envelope=replace(talk.entries[0].envelope, entry_id=EntryId(b"r" * 16))),
         by=talk.source,
         number=2,
         previous=talk.entries[0].digest,
@@ -229,7 +229,7 @@ def test_a_sealed_part_that_is_gone_without_a_removal_is_found(talk: Conversatio
         lambda talk: talk.removed(talk.entries[0], SourceWriter(a_mailbox(9))),
         lambda talk: replace(
             talk.removed(talk.entries[2], talk.source),
-            open_part=talk.entries[0].open_part,
+            envelope=talk.entries[0].envelope,
             signature=talk.entries[0].signature,
         ),
         lambda talk: replace(talk.entries[0], header=None, payload=None, removal=b"gone"),
@@ -263,13 +263,13 @@ def test_heads_are_the_newest_of_each_strand(talk: Conversation) -> None:
         StrandId(b""): (2, talk.entries[2].digest),
         WORKSTATION.strand: (2, talk.entries[3].digest),
     }
-    assert chain.heads(talk.entries[::-1]) == expected
-    assert chain.heads([]) == {}
+    assert chain.chain_heads(talk.entries[::-1]) == expected
+    assert chain.chain_heads([]) == {}
 
 
 def test_the_first_entry_has_nothing_before_it(talk: Conversation) -> None:
-    assert talk.entries[0].open_part.previous == NO_DIGEST
-    assert talk.entries[0].open_part.seen == ()
+    assert talk.entries[0].envelope.previous == NO_DIGEST
+    assert talk.entries[0].envelope.seen == ()
 
 
 def test_some_entries_come_in_an_order_in_which_each_can_be_appended(talk: Conversation) -> None:
@@ -290,7 +290,7 @@ def test_what_crossed_comes_after_all_it_points_at_whatever_days_say(letterhead:
     assert first is ordered[0]
     places = {entry.digest: place for place, entry in enumerate(ordered)}
     for entry in ordered:
-        before = [entry.open_part.previous, *entry.open_part.seen]
+        before = [entry.envelope.previous, *entry.envelope.seen]
         assert all(places[digest] < places[entry.digest] for digest in before if digest != NO_DIGEST)
 
 

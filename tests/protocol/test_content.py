@@ -19,9 +19,9 @@ from protocol.content import (
     ClosingNote,
     Content,
     Kind,
+    PassOnRecipient,
     ProposalNote,
     ProposedFile,
-    Recipient,
     StepName,
     StepNote,
     Verdict,
@@ -77,7 +77,7 @@ def a_proposal(
     **changes: object,
 ) -> Content:
     note: dict[str, object] = {
-        "recipient": Recipient.SG,
+        "recipient": PassOnRecipient.SG,
         "name": "The Secretary-General",
         "fingerprint": "0123456789ABCDEF" * 2 + "01234567",
         "files": (a_proposed_file(),),
@@ -136,7 +136,7 @@ def contents(draw: st.DrawFn) -> Content:
             for note in notes
         )
         proposal = ProposalNote(
-            recipient=draw(st.sampled_from(Recipient)),
+            recipient=draw(st.sampled_from(PassOnRecipient)),
             name=draw(NAMED),
             fingerprint=draw(st.text("0123456789ABCDEF", min_size=40, max_size=40)),
             files=files,
@@ -339,7 +339,7 @@ class Changed:
 
 _DIFFERING = [
     Changed("another text", a_proposal(text="This is what would go!"), PLACE),
-    Changed("another recipient", a_proposal(recipient=Recipient.OTHER), PLACE),
+    Changed("another recipient", a_proposal(recipient=PassOnRecipient.OTHER), PLACE),
     Changed("another name", a_proposal(name="Somebody else"), PLACE),
     Changed("another key", a_proposal(fingerprint="F" * 40), PLACE),
     Changed("another file", a_proposal(files=(a_proposed_file(sha256=Digest(b"q" * 32)),)), PLACE),

@@ -9,7 +9,7 @@ import pytest
 from crypto import age
 from crypto.errors import CryptoError, ForgedError, MalformedError, TooLongError, UnreadableError
 from protocol import entry
-from protocol.entry import Content, DeskWriter, Kind, OpenPart, SignedEntry, SourceWriter
+from protocol.entry import Content, DeskWriter, Envelope, Kind, SignedEntry, SourceWriter
 from protocol.envelope import commit
 from protocol.identifiers import NO_DIGEST, Address, Digest, EntryId, StrandId
 from tests.protocol.desk_factories import EPOCH_IDENTITY, SECOND_IDENTITY, a_letterhead
@@ -25,7 +25,7 @@ REFUSALS: dict[str, type[CryptoError]] = {
 
 def _stored(vector: dict[str, str]) -> SignedEntry:
     return SignedEntry.from_stored(
-        open_part=bytes.fromhex(vector["open_part_hex"]),
+        envelope=bytes.fromhex(vector["open_part_hex"]),
         signature=bytes.fromhex(vector["signature_hex"]),
         epoch=1,
         header=bytes.fromhex(vector["header_hex"]),
@@ -36,7 +36,7 @@ def _stored(vector: dict[str, str]) -> SignedEntry:
 
 def _verify_and_open(vector: dict[str, str]) -> Content:
     made = _stored(vector)
-    entry.verify(made, mailbox_verify_key=a_mailbox().verify_key, strands=the_strands())
+    entry.verify_entry(made, mailbox_verify_key=a_mailbox().verify_key, strands=the_strands())
     return entry.open_entry(made, [a_mailbox().identity])
 
 
@@ -67,7 +67,7 @@ def test_the_desk_and_the_source_read_an_entry_and_nobody_else_does(talk: Conver
 def test_a_stored_entry_comes_back_as_it_was(talk: Conversation) -> None:
     made = talk.write(WORKSTATION)
     again = SignedEntry.from_stored(
-        open_part=made.open_part.to_bytes(),
+        envelope=made.envelope.to_bytes(),
         signature=made.signature,
         epoch=made.epoch,
         header=made.header,
@@ -81,7 +81,7 @@ def test_a_signature_of_another_length_is_malformed(talk: Conversation) -> None:
     made = talk.write(WORKSTATION)
     with pytest.raises(MalformedError):
         SignedEntry.from_stored(
-            open_part=made.open_part.to_bytes(),
+            envelope=made.envelope.to_bytes(),
             signature=b"",
             epoch=1,
             header=None,
@@ -92,8 +92,8 @@ def test_a_signature_of_another_length_is_malformed(talk: Conversation) -> None:
 
 def test_both_writers_are_verified_by_their_own_keys(talk: Conversation) -> None:
     for made in (talk.write(talk.source), talk.write(WORKSTATION)):
-        entry.verify(made, mailbox_verify_key=talk.keys.verify_key, strands=the_strands())
-        entry.verify(
+        entry.verify_entry(made, mailbox_verify_key=talk.keys.verify_key, strands=the_strands())
+        entry.verify_entry(
             replace(made, header=None, payload=None),
             mailbox_verify_key=talk.keys.verify_key,
             strands=the_strands(),
@@ -103,19 +103,19 @@ def test_both_writers_are_verified_by_their_own_keys(talk: Conversation) -> None
 def test_what_verifies_for_one_does_not_for_another(talk: Conversation) -> None:
     from_source, from_desk = talk.write(talk.source), talk.write(WORKSTATION)
     with pytest.raises(ForgedError):
-        entry.verify(from_source, mailbox_verify_key=a_mailbox(2).verify_key, strands=the_strands())
+        entry.verify_entry(from_source, mailbox_verify_key=a_mailbox(2).verify_key, strands=the_strands())
     with pytest.raises(ForgedError):
-        entry.verify(from_desk, mailbox_verify_key=talk.keys.verify_key, strands={})
+        entry.verify_entry(from_desk, mailbox_verify_key=talk.keys.verify_key, strands={})
     late = talk.write(WORKSTATION, day=DAY + timedelta(days=31))
     with pytest.raises(ForgedError):
-        entry.verify(late, mailbox_verify_key=talk.keys.verify_key, strands=the_strands())
+        entry.verify_entry(late, mailbox_verify_key=talk.keys.verify_key, strands=the_strands())
 
 
 def test_a_changed_payload_is_refused_before_and_while_opening(talk: Conversation) -> None:
     made = talk.write(talk.source)
     changed = replace(made, payload=bytes(4096))
     with pytest.raises(ForgedError):
-        entry.verify(changed, mailbox_verify_key=talk.keys.verify_key, strands=the_strands())
+        entry.verify_entry(changed, mailbox_verify_key=talk.keys.verify_key, strands=the_strands())
     with pytest.raises(ForgedError):
         entry.open_entry(changed, [EPOCH_IDENTITY])
 
@@ -134,10 +134,10 @@ def test_a_swapped_header_is_found(talk: Conversation) -> None:
 
 
 def _stolen(victim: SignedEntry, address: Address, by: SourceWriter, key: bytes | None) -> SignedEntry:
-    part = replace(victim.open_part, address=address)
+    part = replace(victim.envelope, address=address)
     if key is not None:
         part = replace(part, commit=commit(key, address, part.entry_id))
-    return replace(victim, open_part=part, signature=by.sign(part.to_bytes()))
+    return replace(victim, envelope=part, signature=by.sign(part.to_bytes()))
 
 
 def test_signing_anothers_payload_does_not_open_it(talk: Conversation) -> None:
@@ -149,7 +149,7 @@ def test_signing_anothers_payload_does_not_open_it(talk: Conversation) -> None:
     alices, mallory = talk.write(talk.source, "I trust you"), a_mailbox(2)
     for guess in (None, bytes(16)):
         stolen = _stolen(alices, mallory.address, SourceWriter(mallory), guess)
-        entry.verify(stolen, mailbox_verify_key=mallory.verify_key, strands={})
+        entry.verify_entry(stolen, mailbox_verify_key=mallory.verify_key, strands={})
         with pytest.raises(ForgedError):
             entry.open_entry(stolen, [EPOCH_IDENTITY])
 
@@ -164,28 +164,28 @@ def test_after_a_lost_race_the_same_words_are_signed_into_another_place(talk: Co
         seen=[Digest(b"s" * 32)],
         day=date(2026, 3, 4),
     )
-    entry.verify(moved, mailbox_verify_key=talk.keys.verify_key, strands={})
+    entry.verify_entry(moved, mailbox_verify_key=talk.keys.verify_key, strands={})
     assert entry.open_entry(moved, [EPOCH_IDENTITY]) == entry.open_entry(lost, [EPOCH_IDENTITY])
-    assert (moved.open_part.number, moved.open_part.day) == (2, date(2026, 3, 4))
-    assert moved.open_part.entry_id == lost.open_part.entry_id
+    assert (moved.envelope.number, moved.envelope.day) == (2, date(2026, 3, 4))
+    assert moved.envelope.entry_id == lost.envelope.entry_id
 
 
 def test_what_a_writer_sealed_that_is_no_content_is_malformed(talk: Conversation) -> None:
     made = talk.write(talk.source)
-    sealed = age.seal(b"no json", [EPOCH_IDENTITY.recipient])
+    sealed = age.encrypt(b"no json", [EPOCH_IDENTITY.recipient])
     part = replace(
-        made.open_part,
+        made.envelope,
         payload_sha256=hashlib.sha256(sealed.payload).digest(),
-        commit=commit(sealed.file_key, made.open_part.address, made.open_part.entry_id),
+        commit=commit(sealed.file_key, made.envelope.address, made.envelope.entry_id),
     )
     with pytest.raises(MalformedError):
         entry.open_entry(
-            replace(made, open_part=part, header=sealed.header, payload=sealed.payload), [EPOCH_IDENTITY]
+            replace(made, envelope=part, header=sealed.header, payload=sealed.payload), [EPOCH_IDENTITY]
         )
 
 
 def _sealed(talk: Conversation, content: Content) -> SignedEntry:
-    return entry.seal(
+    return entry.seal_entry(
         content,
         address=talk.keys.address,
         mailbox_recipient=talk.keys.recipient,
@@ -201,10 +201,10 @@ def _sealed(talk: Conversation, content: Content) -> SignedEntry:
 
 def test_a_mark_is_sealed_as_one_and_opens_as_one(talk: Conversation) -> None:
     mark = _sealed(talk, Content(kind=Kind.SEEN, text=""))
-    assert not mark.open_part.speaks
+    assert not mark.envelope.speaks
     assert entry.open_entry(mark, [EPOCH_IDENTITY]).kind is Kind.SEEN
     moved = entry.renumber(mark, by=talk.source, number=2, previous=mark.digest, seen=[], day=DAY)
-    assert not moved.open_part.speaks
+    assert not moved.envelope.speaks
 
 
 @pytest.mark.parametrize(
@@ -217,7 +217,7 @@ def test_words_signed_as_a_mark_or_a_mark_as_words_are_malformed(
 ) -> None:
     """Otherwise an entry could be shown as a message and yet never be counted as waiting for an answer."""
     made = _sealed(talk, content)
-    turned = replace(made, open_part=replace(made.open_part, speaks=not made.open_part.speaks))
+    turned = replace(made, envelope=replace(made.envelope, speaks=not made.envelope.speaks))
     with pytest.raises(MalformedError):
         entry.open_entry(turned, [EPOCH_IDENTITY])
 
@@ -233,14 +233,14 @@ def test_a_fresh_entry_names_its_columns(talk: Conversation) -> None:
     made = talk.write(WORKSTATION)
     stored = made.to_stored()
     again = SignedEntry.from_stored(
-        open_part=stored["open_part"],
+        envelope=stored["envelope"],
         signature=stored["signature"],
         epoch=stored["epoch"],
         header=stored["header"],
         payload=stored["payload"],
         removal=None,
     )
-    part = made.open_part
+    part = made.envelope
     assert made == again
     assert (part.address, 1, part.strand, part.number) == (
         stored["address"],
@@ -281,4 +281,4 @@ def test_no_seed_of_a_workstation_shows_in_a_log() -> None:
 
 def test_an_entry_reads_back_from_its_own_open_part(talk: Conversation) -> None:
     made = talk.write(talk.source)
-    assert OpenPart.from_bytes(made.open_part.to_bytes()) == made.open_part
+    assert Envelope.from_bytes(made.envelope.to_bytes()) == made.envelope

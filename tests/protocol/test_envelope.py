@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from crypto.errors import MalformedError
 from crypto.framing import frame, unframe
-from protocol.envelope import Author, OpenPart
+from protocol.envelope import Author, Envelope
 from protocol.identifiers import NO_DIGEST, Address, Digest, EntryId, StrandId
 
 VECTORS = json.loads(Path("tests/vectors/entry_v1.json").read_text("utf-8"))
@@ -19,10 +19,10 @@ SIZED = {size: st.binary(min_size=size, max_size=size) for size in (8, 16, 20, 3
 
 
 @st.composite
-def open_parts(draw: st.DrawFn) -> OpenPart:
+def envelopes(draw: st.DrawFn) -> Envelope:
     author = draw(st.sampled_from(Author))
     number = draw(st.integers(1, 2**63 - 1))
-    return OpenPart(
+    return Envelope(
         address=Address(draw(SIZED[20])),
         entry_id=EntryId(draw(SIZED[16])),
         author=author,
@@ -38,8 +38,8 @@ def open_parts(draw: st.DrawFn) -> OpenPart:
     )
 
 
-def a_part() -> OpenPart:
-    return OpenPart(
+def a_part() -> Envelope:
+    return Envelope(
         address=Address(bytes(20)),
         entry_id=EntryId(bytes(16)),
         author=Author.DESK,
@@ -54,15 +54,15 @@ def a_part() -> OpenPart:
     )
 
 
-@given(open_parts())
-def test_an_open_part_comes_back_as_it_was(part: OpenPart) -> None:
-    assert OpenPart.from_bytes(part.to_bytes()) == part
+@given(envelopes())
+def test_an_open_part_comes_back_as_it_was(part: Envelope) -> None:
+    assert Envelope.from_bytes(part.to_bytes()) == part
 
 
 @pytest.mark.parametrize("vector", SIGNED, ids=[vector["name"] for vector in SIGNED])
 def test_what_is_signed_stays_the_same_bytes(vector: dict[str, str]) -> None:
     raw = bytes.fromhex(vector["open_part_hex"])
-    assert OpenPart.from_bytes(raw).to_bytes() == raw
+    assert Envelope.from_bytes(raw).to_bytes() == raw
 
 
 @given(
@@ -72,15 +72,15 @@ def test_what_is_signed_stays_the_same_bytes(vector: dict[str, str]) -> None:
 )
 def test_random_bytes_are_malformed(raw: bytes) -> None:
     with pytest.raises(MalformedError):
-        OpenPart.from_bytes(raw)
+        Envelope.from_bytes(raw)
 
 
-@given(open_parts(), st.data())
-def test_a_changed_byte_is_refused_or_written_back_as_it_is(part: OpenPart, data: st.DataObject) -> None:
+@given(envelopes(), st.data())
+def test_a_changed_byte_is_refused_or_written_back_as_it_is(part: Envelope, data: st.DataObject) -> None:
     raw = bytearray(part.to_bytes())
     raw[data.draw(st.integers(0, len(raw) - 1))] ^= data.draw(st.integers(1, 255))
     try:
-        read = OpenPart.from_bytes(bytes(raw))
+        read = Envelope.from_bytes(bytes(raw))
     except MalformedError:
         return
     assert read.to_bytes() == bytes(raw)
@@ -116,14 +116,14 @@ def test_a_field_that_no_writer_makes_is_malformed(at: int, field: bytes) -> Non
     fields = list(unframe(a_part().to_bytes()))
     fields[at] = field
     with pytest.raises(MalformedError):
-        OpenPart.from_bytes(frame(*fields))
+        Envelope.from_bytes(frame(*fields))
 
 
 def test_a_field_more_or_less_is_malformed() -> None:
     fields = unframe(a_part().to_bytes())
     for other in (fields[:-1], (*fields, b"")):
         with pytest.raises(MalformedError):
-            OpenPart.from_bytes(frame(*other))
+            Envelope.from_bytes(frame(*other))
 
 
 def test_every_field_is_signed() -> None:
@@ -149,7 +149,7 @@ def test_everybody_can_tell_a_mark_from_an_utterance() -> None:
     mark = replace(a_part(), speaks=False)
     assert unframe(mark.to_bytes())[0] == b"steunpunt/v1/mark"
     assert unframe(mark.to_bytes())[1:] == unframe(a_part().to_bytes())[1:]
-    assert [part.speaks for part in map(OpenPart.from_bytes, (a_part().to_bytes(), mark.to_bytes()))] == [
+    assert [part.speaks for part in map(Envelope.from_bytes, (a_part().to_bytes(), mark.to_bytes()))] == [
         True,
         False,
     ]

@@ -2,21 +2,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crypto.passphrase import words
-from protocol.identifiers import Address, Digest, digest_words, label
+from protocol.identifiers import Address, Digest, digest_words, mailbox_label
 
 
 @given(st.binary(min_size=20, max_size=20))
 def test_a_label_is_three_dutch_words(address: bytes) -> None:
-    parts = label(Address(address)).split("-")
+    parts = mailbox_label(Address(address)).split("-")
     assert len(parts) == 3
     assert set(parts) <= set(words("nl"))
 
 
 def test_a_label_and_a_receipt_are_the_same_on_every_machine() -> None:
-    assert label(Address(bytes(20))) == "breipen-motorpak-sorteer"
+    assert mailbox_label(Address(bytes(20))) == "breipen-motorpak-sorteer"
     assert digest_words(Digest(bytes(32))) == "keurig-confectie-walvis-stilzet"
 
 
 def test_a_bit_changes_the_words() -> None:
-    assert label(Address(bytes(20))) != label(Address(bytes(19) + b"\1"))
+    assert mailbox_label(Address(bytes(20))) != mailbox_label(Address(bytes(19) + b"\1"))
     assert digest_words(Digest(bytes(32))) != digest_words(Digest(bytes(31) + b"\1"))

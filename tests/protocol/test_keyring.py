@@ -18,14 +18,14 @@ from crypto.passphrase import Argon2Params
 from protocol import keyring
 from protocol.errors import KeyringRefusal, KeyringRefusedError
 from protocol.identifiers import StrandId
-from protocol.keyring import Keyring, Slot, StrandSecret, create, open_keyring, seal
+from protocol.keyring import Keyring, Slot, StrandSecret, create, open_keyring, seal_keyring
 
 _VECTORS = json.loads((Path(__file__).parents[1] / "vectors/keyring_v1.json").read_text("utf-8"))
 _CHEAP = Argon2Params(t=1, m_kib=8, p=1)
 _PASSPHRASE = "een twee drie vier vijf zes zeven"
 _SLOT = Slot.for_passphrase(_PASSPHRASE, _CHEAP)
 _KEYRING = create("Workstation 1", [_SLOT])
-_SEALED = seal(_KEYRING)
+_SEALED = seal_keyring(_KEYRING)
 _ARMOUR = "-----BEGIN PGP PRIVATE KEY BLOCK-----\n\nxcMG\n-----END PGP PRIVATE KEY BLOCK-----\n"
 _NO_SECRET_KEYS = {
     "nothing": "",
@@ -58,7 +58,7 @@ def _sealed_by_hand(plaintext: bytes, label: tuple[str, ...] | None = None) -> b
             usual = keyring._SlotLabel(_SLOT).wrap(file_key).arguments
             return Stanza(label or usual, b"")
 
-    sealed = age.seal(plaintext, [Label(), _SLOT.recipient])
+    sealed = age.encrypt(plaintext, [Label(), _SLOT.recipient])
     return sealed.header + sealed.payload
 
 
@@ -76,7 +76,7 @@ def test_whatever_is_sealed_opens(serial: int, epochs: dict[int, bytes], name: s
     identities = {number: age.PQIdentity(seed) for number, seed in epochs.items()}
     strand = StrandSecret(StrandId(b"strand-1"), name, b"s" * 32)
     wanted = Keyring(serial, SecretKey(b"k" * 32), strand, identities, (_SLOT,))
-    assert _secrets(wanted) == _secrets(open_keyring(seal(wanted), _PASSPHRASE, wanted.fingerprint))
+    assert _secrets(wanted) == _secrets(open_keyring(seal_keyring(wanted), _PASSPHRASE, wanted.fingerprint))
 
 
 @pytest.mark.parametrize("passphrase", ["een twee", "", _PASSPHRASE + " acht"])
@@ -101,12 +101,12 @@ def test_any_flipped_byte_is_refused(data: st.DataObject) -> None:
 def test_random_bytes_are_refused(raw: bytes) -> None:
     assert _refusal(raw) == KeyringRefusal.UNREADABLE
     assert _refusal(_sealed_by_hand(raw)) == KeyringRefusal.UNREADABLE
-    signed = signed_lines.write(b"steunpunt-keyring/1", raw.replace(b"\n", b""), bytes(32))
+    signed = signed_lines.write_signed_lines(b"steunpunt-keyring/1", raw.replace(b"\n", b""), bytes(32))
     assert _refusal(_sealed_by_hand(signed)) == KeyringRefusal.UNREADABLE
 
 
 def test_another_desks_keyring_is_refused_even_under_our_passphrase() -> None:
-    assert _refusal(seal(create("Workstation 1", [_SLOT]))) == KeyringRefusal.OTHER_DESK
+    assert _refusal(seal_keyring(create("Workstation 1", [_SLOT]))) == KeyringRefusal.OTHER_DESK
 
 
 def test_an_older_copy_is_refused() -> None:
@@ -115,7 +115,9 @@ def test_an_older_copy_is_refused() -> None:
 
 def test_a_keyring_that_its_workstation_did_not_write_is_refused() -> None:
     body = keyring._Content.of(_KEYRING).to_bytes()
-    forged = signed_lines.write(b"steunpunt-keyring/1", body, b"not the strand's, but 32 bytes..")
+    forged = signed_lines.write_signed_lines(
+        b"steunpunt-keyring/1", body, b"not the strand's, but 32 bytes.."
+    )
     assert _refusal(_sealed_by_hand(forged)) == KeyringRefusal.UNREADABLE
 
 
@@ -146,27 +148,27 @@ def test_a_salt_of_another_length_is_refused() -> None:
 
 def test_a_file_of_many_slots_is_refused_before_any_is_tried() -> None:
     labels = [part for _ in range(17) for part in (keyring._SlotLabel(_SLOT), _SLOT.recipient)]
-    sealed = age.seal(b"", labels)
+    sealed = age.encrypt(b"", labels)
     assert _refusal(sealed.header + sealed.payload) == KeyringRefusal.UNREADABLE
 
 
 def test_every_slot_opens_the_keyring_and_one_holder_seals_it_for_all() -> None:
     second = Slot.for_passphrase("tweede", _CHEAP)
-    both = open_keyring(seal(_KEYRING.with_slots([_SLOT, second])), _PASSPHRASE, _KEYRING.fingerprint)
-    again = seal(both.with_epochs({**both.epochs, 2: age.PQIdentity(b"2" * 32)}))
+    both = open_keyring(seal_keyring(_KEYRING.with_slots([_SLOT, second])), _PASSPHRASE, _KEYRING.fingerprint)
+    again = seal_keyring(both.with_epochs({**both.epochs, 2: age.PQIdentity(b"2" * 32)}))
     for passphrase in (_PASSPHRASE, "tweede"):
         opened = open_keyring(again, passphrase, _KEYRING.fingerprint)
         assert (3, {1, 2}) == (opened.serial, set(opened.epochs))
 
 
 def test_a_slot_that_was_left_out_no_longer_opens_it() -> None:
-    without = seal(_KEYRING.with_slots([Slot.for_passphrase("tweede", _CHEAP)]))
+    without = seal_keyring(_KEYRING.with_slots([Slot.for_passphrase("tweede", _CHEAP)]))
     assert _refusal(without) == KeyringRefusal.UNREADABLE
 
 
 def test_a_slot_of_a_later_kind_does_not_keep_ours_from_opening() -> None:
     body = keyring._Content.of(_KEYRING).to_bytes()
-    signed = signed_lines.write(b"steunpunt-keyring/1", body, _KEYRING.strand.seed)
+    signed = signed_lines.write_signed_lines(b"steunpunt-keyring/1", body, _KEYRING.strand.seed)
 
     class Later:
         post_quantum = True
@@ -175,7 +177,7 @@ def test_a_slot_of_a_later_kind_does_not_keep_ours_from_opening() -> None:
             return Stanza(("steunpunt-slot/v1", "openpgp", "QUJD"), b"")
 
     stranger = age.PQIdentity(b"x" * 32).recipient
-    sealed = age.seal(signed, [Later(), stranger, keyring._SlotLabel(_SLOT), _SLOT.recipient])
+    sealed = age.encrypt(signed, [Later(), stranger, keyring._SlotLabel(_SLOT), _SLOT.recipient])
     assert open_keyring(sealed.header + sealed.payload, _PASSPHRASE, _KEYRING.fingerprint).serial == 1
 
 
@@ -195,13 +197,13 @@ def test_a_slot_of_a_later_kind_does_not_keep_ours_from_opening() -> None:
 )
 def test_what_could_not_be_opened_again_is_not_sealed(wrong: Keyring) -> None:
     with pytest.raises(MalformedError):
-        seal(wrong)
+        seal_keyring(wrong)
 
 
 def test_the_openpgp_key_is_kept_with_the_other_secrets() -> None:
     assert _KEYRING.openpgp == ""
     changed = _KEYRING.with_openpgp(_ARMOUR)
-    opened = open_keyring(seal(changed), _PASSPHRASE, _KEYRING.fingerprint, at_least_serial=2)
+    opened = open_keyring(seal_keyring(changed), _PASSPHRASE, _KEYRING.fingerprint, at_least_serial=2)
     assert _ARMOUR == opened.openpgp
     assert _secrets(changed) == _secrets(opened)
     assert _ARMOUR == opened.with_slots([_SLOT]).openpgp
@@ -212,7 +214,7 @@ def test_what_is_no_secret_key_is_neither_taken_nor_read(key: str) -> None:
     with pytest.raises(MalformedError):
         _KEYRING.with_openpgp(key)
     content = msgspec.structs.replace(keyring._Content.of(_KEYRING), openpgp=key)
-    signed = signed_lines.write(b"steunpunt-keyring/1", content.to_bytes(), _KEYRING.strand.seed)
+    signed = signed_lines.write_signed_lines(b"steunpunt-keyring/1", content.to_bytes(), _KEYRING.strand.seed)
     assert _refusal(_sealed_by_hand(signed)) == KeyringRefusal.UNREADABLE
 
 
@@ -266,7 +268,7 @@ def test_a_stock_age_tool_passes_the_labels_by(tmp_path: Path) -> None:
         def wrap(self, file_key: bytes) -> Stanza:
             return keyring._SlotLabel(_SLOT).wrap(file_key)
 
-    sealed = age.seal(b"keyring", [Label(), plain.recipient])
+    sealed = age.encrypt(b"keyring", [Label(), plain.recipient])
     (tmp_path / "key").write_text(plain.to_text() + "\n", "ascii")
     opened = subprocess.run(
         ["age", "--decrypt", "--identity", tmp_path / "key"],
@@ -281,7 +283,7 @@ def test_another_workstation_has_the_desks_keys_and_a_strand_of_its_own() -> Non
     one = create("Workstation 1", [Slot.for_passphrase("een", _CHEAP)])
     other = one.with_strand(StrandSecret.draw("Workstation 2"))
 
-    opened = open_keyring(seal(other), "een", one.fingerprint)
+    opened = open_keyring(seal_keyring(other), "een", one.fingerprint)
 
     assert opened.strand == other.strand
     assert (opened.strand.name, opened.serial) == ("Workstation 2", one.serial + 1)

@@ -56,7 +56,7 @@ def sealed(tally: Tally = A_TALLY) -> bytes:
 
 
 def resealed(plaintext: bytes) -> bytes:
-    made = age.seal(plaintext, [EPOCH_IDENTITY.recipient])
+    made = age.encrypt(plaintext, [EPOCH_IDENTITY.recipient])
     return made.header + made.payload
 
 
@@ -205,8 +205,8 @@ def test_what_could_not_be_read_back_is_not_sealed(tally: Tally, refusal: type[E
     ],
 )
 def test_what_no_writer_of_ours_makes_is_malformed(change: Callable[[bytes], bytes]) -> None:
-    version, line, _, _ = age.open_sealed(*age.split(sealed()), [EPOCH_IDENTITY])[0].split(b"\n")
+    version, line, _, _ = age.decrypt(*age.split_file(sealed()), [EPOCH_IDENTITY])[0].split(b"\n")
     changed = change(line)
     assert changed != line
     with pytest.raises(MalformedError):
-        opened(resealed(signed_lines.write(version, changed, WORKSTATION.seed)))
+        opened(resealed(signed_lines.write_signed_lines(version, changed, WORKSTATION.seed)))

@@ -13,7 +13,7 @@ from crypto.minisign import SecretKey
 from crypto.passphrase import Argon2Params
 from protocol.errors import LetterheadRefusal, LetterheadRefusedError
 from protocol.identifiers import StrandId
-from protocol.letterhead import Argon2, Letterhead, Report, sign, verify
+from protocol.letterhead import Argon2, Letterhead, Report, sign, verify_letterhead
 from protocol.strand import StrandKey
 from tests.protocol.desk_factories import (
     DESK_KEY,
@@ -35,7 +35,7 @@ def _refusal(
     body: bytes, signature: bytes, at_least_serial: int = 0, same_parameters_as: Letterhead | None = None
 ) -> LetterheadRefusal:
     with pytest.raises(LetterheadRefusedError) as refused:
-        verify(
+        verify_letterhead(
             body,
             signature,
             FINGERPRINT,
@@ -49,10 +49,10 @@ def _refusal(
 def test_each_committed_letterhead_ends_as_it_should(vector: dict[str, str]) -> None:
     body, signature = base64.b64decode(vector["body"]), base64.b64decode(vector["signature"])
     if vector["expect"] == "accepted":
-        assert body == verify(body, signature, _VECTORS["fingerprint"]).to_bytes()
+        assert body == verify_letterhead(body, signature, _VECTORS["fingerprint"]).to_bytes()
         return
     with pytest.raises(LetterheadRefusedError) as refused:
-        verify(body, signature, _VECTORS["fingerprint"])
+        verify_letterhead(body, signature, _VECTORS["fingerprint"])
     assert vector["expect"] == refused.value.reason
 
 
@@ -65,7 +65,7 @@ def test_a_signed_letterhead_is_accepted_as_it_was() -> None:
         openpgp_fingerprint="0123456789ABCDEF0123456789ABCDEF01234567",
         reports=(Report(title="Year 2025", published=_DAY, sha256=bytes(32)),),
     )
-    assert letterhead == verify(*sign(letterhead, DESK_KEY), FINGERPRINT, at_least_serial=7)
+    assert letterhead == verify_letterhead(*sign(letterhead, DESK_KEY), FINGERPRINT, at_least_serial=7)
 
 
 def test_a_letterhead_of_another_desk_key_is_forged() -> None:
@@ -110,13 +110,15 @@ def test_parameters_that_would_open_other_mailboxes_are_refused(changes: dict[st
 def test_a_newer_letterhead_with_the_same_parameters_is_accepted() -> None:
     newer = a_letterhead(serial=8, abandoned_months=12)
     signed = sign(newer, DESK_KEY)
-    assert newer == verify(*signed, FINGERPRINT, at_least_serial=7, same_parameters_as=a_letterhead())
+    assert newer == verify_letterhead(
+        *signed, FINGERPRINT, at_least_serial=7, same_parameters_as=a_letterhead()
+    )
 
 
 @pytest.mark.parametrize("fingerprint", ["", "RW", FINGERPRINT[:-1]])
 def test_a_fingerprint_that_is_none_is_told_apart_from_a_forgery(fingerprint: str) -> None:
     with pytest.raises(MalformedError):
-        verify(*sign(a_letterhead(), DESK_KEY), fingerprint)
+        verify_letterhead(*sign(a_letterhead(), DESK_KEY), fingerprint)
 
 
 @pytest.mark.parametrize(
@@ -267,7 +269,7 @@ def test_working_days_are_counted_for_a_century_at_most() -> None:
 def test_a_day_at_the_end_of_the_calendar_is_counted_no_further() -> None:
     assert a_letterhead().expect_by(date.max) == date.max
     last = a_letterhead(issued=date.max - timedelta(days=3), working_days=(3, 4))
-    assert last == verify(*sign(last, DESK_KEY), FINGERPRINT)
+    assert last == verify_letterhead(*sign(last, DESK_KEY), FINGERPRINT)
 
 
 @pytest.mark.parametrize(
@@ -306,7 +308,7 @@ def test_a_closed_mailbox_is_kept_as_long_as_the_letterhead_says() -> None:
 
 def test_a_public_key_comes_with_the_fingerprint_to_judge_it_by() -> None:
     letterhead = a_letterhead(openpgp_fingerprint="0" * 40, openpgp_key=_ARMOUR)
-    assert letterhead == verify(*sign(letterhead, DESK_KEY), FINGERPRINT)
+    assert letterhead == verify_letterhead(*sign(letterhead, DESK_KEY), FINGERPRINT)
 
 
 @pytest.mark.parametrize(

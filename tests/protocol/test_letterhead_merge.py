@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crypto.errors import MalformedError
-from protocol.letterhead import Letterhead, Report, sign, verify
+from protocol.letterhead import Letterhead, Report, sign, verify_letterhead
 from protocol.letterhead_merge import merged
 from tests.protocol.desk_factories import (
     DESK_KEY,
@@ -42,7 +42,7 @@ def test_it_comes_after_both_and_can_be_signed() -> None:
     both = merged(BASE, ours, BASE.successor(answer_working_days=9))
 
     assert both.serial == ours.serial + 1
-    assert both == verify(*sign(both, DESK_KEY), FINGERPRINT, at_least_serial=ours.serial)
+    assert both == verify_letterhead(*sign(both, DESK_KEY), FINGERPRINT, at_least_serial=ours.serial)
 
 
 def test_what_both_changed_stays_as_the_public_already_has_it() -> None:

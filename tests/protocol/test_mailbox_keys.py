@@ -7,7 +7,7 @@ from nacl.signing import VerifyKey
 
 from crypto import age
 from crypto.errors import ForgedError
-from crypto.passphrase import Root
+from crypto.passphrase import RootKey
 from protocol import mailbox_keys
 from protocol.identifiers import Address
 from tests.protocol.mailbox_factories import a_mailbox
@@ -16,8 +16,8 @@ from tests.protocol.mailbox_factories import a_mailbox
 @settings(max_examples=20)
 @given(st.binary(min_size=32, max_size=32))
 def test_one_root_always_gives_one_mailbox(root: bytes) -> None:
-    keys = mailbox_keys.derive(Root(root))
-    again = mailbox_keys.derive(Root(root))
+    keys = mailbox_keys.derive(RootKey(root))
+    again = mailbox_keys.derive(RootKey(root))
     assert (keys.address, keys.recipient, keys.verify_key) == (
         again.address,
         again.recipient,
@@ -28,8 +28,8 @@ def test_one_root_always_gives_one_mailbox(root: bytes) -> None:
 
 def test_a_mailbox_opens_what_is_sealed_to_it_and_signs() -> None:
     keys = a_mailbox()
-    sealed = age.seal(b"hello", [age.PQRecipient.from_bytes(keys.recipient)])
-    assert age.open_sealed(sealed.header, sealed.payload, [keys.identity])[0] == b"hello"
+    sealed = age.encrypt(b"hello", [age.PQRecipient.from_bytes(keys.recipient)])
+    assert age.decrypt(sealed.header, sealed.payload, [keys.identity])[0] == b"hello"
     assert VerifyKey(keys.verify_key).verify(b"hello", keys.sign(b"hello")) == b"hello"
 
 

@@ -47,12 +47,12 @@ def opened(raw: bytes) -> OpenedRecord:
 
 
 def resealed(plaintext: bytes) -> bytes:
-    sealed = age.seal(plaintext, [RECIPIENT])
+    sealed = age.encrypt(plaintext, [RECIPIENT])
     return sealed.header + sealed.payload
 
 
 def plaintext_of(raw: bytes) -> bytes:
-    return age.open_sealed(*age.split(raw), KEYRING.identities)[0]
+    return age.decrypt(*age.split_file(raw), KEYRING.identities)[0]
 
 
 @given(st.sampled_from(RecordKind), st.binary(max_size=NAME_BYTES), st.integers(1, 2**63 - 1), st.binary())
@@ -148,12 +148,12 @@ def test_a_revision_that_is_none_is_not_sealed(revision: int) -> None:
 def test_what_no_writer_of_ours_makes_is_malformed(change: Callable[[bytes], bytes]) -> None:
     version, line, _, _ = plaintext_of(a_record()).split(b"\n")
     with pytest.raises(MalformedError):
-        opened(resealed(signed_lines.write(version, change(line), KEYRING.strand.seed)))
+        opened(resealed(signed_lines.write_signed_lines(version, change(line), KEYRING.strand.seed)))
 
 
 def test_a_record_whose_signature_was_made_for_something_else_is_found() -> None:
     version, line, _, _ = plaintext_of(a_record()).split(b"\n")
-    other = signed_lines.write(b"steunpunt-anchors/1", line, KEYRING.strand.seed).split(b"\n")[2]
+    other = signed_lines.write_signed_lines(b"steunpunt-anchors/1", line, KEYRING.strand.seed).split(b"\n")[2]
     with pytest.raises(ForgedError):
         opened(resealed(b"\n".join([version, line, other, b""])))
 

@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crypto.errors import TooLongError, UnreadableError
-from crypto.passphrase import Root, draw
+from crypto.passphrase import RootKey, draw
 from protocol import session
 
-ROOT = Root(b"r" * 32)
+ROOT = RootKey(b"r" * 32)
 TOKEN, OTHER_TOKEN = b"t" * session.TOKEN_BYTES, b"u" * session.TOKEN_BYTES
 SECRET, OTHER_SECRET = b"s" * session.SECRET_BYTES, b"z" * session.SECRET_BYTES
 

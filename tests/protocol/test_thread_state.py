@@ -13,17 +13,24 @@ from protocol.content import (
     ClosingNote,
     Content,
     Kind,
+    PassOnRecipient,
     ProposalNote,
-    Recipient,
     StepName,
     StepNote,
     Verdict,
     proposal_digest,
 )
 from protocol.entry import SignedEntry
-from protocol.envelope import Author, OpenPart
+from protocol.envelope import Author, Envelope
 from protocol.identifiers import NO_DIGEST, Address, Digest, EntryId, StrandId
-from protocol.thread_state import Opened, ProposalState, Proposed, Standing, is_answer, standing
+from protocol.thread_state import (
+    EntryContent,
+    ProposalState,
+    ProposalStatus,
+    ThreadState,
+    is_answer,
+    thread_state,
+)
 
 ADDRESS = Address(bytes(20))
 DAY = date(2026, 11, 23)
@@ -32,18 +39,18 @@ DESK = StrandId(b"desk-one")
 
 @dataclass
 class Talk:
-    """A mailbox in memory: `standing` checks no signature, so none is made."""
+    """A mailbox in memory: `thread_state` checks no signature, so none is made."""
 
-    opened: list[Opened] = field(default_factory=list)
+    opened: list[EntryContent] = field(default_factory=list)
     day: date = DAY
 
     def adds(self, author: Author, content: Content | None, *, has_seen: int | None = None) -> SignedEntry:
         """Add an entry; `has_seen` is how many entries its writer had before them, all when not told."""
         strand = DESK if author is Author.DESK else StrandId(b"")
         before = [each for each, _ in self.opened]
-        own = [each for each in before if each.open_part.author is author]
-        seen = chain.heads(before[:has_seen])
-        part = OpenPart(
+        own = [each for each in before if each.envelope.author is author]
+        seen = chain.chain_heads(before[:has_seen])
+        part = Envelope(
             address=ADDRESS,
             entry_id=EntryId(os.urandom(16)),
             author=author,
@@ -71,7 +78,7 @@ class Talk:
     def proposes(self, text: str = "woord voor woord") -> Digest:
         content = Content(kind=Kind.PROPOSAL, text=text, proposal=TO_SG)
         made = self.desk(content)
-        return proposal_digest(content, address=ADDRESS, entry_id=made.open_part.entry_id)
+        return proposal_digest(content, address=ADDRESS, entry_id=made.envelope.entry_id)
 
     def answers(self, verdict: Verdict, proposal: Digest, **how: int) -> SignedEntry:
         return self.source(
@@ -94,18 +101,18 @@ class Talk:
         at = next(at for at, (signed, _) in enumerate(self.opened) if signed is removed)
         self.opened[at] = (replace(removed, header=None, removal=b"signed"), None)
 
-    def standing(self) -> Standing:
-        return standing(ADDRESS, self.opened)
+    def thread_state(self) -> ThreadState:
+        return thread_state(ADDRESS, self.opened)
 
     def line(self) -> list[StepName]:
-        return [step.step for step in self.standing().steps]
+        return [step.step for step in self.thread_state().steps]
 
-    def proposal(self) -> Proposed:
-        (found,) = self.standing().proposals
+    def proposal(self) -> ProposalState:
+        (found,) = self.thread_state().proposals
         return found
 
 
-TO_SG = ProposalNote(recipient=Recipient.SG, name="SG", fingerprint="A" * 40)
+TO_SG = ProposalNote(recipient=PassOnRecipient.SG, name="SG", fingerprint="A" * 40)
 WORDS = Content(kind=Kind.MESSAGE, text="woorden")
 READ = Content(kind=Kind.SEEN, text="")
 CLOSING = Content(kind=Kind.CLOSING, text="Het ga je goed.", closing=ClosingNote(delete_on=date(2027, 3, 1)))
@@ -125,7 +132,7 @@ def said(step: StepName, text: str = "", nxt: str = "") -> Content:
 
 
 def test_an_empty_mailbox_stands_nowhere() -> None:
-    stands = standing(ADDRESS, [])
+    stands = thread_state(ADDRESS, [])
 
     assert (stands.steps, stands.proposals, stands.current) == ((), (), None)
 
@@ -141,7 +148,7 @@ def test_what_follows_from_the_entries_is_said_once() -> None:
         talk.desk(content)
     talk.source(READ)
 
-    steps = talk.standing().steps
+    steps = talk.thread_state().steps
 
     assert [step.step for step in steps] == ["received", "being_read", "in_conversation"]
     assert [step.day for step in steps] == [DAY, DAY + timedelta(2), DAY + timedelta(3)]
@@ -154,7 +161,7 @@ def test_a_step_that_was_said_stands_as_it_was_said() -> None:
     talk.desk(a_step(StepName.BEING_READ, "Wij lezen je bericht."))
     talk.desk(READ)
 
-    step = talk.standing().current
+    step = talk.thread_state().current
 
     assert step is not None
     assert (step.step, step.text, step.next) == ("being_read", "Wij lezen je bericht.", "wij bellen")
@@ -178,7 +185,7 @@ def test_what_follows_gives_way_to_the_same_step_in_words() -> None:
     talk.desk(a_step(StepName.IN_CONVERSATION, "Wij praten verder."))
     talk.desk(a_step(StepName.IN_CONVERSATION, "Nog altijd."))
 
-    assert [step.text for step in talk.standing().steps] == ["", "Wij praten verder.", "Nog altijd."]
+    assert [step.text for step in talk.thread_state().steps] == ["", "Wij praten verder.", "Nog altijd."]
 
 
 def test_a_source_cannot_set_a_step() -> None:
@@ -203,7 +210,7 @@ def test_every_proposal_is_a_step_that_names_its_recipient() -> None:
     talk.proposes("een")
     talk.proposes("twee")
 
-    steps = talk.standing().steps
+    steps = talk.thread_state().steps
 
     assert [(step.step, step.to) for step in steps] == [
         ("received", ""), ("proposal_made", "SG"), ("proposal_made", "SG"),
@@ -216,7 +223,7 @@ def test_a_proposal_with_the_advisers_words_is_one_step() -> None:
     proposal = talk.proposes("een")
     talk.says_of(proposal)
 
-    made = talk.standing().current
+    made = talk.thread_state().current
 
     assert talk.line() == ["received", "proposal_made"]
     assert made is not None
@@ -231,7 +238,7 @@ def test_the_words_about_a_proposal_stand_with_that_proposal_whatever_came_betwe
     talk.says_of(first, "Over het eerste.")
     talk.says_of(second, "Over het tweede.")
 
-    steps = talk.standing().steps
+    steps = talk.thread_state().steps
 
     assert [(step.step, step.text) for step in steps] == [
         ("proposal_made", "Over het eerste."), ("proposal_made", "Over het tweede."),
@@ -288,7 +295,7 @@ def test_closed_and_opened_again_by_writing() -> None:
     talk.source(WORDS)
     talk.desk(WORDS)
     talk.desk(CLOSING)
-    closed = talk.standing().current
+    closed = talk.thread_state().current
     talk.source(READ)
     still = talk.line()
     talk.source(WORDS)
@@ -331,20 +338,20 @@ def test_a_closed_mailbox_stays_closed_while_the_desk_reads() -> None:
 def test_what_was_handed_over_after_the_closing_opens_nothing_and_a_new_step_does() -> None:
     talk = Talk()
     talk.source(WORDS)
-    assert talk.standing().closing is None
+    assert talk.thread_state().closing is None
     talk.desk(CLOSING)
     talk.steps(StepName.PASSED_ON, Digest(b"x" * 32), delivered=DAY)
-    closing = talk.standing().closing
+    closing = talk.thread_state().closing
     assert closing is not None
     assert closing.by == date(2027, 3, 1)
 
     talk.desk(a_step(StepName.IN_CONVERSATION))
-    assert talk.standing().closing is None
+    assert talk.thread_state().closing is None
 
     talk.desk(CLOSING)
     talk.steps(StepName.PASSED_ON, Digest(b"x" * 32), delivered=DAY)
     talk.source(WORDS)
-    assert talk.standing().closing is None
+    assert talk.thread_state().closing is None
     assert talk.line()[-1] == "reopened"
 
 
@@ -356,9 +363,9 @@ def test_a_proposal_waits_for_its_answer() -> None:
     digest = talk.proposes()
     proposal = talk.proposal()
 
-    assert (proposal.state, proposal.digest, proposal.answer) == (ProposalState.WAITING, digest, None)
+    assert (proposal.state, proposal.digest, proposal.answer) == (ProposalStatus.WAITING, digest, None)
     assert (proposal.day, proposal.is_newest) == (DAY, True)
-    assert proposal.entry_id == talk.opened[0][0].open_part.entry_id
+    assert proposal.entry_id == talk.opened[0][0].envelope.entry_id
 
 
 @pytest.mark.parametrize("verdict", list(Verdict))
@@ -377,7 +384,7 @@ def test_an_answer_with_another_digest_is_no_answer() -> None:
     talk.proposes()
     talk.answers(Verdict.AGREED, Digest(b"x" * 32))
 
-    assert talk.proposal().state is ProposalState.WAITING
+    assert talk.proposal().state is ProposalStatus.WAITING
 
 
 def test_the_desk_cannot_agree_in_the_sources_place() -> None:
@@ -385,14 +392,14 @@ def test_the_desk_cannot_agree_in_the_sources_place() -> None:
     digest = talk.proposes()
     talk.desk(Content(kind=Kind.ANSWER, text="", answer=AnswerNote(verdict=Verdict.AGREED, proposal=digest)))
 
-    assert talk.proposal().state is ProposalState.WAITING
+    assert talk.proposal().state is ProposalStatus.WAITING
 
 
 def test_a_source_cannot_propose() -> None:
     talk = Talk()
     talk.source(Content(kind=Kind.PROPOSAL, text="x", proposal=TO_SG))
 
-    assert talk.standing().proposals == ()
+    assert talk.thread_state().proposals == ()
 
 
 def test_a_newer_proposal_makes_the_older_obsolete_though_it_was_agreed() -> None:
@@ -400,20 +407,20 @@ def test_a_newer_proposal_makes_the_older_obsolete_though_it_was_agreed() -> Non
     talk.answers(Verdict.AGREED, talk.proposes("een"))
     talk.proposes("twee")
 
-    assert [each.state for each in talk.standing().proposals] == ["obsolete", "waiting"]
-    assert [each.is_newest for each in talk.standing().proposals] == [False, True]
+    assert [each.state for each in talk.thread_state().proposals] == ["obsolete", "waiting"]
+    assert [each.is_newest for each in talk.thread_state().proposals] == [False, True]
 
 
 @pytest.mark.parametrize(
     ("removes", "state"),
     [
-        (lambda talk, agreed, _later: talk.removes(agreed), ProposalState.WAITING),
-        (lambda talk, _agreed, later: talk.removes(later), ProposalState.TAKEN_BACK),
+        (lambda talk, agreed, _later: talk.removes(agreed), ProposalStatus.WAITING),
+        (lambda talk, _agreed, later: talk.removes(later), ProposalStatus.TAKEN_BACK),
     ],
     ids=["the agreement itself", "what came after it"],
 )
 def test_an_agreement_counts_only_while_nothing_of_it_or_after_it_is_deleted(
-    removes: Callable[[Talk, SignedEntry, SignedEntry], None], state: ProposalState
+    removes: Callable[[Talk, SignedEntry, SignedEntry], None], state: ProposalStatus
 ) -> None:
     talk = Talk()
     digest = talk.proposes()
@@ -421,7 +428,7 @@ def test_an_agreement_counts_only_while_nothing_of_it_or_after_it_is_deleted(
     agreed = talk.answers(Verdict.AGREED, digest)
     later = talk.source(WORDS)
     talk.removes(before)
-    assert talk.proposal().state is ProposalState.AGREED
+    assert talk.proposal().state is ProposalStatus.AGREED
 
     removes(talk, agreed, later)
 
@@ -436,7 +443,7 @@ def test_taking_back_ends_when_passing_on_begins() -> None:
     talk.answers(Verdict.TAKEN_BACK, digest)
     proposal = talk.proposal()
 
-    assert proposal.state is ProposalState.PASSING_ON
+    assert proposal.state is ProposalStatus.PASSING_ON
     assert proposal.answer is not None
     assert proposal.answer.signed is agreed
 
@@ -450,8 +457,8 @@ def test_what_was_made_is_passed_on_and_what_was_delivered_has_its_day() -> None
     talk.steps(StepName.PASSED_ON, digest, delivered=date(2026, 12, 3))
     talk.proposes("later")
 
-    assert [each.state for each in talk.standing().proposals] == ["passed_on", "waiting"]
-    last = talk.standing().steps[-2]
+    assert [each.state for each in talk.thread_state().proposals] == ["passed_on", "waiting"]
+    last = talk.thread_state().steps[-2]
     assert (last.step, last.delivered, last.to) == ("passed_on", date(2026, 12, 3), "SG")
 
 
@@ -479,7 +486,7 @@ def an_agreed(talk: Talk) -> Digest:
 
 
 def void_steps(talk: Talk) -> list[bool]:
-    return [step.is_void for step in talk.standing().steps if step.step is StepName.PASSING_ON]
+    return [step.is_void for step in talk.thread_state().steps if step.step is StepName.PASSING_ON]
 
 
 @IN_BOTH_ORDERS
@@ -503,7 +510,7 @@ def test_what_was_promised_with_a_void_step_is_not_promised(*, desk_first: bool)
     talk = Talk()
     promise = {"next": "wij brengen het", "by": date(2026, 12, 1)}
     crosses(talk, Verdict.TAKEN_BACK, an_agreed(talk), desk_first=desk_first, **promise)
-    (step,) = [step for step in talk.standing().steps if step.is_void]
+    (step,) = [step for step in talk.thread_state().steps if step.is_void]
 
     assert (step.next, step.by) == ("", None)
 
@@ -513,7 +520,7 @@ def test_an_agreement_that_crossed_voids_nothing(*, desk_first: bool) -> None:
     talk = Talk()
     crosses(talk, Verdict.AGREED, an_agreed(talk), desk_first=desk_first)
 
-    assert talk.proposal().state is ProposalState.PASSING_ON
+    assert talk.proposal().state is ProposalStatus.PASSING_ON
     assert void_steps(talk) == [False]
 
 
@@ -530,7 +537,7 @@ def test_what_crossed_about_another_proposal_voids_nothing(*, desk_first: bool) 
         talk.answers(Verdict.TAKEN_BACK, older)
         talk.steps(StepName.PASSING_ON, digest, has_seen=known)
 
-    assert [each.state for each in talk.standing().proposals] == ["obsolete", "passing_on"]
+    assert [each.state for each in talk.thread_state().proposals] == ["obsolete", "passing_on"]
     assert void_steps(talk) == [False]
 
 
@@ -544,7 +551,7 @@ def test_what_had_seen_the_step_or_something_after_it_came_too_late(verdict: Ver
             talk.desk(WORDS)
         talk.answers(verdict, digest)
 
-        assert talk.proposal().state is ProposalState.PASSING_ON
+        assert talk.proposal().state is ProposalStatus.PASSING_ON
         assert void_steps(talk) == [False]
 
 
@@ -555,15 +562,15 @@ def test_a_step_of_another_workstation_that_was_seen_does_not_make_it_late() -> 
     step = talk.steps(StepName.PASSING_ON, digest)
     other = talk.desk(WORDS)
     on_laptop = replace(
-        other, open_part=replace(other.open_part, strand=StrandId(b"desk-two"), number=9, previous=NO_DIGEST)
+        other, envelope=replace(other.envelope, strand=StrandId(b"desk-two"), number=9, previous=NO_DIGEST)
     )
     talk.opened[-1] = (on_laptop, WORDS)
     back = talk.answers(Verdict.TAKEN_BACK, digest)
-    unseen = replace(back, open_part=replace(back.open_part, seen=(on_laptop.digest,)))
+    unseen = replace(back, envelope=replace(back.envelope, seen=(on_laptop.digest,)))
     talk.opened[-1] = (unseen, talk.opened[-1][1])
 
-    assert talk.proposal().void == {step.open_part.entry_id}
-    assert talk.proposal().state is ProposalState.TAKEN_BACK
+    assert talk.proposal().void == {step.envelope.entry_id}
+    assert talk.proposal().state is ProposalStatus.TAKEN_BACK
 
 
 @IN_BOTH_ORDERS
@@ -574,7 +581,7 @@ def test_a_file_that_was_made_was_made_whatever_crossed(*, desk_first: bool) -> 
     crosses(talk, Verdict.TAKEN_BACK, digest, desk_first=desk_first)
     talk.steps(StepName.PASSED_ON, digest)
 
-    assert talk.proposal().state is ProposalState.PASSED_ON
+    assert talk.proposal().state is ProposalStatus.PASSED_ON
     assert void_steps(talk) == [False]
     assert talk.proposal().void == frozenset()
 
@@ -609,7 +616,7 @@ def test_taken_back_and_agreed_again_before_the_step_was_seen_takes_another_step
     talk.answers(Verdict.AGREED, digest)
     talk.steps(StepName.PASSING_ON, digest, has_seen=known)
 
-    assert talk.proposal().state is ProposalState.AGREED
+    assert talk.proposal().state is ProposalStatus.AGREED
     assert void_steps(talk) == [True]
 
 
@@ -618,7 +625,7 @@ def test_a_newer_proposal_makes_one_obsolete_whose_step_was_void() -> None:
     crosses(talk, Verdict.CHANGES_ASKED, an_agreed(talk), desk_first=True)
     talk.proposes("anders")
 
-    assert [each.state for each in talk.standing().proposals] == ["obsolete", "waiting"]
+    assert [each.state for each in talk.thread_state().proposals] == ["obsolete", "waiting"]
     assert void_steps(talk) == [True]
 
 
@@ -628,13 +635,13 @@ def test_a_refusal_that_crossed_is_read_before_it_is_passed_over(*, desk_first: 
     talk = Talk()
     digest = talk.proposes()
     crosses(talk, Verdict.DECLINED, digest, desk_first=desk_first, without_consent=True)
-    assert talk.proposal().state is ProposalState.DECLINED
+    assert talk.proposal().state is ProposalStatus.DECLINED
     assert void_steps(talk) == [True]
 
     talk.steps(StepName.PASSING_ON, digest, without_consent=True)
-    assert talk.proposal().state is ProposalState.PASSING_ON
+    assert talk.proposal().state is ProposalStatus.PASSING_ON
     talk.steps(StepName.PASSED_ON, digest)
-    assert talk.proposal().state is ProposalState.PASSED_ON
+    assert talk.proposal().state is ProposalStatus.PASSED_ON
     assert void_steps(talk) == [True, False]
 
 
@@ -656,7 +663,7 @@ def test_what_crossed_and_was_deleted_may_have_taken_it_back(*, desk_first: bool
         )
     )
 
-    assert talk.proposal().state is ProposalState.TAKEN_BACK
+    assert talk.proposal().state is ProposalStatus.TAKEN_BACK
     assert void_steps(talk) == [True]
 
 
@@ -666,14 +673,14 @@ def test_whoever_deletes_the_agreement_before_the_file_is_made_has_taken_it_back
     digest = talk.proposes()
     agreed = talk.answers(Verdict.AGREED, digest)
     talk.steps(StepName.PASSING_ON, digest)
-    assert talk.proposal().state is ProposalState.PASSING_ON
+    assert talk.proposal().state is ProposalStatus.PASSING_ON
 
     talk.removes(agreed)
-    assert talk.proposal().state is ProposalState.WAITING
+    assert talk.proposal().state is ProposalStatus.WAITING
     assert void_steps(talk) == [True]
 
     talk.steps(StepName.PASSED_ON, digest)
-    assert talk.proposal().state is ProposalState.PASSED_ON
+    assert talk.proposal().state is ProposalStatus.PASSED_ON
     assert void_steps(talk) == [False]
 
 
@@ -688,7 +695,7 @@ def test_deleting_something_else_takes_nothing_back_once_it_is_being_passed_on()
     for each in (before, between, after, mark):
         talk.removes(each)
 
-    assert talk.proposal().state is ProposalState.PASSING_ON
+    assert talk.proposal().state is ProposalStatus.PASSING_ON
     assert void_steps(talk) == [False]
 
 
@@ -702,7 +709,7 @@ def test_without_agreement_nothing_deleted_can_have_taken_it_back() -> None:
     for each in (before, crossed):
         talk.removes(each)
 
-    assert talk.proposal().state is ProposalState.PASSING_ON
+    assert talk.proposal().state is ProposalStatus.PASSING_ON
     assert void_steps(talk) == [False]
 
 
@@ -714,4 +721,4 @@ def test_a_mark_that_crossed_says_nothing() -> None:
     mark = talk.source(READ, has_seen=known)
     talk.removes(mark)
 
-    assert talk.proposal().state is ProposalState.PASSING_ON
+    assert talk.proposal().state is ProposalStatus.PASSING_ON

@@ -7,7 +7,7 @@ from crypto.errors import ForgedError, MalformedError, UnreadableError
 from protocol.identifiers import Address, Digest, StrandId
 from protocol.keyring import create
 from protocol.sealed_record import NAME_BYTES, RecordKind
-from protocol.trusted_state import Anchors, Head, open_anchors, seal
+from protocol.trusted_state import Head, TrustedState, open_trusted_state, seal_trusted_state
 
 _KEYRING = create("Workstation 1", [])
 _ADDRESS = Address(b"a" * 20)
@@ -23,7 +23,7 @@ _HEADS = st.dictionaries(
     st.tuples(st.integers(1, 2**63 - 1), st.binary(min_size=32, max_size=32).map(Digest)),
 )
 _ANCHORS = st.builds(
-    Anchors,
+    TrustedState,
     st.integers(0, 2**63 - 1),
     st.dictionaries(_ADDRESSES, _HEADS),
     st.frozensets(_ADDRESSES),
@@ -35,149 +35,159 @@ _ANCHORS = st.builds(
 
 
 @given(_ANCHORS)
-def test_what_is_remembered_comes_back(anchors: Anchors) -> None:
-    assert anchors == open_anchors(seal(anchors, _KEYRING), _KEYRING)
+def test_what_is_remembered_comes_back(trusted_state: TrustedState) -> None:
+    assert trusted_state == open_trusted_state(seal_trusted_state(trusted_state, _KEYRING), _KEYRING)
 
 
 def test_who_is_answered_is_remembered_for_the_newest_heads_alone() -> None:
-    anchors = Anchors().advance(_ADDRESS, {_SOURCE: _FIRST}, is_answered=True)
-    anchors = anchors.advance(_OTHER, {_SOURCE: _FIRST}, is_answered=True)
-    assert {_ADDRESS, _OTHER} == anchors.answered
-    anchors = anchors.advance(_ADDRESS, {_SOURCE: _SECOND})
-    assert {_OTHER} == anchors.answered
-    assert anchors.end(_OTHER).answered == frozenset()
+    trusted_state = TrustedState().advance(_ADDRESS, {_SOURCE: _FIRST}, is_answered=True)
+    trusted_state = trusted_state.advance(_OTHER, {_SOURCE: _FIRST}, is_answered=True)
+    assert {_ADDRESS, _OTHER} == trusted_state.answered
+    trusted_state = trusted_state.advance(_ADDRESS, {_SOURCE: _SECOND})
+    assert {_OTHER} == trusted_state.answered
+    assert trusted_state.end(_OTHER).answered == frozenset()
 
 
 def test_anchors_of_before_it_was_remembered_who_is_answered_still_open() -> None:
     raw = b'{"letterhead_serial":7,"mailboxes":[],"ended":[],"removed":[]}'
-    assert Anchors(letterhead_serial=7) == Anchors.from_bytes(raw)
-    assert Anchors(letterhead_serial=7).to_bytes() == raw
+    assert TrustedState(letterhead_serial=7) == TrustedState.from_bytes(raw)
+    assert TrustedState(letterhead_serial=7).to_bytes() == raw
 
 
 def test_a_record_that_was_put_back_is_found() -> None:
-    anchors = Anchors().saw_record(RecordKind.CASEFILE, _ADDRESS, 2).saw_record(RecordKind.DRAFT, _ADDRESS, 7)
-    assert anchors == anchors.saw_record(RecordKind.CASEFILE, _ADDRESS, 2)
+    trusted_state = (
+        TrustedState().saw_record(RecordKind.CASEFILE, _ADDRESS, 2).saw_record(RecordKind.DRAFT, _ADDRESS, 7)
+    )
+    assert trusted_state == trusted_state.saw_record(RecordKind.CASEFILE, _ADDRESS, 2)
     with pytest.raises(ForgedError):
-        anchors.saw_record(RecordKind.CASEFILE, _ADDRESS, 1)
-    assert {(RecordKind.CASEFILE, _ADDRESS): 3, (RecordKind.DRAFT, _ADDRESS): 7} == anchors.saw_record(
+        trusted_state.saw_record(RecordKind.CASEFILE, _ADDRESS, 1)
+    assert {(RecordKind.CASEFILE, _ADDRESS): 3, (RecordKind.DRAFT, _ADDRESS): 7} == trusted_state.saw_record(
         RecordKind.CASEFILE, _ADDRESS, 3
     ).records
 
 
 def test_a_record_that_the_desk_dropped_begins_anew() -> None:
-    anchors = Anchors().saw_record(RecordKind.DRAFT, _ADDRESS, 7).forget_record(RecordKind.DRAFT, _ADDRESS)
-    assert Anchors() == anchors
-    assert {(RecordKind.DRAFT, _ADDRESS): 1} == anchors.saw_record(RecordKind.DRAFT, _ADDRESS, 1).records
+    trusted_state = (
+        TrustedState().saw_record(RecordKind.DRAFT, _ADDRESS, 7).forget_record(RecordKind.DRAFT, _ADDRESS)
+    )
+    assert TrustedState() == trusted_state
+    assert {(RecordKind.DRAFT, _ADDRESS): 1} == trusted_state.saw_record(
+        RecordKind.DRAFT, _ADDRESS, 1
+    ).records
 
 
 def test_after_a_purge_nothing_is_remembered_but_that_it_was() -> None:
-    anchors = Anchors().advance(_ADDRESS, {_SOURCE: _FIRST}).advance(_OTHER, {_SOURCE: _FIRST})
+    trusted_state = TrustedState().advance(_ADDRESS, {_SOURCE: _FIRST}).advance(_OTHER, {_SOURCE: _FIRST})
     for name in (_ADDRESS, _ADDRESS + b"draft", _OTHER, b"templates"):
-        anchors = anchors.saw_record(RecordKind.CASEFILE, name, 1)
-    purged = anchors.purged(_ADDRESS)
+        trusted_state = trusted_state.saw_record(RecordKind.CASEFILE, name, 1)
+    purged = trusted_state.purged(_ADDRESS)
     assert ({_OTHER}, {_ADDRESS}) == (purged.mailboxes.keys(), purged.ended)
     assert {(RecordKind.CASEFILE, _OTHER): 1, (RecordKind.CASEFILE, b"templates"): 1} == purged.records
-    assert anchors.records == anchors.end(_ADDRESS).records
+    assert trusted_state.records == trusted_state.end(_ADDRESS).records
     with pytest.raises(ForgedError):
         purged.advance(_ADDRESS, {_SOURCE: _FIRST})
 
 
 def test_a_strand_moves_on_and_the_others_stay() -> None:
-    anchors = (
-        Anchors().advance(_ADDRESS, {_SOURCE: _FIRST, _DESK: _FIRST}).advance(_ADDRESS, {_SOURCE: _SECOND})
+    trusted_state = (
+        TrustedState()
+        .advance(_ADDRESS, {_SOURCE: _FIRST, _DESK: _FIRST})
+        .advance(_ADDRESS, {_SOURCE: _SECOND})
     )
-    assert anchors.mailboxes == {_ADDRESS: {_SOURCE: _SECOND, _DESK: _FIRST}}
+    assert trusted_state.mailboxes == {_ADDRESS: {_SOURCE: _SECOND, _DESK: _FIRST}}
 
 
 def test_seeing_the_same_again_changes_nothing() -> None:
-    anchors = Anchors().advance(_ADDRESS, {_SOURCE: _FIRST})
-    assert anchors == anchors.advance(_ADDRESS, {_SOURCE: _FIRST}).advance(_ADDRESS, {})
+    trusted_state = TrustedState().advance(_ADDRESS, {_SOURCE: _FIRST})
+    assert trusted_state == trusted_state.advance(_ADDRESS, {_SOURCE: _FIRST}).advance(_ADDRESS, {})
 
 
 @pytest.mark.parametrize(
     "head", [pytest.param(_FIRST, id="rolled back"), pytest.param((2, Digest(b"x" * 32)), id="replaced")]
 )
 def test_what_was_seen_cannot_be_unseen(head: Head) -> None:
-    anchors = Anchors().advance(_ADDRESS, {_SOURCE: _SECOND})
+    trusted_state = TrustedState().advance(_ADDRESS, {_SOURCE: _SECOND})
     with pytest.raises(ForgedError):
-        anchors.advance(_ADDRESS, {_SOURCE: head})
+        trusted_state.advance(_ADDRESS, {_SOURCE: head})
 
 
 def test_an_ended_mailbox_is_forgotten_but_never_comes_back() -> None:
-    anchors = Anchors().advance(_ADDRESS, {_SOURCE: _FIRST}).advance(_OTHER, {_SOURCE: _FIRST}).end(_ADDRESS)
-    assert anchors.mailboxes == {_OTHER: {_SOURCE: _FIRST}}
-    assert {_ADDRESS} == anchors.ended
+    trusted_state = (
+        TrustedState().advance(_ADDRESS, {_SOURCE: _FIRST}).advance(_OTHER, {_SOURCE: _FIRST}).end(_ADDRESS)
+    )
+    assert trusted_state.mailboxes == {_OTHER: {_SOURCE: _FIRST}}
+    assert {_ADDRESS} == trusted_state.ended
     with pytest.raises(ForgedError):
-        anchors.advance(_ADDRESS, {_SOURCE: _SECOND})
+        trusted_state.advance(_ADDRESS, {_SOURCE: _SECOND})
 
 
 def test_an_older_letterhead_is_not_remembered() -> None:
-    anchors = Anchors().saw_letterhead(3).saw_letterhead(3)
-    assert anchors.letterhead_serial == 3
+    trusted_state = TrustedState().saw_letterhead(3).saw_letterhead(3)
+    assert trusted_state.letterhead_serial == 3
     with pytest.raises(ForgedError):
-        anchors.saw_letterhead(2)
+        trusted_state.saw_letterhead(2)
 
 
 def test_anchors_do_not_change_under_their_reader() -> None:
-    before = Anchors().advance(_ADDRESS, {_SOURCE: _FIRST})
+    before = TrustedState().advance(_ADDRESS, {_SOURCE: _FIRST})
     before.advance(_ADDRESS, {_SOURCE: _SECOND})
     assert before.mailboxes[_ADDRESS] == {_SOURCE: _FIRST}
 
 
 def test_another_workstation_cannot_open_them() -> None:
     with pytest.raises(UnreadableError):
-        open_anchors(seal(Anchors(), _KEYRING), create("Workstation 2", []))
+        open_trusted_state(seal_trusted_state(TrustedState(), _KEYRING), create("Workstation 2", []))
 
 
 @given(st.data())
 def test_any_flipped_byte_is_found(data: st.DataObject) -> None:
-    sealed = seal(Anchors(), _KEYRING)
+    sealed = seal_trusted_state(TrustedState(), _KEYRING)
     at = data.draw(st.integers(0, len(sealed) - 1))
     flipped = bytes([sealed[at] ^ data.draw(st.integers(1, 255))])
     with pytest.raises(UnreadableError):
-        open_anchors(sealed[:at] + flipped + sealed[at + 1 :], _KEYRING)
+        open_trusted_state(sealed[:at] + flipped + sealed[at + 1 :], _KEYRING)
 
 
 @given(st.binary(max_size=100))
 def test_random_bytes_raise_nothing_but_unreadable(raw: bytes) -> None:
     with pytest.raises(UnreadableError):
-        open_anchors(raw, _KEYRING)
+        open_trusted_state(raw, _KEYRING)
     with pytest.raises(MalformedError):
-        Anchors.from_bytes(raw)
+        TrustedState.from_bytes(raw)
 
 
 def test_anchors_that_this_workstation_did_not_sign_are_refused() -> None:
-    for seed, body in ((b"x" * 32, Anchors().to_bytes()), (_KEYRING.strand.seed, b"{}")):
-        signed = signed_lines.write(b"steunpunt-anchors/1", body, seed)
-        sealed = age.seal(signed, [_KEYRING.anchors_identity.recipient])
+    for seed, body in ((b"x" * 32, TrustedState().to_bytes()), (_KEYRING.strand.seed, b"{}")):
+        signed = signed_lines.write_signed_lines(b"steunpunt-anchors/1", body, seed)
+        sealed = age.encrypt(signed, [_KEYRING.trusted_state_identity.recipient])
         with pytest.raises(UnreadableError):
-            open_anchors(sealed.header + sealed.payload, _KEYRING)
+            open_trusted_state(sealed.header + sealed.payload, _KEYRING)
 
 
 def test_a_removal_is_remembered_until_its_mailbox_has_ended() -> None:
-    once = Anchors().advance(_ADDRESS, {_SOURCE: _SECOND}, frozenset([_FIRST[1]]))
-    anchors = once.advance(_ADDRESS, {_SOURCE: _SECOND}).advance(_OTHER, {}, frozenset([_SECOND[1]]))
+    once = TrustedState().advance(_ADDRESS, {_SOURCE: _SECOND}, frozenset([_FIRST[1]]))
+    trusted_state = once.advance(_ADDRESS, {_SOURCE: _SECOND}).advance(_OTHER, {}, frozenset([_SECOND[1]]))
 
-    assert anchors.removed == {_ADDRESS: frozenset([_FIRST[1]]), _OTHER: frozenset([_SECOND[1]])}
-    assert Anchors.from_bytes(anchors.to_bytes()) == anchors
-    assert anchors.end(_ADDRESS).removed == {_OTHER: frozenset([_SECOND[1]])}
+    assert trusted_state.removed == {_ADDRESS: frozenset([_FIRST[1]]), _OTHER: frozenset([_SECOND[1]])}
+    assert TrustedState.from_bytes(trusted_state.to_bytes()) == trusted_state
+    assert trusted_state.end(_ADDRESS).removed == {_OTHER: frozenset([_SECOND[1]])}
 
 
-_GOOD = Anchors(1, {_ADDRESS: {_SOURCE: _FIRST}, _OTHER: {}}, frozenset([_OTHER])).to_bytes()
+_GOOD = TrustedState(1, {_ADDRESS: {_SOURCE: _FIRST}, _OTHER: {}}, frozenset([_OTHER])).to_bytes()
 
 
 @given(st.integers(0, len(_GOOD) - 1), st.binary(max_size=2), st.integers(0, 2))
 def test_whatever_is_accepted_is_written_back_byte_for_byte(at: int, new: bytes, cut: int) -> None:
     changed = _GOOD[:at] + new + _GOOD[at + cut :]
     try:
-        anchors = Anchors.from_bytes(changed)
+        trusted_state = TrustedState.from_bytes(changed)
     except MalformedError:
         return
-    assert changed == anchors.to_bytes()
+    assert changed == trusted_state.to_bytes()
 
 
 def test_one_mailbox_named_twice_is_malformed() -> None:
-    once = Anchors(1, {_ADDRESS: {}}).to_bytes()
+    once = TrustedState(1, {_ADDRESS: {}}).to_bytes()
     start, end = once.index(b"[[") + 1, once.index(b"]]]") + 2
     with pytest.raises(MalformedError):
-        Anchors.from_bytes(once[:end] + b"," + once[start:end] + once[end:])
+        TrustedState.from_bytes(once[:end] + b"," + once[start:end] + once[end:])

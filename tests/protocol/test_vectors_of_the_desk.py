@@ -12,7 +12,7 @@ import pytest
 from crypto.age import PQIdentity
 from crypto.errors import CryptoError, ForgedError, MalformedError, UnreadableError
 from protocol.content import Content, proposal_digest
-from protocol.entry import SignedEntry, open_entry, verify
+from protocol.entry import SignedEntry, open_entry, verify_entry
 from protocol.identifiers import Address, EntryId, StrandId
 from protocol.keyring import create
 from protocol.ledger import Dimension, Tally, open_tally
@@ -89,24 +89,24 @@ def test_a_content_of_then_reads_as_it_did(vector: Vector) -> None:
 @_named(MARKS)
 def test_a_mark_of_then_reads_as_it_did(vector: Vector) -> None:
     made = SignedEntry.from_stored(
-        open_part=bytes.fromhex(vector["open_part_hex"]),
+        envelope=bytes.fromhex(vector["open_part_hex"]),
         signature=bytes.fromhex(vector["signature_hex"]),
         epoch=1,
         header=bytes.fromhex(vector["header_hex"]),
         payload=bytes.fromhex(vector["payload_hex"]),
         removal=None,
     )
-    assert bytes.fromhex(vector["open_part_hex"]) == made.open_part.to_bytes()
+    assert bytes.fromhex(vector["open_part_hex"]) == made.envelope.to_bytes()
     if vector["expect"] in REFUSALS:
         with pytest.raises(REFUSALS[vector["expect"]]):
             _verify_and_open(made)
         return
     assert vector["kind"] == _verify_and_open(made).kind
-    assert (vector["speaks"], vector["digest_hex"]) == (made.open_part.speaks, made.digest.hex())
+    assert (vector["speaks"], vector["digest_hex"]) == (made.envelope.speaks, made.digest.hex())
 
 
 def _verify_and_open(made: SignedEntry) -> Content:
-    verify(made, mailbox_verify_key=a_mailbox().verify_key, strands=the_strands())
+    verify_entry(made, mailbox_verify_key=a_mailbox().verify_key, strands=the_strands())
     return open_entry(made, [a_mailbox().identity])
 
 

@@ -11,11 +11,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from itertools import product
 
-from report.counts import Counts
+from report.counts import YearCounts
 from report.disclosure import Audience, Floors, Treated
 from tests.report.report_factories import one_table
 
-Treat = Callable[[Counts, Floors, Audience], Treated]
+Treat = Callable[[YearCounts, Floors, Audience], Treated]
 Figures = tuple[object, ...]
 
 

@@ -4,18 +4,18 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from report.counts import Counts
-from report.tables import NEVER_SHOWN, Choice, Lists, shapes
+from report.counts import YearCounts
+from report.tables import NEVER_SHOWN, Lists, TableLine, shapes
 
 LISTS = Lists(
     theme=(
-        Choice("conflict_of_interest", "Belangenverstrengeling", "Conflict of interest"),
-        Choice("bullying", "Pesten", "Bullying"),
-        Choice("abuse_of_power", "Misbruik van macht", "Abuse of power"),
+        TableLine("conflict_of_interest", "Belangenverstrengeling", "Conflict of interest"),
+        TableLine("bullying", "Pesten", "Bullying"),
+        TableLine("abuse_of_power", "Misbruik van macht", "Abuse of power"),
     ),
-    route=(Choice("talk", "Alleen praten", "Only talk"), Choice("complaint", "Klacht", "Complaint")),
-    outcome=(Choice("advice", "Advies", "Advice"),),
-    region=(Choice("africa", "Afrika", "Africa"), Choice("europe", "Europa", "Europe")),
+    route=(TableLine("talk", "Alleen praten", "Only talk"), TableLine("complaint", "Klacht", "Complaint")),
+    outcome=(TableLine("advice", "Advies", "Advice"),),
+    region=(TableLine("africa", "Afrika", "Africa"), TableLine("europe", "Europa", "Europe")),
 )
 TABLES = shapes(LISTS)
 
@@ -39,8 +39,8 @@ def a_mailbox(chance: random.Random, year: int) -> Iterator[tuple[int, str, str]
         yield year, shape.dimension, chance.choice((*shape.lines, ""))
 
 
-def one_table(read: int, *lines: int) -> Counts:
+def one_table(read: int, *lines: int) -> YearCounts:
     """A year with one table of these lines; what they lack was not recorded."""
     table = {f"line{number}": count for number, count in enumerate(lines)}
     never_shown = dict(zip(NEVER_SHOWN, (read - sum(lines), 0), strict=True))
-    return Counts(2026, {"read": read, "ended_unread": 0, "spam": 0}, {"table": table | never_shown})
+    return YearCounts(2026, {"read": read, "ended_unread": 0, "spam": 0}, {"table": table | never_shown})

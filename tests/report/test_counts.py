@@ -4,15 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from report.counts import Counts, count, gather, years_with_mailboxes
-from report.tables import Shape, line_of
+from report.counts import YearCounts, count_year, gather, years_with_mailboxes
+from report.tables import Shape, counted_line
 from tests.report.report_factories import TABLES, a_mailbox, some_tallies
 
 PADDING = "nothing"
 
 
-def counted(*lines: tuple[int, str, str], year: int = 2026) -> Counts:
-    return count(gather(some_tallies(*lines)), year, TABLES, PADDING)
+def counted(*lines: tuple[int, str, str], year: int = 2026) -> YearCounts:
+    return count_year(gather(some_tallies(*lines)), year, TABLES, PADDING)
 
 
 def test_each_mailbox_counts_once_in_its_own_year() -> None:
@@ -20,13 +20,13 @@ def test_each_mailbox_counts_once_in_its_own_year() -> None:
         some_tallies((2025, "mailbox", "read"), (2026, "mailbox", "read"), (2026, "mailbox", "spam"))
     )
     assert (2025, 2026) == years_with_mailboxes(gathered)
-    assert {"read": 1, "ended_unread": 0, "spam": 0} == count(gathered, 2025, TABLES, PADDING).mailboxes
-    assert {"read": 1, "ended_unread": 0, "spam": 1} == count(gathered, 2026, TABLES, PADDING).mailboxes
+    assert {"read": 1, "ended_unread": 0, "spam": 0} == count_year(gathered, 2025, TABLES, PADDING).mailboxes
+    assert {"read": 1, "ended_unread": 0, "spam": 1} == count_year(gathered, 2026, TABLES, PADDING).mailboxes
 
 
 def test_a_tally_that_comes_twice_counts_once() -> None:
     tallies = some_tallies((2026, "mailbox", "read"))
-    assert 1 == count(gather([*tallies, *tallies]), 2026, TABLES, PADDING).read
+    assert 1 == count_year(gather([*tallies, *tallies]), 2026, TABLES, PADDING).read
 
 
 def test_ended_unread_and_spam_are_counts_alone() -> None:
@@ -60,13 +60,13 @@ def test_a_year_with_nothing_in_it_counts_zeros() -> None:
 )
 def test_working_days_to_the_first_answer_come_in_bands(value: str, band: str) -> None:
     answers = next(shape for shape in TABLES if shape.dimension == "first_answer")
-    assert band == line_of(answers, value)
+    assert band == counted_line(answers, value)
 
 
 def test_what_was_passed_on_both_ways_counts_as_without_consent() -> None:
     passed_on = next(shape for shape in TABLES if shape.dimension == "passed_on")
-    assert "without_consent" == line_of(passed_on, "both")
-    assert "other_words" == line_of(passed_on, "not")
+    assert "without_consent" == counted_line(passed_on, "both")
+    assert "other_words" == counted_line(passed_on, "not")
 
 
 def test_a_word_that_is_not_in_the_settings_gets_no_line_of_its_own() -> None:
@@ -100,4 +100,4 @@ def test_whatever_the_ledger_holds_every_table_adds_up(lines: list[tuple[int, st
 
 
 def test_lines_follow_from_the_settings_alone() -> None:
-    assert "other_words" == line_of(Shape("theme", ()), "bullying")
+    assert "other_words" == counted_line(Shape("theme", ()), "bullying")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from report import disclosure
-from report.counts import Counts
+from report.counts import YearCounts
 from report.disclosure import Audience, Floors, rounded, treat
 from report.errors import FloorError
 from report.tables import NEVER_SHOWN
@@ -38,7 +38,7 @@ _counts = st.one_of(st.integers(0, 14), st.integers(0, 14), st.integers(0, 160))
 
 
 @st.composite
-def _years(draw: st.DrawFn) -> list[Counts]:
+def _years(draw: st.DrawFn) -> list[YearCounts]:
     """Some years of all tables, each adding up to the mailboxes read; answers and readers as they must be."""
     years = []
     for year in range(2024, 2024 + draw(st.integers(1, 3))):
@@ -49,13 +49,13 @@ def _years(draw: st.DrawFn) -> list[Counts]:
         for lines in tables.values():
             lines |= dict(zip(NEVER_SHOWN, (read - sum(lines.values()), 0), strict=True))
         years.append(
-            Counts(year, {"read": read, "ended_unread": draw(_counts), "spam": draw(_counts)}, tables)
+            YearCounts(year, {"read": read, "ended_unread": draw(_counts), "spam": draw(_counts)}, tables)
         )
     return years
 
 
 @given(_years())
-def test_an_attacker_with_all_years_and_all_versions_learns_no_hidden_count(years: list[Counts]) -> None:
+def test_an_attacker_with_all_years_and_all_versions_learns_no_hidden_count(years: list[YearCounts]) -> None:
     for year in years:  # no figure of one year speaks of another's mailboxes: each counts in one year alone
         most = year.read + 2 * FLOORS.public
         public, confidential = (treat(year, FLOORS, audience) for audience in Audience)
@@ -66,7 +66,7 @@ def test_an_attacker_with_all_years_and_all_versions_learns_no_hidden_count(year
 
 
 @given(_years())
-def test_the_sgs_version_shows_whatever_the_public_one_shows(years: list[Counts]) -> None:
+def test_the_sgs_version_shows_whatever_the_public_one_shows(years: list[YearCounts]) -> None:
     for year in years:
         public, confidential = (treat(year, FLOORS, audience) for audience in Audience)
         for name, lines in public.tables.items():
@@ -75,7 +75,7 @@ def test_the_sgs_version_shows_whatever_the_public_one_shows(years: list[Counts]
 
 
 @given(_years())
-def test_what_is_shown_is_rounded_and_never_under_the_floor(years: list[Counts]) -> None:
+def test_what_is_shown_is_rounded_and_never_under_the_floor(years: list[YearCounts]) -> None:
     for year in years:
         for audience in Audience:
             treated = treat(year, FLOORS, audience)

@@ -4,9 +4,9 @@ from datetime import date
 
 import pytest
 
-from report.counts import count, gather
+from report.counts import count_year, gather
 from report.disclosure import Audience, Floors, treat
-from report.document import LANGUAGES, OWN_WORDS_CHARACTERS, Document, Imprint, compose, read_words
+from report.document import LANGUAGES, OWN_WORDS_CHARACTERS, Document, Imprint, compose_report, read_words
 from report.errors import WordsError
 from tests.report.report_factories import LISTS, TABLES, some_tallies
 
@@ -21,8 +21,10 @@ def a_document(
     is_draft: bool = False,
 ) -> Document:
     lines = [(2026, "mailbox", "read")] * mailboxes + [(2026, "theme", "bullying")] * (mailboxes // 2)
-    counts = count(gather(some_tallies(*lines)), 2026, TABLES, "nothing")
-    return compose(treat(counts, Floors(), audience), LISTS, language, replace(IMPRINT, is_draft=is_draft))
+    counts = count_year(gather(some_tallies(*lines)), 2026, TABLES, "nothing")
+    return compose_report(
+        treat(counts, Floors(), audience), LISTS, language, replace(IMPRINT, is_draft=is_draft)
+    )
 
 
 def test_both_languages_have_the_same_sentences_with_the_same_places() -> None:
@@ -74,9 +76,9 @@ def test_days_are_written_out_in_the_readers_language() -> None:
 
 @pytest.mark.parametrize("text", ["x" * (OWN_WORDS_CHARACTERS + 1), "a\0b", "a\x1b[2Jb", "a\x7f", "a\x85"])
 def test_words_that_cannot_stand_in_a_document_are_refused(text: str) -> None:
-    treated = treat(count({}, 2026, TABLES, "nothing"), Floors(), Audience.PUBLIC)
+    treated = treat(count_year({}, 2026, TABLES, "nothing"), Floors(), Audience.PUBLIC)
     with pytest.raises(WordsError):
-        compose(treated, LISTS, "nl", Imprint("Steunpunt", date(2027, 1, 18), text))
+        compose_report(treated, LISTS, "nl", Imprint("Steunpunt", date(2027, 1, 18), text))
 
 
 def test_a_year_with_nothing_in_it_says_so_kindly() -> None:

@@ -34,7 +34,7 @@ def charts(page: bytes) -> list[ET.Element]:
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("audience", Audience)
 def test_a_report_leads_nowhere_and_runs_nothing(language: str, audience: Audience) -> None:
-    page = _Page(html.render(a_document(language=language, audience=audience)))
+    page = _Page(html.render_html(a_document(language=language, audience=audience)))
     assert not {"script", "img", "iframe", "object", "form", "a", "image", "use", "foreignobject"} & set(
         page.tags
     )
@@ -43,12 +43,12 @@ def test_a_report_leads_nowhere_and_runs_nothing(language: str, audience: Audien
     ]
     assert not [name for name, _ in page.attributes if name == "style" or name.startswith("on")]
     assert 1 == page.tags.count("style")
-    assert b"url(" not in html.render(a_document(language=language))
+    assert b"url(" not in html.render_html(a_document(language=language))
 
 
 def test_each_chart_is_named_and_has_its_figures_in_a_table_beside_it() -> None:
     document = a_document()
-    found = charts(html.render(document))
+    found = charts(html.render_html(document))
     assert 2 == len(found)  # mailboxes and themes: in no other table anything is shown
     for chart, table in zip(found, document.tables[:2], strict=True):
         title, description = chart.find(f"{_SVG}title"), chart.find(f"{_SVG}desc")
@@ -64,7 +64,7 @@ def test_each_chart_is_named_and_has_its_figures_in_a_table_beside_it() -> None:
 
 
 def test_what_is_hidden_differs_in_shape_and_not_in_colour_alone() -> None:
-    theme = charts(html.render(a_document()))[1]
+    theme = charts(html.render_html(a_document()))[1]
     bars = list(theme.iter(f"{_SVG}rect"))
     assert [True, False, True] == [bar.get("stroke-dasharray") is not None for bar in bars]
     assert [True, False, True] == ["none" == bar.get("fill") for bar in bars]
@@ -73,7 +73,7 @@ def test_what_is_hidden_differs_in_shape_and_not_in_colour_alone() -> None:
 def test_bars_begin_at_zero_on_one_scale() -> None:
     bars = [
         bar
-        for bar in charts(html.render(a_document(400)))[0].iter(f"{_SVG}rect")
+        for bar in charts(html.render_html(a_document(400)))[0].iter(f"{_SVG}rect")
         if bar.get("class") == "bar"
     ]
     assert ["0"] == [bar.get("x") for bar in bars]
@@ -81,13 +81,13 @@ def test_bars_begin_at_zero_on_one_scale() -> None:
 
 
 def test_what_people_typed_stays_text() -> None:
-    page = html.render(a_document()).decode()
+    page = html.render_html(a_document()).decode()
     assert "Steunpunt &lt;Voorbeeld&gt;" in page
     assert "<Voorbeeld>" not in page
 
 
 def test_no_hidden_count_is_anywhere_in_the_page() -> None:
-    page = html.render(a_document(7)).decode()
+    page = html.render_html(a_document(7)).decode()
     assert ">7<" not in page
     assert ">3<" not in page
     assert "<svg" not in page
@@ -100,6 +100,6 @@ def test_a_draft_says_what_it_is_and_does_not_call_its_counts_final(
 ) -> None:
     draft = a_document(language=language, audience=audience, is_draft=True)
     final = a_document(language=language, audience=audience)
-    said = [html.render(each).decode() for each in (draft, final)]
+    said = [html.render_html(each).decode() for each in (draft, final)]
     assert [True, False] == [draft.words["draft"] in page for page in said]
     assert [False, True] == [draft.words["how_frozen"] in page for page in said]

@@ -12,7 +12,7 @@ from tests.report.test_document import a_document
 
 
 def test_a_pdf_is_tagged_titled_and_describes_its_charts(tmp_path: Path) -> None:
-    raw = pdf.render(html.render(a_document()))
+    raw = pdf.render_pdf(html.render_html(a_document()))
     paper = tmp_path / "report.pdf"
     paper.write_bytes(raw)
     about = subprocess.run(["pdfinfo", paper], capture_output=True, check=True, text=True).stdout
@@ -35,10 +35,12 @@ def test_a_pdf_is_tagged_titled_and_describes_its_charts(tmp_path: Path) -> None
 @pytest.mark.parametrize("where", ["http://example.org/x.png", "file:///etc/passwd", "x.png"])
 def test_a_pdf_fetches_nothing(where: str) -> None:
     with pytest.raises(ExternalResourceError):
-        pdf.render(f'<html lang="nl"><title>x</title><link rel="stylesheet" href="{where}"></html>'.encode())
+        pdf.render_pdf(
+            f'<html lang="nl"><title>x</title><link rel="stylesheet" href="{where}"></html>'.encode()
+        )
 
 
 def test_a_machine_without_the_libraries_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "weasyprint", None)
     with pytest.raises(PdfToolsMissingError):
-        pdf.render(b"<html></html>")
+        pdf.render_pdf(b"<html></html>")

@@ -2,10 +2,10 @@ import csv
 import io
 
 from report import table_csv
-from report.counts import count
+from report.counts import count_year
 from report.disclosure import Audience, Floors, treat
-from report.document import Imprint, compose
-from report.tables import Choice, Lists, shapes
+from report.document import Imprint, compose_report
+from report.tables import Lists, TableLine, shapes
 from tests.report.test_document import IMPRINT, a_document
 
 
@@ -15,7 +15,7 @@ def rows(raw: bytes) -> list[list[str]]:
 
 def test_every_line_of_every_table_is_a_row() -> None:
     document = a_document()
-    found = rows(table_csv.render(document, 2026))
+    found = rows(table_csv.render_csv(document, 2026))
     assert ["jaar", "tabel", "regel", "aantal (afgerond op 5)"] == found[0]
     assert ["2026", "Postbussen", "Gelezen door de adviseur", "40"] == found[1]
     assert ["2026", "Onderwerpen", "Pesten", "20"] in found
@@ -25,12 +25,12 @@ def test_every_line_of_every_table_is_a_row() -> None:
 
 
 def test_a_draft_says_so_above_its_figures() -> None:
-    found = rows(table_csv.render(a_document(is_draft=True), 2026))
+    found = rows(table_csv.render_csv(a_document(is_draft=True), 2026))
     assert "aantal (afgerond op 5), concept: geef het aan niemand" == found[0][-1]
 
 
 def test_no_name_is_taken_for_a_formula() -> None:
-    lists = Lists(theme=(Choice("sum", "=SOM(A1)", "=SUM(A1)"),), route=(), outcome=(), region=())
-    treated = treat(count({}, 2026, shapes(lists), "nothing"), Floors(), Audience.PUBLIC)
-    document = compose(treated, lists, "nl", Imprint("Steunpunt", IMPRINT.published, ""))
-    assert "'=SOM(A1)" in [row[2] for row in rows(table_csv.render(document, 2026))]
+    lists = Lists(theme=(TableLine("sum", "=SOM(A1)", "=SUM(A1)"),), route=(), outcome=(), region=())
+    treated = treat(count_year({}, 2026, shapes(lists), "nothing"), Floors(), Audience.PUBLIC)
+    document = compose_report(treated, lists, "nl", Imprint("Steunpunt", IMPRINT.published, ""))
+    assert "'=SOM(A1)" in [row[2] for row in rows(table_csv.render_csv(document, 2026))]

@@ -26,21 +26,21 @@ from protocol.content import (
     ClosingNote,
     Content,
     Kind,
+    PassOnRecipient,
     ProposalNote,
     ProposedFile,
-    Recipient,
     StepName,
     StepNote,
     proposal_digest,
 )
-from protocol.entry import SignedEntry, open_entry, seal
+from protocol.entry import SignedEntry, open_entry, seal_entry
 from protocol.identifiers import NO_DIGEST, SOURCE_STRAND, AttachmentId, Digest, EntryId, StrandId
 from protocol.letterhead import Argon2, Epoch, Letterhead, Strand
 from protocol.mailbox_keys import MailboxKeys, derive
 from protocol.strand import DeskWriter, SourceWriter
-from source_app import create_app
+from source_app import create_source_app
 from source_app.config import SourceConfig
-from source_app.public_desk import Desk
+from source_app.public_desk import PublicDesk
 from source_app.services import login as services
 from source_app.services import reading
 from source_app.services.reading import Thread
@@ -73,14 +73,14 @@ class ADesk:
         return derive(services.log_in(self.desk, browser.passphrase, now=half_hour_now()).root)
 
     def thread_of(self, browser: "Browser") -> Thread:
-        return reading.thread(self.desk, self.keys_of(browser), today=TODAY)
+        return reading.read_thread(self.desk, self.keys_of(browser), today=TODAY)
 
     @property
-    def desk(self) -> Desk:
-        desk: Desk = self.app.extensions["desk"]
+    def desk(self) -> PublicDesk:
+        desk: PublicDesk = self.app.extensions["desk"]
         return desk
 
-    def overtaken(self, meanwhile: Callable[[], object], times: int = 1) -> Desk:
+    def overtaken(self, meanwhile: Callable[[], object], times: int = 1) -> PublicDesk:
         """Return the desk as somebody knows it whom others overtake, each time just before they write."""
         return replace(self.desk, store=_Overtaken(self.config.store_path, meanwhile, times))
 
@@ -124,7 +124,7 @@ class ADesk:
         text: str,
         *,
         files: "Sequence[ToGo]" = (),
-        recipient: Recipient = Recipient.SG,
+        recipient: PassOnRecipient = PassOnRecipient.SG,
         name: str = "J. Jansen",
     ) -> SignedEntry:
         """Append a proposal to pass something on."""
@@ -148,20 +148,20 @@ class ADesk:
     ) -> SignedEntry:
         """Say that a proposal is being passed on, as the adviser does before the file is made."""
         content = open_entry(proposal, [keys.identity])
-        digest = proposal_digest(content, address=keys.address, entry_id=proposal.open_part.entry_id)
+        digest = proposal_digest(content, address=keys.address, entry_id=proposal.envelope.entry_id)
         return self.say_step(keys, "", StepNote(step=step, to="J. Jansen", proposal=digest))
 
     def pass_on_behind(self, keys: MailboxKeys, proposal: SignedEntry, own_head: tuple[int, Digest]) -> bool:
         """Begin passing on if the source's head is still this one, as the adviser's interface does."""
         signed = self._a_passing_on(keys, proposal, own_head)
         with self.store.writing() as session:
-            heads = entries.heads(session, keys.address)
+            heads = entries.strand_heads(session, keys.address)
             if own_head not in [
                 (head.number, head.digest) for head in heads if head.author == entries.SOURCE
             ]:
                 return False
             entries.append(session, **signed.to_stored())
-        self.heads[keys.address] = (signed.open_part.number, signed.digest)
+        self.heads[keys.address] = (signed.envelope.number, signed.digest)
         return True
 
     def pass_on_unseen(
@@ -170,18 +170,18 @@ class ADesk:
         """Begin passing on upon this head, whatever came since: on a machine of the desk's own."""
         signed = self._a_passing_on(keys, proposal, own_head, reason=reason)
         self.append(signed)
-        self.heads[keys.address] = (signed.open_part.number, signed.digest)
+        self.heads[keys.address] = (signed.envelope.number, signed.digest)
 
     def _a_passing_on(
         self, keys: MailboxKeys, proposal: SignedEntry, own_head: tuple[int, Digest], *, reason: str = ""
     ) -> SignedEntry:
         content = open_entry(proposal, [keys.identity])
-        digest = proposal_digest(content, address=keys.address, entry_id=proposal.open_part.entry_id)
+        digest = proposal_digest(content, address=keys.address, entry_id=proposal.envelope.entry_id)
         note = StepNote(
             step=StepName.PASSING_ON, to="J. Jansen", proposal=digest, without_consent=bool(reason)
         )
         number, previous = self.heads[keys.address]
-        return seal(
+        return seal_entry(
             Content(kind=Kind.STEP, text=reason, step=note),
             address=keys.address,
             mailbox_recipient=keys.recipient,
@@ -200,9 +200,11 @@ class ADesk:
         number, previous = self.heads.get(keys.address, (0, NO_DIGEST))
         with self.store.reading() as session:
             seen = [
-                Digest(h.digest) for h in entries.heads(session, keys.address) if h.author == entries.SOURCE
+                Digest(h.digest)
+                for h in entries.strand_heads(session, keys.address)
+                if h.author == entries.SOURCE
             ]
-        signed = seal(
+        signed = seal_entry(
             content,
             address=keys.address,
             mailbox_recipient=keys.recipient,
@@ -221,9 +223,11 @@ class ADesk:
     def mark(self, keys: MailboxKeys) -> SignedEntry:
         """Append the source's mark that they had everything of the desk before them."""
         with self.store.reading() as session:
-            heads = {h.strand: (h.number, Digest(h.digest)) for h in entries.heads(session, keys.address)}
+            heads = {
+                h.strand: (h.number, Digest(h.digest)) for h in entries.strand_heads(session, keys.address)
+            }
         number, previous = heads.get(SOURCE_STRAND, (0, NO_DIGEST))
-        signed = seal(
+        signed = seal_entry(
             Content(kind=Kind.SEEN, text=""),
             address=keys.address,
             mailbox_recipient=keys.recipient,
@@ -333,15 +337,18 @@ class Browser:
         return self.get(entered.location)
 
     def write(
-        self, text: str, files: list[tuple[str, bytes]] | None = None, sheet: Mapping[str, str] | None = None
+        self,
+        text: str,
+        files: list[tuple[str, bytes]] | None = None,
+        form_context: Mapping[str, str] | None = None,
     ) -> TestResponse:
         """Send a message; returns the answer to the post."""
-        if sheet is None:
-            sheet = self.sheet()
-        body = multipart({**sheet, "text": text}, files or [])
+        if form_context is None:
+            form_context = self.form_context()
+        body = multipart({**form_context, "text": text}, files or [])
         return self.client.post("/en/mailbox/write", data=body, content_type=MULTIPART)
 
-    def sheet(self) -> dict[str, str]:
+    def form_context(self) -> dict[str, str]:
         """Return the hidden fields of a fresh page to write on."""
         return self.hidden(self.get("/en/mailbox/write"), "/en/mailbox/write")
 
@@ -429,7 +436,7 @@ def make_desk(folder: Path, **settings: object) -> ADesk:
     config.argon2_lock_path.mkdir()
     store = an_empty_store(config.store_path)
     sessions = open_sessions(config.sessions_path, allow_disk=True)
-    app = create_app(
+    app = create_source_app(
         config,
         letterhead,
         store,

@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from source_app.argon2_limiter import Line
+from source_app.argon2_limiter import Argon2Limiter
 from source_app.errors import LineFullError
 
 
 def test_what_is_run_comes_back(tmp_path: Path) -> None:
-    assert Line(tmp_path, at_once=1, waiting=0).run(lambda: 42) == 42
+    assert Argon2Limiter(tmp_path, at_once=1, waiting=0).run(lambda: 42) == 42
 
 
 def test_an_error_comes_back_and_frees_the_place(tmp_path: Path) -> None:
-    line = Line(tmp_path, at_once=1, waiting=0)
+    line = Argon2Limiter(tmp_path, at_once=1, waiting=0)
 
     for _ in range(2):
         with pytest.raises(ZeroDivisionError):
@@ -27,7 +27,7 @@ def test_an_error_comes_back_and_frees_the_place(tmp_path: Path) -> None:
 
 
 def test_no_more_than_n_work_at_a_time_and_nobody_is_turned_away_within_the_bound(tmp_path: Path) -> None:
-    lines = [Line(tmp_path, at_once=2, waiting=6) for _ in range(2)]  # two workers
+    lines = [Argon2Limiter(tmp_path, at_once=2, waiting=6) for _ in range(2)]  # two workers
     working = 0
     most = 0
     lock = threading.Lock()
@@ -52,7 +52,7 @@ def test_no_more_than_n_work_at_a_time_and_nobody_is_turned_away_within_the_boun
 
 
 def test_past_the_bound_one_is_told_at_once(tmp_path: Path) -> None:
-    line = Line(tmp_path, at_once=1, waiting=0)
+    line = Argon2Limiter(tmp_path, at_once=1, waiting=0)
     begun, done = threading.Event(), threading.Event()
 
     def work() -> None:
@@ -63,7 +63,7 @@ def test_past_the_bound_one_is_told_at_once(tmp_path: Path) -> None:
     busy.start()
     begun.wait(10)
     with pytest.raises(LineFullError):
-        Line(tmp_path, at_once=1, waiting=0).run(lambda: None)
+        Argon2Limiter(tmp_path, at_once=1, waiting=0).run(lambda: None)
     done.set()
     busy.join()
 
@@ -75,7 +75,7 @@ def _hold(folder: Path, begun: Event) -> None:
         begun.set()
         time.sleep(60)
 
-    Line(folder, at_once=1, waiting=0).run(work)
+    Argon2Limiter(folder, at_once=1, waiting=0).run(work)
 
 
 def test_a_worker_that_is_killed_leaves_its_place(tmp_path: Path) -> None:
@@ -88,11 +88,11 @@ def test_a_worker_that_is_killed_leaves_its_place(tmp_path: Path) -> None:
     os.kill(worker.pid, signal.SIGKILL)
     worker.join()
 
-    assert Line(tmp_path, at_once=1, waiting=0).run(lambda: "free") == "free"
+    assert Argon2Limiter(tmp_path, at_once=1, waiting=0).run(lambda: "free") == "free"
 
 
 def test_whoever_waits_for_a_passphrase_gives_way_to_readers(tmp_path: Path) -> None:
-    line = Line(tmp_path, at_once=1, waiting=0)
+    line = Argon2Limiter(tmp_path, at_once=1, waiting=0)
     before = os.getpriority(os.PRIO_PROCESS, 0)
 
     assert line.run(lambda: os.getpriority(os.PRIO_PROCESS, 0)) == 10

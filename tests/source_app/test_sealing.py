@@ -232,7 +232,7 @@ def _unarmoured(text: str) -> bytes:
     return base64.b64decode("".join(lines[1:-1]))
 
 
-def _opened(sealed: bytes, identity: age.Identity) -> bytes:
-    header, payload = age.split(sealed)
-    plaintext, _ = age.open_sealed(header, payload, [identity])
+def _opened(sealed: bytes, identity: age.AgeIdentity) -> bytes:
+    header, payload = age.split_file(sealed)
+    plaintext, _ = age.decrypt(header, payload, [identity])
     return plaintext

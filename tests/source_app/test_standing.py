@@ -155,7 +155,7 @@ def test_a_proposal_and_what_the_adviser_says_with_it_are_one_step(
     assert "There is news for you" not in page
     assert (
         "Read it in your own time."
-        not in source.get(f"/en/mailbox/proposal/{made.open_part.entry_id.hex()}").text
+        not in source.get(f"/en/mailbox/proposal/{made.envelope.entry_id.hex()}").text
     )
 
 
@@ -205,9 +205,9 @@ def test_what_is_late_is_said_kindly_and_blames_nobody(
     page = source.get("/en/mailbox").text
 
     assert "We promised this by Thursday 5 March 2026, and we are late. That is our doing, not yours." in page
-    late = reading.thread(a_desk.desk, keys, today=date(2026, 3, 6))
+    late = reading.read_thread(a_desk.desk, keys, today=date(2026, 3, 6))
     assert late.expect == Expected(_SOON, is_late=True)
-    on_the_day = reading.thread(a_desk.desk, keys, today=_SOON)
+    on_the_day = reading.read_thread(a_desk.desk, keys, today=_SOON)
     assert on_the_day.expect == Expected(_SOON, is_late=False)
 
 
@@ -217,7 +217,7 @@ def test_a_promise_of_the_adviser_is_late_too(a_desk: ADesk, source: Browser, ke
     a_desk.app.extensions["today"] = lambda: date(2026, 3, 6)
 
     assert "We promised this by Thursday 5 March 2026, and we are late." in source.get("/en/mailbox").text
-    late = reading.thread(a_desk.desk, keys, today=date(2026, 3, 6))
+    late = reading.read_thread(a_desk.desk, keys, today=date(2026, 3, 6))
     assert late.expect_step == Expected(_SOON, is_late=True)
 
 
@@ -367,7 +367,7 @@ def test_a_closing_that_its_source_deleted_is_still_a_closed_mailbox_without_a_w
     source.write("hello")
     closing = a_desk.close(keys, "Goodbye.", date(2026, 6, 3))
     a_desk.say_step(keys, "", StepNote(step=StepName.CLOSED))
-    login.delete_entry(a_desk.desk, keys, closing.open_part.entry_id, today=TODAY)
+    login.delete_entry(a_desk.desk, keys, closing.envelope.entry_id, today=TODAY)
 
     thread = a_desk.thread_of(source)
 
@@ -383,7 +383,7 @@ def test_a_proposal_in_a_closed_mailbox_says_that_an_answer_opens_it(
     made = a_desk.propose(keys, "a text")
     a_desk.close(keys, "Goodbye.", date(2026, 6, 3))
 
-    page = source.get(f"/en/mailbox/proposal/{made.open_part.entry_id.hex()}").text
+    page = source.get(f"/en/mailbox/proposal/{made.envelope.entry_id.hex()}").text
 
     assert "Your mailbox is closed. If you answer, it opens again." in page
 

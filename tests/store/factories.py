@@ -15,7 +15,7 @@ NOW = 997_000  # half hours since 1970
 def a_mailbox(store: Store, day: date = DAY) -> bytes:
     address = os.urandom(20)
     with store.writing() as session:
-        mailboxes.open_mailbox(
+        mailboxes.create_mailbox(
             session, address=address, recipient=os.urandom(1216), verify_key=os.urandom(32), day=day
         )
     return address
@@ -42,7 +42,8 @@ def an_entry(
     entry_id = entry_id or os.urandom(16)
     with store.writing(durable=durable) as session:
         head = next(
-            (h for h in entries.heads(session, address) if (h.author, h.strand) == (author, strand)), None
+            (h for h in entries.strand_heads(session, address) if (h.author, h.strand) == (author, strand)),
+            None,
         )
         entries.append(
             session,
@@ -52,7 +53,7 @@ def an_entry(
             number=number or (head.number + 1 if head else 1),
             entry_id=entry_id,
             digest=os.urandom(32),
-            open_part=b"open" * 60,
+            envelope=b"open" * 60,
             signature=os.urandom(64),
             epoch=1,
             day=day,
@@ -147,7 +148,7 @@ def deliver(store: Store, peer: bytes = STRAND, revisions: Mapping[int, int] | N
         serial = peers.packed(session, peer)
         ids = [each.id for what in What for each in outbox.of_kind(session, peer, what)]
         outbox.mark(session, ids, serial, revisions=revisions or {})
-        outbox.acknowledge(session, peer, serial)
+        outbox.acknowledge_pouch(session, peer, serial)
     return serial
 
 

@@ -76,7 +76,7 @@ CREATE TABLE entry (
     number INTEGER NOT NULL,
     entry_id BLOB NOT NULL,
     digest BLOB NOT NULL,
-    open_part BLOB NOT NULL,
+    envelope BLOB NOT NULL,
     signature BLOB NOT NULL,
     epoch INTEGER NOT NULL,
     day DATE NOT NULL,

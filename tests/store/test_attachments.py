@@ -6,7 +6,7 @@ from store import attachments, entries, mailboxes
 from store.attachments import Attachment, ChunkWriter
 from store.database.engine import Store
 from store.database.schema import CHUNK_BYTES
-from store.errors import AttachmentMissingError, EntryExistsError, MailboxMissingError, QuotaError
+from store.errors import AttachmentMissingError, EntryExistsError, NoSuchMailboxError, QuotaError
 from store.quota import Quota
 from tests.store.factories import DAY, NOW, a_mailbox, an_entry, an_upload, rows, usage
 
@@ -58,7 +58,7 @@ def test_a_file_removed_while_it_is_read_ends_in_a_refusal(store: Store, address
     reading = attachments.read_chunks(store, address, attachment_id)
     next(reading)
     with store.writing() as session:
-        entries.remove(session, address, entry_id, removal=b"removal")
+        entries.remove_entry(session, address, entry_id, removal=b"removal")
     with pytest.raises(AttachmentMissingError):
         next(reading)
 
@@ -95,7 +95,7 @@ def test_an_attachment_id_is_used_once(store: Store, address: bytes) -> None:
 
 
 def test_no_file_is_begun_without_a_mailbox(store: Store) -> None:
-    with pytest.raises(MailboxMissingError):
+    with pytest.raises(NoSuchMailboxError):
         begin(store, os.urandom(20), os.urandom(16))
 
 
@@ -145,7 +145,7 @@ def test_a_file_given_up_while_it_is_written_takes_no_more(store: Store, address
     writer = ChunkWriter(store, attachment_id, WIDE)
     writer.add(bytes(10))
     with store.writing() as session:
-        mailboxes.end(session, address, statement=b"ended", day=DAY)
+        mailboxes.end_for_good(session, address, statement=b"ended", day=DAY)
     with pytest.raises(AttachmentMissingError):
         writer.finish()
 

@@ -52,8 +52,8 @@ def test_what_is_deleted_leaves_no_byte_and_harms_no_other(store: Store) -> None
     gone = set(chance.sample(sorted(canaries), 1500))
     for address, entry_id in gone:
         with store.writing(durable=False) as session:
-            entries.remove(session, address, entry_id, removal=b"removal")
-    assert cleanup.sweep(store, NOW).is_clean
+            entries.remove_entry(session, address, entry_id, removal=b"removal")
+    assert cleanup.destroy_deleted(store, NOW).is_clean
     found = set(CANARY.findall(files_of(store)))
     assert {canaries[entry] for entry in canaries.keys() - gone} == found
     with store.reading() as session:
@@ -73,7 +73,7 @@ def test_what_is_deleted_leaves_no_byte_and_harms_no_other(store: Store) -> None
 def test_what_could_open_an_entry_is_gone_before_the_payload_is(store: Store, address: bytes) -> None:
     entry_id = an_entry(store, address, header=b"the very header" * 100)
     with store.writing() as session:
-        entries.remove(session, address, entry_id, removal=b"removal")
+        entries.remove_entry(session, address, entry_id, removal=b"removal")
     assert store.checkpoint()
     assert b"the very header" not in files_of(store)
 
@@ -94,9 +94,9 @@ def test_a_sweep_takes_short_steps_and_writers_pass_between(store: Store, addres
     ids = [an_upload(store, address, entry_id, [bytes(CHUNK_BYTES)] * 8) for _ in range(4)]
     an_entry(store, address, entry_id=entry_id, attachment_ids=ids)
     with store.writing() as session:
-        entries.remove(session, address, entry_id, removal=b"removal")
+        entries.remove_entry(session, address, entry_id, removal=b"removal")
     with ThreadPoolExecutor(1) as thread:
-        sweeping = thread.submit(cleanup.sweep, store, NOW)
+        sweeping = thread.submit(cleanup.destroy_deleted, store, NOW)
         meanwhile = 0
         while not sweeping.done():
             an_entry(store, address)
@@ -112,13 +112,13 @@ def test_uploads_nobody_adopted_are_swept_and_adopted_ones_are_not(store: Store,
     with store.reading() as session:
         before = mailboxes.find(session, address)
     an_upload(store, address, os.urandom(16), [b"stale canary" * 1000], half_hour=NOW - 49)
-    cleanup.sweep(store, NOW)
+    cleanup.destroy_deleted(store, NOW)
     with store.reading() as session:
         assert before == mailboxes.find(session, address)
         assert attachments.find(session, address, adopted) is not None
     assert b"stale canary" not in files_of(store)
     fresh = an_upload(store, address, entry_id, half_hour=NOW - 48)
-    cleanup.sweep(store, NOW)
+    cleanup.destroy_deleted(store, NOW)
     assert 2 == rows(store, "attachment")
     an_entry(store, address, entry_id=os.urandom(16))
     assert fresh != adopted
@@ -132,8 +132,8 @@ def test_a_reader_in_the_way_is_reported(
     with store.reading() as session:
         entries.of_mailbox(session, address)
         an_entry(store, address)
-        assert not cleanup.sweep(store, NOW).is_clean
-    assert cleanup.sweep(store, NOW).is_clean
+        assert not cleanup.destroy_deleted(store, NOW).is_clean
+    assert cleanup.destroy_deleted(store, NOW).is_clean
 
 
 def test_a_tidied_store_does_not_tell_who_came_first(store: Store) -> None:
@@ -144,7 +144,7 @@ def test_a_tidied_store_does_not_tell_who_came_first(store: Store) -> None:
         arrived.append(canary)
     with store.reading() as session:
         by_key = session.execute(text("SELECT substr(header, 1, 16) FROM sealed ORDER BY id")).scalars().all()
-    assert cleanup.tidy(store)
+    assert cleanup.rewrite_store(store)
     raw = files_of(store)
     on_disk = sorted(arrived, key=raw.find)
     assert by_key == on_disk
@@ -154,7 +154,7 @@ def test_a_tidied_store_does_not_tell_who_came_first(store: Store) -> None:
 def test_two_stores_of_the_same_rows_are_the_same_bytes_after_tidying(store: Store) -> None:
     chance = random.Random(3)  # for sizes
     fill(store, 60, chance)
-    assert cleanup.tidy(store)
+    assert cleanup.rewrite_store(store)
     other_path = store.path.with_name("other.db")
     with store.reading() as session:
         session.connection().connection.driver_connection.execute("SELECT 1")
@@ -168,7 +168,7 @@ def test_two_stores_of_the_same_rows_are_the_same_bytes_after_tidying(store: Sto
             chance.shuffle(kept)
             if kept:
                 session.execute(table.insert(), kept)
-    assert cleanup.tidy(other)
+    assert cleanup.rewrite_store(other)
     other.close()
     mine, theirs = store.path.read_bytes(), other_path.read_bytes()
     assert mine[4096:] == theirs[4096:]
@@ -181,7 +181,7 @@ def test_a_tidy_that_is_killed_leaves_the_store_as_it_was(store: Store, address:
     ids = [an_entry(store, address, payload=os.urandom(500_000)) for _ in range(40)]
     fork = multiprocessing.get_context("fork")
     for wait in (0.0, 0.02, 0.05, 0.1):
-        tidying = fork.Process(target=cleanup.tidy, args=(store,))
+        tidying = fork.Process(target=cleanup.rewrite_store, args=(store,))
         tidying.start()
         time.sleep(wait)
         os.kill(tidying.pid or 0, signal.SIGKILL)
@@ -189,7 +189,7 @@ def test_a_tidy_that_is_killed_leaves_the_store_as_it_was(store: Store, address:
         with store.reading() as session:
             assert ids == [entry.entry_id for entry in entries.of_mailbox(session, address)]
             assert "ok" == session.execute(text("PRAGMA integrity_check")).scalar_one()
-    assert cleanup.tidy(store)
+    assert cleanup.rewrite_store(store)
 
 
 def test_both_apps_run_while_the_store_is_tidied(store: Store, address: bytes) -> None:
@@ -197,11 +197,11 @@ def test_both_apps_run_while_the_store_is_tidied(store: Store, address: bytes) -
         an_entry(store, address, payload=os.urandom(500_000))
     other = open_store(store.path)
     with ThreadPoolExecutor(1) as thread:
-        tidying = thread.submit(cleanup.tidy, other)
+        tidying = thread.submit(cleanup.rewrite_store, other)
         while not tidying.done():
             an_entry(store, address, payload=b"meanwhile")
             with store.reading() as session:
-                entries.heads(session, address)
+                entries.strand_heads(session, address)
         assert tidying.result()
     with store.reading() as session:
         numbers = [entry.number for entry in entries.of_mailbox(session, address)]

@@ -5,12 +5,12 @@ import pytest
 
 from store import cleanup, deletion_orders, mailboxes
 from store.database.engine import Store
-from store.deletion_orders import Order
-from store.errors import MailboxMissingError
+from store.deletion_orders import StoredOrder
+from store.errors import NoSuchMailboxError
 from tests.store.factories import DAY, NOW, a_mailbox, an_entry, an_order, files_of, rows, usage
 
 
-def order_of(store: Store, address: bytes) -> Order | None:
+def order_of(store: Store, address: bytes) -> StoredOrder | None:
     with store.reading() as session:
         return deletion_orders.of_mailbox(session, address)
 
@@ -18,14 +18,14 @@ def order_of(store: Store, address: bytes) -> Order | None:
 def test_an_order_comes_back_with_its_tallies_in_order(store: Store, address: bytes) -> None:
     tallies = tuple(os.urandom(40) for _ in range(9))
     an_order(store, address, b"a statement", tallies=tallies)
-    assert Order(address, b"a statement", DAY, tallies) == order_of(store, address)
+    assert StoredOrder(address, b"a statement", DAY, tallies) == order_of(store, address)
     assert order_of(store, a_mailbox(store)) is None
 
 
 def test_a_mailbox_is_under_one_order(store: Store, address: bytes) -> None:
     an_order(store, address, b"the first")
     an_order(store, address, b"the second", due=DAY + timedelta(3), tallies=[b"another"])
-    assert Order(address, b"the second", DAY + timedelta(3), (b"another",)) == order_of(store, address)
+    assert StoredOrder(address, b"the second", DAY + timedelta(3), (b"another",)) == order_of(store, address)
     assert (1, 1) == (rows(store, "purge_order"), rows(store, "order_tally"))
 
 
@@ -42,7 +42,7 @@ def test_whether_a_mailbox_is_under_an_order_is_known_without_reading_it(
 
 
 def test_there_is_no_order_without_a_mailbox(store: Store) -> None:
-    with pytest.raises(MailboxMissingError):
+    with pytest.raises(NoSuchMailboxError):
         an_order(store, os.urandom(20))
     assert 0 == rows(store, "sealed")
 
@@ -58,7 +58,7 @@ def test_an_order_is_due_on_its_day_and_not_before(store: Store) -> None:
 def test_a_mailbox_that_ends_takes_its_order_with_it(store: Store, address: bytes) -> None:
     an_order(store, address)
     with store.writing() as session:
-        mailboxes.end(session, address, statement=b"ended", day=DAY)
+        mailboxes.end_for_good(session, address, statement=b"ended", day=DAY)
     assert (0, 0, 0) == tuple(rows(store, table) for table in ("purge_order", "order_tally", "ledger"))
 
 
@@ -75,5 +75,5 @@ def test_a_replaced_and_a_dropped_order_leave_no_byte_behind(store: Store) -> No
     assert store.checkpoint()
     at_once = files_of(store)
     assert [False, False, True] == [canary in at_once for canary in (replaced, dropped, kept)]
-    assert cleanup.sweep(store, NOW).is_clean
+    assert cleanup.destroy_deleted(store, NOW).is_clean
     assert (11, 24 * 930) == (rows(store, "sealed"), usage(store))

@@ -81,7 +81,7 @@ def test_a_reader_cannot_write(store: Store, address: bytes) -> None:
 def test_a_fault_within_a_transaction_undoes_all_of_it(store: Store) -> None:
     def fail_half_way() -> None:
         with store.writing() as session:
-            mailboxes.open_mailbox(
+            mailboxes.create_mailbox(
                 session, address=os.urandom(20), recipient=b"recipient", verify_key=b"key", day=DAY
             )
             raise KeyError
@@ -321,9 +321,9 @@ def test_a_value_of_another_kind_than_its_column_reads_as_none_of_ours(store: St
     """SQLite keeps anything in any column. A reader refuses it; what breaks would break a page."""
     an_entry(store, address)
     with closing(sqlite3.connect(store.path)) as other, other:
-        other.execute("UPDATE entry SET open_part = 'a text', signature = 1000000000000, day = 'no day'")
+        other.execute("UPDATE entry SET envelope = 'a text', signature = 1000000000000, day = 'no day'")
 
     with store.reading() as session:
         (entry,) = entries.of_mailbox(session, address)
 
-    assert (b"", b"", date.min) == (entry.open_part, entry.signature, entry.day)
+    assert (b"", b"", date.min) == (entry.envelope, entry.signature, entry.day)

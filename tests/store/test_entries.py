@@ -11,14 +11,14 @@ from sqlalchemy import text
 from store import attachments, cleanup, entries, mailboxes
 from store.database.engine import Store, open_store
 from store.database.prepared_statements import roll_back
-from store.database.sealed_rows import keep
+from store.database.sealed_rows import insert_sealed
 from store.entries import Place
 from store.errors import (
     AttachmentMissingError,
     EntryExistsError,
     EntryMissingError,
     HeadMovedError,
-    MailboxMissingError,
+    NoSuchMailboxError,
     StoreDamagedError,
 )
 from tests.store.factories import DAY, NOW, a_mailbox, an_entry, an_upload, rows, usage
@@ -27,7 +27,7 @@ from tests.store.factories import DAY, NOW, a_mailbox, an_entry, an_upload, rows
 def append_with_patience(store: Store, address: bytes) -> None:
     while True:
         with store.reading() as session:
-            (head,) = entries.heads(session, address) or [None]
+            (head,) = entries.strand_heads(session, address) or [None]
         try:
             if head is None:
                 an_entry(store, address, number=1, previous=bytes(32))
@@ -71,7 +71,7 @@ def test_strands_count_each_for_itself(store: Store, address: bytes) -> None:
     an_entry(store, address, author=entries.DESK, strand=b"strand-1")
     an_entry(store, address, author=entries.DESK, strand=b"strand-2")
     with store.reading() as session:
-        heads = entries.heads(session, address)
+        heads = entries.strand_heads(session, address)
         all_heads = sorted(entries.all_heads(session))
     assert [(0, b"", 2), (1, b"strand-1", 1), (1, b"strand-2", 1)] == [
         (h.author, h.strand, h.number) for h in heads
@@ -114,7 +114,7 @@ def test_the_same_entry_twice_is_one_entry(store: Store, address: bytes, number:
 def test_a_refusal_that_is_swallowed_commits_nothing(store: Store, address: bytes) -> None:
     entry_id = an_entry(store, address)
     with store.reading() as session:
-        (head,) = entries.heads(session, address)
+        (head,) = entries.strand_heads(session, address)
         stored = entries.find(session, address, entry_id)
     assert stored is not None
     again = {
@@ -123,7 +123,7 @@ def test_a_refusal_that_is_swallowed_commits_nothing(store: Store, address: byte
             "address",
             "author",
             "strand",
-            "open_part",
+            "envelope",
             "signature",
             "epoch",
             "day",
@@ -141,7 +141,7 @@ def test_a_refusal_that_is_swallowed_commits_nothing(store: Store, address: byte
             previous=head.digest,
         )
     with store.reading() as session:
-        assert [head] == entries.heads(session, address)
+        assert [head] == entries.strand_heads(session, address)
 
 
 def test_a_row_that_fits_no_rule_is_no_lost_race(store: Store, address: bytes) -> None:
@@ -152,8 +152,8 @@ def test_a_row_that_fits_no_rule_is_no_lost_race(store: Store, address: bytes) -
 
 def test_nothing_is_appended_to_a_mailbox_that_ended(store: Store, address: bytes) -> None:
     with store.writing() as session:
-        mailboxes.end(session, address, statement=b"ended", day=DAY)
-    with pytest.raises(MailboxMissingError):
+        mailboxes.end_for_good(session, address, statement=b"ended", day=DAY)
+    with pytest.raises(NoSuchMailboxError):
         an_entry(store, address)
 
 
@@ -227,7 +227,7 @@ def test_a_removed_entry_is_unreadable_at_once_and_leaves_a_tombstone(store: Sto
     attachment_id = an_upload(store, address, entry_id)
     an_entry(store, address, entry_id=entry_id, attachment_ids=[attachment_id])
     with store.writing() as session:
-        entries.remove(session, address, entry_id, removal=b"removal")
+        entries.remove_entry(session, address, entry_id, removal=b"removal")
     with store.reading() as session:
         tombstone = entries.find(session, address, entry_id)
         mailbox = mailboxes.find(session, address)
@@ -235,9 +235,9 @@ def test_a_removed_entry_is_unreadable_at_once_and_leaves_a_tombstone(store: Sto
         headers = session.execute(text("SELECT count(*) FROM sealed WHERE header IS NOT NULL")).scalar_one()
     assert tombstone is not None
     assert mailbox is not None
-    assert (b"removal", None, b"open" * 60) == (tombstone.removal, tombstone.header, tombstone.open_part)
+    assert (b"removal", None, b"open" * 60) == (tombstone.removal, tombstone.header, tombstone.envelope)
     assert (0, 0) == (headers, mailbox.bytes)
-    cleanup.sweep(store, NOW)
+    cleanup.destroy_deleted(store, NOW)
     with store.reading() as session:
         swept = entries.find(session, address, entry_id)
     assert swept is not None
@@ -248,7 +248,7 @@ def test_a_removed_entry_is_unreadable_at_once_and_leaves_a_tombstone(store: Sto
 def test_a_strand_goes_on_after_its_head_was_removed(store: Store, address: bytes) -> None:
     entry_id = an_entry(store, address)
     with store.writing() as session:
-        entries.remove(session, address, entry_id, removal=b"removal")
+        entries.remove_entry(session, address, entry_id, removal=b"removal")
     an_entry(store, address)
     with store.reading() as session:
         assert [1, 2] == [entry.number for entry in entries.of_mailbox(session, address)]
@@ -262,7 +262,7 @@ def taken_in(store: Store, address: bytes, **changed: object) -> None:
         "number": 1,
         "entry_id": os.urandom(16),
         "digest": os.urandom(32),
-        "open_part": b"open" * 60,
+        "envelope": b"open" * 60,
         "signature": os.urandom(64),
         "epoch": 1,
         "day": DAY,
@@ -275,7 +275,7 @@ def taken_in(store: Store, address: bytes, **changed: object) -> None:
         **changed,
     }
     with store.writing() as session:
-        entries.take_in(session, **columns)
+        entries.apply_from_peer(session, **columns)
 
 
 REMOVED = {"header": None, "payload": None, "removal": b"removal"}
@@ -311,7 +311,7 @@ def test_an_entry_that_was_removed_before_it_came_takes_its_place_and_opens_noth
     assert (DAY, DAY, entries.SOURCE) == (mailbox.waiting_since, mailbox.last_day, mailbox.last_author)
     assert (0, 0) == (rows(store, "sealed"), usage(store))
     with store.writing() as session:
-        entries.remove(session, address, entry_id, removal=b"another")
+        entries.remove_entry(session, address, entry_id, removal=b"another")
         found = entries.find(session, address, entry_id)
     assert found is not None
     assert b"removal" == found.removal
@@ -327,7 +327,7 @@ def test_what_comes_early_is_kept_in_its_place_and_the_head_is_the_newest(
         assert [digests[number] for number in (1, 2, 3, 4)] == [
             entry.digest for entry in entries.of_mailbox(session, address)
         ]
-        (head,) = entries.heads(session, address)
+        (head,) = entries.strand_heads(session, address)
     assert (4, digests[4]) == (head.number, head.digest)
 
 
@@ -361,7 +361,7 @@ def test_what_a_peer_brings_takes_no_place_and_no_id_that_is_taken(
         (EntryExistsError, {}),
         (EntryExistsError, {"number": 2, "entry_id": entry_id}),
         (EntryExistsError, {"author": entries.DESK, "strand": b"strand-1", "entry_id": entry_id}),
-        (MailboxMissingError, {"address": os.urandom(20)}),
+        (NoSuchMailboxError, {"address": os.urandom(20)}),
         (AttachmentMissingError, {"address": other, "attachment_ids": [os.urandom(16)]}),
     ):
         with pytest.raises(refusal):
@@ -375,7 +375,7 @@ def test_the_digest_at_a_place_is_told_of_tombstones_too(store: Store, address: 
     with store.reading() as session:
         first, second = entries.of_mailbox(session, address)
     with store.writing() as session:
-        entries.remove(session, address, first.entry_id, removal=b"removal")
+        entries.remove_entry(session, address, first.entry_id, removal=b"removal")
     with store.reading() as session:
         found = [entries.digest_at(session, address, entries.SOURCE, b"", number) for number in (1, 2, 3)]
         assert entries.digest_at(session, address, entries.DESK, b"", 1) is None
@@ -386,7 +386,7 @@ def test_the_first_removal_stays(store: Store, address: bytes) -> None:
     entry_id = an_entry(store, address)
     for removal in (b"first", b"second"):
         with store.writing() as session:
-            entries.remove(session, address, entry_id, removal=removal)
+            entries.remove_entry(session, address, entry_id, removal=removal)
     with store.reading() as session:
         tombstone = entries.find(session, address, entry_id)
     assert tombstone is not None
@@ -396,7 +396,7 @@ def test_the_first_removal_stays(store: Store, address: bytes) -> None:
 
 def test_what_is_not_there_cannot_be_removed(store: Store, address: bytes) -> None:
     with store.writing() as session, pytest.raises(EntryMissingError):
-        entries.remove(session, address, os.urandom(16), removal=b"removal")
+        entries.remove_entry(session, address, os.urandom(16), removal=b"removal")
 
 
 def test_row_ids_do_not_follow_the_order_of_arrival(store: Store, address: bytes) -> None:
@@ -419,7 +419,9 @@ def test_a_writer_is_told_its_place_in_one_question(store: Store, address: bytes
     an_entry(store, address, header=bytes(10), payload=bytes(20))
     an_entry(store, address, author=entries.DESK, strand=b"strand-1", header=b"", payload=bytes(5))
     with store.reading() as session:
-        desk, source = sorted(entries.heads(session, address), key=lambda head: head.author, reverse=True)
+        desk, source = sorted(
+            entries.strand_heads(session, address), key=lambda head: head.author, reverse=True
+        )
     assert Place(35, 1, source.digest) == place_of(store, address)
     assert Place(35, 1, desk.digest) == place_of(store, address, entries.DESK, b"strand-1")
     assert Place(35, 0, bytes(32)) == place_of(store, address, entries.DESK, b"strand-2")
@@ -443,7 +445,7 @@ def test_there_is_no_place_after_a_head_that_no_writer_made(
 def test_what_comes_after_a_refusal_in_one_session_is_kept_or_undone_together(store: Store) -> None:
     def refuse_and_go_on(*, fail: bool) -> None:
         with store.writing() as session:
-            with pytest.raises(MailboxMissingError):
+            with pytest.raises(NoSuchMailboxError):
                 attachments.begin(
                     session,
                     address=os.urandom(20),
@@ -453,7 +455,7 @@ def test_what_comes_after_a_refusal_in_one_session_is_kept_or_undone_together(st
                     half_hour=1,
                 )
             roll_back(session)
-            keep(session, header=b"after the refusal")
+            insert_sealed(session, header=b"after the refusal")
             if fail:
                 raise KeyError
 

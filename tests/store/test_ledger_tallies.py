@@ -43,7 +43,7 @@ def test_dropped_tallies_leave_no_byte_behind(store: Store) -> None:
         )
     assert store.checkpoint()
     assert [False, True] == [canary in files_of(store) for canary in (dropped, kept)]
-    assert cleanup.sweep(store, NOW).is_clean
+    assert cleanup.destroy_deleted(store, NOW).is_clean
     assert (1, 1, 2400) == (rows(store, "ledger"), rows(store, "sealed"), usage(store))
 
 
@@ -63,7 +63,7 @@ def test_tallies_are_read_by_their_ids_and_what_is_gone_is_left_out(store: Store
 def test_a_tally_that_comes_twice_is_kept_once(store: Store) -> None:
     with store.writing() as session:
         assert [True, False, True] == [
-            ledger_tallies.take_in(session, tally) for tally in (b"one", b"one", b"two")
+            ledger_tallies.apply_from_peer(session, tally) for tally in (b"one", b"one", b"two")
         ]
         ledger_tallies.add(session, [b"one", b"two", b"new"])
         assert [b"new", b"one", b"two"] == sorted(ledger_tallies.all_tallies(session))
@@ -77,5 +77,5 @@ def test_a_tally_is_found_and_given_up_by_its_digest(store: Store) -> None:
         assert (b"one", b"two") == (ledger_tallies.get(session, one), ledger_tallies.get(session, two))
         ledger_tallies.drop_digests(session, [one, os.urandom(32)])
         assert (None, b"two") == (ledger_tallies.get(session, one), ledger_tallies.get(session, two))
-    assert cleanup.sweep(store, NOW).is_clean
+    assert cleanup.destroy_deleted(store, NOW).is_clean
     assert (1, 1, 3) == (rows(store, "ledger"), rows(store, "sealed"), usage(store))

@@ -5,8 +5,8 @@ import pytest
 
 from store import attachments, cleanup, deletion_orders, entries, ledger_tallies, mailboxes, records
 from store.database.engine import Store
-from store.errors import MailboxEndedError, MailboxMissingError
-from store.mailboxes import Counts, Ended
+from store.errors import MailboxEndedError, NoSuchMailboxError
+from store.mailboxes import EndedMailbox, InboxCounts
 from tests.store.factories import (
     DAY,
     NOW,
@@ -23,13 +23,13 @@ from tests.store.factories import (
 
 def in_list(store: Store, state: str, offset: int = 0, limit: int = 10) -> list[bytes]:
     with store.reading() as session:
-        return [mailbox.address for mailbox in mailboxes.page(session, state, offset, limit)]
+        return [mailbox.address for mailbox in mailboxes.inbox_page(session, state, offset, limit)]
 
 
 def test_a_mailbox_opens_once(store: Store) -> None:
     keys = {"address": os.urandom(20), "recipient": os.urandom(1216), "verify_key": os.urandom(32)}
     with store.writing() as session:
-        opened = [mailboxes.open_mailbox(session, **keys, day=DAY) for _ in range(2)]
+        opened = [mailboxes.create_mailbox(session, **keys, day=DAY) for _ in range(2)]
         found = mailboxes.find(session, keys["address"])
     assert [True, False] == opened
     assert found is not None
@@ -51,7 +51,7 @@ def test_an_unknown_address_finds_nothing(store: Store) -> None:
 def test_addresses_are_listed_sorted(store: Store) -> None:
     made = [a_mailbox(store) for _ in range(5)]
     with store.reading() as session:
-        assert sorted(made) == mailboxes.addresses(session)
+        assert sorted(made) == mailboxes.all_addresses(session)
 
 
 def test_of_many_addresses_those_that_are_there_are_found(store: Store) -> None:
@@ -81,7 +81,7 @@ def test_who_waits_longest_comes_first(store: Store) -> None:
     assert [answered] == in_list(store, "answered")
     assert silent not in in_list(store, "answered")
     with store.reading() as session:
-        assert Counts(waiting=2, answered=1) == mailboxes.counts(session)
+        assert InboxCounts(waiting=2, answered=1) == mailboxes.inbox_counts(session)
 
 
 def test_who_was_answered_last_comes_first(store: Store) -> None:
@@ -133,7 +133,7 @@ def test_an_answer_that_crossed_a_question_answers_it_not(store: Store, address:
 
 def test_an_unknown_list_is_refused(store: Store) -> None:
     with store.reading() as session, pytest.raises(ValueError, match="lost"):
-        mailboxes.page(session, "lost", 0, 10)
+        mailboxes.inbox_page(session, "lost", 0, 10)
 
 
 def test_a_mailbox_counts_its_sealed_bytes_pending_ones_too(store: Store, address: bytes) -> None:
@@ -153,24 +153,26 @@ def test_an_ended_mailbox_leaves_one_signed_line_and_nothing_else(store: Store, 
     an_entry(store, address, entry_id=kept, attachment_ids=[adopted], header=canary * 9, payload=canary * 200)
     an_upload(store, address, os.urandom(16), [canary * 1000], header=canary * 30)
     with store.writing() as session:
-        entries.remove(session, address, removed, removal=b"removal")
+        entries.remove_entry(session, address, removed, removal=b"removal")
         mailbox = mailboxes.find(session, address)
-        mailboxes.end(session, address, statement=b"ended", day=DAY)
+        mailboxes.end_for_good(session, address, statement=b"ended", day=DAY)
     with store.reading() as session:
         assert entries.of_mailbox(session, address) == []
         assert mailboxes.find(session, address) is None
         assert attachments.find(session, address, adopted) is None
         ended = mailboxes.ended_mailboxes(session)
     assert mailbox is not None
-    assert [Ended(address, mailbox.recipient, mailbox.verify_key, b"ended", DAY, is_counted=False)] == ended
-    cleanup.sweep(store, NOW)
+    assert [
+        EndedMailbox(address, mailbox.recipient, mailbox.verify_key, b"ended", DAY, is_counted=False)
+    ] == ended
+    cleanup.destroy_deleted(store, NOW)
     assert canary not in files_of(store)
     left = {name: rows(store, name) for name in ("mailbox", "entry", "sealed", "head", "attachment", "chunk")}
     assert {"mailbox": 1, "entry": 1, "sealed": 1, "head": 1, "attachment": 0, "chunk": 0} == left
     with store.writing() as session:
-        mailboxes.acknowledge_ended(session, address)
+        mailboxes.mark_ending_counted(session, address)
         assert mailboxes.ended_mailboxes(session) == []
-    cleanup.tidy(store)
+    cleanup.rewrite_store(store)
     assert address not in files_of(store)
 
 
@@ -201,14 +203,14 @@ def test_a_purged_mailbox_leaves_the_order_and_anonymous_tallies_and_nothing_els
         ended = mailboxes.ended_mailboxes(session)
     assert mailbox is not None
     assert [
-        Ended(address, mailbox.recipient, mailbox.verify_key, b"the order", DAY, is_counted=False)
+        EndedMailbox(address, mailbox.recipient, mailbox.verify_key, b"the order", DAY, is_counted=False)
     ] == ended
-    cleanup.sweep(store, NOW)
+    cleanup.destroy_deleted(store, NOW)
     assert canary not in files_of(store)
     assert 4 == rows(store, "sealed")  # two tallies, and what is the other's
     with store.writing() as session:
-        mailboxes.acknowledge_ended(session, address)
-    cleanup.tidy(store)
+        mailboxes.mark_ending_counted(session, address)
+    cleanup.rewrite_store(store)
     assert address not in files_of(store)
 
 
@@ -229,7 +231,7 @@ def test_only_mailboxes_in_which_nothing_was_ever_written_are_empty(store: Store
     an_upload(store, uploads, os.urandom(16))
     an_entry(store, answered, author=entries.DESK, strand=b"strand-1")
     with store.writing() as session:
-        entries.remove(session, deleted, entry_id, removal=b"removal")
+        entries.remove_entry(session, deleted, entry_id, removal=b"removal")
     with store.reading() as session:
         assert [empty] == mailboxes.empty_since(session, DAY)
         assert [] == mailboxes.empty_since(session, old)
@@ -248,14 +250,14 @@ def test_an_ended_mailbox_does_not_open_again_before_the_desk_has_seen_it(
 ) -> None:
     keys = {"address": address, "recipient": os.urandom(1216), "verify_key": os.urandom(32)}
     with store.writing() as session:
-        mailboxes.end(session, address, statement=b"ended", day=DAY)
+        mailboxes.end_for_good(session, address, statement=b"ended", day=DAY)
     with store.writing() as session, pytest.raises(MailboxEndedError):
-        mailboxes.open_mailbox(session, **keys, day=DAY)
+        mailboxes.create_mailbox(session, **keys, day=DAY)
 
 
 def test_a_mailbox_that_is_not_there_cannot_end(store: Store) -> None:
-    with store.writing() as session, pytest.raises(MailboxMissingError):
-        mailboxes.end(session, os.urandom(20), statement=b"ended", day=DAY)
+    with store.writing() as session, pytest.raises(NoSuchMailboxError):
+        mailboxes.end_for_good(session, os.urandom(20), statement=b"ended", day=DAY)
 
 
 def test_no_part_of_a_mailbox_is_in_its_repr(store: Store, address: bytes) -> None:
@@ -280,8 +282,8 @@ def test_a_mailbox_ends_as_a_peer_says_it_ended(store: Store, address: bytes) ->
         assert mailboxes.find(session, address) is None
     assert mailbox is not None
     assert [
-        Ended(address, mailbox.recipient, mailbox.verify_key, b"ended", DAY, is_counted=False),
-        Ended(unknown, b"r", b"v", b"ended", DAY, is_counted=False),
+        EndedMailbox(address, mailbox.recipient, mailbox.verify_key, b"ended", DAY, is_counted=False),
+        EndedMailbox(unknown, b"r", b"v", b"ended", DAY, is_counted=False),
         None,
     ] == lines
     assert (0, 0, 0) == tuple(rows(store, table) for table in ("mailbox", "entry", "purge_order"))
@@ -290,18 +292,18 @@ def test_a_mailbox_ends_as_a_peer_says_it_ended(store: Store, address: bytes) ->
 def test_a_line_is_marked_as_counted_where_there_is_one(store: Store, address: bytes) -> None:
     with store.writing() as session:
         assert not mailboxes.mark_counted(session, address)
-        mailboxes.end(session, address, statement=b"ended", day=DAY)
+        mailboxes.end_for_good(session, address, statement=b"ended", day=DAY)
         assert mailboxes.mark_counted(session, address)
         assert mailboxes.mark_counted(session, address)
         (line,) = mailboxes.ended_mailboxes(session)
         assert line.is_counted
-        mailboxes.acknowledge_ended(session, address)
+        mailboxes.mark_ending_counted(session, address)
     assert 0 == rows(store, "ended")
 
 
 def test_what_does_not_fit_the_ledger_acknowledges_nothing(store: Store, address: bytes) -> None:
     with store.writing() as session:
-        mailboxes.end(session, address, statement=b"ended", day=DAY)
+        mailboxes.end_for_good(session, address, statement=b"ended", day=DAY)
     with pytest.raises(ValueError, match="size"), store.writing() as session:
-        mailboxes.acknowledge_ended(session, address, tallies=[b"one", b"other"])
+        mailboxes.mark_ending_counted(session, address, tallies=[b"one", b"other"])
     assert (0, 1) == (rows(store, "ledger"), rows(store, "ended"))

@@ -29,9 +29,9 @@ from store import (
 )
 from store.database.engine import Store, open_store, upgrade_store
 from store.database.schema import SCHEMA, SHIELD, Base
-from store.deletion_orders import Order
+from store.deletion_orders import StoredOrder
 from store.errors import StoreOutdatedError
-from store.mailboxes import Ended
+from store.mailboxes import EndedMailbox
 from store.outbox import What
 from store.records import Record
 from tests.store.factories import (
@@ -161,7 +161,7 @@ def test_a_store_of_the_second_version_keeps_all_it_holds_and_knows_what_of_it_t
     upgrade_store(path)
     store = open_store(path)
     with store.reading() as session:
-        assert [Ended(ended, b"\3", b"\4", b"\5", DAY, is_counted=False)] == mailboxes.ended_mailboxes(
+        assert [EndedMailbox(ended, b"\3", b"\4", b"\5", DAY, is_counted=False)] == mailboxes.ended_mailboxes(
             session
         )
         for kind in ("casefile", "draft", "unsent"):
@@ -175,12 +175,12 @@ def test_a_store_of_the_second_version_keeps_all_it_holds_and_knows_what_of_it_t
         order = deletion_orders.of_mailbox(session, mailbox)
         assert [] == session.execute(text("PRAGMA foreign_key_check")).all()
         assert [] == peers.all_peers(session)
-    assert Order(mailbox, b"statement", DAY, ()) == order
+    assert StoredOrder(mailbox, b"statement", DAY, ()) == order
     a_peer(store)
     with store.writing() as session:
-        outbox.note_all(session, STRAND)
+        outbox.enqueue_all(session, STRAND)
     assert {b"casefile:" + mailbox} == {name for what, _, name in noted(store) if what is What.RECORD}
-    assert cleanup.sweep(store, NOW).rows == 1
+    assert cleanup.destroy_deleted(store, NOW).rows == 1
     assert copied in files_of(store)
     assert (7, 448) == (rows(store, "sealed"), usage(store))
     store.close()

@@ -62,12 +62,12 @@ def pack(store: Store, peer: bytes = STRAND) -> int:
 
 def acknowledge(store: Store, serial: int, peer: bytes = STRAND) -> None:
     with store.writing() as session:
-        outbox.acknowledge(session, peer, serial)
+        outbox.acknowledge_pouch(session, peer, serial)
 
 
 def end(store: Store, address: bytes) -> None:
     with store.writing() as session:
-        mailboxes.end(session, address, statement=b"ended", day=DAY)
+        mailboxes.end_for_good(session, address, statement=b"ended", day=DAY)
 
 
 # ---- what is noted
@@ -86,8 +86,8 @@ def test_an_entry_is_noted_for_each_peer_and_for_none_twice(store: Store, addres
     a_peer(store, OTHER)
     entry_id = an_entry(store, address)
     with store.writing() as session:
-        entries.remove(session, address, entry_id, removal=b"removal")
-        entries.remove(session, address, entry_id, removal=b"removal")
+        entries.remove_entry(session, address, entry_id, removal=b"removal")
+        entries.remove_entry(session, address, entry_id, removal=b"removal")
     for name in (STRAND, OTHER):
         assert [(What.ENTRY, address, entry_id)] == noted(store, name)
 
@@ -191,8 +191,8 @@ def test_who_brought_something_is_not_told_of_it(store: Store) -> None:
     with store.writing() as session:
         outbox.taking_in_from(session, STRAND)
         letterheads.publish(session, 1, b"body", b"signature")
-        ledger.take_in(session, b"tally")
-        outbox.note_for(session, STRAND, What.RECORD, name=b"casefile:name")
+        ledger.apply_from_peer(session, b"tally")
+        outbox.enqueue_for(session, STRAND, What.RECORD, name=b"casefile:name")
     assert [(What.RECORD, b"", b"casefile:name")] == noted(store, STRAND)
     assert [What.LETTERHEAD, What.TALLY] == [what for what, _, _ in noted(store, OTHER)]
     with store.writing() as session:
@@ -207,9 +207,9 @@ def test_a_peer_that_is_not_there_is_refused_and_nothing_of_the_session_stays(
     with store.writing() as session:
         letterheads.publish(session, 1, b"body", b"signature")
         with pytest.raises(PeerMissingError):
-            outbox.note_for(session, STRAND, What.LETTERHEAD)
+            outbox.enqueue_for(session, STRAND, What.LETTERHEAD)
         with pytest.raises(PeerMissingError):
-            outbox.note_all(session, STRAND)
+            outbox.enqueue_all(session, STRAND)
     assert 0 == rows(store, "letterhead")
 
 
@@ -220,7 +220,7 @@ def test_a_record_that_a_peer_brings_is_told_to_the_others_alone(store: Store, a
     deliver(store, OTHER)
     with store.writing() as session:
         outbox.taking_in_from(session, STRAND)
-        records.take_in(session, "casefile", address, 4, b"theirs", base=4)
+        records.apply_from_peer(session, "casefile", address, 4, b"theirs", base=4)
     assert [] == noted(store, STRAND)  # nor of what lay here before
     assert [(What.RECORD, b"", b"casefile:" + address)] == noted(store, OTHER)
     with store.reading() as session:
@@ -230,7 +230,7 @@ def test_a_record_that_a_peer_brings_is_told_to_the_others_alone(store: Store, a
 @pytest.mark.usefixtures("peer")
 def test_what_the_desk_takes_in_by_itself_is_told_to_all(store: Store, address: bytes) -> None:
     with store.writing() as session:
-        records.take_in(session, "casefile", address, 1, b"restored", base=0)
+        records.apply_from_peer(session, "casefile", address, 1, b"restored", base=0)
     assert [(What.RECORD, b"", b"casefile:" + address)] == noted(store)
 
 
@@ -256,7 +256,7 @@ def test_what_was_acknowledged_before_is_not_told_again(store: Store, address: b
     end(store, address)
     for _ in range(2):
         with store.writing() as session:
-            mailboxes.acknowledge_ended(session, address)
+            mailboxes.mark_ending_counted(session, address)
         with store.writing() as session:
             outbox.mark(session, [row.id for row in outbox.of_kind(session, STRAND, What.ACKNOWLEDGED)], 1)
     acknowledge(store, 1)
@@ -268,7 +268,7 @@ def test_a_detail_stays_until_another_is_given(store: Store, address: bytes) -> 
     found = []
     for detail in (b"first", b"", b"second", b""):
         with store.writing() as session:
-            outbox.note(session, What.ACKNOWLEDGED, address=address, detail=detail)
+            outbox.enqueue(session, What.ACKNOWLEDGED, address=address, detail=detail)
         with store.reading() as session:
             found += [each.detail for each in outbox.of_kind(session, STRAND, What.ACKNOWLEDGED)]
     assert [b"first", b"first", b"second", b"second"] == found
@@ -305,7 +305,7 @@ def test_what_changed_after_it_was_packed_is_packed_again(store: Store, address:
     entry_id = an_entry(store, address)
     serial = pack(store)
     with store.writing() as session:
-        entries.remove(session, address, entry_id, removal=b"removal")
+        entries.remove_entry(session, address, entry_id, removal=b"removal")
     acknowledge(store, serial)
     assert [(What.ENTRY, address, entry_id)] == noted(store)
     acknowledge(store, serial)  # told twice
@@ -346,7 +346,7 @@ def test_a_record_that_was_packed_as_dropped_has_no_base(store: Store, address: 
 def test_a_name_that_no_writer_made_harms_no_other(store: Store, address: bytes) -> None:
     an_entry(store, address)
     with store.writing() as session:
-        outbox.note_for(session, STRAND, What.RECORD, name=b"\xff\xfe and no colon")
+        outbox.enqueue_for(session, STRAND, What.RECORD, name=b"\xff\xfe and no colon")
         (row,) = outbox.of_kind(session, STRAND, What.RECORD)
     deliver(store, revisions={row.id: 1})
     assert [] == noted(store)
@@ -395,7 +395,7 @@ def test_an_ended_line_stays_until_each_peer_was_told(store: Store, address: byt
     tallies = [os.urandom(64), os.urandom(64)]
     digests = b"".join(hashlib.sha256(tally).digest() for tally in tallies)
     with store.writing() as session:
-        mailboxes.acknowledge_ended(session, address, tallies=tallies)
+        mailboxes.mark_ending_counted(session, address, tallies=tallies)
     with store.reading() as session:
         (line,) = mailboxes.ended_mailboxes(session)
         assert [digests] == [each.detail for each in outbox.of_kind(session, STRAND, What.ACKNOWLEDGED)]
@@ -418,7 +418,7 @@ def test_a_line_that_each_peer_was_told_of_stays_until_the_desk_has_counted_it(
     deliver(store)
     assert 1 == rows(store, "ended")
     with store.writing() as session:
-        mailboxes.acknowledge_ended(session, address)
+        mailboxes.mark_ending_counted(session, address)
     assert 0 == rows(store, "ended")
     assert [(What.ACKNOWLEDGED, address, b"")] == noted(store)
 
@@ -455,7 +455,7 @@ def test_what_is_noted_for_one_peer_is_packed_even_if_it_is_under_way(store: Sto
     entry_id = an_entry(store, address)
     serial = pack(store)
     with store.writing() as session:
-        outbox.note_for(session, STRAND, What.ENTRY, address=address, name=entry_id)
+        outbox.enqueue_for(session, STRAND, What.ENTRY, address=address, name=entry_id)
     assert 1 == len(ids_of(store, What.ENTRY))
     acknowledge(store, serial)
     assert [(What.ENTRY, address, entry_id)] == noted(store)
@@ -500,7 +500,7 @@ def test_what_is_taken_back_is_told_no_more_and_gives_back_its_detail(store: Sto
     a_peer(store, OTHER)
     digests = [os.urandom(32), os.urandom(32)]
     with store.writing() as session:
-        outbox.note(session, What.ACKNOWLEDGED, address=address, detail=b"".join(digests))
+        outbox.enqueue(session, What.ACKNOWLEDGED, address=address, detail=b"".join(digests))
         detail = outbox.take_back(session, STRAND, What.ACKNOWLEDGED, address=address)
         assert tuple(digests) == outbox.digests_in(detail)
         assert b"" == outbox.take_back(session, STRAND, What.ACKNOWLEDGED, address=address)
@@ -515,7 +515,7 @@ def test_a_new_peer_is_told_all_that_travels_and_nothing_else(store: Store, addr
     ended, tally = a_mailbox(store), os.urandom(64)
     entry_id, removed = an_entry(store, address), an_entry(store, address)
     with store.writing() as session:
-        entries.remove(session, address, removed, removal=b"removal")
+        entries.remove_entry(session, address, removed, removal=b"removal")
         letterheads.publish(session, 1, b"body", b"signature")
         letterheads.publish(session, 2, b"body", b"signature")
         public_files.publish(session, "report-2026-nl.html", b"for everybody")
@@ -527,7 +527,7 @@ def test_a_new_peer_is_told_all_that_travels_and_nothing_else(store: Store, addr
     a_peer(store)
     assert [] == noted(store)
     with store.writing() as session:
-        outbox.note_all(session, STRAND)
+        outbox.enqueue_all(session, STRAND)
     assert [
         (What.LETTERHEAD, b"", b""),
         (What.ENDED, ended, b""),
@@ -542,7 +542,7 @@ def test_a_new_peer_is_told_all_that_travels_and_nothing_else(store: Store, addr
 def test_an_empty_store_has_nothing_to_tell(store: Store) -> None:
     a_peer(store)
     with store.writing() as session:
-        outbox.note_all(session, STRAND)
+        outbox.enqueue_all(session, STRAND)
     assert [] == noted(store)
 
 
@@ -551,7 +551,7 @@ def test_all_is_packed_again_for_a_peer_that_lost_what_it_had(store: Store, addr
     entry_id = an_entry(store, address)
     serial = pack(store)
     with store.writing() as session:
-        outbox.note_all(session, STRAND)
+        outbox.enqueue_all(session, STRAND)
     acknowledge(store, serial)  # of before it was set back
     assert [(What.ENTRY, address, entry_id)] == noted(store)
 
@@ -568,7 +568,7 @@ def test_what_is_undelivered_of_a_mailbox_is_read_by_mailbox(store: Store, addre
     ended = a_mailbox(store)
     end(store, ended)
     with store.reading() as session:
-        assert sorted([address, other]) == outbox.addresses(session, STRAND)
+        assert sorted([address, other]) == outbox.mailboxes_to_pack(session, STRAND)
         found = outbox.of_mailbox(session, STRAND, address)
         assert [*[(What.ENTRY, name) for name in names], (What.ORDER, b"")] == [
             (each.what, each.name) for each in found
@@ -608,7 +608,7 @@ def test_nothing_tells_the_order_of_arrival(store: Store) -> None:
 
 def undelivered_addresses(store: Store) -> list[bytes]:
     with store.reading() as session:
-        return list(outbox.addresses(session, STRAND))
+        return list(outbox.mailboxes_to_pack(session, STRAND))
 
 
 @pytest.mark.usefixtures("peer")
@@ -621,12 +621,12 @@ def test_what_was_told_leaves_no_byte_behind(store: Store) -> None:
         (gone if chance.random() < 0.5 else kept).append(address)
     for address in gone:
         with store.writing(durable=False) as session:
-            mailboxes.end(session, address, statement=b"ended", day=DAY)
-            mailboxes.acknowledge_ended(session, address)
+            mailboxes.end_for_good(session, address, statement=b"ended", day=DAY)
+            mailboxes.mark_ending_counted(session, address)
     deliver(store)
     assert (0, 0) == (rows(store, "undelivered"), rows(store, "ended"))
-    assert cleanup.sweep(store, NOW).is_clean
-    assert cleanup.tidy(store)
+    assert cleanup.destroy_deleted(store, NOW).is_clean
+    assert cleanup.rewrite_store(store)
     raw = files_of(store)
     assert (0, len(kept)) == tuple(sum(address in raw for address in group) for group in (gone, kept))
 

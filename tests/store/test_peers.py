@@ -58,8 +58,8 @@ def test_pouches_are_counted_each_way_for_itself(store: Store) -> None:
     a_peer(store, OTHER)
     with store.writing() as session:
         assert [1, 2, 3] == [peers.packed(session, STRAND) for _ in range(3)]
-        outbox.acknowledge(session, STRAND, 2)
-        outbox.acknowledge(session, STRAND, 1)  # an older pouch that comes late
+        outbox.acknowledge_pouch(session, STRAND, 2)
+        outbox.acknowledge_pouch(session, STRAND, 1)  # an older pouch that comes late
         peers.took_in(session, STRAND, 9, DAY)
     assert Peer(STRAND, b"card", 3, 2, 9, DAY, None, 0) == peer_of(store)
     assert Peer(OTHER, b"card", 0, 0, 0, None, None, 0) == peer_of(store, OTHER)
@@ -118,24 +118,24 @@ def test_a_peer_that_is_removed_holds_nothing_back(store: Store, address: bytes)
     an_entry(store, a_mailbox(store))
     for ended in (alone, both, seen_by_nobody):
         with store.writing() as session:
-            mailboxes.end(session, ended, statement=b"ended", day=DAY)
+            mailboxes.end_for_good(session, ended, statement=b"ended", day=DAY)
     with store.writing() as session:
         only = [each.id for each in outbox.of_kind(session, OTHER, What.ENDED) if each.address == alone]
         outbox.mark(session, only, peers.packed(session, OTHER))
-        outbox.acknowledge(session, OTHER, 1)
+        outbox.acknowledge_pouch(session, OTHER, 1)
         for ended in (alone, both):
-            mailboxes.acknowledge_ended(session, ended)
+            mailboxes.mark_ending_counted(session, ended)
     assert 3 == rows(store, "ended")
     with store.writing() as session:
-        peers.remove(session, STRAND)
-        peers.remove(session, STRAND)  # twice is once
+        peers.remove_peer(session, STRAND)
+        peers.remove_peer(session, STRAND)  # twice is once
     with store.reading() as session:
         assert [OTHER] == [peer.name for peer in peers.all_peers(session)]
         left = {line.address for line in mailboxes.ended_mailboxes(session)}
     assert {both, seen_by_nobody} == left
     assert [] == noted(store, STRAND)
     with store.writing() as session:
-        peers.remove(session, OTHER)
+        peers.remove_peer(session, OTHER)
     assert (0, 0, 1) == (rows(store, "peer"), rows(store, "undelivered"), rows(store, "ended"))
     a_record(store, os.urandom(20))
     assert 0 == rows(store, "undelivered")

@@ -109,7 +109,7 @@ def test_a_replaced_and_a_dropped_record_leave_no_byte_behind(store: Store) -> N
     assert store.checkpoint()
     at_once = files_of(store)
     assert [False, False, True] == [canary in at_once for canary in (replaced, dropped, kept)]
-    assert cleanup.sweep(store, NOW).is_clean
+    assert cleanup.destroy_deleted(store, NOW).is_clean
     assert (1, 1, 24 * 300) == (rows(store, "record"), rows(store, "sealed"), usage(store))
 
 
@@ -137,8 +137,8 @@ def test_a_record_that_is_taken_in_lies_in_the_place_of_whatever_was_there(
     a_record(store, b"name", b"first")
     a_record(store, b"name", replaced * 30, revision=2)
     with store.writing() as session:
-        records.take_in(session, "casefile", b"name", revision, b"theirs", base=revision)
-        records.take_in(session, "casefile", b"another", revision, b"theirs", base=4)
+        records.apply_from_peer(session, "casefile", b"name", revision, b"theirs", base=revision)
+        records.apply_from_peer(session, "casefile", b"another", revision, b"theirs", base=4)
     assert Record("casefile", b"name", revision, b"theirs", base=revision) == get(store, b"name")
     assert Record("casefile", b"another", revision, b"theirs", base=4) == get(store, b"another")
     assert store.checkpoint()

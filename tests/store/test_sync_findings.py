@@ -3,7 +3,7 @@ from datetime import timedelta
 
 from store import sync_findings
 from store.database.engine import Store
-from store.sync_findings import Finding, FindingKind
+from store.sync_findings import FindingKind, SyncFinding
 from tests.store.factories import DAY, rows
 
 
@@ -11,13 +11,13 @@ def test_what_was_found_is_kept_once_with_the_day_it_was_found_on(store: Store) 
     address, entry_id = os.urandom(20), os.urandom(16)
     with store.writing() as session:
         days = (DAY, DAY + timedelta(1))
-        known = [sync_findings.note(session, address, entry_id, FindingKind.DAMAGED, day) for day in days]
-        assert sync_findings.note(session, address, entry_id, FindingKind.FORK, DAY)
-        assert sync_findings.note(session, address, b"", FindingKind.COME_BACK, DAY)
+        known = [sync_findings.add(session, address, entry_id, FindingKind.DAMAGED, day) for day in days]
+        assert sync_findings.add(session, address, entry_id, FindingKind.FORK, DAY)
+        assert sync_findings.add(session, address, b"", FindingKind.COME_BACK, DAY)
         assert [
-            Finding(address, b"", FindingKind.COME_BACK, DAY),
-            Finding(address, entry_id, FindingKind.DAMAGED, DAY),
-            Finding(address, entry_id, FindingKind.FORK, DAY),
+            SyncFinding(address, b"", FindingKind.COME_BACK, DAY),
+            SyncFinding(address, entry_id, FindingKind.DAMAGED, DAY),
+            SyncFinding(address, entry_id, FindingKind.FORK, DAY),
         ] == sync_findings.of_mailbox(session, address)
     assert [True, False] == known
 
@@ -26,7 +26,7 @@ def test_all_findings_are_listed_by_mailbox_and_in_no_order_of_arrival(store: St
     found = [os.urandom(20) for _ in range(9)]
     with store.writing() as session:
         for address in found:
-            sync_findings.note(session, address, b"", FindingKind.COME_BACK, DAY)
+            sync_findings.add(session, address, b"", FindingKind.COME_BACK, DAY)
         assert sorted(found) == [each.address for each in sync_findings.all_findings(session)]
 
 
@@ -35,10 +35,10 @@ def test_a_finding_goes_when_it_does_not_hold_any_more_or_was_seen(store: Store)
     with store.writing() as session:
         for address in (seen, other):
             for kind in FindingKind:
-                sync_findings.note(session, address, entry_id, kind, DAY)
-        sync_findings.forget(session, other, entry_id, FindingKind.DAMAGED)
-        sync_findings.forget(session, other, entry_id, FindingKind.DAMAGED)  # twice is once
-        sync_findings.forget_mailbox(session, seen)
+                sync_findings.add(session, address, entry_id, kind, DAY)
+        sync_findings.drop(session, other, entry_id, FindingKind.DAMAGED)
+        sync_findings.drop(session, other, entry_id, FindingKind.DAMAGED)  # twice is once
+        sync_findings.drop_findings(session, seen)
         assert [] == sync_findings.of_mailbox(session, seen)
         left = [FindingKind.COME_BACK, FindingKind.CROSSED, FindingKind.FORK]
         assert left == [each.kind for each in sync_findings.of_mailbox(session, other)]

@@ -8,8 +8,8 @@ from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.services import inbox_lists
 from journalist_app.services.desk import sync_replica, unlocking
 from journalist_app.services.mailbox import closing, read_thread
-from journalist_app.services.mailbox.answering import AnswerForm, Answering
-from journalist_app.services.mailbox.send_entries import Sheet
+from journalist_app.services.mailbox.answering import Answering, ReplyForm
+from journalist_app.services.mailbox.send_entries import AdviserFormContext
 from protocol import keyring as keyring_format
 from protocol.identifiers import EntryId
 from protocol.keyring import Keyring
@@ -34,42 +34,48 @@ class AtDesk:
 
     def syncs(self, through: Callable[[bytes], bytes] | None = None) -> None:
         """Sync, and let the desk learn what came; it must have gone well."""
-        sync_replica.sync(
+        sync_replica.sync_replica(
             self.desk, self.ends.clock.today, self.ends.clock.half_hour, Line(self.ends, through)
         )
         assert self.desk.exchange.refusal == ""
 
     def answers(self, source: ASource, words: str) -> None:
-        form = AnswerForm(*self._sheet_parts(source), words, None, EntryId(os.urandom(16)))
+        form = ReplyForm(*self._sheet_parts(source), words, None, EntryId(os.urandom(16)))
         with Answering(self.desk, form, today=self.ends.clock.day, half_hour=1) as under_way:
             under_way.send()
 
     def closes(self, source: ASource, words: str = "Het ga je goed.") -> None:
-        closing.close(
-            self.desk, Sheet(*self._sheet_parts(source)), words, today=self.ends.clock.day, half_hour=1
+        closing.close_mailbox(
+            self.desk,
+            AdviserFormContext(*self._sheet_parts(source)),
+            words,
+            today=self.ends.clock.day,
+            half_hour=1,
         )
 
     def counts(self, source: ASource) -> None:
         """See the line of a mailbox that its source ended."""
-        inbox_lists.acknowledge(self.desk, source.keys.address, self.ends.clock.day)
+        inbox_lists.acknowledge_ended(self.desk, source.keys.address, self.ends.clock.day)
 
     def sees(self, source: ASource) -> list[str]:
         """Return the texts in a mailbox, all of them verified; last words stand in the line of steps."""
-        thread = read_thread.thread(self.desk, source.keys.address, today=self.ends.clock.day)
+        thread = read_thread.read_conversation(self.desk, source.keys.address, today=self.ends.clock.day)
         assert thread.faults == ()
         said = [entry.text for entry in thread.entries if entry.kind != "seen"]
-        return said + [step.text for step in thread.standing.steps if step.text]
+        return said + [step.text for step in thread.thread_state.steps if step.text]
 
     def said(self, source: ASource) -> str:
         """Return the name of the newest thing that the source said, as a form carries it."""
-        return read_thread.thread(self.desk, source.keys.address, today=self.ends.clock.day).source_said
+        return read_thread.read_conversation(
+            self.desk, source.keys.address, today=self.ends.clock.day
+        ).source_said
 
     def tallies(self) -> list[Tally]:
         """Return what this workstation's ledger counts."""
         return tallies_of(self.store, self.desk.keyring, self.desk)
 
     def _sheet_parts(self, source: ASource) -> tuple[object, EntryId, bytes]:
-        thread = read_thread.thread(self.desk, source.keys.address, today=self.ends.clock.day)
+        thread = read_thread.read_conversation(self.desk, source.keys.address, today=self.ends.clock.day)
         return source.keys.address, EntryId(os.urandom(16)), bytes.fromhex(thread.source_said)
 
 
@@ -87,15 +93,15 @@ def an_adviser(ends: Ends, keyring: Keyring | None = None) -> AtDesk:
     folder = paired.replica.path.parent
     keyring_path = folder / "keyring.age"
     keyring_path.touch(mode=0o600)
-    keyring_path.write_bytes(keyring_format.seal(paired.keyring))
+    keyring_path.write_bytes(keyring_format.seal_keyring(paired.keyring))
     config = replace(
         ends.world.config,
         store_path=paired.replica.path,
         keyring_path=keyring_path,
-        anchors_path=folder / "anchors.age",
+        trusted_state_path=folder / "trusted-state.age",
         server="unix:/nowhere",
     )
-    return AtDesk(ends, unlocking.unlock(config, paired.replica, PASSPHRASE))
+    return AtDesk(ends, unlocking.unlock_desk(config, paired.replica, PASSPHRASE))
 
 
 def the_server_carries_out_orders(ends: Ends) -> None:

@@ -22,7 +22,7 @@ from protocol.pouch.pouch_file import SERVER, ServerKey
 from store import letterheads, outbox, peers
 from store.database.engine import Store
 from store.quota import Quota
-from sync.endpoint import Side
+from sync.endpoint import Endpoint
 from sync.exchange import Synced, answers, exchange
 from tests.journalist_app.desk_factories import TODAY, ASource, World, a_world
 from tests.stores import an_empty_store
@@ -67,7 +67,7 @@ class Workstation:
 
     keyring: Keyring
     replica: Store
-    side: Side
+    side: Endpoint
     carried: list[bytes] = field(default_factory=list)
 
 
@@ -79,7 +79,7 @@ class Ends:
     world: World  # the server's store, and the desk whose letterhead lies in it
     key: ServerKey
     clock: Clock
-    server: Side
+    server: Endpoint
     opened: list[Store] = field(default_factory=list)
 
     def workstation(self, keyring: Keyring | None = None) -> Workstation:
@@ -93,7 +93,7 @@ class Ends:
             letterheads.publish(session, newest.serial, body, signature)
             peers.add(session, SERVER, str(self.key.card).encode("ascii"))
             peers.shares_letterhead(session, SERVER, newest.serial)
-        side = Side(
+        side = Endpoint(
             store=replica,
             name=keyring.strand.id,
             seed=keyring.strand.seed,
@@ -126,7 +126,7 @@ class Ends:
         with store.reading() as session:
             found = letterheads.latest(session)
         assert found is not None
-        return letterhead_format.verify(found[1], found[2], self.world.keyring.fingerprint)
+        return letterhead_format.verify_letterhead(found[1], found[2], self.world.keyring.fingerprint)
 
     def says_at(self, workstation: Workstation, **changes: object) -> None:
         """Have a workstation sign the next letterhead, and keep it in its replica."""
@@ -145,7 +145,7 @@ class Ends:
         with self.world.store.reading() as session:
             found = letterheads.of_serial(session, serial)
         assert found is not None
-        known = letterhead_format.verify(found[1], found[2], self.world.keyring.fingerprint)
+        known = letterhead_format.verify_letterhead(found[1], found[2], self.world.keyring.fingerprint)
         self.server = replace(self.server, letterhead=lambda: known)
 
     def retire(self, strand: bytes, until: date) -> None:
@@ -206,7 +206,7 @@ def put_back(store: Store, copy: Path) -> None:
     shutil.copy(copy, store.path)
 
 
-def answer(server: Side, pouch: bytes) -> bytes:
+def answer(server: Endpoint, pouch: bytes) -> bytes:
     """Return the first pouch of the server's answer."""
     return next(answers(server, pouch))
 
@@ -217,7 +217,7 @@ def the_ends(folder: Path) -> Ends:
     clock = Clock()
     key = ServerKey.from_bytes(os.urandom(64))
     ends = Ends(folder, world, key, clock, server=None)  # type: ignore[arg-type]  # two lines below
-    ends.server = Side(
+    ends.server = Endpoint(
         store=world.store,
         name=SERVER,
         seed=key.seed,
@@ -241,7 +241,7 @@ def at(ends: Ends, workstation: Workstation, source: ASource) -> ASource:
 
 _QUESTIONS = {
     "mailbox": "SELECT address, recipient, verify_key, opened_day, waiting_since FROM mailbox",
-    "entry": "SELECT e.address, author, strand, number, entry_id, digest, open_part, signature, epoch, day,"
+    "entry": "SELECT e.address, author, strand, number, entry_id, digest, envelope, signature, epoch, day,"
     " removal, s.header, s.payload FROM entry e LEFT JOIN sealed s ON s.id = e.id AND s.header IS NOT NULL",
     "head": "SELECT address, author, strand, number, digest FROM head",
     "file": "SELECT address, entry_id, attachment_id, chunks, is_whole FROM attachment"

@@ -19,9 +19,17 @@ from deploy.cleanup.retention import retain
 from journalist_app.errors import SourceWroteError
 from journalist_app.services.desk import sync_replica
 from journalist_app.services.inbox_lists import Wanted, inbox
-from journalist_app.services.mailbox.send_entries import Sending, Sheet
+from journalist_app.services.mailbox.send_entries import AdviserFormContext, Sending
 from journalist_app.services.records import casefiles
-from protocol.content import AnswerNote, Content, Kind, ProposalNote, Recipient, Verdict, proposal_digest
+from protocol.content import (
+    AnswerNote,
+    Content,
+    Kind,
+    PassOnRecipient,
+    ProposalNote,
+    Verdict,
+    proposal_digest,
+)
 from protocol.entry import SignedEntry
 from protocol.identifiers import EntryId
 from protocol.ledger import Dimension
@@ -41,7 +49,7 @@ pytestmark = pytest.mark.slow
 
 DAYS = 30
 SEED = 1
-NOTE = ProposalNote(recipient=Recipient.SG, name="J. Jansen", fingerprint="AB" * 20)
+NOTE = ProposalNote(recipient=PassOnRecipient.SG, name="J. Jansen", fingerprint="AB" * 20)
 
 
 @dataclass(slots=True)
@@ -99,7 +107,7 @@ class Month:
         strand = self.second.desk.keyring.strand.id
         with ends.world.store.writing() as session:
             peers.add(session, strand, b"")
-            outbox.note_all(session, strand)
+            outbox.enqueue_all(session, strand)
         self.to_second, self.to_server = Road(self.chance), Road(self.chance)
 
     def play(self) -> None:
@@ -141,8 +149,8 @@ class Month:
         file = ("a.pdf", self.chance.randbytes(70_000)) if self.chance.random() < 0.2 else None
         text = self._text("source")
         entry = person.source.writes(text, day=self.ends.clock.day, file=file)
-        person.theirs[entry.open_part.entry_id] = text
-        person.entries[entry.open_part.entry_id] = entry
+        person.theirs[entry.envelope.entry_id] = text
+        person.entries[entry.envelope.entry_id] = entry
 
     def _deletes(self, person: Person) -> None:
         if len(person.theirs) > 1:
@@ -157,7 +165,7 @@ class Month:
         seen = read_mailbox(self._as_source(), person.source.keys)
         address = person.source.keys.address
         proposed = [
-            proposal_digest(content, address=address, entry_id=signed.open_part.entry_id)
+            proposal_digest(content, address=address, entry_id=signed.envelope.entry_id)
             for signed, content in seen.opened
             if content is not None and content.kind is Kind.PROPOSAL
         ]
@@ -167,8 +175,8 @@ class Month:
             entry = person.source.says(
                 Content(kind=Kind.ANSWER, text=text, answer=note), day=self.ends.clock.day
             )
-            person.theirs[entry.open_part.entry_id] = text
-            person.entries[entry.open_part.entry_id] = entry
+            person.theirs[entry.envelope.entry_id] = text
+            person.entries[entry.envelope.entry_id] = entry
 
     def _ends(self, person: Person) -> None:
         person.source.ends()
@@ -191,14 +199,14 @@ class Month:
                 at.answers(person.source, text)
                 person.ours.append(text)
             case "note":
-                casefiles.add_note(at.desk, address, text, self.ends.clock.day)
+                casefiles.add_casefile_note(at.desk, address, text, self.ends.clock.day)
             case "propose":
                 at_once = Content(kind=Kind.PROPOSAL, text=text, proposal=NOTE)
                 seen = bytes.fromhex(at.said(person.source))
                 entry_id = EntryId(os.urandom(16))
                 with Sending(
                     at.desk,
-                    Sheet(address, entry_id, seen),
+                    AdviserFormContext(address, entry_id, seen),
                     [(entry_id, at_once)],
                     today=self.ends.clock.day,
                     half_hour=1,

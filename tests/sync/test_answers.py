@@ -20,7 +20,7 @@ from store import outbox
 from store.errors import StoreBusyError
 from sync import exchange as exchange_module
 from sync import pouch_stream
-from sync.build import pack, pack_parts
+from sync.build import build_pouch, pack_parts
 from sync.carriers import UnixCarrier
 from sync.errors import OvertakenError, UnreachableError
 from sync.exchange import POUCHES_MAX, answers, exchange
@@ -74,7 +74,7 @@ def given_again(ends: Ends, *file_bytes: int) -> Workstation:
     ends.sync(workstation)
     ends.sync(workstation)
     with ends.world.store.writing() as session:
-        outbox.note_all(session, workstation.keyring.strand.id)
+        outbox.enqueue_all(session, workstation.keyring.strand.id)
     return workstation
 
 
@@ -123,10 +123,10 @@ def test_an_answer_to_nobody_ends_when_the_workstation_asks_again(ends: Ends) ->
     """The line broke, and the server learns of that late: what it packs then would not be missed."""
     workstation = ends.workstation()
     some_pouches_full(ends, 4)
-    question = pack(workstation.side, SERVER, {}).pouch
+    question = build_pouch(workstation.side, SERVER, {}).pouch
     to_nobody = answers(ends.server, question)
     next(to_nobody)
-    again = answers(ends.server, pack(workstation.side, SERVER, {}).pouch)
+    again = answers(ends.server, build_pouch(workstation.side, SERVER, {}).pouch)
     next(again)
 
     assert list(to_nobody) == []
@@ -211,7 +211,7 @@ def test_small_files_that_are_here_do_not_end_an_answer(ends: Ends, monkeypatch:
 def test_a_workstation_taken_out_of_use_gets_no_pouch_more(ends: Ends) -> None:
     workstation = ends.workstation()
     some_pouches_full(ends, 4)
-    pouches = answers(ends.server, pack(workstation.side, SERVER, {}).pouch)
+    pouches = answers(ends.server, build_pouch(workstation.side, SERVER, {}).pouch)
     next(pouches)
 
     ends.retire(workstation.keyring.strand.id, TODAY - timedelta(days=1))
@@ -251,7 +251,7 @@ def test_each_pouch_of_an_answer_comes_after_the_one_before_it(ends: Ends) -> No
     ends.sync(workstation)
     some_pouches_full(ends, 4)
 
-    pouches = answers(ends.server, pack(workstation.side, SERVER, {}).pouch)
+    pouches = answers(ends.server, build_pouch(workstation.side, SERVER, {}).pouch)
     heads = [Pouch([pouch], workstation.side.identities).head for pouch in pouches]
 
     assert len(heads) == 4
@@ -270,7 +270,7 @@ def test_the_server_says_in_every_pouch_which_file_it_has_already(ends: Ends) ->
     ends.sync(workstation)
     some_pouches_full(ends, POUCHES_MAX + 2)
     with workstation.replica.writing() as session:
-        outbox.note_all(session, SERVER)
+        outbox.enqueue_all(session, SERVER)
 
     done = exchange(workstation.side, Watched(ends), lambda _left: None)
 
@@ -330,7 +330,10 @@ def test_a_refused_answer_hangs_up_at_once_though_the_next_one_is_waited_for(
 def test_what_goes_over_a_line_is_read_as_it_was_written() -> None:
     pouches = [b"one", b"two", os.urandom(100_000)]
 
-    assert list(pouch_stream.read(io.BytesIO(b"".join(pouch_stream.written(iter(pouches)))).read)) == pouches
+    assert (
+        list(pouch_stream.read_pouches(io.BytesIO(b"".join(pouch_stream.written(iter(pouches)))).read))
+        == pouches
+    )
 
 
 def test_an_adviser_who_writes_meanwhile_is_heard_in_the_same_sync(ends: Ends) -> None:

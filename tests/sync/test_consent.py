@@ -9,16 +9,16 @@ import pytest
 
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import conversation_of
-from journalist_app.errors import MailboxMissingError, NotConfirmedError, TakenBackError, UnsoundMailboxError
+from journalist_app.errors import MailboxNotFoundError, NotConfirmedError, TakenBackError, UnsoundMailboxError
 from journalist_app.services.desk import unlocking
 from journalist_app.services.mailbox import passing_on, read_thread
-from journalist_app.services.mailbox.send_entries import Sheet
+from journalist_app.services.mailbox.send_entries import AdviserFormContext
 from protocol.content import (
     AnswerNote,
     Content,
     Kind,
+    PassOnRecipient,
     ProposalNote,
-    Recipient,
     StepName,
     Verdict,
     proposal_digest,
@@ -26,10 +26,10 @@ from protocol.content import (
 from protocol.entry import SignedEntry, open_entry
 from protocol.identifiers import Digest, EntryId
 from protocol.pouch.pouch_file import SERVER
-from protocol.thread_state import ProposalState, Standing, standing
+from protocol.thread_state import ProposalStatus, ThreadState, thread_state
 from store.database.engine import Store
 from sync import build
-from sync.apply import take_in
+from sync.apply import apply_pouch
 from sync.build import pack_all, pack_parts
 from sync.errors import UnreachableError
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, ASource, World, a_source
@@ -60,24 +60,28 @@ class Case:
         return self.source.says(Content(kind=Kind.ANSWER, text="", answer=note))
 
     def begins(self) -> None:
-        passing_on.begin(self.desk, self._sheet(), self.proposal, today=TODAY, half_hour=1)
+        passing_on.begin_passing_on(self.desk, self._sheet(), self.proposal, today=TODAY, half_hour=1)
 
     def makes(self) -> bytes:
-        with passing_on.make(self.desk, self._sheet(), self.proposal, today=TODAY, half_hour=1) as file:
+        with passing_on.make_export(
+            self.desk, self._sheet(), self.proposal, today=TODAY, half_hour=1
+        ) as file:
             return file.read()
 
-    def standing_at(self, store: Store) -> Standing:
+    def thread_state_at(self, store: Store) -> ThreadState:
         """Say where things stand by what lies in a store, as both interfaces work it out."""
         world = self.ends.world
-        desk = unlocking.unlock(world.config, store, PASSPHRASE)
+        desk = unlocking.unlock_desk(world.config, store, PASSPHRASE)
         thread = conversation_of(desk, self.source.keys.address).entries
         identity = self.source.keys.identity
         opened = [(each, open_entry(each, [identity]) if each.header else None) for each in thread]
-        return standing(self.source.keys.address, opened)
+        return thread_state(self.source.keys.address, opened)
 
-    def _sheet(self) -> Sheet:
-        seen = read_thread.thread(self.desk, self.source.keys.address, today=TODAY).source_said
-        return Sheet(self.source.keys.address, EntryId(next(_ids).to_bytes(16)), bytes.fromhex(seen))
+    def _sheet(self) -> AdviserFormContext:
+        seen = read_thread.read_conversation(self.desk, self.source.keys.address, today=TODAY).source_said
+        return AdviserFormContext(
+            self.source.keys.address, EntryId(next(_ids).to_bytes(16)), bytes.fromhex(seen)
+        )
 
 
 @pytest.fixture
@@ -87,13 +91,13 @@ def case(ends: Ends, tmp_path: Path) -> Case:
     source.writes("vraag")
     ends.sync(workstation)
     replica = World(ends.world.config, workstation.keyring, ends.world.letterhead, workstation.replica)
-    note = ProposalNote(recipient=Recipient.SG, name="Secretaris-generaal", fingerprint=KEY)
+    note = ProposalNote(recipient=PassOnRecipient.SG, name="Secretaris-generaal", fingerprint=KEY)
     content = Content(kind=Kind.PROPOSAL, text="Woord voor woord.", proposal=note)
-    proposal = ASource(replica, source.keys).is_told(content).open_part.entry_id
+    proposal = ASource(replica, source.keys).is_told(content).envelope.entry_id
     ends.sync(workstation)
     digest = proposal_digest(content, address=source.keys.address, entry_id=proposal)
-    desk = unlocking.unlock(ends.world.config, workstation.replica, PASSPHRASE)
-    desk.outbox = paper = Paper(tmp_path)
+    desk = unlocking.unlock_desk(ends.world.config, workstation.replica, PASSPHRASE)
+    desk.exporter = paper = Paper(tmp_path)
     agreement = Content(kind=Kind.ANSWER, text="", answer=AnswerNote(verdict=Verdict.AGREED, proposal=digest))
     agreed = source.says(agreement)
     ends.sync(workstation)
@@ -110,21 +114,21 @@ def test_what_nobody_took_back_is_made_once_the_server_has_confirmed(case: Case)
 
     case.sync()
     for store in (case.ends.world.store, case.workstation.replica):
-        (proposed,) = case.standing_at(store).proposals
-        assert proposed.state is ProposalState.PASSED_ON
+        (proposed,) = case.thread_state_at(store).proposals
+        assert proposed.state is ProposalStatus.PASSED_ON
 
 
 @pytest.mark.parametrize(
     ("takes_back", "state"),
     [
-        (lambda case: case.answers(Verdict.TAKEN_BACK), ProposalState.TAKEN_BACK),
-        (lambda case: case.source.removes(case.answers(Verdict.TAKEN_BACK)), ProposalState.TAKEN_BACK),
-        (lambda case: case.source.removes(case.agreed), ProposalState.WAITING),
+        (lambda case: case.answers(Verdict.TAKEN_BACK), ProposalStatus.TAKEN_BACK),
+        (lambda case: case.source.removes(case.answers(Verdict.TAKEN_BACK)), ProposalStatus.TAKEN_BACK),
+        (lambda case: case.source.removes(case.agreed), ProposalStatus.WAITING),
     ],
     ids=["says so", "says so and deletes that", "deletes the agreement"],
 )
 def test_who_takes_back_before_the_step_came_to_the_server_is_heard(
-    case: Case, takes_back: Callable[[Case], object], state: ProposalState
+    case: Case, takes_back: Callable[[Case], object], state: ProposalStatus
 ) -> None:
     case.begins()
     takes_back(case)
@@ -138,7 +142,7 @@ def test_who_takes_back_before_the_step_came_to_the_server_is_heard(
     assert case.paper.made == []
     case.sync()
     for store in (case.ends.world.store, case.workstation.replica):
-        stands = case.standing_at(store)
+        stands = case.thread_state_at(store)
         assert stands.proposals[0].state is state
         assert [step.is_void for step in stands.steps if step.step is StepName.PASSING_ON] == [True]
 
@@ -166,9 +170,9 @@ def test_a_step_is_not_confirmed_by_what_came_before_the_rest(
             case.ends.sync(case.workstation, breaks)
     else:
         there = b"".join(pack_all(case.workstation.side, SERVER))
-        take_in(server, lambda: [there], is_direct=False)
+        apply_pouch(server, lambda: [there], is_direct=False)
         first = b"".join(next(pack_parts(server, strand, 1)))
-        take_in(case.workstation.side, lambda: [first], is_direct=False)
+        apply_pouch(case.workstation.side, lambda: [first], is_direct=False)
 
     with pytest.raises((NotConfirmedError, TakenBackError)):
         case.makes()
@@ -182,16 +186,16 @@ def test_what_came_whole_over_several_sticks_confirms_a_step(case: Case) -> None
     server, strand = case.ends.server, case.workstation.keyring.strand.id
     case.begins()
     there = b"".join(pack_all(case.workstation.side, SERVER))
-    take_in(server, lambda: [there], is_direct=False)
+    apply_pouch(server, lambda: [there], is_direct=False)
     for _ in range(3):
         a_source(case.ends.world).writes("vraag")
     parts = [b"".join(pieces) for pieces in pack_parts(server, strand, 1)]
     for part in parts[:-1]:
-        take_in(case.workstation.side, lambda part=part: [part], is_direct=False)
+        apply_pouch(case.workstation.side, lambda part=part: [part], is_direct=False)
         with pytest.raises(NotConfirmedError):
             case.makes()
 
-    take_in(case.workstation.side, lambda: [parts[-1]], is_direct=False)
+    apply_pouch(case.workstation.side, lambda: [parts[-1]], is_direct=False)
     assert case.makes()
 
 
@@ -200,7 +204,7 @@ def test_who_ends_the_mailbox_before_the_step_came_to_the_server_is_heard(case: 
     case.source.ends()
     case.sync()
 
-    with pytest.raises(MailboxMissingError):
+    with pytest.raises(MailboxNotFoundError):
         case.makes()
 
     assert case.paper.made == []

@@ -6,12 +6,12 @@ import pytest
 
 from protocol.entry import DeskWriter
 from protocol.errors import PouchRefusal, PouchRefusedError
-from protocol.pouch.pouch_file import Head, Packer, lowest_serial
+from protocol.pouch.pouch_file import Packer, PouchHead, lowest_serial
 from protocol.pouch.pouch_items import EndedItem
 from protocol.statements.deletion_order import order
 from store import deletion_orders, entries, mailboxes, records, sync_findings
 from store.sync_findings import FindingKind
-from sync.apply import take_in
+from sync.apply import apply_pouch
 from tests.journalist_app.desk_factories import TODAY, ASource, a_source
 from tests.sync.ends import Ends, Workstation, all_of, at
 
@@ -24,7 +24,8 @@ def closes(ends: Ends, workstation: Workstation, source: ASource, *, in_days: in
     due = ends.clock.day + timedelta(days=in_days)
     with workstation.replica.writing() as session:
         heads = {
-            head.strand: (head.number, head.digest) for head in entries.heads(session, source.keys.address)
+            head.strand: (head.number, head.digest)
+            for head in entries.strand_heads(session, source.keys.address)
         }
         statement = order(
             source.keys.address,
@@ -86,7 +87,7 @@ def test_a_captured_server_that_sends_such_an_order_is_refused(ends: Ends, sourc
     ends.sync(workstation)
     statement = closes(ends, workstation, source, in_days=90)
     keys = source.keys
-    head = Head(
+    head = PouchHead(
         desk=ends.server.fingerprint,
         sender=ends.server.name,
         receiver=workstation.side.name,
@@ -100,7 +101,7 @@ def test_a_captured_server_that_sends_such_an_order_is_refused(ends: Ends, sourc
     pouch = b"".join([packer.header, ended, *packer.finish()])
 
     with pytest.raises(PouchRefusedError) as why:
-        take_in(workstation.side, lambda: [pouch], is_direct=True)
+        apply_pouch(workstation.side, lambda: [pouch], is_direct=True)
 
     assert why.value.reason is PouchRefusal.FORGED
     assert is_kept(workstation, source)

@@ -29,8 +29,8 @@ from store import attachments, deletion_orders, entries, letterheads, mailboxes,
 from store.errors import PeerMissingError, StoreFullError
 from store.outbox import What
 from sync import apply
-from sync.apply import take_in
-from sync.build import pack, pack_parts
+from sync.apply import apply_pouch
+from sync.build import build_pouch, pack_parts
 from sync.errors import BrokenTransferError
 from sync.exchange import exchange
 from tests.journalist_app.desk_factories import TODAY, a_source
@@ -44,14 +44,14 @@ SERIALS: Iterator[int] = itertools.count(lowest_serial(HALF_HOUR + 48))
 def down(ends: Ends, workstation: Workstation, *items: Item) -> int:
     """Give a workstation these items, and return how many of them brought something."""
     pouch = to_workstation(ends, workstation, *items, serial=next(SERIALS))
-    return take_in(workstation.side, lambda: [pouch], is_direct=True).applied
+    return apply_pouch(workstation.side, lambda: [pouch], is_direct=True).applied
 
 
 def up(ends: Ends, *items: Item) -> int:
     """Give the server these items from the first workstation."""
     seed = ends.world.keyring.strand.seed
     pouch = made_by_hand(ends, seed, *items, serial=next(SERIALS))
-    return take_in(ends.server, lambda: [pouch], is_direct=True).applied
+    return apply_pouch(ends.server, lambda: [pouch], is_direct=True).applied
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def workstation(ends: Ends) -> Workstation:
 
 def test_for_whom_is_no_peer_nothing_is_packed(ends: Ends) -> None:
     with pytest.raises(PeerMissingError):
-        pack(ends.server, StrandId(b"stranger"), {})
+        build_pouch(ends.server, StrandId(b"stranger"), {})
     with pytest.raises(PeerMissingError):
         list(pack_parts(ends.server, StrandId(b"stranger"), None))
 
@@ -82,7 +82,7 @@ def test_what_is_gone_when_it_is_packed_is_told_of_no_more(ends: Ends, workstati
             (What.ENTRY, {"address": b"b" * 20, "name": b"e" * 16}),
             (What.ORDER, {"address": b"b" * 20}),
         ):
-            outbox.note_for(session, peer, what, **of)
+            outbox.enqueue_for(session, peer, what, **of)
 
     synced = ends.sync(workstation)
     ends.sync(workstation)
@@ -112,7 +112,7 @@ def test_a_file_that_is_removed_while_it_travels_is_not_waited_for(
 def test_a_row_of_another_shape_in_our_own_tables_is_left_out(ends: Ends, workstation: Workstation) -> None:
     put_record(ends.world.store, b"n" * 64, b"sealed")
     with ends.world.store.writing() as session:
-        outbox.note_all(session, workstation.keyring.strand.id)
+        outbox.enqueue_all(session, workstation.keyring.strand.id)
     ends.world.execute("UPDATE record SET name = :name", name=b"n" * 65)
     ends.world.execute(
         "UPDATE undelivered SET name = :name WHERE what = 'record'", name=b"casefile:" + b"n" * 65
@@ -130,7 +130,7 @@ def test_files_and_chunks_of_what_is_here_are_passed_over(ends: Ends, workstatio
     source = a_source(ends.world)
     entry = source.writes("hello", file=("a", b"file"))
     ends.sync(workstation)
-    address, entry_id = source.keys.address, entry.open_part.entry_id
+    address, entry_id = source.keys.address, entry.envelope.entry_id
     with workstation.replica.reading() as session:
         (known,) = attachments.of_entry(session, address, entry_id)
     assert known.header is not None
@@ -178,7 +178,7 @@ def test_an_entry_whose_file_is_not_here_is_a_broken_transfer(ends: Ends, workst
     ends.sync(workstation)
     entry = source.writes("with a file", store_it=False)
     item = EntryItem(
-        entry.open_part.to_bytes(),
+        entry.envelope.to_bytes(),
         entry.signature,
         1,
         entry.header or b"",
@@ -191,7 +191,7 @@ def test_an_entry_whose_file_is_not_here_is_a_broken_transfer(ends: Ends, workst
         down(ends, workstation, item)
 
     with workstation.replica.reading() as session:
-        assert entries.find(session, source.keys.address, entry.open_part.entry_id) is None
+        assert entries.find(session, source.keys.address, entry.envelope.entry_id) is None
 
 
 def test_of_entries_that_come_together_only_the_one_that_does_not_fit_is_left_out(
@@ -204,7 +204,7 @@ def test_of_entries_that_come_together_only_the_one_that_does_not_fit_is_left_ou
     broken = source.writes("with a file", store_it=False)
     items = [
         EntryItem(
-            entry.open_part.to_bytes(), entry.signature, 1, entry.header or b"", entry.payload or b"", b"", of
+            entry.envelope.to_bytes(), entry.signature, 1, entry.header or b"", entry.payload or b"", b"", of
         )
         for entry, of in ((fits, ()), (broken, (b"f" * 16,)))
     ]
@@ -213,8 +213,8 @@ def test_of_entries_that_come_together_only_the_one_that_does_not_fit_is_left_ou
         down(ends, workstation, *items)
 
     with workstation.replica.reading() as session:
-        assert entries.find(session, source.keys.address, fits.open_part.entry_id) is not None
-        assert entries.find(session, source.keys.address, broken.open_part.entry_id) is None
+        assert entries.find(session, source.keys.address, fits.envelope.entry_id) is not None
+        assert entries.find(session, source.keys.address, broken.envelope.entry_id) is None
 
 
 def test_what_did_not_fit_together_and_fits_a_moment_later_is_all_there(
@@ -223,13 +223,13 @@ def test_what_did_not_fit_together_and_fits_a_moment_later_is_all_there(
     source = a_source(ends.world)
     source.writes("one")
     source.writes("two")
-    take_in_entry = entries.take_in
+    take_in_entry = entries.apply_from_peer
 
     def full_once(*_of: object, **_columns: object) -> None:
-        monkeypatch.setattr(entries, "take_in", take_in_entry)
+        monkeypatch.setattr(entries, "apply_from_peer", take_in_entry)
         raise StoreFullError("the store's disk is full")
 
-    monkeypatch.setattr(entries, "take_in", full_once)
+    monkeypatch.setattr(entries, "apply_from_peer", full_once)
 
     ends.sync(workstation)
 

@@ -37,7 +37,7 @@ TALLIES = tuple(bytes([n]) * 40 for n in range(8))
 
 def heads_of(store: Store, address: bytes) -> dict[bytes, tuple[int, bytes]]:
     with store.reading() as session:
-        return {head.strand: (head.number, head.digest) for head in entries.heads(session, address)}
+        return {head.strand: (head.number, head.digest) for head in entries.strand_heads(session, address)}
 
 
 def waits_since(store: Store, source: ASource) -> date | None:
@@ -77,7 +77,7 @@ def put_order(ends: Ends, workstation: Workstation, source: ASource, due: date) 
 
 def count(store: Store, source: ASource, tallies: tuple[bytes, ...] = TALLIES) -> None:
     with store.writing() as session:
-        mailboxes.acknowledge_ended(session, source.keys.address, tallies=tallies)
+        mailboxes.mark_ending_counted(session, source.keys.address, tallies=tallies)
 
 
 # ---- entries -----------------------------------------------------------------------------------------
@@ -192,7 +192,7 @@ def test_what_a_source_removed_goes_at_the_workstation_too(ends: Ends) -> None:
 
     assert all_of(workstation.replica) == all_of(ends.world.store)
     with workstation.replica.reading() as session:
-        gone = entries.find(session, source.keys.address, first.open_part.entry_id)
+        gone = entries.find(session, source.keys.address, first.envelope.entry_id)
     assert gone is not None
     assert (gone.header, gone.removal is not None) == (None, True)
 
@@ -222,7 +222,7 @@ def test_each_side_removes_what_the_other_has(ends: Ends) -> None:
         answered.digest, address=source.keys.address, by=DeskWriter(strand.id, strand.seed), day=TODAY
     )
     with workstation.replica.writing() as session:
-        entries.remove(session, source.keys.address, answered.open_part.entry_id, removal=statement)
+        entries.remove_entry(session, source.keys.address, answered.envelope.entry_id, removal=statement)
     ends.sync(workstation)
 
     assert all_of(workstation.replica) == all_of(ends.world.store)
@@ -487,7 +487,7 @@ def test_small_things_are_taken_in_several_at_a_time(ends: Ends, monkeypatch: py
     for number in range(100):
         put_record(ends.world.store, bytes([number]), b"a record")
         with ends.world.store.writing() as session:
-            ledger.take_in(session, bytes([number]))
+            ledger.apply_from_peer(session, bytes([number]))
     together = _Applying._together
     transactions: list[int] = []
 
@@ -521,7 +521,7 @@ def test_an_entry_that_was_changed_at_the_server_is_told_of_and_stops_nothing(en
     ends.world.execute(
         "UPDATE sealed SET payload = zeroblob(length(payload)) WHERE id ="
         " (SELECT id FROM entry WHERE entry_id = :entry_id)",
-        entry_id=damaged.open_part.entry_id,
+        entry_id=damaged.envelope.entry_id,
     )
 
     ends.sync(workstation)
@@ -540,7 +540,7 @@ def test_what_was_mended_at_the_server_is_forgiven(ends: Ends) -> None:
     ends.sync(workstation)
     ends.world.execute("UPDATE entry SET signature = :signature", signature=whole.signature)
     with ends.world.store.writing() as session:
-        outbox.note(session, What.ENTRY, address=source.keys.address, name=whole.open_part.entry_id)
+        outbox.enqueue(session, What.ENTRY, address=source.keys.address, name=whole.envelope.entry_id)
 
     ends.sync(workstation)
 
@@ -552,7 +552,7 @@ def test_what_was_mended_at_the_server_is_forgiven(ends: Ends) -> None:
     "statement",
     [
         "UPDATE mailbox SET verify_key = zeroblob(32)",
-        "UPDATE entry SET open_part = x'00'",
+        "UPDATE entry SET envelope = x'00'",
         "UPDATE entry SET epoch = -1",
         "UPDATE sealed SET header = zeroblob(100000) WHERE id IN (SELECT id FROM entry)",
         "UPDATE entry SET removal = x'00'",

@@ -13,15 +13,15 @@ import pytest
 from crypto.age import PQIdentity
 from protocol.errors import PouchRefusal, PouchRefusedError
 from protocol.identifiers import StrandId
-from protocol.pouch.pouch_file import SERVER, Card, Head, Packer, ServerKey, lowest_serial
+from protocol.pouch.pouch_file import SERVER, Packer, PouchHead, ServerCard, ServerKey, lowest_serial
 from protocol.pouch.pouch_items import EntryItem, Item, MailboxItem, RecordItem, TallyItem
 from store import entries, mailboxes, peers
 from store.database.engine import open_store
 from store.sync_findings import FindingKind
 from sync import pending
-from sync.apply import take_in
-from sync.build import pack, pack_parts
-from sync.endpoint import Side
+from sync.apply import apply_pouch
+from sync.build import build_pouch, pack_parts
+from sync.endpoint import Endpoint
 from sync.errors import (
     BrokenTransferError,
     NoRoomError,
@@ -40,12 +40,12 @@ CUTS = 200
 
 
 def a_pouch(workstation: Workstation) -> bytes:
-    return pack(workstation.side, SERVER, {}).pouch
+    return build_pouch(workstation.side, SERVER, {}).pouch
 
 
-def refusal(side: Side, pouch: bytes, *, is_direct: bool = True) -> PouchRefusal:
+def refusal(side: Endpoint, pouch: bytes, *, is_direct: bool = True) -> PouchRefusal:
     with pytest.raises(PouchRefusedError) as refused:
-        take_in(side, lambda: [pouch], is_direct=is_direct)
+        apply_pouch(side, lambda: [pouch], is_direct=is_direct)
     return refused.value.reason
 
 
@@ -65,7 +65,7 @@ def made_by_hand(ends: Ends, seed: bytes, *items: Item, **head: object) -> bytes
         "taken": 0,
         "day": ends.clock.day,
     }
-    packer = Packer(Head(**{**fields, **head}), ends.key.card.recipient, seed)
+    packer = Packer(PouchHead(**{**fields, **head}), ends.key.card.recipient, seed)
     return b"".join([packer.header, *map(packer.add, items), *packer.finish()])
 
 
@@ -143,8 +143,8 @@ def test_a_pouch_that_comes_again_changes_nothing(ends: Ends) -> None:
     ends.sync(workstation, through=keeping)
     before = all_of(workstation.replica), all_of(ends.world.store)
 
-    assert take_in(workstation.side, lambda: [kept[1]], is_direct=True).is_known
-    assert take_in(ends.server, lambda: [kept[0]], is_direct=True).is_known
+    assert apply_pouch(workstation.side, lambda: [kept[1]], is_direct=True).is_known
+    assert apply_pouch(ends.server, lambda: [kept[0]], is_direct=True).is_known
     assert (all_of(workstation.replica), all_of(ends.world.store)) == before
 
 
@@ -167,7 +167,7 @@ def test_what_is_split_over_files_is_taken_in_in_its_order_alone(ends: Ends) -> 
     for part in reversed(parts[1:]):
         assert refusal(workstation.side, part, is_direct=False) is PouchRefusal.EARLY
     for part in parts:
-        assert not take_in(workstation.side, lambda part=part: [part], is_direct=False).is_known
+        assert not apply_pouch(workstation.side, lambda part=part: [part], is_direct=False).is_known
     ends.sync(workstation)
 
     assert all_of(workstation.replica) == all_of(ends.world.store)
@@ -185,8 +185,8 @@ def test_files_in_the_wrong_order_are_each_whole(ends: Ends) -> None:
     source.writes("the second stick", file=("a", os.urandom(3_000_000)))
     newer = b"".join(*pack_parts(ends.server, strand, None))
 
-    take_in(workstation.side, lambda: [newer], is_direct=False)
-    late = take_in(workstation.side, lambda: [older], is_direct=False)
+    apply_pouch(workstation.side, lambda: [newer], is_direct=False)
+    late = apply_pouch(workstation.side, lambda: [older], is_direct=False)
 
     assert late.is_known
     assert all_of(workstation.replica) == all_of(ends.world.store)
@@ -232,12 +232,12 @@ def test_a_workstation_that_was_taken_out_of_use_is_refused(ends: Ends) -> None:
 def test_a_workstation_that_was_never_paired_says_so(ends: Ends) -> None:
     workstation = ends.workstation()
     with workstation.replica.writing() as session:
-        peers.remove(session, SERVER)
+        peers.remove_peer(session, SERVER)
 
     with pytest.raises(NotPairedError):
         workstation.side.recipient()
     with pytest.raises(NotPairedError):
-        take_in(workstation.side, lambda: [to_workstation(ends, workstation)], is_direct=True)
+        apply_pouch(workstation.side, lambda: [to_workstation(ends, workstation)], is_direct=True)
 
 
 def to_workstation(ends: Ends, workstation: Workstation, *items: Item, **head: object) -> bytes:
@@ -251,7 +251,9 @@ def to_workstation(ends: Ends, workstation: Workstation, *items: Item, **head: o
         "taken": 0,
         "day": ends.clock.day,
     }
-    packer = Packer(Head(**{**fields, **head}), workstation.keyring.identities[0].recipient, ends.key.seed)
+    packer = Packer(
+        PouchHead(**{**fields, **head}), workstation.keyring.identities[0].recipient, ends.key.seed
+    )
     return b"".join([packer.header, *map(packer.add, items), *packer.finish()])
 
 
@@ -259,7 +261,7 @@ def test_a_server_with_another_key_is_not_the_one_that_was_paired(ends: Ends) ->
     workstation = ends.workstation()
     other = ServerKey.from_bytes(os.urandom(64))
     packer = Packer(
-        Head(
+        PouchHead(
             desk=workstation.keyring.fingerprint,
             sender=SERVER,
             receiver=workstation.keyring.strand.id,
@@ -298,7 +300,7 @@ def test_one_item_that_is_not_true_refuses_the_whole_pouch(ends: Ends) -> None:
     source = a_source(ends.world)
     entry = source.writes("hello")
     forged = EntryItem(
-        entry.open_part.to_bytes(), bytes(64), 1, entry.header or b"", entry.payload or b"", b"", ()
+        entry.envelope.to_bytes(), bytes(64), 1, entry.header or b"", entry.payload or b"", b"", ()
     )
     keys = MailboxItem(source.keys.address, source.keys.recipient, source.keys.verify_key, TODAY)
 
@@ -313,7 +315,7 @@ def test_one_item_that_is_not_true_refuses_the_whole_pouch(ends: Ends) -> None:
         {"header": b""},
         {"removal": b"it was removed"},
         {"removal": b"it was removed", "header": b"", "payload": b""},
-        {"open_part": b"none"},
+        {"envelope": b"none"},
     ],
 )
 def test_an_entry_that_was_changed_on_the_way_is_forged(ends: Ends, change: dict[str, bytes]) -> None:
@@ -321,7 +323,7 @@ def test_an_entry_that_was_changed_on_the_way_is_forged(ends: Ends, change: dict
     source = a_source(ends.world)
     entry = source.writes("hello")
     fields = {
-        "open_part": entry.open_part.to_bytes(),
+        "envelope": entry.envelope.to_bytes(),
         "signature": entry.signature,
         "epoch": 1,
         "header": entry.header or b"",
@@ -544,7 +546,7 @@ def test_a_file_may_have_lain_for_weeks_but_not_come_from_tomorrow(ends: Ends) -
     old = to_workstation(ends, workstation, day=TODAY - timedelta(days=60))
     early = to_workstation(ends, workstation, day=TODAY + timedelta(days=2))
 
-    assert not take_in(workstation.side, lambda: [old], is_direct=False).is_known
+    assert not apply_pouch(workstation.side, lambda: [old], is_direct=False).is_known
     assert refusal(workstation.side, early, is_direct=False) is PouchRefusal.CLOCK
 
 
@@ -573,7 +575,7 @@ def test_a_file_whose_beginning_was_given_up_comes_from_the_start(ends: Ends) ->
         """Have the server believe that the workstation has two chunks: as if they were swept since."""
         sender = workstation.keyring.strand.id
         answer(ends.server, pouch)
-        return pack(ends.server, sender, {attachment_id: 2}).pouch
+        return build_pouch(ends.server, sender, {attachment_id: 2}).pouch
 
     with pytest.raises(BrokenTransferError):
         ends.sync(workstation, through=lying)
@@ -586,7 +588,7 @@ def test_a_peer_that_was_removed_meanwhile_is_not_packed_for(ends: Ends) -> None
     workstation = ends.workstation()
     ends.sync(workstation)
     with ends.world.store.writing() as session:
-        peers.remove(session, workstation.keyring.strand.id)
+        peers.remove_peer(session, workstation.keyring.strand.id)
 
     ends.sync(workstation)  # it comes anew
 
@@ -598,7 +600,7 @@ def test_a_sender_who_is_no_peer_here_is_not_taken_in(ends: Ends) -> None:
     workstation = ends.workstation()
 
     with pytest.raises(NotPairedError):
-        take_in(ends.server, lambda: [a_pouch(workstation)], is_direct=True)
+        apply_pouch(ends.server, lambda: [a_pouch(workstation)], is_direct=True)
 
 
 def test_a_mailbox_that_ended_here_and_is_there_again_is_told_of(ends: Ends) -> None:
@@ -610,7 +612,7 @@ def test_a_mailbox_that_ended_here_and_is_there_again_is_told_of(ends: Ends) -> 
     ends.sync(workstation)
     keys = MailboxItem(source.keys.address, source.keys.recipient, source.keys.verify_key, TODAY)
     whole = EntryItem(
-        entry.open_part.to_bytes(),
+        entry.envelope.to_bytes(),
         entry.signature,
         1,
         entry.header or b"",
@@ -619,7 +621,7 @@ def test_a_mailbox_that_ended_here_and_is_there_again_is_told_of(ends: Ends) -> 
         (),
     )
 
-    take_in(workstation.side, lambda: [to_workstation(ends, workstation, keys, whole)], is_direct=True)
+    apply_pouch(workstation.side, lambda: [to_workstation(ends, workstation, keys, whole)], is_direct=True)
 
     assert found_at(workstation) == [(source.keys.address, FindingKind.COME_BACK)]
     with workstation.replica.reading() as session:
@@ -632,7 +634,7 @@ def test_a_record_or_tally_that_comes_twice_is_kept_once(ends: Ends) -> None:
     items = (RecordItem("casefile", b"name", 0, 1, b"sealed"), TallyItem(b"a tally"))
     for serial in (to_come(ends), to_come(ends) + 1):
         pouch = to_workstation(ends, workstation, *items, serial=serial)
-        taken = take_in(workstation.side, lambda pouch=pouch: [pouch], is_direct=True)
+        taken = apply_pouch(workstation.side, lambda pouch=pouch: [pouch], is_direct=True)
 
     assert taken.applied == 0
     found = record_of(workstation.replica, b"name")
@@ -642,11 +644,11 @@ def test_a_record_or_tally_that_comes_twice_is_kept_once(ends: Ends) -> None:
 
 def test_no_key_shows_in_what_is_printed(ends: Ends) -> None:
     workstation = ends.workstation()
-    shown = repr(workstation.side) + repr(ends.key) + repr(pack(workstation.side, SERVER, {}))
+    shown = repr(workstation.side) + repr(ends.key) + repr(build_pouch(workstation.side, SERVER, {}))
 
     for secret in (workstation.keyring.strand.seed, ends.key.seed):
         assert repr(secret)[2:-1] not in shown
         assert secret.hex() not in shown
-    assert Card.from_text(str(ends.key.card)) == ends.key.card
+    assert ServerCard.from_text(str(ends.key.card)) == ends.key.card
     assert isinstance(ends.key.identity, PQIdentity)
     assert open_store(workstation.replica.path).path == workstation.replica.path

@@ -11,15 +11,15 @@ from protocol.letterhead import Letterhead
 from protocol.pouch.pouch_file import SERVER
 from store.errors import StoreBusyError, StoreFullError
 from sync import errors, http_endpoint, pouch_stream
-from sync.build import pack
-from sync.http_endpoint import PATH, create_app
+from sync.build import build_pouch
+from sync.http_endpoint import PATH, create_sync_app
 from sync.reasons import BUSY, REASONS, STORE, TOO_LARGE, reason_of
 from tests.journalist_app.desk_factories import a_source
 from tests.sync.ends import Ends, Workstation, all_of
 
 
 def at_the_door(ends: Ends) -> FlaskClient:
-    return create_app(ends.server).test_client()
+    return create_sync_app(ends.server).test_client()
 
 
 def knock(client: FlaskClient, pouch: bytes) -> tuple[int, bytes]:
@@ -28,7 +28,7 @@ def knock(client: FlaskClient, pouch: bytes) -> tuple[int, bytes]:
 
 
 def a_pouch(workstation: Workstation) -> bytes:
-    return pack(workstation.side, SERVER, {}).pouch
+    return build_pouch(workstation.side, SERVER, {}).pouch
 
 
 def test_a_pouch_goes_in_and_what_answers_it_comes_out(ends: Ends) -> None:
@@ -39,7 +39,7 @@ def test_a_pouch_goes_in_and_what_answers_it_comes_out(ends: Ends) -> None:
     def through(pouch: bytes) -> bytes:
         status, brought = knock(client, pouch)
         assert status == 200
-        (whole,) = pouch_stream.read(io.BytesIO(brought).read)
+        (whole,) = pouch_stream.read_pouches(io.BytesIO(brought).read)
         return whole
 
     ends.sync(workstation, through)

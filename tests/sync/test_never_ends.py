@@ -45,9 +45,9 @@ def test_a_large_file_that_both_have_is_not_sent_for_ever(
     ends.sync(workstation)
     ends.sync(workstation)
     with ends.world.store.writing() as session:
-        outbox.note_all(session, workstation.keyring.strand.id)
+        outbox.enqueue_all(session, workstation.keyring.strand.id)
     with workstation.replica.writing() as session:
-        outbox.note_all(session, SERVER)
+        outbox.enqueue_all(session, SERVER)
 
     in_some_rounds(ends, workstation)
 
@@ -74,7 +74,7 @@ def test_a_file_with_a_piece_gone_is_told_and_the_rest_arrives(
     assert {each.digest for each in others} == held
     with workstation.replica.reading() as session:
         (found,) = sync_findings.all_findings(session)
-    assert (found.kind, found.entry_id) == (FindingKind.DAMAGED, broken.open_part.entry_id)
+    assert (found.kind, found.entry_id) == (FindingKind.DAMAGED, broken.envelope.entry_id)
     ends.sync(workstation)
     assert ends.left(ends.world.store, workstation.keyring.strand.id) == 0
 

@@ -13,9 +13,9 @@ from protocol.errors import PouchRefusal, PouchRefusedError
 from protocol.pouch.pouch_file import SERVER
 from store import outbox, peers
 from sync.build import pack_all
-from sync.endpoint import Side
+from sync.endpoint import Endpoint
 from sync.errors import NoRoomError
-from sync.pending import Arrival, bring, pieces_of, take_in_held
+from sync.pending import Arrival, bring, read_pieces, take_in_held
 from tests.journalist_app.desk_factories import a_source
 from tests.small_disk import CAN_MOUNT, a_small_disk
 from tests.sync.ends import Ends, Workstation
@@ -38,7 +38,7 @@ def from_workstation(workstation: Workstation) -> bytes:
     return b"".join(pack_all(workstation.side, SERVER))
 
 
-def held_by(side: Side) -> list[Path]:
+def held_by(side: Endpoint) -> list[Path]:
     folder = side.store.path.with_name("held")
     return sorted(folder.iterdir()) if folder.exists() else []
 
@@ -53,7 +53,7 @@ def put_back(ends: Ends, workstation: Workstation) -> tuple[bytes, bytes]:
     early = from_workstation(workstation)
     with workstation.replica.writing() as session:
         peers.forget_serials(session, SERVER)
-        outbox.note_all(session, SERVER)
+        outbox.enqueue_all(session, SERVER)
     return from_workstation(workstation), early
 
 
@@ -137,7 +137,7 @@ def held_behind(ends: Ends, workstation: Workstation) -> tuple[bytes, bytes]:
         name = workstation.keyring.strand.id
         peer = peers.find(session, name)
         assert peer is not None
-        outbox.acknowledge(session, name, peer.sent)
+        outbox.acknowledge_pouch(session, name, peer.sent)
     a_source(ends.world).writes("another")
     return from_server(ends, workstation), before
 
@@ -234,7 +234,7 @@ def test_a_pouch_that_is_pulled_out_halfway_is_brought_again(
 def test_files_are_read_in_pieces(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(bytes(2**20 + 1))
 
-    assert [len(piece) for piece in pieces_of(tmp_path / "a")] == [2**20, 1]
+    assert [len(piece) for piece in read_pieces(tmp_path / "a")] == [2**20, 1]
 
 
 @pytest.mark.skipif(not CAN_MOUNT, reason="only root may mount a small disk")

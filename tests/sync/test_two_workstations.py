@@ -8,7 +8,7 @@ from datetime import date, timedelta
 import msgspec
 import pytest
 
-from journalist_app.errors import MailboxMissingError
+from journalist_app.errors import MailboxNotFoundError
 from journalist_app.services.desk import background_check, desk_calendar, publish_letterhead, sync_replica
 from journalist_app.services.inbox_lists import Wanted, inbox
 from journalist_app.services.mailbox import order_deletion
@@ -63,12 +63,12 @@ def scene(ends: Ends) -> Iterator[Scene]:
 
 
 def note(at: AtDesk, address: Address, text: str, **changed: object) -> None:
-    casefiles.add_note(at.desk, address, text, TODAY)
+    casefiles.add_casefile_note(at.desk, address, text, TODAY)
     casefiles.change(at.desk, address, lambda now: msgspec.structs.replace(now, **changed))
 
 
 def notes(at: AtDesk, address: Address) -> set[str]:
-    return {each.text for each in casefiles.read(at.desk, address).notes}
+    return {each.text for each in casefiles.read_casefile(at.desk, address).notes}
 
 
 # ---- casefiles, templates, drafts
@@ -82,7 +82,7 @@ def test_a_casefile_that_both_changed_says_on_both_what_both_wrote(scene: Scene)
 
     scene.everybody_syncs()
 
-    ours, theirs = (casefiles.read(each.desk, address) for each in (scene.first, scene.second))
+    ours, theirs = (casefiles.read_casefile(each.desk, address) for each in (scene.first, scene.second))
     assert ours == theirs
     assert {"called them", "they mailed"} < notes(scene.first, address)
     assert (ours.theme, ours.region, ours.labels) == ("bullying", "europe", ("embassy",))
@@ -106,7 +106,7 @@ def test_a_casefile_that_was_merged_can_be_written_on_both(scene: Scene) -> None
 
 def test_a_reply_that_each_added_is_there_for_both(scene: Scene) -> None:
     for at, name in ((scene.first, "Eerste"), (scene.second, "Tweede")):
-        reply_templates.put(
+        reply_templates.put_template(
             at.desk,
             0,
             None,
@@ -115,19 +115,19 @@ def test_a_reply_that_each_added_is_there_for_both(scene: Scene) -> None:
 
     scene.everybody_syncs()
 
-    found = [reply_templates.read(each.desk) for each in (scene.first, scene.second)]
+    found = [reply_templates.read_templates(each.desk) for each in (scene.first, scene.second)]
     assert found[0] == found[1]
     assert {"Eerste", "Tweede"} < {each.name for each in found[0].templates}
 
 
 def test_a_draft_stays_where_it_was_typed(scene: Scene) -> None:
     source = scene.a_source_who_waits()
-    drafts.keep(scene.first.desk, source.keys.address, "half an answer")
+    drafts.keep_draft(scene.first.desk, source.keys.address, "half an answer")
 
     scene.everybody_syncs()
 
-    assert drafts.read(scene.first.desk, source.keys.address) == "half an answer"
-    assert drafts.read(scene.second.desk, source.keys.address) == ""
+    assert drafts.read_draft(scene.first.desk, source.keys.address) == "half an answer"
+    assert drafts.read_draft(scene.second.desk, source.keys.address) == ""
     for store in (scene.ends.world.store, scene.second.store):
         with store.reading() as session:
             assert records.get(session, RecordKind.DRAFT, source.keys.address) is None
@@ -142,7 +142,7 @@ def test_a_calendar_that_both_changed_is_one_on_both(scene: Scene) -> None:
         (scene.second, {"answer_working_days": 2}),
     ):
         wanted = replace(desk_calendar.current(at.desk, TODAY), **changed)
-        desk_calendar.publish(at.desk, at.desk.letterhead.serial, wanted, TODAY)
+        desk_calendar.publish_calendar(at.desk, at.desk.letterhead.serial, wanted, TODAY)
 
     scene.everybody_syncs()
 
@@ -150,7 +150,7 @@ def test_a_calendar_that_both_changed_is_one_on_both(scene: Scene) -> None:
     assert letterheads_now[0] == letterheads_now[1] == scene.ends.newest_letterhead(scene.ends.world.store)
     assert letterheads_now[0].closed_days == (date(2026, 12, 24),)
     assert letterheads_now[0].answer_working_days == 2
-    assert scene.first.desk.anchors.letterhead_serial == letterheads_now[0].serial
+    assert scene.first.desk.trusted_state.letterhead_serial == letterheads_now[0].serial
 
 
 def publish(at: AtDesk, body: bytes) -> None:
@@ -239,14 +239,14 @@ def test_a_mailbox_that_one_counted_is_not_shown_to_the_other_and_counted_once(s
     scene.everybody_syncs()
 
     assert inbox(scene.second.desk, Wanted("closed"), TODAY).ended == ()
-    with pytest.raises(MailboxMissingError):
+    with pytest.raises(MailboxNotFoundError):
         scene.second.counts(source)
     assert scene.counted() == ["ended_unread"]
     for store in (scene.ends.world.store, scene.first.store, scene.second.store):
         with store.reading() as session:
             assert mailboxes.ended_mailboxes(session) == []
             assert records.revisions(session, RecordKind.CASEFILE) == []
-    assert source.keys.address in scene.second.desk.anchors.ended
+    assert source.keys.address in scene.second.desk.trusted_state.ended
 
 
 def test_a_mailbox_that_both_counted_at_once_is_counted_once(scene: Scene) -> None:
@@ -292,8 +292,8 @@ def test_evidence_of_one_stays_when_the_other_counts(scene: Scene) -> None:
 
     assert scene.counted() == ["ended_unread"]
     for at in (scene.first, scene.second):
-        assert casefiles.read(at.desk, address).evidence == (kept,)
-        assert casefiles.read(at.desk, address).notes == ()
+        assert casefiles.read_casefile(at.desk, address).evidence == (kept,)
+        assert casefiles.read_casefile(at.desk, address).notes == ()
 
 
 def test_evidence_that_the_other_never_saw_is_not_dropped_by_it(scene: Scene) -> None:
@@ -311,7 +311,7 @@ def test_evidence_that_the_other_never_saw_is_not_dropped_by_it(scene: Scene) ->
     scene.everybody_syncs()
 
     assert scene.counted() == ["ended_unread"]
-    assert casefiles.read(scene.first.desk, address).evidence == (kept,)
+    assert casefiles.read_casefile(scene.first.desk, address).evidence == (kept,)
     with scene.ends.world.store.reading() as session:
         assert records.get(session, RecordKind.CASEFILE, address) is not None
 
@@ -342,7 +342,7 @@ def test_a_line_of_a_server_that_was_put_back_is_not_counted_again(scene: Scene)
 
 
 def facts_at(at: AtDesk, source: ASource) -> tuple[date | None, date | None, bool]:
-    casefile = casefiles.read(at.desk, source.keys.address)
+    casefile = casefiles.read_casefile(at.desk, source.keys.address)
     return casefile.first_message, casefile.first_answer, casefile.came_back
 
 
@@ -435,7 +435,7 @@ def test_what_is_damaged_at_the_server_marks_the_mailbox_here(scene: Scene) -> N
     source = scene.a_source_who_waits()
     address = source.keys.address
     with scene.first.store.writing() as session:
-        sync_findings.note(session, address, bytes(16), FindingKind.DAMAGED, TODAY)
+        sync_findings.add(session, address, bytes(16), FindingKind.DAMAGED, TODAY)
 
     background_check.check_store(scene.first.desk, TODAY)
 
@@ -452,7 +452,7 @@ def test_a_mailbox_that_came_back_at_the_server_is_named_though_it_is_not_here(s
     source.ends()
     scene.everybody_syncs()
     with scene.first.store.writing() as session:
-        sync_findings.note(session, source.keys.address, b"", FindingKind.COME_BACK, TODAY)
+        sync_findings.add(session, source.keys.address, b"", FindingKind.COME_BACK, TODAY)
 
     (row,) = inbox(scene.first.desk, Wanted(), TODAY).unsound
 
@@ -467,8 +467,10 @@ def test_the_casefile_of_nobody_is_untouched(scene: Scene) -> None:
     for _ in range(3):
         scene.everybody_syncs()
 
-    assert casefiles.read(scene.second.desk, address) == casefiles.read(scene.first.desk, address)
-    assert casefiles.read(scene.second.desk, address) != Casefile()
+    assert casefiles.read_casefile(scene.second.desk, address) == casefiles.read_casefile(
+        scene.first.desk, address
+    )
+    assert casefiles.read_casefile(scene.second.desk, address) != Casefile()
 
 
 # ---- what crossed on the way
@@ -533,7 +535,9 @@ def test_a_mailbox_that_was_counted_here_and_whose_line_comes_again_is_counted_o
     scene.everybody_syncs()
     scene.second.counts(source)
     with scene.ends.world.store.writing() as session:
-        outbox.note_for(session, scene.second.desk.keyring.strand.id, What.ENDED, address=source.keys.address)
+        outbox.enqueue_for(
+            session, scene.second.desk.keyring.strand.id, What.ENDED, address=source.keys.address
+        )
     scene.first.counts(source)
     scene.first.syncs()
 

@@ -15,8 +15,8 @@ from tests.tor.sites import Site, open_site
 
 @pytest.fixture(scope="session")
 def network() -> Iterator[TorNetwork]:
-    with TorNetwork() as standing:
-        yield standing
+    with TorNetwork() as thread_state:
+        yield thread_state
 
 
 @pytest.fixture(scope="session")

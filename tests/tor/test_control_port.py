@@ -12,11 +12,11 @@ import pytest
 from bench.processes import free_port
 from bench.tor_network import Tor, TorNetwork
 from deploy.errors import OnionSettingsError, TorAwayError, TorClosedError, TorRefusedError
-from deploy.onion.clients import admit, dismiss, make_client_key
+from deploy.onion.clients import admit_client, dismiss_client, make_client_key
 from deploy.onion.control import Published, add_onion, connected, published
-from deploy.onion.folders import read_host, read_key
+from deploy.onion.folders import read_host, read_service_key
 from deploy.onion.onion_keys import OnionKey
-from deploy.onion.publish_services import publish
+from deploy.onion.publish_services import publish_services
 from deploy.settings.load_settings import load_config
 from deploy.settings.onion_settings import OnionConfig
 from tests.deploy.onion.sites import settings_in
@@ -77,7 +77,7 @@ def test_both_come_back_after_tor_restarts_and_only_admitted_workstations_come_i
     doors: Doors, client: Tor, network: TorNetwork
 ) -> None:
     config, key = doors.config, make_client_key()
-    admit(config.clients_folder, "desk-1", key.public)
+    admit_client(config.clients_folder, "desk-1", key.public)
 
     with keeping_published(doors.settings):
         source = _wait_for_host(config.source_folder)
@@ -110,7 +110,7 @@ def test_both_come_back_after_tor_restarts_and_only_admitted_workstations_come_i
         assert said.returncode == 1
 
         # A workstation that was lost comes in no longer, not even by the line that it holds.
-        dismiss(config.clients_folder, "desk-1")
+        dismiss_client(config.clients_folder, "desk-1")
         _wait_until_shut(workstation, sync)
 
     workstation.stop()
@@ -138,12 +138,12 @@ def _wait_until_shut(client: Tor, host: str) -> None:
 
 
 def test_a_key_is_on_the_disk_for_us_alone_before_it_is_published(doors: Doors) -> None:
-    publish(doors.config, doors.source_socket, say=lambda _line: None)
-    once = read_key(doors.config.source_folder)
+    publish_services(doors.config, doors.source_socket, say=lambda _line: None)
+    once = read_service_key(doors.config.source_folder)
 
-    publish(doors.config, doors.source_socket, say=lambda _line: None)
+    publish_services(doors.config, doors.source_socket, say=lambda _line: None)
 
-    assert read_key(doors.config.source_folder) == once
+    assert read_service_key(doors.config.source_folder) == once
     assert {path.stat().st_mode & 0o777 for path in doors.config.source_folder.iterdir()} == {0o600}
 
 
@@ -152,7 +152,7 @@ def test_a_wrong_cookie_is_told(doors: Doors) -> None:
     doors.tor.cookie.write_bytes(os.urandom(len(right)))
 
     with pytest.raises(TorClosedError, match="does not let us in"):
-        publish(doors.config, doors.source_socket, say=lambda _line: None)
+        publish_services(doors.config, doors.source_socket, say=lambda _line: None)
     said = steunpunt(doors.settings, "onion", "status")
     doors.tor.cookie.write_bytes(right)
 
@@ -166,7 +166,7 @@ def test_a_cookie_that_cannot_be_read_is_told(doors: Doors) -> None:
     doors.tor.cookie.unlink()
 
     with pytest.raises(TorClosedError, match="CookieAuthentication 1"):
-        publish(doors.config, doors.source_socket, say=lambda _line: None)
+        publish_services(doors.config, doors.source_socket, say=lambda _line: None)
     doors.tor.cookie.write_bytes(right)
 
 
@@ -214,4 +214,4 @@ def test_who_lets_tor_publish_does_not_publish_twice(doors: Doors) -> None:
     doors.settings.write_text(settings, "utf-8")
 
     with pytest.raises(OnionSettingsError, match="onion torrc"):
-        publish(doors.config, doors.source_socket, say=lambda _line: None)
+        publish_services(doors.config, doors.source_socket, say=lambda _line: None)

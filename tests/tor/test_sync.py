@@ -19,7 +19,7 @@ from store import mailboxes
 from sync.carriers import OnionCarrier
 from sync.errors import UnreachableError
 from sync.exchange import Carrier, exchange
-from sync.http_endpoint import create_app
+from sync.http_endpoint import create_sync_app
 from tests.deploy.two_machines import Machine, texts_held
 from tests.journalist_app.desk_factories import ASource, a_source
 from tests.sync.ends import Ends, Workstation, all_of, at, the_ends
@@ -121,7 +121,9 @@ class _Quiet(WSGIRequestHandler):
 @contextlib.contextmanager
 def the_door(ends: Ends, path: Path) -> Iterator[None]:
     """Serve the door of a server whose clock we move, on a Unix socket."""
-    server: BaseWSGIServer = make_server(f"unix://{path}", 0, create_app(ends.server), request_handler=_Quiet)
+    server: BaseWSGIServer = make_server(
+        f"unix://{path}", 0, create_sync_app(ends.server), request_handler=_Quiet
+    )
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
@@ -194,7 +196,7 @@ class Month:
     def _count(self) -> None:
         with self.workstation.replica.writing() as session:
             for line in mailboxes.ended_mailboxes(session):
-                mailboxes.acknowledge_ended(
+                mailboxes.mark_ending_counted(
                     session, line.address, tallies=tuple(os.urandom(40) for _ in range(8))
                 )
 

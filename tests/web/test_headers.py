@@ -3,13 +3,13 @@
 import pytest
 from flask import Flask, Response, abort
 
-from web.headers import EVERY_ANSWER, FILE_CSP, install
+from web.headers import EVERY_ANSWER, FILE_CSP, install_headers
 
 
 @pytest.fixture
 def app() -> Flask:
     app = Flask("a_site")
-    install(app)
+    install_headers(app)
 
     @app.get("/page")
     def page() -> Response:

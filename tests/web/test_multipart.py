@@ -16,10 +16,10 @@ from web.errors import (
     TooLargeError,
     TooManyPartsError,
 )
-from web.multipart import Body, Event, Field, FileBegun, FileBytes, FileEnded, Limits, read_parts
+from web.multipart import Body, Event, Field, FileBegun, FileBytes, FileEnded, FormLimits, read_parts
 
 TYPE = "multipart/form-data; boundary=XyZ"
-LIMITS = Limits(parts=5, fields_bytes=1000)
+LIMITS = FormLimits(parts=5, fields_bytes=1000)
 PLENTY = 10_000_000
 
 
@@ -79,7 +79,7 @@ def joined(events: list[Event]) -> list[Event]:
     return out
 
 
-def parse(raw: bytes, limits: Limits = LIMITS, content_type: str = TYPE) -> list[Event]:
+def parse(raw: bytes, limits: FormLimits = LIMITS, content_type: str = TYPE) -> list[Event]:
     return joined(list(read_parts(Body(io.BytesIO(raw), len(raw), PLENTY), content_type, limits)))
 
 

@@ -18,13 +18,13 @@ class AboutDesk:
     last_check: date | None
     store_path: str
     keyring_path: str
-    anchors: str
+    trusted_state: str
 
 
-def about(desk: OpenDesk) -> AboutDesk:
+def desk_facts(desk: OpenDesk) -> AboutDesk:
     """Return the facts about this desk."""
     with desk.store.reading() as session:
-        counts = mailboxes.counts(session)
+        counts = mailboxes.inbox_counts(session)
     return AboutDesk(
         names={str(language): name for language, name in desk.letterhead.desk_name.items()},
         fingerprint=desk.config.fingerprint,
@@ -33,5 +33,5 @@ def about(desk: OpenDesk) -> AboutDesk:
         last_check=desk.last_check,
         store_path=str(desk.config.store_path),
         keyring_path=str(desk.config.keyring_path),
-        anchors=desk.memory.value,
+        trusted_state=desk.memory.value,
     )

@@ -35,7 +35,7 @@ def check_store(desk: OpenDesk, today: date) -> None:
             _check_mailbox(desk, address)
             desk.progress = Progress(done, len(changed), is_running=True, is_broken=False)
         closing.know_purged(desk, today)  # first: casefiles that went with their mailboxes are not missed
-        casefiles.take_in(desk)
+        casefiles.load_casefiles(desk)
         closing.tend(desk, today)
         desk.save()
         _read_what_is_new(desk)
@@ -67,11 +67,11 @@ def _changed_mailboxes(desk: OpenDesk) -> list[Address]:
         ended = {Address(row.address) for row in mailboxes.ended_mailboxes(session)}
         hidden = _hidden_mailboxes(desk, session, found)
         at_server = [Address(row.address) for row in sync_findings.all_findings(session)]
-    known = desk.anchors.mailboxes
+    known = desk.trusted_state.mailboxes
     new = [
         address
         for address, heads in found.items()
-        if address in desk.anchors.ended or dict(known.get(address, {})) != heads
+        if address in desk.trusted_state.ended or dict(known.get(address, {})) != heads
     ]
     gone = [address for address in known if address not in found and address not in ended]
     return list(dict.fromkeys([*new, *gone, *hidden, *at_server, *desk.unsound]))
@@ -85,7 +85,7 @@ def _hidden_mailboxes(desk: OpenDesk, session: Session, found: Mapping[Address, 
     """
     resting = {Address(address) for address in entries.resting(session)}
     written_in = {address for address in resting if SOURCE_STRAND in found.get(address, {})}
-    return written_in - desk.anchors.answered
+    return written_in - desk.trusted_state.answered
 
 
 def _check_mailbox(desk: OpenDesk, address: Address) -> None:
@@ -95,7 +95,7 @@ def _check_mailbox(desk: OpenDesk, address: Address) -> None:
         has_ended = any(row.address == address for row in mailboxes.ended_mailboxes(session))
     if conversation is not None:
         count_for_report.keep_in_background(desk, conversation)
-    elif address in desk.anchors.mailboxes and not has_ended:
+    elif address in desk.trusted_state.mailboxes and not has_ended:
         desk.unsound[address] = ("gone",)
     else:
         desk.unsound.pop(address, None)

@@ -53,7 +53,7 @@ def current(desk: OpenDesk, today: date) -> Calendar:
     )
 
 
-def publish(desk: OpenDesk, serial: int, calendar: Calendar, today: date) -> None:
+def publish_calendar(desk: OpenDesk, serial: int, calendar: Calendar, today: date) -> None:
     """Publish a letterhead with this calendar, and work with it.
 
     Closed days and absences that are over stay in it for some years: the day that a source was told by is
@@ -107,7 +107,7 @@ def closed_until(desk: OpenDesk, today: date) -> date | None:
     return last if last is not None and last < today + _AHEAD else None
 
 
-def name_of(day: date, language: str) -> str:
+def holiday_name(day: date, language: str) -> str:
     """Return the name of a public holiday; empty for any other day."""
     return dutch_holidays((day.year,), language).get(day, "")
 

@@ -13,13 +13,13 @@ from crypto.errors import CryptoError
 from journalist_app.config import BY_FILE, ONE_MACHINE
 from journalist_app.desk.open_desk import Exchange, OpenDesk
 from journalist_app.desk.verification import conversation_of
-from journalist_app.errors import MailboxMissingError
+from journalist_app.errors import MailboxNotFoundError
 from journalist_app.services.desk import background_check
 from journalist_app.services.desk.merge_records import Merging
 from journalist_app.services.desk.publish_letterhead import in_use
 from protocol.errors import LetterheadRefusedError, PouchRefusedError
 from protocol.identifiers import Address
-from protocol.letterhead import Letterhead, verify
+from protocol.letterhead import Letterhead, verify_letterhead
 from protocol.pouch.pouch_file import SERVER
 from store import letterheads, mailboxes, outbox, peers, sync_findings
 from store.errors import PeerMissingError, StoreBusyError, StoreError, StoreFullError
@@ -28,7 +28,7 @@ from store.sync_findings import FindingKind
 from sync import pending
 from sync.build import pack_all
 from sync.carriers import carrier_of
-from sync.endpoint import Side
+from sync.endpoint import Endpoint
 from sync.errors import (
     BrokenTransferError,
     LetterheadUnsoundError,
@@ -74,7 +74,7 @@ class LastSync:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ServerFaults:
     """What syncing found wrong about one mailbox at the server; `kinds` are faults' names."""
 
     address: str
@@ -97,14 +97,14 @@ def workstation_side(
     desk: OpenDesk,
     today: Callable[[], date] = utc_today,
     half_hour: Callable[[], int] = half_hour_now,
-) -> Side:
+) -> Endpoint:
     """Return this workstation's end of a sync. A newer letterhead that comes is worked with at once."""
 
     def newest() -> Letterhead:
         return take_up_letterhead(desk)
 
     config = desk.config
-    return Side(
+    return Endpoint(
         store=desk.store,
         name=desk.keyring.strand.id,
         seed=desk.keyring.strand.seed,
@@ -131,14 +131,16 @@ def take_up_letterhead(desk: OpenDesk) -> Letterhead:
     if found is None:
         raise LetterheadUnsoundError
     try:
-        newest = verify(found[1], found[2], desk.keyring.fingerprint, at_least_serial=desk.letterhead.serial)
+        newest = verify_letterhead(
+            found[1], found[2], desk.keyring.fingerprint, at_least_serial=desk.letterhead.serial
+        )
     except LetterheadRefusedError as why:
         raise LetterheadUnsoundError from why
     in_use(desk, newest)
     return newest
 
 
-def sync(
+def sync_replica(
     desk: OpenDesk,
     today: Callable[[], date],
     half_hour: Callable[[], int] = half_hour_now,
@@ -164,7 +166,7 @@ def _do(desk: OpenDesk, today: Callable[[], date], work: Callable[[], Exchange])
     """Do the work and check what came; whatever happens, `desk.exchange` says at the end that it is over."""
     outcome = Exchange(refusal="store")
     try:
-        desk.exchange = Exchange(is_running=True, left=waiting(desk))
+        desk.exchange = Exchange(is_running=True, left=count_undelivered(desk))
         try:
             outcome = work()
         finally:  # where it broke off what was taken in before stays
@@ -245,34 +247,34 @@ def keep_syncing(desk: OpenDesk, today: Callable[[], date]) -> None:
     """Sync now, every `sync_minutes`, and soon after something was written; end with the desk."""
     while not desk.stopping.is_set():
         desk.sync_wanted.clear()
-        sync(desk, today)
+        sync_replica(desk, today)
         if desk.sync_wanted.wait(desk.config.sync_minutes * 60):
             desk.stopping.wait(_SOON_SECONDS)
 
 
-def now(desk: OpenDesk, today: Callable[[], date]) -> None:
+def start_sync(desk: OpenDesk, today: Callable[[], date]) -> None:
     """Sync now, in the background, unless one is under way."""
     if has_line(desk) and not desk.exchange.is_running:
-        desk.exchange = Exchange(is_running=True, left=waiting(desk))
-        threading.Thread(target=sync, args=(desk, today), name="sync now", daemon=True).start()
+        desk.exchange = Exchange(is_running=True, left=count_undelivered(desk))
+        threading.Thread(target=sync_replica, args=(desk, today), name="sync now", daemon=True).start()
 
 
-def begin(desk: OpenDesk, today: Callable[[], date]) -> None:
+def begin_syncing(desk: OpenDesk, today: Callable[[], date]) -> None:
     """Start syncing in the background, where there is a line to a server."""
     if has_line(desk):
         threading.Thread(target=keep_syncing, args=(desk, today), name="syncing", daemon=True).start()
 
 
-def soon(desk: OpenDesk) -> None:
+def request_sync(desk: OpenDesk) -> None:
     """Have the background sync soon, if anything is to go out."""
-    if has_line(desk) and waiting(desk):
+    if has_line(desk) and count_undelivered(desk):
         desk.sync_wanted.set()
 
 
 # ---- what the pages show ---------------------------------------------------------------------------
 
 
-def waiting(desk: OpenDesk) -> int:
+def count_undelivered(desk: OpenDesk) -> int:
     """Return how many things the server is not known to have."""
     with desk.store.reading() as session:
         return outbox.count(session, SERVER)
@@ -318,7 +320,7 @@ def last_sync(desk: OpenDesk, today: date) -> LastSync | None:
     )
 
 
-def found_wrong(desk: OpenDesk) -> tuple[Found, ...]:
+def found_wrong(desk: OpenDesk) -> tuple[ServerFaults, ...]:
     """Return the mailboxes in which syncing found something wrong at the server, by label."""
     with desk.store.reading() as session:
         rows = [row for row in sync_findings.all_findings(session) if row.kind is not FindingKind.CROSSED]
@@ -327,30 +329,30 @@ def found_wrong(desk: OpenDesk) -> tuple[Found, ...]:
     for row in rows:
         kinds.setdefault(Address(row.address), {})[f"{row.kind.value}_at_server"] = None
     found = [
-        Found(address.hex(), desk.label(address), tuple(of_it), address in here)
+        ServerFaults(address.hex(), desk.label(address), tuple(of_it), address in here)
         for address, of_it in kinds.items()
     ]
     return tuple(sorted(found, key=lambda each: each.label))
 
 
-def not_arrived(desk: OpenDesk) -> tuple[Found, ...]:
+def not_arrived(desk: OpenDesk) -> tuple[ServerFaults, ...]:
     """Return the mailboxes that the desk's order deleted before what was written here had got there."""
     with desk.store.reading() as session:
         rows = sync_findings.all_findings(session)
     crossed = [Address(row.address) for row in rows if row.kind is FindingKind.CROSSED and row.entry_id]
-    found = [Found(address.hex(), desk.label(address), (), is_here=False) for address in crossed]
+    found = [ServerFaults(address.hex(), desk.label(address), (), is_here=False) for address in crossed]
     return tuple(sorted(found, key=lambda each: each.label))
 
 
-def saw_setback(desk: OpenDesk) -> None:
+def dismiss_setback(desk: OpenDesk) -> None:
     """Note that the adviser has seen that the server was put back to an earlier day."""
     with desk.store.writing() as session:
         peers.clear_setback(session, SERVER)
 
 
-def saw_finding(desk: OpenDesk, address: Address) -> None:
+def dismiss_finding(desk: OpenDesk, address: Address) -> None:
     """Note that the adviser has seen what was found about a mailbox at the server: it marks it no more."""
     with desk.store.writing() as session:
-        sync_findings.forget_mailbox(session, address)
-    with suppress(MailboxMissingError):
+        sync_findings.drop_findings(session, address)
+    with suppress(MailboxNotFoundError):
         conversation_of(desk, address)

@@ -10,23 +10,22 @@ from journalist_app.errors import (
     KeyringClosedError,
     KeyringExposedError,
     KeyringMissingError,
-    LetterheadError,
     OtherDeskError,
+    UnusableLetterheadError,
 )
-from journalist_app.files.gpg_export import open_outbox
+from journalist_app.files.gpg_export import open_exporter
 from journalist_app.services.desk import background_check
 from journalist_app.services.records import casefiles
 from protocol.errors import KeyringRefusal, KeyringRefusedError, LetterheadRefusedError
 from protocol.keyring import Keyring, open_keyring
-from protocol.letterhead import Letterhead
-from protocol.letterhead import verify as verify_letterhead
+from protocol.letterhead import Letterhead, verify_letterhead
 from store import entries, letterheads
 from store.database.engine import Store
 
 _FIRST_PAGE_SECONDS: Final = 2
 
 
-def unlock(config: AdviserConfig, store: Store, passphrase: str) -> OpenDesk:
+def unlock_desk(config: AdviserConfig, store: Store, passphrase: str) -> OpenDesk:
     """Open the keyring and what hangs on it. Takes about a second, wrong passphrase or right.
 
     Raises:
@@ -37,19 +36,19 @@ def unlock(config: AdviserConfig, store: Store, passphrase: str) -> OpenDesk:
         LetterheadError: the store's letterhead must not be used.
     """
     keyring = _open_keyring(config, passphrase)
-    anchors, memory = read_anchors(config, keyring)
+    trusted_state, memory = read_anchors(config, keyring)
     with store.reading() as session:
         published = letterheads.latest(session)
         if memory is Memory.MISSING and not any(strand for _, strand, _, _ in entries.all_heads(session)):
             memory = Memory.SOUND  # this desk has not answered yet: there is nothing to remember
     if published is None:
-        raise LetterheadError
-    letterhead = _verified(published[1], published[2], config.fingerprint, anchors.letterhead_serial)
-    desk = OpenDesk(config, store, keyring, letterhead, anchors, memory)
+        raise UnusableLetterheadError
+    letterhead = _verified(published[1], published[2], config.fingerprint, trusted_state.letterhead_serial)
+    desk = OpenDesk(config, store, keyring, letterhead, trusted_state, memory)
     desk.saw_letterhead()
-    outbox = open_outbox(config, keyring)
-    if outbox is not None:
-        desk.openpgp, desk.outbox = outbox.home, outbox
+    exporter = open_exporter(config, keyring)
+    if exporter is not None:
+        desk.openpgp, desk.exporter = exporter.home, exporter
     return desk
 
 
@@ -68,7 +67,7 @@ def begin_reading(desk: OpenDesk) -> None:
     """Have the processes of `desk.index` read the store for search and inbox, and know what was noted."""
     desk.index.begin(str(desk.store.path), desk.keyring, desk.letterhead)
     for address, (_, casefile) in list(desk.casefiles.items()):
-        desk.index.jot(address, casefiles.searchable(casefile))
+        desk.index.jot(address, casefiles.casefile_texts(casefile))
 
 
 def _open_keyring(config: AdviserConfig, passphrase: str) -> Keyring:
@@ -87,4 +86,4 @@ def _verified(body: bytes, signature: bytes, fingerprint: str, serial: int) -> L
     try:
         return verify_letterhead(body, signature, fingerprint, at_least_serial=serial)
     except LetterheadRefusedError as why:
-        raise LetterheadError from why
+        raise UnusableLetterheadError from why

@@ -18,14 +18,14 @@ from journalist_app.errors import (
     AlreadyPublishedError,
     CountsChangedError,
     LedgerUnreadError,
-    MailboxMissingError,
+    MailboxNotFoundError,
     OwnWordsError,
     RecordUnsoundError,
     YearNotOverError,
 )
-from journalist_app.inbox.option_lists import Choice
+from journalist_app.inbox.option_lists import Option
 from journalist_app.search import tally_reader
-from journalist_app.search.tally_reader import Opened
+from journalist_app.search.tally_reader import OpenedTally
 from journalist_app.services.desk import publish_letterhead
 from journalist_app.services.mailbox import closing, count_for_report
 from journalist_app.services.records import casefiles, desk_records
@@ -36,12 +36,12 @@ from protocol.ledger import Dimension, contribution
 from protocol.letterhead import Letterhead, Report
 from protocol.sealed_record import RecordKind, seal_record
 from report import html, pdf, table_csv
-from report.counts import Counts, Tally, count, gather, years_with_mailboxes
+from report.counts import CountedTally, YearCounts, count_year, gather, years_with_mailboxes
 from report.disclosure import Audience, Floors, Treated, treat
-from report.document import LANGUAGES, Document, Imprint, compose, require_plain
+from report.document import LANGUAGES, Document, Imprint, compose_report, require_plain
 from report.errors import WordsError
-from report.tables import Choice as Line
 from report.tables import Lists, shapes
+from report.tables import TableLine as Line
 from store import entries, mailboxes, public_files, records
 from store import ledger_tallies as ledger
 from store.errors import RecordMovedError
@@ -77,7 +77,7 @@ class Year:
     """
 
     year: int
-    counts: Counts = field(repr=False)
+    counts: YearCounts = field(repr=False)
     floors: Floors
     lists: Lists
     words: OwnWords = field(repr=False)
@@ -132,7 +132,7 @@ def look_at(desk: OpenDesk, year: int, today: date) -> Year:
     live = _Live(desk, year)
     gathered = gather(chain(open_ledger(desk), live.tallies()))
     lists = _lists(desk)
-    counts = count(gathered, year, shapes(lists), Dimension.NOTHING)
+    counts = count_year(gathered, year, shapes(lists), Dimension.NOTHING)
     with desk.store.reading() as session:
         gone = mailboxes.ended_mailboxes(session)
     ended = [row for row in gone if closing.is_to_be_seen(desk, row, today)]
@@ -150,7 +150,7 @@ def look_at(desk: OpenDesk, year: int, today: date) -> Year:
     )
 
 
-def open_ledger(desk: OpenDesk) -> Iterator[Tally]:
+def open_ledger(desk: OpenDesk) -> Iterator[CountedTally]:
     """Yield every tally that a workstation of this desk wrote; what was opened before is known.
 
     Raises:
@@ -162,7 +162,7 @@ def open_ledger(desk: OpenDesk) -> Iterator[Tally]:
     starters = desk.index.starters
     if len(unknown) < _MANY or not starters:
         key = tally_reader.Key(desk.keyring.identities, desk.letterhead)
-        for opened in tally_reader.read(desk.store, unknown, key):
+        for opened in tally_reader.read_tallies(desk.store, unknown, key):
             _keep(desk, opened)
     else:
         _open_in_processes(desk, unknown)
@@ -182,7 +182,7 @@ def words_for(desk: OpenDesk, year: int) -> OwnWords:
 # ---- writing and publishing ------------------------------------------------------------------------
 
 
-def keep_words(desk: OpenDesk, year: int, words: OwnWords) -> None:
+def keep_report_words(desk: OpenDesk, year: int, words: OwnWords) -> None:
     """Keep the adviser's words for a report, sealed.
 
     Raises:
@@ -200,10 +200,10 @@ def keep_words(desk: OpenDesk, year: int, words: OwnWords) -> None:
     revision, before = _words(desk, year)
     if words != before:
         body = msgspec.json.encode(_Words(nl=words.nl, en=words.en))
-        desk_records.write(desk, RecordKind.COUNTS, _words_name(year), revision + 1, body)
+        desk_records.write_record(desk, RecordKind.COUNTS, _words_name(year), revision + 1, body)
 
 
-def publish(desk: OpenDesk, year: int, digest: str, today: date) -> None:
+def publish_report(desk: OpenDesk, year: int, digest: str, today: date) -> None:
     """Freeze a year's counts and publish its report, all of it or nothing.
 
     `digest` is that of the year as the adviser looked at it.
@@ -242,16 +242,16 @@ def file_of(desk: OpenDesk, found: Year, audience: Audience, language: str, kind
     """
     document = document_of(desk, found, audience, language)
     if kind == "csv":
-        return table_csv.render(document, found.year)
-    page = html.render(document)
-    return page if kind == "html" else pdf.render(page)
+        return table_csv.render_csv(document, found.year)
+    page = html.render_html(document)
+    return page if kind == "html" else pdf.render_pdf(page)
 
 
 def document_of(desk: OpenDesk, found: Year, audience: Audience, language: str) -> Document:
     """Return a version in one language, before it is laid out."""
     names: Mapping[str, str] = {str(each): name for each, name in desk.letterhead.desk_name.items()}
     imprint = Imprint(names[language], found.day, found.words.of(language), is_draft=found.published is None)
-    return compose(found.version(audience), found.lists, language, imprint)
+    return compose_report(found.version(audience), found.lists, language, imprint)
 
 
 def file_name(year: int, language: str, kind: str) -> str:
@@ -293,17 +293,17 @@ def _publish(desk: OpenDesk, found: Year, files: Mapping[str, bytes], today: dat
 def _keep_first_days(desk: OpenDesk, unread: Sequence[Address]) -> None:
     """Note the year in which unread mailboxes count: ended so, they would count in another as well."""
     for address in unread:
-        with suppress(MailboxMissingError):
-            count_for_report.keep(
+        with suppress(MailboxNotFoundError):
+            count_for_report.keep_counts(
                 desk, address, count_for_report.opened_to_count(desk, conversation_of(desk, address).entries)
             )
 
 
 def _files(desk: OpenDesk, found: Year, audience: Audience, language: str) -> dict[str, bytes]:
-    page = html.render(document_of(desk, found, audience, language))
+    page = html.render_html(document_of(desk, found, audience, language))
     return {
         "html": page,
-        "pdf": pdf.render(page),
+        "pdf": pdf.render_pdf(page),
         "csv": file_of(desk, found, audience, language, "csv"),
     }
 
@@ -320,7 +320,7 @@ class _Live:
         self._desk = desk
         self._year = year
 
-    def tallies(self) -> Iterator[Tally]:
+    def tallies(self) -> Iterator[CountedTally]:
         """Yield what each would leave in the ledger. Every mailbox is verified first."""
         with self._desk.store.reading() as session:
             days = entries.first_days(session, Author.SOURCE)
@@ -328,10 +328,10 @@ class _Live:
             if day.year == self._year:
                 yield from self._of(Address(address))
 
-    def _of(self, address: Address) -> Sequence[Tally]:
+    def _of(self, address: Address) -> Sequence[CountedTally]:
         try:
             conversation = conversation_of(self._desk, address)
-        except MailboxMissingError:
+        except MailboxNotFoundError:
             return ()  # ended since: it comes back as a tally
         casefile = self._casefile(address)
         opened = count_for_report.opened_to_count(self._desk, conversation.entries)
@@ -345,14 +345,14 @@ class _Live:
 
     def _casefile(self, address: Address) -> Casefile:
         try:
-            return casefiles.read(self._desk, address)
+            return casefiles.read_casefile(self._desk, address)
         except RecordUnsoundError:
             self.unsound += 1
             return Casefile()
 
 
 def _is_unread(conversation: Conversation) -> bool:
-    return not any(entry.open_part.author is Author.DESK for entry in conversation.entries)
+    return not any(entry.envelope.author is Author.DESK for entry in conversation.entries)
 
 
 def _open_in_processes(desk: OpenDesk, rows: Sequence[int]) -> None:
@@ -385,13 +385,13 @@ def _open_in_processes(desk: OpenDesk, rows: Sequence[int]) -> None:
             end()
 
 
-def _keep(desk: OpenDesk, opened: Sequence[Opened]) -> None:
+def _keep(desk: OpenDesk, opened: Sequence[OpenedTally]) -> None:
     desk.tallies.update({each.row: each for each in opened})
 
 
 def _lists(desk: OpenDesk) -> Lists:
     def lines(what: str) -> tuple[Line, ...]:
-        offered: Sequence[Choice] = desk.config.offered(what)
+        offered: Sequence[Option] = desk.config.offered(what)
         return tuple(Line(choice.key, choice.nl, choice.en) for choice in offered)
 
     return Lists(
@@ -443,7 +443,7 @@ class _Frozen(_Kept, frozen=True, kw_only=True):
     def to_year(self) -> Year:
         return Year(
             self.year,
-            Counts(self.year, self.mailboxes, self.tables),
+            YearCounts(self.year, self.mailboxes, self.tables),
             Floors(self.public_floor, self.sg_floor),
             self.lists,
             OwnWords(self.words.nl, self.words.en),
@@ -453,7 +453,7 @@ class _Frozen(_Kept, frozen=True, kw_only=True):
 
 
 def _frozen(desk: OpenDesk, year: int) -> Year | None:
-    kept = desk_records.read(desk, RecordKind.COUNTS, _frozen_name(year))
+    kept = desk_records.read_record(desk, RecordKind.COUNTS, _frozen_name(year))
     if kept is None:
         if year in published_years(desk):
             raise RecordUnsoundError  # the letterhead says that it was published: somebody took it away
@@ -465,7 +465,7 @@ def _frozen(desk: OpenDesk, year: int) -> Year | None:
 
 
 def _words(desk: OpenDesk, year: int) -> tuple[int, OwnWords]:
-    kept = desk_records.read(desk, RecordKind.COUNTS, _words_name(year))
+    kept = desk_records.read_record(desk, RecordKind.COUNTS, _words_name(year))
     if kept is None:
         return 0, OwnWords()
     try:

@@ -7,14 +7,14 @@ from datetime import date
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import TextMissingError, TextOverLimitError
 from journalist_app.services.mailbox import steps
-from journalist_app.services.mailbox.send_entries import Sending, Sheet, Wanted
+from journalist_app.services.mailbox.send_entries import AdviserFormContext, Sending, Wanted
 from journalist_app.services.mailbox.steps import StepForm
 from protocol.content import TEXT_CHARS, Content, Kind
 from protocol.identifiers import Address, EntryId
 
 
 @dataclass(frozen=True, slots=True)
-class AnswerForm:
+class ReplyForm:
     """What the answer form carried before its files.
 
     `seen` is the digest of the source's newest utterance shown. The step, an entry of its own, has an id of
@@ -32,7 +32,7 @@ class AnswerForm:
 class Answering(Sending):
     """An answer under way; see `Sending`. Text and step reach the source together or not at all."""
 
-    def __init__(self, desk: OpenDesk, form: AnswerForm, *, today: date, half_hour: int) -> None:
+    def __init__(self, desk: OpenDesk, form: ReplyForm, *, today: date, half_hour: int) -> None:
         """Check everything that can be checked before a file arrives.
 
         Raises:
@@ -58,7 +58,7 @@ class Answering(Sending):
             raise TextMissingError
         super().__init__(
             desk,
-            Sheet(form.address, wanted[0][0], form.seen),
+            AdviserFormContext(form.address, wanted[0][0], form.seen),
             wanted,
             today=today,
             half_hour=half_hour,

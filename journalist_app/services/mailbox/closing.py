@@ -14,13 +14,13 @@ from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import Conversation, conversation_of, open_all
 from journalist_app.errors import (
     AdviserError,
-    MailboxMissingError,
+    MailboxNotFoundError,
     RecordUnsoundError,
     TextMissingError,
     TextOverLimitError,
 )
 from journalist_app.services.mailbox import count_for_report, order_deletion
-from journalist_app.services.mailbox.send_entries import Sending, Sheet
+from journalist_app.services.mailbox.send_entries import AdviserFormContext, Sending
 from journalist_app.services.records import casefiles, unsent_forms
 from protocol.casefile import Casefile
 from protocol.content import TEXT_CHARS, ClosingNote, Content, Kind
@@ -28,17 +28,19 @@ from protocol.identifiers import NO_DIGEST, SOURCE_STRAND, Address, Digest, Stra
 from protocol.ledger import contribution, seal_tallies
 from protocol.statements import removal
 from protocol.statements.deletion_order import is_void, verify_order
-from protocol.thread_state import Opened, standing
+from protocol.thread_state import EntryContent, thread_state
 from protocol.trusted_state import Head, Heads
 from store import deletion_orders, entries, mailboxes, sync_findings
-from store.mailboxes import Ended
+from store.mailboxes import EndedMailbox
 from store.sync_findings import FindingKind
 
 _MONTHS: Final = 12
 _NO_HEAD: Final = (0, NO_DIGEST)
 
 
-def close(desk: OpenDesk, sheet: Sheet, last_word: str, *, today: date, half_hour: int) -> None:
+def close_mailbox(
+    desk: OpenDesk, form_context: AdviserFormContext, last_word: str, *, today: date, half_hour: int
+) -> None:
     """Close a mailbox with a last word, and order that it be deleted after the retention.
 
     Closed a second time from the same form it does nothing.
@@ -53,21 +55,28 @@ def close(desk: OpenDesk, sheet: Sheet, last_word: str, *, today: date, half_hou
         raise TextMissingError
     if len(text) > TEXT_CHARS:
         raise TextOverLimitError
-    _close(desk, sheet, text, order_deletion.retention(desk, today), today=today, half_hour=half_hour)
+    _close(desk, form_context, text, order_deletion.retention(desk, today), today=today, half_hour=half_hour)
 
 
-def close_spam(desk: OpenDesk, sheet: Sheet, *, today: date, half_hour: int) -> None:
+def close_as_spam(desk: OpenDesk, form_context: AdviserFormContext, *, today: date, half_hour: int) -> None:
     """Close a mailbox of nobody who seeks advice: it is deleted soon, and counted as that alone.
 
     Raises:
         MailboxMissingError, UnsoundMailboxError, SourceWroteError, RecordUnsoundError: as `close` has it.
     """
-    was_spam = casefiles.read(desk, sheet.address).is_spam
-    _call_spam(desk, sheet.address, is_spam=True)
+    was_spam = casefiles.read_casefile(desk, form_context.address).is_spam
+    _call_spam(desk, form_context.address, is_spam=True)
     try:
-        _close(desk, sheet, "", order_deletion.soon(desk, today), today=today, half_hour=half_hour)
+        _close(
+            desk,
+            form_context,
+            "",
+            order_deletion.day_within_a_week(desk, today),
+            today=today,
+            half_hour=half_hour,
+        )
     except AdviserError:
-        _call_spam(desk, sheet.address, is_spam=was_spam)
+        _call_spam(desk, form_context.address, is_spam=was_spam)
         raise
 
 
@@ -76,21 +85,25 @@ def _call_spam(desk: OpenDesk, address: Address, *, is_spam: bool) -> None:
 
 
 def _close(  # noqa: PLR0913  # what is said, upon what, and when
-    desk: OpenDesk, sheet: Sheet, text: str, due: date, *, today: date, half_hour: int
+    desk: OpenDesk, form_context: AdviserFormContext, text: str, due: date, *, today: date, half_hour: int
 ) -> None:
-    if _was_closed(desk, sheet):
+    if _was_closed(desk, form_context):
         return
     # First: should the desk stop between the two, the next check knows that an order is missing.
-    casefiles.change(desk, sheet.address, lambda casefile: msgspec.structs.replace(casefile, keep_until=due))
+    casefiles.change(
+        desk, form_context.address, lambda casefile: msgspec.structs.replace(casefile, keep_until=due)
+    )
     content = Content(kind=Kind.CLOSING, text=text, closing=ClosingNote(delete_on=due))
 
-    def order_it(session: Session, heads: Heads, opened: tuple[Opened, ...]) -> None:
-        order_deletion.put(desk, session, sheet.address, heads, opened, due=due, today=today)
+    def order_it(session: Session, heads: Heads, opened: tuple[EntryContent, ...]) -> None:
+        order_deletion.order_deletion(
+            desk, session, form_context.address, heads, opened, due=due, today=today
+        )
 
     with Sending(
         desk,
-        sheet,
-        [(sheet.entry_id, content)],
+        form_context,
+        [(form_context.entry_id, content)],
         today=today,
         half_hour=half_hour,
         alongside=order_it,
@@ -98,11 +111,11 @@ def _close(  # noqa: PLR0913  # what is said, upon what, and when
         under_way.send()
 
 
-def _was_closed(desk: OpenDesk, sheet: Sheet) -> bool:
+def _was_closed(desk: OpenDesk, form_context: AdviserFormContext) -> bool:
     """Say whether this very form closed the mailbox before: the random day must not make it another."""
     return any(
-        each.signed.open_part.entry_id == sheet.entry_id
-        for each in open_all(desk, conversation_of(desk, sheet.address))
+        each.signed.envelope.entry_id == form_context.entry_id
+        for each in open_all(desk, conversation_of(desk, form_context.address))
     )
 
 
@@ -128,7 +141,7 @@ def tend(desk: OpenDesk, today: date) -> None:
     _order_abandoned(desk, under_order, today)
 
 
-def is_our_order(desk: OpenDesk, row: Ended, today: date) -> bool:
+def is_our_order(desk: OpenDesk, row: EndedMailbox, today: date) -> bool:
     """Say whether the line of a mailbox that is gone holds the desk's own order to delete it, rightly used.
 
     The line itself is not signed. So the order's day must have come by our own clock, and it must not be one
@@ -142,11 +155,11 @@ def is_our_order(desk: OpenDesk, row: Ended, today: date) -> bool:
         return False
     if ordered.address != row.address or ordered.due > min(row.day, today):
         return False
-    known = desk.anchors.mailboxes.get(ordered.address, {})
+    known = desk.trusted_state.mailboxes.get(ordered.address, {})
     later = {strand for strand, head in known.items() if head[0] > ordered.heads.get(strand, _NO_HEAD)[0]}
     if desk.keyring.strand.id in later and _has_crossed(desk, ordered.address):
         later.remove(desk.keyring.strand.id)
-    return not later or (later == {SOURCE_STRAND} and ordered.address in desk.anchors.answered)
+    return not later or (later == {SOURCE_STRAND} and ordered.address in desk.trusted_state.answered)
 
 
 def _has_crossed(desk: OpenDesk, address: Address) -> bool:
@@ -154,7 +167,7 @@ def _has_crossed(desk: OpenDesk, address: Address) -> bool:
         return any(found.kind is FindingKind.CROSSED for found in sync_findings.of_mailbox(session, address))
 
 
-def is_to_be_seen(desk: OpenDesk, row: Ended, today: date) -> bool:
+def is_to_be_seen(desk: OpenDesk, row: EndedMailbox, today: date) -> bool:
     """Say whether the adviser has to see the line of a mailbox that is gone, before it is counted.
 
     One that says it was counted, and that the source did not sign, is shown: somebody made it up.
@@ -163,16 +176,16 @@ def is_to_be_seen(desk: OpenDesk, row: Ended, today: date) -> bool:
     return not is_known and not is_our_order(desk, row, today)
 
 
-def _is_counted(desk: OpenDesk, row: Ended) -> bool:
+def _is_counted(desk: OpenDesk, row: EndedMailbox) -> bool:
     """Say whether the desk counted a line: another workstation, or we, before the server was put back.
 
     On one machine the last does not tell: this workstation may have been stopped before it had counted.
     """
-    was_ours = row.address in desk.anchors.ended and desk.config.server != ONE_MACHINE
+    was_ours = row.address in desk.trusted_state.ended and desk.config.server != ONE_MACHINE
     return row.is_counted or was_ours
 
 
-def acknowledge(desk: OpenDesk, ended: removal.Ended, today: date) -> None:
+def acknowledge_ending(desk: OpenDesk, ended: removal.MailboxEnding, today: date) -> None:
     """Count a mailbox whose source signed that it is ended, and drop its line and its casefile.
 
     Evidence of what was passed on stays until the day on which the mailbox would have been deleted.
@@ -181,21 +194,21 @@ def acknowledge(desk: OpenDesk, ended: removal.Ended, today: date) -> None:
         RecordUnsoundError: the casefile is not what this desk wrote last, so nothing can be counted by it.
     """
     address = ended.address
-    casefile = casefiles.read(desk, address)
+    casefile = casefiles.read_casefile(desk, address)
     if casefile.evidence:
         keep_until = casefile.keep_until or order_deletion.retention(desk, today)
         casefiles.change(desk, address, lambda now: msgspec.structs.replace(now, keep_until=keep_until))
     # Whoever of the desk read or wrote there left an entry.
     is_read = any(strand != SOURCE_STRAND for strand in ended.heads)
-    known = count_for_report.with_ending(desk, casefile, ended)
+    known = count_for_report.with_ending_counted(desk, casefile, ended)
     counted = contribution(known, desk.letterhead, closed=ended.day, is_read=is_read)
     tallies = seal_tallies(counted, desk.letterhead, desk.keyring.desk_writer)
     desk.forget_ended(address)
     desk.save()  # first: were it only dropped from the store, it would look taken away
     with desk.store.writing() as session:
-        mailboxes.acknowledge_ended(session, address, tallies=tallies)
+        mailboxes.mark_ending_counted(session, address, tallies=tallies)
         if not casefile.evidence:
-            casefiles.drop(desk, session, address)
+            casefiles.drop_casefile(desk, session, address)
     if casefile.evidence:
         casefiles.change(desk, address, _evidence_alone)
     desk.save()
@@ -220,7 +233,7 @@ def know_purged(desk: OpenDesk, today: date) -> None:
                 _forget_counted(desk, Address(row.address))
 
 
-def _is_ended_by_source(row: Ended) -> bool:
+def _is_ended_by_source(row: EndedMailbox) -> bool:
     return removal.is_ended_by_source(
         row.statement, address=Address(row.address), recipient=row.recipient, verify_key=row.verify_key
     )
@@ -231,32 +244,32 @@ def _forget_purged(desk: OpenDesk, address: Address) -> None:
     desk.forget_purged(address)
     desk.save()  # first: were the line only dropped from the store, the mailbox would look taken away
     with desk.store.writing() as session:
-        mailboxes.acknowledge_ended(session, address)
-        sync_findings.forget(session, address, b"", FindingKind.CROSSED)  # marks alone: nobody misses them
+        mailboxes.mark_ending_counted(session, address)
+        sync_findings.drop(session, address, b"", FindingKind.CROSSED)  # marks alone: nobody misses them
 
 
 def _forget_counted(desk: OpenDesk, address: Address) -> None:
     """Drop a line without counting it again; of the casefile only the evidence stays."""
-    casefile = casefiles.read(desk, address)
+    casefile = casefiles.read_casefile(desk, address)
     desk.forget_ended(address)
     desk.save()  # as above
     with desk.store.writing() as session:
-        mailboxes.acknowledge_ended(session, address)
+        mailboxes.mark_ending_counted(session, address)
         if not casefile.evidence:
-            casefiles.drop(desk, session, address)
+            casefiles.drop_casefile(desk, session, address)
     if casefile.evidence and casefile != _evidence_alone(casefile):
         casefiles.change(desk, address, _evidence_alone)
     desk.save()
 
 
-def _tend_order(desk: OpenDesk, stored: deletion_orders.Order, today: date) -> None:
+def _tend_order(desk: OpenDesk, stored: deletion_orders.StoredOrder, today: date) -> None:
     address = Address(stored.address)
     ordered = order_deletion.verified(desk, stored)
     if ordered is not None and _heads_of(desk, address) == dict(ordered.heads):
         return
     try:
         conversation = conversation_of(desk, address)
-    except MailboxMissingError:
+    except MailboxNotFoundError:
         return  # deleted, or ended by its source, since we looked
     if conversation.faults:
         return  # for the adviser to look at; the server does not delete it either
@@ -265,7 +278,7 @@ def _tend_order(desk: OpenDesk, stored: deletion_orders.Order, today: date) -> N
             deletion_orders.drop(session, address)
         else:
             # Somebody has read something since: it is counted.
-            order_deletion.put(
+            order_deletion.order_deletion(
                 desk,
                 session,
                 address,
@@ -280,7 +293,7 @@ def _leave_evidence(desk: OpenDesk, address: Address, today: date) -> None:
     """Keep of the casefile of a mailbox that is gone no more than the evidence, for its time."""
     if casefiles.has_mailbox(desk, address):
         return  # it has come back, and that is told
-    casefile = casefiles.read(desk, address)
+    casefile = casefiles.read_casefile(desk, address)
     if casefile.evidence:
         keep_until = casefile.keep_until or order_deletion.retention(desk, today)
         casefiles.change(
@@ -290,13 +303,13 @@ def _leave_evidence(desk: OpenDesk, address: Address, today: date) -> None:
         )
     else:
         with desk.store.writing() as session:
-            casefiles.drop(desk, session, address)
+            casefiles.drop_casefile(desk, session, address)
 
 
 def _tend_closed(desk: OpenDesk, under_order: set[Address], today: date) -> None:
     """Look at what was closed and has no order (any more): reopened, or never given one, or long gone."""
     for address, (_, casefile) in list(desk.casefiles.items()):
-        if address in desk.anchors.ended and casefile != _evidence_alone(casefile):
+        if address in desk.trusted_state.ended and casefile != _evidence_alone(casefile):
             with suppress(RecordUnsoundError):  # another workstation wrote it, and did not know yet
                 _leave_evidence(desk, address, today)
             continue
@@ -304,10 +317,10 @@ def _tend_closed(desk: OpenDesk, under_order: set[Address], today: date) -> None
             continue
         try:
             conversation = conversation_of(desk, address)
-        except MailboxMissingError:
+        except MailboxNotFoundError:
             if casefile.keep_until < today:  # evidence of a mailbox that its source ended
                 with desk.store.writing() as session:
-                    casefiles.drop(desk, session, address)
+                    casefiles.drop_casefile(desk, session, address)
             continue
         if not conversation.faults:
             with suppress(RecordUnsoundError):
@@ -316,12 +329,12 @@ def _tend_closed(desk: OpenDesk, under_order: set[Address], today: date) -> None
 
 def _order_anew(desk: OpenDesk, conversation: Conversation, today: date) -> None:
     opened = _opened(desk, conversation)
-    closed = standing(conversation.address, opened).closing
+    closed = thread_state(conversation.address, opened).closing
     if closed is None or closed.by is None:
         casefiles.change(desk, conversation.address, _open_again)
     else:
         with desk.store.writing() as session:
-            order_deletion.put(
+            order_deletion.order_deletion(
                 desk,
                 session,
                 conversation.address,
@@ -344,7 +357,7 @@ def _order_abandoned(desk: OpenDesk, under_order: set[Address], today: date) -> 
     """
     if desk.last_check == today:
         return
-    before = months_before(today, desk.letterhead.abandoned_months)
+    before = months_earlier(today, desk.letterhead.abandoned_months)
     with desk.store.reading() as session:
         old = mailboxes.opened_before(session, before)
     for raw in old:
@@ -358,31 +371,31 @@ def _order_abandoned(desk: OpenDesk, under_order: set[Address], today: date) -> 
 def _order_if_abandoned(desk: OpenDesk, address: Address, before: date, today: date) -> None:
     try:
         conversation = conversation_of(desk, address)
-    except MailboxMissingError:
+    except MailboxNotFoundError:
         return  # since we looked
-    said = [entry.open_part.day for entry in conversation.entries if entry.open_part.speaks]
+    said = [entry.envelope.day for entry in conversation.entries if entry.envelope.speaks]
     if conversation.faults or not said or max(said) >= before:
         return
     opened = _opened(desk, conversation)
     with desk.store.writing() as session:
-        order_deletion.put(
+        order_deletion.order_deletion(
             desk,
             session,
             address,
             conversation.heads,
             opened,
-            due=order_deletion.soon(desk, today),
+            due=order_deletion.day_within_a_week(desk, today),
             today=today,
         )
 
 
-def months_before(day: date, months: int) -> date:
+def months_earlier(day: date, months: int) -> date:
     """Return the day so many months before another; the last of the month where that one has no such day."""
     year, month = divmod(day.year * _MONTHS + day.month - 1 - months, _MONTHS)
     return date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
 
 
-def _opened(desk: OpenDesk, conversation: Conversation) -> tuple[Opened, ...]:
+def _opened(desk: OpenDesk, conversation: Conversation) -> tuple[EntryContent, ...]:
     return tuple((each.signed, each.content) for each in open_all(desk, conversation))
 
 
@@ -390,5 +403,5 @@ def _heads_of(desk: OpenDesk, address: Address) -> dict[StrandId, Head]:
     with desk.store.reading() as session:
         return {
             StrandId(head.strand): (head.number, Digest(head.digest))
-            for head in entries.heads(session, address)
+            for head in entries.strand_heads(session, address)
         }

@@ -8,21 +8,21 @@ import msgspec
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import Conversation, open_one
 from journalist_app.errors import CasefileFullError, RecordUnsoundError
-from journalist_app.inbox.response_facts import facts
+from journalist_app.inbox.response_facts import response_facts
 from journalist_app.services.records import casefiles
 from protocol.casefile import Casefile
 from protocol.entry import Author, SignedEntry
 from protocol.identifiers import NO_DIGEST, SOURCE_STRAND, Address, StrandId
 from protocol.letterhead import Letterhead
-from protocol.statements.removal import Ended
-from protocol.thread_state import Opened
+from protocol.statements.removal import MailboxEnding
+from protocol.thread_state import EntryContent
 from protocol.trusted_state import Heads
 from store.errors import StoreError
 
 
-def with_facts(casefile: Casefile, opened: Sequence[Opened], letterhead: Letterhead) -> Casefile:
+def with_facts(casefile: Casefile, opened: Sequence[EntryContent], letterhead: Letterhead) -> Casefile:
     """Return the casefile with what the entries tell; what was known before is never made less."""
-    found = facts(opened, letterhead)
+    found = response_facts(opened, letterhead)
     return msgspec.structs.replace(
         casefile,
         first_message=min(filter(None, (casefile.first_message, found.first_message)), default=None),
@@ -31,26 +31,26 @@ def with_facts(casefile: Casefile, opened: Sequence[Opened], letterhead: Letterh
     )
 
 
-def opened_to_count(desk: OpenDesk, entries: Sequence[SignedEntry]) -> tuple[Opened, ...]:
+def opened_to_count(desk: OpenDesk, entries: Sequence[SignedEntry]) -> tuple[EntryContent, ...]:
     """Open what the desk said, since it may only confirm; what sources wrote counts unopened."""
     return tuple(
         (
             entry,
             open_one(desk, entry).content
-            if entry.open_part.author is Author.DESK and entry.open_part.speaks
+            if entry.envelope.author is Author.DESK and entry.envelope.speaks
             else None,
         )
         for entry in entries
     )
 
 
-def keep(desk: OpenDesk, address: Address, opened: Sequence[Opened]) -> None:
+def keep_counts(desk: OpenDesk, address: Address, opened: Sequence[EntryContent]) -> None:
     """Write down what the entries of a mailbox tell, where its casefile does not say so yet.
 
     It stops nothing: what could not be kept now is found again when the mailbox is next opened.
     """
     with suppress(RecordUnsoundError, CasefileFullError, StoreError):
-        casefile = casefiles.read(desk, address)
+        casefile = casefiles.read_casefile(desk, address)
         if with_facts(casefile, opened, desk.letterhead) != casefile:
             casefiles.change(desk, address, lambda now: with_facts(now, opened, desk.letterhead))
 
@@ -64,22 +64,22 @@ def keep_in_background(desk: OpenDesk, conversation: Conversation) -> None:
     if conversation.faults:
         return
     with suppress(RecordUnsoundError):
-        casefile = casefiles.read(desk, conversation.address)
+        casefile = casefiles.read_casefile(desk, conversation.address)
         if conversation.address not in desk.casefiles:
             return
         # Unopened, a step that only confirms passes for an answer: no more than this can have come to it.
         unopened = [(entry, None) for entry in conversation.entries]
         if with_facts(casefile, unopened, desk.letterhead) != casefile:
-            keep(desk, conversation.address, opened_to_count(desk, conversation.entries))
+            keep_counts(desk, conversation.address, opened_to_count(desk, conversation.entries))
 
 
-def with_ending(desk: OpenDesk, casefile: Casefile, ended: Ended) -> Casefile:
+def with_ending_counted(desk: OpenDesk, casefile: Casefile, ended: MailboxEnding) -> Casefile:
     """Return the casefile with what the line of a mailbox that its source ended tells.
 
     Whoever reads an answer and ends the mailbox at once leaves no mark that a check could find. But the line
     names every strand's newest entry: the source's moved on after we looked last, and all of ours was there.
     """
-    known = desk.anchors.mailboxes.get(ended.address, {})
+    known = desk.trusted_state.mailboxes.get(ended.address, {})
     had_ours = all(
         _number(known, strand) <= _number(ended.heads, strand) for strand in known if strand != SOURCE_STRAND
     )

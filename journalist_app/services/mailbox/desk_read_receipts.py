@@ -29,7 +29,7 @@ def mark_read(
         return
     writer = desk.keyring.desk_writer
     number, previous = conversation.heads.get(writer.strand, (0, NO_DIGEST))
-    mark = entry.seal(
+    mark = entry.seal_entry(
         Content(kind=Kind.SEEN, text=""),
         address=conversation.address,
         mailbox_recipient=conversation.mailbox.recipient,
@@ -61,16 +61,14 @@ def _has_news(opened: tuple[OpenedEntry, ...]) -> bool:
     seen = {
         digest
         for each in opened
-        if each.signed.open_part.author is Author.DESK
-        for digest in each.signed.open_part.seen
+        if each.signed.envelope.author is Author.DESK
+        for digest in each.signed.envelope.seen
     }
-    source = [each for each in opened if each.signed.open_part.author is Author.SOURCE]
+    source = [each for each in opened if each.signed.envelope.author is Author.SOURCE]
     read_up_to = max(
-        (each.signed.open_part.number for each in source if each.signed.digest in seen), default=0
+        (each.signed.envelope.number for each in source if each.signed.digest in seen), default=0
     )
     return any(
-        each.content is not None
-        and each.signed.open_part.speaks
-        and each.signed.open_part.number > read_up_to
+        each.content is not None and each.signed.envelope.speaks and each.signed.envelope.number > read_up_to
         for each in source
     )

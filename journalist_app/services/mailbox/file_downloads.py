@@ -30,7 +30,7 @@ class Download:
     pieces: Iterator[bytes]
 
 
-def download(desk: OpenDesk, address: Address, attachment_id: AttachmentId) -> Download:
+def open_download(desk: OpenDesk, address: Address, attachment_id: AttachmentId) -> Download:
     """Open an attachment of a verified entry. Its commitment has been checked when this returns.
 
     Raises:
@@ -39,11 +39,11 @@ def download(desk: OpenDesk, address: Address, attachment_id: AttachmentId) -> D
         ForgedError, UnreadableError: what is stored is not what was signed.
     """
     note, entry = _note_of(desk, conversation_of(desk, address), attachment_id)
-    pieces = pieces_of(desk, address, entry.signed.open_part.entry_id, note)
+    pieces = file_pieces(desk, address, entry.signed.envelope.entry_id, note)
     return Download(safe_name(note.name), note.size, pieces)
 
 
-def opened(desk: OpenDesk, address: Address, attachment_id: AttachmentId) -> Download:
+def open_presealed_file(desk: OpenDesk, address: Address, attachment_id: AttachmentId) -> Download:
     """Give a file as its source made it: opened where it was sealed before sending, as it is otherwise.
 
     What the desk sent is never opened. Where what was sealed is found damaged on the way, `pieces` breaks off
@@ -54,14 +54,14 @@ def opened(desk: OpenDesk, address: Address, attachment_id: AttachmentId) -> Dow
         FileSealedError: it was sealed before sending, and does not open here.
     """
     note, entry = _note_of(desk, conversation_of(desk, address), attachment_id)
-    pieces = pieces_of(desk, address, entry.signed.open_part.entry_id, note)
-    if entry.signed.open_part.author is not Author.SOURCE:
+    pieces = file_pieces(desk, address, entry.signed.envelope.entry_id, note)
+    if entry.signed.envelope.author is not Author.SOURCE:
         return Download(safe_name(note.name), note.size, pieces)
     file = desk.unsealer().file(note.name, pieces)
     return _opened(file, note.size if file.look.kind is FileKind.NOT_SEALED else None)
 
 
-def pasted(desk: OpenDesk, address: Address, entry_id: EntryId, number: int) -> Download:
+def open_pasted(desk: OpenDesk, address: Address, entry_id: EntryId, number: int) -> Download:
     """Give what the source sealed and pasted into a text; `number` counts from 1.
 
     Raises:
@@ -70,7 +70,7 @@ def pasted(desk: OpenDesk, address: Address, entry_id: EntryId, number: int) -> 
         FileSealedError: it does not open here.
     """
     for each in open_all(desk, conversation_of(desk, address)):
-        part = each.signed.open_part
+        part = each.signed.envelope
         if each.content is not None and (part.entry_id, part.author) == (entry_id, Author.SOURCE):
             file = desk.unsealer().pasted(each.content.text, number)
             if file is not None:
@@ -78,7 +78,7 @@ def pasted(desk: OpenDesk, address: Address, entry_id: EntryId, number: int) -> 
     raise FileMissingError
 
 
-def pieces_of(desk: OpenDesk, address: Address, entry_id: EntryId, note: AttachmentNote) -> Iterator[bytes]:
+def file_pieces(desk: OpenDesk, address: Address, entry_id: EntryId, note: AttachmentNote) -> Iterator[bytes]:
     """Open a file that a verified entry notes. Its commitment has been checked when this returns.
 
     The iterator raises ForgedError before its last piece, when what is stored is not what was signed.

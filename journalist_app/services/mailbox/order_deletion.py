@@ -16,8 +16,8 @@ from protocol.casefile import Casefile
 from protocol.entry import Author
 from protocol.identifiers import Address
 from protocol.ledger import contribution, seal_tallies
-from protocol.statements.deletion_order import Order, is_void, order, verify_order
-from protocol.thread_state import Opened, standing
+from protocol.statements.deletion_order import DeletionOrder, is_void, order, verify_order
+from protocol.thread_state import EntryContent, thread_state
 from protocol.trusted_state import Heads
 from store import deletion_orders
 
@@ -40,7 +40,7 @@ def retention(desk: OpenDesk, today: date) -> date:
     return today + timedelta(days=desk.letterhead.deletes_after_days + some_days(desk))
 
 
-def soon(desk: OpenDesk, today: date) -> date:
+def day_within_a_week(desk: OpenDesk, today: date) -> date:
     """Return a day within the next week or so, for what nobody will ask after."""
     return today + timedelta(days=1 + some_days(desk))
 
@@ -50,19 +50,19 @@ def some_days(desk: OpenDesk) -> int:
     return secrets.randbelow(desk.config.retention_spread_days + 1)
 
 
-def put(  # noqa: PLR0913  # what is deleted when, and what is counted of it
+def order_deletion(  # noqa: PLR0913  # what is deleted when, and what is counted of it
     desk: OpenDesk,
     session: Session,
     address: Address,
     heads: Heads,
-    opened: Sequence[Opened],
+    opened: Sequence[EntryContent],
     *,
     due: date,
     today: date,
 ) -> None:
     """Order a mailbox's deletion as it stands at these heads, in the caller's transaction."""
     writer = desk.keyring.desk_writer
-    casefile = count_for_report.with_facts(casefiles.read(desk, address), opened, desk.letterhead)
+    casefile = count_for_report.with_facts(casefiles.read_casefile(desk, address), opened, desk.letterhead)
     counted = contribution(casefile, desk.letterhead, closed=today, is_read=_is_read(opened))
     tallies = seal_tallies(counted, desk.letterhead, writer)
     due = max(due, today)
@@ -70,12 +70,12 @@ def put(  # noqa: PLR0913  # what is deleted when, and what is counted of it
     deletion_orders.put(session, address, statement, due, tallies)
 
 
-def keep_right(  # noqa: PLR0913  # as `put`
+def keep_right(  # noqa: PLR0913  # as `order_deletion`
     desk: OpenDesk,
     session: Session,
     address: Address,
     heads: Heads,
-    opened: Sequence[Opened],
+    opened: Sequence[EntryContent],
     *,
     today: date,
 ) -> None:
@@ -85,14 +85,14 @@ def keep_right(  # noqa: PLR0913  # as `put`
     """
     if deletion_orders.of_mailbox(session, address) is None:
         return
-    closed = standing(address, opened).closing
+    closed = thread_state(address, opened).closing
     if closed is None or closed.by is None:
         deletion_orders.drop(session, address)
     else:  # by the day that the source was told; the one beside the order in the store is not signed
-        put(desk, session, address, heads, opened, due=closed.by, today=today)
+        order_deletion(desk, session, address, heads, opened, due=closed.by, today=today)
 
 
-def renew(  # noqa: PLR0913  # as `put`
+def renew(  # noqa: PLR0913  # as `order_deletion`
     desk: OpenDesk,
     session: Session,
     conversation: Conversation,
@@ -109,10 +109,10 @@ def renew(  # noqa: PLR0913  # as `put`
     ordered = verified(desk, stored) if stored is not None else None
     if ordered is not None and not is_void(ordered, conversation.entries):
         thread = [(each.signed, each.content) for each in opened]
-        put(desk, session, conversation.address, heads, thread, due=ordered.due, today=today)
+        order_deletion(desk, session, conversation.address, heads, thread, due=ordered.due, today=today)
 
 
-def verified(desk: OpenDesk, stored: deletion_orders.Order) -> Order | None:
+def verified(desk: OpenDesk, stored: deletion_orders.StoredOrder) -> DeletionOrder | None:
     """Return what an order in the store says; None where it is not this desk's, or of another mailbox."""
     try:
         found = verify_order(stored.statement, strands=desk.letterhead.strand_keys)
@@ -138,5 +138,5 @@ def ordered(desk: OpenDesk) -> tuple[Ordered, ...]:
     return tuple(rows)
 
 
-def _is_read(opened: Sequence[Opened]) -> bool:
-    return any(signed.open_part.author is Author.DESK for signed, _ in opened)
+def _is_read(opened: Sequence[EntryContent]) -> bool:
+    return any(signed.envelope.author is Author.DESK for signed, _ in opened)

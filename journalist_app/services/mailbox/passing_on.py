@@ -36,10 +36,10 @@ from journalist_app.errors import (
     TakenBackError,
     UnsoundMailboxError,
 )
-from journalist_app.files.export import Addressee, Outbox
+from journalist_app.files.export import Addressee, Exporter
 from journalist_app.services.mailbox import file_downloads, order_deletion
-from journalist_app.services.mailbox.send_entries import Alongside, Sending, Sheet
-from journalist_app.services.mailbox.steps import NO_WORDS, StepForm, in_words, line_of
+from journalist_app.services.mailbox.send_entries import AdviserFormContext, Alongside, Sending
+from journalist_app.services.mailbox.steps import NO_WORDS, StepForm, in_words, one_line
 from journalist_app.services.records import casefiles
 from protocol.casefile import Casefile, Evidence, EvidenceKind, PassedOn
 from protocol.content import Content, Kind, ProposalNote, StepName, StepNote
@@ -47,10 +47,16 @@ from protocol.entry import SignedEntry
 from protocol.envelope import Author
 from protocol.identifiers import Address, EntryId
 from protocol.pouch.pouch_file import SERVER
-from protocol.thread_state import Opened, ProposalState, Proposed, Standing, StandingStep, standing
+from protocol.thread_state import (
+    EntryContent,
+    ProposalState,
+    ProposalStatus,
+    ThreadState,
+    ThreadStep,
+    thread_state,
+)
 from protocol.trusted_state import Heads
-from store import entries, peers
-from store import outbox as undelivered
+from store import entries, outbox, peers
 from store.outbox import What
 
 REASON_CHARS_MIN: Final = 40  # a sentence: "spoed" is no reason that a source can weigh
@@ -64,9 +70,9 @@ class Without:
     is_confirmed: bool
 
 
-def begin(  # noqa: PLR0913  # what, upon what, why and when
+def begin_passing_on(  # noqa: PLR0913  # what, upon what, why and when
     desk: OpenDesk,
-    sheet: Sheet,
+    form_context: AdviserFormContext,
     proposal_id: EntryId,
     *,
     today: date,
@@ -87,9 +93,9 @@ def begin(  # noqa: PLR0913  # what, upon what, why and when
         NoOpenPGPError, RecipientChangedError, RecipientRefusedError: it could not be made for this recipient.
         MailboxMissingError, UnsoundMailboxError, SourceWroteError: as `Sending` has it.
     """
-    opened, stands = _stands(desk, sheet.address)
+    opened, stands = _stands(desk, form_context.address)
     proposed = _find(stands, proposal_id)
-    if proposed.state in {ProposalState.PASSING_ON, ProposalState.PASSED_ON}:
+    if proposed.state in {ProposalStatus.PASSING_ON, ProposalStatus.PASSED_ON}:
         return
     note = _note(proposed)
     _recipient(desk, note, today)
@@ -104,44 +110,44 @@ def begin(  # noqa: PLR0913  # what, upon what, why and when
     content = in_words(replace(words, text=reason or words.text), step, desk.letterhead, today)
 
     def is_still_agreed(_: Conversation, opened: tuple[OpenedEntry, ...]) -> None:
-        now = standing(sheet.address, [(each.signed, each.content) for each in opened])
+        now = thread_state(form_context.address, [(each.signed, each.content) for each in opened])
         _require_consent(_find(now, proposal_id), opened, now, without)
 
-    keep_evidence(desk, sheet.address, proposed)
+    keep_evidence(desk, form_context.address, proposed)
     with Sending(
         desk,
-        sheet,
-        [(sheet.entry_id, content)],
+        form_context,
+        [(form_context.entry_id, content)],
         today=today,
         half_hour=half_hour,
         rule=is_still_agreed,
-        alongside=_nothing_is_deleted(desk, sheet.address, proposed, today),
+        alongside=_nothing_is_deleted(desk, form_context.address, proposed, today),
     ) as under_way:
         under_way.send()
 
 
-def _nothing_is_deleted(desk: OpenDesk, address: Address, proposed: Proposed, today: date) -> Alongside:
+def _nothing_is_deleted(desk: OpenDesk, address: Address, proposed: ProposalState, today: date) -> Alongside:
     """Look in the transaction itself: a deletion moves no head."""
 
-    def look(session: Session, heads: Heads, entries_now: tuple[Opened, ...]) -> None:
+    def look(session: Session, heads: Heads, entries_now: tuple[EntryContent, ...]) -> None:
         order_deletion.keep_right(desk, session, address, heads, entries_now, today=today)
         needed = [proposed.signed, *([proposed.answer.signed] if proposed.answer else [])]
         for signed in needed:
-            row = entries.find(session, address, signed.open_part.entry_id)
+            row = entries.find(session, address, signed.envelope.entry_id)
             if row is None or row.removal is not None:
                 raise TakenBackError
 
     return look
 
 
-def under_way(stands: Standing) -> tuple[Proposed, ...]:
+def under_way(stands: ThreadState) -> tuple[ProposalState, ...]:
     """Return what is being passed on, and was not said to be handed over."""
     handed_over = {step.proposal for step in stands.steps if step.delivered}
-    begun = {ProposalState.PASSING_ON, ProposalState.PASSED_ON}
+    begun = {ProposalStatus.PASSING_ON, ProposalStatus.PASSED_ON}
     return tuple(each for each in stands.proposals if each.state in begun and each.digest not in handed_over)
 
 
-def is_confirmed(desk: OpenDesk, address: Address, stands: Standing, proposed: Proposed) -> bool:
+def is_confirmed(desk: OpenDesk, address: Address, stands: ThreadState, proposed: ProposalState) -> bool:
     """Say whether the server has every step by which a proposal is passed on; on one machine it always has.
 
     While it has not, the source may be taking back what they do not see; and while there is more at the
@@ -150,14 +156,16 @@ def is_confirmed(desk: OpenDesk, address: Address, stands: Standing, proposed: P
     """
     begun = {step.entry_id for step in _steps_of(stands, proposed, StepName.PASSING_ON)}
     with desk.store.reading() as session:
-        left = undelivered.of_mailbox(session, SERVER, address)
+        left = outbox.of_mailbox(session, SERVER, address)
         server = peers.find(session, SERVER)
     if server is not None and server.has_more:
         return False
     return not any(each.what is What.ENTRY and each.name in begun for each in left)
 
 
-def make(desk: OpenDesk, sheet: Sheet, proposal_id: EntryId, *, today: date, half_hour: int) -> BinaryIO:
+def make_export(
+    desk: OpenDesk, form_context: AdviserFormContext, proposal_id: EntryId, *, today: date, half_hour: int
+) -> BinaryIO:
     """Make the file for the recipient: the proposal's text and files, sealed to their key, signed by ours.
 
     What is returned is an open file without a name, sealed as it is; it is gone when it is closed.
@@ -174,18 +182,18 @@ def make(desk: OpenDesk, sheet: Sheet, proposal_id: EntryId, *, today: date, hal
         FileBrokenError: a file is not the one that the source was shown.
         ProposalMissingError, MailboxMissingError, UnsoundMailboxError, SourceWroteError: as `begin` has it.
     """
-    _, stands = _stands(desk, sheet.address)
+    _, stands = _stands(desk, form_context.address)
     proposed = _find(stands, proposal_id)
     begun = _begun(stands, proposed)
-    is_first = proposed.state is ProposalState.PASSING_ON
-    if is_first and not is_confirmed(desk, sheet.address, stands, proposed):
+    is_first = proposed.state is ProposalStatus.PASSING_ON
+    if is_first and not is_confirmed(desk, form_context.address, stands, proposed):
         raise NotConfirmedError
-    outbox, recipient = _recipient(desk, _note(proposed), today)
-    keep_evidence(desk, sheet.address, proposed)  # should the desk have stopped between the two
-    all_files = _files(desk, sheet.address, proposed)
-    made = _spooled(desk, outbox.make(recipient, proposed.content.text, all_files, today))
+    exporter, recipient = _recipient(desk, _note(proposed), today)
+    keep_evidence(desk, form_context.address, proposed)  # should the desk have stopped between the two
+    all_files = _files(desk, form_context.address, proposed)
+    made = _spooled(desk, exporter.make(recipient, proposed.content.text, all_files, today))
     try:
-        _say_made(desk, sheet, proposed, begun, today=today, half_hour=half_hour)
+        _say_made(desk, form_context, proposed, begun, today=today, half_hour=half_hour)
     except BaseException:
         made.close()
         raise
@@ -197,7 +205,7 @@ def _spooled(desk: OpenDesk, pieces: Iterator[bytes]) -> BinaryIO:
 
     It lies beside the anchors, without a name: it can be long, and nothing in it can be read here.
     """
-    file = cast("BinaryIO", tempfile.TemporaryFile(dir=desk.config.anchors_path.parent))  # noqa: SIM115  # handed on
+    file = cast("BinaryIO", tempfile.TemporaryFile(dir=desk.config.trusted_state_path.parent))  # noqa: SIM115  # handed on
     try:
         for piece in pieces:
             file.write(piece)
@@ -211,7 +219,13 @@ def _spooled(desk: OpenDesk, pieces: Iterator[bytes]) -> BinaryIO:
 
 
 def _say_made(  # noqa: PLR0913  # what was made, where and when
-    desk: OpenDesk, sheet: Sheet, proposed: Proposed, begun: StandingStep, *, today: date, half_hour: int
+    desk: OpenDesk,
+    form_context: AdviserFormContext,
+    proposed: ProposalState,
+    begun: ThreadStep,
+    *,
+    today: date,
+    half_hour: int,
 ) -> None:
     """Say the first time that the file was made, unless it was taken back in time after all.
 
@@ -220,24 +234,24 @@ def _say_made(  # noqa: PLR0913  # what was made, where and when
     note = _note(proposed)
 
     def still_counts(_: Conversation, opened: tuple[OpenedEntry, ...]) -> None:
-        now = standing(sheet.address, [(each.signed, each.content) for each in opened])
+        now = thread_state(form_context.address, [(each.signed, each.content) for each in opened])
         _begun(now, _find(now, proposed.entry_id))
 
-    if proposed.state is ProposalState.PASSING_ON:
+    if proposed.state is ProposalStatus.PASSING_ON:
         step = StepNote(  # what was said to come next, and when, is still to come
             step=StepName.PASSED_ON, to=note.name, proposal=proposed.digest, next=begun.next, by=begun.by
         )
         content = Content(kind=Kind.STEP, text="", step=step)
         with Sending(
             desk,
-            sheet,
-            [(sheet.entry_id, content)],
+            form_context,
+            [(form_context.entry_id, content)],
             today=today,
             half_hour=half_hour,
             rule=still_counts,
             alongside=None
             if begun.without_consent
-            else _nothing_is_deleted(desk, sheet.address, proposed, today),
+            else _nothing_is_deleted(desk, form_context.address, proposed, today),
         ) as under_way:
             under_way.send()
     passed = PassedOn(
@@ -246,12 +260,12 @@ def _say_made(  # noqa: PLR0913  # what was made, where and when
         made=today,
         proposal=proposed.digest,
     )
-    casefiles.change(desk, sheet.address, lambda casefile: _with_passed_on(casefile, passed))
+    casefiles.change(desk, form_context.address, lambda casefile: _with_passed_on(casefile, passed))
 
 
-def deliver(  # noqa: PLR0913  # what, when and how
+def record_handover(  # noqa: PLR0913  # what, when and how
     desk: OpenDesk,
-    sheet: Sheet,
+    form_context: AdviserFormContext,
     proposal_id: EntryId,
     words: StepForm,
     *,
@@ -267,7 +281,7 @@ def deliver(  # noqa: PLR0913  # what, when and how
         StepOverLimitError, DayUnreadableError, DayPastError, DayClosedError: the words cannot be sent.
         ProposalMissingError, MailboxMissingError, UnsoundMailboxError, SourceWroteError: as `begin` has it.
     """
-    _, stands = _stands(desk, sheet.address)
+    _, stands = _stands(desk, form_context.address)
     proposed = _find(stands, proposal_id)
     made = _steps_of(stands, proposed, StepName.PASSED_ON)
     if not made:
@@ -277,10 +291,10 @@ def deliver(  # noqa: PLR0913  # what, when and how
     note = _note(proposed)
     step = StepNote(step=StepName.PASSED_ON, to=note.name, proposal=proposed.digest, delivered=delivered)
     content = in_words(words, step, desk.letterhead, today)
-    _send(desk, sheet, content, today=today, half_hour=half_hour)
+    _send(desk, form_context, content, today=today, half_hour=half_hour)
     casefiles.change(
         desk,
-        sheet.address,
+        form_context.address,
         lambda casefile: msgspec.structs.replace(
             casefile,
             passed_on=tuple(
@@ -293,7 +307,7 @@ def deliver(  # noqa: PLR0913  # what, when and how
     )
 
 
-def keep_evidence(desk: OpenDesk, address: Address, proposed: Proposed) -> None:
+def keep_evidence(desk: OpenDesk, address: Address, proposed: ProposalState) -> None:
     """Copy a proposal and the answer to it into the casefile: the source may end the mailbox tomorrow."""
     kept = [_evidence(EvidenceKind.PROPOSAL, proposed.signed, proposed.content)]
     if proposed.answer is not None:
@@ -310,10 +324,10 @@ def keep_evidence(desk: OpenDesk, address: Address, proposed: Proposed) -> None:
 def _evidence(kind: EvidenceKind, signed: SignedEntry, content: Content) -> Evidence:
     return Evidence(
         kind=kind,
-        day=signed.open_part.day,
+        day=signed.envelope.day,
         entry=signed.digest,
         body=msgspec.json.encode(content),
-        open_part=signed.open_part.to_bytes(),
+        envelope=signed.envelope.to_bytes(),
         signature=signed.signature,
     )
 
@@ -324,31 +338,35 @@ def _with_passed_on(casefile: Casefile, passed: PassedOn) -> Casefile:
     return msgspec.structs.replace(casefile, passed_on=(*casefile.passed_on, passed))
 
 
-def _send(desk: OpenDesk, sheet: Sheet, content: Content, *, today: date, half_hour: int) -> None:
-    with Sending(desk, sheet, [(sheet.entry_id, content)], today=today, half_hour=half_hour) as under_way:
+def _send(
+    desk: OpenDesk, form_context: AdviserFormContext, content: Content, *, today: date, half_hour: int
+) -> None:
+    with Sending(
+        desk, form_context, [(form_context.entry_id, content)], today=today, half_hour=half_hour
+    ) as under_way:
         under_way.send()
 
 
-def _stands(desk: OpenDesk, address: Address) -> tuple[tuple[OpenedEntry, ...], Standing]:
+def _stands(desk: OpenDesk, address: Address) -> tuple[tuple[OpenedEntry, ...], ThreadState]:
     conversation = conversation_of(desk, address)
     if conversation.faults:
         raise UnsoundMailboxError
     opened = open_all(desk, conversation)
-    return opened, standing(address, [(each.signed, each.content) for each in opened])
+    return opened, thread_state(address, [(each.signed, each.content) for each in opened])
 
 
-def _find(stands: Standing, proposal_id: EntryId) -> Proposed:
+def _find(stands: ThreadState, proposal_id: EntryId) -> ProposalState:
     found = next((each for each in stands.proposals if each.entry_id == proposal_id), None)
     if found is None:
         raise ProposalMissingError
     return found
 
 
-def _note(proposed: Proposed) -> ProposalNote:
-    return cast("ProposalNote", proposed.content.proposal)  # what `standing` calls a proposal has one
+def _note(proposed: ProposalState) -> ProposalNote:
+    return cast("ProposalNote", proposed.content.proposal)  # what `thread_state` calls a proposal has one
 
 
-def _steps_of(stands: Standing, proposed: Proposed, name: StepName) -> list[StandingStep]:
+def _steps_of(stands: ThreadState, proposed: ProposalState, name: StepName) -> list[ThreadStep]:
     """Return the steps of a name that count for a proposal."""
     return [
         step
@@ -357,39 +375,39 @@ def _steps_of(stands: Standing, proposed: Proposed, name: StepName) -> list[Stan
     ]
 
 
-def _begun(stands: Standing, proposed: Proposed) -> StandingStep:
+def _begun(stands: ThreadState, proposed: ProposalState) -> ThreadStep:
     begun = _steps_of(stands, proposed, StepName.PASSING_ON)
     if not begun:
         raise TakenBackError if proposed.void else NotBegunError
     return begun[0]
 
 
-def _recipient(desk: OpenDesk, note: ProposalNote, today: date) -> tuple[Outbox, Addressee]:
+def _recipient(desk: OpenDesk, note: ProposalNote, today: date) -> tuple[Exporter, Addressee]:
     """Return the pinned recipient that a proposal names: role, name and key as they were shown.
 
     The settings may have another key under the same name by now. The source agreed to this one.
     """
-    if desk.outbox is None:
+    if desk.exporter is None:
         raise NoOpenPGPError
     wanted = (note.recipient.value, note.name, note.fingerprint)
-    for each in desk.outbox.recipients:
+    for each in desk.exporter.recipients:
         if (each.role, each.name, each.fingerprint) == wanted:
-            desk.outbox.require_usable(each.fingerprint, today)
-            return desk.outbox, each
+            desk.exporter.require_usable(each.fingerprint, today)
+            return desk.exporter, each
     raise RecipientChangedError
 
 
 def _reason(without: Without | None) -> str:
     if without is None:
         return ""
-    reason = line_of(without.reason)
+    reason = one_line(without.reason)
     if len(reason) < REASON_CHARS_MIN or not without.is_confirmed:
         raise ReasonMissingError
     return reason
 
 
 def _require_consent(
-    proposed: Proposed, opened: tuple[OpenedEntry, ...], stands: Standing, without: Without | None
+    proposed: ProposalState, opened: tuple[OpenedEntry, ...], stands: ThreadState, without: Without | None
 ) -> None:
     """Refuse what the source did not agree to; with a reason, refuse what is not the newest proposal.
 
@@ -401,31 +419,33 @@ def _require_consent(
         return
     if any(each.fault for each in opened):  # it may be the one that took the agreement back
         raise UnsoundMailboxError
-    if proposed.state is ProposalState.AGREED:
+    if proposed.state is ProposalStatus.AGREED:
         return
-    if proposed.state is ProposalState.TAKEN_BACK:
+    if proposed.state is ProposalStatus.TAKEN_BACK:
         raise TakenBackError
-    if proposed.state is ProposalState.WAITING and _answers_something_else(opened, stands):
+    if proposed.state is ProposalStatus.WAITING and _answers_something_else(opened, stands):
         raise OtherDigestError
     raise NotAgreedError
 
 
-def _answers_something_else(opened: tuple[OpenedEntry, ...], stands: Standing) -> bool:
+def _answers_something_else(opened: tuple[OpenedEntry, ...], stands: ThreadState) -> bool:
     """Say whether an answer of the source names a proposal that was never made in this mailbox."""
     known = {each.digest for each in stands.proposals}
     return any(
         each.content is not None
         and each.content.answer is not UNSET
-        and each.signed.open_part.author is Author.SOURCE
+        and each.signed.envelope.author is Author.SOURCE
         and each.content.answer.proposal not in known
         for each in opened
     )
 
 
-def _files(desk: OpenDesk, address: Address, proposed: Proposed) -> Iterator[tuple[str, Iterator[bytes]]]:
+def _files(
+    desk: OpenDesk, address: Address, proposed: ProposalState
+) -> Iterator[tuple[str, Iterator[bytes]]]:
     for note, file in zip(proposed.content.attachments, _note(proposed).files, strict=True):
         try:
-            download = file_downloads.download(desk, address, note.id)
+            download = file_downloads.open_download(desk, address, note.id)
         except (ForgedError, UnreadableError) as why:
             raise FileBrokenError from why
         yield download.name, _checked(download.pieces, file.sha256)

@@ -29,9 +29,9 @@ from journalist_app.errors import (
     TooManyFilesError,
     UnsoundMailboxError,
 )
-from journalist_app.files.export import Addressee, Looked, Outbox
+from journalist_app.files.export import Addressee, Exporter, Looked
 from journalist_app.services.mailbox import file_downloads
-from journalist_app.services.mailbox.send_entries import Pending, Sending, Sheet, Wanted
+from journalist_app.services.mailbox.send_entries import AdviserFormContext, Pending, Sending, Wanted
 from journalist_app.services.mailbox.steps import NO_WORDS, StepForm, in_words
 from protocol.content import (
     ATTACHMENTS,
@@ -40,9 +40,9 @@ from protocol.content import (
     AttachmentNote,
     Content,
     Kind,
+    PassOnRecipient,
     ProposalNote,
     ProposedFile,
-    Recipient,
     StepName,
     StepNote,
     proposal_digest,
@@ -97,10 +97,10 @@ class PreparedFile:
 
 
 @dataclass(slots=True)
-class Prepared:
+class PreparedProposal:
     """A proposal that the adviser is looking at; what is said with it as it was typed, and as a step."""
 
-    sheet: Sheet
+    form_context: AdviserFormContext
     recipient: Addressee
     text: str = field(repr=False)
     words: StepForm = field(repr=False)
@@ -112,18 +112,18 @@ class Prepared:
 
 def recipients(desk: OpenDesk) -> tuple[Addressee, ...]:
     """Return whom this desk can pass something on to; nobody where it has no OpenPGP at hand."""
-    return desk.outbox.recipients if desk.outbox is not None else ()
+    return desk.exporter.recipients if desk.exporter is not None else ()
 
 
-def prepare(  # noqa: PLR0913  # what is proposed, upon what, and when
+def prepare_proposal(  # noqa: PLR0913  # what is proposed, upon what, and when
     desk: OpenDesk,
-    sheet: Sheet,
+    form_context: AdviserFormContext,
     form: ProposalForm,
     uploads: Iterable[Upload],
     *,
     today: date,
     half_hour: int,
-) -> Prepared:
+) -> PreparedProposal:
     """Look into every file, and keep it sealed and pending until the adviser has looked at it all.
 
     Raises:
@@ -141,24 +141,27 @@ def prepare(  # noqa: PLR0913  # what is proposed, upon what, and when
     if len(text) > TEXT_CHARS:
         raise TextOverLimitError
     step = _step(desk, form.words, None, today)
-    outbox, recipient = _recipient(desk, form.fingerprint, today)
-    conversation = conversation_of(desk, sheet.address)
+    exporter, recipient = _recipient(desk, form.fingerprint, today)
+    conversation = conversation_of(desk, form_context.address)
     if conversation.faults:
         raise UnsoundMailboxError
-    if conversation.source_said != sheet.seen:
+    if conversation.source_said != form_context.seen:
         raise SourceWroteError
     pending = Pending(
-        desk, sheet.address, conversation.mailbox.recipient, sheet.entry_id, half_hour=half_hour
+        desk, form_context.address, conversation.mailbox.recipient, form_context.entry_id, half_hour=half_hour
     )
     try:
-        prepared = Prepared(
-            sheet,
+        prepared = PreparedProposal(
+            form_context,
             recipient,
             text,
             form.words,
             step,
             EntryId(secrets.token_bytes(ENTRY_ID_BYTES)),
-            tuple(_prepared(outbox, pending, each) for each in _wanted(desk, sheet.address, form, uploads)),
+            tuple(
+                _prepared(exporter, pending, each)
+                for each in _wanted(desk, form_context.address, form, uploads)
+            ),
             pending,
         )
     except BaseException:
@@ -166,23 +169,23 @@ def prepare(  # noqa: PLR0913  # what is proposed, upon what, and when
         raise
     while len(desk.prepared) >= PREPARED_MAX:
         desk.prepared.pop(next(iter(desk.prepared))).pending.give_up()
-    desk.prepared[sheet.entry_id] = prepared
+    desk.prepared[form_context.entry_id] = prepared
     return prepared
 
 
-def prepared_for(desk: OpenDesk, address: Address, entry_id: EntryId) -> Prepared:
+def prepared_for(desk: OpenDesk, address: Address, entry_id: EntryId) -> PreparedProposal:
     """Return a proposal that the adviser is looking at.
 
     Raises:
         PreparationGoneError: it is not in memory any more.
     """
     prepared = desk.prepared.get(entry_id)
-    if prepared is None or prepared.sheet.address != address:
+    if prepared is None or prepared.form_context.address != address:
         raise PreparationGoneError
     return prepared
 
 
-def send(  # noqa: PLR0913  # which one, and when
+def send_proposal(  # noqa: PLR0913  # which one, and when
     desk: OpenDesk,
     address: Address,
     entry_id: EntryId,
@@ -212,7 +215,7 @@ def send(  # noqa: PLR0913  # which one, and when
     if step is not None:
         wanted.append((prepared.step_id, step))
     try:
-        with Sending(desk, prepared.sheet, wanted, today=today, half_hour=half_hour) as under_way:
+        with Sending(desk, prepared.form_context, wanted, today=today, half_hour=half_hour) as under_way:
             under_way.send()
     except AttachmentMissingError as why:  # pending files are swept a day after they came
         del desk.prepared[entry_id]
@@ -229,14 +232,14 @@ def _step(desk: OpenDesk, words: StepForm, proposal: Digest | None, today: date)
     return in_words(words, note, desk.letterhead, today)
 
 
-def _recipient(desk: OpenDesk, fingerprint: str, today: date) -> tuple[Outbox, Addressee]:
-    if desk.outbox is None:
+def _recipient(desk: OpenDesk, fingerprint: str, today: date) -> tuple[Exporter, Addressee]:
+    if desk.exporter is None:
         raise NoOpenPGPError
-    found = next((each for each in desk.outbox.recipients if each.fingerprint == fingerprint), None)
+    found = next((each for each in desk.exporter.recipients if each.fingerprint == fingerprint), None)
     if found is None:
         raise RecipientMissingError
-    desk.outbox.require_usable(found.fingerprint, today)
-    return desk.outbox, found
+    desk.exporter.require_usable(found.fingerprint, today)
+    return desk.exporter, found
 
 
 def _wanted(
@@ -247,7 +250,7 @@ def _wanted(
         raise TooManyFilesError
     for attachment_id in form.chosen:
         try:
-            file = file_downloads.opened(desk, address, attachment_id)
+            file = file_downloads.open_presealed_file(desk, address, attachment_id)
         except (ForgedError, UnreadableError) as why:
             raise FileBrokenError from why
         yield file.name, "", _whole(file.pieces)
@@ -267,18 +270,18 @@ def _whole(pieces: Iterator[bytes]) -> Iterator[bytes]:
         raise FileSealedError from why
 
 
-def _prepared(outbox: Outbox, pending: Pending, file: Upload) -> PreparedFile:
+def _prepared(exporter: Exporter, pending: Pending, file: Upload) -> PreparedFile:
     """Seal a file as it comes, and look into a copy in memory, which is gone when this returns."""
     name, media_type, pieces = file
     name = safe_name(name)
-    with outbox.room() as folder:
+    with exporter.room() as folder:
         path = folder / "file"
         kept = _Kept(path)
         original = _sealed(pending, name, media_type, kept.copied(pieces))
         if not kept.is_whole:
             return PreparedFile(name, original, None, None)
-        looked = outbox.look(path, name)
-        made = outbox.clean(path, name) if looked.can_clean else None
+        looked = exporter.look(path, name)
+        made = exporter.clean(path, name) if looked.can_clean else None
     cleaned = None if made is None else _sealed(pending, name, media_type, iter([made]))
     return PreparedFile(name, original, cleaned, looked)
 
@@ -324,7 +327,7 @@ def _sealed(pending: Pending, name: str, media_type: str, pieces: Iterator[bytes
     return Copy(note, Digest(digest.digest()))
 
 
-def _content(prepared: Prepared, cleaned: Sequence[bool]) -> Content:
+def _content(prepared: PreparedProposal, cleaned: Sequence[bool]) -> Content:
     chosen = [
         (file, file.cleaned if wants_cleaned and file.cleaned is not None else file.original)
         for file, wants_cleaned in zip(prepared.files, cleaned, strict=True)
@@ -335,7 +338,7 @@ def _content(prepared: Prepared, cleaned: Sequence[bool]) -> Content:
         text=prepared.text,
         attachments=tuple(copy.note for _, copy in chosen),
         proposal=ProposalNote(
-            recipient=Recipient(recipient.role),
+            recipient=PassOnRecipient(recipient.role),
             name=recipient.name,
             fingerprint=recipient.fingerprint,
             files=tuple(
@@ -353,6 +356,6 @@ def _content(prepared: Prepared, cleaned: Sequence[bool]) -> Content:
 
 def _is_there(desk: OpenDesk, address: Address, entry_id: EntryId) -> bool:
     return any(
-        each.signed.open_part.entry_id == entry_id and each.content is not None
+        each.signed.envelope.entry_id == entry_id and each.content is not None
         for each in open_all(desk, conversation_of(desk, address))
     )

@@ -11,18 +11,18 @@ from crypto.errors import ForgedError, UnreadableError
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import OpenedEntry, ShownFault, conversation_of, open_all
 from journalist_app.errors import FileMissingError
-from journalist_app.files.presealed import FileKind, FileLook, Piece, PieceKind, Unsealer
+from journalist_app.files.presealed import FileKind, FileLook, PieceKind, TextPiece, Unsealer
 from journalist_app.services.mailbox import count_for_report, file_downloads
 from journalist_app.services.mailbox.desk_read_receipts import mark_read
 from protocol.content import AttachmentNote, Kind
 from protocol.entry import Author
 from protocol.identifiers import ENTRY_ID_BYTES, Address, StrandId
-from protocol.thread_state import Proposed, Standing, standing
+from protocol.thread_state import ProposalState, ThreadState, thread_state
 from web.filenames import safe_name
 
 
 @dataclass(frozen=True, slots=True)
-class ShownFile:
+class AdviserFile:
     """A file of an entry; the names are safe to show and to save.
 
     `sealed` says what came of it where its source sealed it before sending; None otherwise.
@@ -35,7 +35,7 @@ class ShownFile:
 
 
 @dataclass(frozen=True, slots=True)
-class ShownEntry:
+class AdviserEntry:
     """One verified entry. With `fault` its text is not shown.
 
     `kind` is that of its content; empty where there is none. `read_on` is the day on which the source is
@@ -48,12 +48,12 @@ class ShownEntry:
     kind: str
     day: date
     text: str
-    pieces: tuple[Piece, ...]
-    files: tuple[ShownFile, ...]
+    pieces: tuple[TextPiece, ...]
+    files: tuple[AdviserFile, ...]
     is_removed: bool
     read_on: date | None
     fault: str
-    proposal: Proposed | None  # the proposal that it is, or that it answers
+    proposal: ProposalState | None  # the proposal that it is, or that it answers
     verdict: str  # of an answer
 
 
@@ -63,18 +63,18 @@ class ShownThread:
 
     address: str
     label: str
-    entries: tuple[ShownEntry, ...]
+    entries: tuple[AdviserEntry, ...]
     faults: tuple[ShownFault, ...]
-    standing: Standing
+    thread_state: ThreadState
     source_said: str
     entry_id: str
     step_id: str
     expect_by: date
     may_answer: bool
-    anchors: str
+    trusted_state: str
 
 
-def thread(desk: OpenDesk, address: Address, *, today: date) -> ShownThread:
+def read_conversation(desk: OpenDesk, address: Address, *, today: date) -> ShownThread:
     """Verify and open a whole mailbox; what was found sound is remembered, and marked as read, at once.
 
     Raises:
@@ -84,7 +84,7 @@ def thread(desk: OpenDesk, address: Address, *, today: date) -> ShownThread:
     opened = open_all(desk, conversation)
     faults = list(conversation.faults)
     faults += [
-        ShownFault(each.fault, each.signed.open_part.author, each.signed.open_part.number)
+        ShownFault(each.fault, each.signed.envelope.author, each.signed.envelope.number)
         for each in opened
         if each.fault
     ]
@@ -92,10 +92,10 @@ def thread(desk: OpenDesk, address: Address, *, today: date) -> ShownThread:
         desk.unsound[address] = tuple(dict.fromkeys(fault.kind for fault in faults))
     said = [(each.signed, each.content) for each in opened]
     if not faults:
-        count_for_report.keep(desk, address, said)
+        count_for_report.keep_counts(desk, address, said)
     mark_read(desk, conversation, opened, today=today)
     desk.save()
-    stands = standing(address, said)
+    stands = thread_state(address, said)
     read = _read_by_source(opened)
     unsealer = desk.unsealer()
     return ShownThread(
@@ -105,31 +105,31 @@ def thread(desk: OpenDesk, address: Address, *, today: date) -> ShownThread:
             _shown(desk, unsealer, each, read, stands) for each in opened if not _is_no_utterance(each)
         ),
         faults=tuple(faults),
-        standing=stands,
+        thread_state=stands,
         source_said=conversation.source_said.hex(),
         entry_id=secrets.token_hex(ENTRY_ID_BYTES),
         step_id=secrets.token_hex(ENTRY_ID_BYTES),
         expect_by=desk.letterhead.expect_by(today),
         may_answer=not faults,
-        anchors=desk.memory.value,
+        trusted_state=desk.memory.value,
     )
 
 
 def _is_no_utterance(opened: OpenedEntry) -> bool:
     """Say whether an entry stands elsewhere on the page: a mark beside what it read, a step in its line."""
-    if not opened.signed.open_part.speaks:
+    if not opened.signed.envelope.speaks:
         return not opened.fault
     # A step that a source signs is none, and stands in no line: it is shown as what it says.
-    is_desk = opened.signed.open_part.author is Author.DESK
+    is_desk = opened.signed.envelope.author is Author.DESK
     return is_desk and opened.content is not None and opened.content.kind in {Kind.STEP, Kind.CLOSING}
 
 
 def _read_by_source(opened: tuple[OpenedEntry, ...]) -> dict[StrandId, list[tuple[int, date]]]:
     """Return, per strand of the desk, up to which number the source had read, and on which day."""
-    by_digest = {each.signed.digest: each.signed.open_part for each in opened}
+    by_digest = {each.signed.digest: each.signed.envelope for each in opened}
     read: dict[StrandId, list[tuple[int, date]]] = {}
     for each in opened:
-        reader = each.signed.open_part
+        reader = each.signed.envelope
         if reader.author is Author.SOURCE:
             for part in (by_digest[digest] for digest in reader.seen if digest in by_digest):
                 read.setdefault(part.strand, []).append((part.number, reader.day))
@@ -141,13 +141,13 @@ def _shown(
     unsealer: Unsealer,
     opened: OpenedEntry,
     read: dict[StrandId, list[tuple[int, date]]],
-    stands: Standing,
-) -> ShownEntry:
-    part = opened.signed.open_part
+    stands: ThreadState,
+) -> AdviserEntry:
+    part = opened.signed.envelope
     content = opened.content
     is_source = part.author is Author.SOURCE
     proposal, verdict = _proposal_of(opened, stands)
-    return ShownEntry(
+    return AdviserEntry(
         entry_id=part.entry_id.hex(),
         is_source=is_source,
         kind=content.kind.value if content else "",
@@ -165,30 +165,34 @@ def _shown(
     )
 
 
-def _pieces(unsealer: Unsealer, opened: OpenedEntry) -> tuple[Piece, ...]:
+def _pieces(unsealer: Unsealer, opened: OpenedEntry) -> tuple[TextPiece, ...]:
     """Return the text of an entry; only what a source wrote is looked through."""
     if opened.content is None or not opened.content.text:
         return ()
-    if opened.signed.open_part.author is Author.SOURCE:
+    if opened.signed.envelope.author is Author.SOURCE:
         return unsealer.text(opened.content.text)
-    return (Piece(PieceKind.PLAIN, opened.content.text),)
+    return (TextPiece(PieceKind.PLAIN, opened.content.text),)
 
 
-def _file(desk: OpenDesk, unsealer: Unsealer, opened: OpenedEntry, note: AttachmentNote) -> ShownFile:
-    part = opened.signed.open_part
+def _file(desk: OpenDesk, unsealer: Unsealer, opened: OpenedEntry, note: AttachmentNote) -> AdviserFile:
+    part = opened.signed.envelope
     look = None
     if part.author is Author.SOURCE:
         # What is stored and is not what was signed is named when it is asked for.
         with suppress(FileMissingError, ForgedError, UnreadableError):
             look = unsealer.look(
-                note.id, note.name, lambda: file_downloads.pieces_of(desk, part.address, part.entry_id, note)
+                note.id,
+                note.name,
+                lambda: file_downloads.file_pieces(desk, part.address, part.entry_id, note),
             )
     if look is None or look.kind is FileKind.NOT_SEALED:
-        return ShownFile(note.id.hex(), safe_name(note.name), note.size, None)
-    return ShownFile(note.id.hex(), safe_name(note.name), note.size, replace(look, name=safe_name(look.name)))
+        return AdviserFile(note.id.hex(), safe_name(note.name), note.size, None)
+    return AdviserFile(
+        note.id.hex(), safe_name(note.name), note.size, replace(look, name=safe_name(look.name))
+    )
 
 
-def _proposal_of(opened: OpenedEntry, stands: Standing) -> tuple[Proposed | None, str]:
+def _proposal_of(opened: OpenedEntry, stands: ThreadState) -> tuple[ProposalState | None, str]:
     """Return the proposal that an entry is or answers, and the answer's verdict."""
     content = opened.content
     if content is None:
@@ -197,5 +201,5 @@ def _proposal_of(opened: OpenedEntry, stands: Standing) -> tuple[Proposed | None
         note = content.answer
         found = (each for each in stands.proposals if each.digest == note.proposal)
         return next(found, None), note.verdict.value
-    entry_id = opened.signed.open_part.entry_id
+    entry_id = opened.signed.envelope.entry_id
     return next((each for each in stands.proposals if each.entry_id == entry_id), None), ""

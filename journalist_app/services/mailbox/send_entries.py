@@ -17,7 +17,7 @@ from journalist_app.desk.verification import Conversation, OpenedEntry, conversa
 from journalist_app.errors import (
     AnotherTextError,
     FileOverRoomError,
-    MailboxMissingError,
+    MailboxNotFoundError,
     SourceWroteError,
     TooManyFilesError,
     UnsoundMailboxError,
@@ -27,12 +27,11 @@ from protocol import attachment, entry
 from protocol.chain import seen_by
 from protocol.entry import AttachmentNote, Author, Content, SignedEntry
 from protocol.identifiers import ATTACHMENT_ID_BYTES, NO_DIGEST, SOURCE_STRAND, Address, AttachmentId, EntryId
-from protocol.thread_state import Opened
+from protocol.thread_state import EntryContent
 from protocol.trusted_state import Heads
 from store import attachments, entries
 from store.attachments import ChunkWriter
-from store.errors import EntryExistsError, HeadMovedError, QuotaError, StoreError
-from store.errors import MailboxMissingError as NoSuchMailboxError
+from store.errors import EntryExistsError, HeadMovedError, NoSuchMailboxError, QuotaError, StoreError
 from store.quota import Quota
 from web.filenames import safe_name
 
@@ -42,7 +41,7 @@ _TRIES: Final = 5  # of an append that another tab's entry overtook
 
 
 @dataclass(frozen=True, slots=True)
-class Sheet:
+class AdviserFormContext:
     """What every form of a mailbox carries; `seen` is the digest of the source's newest utterance shown."""
 
     address: Address
@@ -52,7 +51,7 @@ class Sheet:
 
 Wanted = tuple[EntryId, Content]
 Rule = Callable[[Conversation, tuple[OpenedEntry, ...]], None]
-Alongside = Callable[[Session, Heads, tuple[Opened, ...]], None]
+Alongside = Callable[[Session, Heads, tuple[EntryContent, ...]], None]
 
 
 def _no_rule(_conversation: Conversation, _opened: tuple[OpenedEntry, ...]) -> None:
@@ -69,7 +68,7 @@ class Sending:
     def __init__(  # noqa: PLR0913  # what is sent, upon what, and when
         self,
         desk: OpenDesk,
-        sheet: Sheet,
+        form_context: AdviserFormContext,
         wanted: Sequence[Wanted],
         *,
         today: date,
@@ -91,7 +90,7 @@ class Sending:
         """
         self.is_sent = False
         self._desk = desk
-        self._sheet = sheet
+        self._sheet = form_context
         self._wanted = tuple(wanted)
         self._today = today
         self._rule = rule
@@ -100,7 +99,11 @@ class Sending:
         self._notes: list[AttachmentNote] = []
         conversation = self._look()
         self.pending = Pending(
-            desk, sheet.address, conversation.mailbox.recipient, sheet.entry_id, half_hour=half_hour
+            desk,
+            form_context.address,
+            conversation.mailbox.recipient,
+            form_context.entry_id,
+            half_hour=half_hour,
         )
 
     def __enter__(self) -> Self:
@@ -149,7 +152,7 @@ class Sending:
             except (HeadMovedError, EntryExistsError):
                 continue  # another tab was first, or the source wrote: look again
             self.is_sent = True
-            count_for_report.keep(self._desk, self._sheet.address, self._after(placed))
+            count_for_report.keep_counts(self._desk, self._sheet.address, self._after(placed))
             self._desk.remember(self._sheet.address, _with(conversation.heads, placed), is_answered=True)
             self._desk.save()
             return
@@ -169,7 +172,7 @@ class Sending:
         self._opened = opened
         return conversation
 
-    def _keep_order_right(self, session: Session, heads: Heads, opened: tuple[Opened, ...]) -> None:
+    def _keep_order_right(self, session: Session, heads: Heads, opened: tuple[EntryContent, ...]) -> None:
         order_deletion.keep_right(self._desk, session, self._sheet.address, heads, opened, today=self._today)
 
     def _was_sent(self, opened: tuple[OpenedEntry, ...]) -> bool:
@@ -179,8 +182,8 @@ class Sending:
             AnotherTextError: one of them is there with something else in it.
         """
         wanted = dict(self._wanted)
-        there = [each for each in opened if each.signed.open_part.entry_id in wanted]
-        if any(not _says(each, wanted[each.signed.open_part.entry_id]) for each in there):
+        there = [each for each in opened if each.signed.envelope.entry_id in wanted]
+        if any(not _says(each, wanted[each.signed.envelope.entry_id]) for each in there):
             raise AnotherTextError
         if there and len(there) < len(wanted):
             raise AnotherTextError
@@ -199,7 +202,7 @@ class Sending:
                     before[at], by=writer, number=number, previous=previous, seen=seen, day=self._today
                 )
             else:
-                sealed = entry.seal(
+                sealed = entry.seal_entry(
                     content,
                     address=self._sheet.address,
                     mailbox_recipient=conversation.mailbox.recipient,
@@ -219,18 +222,20 @@ class Sending:
         files = {entry_id: [note.id for note in content.attachments] for entry_id, content in self._wanted}
         try:
             with self._desk.store.writing() as session:
-                heads = {head.strand: head.digest for head in entries.heads(session, self._sheet.address)}
+                heads = {
+                    head.strand: head.digest for head in entries.strand_heads(session, self._sheet.address)
+                }
                 if heads.get(SOURCE_STRAND, b"") != conversation.source_head:
                     raise HeadMovedError("the source was here between our look and this transaction")
                 for sealed in placed:
                     entries.append(
-                        session, **sealed.to_stored(), attachment_ids=files[sealed.open_part.entry_id]
+                        session, **sealed.to_stored(), attachment_ids=files[sealed.envelope.entry_id]
                     )
                 self._alongside(session, _with(conversation.heads, placed), self._after(placed))
         except NoSuchMailboxError as why:
-            raise MailboxMissingError from why
+            raise MailboxNotFoundError from why
 
-    def _after(self, placed: list[SignedEntry]) -> tuple[Opened, ...]:
+    def _after(self, placed: list[SignedEntry]) -> tuple[EntryContent, ...]:
         before = [(each.signed, each.content) for each in self._opened]
         new = [(sealed, content) for sealed, (_, content) in zip(placed, self._wanted, strict=True)]
         return (*before, *new)
@@ -238,7 +243,7 @@ class Sending:
 
 def _with(heads: Heads, placed: Sequence[SignedEntry]) -> Heads:
     newest = placed[-1]
-    return {**heads, newest.open_part.strand: (newest.open_part.number, newest.digest)}
+    return {**heads, newest.envelope.strand: (newest.envelope.number, newest.digest)}
 
 
 def _says(opened: OpenedEntry, wanted: Content) -> bool:
@@ -301,7 +306,7 @@ class Pending:
         except QuotaError as why:
             raise FileOverRoomError from why
         except NoSuchMailboxError as why:
-            raise MailboxMissingError from why
+            raise MailboxNotFoundError from why
         return note
 
     def give_up(self, *, keep: Sequence[AttachmentId] = ()) -> None:

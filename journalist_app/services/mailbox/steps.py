@@ -74,14 +74,14 @@ def in_words(form: StepForm, step: StepNote, letterhead: Letterhead, today: date
     """
     return Content(
         kind=Kind.STEP,
-        text=line_of(form.text),
+        text=one_line(form.text),
         step=msgspec.structs.replace(
-            step, next=line_of(form.next), by=day_to_expect(form.by, letterhead, today)
+            step, next=one_line(form.next), by=day_to_expect(form.by, letterhead, today)
         ),
     )
 
 
-def line_of(text: str) -> str:
+def one_line(text: str) -> str:
     """Return a sentence as it was typed, without the line ends around it.
 
     Raises:

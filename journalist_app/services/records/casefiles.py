@@ -48,7 +48,7 @@ class Panel:
     is_due: bool
 
 
-def read(desk: OpenDesk, address: Address) -> Casefile:
+def read_casefile(desk: OpenDesk, address: Address) -> Casefile:
     """Return what is noted about a mailbox; an empty casefile when nothing is.
 
     Raises:
@@ -74,7 +74,7 @@ def change(desk: OpenDesk, address: Address, how: Callable[[Casefile], Casefile]
     raise RecordMovedError("others kept writing first")
 
 
-def add_note(desk: OpenDesk, address: Address, text: str, today: date) -> None:
+def add_casefile_note(desk: OpenDesk, address: Address, text: str, today: date) -> None:
     """Put a dated note on top of a mailbox's casefile.
 
     Raises:
@@ -90,7 +90,7 @@ def add_note(desk: OpenDesk, address: Address, text: str, today: date) -> None:
     change(desk, address, lambda casefile: msgspec.structs.replace(casefile, notes=(*casefile.notes, note)))
 
 
-def save(desk: OpenDesk, address: Address, details: Details) -> None:
+def save_casefile(desk: OpenDesk, address: Address, details: Details) -> None:
     """Keep the form about a mailbox, unless somebody changed what it showed.
 
     The rest of a casefile may have changed: the desk itself notes there what is counted, in the background.
@@ -128,7 +128,7 @@ def save(desk: OpenDesk, address: Address, details: Details) -> None:
 def panel(desk: OpenDesk, address: Address, today: date) -> Panel:
     """Return what the mailbox's page shows of its casefile."""
     try:
-        casefile = read(desk, address)
+        casefile = read_casefile(desk, address)
     except RecordUnsoundError:
         return Panel(Casefile(), "", is_unsound=True, is_due=False)
     is_due = casefile.reminder is not None and casefile.reminder <= today
@@ -155,7 +155,7 @@ def has_mailbox(desk: OpenDesk, address: Address) -> bool:
         return mailboxes.find(session, address) is not None
 
 
-def drop(desk: OpenDesk, session: Session, address: Address) -> None:
+def drop_casefile(desk: OpenDesk, session: Session, address: Address) -> None:
     """Give up everything that the desk keeps about a mailbox, in the caller's transaction."""
     records.drop_of_mailbox(session, address)
     desk.forget_records(address)
@@ -163,7 +163,7 @@ def drop(desk: OpenDesk, session: Session, address: Address) -> None:
     desk.index.jot(address, "")
 
 
-def take_in(desk: OpenDesk) -> None:
+def load_casefiles(desk: OpenDesk) -> None:
     """Open the casefiles that are new or changed, for the inbox and for search.
 
     One that is unsound is named in `desk.unsound_casefiles`.
@@ -177,7 +177,7 @@ def take_in(desk: OpenDesk) -> None:
     ]
     gone = [
         Address(name)
-        for kind, name in desk.anchors.records
+        for kind, name in desk.trusted_state.records
         if kind == RecordKind.CASEFILE and Address(name) not in here
     ]
     for address in dict.fromkeys([*changed, *gone, *desk.unsound_casefiles]):
@@ -195,14 +195,14 @@ def labels_of(typed: str) -> tuple[str, ...]:
     return tuple(sorted(label for label in found if label))
 
 
-def searchable(casefile: Casefile) -> str:
+def casefile_texts(casefile: Casefile) -> str:
     """Return everything in a casefile that can be searched for."""
     return "\n".join((*casefile.labels, casefile.handover, *(note.text for note in casefile.notes)))
 
 
 def _read(desk: OpenDesk, address: Address) -> tuple[int, Casefile]:
     try:
-        kept = desk_records.read(desk, RecordKind.CASEFILE, address)
+        kept = desk_records.read_record(desk, RecordKind.CASEFILE, address)
         casefile = Casefile() if kept is None else Casefile.from_bytes(kept.body)
     except (RecordUnsoundError, MalformedError) as why:
         desk.unsound_casefiles.add(address)
@@ -217,7 +217,7 @@ def _read(desk: OpenDesk, address: Address) -> tuple[int, Casefile]:
 
 def _write(desk: OpenDesk, address: Address, revision: int, casefile: Casefile) -> Casefile:
     try:
-        desk_records.write(desk, RecordKind.CASEFILE, address, revision + 1, casefile.to_bytes())
+        desk_records.write_record(desk, RecordKind.CASEFILE, address, revision + 1, casefile.to_bytes())
     except (TooLongError, MalformedError) as why:
         raise CasefileFullError from why
     _show(desk, address, revision + 1, casefile)
@@ -228,7 +228,7 @@ def _show(desk: OpenDesk, address: Address, revision: int, casefile: Casefile) -
     """Let the inbox and search know it."""
     if desk.casefiles.get(address, (0, None))[0] != revision:
         desk.casefiles[address] = (revision, casefile)
-        desk.index.jot(address, searchable(casefile))
+        desk.index.jot(address, casefile_texts(casefile))
 
 
 def _chosen(desk: OpenDesk, what: str, key: str, before: str) -> str:

@@ -13,7 +13,7 @@ from protocol.content import Content
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class EvidencePiece:
     """A proposal, or the source's answer to one, as the desk opened it; `kind` is "proposal" or "answer".
 
     `content` is None where the record holds none that can be read. `entry` is the entry's digest, in
@@ -33,23 +33,23 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class MailboxEvidence:
     """What is kept of one mailbox. `until` is the last day, None while the mailbox is open."""
 
     address: str
     label: str
     until: date | None
     is_here: bool
-    pieces: tuple[Piece, ...]
+    pieces: tuple[EvidencePiece, ...]
 
 
-def kept(desk: OpenDesk) -> tuple[Kept, ...]:
+def read_evidence(desk: OpenDesk) -> tuple[MailboxEvidence, ...]:
     """Return everything that is kept as evidence, of the mailboxes that are gone first.
 
     It is read from the casefiles that the last check of the store opened.
     """
     found = [
-        Kept(
+        MailboxEvidence(
             address.hex(),
             desk.label(address),
             casefile.keep_until,
@@ -62,9 +62,9 @@ def kept(desk: OpenDesk) -> tuple[Kept, ...]:
     return tuple(sorted(found, key=lambda each: (each.is_here, each.label)))
 
 
-def _pieces(casefile: Casefile) -> tuple[Piece, ...]:
+def _pieces(casefile: Casefile) -> tuple[EvidencePiece, ...]:
     return tuple(
-        Piece(each.kind.value, each.day, each.entry.hex(), _content_of(each), bool(each.signature))
+        EvidencePiece(each.kind.value, each.day, each.entry.hex(), _content_of(each), bool(each.signature))
         for each in casefile.evidence
     )
 

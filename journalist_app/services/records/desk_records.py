@@ -13,7 +13,7 @@ from store.records import Record
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class VerifiedRecord:
     """A record as it was found: its revision, what stands in it, and the workstation that wrote it."""
 
     revision: int
@@ -21,7 +21,7 @@ class Kept:
     workstation: str
 
 
-def read(desk: OpenDesk, kind: RecordKind, name: bytes) -> Kept | None:
+def read_record(desk: OpenDesk, kind: RecordKind, name: bytes) -> VerifiedRecord | None:
     """Return a record; None where there never was one.
 
     Raises:
@@ -30,13 +30,13 @@ def read(desk: OpenDesk, kind: RecordKind, name: bytes) -> Kept | None:
     with desk.store.reading() as session:
         record = records.get(session, kind, name)
     if record is None:
-        if (kind, name) in desk.anchors.records:
+        if (kind, name) in desk.trusted_state.records:
             raise RecordUnsoundError
         return None
-    return opened(desk, kind, record)
+    return open_newest(desk, kind, record)
 
 
-def opened(desk: OpenDesk, kind: RecordKind, record: Record) -> Kept:
+def open_newest(desk: OpenDesk, kind: RecordKind, record: Record) -> VerifiedRecord:
     """Open and verify what lies in the store, and remember how new it is. `desk.save` writes that down.
 
     Raises:
@@ -47,28 +47,30 @@ def opened(desk: OpenDesk, kind: RecordKind, record: Record) -> Kept:
     except (UnreadableError, MalformedError, ForgedError) as why:
         raise RecordUnsoundError from why
     # The column is not signed, and the next revision is built upon it.
-    if found.revision != record.revision or found.revision < desk.anchors.records.get((kind, record.name), 0):
+    if found.revision != record.revision or found.revision < desk.trusted_state.records.get(
+        (kind, record.name), 0
+    ):
         raise RecordUnsoundError
     desk.saw_record(kind, record.name, found.revision)
-    return Kept(found.revision, found.body, _workstation(desk, found.strand))
+    return VerifiedRecord(found.revision, found.body, _workstation(desk, found.strand))
 
 
-def read_all(desk: OpenDesk, kind: RecordKind) -> Iterator[tuple[bytes, Kept | None]]:
+def read_all(desk: OpenDesk, kind: RecordKind) -> Iterator[tuple[bytes, VerifiedRecord | None]]:
     """Yield name and record of every record of a kind; None where it is unsound, or gone."""
     with desk.store.reading() as session:
         here = records.all_of(session, kind)
     for record in here:
         try:
-            yield record.name, opened(desk, kind, record)
+            yield record.name, open_newest(desk, kind, record)
         except RecordUnsoundError:
             yield record.name, None
     names = {record.name for record in here}
-    for known, name in desk.anchors.records:
+    for known, name in desk.trusted_state.records:
         if known == kind and name not in names:
             yield name, None
 
 
-def write(desk: OpenDesk, kind: RecordKind, name: bytes, revision: int, body: bytes) -> None:
+def write_record(desk: OpenDesk, kind: RecordKind, name: bytes, revision: int, body: bytes) -> None:
     """Seal and keep a record's next revision: 1, or one more than the one it was built upon.
 
     Raises:

@@ -33,7 +33,7 @@ class Help:
     templates: tuple[Template, ...]
 
 
-def read(desk: OpenDesk, address: Address) -> str:
+def read_draft(desk: OpenDesk, address: Address) -> str:
     """Return the text that is kept for a mailbox; empty when there is none.
 
     Raises:
@@ -42,7 +42,7 @@ def read(desk: OpenDesk, address: Address) -> str:
     return _read(desk, address)[1]
 
 
-def keep(desk: OpenDesk, address: Address, text: str) -> None:
+def keep_draft(desk: OpenDesk, address: Address, text: str) -> None:
     """Keep a text for a mailbox, in the place of the one before; an empty one gives it up.
 
     The record stays, with nothing in it: one that disappeared could not be told from one that was taken away.
@@ -61,7 +61,7 @@ def keep(desk: OpenDesk, address: Address, text: str) -> None:
             return
         try:
             body = msgspec.json.encode(_Draft(text))
-            desk_records.write(desk, RecordKind.DRAFT, address, revision + 1, body)
+            desk_records.write_record(desk, RecordKind.DRAFT, address, revision + 1, body)
         except RecordMovedError:
             continue
         return
@@ -71,14 +71,14 @@ def keep(desk: OpenDesk, address: Address, text: str) -> None:
 def help_for(desk: OpenDesk, address: Address) -> Help:
     """Return what the answer form of a mailbox offers: the text kept for it, and the reply templates."""
     try:
-        draft, is_unsound = read(desk, address), False
+        draft, is_unsound = read_draft(desk, address), False
     except RecordUnsoundError:
         draft, is_unsound = "", True
     return Help(draft, is_unsound, reply_templates.offered(desk))
 
 
 def _read(desk: OpenDesk, address: Address) -> tuple[int, str]:
-    kept = desk_records.read(desk, RecordKind.DRAFT, address)
+    kept = desk_records.read_record(desk, RecordKind.DRAFT, address)
     if kept is None:
         return 0, ""
     try:

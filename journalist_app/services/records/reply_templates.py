@@ -45,10 +45,10 @@ class Collection:
     is_unsound: bool = False
 
 
-def read(desk: OpenDesk) -> Collection:
+def read_templates(desk: OpenDesk) -> Collection:
     """Return the desk's templates, or those that come with the app while the desk has none of its own."""
     try:
-        kept = desk_records.read(desk, RecordKind.TEMPLATES, _NAME)
+        kept = desk_records.read_record(desk, RecordKind.TEMPLATES, _NAME)
         if kept is None:
             return Collection(0, _shipped())
         return Collection(kept.revision, from_bytes(kept.body))
@@ -58,10 +58,10 @@ def read(desk: OpenDesk) -> Collection:
 
 def offered(desk: OpenDesk) -> tuple[Template, ...]:
     """Return the templates in the order of the lists: by language, then as they were added."""
-    return read(desk).templates
+    return read_templates(desk).templates
 
 
-def put(desk: OpenDesk, revision: int, place: int | None, template: Template) -> None:
+def put_template(desk: OpenDesk, revision: int, place: int | None, template: Template) -> None:
     """Change the template at `place`, or add one at the end.
 
     Raises:
@@ -80,7 +80,7 @@ def put(desk: OpenDesk, revision: int, place: int | None, template: Template) ->
     _keep(desk, revision, templates)
 
 
-def drop(desk: OpenDesk, revision: int, place: int) -> None:
+def drop_template(desk: OpenDesk, revision: int, place: int) -> None:
     """Give up the template at `place`.
 
     Raises:
@@ -94,7 +94,7 @@ def drop(desk: OpenDesk, revision: int, place: int) -> None:
 
 
 def _current(desk: OpenDesk, revision: int) -> tuple[Template, ...]:
-    collection = read(desk)
+    collection = read_templates(desk)
     if collection.is_unsound:
         raise RecordUnsoundError
     if collection.revision != revision:
@@ -109,7 +109,7 @@ def _require_place(templates: list[Template], place: int) -> None:
 
 def _keep(desk: OpenDesk, revision: int, templates: list[Template]) -> None:
     try:
-        desk_records.write(desk, RecordKind.TEMPLATES, _NAME, revision + 1, to_bytes(templates))
+        desk_records.write_record(desk, RecordKind.TEMPLATES, _NAME, revision + 1, to_bytes(templates))
     except (MalformedError, TooLongError) as why:
         raise TemplateError from why
 

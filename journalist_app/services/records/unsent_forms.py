@@ -15,11 +15,11 @@ import msgspec
 from crypto.errors import MalformedError, TooLongError, UnreadableError
 from journalist_app.config import AdviserConfig
 from journalist_app.desk.open_desk import OpenDesk
-from journalist_app.errors import KeptFullError, LetterheadError
+from journalist_app.errors import KeptFullError, UnusableLetterheadError
 from journalist_app.services.records import casefiles, drafts
 from protocol.errors import LetterheadRefusedError
 from protocol.identifiers import ADDRESS_BYTES, Address
-from protocol.letterhead import verify
+from protocol.letterhead import verify_letterhead
 from protocol.sealed_record import RecordKind, open_unsent, seal_unsent
 from store import letterheads, records
 from store.database.engine import Store
@@ -54,7 +54,7 @@ class Unsent:
     texts: tuple[tuple[str, str], ...] = field(repr=False)
 
 
-def keep(
+def keep_unsent(
     store: Store, config: AdviserConfig, path: str, fields: Iterable[tuple[str, str]], today: date
 ) -> None:
     """Seal a form to the desk, with no key of the desk at hand.
@@ -72,11 +72,11 @@ def keep(
         published = letterheads.latest(session)
         waiting = len(records.revisions(session, RecordKind.UNSENT))
     if published is None:
-        raise LetterheadError
+        raise UnusableLetterheadError
     try:
-        letterhead = verify(published[1], published[2], config.fingerprint)
+        letterhead = verify_letterhead(published[1], published[2], config.fingerprint)
     except LetterheadRefusedError as why:
-        raise LetterheadError from why
+        raise UnusableLetterheadError from why
     if waiting >= UNSENT_MAX:
         raise KeptFullError
     try:
@@ -87,7 +87,7 @@ def keep(
         records.put(session, RecordKind.UNSENT, secrets.token_bytes(_NAME_BYTES), 1, sealed, travels=False)
 
 
-def waiting(desk: OpenDesk) -> tuple[Unsent, ...]:
+def unsent_waiting(desk: OpenDesk) -> tuple[Unsent, ...]:
     """Return what waits, oldest first. What does not open was not made by this app, and is left out."""
     with desk.store.reading() as session:
         here = records.all_of(session, RecordKind.UNSENT)
@@ -103,13 +103,13 @@ def waiting(desk: OpenDesk) -> tuple[Unsent, ...]:
     return tuple(sorted(found, key=lambda each: (each.day, each.name)))
 
 
-def count(desk: OpenDesk) -> int:
+def count_unsent(desk: OpenDesk) -> int:
     """Return how many forms wait, without opening them."""
     with desk.store.reading() as session:
         return len(records.revisions(session, RecordKind.UNSENT))
 
 
-def forget(desk: OpenDesk, name: str) -> None:
+def drop_unsent(desk: OpenDesk, name: str) -> None:
     """Give up one form that the adviser is done with."""
     with desk.store.writing() as session:
         records.drop(session, RecordKind.UNSENT, bytes.fromhex(name))
@@ -117,9 +117,9 @@ def forget(desk: OpenDesk, name: str) -> None:
 
 def forget_those_about(desk: OpenDesk, address: Address) -> None:
     """Give up the forms about a mailbox that was deleted: nothing of it is to stay."""
-    for each in waiting(desk):
+    for each in unsent_waiting(desk):
         if each.address == address:
-            forget(desk, each.name)
+            drop_unsent(desk, each.name)
 
 
 def make_draft(desk: OpenDesk, name: str) -> Address | None:
@@ -132,14 +132,14 @@ def make_draft(desk: OpenDesk, name: str) -> Address | None:
         TextOverLimitError: the draft would be too long; the form stays.
         RecordUnsoundError, RecordMovedError: as `drafts.keep` has it; the form stays.
     """
-    form = next((each for each in waiting(desk) if each.name == name), None)
+    form = next((each for each in unsent_waiting(desk) if each.name == name), None)
     if form is None or form.address is None or not casefiles.has_mailbox(desk, form.address):
         return None
     text = max((text for _, text in form.texts), key=len, default="")
-    before = drafts.read(desk, form.address)
+    before = drafts.read_draft(desk, form.address)
     if text and text not in before:
-        drafts.keep(desk, form.address, f"{before}\n\n{text}" if before else text)
-    forget(desk, name)
+        drafts.keep_draft(desk, form.address, f"{before}\n\n{text}" if before else text)
+    drop_unsent(desk, name)
     return form.address
 
 

@@ -35,10 +35,10 @@ def test_what_is_sealed_in_pieces_opens_from_other_pieces(
 ) -> None:
     plaintext = bytes(range(251)) * (size // 251 + 1)
     plaintext = plaintext[:size]
-    writer = age.Writer([_DESK.recipient, _MAILBOX.recipient])
+    writer = age.AgeWriter([_DESK.recipient, _MAILBOX.recipient])
     payload = b"".join([writer.update(piece) for piece in _cut(plaintext, written)]) + writer.finish()
     assert age.payload_bytes(size) == len(payload)
-    reader = age.Reader(writer.header, [_MAILBOX], _cut(payload, read))
+    reader = age.AgeReader(writer.header, [_MAILBOX], _cut(payload, read))
     pieces = list(reader)
     assert plaintext == b"".join(pieces)
     assert all(0 < len(piece) <= age.CHUNK_BYTES for piece in pieces)
@@ -47,50 +47,52 @@ def test_what_is_sealed_in_pieces_opens_from_other_pieces(
 
 @pytest.mark.parametrize("identity", [_DESK, _MAILBOX])
 def test_each_recipient_opens_the_file_and_nobody_else_does(identity: age.PQIdentity) -> None:
-    sealed = age.seal(b"text", [_DESK.recipient, _MAILBOX.recipient])
-    assert (b"text", sealed.file_key) == age.open_sealed(sealed.header, sealed.payload, [_STRANGER, identity])
+    sealed = age.encrypt(b"text", [_DESK.recipient, _MAILBOX.recipient])
+    assert (b"text", sealed.file_key) == age.decrypt(sealed.header, sealed.payload, [_STRANGER, identity])
     for nobody in ([], [_STRANGER], [_PLAIN]):
         with pytest.raises(UnreadableError):
-            age.open_sealed(sealed.header, sealed.payload, nobody)
+            age.decrypt(sealed.header, sealed.payload, nobody)
 
 
 @pytest.mark.parametrize("recipients", [[], [_DESK.recipient, _PLAIN.recipient]])
-def test_the_weaker_recipient_never_decides_the_strength_of_a_file(recipients: list[age.Recipient]) -> None:
+def test_the_weaker_recipient_never_decides_the_strength_of_a_file(
+    recipients: list[age.AgeRecipient],
+) -> None:
     with pytest.raises(MixedRecipientsError):
-        age.seal(b"text", recipients)
+        age.encrypt(b"text", recipients)
 
 
 @given(st.data())
 def test_any_flipped_byte_is_found(data: st.DataObject) -> None:
-    sealed = age.seal(b"text" * 20_000, [_DESK.recipient])
+    sealed = age.encrypt(b"text" * 20_000, [_DESK.recipient])
     whole = bytearray(sealed.header + sealed.payload)
     at = data.draw(st.integers(0, len(whole) - 1))
     whole[at] ^= data.draw(st.integers(1, 255))
     with pytest.raises(CryptoError):
-        age.open_sealed(*age.split(bytes(whole)), [_DESK])
+        age.decrypt(*age.split_file(bytes(whole)), [_DESK])
 
 
 @pytest.mark.parametrize("size", _EDGES)
 def test_a_file_that_was_cut_off_never_ends_well(size: int) -> None:
-    sealed = age.seal(bytes(size), [_DESK.recipient])
+    sealed = age.encrypt(bytes(size), [_DESK.recipient])
     chunk = age.CHUNK_BYTES + 16
     for length in {0, 15, 16, 31, 16 + chunk, 16 + 2 * chunk, len(sealed.payload) - 1}:
         if length < len(sealed.payload):
             with pytest.raises(UnreadableError):
-                age.open_sealed(sealed.header, sealed.payload[:length], [_DESK])
+                age.decrypt(sealed.header, sealed.payload[:length], [_DESK])
 
 
 def test_chunks_cannot_be_swapped_doubled_or_dropped() -> None:
-    sealed = age.seal(bytes(4 * age.CHUNK_BYTES), [_DESK.recipient])
+    sealed = age.encrypt(bytes(4 * age.CHUNK_BYTES), [_DESK.recipient])
     size = age.CHUNK_BYTES + 16
     start, chunks = sealed.payload[:16], [sealed.payload[16 + at * size :][:size] for at in range(4)]
     for order in ([1, 0, 2, 3], [0, 0, 1, 2, 3], [0, 2, 3], [0, 1, 2, 3, 3]):
         with pytest.raises(UnreadableError):
-            age.open_sealed(sealed.header, start + b"".join(chunks[at] for at in order), [_DESK])
+            age.decrypt(sealed.header, start + b"".join(chunks[at] for at in order), [_DESK])
 
 
 def test_an_empty_last_chunk_is_no_second_way_to_write_a_file() -> None:
-    sealed = age.seal(b"", [_DESK.recipient])
+    sealed = age.encrypt(b"", [_DESK.recipient])
     start = bytes(16)
     aead = ChaCha20Poly1305(hkdf(sealed.file_key, salt=start, info=b"payload"))
     chunks = [
@@ -98,28 +100,28 @@ def test_an_empty_last_chunk_is_no_second_way_to_write_a_file() -> None:
         aead.encrypt(bytes(10) + b"\1\1", b"", None),
     ]
     with pytest.raises(UnreadableError):
-        age.open_sealed(sealed.header, start + b"".join(chunks), [_DESK])
+        age.decrypt(sealed.header, start + b"".join(chunks), [_DESK])
 
 
 def test_a_payload_does_not_open_under_another_files_header() -> None:
-    one, other = age.seal(b"one", [_DESK.recipient]), age.seal(b"two", [_DESK.recipient])
+    one, other = age.encrypt(b"one", [_DESK.recipient]), age.encrypt(b"two", [_DESK.recipient])
     with pytest.raises(UnreadableError):
-        age.open_sealed(one.header, other.payload, [_DESK])
+        age.decrypt(one.header, other.payload, [_DESK])
 
 
 @given(st.binary(max_size=200))
 def test_random_bytes_raise_nothing_but_unreadable(raw: bytes) -> None:
-    header = age.seal(b"", [_DESK.recipient]).header
+    header = age.encrypt(b"", [_DESK.recipient]).header
     with pytest.raises(UnreadableError):
         age.unwrap(raw, [_DESK])
     with pytest.raises(UnreadableError):
-        age.open_sealed(header, raw, [_DESK])
+        age.decrypt(header, raw, [_DESK])
 
 
 def test_a_file_key_never_shows_in_a_repr() -> None:
-    sealed = age.seal(b"", [_DESK.recipient])
-    writer = age.Writer([_DESK.recipient])
-    reader = age.Reader(sealed.header, [_DESK], [])
+    sealed = age.encrypt(b"", [_DESK.recipient])
+    writer = age.AgeWriter([_DESK.recipient])
+    reader = age.AgeReader(sealed.header, [_DESK], [])
     assert repr(sealed.file_key) not in repr(sealed)
     assert repr(writer) == "Writer()"
     assert repr(reader) == "Reader()"
@@ -127,7 +129,7 @@ def test_a_file_key_never_shows_in_a_repr() -> None:
 
 def test_memory_does_not_grow_with_the_file() -> None:
     piece = bytes(1024 * 1024)
-    writer = age.Writer([_DESK.recipient])
+    writer = age.AgeWriter([_DESK.recipient])
 
     def payload() -> Iterator[bytes]:
         for _ in range(32):
@@ -136,7 +138,7 @@ def test_memory_does_not_grow_with_the_file() -> None:
 
     tracemalloc.start()
     try:
-        length = sum(map(len, age.Reader(writer.header, [_DESK], payload())))
+        length = sum(map(len, age.AgeReader(writer.header, [_DESK], payload())))
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -150,7 +152,7 @@ def test_debians_age_opens_what_we_seal_and_we_open_what_it_seals(tmp_path: Path
     assert shutil.which("age"), "install Debian's package age"
     (tmp_path / "key").write_text(_PLAIN.to_text() + "\n", "ascii")
     plaintext = bytes(range(256)) * (size // 256) + bytes(size % 256)
-    sealed = age.seal(plaintext, [_PLAIN.recipient])
+    sealed = age.encrypt(plaintext, [_PLAIN.recipient])
     theirs = subprocess.run(
         ["age", "--decrypt", "--identity", tmp_path / "key"],
         input=sealed.header + sealed.payload,
@@ -161,7 +163,7 @@ def test_debians_age_opens_what_we_seal_and_we_open_what_it_seals(tmp_path: Path
     ours = subprocess.run(
         ["age", "--recipient", str(_PLAIN.recipient)], input=plaintext, check=True, capture_output=True
     )
-    assert plaintext == age.open_sealed(*age.split(ours.stdout), [_PLAIN])[0]
+    assert plaintext == age.decrypt(*age.split_file(ours.stdout), [_PLAIN])[0]
 
 
 # ---- header and payload, in pieces
@@ -169,7 +171,7 @@ def test_debians_age_opens_what_we_seal_and_we_open_what_it_seals(tmp_path: Path
 
 @given(st.integers(0, 3000), st.integers(1, 5000))
 def test_a_file_in_pieces_is_cut_where_its_header_ends(size: int, step: int) -> None:
-    sealed = age.seal(bytes(size), [_DESK.recipient])
+    sealed = age.encrypt(bytes(size), [_DESK.recipient])
     file = sealed.header + sealed.payload
 
     header, payload = age.split_stream(file[at : at + step] for at in range(0, len(file), step))

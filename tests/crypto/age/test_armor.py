@@ -12,7 +12,7 @@ from crypto.age import armor
 from crypto.age.armor import Armoured, ArmourKind, find_armoured
 from crypto.errors import MalformedError
 
-ARMOUR = armor.write(b"age-encryption.org/v1\n" + bytes(100))
+ARMOUR = armor.enarmor(b"age-encryption.org/v1\n" + bytes(100))
 BEGIN, *BODY, END = ARMOUR.splitlines()
 MESSAGE = "-----BEGIN PGP MESSAGE-----\n\nhF4DAAAA\n=yjEF\n-----END PGP MESSAGE-----\n"
 
@@ -23,20 +23,20 @@ def lines(*some: str) -> str:
 
 @given(st.binary(max_size=300))
 def test_armour_comes_back_as_it_was(age_file: bytes) -> None:
-    assert age_file == armor.read(armor.write(age_file))
+    assert age_file == armor.dearmor(armor.enarmor(age_file))
 
 
 @given(st.text())
 def test_any_text_is_armour_in_one_spelling_or_malformed(text: str) -> None:
     with pytest.raises(MalformedError):
-        armor.read(text)
+        armor.dearmor(text)
     with pytest.raises(MalformedError):
-        armor.read(lines(BEGIN, text + "*", END))
+        armor.dearmor(lines(BEGIN, text + "*", END))
 
 
 @pytest.mark.parametrize("size", [0, 1, 47, 48, 49, 96])
 def test_lines_are_full_but_the_last(size: int) -> None:
-    first, *body, last = armor.write(bytes(size)).splitlines()
+    first, *body, last = armor.enarmor(bytes(size)).splitlines()
     assert (first, last) == (BEGIN, END)
     assert all(len(line) == 64 for line in body[:-1])
     assert not body or 0 < len(body[-1]) <= 64
@@ -52,7 +52,7 @@ def test_lines_are_full_but_the_last(size: int) -> None:
     ids=["CRLF", "no last newline", "white space around it"],
 )
 def test_what_a_clipboard_does_is_forgiven(change: Callable[[str], str]) -> None:
-    assert armor.read(ARMOUR) == armor.read(change(ARMOUR))
+    assert armor.dearmor(ARMOUR) == armor.dearmor(change(ARMOUR))
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_what_a_clipboard_does_is_forgiven(change: Callable[[str], str]) -> None
 )
 def test_hostile_or_mangled_armour_is_malformed(text: str) -> None:
     with pytest.raises(MalformedError):
-        armor.read(text)
+        armor.dearmor(text)
 
 
 # ---- in a pasted text
@@ -128,7 +128,7 @@ def test_what_stands_around_armour_hides_it_from_nobody(before: str, after: str)
 @pytest.mark.parametrize("mangle", ["  {}", "{}  ", "\t{}\r"], ids=["indented", "trailing", "both"])
 def test_armour_with_white_space_around_its_lines_is_found_and_opens(mangle: str) -> None:
     (found,) = find_armoured(lines(*[mangle.format(line) for line in ARMOUR.splitlines()]))
-    assert armor.read(ARMOUR) == armor.read(found.armour)
+    assert armor.dearmor(ARMOUR) == armor.dearmor(found.armour)
 
 
 @pytest.mark.parametrize(
@@ -186,9 +186,9 @@ def test_a_stock_age_tool_opens_our_armour_and_we_its() -> None:
         capture_output=True,
         check=True,
     ).stdout.decode("ascii")
-    header, payload = age.split(armor.read(made))
-    assert age.open_sealed(header, payload, [identity])[0] == b"hello"
-    assert made == armor.write(header + payload)
+    header, payload = age.split_file(armor.dearmor(made))
+    assert age.decrypt(header, payload, [identity])[0] == b"hello"
+    assert made == armor.enarmor(header + payload)
 
 
 # ---- armour in pieces ------------------------------------------------------------------------------
@@ -201,7 +201,7 @@ def in_pieces(text: str, size: int) -> list[bytes]:
 
 @given(st.binary(max_size=1000), st.integers(1, 300), st.sampled_from(["\n", "\r\n"]))
 def test_a_stream_of_armour_is_read_as_the_whole(age_file: bytes, size: int, newline: str) -> None:
-    armour = f" \r\n{armor.write(age_file).replace(chr(10), newline)}\n "
+    armour = f" \r\n{armor.enarmor(age_file).replace(chr(10), newline)}\n "
 
     assert age_file == b"".join(armor.read_stream(in_pieces(armour, size)))
 
@@ -212,7 +212,7 @@ def test_an_armoured_file_of_any_length_is_read_although_its_last_line_is_full_a
     length: int, size: int
 ) -> None:
     age_file = b"x" * length
-    assert b"".join(armor.read_stream(in_pieces(armor.write(age_file), size))) == age_file
+    assert b"".join(armor.read_stream(in_pieces(armor.enarmor(age_file), size))) == age_file
 
 
 @pytest.mark.parametrize("size", [1, 50, 10_000])

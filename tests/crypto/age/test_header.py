@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crypto.age.header import HEADER_BYTES_MAX, Header, Stanza, split
+from crypto.age.header import HEADER_BYTES_MAX, AgeHeader, Stanza, split_file
 from crypto.errors import MalformedError
 
 _FILE_KEY = bytes(range(16))
@@ -14,21 +14,23 @@ _STANZAS = st.lists(
     min_size=1,
     max_size=5,
 )
-_GOOD = Header.make([Stanza(("type", "argument"), b"b" * 100), Stanza(("other",), b"")], _FILE_KEY).to_bytes()
+_GOOD = AgeHeader.make(
+    [Stanza(("type", "argument"), b"b" * 100), Stanza(("other",), b"")], _FILE_KEY
+).to_bytes()
 
 
 @given(_STANZAS)
 def test_a_header_reads_back_as_it_was_written(stanzas: list[Stanza]) -> None:
-    header = Header.make(stanzas, _FILE_KEY)
-    assert header == Header.from_bytes(header.to_bytes())
-    assert (header.to_bytes(), b"payload") == split(header.to_bytes() + b"payload")
+    header = AgeHeader.make(stanzas, _FILE_KEY)
+    assert header == AgeHeader.from_bytes(header.to_bytes())
+    assert (header.to_bytes(), b"payload") == split_file(header.to_bytes() + b"payload")
 
 
 @given(st.integers(0, len(_GOOD) - 1), st.binary(max_size=3), st.integers(0, 3))
 def test_a_changed_header_is_refused_or_written_back_byte_for_byte(at: int, new: bytes, cut: int) -> None:
     changed = _GOOD[:at] + new + _GOOD[at + cut :]
     try:
-        header = Header.from_bytes(changed)
+        header = AgeHeader.from_bytes(changed)
     except MalformedError:
         return
     assert changed == header.to_bytes()
@@ -39,7 +41,7 @@ def test_a_changed_header_is_refused_or_written_back_byte_for_byte(at: int, new:
 def test_random_bytes_raise_nothing_but_malformed(raw: bytes) -> None:
     for start in (b"", b"age-encryption.org/v1\n", b"age-encryption.org/v1\n-> "):
         with pytest.raises(MalformedError):
-            Header.from_bytes(start + raw)
+            AgeHeader.from_bytes(start + raw)
 
 
 @pytest.mark.parametrize(
@@ -66,18 +68,18 @@ def test_a_header_with_one_fault_is_refused(pattern: bytes, new: bytes) -> None:
     faulty = re.sub(pattern, lambda _: new, _GOOD)
     assert faulty != _GOOD
     with pytest.raises(MalformedError):
-        Header.from_bytes(faulty)
+        AgeHeader.from_bytes(faulty)
 
 
 def test_a_header_over_64_kib_is_refused_before_it_is_read() -> None:
-    huge = Header.make([Stanza(("type",), bytes(HEADER_BYTES_MAX))], _FILE_KEY).to_bytes()
+    huge = AgeHeader.make([Stanza(("type",), bytes(HEADER_BYTES_MAX))], _FILE_KEY).to_bytes()
     with pytest.raises(MalformedError):
-        Header.from_bytes(huge)
+        AgeHeader.from_bytes(huge)
     with pytest.raises(MalformedError):
-        split(huge)
+        split_file(huge)
 
 
 @pytest.mark.parametrize("raw", [b"", b"no header", b"age-encryption.org/v1\n-> x\n\n--- without an end"])
 def test_a_file_whose_header_does_not_end_is_not_cut(raw: bytes) -> None:
     with pytest.raises(MalformedError):
-        split(raw)
+        split_file(raw)

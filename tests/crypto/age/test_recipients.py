@@ -4,10 +4,10 @@ from hypothesis import strategies as st
 
 from crypto.age.header import Stanza
 from crypto.age.recipients import (
-    Identity,
+    AgeIdentity,
+    AgeRecipient,
     PQIdentity,
     PQRecipient,
-    Recipient,
     X25519Identity,
     X25519Recipient,
 )
@@ -94,8 +94,8 @@ def test_nothing_is_sealed_to_a_point_whose_shared_secret_everybody_knows() -> N
 def test_a_stanza_of_its_own_type_with_one_fault_is_refused_before_decryption(
     identity: PQIdentity | X25519Identity,
 ) -> None:
-    recipient: Recipient = identity.recipient
-    opener: Identity = identity
+    recipient: AgeRecipient = identity.recipient
+    opener: AgeIdentity = identity
     good = recipient.wrap(_FILE_KEY)
     kind, share = good.arguments
     for faulty in (

@@ -14,12 +14,12 @@ import pytest
 from nacl.signing import SigningKey
 from sqlalchemy import text
 
-from deploy.cleanup.retention import Finding, Retained, act, judge, months_before, retain, tell
+from deploy.cleanup.retention import DueOrder, Retained, act, judge, retain, subtract_months, tell
 from deploy.cleanup.server_cleanup import Sweeper
 from deploy.settings.load_settings import load_config
 from protocol import entry, letterhead
 from protocol.content import Content, Kind
-from protocol.entry import Writer
+from protocol.entry import EntryWriter
 from protocol.identifiers import NO_DIGEST, Address, Digest, EntryId, StrandId
 from protocol.letterhead import Letterhead, Strand
 from protocol.mailbox_keys import MailboxKeys
@@ -59,19 +59,19 @@ class Shelf:
     def open(self, seed: int, day: date = DAY) -> MailboxKeys:
         keys = a_mailbox(seed)
         with self.store.writing() as session:
-            mailboxes.open_mailbox(
+            mailboxes.create_mailbox(
                 session, address=keys.address, recipient=keys.recipient, verify_key=keys.verify_key, day=day
             )
         return keys
 
     def write(
-        self, keys: MailboxKeys, by: Writer | None = None, *, kind: Kind = Kind.MESSAGE, day: date = DAY
+        self, keys: MailboxKeys, by: EntryWriter | None = None, *, kind: Kind = Kind.MESSAGE, day: date = DAY
     ) -> bytes:
         by = by or SourceWriter(keys)
         heads = self.heads(keys)
         number, previous = heads.get(by.strand, (0, NO_DIGEST))
         others = [digest for strand, (_, digest) in heads.items() if bool(strand) != bool(by.strand)]
-        made = entry.seal(
+        made = entry.seal_entry(
             Content(kind=kind, text="words" if kind is Kind.MESSAGE else ""),
             address=keys.address,
             mailbox_recipient=keys.recipient,
@@ -88,11 +88,11 @@ class Shelf:
         assert made.header is not None
         assert made.payload is not None
         self.sealed.setdefault(keys.address, []).extend([made.header, made.payload])
-        return made.open_part.entry_id
+        return made.envelope.entry_id
 
     def heads(self, keys: MailboxKeys) -> dict[StrandId, tuple[int, Digest]]:
         with self.store.reading() as session:
-            found = entries.heads(session, keys.address)
+            found = entries.strand_heads(session, keys.address)
         return {StrandId(head.strand): (head.number, Digest(head.digest)) for head in found}
 
     def order(
@@ -157,7 +157,7 @@ def test_what_the_desk_ordered_is_gone_to_the_last_byte_and_tallies_remain(
     a_record(shelf.store, keys.address, b"what the desk noted about it" * 100)
     statement = shelf.order(keys)
     assert Retained(purged=1) == shelf.retain()
-    assert cleanup.sweep(shelf.store, NOW).is_clean
+    assert cleanup.destroy_deleted(shelf.store, NOW).is_clean
     raw = files_of(shelf.store)
     gone = [
         sealed[at : at + 24]
@@ -199,7 +199,7 @@ def test_a_message_the_source_deleted_is_still_the_head_that_the_order_names(
     shelf.order(keys)
     with shelf.store.writing() as session:
         for stored in entries.of_mailbox(session, keys.address):
-            entries.remove(session, keys.address, stored.entry_id, removal=b"removal")
+            entries.remove_entry(session, keys.address, stored.entry_id, removal=b"removal")
     assert Retained(purged=1) == shelf.retain()
 
 
@@ -243,13 +243,13 @@ def test_what_is_said_between_the_look_and_the_deletion_counts(shelf: Shelf, key
     shelf.order(keys)
     with shelf.store.reading() as session:
         (before,) = deletion_orders.all_due(session, DUE)
-        assert Finding.CARRY_OUT is judge(session, before, LETTERHEAD, DUE)
+        assert DueOrder.CARRY_OUT is judge(session, before, LETTERHEAD, DUE)
     shelf.write(keys)
     with shelf.store.writing() as session:
-        assert Finding.DROP is act(session, keys.address, LETTERHEAD, DUE)
+        assert DueOrder.DROP is act(session, keys.address, LETTERHEAD, DUE)
     assert shelf.holds(keys)
     with shelf.store.writing() as session:
-        assert Finding.WAIT is act(session, keys.address, LETTERHEAD, DUE)
+        assert DueOrder.WAIT is act(session, keys.address, LETTERHEAD, DUE)
 
 
 # ---- what somebody else put there ------------------------------------------------------------------
@@ -275,7 +275,7 @@ def test_an_order_in_another_form_deletes_nothing(
 
 
 def test_the_sources_own_word_is_no_order(shelf: Shelf, keys: MailboxKeys) -> None:
-    shelf.put(keys, removal.ended(keys.address, shelf.heads(keys), day=DAY, by=SourceWriter(keys)))
+    shelf.put(keys, removal.sign_ending(keys.address, shelf.heads(keys), day=DAY, by=SourceWriter(keys)))
     assert Retained(refused=1) == shelf.retain()
     assert shelf.holds(keys)
 
@@ -305,7 +305,7 @@ def test_an_order_that_is_put_back_after_the_mailbox_was_opened_again_deletes_no
     statement = shelf.order(keys)
     assert Retained(purged=1) == shelf.retain()
     with shelf.store.writing() as session:
-        mailboxes.acknowledge_ended(session, keys.address)
+        mailboxes.mark_ending_counted(session, keys.address)
     assert keys.address == shelf.open(1).address
     shelf.put(keys, statement)
     assert Retained(dropped=1) == shelf.retain()
@@ -337,7 +337,7 @@ def test_a_mailbox_with_an_entry_in_no_form_is_left_for_the_desk_to_see(
 ) -> None:
     shelf.order(keys)
     with shelf.store.writing() as session:
-        session.execute(text("UPDATE entry SET open_part = x'00' WHERE author = 1"))
+        session.execute(text("UPDATE entry SET envelope = x'00' WHERE author = 1"))
     assert Retained(refused=1) == shelf.retain()
     assert shelf.holds(keys)
 
@@ -380,14 +380,15 @@ def test_a_source_whose_mailbox_was_purged_is_told_so_as_kindly_as_anybody_with_
     assert "we have helped" in still_open.get("/en/mailbox").text
     with place.store.writing() as session:
         found = {
-            StrandId(h.strand): (h.number, Digest(h.digest)) for h in entries.heads(session, keys.address)
+            StrandId(h.strand): (h.number, Digest(h.digest))
+            for h in entries.strand_heads(session, keys.address)
         }
         made = deletion_order.order(
             keys.address, found, due=TODAY, tallies=TALLIES, by=place.writer, day=TODAY
         )
         deletion_orders.put(session, keys.address, made, TODAY, TALLIES)
     assert Retained(purged=1) == retain(place.store, place.letterhead, TODAY)
-    cleanup.sweep(place.store, NOW)
+    cleanup.destroy_deleted(place.store, NOW)
     stranger = place.browser()
     refused, unknown = (
         each.log_in(words)
@@ -395,7 +396,7 @@ def test_a_source_whose_mailbox_was_purged_is_told_so_as_kindly_as_anybody_with_
     )
     assert 200 != refused.status_code == unknown.status_code
     assert len(unknown.data) == len(refused.data)
-    for page in (still_open.get("/en/mailbox"), still_open.write("are you there?", sheet={})):
+    for page in (still_open.get("/en/mailbox"), still_open.write("are you there?", form_context={})):
         assert "we have helped" not in page.text
         assert page.status_code < 500
     place.store.close()
@@ -427,7 +428,7 @@ def test_a_mailbox_in_which_nothing_was_ever_written_ends_after_the_letterheads_
     ],
 )
 def test_months_are_counted_back_by_the_calendar(day: date, months: int, before: date) -> None:
-    assert before == months_before(day, months)
+    assert before == subtract_months(day, months)
 
 
 # ---- in the sweeper ---------------------------------------------------------------------------------
@@ -458,7 +459,7 @@ def test_killed_at_any_moment_each_mailbox_is_whole_or_purged(shelf: Shelf) -> N
     left = sum(map(shelf.holds, made))
     assert Retained(purged=left) == shelf.retain()
     assert 320 == len(set(shelf.tallies()))
-    cleanup.sweep(shelf.store, NOW)
+    cleanup.destroy_deleted(shelf.store, NOW)
     assert 320 * 600 == usage(shelf.store)
 
 
@@ -498,7 +499,7 @@ def test_without_a_letterhead_nothing_is_deleted_by_order_and_all_else_is_swept(
     shelf.order(keys)
     entry_id = shelf.write(shelf.open(2))
     with shelf.store.writing() as session:
-        entries.remove(session, a_mailbox(2).address, entry_id, removal=b"removal")
+        entries.remove_entry(session, a_mailbox(2).address, entry_id, removal=b"removal")
     assert [1, 0] == [sweeper.sweep_once(at_noon(DUE)).rows for _ in range(2)]
     assert shelf.holds(keys)
     (said,) = caplog.messages  # once, not with every sweep

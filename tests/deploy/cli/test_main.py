@@ -56,7 +56,7 @@ def test_a_purge_shows_how_far_it_is(settings: Path) -> None:
     for _ in range(20):
         entry_id = an_entry(store, address)
         with store.writing() as session:
-            entries.remove(session, address, entry_id, removal=b"removal")
+            entries.remove_entry(session, address, entry_id, removal=b"removal")
     store.close()
 
     said = _run(settings, "sweep", "--once")

@@ -7,7 +7,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from deploy.errors import ClientKeyError, OnionFolderError
-from deploy.onion.clients import NOBODY, admit, admitted, dismiss, keys_in, make_client_key
+from deploy.onion.clients import NOBODY, admit_client, admitted, dismiss_client, keys_in, make_client_key
 
 HOST = "su65btplhtb2mxt4qvcr7ly7a4upguwit4cptdwqldw3ec4iz35fpeqd.onion"
 
@@ -40,15 +40,15 @@ def test_a_key_shows_nothing_of_its_private_half() -> None:
 def test_who_was_admitted_is_known_by_name(folder: Path) -> None:
     first, second = make_client_key(), make_client_key()
 
-    admit(folder, "desk-1", first.public)
-    admit(folder, "desk-2", second.public.lower())
+    admit_client(folder, "desk-1", first.public)
+    admit_client(folder, "desk-2", second.public.lower())
 
     assert {"desk-1": first.public, "desk-2": second.public} == admitted(folder)
     assert (folder / "desk-1.auth").read_text() == f"descriptor:x25519:{first.public}\n"
 
 
 def test_files_and_folders_are_for_their_owner_alone(folder: Path) -> None:
-    admit(folder, "desk-1", make_client_key().public)
+    admit_client(folder, "desk-1", make_client_key().public)
 
     modes = {stat.S_IMODE(path.stat().st_mode) for path in (folder.parent, folder)}
     assert modes == {0o700}
@@ -56,25 +56,25 @@ def test_files_and_folders_are_for_their_owner_alone(folder: Path) -> None:
 
 
 def test_a_lost_workstations_new_key_takes_the_place_of_the_old_one(folder: Path) -> None:
-    admit(folder, "desk-1", make_client_key().public)
+    admit_client(folder, "desk-1", make_client_key().public)
     new = make_client_key()
 
-    admit(folder, "desk-1", new.public)
+    admit_client(folder, "desk-1", new.public)
 
     assert {"desk-1": new.public} == admitted(folder)
 
 
 def test_dismissing_the_last_client_opens_the_door_to_nobody(folder: Path) -> None:
-    admit(folder, "desk-1", make_client_key().public)
+    admit_client(folder, "desk-1", make_client_key().public)
 
-    assert dismiss(folder, "desk-1")
+    assert dismiss_client(folder, "desk-1")
 
     assert admitted(folder) == {}
     assert list(keys_in(folder)) == [NOBODY]  # Tor asks nobody for a key where the folder is empty
 
 
 def test_dismissing_who_was_never_there_is_told(folder: Path) -> None:
-    assert not dismiss(folder, "desk-1")
+    assert not dismiss_client(folder, "desk-1")
     assert list(keys_in(folder)) == [NOBODY]
 
 
@@ -87,9 +87,9 @@ def test_without_a_folder_there_is_nobody_at_all(folder: Path) -> None:
 )
 def test_a_name_that_could_be_another_files_is_refused(folder: Path, name: str) -> None:
     with pytest.raises(ClientKeyError, match="small letters"):
-        admit(folder, name, make_client_key().public)
+        admit_client(folder, name, make_client_key().public)
     with pytest.raises(ClientKeyError, match="small letters"):
-        dismiss(folder, name)
+        dismiss_client(folder, name)
     assert not folder.exists()
 
 
@@ -108,7 +108,7 @@ def test_a_name_that_could_be_another_files_is_refused(folder: Path, name: str) 
 )
 def test_what_is_no_key_is_refused(folder: Path, public: str) -> None:
     with pytest.raises(ClientKeyError, match="52"):
-        admit(folder, "desk-1", public)
+        admit_client(folder, "desk-1", public)
     assert not folder.exists()
 
 
@@ -116,7 +116,7 @@ def test_what_is_no_key_is_refused(folder: Path, public: str) -> None:
     "line", [b"", b"descriptor:x25519:AAAA\n", b"\xff" * 70, b"descriptor:rsa:" + b"A" * 52]
 )
 def test_a_damaged_file_is_named(folder: Path, line: bytes) -> None:
-    admit(folder, "desk-1", make_client_key().public)
+    admit_client(folder, "desk-1", make_client_key().public)
     (folder / "desk-2.auth").write_bytes(line)
 
     with pytest.raises(ClientKeyError, match=r"desk-2\.auth"):
@@ -128,8 +128,8 @@ def test_a_folder_that_cannot_be_used_gets_one_sentence(tmp_path: Path) -> None:
     in_the_way.write_text("a file")
 
     for call in (
-        lambda: admit(in_the_way / "clients", "desk-1", make_client_key().public),
-        lambda: dismiss(in_the_way / "clients", "desk-1"),
+        lambda: admit_client(in_the_way / "clients", "desk-1", make_client_key().public),
+        lambda: dismiss_client(in_the_way / "clients", "desk-1"),
         lambda: keys_in(in_the_way / "clients"),
     ):
         with pytest.raises(OnionFolderError, match="as root, or as the user that Tor runs as"):
@@ -141,7 +141,7 @@ def test_what_root_writes_is_tors_own(tmp_path: Path) -> None:
     os.chown(tmp_path, 12345, 12345)
     folder = tmp_path / "sync" / "authorized_clients"
 
-    admit(folder, "desk-1", make_client_key().public)
+    admit_client(folder, "desk-1", make_client_key().public)
 
     made = [folder.parent, folder, *folder.iterdir()]
     assert {(path.stat().st_uid, path.stat().st_gid) for path in made} == {(12345, 12345)}

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from deploy.errors import OnionFolderError, OnionKeyError
-from deploy.onion.clients import admit, admitted, make_client_key
-from deploy.onion.folders import read_host, read_key, write_key
+from deploy.onion.clients import admit_client, admitted, make_client_key
+from deploy.onion.folders import read_host, read_service_key, write_key
 from deploy.onion.onion_keys import SECRET_FILE, OnionKey
 
 
@@ -15,7 +15,7 @@ def test_a_key_lies_on_the_disk_for_its_owner_alone(tmp_path: Path) -> None:
 
     write_key(folder, key)
 
-    assert read_key(folder) == key
+    assert read_service_key(folder) == key
     assert read_host(folder) == key.host
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
@@ -30,23 +30,23 @@ def test_an_onions_key_is_never_replaced_by_another(tmp_path: Path) -> None:
     with pytest.raises(OnionKeyError, match="move it away first"):
         write_key(tmp_path / "source", OnionKey.draw())
 
-    assert read_key(tmp_path / "source") == key
+    assert read_service_key(tmp_path / "source") == key
 
 
 def test_workstations_that_were_admitted_first_stay(tmp_path: Path) -> None:
     workstation = make_client_key()
-    admit(tmp_path / "sync" / "authorized_clients", "desk-1", workstation.public)
+    admit_client(tmp_path / "sync" / "authorized_clients", "desk-1", workstation.public)
     key = OnionKey.draw()
 
     write_key(tmp_path / "sync", key)
 
-    assert read_key(tmp_path / "sync") == key
+    assert read_service_key(tmp_path / "sync") == key
     assert admitted(tmp_path / "sync" / "authorized_clients") == {"desk-1": workstation.public}
 
 
 def test_a_missing_key_is_told(tmp_path: Path) -> None:
     with pytest.raises(OnionKeyError, match="no onion key"):
-        read_key(tmp_path)
+        read_service_key(tmp_path)
     assert read_host(tmp_path) is None
 
 
@@ -56,7 +56,7 @@ def test_a_key_that_others_can_read_is_not_used(tmp_path: Path, mode: int) -> No
     (tmp_path / "source" / SECRET_FILE).chmod(mode)
 
     with pytest.raises(OnionKeyError, match="chmod 600"):
-        read_key(tmp_path / "source")
+        read_service_key(tmp_path / "source")
 
 
 def test_a_damaged_key_is_not_used_and_not_replaced(tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_a_damaged_key_is_not_used_and_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "source" / SECRET_FILE).write_bytes(b"half a ke")
 
     with pytest.raises(OnionKeyError):
-        read_key(tmp_path / "source")
+        read_service_key(tmp_path / "source")
     with pytest.raises(OnionKeyError):
         write_key(tmp_path / "source", OnionKey.draw())
 
@@ -82,7 +82,7 @@ def test_a_folder_that_cannot_be_used_gets_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(OnionFolderError, match="cannot be written"):
         write_key(in_the_way / "source", OnionKey.draw())
     with pytest.raises(OnionFolderError, match="cannot be read"):
-        read_key(in_the_way / "source")
+        read_service_key(in_the_way / "source")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")

@@ -9,8 +9,8 @@ import pytest
 from crypto import age
 from deploy.errors import ConfigError, OnionBackupError, OnionKeyError
 from deploy.onion import onion_backup
-from deploy.onion.clients import NOBODY, admit, admitted, keys_in, make_client_key
-from deploy.onion.folders import read_key, write_key
+from deploy.onion.clients import NOBODY, admit_client, admitted, keys_in, make_client_key
+from deploy.onion.folders import read_service_key, write_key
 from deploy.onion.onion_keys import SECRET_FILE, OnionKey
 from deploy.settings.load_settings import load_config
 from deploy.settings.onion_settings import OnionConfig
@@ -27,7 +27,7 @@ def site(tmp_path: Path) -> Path:
     config = load_config(settings, "onion", OnionConfig)
     write_key(config.source_folder, OnionKey.draw())
     write_key(config.sync_folder, OnionKey.draw())
-    admit(config.clients_folder, "desk-1", make_client_key().public)
+    admit_client(config.clients_folder, "desk-1", make_client_key().public)
     return settings
 
 
@@ -52,7 +52,7 @@ def _sealed(folder: Path, *members: tuple[str, bytes]) -> Path:
 
 
 def _sealed_bytes(folder: Path, packed: bytes) -> Path:
-    sealed = age.seal(packed, [PQ.recipient])
+    sealed = age.encrypt(packed, [PQ.recipient])
     path = folder / "backup.age"
     path.write_bytes(sealed.header + sealed.payload)
     return path
@@ -70,13 +70,13 @@ def test_a_lost_server_comes_back_under_the_same_address(
     onion_backup.back_up(site, backup, [str(identity.recipient)])
     new = tmp_path / "new-server" / "var" / "config.toml"
 
-    onion_backup.restore(new, backup, _identity_file(tmp_path, identity))
+    onion_backup.restore_onions(new, backup, _identity_file(tmp_path, identity))
 
     after = _config(new)
     assert new.read_bytes() == site.read_bytes()
     assert after.source_folder != before.source_folder
-    assert read_key(after.source_folder) == read_key(before.source_folder)
-    assert read_key(after.sync_folder) == read_key(before.sync_folder)
+    assert read_service_key(after.source_folder) == read_service_key(before.source_folder)
+    assert read_service_key(after.sync_folder) == read_service_key(before.sync_folder)
     assert admitted(after.clients_folder) == admitted(before.clients_folder)
     assert NOBODY in keys_in(after.clients_folder)
     assert [path.name for path in new.parent.iterdir() if path.name.startswith(".")] == []
@@ -122,7 +122,7 @@ def test_restoring_twice_changes_nothing(site: Path, tmp_path: Path) -> None:
     onion_backup.back_up(site, backup, [str(PQ.recipient)])
     before = {path: path.read_bytes() for path in site.parent.rglob("*") if path.is_file()}
 
-    onion_backup.restore(site, backup, _identity_file(tmp_path))
+    onion_backup.restore_onions(site, backup, _identity_file(tmp_path))
 
     assert {path: path.read_bytes() for path in site.parent.rglob("*") if path.is_file()} == before
 
@@ -136,7 +136,7 @@ def test_another_onions_key_is_never_replaced_and_nothing_is_half_done(site: Pat
     site.rename(tmp_path / "moved away")
 
     with pytest.raises(OnionKeyError, match="move it away first"):
-        onion_backup.restore(site, backup, _identity_file(tmp_path))
+        onion_backup.restore_onions(site, backup, _identity_file(tmp_path))
 
     assert not site.exists()
     assert not (config.source_folder / SECRET_FILE).exists()
@@ -148,7 +148,7 @@ def test_a_damaged_key_in_the_way_is_told(site: Path, tmp_path: Path) -> None:
     (_config(site).source_folder / SECRET_FILE).write_bytes(b"damaged")
 
     with pytest.raises(OnionKeyError, match="96 bytes"):
-        onion_backup.restore(site, backup, _identity_file(tmp_path))
+        onion_backup.restore_onions(site, backup, _identity_file(tmp_path))
 
 
 def test_other_settings_in_the_way_are_kept(site: Path, tmp_path: Path) -> None:
@@ -158,7 +158,7 @@ def test_other_settings_in_the_way_are_kept(site: Path, tmp_path: Path) -> None:
     site.write_text(changed, "utf-8")
 
     with pytest.raises(OnionBackupError, match="Nothing was changed"):
-        onion_backup.restore(site, backup, _identity_file(tmp_path))
+        onion_backup.restore_onions(site, backup, _identity_file(tmp_path))
 
     assert site.read_text("utf-8") == changed
 
@@ -207,7 +207,7 @@ def test_a_damaged_backup_writes_nothing(site: Path, tmp_path: Path, spoil: obje
     new = tmp_path / "new" / "config.toml"
 
     with pytest.raises(OnionBackupError, match="does not open"):
-        onion_backup.restore(new, backup, _identity_file(tmp_path))
+        onion_backup.restore_onions(new, backup, _identity_file(tmp_path))
 
     assert not new.parent.exists()
 
@@ -217,7 +217,9 @@ def test_somebody_elses_identity_opens_nothing(site: Path, tmp_path: Path) -> No
     onion_backup.back_up(site, backup, [str(PQ.recipient)])
 
     with pytest.raises(OnionBackupError, match="another recipient"):
-        onion_backup.restore(tmp_path / "new" / "config.toml", backup, _identity_file(tmp_path, CLASSIC))
+        onion_backup.restore_onions(
+            tmp_path / "new" / "config.toml", backup, _identity_file(tmp_path, CLASSIC)
+        )
 
 
 @pytest.mark.parametrize("text", ["AGE-SECRET-KEY-1NONE\n", "age1nobody\n"])
@@ -227,16 +229,16 @@ def test_what_is_no_identity_is_refused_and_not_repeated(site: Path, tmp_path: P
     identity.write_text(text)
 
     with pytest.raises(OnionBackupError, match="age-keygen") as refusal:
-        onion_backup.restore(tmp_path / "new" / "config.toml", backup, identity)
+        onion_backup.restore_onions(tmp_path / "new" / "config.toml", backup, identity)
 
     assert text.strip() not in str(refusal.value)
 
 
 def test_files_that_are_not_there_get_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(OnionBackupError, match="cannot be read"):
-        onion_backup.restore(tmp_path / "config.toml", tmp_path / "none.age", _identity_file(tmp_path))
+        onion_backup.restore_onions(tmp_path / "config.toml", tmp_path / "none.age", _identity_file(tmp_path))
     with pytest.raises(OnionBackupError, match="cannot be read"):
-        onion_backup.restore(tmp_path / "config.toml", tmp_path / "none.age", tmp_path / "none.txt")
+        onion_backup.restore_onions(tmp_path / "config.toml", tmp_path / "none.age", tmp_path / "none.txt")
 
 
 HOSTILE = {
@@ -257,7 +259,7 @@ def test_a_file_that_opens_and_is_no_backup_writes_nothing(
     backup = _sealed(tmp_path, *members)
 
     with pytest.raises(OnionBackupError, match="no backup of onion keys"):
-        onion_backup.restore(tmp_path / "new" / "config.toml", backup, _identity_file(tmp_path))
+        onion_backup.restore_onions(tmp_path / "new" / "config.toml", backup, _identity_file(tmp_path))
 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["backup.age", "identity.txt"]
 
@@ -271,7 +273,7 @@ def test_what_is_no_plain_file_writes_nothing(tmp_path: Path, kind: bytes) -> No
         tar.addfile(member)
 
     with pytest.raises(OnionBackupError, match="no backup of onion keys"):
-        onion_backup.restore(
+        onion_backup.restore_onions(
             tmp_path / "new" / "config.toml",
             _sealed_bytes(tmp_path, held.getvalue()),
             _identity_file(tmp_path),
@@ -282,7 +284,7 @@ def test_what_is_no_tar_writes_nothing(tmp_path: Path) -> None:
     backup = _sealed_bytes(tmp_path, os.urandom(5000))
 
     with pytest.raises(OnionBackupError, match="no backup of onion keys"):
-        onion_backup.restore(tmp_path / "new" / "config.toml", backup, _identity_file(tmp_path))
+        onion_backup.restore_onions(tmp_path / "new" / "config.toml", backup, _identity_file(tmp_path))
 
 
 @pytest.mark.parametrize("version", [[], [("version", b"steunpunt-onion-backup/2\n")]], ids=["none", "newer"])
@@ -290,13 +292,13 @@ def test_a_backup_of_another_version_is_told(tmp_path: Path, version: list[tuple
     backup = _sealed(tmp_path, *version, ("config.toml", b""), KEY)
 
     with pytest.raises(OnionBackupError, match="another version"):
-        onion_backup.restore(tmp_path / "new" / "config.toml", backup, _identity_file(tmp_path))
+        onion_backup.restore_onions(tmp_path / "new" / "config.toml", backup, _identity_file(tmp_path))
 
 
 def test_settings_with_faults_write_nothing(tmp_path: Path) -> None:
     backup = _sealed(tmp_path, VERSION, ("config.toml", b"[onion]\n"), KEY)
 
     with pytest.raises(ConfigError):
-        onion_backup.restore(tmp_path / "new" / "config.toml", backup, _identity_file(tmp_path))
+        onion_backup.restore_onions(tmp_path / "new" / "config.toml", backup, _identity_file(tmp_path))
 
     assert list((tmp_path / "new").iterdir()) == []

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from deploy.errors import OnionSettingsError
-from deploy.onion.clients import admit, dismiss, make_client_key
+from deploy.onion.clients import admit_client, dismiss_client, make_client_key
 from deploy.onion.torrc import fragment
 from deploy.settings.onion_settings import OnionConfig
 
@@ -31,7 +31,7 @@ def test_the_source_gets_one_port_a_socket_and_the_defence_and_never_a_single_ho
 
 def test_the_door_for_sync_has_a_folder_of_its_own(tmp_path: Path) -> None:
     config = _config(tmp_path, "/run/steunpunt/sync.sock")
-    admit(config.clients_folder, "desk-1", make_client_key().public)
+    admit_client(config.clients_folder, "desk-1", make_client_key().public)
 
     assert _lines(fragment(config, SOCKET))[6:] == [
         f"HiddenServiceDir {tmp_path}/steunpunt-sync",
@@ -48,8 +48,8 @@ def test_a_door_for_sync_that_nothing_guards_is_not_opened(tmp_path: Path) -> No
 
 def test_the_door_for_sync_stays_guarded_when_the_last_workstation_left(tmp_path: Path) -> None:
     config = _config(tmp_path, "/run/steunpunt/sync.sock")
-    admit(config.clients_folder, "desk-1", make_client_key().public)
-    dismiss(config.clients_folder, "desk-1")
+    admit_client(config.clients_folder, "desk-1", make_client_key().public)
+    dismiss_client(config.clients_folder, "desk-1")
 
     assert "steunpunt-sync" in fragment(config, SOCKET)
     assert len(list(config.clients_folder.glob("*.auth"))) == 1  # the key that nobody has

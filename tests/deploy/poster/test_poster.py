@@ -12,14 +12,14 @@ from PIL import ImageFont
 
 from deploy.errors import PosterError
 from deploy.poster import make_poster, poster_markup
-from deploy.poster.poster_content import LANGUAGES, Facts, compose
-from deploy.poster.poster_layout import HEIGHT, WIDTH, lay_out
+from deploy.poster.poster_content import LANGUAGES, PosterFacts, compose_poster
+from deploy.poster.poster_layout import HEIGHT, WIDTH, lay_out_poster
 from report import pdf
 from tests.source_app.desks import make_desk
 
 HOST = "su65btplhtb2mxt4qvcr7ly7a4upguwit4cptdwqldw3ec4iz35fpeqd.onion"
 KEY = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3"
-WHOLE = Facts(
+WHOLE = PosterFacts(
     desk_name="Extern steunpunt integriteit",
     onion_host=HOST,
     clear_origin="https://steunpunt.example",
@@ -46,11 +46,11 @@ def _said(svg: bytes) -> list[str]:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_address_and_fingerprints_stand_on_it_letter_for_letter(language: str) -> None:
-    sheet = compose(WHOLE, language)
+    poster = compose_poster(WHOLE, language)
 
     for said in (
-        " ".join(_said(poster_markup.svg(sheet))),
-        re.sub(r"<[^>]+>", " ", poster_markup.html(sheet).decode()),
+        " ".join(_said(poster_markup.svg(poster))),
+        re.sub(r"<[^>]+>", " ", poster_markup.html(poster).decode()),
     ):
         together = re.sub(r"\s", "", said)
         assert HOST in together
@@ -61,22 +61,22 @@ def test_address_and_fingerprints_stand_on_it_letter_for_letter(language: str) -
 
 
 def test_the_working_days_come_in_their_order() -> None:
-    assert "maandag, dinsdag en donderdag" in compose(WHOLE, "nl").words["talk_days"]
-    assert compose(BARE, "en").words["talk_days"] == "We work on Wednesday."
+    assert "maandag, dinsdag en donderdag" in compose_poster(WHOLE, "nl").words["talk_days"]
+    assert compose_poster(BARE, "en").words["talk_days"] == "We work on Wednesday."
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_what_a_desk_does_not_have_is_not_named(language: str) -> None:
-    sheet = compose(BARE, language)
+    poster = compose_poster(BARE, language)
 
-    for said in ("\n".join(_said(poster_markup.svg(sheet))), poster_markup.html(sheet).decode()):
-        for word in ("OpenPGP", sheet.words["talk_title"], sheet.words["clear_title"]):
+    for said in ("\n".join(_said(poster_markup.svg(poster))), poster_markup.html(poster).decode()):
+        for word in ("OpenPGP", poster.words["talk_title"], poster.words["clear_title"]):
             assert word not in said
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_both_languages_say_the_same_things(language: str) -> None:
-    dutch, other = compose(WHOLE, "nl").words, compose(WHOLE, language).words
+    dutch, other = compose_poster(WHOLE, "nl").words, compose_poster(WHOLE, language).words
 
     assert dutch.keys() == other.keys()
     assert [len(each) for each in dutch.values() if isinstance(each, list)] == [
@@ -85,7 +85,7 @@ def test_both_languages_say_the_same_things(language: str) -> None:
 
 
 def test_the_dutch_is_plain_and_speaks_to_one_person() -> None:
-    words = compose(WHOLE, "nl").words
+    words = compose_poster(WHOLE, "nl").words
     said = " ".join(text for each in words.values() for text in ([each] if isinstance(each, str) else each))
 
     assert re.findall(r"\b(?:u|uw|dient|middels|teneinde)\b", said.lower()) == []
@@ -94,7 +94,7 @@ def test_the_dutch_is_plain_and_speaks_to_one_person() -> None:
 
 def test_the_code_is_the_address_module_for_module() -> None:
     """The path is drawn back into modules and compared with the encoder's own."""
-    code = compose(WHOLE, "nl").code
+    code = compose_poster(WHOLE, "nl").code
     drawn = [[0] * code.size for _ in range(code.size)]
     for x, y, width in re.findall(r"M(\d+) (\d+)h(\d+)v1h-\d+z", code.path):
         for module in range(int(x), int(x) + int(width)):
@@ -104,17 +104,17 @@ def test_the_code_is_the_address_module_for_module() -> None:
 
 
 def test_a_name_with_signs_of_markup_is_text() -> None:
-    sheet = compose(replace(WHOLE, desk_name="<b>A & B</b>"), "en")
+    poster = compose_poster(replace(WHOLE, desk_name="<b>A & B</b>"), "en")
 
-    assert "<b>A & B</b>" in _said(poster_markup.svg(sheet))
-    assert b"&lt;b&gt;A &amp; B&lt;/b&gt;" in poster_markup.html(sheet)
+    assert "<b>A & B</b>" in _said(poster_markup.svg(poster))
+    assert b"&lt;b&gt;A &amp; B&lt;/b&gt;" in poster_markup.html(poster)
 
 
 @pytest.mark.slow  # needs DejaVu, which the fast tests do not
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("facts", [WHOLE, BARE, LONGEST], ids=["whole", "bare", "longest"])
-def test_no_drawn_line_leaves_the_paper_or_touches_another(facts: Facts, language: str) -> None:
-    paper = lay_out(compose(facts, language))
+def test_no_drawn_line_leaves_the_paper_or_touches_another(facts: PosterFacts, language: str) -> None:
+    paper = lay_out_poster(compose_poster(facts, language))
     boxes = []
     for line in paper.lines:
         name = "DejaVuSans" + "Mono" * line.is_mono + "-Bold" * line.is_bold
@@ -136,10 +136,10 @@ def test_no_drawn_line_leaves_the_paper_or_touches_another(facts: Facts, languag
 @pytest.mark.slow  # starts poppler
 @pytest.mark.parametrize("facts", [WHOLE, BARE, LONGEST], ids=["whole", "bare", "longest"])
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_the_pdf_is_one_page_that_can_be_read_out(tmp_path: Path, facts: Facts, language: str) -> None:
+def test_the_pdf_is_one_page_that_can_be_read_out(tmp_path: Path, facts: PosterFacts, language: str) -> None:
     paper = tmp_path / "poster.pdf"
-    sheet = compose(facts, language)
-    paper.write_bytes(pdf.render(poster_markup.html(sheet)))
+    poster = compose_poster(facts, language)
+    paper.write_bytes(pdf.render_pdf(poster_markup.html(poster)))
 
     about = subprocess.run(["pdfinfo", paper], capture_output=True, text=True, check=True).stdout
     text = subprocess.run(
@@ -149,8 +149,8 @@ def test_the_pdf_is_one_page_that_can_be_read_out(tmp_path: Path, facts: Facts, 
     assert re.search(r"(?m)^Pages: +1$", about)
     assert re.search(r"(?m)^Tagged: +yes$", about)
     assert re.search(r"(?m)^Page size: .*\(A4\)$", about)
-    assert all(line in text for line in sheet.address_lines)
-    assert all(promise in text for promise in sheet.words["promises"])
+    assert all(line in text for line in poster.address_lines)
+    assert all(promise in text for promise in poster.words["promises"])
 
 
 @pytest.mark.slow  # lays out two PDFs
@@ -158,7 +158,7 @@ def test_four_files_are_made_from_settings_and_letterhead(tmp_path: Path) -> Non
     (tmp_path / "desk").mkdir()
     desk = make_desk(tmp_path / "desk", onion_host=HOST, fingerprint=KEY)
 
-    made = list(make_poster.make(desk.config, desk.letterhead, tmp_path / "poster", ""))
+    made = list(make_poster.make_posters(desk.config, desk.letterhead, tmp_path / "poster", ""))
     desk.store.close()
 
     assert [path.name for path in made] == [
@@ -180,7 +180,7 @@ def test_what_cannot_stand_on_it_is_refused(tmp_path: Path, host: str, telephone
     desk = make_desk(tmp_path / "desk", onion_host=host, fingerprint=KEY)
 
     with pytest.raises(PosterError, match=words):
-        list(make_poster.make(desk.config, desk.letterhead, tmp_path / "poster", telephone))
+        list(make_poster.make_posters(desk.config, desk.letterhead, tmp_path / "poster", telephone))
     desk.store.close()
 
     assert not (tmp_path / "poster").exists()
@@ -192,5 +192,5 @@ def test_a_folder_that_cannot_be_written_gets_one_sentence(tmp_path: Path) -> No
     desk = make_desk(tmp_path / "desk", onion_host=HOST, fingerprint=KEY)
 
     with pytest.raises(PosterError, match="cannot be written"):
-        list(make_poster.make(desk.config, desk.letterhead, tmp_path / "poster", ""))
+        list(make_poster.make_posters(desk.config, desk.letterhead, tmp_path / "poster", ""))
     desk.store.close()

@@ -21,7 +21,7 @@ def test_a_module_in_the_folder_one_stands_in_gets_no_keys(
         trap.write_text(f"open({str(tmp_path / 'caught')!r}, 'w').close()\n")
     monkeypatch.chdir(tmp_path)
 
-    line, end = search_processes.start()
+    line, end = search_processes.start_search_process()
     try:
         begin = Begin(str(tmp_path / "no.store"), identities=(), letterhead=letterhead, share=0, shares=1)
         with line:

@@ -14,7 +14,7 @@ _PR_GET_DUMPABLE = 3
 
 def main() -> None:
     hardening.close_process()
-    quiet_log.install(sys.stderr)
+    quiet_log.install_quiet_log(sys.stderr)
     secret = os.urandom(16).hex().encode()
 
     def app(environ: dict[str, Any], start: Callable[..., object]) -> Iterable[bytes]:

@@ -57,14 +57,14 @@ def test_every_fault_stands_in_one_message_and_no_value_does(tmp_path: Path) -> 
         ('keyring_path = "keyring.age"', f"keyring_path = 7\n{CANARY} = 1"),
         ('bind = "127.0.0.2:8081"', f'bind = "{CANARY}:80"'),
         ("idle_minutes = 15", "idle_minutes = 0"),
-        ('anchors_path = "anchors.age"\n', ""),
+        ('trusted_state_path = "trusted-state.age"\n', ""),
     )
 
     with pytest.raises(ConfigError) as refusal:
         load_config(path, "adviser", AdviserConfig)
 
     said = str(refusal.value)
-    faults = ("'keyring_path'", f"unknown key '{CANARY}'", "'bind'", "'idle_minutes'", "'anchors_path'")
+    faults = ("'keyring_path'", f"unknown key '{CANARY}'", "'bind'", "'idle_minutes'", "'trusted_state_path'")
     assert [fault for fault in faults if fault not in said] == []
     assert said.count(CANARY) == 1  # as the name of a key, not as the value of another
 

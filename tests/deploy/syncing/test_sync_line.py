@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.desk_for_command import opened
+from deploy.desk_for_command import open_desk_for_command
 from deploy.errors import TwoMachinesError
 from deploy.hardening import TMPFS
 from deploy.settings.settings_text import with_key
@@ -26,9 +26,9 @@ from protocol.pouch.pouch_file import SERVER
 from store import outbox, peers
 from sync import carriers
 from sync import pouch_stream as line_of_sync
-from sync.build import pack
+from sync.build import build_pouch
 from sync.carriers import PATH, SshCarrier, UnixCarrier
-from sync.endpoint import Side
+from sync.endpoint import Endpoint
 from sync.exchange import Carrier, exchange
 from tests.deploy.servers import ROOT, end, free_address, wait_for_socket
 from tests.deploy.two_machines import FIRST, PASSPHRASE, Desk, Machine, a_desk, newest, texts_held
@@ -105,7 +105,7 @@ def test_two_workstations_on_one_server_work_at_once(line: Line) -> None:
     machines = (desk.first, second)
     for machine in machines:
         machine.does("sync")
-    with opened(second.settings, PASSPHRASE) as there:
+    with open_desk_for_command(second.settings, PASSPHRASE) as there:
         keyring = there.keyring
     desk.is_answered(source, desk.first, "from the first")
     world = desk.world(second, keyring)
@@ -171,7 +171,7 @@ def test_the_server_refuses_who_it_must_and_says_why(line: Line, tmp_path: Path)
 
 def _sentence(machine: Machine, *, days: int) -> str:
     """Return what a workstation is told whose clock is so many days off."""
-    with opened(machine.settings, PASSPHRASE) as desk:
+    with open_desk_for_command(machine.settings, PASSPHRASE) as desk:
         side = workstation_side(desk, today=lambda: utc_today() + timedelta(days=days))
         carrier = UnixCarrier(Path(desk.config.server.removeprefix("unix:")))
         with pytest.raises(TwoMachinesError) as told:
@@ -179,7 +179,7 @@ def _sentence(machine: Machine, *, days: int) -> str:
     return str(told.value)
 
 
-def _exchanges(side: Side, carrier: Carrier) -> None:
+def _exchanges(side: Endpoint, carrier: Carrier) -> None:
     with in_sentences(at_line=True):
         exchange(side, carrier, lambda _: None)
 
@@ -192,7 +192,7 @@ def test_an_impostor_behind_the_address_is_found_out(line: Line) -> None:
     settings.write_bytes(os.urandom(32) + genuine[32:])  # opens what comes, and signs as another
 
     with (
-        opened(desk.first.settings, PASSPHRASE) as there,
+        open_desk_for_command(desk.first.settings, PASSPHRASE) as there,
         pytest.raises(TwoMachinesError, match="is not the server whose card"),
     ):
         _exchanges(workstation_side(there), _Answering(desk.server))
@@ -210,7 +210,7 @@ class _Answering:
         done = subprocess.run(
             [*command, "sync", "answer"], input=pouch, cwd=ROOT, capture_output=True, check=True
         )
-        yield line_of_sync.read(io.BytesIO(done.stdout.removeprefix(b"pouch\n")).read)
+        yield line_of_sync.read_pouches(io.BytesIO(done.stdout.removeprefix(b"pouch\n")).read)
 
 
 def test_a_server_that_is_not_there_loses_nothing(line: Line, tmp_path: Path) -> None:
@@ -249,7 +249,7 @@ def test_a_lost_workstation_is_rebuilt_with_one_command(line: Line) -> None:
     assert texts_held(again) == texts_held(desk.server)
     assert len(texts_held(again)) == 2
     kept = {path.name for path in again.settings.parent.iterdir()}
-    assert {"config.toml", "keyring.age", "anchors.age", "store.db"} <= kept
+    assert {"config.toml", "keyring.age", "trusted-state.age", "store.db"} <= kept
     for machine in (again, desk.server):
         store = machine.store()
         letterhead = newest(store, desk.keyring)
@@ -436,7 +436,7 @@ def an_sshd(folder: Path, settings: Path, run: str = "") -> Iterator[Ssh]:
 
 
 def _over(machine: Machine, carrier: Carrier) -> None:
-    with opened(machine.settings, PASSPHRASE) as desk:
+    with open_desk_for_command(machine.settings, PASSPHRASE) as desk:
         _exchanges(workstation_side(desk), carrier)
 
 
@@ -497,8 +497,8 @@ def test_a_workstation_that_hangs_up_leaves_no_words_at_the_server(line: Line) -
     desk = line.desk
     for _ in range(3):
         desk.a_source_writes(file=("a.pdf", os.urandom(6_000_000)))
-    with opened(desk.first.settings, PASSPHRASE) as there:
-        question = pack(workstation_side(there), SERVER, {}).pouch
+    with open_desk_for_command(desk.first.settings, PASSPHRASE) as there:
+        question = build_pouch(workstation_side(there), SERVER, {}).pouch
     command = [sys.executable, "-m", "deploy.cli.main", "--settings", str(desk.server.settings)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
 

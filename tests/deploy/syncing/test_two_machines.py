@@ -12,10 +12,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from deploy.desk_for_command import opened
+from deploy.desk_for_command import open_desk_for_command
 from deploy.onion import clients
 from deploy.onion.onion_keys import OnionKey
-from deploy.pairing.server_key import read_key
+from deploy.pairing.server_key import read_server_key
 from deploy.serving.topology import parts_of
 from deploy.settings.load_settings import load_config, sections_in
 from deploy.settings.onion_settings import OnionConfig
@@ -23,7 +23,7 @@ from deploy.settings.settings_text import EXAMPLE, from_example, with_key
 from deploy.setup import STORE
 from deploy.syncing.pending_at_server import keep_taking_in, take_in_now
 from journalist_app.config import AdviserConfig
-from protocol.pouch.pouch_file import SERVER, Head, Packer, lowest_serial
+from protocol.pouch.pouch_file import SERVER, Packer, PouchHead, lowest_serial
 from protocol.pouch.pouch_items import RecordItem
 from store import mailboxes, peers
 from tests.deploy.two_machines import (
@@ -399,8 +399,8 @@ def to_come() -> int:
 
 def a_pouch(paired: Desk, seed: bytes | None = None, **changes: object) -> bytes:
     """Make a pouch for the first workstation with a head, or by a writer, that the program never has."""
-    key = read_key(paired.server.settings.with_name("server.key"))
-    head = Head(
+    key = read_server_key(paired.server.settings.with_name("server.key"))
+    head = PouchHead(
         desk=paired.keyring.fingerprint,
         sender=SERVER,
         receiver=paired.keyring.strand.id,
@@ -609,7 +609,7 @@ def test_a_second_workstation_reads_and_answers_with_a_strand_of_its_own(paired:
 
     carry(paired.server, second, stick, "--to", "Werkstation 2")
     assert texts_held(second) == texts_held(paired.server)
-    with opened(second.settings, PASSPHRASE) as open_desk:
+    with open_desk_for_command(second.settings, PASSPHRASE) as open_desk:
         keyring = open_desk.keyring
     assert keyring.strand.id != paired.keyring.strand.id
     world = paired.world(second, keyring)
@@ -874,7 +874,7 @@ def test_a_workstations_sweeper_destroys_and_decides_nothing(paired: Desk, stick
     carry(paired.server, paired.first, stick)
     world = paired.world(paired.first)
     with world.store.writing() as session:
-        mailboxes.open_mailbox(
+        mailboxes.create_mailbox(
             session, address=bytes(20), recipient=b"r", verify_key=b"v", day=date(2001, 1, 1)
         )
     world.store.close()

@@ -4,8 +4,8 @@ import subprocess
 from collections.abc import Sequence
 
 from crypto import age
-from crypto.age import Recipient, armor
-from gpg.home import OpenPGPHome
+from crypto.age import AgeRecipient, armor
+from gpg.home import GpgHome
 from tests.journalist_app.desk_factories import World
 
 
@@ -13,16 +13,16 @@ def recipient_of(world: World) -> age.PQRecipient:
     return world.letterhead.current_epoch[1]
 
 
-def age_file(content: bytes, recipients: Sequence[Recipient]) -> bytes:
-    sealed = age.seal(content, recipients)
+def age_file(content: bytes, recipients: Sequence[AgeRecipient]) -> bytes:
+    sealed = age.encrypt(content, recipients)
     return sealed.header + sealed.payload
 
 
-def age_armour(content: bytes, recipients: Sequence[Recipient]) -> str:
-    return armor.write(age_file(content, recipients))
+def age_armour(content: bytes, recipients: Sequence[AgeRecipient]) -> str:
+    return armor.enarmor(age_file(content, recipients))
 
 
-def gpg_file(home: OpenPGPHome, fingerprint: str, content: bytes, *options: str) -> bytes:
+def gpg_file(home: GpgHome, fingerprint: str, content: bytes, *options: str) -> bytes:
     """Seal as `gpg -e` of the source does, whose gpg holds the desk's public key."""
     return subprocess.run(
         ["gpg", "--homedir", home.folder, "--batch", "--trust-model=always", *options,
@@ -31,5 +31,5 @@ def gpg_file(home: OpenPGPHome, fingerprint: str, content: bytes, *options: str)
     ).stdout  # fmt: skip
 
 
-def gpg_armour(home: OpenPGPHome, fingerprint: str, content: bytes, *options: str) -> str:
+def gpg_armour(home: GpgHome, fingerprint: str, content: bytes, *options: str) -> str:
     return gpg_file(home, fingerprint, content, "-a", *options).decode()

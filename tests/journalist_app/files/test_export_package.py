@@ -12,17 +12,17 @@ import pytest
 
 from crypto.errors import UnreadableError
 from gpg.errors import RecipientRefusal
-from gpg.home import OpenPGPHome, OpenPGPKey
+from gpg.home import GpgHome, OpenPGPKey
 from journalist_app.errors import (
-    ConfigError,
+    AdviserConfigError,
     NoOpenPGPError,
     RecipientExpiredError,
     RecipientOtherKeyError,
     RecipientRevokedError,
 )
-from journalist_app.errors import RecipientRefusedError as NotUsableError
+from journalist_app.errors import RecipientKeyRefusedError as NotUsableError
 from journalist_app.files import export_package
-from journalist_app.files.gpg_export import GpgOutbox, open_outbox
+from journalist_app.files.gpg_export import GpgExporter, open_exporter
 from journalist_app.files.pinned_recipients import RecipientKey
 from journalist_app.services.desk import unlocking
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, World, a_world, write_keyring
@@ -39,18 +39,18 @@ def memory() -> Iterator[Path]:
 
 
 @pytest.fixture
-def stranger(memory: Path) -> Iterator[OpenPGPHome]:
-    with OpenPGPHome.open(memory) as home:
+def stranger(memory: Path) -> Iterator[GpgHome]:
+    with GpgHome.open(memory) as home:
         yield home
 
 
 @pytest.fixture
-def theirs(stranger: OpenPGPHome) -> OpenPGPKey:
+def theirs(stranger: GpgHome) -> OpenPGPKey:
     return stranger.make_key("Secretaris-Generaal", TODAY)
 
 
 @pytest.fixture
-def own(stranger: OpenPGPHome) -> OpenPGPKey:
+def own(stranger: GpgHome) -> OpenPGPKey:
     return stranger.make_key("Steunpunt Voorbeeld", TODAY)
 
 
@@ -72,14 +72,14 @@ def world(tmp_path: Path, memory: Path, theirs: OpenPGPKey, own: OpenPGPKey) -> 
 
 
 @pytest.fixture
-def outbox(world: World) -> Iterator[GpgOutbox]:
-    opened = open_outbox(world.config, world.keyring)
+def exporter(world: World) -> Iterator[GpgExporter]:
+    opened = open_exporter(world.config, world.keyring)
     assert opened is not None
     yield opened
     opened.home.close()
 
 
-def opened_zip(stranger: OpenPGPHome, sealed: bytes) -> zipfile.ZipFile:
+def opened_zip(stranger: GpgHome, sealed: bytes) -> zipfile.ZipFile:
     return zipfile.ZipFile(io.BytesIO(stranger.decrypt(sealed, at_most=MANY).content))
 
 
@@ -87,13 +87,13 @@ def opened_zip(stranger: OpenPGPHome, sealed: bytes) -> zipfile.ZipFile:
 
 
 def test_a_stranger_with_the_recipients_key_opens_and_verifies_it(
-    outbox: GpgOutbox, stranger: OpenPGPHome, own: OpenPGPKey
+    exporter: GpgExporter, stranger: GpgHome, own: OpenPGPKey
 ) -> None:
-    to = outbox.recipients[0]
+    to = exporter.recipients[0]
     photo = secrets.token_bytes(300_000)
     files = [("foto.jpg", iter((photo[:1000], photo[1000:]))), ("foto.jpg", iter((b"two",)))]
 
-    sealed = b"".join(outbox.make(to, TEXT, files, TODAY))
+    sealed = b"".join(exporter.make(to, TEXT, files, TODAY))
 
     assert stranger.decrypt(sealed, at_most=MANY).signer == own.fingerprint
     with opened_zip(stranger, sealed) as archive:
@@ -103,10 +103,10 @@ def test_a_stranger_with_the_recipients_key_opens_and_verifies_it(
         assert archive.read("foto (2).jpg") == b"two"
 
 
-def test_what_is_handed_over_tells_the_day_and_no_more(outbox: GpgOutbox, stranger: OpenPGPHome) -> None:
+def test_what_is_handed_over_tells_the_day_and_no_more(exporter: GpgExporter, stranger: GpgHome) -> None:
     files = [("../../etc/pass\u202ewd", iter((b"x",))), ("PROPOSAL.TXT", iter(()))]
 
-    sealed = b"".join(outbox.make(outbox.recipients[0], TEXT, files, TODAY))
+    sealed = b"".join(exporter.make(exporter.recipients[0], TEXT, files, TODAY))
 
     with opened_zip(stranger, sealed) as archive:
         assert archive.namelist() == ["proposal.txt", "passwd", "PROPOSAL (2).TXT"]
@@ -115,14 +115,14 @@ def test_what_is_handed_over_tells_the_day_and_no_more(outbox: GpgOutbox, strang
         assert not any(each.comment or each.filename.startswith("/") for each in archive.infolist())
 
 
-def test_a_file_that_breaks_off_makes_nothing_whole(outbox: GpgOutbox, stranger: OpenPGPHome) -> None:
+def test_a_file_that_breaks_off_makes_nothing_whole(exporter: GpgExporter, stranger: GpgHome) -> None:
     def broken() -> Iterator[bytes]:
         yield bytes(100_000)
         raise ConnectionResetError
 
     taken: list[bytes] = []
     with pytest.raises(ConnectionResetError):
-        taken.extend(outbox.make(outbox.recipients[0], TEXT, [("a.pdf", broken())], TODAY))
+        taken.extend(exporter.make(exporter.recipients[0], TEXT, [("a.pdf", broken())], TODAY))
 
     with pytest.raises(UnreadableError):
         stranger.decrypt(b"".join(taken), at_most=MANY)
@@ -136,27 +136,27 @@ def test_a_long_file_is_zipped_piece_by_piece() -> None:
     assert longest < 1_100_000
 
 
-def test_gpg_that_fails_is_told(outbox: GpgOutbox) -> None:
-    shutil.rmtree(outbox.home.folder / "private-keys-v1.d")
+def test_gpg_that_fails_is_told(exporter: GpgExporter) -> None:
+    shutil.rmtree(exporter.home.folder / "private-keys-v1.d")
 
     with pytest.raises(NoOpenPGPError):
-        list(outbox.make(outbox.recipients[0], TEXT, [], TODAY))
+        list(exporter.make(exporter.recipients[0], TEXT, [], TODAY))
 
 
 # ---- the keys --------------------------------------------------------------------------------------
 
 
 def test_a_recipients_key_swapped_under_the_same_name_is_refused(
-    world: World, stranger: OpenPGPHome, theirs: OpenPGPKey, tmp_path: Path
+    world: World, stranger: GpgHome, theirs: OpenPGPKey, tmp_path: Path
 ) -> None:
     swapped = stranger.make_key("Secretaris-Generaal", TODAY)
     config = dataclasses.replace(world.config, recipients=(recipient(tmp_path, theirs, swapped.public),))
 
-    outbox = open_outbox(config, world.keyring)
+    exporter = open_exporter(config, world.keyring)
 
-    assert outbox is not None
-    with outbox.home, pytest.raises(RecipientOtherKeyError):
-        outbox.make(outbox.recipients[0], TEXT, [], TODAY)
+    assert exporter is not None
+    with exporter.home, pytest.raises(RecipientOtherKeyError):
+        exporter.make(exporter.recipients[0], TEXT, [], TODAY)
 
 
 def test_a_key_file_that_is_not_there_is_refused_and_the_others_go_on(
@@ -165,13 +165,13 @@ def test_a_key_file_that_is_not_there_is_refused_and_the_others_go_on(
     gone = RecipientKey("other", "Iemand", "A" * 40, tmp_path / "gone.asc")
     config = dataclasses.replace(world.config, recipients=(gone, *world.config.recipients))
 
-    outbox = open_outbox(config, world.keyring)
+    exporter = open_exporter(config, world.keyring)
 
-    assert outbox is not None
-    with outbox.home:
+    assert exporter is not None
+    with exporter.home:
         with pytest.raises(NotUsableError):
-            outbox.require_usable(gone.fingerprint, TODAY)
-        outbox.require_usable(theirs.fingerprint, TODAY)
+            exporter.require_usable(gone.fingerprint, TODAY)
+        exporter.require_usable(theirs.fingerprint, TODAY)
 
 
 @pytest.mark.parametrize(
@@ -183,28 +183,28 @@ def test_a_key_file_that_is_not_there_is_refused_and_the_others_go_on(
     ],
 )
 def test_each_reason_has_its_sentence(
-    outbox: GpgOutbox, why: RecipientRefusal, told: type[NotUsableError]
+    exporter: GpgExporter, why: RecipientRefusal, told: type[NotUsableError]
 ) -> None:
-    refused = dataclasses.replace(outbox, refused={outbox.recipients[0].fingerprint: why})
+    refused = dataclasses.replace(exporter, refused={exporter.recipients[0].fingerprint: why})
 
     with pytest.raises(NotUsableError) as error:
-        refused.require_usable(outbox.recipients[0].fingerprint, TODAY)
+        refused.require_usable(exporter.recipients[0].fingerprint, TODAY)
 
     assert type(error.value) is told
 
 
-def test_a_key_that_was_never_pinned_is_refused(outbox: GpgOutbox) -> None:
+def test_a_key_that_was_never_pinned_is_refused(exporter: GpgExporter) -> None:
     with pytest.raises(NotUsableError):
-        outbox.require_usable("B" * 40, TODAY)
+        exporter.require_usable("B" * 40, TODAY)
 
 
 # ---- the desk --------------------------------------------------------------------------------------
 
 
 def test_unlocking_gives_gpg_its_home_and_locking_takes_it(world: World, memory: Path) -> None:
-    desk = unlocking.unlock(world.config, world.store, PASSPHRASE)
+    desk = unlocking.unlock_desk(world.config, world.store, PASSPHRASE)
     assert desk.openpgp is not None
-    assert desk.outbox is not None
+    assert desk.exporter is not None
     assert list((memory / "gpg").iterdir()) == [desk.openpgp.folder]
 
     desk.stop()
@@ -215,15 +215,15 @@ def test_unlocking_gives_gpg_its_home_and_locking_takes_it(world: World, memory:
 def test_a_desk_without_an_openpgp_key_passes_nothing_on(tmp_path: Path) -> None:
     world = a_world(tmp_path)
 
-    desk = unlocking.unlock(world.config, world.store, PASSPHRASE)
+    desk = unlocking.unlock_desk(world.config, world.store, PASSPHRASE)
 
-    assert (desk.openpgp, desk.outbox) == (None, None)
+    assert (desk.openpgp, desk.exporter) == (None, None)
 
 
 def test_a_desk_without_gpg_passes_nothing_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
 
-    assert open_outbox(world.config, world.keyring) is None
+    assert open_exporter(world.config, world.keyring) is None
 
 
 def test_a_keyring_with_a_damaged_openpgp_key_passes_nothing_on(
@@ -232,7 +232,7 @@ def test_a_keyring_with_a_damaged_openpgp_key_passes_nothing_on(
     first, *_, last = own.secret.strip().splitlines()
     damaged = world.keyring.with_openpgp(f"{first}\n\nAAAA\n{last}\n")
 
-    assert open_outbox(world.config, damaged) is None
+    assert open_exporter(world.config, damaged) is None
     assert list((memory / "gpg").iterdir()) == []
 
 
@@ -255,10 +255,10 @@ def test_a_recipient_that_is_not_pinned_well_is_refused(
 ) -> None:
     recipients = (dataclasses.replace(world.config.recipients[0], **wrong),)
 
-    with pytest.raises(ConfigError, match=told):
+    with pytest.raises(AdviserConfigError, match=told):
         dataclasses.replace(world.config, recipients=recipients)
 
 
 def test_a_fingerprint_stands_once(world: World) -> None:
-    with pytest.raises(ConfigError, match="twice"):
+    with pytest.raises(AdviserConfigError, match="twice"):
         dataclasses.replace(world.config, recipients=world.config.recipients * 2)

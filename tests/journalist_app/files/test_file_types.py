@@ -3,7 +3,7 @@ from io import BytesIO
 
 import pytest
 
-from journalist_app.files.file_types import with_ending
+from journalist_app.files.file_types import with_file_ending
 
 
 def a_zip(*names: str) -> bytes:
@@ -30,11 +30,11 @@ def a_zip(*names: str) -> bytes:
     ],
 )
 def test_a_name_without_an_ending_gets_that_of_what_is_in_the_file(first: bytes, ending: str) -> None:
-    assert f"photo{ending}" == with_ending("photo", first)
+    assert f"photo{ending}" == with_file_ending("photo", first)
 
 
 def test_a_name_with_an_ending_stays_as_it_is() -> None:
-    assert [with_ending(name, b"%PDF-") for name in ("photo.jpg", ".profile", "photo.")] == [
+    assert [with_file_ending(name, b"%PDF-") for name in ("photo.jpg", ".profile", "photo.")] == [
         "photo.jpg",
         ".profile.pdf",
         "photo..pdf",

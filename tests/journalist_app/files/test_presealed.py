@@ -12,7 +12,7 @@ import pytest
 from crypto import age
 from crypto.age import armor
 from crypto.errors import ForgedError, UnreadableError
-from gpg.home import OpenPGPHome
+from gpg.home import GpgHome
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import FileMissingError, FileSealedError
 from journalist_app.files.presealed import (
@@ -21,8 +21,8 @@ from journalist_app.files.presealed import (
     FileKind,
     FileLook,
     Known,
-    Piece,
     PieceKind,
+    TextPiece,
     Unsealer,
     Why,
 )
@@ -31,7 +31,7 @@ from journalist_app.services.desk import unlocking
 from journalist_app.services.mailbox import file_downloads, read_thread
 from protocol.content import Content, Kind
 from protocol.identifiers import AttachmentId
-from protocol.pouch.pouch_file import SERVER, Head, Packer
+from protocol.pouch.pouch_file import SERVER, Packer, PouchHead
 from protocol.pouch.pouch_items import ChunkItem
 from protocol.sealed_record import RecordKind, seal_record, seal_unsent
 from store import attachments
@@ -50,8 +50,8 @@ MANY = 10**9
 class GPG:
     """The desk's gpg; the source's, with a key of its own and the desk's public one; and the fingerprints."""
 
-    desk: OpenPGPHome
-    source: OpenPGPHome
+    desk: GpgHome
+    source: GpgHome
     key: str
     own: str
 
@@ -60,7 +60,7 @@ class GPG:
 def gpg() -> Iterator[GPG]:
     parent = Path("/dev/shm") / f"steunpunt-test-{secrets.token_hex(6)}"  # noqa: S108  # memory, on purpose
     try:
-        with OpenPGPHome.open(parent) as desk, OpenPGPHome.open(parent) as source:
+        with GpgHome.open(parent) as desk, GpgHome.open(parent) as source:
             key = desk.make_key("Steunpunt", TODAY)
             source.import_public(key.public.encode(), key.fingerprint)
             own = source.make_key("Melder", TODAY)
@@ -69,11 +69,11 @@ def gpg() -> Iterator[GPG]:
         shutil.rmtree(parent, ignore_errors=True)
 
 
-def an_unsealer(home: OpenPGPHome | None = None, known: Known | None = None, at_most: int = MANY) -> Unsealer:
+def an_unsealer(home: GpgHome | None = None, known: Known | None = None, at_most: int = MANY) -> Unsealer:
     return Unsealer([DESK], home, known or Known(), at_most=at_most)
 
 
-def only(text: str, home: OpenPGPHome | None = None) -> Piece:
+def only(text: str, home: GpgHome | None = None) -> TextPiece:
     (piece,) = an_unsealer(home).text(text)
     return piece
 
@@ -99,18 +99,18 @@ def a_captured_entry(to: age.PQRecipient) -> bytes:
 
 def test_a_text_without_armour_stays_one_piece() -> None:
     for text in ("", TEXT, "-----BEGIN PGP MESSAGE-----\nhalf"):
-        assert Piece(PieceKind.PLAIN, text) == only(text)
+        assert TextPiece(PieceKind.PLAIN, text) == only(text)
 
 
 def test_what_was_sealed_is_opened_in_its_place_and_the_text_around_it_stays() -> None:
     text = f"Dag!\n\n{age_armour(TEXT.encode(), OWN)}\nEn nog:\n{age_armour(b'twee', OWN)}\n\nGroet"
 
     assert an_unsealer().text(text) == (
-        Piece(PieceKind.PLAIN, "Dag!"),
-        Piece(PieceKind.OPENED, TEXT, number=1),
-        Piece(PieceKind.PLAIN, "En nog:"),
-        Piece(PieceKind.OPENED, "twee", number=2),
-        Piece(PieceKind.PLAIN, "Groet"),
+        TextPiece(PieceKind.PLAIN, "Dag!"),
+        TextPiece(PieceKind.OPENED, TEXT, number=1),
+        TextPiece(PieceKind.PLAIN, "En nog:"),
+        TextPiece(PieceKind.OPENED, "twee", number=2),
+        TextPiece(PieceKind.PLAIN, "Groet"),
     )
 
 
@@ -138,7 +138,7 @@ def test_texts_of_every_editor_are_shown(content: bytes, text: str) -> None:
 def test_what_cannot_be_shown_is_offered_as_a_file(content: bytes) -> None:
     text = f"zie\n{age_armour(content, OWN)}"
 
-    assert an_unsealer().text(text)[1] == Piece(PieceKind.FILE, "", number=1, size=len(content))
+    assert an_unsealer().text(text)[1] == TextPiece(PieceKind.FILE, "", number=1, size=len(content))
     file = an_unsealer().pasted(text, 1)
     assert file is not None
     assert (FileKind.OPENED, content) == (file.look.kind, b"".join(file.pieces))
@@ -168,9 +168,9 @@ def _changed(armour: str) -> str:
         age_armour(b"x", [STRANGER]),
         age_armour(b"x", [age.X25519Identity(b"p" * 32).recipient]),
         _changed(age_armour(b"x" * 100, OWN)),
-        armor.write(age_file(b"x" * 100, OWN)[:-20]),
-        armor.write(b"no age file at all"),
-        armor.write(b"age-encryption.org/v1\n-> mlkem768x25519 A\nAAAA\n--- AAAA\n"),
+        armor.enarmor(age_file(b"x" * 100, OWN)[:-20]),
+        armor.enarmor(b"no age file at all"),
+        armor.enarmor(b"age-encryption.org/v1\n-> mlkem768x25519 A\nAAAA\n--- AAAA\n"),
         age_armour(b"x", OWN).replace("\n-----END", "\n\nrubbish\n-----END"),
         "-----BEGIN AGE ENCRYPTED FILE-----\n-----END AGE ENCRYPTED FILE-----",
     ],
@@ -197,7 +197,7 @@ def test_what_stands_behind_armour_is_text_and_does_not_spoil_it() -> None:
 def test_what_was_sealed_twice_is_opened_once() -> None:
     inner = age_armour(b"x", OWN)
 
-    assert Piece(PieceKind.OPENED, inner, number=1) == only(age_armour(inner.encode(), OWN))
+    assert TextPiece(PieceKind.OPENED, inner, number=1) == only(age_armour(inner.encode(), OWN))
     assert whole("x.age", age_file(age_file(b"x", OWN)[:40], OWN))[1].startswith(b"age-encryption.org")
 
 
@@ -215,17 +215,17 @@ def test_thousands_of_blocks_do_not_keep_a_page_from_coming() -> None:
 def test_what_is_remembered_has_an_end() -> None:
     known = Known(most=2, most_chars=10)
     for number in range(5):
-        known.keep(b"%d" % number, Piece(PieceKind.OPENED, "x"))
+        known.keep(b"%d" % number, TextPiece(PieceKind.OPENED, "x"))
     assert [False, True] == [known.piece(name) is not None for name in (b"0", b"4")]
 
-    known.keep(b"long", Piece(PieceKind.OPENED, "x" * 10))
+    known.keep(b"long", TextPiece(PieceKind.OPENED, "x" * 10))
 
     assert [False, True] == [known.piece(name) is not None for name in (b"4", b"long")]
 
 
 def test_what_was_opened_is_in_no_repr() -> None:
     known = Known()
-    known.keep(b"a", Piece(PieceKind.OPENED, "geheim"))
+    known.keep(b"a", TextPiece(PieceKind.OPENED, "geheim"))
 
     assert "geheim" not in repr(
         [known, an_unsealer(known=known), known.piece(b"a"), FileLook(FileKind.OPENED, "geheim")]
@@ -250,7 +250,7 @@ def _captured(world: World) -> list[bytes]:
 
 def _a_pouch(world: World, size: int) -> bytes:
     """Return what a server seals to the desk for a workstation."""
-    head = Head(
+    head = PouchHead(
         desk=world.keyring.fingerprint,
         sender=SERVER,
         receiver=world.keyring.strand.id,
@@ -267,10 +267,10 @@ def _a_pouch(world: World, size: int) -> bytes:
 def test_what_was_captured_from_the_store_is_not_opened_as_if_its_thief_had_sealed_it(world: World) -> None:
     unsealer = Unsealer(world.keyring.identities, None, Known(), at_most=MANY)
     for captured in _captured(world):
-        entry_header, entry_payload = age.split(captured)
-        assert age.open_sealed(entry_header, entry_payload, world.keyring.identities)
+        entry_header, entry_payload = age.split_file(captured)
+        assert age.decrypt(entry_header, entry_payload, world.keyring.identities)
 
-        (piece,) = unsealer.text(armor.write(captured))
+        (piece,) = unsealer.text(armor.enarmor(captured))
         look, content = whole("bewijs.pdf", captured, unsealer)
 
         assert [Why.SEVERAL] * 2 == [piece.why, look.why]
@@ -294,7 +294,7 @@ def test_a_captured_file_of_another_mailbox_cannot_be_had_back_through_a_proposa
     desk = unlocked(world)
 
     with pytest.raises(FileSealedError):
-        file_downloads.opened(desk, thief.keys.address, the_file(desk, thief))
+        file_downloads.open_presealed_file(desk, thief.keys.address, the_file(desk, thief))
 
 
 # ---- files
@@ -367,7 +367,7 @@ def test_a_file_damaged_half_way_breaks_off_before_its_end(armoured: str) -> Non
     sealed = bytearray(age_file(bytes(300_000), OWN))
     sealed[200_000] ^= 1
     opened = an_unsealer().file(
-        "a.age", in_pieces(armor.write(bytes(sealed)).encode() if armoured else bytes(sealed))
+        "a.age", in_pieces(armor.enarmor(bytes(sealed)).encode() if armoured else bytes(sealed))
     )
     assert opened.look.kind is FileKind.OPENED
 
@@ -390,10 +390,10 @@ def test_armour_damaged_half_way_breaks_off_too() -> None:
 
 @pytest.mark.parametrize("armoured", ["", "armoured"])
 def test_a_large_file_takes_no_memory(armoured: str) -> None:
-    writer = age.Writer(OWN)
+    writer = age.AgeWriter(OWN)
     rest = [writer.update(bytes(2**20)) for _ in range(8)]
     sealed = writer.header + b"".join(rest) + writer.finish()
-    content = armor.write(sealed).encode() if armoured else sealed
+    content = armor.enarmor(sealed).encode() if armoured else sealed
     tracemalloc.start()
     try:
         size = sum(map(len, an_unsealer().file("a.age", in_pieces(content)).pieces))
@@ -442,13 +442,13 @@ def test_a_file_is_looked_at_once_and_only_so_many_on_one_page() -> None:
 def test_a_message_for_the_desks_openpgp_key_is_opened(gpg: GPG) -> None:
     piece = only(gpg_armour(gpg.source, gpg.key, TEXT.encode()), gpg.desk)
 
-    assert Piece(PieceKind.OPENED, TEXT, number=1) == piece
+    assert TextPiece(PieceKind.OPENED, TEXT, number=1) == piece
 
 
 def test_the_signature_of_a_stranger_is_shown_as_not_checked(gpg: GPG) -> None:
     piece = only(gpg_armour(gpg.source, gpg.key, b"x", "-s", "-u", gpg.own), gpg.desk)
 
-    assert Piece(PieceKind.OPENED, "x", number=1, is_signed=True) == piece
+    assert TextPiece(PieceKind.OPENED, "x", number=1, is_signed=True) == piece
 
 
 def test_a_desk_without_openpgp_says_so(gpg: GPG) -> None:
@@ -530,11 +530,11 @@ def test_a_bomb_in_a_text_is_not_opened(gpg: GPG) -> None:
 
 
 def unlocked(world: World) -> OpenDesk:
-    return unlocking.unlock(world.config, world.store, PASSPHRASE)
+    return unlocking.unlock_desk(world.config, world.store, PASSPHRASE)
 
 
 def the_file(desk: OpenDesk, source: ASource) -> AttachmentId:
-    (file,) = read_thread.thread(desk, source.keys.address, today=TODAY).entries[0].files
+    (file,) = read_thread.read_conversation(desk, source.keys.address, today=TODAY).entries[0].files
     return AttachmentId(bytes.fromhex(file.attachment_id))
 
 
@@ -544,9 +544,9 @@ def test_the_adviser_reads_what_was_sealed_and_has_both_files(world: World) -> N
     source.writes(f"Dag\n{age_armour(b'geheim', [recipient_of(world)])}", file=("bewijs.age", sealed))
     desk = unlocked(world)
 
-    (shown,) = read_thread.thread(desk, source.keys.address, today=TODAY).entries
-    opened = file_downloads.opened(desk, source.keys.address, the_file(desk, source))
-    as_sent = file_downloads.download(desk, source.keys.address, the_file(desk, source))
+    (shown,) = read_thread.read_conversation(desk, source.keys.address, today=TODAY).entries
+    opened = file_downloads.open_presealed_file(desk, source.keys.address, the_file(desk, source))
+    as_sent = file_downloads.open_download(desk, source.keys.address, the_file(desk, source))
 
     assert [(PieceKind.PLAIN, "Dag"), (PieceKind.OPENED, "geheim")] == [
         (piece.kind, piece.text) for piece in shown.pieces
@@ -561,10 +561,13 @@ def test_a_file_that_was_not_sealed_is_offered_as_before(world: World) -> None:
     source.writes("zie bijlage", file=("a.pdf", b"%PDF"))
     desk = unlocked(world)
 
-    out = file_downloads.opened(desk, source.keys.address, the_file(desk, source))
+    out = file_downloads.open_presealed_file(desk, source.keys.address, the_file(desk, source))
 
     assert ("a.pdf", 4, b"%PDF") == (out.name, out.size, b"".join(out.pieces))
-    assert read_thread.thread(desk, source.keys.address, today=TODAY).entries[0].files[0].sealed is None
+    assert (
+        read_thread.read_conversation(desk, source.keys.address, today=TODAY).entries[0].files[0].sealed
+        is None
+    )
 
 
 def test_what_the_desk_wrote_is_never_opened(world: World) -> None:
@@ -574,11 +577,11 @@ def test_what_the_desk_wrote_is_never_opened(world: World) -> None:
     answered = source.is_answered(armour)
     desk = unlocked(world)
 
-    assert (Piece(PieceKind.PLAIN, armour),) == read_thread.thread(
+    assert (TextPiece(PieceKind.PLAIN, armour),) == read_thread.read_conversation(
         desk, source.keys.address, today=TODAY
     ).entries[1].pieces
     with pytest.raises(FileMissingError):
-        file_downloads.pasted(desk, source.keys.address, answered.open_part.entry_id, 1)
+        file_downloads.open_pasted(desk, source.keys.address, answered.envelope.entry_id, 1)
 
 
 def test_what_was_pasted_is_given_as_a_file(world: World) -> None:
@@ -586,14 +589,14 @@ def test_what_was_pasted_is_given_as_a_file(world: World) -> None:
     armour = age_armour(b"%PDF-\xff", [recipient_of(world)])
     other = age_armour(b"x", [STRANGER])
     source.writes("eerst")
-    wrote = source.writes(f"{armour}\n{other}").open_part.entry_id
+    wrote = source.writes(f"{armour}\n{other}").envelope.entry_id
     desk = unlocked(world)
 
-    out = file_downloads.pasted(desk, source.keys.address, wrote, 1)
+    out = file_downloads.open_pasted(desk, source.keys.address, wrote, 1)
     with pytest.raises(FileSealedError):
-        file_downloads.pasted(desk, source.keys.address, wrote, 2)
+        file_downloads.open_pasted(desk, source.keys.address, wrote, 2)
     with pytest.raises(FileMissingError):
-        file_downloads.pasted(desk, source.keys.address, wrote, 3)
+        file_downloads.open_pasted(desk, source.keys.address, wrote, 3)
 
     assert ("sealed-1.pdf", b"%PDF-\xff") == (out.name, b"".join(out.pieces))
 
@@ -608,11 +611,11 @@ def test_a_sealed_file_that_was_changed_in_the_store_is_not_blamed_on_its_source
         " WHERE id IN (SELECT id FROM chunk)"
     )
 
-    shown = read_thread.thread(desk, source.keys.address, today=TODAY).entries[0].files[0]
+    shown = read_thread.read_conversation(desk, source.keys.address, today=TODAY).entries[0].files[0]
 
     assert shown.sealed is None
     with pytest.raises(ForgedError):
-        file_downloads.opened(desk, source.keys.address, the_file(desk, source))
+        file_downloads.open_presealed_file(desk, source.keys.address, the_file(desk, source))
 
 
 def test_search_finds_what_was_sealed_with_age(world: World) -> None:

@@ -7,11 +7,11 @@ import pytest
 
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import conversation_of, open_all
-from journalist_app.errors import ConfigError
+from journalist_app.errors import AdviserConfigError
 from journalist_app.inbox.deadlines import DueKind, days_after, due, months_after, soonest
-from journalist_app.inbox.mailbox_summary import Card
-from journalist_app.inbox.option_lists import choices, name_of
-from journalist_app.inbox.response_facts import Facts, facts
+from journalist_app.inbox.mailbox_summary import MailboxSummary
+from journalist_app.inbox.option_lists import choices, option_name
+from journalist_app.inbox.response_facts import ResponseFacts, response_facts
 from journalist_app.services import inbox_lists
 from journalist_app.services.desk import unlocking
 from journalist_app.services.inbox_lists import Wanted
@@ -23,58 +23,58 @@ from protocol.identifiers import Digest
 from tests.journalist_app import desk_readers
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, ASource, World, a_source
 
-CARD = Card(b"a" * 20, (), TODAY, "received")
+CARD = MailboxSummary(b"a" * 20, (), TODAY, "received")
 
 
 def dues(
-    card: Card, world: World, today: date = TODAY, reminder: date | None = None
+    summary: MailboxSummary, world: World, today: date = TODAY, reminder: date | None = None
 ) -> list[tuple[DueKind, date]]:
-    return [(each.kind, each.day) for each in due(card, reminder, world.letterhead, today)]
+    return [(each.kind, each.day) for each in due(summary, reminder, world.letterhead, today)]
 
 
 def unlocked(world: World) -> OpenDesk:
-    desk = unlocking.unlock(world.config, world.store, PASSPHRASE)
+    desk = unlocking.unlock_desk(world.config, world.store, PASSPHRASE)
     desk_readers.begin(desk)
     assert desk.index.wait_until_whole(desk_readers.SECONDS).is_whole
     return desk
 
 
-def card_in(desk: OpenDesk, source: ASource) -> Card:
-    return next(card for card in desk.index.cards() if card.address == source.keys.address)
+def card_in(desk: OpenDesk, source: ASource) -> MailboxSummary:
+    return next(summary for summary in desk.index.summaries() if summary.address == source.keys.address)
 
 
 # ---- due
 
 
 def test_a_new_message_is_to_be_confirmed_answered_and_dealt_with(world: World) -> None:
-    card = msgspec.structs.replace(CARD, asked=TODAY, waiting=TODAY)
+    summary = msgspec.structs.replace(CARD, asked=TODAY, waiting=TODAY)
 
     assert [
         (DueKind.CONFIRM, TODAY + timedelta(days=7)),
         (DueKind.ANSWER, world.letterhead.expect_by(TODAY)),
         (DueKind.SUBSTANCE, date(2027, 2, 23)),
-    ] == sorted(dues(card, world), key=lambda each: each[1])
+    ] == sorted(dues(summary, world), key=lambda each: each[1])
 
 
 def test_what_was_confirmed_answered_and_advised_is_not_due(world: World) -> None:
-    card = msgspec.structs.replace(CARD, asked=TODAY, is_confirmed=True, has_substance=True)
+    summary = msgspec.structs.replace(CARD, asked=TODAY, is_confirmed=True, has_substance=True)
 
-    assert [] == dues(card, world)
+    assert [] == dues(summary, world)
     assert date.max == soonest(())
 
 
 def test_the_soonest_comes_first_and_only_what_is_over_is_late(world: World) -> None:
-    card = msgspec.structs.replace(CARD, promised=TODAY)
-    found = due(card, TODAY - timedelta(days=1), world.letterhead, TODAY)
+    summary = msgspec.structs.replace(CARD, promised=TODAY)
+    found = due(summary, TODAY - timedelta(days=1), world.letterhead, TODAY)
 
     assert [(DueKind.REMINDER, True), (DueKind.PROMISED, False)] == [(e.kind, e.is_late) for e in found]
     assert TODAY - timedelta(days=1) == soonest(found)
 
 
 def test_in_a_closed_mailbox_only_the_reminder_is_due(world: World) -> None:
-    card = msgspec.structs.replace(CARD, asked=TODAY, waiting=TODAY, promised=TODAY, is_closed=True)
+    summary = msgspec.structs.replace(CARD, asked=TODAY, waiting=TODAY, promised=TODAY, is_closed=True)
 
-    assert [(DueKind.REMINDER, TODAY)] == dues(card, world, reminder=TODAY)
+    assert [(DueKind.REMINDER, TODAY)] == dues(summary, world, reminder=TODAY)
 
 
 @pytest.mark.parametrize(
@@ -101,10 +101,10 @@ def test_a_card_says_who_waits_and_since_when(world: World) -> None:
     source.writes("een", day=TODAY - timedelta(days=4))
     source.writes("twee")
 
-    card = card_in(desk := unlocked(world), source)
+    summary = card_in(desk := unlocked(world), source)
 
     assert (TODAY - timedelta(days=4), TODAY - timedelta(days=4), False) == (
-        card.asked, card.waiting, card.is_confirmed,
+        summary.asked, summary.waiting, summary.is_confirmed,
     )  # fmt: skip
     desk.stop()
 
@@ -114,9 +114,9 @@ def test_an_answer_ends_waiting_and_confirms(world: World) -> None:
     source.writes("vraag", day=TODAY - timedelta(days=4))
     source.is_answered("antwoord")
 
-    card = card_in(desk := unlocked(world), source)
+    summary = card_in(desk := unlocked(world), source)
 
-    assert (None, True, False) == (card.waiting, card.is_confirmed, card.is_closed)
+    assert (None, True, False) == (summary.waiting, summary.is_confirmed, summary.is_closed)
     desk.stop()
 
 
@@ -124,9 +124,9 @@ def test_what_was_deleted_waits_for_nothing(world: World) -> None:
     source = a_source(world)
     source.removes(source.writes("weg"))
 
-    card = card_in(desk := unlocked(world), source)
+    summary = card_in(desk := unlocked(world), source)
 
-    assert (None, None) == (card.asked, card.waiting)
+    assert (None, None) == (summary.asked, summary.waiting)
     desk.stop()
 
 
@@ -156,14 +156,14 @@ def test_a_step_that_only_confirms_leaves_the_source_waiting_for_an_answer(
     source.writes("vraag", day=TODAY - timedelta(days=4))
     source.is_told(Content(kind=Kind.STEP, text=text, step=StepNote(step=step)))
 
-    card = card_in(desk := unlocked(world), source)
+    summary = card_in(desk := unlocked(world), source)
     shown = inbox_lists.inbox(desk, Wanted("answered" if is_answer else "waiting"), TODAY)
 
-    assert card.is_confirmed
-    assert (card.waiting is None, card.has_substance) == (is_answer, is_answer)
+    assert summary.is_confirmed
+    assert (summary.waiting is None, summary.has_substance) == (is_answer, is_answer)
     assert [row.is_waiting for row in shown.rows] == [not is_answer]
-    assert is_answer is (DueKind.ANSWER not in dict(dues(card, world)))
-    assert DueKind.CONFIRM not in dict(dues(card, world))
+    assert is_answer is (DueKind.ANSWER not in dict(dues(summary, world)))
+    assert DueKind.CONFIRM not in dict(dues(summary, world))
     desk.stop()
 
 
@@ -172,10 +172,10 @@ def test_advice_that_was_given_in_talking_ends_that_norm_without_a_word(world: W
     source.writes("vraag")
     source.is_told(Content(kind=Kind.STEP, text="", step=StepNote(step=StepName.ADVICE_GIVEN)))
 
-    card = card_in(desk := unlocked(world), source)
+    summary = card_in(desk := unlocked(world), source)
 
-    assert card.has_substance
-    assert card.waiting is not None
+    assert summary.has_substance
+    assert summary.waiting is not None
     desk.stop()
 
 
@@ -186,9 +186,9 @@ def test_a_closed_mailbox_stays_closed_when_something_was_handed_over_since(worl
     note = StepNote(step=StepName.PASSED_ON, to="SG", proposal=Digest(bytes(32)), delivered=TODAY)
     source.is_told(Content(kind=Kind.STEP, text="", step=note))
 
-    card = card_in(desk := unlocked(world), source)
+    summary = card_in(desk := unlocked(world), source)
 
-    assert (card.is_closed, card.waiting, card.promised) == (True, None, None)
+    assert (summary.is_closed, summary.waiting, summary.promised) == (True, None, None)
     desk.stop()
 
 
@@ -217,7 +217,7 @@ def test_a_reminder_brings_an_answered_mailbox_to_the_top(world: World) -> None:
     desk = unlocked(world)
     details = Details(casefiles.shown_by(Casefile()), "", "", "", "", "", TODAY, "")
 
-    casefiles.save(desk, second.keys.address, details)
+    casefiles.save_casefile(desk, second.keys.address, details)
 
     assert second.address == inbox_lists.inbox(desk, Wanted("answered"), TODAY).rows[0].address
     desk.stop()
@@ -237,7 +237,7 @@ def test_a_filter_leaves_out_what_does_not_fit(world: World, wanted: Wanted) -> 
     fits.writes("vraag", day=TODAY - timedelta(days=30))
     other.writes("vraag")
     desk = unlocked(world)
-    casefiles.save(
+    casefiles.save_casefile(
         desk,
         fits.keys.address,
         Details(casefiles.shown_by(Casefile()), "spoed", "bullying", "", "", "", None, ""),
@@ -253,7 +253,7 @@ def test_a_filter_leaves_out_what_does_not_fit(world: World, wanted: Wanted) -> 
 
 def test_until_everything_is_read_the_stores_order_stands_and_no_filter_hides_anybody(world: World) -> None:
     a_source(world).writes("vraag")
-    desk = unlocking.unlock(world.config, world.store, PASSPHRASE)
+    desk = unlocking.unlock_desk(world.config, world.store, PASSPHRASE)
 
     assert 1 == len(inbox_lists.inbox(desk, Wanted(theme="bullying"), TODAY).rows)
     assert () == inbox_lists.inbox(desk, Wanted("closed"), TODAY).rows
@@ -262,22 +262,22 @@ def test_until_everything_is_read_the_stores_order_stands_and_no_filter_hides_an
 # ---- facts
 
 
-def facts_of(world: World, source: ASource) -> Facts:
-    desk = unlocking.unlock(world.config, world.store, PASSPHRASE)
+def facts_of(world: World, source: ASource) -> ResponseFacts:
+    desk = unlocking.unlock_desk(world.config, world.store, PASSPHRASE)
     conversation = conversation_of(desk, source.keys.address)
     opened = [(each.signed, each.content) for each in open_all(desk, conversation)]
-    return facts(opened, world.letterhead)
+    return response_facts(opened, world.letterhead)
 
 
 def test_a_mailbox_in_which_nothing_stands_has_no_facts(world: World) -> None:
-    assert Facts(None, None, None, "no_answer") == facts_of(world, a_source(world))
+    assert ResponseFacts(None, None, None, "no_answer") == facts_of(world, a_source(world))
 
 
 def test_who_was_never_answered_has_nothing_to_come_back_for(world: World) -> None:
     source = a_source(world)
     source.writes("vraag")
 
-    assert Facts(TODAY, None, None, "no_answer") == facts_of(world, source)
+    assert ResponseFacts(TODAY, None, None, "no_answer") == facts_of(world, source)
 
 
 def test_the_first_answer_is_counted_in_working_days(world: World) -> None:
@@ -285,7 +285,7 @@ def test_the_first_answer_is_counted_in_working_days(world: World) -> None:
     source.writes("vraag", day=TODAY)  # a Monday; the desk works on Monday, Tuesday and Thursday
     source.is_answered("antwoord", day=TODAY + timedelta(days=3))
 
-    assert Facts(TODAY, TODAY + timedelta(days=3), 2, "no") == facts_of(world, source)
+    assert ResponseFacts(TODAY, TODAY + timedelta(days=3), 2, "no") == facts_of(world, source)
 
 
 def test_a_step_that_only_confirms_is_not_the_first_answer(world: World) -> None:
@@ -294,13 +294,13 @@ def test_a_step_that_only_confirms_is_not_the_first_answer(world: World) -> None
     confirmed = StepNote(step=StepName.BEING_READ, next="Wij antwoorden.")
     source.is_told(Content(kind=Kind.STEP, text="Wij lezen je bericht.", step=confirmed))
     source.looks()
-    assert Facts(TODAY, None, None, "no_answer") == facts_of(world, source)
+    assert ResponseFacts(TODAY, None, None, "no_answer") == facts_of(world, source)
 
     advice = StepNote(step=StepName.ADVICE_GIVEN)
     source.is_told(
         Content(kind=Kind.STEP, text="Dit kun je doen.", step=advice), day=TODAY + timedelta(days=3)
     )
-    assert Facts(TODAY, TODAY + timedelta(days=3), 2, "no") == facts_of(world, source)
+    assert ResponseFacts(TODAY, TODAY + timedelta(days=3), 2, "no") == facts_of(world, source)
 
 
 def test_who_writes_after_an_answer_came_back(world: World) -> None:
@@ -318,15 +318,15 @@ def test_who_writes_after_an_answer_came_back(world: World) -> None:
 def test_a_list_is_read_and_named_in_both_languages() -> None:
     offered = choices(["a_b: Iets / Something", "c: Iets, zoals dit / That"])
 
-    assert ("Iets", "Something") == (name_of(offered, "a_b", "nl"), name_of(offered, "a_b", "en"))
-    assert "gone" == name_of(offered, "gone", "nl")
+    assert ("Iets", "Something") == (option_name(offered, "a_b", "nl"), option_name(offered, "a_b", "en"))
+    assert "gone" == option_name(offered, "gone", "nl")
 
 
 @pytest.mark.parametrize(
     "lines", [["no key"], ["A: B / C"], ["a: alleen Nederlands"], ["a: B / C", "a: D / E"], ["a: b / c / d"]]
 )
 def test_a_list_with_a_fault_is_refused(lines: list[str]) -> None:
-    with pytest.raises(ConfigError):
+    with pytest.raises(AdviserConfigError):
         choices(lines)
 
 

@@ -13,19 +13,19 @@ from deploy.serving import search_processes as processes
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import IndexMissingError
 from journalist_app.search import search_worker
-from journalist_app.search.search_index import Index, _Share
+from journalist_app.search.search_index import SearchIndex, _Share
 from journalist_app.search.search_worker import Begin, Failed, Find, Jot, Look
 from journalist_app.services import search_mailboxes
 from journalist_app.services.desk import background_check, unlocking
 from journalist_app.services.records import casefiles
-from protocol.content import Content, Kind, ProposalNote, Recipient, StepName, StepNote
+from protocol.content import Content, Kind, PassOnRecipient, ProposalNote, StepName, StepNote
 from protocol.identifiers import Address
 from tests.journalist_app import desk_readers
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, World, a_source
 
 
 def unlocked(world: World, shares: int = 2) -> OpenDesk:
-    desk = unlocking.unlock(world.config, world.store, PASSPHRASE)
+    desk = unlocking.unlock_desk(world.config, world.store, PASSPHRASE)
     desk_readers.begin(desk, [desk_readers.start] * shares)
     assert desk.index.wait_until_whole(desk_readers.SECONDS).is_whole
     return desk
@@ -53,7 +53,7 @@ def test_an_empty_store_is_read_at_once(world: World) -> None:
     desk = unlocked(world)
 
     assert [] == found(desk, "woord")
-    assert [] == desk.index.cards()
+    assert [] == desk.index.summaries()
     desk.stop()
 
 
@@ -96,11 +96,11 @@ def test_what_is_noted_is_found_at_once_and_what_is_dropped_no_more(world: World
     desk = unlocked(world)
     address = source.keys.address
 
-    casefiles.add_note(desk, address, "doorverwezen naar ombudsman", TODAY)
+    casefiles.add_casefile_note(desk, address, "doorverwezen naar ombudsman", TODAY)
     (hit,) = search_mailboxes.search(desk, "ombudsman vraag", 1).hits
     assert hit.side in {"casefile", "source"}
     with desk.store.writing() as session:
-        casefiles.drop(desk, session, address)
+        casefiles.drop_casefile(desk, session, address)
 
     assert [] == found(desk, "ombudsman")
     desk.stop()
@@ -130,7 +130,7 @@ def test_a_mailbox_that_ended_is_found_no_more(world: World) -> None:
     assert [] == found(desk, "woord")  # verified anew before it is shown
     background_check.check_store(desk, TODAY)
     assert 0 == search_mailboxes.search(desk, "woord", 1).found
-    assert [] == desk.index.cards()
+    assert [] == desk.index.summaries()
     desk.stop()
 
 
@@ -211,7 +211,7 @@ def test_a_reader_that_dies_is_told_and_no_page_waits_for_it(world: World) -> No
 
 
 def test_a_store_that_is_gone_is_told(world: World) -> None:
-    desk = unlocking.unlock(world.config, world.store, PASSPHRASE)
+    desk = unlocking.unlock_desk(world.config, world.store, PASSPHRASE)
     world.store.path.rename(world.store.path.with_name("elsewhere"))
 
     desk_readers.begin(desk)
@@ -231,14 +231,14 @@ def test_locking_ends_the_readers_and_forgets_everything(world: World) -> None:
         thread.join(desk_readers.SECONDS)
     assert not any(thread.is_alive() for thread in started)
 
-    assert [] == desk.index.cards()
+    assert [] == desk.index.summaries()
     assert not desk.index.reading.is_broken
 
 
 def test_no_reader_begins_after_locking(world: World) -> None:
     before = set(threading.enumerate())
-    desk = unlocking.unlock(world.config, world.store, PASSPHRASE)
-    desk.index = Index([desk_readers.start])
+    desk = unlocking.unlock_desk(world.config, world.store, PASSPHRASE)
+    desk.index = SearchIndex([desk_readers.start])
     desk.stop()
 
     unlocking.work_behind(desk, TODAY)
@@ -250,7 +250,7 @@ def test_no_reader_begins_after_locking(world: World) -> None:
 def test_readers_that_begin_while_the_desk_locks_end_as_well(world: World) -> None:
     before = set(threading.enumerate())
     a_source(world).writes("woord")
-    desk = unlocking.unlock(world.config, world.store, PASSPHRASE)
+    desk = unlocking.unlock_desk(world.config, world.store, PASSPHRASE)
 
     def start() -> tuple[Connection, Callable[[], None]]:
         desk.stop()
@@ -261,15 +261,15 @@ def test_readers_that_begin_while_the_desk_locks_end_as_well(world: World) -> No
     for thread in set(threading.enumerate()) - before:
         thread.join(desk_readers.SECONDS)
         assert not thread.is_alive()
-    assert [] == desk.index.cards()
+    assert [] == desk.index.summaries()
 
 
 def test_what_was_noted_before_the_readers_begin_is_found(world: World) -> None:
     source = a_source(world)
     source.writes("vraag")
-    desk = unlocking.unlock(world.config, world.store, PASSPHRASE)
-    desk.index = Index([desk_readers.start] * 2)
-    casefiles.add_note(desk, source.keys.address, "vroegteken", TODAY)
+    desk = unlocking.unlock_desk(world.config, world.store, PASSPHRASE)
+    desk.index = SearchIndex([desk_readers.start] * 2)
+    casefiles.add_casefile_note(desk, source.keys.address, "vroegteken", TODAY)
 
     unlocking.begin_reading(desk)
 
@@ -279,7 +279,7 @@ def test_what_was_noted_before_the_readers_begin_is_found(world: World) -> None:
 
 
 def test_a_desk_without_readers_has_no_index(world: World) -> None:
-    desk = unlocking.unlock(world.config, world.store, PASSPHRASE)
+    desk = unlocking.unlock_desk(world.config, world.store, PASSPHRASE)
 
     assert [] == desk.index.find(["woord"])
     desk.index.jot(Address(bytes(20)), "tekst")
@@ -298,7 +298,7 @@ def test_messages_between_the_processes_show_nothing_when_they_are_printed() -> 
 
 def test_a_reader_whose_parent_is_gone_ends() -> None:
     ours, theirs = Pipe()
-    thread = threading.Thread(target=search_worker.serve, args=(theirs,), daemon=True)
+    thread = threading.Thread(target=search_worker.serve_search, args=(theirs,), daemon=True)
     thread.start()
 
     ours.close()
@@ -309,7 +309,7 @@ def test_a_reader_whose_parent_is_gone_ends() -> None:
 
 def test_a_reader_that_is_told_to_begin_twice_ends(world: World) -> None:
     ours, theirs = Pipe()
-    thread = threading.Thread(target=search_worker.serve, args=(theirs,), daemon=True)
+    thread = threading.Thread(target=search_worker.serve_search, args=(theirs,), daemon=True)
     thread.start()
     begin = msgspec.msgpack.encode(Begin(str(world.store.path), (), world.letterhead.to_bytes(), 0, 1))
 
@@ -324,7 +324,7 @@ def test_questions_are_answered_while_the_store_is_still_read(world: World) -> N
     for _ in range(search_worker._AT_ONCE + 1):
         a_source(world).writes("woord")
     ours, theirs = Pipe()
-    thread = threading.Thread(target=search_worker.serve, args=(theirs,), daemon=True)
+    thread = threading.Thread(target=search_worker.serve_search, args=(theirs,), daemon=True)
     seeds = tuple(identity.to_bytes() for identity in world.keyring.identities)
     for message in (
         Begin(str(world.store.path), seeds, world.letterhead.to_bytes(), 0, 1),
@@ -350,22 +350,22 @@ def test_questions_are_answered_while_the_store_is_still_read(world: World) -> N
 def test_what_a_reader_still_says_after_locking_is_not_taken_in(world: World) -> None:
     a_source(world).writes("woord")
     desk = unlocked(world, shares=1)
-    card = desk.index.cards()[0]
+    summary = desk.index.summaries()[0]
     (share,) = desk.index._shares
     desk.stop()
 
-    desk.index._take(share, search_worker.Read((card,), (), 1, 1))
+    desk.index._take(share, search_worker.Read((summary,), (), 1, 1))
 
-    assert [] == desk.index.cards()
+    assert [] == desk.index.summaries()
 
 
 def test_steps_and_proposals_can_be_found_by_what_they_say() -> None:
     step = Content(kind=Kind.STEP, text="zin", step=StepNote(step=StepName.ADVICE_GIVEN, next="daarna"))
-    note = ProposalNote(recipient=Recipient.SG, name="naam", fingerprint="A" * 40)
+    note = ProposalNote(recipient=PassOnRecipient.SG, name="naam", fingerprint="A" * 40)
     proposal = Content(kind=Kind.PROPOSAL, text="tekst", proposal=note)
 
-    assert ["zin", "daarna", ""] == list(search_worker.searchable(step, ()))
-    assert ["tekst", "naam"] == list(search_worker.searchable(proposal, ()))
+    assert ["zin", "daarna", ""] == list(search_worker.entry_texts(step, ()))
+    assert ["tekst", "naam"] == list(search_worker.entry_texts(proposal, ()))
 
 
 @pytest.mark.slow
@@ -373,11 +373,11 @@ def test_the_processes_read_the_store_and_are_gone_when_the_desk_locks(world: Wo
     before = set(threading.enumerate())
     source = a_source(world)
     source.writes("woord")
-    desk = unlocking.unlock(world.config, world.store, PASSPHRASE)
+    desk = unlocking.unlock_desk(world.config, world.store, PASSPHRASE)
     lines = []
 
     def start() -> tuple[Connection, Callable[[], None]]:
-        line, end = processes.start()
+        line, end = processes.start_search_process()
         lines.append(line)
         return line, end
 
@@ -394,11 +394,11 @@ def test_the_processes_read_the_store_and_are_gone_when_the_desk_locks(world: Wo
 
 
 def test_a_late_answer_to_a_question_that_nobody_waits_for_is_passed_over() -> None:
-    index = Index([])
+    index = SearchIndex([])
 
     ours, theirs = Pipe()
 
-    index._take(_Share(ours, ours.close), search_worker.Found(99, (b"a" * 20,)))
+    index._take(_Share(ours, ours.close), search_worker.SearchHits(99, (b"a" * 20,)))
 
     theirs.close()
     ours.close()

@@ -2,7 +2,7 @@ import unicodedata
 
 import pytest
 
-from journalist_app.search.text_index import WORDS_MAX, Shelf, fold, snippet, words_of
+from journalist_app.search.text_index import WORDS_MAX, TextIndex, fold, query_words, snippet
 
 HERE, THERE = b"h" * 20, b"t" * 20
 
@@ -12,21 +12,21 @@ HERE, THERE = b"h" * 20, b"t" * 20
     [("Één café", "een CAFE"), ("STRASSE", "straße"), ("naïef", "NAIEF"), ("ISTANBUL", "istanbul")],
 )
 def test_case_and_accents_do_not_count(stands: str, asked: str) -> None:
-    shelf = Shelf()
+    shelf = TextIndex()
     shelf.put(HERE, 0, [stands])
 
-    assert [HERE] == shelf.find(words_of(asked))
+    assert [HERE] == shelf.find(query_words(asked))
 
 
 def test_a_word_is_found_as_a_part_of_a_longer_one() -> None:
-    shelf = Shelf()
+    shelf = TextIndex()
     shelf.put(HERE, 0, ["de projectsubsidie is ingetrokken"])
 
     assert [HERE] == shelf.find(["subsidie"])
 
 
 def test_every_word_must_be_somewhere_in_the_mailbox() -> None:
-    shelf = Shelf()
+    shelf = TextIndex()
     shelf.put(HERE, 0, ["subsidie"])
     shelf.put(HERE, 1, ["ambassade"])
     shelf.put(THERE, 0, ["subsidie"])
@@ -37,14 +37,14 @@ def test_every_word_must_be_somewhere_in_the_mailbox() -> None:
 
 
 def test_no_word_reaches_from_one_text_into_the_next() -> None:
-    shelf = Shelf()
+    shelf = TextIndex()
     shelf.put(HERE, 0, ["sub", "sidie"])
 
     assert [] == shelf.find(["subsidie"])
 
 
 def test_what_is_put_again_takes_the_place_of_what_stood_there() -> None:
-    shelf = Shelf()
+    shelf = TextIndex()
     shelf.put(HERE, 0, ["oud"])
     shelf.put(HERE, 0, ["nieuw"])
 
@@ -53,7 +53,7 @@ def test_what_is_put_again_takes_the_place_of_what_stood_there() -> None:
 
 
 def test_a_mailbox_that_is_dropped_is_not_found() -> None:
-    shelf = Shelf()
+    shelf = TextIndex()
     shelf.put(HERE, 0, ["woord"])
     shelf.drop(HERE)
     shelf.drop(HERE)
@@ -62,14 +62,14 @@ def test_a_mailbox_that_is_dropped_is_not_found() -> None:
 
 
 def test_words_beyond_the_most_are_left_out_of_a_question() -> None:
-    shelf = Shelf()
+    shelf = TextIndex()
     shelf.put(HERE, 0, ["a"])
 
     assert [HERE] == shelf.find(["a"] * WORDS_MAX + ["niemand"])
 
 
 def test_punctuation_sets_words_of_a_question_apart() -> None:
-    assert ["wie", "bij", "ons"] == words_of("Wie? bij-ons!")
+    assert ["wie", "bij", "ons"] == query_words("Wie? bij-ons!")
 
 
 def test_a_snippet_shows_the_first_place_with_what_is_around_it() -> None:
@@ -111,7 +111,7 @@ def test_folding_in_pieces_finds_the_same_words() -> None:
 
 
 def test_a_text_that_folding_multiplies_is_kept_in_part() -> None:
-    shelf = Shelf()
+    shelf = TextIndex()
     shelf.put(HERE, 0, ["\ufdfa" * 100 + "einde"])  # each is "صلى الله عليه وسلم" when it is folded
 
     assert [HERE] == shelf.find(["الله"])

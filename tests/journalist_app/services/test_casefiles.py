@@ -34,7 +34,7 @@ EMPTY = Casefile()
 
 
 def unlocked(world: World) -> OpenDesk:
-    return unlocking.unlock(world.config, world.store, PASSPHRASE)
+    return unlocking.unlock_desk(world.config, world.store, PASSPHRASE)
 
 
 def details(shown: Casefile = EMPTY, **changes: object) -> Details:
@@ -66,15 +66,15 @@ def test_a_casefile_is_kept_sealed_and_read_back(world: World) -> None:
     desk = unlocked(world)
     reminder = TODAY + timedelta(days=3)
 
-    casefiles.add_note(desk, ADDRESS, " canary-notitie\r\nregel twee ", TODAY)
-    casefiles.save(
+    casefiles.add_casefile_note(desk, ADDRESS, " canary-notitie\r\nregel twee ", TODAY)
+    casefiles.save_casefile(
         desk,
         ADDRESS,
         details(
             labels="b,  a ,b,", theme="bullying", region="europe", reminder=reminder, handover=" let op "
         ),
     )
-    kept = casefiles.read(unlocked(world), ADDRESS)
+    kept = casefiles.read_casefile(unlocked(world), ADDRESS)
 
     assert ["canary-notitie\nregel twee"] == [note.text for note in kept.notes]
     assert (TODAY, world.keyring.strand.name) == (kept.notes[0].day, kept.notes[0].strand)
@@ -97,7 +97,7 @@ def test_a_mailbox_without_a_casefile_has_an_empty_one(world: World) -> None:
 
 def test_a_reminder_of_today_is_due(world: World) -> None:
     desk = unlocked(world)
-    casefiles.save(desk, ADDRESS, details(reminder=TODAY))
+    casefiles.save_casefile(desk, ADDRESS, details(reminder=TODAY))
 
     assert casefiles.panel(desk, ADDRESS, TODAY).is_due
     assert not casefiles.panel(desk, ADDRESS, TODAY - timedelta(days=1)).is_due
@@ -105,46 +105,46 @@ def test_a_reminder_of_today_is_due(world: World) -> None:
 
 def test_of_two_workstations_the_second_is_told_and_changes_nothing(world: World) -> None:
     first, second = unlocked(world), unlocked(world)
-    casefiles.save(first, ADDRESS, details(handover="van de eerste"))
+    casefiles.save_casefile(first, ADDRESS, details(handover="van de eerste"))
 
     with pytest.raises(CasefileMovedError):
-        casefiles.save(second, ADDRESS, details(handover="van de tweede"))
+        casefiles.save_casefile(second, ADDRESS, details(handover="van de tweede"))
 
-    assert "van de eerste" == casefiles.read(first, ADDRESS).handover
+    assert "van de eerste" == casefiles.read_casefile(first, ADDRESS).handover
 
 
 def test_a_form_that_is_overtaken_while_it_is_kept_is_told(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk, other = unlocked(world), unlocked(world)
-    overtake(monkeypatch, lambda: casefiles.add_note(other, ADDRESS, "eerst", TODAY), times=1)
+    overtake(monkeypatch, lambda: casefiles.add_casefile_note(other, ADDRESS, "eerst", TODAY), times=1)
 
     with pytest.raises(CasefileMovedError):
-        casefiles.save(desk, ADDRESS, details(handover="te laat"))
+        casefiles.save_casefile(desk, ADDRESS, details(handover="te laat"))
 
 
 def test_a_note_that_is_overtaken_is_put_behind_the_other(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk, other = unlocked(world), unlocked(world)
-    overtake(monkeypatch, lambda: casefiles.add_note(other, ADDRESS, "eerst", TODAY), times=1)
+    overtake(monkeypatch, lambda: casefiles.add_casefile_note(other, ADDRESS, "eerst", TODAY), times=1)
 
-    casefiles.add_note(desk, ADDRESS, "daarna", TODAY)
+    casefiles.add_casefile_note(desk, ADDRESS, "daarna", TODAY)
 
-    assert ["eerst", "daarna"] == [note.text for note in casefiles.read(desk, ADDRESS).notes]
+    assert ["eerst", "daarna"] == [note.text for note in casefiles.read_casefile(desk, ADDRESS).notes]
 
 
 def test_a_note_that_is_overtaken_for_ever_is_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     desk, other = unlocked(world), unlocked(world)
-    overtake(monkeypatch, lambda: casefiles.add_note(other, ADDRESS, "weer", TODAY), times=9)
+    overtake(monkeypatch, lambda: casefiles.add_casefile_note(other, ADDRESS, "weer", TODAY), times=9)
 
     with pytest.raises(RecordMovedError):
-        casefiles.add_note(desk, ADDRESS, "nooit", TODAY)
+        casefiles.add_casefile_note(desk, ADDRESS, "nooit", TODAY)
 
 
 def overtake(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None], times: int) -> None:
     """Have somebody else act between our look and our writing."""
-    real = desk_records.write
+    real = desk_records.write_record
     left = [times]
 
     def overtaken(desk: OpenDesk, kind: RecordKind, name: bytes, revision: int, body: bytes) -> None:
@@ -155,15 +155,15 @@ def overtake(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None], times: in
             left[0] = before
         real(desk, kind, name, revision, body)
 
-    monkeypatch.setattr(desk_records, "write", overtaken)
+    monkeypatch.setattr(desk_records, "write_record", overtaken)
 
 
 def test_what_is_not_in_the_lists_is_not_taken_over(world: World) -> None:
     desk = unlocked(world)
 
-    casefiles.save(desk, ADDRESS, details(theme="invented", route="only_talk"))
+    casefiles.save_casefile(desk, ADDRESS, details(theme="invented", route="only_talk"))
 
-    kept = casefiles.read(desk, ADDRESS)
+    kept = casefiles.read_casefile(desk, ADDRESS)
     assert ("", "only_talk") == (kept.theme, kept.route)
 
 
@@ -176,28 +176,28 @@ def test_a_form_that_is_too_long_is_refused_and_nothing_changes(
     desk = unlocked(world)
 
     with pytest.raises(CasefileFullError):
-        casefiles.save(desk, ADDRESS, details(**changes))
+        casefiles.save_casefile(desk, ADDRESS, details(**changes))
 
-    assert casefiles.read(desk, ADDRESS) == EMPTY
+    assert casefiles.read_casefile(desk, ADDRESS) == EMPTY
 
 
 def test_a_note_that_is_too_long_or_a_casefile_that_is_full_is_refused(world: World) -> None:
     desk = unlocked(world)
 
     with pytest.raises(CasefileFullError):
-        casefiles.add_note(desk, ADDRESS, "x" * 20_001, TODAY)
+        casefiles.add_casefile_note(desk, ADDRESS, "x" * 20_001, TODAY)
     for _ in range(34):
-        casefiles.add_note(desk, ADDRESS, "x" * 20_000, TODAY)
+        casefiles.add_casefile_note(desk, ADDRESS, "x" * 20_000, TODAY)
     with pytest.raises(CasefileFullError):
-        casefiles.add_note(desk, ADDRESS, "x" * 20_000, TODAY)
+        casefiles.add_casefile_note(desk, ADDRESS, "x" * 20_000, TODAY)
 
 
 def test_an_empty_note_is_none(world: World) -> None:
     desk = unlocked(world)
 
-    casefiles.add_note(desk, ADDRESS, " \n ", TODAY)
+    casefiles.add_casefile_note(desk, ADDRESS, " \n ", TODAY)
 
-    assert () == casefiles.read(desk, ADDRESS).notes
+    assert () == casefiles.read_casefile(desk, ADDRESS).notes
 
 
 @pytest.mark.parametrize(
@@ -208,9 +208,9 @@ def test_a_casefile_that_the_store_tampered_with_is_told_and_not_shown(world: Wo
     source.writes("vraag")
     address = source.keys.address
     desk = unlocked(world)
-    casefiles.add_note(desk, address, "oud", TODAY)
+    casefiles.add_casefile_note(desk, address, "oud", TODAY)
     old = stored(world, RecordKind.CASEFILE, address)
-    casefiles.add_note(desk, address, "nieuw", TODAY)
+    casefiles.add_casefile_note(desk, address, "nieuw", TODAY)
     change = "UPDATE sealed SET header = :raw WHERE id = (SELECT id FROM record WHERE kind = 'casefile')"
     match how:
         case "rolled back":
@@ -234,7 +234,7 @@ def test_a_casefile_that_the_store_tampered_with_is_told_and_not_shown(world: Wo
     background_check.check_store(again, TODAY)
 
     with pytest.raises(RecordUnsoundError):
-        casefiles.read(again, address)
+        casefiles.read_casefile(again, address)
     assert casefiles.panel(again, address, TODAY).is_unsound
     (row_shown,) = inbox_lists.inbox(again, Wanted(), TODAY).unsound
     assert (address.hex(), ("bad_casefile",)) == (row_shown.address, row_shown.faults)
@@ -242,45 +242,45 @@ def test_a_casefile_that_the_store_tampered_with_is_told_and_not_shown(world: Wo
 
 def test_a_check_takes_in_what_another_workstation_noted(world: World) -> None:
     desk, other = unlocked(world), unlocked(world)
-    casefiles.save(other, ADDRESS, details(labels="spoed"))
+    casefiles.save_casefile(other, ADDRESS, details(labels="spoed"))
 
     background_check.check_store(desk, TODAY)
-    casefiles.save(other, ADDRESS, details(casefiles.read(other, ADDRESS), labels="rustig"))
+    casefiles.save_casefile(other, ADDRESS, details(casefiles.read_casefile(other, ADDRESS), labels="rustig"))
     background_check.check_store(desk, TODAY)
 
     assert ("rustig",) == desk.casefiles[ADDRESS][1].labels
 
 
 def test_a_desk_that_is_being_locked_takes_in_nothing_more(world: World) -> None:
-    casefiles.add_note(unlocked(world), ADDRESS, "notitie", TODAY)
+    casefiles.add_casefile_note(unlocked(world), ADDRESS, "notitie", TODAY)
     desk = unlocked(world)
     desk.stop()
 
-    casefiles.take_in(desk)
+    casefiles.load_casefiles(desk)
 
     assert {} == desk.casefiles
 
 
 def test_a_casefile_that_was_dropped_is_no_alarm(world: World) -> None:
     desk = unlocked(world)
-    casefiles.add_note(desk, ADDRESS, "notitie", TODAY)
+    casefiles.add_casefile_note(desk, ADDRESS, "notitie", TODAY)
     with desk.store.writing() as session:
-        casefiles.drop(desk, session, ADDRESS)
+        casefiles.drop_casefile(desk, session, ADDRESS)
     desk.save()
 
-    assert () == casefiles.read(unlocked(world), ADDRESS).notes
+    assert () == casefiles.read_casefile(unlocked(world), ADDRESS).notes
 
 
 def test_reading_all_records_names_those_that_are_unsound_or_gone(world: World) -> None:
     desk = unlocked(world)
     for name in (b"fine", b"damaged", b"gone"):
-        desk_records.write(desk, RecordKind.SETTINGS, name, 1, b"body")
+        desk_records.write_record(desk, RecordKind.SETTINGS, name, 1, b"body")
     world.execute("DELETE FROM record WHERE name = :name", name=b"gone")
     world.execute(
         "UPDATE sealed SET header = x'00' WHERE id = (SELECT id FROM record WHERE name = :name)",
         name=b"damaged",
     )
-    desk_records.write(desk, RecordKind.COUNTS, b"another kind", 1, b"body")
+    desk_records.write_record(desk, RecordKind.COUNTS, b"another kind", 1, b"body")
 
     found = {name: kept and kept.body for name, kept in desk_records.read_all(desk, RecordKind.SETTINGS)}
 
@@ -292,8 +292,8 @@ def test_drafts_and_what_met_a_locked_app_stay_where_they_were_typed(world: Worl
     with world.store.writing() as session:
         peers.add(session, b"strand-2", b"card")
     for kind in set(RecordKind) - {RecordKind.UNSENT}:
-        desk_records.write(desk, kind, b"name", 1, b"body")
-    unsent_forms.keep(world.store, world.config, "/settings", [("text", "typed")], TODAY)
+        desk_records.write_record(desk, kind, b"name", 1, b"body")
+    unsent_forms.keep_unsent(world.store, world.config, "/settings", [("text", "typed")], TODAY)
     with world.store.reading() as session:
         told = {row.name for row in outbox.of_kind(session, b"strand-2", What.RECORD)}
     stay = {RecordKind.DRAFT, RecordKind.UNSENT}
@@ -306,20 +306,20 @@ def test_drafts_and_what_met_a_locked_app_stay_where_they_were_typed(world: Worl
 def test_a_draft_is_kept_sealed_and_given_up(world: World) -> None:
     desk = unlocked(world)
 
-    drafts.keep(desk, ADDRESS, "canary\r\nregel")
+    drafts.keep_draft(desk, ADDRESS, "canary\r\nregel")
     assert "canary\nregel" == drafts.help_for(unlocked(world), ADDRESS).draft
     assert b"canary" not in stored(world, RecordKind.DRAFT, ADDRESS)
-    drafts.keep(desk, ADDRESS, "")
+    drafts.keep_draft(desk, ADDRESS, "")
 
-    assert "" == drafts.read(unlocked(world), ADDRESS)
+    assert "" == drafts.read_draft(unlocked(world), ADDRESS)
 
 
 def test_a_draft_that_did_not_change_is_not_written_again(world: World) -> None:
     desk = unlocked(world)
-    drafts.keep(desk, ADDRESS, "tekst")
+    drafts.keep_draft(desk, ADDRESS, "tekst")
     before = stored(world, RecordKind.DRAFT, ADDRESS)
 
-    drafts.keep(desk, ADDRESS, "tekst")
+    drafts.keep_draft(desk, ADDRESS, "tekst")
 
     assert before == stored(world, RecordKind.DRAFT, ADDRESS)
 
@@ -328,27 +328,27 @@ def test_a_draft_that_is_too_long_is_refused(world: World) -> None:
     desk = unlocked(world)
 
     with pytest.raises(TextOverLimitError):
-        drafts.keep(desk, ADDRESS, "x" * 100_001)
+        drafts.keep_draft(desk, ADDRESS, "x" * 100_001)
 
 
 def test_a_draft_that_is_overtaken_takes_the_place_of_the_other(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk, other = unlocked(world), unlocked(world)
-    overtake(monkeypatch, lambda: drafts.keep(other, ADDRESS, "eerst"), times=1)
+    overtake(monkeypatch, lambda: drafts.keep_draft(other, ADDRESS, "eerst"), times=1)
 
-    drafts.keep(desk, ADDRESS, "daarna")
+    drafts.keep_draft(desk, ADDRESS, "daarna")
 
-    assert "daarna" == drafts.read(desk, ADDRESS)
+    assert "daarna" == drafts.read_draft(desk, ADDRESS)
 
 
 def test_a_draft_that_is_overtaken_for_ever_is_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     desk, other = unlocked(world), unlocked(world)
     texts = iter(range(99))
-    overtake(monkeypatch, lambda: drafts.keep(other, ADDRESS, str(next(texts))), times=9)
+    overtake(monkeypatch, lambda: drafts.keep_draft(other, ADDRESS, str(next(texts))), times=9)
 
     with pytest.raises(RecordMovedError):
-        drafts.keep(desk, ADDRESS, "nooit")
+        drafts.keep_draft(desk, ADDRESS, "nooit")
 
 
 def test_a_draft_that_the_store_tampered_with_is_told_and_not_shown(world: World) -> None:
@@ -369,7 +369,7 @@ def test_what_was_typed_shows_in_no_printed_object() -> None:
 
 
 def test_good_templates_come_with_the_app_in_both_languages(world: World) -> None:
-    shipped = reply_templates.read(unlocked(world))
+    shipped = reply_templates.read_templates(unlocked(world))
 
     assert 0 == shipped.revision
     assert {"nl": 4, "en": 4} == {
@@ -382,27 +382,27 @@ def test_a_template_is_added_changed_and_given_up(world: World) -> None:
     desk = unlocked(world)
     count = len(reply_templates.offered(desk))
 
-    reply_templates.put(desk, 0, None, Template("nl", "Kort", "Dank je."))
+    reply_templates.put_template(desk, 0, None, Template("nl", "Kort", "Dank je."))
     place = [each.name for each in reply_templates.offered(desk)].index("Kort")
-    reply_templates.put(desk, 1, place, Template("nl", "Korter", "Dank."))
+    reply_templates.put_template(desk, 1, place, Template("nl", "Korter", "Dank."))
     assert "Korter" == reply_templates.offered(desk)[place].name
-    reply_templates.drop(desk, 2, place)
+    reply_templates.drop_template(desk, 2, place)
 
     assert count == len(reply_templates.offered(unlocked(world)))
 
 
 def test_templates_that_were_changed_meanwhile_are_not_overwritten(world: World) -> None:
     desk = unlocked(world)
-    reply_templates.drop(desk, 0, 0)
+    reply_templates.drop_template(desk, 0, 0)
 
     with pytest.raises(RecordMovedError):
-        reply_templates.drop(desk, 0, 0)
+        reply_templates.drop_template(desk, 0, 0)
 
 
 @pytest.mark.parametrize("place", [-1, 99])
 def test_a_template_that_is_not_there_is_refused(world: World, place: int) -> None:
     with pytest.raises(TemplateError):
-        reply_templates.drop(unlocked(world), 0, place)
+        reply_templates.drop_template(unlocked(world), 0, place)
 
 
 @pytest.mark.parametrize("text", ["", "\ud800", "t" * 100_000])
@@ -411,7 +411,7 @@ def test_a_text_that_cannot_be_kept_makes_no_template(world: World, text: str) -
     before = reply_templates.offered(desk)
 
     with pytest.raises(TemplateError):
-        reply_templates.put(desk, 0, None, Template("nl", "Naam", text))
+        reply_templates.put_template(desk, 0, None, Template("nl", "Naam", text))
 
     assert before == reply_templates.offered(desk)
 
@@ -420,17 +420,17 @@ def test_one_template_too_many_is_refused(world: World) -> None:
     desk = unlocked(world)
     one = Template("nl", "n", "t")
     for revision in range(reply_templates.TEMPLATES - len(reply_templates.offered(desk))):
-        reply_templates.put(desk, revision, None, one)
+        reply_templates.put_template(desk, revision, None, one)
     with pytest.raises(TemplateError):
-        reply_templates.put(desk, reply_templates.read(desk).revision, None, one)
+        reply_templates.put_template(desk, reply_templates.read_templates(desk).revision, None, one)
 
 
 def test_templates_that_the_store_tampered_with_are_told_and_the_shipped_ones_shown(world: World) -> None:
     put_raw(world, RecordKind.TEMPLATES, b"replies", 1, msgspec.json.encode({"templates": [7]}))
     desk = unlocked(world)
 
-    collection = reply_templates.read(desk)
+    collection = reply_templates.read_templates(desk)
 
     assert (True, 8) == (collection.is_unsound, len(collection.templates))
     with pytest.raises(RecordUnsoundError):
-        reply_templates.drop(desk, 0, 0)
+        reply_templates.drop_template(desk, 0, 0)

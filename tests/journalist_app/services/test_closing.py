@@ -9,7 +9,7 @@ import pytest
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import conversation_of
 from journalist_app.errors import (
-    MailboxMissingError,
+    MailboxNotFoundError,
     RecordUnsoundError,
     SourceWroteError,
     TextMissingError,
@@ -20,8 +20,8 @@ from journalist_app.services import inbox_lists
 from journalist_app.services.desk import background_check, unlocking, yearly_report
 from journalist_app.services.inbox_lists import Wanted
 from journalist_app.services.mailbox import closing, order_deletion, read_thread
-from journalist_app.services.mailbox.answering import AnswerForm, Answering
-from journalist_app.services.mailbox.send_entries import Sheet
+from journalist_app.services.mailbox.answering import Answering, ReplyForm
+from journalist_app.services.mailbox.send_entries import AdviserFormContext
 from journalist_app.services.mailbox.steps import StepForm
 from journalist_app.services.records import casefiles
 from protocol import ledger as ledger_format
@@ -33,7 +33,7 @@ from protocol.ledger import Dimension, Tally
 from protocol.sealed_record import RecordKind
 from protocol.statements.deletion_order import is_void, order, verify_order
 from protocol.strand import DeskWriter
-from protocol.trusted_state import Anchors
+from protocol.trusted_state import TrustedState
 from store import deletion_orders, mailboxes, peers, records
 from store import ledger_tallies as ledger
 from tests.journalist_app.desk_factories import (
@@ -52,26 +52,28 @@ EVIDENCE = Evidence(kind=EvidenceKind.ANSWER, day=TODAY, entry=Digest(bytes(32))
 
 
 def unlocked(world: World) -> OpenDesk:
-    return unlocking.unlock(world.config, world.store, PASSPHRASE)
+    return unlocking.unlock_desk(world.config, world.store, PASSPHRASE)
 
 
-def sheet_for(
+def context_for(
     desk: OpenDesk, source: ASource, entry_id: EntryId = CLOSING_ID, *, today: date = TODAY
-) -> Sheet:
-    seen = read_thread.thread(desk, source.keys.address, today=today).source_said
-    return Sheet(source.keys.address, entry_id, bytes.fromhex(seen))
+) -> AdviserFormContext:
+    seen = read_thread.read_conversation(desk, source.keys.address, today=today).source_said
+    return AdviserFormContext(source.keys.address, entry_id, bytes.fromhex(seen))
 
 
 def close(desk: OpenDesk, source: ASource, *, today: date = TODAY) -> None:
-    closing.close(desk, sheet_for(desk, source, today=today), "Het ga je goed.", today=today, half_hour=1)
+    closing.close_mailbox(
+        desk, context_for(desk, source, today=today), "Het ga je goed.", today=today, half_hour=1
+    )
 
 
-def order_in(world: World, source: ASource) -> deletion_orders.Order | None:
+def order_in(world: World, source: ASource) -> deletion_orders.StoredOrder | None:
     with world.store.reading() as session:
         return deletion_orders.of_mailbox(session, source.keys.address)
 
 
-def ordered_in(world: World, source: ASource) -> deletion_orders.Order:
+def ordered_in(world: World, source: ASource) -> deletion_orders.StoredOrder:
     found = order_in(world, source)
     assert found is not None
     return found
@@ -106,8 +108,8 @@ def purge(world: World, source: ASource, day: date) -> None:
 def answered(
     desk: OpenDesk, source: ASource, text: str, step: StepForm | None = None, *, today: date = TODAY
 ) -> None:
-    seen = bytes.fromhex(read_thread.thread(desk, source.keys.address, today=today).source_said)
-    form = AnswerForm(source.keys.address, EntryId(b"a" * 16), seen, text, step, EntryId(b"s" * 16))
+    seen = bytes.fromhex(read_thread.read_conversation(desk, source.keys.address, today=today).source_said)
+    form = ReplyForm(source.keys.address, EntryId(b"a" * 16), seen, text, step, EntryId(b"s" * 16))
     with Answering(desk, form, today=today, half_hour=1) as under_way:
         under_way.send()
 
@@ -123,7 +125,7 @@ def test_closing_says_a_last_word_and_orders_the_deletion(world: World) -> None:
 
     close(desk, source)
 
-    closed = read_thread.thread(desk, source.keys.address, today=TODAY).standing.closing
+    closed = read_thread.read_conversation(desk, source.keys.address, today=TODAY).thread_state.closing
     stored = ordered_in(world, source)
     assert closed is not None
     assert closed.text == "Het ga je goed."
@@ -131,7 +133,7 @@ def test_closing_says_a_last_word_and_orders_the_deletion(world: World) -> None:
     assert TODAY + timedelta(DELETES_AFTER) <= stored.due <= TODAY + timedelta(DELETES_AFTER + 7)
     assert order_deletion.verified(desk, stored) is not None
     assert not is_void_now(world, desk, source)
-    assert casefiles.read(desk, source.keys.address).keep_until == stored.due
+    assert casefiles.read_casefile(desk, source.keys.address).keep_until == stored.due
     assert [row.reason for row in order_deletion.ordered(desk)] == ["closed"]
 
 
@@ -150,7 +152,7 @@ def test_without_a_last_word_nothing_is_closed(world: World) -> None:
 
     for text, refused in ((" \n", TextMissingError), ("x" * (TEXT_CHARS + 1), TextOverLimitError)):
         with pytest.raises(refused):
-            closing.close(desk, sheet_for(desk, source), text, today=TODAY, half_hour=1)
+            closing.close_mailbox(desk, context_for(desk, source), text, today=TODAY, half_hour=1)
 
     assert order_in(world, source) is None
 
@@ -165,7 +167,7 @@ def test_a_double_click_closes_once(world: World) -> None:
     close(desk, source)
 
     assert ordered_in(world, source) == before
-    steps = read_thread.thread(desk, source.keys.address, today=TODAY).standing.steps
+    steps = read_thread.read_conversation(desk, source.keys.address, today=TODAY).thread_state.steps
     assert [step.step for step in steps].count(StepName.CLOSED) == 1
 
 
@@ -173,15 +175,15 @@ def test_a_source_who_writes_meanwhile_is_not_closed_upon(world: World) -> None:
     source = a_source(world)
     source.writes("vraag")
     desk = unlocked(world)
-    sheet = sheet_for(desk, source)
+    form_context = context_for(desk, source)
     source.writes("wacht")
 
     with pytest.raises(SourceWroteError):
-        closing.close(desk, sheet, "tot ziens", today=TODAY, half_hour=1)
+        closing.close_mailbox(desk, form_context, "tot ziens", today=TODAY, half_hour=1)
 
     assert order_in(world, source) is None
     background_check.check_store(desk, TODAY)
-    assert casefiles.read(desk, source.keys.address).keep_until is None
+    assert casefiles.read_casefile(desk, source.keys.address).keep_until is None
 
 
 def test_what_is_counted_at_closing_is_what_happened(world: World) -> None:
@@ -233,10 +235,10 @@ def test_spam_is_closed_in_one_step_and_counted_as_that_alone(world: World) -> N
     source = a_source(world)
     source.writes("Goedkope tassen!")
     desk = unlocked(world)
-    sheet = sheet_for(desk, source)
+    form_context = context_for(desk, source)
 
     for _ in range(2):
-        closing.close_spam(desk, sheet, today=TODAY, half_hour=1)
+        closing.close_as_spam(desk, form_context, today=TODAY, half_hour=1)
 
     stored = ordered_in(world, source)
     assert TODAY < stored.due <= TODAY + timedelta(days=8)
@@ -251,13 +253,13 @@ def test_what_could_not_be_closed_is_not_called_spam(world: World) -> None:
     source = a_source(world)
     source.writes("tassen")
     desk = unlocked(world)
-    sheet = sheet_for(desk, source)
+    form_context = context_for(desk, source)
     source.writes("Nee, echt: ik heb hulp nodig.")
 
     with pytest.raises(SourceWroteError):
-        closing.close_spam(desk, sheet, today=TODAY, half_hour=1)
+        closing.close_as_spam(desk, form_context, today=TODAY, half_hour=1)
 
-    assert not casefiles.read(desk, source.keys.address).is_spam
+    assert not casefiles.read_casefile(desk, source.keys.address).is_spam
 
 
 # ---- reopening
@@ -275,11 +277,11 @@ def test_writing_again_opens_it_and_the_order_goes(world: World) -> None:
 
     assert order_in(world, source) is None
     background_check.check_store(desk, TODAY)
-    assert casefiles.read(desk, source.keys.address).keep_until is None
+    assert casefiles.read_casefile(desk, source.keys.address).keep_until is None
     assert order_in(world, source) is None
     (row,) = inbox_lists.inbox(desk, Wanted("waiting", 1), TODAY).rows
     assert row.is_waiting
-    current = read_thread.thread(desk, source.keys.address, today=TODAY).standing.steps[-1]
+    current = read_thread.read_conversation(desk, source.keys.address, today=TODAY).thread_state.steps[-1]
     assert current.step in {StepName.REOPENED, StepName.BEING_READ}
 
 
@@ -326,7 +328,7 @@ def test_a_new_step_opens_a_closed_mailbox_again(world: World) -> None:
     assert order_in(world, source) is None
     background_check.check_store(desk, TODAY)
     assert order_in(world, source) is None
-    assert casefiles.read(desk, source.keys.address).keep_until is None
+    assert casefiles.read_casefile(desk, source.keys.address).keep_until is None
 
 
 # ---- what keeps the promise
@@ -368,7 +370,7 @@ def test_an_order_that_is_not_ours_is_dropped_and_made_anew(world: World, forged
     other.writes("vraag")
     desk = unlocked(world)
     close(desk, source)
-    closing.close(desk, sheet_for(desk, other), "dag", today=TODAY, half_hour=1)
+    closing.close_mailbox(desk, context_for(desk, other), "dag", today=TODAY, half_hour=1)
     ours = ordered_in(world, source)
     heads = conversation_of(desk, source.keys.address).heads
     stranger = DeskWriter(world.keyring.strand.id, b"x" * 32)
@@ -512,7 +514,7 @@ def test_the_letterhead_says_after_how_many_months_a_mailbox_is_abandoned(world:
     ],
 )
 def test_months_are_counted_back_to_a_day_that_exists(day: date, months: int, before: date) -> None:
-    assert closing.months_before(day, months) == before
+    assert closing.months_earlier(day, months) == before
 
 
 # ---- gone
@@ -531,7 +533,7 @@ def test_a_mailbox_that_our_order_deleted_is_known_to_be_so(world: World) -> Non
 
     assert desk.unsound == {}
     assert inbox_lists.inbox(desk, Wanted("closed", 1), TODAY).unsound == ()  # nor is its casefile missed
-    assert source.keys.address in desk.anchors.ended
+    assert source.keys.address in desk.trusted_state.ended
     with world.store.reading() as session:
         assert mailboxes.ended_mailboxes(session) == []
         assert ledger.count(session) == ledger_format.ROWS
@@ -547,7 +549,7 @@ def test_a_mailbox_deleted_without_a_right_order_is_told(world: World, how: str)
     other.writes("vraag")
     desk = unlocked(world)
     close(desk, source)
-    closing.close(desk, sheet_for(desk, other), "dag", today=TODAY, half_hour=1)
+    closing.close_mailbox(desk, context_for(desk, other), "dag", today=TODAY, half_hour=1)
     stored, others = ordered_in(world, source), ordered_in(world, other)
     stranger = DeskWriter(world.keyring.strand.id, b"x" * 32)
     statement, day = {
@@ -575,14 +577,14 @@ def test_a_mailbox_that_its_source_ended_is_counted_when_the_adviser_has_seen_it
     casefiles.change(desk, source.keys.address, lambda _: Casefile(theme="intimidation"))
     source.ends()
 
-    inbox_lists.acknowledge(desk, source.keys.address, TODAY)
+    inbox_lists.acknowledge_ended(desk, source.keys.address, TODAY)
 
     with world.store.reading() as session:
         tallies = counted(world, tuple(ledger.all_tallies(session)))
     assert (tallies["mailbox"], tallies["theme"]) == ("read", "intimidation")
-    assert casefiles.read(desk, source.keys.address) == Casefile()
-    with pytest.raises(MailboxMissingError):
-        inbox_lists.acknowledge(desk, source.keys.address, TODAY)
+    assert casefiles.read_casefile(desk, source.keys.address) == Casefile()
+    with pytest.raises(MailboxNotFoundError):
+        inbox_lists.acknowledge_ended(desk, source.keys.address, TODAY)
 
 
 WRITTEN, ANSWERED, NEW_YEAR = date(2026, 12, 28), date(2026, 12, 29), date(2027, 1, 3)
@@ -599,7 +601,7 @@ def answered_at_the_turn_of_the_year(world: World) -> tuple[ASource, OpenDesk]:
 def seen_to_have_ended(world: World, desk: OpenDesk, source: ASource) -> dict[str, str]:
     """End a mailbox as its source, see it end as the adviser, and return what is counted, with its year."""
     source.ends(day=NEW_YEAR)
-    inbox_lists.acknowledge(desk, source.keys.address, NEW_YEAR)
+    inbox_lists.acknowledge_ended(desk, source.keys.address, NEW_YEAR)
     with world.store.reading() as session:
         tallies = tuple(ledger.all_tallies(session))
         assert records.revisions(session, RecordKind.CASEFILE) == []
@@ -649,7 +651,7 @@ def test_who_ends_the_mailbox_without_a_look_at_the_answer_did_not_come_back(wor
 def test_an_answer_that_had_not_come_when_the_mailbox_ended_was_not_read(world: World) -> None:
     source, desk = answered_at_the_turn_of_the_year(world)
     source.looks(day=NEW_YEAR)
-    number, digest = desk.anchors.mailboxes[source.keys.address][world.keyring.strand.id]
+    number, digest = desk.trusted_state.mailboxes[source.keys.address][world.keyring.strand.id]
     desk.remember(source.keys.address, {world.keyring.strand.id: (number + 1, digest)})
 
     assert_counted(seen_to_have_ended(world, desk, source), came_back="no")
@@ -658,7 +660,7 @@ def test_an_answer_that_had_not_come_when_the_mailbox_ended_was_not_read(world: 
 def test_a_workstation_that_remembers_nothing_makes_up_no_reading(world: World) -> None:
     source, desk = answered_at_the_turn_of_the_year(world)
     source.looks(day=NEW_YEAR)
-    desk.anchors = Anchors(records=desk.anchors.records)
+    desk.trusted_state = TrustedState(records=desk.trusted_state.records)
 
     assert_counted(seen_to_have_ended(world, desk, source), came_back="no")
 
@@ -679,7 +681,7 @@ def test_a_mailbox_that_was_counted_is_shown_and_counted_no_more_while_a_peer_wa
         yearly_report.look_at(desk, year, TODAY).ended,
     )
 
-    inbox_lists.acknowledge(desk, source.keys.address, TODAY)
+    inbox_lists.acknowledge_ended(desk, source.keys.address, TODAY)
 
     with world.store.reading() as session:
         (line,) = mailboxes.ended_mailboxes(session)
@@ -688,8 +690,8 @@ def test_a_mailbox_that_was_counted_is_shown_and_counted_no_more_while_a_peer_wa
     shown = inbox_lists.inbox(desk, Wanted("closed", 1), TODAY)
     assert ((), ()) == (shown.ended, shown.unsound)
     assert 0 == yearly_report.look_at(desk, year, TODAY).ended
-    with pytest.raises(MailboxMissingError):
-        inbox_lists.acknowledge(desk, source.keys.address, TODAY)
+    with pytest.raises(MailboxNotFoundError):
+        inbox_lists.acknowledge_ended(desk, source.keys.address, TODAY)
     background_check.check_store(desk, TODAY)
     assert {} == desk.unsound
 
@@ -700,7 +702,7 @@ def test_a_mailbox_that_ended_unread_is_a_line_of_its_own(world: World) -> None:
     source.ends()
     desk = unlocked(world)
 
-    inbox_lists.acknowledge(desk, source.keys.address, TODAY)
+    inbox_lists.acknowledge_ended(desk, source.keys.address, TODAY)
 
     with world.store.reading() as session:
         assert counted(world, tuple(ledger.all_tallies(session))) == {"mailbox": "ended_unread"}
@@ -713,7 +715,7 @@ def test_a_false_ending_is_not_counted(world: World) -> None:
     desk = unlocked(world)
 
     with pytest.raises(UnsoundMailboxError):
-        inbox_lists.acknowledge(desk, source.keys.address, TODAY)
+        inbox_lists.acknowledge_ended(desk, source.keys.address, TODAY)
 
     with world.store.reading() as session:
         assert ledger.count(session) == 0
@@ -726,19 +728,19 @@ def test_evidence_outlives_a_mailbox_that_its_source_ended_until_its_day(world: 
     casefiles.change(
         desk, source.keys.address, lambda _: Casefile(theme="intimidation", evidence=(EVIDENCE,))
     )
-    read_thread.thread(desk, source.keys.address, today=TODAY)
-    assert casefiles.read(desk, source.keys.address).first_message == TODAY
+    read_thread.read_conversation(desk, source.keys.address, today=TODAY)
+    assert casefiles.read_casefile(desk, source.keys.address).first_message == TODAY
     source.ends()
 
-    inbox_lists.acknowledge(desk, source.keys.address, TODAY)
+    inbox_lists.acknowledge_ended(desk, source.keys.address, TODAY)
 
-    kept = casefiles.read(desk, source.keys.address)
+    kept = casefiles.read_casefile(desk, source.keys.address)
     assert kept == Casefile(evidence=(EVIDENCE,), keep_until=kept.keep_until)
     assert kept.keep_until is not None
     background_check.check_store(desk, kept.keep_until)
-    assert casefiles.read(desk, source.keys.address).evidence == (EVIDENCE,)
+    assert casefiles.read_casefile(desk, source.keys.address).evidence == (EVIDENCE,)
     background_check.check_store(desk, kept.keep_until + timedelta(days=1))
-    assert casefiles.read(desk, source.keys.address) == Casefile()
+    assert casefiles.read_casefile(desk, source.keys.address) == Casefile()
     assert desk.unsound == {}
 
 
@@ -758,9 +760,9 @@ def test_of_what_another_workstation_counted_the_evidence_stays_and_nothing_else
 
     background_check.check_store(desk, TODAY)
 
-    kept = casefiles.read(desk, source.keys.address)
+    kept = casefiles.read_casefile(desk, source.keys.address)
     assert (kept.theme, kept.evidence) == ("", (EVIDENCE,))
-    assert source.keys.address in desk.anchors.ended
+    assert source.keys.address in desk.trusted_state.ended
 
 
 def test_a_casefile_that_comes_after_its_mailbox_is_gone_keeps_its_evidence_alone(world: World) -> None:
@@ -769,14 +771,14 @@ def test_a_casefile_that_comes_after_its_mailbox_is_gone_keeps_its_evidence_alon
     source.writes("vraag")
     source.ends()
     desk = unlocked(world)
-    inbox_lists.acknowledge(desk, source.keys.address, TODAY)
+    inbox_lists.acknowledge_ended(desk, source.keys.address, TODAY)
     casefiles.change(
         desk, source.keys.address, lambda _: Casefile(theme="intimidation", evidence=(EVIDENCE,))
     )
 
     background_check.check_store(desk, TODAY)
 
-    kept = casefiles.read(desk, source.keys.address)
+    kept = casefiles.read_casefile(desk, source.keys.address)
     assert (kept.theme, kept.evidence) == ("", (EVIDENCE,))
     assert kept.keep_until is not None
     assert kept.keep_until > TODAY
@@ -791,7 +793,7 @@ def test_the_casefile_of_a_mailbox_that_came_back_is_left_to_the_adviser(world: 
 
     closing.tend(desk, TODAY)
 
-    assert casefiles.read(desk, source.keys.address).theme == "intimidation"
+    assert casefiles.read_casefile(desk, source.keys.address).theme == "intimidation"
 
 
 def test_a_desk_that_is_being_locked_stops_tending(world: World) -> None:
@@ -825,14 +827,14 @@ def test_a_source_who_writes_at_the_moment_of_closing_is_heard(world: World) -> 
     source = a_source(world)
     source.writes("vraag")
     desk = unlocked(world)
-    sheet = sheet_for(desk, source)
+    form_context = context_for(desk, source)
     gate = threading.Barrier(2)
     refused: list[Exception] = []
 
     def closes() -> None:
         gate.wait()
         try:
-            closing.close(desk, sheet, "tot ziens", today=TODAY, half_hour=1)
+            closing.close_mailbox(desk, form_context, "tot ziens", today=TODAY, half_hour=1)
         except SourceWroteError as why:
             refused.append(why)
 

@@ -8,7 +8,7 @@ import pytest
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.services.desk import background_check, unlocking
 from journalist_app.services.mailbox import count_for_report, read_thread
-from journalist_app.services.mailbox.answering import AnswerForm, Answering
+from journalist_app.services.mailbox.answering import Answering, ReplyForm
 from journalist_app.services.records import casefiles
 from journalist_app.services.records.casefiles import Details
 from protocol.casefile import Casefile, Note
@@ -38,11 +38,11 @@ def source(world: World) -> ASource:
 def desk(world: World, source: ASource) -> OpenDesk:
     """Open the desk once the source has written."""
     assert source.world is world
-    return unlocking.unlock(world.config, world.store, PASSPHRASE)
+    return unlocking.unlock_desk(world.config, world.store, PASSPHRASE)
 
 
 def kept(desk: OpenDesk, source: ASource) -> tuple[object, object, bool]:
-    casefile = casefiles.read(desk, source.keys.address)
+    casefile = casefiles.read_casefile(desk, source.keys.address)
     return casefile.first_message, casefile.first_answer, casefile.came_back
 
 
@@ -52,14 +52,14 @@ def revisions(world: World) -> list[int]:
 
 
 def answer(desk: OpenDesk, source: ASource) -> None:
-    seen = bytes.fromhex(read_thread.thread(desk, source.keys.address, today=TODAY).source_said)
-    form = AnswerForm(source.keys.address, EntryId(b"a" * 16), seen, "antwoord", None, EntryId(b"s" * 16))
+    seen = bytes.fromhex(read_thread.read_conversation(desk, source.keys.address, today=TODAY).source_said)
+    form = ReplyForm(source.keys.address, EntryId(b"a" * 16), seen, "antwoord", None, EntryId(b"s" * 16))
     with Answering(desk, form, today=TODAY, half_hour=1) as under_way:
         under_way.send()
 
 
 def tamper(world: World, desk: OpenDesk, source: ASource) -> None:
-    casefiles.add_note(desk, source.keys.address, "notitie", TODAY)
+    casefiles.add_casefile_note(desk, source.keys.address, "notitie", TODAY)
     world.execute("DELETE FROM record")
 
 
@@ -68,7 +68,7 @@ def tamper(world: World, desk: OpenDesk, source: ASource) -> None:
 
 def test_what_is_read_is_kept_once(world: World, desk: OpenDesk, source: ASource) -> None:
     for _ in range(3):
-        read_thread.thread(desk, source.keys.address, today=TODAY)
+        read_thread.read_conversation(desk, source.keys.address, today=TODAY)
 
     assert kept(desk, source) == READ
     assert revisions(world) == [1]
@@ -81,11 +81,11 @@ def test_what_is_answered_is_kept(desk: OpenDesk, source: ASource) -> None:
 
 
 def test_a_mailbox_that_fails_is_not_built_upon(world: World, desk: OpenDesk, source: ASource) -> None:
-    read_thread.thread(desk, source.keys.address, today=TODAY)
+    read_thread.read_conversation(desk, source.keys.address, today=TODAY)
     source.is_answered("antwoord")
     world.execute("UPDATE entry SET signature = zeroblob(64) WHERE number = 2")
 
-    assert read_thread.thread(desk, source.keys.address, today=TODAY).faults
+    assert read_thread.read_conversation(desk, source.keys.address, today=TODAY).faults
     background_check.check_store(desk, TODAY)
 
     assert kept(desk, source) == READ
@@ -112,7 +112,7 @@ def test_a_source_who_came_back_is_found_without_opening_the_mailbox_again(
 def test_a_mailbox_that_nobody_opened_gets_no_casefile(world: World, desk: OpenDesk, source: ASource) -> None:
     background_check.check_store(desk, TODAY)
 
-    assert source.keys.address in desk.anchors.mailboxes
+    assert source.keys.address in desk.trusted_state.mailboxes
     assert revisions(world) == []
 
 
@@ -129,7 +129,7 @@ def test_a_first_check_of_a_full_store_writes_no_casefile(
 def test_a_step_that_only_confirms_is_no_answer_in_the_background_either(
     desk: OpenDesk, source: ASource
 ) -> None:
-    read_thread.thread(desk, source.keys.address, today=TODAY)
+    read_thread.read_conversation(desk, source.keys.address, today=TODAY)
     source.is_told(Content(kind=Kind.STEP, text="", step=STEP))
     source.looks()
 
@@ -145,7 +145,7 @@ def test_a_check_opens_and_writes_nothing_where_nothing_came_to_the_facts(
     for each in (source, *others):
         each.writes("vraag", day=TODAY - WEEK)
         each.is_answered("antwoord")
-        read_thread.thread(desk, each.keys.address, today=TODAY)
+        read_thread.read_conversation(desk, each.keys.address, today=TODAY)
     assert [kept(desk, each) for each in others] == [ANSWERED] * 3
     source.writes("nog iets")
     background_check.check_store(desk, TODAY)
@@ -153,7 +153,7 @@ def test_a_check_opens_and_writes_nothing_where_nothing_came_to_the_facts(
     assert sorted(before) == [1, 1, 1, 2]
     source.writes("en nog iets")
     monkeypatch.setattr(count_for_report, "opened_to_count", None)  # whoever calls it fails
-    monkeypatch.setattr(count_for_report, "keep", None)
+    monkeypatch.setattr(count_for_report, "keep_counts", None)
 
     background_check.check_store(desk, TODAY)
 
@@ -169,7 +169,7 @@ def test_a_casefile_that_was_tampered_with_stops_no_reading_answering_or_checkin
 ) -> None:
     tamper(world, desk, source)
 
-    assert not read_thread.thread(desk, source.keys.address, today=TODAY).faults
+    assert not read_thread.read_conversation(desk, source.keys.address, today=TODAY).faults
     answer(desk, source)
     source.looks()
     background_check.check_store(desk, TODAY)
@@ -188,7 +188,7 @@ def test_a_full_casefile_stops_nothing(desk: OpenDesk, source: ASource) -> None:
 
     answer(desk, source)
 
-    assert casefiles.read(desk, source.keys.address) == full
+    assert casefiles.read_casefile(desk, source.keys.address) == full
 
 
 def test_a_full_disk_stops_no_reading(
@@ -198,11 +198,11 @@ def test_a_full_disk_stops_no_reading(
         raise StoreFullError
 
     with monkeypatch.context() as disk:
-        disk.setattr(casefiles.desk_records, "write", is_full)
-        assert not read_thread.thread(desk, source.keys.address, today=TODAY).faults
+        disk.setattr(casefiles.desk_records, "write_record", is_full)
+        assert not read_thread.read_conversation(desk, source.keys.address, today=TODAY).faults
         assert kept(desk, source) == NOTHING
 
-    read_thread.thread(desk, source.keys.address, today=TODAY)
+    read_thread.read_conversation(desk, source.keys.address, today=TODAY)
     assert kept(desk, source) == READ
 
 
@@ -212,7 +212,7 @@ def test_a_form_about_a_mailbox_is_not_refused_for_what_the_desk_noted_to_count(
     shown = casefiles.panel(desk, source.keys.address, TODAY).shown
     answer(desk, source)
 
-    casefiles.save(desk, source.keys.address, Details(shown, "", "bullying", "", "", "", None, ""))
+    casefiles.save_casefile(desk, source.keys.address, Details(shown, "", "bullying", "", "", "", None, ""))
 
-    assert casefiles.read(desk, source.keys.address).theme == "bullying"
+    assert casefiles.read_casefile(desk, source.keys.address).theme == "bullying"
     assert kept(desk, source) == ANSWERED

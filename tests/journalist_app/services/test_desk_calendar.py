@@ -6,12 +6,12 @@ from datetime import date, timedelta
 import pytest
 
 from journalist_app.desk.open_desk import OpenDesk
-from journalist_app.errors import CalendarError, KeptFullError, LetterheadError, LetterheadMovedError
+from journalist_app.errors import CalendarError, KeptFullError, LetterheadMovedError, UnusableLetterheadError
 from journalist_app.services.desk import desk_calendar, publish_letterhead, unlocking
 from journalist_app.services.desk.desk_calendar import Calendar
 from journalist_app.services.mailbox import order_deletion
 from journalist_app.services.records import drafts, unsent_forms
-from protocol.letterhead import verify
+from protocol.letterhead import verify_letterhead
 from protocol.sealed_record import RecordKind, seal_unsent
 from store import letterheads as stored_letterheads
 from store import records
@@ -21,26 +21,26 @@ DAY = timedelta(days=1)
 
 
 def unlocked(world: World) -> OpenDesk:
-    return unlocking.unlock(world.config, world.store, PASSPHRASE)
+    return unlocking.unlock_desk(world.config, world.store, PASSPHRASE)
 
 
 def test_a_calendar_is_published_signed_and_in_use_at_once(world: World) -> None:
     desk = unlocked(world)
     wanted = Calendar((1, 4), (TODAY + DAY,), ((TODAY, TODAY + 3 * DAY),), 4, 6, 2, 30, 6)
 
-    desk_calendar.publish(desk, 1, wanted, TODAY)
+    desk_calendar.publish_calendar(desk, 1, wanted, TODAY)
 
     with world.store.reading() as session:
         latest = stored_letterheads.latest(session)
     assert latest is not None
-    published = verify(latest[1], latest[2], world.config.fingerprint)
+    published = verify_letterhead(latest[1], latest[2], world.config.fingerprint)
     assert (2, (1, 4), (TODAY + DAY,), 4, 6, 2, 30, 6) == (
         published.serial, published.working_days, published.closed_days,
         published.answer_working_days, published.confirm_days, published.substance_months,
         published.deletes_after_days, published.abandoned_months,
     )  # fmt: skip
     assert wanted == desk_calendar.current(desk, TODAY)
-    assert 2 == unlocked(world).anchors.letterhead_serial
+    assert 2 == unlocked(world).trusted_state.letterhead_serial
 
 
 def test_days_that_are_over_still_count_after_a_new_calendar_and_no_promise_moves(world: World) -> None:
@@ -48,13 +48,13 @@ def test_days_that_are_over_still_count_after_a_new_calendar_and_no_promise_move
     desk = unlocked(world)
     holiday, leave = TODAY + DAY, (TODAY + 4 * DAY, TODAY + 10 * DAY)
     kept = desk_calendar.current(desk, TODAY)
-    desk_calendar.publish(desk, 1, replace(kept, closed_days=(holiday,), absences=(leave,)), TODAY)
+    desk_calendar.publish_calendar(desk, 1, replace(kept, closed_days=(holiday,), absences=(leave,)), TODAY)
     promised = desk.letterhead.expect_by(TODAY)
     between = desk.letterhead.working_days_between(TODAY, promised)
     back = TODAY + 11 * DAY
 
     shown = desk_calendar.current(desk, back)
-    desk_calendar.publish(desk, 2, replace(shown, confirm_days=5), back)
+    desk_calendar.publish_calendar(desk, 2, replace(shown, confirm_days=5), back)
 
     assert ((), ()) == (shown.closed_days, shown.absences)
     assert promised == desk.letterhead.expect_by(TODAY)
@@ -64,11 +64,11 @@ def test_days_that_are_over_still_count_after_a_new_calendar_and_no_promise_move
 def test_an_absence_that_ended_early_is_kept_as_long_as_it_was(world: World) -> None:
     desk = unlocked(world)
     kept = desk_calendar.current(desk, TODAY)
-    desk_calendar.publish(desk, 1, replace(kept, absences=((TODAY, TODAY + 9 * DAY),)), TODAY)
+    desk_calendar.publish_calendar(desk, 1, replace(kept, absences=((TODAY, TODAY + 9 * DAY),)), TODAY)
 
     back = TODAY + 5 * DAY
     shortened = replace(desk_calendar.current(desk, back), absences=((TODAY, back - DAY),))
-    desk_calendar.publish(desk, 2, shortened, back)
+    desk_calendar.publish_calendar(desk, 2, shortened, back)
 
     assert [(TODAY, back - DAY)] == [(each.since, each.until) for each in desk.letterhead.absences]
 
@@ -79,27 +79,27 @@ def test_of_what_is_over_no_more_is_kept_than_is_counted_by(world: World) -> Non
     kept = desk_calendar.current(desk, TODAY)
     over = tuple(TODAY - n * DAY for n in range(499, 0, -1))
     times = tuple((day, day) for day in over[:49])
-    desk_calendar.publish(
+    desk_calendar.publish_calendar(
         desk, 1, replace(kept, closed_days=(long_ago, *over), absences=((long_ago, long_ago), *times)), TODAY
     )
-    desk_calendar.publish(desk, 2, desk_calendar.current(desk, TODAY), TODAY)
+    desk_calendar.publish_calendar(desk, 2, desk_calendar.current(desk, TODAY), TODAY)
     assert (over, 49) == (desk.letterhead.closed_days, len(desk.letterhead.absences))
 
     ahead = tuple(TODAY + n * DAY for n in range(250))
-    desk_calendar.publish(desk, 3, replace(kept, closed_days=ahead), TODAY)
-    desk_calendar.publish(desk, 4, kept, TODAY + 250 * DAY)
+    desk_calendar.publish_calendar(desk, 3, replace(kept, closed_days=ahead), TODAY)
+    desk_calendar.publish_calendar(desk, 4, kept, TODAY + 250 * DAY)
     assert (*over[-250:], *ahead) == desk.letterhead.closed_days  # the newest, as many as there is room for
 
 
 def test_of_two_workstations_the_second_is_told_and_publishes_nothing(world: World) -> None:
     first, second = unlocked(world), unlocked(world)
     kept = desk_calendar.current(first, TODAY)
-    desk_calendar.publish(first, 1, replace(kept, confirm_days=5), TODAY)
+    desk_calendar.publish_calendar(first, 1, replace(kept, confirm_days=5), TODAY)
 
     with pytest.raises(LetterheadMovedError):
-        desk_calendar.publish(second, 1, replace(kept, confirm_days=9), TODAY)
+        desk_calendar.publish_calendar(second, 1, replace(kept, confirm_days=9), TODAY)
     with pytest.raises(LetterheadMovedError):
-        desk_calendar.publish(first, 1, replace(kept, confirm_days=9), TODAY)  # a form from before
+        desk_calendar.publish_calendar(first, 1, replace(kept, confirm_days=9), TODAY)  # a form from before
 
     assert 5 == unlocked(world).letterhead.confirm_days
 
@@ -139,7 +139,7 @@ def test_a_calendar_that_makes_no_sense_is_refused_and_nothing_changes(
     desk = unlocked(world)
 
     with pytest.raises(CalendarError) as told:
-        desk_calendar.publish(desk, 1, replace(desk_calendar.current(desk, TODAY), **changes), TODAY)  # type: ignore[arg-type]  # fields by name
+        desk_calendar.publish_calendar(desk, 1, replace(desk_calendar.current(desk, TODAY), **changes), TODAY)  # type: ignore[arg-type]  # fields by name
 
     assert reason == told.value.reason
     assert 1 == unlocked(world).letterhead.serial
@@ -149,9 +149,9 @@ def test_the_public_holidays_are_those_of_the_netherlands_to_the_end_of_next_yea
     ahead = desk_calendar.holidays_ahead(TODAY, "nl")
 
     assert "Eerste kerstdag" == ahead[date(2026, 12, 25)]
-    assert "Koningsdag" == desk_calendar.name_of(date(2027, 4, 27), "nl")
-    assert "Christmas Day" == desk_calendar.name_of(date(2026, 12, 25), "en")
-    assert "" == desk_calendar.name_of(TODAY, "nl")
+    assert "Koningsdag" == desk_calendar.holiday_name(date(2027, 4, 27), "nl")
+    assert "Christmas Day" == desk_calendar.holiday_name(date(2026, 12, 25), "en")
+    assert "" == desk_calendar.holiday_name(TODAY, "nl")
     assert TODAY <= min(ahead)
     assert date(2027, 12, 26) == max(ahead)
 
@@ -162,7 +162,7 @@ def test_holidays_that_run_out_are_told_two_months_before(world: World) -> None:
     assert desk_calendar.closed_until(desk, TODAY) is None  # none at all: this desk meant it so
 
     last = TODAY + 200 * DAY
-    desk_calendar.publish(desk, 1, replace(kept, closed_days=(TODAY + DAY, last)), TODAY)
+    desk_calendar.publish_calendar(desk, 1, replace(kept, closed_days=(TODAY + DAY, last)), TODAY)
 
     told = [desk_calendar.closed_until(desk, last - days * DAY) for days in (60, 59, 0, -9)]
     assert [None, last, last, last] == told
@@ -170,7 +170,9 @@ def test_holidays_that_run_out_are_told_two_months_before(world: World) -> None:
 
 def test_a_shorter_retention_holds_for_what_is_closed_from_then_on(world: World) -> None:
     desk = unlocked(world)
-    desk_calendar.publish(desk, 1, replace(desk_calendar.current(desk, TODAY), retention_days=10), TODAY)
+    desk_calendar.publish_calendar(
+        desk, 1, replace(desk_calendar.current(desk, TODAY), retention_days=10), TODAY
+    )
 
     due = {order_deletion.retention(desk, TODAY) for _ in range(200)}
 
@@ -194,7 +196,7 @@ def test_what_is_no_day_is_refused(typed: str) -> None:
 
 
 def keep(world: World, path: str = "/replies", **fields: str) -> None:
-    unsent_forms.keep(world.store, world.config, path, fields.items(), TODAY)
+    unsent_forms.keep_unsent(world.store, world.config, path, fields.items(), TODAY)
 
 
 def test_a_form_that_meets_a_locked_app_is_sealed_and_offered_after_unlocking(world: World) -> None:
@@ -204,7 +206,7 @@ def test_a_form_that_meets_a_locked_app_is_sealed_and_offered_after_unlocking(wo
 
     with world.store.reading() as session:
         (record,) = records.all_of(session, RecordKind.UNSENT)
-    (form,) = unsent_forms.waiting(unlocked(world))
+    (form,) = unsent_forms.unsent_waiting(unlocked(world))
 
     assert b"canary" not in record.sealed
     assert (path, TODAY, source.keys.address) == (form.path, form.day, form.address)
@@ -215,11 +217,11 @@ def test_a_form_that_meets_a_locked_app_is_sealed_and_offered_after_unlocking(wo
 def test_a_form_about_no_mailbox_makes_no_draft_and_stays(world: World, path: str) -> None:
     keep(world, path, text="tekst")
     desk = unlocked(world)
-    (form,) = unsent_forms.waiting(desk)
+    (form,) = unsent_forms.unsent_waiting(desk)
 
     assert form.address is None
     assert unsent_forms.make_draft(desk, form.name) is None
-    assert 1 == unsent_forms.count(desk)
+    assert 1 == unsent_forms.count_unsent(desk)
 
 
 def test_a_form_that_is_gone_makes_no_draft(world: World) -> None:
@@ -229,36 +231,36 @@ def test_a_form_that_is_gone_makes_no_draft(world: World) -> None:
 def test_its_longest_text_comes_behind_the_draft_that_was_kept(world: World) -> None:
     source = a_source(world)
     desk = unlocked(world)
-    drafts.keep(desk, source.keys.address, "eerst")
+    drafts.keep_draft(desk, source.keys.address, "eerst")
     path = f"/mailbox/{source.address}/answer"
     keep(world, path, text="daarna meer", step="x")
     keep(world, path, text="daarna meer")
 
-    for form in unsent_forms.waiting(desk):
+    for form in unsent_forms.unsent_waiting(desk):
         assert source.keys.address == unsent_forms.make_draft(desk, form.name)
 
-    assert "eerst\n\ndaarna meer" == drafts.read(desk, source.keys.address)
-    assert 0 == unsent_forms.count(desk)
+    assert "eerst\n\ndaarna meer" == drafts.read_draft(desk, source.keys.address)
+    assert 0 == unsent_forms.count_unsent(desk)
 
 
 def test_a_form_without_words_leaves_the_draft_alone(world: World) -> None:
     source = a_source(world)
     desk = unlocked(world)
     keep(world, f"/mailbox/{source.address}/answer", token="x")
-    (form,) = unsent_forms.waiting(desk)
+    (form,) = unsent_forms.unsent_waiting(desk)
 
     unsent_forms.make_draft(desk, form.name)
 
-    assert "" == drafts.read(desk, source.keys.address)
+    assert "" == drafts.read_draft(desk, source.keys.address)
 
 
 def test_what_the_adviser_is_done_with_is_forgotten(world: World) -> None:
     keep(world, text="tekst")
     desk = unlocked(world)
 
-    unsent_forms.forget(desk, unsent_forms.waiting(desk)[0].name)
+    unsent_forms.drop_unsent(desk, unsent_forms.unsent_waiting(desk)[0].name)
 
-    assert () == unsent_forms.waiting(desk)
+    assert () == unsent_forms.unsent_waiting(desk)
 
 
 def test_no_more_is_kept_than_fits(world: World) -> None:
@@ -274,7 +276,7 @@ def test_no_more_is_kept_than_fits(world: World) -> None:
 def test_nothing_is_sealed_to_a_letterhead_that_is_not_this_desks(world: World, how: str) -> None:
     world.execute("DELETE FROM letterhead" if how == "missing" else "UPDATE letterhead SET body = x'7b7d'")
 
-    with pytest.raises(LetterheadError):
+    with pytest.raises(UnusableLetterheadError):
         keep(world, text="tekst")
 
 
@@ -286,4 +288,4 @@ def test_what_this_app_did_not_make_is_left_out(world: World, body: bytes) -> No
         )
         records.put(session, RecordKind.UNSENT, b"m" * 16, 1, b"not sealed", travels=False)
 
-    assert () == unsent_forms.waiting(unlocked(world))
+    assert () == unsent_forms.unsent_waiting(unlocked(world))

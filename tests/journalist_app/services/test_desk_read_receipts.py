@@ -19,7 +19,7 @@ LATER = TODAY + timedelta(days=3)
 
 
 def unlocked(world: World) -> OpenDesk:
-    return unlocking.unlock(world.config, world.store, PASSPHRASE)
+    return unlocking.unlock_desk(world.config, world.store, PASSPHRASE)
 
 
 def marks_in(world: World, source: ASource) -> list[SignedEntry]:
@@ -27,7 +27,7 @@ def marks_in(world: World, source: ASource) -> list[SignedEntry]:
         rows = entries.of_mailbox(session, source.keys.address)
     signed = [
         SignedEntry.from_stored(
-            open_part=row.open_part,
+            envelope=row.envelope,
             signature=row.signature,
             epoch=row.epoch,
             header=row.header,
@@ -36,7 +36,7 @@ def marks_in(world: World, source: ASource) -> list[SignedEntry]:
         )
         for row in rows
     ]
-    return [each for each in signed if not each.open_part.speaks]
+    return [each for each in signed if not each.envelope.speaks]
 
 
 def test_opening_a_new_message_leaves_one_mark_however_often_it_is_opened(world: World) -> None:
@@ -45,24 +45,24 @@ def test_opening_a_new_message_leaves_one_mark_however_often_it_is_opened(world:
     desk = unlocked(world)
 
     for _ in range(3):
-        read_thread.thread(desk, source.keys.address, today=LATER)
+        read_thread.read_conversation(desk, source.keys.address, today=LATER)
 
     (mark,) = marks_in(world, source)
-    assert mark.open_part.seen == (message.digest,)
-    assert mark.open_part.day == LATER
-    assert mark.open_part.strand == world.keyring.strand.id
+    assert mark.envelope.seen == (message.digest,)
+    assert mark.envelope.day == LATER
+    assert mark.envelope.strand == world.keyring.strand.id
 
 
 def test_every_new_message_is_marked_in_its_turn(world: World) -> None:
     source = a_source(world)
     source.writes("een")
     desk = unlocked(world)
-    read_thread.thread(desk, source.keys.address, today=TODAY)
+    read_thread.read_conversation(desk, source.keys.address, today=TODAY)
     source.writes("twee")
-    read_thread.thread(desk, source.keys.address, today=TODAY)
+    read_thread.read_conversation(desk, source.keys.address, today=TODAY)
 
     assert len(marks_in(world, source)) == 2
-    assert read_thread.thread(desk, source.keys.address, today=TODAY).faults == ()
+    assert read_thread.read_conversation(desk, source.keys.address, today=TODAY).faults == ()
 
 
 def test_what_an_answer_has_seen_needs_no_mark(world: World) -> None:
@@ -70,7 +70,7 @@ def test_what_an_answer_has_seen_needs_no_mark(world: World) -> None:
     source.writes("vraag")
     source.is_answered("antwoord")
 
-    read_thread.thread(unlocked(world), source.keys.address, today=TODAY)
+    read_thread.read_conversation(unlocked(world), source.keys.address, today=TODAY)
 
     assert marks_in(world, source) == []
 
@@ -81,7 +81,7 @@ def test_a_mark_of_the_source_is_no_news(world: World) -> None:
     source.is_answered("antwoord")
     own = source.looks()
 
-    read_thread.thread(unlocked(world), source.keys.address, today=TODAY)
+    read_thread.read_conversation(unlocked(world), source.keys.address, today=TODAY)
 
     assert marks_in(world, source) == [own]
 
@@ -90,7 +90,7 @@ def test_what_the_source_deleted_before_it_was_read_is_not_marked(world: World) 
     source = a_source(world)
     source.removes(source.writes("toch niet"))
 
-    read_thread.thread(unlocked(world), source.keys.address, today=TODAY)
+    read_thread.read_conversation(unlocked(world), source.keys.address, today=TODAY)
 
     assert marks_in(world, source) == []
 
@@ -101,7 +101,7 @@ def test_nothing_is_marked_in_a_mailbox_that_fails_verification(world: World) ->
     source.writes("twee")
     world.execute("DELETE FROM entry WHERE number = 1")
 
-    assert read_thread.thread(unlocked(world), source.keys.address, today=TODAY).faults
+    assert read_thread.read_conversation(unlocked(world), source.keys.address, today=TODAY).faults
 
     assert marks_in(world, source) == []
 
@@ -115,7 +115,7 @@ def test_nothing_is_marked_where_an_entry_does_not_open(world: World) -> None:
         "WHERE id = (SELECT id FROM entry WHERE number = 1)"
     )
 
-    shown = read_thread.thread(unlocked(world), source.keys.address, today=TODAY)
+    shown = read_thread.read_conversation(unlocked(world), source.keys.address, today=TODAY)
 
     assert shown.entries[0].fault == "unreadable"
     assert marks_in(world, source) == []
@@ -133,13 +133,13 @@ def test_a_store_that_refuses_the_mark_still_gives_the_page(
         raise StoreReadOnlyError
 
     monkeypatch.setattr(type(world.store), "writing", lambda _store, **asked: refused(**asked))
-    shown = read_thread.thread(desk, source.keys.address, today=TODAY)
+    shown = read_thread.read_conversation(desk, source.keys.address, today=TODAY)
     monkeypatch.undo()
 
     assert [each.text for each in shown.entries] == ["vraag"]
     assert marks_in(world, source) == []
     assert world.store.writing == writing
-    read_thread.thread(desk, source.keys.address, today=TODAY)
+    read_thread.read_conversation(desk, source.keys.address, today=TODAY)
     assert len(marks_in(world, source)) == 1
 
 
@@ -153,14 +153,14 @@ def test_two_windows_that_open_it_together_leave_one_mark(world: World) -> None:
         desk_read_receipts.mark_read(desk, conversation, open_all(desk, conversation), today=TODAY)
 
     assert len(marks_in(world, source)) == 1
-    assert read_thread.thread(desk, source.keys.address, today=TODAY).faults == ()
+    assert read_thread.read_conversation(desk, source.keys.address, today=TODAY).faults == ()
 
 
 def test_to_be_read_is_not_to_be_answered(world: World) -> None:
     source = a_source(world)
     source.writes("vraag")
     desk = unlocked(world)
-    read_thread.thread(desk, source.keys.address, today=TODAY)
+    read_thread.read_conversation(desk, source.keys.address, today=TODAY)
     background_check.check_store(desk, TODAY)
 
     (row,) = inbox_lists.inbox(desk, Wanted("waiting"), LATER).rows
@@ -188,7 +188,7 @@ def test_a_mailbox_that_was_only_read_and_is_said_to_be_answered_is_found_out(wo
     source = a_source(world)
     source.writes("vraag")
     desk = unlocked(world)
-    read_thread.thread(desk, source.keys.address, today=TODAY)
+    read_thread.read_conversation(desk, source.keys.address, today=TODAY)
     world.execute("UPDATE mailbox SET waiting_since = NULL")
 
     background_check.check_store(desk, TODAY)
@@ -205,7 +205,7 @@ def test_the_page_says_on_which_day_the_source_read_an_answer(world: World) -> N
     source.looks(day=LATER + timedelta(days=9))
     source.is_answered("nieuw")
 
-    shown = read_thread.thread(unlocked(world), source.keys.address, today=TODAY)
+    shown = read_thread.read_conversation(unlocked(world), source.keys.address, today=TODAY)
 
     assert [each.text for each in shown.entries] == ["vraag", "antwoord", "nog iets", "nieuw"]
     assert [each.read_on for each in shown.entries] == [None, LATER, LATER, None]

@@ -344,7 +344,9 @@ def test_calendars_that_two_changed_are_one_that_the_desk_signed(desks: TwoDesks
 
     serial, body, signature = desks.merging().letterheads(*(each.to_bytes() for each in (base, ours, theirs)))
 
-    found = letterhead_format.verify(body, signature, desks.first.fingerprint, at_least_serial=serial)
+    found = letterhead_format.verify_letterhead(
+        body, signature, desks.first.fingerprint, at_least_serial=serial
+    )
     assert serial == theirs.serial + 1
     assert (found.closed_days, found.answer_working_days) == (ours.closed_days, 3)
 
@@ -358,7 +360,9 @@ def test_calendars_that_make_no_sense_together_leave_theirs(desks: TwoDesks) -> 
 
     serial, body, signature = desks.merging().letterheads(*(each.to_bytes() for each in (base, ours, theirs)))
 
-    found = letterhead_format.verify(body, signature, desks.first.fingerprint, at_least_serial=serial)
+    found = letterhead_format.verify_letterhead(
+        body, signature, desks.first.fingerprint, at_least_serial=serial
+    )
     assert (found.working_days, found.closed_days) == (base.working_days, closed)
 
 

@@ -26,7 +26,7 @@ from journalist_app.errors import (
     FileBrokenError,
     FileMissingError,
     FileSealedError,
-    MailboxMissingError,
+    MailboxNotFoundError,
     NoOpenPGPError,
     NoRoomToMakeError,
     NotAgreedError,
@@ -38,8 +38,8 @@ from journalist_app.errors import (
     ProposalObsoleteError,
     ReasonMissingError,
     RecipientChangedError,
+    RecipientKeyRefusedError,
     RecipientMissingError,
-    RecipientRefusedError,
     SourceWroteError,
     StepOverLimitError,
     TakenBackError,
@@ -53,7 +53,7 @@ from journalist_app.services.desk import unlocking
 from journalist_app.services.mailbox import passing_on, proposing, read_thread
 from journalist_app.services.mailbox.passing_on import Without
 from journalist_app.services.mailbox.proposing import ProposalForm, Upload
-from journalist_app.services.mailbox.send_entries import Sheet
+from journalist_app.services.mailbox.send_entries import AdviserFormContext
 from journalist_app.services.mailbox.steps import NO_WORDS, StepForm
 from journalist_app.services.records import casefiles, consent_evidence
 from protocol.casefile import Casefile, Evidence, EvidenceKind
@@ -62,7 +62,7 @@ from protocol.entry import TEXT_CHARS, SignedEntry
 from protocol.envelope import Author
 from protocol.identifiers import Address, AttachmentId, Digest, EntryId
 from protocol.pouch.pouch_file import SERVER
-from protocol.thread_state import ProposalState, Proposed, StandingStep
+from protocol.thread_state import ProposalState, ProposalStatus, ThreadStep
 from store import attachments, entries, outbox, peers, sync_findings
 from store.sync_findings import FindingKind
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, ASource, World, a_source
@@ -91,8 +91,8 @@ def paper(tmp_path: Path) -> Paper:
 
 @pytest.fixture
 def desk(world: World, paper: Paper) -> OpenDesk:
-    desk = unlocking.unlock(world.config, world.store, PASSPHRASE)
-    desk.outbox = paper
+    desk = unlocking.unlock_desk(world.config, world.store, PASSPHRASE)
+    desk.exporter = paper
     return desk
 
 
@@ -103,9 +103,9 @@ def source(world: World) -> ASource:
     return made
 
 
-def sheet_for(desk: OpenDesk, source: ASource) -> Sheet:
-    seen = read_thread.thread(desk, source.keys.address, today=TODAY).source_said
-    return Sheet(
+def context_for(desk: OpenDesk, source: ASource) -> AdviserFormContext:
+    seen = read_thread.read_conversation(desk, source.keys.address, today=TODAY).source_said
+    return AdviserFormContext(
         source.keys.address,
         EntryId(hashlib.sha256(str(next(_ids)).encode()).digest()[:16]),
         bytes.fromhex(seen),
@@ -116,35 +116,37 @@ _ids = iter(range(10_000))
 
 
 def file_of(desk: OpenDesk, source: ASource) -> AttachmentId:
-    (file,) = read_thread.thread(desk, source.keys.address, today=TODAY).entries[0].files
+    (file,) = read_thread.read_conversation(desk, source.keys.address, today=TODAY).entries[0].files
     return AttachmentId(bytes.fromhex(file.attachment_id))
 
 
 def prepare(
     desk: OpenDesk,
-    sheet: Sheet,
+    form_context: AdviserFormContext,
     text: str = "Woord voor woord.",
     chosen: tuple[AttachmentId, ...] = (),
     uploads: Iterable[Upload] = (),
     fingerprint: str = KEY,
     words: StepForm = NO_WORDS,
-) -> proposing.Prepared:
+) -> proposing.PreparedProposal:
     form = ProposalForm(fingerprint, text, chosen, words)
-    return proposing.prepare(desk, sheet, form, uploads, today=TODAY, half_hour=1)
+    return proposing.prepare_proposal(desk, form_context, form, uploads, today=TODAY, half_hour=1)
 
 
 def propose(
     desk: OpenDesk, source: ASource, text: str = "Woord voor woord.", *, cleaned: bool = False
-) -> Proposed:
-    sheet = sheet_for(desk, source)
+) -> ProposalState:
+    form_context = context_for(desk, source)
     chosen = (file_of(desk, source),)
-    prepare(desk, sheet, text, chosen)
-    proposing.send(desk, sheet.address, sheet.entry_id, [cleaned], today=TODAY, half_hour=1)
+    prepare(desk, form_context, text, chosen)
+    proposing.send_proposal(
+        desk, form_context.address, form_context.entry_id, [cleaned], today=TODAY, half_hour=1
+    )
     return newest(desk, source)
 
 
-def newest(desk: OpenDesk, source: ASource) -> Proposed:
-    return read_thread.thread(desk, source.keys.address, today=TODAY).standing.proposals[-1]
+def newest(desk: OpenDesk, source: ASource) -> ProposalState:
+    return read_thread.read_conversation(desk, source.keys.address, today=TODAY).thread_state.proposals[-1]
 
 
 def answers(
@@ -157,13 +159,13 @@ def answers(
 def begin(
     desk: OpenDesk,
     source: ASource,
-    proposed: Proposed,
+    proposed: ProposalState,
     without: Without | None = None,
     words: StepForm = NO_WORDS,
 ) -> None:
-    passing_on.begin(
+    passing_on.begin_passing_on(
         desk,
-        sheet_for(desk, source),
+        context_for(desk, source),
         proposed.entry_id,
         today=TODAY,
         half_hour=1,
@@ -172,17 +174,19 @@ def begin(
     )
 
 
-def make(desk: OpenDesk, source: ASource, proposed: Proposed) -> bytes:
-    with passing_on.make(desk, sheet_for(desk, source), proposed.entry_id, today=TODAY, half_hour=1) as file:
+def make(desk: OpenDesk, source: ASource, proposed: ProposalState) -> bytes:
+    with passing_on.make_export(
+        desk, context_for(desk, source), proposed.entry_id, today=TODAY, half_hour=1
+    ) as file:
         return file.read()
 
 
 def deliver(
-    desk: OpenDesk, source: ASource, proposed: Proposed, day: date = TODAY, words: StepForm = HOW
+    desk: OpenDesk, source: ASource, proposed: ProposalState, day: date = TODAY, words: StepForm = HOW
 ) -> None:
-    passing_on.deliver(
+    passing_on.record_handover(
         desk,
-        sheet_for(desk, source),
+        context_for(desk, source),
         proposed.entry_id,
         words,
         delivered=day,
@@ -192,11 +196,14 @@ def deliver(
 
 
 def steps_of(desk: OpenDesk, source: ASource) -> list[StepName]:
-    return [step.step for step in read_thread.thread(desk, source.keys.address, today=TODAY).standing.steps]
+    return [
+        step.step
+        for step in read_thread.read_conversation(desk, source.keys.address, today=TODAY).thread_state.steps
+    ]
 
 
-def current(desk: OpenDesk, source: ASource) -> StandingStep:
-    step = read_thread.thread(desk, source.keys.address, today=TODAY).standing.current
+def current(desk: OpenDesk, source: ASource) -> ThreadStep:
+    step = read_thread.read_conversation(desk, source.keys.address, today=TODAY).thread_state.current
     assert step is not None
     return step
 
@@ -217,7 +224,7 @@ def test_a_proposal_holds_the_very_bytes_that_would_go(desk: OpenDesk, source: A
     proposed = propose(desk, source)
     note = proposed.content.proposal
 
-    assert proposed.state is ProposalState.WAITING
+    assert proposed.state is ProposalStatus.WAITING
     assert (note.recipient, note.name, note.fingerprint) == ("sg", "Secretaris-generaal", KEY)
     (file,) = note.files
     assert file.sha256 == hashlib.sha256(b"author: iemand; inhoud").digest()
@@ -232,7 +239,7 @@ def test_a_cleaned_copy_goes_where_the_adviser_says_so(world: World, desk: OpenD
     assert file.is_cleaned
     assert file.sha256 == hashlib.sha256(b": iemand; inhoud").digest()
     assert pending_files(world) == 0
-    shown = read_thread.thread(desk, source.keys.address, today=TODAY)
+    shown = read_thread.read_conversation(desk, source.keys.address, today=TODAY)
     assert [entry.kind for entry in shown.entries] == ["message", "proposal"]
     assert shown.entries[1].proposal == proposed
 
@@ -240,13 +247,17 @@ def test_a_cleaned_copy_goes_where_the_adviser_says_so(world: World, desk: OpenD
 def test_files_of_the_form_go_too_and_leave_nothing_behind(
     world: World, desk: OpenDesk, source: ASource, paper: Paper
 ) -> None:
-    sheet = sheet_for(desk, source)
-    prepared = prepare(desk, sheet, uploads=[("../bijlage.txt", "text/plain", iter([b"een", b"twee"]))])
+    form_context = context_for(desk, source)
+    prepared = prepare(
+        desk, form_context, uploads=[("../bijlage.txt", "text/plain", iter([b"een", b"twee"]))]
+    )
 
     assert [(file.name, file.lines, file.cleaned) for file in prepared.files] == [("bijlage.txt", (), None)]
     assert list(paper.folder.glob("tmp*")) == []
     assert pending_files(world) == 1
-    proposing.send(desk, sheet.address, sheet.entry_id, [True], today=TODAY, half_hour=1)
+    proposing.send_proposal(
+        desk, form_context.address, form_context.entry_id, [True], today=TODAY, half_hour=1
+    )
     assert [each.name for each in newest(desk, source).content.attachments] == ["bijlage.txt"]
 
 
@@ -256,7 +267,7 @@ def test_a_file_too_large_to_look_into_goes_as_it_is(
     monkeypatch.setattr(proposing, "LOOK_BYTES", 5)
 
     prepared = prepare(
-        desk, sheet_for(desk, source), uploads=[("a.pdf", "", iter([b"author", b"more", b"and more"]))]
+        desk, context_for(desk, source), uploads=[("a.pdf", "", iter([b"author", b"more", b"and more"]))]
     )
 
     assert [(file.looked, file.lines, file.cleaned) for file in prepared.files] == [(None, (), None)]
@@ -269,9 +280,9 @@ def test_a_file_larger_than_the_disk_in_memory_goes_as_it_is(
     desk: OpenDesk, source: ASource, left: bytes
 ) -> None:
     with a_small_disk("1m") as disk:
-        desk.outbox = Paper(disk)
+        desk.exporter = Paper(disk)
         pieces = [b"author" * 100_000, b"more" * 250_000, left]
-        prepared = prepare(desk, sheet_for(desk, source), uploads=[("a.pdf", "", iter(pieces))])
+        prepared = prepare(desk, context_for(desk, source), uploads=[("a.pdf", "", iter(pieces))])
 
     assert [(file.looked, file.cleaned) for file in prepared.files] == [(None, None)]
     assert prepared.files[0].original.sha256 == hashlib.sha256(b"".join(pieces)).digest()
@@ -282,9 +293,9 @@ def test_a_file_for_which_the_disk_in_memory_has_no_place_at_all_goes_as_it_is(
     desk: OpenDesk, source: ASource
 ) -> None:
     with a_small_disk("1m") as disk:
-        desk.outbox = Paper(disk)
+        desk.exporter = Paper(disk)
         (disk / "others").write_bytes(bytes(1024 * 1024))
-        prepared = prepare(desk, sheet_for(desk, source), uploads=[("a.pdf", "", iter([b"author"]))])
+        prepared = prepare(desk, context_for(desk, source), uploads=[("a.pdf", "", iter([b"author"]))])
 
     assert [(file.looked, file.original.note.size) for file in prepared.files] == [(None, 6)]
 
@@ -294,7 +305,7 @@ def test_a_file_beyond_the_users_share_of_memory_goes_as_it_is(
 ) -> None:
     monkeypatch.setattr(Path, "open", lambda path, *_, **__: _BeyondQuota(path, "xb"))
 
-    prepared = prepare(desk, sheet_for(desk, source), uploads=[("a.pdf", "", iter([b"author", b"more"]))])
+    prepared = prepare(desk, context_for(desk, source), uploads=[("a.pdf", "", iter([b"author", b"more"]))])
 
     assert [(file.looked, file.original.note.size) for file in prepared.files] == [(None, 10)]
 
@@ -305,11 +316,13 @@ class _BeyondQuota(io.FileIO):
 
 
 def test_a_double_click_proposes_once(desk: OpenDesk, source: ASource) -> None:
-    sheet = sheet_for(desk, source)
-    prepare(desk, sheet)
+    form_context = context_for(desk, source)
+    prepare(desk, form_context)
 
     for _ in range(2):
-        proposing.send(desk, sheet.address, sheet.entry_id, [], today=TODAY, half_hour=1)
+        proposing.send_proposal(
+            desk, form_context.address, form_context.entry_id, [], today=TODAY, half_hour=1
+        )
 
     assert steps_of(desk, source).count(StepName.PROPOSAL_MADE) == 1
 
@@ -317,15 +330,17 @@ def test_a_double_click_proposes_once(desk: OpenDesk, source: ASource) -> None:
 def test_what_is_said_with_a_proposal_stands_with_it_and_is_no_part_of_what_is_agreed(
     desk: OpenDesk, source: ASource
 ) -> None:
-    sheet = sheet_for(desk, source)
-    prepare(desk, sheet, words=WORDS)
+    form_context = context_for(desk, source)
+    prepare(desk, form_context, words=WORDS)
 
     for _ in range(2):
-        proposing.send(desk, sheet.address, sheet.entry_id, [], today=TODAY, half_hour=1)
+        proposing.send_proposal(
+            desk, form_context.address, form_context.entry_id, [], today=TODAY, half_hour=1
+        )
     answers(source, Verdict.AGREED, newest(desk, source).digest)
 
     made, said = newest(desk, source), current(desk, source)
-    assert made.state is ProposalState.AGREED
+    assert made.state is ProposalStatus.AGREED
     assert made.content.text == "Woord voor woord."
     assert steps_of(desk, source) == [StepName.RECEIVED, StepName.BEING_READ, StepName.PROPOSAL_MADE]
     assert (said.text, said.next, said.by, said.to) == (
@@ -338,22 +353,24 @@ def test_what_is_said_with_a_proposal_stands_with_it_and_is_no_part_of_what_is_a
 def test_a_proposal_about_which_nothing_is_said_is_one_entry(
     desk: OpenDesk, source: ASource, words: StepForm
 ) -> None:
-    sheet = sheet_for(desk, source)
-    prepare(desk, sheet, words=words)
+    form_context = context_for(desk, source)
+    prepare(desk, form_context, words=words)
 
-    proposing.send(desk, sheet.address, sheet.entry_id, [], today=TODAY, half_hour=1)
+    proposing.send_proposal(desk, form_context.address, form_context.entry_id, [], today=TODAY, half_hour=1)
 
     assert current(desk, source).is_derived
 
 
 def test_a_proposal_sent_again_with_other_words_is_told(desk: OpenDesk, source: ASource) -> None:
-    sheet = sheet_for(desk, source)
-    prepare(desk, sheet)
-    proposing.send(desk, sheet.address, sheet.entry_id, [], today=TODAY, half_hour=1)
-    prepare(desk, sheet, words=WORDS)
+    form_context = context_for(desk, source)
+    prepare(desk, form_context)
+    proposing.send_proposal(desk, form_context.address, form_context.entry_id, [], today=TODAY, half_hour=1)
+    prepare(desk, form_context, words=WORDS)
 
     with pytest.raises(AnotherTextError):
-        proposing.send(desk, sheet.address, sheet.entry_id, [], today=TODAY, half_hour=1)
+        proposing.send_proposal(
+            desk, form_context.address, form_context.entry_id, [], today=TODAY, half_hour=1
+        )
 
 
 @pytest.mark.parametrize(("words", "refused"), NOT_SENT)
@@ -361,7 +378,7 @@ def test_a_proposal_with_words_that_cannot_be_sent_is_refused_and_leaves_nothing
     world: World, desk: OpenDesk, source: ASource, words: StepForm, refused: type[AnswerError]
 ) -> None:
     with pytest.raises(refused):
-        prepare(desk, sheet_for(desk, source), chosen=(file_of(desk, source),), words=words)
+        prepare(desk, context_for(desk, source), chosen=(file_of(desk, source),), words=words)
 
     assert (desk.prepared, pending_files(world)) == ({}, 0)
 
@@ -369,48 +386,59 @@ def test_a_proposal_with_words_that_cannot_be_sent_is_refused_and_leaves_nothing
 def test_a_day_that_went_by_while_a_proposal_was_looked_at_is_not_promised(
     desk: OpenDesk, source: ASource
 ) -> None:
-    sheet = sheet_for(desk, source)
-    prepare(desk, sheet, words=StepForm(by=TODAY.isoformat()))
+    form_context = context_for(desk, source)
+    prepare(desk, form_context, words=StepForm(by=TODAY.isoformat()))
 
     with pytest.raises(DayPastError):
-        proposing.send(desk, sheet.address, sheet.entry_id, [], today=TODAY + timedelta(days=1), half_hour=1)
+        proposing.send_proposal(
+            desk,
+            form_context.address,
+            form_context.entry_id,
+            [],
+            today=TODAY + timedelta(days=1),
+            half_hour=1,
+        )
 
-    assert read_thread.thread(desk, source.keys.address, today=TODAY).standing.proposals == ()
+    assert read_thread.read_conversation(desk, source.keys.address, today=TODAY).thread_state.proposals == ()
 
 
 def test_what_was_looked_at_is_gone_after_a_lock_or_a_day(
     world: World, desk: OpenDesk, source: ASource
 ) -> None:
-    sheet = sheet_for(desk, source)
+    form_context = context_for(desk, source)
     with pytest.raises(PreparationGoneError):
-        proposing.send(desk, sheet.address, sheet.entry_id, [], today=TODAY, half_hour=1)
-    prepare(desk, sheet, chosen=(file_of(desk, source),))
+        proposing.send_proposal(
+            desk, form_context.address, form_context.entry_id, [], today=TODAY, half_hour=1
+        )
+    prepare(desk, form_context, chosen=(file_of(desk, source),))
     with pytest.raises(PreparationGoneError):
-        proposing.prepared_for(desk, Address(bytes(20)), sheet.entry_id)
+        proposing.prepared_for(desk, Address(bytes(20)), form_context.entry_id)
     with world.store.writing() as session:
-        attachments.abandon(session, sheet.address, sheet.entry_id)
+        attachments.abandon(session, form_context.address, form_context.entry_id)
 
     with pytest.raises(PreparationGoneError):
-        proposing.send(desk, sheet.address, sheet.entry_id, [False], today=TODAY, half_hour=1)
+        proposing.send_proposal(
+            desk, form_context.address, form_context.entry_id, [False], today=TODAY, half_hour=1
+        )
 
-    assert sheet.entry_id not in desk.prepared
+    assert form_context.entry_id not in desk.prepared
 
 
 def test_the_oldest_preparation_makes_place_for_a_new_one(
     world: World, desk: OpenDesk, source: ASource
 ) -> None:
-    sheets = [sheet_for(desk, source) for _ in range(proposing.PREPARED_MAX + 1)]
-    for sheet in sheets:
-        prepare(desk, sheet, uploads=[("a.txt", "", iter([b"x"]))])
+    form_contexts = [context_for(desk, source) for _ in range(proposing.PREPARED_MAX + 1)]
+    for form_context in form_contexts:
+        prepare(desk, form_context, uploads=[("a.txt", "", iter([b"x"]))])
 
-    assert sheets[0].entry_id not in desk.prepared
+    assert form_contexts[0].entry_id not in desk.prepared
     assert pending_files(world) == proposing.PREPARED_MAX
 
 
 def test_a_proposal_that_cannot_be_made_is_refused_and_leaves_nothing(
     world: World, desk: OpenDesk, source: ASource, paper: Paper
 ) -> None:
-    sheet = sheet_for(desk, source)
+    form_context = context_for(desk, source)
     many = [(f"{each}.txt", "", iter([b"x"])) for each in range(4)]
     cases: list[tuple[dict[str, object], type[AdviserError]]] = [
         ({"text": " "}, TextMissingError),
@@ -422,35 +450,35 @@ def test_a_proposal_that_cannot_be_made_is_refused_and_leaves_nothing(
     ]
     for how, refused in cases:
         with pytest.raises(refused):
-            prepare(desk, sheet, **how)  # type: ignore[arg-type]
+            prepare(desk, form_context, **how)  # type: ignore[arg-type]
     paper.refused.add(KEY)
-    with pytest.raises(RecipientRefusedError):
-        prepare(desk, sheet)
-    desk.outbox = None
+    with pytest.raises(RecipientKeyRefusedError):
+        prepare(desk, form_context)
+    desk.exporter = None
     assert proposing.recipients(desk) == ()
     with pytest.raises(NoOpenPGPError):
-        prepare(desk, sheet)
+        prepare(desk, form_context)
 
     assert pending_files(world) == 0
     assert desk.prepared == {}
 
 
 def test_nothing_is_prepared_upon_what_was_not_read(desk: OpenDesk, source: ASource) -> None:
-    sheet = sheet_for(desk, source)
+    form_context = context_for(desk, source)
     source.writes("wacht")
 
     with pytest.raises(SourceWroteError):
-        prepare(desk, sheet)
+        prepare(desk, form_context)
 
 
 def test_nothing_is_prepared_in_a_mailbox_that_fails_verification(
     world: World, desk: OpenDesk, source: ASource
 ) -> None:
-    sheet = sheet_for(desk, source)
+    form_context = context_for(desk, source)
     world.execute("UPDATE entry SET signature = :none", none=bytes(64))
 
     with pytest.raises(UnsoundMailboxError):
-        prepare(desk, sheet)
+        prepare(desk, form_context)
 
 
 def _spoil(world: World, table: str) -> None:
@@ -463,13 +491,13 @@ def test_a_file_that_is_not_as_it_was_signed_is_not_proposed(
     world: World, desk: OpenDesk, source: ASource
 ) -> None:
     chosen = (file_of(desk, source),)
-    sheet = sheet_for(desk, source)
+    form_context = context_for(desk, source)
     _spoil(world, "chunk")
     with pytest.raises(FileBrokenError):
-        prepare(desk, sheet, chosen=chosen)
+        prepare(desk, form_context, chosen=chosen)
     world.execute("UPDATE sealed SET header = x'00' WHERE id IN (SELECT id FROM attachment)")
     with pytest.raises(FileBrokenError):
-        prepare(desk, sheet, chosen=chosen)
+        prepare(desk, form_context, chosen=chosen)
 
     assert pending_files(world) == 0
 
@@ -487,11 +515,11 @@ def test_a_file_spoilt_half_way_is_not_proposed(world: World, desk: OpenDesk) ->
     source = a_source(world)
     source.writes("vraag", file=("bewijs.pdf", bytes(400_000)))
     chosen = (file_of(desk, source),)
-    sheet = sheet_for(desk, source)
+    form_context = context_for(desk, source)
     _spoil_at(world, 300_000)
 
     with pytest.raises(FileBrokenError):
-        prepare(desk, sheet, chosen=chosen)
+        prepare(desk, form_context, chosen=chosen)
 
     assert pending_files(world) == 0
 
@@ -500,7 +528,7 @@ def test_what_was_sealed_before_sending_goes_opened(world: World, desk: OpenDesk
     source = a_source(world)
     source.writes("vraag", file=("bewijs.age", age_file(b"%PDF-1.7 inhoud", [recipient_of(world)])))
 
-    prepared = prepare(desk, sheet_for(desk, source), chosen=(file_of(desk, source),))
+    prepared = prepare(desk, context_for(desk, source), chosen=(file_of(desk, source),))
 
     (file,) = prepared.files
     assert ("bewijs.pdf", Digest(hashlib.sha256(b"%PDF-1.7 inhoud").digest())) == (
@@ -520,7 +548,7 @@ def test_what_was_sealed_and_does_not_open_is_not_proposed(world: World, desk: O
     chosen = (file_of(desk, source),)
 
     with pytest.raises(FileSealedError):
-        prepare(desk, sheet_for(desk, source), chosen=chosen)
+        prepare(desk, context_for(desk, source), chosen=chosen)
 
     assert pending_files(world) == 0
 
@@ -537,16 +565,16 @@ def test_agreed_made_and_handed_over(desk: OpenDesk, source: ASource, paper: Pap
     answers(source, Verdict.AGREED, proposed.digest)
 
     begin(desk, source, proposed)
-    assert newest(desk, source).state is ProposalState.PASSING_ON
+    assert newest(desk, source).state is ProposalStatus.PASSING_ON
     made = make(desk, source, proposed)
-    assert newest(desk, source).state is ProposalState.PASSED_ON
+    assert newest(desk, source).state is ProposalStatus.PASSED_ON
     deliver(desk, source, proposed, TODAY + timedelta(days=1))
 
     assert made.startswith(b"-----BEGIN PGP")
     assert paper.made == [(KEY, "Woord voor woord.", [("bewijs.pdf", b"author: iemand; inhoud")])]
-    last = read_thread.thread(desk, source.keys.address, today=TODAY).standing.steps[-1]
+    last = read_thread.read_conversation(desk, source.keys.address, today=TODAY).thread_state.steps[-1]
     assert (last.delivered, last.text) == (TODAY + timedelta(days=1), "Op een stick, persoonlijk.")
-    casefile = casefiles.read(desk, source.keys.address)
+    casefile = casefiles.read_casefile(desk, source.keys.address)
     (passed,) = casefile.passed_on
     assert (passed.recipient, passed.with_consent, passed.made, passed.delivered) == (
         "sg", True, TODAY, TODAY + timedelta(days=1),
@@ -570,8 +598,8 @@ def test_it_can_be_made_again_and_is_told_once(desk: OpenDesk, source: ASource, 
     assert paper.made[0] == paper.made[1]
     assert steps_of(desk, source).count(StepName.PASSED_ON) == 1
     assert steps_of(desk, source).count(StepName.PASSING_ON) == 1
-    assert len(casefiles.read(desk, source.keys.address).passed_on) == 1
-    assert len(casefiles.read(desk, source.keys.address).evidence) == 2
+    assert len(casefiles.read_casefile(desk, source.keys.address).passed_on) == 1
+    assert len(casefiles.read_casefile(desk, source.keys.address).evidence) == 2
 
 
 @pytest.mark.parametrize(
@@ -598,7 +626,7 @@ def test_what_the_source_did_not_agree_to_is_not_passed_on(
         deliver(desk, source, proposed)
 
     assert StepName.PASSING_ON not in steps_of(desk, source)
-    assert casefiles.read(desk, source.keys.address).evidence == ()
+    assert casefiles.read_casefile(desk, source.keys.address).evidence == ()
 
 
 def test_a_consent_with_another_digest_is_refused(desk: OpenDesk, source: ASource) -> None:
@@ -629,16 +657,16 @@ def test_a_consent_entry_copied_from_another_mailbox_stops_everything(
     other.writes("vraag", file=("bewijs.pdf", b"author: iemand; inhoud"))
     agreed = answers(other, Verdict.AGREED, propose(desk, other).digest)
     proposed = propose(desk, source)
-    sheet = sheet_for(desk, source)
+    form_context = context_for(desk, source)
     world.execute(
         "UPDATE entry SET address = :here, number = 9 WHERE digest = :digest",
         here=source.keys.address,
         digest=agreed.digest,
     )
 
-    for does in (passing_on.begin, passing_on.make):
+    for does in (passing_on.begin_passing_on, passing_on.make_export):
         with pytest.raises(UnsoundMailboxError):
-            does(desk, sheet, proposed.entry_id, today=TODAY, half_hour=1)  # type: ignore[operator]
+            does(desk, form_context, proposed.entry_id, today=TODAY, half_hour=1)  # type: ignore[operator]
 
 
 def test_the_desk_cannot_agree_for_the_source(desk: OpenDesk, source: ASource) -> None:
@@ -666,11 +694,11 @@ def test_only_the_newest_proposal_can_be_passed_on(desk: OpenDesk, source: ASour
 def test_taken_back_between_the_page_and_the_press_is_taken_back(desk: OpenDesk, source: ASource) -> None:
     proposed = propose(desk, source)
     answers(source, Verdict.AGREED, proposed.digest)
-    sheet = sheet_for(desk, source)
+    form_context = context_for(desk, source)
     answers(source, Verdict.TAKEN_BACK, proposed.digest)
 
     with pytest.raises((TakenBackError, SourceWroteError)):
-        passing_on.begin(desk, sheet, proposed.entry_id, today=TODAY, half_hour=1)
+        passing_on.begin_passing_on(desk, form_context, proposed.entry_id, today=TODAY, half_hour=1)
 
     assert StepName.PASSING_ON not in steps_of(desk, source)
 
@@ -716,7 +744,7 @@ def test_a_mark_of_reading_at_the_last_moment_holds_nothing_up(
 
     begin(desk, source, proposed)
 
-    assert newest(desk, source).state is ProposalState.PASSING_ON
+    assert newest(desk, source).state is ProposalStatus.PASSING_ON
 
 
 def test_a_deleted_agreement_is_no_agreement(desk: OpenDesk, source: ASource) -> None:
@@ -729,7 +757,9 @@ def test_a_deleted_agreement_is_no_agreement(desk: OpenDesk, source: ASource) ->
 
 def test_a_proposal_that_is_not_there_cannot_be_passed_on(desk: OpenDesk, source: ASource) -> None:
     with pytest.raises(ProposalMissingError):
-        passing_on.begin(desk, sheet_for(desk, source), EntryId(b"x" * 16), today=TODAY, half_hour=1)
+        passing_on.begin_passing_on(
+            desk, context_for(desk, source), EntryId(b"x" * 16), today=TODAY, half_hour=1
+        )
 
 
 @pytest.mark.parametrize("when", ["begin", "make"])
@@ -753,14 +783,14 @@ def test_a_key_that_expired_since_is_refused(desk: OpenDesk, source: ASource, pa
     answers(source, Verdict.AGREED, proposed.digest)
     paper.refused.add(KEY)
 
-    with pytest.raises(RecipientRefusedError):
+    with pytest.raises(RecipientKeyRefusedError):
         begin(desk, source, proposed)
 
 
 def test_without_gpg_nothing_is_passed_on(desk: OpenDesk, source: ASource) -> None:
     proposed = propose(desk, source)
     answers(source, Verdict.AGREED, proposed.digest)
-    desk.outbox = None
+    desk.exporter = None
 
     with pytest.raises(NoOpenPGPError):
         begin(desk, source, proposed)
@@ -822,7 +852,7 @@ def test_a_step_of_passing_on_with_words_that_cannot_be_sent_is_not_taken(
     answers(source, Verdict.AGREED, proposed.digest)
     with pytest.raises(refused):
         begin(desk, source, proposed, words=words)
-    assert newest(desk, source).state is ProposalState.AGREED
+    assert newest(desk, source).state is ProposalStatus.AGREED
 
     begin(desk, source, proposed)
     make(desk, source, proposed)
@@ -832,17 +862,17 @@ def test_a_step_of_passing_on_with_words_that_cannot_be_sent_is_not_taken(
 
 
 def test_what_is_under_way_is_so_until_it_was_handed_over(desk: OpenDesk, source: ASource) -> None:
-    def under_way() -> list[ProposalState]:
-        stands = read_thread.thread(desk, source.keys.address, today=TODAY).standing
+    def under_way() -> list[ProposalStatus]:
+        stands = read_thread.read_conversation(desk, source.keys.address, today=TODAY).thread_state
         return [each.state for each in passing_on.under_way(stands)]
 
     proposed = propose(desk, source)
     answers(source, Verdict.AGREED, proposed.digest)
     assert under_way() == []
     begin(desk, source, proposed)
-    assert under_way() == [ProposalState.PASSING_ON]
+    assert under_way() == [ProposalStatus.PASSING_ON]
     make(desk, source, proposed)
-    assert under_way() == [ProposalState.PASSED_ON]
+    assert under_way() == [ProposalStatus.PASSED_ON]
     deliver(desk, source, proposed)
     assert under_way() == []
 
@@ -877,11 +907,11 @@ def test_without_agreement_only_with_a_reason_that_the_source_can_read(
     begin(desk, source, proposed, WITHOUT, StepForm(text="Geen reden.", next="Wij bellen.", by="2026-11-26"))
     make(desk, source, proposed)
 
-    steps = read_thread.thread(desk, source.keys.address, today=TODAY).standing.steps
+    steps = read_thread.read_conversation(desk, source.keys.address, today=TODAY).thread_state.steps
     (begun,) = [step for step in steps if step.step is StepName.PASSING_ON]
     assert (begun.without_consent, begun.text) == (True, REASON)
     assert (begun.next, begun.by) == ("Wij bellen.", SOON)
-    (passed,) = casefiles.read(desk, source.keys.address).passed_on
+    (passed,) = casefiles.read_casefile(desk, source.keys.address).passed_on
     assert not passed.with_consent
 
 
@@ -899,12 +929,12 @@ def _syncs(world: World, source: ASource) -> None:
         serial = peers.packed(session, SERVER)
         rows = outbox.of_mailbox(session, SERVER, source.keys.address)
         outbox.mark(session, [row.id for row in rows], serial)
-        outbox.acknowledge(session, SERVER, serial)
+        outbox.acknowledge_pouch(session, SERVER, serial)
 
 
 def _seen_by_source(world: World, source: ASource) -> list[Digest]:
     with world.store.reading() as session:
-        heads = entries.heads(session, source.keys.address)
+        heads = entries.strand_heads(session, source.keys.address)
     return [Digest(head.digest) for head in heads if head.author == Author.DESK]
 
 
@@ -966,7 +996,7 @@ def test_what_the_source_said_before_they_could_see_the_step_stops_the_file(
     begin(desk, source, proposed)
     _syncs(world, source)
     assert make(desk, source, proposed)
-    (passed,) = casefiles.read(desk, source.keys.address).passed_on
+    (passed,) = casefiles.read_casefile(desk, source.keys.address).passed_on
     assert passed.with_consent
 
 
@@ -983,7 +1013,7 @@ def test_passing_on_without_agreement_counts_as_that_though_a_step_with_it_was_v
     begin(desk, source, proposed, WITHOUT)
     make(desk, source, proposed)
 
-    (passed,) = casefiles.read(desk, source.keys.address).passed_on
+    (passed,) = casefiles.read_casefile(desk, source.keys.address).passed_on
     assert not passed.with_consent
 
 
@@ -1043,13 +1073,13 @@ def test_no_file_is_made_while_the_server_cannot_give_all_of_the_mailbox(
     answers(source, Verdict.AGREED, proposed.digest)
     begin(desk, source, proposed)
     with world.store.writing() as session:
-        sync_findings.note(session, source.keys.address, bytes(16), FindingKind.DAMAGED, TODAY)
+        sync_findings.add(session, source.keys.address, bytes(16), FindingKind.DAMAGED, TODAY)
 
     with pytest.raises(UnsoundMailboxError):
         make(desk, source, proposed)
 
     with world.store.writing() as session:
-        sync_findings.forget_mailbox(session, source.keys.address)
+        sync_findings.drop_findings(session, source.keys.address)
     assert make(desk, source, proposed)
 
 
@@ -1062,7 +1092,7 @@ def test_evidence_stays_though_the_source_ends_the_mailbox(desk: OpenDesk, sourc
     begin(desk, source, proposed)
     source.ends()
 
-    kept = casefiles.read(desk, source.keys.address).evidence
+    kept = casefiles.read_casefile(desk, source.keys.address).evidence
 
     assert [each.kind for each in kept] == [EvidenceKind.PROPOSAL, EvidenceKind.ANSWER]
     content = Content.from_bytes(kept[0].body)
@@ -1070,10 +1100,10 @@ def test_evidence_stays_though_the_source_ends_the_mailbox(desk: OpenDesk, sourc
     assert (
         proposal_digest(content, address=source.keys.address, entry_id=proposed.entry_id) == proposed.digest
     )
-    with pytest.raises(MailboxMissingError):
-        passing_on.make(
+    with pytest.raises(MailboxNotFoundError):
+        passing_on.make_export(
             desk,
-            Sheet(source.keys.address, EntryId(b"z" * 16), b""),
+            AdviserFormContext(source.keys.address, EntryId(b"z" * 16), b""),
             proposed.entry_id,
             today=TODAY,
             half_hour=1,
@@ -1086,11 +1116,11 @@ def test_what_was_passed_on_can_be_read_back_after_the_source_ended_the_mailbox(
     proposed = propose(desk, source)
     answers(source, Verdict.AGREED, proposed.digest)
     begin(desk, source, proposed)
-    (open_,) = consent_evidence.kept(desk)
+    (open_,) = consent_evidence.read_evidence(desk)
     source.ends()
-    inbox_lists.acknowledge(desk, source.keys.address, TODAY)
+    inbox_lists.acknowledge_ended(desk, source.keys.address, TODAY)
 
-    (gone,) = consent_evidence.kept(desk)
+    (gone,) = consent_evidence.read_evidence(desk)
 
     assert (True, None, False) == (open_.is_here, open_.until, gone.is_here)
     assert gone.until is not None
@@ -1109,7 +1139,7 @@ def test_evidence_that_cannot_be_read_is_shown_as_that(desk: OpenDesk, source: A
     piece = Evidence(kind=EvidenceKind.ANSWER, day=TODAY, entry=Digest(bytes(32)), body=body)
     casefiles.change(desk, source.keys.address, lambda _: Casefile(evidence=(piece,)))
 
-    ((shown,),) = (each.pieces for each in consent_evidence.kept(desk))
+    ((shown,),) = (each.pieces for each in consent_evidence.read_evidence(desk))
 
     assert (None, (), False) == (shown.content, shown.files, shown.is_signed)
 
@@ -1119,7 +1149,7 @@ def test_the_page_names_the_proposal_that_an_answer_is_about(desk: OpenDesk, sou
     answers(source, Verdict.AGREED, proposed.digest)
     answers(source, Verdict.AGREED, Digest(b"x" * 32))
 
-    shown = read_thread.thread(desk, source.keys.address, today=TODAY).entries
+    shown = read_thread.read_conversation(desk, source.keys.address, today=TODAY).entries
 
     assert [each.verdict for each in shown] == ["", "", "agreed", "agreed"]
     assert [each.proposal.digest if each.proposal else None for each in shown] == [

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import func, select
 
 from crypto.errors import CryptoError
-from crypto.passphrase import Root
+from crypto.passphrase import RootKey
 from journalist_app.desk.open_desk import Memory, OpenDesk
 from journalist_app.desk.verification import Conversation, conversation_of
 from journalist_app.errors import (
@@ -18,20 +18,20 @@ from journalist_app.errors import (
     KeyringClosedError,
     KeyringExposedError,
     KeyringMissingError,
-    LetterheadError,
-    MailboxMissingError,
+    MailboxNotFoundError,
     OtherDeskError,
     SourceWroteError,
     TextMissingError,
     TextOverLimitError,
     TooManyFilesError,
     UnsoundMailboxError,
+    UnusableLetterheadError,
 )
 from journalist_app.services import inbox_lists
 from journalist_app.services.desk import about_desk, background_check, unlocking
 from journalist_app.services.inbox_lists import Wanted
 from journalist_app.services.mailbox import file_downloads, read_thread
-from journalist_app.services.mailbox.answering import AnswerForm, Answering
+from journalist_app.services.mailbox.answering import Answering, ReplyForm
 from protocol import keyring as keyring_format
 from protocol.entry import TEXT_CHARS, SignedEntry
 from protocol.identifiers import Address, AttachmentId, EntryId
@@ -56,19 +56,19 @@ NEW_ID = EntryId(b"n" * 16)
 
 
 def unlocked(world: World) -> OpenDesk:
-    return unlocking.unlock(world.config, world.store, PASSPHRASE)
+    return unlocking.unlock_desk(world.config, world.store, PASSPHRASE)
 
 
-def form_for(desk: OpenDesk, address: Address, text: str, entry_id: EntryId = NEW_ID) -> AnswerForm:
-    head = read_thread.thread(desk, address, today=TODAY).source_said
-    return AnswerForm(address, entry_id, bytes.fromhex(head), text)
+def form_for(desk: OpenDesk, address: Address, text: str, entry_id: EntryId = NEW_ID) -> ReplyForm:
+    head = read_thread.read_conversation(desk, address, today=TODAY).source_said
+    return ReplyForm(address, entry_id, bytes.fromhex(head), text)
 
 
-def answering(desk: OpenDesk, form: AnswerForm) -> Answering:
+def answering(desk: OpenDesk, form: ReplyForm) -> Answering:
     return Answering(desk, form, today=TODAY, half_hour=1)
 
 
-def send(desk: OpenDesk, form: AnswerForm, *files: tuple[str, bytes]) -> None:
+def send(desk: OpenDesk, form: ReplyForm, *files: tuple[str, bytes]) -> None:
     with answering(desk, form) as under_way:
         for name, content in files:
             under_way.add_file(name, "text/plain", in_pieces(content))
@@ -98,7 +98,7 @@ def test_the_right_passphrase_opens_the_desk(world: World) -> None:
 
 def test_a_wrong_passphrase_and_a_damaged_keyring_are_refused_alike(world: World) -> None:
     with pytest.raises(KeyringClosedError):
-        unlocking.unlock(world.config, world.store, "een andere zin")
+        unlocking.unlock_desk(world.config, world.store, "een andere zin")
     raw = bytearray(world.config.keyring_path.read_bytes())
     raw[-1] ^= 1
     world.config.keyring_path.write_bytes(raw)
@@ -133,14 +133,14 @@ def test_another_desks_keyring_is_refused(world: World) -> None:
 def test_a_store_without_letterhead_is_refused(world: World) -> None:
     world.execute("DELETE FROM letterhead")
 
-    with pytest.raises(LetterheadError):
+    with pytest.raises(UnusableLetterheadError):
         unlocked(world)
 
 
 def test_a_forged_letterhead_is_refused(world: World) -> None:
     world.execute("UPDATE letterhead SET body = :body", body=b"{}")
 
-    with pytest.raises(LetterheadError):
+    with pytest.raises(UnusableLetterheadError):
         unlocked(world)
 
 
@@ -149,7 +149,7 @@ def test_an_older_letterhead_than_one_seen_before_is_refused(world: World) -> No
     unlocked(world).save()
     world.execute("DELETE FROM letterhead WHERE serial = 2")
 
-    with pytest.raises(LetterheadError):
+    with pytest.raises(UnusableLetterheadError):
         unlocked(world)
 
 
@@ -161,9 +161,9 @@ def test_anchors_are_sealed_for_their_owner_alone(world: World) -> None:
     source.writes("canary-tekst")
     background_check.check_store(unlocked(world), TODAY)
 
-    raw = world.config.anchors_path.read_bytes()
+    raw = world.config.trusted_state_path.read_bytes()
 
-    assert stat.S_IMODE(world.config.anchors_path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(world.config.trusted_state_path.stat().st_mode) == 0o600
     assert raw.startswith(b"age-encryption.org/v1")
     assert source.keys.address not in raw
 
@@ -183,20 +183,20 @@ def test_anchors_that_do_not_open_are_told_and_never_silently_replaced(world: Wo
     a_source(world).writes("vraag")
     background_check.check_store(unlocked(world), TODAY)
     if how == "damaged":
-        world.config.anchors_path.write_bytes(b"not anchors")
+        world.config.trusted_state_path.write_bytes(b"not anchors")
     else:
-        world.config.anchors_path.chmod(0o644)
-    before = world.config.anchors_path.read_bytes()
+        world.config.trusted_state_path.chmod(0o644)
+    before = world.config.trusted_state_path.read_bytes()
 
     desk = unlocked(world)
     background_check.check_store(desk, TODAY)
 
     assert desk.memory is Memory.DAMAGED
-    assert world.config.anchors_path.read_bytes() == before
+    assert world.config.trusted_state_path.read_bytes() == before
 
 
 def test_the_adviser_can_start_a_new_memory(world: World) -> None:
-    world.config.anchors_path.touch(0o600)
+    world.config.trusted_state_path.touch(0o600)
     desk = unlocked(world)
 
     desk.start_anew()
@@ -208,38 +208,38 @@ def test_the_adviser_can_start_a_new_memory(world: World) -> None:
 
 
 def test_anchors_that_cannot_be_written_are_told_until_they_can(world: World) -> None:
-    blocking = world.config.anchors_path.with_name("anchors.age.new")
+    blocking = world.config.trusted_state_path.with_name("trusted-state.age.new")
     blocking.mkdir()
     desk = unlocked(world)
     assert desk.memory is Memory.UNSAVED
-    assert not world.config.anchors_path.exists()
+    assert not world.config.trusted_state_path.exists()
 
     blocking.rmdir()
     desk.save()
 
     assert desk.memory is Memory.SOUND
-    assert world.config.anchors_path.exists()
+    assert world.config.trusted_state_path.exists()
 
 
 def test_the_letterhead_in_use_is_remembered_before_anything_is_checked(world: World) -> None:
     unlocked(world)
 
-    assert unlocked(world).anchors.letterhead_serial == world.letterhead.serial
+    assert unlocked(world).trusted_state.letterhead_serial == world.letterhead.serial
 
 
 def test_an_older_look_never_sets_the_memory_back(world: World) -> None:
     source = a_source(world)
     source.writes("een")
     desk = unlocked(world)
-    read_thread.thread(desk, source.keys.address, today=TODAY)
-    before = dict(desk.anchors.mailboxes[source.keys.address])
+    read_thread.read_conversation(desk, source.keys.address, today=TODAY)
+    before = dict(desk.trusted_state.mailboxes[source.keys.address])
     source.writes("twee")
-    read_thread.thread(desk, source.keys.address, today=TODAY)
-    after = desk.anchors.mailboxes[source.keys.address]
+    read_thread.read_conversation(desk, source.keys.address, today=TODAY)
+    after = desk.trusted_state.mailboxes[source.keys.address]
 
     desk.remember(source.keys.address, before)
 
-    assert after == desk.anchors.mailboxes[source.keys.address]
+    assert after == desk.trusted_state.mailboxes[source.keys.address]
 
 
 # ---- checking in the background
@@ -378,7 +378,7 @@ def test_a_mark_of_the_desk_is_no_answer(world: World) -> None:
 
     (row,) = shown.rows
     assert (row.is_waiting, row.is_new, row.since, row.entries) == (True, True, TODAY - timedelta(days=3), 1)
-    assert (desk.unsound, desk.anchors.answered) == ({}, frozenset())
+    assert (desk.unsound, desk.trusted_state.answered) == ({}, frozenset())
 
 
 def test_a_mark_of_the_desk_hides_no_mailbox(world: World) -> None:
@@ -472,19 +472,19 @@ def test_an_ended_mailbox_is_shown_once_and_then_forgotten(world: World) -> None
     ]
     assert inbox_lists.inbox(desk, Wanted("waiting"), TODAY).ended == ()
 
-    inbox_lists.acknowledge(desk, source.keys.address, TODAY)
+    inbox_lists.acknowledge_ended(desk, source.keys.address, TODAY)
 
     assert inbox_lists.inbox(desk, Wanted("closed"), TODAY).ended == ()
     background_check.check_store(unlocked(world), TODAY)
     assert unlocked(world).unsound == {}
-    with pytest.raises(MailboxMissingError):
-        inbox_lists.acknowledge(desk, source.keys.address, TODAY)
+    with pytest.raises(MailboxNotFoundError):
+        inbox_lists.acknowledge_ended(desk, source.keys.address, TODAY)
 
 
 def test_an_ending_that_the_source_did_not_sign_is_shown_and_stays(world: World) -> None:
     source = a_source(world)
     source.writes("vraag")
-    source.ends(forged_by=derive(Root(os.urandom(32))))
+    source.ends(forged_by=derive(RootKey(os.urandom(32))))
     desk = unlocked(world)
 
     shown = inbox_lists.inbox(desk, Wanted("closed"), TODAY)
@@ -492,7 +492,7 @@ def test_an_ending_that_the_source_did_not_sign_is_shown_and_stays(world: World)
     assert [row.is_proved for row in shown.ended] == [False]
     assert [row.faults for row in shown.unsound] == [("false_ending",)]
     with pytest.raises(UnsoundMailboxError):
-        inbox_lists.acknowledge(desk, source.keys.address, TODAY)
+        inbox_lists.acknowledge_ended(desk, source.keys.address, TODAY)
     assert count(world, "ended") == 1
 
 
@@ -501,9 +501,9 @@ def test_a_mailbox_put_back_after_its_end_is_told(world: World) -> None:
     source.writes("vraag")
     desk = unlocked(world)
     source.ends()
-    inbox_lists.acknowledge(desk, source.keys.address, TODAY)
+    inbox_lists.acknowledge_ended(desk, source.keys.address, TODAY)
     with world.store.writing() as session:
-        mailboxes.open_mailbox(
+        mailboxes.create_mailbox(
             session,
             address=source.keys.address,
             recipient=source.keys.recipient,
@@ -528,7 +528,7 @@ def test_a_thread_shows_both_sides_and_what_was_seen(world: World) -> None:
     source.writes("dank")
     source.is_answered("graag gedaan")
 
-    shown = read_thread.thread(unlocked(world), source.keys.address, today=TODAY)
+    shown = read_thread.read_conversation(unlocked(world), source.keys.address, today=TODAY)
 
     assert [each.text for each in shown.entries] == ["een\ntwee", "antwoord", "dank", "graag gedaan"]
     assert [each.is_source for each in shown.entries] == [True, False, True, False]
@@ -541,10 +541,10 @@ def test_a_thread_shows_no_marks_and_what_they_tell(world: World) -> None:
     source = a_source(world)
     source.writes("vraag")
     source.is_answered("antwoord")
-    before = read_thread.thread(unlocked(world), source.keys.address, today=TODAY).entries
+    before = read_thread.read_conversation(unlocked(world), source.keys.address, today=TODAY).entries
     source.looks()
 
-    thread = read_thread.thread(unlocked(world), source.keys.address, today=TODAY)
+    thread = read_thread.read_conversation(unlocked(world), source.keys.address, today=TODAY)
 
     assert ["vraag", "antwoord"] == [each.text for each in thread.entries]
     assert [each[1].read_on for each in (before, thread.entries)] == [None, TODAY]
@@ -554,14 +554,14 @@ def test_a_thread_shows_where_something_was_deleted(world: World) -> None:
     source = a_source(world)
     source.removes(source.writes("weg ermee"))
 
-    (entry,) = read_thread.thread(unlocked(world), source.keys.address, today=TODAY).entries
+    (entry,) = read_thread.read_conversation(unlocked(world), source.keys.address, today=TODAY).entries
 
     assert (entry.is_removed, entry.text, entry.fault) == (True, "", "")
 
 
 def test_an_unknown_address_is_told(world: World) -> None:
-    with pytest.raises(MailboxMissingError):
-        read_thread.thread(unlocked(world), Address(bytes(20)), today=TODAY)
+    with pytest.raises(MailboxNotFoundError):
+        read_thread.read_conversation(unlocked(world), Address(bytes(20)), today=TODAY)
 
 
 # ---- tampering
@@ -570,7 +570,7 @@ def test_an_unknown_address_is_told(world: World) -> None:
 def assert_told(world: World, address: Address, fault: str) -> None:
     """The thread, the inbox row and the list of what fails all name it, and no answer goes out."""
     desk = unlocked(world)
-    shown = read_thread.thread(desk, address, today=TODAY)
+    shown = read_thread.read_conversation(desk, address, today=TODAY)
     assert fault in [each.kind for each in shown.faults]
     assert not shown.may_answer
     label = desk.label(address)
@@ -583,7 +583,7 @@ def assert_told(world: World, address: Address, fault: str) -> None:
 
 def assert_unanswerable(world: World, address: Address) -> None:
     desk = unlocked(world)
-    form = AnswerForm(address, NEW_ID, b"", "antwoord")
+    form = ReplyForm(address, NEW_ID, b"", "antwoord")
     with pytest.raises(UnsoundMailboxError):
         answering(desk, form)
 
@@ -616,8 +616,8 @@ def test_a_swapped_header_is_told(world: World) -> None:
 def test_a_forged_entry_is_told(world: World) -> None:
     source, attacker = a_source(world), a_source(world)
     forged = attacker.writes("ik ben het echt", store_it=False)
-    open_part = replace(forged.open_part, address=source.keys.address)
-    append(world.store, replace(forged, open_part=open_part))
+    envelope = replace(forged.envelope, address=source.keys.address)
+    append(world.store, replace(forged, envelope=envelope))
 
     assert_told(world, source.keys.address, "bad_signature")
 
@@ -625,7 +625,7 @@ def test_a_forged_entry_is_told(world: World) -> None:
 def test_bytes_that_are_no_entry_are_told(world: World) -> None:
     source = a_source(world)
     source.writes("vraag")
-    world.execute("UPDATE entry SET open_part = X'00'")
+    world.execute("UPDATE entry SET envelope = X'00'")
 
     assert_told(world, source.keys.address, "bad_signature")
 
@@ -654,13 +654,13 @@ def test_an_entry_that_was_seen_and_dropped_is_told(world: World) -> None:
     last = source.writes("twee")
     background_check.check_store(unlocked(world), TODAY)
     world.execute("DELETE FROM sealed WHERE id = (SELECT id FROM entry WHERE number = 2)")
-    world.execute("DELETE FROM entry WHERE entry_id = :e", e=last.open_part.entry_id)
+    world.execute("DELETE FROM entry WHERE entry_id = :e", e=last.envelope.entry_id)
 
     assert_told(world, source.keys.address, "rolled_back")
 
 
 def test_swapped_keys_are_told(world: World) -> None:
-    source, attacker = a_source(world), derive(Root(os.urandom(32)))
+    source, attacker = a_source(world), derive(RootKey(os.urandom(32)))
     source.writes("vraag")
     world.execute("UPDATE mailbox SET verify_key = :v", v=attacker.verify_key)
 
@@ -704,7 +704,7 @@ def test_a_deleted_entry_put_back_without_its_removal_is_told_and_not_shown(worl
     deleted = source.writes("gewist")
     source.writes("gebleven")
     source.removes(deleted)
-    read_thread.thread(unlocked(world), source.keys.address, today=TODAY)
+    read_thread.read_conversation(unlocked(world), source.keys.address, today=TODAY)
     world.execute(
         "UPDATE sealed SET header = :h, payload = :p WHERE id = (SELECT id FROM entry WHERE number = 1)",
         h=deleted.header,
@@ -713,7 +713,7 @@ def test_a_deleted_entry_put_back_without_its_removal_is_told_and_not_shown(worl
     world.execute("UPDATE entry SET removal = NULL")
 
     assert_told(world, source.keys.address, "not_removed")
-    shown = read_thread.thread(unlocked(world), source.keys.address, today=TODAY)
+    shown = read_thread.read_conversation(unlocked(world), source.keys.address, today=TODAY)
     assert ["gebleven"] == [each.text for each in shown.entries]
 
 
@@ -737,7 +737,7 @@ def test_a_mailbox_that_was_never_found_answered_is_looked_at_again(world: World
     "statement",
     [
         "UPDATE entry SET signature = 'a text'",
-        "UPDATE entry SET open_part = 7",
+        "UPDATE entry SET envelope = 7",
         "UPDATE sealed SET header = 'a text'",
         "UPDATE mailbox SET waiting_since = 'no day'",
         "UPDATE mailbox SET waiting_since = 7",
@@ -763,10 +763,10 @@ def test_the_newest_entry_dropped_before_anybody_saw_it_is_not_found(world: Worl
     background_check.check_store(unlocked(world), TODAY)
     last = source.writes("twee")
     world.execute("DELETE FROM sealed WHERE id = (SELECT id FROM entry WHERE number = 2)")
-    world.execute("DELETE FROM entry WHERE entry_id = :e", e=last.open_part.entry_id)
+    world.execute("DELETE FROM entry WHERE entry_id = :e", e=last.envelope.entry_id)
     world.execute("UPDATE head SET number = 1, digest = :d", d=first.digest)
 
-    assert read_thread.thread(unlocked(world), source.keys.address, today=TODAY).faults == ()
+    assert read_thread.read_conversation(unlocked(world), source.keys.address, today=TODAY).faults == ()
 
 
 # ---- files
@@ -777,9 +777,11 @@ def test_a_file_comes_out_as_it_went_in(world: World) -> None:
     source = a_source(world)
     source.writes("zie bijlage", file=("foto\u202egpj.exe", content))
     desk = unlocked(world)
-    (file,) = read_thread.thread(desk, source.keys.address, today=TODAY).entries[0].files
+    (file,) = read_thread.read_conversation(desk, source.keys.address, today=TODAY).entries[0].files
 
-    out = file_downloads.download(desk, source.keys.address, AttachmentId(bytes.fromhex(file.attachment_id)))
+    out = file_downloads.open_download(
+        desk, source.keys.address, AttachmentId(bytes.fromhex(file.attachment_id))
+    )
 
     assert (out.size, out.name) == (2_500_000, "fotogpj.exe")
     assert content == b"".join(out.pieces)
@@ -790,14 +792,14 @@ def test_a_file_that_no_entry_carries_is_not_given(world: World) -> None:
     source.writes("zie bijlage", file=("a", b"x"))
     other.writes("vraag")
     desk = unlocked(world)
-    (file,) = read_thread.thread(desk, source.keys.address, today=TODAY).entries[0].files
+    (file,) = read_thread.read_conversation(desk, source.keys.address, today=TODAY).entries[0].files
     wanted = AttachmentId(bytes.fromhex(file.attachment_id))
     with pytest.raises(FileMissingError):
-        file_downloads.download(desk, other.keys.address, wanted)
+        file_downloads.open_download(desk, other.keys.address, wanted)
     world.execute("UPDATE attachment SET address = :a", a=other.keys.address)
 
     with pytest.raises(FileMissingError):
-        file_downloads.download(desk, other.keys.address, wanted)
+        file_downloads.open_download(desk, other.keys.address, wanted)
 
 
 def test_a_file_of_the_desks_own_is_given_as_it_was_sent(world: World) -> None:
@@ -805,9 +807,11 @@ def test_a_file_of_the_desks_own_is_given_as_it_was_sent(world: World) -> None:
     source.writes("vraag")
     source.answers_with_file("brief.pdf.age", b"age-encryption.org/v1 and no more")
     desk = unlocked(world)
-    file = read_thread.thread(desk, source.keys.address, today=TODAY).entries[-1].files[0]
+    file = read_thread.read_conversation(desk, source.keys.address, today=TODAY).entries[-1].files[0]
 
-    out = file_downloads.opened(desk, source.keys.address, AttachmentId(bytes.fromhex(file.attachment_id)))
+    out = file_downloads.open_presealed_file(
+        desk, source.keys.address, AttachmentId(bytes.fromhex(file.attachment_id))
+    )
 
     assert out.name == "brief.pdf.age"
     assert b"".join(out.pieces) == b"age-encryption.org/v1 and no more"
@@ -817,24 +821,28 @@ def test_a_file_that_is_gone_from_the_store_is_told(world: World) -> None:
     source = a_source(world)
     source.writes("zie bijlage", file=("a", b"x"))
     desk = unlocked(world)
-    (file,) = read_thread.thread(desk, source.keys.address, today=TODAY).entries[0].files
+    (file,) = read_thread.read_conversation(desk, source.keys.address, today=TODAY).entries[0].files
     world.execute("UPDATE attachment SET address = :other", other=b"o" * 20)
 
     with pytest.raises(FileMissingError):
-        file_downloads.download(desk, source.keys.address, AttachmentId(bytes.fromhex(file.attachment_id)))
+        file_downloads.open_download(
+            desk, source.keys.address, AttachmentId(bytes.fromhex(file.attachment_id))
+        )
 
 
 def test_a_file_changed_in_the_store_breaks_off(world: World) -> None:
     source = a_source(world)
     source.writes("zie bijlage", file=("a", bytes(200_000)))
     desk = unlocked(world)
-    (file,) = read_thread.thread(desk, source.keys.address, today=TODAY).entries[0].files
+    (file,) = read_thread.read_conversation(desk, source.keys.address, today=TODAY).entries[0].files
     world.execute(
         "UPDATE sealed"
         " SET payload = CAST(substr(payload, 1, 150000) || X'00' || substr(payload, 150002) AS BLOB)"
         " WHERE id IN (SELECT id FROM chunk)"
     )
-    out = file_downloads.download(desk, source.keys.address, AttachmentId(bytes.fromhex(file.attachment_id)))
+    out = file_downloads.open_download(
+        desk, source.keys.address, AttachmentId(bytes.fromhex(file.attachment_id))
+    )
 
     got = b""
     with pytest.raises(CryptoError):  # noqa: PT012  # what came before counts
@@ -855,19 +863,22 @@ def test_an_answer_with_text_and_files_is_in_the_mailbox(world: World) -> None:
 
     send(desk, form_for(desk, source.keys.address, "een\r\ntwee"), ("a.txt", content), ("b.txt", b""))
 
-    last = read_thread.thread(desk, source.keys.address, today=TODAY).entries[-1]
+    last = read_thread.read_conversation(desk, source.keys.address, today=TODAY).entries[-1]
     assert (last.text, last.is_source) == ("een\ntwee", False)
     assert [(file.name, file.size) for file in last.files] == [("a.txt", 1_500_000), ("b.txt", 0)]
-    out = file_downloads.download(
+    out = file_downloads.open_download(
         desk, source.keys.address, AttachmentId(bytes.fromhex(last.files[0].attachment_id))
     )
     assert content == b"".join(out.pieces)
-    out = file_downloads.download(
+    out = file_downloads.open_download(
         desk, source.keys.address, AttachmentId(bytes.fromhex(last.files[1].attachment_id))
     )
     assert b"".join(out.pieces) == b""
     assert inbox_lists.inbox(desk, Wanted("answered"), TODAY).answered == 1
-    assert unlocked(world).anchors.mailboxes[source.keys.address].keys() == {b"", world.keyring.strand.id}
+    assert unlocked(world).trusted_state.mailboxes[source.keys.address].keys() == {
+        b"",
+        world.keyring.strand.id,
+    }
 
 
 def test_a_double_submit_is_one_answer(world: World) -> None:
@@ -880,7 +891,7 @@ def test_a_double_submit_is_one_answer(world: World) -> None:
     second = answering(desk, form)
 
     assert second.is_sent
-    assert len(read_thread.thread(desk, source.keys.address, today=TODAY).entries) == 2
+    assert len(read_thread.read_conversation(desk, source.keys.address, today=TODAY).entries) == 2
 
 
 def test_two_submits_at_once_are_one_answer(world: World) -> None:
@@ -893,7 +904,7 @@ def test_two_submits_at_once_are_one_answer(world: World) -> None:
         second.send()
 
         assert second.is_sent
-    assert len(read_thread.thread(desk, source.keys.address, today=TODAY).entries) == 2
+    assert len(read_thread.read_conversation(desk, source.keys.address, today=TODAY).entries) == 2
 
 
 def test_a_used_form_with_another_text_gives_the_text_back(world: World) -> None:
@@ -918,7 +929,7 @@ def test_a_text_that_cannot_be_sent_is_refused_at_once(
     desk = unlocked(world)
 
     with pytest.raises(refusal):
-        answering(desk, AnswerForm(source.keys.address, NEW_ID, b"", text))
+        answering(desk, ReplyForm(source.keys.address, NEW_ID, b"", text))
 
 
 def test_a_source_who_wrote_meanwhile_is_read_first(world: World) -> None:
@@ -943,7 +954,7 @@ def test_a_source_who_wrote_while_files_came_in_is_read_first_and_the_files_are_
             under_way.send()
 
     assert count(world, "attachment") == 0
-    assert len(read_thread.thread(desk, source.keys.address, today=TODAY).entries) == 2
+    assert len(read_thread.read_conversation(desk, source.keys.address, today=TODAY).entries) == 2
 
 
 class _Overtaken(Answering):
@@ -957,7 +968,7 @@ class _Overtaken(Answering):
         super()._append(placed, conversation)
 
 
-def overtaken(desk: OpenDesk, form: AnswerForm, overtakers: list[Callable[[], object]]) -> _Overtaken:
+def overtaken(desk: OpenDesk, form: ReplyForm, overtakers: list[Callable[[], object]]) -> _Overtaken:
     made = _Overtaken(desk, form, today=TODAY, half_hour=1)
     made.overtakers = overtakers
     return made
@@ -983,10 +994,10 @@ def test_a_source_who_only_looks_meanwhile_holds_no_answer_up(world: World) -> N
 
     overtaken(desk, form, [source.looks]).send()
 
-    thread = read_thread.thread(desk, source.keys.address, today=TODAY)
+    thread = read_thread.read_conversation(desk, source.keys.address, today=TODAY)
     assert ["vraag", "eerste antwoord", "tweede antwoord"] == [each.text for each in thread.entries]
     assert thread.faults == ()
-    sent = conversation_of(desk, source.keys.address).entries[-1].open_part
+    sent = conversation_of(desk, source.keys.address).entries[-1].envelope
     assert mark.digest not in sent.seen  # the newer one, which came between the last look and the append
 
 
@@ -998,9 +1009,11 @@ def test_an_answer_that_another_one_overtook_comes_after_it(world: World) -> Non
 
     overtaken(desk, form, [lambda: source.is_answered("eerste")]).send()
 
-    texts = [each.text for each in read_thread.thread(desk, source.keys.address, today=TODAY).entries]
+    texts = [
+        each.text for each in read_thread.read_conversation(desk, source.keys.address, today=TODAY).entries
+    ]
     assert texts == ["vraag", "eerste", "tweede"]
-    assert read_thread.thread(desk, source.keys.address, today=TODAY).faults == ()
+    assert read_thread.read_conversation(desk, source.keys.address, today=TODAY).faults == ()
 
 
 def test_an_answer_that_is_overtaken_again_and_again_gives_up(world: World) -> None:
@@ -1020,16 +1033,16 @@ def test_an_answer_to_a_mailbox_that_ends_meanwhile_is_not_sent(world: World) ->
     form = form_for(desk, source.keys.address, "antwoord")
     under_way = overtaken(desk, form, [source.ends])
 
-    with pytest.raises((MailboxMissingError, SourceWroteError)):
+    with pytest.raises((MailboxNotFoundError, SourceWroteError)):
         under_way.send()
 
 
 def test_an_answer_in_an_empty_mailbox_that_ends_meanwhile_is_not_sent(world: World) -> None:
     source = a_source(world)
     desk = unlocked(world)
-    form = AnswerForm(source.keys.address, NEW_ID, b"", "antwoord")
+    form = ReplyForm(source.keys.address, NEW_ID, b"", "antwoord")
 
-    with pytest.raises(MailboxMissingError):
+    with pytest.raises(MailboxNotFoundError):
         overtaken(desk, form, [source.ends]).send()
 
 
@@ -1040,7 +1053,7 @@ def test_a_file_for_a_mailbox_that_ended_is_refused(world: World) -> None:
 
     with answering(desk, form_for(desk, source.keys.address, "antwoord")) as under_way:
         source.ends()
-        with pytest.raises(MailboxMissingError):
+        with pytest.raises(MailboxNotFoundError):
             under_way.add_file("a", "", in_pieces(b"x"))
 
 
@@ -1066,7 +1079,7 @@ def test_files_without_room_are_refused_while_text_still_goes(world: World) -> N
 
     assert count(world, "attachment") == 0
     send(desk, form)
-    assert len(read_thread.thread(desk, source.keys.address, today=TODAY).entries) == 2
+    assert len(read_thread.read_conversation(desk, source.keys.address, today=TODAY).entries) == 2
 
 
 def test_pending_files_are_left_to_the_sweeper_when_the_store_is_gone(world: World) -> None:
@@ -1096,7 +1109,7 @@ def test_a_claimed_media_type_is_kept_only_when_it_looks_like_one(world: World) 
 def test_the_desk_tells_where_its_things_lie(world: World) -> None:
     a_source(world).writes("vraag")
 
-    about = about_desk.about(unlocked(world))
+    about = about_desk.desk_facts(unlocked(world))
 
     assert (world.config.fingerprint, 1, 1) == (about.fingerprint, about.letterhead_serial, about.mailboxes)
     assert about.last_check is None

@@ -18,7 +18,7 @@ from journalist_app.errors import (
 )
 from journalist_app.services.desk import unlocking
 from journalist_app.services.mailbox import read_thread, steps
-from journalist_app.services.mailbox.answering import AnswerForm, Answering
+from journalist_app.services.mailbox.answering import Answering, ReplyForm
 from journalist_app.services.mailbox.steps import StepForm
 from protocol.content import StepName
 from protocol.identifiers import EntryId
@@ -30,15 +30,15 @@ STEP = StepForm("in_conversation", "Wij zoeken het uit.", "Wij antwoorden.", THU
 
 
 def unlocked(world: World) -> OpenDesk:
-    return unlocking.unlock(world.config, world.store, PASSPHRASE)
+    return unlocking.unlock_desk(world.config, world.store, PASSPHRASE)
 
 
-def form_for(desk: OpenDesk, source: ASource, text: str, step: StepForm | None) -> AnswerForm:
-    seen = read_thread.thread(desk, source.keys.address, today=TODAY).source_said
-    return AnswerForm(source.keys.address, ANSWER_ID, bytes.fromhex(seen), text, step, STEP_ID)
+def form_for(desk: OpenDesk, source: ASource, text: str, step: StepForm | None) -> ReplyForm:
+    seen = read_thread.read_conversation(desk, source.keys.address, today=TODAY).source_said
+    return ReplyForm(source.keys.address, ANSWER_ID, bytes.fromhex(seen), text, step, STEP_ID)
 
 
-def send(desk: OpenDesk, form: AnswerForm) -> None:
+def send(desk: OpenDesk, form: ReplyForm) -> None:
     with Answering(desk, form, today=TODAY, half_hour=1) as under_way:
         if not under_way.is_sent:
             under_way.send()
@@ -51,8 +51,8 @@ def test_an_answer_and_its_step_reach_the_source_together(world: World) -> None:
 
     send(desk, form_for(desk, source, "antwoord", STEP))
 
-    shown = read_thread.thread(desk, source.keys.address, today=TODAY)
-    current = shown.standing.current
+    shown = read_thread.read_conversation(desk, source.keys.address, today=TODAY)
+    current = shown.thread_state.current
     assert [each.text for each in shown.entries] == ["vraag", "antwoord"]
     assert current is not None
     assert (current.step, current.text, current.next, current.by) == (
@@ -68,9 +68,9 @@ def test_a_step_can_go_alone(world: World) -> None:
 
     send(desk, form_for(desk, source, "  \n", STEP))
 
-    shown = read_thread.thread(desk, source.keys.address, today=TODAY)
+    shown = read_thread.read_conversation(desk, source.keys.address, today=TODAY)
     assert [each.text for each in shown.entries] == ["vraag"]
-    assert [step.step for step in shown.standing.steps] == ["received", "being_read", "in_conversation"]
+    assert [step.step for step in shown.thread_state.steps] == ["received", "being_read", "in_conversation"]
 
 
 def test_a_form_without_text_or_step_is_refused(world: World) -> None:
@@ -102,9 +102,9 @@ def test_a_double_click_sends_answer_and_step_once(world: World) -> None:
     for _ in range(2):
         send(desk, form)
 
-    shown = read_thread.thread(desk, source.keys.address, today=TODAY)
+    shown = read_thread.read_conversation(desk, source.keys.address, today=TODAY)
     assert len(shown.entries) == 2
-    assert [step.step for step in shown.standing.steps][2:] == ["in_conversation"]
+    assert [step.step for step in shown.thread_state.steps][2:] == ["in_conversation"]
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_a_form_used_again_for_another_step_is_told(world: World, text: str, ste
     send(desk, form)
 
     with pytest.raises(AnotherTextError):
-        send(desk, AnswerForm(form.address, ANSWER_ID, form.seen, text, step, STEP_ID))
+        send(desk, ReplyForm(form.address, ANSWER_ID, form.seen, text, step, STEP_ID))
 
 
 def test_a_form_used_again_with_a_step_that_was_not_sent_is_told(world: World) -> None:
@@ -135,7 +135,7 @@ def test_a_form_used_again_with_a_step_that_was_not_sent_is_told(world: World) -
     send(desk, form)
 
     with pytest.raises(AnotherTextError):
-        send(desk, AnswerForm(form.address, ANSWER_ID, form.seen, "antwoord", STEP, STEP_ID))
+        send(desk, ReplyForm(form.address, ANSWER_ID, form.seen, "antwoord", STEP, STEP_ID))
 
 
 def test_a_step_upon_something_unread_is_not_sent(world: World) -> None:
@@ -174,7 +174,7 @@ def test_a_step_that_promises_nothing_or_too_much_is_refused(
     with pytest.raises(refused):
         send(desk, form_for(desk, source, "antwoord", form))
 
-    assert read_thread.thread(desk, source.keys.address, today=TODAY).entries == ()
+    assert read_thread.read_conversation(desk, source.keys.address, today=TODAY).entries == ()
 
 
 def test_a_day_may_be_today_or_none(world: World) -> None:

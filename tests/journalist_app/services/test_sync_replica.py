@@ -15,7 +15,7 @@ from wsgiref.types import WSGIApplication
 import pytest
 from werkzeug.test import TestResponse
 
-from journalist_app import create_app
+from journalist_app import create_adviser_app
 from journalist_app.desk.open_desk import Exchange, OpenDesk
 from journalist_app.services.desk import background_check, sync_replica
 from protocol.errors import PouchRefusal, PouchRefusedError
@@ -24,7 +24,7 @@ from store import outbox, peers, sync_findings
 from store.errors import StoreBusyError, StoreDamagedError
 from store.outbox import What
 from store.sync_findings import FindingKind
-from sync.apply import take_in
+from sync.apply import apply_pouch
 from sync.build import pack_all
 from sync.errors import (
     BrokenTransferError,
@@ -34,7 +34,7 @@ from sync.errors import (
     RefusedError,
     UnreachableError,
 )
-from sync.http_endpoint import create_app as a_door
+from sync.http_endpoint import create_sync_app as a_door
 from sync.reasons import REASONS
 from tests.journalist_app.desk_factories import TODAY, a_source
 from tests.journalist_app.views.test_views import Browser, answer_fields, token
@@ -66,10 +66,10 @@ def at(ends: Ends) -> Iterator[AtDesk]:
 def a_browser(at: AtDesk, server: str = "file") -> Browser:
     """Return a browser that has the desk of a workstation open."""
     at.desk.config = replace(at.desk.config, server=server)
-    app = create_app(at.desk.config, at.store, end_worker=lambda: None, today=at.ends.clock.today)
+    app = create_adviser_app(at.desk.config, at.store, end_worker=lambda: None, today=at.ends.clock.today)
     browser = Browser(app, [])
-    guard = app.extensions["guard"]
-    browser.headers["Cookie"] = f"adviser={guard.admit(at.desk).hex()}"
+    auto_lock = app.extensions["auto_lock"]
+    browser.headers["Cookie"] = f"adviser={auto_lock.admit(at.desk).hex()}"
     return browser
 
 
@@ -198,7 +198,7 @@ def test_what_stopped_a_sync_is_kept_by_name(at: AtDesk, why: Exception, name: s
         def carry(self, _pouch: bytes) -> AbstractContextManager[Iterator[bytes]]:
             raise why
 
-    sync_replica.sync(at.desk, at.ends.clock.today, at.ends.clock.half_hour, Broken())
+    sync_replica.sync_replica(at.desk, at.ends.clock.today, at.ends.clock.half_hour, Broken())
 
     assert at.desk.exchange == Exchange(refusal=name)
 
@@ -207,7 +207,7 @@ def test_a_letterhead_that_somebody_swapped_here_stops_the_sync(at: AtDesk) -> N
     with at.store.writing() as session:
         session.connection().exec_driver_sql("UPDATE letterhead SET serial = serial + 1, body = x'00'")
 
-    sync_replica.sync(at.desk, at.ends.clock.today)
+    sync_replica.sync_replica(at.desk, at.ends.clock.today)
 
     assert at.desk.exchange.refusal == "letterhead"
 
@@ -216,7 +216,7 @@ def test_a_store_without_letterhead_stops_the_sync(at: AtDesk) -> None:
     with at.store.writing() as session:
         session.connection().exec_driver_sql("DELETE FROM letterhead")
 
-    sync_replica.sync(at.desk, at.ends.clock.today)
+    sync_replica.sync_replica(at.desk, at.ends.clock.today)
 
     assert at.desk.exchange.refusal == "letterhead"
 
@@ -280,7 +280,7 @@ def test_what_was_sent_goes_out_soon_and_by_itself(
     source = a_source(at.ends.world)
     source.writes("vraag")
     browser = a_browser(at, door)
-    sync_replica.begin(at.desk, at.ends.clock.today)
+    sync_replica.begin_syncing(at.desk, at.ends.clock.today)
     wait_for(lambda: at.desk.exchange.received is not None)
 
     page = browser.get(f"/mailbox/{source.address}")
@@ -315,9 +315,9 @@ def test_without_anything_to_send_it_syncs_again_after_some_minutes(at: AtDesk, 
 def test_over_an_air_gap_nothing_runs_in_the_background(at: AtDesk) -> None:
     at.desk.config = replace(at.desk.config, server="file")
 
-    sync_replica.begin(at.desk, at.ends.clock.today)
-    sync_replica.now(at.desk, at.ends.clock.today)
-    sync_replica.soon(at.desk)
+    sync_replica.begin_syncing(at.desk, at.ends.clock.today)
+    sync_replica.start_sync(at.desk, at.ends.clock.today)
+    sync_replica.request_sync(at.desk)
 
     assert at.desk.exchange == Exchange()
     assert not at.desk.sync_wanted.is_set()
@@ -343,14 +343,14 @@ def test_a_sync_that_runs_is_not_started_twice(at: AtDesk, door: str) -> None:
 def test_a_desk_that_stops_syncs_no_more(at: AtDesk) -> None:
     at.desk.stopping.set()
 
-    sync_replica.sync(at.desk, at.ends.clock.today)
+    sync_replica.sync_replica(at.desk, at.ends.clock.today)
 
     assert at.desk.exchange == Exchange()
 
 
 def test_passing_on_goes_to_the_server_at_once(at: AtDesk, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[OpenDesk] = []
-    monkeypatch.setattr(sync_replica, "now", lambda desk, _today: started.append(desk))
+    monkeypatch.setattr(sync_replica, "start_sync", lambda desk, _today: started.append(desk))
     browser = a_browser(at, "unix:/nowhere")
 
     browser.post(f"/mailbox/{'00' * 20}/proposal/{'00' * 16}/begin", {"token": "x"})
@@ -386,7 +386,7 @@ def from_server(at: AtDesk) -> bytes:
     with at.ends.world.store.writing() as session:
         if peers.find(session, strand) is None:
             peers.add(session, strand, b"")
-            outbox.note_all(session, strand)
+            outbox.enqueue_all(session, strand)
     return b"".join(pack_all(at.ends.server, strand))
 
 
@@ -405,7 +405,7 @@ def test_a_pouch_is_taken_in_once_and_its_answer_made(at: AtDesk) -> None:
     at.answers(source, "antwoord")
     made = browser.post("/sync/pouch", {"token": sync_token(browser, "/sync/pouch")})
     assert made.headers["Content-Disposition"].startswith(f'attachment; filename="{TODAY}.pouch"')
-    assert take_in(at.ends.server, lambda: [made.data], is_direct=False).applied
+    assert apply_pouch(at.ends.server, lambda: [made.data], is_direct=False).applied
 
 
 def test_a_pouch_that_came_too_early_waits_for_the_one_before_it(at: AtDesk) -> None:
@@ -413,7 +413,7 @@ def test_a_pouch_that_came_too_early_waits_for_the_one_before_it(at: AtDesk) -> 
     brings(browser, from_server(at))
     back = browser.post("/sync/pouch", {"token": sync_token(browser, "/sync/pouch")}).data
     late = from_server(at)
-    take_in(at.ends.server, lambda: [back], is_direct=False)
+    apply_pouch(at.ends.server, lambda: [back], is_direct=False)
     with at.ends.world.store.reading() as session:
         known = peers.find(session, at.desk.keyring.strand.id)
     assert known is not None
@@ -453,7 +453,7 @@ def test_a_pouch_that_is_none_is_refused_with_its_sentence(at: AtDesk) -> None:
 
 def test_a_workstation_that_was_never_paired_makes_no_pouch(at: AtDesk) -> None:
     with at.store.writing() as session:
-        peers.remove(session, SERVER)
+        peers.remove_peer(session, SERVER)
     browser = a_browser(at)
 
     answer = browser.post("/sync/pouch", {"token": sync_token(browser, "/sync/pouch")})
@@ -495,8 +495,8 @@ def test_what_is_wrong_at_the_server_is_told_by_label_until_the_adviser_has_call
     at.syncs()
     address = source.keys.address
     with at.store.writing() as session:
-        sync_findings.note(session, address, b"", FindingKind.FORK, TODAY)
-        sync_findings.note(session, b"\1" * 20, b"", FindingKind.COME_BACK, TODAY)
+        sync_findings.add(session, address, b"", FindingKind.FORK, TODAY)
+        sync_findings.add(session, b"\1" * 20, b"", FindingKind.COME_BACK, TODAY)
     background_check.check_store(at.desk, TODAY)
     browser = a_browser(at)
 
@@ -524,9 +524,9 @@ def test_what_waits_is_named_by_kind(at: AtDesk) -> None:
     at.answers(source, "antwoord")
     at.closes(source)
     with at.store.writing() as session:
-        outbox.note_all(session, SERVER)
+        outbox.enqueue_all(session, SERVER)
         for what in What:
-            outbox.note(session, what, address=source.keys.address, name=b"x")
+            outbox.enqueue(session, what, address=source.keys.address, name=b"x")
 
     page = a_browser(at).get("/sync").text
 

@@ -21,10 +21,10 @@ from journalist_app.errors import (
     YearNotOverError,
 )
 from journalist_app.search import search_worker
-from journalist_app.search.search_index import Index, Starter
+from journalist_app.search.search_index import SearchIndex, Starter
 from journalist_app.services import inbox_lists
 from journalist_app.services.desk import yearly_report
-from journalist_app.services.desk.unlocking import unlock
+from journalist_app.services.desk.unlocking import unlock_desk
 from journalist_app.services.desk.yearly_report import OwnWords
 from journalist_app.services.records import desk_records
 from protocol.casefile import Casefile
@@ -32,11 +32,11 @@ from protocol.content import Content, Kind, StepName, StepNote
 from protocol.ledger import contribution, seal_tallies
 from protocol.sealed_record import RecordKind
 from report.disclosure import Audience, rounded
-from report.tables import line_of, shapes
+from report.tables import counted_line, shapes
 from store import ledger_tallies, letterheads, mailboxes, public_files
 from store.database.engine import open_store
 from store.database.schema import LedgerRow
-from store.database.sealed_rows import keep
+from store.database.sealed_rows import insert_sealed
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, World, a_source
 from tests.journalist_app.services.synthetic_years import fill
 
@@ -46,7 +46,7 @@ DAY = date(LAST_YEAR, 3, 4)
 
 @pytest.fixture
 def desk(world: World) -> OpenDesk:
-    return unlock(world.config, world.store, PASSPHRASE)
+    return unlock_desk(world.config, world.store, PASSPHRASE)
 
 
 def leave_tallies(world: World, casefile: Casefile, times: int = 1) -> None:
@@ -57,7 +57,7 @@ def leave_tallies(world: World, casefile: Casefile, times: int = 1) -> None:
 
 
 def publish(desk: OpenDesk, year: int = LAST_YEAR) -> None:
-    yearly_report.publish(desk, year, yearly_report.look_at(desk, year, TODAY).digest, TODAY)
+    yearly_report.publish_report(desk, year, yearly_report.look_at(desk, year, TODAY).digest, TODAY)
 
 
 # ---- counting
@@ -78,7 +78,7 @@ def test_a_synthetic_year_becomes_a_report_of_what_was_in_it(
             wanted = sum(
                 times
                 for (dimension, value), times in truth.items()
-                if dimension == shape.dimension and line_of(shape, value) == line
+                if dimension == shape.dimension and counted_line(shape, value) == line
             )
             assert wanted == number
     assert 0 == found.counts.strange
@@ -132,7 +132,7 @@ def test_a_mailbox_that_was_unread_when_its_year_was_published_counts_in_no_othe
     source.writes("vraag", day=DAY)
     publish(desk)
     source.ends()
-    inbox_lists.acknowledge(desk, source.keys.address, TODAY)
+    inbox_lists.acknowledge_ended(desk, source.keys.address, TODAY)
 
     assert 1 == yearly_report.look_at(desk, LAST_YEAR, TODAY).counts.read
     assert yearly_report.look_at(desk, TODAY.year, TODAY).counts.is_empty
@@ -210,7 +210,7 @@ def test_a_tally_that_was_copied_in_the_store_counts_once(world: World, desk: Op
     with world.store.writing() as session:
         ledger_tallies.add(session, copies)  # as a pouch would
         for copy in copies:
-            row = {"id": keep(session, header=copy), "digest": os.urandom(32)}
+            row = {"id": insert_sealed(session, header=copy), "digest": os.urandom(32)}
             session.connection().execute(insert(LedgerRow), row)
         assert 2 * len(copies) == ledger_tallies.count(session)
     assert 1 == yearly_report.look_at(desk, LAST_YEAR, TODAY).counts.read
@@ -237,7 +237,7 @@ def many(world: World, monkeypatch: pytest.MonkeyPatch) -> int:
 
 
 def test_many_tallies_are_opened_by_all_processes_together(desk: OpenDesk, many: int) -> None:
-    desk.index = Index([in_a_thread(search_worker.serve)] * 2)
+    desk.index = SearchIndex([in_a_thread(search_worker.serve_search)] * 2)
     assert many == yearly_report.look_at(desk, LAST_YEAR, TODAY).counts.read
     assert many * 8 == len(desk.tallies)
 
@@ -250,7 +250,7 @@ def test_what_was_opened_once_is_known(world: World, desk: OpenDesk, many: int) 
 
 @pytest.mark.usefixtures("many")
 def test_a_process_that_breaks_off_leaves_nothing_half_counted(desk: OpenDesk) -> None:
-    desk.index = Index([in_a_thread(lambda line: line.close())])
+    desk.index = SearchIndex([in_a_thread(lambda line: line.close())])
     with pytest.raises(LedgerUnreadError):
         yearly_report.look_at(desk, LAST_YEAR, TODAY)
 
@@ -267,7 +267,7 @@ def test_a_process_that_is_silent_is_given_up(desk: OpenDesk, monkeypatch: pytes
         heard.set()
         line.close()
 
-    desk.index = Index([in_a_thread(keep_silent)])
+    desk.index = SearchIndex([in_a_thread(keep_silent)])
     with pytest.raises(LedgerUnreadError):
         yearly_report.look_at(desk, LAST_YEAR, TODAY)
     assert heard.is_set()
@@ -279,11 +279,11 @@ def test_a_process_that_cannot_read_the_store_says_so_by_hanging_up(desk: OpenDe
         ours, theirs = Pipe()
         wanted = msgspec.msgpack.decode(line.recv_bytes(), type=search_worker.tally_reader.Tallies)
         ours.send_bytes(msgspec.msgpack.encode(msgspec.structs.replace(wanted, store="/nowhere")))
-        search_worker.serve(theirs)
+        search_worker.serve_search(theirs)
         ours.close()
         line.close()
 
-    desk.index = Index([in_a_thread(cannot)])
+    desk.index = SearchIndex([in_a_thread(cannot)])
     with pytest.raises(LedgerUnreadError):
         yearly_report.look_at(desk, LAST_YEAR, TODAY)
 
@@ -297,9 +297,9 @@ def test_what_a_process_is_told_is_in_no_log() -> None:
 
 
 def test_the_advisers_words_are_kept_sealed(world: World, desk: OpenDesk) -> None:
-    yearly_report.keep_words(desk, LAST_YEAR, OwnWords("Wat wij hoorden.", "What we heard."))
-    yearly_report.keep_words(desk, LAST_YEAR, OwnWords("Wat wij hoorden.", "What we heard."))
-    again = unlock(world.config, world.store, PASSPHRASE)
+    yearly_report.keep_report_words(desk, LAST_YEAR, OwnWords("Wat wij hoorden.", "What we heard."))
+    yearly_report.keep_report_words(desk, LAST_YEAR, OwnWords("Wat wij hoorden.", "What we heard."))
+    again = unlock_desk(world.config, world.store, PASSPHRASE)
     assert OwnWords("Wat wij hoorden.", "What we heard.") == yearly_report.words_for(again, LAST_YEAR)
     assert "hoorden" not in repr(yearly_report.look_at(desk, LAST_YEAR, TODAY))
     assert not any(b"hoorden" in file.read_bytes() for file in world.store.path.parent.iterdir())
@@ -307,15 +307,15 @@ def test_the_advisers_words_are_kept_sealed(world: World, desk: OpenDesk) -> Non
 
 @pytest.mark.parametrize("text", ["x" * 20_001, "a\0b"])
 def test_words_that_no_document_can_carry_are_refused_and_nothing_is_kept(desk: OpenDesk, text: str) -> None:
-    yearly_report.keep_words(desk, LAST_YEAR, OwnWords("eerst", "first"))
+    yearly_report.keep_report_words(desk, LAST_YEAR, OwnWords("eerst", "first"))
     with pytest.raises(OwnWordsError):
-        yearly_report.keep_words(desk, LAST_YEAR, OwnWords("dan", text))
+        yearly_report.keep_report_words(desk, LAST_YEAR, OwnWords("dan", text))
     assert OwnWords("eerst", "first") == yearly_report.words_for(desk, LAST_YEAR)
 
 
 @pytest.mark.parametrize("name", [b"report-words-%d" % LAST_YEAR, b"report-%d" % LAST_YEAR])
 def test_what_this_desk_never_wrote_is_not_read(desk: OpenDesk, name: bytes) -> None:
-    desk_records.write(desk, RecordKind.COUNTS, name, 1, b"{}")
+    desk_records.write_record(desk, RecordKind.COUNTS, name, 1, b"{}")
     with pytest.raises(RecordUnsoundError):
         yearly_report.look_at(desk, LAST_YEAR, TODAY)
 
@@ -327,7 +327,7 @@ def test_publishing_freezes_counts_and_puts_signed_files_in_both_languages(
     world: World, desk: OpenDesk
 ) -> None:
     leave_tallies(world, Casefile(first_message=DAY, theme="bullying"), times=12)
-    yearly_report.keep_words(desk, LAST_YEAR, OwnWords("Wat wij hoorden.", "What we heard."))
+    yearly_report.keep_report_words(desk, LAST_YEAR, OwnWords("Wat wij hoorden.", "What we heard."))
     publish(desk)
 
     names = {f"report-{LAST_YEAR}-{each}.{kind}" for each in ("nl", "en") for kind in ("html", "pdf", "csv")}
@@ -336,7 +336,7 @@ def test_publishing_freezes_counts_and_puts_signed_files_in_both_languages(
         latest = letterheads.latest(session)
     assert names == files.keys()
     assert latest is not None
-    again = unlock(world.config, world.store, PASSPHRASE)
+    again = unlock_desk(world.config, world.store, PASSPHRASE)
     assert 2 == latest[0] == again.letterhead.serial
     assert {name: hashlib.sha256(body).digest() for name, body in files.items()} == {
         report.title: report.sha256 for report in again.letterhead.reports
@@ -391,7 +391,7 @@ def test_a_frozen_year_cannot_be_published_again_with_other_figures(world: World
     with pytest.raises(AlreadyPublishedError):
         publish(desk)
     with pytest.raises(AlreadyPublishedError):
-        yearly_report.keep_words(desk, LAST_YEAR, OwnWords("anders", "other"))
+        yearly_report.keep_report_words(desk, LAST_YEAR, OwnWords("anders", "other"))
     assert before == yearly_report.look_at(desk, LAST_YEAR, TODAY)
     assert 2 == desk.letterhead.serial
 
@@ -399,7 +399,7 @@ def test_a_frozen_year_cannot_be_published_again_with_other_figures(world: World
 def test_two_workstations_do_not_publish_two_versions_of_a_year(world: World, desk: OpenDesk) -> None:
     leave_tallies(world, Casefile(first_message=DAY), times=12)
     found = yearly_report.look_at(desk, LAST_YEAR, TODAY)
-    publish(unlock(world.config, world.store, PASSPHRASE))
+    publish(unlock_desk(world.config, world.store, PASSPHRASE))
     with pytest.raises(AlreadyPublishedError):
         yearly_report._publish(desk, found, {}, TODAY)
     assert 1 == desk.letterhead.serial
@@ -412,7 +412,7 @@ def test_figures_that_changed_since_they_were_looked_at_are_not_published(
     digest = yearly_report.look_at(desk, LAST_YEAR, TODAY).digest
     leave_tallies(world, Casefile(first_message=DAY), times=12)
     with pytest.raises(CountsChangedError):
-        yearly_report.publish(desk, LAST_YEAR, digest, TODAY)
+        yearly_report.publish_report(desk, LAST_YEAR, digest, TODAY)
     with world.store.reading() as session:
         assert [] == list(public_files.names(session))
 
@@ -434,8 +434,8 @@ def test_a_year_with_nothing_in_it_is_published_as_that(world: World, desk: Open
 def test_frozen_counts_that_were_taken_away_are_missed(world: World, desk: OpenDesk) -> None:
     publish(desk, 2019)
     world.execute("DELETE FROM record")
-    (world.config.anchors_path).unlink()
-    desk = unlock(world.config, world.store, PASSPHRASE)  # a workstation that remembers nothing
+    (world.config.trusted_state_path).unlink()
+    desk = unlock_desk(world.config, world.store, PASSPHRASE)  # a workstation that remembers nothing
     with pytest.raises(RecordUnsoundError):
         yearly_report.look_at(desk, 2019, TODAY)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
-from journalist_app.errors import RecipientRefusedError
+from journalist_app.errors import RecipientKeyRefusedError
 from journalist_app.files.export import Addressee, Looked
 
 KEY, OTHER_KEY = "A" * 40, "B" * 40
@@ -36,7 +36,7 @@ class Paper:
     def require_usable(self, fingerprint: str, today: date) -> None:
         assert today
         if fingerprint in self.refused:
-            raise RecipientRefusedError
+            raise RecipientKeyRefusedError
 
     @contextlib.contextmanager
     def room(self) -> Iterator[Path]:

@@ -20,7 +20,7 @@ PAGES = ["/search", "/calendar", "/replies", "/unsent", "/evidence"]
 def opened(browser: Browser) -> None:
     browser.app.extensions["readers"] = [desk_readers.start]
     browser.unlock()
-    desk = browser.app.extensions["guard"]._desk
+    desk = browser.app.extensions["auto_lock"]._desk
     assert desk.index.wait_until_whole(desk_readers.SECONDS).is_whole
     settle()
 
@@ -204,7 +204,7 @@ def test_a_search_shows_where_the_words_stand(world: World, browser: Browser) ->
 def test_a_search_that_nobody_answers_says_so(browser: Browser) -> None:
     opened(browser)
     page = browser.get("/search")
-    index = browser.app.extensions["guard"]._desk.index
+    index = browser.app.extensions["auto_lock"]._desk.index
     index._shares[0].end()
     with index._changed:
         index._changed.wait_for(lambda: index._is_broken, desk_readers.SECONDS)
@@ -251,7 +251,7 @@ def test_the_public_holidays_are_put_in_the_form_and_nothing_is_published(browse
 
     assert "2026-12-25 Kerst" in page
     assert "2027-01-01" in page
-    assert 1 == browser.app.extensions["guard"]._desk.letterhead.serial
+    assert 1 == browser.app.extensions["auto_lock"]._desk.letterhead.serial
 
 
 @pytest.mark.parametrize(

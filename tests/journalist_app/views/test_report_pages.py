@@ -2,9 +2,9 @@ import re
 
 import pytest
 
-from journalist_app import create_app
+from journalist_app import create_adviser_app
 from journalist_app.services.desk import yearly_report
-from journalist_app.services.desk.unlocking import unlock
+from journalist_app.services.desk.unlocking import unlock_desk
 from protocol.casefile import Casefile
 from store import ledger_tallies
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, World, a_source
@@ -16,7 +16,7 @@ PAGE = f"/reports/{LAST_YEAR}"
 
 @pytest.fixture
 def browser(world: World) -> Browser:
-    app = create_app(world.config, world.store, end_worker=lambda: None, today=lambda: TODAY)
+    app = create_adviser_app(world.config, world.store, end_worker=lambda: None, today=lambda: TODAY)
     browser = Browser(app, [])
     browser.unlock()
     return browser
@@ -70,7 +70,7 @@ def test_a_form_without_its_token_keeps_the_text_on_the_page_and_changes_nothing
     answer = browser.post(f"{PAGE}/{action}", {"token": "x", "nl": "mijn tekst", "en": "", "nobody": "yes"})
     assert 403 == answer.status_code
     assert (action == "words") == ("mijn tekst" in answer.text)
-    desk = unlock(world.config, world.store, PASSPHRASE)
+    desk = unlock_desk(world.config, world.store, PASSPHRASE)
     assert "" == yearly_report.words_for(desk, LAST_YEAR).nl
     assert () == yearly_report.published_years(desk)
 

@@ -17,13 +17,13 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from crypto.age import PQIdentity
-from journalist_app import create_app
+from journalist_app import create_adviser_app
 from journalist_app.files.presealed import OPENINGS
 from journalist_app.services.desk import unlocking
 from journalist_app.services.mailbox import read_thread
 from journalist_app.services.records import casefiles
 from protocol.casefile import Casefile, Evidence, EvidenceKind
-from protocol.content import AnswerNote, Content, Kind, ProposalNote, Recipient, Verdict
+from protocol.content import AnswerNote, Content, Kind, PassOnRecipient, ProposalNote, Verdict
 from protocol.entry import TEXT_CHARS
 from protocol.envelope import Author
 from protocol.identifiers import Digest
@@ -86,7 +86,9 @@ class Browser:
 @pytest.fixture
 def browser(world: World) -> Browser:
     ended: list[bool] = []
-    app = create_app(world.config, world.store, end_worker=lambda: ended.append(True), today=lambda: TODAY)
+    app = create_adviser_app(
+        world.config, world.store, end_worker=lambda: ended.append(True), today=lambda: TODAY
+    )
     return Browser(app, ended)
 
 
@@ -292,7 +294,7 @@ def test_the_inbox_says_who_waits_and_while_checking_renews_itself(world: World,
     assert "1 mailbox waits for an answer" in page.text
     assert "New, waits" in page.text
     settle()
-    desk = browser.app.extensions["guard"]._desk
+    desk = browser.app.extensions["auto_lock"]._desk
     desk.progress = type(desk.progress)(3200, 10_000, is_running=True, is_broken=False)
     running = browser.get("/inbox?q=a")
     assert "Checked 3,200 of 10,000" in running.text
@@ -305,7 +307,7 @@ def test_what_runs_behind_begins_when_the_first_page_is_out(
 ) -> None:
     monkeypatch.setattr(unlocking, "_FIRST_PAGE_SECONDS", 60)
     browser.unlock()
-    desk = browser.app.extensions["guard"]._desk
+    desk = browser.app.extensions["auto_lock"]._desk
     assert (desk.last_check, desk.progress.is_running) == (None, True)
 
     first = browser.get("/inbox")
@@ -319,13 +321,13 @@ def test_what_runs_behind_begins_when_the_first_page_is_out(
 def test_what_runs_behind_begins_in_time_without_a_page_and_never_after_locking(
     world: World, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    desk = unlocking.unlock(world.config, world.store, PASSPHRASE)
+    desk = unlocking.unlock_desk(world.config, world.store, PASSPHRASE)
     unlocking.work_behind(desk, TODAY)
     assert desk.last_check == TODAY
 
     monkeypatch.setattr(unlocking, "_FIRST_PAGE_SECONDS", 60)
     browser.unlock()
-    late = browser.app.extensions["guard"]._desk
+    late = browser.app.extensions["auto_lock"]._desk
     browser.post("/lock", {"token": token(browser.get("/about"), "/lock")})
     settle()
     assert late.last_check is None
@@ -333,15 +335,15 @@ def test_what_runs_behind_begins_in_time_without_a_page_and_never_after_locking(
 
 def test_a_page_that_renews_itself_is_no_activity(browser: Browser) -> None:
     browser.unlock()
-    guard = browser.app.extensions["guard"]
-    guard._last_use -= 60
-    before = guard._last_use
+    auto_lock = browser.app.extensions["auto_lock"]
+    auto_lock._last_use -= 60
+    before = auto_lock._last_use
 
     browser.get("/inbox?renewed=1")
-    assert guard._last_use == before
+    assert auto_lock._last_use == before
 
     browser.get("/inbox")
-    assert guard._last_use > before
+    assert auto_lock._last_use > before
 
 
 def test_what_a_source_wrote_is_text_and_nothing_else(world: World, browser: Browser) -> None:
@@ -549,7 +551,7 @@ def test_a_text_that_meets_a_locked_app_comes_back_after_unlocking(world: World,
     browser.unlock()
     path = f"/mailbox/{source.address}"
     fields = answer_fields(browser.get(path), 'regel een\r\n"regel" <twee>')
-    browser.app.extensions["guard"].close()
+    browser.app.extensions["auto_lock"].close()
 
     locked = raw_post(browser, f"{path}/answer", multipart(fields, b"x"))
     assert (locked.status_code, locked.headers["Location"]) == (303, "/unlock?reason=kept")
@@ -618,7 +620,7 @@ def test_damaged_anchors_are_said_on_every_page_until_the_adviser_decides(
 ) -> None:
     source = a_source(world)
     source.writes("vraag")
-    world.config.anchors_path.touch(0o600)
+    world.config.trusted_state_path.touch(0o600)
     browser.unlock()
     for path in ("/inbox", f"/mailbox/{source.address}", "/about"):
         page = browser.get(path)
@@ -1020,7 +1022,7 @@ def with_an_outbox(
     source.writes("vraag", file=file)
     browser.unlock()
     settle()
-    browser.app.extensions["guard"]._desk.outbox = Paper(tmp_path)
+    browser.app.extensions["auto_lock"]._desk.exporter = Paper(tmp_path)
     return source
 
 
@@ -1051,8 +1053,12 @@ def proposed(world: World, browser: Browser, tmp_path: Path, **words: str) -> tu
 def answer_of(
     browser: Browser, source: ASource, verdict: Verdict, seen: Sequence[Digest] | None = None
 ) -> None:
-    desk = browser.app.extensions["guard"]._desk
-    digest = read_thread.thread(desk, source.keys.address, today=TODAY).standing.proposals[-1].digest
+    desk = browser.app.extensions["auto_lock"]._desk
+    digest = (
+        read_thread.read_conversation(desk, source.keys.address, today=TODAY)
+        .thread_state.proposals[-1]
+        .digest
+    )
     note = AnswerNote(verdict=verdict, proposal=digest)
     source.says(Content(kind=Kind.ANSWER, text="prima", answer=note), seen=seen)
 
@@ -1180,7 +1186,7 @@ def test_evidence_that_was_damaged_does_not_close_its_page(world: World, browser
     browser.unlock()
     settle()
     piece = Evidence(kind=EvidenceKind.PROPOSAL, day=TODAY, entry=Digest(bytes(32)), body=b"{}")
-    desk = browser.app.extensions["guard"]._desk
+    desk = browser.app.extensions["auto_lock"]._desk
     casefiles.change(desk, source.keys.address, lambda _: Casefile(evidence=(piece,)))
 
     page = browser.get("/evidence")
@@ -1229,7 +1235,7 @@ def test_a_proposal_that_cannot_be_made_gives_its_text_back(
     settle()
     where = f"/mailbox/{source.address}"
     assert "nobody to pass on to" in browser.get(f"{where}/propose").text
-    browser.app.extensions["guard"]._desk.outbox = Paper(tmp_path)
+    browser.app.extensions["auto_lock"]._desk.exporter = Paper(tmp_path)
     form = proposal_form(browser.get(f"{where}/propose"), where, "mijn voorstel", "nobody")
 
     def post(**other: object) -> TestResponse:
@@ -1307,13 +1313,13 @@ def test_a_step_that_was_taken_back_in_time_is_told_and_nothing_says_it_is_passe
     browser.headers["Accept-Language"] = language
     answer_of(browser, source, Verdict.AGREED)
     with world.store.reading() as session:
-        heads = entries.heads(session, source.keys.address)
+        heads = entries.strand_heads(session, source.keys.address)
     seen = [Digest(head.digest) for head in heads if head.author == Author.DESK]
     begun = browser.post(f"{page}/begin", closing_fields(browser.get(page), f"{page}/begin"))
     form = closing_fields(browser.get(page), f"{page}/make")
     with world.store.writing() as session:
         peers.add(session, SERVER, b"card")
-        outbox.note_all(session, SERVER)
+        outbox.enqueue_all(session, SERVER)
     waiting = browser.get(begun.headers["Location"])
     refused = browser.post(f"{page}/make", form)
     answer_of(browser, source, Verdict.TAKEN_BACK, seen)
@@ -1338,10 +1344,10 @@ def test_what_a_source_signs_as_a_proposal_has_no_page(
     world: World, browser: Browser, tmp_path: Path
 ) -> None:
     source, page = proposed(world, browser, tmp_path)
-    note = ProposalNote(recipient=Recipient.SG, name="SG", fingerprint=KEY)
+    note = ProposalNote(recipient=PassOnRecipient.SG, name="SG", fingerprint=KEY)
     made = source.says(Content(kind=Kind.PROPOSAL, text="x", proposal=note))
 
-    answer = browser.get(f"/mailbox/{source.address}/proposal/{made.open_part.entry_id.hex()}")
+    answer = browser.get(f"/mailbox/{source.address}/proposal/{made.envelope.entry_id.hex()}")
 
     assert answer.status_code == 404
     assert browser.get(page).status_code == 200
@@ -1417,7 +1423,7 @@ def test_what_was_pasted_sealed_can_be_saved(world: World, browser: Browser) -> 
         age_armour(bytes(9), [recipient_of(world)]) + age_armour(b"x", [PQIdentity(b"x" * 32).recipient])
     )
     browser.unlock()
-    place = f"/mailbox/{source.address}/entries/{wrote.open_part.entry_id.hex()}/sealed"
+    place = f"/mailbox/{source.address}/entries/{wrote.envelope.entry_id.hex()}/sealed"
 
     assert bytes(9) == browser.get(f"{place}/1").data
     assert "This does not open here" in browser.get(f"{place}/2").text

@@ -12,7 +12,7 @@ from crypto.errors import CryptoError, ForgedError, MalformedError
 from protocol.errors import LetterheadRefusedError
 from protocol.identifiers import StrandId
 from protocol.letterhead import sign
-from protocol.pouch.pairing_file import CardFile, digest_of, read_pairing
+from protocol.pouch.pairing_file import CardFile, letterhead_digest, read_pairing
 from protocol.pouch.pouch_file import ServerKey
 from tests.protocol.desk_factories import DESK_KEY, FINGERPRINT, a_letterhead
 
@@ -77,5 +77,5 @@ def test_what_is_no_card_file_is_refused(raw: bytes) -> None:
 def test_a_base_is_a_digest_of_the_body_alone() -> None:
     body, _ = sign(a_letterhead(), DESK_KEY)
 
-    assert digest_of(body) == digest_of(body)
-    assert len(digest_of(body)) == 32
+    assert letterhead_digest(body) == letterhead_digest(body)
+    assert len(letterhead_digest(body)) == 32

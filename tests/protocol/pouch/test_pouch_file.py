@@ -21,10 +21,10 @@ from protocol.pouch.pouch_file import (
     HEAD_BYTES,
     PARTIALS,
     SERVER,
-    Card,
-    Head,
     Packer,
     Pouch,
+    PouchHead,
+    ServerCard,
     ServerKey,
     lowest_serial,
 )
@@ -52,7 +52,7 @@ ADDRESS = b"address of 20 bytes!"
 ATTACHMENT = b"attachment-id-01"
 
 
-def a_head(**changes: object) -> Head:
+def a_head(**changes: object) -> PouchHead:
     fields: dict[str, object] = {
         "desk": "RWdesk",
         "sender": SERVER,
@@ -62,22 +62,22 @@ def a_head(**changes: object) -> Head:
         "taken": 3,
         "day": DAY,
     }
-    return Head(**(fields | changes))  # type: ignore[arg-type]
+    return PouchHead(**(fields | changes))  # type: ignore[arg-type]
 
 
-def packed(items: Iterable[Item], head: Head | None = None) -> bytes:
+def packed(items: Iterable[Item], head: PouchHead | None = None) -> bytes:
     packer = Packer(head or a_head(), ME.recipient, SERVER_KEY.seed)
     return b"".join([packer.header, *map(packer.add, items), *packer.finish()])
 
 
 def sealed(plaintext: bytes) -> bytes:
     """Seal what no writer of ours makes: the recipient is known to everybody."""
-    made = age.seal(plaintext, [ME.recipient])
+    made = age.encrypt(plaintext, [ME.recipient])
     return made.header + made.payload
 
 
 def plaintext_of(raw: bytes) -> bytes:
-    return age.open_sealed(*age.split(raw), [ME])[0]
+    return age.decrypt(*age.split_file(raw), [ME])[0]
 
 
 def end_of(plaintext: bytes) -> int:
@@ -92,7 +92,7 @@ def in_pieces(raw: bytes, size: int) -> Iterator[bytes]:
     return (raw[at : at + size] for at in range(0, len(raw), size))
 
 
-def taken_in(raw: bytes, verify_key: bytes = SERVER_KEY.card.verify_key) -> tuple[Head, list[Item]]:
+def taken_in(raw: bytes, verify_key: bytes = SERVER_KEY.card.verify_key) -> tuple[PouchHead, list[Item]]:
     pouch = Pouch([raw], [ME])
     return pouch.head, list(pouch.items(verify_key))
 
@@ -127,7 +127,7 @@ def test_a_pouch_of_then_reads_as_it_did(vector: Vector, size: int) -> None:
         assert vector["expect"] == refused.value.reason
         return
     pouch = Pouch(in_pieces(raw, size), [ME])
-    assert Head.from_bytes(vector["head"].encode()) == pouch.head
+    assert PouchHead.from_bytes(vector["head"].encode()) == pouch.head
     items = list(pouch.items(SERVER_KEY.card.verify_key))
     assert [item_from_bytes(bytes.fromhex(item)) for item in vector["items_hex"]] == items
 
@@ -136,9 +136,9 @@ def test_a_pouch_of_then_reads_as_it_did(vector: Vector, size: int) -> None:
 def test_a_card_of_then_reads_as_it_did(vector: Vector) -> None:
     if vector["expect"] == "malformed":
         with pytest.raises(MalformedError):
-            Card.from_text(vector["card"])
+            ServerCard.from_text(vector["card"])
         return
-    card = Card.from_text(vector["card"])
+    card = ServerCard.from_text(vector["card"])
     assert SERVER_KEY.card == card
     assert vector["card"].strip() == str(card)
 
@@ -161,7 +161,7 @@ _SOME_ITEMS = st.lists(
 
 
 @st.composite
-def _heads(draw: st.DrawFn) -> Head:
+def _heads(draw: st.DrawFn) -> PouchHead:
     strand = draw(st.binary(min_size=8, max_size=8))
     sender, receiver = draw(st.permutations([SERVER, strand]))
     serial = draw(st.integers(1, LARGEST))
@@ -180,19 +180,19 @@ def _heads(draw: st.DrawFn) -> Head:
 
 
 @given(_heads(), _SOME_ITEMS)
-def test_a_pouch_comes_back_as_it_was_packed(head: Head, items: list[Item]) -> None:
+def test_a_pouch_comes_back_as_it_was_packed(head: PouchHead, items: list[Item]) -> None:
     assert (head, items) == taken_in(packed(items, head))
 
 
 @given(_heads())
-def test_a_head_comes_back_as_it_was(head: Head) -> None:
-    assert head == Head.from_bytes(head.to_bytes())
+def test_a_head_comes_back_as_it_was(head: PouchHead) -> None:
+    assert head == PouchHead.from_bytes(head.to_bytes())
 
 
 @given(st.binary())
 def test_random_bytes_are_no_head_no_pouch_and_nothing_that_a_pouch_begins_with(raw: bytes) -> None:
     with pytest.raises(MalformedError):
-        Head.from_bytes(raw)
+        PouchHead.from_bytes(raw)
     assert refusal_of(raw) is PouchRefusal.UNREADABLE
     for plaintext in (raw, b"steunpunt-pouch/1\n" + raw, b"steunpunt-pouch/1\n" + frame(raw)):
         assert refusal_of(sealed(plaintext)) is PouchRefusal.MALFORMED
@@ -209,7 +209,7 @@ def test_random_items_and_ends_raise_nothing_but_refusals(raw: bytes) -> None:
 def test_random_text_is_no_card(text: str) -> None:
     for card in (text, f"steunpunt-card/1 {text}", f"steunpunt-card/1 {text} {ME.recipient}"):
         with pytest.raises(MalformedError):
-            Card.from_text(card)
+            ServerCard.from_text(card)
 
 
 # ---- what an attacker would do
@@ -239,7 +239,7 @@ def test_every_place_to_cut_a_plaintext_off_is_found() -> None:
 
 def test_a_long_pouch_that_is_cut_off_between_two_chunks_of_age_is_unreadable() -> None:
     raw = packed([TallyItem(sealed=bytes(CHUNK_BYTES))])
-    header, payload = age.split(raw)
+    header, payload = age.split_file(raw)
     for chunks in (1, 5):
         assert refusal_of(header + payload[: 16 + chunks * (64 * 1024 + 16)]) is PouchRefusal.UNREADABLE
 
@@ -271,7 +271,7 @@ def test_a_captured_pouch_is_not_opened_as_what_a_source_sealed() -> None:
 
 def _endless(start: bytes, counts: list[int]) -> Iterator[bytes]:
     """Yield a pouch that never ends, and count what was read of it."""
-    writer = age.Writer([ME.recipient])
+    writer = age.AgeWriter([ME.recipient])
     yield writer.header
     piece = start
     while True:
@@ -398,7 +398,7 @@ def test_a_pouch_of_nothing_is_as_long_as_one_that_tells_what_has_gone() -> None
         day=date(2026, 11, 24),
     )
     removed = EntryItem(
-        open_part=bytes(500),
+        envelope=bytes(500),
         signature=bytes(64),
         epoch=1,
         header=b"",
@@ -445,8 +445,8 @@ def test_the_signature_is_over_all_that_comes_before_it() -> None:
 
 def test_a_card_is_the_public_half_of_a_servers_key() -> None:
     card = SERVER_KEY.card
-    assert Card(bytes(SigningKey(SERVER_KEY.seed).verify_key), SERVER_KEY.identity.recipient) == card
-    assert card == Card.from_text(f"\n {card}\t")
+    assert ServerCard(bytes(SigningKey(SERVER_KEY.seed).verify_key), SERVER_KEY.identity.recipient) == card
+    assert card == ServerCard.from_text(f"\n {card}\t")
 
 
 @pytest.mark.parametrize("length", [0, 32, 63, 65])

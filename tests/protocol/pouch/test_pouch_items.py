@@ -62,7 +62,7 @@ _ITEMS: st.SearchStrategy[Item] = st.one_of(
     st.builds(ChunkItem, attachment_id=_IDS, number=_NUMBERS, is_last=st.booleans(), ciphertext=st.binary()),
     st.builds(
         EntryItem,
-        open_part=st.binary(),
+        envelope=st.binary(),
         signature=_exactly(64),
         epoch=st.integers(1, 2**31 - 1),
         header=st.binary(),

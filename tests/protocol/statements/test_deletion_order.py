@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from crypto.errors import ForgedError, MalformedError
 from crypto.framing import frame, unframe
 from protocol import chain, entry
-from protocol.entry import Content, Kind, SignedEntry, Writer
+from protocol.entry import Content, EntryWriter, Kind, SignedEntry
 from protocol.identifiers import Address, EntryId
 from protocol.statements import removal
-from protocol.statements.deletion_order import LABEL, Order, is_void, order, verify_order
+from protocol.statements.deletion_order import LABEL, DeletionOrder, is_void, order, verify_order
 from tests.protocol.desk_factories import a_letterhead
 from tests.protocol.mailbox_factories import DAY, LAPTOP, WORKSTATION, Conversation, a_mailbox, the_strands
 
@@ -31,17 +31,17 @@ def talk() -> Conversation:
 
 def an_order(talk: Conversation, **changes: object) -> bytes:
     fields: dict[str, object] = {"due": DUE, "tallies": TALLIES, "by": WORKSTATION, "day": DAY}
-    return order(KEYS.address, chain.heads(talk.entries), **(fields | changes))
+    return order(KEYS.address, chain.chain_heads(talk.entries), **(fields | changes))
 
 
-def verified(raw: bytes) -> Order:
+def verified(raw: bytes) -> DeletionOrder:
     return verify_order(raw, strands=the_strands())
 
 
-def mark(talk: Conversation, by: Writer) -> SignedEntry:
-    heads = chain.heads(talk.entries)
+def mark(talk: Conversation, by: EntryWriter) -> SignedEntry:
+    heads = chain.chain_heads(talk.entries)
     number, previous = heads.get(by.strand, (0, b""))
-    made = entry.seal(
+    made = entry.seal_entry(
         Content(kind=Kind.SEEN, text=""),
         address=KEYS.address,
         mailbox_recipient=KEYS.recipient,
@@ -59,7 +59,9 @@ def mark(talk: Conversation, by: Writer) -> SignedEntry:
 
 def test_an_order_says_what_the_desk_signed(talk: Conversation) -> None:
     digests = tuple(sorted(hashlib.sha256(tally).digest() for tally in TALLIES))
-    expected = Order(KEYS.address, chain.heads(talk.entries), DUE, digests, WORKSTATION.strand, DAY)
+    expected = DeletionOrder(
+        KEYS.address, chain.chain_heads(talk.entries), DUE, digests, WORKSTATION.strand, DAY
+    )
     assert expected == verified(an_order(talk))
     assert an_order(talk) == an_order(talk, tallies=TALLIES[::-1])
 
@@ -85,7 +87,7 @@ def test_nobody_else_orders_anything(talk: Conversation) -> None:
 def test_every_field_is_signed(talk: Conversation, at: int) -> None:
     other = Conversation(KEYS, a_letterhead(), [])
     other.write(other.source, "other")
-    heads = chain.heads(other.entries)
+    heads = chain.chain_heads(other.entries)
     later = DAY + timedelta(days=1)
     another = order(
         Address(b"x" * 20), heads, due=DUE + timedelta(days=1), tallies=(b"x",), by=LAPTOP, day=later
@@ -155,7 +157,7 @@ def test_no_tally_is_counted_twice(talk: Conversation) -> None:
 
 def test_an_ending_is_no_order_and_an_order_is_no_ending(talk: Conversation) -> None:
     with pytest.raises(MalformedError):
-        verified(removal.ended(KEYS.address, chain.heads(talk.entries), day=DAY, by=talk.source))
+        verified(removal.sign_ending(KEYS.address, chain.chain_heads(talk.entries), day=DAY, by=talk.source))
     with pytest.raises(MalformedError):
         removal.verify_ended(
             an_order(talk), address=KEYS.address, recipient=KEYS.recipient, verify_key=KEYS.verify_key
@@ -192,7 +194,7 @@ def test_marks_of_either_side_leave_it_standing(talk: Conversation) -> None:
 
 @pytest.mark.parametrize("by", [WORKSTATION, LAPTOP], ids=["the one that ordered it", "another"])
 def test_an_order_put_back_after_the_desk_reopened_the_mailbox_is_void(
-    talk: Conversation, by: Writer
+    talk: Conversation, by: EntryWriter
 ) -> None:
     ordered = verified(an_order(talk))
     talk.write(by, "We take this up again.")

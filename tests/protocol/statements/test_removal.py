@@ -28,7 +28,7 @@ def _verify(raw: bytes, talk: Conversation, which: int = 0) -> date:
     made = talk.entries[which]
     return removal.verify_removal(
         raw,
-        of=made.open_part,
+        of=made.envelope,
         entry_digest=made.digest,
         mailbox_verify_key=KEYS.verify_key,
         strands=the_strands(),
@@ -71,17 +71,17 @@ def test_a_removal_of_another_form_is_malformed(talk: Conversation) -> None:
 
 
 def test_the_ended_line_tells_how_far_every_strand_had_come() -> None:
-    raw = removal.ended(KEYS.address, HEADS, day=DAY, by=SOURCE)
+    raw = removal.sign_ending(KEYS.address, HEADS, day=DAY, by=SOURCE)
     read = removal.verify_ended(
         raw, address=KEYS.address, recipient=KEYS.recipient, verify_key=KEYS.verify_key
     )
-    assert read == removal.Ended(KEYS.address, HEADS, DAY)
+    assert read == removal.MailboxEnding(KEYS.address, HEADS, DAY)
 
 
 def test_a_real_conversation_ends_with_its_heads(talk: Conversation) -> None:
     talk.write(SOURCE)
     talk.write(WORKSTATION)
-    raw = removal.ended(KEYS.address, chain.heads(talk.entries), day=DAY, by=SOURCE)
+    raw = removal.sign_ending(KEYS.address, chain.chain_heads(talk.entries), day=DAY, by=SOURCE)
     read = removal.verify_ended(
         raw, address=KEYS.address, recipient=KEYS.recipient, verify_key=KEYS.verify_key
     )
@@ -91,8 +91,8 @@ def test_a_real_conversation_ends_with_its_heads(talk: Conversation) -> None:
 @pytest.mark.parametrize(
     "raw",
     [
-        removal.ended(KEYS.address, HEADS, day=DAY, by=WORKSTATION),
-        removal.ended(a_mailbox(2).address, HEADS, day=DAY, by=SOURCE),
+        removal.sign_ending(KEYS.address, HEADS, day=DAY, by=WORKSTATION),
+        removal.sign_ending(a_mailbox(2).address, HEADS, day=DAY, by=SOURCE),
     ],
     ids=["by the desk", "of another mailbox"],
 )
@@ -103,7 +103,7 @@ def test_nobody_but_its_source_ends_a_mailbox(raw: bytes) -> None:
 
 def test_an_ended_line_under_a_replaced_key_is_found() -> None:
     other = a_mailbox(2)
-    raw = removal.ended(KEYS.address, HEADS, day=DAY, by=SourceWriter(other))
+    raw = removal.sign_ending(KEYS.address, HEADS, day=DAY, by=SourceWriter(other))
     with pytest.raises(ForgedError):
         removal.verify_ended(raw, address=KEYS.address, recipient=KEYS.recipient, verify_key=other.verify_key)
 
@@ -129,7 +129,7 @@ HEAD = frame(b"strand-a", bytes(8), bytes(32))
     ],
 )
 def test_an_ended_line_of_another_form_is_malformed(change: Callable[[list[bytes]], list[bytes]]) -> None:
-    fields = change(list(unframe(removal.ended(KEYS.address, HEADS, day=DAY, by=SOURCE))))
+    fields = change(list(unframe(removal.sign_ending(KEYS.address, HEADS, day=DAY, by=SOURCE))))
     with pytest.raises(MalformedError):
         removal.verify_ended(
             frame(*fields), address=KEYS.address, recipient=KEYS.recipient, verify_key=KEYS.verify_key
@@ -145,7 +145,7 @@ def test_random_bytes_are_malformed(raw: bytes) -> None:
 
 def test_a_statement_for_one_purpose_does_not_serve_for_another(talk: Conversation) -> None:
     made = talk.write(SOURCE)
-    ended = removal.ended(Address(KEYS.address), HEADS, day=DAY, by=SOURCE)
+    ended = removal.sign_ending(Address(KEYS.address), HEADS, day=DAY, by=SOURCE)
     with pytest.raises(MalformedError):
         _verify(ended, talk)
     with pytest.raises(MalformedError):

@@ -8,12 +8,12 @@ import pytest
 from werkzeug.test import TestResponse
 
 from crypto.errors import ForgedError
-from protocol.content import AnswerNote, Content, Kind, Recipient, StepName, StepNote, Verdict
+from protocol.content import AnswerNote, Content, Kind, PassOnRecipient, StepName, StepNote, Verdict
 from protocol.entry import SignedEntry, open_entry
 from protocol.identifiers import EntryId
 from protocol.mailbox_keys import MailboxKeys
 from protocol.session import form_token
-from protocol.thread_state import ProposalState
+from protocol.thread_state import ProposalStatus
 from source_app.errors import (
     AnswerRefusal,
     AnswerRefusedError,
@@ -23,8 +23,8 @@ from source_app.errors import (
 )
 from source_app.services import consent, login, posting, reading
 from source_app.services.append_entry import append_own
-from source_app.services.consent import Answer, answer_proposal
-from source_app.services.posting import Sheet
+from source_app.services.consent import ConsentAnswer, append_consent
+from source_app.services.posting import FormContext
 from store import mailboxes
 from store.errors import HeadMovedError
 from tests.source_app.desks import TODAY, ADesk, Browser, ToGo
@@ -52,7 +52,7 @@ def made(a_desk: ADesk, keys: MailboxKeys) -> SignedEntry:
 
 
 def path_of(entry: SignedEntry) -> str:
-    return f"/en/mailbox/proposal/{entry.open_part.entry_id.hex()}"
+    return f"/en/mailbox/proposal/{entry.envelope.entry_id.hex()}"
 
 
 def form_of(source: Browser, entry: SignedEntry) -> dict[str, str]:
@@ -65,24 +65,24 @@ def say(source: Browser, entry: SignedEntry, verdict: str, **fields: str) -> Tes
 
 
 def shown(a_desk: ADesk, keys: MailboxKeys, entry: SignedEntry) -> reading.ShownProposal:
-    return reading.proposal(reading.read_mailbox(a_desk.desk, keys), keys, entry.open_part.entry_id)
+    return reading.read_proposal(reading.read_mailbox(a_desk.desk, keys), keys, entry.envelope.entry_id)
 
 
-def state(a_desk: ADesk, keys: MailboxKeys, entry: SignedEntry) -> ProposalState:
+def state(a_desk: ADesk, keys: MailboxKeys, entry: SignedEntry) -> ProposalStatus:
     return shown(a_desk, keys, entry).state
 
 
 def an_answer(
     a_desk: ADesk, keys: MailboxKeys, entry: SignedEntry, verdict: Verdict, text: str = ""
-) -> Answer:
+) -> ConsentAnswer:
     """Return an answer as `consent.admit` gives it."""
     digest = shown(a_desk, keys, entry).digest
-    sheet = posting.new_sheet(a_desk.desk, keys)
-    return Answer(entry.open_part.entry_id, digest, sheet, verdict, text)
+    form_context = posting.new_sheet(a_desk.desk, keys)
+    return ConsentAnswer(entry.envelope.entry_id, digest, form_context, verdict, text)
 
 
 def answers_in(a_desk: ADesk, keys: MailboxKeys) -> list[Verdict | None]:
-    thread = reading.thread(a_desk.desk, keys, today=TODAY)
+    thread = reading.read_thread(a_desk.desk, keys, today=TODAY)
     return [entry.verdict for entry in thread.entries if entry.kind is Kind.ANSWER]
 
 
@@ -112,13 +112,13 @@ def test_a_proposal_is_shown_word_for_word(a_desk: ADesk, source: Browser, keys:
 @pytest.mark.parametrize(
     ("recipient", "words"),
     [
-        (Recipient.INTEGRITY, "N. Naam, the integrity coordinator of the ministry"),
-        (Recipient.COMPLAINTS, "N. Naam, for the general complaints procedure"),
-        (Recipient.OTHER, "<dd>N. Naam</dd>"),
+        (PassOnRecipient.INTEGRITY, "N. Naam, the integrity coordinator of the ministry"),
+        (PassOnRecipient.COMPLAINTS, "N. Naam, for the general complaints procedure"),
+        (PassOnRecipient.OTHER, "<dd>N. Naam</dd>"),
     ],
 )
 def test_the_recipient_is_told_by_part_and_name(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys, recipient: Recipient, words: str
+    a_desk: ADesk, source: Browser, keys: MailboxKeys, recipient: PassOnRecipient, words: str
 ) -> None:
     made = a_desk.propose(keys, TEXT, recipient=recipient, name="N. Naam")
 
@@ -131,7 +131,7 @@ def test_a_file_that_is_not_the_one_the_proposal_names_ends_too_short(
     made = a_desk.propose(keys, TEXT, files=[ToGo("a.bin", b"shown", sha256=bytes(32)), ToGo("b", b"")])
     first, empty = shown(a_desk, keys, made).files
 
-    _, pieces = reading.file(a_desk.desk, keys, bytes.fromhex(first.id))
+    _, pieces = reading.open_file(a_desk.desk, keys, bytes.fromhex(first.id))
     with pytest.raises(ForgedError):
         list(pieces)
     assert source.get(f"/en/mailbox/files/{empty.id}").data == b""
@@ -175,9 +175,9 @@ def test_agreeing_takes_two_movements_of_the_hand(
 
     assert refused.status_code == 422
     assert "tick the box" in refused.text
-    assert state(a_desk, keys, made) is ProposalState.WAITING
+    assert state(a_desk, keys, made) is ProposalStatus.WAITING
     assert say(source, made, "agreed", sure="y").status_code == 303
-    assert state(a_desk, keys, made) is ProposalState.AGREED
+    assert state(a_desk, keys, made) is ProposalStatus.AGREED
     assert answers_in(a_desk, keys) == [Verdict.AGREED]
     page = source.get(path_of(made)).text
     assert "You agreed on 2 March 2026. You can still take that back." in page
@@ -204,7 +204,7 @@ def test_an_agreement_is_taken_back(
     say(source, made, "agreed", sure="y")
 
     assert say(source, made, "taken_back").status_code == 303
-    assert state(a_desk, keys, made) is ProposalState.TAKEN_BACK
+    assert state(a_desk, keys, made) is ProposalStatus.TAKEN_BACK
     page = source.get(path_of(made)).text
     assert "You took back your agreement on 2 March 2026." in page
     assert 'value="agreed"' in page
@@ -214,10 +214,10 @@ def test_declining_and_agreeing_after_all(
     a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry
 ) -> None:
     assert say(source, made, "declined").status_code == 303
-    assert state(a_desk, keys, made) is ProposalState.DECLINED
+    assert state(a_desk, keys, made) is ProposalStatus.DECLINED
     assert "You said no on 2 March 2026. Nothing is passed on." in source.get(path_of(made)).text
     assert say(source, made, "agreed", sure="y").status_code == 303
-    assert state(a_desk, keys, made) is ProposalState.AGREED
+    assert state(a_desk, keys, made) is ProposalStatus.AGREED
 
 
 def test_a_wish_for_changes_reaches_the_desk_in_the_words_of_the_source(
@@ -229,7 +229,7 @@ def test_a_wish_for_changes_reaches_the_desk_in_the_words_of_the_source(
 
     assert say(source, made, "changes_asked", text="Leave out\r\nthe second line").status_code == 303
 
-    assert state(a_desk, keys, made) is ProposalState.CHANGES_ASKED
+    assert state(a_desk, keys, made) is ProposalStatus.CHANGES_ASKED
     assert shown(a_desk, keys, made).answer_text == "Leave out\nthe second line"
     assert "Leave out<br>the second line" in source.get("/en/mailbox").text
 
@@ -258,7 +258,7 @@ def test_an_answer_waits_for_the_desk_like_any_word(
 ) -> None:
     say(source, made, "declined")
 
-    thread = reading.thread(a_desk.desk, keys, today=TODAY)
+    thread = reading.read_thread(a_desk.desk, keys, today=TODAY)
     assert not thread.is_answered
     assert thread.expect is not None
     assert "There is no answer to your newest message yet." in source.get("/en/mailbox").text
@@ -274,7 +274,7 @@ def test_a_digest_that_is_not_that_of_the_proposal_sends_nothing(
     form = form_of(source, made)
     cookie = source.client.get_cookie("mailbox")
     assert cookie is not None
-    goes = consent.purpose(made.open_part.entry_id.hex(), other, Sheet(form["entry_id"], form["seen"]))
+    goes = consent.purpose(made.envelope.entry_id.hex(), other, FormContext(form["entry_id"], form["seen"]))
     form |= {"digest": other, "token": form_token(bytes.fromhex(cookie.value), goes)}
 
     refused = source.post(path_of(made), {**form, "verdict": "agreed", "sure": "y"})
@@ -291,7 +291,7 @@ def test_a_digest_of_no_form_sends_nothing(
     answer = replace(an_answer(a_desk, keys, made, Verdict.AGREED), digest=digest)
 
     with pytest.raises(AnswerRefusedError) as refused:
-        answer_proposal(a_desk.desk, keys, answer, today=TODAY)
+        append_consent(a_desk.desk, keys, answer, today=TODAY)
 
     assert refused.value.refusal is AnswerRefusal.OTHER_PROPOSAL
     assert answers_in(a_desk, keys) == []
@@ -323,7 +323,7 @@ def test_a_consent_replayed_from_another_mailbox_counts_for_nothing(
     # The very same words under the very same text, put into this mailbox by whoever holds its keys.
     append_own(a_desk.desk, keys, agreed, entry_id=EntryId(bytes(16)), seen=(), today=TODAY)
 
-    assert state(a_desk, keys, made) is ProposalState.WAITING
+    assert state(a_desk, keys, made) is ProposalStatus.WAITING
     assert source.get("/en/mailbox").status_code == 200
 
 
@@ -484,8 +484,8 @@ def test_a_newer_proposal_makes_the_older_one_obsolete(
         path_of(made), {**stale, "verdict": "agreed", "sure": "y", "entry_id": stale["entry_id"]}
     )
 
-    assert state(a_desk, keys, made) is ProposalState.OBSOLETE
-    assert state(a_desk, keys, newer) is ProposalState.WAITING
+    assert state(a_desk, keys, made) is ProposalStatus.OBSOLETE
+    assert state(a_desk, keys, newer) is ProposalStatus.WAITING
     assert refused.status_code == 422
     assert "We made a newer proposal" in refused.text
     assert f'href="{path_of(newer)}"' in refused.text
@@ -518,7 +518,7 @@ def test_passing_on_that_begins_between_look_and_answer_wins(
     overtaken = a_desk.overtaken(lambda: a_desk.pass_on(keys, made))
 
     with pytest.raises(ProposalClosedError):
-        answer_proposal(overtaken, keys, answer, today=TODAY)
+        append_consent(overtaken, keys, answer, today=TODAY)
 
     assert answers_in(a_desk, keys) == [Verdict.AGREED]
 
@@ -528,7 +528,7 @@ def test_a_word_of_the_desk_between_look_and_answer_costs_a_second_look(
 ) -> None:
     answer = an_answer(a_desk, keys, made, Verdict.DECLINED)
 
-    answer_proposal(a_desk.overtaken(lambda: a_desk.answer(keys, "by the way")), keys, answer, today=TODAY)
+    append_consent(a_desk.overtaken(lambda: a_desk.answer(keys, "by the way")), keys, answer, today=TODAY)
 
     assert answers_in(a_desk, keys) == [Verdict.DECLINED]
 
@@ -539,7 +539,7 @@ def test_a_desk_that_never_stops_writing_is_given_up_at_a_bound(
     answer = an_answer(a_desk, keys, made, Verdict.DECLINED)
 
     with pytest.raises(HeadMovedError):
-        answer_proposal(
+        append_consent(
             a_desk.overtaken(lambda: a_desk.answer(keys, "again"), 1000), keys, answer, today=TODAY
         )
 
@@ -550,9 +550,9 @@ def test_the_same_answer_from_two_windows_at_once_is_one(
     a_desk: ADesk, keys: MailboxKeys, made: SignedEntry
 ) -> None:
     answer = an_answer(a_desk, keys, made, Verdict.DECLINED)
-    overtaken = a_desk.overtaken(lambda: answer_proposal(a_desk.desk, keys, answer, today=TODAY))
+    overtaken = a_desk.overtaken(lambda: append_consent(a_desk.desk, keys, answer, today=TODAY))
 
-    answer_proposal(overtaken, keys, answer, today=TODAY)
+    append_consent(overtaken, keys, answer, today=TODAY)
 
     assert answers_in(a_desk, keys) == [Verdict.DECLINED]
 
@@ -561,16 +561,16 @@ def test_of_taking_back_and_passing_on_at_once_exactly_one_happens(a_desk: ADesk
     """Ten times over: the desk passes on only behind the agreement, the source takes back only before it."""
     for _ in range(10):
         proposal = a_desk.propose(keys, TEXT)
-        answer_proposal(a_desk.desk, keys, an_answer(a_desk, keys, proposal, Verdict.AGREED), today=TODAY)
+        append_consent(a_desk.desk, keys, an_answer(a_desk, keys, proposal, Verdict.AGREED), today=TODAY)
         answer = an_answer(a_desk, keys, proposal, Verdict.TAKEN_BACK)
         own_head = reading.read_mailbox(a_desk.desk, keys).own_head
         outcome: list[str] = []
         at_once = threading.Barrier(2)
 
-        def take_back(answer: Answer = answer, at_once: threading.Barrier = at_once) -> None:
+        def take_back(answer: ConsentAnswer = answer, at_once: threading.Barrier = at_once) -> None:
             at_once.wait()
             try:
-                answer_proposal(a_desk.desk, keys, answer, today=TODAY)
+                append_consent(a_desk.desk, keys, answer, today=TODAY)
                 outcome.append("taken back")  # noqa: B023  # joined before the next round
             except ProposalClosedError:
                 outcome.append("too late")  # noqa: B023
@@ -582,7 +582,7 @@ def test_of_taking_back_and_passing_on_at_once_exactly_one_happens(a_desk: ADesk
         other.join()
 
         assert outcome == (["too late"] if passed else ["taken back"])
-        wanted = ProposalState.PASSING_ON if passed else ProposalState.TAKEN_BACK
+        wanted = ProposalStatus.PASSING_ON if passed else ProposalStatus.TAKEN_BACK
         assert state(a_desk, keys, proposal) is wanted
 
 
@@ -597,7 +597,7 @@ def test_deleting_the_agreement_takes_it_back(
     source.post(delete, source.hidden(asked, delete))
 
     assert "deleting it counts as taking that back" in asked.text
-    assert state(a_desk, keys, made) is ProposalState.WAITING
+    assert state(a_desk, keys, made) is ProposalStatus.WAITING
 
 
 def test_deleting_the_taking_back_does_not_bring_the_agreement_to_life(
@@ -609,7 +609,7 @@ def test_deleting_the_taking_back_does_not_bring_the_agreement_to_life(
 
     login.delete_entry(a_desk.desk, keys, bytes.fromhex(back.id), today=TODAY)
 
-    assert state(a_desk, keys, made) is ProposalState.TAKEN_BACK
+    assert state(a_desk, keys, made) is ProposalStatus.TAKEN_BACK
     assert "You agreed, and deleted something afterwards" in source.get(path_of(made)).text
 
 
@@ -621,7 +621,7 @@ def test_an_answer_to_a_mailbox_that_has_ended_is_told_so(
     ending = a_desk.overtaken(lambda: login.end_mailbox(a_desk.desk, opened, keys, today=TODAY))
 
     with pytest.raises(MailboxGoneError):
-        answer_proposal(ending, keys, answer, today=TODAY)
+        append_consent(ending, keys, answer, today=TODAY)
 
     with a_desk.store.reading() as session:
         assert mailboxes.find(session, keys.address) is None
@@ -643,11 +643,11 @@ def test_whoever_filled_a_mailbox_can_still_say_no_but_not_for_ever(
     a_desk: ADesk, keys: MailboxKeys, made: SignedEntry
 ) -> None:
     full = replace(a_desk.desk, limits=replace(a_desk.desk.limits, entries=1))
-    answer_proposal(full, keys, an_answer(a_desk, keys, made, Verdict.DECLINED), today=TODAY)
+    append_consent(full, keys, an_answer(a_desk, keys, made, Verdict.DECLINED), today=TODAY)
     fuller = replace(a_desk.desk, limits=replace(a_desk.desk.limits, entries=2 - consent._SPARE_ENTRIES))
 
     with pytest.raises(AnswerRefusedError) as refused:
-        answer_proposal(fuller, keys, an_answer(a_desk, keys, made, Verdict.AGREED), today=TODAY)
+        append_consent(fuller, keys, an_answer(a_desk, keys, made, Verdict.AGREED), today=TODAY)
 
     assert refused.value.refusal is AnswerRefusal.MAILBOX_FULL
     assert answers_in(a_desk, keys) == [Verdict.DECLINED]
@@ -678,7 +678,7 @@ def test_what_a_source_writes_as_a_proposal_or_a_step_is_none(
 
     thread = a_desk.thread_of(source)
 
-    assert [each.id for each in thread.asked] == [made.open_part.entry_id.hex()]
+    assert [each.id for each in thread.asked] == [made.envelope.entry_id.hex()]
     assert StepName.CLOSED not in [step.step for step in thread.steps]
     assert source.get("/en/mailbox").status_code == 200
 
@@ -719,7 +719,7 @@ def crosses(
 ) -> None:
     """Answer, and have a step come in that the desk had begun before it could have read that."""
     head = reading.read_mailbox(a_desk.desk, keys).own_head
-    consent.answer_proposal(a_desk.desk, keys, an_answer(a_desk, keys, entry, verdict), today=TODAY)
+    consent.append_consent(a_desk.desk, keys, an_answer(a_desk, keys, entry, verdict), today=TODAY)
     a_desk.pass_on_unseen(keys, entry, head, reason=reason)
 
 
@@ -753,7 +753,7 @@ def test_a_taking_back_that_crossed_the_passing_on_was_in_time_and_the_page_says
     for wrong in ("Being passed on", "Wordt doorgegeven aan", "We make the file", "We maken het bestand"):
         assert wrong not in mailbox
         assert wrong not in page
-    assert state(a_desk, keys, made) is ProposalState.TAKEN_BACK
+    assert state(a_desk, keys, made) is ProposalStatus.TAKEN_BACK
     assert 'value="agreed"' in page
 
 
@@ -794,7 +794,7 @@ def test_after_a_step_that_was_void_the_source_can_answer_as_before(
     crosses(a_desk, keys, made, Verdict.TAKEN_BACK)
 
     assert say(source, made, "agreed", sure="y").status_code == 303
-    assert state(a_desk, keys, made) is ProposalState.AGREED
+    assert state(a_desk, keys, made) is ProposalStatus.AGREED
     a_desk.pass_on(keys, made)
-    assert state(a_desk, keys, made) is ProposalState.PASSING_ON
+    assert state(a_desk, keys, made) is ProposalStatus.PASSING_ON
     assert "Being passed on to J. Jansen" in source.get("/en/mailbox").text

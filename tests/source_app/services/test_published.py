@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from crypto.minisign import SecretKey
-from protocol.letterhead import Report, sign, verify
+from protocol.letterhead import Report, sign, verify_letterhead
 from source_app.errors import NotFoundError, ReportMissingError
 from source_app.services import published
 from store import letterheads, public_files
@@ -61,7 +61,7 @@ def test_years_are_listed_newest_first_with_all_their_files(a_desk: ADesk) -> No
 def test_a_report_is_given_out_byte_for_byte(a_desk: ADesk, name: str) -> None:
     _publish(a_desk, _FILES)
 
-    assert _FILES[name] == published.document(a_desk.desk, name)
+    assert _FILES[name] == published.read_document(a_desk.desk, name)
     assert _FILES[name] == a_desk.browser().get(f"/en/reports/{name}").data
 
 
@@ -71,14 +71,14 @@ def test_a_report_that_was_changed_in_the_store_is_not_given_out(a_desk: ADesk) 
         public_files.publish(writing, "report-2026-en.html", _PAGE + b"en ")
 
     with pytest.raises(ReportMissingError):
-        published.document(a_desk.desk, "report-2026-en.html")
+        published.read_document(a_desk.desk, "report-2026-en.html")
 
 
 def test_a_report_that_was_taken_out_of_the_store_is_not_available(a_desk: ADesk) -> None:
     _publish(a_desk, {}, _report("report-2026-en.html", _PAGE))
 
     with pytest.raises(ReportMissingError):
-        published.document(a_desk.desk, "report-2026-en.html")
+        published.read_document(a_desk.desk, "report-2026-en.html")
     page = a_desk.browser().get("/en/reports/report-2026-en.html")
     assert page.status_code == 503
     assert "This report is not available now" in page.text
@@ -90,7 +90,7 @@ def test_a_file_that_the_letterhead_does_not_name_is_not_given_out(a_desk: ADesk
         public_files.publish(writing, "report-2027-en.html", b"made up")
 
     with pytest.raises(NotFoundError):
-        published.document(a_desk.desk, "report-2027-en.html")
+        published.read_document(a_desk.desk, "report-2027-en.html")
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_a_name_in_another_form_is_neither_listed_nor_given_out(a_desk: ADesk, n
 
     assert published.listed(a_desk.desk) == ()
     with pytest.raises(NotFoundError):
-        published.document(a_desk.desk, name)
+        published.read_document(a_desk.desk, name)
 
 
 def test_the_newer_of_two_reports_under_one_name_counts(a_desk: ADesk) -> None:
@@ -112,7 +112,7 @@ def test_the_newer_of_two_reports_under_one_name_counts(a_desk: ADesk) -> None:
     )
     desk = a_desk.desk.with_letterhead(letterhead)
 
-    assert b"new" == published.document(desk, "report-2026-en.csv")
+    assert b"new" == published.read_document(desk, "report-2026-en.csv")
     assert 1 == len(published.listed(desk)[0][1])
 
 
@@ -201,7 +201,7 @@ def test_the_letterhead_is_given_out_as_it_was_signed(a_desk: ADesk) -> None:
     signed = browser.get("/en/seal/letterhead.json.minisig").data
 
     assert (body, signature) == (given, signed)
-    assert a_desk.letterhead == verify(given, signed, str(desk_key.public))
+    assert a_desk.letterhead == verify_letterhead(given, signed, str(desk_key.public))
 
 
 def test_without_a_letterhead_in_the_store_there_is_none_to_give(a_desk: ADesk) -> None:

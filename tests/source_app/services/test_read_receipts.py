@@ -37,7 +37,7 @@ def keys(a_desk: ADesk, source: Browser) -> MailboxKeys:
 def marks(a_desk: ADesk, keys: MailboxKeys) -> int:
     opened = reading.read_mailbox(a_desk.desk, keys).opened
     return sum(
-        content is not None and content.kind is Kind.SEEN and signed.open_part.author is Author.SOURCE
+        content is not None and content.kind is Kind.SEEN and signed.envelope.author is Author.SOURCE
         for signed, content in opened
     )
 
@@ -53,8 +53,8 @@ def test_reading_an_answer_leaves_one_mark_however_often_it_is_read(
     assert marks(a_desk, keys) == 1
     assert content is not None
     assert content.kind is Kind.SEEN
-    assert not mark.open_part.speaks
-    assert mark.open_part.seen == (answer.digest,)
+    assert not mark.envelope.speaks
+    assert mark.envelope.seen == (answer.digest,)
     assert not a_desk.thread_of(source).left_out
 
 
@@ -130,16 +130,16 @@ def test_what_failed_its_checks_is_not_marked_as_seen(
     a_desk.answer(keys, "good again")
     with a_desk.store.writing() as writing:
         row = (
-            writing.query(EntryRow.id).where(EntryRow.entry_id == second.open_part.entry_id).scalar_subquery()
+            writing.query(EntryRow.id).where(EntryRow.entry_id == second.envelope.entry_id).scalar_subquery()
         )
         writing.execute(update(SealedRow).where(SealedRow.id == row).values(payload=b"spoilt"))
     for _ in range(2):
         source.get("/en/mailbox")
 
     (mark,) = [
-        signed for signed, _ in reading.read_mailbox(a_desk.desk, keys).opened if not signed.open_part.speaks
+        signed for signed, _ in reading.read_mailbox(a_desk.desk, keys).opened if not signed.envelope.speaks
     ]
-    assert mark.open_part.seen == (first.digest,)
+    assert mark.envelope.seen == (first.digest,)
 
 
 def test_a_forged_answer_alone_leaves_no_mark(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
@@ -154,7 +154,7 @@ def test_a_forged_answer_alone_leaves_no_mark(a_desk: ADesk, source: Browser, ke
 
 def test_a_deleted_answer_leaves_no_mark(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
     answer = a_desk.answer(keys, "an answer")
-    login.delete_entry(a_desk.desk, keys, answer.open_part.entry_id, today=TODAY)
+    login.delete_entry(a_desk.desk, keys, answer.envelope.entry_id, today=TODAY)
     source.get("/en/mailbox")
 
     assert marks(a_desk, keys) == 0
@@ -217,10 +217,10 @@ def test_two_tabs_that_read_at_once_leave_one_mark(a_desk: ADesk, source: Browse
 
 
 def test_a_message_of_another_tab_is_marked_behind(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
-    stale = source.sheet()
+    stale = source.form_context()
     a_desk.answer(keys, "an answer")
     shown = reading.read_mailbox(a_desk.desk, keys)
-    source.write("written before the answer came", sheet=stale)
+    source.write("written before the answer came", form_context=stale)
 
     mark_seen(a_desk.desk, keys, shown, today=TODAY)
 
@@ -231,9 +231,11 @@ def test_a_message_of_another_tab_is_marked_behind(a_desk: ADesk, source: Browse
 def test_a_mailbox_in_which_others_never_stop_writing_gets_its_mark_another_time(
     a_desk: ADesk, source: Browser, keys: MailboxKeys
 ) -> None:
-    sheets = [source.sheet() for _ in range(6)]
+    form_contexts = [source.form_context() for _ in range(6)]
     a_desk.answer(keys, "an answer")
-    busy = a_desk.overtaken(lambda: source.write("again", sheet=sheets.pop()), len(sheets))
+    busy = a_desk.overtaken(
+        lambda: source.write("again", form_context=form_contexts.pop()), len(form_contexts)
+    )
 
     mark_seen(busy, keys, reading.read_mailbox(a_desk.desk, keys), today=TODAY)
 
@@ -257,7 +259,7 @@ def test_a_mark_names_the_heads_of_every_workstation(a_desk: ADesk, keys: Mailbo
     mailbox = reading.read_mailbox(a_desk.desk, keys)
 
     assert unseen(mailbox) == (first.digest,)
-    of_nobody = replace(first, open_part=replace(first.open_part, strand=StrandId(b"desk-two"), number=2))
+    of_nobody = replace(first, envelope=replace(first.envelope, strand=StrandId(b"desk-two"), number=2))
     with_a_gap = replace(mailbox, opened=(*mailbox.opened, (of_nobody, None)))
     assert unseen(with_a_gap) == (first.digest,)
 

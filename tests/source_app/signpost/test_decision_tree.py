@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from source_app.signpost import decision_tree
-from source_app.signpost.decision_tree import Outcome, Question, Route, Signpost, check
+from source_app.signpost.decision_tree import Outcome, Question, Route, Signpost, check_signpost
 from source_app.signpost.errors import SignpostError
 from tests.source_app.signpost.trees import (
     Document,
@@ -27,7 +27,7 @@ from tests.source_app.signpost.trees import (
 def _refusal(document: Document) -> str:
     """Return why a document is refused, once it is seen that it is one sentence that names the file."""
     with pytest.raises(SignpostError) as refused:
-        check("nl.toml", document)
+        check_signpost("nl.toml", document)
     sentence = str(refused.value)
     assert sentence.startswith("The signpost's nl.toml has a fault: ")
     assert sentence.endswith(".")
@@ -105,7 +105,7 @@ def test_ours_speaks_dutch_to_one_person_in_short_and_everyday_words() -> None:
 @pytest.mark.slow
 @given(signposts())
 def test_a_signpost_of_any_build_is_taken_as_it_is(document: Document) -> None:
-    signpost = check("nl.toml", document)
+    signpost = check_signpost("nl.toml", document)
 
     numbers = [page["number"] for page in document["question"] + document["outcome"]]
     assert all(signpost.page(number) is not None for number in numbers)
@@ -126,7 +126,7 @@ def test_an_answer_that_is_turned_elsewhere_is_found_in_any_build(
     answer["to"] = data.draw(st.integers(-1, 101).filter(lambda number: number != answer["to"]))
 
     with pytest.raises(SignpostError):
-        check("nl.toml", document)
+        check_signpost("nl.toml", document)
 
 
 @pytest.mark.slow
@@ -136,7 +136,7 @@ def test_a_page_that_is_left_out_is_found_in_any_build(document: Document, data:
     document[kind].remove(data.draw(st.sampled_from(document[kind])))
 
     with pytest.raises(SignpostError):
-        check("nl.toml", document)
+        check_signpost("nl.toml", document)
 
 
 _JSON = st.recursive(
@@ -159,7 +159,7 @@ def test_anything_in_the_place_of_anything_is_taken_or_refused_with_a_sentence(d
     inside[key] = data.draw(_JSON)  # type: ignore[index,call-overload]
 
     with suppress(SignpostError):  # and nothing else
-        assert check("nl.toml", document).page(document["first"]) is not None
+        assert check_signpost("nl.toml", document).page(document["first"]) is not None
 
 
 # ---- each kind of breakage -------------------------------------------------------------------------
@@ -282,7 +282,7 @@ _BREAKAGES: dict[str, tuple[Breakage, str]] = {
 @pytest.mark.parametrize(("spoil", "says"), _BREAKAGES.values(), ids=_BREAKAGES)
 def test_a_broken_signpost_is_refused_with_its_place(spoil: Breakage, says: str) -> None:
     document = a_signpost()
-    assert check("nl.toml", document)
+    assert check_signpost("nl.toml", document)
     spoil(document)
 
     assert says in _refusal(document)
@@ -302,7 +302,7 @@ def test_a_seventh_question_on_a_way_is_refused() -> None:
     document["question"].pop()
     document["outcome"].pop()
     document["question"][-1]["answers"][1]["to"] = 40
-    assert check("nl.toml", document)
+    assert check_signpost("nl.toml", document)
 
 
 # ---- files -----------------------------------------------------------------------------------------
@@ -375,22 +375,22 @@ def test_languages_that_differ_are_refused_with_the_place(
 
 
 def test_languages_that_begin_elsewhere_are_refused() -> None:
-    one = check("nl.toml", a_signpost())
+    one = check_signpost("nl.toml", a_signpost())
     document = deepcopy(a_signpost())
     document["first"] = 51
     document["question"][0]["number"] = 51
-    other = check("en.toml", document)
+    other = check_signpost("en.toml", document)
 
     with pytest.raises(SignpostError, match=r"^The signpost's en\.toml begins with another question"):
         decision_tree._require_alike({"nl.toml": one, "en.toml": other})
 
 
 def test_a_page_that_only_one_language_has_is_refused() -> None:
-    one = check("nl.toml", a_signpost())
+    one = check_signpost("nl.toml", a_signpost())
     document = a_signpost()
     document["question"][0] = a_question(50, 20, 70, 33)
     document["outcome"].append(an_outcome(33, "talk"))
-    other = check("en.toml", document)
+    other = check_signpost("en.toml", document)
 
     with pytest.raises(SignpostError, match=r"differs from nl\.toml in where page 33 leads"):
         decision_tree._require_alike({"nl.toml": one, "en.toml": other})

@@ -94,7 +94,9 @@ def test_files_over_the_limit_are_refused_and_nothing_of_them_is_kept(
 
 
 def test_an_announced_length_over_every_limit_gets_an_answer(source: Browser) -> None:
-    refused = source.send(multipart({**source.sheet(), "text": TEXT}, [("a.bin", b"x")]), length=10**12)
+    refused = source.send(
+        multipart({**source.form_context(), "text": TEXT}, [("a.bin", b"x")]), length=10**12
+    )
 
     assert refused.status_code == 413
     assert TEXT in refused.text
@@ -114,20 +116,20 @@ def test_too_many_files_are_refused_with_the_text_back(a_desk: ADesk, source: Br
 def test_a_body_cut_off_in_a_file_gives_the_text_back(
     a_desk: ADesk, source: Browser, file_bytes: int
 ) -> None:
-    sheet = source.sheet()
-    body = multipart({**sheet, "text": TEXT}, [("a.bin", b"x" * file_bytes)], end=False)
+    form_context = source.form_context()
+    body = multipart({**form_context, "text": TEXT}, [("a.bin", b"x" * file_bytes)], end=False)
 
     refused = source.send(body, length=len(body) + 1000)
 
     assert refused.status_code == 400
     assert TEXT in refused.text
     assert pending(a_desk) == 0
-    assert source.write(TEXT, sheet=sheet).status_code == 303
+    assert source.write(TEXT, form_context=form_context).status_code == 303
     assert len(a_desk.thread_of(source).entries) == 1
 
 
 def test_a_body_cut_off_in_the_text_gives_back_what_arrived(a_desk: ADesk, source: Browser) -> None:
-    body = multipart({**source.sheet(), "text": TEXT}, [])
+    body = multipart({**source.form_context(), "text": TEXT}, [])
     cut = body[: body.index(TEXT.encode()) + 13]
 
     refused = source.send(cut, length=len(body))
@@ -141,7 +143,7 @@ def test_a_body_cut_off_in_the_text_gives_back_what_arrived(a_desk: ADesk, sourc
 def test_a_lying_content_length_keeps_nothing_and_loses_no_text(
     a_desk: ADesk, source: Browser, off_by: int
 ) -> None:
-    body = multipart({**source.sheet(), "text": TEXT}, [("a.txt", b"x" * 100)])
+    body = multipart({**source.form_context(), "text": TEXT}, [("a.txt", b"x" * 100)])
 
     refused = source.send(body, length=len(body) + off_by)
 
@@ -153,8 +155,8 @@ def test_a_lying_content_length_keeps_nothing_and_loses_no_text(
 @pytest.mark.parametrize("place", ["in a file", "after the end", "before the beginning"])
 def test_a_body_without_end_is_refused_at_a_bound(a_desk: ADesk, source: Browser, place: str) -> None:
     first = {
-        "in a file": multipart({**source.sheet(), "text": TEXT}, [("a.bin", b"x")], end=False)[:-2],
-        "after the end": multipart({**source.sheet(), "text": TEXT}, []),
+        "in a file": multipart({**source.form_context(), "text": TEXT}, [("a.bin", b"x")], end=False)[:-2],
+        "after the end": multipart({**source.form_context(), "text": TEXT}, []),
         "before the beginning": b"x",
     }[place]
     endless = Endless(first)
@@ -170,13 +172,13 @@ def test_a_body_without_end_is_refused_at_a_bound(a_desk: ADesk, source: Browser
 
 
 def test_a_chunked_body_that_ends_is_taken(source: Browser) -> None:
-    body = multipart({**source.sheet(), "text": TEXT}, [("a.bin", b"x")])
+    body = multipart({**source.form_context(), "text": TEXT}, [("a.bin", b"x")])
 
     assert source.send(io.BytesIO(body), chunked=True).status_code == 303
 
 
 def test_no_length_and_no_server_that_ends_the_body_is_no_body(source: Browser) -> None:
-    body = io.BytesIO(multipart({**source.sheet(), "text": TEXT}, []))
+    body = io.BytesIO(multipart({**source.form_context(), "text": TEXT}, []))
     environ = {"HTTP_TRANSFER_ENCODING": "chunked", "wsgi.input": body, "CONTENT_TYPE": MULTIPART}
 
     refused = source.client.post("/en/mailbox/write", environ_overrides=environ)
@@ -225,11 +227,11 @@ def test_what_is_no_form_is_refused(source: Browser) -> None:
 def test_a_session_that_expired_while_writing_gives_the_text_to_the_log_in_page(
     a_desk: ADesk, source: Browser
 ) -> None:
-    sheet = source.sheet()
+    form_context = source.form_context()
     text = 'line one\r\n<b>"line" two</b>'
     source.client.delete_cookie("mailbox")
 
-    expired = source.write(text, [("a.bin", b"x" * 3 * MIB)], sheet)
+    expired = source.write(text, [("a.bin", b"x" * 3 * MIB)], form_context)
 
     assert expired.status_code == 403
     assert "Choose them again" in expired.text
@@ -241,49 +243,49 @@ def test_a_session_that_expired_while_writing_gives_the_text_to_the_log_in_page(
     entered = source.log_in(source.passphrase, text=text)
     assert entered.status_code == 200
     assert "line one\n&lt;b&gt;" in entered.text.replace("\r\n", "\n")
-    sent = source.write(text, sheet=source.hidden(entered, "/en/mailbox/write"))
+    sent = source.write(text, form_context=source.hidden(entered, "/en/mailbox/write"))
     assert sent.status_code == 303
     assert a_desk.thread_of(source).entries[0].text == text.replace("\r\n", "\n")
 
 
 def test_files_alone_that_come_without_a_session_are_said_to_be_not_sent(source: Browser) -> None:
-    sheet = source.sheet()
+    form_context = source.form_context()
     source.client.delete_cookie("mailbox")
 
-    expired = source.write("", [("a.bin", b"x")], sheet)
+    expired = source.write("", [("a.bin", b"x")], form_context)
 
     assert expired.status_code == 403
     assert "nothing was deleted, ended or sent" in expired.text
 
 
 def test_a_form_of_another_session_gives_the_text_back_with_a_fresh_form(source: Browser) -> None:
-    sheet = source.sheet()
+    form_context = source.form_context()
     source.log_in(source.passphrase)
 
-    refused = source.write(TEXT, [("a.bin", b"x")], sheet)
+    refused = source.write(TEXT, [("a.bin", b"x")], form_context)
 
     assert refused.status_code == 403
     assert TEXT in refused.text
     fresh = source.hidden(refused, "/en/mailbox/write")
-    assert fresh["entry_id"] != sheet["entry_id"]
-    assert source.write(TEXT, sheet=fresh).status_code == 303
+    assert fresh["entry_id"] != form_context["entry_id"]
+    assert source.write(TEXT, form_context=fresh).status_code == 303
 
 
 def test_an_entry_id_that_we_did_not_give_is_refused(source: Browser) -> None:
     for made_up in ({"entry_id": "00" * 16}, {"seen": "00" * 32}, {"entry_id": "zz"}, {"token": ""}):
-        assert source.write(TEXT, sheet={**source.sheet(), **made_up}).status_code == 403
+        assert source.write(TEXT, form_context={**source.form_context(), **made_up}).status_code == 403
 
 
 def test_fields_after_the_files_are_too_late(a_desk: ADesk, source: Browser) -> None:
-    sheet = source.sheet()
-    body = multipart({}, [("a.bin", b"x")], end=False) + multipart({**sheet, "text": TEXT}, [])
+    form_context = source.form_context()
+    body = multipart({}, [("a.bin", b"x")], end=False) + multipart({**form_context, "text": TEXT}, [])
 
     assert source.send(body, length=len(body)).status_code == 403
     assert pending(a_desk) == 0
 
 
 def test_another_site_cannot_post_a_message(a_desk: ADesk, source: Browser) -> None:
-    body = multipart({**source.sheet(), "text": TEXT}, [])
+    body = multipart({**source.form_context(), "text": TEXT}, [])
 
     for headers in ({"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}):
         refused = source.client.post("/en/mailbox/write", data=body, content_type=MULTIPART, headers=headers)
@@ -292,10 +294,10 @@ def test_another_site_cannot_post_a_message(a_desk: ADesk, source: Browser) -> N
 
 
 def test_a_double_submit_is_one_entry_with_one_receipt(a_desk: ADesk, source: Browser) -> None:
-    sheet = source.sheet()
+    form_context = source.form_context()
     files = [("a.bin", b"x" * 2 * MIB), ("b.txt", b"")]
 
-    first, second = (source.write(TEXT, files, sheet) for _ in range(2))
+    first, second = (source.write(TEXT, files, form_context) for _ in range(2))
 
     assert first.status_code == second.status_code == 303
     assert first.location == second.location
@@ -318,10 +320,10 @@ def test_a_double_submit_is_one_entry_with_one_receipt(a_desk: ADesk, source: Br
 def test_a_used_form_with_another_message_never_gets_the_old_receipt(
     a_desk: ADesk, source: Browser, text: str, files: list[tuple[str, bytes]]
 ) -> None:
-    sheet = source.sheet()
-    source.write(TEXT, [("a.bin", b"one")], sheet)
+    form_context = source.form_context()
+    source.write(TEXT, [("a.bin", b"one")], form_context)
 
-    changed = source.write(text, files, sheet)
+    changed = source.write(text, files, form_context)
 
     assert changed.status_code == 422
     assert text in changed.text
@@ -331,19 +333,19 @@ def test_a_used_form_with_another_message_never_gets_the_old_receipt(
 
 
 def test_a_used_form_of_an_entry_that_was_deleted_gets_the_text_back(source: Browser) -> None:
-    sheet = source.sheet()
-    source.write(TEXT, sheet=sheet)
-    delete = f"/en/mailbox/delete/{sheet['entry_id']}"
+    form_context = source.form_context()
+    source.write(TEXT, form_context=form_context)
+    delete = f"/en/mailbox/delete/{form_context['entry_id']}"
     source.post(delete, source.hidden(source.get(delete), delete))
 
-    assert source.write(TEXT, sheet=sheet).status_code == 422
+    assert source.write(TEXT, form_context=form_context).status_code == 422
 
 
 def test_two_tabs_write_two_entries(a_desk: ADesk, source: Browser) -> None:
-    one, two = source.sheet(), source.sheet()
+    one, two = source.form_context(), source.form_context()
 
-    assert source.write("from one", sheet=one).status_code == 303
-    assert source.write("from two", sheet=two).status_code == 303
+    assert source.write("from one", form_context=one).status_code == 303
+    assert source.write("from two", form_context=two).status_code == 303
 
     assert [entry.text for entry in a_desk.thread_of(source).entries] == ["from one", "from two"]
 
@@ -372,8 +374,8 @@ def test_many_tabs_at_once_lose_nothing(a_desk: ADesk, source: Browser) -> None:
 
 
 def test_an_attempt_that_fails_does_not_take_the_files_of_another(a_desk: ADesk, source: Browser) -> None:
-    sheet = source.sheet()
-    body = multipart({**sheet, "text": TEXT}, [("a.bin", b"x" * 3 * MIB)])
+    form_context = source.form_context()
+    body = multipart({**form_context, "text": TEXT}, [("a.bin", b"x" * 3 * MIB)])
 
     class CutsOffTheOther(io.RawIOBase):
         """Half way through this upload, an earlier attempt at the same entry breaks off."""
@@ -383,7 +385,7 @@ def test_an_attempt_that_fails_does_not_take_the_files_of_another(a_desk: ADesk,
 
         def read(self, size: int = -1, /) -> bytes:
             if self.at < MIB <= self.at + size:
-                other = multipart({**sheet, "text": TEXT}, [("a.bin", b"x" * 2 * MIB)], end=False)
+                other = multipart({**form_context, "text": TEXT}, [("a.bin", b"x" * 2 * MIB)], end=False)
                 tab = a_desk.browser()
                 cookie = source.client.get_cookie("mailbox")
                 assert cookie is not None
@@ -408,7 +410,7 @@ def test_past_the_quota_files_are_refused_and_text_still_goes(tmp_path: Path) ->
     assert TEXT in refused.text
     assert "We have no room for these files now" in refused.text
     assert pending(a_desk) == 0
-    assert source.write(TEXT, sheet=source.hidden(refused, "/en/mailbox/write")).status_code == 303
+    assert source.write(TEXT, form_context=source.hidden(refused, "/en/mailbox/write")).status_code == 303
     a_desk.store.close()
 
 
@@ -418,17 +420,19 @@ def test_a_source_who_never_stops_writing_is_stopped_with_the_text_back(
 ) -> None:
     limits = replace(a_desk.desk.limits, **bound)
     a_desk.app.extensions["desk"] = replace(a_desk.desk, limits=limits)
-    first, second, third = source.sheet(), source.sheet(), source.sheet()
-    source.write("one", sheet=first)
-    sent = source.write("two", sheet=second)
+    first, second, third = source.form_context(), source.form_context(), source.form_context()
+    source.write("one", form_context=first)
+    sent = source.write("two", form_context=second)
 
-    refused = source.write(TEXT, [("a.bin", b"x" * 100)], sheet=third)
+    refused = source.write(TEXT, [("a.bin", b"x" * 100)], form_context=third)
 
     assert refused.status_code == 422
     assert TEXT in refused.text
     assert "This mailbox is full" in refused.text
     assert pending(a_desk) == 0
-    assert source.write("two", sheet=second).location == sent.location  # a double click is no third message
+    assert (
+        source.write("two", form_context=second).location == sent.location
+    )  # a double click is no third message
 
 
 def test_large_files_do_not_make_a_mailbox_full_of_text(a_desk: ADesk, source: Browser) -> None:
@@ -481,10 +485,10 @@ def test_a_store_that_takes_nothing_gives_the_text_back_and_keeps_no_half(
     breaks: Callable[[ADesk], Callable[[], None]],
     files: list[tuple[str, bytes]],
 ) -> None:
-    sheet = source.sheet()
+    form_context = source.form_context()
     mend = breaks(a_desk)
 
-    refused = source.write(TEXT, files, sheet)
+    refused = source.write(TEXT, files, form_context)
 
     mend()
     assert refused.status_code == 503
@@ -502,7 +506,7 @@ def test_a_store_that_is_missing_gets_a_page_that_says_what_to_do(a_desk: ADesk,
         source.get("/en/mailbox"),
         source.get("/en/mailbox/write"),
         source.log_in(source.passphrase, text=TEXT),
-        source.write(TEXT, sheet={}),
+        source.write(TEXT, form_context={}),
     ]
 
     mend()
@@ -516,18 +520,18 @@ def test_sessions_that_do_not_answer_give_the_text_back(a_desk: ADesk) -> None:
     """Somebody emptied the folder in memory while the site runs."""
     source = a_desk.browser()
     source.start()
-    sheet = source.sheet()
+    form_context = source.form_context()
     a_desk.desk.sessions.close()
     away = a_desk.config.sessions_path.rename(a_desk.config.sessions_path.with_name("away"))
 
-    refused = source.write("do not lose me", [("a.txt", b"a")], sheet)
+    refused = source.write("do not lose me", [("a.txt", b"a")], form_context)
     page = source.get("/en/mailbox")
 
     away.rename(a_desk.config.sessions_path)
     assert (refused.status_code, page.status_code) == (503, 503)
     assert "do not lose me" in refused.text
     assert "We cannot reach our storage at this moment" in page.text
-    assert source.write("do not lose me", sheet=sheet).status_code == 303
+    assert source.write("do not lose me", form_context=form_context).status_code == 303
 
 
 @pytest.mark.parametrize("files", [[], [("a.bin", b"x")]], ids=["text", "file"])
@@ -535,13 +539,13 @@ def test_sessions_that_do_not_answer_give_the_text_back(a_desk: ADesk) -> None:
 def test_a_mailbox_that_ended_in_another_browser_gives_the_text_back(
     a_desk: ADesk, source: Browser, files: list[tuple[str, bytes]], *, is_old_form: bool
 ) -> None:
-    sheet = source.sheet()
+    form_context = source.form_context()
     other = a_desk.browser()
     other.log_in(source.passphrase)
     end = "/en/mailbox/end"
     other.post(end, {**other.hidden(other.get(end), end), "sure": "y"})
 
-    gone = source.write(TEXT, files, {} if is_old_form else sheet)
+    gone = source.write(TEXT, files, {} if is_old_form else form_context)
 
     assert gone.status_code == 404
     assert "This mailbox has ended" in gone.text

@@ -110,15 +110,15 @@ def test_an_answer_that_came_while_writing_is_not_called_seen(
 ) -> None:
     source.write("one")
     a_desk.answer(keys, "before")
-    sheet = source.sheet()
+    form_context = source.form_context()
     a_desk.answer(keys, "meanwhile")
-    source.write("two", sheet=sheet)
+    source.write("two", form_context=form_context)
 
     with a_desk.store.reading() as session:
-        stored = find(session, keys.address, bytes.fromhex(sheet["entry_id"]))
+        stored = find(session, keys.address, bytes.fromhex(form_context["entry_id"]))
 
     assert stored is not None
-    assert reading._read_entry(stored).open_part.seen == (bytes.fromhex(sheet["seen"]),)
+    assert reading._read_entry(stored).envelope.seen == (bytes.fromhex(form_context["seen"]),)
 
 
 def test_the_expected_day_is_that_of_the_oldest_entry_that_waits(
@@ -194,7 +194,7 @@ def test_a_message_whose_answer_was_deleted_waits_for_no_other(
     a_desk: ADesk, source: Browser, keys: MailboxKeys
 ) -> None:
     source.write("a question")
-    _delete(source, a_desk.answer(keys, "an answer").open_part.entry_id.hex())
+    _delete(source, a_desk.answer(keys, "an answer").envelope.entry_id.hex())
 
     page = source.get("/en/mailbox").text
 
@@ -251,11 +251,11 @@ def test_a_reply_of_a_workstation_that_the_desk_does_not_know_is_never_shown(
 def test_an_entry_that_is_no_entry_is_left_out(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
     entry = a_desk.answer(keys, "real")
     with a_desk.store.writing() as writing:
-        writing.execute(update(EntryRow).values(open_part=b"nonsense"))
+        writing.execute(update(EntryRow).values(envelope=b"nonsense"))
 
     assert a_desk.thread_of(source).left_out
     with pytest.raises(NotFoundError):
-        reading.received(a_desk.desk, keys, entry.open_part.entry_id)
+        reading.read_receipt(a_desk.desk, keys, entry.envelope.entry_id)
 
 
 def test_an_entry_whose_header_was_swapped_is_left_out(
@@ -310,9 +310,9 @@ def test_an_entry_put_into_another_mailbox_is_not_found(
         writing.execute(update(EntryRow).values(address=other_keys.address))
 
     with pytest.raises(NotFoundError):
-        reading.received(a_desk.desk, other_keys, entry)
+        reading.read_receipt(a_desk.desk, other_keys, entry)
     with pytest.raises(NotFoundError):
-        reading.received(a_desk.desk, keys, entry)
+        reading.read_receipt(a_desk.desk, keys, entry)
 
 
 def test_an_entry_under_another_id_is_not_found(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
@@ -321,27 +321,27 @@ def test_an_entry_under_another_id_is_not_found(a_desk: ADesk, source: Browser, 
         writing.execute(update(EntryRow).values(entry_id=bytes(16)))
 
     with pytest.raises(NotFoundError):
-        reading.received(a_desk.desk, keys, bytes(16))
+        reading.read_receipt(a_desk.desk, keys, bytes(16))
 
 
 def test_a_reply_has_no_receipt(a_desk: ADesk, keys: MailboxKeys) -> None:
     entry = a_desk.answer(keys, "an answer")
 
     with pytest.raises(NotFoundError):
-        reading.received(a_desk.desk, keys, entry.open_part.entry_id)
+        reading.read_receipt(a_desk.desk, keys, entry.envelope.entry_id)
 
 
 def test_a_source_may_delete_a_reply_too(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
     entry = a_desk.answer(keys, "an answer", file=("a.txt", b"x"))
     (file,) = a_desk.thread_of(source).entries[0].files
 
-    login.delete_entry(a_desk.desk, keys, entry.open_part.entry_id, today=TODAY)
+    login.delete_entry(a_desk.desk, keys, entry.envelope.entry_id, today=TODAY)
 
     thread = a_desk.thread_of(source)
     assert thread.newest_reply is None
     assert not thread.left_out
     with pytest.raises(NotFoundError):
-        reading.file(a_desk.desk, keys, bytes.fromhex(file.id))
+        reading.open_file(a_desk.desk, keys, bytes.fromhex(file.id))
 
 
 def test_deleting_twice_is_deleting_once(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
@@ -393,7 +393,7 @@ def test_ending_says_goodbye_and_forgets_the_session(
     assert left.headers["Clear-Site-Data"]
     assert source.get(left.location).status_code == 200
     with pytest.raises(MailboxGoneError):
-        reading.thread(a_desk.desk, keys, today=TODAY)
+        reading.read_thread(a_desk.desk, keys, today=TODAY)
 
 
 def test_ending_twice_is_ending_once(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
@@ -403,7 +403,7 @@ def test_ending_twice_is_ending_once(a_desk: ADesk, source: Browser, keys: Mailb
         login.end_mailbox(a_desk.desk, opened, keys, today=TODAY)
 
     with pytest.raises(MailboxGoneError):
-        reading.thread(a_desk.desk, keys, today=TODAY)
+        reading.read_thread(a_desk.desk, keys, today=TODAY)
 
 
 def test_an_open_browser_learns_that_its_mailbox_has_ended(
@@ -429,7 +429,7 @@ def test_a_file_that_is_damaged_ends_too_short(a_desk: ADesk, source: Browser, k
                 .values(payload=row.payload[:-1] + bytes([row.payload[-1] ^ 1]))
             )
 
-    about, pieces = reading.file(a_desk.desk, keys, bytes.fromhex(file.id))
+    about, pieces = reading.open_file(a_desk.desk, keys, bytes.fromhex(file.id))
 
     assert about.size == 1000
     with pytest.raises(CryptoError):
@@ -445,10 +445,10 @@ def test_a_file_that_its_entry_does_not_name_is_not_found(
     from store.database.schema import AttachmentRow  # noqa: PLC0415
 
     with a_desk.store.writing() as writing:
-        writing.execute(update(AttachmentRow).values(entry_id=other.open_part.entry_id))
+        writing.execute(update(AttachmentRow).values(entry_id=other.envelope.entry_id))
 
     with pytest.raises(NotFoundError):
-        reading.file(a_desk.desk, keys, bytes.fromhex(file.id))
+        reading.open_file(a_desk.desk, keys, bytes.fromhex(file.id))
 
 
 def test_the_source_s_words_are_escaped_and_keep_their_lines(source: Browser) -> None:

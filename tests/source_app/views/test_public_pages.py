@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from werkzeug.test import TestResponse
 
-from protocol.envelope import OpenPart
+from protocol.envelope import Envelope
 from protocol.letterhead import Letterhead
 from protocol.mailbox_keys import derive
 from source_app.services import login
@@ -87,7 +87,7 @@ def _mailbox_pages(a_desk: ADesk, lang: str) -> Iterator[tuple[str, TestResponse
     yield "help, logged in", browser.get(f"/{lang}/help")
     yield "save", browser.get(f"/{lang}/mailbox/save")
     made = a_desk.propose(keys, "what would go\n<i>exactly</i>", files=[ToGo("a.txt", b"1", about="a name")])
-    proposal = f"/{lang}/mailbox/proposal/{made.open_part.entry_id.hex()}"
+    proposal = f"/{lang}/mailbox/proposal/{made.envelope.entry_id.hex()}"
     yield "mailbox, asked", browser.get(f"/{lang}/mailbox")
     asked = browser.get(proposal)
     yield "proposal", asked
@@ -316,5 +316,5 @@ def test_a_newer_letterhead_holds_from_the_next_request_on_and_for_the_whole_of_
     keys = first.keys_of(browser)
     with first.store.reading() as reading:
         (stored,) = entries.of_mailbox(reading, keys.address)
-    assert 2 == OpenPart.from_bytes(stored.open_part).letterhead_serial
+    assert 2 == Envelope.from_bytes(stored.envelope).letterhead_serial
     first.store.close()
