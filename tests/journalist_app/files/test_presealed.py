@@ -607,7 +607,7 @@ def test_a_sealed_file_that_was_changed_in_the_store_is_not_blamed_on_its_source
     desk = unlocked(world)
     world.execute(
         "UPDATE sealed"
-        " SET payload = CAST(substr(payload, 1, 10) || X'00' || substr(payload, 12) AS BLOB)"
+        " SET payload = CAST(substr(payload, 1, 10) || zeroblob(16) || substr(payload, 27) AS BLOB)"
         " WHERE id IN (SELECT id FROM chunk)"
     )
 

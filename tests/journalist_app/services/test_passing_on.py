@@ -505,7 +505,7 @@ def test_a_file_that_is_not_as_it_was_signed_is_not_proposed(
 def _spoil_at(world: World, place: int) -> None:
     world.execute(
         "UPDATE sealed SET payload ="
-        " CAST(substr(payload, 1, :place) || X'00' || substr(payload, :place + 2) AS BLOB)"
+        " CAST(substr(payload, 1, :place) || zeroblob(16) || substr(payload, :place + 17) AS BLOB)"
         " WHERE id IN (SELECT id FROM chunk)",
         place=place,
     )

@@ -592,7 +592,7 @@ def test_a_flipped_byte_in_a_payload_is_told(world: World) -> None:
     source = a_source(world)
     source.writes("vraag")
     world.execute(
-        "UPDATE sealed SET payload = CAST(substr(payload, 1, 99) || X'00' || substr(payload, 101) AS BLOB)"
+        "UPDATE sealed SET payload = CAST(substr(payload, 1, 99) || zeroblob(16) || substr(payload, 116) AS BLOB)"
     )
 
     assert_told(world, source.keys.address, "bad_payload")
@@ -837,7 +837,7 @@ def test_a_file_changed_in_the_store_breaks_off(world: World) -> None:
     (file,) = read_thread.read_conversation(desk, source.keys.address, today=TODAY).entries[0].files
     world.execute(
         "UPDATE sealed"
-        " SET payload = CAST(substr(payload, 1, 150000) || X'00' || substr(payload, 150002) AS BLOB)"
+        " SET payload = CAST(substr(payload, 1, 150000) || zeroblob(16) || substr(payload, 150017) AS BLOB)"
         " WHERE id IN (SELECT id FROM chunk)"
     )
     out = file_downloads.open_download(
