@@ -1,12 +1,8 @@
-"""What a source can do: start, come back, delete, end. No Flask here.
-
-Reading is in `reading`, writing in `posting`, answering a proposal in `consent`.
-"""
+"""Open a new mailbox, log in and log out: passphrases, practice tickets and sessions."""
 
 import hmac
 import secrets
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -14,10 +10,7 @@ from crypto import passphrase
 from crypto.errors import UnreadableError
 from crypto.passphrase import Language, RootKey
 from protocol import session
-from protocol.identifiers import Digest, StrandId
-from protocol.mailbox_keys import MailboxKeys, derive
-from protocol.statements.removal import removal, sign_ending
-from protocol.strand import SourceWriter
+from protocol.mailbox_keys import derive
 from source_app.errors import (
     NoMailboxError,
     NotOpenError,
@@ -26,9 +19,8 @@ from source_app.errors import (
     WordsUsedError,
 )
 from source_app.public_desk import PublicDesk
-from source_app.services.reading import find_entry
-from store import entries, mailboxes
-from store.errors import MailboxEndedError, NoSuchMailboxError
+from store import mailboxes
+from store.errors import MailboxEndedError
 
 _TICKET_HALF_HOURS = 4  # to find a pen and a hiding place
 
@@ -39,9 +31,6 @@ class MailboxSession:
 
     token: bytes = field(repr=False)
     root: RootKey = field(repr=False)
-
-
-# ---- coming in -------------------------------------------------------------------------------------
 
 
 def draw_passphrase(desk: PublicDesk, language: Language, *, now: int) -> tuple[list[str], str]:
@@ -184,31 +173,3 @@ def _differing(shown: Sequence[str], given: Sequence[str]) -> list[int]:
 
 def _places(positions: Sequence[int]) -> list[int]:
     return [position + 1 for position in positions]
-
-
-# ---- deleting --------------------------------------------------------------------------------------
-
-
-def delete_entry(desk: PublicDesk, keys: MailboxKeys, entry_id: bytes, *, today: date) -> None:
-    """Make one entry of this mailbox and its files unreadable, for the desk too. It is the source's mailbox.
-
-    Raises:
-        NotFoundError: this mailbox holds no such entry.
-    """
-    signed = find_entry(desk, keys, entry_id)
-    statement = removal(signed.digest, address=keys.address, by=SourceWriter(keys), day=today)
-    with desk.store.writing() as writing:
-        entries.remove_entry(writing, keys.address, entry_id, removal=statement)
-
-
-def end_mailbox(desk: PublicDesk, opened: MailboxSession, keys: MailboxKeys, *, today: date) -> None:
-    """Make everything in a mailbox unreadable and forget the session. Ended twice is ended."""
-    with desk.store.reading() as reading:
-        heads = {
-            StrandId(head.strand): (head.number, Digest(head.digest))
-            for head in entries.strand_heads(reading, keys.address)
-        }
-    statement = sign_ending(keys.address, heads, day=today, by=SourceWriter(keys))
-    with suppress(NoSuchMailboxError), desk.store.writing() as writing:  # missing: ended in another tab
-        mailboxes.end_for_good(writing, keys.address, statement=statement, day=today)
-    log_out(desk, opened.token)

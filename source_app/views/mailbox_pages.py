@@ -10,7 +10,7 @@ from protocol.mailbox_keys import MailboxKeys
 from source_app.errors import MailboxGoneError
 from source_app.forms import DeleteForm, EndForm
 from source_app.hardened_flask import log
-from source_app.services import login, read_receipts, reading
+from source_app.services import deleting, read_receipts, reading
 from source_app.services.absences import away
 from source_app.services.login import MailboxSession
 from source_app.services.reading import SourceMailbox
@@ -113,7 +113,7 @@ def delete(here: MailboxSession, keys: MailboxKeys, entry_id: str) -> ResponseRe
         return render_page("mailbox/delete.html", form=form, entry=entry)
     if not form.validate():
         abort(403)
-    login.delete_entry(desk(), keys, id_of(entry_id), today=current_day())
+    deleting.delete_entry(desk(), keys, id_of(entry_id), today=current_day())
     return redirect(url_for("mailbox.show_mailbox", lang=lang()), code=303)
 
 
@@ -126,7 +126,7 @@ def end_page(here: MailboxSession, keys: MailboxKeys) -> ResponseReturnValue:
         return render_page("mailbox/end.html", form=form)
     if not form.validate():
         return abort(403) if form.token.errors else render_page("mailbox/end.html", 422, form=form)
-    login.end_mailbox(desk(), here, keys, today=current_day())
+    deleting.end_mailbox(desk(), here, keys, today=current_day())
     return without_session(redirect(url_for("mailbox.ended_page", lang=lang()), code=303))
 
 

@@ -10,7 +10,7 @@ from protocol.content import Kind, StepName, StepNote
 from protocol.identifiers import Digest
 from protocol.letterhead import Absence, Letterhead
 from protocol.mailbox_keys import MailboxKeys
-from source_app.services import login, reading
+from source_app.services import deleting, reading
 from source_app.services.absences import away
 from source_app.services.reading import Expected
 from tests.source_app.desks import TODAY, ADesk, Browser
@@ -367,7 +367,7 @@ def test_a_closing_that_its_source_deleted_is_still_a_closed_mailbox_without_a_w
     source.write("hello")
     closing = a_desk.close(keys, "Goodbye.", date(2026, 6, 3))
     a_desk.say_step(keys, "", StepNote(step=StepName.CLOSED))
-    login.delete_entry(a_desk.desk, keys, closing.envelope.entry_id, today=TODAY)
+    deleting.delete_entry(a_desk.desk, keys, closing.envelope.entry_id, today=TODAY)
 
     thread = a_desk.thread_of(source)
 

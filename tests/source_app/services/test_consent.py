@@ -21,7 +21,7 @@ from source_app.errors import (
     NotFoundError,
     ProposalClosedError,
 )
-from source_app.services import consent, login, posting, reading
+from source_app.services import consent, deleting, login, posting, reading
 from source_app.services.append_entry import append_own
 from source_app.services.consent import ConsentAnswer, append_consent
 from source_app.services.posting import FormContext
@@ -607,7 +607,7 @@ def test_deleting_the_taking_back_does_not_bring_the_agreement_to_life(
     say(source, made, "taken_back")
     back = a_desk.thread_of(source).entries[-1]
 
-    login.delete_entry(a_desk.desk, keys, bytes.fromhex(back.id), today=TODAY)
+    deleting.delete_entry(a_desk.desk, keys, bytes.fromhex(back.id), today=TODAY)
 
     assert state(a_desk, keys, made) is ProposalStatus.TAKEN_BACK
     assert "You agreed, and deleted something afterwards" in source.get(path_of(made)).text
@@ -618,7 +618,7 @@ def test_an_answer_to_a_mailbox_that_has_ended_is_told_so(
 ) -> None:
     answer = an_answer(a_desk, keys, made, Verdict.DECLINED)
     opened = login.log_in(a_desk.desk, source.passphrase, now=half_hour_now())
-    ending = a_desk.overtaken(lambda: login.end_mailbox(a_desk.desk, opened, keys, today=TODAY))
+    ending = a_desk.overtaken(lambda: deleting.end_mailbox(a_desk.desk, opened, keys, today=TODAY))
 
     with pytest.raises(MailboxGoneError):
         append_consent(ending, keys, answer, today=TODAY)
@@ -777,7 +777,7 @@ def test_where_the_agreement_was_deleted_in_time_nobody_is_said_to_read_it(
     say(source, made, "agreed", sure="y")
     head = reading.read_mailbox(a_desk.desk, keys).own_head
     (agreed,) = [entry for entry in a_desk.thread_of(source).entries if entry.kind is Kind.ANSWER]
-    login.delete_entry(a_desk.desk, keys, bytes.fromhex(agreed.id), today=TODAY)
+    deleting.delete_entry(a_desk.desk, keys, bytes.fromhex(agreed.id), today=TODAY)
     a_desk.pass_on_unseen(keys, made, head, reason="")
 
     mailbox = source.get("/en/mailbox").text

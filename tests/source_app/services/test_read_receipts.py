@@ -13,7 +13,7 @@ from protocol.identifiers import StrandId
 from protocol.mailbox_keys import MailboxKeys
 from protocol.strand import DeskWriter
 from source_app.errors import MailboxGoneError
-from source_app.services import login, reading
+from source_app.services import deleting, login, reading
 from source_app.services.read_receipts import mark_seen, unseen
 from store.database.schema import EntryRow, HeadRow, SealedRow
 from store.errors import StoreReadOnlyError
@@ -154,7 +154,7 @@ def test_a_forged_answer_alone_leaves_no_mark(a_desk: ADesk, source: Browser, ke
 
 def test_a_deleted_answer_leaves_no_mark(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
     answer = a_desk.answer(keys, "an answer")
-    login.delete_entry(a_desk.desk, keys, answer.envelope.entry_id, today=TODAY)
+    deleting.delete_entry(a_desk.desk, keys, answer.envelope.entry_id, today=TODAY)
     source.get("/en/mailbox")
 
     assert marks(a_desk, keys) == 0
@@ -197,7 +197,7 @@ def test_a_mailbox_that_ends_meanwhile_does_not_hurt_the_page(
     a_desk.answer(keys, "an answer")
     opened = login.log_in(a_desk.desk, source.passphrase, now=half_hour_now())
     page = source.client.get("/en/mailbox")
-    login.end_mailbox(a_desk.desk, opened, keys, today=TODAY)
+    deleting.end_mailbox(a_desk.desk, opened, keys, today=TODAY)
 
     page.close()
 

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from source_app.errors import MailboxGoneError
-from source_app.services import login
+from source_app.services import deleting, login
 from source_app.services.posting import Posting, new_sheet
 from source_app.services.uploads import receive
 from store.database.schema import AttachmentRow, HeadRow
@@ -589,7 +589,7 @@ def test_a_small_file_for_which_there_is_no_room_is_refused_and_the_text_comes_b
 def test_a_mailbox_that_ends_just_before_the_commit_takes_nothing(a_desk: ADesk, source: Browser) -> None:
     keys = a_desk.keys_of(source)
     opened = login.log_in(a_desk.desk, source.passphrase, now=half_hour_now())
-    ending = a_desk.overtaken(lambda: login.end_mailbox(a_desk.desk, opened, keys, today=TODAY))
+    ending = a_desk.overtaken(lambda: deleting.end_mailbox(a_desk.desk, opened, keys, today=TODAY))
 
     with pytest.raises(MailboxGoneError):
         Posting(ending, keys, new_sheet(a_desk.desk, keys), TEXT, now=1).commit(today=TODAY)

@@ -14,7 +14,7 @@ from protocol.mailbox_keys import MailboxKeys
 from protocol.statements.removal import removal
 from protocol.strand import DeskWriter
 from source_app.errors import MailboxGoneError, NotFoundError
-from source_app.services import login, reading
+from source_app.services import deleting, login, reading
 from source_app.services.reading import Expected
 from store.database.schema import EntryRow, SealedRow
 from store.entries import find
@@ -136,7 +136,7 @@ def test_the_expected_day_is_that_of_the_oldest_entry_that_waits(
 
 def test_a_deleted_entry_waits_for_no_answer(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
     sent = source.write("take back")
-    login.delete_entry(a_desk.desk, keys, bytes.fromhex(sent.location.rpartition("/")[2]), today=TODAY)
+    deleting.delete_entry(a_desk.desk, keys, bytes.fromhex(sent.location.rpartition("/")[2]), today=TODAY)
 
     thread = a_desk.thread_of(source)
 
@@ -335,7 +335,7 @@ def test_a_source_may_delete_a_reply_too(a_desk: ADesk, source: Browser, keys: M
     entry = a_desk.answer(keys, "an answer", file=("a.txt", b"x"))
     (file,) = a_desk.thread_of(source).entries[0].files
 
-    login.delete_entry(a_desk.desk, keys, entry.envelope.entry_id, today=TODAY)
+    deleting.delete_entry(a_desk.desk, keys, entry.envelope.entry_id, today=TODAY)
 
     thread = a_desk.thread_of(source)
     assert thread.newest_reply is None
@@ -348,7 +348,7 @@ def test_deleting_twice_is_deleting_once(a_desk: ADesk, source: Browser, keys: M
     entry = bytes.fromhex(source.write("mine").location.rpartition("/")[2])
 
     for _ in range(2):
-        login.delete_entry(a_desk.desk, keys, entry, today=TODAY)
+        deleting.delete_entry(a_desk.desk, keys, entry, today=TODAY)
 
     assert not a_desk.thread_of(source).left_out
 
@@ -400,7 +400,7 @@ def test_ending_twice_is_ending_once(a_desk: ADesk, source: Browser, keys: Mailb
     opened = login.log_in(a_desk.desk, source.passphrase, now=1)
 
     for _ in range(2):
-        login.end_mailbox(a_desk.desk, opened, keys, today=TODAY)
+        deleting.end_mailbox(a_desk.desk, opened, keys, today=TODAY)
 
     with pytest.raises(MailboxGoneError):
         reading.read_thread(a_desk.desk, keys, today=TODAY)
@@ -410,7 +410,7 @@ def test_an_open_browser_learns_that_its_mailbox_has_ended(
     a_desk: ADesk, source: Browser, keys: MailboxKeys
 ) -> None:
     opened = login.log_in(a_desk.desk, source.passphrase, now=1)
-    login.end_mailbox(a_desk.desk, opened, keys, today=TODAY)
+    deleting.end_mailbox(a_desk.desk, opened, keys, today=TODAY)
 
     gone = source.get("/en/mailbox")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from source_app.errors import NotOpenError, OtherWordsError, TicketExpiredError, WordsUsedError
-from source_app.services import login
+from source_app.services import deleting, login
 from store import mailboxes
 from tests.source_app.desks import TODAY, ADesk, make_desk
 from web.dates import half_hour_now
@@ -254,7 +254,7 @@ def test_practising_twice_is_one_mailbox(a_desk: ADesk) -> None:
 def test_a_mailbox_that_has_ended_does_not_open_again_from_the_practise_page(a_desk: ADesk) -> None:
     words, ticket = login.draw_passphrase(a_desk.desk, "en", now=1)
     opened = login.open_mailbox(a_desk.desk, ticket, " ".join(words), today=TODAY, now=1)
-    login.end_mailbox(a_desk.desk, opened, login.derive(opened.root), today=TODAY)
+    deleting.end_mailbox(a_desk.desk, opened, login.derive(opened.root), today=TODAY)
 
     with pytest.raises(WordsUsedError):
         login.open_mailbox(a_desk.desk, ticket, " ".join(words), today=TODAY, now=1)

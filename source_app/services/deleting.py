@@ -1,0 +1,39 @@
+"""Delete one entry, or end the whole mailbox, on the word of its source."""
+
+from contextlib import suppress
+from datetime import date
+
+from protocol.identifiers import Digest, StrandId
+from protocol.mailbox_keys import MailboxKeys
+from protocol.statements.removal import removal, sign_ending
+from protocol.strand import SourceWriter
+from source_app.public_desk import PublicDesk
+from source_app.services.login import MailboxSession, log_out
+from source_app.services.reading import find_entry
+from store import entries, mailboxes
+from store.errors import NoSuchMailboxError
+
+
+def delete_entry(desk: PublicDesk, keys: MailboxKeys, entry_id: bytes, *, today: date) -> None:
+    """Make one entry of the source's mailbox and its files unreadable, for the desk too.
+
+    Raises:
+        NotFoundError: the mailbox has no such entry.
+    """
+    signed = find_entry(desk, keys, entry_id)
+    statement = removal(signed.digest, address=keys.address, by=SourceWriter(keys), day=today)
+    with desk.store.writing() as writing:
+        entries.remove_entry(writing, keys.address, entry_id, removal=statement)
+
+
+def end_mailbox(desk: PublicDesk, opened: MailboxSession, keys: MailboxKeys, *, today: date) -> None:
+    """Make everything in a mailbox unreadable and forget the session. A second call changes nothing."""
+    with desk.store.reading() as reading:
+        heads = {
+            StrandId(head.strand): (head.number, Digest(head.digest))
+            for head in entries.strand_heads(reading, keys.address)
+        }
+    statement = sign_ending(keys.address, heads, day=today, by=SourceWriter(keys))
+    with suppress(NoSuchMailboxError), desk.store.writing() as writing:  # missing: ended in another tab
+        mailboxes.end_for_good(writing, keys.address, statement=statement, day=today)
+    log_out(desk, opened.token)
