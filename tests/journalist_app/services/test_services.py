@@ -592,7 +592,8 @@ def test_a_flipped_byte_in_a_payload_is_told(world: World) -> None:
     source = a_source(world)
     source.writes("vraag")
     world.execute(
-        "UPDATE sealed SET payload = CAST(substr(payload, 1, 99) || zeroblob(16) || substr(payload, 116) AS BLOB)"
+        "UPDATE sealed"
+        " SET payload = CAST(substr(payload, 1, 99) || zeroblob(16) || substr(payload, 116) AS BLOB)"
     )
 
     assert_told(world, source.keys.address, "bad_payload")
