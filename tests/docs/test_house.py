@@ -1,0 +1,107 @@
+"""The house stays readable: small folders, names that grep finds once, and limits on lines of code."""
+
+import ast
+import subprocess
+import sys
+from collections import defaultdict
+from pathlib import Path
+from typing import Final
+
+from tests.code_lines import ROOT, count_lines, lines_by_folder, read_limits
+
+_MODULES_MAX: Final = 15  # side by side in one folder, `__init__.py` not counted
+_MORE_MODULES: Final = {"protocol": 18}  # one module for each section of docs/protocol.md
+
+# One interface's names: every package has its errors, every app its settings and forms.
+_MODULE_INTERFACES: Final = {"errors", "config", "forms"}
+# The modules of `store` share the verbs of a table; each migration has an `upgrade`.
+_FUNCTION_INTERFACES: Final = {
+    "store/": {
+        "add",
+        "apply_from_peer",
+        "count",
+        "drop",
+        "find",
+        "get",
+        "of_mailbox",
+        "publish",
+        "put",
+        "upgrade",
+    },
+    "sync/items/": {"apply", "pack", "verify"},
+}
+
+
+def _modules() -> list[Path]:
+    packages = [folder for folder in read_limits() if folder != "total"]
+    return [file for folder in packages for file in sorted((ROOT / folder).rglob("*.py"))]
+
+
+def _is_of_interface(name: str, places: list[str]) -> bool:
+    return any(
+        name in names and all(place.startswith(folder) for place in places)
+        for folder, names in _FUNCTION_INTERFACES.items()
+    )
+
+
+def test_no_folder_has_more_modules_than_a_reader_takes_in() -> None:
+    folders: defaultdict[str, int] = defaultdict(int)
+    for file in _modules():
+        folders[str(file.parent.relative_to(ROOT))] += file.name != "__init__.py"
+
+    crowded = {
+        folder: count for folder, count in folders.items() if count > _MORE_MODULES.get(folder, _MODULES_MAX)
+    }
+    assert {} == crowded
+
+
+def test_no_two_modules_have_one_name() -> None:
+    places: defaultdict[str, list[str]] = defaultdict(list)
+    for file in _modules():
+        if file.stem != "__init__" and file.stem not in _MODULE_INTERFACES:
+            places[file.stem].append(str(file.relative_to(ROOT)))
+
+    assert {} == {name: found for name, found in places.items() if len(found) > 1}
+
+
+def test_no_two_public_classes_or_functions_have_one_name() -> None:
+    places: defaultdict[str, list[str]] = defaultdict(list)
+    for file in _modules():
+        for node in ast.parse(file.read_text("utf-8")).body:
+            if isinstance(node, ast.ClassDef | ast.FunctionDef) and not node.name.startswith("_"):
+                places[node.name].append(str(file.relative_to(ROOT)))
+
+    twice = {name: found for name, found in places.items() if len(found) > 1}
+    assert {} == {name: found for name, found in twice.items() if not _is_of_interface(name, found)}
+
+
+def test_blank_lines_comments_and_docstrings_are_no_code() -> None:
+    source = (
+        '"""Module."""\n\n# why\ndef f() -> str:\n    """Return\n    text."""\n    return """a\nb"""  # end\n'
+    )
+
+    assert 3 == count_lines(source)
+
+
+def test_no_folder_is_over_its_limit_of_lines() -> None:
+    limits = read_limits()
+    counted = lines_by_folder(limits)
+
+    assert {} == {folder: counted[folder] for folder in limits if counted[folder] > limits[folder]}
+
+
+def test_every_folder_with_code_has_a_limit() -> None:
+    tracked = subprocess.run(
+        ["git", "ls-files", "*.py"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split()
+    folders = {file.split("/")[0] for file in tracked} - {"tests", "bench", "docs"}
+
+    assert set(read_limits()) - {"total"} == folders
+
+
+def test_the_table_of_lines_is_printed() -> None:
+    printed = subprocess.run(
+        [sys.executable, "-m", "tests.code_lines"], cwd=ROOT, capture_output=True, text=True, check=False
+    ).stdout
+
+    assert all(folder in printed for folder in read_limits())
