@@ -6,18 +6,14 @@ mat2 says is cut, counted and read as lines of plain text. mat2 runs in bubblewr
 the file under a name of ours, so the original cannot be changed and its name reaches no program.
 """
 
-import contextlib
+import errno
 import os
 import re
-import selectors
 import shutil
-import signal
 import stat
-import subprocess
 import tempfile
-import time
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
@@ -28,6 +24,8 @@ import msgspec
 from flask_babel import gettext, ngettext
 
 from journalist_app.files.export import Looked
+from programs.errors import NoSandboxError, ProgramFailedError
+from programs.sandbox import SANDBOX_FOLDER, Sandbox, resource_limits, run_program
 
 _MAX_BYTES = 50_000_000  # of a file that is looked into: it lies in memory twice
 _SHOWN_BYTES = 400_000  # of what mat2 says
@@ -55,14 +53,6 @@ _CLEAN = _PREPARE + (
     ' if /usr/bin/grep -q -E "^..(changes|comments)" left; then exit 4; fi;'
     ' exec /usr/bin/cat "copy.cleaned$2"'
 )
-
-
-class _StoppedError(Exception):
-    """mat2 took too long, said too much or failed."""
-
-
-class _NoSandboxError(Exception):
-    """This machine allows no sandbox."""
 
 
 # ---- which files, by name and by first bytes -------------------------------------------------------
@@ -136,14 +126,14 @@ class Mat2:
                 if refusal:
                     return Looked((refusal,), can_clean=False)
                 said = self._run(_LOOK, file, path.parent, ending, _SHOWN_BYTES).decode("utf-8", "replace")
-        except _NoSandboxError:
+        except NoSandboxError:
             return Looked((_no_sandbox(),), can_clean=False)
-        except (OSError, _StoppedError):
+        except (OSError, ProgramFailedError):
             return Looked((_failed(),), can_clean=False)
         hidden, _, shown = said.partition(_DIVIDER)
         try:
             found = _found(hidden, shown, ending)
-        except (_StoppedError, msgspec.MsgspecError):
+        except (ProgramFailedError, msgspec.MsgspecError):
             return Looked((_failed(),), can_clean=False)
         lines = _in_words(found)
         can_clean = ending not in _ARCHIVES | {".txt"} and (
@@ -162,7 +152,7 @@ class Mat2:
                 if ending in _ARCHIVES | {".txt"} or self._refusal(file, ending):
                     return None
                 return self._run(_CLEAN, file, path.parent, ending, _CLEANED_BYTES) or None
-        except (OSError, _NoSandboxError, _StoppedError):
+        except (OSError, NoSandboxError, ProgramFailedError):
             return None
 
     def _refusal(self, file: BinaryIO, ending: str) -> str:
@@ -202,78 +192,27 @@ class Mat2:
         return ""
 
     def _run(self, script: str, file: BinaryIO, room: Path, ending: str, limit: int) -> bytes:
-        limits = (
-            "/usr/bin/prlimit",
-            f"--as={_MEMORY_BYTES}",
-            f"--cpu={int(self.seconds) + 1}",
-            f"--fsize={_CLEANED_BYTES}",
-            "--core=0",
-            "--nofile=256",
-        )
+        limits = resource_limits(memory_bytes=_MEMORY_BYTES, file_bytes=_CLEANED_BYTES, seconds=self.seconds)
         command = (
             *limits, "/bin/sh", "-c", script, "sh", str(self.mat2), ending, _HIDDEN_PARTS.read_text("utf-8")
         )  # fmt: skip
-        if self._has_sandbox():
-            given = file.fileno()
-            return _output(
-                (*self._sandbox("--ro-bind-data", str(given), f"/tmp/file{ending}"), *command),  # noqa: S108  # its own
-                cwd=Path("/"),
-                given=(given,),
+        sandbox = Sandbox(self.bwrap, _ROOM_BYTES, self.seconds)
+        if sandbox.is_allowed():
+            source = file.fileno()
+            return run_program(
+                sandbox.command("--ro-bind-data", str(source), f"{SANDBOX_FOLDER}/file{ending}", *command),
+                folder=Path("/"),
                 seconds=self.seconds,
-                limit=limit,
+                output_bytes=limit,
+                open_files=(source,),
             )
         if not self.without_sandbox:
-            raise _NoSandboxError
+            raise NoSandboxError
         with tempfile.TemporaryDirectory(dir=room, ignore_cleanup_errors=True) as folder:
             work = Path(folder)
             with (work / f"file{ending}").open("xb") as copy:
                 shutil.copyfileobj(file, copy)
-            return _output(command, cwd=work, given=(), seconds=self.seconds, limit=limit)
-
-    def _has_sandbox(self) -> bool:
-        """Try it: what a machine allows cannot be read anywhere."""
-        try:
-            tried = _output(
-                (*self._sandbox(), "/bin/sh", "-c", "echo inside"),
-                cwd=Path("/"),
-                given=(),
-                seconds=self.seconds,
-                limit=_HEAD_BYTES,
-            )
-        except (OSError, _StoppedError):
-            return False
-        return tried == b"inside\n"
-
-    def _sandbox(self, *more: str) -> tuple[str, ...]:
-        inside = Path("/tmp")  # noqa: S108  # a tmpfs of the sandbox's own
-        return (
-            *(str(self.bwrap), "--unshare-all", "--die-with-parent", "--new-session", "--clearenv"),
-            *("--cap-drop", "ALL", "--ro-bind", "/usr", "/usr"),
-            *(
-                word
-                for name in ("bin", "lib", "lib64", "sbin")
-                for word in ("--symlink", f"usr/{name}", f"/{name}")
-            ),
-            *(
-                word
-                for shown in (
-                    "/etc/alternatives",
-                    "/etc/ld.so.cache",
-                    "/etc/mime.types",
-                    "/etc/fonts",
-                    "/var/cache/fontconfig",
-                )
-                for word in ("--ro-bind-try", shown, shown)
-            ),
-            *("--proc", "/proc", "--dev", "/dev", "--size", str(_ROOM_BYTES), "--tmpfs", str(inside)),
-            *("--chdir", str(inside)),
-            *(word for pair in _environment(inside).items() for word in ("--setenv", *pair)),
-            *more,
-        )
-
-
-def _environment(room: Path) -> dict[str, str]:
-    return {"PATH": f"{room}/bin", "HOME": str(room), "TMPDIR": str(room), "LANG": "C.UTF-8", "TZ": "UTC"}
+            return run_program(command, folder=work, seconds=self.seconds, output_bytes=limit)
 
 
 @contextmanager
@@ -281,50 +220,8 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
     """Open a plain file; a link is refused, whatever it leads to."""
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb", buffering=0) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise _StoppedError
+            raise OSError(errno.EINVAL, "not a plain file")
         yield file
-
-
-def _output(
-    command: Sequence[str], *, cwd: Path, given: tuple[int, ...], seconds: float, limit: int
-) -> bytes:
-    """Run a program and return what it says; it is ended with all that it started when it overdoes that."""
-    until = time.monotonic() + seconds
-    with subprocess.Popen(  # noqa: S603  # every word of it is ours
-        command,
-        cwd=cwd,
-        env=_environment(cwd),
-        pass_fds=given,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    ) as process:
-        try:
-            said = _read(process, until, limit)
-            code = process.wait(max(0.0, until - time.monotonic()))
-        except (subprocess.TimeoutExpired, _StoppedError):
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            raise _StoppedError from None
-    if code:
-        raise _StoppedError
-    return said
-
-
-def _read(process: "subprocess.Popen[bytes]", until: float, limit: int) -> bytes:
-    said = bytearray()
-    pipe = process.stdout.fileno()  # type: ignore[union-attr]  # it was opened with one
-    with selectors.DefaultSelector() as selector:
-        selector.register(pipe, selectors.EVENT_READ)
-        while selector.select(max(0.0, until - time.monotonic())):
-            piece = os.read(pipe, 65536)
-            if not piece:
-                return bytes(said)
-            said += piece
-            if len(said) > limit:
-                raise _StoppedError
-    raise _StoppedError
 
 
 # ---- in words --------------------------------------------------------------------------------------
@@ -366,7 +263,7 @@ def _ending(name: str) -> str:
 
 def _found(hidden: str, shown: str, ending: str) -> _Found:
     if shown.startswith("[-]"):  # mat2 could not read it, and ends well all the same
-        raise _StoppedError
+        raise ProgramFailedError
     found: _Found = {about: [] for about in _About}
     for line in hidden.splitlines():
         kind, key, value = msgspec.json.decode(line, type=_Told)

@@ -25,7 +25,6 @@ NOT_YET: Final = (
     "docs/threat-model.md",
     "gpg/",
     "journalist_app/",
-    "programs/",
     "protocol/",
     "pyproject.toml",
     "report/",

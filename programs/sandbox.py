@@ -1,0 +1,156 @@
+"""Bubblewrap sandbox for external programs, and one run of a program with limits on time, memory and output.
+
+A hostile file may take over the program that reads it. In the sandbox, that program has no network, a
+read-only /usr, a /tmp of its own in memory, and an almost empty environment.
+"""
+
+import contextlib
+import os
+import selectors
+import signal
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from programs.errors import ProgramFailedError
+
+SANDBOX_FOLDER: Final = Path("/tmp")  # noqa: S108  # a tmpfs that only the sandboxed program can see
+_READ_BYTES: Final = 65536
+_ANSWER: Final = b"inside\n"
+_SHOWN_FILES: Final = (
+    "/etc/alternatives",
+    "/etc/ld.so.cache",
+    "/etc/mime.types",
+    "/etc/fonts",
+    "/var/cache/fontconfig",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sandbox:
+    """A bubblewrap sandbox, started for each program.
+
+    `seconds` is how long the check of the sandbox may take, `folder_bytes` the size of its /tmp.
+    """
+
+    bwrap: Path
+    folder_bytes: int
+    seconds: float
+
+    def is_allowed(self) -> bool:
+        """Return True if this machine lets us start a sandbox. Starts one, because no file says so."""
+        try:
+            answer = run_program(
+                self.command("/bin/sh", "-c", "echo inside"),
+                folder=Path("/"),
+                seconds=self.seconds,
+                output_bytes=len(_ANSWER),
+            )
+        except (OSError, ProgramFailedError):
+            return False
+        return answer == _ANSWER
+
+    def command(self, *words: str) -> tuple[str, ...]:
+        """Return the command that starts a sandbox.
+
+        `words` are further options of bubblewrap, then the program and its arguments.
+        """
+        return (
+            *(str(self.bwrap), "--unshare-all", "--die-with-parent", "--new-session", "--clearenv"),
+            *("--cap-drop", "ALL", "--ro-bind", "/usr", "/usr"),
+            *(
+                word
+                for name in ("bin", "lib", "lib64", "sbin")
+                for word in ("--symlink", f"usr/{name}", f"/{name}")
+            ),
+            *(word for path in _SHOWN_FILES for word in ("--ro-bind-try", path, path)),
+            *("--proc", "/proc", "--dev", "/dev"),
+            *(
+                "--size",
+                str(self.folder_bytes),
+                "--tmpfs",
+                str(SANDBOX_FOLDER),
+                "--chdir",
+                str(SANDBOX_FOLDER),
+            ),
+            *(word for pair in _environment(SANDBOX_FOLDER).items() for word in ("--setenv", *pair)),
+            *words,
+        )
+
+
+def resource_limits(*, memory_bytes: int, file_bytes: int, seconds: float) -> tuple[str, ...]:
+    """Return the beginning of a command: the kernel ends the program that follows if it exceeds a limit.
+
+    `file_bytes` is the size of the largest file that the program may write, `seconds` its CPU time.
+    """
+    return (
+        "/usr/bin/prlimit",
+        f"--as={memory_bytes}",
+        f"--cpu={int(seconds) + 1}",
+        f"--fsize={file_bytes}",
+        "--core=0",
+        "--nofile=256",
+    )
+
+
+def run_program(
+    command: Sequence[str], *, folder: Path, seconds: float, output_bytes: int, open_files: Sequence[int] = ()
+) -> bytes:
+    """Run a program in a folder and return its standard output.
+
+    `seconds` limits the waiting, `output_bytes` the output. `open_files` are file descriptors that the
+    program inherits. A program that exceeds a limit is killed together with every program that it started.
+
+    Raises:
+        OSError: the program cannot be started.
+        ProgramFailedError: it took too long, wrote too much, or ended with an exit code other than 0.
+    """
+    until = time.monotonic() + seconds
+    with subprocess.Popen(  # noqa: S603  # no word of a command comes from outside
+        command,
+        cwd=folder,
+        env=_environment(folder),
+        pass_fds=open_files,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as process:
+        try:
+            output = _read(process, until, output_bytes)
+            code = process.wait(max(0.0, until - time.monotonic()))
+        except (subprocess.TimeoutExpired, ProgramFailedError):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            raise ProgramFailedError from None
+    if code:
+        raise ProgramFailedError
+    return output
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    return {
+        "PATH": f"{folder}/bin",
+        "HOME": str(folder),
+        "TMPDIR": str(folder),
+        "LANG": "C.UTF-8",
+        "TZ": "UTC",
+    }
+
+
+def _read(process: "subprocess.Popen[bytes]", until: float, output_bytes: int) -> bytes:
+    output = bytearray()
+    pipe = process.stdout.fileno()  # type: ignore[union-attr]  # it was opened with one
+    with selectors.DefaultSelector() as selector:
+        selector.register(pipe, selectors.EVENT_READ)
+        while selector.select(max(0.0, until - time.monotonic())):
+            piece = os.read(pipe, _READ_BYTES)
+            if not piece:
+                return bytes(output)
+            output += piece
+            if len(output) > output_bytes:
+                raise ProgramFailedError
+    raise ProgramFailedError
