@@ -10,12 +10,9 @@ from deploy.settings.load_settings import load_config
 from journalist_app.config import AdviserConfig
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import (
-    KeyringClosedError,
-    KeyringExposedError,
-    KeyringMissingError,
     LetterheadMovedError,
-    OtherDeskError,
-    UnusableLetterheadError,
+    UnlockRefusal,
+    UnlockRefusedError,
 )
 from journalist_app.services.desk.unlocking import unlock_desk
 from protocol import keyring as keyrings
@@ -25,15 +22,14 @@ from store.database.engine import open_store
 
 _CLOSED = "The passphrase does not fit, or the keyring is damaged. Nothing was changed."
 _OTHER_DESK = "The keyring is another desk's. Nothing was changed: compare the fingerprint with a poster."
-_SENTENCES: dict[type[Exception], str] = {
-    KeyringClosedError: _CLOSED,
-    KeyringMissingError: "There is no keyring where the settings say. Nothing was changed.",
-    KeyringExposedError: "Others can read the keyring: run chmod 600 on it. Nothing was changed.",
-    OtherDeskError: _OTHER_DESK,
-    UnusableLetterheadError: (
+_SENTENCES: dict[UnlockRefusal, str] = {
+    UnlockRefusal.CLOSED: _CLOSED,
+    UnlockRefusal.MISSING: "There is no keyring where the settings say. Nothing was changed.",
+    UnlockRefusal.EXPOSED: "Others can read the keyring: run chmod 600 on it. Nothing was changed.",
+    UnlockRefusal.OTHER_DESK: _OTHER_DESK,
+    UnlockRefusal.LETTERHEAD: (
         "The letterhead in the store must not be used. Nothing was changed: call the operator."
     ),
-    LetterheadMovedError: "Another letterhead was published just now: run this again, it goes on from here.",
 }
 
 
@@ -55,8 +51,12 @@ def open_desk_for_command(settings: Path, passphrase: str) -> Iterator[OpenDesk]
             yield desk
         finally:
             desk.stop()
-    except tuple(_SENTENCES) as why:
-        raise TwoMachinesError(_SENTENCES[type(why)]) from why
+    except UnlockRefusedError as why:
+        raise TwoMachinesError(_SENTENCES[why.reason]) from why
+    except LetterheadMovedError as why:
+        raise TwoMachinesError(
+            "Another letterhead was published just now: run this again, it goes on from here."
+        ) from why
     finally:
         store.close()
 

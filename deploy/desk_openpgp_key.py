@@ -16,12 +16,9 @@ from journalist_app.config import AdviserConfig
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.private_files import write_private
 from journalist_app.errors import (
-    KeyringClosedError,
-    KeyringExposedError,
-    KeyringMissingError,
     LetterheadMovedError,
-    OtherDeskError,
-    UnusableLetterheadError,
+    UnlockRefusal,
+    UnlockRefusedError,
 )
 from journalist_app.services.desk import publish_letterhead
 from journalist_app.services.desk.unlocking import unlock_desk
@@ -30,13 +27,12 @@ from store.database.engine import open_store
 from web.dates import utc_today
 
 _NOT_IN_A_USER_ID = str.maketrans(dict.fromkeys("<>()"))  # gpg takes them for an address and a comment
-_SENTENCES: dict[type[Exception], str] = {
-    KeyringClosedError: "The passphrase does not fit, or the keyring is damaged. Nothing was changed.",
-    KeyringMissingError: "There is no keyring where the settings say. Nothing was changed.",
-    KeyringExposedError: "Others can read the keyring: run chmod 600 on it. Nothing was changed.",
-    OtherDeskError: "The keyring is another desk's. Nothing was changed.",
-    UnusableLetterheadError: "The letterhead in the store must not be used. Nothing was changed.",
-    LetterheadMovedError: "Another letterhead was published just now: run this again, it goes on from here.",
+_SENTENCES: dict[UnlockRefusal, str] = {
+    UnlockRefusal.CLOSED: "The passphrase does not fit, or the keyring is damaged. Nothing was changed.",
+    UnlockRefusal.MISSING: "There is no keyring where the settings say. Nothing was changed.",
+    UnlockRefusal.EXPOSED: "Others can read the keyring: run chmod 600 on it. Nothing was changed.",
+    UnlockRefusal.OTHER_DESK: "The keyring is another desk's. Nothing was changed.",
+    UnlockRefusal.LETTERHEAD: "The letterhead in the store must not be used. Nothing was changed.",
 }
 
 
@@ -68,8 +64,12 @@ def make_openpgp_key(settings: Path, passphrase: str, *, say: Callable[[str], ob
         with contextlib.ExitStack() as stack:
             stack.callback(desk.stop)
             _make(desk, say)
-    except tuple(_SENTENCES) as why:
-        raise DeployError(_SENTENCES[type(why)]) from why
+    except UnlockRefusedError as why:
+        raise DeployError(_SENTENCES[why.reason]) from why
+    except LetterheadMovedError as why:
+        raise DeployError(
+            "Another letterhead was published just now: run this again, it goes on from here."
+        ) from why
     finally:
         store.close()
 

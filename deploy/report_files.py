@@ -12,13 +12,10 @@ from deploy.settings.load_settings import load_config
 from journalist_app.config import AdviserConfig
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import (
-    KeyringClosedError,
-    KeyringExposedError,
-    KeyringMissingError,
     LedgerUnreadError,
-    OtherDeskError,
     RecordUnsoundError,
-    UnusableLetterheadError,
+    UnlockRefusal,
+    UnlockRefusedError,
 )
 from journalist_app.search.search_index import SearchIndex
 from journalist_app.services.desk import yearly_report
@@ -30,14 +27,16 @@ from report.errors import PdfToolsMissingError
 from store.database.engine import open_store
 from web.dates import utc_today
 
-_SENTENCES: dict[type[Exception], str] = {
-    KeyringClosedError: "The passphrase does not fit, or the keyring is damaged. No file was written.",
-    KeyringMissingError: "There is no keyring where the settings say. No file was written.",
-    KeyringExposedError: "Others can read the keyring. Call the operator; no file was written.",
-    OtherDeskError: "The keyring is another desk's. No file was written.",
-    UnusableLetterheadError: (
+_LOCKED: dict[UnlockRefusal, str] = {
+    UnlockRefusal.CLOSED: "The passphrase does not fit, or the keyring is damaged. No file was written.",
+    UnlockRefusal.MISSING: "There is no keyring where the settings say. No file was written.",
+    UnlockRefusal.EXPOSED: "Others can read the keyring. Call the operator; no file was written.",
+    UnlockRefusal.OTHER_DESK: "The keyring is another desk's. No file was written.",
+    UnlockRefusal.LETTERHEAD: (
         "The letterhead in the store must not be used. Call the operator; no file was written."
     ),
+}
+_SENTENCES: dict[type[Exception], str] = {
     RecordUnsoundError: "What the desk kept for this report is damaged, gone, or an older one was put back.",
     LedgerUnreadError: "The counts of deleted mailboxes could not be read. No file was written.",
     PdfToolsMissingError: "This machine cannot make a PDF: install libpango-1.0-0 and libpangoft2-1.0-0.",
@@ -72,6 +71,8 @@ def make_report_files(  # noqa: PLR0913  # which year, where, and who is told
         on_step("Counting the year, which takes a minute when there are many mailboxes")
         found = yearly_report.look_at(desk, year, utc_today())
         files = _files(desk, found, on_step)
+    except UnlockRefusedError as why:
+        raise DeployError(_LOCKED[why.reason]) from why
     except tuple(_SENTENCES) as why:
         raise DeployError(_SENTENCES[type(why)]) from why
     finally:

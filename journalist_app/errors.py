@@ -1,32 +1,54 @@
-"""Every refusal of the adviser's interface, one class per thing a page says differently."""
+"""Refusals of the adviser's site: exceptions whose reason is the key of a sentence in the templates.
+
+A use case that can refuse for several reasons has one exception with an enum of reasons: a subclass of
+`RefusedError`. An exception without an enum has a class of its own because its callers act on it differently.
+"""
+
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+_Reason = TypeVar("_Reason", bound=StrEnum)
 
 
 class AdviserError(Exception):
-    """Base of every refusal of this package."""
+    """Base of every refusal in this package."""
+
+
+class RefusedError(AdviserError, Generic[_Reason]):
+    """Refusal by one use case. The value of `reason` is the key of its sentence in the templates."""
+
+    def __init__(self, reason: _Reason) -> None:
+        super().__init__(reason)
+        self.reason: _Reason = reason
+
+
+class UnlockRefusal(StrEnum):
+    """Reasons why the desk was not unlocked. Sentences: `templates/door/unlock.html`."""
+
+    MISSING = "missing"  # no keyring at the place that the settings name
+    EXPOSED = "exposed"  # others can read the keyring, or it is not a plain file
+    CLOSED = "closed"  # wrong passphrase or damaged keyring: no one can tell these apart
+    OTHER_DESK = "other_desk"  # the keyring belongs to another desk than the pinned fingerprint
+    LETTERHEAD = "letterhead"  # missing, forged, or older than one seen before
+
+
+class UnlockRefusedError(RefusedError[UnlockRefusal]):
+    """The desk was not unlocked."""
+
+
+class UnsentRefusal(StrEnum):
+    """Reasons why a form that was sent to the locked app was not kept."""
+
+    FULL = "full"  # the text is too long, or too many forms are kept already
+    LETTERHEAD = "letterhead"  # missing or forged, so there is no key to encrypt to
+
+
+class UnsentRefusedError(RefusedError[UnsentRefusal]):
+    """A form that was sent to the locked app was not kept."""
 
 
 class AdviserConfigError(AdviserError, ValueError):
     """The settings cannot be used; the message names every fault and no value."""
-
-
-class KeyringMissingError(AdviserError):
-    """There is no keyring where the settings say."""
-
-
-class KeyringExposedError(AdviserError):
-    """The keyring can be read by others than its owner, or is not a plain file."""
-
-
-class KeyringClosedError(AdviserError):
-    """The passphrase does not fit, or the keyring is damaged: nobody can tell these apart."""
-
-
-class OtherDeskError(AdviserError):
-    """The keyring opened, but belongs to another desk than the pinned fingerprint."""
-
-
-class UnusableLetterheadError(AdviserError):
-    """The letterhead in the store is missing, forged, or older than one seen before."""
 
 
 class MailboxNotFoundError(AdviserError):
@@ -135,10 +157,6 @@ class CalendarError(AdviserError):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
-
-
-class KeptFullError(AdviserError):
-    """What was typed into the locked app cannot be kept: there is too much of it."""
 
 
 class TemplateError(AdviserError):

@@ -8,13 +8,7 @@ from flask import Blueprint, current_app, make_response, redirect, render_templa
 from flask.typing import ResponseReturnValue
 
 from journalist_app.desk.open_desk import OpenDesk, Progress
-from journalist_app.errors import (
-    KeyringClosedError,
-    KeyringExposedError,
-    KeyringMissingError,
-    OtherDeskError,
-    UnusableLetterheadError,
-)
+from journalist_app.errors import UnlockRefusedError
 from journalist_app.forms import PASSPHRASE_CHARS
 from journalist_app.locale_format import LANGUAGE_COOKIE, LANGUAGES
 from journalist_app.requests.access import COOKIE, auto_lock, is_our_form, open_desk, unlocked
@@ -23,13 +17,6 @@ from journalist_app.services.desk import background_check, sync_replica, unlocki
 from journalist_app.services.records import unsent_forms
 
 bp = Blueprint("door", __name__)
-_REASONS = {
-    KeyringClosedError: "closed",
-    KeyringExposedError: "exposed",
-    KeyringMissingError: "missing",
-    OtherDeskError: "other_desk",
-    UnusableLetterheadError: "letterhead",
-}
 
 
 def _unlock_page(reason: str, status: int) -> ResponseReturnValue:
@@ -63,8 +50,8 @@ def open_with_passphrase() -> ResponseReturnValue:
     try:
         with auto_lock().unlocking:
             desk = unlocking.unlock_desk(extensions["config"], extensions["store"], passphrase)
-    except tuple(_REASONS) as why:
-        return _unlock_page(_REASONS[type(why)], 403)
+    except UnlockRefusedError as why:
+        return _unlock_page(why.reason, 403)
     desk.index = SearchIndex(extensions["readers"])
     desk.progress = Progress(0, 0, is_running=True, is_broken=False)
     _in_background(unlocking.work_behind, desk)

@@ -5,10 +5,9 @@ from flask.typing import ResponseReturnValue
 
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import (
-    KeptFullError,
     RecordUnsoundError,
     TextOverLimitError,
-    UnusableLetterheadError,
+    UnsentRefusedError,
 )
 from journalist_app.forms import DRAIN_TIMES, FIELDS_BYTES, of_hex
 from journalist_app.requests.access import is_our_form, open_desk, unlocked
@@ -40,7 +39,7 @@ def keep_while_locked() -> ResponseReturnValue | None:
             unsent_forms.keep_unsent(
                 extensions["store"], extensions["config"], request.path, fields, extensions["today"]()
             )
-    except (KeptFullError, UnusableLetterheadError, StoreError):
+    except (UnsentRefusedError, StoreError):
         return render_template("refusal.html", what="not_kept", text=max(texts, key=len)), 503
     return redirect(url_for("door.show_unlock", reason="kept" if texts else None), code=303)
 

@@ -6,13 +6,7 @@ from typing import Final
 from journalist_app.config import AdviserConfig
 from journalist_app.desk.open_desk import Memory, OpenDesk, read_anchors
 from journalist_app.desk.private_files import ExposedError, read_private
-from journalist_app.errors import (
-    KeyringClosedError,
-    KeyringExposedError,
-    KeyringMissingError,
-    OtherDeskError,
-    UnusableLetterheadError,
-)
+from journalist_app.errors import UnlockRefusal, UnlockRefusedError
 from journalist_app.files.gpg_export import open_exporter
 from journalist_app.services.desk import background_check
 from journalist_app.services.records import casefiles
@@ -29,11 +23,7 @@ def unlock_desk(config: AdviserConfig, store: Store, passphrase: str) -> OpenDes
     """Open the keyring and what hangs on it. Takes about a second, wrong passphrase or right.
 
     Raises:
-        KeyringMissingError: there is no keyring.
-        KeyringExposedError: others can read it.
-        KeyringClosedError: wrong passphrase, or damaged.
-        OtherDeskError: it is another desk's.
-        LetterheadError: the store's letterhead must not be used.
+        UnlockRefusedError: the keyring or the store's letterhead cannot be used; nothing was changed.
     """
     keyring = _open_keyring(config, passphrase)
     trusted_state, memory = read_anchors(config, keyring)
@@ -42,7 +32,7 @@ def unlock_desk(config: AdviserConfig, store: Store, passphrase: str) -> OpenDes
         if memory is Memory.MISSING and not any(strand for _, strand, _, _ in entries.all_heads(session)):
             memory = Memory.SOUND  # this desk has not answered yet: there is nothing to remember
     if published is None:
-        raise UnusableLetterheadError
+        raise UnlockRefusedError(UnlockRefusal.LETTERHEAD)
     letterhead = _verified(published[1], published[2], config.fingerprint, trusted_state.letterhead_serial)
     desk = OpenDesk(config, store, keyring, letterhead, trusted_state, memory)
     desk.saw_letterhead()
@@ -74,16 +64,16 @@ def _open_keyring(config: AdviserConfig, passphrase: str) -> Keyring:
     try:
         return open_keyring(read_private(config.keyring_path), passphrase, config.fingerprint)
     except ExposedError as why:
-        raise KeyringExposedError from why
+        raise UnlockRefusedError(UnlockRefusal.EXPOSED) from why
     except OSError as why:
-        raise KeyringMissingError from why
+        raise UnlockRefusedError(UnlockRefusal.MISSING) from why
     except KeyringRefusedError as why:
-        refused = OtherDeskError if why.reason is KeyringRefusal.OTHER_DESK else KeyringClosedError
-        raise refused from why
+        is_other = why.reason is KeyringRefusal.OTHER_DESK
+        raise UnlockRefusedError(UnlockRefusal.OTHER_DESK if is_other else UnlockRefusal.CLOSED) from why
 
 
 def _verified(body: bytes, signature: bytes, fingerprint: str, serial: int) -> Letterhead:
     try:
         return verify_letterhead(body, signature, fingerprint, at_least_serial=serial)
     except LetterheadRefusedError as why:
-        raise UnusableLetterheadError from why
+        raise UnlockRefusedError(UnlockRefusal.LETTERHEAD) from why

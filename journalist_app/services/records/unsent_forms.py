@@ -15,7 +15,7 @@ import msgspec
 from crypto.errors import MalformedError, TooLongError, UnreadableError
 from journalist_app.config import AdviserConfig
 from journalist_app.desk.open_desk import OpenDesk
-from journalist_app.errors import KeptFullError, UnusableLetterheadError
+from journalist_app.errors import UnsentRefusal, UnsentRefusedError
 from journalist_app.services.records import casefiles, drafts
 from protocol.errors import LetterheadRefusedError
 from protocol.identifiers import ADDRESS_BYTES, Address
@@ -63,8 +63,8 @@ def keep_unsent(
     whoever can put back an older one could have the text sealed to an older epoch of the same desk.
 
     Raises:
-        KeptFullError: it is too long, or as many as may wait do so already.
-        LetterheadError: the store's letterhead is not this desk's.
+        UnsentRefusedError: the form is too long, too many are kept already, or the store's letterhead is not
+            this desk's.
         StoreError: the store cannot be written.
     """
     kept = tuple((name, text) for name, text in fields if text)[:FIELDS_MAX]
@@ -72,17 +72,17 @@ def keep_unsent(
         published = letterheads.latest(session)
         waiting = len(records.revisions(session, RecordKind.UNSENT))
     if published is None:
-        raise UnusableLetterheadError
+        raise UnsentRefusedError(UnsentRefusal.LETTERHEAD)
     try:
         letterhead = verify_letterhead(published[1], published[2], config.fingerprint)
     except LetterheadRefusedError as why:
-        raise UnusableLetterheadError from why
+        raise UnsentRefusedError(UnsentRefusal.LETTERHEAD) from why
     if waiting >= UNSENT_MAX:
-        raise KeptFullError
+        raise UnsentRefusedError(UnsentRefusal.FULL)
     try:
         sealed = seal_unsent(msgspec.json.encode(_Form(path, today, kept)), letterhead)
     except (TooLongError, UnicodeEncodeError) as why:
-        raise KeptFullError from why
+        raise UnsentRefusedError(UnsentRefusal.FULL) from why
     with store.writing() as session:
         records.put(session, RecordKind.UNSENT, secrets.token_bytes(_NAME_BYTES), 1, sealed, travels=False)
 

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import pytest
 
 from journalist_app.desk.open_desk import OpenDesk
-from journalist_app.errors import CalendarError, KeptFullError, LetterheadMovedError, UnusableLetterheadError
+from journalist_app.errors import CalendarError, LetterheadMovedError, UnsentRefusal
 from journalist_app.services.desk import desk_calendar, publish_letterhead, unlocking
 from journalist_app.services.desk.desk_calendar import Calendar
 from journalist_app.services.mailbox import order_deletion
@@ -16,6 +16,7 @@ from protocol.sealed_record import RecordKind, seal_unsent
 from store import letterheads as stored_letterheads
 from store import records
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, World, a_source
+from tests.journalist_app.refusals import refused
 
 DAY = timedelta(days=1)
 
@@ -264,11 +265,11 @@ def test_what_the_adviser_is_done_with_is_forgotten(world: World) -> None:
 
 
 def test_no_more_is_kept_than_fits(world: World) -> None:
-    with pytest.raises(KeptFullError):
+    with refused(UnsentRefusal.FULL):
         keep(world, text="x" * 700_001)
     for _ in range(unsent_forms.UNSENT_MAX):
         keep(world, text="tekst")
-    with pytest.raises(KeptFullError):
+    with refused(UnsentRefusal.FULL):
         keep(world, text="tekst")
 
 
@@ -276,7 +277,7 @@ def test_no_more_is_kept_than_fits(world: World) -> None:
 def test_nothing_is_sealed_to_a_letterhead_that_is_not_this_desks(world: World, how: str) -> None:
     world.execute("DELETE FROM letterhead" if how == "missing" else "UPDATE letterhead SET body = x'7b7d'")
 
-    with pytest.raises(UnusableLetterheadError):
+    with refused(UnsentRefusal.LETTERHEAD):
         keep(world, text="tekst")
 
 

@@ -15,17 +15,13 @@ from journalist_app.errors import (
     AnotherTextError,
     FileMissingError,
     FileOverRoomError,
-    KeyringClosedError,
-    KeyringExposedError,
-    KeyringMissingError,
     MailboxNotFoundError,
-    OtherDeskError,
     SourceWroteError,
     TextMissingError,
     TextOverLimitError,
     TooManyFilesError,
+    UnlockRefusal,
     UnsoundMailboxError,
-    UnusableLetterheadError,
 )
 from journalist_app.services import inbox_lists
 from journalist_app.services.desk import about_desk, background_check, unlocking
@@ -51,6 +47,7 @@ from tests.journalist_app.desk_factories import (
     publish,
     write_keyring,
 )
+from tests.journalist_app.refusals import refused
 
 NEW_ID = EntryId(b"n" * 16)
 
@@ -97,13 +94,13 @@ def test_the_right_passphrase_opens_the_desk(world: World) -> None:
 
 
 def test_a_wrong_passphrase_and_a_damaged_keyring_are_refused_alike(world: World) -> None:
-    with pytest.raises(KeyringClosedError):
+    with refused(UnlockRefusal.CLOSED):
         unlocking.unlock_desk(world.config, world.store, "een andere zin")
     raw = bytearray(world.config.keyring_path.read_bytes())
     raw[-1] ^= 1
     world.config.keyring_path.write_bytes(raw)
 
-    with pytest.raises(KeyringClosedError):
+    with refused(UnlockRefusal.CLOSED):
         unlocked(world)
 
 
@@ -111,14 +108,14 @@ def test_a_wrong_passphrase_and_a_damaged_keyring_are_refused_alike(world: World
 def test_a_keyring_that_others_can_reach_stays_closed(world: World, mode: int) -> None:
     world.config.keyring_path.chmod(mode)
 
-    with pytest.raises(KeyringExposedError):
+    with refused(UnlockRefusal.EXPOSED):
         unlocked(world)
 
 
 def test_a_missing_keyring_is_told(world: World) -> None:
     world.config.keyring_path.unlink()
 
-    with pytest.raises(KeyringMissingError):
+    with refused(UnlockRefusal.MISSING):
         unlocked(world)
 
 
@@ -126,21 +123,21 @@ def test_another_desks_keyring_is_refused(world: World) -> None:
     other = keyring_format.create("elders", [Slot.for_passphrase(PASSPHRASE, CHEAP)])
     write_keyring(world.config.keyring_path, other)
 
-    with pytest.raises(OtherDeskError):
+    with refused(UnlockRefusal.OTHER_DESK):
         unlocked(world)
 
 
 def test_a_store_without_letterhead_is_refused(world: World) -> None:
     world.execute("DELETE FROM letterhead")
 
-    with pytest.raises(UnusableLetterheadError):
+    with refused(UnlockRefusal.LETTERHEAD):
         unlocked(world)
 
 
 def test_a_forged_letterhead_is_refused(world: World) -> None:
     world.execute("UPDATE letterhead SET body = :body", body=b"{}")
 
-    with pytest.raises(UnusableLetterheadError):
+    with refused(UnlockRefusal.LETTERHEAD):
         unlocked(world)
 
 
@@ -149,7 +146,7 @@ def test_an_older_letterhead_than_one_seen_before_is_refused(world: World) -> No
     unlocked(world).save()
     world.execute("DELETE FROM letterhead WHERE serial = 2")
 
-    with pytest.raises(UnusableLetterheadError):
+    with refused(UnlockRefusal.LETTERHEAD):
         unlocked(world)
 
 

@@ -1,0 +1,17 @@
+"""Expectation that a use case refuses for one exact reason."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+
+import pytest
+
+from journalist_app.errors import RefusedError
+
+
+@contextmanager
+def refused(reason: StrEnum) -> Iterator[None]:
+    """Fail unless the block is refused for this reason."""
+    with pytest.raises(RefusedError) as caught:
+        yield
+    assert reason is caught.value.reason
