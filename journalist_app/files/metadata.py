@@ -159,34 +159,30 @@ class Mat2:
         if os.fstat(file.fileno()).st_size > self.max_bytes:
             return str(
                 gettext(
-                    "This file is too large to be looked into, so what is hidden in it is not known."
-                    " It was kept as"
-                    " it is."
+                    "This file is too large to examine, so what is hidden in it is unknown. It was kept as it "
+                    "is."
                 )
             )
         if ending not in _SIGNS:
             return str(
                 gettext(
-                    "The program that looks into files does not know this kind of file. What is"
-                    " hidden in it is not"
-                    " known, and no cleaned copy can be made."
+                    "The program that examines files does not know this type of file. What is hidden in it is "
+                    "unknown, and no cleaned copy can be made."
                 )
             )
         if not _SIGNS[ending](file.read(_HEAD_BYTES)):
             return str(
                 gettext(
-                    "The file is not of the kind that its name says, so it was not looked into. What"
-                    " is hidden in it"
-                    " is not known, and no cleaned copy can be made."
+                    "The file is not of the type that its name says, so it was not examined. What is hidden in "
+                    "it is unknown, and no cleaned copy can be made."
                 )
             )
         file.seek(0)
         if not self.mat2.exists():
             return str(
                 gettext(
-                    "mat2, the program that looks into files, is not installed on this computer."
-                    " What is hidden in"
-                    " this file is not known, and no cleaned copy can be made."
+                    "mat2, the program that examines files, is not installed on this computer. What is hidden "
+                    "in this file is unknown, and no cleaned copy can be made."
                 )
             )
         return ""
@@ -309,28 +305,27 @@ def _sentence(about: _About, key: str, value: str) -> str:
         _About.PERSON: gettext("A name (%(key)s): %(value)s"),
         _About.PLACE: gettext("A place (%(key)s): %(value)s"),
         _About.CHANGES: gettext(
-            "Tracked changes: %(key)s, by %(value)s. What was taken out can still be read."
+            "Tracked changes: %(key)s, by %(value)s. Removed text can still be read."
         ),
         _About.COMMENTS: gettext("Comments: %(key)s, by %(value)s."),
-        _About.HIDDEN: gettext("Pieces of text that are hidden on the page: %(key)s."),
+        _About.HIDDEN: gettext("Pieces of text hidden on the page: %(key)s."),
         _About.DEVICE: gettext("A device or program (%(key)s): %(value)s"),
-        _About.TIME: gettext("A day or time (%(key)s): %(value)s"),
+        _About.TIME: gettext("A date or time (%(key)s): %(value)s"),
         _About.OTHER: gettext("Something else (%(key)s): %(value)s"),
     }
-    named = {"key": key, "value": value or gettext("somebody without a name")}
+    named = {"key": key, "value": value or gettext("someone without a name")}
     return str(sentences[about] % named)
 
 
 def _nothing() -> str:
-    return str(gettext("Nothing hidden was found. That is no promise that there is nothing."))
+    return str(gettext("Nothing hidden was found. That is no guarantee that there is nothing."))
 
 
 def _failed() -> str:
     return str(
         gettext(
-            "The file could not be looked into: it is damaged, too deeply packed, or took too long."
-            " What is hidden in it"
-            " is not known, and no cleaned copy can be made."
+            "The file could not be examined: it is damaged, contains too many layers of files, or took too "
+            "long. What is hidden in it is unknown, and no cleaned copy can be made."
         )
     )
 
@@ -338,10 +333,8 @@ def _failed() -> str:
 def _no_sandbox() -> str:
     return str(
         gettext(
-            "This computer cannot shut the program that looks into files away from the rest, so the"
-            " file was not looked"
-            " into. What is hidden in it is not known, and no cleaned copy can be made. Ask the"
-            " system administrator."
+            "This computer cannot isolate the program that examines files, so the file was not examined. What "
+            "is hidden in it is unknown, and no cleaned copy can be made. Ask the operator."
         )
     )
 
@@ -350,24 +343,22 @@ def _about_kind(ending: str) -> tuple[str, ...]:
     if ending == ".pdf":
         return (
             gettext(
-                "Comments, attachments and forms in a PDF are not listed here. A cleaned copy is"
-                " made of pictures of"
-                " the pages: nothing else stays, and its text cannot be searched or read out."
+                "Comments, attachments and forms in a PDF are not listed here. A cleaned copy is made of "
+                "pictures of the pages and contains nothing else. Its text cannot be searched or read aloud."
             ),
         )
     if ending in _OFFICE:
         return (
             gettext(
-                "In a cleaned copy tracked changes are accepted and comments are gone. Hidden text"
-                " stays. Open the copy"
-                " before you send it."
+                "In a cleaned copy, tracked changes are accepted and comments are removed. Hidden text stays. "
+                "Open the copy before you send it."
             ),
         )
     if ending in _ARCHIVES:
         return (
             gettext(
-                "This is a file with files in it. Ask for them one by one: then each can be looked"
-                " into and cleaned."
+                "This file contains other files. Ask for them one by one. Then each can be examined and "
+                "cleaned."
             ),
         )
     return ()
