@@ -304,9 +304,7 @@ def _sentence(about: _About, key: str, value: str) -> str:
     sentences = {
         _About.PERSON: gettext("A name (%(key)s): %(value)s"),
         _About.PLACE: gettext("A place (%(key)s): %(value)s"),
-        _About.CHANGES: gettext(
-            "Tracked changes: %(key)s, by %(value)s. Removed text can still be read."
-        ),
+        _About.CHANGES: gettext("Tracked changes: %(key)s, by %(value)s. Removed text can still be read."),
         _About.COMMENTS: gettext("Comments: %(key)s, by %(value)s."),
         _About.HIDDEN: gettext("Pieces of text hidden on the page: %(key)s."),
         _About.DEVICE: gettext("A device or program (%(key)s): %(value)s"),
