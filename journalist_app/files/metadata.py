@@ -127,19 +127,19 @@ class Mat2:
                     return Looked((refusal,), can_clean=False)
                 said = self._run(_LOOK, file, path.parent, ending, _SHOWN_BYTES).decode("utf-8", "replace")
         except NoSandboxError:
-            return Looked((_no_sandbox(),), can_clean=False)
+            return Looked((say_no_sandbox(),), can_clean=False)
         except (OSError, ProgramFailedError):
-            return Looked((_failed(),), can_clean=False)
+            return Looked((say_failed(),), can_clean=False)
         hidden, _, shown = said.partition(_DIVIDER)
         try:
             found = _found(hidden, shown, ending)
         except (ProgramFailedError, msgspec.MsgspecError):
-            return Looked((_failed(),), can_clean=False)
+            return Looked((say_failed(),), can_clean=False)
         lines = _in_words(found)
         can_clean = ending not in _ARCHIVES | {".txt"} and (
             ending not in _VIDEOS or shutil.which("ffmpeg", path="/usr/bin") is not None
         )
-        return Looked((*(lines or (_nothing(),)), *_about_kind(ending)), can_clean)
+        return Looked((*(lines or (say_nothing(),)), *say_about_type(ending)), can_clean)
 
     def clean(self, path: Path, name: str) -> bytes | None:
         """Return a copy without what mat2 finds; None where none could be made.
@@ -157,34 +157,14 @@ class Mat2:
 
     def _refusal(self, file: BinaryIO, ending: str) -> str:
         if os.fstat(file.fileno()).st_size > self.max_bytes:
-            return str(
-                gettext(
-                    "This file is too large to examine, so what is hidden in it is unknown. It was kept as it "
-                    "is."
-                )
-            )
+            return say_too_large()
         if ending not in _SIGNS:
-            return str(
-                gettext(
-                    "The program that examines files does not know this type of file. What is hidden in it is "
-                    "unknown, and no cleaned copy can be made."
-                )
-            )
+            return say_unknown_type()
         if not _SIGNS[ending](file.read(_HEAD_BYTES)):
-            return str(
-                gettext(
-                    "The file is not of the type that its name says, so it was not examined. What is hidden in "
-                    "it is unknown, and no cleaned copy can be made."
-                )
-            )
+            return say_other_type()
         file.seek(0)
         if not self.mat2.exists():
-            return str(
-                gettext(
-                    "mat2, the program that examines files, is not installed on this computer. What is hidden "
-                    "in this file is unknown, and no cleaned copy can be made."
-                )
-            )
+            return say_no_mat2()
         return ""
 
     def _run(self, script: str, file: BinaryIO, room: Path, ending: str, limit: int) -> bytes:
@@ -223,7 +203,7 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
 # ---- in words --------------------------------------------------------------------------------------
 
 
-class _About(IntEnum):
+class DetailKind(IntEnum):
     """What a line is about, in the order in which an adviser wants to know."""
 
     PERSON = 1
@@ -237,20 +217,20 @@ class _About(IntEnum):
 
 
 _KEYS = (
-    (_About.PLACE, "^gps|location|city|country|latitude|longitude|province"),
-    (_About.TIME, "date|time|^created$|^modified$|printed|revision|offset"),
+    (DetailKind.PLACE, "^gps|location|city|country|latitude|longitude|province"),
+    (DetailKind.TIME, "date|time|^created$|^modified$|printed|revision|offset"),
     (
-        _About.PERSON,
+        DetailKind.PERSON,
         "author|creator$|artist|owner|modifiedby|byline|copyright|company|manager|uname|printedby",
     ),
     (
-        _About.DEVICE,
+        DetailKind.DEVICE,
         "^make$|model|serial|lens|software|producer|application|generator|tool|host|version|template|device",
     ),
 )
 
 _Told = tuple[Literal["detail", "changes", "comments", "hidden"], str, str]
-_Found = dict[_About, list[tuple[str, str]]]
+_Found = dict[DetailKind, list[tuple[str, str]]]
 
 
 def _ending(name: str) -> str:
@@ -260,13 +240,13 @@ def _ending(name: str) -> str:
 def _found(hidden: str, shown: str, ending: str) -> _Found:
     if shown.startswith("[-]"):  # mat2 could not read it, and ends well all the same
         raise ProgramFailedError
-    found: _Found = {about: [] for about in _About}
+    found: _Found = {about: [] for about in DetailKind}
     for line in hidden.splitlines():
         kind, key, value = msgspec.json.decode(line, type=_Told)
         if kind == "detail":
             _add(found, key, value, ending)
         else:
-            found[_About[kind.upper()]].append((key, _plain(value)))
+            found[DetailKind[kind.upper()]].append((key, _plain(value)))
     for line in shown.split("\n"):
         key, colon, value = line.strip().partition(": ")
         if colon and not line.lstrip().startswith("[+"):
@@ -276,9 +256,9 @@ def _found(hidden: str, shown: str, ending: str) -> _Found:
 
 def _add(found: _Found, key: str, value: str, ending: str) -> None:
     word = re.sub(r"[^a-z]", "", key.rpartition(":")[2].lower())
-    about = next((about for about, pattern in _KEYS if re.search(pattern, word)), _About.OTHER)
+    about = next((about for about, pattern in _KEYS if re.search(pattern, word)), DetailKind.OTHER)
     if ending == ".pdf" and word == "creator":
-        about = _About.DEVICE  # the program; a PDF calls the person author
+        about = DetailKind.DEVICE  # the program; a PDF calls the person author
     line = (_plain(key.rpartition(":")[2]), _plain(value))
     if line[1] and line not in found[about]:
         found[about].append(line)
@@ -293,33 +273,77 @@ def _plain(text: str) -> str:
 def _in_words(found: _Found) -> tuple[str, ...]:
     lines = []
     for about, things in found.items():
-        lines += [_sentence(about, key, value) for key, value in things[:_LINES_OF_A_KIND]]
+        lines += [say_detail(about, key, value) for key, value in things[:_LINES_OF_A_KIND]]
         more = len(things) - _LINES_OF_A_KIND
         if more > 0:
             lines.append(ngettext("And %(num)d more such detail.", "And %(num)d more such details.", more))
     return tuple(lines)
 
 
-def _sentence(about: _About, key: str, value: str) -> str:
+def say_too_large() -> str:
+    """Say that a file was too large to examine."""
+    return str(
+        gettext(
+            "This file is too large to examine, so what is hidden in it is unknown. It was kept as it is."
+        )
+    )
+
+
+def say_unknown_type() -> str:
+    """Say that no program here knows this type of file."""
+    return str(
+        gettext(
+            "The program that examines files does not know this type of file. What is hidden in it is "
+            "unknown, and no cleaned copy can be made."
+        )
+    )
+
+
+def say_other_type() -> str:
+    """Say that a file's first bytes belong to another type than its name."""
+    return str(
+        gettext(
+            "The file is not of the type that its name says, so it was not examined. What is hidden in it "
+            "is unknown, and no cleaned copy can be made."
+        )
+    )
+
+
+def say_no_mat2() -> str:
+    """Say that mat2 is not installed."""
+    return str(
+        gettext(
+            "mat2, the program that examines files, is not installed on this computer. What is hidden in "
+            "this file is unknown, and no cleaned copy can be made."
+        )
+    )
+
+
+def say_detail(about: DetailKind, key: str, value: str) -> str:
+    """Say one detail that was found in a file."""
     sentences = {
-        _About.PERSON: gettext("A name (%(key)s): %(value)s"),
-        _About.PLACE: gettext("A place (%(key)s): %(value)s"),
-        _About.CHANGES: gettext("Tracked changes: %(key)s, by %(value)s. Removed text can still be read."),
-        _About.COMMENTS: gettext("Comments: %(key)s, by %(value)s."),
-        _About.HIDDEN: gettext("Pieces of text hidden on the page: %(key)s."),
-        _About.DEVICE: gettext("A device or program (%(key)s): %(value)s"),
-        _About.TIME: gettext("A date or time (%(key)s): %(value)s"),
-        _About.OTHER: gettext("Something else (%(key)s): %(value)s"),
+        DetailKind.PERSON: gettext("A name (%(key)s): %(value)s"),
+        DetailKind.PLACE: gettext("A place (%(key)s): %(value)s"),
+        DetailKind.CHANGES: gettext(
+            "Tracked changes: %(key)s, by %(value)s. Removed text can still be read."
+        ),
+        DetailKind.COMMENTS: gettext("Comments: %(key)s, by %(value)s."),
+        DetailKind.HIDDEN: gettext("Pieces of text hidden on the page: %(key)s."),
+        DetailKind.DEVICE: gettext("A device or program (%(key)s): %(value)s"),
+        DetailKind.TIME: gettext("A date or time (%(key)s): %(value)s"),
+        DetailKind.OTHER: gettext("Something else (%(key)s): %(value)s"),
     }
     named = {"key": key, "value": value or gettext("someone without a name")}
     return str(sentences[about] % named)
 
 
-def _nothing() -> str:
+def say_nothing() -> str:
+    """Say that nothing hidden was found."""
     return str(gettext("Nothing hidden was found. That is no guarantee that there is nothing."))
 
 
-def _failed() -> str:
+def say_failed() -> str:
+    """Say that a file could not be examined."""
     return str(
         gettext(
             "The file could not be examined: it is damaged, contains too many layers of files, or took too "
@@ -328,16 +352,18 @@ def _failed() -> str:
     )
 
 
-def _no_sandbox() -> str:
+def say_no_sandbox() -> str:
+    """Say that this computer cannot isolate mat2."""
     return str(
         gettext(
-            "This computer cannot isolate the program that examines files, so the file was not examined. What "
-            "is hidden in it is unknown, and no cleaned copy can be made. Ask the operator."
+            "This computer cannot isolate the program that examines files, so the file was not examined. "
+            "What is hidden in it is unknown, and no cleaned copy can be made. Ask the operator."
         )
     )
 
 
-def _about_kind(ending: str) -> tuple[str, ...]:
+def say_about_type(ending: str) -> tuple[str, ...]:
+    """Return the sentences that hold for every file of this type."""
     if ending == ".pdf":
         return (
             gettext(
@@ -348,8 +374,8 @@ def _about_kind(ending: str) -> tuple[str, ...]:
     if ending in _OFFICE:
         return (
             gettext(
-                "In a cleaned copy, tracked changes are accepted and comments are removed. Hidden text stays. "
-                "Open the copy before you send it."
+                "In a cleaned copy, tracked changes are accepted and comments are removed. Hidden text "
+                "stays. Open the copy before you send it."
             ),
         )
     if ending in _ARCHIVES:

@@ -173,9 +173,10 @@ def test_each_reason_has_a_clear_sentence_of_its_own(at: AtDesk, language: str) 
     for refusal in {*named_in_the_words(), "store"}:
         at.desk.exchange = Exchange(refusal=refusal)
         page = browser.get("/sync").text
-        found = re.search(r'role="alert">\s*<h2>[^<]*</h2>\s*<p>\s*([^<]+?)\s*</p>', page)
+        found = re.search(r'<span data-refusal="([^"]*)">([^<]+)</span>', page)
         assert found is not None
-        shown[refusal] = found[1]
+        assert found[1] == ("other" if refusal == "store" else refusal)
+        shown[refusal] = found[2]
     same = {"server_malformed", "server_not_for_us", "pouch_fork"}  # said together with another
     assert len(set(shown.values())) == len(shown.keys() - same)
 
@@ -533,4 +534,5 @@ def test_what_waits_is_named_by_kind(at: AtDesk) -> None:
 
     assert sorted(marks(page, "waiting-kind")) == sorted(what.value for what in What)
     sentences = re.findall(r"<li data-waiting-kind=.*?>\s*(.*?)\s*</li>", page, re.DOTALL)
-    assert len({re.sub(r"\d+", "", each) for each in sentences}) == len(What)
+    named = {re.sub(r"\d+", "", each) for each in sentences}
+    assert len(named) == len(What) - 2  # a mailbox that ended, one that was counted and its tally share one
