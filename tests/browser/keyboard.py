@@ -26,10 +26,10 @@ def reach(page: Page, target: Locator) -> None:
     raise AssertionError(f"cannot be reached with the keyboard: {target}")
 
 
-def follow(page: Page, name: str, *, nth: int = 0) -> None:
-    """Follow a link by its words."""
-    target = page.get_by_role("link", name=name).nth(nth)
-    reach(page, target)
+def follow(page: Page, name: str | Locator, *, nth: int = 0) -> None:
+    """Follow a link, given by its words or itself."""
+    links = page.get_by_role("link", name=name) if isinstance(name, str) else name
+    reach(page, links.nth(nth))
     _enter(page)
 
 
@@ -39,40 +39,45 @@ def press(page: Page, name: str | re.Pattern[str], *, within: str = "body") -> N
     _enter(page)
 
 
-def fill(page: Page, label: str, text: str) -> None:
-    """Type into a field by its label, over what stood there."""
-    reach(page, page.get_by_label(label))
+def send(page: Page, form: str) -> None:
+    """Press the last button of the form whose action ends so."""
+    reach(page, page.locator(f'form[action$="{form}"]').get_by_role("button").last)
+    _enter(page)
+
+
+def fill(page: Page, label: str | Locator, text: str) -> None:
+    """Type into a field, given by its label or itself, over its present text."""
+    reach(page, page.get_by_label(label) if isinstance(label, str) else label)
     page.keyboard.press("Control+a")
     page.keyboard.insert_text(text)
 
 
-def tick(page: Page, label: str) -> None:
-    """Tick a box, or choose a way, by its label."""
-    reach(page, page.get_by_label(label))
+def tick(page: Page, label: str | Locator) -> None:
+    """Tick a box or choose a way, given by its label or itself."""
+    reach(page, page.get_by_label(label) if isinstance(label, str) else label)
     page.keyboard.press("Space")
 
 
-def open_fold(page: Page, words: str) -> None:
-    """Open what is folded away behind some words."""
-    reach(page, page.locator("summary", has_text=words))
+def open_fold(page: Page, fold: str) -> None:
+    """Open a folded part of a page by its name."""
+    reach(page, page.locator(f"summary[data-fold={fold}]"))
     page.keyboard.press("Enter")
 
 
-def choose_word(page: Page, label: str, word: str) -> None:
-    """Choose from a list by typing what is wanted."""
-    field = page.get_by_label(label, exact=True)
+def choose_option(page: Page, field: Locator, value: str) -> None:
+    """Choose from a list by typing the words of the option that has this value."""
+    words = field.locator(f'option[value="{value}"]').inner_text()
     reach(page, field)
-    page.keyboard.type(word)
-    chosen = field.evaluate("it => it.selectedOptions[0].text")
-    assert word == chosen
+    page.keyboard.type(words)
+    assert value == field.input_value()
 
 
-def choose(page: Page, label: str, files: list[Path]) -> None:
+def choose(page: Page, label: str | Locator, files: list[Path]) -> None:
     """Choose files with the keyboard.
 
     A busy browser sometimes swallows the key before it has heard that we want to see the chooser.
     """
-    field = page.get_by_label(label)
+    field = page.get_by_label(label) if isinstance(label, str) else label
     reach(page, field)
     for _ in range(_MOST_TRIES):
         try:

@@ -1,11 +1,10 @@
 """What a source and an adviser do time and again, with the keyboard alone."""
 
-import re
 from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.keyboard import choose_word, fill, follow, open_fold, press, reach
+from tests.browser.keyboard import choose_option, fill, follow, open_fold, press, reach, send
 
 _MOST_LOOKS = 60
 
@@ -61,14 +60,14 @@ def write(page: Page, text: str) -> None:
 def unlock(page: Page, url: str, passphrase: str) -> None:
     """Unlock the adviser's interface."""
     page.goto(url)
-    fill(page, "Passphrase of the keyring", passphrase)
-    press(page, "Unlock")
+    fill(page, page.locator("#passphrase"), passphrase)
+    send(page, "/unlock")
 
 
 def open_newest(page: Page, url: str) -> str:
     """Open the one mailbox that is new and waits; return its label."""
     page.goto(f"{url}/inbox?still=1")
-    link = page.locator(".row", has_text="New, waits").locator("a.label")
+    link = page.locator(".row", has=page.locator("[data-state=new]")).locator("a.label")
     expect(link).to_have_count(1)
     label = link.inner_text()
     reach(page, link)
@@ -80,18 +79,20 @@ def open_newest(page: Page, url: str) -> str:
 def open_labelled(page: Page, url: str, label: str) -> None:
     """Open a mailbox that is known by its label."""
     page.goto(f"{url}/inbox?still=1")
-    fill(page, "Search by label", label)
-    press(page, "Search", within="form[role=search]")
+    fill(page, page.locator("#q"), label)
+    reach(page, page.locator("form[role=search]").get_by_role("button"))
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
     follow(page, label)
 
 
 def answer(page: Page, text: str, *, step: str = "", own_words: str = "", next_: str = "") -> None:
     """Answer the mailbox that is open, with a step if one is named."""
-    fill(page, "Your answer", text)
+    fill(page, page.locator("#text"), text)
     if step:
-        open_fold(page, "Say where things stand")
-        choose_word(page, "Step", step)
-        fill(page, "In your own words", own_words)
-        fill(page, "What happens next", next_)
-    press(page, re.compile("^Send to "))
-    heading(page, "Your answer is in the mailbox")
+        open_fold(page, "step")
+        choose_option(page, page.locator("#step"), step)
+        fill(page, page.locator("#step_text"), own_words)
+        fill(page, page.locator("#next"), next_)
+    send(page, "/answer")
+    expect(page.locator("[data-news=sent]")).to_be_visible()

@@ -45,12 +45,12 @@ def test_from_a_message_to_advice_that_is_read_in_another_browser(
     answer(
         adviser,
         "You can talk to a confidential adviser, and you can write to me.",
-        step="Advice given",
+        step="advice_given",
         own_words="I told you two ways.",
         next_="You choose one, or none.",
     )
-    expect(adviser.get_by_text("not known to be read yet").first).to_be_visible()
-    expect(adviser.locator("[aria-current=step]")).to_contain_text("Advice given")
+    expect(adviser.locator("[data-read=unknown]").first).to_be_visible()
+    expect(adviser.locator("[aria-current=step] [data-step=advice_given]")).to_be_visible()
 
     elsewhere = visit(width=320).new_page()
     come_back(elsewhere, source_url, passphrase)
@@ -63,7 +63,7 @@ def test_from_a_message_to_advice_that_is_read_in_another_browser(
     assert ["Received", "Being read"] == steps[:2]
 
     adviser.reload()
-    look_until(adviser, adviser.get_by_text("read by the source on").count)
+    look_until(adviser, adviser.locator("[data-read]:not([data-read=unknown])").count)
     adviser.goto(f"{adviser_url}/inbox?state=answered&still=1")
     follow(adviser, adviser.locator(".row a.label").first.inner_text())
-    expect(adviser.locator("[aria-current=step]")).to_contain_text("Advice given")
+    expect(adviser.locator("[aria-current=step] [data-step=advice_given]")).to_be_visible()

@@ -11,7 +11,8 @@ from bench import world
 from store import mailboxes
 from store.cleanup import destroy_deleted
 from store.database import engine
-from tests.browser.keyboard import choose, fetch, fill, follow, press, reach
+from tests.browser.keyboard import choose, fetch, fill, follow, press, reach, send
+from tests.browser.people import unlock
 
 pytestmark = pytest.mark.slow
 
@@ -76,10 +77,8 @@ def test_from_the_first_message_to_the_ended_mailbox(
 
     # The adviser reads, checks the files and answers.
     adviser = visit().new_page()
-    adviser.goto(adviser_url)
-    fill(adviser, "Passphrase of the keyring", house.desk.passphrase)
-    press(adviser, "Unlock")
-    _heading(adviser, "1 mailbox waits for an answer")
+    unlock(adviser, adviser_url, house.desk.passphrase)
+    expect(adviser.locator("h1[data-waiting='1']")).to_be_visible()
     first = adviser.locator(".row .label").first
     label = first.inner_text()
     reach(adviser, first)
@@ -89,10 +88,10 @@ def test_from_the_first_message_to_the_ended_mailbox(
     for name, sha256 in sent.items():
         assert hashlib.sha256(fetch(adviser, name, tmp_path / "fetched")).digest() == sha256
     expect(adviser.locator("form .label")).to_have_text(label)
-    fill(adviser, "Your answer", "Thank you.\nWhat would you like to reach?")
-    choose(adviser, "Files, if you wish", [advice])
-    press(adviser, f"Send to {label}")
-    _heading(adviser, "Your answer is in the mailbox")
+    fill(adviser, adviser.locator("#text"), "Thank you.\nWhat would you like to reach?")
+    choose(adviser, adviser.locator("#files"), [advice])
+    send(adviser, "/answer")
+    expect(adviser.locator("[data-news=sent]")).to_be_visible()
 
     # Another day, another browser: the passphrase alone.
     again = visit().new_page()
@@ -122,7 +121,7 @@ def test_from_the_first_message_to_the_ended_mailbox(
     assert _addresses(store) == before
     store.close()
     adviser.goto(f"{adviser_url}/inbox?state=closed")
-    expect(adviser.get_by_text("The source ended this mailbox")).to_be_visible()
+    expect(adviser.locator("[data-state=ended]")).to_be_visible()
 
 
 def test_the_card_prints_the_words_in_their_order_and_nothing_else(visit: Visit, source_url: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from bench import world
-from tests.browser.keyboard import choose, fetch, fill, follow, open_fold, press, reach, tick
+from tests.browser.keyboard import choose, fetch, fill, follow, open_fold, press, reach, send, tick
 from tests.browser.people import (
     come_back,
     heading,
@@ -58,6 +58,11 @@ class Meeting:
     label: str
 
 
+_PROPOSE = 'a[href$="/propose"]'
+_BEGIN = 'form[action$="/begin"]'
+_MAKE = 'form[action$="/make"]'
+
+
 @pytest.fixture
 def meeting(visit: Visit, house: world.World, source_url: str, adviser_url: str, tmp_path: Path) -> Meeting:
     """Bring a source with a question and a photo together with an adviser."""
@@ -73,17 +78,17 @@ def meeting(visit: Visit, house: world.World, source_url: str, adviser_url: str,
 
 def _propose(adviser: Page, text: str, words: str = "") -> None:
     """Fill in the sheet for a proposal, look at it, and put it before the source."""
-    tick(adviser, "J. Jansen (Secretary-General)")
-    fill(adviser, "The exact text", text)
+    tick(adviser, adviser.get_by_role("radio", name="J. Jansen"))
+    fill(adviser, adviser.locator("#text"), text)
     if words:
-        open_fold(adviser, "Say something with it")
-        fill(adviser, "In your own words", words)
+        open_fold(adviser, "words")
+        fill(adviser, adviser.locator("#step_text"), words)
     if not adviser.locator("input[name=chosen]:checked").count():
         reach(adviser, adviser.locator("input[name=chosen]").first)
         adviser.keyboard.press("Space")
-    press(adviser, "Look at it")
-    heading(adviser, "Look at it before you send it")
-    press(adviser, "Put it before the source")
+    send(adviser, "/propose")
+    expect(adviser.locator("#would-go")).to_be_visible()
+    send(adviser, "/propose/send")
 
 
 def _read_proposal(source: Page, url: str) -> None:
@@ -102,8 +107,8 @@ def _agree(source: Page) -> None:
 
 def _open_proposal(adviser: Page, url: str, label: str) -> None:
     open_labelled(adviser, url, label)
-    links = adviser.get_by_role("link", name="Proposal: pass on to J. Jansen")
-    follow(adviser, "Proposal: pass on to J. Jansen", nth=links.count() - 1)
+    links = adviser.get_by_role("link", name="J. Jansen")
+    follow(adviser, links, nth=links.count() - 1)
 
 
 def _desk_key(source: Page, url: str, to: Path) -> bytes:
@@ -116,7 +121,7 @@ def test_a_proposal_is_changed_agreed_to_passed_on_and_opened_by_its_recipient(
     meeting: Meeting, recipient: Recipient, source_url: str, adviser_url: str, tmp_path: Path
 ) -> None:
     source, adviser = meeting.source, meeting.adviser
-    follow(adviser, "Propose to pass on")
+    follow(adviser, adviser.locator(_PROPOSE))
     _propose(adviser, TEXT)
 
     # The source sees it word for word, file and all, and wants something changed.
@@ -127,8 +132,8 @@ def test_a_proposal_is_changed_agreed_to_passed_on_and_opened_by_its_recipient(
 
     _open_proposal(adviser, adviser_url, meeting.label)
     expect(adviser.get_by_text(WISH)).to_be_visible()
-    expect(adviser.get_by_role("button", name="Begin to pass on", exact=True)).to_have_count(0)
-    follow(adviser, "Change it: make a new proposal")
+    expect(adviser.locator(_BEGIN)).to_have_count(0)
+    follow(adviser, adviser.locator('a[href*="/propose?again="]'))
     _propose(adviser, CHANGED, "The month is out, as you asked.")
 
     source.goto(f"{source_url}/en/mailbox")
@@ -142,13 +147,13 @@ def test_a_proposal_is_changed_agreed_to_passed_on_and_opened_by_its_recipient(
 
     # Only now a file can be made.
     _open_proposal(adviser, adviser_url, meeting.label)
-    open_fold(adviser, "Say something with it")
-    fill(adviser, "What happens next", "We bring it there ourselves.")
-    press(adviser, "Begin to pass on")
-    heading(adviser, "Passing on has begun")
+    open_fold(adviser, "words")
+    fill(adviser, adviser.locator(f"{_BEGIN} [name=next]"), "We bring it there ourselves.")
+    send(adviser, "/begin")
+    expect(adviser.locator("[data-news=begun]")).to_be_visible()
     source.goto(f"{source_url}/en/mailbox")
     expect(source.locator("[aria-current=step]")).to_contain_text("We bring it there ourselves.")
-    reach(adviser, adviser.get_by_role("button", name="Make the file"))
+    reach(adviser, adviser.locator(_MAKE).get_by_role("button"))
     with adviser.expect_download() as download:
         adviser.keyboard.press("Enter")
     handed = tmp_path / "handover.gpg"
@@ -171,9 +176,9 @@ def test_a_proposal_is_changed_agreed_to_passed_on_and_opened_by_its_recipient(
 
     # Made is not delivered: the source reads of both.
     _open_proposal(adviser, adviser_url, meeting.label)
-    fill(adviser, "How", "In person, in a closed envelope.")
-    press(adviser, "Tell the source")
-    heading(adviser, "The source can see that it was handed over")
+    fill(adviser, adviser.locator("#how"), "In person, in a closed envelope.")
+    send(adviser, "/deliver")
+    expect(adviser.locator("[data-news=delivered]")).to_be_visible()
     source.goto(f"{source_url}/en/mailbox")
     now = source.locator("[aria-current=step]")
     for said in ("Passed on to J. Jansen", "In person, in a closed envelope.", "It was handed over on"):
@@ -183,22 +188,22 @@ def test_a_proposal_is_changed_agreed_to_passed_on_and_opened_by_its_recipient(
 def test_what_the_source_declines_is_not_passed_on(
     meeting: Meeting, source_url: str, adviser_url: str
 ) -> None:
-    follow(meeting.adviser, "Propose to pass on")
+    follow(meeting.adviser, meeting.adviser.locator(_PROPOSE))
     _propose(meeting.adviser, TEXT)
     _read_proposal(meeting.source, source_url)
     press(meeting.source, "No, do not pass this on")
     expect(meeting.source.get_by_text("Nothing is passed on.").first).to_be_visible()
 
     _open_proposal(meeting.adviser, adviser_url, meeting.label)
-    expect(meeting.adviser.get_by_text("The source declined")).to_be_visible()
-    expect(meeting.adviser.get_by_role("button", name="Begin to pass on", exact=True)).to_have_count(0)
-    expect(meeting.adviser.get_by_role("button", name="Make the file")).to_have_count(0)
+    expect(meeting.adviser.locator("[data-state=declined]")).to_be_visible()
+    expect(meeting.adviser.locator(_BEGIN)).to_have_count(0)
+    expect(meeting.adviser.locator(_MAKE)).to_have_count(0)
 
 
 def test_taking_back_too_late_is_told_and_what_was_agreed_stands(
     visit: Visit, meeting: Meeting, source_url: str, adviser_url: str
 ) -> None:
-    follow(meeting.adviser, "Propose to pass on")
+    follow(meeting.adviser, meeting.adviser.locator(_PROPOSE))
     _propose(meeting.adviser, TEXT)
     _read_proposal(meeting.source, source_url)
     _agree(meeting.source)
@@ -209,28 +214,28 @@ def test_taking_back_too_late_is_told_and_what_was_agreed_stands(
     follow(elsewhere, "Open this proposal")
     expect(elsewhere.get_by_role("button", name="Take back my agreement")).to_be_visible()
     _open_proposal(meeting.adviser, adviser_url, meeting.label)
-    press(meeting.adviser, "Begin to pass on")
+    send(meeting.adviser, "/begin")
     press(elsewhere, "Take back my agreement")
 
     heading(elsewhere, "Your answer was not sent")
     expect(elsewhere.get_by_text("It is too late for this")).to_be_visible()
     expect(elsewhere.get_by_text("It can no longer be taken back.").first).to_be_visible()
     _open_proposal(meeting.adviser, adviser_url, meeting.label)
-    expect(meeting.adviser.locator("p.state")).to_have_text("Being passed on")
+    expect(meeting.adviser.locator("p.state [data-state=passing_on]")).to_be_visible()
 
 
 def test_passing_on_without_agreement_gives_the_source_the_reason(
     meeting: Meeting, source_url: str, adviser_url: str
 ) -> None:
     reason = "Somebody is in danger tonight, and we could not wait for you."
-    follow(meeting.adviser, "Propose to pass on")
+    follow(meeting.adviser, meeting.adviser.locator(_PROPOSE))
     _propose(meeting.adviser, TEXT)
     _open_proposal(meeting.adviser, adviser_url, meeting.label)
-    open_fold(meeting.adviser, "Pass it on without the source's agreement")
-    fill(meeting.adviser, "The reason, as the source will read it", reason)
-    tick(meeting.adviser, "I pass this on although the source has not agreed")
-    press(meeting.adviser, "Begin to pass on without agreement")
-    heading(meeting.adviser, "Passing on has begun")
+    open_fold(meeting.adviser, "without-consent")
+    fill(meeting.adviser, meeting.adviser.locator("#reason"), reason)
+    tick(meeting.adviser, meeting.adviser.locator("[name=confirmed]"))
+    send(meeting.adviser, "/begin-without")
+    expect(meeting.adviser.locator("[data-news=begun]")).to_be_visible()
 
     meeting.source.goto(f"{source_url}/en/mailbox")
     heading(meeting.source, "Something was passed on without your agreement")
@@ -239,5 +244,5 @@ def test_passing_on_without_agreement_gives_the_source_the_reason(
         "This was done without your agreement"
     )
     _open_proposal(meeting.adviser, adviser_url, meeting.label)
-    follow(meeting.adviser, "Back to the mailbox")
-    expect(meeting.adviser.locator("[aria-current=step]")).to_contain_text("without the source's agreement")
+    follow(meeting.adviser, meeting.adviser.locator("a", has=meeting.adviser.locator(".label")).first)
+    expect(meeting.adviser.locator("[aria-current=step] [data-step=without_consent]")).to_be_visible()

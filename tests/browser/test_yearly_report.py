@@ -17,8 +17,8 @@ from journalist_app.services.desk.unlocking import unlock_desk as unlock_keyring
 from protocol.letterhead import Letterhead
 from store.database.engine import open_store
 from store.letterheads import latest
-from tests.browser.keyboard import fetch, fill, follow, press, tick
-from tests.browser.people import heading, unlock
+from tests.browser.keyboard import fetch, fill, follow, send, tick
+from tests.browser.people import unlock
 from tests.journalist_app import desk_factories
 from tests.journalist_app.services.synthetic_years import fill as fill_year
 
@@ -86,20 +86,19 @@ def _shows_charts_and_tables(page: Page) -> None:
 
 
 def _publish(page: Page, year: int) -> None:
-    follow(page, "Yearly reports")
+    follow(page, page.locator('nav a[href="/reports"]'))
     follow(page, str(year))
-    heading(page, f"Yearly report {year}")
-    fill(page, "In Dutch", f"Wat ons in {year} werd voorgelegd.")
-    fill(page, "In English", f"What was put before us in {year}.")
-    press(page, "Keep the text and look again")
+    fill(page, page.locator("#nl"), f"Wat ons in {year} werd voorgelegd.")
+    fill(page, page.locator("#en"), f"What was put before us in {year}.")
+    send(page, f"/reports/{year}/words")
     for audience in ("public", "sg"):
-        follow(page, f"page In English, {audience}")
+        follow(page, page.locator(f'a[href$="/{audience}-en.html"]'))
         expect(page.get_by_text(f"What was put before us in {year}.")).to_be_visible()
         _shows_charts_and_tables(page)
         page.go_back()
-    tick(page, "I have read both texts.")
-    press(page, "Freeze and publish")
-    expect(page.get_by_text("Figures and words are frozen")).to_be_visible()
+    tick(page, page.locator("[name=nobody]"))
+    send(page, f"/reports/{year}/publish")
+    expect(page.locator("[data-news=published]")).to_be_visible()
 
 
 def _signed(desk: world.Desk) -> dict[str, bytes]:

@@ -248,5 +248,6 @@ def _play(scene: Scene) -> ASource:
     source.writes(THANKS)
     seen = scene.adviser_looks(source)
     assert THANKS in seen.thread
-    assert "fails verification" not in seen.inbox
+    assert "data-unsound" not in seen.inbox
+    assert 'data-state="unsound"' not in seen.inbox
     return source

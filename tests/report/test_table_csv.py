@@ -4,9 +4,10 @@ import io
 from report import table_csv
 from report.counts import count_year
 from report.disclosure import Audience, Floors, treat
-from report.document import Imprint, compose_report
-from report.tables import Lists, TableLine, shapes
+from report.document import Imprint, compose_report, read_words
 from tests.report.test_document import IMPRINT, a_document
+
+WORDS = read_words("nl")
 
 
 def rows(raw: bytes) -> list[list[str]]:
@@ -16,17 +17,18 @@ def rows(raw: bytes) -> list[list[str]]:
 def test_every_line_of_every_table_is_a_row() -> None:
     document = a_document()
     found = rows(table_csv.render_csv(document, 2026))
-    assert ["jaar", "tabel", "regel", "aantal (afgerond op 5)"] == found[0]
-    assert ["2026", "Postbussen", "Gelezen door de adviseur", "40"] == found[1]
-    assert ["2026", "Onderwerpen", "Pesten", "20"] in found
-    assert ["2026", "Onderwerpen", "Belangenverstrengeling", "niet getoond"] in found
+    assert [WORDS[f"csv_{each}"] for each in ("year", "table", "line", "count")] == found[0]
+    assert ["2026", WORDS["table_mailbox"], WORDS["line_mailbox_read"], "40"] == found[1]
+    assert ["2026", WORDS["table_theme"], "Pesten", "20"] in found
+    assert ["2026", WORDS["table_theme"], "Belangenverstrengeling", WORDS["not_shown"]] in found
     lines = sum(len(table.rows) + table.has_never_shown for table in document.tables)
     assert 1 + lines == len(found)
 
 
 def test_a_draft_says_so_above_its_figures() -> None:
     found = rows(table_csv.render_csv(a_document(is_draft=True), 2026))
-    assert "aantal (afgerond op 5), concept: geef het aan niemand" == found[0][-1]
+    assert WORDS["csv_count_draft"] == found[0][-1]
+    assert WORDS["csv_count_draft"] != WORDS["csv_count"]
 
 
 def test_no_name_is_taken_for_a_formula() -> None:

@@ -272,16 +272,6 @@ def test_every_sentence_is_in_the_catalogue_and_in_dutch() -> None:
     assert dutch == found
 
 
-def test_one_thing_has_one_word_in_dutch() -> None:
-    """A page is a 'pagina', to delete is 'verwijderen', and no mailbox is a 'haar'."""
-    with (PACKAGE / "translations/nl/LC_MESSAGES/messages.po").open("rb") as file:
-        dutch = [message.string for message in pofile.read_po(file) if message.id]
-
-    assert [
-        form for form in dutch if re.search(r"\b(bladzijden?|wis|wissen|wiste|gewist|haar)\b", str(form))
-    ] == []
-
-
 # ---- reading
 
 
