@@ -5,6 +5,7 @@ from report import table_csv
 from report.counts import count_year
 from report.disclosure import Audience, Floors, treat
 from report.document import Imprint, compose_report, read_words
+from report.tables import Lists, TableLine, shapes
 from tests.report.test_document import IMPRINT, a_document
 
 WORDS = read_words("nl")
