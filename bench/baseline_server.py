@@ -4,12 +4,12 @@ import sys
 from pathlib import Path
 
 from bench import baseline_app
-from deploy.serving.gunicorn_server import Server
+from deploy.serving.gunicorn_server import GunicornServer
 
 
 def main(path: str, bind: str, workers: str, threads: str) -> None:
     """Serve until SIGTERM."""
-    Server(
+    GunicornServer(
         lambda: baseline_app.create_app(Path(path)),
         binds=[bind],
         workers=int(workers),

@@ -8,7 +8,7 @@ import sys
 
 from flask import Flask, Response, request
 
-from deploy.serving.gunicorn_server import Server
+from deploy.serving.gunicorn_server import GunicornServer
 from sync.build import DIRECT_BYTES
 from sync.http_endpoint import PATH
 from sync.pouch_stream import written
@@ -32,7 +32,7 @@ def create_app() -> Flask:
 
 def main(bind: str) -> None:
     """Serve until SIGTERM, under the gunicorn and with the settings of the real door."""
-    Server(create_app, binds=[bind], workers=1, threads=4, stop_seconds=10).run()
+    GunicornServer(create_app, binds=[bind], workers=1, threads=4, stop_seconds=10).run()
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ def main(settings: str, year: str) -> None:
     config = load_config(Path(settings), "adviser", AdviserConfig)
     store = open_store(config.store_path)
     desk = unlock_desk(config, store, sys.stdin.readline().rstrip("\n"))
-    starters = search_processes.starters()
+    starters = search_processes.search_process_starters()
     desk.index = SearchIndex(starters)
     memory = _Memory()
     begun = time.perf_counter()

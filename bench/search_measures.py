@@ -30,7 +30,7 @@ def searching(stage: Stage) -> Iterator[Finding]:
     with processes.folder_on_disk() as folder:
         desk = world.set_up(folder)
         fill.mailboxes(desk, count, _ENTRIES_EACH, _ENTRIES_EACH, fill.long_text)
-        index = SearchIndex(search_processes.starters())
+        index = SearchIndex(search_processes.search_process_starters())
         keyring, letterhead = fill.open_keyring(desk), fill.letterhead(desk)
         memory.forget_peak(os.getpid())
         before = set(memory.children(os.getpid()))

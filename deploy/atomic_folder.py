@@ -12,7 +12,7 @@ from deploy.hardening import PRIVATE_FOLDER
 
 
 @contextmanager
-def a_new_folder(settings: Path) -> Iterator[Path]:
+def new_private_folder(settings: Path) -> Iterator[Path]:
     """Give a folder to fill; it gets the name of the settings' folder at the very end.
 
     Killed at any moment, there is a whole folder or none.

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from deploy.errors import TwoMachinesError
-from deploy.hardening import close_process, refuse_readable_by_others
+from deploy.hardening import harden_process, refuse_readable_by_others
 from deploy.settings.load_settings import load_config
 from journalist_app.config import AdviserConfig
 from journalist_app.desk.open_desk import OpenDesk
@@ -41,7 +41,7 @@ def open_desk_for_command(settings: Path, passphrase: str) -> Iterator[OpenDesk]
         DeployError: it does not open; one sentence.
         StoreError: the store cannot be used.
     """
-    close_process()
+    harden_process()
     config = load_config(settings, "adviser", AdviserConfig)
     refuse_readable_by_others(config.keyring_path)
     store = open_store(config.store_path)
@@ -61,7 +61,7 @@ def open_desk_for_command(settings: Path, passphrase: str) -> Iterator[OpenDesk]
         store.close()
 
 
-def opened_copy(path: Path, passphrase: str, fingerprint: str) -> Keyring:
+def open_keyring_copy(path: Path, passphrase: str, fingerprint: str) -> Keyring:
     """Open a copy of the desk's keyring, of which the poster's fingerprint tells that it is the desk's.
 
     Raises:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from crypto.errors import CryptoError
 from deploy.errors import DeployError, OpenPGPError
-from deploy.hardening import TMPFS, close_process, refuse_readable_by_others
+from deploy.hardening import TMPFS, harden_process, refuse_readable_by_others
 from deploy.settings.load_settings import load_config
 from gpg.errors import OpenPGPMissingError
 from gpg.home import GpgHome, OpenPGPKey
@@ -36,7 +36,7 @@ _SENTENCES: dict[UnlockRefusal, str] = {
 }
 
 
-def fresh_key(name: str, day: date) -> OpenPGPKey:
+def new_openpgp_key(name: str, day: date) -> OpenPGPKey:
     """Make an OpenPGP key in a home in memory that is gone afterwards; `name` becomes its user id.
 
     Raises:
@@ -55,7 +55,7 @@ def make_openpgp_key(settings: Path, passphrase: str, *, say: Callable[[str], ob
         DeployError: it was not done; the message says what to do.
         StoreError: the store cannot be used.
     """
-    close_process()
+    harden_process()
     config = load_config(settings, "adviser", AdviserConfig)
     refuse_readable_by_others(config.keyring_path)
     store = open_store(config.store_path)
@@ -77,7 +77,7 @@ def make_openpgp_key(settings: Path, passphrase: str, *, say: Callable[[str], ob
 def _make(desk: OpenDesk, say: Callable[[str], object]) -> None:
     told = desk.letterhead.openpgp_fingerprint
     if not desk.keyring.openpgp and told is None:
-        key = fresh_key(desk.letterhead.desk_name["nl"], utc_today())
+        key = new_openpgp_key(desk.letterhead.desk_name["nl"], utc_today())
         desk.keyring = desk.keyring.with_openpgp(key.secret)
         write_private(desk.config.keyring_path, keyrings.seal_keyring(desk.keyring))
     fingerprint, public = _kept(desk.keyring.openpgp) if desk.keyring.openpgp else ("", "")

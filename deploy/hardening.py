@@ -17,7 +17,7 @@ PRIVATE_FOLDER = 0o700
 TMPFS = "/dev/shm"  # noqa: S108  # memory, never a disk; folders of our own under it are 0700
 
 
-def close_process() -> None:
+def harden_process() -> None:
     """Let nobody else read this process's memory or files, whatever the shell's settings were.
 
     No core file after a crash, no reading through /proc or a debugger by other programs of the same user

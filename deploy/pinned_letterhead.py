@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from deploy.errors import LetterheadError
-from deploy.quiet_log import OWN
+from deploy.quiet_log import OWN_LOGGER
 from protocol import letterhead
 from protocol.errors import LetterheadRefusal, LetterheadRefusedError
 from protocol.letterhead import Letterhead
@@ -51,7 +51,7 @@ _BROUGHT = {
         "The letterhead in it changes what may never change. Nothing was changed: tell the desk."
     ),
 }
-_log = logging.getLogger(OWN)
+_log = logging.getLogger(OWN_LOGGER)
 
 
 def open_letterhead(store: Store, fingerprint: str, serial_path: Path) -> Letterhead:

@@ -14,7 +14,9 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import TextIO
 
-OWN = "steunpunt"  # the logger (and those below it) for events of our own making, never a word of a request
+OWN_LOGGER = (
+    "steunpunt"  # the logger (and those below it) for events of our own making, never a word of a request
+)
 
 # What gunicorn's master tells about its workers: numbers of processes and names of signals alone.
 _OF_THE_MASTER = frozenset(
@@ -34,14 +36,18 @@ class QuietFormatter(logging.Formatter):
         """Return one line without anything that came from outside."""
         day = datetime.fromtimestamp(record.created, UTC).date()
         where = f"{record.module}:{record.lineno}"
-        said = record.getMessage() if f"{record.name}.".startswith(f"{OWN}.") else f"{record.name} at {where}"
+        said = (
+            record.getMessage()
+            if f"{record.name}.".startswith(f"{OWN_LOGGER}.")
+            else f"{record.name} at {where}"
+        )
         line = f"{day} {record.levelname.lower()} {said}"
         if record.exc_info and record.exc_info[0]:
-            line += f" {places(record.exc_info[0], record.exc_info[2])}"
+            line += f" {traceback_places(record.exc_info[0], record.exc_info[2])}"
         return line
 
 
-def places(kind: type[BaseException], trace: TracebackType | None) -> str:
+def traceback_places(kind: type[BaseException], trace: TracebackType | None) -> str:
     """Return the kind of an exception and the places in the code that it came through."""
     steps = " < ".join(
         f"{frame.f_code.co_filename.rpartition('/')[2]}:{line}"
@@ -55,7 +61,7 @@ def install_quiet_log(stream: TextIO) -> None:
     handler = logging.StreamHandler(stream)
     handler.setFormatter(QuietFormatter())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
-    logging.getLogger(OWN).setLevel(logging.INFO)
+    logging.getLogger(OWN_LOGGER).setLevel(logging.INFO)
     logging.captureWarnings(capture=True)
     sys.excepthook = _log_uncaught
     sys.unraisablehook = lambda left: _log_uncaught(left.exc_type, left.exc_value, left.exc_traceback)
@@ -65,7 +71,7 @@ def install_quiet_log(stream: TextIO) -> None:
 def _log_uncaught(
     kind: type[BaseException], _raised: BaseException | None, trace: TracebackType | None
 ) -> None:
-    logging.getLogger(OWN).error("not caught: %s", places(kind, trace))
+    logging.getLogger(OWN_LOGGER).error("not caught: %s", traceback_places(kind, trace))
 
 
 class GunicornLogger:
@@ -75,7 +81,7 @@ class GunicornLogger:
 
     def __init__(self, cfg: object) -> None:
         self.cfg = cfg
-        self._own = logging.getLogger(OWN)
+        self._own = logging.getLogger(OWN_LOGGER)
 
     def setup(self, cfg: object) -> None:
         """Take the configuration again; there is nothing in it for us."""
@@ -94,7 +100,7 @@ class GunicornLogger:
     def exception(self, _msg: object, *_args: object, **_more: object) -> None:
         """Log the kind and the place of the exception at hand."""
         kind, _, trace = sys.exc_info()
-        self._own.error("gunicorn: %s", places(kind, trace) if kind else "an exception")
+        self._own.error("gunicorn: %s", traceback_places(kind, trace) if kind else "an exception")
 
     def info(self, *_args: object, **_more: object) -> None:
         """Say nothing."""

@@ -6,7 +6,7 @@ from itertools import product
 from pathlib import Path
 
 from deploy.errors import DeployError
-from deploy.hardening import close_process, refuse_readable_by_others
+from deploy.hardening import harden_process, refuse_readable_by_others
 from deploy.serving import search_processes
 from deploy.settings.load_settings import load_config
 from journalist_app.config import AdviserConfig
@@ -60,14 +60,14 @@ def make_report_files(  # noqa: PLR0913  # which year, where, and who is told
         DeployError: nothing could be made; the message says what to do.
         StoreError: the store cannot be read.
     """
-    close_process()
+    harden_process()
     config = load_config(settings, "adviser", AdviserConfig)
     refuse_readable_by_others(config.keyring_path)
     store = open_store(config.store_path)
     try:
         on_step("Opening the keyring")
         desk = unlock_desk(config, store, passphrase)
-        desk.index = SearchIndex(search_processes.starters())
+        desk.index = SearchIndex(search_processes.search_process_starters())
         on_step("Counting the year, which takes a minute when there are many mailboxes")
         found = yearly_report.look_at(desk, year, utc_today())
         files = _files(desk, found, on_step)

@@ -12,8 +12,8 @@ from crypto import passphrase
 from crypto.errors import MalformedError
 from crypto.minisign import SecretKey
 from crypto.passphrase import Argon2Params
-from deploy.atomic_folder import a_new_folder, sync_folder, write_new
-from deploy.desk_openpgp_key import fresh_key
+from deploy.atomic_folder import new_private_folder, sync_folder, write_new
+from deploy.desk_openpgp_key import new_openpgp_key
 from deploy.errors import OpenPGPError, SetupError
 from deploy.settings.load_settings import DeskConfig, load_config
 from deploy.settings.settings_text import EXAMPLE, from_example
@@ -57,14 +57,14 @@ def set_up(
     """
     if settings.exists():
         return False
-    with a_new_folder(settings) as unfinished:
+    with new_private_folder(settings) as unfinished:
         desk = load_config(EXAMPLE, "desk", DeskConfig)
         phrase = passphrase.draw("nl")
         on_step("Making the desk's keys ...")
         today = datetime.now(UTC).date()
         keyring = keyrings.create(desk.workstation_name, [Slot.for_passphrase(phrase)])
         try:
-            key = fresh_key(desk.name_nl, today)
+            key = new_openpgp_key(desk.name_nl, today)
             keyring = replace(keyring, openpgp=key.secret)
         except OpenPGPError as why:
             key = None

@@ -14,7 +14,7 @@ from enum import Enum
 from sqlalchemy.orm import Session
 
 from crypto.errors import CryptoError
-from deploy.quiet_log import OWN
+from deploy.quiet_log import OWN_LOGGER
 from protocol.entry import SignedEntry
 from protocol.identifiers import StrandId
 from protocol.letterhead import Letterhead
@@ -24,7 +24,7 @@ from store.database.engine import Store
 from store.deletion_orders import StoredOrder
 
 _MONTHS = 12
-_log = logging.getLogger(OWN)
+_log = logging.getLogger(OWN_LOGGER)
 
 
 class DueOrder(Enum):
@@ -37,7 +37,7 @@ class DueOrder(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Retained:
+class RetentionResult:
     """What one round did, in numbers: nothing in it says of whom."""
 
     purged: int = 0
@@ -46,7 +46,7 @@ class Retained:
     never_used: int = 0
 
 
-def retain(store: Store, letterhead: Letterhead, today: date) -> Retained:
+def apply_retention(store: Store, letterhead: Letterhead, today: date) -> RetentionResult:
     """Carry out what is due: each mailbox in a transaction of its own, whole or not at all.
 
     Raises:
@@ -54,7 +54,7 @@ def retain(store: Store, letterhead: Letterhead, today: date) -> Retained:
     """
     with store.reading() as session:
         due = [
-            (order.address, judge(session, order, letterhead, today))
+            (order.address, judge_order(session, order, letterhead, today))
             for order in deletion_orders.all_due(session, today)
         ]
         unused = mailboxes.empty_since(session, subtract_months(today, letterhead.abandoned_months))
@@ -62,12 +62,14 @@ def retain(store: Store, letterhead: Letterhead, today: date) -> Retained:
     for address, finding in due:
         if finding in {DueOrder.CARRY_OUT, DueOrder.DROP}:
             with store.writing() as session:
-                count[act(session, address, letterhead, today)] += 1
+                count[carry_out_order(session, address, letterhead, today)] += 1
     never_used = 0
     for address in unused:
         with store.writing() as session:
             never_used += mailboxes.drop_empty(session, address)
-    return Retained(count[DueOrder.CARRY_OUT], count[DueOrder.DROP], count[DueOrder.REFUSE], never_used)
+    return RetentionResult(
+        count[DueOrder.CARRY_OUT], count[DueOrder.DROP], count[DueOrder.REFUSE], never_used
+    )
 
 
 def forget_retired(store: Store, letterhead: Letterhead, today: date) -> None:
@@ -86,7 +88,7 @@ def forget_retired(store: Store, letterhead: Letterhead, today: date) -> None:
             _log.info("a workstation that the desk took out of use is forgotten")
 
 
-def judge(session: Session, order: StoredOrder, letterhead: Letterhead, today: date) -> DueOrder:
+def judge_order(session: Session, order: StoredOrder, letterhead: Letterhead, today: date) -> DueOrder:
     """Say what is to be done about an order, from what lies in its mailbox now."""
     try:
         said = verify_order(order.statement, strands=letterhead.strand_keys)
@@ -121,7 +123,7 @@ def subtract_months(day: date, months: int) -> date:
     return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
 
 
-def tell(retained: Retained, before: Retained) -> None:
+def log_retention(retained: RetentionResult, before: RetentionResult) -> None:
     """Log what a round did, and what it refused when that is not what the round before refused."""
     if retained.purged:
         _log.info("mailboxes deleted by the desk's order: %d", retained.purged)
@@ -136,12 +138,12 @@ def tell(retained: Retained, before: Retained) -> None:
         )
 
 
-def act(session: Session, address: bytes, letterhead: Letterhead, today: date) -> DueOrder:
+def carry_out_order(session: Session, address: bytes, letterhead: Letterhead, today: date) -> DueOrder:
     """Look again, now that nobody else writes, and do what is to be done."""
     order = deletion_orders.of_mailbox(session, address)
     if order is None:  # the mailbox ended meanwhile, or the desk took its order back
         return DueOrder.WAIT
-    finding = judge(session, order, letterhead, today)
+    finding = judge_order(session, order, letterhead, today)
     if finding is DueOrder.CARRY_OUT:
         mailboxes.purge(session, address, statement=order.statement, day=today, tallies=sorted(order.tallies))
     elif finding is DueOrder.DROP:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from deploy import quiet_log
-from deploy.cleanup.retention import Retained, forget_retired, retain, tell
+from deploy.cleanup.retention import RetentionResult, apply_retention, forget_retired, log_retention
 from deploy.errors import LetterheadError
 from deploy.hardening import private_folder
 from deploy.pinned_letterhead import LetterheadWatch, open_letterhead
@@ -26,10 +26,10 @@ SWEEP_SECONDS = 20  # what was deleted must be unreadable within a minute, whate
 _TIDY_HOUR = 2  # UTC; the first sweep after it tidies, once for each day that the sweeper runs
 _HALF_HOUR_SECONDS = 1800
 
-_log = logging.getLogger(quiet_log.OWN)
+_log = logging.getLogger(quiet_log.OWN_LOGGER)
 
 
-class Sweeping(Protocol):
+class StoreSweeper(Protocol):
     """What sweeps a store: a server's, or a workstation's replica."""
 
     store: Store
@@ -43,7 +43,7 @@ class Sweeping(Protocol):
         ...
 
 
-def sweep_for_ever(sweeper: Sweeping, stop: threading.Event) -> None:
+def sweep_until_stopped(sweeper: StoreSweeper, stop: threading.Event) -> None:
     """Sweep until told to stop. A store that is busy or full is tried again with the next sweep."""
     quiet_log.install_quiet_log(sys.stderr)
     tidied: date | None = None
@@ -61,7 +61,7 @@ def sweep_for_ever(sweeper: Sweeping, stop: threading.Event) -> None:
 
 
 def sweep_now(
-    sweeper: Sweeping, on_step: Callable[[str], None], on_progress: Callable[[int, int], None]
+    sweeper: StoreSweeper, on_step: Callable[[str], None], on_progress: Callable[[int, int], None]
 ) -> cleanup.Swept:
     """Sweep and tidy once, at the operator's word; `on_progress` is that of `purge.sweep`.
 
@@ -76,7 +76,7 @@ def sweep_now(
     return swept
 
 
-class Sweeper:
+class ServerSweeper:
     """What one sweep is made of. The letterhead is looked for anew, so that an order counts as soon as it."""
 
     def __init__(self, store: Store, sessions: SessionStore, config: SourceConfig) -> None:
@@ -86,7 +86,7 @@ class Sweeper:
         self._config = config
         self._newest: LetterheadWatch | None = None
         self._told = ""
-        self._retained = Retained()
+        self._retained = RetentionResult()
 
     def sweep_once(
         self, now: datetime, on_progress: Callable[[int, int], None] = lambda _done, _total: None
@@ -102,8 +102,8 @@ class Sweeper:
         self._sessions.sweep(now_half_hour)
         letterhead = self._letterhead()
         if letterhead is not None:
-            before, self._retained = self._retained, retain(self.store, letterhead, now.date())
-            tell(self._retained, before)
+            before, self._retained = self._retained, apply_retention(self.store, letterhead, now.date())
+            log_retention(self._retained, before)
             forget_retired(self.store, letterhead, now.date())
         return cleanup.destroy_deleted(self.store, now_half_hour, on_progress=on_progress)
 
@@ -125,7 +125,7 @@ def half_hour_of(now: datetime) -> int:
     return int(now.timestamp()) // _HALF_HOUR_SECONDS
 
 
-def open_server_cleanup(settings: Path) -> Sweeper:
+def open_server_cleanup(settings: Path) -> ServerSweeper:
     """Return the sweeper of a server's store.
 
     Raises:
@@ -136,4 +136,4 @@ def open_server_cleanup(settings: Path) -> Sweeper:
     # VACUUM writes a copy (of ciphertext) first: beside the store, where room was looked for, not in memory
     os.environ["SQLITE_TMPDIR"] = str(config.store_path.parent)
     private_folder(config.sessions_path.parent)
-    return Sweeper(open_store(config.store_path), open_sessions(config.sessions_path), config)
+    return ServerSweeper(open_store(config.store_path), open_sessions(config.sessions_path), config)

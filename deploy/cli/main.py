@@ -11,7 +11,7 @@ import click
 from deploy.cli import sync_commands
 from deploy.cli.onion_commands import onion_group
 from deploy.errors import DeployError
-from deploy.gc_tuning import collect_from_here, collect_seldom
+from deploy.serving.gc_tuning import collect_from_here, collect_seldom
 from store.errors import StoreError
 
 if TYPE_CHECKING:
@@ -76,10 +76,10 @@ def setup_group(ctx: click.Context, source_bind: str, adviser_bind: str) -> None
 @click.pass_obj
 def server_command(settings: Path, fingerprint: str, source_bind: str, sync_bind: str) -> None:
     """Make a server without any key of the desk, for the desk of this fingerprint, unless there is one."""
-    from deploy.hardening import close_process
+    from deploy.hardening import harden_process
     from deploy.pairing.server import set_up_server
 
-    close_process()
+    harden_process()
     set_up_server(settings, fingerprint, source_bind=source_bind, sync_bind=sync_bind)
     click.echo(
         f"The server is set up in {settings.parent}. It starts once the desk's letterhead is there: make its "
@@ -96,10 +96,10 @@ def server_command(settings: Path, fingerprint: str, source_bind: str, sync_bind
 def run_command(settings: Path, source_bind: str, adviser_bind: str) -> None:
     """Set up what is missing, run what the settings have a section for, and stop it all together."""
     from deploy.serving.supervisor import run_together
-    from deploy.serving.topology import parts_of
+    from deploy.serving.topology import parts_to_run
 
     _set_up(settings, source_bind, adviser_bind)
-    parts, lines = parts_of(settings)
+    parts, lines = parts_to_run(settings)
 
     def say_ready() -> None:
         for line in lines:
@@ -134,13 +134,13 @@ def serve_command(settings: Path, interface: str) -> None:
 def sweep_command(settings: Path, *, once: bool) -> None:
     """Destroy what was deleted, every 20 seconds, and write the store anew once a night."""
     from deploy.cleanup import server_cleanup
-    from deploy.hardening import close_process
+    from deploy.hardening import harden_process
     from deploy.settings.load_settings import sections_in
     from deploy.syncing import pending_at_server
 
-    close_process()
+    harden_process()
     sections = sections_in(settings)
-    sweeping: server_cleanup.Sweeping
+    sweeping: server_cleanup.StoreSweeper
     if "source" in sections:
         sweeping = server_cleanup.open_server_cleanup(settings)
     else:
@@ -151,7 +151,7 @@ def sweep_command(settings: Path, *, once: bool) -> None:
         swept = server_cleanup.sweep_now(sweeping, on_step=_say_step, on_progress=_say_progress)
         click.echo(f"Destroyed {swept.rows} sealed parts.")
         if "sync" in sections:
-            pending_at_server.take_in_now(settings)
+            pending_at_server.apply_pending_now(settings)
         return
     collect_from_here()
     stop = threading.Event()
@@ -160,21 +160,21 @@ def sweep_command(settings: Path, *, once: bool) -> None:
     if "sync" in sections:
         beside = (settings, stop)
         threading.Thread(
-            target=pending_at_server.keep_taking_in, args=beside, name="held", daemon=True
+            target=pending_at_server.apply_pending_until_stopped, args=beside, name="held", daemon=True
         ).start()
-    server_cleanup.sweep_for_ever(sweeping, stop)
+    server_cleanup.sweep_until_stopped(sweeping, stop)
 
 
 @main.command()
 @click.pass_obj
 def upgrade_command(settings: Path) -> None:
     """Bring the store's tables to this version. Stop both interfaces and the sweeper first."""
-    from deploy.hardening import close_process
-    from deploy.serving.topology import public_part
+    from deploy.hardening import harden_process
+    from deploy.serving.topology import load_public_settings
     from store.database.engine import upgrade_store
 
-    close_process()
-    path = public_part(settings).store_path
+    harden_process()
+    path = load_public_settings(settings).store_path
     _say_step("Bringing the store's tables to this version, which takes minutes when it is large")
     upgrade_store(path)
     click.echo("The store's tables are of this version.")
@@ -187,9 +187,9 @@ def fingerprint_command(settings: Path, qr: BinaryIO | None) -> None:
     """Print what posters carry: the desk's fingerprint, and that of its OpenPGP key if it has one."""
     import segno
 
-    from deploy.serving.topology import public_part
+    from deploy.serving.topology import load_public_settings
 
-    desk = public_part(settings).fingerprint
+    desk = load_public_settings(settings).fingerprint
     click.echo(desk)
     sealing = _true_letterhead(settings).openpgp_fingerprint
     if sealing is not None:
@@ -266,18 +266,18 @@ def show_command(settings: Path) -> None:
 
 def _true_letterhead(settings: Path) -> "Letterhead":
     from deploy.pinned_letterhead import open_letterhead
-    from deploy.serving.topology import public_part
+    from deploy.serving.topology import load_public_settings
     from store.database.engine import open_store
 
-    config = public_part(settings)
+    config = load_public_settings(settings)
     return open_letterhead(open_store(config.store_path), config.fingerprint, config.letterhead_serial_path)
 
 
 def _set_up(settings: Path, source_bind: str, adviser_bind: str) -> None:
-    from deploy.hardening import close_process
+    from deploy.hardening import harden_process
     from deploy.setup import set_up
 
-    close_process()
+    harden_process()
 
     def show_once(passphrase: str) -> None:
         click.echo(

@@ -23,13 +23,13 @@ def onion_group() -> None:
 @click.pass_obj
 def torrc(settings: Path) -> None:
     """Print the lines for Tor's own settings file. It then makes and keeps the key."""
-    from deploy.onion.clients import shut
-    from deploy.onion.torrc import fragment
+    from deploy.onion.clients import require_client_keys
+    from deploy.onion.torrc import torrc_lines
 
     config, source = _configs(settings)
     if config.sync_socket:
-        shut(config.clients_folder)
-    click.echo(fragment(config, source.onion_socket), nl=False)
+        require_client_keys(config.clients_folder)
+    click.echo(torrc_lines(config, source.onion_socket), nl=False)
 
 
 @onion_group.command()
@@ -37,10 +37,10 @@ def torrc(settings: Path) -> None:
 @click.pass_obj
 def publish_command(settings: Path, *, once: bool) -> None:
     """Publish the services through Tor's control port, and again whenever Tor has restarted."""
-    from deploy.hardening import close_process
+    from deploy.hardening import harden_process
     from deploy.onion import publish_services
 
-    close_process()
+    harden_process()
     config, source = _configs(settings)
     if once:
         publish_services.publish_services(config, source.onion_socket, say=click.echo)
@@ -55,10 +55,10 @@ def publish_command(settings: Path, *, once: bool) -> None:
 @click.pass_obj
 def status(settings: Path) -> None:
     """Tell how the services are, as the Tor network sees them, and what to do. Ends with 1 if there is."""
-    from deploy.onion.onion_status import look
+    from deploy.onion.onion_status import check_onion_status
 
     config, source = _configs(settings)
-    found = look(config, onion_host=source.onion_host, source_socket=source.onion_socket)
+    found = check_onion_status(config, onion_host=source.onion_host, source_socket=source.onion_socket)
     for finding in found:
         click.echo(finding.is_so)
         if finding.to_do:
@@ -101,11 +101,11 @@ def dismiss_command(settings: Path, name: str) -> None:
 @click.pass_obj
 def backup(settings: Path, file: Path, recipients: tuple[str, ...]) -> None:
     """Seal the onion keys and the settings to one or more age recipients, in one file."""
-    from deploy.hardening import close_process
+    from deploy.hardening import harden_process
     from deploy.onion import onion_backup
 
-    close_process()
-    for line in onion_backup.back_up(settings, file, recipients):
+    harden_process()
+    for line in onion_backup.back_up_onions(settings, file, recipients):
         click.echo(line)
 
 
@@ -120,10 +120,10 @@ def backup(settings: Path, file: Path, recipients: tuple[str, ...]) -> None:
 @click.pass_obj
 def restore_command(settings: Path, file: Path, identity: Path) -> None:
     """Put back what `backup` sealed. Nothing that is there already is replaced."""
-    from deploy.hardening import close_process
+    from deploy.hardening import harden_process
     from deploy.onion import onion_backup
 
-    close_process()
+    harden_process()
     for line in onion_backup.restore_onions(settings, file, identity):
         click.echo(line)
 

@@ -26,7 +26,7 @@ def card_command(settings: Path, out: Path | None) -> None:
     if out is None:
         click.echo(str(made.card))
         return
-    admitting.write_card(made, out)
+    admitting.write_card_file(made, out)
     click.echo(f"Bring {out} to the workstation, and run there: steunpunt pair {out.name} --server ...")
 
 
@@ -52,15 +52,15 @@ def pair_command(  # noqa: PLR0913, PLR0917  # one argument for each thing that 
     """On a workstation: know a server by its card file, and write a pairing file for it."""
     from deploy.pairing import workstation as pairing
 
-    found = pairing.read_card(card_file)
-    asked = pairing.Asked(server, out, click.echo)
+    found = pairing.read_card_file(card_file)
+    asked = pairing.PairingRequest(server, out, click.echo)
     if keyring is None:
         pairing.pair_workstation(settings, found, _passphrase(), asked)
         return
     if not (name and fingerprint):
         raise click.UsageError("--keyring needs --name and --fingerprint.")
     copy = _opened_copy(keyring, _passphrase(), fingerprint)
-    pairing.pair_new(settings, found, copy, name, asked)
+    pairing.pair_new_workstation(settings, found, copy, name, asked)
 
 
 @click.command()
@@ -116,7 +116,7 @@ def answer_command(settings: Path) -> None:
     """On a server, at its end of an SSH connection: read a pouch, write what answers it."""
     from deploy.serving import serve_sync
 
-    serve_sync.answer_one(settings, sys.stdin.buffer, sys.stdout.buffer)
+    serve_sync.answer_one_pouch(settings, sys.stdin.buffer, sys.stdout.buffer)
 
 
 @click.group()
@@ -137,15 +137,17 @@ def out(settings: Path, file: Path, to: str | None, part_bytes: int | None) -> N
     """Write all that the other side does not have yet to a file."""
     from deploy.syncing import manual_exchange, server_endpoint
 
-    if manual_exchange.is_server(settings):
-        with server_endpoint.server_end(settings) as side:
-            manual_exchange.pouch_out(side, file, to, part_bytes=part_bytes, say=click.echo)
+    if manual_exchange.is_server_settings(settings):
+        with server_endpoint.open_server_endpoint(settings) as side:
+            manual_exchange.write_pouch_file(side, file, to, part_bytes=part_bytes, say=click.echo)
         return
     from deploy import desk_for_command
     from journalist_app.services.desk.sync_replica import workstation_side
 
     with desk_for_command.open_desk_for_command(settings, _passphrase()) as desk:
-        manual_exchange.pouch_out(workstation_side(desk), file, to, part_bytes=part_bytes, say=click.echo)
+        manual_exchange.write_pouch_file(
+            workstation_side(desk), file, to, part_bytes=part_bytes, say=click.echo
+        )
 
 
 @pouch.command("in")
@@ -155,15 +157,15 @@ def in_(settings: Path, file: Path) -> None:
     """Take in a file that the other side made."""
     from deploy.syncing import manual_exchange, server_endpoint
 
-    if manual_exchange.is_server(settings):
-        with server_endpoint.server_end(settings) as side:
-            manual_exchange.pouch_in(side, file, say=click.echo)
+    if manual_exchange.is_server_settings(settings):
+        with server_endpoint.open_server_endpoint(settings) as side:
+            manual_exchange.apply_pouch_file(side, file, say=click.echo)
         return
     from deploy import desk_for_command
     from journalist_app.services.desk.sync_replica import workstation_side
 
     with desk_for_command.open_desk_for_command(settings, _passphrase()) as desk:
-        manual_exchange.pouch_in(workstation_side(desk), file, say=click.echo)
+        manual_exchange.apply_pouch_file(workstation_side(desk), file, say=click.echo)
 
 
 @click.command()
@@ -187,20 +189,22 @@ def rebuild_command(  # noqa: PLR0913, PLR0917  # one argument for each thing th
     from deploy.pairing import workstation as pairing
     from deploy.syncing import workstation_commands
 
-    found = pairing.read_card(card_file)
+    found = pairing.read_card_file(card_file)
     passphrase = _passphrase()
-    lost = workstation_commands.Rebuilding(_opened_copy(keyring_backup, passphrase, fingerprint), found, name)
+    lost = workstation_commands.LostWorkstation(
+        _opened_copy(keyring_backup, passphrase, fingerprint), found, name
+    )
     workstation_commands.rebuild_workstation(
-        settings, lost, passphrase, pairing.Asked(server, out, click.echo)
+        settings, lost, passphrase, pairing.PairingRequest(server, out, click.echo)
     )
 
 
 def _opened_copy(path: Path, passphrase: str, fingerprint: str) -> "Keyring":
-    from deploy.desk_for_command import opened_copy
-    from deploy.hardening import close_process
+    from deploy.desk_for_command import open_keyring_copy
+    from deploy.hardening import harden_process
 
-    close_process()
-    return opened_copy(path, passphrase, fingerprint)
+    harden_process()
+    return open_keyring_copy(path, passphrase, fingerprint)
 
 
 def _passphrase() -> str:

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from deploy.errors import ClientKeyError, OnionFolderError
 from deploy.onion.folders import give_to_owner_of
-from deploy.onion.onion_keys import is_onion_host
+from deploy.settings.onion_address import is_onion_host
 
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")  # ours, not a person's: it is a file's name
 PRIVATE_ENDING = ".auth_private"
@@ -81,7 +81,7 @@ def admit_client(folder: Path, name: str, public: str) -> None:
         raise OnionFolderError(_not_written(folder, why)) from why
 
 
-def shut(folder: Path) -> None:
+def require_client_keys(folder: Path) -> None:
     """Make sure that Tor asks for a key before anybody was admitted: a workstation is told the address first.
 
     Raises:
@@ -111,17 +111,17 @@ def dismiss_client(folder: Path, name: str) -> bool:
     return True
 
 
-def admitted(folder: Path) -> dict[str, str]:
+def admitted_clients(folder: Path) -> dict[str, str]:
     """Return the public keys of all clients by name, but for the one that nobody has.
 
     Raises:
         ClientKeyError: a file is not as `admit` writes it; the message names it.
         OnionFolderError: the folder cannot be read.
     """
-    return {name: public for name, public in keys_in(folder).items() if name != NOBODY}
+    return {name: public for name, public in client_keys(folder).items() if name != NOBODY}
 
 
-def keys_in(folder: Path) -> dict[str, str]:
+def client_keys(folder: Path) -> dict[str, str]:
     """Return the public keys of all clients by name, the one that nobody has included; none without a folder.
 
     Raises:
@@ -143,7 +143,7 @@ def client_line(public: str) -> str:
     return f"{_HEAD}{public}\n"
 
 
-def public_in(line: bytes) -> str:
+def parse_client_line(line: bytes) -> str:
     """Read what `line_of` writes.
 
     Raises:
@@ -157,7 +157,7 @@ def public_in(line: bytes) -> str:
 
 def _of_line(path: Path, line: bytes) -> str:
     try:
-        return public_in(line)
+        return parse_client_line(line)
     except ClientKeyError as why:
         raise ClientKeyError(f"{path} holds no client's key: take it away, or write it anew.") from why
 

@@ -27,7 +27,7 @@ _COLLISION = "550"
 
 
 @contextlib.contextmanager
-def connected(control: str) -> Iterator[Controller]:
+def connect_to_tor(control: str) -> Iterator[Controller]:
     """Connect to Tor at "unix:/run/tor/control" or "127.0.0.1:9051", signed in with its cookie.
 
     A password is never asked for: it would have to be kept somewhere.
@@ -126,7 +126,7 @@ def _hang_up(controller: Controller, address: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
+class PublishedService:
     """What everybody who asks the Tor network finds out about an onion service.
 
     The two promises are None where a key is needed to look, as it must be at the door for sync.
@@ -136,7 +136,7 @@ class Published:
     is_single_hop: bool | None
 
 
-def published(controller: Controller, host: str, *, seconds: float) -> Published | None:
+def fetch_published(controller: Controller, host: str, *, seconds: float) -> PublishedService | None:
     """Fetch a service's descriptor from the Tor network; None if nobody has one after so many seconds.
 
     Raises:
@@ -163,12 +163,12 @@ def published(controller: Controller, host: str, *, seconds: float) -> Published
     return _of_descriptor(controller.get_info(f"hs/client/desc/id/{address}", ""), address)
 
 
-def _of_descriptor(text: str, address: str) -> Published:
+def _of_descriptor(text: str, address: str) -> PublishedService:
     if text:
         with contextlib.suppress(ValueError):  # it needs a client's key
             inner = HiddenServiceDescriptorV3.from_str(text).decrypt(address)
-            return Published(
+            return PublishedService(
                 any(line.startswith("pow-params v1 ") for line in inner.get_unrecognized_lines()),
                 bool(inner.is_single_service),
             )
-    return Published(None, None)
+    return PublishedService(None, None)

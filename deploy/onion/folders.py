@@ -8,7 +8,8 @@ from pathlib import Path
 from deploy.atomic_folder import sync_folder, write_new
 from deploy.errors import OnionFolderError, OnionKeyError, UnsafePlaceError
 from deploy.hardening import PRIVATE_FOLDER, refuse_readable_by_others
-from deploy.onion.onion_keys import HOST_FILE, SECRET_FILE, OnionKey, is_onion_host
+from deploy.onion.onion_keys import HOST_FILE, SECRET_FILE, OnionKey
+from deploy.settings.onion_address import is_onion_host
 
 _WHO = "run this as root, or as the user whose folder it is."
 
@@ -43,7 +44,7 @@ def read_host(folder: Path) -> str | None:
     return host if is_onion_host(host) else None
 
 
-def write_key(folder: Path, key: OnionKey) -> None:
+def write_service_key(folder: Path, key: OnionKey) -> None:
     """Lay a key into a folder that has none, with files of mode 600; the folder is made if it must be (0700).
 
     What is there already must be the same key. All three files come at once or none: a key that was published

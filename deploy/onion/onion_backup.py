@@ -16,7 +16,7 @@ from crypto.errors import CryptoError
 from deploy.errors import OnionBackupError, OnionKeyError
 from deploy.hardening import PRIVATE_FOLDER
 from deploy.onion import clients
-from deploy.onion.folders import read_service_key, write_key
+from deploy.onion.folders import read_service_key, write_service_key
 from deploy.onion.onion_keys import SECRET_FILE, OnionKey
 from deploy.settings.load_settings import load_config
 from deploy.settings.onion_settings import OnionConfig
@@ -33,7 +33,7 @@ _Recipient = age.PQRecipient | age.X25519Recipient
 _Identity = age.PQIdentity | age.X25519Identity
 
 
-def back_up(settings: Path, file: Path, recipients: Sequence[str]) -> list[str]:
+def back_up_onions(settings: Path, file: Path, recipients: Sequence[str]) -> list[str]:
     """Seal keys and settings to age recipients; return what to tell whoever asked for it.
 
     Raises:
@@ -50,7 +50,7 @@ def back_up(settings: Path, file: Path, recipients: Sequence[str]) -> list[str]:
         sync = read_service_key(config.sync_folder)
         files[_SYNC_KEY] = sync.files()[SECRET_FILE]
         said.append(f"and the key of http://{sync.host}, with the workstations that may come in there.")
-        for name, public in clients.admitted(config.clients_folder).items():
+        for name, public in clients.admitted_clients(config.clients_folder).items():
             files[f"sync/authorized_clients/{name}.auth"] = clients.client_line(public).encode()
     try:
         sealed = age.encrypt(_packed(files), sealed_to)
@@ -87,11 +87,11 @@ def restore_onions(settings: Path, file: Path, identity_file: Path) -> list[str]
         _write_new(settings, files[_SETTINGS])
     said = [f"The settings are in {settings}."]
     for folder, key in keys:
-        write_key(folder, key)
+        write_service_key(folder, key)
         said.append(f"The key of http://{key.host} is in {folder}.")
     for name, content in files.items():
         if client := _CLIENT.fullmatch(name):
-            clients.admit_client(config.clients_folder, client[1], clients.public_in(content))
+            clients.admit_client(config.clients_folder, client[1], clients.parse_client_line(content))
             said.append(f"{client[1]} may come in at the door for sync.")
     return said
 

@@ -7,13 +7,13 @@ Tor's own, compared in a test with files that tor made.
 import base64
 import hashlib
 import os
-import re
 from dataclasses import dataclass, field
 from typing import Self
 
 from nacl.bindings import crypto_scalarmult_ed25519_base_noclamp
 
 from deploy.errors import OnionKeyError
+from deploy.settings.onion_address import onion_address
 
 SECRET_FILE = "hs_ed25519_secret_key"  # noqa: S105  # a file's name
 PUBLIC_FILE = "hs_ed25519_public_key"
@@ -24,8 +24,6 @@ _SECRET_HEAD = b"== ed25519v1-secret: type0 ==\0\0\0"
 _PUBLIC_HEAD = b"== ed25519v1-public: type0 ==\0\0\0"
 _EXPANDED_BYTES = 64
 _SEED_BYTES = 32
-_VERSION = b"\x03"
-_HOST = re.compile(r"[a-z2-7]{56}\.onion")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,24 +73,7 @@ class OnionKey:
     @property
     def host(self) -> str:
         """Return the address, 56 letters and digits and ".onion"."""
-        public = self._public()
-        checksum = hashlib.sha3_256(b".onion checksum" + public + _VERSION).digest()[:2]
-        return base64.b32encode(public + checksum + _VERSION).decode().lower() + ".onion"
+        return onion_address(self._public())
 
     def _public(self) -> bytes:
         return crypto_scalarmult_ed25519_base_noclamp(self._expanded[:32])
-
-
-def is_onion_host(text: str) -> bool:
-    """Say whether a text is the address of a v3 onion service, small letters, checksum and all.
-
-    A slip in a settings file would send every source to nobody, or to somebody.
-    """
-    if not _HOST.fullmatch(text):
-        return False
-    raw = base64.b32decode(text.removesuffix(".onion").upper())
-    public, checksum, version = raw[:32], raw[32:34], raw[34:]
-    return (
-        version == _VERSION
-        and checksum == hashlib.sha3_256(b".onion checksum" + public + _VERSION).digest()[:2]
-    )

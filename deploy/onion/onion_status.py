@@ -7,8 +7,8 @@ from pathlib import Path
 from stem.control import Controller
 
 from deploy.errors import OnionError
-from deploy.onion.clients import admitted
-from deploy.onion.control import Published, connected, published
+from deploy.onion.clients import admitted_clients
+from deploy.onion.control import PublishedService, connect_to_tor, fetch_published
 from deploy.onion.folders import read_host
 from deploy.settings.onion_settings import OnionConfig, Way
 
@@ -24,7 +24,7 @@ class StatusLine:
     to_do: str = ""
 
 
-def look(
+def check_onion_status(
     config: OnionConfig, *, onion_host: str, source_socket: str, seconds: float = _LOOK_SECONDS
 ) -> list[StatusLine]:
     """Ask Tor how it is, and the Tor network whether it knows our services; up to `seconds` for each.
@@ -33,7 +33,7 @@ def look(
         TorAwayError: Tor does not run, or nobody listens at its control port.
         TorClosedError: Tor does not let us in.
     """
-    with connected(config.control) as controller:
+    with connect_to_tor(config.control) as controller:
         return list(_findings(controller, config, onion_host, source_socket, seconds))
 
 
@@ -60,7 +60,7 @@ def _findings(
     if not host:
         yield StatusLine("The source's onion has no address that we can see.", _without_host(config))
     else:
-        yield from _source(host, onion_host, published(controller, host, seconds=seconds), config)
+        yield from _source(host, onion_host, fetch_published(controller, host, seconds=seconds), config)
     if config.sync_socket:
         yield from _sync(controller, config, seconds)
 
@@ -77,7 +77,9 @@ def _socket(path: str) -> Iterator[StatusLine]:
         )
 
 
-def _source(host: str, set_host: str, found: Published | None, config: OnionConfig) -> Iterator[StatusLine]:
+def _source(
+    host: str, set_host: str, found: PublishedService | None, config: OnionConfig
+) -> Iterator[StatusLine]:
     address = f"The source's onion, http://{host},"
     if found is None:
         yield StatusLine(f"{address} is not known in the Tor network.", _unpublished(config))
@@ -104,11 +106,11 @@ def _sync(controller: Controller, config: OnionConfig, seconds: float) -> Iterat
         yield StatusLine("The onion for sync has no address that we can see.", _without_host(config))
         return
     try:
-        names = list(admitted(config.clients_folder))
+        names = list(admitted_clients(config.clients_folder))
     except OnionError as why:
         yield StatusLine("It cannot be seen which workstations may come in at the onion for sync.", str(why))
         return
-    found = published(controller, host, seconds=seconds)
+    found = fetch_published(controller, host, seconds=seconds)
     if found is None:
         yield StatusLine(
             f"The onion for sync, {host}, is not known in the Tor network.", _unpublished(config)

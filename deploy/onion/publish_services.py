@@ -7,9 +7,9 @@ from pathlib import Path
 from stem.control import Controller
 
 from deploy.errors import OnionKeyError, OnionSettingsError, TorAwayError
-from deploy.onion.clients import keys_in
-from deploy.onion.control import add_onion, connected
-from deploy.onion.folders import read_service_key, write_key
+from deploy.onion.clients import client_keys
+from deploy.onion.control import add_onion, connect_to_tor
+from deploy.onion.folders import read_service_key, write_service_key
 from deploy.onion.onion_keys import SECRET_FILE, OnionKey
 from deploy.settings.onion_settings import OnionConfig, Way
 
@@ -27,7 +27,7 @@ def publish_services(config: OnionConfig, source_socket: str, *, say: Say) -> No
         OnionError: it cannot be done; the message says what to do.
     """
     services = _Services(config, source_socket)
-    with connected(config.control) as controller:
+    with connect_to_tor(config.control) as controller:
         services.publish(controller, say)
 
 
@@ -43,7 +43,7 @@ def keep_published(config: OnionConfig, source_socket: str, stop: threading.Even
     is_waiting = False
     while not stop.is_set():
         try:
-            with connected(config.control) as controller:
+            with connect_to_tor(config.control) as controller:
                 is_waiting = False
                 services.publish(controller, say)
                 _watch(controller, services, stop, say)
@@ -73,8 +73,8 @@ class _Services:
             )
         self._config = config
         self._source_socket = source_socket
-        self._source = read_or_make_key(config.source_folder)
-        self._sync = read_or_make_key(config.sync_folder) if config.sync_socket else None
+        self._source = read_or_make_service_key(config.source_folder)
+        self._sync = read_or_make_service_key(config.sync_folder) if config.sync_socket else None
         self._clients: list[str] = []
 
     def publish(self, controller: Controller, say: Say) -> None:
@@ -88,14 +88,14 @@ class _Services:
         """Publish the door for sync anew if others may come in than before."""
         if self._sync is None:
             return
-        clients = sorted(keys_in(self._config.clients_folder).values())
+        clients = sorted(client_keys(self._config.clients_folder).values())
         if clients != self._clients:
             add_onion(controller, self._sync, self._config.sync_socket, clients=clients)
             self._clients = clients
             say(f"Published for admitted workstations alone: http://{self._sync.host}")
 
 
-def read_or_make_key(folder: Path) -> OnionKey:
+def read_or_make_service_key(folder: Path) -> OnionKey:
     """Return the key in a folder of ours, made now if there is none.
 
     Raises:
@@ -108,5 +108,5 @@ def read_or_make_key(folder: Path) -> OnionKey:
         if (folder / SECRET_FILE).exists():
             raise
     key = OnionKey.draw()
-    write_key(folder, key)
+    write_service_key(folder, key)
     return key

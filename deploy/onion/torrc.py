@@ -6,7 +6,7 @@ Source: tor(1), 0.4.9, *HIDDEN SERVICE OPTIONS*.
 from pathlib import Path
 
 from deploy.errors import OnionSettingsError
-from deploy.onion.clients import keys_in
+from deploy.onion.clients import client_keys
 from deploy.settings.onion_settings import OnionConfig
 
 _HEAD = """\
@@ -31,7 +31,7 @@ HiddenServicePort 80 unix:{socket}
 """
 
 
-def fragment(config: OnionConfig, source_socket: str) -> str:
+def torrc_lines(config: OnionConfig, source_socket: str) -> str:
     """Return the lines for Tor's settings: the source's interface, and the door for sync if there is one.
 
     Raises:
@@ -43,7 +43,7 @@ def fragment(config: OnionConfig, source_socket: str) -> str:
         raise OnionSettingsError("Name the socket first: 'onion_socket' under [source] in the settings file.")
     lines = _HEAD + _SOURCE.format(folder=_plain(config.source_folder), socket=source_socket)
     if config.sync_socket:
-        if not keys_in(config.clients_folder):
+        if not client_keys(config.clients_folder):
             raise OnionSettingsError(
                 "Nothing guards the door for sync, and Tor would then ask nobody for a key: run "
                 "steunpunt onion torrc as root, or empty 'sync_socket'."

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from crypto.errors import ForgedError, MalformedError
 from crypto.minisign import PublicKey
-from deploy.atomic_folder import a_new_folder, sync_folder, write_new
+from deploy.atomic_folder import new_private_folder, sync_folder, write_new
 from deploy.errors import OnionFolderError, SetupError, TwoMachinesError
-from deploy.hardening import close_process
+from deploy.hardening import harden_process
 from deploy.onion import clients
-from deploy.pairing.server_key import make_key, read_server_key
+from deploy.pairing.server_key import make_server_key, read_server_key
 from deploy.pinned_letterhead import accept_letterhead, open_letterhead
 from deploy.settings.load_settings import load_config, sections_in
 from deploy.settings.onion_settings import OnionConfig
@@ -48,8 +48,8 @@ def set_up_server(settings: Path, fingerprint: str, *, source_bind: str, sync_bi
         raise SetupError(
             "That is no desk's fingerprint: it is RW and 54 more characters, on its posters."
         ) from why
-    with a_new_folder(settings) as unfinished:
-        make_key(unfinished / _KEY)
+    with new_private_folder(settings) as unfinished:
+        make_server_key(unfinished / _KEY)
         store = create_store(unfinished / _STORE)
         store.checkpoint()
         store.close()
@@ -72,9 +72,9 @@ def server_card(settings: Path) -> CardFile:
         DeployError: the settings, the key or the letterhead are not as they must be.
         StoreError: the store cannot be read.
     """
-    close_process()
+    harden_process()
     config = load_config(settings, "sync", SyncConfig)
-    make_key(config.key_path)
+    make_server_key(config.key_path)
     key = read_server_key(config.key_path)
     store = open_store(config.store_path)
     try:
@@ -93,7 +93,7 @@ def admit_workstation(settings: Path, path: Path, *, say: Say, on_step: Say) -> 
         DeployError: nothing was changed; one sentence.
         StoreError: the store cannot be used.
     """
-    close_process()
+    harden_process()
     config = load_config(settings, "sync", SyncConfig)
     pairing, brought = _read(path, config)
     read_server_key(config.key_path)
@@ -133,13 +133,13 @@ def remove_workstation(settings: Path, name: str, *, say: Say) -> None:
         DeployError: there is no such workstation.
         StoreError: the store cannot be used.
     """
-    close_process()
+    harden_process()
     config = load_config(settings, "sync", SyncConfig)
     store = open_store(config.store_path)
     try:
         in_use = open_letterhead(store, config.fingerprint, config.letterhead_serial_path)
         # Among all that are named: the sweeper may have forgotten it already, and its key is still there.
-        strand = peer_called(in_use, in_use.strand_keys, name)
+        strand = find_workstation(in_use, in_use.strand_keys, name)
         with store.writing() as session:
             peers.remove_peer(session, strand)
     finally:
@@ -155,7 +155,7 @@ def remove_workstation(settings: Path, name: str, *, say: Say) -> None:
     _shut_out_at_the_onion(settings, strand, say)
 
 
-def peer_called(letterhead: Letterhead, known: Collection[bytes], name: str | None) -> StrandId:
+def find_workstation(letterhead: Letterhead, known: Collection[bytes], name: str | None) -> StrandId:
     """Return the workstation that this store exchanges pouches with by its name, or the only one.
 
     Raises:
@@ -267,7 +267,7 @@ def _shut_out_at_the_onion(settings: Path, strand: StrandId, say: Say) -> None:
         say(f"Its key to the onion service is gone. {onion.heard_of_it('restart')}")
 
 
-def write_card(card_file: CardFile, path: Path) -> None:
+def write_card_file(card_file: CardFile, path: Path) -> None:
     """Write a card file.
 
     Raises:

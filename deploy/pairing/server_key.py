@@ -31,7 +31,7 @@ def read_server_key(path: Path) -> ServerKey:
         raise ServerKeyError(f"{path} cannot be read ({type(why).__name__}).") from why
 
 
-def make_key(path: Path) -> None:
+def make_server_key(path: Path) -> None:
     """Make a key, unless there is one: half a key never stands under its name.
 
     Raises:

@@ -9,14 +9,14 @@ from pathlib import Path
 import msgspec
 
 from crypto.errors import MalformedError
-from deploy.atomic_folder import a_new_folder, sync_folder, write_new
+from deploy.atomic_folder import new_private_folder, sync_folder, write_new
 from deploy.desk_for_command import open_desk_for_command
 from deploy.errors import ConfigError, DeployError, TwoMachinesError
 from deploy.hardening import private_folder
 from deploy.onion.clients import PRIVATE_ENDING, make_client_key
-from deploy.onion.onion_keys import is_onion_host
-from deploy.serving.ports import refuse_taken
+from deploy.ports import refuse_taken_address
 from deploy.settings.load_settings import load_config
+from deploy.settings.onion_address import is_onion_host
 from deploy.settings.settings_text import from_example, with_key, without_sections
 from deploy.setup import KEYRING, STORE
 from journalist_app.config import AdviserConfig
@@ -46,7 +46,7 @@ Say = Callable[[str], object]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PairingRequest:
     """What the person asked for: the way to the server, and where the pairing file goes, if they said so.
 
     `say` hears whole sentences for them.
@@ -76,7 +76,7 @@ class NewWorkstation:
     letterhead: Letterhead
 
 
-def read_card(path: Path) -> CardFile:
+def read_card_file(path: Path) -> CardFile:
     """Read a server's card file.
 
     Raises:
@@ -92,7 +92,7 @@ def read_card(path: Path) -> CardFile:
         ) from why
 
 
-def pair_workstation(settings: Path, card: CardFile, passphrase: str, asked: Asked) -> None:
+def pair_workstation(settings: Path, card: CardFile, passphrase: str, asked: PairingRequest) -> None:
     """Pair the workstation whose desk is set up here with a server, or with another one than before.
 
     Everything that is in the store goes to a server that it does not know yet; the store is its replica from
@@ -103,16 +103,18 @@ def pair_workstation(settings: Path, card: CardFile, passphrase: str, asked: Ask
         StoreError: the store cannot be used.
     """
     text = _paired(settings, asked.server)
-    refuse_taken(load_config(settings, "adviser", AdviserConfig).bind)
+    refuse_taken_address(load_config(settings, "adviser", AdviserConfig).bind)
     with open_desk_for_command(settings, passphrase) as desk:
         asked.say("Noting what the server is to be told, which takes a while when the store is large ...")
         _know_server(desk, card.card)
         base = _join(desk, card)
         write_private(settings, text.encode("utf-8"))
-        hand_over(desk.keyring, _newest(desk), base, settings.parent, asked)
+        write_pairing_file(desk.keyring, _newest(desk), base, settings.parent, asked)
 
 
-def pair_new(settings: Path, card: CardFile, keyring: Keyring, name: str, asked: Asked) -> None:
+def pair_new_workstation(
+    settings: Path, card: CardFile, keyring: Keyring, name: str, asked: PairingRequest
+) -> None:
     """Set up a further workstation of the desk of `keyring`, with a strand of its own and an empty replica.
 
     Raises:
@@ -120,10 +122,10 @@ def pair_new(settings: Path, card: CardFile, keyring: Keyring, name: str, asked:
         StoreError: the store cannot be made.
     """
     fresh = new_workstation(card, keyring, name)
-    make_workstation(settings, fresh, card.card, asked.server)
+    create_workstation_folder(settings, fresh, card.card, asked.server)
     published = letterheads_format.sign(fresh.letterhead, fresh.keyring.desk_key)
     base = letterhead_digest(fresh.base[0])
-    hand_over(fresh.keyring, published, base, settings.parent, asked)
+    write_pairing_file(fresh.keyring, published, base, settings.parent, asked)
 
 
 # ---- a new workstation -----------------------------------------------------------------------------
@@ -169,7 +171,7 @@ def end_strand(strand: Strand, *, until: date) -> Strand:
     return msgspec.structs.replace(strand, until=max(last, strand.since))
 
 
-def make_workstation(settings: Path, fresh: NewWorkstation, card: ServerCard, server: str) -> None:
+def create_workstation_folder(settings: Path, fresh: NewWorkstation, card: ServerCard, server: str) -> None:
     """Make the folder of a workstation: settings, keyring, and a replica with nothing but letterheads in it.
 
     Raises:
@@ -182,7 +184,7 @@ def make_workstation(settings: Path, fresh: NewWorkstation, card: ServerCard, se
         )
     body, signature = letterheads_format.sign(fresh.letterhead, fresh.keyring.desk_key)
     newest = fresh.letterhead.serial
-    with a_new_folder(settings) as unfinished:
+    with new_private_folder(settings) as unfinished:
         store = create_store(unfinished / STORE)
         with store.writing() as session:
             letterheads.publish(session, newest - 1, *fresh.base)
@@ -279,8 +281,8 @@ def _verified(published: tuple[bytes, bytes], fingerprint: str) -> Letterhead:
 # ---- what goes to the server -----------------------------------------------------------------------
 
 
-def hand_over(
-    keyring: Keyring, published: tuple[bytes, bytes], base: bytes, folder: Path, asked: Asked
+def write_pairing_file(
+    keyring: Keyring, published: tuple[bytes, bytes], base: bytes, folder: Path, asked: PairingRequest
 ) -> None:
     """Write the pairing file, and the key to the server's onion service; say what to do with them.
 
@@ -305,7 +307,7 @@ def hand_over(
     )
 
 
-def _make_onion_key(folder: Path, asked: Asked) -> str:
+def _make_onion_key(folder: Path, asked: PairingRequest) -> str:
     key = make_client_key()
     line = key.private_line(asked.server.removeprefix(ONION))
     private_folder(folder / _ONION_FOLDER)

@@ -32,9 +32,9 @@ def make_posters(
         raise PosterError(f"A telephone number is one line of at most {_TELEPHONE_CHARS} characters.")
     for language in LANGUAGES:
         poster = compose_poster(_facts(source, letterhead, language, telephone), language)
-        yield _write(folder / f"poster-{language}.svg", poster_markup.svg(poster))
+        yield _write(folder / f"poster-{language}.svg", poster_markup.poster_svg(poster))
         try:
-            paper = pdf.render_pdf(poster_markup.html(poster))
+            paper = pdf.render_pdf(poster_markup.poster_html(poster))
         except PdfToolsMissingError as why:
             raise PosterError(
                 "This machine cannot make a PDF: install libpango-1.0-0 and libpangoft2-1.0-0. SVG is made."

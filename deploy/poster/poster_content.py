@@ -30,7 +30,7 @@ class PosterFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Code:
+class QrCode:
     """A QR code: `size` modules, the quiet zone of four included, and the dark ones as one SVG path."""
 
     size: int
@@ -47,7 +47,7 @@ class Poster:
     address_lines: tuple[str, ...]
     key_groups: tuple[str, ...]
     openpgp_groups: tuple[str, ...]
-    code: Code
+    code: QrCode
 
 
 def compose_poster(facts: PosterFacts, language: str) -> Poster:
@@ -81,7 +81,7 @@ def _groups(key: str) -> tuple[str, ...]:
     return tuple(re.findall(f".{{1,{_KEY_CHARS}}}", key))
 
 
-def _code(address: str) -> Code:
+def _code(address: str) -> QrCode:
     """Draw the code with runs of dark modules as rectangles: one path, sharp at any size."""
     modules = [list(row) for row in segno.make_qr(address, error="m").matrix_iter(border=4)]
     runs = []
@@ -89,4 +89,4 @@ def _code(address: str) -> Code:
         for run in re.finditer("1+", "".join("1" if dark else "0" for dark in row)):
             width = run.end() - run.start()
             runs.append(f"M{run.start()} {y}h{width}v1h-{width}z")
-    return Code(len(modules), "".join(runs))
+    return QrCode(len(modules), "".join(runs))

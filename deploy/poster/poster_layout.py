@@ -38,7 +38,7 @@ class TextLine:
 
 
 @dataclass(slots=True)
-class Paper:
+class PosterDrawing:
     """What is drawn: lines of text, numbered and plain dots, the panel behind the address, and the rules."""
 
     lines: list[TextLine] = field(default_factory=list)
@@ -73,9 +73,9 @@ class Paper:
         return y
 
 
-def lay_out_poster(poster: Poster) -> Paper:
+def lay_out_poster(poster: Poster) -> PosterDrawing:
     """Place the whole poster."""
-    paper, words = Paper(), poster.words
+    paper, words = PosterDrawing(), poster.words
     paper.say(_LEFT, 21, poster.facts.desk_name, 3.7, room=_ROOM, fill=_BLUE, is_bold=True)
     paper.rules.append(25.0)
     y = paper.say(_LEFT, 42, words["title"], 11.6, room=152, leading=1.14, is_bold=True)
@@ -94,7 +94,7 @@ def lay_out_poster(poster: Poster) -> Paper:
     return paper
 
 
-def _address(paper: Paper, poster: Poster, top: float) -> None:
+def _address(paper: PosterDrawing, poster: Poster, top: float) -> None:
     paper.panel = (round(top, 2), _CODE + 12)
     paper.code_top = round(top + 6, 2)
     x, words = _LEFT + 6 + _CODE + 8, poster.words
@@ -107,10 +107,10 @@ def _address(paper: Paper, poster: Poster, top: float) -> None:
         y = paper.say(x, y, note, 3.2, room=room, fill=_FAINT)
 
 
-def _foot(paper: Paper, poster: Poster) -> None:
+def _foot(paper: PosterDrawing, poster: Poster) -> None:
     """Set both columns of the foot downwards, then move them so that the longer one ends at the bottom."""
     column = (_ROOM - _GAP) / 2
-    foot = Paper()
+    foot = PosterDrawing()
     lowest = max(_compare(foot, poster, column), _other(foot, poster, _LEFT + column + _GAP, column))
     down = _FOOT - lowest
     paper.rules.append(round(down - 6, 2))
@@ -120,7 +120,7 @@ def _foot(paper: Paper, poster: Poster) -> None:
     ]
 
 
-def _compare(foot: Paper, poster: Poster, room: float) -> float:
+def _compare(foot: PosterDrawing, poster: Poster, room: float) -> float:
     words = poster.words
     y = foot.say(_LEFT, 0, words["compare_title"], 3.7, room=room, fill=_BLUE, is_bold=True)
     y = foot.say(_LEFT, y, words["compare_note"], 2.9, room=room, fill=_FAINT)
@@ -134,7 +134,7 @@ def _compare(foot: Paper, poster: Poster, room: float) -> float:
     return y - 2.68 * 1.42
 
 
-def _other(foot: Paper, poster: Poster, x: float, room: float) -> float:
+def _other(foot: PosterDrawing, poster: Poster, x: float, room: float) -> float:
     words, facts = poster.words, poster.facts
     y = 0.0
     if facts.telephone:

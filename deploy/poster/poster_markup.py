@@ -6,13 +6,13 @@ from deploy.poster.poster_content import Poster
 from deploy.poster.poster_layout import lay_out_poster
 
 
-def html(poster: Poster) -> bytes:
+def poster_html(poster: Poster) -> bytes:
     """Return the poster as a page of its own, A4, that asks for nothing outside itself."""
     page = _templates().get_template("poster.html")
     return page.render(poster=poster, words=poster.words, facts=poster.facts).encode()
 
 
-def svg(poster: Poster) -> bytes:
+def poster_svg(poster: Poster) -> bytes:
     """Return the poster as one drawing of 210 by 297 millimetres, its text as text."""
     drawing = _templates().get_template("poster.svg")
     return drawing.render(poster=poster, words=poster.words, paper=lay_out_poster(poster)).encode()

@@ -7,9 +7,9 @@ from typing import Any
 
 from gunicorn.app.base import BaseApplication
 
-from deploy.gc_tuning import collect_from_here
 from deploy.hardening import TMPFS
 from deploy.quiet_log import GunicornLogger
+from deploy.serving.gc_tuning import collect_from_here
 from deploy.serving.gunicorn_worker import QuietWorker
 
 WsgiApp = Callable[..., Any]
@@ -18,7 +18,7 @@ WsgiApp = Callable[..., Any]
 _SOCKET_MODE = stat.S_IRUSR | stat.S_IWUSR | stat.S_IRGRP | stat.S_IWGRP
 
 
-class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
+class GunicornServer(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
     """One app, its workers, and how they stop.
 
     `build` is called in each worker, after the fork, so that no database connection, lock or thread is shared

@@ -12,7 +12,7 @@ from typing import Any
 from gunicorn.http import errors, wsgi
 from gunicorn.workers import gthread
 
-from deploy.quiet_log import OWN, places
+from deploy.quiet_log import OWN_LOGGER, traceback_places
 from deploy.serving.slow_clients import PatientSocket
 from web.headers import EVERY_ANSWER
 
@@ -124,10 +124,12 @@ class QuietWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has n
         kind = type(exc)
         if kind.__module__.startswith("gunicorn."):
             status = _REFUSALS.get(kind, "400 Bad Request")
-            logging.getLogger(OWN).warning("refused what is no proper request (%s)", kind.__name__)
+            logging.getLogger(OWN_LOGGER).warning("refused what is no proper request (%s)", kind.__name__)
         else:
             status = "500 Internal Server Error"
-            logging.getLogger(OWN).error("not caught by the app: %s", places(kind, exc.__traceback__))
+            logging.getLogger(OWN_LOGGER).error(
+                "not caught by the app: %s", traceback_places(kind, exc.__traceback__)
+            )
         body = f"{status}\n".encode()
         head = (
             f"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Type: text/plain\r\n"

@@ -14,14 +14,14 @@ from contextlib import suppress
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 
-from deploy.gc_tuning import collect_from_here, collect_seldom
-from deploy.hardening import close_process
+from deploy.hardening import harden_process
+from deploy.serving.gc_tuning import collect_from_here, collect_seldom
 
 _NICENESS = 5  # pages come first
 _MOST = 4  # each holds its share of the words; more would not start sooner than the disk reads
 
 
-def starters() -> list[Callable[[], tuple[Connection, Callable[[], None]]]]:
+def search_process_starters() -> list[Callable[[], tuple[Connection, Callable[[], None]]]]:
     """Return what starts a reader, once for each core that we may use."""
     return [start_search_process] * min(len(os.sched_getaffinity(0)), _MOST)
 
@@ -51,7 +51,7 @@ def start_search_process() -> tuple[Connection, Callable[[], None]]:
 
 def run_search_process(descriptor: str) -> None:
     """Read until the socket closes."""
-    close_process()
+    harden_process()
     os.nice(_NICENESS)
     collect_seldom()
     from journalist_app.search import search_worker  # noqa: PLC0415  # behind `collect_seldom`

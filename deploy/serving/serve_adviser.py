@@ -8,10 +8,10 @@ from flask import Flask
 
 from deploy import quiet_log
 from deploy.errors import UnsafePlaceError
-from deploy.hardening import TMPFS, close_process, private_folder, refuse_readable_by_others
+from deploy.hardening import TMPFS, harden_process, private_folder, refuse_readable_by_others
+from deploy.ports import refuse_taken_address
 from deploy.serving import search_processes
-from deploy.serving.gunicorn_server import Server
-from deploy.serving.ports import refuse_taken
+from deploy.serving.gunicorn_server import GunicornServer
 from deploy.settings.load_settings import load_config
 from journalist_app import create_adviser_app
 from journalist_app.config import AdviserConfig
@@ -31,10 +31,10 @@ def serve_adviser(settings: Path) -> None:
         DeployError: the settings or the port are not as they must be, or others can read the keyring.
         StoreError: the store cannot be opened.
     """
-    close_process()
+    harden_process()
     os.environ["TMPDIR"] = TMPFS  # nothing of ours writes temporary files; a library that did finds memory
     config = load_config(settings, "adviser", AdviserConfig)
-    refuse_taken(config.bind)
+    refuse_taken_address(config.bind)
     refuse_readable_by_others(config.keyring_path)
     private_folder(config.openpgp_home_path)
     if not is_in_memory(config.openpgp_home_path):
@@ -45,9 +45,11 @@ def serve_adviser(settings: Path) -> None:
 
     def build() -> Flask:
         return create_adviser_app(
-            config, store, end_worker=server.end_worker, readers=search_processes.starters()
+            config, store, end_worker=server.end_worker, readers=search_processes.search_process_starters()
         )
 
     quiet_log.install_quiet_log(sys.stderr)
-    server = Server(build, binds=[config.bind], workers=1, threads=_THREADS, stop_seconds=_STOP_SECONDS)
+    server = GunicornServer(
+        build, binds=[config.bind], workers=1, threads=_THREADS, stop_seconds=_STOP_SECONDS
+    )
     server.run()

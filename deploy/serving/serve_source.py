@@ -8,10 +8,10 @@ from flask import Flask
 
 from deploy import quiet_log
 from deploy.errors import ConfigError, SignpostFaultError
-from deploy.hardening import TMPFS, close_process, private_folder
+from deploy.hardening import TMPFS, harden_process, private_folder
 from deploy.pinned_letterhead import LetterheadWatch, open_letterhead
-from deploy.serving.gunicorn_server import Server
-from deploy.serving.ports import refuse_taken
+from deploy.ports import refuse_taken_address
+from deploy.serving.gunicorn_server import GunicornServer
 from deploy.settings.load_settings import load_config
 from source_app import create_source_app
 from source_app.config import SourceConfig
@@ -32,7 +32,7 @@ def serve_source(settings: Path) -> None:
         DeployError: the settings, the port or the letterhead are not as they must be.
         StoreError: the store cannot be opened, or the sessions' folder is not in memory.
     """
-    close_process()
+    harden_process()
     os.environ["TMPDIR"] = TMPFS  # nothing of ours writes temporary files; a library that did finds memory
     config = load_config(settings, "source", SourceConfig)
     if config.argon2_at_once + config.argon2_line >= config.threads:
@@ -44,7 +44,7 @@ def serve_source(settings: Path) -> None:
         raise ConfigError(f"{settings}: [source] 'tells_onion' needs 'onion_host'.")
     binds = [config.bind, *([f"unix:{config.onion_socket}"] if config.onion_socket else [])]
     for bind in binds:
-        refuse_taken(bind)
+        refuse_taken_address(bind)
     private_folder(config.sessions_path.parent)
     private_folder(config.argon2_lock_path)
     sessions = open_sessions(config.sessions_path)
@@ -68,7 +68,7 @@ def serve_source(settings: Path) -> None:
         )
 
     quiet_log.install_quiet_log(sys.stderr)
-    Server(
+    GunicornServer(
         build, binds=binds, workers=config.workers, threads=config.threads, stop_seconds=_STOP_SECONDS
     ).run()
 

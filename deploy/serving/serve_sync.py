@@ -9,14 +9,14 @@ from typing import BinaryIO
 from flask import Flask
 
 from deploy import quiet_log
-from deploy.hardening import TMPFS, close_process
+from deploy.hardening import TMPFS, harden_process
 from deploy.pairing.server_key import read_server_key
 from deploy.pinned_letterhead import open_letterhead
-from deploy.serving.gunicorn_server import Server
-from deploy.serving.ports import refuse_taken
+from deploy.ports import refuse_taken_address
+from deploy.serving.gunicorn_server import GunicornServer
 from deploy.settings.load_settings import load_config
 from deploy.settings.sync_settings import SyncConfig
-from deploy.syncing.server_endpoint import server_end, server_side
+from deploy.syncing.server_endpoint import open_server_endpoint, server_endpoint_for
 from protocol.errors import PouchRefusedError
 from store.database.engine import open_store
 from store.errors import StoreError
@@ -38,20 +38,20 @@ def serve_sync(settings: Path) -> None:
         DeployError: the settings, the key, the port or the letterhead are not as they must be.
         StoreError: the store cannot be opened.
     """
-    close_process()
+    harden_process()
     os.environ["TMPDIR"] = TMPFS  # nothing of ours writes temporary files; a library that did finds memory
     config = load_config(settings, "sync", SyncConfig)
-    refuse_taken(config.bind)
+    refuse_taken_address(config.bind)
     key = read_server_key(config.key_path)
     store = open_store(config.store_path)
     open_letterhead(store, config.fingerprint, config.letterhead_serial_path)
     store.close()
 
     def build() -> Flask:
-        return create_sync_app(server_side(config, store, key))
+        return create_sync_app(server_endpoint_for(config, store, key))
 
     quiet_log.install_quiet_log(sys.stderr)
-    Server(
+    GunicornServer(
         build,
         binds=[config.bind],
         workers=config.workers,
@@ -60,14 +60,14 @@ def serve_sync(settings: Path) -> None:
     ).run()
 
 
-def answer_one(settings: Path, brought: BinaryIO, out: BinaryIO) -> None:
+def answer_one_pouch(settings: Path, brought: BinaryIO, out: BinaryIO) -> None:
     """Read one pouch and write what answers it: what runs at the server's end of an SSH connection.
 
     Raises:
         DeployError: the settings or the key are not as they must be; nothing is written to `out`.
         StoreError: the store cannot be opened; the same.
     """
-    with server_end(settings) as side:
+    with open_server_endpoint(settings) as side:
         out.writelines(_answer(side, brought))
         out.flush()
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.errors import ConfigError
-from deploy.serving.ports import refuse_taken
+from deploy.ports import refuse_taken_address
 from deploy.serving.supervisor import Part
 from deploy.settings.load_settings import load_config, sections_in
 from deploy.settings.sync_settings import SyncConfig
@@ -15,7 +15,7 @@ _SERIAL = "letterhead-serial"
 
 
 @dataclass(frozen=True, slots=True)
-class PublicPart:
+class PublicSettings:
     """What every settings file tells: where the store is, and whose."""
 
     store_path: Path
@@ -23,7 +23,7 @@ class PublicPart:
     letterhead_serial_path: Path
 
 
-def parts_of(settings: Path) -> tuple[list[Part], list[str]]:
+def parts_to_run(settings: Path) -> tuple[list[Part], list[str]]:
     """Return what is to run, and what to say once it does.
 
     Raises:
@@ -51,12 +51,12 @@ def parts_of(settings: Path) -> tuple[list[Part], list[str]]:
             f"{settings}: there is no section [source], [sync] or [adviser]: nothing is to run."
         )
     for part in parts:
-        refuse_taken(part.bind or "")
+        refuse_taken_address(part.bind or "")
     lines.append("Ctrl-C stops both." if len(parts) > 1 else "Ctrl-C stops it.")
     return [*parts, Part("sweeper", ["sweep"])], lines
 
 
-def public_part(settings: Path) -> PublicPart:
+def load_public_settings(settings: Path) -> PublicSettings:
     """Return what is public in a settings file, of a server or a workstation.
 
     Raises:
@@ -65,9 +65,9 @@ def public_part(settings: Path) -> PublicPart:
     sections = sections_in(settings)
     if "source" not in sections and "adviser" in sections:
         adviser = load_config(settings, "adviser", AdviserConfig)
-        return PublicPart(adviser.store_path, adviser.fingerprint, settings.with_name(_SERIAL))
+        return PublicSettings(adviser.store_path, adviser.fingerprint, settings.with_name(_SERIAL))
     source = load_config(settings, "source", SourceConfig)
-    return PublicPart(source.store_path, source.fingerprint, source.letterhead_serial_path)
+    return PublicSettings(source.store_path, source.fingerprint, source.letterhead_serial_path)
 
 
 def _require_sense(settings: Path, sections: frozenset[str], adviser: AdviserConfig) -> None:

@@ -11,7 +11,7 @@ from types import GenericAlias
 from typing import Any, TypeVar, get_args, get_type_hints
 
 from deploy.errors import ConfigError
-from deploy.onion.onion_keys import is_onion_host
+from deploy.settings.onion_address import is_onion_host
 
 _Config = TypeVar("_Config")
 _Table = dict[str, Any]

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from deploy.atomic_folder import sync_folder
 from deploy.errors import TwoMachinesError
-from deploy.pairing.server import peer_called
+from deploy.pairing.server import find_workstation
 from deploy.settings.load_settings import sections_in
-from deploy.syncing.sync_refusals import in_sentences
+from deploy.syncing.sync_refusals import refusals_as_sentences
 from protocol.identifiers import StrandId
 from protocol.pouch.pouch_file import SERVER
 from store import outbox, peers, sync_findings
@@ -27,7 +27,7 @@ _EARLY = (
 )
 
 
-def is_server(settings: Path) -> bool:
+def is_server_settings(settings: Path) -> bool:
     """Say which end the settings are of.
 
     Raises:
@@ -36,7 +36,9 @@ def is_server(settings: Path) -> bool:
     return "sync" in sections_in(settings)
 
 
-def pouch_out(side: Endpoint, path: Path, to: str | None, *, part_bytes: int | None = None, say: Say) -> None:
+def write_pouch_file(
+    side: Endpoint, path: Path, to: str | None, *, part_bytes: int | None = None, say: Say
+) -> None:
     """Write all that the other end is not known to have to a file; a stick that is lost loses nothing.
 
     `to` names the workstation, from a server that has several. With `part_bytes` it is split over files of
@@ -46,7 +48,7 @@ def pouch_out(side: Endpoint, path: Path, to: str | None, *, part_bytes: int | N
         TwoMachinesError: nothing was written; one sentence.
         StoreError: the store cannot be used.
     """
-    with in_sentences():
+    with refusals_as_sentences():
         peer, called = _receiver(side, to)
         for number, pieces in enumerate(pack_parts(side, peer, part_bytes), 1):
             part = path if part_bytes is None else path.with_name(f"{path.name}.{number}")
@@ -57,7 +59,7 @@ def pouch_out(side: Endpoint, path: Path, to: str | None, *, part_bytes: int | N
             )
 
 
-def pouch_in(side: Endpoint, path: Path, *, say: Say) -> None:
+def apply_pouch_file(side: Endpoint, path: Path, *, say: Say) -> None:
     """Take a pouch in from a file, and what was waiting for it.
 
     Raises:
@@ -65,7 +67,7 @@ def pouch_in(side: Endpoint, path: Path, *, say: Say) -> None:
         StoreError: the store cannot be used.
     """
     try:
-        with in_sentences():
+        with refusals_as_sentences():
             brought = bring(side, read_pieces(path))
     except OSError as why:
         raise TwoMachinesError(
@@ -76,11 +78,11 @@ def pouch_in(side: Endpoint, path: Path, *, say: Say) -> None:
     for sentence in _of_brought(brought):
         say(sentence)
     if not side.is_server:
-        for sentence in warnings(side.store):
+        for sentence in desk_warnings(side.store):
             say(sentence)
 
 
-def warnings(store: Store) -> list[str]:
+def desk_warnings(store: Store) -> list[str]:
     """Return what somebody at the workstation has to see: the interface shows it until they did."""
     with store.reading() as session:
         server = peers.find(session, SERVER)
@@ -113,7 +115,7 @@ def count_waiting(store: Store) -> int:
         return outbox.count(session, SERVER)
 
 
-def still_held(pouches: int) -> list[str]:
+def pending_pouch_sentences(pouches: int) -> list[str]:
     """Return what is said of pouches that still wait for one before them."""
     return [f"Pouches that came early and still wait for a missing one: {pouches}."] if pouches else []
 
@@ -129,7 +131,7 @@ def _of_brought(brought: Brought) -> list[str]:
     if brought.also:
         said.append(f"Pouches that had come early and were taken in now: {brought.also}.")
     if brought.arrival is not Arrival.HELD:
-        said += still_held(brought.waiting)
+        said += pending_pouch_sentences(brought.waiting)
     if brought.was_set_back:
         said.append("The other side was put back to an earlier day: it is given everything again.")
     return said
@@ -141,7 +143,7 @@ def _receiver(side: Endpoint, to: str | None) -> tuple[StrandId, str]:
     letterhead = side.letterhead()
     with side.store.reading() as session:
         known = [peer.name for peer in peers.all_peers(session)]
-    peer = peer_called(letterhead, known, to)
+    peer = find_workstation(letterhead, known, to)
     side.workstation(peer, letterhead)
     return peer, next(strand.name for strand in letterhead.strands if strand.id == peer)
 

@@ -10,29 +10,29 @@ from pathlib import Path
 
 from deploy import quiet_log
 from deploy.errors import DeployError
-from deploy.syncing.server_endpoint import server_end
+from deploy.syncing.server_endpoint import open_server_endpoint
 from store.errors import StoreError
 from sync.errors import SyncError
 from sync.pending import take_in_held
 
 _LOOK_SECONDS = 900  # each look reads what is held from end to end
 
-_log = logging.getLogger(quiet_log.OWN)
+_log = logging.getLogger(quiet_log.OWN_LOGGER)
 
 
-def keep_taking_in(settings: Path, stop: threading.Event) -> None:
+def apply_pending_until_stopped(settings: Path, stop: threading.Event) -> None:
     """Take in what fits, now and every quarter of an hour, until told to stop."""
     told = ""
     while True:
-        told = take_in_now(settings, told)
+        told = apply_pending_now(settings, told)
         if stop.wait(_LOOK_SECONDS):
             return
 
 
-def take_in_now(settings: Path, told: str = "") -> str:
+def apply_pending_now(settings: Path, told: str = "") -> str:
     """Take in what fits now. What is in the way is logged, unless that was `told` before, and returned."""
     try:
-        with server_end(settings) as side:
+        with open_server_endpoint(settings) as side:
             take_in_held(side)
     except (DeployError, SyncError, StoreError, OSError) as why:
         said = str(why) if isinstance(why, DeployError) else type(why).__name__

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from deploy.errors import LetterheadError
-from deploy.hardening import close_process
+from deploy.hardening import harden_process
 from deploy.pairing.server_key import read_server_key
 from deploy.pinned_letterhead import open_letterhead
 from deploy.settings.load_settings import load_config
@@ -18,7 +18,7 @@ from sync.errors import LetterheadUnsoundError
 from web.dates import half_hour_now, utc_today
 
 
-def server_side(config: SyncConfig, store: Store, key: ServerKey) -> Endpoint:
+def server_endpoint_for(config: SyncConfig, store: Store, key: ServerKey) -> Endpoint:
     """Return the server's end. The letterhead is looked at each time: who was taken out of use stays out."""
 
     def newest() -> Letterhead:
@@ -41,18 +41,18 @@ def server_side(config: SyncConfig, store: Store, key: ServerKey) -> Endpoint:
 
 
 @contextmanager
-def server_end(settings: Path) -> Iterator[Endpoint]:
+def open_server_endpoint(settings: Path) -> Iterator[Endpoint]:
     """Give a server's end of a sync.
 
     Raises:
         DeployError: the settings or the key are not as they must be.
         StoreError: the store cannot be opened.
     """
-    close_process()
+    harden_process()
     config = load_config(settings, "sync", SyncConfig)
     key = read_server_key(config.key_path)
     store = open_store(config.store_path)
     try:
-        yield server_side(config, store, key)
+        yield server_endpoint_for(config, store, key)
     finally:
         store.close()

@@ -141,7 +141,7 @@ _OTHERWISE = (
 
 
 @contextmanager
-def in_sentences(*, at_line: bool = False) -> Iterator[None]:
+def refusals_as_sentences(*, at_line: bool = False) -> Iterator[None]:
     """Turn every refusal of syncing into a sentence; `at_line`: a pouch here is a server's answer.
 
     Raises:
@@ -152,10 +152,10 @@ def in_sentences(*, at_line: bool = False) -> Iterator[None]:
     except PeerMissingError as why:
         raise TwoMachinesError(_SYNC[NotPairedError]) from why
     except (SyncError, PouchRefusedError, StoreBusyError, StoreFullError) as why:
-        raise TwoMachinesError(sentence_of(why, at_line=at_line)) from why
+        raise TwoMachinesError(refusal_sentence(why, at_line=at_line)) from why
 
 
-def sentence_of(
+def refusal_sentence(
     why: SyncError | PouchRefusedError | StoreBusyError | StoreFullError, *, at_line: bool
 ) -> str:
     """Return the sentence about a refusal."""

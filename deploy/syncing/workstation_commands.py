@@ -7,9 +7,21 @@ from pathlib import Path
 
 from deploy.desk_for_command import open_desk_for_command
 from deploy.errors import TwoMachinesError
-from deploy.pairing.workstation import ONION, Asked, end_strand, hand_over, make_workstation, new_workstation
-from deploy.syncing.manual_exchange import count_waiting, last_exchange, still_held, warnings
-from deploy.syncing.sync_refusals import in_sentences
+from deploy.pairing.workstation import (
+    ONION,
+    PairingRequest,
+    create_workstation_folder,
+    end_strand,
+    new_workstation,
+    write_pairing_file,
+)
+from deploy.syncing.manual_exchange import (
+    count_waiting,
+    desk_warnings,
+    last_exchange,
+    pending_pouch_sentences,
+)
+from deploy.syncing.sync_refusals import refusals_as_sentences
 from journalist_app.config import BY_FILE, ONE_MACHINE
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.services.desk import publish_letterhead as publishing
@@ -34,7 +46,7 @@ Say = Callable[[str], object]
 
 
 @dataclass(frozen=True, slots=True)
-class Rebuilding:
+class LostWorkstation:
     """What a lost workstation is rebuilt from. `name` is the new one's; empty: the lost one's and the day."""
 
     keyring: Keyring
@@ -51,7 +63,7 @@ def sync_now(desk: OpenDesk, *, say: Say, on_left: Callable[[int], None]) -> Non
     """
     before = count_waiting(desk.store)
     side = workstation_side(desk)
-    with in_sentences(at_line=True):
+    with refusals_as_sentences(at_line=True):
         done = exchange(side, _carrier(desk), on_left)
         held = take_in_held(side)
     say(
@@ -59,7 +71,7 @@ def sync_now(desk: OpenDesk, *, say: Say, on_left: Callable[[int], None]) -> Non
         "bytes), "
         f"{before} went ({done.bytes_sent} bytes)."
     )
-    for sentence in (*still_held(held), *warnings(desk.store)):
+    for sentence in (*pending_pouch_sentences(held), *desk_warnings(desk.store)):
         say(sentence)
 
 
@@ -99,7 +111,9 @@ def retire_workstation(desk: OpenDesk, name: str, since: date | None, *, say: Sa
         )
 
 
-def rebuild_workstation(settings: Path, lost: Rebuilding, passphrase: str, asked: Asked) -> None:
+def rebuild_workstation(
+    settings: Path, lost: LostWorkstation, passphrase: str, asked: PairingRequest
+) -> None:
     """Make a workstation in the place of a lost one, from a copy of its keyring and the server.
 
     Raises:
@@ -108,18 +122,18 @@ def rebuild_workstation(settings: Path, lost: Rebuilding, passphrase: str, asked
     """
     name = lost.name or f"{lost.keyring.strand.name} ({utc_today()})"
     fresh = new_workstation(lost.card, lost.keyring, name, retire=True)
-    make_workstation(settings, fresh, lost.card.card, asked.server)
+    create_workstation_folder(settings, fresh, lost.card.card, asked.server)
     asked.say(f'This is the desk\'s workstation "{name}" now. "{lost.keyring.strand.name}" ends today.')
     published = letterheads_format.sign(fresh.letterhead, fresh.keyring.desk_key)
     base = letterhead_digest(fresh.base[0])
-    hand_over(fresh.keyring, published, base, settings.parent, asked)
+    write_pairing_file(fresh.keyring, published, base, settings.parent, asked)
     is_onion = asked.server.startswith(ONION)
     if asked.server == BY_FILE:
         asked.say("Then make a pouch here and one there, and carry them: steunpunt pouch out FILE")
         return
     with open_desk_for_command(settings, passphrase) as desk:
         try:
-            with in_sentences(at_line=True):
+            with refusals_as_sentences(at_line=True):
                 _introduce(desk, lost.keyring, _carrier(desk))
             sync_now(desk, say=asked.say, on_left=lambda _: None)
         except TwoMachinesError as why:

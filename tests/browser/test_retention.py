@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from bench import world
-from deploy.cleanup.server_cleanup import Sweeper
+from deploy.cleanup.server_cleanup import ServerSweeper
 from deploy.settings.load_settings import load_config
 from journalist_app.config import AdviserConfig
 from journalist_app.services.desk import background_check, unlocking
@@ -57,7 +57,7 @@ def test_a_closed_mailbox_opens_by_writing_and_is_gone_on_the_promised_day(
 ) -> None:
     config = load_config(house.desk.settings, "source", SourceConfig)
     store = open_store(config.store_path)
-    sweeper = Sweeper(store, open_sessions(config.sessions_path), config)
+    sweeper = ServerSweeper(store, open_sessions(config.sessions_path), config)
     source, adviser = visit().new_page(), visit().new_page()
     passphrase = start_mailbox(source, source_url)
     write(source, "I only wanted to know whom to call.")

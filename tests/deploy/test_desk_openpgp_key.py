@@ -135,7 +135,7 @@ def test_a_second_run_changes_nothing(made: Desk, tmp_path: Path) -> None:
 
 
 def test_stopped_halfway_a_second_run_publishes_the_same_key(without: Desk, home: GpgHome) -> None:
-    key = desk_openpgp_key.fresh_key("Steunpunt", DAY)
+    key = desk_openpgp_key.new_openpgp_key("Steunpunt", DAY)
     path = load_config(without[0], "adviser", AdviserConfig).keyring_path
     path.write_bytes(keyrings.seal_keyring(_keyring(without).with_openpgp(key.secret)))
 
@@ -174,7 +174,7 @@ def test_without_gpg_the_command_says_what_to_install(without: Desk, monkeypatch
 
 
 def test_a_name_with_brackets_becomes_a_plain_user_id(home: GpgHome) -> None:
-    key = desk_openpgp_key.fresh_key("Steunpunt (extern) <integriteit>", DAY)
+    key = desk_openpgp_key.new_openpgp_key("Steunpunt (extern) <integriteit>", DAY)
 
     home.import_public(key.public.encode(), key.fingerprint)
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from deploy.quiet_log import OWN, GunicornLogger, QuietFormatter
+from deploy.quiet_log import OWN_LOGGER, GunicornLogger, QuietFormatter
 
 CANARY = "zwartekanarie"
 
@@ -16,7 +16,7 @@ def logged() -> io.StringIO:
     sink = io.StringIO()
     handler = logging.StreamHandler(sink)
     handler.setFormatter(QuietFormatter())
-    logger = logging.getLogger(OWN)
+    logger = logging.getLogger(OWN_LOGGER)
     logger.setLevel(logging.INFO)
     logger.addHandler(handler)
     logging.getLogger("flask.app").addHandler(handler)
@@ -42,10 +42,10 @@ def test_an_exception_is_named_and_placed_and_never_quoted(logged: io.StringIO) 
 
 
 def test_our_own_events_come_out_in_full(logged: io.StringIO) -> None:
-    logging.getLogger(OWN).info("swept %d rows", 7)
+    logging.getLogger(OWN_LOGGER).info("swept %d rows", 7)
 
-    logging.getLogger(f"{OWN}.source").error("store: %s", "StoreFullError")
-    logging.getLogger(f"{OWN}elsewhere").error(CANARY)
+    logging.getLogger(f"{OWN_LOGGER}.source").error("store: %s", "StoreFullError")
+    logging.getLogger(f"{OWN_LOGGER}elsewhere").error(CANARY)
 
     assert "info swept 7 rows" in logged.getvalue()
     assert "error store: StoreFullError" in logged.getvalue()

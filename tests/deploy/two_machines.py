@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from sqlalchemy import text
 
 from crypto.passphrase import Argon2Params
-from deploy.atomic_folder import a_new_folder, write_new
+from deploy.atomic_folder import new_private_folder, write_new
 from deploy.cli.main import main
 from deploy.settings.load_settings import DeskConfig, load_config
 from deploy.settings.settings_text import EXAMPLE, from_example
@@ -146,7 +146,7 @@ def a_desk(folder: Path, *, source_bind: str = "127.0.0.1:8080", sync_bind: str 
     first = Machine(folder / "first" / "var" / "config.toml", keyring.fingerprint)
     letterhead = first_letterhead(keyring, load_config(EXAMPLE, "desk", DeskConfig), _BEGAN)
     letterhead = msgspec.structs.replace(letterhead, argon2=letterhead_format.Argon2(t=1, m_kib=8, p=1))
-    with a_new_folder(first.settings) as made:
+    with new_private_folder(first.settings) as made:
         write_new(made / KEYRING, keyrings.seal_keyring(keyring))
         write_new(made / "config.toml", from_example(ONE_MACHINE, keyring.fingerprint, {}).encode("utf-8"))
         store = an_empty_store(made / STORE)

@@ -15,7 +15,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from deploy.cleanup.retention import retain
+from deploy.cleanup.retention import apply_retention
 from journalist_app.errors import SourceWroteError
 from journalist_app.services.desk import sync_replica
 from journalist_app.services.inbox_lists import Wanted, inbox
@@ -117,7 +117,7 @@ class Month:
             for at in (self.first, self.second):
                 self._adviser(at)
             self.first.syncs()
-            retain(self.ends.world.store, self._letterhead(), self.ends.clock.day)
+            apply_retention(self.ends.world.store, self._letterhead(), self.ends.clock.day)
             self._files_go()
             if day >= DAYS // 2:
                 self.to_second.loses_one()

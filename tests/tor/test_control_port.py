@@ -13,7 +13,7 @@ from bench.processes import free_port
 from bench.tor_network import Tor, TorNetwork
 from deploy.errors import OnionSettingsError, TorAwayError, TorClosedError, TorRefusedError
 from deploy.onion.clients import admit_client, dismiss_client, make_client_key
-from deploy.onion.control import Published, add_onion, connected, published
+from deploy.onion.control import PublishedService, add_onion, connect_to_tor, fetch_published
 from deploy.onion.folders import read_host, read_service_key
 from deploy.onion.onion_keys import OnionKey
 from deploy.onion.publish_services import publish_services
@@ -69,7 +69,7 @@ def doors(tor: Tor, short_folder: Path) -> Iterator[Doors]:
 @pytest.mark.timeout(120)
 def test_a_reload_of_tor_just_as_we_leave_holds_nobody_up(doors: Doors) -> None:
     for _ in range(20):
-        with connected(doors.config.control) as controller:
+        with connect_to_tor(doors.config.control) as controller:
             assert controller.msg("SIGNAL RELOAD").is_ok()
 
 
@@ -86,11 +86,11 @@ def test_both_come_back_after_tor_restarts_and_only_admitted_workstations_come_i
 
         # Everybody reaches the source's interface, and finds the defence.
         assert answer_of(client, source).endswith(b"source")
-        with connected(f"unix:{client.control_socket}") as controller:
-            assert published(controller, source, seconds=60) == Published(
+        with connect_to_tor(f"unix:{client.control_socket}") as controller:
+            assert fetch_published(controller, source, seconds=60) == PublishedService(
                 defends_by_work=True, is_single_hop=False
             )
-            assert published(controller, sync, seconds=60) == Published(None, None)
+            assert fetch_published(controller, sync, seconds=60) == PublishedService(None, None)
 
         # The door for sync opens with the key, and not without.
         assert answer_of(workstation, sync).endswith(b"sync")
@@ -176,7 +176,10 @@ def test_a_socket_with_a_space_is_refused_by_us_and_by_tor(doors: Doors, short_f
     said = steunpunt(settings, "onion", "torrc")
     key = OnionKey.draw()
 
-    with connected(f"unix:{doors.tor.control_socket}") as controller, pytest.raises(TorRefusedError) as why:
+    with (
+        connect_to_tor(f"unix:{doors.tor.control_socket}") as controller,
+        pytest.raises(TorRefusedError) as why,
+    ):
         add_onion(controller, key, f"{short_folder}/a b.sock")
 
     assert said.returncode == 1
@@ -190,7 +193,7 @@ def test_tor_that_does_not_run_is_told(network: TorNetwork) -> None:
     gone.kill()  # its socket stays behind
 
     for control in (f"unix:{gone.control_socket}", "unix:/nonexistent/control"):
-        with pytest.raises(TorAwayError, match="Tor does not run"), connected(control):
+        with pytest.raises(TorAwayError, match="Tor does not run"), connect_to_tor(control):
             pass
 
 

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import BrowserContext, expect
 
 from bench.tor_network import Tor, TorNetwork
-from deploy.onion.control import Published, connected, published
+from deploy.onion.control import PublishedService, connect_to_tor, fetch_published
 from tests.browser.keyboard import choose, fetch, fill, follow, press
 from tests.browser.people import come_back, heading, start_mailbox, write
 from tests.tor.sites import NoAnswerError, Site, answer_of, ask, with_key
@@ -31,10 +31,10 @@ def test_the_onion_answers_and_sends_no_onion_location(site: Site, client: Tor) 
 def test_everybody_finds_the_proof_of_work_in_the_descriptor_and_no_single_hop(
     site: Site, client: Tor
 ) -> None:
-    with connected(f"unix:{client.control_socket}") as controller:
-        found = published(controller, site.host, seconds=120)
+    with connect_to_tor(f"unix:{client.control_socket}") as controller:
+        found = fetch_published(controller, site.host, seconds=120)
 
-    assert found == Published(defends_by_work=True, is_single_hop=False)
+    assert found == PublishedService(defends_by_work=True, is_single_hop=False)
 
 
 def test_the_descriptor_check_can_fail(client: Tor, network: TorNetwork, short_folder: Path) -> None:
@@ -47,11 +47,11 @@ def test_the_descriptor_check_can_fail(client: Tor, network: TorNetwork, short_f
     host = (folder / "hostname").read_text().strip()
     tor.wait_until_bootstrapped()
 
-    with connected(f"unix:{client.control_socket}") as controller:
-        found = published(controller, host, seconds=120)
+    with connect_to_tor(f"unix:{client.control_socket}") as controller:
+        found = fetch_published(controller, host, seconds=120)
     tor.stop()
 
-    assert found == Published(defends_by_work=False, is_single_hop=False)
+    assert found == PublishedService(defends_by_work=False, is_single_hop=False)
 
 
 def test_from_the_first_page_to_the_answer_with_tor_killed_in_between(

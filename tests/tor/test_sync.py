@@ -13,7 +13,7 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from bench.tor_network import Tor, TorNetwork
 from deploy.onion.clients import make_client_key
-from deploy.onion.control import add_onion, connected
+from deploy.onion.control import add_onion, connect_to_tor
 from deploy.onion.onion_keys import OnionKey
 from store import mailboxes
 from sync.carriers import OnionCarrier
@@ -212,7 +212,7 @@ def test_after_a_month_of_syncs_server_and_replica_tell_the_same(
         stack.callback(workstation.replica.close)
         door, onion, key = short_folder / "month.sock", OnionKey.draw(), make_client_key()
         stack.enter_context(the_door(ends, door))
-        with connected(f"unix:{site.tor.control_socket}") as controller:
+        with connect_to_tor(f"unix:{site.tor.control_socket}") as controller:
             add_onion(controller, onion, str(door), clients=[key.public])
         tor = with_key(network, "month", key.private_line(onion.host))
         stack.callback(tor.stop)

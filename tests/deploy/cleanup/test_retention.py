@@ -14,8 +14,16 @@ import pytest
 from nacl.signing import SigningKey
 from sqlalchemy import text
 
-from deploy.cleanup.retention import DueOrder, Retained, act, judge, retain, subtract_months, tell
-from deploy.cleanup.server_cleanup import Sweeper
+from deploy.cleanup.retention import (
+    DueOrder,
+    RetentionResult,
+    apply_retention,
+    carry_out_order,
+    judge_order,
+    log_retention,
+    subtract_months,
+)
+from deploy.cleanup.server_cleanup import ServerSweeper
 from deploy.settings.load_settings import load_config
 from protocol import entry, letterhead
 from protocol.content import Content, Kind
@@ -114,8 +122,8 @@ class Shelf:
         with self.store.writing(durable=False) as session:
             deletion_orders.put(session, keys.address, statement, due, tallies)
 
-    def retain(self, today: date = DUE) -> Retained:
-        return retain(self.store, self.letterhead, today)
+    def retain(self, today: date = DUE) -> RetentionResult:
+        return apply_retention(self.store, self.letterhead, today)
 
     def holds(self, keys: MailboxKeys) -> bool:
         with self.store.reading() as session:
@@ -156,7 +164,7 @@ def test_what_the_desk_ordered_is_gone_to_the_last_byte_and_tallies_remain(
     shelf.write(other)
     a_record(shelf.store, keys.address, b"what the desk noted about it" * 100)
     statement = shelf.order(keys)
-    assert Retained(purged=1) == shelf.retain()
+    assert RetentionResult(purged=1) == shelf.retain()
     assert cleanup.destroy_deleted(shelf.store, NOW).is_clean
     raw = files_of(shelf.store)
     gone = [
@@ -183,14 +191,14 @@ def test_what_the_desk_ordered_is_gone_to_the_last_byte_and_tallies_remain(
 
 def test_an_order_is_carried_out_late_as_well(shelf: Shelf, keys: MailboxKeys) -> None:
     shelf.order(keys)
-    assert Retained(purged=1) == shelf.retain(DUE + timedelta(days=400))
+    assert RetentionResult(purged=1) == shelf.retain(DUE + timedelta(days=400))
 
 
 def test_marks_of_either_side_void_no_order(shelf: Shelf, keys: MailboxKeys) -> None:
     shelf.order(keys)
     shelf.write(keys, kind=Kind.SEEN)
     shelf.write(keys, WORKSTATION, kind=Kind.SEEN)
-    assert Retained(purged=1) == shelf.retain()
+    assert RetentionResult(purged=1) == shelf.retain()
 
 
 def test_a_message_the_source_deleted_is_still_the_head_that_the_order_names(
@@ -200,7 +208,7 @@ def test_a_message_the_source_deleted_is_still_the_head_that_the_order_names(
     with shelf.store.writing() as session:
         for stored in entries.of_mailbox(session, keys.address):
             entries.remove_entry(session, keys.address, stored.entry_id, removal=b"removal")
-    assert Retained(purged=1) == shelf.retain()
+    assert RetentionResult(purged=1) == shelf.retain()
 
 
 # ---- what is not ordered, does not ------------------------------------------------------------------
@@ -208,11 +216,11 @@ def test_a_message_the_source_deleted_is_still_the_head_that_the_order_names(
 
 def test_an_order_that_is_due_tomorrow_waits_whatever_the_row_says(shelf: Shelf, keys: MailboxKeys) -> None:
     statement = shelf.order(keys, due=DUE + timedelta(days=1))
-    assert Retained() == shelf.retain()
+    assert RetentionResult() == shelf.retain()
     shelf.put(keys, statement, due=DUE)
-    assert Retained() == shelf.retain()
+    assert RetentionResult() == shelf.retain()
     assert shelf.holds(keys)
-    assert Retained(purged=1) == shelf.retain(DUE + timedelta(days=1))
+    assert RetentionResult(purged=1) == shelf.retain(DUE + timedelta(days=1))
 
 
 def test_a_clock_that_is_set_back_deletes_nothing_and_brings_nothing_back(
@@ -221,9 +229,9 @@ def test_a_clock_that_is_set_back_deletes_nothing_and_brings_nothing_back(
     shelf.order(keys)
     shelf.open(2, day=DUE)
     for today in (DAY - timedelta(days=1), date(1970, 1, 1), date.min):
-        assert Retained() == shelf.retain(today)
-    assert Retained(purged=1) == shelf.retain()
-    assert Retained() == shelf.retain(DAY)
+        assert RetentionResult() == shelf.retain(today)
+    assert RetentionResult(purged=1) == shelf.retain()
+    assert RetentionResult() == shelf.retain(DAY)
     assert not shelf.holds(keys)
 
 
@@ -233,23 +241,23 @@ def test_whoever_says_something_after_it_voids_an_order(
 ) -> None:
     shelf.order(keys)
     shelf.write(keys, by)
-    assert Retained(dropped=1) == shelf.retain()
+    assert RetentionResult(dropped=1) == shelf.retain()
     assert shelf.holds(keys)
     assert not shelf.is_under_order(keys)
-    assert Retained() == shelf.retain()
+    assert RetentionResult() == shelf.retain()
 
 
 def test_what_is_said_between_the_look_and_the_deletion_counts(shelf: Shelf, keys: MailboxKeys) -> None:
     shelf.order(keys)
     with shelf.store.reading() as session:
         (before,) = deletion_orders.all_due(session, DUE)
-        assert DueOrder.CARRY_OUT is judge(session, before, LETTERHEAD, DUE)
+        assert DueOrder.CARRY_OUT is judge_order(session, before, LETTERHEAD, DUE)
     shelf.write(keys)
     with shelf.store.writing() as session:
-        assert DueOrder.DROP is act(session, keys.address, LETTERHEAD, DUE)
+        assert DueOrder.DROP is carry_out_order(session, keys.address, LETTERHEAD, DUE)
     assert shelf.holds(keys)
     with shelf.store.writing() as session:
-        assert DueOrder.WAIT is act(session, keys.address, LETTERHEAD, DUE)
+        assert DueOrder.WAIT is carry_out_order(session, keys.address, LETTERHEAD, DUE)
 
 
 # ---- what somebody else put there ------------------------------------------------------------------
@@ -259,7 +267,7 @@ def test_a_forged_order_deletes_nothing_and_stays_for_the_desk_to_see(
     shelf: Shelf, keys: MailboxKeys
 ) -> None:
     shelf.order(keys, by=DeskWriter(WORKSTATION.strand, os.urandom(32)))
-    assert Retained(refused=1) == shelf.retain()
+    assert RetentionResult(refused=1) == shelf.retain()
     assert (True, True) == (shelf.holds(keys), shelf.is_under_order(keys))
 
 
@@ -270,13 +278,13 @@ def test_an_order_in_another_form_deletes_nothing(
     shelf: Shelf, keys: MailboxKeys, spoil: Callable[[bytes], bytes]
 ) -> None:
     shelf.put(keys, spoil(shelf.order(keys)))
-    assert Retained(refused=1) == shelf.retain()
+    assert RetentionResult(refused=1) == shelf.retain()
     assert shelf.holds(keys)
 
 
 def test_the_sources_own_word_is_no_order(shelf: Shelf, keys: MailboxKeys) -> None:
     shelf.put(keys, removal.sign_ending(keys.address, shelf.heads(keys), day=DAY, by=SourceWriter(keys)))
-    assert Retained(refused=1) == shelf.retain()
+    assert RetentionResult(refused=1) == shelf.retain()
     assert shelf.holds(keys)
 
 
@@ -284,41 +292,41 @@ def test_the_order_of_another_mailbox_deletes_nothing(shelf: Shelf, keys: Mailbo
     other = shelf.open(2)
     shelf.write(other)
     shelf.put(keys, shelf.order(other))
-    assert Retained(purged=1, refused=1) == shelf.retain()
+    assert RetentionResult(purged=1, refused=1) == shelf.retain()
     assert (True, False) == (shelf.holds(keys), shelf.holds(other))
 
 
 def test_an_order_of_a_revoked_workstation_deletes_nothing(shelf: Shelf, keys: MailboxKeys) -> None:
     shelf.order(keys, by=LAPTOP)
     shelf.letterhead = a_letterhead(strands=(a_strand(WORKSTATION), a_strand(LAPTOP, DAY - timedelta(1))))
-    assert Retained(refused=1) == shelf.retain()
+    assert RetentionResult(refused=1) == shelf.retain()
     shelf.letterhead = a_letterhead(strands=(a_strand(WORKSTATION),))
-    assert Retained(refused=1) == shelf.retain()
+    assert RetentionResult(refused=1) == shelf.retain()
     assert shelf.holds(keys)
     shelf.letterhead = LETTERHEAD  # a letterhead that comes later than the order
-    assert Retained(purged=1) == shelf.retain()
+    assert RetentionResult(purged=1) == shelf.retain()
 
 
 def test_an_order_that_is_put_back_after_the_mailbox_was_opened_again_deletes_nothing(
     shelf: Shelf, keys: MailboxKeys
 ) -> None:
     statement = shelf.order(keys)
-    assert Retained(purged=1) == shelf.retain()
+    assert RetentionResult(purged=1) == shelf.retain()
     with shelf.store.writing() as session:
         mailboxes.mark_ending_counted(session, keys.address)
     assert keys.address == shelf.open(1).address
     shelf.put(keys, statement)
-    assert Retained(dropped=1) == shelf.retain()
+    assert RetentionResult(dropped=1) == shelf.retain()
     shelf.write(keys)
     shelf.put(keys, statement)
-    assert Retained(dropped=1) == shelf.retain()
+    assert RetentionResult(dropped=1) == shelf.retain()
     assert shelf.holds(keys)
 
 
 def test_an_order_that_names_nothing_in_the_mailbox_would_fit_any_and_is_dropped(shelf: Shelf) -> None:
     empty = shelf.open(3)
     shelf.order(empty)
-    assert Retained(dropped=1) == shelf.retain()
+    assert RetentionResult(dropped=1) == shelf.retain()
     assert shelf.holds(empty)
 
 
@@ -328,7 +336,7 @@ def test_a_mailbox_from_which_something_is_missing_is_left_for_the_desk_to_see(
     shelf.order(keys)
     with shelf.store.writing() as session:
         session.execute(text("DELETE FROM entry WHERE author = 1"))
-    assert Retained(dropped=1) == shelf.retain()
+    assert RetentionResult(dropped=1) == shelf.retain()
     assert shelf.holds(keys)
 
 
@@ -338,7 +346,7 @@ def test_a_mailbox_with_an_entry_in_no_form_is_left_for_the_desk_to_see(
     shelf.order(keys)
     with shelf.store.writing() as session:
         session.execute(text("UPDATE entry SET envelope = x'00' WHERE author = 1"))
-    assert Retained(refused=1) == shelf.retain()
+    assert RetentionResult(refused=1) == shelf.retain()
     assert shelf.holds(keys)
 
 
@@ -351,7 +359,7 @@ def test_a_contribution_that_was_swapped_is_not_counted_and_nothing_is_deleted(
     shelf: Shelf, keys: MailboxKeys, tallies: tuple[bytes, ...]
 ) -> None:
     shelf.put(keys, shelf.order(keys), tallies=tallies)
-    assert Retained(refused=1) == shelf.retain()
+    assert RetentionResult(refused=1) == shelf.retain()
     assert (True, []) == (shelf.holds(keys), shelf.tallies())
 
 
@@ -359,7 +367,7 @@ def test_tallies_that_could_be_told_apart_do_not_come_into_the_ledger(
     shelf: Shelf, keys: MailboxKeys
 ) -> None:
     shelf.order(keys, tallies=[b"long tally", b"short"])
-    assert Retained(refused=1) == shelf.retain()
+    assert RetentionResult(refused=1) == shelf.retain()
     assert shelf.holds(keys)
 
 
@@ -387,7 +395,7 @@ def test_a_source_whose_mailbox_was_purged_is_told_so_as_kindly_as_anybody_with_
             keys.address, found, due=TODAY, tallies=TALLIES, by=place.writer, day=TODAY
         )
         deletion_orders.put(session, keys.address, made, TODAY, TALLIES)
-    assert Retained(purged=1) == retain(place.store, place.letterhead, TODAY)
+    assert RetentionResult(purged=1) == apply_retention(place.store, place.letterhead, TODAY)
     cleanup.destroy_deleted(place.store, NOW)
     stranger = place.browser()
     refused, unknown = (
@@ -409,8 +417,8 @@ def test_a_mailbox_in_which_nothing_was_ever_written_ends_after_the_letterheads_
     opened = date(2026, 3, 31)
     unused, used = shelf.open(1, opened), shelf.open(2, opened)
     shelf.write(used)
-    assert Retained() == shelf.retain(date(2027, 3, 31))
-    assert Retained(never_used=1) == shelf.retain(date(2027, 4, 1))
+    assert RetentionResult() == shelf.retain(date(2027, 3, 31))
+    assert RetentionResult(never_used=1) == shelf.retain(date(2027, 4, 1))
     assert (False, True) == (shelf.holds(unused), shelf.holds(used))
     assert 0 == rows(shelf.store, "ended")  # there is nothing that the desk could miss
 
@@ -457,17 +465,17 @@ def test_killed_at_any_moment_each_mailbox_is_whole_or_purged(shelf: Shelf) -> N
             count["order_tally"],
         ]
     left = sum(map(shelf.holds, made))
-    assert Retained(purged=left) == shelf.retain()
+    assert RetentionResult(purged=left) == shelf.retain()
     assert 320 == len(set(shelf.tallies()))
     cleanup.destroy_deleted(shelf.store, NOW)
     assert 320 * 600 == usage(shelf.store)
 
 
 @pytest.fixture
-def sweeper(shelf: Shelf, tmp_path: Path) -> Sweeper:
+def sweeper(shelf: Shelf, tmp_path: Path) -> ServerSweeper:
     example = load_config(EXAMPLE, "source", SourceConfig)
     config = replace(example, fingerprint=FINGERPRINT, letterhead_serial_path=tmp_path / "serial")
-    return Sweeper(shelf.store, open_sessions(tmp_path / "sessions.db", allow_disk=True), config)
+    return ServerSweeper(shelf.store, open_sessions(tmp_path / "sessions.db", allow_disk=True), config)
 
 
 def publish(store: Store, one: Letterhead = LETTERHEAD) -> None:
@@ -480,7 +488,7 @@ def at_noon(day: date) -> datetime:
 
 
 def test_a_sweep_carries_out_what_is_due_and_leaves_no_byte(
-    shelf: Shelf, keys: MailboxKeys, sweeper: Sweeper, caplog: pytest.LogCaptureFixture
+    shelf: Shelf, keys: MailboxKeys, sweeper: ServerSweeper, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
     shelf.order(keys)
@@ -494,7 +502,7 @@ def test_a_sweep_carries_out_what_is_due_and_leaves_no_byte(
 
 
 def test_without_a_letterhead_nothing_is_deleted_by_order_and_all_else_is_swept(
-    shelf: Shelf, keys: MailboxKeys, sweeper: Sweeper, caplog: pytest.LogCaptureFixture
+    shelf: Shelf, keys: MailboxKeys, sweeper: ServerSweeper, caplog: pytest.LogCaptureFixture
 ) -> None:
     shelf.order(keys)
     entry_id = shelf.write(shelf.open(2))
@@ -520,8 +528,8 @@ def test_the_log_says_what_was_done_in_numbers_and_of_whom_in_no_way(
         shelf.order(keys, by=DeskWriter(LAPTOP.strand, bytes(32)) if keys is forged else WORKSTATION)
     shelf.write(voided)
     first = shelf.retain()
-    tell(first, Retained())
-    tell(shelf.retain(), first)
+    log_retention(first, RetentionResult())
+    log_retention(shelf.retain(), first)
     assert [
         "mailboxes deleted by the desk's order: 1",
         "orders dropped, since something was said or is missing: 1",

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from deploy.cli.main import main
-from deploy.onion.clients import admitted, make_client_key
+from deploy.onion.clients import admitted_clients, make_client_key
 from deploy.settings.load_settings import load_config
 from deploy.settings.onion_settings import OnionConfig
 from tests.deploy.onion.sites import settings_in
@@ -33,7 +33,7 @@ def test_a_workstation_is_admitted_and_dismissed_and_tor_is_to_hear_of_it(settin
     folder = load_config(settings, "onion", OnionConfig).clients_folder
 
     first = _run(settings, "admit", "desk-1", KEY)
-    there = admitted(folder)
+    there = admitted_clients(folder)
     lines = _run(settings, "torrc")
     second = _run(settings, "dismiss", "desk-1")
 
@@ -41,7 +41,7 @@ def test_a_workstation_is_admitted_and_dismissed_and_tor_is_to_hear_of_it(settin
     assert "desk-1 may come in. For Tor to hear of it: systemctl reload tor" in first.output
     assert "desk-1 may no longer come in. For Tor to hear of it: systemctl restart tor" in second.output
     assert there == {"desk-1": KEY}
-    assert admitted(folder) == {}
+    assert admitted_clients(folder) == {}
     assert lines.output.count("HiddenServiceDir ") == 2
 
 
@@ -52,7 +52,7 @@ def test_the_door_for_sync_has_an_address_before_anybody_may_come_in(settings: P
     folder = load_config(settings, "onion", OnionConfig).clients_folder
     assert lines.output.count("HiddenServiceDir ") == 2
     assert [path.name for path in folder.iterdir()] == ["nobody.auth"]
-    assert admitted(folder) == {}
+    assert admitted_clients(folder) == {}
 
 
 def test_through_the_control_port_nobody_needs_to_tell_tor(tmp_path: Path) -> None:

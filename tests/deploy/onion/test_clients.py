@@ -7,7 +7,14 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from deploy.errors import ClientKeyError, OnionFolderError
-from deploy.onion.clients import NOBODY, admit_client, admitted, dismiss_client, keys_in, make_client_key
+from deploy.onion.clients import (
+    NOBODY,
+    admit_client,
+    admitted_clients,
+    client_keys,
+    dismiss_client,
+    make_client_key,
+)
 
 HOST = "su65btplhtb2mxt4qvcr7ly7a4upguwit4cptdwqldw3ec4iz35fpeqd.onion"
 
@@ -43,7 +50,7 @@ def test_who_was_admitted_is_known_by_name(folder: Path) -> None:
     admit_client(folder, "desk-1", first.public)
     admit_client(folder, "desk-2", second.public.lower())
 
-    assert {"desk-1": first.public, "desk-2": second.public} == admitted(folder)
+    assert {"desk-1": first.public, "desk-2": second.public} == admitted_clients(folder)
     assert (folder / "desk-1.auth").read_text() == f"descriptor:x25519:{first.public}\n"
 
 
@@ -61,7 +68,7 @@ def test_a_lost_workstations_new_key_takes_the_place_of_the_old_one(folder: Path
 
     admit_client(folder, "desk-1", new.public)
 
-    assert {"desk-1": new.public} == admitted(folder)
+    assert {"desk-1": new.public} == admitted_clients(folder)
 
 
 def test_dismissing_the_last_client_opens_the_door_to_nobody(folder: Path) -> None:
@@ -69,17 +76,17 @@ def test_dismissing_the_last_client_opens_the_door_to_nobody(folder: Path) -> No
 
     assert dismiss_client(folder, "desk-1")
 
-    assert admitted(folder) == {}
-    assert list(keys_in(folder)) == [NOBODY]  # Tor asks nobody for a key where the folder is empty
+    assert admitted_clients(folder) == {}
+    assert list(client_keys(folder)) == [NOBODY]  # Tor asks nobody for a key where the folder is empty
 
 
 def test_dismissing_who_was_never_there_is_told(folder: Path) -> None:
     assert not dismiss_client(folder, "desk-1")
-    assert list(keys_in(folder)) == [NOBODY]
+    assert list(client_keys(folder)) == [NOBODY]
 
 
 def test_without_a_folder_there_is_nobody_at_all(folder: Path) -> None:
-    assert keys_in(folder) == {}
+    assert client_keys(folder) == {}
 
 
 @pytest.mark.parametrize(
@@ -120,7 +127,7 @@ def test_a_damaged_file_is_named(folder: Path, line: bytes) -> None:
     (folder / "desk-2.auth").write_bytes(line)
 
     with pytest.raises(ClientKeyError, match=r"desk-2\.auth"):
-        keys_in(folder)
+        client_keys(folder)
 
 
 def test_a_folder_that_cannot_be_used_gets_one_sentence(tmp_path: Path) -> None:
@@ -130,7 +137,7 @@ def test_a_folder_that_cannot_be_used_gets_one_sentence(tmp_path: Path) -> None:
     for call in (
         lambda: admit_client(in_the_way / "clients", "desk-1", make_client_key().public),
         lambda: dismiss_client(in_the_way / "clients", "desk-1"),
-        lambda: keys_in(in_the_way / "clients"),
+        lambda: client_keys(in_the_way / "clients"),
     ):
         with pytest.raises(OnionFolderError, match="as root, or as the user that Tor runs as"):
             call()

@@ -5,15 +5,15 @@ from pathlib import Path
 import pytest
 
 from deploy.errors import OnionFolderError, OnionKeyError
-from deploy.onion.clients import admit_client, admitted, make_client_key
-from deploy.onion.folders import read_host, read_service_key, write_key
+from deploy.onion.clients import admit_client, admitted_clients, make_client_key
+from deploy.onion.folders import read_host, read_service_key, write_service_key
 from deploy.onion.onion_keys import SECRET_FILE, OnionKey
 
 
 def test_a_key_lies_on_the_disk_for_its_owner_alone(tmp_path: Path) -> None:
     key, folder = OnionKey.draw(), tmp_path / "onion" / "source"
 
-    write_key(folder, key)
+    write_service_key(folder, key)
 
     assert read_service_key(folder) == key
     assert read_host(folder) == key.host
@@ -24,11 +24,11 @@ def test_a_key_lies_on_the_disk_for_its_owner_alone(tmp_path: Path) -> None:
 
 def test_an_onions_key_is_never_replaced_by_another(tmp_path: Path) -> None:
     key = OnionKey.draw()
-    write_key(tmp_path / "source", key)
-    write_key(tmp_path / "source", key)  # the same is no harm
+    write_service_key(tmp_path / "source", key)
+    write_service_key(tmp_path / "source", key)  # the same is no harm
 
     with pytest.raises(OnionKeyError, match="move it away first"):
-        write_key(tmp_path / "source", OnionKey.draw())
+        write_service_key(tmp_path / "source", OnionKey.draw())
 
     assert read_service_key(tmp_path / "source") == key
 
@@ -38,10 +38,10 @@ def test_workstations_that_were_admitted_first_stay(tmp_path: Path) -> None:
     admit_client(tmp_path / "sync" / "authorized_clients", "desk-1", workstation.public)
     key = OnionKey.draw()
 
-    write_key(tmp_path / "sync", key)
+    write_service_key(tmp_path / "sync", key)
 
     assert read_service_key(tmp_path / "sync") == key
-    assert admitted(tmp_path / "sync" / "authorized_clients") == {"desk-1": workstation.public}
+    assert admitted_clients(tmp_path / "sync" / "authorized_clients") == {"desk-1": workstation.public}
 
 
 def test_a_missing_key_is_told(tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_a_missing_key_is_told(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660])
 def test_a_key_that_others_can_read_is_not_used(tmp_path: Path, mode: int) -> None:
-    write_key(tmp_path / "source", OnionKey.draw())
+    write_service_key(tmp_path / "source", OnionKey.draw())
     (tmp_path / "source" / SECRET_FILE).chmod(mode)
 
     with pytest.raises(OnionKeyError, match="chmod 600"):
@@ -60,13 +60,13 @@ def test_a_key_that_others_can_read_is_not_used(tmp_path: Path, mode: int) -> No
 
 
 def test_a_damaged_key_is_not_used_and_not_replaced(tmp_path: Path) -> None:
-    write_key(tmp_path / "source", OnionKey.draw())
+    write_service_key(tmp_path / "source", OnionKey.draw())
     (tmp_path / "source" / SECRET_FILE).write_bytes(b"half a ke")
 
     with pytest.raises(OnionKeyError):
         read_service_key(tmp_path / "source")
     with pytest.raises(OnionKeyError):
-        write_key(tmp_path / "source", OnionKey.draw())
+        write_service_key(tmp_path / "source", OnionKey.draw())
 
 
 def test_what_is_no_address_is_none(tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_a_folder_that_cannot_be_used_gets_one_sentence(tmp_path: Path) -> None:
     in_the_way.write_text("a file")
 
     with pytest.raises(OnionFolderError, match="cannot be written"):
-        write_key(in_the_way / "source", OnionKey.draw())
+        write_service_key(in_the_way / "source", OnionKey.draw())
     with pytest.raises(OnionFolderError, match="cannot be read"):
         read_service_key(in_the_way / "source")
 
@@ -89,7 +89,7 @@ def test_a_folder_that_cannot_be_used_gets_one_sentence(tmp_path: Path) -> None:
 def test_what_root_puts_back_is_tors_own(tmp_path: Path) -> None:
     os.chown(tmp_path, 12345, 12345)
 
-    write_key(tmp_path / "source", OnionKey.draw())
+    write_service_key(tmp_path / "source", OnionKey.draw())
 
     made = [tmp_path / "source", *(tmp_path / "source").iterdir()]
     assert {(path.stat().st_uid, path.stat().st_gid) for path in made} == {(12345, 12345)}

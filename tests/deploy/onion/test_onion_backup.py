@@ -9,8 +9,8 @@ import pytest
 from crypto import age
 from deploy.errors import ConfigError, OnionBackupError, OnionKeyError
 from deploy.onion import onion_backup
-from deploy.onion.clients import NOBODY, admit_client, admitted, keys_in, make_client_key
-from deploy.onion.folders import read_service_key, write_key
+from deploy.onion.clients import NOBODY, admit_client, admitted_clients, client_keys, make_client_key
+from deploy.onion.folders import read_service_key, write_service_key
 from deploy.onion.onion_keys import SECRET_FILE, OnionKey
 from deploy.settings.load_settings import load_config
 from deploy.settings.onion_settings import OnionConfig
@@ -25,8 +25,8 @@ def site(tmp_path: Path) -> Path:
     """Return the settings of a site with both services and one workstation."""
     settings = settings_in(tmp_path / "var", folder="onion", sync_socket="/run/steunpunt/sync.sock")
     config = load_config(settings, "onion", OnionConfig)
-    write_key(config.source_folder, OnionKey.draw())
-    write_key(config.sync_folder, OnionKey.draw())
+    write_service_key(config.source_folder, OnionKey.draw())
+    write_service_key(config.sync_folder, OnionKey.draw())
     admit_client(config.clients_folder, "desk-1", make_client_key().public)
     return settings
 
@@ -67,7 +67,7 @@ def test_a_lost_server_comes_back_under_the_same_address(
     site: Path, tmp_path: Path, identity: age.PQIdentity | age.X25519Identity
 ) -> None:
     before, backup = _config(site), tmp_path / "backup.age"
-    onion_backup.back_up(site, backup, [str(identity.recipient)])
+    onion_backup.back_up_onions(site, backup, [str(identity.recipient)])
     new = tmp_path / "new-server" / "var" / "config.toml"
 
     onion_backup.restore_onions(new, backup, _identity_file(tmp_path, identity))
@@ -77,15 +77,15 @@ def test_a_lost_server_comes_back_under_the_same_address(
     assert after.source_folder != before.source_folder
     assert read_service_key(after.source_folder) == read_service_key(before.source_folder)
     assert read_service_key(after.sync_folder) == read_service_key(before.sync_folder)
-    assert admitted(after.clients_folder) == admitted(before.clients_folder)
-    assert NOBODY in keys_in(after.clients_folder)
+    assert admitted_clients(after.clients_folder) == admitted_clients(before.clients_folder)
+    assert NOBODY in client_keys(after.clients_folder)
     assert [path.name for path in new.parent.iterdir() if path.name.startswith(".")] == []
 
 
 @pytest.mark.slow
 def test_the_real_age_and_tar_open_it_without_us(site: Path, tmp_path: Path) -> None:
     backup = tmp_path / "backup.age"
-    onion_backup.back_up(site, backup, [str(CLASSIC.recipient)])
+    onion_backup.back_up_onions(site, backup, [str(CLASSIC.recipient)])
 
     opened = subprocess.run(
         ["age", "-d", "-i", _identity_file(tmp_path, CLASSIC), backup], capture_output=True, check=True
@@ -104,7 +104,7 @@ def test_the_real_age_and_tar_open_it_without_us(site: Path, tmp_path: Path) -> 
 def test_a_backup_is_readable_for_its_owner_alone_and_shows_nothing(site: Path, tmp_path: Path) -> None:
     backup = tmp_path / "backup.age"
 
-    said = onion_backup.back_up(site, backup, [str(PQ.recipient)])
+    said = onion_backup.back_up_onions(site, backup, [str(PQ.recipient)])
 
     assert backup.stat().st_mode & 0o077 == 0
     assert b"onion" not in backup.read_bytes()
@@ -112,14 +112,14 @@ def test_a_backup_is_readable_for_its_owner_alone_and_shows_nothing(site: Path, 
 
 
 def test_a_recipient_of_the_older_kind_is_warned_of(site: Path, tmp_path: Path) -> None:
-    said = onion_backup.back_up(site, tmp_path / "backup.age", [str(CLASSIC.recipient)])
+    said = onion_backup.back_up_onions(site, tmp_path / "backup.age", [str(CLASSIC.recipient)])
 
     assert "not post-quantum" in said[-1]
 
 
 def test_restoring_twice_changes_nothing(site: Path, tmp_path: Path) -> None:
     backup = tmp_path / "backup.age"
-    onion_backup.back_up(site, backup, [str(PQ.recipient)])
+    onion_backup.back_up_onions(site, backup, [str(PQ.recipient)])
     before = {path: path.read_bytes() for path in site.parent.rglob("*") if path.is_file()}
 
     onion_backup.restore_onions(site, backup, _identity_file(tmp_path))
@@ -129,7 +129,7 @@ def test_restoring_twice_changes_nothing(site: Path, tmp_path: Path) -> None:
 
 def test_another_onions_key_is_never_replaced_and_nothing_is_half_done(site: Path, tmp_path: Path) -> None:
     backup = tmp_path / "backup.age"
-    onion_backup.back_up(site, backup, [str(PQ.recipient)])
+    onion_backup.back_up_onions(site, backup, [str(PQ.recipient)])
     config = _config(site)
     (config.sync_folder / SECRET_FILE).write_bytes(OnionKey.draw().files()[SECRET_FILE])
     (config.source_folder / SECRET_FILE).unlink()
@@ -144,7 +144,7 @@ def test_another_onions_key_is_never_replaced_and_nothing_is_half_done(site: Pat
 
 def test_a_damaged_key_in_the_way_is_told(site: Path, tmp_path: Path) -> None:
     backup = tmp_path / "backup.age"
-    onion_backup.back_up(site, backup, [str(PQ.recipient)])
+    onion_backup.back_up_onions(site, backup, [str(PQ.recipient)])
     (_config(site).source_folder / SECRET_FILE).write_bytes(b"damaged")
 
     with pytest.raises(OnionKeyError, match="96 bytes"):
@@ -153,7 +153,7 @@ def test_a_damaged_key_in_the_way_is_told(site: Path, tmp_path: Path) -> None:
 
 def test_other_settings_in_the_way_are_kept(site: Path, tmp_path: Path) -> None:
     backup = tmp_path / "backup.age"
-    onion_backup.back_up(site, backup, [str(PQ.recipient)])
+    onion_backup.back_up_onions(site, backup, [str(PQ.recipient)])
     changed = site.read_text("utf-8") + "\n# changed\n"
     site.write_text(changed, "utf-8")
 
@@ -168,7 +168,7 @@ def test_an_older_backup_is_not_replaced(site: Path, tmp_path: Path) -> None:
     backup.write_bytes(b"older")
 
     with pytest.raises(OnionBackupError, match="name another file"):
-        onion_backup.back_up(site, backup, [str(PQ.recipient)])
+        onion_backup.back_up_onions(site, backup, [str(PQ.recipient)])
 
     assert backup.read_bytes() == b"older"
 
@@ -177,7 +177,7 @@ def test_a_site_without_a_key_gets_no_backup_that_holds_none(tmp_path: Path) -> 
     settings = settings_in(tmp_path / "var", folder="onion")
 
     with pytest.raises(OnionKeyError, match="no onion key"):
-        onion_backup.back_up(settings, tmp_path / "backup.age", [str(PQ.recipient)])
+        onion_backup.back_up_onions(settings, tmp_path / "backup.age", [str(PQ.recipient)])
 
     assert not (tmp_path / "backup.age").exists()
 
@@ -191,7 +191,7 @@ def test_what_is_no_recipient_is_refused_and_not_repeated(
     site: Path, tmp_path: Path, recipients: list[str]
 ) -> None:
     with pytest.raises(OnionBackupError) as refusal:
-        onion_backup.back_up(site, tmp_path / "backup.age", recipients)
+        onion_backup.back_up_onions(site, tmp_path / "backup.age", recipients)
 
     assert PQ.to_text() not in str(refusal.value)
     assert not (tmp_path / "backup.age").exists()
@@ -202,7 +202,7 @@ def test_what_is_no_recipient_is_refused_and_not_repeated(
 )
 def test_a_damaged_backup_writes_nothing(site: Path, tmp_path: Path, spoil: object) -> None:
     backup = tmp_path / "backup.age"
-    onion_backup.back_up(site, backup, [str(PQ.recipient)])
+    onion_backup.back_up_onions(site, backup, [str(PQ.recipient)])
     backup.write_bytes(spoil(backup.read_bytes()))
     new = tmp_path / "new" / "config.toml"
 
@@ -214,7 +214,7 @@ def test_a_damaged_backup_writes_nothing(site: Path, tmp_path: Path, spoil: obje
 
 def test_somebody_elses_identity_opens_nothing(site: Path, tmp_path: Path) -> None:
     backup = tmp_path / "backup.age"
-    onion_backup.back_up(site, backup, [str(PQ.recipient)])
+    onion_backup.back_up_onions(site, backup, [str(PQ.recipient)])
 
     with pytest.raises(OnionBackupError, match="another recipient"):
         onion_backup.restore_onions(
@@ -225,7 +225,7 @@ def test_somebody_elses_identity_opens_nothing(site: Path, tmp_path: Path) -> No
 @pytest.mark.parametrize("text", ["AGE-SECRET-KEY-1NONE\n", "age1nobody\n"])
 def test_what_is_no_identity_is_refused_and_not_repeated(site: Path, tmp_path: Path, text: str) -> None:
     backup, identity = tmp_path / "backup.age", tmp_path / "identity.txt"
-    onion_backup.back_up(site, backup, [str(PQ.recipient)])
+    onion_backup.back_up_onions(site, backup, [str(PQ.recipient)])
     identity.write_text(text)
 
     with pytest.raises(OnionBackupError, match="age-keygen") as refusal:

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deploy.errors import OnionKeyError
-from deploy.onion.onion_keys import HOST_FILE, PUBLIC_FILE, SECRET_FILE, OnionKey, is_onion_host
+from deploy.onion.onion_keys import HOST_FILE, PUBLIC_FILE, SECRET_FILE, OnionKey
+from deploy.settings.onion_address import is_onion_host
 
 # Made by tor 0.4.9.11 for this test; nothing was ever published under it.
 TORS_SECRET = base64.b64decode(

@@ -4,7 +4,7 @@ import pytest
 
 from deploy.errors import OnionSettingsError
 from deploy.onion.clients import admit_client, dismiss_client, make_client_key
-from deploy.onion.torrc import fragment
+from deploy.onion.torrc import torrc_lines
 from deploy.settings.onion_settings import OnionConfig
 
 SOCKET = "/run/steunpunt/source.sock"
@@ -19,7 +19,7 @@ def _lines(text: str) -> list[str]:
 
 
 def test_the_source_gets_one_port_a_socket_and_the_defence_and_never_a_single_hop(tmp_path: Path) -> None:
-    assert _lines(fragment(_config(tmp_path), SOCKET)) == [
+    assert _lines(torrc_lines(_config(tmp_path), SOCKET)) == [
         "HiddenServiceNonAnonymousMode 0",
         "HiddenServiceSingleHopMode 0",
         f"HiddenServiceDir {tmp_path}/steunpunt-source",
@@ -33,7 +33,7 @@ def test_the_door_for_sync_has_a_folder_of_its_own(tmp_path: Path) -> None:
     config = _config(tmp_path, "/run/steunpunt/sync.sock")
     admit_client(config.clients_folder, "desk-1", make_client_key().public)
 
-    assert _lines(fragment(config, SOCKET))[6:] == [
+    assert _lines(torrc_lines(config, SOCKET))[6:] == [
         f"HiddenServiceDir {tmp_path}/steunpunt-sync",
         "HiddenServiceVersion 3",
         "HiddenServicePort 80 unix:/run/steunpunt/sync.sock",
@@ -43,7 +43,7 @@ def test_the_door_for_sync_has_a_folder_of_its_own(tmp_path: Path) -> None:
 def test_a_door_for_sync_that_nothing_guards_is_not_opened(tmp_path: Path) -> None:
     """Tor asks nobody for a key where there is no client: the door would stand open."""
     with pytest.raises(OnionSettingsError, match="Nothing guards"):
-        fragment(_config(tmp_path, "/run/steunpunt/sync.sock"), SOCKET)
+        torrc_lines(_config(tmp_path, "/run/steunpunt/sync.sock"), SOCKET)
 
 
 def test_the_door_for_sync_stays_guarded_when_the_last_workstation_left(tmp_path: Path) -> None:
@@ -51,16 +51,16 @@ def test_the_door_for_sync_stays_guarded_when_the_last_workstation_left(tmp_path
     admit_client(config.clients_folder, "desk-1", make_client_key().public)
     dismiss_client(config.clients_folder, "desk-1")
 
-    assert "steunpunt-sync" in fragment(config, SOCKET)
+    assert "steunpunt-sync" in torrc_lines(config, SOCKET)
     assert len(list(config.clients_folder.glob("*.auth"))) == 1  # the key that nobody has
 
 
 def test_without_a_socket_nothing_is_written(tmp_path: Path) -> None:
     with pytest.raises(OnionSettingsError, match="onion_socket"):
-        fragment(_config(tmp_path), "")
+        torrc_lines(_config(tmp_path), "")
 
 
 @pytest.mark.parametrize("name", ["a#b", 'a"b', "a\\b", "a\nHiddenServiceSingleHopMode 1"])
 def test_a_folder_that_would_end_its_line_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(OnionSettingsError, match="folder"):
-        fragment(_config(tmp_path / name), SOCKET)
+        torrc_lines(_config(tmp_path / name), SOCKET)

@@ -49,8 +49,8 @@ def test_address_and_fingerprints_stand_on_it_letter_for_letter(language: str) -
     poster = compose_poster(WHOLE, language)
 
     for said in (
-        " ".join(_said(poster_markup.svg(poster))),
-        re.sub(r"<[^>]+>", " ", poster_markup.html(poster).decode()),
+        " ".join(_said(poster_markup.poster_svg(poster))),
+        re.sub(r"<[^>]+>", " ", poster_markup.poster_html(poster).decode()),
     ):
         together = re.sub(r"\s", "", said)
         assert HOST in together
@@ -69,7 +69,10 @@ def test_the_working_days_come_in_their_order() -> None:
 def test_what_a_desk_does_not_have_is_not_named(language: str) -> None:
     poster = compose_poster(BARE, language)
 
-    for said in ("\n".join(_said(poster_markup.svg(poster))), poster_markup.html(poster).decode()):
+    for said in (
+        "\n".join(_said(poster_markup.poster_svg(poster))),
+        poster_markup.poster_html(poster).decode(),
+    ):
         for word in ("OpenPGP", poster.words["talk_title"], poster.words["clear_title"]):
             assert word not in said
 
@@ -106,8 +109,8 @@ def test_the_code_is_the_address_module_for_module() -> None:
 def test_a_name_with_signs_of_markup_is_text() -> None:
     poster = compose_poster(replace(WHOLE, desk_name="<b>A & B</b>"), "en")
 
-    assert "<b>A & B</b>" in _said(poster_markup.svg(poster))
-    assert b"&lt;b&gt;A &amp; B&lt;/b&gt;" in poster_markup.html(poster)
+    assert "<b>A & B</b>" in _said(poster_markup.poster_svg(poster))
+    assert b"&lt;b&gt;A &amp; B&lt;/b&gt;" in poster_markup.poster_html(poster)
 
 
 @pytest.mark.slow  # needs DejaVu, which the fast tests do not
@@ -139,7 +142,7 @@ def test_no_drawn_line_leaves_the_paper_or_touches_another(facts: PosterFacts, l
 def test_the_pdf_is_one_page_that_can_be_read_out(tmp_path: Path, facts: PosterFacts, language: str) -> None:
     paper = tmp_path / "poster.pdf"
     poster = compose_poster(facts, language)
-    paper.write_bytes(pdf.render_pdf(poster_markup.html(poster)))
+    paper.write_bytes(pdf.render_pdf(poster_markup.poster_html(poster)))
 
     about = subprocess.run(["pdfinfo", paper], capture_output=True, text=True, check=True).stdout
     text = subprocess.run(

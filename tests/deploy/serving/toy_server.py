@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from deploy import hardening, quiet_log
-from deploy.serving.gunicorn_server import Server
+from deploy.serving.gunicorn_server import GunicornServer
 
 _PR_GET_DUMPABLE = 3
 
 
 def main() -> None:
-    hardening.close_process()
+    hardening.harden_process()
     quiet_log.install_quiet_log(sys.stderr)
     secret = os.urandom(16).hex().encode()
 
@@ -40,7 +40,7 @@ def main() -> None:
         start("200 OK", [("Content-Length", str(len(answer)))])
         return [answer]
 
-    server = Server(lambda: app, binds=sys.argv[1:], workers=1, threads=2, stop_seconds=3)
+    server = GunicornServer(lambda: app, binds=sys.argv[1:], workers=1, threads=2, stop_seconds=3)
     server.run()
 
 

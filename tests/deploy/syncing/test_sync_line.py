@@ -20,7 +20,7 @@ from deploy.desk_for_command import open_desk_for_command
 from deploy.errors import TwoMachinesError
 from deploy.hardening import TMPFS
 from deploy.settings.settings_text import with_key
-from deploy.syncing.sync_refusals import in_sentences
+from deploy.syncing.sync_refusals import refusals_as_sentences
 from journalist_app.services.desk.sync_replica import workstation_side
 from protocol.pouch.pouch_file import SERVER
 from store import outbox, peers
@@ -180,7 +180,7 @@ def _sentence(machine: Machine, *, days: int) -> str:
 
 
 def _exchanges(side: Endpoint, carrier: Carrier) -> None:
-    with in_sentences(at_line=True):
+    with refusals_as_sentences(at_line=True):
         exchange(side, carrier, lambda _: None)
 
 

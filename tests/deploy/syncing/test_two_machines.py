@@ -16,12 +16,12 @@ from deploy.desk_for_command import open_desk_for_command
 from deploy.onion import clients
 from deploy.onion.onion_keys import OnionKey
 from deploy.pairing.server_key import read_server_key
-from deploy.serving.topology import parts_of
+from deploy.serving.topology import parts_to_run
 from deploy.settings.load_settings import load_config, sections_in
 from deploy.settings.onion_settings import OnionConfig
 from deploy.settings.settings_text import EXAMPLE, from_example, with_key
 from deploy.setup import STORE
-from deploy.syncing.pending_at_server import keep_taking_in, take_in_now
+from deploy.syncing.pending_at_server import apply_pending_now, apply_pending_until_stopped
 from journalist_app.config import AdviserConfig
 from protocol.pouch.pouch_file import SERVER, Packer, PouchHead, lowest_serial
 from protocol.pouch.pouch_items import RecordItem
@@ -194,13 +194,13 @@ def test_an_onion_gets_a_key_that_only_the_workstation_has(desk: Desk, tmp_path:
     secret = desk.first.settings.parent / "onion-auth" / "steunpunt-sync.auth_private"
     assert stat.S_IMODE(secret.stat().st_mode) == 0o600
     assert secret.read_text("ascii").startswith(f"{host.removesuffix('.onion')}:descriptor:x25519:")
-    (name,) = clients.admitted(keys)
+    (name,) = clients.admitted_clients(keys)
     assert name == desk.keyring.strand.id.hex()
     private = secret.read_text("ascii").strip().rpartition(":")[2]
     assert private not in (desk.folder / "first.pairing").read_text("ascii")
 
     said = desk.server.does("admit", "--remove", FIRST)
-    assert clients.admitted(keys) == {}
+    assert clients.admitted_clients(keys) == {}
     assert "the desk must retire it" in said
     assert "systemctl restart tor" in said  # a reload would leave a line open that it holds now
 
@@ -214,7 +214,7 @@ def test_where_we_publish_the_onion_nobody_is_sent_to_restart_tor(desk: Desk, tm
 
     assert ["takes it up by itself" in each for each in said] == [True, True]
     assert not any("systemctl" in each for each in said)
-    assert clients.admitted(keys) == {}
+    assert clients.admitted_clients(keys) == {}
 
 
 ONION_WITH_A_SLIP = "onion:tu65btplhtb2mxt4qvcr7ly7a4upguwit4cptdwqldw3ec4iz35fpeqd.onion"  # its first letter
@@ -525,7 +525,7 @@ def test_a_pouch_held_at_a_server_is_taken_in_by_its_sweeper(on_ssh: Desk, stick
     else:
         stop = threading.Event()
         stop.set()
-        keep_taking_in(on_ssh.server.settings, stop)
+        apply_pending_until_stopped(on_ssh.server.settings, stop)
 
     assert held_at(on_ssh.server) == []
 
@@ -535,8 +535,8 @@ def test_what_keeps_held_pouches_waiting_is_logged_once_and_stops_no_sweep(
 ) -> None:
     paired.server.settings.with_name("server.key").unlink()
 
-    said = take_in_now(paired.server.settings)
-    assert take_in_now(paired.server.settings, said) == said
+    said = apply_pending_now(paired.server.settings)
+    assert apply_pending_now(paired.server.settings, said) == said
     assert "Destroyed" in paired.server.does("sweep", "--once")
 
     assert "There is no server key in" in said
@@ -723,12 +723,12 @@ def test_a_workstation_that_was_forgotten_already_loses_its_onion_key_too(
     told = second.does("retire", FIRST, "--since", "2025-01-31")
     carry(second, desk.server, stick)
     desk.server.does("sweep", "--once")
-    assert list(clients.admitted(keys)) == [desk.keyring.strand.id.hex()]
+    assert list(clients.admitted_clients(keys)) == [desk.keyring.strand.id.hex()]
 
     said = desk.server.does("admit", "--remove", FIRST)
 
     assert f'steunpunt admit --remove "{FIRST}"' in told
-    assert clients.admitted(keys) == {}
+    assert clients.admitted_clients(keys) == {}
     assert "systemctl restart tor" in said
     assert "may come again" not in said
 
@@ -833,12 +833,12 @@ def test_a_rebuilt_workstation_is_no_second_one_in_the_same_folder(paired: Desk)
 
 
 def test_what_runs_is_what_there_is_a_section_for(paired: Desk) -> None:
-    assert [part.arguments for part in parts_of(paired.server.settings)[0]] == [
+    assert [part.arguments for part in parts_to_run(paired.server.settings)[0]] == [
         ["serve", "source"],
         ["serve", "sync"],
         ["sweep"],
     ]
-    assert [part.arguments for part in parts_of(paired.first.settings)[0]] == [
+    assert [part.arguments for part in parts_to_run(paired.first.settings)[0]] == [
         ["serve", "adviser"],
         ["sweep"],
     ]

@@ -7,7 +7,7 @@ from pathlib import Path
 from deploy.errors import PortTakenError
 
 
-def refuse_taken(bind: str) -> None:
+def refuse_taken_address(bind: str) -> None:
     """Make sure that nobody listens yet where we are to listen.
 
     gunicorn itself would try for five seconds and log the address; a Unix socket it would take from under

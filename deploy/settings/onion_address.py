@@ -1,0 +1,28 @@
+"""Address of a v3 onion service: computed from its public key, and checked in settings.
+
+Source: Tor's rend-spec-v3, section 1.9.
+"""
+
+import base64
+import hashlib
+import re
+
+_VERSION = b"\x03"
+_KEY_BYTES = 32
+_ADDRESS = re.compile(r"[a-z2-7]{56}\.onion")
+
+
+def onion_address(public_key: bytes) -> str:
+    """Return the address of a public key (32 bytes): 56 small letters and digits, and ".onion"."""
+    checksum = hashlib.sha3_256(b".onion checksum" + public_key + _VERSION).digest()[:2]
+    return base64.b32encode(public_key + checksum + _VERSION).decode().lower() + ".onion"
+
+
+def is_onion_host(text: str) -> bool:
+    """Return True if a text is the address of a v3 onion service, in small letters and with a right checksum.
+
+    A typing error in the settings would send every source to an address of no one, or of someone else.
+    """
+    if not _ADDRESS.fullmatch(text):
+        return False
+    return onion_address(base64.b32decode(text.removesuffix(".onion").upper())[:_KEY_BYTES]) == text
