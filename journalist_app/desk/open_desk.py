@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from crypto.errors import ForgedError, UnreadableError
 from gpg.home import GpgHome
@@ -24,10 +24,6 @@ from protocol.letterhead import Letterhead
 from protocol.sealed_record import RecordKind
 from protocol.trusted_state import Heads, TrustedState
 from store.database.engine import Store
-
-if TYPE_CHECKING:
-    from journalist_app.services.mailbox.proposing import PreparedProposal
-
 
 _LARGER_OPENED = 4  # times: what was compressed and sealed may be so much larger than a file may be
 
@@ -68,6 +64,13 @@ class Exchange:
     held: int = 0
 
 
+class PreparedEntry(Protocol):
+    """Entry that the adviser is looking at and has not sent, with its pending files."""
+
+    def give_up(self) -> None:
+        """Leave its pending files to be swept."""
+
+
 @dataclass(slots=True)
 class OpenDesk:
     """The keys, what was verified with them, and how the memory of earlier sessions is. Safe for threads.
@@ -91,7 +94,7 @@ class OpenDesk:
     openpgp: GpgHome | None = field(default=None, repr=False)
     sealed_before: Known = field(default_factory=Known, repr=False)
     exporter: Exporter | None = field(default=None, repr=False)
-    prepared: dict[EntryId, "PreparedProposal"] = field(default_factory=dict, repr=False)  # being looked at
+    prepared: dict[EntryId, PreparedEntry] = field(default_factory=dict, repr=False)  # oldest first
     stopping: threading.Event = field(default_factory=threading.Event)
     first_page: threading.Event = field(default_factory=threading.Event)  # the adviser has it
     index: SearchIndex = field(default_factory=lambda: SearchIndex(()), repr=False)

@@ -12,7 +12,6 @@ from crypto.errors import MalformedError
 from gpg.errors import OpenPGPFailedError, OpenPGPMissingError, OpenPGPPlaceError, RecipientRefusal
 from gpg.errors import RecipientRefusedError as KeyRefusedError
 from gpg.home import KEY_BYTES_MAX, GpgHome
-from journalist_app.config import AdviserConfig
 from journalist_app.errors import (
     NoOpenPGPError,
     RecipientExpiredError,
@@ -24,7 +23,6 @@ from journalist_app.files import export_package
 from journalist_app.files.export import Addressee, Looked
 from journalist_app.files.metadata import Mat2
 from journalist_app.files.pinned_recipients import RecipientKey
-from protocol.keyring import Keyring
 
 _REFUSED: Final[Mapping[RecipientRefusal, type[RecipientKeyRefusedError]]] = MappingProxyType(
     {
@@ -101,25 +99,27 @@ class GpgExporter:
             raise NoOpenPGPError from why
 
 
-def open_exporter(config: AdviserConfig, keyring: Keyring) -> GpgExporter | None:
+def open_exporter(
+    home_path: Path, secret_key: str, recipients: tuple[RecipientKey, ...], mat2: Mat2
+) -> GpgExporter | None:
     """Give gpg its home, the desk's own key and the recipients'; None where this desk has no OpenPGP.
 
     A recipient's key that cannot be read or is another one is remembered as refused: passing on to the others
     goes on.
     """
-    if not keyring.openpgp:
+    if not secret_key:
         return None
     try:
-        home = GpgHome.open(config.openpgp_home_path)
+        home = GpgHome.open(home_path)
     except (OpenPGPMissingError, OpenPGPPlaceError):
         return None
     try:
-        signer = home.import_secret(keyring.openpgp)
+        signer = home.import_secret(secret_key)
     except MalformedError:
         home.close()
         return None
-    refused = MappingProxyType(_take_in(home, config.recipients))
-    return GpgExporter(home, signer, config.recipients, refused, Mat2(config.mat2_without_sandbox))
+    refused = MappingProxyType(_take_in(home, recipients))
+    return GpgExporter(home, signer, recipients, refused, mat2)
 
 
 def _take_in(home: GpgHome, recipients: Iterable[RecipientKey]) -> dict[str, RecipientRefusal]:

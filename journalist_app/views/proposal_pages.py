@@ -32,6 +32,7 @@ from journalist_app.services.mailbox.passing_on import REASON_CHARS_MIN, Without
 from journalist_app.services.mailbox.proposing import PreparedProposal, ProposalForm
 from journalist_app.services.mailbox.send_entries import AdviserFormContext
 from journalist_app.services.mailbox.steps import STEP_CHARS, StepForm
+from protocol.content import ATTACHMENTS
 from protocol.entry import TEXT_CHARS
 from protocol.identifiers import ATTACHMENT_ID_BYTES, Address, AttachmentId
 from store.errors import StoreError
@@ -115,11 +116,7 @@ def send_previewed(desk: OpenDesk, address: str) -> ResponseReturnValue:
     if not is_our_form("propose", request.form.get("token", "")):
         return foreign()
     try:
-        prepared = desk.prepared.get(entry_id)
-        cleaned = [
-            request.form.get(f"copy-{number}") == "cleaned"
-            for number in range(len(prepared.files) if prepared else 0)
-        ]
+        cleaned = [place for place in range(ATTACHMENTS) if request.form.get(f"copy-{place}") == "cleaned"]
         proposing.send_proposal(
             desk, where, entry_id, cleaned, today=adviser_today(), half_hour=half_hour_now()
         )

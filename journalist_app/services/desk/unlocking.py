@@ -8,6 +8,7 @@ from journalist_app.desk.open_desk import Memory, OpenDesk, read_anchors
 from journalist_app.desk.private_files import ExposedError, read_private
 from journalist_app.errors import UnlockRefusal, UnlockRefusedError
 from journalist_app.files.gpg_export import open_exporter
+from journalist_app.files.metadata import Mat2
 from journalist_app.services.desk import background_check
 from journalist_app.services.records import casefiles
 from protocol.errors import KeyringRefusal, KeyringRefusedError, LetterheadRefusedError
@@ -36,7 +37,9 @@ def unlock_desk(config: AdviserConfig, store: Store, passphrase: str) -> OpenDes
     letterhead = _verified(published[1], published[2], config.fingerprint, trusted_state.letterhead_serial)
     desk = OpenDesk(config, store, keyring, letterhead, trusted_state, memory)
     desk.saw_letterhead()
-    exporter = open_exporter(config, keyring)
+    exporter = open_exporter(
+        config.openpgp_home_path, keyring.openpgp, config.recipients, Mat2(config.mat2_without_sandbox)
+    )
     if exporter is not None:
         desk.openpgp, desk.exporter = exporter.home, exporter
     return desk

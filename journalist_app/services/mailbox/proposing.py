@@ -7,7 +7,7 @@ will.
 
 import hashlib
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from io import FileIO
@@ -109,6 +109,10 @@ class PreparedProposal:
     files: tuple[PreparedFile, ...]
     pending: Pending = field(repr=False)
 
+    def give_up(self) -> None:
+        """Leave every file of the proposal to be swept."""
+        self.pending.give_up()
+
 
 def recipients(desk: OpenDesk) -> tuple[Addressee, ...]:
     """Return whom this desk can pass something on to; nobody where it has no OpenPGP at hand."""
@@ -168,7 +172,7 @@ def prepare_proposal(  # noqa: PLR0913  # what is proposed, upon what, and when
         pending.give_up()
         raise
     while len(desk.prepared) >= PREPARED_MAX:
-        desk.prepared.pop(next(iter(desk.prepared))).pending.give_up()
+        desk.prepared.pop(next(iter(desk.prepared))).give_up()
     desk.prepared[form_context.entry_id] = prepared
     return prepared
 
@@ -180,7 +184,7 @@ def prepared_for(desk: OpenDesk, address: Address, entry_id: EntryId) -> Prepare
         PreparationGoneError: it is not in memory any more.
     """
     prepared = desk.prepared.get(entry_id)
-    if prepared is None or prepared.form_context.address != address:
+    if not isinstance(prepared, PreparedProposal) or prepared.form_context.address != address:
         raise PreparationGoneError
     return prepared
 
@@ -189,13 +193,14 @@ def send_proposal(  # noqa: PLR0913  # which one, and when
     desk: OpenDesk,
     address: Address,
     entry_id: EntryId,
-    cleaned: Sequence[bool],
+    cleaned: Collection[int],
     *,
     today: date,
     half_hour: int,
 ) -> None:
-    """Put a prepared proposal before the source; `cleaned` says for each file whether its cleaned copy goes.
+    """Put a prepared proposal before the source.
 
+    `cleaned` has the places, counted from 0, of the files of which the cleaned copy goes.
     What is said with it goes in the same transaction. Sent a second time (a double click) it does nothing.
 
     Raises:
@@ -327,10 +332,10 @@ def _sealed(pending: Pending, name: str, media_type: str, pieces: Iterator[bytes
     return Copy(note, Digest(digest.digest()))
 
 
-def _content(prepared: PreparedProposal, cleaned: Sequence[bool]) -> Content:
+def _content(prepared: PreparedProposal, cleaned: Collection[int]) -> Content:
     chosen = [
-        (file, file.cleaned if wants_cleaned and file.cleaned is not None else file.original)
-        for file, wants_cleaned in zip(prepared.files, cleaned, strict=True)
+        (file, file.cleaned if place in cleaned and file.cleaned is not None else file.original)
+        for place, file in enumerate(prepared.files)
     ]
     recipient = prepared.recipient
     return Content(

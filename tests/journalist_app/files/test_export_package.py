@@ -13,6 +13,7 @@ import pytest
 from crypto.errors import UnreadableError
 from gpg.errors import RecipientRefusal
 from gpg.home import GpgHome, OpenPGPKey
+from journalist_app.config import AdviserConfig
 from journalist_app.errors import (
     AdviserConfigError,
     NoOpenPGPError,
@@ -23,8 +24,10 @@ from journalist_app.errors import (
 from journalist_app.errors import RecipientKeyRefusedError as NotUsableError
 from journalist_app.files import export_package
 from journalist_app.files.gpg_export import GpgExporter, open_exporter
+from journalist_app.files.metadata import Mat2
 from journalist_app.files.pinned_recipients import RecipientKey
 from journalist_app.services.desk import unlocking
+from protocol.keyring import Keyring
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, World, a_world, write_keyring
 
 MANY = 10**8
@@ -71,9 +74,13 @@ def world(tmp_path: Path, memory: Path, theirs: OpenPGPKey, own: OpenPGPKey) -> 
     return world
 
 
+def an_exporter(config: AdviserConfig, keyring: Keyring) -> GpgExporter | None:
+    return open_exporter(config.openpgp_home_path, keyring.openpgp, config.recipients, Mat2())
+
+
 @pytest.fixture
 def exporter(world: World) -> Iterator[GpgExporter]:
-    opened = open_exporter(world.config, world.keyring)
+    opened = an_exporter(world.config, world.keyring)
     assert opened is not None
     yield opened
     opened.home.close()
@@ -152,7 +159,7 @@ def test_a_recipients_key_swapped_under_the_same_name_is_refused(
     swapped = stranger.make_key("Secretaris-Generaal", TODAY)
     config = dataclasses.replace(world.config, recipients=(recipient(tmp_path, theirs, swapped.public),))
 
-    exporter = open_exporter(config, world.keyring)
+    exporter = an_exporter(config, world.keyring)
 
     assert exporter is not None
     with exporter.home, pytest.raises(RecipientOtherKeyError):
@@ -165,7 +172,7 @@ def test_a_key_file_that_is_not_there_is_refused_and_the_others_go_on(
     gone = RecipientKey("other", "Iemand", "A" * 40, tmp_path / "gone.asc")
     config = dataclasses.replace(world.config, recipients=(gone, *world.config.recipients))
 
-    exporter = open_exporter(config, world.keyring)
+    exporter = an_exporter(config, world.keyring)
 
     assert exporter is not None
     with exporter.home:
@@ -223,7 +230,7 @@ def test_a_desk_without_an_openpgp_key_passes_nothing_on(tmp_path: Path) -> None
 def test_a_desk_without_gpg_passes_nothing_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
 
-    assert open_exporter(world.config, world.keyring) is None
+    assert an_exporter(world.config, world.keyring) is None
 
 
 def test_a_keyring_with_a_damaged_openpgp_key_passes_nothing_on(
@@ -232,7 +239,7 @@ def test_a_keyring_with_a_damaged_openpgp_key_passes_nothing_on(
     first, *_, last = own.secret.strip().splitlines()
     damaged = world.keyring.with_openpgp(f"{first}\n\nAAAA\n{last}\n")
 
-    assert open_exporter(world.config, damaged) is None
+    assert an_exporter(world.config, damaged) is None
     assert list((memory / "gpg").iterdir()) == []
 
 

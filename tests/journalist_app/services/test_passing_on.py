@@ -140,7 +140,7 @@ def propose(
     chosen = (file_of(desk, source),)
     prepare(desk, form_context, text, chosen)
     proposing.send_proposal(
-        desk, form_context.address, form_context.entry_id, [cleaned], today=TODAY, half_hour=1
+        desk, form_context.address, form_context.entry_id, [0] if cleaned else [], today=TODAY, half_hour=1
     )
     return newest(desk, source)
 
@@ -255,9 +255,7 @@ def test_files_of_the_form_go_too_and_leave_nothing_behind(
     assert [(file.name, file.lines, file.cleaned) for file in prepared.files] == [("bijlage.txt", (), None)]
     assert list(paper.folder.glob("tmp*")) == []
     assert pending_files(world) == 1
-    proposing.send_proposal(
-        desk, form_context.address, form_context.entry_id, [True], today=TODAY, half_hour=1
-    )
+    proposing.send_proposal(desk, form_context.address, form_context.entry_id, [0], today=TODAY, half_hour=1)
     assert [each.name for each in newest(desk, source).content.attachments] == ["bijlage.txt"]
 
 
@@ -418,7 +416,7 @@ def test_what_was_looked_at_is_gone_after_a_lock_or_a_day(
 
     with pytest.raises(PreparationGoneError):
         proposing.send_proposal(
-            desk, form_context.address, form_context.entry_id, [False], today=TODAY, half_hour=1
+            desk, form_context.address, form_context.entry_id, [], today=TODAY, half_hour=1
         )
 
     assert form_context.entry_id not in desk.prepared
