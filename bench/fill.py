@@ -27,7 +27,7 @@ from protocol.identifiers import Digest, EntryId
 from protocol.keyring import Keyring
 from protocol.letterhead import Letterhead
 from protocol.mailbox_keys import MailboxKeys
-from protocol.strand import DeskWriter, SourceWriter
+from protocol.strand import DeskWriter, EntryWriter, SourceWriter
 from store import entries, letterheads
 from store import mailboxes as opened
 from store.database import engine
@@ -104,7 +104,7 @@ def replies(desk: Desk, kept: str, count: int) -> None:
     """Have the desk answer so often in the mailbox of a passphrase, through the store's own functions."""
     ours = pen(desk)
     salt, cost = ours.letterhead.site_salt, ours.letterhead.argon2.params
-    keys = mailbox_keys.derive(passphrase.derive_root_key(kept, salt, cost))
+    keys = mailbox_keys.derive_mailbox_keys(passphrase.derive_root_key(kept, salt, cost))
     store = engine.open_store(desk.path("source", "store_path"))
     for _ in range(count):
         writes(store, ours, keys, ours.desk)
@@ -113,7 +113,7 @@ def replies(desk: Desk, kept: str, count: int) -> None:
 
 def open_mailbox(store: Store, root: RootKey) -> MailboxKeys:
     """Open the mailbox of a root, through the store's own functions; return its keys."""
-    keys = mailbox_keys.derive(root)
+    keys = mailbox_keys.derive_mailbox_keys(root)
     with store.writing() as session:
         opened.create_mailbox(
             session,
@@ -125,7 +125,7 @@ def open_mailbox(store: Store, root: RootKey) -> MailboxKeys:
     return keys
 
 
-def writes(store: Store, ours: Pen, keys: MailboxKeys, writer: entry.EntryWriter) -> None:
+def writes(store: Store, ours: Pen, keys: MailboxKeys, writer: EntryWriter) -> None:
     """Have the source of a mailbox, or the desk, write one entry more, through the store's own functions."""
     with store.reading() as session:
         heads = {
@@ -240,11 +240,11 @@ def _sealed_batch(ours: Pen, shortest: int, longest: int, text: Callable[[], str
 
 
 def _fill_mailbox(batch: _Batch, ours: Pen, lines: int, text: Callable[[], str]) -> None:
-    keys = mailbox_keys.derive(RootKey(secrets.token_bytes(32)))
+    keys = mailbox_keys.derive_mailbox_keys(RootKey(secrets.token_bytes(32)))
     first_day = _today() - timedelta(days=secrets.randbelow(200))
     heads: dict[bytes, tuple[int, Digest]] = {}
     size, since, day = 0, None, first_day
-    writer: entry.EntryWriter = SourceWriter(keys)
+    writer: EntryWriter = SourceWriter(keys)
     for line in range(lines):
         writer = SourceWriter(keys) if line % 2 == 0 else ours.desk
         day = first_day if line == 0 else _today()  # the desk's key is valid from the day it was set up
@@ -294,9 +294,7 @@ class _Place:
     day: date
 
 
-def _sealed(
-    ours: Pen, keys: MailboxKeys, writer: entry.EntryWriter, place: _Place, text: str
-) -> entry.SignedEntry:
+def _sealed(ours: Pen, keys: MailboxKeys, writer: EntryWriter, place: _Place, text: str) -> entry.SignedEntry:
     return entry.seal_entry(
         Content(kind=Kind.MESSAGE, text=text),
         address=keys.address,

@@ -13,7 +13,7 @@ from bench.report import Finding, at_most, mebibytes
 from bench.stage import Stage
 from bench.world import Desk
 from protocol.casefile import Casefile
-from protocol.ledger import ROWS, contribution, seal_tallies
+from protocol.ledger import ROWS, seal_tallies, tallies_of
 
 _LINES = 100_000
 _YEARS = 10
@@ -51,7 +51,7 @@ def _sealed(pen: fill.Pen, numbers: Sequence[int]) -> list[bytes]:
     for number in numbers:
         day = date(_year(number % _YEARS), 5, 6)
         casefile = Casefile(first_message=day, theme="bullying", region="africa")
-        counted = contribution(casefile, pen.letterhead, closed=day, is_read=True)
+        counted = tallies_of(casefile, pen.letterhead, closed=day, is_read=True)
         sealed += seal_tallies(counted, pen.letterhead, pen.desk)
     return sealed
 

@@ -39,7 +39,7 @@ from journalist_app.services.desk.unlocking import unlock_desk
 from protocol import keyring as keyrings
 from protocol import mailbox_keys
 from protocol.letterhead import verify_letterhead
-from protocol.pouch.pouch_file import Pouch, ServerKey
+from protocol.pouch.pouch_file import PouchReader, ServerKey
 from protocol.pouch.pouch_items import EntryItem, Item, MailboxItem, item_to_bytes
 from protocol.strand import SIGNATURE_BYTES, DeskWriter, SourceWriter
 from store import letterheads, outbox, peers
@@ -407,7 +407,7 @@ def _syncs(
 
 def _singles(machines: _Machines, ways: _Ways, side: Endpoint, readers: "_Readers", count: int) -> _Single:
     server = open_store(machines.settings("server").with_name("store.db"))
-    keys = mailbox_keys.derive(machines.root)
+    keys = mailbox_keys.derive_mailbox_keys(machines.root)
     seconds, copied, carried = [], [], []
     for _ in range(count):
         fill.writes(server, machines.pen, keys, SourceWriter(keys))
@@ -488,7 +488,7 @@ class _Readers:
 def _needed(raw: bytes, identities: tuple[PQIdentity, ...], verify_key: bytes) -> tuple[int, int]:
     """Return how long a pouch is without its padding, and how much of it is sealed and signed parts."""
     header, _ = age.split_stream([raw])
-    pouch = Pouch([raw], identities)
+    pouch = PouchReader([raw], identities)
     items = list(pouch.items(verify_key))
     framed = [pouch.head.to_bytes(), *map(item_to_bytes, items), b"", bytes(SIGNATURE_BYTES)]
     plain = len(_POUCH_VERSION) + len(frame(*framed))

@@ -22,11 +22,11 @@ def padme(length: int) -> int:
     return (length + mask) & ~mask
 
 
-def step(length: int) -> int:
+def padded_size(length: int) -> int:
     """Return the size at which a sealed part of `length` bytes rests: a step, past the last one Padmé."""
     return next((size for size in STEPS if length <= size), padme(length))
 
 
 def pad_json(raw: bytes) -> bytes:
     """Append spaces to JSON up to its size step; JSON ignores them, so every tool still reads it."""
-    return raw.ljust(step(len(raw)), b" ")
+    return raw.ljust(padded_size(len(raw)), b" ")

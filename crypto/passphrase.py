@@ -59,7 +59,7 @@ class Argon2Params:
 
 
 @cache
-def words(language: Language) -> tuple[str, ...]:
+def word_list(language: Language) -> tuple[str, ...]:
     """Return the words of one language, sorted; read from the package once per process (they are public)."""
     listed = files("crypto.wordlists").joinpath(f"{language}.txt").read_text("ascii")
     return tuple(listed.split())
@@ -67,17 +67,17 @@ def words(language: Language) -> tuple[str, ...]:
 
 @cache
 def _all_words() -> frozenset[str]:
-    return frozenset(word for language in LANGUAGES for word in words(language))
+    return frozenset(word for language in LANGUAGES for word in word_list(language))
 
 
-def draw(language: Language) -> str:
+def generate_passphrase(language: Language) -> str:
     """Draw a new passphrase: seven words (eight from a short list) with a space between them."""
-    listed = words(language)
+    listed = word_list(language)
     count = _WORDS if len(listed) >= _FULL_LIST else _WORDS_OF_A_SHORT_LIST
     return " ".join(secrets.choice(listed) for _ in range(count))
 
 
-def normalise(typed: str) -> str:
+def normalise_passphrase(typed: str) -> str:
     """Return the normal form of what was typed or pasted; two forms of one passphrase become equal.
 
     Accents, case, punctuation, line ends and the kind of space do not count. What no eye can see inside a
@@ -103,7 +103,9 @@ def _without_marks(text: str) -> str:
 def unknown_words(typed: str) -> list[int]:
     """Return the positions, from 0, of the words that stand on no list: likely slips of the typist."""
     known = _all_words()
-    return [position for position, word in enumerate(normalise(typed).split()) if word not in known]
+    return [
+        position for position, word in enumerate(normalise_passphrase(typed).split()) if word not in known
+    ]
 
 
 def derive_root_key(typed: str, site_salt: bytes, params: Argon2Params) -> RootKey:
@@ -115,7 +117,7 @@ def derive_root_key(typed: str, site_salt: bytes, params: Argon2Params) -> RootK
     """
     key = nacl.pwhash.argon2id.kdf(
         ROOT_KEY_BYTES,
-        normalise(typed).encode(),
+        normalise_passphrase(typed).encode(),
         site_salt,
         opslimit=params.t,
         memlimit=params.m_kib * 1024,

@@ -59,10 +59,10 @@ def set_up(
         return False
     with new_private_folder(settings) as unfinished:
         desk = load_config(EXAMPLE, "desk", DeskConfig)
-        phrase = passphrase.draw("nl")
+        phrase = passphrase.generate_passphrase("nl")
         on_step("Making the desk's keys ...")
         today = datetime.now(UTC).date()
-        keyring = keyrings.create(desk.workstation_name, [Slot.for_passphrase(phrase)])
+        keyring = keyrings.create_keyring(desk.workstation_name, [Slot.for_passphrase(phrase)])
         try:
             key = new_openpgp_key(desk.name_nl, today)
             keyring = replace(keyring, openpgp=key.secret)
@@ -128,7 +128,7 @@ def _closed_days(desk: DeskConfig, today: date) -> tuple[date, ...]:
 
 def _make_store(path: Path, first: Letterhead, desk_key: SecretKey) -> None:
     try:
-        body, signature = desk_letterhead.sign(first, desk_key)
+        body, signature = desk_letterhead.sign_letterhead(first, desk_key)
     except MalformedError as why:
         raise SetupError(f"{EXAMPLE}: [desk] makes no letterhead that a server would accept.") from why
     try:

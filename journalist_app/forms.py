@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from journalist_app.services.mailbox.steps import StepForm
-from protocol.entry import TEXT_CHARS
+from protocol.content import TEXT_CHARS
 from protocol.identifiers import DIGEST_BYTES, ENTRY_ID_BYTES, EntryId
 from web.errors import BodyError
 from web.multipart import Body, Event, Field, FileBegun, FileBytes, FileEnded, FormLimits, read_parts

@@ -9,7 +9,7 @@ from crypto import age
 from crypto.errors import ForgedError, TooLongError
 from crypto.padding import padme
 from protocol.content import AttachmentNote
-from protocol.envelope import commit
+from protocol.envelope import commit_to_key
 from protocol.identifiers import Address, AttachmentId, Digest, EntryId
 
 FLOOR_BYTES: Final = 64 * 1024
@@ -22,7 +22,7 @@ def padded_bytes(size: int) -> int:
     return max(FLOOR_BYTES, padme(size))
 
 
-class Sealer:
+class AttachmentSealer:
     """Seals one attachment while it arrives (push). Memory does not grow with its size.
 
     Call `update` for what arrives, then `pad` until it is empty, then `finish`. What they return, in order,
@@ -48,7 +48,7 @@ class Sealer:
         self.size = 0  # bytes of plaintext so far, without padding
 
     def __repr__(self) -> str:
-        return f"Sealer({self._attachment_id.hex()})"
+        return f"AttachmentSealer({self._attachment_id.hex()})"
 
     def update(self, plaintext: bytes) -> bytes:
         """Take more of the file, of any length; return the payload bytes that are ready, perhaps none.
@@ -88,7 +88,7 @@ class Sealer:
             media_type=media_type,
             size=self.size,
             payload_sha256=Digest(self._digest.digest()),
-            commit=commit(self._writer.file_key, self._address, self._entry_id, self._attachment_id),
+            commit=commit_to_key(self._writer.file_key, self._address, self._entry_id, self._attachment_id),
         )
         return end + last, note
 
@@ -98,7 +98,7 @@ class Sealer:
         return ready
 
 
-class Opener:
+class AttachmentOpener:
     """Opens one attachment whose payload comes in pieces of any size (pull)."""
 
     __slots__ = ("_chunks", "_digest", "_note", "_reader")
@@ -121,14 +121,14 @@ class Opener:
             ForgedError: the file was sealed for another place.
         """
         self._reader = age.AgeReader(header, identities, self._digested(chunks))
-        committed = commit(self._reader.file_key, address, entry_id, note.id)
+        committed = commit_to_key(self._reader.file_key, address, entry_id, note.id)
         if not hmac.compare_digest(committed, note.commit):
             raise ForgedError
         self._note = note
         self._digest = hashlib.sha256()
 
     def __repr__(self) -> str:
-        return f"Opener({self._note.id.hex()})"
+        return f"AttachmentOpener({self._note.id.hex()})"
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield the file, exactly `note.size` bytes, in pieces of at most 64 KiB.

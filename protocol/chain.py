@@ -54,7 +54,7 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class CheckedChain:
     """A mailbox after the check.
 
     `entries` may be shown, in thread order. `rejected` may be shown to an adviser alone, as what it is.
@@ -73,7 +73,7 @@ def check_chain(
     strands: Mapping[StrandId, StrandKey],
     entries: Sequence[SignedEntry],
     anchor: Heads | None,
-) -> Checked:
+) -> CheckedChain:
     """Check every entry of a mailbox, and all of them together.
 
     `mailbox_verify_key` must have passed `mailbox_keys.certify`; None if it did not, and then nothing counts
@@ -113,7 +113,7 @@ def check_chain(
             named.setdefault(digest, kind)
     faults += [_fault(kind, authentic[digest]) for digest, kind in named.items()]
     thread = _in_order(authentic)
-    return Checked(
+    return CheckedChain(
         entries=tuple(authentic[digest] for digest in thread if digest not in named),
         rejected=(*rejected, *(authentic[digest] for digest in thread if digest in named)),
         faults=tuple(faults),
@@ -136,7 +136,7 @@ def seen_by(author: Author, known: Heads) -> tuple[Digest, ...]:
     return tuple(sorted(digest for strand, (_, digest) in known.items() if _author_of(strand) is not author))
 
 
-def in_order(entries: Iterable[SignedEntry]) -> tuple[SignedEntry, ...]:
+def sort_entries(entries: Iterable[SignedEntry]) -> tuple[SignedEntry, ...]:
     """Return some entries of a mailbox so that each comes after all it points at, as far as that is here."""
     by_digest = {entry.digest: entry for entry in entries}
     return tuple(by_digest[digest] for digest in _in_order(by_digest))

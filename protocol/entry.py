@@ -8,39 +8,17 @@ from typing import Self, TypedDict
 
 from crypto import age
 from crypto.errors import ForgedError, MalformedError, UnreadableError
-from protocol.content import ATTACHMENTS, NAME_BYTES, TEXT_CHARS, AttachmentNote, Content, Kind
-from protocol.envelope import Author, Envelope, commit
+from protocol.content import Content, Kind
+from protocol.envelope import Envelope, commit_to_key
 from protocol.identifiers import Address, Digest, EntryId, StrandId
 from protocol.letterhead import Letterhead
 from protocol.strand import (
     SIGNATURE_BYTES,
-    DeskWriter,
     EntryWriter,
-    SourceWriter,
     StrandKey,
     check_signature,
     strand_verify_key,
 )
-
-__all__ = [
-    "ATTACHMENTS",
-    "NAME_BYTES",
-    "TEXT_CHARS",
-    "AttachmentNote",
-    "Author",
-    "Content",
-    "DeskWriter",
-    "EntryWriter",
-    "Envelope",
-    "Kind",
-    "SignedEntry",
-    "SourceWriter",
-    "StoredEntry",
-    "open_entry",
-    "renumber",
-    "seal_entry",
-    "verify_entry",
-]
 
 
 class StoredEntry(TypedDict):
@@ -164,7 +142,7 @@ def seal_entry(  # noqa: PLR0913  # each is a field of the open part
         day=day,
         letterhead_serial=letterhead.serial,
         payload_sha256=hashlib.sha256(sealed.payload).digest(),
-        commit=commit(sealed.file_key, address, entry_id),
+        commit=commit_to_key(sealed.file_key, address, entry_id),
         speaks=content.kind is not Kind.SEEN,
     )
     return SignedEntry(envelope, by.sign(envelope.to_bytes()), epoch, sealed.header, sealed.payload)
@@ -218,7 +196,7 @@ def open_entry(entry: SignedEntry, identities: Sequence[age.AgeIdentity]) -> Con
         raise ForgedError
     reader = age.AgeReader(entry.header, identities, [entry.payload])
     # Before a byte is opened: protocol/envelope.py names the two attacks that this stops.
-    if commit(reader.file_key, part.address, part.entry_id) != part.commit:
+    if commit_to_key(reader.file_key, part.address, part.entry_id) != part.commit:
         raise ForgedError
     content = Content.from_bytes(b"".join(reader))
     if part.speaks != (content.kind is not Kind.SEEN):

@@ -24,7 +24,7 @@ from protocol.identifiers import (
 COMMIT_BYTES = 32
 
 
-def commit(file_key: bytes, *names: bytes) -> bytes:
+def commit_to_key(file_key: bytes, *names: bytes) -> bytes:
     """Commit to an age file key for one address, entry id and, for a file, attachment id.
 
     It stops two attacks. Someone who can write to the store signs another mailbox's payload under an address

@@ -4,7 +4,7 @@ import hashlib
 from typing import NewType
 
 from crypto.framing import frame
-from crypto.passphrase import words
+from crypto.passphrase import word_list
 
 Address = NewType("Address", bytes)
 EntryId = NewType("EntryId", bytes)
@@ -44,7 +44,7 @@ def digest_words(digest: Digest) -> str:
 def _words(purpose: bytes, named: bytes, count: int) -> list[str]:
     # The Dutch list, whatever the reader's language: two people must be able to read a label to each other.
     # It is fixed by the protocol; a test pins its digest.
-    listed = words("nl")
+    listed = word_list("nl")
     hashed = hashlib.blake2b(frame(purpose, named), digest_size=count * _NUMBER_BYTES).digest()
     numbers = (int.from_bytes(hashed[at : at + _NUMBER_BYTES]) for at in range(0, len(hashed), _NUMBER_BYTES))
     return [listed[number % len(listed)] for number in numbers]

@@ -23,7 +23,7 @@ from crypto.base64_text import from_base64, to_base64
 from crypto.errors import ForgedError, MalformedError, UnreadableError
 from crypto.kdf import hkdf
 from crypto.minisign import SecretKey
-from crypto.passphrase import Argon2Params, normalise
+from crypto.passphrase import Argon2Params, normalise_passphrase
 from protocol.errors import KeyringRefusal, KeyringRefusedError
 from protocol.identifiers import STRAND_ID_BYTES, StrandId
 from protocol.strand import DeskWriter
@@ -155,7 +155,7 @@ class Keyring:
         return replace(self, serial=self.serial + 1, openpgp=armoured)
 
 
-def create(workstation_name: str, slots: Sequence[Slot]) -> Keyring:
+def create_keyring(workstation_name: str, slots: Sequence[Slot]) -> Keyring:
     """Make the keyring of a new desk: fresh keys, one workstation, epoch 1."""
     return Keyring(
         serial=1,
@@ -271,7 +271,11 @@ def _is_secret_key(armoured: str) -> bool:
 
 def _slot_identity(passphrase: str, salt: bytes, cost: Argon2Params) -> age.PQIdentity:
     stretched = nacl.pwhash.argon2id.kdf(
-        SEED_BYTES, normalise(passphrase).encode("utf-8"), salt, opslimit=cost.t, memlimit=cost.m_kib * 1024
+        SEED_BYTES,
+        normalise_passphrase(passphrase).encode("utf-8"),
+        salt,
+        opslimit=cost.t,
+        memlimit=cost.m_kib * 1024,
     )
     return age.PQIdentity(hkdf(stretched, info=b"steunpunt/v1/slot"))
 

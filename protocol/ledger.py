@@ -54,7 +54,7 @@ class Tally:
     value: str
 
 
-def contribution(
+def tallies_of(
     casefile: Casefile, letterhead: Letterhead, *, closed: date, is_read: bool
 ) -> tuple[Tally, ...]:
     """Return the tallies that a mailbox leaves behind, always `ROWS` of them.

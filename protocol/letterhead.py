@@ -201,7 +201,7 @@ class Letterhead(_Signed, frozen=True, dict=True):
         return frozenset(self.closed_days)
 
 
-def sign(letterhead: Letterhead, desk_key: SecretKey) -> tuple[bytes, bytes]:
+def sign_letterhead(letterhead: Letterhead, desk_key: SecretKey) -> tuple[bytes, bytes]:
     """Return the letterhead's bytes and their signature as a minisign file.
 
     Raises:

@@ -14,7 +14,7 @@ _TOGETHER: Final = (("openpgp_fingerprint", "openpgp_key"),)  # a key under anot
 _APART: Final = {"serial", "issued", "strands", *_LISTS, *itertools.chain(*_TOGETHER)}
 
 
-def merged(base: Letterhead, ours: Letterhead, theirs: Letterhead) -> Letterhead:
+def merge_letterheads(base: Letterhead, ours: Letterhead, theirs: Letterhead) -> Letterhead:
     """Return the letterhead that comes after both; `letterhead.sign` judges whether it makes sense.
 
     `base` is the one that both began with. What only we changed is as we have it, and everything else as they

@@ -32,7 +32,7 @@ class MailboxKeys:
         return self.signing_key.sign(message).signature
 
 
-def derive(root: RootKey) -> MailboxKeys:
+def derive_mailbox_keys(root: RootKey) -> MailboxKeys:
     """Derive a mailbox's keys from its root key, each by HKDF-SHA256 under a label of its own."""
     identity = PQIdentity(hkdf(root, info=b"steunpunt/v1/identity"))
     signing_key = SigningKey(hkdf(root, info=b"steunpunt/v1/signing"))
@@ -48,7 +48,7 @@ def derive(root: RootKey) -> MailboxKeys:
     )
 
 
-def certify(address: Address, recipient: bytes, verify_key: bytes) -> None:
+def check_mailbox_keys(address: Address, recipient: bytes, verify_key: bytes) -> None:
     """Check that these are the keys of that mailbox, before anything is sealed to them or verified by them.
 
     The address is a digest of both keys. Whoever can write to the store may swap a key, but then the address

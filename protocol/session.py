@@ -25,7 +25,7 @@ _EXPIRY_BYTES: Final = 4
 _PASSPHRASE_BYTES: Final = 96  # eight words of nine letters and seven spaces take 79
 
 
-def box(root: RootKey, token: bytes, server_secret: bytes) -> bytes:
+def seal_session(root: RootKey, token: bytes, server_secret: bytes) -> bytes:
     """Seal a mailbox's root key for one session: 72 bytes, to be kept under `token_hash(token)`.
 
     It takes the cookie, the session store and the memory of the running server together to open it.
@@ -33,7 +33,7 @@ def box(root: RootKey, token: bytes, server_secret: bytes) -> bytes:
     return SecretBox(_box_key(token, server_secret)).encrypt(root)
 
 
-def unbox(sealed: bytes, token: bytes, server_secret: bytes) -> RootKey:
+def open_session(sealed: bytes, token: bytes, server_secret: bytes) -> RootKey:
     """Open what `box` sealed.
 
     Raises:
@@ -62,7 +62,7 @@ def check_form_token(given: str, token: bytes, purpose: str) -> bool:
     return hmac.compare_digest(given.encode(errors="replace"), form_token(token, purpose).encode())
 
 
-def ticket(passphrase: str, server_secret: bytes, last_half_hour: int) -> str:
+def seal_ticket(passphrase: str, server_secret: bytes, last_half_hour: int) -> str:
     """Seal a new passphrase into the practice form, which is good until the end of that half-hour.
 
     Half-hours are counted from 1970 in UTC. The page that asks to type the passphrase back must not show it
@@ -96,7 +96,7 @@ def open_ticket(given: str, server_secret: bytes, half_hour: int) -> str:
     return plaintext[_EXPIRY_BYTES:].rstrip(b"\0").decode()
 
 
-def spent_name(passphrase: str, server_secret: bytes) -> bytes:
+def spent_ticket_name(passphrase: str, server_secret: bytes) -> bytes:
     """Return the name under which the session store notes that a drawn passphrase opens a mailbox by now.
 
     32 bytes. Without the server's secret nobody can try words against it.

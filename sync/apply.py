@@ -12,7 +12,7 @@ from protocol.envelope import Author, Envelope
 from protocol.errors import PouchRefusal, PouchRefusedError
 from protocol.identifiers import SOURCE_STRAND, Address, AttachmentId, StrandId
 from protocol.letterhead import Letterhead
-from protocol.pouch.pouch_file import Pouch, PouchHead, lowest_serial
+from protocol.pouch.pouch_file import PouchHead, PouchReader, lowest_serial
 from protocol.pouch.pouch_items import (
     ChunkItem,
     CountedItem,
@@ -99,7 +99,7 @@ def apply_pouch(side: Endpoint, open_again: OpenAgain, *, is_direct: bool) -> Ap
         StoreError: the store refuses; the same.
     """
     letterhead = side.letterhead()
-    pouch = Pouch(open_again(), side.identities)
+    pouch = PouchReader(open_again(), side.identities)
     head = pouch.head
     _require_for_us(side, head)
     verify_key = side.verify_key_of(StrandId(head.sender), letterhead)
@@ -121,7 +121,7 @@ def apply_pouch(side: Endpoint, open_again: OpenAgain, *, is_direct: bool) -> Ap
     if head.serial <= peer.taken:
         return AppliedPouch(head, is_known=True)
     apply = _Applying(side, head, deleted_wrongly)
-    apply.items(Pouch(open_again(), side.identities).items(verify_key))
+    apply.items(PouchReader(open_again(), side.identities).items(verify_key))
     was_set_back = head.taken < peer.acked or head.sent < peer.taken
     with side.store.writing() as session:
         if was_set_back:
@@ -166,12 +166,12 @@ def _require_day(side: Endpoint, head: PouchHead, *, is_direct: bool) -> None:
         raise PouchRefusedError(PouchRefusal.CLOCK)
 
 
-def _read_through(pouch: Pouch, verify_key: bytes) -> None:
+def _read_through(pouch: PouchReader, verify_key: bytes) -> None:
     for _ in pouch.items(verify_key):
         pass
 
 
-def _judge(side: Endpoint, letterhead: Letterhead, pouch: Pouch, verify_key: bytes) -> set[Address]:
+def _judge(side: Endpoint, letterhead: Letterhead, pouch: PouchReader, verify_key: bytes) -> set[Address]:
     """Read a whole pouch, and refuse it for one item that is not what it says.
 
     Return the mailboxes that were deleted by an order which was void.

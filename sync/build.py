@@ -14,7 +14,7 @@ from protocol import chain
 from protocol.entry import SignedEntry
 from protocol.envelope import Envelope
 from protocol.identifiers import ADDRESS_BYTES, SOURCE_STRAND, Address, AttachmentId, StrandId
-from protocol.pouch.pouch_file import PARTIALS, WHOLE, Packer, PouchHead, lowest_serial
+from protocol.pouch.pouch_file import PARTIALS, WHOLE, PouchHead, PouchWriter, lowest_serial
 from protocol.pouch.pouch_items import (
     ChunkItem,
     CountedItem,
@@ -104,7 +104,7 @@ def pack_behind(
 def _packed(load: "_Load", wanted_no_more: Iterable[AttachmentId]) -> Packed:
     items = list(load)
     head = load.head(has_more=load.has_more, wanted_no_more=wanted_no_more)
-    packer = Packer(head, load.side.recipient(), load.side.seed)
+    packer = PouchWriter(head, load.side.recipient(), load.side.seed)
     pouch = b"".join([packer.header, *map(packer.add, items), *packer.finish()])
     return Packed(pouch, load.serial, load.progress, load.has_more)
 
@@ -147,7 +147,7 @@ def _lowest(half_hour: int) -> int:
 
 
 def _pieces(load: "_Load", *, has_more: bool) -> Iterator[bytes]:
-    packer = Packer(load.head(has_more=has_more), load.side.recipient(), load.side.seed)
+    packer = PouchWriter(load.head(has_more=has_more), load.side.recipient(), load.side.seed)
     yield packer.header
     for item in load:
         yield packer.add(item)
@@ -368,7 +368,7 @@ class _Load:
                 yield DamagedItem(address, row.entry_id), row.entry_id
             else:
                 signed.append(entry)
-        for entry in chain.in_order(signed):
+        for entry in chain.sort_entries(signed):
             if self._is_full():
                 return
             its_files = files[entry.envelope.entry_id]

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 from protocol.errors import PouchRefusal, PouchRefusedError
 from protocol.identifiers import AttachmentId, StrandId
-from protocol.pouch.pouch_file import SERVER, Pouch
+from protocol.pouch.pouch_file import SERVER, PouchReader
 from store import outbox, peers
 from store.errors import StoreError
 from sync.apply import AppliedPouch, apply_pouch
@@ -149,7 +149,7 @@ def _welcome(server: Endpoint, pouch: bytes) -> StrandId:
     Raises:
         PouchRefusedError, UnknownWorkstationError, RevokedWorkstationError: it is none.
     """
-    opened = Pouch([pouch], server.identities)
+    opened = PouchReader([pouch], server.identities)
     if opened.head.desk != server.fingerprint:  # else it would only hear that nobody knows it
         raise PouchRefusedError(PouchRefusal.OTHER_DESK)
     sender = StrandId(opened.head.sender)

@@ -10,7 +10,7 @@ from protocol.entry import SignedEntry, verify_entry
 from protocol.envelope import Author, Envelope
 from protocol.identifiers import ENTRY_ID_BYTES, Address, StrandId
 from protocol.letterhead import Letterhead
-from protocol.mailbox_keys import certify
+from protocol.mailbox_keys import check_mailbox_keys
 from protocol.pouch.pouch_items import (
     EndedItem,
     EntryItem,
@@ -59,7 +59,7 @@ class Judge:
             case LetterheadItem():
                 self._letterhead_item(item)
             case MailboxItem():
-                certify(Address(item.address), item.recipient, item.verify_key)
+                check_mailbox_keys(Address(item.address), item.recipient, item.verify_key)
                 self._keys[Address(item.address)] = item.verify_key
             case EntryItem():
                 self._entry(item)
@@ -103,7 +103,7 @@ class Judge:
         """Accept what the source signed, or the desk's order for this mailbox if its day has come."""
         if is_source_ending(item):
             return
-        certify(Address(item.address), item.recipient, item.verify_key)
+        check_mailbox_keys(Address(item.address), item.recipient, item.verify_key)
         said = verify_order(item.statement, strands=self._strands)
         if said.address != item.address or said.due > self._side.today() + _CLOCKS_APART:
             raise ForgedError
@@ -140,7 +140,7 @@ class Judge:
                 mailbox = mailboxes.find(session, address)
             key = None
             if mailbox is not None:
-                certify(address, mailbox.recipient, mailbox.verify_key)
+                check_mailbox_keys(address, mailbox.recipient, mailbox.verify_key)
                 key = mailbox.verify_key
             self._keys[address] = key
         return self._keys[address]

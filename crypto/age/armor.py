@@ -76,7 +76,7 @@ def dearmor(armoured: str) -> bytes:
     return age_file
 
 
-def read_stream(pieces: Iterable[bytes]) -> Iterator[bytes]:
+def dearmor_stream(pieces: Iterable[bytes]) -> Iterator[bytes]:
     """Read armour that comes in pieces of any size: as `read`, with at most 4 KiB of white space at an end.
 
     Raises:

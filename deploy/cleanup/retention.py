@@ -18,7 +18,7 @@ from deploy.quiet_log import OWN_LOGGER
 from protocol.entry import SignedEntry
 from protocol.identifiers import StrandId
 from protocol.letterhead import Letterhead
-from protocol.statements.deletion_order import is_void, verify_order
+from protocol.statements.deletion_order import is_order_void, verify_order
 from store import deletion_orders, entries, mailboxes, peers
 from store.database.engine import Store
 from store.deletion_orders import StoredOrder
@@ -112,7 +112,7 @@ def judge_order(session: Session, order: StoredOrder, letterhead: Letterhead, to
     if today < said.due:
         return DueOrder.WAIT
     # Without a head it would fit any mailbox that is opened under this address again.
-    return DueOrder.DROP if not said.heads or is_void(said, present) else DueOrder.CARRY_OUT
+    return DueOrder.DROP if not said.heads or is_order_void(said, present) else DueOrder.CARRY_OUT
 
 
 def subtract_months(day: date, months: int) -> date:

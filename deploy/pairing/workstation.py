@@ -123,7 +123,7 @@ def pair_new_workstation(
     """
     fresh = new_workstation(card, keyring, name)
     create_workstation_folder(settings, fresh, card.card, asked.server)
-    published = letterheads_format.sign(fresh.letterhead, fresh.keyring.desk_key)
+    published = letterheads_format.sign_letterhead(fresh.letterhead, fresh.keyring.desk_key)
     base = letterhead_digest(fresh.base[0])
     write_pairing_file(fresh.keyring, published, base, settings.parent, asked)
 
@@ -182,7 +182,7 @@ def create_workstation_folder(settings: Path, fresh: NewWorkstation, card: Serve
         raise TwoMachinesError(
             f"{settings} is there already, so this is a workstation: to pair it again leave --keyring out."
         )
-    body, signature = letterheads_format.sign(fresh.letterhead, fresh.keyring.desk_key)
+    body, signature = letterheads_format.sign_letterhead(fresh.letterhead, fresh.keyring.desk_key)
     newest = fresh.letterhead.serial
     with new_private_folder(settings) as unfinished:
         store = create_store(unfinished / STORE)

@@ -124,7 +124,7 @@ def rebuild_workstation(
     fresh = new_workstation(lost.card, lost.keyring, name, retire=True)
     create_workstation_folder(settings, fresh, lost.card.card, asked.server)
     asked.say(f'This is the desk\'s workstation "{name}" now. "{lost.keyring.strand.name}" ends today.')
-    published = letterheads_format.sign(fresh.letterhead, fresh.keyring.desk_key)
+    published = letterheads_format.sign_letterhead(fresh.letterhead, fresh.keyring.desk_key)
     base = letterhead_digest(fresh.base[0])
     write_pairing_file(fresh.keyring, published, base, settings.parent, asked)
     is_onion = asked.server.startswith(ONION)

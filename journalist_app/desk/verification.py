@@ -10,9 +10,11 @@ from crypto.errors import ForgedError, MalformedError, UnreadableError
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import MailboxNotFoundError
 from protocol import chain
-from protocol.entry import Author, Content, SignedEntry, open_entry
+from protocol.content import Content
+from protocol.entry import SignedEntry, open_entry
+from protocol.envelope import Author
 from protocol.identifiers import SOURCE_STRAND, Address, Digest, StrandId
-from protocol.mailbox_keys import certify
+from protocol.mailbox_keys import check_mailbox_keys
 from protocol.trusted_state import Heads
 from store import entries, mailboxes, sync_findings
 from store.entries import Stored
@@ -102,7 +104,7 @@ def examine(desk: OpenDesk, session: Session, mailbox: StoredMailbox) -> Convers
     faults: list[ShownFault] = []
     verify_key: bytes | None = mailbox.verify_key
     try:
-        certify(address, mailbox.recipient, mailbox.verify_key)
+        check_mailbox_keys(address, mailbox.recipient, mailbox.verify_key)
     except (ForgedError, MalformedError):
         verify_key = None
         faults.append(ShownFault("wrong_keys"))

@@ -364,7 +364,7 @@ def _without_armour(pieces: Iterator[bytes]) -> Iterator[bytes]:
     """Yield an age file from its armour, or as it is when it has none."""
     first = next(pieces)
     whole = itertools.chain([first], pieces)
-    yield from whole if first.startswith(_AGE[0]) else armor.read_stream(whole)
+    yield from whole if first.startswith(_AGE[0]) else armor.dearmor_stream(whole)
 
 
 def _plain(text: str) -> tuple[TextPiece, ...]:

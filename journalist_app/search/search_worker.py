@@ -23,7 +23,7 @@ from protocol.content import Content
 from protocol.entry import SignedEntry, open_entry
 from protocol.identifiers import Address
 from protocol.letterhead import Letterhead
-from protocol.mailbox_keys import certify
+from protocol.mailbox_keys import check_mailbox_keys
 from store import entries, mailboxes
 from store.database.engine import Store, open_store
 from store.entries import Stored
@@ -194,7 +194,7 @@ class _Reader:
         address = Address(mailbox.address)
         verify_key: bytes | None = mailbox.verify_key
         try:
-            certify(address, mailbox.recipient, mailbox.verify_key)
+            check_mailbox_keys(address, mailbox.recipient, mailbox.verify_key)
         except (ForgedError, MalformedError):
             verify_key = None
         checked = chain.check_chain(address, verify_key, self._strands, list(_signed(rows)), None)

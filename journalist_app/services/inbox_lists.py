@@ -18,7 +18,7 @@ from journalist_app.search.search_index import Reading
 from journalist_app.services.mailbox import closing
 from protocol.casefile import Casefile
 from protocol.identifiers import Address
-from protocol.statements.removal import verify_ended
+from protocol.statements.removal import verify_ending
 from store import mailboxes, sync_findings
 from store.mailboxes import EndedMailbox
 from store.sync_findings import FindingKind
@@ -283,7 +283,7 @@ def _row(desk: OpenDesk, conversation: Conversation, today: date) -> InboxRow:
 def _ended_row(desk: OpenDesk, row: EndedMailbox) -> EndedLine:
     address = Address(row.address)
     try:
-        ended = verify_ended(
+        ended = verify_ending(
             row.statement, address=address, recipient=row.recipient, verify_key=row.verify_key
         )
     except (ForgedError, MalformedError):
@@ -330,7 +330,7 @@ def acknowledge_ended(desk: OpenDesk, address: Address, today: date) -> None:
     if row is None or row.is_counted:
         raise MailboxNotFoundError
     try:
-        ended = verify_ended(
+        ended = verify_ending(
             row.statement, address=address, recipient=row.recipient, verify_key=row.verify_key
         )
     except (ForgedError, MalformedError) as why:

@@ -12,7 +12,7 @@ from journalist_app.requests.access import unlocked
 from journalist_app.requests.form_context import address_of, adviser_today, context_of, foreign, missing
 from journalist_app.services.mailbox import closing, passing_on, read_thread
 from journalist_app.services.mailbox.send_entries import AdviserFormContext
-from protocol.entry import TEXT_CHARS
+from protocol.content import TEXT_CHARS
 from protocol.identifiers import Address
 from web.dates import half_hour_now
 

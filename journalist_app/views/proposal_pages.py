@@ -32,8 +32,7 @@ from journalist_app.services.mailbox.passing_on import REASON_CHARS_MIN, Without
 from journalist_app.services.mailbox.proposing import PreparedProposal, ProposalForm
 from journalist_app.services.mailbox.send_entries import AdviserFormContext
 from journalist_app.services.mailbox.steps import STEP_CHARS, StepForm
-from protocol.content import ATTACHMENTS
-from protocol.entry import TEXT_CHARS
+from protocol.content import ATTACHMENTS, TEXT_CHARS
 from protocol.identifiers import ATTACHMENT_ID_BYTES, Address, AttachmentId
 from store.errors import StoreError
 from web.dates import half_hour_now

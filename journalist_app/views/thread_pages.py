@@ -35,7 +35,7 @@ from journalist_app.services.mailbox import answering, file_downloads, read_thre
 from journalist_app.services.mailbox.file_downloads import Download
 from journalist_app.services.mailbox.steps import StepForm
 from journalist_app.services.records import casefiles, drafts
-from protocol.entry import TEXT_CHARS
+from protocol.content import TEXT_CHARS
 from protocol.identifiers import (
     ADDRESS_BYTES,
     ATTACHMENT_ID_BYTES,

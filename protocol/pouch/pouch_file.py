@@ -154,7 +154,7 @@ class ServerKey:
         return ServerCard(bytes(SigningKey(self.seed).verify_key), self.identity.recipient)
 
 
-class Packer:
+class PouchWriter:
     """Writes a pouch while its items come (push).
 
     `header`, then what `add` and `finish` return, in order, is the file. `size` is how many bytes of
@@ -180,7 +180,7 @@ class Packer:
         self.header = self._writer.header + self._write(_VERSION + frame(raw))
 
     def __repr__(self) -> str:
-        return "Packer()"
+        return "PouchWriter()"
 
     def add(self, item: Item) -> bytes:
         """Put an item in; return the sealed bytes that are ready, perhaps none.
@@ -208,7 +208,7 @@ class Packer:
         return self._writer.update(plaintext)
 
 
-class Pouch:
+class PouchReader:
     """A pouch as it is read. Nothing in it may be acted upon before `items` came to its end."""
 
     __slots__ = ("_plaintext", "head")
@@ -240,7 +240,7 @@ class Pouch:
             raise PouchRefusedError(PouchRefusal.MALFORMED) from why
 
     def __repr__(self) -> str:
-        return "Pouch()"
+        return "PouchReader()"
 
     def items(self, verify_key: bytes) -> Iterator[Item]:
         """Yield the items, and at the end check that `verify_key` signed all of it, and that nothing follows.

@@ -38,7 +38,7 @@ class DeletionOrder:
     day: date
 
 
-def order(  # noqa: PLR0913  # each is a field of the statement
+def sign_order(  # noqa: PLR0913  # each is a field of the statement
     address: Address, heads: Heads, *, due: date, tallies: Sequence[bytes], by: DeskWriter, day: date
 ) -> bytes:
     """Order that a mailbox be deleted from `due` on, and its sealed tallies put into the ledger.
@@ -96,7 +96,7 @@ def verify_order(raw: bytes, *, strands: Mapping[StrandId, StrandKey]) -> Deleti
     return ordered
 
 
-def is_void(ordered: DeletionOrder, entries: Iterable[SignedEntry]) -> bool:
+def is_order_void(ordered: DeletionOrder, entries: Iterable[SignedEntry]) -> bool:
     """Tell whether what lies in the mailbox now is no longer what the order was given for.
 
     Anything that was said since voids it, by the source, who is still there, or by the desk: were it not so,

@@ -9,7 +9,7 @@ from crypto.errors import ForgedError, MalformedError
 from crypto.framing import frame, unframe
 from protocol.envelope import Author, Envelope, author_from_bytes, day_from_bytes, day_to_bytes
 from protocol.identifiers import Address, Digest, StrandId
-from protocol.mailbox_keys import certify
+from protocol.mailbox_keys import check_mailbox_keys
 from protocol.statements.heads import Heads, heads_from_bytes, heads_to_bytes
 from protocol.strand import EntryWriter, StrandKey, check_signature, strand_verify_key
 
@@ -19,7 +19,7 @@ _ENDED: Final = b"steunpunt/v1/ended"
 _ENDED_FIELDS: Final = 4
 
 
-def removal(entry_digest: Digest, *, address: Address, by: EntryWriter, day: date) -> bytes:
+def sign_removal(entry_digest: Digest, *, address: Address, by: EntryWriter, day: date) -> bytes:
     """Sign that one entry was removed on a day: by its own author, or by the source, whose mailbox it is."""
     statement = frame(_REMOVAL, address, entry_digest, bytes((by.author,)), by.strand, day_to_bytes(day))
     return statement + frame(by.sign(statement))
@@ -72,7 +72,7 @@ def sign_ending(address: Address, heads: Heads, *, day: date, by: EntryWriter) -
     return statement + frame(by.sign(statement))
 
 
-def verify_ended(raw: bytes, *, address: Address, recipient: bytes, verify_key: bytes) -> MailboxEnding:
+def verify_ending(raw: bytes, *, address: Address, recipient: bytes, verify_key: bytes) -> MailboxEnding:
     """Check the line that stands where a mailbox was.
 
     Without it a server could drop a whole mailbox and say that its source had ended it. The heads tell the
@@ -82,7 +82,7 @@ def verify_ended(raw: bytes, *, address: Address, recipient: bytes, verify_key: 
         ForgedError: not signed by the source of that mailbox.
         MalformedError: no such line that we write.
     """
-    certify(address, recipient, verify_key)
+    check_mailbox_keys(address, recipient, verify_key)
     fields = unframe(raw)
     if len(fields) != _ENDED_FIELDS + 1 or fields[0] != _ENDED:
         raise MalformedError
@@ -97,7 +97,7 @@ def verify_ended(raw: bytes, *, address: Address, recipient: bytes, verify_key: 
 def is_ended_by_source(raw: bytes, *, address: Address, recipient: bytes, verify_key: bytes) -> bool:
     """Say whether the line where a mailbox was is signed by its source. Else it can only be an order."""
     try:
-        verify_ended(raw, address=address, recipient=recipient, verify_key=verify_key)
+        verify_ending(raw, address=address, recipient=recipient, verify_key=verify_key)
     except (ForgedError, MalformedError):
         return False
     return True

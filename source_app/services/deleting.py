@@ -5,7 +5,7 @@ from datetime import date
 
 from protocol.identifiers import Digest, StrandId
 from protocol.mailbox_keys import MailboxKeys
-from protocol.statements.removal import removal, sign_ending
+from protocol.statements.removal import sign_ending, sign_removal
 from protocol.strand import SourceWriter
 from source_app.public_desk import PublicDesk
 from source_app.services.login import MailboxSession, log_out
@@ -21,7 +21,7 @@ def delete_entry(desk: PublicDesk, keys: MailboxKeys, entry_id: bytes, *, today:
         NotFoundError: the mailbox has no such entry.
     """
     signed = find_entry(desk, keys, entry_id)
-    statement = removal(signed.digest, address=keys.address, by=SourceWriter(keys), day=today)
+    statement = sign_removal(signed.digest, address=keys.address, by=SourceWriter(keys), day=today)
     with desk.store.writing() as writing:
         entries.remove_entry(writing, keys.address, entry_id, removal=statement)
 

@@ -10,7 +10,7 @@ from crypto import passphrase
 from crypto.errors import UnreadableError
 from crypto.passphrase import Language, RootKey
 from protocol import session
-from protocol.mailbox_keys import derive
+from protocol.mailbox_keys import derive_mailbox_keys
 from source_app.errors import (
     NoMailboxError,
     NotOpenError,
@@ -38,8 +38,8 @@ def draw_passphrase(desk: PublicDesk, language: Language, *, now: int) -> tuple[
 
     `now` is the half hour since 1970, here and everywhere below.
     """
-    drawn = passphrase.draw(language)
-    return drawn.split(), session.ticket(drawn, desk.server_secret, now + _TICKET_HALF_HOURS)
+    drawn = passphrase.generate_passphrase(language)
+    return drawn.split(), session.seal_ticket(drawn, desk.server_secret, now + _TICKET_HALF_HOURS)
 
 
 def ticket_words(desk: PublicDesk, ticket: str, *, now: int) -> list[str]:
@@ -67,13 +67,13 @@ def open_mailbox(desk: PublicDesk, ticket: str, typed: str, *, today: date, now:
         LineFullError: come back in a moment.
     """
     shown = _words_in(desk, ticket, now=now)
-    given = passphrase.normalise(typed)
+    given = passphrase.normalise_passphrase(typed)
     if not hmac.compare_digest(given.encode(), " ".join(shown).encode()):
         if _is_spent(desk, shown, now=now):  # which word differs would be told to somebody else
             raise WordsUsedError
         raise OtherWordsError(_differing(shown, given.split()), _places(passphrase.unknown_words(typed)))
     root = _root(desk, given)
-    keys = derive(root)
+    keys = derive_mailbox_keys(root)
     with desk.store.writing() as writing:
         try:
             mailboxes.create_mailbox(
@@ -97,7 +97,7 @@ def log_in(desk: PublicDesk, typed: str, *, now: int) -> MailboxSession:
         LineFullError: come back in a moment.
     """
     root = _root(desk, typed)
-    keys = derive(root)
+    keys = derive_mailbox_keys(root)
     with desk.store.reading() as reading:
         mailbox = mailboxes.find(reading, keys.address)
     if mailbox is None:
@@ -116,7 +116,7 @@ def opened_with(desk: PublicDesk, token: bytes, *, now: int) -> MailboxSession:
     if box is None:
         raise NotOpenError
     try:
-        root = session.unbox(box, token, desk.server_secret)
+        root = session.open_session(box, token, desk.server_secret)
     except UnreadableError as why:  # the server was started anew
         raise NotOpenError from why
     expires = now + desk.session_half_hours
@@ -151,7 +151,7 @@ def _is_spent(desk: PublicDesk, words: Sequence[str], *, now: int) -> bool:
 
 
 def _spent_name(desk: PublicDesk, words: Sequence[str]) -> bytes:
-    return session.spent_name(" ".join(words), desk.server_secret)
+    return session.spent_ticket_name(" ".join(words), desk.server_secret)
 
 
 def _root(desk: PublicDesk, typed: str) -> RootKey:
@@ -161,7 +161,7 @@ def _root(desk: PublicDesk, typed: str) -> RootKey:
 
 def _open_session(desk: PublicDesk, root: RootKey, *, now: int) -> MailboxSession:
     token = secrets.token_bytes(session.TOKEN_BYTES)
-    box = session.box(root, token, desk.server_secret)
+    box = session.seal_session(root, token, desk.server_secret)
     desk.sessions.put(session.token_hash(token), box, now + desk.session_half_hours)
     return MailboxSession(token, root)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from protocol import session
-from protocol.attachment import Sealer
+from protocol.attachment import AttachmentSealer
 from protocol.content import MEDIA_TYPE_CHARS, AttachmentNote, Content, Kind
 from protocol.identifiers import (
     ATTACHMENT_ID_BYTES,
@@ -184,7 +184,7 @@ class Posting:
         attachment_id = AttachmentId(secrets.token_bytes(ATTACHMENT_ID_BYTES))
         _, desk_recipient = self._desk.letterhead.current_epoch
         recipients = [desk_recipient, self._keys.identity.recipient]
-        sealer = Sealer(recipients, self._keys.address, self._entry_id, attachment_id)
+        sealer = AttachmentSealer(recipients, self._keys.address, self._entry_id, attachment_id)
         with self._desk.store.writing(durable=False) as writing:
             if mailboxes.find(writing, self._keys.address) is None:
                 raise MailboxGoneError
@@ -246,7 +246,7 @@ class _Whole:
 class _File:
     """One file on its way: sealed, and written in chunks."""
 
-    def __init__(self, sealer: Sealer, chunks: ChunkWriter) -> None:
+    def __init__(self, sealer: AttachmentSealer, chunks: ChunkWriter) -> None:
         self._sealer = sealer
         self._chunks = chunks
         self._plain = hashlib.sha256()

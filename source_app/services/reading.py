@@ -14,7 +14,7 @@ from msgspec import UNSET
 
 from crypto.errors import CryptoError, ForgedError
 from protocol import chain
-from protocol.attachment import Opener
+from protocol.attachment import AttachmentOpener
 from protocol.content import (
     AttachmentNote,
     Content,
@@ -321,7 +321,7 @@ def open_file(
     for note, proposed in _files(content):
         if note.id == attachment_id:
             chunks = attachments.read_chunks(desk.store, keys.address, attachment_id)
-            opener = Opener(
+            opener = AttachmentOpener(
                 attachment.header, chunks, note, [keys.identity], keys.address, signed.envelope.entry_id
             )
             pieces = iter(opener) if proposed is None else _only_if(iter(opener), proposed.sha256)

@@ -5,7 +5,7 @@ from contextlib import suppress
 from flask import Response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from protocol.mailbox_keys import MailboxKeys, derive
+from protocol.mailbox_keys import MailboxKeys, derive_mailbox_keys
 from source_app.errors import AnswerRefusal, AnswerRefusedError, NotFoundError
 from source_app.forms import ConsentForm
 from source_app.services import consent, posting, reading
@@ -70,7 +70,7 @@ def receive_answer(entry_id: bytes) -> ResponseReturnValue:
     text = posting.text_of(request.form)
     if here is None:
         return logged_out_page(text, entry_id.hex())
-    keys = derive(here.root)
+    keys = derive_mailbox_keys(here.root)
     try:
         answer = consent.check_answer_form(desk(), here, entry_id.hex(), request.form)
         consent.append_consent(desk(), keys, answer, today=current_day())

@@ -7,7 +7,7 @@ from typing import Concatenate, ParamSpec
 from flask import Response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from protocol.mailbox_keys import MailboxKeys, derive
+from protocol.mailbox_keys import MailboxKeys, derive_mailbox_keys
 from source_app.forms import LogInForm
 from source_app.services.login import MailboxSession
 from source_app.views.request_context import current_session, lang, render_page
@@ -53,7 +53,7 @@ def mailbox_open(
     def guarded(*args: _P.args, **kwargs: _P.kwargs) -> ResponseReturnValue:
         here = current_session()
         if here is not None:
-            return view(here, derive(here.root), *args, **kwargs)
+            return view(here, derive_mailbox_keys(here.root), *args, **kwargs)
         if request.method == "POST":
             return logged_out_page()
         return redirect(url_for("begin.log_in_page", lang=lang()), code=303)

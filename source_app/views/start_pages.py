@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from flask import Blueprint, Response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from protocol.mailbox_keys import derive
+from protocol.mailbox_keys import derive_mailbox_keys
 from source_app.errors import LineFullError, NoMailboxError, OtherWordsError
 from source_app.forms import LogInForm, LogOutForm, PractiseForm
 from source_app.services import login as services
@@ -86,7 +86,9 @@ def try_log_in() -> ResponseReturnValue:
         return come_again(render_login(form, 503, refusal=trouble(why)))
     remember(now_open)
     if text:
-        typed_on = answer_pages.page_of_text(now_open, derive(now_open.root), text, form.proposal.data or "")
+        typed_on = answer_pages.page_of_text(
+            now_open, derive_mailbox_keys(now_open.root), text, form.proposal.data or ""
+        )
         return with_cookie(typed_on, now_open)
     return with_cookie(redirect(url_for("mailbox.show_mailbox", lang=lang()), code=303), now_open)
 

@@ -6,7 +6,7 @@ from flask import Response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from protocol.mailbox_keys import MailboxKeys, derive
+from protocol.mailbox_keys import MailboxKeys, derive_mailbox_keys
 from source_app.errors import MailboxGoneError, Refusal
 from source_app.forms import WriteForm
 from source_app.services import posting, reading
@@ -83,7 +83,7 @@ def _outcome(
 
 
 def _receive(here: MailboxSession | None, body: Body) -> Arrived:
-    keys = None if here is None else derive(here.root)
+    keys = None if here is None else derive_mailbox_keys(here.root)
 
     def admit(fields: Mapping[str, str]) -> Posting | None:
         if here is None or keys is None:
@@ -108,7 +108,7 @@ def _refused(here: MailboxSession, arrived: Arrived) -> WerkzeugResponse:
     is_ours = SessionTokens(here, form_context.purpose).fits(arrived.fields.get("token", ""))
     if refusal is Refusal.CHANGED or not is_ours:
         try:
-            form_context = posting.new_sheet(desk(), derive(here.root))
+            form_context = posting.new_sheet(desk(), derive_mailbox_keys(here.root))
         except MailboxGoneError:
             return gone(text)
         except StoreError:

@@ -3,7 +3,7 @@ import json
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from crypto.padding import STEPS, pad_json, padme, step
+from crypto.padding import STEPS, pad_json, padded_size, padme
 
 
 @given(st.integers(0, 2**62))
@@ -22,8 +22,8 @@ def test_padme_is_that_of_the_paper() -> None:
 
 @given(st.integers(0, 300_000))
 def test_an_entry_rests_at_a_step(length: int) -> None:
-    assert step(length) >= length
-    assert step(length) in STEPS or (length > STEPS[-1] and step(length) == padme(length))
+    assert padded_size(length) >= length
+    assert padded_size(length) in STEPS or (length > STEPS[-1] and padded_size(length) == padme(length))
 
 
 def test_a_short_and_a_longer_message_have_one_size() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from crypto.passphrase import LANGUAGES, Language, words
+from crypto.passphrase import LANGUAGES, Language, word_list
 from crypto.wordlists import choose_dutch
 
 # Labels of mailboxes are made of the Dutch words: another list would rename every mailbox.
@@ -26,16 +26,16 @@ def test_a_list_never_changes(language: Language) -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_list_is_long_plain_and_without_doubles(language: Language) -> None:
-    listed = words(language)
+    listed = word_list(language)
     assert len(listed) >= 7_700
     assert listed == tuple(sorted(set(listed)))
     assert all(re.fullmatch("[a-z]{3,9}", word) for word in listed)
 
 
 def test_no_two_dutch_words_differ_in_their_last_letter_alone() -> None:
-    beginnings = [word[:-1] for word in words("nl")]
+    beginnings = [word[:-1] for word in word_list("nl")]
     assert len(set(beginnings)) == len(beginnings)
-    assert set(beginnings).isdisjoint(words("nl"))
+    assert set(beginnings).isdisjoint(word_list("nl"))
 
 
 def test_no_dutch_word_was_refused_by_its_reader() -> None:
@@ -43,7 +43,7 @@ def test_no_dutch_word_was_refused_by_its_reader() -> None:
     refused = [word for line in lines if not line.startswith("#") for word in line.split()]
     assert len(refused) > 2_000
     assert len(set(refused)) == len(refused)
-    assert set(refused).isdisjoint(words("nl"))
+    assert set(refused).isdisjoint(word_list("nl"))
 
 
 A_SMALL_LANGUAGE = (
@@ -71,4 +71,4 @@ def test_the_command_writes_a_word_a_line(
 @pytest.mark.slow
 def test_the_committed_dutch_list_is_what_the_script_chooses() -> None:
     """From Debian's `wdutch`, which `make test` installs: without it this fails."""
-    assert tuple(choose_dutch.choose_words(DEBIANS.read_text("utf-8").split())) == words("nl")
+    assert tuple(choose_dutch.choose_words(DEBIANS.read_text("utf-8").split())) == word_list("nl")

@@ -49,7 +49,9 @@ class Desk:
             assert found is not None
             before = letterhead.Letterhead.from_bytes(found[1])
             newer = msgspec.structs.replace(before, serial=serial, talk={"nl": talk, "en": talk})
-            letterheads.publish(session, serial, *letterhead.sign(newer, (by or self.keyring).desk_key))
+            letterheads.publish(
+                session, serial, *letterhead.sign_letterhead(newer, (by or self.keyring).desk_key)
+            )
         store.close()
 
 
@@ -108,7 +110,7 @@ def test_running_workers_say_what_the_newest_letterhead_says_and_keep_it_beside_
         desk.publish(2, "ring the blue bell")
         _wait_until_every_worker_says(server, b"ring the blue bell")
         assert desk.config.letterhead_serial_path.read_text("ascii").startswith("2 ")
-        other = keyrings.create("another desk", [Slot.for_passphrase("een")])
+        other = keyrings.create_keyring("another desk", [Slot.for_passphrase("een")])
         desk.publish(3, "come to the harbour alone", by=other)
         until = time.monotonic() + 60
         while server.log.read_text().count("is forged") < desk.config.workers:

@@ -38,7 +38,7 @@ class Place:
         by = by or self.keyring
         first = first_letterhead(by, load_config(EXAMPLE, "desk", DeskConfig), date(2026, 11, 23))
         one = msgspec.structs.replace(first, serial=serial, site_salt=self.site_salt)
-        body, signature = letterhead.sign(one, by.desk_key)
+        body, signature = letterhead.sign_letterhead(one, by.desk_key)
         with self.store.writing() as session:
             letterheads.publish(session, serial, body, signature)
 
@@ -47,7 +47,7 @@ class Place:
 
 
 def _a_keyring() -> Keyring:
-    return keyrings.create("Werkstation", [Slot.for_passphrase("een", CHEAP)])
+    return keyrings.create_keyring("Werkstation", [Slot.for_passphrase("een", CHEAP)])
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_a_letterhead_of_another_desk_starts_nothing(place: Place) -> None:
 
 def test_a_true_letterhead_with_one_word_changed_starts_nothing(place: Place) -> None:
     first = first_letterhead(place.keyring, load_config(EXAMPLE, "desk", DeskConfig), date(2026, 11, 23))
-    body, signature = letterhead.sign(first, place.keyring.desk_key)
+    body, signature = letterhead.sign_letterhead(first, place.keyring.desk_key)
     with place.store.writing() as session:
         letterheads.publish(session, 1, body.replace(b"steunpunt", b"STEUNPUNT", 1), signature)
 
@@ -98,7 +98,7 @@ def test_a_store_that_was_put_back_to_an_older_letterhead_starts_nothing(place: 
 
 def test_an_older_letterhead_under_a_newer_number_starts_nothing(place: Place) -> None:
     first = first_letterhead(place.keyring, load_config(EXAMPLE, "desk", DeskConfig), date(2026, 11, 23))
-    body, signature = letterhead.sign(first, place.keyring.desk_key)
+    body, signature = letterhead.sign_letterhead(first, place.keyring.desk_key)
     with place.store.writing() as session:
         letterheads.publish(session, 9, body, signature)
     place.serial_path.write_text(f"2 {'00' * 32}\n", "ascii")

@@ -128,7 +128,9 @@ class Desk:
         following = newest(store, self.keyring).successor(**changes)
         with store.writing() as session:
             letterheads.publish(
-                session, following.serial, *letterhead_format.sign(following, self.keyring.desk_key)
+                session,
+                following.serial,
+                *letterhead_format.sign_letterhead(following, self.keyring.desk_key),
             )
         store.close()
 
@@ -142,7 +144,7 @@ def newest(store: Store, keyring: Keyring) -> letterhead_format.Letterhead:
 
 def a_desk(folder: Path, *, source_bind: str = "127.0.0.1:8080", sync_bind: str = "127.0.0.3:18082") -> Desk:
     """Make a desk as `steunpunt setup` does, with a passphrase that costs nothing, and an empty server."""
-    keyring = keyrings.create(FIRST, [Slot.for_passphrase(PASSPHRASE, _CHEAP)])
+    keyring = keyrings.create_keyring(FIRST, [Slot.for_passphrase(PASSPHRASE, _CHEAP)])
     first = Machine(folder / "first" / "var" / "config.toml", keyring.fingerprint)
     letterhead = first_letterhead(keyring, load_config(EXAMPLE, "desk", DeskConfig), _BEGAN)
     letterhead = msgspec.structs.replace(letterhead, argon2=letterhead_format.Argon2(t=1, m_kib=8, p=1))
@@ -151,7 +153,7 @@ def a_desk(folder: Path, *, source_bind: str = "127.0.0.1:8080", sync_bind: str 
         write_new(made / "config.toml", from_example(ONE_MACHINE, keyring.fingerprint, {}).encode("utf-8"))
         store = an_empty_store(made / STORE)
         with store.writing() as session:
-            letterheads.publish(session, 1, *letterhead_format.sign(letterhead, keyring.desk_key))
+            letterheads.publish(session, 1, *letterhead_format.sign_letterhead(letterhead, keyring.desk_key))
         store.close()
     desk = a_desk_in(folder, keyring)
     binds = ["--source-bind", source_bind, "--sync-bind", sync_bind]

@@ -15,12 +15,14 @@ from journalist_app.config import AdviserConfig
 from protocol import attachment, chain, entry
 from protocol import keyring as keyring_format
 from protocol import letterhead as letterhead_format
-from protocol.entry import AttachmentNote, Content, DeskWriter, Kind, SignedEntry, SourceWriter
+from protocol.content import AttachmentNote, Content, Kind
+from protocol.entry import SignedEntry
 from protocol.identifiers import NO_DIGEST, AttachmentId, Digest, EntryId
 from protocol.keyring import Keyring, Slot
 from protocol.letterhead import Argon2, Epoch, Letterhead, Strand
-from protocol.mailbox_keys import MailboxKeys, derive
+from protocol.mailbox_keys import MailboxKeys, derive_mailbox_keys
 from protocol.statements import removal
+from protocol.strand import DeskWriter, EntryWriter, SourceWriter
 from store import attachments, entries, letterheads, mailboxes
 from store.database.engine import Store
 from tests.stores import an_empty_store
@@ -76,7 +78,7 @@ def a_letterhead(keyring: Keyring, serial: int = 1) -> Letterhead:
 
 
 def a_world(folder: Path) -> World:
-    keyring = keyring_format.create("werkstation", [Slot.for_passphrase(PASSPHRASE, CHEAP)])
+    keyring = keyring_format.create_keyring("werkstation", [Slot.for_passphrase(PASSPHRASE, CHEAP)])
     keyring_path = folder / "keyring.age"
     write_keyring(keyring_path, keyring)
     letterhead = a_letterhead(keyring)
@@ -117,7 +119,7 @@ def write_keyring(path: Path, keyring: Keyring) -> None:
 
 
 def publish(store: Store, keyring: Keyring, letterhead: Letterhead) -> None:
-    body, signature = letterhead_format.sign(letterhead, keyring.desk_key)
+    body, signature = letterhead_format.sign_letterhead(letterhead, keyring.desk_key)
     with store.writing() as session:
         letterheads.publish(session, letterhead.serial, body, signature)
 
@@ -171,7 +173,7 @@ class ASource:
 
     def world_writes(
         self,
-        by: entry.EntryWriter,
+        by: EntryWriter,
         words: str,
         entry_id: EntryId,
         notes: tuple[AttachmentNote, ...],
@@ -184,7 +186,7 @@ class ASource:
 
     def _adds(
         self,
-        by: entry.EntryWriter,
+        by: EntryWriter,
         content: Content,
         entry_id: EntryId,
         day: date,
@@ -215,7 +217,7 @@ class ASource:
         return sealed
 
     def removes(self, removed: SignedEntry) -> None:
-        statement = removal.removal(
+        statement = removal.sign_removal(
             removed.digest, address=self.keys.address, by=SourceWriter(self.keys), day=TODAY
         )
         with self.world.store.writing() as session:
@@ -234,7 +236,7 @@ class ASource:
 
     def _sends(self, entry_id: EntryId, name: str, content: bytes) -> AttachmentNote:
         attachment_id = AttachmentId(os.urandom(16))
-        sealer = attachment.Sealer(
+        sealer = attachment.AttachmentSealer(
             [self.world.letterhead.current_epoch[1], PQRecipient.from_bytes(self.keys.recipient)],
             self.keys.address,
             entry_id,
@@ -259,7 +261,7 @@ class ASource:
 
 
 def a_source(world: World, *, day: date = TODAY) -> ASource:
-    keys = derive(RootKey(secrets.token_bytes(32)))
+    keys = derive_mailbox_keys(RootKey(secrets.token_bytes(32)))
     with world.store.writing() as session:
         mailboxes.create_mailbox(
             session, address=keys.address, recipient=keys.recipient, verify_key=keys.verify_key, day=day

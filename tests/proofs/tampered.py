@@ -19,7 +19,7 @@ from flask import Flask
 from werkzeug.test import Cookie
 
 from journalist_app import create_adviser_app
-from protocol.mailbox_keys import MailboxKeys, derive
+from protocol.mailbox_keys import MailboxKeys, derive_mailbox_keys
 from source_app import create_source_app
 from source_app.config import SourceConfig
 from source_app.services import login
@@ -96,7 +96,9 @@ class Scene:
 
     def _source_at(self, browser: Browser) -> ASource:
         desk = self.site.extensions["desk"]
-        return ASource(browser, derive(login.log_in(desk, browser.passphrase, now=half_hour_now()).root))
+        return ASource(
+            browser, derive_mailbox_keys(login.log_in(desk, browser.passphrase, now=half_hour_now()).root)
+        )
 
     def an_adviser(self) -> AdviserBrowser:
         """Return a browser before an adviser's interface that was started anew, and unlock."""

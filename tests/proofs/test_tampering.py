@@ -18,13 +18,14 @@ from crypto.errors import CryptoError
 from crypto.passphrase import RootKey
 from journalist_app import create_adviser_app
 from protocol import chain, entry, keyring
-from protocol.attachment import Sealer
+from protocol.attachment import AttachmentSealer
 from protocol.content import Content, Kind
 from protocol.entry import SignedEntry
+from protocol.envelope import Envelope
 from protocol.identifiers import NO_DIGEST, Digest, EntryId, StrandId, digest_words
-from protocol.mailbox_keys import derive
+from protocol.mailbox_keys import derive_mailbox_keys
 from protocol.statements import removal
-from protocol.strand import DeskWriter, SourceWriter
+from protocol.strand import DeskWriter, EntryWriter, SourceWriter
 from tests.journalist_app.desk_factories import CHEAP, TODAY, a_letterhead, publish
 from tests.journalist_app.views.test_views import Browser as AdviserBrowser
 from tests.journalist_app.views.test_views import answer_fields
@@ -187,7 +188,7 @@ def test_a_mailbox_taken_away_whole_is_found(scene: Scene, source: ASource) -> N
 
 
 def test_a_mailbox_whose_ending_was_forged_is_found(scene: Scene, source: ASource) -> None:
-    attacker = SourceWriter(derive(RootKey(bytes(32))))
+    attacker = SourceWriter(derive_mailbox_keys(RootKey(bytes(32))))
     forged = removal.sign_ending(source.keys.address, {}, day=TODAY, by=attacker)
     _end_with(scene, source, forged)
 
@@ -435,7 +436,7 @@ def test_a_file_replaced_by_another_that_opens_is_not_handed_out(scene: Scene, s
     adviser = scene.an_adviser()
     (link,) = {each for each in adviser.get(source.path).text.split('"') if "/files/" in each}
     ((attachment_id, entry_id),) = scene.ask("SELECT attachment_id, entry_id FROM attachment")
-    sealer = Sealer(
+    sealer = AttachmentSealer(
         [scene.world.letterhead.current_epoch[1], PQRecipient.from_bytes(source.keys.recipient)],
         source.keys.address,
         EntryId(entry_id),
@@ -463,7 +464,7 @@ def test_a_replaced_key_of_a_mailbox_is_found_and_nothing_is_sealed_to_it(
     adviser = scene.an_adviser()
     fields = answer_fields(adviser.get(source.path), "for the source alone")
     ((before,),) = scene.ask("SELECT count(*) FROM entry WHERE author = 1")
-    attacker = derive(RootKey(bytes(32)))
+    attacker = derive_mailbox_keys(RootKey(bytes(32)))
     scene.sql(
         f"UPDATE mailbox SET {column} = :k WHERE address = :a",
         a=source.keys.address,
@@ -481,7 +482,7 @@ def test_a_replaced_key_of_a_mailbox_is_found_and_nothing_is_sealed_to_it(
 def test_both_keys_of_a_mailbox_replaced_before_anybody_answered_are_found(scene: Scene) -> None:
     source = scene.a_source()
     source.writes(QUESTION)
-    attacker = derive(RootKey(bytes(32)))
+    attacker = derive_mailbox_keys(RootKey(bytes(32)))
     scene.sql(
         "UPDATE mailbox SET recipient = :r, verify_key = :v", r=attacker.recipient, v=attacker.verify_key
     )
@@ -504,7 +505,7 @@ def test_anothers_payload_signed_as_ones_own_is_not_shown(scene: Scene, source: 
         f"SELECT header, payload, envelope FROM entry JOIN sealed USING (id) WHERE entry.id = {FIRST}",
         a=source.keys.address,
     )
-    stolen = entry.Envelope.from_bytes(envelope)
+    stolen = Envelope.from_bytes(envelope)
     ((previous,),) = scene.ask("SELECT digest FROM head WHERE address = :a", a=mallory.keys.address)
     own = replace(stolen, address=mallory.keys.address, number=2, previous=Digest(previous))
     by = SourceWriter(mallory.keys)
@@ -518,7 +519,7 @@ def test_anothers_payload_signed_as_ones_own_is_not_shown(scene: Scene, source: 
 
 
 def _forged(
-    scene: Scene, source: ASource, by: entry.EntryWriter, words: str, *, number: int, previous: Digest
+    scene: Scene, source: ASource, by: EntryWriter, words: str, *, number: int, previous: Digest
 ) -> SignedEntry:
     heads = scene.ask("SELECT strand, number, digest FROM head WHERE address = :a", a=source.keys.address)
     known = {StrandId(strand): (int(at), Digest(digest)) for strand, at, digest in heads}
@@ -605,7 +606,7 @@ def test_a_reply_to_one_source_is_never_shown_to_another(scene: Scene, source: A
         f" WHERE entry.id = {REPLY}",
         a=source.keys.address,
     )
-    own = replace(entry.Envelope.from_bytes(envelope), address=other.keys.address)
+    own = replace(Envelope.from_bytes(envelope), address=other.keys.address)
     _insert(scene, SignedEntry(own, signature, 1, header, payload))
 
     told(scene, other, NOT_SIGNED)
@@ -634,7 +635,7 @@ def test_an_entry_emptied_without_a_removal_is_found(scene: Scene, source: ASour
 def test_a_forged_removal_is_found(scene: Scene, source: ASource, which: str) -> None:
     ((digest,),) = scene.ask(f"SELECT digest FROM entry WHERE id = {which}", a=source.keys.address)
     forger = SourceWriter(replace(source.keys, signing_key=SigningKey(bytes(32))))
-    forged = removal.removal(Digest(digest), address=source.keys.address, by=forger, day=TODAY)
+    forged = removal.sign_removal(Digest(digest), address=source.keys.address, by=forger, day=TODAY)
     _hang(scene, source, which, forged)
 
     told(scene, source, NOT_REMOVED_BY_THEM)
@@ -654,7 +655,10 @@ def test_a_removal_by_another_source_is_found(scene: Scene, source: ASource) -> 
     ((digest,),) = scene.ask(f"SELECT digest FROM entry WHERE id = {SECOND}", a=source.keys.address)
     by = SourceWriter(scene.a_source().keys)
     _hang(
-        scene, source, SECOND, removal.removal(Digest(digest), address=source.keys.address, by=by, day=TODAY)
+        scene,
+        source,
+        SECOND,
+        removal.sign_removal(Digest(digest), address=source.keys.address, by=by, day=TODAY),
     )
 
     told(scene, source, NOT_REMOVED_BY_THEM)
@@ -765,7 +769,7 @@ def _unlock_is_refused(scene: Scene) -> bool:
 
 def test_a_letterhead_of_the_administrators_own_is_refused(scene: Scene, source: ASource) -> None:
     """With it every new source would seal to the administrator."""
-    own = keyring.create("workstation", [keyring.Slot.for_passphrase("their own", CHEAP)])
+    own = keyring.create_keyring("workstation", [keyring.Slot.for_passphrase("their own", CHEAP)])
     scene.sql("DELETE FROM letterhead")
     publish(scene.world.store, own, a_letterhead(own, serial=2))
 

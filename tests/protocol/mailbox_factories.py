@@ -8,12 +8,13 @@ from nacl.signing import SigningKey
 
 from crypto.passphrase import RootKey
 from protocol import chain, entry, mailbox_keys
-from protocol.entry import Content, DeskWriter, EntryWriter, Kind, SignedEntry, SourceWriter
+from protocol.content import Content, Kind
+from protocol.entry import SignedEntry
 from protocol.identifiers import NO_DIGEST, EntryId, StrandId
 from protocol.letterhead import Letterhead
 from protocol.mailbox_keys import MailboxKeys
 from protocol.statements import removal
-from protocol.strand import StrandKey
+from protocol.strand import DeskWriter, EntryWriter, SourceWriter, StrandKey
 
 DAY = date(2026, 3, 2)
 WORKSTATION = DeskWriter(StrandId(b"strand-a"), b"a" * 32)
@@ -21,7 +22,7 @@ LAPTOP = DeskWriter(StrandId(b"strand-b"), b"b" * 32)
 
 
 def a_mailbox(seed: int = 1) -> MailboxKeys:
-    return mailbox_keys.derive(RootKey(bytes([seed]) * 32))
+    return mailbox_keys.derive_mailbox_keys(RootKey(bytes([seed]) * 32))
 
 
 def the_strands() -> dict[StrandId, StrandKey]:
@@ -64,11 +65,11 @@ class Conversation:
         return SourceWriter(self.keys)
 
     def removed(self, which: SignedEntry, by: EntryWriter, *, day: date = DAY) -> SignedEntry:
-        statement = removal.removal(which.digest, address=self.keys.address, by=by, day=day)
+        statement = removal.sign_removal(which.digest, address=self.keys.address, by=by, day=day)
         return replace(which, header=None, payload=None, removal=statement)
 
     def check(
         self, entries: Sequence[SignedEntry] | None = None, anchor: removal.Heads | None = None
-    ) -> chain.Checked:
+    ) -> chain.CheckedChain:
         shown = self.entries if entries is None else entries
         return chain.check_chain(self.keys.address, self.keys.verify_key, the_strands(), shown, anchor)

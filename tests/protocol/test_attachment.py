@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from crypto import age
 from crypto.errors import CryptoError, ForgedError, TooLongError, UnreadableError
-from protocol.attachment import FLOOR_BYTES, SIZE_MAX, Opener, Sealer, padded_bytes
+from protocol.attachment import FLOOR_BYTES, SIZE_MAX, AttachmentOpener, AttachmentSealer, padded_bytes
 from protocol.content import AttachmentNote
 from protocol.identifiers import Address, AttachmentId, EntryId
 
@@ -41,11 +41,13 @@ class Stored:
         entry_id: EntryId = _ENTRY_ID,
     ) -> list[bytes]:
         chunks = [self.payload] if payload is None else payload
-        return list(Opener(header or self.header, chunks, note or self.note, [identity], address, entry_id))
+        return list(
+            AttachmentOpener(header or self.header, chunks, note or self.note, [identity], address, entry_id)
+        )
 
 
 def _seal(pieces: Iterable[bytes], *, pad_first: bool = True) -> Stored:
-    sealer = Sealer([_DESK.recipient, _MAILBOX.recipient], _ADDRESS, _ENTRY_ID, _ID)
+    sealer = AttachmentSealer([_DESK.recipient, _MAILBOX.recipient], _ADDRESS, _ENTRY_ID, _ID)
     payload = [sealer.update(piece) for piece in pieces]
     if pad_first:
         payload += sealer.pad()
@@ -83,7 +85,7 @@ def test_padding_never_costs_more_than_an_eighth_past_the_floor() -> None:
 
 
 def test_padding_of_a_large_file_comes_in_small_pieces() -> None:
-    sealer = Sealer([_DESK.recipient], _ADDRESS, _ENTRY_ID, _ID)
+    sealer = AttachmentSealer([_DESK.recipient], _ADDRESS, _ENTRY_ID, _ID)
     large = 80 * 1024 * 1024 + 1
     for _ in range(large // 2**20):
         sealer.update(bytes(2**20))
@@ -103,7 +105,7 @@ def test_a_file_moved_to_another_place_is_found_before_its_first_byte() -> None:
         {"note": _seal([b"text"]).note},
     ):
         with pytest.raises(ForgedError):
-            Opener(
+            AttachmentOpener(
                 stored.header,
                 [stored.payload],
                 elsewhere.get("note", stored.note),  # type: ignore[arg-type]  # a table of changes
@@ -127,7 +129,7 @@ def test_the_last_piece_is_held_back_until_everything_fits() -> None:
     wrong = msgspec.structs.replace(stored.note, payload_sha256=bytes(32))
     given_out = 0
     with pytest.raises(ForgedError):  # noqa: PT012  # the sum must survive the error
-        for piece in Opener(stored.header, [stored.payload], wrong, [_DESK], _ADDRESS, _ENTRY_ID):
+        for piece in AttachmentOpener(stored.header, [stored.payload], wrong, [_DESK], _ADDRESS, _ENTRY_ID):
             given_out += len(piece)
     assert given_out < 300_000
 
@@ -149,7 +151,7 @@ def test_a_stranger_opens_nothing() -> None:
 
 
 def test_a_size_that_would_make_us_pad_for_hours_is_refused() -> None:
-    sealer = Sealer([_DESK.recipient], _ADDRESS, _ENTRY_ID, _ID)
+    sealer = AttachmentSealer([_DESK.recipient], _ADDRESS, _ENTRY_ID, _ID)
     sealer.size = SIZE_MAX
     with pytest.raises(TooLongError):
         sealer.update(b"1")
@@ -157,9 +159,12 @@ def test_a_size_that_would_make_us_pad_for_hours_is_refused() -> None:
 
 def test_nothing_of_the_file_shows_in_a_repr() -> None:
     stored = _seal([b"text"])
-    opener = Opener(stored.header, [], stored.note, [_DESK], _ADDRESS, _ENTRY_ID)
-    sealer = Sealer([_DESK.recipient], _ADDRESS, _ENTRY_ID, _ID)
-    assert [f"Opener({_ID.hex()})", f"Sealer({_ID.hex()})"] == [repr(opener), repr(sealer)]
+    opener = AttachmentOpener(stored.header, [], stored.note, [_DESK], _ADDRESS, _ENTRY_ID)
+    sealer = AttachmentSealer([_DESK.recipient], _ADDRESS, _ENTRY_ID, _ID)
+    assert [f"AttachmentOpener({_ID.hex()})", f"AttachmentSealer({_ID.hex()})"] == [
+        repr(opener),
+        repr(sealer),
+    ]
 
 
 @pytest.mark.parametrize("vector", _VECTORS["attachments"], ids=lambda vector: vector["name"])
@@ -174,7 +179,9 @@ def test_each_committed_attachment_ends_as_it_should(vector: dict[str, Any]) -> 
     payload = payload[: vector.get("cut_at")] + bytes.fromhex(vector.get("append", ""))
     identity = age.PQIdentity.from_text(_VECTORS["identities"][vector["opened_by"]])
     try:
-        ended = b"".join(Opener(header, [payload], note, [identity], address, entry_id)).decode("utf-8")
+        ended = b"".join(AttachmentOpener(header, [payload], note, [identity], address, entry_id)).decode(
+            "utf-8"
+        )
     except CryptoError as refusal:
         ended = type(refusal).__name__
     assert vector["expect"] == ended

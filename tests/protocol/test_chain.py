@@ -7,10 +7,11 @@ import pytest
 
 from protocol import chain
 from protocol.chain import FaultKind
-from protocol.entry import DeskWriter, SignedEntry, SourceWriter, renumber
+from protocol.entry import SignedEntry, renumber
 from protocol.identifiers import NO_DIGEST, Digest, EntryId, StrandId
 from protocol.letterhead import Letterhead
 from protocol.statements import removal
+from protocol.strand import DeskWriter, SourceWriter
 from tests.protocol.desk_factories import a_letterhead
 from tests.protocol.mailbox_factories import DAY, LAPTOP, WORKSTATION, Conversation, a_mailbox, the_strands
 
@@ -29,7 +30,7 @@ def talk(letterhead: Letterhead) -> Conversation:
     return conversation
 
 
-def kinds(checked: chain.Checked) -> set[FaultKind]:
+def kinds(checked: chain.CheckedChain) -> set[FaultKind]:
     return {fault.kind for fault in checked.faults}
 
 
@@ -40,7 +41,7 @@ def test_an_untouched_mailbox_is_shown_whole_and_in_its_order(talk: Conversation
 
 
 def test_an_empty_mailbox_has_no_faults(talk: Conversation) -> None:
-    assert talk.check([]) == chain.Checked((), (), (), {})
+    assert talk.check([]) == chain.CheckedChain((), (), (), {})
 
 
 def test_dropping_what_the_other_side_saw_is_found(talk: Conversation) -> None:
@@ -244,7 +245,9 @@ def test_a_forged_removal_is_found(talk: Conversation, forge: Callable[[Conversa
 
 
 def test_a_removal_that_the_server_did_not_carry_out_is_found(talk: Conversation) -> None:
-    statement = removal.removal(talk.entries[0].digest, address=talk.keys.address, by=talk.source, day=DAY)
+    statement = removal.sign_removal(
+        talk.entries[0].digest, address=talk.keys.address, by=talk.source, day=DAY
+    )
     talk.entries[0] = replace(talk.entries[0], removal=statement)
     assert kinds(talk.check()) == {FaultKind.NOT_REMOVED}
 
@@ -273,8 +276,8 @@ def test_the_first_entry_has_nothing_before_it(talk: Conversation) -> None:
 
 
 def test_some_entries_come_in_an_order_in_which_each_can_be_appended(talk: Conversation) -> None:
-    assert tuple(talk.entries) == chain.in_order(random.sample(talk.entries, 4))
-    assert () == chain.in_order([])
+    assert tuple(talk.entries) == chain.sort_entries(random.sample(talk.entries, 4))
+    assert () == chain.sort_entries([])
 
 
 def test_what_crossed_comes_after_all_it_points_at_whatever_days_say(letterhead: Letterhead) -> None:
@@ -285,7 +288,7 @@ def test_what_crossed_comes_after_all_it_points_at_whatever_days_say(letterhead:
     talk.write(talk.source, day=DAY - timedelta(days=2), unseen=[mine])
     talk.write(talk.source)
 
-    ordered = chain.in_order(random.sample(talk.entries, 5))
+    ordered = chain.sort_entries(random.sample(talk.entries, 5))
 
     assert first is ordered[0]
     places = {entry.digest: place for place, entry in enumerate(ordered)}
@@ -296,8 +299,8 @@ def test_what_crossed_comes_after_all_it_points_at_whatever_days_say(letterhead:
 
 def test_what_is_not_here_holds_no_entry_back(talk: Conversation) -> None:
     """A pouch brings what is new: what that points at is in the store already."""
-    assert tuple(talk.entries[2:]) == chain.in_order(reversed(talk.entries[2:]))
+    assert tuple(talk.entries[2:]) == chain.sort_entries(reversed(talk.entries[2:]))
 
 
 def test_an_entry_that_comes_twice_is_put_in_once(talk: Conversation) -> None:
-    assert tuple(talk.entries) == chain.in_order([*talk.entries, *talk.entries])
+    assert tuple(talk.entries) == chain.sort_entries([*talk.entries, *talk.entries])

@@ -9,9 +9,11 @@ import pytest
 from crypto import age
 from crypto.errors import CryptoError, ForgedError, MalformedError, TooLongError, UnreadableError
 from protocol import entry
-from protocol.entry import Content, DeskWriter, Envelope, Kind, SignedEntry, SourceWriter
-from protocol.envelope import commit
+from protocol.content import Content, Kind
+from protocol.entry import SignedEntry
+from protocol.envelope import Envelope, commit_to_key
 from protocol.identifiers import NO_DIGEST, Address, Digest, EntryId, StrandId
+from protocol.strand import DeskWriter, SourceWriter
 from tests.protocol.desk_factories import EPOCH_IDENTITY, SECOND_IDENTITY, a_letterhead
 from tests.protocol.mailbox_factories import DAY, WORKSTATION, Conversation, a_mailbox, the_strands
 
@@ -136,7 +138,7 @@ def test_a_swapped_header_is_found(talk: Conversation) -> None:
 def _stolen(victim: SignedEntry, address: Address, by: SourceWriter, key: bytes | None) -> SignedEntry:
     part = replace(victim.envelope, address=address)
     if key is not None:
-        part = replace(part, commit=commit(key, address, part.entry_id))
+        part = replace(part, commit=commit_to_key(key, address, part.entry_id))
     return replace(victim, envelope=part, signature=by.sign(part.to_bytes()))
 
 
@@ -176,7 +178,7 @@ def test_what_a_writer_sealed_that_is_no_content_is_malformed(talk: Conversation
     part = replace(
         made.envelope,
         payload_sha256=hashlib.sha256(sealed.payload).digest(),
-        commit=commit(sealed.file_key, made.envelope.address, made.envelope.entry_id),
+        commit=commit_to_key(sealed.file_key, made.envelope.address, made.envelope.entry_id),
     )
     with pytest.raises(MalformedError):
         entry.open_entry(

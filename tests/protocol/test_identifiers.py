@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crypto.passphrase import words
+from crypto.passphrase import word_list
 from protocol.identifiers import Address, Digest, digest_words, mailbox_label
 
 
@@ -9,7 +9,7 @@ from protocol.identifiers import Address, Digest, digest_words, mailbox_label
 def test_a_label_is_three_dutch_words(address: bytes) -> None:
     parts = mailbox_label(Address(address)).split("-")
     assert len(parts) == 3
-    assert set(parts) <= set(words("nl"))
+    assert set(parts) <= set(word_list("nl"))
 
 
 def test_a_label_and_a_receipt_are_the_same_on_every_machine() -> None:

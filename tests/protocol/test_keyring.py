@@ -18,13 +18,13 @@ from crypto.passphrase import Argon2Params
 from protocol import keyring
 from protocol.errors import KeyringRefusal, KeyringRefusedError
 from protocol.identifiers import StrandId
-from protocol.keyring import Keyring, Slot, StrandSecret, create, open_keyring, seal_keyring
+from protocol.keyring import Keyring, Slot, StrandSecret, create_keyring, open_keyring, seal_keyring
 
 _VECTORS = json.loads((Path(__file__).parents[1] / "vectors/keyring_v1.json").read_text("utf-8"))
 _CHEAP = Argon2Params(t=1, m_kib=8, p=1)
 _PASSPHRASE = "een twee drie vier vijf zes zeven"
 _SLOT = Slot.for_passphrase(_PASSPHRASE, _CHEAP)
-_KEYRING = create("Workstation 1", [_SLOT])
+_KEYRING = create_keyring("Workstation 1", [_SLOT])
 _SEALED = seal_keyring(_KEYRING)
 _ARMOUR = "-----BEGIN PGP PRIVATE KEY BLOCK-----\n\nxcMG\n-----END PGP PRIVATE KEY BLOCK-----\n"
 _NO_SECRET_KEYS = {
@@ -106,7 +106,7 @@ def test_random_bytes_are_refused(raw: bytes) -> None:
 
 
 def test_another_desks_keyring_is_refused_even_under_our_passphrase() -> None:
-    assert _refusal(seal_keyring(create("Workstation 1", [_SLOT]))) == KeyringRefusal.OTHER_DESK
+    assert _refusal(seal_keyring(create_keyring("Workstation 1", [_SLOT]))) == KeyringRefusal.OTHER_DESK
 
 
 def test_an_older_copy_is_refused() -> None:
@@ -188,7 +188,7 @@ def test_a_slot_of_a_later_kind_does_not_keep_ours_from_opening() -> None:
         pytest.param(_KEYRING.with_slots([_SLOT] * 17), id="17 slots"),
         pytest.param(_KEYRING.with_epochs({}), id="no epoch"),
         pytest.param(_KEYRING.with_epochs({0: _KEYRING.epochs[1]}), id="epoch 0"),
-        pytest.param(create("", [_SLOT]), id="a workstation without a name"),
+        pytest.param(create_keyring("", [_SLOT]), id="a workstation without a name"),
         pytest.param(
             _KEYRING.with_slots([Slot(_SLOT.salt, Argon2Params(1, 2**30, 1), _SLOT.recipient)]),
             id="a cost that would be refused",
@@ -280,7 +280,7 @@ def test_a_stock_age_tool_passes_the_labels_by(tmp_path: Path) -> None:
 
 
 def test_another_workstation_has_the_desks_keys_and_a_strand_of_its_own() -> None:
-    one = create("Workstation 1", [Slot.for_passphrase("een", _CHEAP)])
+    one = create_keyring("Workstation 1", [Slot.for_passphrase("een", _CHEAP)])
     other = one.with_strand(StrandSecret.draw("Workstation 2"))
 
     opened = open_keyring(seal_keyring(other), "een", one.fingerprint)

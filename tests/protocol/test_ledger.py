@@ -10,7 +10,7 @@ from crypto import age, signed_lines
 from crypto.errors import ForgedError, MalformedError, TooLongError, UnreadableError
 from protocol.casefile import Casefile, PassedOn
 from protocol.identifiers import Digest
-from protocol.ledger import ROWS, Dimension, Tally, contribution, open_tally, seal_tallies
+from protocol.ledger import ROWS, Dimension, Tally, open_tally, seal_tallies, tallies_of
 from tests.protocol.desk_factories import EPOCH_IDENTITY, SECOND_IDENTITY, a_letterhead
 from tests.protocol.mailbox_factories import LAPTOP, WORKSTATION, the_strands
 
@@ -40,7 +40,7 @@ def passed(*consents: str) -> tuple[PassedOn, ...]:
 
 
 def facts(casefile: Casefile, *, is_read: bool = True) -> dict[str, str]:
-    tallies = contribution(casefile, LETTERHEAD, closed=CLOSED, is_read=is_read)
+    tallies = tallies_of(casefile, LETTERHEAD, closed=CLOSED, is_read=is_read)
     assert len(tallies) == ROWS
     assert len({tally.id for tally in tallies}) == ROWS
     return {tally.dimension.value: tally.value for tally in tallies}
@@ -116,7 +116,7 @@ def test_what_happened_is_told_in_few_words(changes: dict[str, object], expected
 
 def test_a_mailbox_counts_for_the_year_in_which_it_began() -> None:
     for casefile, year in ((a_casefile(), 2026), (a_casefile(first_message=None), 2027)):
-        tallies = contribution(casefile, LETTERHEAD, closed=CLOSED, is_read=True)
+        tallies = tallies_of(casefile, LETTERHEAD, closed=CLOSED, is_read=True)
         assert {year} == {tally.year for tally in tallies}
 
 
@@ -142,9 +142,9 @@ def test_every_mailbox_leaves_the_same_behind_on_disk() -> None:
     left = [
         Counter(map(len, seal_tallies(tallies, LETTERHEAD, WORKSTATION)))
         for tallies in (
-            contribution(a_casefile(), LETTERHEAD, closed=CLOSED, is_read=True),
-            contribution(a_casefile(is_spam=True), LETTERHEAD, closed=CLOSED, is_read=True),
-            contribution(Casefile(theme="\N{GRINNING FACE}" * 60), LETTERHEAD, closed=CLOSED, is_read=True),
+            tallies_of(a_casefile(), LETTERHEAD, closed=CLOSED, is_read=True),
+            tallies_of(a_casefile(is_spam=True), LETTERHEAD, closed=CLOSED, is_read=True),
+            tallies_of(Casefile(theme="\N{GRINNING FACE}" * 60), LETTERHEAD, closed=CLOSED, is_read=True),
         )
     ]
     assert left[0] == left[1] == left[2]

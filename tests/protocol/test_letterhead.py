@@ -13,7 +13,7 @@ from crypto.minisign import SecretKey
 from crypto.passphrase import Argon2Params
 from protocol.errors import LetterheadRefusal, LetterheadRefusedError
 from protocol.identifiers import StrandId
-from protocol.letterhead import Argon2, Letterhead, Report, sign, verify_letterhead
+from protocol.letterhead import Argon2, Letterhead, Report, sign_letterhead, verify_letterhead
 from protocol.strand import StrandKey
 from tests.protocol.desk_factories import (
     DESK_KEY,
@@ -65,16 +65,18 @@ def test_a_signed_letterhead_is_accepted_as_it_was() -> None:
         openpgp_fingerprint="0123456789ABCDEF0123456789ABCDEF01234567",
         reports=(Report(title="Year 2025", published=_DAY, sha256=bytes(32)),),
     )
-    assert letterhead == verify_letterhead(*sign(letterhead, DESK_KEY), FINGERPRINT, at_least_serial=7)
+    assert letterhead == verify_letterhead(
+        *sign_letterhead(letterhead, DESK_KEY), FINGERPRINT, at_least_serial=7
+    )
 
 
 def test_a_letterhead_of_another_desk_key_is_forged() -> None:
-    assert _refusal(*sign(a_letterhead(), SecretKey(bytes(32)))) == LetterheadRefusal.FORGED
+    assert _refusal(*sign_letterhead(a_letterhead(), SecretKey(bytes(32)))) == LetterheadRefusal.FORGED
 
 
 @given(st.data())
 def test_any_flipped_byte_of_the_body_is_forged(data: st.DataObject) -> None:
-    body, signature = sign(a_letterhead(), DESK_KEY)
+    body, signature = sign_letterhead(a_letterhead(), DESK_KEY)
     at = data.draw(st.integers(0, len(body) - 1))
     changed = body[:at] + bytes([body[at] ^ data.draw(st.integers(1, 255))]) + body[at + 1 :]
     assert _refusal(changed, signature) == LetterheadRefusal.FORGED
@@ -91,7 +93,10 @@ def test_the_serial_that_people_see_beside_the_signature_is_the_true_one() -> No
 
 
 def test_a_replayed_older_letterhead_is_refused() -> None:
-    assert _refusal(*sign(a_letterhead(serial=6), DESK_KEY), at_least_serial=7) == LetterheadRefusal.OLDER
+    assert (
+        _refusal(*sign_letterhead(a_letterhead(serial=6), DESK_KEY), at_least_serial=7)
+        == LetterheadRefusal.OLDER
+    )
 
 
 @pytest.mark.parametrize(
@@ -103,13 +108,13 @@ def test_a_replayed_older_letterhead_is_refused() -> None:
     ],
 )
 def test_parameters_that_would_open_other_mailboxes_are_refused(changes: dict[str, object]) -> None:
-    newer = sign(a_letterhead(serial=8, **changes), DESK_KEY)
+    newer = sign_letterhead(a_letterhead(serial=8, **changes), DESK_KEY)
     assert _refusal(*newer, same_parameters_as=a_letterhead()) == LetterheadRefusal.OTHER_PARAMETERS
 
 
 def test_a_newer_letterhead_with_the_same_parameters_is_accepted() -> None:
     newer = a_letterhead(serial=8, abandoned_months=12)
-    signed = sign(newer, DESK_KEY)
+    signed = sign_letterhead(newer, DESK_KEY)
     assert newer == verify_letterhead(
         *signed, FINGERPRINT, at_least_serial=7, same_parameters_as=a_letterhead()
     )
@@ -118,7 +123,7 @@ def test_a_newer_letterhead_with_the_same_parameters_is_accepted() -> None:
 @pytest.mark.parametrize("fingerprint", ["", "RW", FINGERPRINT[:-1]])
 def test_a_fingerprint_that_is_none_is_told_apart_from_a_forgery(fingerprint: str) -> None:
     with pytest.raises(MalformedError):
-        verify_letterhead(*sign(a_letterhead(), DESK_KEY), fingerprint)
+        verify_letterhead(*sign_letterhead(a_letterhead(), DESK_KEY), fingerprint)
 
 
 @pytest.mark.parametrize(
@@ -156,7 +161,7 @@ def test_a_fingerprint_that_is_none_is_told_apart_from_a_forgery(fingerprint: st
 def test_a_letterhead_that_makes_no_sense_is_neither_signed_nor_accepted(changes: dict[str, object]) -> None:
     letterhead = a_letterhead(**changes)
     with pytest.raises(MalformedError):
-        sign(letterhead, DESK_KEY)
+        sign_letterhead(letterhead, DESK_KEY)
     body = letterhead.to_bytes()
     comment = f"steunpunt/v1/letterhead {letterhead.serial}"
     assert _refusal(body, DESK_KEY.sign(body, comment)) == LetterheadRefusal.MALFORMED
@@ -269,7 +274,7 @@ def test_working_days_are_counted_for_a_century_at_most() -> None:
 def test_a_day_at_the_end_of_the_calendar_is_counted_no_further() -> None:
     assert a_letterhead().expect_by(date.max) == date.max
     last = a_letterhead(issued=date.max - timedelta(days=3), working_days=(3, 4))
-    assert last == verify_letterhead(*sign(last, DESK_KEY), FINGERPRINT)
+    assert last == verify_letterhead(*sign_letterhead(last, DESK_KEY), FINGERPRINT)
 
 
 @pytest.mark.parametrize(
@@ -283,14 +288,14 @@ def test_a_day_at_the_end_of_the_calendar_is_counted_no_further() -> None:
 )
 def test_a_calendar_with_no_working_day_is_refused(changes: dict[str, object]) -> None:
     with pytest.raises(MalformedError):
-        sign(a_letterhead(**changes), DESK_KEY)
+        sign_letterhead(a_letterhead(**changes), DESK_KEY)
 
 
 def test_a_year_away_that_ends_with_a_working_day_is_a_calendar() -> None:
     away = (an_absence(_DAY, _DAY + timedelta(days=365)),)
     letterhead = a_letterhead(absences=away, working_days=tuple(range(7)))
     assert letterhead.expect_by(_DAY) == _DAY + timedelta(days=370)
-    assert sign(letterhead, DESK_KEY)
+    assert sign_letterhead(letterhead, DESK_KEY)
 
 
 # ---- what came later
@@ -308,7 +313,7 @@ def test_a_closed_mailbox_is_kept_as_long_as_the_letterhead_says() -> None:
 
 def test_a_public_key_comes_with_the_fingerprint_to_judge_it_by() -> None:
     letterhead = a_letterhead(openpgp_fingerprint="0" * 40, openpgp_key=_ARMOUR)
-    assert letterhead == verify_letterhead(*sign(letterhead, DESK_KEY), FINGERPRINT)
+    assert letterhead == verify_letterhead(*sign_letterhead(letterhead, DESK_KEY), FINGERPRINT)
 
 
 @pytest.mark.parametrize(
@@ -336,7 +341,7 @@ def test_a_public_key_comes_with_the_fingerprint_to_judge_it_by() -> None:
 )
 def test_what_came_later_is_bounded_too(changes: dict[str, object]) -> None:
     with pytest.raises(MalformedError):
-        sign(a_letterhead(**({"openpgp_fingerprint": "0" * 40} | changes)), DESK_KEY)
+        sign_letterhead(a_letterhead(**({"openpgp_fingerprint": "0" * 40} | changes)), DESK_KEY)
 
 
 def test_a_successor_is_newer_and_says_the_rest_as_before() -> None:

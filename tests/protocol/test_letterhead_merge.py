@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crypto.errors import MalformedError
-from protocol.letterhead import Letterhead, Report, sign, verify_letterhead
-from protocol.letterhead_merge import merged
+from protocol.letterhead import Letterhead, Report, sign_letterhead, verify_letterhead
+from protocol.letterhead_merge import merge_letterheads
 from tests.protocol.desk_factories import (
     DESK_KEY,
     FINGERPRINT,
@@ -31,25 +31,27 @@ def test_what_each_changed_is_there() -> None:
     ours = BASE.successor(confirm_days=3, issued=DAY)
     theirs = BASE.successor(answer_working_days=9)
 
-    both = merged(BASE, ours, theirs)
+    both = merge_letterheads(BASE, ours, theirs)
 
     assert (both.confirm_days, both.answer_working_days, both.issued) == (3, 9, DAY)
-    assert both == merged(BASE, theirs, ours)
+    assert both == merge_letterheads(BASE, theirs, ours)
 
 
 def test_it_comes_after_both_and_can_be_signed() -> None:
     ours = BASE.successor().successor(confirm_days=3).successor()
-    both = merged(BASE, ours, BASE.successor(answer_working_days=9))
+    both = merge_letterheads(BASE, ours, BASE.successor(answer_working_days=9))
 
     assert both.serial == ours.serial + 1
-    assert both == verify_letterhead(*sign(both, DESK_KEY), FINGERPRINT, at_least_serial=ours.serial)
+    assert both == verify_letterhead(
+        *sign_letterhead(both, DESK_KEY), FINGERPRINT, at_least_serial=ours.serial
+    )
 
 
 def test_what_both_changed_stays_as_the_public_already_has_it() -> None:
     ours = BASE.successor(epochs=(an_epoch(), an_epoch(2, DAY)), issued=DAY)
     theirs = BASE.successor(epochs=(an_epoch(), an_epoch(2, DAY, SECOND_IDENTITY)), issued=DAY)
 
-    assert merged(BASE, ours, theirs).epochs == theirs.epochs
+    assert merge_letterheads(BASE, ours, theirs).epochs == theirs.epochs
 
 
 def test_an_epoch_that_one_side_began_is_the_current_one_though_another_was_remembered() -> None:
@@ -57,15 +59,15 @@ def test_an_epoch_that_one_side_began_is_the_current_one_though_another_was_reme
     ours = BASE.successor(epochs=(an_epoch(), an_epoch(2, DAY, SECOND_IDENTITY)), issued=DAY)
     assert theirs.current_epoch != ours.current_epoch
 
-    assert merged(BASE, ours, theirs).current_epoch == ours.current_epoch
+    assert merge_letterheads(BASE, ours, theirs).current_epoch == ours.current_epoch
 
 
 def test_what_one_side_took_away_is_not_there() -> None:
     base = a_letterhead(retention_days=30)
     ours = base.successor(retention_days=msgspec.UNSET)
 
-    assert merged(base, ours, base.successor()).deletes_after_days == 90
-    assert merged(base, base.successor(), ours).deletes_after_days == 90
+    assert merge_letterheads(base, ours, base.successor()).deletes_after_days == 90
+    assert merge_letterheads(base, base.successor(), ours).deletes_after_days == 90
 
 
 @pytest.mark.parametrize("is_ours", [True, False])
@@ -76,13 +78,13 @@ def test_a_key_never_stands_under_the_fingerprint_of_another(*, is_ours: bool) -
     prolonged = base.successor(openpgp_key=KEY_LINES.format("first, prolonged"))
     ours, theirs = (other, prolonged) if is_ours else (prolonged, other)
 
-    both = merged(base, ours, theirs)
+    both = merge_letterheads(base, ours, theirs)
 
     assert (both.openpgp_fingerprint, both.openpgp_key) == (
         theirs.openpgp_fingerprint,
         theirs.openpgp_key,
     )
-    assert merged(base, other, base.successor()).openpgp_key == other.openpgp_key
+    assert merge_letterheads(base, other, base.successor()).openpgp_key == other.openpgp_key
 
 
 def test_days_absences_and_reports_of_both_are_there_once_and_none_that_one_took_away() -> None:
@@ -99,7 +101,7 @@ def test_days_absences_and_reports_of_both_are_there_once_and_none_that_one_took
 
     base, ours, theirs = with_only(0, 1, 2), with_only(1, 2, 3), with_only(0, 2, 3, 4)
 
-    both = merged(base, ours, theirs)
+    both = merge_letterheads(base, ours, theirs)
 
     assert set(both.closed_days) == set(days[2:])
     assert (set(both.absences), set(both.reports)) == (set(away[2:]), set(told[2:]))
@@ -112,7 +114,7 @@ def test_of_two_reports_under_one_title_the_one_that_is_out_stays() -> None:
     ours = base.successor(reports=(*base.reports, mine, a_report("2023")))
     theirs = base.successor(reports=(*base.reports, a_report("2025")))
 
-    both = merged(base, ours, theirs).reports
+    both = merge_letterheads(base, ours, theirs).reports
 
     assert both == (a_report("2024"), a_report("2025"), a_report("2023"))
 
@@ -125,9 +127,9 @@ def test_who_merges_with_whom_changes_no_day(
     base: tuple[date, ...], ours: tuple[date, ...], theirs: tuple[date, ...]
 ) -> None:
     before, mine, other = (a_letterhead(closed_days=days) for days in (base, ours, theirs))
-    both = set(merged(before, mine, other).closed_days)
+    both = set(merge_letterheads(before, mine, other).closed_days)
 
-    assert both == set(merged(before, other, mine).closed_days)
+    assert both == set(merge_letterheads(before, other, mine).closed_days)
     assert both == (set(ours) & set(theirs)) | (set(ours) - set(base)) | (set(theirs) - set(base))
 
 
@@ -135,7 +137,7 @@ def test_workstations_of_both_are_there() -> None:
     ours = BASE.successor(strands=(a_strand(), a_strand(b"strand-2")))
     theirs = BASE.successor(strands=(a_strand(), a_strand(b"strand-3")))
 
-    strands = merged(BASE, ours, theirs).strands
+    strands = merge_letterheads(BASE, ours, theirs).strands
 
     assert [b"strand-1", b"strand-3", b"strand-2"] == [strand.id for strand in strands]
 
@@ -144,8 +146,8 @@ def test_a_workstation_is_never_taken_away_what_it_signed_must_stay_verifiable()
     base = a_letterhead(strands=(a_strand(), a_strand(b"strand-2")))
     fewer = base.successor(strands=(a_strand(),))
 
-    assert merged(base, base.successor(), fewer).strand_keys == base.strand_keys
-    assert merged(base, fewer, base.successor()).strand_keys == base.strand_keys
+    assert merge_letterheads(base, base.successor(), fewer).strand_keys == base.strand_keys
+    assert merge_letterheads(base, fewer, base.successor()).strand_keys == base.strand_keys
 
 
 @pytest.mark.parametrize(
@@ -162,7 +164,7 @@ def test_a_workstation_that_one_side_took_out_of_use_stays_out_from_the_earlier_
     ours: date | None, theirs: date | None, expected: date | None
 ) -> None:
     """Perhaps it was stolen: the other side did not know."""
-    (strand,) = merged(
+    (strand,) = merge_letterheads(
         BASE,
         BASE.successor(strands=(a_strand(until=ours),)),
         BASE.successor(strands=(a_strand(until=theirs),)),
@@ -175,7 +177,7 @@ def test_a_workstation_has_the_name_that_it_was_given() -> None:
     renamed = BASE.successor(strands=(msgspec.structs.replace(a_strand(), name="Laptop"),))
 
     for ours, theirs in ((renamed, BASE.successor()), (BASE.successor(), renamed)):
-        assert merged(BASE, ours, theirs).strands[0].name == "Laptop"
+        assert merge_letterheads(BASE, ours, theirs).strands[0].name == "Laptop"
 
 
 def test_two_sound_letterheads_that_make_no_sense_together_are_not_signed() -> None:
@@ -184,10 +186,10 @@ def test_two_sound_letterheads_that_make_no_sense_together_are_not_signed() -> N
     year = [DAY + timedelta(days) for days in range(-7, 400)]
     theirs = BASE.successor(closed_days=tuple(day for day in year if day.weekday() == 0))
     for each in (ours, theirs):
-        sign(each, DESK_KEY)
+        sign_letterhead(each, DESK_KEY)
 
     with pytest.raises(MalformedError):
-        sign(merged(BASE, ours, theirs), DESK_KEY)
+        sign_letterhead(merge_letterheads(BASE, ours, theirs), DESK_KEY)
 
 
 def test_every_field_of_a_letterhead_has_its_rule() -> None:
@@ -219,4 +221,4 @@ def test_every_field_of_a_letterhead_has_its_rule() -> None:
             (BASE.successor(**{name: value}), BASE),
             (BASE, BASE.successor(**{name: value})),
         ):
-            assert getattr(merged(BASE, ours, theirs), name) == value
+            assert getattr(merge_letterheads(BASE, ours, theirs), name) == value

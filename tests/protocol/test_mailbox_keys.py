@@ -16,14 +16,14 @@ from tests.protocol.mailbox_factories import a_mailbox
 @settings(max_examples=20)
 @given(st.binary(min_size=32, max_size=32))
 def test_one_root_always_gives_one_mailbox(root: bytes) -> None:
-    keys = mailbox_keys.derive(RootKey(root))
-    again = mailbox_keys.derive(RootKey(root))
+    keys = mailbox_keys.derive_mailbox_keys(RootKey(root))
+    again = mailbox_keys.derive_mailbox_keys(RootKey(root))
     assert (keys.address, keys.recipient, keys.verify_key) == (
         again.address,
         again.recipient,
         again.verify_key,
     )
-    mailbox_keys.certify(keys.address, keys.recipient, keys.verify_key)
+    mailbox_keys.check_mailbox_keys(keys.address, keys.recipient, keys.verify_key)
 
 
 def test_a_mailbox_opens_what_is_sealed_to_it_and_signs() -> None:
@@ -42,7 +42,7 @@ def test_a_replaced_key_does_not_certify() -> None:
         (keys.address, keys.recipient + keys.verify_key[:1], keys.verify_key[1:]),
     ):
         with pytest.raises(ForgedError):
-            mailbox_keys.certify(address, recipient, verify_key)
+            mailbox_keys.check_mailbox_keys(address, recipient, verify_key)
 
 
 def test_no_secret_of_a_mailbox_shows_in_a_log() -> None:

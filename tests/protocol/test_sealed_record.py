@@ -9,7 +9,7 @@ from crypto import age, signed_lines
 from crypto.age import PQIdentity
 from crypto.errors import ForgedError, MalformedError, TooLongError, UnreadableError
 from protocol.identifiers import StrandId
-from protocol.keyring import Keyring, create
+from protocol.keyring import Keyring, create_keyring
 from protocol.sealed_record import (
     BODY_BYTES,
     NAME_BYTES,
@@ -24,7 +24,7 @@ from protocol.sealed_record import (
 from protocol.strand import StrandKey
 from tests.protocol.desk_factories import SECOND_IDENTITY, a_letterhead, an_epoch
 
-KEYRING = create("Workstation 1", [])
+KEYRING = create_keyring("Workstation 1", [])
 LETTERHEAD = a_letterhead(epochs=(an_epoch(identity=KEYRING.epochs[1]),))
 NAME = b"a" * 20
 RETIRED = StrandKey(KEYRING.strand.verify_key, date(2026, 1, 1), date(2026, 1, 2))
@@ -80,7 +80,7 @@ def test_a_record_put_in_the_place_of_another_is_found(kind: RecordKind, name: b
 
 def test_a_record_that_somebody_else_sealed_to_the_desk_is_found() -> None:
     """The epoch's recipient is public: what is sealed to it is no proof of who sealed it."""
-    stranger = create("Workstation 2", [])
+    stranger = create_keyring("Workstation 2", [])
     with pytest.raises(ForgedError):
         opened(a_record(keyring=stranger))
     under_its_name = {stranger.strand.id: RETIRED}
@@ -89,7 +89,7 @@ def test_a_record_that_somebody_else_sealed_to_the_desk_is_found() -> None:
 
 
 def test_a_colleagues_record_is_read_and_says_whose_it_is() -> None:
-    colleague = create("Workstation 2", [])
+    colleague = create_keyring("Workstation 2", [])
     strands = STRANDS | {colleague.strand.id: StrandKey(colleague.strand.verify_key, date(2026, 1, 1))}
     read = open_record(a_record(keyring=colleague), RecordKind.CASEFILE, NAME, KEYRING, strands)
     assert colleague.strand.id == read.strand

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crypto.errors import TooLongError, UnreadableError
-from crypto.passphrase import RootKey, draw
+from crypto.passphrase import RootKey, generate_passphrase
 from protocol import session
 
 ROOT = RootKey(b"r" * 32)
@@ -14,24 +14,24 @@ SECRET, OTHER_SECRET = b"s" * session.SECRET_BYTES, b"z" * session.SECRET_BYTES
 
 
 def test_cookie_and_server_together_open_a_session() -> None:
-    assert session.unbox(session.box(ROOT, TOKEN, SECRET), TOKEN, SECRET) == ROOT
+    assert session.open_session(session.seal_session(ROOT, TOKEN, SECRET), TOKEN, SECRET) == ROOT
 
 
 def test_neither_the_cookie_nor_the_server_alone_opens_a_session() -> None:
-    sealed = session.box(ROOT, TOKEN, SECRET)
+    sealed = session.seal_session(ROOT, TOKEN, SECRET)
     for token, secret in ((OTHER_TOKEN, SECRET), (TOKEN, OTHER_SECRET), (SECRET, TOKEN)):
         with pytest.raises(UnreadableError):
-            session.unbox(sealed, token, secret)
+            session.open_session(sealed, token, secret)
 
 
 @given(st.binary(max_size=100))
 def test_a_damaged_box_is_unreadable(raw: bytes) -> None:
     with pytest.raises(UnreadableError):
-        session.unbox(raw, TOKEN, SECRET)
+        session.open_session(raw, TOKEN, SECRET)
 
 
 def test_every_box_has_one_size_and_no_two_are_alike() -> None:
-    boxes = [session.box(ROOT, TOKEN, SECRET) for _ in range(2)]
+    boxes = [session.seal_session(ROOT, TOKEN, SECRET) for _ in range(2)]
     assert [len(sealed) for sealed in boxes] == [72, 72]
     assert boxes[0] != boxes[1]
 
@@ -41,7 +41,7 @@ def test_the_name_of_a_session_gives_neither_the_token_nor_a_key() -> None:
     assert named == session.token_hash(TOKEN)
     assert named != session.token_hash(OTHER_TOKEN)
     with pytest.raises(UnreadableError):
-        session.unbox(session.box(ROOT, TOKEN, SECRET), named, SECRET)
+        session.open_session(session.seal_session(ROOT, TOKEN, SECRET), named, SECRET)
 
 
 def test_a_form_token_serves_one_purpose_of_one_session() -> None:
@@ -63,8 +63,8 @@ def test_half_a_surrogate_pair_in_a_form_is_refused() -> None:
 
 
 def test_a_ticket_carries_a_passphrase_until_its_half_hour_is_over() -> None:
-    passphrase = draw("nl")
-    made = session.ticket(passphrase, SECRET, 986_000)
+    passphrase = generate_passphrase("nl")
+    made = session.seal_ticket(passphrase, SECRET, 986_000)
     assert session.open_ticket(made, SECRET, 985_999) == passphrase
     assert session.open_ticket(made, SECRET, 986_000) == passphrase
     with pytest.raises(UnreadableError):
@@ -72,13 +72,13 @@ def test_a_ticket_carries_a_passphrase_until_its_half_hour_is_over() -> None:
 
 
 def test_a_ticket_shows_nothing_not_even_a_length() -> None:
-    short, long = session.ticket("a", SECRET, 1), session.ticket("x" * 96, SECRET, 2)
+    short, long = session.seal_ticket("a", SECRET, 1), session.seal_ticket("x" * 96, SECRET, 2)
     assert len(short) == len(long)
     assert b"xxxx" not in base64.urlsafe_b64decode(long)
 
 
 def test_a_ticket_of_another_run_or_changed_is_unreadable() -> None:
-    made = session.ticket("anker", SECRET, 1)
+    made = session.seal_ticket("anker", SECRET, 1)
     with pytest.raises(UnreadableError):
         session.open_ticket(made, OTHER_SECRET, 1)
     flipped = ("B" if made[50] != "B" else "C").join((made[:50], made[51:]))
@@ -94,10 +94,10 @@ def test_whatever_stands_in_a_hidden_field_is_unreadable(carried: str) -> None:
 
 def test_a_ticket_for_more_than_a_passphrase_is_not_made() -> None:
     with pytest.raises(TooLongError):
-        session.ticket("x" * 97, SECRET, 1)
+        session.seal_ticket("x" * 97, SECRET, 1)
 
 
 def test_the_mark_of_a_spent_ticket_tells_nothing_without_the_server() -> None:
-    assert len(session.spent_name("anker", SECRET)) == 32
-    assert session.spent_name("anker", SECRET) != session.spent_name("molen", SECRET)
-    assert session.spent_name("anker", SECRET) != session.spent_name("anker", OTHER_SECRET)
+    assert len(session.spent_ticket_name("anker", SECRET)) == 32
+    assert session.spent_ticket_name("anker", SECRET) != session.spent_ticket_name("molen", SECRET)
+    assert session.spent_ticket_name("anker", SECRET) != session.spent_ticket_name("anker", OTHER_SECRET)

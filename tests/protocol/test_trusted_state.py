@@ -5,11 +5,11 @@ from hypothesis import strategies as st
 from crypto import age, signed_lines
 from crypto.errors import ForgedError, MalformedError, UnreadableError
 from protocol.identifiers import Address, Digest, StrandId
-from protocol.keyring import create
+from protocol.keyring import create_keyring
 from protocol.sealed_record import NAME_BYTES, RecordKind
 from protocol.trusted_state import Head, TrustedState, open_trusted_state, seal_trusted_state
 
-_KEYRING = create("Workstation 1", [])
+_KEYRING = create_keyring("Workstation 1", [])
 _ADDRESS = Address(b"a" * 20)
 _OTHER = Address(b"b" * 20)
 _SOURCE = StrandId(b"")
@@ -136,7 +136,7 @@ def test_anchors_do_not_change_under_their_reader() -> None:
 
 def test_another_workstation_cannot_open_them() -> None:
     with pytest.raises(UnreadableError):
-        open_trusted_state(seal_trusted_state(TrustedState(), _KEYRING), create("Workstation 2", []))
+        open_trusted_state(seal_trusted_state(TrustedState(), _KEYRING), create_keyring("Workstation 2", []))
 
 
 @given(st.data())

@@ -14,7 +14,7 @@ from crypto.errors import CryptoError, ForgedError, MalformedError, UnreadableEr
 from protocol.content import Content, proposal_digest
 from protocol.entry import SignedEntry, open_entry, verify_entry
 from protocol.identifiers import Address, EntryId, StrandId
-from protocol.keyring import create
+from protocol.keyring import create_keyring
 from protocol.ledger import Dimension, Tally, open_tally
 from protocol.sealed_record import OpenedRecord, RecordKind, open_record, open_unsent
 from protocol.statements.deletion_order import verify_order
@@ -113,7 +113,7 @@ def _verify_and_open(made: SignedEntry) -> Content:
 @_named(RECORDS["records"])
 def test_a_record_of_then_reads_as_it_did(vector: Vector) -> None:
     identity = PQIdentity(bytes.fromhex(RECORDS["seed_hex"]))
-    keyring = replace(create("Workstation 1", []), epochs={1: identity})
+    keyring = replace(create_keyring("Workstation 1", []), epochs={1: identity})
     raw = base64.b64decode(vector["record"])
     where = (RecordKind(RECORDS["kind"]), bytes.fromhex(RECORDS["name_hex"]))
     strands = _strands(RECORDS["strands"])

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from crypto.age import PQIdentity
-from protocol.attachment import Sealer
+from protocol.attachment import AttachmentSealer
 from protocol.content import (
     AnswerNote,
     AttachmentNote,
@@ -36,7 +36,7 @@ from protocol.content import (
 from protocol.entry import SignedEntry, open_entry, seal_entry
 from protocol.identifiers import NO_DIGEST, SOURCE_STRAND, AttachmentId, Digest, EntryId, StrandId
 from protocol.letterhead import Argon2, Epoch, Letterhead, Strand
-from protocol.mailbox_keys import MailboxKeys, derive
+from protocol.mailbox_keys import MailboxKeys, derive_mailbox_keys
 from protocol.strand import DeskWriter, SourceWriter
 from source_app import create_source_app
 from source_app.config import SourceConfig
@@ -70,7 +70,7 @@ class ADesk:
 
     def keys_of(self, browser: "Browser") -> MailboxKeys:
         """Return the keys of the mailbox that a browser started."""
-        return derive(services.log_in(self.desk, browser.passphrase, now=half_hour_now()).root)
+        return derive_mailbox_keys(services.log_in(self.desk, browser.passphrase, now=half_hour_now()).root)
 
     def thread_of(self, browser: "Browser") -> Thread:
         return reading.read_thread(self.desk, self.keys_of(browser), today=TODAY)
@@ -248,7 +248,7 @@ class ADesk:
 
     def _attach(self, keys: MailboxKeys, entry_id: EntryId, name: str, content: bytes) -> AttachmentNote:
         attachment_id = AttachmentId(secrets.token_bytes(16))
-        sealer = Sealer(
+        sealer = AttachmentSealer(
             [self.identity.recipient, keys.identity.recipient], keys.address, entry_id, attachment_id
         )
         first = sealer.update(content)

@@ -15,7 +15,7 @@ import pytest
 
 from crypto import age
 from crypto.minisign import SecretKey
-from protocol.letterhead import Letterhead, sign
+from protocol.letterhead import Letterhead, sign_letterhead
 from store import letterheads
 from tests.source_app.desks import ADesk, make_desk
 
@@ -64,7 +64,7 @@ def desk(tmp_path: Path, key: tuple[Path, str, str]) -> Iterator[ADesk]:
 
 def _publish(made: ADesk, **changes: object) -> Letterhead:
     letterhead = msgspec.structs.replace(made.letterhead, serial=made.letterhead.serial + 1, **changes)
-    body, signature = sign(letterhead, _DESK_KEY)
+    body, signature = sign_letterhead(letterhead, _DESK_KEY)
     with made.store.writing() as writing:
         letterheads.publish(writing, letterhead.serial, body, signature)
     made.app.extensions["newest_letterhead"] = lambda: letterhead

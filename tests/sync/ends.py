@@ -17,7 +17,7 @@ from protocol import letterhead as letterhead_format
 from protocol.identifiers import STRAND_ID_BYTES, StrandId
 from protocol.keyring import Keyring, StrandSecret
 from protocol.letterhead import Letterhead, Strand
-from protocol.letterhead_merge import merged
+from protocol.letterhead_merge import merge_letterheads
 from protocol.pouch.pouch_file import SERVER, ServerKey
 from store import letterheads, outbox, peers
 from store.database.engine import Store
@@ -57,8 +57,8 @@ class Merging:
 
     def letterheads(self, base: bytes, ours: bytes, theirs: bytes) -> tuple[int, bytes, bytes]:
         three = [Letterhead.from_bytes(each) for each in (base, ours, theirs)]
-        one = merged(*three)
-        return (one.serial, *letterhead_format.sign(one, self.keyring.desk_key))
+        one = merge_letterheads(*three)
+        return (one.serial, *letterhead_format.sign_letterhead(one, self.keyring.desk_key))
 
 
 @dataclass(slots=True)
@@ -88,7 +88,7 @@ class Ends:
         replica = an_empty_store(self.folder / f"replica-{len(self.opened)}" / "store.db")
         self.opened.append(replica)
         newest = self.newest_letterhead(self.world.store)
-        body, signature = letterhead_format.sign(newest, keyring.desk_key)
+        body, signature = letterhead_format.sign_letterhead(newest, keyring.desk_key)
         with replica.writing() as session:
             letterheads.publish(session, newest.serial, body, signature)
             peers.add(session, SERVER, str(self.key.card).encode("ascii"))
@@ -118,7 +118,7 @@ class Ends:
 
     def publish(self, letterhead: Letterhead) -> None:
         """Put a letterhead of the desk straight into the server's store."""
-        body, signature = letterhead_format.sign(letterhead, self.world.keyring.desk_key)
+        body, signature = letterhead_format.sign_letterhead(letterhead, self.world.keyring.desk_key)
         with self.world.store.writing() as session:
             letterheads.publish(session, letterhead.serial, body, signature)
 
@@ -131,7 +131,7 @@ class Ends:
     def says_at(self, workstation: Workstation, **changes: object) -> None:
         """Have a workstation sign the next letterhead, and keep it in its replica."""
         newest = self.newest_letterhead(workstation.replica).successor(**changes)
-        body, signature = letterhead_format.sign(newest, workstation.keyring.desk_key)
+        body, signature = letterhead_format.sign_letterhead(newest, workstation.keyring.desk_key)
         with workstation.replica.writing() as session:
             letterheads.publish(session, newest.serial, body, signature)
 

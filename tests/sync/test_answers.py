@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from protocol.errors import PouchRefusedError
-from protocol.pouch.pouch_file import SERVER, Pouch
+from protocol.pouch.pouch_file import SERVER, PouchReader
 from store import outbox
 from store.errors import StoreBusyError
 from sync import exchange as exchange_module
@@ -252,7 +252,7 @@ def test_each_pouch_of_an_answer_comes_after_the_one_before_it(ends: Ends) -> No
     some_pouches_full(ends, 4)
 
     pouches = answers(ends.server, build_pouch(workstation.side, SERVER, {}).pouch)
-    heads = [Pouch([pouch], workstation.side.identities).head for pouch in pouches]
+    heads = [PouchReader([pouch], workstation.side.identities).head for pouch in pouches]
 
     assert len(heads) == 4
     assert [head.after for head in heads[1:]] == [head.serial for head in heads[:-1]]

@@ -4,11 +4,11 @@ from datetime import timedelta
 
 import pytest
 
-from protocol.entry import DeskWriter
 from protocol.errors import PouchRefusal, PouchRefusedError
-from protocol.pouch.pouch_file import Packer, PouchHead, lowest_serial
+from protocol.pouch.pouch_file import PouchHead, PouchWriter, lowest_serial
 from protocol.pouch.pouch_items import EndedItem
-from protocol.statements.deletion_order import order
+from protocol.statements.deletion_order import sign_order
+from protocol.strand import DeskWriter
 from store import deletion_orders, entries, mailboxes, records, sync_findings
 from store.sync_findings import FindingKind
 from sync.apply import apply_pouch
@@ -27,7 +27,7 @@ def closes(ends: Ends, workstation: Workstation, source: ASource, *, in_days: in
             head.strand: (head.number, head.digest)
             for head in entries.strand_heads(session, source.keys.address)
         }
-        statement = order(
+        statement = sign_order(
             source.keys.address,
             heads,
             due=due,
@@ -96,7 +96,7 @@ def test_a_captured_server_that_sends_such_an_order_is_refused(ends: Ends, sourc
         taken=0,
         day=TODAY,
     )
-    packer = Packer(head, ends.server.recipient(), ends.key.seed)
+    packer = PouchWriter(head, ends.server.recipient(), ends.key.seed)
     ended = packer.add(EndedItem(keys.address, keys.recipient, keys.verify_key, statement, TODAY))
     pouch = b"".join([packer.header, ended, *packer.finish()])
 

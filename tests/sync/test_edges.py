@@ -350,7 +350,7 @@ def test_another_letterhead_under_the_serial_that_both_have_changes_nothing(
 ) -> None:
     ours = ends.newest_letterhead(workstation.replica)
     other = msgspec.structs.replace(ours, confirm_days=ours.confirm_days + 1)
-    signed = letterhead_format.sign(other, workstation.keyring.desk_key)
+    signed = letterhead_format.sign_letterhead(other, workstation.keyring.desk_key)
 
     assert down(ends, workstation, LetterheadItem(0, other.serial, *signed)) == 0
 

@@ -8,10 +8,10 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from protocol.entry import DeskWriter
 from protocol.pouch.pouch_items import Item
 from protocol.statements import removal
-from protocol.statements.deletion_order import order
+from protocol.statements.deletion_order import sign_order
+from protocol.strand import DeskWriter
 from store import (
     attachments,
     deletion_orders,
@@ -59,7 +59,7 @@ def record_of(store: Store, name: bytes) -> records.Record | None:
 
 def an_order(ends: Ends, workstation: Workstation, source: ASource, due: date) -> bytes:
     strand = workstation.keyring.strand
-    return order(
+    return sign_order(
         source.keys.address,
         heads_of(workstation.replica, source.keys.address),
         due=due,
@@ -218,7 +218,7 @@ def test_each_side_removes_what_the_other_has(ends: Ends) -> None:
 
     source.removes(said)
     strand = workstation.keyring.strand
-    statement = removal.removal(
+    statement = removal.sign_removal(
         answered.digest, address=source.keys.address, by=DeskWriter(strand.id, strand.seed), day=TODAY
     )
     with workstation.replica.writing() as session:

@@ -13,7 +13,7 @@ import pytest
 from crypto.age import PQIdentity
 from protocol.errors import PouchRefusal, PouchRefusedError
 from protocol.identifiers import StrandId
-from protocol.pouch.pouch_file import SERVER, Packer, PouchHead, ServerCard, ServerKey, lowest_serial
+from protocol.pouch.pouch_file import SERVER, PouchHead, PouchWriter, ServerCard, ServerKey, lowest_serial
 from protocol.pouch.pouch_items import EntryItem, Item, MailboxItem, RecordItem, TallyItem
 from store import entries, mailboxes, peers
 from store.database.engine import open_store
@@ -65,7 +65,7 @@ def made_by_hand(ends: Ends, seed: bytes, *items: Item, **head: object) -> bytes
         "taken": 0,
         "day": ends.clock.day,
     }
-    packer = Packer(PouchHead(**{**fields, **head}), ends.key.card.recipient, seed)
+    packer = PouchWriter(PouchHead(**{**fields, **head}), ends.key.card.recipient, seed)
     return b"".join([packer.header, *map(packer.add, items), *packer.finish()])
 
 
@@ -251,7 +251,7 @@ def to_workstation(ends: Ends, workstation: Workstation, *items: Item, **head: o
         "taken": 0,
         "day": ends.clock.day,
     }
-    packer = Packer(
+    packer = PouchWriter(
         PouchHead(**{**fields, **head}), workstation.keyring.identities[0].recipient, ends.key.seed
     )
     return b"".join([packer.header, *map(packer.add, items), *packer.finish()])
@@ -260,7 +260,7 @@ def to_workstation(ends: Ends, workstation: Workstation, *items: Item, **head: o
 def test_a_server_with_another_key_is_not_the_one_that_was_paired(ends: Ends) -> None:
     workstation = ends.workstation()
     other = ServerKey.from_bytes(os.urandom(64))
-    packer = Packer(
+    packer = PouchWriter(
         PouchHead(
             desk=workstation.keyring.fingerprint,
             sender=SERVER,

@@ -14,7 +14,7 @@ from tests.sync.test_exchange import all_of
 def publishes(ends: Ends, workstation: Workstation, **changes: object) -> None:
     """Have a workstation publish a letterhead in its replica."""
     following = ends.newest_letterhead(workstation.replica).successor(**changes)
-    signed = letterhead_format.sign(following, workstation.keyring.desk_key)
+    signed = letterhead_format.sign_letterhead(following, workstation.keyring.desk_key)
     with workstation.replica.writing() as session:
         letterheads.publish(session, following.serial, *signed)
 

@@ -15,7 +15,7 @@ from protocol import letterhead_merge
 from protocol.casefile import LABELS, Casefile, Evidence, Note, PassedOn
 from protocol.identifiers import Digest
 from protocol.keyring import Keyring
-from protocol.letterhead import Letterhead, sign
+from protocol.letterhead import Letterhead, sign_letterhead
 from protocol.sealed_record import RecordKind, open_record, seal_record
 
 _CHOICES: Final = (("theme", "thema"), ("route", "route"), ("region", "regio"), ("outcome", "uitkomst"))
@@ -79,11 +79,11 @@ class Merging:
         """
         then, mine, other = (Letterhead.from_bytes(each) for each in (base, ours, theirs))
         try:
-            one = letterhead_merge.merged(then, mine, other)
-            return (one.serial, *sign(one, self.keyring.desk_key))
+            one = letterhead_merge.merge_letterheads(then, mine, other)
+            return (one.serial, *sign_letterhead(one, self.keyring.desk_key))
         except MalformedError:
-            one = letterhead_merge.merged(mine, mine, other)
-            return (one.serial, *sign(one, self.keyring.desk_key))
+            one = letterhead_merge.merge_letterheads(mine, mine, other)
+            return (one.serial, *sign_letterhead(one, self.keyring.desk_key))
 
 
 def _open(

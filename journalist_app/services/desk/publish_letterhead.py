@@ -4,7 +4,7 @@ from sqlalchemy.orm import Session
 
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import LetterheadMovedError
-from protocol.letterhead import Letterhead, sign
+from protocol.letterhead import Letterhead, sign_letterhead
 from store import letterheads
 
 
@@ -21,7 +21,7 @@ def publish_successor(desk: OpenDesk, session: Session, **changes: object) -> Le
     if latest is None or latest[0] != desk.letterhead.serial:
         raise LetterheadMovedError
     following = desk.letterhead.successor(**changes)
-    body, signature = sign(following, desk.keyring.desk_key)
+    body, signature = sign_letterhead(following, desk.keyring.desk_key)
     letterheads.publish(session, following.serial, body, signature)
     return following
 

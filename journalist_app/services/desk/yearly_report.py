@@ -30,9 +30,9 @@ from journalist_app.services.desk import publish_letterhead
 from journalist_app.services.mailbox import closing, count_for_report
 from journalist_app.services.records import casefiles, desk_records
 from protocol.casefile import Casefile
-from protocol.entry import Author
+from protocol.envelope import Author
 from protocol.identifiers import Address
-from protocol.ledger import Dimension, contribution
+from protocol.ledger import Dimension, tallies_of
 from protocol.letterhead import Letterhead, Report
 from protocol.sealed_record import RecordKind, seal_record
 from report import html, pdf, table_csv
@@ -341,7 +341,7 @@ class _Live:
             return ()  # nothing that is signed says so
         if _is_unread(conversation) and not casefile.is_spam:
             self.unread.append(address)
-        return contribution(known, self._desk.letterhead, closed=known.first_message, is_read=True)
+        return tallies_of(known, self._desk.letterhead, closed=known.first_message, is_read=True)
 
     def _casefile(self, address: Address) -> Casefile:
         try:

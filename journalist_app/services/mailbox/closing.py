@@ -25,9 +25,9 @@ from journalist_app.services.records import casefiles, unsent_forms
 from protocol.casefile import Casefile
 from protocol.content import TEXT_CHARS, ClosingNote, Content, Kind
 from protocol.identifiers import NO_DIGEST, SOURCE_STRAND, Address, Digest, StrandId
-from protocol.ledger import contribution, seal_tallies
+from protocol.ledger import seal_tallies, tallies_of
 from protocol.statements import removal
-from protocol.statements.deletion_order import is_void, verify_order
+from protocol.statements.deletion_order import is_order_void, verify_order
 from protocol.thread_state import EntryContent, thread_state
 from protocol.trusted_state import Head, Heads
 from store import deletion_orders, entries, mailboxes, sync_findings
@@ -201,7 +201,7 @@ def acknowledge_ending(desk: OpenDesk, ended: removal.MailboxEnding, today: date
     # Whoever of the desk read or wrote there left an entry.
     is_read = any(strand != SOURCE_STRAND for strand in ended.heads)
     known = count_for_report.with_ending_counted(desk, casefile, ended)
-    counted = contribution(known, desk.letterhead, closed=ended.day, is_read=is_read)
+    counted = tallies_of(known, desk.letterhead, closed=ended.day, is_read=is_read)
     tallies = seal_tallies(counted, desk.letterhead, desk.keyring.desk_writer)
     desk.forget_ended(address)
     desk.save()  # first: were it only dropped from the store, it would look taken away
@@ -274,7 +274,7 @@ def _tend_order(desk: OpenDesk, stored: deletion_orders.StoredOrder, today: date
     if conversation.faults:
         return  # for the adviser to look at; the server does not delete it either
     with desk.store.writing() as session:
-        if ordered is None or is_void(ordered, conversation.entries):
+        if ordered is None or is_order_void(ordered, conversation.entries):
             deletion_orders.drop(session, address)
         else:
             # Somebody has read something since: it is counted.

@@ -11,7 +11,8 @@ from journalist_app.errors import CasefileFullError, RecordUnsoundError
 from journalist_app.inbox.response_facts import response_facts
 from journalist_app.services.records import casefiles
 from protocol.casefile import Casefile
-from protocol.entry import Author, SignedEntry
+from protocol.entry import SignedEntry
+from protocol.envelope import Author
 from protocol.identifiers import NO_DIGEST, SOURCE_STRAND, Address, StrandId
 from protocol.letterhead import Letterhead
 from protocol.statements.removal import MailboxEnding

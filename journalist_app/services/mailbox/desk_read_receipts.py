@@ -10,7 +10,8 @@ from journalist_app.errors import RecordUnsoundError
 from journalist_app.services.mailbox import order_deletion
 from protocol import entry
 from protocol.chain import seen_by
-from protocol.entry import Author, Content, Kind
+from protocol.content import Content, Kind
+from protocol.envelope import Author
 from protocol.identifiers import ENTRY_ID_BYTES, NO_DIGEST, EntryId
 from store import entries
 from store.errors import StoreError

@@ -12,7 +12,8 @@ from journalist_app.errors import (
 )
 from journalist_app.files.presealed import FileKind, OpenedFile
 from protocol import attachment
-from protocol.entry import AttachmentNote, Author
+from protocol.content import AttachmentNote
+from protocol.envelope import Author
 from protocol.identifiers import Address, AttachmentId, EntryId
 from store import attachments
 from web.filenames import safe_name
@@ -92,11 +93,13 @@ def file_pieces(desk: OpenDesk, address: Address, entry_id: EntryId, note: Attac
     if stored is None or stored.header is None:
         raise FileMissingError
     chunks = attachments.read_chunks(desk.store, address, note.id)
-    opener = attachment.Opener(stored.header, chunks, note, desk.keyring.identities, address, entry_id)
+    opener = attachment.AttachmentOpener(
+        stored.header, chunks, note, desk.keyring.identities, address, entry_id
+    )
     return _as_signed(opener)
 
 
-def _as_signed(opener: attachment.Opener) -> Iterator[bytes]:
+def _as_signed(opener: attachment.AttachmentOpener) -> Iterator[bytes]:
     """Tell damage in our store apart from damage in what a source sealed."""
     try:
         yield from opener

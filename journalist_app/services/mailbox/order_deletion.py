@@ -13,10 +13,10 @@ from journalist_app.desk.verification import Conversation, OpenedEntry
 from journalist_app.services.mailbox import count_for_report
 from journalist_app.services.records import casefiles
 from protocol.casefile import Casefile
-from protocol.entry import Author
+from protocol.envelope import Author
 from protocol.identifiers import Address
-from protocol.ledger import contribution, seal_tallies
-from protocol.statements.deletion_order import DeletionOrder, is_void, order, verify_order
+from protocol.ledger import seal_tallies, tallies_of
+from protocol.statements.deletion_order import DeletionOrder, is_order_void, sign_order, verify_order
 from protocol.thread_state import EntryContent, thread_state
 from protocol.trusted_state import Heads
 from store import deletion_orders
@@ -63,10 +63,10 @@ def order_deletion(  # noqa: PLR0913  # what is deleted when, and what is counte
     """Order a mailbox's deletion as it stands at these heads, in the caller's transaction."""
     writer = desk.keyring.desk_writer
     casefile = count_for_report.with_facts(casefiles.read_casefile(desk, address), opened, desk.letterhead)
-    counted = contribution(casefile, desk.letterhead, closed=today, is_read=_is_read(opened))
+    counted = tallies_of(casefile, desk.letterhead, closed=today, is_read=_is_read(opened))
     tallies = seal_tallies(counted, desk.letterhead, writer)
     due = max(due, today)
-    statement = order(address, heads, due=due, tallies=tallies, by=writer, day=today)
+    statement = sign_order(address, heads, due=due, tallies=tallies, by=writer, day=today)
     deletion_orders.put(session, address, statement, due, tallies)
 
 
@@ -107,7 +107,7 @@ def renew(  # noqa: PLR0913  # as `order_deletion`
     """
     stored = deletion_orders.of_mailbox(session, conversation.address)
     ordered = verified(desk, stored) if stored is not None else None
-    if ordered is not None and not is_void(ordered, conversation.entries):
+    if ordered is not None and not is_order_void(ordered, conversation.entries):
         thread = [(each.signed, each.content) for each in opened]
         order_deletion(desk, session, conversation.address, heads, thread, due=ordered.due, today=today)
 

@@ -15,7 +15,7 @@ from journalist_app.files.presealed import FileKind, FileLook, PieceKind, TextPi
 from journalist_app.services.mailbox import count_for_report, file_downloads
 from journalist_app.services.mailbox.desk_read_receipts import mark_read
 from protocol.content import AttachmentNote, Kind
-from protocol.entry import Author
+from protocol.envelope import Author
 from protocol.identifiers import ENTRY_ID_BYTES, Address, StrandId
 from protocol.thread_state import ProposalState, ThreadState, thread_state
 from web.filenames import safe_name

@@ -25,7 +25,9 @@ from journalist_app.errors import (
 from journalist_app.services.mailbox import count_for_report, order_deletion
 from protocol import attachment, entry
 from protocol.chain import seen_by
-from protocol.entry import AttachmentNote, Author, Content, SignedEntry
+from protocol.content import AttachmentNote, Content
+from protocol.entry import SignedEntry
+from protocol.envelope import Author
 from protocol.identifiers import ATTACHMENT_ID_BYTES, NO_DIGEST, SOURCE_STRAND, Address, AttachmentId, EntryId
 from protocol.thread_state import EntryContent
 from protocol.trusted_state import Heads
@@ -278,7 +280,7 @@ class Pending:
             MailboxMissingError: the mailbox ended meanwhile.
         """
         attachment_id = AttachmentId(secrets.token_bytes(ATTACHMENT_ID_BYTES))
-        sealer = attachment.Sealer(self._recipients, self._address, self._entry_id, attachment_id)
+        sealer = attachment.AttachmentSealer(self._recipients, self._address, self._entry_id, attachment_id)
         config = self._desk.config
         chunks = ChunkWriter(
             self._desk.store,

@@ -9,7 +9,7 @@ from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import RecordUnsoundError, TextOverLimitError
 from journalist_app.services.records import desk_records, reply_templates
 from journalist_app.services.records.reply_templates import Template
-from protocol.entry import TEXT_CHARS
+from protocol.content import TEXT_CHARS
 from protocol.identifiers import Address
 from protocol.sealed_record import RecordKind
 from store.errors import RecordMovedError

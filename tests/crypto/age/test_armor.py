@@ -203,7 +203,7 @@ def in_pieces(text: str, size: int) -> list[bytes]:
 def test_a_stream_of_armour_is_read_as_the_whole(age_file: bytes, size: int, newline: str) -> None:
     armour = f" \r\n{armor.enarmor(age_file).replace(chr(10), newline)}\n "
 
-    assert age_file == b"".join(armor.read_stream(in_pieces(armour, size)))
+    assert age_file == b"".join(armor.dearmor_stream(in_pieces(armour, size)))
 
 
 @pytest.mark.parametrize("size", [1, 64, 65, 10_000])
@@ -212,7 +212,7 @@ def test_an_armoured_file_of_any_length_is_read_although_its_last_line_is_full_a
     length: int, size: int
 ) -> None:
     age_file = b"x" * length
-    assert b"".join(armor.read_stream(in_pieces(armor.enarmor(age_file), size))) == age_file
+    assert b"".join(armor.dearmor_stream(in_pieces(armor.enarmor(age_file), size))) == age_file
 
 
 @pytest.mark.parametrize("size", [1, 50, 10_000])
@@ -242,7 +242,7 @@ def test_an_armoured_file_of_any_length_is_read_although_its_last_line_is_full_a
 )  # fmt: skip
 def test_a_stream_of_something_else_is_malformed(text: str, size: int) -> None:
     with pytest.raises(MalformedError):
-        b"".join(armor.read_stream(in_pieces(text, size)))
+        b"".join(armor.dearmor_stream(in_pieces(text, size)))
 
 
 @pytest.mark.parametrize("text", [" " * 5_000, BEGIN + "x" * 5_000, f"{ARMOUR}{' ' * 5_000}"])
@@ -252,7 +252,7 @@ def test_a_stream_cannot_fill_the_memory_with_what_is_no_armour(text: str) -> No
             yield text.encode()
 
     with pytest.raises(MalformedError):
-        for _ in armor.read_stream(endless()):
+        for _ in armor.dearmor_stream(endless()):
             pass
 
 
@@ -267,7 +267,7 @@ def test_a_long_stream_takes_no_more_memory_than_its_pieces() -> None:
 
     tracemalloc.start()
     try:
-        size = sum(len(piece) for piece in armor.read_stream(long()))
+        size = sum(len(piece) for piece in armor.dearmor_stream(long()))
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

@@ -27,12 +27,11 @@ from deploy.cleanup.server_cleanup import ServerSweeper
 from deploy.settings.load_settings import load_config
 from protocol import entry, letterhead
 from protocol.content import Content, Kind
-from protocol.entry import EntryWriter
 from protocol.identifiers import NO_DIGEST, Address, Digest, EntryId, StrandId
 from protocol.letterhead import Letterhead, Strand
 from protocol.mailbox_keys import MailboxKeys
 from protocol.statements import deletion_order, removal
-from protocol.strand import DeskWriter, SourceWriter
+from protocol.strand import DeskWriter, EntryWriter, SourceWriter
 from source_app.config import SourceConfig
 from store import cleanup, deletion_orders, entries, letterheads, mailboxes
 from store import ledger_tallies as ledger
@@ -112,7 +111,9 @@ class Shelf:
         day: date = DAY,
         tallies: Sequence[bytes] = TALLIES,
     ) -> bytes:
-        made = deletion_order.order(keys.address, self.heads(keys), due=due, tallies=tallies, by=by, day=day)
+        made = deletion_order.sign_order(
+            keys.address, self.heads(keys), due=due, tallies=tallies, by=by, day=day
+        )
         self.put(keys, made, due, tallies)
         return made
 
@@ -391,7 +392,7 @@ def test_a_source_whose_mailbox_was_purged_is_told_so_as_kindly_as_anybody_with_
             StrandId(h.strand): (h.number, Digest(h.digest))
             for h in entries.strand_heads(session, keys.address)
         }
-        made = deletion_order.order(
+        made = deletion_order.sign_order(
             keys.address, found, due=TODAY, tallies=TALLIES, by=place.writer, day=TODAY
         )
         deletion_orders.put(session, keys.address, made, TODAY, TALLIES)
@@ -480,7 +481,7 @@ def sweeper(shelf: Shelf, tmp_path: Path) -> ServerSweeper:
 
 def publish(store: Store, one: Letterhead = LETTERHEAD) -> None:
     with store.writing() as session:
-        letterheads.publish(session, one.serial, *letterhead.sign(one, DESK_KEY))
+        letterheads.publish(session, one.serial, *letterhead.sign_letterhead(one, DESK_KEY))
 
 
 def at_noon(day: date) -> datetime:

@@ -14,7 +14,7 @@ from tests.journalist_app.desk_factories import a_letterhead
 def test_a_module_in_the_folder_one_stands_in_gets_no_keys(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    letterhead = a_letterhead(keyring.create("werkstation", [])).to_bytes()
+    letterhead = a_letterhead(keyring.create_keyring("werkstation", [])).to_bytes()
     for name in ("deploy/__init__.py", "deploy/serving/search_processes.py", "msgspec.py"):
         trap = tmp_path / name
         trap.parent.mkdir(exist_ok=True)

@@ -23,7 +23,7 @@ from deploy.settings.settings_text import EXAMPLE, from_example, with_key
 from deploy.setup import STORE
 from deploy.syncing.pending_at_server import apply_pending_now, apply_pending_until_stopped
 from journalist_app.config import AdviserConfig
-from protocol.pouch.pouch_file import SERVER, Packer, PouchHead, lowest_serial
+from protocol.pouch.pouch_file import SERVER, PouchHead, PouchWriter, lowest_serial
 from protocol.pouch.pouch_items import RecordItem
 from store import mailboxes, peers
 from tests.deploy.two_machines import (
@@ -410,7 +410,7 @@ def a_pouch(paired: Desk, seed: bytes | None = None, **changes: object) -> bytes
         day=utc_today(),
     )
     head = msgspec.structs.replace(head, **changes)
-    packer = Packer(head, paired.keyring.epochs[1].recipient, seed or key.seed)
+    packer = PouchWriter(head, paired.keyring.epochs[1].recipient, seed or key.seed)
     return b"".join((packer.header, packer.add(RecordItem("casefile", b"x", 0, 0, b"")), *packer.finish()))
 
 

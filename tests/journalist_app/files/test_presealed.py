@@ -31,7 +31,7 @@ from journalist_app.services.desk import unlocking
 from journalist_app.services.mailbox import file_downloads, read_thread
 from protocol.content import Content, Kind
 from protocol.identifiers import AttachmentId
-from protocol.pouch.pouch_file import SERVER, Packer, PouchHead
+from protocol.pouch.pouch_file import SERVER, PouchHead, PouchWriter
 from protocol.pouch.pouch_items import ChunkItem
 from protocol.sealed_record import RecordKind, seal_record, seal_unsent
 from store import attachments
@@ -259,7 +259,7 @@ def _a_pouch(world: World, size: int) -> bytes:
         taken=0,
         day=TODAY,
     )
-    packer = Packer(head, recipient_of(world), bytes(32))
+    packer = PouchWriter(head, recipient_of(world), bytes(32))
     item = ChunkItem(attachment_id=bytes(16), number=0, is_last=True, ciphertext=bytes(size))
     return b"".join([packer.header, packer.add(item), *packer.finish()])
 

@@ -14,7 +14,7 @@ from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.services.records import casefiles
 from protocol.casefile import Casefile, PassedOn
 from protocol.identifiers import Digest
-from protocol.ledger import contribution, seal_tallies
+from protocol.ledger import seal_tallies, tallies_of
 from store import ledger_tallies as ledger
 from tests.journalist_app.desk_factories import World, a_source
 
@@ -29,7 +29,7 @@ def fill(world: World, desk: OpenDesk, year: int, mailboxes: int, *, seed: int) 
     live = 0
     for _ in range(mailboxes):
         casefile, is_read = _a_casefile(chance, desk, year)
-        tallies = contribution(casefile, world.letterhead, closed=date(year, 12, 31), is_read=is_read)
+        tallies = tallies_of(casefile, world.letterhead, closed=date(year, 12, 31), is_read=is_read)
         truth.update((tally.dimension.value, tally.value) for tally in tallies)
         if is_read and live < _LIVE and chance.random() < 0.5:
             live += 1

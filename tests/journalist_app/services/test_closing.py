@@ -26,12 +26,11 @@ from journalist_app.services.mailbox.steps import StepForm
 from journalist_app.services.records import casefiles
 from protocol import ledger as ledger_format
 from protocol.casefile import Casefile, Evidence, EvidenceKind, PassedOn
-from protocol.content import StepName
-from protocol.entry import TEXT_CHARS
+from protocol.content import TEXT_CHARS, StepName
 from protocol.identifiers import Digest, EntryId
 from protocol.ledger import Dimension, Tally
 from protocol.sealed_record import RecordKind
-from protocol.statements.deletion_order import is_void, order, verify_order
+from protocol.statements.deletion_order import is_order_void, sign_order, verify_order
 from protocol.strand import DeskWriter
 from protocol.trusted_state import TrustedState
 from store import deletion_orders, mailboxes, peers, records
@@ -81,7 +80,7 @@ def ordered_in(world: World, source: ASource) -> deletion_orders.StoredOrder:
 
 def is_void_now(world: World, desk: OpenDesk, source: ASource) -> bool:
     ordered = verify_order(ordered_in(world, source).statement, strands=world.letterhead.strand_keys)
-    return is_void(ordered, conversation_of(desk, source.keys.address).entries)
+    return is_order_void(ordered, conversation_of(desk, source.keys.address).entries)
 
 
 def opened_tallies(world: World, tallies: tuple[bytes, ...]) -> list[Tally]:
@@ -375,7 +374,9 @@ def test_an_order_that_is_not_ours_is_dropped_and_made_anew(world: World, forged
     heads = conversation_of(desk, source.keys.address).heads
     stranger = DeskWriter(world.keyring.strand.id, b"x" * 32)
     statements = {
-        "another desk's": order(source.keys.address, heads, due=TODAY, tallies=(), by=stranger, day=TODAY),
+        "another desk's": sign_order(
+            source.keys.address, heads, due=TODAY, tallies=(), by=stranger, day=TODAY
+        ),
         "another mailbox's": ordered_in(world, other).statement,
         "another day": ours.statement,
         "rubbish": b"rubbish",
@@ -556,7 +557,7 @@ def test_a_mailbox_deleted_without_a_right_order_is_told(world: World, how: str)
         "before its day": (stored.statement, TODAY),
         "another mailbox's order": (others.statement, others.due),
         "by a stranger": (
-            order(source.keys.address, {}, due=TODAY, tallies=(), by=stranger, day=TODAY),
+            sign_order(source.keys.address, {}, due=TODAY, tallies=(), by=stranger, day=TODAY),
             TODAY,
         ),
     }[how]

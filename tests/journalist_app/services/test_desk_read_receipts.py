@@ -10,7 +10,8 @@ from journalist_app.services import inbox_lists
 from journalist_app.services.desk import background_check, unlocking
 from journalist_app.services.inbox_lists import Wanted
 from journalist_app.services.mailbox import desk_read_receipts, read_thread
-from protocol.entry import Content, Kind, SignedEntry
+from protocol.content import Content, Kind
+from protocol.entry import SignedEntry
 from store import entries
 from store.errors import StoreReadOnlyError
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, ASource, World, a_source

@@ -57,8 +57,8 @@ from journalist_app.services.mailbox.send_entries import AdviserFormContext
 from journalist_app.services.mailbox.steps import NO_WORDS, StepForm
 from journalist_app.services.records import casefiles, consent_evidence
 from protocol.casefile import Casefile, Evidence, EvidenceKind
-from protocol.content import AnswerNote, Content, Kind, StepName, Verdict, proposal_digest
-from protocol.entry import TEXT_CHARS, SignedEntry
+from protocol.content import TEXT_CHARS, AnswerNote, Content, Kind, StepName, Verdict, proposal_digest
+from protocol.entry import SignedEntry
 from protocol.envelope import Author
 from protocol.identifiers import Address, AttachmentId, Digest, EntryId
 from protocol.pouch.pouch_file import SERVER

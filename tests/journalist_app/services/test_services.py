@@ -29,10 +29,11 @@ from journalist_app.services.inbox_lists import Wanted
 from journalist_app.services.mailbox import file_downloads, read_thread
 from journalist_app.services.mailbox.answering import Answering, ReplyForm
 from protocol import keyring as keyring_format
-from protocol.entry import TEXT_CHARS, SignedEntry
+from protocol.content import TEXT_CHARS
+from protocol.entry import SignedEntry
 from protocol.identifiers import Address, AttachmentId, EntryId
 from protocol.keyring import Slot
-from protocol.mailbox_keys import derive
+from protocol.mailbox_keys import derive_mailbox_keys
 from store import entries, mailboxes
 from store.database.schema import Base
 from store.errors import HeadMovedError
@@ -120,7 +121,7 @@ def test_a_missing_keyring_is_told(world: World) -> None:
 
 
 def test_another_desks_keyring_is_refused(world: World) -> None:
-    other = keyring_format.create("elders", [Slot.for_passphrase(PASSPHRASE, CHEAP)])
+    other = keyring_format.create_keyring("elders", [Slot.for_passphrase(PASSPHRASE, CHEAP)])
     write_keyring(world.config.keyring_path, other)
 
     with refused(UnlockRefusal.OTHER_DESK):
@@ -481,7 +482,7 @@ def test_an_ended_mailbox_is_shown_once_and_then_forgotten(world: World) -> None
 def test_an_ending_that_the_source_did_not_sign_is_shown_and_stays(world: World) -> None:
     source = a_source(world)
     source.writes("vraag")
-    source.ends(forged_by=derive(RootKey(os.urandom(32))))
+    source.ends(forged_by=derive_mailbox_keys(RootKey(os.urandom(32))))
     desk = unlocked(world)
 
     shown = inbox_lists.inbox(desk, Wanted("closed"), TODAY)
@@ -658,7 +659,7 @@ def test_an_entry_that_was_seen_and_dropped_is_told(world: World) -> None:
 
 
 def test_swapped_keys_are_told(world: World) -> None:
-    source, attacker = a_source(world), derive(RootKey(os.urandom(32)))
+    source, attacker = a_source(world), derive_mailbox_keys(RootKey(os.urandom(32)))
     source.writes("vraag")
     world.execute("UPDATE mailbox SET verify_key = :v", v=attacker.verify_key)
 

@@ -29,7 +29,7 @@ from journalist_app.services.desk.yearly_report import OwnWords
 from journalist_app.services.records import desk_records
 from protocol.casefile import Casefile
 from protocol.content import Content, Kind, StepName, StepNote
-from protocol.ledger import contribution, seal_tallies
+from protocol.ledger import seal_tallies, tallies_of
 from protocol.sealed_record import RecordKind
 from report.disclosure import Audience, rounded
 from report.document import read_words
@@ -52,7 +52,7 @@ def desk(world: World) -> OpenDesk:
 
 def leave_tallies(world: World, casefile: Casefile, times: int = 1) -> None:
     for _ in range(times):
-        counted = contribution(casefile, world.letterhead, closed=DAY, is_read=True)
+        counted = tallies_of(casefile, world.letterhead, closed=DAY, is_read=True)
         with world.store.writing() as session:
             ledger_tallies.add(session, seal_tallies(counted, world.letterhead, world.writer()))
 

@@ -23,8 +23,7 @@ from journalist_app.services.desk import unlocking
 from journalist_app.services.mailbox import read_thread
 from journalist_app.services.records import casefiles
 from protocol.casefile import Casefile, Evidence, EvidenceKind
-from protocol.content import AnswerNote, Content, Kind, PassOnRecipient, ProposalNote, Verdict
-from protocol.entry import TEXT_CHARS
+from protocol.content import TEXT_CHARS, AnswerNote, Content, Kind, PassOnRecipient, ProposalNote, Verdict
 from protocol.envelope import Author
 from protocol.identifiers import Digest
 from protocol.pouch.pouch_file import SERVER

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from crypto.errors import CryptoError, ForgedError, MalformedError
 from protocol.errors import LetterheadRefusedError
 from protocol.identifiers import StrandId
-from protocol.letterhead import sign
+from protocol.letterhead import sign_letterhead
 from protocol.pouch.pairing_file import CardFile, letterhead_digest, read_pairing
 from protocol.pouch.pouch_file import ServerKey
 from tests.protocol.desk_factories import DESK_KEY, FINGERPRINT, a_letterhead
@@ -49,7 +49,9 @@ def test_other_bytes_are_no_pairing(raw: bytes) -> None:
         CardFile.from_bytes(raw)
 
 
-@pytest.mark.parametrize("letterhead", [None, sign(a_letterhead(), DESK_KEY)], ids=["alone", "letterhead"])
+@pytest.mark.parametrize(
+    "letterhead", [None, sign_letterhead(a_letterhead(), DESK_KEY)], ids=["alone", "letterhead"]
+)
 def test_a_card_file_reads_back_with_white_space_around_it(letterhead: tuple[bytes, bytes] | None) -> None:
     written = CardFile(_CARD, letterhead).to_bytes()
 
@@ -75,7 +77,7 @@ def test_what_is_no_card_file_is_refused(raw: bytes) -> None:
 
 
 def test_a_base_is_a_digest_of_the_body_alone() -> None:
-    body, _ = sign(a_letterhead(), DESK_KEY)
+    body, _ = sign_letterhead(a_letterhead(), DESK_KEY)
 
     assert letterhead_digest(body) == letterhead_digest(body)
     assert len(letterhead_digest(body)) == 32

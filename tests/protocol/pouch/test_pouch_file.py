@@ -21,9 +21,9 @@ from protocol.pouch.pouch_file import (
     HEAD_BYTES,
     PARTIALS,
     SERVER,
-    Packer,
-    Pouch,
     PouchHead,
+    PouchReader,
+    PouchWriter,
     ServerCard,
     ServerKey,
     lowest_serial,
@@ -66,7 +66,7 @@ def a_head(**changes: object) -> PouchHead:
 
 
 def packed(items: Iterable[Item], head: PouchHead | None = None) -> bytes:
-    packer = Packer(head or a_head(), ME.recipient, SERVER_KEY.seed)
+    packer = PouchWriter(head or a_head(), ME.recipient, SERVER_KEY.seed)
     return b"".join([packer.header, *map(packer.add, items), *packer.finish()])
 
 
@@ -93,7 +93,7 @@ def in_pieces(raw: bytes, size: int) -> Iterator[bytes]:
 
 
 def taken_in(raw: bytes, verify_key: bytes = SERVER_KEY.card.verify_key) -> tuple[PouchHead, list[Item]]:
-    pouch = Pouch([raw], [ME])
+    pouch = PouchReader([raw], [ME])
     return pouch.head, list(pouch.items(verify_key))
 
 
@@ -123,10 +123,10 @@ def test_a_pouch_of_then_reads_as_it_did(vector: Vector, size: int) -> None:
     raw = base64.b64decode(vector["pouch"])
     if vector["expect"] != "reads":
         with pytest.raises(PouchRefusedError) as refused:
-            list(Pouch(in_pieces(raw, size), [ME]).items(SERVER_KEY.card.verify_key))
+            list(PouchReader(in_pieces(raw, size), [ME]).items(SERVER_KEY.card.verify_key))
         assert vector["expect"] == refused.value.reason
         return
-    pouch = Pouch(in_pieces(raw, size), [ME])
+    pouch = PouchReader(in_pieces(raw, size), [ME])
     assert PouchHead.from_bytes(vector["head"].encode()) == pouch.head
     items = list(pouch.items(SERVER_KEY.card.verify_key))
     assert [item_from_bytes(bytes.fromhex(item)) for item in vector["items_hex"]] == items
@@ -294,7 +294,7 @@ def _endless(start: bytes, counts: list[int]) -> Iterator[bytes]:
 def test_what_is_longer_than_allowed_is_refused_by_its_length_and_not_read(start: bytes) -> None:
     counts: list[int] = []
     with pytest.raises(PouchRefusedError) as refused:
-        list(Pouch(_endless(start, counts), [ME]).items(SERVER_KEY.card.verify_key))
+        list(PouchReader(_endless(start, counts), [ME]).items(SERVER_KEY.card.verify_key))
     assert refused.value.reason is PouchRefusal.MALFORMED
     assert sum(counts) < 4 * 64 * 1024
 
@@ -303,7 +303,7 @@ def test_zeros_without_end_are_refused_where_the_padding_ends() -> None:
     raw = plaintext_of(packed([]))
     counts: list[int] = []
     with pytest.raises(PouchRefusedError):
-        list(Pouch(_endless(raw, counts), [ME]).items(SERVER_KEY.card.verify_key))
+        list(PouchReader(_endless(raw, counts), [ME]).items(SERVER_KEY.card.verify_key))
     assert sum(counts) < 4 * 64 * 1024
 
 
@@ -316,7 +316,7 @@ def test_a_file_that_never_comes_to_its_header_is_given_up() -> None:
             yield b"-> X25519 " + bytes(1000)
 
     with pytest.raises(PouchRefusedError) as refused:
-        Pouch(lines(), [ME])
+        PouchReader(lines(), [ME])
     assert refused.value.reason is PouchRefusal.UNREADABLE
     assert sum(counts) < 100
 
@@ -329,7 +329,7 @@ def test_what_fails_on_the_way_is_no_refusal_of_the_pouch() -> None:
         raise ConnectionResetError
 
     with pytest.raises(ConnectionResetError):
-        Pouch(broken(), [ME])
+        PouchReader(broken(), [ME])
 
 
 # ---- what is written
@@ -355,7 +355,7 @@ def test_what_fails_on_the_way_is_no_refusal_of_the_pouch() -> None:
 )
 def test_a_head_that_no_reader_would_take_is_not_packed(changes: dict[str, object]) -> None:
     with pytest.raises(MalformedError):
-        Packer(a_head(**changes), ME.recipient, SERVER_KEY.seed)
+        PouchWriter(a_head(**changes), ME.recipient, SERVER_KEY.seed)
 
 
 def test_the_longest_head_is_read() -> None:
@@ -371,7 +371,7 @@ def test_the_longest_head_is_read() -> None:
 
 
 def test_an_item_that_no_reader_would_take_leaves_the_pouch_as_it_was() -> None:
-    packer = Packer(a_head(), ME.recipient, SERVER_KEY.seed)
+    packer = PouchWriter(a_head(), ME.recipient, SERVER_KEY.seed)
     size = packer.size
     with pytest.raises(MalformedError):
         packer.add(TallyItem(sealed=bytes(CHUNK_BYTES + 1)))
@@ -382,7 +382,7 @@ def test_an_item_that_no_reader_would_take_leaves_the_pouch_as_it_was() -> None:
 
 @pytest.mark.parametrize("length", [0, 3_000, 4_500, 70_000, 1_000_000])
 def test_the_size_tells_no_more_than_padme_lets_it(length: int) -> None:
-    packer = Packer(a_head(), ME.recipient, SERVER_KEY.seed)
+    packer = PouchWriter(a_head(), ME.recipient, SERVER_KEY.seed)
     raw = b"".join([packer.header, packer.add(TallyItem(sealed=bytes(length))), *packer.finish()])
     expected = max(FLOOR_BYTES, padme(packer.size))
     assert length < packer.size <= expected
@@ -410,7 +410,7 @@ def test_a_pouch_of_nothing_is_as_long_as_one_that_tells_what_has_gone() -> None
 
 
 def test_a_pouch_is_written_in_pieces_that_memory_holds_whatever_its_size() -> None:
-    packer = Packer(a_head(), ME.recipient, SERVER_KEY.seed)
+    packer = PouchWriter(a_head(), ME.recipient, SERVER_KEY.seed)
     chunk = bytes(CHUNK_BYTES)
     chunks = [
         ChunkItem(attachment_id=ATTACHMENT, number=number, is_last=number == 19, ciphertext=chunk)
@@ -418,17 +418,17 @@ def test_a_pouch_is_written_in_pieces_that_memory_holds_whatever_its_size() -> N
     ]
     pieces = [packer.header, *map(packer.add, chunks), *packer.finish()]
     assert max(map(len, pieces)) < 2 * CHUNK_BYTES
-    items = list(Pouch(iter(pieces), [ME]).items(SERVER_KEY.card.verify_key))
+    items = list(PouchReader(iter(pieces), [ME]).items(SERVER_KEY.card.verify_key))
     assert chunks == items
 
 
 def test_pouches_of_old_epochs_are_read_with_any_identity_of_the_desk() -> None:
     raw = packed([DamagedItem(address=bytes(20), entry_id=bytes(16))])
     later = age.PQIdentity(b"epoch 2 of a test, 32 bytes long")
-    pouch = Pouch(in_pieces(raw, 7), iter([later, ME]))
+    pouch = PouchReader(in_pieces(raw, 7), iter([later, ME]))
     assert 1 == len(list(pouch.items(SERVER_KEY.card.verify_key)))
     with pytest.raises(PouchRefusedError) as refused:
-        Pouch([raw], [later])
+        PouchReader([raw], [later])
     assert refused.value.reason is PouchRefusal.UNREADABLE
 
 
@@ -459,9 +459,11 @@ def test_a_servers_key_is_two_seeds(length: int) -> None:
     "make",
     [
         lambda: SERVER_KEY,
-        lambda: Packer(a_head(), ME.recipient, SERVER_KEY.seed),
-        lambda: Pouch([packed([TallyItem(sealed=b"canary")])], [ME]),
-        lambda: next(Pouch([packed([TallyItem(sealed=b"canary")])], [ME]).items(SERVER_KEY.card.verify_key)),
+        lambda: PouchWriter(a_head(), ME.recipient, SERVER_KEY.seed),
+        lambda: PouchReader([packed([TallyItem(sealed=b"canary")])], [ME]),
+        lambda: next(
+            PouchReader([packed([TallyItem(sealed=b"canary")])], [ME]).items(SERVER_KEY.card.verify_key)
+        ),
     ],
     ids=["key", "packer", "pouch", "item"],
 )

@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 from crypto.errors import ForgedError, MalformedError
 from crypto.framing import frame, unframe
 from protocol import chain, entry
-from protocol.entry import Content, EntryWriter, Kind, SignedEntry
+from protocol.content import Content, Kind
+from protocol.entry import SignedEntry
 from protocol.identifiers import Address, EntryId
 from protocol.statements import removal
-from protocol.statements.deletion_order import LABEL, DeletionOrder, is_void, order, verify_order
+from protocol.statements.deletion_order import LABEL, DeletionOrder, is_order_void, sign_order, verify_order
+from protocol.strand import EntryWriter
 from tests.protocol.desk_factories import a_letterhead
 from tests.protocol.mailbox_factories import DAY, LAPTOP, WORKSTATION, Conversation, a_mailbox, the_strands
 
@@ -31,7 +33,7 @@ def talk() -> Conversation:
 
 def an_order(talk: Conversation, **changes: object) -> bytes:
     fields: dict[str, object] = {"due": DUE, "tallies": TALLIES, "by": WORKSTATION, "day": DAY}
-    return order(KEYS.address, chain.chain_heads(talk.entries), **(fields | changes))
+    return sign_order(KEYS.address, chain.chain_heads(talk.entries), **(fields | changes))
 
 
 def verified(raw: bytes) -> DeletionOrder:
@@ -89,7 +91,7 @@ def test_every_field_is_signed(talk: Conversation, at: int) -> None:
     other.write(other.source, "other")
     heads = chain.chain_heads(other.entries)
     later = DAY + timedelta(days=1)
-    another = order(
+    another = sign_order(
         Address(b"x" * 20), heads, due=DUE + timedelta(days=1), tallies=(b"x",), by=LAPTOP, day=later
     )
     fields = list(unframe(an_order(talk)))
@@ -159,7 +161,7 @@ def test_an_ending_is_no_order_and_an_order_is_no_ending(talk: Conversation) -> 
     with pytest.raises(MalformedError):
         verified(removal.sign_ending(KEYS.address, chain.chain_heads(talk.entries), day=DAY, by=talk.source))
     with pytest.raises(MalformedError):
-        removal.verify_ended(
+        removal.verify_ending(
             an_order(talk), address=KEYS.address, recipient=KEYS.recipient, verify_key=KEYS.verify_key
         )
     assert LABEL == unframe(an_order(talk))[0]
@@ -169,19 +171,19 @@ def test_an_ending_is_no_order_and_an_order_is_no_ending(talk: Conversation) -> 
 
 
 def test_an_order_holds_for_the_mailbox_it_was_given_for(talk: Conversation) -> None:
-    assert not is_void(verified(an_order(talk)), talk.entries)
+    assert not is_order_void(verified(an_order(talk)), talk.entries)
 
 
 def test_a_source_who_says_something_more_voids_it(talk: Conversation) -> None:
     ordered = verified(an_order(talk))
     talk.write(talk.source, "I am still here")
-    assert is_void(ordered, talk.entries)
+    assert is_order_void(ordered, talk.entries)
 
 
 def test_what_a_source_said_and_deleted_again_still_voids_it(talk: Conversation) -> None:
     ordered = verified(an_order(talk))
     said = talk.write(talk.source, "I am still here")
-    assert is_void(ordered, [*talk.entries[:-1], talk.removed(said, talk.source)])
+    assert is_order_void(ordered, [*talk.entries[:-1], talk.removed(said, talk.source)])
 
 
 def test_marks_of_either_side_leave_it_standing(talk: Conversation) -> None:
@@ -189,7 +191,7 @@ def test_marks_of_either_side_leave_it_standing(talk: Conversation) -> None:
     mark(talk, talk.source)
     mark(talk, WORKSTATION)
     mark(talk, LAPTOP)
-    assert not is_void(ordered, talk.entries)
+    assert not is_order_void(ordered, talk.entries)
 
 
 @pytest.mark.parametrize("by", [WORKSTATION, LAPTOP], ids=["the one that ordered it", "another"])
@@ -198,30 +200,30 @@ def test_an_order_put_back_after_the_desk_reopened_the_mailbox_is_void(
 ) -> None:
     ordered = verified(an_order(talk))
     talk.write(by, "We take this up again.")
-    assert is_void(ordered, talk.entries)
+    assert is_order_void(ordered, talk.entries)
 
 
 def test_words_after_a_mark_void_it(talk: Conversation) -> None:
     ordered = verified(an_order(talk))
     mark(talk, talk.source)
     talk.write(talk.source, "I am still here")
-    assert is_void(ordered, talk.entries)
+    assert is_order_void(ordered, talk.entries)
 
 
 def test_an_entry_deleted_since_leaves_it_standing(talk: Conversation) -> None:
     first = talk.entries[0]
-    assert not is_void(verified(an_order(talk)), [talk.removed(first, talk.source), *talk.entries[1:]])
+    assert not is_order_void(verified(an_order(talk)), [talk.removed(first, talk.source), *talk.entries[1:]])
 
 
 @pytest.mark.parametrize("gone", [0, 1], ids=["the source's head", "the desk's head"])
 def test_an_order_for_something_that_is_not_there_is_void(talk: Conversation, gone: int) -> None:
     left = [each for at, each in enumerate(talk.entries) if at != gone]
-    assert is_void(verified(an_order(talk)), left)
+    assert is_order_void(verified(an_order(talk)), left)
 
 
 def test_an_order_for_a_mailbox_in_which_the_source_said_nothing_is_void_once_they_do() -> None:
     talk = Conversation(KEYS, a_letterhead(), [])
     talk.write(WORKSTATION, "welcome")
     ordered = verified(an_order(talk))
-    assert not is_void(ordered, talk.entries)
-    assert is_void(replace(ordered, heads={}), [talk.write(talk.source, "hello")])
+    assert not is_order_void(ordered, talk.entries)
+    assert is_order_void(replace(ordered, heads={}), [talk.write(talk.source, "hello")])

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from crypto.errors import ForgedError, MalformedError
 from crypto.framing import frame, unframe
 from protocol import chain
-from protocol.entry import SourceWriter
 from protocol.identifiers import Address, Digest, StrandId
 from protocol.statements import removal
+from protocol.strand import SourceWriter
 from tests.protocol.desk_factories import a_letterhead
 from tests.protocol.mailbox_factories import DAY, LAPTOP, WORKSTATION, Conversation, a_mailbox, the_strands
 
@@ -40,13 +40,13 @@ def test_author_and_source_may_remove(talk: Conversation) -> None:
     talk.write(WORKSTATION)
     later = DAY + timedelta(days=2)
     for which, by in ((0, SOURCE), (1, SOURCE), (1, WORKSTATION), (1, LAPTOP)):
-        raw = removal.removal(talk.entries[which].digest, address=KEYS.address, by=by, day=later)
+        raw = removal.sign_removal(talk.entries[which].digest, address=KEYS.address, by=by, day=later)
         assert _verify(raw, talk, which) == later
 
 
 def test_the_desk_cannot_remove_what_a_source_wrote(talk: Conversation) -> None:
     made = talk.write(SOURCE)
-    raw = removal.removal(made.digest, address=KEYS.address, by=WORKSTATION, day=DAY)
+    raw = removal.sign_removal(made.digest, address=KEYS.address, by=WORKSTATION, day=DAY)
     with pytest.raises(ForgedError):
         _verify(raw, talk)
 
@@ -54,9 +54,9 @@ def test_the_desk_cannot_remove_what_a_source_wrote(talk: Conversation) -> None:
 def test_a_removal_fits_one_entry_of_one_mailbox(talk: Conversation) -> None:
     first, second = talk.write(SOURCE), talk.write(SOURCE)
     for raw in (
-        removal.removal(second.digest, address=KEYS.address, by=SOURCE, day=DAY),
-        removal.removal(first.digest, address=a_mailbox(2).address, by=SOURCE, day=DAY),
-        removal.removal(first.digest, address=KEYS.address, by=SourceWriter(a_mailbox(2)), day=DAY),
+        removal.sign_removal(second.digest, address=KEYS.address, by=SOURCE, day=DAY),
+        removal.sign_removal(first.digest, address=a_mailbox(2).address, by=SOURCE, day=DAY),
+        removal.sign_removal(first.digest, address=KEYS.address, by=SourceWriter(a_mailbox(2)), day=DAY),
     ):
         with pytest.raises(ForgedError):
             _verify(raw, talk)
@@ -64,7 +64,7 @@ def test_a_removal_fits_one_entry_of_one_mailbox(talk: Conversation) -> None:
 
 def test_a_removal_of_another_form_is_malformed(talk: Conversation) -> None:
     made = talk.write(SOURCE)
-    fields = unframe(removal.removal(made.digest, address=KEYS.address, by=SOURCE, day=DAY))
+    fields = unframe(removal.sign_removal(made.digest, address=KEYS.address, by=SOURCE, day=DAY))
     for raw in (b"", frame(*fields[:-1]), frame(b"steunpunt/v1/entry", *fields[1:]), frame(*fields) + b"x"):
         with pytest.raises(MalformedError):
             _verify(raw, talk)
@@ -72,7 +72,7 @@ def test_a_removal_of_another_form_is_malformed(talk: Conversation) -> None:
 
 def test_the_ended_line_tells_how_far_every_strand_had_come() -> None:
     raw = removal.sign_ending(KEYS.address, HEADS, day=DAY, by=SOURCE)
-    read = removal.verify_ended(
+    read = removal.verify_ending(
         raw, address=KEYS.address, recipient=KEYS.recipient, verify_key=KEYS.verify_key
     )
     assert read == removal.MailboxEnding(KEYS.address, HEADS, DAY)
@@ -82,7 +82,7 @@ def test_a_real_conversation_ends_with_its_heads(talk: Conversation) -> None:
     talk.write(SOURCE)
     talk.write(WORKSTATION)
     raw = removal.sign_ending(KEYS.address, chain.chain_heads(talk.entries), day=DAY, by=SOURCE)
-    read = removal.verify_ended(
+    read = removal.verify_ending(
         raw, address=KEYS.address, recipient=KEYS.recipient, verify_key=KEYS.verify_key
     )
     assert read.heads == talk.check().heads
@@ -98,14 +98,16 @@ def test_a_real_conversation_ends_with_its_heads(talk: Conversation) -> None:
 )
 def test_nobody_but_its_source_ends_a_mailbox(raw: bytes) -> None:
     with pytest.raises(ForgedError):
-        removal.verify_ended(raw, address=KEYS.address, recipient=KEYS.recipient, verify_key=KEYS.verify_key)
+        removal.verify_ending(raw, address=KEYS.address, recipient=KEYS.recipient, verify_key=KEYS.verify_key)
 
 
 def test_an_ended_line_under_a_replaced_key_is_found() -> None:
     other = a_mailbox(2)
     raw = removal.sign_ending(KEYS.address, HEADS, day=DAY, by=SourceWriter(other))
     with pytest.raises(ForgedError):
-        removal.verify_ended(raw, address=KEYS.address, recipient=KEYS.recipient, verify_key=other.verify_key)
+        removal.verify_ending(
+            raw, address=KEYS.address, recipient=KEYS.recipient, verify_key=other.verify_key
+        )
 
 
 def _with_heads(*heads: bytes) -> Callable[[list[bytes]], list[bytes]]:
@@ -131,7 +133,7 @@ HEAD = frame(b"strand-a", bytes(8), bytes(32))
 def test_an_ended_line_of_another_form_is_malformed(change: Callable[[list[bytes]], list[bytes]]) -> None:
     fields = change(list(unframe(removal.sign_ending(KEYS.address, HEADS, day=DAY, by=SOURCE))))
     with pytest.raises(MalformedError):
-        removal.verify_ended(
+        removal.verify_ending(
             frame(*fields), address=KEYS.address, recipient=KEYS.recipient, verify_key=KEYS.verify_key
         )
 
@@ -140,7 +142,7 @@ def test_an_ended_line_of_another_form_is_malformed(change: Callable[[list[bytes
 @given(st.binary(max_size=300))
 def test_random_bytes_are_malformed(raw: bytes) -> None:
     with pytest.raises(MalformedError):
-        removal.verify_ended(raw, address=KEYS.address, recipient=KEYS.recipient, verify_key=KEYS.verify_key)
+        removal.verify_ending(raw, address=KEYS.address, recipient=KEYS.recipient, verify_key=KEYS.verify_key)
 
 
 def test_a_statement_for_one_purpose_does_not_serve_for_another(talk: Conversation) -> None:
@@ -149,8 +151,8 @@ def test_a_statement_for_one_purpose_does_not_serve_for_another(talk: Conversati
     with pytest.raises(MalformedError):
         _verify(ended, talk)
     with pytest.raises(MalformedError):
-        removal.verify_ended(
-            removal.removal(made.digest, address=KEYS.address, by=SOURCE, day=DAY),
+        removal.verify_ending(
+            removal.sign_removal(made.digest, address=KEYS.address, by=SOURCE, day=DAY),
             address=KEYS.address,
             recipient=KEYS.recipient,
             verify_key=KEYS.verify_key,

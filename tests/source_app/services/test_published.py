@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from crypto.minisign import SecretKey
-from protocol.letterhead import Report, sign, verify_letterhead
+from protocol.letterhead import Report, sign_letterhead, verify_letterhead
 from source_app.errors import NotFoundError, ReportMissingError
 from source_app.services import published
 from store import letterheads, public_files
@@ -192,7 +192,7 @@ def test_a_report_that_was_never_published_is_not_there(a_desk: ADesk, name: str
 
 def test_the_letterhead_is_given_out_as_it_was_signed(a_desk: ADesk) -> None:
     desk_key = SecretKey(secrets.token_bytes(32))
-    body, signature = sign(a_desk.letterhead, desk_key)
+    body, signature = sign_letterhead(a_desk.letterhead, desk_key)
     with a_desk.store.writing() as writing:
         letterheads.publish(writing, 1, body, signature)
 

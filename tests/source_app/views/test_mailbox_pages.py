@@ -11,7 +11,7 @@ from crypto.errors import CryptoError
 from protocol.content import Kind
 from protocol.identifiers import StrandId
 from protocol.mailbox_keys import MailboxKeys
-from protocol.statements.removal import removal
+from protocol.statements.removal import sign_removal
 from protocol.strand import DeskWriter
 from source_app.errors import MailboxGoneError, NotFoundError
 from source_app.services import deleting, login, reading
@@ -367,7 +367,7 @@ def test_a_removal_that_nobody_signed_is_found_out(a_desk: ADesk, source: Browse
     source.write("mine")
     entry = a_desk.answer(keys, "theirs")
     stranger = DeskWriter(STRAND, secrets.token_bytes(32))
-    forged = removal(entry.digest, address=keys.address, by=stranger, day=TODAY)
+    forged = sign_removal(entry.digest, address=keys.address, by=stranger, day=TODAY)
     with a_desk.store.writing() as writing:
         writing.execute(update(EntryRow).where(EntryRow.author == 1).values(removal=forged))
 
