@@ -11,11 +11,20 @@ _Reason = TypeVar("_Reason", bound=StrEnum)
 
 
 class AdviserError(Exception):
-    """Base of every refusal in this package."""
+    """Base of every refusal in this package.
+
+    `reason` is the key of its sentence in the templates: the name of the class where it has no enum.
+    """
+
+    reason: str
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls.reason = cls.__name__
 
 
 class RefusedError(AdviserError, Generic[_Reason]):
-    """Refusal by one use case. The value of `reason` is the key of its sentence in the templates."""
+    """Refusal by one use case, for one of the reasons of its enum."""
 
     def __init__(self, reason: _Reason) -> None:
         super().__init__(reason)
@@ -45,6 +54,20 @@ class UnsentRefusal(StrEnum):
 
 class UnsentRefusedError(RefusedError[UnsentRefusal]):
     """A form that was sent to the locked app was not kept."""
+
+
+class PassOnRefusal(StrEnum):
+    """Reasons why nothing was passed on. Sentences: `templates/thread/_refused.html`."""
+
+    NO_OPENPGP = "no_openpgp"  # no OpenPGP key in the keyring, or no gpg
+    RECIPIENT_KEY = "recipient_key"  # unknown, weak, or not made for encryption
+    RECIPIENT_EXPIRED = "recipient_expired"
+    RECIPIENT_REVOKED = "recipient_revoked"
+    RECIPIENT_OTHER_KEY = "recipient_other_key"  # the key file has several keys, or not the pinned one
+
+
+class PassOnRefusedError(RefusedError[PassOnRefusal]):
+    """A text was not proposed or passed on."""
 
 
 class AdviserConfigError(AdviserError, ValueError):
@@ -171,10 +194,6 @@ class RecipientChangedError(AnswerError):
     """The recipient's key in the settings is not the one that was shown to the source."""
 
 
-class NoOpenPGPError(AnswerError):
-    """This desk has no OpenPGP at hand: no key in its keyring, or no gpg."""
-
-
 class NoRoomToMakeError(AnswerError):
     """The workstation's disk has no room for the file that was to be made."""
 
@@ -225,19 +244,3 @@ class NotConfirmedError(AnswerError):
 
 class DayToComeError(AnswerError):
     """The day on which something was handed over has yet to come, was before it was made, or is none."""
-
-
-class RecipientKeyRefusedError(AnswerError):
-    """The recipient's key cannot be used: unknown, expired, revoked, or not made to be sealed to."""
-
-
-class RecipientExpiredError(RecipientKeyRefusedError):
-    """The recipient's key has expired."""
-
-
-class RecipientRevokedError(RecipientKeyRefusedError):
-    """The recipient's key was revoked."""
-
-
-class RecipientOtherKeyError(RecipientKeyRefusedError):
-    """The file with the recipient's key holds another key than the pinned one, or several."""

@@ -12,24 +12,18 @@ from crypto.errors import MalformedError
 from gpg.errors import OpenPGPFailedError, OpenPGPMissingError, OpenPGPPlaceError, RecipientRefusal
 from gpg.errors import RecipientRefusedError as KeyRefusedError
 from gpg.home import KEY_BYTES_MAX, GpgHome
-from journalist_app.errors import (
-    NoOpenPGPError,
-    RecipientExpiredError,
-    RecipientKeyRefusedError,
-    RecipientOtherKeyError,
-    RecipientRevokedError,
-)
+from journalist_app.errors import PassOnRefusal, PassOnRefusedError
 from journalist_app.files import export_package
 from journalist_app.files.export import Addressee, Looked
 from journalist_app.files.metadata import Mat2
 from journalist_app.files.pinned_recipients import RecipientKey
 
-_REFUSED: Final[Mapping[RecipientRefusal, type[RecipientKeyRefusedError]]] = MappingProxyType(
+_REASONS: Final[Mapping[RecipientRefusal, PassOnRefusal]] = MappingProxyType(
     {
-        RecipientRefusal.EXPIRED: RecipientExpiredError,
-        RecipientRefusal.REVOKED: RecipientRevokedError,
-        RecipientRefusal.OTHER_KEY: RecipientOtherKeyError,
-        RecipientRefusal.SEVERAL: RecipientOtherKeyError,
+        RecipientRefusal.EXPIRED: PassOnRefusal.RECIPIENT_EXPIRED,
+        RecipientRefusal.REVOKED: PassOnRefusal.RECIPIENT_REVOKED,
+        RecipientRefusal.OTHER_KEY: PassOnRefusal.RECIPIENT_OTHER_KEY,
+        RecipientRefusal.SEVERAL: PassOnRefusal.RECIPIENT_OTHER_KEY,
     }
 )
 
@@ -57,7 +51,7 @@ class GpgExporter:
             except KeyRefusedError as refused:
                 why = refused.reason
         if why is not None:
-            raise _REFUSED.get(why, RecipientKeyRefusedError)
+            raise PassOnRefusedError(_REASONS.get(why, PassOnRefusal.RECIPIENT_KEY))
 
     def room(self) -> AbstractContextManager[Path]:
         """Give an empty folder in memory, ours alone, which is gone when it is left."""
@@ -96,7 +90,7 @@ class GpgExporter:
                 day=today,
             )
         except OpenPGPFailedError as why:
-            raise NoOpenPGPError from why
+            raise PassOnRefusedError(PassOnRefusal.NO_OPENPGP) from why
 
 
 def open_exporter(

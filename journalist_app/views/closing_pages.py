@@ -68,7 +68,7 @@ def _close(
     except MailboxNotFoundError:
         return missing()
     except AdviserError as why:
-        return _page(desk, where, refusal=type(why).__name__)
+        return _page(desk, where, refusal=why.reason)
     return redirect(url_for("thread.show_thread", address=address, closed=1, _anchor="standing"), code=303)
 
 

@@ -71,7 +71,7 @@ def preview_proposal(desk: OpenDesk, address: str) -> ResponseReturnValue:
         if is_our_form("propose", parts.token):
             return _shown(desk, _prepared(desk, where, parts))
     except (AdviserError, BodyError) as why:
-        refusal = _TOLD_AS.get(type(why), type(why)).__name__
+        refusal = why.reason if isinstance(why, AdviserError) else _TOLD_AS.get(type(why), type(why)).__name__
     except StoreError:
         refusal = "store"
     body.drain(DRAIN_TIMES * config.upload_bytes)
@@ -122,7 +122,7 @@ def send_previewed(desk: OpenDesk, address: str) -> ResponseReturnValue:
     except MailboxNotFoundError:
         return missing()
     except AdviserError as why:
-        return _form(desk, where, parts=parts, refusal=type(why).__name__)
+        return _form(desk, where, parts=parts, refusal=why.reason)
     return redirect(url_for("thread.show_thread", address=address, proposed=1, _anchor="standing"), code=303)
 
 
@@ -241,7 +241,7 @@ def _do(
     except MailboxNotFoundError:
         return missing()
     except AdviserError as why:
-        return _page(desk, where, proposal_id, refusal=type(why).__name__)
+        return _page(desk, where, proposal_id, refusal=why.reason)
     return answer or redirect(
         url_for("proposals.show_proposal_state", address=address, proposal_id=proposal_id, done=purpose),
         code=303,

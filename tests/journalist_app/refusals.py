@@ -10,7 +10,7 @@ from journalist_app.errors import RefusedError
 
 
 @contextmanager
-def refused(reason: StrEnum) -> Iterator[None]:
+def refuses(reason: StrEnum) -> Iterator[None]:
     """Fail unless the block is refused for this reason."""
     with pytest.raises(RefusedError) as caught:
         yield

@@ -23,12 +23,13 @@ from journalist_app.desk.verification import Conversation, OpenedEntry, conversa
 from journalist_app.errors import (
     DayToComeError,
     FileBrokenError,
-    NoOpenPGPError,
     NoRoomToMakeError,
     NotAgreedError,
     NotBegunError,
     NotConfirmedError,
     OtherDigestError,
+    PassOnRefusal,
+    PassOnRefusedError,
     ProposalMissingError,
     ProposalObsoleteError,
     ReasonMissingError,
@@ -90,7 +91,7 @@ def begin_passing_on(  # noqa: PLR0913  # what, upon what, why and when
         NotAgreedError, TakenBackError, OtherDigestError: the source has not agreed to this very proposal.
         ReasonMissingError: without agreement: there is no reason, or no second word.
         StepOverLimitError, DayUnreadableError, DayPastError, DayClosedError: the words cannot be sent.
-        NoOpenPGPError, RecipientChangedError, RecipientRefusedError: it could not be made for this recipient.
+        PassOnRefusedError, RecipientChangedError: it could not be made for this recipient.
         MailboxMissingError, UnsoundMailboxError, SourceWroteError: as `Sending` has it.
     """
     opened, stands = _stands(desk, form_context.address)
@@ -177,7 +178,7 @@ def make_export(
         NotBegunError: passing on has not begun.
         NotConfirmedError: the server has not confirmed that it has.
         TakenBackError: the source took back before they could see that it had.
-        NoOpenPGPError, RecipientChangedError, RecipientRefusedError: it cannot be made for this recipient.
+        PassOnRefusedError, RecipientChangedError: it cannot be made for this recipient.
         NoRoomToMakeError: the workstation's disk has no room for it.
         FileBrokenError: a file is not the one that the source was shown.
         ProposalMissingError, MailboxMissingError, UnsoundMailboxError, SourceWroteError: as `begin` has it.
@@ -388,7 +389,7 @@ def _recipient(desk: OpenDesk, note: ProposalNote, today: date) -> tuple[Exporte
     The settings may have another key under the same name by now. The source agreed to this one.
     """
     if desk.exporter is None:
-        raise NoOpenPGPError
+        raise PassOnRefusedError(PassOnRefusal.NO_OPENPGP)
     wanted = (note.recipient.value, note.name, note.fingerprint)
     for each in desk.exporter.recipients:
         if (each.role, each.name, each.fingerprint) == wanted:

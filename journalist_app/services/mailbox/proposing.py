@@ -20,7 +20,8 @@ from journalist_app.desk.verification import conversation_of, open_all
 from journalist_app.errors import (
     FileBrokenError,
     FileSealedError,
-    NoOpenPGPError,
+    PassOnRefusal,
+    PassOnRefusedError,
     PreparationGoneError,
     RecipientMissingError,
     SourceWroteError,
@@ -133,8 +134,8 @@ def prepare_proposal(  # noqa: PLR0913  # what is proposed, upon what, and when
     Raises:
         TextMissingError, TextOverLimitError, TooManyFilesError, FileOverRoomError: it cannot be sent.
         StepOverLimitError, DayUnreadableError, DayPastError, DayClosedError: nor what is said with it.
-        NoOpenPGPError, RecipientMissingError: nobody to send it to.
-        RecipientRefusedError: the recipient's key cannot be used: expired, revoked or unknown.
+        RecipientMissingError: no recipient was chosen.
+        PassOnRefusedError: this desk has no OpenPGP, or the recipient's key cannot be used.
         MailboxMissingError, UnsoundMailboxError, SourceWroteError: nothing can be built upon the mailbox now.
         FileMissingError, FileBrokenError: a chosen file is not in the mailbox, or not as it was signed.
         FileSealedError: a chosen file was sealed before sending, and does not open here.
@@ -206,7 +207,7 @@ def send_proposal(  # noqa: PLR0913  # which one, and when
     Raises:
         PreparationGoneError: prepare it again.
         DayPastError: the day to expect something is over since it was looked at.
-        RecipientRefusedError, RecipientMissingError: the recipient's key cannot be used any more.
+        PassOnRefusedError, RecipientMissingError: the recipient's key cannot be used any more.
         MailboxMissingError, UnsoundMailboxError, SourceWroteError, AnotherTextError: as `Sending` has it.
     """
     if entry_id not in desk.prepared and _is_there(desk, address, entry_id):
@@ -239,7 +240,7 @@ def _step(desk: OpenDesk, words: StepForm, proposal: Digest | None, today: date)
 
 def _recipient(desk: OpenDesk, fingerprint: str, today: date) -> tuple[Exporter, Addressee]:
     if desk.exporter is None:
-        raise NoOpenPGPError
+        raise PassOnRefusedError(PassOnRefusal.NO_OPENPGP)
     found = next((each for each in desk.exporter.recipients if each.fingerprint == fingerprint), None)
     if found is None:
         raise RecipientMissingError

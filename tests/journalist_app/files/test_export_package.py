@@ -14,14 +14,7 @@ from crypto.errors import UnreadableError
 from gpg.errors import RecipientRefusal
 from gpg.home import GpgHome, OpenPGPKey
 from journalist_app.config import AdviserConfig
-from journalist_app.errors import (
-    AdviserConfigError,
-    NoOpenPGPError,
-    RecipientExpiredError,
-    RecipientOtherKeyError,
-    RecipientRevokedError,
-)
-from journalist_app.errors import RecipientKeyRefusedError as NotUsableError
+from journalist_app.errors import AdviserConfigError, PassOnRefusal
 from journalist_app.files import export_package
 from journalist_app.files.gpg_export import GpgExporter, open_exporter
 from journalist_app.files.metadata import Mat2
@@ -29,6 +22,7 @@ from journalist_app.files.pinned_recipients import RecipientKey
 from journalist_app.services.desk import unlocking
 from protocol.keyring import Keyring
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, World, a_world, write_keyring
+from tests.journalist_app.refusals import refuses
 
 MANY = 10**8
 TEXT = "Woord voor woord, met een é."
@@ -146,7 +140,7 @@ def test_a_long_file_is_zipped_piece_by_piece() -> None:
 def test_gpg_that_fails_is_told(exporter: GpgExporter) -> None:
     shutil.rmtree(exporter.home.folder / "private-keys-v1.d")
 
-    with pytest.raises(NoOpenPGPError):
+    with refuses(PassOnRefusal.NO_OPENPGP):
         list(exporter.make(exporter.recipients[0], TEXT, [], TODAY))
 
 
@@ -162,7 +156,7 @@ def test_a_recipients_key_swapped_under_the_same_name_is_refused(
     exporter = an_exporter(config, world.keyring)
 
     assert exporter is not None
-    with exporter.home, pytest.raises(RecipientOtherKeyError):
+    with exporter.home, refuses(PassOnRefusal.RECIPIENT_OTHER_KEY):
         exporter.make(exporter.recipients[0], TEXT, [], TODAY)
 
 
@@ -176,32 +170,31 @@ def test_a_key_file_that_is_not_there_is_refused_and_the_others_go_on(
 
     assert exporter is not None
     with exporter.home:
-        with pytest.raises(NotUsableError):
+        with refuses(PassOnRefusal.RECIPIENT_KEY):
             exporter.require_usable(gone.fingerprint, TODAY)
         exporter.require_usable(theirs.fingerprint, TODAY)
 
 
 @pytest.mark.parametrize(
-    ("why", "told"),
+    ("key_reason", "reason"),
     [
-        (RecipientRefusal.EXPIRED, RecipientExpiredError),
-        (RecipientRefusal.REVOKED, RecipientRevokedError),
-        (RecipientRefusal.WEAK, NotUsableError),
+        (RecipientRefusal.EXPIRED, PassOnRefusal.RECIPIENT_EXPIRED),
+        (RecipientRefusal.REVOKED, PassOnRefusal.RECIPIENT_REVOKED),
+        (RecipientRefusal.WEAK, PassOnRefusal.RECIPIENT_KEY),
     ],
 )
-def test_each_reason_has_its_sentence(
-    exporter: GpgExporter, why: RecipientRefusal, told: type[NotUsableError]
+def test_each_fault_of_a_key_is_refused_for_its_own_reason(
+    exporter: GpgExporter, key_reason: RecipientRefusal, reason: PassOnRefusal
 ) -> None:
-    refused = dataclasses.replace(exporter, refused={exporter.recipients[0].fingerprint: why})
+    fingerprint = exporter.recipients[0].fingerprint
+    with_refusal = dataclasses.replace(exporter, refused={fingerprint: key_reason})
 
-    with pytest.raises(NotUsableError) as error:
-        refused.require_usable(exporter.recipients[0].fingerprint, TODAY)
-
-    assert type(error.value) is told
+    with refuses(reason):
+        with_refusal.require_usable(fingerprint, TODAY)
 
 
 def test_a_key_that_was_never_pinned_is_refused(exporter: GpgExporter) -> None:
-    with pytest.raises(NotUsableError):
+    with refuses(PassOnRefusal.RECIPIENT_KEY):
         exporter.require_usable("B" * 40, TODAY)
 
 

@@ -16,7 +16,7 @@ from protocol.sealed_record import RecordKind, seal_unsent
 from store import letterheads as stored_letterheads
 from store import records
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, World, a_source
-from tests.journalist_app.refusals import refused
+from tests.journalist_app.refusals import refuses
 
 DAY = timedelta(days=1)
 
@@ -265,11 +265,11 @@ def test_what_the_adviser_is_done_with_is_forgotten(world: World) -> None:
 
 
 def test_no_more_is_kept_than_fits(world: World) -> None:
-    with refused(UnsentRefusal.FULL):
+    with refuses(UnsentRefusal.FULL):
         keep(world, text="x" * 700_001)
     for _ in range(unsent_forms.UNSENT_MAX):
         keep(world, text="tekst")
-    with refused(UnsentRefusal.FULL):
+    with refuses(UnsentRefusal.FULL):
         keep(world, text="tekst")
 
 
@@ -277,7 +277,7 @@ def test_no_more_is_kept_than_fits(world: World) -> None:
 def test_nothing_is_sealed_to_a_letterhead_that_is_not_this_desks(world: World, how: str) -> None:
     world.execute("DELETE FROM letterhead" if how == "missing" else "UPDATE letterhead SET body = x'7b7d'")
 
-    with refused(UnsentRefusal.LETTERHEAD):
+    with refuses(UnsentRefusal.LETTERHEAD):
         keep(world, text="tekst")
 
 

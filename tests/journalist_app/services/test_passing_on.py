@@ -27,18 +27,17 @@ from journalist_app.errors import (
     FileMissingError,
     FileSealedError,
     MailboxNotFoundError,
-    NoOpenPGPError,
     NoRoomToMakeError,
     NotAgreedError,
     NotBegunError,
     NotConfirmedError,
     OtherDigestError,
+    PassOnRefusal,
     PreparationGoneError,
     ProposalMissingError,
     ProposalObsoleteError,
     ReasonMissingError,
     RecipientChangedError,
-    RecipientKeyRefusedError,
     RecipientMissingError,
     SourceWroteError,
     StepOverLimitError,
@@ -67,6 +66,7 @@ from store import attachments, entries, outbox, peers, sync_findings
 from store.sync_findings import FindingKind
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, ASource, World, a_source
 from tests.journalist_app.files.sealing import age_file, recipient_of
+from tests.journalist_app.refusals import refuses
 from tests.journalist_app.views.paper import KEY, OTHER_KEY, Paper, Pinned
 from tests.small_disk import CAN_MOUNT, a_small_disk
 
@@ -446,15 +446,15 @@ def test_a_proposal_that_cannot_be_made_is_refused_and_leaves_nothing(
         ({"chosen": (AttachmentId(bytes(16)),) * 51}, TooManyFilesError),
         ({"uploads": many}, TooManyFilesError),
     ]
-    for how, refused in cases:
-        with pytest.raises(refused):
+    for how, error in cases:
+        with pytest.raises(error):
             prepare(desk, form_context, **how)  # type: ignore[arg-type]
     paper.refused.add(KEY)
-    with pytest.raises(RecipientKeyRefusedError):
+    with refuses(PassOnRefusal.RECIPIENT_KEY):
         prepare(desk, form_context)
     desk.exporter = None
     assert proposing.recipients(desk) == ()
-    with pytest.raises(NoOpenPGPError):
+    with refuses(PassOnRefusal.NO_OPENPGP):
         prepare(desk, form_context)
 
     assert pending_files(world) == 0
@@ -781,7 +781,7 @@ def test_a_key_that_expired_since_is_refused(desk: OpenDesk, source: ASource, pa
     answers(source, Verdict.AGREED, proposed.digest)
     paper.refused.add(KEY)
 
-    with pytest.raises(RecipientKeyRefusedError):
+    with refuses(PassOnRefusal.RECIPIENT_KEY):
         begin(desk, source, proposed)
 
 
@@ -790,7 +790,7 @@ def test_without_gpg_nothing_is_passed_on(desk: OpenDesk, source: ASource) -> No
     answers(source, Verdict.AGREED, proposed.digest)
     desk.exporter = None
 
-    with pytest.raises(NoOpenPGPError):
+    with refuses(PassOnRefusal.NO_OPENPGP):
         begin(desk, source, proposed)
 
 

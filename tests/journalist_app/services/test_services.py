@@ -48,7 +48,7 @@ from tests.journalist_app.desk_factories import (
     publish,
     write_keyring,
 )
-from tests.journalist_app.refusals import refused
+from tests.journalist_app.refusals import refuses
 
 NEW_ID = EntryId(b"n" * 16)
 
@@ -95,13 +95,13 @@ def test_the_right_passphrase_opens_the_desk(world: World) -> None:
 
 
 def test_a_wrong_passphrase_and_a_damaged_keyring_are_refused_alike(world: World) -> None:
-    with refused(UnlockRefusal.CLOSED):
+    with refuses(UnlockRefusal.CLOSED):
         unlocking.unlock_desk(world.config, world.store, "een andere zin")
     raw = bytearray(world.config.keyring_path.read_bytes())
     raw[-1] ^= 1
     world.config.keyring_path.write_bytes(raw)
 
-    with refused(UnlockRefusal.CLOSED):
+    with refuses(UnlockRefusal.CLOSED):
         unlocked(world)
 
 
@@ -109,14 +109,14 @@ def test_a_wrong_passphrase_and_a_damaged_keyring_are_refused_alike(world: World
 def test_a_keyring_that_others_can_reach_stays_closed(world: World, mode: int) -> None:
     world.config.keyring_path.chmod(mode)
 
-    with refused(UnlockRefusal.EXPOSED):
+    with refuses(UnlockRefusal.EXPOSED):
         unlocked(world)
 
 
 def test_a_missing_keyring_is_told(world: World) -> None:
     world.config.keyring_path.unlink()
 
-    with refused(UnlockRefusal.MISSING):
+    with refuses(UnlockRefusal.MISSING):
         unlocked(world)
 
 
@@ -124,21 +124,21 @@ def test_another_desks_keyring_is_refused(world: World) -> None:
     other = keyring_format.create_keyring("elders", [Slot.for_passphrase(PASSPHRASE, CHEAP)])
     write_keyring(world.config.keyring_path, other)
 
-    with refused(UnlockRefusal.OTHER_DESK):
+    with refuses(UnlockRefusal.OTHER_DESK):
         unlocked(world)
 
 
 def test_a_store_without_letterhead_is_refused(world: World) -> None:
     world.execute("DELETE FROM letterhead")
 
-    with refused(UnlockRefusal.LETTERHEAD):
+    with refuses(UnlockRefusal.LETTERHEAD):
         unlocked(world)
 
 
 def test_a_forged_letterhead_is_refused(world: World) -> None:
     world.execute("UPDATE letterhead SET body = :body", body=b"{}")
 
-    with refused(UnlockRefusal.LETTERHEAD):
+    with refuses(UnlockRefusal.LETTERHEAD):
         unlocked(world)
 
 
@@ -147,7 +147,7 @@ def test_an_older_letterhead_than_one_seen_before_is_refused(world: World) -> No
     unlocked(world).save()
     world.execute("DELETE FROM letterhead WHERE serial = 2")
 
-    with refused(UnlockRefusal.LETTERHEAD):
+    with refuses(UnlockRefusal.LETTERHEAD):
         unlocked(world)
 
 

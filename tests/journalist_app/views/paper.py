@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
-from journalist_app.errors import RecipientKeyRefusedError
+from journalist_app.errors import PassOnRefusal, PassOnRefusedError
 from journalist_app.files.export import Addressee, Looked
 
 KEY, OTHER_KEY = "A" * 40, "B" * 40
@@ -36,7 +36,7 @@ class Paper:
     def require_usable(self, fingerprint: str, today: date) -> None:
         assert today
         if fingerprint in self.refused:
-            raise RecipientKeyRefusedError
+            raise PassOnRefusedError(PassOnRefusal.RECIPIENT_KEY)
 
     @contextlib.contextmanager
     def room(self) -> Iterator[Path]:

@@ -1,0 +1,29 @@
+"""Every reason for a refusal has a sentence on the page that shows it."""
+
+from enum import StrEnum
+from pathlib import Path
+
+import pytest
+
+from journalist_app import errors
+from journalist_app.errors import PassOnRefusal, UnlockRefusal, UnsentRefusal
+
+TEMPLATES = Path(errors.__file__).with_name("templates")
+TABLES: dict[type[StrEnum], tuple[str, ...]] = {
+    PassOnRefusal: ("thread/_refused.html",),
+    UnlockRefusal: ("door/unlock.html",),
+}
+ONE_SENTENCE_FOR_ALL = {UnsentRefusal}
+
+
+def test_every_enum_of_reasons_is_checked_here() -> None:
+    enums = {each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, StrEnum)}
+
+    assert enums - {StrEnum} == set(TABLES) | ONE_SENTENCE_FOR_ALL
+
+
+@pytest.mark.parametrize("reason", [reason for enum in TABLES for reason in enum], ids=repr)
+def test_every_reason_has_a_sentence(reason: StrEnum) -> None:
+    words = "".join((TEMPLATES / name).read_text("utf-8") for name in TABLES[type(reason)])
+
+    assert f'"{reason}"' in words
