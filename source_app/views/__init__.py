@@ -8,8 +8,8 @@ begin.passphrase, begin.card, begin.practise, begin.log_in, begin.log_out; mailb
 mailbox.received(entry_id), mailbox.proposal(entry_id), mailbox.answer(entry_id), mailbox.file(attachment_id),
 mailbox.delete(entry_id), mailbox.end, mailbox.save.
 
-Every template gets `lang`, `letterhead`, `is_open`, `signpost_first` (the number of its first question), and
-`log_out_form` when a mailbox is open.
+Every template gets `page_name` (its own, without `.html`), `lang`, `letterhead`, `is_open`, `signpost_first`
+(the number of its first question), and `log_out_form` when a mailbox is open.
 What each gets besides:
 
 * signpost/page.html: shown (`tree.Question` or `tree.Outcome`), back (a number, or None), routes, where.
@@ -23,7 +23,7 @@ What each gets besides:
 * begin/log_in.html: form (words, text that waits, proposal it is about), unknown (places from 1), refusal
   (empty, "no_mailbox", or what `failures.trouble` says), was_refused (whether something was asked for and not
   done).
-* start.html, help.html: away (`presence.Away`, absences of now and soon).
+* start.html, help.html: away (`absences.Away`, absences of now and soon).
 * begin/card.html: words, ticket.
 * mailbox/thread.html: thread (`reading.Thread`), away.
 * mailbox/proposal.html: form (token, entry_id, seen, digest, sure, text), proposal (`reading.ShownProposal`),
@@ -36,6 +36,6 @@ What each gets besides:
 * mailbox/delete.html: form (token), entry.
 * mailbox/end.html: form (token, sure); form.sure.errors when the box was not ticked.
 * mailbox/ended.html: nothing.
-* error.html: title, happened, kept, now (whole sentences, already translated), retry_text (text that was
-  written and could not be taken, or None).
+* error.html: failure (a name for it), title, happened, kept, now (whole sentences, already translated),
+  retry_text (text that was written and could not be taken, or None).
 """

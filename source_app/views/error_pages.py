@@ -27,88 +27,105 @@ _CARRY_TEXT = frozenset({"begin.try_log_in", "mailbox.receive_consent"})
 
 @dataclass(frozen=True, slots=True)
 class _Words:
+    name: str  # for tests and stylesheets; people never see it
     title: str
     happened: str
     kept: str
     now: str
 
 
-_NOTHING_LOST = lazy_gettext("Everything that you sent before is kept.")
+_NOTHING_LOST = lazy_gettext("Everything you sent before has been kept.")
 _BAD_REQUEST = _Words(
+    "400",
     lazy_gettext("We could not read that"),
     lazy_gettext("Your browser sent something that we do not understand, or the connection broke."),
     _NOTHING_LOST,
-    lazy_gettext("Go back and try once more."),
+    lazy_gettext("Go back and try again."),
 )
 _BY_STATUS: Mapping[int, _Words] = {
     403: _Words(
+        "403",
         lazy_gettext("We did not do that"),
         lazy_gettext(
             "What your browser sent did not come from a page that we showed you, or that page was too old."
         ),
         lazy_gettext("Nothing was changed."),
-        lazy_gettext("Open the page again from your mailbox and try once more."),
+        lazy_gettext("Open the page again from your mailbox and try again."),
     ),
     404: _Words(
+        "404",
         lazy_gettext("There is nothing here"),
         lazy_gettext("This page does not exist, or what was on it has been deleted."),
         _NOTHING_LOST,
         lazy_gettext("Go back to your mailbox or to the start page."),
     ),
     405: _Words(
+        "405",
         lazy_gettext("That does not work on this page"),
         lazy_gettext("This page cannot be opened in this way."),
         _NOTHING_LOST,
         lazy_gettext("Go back to your mailbox or to the start page."),
     ),
     413: _Words(
+        "413",
         lazy_gettext("That is too much at once"),
-        lazy_gettext("Your browser sent more than this page can take."),
+        lazy_gettext("Your browser sent more than this page can handle."),
         _NOTHING_LOST,
         lazy_gettext("Go back and send less at once."),
     ),
     500: _Words(
+        "500",
         lazy_gettext("Something went wrong on our side"),
-        lazy_gettext("That is not your fault. We do not know yet what it is."),
+        lazy_gettext("This is not your fault. We do not know yet what went wrong."),
         _NOTHING_LOST,
-        lazy_gettext("Wait a few minutes and try again. If it keeps going wrong, talk to us in another way."),
+        lazy_gettext("Wait a few minutes and try again. If that does not help, talk to us in another way."),
     ),
 }
 _STORE = _Words(
-    lazy_gettext("We cannot reach our storage at this moment"),
-    lazy_gettext("Your mailbox cannot be read or written just now. That is not your fault."),
-    lazy_gettext("Everything that you sent before is kept. Of what you did just now, nothing was kept."),
-    lazy_gettext("Wait a few minutes and try again. If it keeps going wrong, talk to us in another way."),
+    "store",
+    lazy_gettext("We cannot reach our storage right now"),
+    lazy_gettext("You cannot read or write in your mailbox right now. This is not your fault."),
+    lazy_gettext("Everything you sent before has been kept. What you did just now was not kept."),
+    lazy_gettext("Wait a few minutes and try again. If that does not help, talk to us in another way."),
 )
 _TICKET_EXPIRED = _Words(
+    "ticket_expired",
     lazy_gettext("These words are too old"),
     lazy_gettext(
-        "You saw these words some hours ago, or we had to restart. They start no new mailbox any more."
+        "You saw these words some hours ago, or our server had to restart. "
+        "You can no longer start a mailbox with them."
     ),
     lazy_gettext(
-        "Did you open a mailbox with them before? Then it was kept. Keep your paper: the words still open it."
+        "Did you already open a mailbox with them? Then it has been kept. "
+        "Keep your paper: the words still open it."
     ),
     lazy_gettext("Did you not open one yet? Then start a mailbox. You get new words: write those down."),
 )
 _WORDS_USED = _Words(
-    lazy_gettext("A mailbox was opened with these words"),
+    "words_used",
+    lazy_gettext("A mailbox was already opened with these words"),
     lazy_gettext(
-        "That is why we do not show them again. Otherwise whoever uses this device after you could read them."
+        "That is why we do not show them again. "
+        "Otherwise the next person who uses this device could read them."
     ),
     lazy_gettext(
-        "Your mailbox and all that is in it, unless it was ended. Keep your paper: the words open it."
+        "Your mailbox and everything in it, unless it was ended. Keep your paper: the words open it."
     ),
-    lazy_gettext("Go on in your mailbox. Are you logged out? Then come back to it with your words."),
+    lazy_gettext("Continue in your mailbox. Are you logged out? Then log in with your words."),
 )
 _GONE = _Words(
+    "gone",
     lazy_gettext("This mailbox has ended"),
     lazy_gettext("It was ended while this page was open."),
-    lazy_gettext("Nothing of it was kept, and you are logged out."),
-    lazy_gettext("You can start a new mailbox at any moment."),
+    lazy_gettext("Nothing in it was kept, and you are logged out."),
+    lazy_gettext("You can start a new mailbox at any time."),
 )
 _NO_REPORT = _Words(
+    "no_report",
     lazy_gettext("This report is not available now"),
-    lazy_gettext("What our storage holds is not the report that we signed, so we do not show it."),
+    lazy_gettext(
+        "The report in our storage is missing, or it is not the one that we signed. So we do not show it."
+    ),
     _NOTHING_LOST,
     lazy_gettext("Try again tomorrow, or ask us for the report."),
 )
@@ -130,8 +147,8 @@ def not_our_host() -> Response:
     """Refuse whoever came by another address, without a link: with such a Host none can be made."""
     sentences = (
         gettext("This is not our address"),
-        gettext("You came here by an address that is not ours. Perhaps somebody leads you astray."),
-        gettext("We did nothing with what your browser sent, and nothing of it was kept."),
+        gettext("You came here through an address that is not ours. Someone may be trying to mislead you."),
+        gettext("We did nothing with what your browser sent, and we did not keep it."),
         gettext("Do not type your passphrase here. Type our own address, as it is on our poster."),
     )
     return Response("\n\n".join(sentences) + "\n", 421, mimetype="text/plain")
@@ -194,6 +211,7 @@ def _page(status: int, words: _Words, text: str = "") -> Response:
     return render_page(
         "error.html",
         status,
+        failure=words.name,
         title=words.title,
         happened=words.happened,
         kept=words.kept,

@@ -22,7 +22,7 @@ from web.filenames import attachment_disposition
 from web.headers import FILE_CSP
 
 bp = Blueprint("pages", __name__)
-LIMITS_DATED: Final = date(2026, 11, 26)  # of their words, here and in docs/threat-model.md
+LIMITS_DATED: Final = date(2026, 11, 29)  # of their words, here and in docs/threat-model.md
 
 
 @bp.get("/")

@@ -126,7 +126,7 @@ def id_of(hexadecimal: str) -> bytes:
 
 def render_page(template: str, status: int = 200, **context: object) -> Response:
     """Render a template as an answer with this status."""
-    answer = make_response(render_template(template, **context))
+    answer = make_response(render_template(template, page_name=template.removesuffix(".html"), **context))
     answer.status_code = status
     return answer
 
