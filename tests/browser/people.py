@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
+from tests import source_labels as labels
 from tests.browser.keyboard import choose_option, fill, follow, open_fold, press, reach, send
 
 _MOST_LOOKS = 60
@@ -12,6 +13,16 @@ _MOST_LOOKS = 60
 def heading(page: Page, words: str) -> None:
     """See a heading with these words."""
     expect(page.get_by_role("heading", name=words).first).to_be_visible()
+
+
+def sees(page: Page, name: str, value: str) -> None:
+    """See what a page says, by the `data-` attribute that marks it."""
+    expect(page.locator(hooked(name, value)).first).to_be_visible()
+
+
+def hooked(name: str, value: str) -> str:
+    """Return the selector of a `data-` attribute."""
+    return f'[data-{name}="{value}"]'
 
 
 def look_until(page: Page, is_so: Callable[[], object]) -> None:
@@ -33,28 +44,28 @@ def look_until(page: Page, is_so: Callable[[], object]) -> None:
 def start_mailbox(page: Page, url: str) -> str:
     """Start a mailbox and practise its words; return them."""
     page.goto(f"{url}/en/")
-    follow(page, "Start a mailbox")
+    follow(page, labels.START)
     passphrase = page.locator(".words").inner_text()
-    press(page, "I have written them down")
-    fill(page, "Your passphrase", passphrase)
-    press(page, "Open my mailbox")
-    heading(page, "Write a message")
+    press(page, labels.WRITTEN_DOWN)
+    fill(page, labels.PASSPHRASE, passphrase)
+    press(page, labels.OPEN)
+    sees(page, "page", "mailbox/write")
     return passphrase
 
 
 def come_back(page: Page, url: str, passphrase: str) -> None:
     """Open a mailbox with its words."""
     page.goto(f"{url}/en/log-in")
-    fill(page, "Your passphrase", passphrase)
-    press(page, "Open my mailbox")
+    fill(page, labels.PASSPHRASE, passphrase)
+    press(page, labels.OPEN)
 
 
 def write(page: Page, text: str) -> None:
     """Write a message and look at the mailbox."""
-    fill(page, "Your message", text)
-    press(page, "Send")
-    heading(page, "Received")
-    follow(page, "To your mailbox")
+    fill(page, labels.MESSAGE, text)
+    press(page, labels.SEND)
+    sees(page, "page", "mailbox/received")
+    follow(page, labels.TO_MAILBOX)
 
 
 def unlock(page: Page, url: str, passphrase: str) -> None:

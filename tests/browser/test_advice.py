@@ -10,9 +10,10 @@ from tests.browser.keyboard import follow
 from tests.browser.people import (
     answer,
     come_back,
-    heading,
+    hooked,
     look_until,
     open_newest,
+    sees,
     start_mailbox,
     unlock,
     write,
@@ -30,17 +31,17 @@ def test_from_a_message_to_advice_that_is_read_in_another_browser(
     passphrase = start_mailbox(source, source_url)
     write(source, "My chief wants my help with something that is not right.")
     now = source.locator("[aria-current=step]")
-    expect(now).to_contain_text("Received")
-    expect(now).to_contain_text("Expect it by")
-    expect(source.get_by_text("not seen by an adviser yet")).to_be_visible()
+    expect(now.locator(hooked("step", "received"))).to_be_visible()
+    expect(now.locator("[data-expected]")).to_be_visible()
+    sees(source, "seen", "not_yet")
 
     adviser = visit().new_page()
     unlock(adviser, adviser_url, house.desk.passphrase)
     open_newest(adviser, adviser_url)
     expect(adviser.get_by_text("My chief wants my help")).to_be_visible()
     source.reload()
-    look_until(source, source.get_by_text("seen by an adviser on").count)
-    expect(now).to_contain_text("Being read")
+    look_until(source, source.locator('[data-seen]:not([data-seen="not_yet"])').count)
+    expect(now.locator(hooked("step", "being_read"))).to_be_visible()
 
     answer(
         adviser,
@@ -54,13 +55,15 @@ def test_from_a_message_to_advice_that_is_read_in_another_browser(
 
     elsewhere = visit(width=320).new_page()
     come_back(elsewhere, source_url, passphrase)
-    heading(elsewhere, "for you")
+    sees(elsewhere, "notice", "news")
     expect(elsewhere.get_by_text("You can talk to a confidential adviser")).to_be_visible()
     there = elsewhere.locator("[aria-current=step]")
-    for words in ("Advice given", "I told you two ways.", "You choose one, or none.", "Expect it by"):
+    for words in ("I told you two ways.", "You choose one, or none."):
         expect(there).to_contain_text(words)
-    steps = elsewhere.locator(".standing li.done strong").all_inner_texts()
-    assert ["Received", "Being read"] == steps[:2]
+    expect(there.locator(hooked("step", "advice_given"))).to_be_visible()
+    expect(there.locator("[data-expected]")).to_be_visible()
+    steps = elsewhere.locator(".standing li.done [data-step]").all()
+    assert ["received", "being_read"] == [step.get_attribute("data-step") for step in steps[:2]]
 
     adviser.reload()
     look_until(adviser, adviser.locator("[data-read]:not([data-read=unknown])").count)

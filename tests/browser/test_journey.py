@@ -11,8 +11,9 @@ from bench import world
 from store import mailboxes
 from store.cleanup import destroy_deleted
 from store.database import engine
+from tests import source_labels as labels
 from tests.browser.keyboard import choose, fetch, fill, follow, press, reach, send
-from tests.browser.people import unlock
+from tests.browser.people import sees, unlock
 
 pytestmark = pytest.mark.slow
 
@@ -25,25 +26,25 @@ def _heading(page: Page, words: str) -> None:
 
 def _start_mailbox(page: Page, url: str) -> str:
     page.goto(url)
-    follow(page, "Start a mailbox")
+    follow(page, labels.START)
     passphrase = page.locator(".words").inner_text()
-    press(page, "I have written them down")
+    press(page, labels.WRITTEN_DOWN)
     # A slip is told, and opens nothing.
     words = passphrase.split()
-    fill(page, "Your passphrase", " ".join([words[1], words[0], *words[2:]]))
-    press(page, "Open my mailbox")
-    _heading(page, "These are not quite the words we showed you")
+    fill(page, labels.PASSPHRASE, " ".join([words[1], words[0], *words[2:]]))
+    press(page, labels.OPEN)
+    sees(page, "refusal", "other_words")
     # As it was printed or copied, line ends and all.
-    fill(page, "Your passphrase", passphrase.upper())
-    press(page, "Open my mailbox")
+    fill(page, labels.PASSPHRASE, passphrase.upper())
+    press(page, labels.OPEN)
     return passphrase
 
 
 def _log_in(page: Page, url: str, passphrase: str) -> None:
     page.goto(url)
-    follow(page, "Come back to your mailbox")
-    fill(page, "Your passphrase", passphrase)
-    press(page, "Open my mailbox")
+    follow(page, labels.RETURN)
+    fill(page, labels.PASSPHRASE, passphrase)
+    press(page, labels.OPEN)
 
 
 def _addresses(store: engine.Store) -> set[bytes]:
@@ -67,11 +68,11 @@ def test_from_the_first_message_to_the_ended_mailbox(
     # A source starts a mailbox and writes.
     source = visit().new_page()
     passphrase = _start_mailbox(source, source_url)
-    fill(source, "Your message", "First line <b>not bold</b>\n\nhttps://example.org/ second line")
-    choose(source, "Files", [document, photo, big_video])
-    press(source, "Send")
-    _heading(source, "Received")
-    expect(source.get_by_text("Expect an answer by then.")).to_be_visible()
+    fill(source, labels.MESSAGE, "First line <b>not bold</b>\n\nhttps://example.org/ second line")
+    choose(source, labels.FILES, [document, photo, big_video])
+    press(source, labels.SEND)
+    sees(source, "page", "mailbox/received")
+    expect(source.locator("[data-expected]")).to_be_visible()
     for name in sent:
         expect(source.get_by_text(name)).to_be_visible()
 
@@ -96,27 +97,27 @@ def test_from_the_first_message_to_the_ended_mailbox(
     # Another day, another browser: the passphrase alone.
     again = visit().new_page()
     _log_in(again, source_url, passphrase)
-    _heading(again, "There is an answer for you")
+    sees(again, "notice", "answer")
     expect(again.get_by_text("What would you like to reach?")).to_be_visible()
     assert fetch(again, "advies.pdf", tmp_path / "answered") == advice.read_bytes()
-    follow(again, "Write a message")
-    fill(again, "Your message", "A second message, which I shall delete.")
-    press(again, "Send")
-    follow(again, "To your mailbox")
-    follow(again, "Delete this message")
-    press(again, "Yes, delete it")
-    _heading(again, "Your mailbox")
-    expect(again.get_by_text("This message was deleted.")).to_be_visible()
+    follow(again, labels.WRITE)
+    fill(again, labels.MESSAGE, "A second message, which I shall delete.")
+    press(again, labels.SEND)
+    follow(again, labels.TO_MAILBOX)
+    follow(again, labels.DELETE)
+    press(again, labels.DELETE_IT)
+    sees(again, "page", "mailbox/thread")
+    sees(again, "entry", "removed")
     expect(again.get_by_text("A second message, which I shall delete.")).to_have_count(0)
 
     # And the end of it.
-    follow(again, "End this mailbox")
+    follow(again, labels.END)
     reach(again, again.get_by_role("checkbox"))
     again.keyboard.press("Space")
-    press(again, "End it for good")
-    _heading(again, "Your mailbox has been ended")
+    press(again, labels.END_IT)
+    sees(again, "page", "mailbox/ended")
     _log_in(again, source_url, passphrase)
-    _heading(again, "There is no mailbox with these words")
+    sees(again, "refusal", "no_mailbox")
     destroy_deleted(store, 0)
     assert _addresses(store) == before
     store.close()
@@ -130,13 +131,13 @@ def test_the_card_prints_the_words_in_their_order_and_nothing_else(visit: Visit,
     words = page.locator(".words").inner_text().split()
     reach(page, page.locator("summary"))
     page.keyboard.press("Enter")
-    press(page, "Show me the card")
-    _heading(page, "Print this page")
+    press(page, labels.SHOW_CARD)
+    sees(page, "page", "begin/card")
     page.emulate_media(media="print")
     assert page.locator("body").inner_text().split() == words
     page.emulate_media(media="screen")
-    press(page, "I have them on paper")
-    _heading(page, "Type your words once")
+    press(page, labels.ON_PAPER)
+    sees(page, "page", "begin/practise")
 
 
 def test_the_quick_way_out_ends_the_session(visit: Visit, source_url: str) -> None:
@@ -144,7 +145,7 @@ def test_the_quick_way_out_ends_the_session(visit: Visit, source_url: str) -> No
     page = context.new_page()
     _start_mailbox(page, source_url)
     assert len(context.cookies()) == 1
-    way_out = page.get_by_role("link", name="Leave this site now")
+    way_out = page.get_by_role("link", name=labels.LEAVE)
     reach(page, way_out)
     with page.expect_request("https://neutral.example/") as neutral:  # where the settings of this house lead
         page.keyboard.press("Enter")
@@ -152,7 +153,7 @@ def test_the_quick_way_out_ends_the_session(visit: Visit, source_url: str) -> No
     assert context.cookies() == []
     another = context.new_page()
     another.goto(f"{source_url}/en/mailbox/write")
-    _heading(another, "Come back to your mailbox")
+    sees(another, "page", "begin/log_in")
 
 
 def test_the_back_button_shows_nothing_after_logging_out(visit: Visit, source_url: str) -> None:
@@ -160,10 +161,10 @@ def test_the_back_button_shows_nothing_after_logging_out(visit: Visit, source_ur
     page = context.new_page()
     _start_mailbox(page, source_url)
     page.goto(f"{source_url}/en/mailbox")
-    press(page, "Log out")
+    press(page, labels.LOG_OUT)
     assert context.cookies() == []
     page.go_back()
-    _heading(page, "Come back to your mailbox")
+    sees(page, "page", "begin/log_in")
 
 
 def test_nobody_gets_a_cookie_before_a_mailbox_is_open(visit: Visit, source_url: str) -> None:

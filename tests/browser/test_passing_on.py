@@ -1,6 +1,5 @@
 """The source decides what is passed on: word for word, and with a recipient's own gpg at the end of it."""
 
-import re
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -11,12 +10,14 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from bench import world
+from tests import source_labels as labels
 from tests.browser.keyboard import choose, fetch, fill, follow, open_fold, press, reach, send, tick
 from tests.browser.people import (
     come_back,
-    heading,
+    hooked,
     open_labelled,
     open_newest,
+    sees,
     start_mailbox,
     unlock,
     write,
@@ -70,7 +71,7 @@ def meeting(visit: Visit, house: world.World, source_url: str, adviser_url: str,
     photo.write_bytes(PHOTO)
     source, adviser = visit().new_page(), visit().new_page()
     passphrase = start_mailbox(source, source_url)
-    choose(source, "Files", [photo])
+    choose(source, labels.FILES, [photo])
     write(source, "I was asked to sign what was not so.")
     unlock(adviser, adviser_url, house.desk.passphrase)
     return Meeting(source, adviser, passphrase, open_newest(adviser, adviser_url))
@@ -93,16 +94,14 @@ def _propose(adviser: Page, text: str, words: str = "") -> None:
 
 def _read_proposal(source: Page, url: str) -> None:
     source.goto(f"{url}/en/mailbox")
-    heading(source, "We ask what you want")
-    follow(source, "Read the proposal and answer")
+    sees(source, "notice", "asked")
+    follow(source, labels.READ_PROPOSAL)
 
 
 def _agree(source: Page) -> None:
-    tick(source, "Yes, pass on exactly this text and these files to J. Jansen")
-    press(source, "I agree")
-    expect(
-        source.get_by_text(re.compile("You agreed on .* You can still take that back")).first
-    ).to_be_visible()
+    tick(source, labels.AGREE_SURE % {"name": "J. Jansen"})
+    press(source, labels.AGREE)
+    sees(source, "state", "agreed")
 
 
 def _open_proposal(adviser: Page, url: str, label: str) -> None:
@@ -127,8 +126,8 @@ def test_a_proposal_is_changed_agreed_to_passed_on_and_opened_by_its_recipient(
     # The source sees it word for word, file and all, and wants something changed.
     _read_proposal(source, source_url)
     expect(source.locator("blockquote.exact")).to_have_text(TEXT)
-    fill(source, "What should be different?", WISH)
-    press(source, "Ask for these changes")
+    fill(source, labels.CHANGES, WISH)
+    press(source, labels.ASK_FOR_CHANGES)
 
     _open_proposal(adviser, adviser_url, meeting.label)
     expect(adviser.get_by_text(WISH)).to_be_visible()
@@ -181,8 +180,9 @@ def test_a_proposal_is_changed_agreed_to_passed_on_and_opened_by_its_recipient(
     expect(adviser.locator("[data-news=delivered]")).to_be_visible()
     source.goto(f"{source_url}/en/mailbox")
     now = source.locator("[aria-current=step]")
-    for said in ("Passed on to J. Jansen", "In person, in a closed envelope.", "It was handed over on"):
-        expect(now).to_contain_text(said)
+    expect(now.locator(hooked("step", "passed_on"))).to_contain_text("J. Jansen")
+    expect(now).to_contain_text("In person, in a closed envelope.")
+    expect(now.locator("[data-handed-over]")).to_be_visible()
 
 
 def test_what_the_source_declines_is_not_passed_on(
@@ -191,8 +191,8 @@ def test_what_the_source_declines_is_not_passed_on(
     follow(meeting.adviser, meeting.adviser.locator(_PROPOSE))
     _propose(meeting.adviser, TEXT)
     _read_proposal(meeting.source, source_url)
-    press(meeting.source, "No, do not pass this on")
-    expect(meeting.source.get_by_text("Nothing is passed on.").first).to_be_visible()
+    press(meeting.source, labels.DECLINE)
+    sees(meeting.source, "state", "declined")
 
     _open_proposal(meeting.adviser, adviser_url, meeting.label)
     expect(meeting.adviser.locator("[data-state=declined]")).to_be_visible()
@@ -211,15 +211,14 @@ def test_taking_back_too_late_is_told_and_what_was_agreed_stands(
     # In another browser the source looks at what they agreed to, while the adviser begins.
     elsewhere = visit().new_page()
     come_back(elsewhere, source_url, meeting.passphrase)
-    follow(elsewhere, "Open this proposal")
-    expect(elsewhere.get_by_role("button", name="Take back my agreement")).to_be_visible()
+    follow(elsewhere, labels.OPEN_PROPOSAL)
+    expect(elsewhere.get_by_role("button", name=labels.TAKE_BACK)).to_be_visible()
     _open_proposal(meeting.adviser, adviser_url, meeting.label)
     send(meeting.adviser, "/begin")
-    press(elsewhere, "Take back my agreement")
+    press(elsewhere, labels.TAKE_BACK)
 
-    heading(elsewhere, "Your answer was not sent")
-    expect(elsewhere.get_by_text("It is too late for this")).to_be_visible()
-    expect(elsewhere.get_by_text("It can no longer be taken back.").first).to_be_visible()
+    sees(elsewhere, "refusal", "too_late")
+    sees(elsewhere, "state", "passing_on")
     _open_proposal(meeting.adviser, adviser_url, meeting.label)
     expect(meeting.adviser.locator("p.state [data-state=passing_on]")).to_be_visible()
 
@@ -238,11 +237,10 @@ def test_passing_on_without_agreement_gives_the_source_the_reason(
     expect(meeting.adviser.locator("[data-news=begun]")).to_be_visible()
 
     meeting.source.goto(f"{source_url}/en/mailbox")
-    heading(meeting.source, "Something was passed on without your agreement")
+    sees(meeting.source, "notice", "without_agreement")
     expect(meeting.source.locator(".refusal")).to_contain_text(reason)
-    expect(meeting.source.locator("[aria-current=step]")).to_contain_text(
-        "This was done without your agreement"
-    )
+    now = meeting.source.locator("[aria-current=step]")
+    expect(now.locator(hooked("notice", "done_without_agreement"))).to_be_visible()
     _open_proposal(meeting.adviser, adviser_url, meeting.label)
     follow(meeting.adviser, meeting.adviser.locator("a", has=meeting.adviser.locator(".label")).first)
     expect(meeting.adviser.locator("[aria-current=step] [data-step=without_consent]")).to_be_visible()

@@ -16,12 +16,14 @@ from store import deletion_orders, ledger_tallies, mailboxes
 from store.database.engine import Store, open_store
 from store.mailboxes import EndedMailbox
 from store.sessions import open_sessions
+from tests import source_labels as labels
 from tests.browser.keyboard import fill, follow, press, send
 from tests.browser.people import (
     come_back,
-    heading,
+    hooked,
     open_labelled,
     open_newest,
+    sees,
     start_mailbox,
     unlock,
     write,
@@ -67,18 +69,18 @@ def test_a_closed_mailbox_opens_by_writing_and_is_gone_on_the_promised_day(
     _close(adviser, "Call the number that we gave you.")
     (first_due,) = _due(store)
     come_back(source, source_url, passphrase)
-    heading(source, "This mailbox is closed")
+    sees(source, "notice", "closed")
     expect(source.get_by_text("Call the number that we gave you.").first).to_be_visible()
 
     # Written again: open, and no day stands.
-    follow(source, "Write again, and open the mailbox")
-    fill(source, "Your message", "One more question.")
-    press(source, "Send")
-    expect(source.get_by_text("It is open again, and it is not deleted.")).to_be_visible()
+    follow(source, labels.WRITE_AGAIN)
+    fill(source, labels.MESSAGE, "One more question.")
+    press(source, labels.SEND)
+    sees(source, "notice", "reopened")
     sweeper.sweep_once(_noon(first_due))
     come_back(source, source_url, passphrase)
     expect(source.get_by_text("One more question.")).to_be_visible()
-    expect(source.get_by_role("heading", name="This mailbox is closed")).to_have_count(0)
+    expect(source.locator(hooked("notice", "closed"))).to_have_count(0)
     assert [] == _due(store)
 
     # Closed for good: there until the day, and then not.
@@ -87,16 +89,16 @@ def test_a_closed_mailbox_opens_by_writing_and_is_gone_on_the_promised_day(
     _close(adviser, "Answered by telephone.")
     (due,) = _due(store)
     source.goto(f"{source_url}/en/mailbox")
-    heading(source, "This mailbox is closed")
-    promised = f"{due:%A} {due.day} {due:%B} {due.year}"
-    expect(source.get_by_text(f"On {promised} everything in it is deleted")).to_be_visible()
+    sees(source, "notice", "closed")
+    sees(source, "delete-on", due.isoformat())
+    expect(source.locator("[data-delete-on]")).to_contain_text(f"{due:%A} {due.day} {due:%B} {due.year}")
     sweeper.sweep_once(_noon(due - timedelta(days=1)))
     come_back(source, source_url, passphrase)
-    heading(source, "This mailbox is closed")
+    sees(source, "notice", "closed")
 
     sweeper.sweep_once(_noon(due))
     come_back(source, source_url, passphrase)
-    heading(source, "There is no mailbox with these words")
+    sees(source, "refusal", "no_mailbox")
     with store.reading() as session:
         assert [] == list(mailboxes.all_addresses(session))
         assert 0 < ledger_tallies.count(session)

@@ -5,7 +5,10 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import BrowserContext, Page, Request, expect
 
+from source_app.signpost import decision_tree
+from tests import source_labels as labels
 from tests.browser.keyboard import fill, follow, press
+from tests.browser.people import sees
 
 pytestmark = pytest.mark.slow
 
@@ -17,45 +20,51 @@ def _heading(page: Page, words: str) -> None:
 
 
 def test_from_the_signpost_to_the_mailbox(visit: Visit, source_url: str) -> None:
+    english, dutch = (decision_tree.load(decision_tree.PACKAGED)[lang] for lang in ("en", "nl"))
+    questions = {each.number: each for each in english.question}
+    first = questions[english.first]
+    second = questions[first.answers[0].to]
+    third = questions[second.answers[0].to]
+    (outcome_shown,) = [each for each in english.outcome if each.number == third.answers[3].to]
     context = visit()
     page = context.new_page()
     requests: list[Request] = []
     page.on("request", lambda request: requests.append(request))  # noqa: PLW0108  # playwright marks it
 
     page.goto(source_url)
-    follow(page, "Which way fits? A few short questions")
-    _heading(page, "What is it about?")
+    follow(page, labels.WHICH_WAY)
+    _heading(page, first.text)
     titles = {page.title()}
-    follow(page, "How someone from the ministry treated me or someone else.")
-    _heading(page, "Did it happen to you?")
+    follow(page, first.answers[0].text)
+    _heading(page, second.text)
     titles.add(page.title())
-    follow(page, "Back to the question before")
-    _heading(page, "What is it about?")
-    follow(page, "How someone from the ministry treated me or someone else.")
-    follow(page, "Yes, it happened to me.")
-    _heading(page, "What would help you most now?")
+    follow(page, labels.PREVIOUS)
+    _heading(page, first.text)
+    follow(page, first.answers[0].text)
+    follow(page, second.answers[0].text)
+    _heading(page, third.text)
     titles.add(page.title())
-    follow(page, "That those in charge of the ministry know about this.")
-    _heading(page, "The support point tells the Secretary-General")
-    _heading(page, "A complaint about unwanted conduct")
+    follow(page, third.answers[3].text)
+    for route in outcome_shown.routes:
+        _heading(page, english.route[route].name)
     titles.add(page.title())
     assert titles == {"Info"}
     outcome = page.url
     follow(page, "Nederlands")
-    _heading(page, "Het steunpunt vertelt het aan de secretaris-generaal")
+    _heading(page, dutch.route[outcome_shown.routes[0]].name)
     follow(page, "English")
     assert outcome == page.url
     assert context.cookies() == []
     assert page.evaluate("() => [localStorage.length, sessionStorage.length]") == [0, 0]
 
-    follow(page, "Start a mailbox")
+    follow(page, labels.START)
     passphrase = page.locator(".words").inner_text()
-    press(page, "I have written them down")
-    fill(page, "Your passphrase", passphrase)
-    press(page, "Open my mailbox")
-    fill(page, "Your message", "The signpost said that I can talk first.")
-    press(page, "Send")
-    _heading(page, "Received")
+    press(page, labels.WRITTEN_DOWN)
+    fill(page, labels.PASSPHRASE, passphrase)
+    press(page, labels.OPEN)
+    fill(page, labels.MESSAGE, "The signpost said that I can talk first.")
+    press(page, labels.SEND)
+    sees(page, "page", "mailbox/received")
 
     told = [request.all_headers().get("referer", "") for request in requests]
     assert len(told) > 12
@@ -66,12 +75,12 @@ def test_whoever_has_a_mailbox_open_finds_the_way_back_to_it(visit: Visit, sourc
     page = visit().new_page()
     page.goto(f"{source_url}/en/begin")
     passphrase = page.locator(".words").inner_text()
-    press(page, "I have written them down")
-    fill(page, "Your passphrase", passphrase)
-    press(page, "Open my mailbox")
+    press(page, labels.WRITTEN_DOWN)
+    fill(page, labels.PASSPHRASE, passphrase)
+    press(page, labels.OPEN)
 
     page.goto(f"{source_url}/en/s/38")
-    follow(page, "Come back to your mailbox")
+    follow(page, labels.RETURN)
 
-    _heading(page, "Your mailbox")
-    press(page, "Log out")
+    sees(page, "page", "mailbox/thread")
+    press(page, labels.LOG_OUT)

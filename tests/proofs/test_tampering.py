@@ -29,6 +29,7 @@ from protocol.strand import DeskWriter, EntryWriter, SourceWriter
 from tests.journalist_app.desk_factories import CHEAP, TODAY, a_letterhead, publish
 from tests.journalist_app.views.test_views import Browser as AdviserBrowser
 from tests.journalist_app.views.test_views import answer_fields
+from tests.pages import hook
 from tests.proofs.tampered import ANSWER, FILE, QUESTION, THANKS, ASource, Scene, a_conversation, a_scene
 
 pytestmark = pytest.mark.slow  # each attack comes after a whole conversation
@@ -52,8 +53,8 @@ WRONG_HEAD = 'data-fault="wrong_head"'
 SWAPPED_KEYS = 'data-fault="wrong_keys"'
 
 UNSOUND = re.compile(r'data-unsound="[1-9]')
-LEFT_OUT = "There is something in it that does not pass our checks"
-OWN_MISSING = "Something that belongs here is missing"
+LEFT_OUT = hook("notice", "left_out")
+OWN_MISSING = hook("notice", "own_missing")
 
 # What was said in the mailbox :a, by author (0 the source, 1 the desk) and in its order; marks stand between.
 _SAID = (

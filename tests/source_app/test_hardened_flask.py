@@ -1,11 +1,13 @@
 """What holds for every answer of the site."""
 
 import logging
+import re
 import time
 
 import pytest
 from flask import Flask
 
+from tests.pages import hook, hooks
 from tests.source_app.desks import ADesk, Browser
 from web.headers import EVERY_ANSWER
 from web.page_padding import STEP_BYTES
@@ -79,7 +81,8 @@ def test_errors_are_kind_pages_with_every_header(source: Browser, path: str, sta
     assert answer.status_code == status
     assert dict(EVERY_ANSWER).items() <= dict(answer.headers).items()
     if status != 303:
-        assert "What you can do now" in answer.text
+        assert hooks(answer.text, "failure") == [str(status)]
+        assert re.search(rf"{hook('advice', 'now')}>\w", answer.text)
         assert len(answer.data) % STEP_BYTES == 0
 
 
@@ -87,7 +90,7 @@ def test_a_body_that_is_too_large_for_a_small_form_is_refused(source: Browser) -
     answer = source.post("/en/log-in", {"words": "x" * 5_000_000})
 
     assert answer.status_code == 413
-    assert "too much at once" in answer.text
+    assert hooks(answer.text, "failure") == ["413"]
 
 
 def test_a_flood_of_fields_is_refused_before_it_is_taken_apart(source: Browser) -> None:
@@ -122,7 +125,7 @@ def test_an_error_of_ours_says_nothing_of_the_visitor(
         answer = source.get("/en/help?secret=1")
 
     assert answer.status_code == 500
-    assert "Something went wrong on our side" in answer.text
+    assert hooks(answer.text, "failure") == ["500"]
     assert "a passphrase" not in caplog.text
     assert "secret" not in caplog.text
     assert "unexpected error: ValueError at test_hardened_flask.py:" in caplog.text

@@ -79,8 +79,8 @@ def test_another_host_gets_no_page_of_ours_but_a_warning(desk_of_both: ADesk, ho
     answer = _by(desk_of_both, f"http://{host}").get("/en/log-in")
 
     assert answer.status_code == 421
-    assert "This is not our address" in answer.text
-    assert "nothing of it was kept" in answer.text
+    assert answer.mimetype == "text/plain"  # what stands in it, no hook can say
+    assert len(answer.text.strip().split("\n\n")) == 4
     assert "<form" not in answer.text
     assert "x" * 300 not in answer.text
 

@@ -13,10 +13,12 @@ from protocol.mailbox_keys import MailboxKeys
 from source_app.services import deleting, reading
 from source_app.services.absences import away
 from source_app.services.reading import Expected
+from tests.pages import hook, hooks
 from tests.source_app.desks import TODAY, ADesk, Browser
 from web.page_padding import STEP_BYTES
 
 _SOON = date(2026, 3, 5)
+_AWAY = "2026-03-02/2026-03-09"
 
 
 @pytest.fixture
@@ -32,31 +34,47 @@ def keys(a_desk: ADesk, source: Browser) -> MailboxKeys:
 
 
 def _line(page: str) -> list[str]:
-    """Return the items of the line of steps as a text browser shows them."""
-    items = re.findall(r'<li class="(?:done|now|later)".*?</li>', page, re.DOTALL)
-    return [" ".join(re.sub(r"<[^>]+>", " ", item).split()) for item in items]
+    """Return the items of the line of steps: done, now or later, and which step."""
+    return [f"{when} {step}" for when, step, _ in _items(page)]
+
+
+def _now(page: str) -> str:
+    """Return the markup of the current step."""
+    (now,) = [item for when, _, item in _items(page) if when == "now"]
+    return now
+
+
+def _items(page: str) -> list[tuple[str, str, str]]:
+    items = re.findall(r'(<li class="(done|now|later)".*?</li>)', page, re.DOTALL)
+    return [(when, *hooks(item, "step"), item) for item, when in items]
+
+
+def _said(markup: str) -> str:
+    """Return what a piece of a page says, as a text browser shows it."""
+    return " ".join(re.sub(r"<[^>]+>", " ", markup).split())
 
 
 def test_an_empty_mailbox_has_no_line_yet(a_desk: ADesk, source: Browser) -> None:
     assert a_desk.thread_of(source).steps == ()
-    assert "Where things stand" not in source.get("/en/mailbox").text
+    assert 'id="standing"' not in source.get("/en/mailbox").text
 
 
 def test_a_first_message_is_received_and_the_rest_is_to_come(source: Browser) -> None:
     source.write("hello")
 
-    line = _line(source.get("/en/mailbox").text)
+    page = source.get("/en/mailbox").text
 
-    assert line == [
-        (
-            "Now: Received Monday 2 March 2026 "
-            "Next: An adviser reads what you wrote. Expect it by Thursday 5 March 2026."
-        ),
-        "Later: Being read",
-        "Later: In conversation",
-        "Later: Advice given",
-        "Later: Closed",
+    assert _line(page) == [
+        "now received",
+        "later being_read",
+        "later in_conversation",
+        "later advice_given",
+        "later closed",
     ]
+    assert "Monday 2 March 2026" in _said(_now(page))
+    assert hooks(_now(page), "next") == ["reads"]
+    assert hooks(_now(page), "expected") == ["2026-03-05"]
+    assert "Thursday 5 March 2026" in _said(_now(page))
 
 
 def test_the_current_step_is_told_by_words_and_to_a_screen_reader(
@@ -70,14 +88,14 @@ def test_the_current_step_is_told_by_words_and_to_a_screen_reader(
 
     assert page.count('aria-current="step"') == 1
     assert re.search(
-        r'<li class="now" aria-current="step">\s*<p><span[^>]*>Now:</span> <strong>In conv', page
+        rf'<li class="now" aria-current="step">\s*<p><span class="stage">\w+:</span> '
+        rf"<strong><span {hook('step', 'in_conversation')}>\w",
+        page,
     )
-    assert [line.split(" Monday")[0] for line in _line(page)[:3]] == [
-        "Done: Received",
-        "Done: Being read",
-        "Now: In conversation",
-    ]
-    assert page.index("Where things stand") < page.index("<article")
+    assert _line(page)[:3] == ["done received", "done being_read", "now in_conversation"]
+    stages = re.findall(r'<li class="(\w+)"[^>]*>\s*<p><span class="stage">(\w+:)</span>', page)
+    assert len(set(stages)) == len({words for _, words in stages}) == 3
+    assert page.index('id="standing"') < page.index("<article")
 
 
 def test_what_the_adviser_says_of_a_step_stands_in_the_line(
@@ -94,40 +112,47 @@ def test_what_the_adviser_says_of_a_step_stands_in_the_line(
     page = source.get("/en/mailbox").text
 
     assert thread.expect_step == Expected(_SOON, is_late=False)
-    assert (
-        "Now: Advice given Monday 2 March 2026 Here is what I would do. Two lines &amp; more. "
-        "Next: You think about it. Expect it by Thursday 5 March 2026." in _line(page)
+    assert hooks(_now(page), "step") == ["advice_given"]
+    assert re.search(
+        r"Monday 2 March 2026 Here is what I would do\. Two lines &amp; more\. \w+: You think about it\. "
+        r".*\bThursday 5 March 2026",
+        _said(_now(page)),
     )
-    assert "A new step: Advice given" in page
-    assert "There is news for you" in page
+    assert hooks(_now(page), "next") == []
+    assert hooks(_now(page), "expected") == ["2026-03-05"]
+    assert re.search(rf"{hook('entry', 'step')}>[^<]*<span {hook('step', 'advice_given')}>", page)
+    assert hooks(page, "notice") == ["news"]
 
 
 @pytest.mark.parametrize(
-    ("note", "words"),
+    ("note", "comes_next"),
     [
-        (StepNote(step=StepName.RECEIVED), "Now: Received"),
-        (StepNote(step=StepName.BEING_READ), "Next: An adviser answers you here, in your mailbox."),
-        (StepNote(step=StepName.IN_CONVERSATION), "Next: You can write whenever you like."),
-        (StepNote(step=StepName.PROPOSAL_MADE), "Now: Proposal made"),
-        (StepNote(step=StepName.REOPENED), "Now: Opened again"),
-        (StepNote(step=StepName.PASSING_ON, to="X", without_consent=True), "Now: Being passed on to X"),
-        (
-            StepNote(step=StepName.PASSED_ON, to="X", without_consent=True, delivered=TODAY),
-            "It was handed over on Monday 2 March 2026.",
-        ),
+        (StepNote(step=StepName.RECEIVED), "reads"),
+        (StepNote(step=StepName.BEING_READ), "answers"),
+        (StepNote(step=StepName.IN_CONVERSATION), "may_write"),
+        (StepNote(step=StepName.ADVICE_GIVEN), "source_decides"),
+        (StepNote(step=StepName.PROPOSAL_MADE), "read_proposal"),
+        (StepNote(step=StepName.REOPENED), "may_write"),
+        (StepNote(step=StepName.PASSING_ON, to="X", without_consent=True), "hand_over"),
+        (StepNote(step=StepName.PASSED_ON, to="X", without_consent=True, delivered=TODAY), "tells"),
     ],
     ids=lambda each: each.step if isinstance(each, StepNote) else "",
 )
 def test_every_step_has_words_of_its_own_and_says_what_is_next(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys, note: StepNote, words: str
+    a_desk: ADesk, source: Browser, keys: MailboxKeys, note: StepNote, comes_next: str
 ) -> None:
     source.write("hello")
     a_desk.say_step(keys, "a reason", note)
 
-    (now,) = [line for line in _line(source.get("/en/mailbox").text) if line.startswith("Now:")]
+    now = _now(source.get("/en/mailbox").text)
 
-    assert words in now
-    assert "Next: " in now
+    assert hooks(now, "step") == [note.step]
+    assert re.search(rf"{hook('step', note.step)}>\w[^<]*{note.to}</span>", now)
+    assert re.search(rf"{hook('next', comes_next)}>\w", now)
+    assert hooks(now, "handed-over") == (["2026-03-02"] if isinstance(note.delivered, date) else [])
+    assert ("Monday 2 March 2026" in _said(now.partition("data-handed-over")[2])) is isinstance(
+        note.delivered, date
+    )
 
 
 def test_a_proposal_and_what_the_adviser_says_with_it_are_one_step(
@@ -144,15 +169,14 @@ def test_a_proposal_and_what_the_adviser_says_with_it_are_one_step(
     thread = a_desk.thread_of(source)
     page = source.get("/en/mailbox").text
 
-    assert [line for line in _line(page) if "Proposal made" in line] == [
-        (
-            "Now: Proposal made Monday 2 March 2026 Read it in your own time. "
-            "Next: You choose. Expect it by Thursday 5 March 2026."
-        )
-    ]
+    assert [line for line in _line(page) if "proposal_made" in line] == ["now proposal_made"]
+    assert re.search(
+        r"Monday 2 March 2026 Read it in your own time\. \w+: You choose\. .*\bThursday 5 March 2026",
+        _said(_now(page)),
+    )
+    assert hooks(_now(page), "expected") == ["2026-03-05"]
     assert [each.digest for each in thread.asked] == [digest]
-    assert "We ask what you want" in page
-    assert "There is news for you" not in page
+    assert hooks(page, "notice") == ["asked"]
     assert (
         "Read it in your own time."
         not in source.get(f"/en/mailbox/proposal/{made.envelope.entry_id.hex()}").text
@@ -174,9 +198,10 @@ def test_the_day_of_the_answer_stands_until_there_is_one(
     source.write("hello")
     a_desk.say_step(keys, text, note)
 
-    (now,) = [line for line in _line(source.get("/en/mailbox").text) if line.startswith("Now:")]
+    now = _now(source.get("/en/mailbox").text)
 
-    assert ("Expect it by Thursday 5 March 2026." in now) is waits
+    assert hooks(now, "expected") == (["2026-03-05"] if waits else [])
+    assert ("Thursday 5 March 2026" in _said(now)) is waits
 
 
 def test_a_long_line_folds_away_what_is_earlier(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
@@ -186,9 +211,12 @@ def test_a_long_line_folds_away_what_is_earlier(a_desk: ADesk, source: Browser, 
 
     page = source.get("/en/mailbox").text
 
-    assert page.count("<details>") == 1
+    assert page.count("<details") == 1
     assert (
-        page.index("Earlier steps") < page.index("word 0") < page.index("</details>") < page.index("word 7")
+        page.index(hook("notice", "earlier_steps"))
+        < page.index("word 0")
+        < page.index("</details>")
+        < page.index("word 7")
     )
     assert page.count('aria-current="step"') == 1
 
@@ -204,7 +232,9 @@ def test_what_is_late_is_said_kindly_and_blames_nobody(
 
     page = source.get("/en/mailbox").text
 
-    assert "We promised this by Thursday 5 March 2026, and we are late. That is our doing, not yours." in page
+    assert hooks(page, "late") == ["2026-03-05"] * 2
+    assert hooks(page, "expected") == []
+    assert "Thursday 5 March 2026" in page
     late = reading.read_thread(a_desk.desk, keys, today=date(2026, 3, 6))
     assert late.expect == Expected(_SOON, is_late=True)
     on_the_day = reading.read_thread(a_desk.desk, keys, today=_SOON)
@@ -216,7 +246,9 @@ def test_a_promise_of_the_adviser_is_late_too(a_desk: ADesk, source: Browser, ke
     a_desk.say_step(keys, "", StepNote(step=StepName.IN_CONVERSATION, by=_SOON))
     a_desk.app.extensions["today"] = lambda: date(2026, 3, 6)
 
-    assert "We promised this by Thursday 5 March 2026, and we are late." in source.get("/en/mailbox").text
+    now = _now(source.get("/en/mailbox").text)
+    assert hooks(now, "late") == ["2026-03-05"]
+    assert hooks(now, "expected") == []
     late = reading.read_thread(a_desk.desk, keys, today=date(2026, 3, 6))
     assert late.expect_step == Expected(_SOON, is_late=True)
 
@@ -236,20 +268,22 @@ def test_an_absence_moves_the_day_and_is_told(a_desk: ADesk, source: Browser) ->
 
     page = source.get("/en/mailbox").text
 
-    assert "Expect it by Thursday 12 March 2026." in page
-    assert "We are away until 9 March, and back on Tuesday 10 March." in page
+    assert hooks(page, "expected") == ["2026-03-12"] * 2
+    assert "Thursday 12 March 2026" in page
+    assert re.search(rf"{hook('absence', _AWAY)}[^>]*>[^<]*\b9 March\b[^<]*\bTuesday 10 March\b", page)
 
 
 @pytest.mark.parametrize("path", ["/en/", "/en/help"])
 def test_an_absence_stands_on_the_public_pages(a_desk: ADesk, path: str) -> None:
-    assert "We are away" not in a_desk.browser().get(path).text
+    assert hooks(a_desk.browser().get(path).text, "absence") == []
     _with_absence(a_desk, TODAY, date(2026, 3, 9))
 
     page = a_desk.browser().get(path).text
 
-    assert "We are away at this moment" in page
-    assert "from 2 March up to and including 9 March" in page
-    assert "We are back on Tuesday 10 March 2026." in page
+    assert hooks(page, "absence") == [_AWAY]
+    assert hooks(page, "away") == ["now"]
+    told = _said(page.partition(hook("absence", _AWAY))[2].partition("</div>")[0])
+    assert re.search(r"\b2 March\b.*\b9 March\b.*\bTuesday 10 March 2026\b", told)
 
 
 def test_absences_of_now_and_soon_are_told_in_order_and_no_others(a_desk: ADesk) -> None:
@@ -265,17 +299,14 @@ def test_absences_of_now_and_soon_are_told_in_order_and_no_others(a_desk: ADesk)
         (TODAY + timedelta(days=21), False),
     ]
     assert told[0].back_on == date(2026, 3, 3)
-    assert "Soon we are away for a while" not in a_desk.browser().get("/en/").text
+    assert hooks(a_desk.browser().get("/en/").text, "absence") == []
 
 
-@pytest.mark.parametrize(("lang", "whole"), [("en", "of our own accord"), ("nl", "uit onszelf")])
-def test_the_norms_of_service_are_public_and_of_the_desks_own_accord(
-    a_desk: ADesk, lang: str, whole: str
-) -> None:
+@pytest.mark.parametrize("lang", ["en", "nl"])
+def test_the_norms_of_service_are_public_and_of_the_desks_own_accord(a_desk: ADesk, lang: str) -> None:
     page = a_desk.browser().get(f"/{lang}/help").text
 
-    assert "2019/1937" in page
-    assert whole in page
+    assert re.search(rf"{hook('notice', 'norms_by_choice')}>[^<]*2019/1937", page)
     assert re.search(r"\b7 da(ys|gen)\b", page)
     assert re.search(r"\b3 m(onths|aanden)\b", page)
 
@@ -291,13 +322,13 @@ def test_a_closed_mailbox_says_its_last_word_and_its_last_day_on_top(
 
     page = source.get("/en/mailbox").text
 
-    top = page[: page.index("Where things stand")]
-    assert "This mailbox is closed" in top
+    top = page[: page.index('id="standing"')]
+    assert hooks(top, "notice") == ["closed", "opens_again", "last_word"]
     assert "Take care of yourself." in top
-    assert "On Wednesday 3 June 2026 everything in it is deleted" in top
-    assert "Do you write again before that day? Then the mailbox opens again and nothing is deleted." in top
-    assert "The adviser closed this mailbox" in page
-    assert _line(page)[-1].startswith("Now: Closed")
+    assert hooks(top, "delete-on") == ["2026-06-03"]
+    assert "Wednesday 3 June 2026" in top
+    assert "closing" in hooks(page, "entry")
+    assert _line(page)[-1] == "now closed"
     assert a_desk.thread_of(source).expect_step is None
 
 
@@ -315,11 +346,12 @@ def test_a_mailbox_is_still_closed_when_something_was_handed_over_since(
     thread = a_desk.thread_of(source)
     page = source.get("/en/mailbox").text
 
-    assert "On Wednesday 3 June 2026 everything in it is deleted" in page
-    assert _line(page)[-1].startswith("Now: Passed on to X")
+    assert hooks(page, "delete-on") == ["2026-06-03"]
+    assert _line(page)[-1] == "now passed_on"
+    assert re.search(rf"{hook('step', 'passed_on')}>[^<]* X</span>", _now(page))
     assert thread.expect_step == Expected(_SOON, is_late=False)
     assert reading.is_closed(a_desk.desk, keys)
-    assert "If you send a message it opens again" in source.get("/en/mailbox/write").text
+    assert hooks(source.get("/en/mailbox/write").text, "notice") == ["opens_again"]
 
 
 def test_a_closing_without_a_word_is_a_closing(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
@@ -328,8 +360,8 @@ def test_a_closing_without_a_word_is_a_closing(a_desk: ADesk, source: Browser, k
 
     page = source.get("/en/mailbox").text
 
-    assert "On Wednesday 3 June 2026 everything in it is deleted" in page
-    assert "The last word" not in page
+    assert hooks(page, "delete-on") == ["2026-06-03"]
+    assert hooks(page, "notice") == ["closed", "opens_again"]
 
 
 def test_writing_again_reopens_and_says_so_before_and_after(
@@ -338,17 +370,17 @@ def test_writing_again_reopens_and_says_so_before_and_after(
     source.write("hello")
     a_desk.close(keys, "Goodbye.", date(2026, 6, 3))
 
-    assert "If you send a message it opens again" in source.get("/en/mailbox/write").text
+    assert hooks(source.get("/en/mailbox/write").text, "notice") == ["opens_again"]
     sent = source.write("one more thing")
     receipt = source.get(sent.location).text
     page = source.get("/en/mailbox").text
 
-    assert "Your mailbox was closed. It is open again, and it is not deleted." in receipt
-    assert "This mailbox is closed" not in page
-    assert [line for line in _line(page) if line.startswith("Now: Opened again")]
-    assert "opens again" not in source.get("/en/mailbox/write").text
+    assert hooks(receipt, "notice") == ["received", "reopened"]
+    assert "closed" not in hooks(page, "notice")
+    assert "now reopened" in _line(page)
+    assert hooks(source.get("/en/mailbox/write").text, "notice") == []
     again = source.write("and another")
-    assert "Your mailbox was closed" not in source.get(again.location).text
+    assert hooks(source.get(again.location).text, "notice") == ["received"]
 
 
 def test_a_mark_reopens_nothing(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
@@ -356,7 +388,7 @@ def test_a_mark_reopens_nothing(a_desk: ADesk, source: Browser, keys: MailboxKey
     a_desk.close(keys, "Goodbye.", date(2026, 6, 3))
 
     for _ in range(3):
-        assert "This mailbox is closed" in source.get("/en/mailbox").text
+        assert "closed" in hooks(source.get("/en/mailbox").text, "notice")
 
     assert reading.is_closed(a_desk.desk, keys)
 
@@ -385,7 +417,7 @@ def test_a_proposal_in_a_closed_mailbox_says_that_an_answer_opens_it(
 
     page = source.get(f"/en/mailbox/proposal/{made.envelope.entry_id.hex()}").text
 
-    assert "Your mailbox is closed. If you answer, it opens again." in page
+    assert "opens_again" in hooks(page, "notice")
 
 
 # ---- what an observer sees ---------------------------------------------------------------------------

@@ -10,8 +10,9 @@ from playwright.sync_api import BrowserContext, expect
 
 from bench.tor_network import Tor, TorNetwork
 from deploy.onion.control import PublishedService, connect_to_tor, fetch_published
+from tests import source_labels as labels
 from tests.browser.keyboard import choose, fetch, fill, follow, press
-from tests.browser.people import come_back, heading, start_mailbox, write
+from tests.browser.people import come_back, sees, start_mailbox, write
 from tests.tor.sites import NoAnswerError, Site, answer_of, ask, with_key
 
 pytestmark = pytest.mark.slow
@@ -65,11 +66,11 @@ def test_from_the_first_page_to_the_answer_with_tor_killed_in_between(
 
     passphrase = start_mailbox(page, site.url)
     assert [(cookie["name"], cookie["secure"]) for cookie in source.cookies()] == [("mailbox", False)]
-    fill(page, "Your message", "I write over Tor.")
-    choose(page, "Files", [video])
-    press(page, "Send")
-    heading(page, "Received")
-    follow(page, "To your mailbox")
+    fill(page, labels.MESSAGE, "I write over Tor.")
+    choose(page, labels.FILES, [video])
+    press(page, labels.SEND)
+    sees(page, "page", "mailbox/received")
+    follow(page, labels.TO_MAILBOX)
     expect(page.get_by_text("I write over Tor.")).to_be_visible()
 
     # The power goes, and comes back.
@@ -82,7 +83,7 @@ def test_from_the_first_page_to_the_answer_with_tor_killed_in_between(
     expect(again.get_by_text("I write over Tor.")).to_be_visible()
     kept = fetch(again, "video.mp4", tmp_path / "fetched")
     assert hashlib.sha256(kept).digest() == hashlib.sha256(video.read_bytes()).digest()
-    follow(again, "Write a message")
+    follow(again, labels.WRITE)
     write(again, "And once more.")
     expect(again.get_by_text("And once more.")).to_be_visible()
 

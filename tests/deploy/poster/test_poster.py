@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import tomllib
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,8 @@ from deploy.poster.poster_content import LANGUAGES, PosterFacts, compose_poster
 from deploy.poster.poster_layout import HEIGHT, WIDTH, lay_out_poster
 from report import pdf
 from tests.source_app.desks import make_desk
+
+_WORDS = Path(make_poster.__file__).parent
 
 HOST = "su65btplhtb2mxt4qvcr7ly7a4upguwit4cptdwqldw3ec4iz35fpeqd.onion"
 KEY = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3"
@@ -61,8 +64,13 @@ def test_address_and_fingerprints_stand_on_it_letter_for_letter(language: str) -
 
 
 def test_the_working_days_come_in_their_order() -> None:
-    assert "maandag, dinsdag en donderdag" in compose_poster(WHOLE, "nl").words["talk_days"]
-    assert compose_poster(BARE, "en").words["talk_days"] == "We work on Wednesday."
+    dutch, english = (
+        tomllib.loads((_WORDS / f"words_{each}.toml").read_text("utf-8")) for each in ("nl", "en")
+    )
+
+    several = dutch["talk_days"].format(days="maandag, dinsdag en donderdag")
+    assert compose_poster(WHOLE, "nl").words["talk_days"] == several
+    assert compose_poster(BARE, "en").words["talk_days"] == english["talk_days"].format(days="Wednesday")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

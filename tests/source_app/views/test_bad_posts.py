@@ -1,6 +1,7 @@
 """Whatever goes wrong with a message: its text comes back, and nothing of it is half kept."""
 
 import io
+import re
 import sqlite3
 import threading
 from collections.abc import Callable, Mapping
@@ -16,6 +17,7 @@ from source_app.services.posting import Posting, new_sheet
 from source_app.services.uploads import receive
 from store.database.schema import AttachmentRow, HeadRow
 from store.errors import HeadMovedError
+from tests.pages import hook, hooks
 from tests.source_app.desks import MIB, MULTIPART, TODAY, ADesk, Browser, make_desk, multipart
 from web.dates import half_hour_now
 from web.multipart import Body
@@ -53,7 +55,7 @@ def test_an_empty_message_is_refused_kindly(a_desk: ADesk, source: Browser) -> N
     for text in ("", " \r\n\t "):
         refused = source.write(text, [("", b"")])
         assert refused.status_code == 422
-        assert "no text and no file" in refused.text
+        assert hooks(refused.text, "refusal") == ["empty"]
     assert not a_desk.thread_of(source).entries
 
 
@@ -69,7 +71,8 @@ def test_a_message_of_a_hundred_thousand_characters_comes_back_whole(a_desk: ADe
 
     assert refused.status_code == 422
     assert text in refused.text
-    assert "At most 50,000 characters" in source.get("/en/mailbox/write").text
+    assert hooks(refused.text, "refusal") == ["text_too_long"]
+    assert re.search(r"\b50,000\b.*<textarea", source.get("/en/mailbox/write").text, re.DOTALL)
     assert not a_desk.thread_of(source).entries
     assert pending(a_desk) == 0
 
@@ -89,7 +92,8 @@ def test_files_over_the_limit_are_refused_and_nothing_of_them_is_kept(
 
     assert refused.status_code == 413
     assert TEXT in refused.text
-    assert "Your files were not kept" in refused.text
+    assert hooks(refused.text, "refusal") == ["files_too_large"]
+    assert "files_lost" in hooks(refused.text, "notice")
     assert pending(a_desk) == 0
 
 
@@ -108,7 +112,10 @@ def test_too_many_files_are_refused_with_the_text_back(a_desk: ADesk, source: Br
         refused = source.write(TEXT, [(f"{number}.txt", b"x") for number in range(count)])
         assert refused.status_code == 413
         assert TEXT in refused.text
-        assert "at most 3 files" in refused.text
+        assert hooks(refused.text, "refusal") == ["too_many_files"]
+        assert re.search(
+            r"\b3\b", refused.text.partition(hook("refusal", "too_many_files"))[2].partition("</div>")[0]
+        )
     assert pending(a_desk) == 0
 
 
@@ -234,7 +241,7 @@ def test_a_session_that_expired_while_writing_gives_the_text_to_the_log_in_page(
     expired = source.write(text, [("a.bin", b"x" * 3 * MIB)], form_context)
 
     assert expired.status_code == 403
-    assert "Choose them again" in expired.text
+    assert hooks(expired.text, "notice") == ["text_kept", "files_lost"]
     assert "&lt;b&gt;" in expired.text
     assert pending(a_desk) == 0
     failed = source.log_in("abacus", text=text)
@@ -255,7 +262,7 @@ def test_files_alone_that_come_without_a_session_are_said_to_be_not_sent(source:
     expired = source.write("", [("a.bin", b"x")], form_context)
 
     assert expired.status_code == 403
-    assert "nothing was deleted, ended or sent" in expired.text
+    assert hooks(expired.text, "refusal") == ["logged_out"]
 
 
 def test_a_form_of_another_session_gives_the_text_back_with_a_fresh_form(source: Browser) -> None:
@@ -408,7 +415,7 @@ def test_past_the_quota_files_are_refused_and_text_still_goes(tmp_path: Path) ->
 
     assert refused.status_code == 413
     assert TEXT in refused.text
-    assert "We have no room for these files now" in refused.text
+    assert hooks(refused.text, "refusal") == ["no_room"]
     assert pending(a_desk) == 0
     assert source.write(TEXT, form_context=source.hidden(refused, "/en/mailbox/write")).status_code == 303
     a_desk.store.close()
@@ -428,7 +435,7 @@ def test_a_source_who_never_stops_writing_is_stopped_with_the_text_back(
 
     assert refused.status_code == 422
     assert TEXT in refused.text
-    assert "This mailbox is full" in refused.text
+    assert hooks(refused.text, "refusal") == ["mailbox_full"]
     assert pending(a_desk) == 0
     assert (
         source.write("two", form_context=second).location == sent.location
@@ -493,7 +500,7 @@ def test_a_store_that_takes_nothing_gives_the_text_back_and_keeps_no_half(
     mend()
     assert refused.status_code == 503
     assert TEXT in refused.text
-    assert "Try again in a few minutes" in refused.text
+    assert hooks(refused.text, "refusal") == ["store"]
     assert not a_desk.thread_of(source).entries
     assert source.write(TEXT, files, source.hidden(refused, "/en/mailbox/write")).status_code == 303
     assert len(a_desk.thread_of(source).entries) == 1
@@ -512,7 +519,7 @@ def test_a_store_that_is_missing_gets_a_page_that_says_what_to_do(a_desk: ADesk,
     mend()
     assert {each.status_code for each in answers} == {503}
     assert all(each.headers["Retry-After"] for each in answers)
-    assert all("Wait a few minutes" in each.text for each in answers)
+    assert [hooks(each.text, "failure") + hooks(each.text, "refusal") for each in answers] == [["store"]] * 4
     assert all(TEXT in each.text for each in answers[2:])
 
 
@@ -530,7 +537,7 @@ def test_sessions_that_do_not_answer_give_the_text_back(a_desk: ADesk) -> None:
     away.rename(a_desk.config.sessions_path)
     assert (refused.status_code, page.status_code) == (503, 503)
     assert "do not lose me" in refused.text
-    assert "We cannot reach our storage at this moment" in page.text
+    assert hooks(page.text, "failure") == ["store"]
     assert source.write("do not lose me", form_context=form_context).status_code == 303
 
 
@@ -548,7 +555,7 @@ def test_a_mailbox_that_ended_in_another_browser_gives_the_text_back(
     gone = source.write(TEXT, files, {} if is_old_form else form_context)
 
     assert gone.status_code == 404
-    assert "This mailbox has ended" in gone.text
+    assert hooks(gone.text, "failure") == ["gone"]
     assert TEXT in gone.text
     assert source.get("/en/mailbox").location == "/en/log-in"
 
@@ -581,7 +588,7 @@ def test_a_small_file_for_which_there_is_no_room_is_refused_and_the_text_comes_b
     refused = source.write(TEXT, [("small.txt", b"x")])
 
     assert refused.status_code == 413
-    assert "We have no room for these files now" in refused.text
+    assert hooks(refused.text, "refusal") == ["no_room"]
     assert TEXT in refused.text
     a_desk.store.close()
 

@@ -16,6 +16,7 @@ from protocol.letterhead import Letterhead
 from protocol.mailbox_keys import derive_mailbox_keys
 from source_app.services import login
 from store import entries
+from tests.pages import hook, hooks
 from tests.source_app.desks import ADesk, Browser, ToGo, make_desk
 from web.dates import half_hour_now
 
@@ -265,15 +266,33 @@ def test_the_start_page_says_before_anything_is_written_what_cannot_be_promised(
 
     for limit in a_desk.letterhead.secrecy_limits["en"]:
         assert limit in page
-    for promise in (
-        "What we promise",
-        "What we cannot protect you from",
-        "never has consequences for a grant",
-    ):
-        assert promise in page
     dutch = a_desk.browser().get("/nl/").text
-    assert "Begin een postbus" in dutch
-    assert "nooit gevolgen voor een subsidie" in dutch
+    for start in (page, dutch):
+        promises, limits = (
+            re.findall(r"<li[^>]*>\w", start.partition(f'<ul class="{name}">')[2].partition("</ul>")[0])
+            for name in ("promises", "limits")
+        )
+        assert len(promises) == len(limits) == 5
+        assert hook("promise", "no_consequences") + ">" in start
+    assert '<html lang="nl"' in dutch
+
+
+@pytest.mark.parametrize("path", ["/nl/", "/nl/help", "/en/", "/en/help"])
+@pytest.mark.parametrize(
+    ("working_days", "within"), [(1, "working_days"), (2, "working_days"), (3, "week"), (4, "working_days")]
+)
+def test_as_many_working_days_as_the_desk_has_in_a_week_are_called_a_week(
+    a_desk: ADesk, path: str, working_days: int, within: str
+) -> None:
+    assert len(a_desk.letterhead.working_days) == 3
+    letterhead = msgspec.structs.replace(a_desk.letterhead, answer_working_days=working_days)
+    a_desk.app.extensions["newest_letterhead"] = lambda: letterhead
+
+    page = a_desk.browser().get(path).text
+
+    assert hooks(page, "answer-within") == [within]
+    said = page.partition(hook("answer-within", within))[2].partition("</span>")[0]
+    assert (str(working_days) in said) is (within == "working_days")
 
 
 @pytest.mark.parametrize("path", ["/", "/nl/", "/en/"])

@@ -1,0 +1,51 @@
+"""English labels of the source's links, buttons and fields, for tests that press, follow and fill them in.
+
+A label that changes on a page changes here and in no test. `tests/source_app/test_words.py` compares each
+label with the catalogue.
+"""
+
+from typing import Final
+
+START: Final = "Start a mailbox"
+RETURN: Final = "Return to your mailbox"
+WRITTEN_DOWN: Final = "I have written them down"
+SHOW_CARD: Final = "Show me the card"
+ON_PAPER: Final = "I have them on paper"
+PASSPHRASE: Final = "Your passphrase"
+OPEN: Final = "Open my mailbox"
+WRITE: Final = "Write a message"
+WRITE_AGAIN: Final = "Write again and open the mailbox"
+MESSAGE: Final = "Your message"
+FILES: Final = "Files"
+SEND: Final = "Send"
+TO_MAILBOX: Final = "To your mailbox"
+DELETE: Final = "Delete this message"
+DELETE_IT: Final = "Yes, delete it"
+END: Final = "End this mailbox"
+END_SURE: Final = "Yes, delete everything in this mailbox for good"
+END_IT: Final = "End it for good"
+LOG_OUT: Final = "Log out"
+LEAVE: Final = "Leave this site now"
+READ_PROPOSAL: Final = "Read the proposal and answer"
+OPEN_PROPOSAL: Final = "Open this proposal"
+AGREE_SURE: Final = "Yes, pass on exactly this text and these files to %(name)s"
+AGREE: Final = "I agree"
+CHANGES: Final = "What should be different?"
+ASK_FOR_CHANGES: Final = "Ask for these changes"
+DECLINE: Final = "No, do not pass this on"
+TAKE_BACK: Final = "Take back my agreement"
+WHICH_WAY: Final = "Which way is right for you? A few short questions"
+PREVIOUS: Final = "Back to the previous question"
+
+# What a text browser shows, which has no attributes to look at.
+IS_KEY: Final = "These words are your key"
+TYPE_ONCE: Final = "Type your words once"
+HAS_MESSAGE: Final = "We have your message"
+HAS_ANSWER: Final = "There is an answer for you"
+DELETE_ASKED: Final = "Delete this message?"
+WAS_DELETED: Final = "This message was deleted. No one can read it any more."
+END_ASKED: Final = "End this mailbox?"
+HAS_ENDED: Final = "Your mailbox has been ended"
+TALK_FIRST: Final = "Talk it over first"
+WHO_SEES: Final = "Who sees it"
+HOW_ANONYMOUS: Final = "How anonymous you are"
