@@ -102,7 +102,7 @@ def _kept(secret: str) -> tuple[str, str]:
     """Return fingerprint and public half of the key in the keyring."""
     with _home() as home:
         fingerprint = home.import_secret(secret)
-        return fingerprint, home.public(fingerprint)
+        return fingerprint, home.export_public(fingerprint)
 
 
 @contextlib.contextmanager

@@ -1,51 +1,46 @@
-"""Every refusal of `gpg`, one class per thing a caller does differently."""
+"""Exceptions of `gpg`: one class for each case that a caller handles differently."""
 
 from enum import StrEnum
-from typing import Self
 
-from crypto.errors import CryptoError
+from crypto.errors import CryptoError, ReasonError
 
 
 class RecipientRefusal(StrEnum):
-    """Why an OpenPGP key is not encrypted to."""
+    """Reason why nothing may be encrypted to an OpenPGP key."""
 
     UNREADABLE = "unreadable"  # no file, or no public key in it
-    SEVERAL = "several"  # more than one key in the file: which one was meant?
-    OTHER_KEY = "other_key"  # not the pinned fingerprint, whatever name it carries
+    SEVERAL = "several"  # more than one key in the file: it is not clear which one was meant
+    OTHER_KEY = "other_key"  # not the pinned fingerprint, whatever user id it has
     UNKNOWN = "unknown"  # a fingerprint that was never imported
     EXPIRED = "expired"
     REVOKED = "revoked"
-    NO_ENCRYPTION = "no_encryption"  # nothing in it that can be encrypted to
+    NO_ENCRYPTION = "no_encryption"  # neither the key nor a subkey can encrypt
     WEAK = "weak"  # RSA, ElGamal or DSA under 2048 bits
 
 
-class RecipientRefusedError(CryptoError):
-    """An OpenPGP key must not be encrypted to; `reason` says why."""
+class RecipientRefusedError(ReasonError):
+    """Nothing may be encrypted to an OpenPGP key. `reason` says why."""
 
-    def __init__(self, reason: RecipientRefusal) -> None:
-        super().__init__(f"this OpenPGP key is refused: {reason}")
-        self.reason: RecipientRefusal = reason
-
-    def __reduce__(self) -> tuple[type[Self], tuple[RecipientRefusal]]:
-        return type(self), (self.reason,)
+    subject = "OpenPGP key"
+    reason: RecipientRefusal
 
 
 class OpenPGPMissingError(CryptoError):
-    """There is no GnuPG of version 2.2 or newer on this machine."""
+    """This machine does not have GnuPG 2.2 or newer."""
 
     def __init__(self) -> None:
         super().__init__("GnuPG 2.2 or newer is not installed")
 
 
 class OpenPGPPlaceError(CryptoError):
-    """The folder for GnuPG's home is not in memory, not ours alone, or its path is too long."""
+    """The folder for GnuPG's home is not in memory, is open to others, or has too long a path."""
 
     def __init__(self) -> None:
         super().__init__("GnuPG's home cannot be made safely in this folder")
 
 
 class OpenPGPFailedError(CryptoError):
-    """GnuPG did not do what it was asked; nothing it wrote may be used."""
+    """GnuPG did not do what it was asked to do. Its output must not be used."""
 
     def __init__(self) -> None:
         super().__init__("GnuPG failed")

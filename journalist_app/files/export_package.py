@@ -36,7 +36,7 @@ def make_export_package(  # noqa: PLR0913  # who seals what, for whom, and when
         RecipientRefusedError: the recipient's key cannot be used.
         OpenPGPFailedError: from the iterator: gpg did not do it.
     """
-    return home.seal_and_sign(_zipped(text, files, day), recipient=recipient, signer=signer, day=day)
+    return home.encrypt_and_sign(_zipped(text, files, day), recipient=recipient, signer=signer, day=day)
 
 
 def _zipped(text: str, files: Iterable[tuple[str, Iterator[bytes]]], day: date) -> Iterator[bytes]:

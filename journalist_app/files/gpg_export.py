@@ -11,7 +11,8 @@ from typing import Final
 from crypto.errors import MalformedError
 from gpg.errors import OpenPGPFailedError, OpenPGPMissingError, OpenPGPPlaceError, RecipientRefusal
 from gpg.errors import RecipientRefusedError as KeyRefusedError
-from gpg.home import KEY_BYTES_MAX, GpgHome
+from gpg.home import GpgHome
+from gpg.recipient_keys import KEY_BYTES_MAX
 from journalist_app.errors import PassOnRefusal, PassOnRefusedError
 from journalist_app.files import export_package
 from journalist_app.files.export import Addressee, Looked
@@ -47,7 +48,7 @@ class GpgExporter:
         why = self.refused.get(fingerprint)
         if why is None:
             try:
-                self.home.usable(fingerprint, today)
+                self.home.usable_subkey(fingerprint, today)
             except KeyRefusedError as refused:
                 why = refused.reason
         if why is not None:
@@ -55,7 +56,7 @@ class GpgExporter:
 
     def room(self) -> AbstractContextManager[Path]:
         """Give an empty folder in memory, ours alone, which is gone when it is left."""
-        return self.home.room()
+        return self.home.work_folder()
 
     def look(self, path: Path, name: str) -> Looked:
         """Say what is in a file in such a folder; `name` is how its owner calls it."""

@@ -91,7 +91,7 @@ def _both_halves_fit(desk: Desk, home: GpgHome) -> str:
     fingerprint = home.import_secret(_keyring(desk).openpgp)
     home.import_public(str(published.openpgp_key).encode(), fingerprint)
     assert published.openpgp_fingerprint == fingerprint
-    assert home.usable(fingerprint, date(2099, 1, 1))
+    assert home.usable_subkey(fingerprint, date(2099, 1, 1))
     return fingerprint
 
 

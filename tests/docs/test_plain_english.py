@@ -22,7 +22,6 @@ NOT_YET: Final = (
     "bench/",
     "crypto/",
     "deploy/",
-    "gpg/",
     "journalist_app/",
     "protocol/",
     "pyproject.toml",

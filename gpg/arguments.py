@@ -1,0 +1,66 @@
+"""Options of gpg's command line, and the parameters of a new key."""
+
+from datetime import UTC, date, datetime, time
+from typing import Final
+
+from crypto.errors import MalformedError
+
+# gpg's own messages are not read, so that text which a stranger wrote into a message cannot pose as a
+# status line.
+EVERY_RUN: Final = (
+    "--no-options",
+    "--no-auto-key-locate",
+    "--no-auto-key-retrieve",
+    "--disable-dirmngr",
+    "--no-random-seed-file",
+    "--display-charset=utf-8",
+    "--pinentry-mode=error",
+    "--logger-file=/dev/null",
+)
+# All keys are imported before a message is encrypted or decrypted. Then gpg needs no lock and writes to no
+# file.
+NO_LOCK: Final = "--lock-never"
+# The trust model is `always` because gpg does not decide about trust here: the settings pin keys by
+# fingerprint, and only a pinned key is ever named. (Not for importing, which fails without a trust
+# database.) Every OpenPGP program knows AES since 2000 and SHA-512 since 2010. A key's own preferences
+# could ask for 3DES.
+_ENCRYPTING: Final = (
+    NO_LOCK,
+    "--trust-model=always",
+    "--cipher-algo=AES256",
+    "--digest-algo=SHA512",
+    "--compress-algo=none",
+    "--set-filename",
+    "",
+    "--ignore-time-conflict",
+    "--ignore-valid-from",
+)
+_USER_ID_SYNTAX: Final = frozenset("<>()")  # gpg reads an address or a comment between these
+
+
+def encrypting(day: date) -> tuple[str, ...]:
+    """Return the options that encrypt and sign, dated at the start of `day`, in UTC."""
+    return (*_ENCRYPTING, f"--faked-system-time={int(_midnight(day).timestamp())}!")
+
+
+def new_key_parameters(name: str, day: date) -> str:
+    """Return gpg's parameters for an ed25519 key that signs, with a cv25519 subkey that decrypts.
+
+    The key does not expire: the letterhead says which key is valid, so an expiry would only stop the desk
+    one day. `name` is the user id, without an e-mail address. The key is dated at the start of `day`, in
+    UTC.
+
+    Raises:
+        MalformedError: the name is empty, or gpg would read an address, a comment or a new line in it.
+    """
+    if not name.strip() or not name.isprintable() or set(name) & _USER_ID_SYNTAX:
+        raise MalformedError
+    return (
+        "%no-protection\nKey-Type: EDDSA\nKey-Curve: ed25519\nKey-Usage: sign\n"
+        "Subkey-Type: ECDH\nSubkey-Curve: cv25519\nSubkey-Usage: encrypt\n"
+        f"Name-Real: {name.strip()}\nExpire-Date: 0\nCreation-Date: {_midnight(day):%Y%m%dT%H%M%S}\n%commit\n"
+    )
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)

@@ -1,0 +1,121 @@
+"""GnuPG homes in memory, and the keeper process that destroys a home when its owner ends.
+
+The keeper is a small shell that reads a pipe from our process. However our process ends, the pipe closes.
+Then the keeper ends the agent, overwrites the files of the home and removes it. A home whose owner and
+keeper were both killed is destroyed when the next home is made. To tell such a home, an owner has a lock
+(flock) on its home.
+"""
+
+import contextlib
+import fcntl
+import os
+import secrets
+import stat
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+from gpg.errors import OpenPGPPlaceError
+
+_CLOSE_SECONDS: Final = 10
+_SOCKET_PATH_MAX: Final = 107  # bytes; Linux, unix(7)
+_LONGEST_SOCKET: Final = "S.gpg-agent.browser"
+_DESTROY: Final = """
+trap '' HUP INT TERM
+cat >/dev/null
+agent=$(gpg-connect-agent --homedir "$1" --no-autostart 'getinfo pid' /bye 2>/dev/null | sed -n 's/^D //p')
+gpgconf --homedir "$1" --kill all 2>/dev/null
+[ -z "$agent" ] || kill -KILL "$agent" 2>/dev/null
+gpgconf --homedir "$1" --remove-socketdir 2>/dev/null
+find "$1" -type f -exec shred --iterations=0 --zero {} + 2>/dev/null
+rm -rf "$1"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptFolder:
+    """An empty folder for a GnuPG home, with its lock and its keeper."""
+
+    path: Path
+    _lock: int
+    _keeper: subprocess.Popen[bytes]
+
+    @classmethod
+    def make(cls, parent: Path) -> Self:
+        """Make a folder in `parent`, a folder in memory, and destroy abandoned homes there.
+
+        The folder has a random name, of 16 hexadecimal digits.
+
+        Raises:
+            OpenPGPPlaceError: other users can enter `parent`, or its path is too long for a socket.
+        """
+        path = parent / secrets.token_hex(8)
+        if len(os.fsencode(path / _LONGEST_SOCKET)) > _SOCKET_PATH_MAX:
+            raise OpenPGPPlaceError
+        with _locked_private(parent):
+            _destroy_abandoned(parent)
+            path.mkdir(0o700)
+            lock = _lock(path)
+        # A session of its own, so that Ctrl-C or a signal to our process group does not reach the keeper.
+        keeper = subprocess.Popen(  # noqa: S603  # the script is fixed, the folder is ours
+            ["/bin/sh", "-c", _DESTROY, "keeper", path],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        return cls(path, lock, keeper)
+
+    def destroy(self) -> None:
+        """End the agent, overwrite and remove the folder. A second call does nothing."""
+        if self._keeper.stdin is None or self._keeper.stdin.closed:
+            return
+        self._keeper.stdin.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._keeper.wait(_CLOSE_SECONDS)
+        os.close(self._lock)
+
+
+@contextlib.contextmanager
+def _locked_private(parent: Path) -> Iterator[None]:
+    """Make a folder for homes if it does not exist, check that it is private, and lock it.
+
+    Raises:
+        OpenPGPPlaceError: it is not a folder, belongs to someone else, or others can enter it.
+    """
+    try:
+        parent.mkdir(0o700, exist_ok=True)
+        found = parent.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
+            raise OpenPGPPlaceError
+        lock = _lock(parent)
+    except OSError as why:
+        raise OpenPGPPlaceError from why
+    try:
+        yield
+    finally:
+        os.close(lock)
+
+
+def _lock(folder: Path) -> int:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    return descriptor
+
+
+def _destroy_abandoned(parent: Path) -> None:
+    """Destroy the homes without a lock: their process and its keeper were both killed."""
+    for folder in parent.iterdir():
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            continue
+        else:
+            subprocess.run(  # noqa: S603  # the script is fixed, the folder is ours
+                ["/bin/sh", "-c", _DESTROY, "keeper", folder], stdin=subprocess.DEVNULL, check=False
+            )
+        finally:
+            os.close(descriptor)

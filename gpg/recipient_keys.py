@@ -1,0 +1,82 @@
+"""Checks on a recipient's OpenPGP key, before it is imported and before anything is encrypted to it.
+
+The functions get keys as python-gnupg lists them: a mapping with `type`, `fingerprint`, `trust`, `expires`
+and so on. Their `today` is a day in UTC.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
+from typing import Any, Final
+
+from gpg.errors import RecipientRefusal, RecipientRefusedError
+
+ListedKey = Mapping[str, Any]
+
+KEY_BYTES_MAX: Final = (
+    1024 * 1024
+)  # of a key file; a key with a few hundred signatures by others takes 200 KiB
+_WEAK_BITS: Final = 2048
+_FACTORED: Final = frozenset({"1", "2", "3", "16", "17", "20"})  # RFC 4880, 9.1: RSA, ElGamal, DSA
+
+
+def require_only_key(listed: Sequence[ListedKey], fingerprint: str) -> None:
+    """Check that a key file has one public key, and that its primary fingerprint is the expected one.
+
+    Raises:
+        RecipientRefusedError: UNREADABLE, SEVERAL or OTHER_KEY.
+    """
+    if not listed or any(key["type"] != "pub" for key in listed):
+        raise RecipientRefusedError(RecipientRefusal.UNREADABLE)
+    if len(listed) > 1:
+        raise RecipientRefusedError(RecipientRefusal.SEVERAL)
+    if listed[0]["fingerprint"] != fingerprint:
+        raise RecipientRefusedError(RecipientRefusal.OTHER_KEY)
+
+
+def newest_usable_subkey(key: ListedKey | None, today: date) -> str:
+    """Return the fingerprint of the newest subkey of a key that may be encrypted to.
+
+    The primary key itself comes last, if it can encrypt.
+
+    Raises:
+        RecipientRefusedError: UNKNOWN (no key), REVOKED, EXPIRED, NO_ENCRYPTION or WEAK.
+    """
+    if key is None:
+        raise RecipientRefusedError(RecipientRefusal.UNKNOWN)
+    _require_valid(key, today)
+    refusals: list[RecipientRefusedError] = []
+    for part in _encrypting_parts(key):
+        try:
+            _require_valid(part, today)
+        except RecipientRefusedError as why:
+            refusals.append(why)
+        else:
+            _require_strong(key)
+            _require_strong(part)
+            return str(part["fingerprint"])
+    raise refusals[0] if refusals else RecipientRefusedError(RecipientRefusal.NO_ENCRYPTION)
+
+
+def _encrypting_parts(key: ListedKey) -> list[ListedKey]:
+    """Return the key and its subkeys, as far as they can encrypt: the newest first, the key itself last."""
+    info = key.get("subkey_info", {})
+    subkeys = [{**info[keyid], "fingerprint": fingerprint} for keyid, _, fingerprint, *_ in key["subkeys"]]
+    newest_first = sorted(subkeys, key=lambda subkey: int(subkey["date"]), reverse=True)
+    return [part for part in (*newest_first, key) if "e" in part["cap"]]
+
+
+def _require_valid(part: ListedKey, today: date) -> None:
+    """Check that gpg does not list a key or subkey as revoked, and that it has not expired on `today`.
+
+    Raises:
+        RecipientRefusedError: REVOKED or EXPIRED.
+    """
+    if part["trust"] == "r":
+        raise RecipientRefusedError(RecipientRefusal.REVOKED)
+    if part["expires"] and datetime.fromtimestamp(int(part["expires"]), UTC).date() <= today:
+        raise RecipientRefusedError(RecipientRefusal.EXPIRED)
+
+
+def _require_strong(part: ListedKey) -> None:
+    if part["algo"] in _FACTORED and int(part["length"]) < _WEAK_BITS:
+        raise RecipientRefusedError(RecipientRefusal.WEAK)

@@ -1,0 +1,52 @@
+"""Status lines of one run of gpg, which say whether its output may be used.
+
+Source: GnuPG, doc/DETAILS, "Format of the --status-fd output". The exit code does not suffice: it is 2 also
+for a good message that someone with an unknown key signed.
+"""
+
+from typing import Final
+
+STATUS_LINES_MAX: Final = 1000  # the lines of a message with a million signatures would fill our memory
+
+
+class GpgStatus:
+    """Status lines of one run, in order. python-gnupg writes to it as to its own result objects."""
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, str]] = []  # keyword and value
+        self.data = b""
+        self.stderr = ""
+        self.returncode: int | None = None
+
+    def handle_status(self, key: str, value: str) -> None:
+        """Remember a line. Lines after the first 1,000 are dropped."""
+        if len(self.lines) < STATUS_LINES_MAX:
+            self.lines.append((key, value))
+
+    def is_encrypted(self, signer: str) -> bool:
+        """Return True if gpg encrypted everything, and signed it with the key of this fingerprint.
+
+        Without that key, gpg signs with another one.
+        """
+        is_signed = [value.endswith(f" {signer}") for value in self._values("SIG_CREATED")] == [True]
+        failed = any(self._values(keyword) for keyword in ("FAILURE", "INV_RECP", "INV_SGNR"))
+        return is_signed and bool(self._values("END_ENCRYPTION")) and not failed
+
+    def is_decrypted(self) -> bool:
+        """Return True if gpg decrypted exactly one whole message, and nothing is beside that message."""
+        is_one = len(self._values("DECRYPTION_OKAY")) == len(self._values("PLAINTEXT")) == 1
+        is_alone = not any(value.startswith("proc_pkt") for value in self._values("ERROR"))
+        return is_one and is_alone and not self._values("DECRYPTION_FAILED")
+
+    def is_signed(self) -> bool:
+        """Return True if the message has a signature, valid or not."""
+        return bool(self._values("NEWSIG"))
+
+    def signer(self) -> str | None:
+        """Return the primary fingerprint of the one valid signature, if its key is not expired or revoked."""
+        valid = self._values("VALIDSIG")
+        is_good = len(self._values("NEWSIG")) == len(self._values("GOODSIG")) == len(valid) == 1
+        return valid[0].split()[-1] if is_good else None
+
+    def _values(self, keyword: str) -> list[str]:
+        return [value for key, value in self.lines if key == keyword]
