@@ -339,7 +339,7 @@ def say_detail(about: DetailKind, key: str, value: str) -> str:
 
 def say_nothing() -> str:
     """Say that nothing hidden was found."""
-    return str(gettext("Nothing hidden was found. That is no guarantee that there is nothing."))
+    return str(gettext("Nothing hidden was found. That does not prove that there is nothing."))
 
 
 def say_failed() -> str:
