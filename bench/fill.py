@@ -32,7 +32,16 @@ from store import entries, letterheads
 from store import mailboxes as opened
 from store.database import engine
 from store.database.engine import Store
-from store.database.schema import SHIELD, Base, EntryRow, HeadRow, LedgerRow, MailboxRow, SealedRow, new_id
+from store.database.schema import (
+    SHIELD,
+    Base,
+    EntryRow,
+    LedgerTallyRow,
+    MailboxRow,
+    SealedRow,
+    StrandHeadRow,
+    new_id,
+)
 from store.ledger_tallies import tally_digest
 
 _NO_ENTRY = Digest(bytes(32))
@@ -62,7 +71,7 @@ class _Batch:
     def tables(self) -> Sequence[tuple[type[Base], Sequence[_Row]]]:
         return (
             (MailboxRow, self.mailboxes),
-            (HeadRow, self.heads),
+            (StrandHeadRow, self.heads),
             (EntryRow, self.entries),
             (SealedRow, self.sealed),
         )
@@ -207,7 +216,7 @@ def tallies(desk: Desk, batches: Iterable[Sequence[bytes]]) -> None:
             places = zip(sealed, batch, strict=True)
             _insert(
                 database,
-                LedgerRow,
+                LedgerTallyRow,
                 [{"id": row["id"], "digest": tally_digest(tally)} for row, tally in places],
             )
 
@@ -219,7 +228,7 @@ def rows(desk: Desk, count: int, entries_each: int = 10) -> None:
     with _filling(_store_path(desk)) as database:
         for some in _portions(addresses):
             _insert(database, MailboxRow, [_like(example.mailboxes[0], address=each) for each in some])
-            _insert(database, HeadRow, [_like(example.heads[0], address=each) for each in some])
+            _insert(database, StrandHeadRow, [_like(example.heads[0], address=each) for each in some])
         places = [(address, number + 1) for number in range(entries_each) for address in addresses][:count]
         ids = sorted(new_id() for _ in places)  # in the order of the table: pages are written once
         secrets.SystemRandom().shuffle(places)  # and a mailbox's entries lie apart, as they come in
@@ -276,7 +285,7 @@ def _fill_mailbox(batch: _Batch, ours: Pen, lines: int, text: Callable[[], str])
             "recipient": keys.recipient,
             "verify_key": keys.verify_key,
             "opened_day": first_day.isoformat(),
-            "bytes": size,
+            "sealed_bytes": size,
             "waiting_since": since and since.isoformat(),
             "last_day": day.isoformat(),
             "last_author": int(writer.author),
@@ -357,7 +366,7 @@ def _filling(path: Path) -> Iterator[sqlite3.Connection]:
         database.execute(f"PRAGMA {pragma}")
     database.execute("BEGIN EXCLUSIVE")
     yield database
-    database.execute("UPDATE usage SET bytes = (SELECT coalesce(sum(size), 0) FROM sealed)")
+    database.execute("UPDATE usage SET sealed_bytes = (SELECT coalesce(sum(size), 0) FROM sealed)")
     database.execute("COMMIT")
     database.execute("PRAGMA journal_mode=WAL")
     database.close()

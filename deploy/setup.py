@@ -134,7 +134,7 @@ def _make_store(path: Path, first: Letterhead, desk_key: SecretKey) -> None:
     try:
         store = create_store(path)
         with store.writing() as session:
-            letterheads.publish(session, 1, body, signature)
+            letterheads.add(session, 1, body, signature)
         store.checkpoint()
         store.close()
     except StoreError as why:

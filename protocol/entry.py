@@ -21,7 +21,7 @@ from protocol.strand import (
 )
 
 
-class StoredEntry(TypedDict):
+class EntryColumns(TypedDict):
     """The columns of a fresh entry, by the names under which a store takes it."""
 
     address: Address
@@ -75,7 +75,7 @@ class SignedEntry:
             raise MalformedError
         return cls(Envelope.from_bytes(envelope), signature, epoch, header, payload, removal)
 
-    def to_stored(self) -> StoredEntry:
+    def to_stored(self) -> EntryColumns:
         """Return the columns of an entry that was just sealed.
 
         Raises:
@@ -84,7 +84,7 @@ class SignedEntry:
         if self.header is None or self.payload is None:
             raise MalformedError
         part = self.envelope
-        return StoredEntry(
+        return EntryColumns(
             address=part.address,
             author=int(part.author),
             strand=part.strand,

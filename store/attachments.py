@@ -13,7 +13,7 @@ from store.database.prepared_statements import PreparedStatement, roll_back
 from store.database.schema import CHUNK_BYTES, AttachmentRow, ChunkRow, SealedRow
 from store.database.sealed_rows import count_in_mailbox, insert_sealed
 from store.errors import AttachmentMissingError, EntryExistsError, NoSuchMailboxError, QuotaError
-from store.quota import Quota, room
+from store.quota import Quota, free_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Attachment:
 _OF_MAILBOX = (
     select(AttachmentRow.entry_id, AttachmentRow.attachment_id, SealedRow.header, AttachmentRow.chunks)
     .join(SealedRow, SealedRow.id == AttachmentRow.id)
-    .where(AttachmentRow.address == bindparam("address"), AttachmentRow.half_hour.is_(None))
+    .where(AttachmentRow.address == bindparam("address"), AttachmentRow.pending_half_hour.is_(None))
 )
 _ADOPTED = PreparedStatement(_OF_MAILBOX.where(AttachmentRow.attachment_id == bindparam("attachment_id")))
 _OF_ENTRY = PreparedStatement(
@@ -37,29 +37,30 @@ _OF_ENTRY = PreparedStatement(
 )
 _PARTIALS = PreparedStatement(
     select(AttachmentRow.attachment_id, AttachmentRow.chunks)
-    .where(AttachmentRow.half_hour.is_not(None), AttachmentRow.peer == bindparam("from"))
+    .where(AttachmentRow.pending_half_hour.is_not(None), AttachmentRow.peer == bindparam("from"))
     .order_by(AttachmentRow.attachment_id)
 )
 _PENDING = PreparedStatement(
     select(AttachmentRow.address, AttachmentRow.entry_id, AttachmentRow.chunks, AttachmentRow.is_whole).where(
-        AttachmentRow.attachment_id == bindparam("attachment_id"), AttachmentRow.half_hour.is_not(None)
+        AttachmentRow.attachment_id == bindparam("attachment_id"),
+        AttachmentRow.pending_half_hour.is_not(None),
     )
 )
 _PENDING_OF = PreparedStatement(
     select(AttachmentRow.id, AttachmentRow.attachment_id).where(
         AttachmentRow.address == bindparam("address"),
         AttachmentRow.entry_id == bindparam("entry_id"),
-        AttachmentRow.half_hour.is_not(None),
+        AttachmentRow.pending_half_hour.is_not(None),
     )
 )
 _CHUNK = PreparedStatement(
     select(SealedRow.payload)
     .join(ChunkRow, ChunkRow.id == SealedRow.id)
-    .join(AttachmentRow, AttachmentRow.id == ChunkRow.attachment)
+    .join(AttachmentRow, AttachmentRow.id == ChunkRow.attachment_row)
     .where(
         AttachmentRow.address == bindparam("address"),
         AttachmentRow.attachment_id == bindparam("attachment_id"),
-        AttachmentRow.half_hour.is_(None),
+        AttachmentRow.pending_half_hour.is_(None),
         ChunkRow.number == bindparam("number"),
     )
 )
@@ -78,12 +79,12 @@ _COUNT_CHUNK = PreparedStatement(
 )
 _FINISH = PreparedStatement(
     update(AttachmentRow)
-    .where(AttachmentRow.attachment_id == bindparam("of"), AttachmentRow.half_hour.is_not(None))
+    .where(AttachmentRow.attachment_id == bindparam("of"), AttachmentRow.pending_half_hour.is_not(None))
     .values(is_whole=True)
 )
 
 
-def begin(  # noqa: PLR0913  # the columns of the attachment, by name
+def begin_upload(  # noqa: PLR0913  # the columns of the attachment, by name
     session: Session,
     *,
     address: bytes,
@@ -113,7 +114,7 @@ def begin(  # noqa: PLR0913  # the columns of the attachment, by name
                 "attachment_id": attachment_id,
                 "chunks": 0,
                 "is_whole": False,
-                "half_hour": half_hour,
+                "pending_half_hour": half_hour,
                 "peer": peer,
             },
         )
@@ -137,15 +138,15 @@ def add_chunk(
     if attachment is None:
         raise AttachmentMissingError("no such attachment is pending, or this is not its next chunk")
     row, address = attachment
-    if quota is not None and room(session, address, quota) < len(ciphertext):
+    if quota is not None and free_bytes(session, address, quota) < len(ciphertext):
         raise QuotaError("no room is left for files")
-    chunk = {"id": insert_sealed(session, payload=ciphertext), "attachment": row, "number": number}
+    chunk = {"id": insert_sealed(session, payload=ciphertext), "attachment_row": row, "number": number}
     _ADD_CHUNK.run(session, chunk)
     _COUNT_CHUNK.run(session, {"row": row})
     _count_in_mailbox(session, address, len(ciphertext))
 
 
-def finish(session: Session, attachment_id: bytes) -> None:
+def finish_upload(session: Session, attachment_id: bytes) -> None:
     """Mark a pending attachment as whole, so that its entry may adopt it.
 
     Raises:
@@ -155,7 +156,7 @@ def finish(session: Session, attachment_id: bytes) -> None:
         raise AttachmentMissingError("no such attachment is pending")
 
 
-def abandon(
+def abandon_uploads(
     session: Session, address: bytes, entry_id: bytes, *, attachment_ids: Sequence[bytes] | None = None
 ) -> None:
     """Give up the pending attachments of an entry that will not come; adopted ones stay.
@@ -210,7 +211,7 @@ class ChunkWriter:
         """
         with self._store.writing(durable=False) as session:
             self._write(session, bytes(self._held))
-            finish(session, self._attachment_id)
+            finish_upload(session, self._attachment_id)
 
     def _write(self, session: Session, chunk: bytes) -> None:
         add_chunk(session, self._attachment_id, self._chunks, chunk, quota=self._quota)
@@ -228,12 +229,12 @@ def of_entry(session: Session, address: bytes, entry_id: bytes) -> Sequence[Atta
     return [Attachment(*row) for row in _OF_ENTRY.all(session, {"address": address, "entry_id": entry_id})]
 
 
-def partials(session: Session, peer: bytes) -> Sequence[tuple[bytes, int]]:
+def uploads_from_peer(session: Session, peer: bytes) -> Sequence[tuple[bytes, int]]:
     """Return id and number of chunks of what a peer brings and no entry has adopted yet, by id."""
     return [(attachment_id, chunks) for attachment_id, chunks in _PARTIALS.all(session, {"from": peer})]
 
 
-def pending(session: Session, attachment_id: bytes) -> tuple[bytes, bytes, int, bool] | None:
+def find_upload(session: Session, attachment_id: bytes) -> tuple[bytes, bytes, int, bool] | None:
     """Return address, entry id, number of chunks so far, and whether it is whole, of a pending attachment."""
     row = _PENDING.first(session, {"attachment_id": attachment_id})
     return None if row is None else (row[0], row[1], row[2], row[3])

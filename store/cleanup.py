@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, delete, func, select, update
 from store.database.deletion_queue import queue_attachment
 from store.database.engine import Store
 from store.database.prepared_statements import PreparedStatement
-from store.database.schema import AttachmentRow, DoomedRow, SealedRow
+from store.database.schema import AttachmentRow, DeletionQueueRow, SealedRow
 from store.database.sealed_rows import count_in_mailbox, count_in_store
 
 PENDING_HALF_HOURS = 48  # an upload that nobody adopted after a day: 2 GB over 25 kB/s
@@ -18,12 +18,14 @@ _PAUSE_SECONDS = 0.01  # between steps, so that writers who wait come first
 _CHECKPOINT_TRIES = 200
 
 _STALE = PreparedStatement(
-    select(AttachmentRow.id, AttachmentRow.address).where(AttachmentRow.half_hour < bindparam("before"))
+    select(AttachmentRow.id, AttachmentRow.address).where(
+        AttachmentRow.pending_half_hour < bindparam("before")
+    )
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Swept:
+class SweepResult:
     """What one sweep did. When `is_clean` is false a reader was in the way: sweep again soon."""
 
     rows: int
@@ -36,7 +38,7 @@ def destroy_deleted(
     *,
     pending_half_hours: int = PENDING_HALF_HOURS,
     on_progress: Callable[[int, int], None] = lambda _done, _total: None,
-) -> Swept:
+) -> SweepResult:
     """Destroy what was given up, in short steps, and empty the journal.
 
     `now_half_hour` counts from 1970 in UTC. `on_progress` hears after each step how many rows were destroyed,
@@ -49,7 +51,7 @@ def destroy_deleted(
         rows += step
         on_progress(rows, total)
         time.sleep(_PAUSE_SECONDS)
-    return Swept(rows, _empty_journal(store))
+    return SweepResult(rows, _empty_journal(store))
 
 
 def rewrite_store(store: Store) -> bool:
@@ -74,19 +76,19 @@ def _give_up_pending(store: Store, before: int) -> None:
 
 def _queued(store: Store) -> int:
     with store.reading() as session:
-        return session.scalar(select(func.count()).select_from(DoomedRow)) or 0
+        return session.scalar(select(func.count()).select_from(DeletionQueueRow)) or 0
 
 
 def _destroy_some(store: Store) -> int:
     with store.writing() as session:
-        ids = session.scalars(select(DoomedRow.id).limit(_STEP_ROWS)).all()
+        ids = session.scalars(select(DeletionQueueRow.id).limit(_STEP_ROWS)).all()
         if not ids:
             return 0
         these = SealedRow.id.in_(ids)
         freed = session.scalar(select(func.sum(SealedRow.size)).where(these)) or 0
         session.connection().execute(update(SealedRow).where(these).values(payload=None))
         session.connection().execute(delete(SealedRow).where(these))
-        session.connection().execute(delete(DoomedRow).where(DoomedRow.id.in_(ids)))
+        session.connection().execute(delete(DeletionQueueRow).where(DeletionQueueRow.id.in_(ids)))
         count_in_store(session, -freed)
         return len(ids)
 

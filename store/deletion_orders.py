@@ -9,10 +9,10 @@ from sqlalchemy.orm import Session
 
 from store.database.deletion_queue import queue_rows
 from store.database.prepared_statements import PreparedStatement
-from store.database.schema import MailboxRow, OrderRow, OrderTallyRow, SealedRow
+from store.database.schema import DeletionOrderRow, DeletionOrderTallyRow, MailboxRow, SealedRow
 from store.database.sealed_rows import KEPT, insert_sealed
 from store.errors import NoSuchMailboxError
-from store.outbox import What, enqueue
+from store.outbox import OutboxKind, enqueue
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,27 +26,31 @@ class StoredOrder:
 
 
 _ORDER = (
-    select(OrderRow.id, OrderRow.address, KEPT, OrderRow.due)
-    .join(SealedRow, SealedRow.id == OrderRow.id)
-    .order_by(OrderRow.due, OrderRow.address)
+    select(DeletionOrderRow.id, DeletionOrderRow.address, KEPT, DeletionOrderRow.due)
+    .join(SealedRow, SealedRow.id == DeletionOrderRow.id)
+    .order_by(DeletionOrderRow.due, DeletionOrderRow.address)
 )
-_OF_MAILBOX = PreparedStatement(_ORDER.where(OrderRow.address == bindparam("address")))
-_DUE = PreparedStatement(_ORDER.where(OrderRow.due <= bindparam("day")))
+_OF_MAILBOX = PreparedStatement(_ORDER.where(DeletionOrderRow.address == bindparam("address")))
+_DUE = PreparedStatement(_ORDER.where(DeletionOrderRow.due <= bindparam("day")))
 _TALLIES = PreparedStatement(
     select(KEPT)
-    .join(OrderTallyRow, OrderTallyRow.id == SealedRow.id)
-    .where(OrderTallyRow.purge_order == bindparam("row"))
-    .order_by(OrderTallyRow.number)
+    .join(DeletionOrderTallyRow, DeletionOrderTallyRow.id == SealedRow.id)
+    .where(DeletionOrderTallyRow.order_row == bindparam("row"))
+    .order_by(DeletionOrderTallyRow.number)
 )
-_TALLY_IDS = PreparedStatement(select(OrderTallyRow.id).where(OrderTallyRow.purge_order == bindparam("row")))
+_TALLY_IDS = PreparedStatement(
+    select(DeletionOrderTallyRow.id).where(DeletionOrderTallyRow.order_row == bindparam("row"))
+)
 _MAILBOX = PreparedStatement(select(MailboxRow.id).where(MailboxRow.address == bindparam("address")))
-_ADD = PreparedStatement(insert(OrderRow))
-_ADD_TALLY = PreparedStatement(insert(OrderTallyRow))
-_DELETE = PreparedStatement(delete(OrderRow).where(OrderRow.id == bindparam("row")))
+_ADD = PreparedStatement(insert(DeletionOrderRow))
+_ADD_TALLY = PreparedStatement(insert(DeletionOrderTallyRow))
+_DELETE = PreparedStatement(delete(DeletionOrderRow).where(DeletionOrderRow.id == bindparam("row")))
 _DELETE_TALLIES = PreparedStatement(
-    delete(OrderTallyRow).where(OrderTallyRow.purge_order == bindparam("row"))
+    delete(DeletionOrderTallyRow).where(DeletionOrderTallyRow.order_row == bindparam("row"))
 )
-_IS_UNDER_ORDER = PreparedStatement(select(OrderRow.id).where(OrderRow.address == bindparam("address")))
+_IS_UNDER_ORDER = PreparedStatement(
+    select(DeletionOrderRow.id).where(DeletionOrderRow.address == bindparam("address"))
+)
 
 
 def put(session: Session, address: bytes, statement: bytes, due: date, tallies: Sequence[bytes]) -> None:
@@ -62,11 +66,11 @@ def put(session: Session, address: bytes, statement: bytes, due: date, tallies: 
     _ADD.run(session, {"id": row, "address": address, "due": due})
     for number, tally in enumerate(tallies):
         sealed = insert_sealed(session, header=tally)
-        _ADD_TALLY.run(session, {"id": sealed, "purge_order": row, "number": number})
-    enqueue(session, What.ORDER, address=address)
+        _ADD_TALLY.run(session, {"id": sealed, "order_row": row, "number": number})
+    enqueue(session, OutboxKind.ORDER, address=address)
 
 
-def of_mailbox(session: Session, address: bytes) -> StoredOrder | None:
+def find(session: Session, address: bytes) -> StoredOrder | None:
     """Return the order that a mailbox is under, if it is."""
     row = _OF_MAILBOX.first(session, {"address": address})
     return None if row is None else _read(session, *row)
@@ -85,7 +89,7 @@ def all_due(session: Session, day: date) -> Sequence[StoredOrder]:
 def drop(session: Session, address: bytes) -> None:
     """Give up the order of a mailbox and its tallies; where there is none there is nothing to do."""
     if _give_up(session, address):
-        enqueue(session, What.ORDER, address=address)
+        enqueue(session, OutboxKind.ORDER, address=address)
 
 
 def _give_up(session: Session, address: bytes) -> bool:

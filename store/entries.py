@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from store.database.deletion_queue import queue_attachments, queue_entries
 from store.database.prepared_statements import PreparedStatement, roll_back
-from store.database.schema import AttachmentRow, EntryRow, HeadRow, MailboxRow, SealedRow, new_id
+from store.database.schema import AttachmentRow, EntryRow, MailboxRow, SealedRow, StrandHeadRow, new_id
 from store.database.sealed_rows import count_in_mailbox, insert_sealed
 from store.errors import (
     AttachmentMissingError,
@@ -21,14 +21,14 @@ from store.errors import (
     StoreDamagedError,
     StoreError,
 )
-from store.outbox import What, enqueue
+from store.outbox import OutboxKind, enqueue
 
 SOURCE, DESK = 0, 1  # authors
 _DIGEST_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredEntry:
     """One entry as it lies in the store. Without header it was removed and cannot be opened."""
 
     address: bytes
@@ -57,7 +57,7 @@ class SignedPart:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class StrandEnd:
     """Where a strand ends: number and digest of its head (0 and zeros without one), and how full it is."""
 
     mailbox_bytes: int
@@ -97,17 +97,17 @@ _OF_MAILBOXES = _COLUMNS.where(EntryRow.address.in_(bindparam("addresses", expan
 _OF_MAILBOX = PreparedStatement(_STORED.order_by(EntryRow.author, EntryRow.strand, EntryRow.number))
 _FIND = PreparedStatement(_STORED.where(EntryRow.entry_id == bindparam("entry_id")))
 _HEADS = PreparedStatement(
-    select(HeadRow.author, HeadRow.strand, HeadRow.number, HeadRow.digest)
-    .where(HeadRow.address == bindparam("address"))
-    .order_by(HeadRow.author, HeadRow.strand)
+    select(StrandHeadRow.author, StrandHeadRow.strand, StrandHeadRow.number, StrandHeadRow.digest)
+    .where(StrandHeadRow.address == bindparam("address"))
+    .order_by(StrandHeadRow.author, StrandHeadRow.strand)
 )
 _PLACE = PreparedStatement(
-    select(MailboxRow.bytes, HeadRow.number, HeadRow.digest)
+    select(MailboxRow.sealed_bytes, StrandHeadRow.number, StrandHeadRow.digest)
     .outerjoin(
-        HeadRow,
-        (HeadRow.address == MailboxRow.address)
-        & (HeadRow.author == bindparam("author"))
-        & (HeadRow.strand == bindparam("strand")),
+        StrandHeadRow,
+        (StrandHeadRow.address == MailboxRow.address)
+        & (StrandHeadRow.author == bindparam("author"))
+        & (StrandHeadRow.strand == bindparam("strand")),
     )
     .where(MailboxRow.address == bindparam("address"))
 )
@@ -134,7 +134,9 @@ _FIRST_DAYS = (
     .where(EntryRow.author == bindparam("author"))
     .group_by(EntryRow.address)
 )
-_ALL_HEADS = PreparedStatement(select(HeadRow.address, HeadRow.strand, HeadRow.number, HeadRow.digest))
+_ALL_HEADS = PreparedStatement(
+    select(StrandHeadRow.address, StrandHeadRow.strand, StrandHeadRow.number, StrandHeadRow.digest)
+)
 _SEALED_BYTES = (
     select(func.sum(SealedRow.size))
     .join(EntryRow, EntryRow.id == SealedRow.id)
@@ -146,28 +148,36 @@ _TODAY = bindparam("today", type_=Date())
 _COUNTED = (
     update(MailboxRow)
     .where(MailboxRow.address == bindparam("of"))
-    .values(bytes=MailboxRow.bytes + bindparam("more"), last_day=_TODAY, last_author=bindparam("writer"))
+    .values(
+        sealed_bytes=MailboxRow.sealed_bytes + bindparam("more"),
+        last_day=_TODAY,
+        last_author=bindparam("writer"),
+    )
 )
 _COUNT_SILENTLY = PreparedStatement(_COUNTED)
 _COUNT_WAITING = PreparedStatement(
     _COUNTED.values(waiting_since=func.coalesce(MailboxRow.waiting_since, _TODAY))
 )
 _COUNT_ANSWERED = PreparedStatement(_COUNTED.values(waiting_since=None))
-_FIRST_HEAD = PreparedStatement(insert(HeadRow))
+_FIRST_HEAD = PreparedStatement(insert(StrandHeadRow))
 _ITS_HEAD = (
-    (HeadRow.address == bindparam("of"))
-    & (HeadRow.author == bindparam("writer"))
-    & (HeadRow.strand == bindparam("line"))
+    (StrandHeadRow.address == bindparam("of"))
+    & (StrandHeadRow.author == bindparam("writer"))
+    & (StrandHeadRow.strand == bindparam("line"))
 )
 _MOVE_HEAD = PreparedStatement(
-    update(HeadRow)
-    .where(_ITS_HEAD, HeadRow.number == bindparam("after") - 1, HeadRow.digest == bindparam("previous"))
+    update(StrandHeadRow)
+    .where(
+        _ITS_HEAD,
+        StrandHeadRow.number == bindparam("after") - 1,
+        StrandHeadRow.digest == bindparam("previous"),
+    )
     .values(number=bindparam("after"), digest=bindparam("newest"))
 )
-_HAS_HEAD = PreparedStatement(select(HeadRow.id).where(_ITS_HEAD))
+_HAS_HEAD = PreparedStatement(select(StrandHeadRow.id).where(_ITS_HEAD))
 _RAISE_HEAD = PreparedStatement(
-    update(HeadRow)
-    .where(_ITS_HEAD, HeadRow.number < bindparam("raised"))
+    update(StrandHeadRow)
+    .where(_ITS_HEAD, StrandHeadRow.number < bindparam("raised"))
     .values(number=bindparam("raised"), digest=bindparam("newest"))
 )
 _ADD_ENTRY = PreparedStatement(insert(EntryRow))
@@ -186,10 +196,10 @@ _ADOPT = PreparedStatement(
         AttachmentRow.address == bindparam("of"),
         AttachmentRow.entry_id == bindparam("entry"),
         AttachmentRow.attachment_id == bindparam("which"),
-        AttachmentRow.half_hour.is_not(None),
+        AttachmentRow.pending_half_hour.is_not(None),
         AttachmentRow.is_whole,
     )
-    .values(half_hour=None)
+    .values(pending_half_hour=None)
 )
 
 
@@ -244,7 +254,7 @@ def append(  # noqa: PLR0913  # the columns of the entry, by name
         _move_head(session, columns, previous)
         _insert(session, {"id": insert_sealed(session, header=header, payload=payload), **columns})
         _adopt(session, address, entry_id, attachment_ids)
-        enqueue(session, What.ENTRY, address=address, name=entry_id)
+        enqueue(session, OutboxKind.ENTRY, address=address, name=entry_id)
     except (StoreError, sqlite3.IntegrityError):
         roll_back(session)  # whatever the caller does with the refusal, no half of an entry is ever committed
         raise
@@ -300,7 +310,7 @@ def apply_from_peer(  # noqa: PLR0913  # the columns of the entry, by name
         row = new_id() if removal is not None else insert_sealed(session, header=header, payload=payload)
         _ADD_ENTRY.run(session, {"id": row, **columns})
         _adopt(session, address, entry_id, attachment_ids)
-        enqueue(session, What.ENTRY, address=address, name=entry_id)
+        enqueue(session, OutboxKind.ENTRY, address=address, name=entry_id)
     except sqlite3.IntegrityError as why:
         roll_back(session)
         raise EntryExistsError("the mailbox holds an entry at this place, or of this id, already") from why
@@ -309,16 +319,16 @@ def apply_from_peer(  # noqa: PLR0913  # the columns of the entry, by name
         raise
 
 
-def of_mailbox(session: Session, address: bytes) -> Sequence[Stored]:
+def of_mailbox(session: Session, address: bytes) -> Sequence[StoredEntry]:
     """Return a mailbox's entries, tombstones too, in the order of author, strand and number."""
-    return [Stored(*row) for row in _OF_MAILBOX.all(session, {"address": address})]
+    return [StoredEntry(*row) for row in _OF_MAILBOX.all(session, {"address": address})]
 
 
-def of_mailboxes(session: Session, addresses: Sequence[bytes]) -> dict[bytes, list[Stored]]:
+def of_mailboxes(session: Session, addresses: Sequence[bytes]) -> dict[bytes, list[StoredEntry]]:
     """Return the entries of some mailboxes, at most a few hundred, each list as `of_mailbox` has it."""
-    found: dict[bytes, list[Stored]] = {address: [] for address in addresses}
+    found: dict[bytes, list[StoredEntry]] = {address: [] for address in addresses}
     for row in session.connection().execute(_OF_MAILBOXES, {"addresses": list(addresses)}):
-        found[row.address].append(Stored(*tuple(row)))
+        found[row.address].append(StoredEntry(*tuple(row)))
     return found
 
 
@@ -327,10 +337,10 @@ def signed_parts(session: Session, address: bytes) -> Sequence[SignedPart]:
     return [SignedPart(*row) for row in _SIGNED_PARTS.all(session, {"address": address})]
 
 
-def find(session: Session, address: bytes, entry_id: bytes) -> Stored | None:
+def find(session: Session, address: bytes, entry_id: bytes) -> StoredEntry | None:
     """Return one entry of a mailbox, if it is there."""
     row = _FIND.first(session, {"address": address, "entry_id": entry_id})
-    return None if row is None else Stored(*row)
+    return None if row is None else StoredEntry(*row)
 
 
 def digest_at(session: Session, address: bytes, author: int, strand: bytes, number: int) -> bytes | None:
@@ -345,7 +355,7 @@ def strand_heads(session: Session, address: bytes) -> Sequence[StrandHead]:
     return [StrandHead(*row) for row in _HEADS.all(session, {"address": address})]
 
 
-def place(session: Session, address: bytes, author: int, strand: bytes) -> Place | None:
+def strand_end(session: Session, address: bytes, author: int, strand: bytes) -> StrandEnd | None:
     """Return where a strand's next entry comes, if there is such a mailbox: all that a writer must know.
 
     Raises:
@@ -356,13 +366,13 @@ def place(session: Session, address: bytes, author: int, strand: bytes) -> Place
         return None
     mailbox_bytes, number, digest = row
     if number is None:
-        return Place(mailbox_bytes, 0, bytes(_DIGEST_BYTES))
+        return StrandEnd(mailbox_bytes, 0, bytes(_DIGEST_BYTES))
     if number < 1:
         raise StoreDamagedError("the store names an impossible head")
-    return Place(mailbox_bytes, number, digest)
+    return StrandEnd(mailbox_bytes, number, digest)
 
 
-def first_days(session: Session, author: int) -> Sequence[tuple[bytes, date]]:
+def first_entry_days(session: Session, author: int) -> Sequence[tuple[bytes, date]]:
     """Return the day of an author's first entry in each mailbox that has one, deleted or not."""
     rows = session.connection().execute(_FIRST_DAYS, {"author": author})
     return [(address, day) for address, day in rows]
@@ -378,7 +388,7 @@ def sealed_bytes(session: Session, address: bytes) -> int:
     return session.scalar(_SEALED_BYTES, {"address": address}) or 0
 
 
-def resting(session: Session) -> Sequence[bytes]:
+def addresses_not_waiting(session: Session) -> Sequence[bytes]:
     """Return the address of every mailbox that is not said to wait."""
     return session.scalars(_RESTING).all()
 
@@ -395,7 +405,7 @@ def remove_entry(session: Session, address: bytes, entry_id: bytes, *, removal: 
         return
     freed = queue_entries(session, address, entry_id) + queue_attachments(session, address, entry_id)
     count_in_mailbox(session, address, -freed)
-    enqueue(session, What.ENTRY, address=address, name=entry_id)
+    enqueue(session, OutboxKind.ENTRY, address=address, name=entry_id)
 
 
 def _count(session: Session, columns: dict[str, object], more: int, *, speaks: bool, is_answer: bool) -> None:

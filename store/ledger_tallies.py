@@ -8,25 +8,27 @@ from sqlalchemy.orm import Session
 
 from store.database.deletion_queue import queue_rows
 from store.database.prepared_statements import PreparedStatement
-from store.database.schema import LedgerRow, SealedRow
+from store.database.schema import LedgerTallyRow, SealedRow
 from store.database.sealed_rows import KEPT, insert_sealed
-from store.outbox import What, drop, enqueue
+from store.outbox import OutboxKind, drop, enqueue
 
 _ALL = (
-    select(LedgerRow.id, KEPT)
-    .join(SealedRow, SealedRow.id == LedgerRow.id)
-    .order_by(LedgerRow.id)  # which is random
+    select(LedgerTallyRow.id, KEPT)
+    .join(SealedRow, SealedRow.id == LedgerTallyRow.id)
+    .order_by(LedgerTallyRow.id)  # which is random
 )
 _SOME = (
-    select(LedgerRow.id, KEPT)
-    .join(SealedRow, SealedRow.id == LedgerRow.id)
-    .where(LedgerRow.id.in_(bindparam("ids", expanding=True)))
+    select(LedgerTallyRow.id, KEPT)
+    .join(SealedRow, SealedRow.id == LedgerTallyRow.id)
+    .where(LedgerTallyRow.id.in_(bindparam("ids", expanding=True)))
 )
 _GET = PreparedStatement(
-    select(KEPT).join(LedgerRow, LedgerRow.id == SealedRow.id).where(LedgerRow.digest == bindparam("called"))
+    select(KEPT)
+    .join(LedgerTallyRow, LedgerTallyRow.id == SealedRow.id)
+    .where(LedgerTallyRow.digest == bindparam("called"))
 )
-_ID_OF = PreparedStatement(select(LedgerRow.id).where(LedgerRow.digest == bindparam("called")))
-_ADD = PreparedStatement(insert(LedgerRow))
+_ID_OF = PreparedStatement(select(LedgerTallyRow.id).where(LedgerTallyRow.digest == bindparam("called")))
+_ADD = PreparedStatement(insert(LedgerTallyRow))
 
 
 def add(session: Session, tallies: Sequence[bytes]) -> None:
@@ -46,7 +48,7 @@ def apply_from_peer(session: Session, tally: bytes) -> bool:
     if _ID_OF.first(session, {"called": digest}) is not None:
         return False
     _ADD.run(session, {"id": insert_sealed(session, header=tally), "digest": digest})
-    enqueue(session, What.TALLY, name=digest)
+    enqueue(session, OutboxKind.TALLY, name=digest)
     return True
 
 
@@ -55,7 +57,7 @@ def tally_digest(tally: bytes) -> bytes:
     return hashlib.sha256(tally).digest()
 
 
-def get(session: Session, digest: bytes) -> bytes | None:
+def find(session: Session, digest: bytes) -> bytes | None:
     """Return the sealed tally of a digest, if it is there."""
     found = _GET.first(session, {"called": digest})
     return None if found is None else found[0]
@@ -73,12 +75,12 @@ def all_rows(session: Session) -> Iterator[tuple[int, bytes]]:
         yield row, tally
 
 
-def ids(session: Session) -> Sequence[int]:
+def tally_ids(session: Session) -> Sequence[int]:
     """Return the ids of all tallies."""
-    return session.scalars(select(LedgerRow.id)).all()
+    return session.scalars(select(LedgerTallyRow.id)).all()
 
 
-def some(session: Session, wanted: Sequence[int]) -> Sequence[tuple[int, bytes]]:
+def tallies_by_id(session: Session, wanted: Sequence[int]) -> Sequence[tuple[int, bytes]]:
     """Return id and sealed tally of these, at most some hundreds at a time; one that is gone is left out."""
     rows = session.connection().execute(_SOME, {"ids": list(wanted)})
     return [(row, tally) for row, tally in rows]
@@ -86,18 +88,18 @@ def some(session: Session, wanted: Sequence[int]) -> Sequence[tuple[int, bytes]]
 
 def count(session: Session) -> int:
     """Return how many tallies there are."""
-    return session.scalar(select(func.count()).select_from(LedgerRow)) or 0
+    return session.scalar(select(func.count()).select_from(LedgerTallyRow)) or 0
 
 
-def drop_all(session: Session, ids: Sequence[int]) -> None:
+def drop_by_id(session: Session, ids: Sequence[int]) -> None:
     """Give up tallies by their ids."""
     queue_rows(session, ids)
     for row in ids:
-        session.connection().execute(delete(LedgerRow).where(LedgerRow.id == row))
+        session.connection().execute(delete(LedgerTallyRow).where(LedgerTallyRow.id == row))
 
 
 def drop_digests(session: Session, digests: Sequence[bytes]) -> None:
     """Give up tallies by their digests, and tell no peer of them; one that is not there is left out."""
     for digest in digests:
-        drop_all(session, [row for (row,) in _ID_OF.all(session, {"called": digest})])
-        drop(session, What.TALLY, digest)
+        drop_by_id(session, [row for (row,) in _ID_OF.all(session, {"called": digest})])
+        drop(session, OutboxKind.TALLY, digest)

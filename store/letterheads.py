@@ -5,7 +5,7 @@ from sqlalchemy.orm import Session
 
 from store.database.prepared_statements import PreparedStatement
 from store.database.schema import LetterheadRow
-from store.outbox import What, enqueue
+from store.outbox import OutboxKind, enqueue
 
 _LETTERHEAD = select(LetterheadRow.serial, LetterheadRow.body, LetterheadRow.signature)
 _LATEST = PreparedStatement(_LETTERHEAD.order_by(LetterheadRow.serial.desc()))
@@ -14,13 +14,13 @@ _ADD = PreparedStatement(insert(LetterheadRow))
 _DELETE = PreparedStatement(delete(LetterheadRow).where(LetterheadRow.serial == bindparam("wanted")))
 
 
-def publish(session: Session, serial: int, body: bytes, signature: bytes) -> None:
+def add(session: Session, serial: int, body: bytes, signature: bytes) -> None:
     """Keep a letterhead. One of the same serial stays as it is."""
-    if of_serial(session, serial) is None:
+    if find(session, serial) is None:
         _keep(session, serial, body, signature)
 
 
-def replace(session: Session, serial: int, body: bytes, signature: bytes) -> None:
+def put(session: Session, serial: int, body: bytes, signature: bytes) -> None:
     """Keep a letterhead in the place of the one of its serial, which nobody has yet."""
     _DELETE.run(session, {"wanted": serial})
     _keep(session, serial, body, signature)
@@ -32,7 +32,7 @@ def latest(session: Session) -> tuple[int, bytes, bytes] | None:
     return None if row is None else (row[0], row[1], row[2])
 
 
-def of_serial(session: Session, serial: int) -> tuple[int, bytes, bytes] | None:
+def find(session: Session, serial: int) -> tuple[int, bytes, bytes] | None:
     """Return serial, body and signature of one letterhead, if it is there."""
     row = _OF_SERIAL.first(session, {"wanted": serial})
     return None if row is None else (row[0], row[1], row[2])
@@ -40,4 +40,4 @@ def of_serial(session: Session, serial: int) -> tuple[int, bytes, bytes] | None:
 
 def _keep(session: Session, serial: int, body: bytes, signature: bytes) -> None:
     _ADD.run(session, {"serial": serial, "body": body, "signature": signature})
-    enqueue(session, What.LETTERHEAD)
+    enqueue(session, OutboxKind.LETTERHEAD)

@@ -12,12 +12,12 @@ from store import deletion_orders, outbox, records
 from store import ledger_tallies as ledger
 from store.database.deletion_queue import queue_attachments, queue_entries
 from store.database.prepared_statements import PreparedStatement
-from store.database.schema import AttachmentRow, EndedRow, EntryRow, HeadRow, MailboxRow, new_id
+from store.database.schema import AttachmentRow, EndedMailboxRow, EntryRow, MailboxRow, StrandHeadRow, new_id
 from store.errors import MailboxEndedError, NoSuchMailboxError
-from store.outbox import What, enqueue
+from store.outbox import OutboxKind, enqueue
 
 
-class State(StrEnum):
+class InboxList(StrEnum):
     """The lists of the inbox."""
 
     WAITING = "waiting"
@@ -26,13 +26,13 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StoredMailbox:
-    """One source's mailbox; `bytes` counts what is sealed in it, pending attachments too."""
+    """One source's mailbox; `sealed_bytes` counts what is sealed in it, pending attachments too."""
 
     address: bytes
     recipient: bytes = field(repr=False)
     verify_key: bytes = field(repr=False)
     opened_day: date
-    bytes: int
+    sealed_bytes: int
     waiting_since: date | None
     last_day: date | None
     last_author: int | None
@@ -63,7 +63,7 @@ _MAILBOX = select(
     MailboxRow.recipient,
     MailboxRow.verify_key,
     MailboxRow.opened_day,
-    MailboxRow.bytes,
+    MailboxRow.sealed_bytes,
     MailboxRow.waiting_since,
     MailboxRow.last_day,
     MailboxRow.last_author,
@@ -72,20 +72,20 @@ _FIND = PreparedStatement(_MAILBOX.where(MailboxRow.address == bindparam("addres
 _OPEN = PreparedStatement(insert(MailboxRow))
 _FIND_ALL = _MAILBOX.where(MailboxRow.address.in_(bindparam("addresses", expanding=True)))
 _ENDED = select(
-    EndedRow.address,
-    EndedRow.recipient,
-    EndedRow.verify_key,
-    EndedRow.statement,
-    EndedRow.day,
-    EndedRow.is_counted,
+    EndedMailboxRow.address,
+    EndedMailboxRow.recipient,
+    EndedMailboxRow.verify_key,
+    EndedMailboxRow.statement,
+    EndedMailboxRow.day,
+    EndedMailboxRow.is_counted,
 )
-_FIND_ENDED = PreparedStatement(_ENDED.where(EndedRow.address == bindparam("address")))
+_FIND_ENDED = PreparedStatement(_ENDED.where(EndedMailboxRow.address == bindparam("address")))
 _IS_WAITING = MailboxRow.waiting_since.is_not(None)
 _IS_ANSWERED = MailboxRow.waiting_since.is_(None) & MailboxRow.last_day.is_not(None)
 # The tables themselves are asked: `last_day` alone would be one place to change and lose a mailbox by.
 _IS_EMPTY = (
     MailboxRow.last_day.is_(None)
-    & ~exists().where(HeadRow.address == MailboxRow.address)
+    & ~exists().where(StrandHeadRow.address == MailboxRow.address)
     & ~exists().where(EntryRow.address == MailboxRow.address)
     & ~exists().where(AttachmentRow.address == MailboxRow.address)  # somebody writes this very moment
 )
@@ -103,7 +103,7 @@ def create_mailbox(
         return False
     if find_ended(session, address) is not None:
         raise MailboxEndedError("this mailbox has ended")
-    columns = {"recipient": recipient, "verify_key": verify_key, "opened_day": day, "bytes": 0}
+    columns = {"recipient": recipient, "verify_key": verify_key, "opened_day": day, "sealed_bytes": 0}
     _OPEN.run(session, {"id": new_id(), "address": address, **columns})
     return True
 
@@ -131,7 +131,7 @@ def inbox_page(session: Session, state: str, offset: int, limit: int) -> Sequenc
 
     A mailbox in which nothing was written yet is in neither list.
     """
-    if State(state) is State.WAITING:
+    if InboxList(state) is InboxList.WAITING:
         query = _MAILBOX.where(_IS_WAITING).order_by(
             MailboxRow.waiting_since, MailboxRow.last_day, MailboxRow.address
         )
@@ -165,7 +165,7 @@ def end_for_good(session: Session, address: bytes, *, statement: bytes, day: dat
     )
 
 
-def take_in_ended(  # noqa: PLR0913  # the columns of the line, by name
+def apply_end_from_peer(  # noqa: PLR0913  # the columns of the line, by name
     session: Session, *, address: bytes, recipient: bytes, verify_key: bytes, statement: bytes, day: date
 ) -> None:
     """End a mailbox as a peer says it ended, its statement verified before.
@@ -178,7 +178,9 @@ def take_in_ended(  # noqa: PLR0913  # the columns of the line, by name
         _keep_line(session, EndedMailbox(address, recipient, verify_key, statement, day, is_counted=False))
 
 
-def purge(session: Session, address: bytes, *, statement: bytes, day: date, tallies: Sequence[bytes]) -> None:
+def purge_mailbox(
+    session: Session, address: bytes, *, statement: bytes, day: date, tallies: Sequence[bytes]
+) -> None:
     """End a mailbox by the desk's order, which is the `statement` that is kept; its records go with it.
 
     The `tallies`, of one size, are what is left of it: in the ledger, under new ids.
@@ -191,7 +193,7 @@ def purge(session: Session, address: bytes, *, statement: bytes, day: date, tall
     ledger.add(session, tallies)
 
 
-def empty_since(session: Session, before: date) -> Sequence[bytes]:
+def empty_mailboxes(session: Session, before: date) -> Sequence[bytes]:
     """Return the addresses of mailboxes opened before a day in which nothing was ever written, sorted."""
     query = select(MailboxRow.address).where(_IS_EMPTY, MailboxRow.opened_day < before)
     return session.scalars(query.order_by(MailboxRow.address)).all()
@@ -214,7 +216,7 @@ def drop_empty(session: Session, address: bytes) -> bool:
 
 def ended_mailboxes(session: Session) -> Sequence[EndedMailbox]:
     """Return what is left of mailboxes that ended, by address. What is counted is not for people to see."""
-    return [EndedMailbox(*row) for row in session.execute(_ENDED.order_by(EndedRow.address))]
+    return [EndedMailbox(*row) for row in session.execute(_ENDED.order_by(EndedMailboxRow.address))]
 
 
 def find_ended(session: Session, address: bytes) -> EndedMailbox | None:
@@ -232,22 +234,22 @@ def mark_ending_counted(session: Session, address: bytes, *, tallies: Sequence[b
     line = find_ended(session, address)
     if line is None or not line.is_counted or tallies:  # what was acknowledged before need not be told again
         digests = b"".join(map(ledger.tally_digest, tallies))
-        enqueue(session, What.ACKNOWLEDGED, address=address, detail=digests)
-    if outbox.is_undelivered(session, What.ENDED, address=address):
+        enqueue(session, OutboxKind.ACKNOWLEDGED, address=address, tally_digests=digests)
+    if outbox.is_queued(session, OutboxKind.ENDED, address=address):
         mark_counted(session, address)
     else:
-        session.connection().execute(delete(EndedRow).where(EndedRow.address == address))
+        session.connection().execute(delete(EndedMailboxRow).where(EndedMailboxRow.address == address))
 
 
 def mark_counted(session: Session, address: bytes) -> bool:
     """Note that the desk has counted an ended mailbox; answer False where there is no line of it."""
-    counted = update(EndedRow).where(EndedRow.address == address).values(is_counted=True)
+    counted = update(EndedMailboxRow).where(EndedMailboxRow.address == address).values(is_counted=True)
     return session.connection().execute(counted).rowcount == 1
 
 
 def _keep_line(session: Session, ended: EndedMailbox) -> None:
     session.connection().execute(
-        insert(EndedRow).values(
+        insert(EndedMailboxRow).values(
             id=new_id(),
             address=ended.address,
             recipient=ended.recipient,
@@ -257,7 +259,7 @@ def _keep_line(session: Session, ended: EndedMailbox) -> None:
             is_counted=ended.is_counted,
         )
     )
-    enqueue(session, What.ENDED, address=ended.address)
+    enqueue(session, OutboxKind.ENDED, address=ended.address)
 
 
 def _drop(session: Session, address: bytes) -> None:
@@ -265,6 +267,6 @@ def _drop(session: Session, address: bytes) -> None:
     queue_attachments(session, address)
     queue_entries(session, address)
     session.connection().execute(delete(EntryRow).where(EntryRow.address == address))
-    session.connection().execute(delete(HeadRow).where(HeadRow.address == address))
+    session.connection().execute(delete(StrandHeadRow).where(StrandHeadRow.address == address))
     session.connection().execute(delete(MailboxRow).where(MailboxRow.address == address))
     outbox.drop_mailbox(session, address)

@@ -26,21 +26,21 @@ from sqlalchemy.orm import Session
 
 from store.database.prepared_statements import PreparedStatement, roll_back
 from store.database.schema import (
-    EndedRow,
+    DeletionOrderRow,
+    EndedMailboxRow,
     EntryRow,
-    LedgerRow,
+    LedgerTallyRow,
     LetterheadRow,
-    OrderRow,
+    OutboxRow,
     PeerRow,
     PublicFileRow,
     RecordRow,
-    UndeliveredRow,
     new_id,
 )
 from store.errors import PeerMissingError
 
 
-class What(StrEnum):
+class OutboxKind(StrEnum):
     """What a row is about, and by what it is named there."""
 
     LETTERHEAD = "letterhead"  # the newest one
@@ -54,90 +54,87 @@ class What(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Undelivered:
+class OutboxItem:
     """One thing that a peer is not known to have."""
 
     id: int
-    what: What
+    kind: OutboxKind
     address: bytes
     name: bytes = field(repr=False)
-    detail: bytes = field(repr=False)
+    tally_digests: bytes = field(repr=False)
 
 
 _DIGEST_BYTES = 32
-_TAKING_IN = "taking_in_from"  # under this name a session knows whose pouch it takes in
-_OF_PEER = UndeliveredRow.peer == bindparam("of")
-_IS_TO_PACK = UndeliveredRow.pouch.is_(None)
-_IN_MAILBOX = or_(UndeliveredRow.what == What.ENTRY, UndeliveredRow.what == What.ORDER)
-_ARRIVED = (UndeliveredRow.peer == bindparam("of")) & (UndeliveredRow.pouch <= bindparam("serial"))
+_EXCLUDED_PEER = "excluded_peer"  # under this name a session knows whose pouch it takes in
+_OF_PEER = OutboxRow.peer == bindparam("of")
+_IS_TO_PACK = OutboxRow.pouch_serial.is_(None)
+_IN_MAILBOX = or_(OutboxRow.kind == OutboxKind.ENTRY, OutboxRow.kind == OutboxKind.ORDER)
+_ARRIVED = (OutboxRow.peer == bindparam("of")) & (OutboxRow.pouch_serial <= bindparam("serial"))
 
 _PEERS = PreparedStatement(select(PeerRow.name))
-_ADD = insert(UndeliveredRow)
-_DETAIL = case((func.length(_ADD.excluded.detail) > 0, _ADD.excluded.detail), else_=UndeliveredRow.detail)
-_SAME = [UndeliveredRow.peer, UndeliveredRow.what, UndeliveredRow.address, UndeliveredRow.name]
+_ADD = insert(OutboxRow)
+_TALLY_DIGESTS = case(
+    (func.length(_ADD.excluded.tally_digests) > 0, _ADD.excluded.tally_digests), else_=OutboxRow.tally_digests
+)
+_SAME = [OutboxRow.peer, OutboxRow.kind, OutboxRow.address, OutboxRow.name]
 _NOTE = PreparedStatement(
-    _ADD.on_conflict_do_update(index_elements=_SAME, set_={"is_changed": True, "detail": _DETAIL})
+    _ADD.on_conflict_do_update(
+        index_elements=_SAME, set_={"is_changed": True, "tally_digests": _TALLY_DIGESTS}
+    )
 )
 _NOTE_ANEW = PreparedStatement(
     _ADD.on_conflict_do_update(
-        index_elements=_SAME, set_={"is_changed": False, "pouch": None, "revision": None}
+        index_elements=_SAME, set_={"is_changed": False, "pouch_serial": None, "packed_revision": None}
     )
 )
 _ROWS = select(
-    UndeliveredRow.id,
-    UndeliveredRow.what,
-    UndeliveredRow.address,
-    UndeliveredRow.name,
-    UndeliveredRow.detail,
+    OutboxRow.id,
+    OutboxRow.kind,
+    OutboxRow.address,
+    OutboxRow.name,
+    OutboxRow.tally_digests,
 ).where(_OF_PEER, _IS_TO_PACK)
 _OF_KIND = PreparedStatement(
-    _ROWS.where(UndeliveredRow.what == bindparam("kind")).order_by(
-        UndeliveredRow.address, UndeliveredRow.name
-    )
+    _ROWS.where(OutboxRow.kind == bindparam("kind")).order_by(OutboxRow.address, OutboxRow.name)
 )
 _OF_MAILBOX = PreparedStatement(
-    _ROWS.where(UndeliveredRow.address == bindparam("mailbox"), _IN_MAILBOX).order_by(
-        UndeliveredRow.what, UndeliveredRow.name
+    _ROWS.where(OutboxRow.address == bindparam("mailbox"), _IN_MAILBOX).order_by(
+        OutboxRow.kind, OutboxRow.name
     )
 )
 _ADDRESSES = PreparedStatement(
-    select(UndeliveredRow.address)
-    .where(_OF_PEER, _IN_MAILBOX, _IS_TO_PACK)
-    .distinct()
-    .order_by(UndeliveredRow.address)
+    select(OutboxRow.address).where(_OF_PEER, _IN_MAILBOX, _IS_TO_PACK).distinct().order_by(OutboxRow.address)
 )
-_COUNT = PreparedStatement(select(func.count()).select_from(UndeliveredRow).where(_OF_PEER))
-_OF_ALL_PEERS = UndeliveredRow.peer.in_(select(PeerRow.name))  # said, so that the indexes, by peer, serve
-_COUNTS = PreparedStatement(
-    select(UndeliveredRow.what, func.count()).where(_OF_PEER).group_by(UndeliveredRow.what)
-)
+_COUNT = PreparedStatement(select(func.count()).select_from(OutboxRow).where(_OF_PEER))
+_OF_ALL_PEERS = OutboxRow.peer.in_(select(PeerRow.name))  # said, so that the indexes, by peer, serve
+_COUNTS = PreparedStatement(select(OutboxRow.kind, func.count()).where(_OF_PEER).group_by(OutboxRow.kind))
 _IS_UNDELIVERED = PreparedStatement(
-    select(UndeliveredRow.id).where(
+    select(OutboxRow.id).where(
         _OF_ALL_PEERS,
-        UndeliveredRow.what == bindparam("kind"),
-        UndeliveredRow.address == bindparam("mailbox"),
-        UndeliveredRow.name == bindparam("called"),
+        OutboxRow.kind == bindparam("kind"),
+        OutboxRow.address == bindparam("mailbox"),
+        OutboxRow.name == bindparam("called"),
     )
 )
 _IS_NEWS = PreparedStatement(
-    select(UndeliveredRow.id).where(
+    select(OutboxRow.id).where(
         _OF_PEER,
-        UndeliveredRow.what == bindparam("kind"),
-        UndeliveredRow.address == b"",
-        UndeliveredRow.name == bindparam("called"),
-        UndeliveredRow.pouch.is_(None)
-        | UndeliveredRow.is_changed
-        | (UndeliveredRow.pouch > bindparam("serial")),
+        OutboxRow.kind == bindparam("kind"),
+        OutboxRow.address == b"",
+        OutboxRow.name == bindparam("called"),
+        OutboxRow.pouch_serial.is_(None)
+        | OutboxRow.is_changed
+        | (OutboxRow.pouch_serial > bindparam("serial")),
     )
 )
 _MARK = PreparedStatement(
-    update(UndeliveredRow)
-    .where(UndeliveredRow.id == bindparam("row"))
-    .values(pouch=bindparam("serial"), is_changed=False, revision=bindparam("packed"))
+    update(OutboxRow)
+    .where(OutboxRow.id == bindparam("row"))
+    .values(pouch_serial=bindparam("serial"), is_changed=False, packed_revision=bindparam("packed"))
 )
 _PACKED_RECORDS = PreparedStatement(
-    select(UndeliveredRow.name, UndeliveredRow.revision).where(
-        _ARRIVED, UndeliveredRow.what == What.RECORD, UndeliveredRow.revision.is_not(None)
+    select(OutboxRow.name, OutboxRow.packed_revision).where(
+        _ARRIVED, OutboxRow.kind == OutboxKind.RECORD, OutboxRow.packed_revision.is_not(None)
     )
 )
 _SET_BASE = PreparedStatement(
@@ -146,49 +143,49 @@ _SET_BASE = PreparedStatement(
     .values(base=bindparam("known"))
 )
 _TOLD_ENDINGS = PreparedStatement(
-    select(UndeliveredRow.address).where(
-        _ARRIVED, UndeliveredRow.what == What.ENDED, UndeliveredRow.is_changed.is_(False)
+    select(OutboxRow.address).where(
+        _ARRIVED, OutboxRow.kind == OutboxKind.ENDED, OutboxRow.is_changed.is_(False)
     )
 )
-_TOLD = PreparedStatement(delete(UndeliveredRow).where(_ARRIVED, UndeliveredRow.is_changed.is_(False)))
-_PACK_AGAIN = PreparedStatement(update(UndeliveredRow).where(_ARRIVED).values(pouch=None, is_changed=False))
+_TOLD = PreparedStatement(delete(OutboxRow).where(_ARRIVED, OutboxRow.is_changed.is_(False)))
+_PACK_AGAIN = PreparedStatement(update(OutboxRow).where(_ARRIVED).values(pouch_serial=None, is_changed=False))
 _PACKED_LETTERHEAD = PreparedStatement(
-    select(UndeliveredRow.revision).where(
-        _ARRIVED, UndeliveredRow.what == What.LETTERHEAD, UndeliveredRow.revision.is_not(None)
+    select(OutboxRow.packed_revision).where(
+        _ARRIVED, OutboxRow.kind == OutboxKind.LETTERHEAD, OutboxRow.packed_revision.is_not(None)
     )
 )
 _SHARE_LETTERHEAD = PreparedStatement(
-    update(PeerRow).where(PeerRow.name == bindparam("of")).values(letterhead=bindparam("shared"))
+    update(PeerRow).where(PeerRow.name == bindparam("of")).values(letterhead_serial=bindparam("shared"))
 )
 _RESTART = PreparedStatement(
-    update(UndeliveredRow).where(_OF_PEER, UndeliveredRow.pouch.is_not(None)).values(pouch=None)
+    update(OutboxRow).where(_OF_PEER, OutboxRow.pouch_serial.is_not(None)).values(pouch_serial=None)
 )
 _UNMARK = PreparedStatement(
-    update(UndeliveredRow).where(UndeliveredRow.id == bindparam("row")).values(pouch=None)
+    update(OutboxRow).where(OutboxRow.id == bindparam("row")).values(pouch_serial=None)
 )
 _ACKED = PreparedStatement(
     update(PeerRow)
     .where(PeerRow.name == bindparam("of"))
-    .values(acked=func.max(PeerRow.acked, bindparam("serial")))
+    .values(acknowledged_serial=func.max(PeerRow.acknowledged_serial, bindparam("serial")))
 )
 
 # All that travels, for `note_all`.
 _ANY_LETTERHEAD = PreparedStatement(select(LetterheadRow.serial))
 _NAMED_BY_ADDRESS = (
-    (What.ENDED, PreparedStatement(select(EndedRow.address))),
-    (What.ORDER, PreparedStatement(select(OrderRow.address))),
+    (OutboxKind.ENDED, PreparedStatement(select(EndedMailboxRow.address))),
+    (OutboxKind.ORDER, PreparedStatement(select(DeletionOrderRow.address))),
 )
 _ENTRIES = PreparedStatement(
     select(EntryRow.address, EntryRow.entry_id).order_by(EntryRow.address, EntryRow.entry_id)
 )
-_RECORDS = PreparedStatement(select(RecordRow.kind, RecordRow.name).where(RecordRow.travels))
-_TALLIES = PreparedStatement(select(LedgerRow.digest))
+_RECORDS = PreparedStatement(select(RecordRow.kind, RecordRow.name).where(RecordRow.goes_to_peers))
+_TALLIES = PreparedStatement(select(LedgerTallyRow.digest))
 _PUBLIC_FILES = PreparedStatement(select(PublicFileRow.name))
 
 
-def digests_in(detail: bytes) -> tuple[bytes, ...]:
+def split_digests(tally_digests: bytes) -> tuple[bytes, ...]:
     """Return the digests of tallies, 32 bytes each, that stand one after the other in a detail."""
-    return tuple(detail[at : at + _DIGEST_BYTES] for at in range(0, len(detail), _DIGEST_BYTES))
+    return tuple(tally_digests[at : at + _DIGEST_BYTES] for at in range(0, len(tally_digests), _DIGEST_BYTES))
 
 
 def record_name(kind: str, name: bytes) -> bytes:
@@ -199,34 +196,34 @@ def record_name(kind: str, name: bytes) -> bytes:
 # ---- noted -----------------------------------------------------------------------------------------
 
 
-def taking_in_from(session: Session, peer: bytes) -> None:
+def exclude_peer(session: Session, peer: bytes) -> None:
     """Have `note` leave out a peer for the rest of this session: what it brings it need not be told."""
-    session.info[_TAKING_IN] = peer
+    session.info[_EXCLUDED_PEER] = peer
 
 
 def enqueue(
-    session: Session, what: What, *, address: bytes = b"", name: bytes = b"", detail: bytes = b""
+    session: Session, kind: OutboxKind, *, address: bytes = b"", name: bytes = b"", tally_digests: bytes = b""
 ) -> None:
     """Note for every peer, but the one that this session takes in from, that there is something to tell.
 
     What is noted already is changed: should it be under way, it is packed again. An empty `detail` leaves the
     one before as it is. Without a peer this takes 6 to 7 µs of processor time (measured on a busy machine).
     """
-    source = session.info.get(_TAKING_IN)
+    source = session.info.get(_EXCLUDED_PEER)
     for (peer,) in list(_PEERS.all(session, {})):
         if peer != source:
-            _run(session, _NOTE, peer, what, address, name, detail)
+            _run(session, _NOTE, peer, kind, address, name, tally_digests)
 
 
 def enqueue_for(
-    session: Session, peer: bytes, what: What, *, address: bytes = b"", name: bytes = b""
+    session: Session, peer: bytes, kind: OutboxKind, *, address: bytes = b"", name: bytes = b""
 ) -> None:
     """Note something for one peer, be it the one that this session takes in from, as if never packed before.
 
     Raises:
         PeerMissingError: there is no such peer. Everything this session did is undone.
     """
-    _run(session, _NOTE_ANEW, peer, what, address, name)
+    _run(session, _NOTE_ANEW, peer, kind, address, name)
 
 
 def enqueue_all(session: Session, peer: bytes) -> None:
@@ -237,26 +234,26 @@ def enqueue_all(session: Session, peer: bytes) -> None:
     Raises:
         PeerMissingError: there is no such peer. Everything this session did is undone.
     """
-    for what, address, name in _everything(session):
-        _run(session, _NOTE_ANEW, peer, what, address, name)
+    for kind, address, name in _everything(session):
+        _run(session, _NOTE_ANEW, peer, kind, address, name)
 
 
 def _run(  # noqa: PLR0913, PLR0917  # the columns of the row
     session: Session,
     statement: PreparedStatement,
     peer: bytes,
-    what: What,
+    kind: OutboxKind,
     address: bytes,
     name: bytes,
-    detail: bytes = b"",
+    tally_digests: bytes = b"",
 ) -> None:
     row = {
         "id": new_id(),
         "peer": peer,
-        "what": what,
+        "kind": kind,
         "address": address,
         "name": name,
-        "detail": detail,
+        "tally_digests": tally_digests,
         "is_changed": False,
     }
     try:
@@ -266,28 +263,28 @@ def _run(  # noqa: PLR0913, PLR0917  # the columns of the row
         raise PeerMissingError("there is no such peer") from why
 
 
-def _everything(session: Session) -> Iterator[tuple[What, bytes, bytes]]:
+def _everything(session: Session) -> Iterator[tuple[OutboxKind, bytes, bytes]]:
     if _ANY_LETTERHEAD.first(session, {}) is not None:
-        yield What.LETTERHEAD, b"", b""
-    for what, statement in _NAMED_BY_ADDRESS:
+        yield OutboxKind.LETTERHEAD, b"", b""
+    for kind, statement in _NAMED_BY_ADDRESS:
         for (address,) in statement.all(session, {}):
-            yield what, address, b""
+            yield kind, address, b""
     for address, entry_id in _ENTRIES.all(session, {}):
-        yield What.ENTRY, address, entry_id
+        yield OutboxKind.ENTRY, address, entry_id
     for kind, name in _RECORDS.all(session, {}):
-        yield What.RECORD, b"", record_name(kind, name)
+        yield OutboxKind.RECORD, b"", record_name(kind, name)
     for (digest,) in _TALLIES.all(session, {}):
-        yield What.TALLY, b"", digest
+        yield OutboxKind.TALLY, b"", digest
     for (title,) in _PUBLIC_FILES.all(session, {}):
-        yield What.PUBLIC_FILE, b"", title.encode()
+        yield OutboxKind.PUBLIC_FILE, b"", title.encode()
 
 
 # ---- read ------------------------------------------------------------------------------------------
 
 
-def of_kind(session: Session, peer: bytes, what: What) -> Iterator[Undelivered]:
+def of_kind(session: Session, peer: bytes, kind: OutboxKind) -> Iterator[OutboxItem]:
     """Yield what of one kind is to be packed for a peer, by address and name: no order of arrival."""
-    return map(_read, _OF_KIND.all(session, {"of": peer, "kind": what}))
+    return map(_read, _OF_KIND.all(session, {"of": peer, "kind": kind}))
 
 
 def mailboxes_to_pack(session: Session, peer: bytes) -> Sequence[bytes]:
@@ -295,7 +292,7 @@ def mailboxes_to_pack(session: Session, peer: bytes) -> Sequence[bytes]:
     return [address for (address,) in _ADDRESSES.all(session, {"of": peer})]
 
 
-def of_mailbox(session: Session, peer: bytes, address: bytes) -> Sequence[Undelivered]:
+def of_mailbox(session: Session, peer: bytes, address: bytes) -> Sequence[OutboxItem]:
     """Return what of a mailbox, its entries and its order, is to be packed for a peer, by their names."""
     return [_read(row) for row in _OF_MAILBOX.all(session, {"of": peer, "mailbox": address})]
 
@@ -306,30 +303,30 @@ def count(session: Session, peer: bytes) -> int:
     return int(number)
 
 
-def counts(session: Session, peer: bytes) -> Mapping[What, int]:
+def counts(session: Session, peer: bytes) -> Mapping[OutboxKind, int]:
     """Return how much of each kind a peer is not known to have."""
-    return {What(what): int(number) for what, number in _COUNTS.all(session, {"of": peer})}
+    return {OutboxKind(kind): int(number) for kind, number in _COUNTS.all(session, {"of": peer})}
 
 
-def is_undelivered(session: Session, what: What, *, address: bytes = b"", name: bytes = b"") -> bool:
+def is_queued(session: Session, kind: OutboxKind, *, address: bytes = b"", name: bytes = b"") -> bool:
     """Say whether any peer is not known to have something."""
-    return _IS_UNDELIVERED.first(session, {"kind": what, "mailbox": address, "called": name}) is not None
+    return _IS_UNDELIVERED.first(session, {"kind": kind, "mailbox": address, "called": name}) is not None
 
 
-def is_news_to(session: Session, peer: bytes, what: What, name: bytes, *, taken: int) -> bool:
+def peer_lacks(session: Session, peer: bytes, kind: OutboxKind, name: bytes, *, taken: int) -> bool:
     """Say whether one peer lacks something as it is now, having taken in our pouches up to `taken`."""
-    row = {"of": peer, "kind": what, "called": name, "serial": taken}
+    row = {"of": peer, "kind": kind, "called": name, "serial": taken}
     return _IS_NEWS.first(session, row) is not None
 
 
-def _read(row: tuple[int, str, bytes, bytes, bytes]) -> Undelivered:
-    return Undelivered(row[0], What(row[1]), *row[2:])
+def _read(row: tuple[int, str, bytes, bytes, bytes]) -> OutboxItem:
+    return OutboxItem(row[0], OutboxKind(row[1]), *row[2:])
 
 
 # ---- packed and told -------------------------------------------------------------------------------
 
 
-def mark(
+def mark_packed(
     session: Session,
     ids: Iterable[int],
     serial: int,
@@ -345,12 +342,12 @@ def mark(
         _MARK.run(session, {"row": row, "serial": serial, "packed": revisions.get(row)})
 
 
-def restart(session: Session, peer: bytes) -> None:
+def repack_all(session: Session, peer: bytes) -> None:
     """Have everything that is under way to a peer packed again: what was sent may never have arrived."""
     _RESTART.run(session, {"of": peer})
 
 
-def unmark(session: Session, ids: Iterable[int]) -> None:
+def unmark_packed(session: Session, ids: Iterable[int]) -> None:
     """Note that rows that were marked did not get into the pouch after all."""
     for row in ids:
         _UNMARK.run(session, {"row": row})
@@ -378,60 +375,62 @@ def acknowledge_pouch(session: Session, peer: bytes, serial: int) -> None:
     _ACKED.run(session, arrived)
 
 
-def forget_peer(session: Session, peer: bytes) -> None:
+def drop_peer(session: Session, peer: bytes) -> None:
     """Forget all that a peer was to be told; an ended mailbox that waited for it alone goes."""
     endings = session.scalars(
-        select(UndeliveredRow.address).where(UndeliveredRow.peer == peer, UndeliveredRow.what == What.ENDED)
+        select(OutboxRow.address).where(OutboxRow.peer == peer, OutboxRow.kind == OutboxKind.ENDED)
     ).all()
-    session.connection().execute(delete(UndeliveredRow).where(UndeliveredRow.peer == peer))
+    session.connection().execute(delete(OutboxRow).where(OutboxRow.peer == peer))
     _drop_counted(session, endings)
 
 
 def drop_mailbox(session: Session, address: bytes) -> None:
     """Forget that peers were to be told of a mailbox's entries and its order: they are gone."""
-    _forget(session, (UndeliveredRow.address == address) & _IN_MAILBOX)
+    _forget(session, (OutboxRow.address == address) & _IN_MAILBOX)
 
 
-def drop(session: Session, what: What, name: bytes) -> None:
+def drop(session: Session, kind: OutboxKind, name: bytes) -> None:
     """Forget that peers were to be told of something that belongs to no mailbox: it is gone for good."""
-    _forget(session, _named(what, name))
+    _forget(session, _named(kind, name))
 
 
-def take_back(session: Session, peer: bytes, what: What, *, address: bytes = b"", name: bytes = b"") -> bytes:
-    """Forget that a peer was to be told something; return its detail, empty if it was not."""
+def dequeue(
+    session: Session, peer: bytes, kind: OutboxKind, *, address: bytes = b"", name: bytes = b""
+) -> bytes:
+    """Forget that a peer was to be told something; return its tally_digests, empty if it was not."""
     which = (
-        (UndeliveredRow.peer == peer)
-        & (UndeliveredRow.what == what)
-        & (UndeliveredRow.address == address)
-        & (UndeliveredRow.name == name)
+        (OutboxRow.peer == peer)
+        & (OutboxRow.kind == kind)
+        & (OutboxRow.address == address)
+        & (OutboxRow.name == name)
     )
-    detail = session.scalar(select(UndeliveredRow.detail).where(which))
-    session.connection().execute(delete(UndeliveredRow).where(which))
-    return detail or b""
+    tally_digests = session.scalar(select(OutboxRow.tally_digests).where(which))
+    session.connection().execute(delete(OutboxRow).where(which))
+    return tally_digests or b""
 
 
-def forget_at_source(session: Session, what: What, name: bytes) -> None:
+def dequeue_for_excluded(session: Session, kind: OutboxKind, name: bytes) -> None:
     """Forget that the peer that this session takes in from was to be told: it has brought its own."""
-    source = session.info.get(_TAKING_IN)
+    source = session.info.get(_EXCLUDED_PEER)
     if source is not None:
-        session.connection().execute(
-            delete(UndeliveredRow).where(UndeliveredRow.peer == source, _named(what, name))
-        )
+        session.connection().execute(delete(OutboxRow).where(OutboxRow.peer == source, _named(kind, name)))
 
 
-def _named(what: What, name: bytes) -> ColumnElement[bool]:
-    return (UndeliveredRow.what == what) & (UndeliveredRow.address == b"") & (UndeliveredRow.name == name)
+def _named(kind: OutboxKind, name: bytes) -> ColumnElement[bool]:
+    return (OutboxRow.kind == kind) & (OutboxRow.address == b"") & (OutboxRow.name == name)
 
 
 def _forget(session: Session, which: ColumnElement[bool]) -> None:
-    session.connection().execute(delete(UndeliveredRow).where(_OF_ALL_PEERS, which))
+    session.connection().execute(delete(OutboxRow).where(_OF_ALL_PEERS, which))
 
 
 def _drop_counted(session: Session, addresses: Iterable[bytes]) -> None:
     waits = exists().where(
-        _OF_ALL_PEERS, UndeliveredRow.what == What.ENDED, UndeliveredRow.address == EndedRow.address
+        _OF_ALL_PEERS, OutboxRow.kind == OutboxKind.ENDED, OutboxRow.address == EndedMailboxRow.address
     )
     for address in addresses:
         session.connection().execute(
-            delete(EndedRow).where(EndedRow.address == address, EndedRow.is_counted, ~waits)
+            delete(EndedMailboxRow).where(
+                EndedMailboxRow.address == address, EndedMailboxRow.is_counted, ~waits
+            )
         )

@@ -15,35 +15,32 @@ from store.errors import PeerMissingError
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """Another store, named by its workstation's strand (8 bytes), or b"" for the server.
+    """Store that this one exchanges pouches with.
 
-    `sent` is the serial of the last pouch that was packed for it, `acked` the newest of those that it has
-    taken in, `taken` the newest of its own that we took in: 0 where there is none. `heard` is the day of the
-    last one that we took in, `setback` the day on which it was found to have lost what it had taken in,
-    `letterhead` the serial of the newest that both sides are known to have. With `has_more` it has something
-    for us that had not come in when it last told us what it took in.
+    `name` is a workstation's strand (8 bytes), or b"" for the server. A serial is 0 as long as there was no
+    pouch or letterhead.
     """
 
     name: bytes
-    card: bytes = field(repr=False)
-    sent: int
-    acked: int
-    taken: int
-    heard: date | None
-    setback: date | None
-    letterhead: int
-    has_more: bool = False
+    card: bytes = field(repr=False)  # its public keys
+    sent_serial: int  # of the last pouch that was packed for the peer
+    acknowledged_serial: int  # of the newest of our pouches that the peer has applied
+    applied_serial: int  # of the newest pouch of the peer that this store applied
+    last_applied_day: date | None  # on which this store last applied a pouch of the peer
+    rollback_day: date | None  # on which it was detected that the peer lost what it had applied
+    letterhead_serial: int  # of the newest letterhead that both are known to have
+    has_more: bool = False  # the peer had more for this store than its last pouch contained
 
 
 _PEER = select(
     PeerRow.name,
     PeerRow.card,
-    PeerRow.sent,
-    PeerRow.acked,
-    PeerRow.taken,
-    PeerRow.heard,
-    PeerRow.setback,
-    PeerRow.letterhead,
+    PeerRow.sent_serial,
+    PeerRow.acknowledged_serial,
+    PeerRow.applied_serial,
+    PeerRow.last_applied_day,
+    PeerRow.rollback_day,
+    PeerRow.letterhead_serial,
     PeerRow.has_more,
 )
 _FIND = PreparedStatement(_PEER.where(PeerRow.name == bindparam("called")))
@@ -59,10 +56,10 @@ def add(session: Session, name: bytes, card: bytes) -> None:
                 "id": new_id(),
                 "name": name,
                 "card": card,
-                "sent": 0,
-                "acked": 0,
-                "taken": 0,
-                "letterhead": 0,
+                "sent_serial": 0,
+                "acknowledged_serial": 0,
+                "applied_serial": 0,
+                "letterhead_serial": 0,
                 "has_more": False,
             },
         )
@@ -81,21 +78,21 @@ def all_peers(session: Session) -> Sequence[Peer]:
 
 def remove_peer(session: Session, name: bytes) -> None:
     """Forget a peer and all that it was to be told. It holds nothing back any more."""
-    outbox.forget_peer(session, name)
+    outbox.drop_peer(session, name)
     session.connection().execute(delete(PeerRow).where(PeerRow.name == name))
 
 
-def took_in(session: Session, name: bytes, serial: int, day: date) -> None:
+def mark_applied(session: Session, name: bytes, serial: int, day: date) -> None:
     """Note which pouch of a peer was taken in, and on which day."""
-    _change(session, name, taken=serial, heard=day)
+    _change(session, name, applied_serial=serial, last_applied_day=day)
 
 
-def has_more(session: Session, name: bytes, *, is_so: bool) -> None:
+def set_has_more(session: Session, name: bytes, *, is_so: bool) -> None:
     """Note whether a peer that just told what it took in has more for us than came in with that."""
     _change(session, name, has_more=is_so)
 
 
-def packed(session: Session, name: bytes, *, at_least: int = 0) -> int:
+def reserve_serial(session: Session, name: bytes, *, at_least: int = 0) -> int:
     """Return the serial of the next pouch for a peer, which is its last from now on.
 
     It is one more than the last one, or `at_least`: a store that was put back must give no serial twice.
@@ -106,38 +103,38 @@ def packed(session: Session, name: bytes, *, at_least: int = 0) -> int:
     peer = find(session, name)
     if peer is None:
         raise PeerMissingError("there is no such peer")
-    serial = max(peer.sent + 1, at_least)
-    _change(session, name, sent=serial)
+    serial = max(peer.sent_serial + 1, at_least)
+    _change(session, name, sent_serial=serial)
     return serial
 
 
-def has_sent(session: Session, name: bytes, serial: int) -> None:
+def advance_serial(session: Session, name: bytes, serial: int) -> None:
     """Note that a peer has a pouch of ours that we do not remember: serials go on behind it.
 
     What we remember to have packed was not in that one: it is to be packed again.
     """
-    _change(session, name, sent=serial)
-    outbox.restart(session, name)
+    _change(session, name, sent_serial=serial)
+    outbox.repack_all(session, name)
 
 
-def shares_letterhead(session: Session, name: bytes, serial: int) -> None:
+def set_shared_letterhead(session: Session, name: bytes, serial: int) -> None:
     """Note that a peer and we have the letterhead of a serial."""
-    _change(session, name, letterhead=serial)
+    _change(session, name, letterhead_serial=serial)
 
 
-def was_set_back(session: Session, name: bytes, day: date) -> None:
+def mark_rollback(session: Session, name: bytes, day: date) -> None:
     """Note the day on which a peer was found to have lost what it had taken in."""
-    _change(session, name, setback=day)
+    _change(session, name, rollback_day=day)
 
 
-def clear_setback(session: Session, name: bytes) -> None:
+def clear_rollback(session: Session, name: bytes) -> None:
     """Note that somebody has seen that a peer was set back."""
-    _change(session, name, setback=None)
+    _change(session, name, rollback_day=None)
 
 
-def forget_serials(session: Session, name: bytes) -> None:
+def reset_acknowledged(session: Session, name: bytes) -> None:
     """Note that a peer begins anew, and has taken in none of our pouches. Ours keep counting."""
-    _change(session, name, acked=0)
+    _change(session, name, acknowledged_serial=0)
 
 
 def _change(session: Session, name: bytes, **columns: object) -> int:

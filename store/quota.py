@@ -20,13 +20,13 @@ class Quota:
 
 
 _TAKEN = PreparedStatement(
-    select(MailboxRow.bytes, UsageRow.bytes.label("in_store")).where(
+    select(MailboxRow.sealed_bytes, UsageRow.sealed_bytes.label("in_store")).where(
         MailboxRow.address == bindparam("address"), UsageRow.id == 1
     )
 )
 
 
-def room(session: Session, address: bytes, quota: Quota) -> int:
+def free_bytes(session: Session, address: bytes, quota: Quota) -> int:
     """Return how many bytes of files a mailbox may still take, pending ones counted; never below 0.
 
     Asked in the transaction that writes a chunk it is exact: uploads that race cannot pass it together.

@@ -15,7 +15,7 @@ from store.database.prepared_statements import PreparedStatement
 from store.database.schema import RecordRow, SealedRow
 from store.database.sealed_rows import KEPT, insert_sealed
 from store.errors import RecordMovedError
-from store.outbox import What, enqueue, forget_at_source, record_name
+from store.outbox import OutboxKind, dequeue_for_excluded, enqueue, record_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ _ALL_OF = PreparedStatement(_RECORD.where(RecordRow.kind == bindparam("of")).ord
 _REVISIONS = PreparedStatement(
     select(RecordRow.name, RecordRow.revision).where(RecordRow.kind == bindparam("of"))
 )
-_WHOLE = select(RecordRow.id, RecordRow.kind, RecordRow.name, RecordRow.travels)
+_WHOLE = select(RecordRow.id, RecordRow.kind, RecordRow.name, RecordRow.goes_to_peers)
 _FIND = PreparedStatement(_WHOLE.where(_IS_IT))
 _OF_MAILBOX = PreparedStatement(
     _WHOLE.where(func.substr(RecordRow.name, 1, bindparam("length")) == bindparam("begins"))
@@ -48,7 +48,9 @@ _ADD = PreparedStatement(insert(RecordRow))
 _DELETE = PreparedStatement(delete(RecordRow).where(RecordRow.id == bindparam("row")))
 
 
-def put(session: Session, kind: str, name: bytes, revision: int, sealed: bytes, *, travels: bool) -> None:  # noqa: PLR0913  # the columns
+def put(  # noqa: PLR0913  # the columns
+    session: Session, kind: str, name: bytes, revision: int, sealed: bytes, *, goes_to_peers: bool
+) -> None:  # the columns
     """Compare and set: write a record's next revision in the place of the one before.
 
     `revision` is one more than the one that is stored, and 1 where there is none; so nothing that was dropped
@@ -57,13 +59,13 @@ def put(session: Session, kind: str, name: bytes, revision: int, sealed: bytes, 
     Raises:
         RecordMovedError: another revision is stored. Nothing has changed.
     """
-    before = get(session, kind, name)
+    before = find(session, kind, name)
     if revision != (1 if before is None else before.revision + 1):
         raise RecordMovedError("the record has another revision than this one was built upon")
     record = Record(kind, name, revision, sealed, base=0 if before is None else before.base)
-    _replace(session, record, travels=travels)
-    if travels:
-        enqueue(session, What.RECORD, name=record_name(kind, name))
+    _replace(session, record, goes_to_peers=goes_to_peers)
+    if goes_to_peers:
+        enqueue(session, OutboxKind.RECORD, name=record_name(kind, name))
 
 
 def apply_from_peer(  # noqa: PLR0913  # the columns
@@ -73,23 +75,23 @@ def apply_from_peer(  # noqa: PLR0913  # the columns
 
     That peer need not be told of what lay here any more; every other one is.
     """
-    _replace(session, Record(kind, name, revision, sealed, base=base), travels=True)
-    forget_at_source(session, What.RECORD, record_name(kind, name))
-    enqueue(session, What.RECORD, name=record_name(kind, name))
+    _replace(session, Record(kind, name, revision, sealed, base=base), goes_to_peers=True)
+    dequeue_for_excluded(session, OutboxKind.RECORD, record_name(kind, name))
+    enqueue(session, OutboxKind.RECORD, name=record_name(kind, name))
 
 
-def shares(session: Session, kind: str, name: bytes) -> None:
+def mark_shared(session: Session, kind: str, name: bytes) -> None:
     """Note that the other side has a record as it is here."""
     _SHARE.run(session, {"of": kind, "called": name})
 
 
-def get(session: Session, kind: str, name: bytes) -> Record | None:
+def find(session: Session, kind: str, name: bytes) -> Record | None:
     """Return the record of a kind and name, if there is one."""
     row = _GET.first(session, {"of": kind, "called": name})
     return None if row is None else Record(*row)
 
 
-def all_of(session: Session, kind: str) -> Sequence[Record]:
+def all_records(session: Session, kind: str) -> Sequence[Record]:
     """Return every record of a kind, by name."""
     return [Record(*row) for row in _ALL_OF.all(session, {"of": kind})]
 
@@ -110,13 +112,13 @@ def drop_of_mailbox(session: Session, address: bytes) -> None:
 
 
 def _drop(session: Session, found: Iterable[tuple[Any, ...]]) -> None:
-    for row, kind, name, travels in list(found):
+    for row, kind, name, goes_to_peers in list(found):
         _give_up(session, row)
-        if travels:
-            enqueue(session, What.RECORD, name=record_name(kind, name))
+        if goes_to_peers:
+            enqueue(session, OutboxKind.RECORD, name=record_name(kind, name))
 
 
-def _replace(session: Session, record: Record, *, travels: bool) -> None:
+def _replace(session: Session, record: Record, *, goes_to_peers: bool) -> None:
     before = _FIND.first(session, {"of": record.kind, "called": record.name})
     if before is not None:
         _give_up(session, before[0])
@@ -128,7 +130,7 @@ def _replace(session: Session, record: Record, *, travels: bool) -> None:
             "name": record.name,
             "revision": record.revision,
             "base": record.base,
-            "travels": travels,
+            "goes_to_peers": goes_to_peers,
         },
     )
 

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Session
 
 from store.database.prepared_statements import PreparedStatement
-from store.database.schema import FindingRow, new_id
+from store.database.schema import SyncFindingRow, new_id
 
 
 class FindingKind(StrEnum):
@@ -32,18 +32,22 @@ class SyncFinding:
     day: date
 
 
-_FINDING = select(FindingRow.address, FindingRow.entry_id, FindingRow.kind, FindingRow.day)
-_BY_ADDRESS = PreparedStatement(_FINDING.order_by(FindingRow.address, FindingRow.kind, FindingRow.entry_id))
-_OF_MAILBOX = PreparedStatement(
-    _FINDING.where(FindingRow.address == bindparam("of")).order_by(FindingRow.kind, FindingRow.entry_id)
+_FINDING = select(SyncFindingRow.address, SyncFindingRow.entry_id, SyncFindingRow.kind, SyncFindingRow.day)
+_BY_ADDRESS = PreparedStatement(
+    _FINDING.order_by(SyncFindingRow.address, SyncFindingRow.kind, SyncFindingRow.entry_id)
 )
-_NOTE = PreparedStatement(insert(FindingRow).on_conflict_do_nothing())
-_FORGET_MAILBOX = PreparedStatement(delete(FindingRow).where(FindingRow.address == bindparam("of")))
+_OF_MAILBOX = PreparedStatement(
+    _FINDING.where(SyncFindingRow.address == bindparam("of")).order_by(
+        SyncFindingRow.kind, SyncFindingRow.entry_id
+    )
+)
+_NOTE = PreparedStatement(insert(SyncFindingRow).on_conflict_do_nothing())
+_FORGET_MAILBOX = PreparedStatement(delete(SyncFindingRow).where(SyncFindingRow.address == bindparam("of")))
 _FORGET = PreparedStatement(
-    delete(FindingRow).where(
-        FindingRow.address == bindparam("of"),
-        FindingRow.entry_id == bindparam("entry"),
-        FindingRow.kind == bindparam("which"),
+    delete(SyncFindingRow).where(
+        SyncFindingRow.address == bindparam("of"),
+        SyncFindingRow.entry_id == bindparam("entry"),
+        SyncFindingRow.kind == bindparam("which"),
     )
 )
 

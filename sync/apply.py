@@ -49,7 +49,7 @@ from store.errors import (
     QuotaError,
     StoreFullError,
 )
-from store.outbox import What, digests_in, record_name
+from store.outbox import OutboxKind, record_name, split_digests
 from store.records import Record
 from store.sync_findings import FindingKind
 from sync.build import size_of
@@ -109,35 +109,35 @@ def apply_pouch(side: Endpoint, open_again: OpenAgain, *, is_direct: bool) -> Ap
     if peer is None:
         raise NotPairedError
     # On a line the sender's last pouch but this one was answered: who does not know of it was put back.
-    is_behind = head.after > peer.taken
-    were_we = head.taken > peer.sent
+    is_behind = head.after > peer.applied_serial
+    were_we = head.taken > peer.sent_serial
     if is_behind and not is_direct:
         _read_through(pouch, verify_key)
         if were_we:
             with side.store.writing() as session:
-                peers.has_sent(session, head.sender, head.taken)
+                peers.advance_serial(session, head.sender, head.taken)
         raise PouchRefusedError(PouchRefusal.EARLY)
     deleted_wrongly = _judge(side, letterhead, pouch, verify_key)
-    if head.serial <= peer.taken:
+    if head.serial <= peer.applied_serial:
         return AppliedPouch(head, is_known=True)
     apply = _Applying(side, head, deleted_wrongly)
     apply.items(PouchReader(open_again(), side.identities).items(verify_key))
-    was_set_back = head.taken < peer.acked or head.sent < peer.taken
+    was_set_back = head.taken < peer.acknowledged_serial or head.sent < peer.applied_serial
     with side.store.writing() as session:
         if was_set_back:
-            peers.forget_serials(session, head.sender)
-            peers.was_set_back(session, head.sender, side.today())
+            peers.reset_acknowledged(session, head.sender)
+            peers.mark_rollback(session, head.sender, side.today())
             outbox.enqueue_all(session, head.sender)
         if were_we:
-            peers.has_sent(session, head.sender, head.taken)
+            peers.advance_serial(session, head.sender, head.taken)
         else:
             outbox.acknowledge_pouch(session, head.sender, head.taken)
         # Who was put back lets the sender hear how little it knows, and is given everything again. A server
         # that is back between two pouches of an answer still knows of the question, so it says: nothing.
         is_back = were_we and side.is_server and not is_behind
-        peers.has_more(session, head.sender, is_so=head.more or is_behind or is_back)
+        peers.set_has_more(session, head.sender, is_so=head.more or is_behind or is_back)
         if not is_behind:
-            peers.took_in(session, head.sender, 0 if is_back else head.serial, side.today())
+            peers.mark_applied(session, head.sender, 0 if is_back else head.serial, side.today())
     return AppliedPouch(
         head,
         is_known=False,
@@ -253,7 +253,7 @@ class _Applying:
         """
         try:
             with self._side.store.writing(durable=False) as session:
-                outbox.taking_in_from(session, self._peer)
+                outbox.exclude_peer(session, self._peer)
                 applied = sum([self._how[type(item)](session, item) for item in items])
         except (QuotaError, StoreFullError, AttachmentMissingError, EntryExistsError) as why:
             if len(items) == 1:
@@ -267,37 +267,37 @@ class _Applying:
     def _letterhead(self, session: Session, item: LetterheadItem) -> bool:
         ours = letterheads.latest(session)
         if ours is not None and ours[1] == item.body:
-            peers.shares_letterhead(session, self._peer, item.serial)
+            peers.set_shared_letterhead(session, self._peer, item.serial)
             return False
         known = peers.find(session, self._peer)
-        shared = known.letterhead if known else 0
+        shared = known.letterhead_serial if known else 0
         if self._side.merger is None:
             # Built upon an older one than ours: its sender merges. Upon a newer one: we were put back.
             if ours is not None and item.base < ours[0]:
-                outbox.enqueue_for(session, self._peer, What.LETTERHEAD)
+                outbox.enqueue_for(session, self._peer, OutboxKind.LETTERHEAD)
                 return False
         elif ours is not None and self._is_behind(session, item, shared):
             # The server was put back. To merge the two would sign anew what the desk no longer says.
-            letterheads.publish(session, item.serial, item.body, item.signature)
-            outbox.enqueue_for(session, self._peer, What.LETTERHEAD)
-            peers.shares_letterhead(session, self._peer, item.serial)
+            letterheads.add(session, item.serial, item.body, item.signature)
+            outbox.enqueue_for(session, self._peer, OutboxKind.LETTERHEAD)
+            peers.set_shared_letterhead(session, self._peer, item.serial)
             return False
-        elif ours is not None and outbox.is_undelivered(session, What.LETTERHEAD):
-            base = letterheads.of_serial(session, shared)
+        elif ours is not None and outbox.is_queued(session, OutboxKind.LETTERHEAD):
+            base = letterheads.find(session, shared)
             merged = self._side.merger.letterheads(base[1] if base else item.body, ours[1], item.body)
-            letterheads.publish(session, *merged)
-            outbox.enqueue_for(session, self._peer, What.LETTERHEAD)
-            peers.shares_letterhead(session, self._peer, item.serial)
+            letterheads.add(session, *merged)
+            outbox.enqueue_for(session, self._peer, OutboxKind.LETTERHEAD)
+            peers.set_shared_letterhead(session, self._peer, item.serial)
             return True
         elif ours is not None and item.serial <= ours[0]:
             return False
-        letterheads.publish(session, item.serial, item.body, item.signature)
-        peers.shares_letterhead(session, self._peer, item.serial)
+        letterheads.add(session, item.serial, item.body, item.signature)
+        peers.set_shared_letterhead(session, self._peer, item.serial)
         return True
 
     def _is_behind(self, session: Session, item: LetterheadItem, shared: int) -> bool:
         """Say whether a letterhead is one that we have had, or older than what both sides had."""
-        had = letterheads.of_serial(session, item.serial)
+        had = letterheads.find(session, item.serial)
         return item.serial < shared or (had is not None and had[1] == item.body)
 
     # ---- a mailbox ---------------------------------------------------------------------------------------
@@ -322,9 +322,9 @@ class _Applying:
         if is_here:
             self.here.add(AttachmentId(item.attachment_id))
             return False
-        if attachments.pending(session, item.attachment_id) is not None:
+        if attachments.find_upload(session, item.attachment_id) is not None:
             return False
-        attachments.begin(
+        attachments.begin_upload(
             session,
             address=item.address,
             entry_id=item.entry_id,
@@ -340,7 +340,7 @@ class _Applying:
             if item.is_last:
                 self.here.discard(AttachmentId(item.attachment_id))
             return False
-        pending = attachments.pending(session, item.attachment_id)
+        pending = attachments.find_upload(session, item.attachment_id)
         if pending is None:
             raise BrokenTransferError
         _, _, chunks, _ = pending
@@ -350,7 +350,7 @@ class _Applying:
             session, item.attachment_id, item.number, item.ciphertext, quota=self._side.quota
         )
         if item.is_last:
-            attachments.finish(session, item.attachment_id)
+            attachments.finish_upload(session, item.attachment_id)
         return True
 
     def _entry(self, session: Session, item: EntryItem) -> bool:
@@ -399,7 +399,7 @@ class _Applying:
             return self._find(session, item.address, NO_ENTRY, FindingKind.DAMAGED)
         if is_order:
             self._find_crossed(session, item)
-        mailboxes.take_in_ended(
+        mailboxes.apply_end_from_peer(
             session,
             address=item.address,
             recipient=item.recipient,
@@ -422,7 +422,7 @@ class _Applying:
         parts = [Envelope.from_bytes(row.envelope) for row in entries.signed_parts(session, item.address)]
         since = [part for part in parts if part.strand == self._side.name and part.number > number]
         is_told = [
-            not outbox.is_undelivered(session, What.ENTRY, address=item.address, name=part.entry_id)
+            not outbox.is_queued(session, OutboxKind.ENTRY, address=item.address, name=part.entry_id)
             for part in since
         ]
         if since and not any(is_told):
@@ -438,12 +438,12 @@ class _Applying:
             return True
         # Both: the line may be here anew, since we have counted it.
         is_marked = mailboxes.mark_counted(session, item.address)
-        counted = outbox.take_back(session, self._peer, What.ACKNOWLEDGED, address=item.address)
-        ledger_tallies.drop_digests(session, digests_in(counted))
+        counted = outbox.dequeue(session, self._peer, OutboxKind.ACKNOWLEDGED, address=item.address)
+        ledger_tallies.drop_digests(session, split_digests(counted))
         return is_marked or bool(counted)
 
     def _order(self, session: Session, item: OrderItem) -> bool:
-        there = deletion_orders.of_mailbox(session, item.address)
+        there = deletion_orders.find(session, item.address)
         if (
             mailboxes.find(session, item.address) is None
             or (there.statement if there else b"") == item.statement
@@ -458,21 +458,21 @@ class _Applying:
     # ---- what the desk keeps -----------------------------------------------------------------------------
 
     def _record(self, session: Session, item: RecordItem) -> bool:
-        there = records.get(session, item.kind, item.name)
+        there = records.find(session, item.kind, item.name)
         row = record_name(item.kind, item.name)
         if there is not None and there.sealed == item.sealed:
-            records.shares(session, item.kind, item.name)
+            records.mark_shared(session, item.kind, item.name)
             return False
         if self._side.merger is None:
             return self._record_at_server(session, item, there, row)
-        is_ours = outbox.is_undelivered(session, What.RECORD, name=row)
+        is_ours = outbox.is_queued(session, OutboxKind.RECORD, name=row)
         if item.revision == 0 or (there is None and is_ours):
             return False
         if there is not None and is_ours:
             revision = max(there.revision, item.revision) + 1
             merged = self._side.merger.records(item.kind, item.name, there.sealed, item.sealed, revision)
             records.apply_from_peer(session, item.kind, item.name, revision, merged, base=item.revision)
-            outbox.enqueue_for(session, self._peer, What.RECORD, name=row)
+            outbox.enqueue_for(session, self._peer, OutboxKind.RECORD, name=row)
             return True
         if there is not None and item.revision <= there.revision:
             return False
@@ -481,18 +481,18 @@ class _Applying:
 
     def _record_at_server(self, session: Session, item: RecordItem, there: Record | None, row: bytes) -> bool:
         if item.revision == 0:
-            if outbox.is_news_to(session, self._peer, What.RECORD, row, taken=self._head.taken):
+            if outbox.peer_lacks(session, self._peer, OutboxKind.RECORD, row, taken=self._head.taken):
                 return False  # what it dropped is not the newest: another workstation's stays
             records.drop(session, item.kind, item.name)
             return there is not None
         if there is not None and there.revision != item.base:
-            outbox.enqueue_for(session, self._peer, What.RECORD, name=row)
+            outbox.enqueue_for(session, self._peer, OutboxKind.RECORD, name=row)
             return False
         records.apply_from_peer(session, item.kind, item.name, item.revision, item.sealed, base=item.revision)
         return True
 
     def _public_file(self, session: Session, item: PublicFileItem) -> bool:
-        there = public_files.get(session, item.name)
+        there = public_files.find(session, item.name)
         if there == item.body:
             return False
         if (
@@ -500,9 +500,9 @@ class _Applying:
             and self._is_named(item.name, there)
             and not self._is_named(item.name, item.body)
         ):
-            outbox.enqueue_for(session, self._peer, What.PUBLIC_FILE, name=item.name.encode())
+            outbox.enqueue_for(session, self._peer, OutboxKind.PUBLIC_FILE, name=item.name.encode())
             return False  # another workstation published it first
-        public_files.publish(session, item.name, item.body)
+        public_files.put(session, item.name, item.body)
         return True
 
     def _is_named(self, name: str, body: bytes) -> bool:

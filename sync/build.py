@@ -46,7 +46,7 @@ from store import (
 from store.attachments import Attachment
 from store.errors import PeerMissingError
 from store.mailboxes import StoredMailbox
-from store.outbox import Undelivered, What, digests_in
+from store.outbox import OutboxItem, OutboxKind, split_digests
 from sync.endpoint import Endpoint
 from sync.errors import OvertakenError
 from sync.sync_lock import sync_lock
@@ -57,7 +57,7 @@ _ITEM_OVERHEAD = 512  # bytes of an entry beside its sealed part, roughly: only 
 _SERIALS_DRAWN = 32_768  # the lower half of what belongs to a half hour
 _ROWS = 64  # of small things in one transaction
 
-_Read = Callable[[Session, Undelivered], tuple[Item | None, int]]  # an item, if it is there, and its revision
+_Read = Callable[[Session, OutboxItem], tuple[Item | None, int]]  # an item, if it is there, and its revision
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,26 +186,26 @@ class _Load:
                 raise PeerMissingError("there is no such peer")
             self._known = known
             if after is None:
-                outbox.restart(session, peer)
-            elif after != known.sent:
+                outbox.repack_all(session, peer)
+            elif after != known.sent_serial:
                 raise OvertakenError
-            self.serial = peers.packed(session, peer, at_least=_lowest(side.half_hour()))
+            self.serial = peers.reserve_serial(session, peer, at_least=_lowest(side.half_hour()))
 
     def head(self, *, has_more: bool, wanted_no_more: Iterable[AttachmentId] = ()) -> PouchHead:
         side = self.side
         with side.store.reading() as session:
             partials = [
                 *((each, WHOLE) for each in wanted_no_more),
-                *attachments.partials(session, self._peer),
+                *attachments.uploads_from_peer(session, self._peer),
             ]
         return PouchHead(
             desk=side.fingerprint,
             sender=side.name,
             receiver=self._peer,
             serial=self.serial,
-            sent=self._known.sent,
-            after=self._known.acked if self._after is None else self._after,
-            taken=self._known.taken,
+            sent=self._known.sent_serial,
+            after=self._known.acknowledged_serial if self._after is None else self._after,
+            taken=self._known.applied_serial,
             day=side.today(),
             more=has_more,
             partials=tuple(partials[:PARTIALS]),
@@ -226,15 +226,15 @@ class _Load:
 
     def _items(self) -> Iterator[Item]:
         with self.side.store.reading() as session:
-            counted = outbox.of_kind(session, self._peer, What.ACKNOWLEDGED)
-            self._counting = {digest for row in counted for digest in digests_in(row.detail)}
+            counted = outbox.of_kind(session, self._peer, OutboxKind.ACKNOWLEDGED)
+            self._counting = {digest for row in counted for digest in split_digests(row.tally_digests)}
         for what, read in (
-            (What.LETTERHEAD, self._letterhead_item),
-            (What.ENDED, self._ended),
-            (What.ACKNOWLEDGED, self._counted),  # behind the line that it is about
-            (What.PUBLIC_FILE, self._public_file),
-            (What.RECORD, self._record),
-            (What.TALLY, self._tally),
+            (OutboxKind.LETTERHEAD, self._letterhead_item),
+            (OutboxKind.ENDED, self._ended),
+            (OutboxKind.ACKNOWLEDGED, self._counted),  # behind the line that it is about
+            (OutboxKind.PUBLIC_FILE, self._public_file),
+            (OutboxKind.RECORD, self._record),
+            (OutboxKind.TALLY, self._tally),
         ):
             yield from self._small(what, read)
         with self.side.store.reading() as session:
@@ -261,11 +261,11 @@ class _Load:
         """
         with self.side.store.writing(durable=False) as session:
             known = peers.find(session, self._peer)
-            if known is None or known.sent != self.serial:
+            if known is None or known.sent_serial != self.serial:
                 raise OvertakenError
             yield session
 
-    def _small(self, what: What, read: _Read) -> Iterator[Item]:
+    def _small(self, what: OutboxKind, read: _Read) -> Iterator[Item]:
         with self.side.store.reading() as session:
             rows = list(outbox.of_kind(session, self._peer, what))
         for at in range(0, len(rows), _ROWS):
@@ -275,47 +275,47 @@ class _Load:
                     if self._is_full():
                         break
                     item, revision = read(session, row)
-                    outbox.mark(session, [row.id], self.serial, revisions={row.id: revision})
+                    outbox.mark_packed(session, [row.id], self.serial, revisions={row.id: revision})
                     if item is not None:
                         self._size += size_of(item)
                         items.append(item)
             yield from items
 
-    def _letterhead_item(self, session: Session, _row: Undelivered) -> tuple[Item | None, int]:
+    def _letterhead_item(self, session: Session, _row: OutboxItem) -> tuple[Item | None, int]:
         """Return the newest letterhead, but never one that was not found true."""
-        found = letterheads.of_serial(session, self._letterhead.serial)
+        found = letterheads.find(session, self._letterhead.serial)
         if found is None:
             return None, 0
         known = peers.find(session, self._peer)
-        return LetterheadItem(known.letterhead if known else 0, *found), self._letterhead.serial
+        return LetterheadItem(known.letterhead_serial if known else 0, *found), self._letterhead.serial
 
-    def _counted(self, session: Session, row: Undelivered) -> tuple[Item | None, int]:
-        digests = () if self.side.is_server else digests_in(row.detail)
-        sealed = (ledger_tallies.get(session, digest) for digest in digests)
+    def _counted(self, session: Session, row: OutboxItem) -> tuple[Item | None, int]:
+        digests = () if self.side.is_server else split_digests(row.tally_digests)
+        sealed = (ledger_tallies.find(session, digest) for digest in digests)
         return CountedItem(row.address, tuple(tally for tally in sealed if tally is not None)), 0
 
-    def _ended(self, session: Session, row: Undelivered) -> tuple[Item | None, int]:
+    def _ended(self, session: Session, row: OutboxItem) -> tuple[Item | None, int]:
         line = mailboxes.find_ended(session, row.address)
         if line is None:
             return None, 0
         return EndedItem(line.address, line.recipient, line.verify_key, line.statement, line.day), 0
 
-    def _public_file(self, session: Session, row: Undelivered) -> tuple[Item | None, int]:
+    def _public_file(self, session: Session, row: OutboxItem) -> tuple[Item | None, int]:
         name = row.name.decode("utf-8")
-        body = public_files.get(session, name)
+        body = public_files.find(session, name)
         return (None if body is None else PublicFileItem(name, body)), 0
 
-    def _record(self, session: Session, row: Undelivered) -> tuple[Item | None, int]:
+    def _record(self, session: Session, row: OutboxItem) -> tuple[Item | None, int]:
         kind, _, name = row.name.partition(b":")
-        record = records.get(session, kind.decode("ascii"), name)
+        record = records.find(session, kind.decode("ascii"), name)
         if record is None:
             return RecordItem(kind.decode("ascii"), name, 0, 0, b""), 0
         return RecordItem(record.kind, name, record.base, record.revision, record.sealed), record.revision
 
-    def _tally(self, session: Session, row: Undelivered) -> tuple[Item | None, int]:
+    def _tally(self, session: Session, row: OutboxItem) -> tuple[Item | None, int]:
         if not self.side.is_server and row.name in self._counting:
             return None, 0  # it goes with the mailbox that it counts, and counts if nobody was first
-        sealed = ledger_tallies.get(session, row.name)
+        sealed = ledger_tallies.find(session, row.name)
         return (None if sealed is None else TallyItem(sealed)), 0
 
     # ---- a mailbox: its keys, its entries with their files, its order -----------------------------------
@@ -324,18 +324,20 @@ class _Load:
         with self._marking() as session:
             mailbox = mailboxes.find(session, address)
             rows = outbox.of_mailbox(session, self._peer, address)
-            outbox.mark(session, [row.id for row in rows], self.serial)
-            stored = [entries.find(session, address, row.name) for row in rows if row.what is What.ENTRY]
+            outbox.mark_packed(session, [row.id for row in rows], self.serial)
+            stored = [
+                entries.find(session, address, row.name) for row in rows if row.kind is OutboxKind.ENTRY
+            ]
             files = {
                 row.entry_id: attachments.of_entry(session, address, row.entry_id)
                 for row in stored
                 if row is not None
             }
-            order = [row for row in rows if row.what is What.ORDER]
+            order = [row for row in rows if row.kind is OutboxKind.ORDER]
             order_item = self._order(session, address) if order else None
         if mailbox is None:
             return  # it ended since, and that travels by itself
-        by_entry = {row.name: row.id for row in rows if row.what is What.ENTRY}
+        by_entry = {row.name: row.id for row in rows if row.kind is OutboxKind.ENTRY}
         left = set(by_entry.values())
         for item, entry_id in self._entries(mailbox, [each for each in stored if each is not None], files):
             self._size += size_of(item)
@@ -344,14 +346,14 @@ class _Load:
                 left.discard(by_entry[entry_id])
         if self.has_more:
             with self._marking() as session:
-                outbox.unmark(session, [*left, *(row.id for row in order)])
+                outbox.unmark_packed(session, [*left, *(row.id for row in order)])
         elif order_item is not None:
             yield order_item
 
     def _entries(
         self,
         mailbox: StoredMailbox,
-        stored: Sequence[entries.Stored],
+        stored: Sequence[entries.StoredEntry],
         files: Mapping[bytes, Sequence[Attachment]],
     ) -> Iterator[tuple[Item, bytes | None]]:
         """Yield the items of some entries; the last of each entry with its id."""
@@ -409,13 +411,13 @@ class _Load:
         return stored is not None and stored.removal is None
 
     def _order(self, session: Session, address: Address) -> Item:
-        found = deletion_orders.of_mailbox(session, address)
+        found = deletion_orders.find(session, address)
         if found is None:
             return OrderItem(address, b"", date.min, ())
         return OrderItem(address, found.statement, found.due, found.tallies)
 
 
-def _signed(row: entries.Stored) -> SignedEntry | None:
+def _signed(row: entries.StoredEntry) -> SignedEntry | None:
     """Read an entry back; of a removed one only what may stay. None: it is none that we write."""
     try:
         return SignedEntry.from_stored(

@@ -24,7 +24,7 @@ from protocol.statements.deletion_order import DeletionOrder, verify_order
 from protocol.statements.removal import is_ended_by_source, verify_removal
 from protocol.strand import StrandKey
 from store import entries, mailboxes, outbox
-from store.outbox import What
+from store.outbox import OutboxKind
 from sync.endpoint import Endpoint
 
 NO_ENTRY: Final = bytes(ENTRY_ID_BYTES)  # in the place of what is damaged and is no entry
@@ -120,8 +120,8 @@ class Judge:
             for row in entries.signed_parts(session, said.address):
                 part = Envelope.from_bytes(row.envelope)
                 if part.speaks and part.number > said.heads.get(part.strand, _NO_HEAD)[0]:
-                    is_known = part.author is Author.SOURCE or not outbox.is_undelivered(
-                        session, What.ENTRY, address=said.address, name=part.entry_id
+                    is_known = part.author is Author.SOURCE or not outbox.is_queued(
+                        session, OutboxKind.ENTRY, address=said.address, name=part.entry_id
                     )
                     if is_known:
                         return True

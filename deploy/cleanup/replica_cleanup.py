@@ -23,7 +23,7 @@ class ReplicaSweeper:
 
     def sweep_once(
         self, now: datetime, on_progress: Callable[[int, int], None] = lambda _done, _total: None
-    ) -> cleanup.Swept:
+    ) -> cleanup.SweepResult:
         """Destroy what is queued in the replica.
 
         Raises:

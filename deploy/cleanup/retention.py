@@ -57,7 +57,7 @@ def apply_retention(store: Store, letterhead: Letterhead, today: date) -> Retent
             (order.address, judge_order(session, order, letterhead, today))
             for order in deletion_orders.all_due(session, today)
         ]
-        unused = mailboxes.empty_since(session, subtract_months(today, letterhead.abandoned_months))
+        unused = mailboxes.empty_mailboxes(session, subtract_months(today, letterhead.abandoned_months))
     count: Counter[DueOrder] = Counter(finding for _, finding in due if finding is DueOrder.REFUSE)
     for address, finding in due:
         if finding in {DueOrder.CARRY_OUT, DueOrder.DROP}:
@@ -140,12 +140,14 @@ def log_retention(retained: RetentionResult, before: RetentionResult) -> None:
 
 def carry_out_order(session: Session, address: bytes, letterhead: Letterhead, today: date) -> DueOrder:
     """Look again, now that nobody else writes, and do what is to be done."""
-    order = deletion_orders.of_mailbox(session, address)
+    order = deletion_orders.find(session, address)
     if order is None:  # the mailbox ended meanwhile, or the desk took its order back
         return DueOrder.WAIT
     finding = judge_order(session, order, letterhead, today)
     if finding is DueOrder.CARRY_OUT:
-        mailboxes.purge(session, address, statement=order.statement, day=today, tallies=sorted(order.tallies))
+        mailboxes.purge_mailbox(
+            session, address, statement=order.statement, day=today, tallies=sorted(order.tallies)
+        )
     elif finding is DueOrder.DROP:
         deletion_orders.drop(session, address)
     return finding

@@ -34,7 +34,7 @@ class StoreSweeper(Protocol):
 
     store: Store
 
-    def sweep_once(self, now: datetime, on_progress: Callable[[int, int], None] = ...) -> cleanup.Swept:
+    def sweep_once(self, now: datetime, on_progress: Callable[[int, int], None] = ...) -> cleanup.SweepResult:
         """Destroy what is to be destroyed now.
 
         Raises:
@@ -62,7 +62,7 @@ def sweep_until_stopped(sweeper: StoreSweeper, stop: threading.Event) -> None:
 
 def sweep_now(
     sweeper: StoreSweeper, on_step: Callable[[str], None], on_progress: Callable[[int, int], None]
-) -> cleanup.Swept:
+) -> cleanup.SweepResult:
     """Sweep and tidy once, at the operator's word; `on_progress` is that of `purge.sweep`.
 
     Raises:
@@ -90,7 +90,7 @@ class ServerSweeper:
 
     def sweep_once(
         self, now: datetime, on_progress: Callable[[int, int], None] = lambda _done, _total: None
-    ) -> cleanup.Swept:
+    ) -> cleanup.SweepResult:
         """Drop expired sessions, delete what the desk ordered, and destroy what is queued in the store.
 
         Without a letterhead that can be relied on no order is carried out, and all else is done.

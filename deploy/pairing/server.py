@@ -114,7 +114,7 @@ def admit_workstation(settings: Path, path: Path, *, say: Say, on_step: Say) -> 
         on_step("Noting what the workstation is to be told, which takes a while when the store is large ...")
         with store.writing() as session:
             if publishes:
-                letterheads.publish(session, brought.serial, pairing.letterhead, pairing.signature)
+                letterheads.add(session, brought.serial, pairing.letterhead, pairing.signature)
             if peers.find(session, pairing.strand) is None:
                 peers.add(session, pairing.strand, b"")
                 outbox.enqueue_all(session, pairing.strand)

@@ -187,10 +187,10 @@ def create_workstation_folder(settings: Path, fresh: NewWorkstation, card: Serve
     with new_private_folder(settings) as unfinished:
         store = create_store(unfinished / STORE)
         with store.writing() as session:
-            letterheads.publish(session, newest - 1, *fresh.base)
+            letterheads.add(session, newest - 1, *fresh.base)
             peers.add(session, SERVER, str(card).encode("ascii"))
-            peers.shares_letterhead(session, SERVER, newest - 1)
-            letterheads.publish(session, newest, body, signature)
+            peers.set_shared_letterhead(session, SERVER, newest - 1)
+            letterheads.add(session, newest, body, signature)
         store.checkpoint()
         store.close()
         write_new(unfinished / KEYRING, keyrings.seal_keyring(fresh.keyring))
@@ -248,14 +248,14 @@ def _join(desk: OpenDesk, card: CardFile) -> bytes:
     with desk.store.writing() as session:
         ours = letterheads.latest(session)
         known = peers.find(session, SERVER)
-        base = letterheads.of_serial(session, known.letterhead if known else 0)
+        base = letterheads.find(session, known.letterhead_serial if known else 0)
         if ours is None:  # `unlock` found one
             raise TwoMachinesError("The store holds no letterhead.")
         # Without one that both had ours stands: an old card must not make the desk say again what it said.
         is_news = base is not None and theirs.serial > base[0]
         of_both = base[1] if base is not None and is_news else card.letterhead[0]
-        letterheads.publish(session, *merging.letterheads(of_both, ours[1], card.letterhead[0]))
-        peers.shares_letterhead(session, SERVER, theirs.serial)
+        letterheads.add(session, *merging.letterheads(of_both, ours[1], card.letterhead[0]))
+        peers.set_shared_letterhead(session, SERVER, theirs.serial)
     publishing.in_use(desk, _verified(_newest(desk), desk.keyring.fingerprint))
     return letterhead_digest(card.letterhead[0])
 

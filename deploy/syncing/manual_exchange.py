@@ -88,9 +88,9 @@ def desk_warnings(store: Store) -> list[str]:
         server = peers.find(session, SERVER)
         found = len({each.address for each in sync_findings.all_findings(session)})
     said = []
-    if server is not None and server.setback is not None:
+    if server is not None and server.rollback_day is not None:
         said.append(
-            f"Look at this: on {server.setback} the server was found put back to an earlier day. "
+            f"Look at this: on {server.rollback_day} the server was found put back to an earlier day. "
             "Everything that "
             "is here was given to it again. Call the operator: who did that, and why?"
         )
@@ -106,7 +106,7 @@ def last_exchange(store: Store, name: bytes = SERVER) -> date | None:
     """Return the day on which a pouch of a peer was last taken in."""
     with store.reading() as session:
         peer = peers.find(session, name)
-    return None if peer is None else peer.heard
+    return None if peer is None else peer.last_applied_day
 
 
 def count_waiting(store: Store) -> int:

@@ -32,7 +32,7 @@ from protocol.letterhead import Strand
 from protocol.pouch.pairing_file import CardFile, letterhead_digest
 from protocol.pouch.pouch_file import SERVER
 from store import outbox, peers
-from store.outbox import What
+from store.outbox import OutboxKind
 from sync.apply import apply_pouch
 from sync.build import build_pouch
 from sync.carriers import carrier_of
@@ -162,7 +162,7 @@ def _introduce(desk: OpenDesk, lost: Keyring, carrier: Carrier) -> None:
             brought = next(pouches)
         apply_pouch(side, lambda: [brought], is_direct=True)  # noqa: B023  # read at once
         with desk.store.reading() as session:
-            if not outbox.is_undelivered(session, What.LETTERHEAD):
+            if not outbox.is_queued(session, OutboxKind.LETTERHEAD):
                 break
     with desk.store.writing() as session:
         server = peers.find(session, SERVER)
@@ -170,7 +170,7 @@ def _introduce(desk: OpenDesk, lost: Keyring, carrier: Carrier) -> None:
             peers.remove_peer(session, SERVER)
             peers.add(session, SERVER, server.card)
             outbox.enqueue_all(session, SERVER)
-            peers.shares_letterhead(session, SERVER, server.letterhead)
+            peers.set_shared_letterhead(session, SERVER, server.letterhead_serial)
 
 
 def _carrier(desk: OpenDesk) -> Carrier:

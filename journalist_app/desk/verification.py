@@ -17,7 +17,7 @@ from protocol.identifiers import SOURCE_STRAND, Address, Digest, StrandId
 from protocol.mailbox_keys import check_mailbox_keys
 from protocol.trusted_state import Heads
 from store import entries, mailboxes, sync_findings
-from store.entries import Stored
+from store.entries import StoredEntry
 from store.mailboxes import StoredMailbox
 
 
@@ -172,7 +172,7 @@ def open_one(desk: OpenDesk, signed: SignedEntry) -> OpenedEntry:
         return OpenedEntry(signed, None, "unreadable")
 
 
-def _read(rows: Sequence[Stored], faults: list[ShownFault]) -> list[SignedEntry]:
+def _read(rows: Sequence[StoredEntry], faults: list[ShownFault]) -> list[SignedEntry]:
     """Read rows back; what no writer of ours makes, or stands under another name than its own, is a fault."""
     signed = []
     for row in rows:
@@ -195,7 +195,7 @@ def _read(rows: Sequence[Stored], faults: list[ShownFault]) -> list[SignedEntry]
     return signed
 
 
-def _stands_where_it_was_signed(row: Stored, entry: SignedEntry) -> bool:
+def _stands_where_it_was_signed(row: StoredEntry, entry: SignedEntry) -> bool:
     """Say whether the row's own columns repeat what is signed: the store sorts, finds and counts by them."""
     part = entry.envelope
     signed = (int(part.author), part.strand, part.number, part.entry_id, entry.digest, part.day)

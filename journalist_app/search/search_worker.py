@@ -26,7 +26,7 @@ from protocol.letterhead import Letterhead
 from protocol.mailbox_keys import check_mailbox_keys
 from store import entries, mailboxes
 from store.database.engine import Store, open_store
-from store.entries import Stored
+from store.entries import StoredEntry
 from store.errors import StoreError
 from store.mailboxes import StoredMailbox
 
@@ -189,7 +189,7 @@ class _Reader:
             self._shelf.drop(address)
         self._say(Read(summaries, gone, self._done, self._total))
 
-    def _card(self, mailbox: StoredMailbox, rows: Sequence[Stored]) -> MailboxSummary:
+    def _card(self, mailbox: StoredMailbox, rows: Sequence[StoredEntry]) -> MailboxSummary:
         """Verify and open one mailbox, and put its words on the shelf. What fails is left out."""
         address = Address(mailbox.address)
         verify_key: bytes | None = mailbox.verify_key
@@ -223,7 +223,7 @@ def _portions(addresses: Sequence[Address]) -> Iterator[Sequence[Address]]:
         yield addresses[start : start + _AT_ONCE]
 
 
-def _signed(rows: Sequence[Stored]) -> Iterator[SignedEntry]:
+def _signed(rows: Sequence[StoredEntry]) -> Iterator[SignedEntry]:
     for row in rows:
         try:
             yield SignedEntry.from_stored(

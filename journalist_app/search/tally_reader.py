@@ -65,7 +65,7 @@ def read_tallies(store: Store, rows: Sequence[int], key: Key) -> Iterator[tuple[
     """Open these rows, portion by portion; what is gone meanwhile is left out."""
     for start in range(0, len(rows), _AT_ONCE):
         with store.reading() as session:
-            sealed = ledger_tallies.some(session, rows[start : start + _AT_ONCE])
+            sealed = ledger_tallies.tallies_by_id(session, rows[start : start + _AT_ONCE])
         yield tuple(_open(row, raw, key) for row, raw in sealed)
 
 

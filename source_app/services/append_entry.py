@@ -14,7 +14,7 @@ from protocol.strand import SourceWriter
 from source_app.errors import DeskWroteError, MailboxFullError
 from source_app.public_desk import PublicDesk
 from store import entries
-from store.entries import Place
+from store.entries import StrandEnd
 from store.errors import HeadMovedError, NoSuchMailboxError, StoreDamagedError
 
 _TRIES = 20  # to append behind what other tabs of the same mailbox write
@@ -107,14 +107,14 @@ def desk_heads(heads: Sequence[entries.StrandHead]) -> frozenset[Digest]:
     return frozenset(Digest(head.digest) for head in heads if head.author == Author.DESK)
 
 
-def _place(reading: Session, keys: MailboxKeys) -> Place:
-    place = entries.place(reading, keys.address, Author.SOURCE, SOURCE_STRAND)
+def _place(reading: Session, keys: MailboxKeys) -> StrandEnd:
+    place = entries.strand_end(reading, keys.address, Author.SOURCE, SOURCE_STRAND)
     if place is None:
         raise NoSuchMailboxError("there is no such mailbox")
     return place
 
 
-def _is_full(reading: Session, desk: PublicDesk, keys: MailboxKeys, place: Place, spare: int) -> bool:
+def _is_full(reading: Session, desk: PublicDesk, keys: MailboxKeys, place: StrandEnd, spare: int) -> bool:
     limits = desk.limits
     if place.number >= limits.entries + spare:
         return True

@@ -174,7 +174,7 @@ class Posting:
         """Give up the files of this very attempt; the sweeper destroys them."""
         if self._begun:
             with self._desk.store.writing(durable=False) as writing:
-                attachments.abandon(
+                attachments.abandon_uploads(
                     writing, self._keys.address, self._entry_id, attachment_ids=tuple(self._begun)
                 )
 
@@ -188,7 +188,7 @@ class Posting:
         with self._desk.store.writing(durable=False) as writing:
             if mailboxes.find(writing, self._keys.address) is None:
                 raise MailboxGoneError
-            attachments.begin(
+            attachments.begin_upload(
                 writing,
                 address=self._keys.address,
                 entry_id=self._entry_id,

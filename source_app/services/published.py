@@ -69,7 +69,7 @@ def read_document(desk: PublicDesk, name: str) -> bytes:
     if name not in digests or not _NAME.fullmatch(name):
         raise NotFoundError
     with desk.store.reading() as reading:
-        body = public_files.get(reading, name)
+        body = public_files.find(reading, name)
     if body is None or not hmac.compare_digest(hashlib.sha256(body).digest(), digests[name]):
         raise ReportMissingError
     return body

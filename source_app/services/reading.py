@@ -361,7 +361,7 @@ def find_entry(desk: PublicDesk, keys: MailboxKeys, entry_id: bytes) -> SignedEn
     return signed
 
 
-def _read_entry(stored: entries.Stored) -> SignedEntry:
+def _read_entry(stored: entries.StoredEntry) -> SignedEntry:
     """Read a row back as an entry; nothing is verified yet.
 
     Raises:
@@ -377,7 +377,7 @@ def _read_entry(stored: entries.Stored) -> SignedEntry:
     )
 
 
-def _read(stored: Sequence[entries.Stored]) -> tuple[list[SignedEntry], bool]:
+def _read(stored: Sequence[entries.StoredEntry]) -> tuple[list[SignedEntry], bool]:
     signed: list[SignedEntry] = []
     unreadable = False
     for row in stored:

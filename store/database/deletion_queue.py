@@ -6,7 +6,7 @@ from sqlalchemy import bindparam, delete, exists, insert, select, update
 from sqlalchemy.orm import Session
 
 from store.database.prepared_statements import PreparedStatement
-from store.database.schema import AttachmentRow, ChunkRow, DoomedRow, EntryRow, SealedRow
+from store.database.schema import AttachmentRow, ChunkRow, DeletionQueueRow, EntryRow, SealedRow
 
 _ENTRIES = select(EntryRow.id).where(EntryRow.address == bindparam("address"))
 _ENTRIES_OF_MAILBOX = PreparedStatement(_ENTRIES)
@@ -14,12 +14,12 @@ _ENTRY = PreparedStatement(_ENTRIES.where(EntryRow.entry_id == bindparam("entry_
 _ATTACHMENTS = select(AttachmentRow.id).where(AttachmentRow.address == bindparam("address"))
 _ATTACHMENTS_OF_MAILBOX = PreparedStatement(_ATTACHMENTS)
 _ATTACHMENTS_OF_ENTRY = PreparedStatement(_ATTACHMENTS.where(AttachmentRow.entry_id == bindparam("entry_id")))
-_CHUNKS = PreparedStatement(select(ChunkRow.id).where(ChunkRow.attachment == bindparam("row")))
-_DROP_CHUNKS = PreparedStatement(delete(ChunkRow).where(ChunkRow.attachment == bindparam("row")))
+_CHUNKS = PreparedStatement(select(ChunkRow.id).where(ChunkRow.attachment_row == bindparam("row")))
+_DROP_CHUNKS = PreparedStatement(delete(ChunkRow).where(ChunkRow.attachment_row == bindparam("row")))
 _DROP_ATTACHMENT = PreparedStatement(delete(AttachmentRow).where(AttachmentRow.id == bindparam("row")))
 _SIZE = PreparedStatement(
     select(SealedRow.size).where(
-        SealedRow.id == bindparam("row"), ~exists().where(DoomedRow.id == SealedRow.id)
+        SealedRow.id == bindparam("row"), ~exists().where(DeletionQueueRow.id == SealedRow.id)
     )
 )
 _CLOSE = PreparedStatement(
@@ -27,7 +27,7 @@ _CLOSE = PreparedStatement(
     .where(SealedRow.id == bindparam("row"), SealedRow.header.is_not(None))
     .values(header=None)
 )
-_DOOM = PreparedStatement(insert(DoomedRow))
+_DOOM = PreparedStatement(insert(DeletionQueueRow))
 
 
 def queue_entries(session: Session, address: bytes, entry_id: bytes | None = None) -> int:

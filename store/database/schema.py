@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-SCHEMA = "0003"  # the newest Alembic revision; the web workers compare with it without loading Alembic
+SCHEMA = "0001"  # the newest Alembic revision; the web workers compare with it without loading Alembic
 
 # Measured in one run: 200 rows of 1 MiB at NORMAL, then 1,000 rows of 8 KiB with their place at FULL.
 # 1024: 113 MiB/s, 0.39 ms. 4096: 218 MiB/s, 0.37 ms. 8192: 284 MiB/s, 0.40 ms. 16384: 348 MiB/s, 0.50 ms.
@@ -144,7 +144,7 @@ class UsageRow(Base):
     __tablename__ = "usage"
     __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
     id: Mapped[int] = mapped_column(_ID, primary_key=True, autoincrement=False)
-    bytes: Mapped[int] = mapped_column(BigInteger)
+    sealed_bytes: Mapped[int] = mapped_column(BigInteger)
 
 
 class MailboxRow(Base):
@@ -161,16 +161,16 @@ class MailboxRow(Base):
     recipient: Mapped[bytes] = mapped_column(Blob)
     verify_key: Mapped[bytes] = mapped_column(Blob)
     opened_day: Mapped[date]
-    bytes: Mapped[int] = mapped_column(BigInteger)
+    sealed_bytes: Mapped[int] = mapped_column(BigInteger)
     waiting_since: Mapped[date | None]  # day of the oldest unanswered entry of the source
     last_day: Mapped[date | None]  # NULL until the first entry
     last_author: Mapped[int | None]
 
 
-class HeadRow(Base):
+class StrandHeadRow(Base):
     """The newest number and digest of a strand in a mailbox: what writers compare and set."""
 
-    __tablename__ = "head"
+    __tablename__ = "strand_head"
     __table_args__ = (UniqueConstraint("address", "author", "strand"),)
     id: Mapped[int] = mapped_column(_ID, primary_key=True, autoincrement=False)
     address: Mapped[bytes] = mapped_column(Blob, ForeignKey("mailbox.address"))
@@ -228,7 +228,7 @@ class AttachmentRow(Base):
     __table_args__ = (
         UniqueConstraint("attachment_id"),
         Index(None, "address", "entry_id"),
-        Index(None, "half_hour"),
+        Index(None, "pending_half_hour"),
     )
     id: Mapped[int] = mapped_column(_ID, ForeignKey("sealed.id"), primary_key=True, autoincrement=False)
     address: Mapped[bytes] = mapped_column(Blob, ForeignKey("mailbox.address"))
@@ -236,7 +236,9 @@ class AttachmentRow(Base):
     attachment_id: Mapped[bytes] = mapped_column(Blob)
     chunks: Mapped[int]  # arrived so far
     is_whole: Mapped[bool]
-    half_hour: Mapped[int | None]  # since 1970 in UTC, when its upload began; NULL once an entry adopted it
+    pending_half_hour: Mapped[
+        int | None
+    ]  # since 1970 in UTC, when its upload began; NULL once an entry adopted it
     peer: Mapped[bytes | None] = mapped_column(Blob)  # from whom it comes, while it comes in pouches
 
 
@@ -244,23 +246,23 @@ class ChunkRow(Base):
     """The place of one chunk. Its id is that of its sealed row."""
 
     __tablename__ = "chunk"
-    __table_args__ = (UniqueConstraint("attachment", "number"),)
+    __table_args__ = (UniqueConstraint("attachment_row", "number"),)
     id: Mapped[int] = mapped_column(_ID, ForeignKey("sealed.id"), primary_key=True, autoincrement=False)
-    attachment: Mapped[int] = mapped_column(_ID, ForeignKey("attachment.id"))
+    attachment_row: Mapped[int] = mapped_column(_ID, ForeignKey("attachment.id"))
     number: Mapped[int]  # from 0
 
 
-class DoomedRow(Base):
+class DeletionQueueRow(Base):
     """A sealed row that the next sweep destroys. What could open it is gone already."""
 
-    __tablename__ = "doomed"
+    __tablename__ = "deletion_queue"
     id: Mapped[int] = mapped_column(_ID, primary_key=True, autoincrement=False)
 
 
-class EndedRow(Base):
+class EndedMailboxRow(Base):
     """What is left of an ended mailbox until the desk has seen it, and every peer was told."""
 
-    __tablename__ = "ended"
+    __tablename__ = "ended_mailbox"
     __table_args__ = (UniqueConstraint("address"),)
     id: Mapped[int] = mapped_column(_ID, primary_key=True, autoincrement=False)
     address: Mapped[bytes] = mapped_column(Blob)
@@ -293,33 +295,33 @@ class RecordRow(Base):
     name: Mapped[bytes] = mapped_column(Blob)
     revision: Mapped[int]  # counts up from 1
     base: Mapped[int]  # the revision that the other side is known to have; 0: none
-    travels: Mapped[bool]  # pouches carry it
+    goes_to_peers: Mapped[bool]  # pouches carry it
 
 
-class OrderRow(Base):
+class DeletionOrderRow(Base):
     """The desk's word that a mailbox is to go on a day. Its id is that of its sealed row, the statement."""
 
-    __tablename__ = "purge_order"  # `order` is a word of SQL
+    __tablename__ = "deletion_order"
     __table_args__ = (UniqueConstraint("address"), Index(None, "due"))
     id: Mapped[int] = mapped_column(_ID, ForeignKey("sealed.id"), primary_key=True, autoincrement=False)
     address: Mapped[bytes] = mapped_column(Blob, ForeignKey("mailbox.address"))
     due: Mapped[date]
 
 
-class OrderTallyRow(Base):
+class DeletionOrderTallyRow(Base):
     """The place of one tally that the ledger gets when the order is carried out."""
 
-    __tablename__ = "order_tally"
-    __table_args__ = (UniqueConstraint("purge_order", "number"),)
+    __tablename__ = "deletion_order_tally"
+    __table_args__ = (UniqueConstraint("order_row", "number"),)
     id: Mapped[int] = mapped_column(_ID, ForeignKey("sealed.id"), primary_key=True, autoincrement=False)
-    purge_order: Mapped[int] = mapped_column(_ID, ForeignKey("purge_order.id"))
+    order_row: Mapped[int] = mapped_column(_ID, ForeignKey("deletion_order.id"))
     number: Mapped[int]  # from 0
 
 
-class LedgerRow(Base):
+class LedgerTallyRow(Base):
     """One sealed tally that tells of no mailbox. Its id is that of its sealed row, and new."""
 
-    __tablename__ = "ledger"
+    __tablename__ = "ledger_tally"
     __table_args__ = (UniqueConstraint("digest"),)
     id: Mapped[int] = mapped_column(_ID, ForeignKey("sealed.id"), primary_key=True, autoincrement=False)
     digest: Mapped[bytes] = mapped_column(Blob)  # SHA-256 of the tally as it is sealed: kept once
@@ -343,35 +345,35 @@ class PeerRow(Base):
     id: Mapped[int] = mapped_column(_ID, primary_key=True, autoincrement=False)
     name: Mapped[bytes] = mapped_column(Blob)  # a workstation's strand; b"" for the server
     card: Mapped[bytes] = mapped_column(Blob)  # its public keys
-    sent: Mapped[int]  # the last pouch that was packed for it; 0: none
-    acked: Mapped[int]  # the newest of ours that it has taken in
-    taken: Mapped[int]  # the newest of its that we took in
-    heard: Mapped[date | None]  # when we last took one in
-    setback: Mapped[date | None]  # when it was found to have lost what it had taken in
-    letterhead: Mapped[int]  # serial of the newest that both are known to have; 0: none
+    sent_serial: Mapped[int]  # the last pouch that was packed for it; 0: none
+    acknowledged_serial: Mapped[int]  # the newest of ours that it has taken in
+    applied_serial: Mapped[int]  # the newest of its that we took in
+    last_applied_day: Mapped[date | None]  # when we last took one in
+    rollback_day: Mapped[date | None]  # when it was found to have lost what it had taken in
+    letterhead_serial: Mapped[int]  # serial of the newest that both are known to have; 0: none
     has_more: Mapped[bool]  # it had more for us than came in with the last one
 
 
-class UndeliveredRow(Base):
+class OutboxRow(Base):
     """Something that a peer is not known to have. Its id tells no order, and no column does."""
 
-    __tablename__ = "undelivered"
-    __table_args__ = (UniqueConstraint("peer", "what", "address", "name"), Index(None, "peer", "address"))
+    __tablename__ = "outbox"
+    __table_args__ = (UniqueConstraint("peer", "kind", "address", "name"), Index(None, "peer", "address"))
     id: Mapped[int] = mapped_column(_ID, primary_key=True, autoincrement=False)
     peer: Mapped[bytes] = mapped_column(Blob, ForeignKey("peer.name"))
-    what: Mapped[str]
+    kind: Mapped[str]
     address: Mapped[bytes] = mapped_column(Blob)  # b"" where it is about no mailbox
     name: Mapped[bytes] = mapped_column(Blob)  # b"" where there is one of its kind
-    detail: Mapped[bytes] = mapped_column(Blob)
-    pouch: Mapped[int | None]  # the last one that it was packed in
-    revision: Mapped[int | None]  # of a record or letterhead, as it was packed there
+    tally_digests: Mapped[bytes] = mapped_column(Blob)
+    pouch_serial: Mapped[int | None]  # the last one that it was packed in
+    packed_revision: Mapped[int | None]  # of a record or letterhead, as it was packed there
     is_changed: Mapped[bool]  # since then: it must be packed again
 
 
-class FindingRow(Base):
+class SyncFindingRow(Base):
     """Something that taking in a pouch found wrong at the server, for the adviser to see."""
 
-    __tablename__ = "finding"
+    __tablename__ = "sync_finding"
     __table_args__ = (UniqueConstraint("address", "entry_id", "kind"),)
     id: Mapped[int] = mapped_column(_ID, primary_key=True, autoincrement=False)
     address: Mapped[bytes] = mapped_column(Blob)

@@ -12,9 +12,11 @@ _ADD = PreparedStatement(insert(SealedRow))
 _COUNT_IN_MAILBOX = PreparedStatement(
     update(MailboxRow)
     .where(MailboxRow.address == bindparam("of"))
-    .values(bytes=MailboxRow.bytes + bindparam("more"))
+    .values(sealed_bytes=MailboxRow.sealed_bytes + bindparam("more"))
 )
-_COUNT_IN_STORE = PreparedStatement(update(UsageRow).values(bytes=UsageRow.bytes + bindparam("more")))
+_COUNT_IN_STORE = PreparedStatement(
+    update(UsageRow).values(sealed_bytes=UsageRow.sealed_bytes + bindparam("more"))
+)
 
 
 def insert_sealed(session: Session, *, header: bytes | None = None, payload: bytes | None = None) -> int:

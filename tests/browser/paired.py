@@ -54,7 +54,7 @@ class Paired:
         self.at.syncs()
         self.at.answers(sources[0], "antwoord")
         with self.at.store.writing() as session:
-            peers.was_set_back(session, SERVER, TODAY)
+            peers.mark_rollback(session, SERVER, TODAY)
             for source, kind in zip(sources, FindingKind, strict=False):
                 sync_findings.add(session, source.keys.address, b"", kind, TODAY)
             sync_findings.add(session, b"\1" * 20, b"", FindingKind.COME_BACK, TODAY)

@@ -49,7 +49,7 @@ class Desk:
             assert found is not None
             before = letterhead.Letterhead.from_bytes(found[1])
             newer = msgspec.structs.replace(before, serial=serial, talk={"nl": talk, "en": talk})
-            letterheads.publish(
+            letterheads.add(
                 session, serial, *letterhead.sign_letterhead(newer, (by or self.keyring).desk_key)
             )
         store.close()

@@ -40,7 +40,7 @@ class Place:
         one = msgspec.structs.replace(first, serial=serial, site_salt=self.site_salt)
         body, signature = letterhead.sign_letterhead(one, by.desk_key)
         with self.store.writing() as session:
-            letterheads.publish(session, serial, body, signature)
+            letterheads.add(session, serial, body, signature)
 
     def open(self) -> letterhead.Letterhead:
         return open_letterhead(self.store, self.keyring.fingerprint, self.serial_path)
@@ -80,7 +80,7 @@ def test_a_true_letterhead_with_one_word_changed_starts_nothing(place: Place) ->
     first = first_letterhead(place.keyring, load_config(EXAMPLE, "desk", DeskConfig), date(2026, 11, 23))
     body, signature = letterhead.sign_letterhead(first, place.keyring.desk_key)
     with place.store.writing() as session:
-        letterheads.publish(session, 1, body.replace(b"steunpunt", b"STEUNPUNT", 1), signature)
+        letterheads.add(session, 1, body.replace(b"steunpunt", b"STEUNPUNT", 1), signature)
 
     with pytest.raises(LetterheadError, match="forged"):
         place.open()
@@ -100,7 +100,7 @@ def test_an_older_letterhead_under_a_newer_number_starts_nothing(place: Place) -
     first = first_letterhead(place.keyring, load_config(EXAMPLE, "desk", DeskConfig), date(2026, 11, 23))
     body, signature = letterhead.sign_letterhead(first, place.keyring.desk_key)
     with place.store.writing() as session:
-        letterheads.publish(session, 9, body, signature)
+        letterheads.add(session, 9, body, signature)
     place.serial_path.write_text(f"2 {'00' * 32}\n", "ascii")
 
     with pytest.raises(LetterheadError, match="older than one this server has seen"):
@@ -203,7 +203,7 @@ def _with_another_salt_and_nothing_remembered(place: Place) -> None:
 def _in_no_form(place: Place) -> None:
     with place.store.writing() as session:
         comment = "steunpunt/v1/letterhead 9"
-        letterheads.publish(session, 9, b"{}", place.keyring.desk_key.sign(b"{}", comment))
+        letterheads.add(session, 9, b"{}", place.keyring.desk_key.sign(b"{}", comment))
 
 
 def _gone(place: Place) -> None:

@@ -127,7 +127,7 @@ class Desk:
         store = machine.store()
         following = newest(store, self.keyring).successor(**changes)
         with store.writing() as session:
-            letterheads.publish(
+            letterheads.add(
                 session,
                 following.serial,
                 *letterhead_format.sign_letterhead(following, self.keyring.desk_key),
@@ -153,7 +153,7 @@ def a_desk(folder: Path, *, source_bind: str = "127.0.0.1:8080", sync_bind: str 
         write_new(made / "config.toml", from_example(ONE_MACHINE, keyring.fingerprint, {}).encode("utf-8"))
         store = an_empty_store(made / STORE)
         with store.writing() as session:
-            letterheads.publish(session, 1, *letterhead_format.sign_letterhead(letterhead, keyring.desk_key))
+            letterheads.add(session, 1, *letterhead_format.sign_letterhead(letterhead, keyring.desk_key))
         store.close()
     desk = a_desk_in(folder, keyring)
     binds = ["--source-bind", source_bind, "--sync-bind", sync_bind]

@@ -118,13 +118,15 @@ def test_a_server_killed_in_the_middle_of_an_upload_leaves_only_what_the_sweeper
             os.kill(worker, signal.SIGKILL)
 
     assert 0 == site.count("entry")
-    assert 1 == site.count("attachment WHERE half_hour IS NOT NULL")
+    assert 1 == site.count("attachment WHERE pending_half_hour IS NOT NULL")
     store = open_store(site.store)
     tomorrow = int(time.time()) // 1800 + cleanup.PENDING_HALF_HOURS + 1
     assert cleanup.destroy_deleted(store, tomorrow).rows >= 1
     store.close()
-    assert [0, 0, 0, 0] == [site.count(table) for table in ("attachment", "chunk", "sealed", "doomed")]
-    assert [0] == [site.count("usage WHERE bytes != 0")]
+    assert [0, 0, 0, 0] == [
+        site.count(table) for table in ("attachment", "chunk", "sealed", "deletion_queue")
+    ]
+    assert [0] == [site.count("usage WHERE sealed_bytes != 0")]
     site.player.browser.close()
     assert site.player.write(TEXT, {"photo.jpg": PHOTO})  # by a new worker, in the same session
 
@@ -173,7 +175,7 @@ def test_one_form_sent_many_times_at_once_is_one_entry(site: Site) -> None:
 
     assert {(303, answers[0].location)} == {(answer.status, answer.location) for answer in answers}
     assert 1 == site.count("entry")
-    assert 1 == site.count("attachment WHERE half_hour IS NULL")
+    assert 1 == site.count("attachment WHERE pending_half_hour IS NULL")
     assert 1 == site.player.thread_page().body.decode().count(TEXT)
     for tab in tabs:
         tab.browser.close()

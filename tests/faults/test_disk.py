@@ -97,7 +97,7 @@ def test_a_full_disk_refuses_a_file_with_a_page_and_nothing_half_stays(disk: Dis
     assert 0 == disk.count("entry")
     assert disk.player.write("zie de foto", PHOTO)
     assert 1 == disk.count("entry")
-    assert 1 == disk.count("attachment WHERE half_hour IS NULL")
+    assert 1 == disk.count("attachment WHERE pending_half_hour IS NULL")
 
 
 def test_a_store_that_comes_back_read_only_gives_the_text_back_and_works_again(disk: Disk) -> None:

@@ -121,7 +121,7 @@ def write_keyring(path: Path, keyring: Keyring) -> None:
 def publish(store: Store, keyring: Keyring, letterhead: Letterhead) -> None:
     body, signature = letterhead_format.sign_letterhead(letterhead, keyring.desk_key)
     with store.writing() as session:
-        letterheads.publish(session, letterhead.serial, body, signature)
+        letterheads.add(session, letterhead.serial, body, signature)
 
 
 @dataclass(slots=True)
@@ -246,7 +246,7 @@ class ASource:
         last, note = sealer.finish(name, "application/pdf")
         payload += last
         with self.world.store.writing() as session:
-            attachments.begin(
+            attachments.begin_upload(
                 session,
                 address=self.keys.address,
                 entry_id=entry_id,
@@ -256,7 +256,7 @@ class ASource:
             )
             for number, at in enumerate(range(0, len(payload), 2**20)):
                 attachments.add_chunk(session, attachment_id, number, payload[at : at + 2**20])
-            attachments.finish(session, attachment_id)
+            attachments.finish_upload(session, attachment_id)
         return note
 
 

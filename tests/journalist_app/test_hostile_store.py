@@ -93,7 +93,7 @@ def test_the_day_of_an_order_is_the_signed_one(world: World) -> None:
     desk = unlocked(world)
     close(desk, source)
     due = ordered_in(world, source).due
-    world.execute("UPDATE purge_order SET due = :due", due=TODAY.isoformat())
+    world.execute("UPDATE deletion_order SET due = :due", due=TODAY.isoformat())
 
     answered(desk, source, "nog een woord")
 
@@ -128,7 +128,7 @@ def test_a_mailbox_deleted_by_an_order_that_was_void_is_told(world: World, how: 
     if how == "answered":
         answered(desk, source, "antwoord")
     with world.store.writing() as session:
-        mailboxes.purge(
+        mailboxes.purge_mailbox(
             session, source.keys.address, statement=old.statement, day=old.due, tallies=old.tallies
         )
 

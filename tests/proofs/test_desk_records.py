@@ -97,7 +97,7 @@ def test_a_byte_flipped_in_what_the_desk_keeps_shows(
             open_tally(flip(stored.tallies[0]), world.keyring.identities, world.letterhead.strand_keys)
     else:
         with world.store.reading() as session:
-            record = records.get(session, what, source.keys.address)
+            record = records.find(session, what, source.keys.address)
         assert record is not None
         world.execute(
             "UPDATE sealed SET header = :header WHERE id = (SELECT id FROM record WHERE kind = :kind)",

@@ -39,7 +39,7 @@ def a_filled_desk(entries: int, real_mailboxes: int) -> Iterator[world.Desk]:
         fill.rows(desk, entries)
         # Noise is weight for the store and nothing for the adviser, who would be told that it is forged.
         with closing(sqlite3.connect(desk.path("source", "store_path"))) as store, store:
-            store.execute("DELETE FROM head")
+            store.execute("DELETE FROM strand_head")
             store.execute("UPDATE mailbox SET waiting_since = NULL, last_day = NULL")
         fill.mailboxes(desk, real_mailboxes, 2, 3)
         yield desk
@@ -59,7 +59,7 @@ def ciphertext_of(path: Path, entry_id: str) -> list[bytes]:
         rows = store.execute(
             "SELECT header, payload FROM sealed WHERE id IN (SELECT id FROM entry WHERE entry_id = :e"
             " UNION SELECT id FROM attachment WHERE entry_id = :e"
-            " UNION SELECT chunk.id FROM chunk JOIN attachment ON attachment.id = attachment"
+            " UNION SELECT chunk.id FROM chunk JOIN attachment ON attachment.id = attachment_row"
             " WHERE entry_id = :e)",
             {"e": entry},
         ).fetchall()

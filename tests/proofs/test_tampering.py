@@ -123,7 +123,7 @@ def test_the_newest_entry_dropped_after_the_adviser_saw_it_is_found(scene: Scene
     )
     scene.sql(
         *delete(SECOND),
-        "UPDATE head SET number = :n, digest = :d WHERE address = :a AND author = 0",
+        "UPDATE strand_head SET number = :n, digest = :d WHERE address = :a AND author = 0",
         "UPDATE mailbox SET waiting_since = NULL, last_author = 1 WHERE address = :a",
         a=source.keys.address,
         n=number,
@@ -139,7 +139,7 @@ def test_a_reply_dropped_after_the_source_built_upon_it_is_found_by_both(
     scene.sql(
         "DELETE FROM sealed WHERE id IN (SELECT id FROM entry WHERE address = :a AND author = 1)",
         "DELETE FROM entry WHERE address = :a AND author = 1",
-        "DELETE FROM head WHERE address = :a AND author = 1",
+        "DELETE FROM strand_head WHERE address = :a AND author = 1",
         a=source.keys.address,
     )
 
@@ -178,7 +178,10 @@ def test_an_entry_written_over_a_rolled_back_one_is_found(
 
 def test_a_mailbox_taken_away_whole_is_found(scene: Scene, source: ASource) -> None:
     scene.sql(
-        *(f"DELETE FROM {table} WHERE address = :a" for table in ("attachment", "entry", "head", "mailbox")),
+        *(
+            f"DELETE FROM {table} WHERE address = :a"
+            for table in ("attachment", "entry", "strand_head", "mailbox")
+        ),
         a=source.keys.address,
     )
 
@@ -209,9 +212,12 @@ def test_a_mailbox_ended_with_the_statement_of_another_is_found(scene: Scene, so
 
 def _end_with(scene: Scene, source: ASource, statement: bytes) -> None:
     scene.sql(
-        "INSERT INTO ended SELECT id, address, recipient, verify_key, :s, '2026-11-23', 0 FROM mailbox"
-        " WHERE address = :a",
-        *(f"DELETE FROM {table} WHERE address = :a" for table in ("attachment", "entry", "head", "mailbox")),
+        "INSERT INTO ended_mailbox SELECT id, address, recipient, verify_key, :s, '2026-11-23', 0"
+        " FROM mailbox WHERE address = :a",
+        *(
+            f"DELETE FROM {table} WHERE address = :a"
+            for table in ("attachment", "entry", "strand_head", "mailbox")
+        ),
         a=source.keys.address,
         s=statement,
     )
@@ -305,11 +311,11 @@ def test_a_column_that_says_otherwise_than_what_is_signed_is_found(
 @pytest.mark.parametrize(
     "change",
     [
-        "UPDATE head SET number = 9 WHERE address = :a AND author = 0",
-        "UPDATE head SET digest = zeroblob(32) WHERE address = :a AND author = 0",
-        "UPDATE head SET digest = zeroblob(32) WHERE address = :a AND author = 1",
-        "DELETE FROM head WHERE address = :a",
-        "INSERT INTO head VALUES (79, :a, 1, X'0102030405060708', 4, zeroblob(32))",
+        "UPDATE strand_head SET number = 9 WHERE address = :a AND author = 0",
+        "UPDATE strand_head SET digest = zeroblob(32) WHERE address = :a AND author = 0",
+        "UPDATE strand_head SET digest = zeroblob(32) WHERE address = :a AND author = 1",
+        "DELETE FROM strand_head WHERE address = :a",
+        "INSERT INTO strand_head VALUES (79, :a, 1, X'0102030405060708', 4, zeroblob(32))",
     ],
 )
 def test_a_head_that_is_not_that_of_the_entries_is_found(scene: Scene, source: ASource, change: str) -> None:
@@ -323,7 +329,7 @@ def test_a_source_who_writes_upon_a_false_head_keeps_their_text(
     scene: Scene, source: ASource, number: int
 ) -> None:
     """Either it is received and the adviser is told that something is missing, or the text comes back."""
-    scene.sql("UPDATE head SET number = :n WHERE author = 0", n=number)
+    scene.sql("UPDATE strand_head SET number = :n WHERE author = 0", n=number)
 
     sent = source.browser.write("written upon a false head")
 
@@ -419,7 +425,7 @@ def test_a_byte_flipped_in_a_file_is_found_and_no_whole_file_is_handed_out(
     assert FILE == adviser.get(link).data
     assert FILE == source.browser.get(own_link).data
     attachment = "(SELECT id FROM attachment WHERE address = :a)"
-    chunk = f"(SELECT id FROM chunk WHERE attachment = {attachment})"
+    chunk = f"(SELECT id FROM chunk WHERE attachment_row = {attachment})"
     flip(scene, "sealed", part, attachment if part == "header" else chunk, source.keys.address, -30)
 
     for browser, path in ((adviser, link), (source.browser, own_link)):
@@ -507,7 +513,7 @@ def test_anothers_payload_signed_as_ones_own_is_not_shown(scene: Scene, source: 
         a=source.keys.address,
     )
     stolen = Envelope.from_bytes(envelope)
-    ((previous,),) = scene.ask("SELECT digest FROM head WHERE address = :a", a=mallory.keys.address)
+    ((previous,),) = scene.ask("SELECT digest FROM strand_head WHERE address = :a", a=mallory.keys.address)
     own = replace(stolen, address=mallory.keys.address, number=2, previous=Digest(previous))
     by = SourceWriter(mallory.keys)
     _insert(scene, SignedEntry(own, by.sign(own.to_bytes()), 1, header, payload))
@@ -522,7 +528,9 @@ def test_anothers_payload_signed_as_ones_own_is_not_shown(scene: Scene, source: 
 def _forged(
     scene: Scene, source: ASource, by: EntryWriter, words: str, *, number: int, previous: Digest
 ) -> SignedEntry:
-    heads = scene.ask("SELECT strand, number, digest FROM head WHERE address = :a", a=source.keys.address)
+    heads = scene.ask(
+        "SELECT strand, number, digest FROM strand_head WHERE address = :a", a=source.keys.address
+    )
     known = {StrandId(strand): (int(at), Digest(digest)) for strand, at, digest in heads}
     return entry.seal_entry(
         Content(kind=Kind.MESSAGE, text=words, attachments=()),
@@ -543,7 +551,8 @@ def _insert(scene: Scene, signed: SignedEntry) -> None:
     scene.sql(
         "INSERT INTO entry VALUES (78, :a, :author, :strand, :number, :e, :digest, :part, :s, 1, :day, NULL)",
         "INSERT INTO sealed VALUES (78, 1, zeroblob(4096), :header, :payload)",
-        "INSERT OR REPLACE INTO head VALUES ((SELECT id FROM head WHERE address = :a AND strand = :strand),"
+        "INSERT OR REPLACE INTO strand_head VALUES"
+        " ((SELECT id FROM strand_head WHERE address = :a AND strand = :strand),"
         " :a, :author, :strand, :number, :digest)",
         a=part.address,
         author=int(part.author),
@@ -563,7 +572,7 @@ def test_a_forged_reply_in_the_desks_name_is_found_and_never_shown_to_the_source
     scene: Scene, source: ASource
 ) -> None:
     strand = scene.world.keyring.strand.id
-    ((number, previous),) = scene.ask("SELECT number, digest FROM head WHERE author = 1")
+    ((number, previous),) = scene.ask("SELECT number, digest FROM strand_head WHERE author = 1")
     forger = DeskWriter(strand, bytes(32))
     words = "come to the side door"
     _insert(scene, _forged(scene, source, forger, words, number=number + 1, previous=Digest(previous)))
@@ -588,7 +597,7 @@ def test_a_reply_of_an_unknown_workstation_is_found_and_never_shown_to_the_sourc
 
 
 def test_a_message_forged_in_the_sources_name_is_found(scene: Scene, source: ASource) -> None:
-    ((number, previous),) = scene.ask("SELECT number, digest FROM head WHERE author = 0")
+    ((number, previous),) = scene.ask("SELECT number, digest FROM strand_head WHERE author = 0")
     forger = SourceWriter(replace(source.keys, signing_key=SigningKey(bytes(32))))
     words = "I take it all back"
     _insert(scene, _forged(scene, source, forger, words, number=number + 1, previous=Digest(previous)))
@@ -745,9 +754,9 @@ def test_what_is_no_entry_is_shown_as_a_fault_and_breaks_no_page(
         "UPDATE mailbox SET verify_key = X'00' WHERE address = :a OR {} < 0",
         "UPDATE mailbox SET last_day = 'no day' WHERE address = :a OR {} < 0",
         "UPDATE mailbox SET waiting_since = 5 WHERE address = :a OR {} < 0",
-        "UPDATE head SET number = 'one' WHERE address = :a OR {} < 0",
-        "UPDATE head SET digest = 'a text' WHERE address = :a OR {} < 0",
-        "UPDATE head SET strand = X'00' WHERE address = :a OR {} < 0",
+        "UPDATE strand_head SET number = 'one' WHERE address = :a OR {} < 0",
+        "UPDATE strand_head SET digest = 'a text' WHERE address = :a OR {} < 0",
+        "UPDATE strand_head SET strand = X'00' WHERE address = :a OR {} < 0",
     ],
 )
 def test_a_column_of_the_wrong_kind_breaks_no_page(scene: Scene, source: ASource, change: str) -> None:
@@ -795,13 +804,13 @@ def test_the_newest_message_dropped_before_the_adviser_saw_it_is_not_found_but_i
 ) -> None:
     """The adviser cannot miss what they never saw. The source can: it is not in their mailbox any more, and
     the four words on their receipt are the proof that it was."""
-    ((number, digest),) = scene.ask("SELECT number, digest FROM head WHERE author = 0")
+    ((number, digest),) = scene.ask("SELECT number, digest FROM strand_head WHERE author = 0")
     entry_id = source.writes("a third message")
     stored = scene.ask("SELECT envelope, signature FROM entry WHERE entry_id = :e", e=bytes.fromhex(entry_id))
     assert "a third message" in source.looks()
     scene.sql(
         *delete("(SELECT id FROM entry WHERE entry_id = :e)"),
-        "UPDATE head SET number = :n, digest = :d WHERE author = 0",
+        "UPDATE strand_head SET number = :n, digest = :d WHERE author = 0",
         e=bytes.fromhex(entry_id),
         n=number,
         d=digest,

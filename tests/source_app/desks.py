@@ -254,7 +254,7 @@ class ADesk:
         first = sealer.update(content)
         last, note = sealer.finish(name, "text/plain")
         with self.store.writing() as writing:
-            attachments.begin(
+            attachments.begin_upload(
                 writing,
                 address=keys.address,
                 entry_id=entry_id,
@@ -263,7 +263,7 @@ class ADesk:
                 half_hour=1,
             )
             attachments.add_chunk(writing, attachment_id, 0, first + last)
-            attachments.finish(writing, attachment_id)
+            attachments.finish_upload(writing, attachment_id)
         return note
 
 

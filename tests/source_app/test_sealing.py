@@ -67,7 +67,7 @@ def _publish(made: ADesk, **changes: object) -> Letterhead:
     letterhead = msgspec.structs.replace(made.letterhead, serial=made.letterhead.serial + 1, **changes)
     body, signature = sign_letterhead(letterhead, _DESK_KEY)
     with made.store.writing() as writing:
-        letterheads.publish(writing, letterhead.serial, body, signature)
+        letterheads.add(writing, letterhead.serial, body, signature)
     made.app.extensions["newest_letterhead"] = lambda: letterhead
     return letterhead
 

@@ -6,7 +6,7 @@ from sqlalchemy import text
 
 from store import attachments, deletion_orders, entries, mailboxes, outbox, peers, records
 from store.database.engine import Store
-from store.outbox import What
+from store.outbox import OutboxKind
 
 DAY = date(2026, 11, 23)
 NOW = 997_000  # half hours since 1970
@@ -80,7 +80,7 @@ def an_upload(
     """Write a whole attachment as pending; return its id."""
     attachment_id = os.urandom(16)
     with store.writing(durable=durable) as session:
-        attachments.begin(
+        attachments.begin_upload(
             session,
             address=address,
             entry_id=entry_id,
@@ -92,7 +92,7 @@ def an_upload(
         with store.writing(durable=False) as session:
             attachments.add_chunk(session, attachment_id, number, chunk)
     with store.writing(durable=durable) as session:
-        attachments.finish(session, attachment_id)
+        attachments.finish_upload(session, attachment_id)
     return attachment_id
 
 
@@ -103,10 +103,10 @@ def a_record(
     *,
     kind: str = "casefile",
     revision: int = 1,
-    travels: bool = True,
+    goes_to_peers: bool = True,
 ) -> None:
     with store.writing() as session:
-        records.put(session, kind, name, revision, sealed, travels=travels)
+        records.put(session, kind, name, revision, sealed, goes_to_peers=goes_to_peers)
 
 
 def an_order(
@@ -131,23 +131,24 @@ def a_peer(store: Store, name: bytes = STRAND) -> bytes:
     return name
 
 
-def noted(store: Store, peer: bytes = STRAND) -> list[tuple[What, bytes, bytes]]:
+def noted(store: Store, peer: bytes = STRAND) -> list[tuple[OutboxKind, bytes, bytes]]:
     """Return what a peer is not known to have, packed or not: kind, address and name, kind by kind."""
-    query = text("SELECT what, address, name FROM undelivered WHERE peer = :peer")
+    query = text("SELECT kind, address, name FROM outbox WHERE peer = :peer")
     with store.reading() as session:
         found = [
-            (What(what), address, name) for what, address, name in session.execute(query, {"peer": peer})
+            (OutboxKind(what), address, name)
+            for what, address, name in session.execute(query, {"peer": peer})
         ]
-    kinds = list(What)
+    kinds = list(OutboxKind)
     return sorted(found, key=lambda row: (kinds.index(row[0]), row[1], row[2]))
 
 
 def deliver(store: Store, peer: bytes = STRAND, revisions: Mapping[int, int] | None = None) -> int:
     """Pack all that a peer is not known to have, and have it taken in; return the serial."""
     with store.writing() as session:
-        serial = peers.packed(session, peer)
-        ids = [each.id for what in What for each in outbox.of_kind(session, peer, what)]
-        outbox.mark(session, ids, serial, revisions=revisions or {})
+        serial = peers.reserve_serial(session, peer)
+        ids = [each.id for what in OutboxKind for each in outbox.of_kind(session, peer, what)]
+        outbox.mark_packed(session, ids, serial, revisions=revisions or {})
         outbox.acknowledge_pouch(session, peer, serial)
     return serial
 
@@ -159,7 +160,7 @@ def rows(store: Store, table: str) -> int:
 
 def usage(store: Store) -> int:
     with store.reading() as session:
-        return session.execute(text("SELECT bytes FROM usage")).scalar_one()
+        return session.execute(text("SELECT sealed_bytes FROM usage")).scalar_one()
 
 
 def files_of(store: Store) -> bytes:

@@ -15,7 +15,7 @@ WIDE = Quota(mailbox_bytes=10**12, store_bytes=10**12, reserve_bytes=0)
 
 def begin(store: Store, address: bytes, attachment_id: bytes) -> None:
     with store.writing() as session:
-        attachments.begin(
+        attachments.begin_upload(
             session,
             address=address,
             entry_id=os.urandom(16),
@@ -101,7 +101,7 @@ def test_no_file_is_begun_without_a_mailbox(store: Store) -> None:
 
 def test_what_was_never_begun_cannot_be_finished(store: Store) -> None:
     with store.writing() as session, pytest.raises(AttachmentMissingError):
-        attachments.finish(session, os.urandom(16))
+        attachments.finish_upload(session, os.urandom(16))
 
 
 @pytest.mark.parametrize("size", [0, 1, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 3 * CHUNK_BYTES])
@@ -111,7 +111,7 @@ def test_a_file_of_any_size_in_any_pieces_is_written_in_as_few_chunks_as_can_be(
 ) -> None:
     attachment_id, entry_id, payload = os.urandom(16), os.urandom(16), os.urandom(size)
     with store.writing() as session:
-        attachments.begin(
+        attachments.begin_upload(
             session,
             address=address,
             entry_id=entry_id,
@@ -158,18 +158,18 @@ def test_an_abandoned_upload_gives_its_room_back_and_adopted_files_stay(store: S
         before = mailboxes.find(session, address)
     an_upload(store, address, entry_id)
     with store.writing() as session:
-        attachments.abandon(session, address, entry_id)
+        attachments.abandon_uploads(session, address, entry_id)
     with store.reading() as session:
         assert before == mailboxes.find(session, address)
         assert attachments.find(session, address, kept) is not None
-    assert (1, 3) == (rows(store, "attachment"), rows(store, "doomed"))
+    assert (1, 3) == (rows(store, "attachment"), rows(store, "deletion_queue"))
 
 
 def test_giving_up_one_attempt_leaves_the_other_under_way(store: Store, address: bytes) -> None:
     entry_id = os.urandom(16)
     given_up, under_way = (an_upload(store, address, entry_id) for _ in range(2))
     with store.writing() as session:
-        attachments.abandon(session, address, entry_id, attachment_ids=[given_up])
+        attachments.abandon_uploads(session, address, entry_id, attachment_ids=[given_up])
     an_entry(store, address, entry_id=entry_id, attachment_ids=[under_way])
     with store.reading() as session:
         assert attachments.find(session, address, given_up) is None
@@ -179,7 +179,7 @@ def test_giving_up_one_attempt_leaves_the_other_under_way(store: Store, address:
 def test_what_came_of_a_file_so_far_is_told_until_it_is_adopted(store: Store, address: bytes) -> None:
     entry_id, cut_off = os.urandom(16), os.urandom(16)
     with store.writing() as session:
-        attachments.begin(
+        attachments.begin_upload(
             session,
             address=address,
             entry_id=entry_id,
@@ -193,18 +193,20 @@ def test_what_came_of_a_file_so_far_is_told_until_it_is_adopted(store: Store, ad
             attachments.add_chunk(session, cut_off, number, b"chunk")
     whole = an_upload(store, address, entry_id)
     with store.reading() as session:
-        assert [(cut_off, 3)] == attachments.partials(session, b"strand-1")
-        assert [] == attachments.partials(session, b"strand-2")
-        assert (address, entry_id, 3, False) == attachments.pending(session, cut_off)
-        assert (address, entry_id, 2, True) == attachments.pending(session, whole)
-        assert attachments.pending(session, os.urandom(16)) is None
+        assert [(cut_off, 3)] == attachments.uploads_from_peer(session, b"strand-1")
+        assert [] == attachments.uploads_from_peer(session, b"strand-2")
+        assert (address, entry_id, 3, False) == attachments.find_upload(session, cut_off)
+        assert (address, entry_id, 2, True) == attachments.find_upload(session, whole)
+        assert attachments.find_upload(session, os.urandom(16)) is None
         assert [] == attachments.of_entry(session, address, entry_id)
     an_entry(store, address, entry_id=entry_id, attachment_ids=[whole])
     with store.reading() as session:
-        assert attachments.pending(session, whole) is None
+        assert attachments.find_upload(session, whole) is None
     with store.writing() as session:
-        attachments.finish(session, cut_off)
-        assert [(cut_off, 3)] == attachments.partials(session, b"strand-1")  # whole, and its entry is to come
+        attachments.finish_upload(session, cut_off)
+        assert [(cut_off, 3)] == attachments.uploads_from_peer(
+            session, b"strand-1"
+        )  # whole, and its entry is to come
 
 
 def test_the_files_of_an_entry_are_listed_by_their_ids(store: Store, address: bytes) -> None:

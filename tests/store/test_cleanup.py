@@ -64,7 +64,7 @@ def test_what_is_deleted_leaves_no_byte_and_harms_no_other(store: Store) -> None
             assert {canaries[address, entry_id]} == sealed_with
     with store.reading() as session:
         sealed = session.execute(text("SELECT coalesce(sum(size), 0) FROM sealed")).scalar_one()
-        in_mailboxes = session.execute(text("SELECT sum(bytes) FROM mailbox")).scalar_one()
+        in_mailboxes = session.execute(text("SELECT sum(sealed_bytes) FROM mailbox")).scalar_one()
         assert [] == session.execute(text("PRAGMA foreign_key_check")).all()
         assert "ok" == session.execute(text("PRAGMA integrity_check")).scalar_one()
     assert sealed == in_mailboxes == usage(store)
@@ -101,7 +101,7 @@ def test_a_sweep_takes_short_steps_and_writers_pass_between(store: Store, addres
         while not sweeping.done():
             an_entry(store, address)
             meanwhile += 1
-    assert cleanup.Swept(rows=37, is_clean=True) == sweeping.result()
+    assert cleanup.SweepResult(rows=37, is_clean=True) == sweeping.result()
     assert meanwhile > 1
 
 

@@ -12,7 +12,7 @@ from tests.store.factories import DAY, NOW, a_mailbox, an_entry, an_order, files
 
 def order_of(store: Store, address: bytes) -> StoredOrder | None:
     with store.reading() as session:
-        return deletion_orders.of_mailbox(session, address)
+        return deletion_orders.find(session, address)
 
 
 def test_an_order_comes_back_with_its_tallies_in_order(store: Store, address: bytes) -> None:
@@ -26,7 +26,7 @@ def test_a_mailbox_is_under_one_order(store: Store, address: bytes) -> None:
     an_order(store, address, b"the first")
     an_order(store, address, b"the second", due=DAY + timedelta(3), tallies=[b"another"])
     assert StoredOrder(address, b"the second", DAY + timedelta(3), (b"another",)) == order_of(store, address)
-    assert (1, 1) == (rows(store, "purge_order"), rows(store, "order_tally"))
+    assert (1, 1) == (rows(store, "deletion_order"), rows(store, "deletion_order_tally"))
 
 
 def test_whether_a_mailbox_is_under_an_order_is_known_without_reading_it(
@@ -59,7 +59,9 @@ def test_a_mailbox_that_ends_takes_its_order_with_it(store: Store, address: byte
     an_order(store, address)
     with store.writing() as session:
         mailboxes.end_for_good(session, address, statement=b"ended", day=DAY)
-    assert (0, 0, 0) == tuple(rows(store, table) for table in ("purge_order", "order_tally", "ledger"))
+    assert (0, 0, 0) == tuple(
+        rows(store, table) for table in ("deletion_order", "deletion_order_tally", "ledger_tally")
+    )
 
 
 def test_a_replaced_and_a_dropped_order_leave_no_byte_behind(store: Store) -> None:

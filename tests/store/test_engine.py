@@ -243,7 +243,7 @@ def test_what_the_driver_says_without_a_code_is_not_hidden(store: Store) -> None
 
 def test_no_refusal_holds_a_value(store: Store) -> None:
     said = []
-    for statement in ("INSERT INTO doomed VALUES (:value), (:value)", "SELECT :value FROM nowhere"):
+    for statement in ("INSERT INTO deletion_queue VALUES (:value), (:value)", "SELECT :value FROM nowhere"):
         with pytest.raises(Exception, match=r".") as caught, store.writing() as session:
             session.execute(text(statement), {"value": 987_654_321})
         error: BaseException | None = caught.value

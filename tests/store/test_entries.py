@@ -12,7 +12,7 @@ from store import attachments, cleanup, entries, mailboxes
 from store.database.engine import Store, open_store
 from store.database.prepared_statements import roll_back
 from store.database.sealed_rows import insert_sealed
-from store.entries import Place
+from store.entries import StrandEnd
 from store.errors import (
     AttachmentMissingError,
     EntryExistsError,
@@ -147,7 +147,7 @@ def test_a_refusal_that_is_swallowed_commits_nothing(store: Store, address: byte
 def test_a_row_that_fits_no_rule_is_no_lost_race(store: Store, address: bytes) -> None:
     with pytest.raises(IntegrityError):
         an_entry(store, address, author=7)
-    assert (0, 0) == (rows(store, "head"), usage(store))
+    assert (0, 0) == (rows(store, "strand_head"), usage(store))
 
 
 def test_nothing_is_appended_to_a_mailbox_that_ended(store: Store, address: bytes) -> None:
@@ -201,7 +201,7 @@ def test_adoption_is_all_or_nothing(store: Store, address: bytes) -> None:
 def test_an_upload_that_was_cut_off_is_not_adopted(store: Store, address: bytes) -> None:
     entry_id, attachment_id = os.urandom(16), os.urandom(16)
     with store.writing() as session:
-        attachments.begin(
+        attachments.begin_upload(
             session,
             address=address,
             entry_id=entry_id,
@@ -236,7 +236,7 @@ def test_a_removed_entry_is_unreadable_at_once_and_leaves_a_tombstone(store: Sto
     assert tombstone is not None
     assert mailbox is not None
     assert (b"removal", None, b"open" * 60) == (tombstone.removal, tombstone.header, tombstone.envelope)
-    assert (0, 0) == (headers, mailbox.bytes)
+    assert (0, 0) == (headers, mailbox.sealed_bytes)
     cleanup.destroy_deleted(store, NOW)
     with store.reading() as session:
         swept = entries.find(session, address, entry_id)
@@ -288,7 +288,7 @@ def test_an_entry_that_a_peer_brings_is_kept_with_its_files(store: Store, addres
     with store.reading() as session:
         found = entries.find(session, address, entry_id)
         assert attachments.find(session, address, attachment_id) is not None
-        assert Place(28, 1, digest) == entries.place(session, address, entries.SOURCE, b"")
+        assert StrandEnd(28, 1, digest) == entries.strand_end(session, address, entries.SOURCE, b"")
     assert found is not None
     assert (b"header", b"payload", None) == (found.header, found.payload, found.removal)
     an_entry(store, address)
@@ -304,7 +304,7 @@ def test_an_entry_that_was_removed_before_it_came_takes_its_place_and_opens_noth
     with store.reading() as session:
         found = entries.find(session, address, entry_id)
         mailbox = mailboxes.find(session, address)
-        assert Place(0, 1, digest) == entries.place(session, address, entries.SOURCE, b"")
+        assert StrandEnd(0, 1, digest) == entries.strand_end(session, address, entries.SOURCE, b"")
     assert found is not None
     assert mailbox is not None
     assert (b"removal", None, None, 1) == (found.removal, found.header, found.payload, found.number)
@@ -337,7 +337,7 @@ def test_what_a_peer_brings_counts_as_it_did_there(
 ) -> None:
     def waits() -> bool:
         with store.reading() as session:
-            return address not in entries.resting(session)
+            return address not in entries.addresses_not_waiting(session)
 
     taken_in(store, address, **removed, speaks=False)
     assert not waits()
@@ -366,7 +366,7 @@ def test_what_a_peer_brings_takes_no_place_and_no_id_that_is_taken(
     ):
         with pytest.raises(refusal):
             taken_in(store, **{"address": address, **removed, **changed})
-    assert (1, 1, before) == (rows(store, "entry"), rows(store, "head"), usage(store))
+    assert (1, 1, before) == (rows(store, "entry"), rows(store, "strand_head"), usage(store))
 
 
 def test_the_digest_at_a_place_is_told_of_tombstones_too(store: Store, address: bytes) -> None:
@@ -391,7 +391,7 @@ def test_the_first_removal_stays(store: Store, address: bytes) -> None:
         tombstone = entries.find(session, address, entry_id)
     assert tombstone is not None
     assert b"first" == tombstone.removal
-    assert 1 == rows(store, "doomed")
+    assert 1 == rows(store, "deletion_queue")
 
 
 def test_what_is_not_there_cannot_be_removed(store: Store, address: bytes) -> None:
@@ -409,22 +409,24 @@ def test_row_ids_do_not_follow_the_order_of_arrival(store: Store, address: bytes
     assert max(ids) < 2**63
 
 
-def place_of(store: Store, address: bytes, author: int = entries.SOURCE, strand: bytes = b"") -> Place | None:
+def place_of(
+    store: Store, address: bytes, author: int = entries.SOURCE, strand: bytes = b""
+) -> StrandEnd | None:
     with store.reading() as session:
-        return entries.place(session, address, author, strand)
+        return entries.strand_end(session, address, author, strand)
 
 
 def test_a_writer_is_told_its_place_in_one_question(store: Store, address: bytes) -> None:
-    assert Place(0, 0, bytes(32)) == place_of(store, address)
+    assert StrandEnd(0, 0, bytes(32)) == place_of(store, address)
     an_entry(store, address, header=bytes(10), payload=bytes(20))
     an_entry(store, address, author=entries.DESK, strand=b"strand-1", header=b"", payload=bytes(5))
     with store.reading() as session:
         desk, source = sorted(
             entries.strand_heads(session, address), key=lambda head: head.author, reverse=True
         )
-    assert Place(35, 1, source.digest) == place_of(store, address)
-    assert Place(35, 1, desk.digest) == place_of(store, address, entries.DESK, b"strand-1")
-    assert Place(35, 0, bytes(32)) == place_of(store, address, entries.DESK, b"strand-2")
+    assert StrandEnd(35, 1, source.digest) == place_of(store, address)
+    assert StrandEnd(35, 1, desk.digest) == place_of(store, address, entries.DESK, b"strand-1")
+    assert StrandEnd(35, 0, bytes(32)) == place_of(store, address, entries.DESK, b"strand-2")
 
 
 def test_there_is_no_place_without_a_mailbox(store: Store) -> None:
@@ -437,7 +439,7 @@ def test_there_is_no_place_after_a_head_that_no_writer_made(
 ) -> None:
     an_entry(store, address)
     with store.writing() as session:
-        session.execute(text(f"UPDATE head SET number = {number}"))  # noqa: S608  # our own words
+        session.execute(text(f"UPDATE strand_head SET number = {number}"))  # noqa: S608  # our own words
     with pytest.raises(StoreDamagedError):
         place_of(store, address)
 
@@ -446,7 +448,7 @@ def test_what_comes_after_a_refusal_in_one_session_is_kept_or_undone_together(st
     def refuse_and_go_on(*, fail: bool) -> None:
         with store.writing() as session:
             with pytest.raises(NoSuchMailboxError):
-                attachments.begin(
+                attachments.begin_upload(
                     session,
                     address=os.urandom(20),
                     entry_id=os.urandom(16),

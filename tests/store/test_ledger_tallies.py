@@ -23,14 +23,14 @@ def test_the_ledger_gives_back_what_it_was_given_in_no_order_of_arrival(store: S
 
 def test_the_ledger_has_no_column_that_could_tell_of_whom_or_when(store: Store) -> None:
     with store.reading() as session:
-        columns = session.execute(text("SELECT name FROM pragma_table_info('ledger')")).scalars().all()
+        columns = session.execute(text("SELECT name FROM pragma_table_info('ledger_tally')")).scalars().all()
     assert ["id", "digest"] == columns  # of the tally itself
 
 
 def test_tallies_that_could_be_told_apart_by_their_size_are_refused(store: Store) -> None:
     with store.writing() as session, pytest.raises(ValueError, match="size"):
         ledger_tallies.add(session, [bytes(64), bytes(65)])
-    assert 0 == rows(store, "ledger")
+    assert 0 == rows(store, "ledger_tally")
 
 
 def test_dropped_tallies_leave_no_byte_behind(store: Store) -> None:
@@ -38,25 +38,25 @@ def test_dropped_tallies_leave_no_byte_behind(store: Store) -> None:
     with store.writing() as session:
         ledger_tallies.add(session, [dropped * 100, kept * 100])
     with store.writing() as session:
-        ledger_tallies.drop_all(
+        ledger_tallies.drop_by_id(
             session, [row for row, tally in ledger_tallies.all_rows(session) if dropped in tally]
         )
     assert store.checkpoint()
     assert [False, True] == [canary in files_of(store) for canary in (dropped, kept)]
     assert cleanup.destroy_deleted(store, NOW).is_clean
-    assert (1, 1, 2400) == (rows(store, "ledger"), rows(store, "sealed"), usage(store))
+    assert (1, 1, 2400) == (rows(store, "ledger_tally"), rows(store, "sealed"), usage(store))
 
 
 def test_tallies_are_read_by_their_ids_and_what_is_gone_is_left_out(store: Store) -> None:
     with store.writing() as session:
         ledger_tallies.add(session, [os.urandom(64) for _ in range(3)])
     with store.reading() as session:
-        first, second, third = ledger_tallies.ids(session)
+        first, second, third = ledger_tallies.tally_ids(session)
         everything = dict(ledger_tallies.all_rows(session))
     with store.writing() as session:
-        ledger_tallies.drop_all(session, [second])
+        ledger_tallies.drop_by_id(session, [second])
     with store.reading() as session:
-        found = ledger_tallies.some(session, [first, second, third])
+        found = ledger_tallies.tallies_by_id(session, [first, second, third])
     assert {first: everything[first], third: everything[third]} == dict(found)
 
 
@@ -74,8 +74,8 @@ def test_a_tally_is_found_and_given_up_by_its_digest(store: Store) -> None:
     one, two = (hashlib.sha256(tally).digest() for tally in (b"one", b"two"))
     with store.writing() as session:
         ledger_tallies.add(session, [b"one", b"two"])
-        assert (b"one", b"two") == (ledger_tallies.get(session, one), ledger_tallies.get(session, two))
+        assert (b"one", b"two") == (ledger_tallies.find(session, one), ledger_tallies.find(session, two))
         ledger_tallies.drop_digests(session, [one, os.urandom(32)])
-        assert (None, b"two") == (ledger_tallies.get(session, one), ledger_tallies.get(session, two))
+        assert (None, b"two") == (ledger_tallies.find(session, one), ledger_tallies.find(session, two))
     assert cleanup.destroy_deleted(store, NOW).is_clean
-    assert (1, 1, 3) == (rows(store, "ledger"), rows(store, "sealed"), usage(store))
+    assert (1, 1, 3) == (rows(store, "ledger_tally"), rows(store, "sealed"), usage(store))

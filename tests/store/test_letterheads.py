@@ -9,30 +9,30 @@ def test_a_new_store_has_no_letterhead(store: Store) -> None:
 
 def test_the_newest_serial_counts_whatever_came_last(store: Store) -> None:
     with store.writing() as session:
-        letterheads.publish(session, 2, b"second", b"signature 2")
-        letterheads.publish(session, 1, b"first", b"signature 1")
+        letterheads.add(session, 2, b"second", b"signature 2")
+        letterheads.add(session, 1, b"first", b"signature 1")
         assert (2, b"second", b"signature 2") == letterheads.latest(session)
 
 
 def test_a_letterhead_of_a_serial_stays_as_it_is(store: Store) -> None:
     with store.writing() as session:
-        letterheads.publish(session, 1, b"true", b"signature")
-        letterheads.publish(session, 1, b"other", b"signature")
+        letterheads.add(session, 1, b"true", b"signature")
+        letterheads.add(session, 1, b"other", b"signature")
         assert (1, b"true", b"signature") == letterheads.latest(session)
 
 
 def test_a_letterhead_is_found_by_its_serial(store: Store) -> None:
     with store.writing() as session:
-        letterheads.publish(session, 1, b"first", b"signature 1")
-        letterheads.publish(session, 2, b"second", b"signature 2")
-        assert (1, b"first", b"signature 1") == letterheads.of_serial(session, 1)
-        assert letterheads.of_serial(session, 3) is None
+        letterheads.add(session, 1, b"first", b"signature 1")
+        letterheads.add(session, 2, b"second", b"signature 2")
+        assert (1, b"first", b"signature 1") == letterheads.find(session, 1)
+        assert letterheads.find(session, 3) is None
 
 
 def test_a_letterhead_that_nobody_has_yet_gives_way_to_the_desks_next_decision(store: Store) -> None:
     with store.writing() as session:
-        letterheads.publish(session, 1, b"first", b"signature 1")
+        letterheads.add(session, 1, b"first", b"signature 1")
         for body in (b"second", b"another"):
-            letterheads.replace(session, 2, body, b"signature 2")
+            letterheads.put(session, 2, body, b"signature 2")
         assert (2, b"another", b"signature 2") == letterheads.latest(session)
-        assert (1, b"first", b"signature 1") == letterheads.of_serial(session, 1)
+        assert (1, b"first", b"signature 1") == letterheads.find(session, 1)

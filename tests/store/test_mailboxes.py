@@ -36,7 +36,7 @@ def test_a_mailbox_opens_once(store: Store) -> None:
     assert keys == {name: getattr(found, name) for name in keys}
     assert (DAY, 0, None, None, None) == (
         found.opened_day,
-        found.bytes,
+        found.sealed_bytes,
         found.waiting_since,
         found.last_day,
         found.last_author,
@@ -142,7 +142,7 @@ def test_a_mailbox_counts_its_sealed_bytes_pending_ones_too(store: Store, addres
     with store.reading() as session:
         found = mailboxes.find(session, address)
     assert found is not None
-    assert 1130 == found.bytes == usage(store)
+    assert 1130 == found.sealed_bytes == usage(store)
 
 
 def test_an_ended_mailbox_leaves_one_signed_line_and_nothing_else(store: Store, address: bytes) -> None:
@@ -167,8 +167,11 @@ def test_an_ended_mailbox_leaves_one_signed_line_and_nothing_else(store: Store, 
     ] == ended
     cleanup.destroy_deleted(store, NOW)
     assert canary not in files_of(store)
-    left = {name: rows(store, name) for name in ("mailbox", "entry", "sealed", "head", "attachment", "chunk")}
-    assert {"mailbox": 1, "entry": 1, "sealed": 1, "head": 1, "attachment": 0, "chunk": 0} == left
+    left = {
+        name: rows(store, name)
+        for name in ("mailbox", "entry", "sealed", "strand_head", "attachment", "chunk")
+    }
+    assert {"mailbox": 1, "entry": 1, "sealed": 1, "strand_head": 1, "attachment": 0, "chunk": 0} == left
     with store.writing() as session:
         mailboxes.mark_ending_counted(session, address)
         assert mailboxes.ended_mailboxes(session) == []
@@ -190,15 +193,15 @@ def test_a_purged_mailbox_leaves_the_order_and_anonymous_tallies_and_nothing_els
     with store.reading() as session:
         mailbox = mailboxes.find(session, address)
     with store.writing() as session:
-        mailboxes.purge(
+        mailboxes.purge_mailbox(
             session, address, statement=b"the order", day=DAY, tallies=[tally * 50, tally * 49 + bytes(24)]
         )
     with store.reading() as session:
         assert mailboxes.find(session, address) is None
-        assert deletion_orders.of_mailbox(session, address) is None
-        assert records.get(session, "casefile", address) is None
-        assert records.get(session, "casefile", other) is not None
-        assert deletion_orders.of_mailbox(session, other) is not None
+        assert deletion_orders.find(session, address) is None
+        assert records.find(session, "casefile", address) is None
+        assert records.find(session, "casefile", other) is not None
+        assert deletion_orders.find(session, other) is not None
         assert {tally * 50, tally * 49 + bytes(24)} == set(ledger_tallies.all_tallies(session))
         ended = mailboxes.ended_mailboxes(session)
     assert mailbox is not None
@@ -217,8 +220,8 @@ def test_a_purged_mailbox_leaves_the_order_and_anonymous_tallies_and_nothing_els
 def test_what_does_not_fit_the_ledger_purges_nothing(store: Store, address: bytes) -> None:
     an_entry(store, address)
     with pytest.raises(ValueError, match="size"), store.writing() as session:
-        mailboxes.purge(session, address, statement=b"order", day=DAY, tallies=[b"one", b"other"])
-    assert (1, 0) == (rows(store, "entry"), rows(store, "ended"))
+        mailboxes.purge_mailbox(session, address, statement=b"order", day=DAY, tallies=[b"one", b"other"])
+    assert (1, 0) == (rows(store, "entry"), rows(store, "ended_mailbox"))
 
 
 def test_only_mailboxes_in_which_nothing_was_ever_written_are_empty(store: Store) -> None:
@@ -233,8 +236,8 @@ def test_only_mailboxes_in_which_nothing_was_ever_written_are_empty(store: Store
     with store.writing() as session:
         entries.remove_entry(session, deleted, entry_id, removal=b"removal")
     with store.reading() as session:
-        assert [empty] == mailboxes.empty_since(session, DAY)
-        assert [] == mailboxes.empty_since(session, old)
+        assert [empty] == mailboxes.empty_mailboxes(session, DAY)
+        assert [] == mailboxes.empty_mailboxes(session, old)
     with store.writing() as session:
         dropped = [
             mailboxes.drop_empty(session, address)
@@ -242,7 +245,7 @@ def test_only_mailboxes_in_which_nothing_was_ever_written_are_empty(store: Store
         ]
     assert [True, *[False] * 6] == dropped
     assert 6 == rows(store, "mailbox")
-    assert 0 == rows(store, "ended")
+    assert 0 == rows(store, "ended_mailbox")
 
 
 def test_an_ended_mailbox_does_not_open_again_before_the_desk_has_seen_it(
@@ -275,7 +278,7 @@ def test_a_mailbox_ends_as_a_peer_says_it_ended(store: Store, address: bytes) ->
         mailbox = mailboxes.find(session, address)
         for ended in (address, unknown):
             for statement in (b"ended", b"ended again"):
-                mailboxes.take_in_ended(
+                mailboxes.apply_end_from_peer(
                     session, address=ended, recipient=b"r", verify_key=b"v", statement=statement, day=DAY
                 )
         lines = [mailboxes.find_ended(session, ended) for ended in (address, unknown, os.urandom(20))]
@@ -286,7 +289,7 @@ def test_a_mailbox_ends_as_a_peer_says_it_ended(store: Store, address: bytes) ->
         EndedMailbox(unknown, b"r", b"v", b"ended", DAY, is_counted=False),
         None,
     ] == lines
-    assert (0, 0, 0) == tuple(rows(store, table) for table in ("mailbox", "entry", "purge_order"))
+    assert (0, 0, 0) == tuple(rows(store, table) for table in ("mailbox", "entry", "deletion_order"))
 
 
 def test_a_line_is_marked_as_counted_where_there_is_one(store: Store, address: bytes) -> None:
@@ -298,7 +301,7 @@ def test_a_line_is_marked_as_counted_where_there_is_one(store: Store, address: b
         (line,) = mailboxes.ended_mailboxes(session)
         assert line.is_counted
         mailboxes.mark_ending_counted(session, address)
-    assert 0 == rows(store, "ended")
+    assert 0 == rows(store, "ended_mailbox")
 
 
 def test_what_does_not_fit_the_ledger_acknowledges_nothing(store: Store, address: bytes) -> None:
@@ -306,4 +309,4 @@ def test_what_does_not_fit_the_ledger_acknowledges_nothing(store: Store, address
         mailboxes.end_for_good(session, address, statement=b"ended", day=DAY)
     with pytest.raises(ValueError, match="size"), store.writing() as session:
         mailboxes.mark_ending_counted(session, address, tallies=[b"one", b"other"])
-    assert (0, 1) == (rows(store, "ledger"), rows(store, "ended"))
+    assert (0, 1) == (rows(store, "ledger_tally"), rows(store, "ended_mailbox"))

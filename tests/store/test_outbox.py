@@ -20,7 +20,7 @@ from store import (
 from store import ledger_tallies as ledger
 from store.database.engine import Store
 from store.errors import PeerMissingError
-from store.outbox import What
+from store.outbox import OutboxKind
 from store.records import Record
 from tests.store.factories import (
     DAY,
@@ -46,7 +46,7 @@ def peer(store: Store) -> None:
     a_peer(store)
 
 
-def ids_of(store: Store, what: What, peer: bytes = STRAND) -> list[int]:
+def ids_of(store: Store, what: OutboxKind, peer: bytes = STRAND) -> list[int]:
     with store.reading() as session:
         return [each.id for each in outbox.of_kind(session, peer, what)]
 
@@ -54,9 +54,9 @@ def ids_of(store: Store, what: What, peer: bytes = STRAND) -> list[int]:
 def pack(store: Store, peer: bytes = STRAND) -> int:
     """Pack all that a peer is not known to have."""
     with store.writing() as session:
-        serial = peers.packed(session, peer)
-        ids = [each.id for what in What for each in outbox.of_kind(session, peer, what)]
-        outbox.mark(session, ids, serial)
+        serial = peers.reserve_serial(session, peer)
+        ids = [each.id for what in OutboxKind for each in outbox.of_kind(session, peer, what)]
+        outbox.mark_packed(session, ids, serial)
     return serial
 
 
@@ -78,7 +78,7 @@ def test_a_store_without_peers_notes_nothing(store: Store, address: bytes) -> No
     a_record(store, address)
     an_order(store, address)
     end(store, address)
-    assert 0 == rows(store, "undelivered")
+    assert 0 == rows(store, "outbox")
 
 
 @pytest.mark.usefixtures("peer")
@@ -89,7 +89,7 @@ def test_an_entry_is_noted_for_each_peer_and_for_none_twice(store: Store, addres
         entries.remove_entry(session, address, entry_id, removal=b"removal")
         entries.remove_entry(session, address, entry_id, removal=b"removal")
     for name in (STRAND, OTHER):
-        assert [(What.ENTRY, address, entry_id)] == noted(store, name)
+        assert [(OutboxKind.ENTRY, address, entry_id)] == noted(store, name)
 
 
 @pytest.mark.usefixtures("peer")
@@ -106,18 +106,18 @@ def test_all_that_travels_is_noted_where_it_comes_about(store: Store, address: b
     tally = os.urandom(64)
     digest = hashlib.sha256(tally).digest()
     with store.writing() as session:
-        letterheads.publish(session, 1, b"body", b"signature")
-        public_files.publish(session, "report-2026-nl.html", b"for everybody")
+        letterheads.add(session, 1, b"body", b"signature")
+        public_files.put(session, "report-2026-nl.html", b"for everybody")
         ledger.add(session, [tally])
     a_record(store, address)
-    a_record(store, address, kind="draft", travels=False)
+    a_record(store, address, kind="draft", goes_to_peers=False)
     an_order(store, address)
     assert [
-        (What.LETTERHEAD, b"", b""),
-        (What.PUBLIC_FILE, b"", b"report-2026-nl.html"),
-        (What.RECORD, b"", b"casefile:" + address),
-        (What.TALLY, b"", digest),
-        (What.ORDER, address, b""),
+        (OutboxKind.LETTERHEAD, b"", b""),
+        (OutboxKind.PUBLIC_FILE, b"", b"report-2026-nl.html"),
+        (OutboxKind.RECORD, b"", b"casefile:" + address),
+        (OutboxKind.TALLY, b"", digest),
+        (OutboxKind.ORDER, address, b""),
     ] == noted(store)
 
 
@@ -125,21 +125,21 @@ def test_all_that_travels_is_noted_where_it_comes_about(store: Store, address: b
 def test_a_letterhead_that_was_known_is_not_noted(store: Store) -> None:
     for _ in range(2):
         with store.writing() as session:
-            letterheads.publish(session, 1, b"body", b"signature")
+            letterheads.add(session, 1, b"body", b"signature")
         deliver(store)
         assert [] == noted(store)
         with store.writing() as session:
-            letterheads.publish(session, 1, b"body", b"signature")
+            letterheads.add(session, 1, b"body", b"signature")
     assert [] == noted(store)
     with store.writing() as session:
-        letterheads.replace(session, 1, b"another", b"signature")
-    assert [(What.LETTERHEAD, b"", b"")] == noted(store)
+        letterheads.put(session, 1, b"another", b"signature")
+    assert [(OutboxKind.LETTERHEAD, b"", b"")] == noted(store)
 
 
 @pytest.mark.usefixtures("peer")
 def test_what_is_dropped_is_told_and_what_never_was_is_not(store: Store, address: bytes) -> None:
     a_record(store, address)
-    a_record(store, address, kind="draft", travels=False)
+    a_record(store, address, kind="draft", goes_to_peers=False)
     a_record(store, b"templates", kind="templates")
     an_order(store, address)
     deliver(store)
@@ -151,9 +151,9 @@ def test_what_is_dropped_is_told_and_what_never_was_is_not(store: Store, address
         records.drop(session, "templates", b"another")
         deletion_orders.drop(session, os.urandom(20))
     assert [
-        (What.RECORD, b"", b"casefile:" + address),
-        (What.RECORD, b"", b"templates:templates"),
-        (What.ORDER, address, b""),
+        (OutboxKind.RECORD, b"", b"casefile:" + address),
+        (OutboxKind.RECORD, b"", b"templates:templates"),
+        (OutboxKind.ORDER, address, b""),
     ] == noted(store)
 
 
@@ -166,7 +166,7 @@ def test_of_an_ended_mailbox_its_end_alone_is_told(store: Store, address: bytes)
     an_order(store, address)
     end(store, address)
     for name in (STRAND, OTHER):
-        assert [(What.ENDED, address, b""), (What.ENTRY, other, kept)] == noted(store, name)
+        assert [(OutboxKind.ENDED, address, b""), (OutboxKind.ENTRY, other, kept)] == noted(store, name)
 
 
 @pytest.mark.usefixtures("peer")
@@ -177,11 +177,11 @@ def test_a_purged_mailbox_is_told_with_its_tallies_and_its_records_dropped(
     a_record(store, address)
     deliver(store)
     with store.writing() as session:
-        mailboxes.purge(session, address, statement=b"order", day=DAY, tallies=[b"tally"])
+        mailboxes.purge_mailbox(session, address, statement=b"order", day=DAY, tallies=[b"tally"])
     assert [
-        (What.ENDED, address, b""),
-        (What.RECORD, b"", b"casefile:" + address),
-        (What.TALLY, b"", hashlib.sha256(b"tally").digest()),
+        (OutboxKind.ENDED, address, b""),
+        (OutboxKind.RECORD, b"", b"casefile:" + address),
+        (OutboxKind.TALLY, b"", hashlib.sha256(b"tally").digest()),
     ] == noted(store)
 
 
@@ -189,15 +189,15 @@ def test_a_purged_mailbox_is_told_with_its_tallies_and_its_records_dropped(
 def test_who_brought_something_is_not_told_of_it(store: Store) -> None:
     a_peer(store, OTHER)
     with store.writing() as session:
-        outbox.taking_in_from(session, STRAND)
-        letterheads.publish(session, 1, b"body", b"signature")
+        outbox.exclude_peer(session, STRAND)
+        letterheads.add(session, 1, b"body", b"signature")
         ledger.apply_from_peer(session, b"tally")
-        outbox.enqueue_for(session, STRAND, What.RECORD, name=b"casefile:name")
-    assert [(What.RECORD, b"", b"casefile:name")] == noted(store, STRAND)
-    assert [What.LETTERHEAD, What.TALLY] == [what for what, _, _ in noted(store, OTHER)]
+        outbox.enqueue_for(session, STRAND, OutboxKind.RECORD, name=b"casefile:name")
+    assert [(OutboxKind.RECORD, b"", b"casefile:name")] == noted(store, STRAND)
+    assert [OutboxKind.LETTERHEAD, OutboxKind.TALLY] == [what for what, _, _ in noted(store, OTHER)]
     with store.writing() as session:
-        letterheads.publish(session, 2, b"body", b"signature")  # the next session takes in from nobody
-    assert (What.LETTERHEAD, b"", b"") in noted(store, STRAND)
+        letterheads.add(session, 2, b"body", b"signature")  # the next session takes in from nobody
+    assert (OutboxKind.LETTERHEAD, b"", b"") in noted(store, STRAND)
 
 
 def test_a_peer_that_is_not_there_is_refused_and_nothing_of_the_session_stays(
@@ -205,9 +205,9 @@ def test_a_peer_that_is_not_there_is_refused_and_nothing_of_the_session_stays(
 ) -> None:
     an_entry(store, address)
     with store.writing() as session:
-        letterheads.publish(session, 1, b"body", b"signature")
+        letterheads.add(session, 1, b"body", b"signature")
         with pytest.raises(PeerMissingError):
-            outbox.enqueue_for(session, STRAND, What.LETTERHEAD)
+            outbox.enqueue_for(session, STRAND, OutboxKind.LETTERHEAD)
         with pytest.raises(PeerMissingError):
             outbox.enqueue_all(session, STRAND)
     assert 0 == rows(store, "letterhead")
@@ -219,19 +219,19 @@ def test_a_record_that_a_peer_brings_is_told_to_the_others_alone(store: Store, a
     a_record(store, address)
     deliver(store, OTHER)
     with store.writing() as session:
-        outbox.taking_in_from(session, STRAND)
+        outbox.exclude_peer(session, STRAND)
         records.apply_from_peer(session, "casefile", address, 4, b"theirs", base=4)
     assert [] == noted(store, STRAND)  # nor of what lay here before
-    assert [(What.RECORD, b"", b"casefile:" + address)] == noted(store, OTHER)
+    assert [(OutboxKind.RECORD, b"", b"casefile:" + address)] == noted(store, OTHER)
     with store.reading() as session:
-        assert Record("casefile", address, 4, b"theirs", base=4) == records.get(session, "casefile", address)
+        assert Record("casefile", address, 4, b"theirs", base=4) == records.find(session, "casefile", address)
 
 
 @pytest.mark.usefixtures("peer")
 def test_what_the_desk_takes_in_by_itself_is_told_to_all(store: Store, address: bytes) -> None:
     with store.writing() as session:
         records.apply_from_peer(session, "casefile", address, 1, b"restored", base=0)
-    assert [(What.RECORD, b"", b"casefile:" + address)] == noted(store)
+    assert [(OutboxKind.RECORD, b"", b"casefile:" + address)] == noted(store)
 
 
 @pytest.mark.usefixtures("peer")
@@ -247,7 +247,7 @@ def test_of_tallies_that_were_given_up_nothing_is_told(store: Store) -> None:
     with store.writing() as session:
         ledger.add(session, [b"one", b"two"])
         ledger.drop_digests(session, [hashlib.sha256(b"one").digest(), hashlib.sha256(b"none").digest()])
-    assert [(What.TALLY, b"", hashlib.sha256(b"two").digest())] == noted(store)
+    assert [(OutboxKind.TALLY, b"", hashlib.sha256(b"two").digest())] == noted(store)
 
 
 @pytest.mark.usefixtures("peer")
@@ -258,9 +258,11 @@ def test_what_was_acknowledged_before_is_not_told_again(store: Store, address: b
         with store.writing() as session:
             mailboxes.mark_ending_counted(session, address)
         with store.writing() as session:
-            outbox.mark(session, [row.id for row in outbox.of_kind(session, STRAND, What.ACKNOWLEDGED)], 1)
+            outbox.mark_packed(
+                session, [row.id for row in outbox.of_kind(session, STRAND, OutboxKind.ACKNOWLEDGED)], 1
+            )
     acknowledge(store, 1)
-    assert [(What.ENDED, address, b"")] == noted(store)
+    assert [(OutboxKind.ENDED, address, b"")] == noted(store)
 
 
 @pytest.mark.usefixtures("peer")
@@ -268,9 +270,9 @@ def test_a_detail_stays_until_another_is_given(store: Store, address: bytes) -> 
     found = []
     for detail in (b"first", b"", b"second", b""):
         with store.writing() as session:
-            outbox.enqueue(session, What.ACKNOWLEDGED, address=address, detail=detail)
+            outbox.enqueue(session, OutboxKind.ACKNOWLEDGED, address=address, tally_digests=detail)
         with store.reading() as session:
-            found += [each.detail for each in outbox.of_kind(session, STRAND, What.ACKNOWLEDGED)]
+            found += [each.tally_digests for each in outbox.of_kind(session, STRAND, OutboxKind.ACKNOWLEDGED)]
     assert [b"first", b"first", b"second", b"second"] == found
 
 
@@ -283,16 +285,16 @@ def test_what_was_told_is_forgotten_and_what_came_since_is_not(store: Store, add
     serial = pack(store)
     later = an_entry(store, address)
     acknowledge(store, serial)
-    assert [(What.ENTRY, address, later)] == noted(store)
+    assert [(OutboxKind.ENTRY, address, later)] == noted(store)
 
 
 @pytest.mark.usefixtures("peer")
 def test_what_was_packed_again_waits_for_the_later_pouch(store: Store, address: bytes) -> None:
     an_entry(store, address)
     first = pack(store)
-    assert [] == ids_of(store, What.ENTRY)  # under way
+    assert [] == ids_of(store, OutboxKind.ENTRY)  # under way
     with store.writing() as session:
-        outbox.restart(session, STRAND)
+        outbox.repack_all(session, STRAND)
     second = pack(store)
     acknowledge(store, first)
     assert 1 == len(noted(store))
@@ -307,9 +309,9 @@ def test_what_changed_after_it_was_packed_is_packed_again(store: Store, address:
     with store.writing() as session:
         entries.remove_entry(session, address, entry_id, removal=b"removal")
     acknowledge(store, serial)
-    assert [(What.ENTRY, address, entry_id)] == noted(store)
+    assert [(OutboxKind.ENTRY, address, entry_id)] == noted(store)
     acknowledge(store, serial)  # told twice
-    assert [(What.ENTRY, address, entry_id)] == noted(store)
+    assert [(OutboxKind.ENTRY, address, entry_id)] == noted(store)
     deliver(store)
     assert [] == noted(store)
 
@@ -317,20 +319,20 @@ def test_what_changed_after_it_was_packed_is_packed_again(store: Store, address:
 @pytest.mark.usefixtures("peer")
 def test_what_changes_between_marking_and_reading_is_packed_again(store: Store) -> None:
     with store.writing() as session:
-        public_files.publish(session, "report", b"first")
+        public_files.put(session, "report", b"first")
     serial = pack(store)
     with store.writing() as session:
-        public_files.publish(session, "report", b"second")
+        public_files.put(session, "report", b"second")
     with store.reading() as session:
-        assert b"second" == public_files.get(session, "report")  # what goes into the pouch
+        assert b"second" == public_files.find(session, "report")  # what goes into the pouch
     acknowledge(store, serial)
-    assert [(What.PUBLIC_FILE, b"", b"report")] == noted(store)
+    assert [(OutboxKind.PUBLIC_FILE, b"", b"report")] == noted(store)
 
 
 @pytest.mark.usefixtures("peer")
 def test_a_record_that_was_packed_as_dropped_has_no_base(store: Store, address: bytes) -> None:
     a_record(store, address)
-    (row,) = ids_of(store, What.RECORD)
+    (row,) = ids_of(store, OutboxKind.RECORD)
     deliver(store, revisions={row: 1})
     with store.writing() as session:
         records.drop(session, "casefile", address)
@@ -338,16 +340,16 @@ def test_a_record_that_was_packed_as_dropped_has_no_base(store: Store, address: 
     a_record(store, address)
     acknowledge(store, serial)
     with store.reading() as session:
-        assert Record("casefile", address, 1, b"sealed", base=0) == records.get(session, "casefile", address)
-    assert [(What.RECORD, b"", b"casefile:" + address)] == noted(store)
+        assert Record("casefile", address, 1, b"sealed", base=0) == records.find(session, "casefile", address)
+    assert [(OutboxKind.RECORD, b"", b"casefile:" + address)] == noted(store)
 
 
 @pytest.mark.usefixtures("peer")
 def test_a_name_that_no_writer_made_harms_no_other(store: Store, address: bytes) -> None:
     an_entry(store, address)
     with store.writing() as session:
-        outbox.enqueue_for(session, STRAND, What.RECORD, name=b"\xff\xfe and no colon")
-        (row,) = outbox.of_kind(session, STRAND, What.RECORD)
+        outbox.enqueue_for(session, STRAND, OutboxKind.RECORD, name=b"\xff\xfe and no colon")
+        (row,) = outbox.of_kind(session, STRAND, OutboxKind.RECORD)
     deliver(store, revisions={row.id: 1})
     assert [] == noted(store)
 
@@ -361,7 +363,7 @@ def test_two_workstations_each_get_all(store: Store, address: bytes) -> None:
     assert 1 == len(noted(store, OTHER))
     late = an_entry(store, address)
     deliver(store, OTHER)
-    assert [(What.ENTRY, address, late)] == noted(store, STRAND)
+    assert [(OutboxKind.ENTRY, address, late)] == noted(store, STRAND)
     assert [] == noted(store, OTHER)
 
 
@@ -369,23 +371,23 @@ def test_two_workstations_each_get_all(store: Store, address: bytes) -> None:
 def test_a_record_knows_which_revision_the_other_side_has(store: Store, address: bytes) -> None:
     def base() -> int | None:
         with store.reading() as session:
-            found = records.get(session, "casefile", address)
+            found = records.find(session, "casefile", address)
         return None if found is None else found.base
 
     a_record(store, address)
-    (row,) = ids_of(store, What.RECORD)
+    (row,) = ids_of(store, OutboxKind.RECORD)
     assert 0 == base()
     deliver(store, revisions={row: 1})
     assert 1 == base()
     a_record(store, address, revision=2)
-    (row,) = ids_of(store, What.RECORD)
+    (row,) = ids_of(store, OutboxKind.RECORD)
     with store.writing() as session:
-        outbox.mark(session, [row], peers.packed(session, STRAND), revisions={row: 2})
+        outbox.mark_packed(session, [row], peers.reserve_serial(session, STRAND), revisions={row: 2})
     a_record(store, address, revision=3)
     assert 1 == base()
     acknowledge(store, 2)
     assert 2 == base()
-    assert [(What.RECORD, b"", b"casefile:" + address)] == noted(store)
+    assert [(OutboxKind.RECORD, b"", b"casefile:" + address)] == noted(store)
 
 
 @pytest.mark.usefixtures("peer")
@@ -398,15 +400,17 @@ def test_an_ended_line_stays_until_each_peer_was_told(store: Store, address: byt
         mailboxes.mark_ending_counted(session, address, tallies=tallies)
     with store.reading() as session:
         (line,) = mailboxes.ended_mailboxes(session)
-        assert [digests] == [each.detail for each in outbox.of_kind(session, STRAND, What.ACKNOWLEDGED)]
-        assert outbox.is_undelivered(session, What.ENDED, address=address)
+        assert [digests] == [
+            each.tally_digests for each in outbox.of_kind(session, STRAND, OutboxKind.ACKNOWLEDGED)
+        ]
+        assert outbox.is_queued(session, OutboxKind.ENDED, address=address)
     assert line.is_counted
     deliver(store, STRAND)
-    assert 1 == rows(store, "ended")
+    assert 1 == rows(store, "ended_mailbox")
     deliver(store, OTHER)
-    assert 0 == rows(store, "ended")
+    assert 0 == rows(store, "ended_mailbox")
     with store.reading() as session:
-        assert not outbox.is_undelivered(session, What.ENDED, address=address)
+        assert not outbox.is_queued(session, OutboxKind.ENDED, address=address)
         assert set(tallies) == set(ledger.all_tallies(session))
 
 
@@ -416,11 +420,11 @@ def test_a_line_that_each_peer_was_told_of_stays_until_the_desk_has_counted_it(
 ) -> None:
     end(store, address)
     deliver(store)
-    assert 1 == rows(store, "ended")
+    assert 1 == rows(store, "ended_mailbox")
     with store.writing() as session:
         mailboxes.mark_ending_counted(session, address)
-    assert 0 == rows(store, "ended")
-    assert [(What.ACKNOWLEDGED, address, b"")] == noted(store)
+    assert 0 == rows(store, "ended_mailbox")
+    assert [(OutboxKind.ACKNOWLEDGED, address, b"")] == noted(store)
 
 
 @pytest.mark.usefixtures("peer")
@@ -431,12 +435,12 @@ def test_what_did_not_get_into_the_pouch_after_all_is_packed_into_the_next(
     an_entry(store, address)
     serial = pack(store)
     with store.reading() as session:
-        left = session.execute(text("SELECT id, name FROM undelivered LIMIT 1")).one()
+        left = session.execute(text("SELECT id, name FROM outbox LIMIT 1")).one()
     with store.writing() as session:
-        outbox.unmark(session, [left.id])
+        outbox.unmark_packed(session, [left.id])
     acknowledge(store, serial)
-    assert [(What.ENTRY, address, left.name)] == noted(store)
-    assert [left.id] == ids_of(store, What.ENTRY)
+    assert [(OutboxKind.ENTRY, address, left.name)] == noted(store)
+    assert [left.id] == ids_of(store, OutboxKind.ENTRY)
 
 
 @pytest.mark.usefixtures("peer")
@@ -446,8 +450,11 @@ def test_all_that_was_under_way_is_packed_again_for_that_peer_alone(store: Store
     pack(store, STRAND)
     pack(store, OTHER)
     with store.writing() as session:
-        outbox.restart(session, STRAND)
-    assert (1, 0) == (len(ids_of(store, What.ENTRY, STRAND)), len(ids_of(store, What.ENTRY, OTHER)))
+        outbox.repack_all(session, STRAND)
+    assert (1, 0) == (
+        len(ids_of(store, OutboxKind.ENTRY, STRAND)),
+        len(ids_of(store, OutboxKind.ENTRY, OTHER)),
+    )
 
 
 @pytest.mark.usefixtures("peer")
@@ -455,10 +462,10 @@ def test_what_is_noted_for_one_peer_is_packed_even_if_it_is_under_way(store: Sto
     entry_id = an_entry(store, address)
     serial = pack(store)
     with store.writing() as session:
-        outbox.enqueue_for(session, STRAND, What.ENTRY, address=address, name=entry_id)
-    assert 1 == len(ids_of(store, What.ENTRY))
+        outbox.enqueue_for(session, STRAND, OutboxKind.ENTRY, address=address, name=entry_id)
+    assert 1 == len(ids_of(store, OutboxKind.ENTRY))
     acknowledge(store, serial)
-    assert [(What.ENTRY, address, entry_id)] == noted(store)
+    assert [(OutboxKind.ENTRY, address, entry_id)] == noted(store)
 
 
 @pytest.mark.usefixtures("peer")
@@ -466,13 +473,13 @@ def test_a_peer_that_took_in_a_letterhead_shares_it(store: Store) -> None:
     def shared() -> int | None:
         with store.reading() as session:
             found = peers.find(session, STRAND)
-        return None if found is None else found.letterhead
+        return None if found is None else found.letterhead_serial
 
     with store.writing() as session:
-        letterheads.publish(session, 3, b"body", b"signature")
-    (row,) = ids_of(store, What.LETTERHEAD)
+        letterheads.add(session, 3, b"body", b"signature")
+    (row,) = ids_of(store, OutboxKind.LETTERHEAD)
     with store.writing() as session:
-        outbox.mark(session, [row], peers.packed(session, STRAND), revisions={row: 3})
+        outbox.mark_packed(session, [row], peers.reserve_serial(session, STRAND), revisions={row: 3})
     assert 0 == shared()
     acknowledge(store, 1)
     assert 3 == shared()
@@ -484,7 +491,7 @@ def test_whether_something_is_news_is_asked_of_what_was_taken_in(store: Store) -
 
     def is_news(taken: int) -> bool:
         with store.reading() as session:
-            return outbox.is_news_to(session, STRAND, What.RECORD, name, taken=taken)
+            return outbox.peer_lacks(session, STRAND, OutboxKind.RECORD, name, taken=taken)
 
     assert not is_news(0)
     a_record(store, b"name")
@@ -500,11 +507,11 @@ def test_what_is_taken_back_is_told_no_more_and_gives_back_its_detail(store: Sto
     a_peer(store, OTHER)
     digests = [os.urandom(32), os.urandom(32)]
     with store.writing() as session:
-        outbox.enqueue(session, What.ACKNOWLEDGED, address=address, detail=b"".join(digests))
-        detail = outbox.take_back(session, STRAND, What.ACKNOWLEDGED, address=address)
-        assert tuple(digests) == outbox.digests_in(detail)
-        assert b"" == outbox.take_back(session, STRAND, What.ACKNOWLEDGED, address=address)
-        assert () == outbox.digests_in(b"")
+        outbox.enqueue(session, OutboxKind.ACKNOWLEDGED, address=address, tally_digests=b"".join(digests))
+        detail = outbox.dequeue(session, STRAND, OutboxKind.ACKNOWLEDGED, address=address)
+        assert tuple(digests) == outbox.split_digests(detail)
+        assert b"" == outbox.dequeue(session, STRAND, OutboxKind.ACKNOWLEDGED, address=address)
+        assert () == outbox.split_digests(b"")
     assert ([], 1) == (noted(store, STRAND), len(noted(store, OTHER)))
 
 
@@ -516,12 +523,12 @@ def test_a_new_peer_is_told_all_that_travels_and_nothing_else(store: Store, addr
     entry_id, removed = an_entry(store, address), an_entry(store, address)
     with store.writing() as session:
         entries.remove_entry(session, address, removed, removal=b"removal")
-        letterheads.publish(session, 1, b"body", b"signature")
-        letterheads.publish(session, 2, b"body", b"signature")
-        public_files.publish(session, "report-2026-nl.html", b"for everybody")
+        letterheads.add(session, 1, b"body", b"signature")
+        letterheads.add(session, 2, b"body", b"signature")
+        public_files.put(session, "report-2026-nl.html", b"for everybody")
         ledger.add(session, [tally])
     a_record(store, address)
-    a_record(store, address, kind="draft", travels=False)
+    a_record(store, address, kind="draft", goes_to_peers=False)
     an_order(store, address)
     end(store, ended)
     a_peer(store)
@@ -529,13 +536,13 @@ def test_a_new_peer_is_told_all_that_travels_and_nothing_else(store: Store, addr
     with store.writing() as session:
         outbox.enqueue_all(session, STRAND)
     assert [
-        (What.LETTERHEAD, b"", b""),
-        (What.ENDED, ended, b""),
-        (What.PUBLIC_FILE, b"", b"report-2026-nl.html"),
-        (What.RECORD, b"", b"casefile:" + address),
-        (What.TALLY, b"", hashlib.sha256(tally).digest()),
-        *[(What.ENTRY, address, name) for name in sorted([entry_id, removed])],
-        (What.ORDER, address, b""),
+        (OutboxKind.LETTERHEAD, b"", b""),
+        (OutboxKind.ENDED, ended, b""),
+        (OutboxKind.PUBLIC_FILE, b"", b"report-2026-nl.html"),
+        (OutboxKind.RECORD, b"", b"casefile:" + address),
+        (OutboxKind.TALLY, b"", hashlib.sha256(tally).digest()),
+        *[(OutboxKind.ENTRY, address, name) for name in sorted([entry_id, removed])],
+        (OutboxKind.ORDER, address, b""),
     ] == noted(store)
 
 
@@ -553,7 +560,7 @@ def test_all_is_packed_again_for_a_peer_that_lost_what_it_had(store: Store, addr
     with store.writing() as session:
         outbox.enqueue_all(session, STRAND)
     acknowledge(store, serial)  # of before it was set back
-    assert [(What.ENTRY, address, entry_id)] == noted(store)
+    assert [(OutboxKind.ENTRY, address, entry_id)] == noted(store)
 
 
 # ---- how it is read
@@ -570,13 +577,15 @@ def test_what_is_undelivered_of_a_mailbox_is_read_by_mailbox(store: Store, addre
     with store.reading() as session:
         assert sorted([address, other]) == outbox.mailboxes_to_pack(session, STRAND)
         found = outbox.of_mailbox(session, STRAND, address)
-        assert [*[(What.ENTRY, name) for name in names], (What.ORDER, b"")] == [
-            (each.what, each.name) for each in found
+        assert [*[(OutboxKind.ENTRY, name) for name in names], (OutboxKind.ORDER, b"")] == [
+            (each.kind, each.name) for each in found
         ]
         assert [] == outbox.of_mailbox(session, STRAND, ended)
         assert [] == outbox.of_mailbox(session, OTHER, address)
         assert (6, 0) == (outbox.count(session, STRAND), outbox.count(session, OTHER))
-        assert {What.ENTRY: 4, What.ORDER: 1, What.ENDED: 1} == outbox.counts(session, STRAND)
+        assert {OutboxKind.ENTRY: 4, OutboxKind.ORDER: 1, OutboxKind.ENDED: 1} == outbox.counts(
+            session, STRAND
+        )
         assert {} == outbox.counts(session, OTHER)
 
 
@@ -588,20 +597,20 @@ def test_nothing_tells_the_order_of_arrival(store: Store) -> None:
         an_entry(store, address, durable=False)
         arrived.append(address)
     with store.reading() as session:
-        listed = [each.address for each in outbox.of_kind(session, STRAND, What.ENTRY)]
-        by_id = session.execute(text("SELECT address FROM undelivered ORDER BY id")).scalars().all()
-        columns = session.execute(text("SELECT name FROM pragma_table_info('undelivered')")).scalars().all()
+        listed = [each.address for each in outbox.of_kind(session, STRAND, OutboxKind.ENTRY)]
+        by_id = session.execute(text("SELECT address FROM outbox ORDER BY id")).scalars().all()
+        columns = session.execute(text("SELECT name FROM pragma_table_info('outbox')")).scalars().all()
     assert sorted(arrived) == listed == undelivered_addresses(store)
     assert 10 < sum(arrived.index(a) < arrived.index(b) for a, b in pairwise(by_id)) < 50
     assert [
         "id",
         "peer",
-        "what",
+        "kind",
         "address",
         "name",
-        "detail",
-        "pouch",
-        "revision",
+        "tally_digests",
+        "pouch_serial",
+        "packed_revision",
         "is_changed",
     ] == columns
 
@@ -624,7 +633,7 @@ def test_what_was_told_leaves_no_byte_behind(store: Store) -> None:
             mailboxes.end_for_good(session, address, statement=b"ended", day=DAY)
             mailboxes.mark_ending_counted(session, address)
     deliver(store)
-    assert (0, 0) == (rows(store, "undelivered"), rows(store, "ended"))
+    assert (0, 0) == (rows(store, "outbox"), rows(store, "ended_mailbox"))
     assert cleanup.destroy_deleted(store, NOW).is_clean
     assert cleanup.rewrite_store(store)
     raw = files_of(store)
@@ -635,5 +644,5 @@ def test_neither_names_nor_details_are_in_a_repr(store: Store) -> None:
     a_peer(store, SERVER)
     a_record(store, b"a name")
     with store.writing() as session:
-        (row,) = outbox.of_kind(session, SERVER, What.RECORD)
+        (row,) = outbox.of_kind(session, SERVER, OutboxKind.RECORD)
     assert "a name" not in repr(row)

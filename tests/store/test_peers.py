@@ -5,7 +5,7 @@ import pytest
 from store import mailboxes, outbox, peers
 from store.database.engine import Store
 from store.errors import PeerMissingError
-from store.outbox import What
+from store.outbox import OutboxKind
 from store.peers import Peer
 from tests.store.factories import (
     DAY,
@@ -45,8 +45,8 @@ def test_a_peer_that_is_added_again_keeps_all_but_its_card(store: Store, address
     a_peer(store)
     an_entry(store, address)
     with store.writing() as session:
-        peers.packed(session, STRAND)
-        peers.took_in(session, STRAND, 7, DAY)
+        peers.reserve_serial(session, STRAND)
+        peers.mark_applied(session, STRAND, 7, DAY)
     with store.writing() as session:
         peers.add(session, STRAND, b"another card")
     assert Peer(STRAND, b"another card", 1, 0, 7, DAY, None, 0) == peer_of(store)
@@ -57,10 +57,10 @@ def test_pouches_are_counted_each_way_for_itself(store: Store) -> None:
     a_peer(store)
     a_peer(store, OTHER)
     with store.writing() as session:
-        assert [1, 2, 3] == [peers.packed(session, STRAND) for _ in range(3)]
+        assert [1, 2, 3] == [peers.reserve_serial(session, STRAND) for _ in range(3)]
         outbox.acknowledge_pouch(session, STRAND, 2)
         outbox.acknowledge_pouch(session, STRAND, 1)  # an older pouch that comes late
-        peers.took_in(session, STRAND, 9, DAY)
+        peers.mark_applied(session, STRAND, 9, DAY)
     assert Peer(STRAND, b"card", 3, 2, 9, DAY, None, 0) == peer_of(store)
     assert Peer(OTHER, b"card", 0, 0, 0, None, None, 0) == peer_of(store, OTHER)
 
@@ -69,31 +69,31 @@ def test_a_peer_that_begins_anew_is_sent_serials_that_it_never_saw(store: Store)
     a_peer(store)
     assert 1 == deliver(store)
     with store.writing() as session:
-        peers.was_set_back(session, STRAND, DAY)
-        peers.forget_serials(session, STRAND)
-        assert 2 == peers.packed(session, STRAND)
+        peers.mark_rollback(session, STRAND, DAY)
+        peers.reset_acknowledged(session, STRAND)
+        assert 2 == peers.reserve_serial(session, STRAND)
     assert Peer(STRAND, b"card", 2, 0, 0, None, DAY, 0) == peer_of(store)
     with store.writing() as session:
-        peers.clear_setback(session, STRAND)
-    assert peer_of(store).setback is None
+        peers.clear_rollback(session, STRAND)
+    assert peer_of(store).rollback_day is None
 
 
 def test_no_serial_is_given_twice_by_a_store_that_was_put_back(store: Store) -> None:
     a_peer(store)
     with store.writing() as session:
-        assert [1, 2] == [peers.packed(session, STRAND) for _ in range(2)]
-        assert 9 == peers.packed(session, STRAND, at_least=9)
-        assert 10 == peers.packed(session, STRAND, at_least=3)
-        peers.has_sent(session, STRAND, 20)
-        assert 21 == peers.packed(session, STRAND)
+        assert [1, 2] == [peers.reserve_serial(session, STRAND) for _ in range(2)]
+        assert 9 == peers.reserve_serial(session, STRAND, at_least=9)
+        assert 10 == peers.reserve_serial(session, STRAND, at_least=3)
+        peers.advance_serial(session, STRAND, 20)
+        assert 21 == peers.reserve_serial(session, STRAND)
 
 
 def test_the_letterhead_that_both_have_is_remembered_for_each_peer(store: Store) -> None:
     a_peer(store)
     a_peer(store, OTHER)
     with store.writing() as session:
-        peers.shares_letterhead(session, STRAND, 4)
-    assert (4, 0) == (peer_of(store).letterhead, peer_of(store, OTHER).letterhead)
+        peers.set_shared_letterhead(session, STRAND, 4)
+    assert (4, 0) == (peer_of(store).letterhead_serial, peer_of(store, OTHER).letterhead_serial)
 
 
 def test_whether_a_peer_has_more_for_us_is_remembered(store: Store) -> None:
@@ -101,14 +101,14 @@ def test_whether_a_peer_has_more_for_us_is_remembered(store: Store) -> None:
     known = []
     for is_so in (True, False):
         with store.writing() as session:
-            peers.has_more(session, STRAND, is_so=is_so)
+            peers.set_has_more(session, STRAND, is_so=is_so)
         known.append(peer_of(store).has_more)
     assert [True, False] == known
 
 
 def test_nothing_is_packed_for_whom_there_is_not(store: Store) -> None:
     with pytest.raises(PeerMissingError), store.writing() as session:
-        peers.packed(session, STRAND)
+        peers.reserve_serial(session, STRAND)
 
 
 def test_a_peer_that_is_removed_holds_nothing_back(store: Store, address: bytes) -> None:
@@ -120,12 +120,12 @@ def test_a_peer_that_is_removed_holds_nothing_back(store: Store, address: bytes)
         with store.writing() as session:
             mailboxes.end_for_good(session, ended, statement=b"ended", day=DAY)
     with store.writing() as session:
-        only = [each.id for each in outbox.of_kind(session, OTHER, What.ENDED) if each.address == alone]
-        outbox.mark(session, only, peers.packed(session, OTHER))
+        only = [each.id for each in outbox.of_kind(session, OTHER, OutboxKind.ENDED) if each.address == alone]
+        outbox.mark_packed(session, only, peers.reserve_serial(session, OTHER))
         outbox.acknowledge_pouch(session, OTHER, 1)
         for ended in (alone, both):
             mailboxes.mark_ending_counted(session, ended)
-    assert 3 == rows(store, "ended")
+    assert 3 == rows(store, "ended_mailbox")
     with store.writing() as session:
         peers.remove_peer(session, STRAND)
         peers.remove_peer(session, STRAND)  # twice is once
@@ -136,9 +136,9 @@ def test_a_peer_that_is_removed_holds_nothing_back(store: Store, address: bytes)
     assert [] == noted(store, STRAND)
     with store.writing() as session:
         peers.remove_peer(session, OTHER)
-    assert (0, 0, 1) == (rows(store, "peer"), rows(store, "undelivered"), rows(store, "ended"))
+    assert (0, 0, 1) == (rows(store, "peer"), rows(store, "outbox"), rows(store, "ended_mailbox"))
     a_record(store, os.urandom(20))
-    assert 0 == rows(store, "undelivered")
+    assert 0 == rows(store, "outbox")
 
 
 def test_the_card_of_a_peer_is_in_no_repr(store: Store) -> None:

@@ -6,7 +6,7 @@ import pytest
 from store import attachments
 from store.database.engine import Store
 from store.errors import QuotaError
-from store.quota import Quota, room
+from store.quota import Quota, free_bytes
 from tests.store.factories import NOW, a_mailbox, an_entry, an_upload, usage
 
 WIDE = 10**12
@@ -14,7 +14,7 @@ WIDE = 10**12
 
 def room_in(store: Store, address: bytes, quota: Quota) -> int:
     with store.reading() as session:
-        return room(session, address, quota)
+        return free_bytes(session, address, quota)
 
 
 def test_a_mailbox_has_its_own_limit(store: Store, address: bytes) -> None:
@@ -41,7 +41,7 @@ def test_text_goes_through_when_files_are_refused(store: Store, address: bytes) 
     begun = os.urandom(16)
     none = Quota(mailbox_bytes=0, store_bytes=0, reserve_bytes=0)
     with store.writing() as session:
-        attachments.begin(
+        attachments.begin_upload(
             session,
             address=address,
             entry_id=os.urandom(16),
@@ -61,7 +61,7 @@ def test_uploads_that_race_do_not_pass_the_limit_together(store: Store, address:
     def upload_until_refused(_: int) -> None:
         attachment_id = os.urandom(16)
         with store.writing() as session:
-            attachments.begin(
+            attachments.begin_upload(
                 session,
                 address=address,
                 entry_id=os.urandom(16),

@@ -13,7 +13,7 @@ from tests.store.factories import NOW, a_record, files_of, rows, usage
 
 def get(store: Store, name: bytes, kind: str = "casefile") -> Record | None:
     with store.reading() as session:
-        return records.get(session, kind, name)
+        return records.find(session, kind, name)
 
 
 def test_a_record_comes_back_as_it_was_put(store: Store) -> None:
@@ -64,7 +64,7 @@ def test_all_records_of_a_kind_are_listed_by_name(store: Store) -> None:
         a_record(store, name, name * 3)
     a_record(store, b"a", kind="draft")
     with store.reading() as session:
-        found = records.all_of(session, "casefile")
+        found = records.all_records(session, "casefile")
     assert [Record("casefile", b"a", 1, b"aaa", 0), Record("casefile", b"b", 1, b"bbb", 0)] == found
 
 
@@ -94,7 +94,7 @@ def test_with_a_mailbox_goes_all_that_is_named_after_it_and_nothing_else(store: 
         left = [
             (kind, record.name)
             for kind in ("casefile", "draft", "settings", "templates")
-            for record in records.all_of(session, kind)
+            for record in records.all_records(session, kind)
         ]
     assert [("casefile", other), ("settings", b""), ("templates", address[:19])] == left
 
@@ -152,7 +152,7 @@ def test_a_record_that_the_other_side_has_as_it_is_here_is_known_to_be_so(store:
     a_record(store, b"name", b"second", revision=2)
     a_record(store, b"another")
     with store.writing() as session:
-        records.shares(session, "casefile", b"name")
-        records.shares(session, "draft", b"another")
+        records.mark_shared(session, "casefile", b"name")
+        records.mark_shared(session, "draft", b"another")
     assert Record("casefile", b"name", 2, b"second", base=2) == get(store, b"name")
     assert Record("casefile", b"another", 1, b"sealed", base=0) == get(store, b"another")

@@ -42,4 +42,4 @@ def test_a_finding_goes_when_it_does_not_hold_any_more_or_was_seen(store: Store)
         assert [] == sync_findings.of_mailbox(session, seen)
         left = [FindingKind.COME_BACK, FindingKind.CROSSED, FindingKind.FORK]
         assert left == [each.kind for each in sync_findings.of_mailbox(session, other)]
-    assert 3 == rows(store, "finding")
+    assert 3 == rows(store, "sync_finding")

@@ -108,7 +108,7 @@ def the_server_carries_out_orders(ends: Ends) -> None:
     """Do what the sweeper does on its day: see `deploy.cleanup.server_cleanup`."""
     with ends.world.store.writing() as session:
         for order in deletion_orders.all_due(session, ends.clock.day):
-            mailboxes.purge(
+            mailboxes.purge_mailbox(
                 session,
                 order.address,
                 statement=order.statement,

@@ -90,9 +90,9 @@ class Ends:
         newest = self.newest_letterhead(self.world.store)
         body, signature = letterhead_format.sign_letterhead(newest, keyring.desk_key)
         with replica.writing() as session:
-            letterheads.publish(session, newest.serial, body, signature)
+            letterheads.add(session, newest.serial, body, signature)
             peers.add(session, SERVER, str(self.key.card).encode("ascii"))
-            peers.shares_letterhead(session, SERVER, newest.serial)
+            peers.set_shared_letterhead(session, SERVER, newest.serial)
         side = Endpoint(
             store=replica,
             name=keyring.strand.id,
@@ -120,7 +120,7 @@ class Ends:
         """Put a letterhead of the desk straight into the server's store."""
         body, signature = letterhead_format.sign_letterhead(letterhead, self.world.keyring.desk_key)
         with self.world.store.writing() as session:
-            letterheads.publish(session, letterhead.serial, body, signature)
+            letterheads.add(session, letterhead.serial, body, signature)
 
     def newest_letterhead(self, store: Store) -> Letterhead:
         with store.reading() as session:
@@ -133,7 +133,7 @@ class Ends:
         newest = self.newest_letterhead(workstation.replica).successor(**changes)
         body, signature = letterhead_format.sign_letterhead(newest, workstation.keyring.desk_key)
         with workstation.replica.writing() as session:
-            letterheads.publish(session, newest.serial, body, signature)
+            letterheads.add(session, newest.serial, body, signature)
 
     def with_room(self, workstation: Workstation, mailbox_bytes: int) -> Workstation:
         """Return the same workstation with room for so many bytes in a mailbox."""
@@ -143,7 +143,7 @@ class Ends:
     def server_believes(self, serial: int) -> None:
         """Have the server go on with an older letterhead, as its watch does when a newer one is forged."""
         with self.world.store.reading() as session:
-            found = letterheads.of_serial(session, serial)
+            found = letterheads.find(session, serial)
         assert found is not None
         known = letterhead_format.verify_letterhead(found[1], found[2], self.world.keyring.fingerprint)
         self.server = replace(self.server, letterhead=lambda: known)
@@ -243,17 +243,17 @@ _QUESTIONS = {
     "mailbox": "SELECT address, recipient, verify_key, opened_day, waiting_since FROM mailbox",
     "entry": "SELECT e.address, author, strand, number, entry_id, digest, envelope, signature, epoch, day,"
     " removal, s.header, s.payload FROM entry e LEFT JOIN sealed s ON s.id = e.id AND s.header IS NOT NULL",
-    "head": "SELECT address, author, strand, number, digest FROM head",
+    "head": "SELECT address, author, strand, number, digest FROM strand_head",
     "file": "SELECT address, entry_id, attachment_id, chunks, is_whole FROM attachment"
-    " WHERE half_hour IS NULL",
+    " WHERE pending_half_hour IS NULL",
     "chunk": "SELECT a.attachment_id, c.number, s.payload FROM chunk c JOIN sealed s ON s.id = c.id"
-    " JOIN attachment a ON a.id = c.attachment WHERE a.half_hour IS NULL",
-    "ended": "SELECT address, statement, day FROM ended",
+    " JOIN attachment a ON a.id = c.attachment_row WHERE a.pending_half_hour IS NULL",
+    "ended": "SELECT address, statement, day FROM ended_mailbox",
     "letterhead": "SELECT max(serial) FROM letterhead",
     "record": "SELECT kind, name, revision, s.header FROM record r JOIN sealed s ON s.id = r.id"
-    " WHERE travels",
-    "tally": "SELECT digest FROM ledger",
-    "order": "SELECT address, s.header, due FROM purge_order o JOIN sealed s ON s.id = o.id",
+    " WHERE goes_to_peers",
+    "tally": "SELECT digest FROM ledger_tally",
+    "order": "SELECT address, s.header, due FROM deletion_order o JOIN sealed s ON s.id = o.id",
     "public": "SELECT name, body FROM public_file",
 }
 

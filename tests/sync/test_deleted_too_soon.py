@@ -36,7 +36,7 @@ def closes(ends: Ends, workstation: Workstation, source: ASource, *, in_days: in
             day=ends.clock.day,
         )
         deletion_orders.put(session, source.keys.address, statement, due, TALLIES)
-        records.put(session, "casefile", source.keys.address, 1, b"a casefile", travels=True)
+        records.put(session, "casefile", source.keys.address, 1, b"a casefile", goes_to_peers=True)
     ends.sync(workstation)
     return statement
 
@@ -44,7 +44,7 @@ def closes(ends: Ends, workstation: Workstation, source: ASource, *, in_days: in
 def deletes(ends: Ends, source: ASource, statement: bytes) -> None:
     """Delete a mailbox in the server's store by an order, whatever day it is and whatever was said since."""
     with ends.world.store.writing() as session:
-        mailboxes.purge(
+        mailboxes.purge_mailbox(
             session, source.keys.address, statement=statement, day=ends.clock.day, tallies=TALLIES
         )
 
@@ -53,7 +53,7 @@ def is_kept(workstation: Workstation, source: ASource) -> bool:
     with workstation.replica.reading() as session:
         return (
             mailboxes.find(session, source.keys.address) is not None
-            and records.get(session, "casefile", source.keys.address) is not None
+            and records.find(session, "casefile", source.keys.address) is not None
         )
 
 

@@ -27,7 +27,7 @@ from protocol.pouch.pouch_items import (
 )
 from store import attachments, deletion_orders, entries, letterheads, mailboxes, outbox, public_files, records
 from store.errors import PeerMissingError, StoreFullError
-from store.outbox import What
+from store.outbox import OutboxKind
 from sync import apply
 from sync.apply import apply_pouch
 from sync.build import build_pouch, pack_parts
@@ -76,11 +76,11 @@ def test_what_is_gone_when_it_is_packed_is_told_of_no_more(ends: Ends, workstati
     peer = workstation.keyring.strand.id
     with ends.world.store.writing() as session:
         for what, of in (
-            (What.ENDED, {"address": b"a" * 20}),
-            (What.PUBLIC_FILE, {"name": b"report"}),
-            (What.TALLY, {"name": b"d" * 32}),
-            (What.ENTRY, {"address": b"b" * 20, "name": b"e" * 16}),
-            (What.ORDER, {"address": b"b" * 20}),
+            (OutboxKind.ENDED, {"address": b"a" * 20}),
+            (OutboxKind.PUBLIC_FILE, {"name": b"report"}),
+            (OutboxKind.TALLY, {"name": b"d" * 32}),
+            (OutboxKind.ENTRY, {"address": b"b" * 20, "name": b"e" * 16}),
+            (OutboxKind.ORDER, {"address": b"b" * 20}),
         ):
             outbox.enqueue_for(session, peer, what, **of)
 
@@ -114,9 +114,7 @@ def test_a_row_of_another_shape_in_our_own_tables_is_left_out(ends: Ends, workst
     with ends.world.store.writing() as session:
         outbox.enqueue_all(session, workstation.keyring.strand.id)
     ends.world.execute("UPDATE record SET name = :name", name=b"n" * 65)
-    ends.world.execute(
-        "UPDATE undelivered SET name = :name WHERE what = 'record'", name=b"casefile:" + b"n" * 65
-    )
+    ends.world.execute("UPDATE outbox SET name = :name WHERE kind = 'record'", name=b"casefile:" + b"n" * 65)
 
     ends.sync(workstation)
 
@@ -164,7 +162,7 @@ def test_a_file_that_is_begun_twice_goes_on_where_it_was(ends: Ends, workstation
 
     assert (first, second) == (2, 1)
     with workstation.replica.reading() as session:
-        assert attachments.partials(session, SERVER) == [(b"f" * 16, 2)]
+        assert attachments.uploads_from_peer(session, SERVER) == [(b"f" * 16, 2)]
 
 
 def test_a_chunk_without_its_file_is_a_broken_transfer(ends: Ends, workstation: Workstation) -> None:
@@ -398,7 +396,7 @@ def test_a_record_that_was_dropped_here_does_not_come_back(ends: Ends, workstati
 
 def test_a_published_file_that_is_here_is_left(ends: Ends, workstation: Workstation) -> None:
     with workstation.replica.writing() as session:
-        public_files.publish(session, "report", b"body")
+        public_files.put(session, "report", b"body")
 
     assert down(ends, workstation, PublicFileItem("report", b"body")) == 0
     assert down(ends, workstation, PublicFileItem("report", b"another")) == 1

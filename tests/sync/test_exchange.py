@@ -26,7 +26,7 @@ from store import (
 )
 from store import ledger_tallies as ledger
 from store.database.engine import Store
-from store.outbox import What
+from store.outbox import OutboxKind
 from store.sync_findings import FindingKind
 from sync.apply import _Applying
 from tests.journalist_app.desk_factories import TODAY, ASource, a_source
@@ -49,12 +49,12 @@ def waits_since(store: Store, source: ASource) -> date | None:
 
 def put_record(store: Store, name: bytes, sealed: bytes, revision: int = 1) -> None:
     with store.writing() as session:
-        records.put(session, "casefile", name, revision, sealed, travels=True)
+        records.put(session, "casefile", name, revision, sealed, goes_to_peers=True)
 
 
 def record_of(store: Store, name: bytes) -> records.Record | None:
     with store.reading() as session:
-        return records.get(session, "casefile", name)
+        return records.find(session, "casefile", name)
 
 
 def an_order(ends: Ends, workstation: Workstation, source: ASource, due: date) -> bytes:
@@ -104,13 +104,13 @@ def test_what_a_pouch_brought_is_on_the_disk_before_it_is_acknowledged(
     workstation = ends.workstation()
     a_source(ends.world).writes("hello", file=("photo.jpg", os.urandom(3_000)))
     levels: list[int] = []
-    note = peers.took_in
+    note = peers.mark_applied
 
     def noted(session: Session, name: bytes, serial: int, day: date) -> None:
         levels.append(session.execute(text("PRAGMA synchronous")).scalar_one())
         note(session, name, serial, day)
 
-    monkeypatch.setattr(peers, "took_in", noted)
+    monkeypatch.setattr(peers, "mark_applied", noted)
     ends.sync(workstation)
     assert levels
     assert set(levels) == {2}  # FULL: this commit, and with it every one before it, is synced
@@ -291,9 +291,9 @@ def test_what_the_desk_ordered_to_be_deleted_leaves_tallies_on_both_sides(ends: 
     put_order(ends, workstation, source, TODAY)
     ends.sync(workstation)
     with ends.world.store.writing() as session:
-        found = deletion_orders.of_mailbox(session, source.keys.address)
+        found = deletion_orders.find(session, source.keys.address)
         assert found is not None
-        mailboxes.purge(
+        mailboxes.purge_mailbox(
             session, source.keys.address, statement=found.statement, day=TODAY, tallies=found.tallies
         )
 
@@ -352,7 +352,7 @@ def test_records_go_to_the_server_and_to_the_other_workstation(ends: Ends) -> No
     first, second = ends.workstation(), ends.workstation(ends.second_keyring())
     put_record(first.replica, b"name", b"sealed 1")
     with first.replica.writing() as session:
-        records.put(session, "draft", b"name", 1, b"a draft", travels=False)
+        records.put(session, "draft", b"name", 1, b"a draft", goes_to_peers=False)
     ends.sync(first)
     ends.sync(second)
     put_record(second.replica, b"name", b"sealed 2", revision=2)
@@ -364,7 +364,7 @@ def test_records_go_to_the_server_and_to_the_other_workstation(ends: Ends) -> No
     assert found is not None
     assert (found.revision, found.sealed) == (2, b"sealed 2")
     with ends.world.store.reading() as session:
-        assert records.get(session, "draft", b"name") is None
+        assert records.find(session, "draft", b"name") is None
 
 
 def test_a_record_that_both_changed_is_merged(ends: Ends) -> None:
@@ -442,7 +442,7 @@ def test_letterheads_that_two_workstations_signed_at_once_are_merged(ends: Ends)
 def test_a_published_report_comes_to_the_server(ends: Ends) -> None:
     workstation = ends.workstation()
     with workstation.replica.writing() as session:
-        public_files.publish(session, "report-2026-nl.html", b"body")
+        public_files.put(session, "report-2026-nl.html", b"body")
 
     ends.sync(workstation)
     ends.sync(workstation)
@@ -466,7 +466,7 @@ def test_a_large_file_travels_in_many_pouches_both_ways(ends: Ends, monkeypatch:
     assert all_of(workstation.replica) == all_of(ends.world.store)
     assert up.rounds >= 3
     with ends.world.store.reading() as session:
-        assert attachments.partials(session, workstation.keyring.strand.id) == []
+        assert attachments.uploads_from_peer(session, workstation.keyring.strand.id) == []
 
 
 def test_a_pouch_holds_no_more_small_things_than_fit(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -540,7 +540,7 @@ def test_what_was_mended_at_the_server_is_forgiven(ends: Ends) -> None:
     ends.sync(workstation)
     ends.world.execute("UPDATE entry SET signature = :signature", signature=whole.signature)
     with ends.world.store.writing() as session:
-        outbox.enqueue(session, What.ENTRY, address=source.keys.address, name=whole.envelope.entry_id)
+        outbox.enqueue(session, OutboxKind.ENTRY, address=source.keys.address, name=whole.envelope.entry_id)
 
     ends.sync(workstation)
 
@@ -596,7 +596,7 @@ def test_a_forged_letterhead_at_the_server_does_not_travel(ends: Ends) -> None:
         serial = ends.newest_letterhead(ends.world.store).serial
         latest = letterheads.latest(session)
         assert latest is not None
-        letterheads.publish(session, serial + 1, latest[1], latest[2])
+        letterheads.add(session, serial + 1, latest[1], latest[2])
     ends.server_believes(serial)
 
     ends.sync(workstation)

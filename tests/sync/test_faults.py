@@ -419,7 +419,7 @@ def test_a_server_put_back_to_yesterday_is_found_out_and_given_everything_again(
     with workstation.replica.reading() as session:
         known = peers.find(session, SERVER)
     assert known is not None
-    assert known.setback == ends.clock.day
+    assert known.rollback_day == ends.clock.day
     assert not ends.sync(workstation).was_set_back
 
 

@@ -16,7 +16,7 @@ def publishes(ends: Ends, workstation: Workstation, **changes: object) -> None:
     following = ends.newest_letterhead(workstation.replica).successor(**changes)
     signed = letterhead_format.sign_letterhead(following, workstation.keyring.desk_key)
     with workstation.replica.writing() as session:
-        letterheads.publish(session, following.serial, *signed)
+        letterheads.add(session, following.serial, *signed)
 
 
 @pytest.mark.parametrize("also_since", [False, True], ids=["told_before", "and_one_not_told_yet"])

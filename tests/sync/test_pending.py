@@ -49,10 +49,10 @@ def put_back(ends: Ends, workstation: Workstation) -> tuple[bytes, bytes]:
     ends.sync(workstation)
     with ends.world.store.writing() as session:
         name = workstation.keyring.strand.id
-        peers.took_in(session, name, 1, ends.clock.day)
+        peers.mark_applied(session, name, 1, ends.clock.day)
     early = from_workstation(workstation)
     with workstation.replica.writing() as session:
-        peers.forget_serials(session, SERVER)
+        peers.reset_acknowledged(session, SERVER)
         outbox.enqueue_all(session, SERVER)
     return from_workstation(workstation), early
 
@@ -137,7 +137,7 @@ def held_behind(ends: Ends, workstation: Workstation) -> tuple[bytes, bytes]:
         name = workstation.keyring.strand.id
         peer = peers.find(session, name)
         assert peer is not None
-        outbox.acknowledge_pouch(session, name, peer.sent)
+        outbox.acknowledge_pouch(session, name, peer.sent_serial)
     a_source(ends.world).writes("another")
     return from_server(ends, workstation), before
 

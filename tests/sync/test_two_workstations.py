@@ -19,7 +19,7 @@ from protocol.ledger import Dimension
 from protocol.letterhead import Report
 from protocol.sealed_record import RecordKind
 from store import deletion_orders, mailboxes, outbox, public_files, records, sync_findings
-from store.outbox import What
+from store.outbox import OutboxKind
 from store.sync_findings import FindingKind
 from tests.journalist_app.desk_factories import TODAY, ASource, a_source
 from tests.sync.desks import AtDesk, an_adviser, tallies_of, the_server_carries_out_orders
@@ -130,7 +130,7 @@ def test_a_draft_stays_where_it_was_typed(scene: Scene) -> None:
     assert drafts.read_draft(scene.second.desk, source.keys.address) == ""
     for store in (scene.ends.world.store, scene.second.store):
         with store.reading() as session:
-            assert records.get(session, RecordKind.DRAFT, source.keys.address) is None
+            assert records.find(session, RecordKind.DRAFT, source.keys.address) is None
 
 
 # ---- the letterhead
@@ -157,7 +157,7 @@ def publish(at: AtDesk, body: bytes) -> None:
     """Publish a report's file, as `reporting` does in one transaction."""
     report = Report(title="report-2025-nl.pdf", published=TODAY, sha256=hashlib.sha256(body).digest())
     with at.store.writing() as session:
-        public_files.publish(session, report.title, body)
+        public_files.put(session, report.title, body)
         following = publish_letterhead.publish_successor(at.desk, session, reports=(report,))
     publish_letterhead.in_use(at.desk, following)
 
@@ -170,7 +170,7 @@ def test_a_report_that_both_published_is_the_first_one_everywhere(scene: Scene) 
 
     for store in (scene.ends.world.store, scene.first.store, scene.second.store):
         with store.reading() as session:
-            assert public_files.get(session, "report-2025-nl.pdf") == b"first"
+            assert public_files.find(session, "report-2025-nl.pdf") == b"first"
         (named,) = scene.ends.newest_letterhead(store).reports
         assert named.sha256 == hashlib.sha256(b"first").digest()
 
@@ -200,7 +200,7 @@ def test_both_close_at_once_and_one_order_stands(scene: Scene) -> None:
     found = []
     for store in (scene.ends.world.store, scene.first.store, scene.second.store):
         with store.reading() as session:
-            found.append(deletion_orders.of_mailbox(session, source.keys.address))
+            found.append(deletion_orders.find(session, source.keys.address))
     assert found[0] is not None
     assert found[0] == found[1] == found[2]
     assert len(order_deletion.ordered(scene.first.desk)) == 1
@@ -313,7 +313,7 @@ def test_evidence_that_the_other_never_saw_is_not_dropped_by_it(scene: Scene) ->
     assert scene.counted() == ["ended_unread"]
     assert casefiles.read_casefile(scene.first.desk, address).evidence == (kept,)
     with scene.ends.world.store.reading() as session:
-        assert records.get(session, RecordKind.CASEFILE, address) is not None
+        assert records.find(session, RecordKind.CASEFILE, address) is not None
 
 
 def test_a_line_of_a_server_that_was_put_back_is_not_counted_again(scene: Scene) -> None:
@@ -327,7 +327,7 @@ def test_a_line_of_a_server_that_was_put_back_is_not_counted_again(scene: Scene)
     scene.everybody_syncs()
 
     with scene.ends.world.store.writing() as session:
-        mailboxes.take_in_ended(
+        mailboxes.apply_end_from_peer(
             session,
             address=line.address,
             recipient=line.recipient,
@@ -536,7 +536,7 @@ def test_a_mailbox_that_was_counted_here_and_whose_line_comes_again_is_counted_o
     scene.second.counts(source)
     with scene.ends.world.store.writing() as session:
         outbox.enqueue_for(
-            session, scene.second.desk.keyring.strand.id, What.ENDED, address=source.keys.address
+            session, scene.second.desk.keyring.strand.id, OutboxKind.ENDED, address=source.keys.address
         )
     scene.first.counts(source)
     scene.first.syncs()

@@ -83,7 +83,7 @@ def _hidden_mailboxes(desk: OpenDesk, session: Session, found: Mapping[Address, 
     Whether somebody waits stands in the store unsigned, and heads that are remembered do not tell it: whoever
     can write the store could let a source who was seen but not answered yet sink out of sight.
     """
-    resting = {Address(address) for address in entries.resting(session)}
+    resting = {Address(address) for address in entries.addresses_not_waiting(session)}
     written_in = {address for address in resting if SOURCE_STRAND in found.get(address, {})}
     return written_in - desk.trusted_state.answered
 

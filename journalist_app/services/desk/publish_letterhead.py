@@ -22,7 +22,7 @@ def publish_successor(desk: OpenDesk, session: Session, **changes: object) -> Le
         raise LetterheadMovedError
     following = desk.letterhead.successor(**changes)
     body, signature = sign_letterhead(following, desk.keyring.desk_key)
-    letterheads.publish(session, following.serial, body, signature)
+    letterheads.add(session, following.serial, body, signature)
     return following
 
 

@@ -284,7 +284,7 @@ def setback(desk: OpenDesk) -> date | None:
     """Return the day on which the server was found to be put back, until the adviser has seen that."""
     with desk.store.reading() as session:
         known = peers.find(session, SERVER)
-    return known.setback if known else None
+    return known.rollback_day if known else None
 
 
 def waiting_by_kind(desk: OpenDesk) -> dict[str, int]:
@@ -306,7 +306,7 @@ def last_sync(desk: OpenDesk, today: date) -> LastSync | None:
             for row in sync_findings.all_findings(session)
             if row.kind is not FindingKind.CROSSED or row.entry_id
         ]
-    day = known.heard if known else None
+    day = known.last_applied_day if known else None
     is_old = day is None or desk.letterhead.working_days_between(day, today) > _OLD_WORKING_DAYS
     return LastSync(
         day,
@@ -316,7 +316,7 @@ def last_sync(desk: OpenDesk, today: date) -> LastSync | None:
         bool(desk.exchange.refusal),
         desk.exchange.is_running,
         desk.config.server == BY_FILE,
-        bool(known and known.setback) or bool(to_be_seen),
+        bool(known and known.rollback_day) or bool(to_be_seen),
     )
 
 
@@ -347,7 +347,7 @@ def not_arrived(desk: OpenDesk) -> tuple[ServerFaults, ...]:
 def dismiss_setback(desk: OpenDesk) -> None:
     """Note that the adviser has seen that the server was put back to an earlier day."""
     with desk.store.writing() as session:
-        peers.clear_setback(session, SERVER)
+        peers.clear_rollback(session, SERVER)
 
 
 def dismiss_finding(desk: OpenDesk, address: Address) -> None:

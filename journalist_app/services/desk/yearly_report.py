@@ -114,7 +114,7 @@ def years_to_report(desk: OpenDesk, today: date) -> tuple[int, ...]:
         LedgerUnreadError: the ledger could not be read.
     """
     with desk.store.reading() as session:
-        live = {day.year for _, day in entries.first_days(session, Author.SOURCE)}
+        live = {day.year for _, day in entries.first_entry_days(session, Author.SOURCE)}
     found = {*live, *years_with_mailboxes(gather(open_ledger(desk)))} - set(published_years(desk))
     return tuple(sorted((year for year in found if year in YEARS and year <= today.year), reverse=True))
 
@@ -157,7 +157,7 @@ def open_ledger(desk: OpenDesk) -> Iterator[CountedTally]:
         LedgerUnreadError: a process that opens them broke off.
     """
     with desk.store.reading() as session:
-        here = ledger.ids(session)
+        here = ledger.tally_ids(session)
     unknown = [row for row in here if row not in desk.tallies]
     starters = desk.index.starters
     if len(unknown) < _MANY or not starters:
@@ -274,9 +274,9 @@ def _publish(desk: OpenDesk, found: Year, files: Mapping[str, bytes], today: dat
     )
     try:
         with desk.store.writing() as session:
-            records.put(session, RecordKind.COUNTS, name, 1, sealed, travels=True)
+            records.put(session, RecordKind.COUNTS, name, 1, sealed, goes_to_peers=True)
             for title, file in files.items():
-                public_files.publish(session, title, file)
+                public_files.put(session, title, file)
             following: Letterhead = publish_letterhead.publish_successor(
                 desk,
                 session,
@@ -323,7 +323,7 @@ class _Live:
     def tallies(self) -> Iterator[CountedTally]:
         """Yield what each would leave in the ledger. Every mailbox is verified first."""
         with self._desk.store.reading() as session:
-            days = entries.first_days(session, Author.SOURCE)
+            days = entries.first_entry_days(session, Author.SOURCE)
         for address, day in days:
             if day.year == self._year:
                 yield from self._of(Address(address))

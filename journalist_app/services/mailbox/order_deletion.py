@@ -83,7 +83,7 @@ def keep_right(  # noqa: PLR0913  # as `order_deletion`
 
     Whatever the desk says voids the order it had.
     """
-    if deletion_orders.of_mailbox(session, address) is None:
+    if deletion_orders.find(session, address) is None:
         return
     closed = thread_state(address, opened).closing
     if closed is None or closed.by is None:
@@ -105,7 +105,7 @@ def renew(  # noqa: PLR0913  # as `order_deletion`
 
     So an order that does not name the desk's newest entry is one that the desk took back: see `closing`.
     """
-    stored = deletion_orders.of_mailbox(session, conversation.address)
+    stored = deletion_orders.find(session, conversation.address)
     ordered = verified(desk, stored) if stored is not None else None
     if ordered is not None and not is_order_void(ordered, conversation.entries):
         thread = [(each.signed, each.content) for each in opened]

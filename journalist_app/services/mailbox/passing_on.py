@@ -58,7 +58,7 @@ from protocol.thread_state import (
 )
 from protocol.trusted_state import Heads
 from store import entries, outbox, peers
-from store.outbox import What
+from store.outbox import OutboxKind
 
 REASON_CHARS_MIN: Final = 40  # a sentence: "spoed" is no reason that a source can weigh
 
@@ -161,7 +161,7 @@ def is_confirmed(desk: OpenDesk, address: Address, stands: ThreadState, proposed
         server = peers.find(session, SERVER)
     if server is not None and server.has_more:
         return False
-    return not any(each.what is What.ENTRY and each.name in begun for each in left)
+    return not any(each.kind is OutboxKind.ENTRY and each.name in begun for each in left)
 
 
 def make_export(

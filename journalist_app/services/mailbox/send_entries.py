@@ -290,7 +290,7 @@ class Pending:
         self._begun.append(attachment_id)
         try:
             with self._desk.store.writing(durable=False) as session:
-                attachments.begin(
+                attachments.begin_upload(
                     session,
                     address=self._address,
                     entry_id=self._entry_id,
@@ -316,7 +316,7 @@ class Pending:
         given_up = [each for each in self._begun if each not in keep]
         if given_up:
             with suppress(StoreError), self._desk.store.writing() as session:
-                attachments.abandon(session, self._address, self._entry_id, attachment_ids=given_up)
+                attachments.abandon_uploads(session, self._address, self._entry_id, attachment_ids=given_up)
 
 
 def _media_type(claimed: str) -> str:

@@ -28,7 +28,7 @@ def read_record(desk: OpenDesk, kind: RecordKind, name: bytes) -> VerifiedRecord
         RecordUnsoundError: it is not what this desk wrote, or is gone, or older than what was seen.
     """
     with desk.store.reading() as session:
-        record = records.get(session, kind, name)
+        record = records.find(session, kind, name)
     if record is None:
         if (kind, name) in desk.trusted_state.records:
             raise RecordUnsoundError
@@ -58,7 +58,7 @@ def open_newest(desk: OpenDesk, kind: RecordKind, record: Record) -> VerifiedRec
 def read_all(desk: OpenDesk, kind: RecordKind) -> Iterator[tuple[bytes, VerifiedRecord | None]]:
     """Yield name and record of every record of a kind; None where it is unsound, or gone."""
     with desk.store.reading() as session:
-        here = records.all_of(session, kind)
+        here = records.all_records(session, kind)
     for record in here:
         try:
             yield record.name, open_newest(desk, kind, record)
@@ -79,7 +79,7 @@ def write_record(desk: OpenDesk, kind: RecordKind, name: bytes, revision: int, b
     """
     sealed = seal_record(kind, name, revision, body, keyring=desk.keyring, letterhead=desk.letterhead)
     with desk.store.writing() as session:
-        records.put(session, kind, name, revision, sealed, travels=kind not in KEPT_HERE)
+        records.put(session, kind, name, revision, sealed, goes_to_peers=kind not in KEPT_HERE)
     desk.saw_record(kind, name, revision)
     desk.save()
 

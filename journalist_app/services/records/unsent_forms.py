@@ -84,13 +84,15 @@ def keep_unsent(
     except (TooLongError, UnicodeEncodeError) as why:
         raise UnsentRefusedError(UnsentRefusal.FULL) from why
     with store.writing() as session:
-        records.put(session, RecordKind.UNSENT, secrets.token_bytes(_NAME_BYTES), 1, sealed, travels=False)
+        records.put(
+            session, RecordKind.UNSENT, secrets.token_bytes(_NAME_BYTES), 1, sealed, goes_to_peers=False
+        )
 
 
 def unsent_waiting(desk: OpenDesk) -> tuple[Unsent, ...]:
     """Return what waits, oldest first. What does not open was not made by this app, and is left out."""
     with desk.store.reading() as session:
-        here = records.all_of(session, RecordKind.UNSENT)
+        here = records.all_records(session, RecordKind.UNSENT)
     found = []
     for record in here[:UNSENT_MAX]:
         try:

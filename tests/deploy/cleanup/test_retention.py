@@ -132,7 +132,7 @@ class Shelf:
 
     def is_under_order(self, keys: MailboxKeys) -> bool:
         with self.store.reading() as session:
-            return deletion_orders.of_mailbox(session, keys.address) is not None
+            return deletion_orders.find(session, keys.address) is not None
 
     def tallies(self) -> list[bytes]:
         with self.store.reading() as session:
@@ -421,7 +421,7 @@ def test_a_mailbox_in_which_nothing_was_ever_written_ends_after_the_letterheads_
     assert RetentionResult() == shelf.retain(date(2027, 3, 31))
     assert RetentionResult(never_used=1) == shelf.retain(date(2027, 4, 1))
     assert (False, True) == (shelf.holds(unused), shelf.holds(used))
-    assert 0 == rows(shelf.store, "ended")  # there is nothing that the desk could miss
+    assert 0 == rows(shelf.store, "ended_mailbox")  # there is nothing that the desk could miss
 
 
 @pytest.mark.parametrize(
@@ -457,13 +457,20 @@ def test_killed_at_any_moment_each_mailbox_is_whole_or_purged(shelf: Shelf) -> N
         os.kill(retaining.pid or 0, signal.SIGKILL)
         retaining.join()
         held = sum(map(shelf.holds, made))
-        tables = ("entry", "head", "purge_order", "ended", "ledger", "order_tally")
+        tables = (
+            "entry",
+            "strand_head",
+            "deletion_order",
+            "ended_mailbox",
+            "ledger_tally",
+            "deletion_order_tally",
+        )
         count = {table: rows(shelf.store, table) for table in tables}
-        assert [held] * 3 == [count["entry"], count["head"], count["purge_order"]]
+        assert [held] * 3 == [count["entry"], count["strand_head"], count["deletion_order"]]
         assert [40 - held, 8 * (40 - held), 8 * held] == [
-            count["ended"],
-            count["ledger"],
-            count["order_tally"],
+            count["ended_mailbox"],
+            count["ledger_tally"],
+            count["deletion_order_tally"],
         ]
     left = sum(map(shelf.holds, made))
     assert RetentionResult(purged=left) == shelf.retain()
@@ -481,7 +488,7 @@ def sweeper(shelf: Shelf, tmp_path: Path) -> ServerSweeper:
 
 def publish(store: Store, one: Letterhead = LETTERHEAD) -> None:
     with store.writing() as session:
-        letterheads.publish(session, one.serial, *letterhead.sign_letterhead(one, DESK_KEY))
+        letterheads.add(session, one.serial, *letterhead.sign_letterhead(one, DESK_KEY))
 
 
 def at_noon(day: date) -> datetime:

@@ -471,7 +471,7 @@ def forgets_pouches_of(machine: Machine, name: bytes) -> None:
     """Have a store forget that it took in any pouch of a peer, as one that was put back does."""
     store = machine.store()
     with store.writing() as session:
-        peers.took_in(session, name, 0, utc_today())
+        peers.mark_applied(session, name, 0, utc_today())
     store.close()
 
 

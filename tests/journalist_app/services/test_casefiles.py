@@ -26,7 +26,7 @@ from protocol.identifiers import Address
 from protocol.sealed_record import RecordKind, seal_record
 from store import outbox, peers, records
 from store.errors import RecordMovedError
-from store.outbox import What
+from store.outbox import OutboxKind
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, World, a_source
 
 ADDRESS = Address(b"a" * 20)
@@ -48,13 +48,13 @@ def put_raw(world: World, kind: RecordKind, name: bytes, revision: int, body: by
     with world.store.writing() as session:
         records.drop(session, kind, name)
         for each in range(1, revision):
-            records.put(session, kind, name, each, b"x", travels=True)
-        records.put(session, kind, name, revision, sealed, travels=True)
+            records.put(session, kind, name, each, b"x", goes_to_peers=True)
+        records.put(session, kind, name, revision, sealed, goes_to_peers=True)
 
 
 def stored(world: World, kind: RecordKind, name: bytes) -> bytes:
     with world.store.reading() as session:
-        record = records.get(session, kind, name)
+        record = records.find(session, kind, name)
     assert record is not None
     return record.sealed
 
@@ -295,7 +295,7 @@ def test_drafts_and_what_met_a_locked_app_stay_where_they_were_typed(world: Worl
         desk_records.write_record(desk, kind, b"name", 1, b"body")
     unsent_forms.keep_unsent(world.store, world.config, "/settings", [("text", "typed")], TODAY)
     with world.store.reading() as session:
-        told = {row.name for row in outbox.of_kind(session, b"strand-2", What.RECORD)}
+        told = {row.name for row in outbox.of_kind(session, b"strand-2", OutboxKind.RECORD)}
     stay = {RecordKind.DRAFT, RecordKind.UNSENT}
     assert {outbox.record_name(kind, b"name") for kind in set(RecordKind) - stay} == told
 

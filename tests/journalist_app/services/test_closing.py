@@ -69,7 +69,7 @@ def close(desk: OpenDesk, source: ASource, *, today: date = TODAY) -> None:
 
 def order_in(world: World, source: ASource) -> deletion_orders.StoredOrder | None:
     with world.store.reading() as session:
-        return deletion_orders.of_mailbox(session, source.keys.address)
+        return deletion_orders.find(session, source.keys.address)
 
 
 def ordered_in(world: World, source: ASource) -> deletion_orders.StoredOrder:
@@ -99,7 +99,7 @@ def purge(world: World, source: ASource, day: date) -> None:
     """Do what the server does on the day: see `deploy.cleanup.server_cleanup`."""
     stored = ordered_in(world, source)
     with world.store.writing() as session:
-        mailboxes.purge(
+        mailboxes.purge_mailbox(
             session, source.keys.address, statement=stored.statement, day=day, tallies=stored.tallies
         )
 
@@ -562,7 +562,7 @@ def test_a_mailbox_deleted_without_a_right_order_is_told(world: World, how: str)
         ),
     }[how]
     with world.store.writing() as session:
-        mailboxes.purge(session, source.keys.address, statement=statement, day=day, tallies=())
+        mailboxes.purge_mailbox(session, source.keys.address, statement=statement, day=day, tallies=())
 
     background_check.check_store(desk, TODAY)
 

@@ -206,7 +206,7 @@ def test_a_form_that_meets_a_locked_app_is_sealed_and_offered_after_unlocking(wo
     keep(world, path, token="t" * 64, entry_id="ab" * 16, text="canary-tekst", empty="")
 
     with world.store.reading() as session:
-        (record,) = records.all_of(session, RecordKind.UNSENT)
+        (record,) = records.all_records(session, RecordKind.UNSENT)
     (form,) = unsent_forms.unsent_waiting(unlocked(world))
 
     assert b"canary" not in record.sealed
@@ -285,8 +285,8 @@ def test_nothing_is_sealed_to_a_letterhead_that_is_not_this_desks(world: World, 
 def test_what_this_app_did_not_make_is_left_out(world: World, body: bytes) -> None:
     with world.store.writing() as session:
         records.put(
-            session, RecordKind.UNSENT, b"n" * 16, 1, seal_unsent(body, world.letterhead), travels=False
+            session, RecordKind.UNSENT, b"n" * 16, 1, seal_unsent(body, world.letterhead), goes_to_peers=False
         )
-        records.put(session, RecordKind.UNSENT, b"m" * 16, 1, b"not sealed", travels=False)
+        records.put(session, RecordKind.UNSENT, b"m" * 16, 1, b"not sealed", goes_to_peers=False)
 
     assert () == unsent_forms.unsent_waiting(unlocked(world))

@@ -212,7 +212,7 @@ def pending_files(world: World) -> int:
     with world.store.reading() as session:
         return (
             session.connection()
-            .exec_driver_sql("SELECT count(*) FROM attachment WHERE half_hour IS NOT NULL")
+            .exec_driver_sql("SELECT count(*) FROM attachment WHERE pending_half_hour IS NOT NULL")
             .scalar_one()
         )
 
@@ -412,7 +412,7 @@ def test_what_was_looked_at_is_gone_after_a_lock_or_a_day(
     with pytest.raises(PreparationGoneError):
         proposing.prepared_for(desk, Address(bytes(20)), form_context.entry_id)
     with world.store.writing() as session:
-        attachments.abandon(session, form_context.address, form_context.entry_id)
+        attachments.abandon_uploads(session, form_context.address, form_context.entry_id)
 
     with pytest.raises(PreparationGoneError):
         proposing.send_proposal(
@@ -924,9 +924,9 @@ def _pairs(world: World) -> None:
 def _syncs(world: World, source: ASource) -> None:
     """Have the server take in what is new, as `sync` notes it; tests/sync carries it in earnest."""
     with world.store.writing() as session:
-        serial = peers.packed(session, SERVER)
+        serial = peers.reserve_serial(session, SERVER)
         rows = outbox.of_mailbox(session, SERVER, source.keys.address)
-        outbox.mark(session, [row.id for row in rows], serial)
+        outbox.mark_packed(session, [row.id for row in rows], serial)
         outbox.acknowledge_pouch(session, SERVER, serial)
 
 

@@ -294,8 +294,8 @@ def test_a_mailbox_that_was_seen_and_is_gone_is_told_until_it_is_back(world: Wor
     desk = unlocked(world)
     row = "SELECT * FROM mailbox WHERE address = :a"
     world.execute("CREATE TABLE kept AS " + row, a=source.keys.address)
-    world.execute("CREATE TABLE kept_head AS SELECT * FROM head")
-    world.execute("DELETE FROM head")
+    world.execute("CREATE TABLE kept_head AS SELECT * FROM strand_head")
+    world.execute("DELETE FROM strand_head")
     world.execute("UPDATE mailbox SET address = zeroblob(20)")
 
     background_check.check_store(desk, TODAY)
@@ -305,7 +305,7 @@ def test_a_mailbox_that_was_seen_and_is_gone_is_told_until_it_is_back(world: Wor
     assert [each.faults for each in gone] == [("gone",)]
     assert not gone[0].is_here
     world.execute("UPDATE mailbox SET address = :a", a=source.keys.address)
-    world.execute("INSERT INTO head SELECT * FROM kept_head")
+    world.execute("INSERT INTO strand_head SELECT * FROM kept_head")
     background_check.check_store(desk, TODAY)
     assert Address(source.keys.address) not in desk.unsound
 
@@ -491,7 +491,7 @@ def test_an_ending_that_the_source_did_not_sign_is_shown_and_stays(world: World)
     assert [row.faults for row in shown.unsound] == [("false_ending",)]
     with pytest.raises(UnsoundMailboxError):
         inbox_lists.acknowledge_ended(desk, source.keys.address, TODAY)
-    assert count(world, "ended") == 1
+    assert count(world, "ended_mailbox") == 1
 
 
 def test_a_mailbox_put_back_after_its_end_is_told(world: World) -> None:
@@ -642,7 +642,7 @@ def test_an_entry_of_another_mailbox_is_told(world: World) -> None:
     other.writes("hoort elders")
     world.execute("UPDATE mailbox SET waiting_since = '2026-11-23', last_day = '2026-11-23'")
     world.execute("UPDATE entry SET address = :a", a=source.keys.address)
-    world.execute("DELETE FROM head")
+    world.execute("DELETE FROM strand_head")
 
     assert_told(world, source.keys.address, "wrong_address")
 
@@ -763,7 +763,7 @@ def test_the_newest_entry_dropped_before_anybody_saw_it_is_not_found(world: Worl
     last = source.writes("twee")
     world.execute("DELETE FROM sealed WHERE id = (SELECT id FROM entry WHERE number = 2)")
     world.execute("DELETE FROM entry WHERE entry_id = :e", e=last.envelope.entry_id)
-    world.execute("UPDATE head SET number = 1, digest = :d", d=first.digest)
+    world.execute("UPDATE strand_head SET number = 1, digest = :d", d=first.digest)
 
     assert read_thread.read_conversation(unlocked(world), source.keys.address, today=TODAY).faults == ()
 

@@ -22,7 +22,7 @@ from protocol.errors import PouchRefusal, PouchRefusedError
 from protocol.pouch.pouch_file import SERVER
 from store import outbox, peers, sync_findings
 from store.errors import StoreBusyError, StoreDamagedError
-from store.outbox import What
+from store.outbox import OutboxKind
 from store.sync_findings import FindingKind
 from sync.apply import apply_pouch
 from sync.build import pack_all
@@ -424,12 +424,12 @@ def test_a_pouch_that_came_too_early_waits_for_the_one_before_it(at: AtDesk) -> 
     source.writes("vraag")
     second = from_server(at)
     with at.store.writing() as session:  # as if the first had never come
-        session.connection().exec_driver_sql("UPDATE peer SET taken = 0")
+        session.connection().exec_driver_sql("UPDATE peer SET applied_serial = 0")
 
     brings(browser, second)
     assert marks(browser.get("/sync").text, "news") == ["held"]
     with at.store.writing() as session:
-        peers.took_in(session, SERVER, known.acked, TODAY)
+        peers.mark_applied(session, SERVER, known.acknowledged_serial, TODAY)
     brings(browser, late)
 
     assert at.sees(source) == ["vraag"]
@@ -480,7 +480,7 @@ def test_another_sites_form_changes_nothing(at: AtDesk, path: str) -> None:
 def test_a_server_that_was_put_back_is_told_until_the_adviser_has_called(at: AtDesk) -> None:
     at.syncs()
     with at.store.writing() as session:
-        peers.was_set_back(session, SERVER, TODAY)
+        peers.mark_rollback(session, SERVER, TODAY)
     browser = a_browser(at)
 
     page = browser.get("/sync")
@@ -527,12 +527,14 @@ def test_what_waits_is_named_by_kind(at: AtDesk) -> None:
     at.closes(source)
     with at.store.writing() as session:
         outbox.enqueue_all(session, SERVER)
-        for what in What:
+        for what in OutboxKind:
             outbox.enqueue(session, what, address=source.keys.address, name=b"x")
 
     page = a_browser(at).get("/sync").text
 
-    assert sorted(marks(page, "waiting-kind")) == sorted(what.value for what in What)
+    assert sorted(marks(page, "waiting-kind")) == sorted(kind.value for kind in OutboxKind)
     sentences = re.findall(r"<li data-waiting-kind=.*?>\s*(.*?)\s*</li>", page, re.DOTALL)
     named = {re.sub(r"\d+", "", each) for each in sentences}
-    assert len(named) == len(What) - 2  # a mailbox that ended, one that was counted and its tally share one
+    assert (
+        len(named) == len(OutboxKind) - 2
+    )  # a mailbox that ended, one that was counted and its tally share one

@@ -36,7 +36,7 @@ from report.document import read_words
 from report.tables import counted_line, shapes
 from store import ledger_tallies, letterheads, mailboxes, public_files
 from store.database.engine import open_store
-from store.database.schema import LedgerRow
+from store.database.schema import LedgerTallyRow
 from store.database.sealed_rows import insert_sealed
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, World, a_source
 from tests.journalist_app.services.synthetic_years import fill
@@ -212,7 +212,7 @@ def test_a_tally_that_was_copied_in_the_store_counts_once(world: World, desk: Op
         ledger_tallies.add(session, copies)  # as a pouch would
         for copy in copies:
             row = {"id": insert_sealed(session, header=copy), "digest": os.urandom(32)}
-            session.connection().execute(insert(LedgerRow), row)
+            session.connection().execute(insert(LedgerTallyRow), row)
         assert 2 * len(copies) == ledger_tallies.count(session)
     assert 1 == yearly_report.look_at(desk, LAST_YEAR, TODAY).counts.read
 
@@ -333,7 +333,7 @@ def test_publishing_freezes_counts_and_puts_signed_files_in_both_languages(
 
     names = {f"report-{LAST_YEAR}-{each}.{kind}" for each in ("nl", "en") for kind in ("html", "pdf", "csv")}
     with world.store.reading() as session:
-        files = {name: public_files.get(session, name) or b"" for name in public_files.names(session)}
+        files = {name: public_files.find(session, name) or b"" for name in public_files.names(session)}
         latest = letterheads.latest(session)
     assert names == files.keys()
     assert latest is not None
@@ -381,7 +381,7 @@ def test_until_a_year_is_frozen_every_file_of_it_is_a_draft(world: World, desk: 
         assert [f"{LAST_YEAR}-{audience}-nl-draft.csv", f"{LAST_YEAR}-{audience}-nl.csv"] == names
         assert [True, False] == ["concept" in page for page in pages]
     with world.store.reading() as session:
-        public = public_files.get(session, yearly_report.file_name(LAST_YEAR, "nl", "html"))
+        public = public_files.find(session, yearly_report.file_name(LAST_YEAR, "nl", "html"))
     assert public == yearly_report.file_of(desk, after, Audience.PUBLIC, "nl", "html")
 
 
@@ -427,7 +427,7 @@ def test_a_year_that_is_not_over_is_not_frozen(desk: OpenDesk) -> None:
 def test_a_year_with_nothing_in_it_is_published_as_that(world: World, desk: OpenDesk) -> None:
     publish(desk, 2019)
     with world.store.reading() as session:
-        page = public_files.get(session, "report-2019-nl.html")
+        page = public_files.find(session, "report-2019-nl.html")
     assert page is not None
     assert read_words("nl")["none_title"] in page.decode()
     assert b"<svg" not in page

@@ -34,7 +34,7 @@ def _publish(a_desk: ADesk, files: dict[str, bytes], *more: Report) -> None:
     """Put files in the store, and name them in the letterhead, as the adviser's interface does."""
     with a_desk.store.writing() as writing:
         for name, body in files.items():
-            public_files.publish(writing, name, body)
+            public_files.put(writing, name, body)
     reports = (*(_report(name, body) for name, body in files.items()), *more)
     letterhead = msgspec.structs.replace(a_desk.letterhead, reports=reports)
     a_desk.app.extensions["newest_letterhead"] = lambda: letterhead
@@ -70,7 +70,7 @@ def test_a_report_is_given_out_byte_for_byte(a_desk: ADesk, name: str) -> None:
 def test_a_report_that_was_changed_in_the_store_is_not_given_out(a_desk: ADesk) -> None:
     _publish(a_desk, _FILES)
     with a_desk.store.writing() as writing:
-        public_files.publish(writing, "report-2026-en.html", _PAGE + b"en ")
+        public_files.put(writing, "report-2026-en.html", _PAGE + b"en ")
 
     with pytest.raises(ReportMissingError):
         published.read_document(a_desk.desk, "report-2026-en.html")
@@ -89,7 +89,7 @@ def test_a_report_that_was_taken_out_of_the_store_is_not_available(a_desk: ADesk
 def test_a_file_that_the_letterhead_does_not_name_is_not_given_out(a_desk: ADesk) -> None:
     _publish(a_desk, _FILES)
     with a_desk.store.writing() as writing:
-        public_files.publish(writing, "report-2027-en.html", b"made up")
+        public_files.put(writing, "report-2027-en.html", b"made up")
 
     with pytest.raises(NotFoundError):
         published.read_document(a_desk.desk, "report-2027-en.html")
@@ -197,7 +197,7 @@ def test_the_letterhead_is_given_out_as_it_was_signed(a_desk: ADesk) -> None:
     desk_key = SecretKey(secrets.token_bytes(32))
     body, signature = sign_letterhead(a_desk.letterhead, desk_key)
     with a_desk.store.writing() as writing:
-        letterheads.publish(writing, 1, body, signature)
+        letterheads.add(writing, 1, body, signature)
 
     browser = a_desk.browser()
     given = browser.get("/en/seal/letterhead.json").data

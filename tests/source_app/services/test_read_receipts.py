@@ -15,7 +15,7 @@ from protocol.strand import DeskWriter
 from source_app.errors import MailboxGoneError
 from source_app.services import deleting, login, reading
 from source_app.services.read_receipts import mark_seen, unseen
-from store.database.schema import EntryRow, HeadRow, SealedRow
+from store.database.schema import EntryRow, SealedRow, StrandHeadRow
 from store.errors import StoreReadOnlyError
 from tests.pages import hooks
 from tests.source_app.desks import STRAND, TODAY, ADesk, Browser
@@ -183,7 +183,7 @@ def test_a_store_that_names_an_impossible_head_hides_no_answer(
 ) -> None:
     a_desk.answer(keys, "an answer")
     with a_desk.store.writing() as writing:
-        writing.execute(update(HeadRow).values(number=-7))
+        writing.execute(update(StrandHeadRow).values(number=-7))
 
     page = source.get("/en/mailbox")
 

@@ -15,7 +15,7 @@ from source_app.errors import MailboxGoneError
 from source_app.services import deleting, login
 from source_app.services.posting import Posting, new_sheet
 from source_app.services.uploads import receive
-from store.database.schema import AttachmentRow, HeadRow
+from store.database.schema import AttachmentRow, StrandHeadRow
 from store.errors import HeadMovedError
 from tests.pages import hook, hooks
 from tests.source_app.desks import MIB, MULTIPART, TODAY, ADesk, Browser, make_desk, multipart
@@ -635,7 +635,7 @@ def test_an_error_of_our_own_is_not_called_a_refusal() -> None:
 def test_a_store_that_names_an_impossible_head_gives_the_text_back(a_desk: ADesk, source: Browser) -> None:
     source.write("the first")
     with a_desk.store.writing() as writing:
-        writing.execute(update(HeadRow).values(number=-7))
+        writing.execute(update(StrandHeadRow).values(number=-7))
     refused = source.write(TEXT)
     assert refused.status_code == 503
     assert TEXT in refused.text

@@ -1,0 +1,218 @@
+"""Baseline: every table of the first version that is deployed.
+
+Constraints without a name get theirs from the naming convention in `store.database.schema`.
+"""
+
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+
+_ROW = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+_SIZE = sa.BigInteger()
+_NUMBER = sa.Integer()
+_BLOB = sa.LargeBinary()
+_DAY = sa.Date()
+_WORD = sa.String()
+_FLAG = sa.Boolean()
+
+
+def upgrade() -> None:
+    """Create the tables of an empty store."""
+    _create_mailbox_tables()
+    _create_desk_tables()
+    _create_sync_tables()
+    op.execute("INSERT INTO usage (id, sealed_bytes) VALUES (1, 0)")
+
+
+def _create_mailbox_tables() -> None:
+    op.create_table(
+        "usage",
+        _id(),
+        _column("sealed_bytes", _SIZE),
+        sa.CheckConstraint("id = 1", name="one_row"),
+    )
+    op.create_table(
+        "mailbox",
+        _id(),
+        _column("address", _BLOB),
+        _column("recipient", _BLOB),
+        _column("verify_key", _BLOB),
+        _column("opened_day", _DAY),
+        _column("sealed_bytes", _SIZE),
+        sa.Column("waiting_since", _DAY),
+        sa.Column("last_day", _DAY),
+        sa.Column("last_author", _NUMBER),
+        sa.UniqueConstraint("address"),
+        sa.CheckConstraint("length(address) = 20", name="address"),
+    )
+    op.create_index(
+        op.f("ix_mailbox_waiting_since_last_day_address"), "mailbox", ["waiting_since", "last_day", "address"]
+    )
+    op.create_table(
+        "sealed",
+        _id(),
+        _column("size", _NUMBER),
+        _column("shield", _BLOB),
+        sa.Column("header", _BLOB),
+        sa.Column("payload", _BLOB),
+        sa.CheckConstraint("length(payload) <= 1048576", name="chunk"),
+    )
+    op.create_table("deletion_queue", _id())
+    op.create_table(
+        "strand_head",
+        _id(),
+        _column("address", _BLOB, sa.ForeignKey("mailbox.address")),
+        _column("author", _NUMBER),
+        _column("strand", _BLOB),
+        _column("number", _NUMBER),
+        _column("digest", _BLOB),
+        sa.UniqueConstraint("address", "author", "strand"),
+    )
+    op.create_table(
+        "entry",
+        _id(),
+        _column("address", _BLOB, sa.ForeignKey("mailbox.address")),
+        _column("author", _NUMBER),
+        _column("strand", _BLOB),
+        _column("number", _NUMBER),
+        _column("entry_id", _BLOB),
+        _column("digest", _BLOB),
+        _column("envelope", _BLOB),
+        _column("signature", _BLOB),
+        _column("epoch", _NUMBER),
+        _column("day", _DAY),
+        sa.Column("removal", _BLOB),
+        sa.UniqueConstraint("address", "author", "strand", "number"),
+        sa.UniqueConstraint("address", "entry_id"),
+        sa.CheckConstraint("author IN (0, 1)", name="author"),
+        sa.CheckConstraint("number >= 1", name="number"),
+    )
+    op.create_table(
+        "attachment",
+        _id(sa.ForeignKey("sealed.id")),
+        _column("address", _BLOB, sa.ForeignKey("mailbox.address")),
+        _column("entry_id", _BLOB),
+        _column("attachment_id", _BLOB),
+        _column("chunks", _NUMBER),
+        _column("is_whole", _FLAG),
+        sa.Column("pending_half_hour", _NUMBER),
+        sa.Column("peer", _BLOB),
+        sa.UniqueConstraint("attachment_id"),
+    )
+    op.create_index(op.f("ix_attachment_address_entry_id"), "attachment", ["address", "entry_id"])
+    op.create_index(op.f("ix_attachment_pending_half_hour"), "attachment", ["pending_half_hour"])
+    op.create_table(
+        "chunk",
+        _id(sa.ForeignKey("sealed.id")),
+        _column("attachment_row", _ROW, sa.ForeignKey("attachment.id")),
+        _column("number", _NUMBER),
+        sa.UniqueConstraint("attachment_row", "number"),
+    )
+    op.create_table(
+        "ended_mailbox",
+        _id(),
+        _column("address", _BLOB),
+        _column("recipient", _BLOB),
+        _column("verify_key", _BLOB),
+        _column("statement", _BLOB),
+        _column("day", _DAY),
+        _column("is_counted", _FLAG),
+        sa.UniqueConstraint("address"),
+    )
+
+
+def _create_desk_tables() -> None:
+    op.create_table(
+        "letterhead",
+        sa.Column("serial", _ROW, primary_key=True, autoincrement=False),
+        _column("body", _BLOB),
+        _column("signature", _BLOB),
+    )
+    op.create_table(
+        "record",
+        _id(sa.ForeignKey("sealed.id")),
+        _column("kind", _WORD),
+        _column("name", _BLOB),
+        _column("revision", _NUMBER),
+        _column("base", _NUMBER),
+        _column("goes_to_peers", _FLAG),
+        sa.UniqueConstraint("kind", "name"),
+        sa.CheckConstraint("revision >= 1", name="revision"),
+    )
+    op.create_table(
+        "deletion_order",
+        _id(sa.ForeignKey("sealed.id")),
+        _column("address", _BLOB, sa.ForeignKey("mailbox.address")),
+        _column("due", _DAY),
+        sa.UniqueConstraint("address"),
+    )
+    op.create_index(op.f("ix_deletion_order_due"), "deletion_order", ["due"])
+    op.create_table(
+        "deletion_order_tally",
+        _id(sa.ForeignKey("sealed.id")),
+        _column("order_row", _ROW, sa.ForeignKey("deletion_order.id")),
+        _column("number", _NUMBER),
+        sa.UniqueConstraint("order_row", "number"),
+    )
+    op.create_table(
+        "ledger_tally",
+        _id(sa.ForeignKey("sealed.id")),
+        _column("digest", _BLOB),
+        sa.UniqueConstraint("digest"),
+    )
+    op.create_table(
+        "public_file", _id(), _column("name", _WORD), _column("body", _BLOB), sa.UniqueConstraint("name")
+    )
+
+
+def _create_sync_tables() -> None:
+    op.create_table(
+        "peer",
+        _id(),
+        _column("name", _BLOB),
+        _column("card", _BLOB),
+        _column("sent_serial", _NUMBER),
+        _column("acknowledged_serial", _NUMBER),
+        _column("applied_serial", _NUMBER),
+        sa.Column("last_applied_day", _DAY),
+        sa.Column("rollback_day", _DAY),
+        _column("letterhead_serial", _NUMBER),
+        _column("has_more", _FLAG),
+        sa.UniqueConstraint("name"),
+        sa.CheckConstraint("length(name) IN (0, 8)", name="name"),
+    )
+    op.create_table(
+        "outbox",
+        _id(),
+        _column("peer", _BLOB, sa.ForeignKey("peer.name")),
+        _column("kind", _WORD),
+        _column("address", _BLOB),
+        _column("name", _BLOB),
+        _column("tally_digests", _BLOB),
+        sa.Column("pouch_serial", _NUMBER),
+        sa.Column("packed_revision", _NUMBER),
+        _column("is_changed", _FLAG),
+        sa.UniqueConstraint("peer", "kind", "address", "name"),
+    )
+    op.create_index(op.f("ix_outbox_peer_address"), "outbox", ["peer", "address"])
+    op.create_table(
+        "sync_finding",
+        _id(),
+        _column("address", _BLOB),
+        _column("entry_id", _BLOB),
+        _column("kind", _WORD),
+        _column("day", _DAY),
+        sa.UniqueConstraint("address", "entry_id", "kind"),
+    )
+
+
+def _id(*constraints: sa.ForeignKey) -> sa.Column[int]:
+    return sa.Column("id", _ROW, *constraints, primary_key=True, autoincrement=False)
+
+
+def _column(name: str, kind: Any, *constraints: sa.ForeignKey) -> sa.Column[Any]:  # noqa: ANN401  # any column type
+    return sa.Column(name, kind, *constraints, nullable=False)
