@@ -1,6 +1,8 @@
 """Promises of the catalogues: nothing is left untranslated, nothing is translated that no page says."""
 
 import re
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -48,6 +50,22 @@ def _dutch(language: str) -> Catalog:
     return _catalogue(_APP / "translations" / language / "LC_MESSAGES" / "messages.po")
 
 
+def _strings(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _strings(each)
+
+
+def _dutch_texts() -> list[str]:
+    """Return every Dutch text for sources: of the pages, the signpost and the poster."""
+    texts = [form for message in _messages(_dutch("nl")).values() for form in _forms(message.string)]
+    for path in (_APP / "signpost" / "nl.toml", _APP.parent / "deploy" / "poster" / "words_nl.toml"):
+        texts += _strings(tomllib.loads(path.read_text("utf-8")))
+    return texts
+
+
 def test_extraction_leaves_the_template_catalogue_as_it_is() -> None:
     extracted = _extracted()
 
@@ -93,9 +111,8 @@ def test_dutch_speaks_to_one_person_and_plainly() -> None:
     """The source is 'je', never 'u'; stiff words such as 'echter' and 'middels' do not occur."""
     stiff = re.compile(r"\b(u|uw|middels|echter|derhalve|teneinde|dient te|conform|inzake|betreffende)\b")
 
-    for message in _messages(_dutch("nl")).values():
-        for form in _forms(message.string):
-            assert not stiff.search(form.lower()), form
+    for text in _dutch_texts():
+        assert not stiff.search(text.lower()), text
 
 
 def test_one_thing_has_one_word_in_dutch() -> None:
@@ -105,9 +122,8 @@ def test_one_thing_has_one_word_in_dutch() -> None:
         r"|afsluiten|afgegeven|instemming|klachtenregeling|gesynchroniseerd)\b"
     )
 
-    for message in _messages(_dutch("nl")).values():
-        for form in _forms(message.string):
-            assert not other.search(form.lower()), form
+    for text in _dutch_texts():
+        assert not other.search(text.lower()), text
 
 
 def test_long_sentences_are_rare_in_dutch() -> None:
