@@ -12,10 +12,15 @@ from werkzeug.exceptions import HTTPException, NotFound, RequestEntityTooLarge
 from journalist_app.config import AdviserConfig
 from journalist_app.desk.auto_lock import AutoLock
 from journalist_app.inbox.option_lists import option_name
-from journalist_app.locale_format import chosen_language, file_size, long_day, whole
+from journalist_app.locale_format import (
+    chosen_language,
+    format_file_size,
+    format_long_day,
+    format_whole_number,
+)
 from journalist_app.requests import kept_text
 from journalist_app.requests.access import open_desk, page_form_token
-from journalist_app.search.search_index import Starter
+from journalist_app.search.search_index import WorkerStarter
 from journalist_app.services.desk.sync_replica import LastSync, last_sync
 from journalist_app.views import (
     about_desk_pages,
@@ -63,7 +68,7 @@ def create_adviser_app(
     store: Store,
     *,
     end_worker: Callable[[], None],
-    readers: Sequence[Starter] = (),
+    readers: Sequence[WorkerStarter] = (),
     today: Callable[[], date] = utc_today,
 ) -> Flask:
     """Build the adviser's interface around an open store. It starts locked.
@@ -130,9 +135,9 @@ def _every_page() -> dict[str, object]:
         "last_sync": _last_sync(),
         "is_open": open_desk() is not None,
         "form_token": page_form_token,
-        "long_day": long_day,
-        "whole": whole,
-        "file_size": file_size,
+        "long_day": format_long_day,
+        "whole": format_whole_number,
+        "file_size": format_file_size,
         "choice_name": _choice_name,
         "way_back": request.full_path if request.method == "GET" else "/inbox",
     }

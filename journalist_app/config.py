@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Final
 
 from journalist_app.errors import AdviserConfigError
-from journalist_app.files.pinned_recipients import RecipientKey, faults_of
-from journalist_app.inbox.option_lists import Option, choices
+from journalist_app.files.pinned_recipients import RecipientKey, recipient_faults
+from journalist_app.inbox.option_lists import Option, read_options
 from report.disclosure import Floors
 from report.errors import FloorError
 from sync.carriers import carrier_of
@@ -80,7 +80,7 @@ class AdviserConfig:
         ]
         for name in _LISTS:
             try:
-                choices(getattr(self, name))
+                read_options(getattr(self, name))
             except AdviserConfigError as why:
                 faults.append(f"{name!r}: {why}")
         try:
@@ -90,7 +90,7 @@ class AdviserConfig:
                 "'public_floor' must be 10 or more and 'sg_floor' 5 or more, both a multiple of five, and "
                 "'sg_floor' no higher than 'public_floor'"
             )
-        faults += faults_of(self.recipients)
+        faults += recipient_faults(self.recipients)
         faults += [] if _is_loopback(self.socks) else ["'socks' must be a loopback address and a port"]
         try:
             if self.server not in {ONE_MACHINE, BY_FILE}:
@@ -107,7 +107,7 @@ class AdviserConfig:
 
     def offered(self, what: str) -> tuple[Option, ...]:
         """Return what can be chosen as "themes", "routes", "regions" or "outcomes"."""
-        return choices(getattr(self, what))
+        return read_options(getattr(self, what))
 
     @property
     def origin(self) -> str:

@@ -92,16 +92,16 @@ def _fill(parts: AnswerParts, arrived: Field) -> None:
         case "token":
             parts.token = arrived.text
         case "entry_id":
-            raw = of_hex(arrived.text, ENTRY_ID_BYTES)
+            raw = bytes_of_hex(arrived.text, ENTRY_ID_BYTES)
             parts.entry_id = None if raw is None else EntryId(raw)
         case "seen":
-            parts.seen = b"" if not arrived.text else of_hex(arrived.text, DIGEST_BYTES)
+            parts.seen = b"" if not arrived.text else bytes_of_hex(arrived.text, DIGEST_BYTES)
         case "text":
             parts.text = arrived.text
         case _:
             parts.others.setdefault(arrived.name, []).append(arrived.text)
 
 
-def of_hex(text: str, size: int) -> bytes | None:
+def bytes_of_hex(text: str, size: int) -> bytes | None:
     """Return `size` bytes written in small hexadecimal digits; None for anything else."""
     return bytes.fromhex(text) if len(text) == 2 * size and _HEX.fullmatch(text) else None

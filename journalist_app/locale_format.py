@@ -18,17 +18,17 @@ def chosen_language() -> str:
     return request.accept_languages.best_match(LANGUAGES) or LANGUAGES[0]
 
 
-def long_day(day: date) -> str:
+def format_long_day(day: date) -> str:
     """Write a day out, with its weekday."""
     return str(format_date(day, "full"))
 
 
-def whole(number: int) -> str:
+def format_whole_number(number: int) -> str:
     """Write a whole number with the separators of the language."""
     return str(format_decimal(number))
 
 
-def file_size(size: int) -> str:
+def format_file_size(size: int) -> str:
     """Write a number of bytes as people say it, in steps of a thousand."""
     amount = float(size)
     unit = "B"

@@ -13,7 +13,7 @@ from gpg.home import GpgHome
 from journalist_app.config import AdviserConfig
 from journalist_app.desk.private_files import ExposedError, read_private, write_private
 from journalist_app.files.export import Exporter
-from journalist_app.files.presealed import Known, Unsealer
+from journalist_app.files.presealed import PresealedCache, Unsealer
 from journalist_app.search.search_index import SearchIndex
 from journalist_app.search.tally_reader import OpenedTally
 from protocol import trusted_state as trusted_state_format
@@ -28,7 +28,7 @@ from store.database.engine import Store
 _LARGER_OPENED = 4  # times: what was compressed and sealed may be so much larger than a file may be
 
 
-class Memory(StrEnum):
+class TrustedStateStatus(StrEnum):
     """How the anchors are."""
 
     SOUND = "sound"
@@ -38,7 +38,7 @@ class Memory(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class CheckProgress:
     """How far checking the store is, in mailboxes that have something new."""
 
     done: int
@@ -48,7 +48,7 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class Exchange:
+class SyncProgress:
     """How the sync under way is, or how the last one of this session went. `left` is still to go out.
 
     `received` counts what it brought. `refusal` names the sentence about what stopped it; empty: nothing did.
@@ -83,16 +83,16 @@ class OpenDesk:
     keyring: Keyring = field(repr=False)
     letterhead: Letterhead
     trusted_state: TrustedState = field(repr=False)
-    memory: Memory
+    trusted_state_status: TrustedStateStatus
     unsound: dict[Address, tuple[str, ...]] = field(default_factory=dict)
-    progress: Progress = Progress(0, 0, is_running=False, is_broken=False)
+    progress: CheckProgress = CheckProgress(0, 0, is_running=False, is_broken=False)
     last_check: date | None = None
     checking: threading.Lock = field(default_factory=threading.Lock)
-    exchange: Exchange = Exchange()
+    exchange: SyncProgress = SyncProgress()
     syncing: threading.Lock = field(default_factory=threading.Lock)
     sync_wanted: threading.Event = field(default_factory=threading.Event)
     openpgp: GpgHome | None = field(default=None, repr=False)
-    sealed_before: Known = field(default_factory=Known, repr=False)
+    presealed_cache: PresealedCache = field(default_factory=PresealedCache, repr=False)
     exporter: Exporter | None = field(default=None, repr=False)
     prepared: dict[EntryId, PreparedEntry] = field(default_factory=dict, repr=False)  # oldest first
     stopping: threading.Event = field(default_factory=threading.Event)
@@ -115,7 +115,7 @@ class OpenDesk:
     def unsealer(self) -> Unsealer:
         """Return what opens, for one page, what sources sealed before sending."""
         at_most = _LARGER_OPENED * self.config.upload_bytes
-        return Unsealer(self.keyring.identities, self.openpgp, self.sealed_before, at_most=at_most)
+        return Unsealer(self.keyring.identities, self.openpgp, self.presealed_cache, at_most=at_most)
 
     def remember(
         self,
@@ -171,23 +171,23 @@ class OpenDesk:
     def save(self) -> None:
         """Seal the anchors and put them in the place of the old ones, if they changed."""
         with self._remembering:
-            if self._is_changed and self.memory is not Memory.DAMAGED:
+            if self._is_changed and self.trusted_state_status is not TrustedStateStatus.DAMAGED:
                 try:
                     write_private(
                         self.config.trusted_state_path,
                         trusted_state_format.seal_trusted_state(self.trusted_state, self.keyring),
                     )
                 except OSError:
-                    self.memory = Memory.UNSAVED
+                    self.trusted_state_status = TrustedStateStatus.UNSAVED
                 else:
                     self._is_changed = False
-                    if self.memory is Memory.UNSAVED:
-                        self.memory = Memory.SOUND
+                    if self.trusted_state_status is TrustedStateStatus.UNSAVED:
+                        self.trusted_state_status = TrustedStateStatus.SOUND
 
-    def start_anew(self) -> None:
+    def replace_damaged_trusted_state(self) -> None:
         """Give up anchors that do not open: the adviser has said so."""
-        if self.memory is Memory.DAMAGED:
-            self.memory = Memory.SOUND
+        if self.trusted_state_status is TrustedStateStatus.DAMAGED:
+            self.trusted_state_status = TrustedStateStatus.SOUND
         self._is_changed = True
         self.save()
 
@@ -209,13 +209,13 @@ class OpenDesk:
             self._is_changed = True
 
 
-def read_anchors(config: AdviserConfig, keyring: Keyring) -> tuple[TrustedState, Memory]:
+def read_trusted_state(config: AdviserConfig, keyring: Keyring) -> tuple[TrustedState, TrustedStateStatus]:
     """Read what this workstation remembers; where there is nothing, say so and start with nothing."""
     try:
         return trusted_state_format.open_trusted_state(
             read_private(config.trusted_state_path), keyring
-        ), Memory.SOUND
+        ), TrustedStateStatus.SOUND
     except FileNotFoundError:
-        return TrustedState(), Memory.MISSING
+        return TrustedState(), TrustedStateStatus.MISSING
     except (UnreadableError, ExposedError, OSError):
-        return TrustedState(), Memory.DAMAGED
+        return TrustedState(), TrustedStateStatus.DAMAGED

@@ -28,7 +28,7 @@ class Addressee(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
+class FileFindings:
     """What is in a file besides what it shows, a line for each thing; and whether a cleaned copy can be made.
 
     Where the kind of file is unknown, or the program is missing, a line says so.
@@ -52,10 +52,10 @@ class Exporter(Protocol):
             RecipientRefusedError: unknown, expired, revoked, or not made to be sealed to.
         """
 
-    def room(self) -> AbstractContextManager[Path]:
+    def work_folder(self) -> AbstractContextManager[Path]:
         """Give an empty folder in memory, ours alone, which is wiped when it is left."""
 
-    def look(self, path: Path, name: str) -> Looked:
+    def inspect(self, path: Path, name: str) -> FileFindings:
         """Say what is in a file in such a folder; `name` is how its owner calls it."""
 
     def clean(self, path: Path, name: str) -> bytes | None:

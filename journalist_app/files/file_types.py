@@ -4,7 +4,7 @@ import codecs
 import re
 from typing import Final
 
-LOOK_BYTES: Final = 4096
+HEAD_BYTES: Final = 4096
 
 _BEGINNINGS: Final = (
     (b"\xff\xd8\xff", ".jpg"),
@@ -37,7 +37,7 @@ def with_file_ending(name: str, first: bytes) -> str:
     nothing is decided by it.
     """
     stem, dot, ending = name.rpartition(".")
-    return name if stem and dot and ending else name + _ending_of(first[:LOOK_BYTES])
+    return name if stem and dot and ending else name + _ending_of(first[:HEAD_BYTES])
 
 
 def _ending_of(first: bytes) -> str:

@@ -15,7 +15,7 @@ from gpg.home import GpgHome
 from gpg.recipient_keys import KEY_BYTES_MAX
 from journalist_app.errors import PassOnRefusal, PassOnRefusedError
 from journalist_app.files import export_package
-from journalist_app.files.export import Addressee, Looked
+from journalist_app.files.export import Addressee, FileFindings
 from journalist_app.files.metadata import Mat2
 from journalist_app.files.pinned_recipients import RecipientKey
 
@@ -54,11 +54,11 @@ class GpgExporter:
         if why is not None:
             raise PassOnRefusedError(_REASONS.get(why, PassOnRefusal.RECIPIENT_KEY))
 
-    def room(self) -> AbstractContextManager[Path]:
+    def work_folder(self) -> AbstractContextManager[Path]:
         """Give an empty folder in memory, ours alone, which is gone when it is left."""
         return self.home.work_folder()
 
-    def look(self, path: Path, name: str) -> Looked:
+    def inspect(self, path: Path, name: str) -> FileFindings:
         """Say what is in a file in such a folder; `name` is how its owner calls it."""
         return self.mat2.inspect(path, name)
 

@@ -23,7 +23,7 @@ from typing import BinaryIO, Literal
 import msgspec
 from flask_babel import gettext, ngettext
 
-from journalist_app.files.export import Looked
+from journalist_app.files.export import FileFindings
 from programs.errors import NoSandboxError, ProgramFailedError
 from programs.sandbox import SANDBOX_FOLDER, Sandbox, resource_limits, run_program
 
@@ -114,7 +114,7 @@ class Mat2:
     mat2: Path = Path("/usr/bin/mat2")
     bwrap: Path = Path("/usr/bin/bwrap")
 
-    def inspect(self, path: Path, name: str) -> Looked:
+    def inspect(self, path: Path, name: str) -> FileFindings:
         """Say in the reader's language what is in a file, or why that could not be seen.
 
         `path` is a plain file in a folder in memory that is ours alone; `name` is how its owner calls it.
@@ -124,22 +124,22 @@ class Mat2:
                 ending = _ending(name)
                 refusal = self._refusal(file, ending)
                 if refusal:
-                    return Looked((refusal,), can_clean=False)
+                    return FileFindings((refusal,), can_clean=False)
                 said = self._run(_LOOK, file, path.parent, ending, _SHOWN_BYTES).decode("utf-8", "replace")
         except NoSandboxError:
-            return Looked((say_no_sandbox(),), can_clean=False)
+            return FileFindings((say_no_sandbox(),), can_clean=False)
         except (OSError, ProgramFailedError):
-            return Looked((say_failed(),), can_clean=False)
+            return FileFindings((say_failed(),), can_clean=False)
         hidden, _, shown = said.partition(_DIVIDER)
         try:
             found = _found(hidden, shown, ending)
         except (ProgramFailedError, msgspec.MsgspecError):
-            return Looked((say_failed(),), can_clean=False)
+            return FileFindings((say_failed(),), can_clean=False)
         lines = _in_words(found)
         can_clean = ending not in _ARCHIVES | {".txt"} and (
             ending not in _VIDEOS or shutil.which("ffmpeg", path="/usr/bin") is not None
         )
-        return Looked((*(lines or (say_nothing(),)), *say_about_type(ending)), can_clean)
+        return FileFindings((*(lines or (say_nothing(),)), *say_about_type(ending)), can_clean)
 
     def clean(self, path: Path, name: str) -> bytes | None:
         """Return a copy without what mat2 finds; None where none could be made.

@@ -27,7 +27,7 @@ class RecipientKey:
     key_path: Path
 
 
-def faults_of(recipients: Sequence[RecipientKey]) -> Iterator[str]:
+def recipient_faults(recipients: Sequence[RecipientKey]) -> Iterator[str]:
     """Say what is wrong with recipients as they stand in the settings, a sentence part for each fault."""
     for number, each in enumerate(recipients, 1):
         whose = f"'recipients': number {number} must have a"

@@ -23,7 +23,7 @@ from crypto.errors import MalformedError, UnreadableError
 from journalist_app.files.file_types import with_file_ending
 
 SHOWN_CHARS: Final = 50_000  # as long as a message may be; longer is offered as a file
-OPENINGS: Final = 40  # for one page; gpg takes 20 ms for each
+DECRYPTIONS_PER_PAGE: Final = 40  # for one page; gpg takes 20 ms for each
 _PASTED_BYTES: Final = 1024 * 1024  # 50,000 characters of armour hold 37 kB; text is compressed to a tenth
 _KNOWN_CHARS: Final = 20_000_000
 _KNOWN: Final = 20_000
@@ -63,7 +63,7 @@ class OpenPGP(Protocol):
         """Open a message in pieces; UnreadableError before the last of them when it is not sound."""
 
 
-class Why(StrEnum):
+class UnopenedReason(StrEnum):
     """Why something sealed was not opened."""
 
     UNREADABLE = "unreadable"  # for somebody else, damaged, or too much comes out of it
@@ -94,10 +94,10 @@ class TextPiece:
     number: int = 0
     size: int = 0  # bytes of a FILE
     is_signed: bool = False
-    why: Why | None = None
+    why: UnopenedReason | None = None
 
 
-class FileKind(StrEnum):
+class PresealedKind(StrEnum):
     """What a file is."""
 
     NOT_SEALED = "not_sealed"
@@ -106,13 +106,13 @@ class FileKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class FileLook:
+class PresealedFileInfo:
     """What a file turned out to be, by its first bytes. `name` is that of what was sealed in it."""
 
-    kind: FileKind
+    kind: PresealedKind
     name: str = field(repr=False)
     is_openpgp: bool = False
-    why: Why | None = None
+    why: UnopenedReason | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,33 +123,33 @@ class OpenedFile:
     damaged on the way, or too large, UnreadableError comes before the last piece.
     """
 
-    look: FileLook
+    look: PresealedFileInfo
     pieces: Iterator[bytes]
 
 
-class Known:
+class PresealedCache:
     """What was found in texts and files before, as long as the desk is open. Safe for threads."""
 
     def __init__(self, most: int = _KNOWN, most_chars: int = _KNOWN_CHARS) -> None:
         self._most, self._most_chars = most, most_chars
-        self._found: dict[bytes, TextPiece | FileLook] = {}
+        self._found: dict[bytes, TextPiece | PresealedFileInfo] = {}
         self._chars = 0
         self._changing = threading.Lock()
 
     def __repr__(self) -> str:
-        return "Known()"
+        return "PresealedCache()"
 
     def piece(self, name: bytes) -> TextPiece | None:
         """Return a piece of that name."""
         found = self._found.get(name)
         return found if isinstance(found, TextPiece) else None
 
-    def look(self, name: bytes) -> FileLook | None:
+    def look(self, name: bytes) -> PresealedFileInfo | None:
         """Return a look at a file of that name."""
         found = self._found.get(name)
-        return found if isinstance(found, FileLook) else None
+        return found if isinstance(found, PresealedFileInfo) else None
 
-    def keep(self, name: bytes, found: TextPiece | FileLook) -> None:
+    def keep(self, name: bytes, found: TextPiece | PresealedFileInfo) -> None:
         """Remember something; when there is too much, what was remembered before goes."""
         chars = len(found.text) if isinstance(found, TextPiece) else len(found.name)
         with self._changing:
@@ -161,7 +161,7 @@ class Known:
 
 
 class _UnopenedError(Exception):
-    def __init__(self, why: Why) -> None:
+    def __init__(self, why: UnopenedReason) -> None:
         super().__init__(why)
         self.why = why
 
@@ -170,14 +170,19 @@ class Unsealer:
     """Opens for one page, at most 40 texts and files that were not opened before."""
 
     def __init__(
-        self, identities: Sequence[age.PQIdentity], openpgp: OpenPGP | None, known: Known, *, at_most: int
+        self,
+        identities: Sequence[age.PQIdentity],
+        openpgp: OpenPGP | None,
+        known: PresealedCache,
+        *,
+        at_most: int,
     ) -> None:
         """Take the identities, gpg where the desk has it, and how many bytes may come out of a file."""
         self._identities = identities
         self._openpgp = openpgp
         self._known = known
         self._at_most = at_most
-        self._left = OPENINGS
+        self._left = DECRYPTIONS_PER_PAGE
 
     def __repr__(self) -> str:
         return "Unsealer()"
@@ -205,11 +210,11 @@ class Unsealer:
         try:
             content, _ = self._content(block)
         except _UnopenedError as refused:
-            return OpenedFile(FileLook(FileKind.UNOPENED, "", why=refused.why), iter(()))
+            return OpenedFile(PresealedFileInfo(PresealedKind.UNOPENED, "", why=refused.why), iter(()))
         name = with_file_ending(f"sealed-{number}", content)
-        return OpenedFile(FileLook(FileKind.OPENED, name), iter([content]))
+        return OpenedFile(PresealedFileInfo(PresealedKind.OPENED, name), iter([content]))
 
-    def look(self, file_id: bytes, name: str, pieces: Callable[[], Iterable[bytes]]) -> FileLook:
+    def inspect(self, file_id: bytes, name: str, pieces: Callable[[], Iterable[bytes]]) -> PresealedFileInfo:
         """Say what a file is; one that was looked at before is not read again.
 
         Raises whatever `pieces` raises.
@@ -219,9 +224,9 @@ class Unsealer:
             return known
         whole, kind = _begun(pieces())
         if kind is not None and self._left == 0:
-            return FileLook(FileKind.UNOPENED, name, why=Why.LATER)
+            return PresealedFileInfo(PresealedKind.UNOPENED, name, why=UnopenedReason.LATER)
         if kind is None:
-            look = FileLook(FileKind.NOT_SEALED, name)
+            look = PresealedFileInfo(PresealedKind.NOT_SEALED, name)
         else:
             self._left -= 1
             inside = self._inside(kind, whole)
@@ -237,10 +242,10 @@ class Unsealer:
         """
         whole, kind = _begun(pieces)
         if kind is None:
-            return OpenedFile(FileLook(FileKind.NOT_SEALED, name), whole)
+            return OpenedFile(PresealedFileInfo(PresealedKind.NOT_SEALED, name), whole)
         inside = self._inside(kind, whole)
         look, first = _looked(kind, name, inside)
-        if look.kind is FileKind.UNOPENED:
+        if look.kind is PresealedKind.UNOPENED:
             inside.close()
         return OpenedFile(look, filter(None, itertools.chain([first], inside)))
 
@@ -265,7 +270,7 @@ class Unsealer:
         name = hashlib.sha256(block.armour.encode()).digest()
         piece = self._known.piece(name)
         if piece is None and self._left == 0:
-            return TextPiece(PieceKind.UNOPENED, block.armour, number, why=Why.LATER)
+            return TextPiece(PieceKind.UNOPENED, block.armour, number, why=UnopenedReason.LATER)
         if piece is None:
             self._left -= 1
             piece = self._opened(block)
@@ -296,18 +301,18 @@ class Unsealer:
             header, payload = age.split_file(armor.dearmor(block.armour))
             return _not_ours(b"".join(self._age(header, [payload]))), False
         except (UnreadableError, MalformedError) as why:
-            raise _UnopenedError(Why.UNREADABLE) from why
+            raise _UnopenedError(UnopenedReason.UNREADABLE) from why
 
     def _age(self, header: bytes, payload: Iterable[bytes]) -> Iterator[bytes]:
         """Open an age file that was sealed to one post-quantum key, the desk's."""
         stanzas = age.AgeHeader.from_bytes(header).stanzas
         if sum(stanza.arguments[0] == age.PQ_TYPE for stanza in stanzas) > 1:
-            raise _UnopenedError(Why.SEVERAL)
+            raise _UnopenedError(UnopenedReason.SEVERAL)
         return iter(age.AgeReader(header, self._identities, payload))
 
     def _gpg(self) -> OpenPGP:
         if self._openpgp is None:
-            raise _UnopenedError(Why.NO_OPENPGP)
+            raise _UnopenedError(UnopenedReason.NO_OPENPGP)
         return self._openpgp
 
 
@@ -324,7 +329,7 @@ def sealed_as(first: bytes) -> ArmourKind | None:
 def opened_by_age(text: str, identities: Sequence[age.PQIdentity]) -> Iterator[str]:
     """Yield the texts that were sealed with age and pasted in a text: what search finds."""
     if _AGE[1].decode() in text:
-        pieces = Unsealer(identities, None, Known(), at_most=0).text(text)
+        pieces = Unsealer(identities, None, PresealedCache(), at_most=0).text(text)
         yield from (piece.text for piece in pieces if piece.kind is PieceKind.OPENED)
 
 
@@ -334,22 +339,24 @@ def _begun(pieces: Iterable[bytes]) -> tuple[Iterator[bytes], ArmourKind | None]
     return itertools.chain([first], rest), sealed_as(first)
 
 
-def _looked(kind: ArmourKind, name: str, inside: Iterator[bytes]) -> tuple[FileLook, bytes]:
+def _looked(kind: ArmourKind, name: str, inside: Iterator[bytes]) -> tuple[PresealedFileInfo, bytes]:
     """Read the first piece of what was sealed in a file, and say by it what the file is."""
     is_openpgp = kind is ArmourKind.OPENPGP
     try:
         first = _not_ours(next(inside, b""))
     except UnreadableError:
-        return FileLook(FileKind.UNOPENED, name, is_openpgp, Why.UNREADABLE), b""
+        return PresealedFileInfo(PresealedKind.UNOPENED, name, is_openpgp, UnopenedReason.UNREADABLE), b""
     except _UnopenedError as refused:
-        return FileLook(FileKind.UNOPENED, name, is_openpgp, refused.why), b""
+        return PresealedFileInfo(PresealedKind.UNOPENED, name, is_openpgp, refused.why), b""
     found = _SEALED_NAME.fullmatch(name)
-    return FileLook(FileKind.OPENED, with_file_ending(found[1] if found else name, first), is_openpgp), first
+    return PresealedFileInfo(
+        PresealedKind.OPENED, with_file_ending(found[1] if found else name, first), is_openpgp
+    ), first
 
 
 def _not_ours(content: bytes) -> bytes:
     if _OURS.match(content):
-        raise _UnopenedError(Why.SEVERAL)
+        raise _UnopenedError(UnopenedReason.SEVERAL)
     return content
 
 

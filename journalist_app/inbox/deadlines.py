@@ -12,7 +12,7 @@ from protocol.letterhead import Letterhead
 _MONTHS = 12
 
 
-class DueKind(StrEnum):
+class DeadlineKind(StrEnum):
     """Why something is due."""
 
     CONFIRM = "confirm"  # a first message is confirmed within so many days
@@ -23,35 +23,35 @@ class DueKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
+class Deadline:
     """One thing that is due by the end of a day."""
 
-    kind: DueKind
+    kind: DeadlineKind
     day: date
     is_late: bool
 
 
-def due(
+def deadlines_of(
     summary: MailboxSummary, reminder: date | None, letterhead: Letterhead, today: date
-) -> tuple[Due, ...]:
+) -> tuple[Deadline, ...]:
     """Return what is due in a mailbox, the soonest first. In a closed one only the reminder is."""
-    found: list[tuple[date, DueKind]] = []
+    found: list[tuple[date, DeadlineKind]] = []
     if reminder is not None:
-        found.append((reminder, DueKind.REMINDER))
+        found.append((reminder, DeadlineKind.REMINDER))
     if not summary.is_closed:
         if summary.promised is not None:
-            found.append((summary.promised, DueKind.PROMISED))
+            found.append((summary.promised, DeadlineKind.PROMISED))
         if summary.waiting is not None:
-            found.append((letterhead.expect_by(summary.waiting), DueKind.ANSWER))
+            found.append((letterhead.expect_by(summary.waiting), DeadlineKind.ANSWER))
         if summary.asked is not None and not summary.is_confirmed:
             confirm_by = days_after(summary.asked, letterhead.confirm_days)
-            found.append((confirm_by, DueKind.CONFIRM))
+            found.append((confirm_by, DeadlineKind.CONFIRM))
         if summary.asked is not None and not summary.has_substance:
-            found.append((months_after(summary.asked, letterhead.substance_months), DueKind.SUBSTANCE))
-    return tuple(Due(kind, day, day < today) for day, kind in sorted(found))
+            found.append((months_after(summary.asked, letterhead.substance_months), DeadlineKind.SUBSTANCE))
+    return tuple(Deadline(kind, day, day < today) for day, kind in sorted(found))
 
 
-def soonest(found: Sequence[Due]) -> date:
+def first_deadline_day(found: Sequence[Deadline]) -> date:
     """Return the day of the first thing that is due; the end of time when nothing is."""
     return found[0].day if found else date.max
 

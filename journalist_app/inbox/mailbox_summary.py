@@ -35,7 +35,9 @@ class MailboxSummary(msgspec.Struct, frozen=True, array_like=True):
     is_closed: bool = False
 
 
-def card_of(address: Address, heads: Sequence[bytes], opened: Sequence[EntryContent]) -> MailboxSummary:
+def summarise_mailbox(
+    address: Address, heads: Sequence[bytes], opened: Sequence[EntryContent]
+) -> MailboxSummary:
     """Sum a mailbox up. `opened` is in thread order; None stands for what was removed or does not open."""
     stands = thread_state(address, opened)
     asked: date | None = None

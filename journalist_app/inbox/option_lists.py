@@ -22,7 +22,7 @@ class Option:
         return self.nl if language == "nl" else self.en
 
 
-def choices(lines: Sequence[str]) -> tuple[Option, ...]:
+def read_options(lines: Sequence[str]) -> tuple[Option, ...]:
     """Read a list of the settings: "key: Nederlands / English" each.
 
     Raises:

@@ -16,16 +16,16 @@ import msgspec
 from journalist_app.errors import IndexMissingError
 from journalist_app.inbox.mailbox_summary import MailboxSummary
 from journalist_app.search.search_worker import (
-    Begin,
+    BeginReading,
     Command,
-    Failed,
-    Find,
-    Follow,
-    Jot,
-    Look,
-    Read,
+    FindWords,
+    IndexNotes,
+    MailboxesRead,
+    ReadAgain,
+    ReadingFailed,
     Report,
     SearchHits,
+    UseLetterhead,
     share_of,
 )
 from protocol.identifiers import Address
@@ -35,11 +35,11 @@ from protocol.letterhead import Letterhead
 _PATIENCE_SECONDS: Final = 30  # a question waits for the reading of a few mailboxes; this long is a fault
 
 # Starts a reader and returns the line to it and what ends it at once.
-Starter = Callable[[], tuple[Connection, Callable[[], None]]]
+WorkerStarter = Callable[[], tuple[Connection, Callable[[], None]]]
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ReadingProgress:
     """How far reading the store is, in mailboxes."""
 
     done: int
@@ -63,7 +63,7 @@ class _Share:
 class SearchIndex:
     """The open desk's index. Safe for threads."""
 
-    def __init__(self, readers: Sequence[Starter]) -> None:
+    def __init__(self, readers: Sequence[WorkerStarter]) -> None:
         """Take what starts each reader; `begin` starts them."""
         self._starters = tuple(readers)
         self._shares: list[_Share] = []
@@ -80,7 +80,7 @@ class SearchIndex:
         for number, start in enumerate(() if self._has_stopped else self._starters):
             line, end = start()
             share = _Share(line, end)
-            first = Begin(
+            first = BeginReading(
                 store=store_path,
                 identities=tuple(identity.to_bytes() for identity in keyring.identities),
                 letterhead=letterhead.to_bytes(),
@@ -98,17 +98,17 @@ class SearchIndex:
                 share.end()
 
     @property
-    def starters(self) -> tuple[Starter, ...]:
+    def starters(self) -> tuple[WorkerStarter, ...]:
         """Return what starts a process, once for each core that may be used."""
         return self._starters
 
     @property
-    def reading(self) -> Reading:
+    def reading(self) -> ReadingProgress:
         """Return how far it is."""
         with self._changed:
             is_whole = bool(self._shares) and self._have_all_read()
             done, total = sum(each.done for each in self._shares), sum(each.total for each in self._shares)
-            return Reading(done, total, is_whole and not self._is_broken, self._is_broken)
+            return ReadingProgress(done, total, is_whole and not self._is_broken, self._is_broken)
 
     def summaries(self) -> list[MailboxSummary]:
         """Return the card of every mailbox that was read so far."""
@@ -129,7 +129,7 @@ class SearchIndex:
             self._answers[question] = []
         try:
             for share in self._shares:
-                self._tell(share, Find(question, tuple(words)))
+                self._tell(share, FindWords(question, tuple(words)))
             with self._changed:
                 answers = self._answers[question]
                 self._changed.wait_for(
@@ -148,7 +148,7 @@ class SearchIndex:
         )
         return [Address(summary.address) for summary in summaries]
 
-    def look_again(self, heads: Mapping[Address, Iterable[bytes]]) -> None:
+    def read_changed(self, heads: Mapping[Address, Iterable[bytes]]) -> None:
         """Have the readers read what changed: `heads` are the digests of all heads, by mailbox."""
         with self._changed:
             stale = {
@@ -157,19 +157,19 @@ class SearchIndex:
         for number, share in enumerate(self._shares):
             ours = tuple(sorted(each for each in stale if share_of(each, len(self._shares)) == number))
             if ours:
-                self._tell(share, Look(ours))
+                self._tell(share, ReadAgain(ours))
 
-    def follow(self, letterhead: Letterhead) -> None:
+    def use_letterhead(self, letterhead: Letterhead) -> None:
         """Have the readers know the workstations of a newer letterhead."""
         for share in self._shares:
-            self._tell(share, Follow(letterhead.to_bytes()))
+            self._tell(share, UseLetterhead(letterhead.to_bytes()))
 
-    def jot(self, address: Address, text: str) -> None:
+    def index_notes(self, address: Address, text: str) -> None:
         """Let what the adviser noted about a mailbox be found."""
         if self._shares:
-            self._tell(self._shares[share_of(address, len(self._shares))], Jot(address, text))
+            self._tell(self._shares[share_of(address, len(self._shares))], IndexNotes(address, text))
 
-    def wait_until_whole(self, seconds: float) -> Reading:
+    def wait_until_whole(self, seconds: float) -> ReadingProgress:
         """Wait until everything was read, it broke, or the time is over; return how far it is."""
         with self._changed:
             self._changed.wait_for(lambda: self._is_broken or self._have_all_read(), seconds)
@@ -210,12 +210,12 @@ class SearchIndex:
             share.line.close()
             share.end()
 
-    def _take(self, share: _Share, report: Read | SearchHits | Failed) -> None:
+    def _take(self, share: _Share, report: MailboxesRead | SearchHits | ReadingFailed) -> None:
         with self._changed:
             match report:
                 case _ if self._has_stopped:
                     return  # said before it was ended: nothing may come back after locking
-                case Read():
+                case MailboxesRead():
                     for summary in report.summaries:
                         self._cards[summary.address] = summary
                     for address in report.gone:

@@ -15,7 +15,7 @@ from msgspec import UNSET
 from crypto.age import PQIdentity
 from crypto.errors import ForgedError, MalformedError, UnreadableError
 from journalist_app.files.presealed import opened_by_age
-from journalist_app.inbox.mailbox_summary import MailboxSummary, card_of
+from journalist_app.inbox.mailbox_summary import MailboxSummary, summarise_mailbox
 from journalist_app.search import tally_reader
 from journalist_app.search.text_index import TextIndex
 from protocol import chain
@@ -34,7 +34,7 @@ _AT_ONCE: Final = 40  # mailboxes read in one short transaction; between two of 
 ENTRIES_PART, NOTES_PART = 0, 1  # parts of the shelf
 
 
-class Begin(msgspec.Struct, frozen=True, tag=True):
+class BeginReading(msgspec.Struct, frozen=True, tag=True):
     """The first message: what to read, and with what. It is the only one that holds secrets."""
 
     store: str
@@ -44,42 +44,42 @@ class Begin(msgspec.Struct, frozen=True, tag=True):
     shares: int
 
     def __repr__(self) -> str:
-        return f"Begin(share {self.share} of {self.shares})"
+        return f"BeginReading(share {self.share} of {self.shares})"
 
 
-class Look(msgspec.Struct, frozen=True, tag=True):
+class ReadAgain(msgspec.Struct, frozen=True, tag=True):
     """Something is new in these mailboxes: read them again."""
 
     addresses: tuple[bytes, ...]
 
 
-class Jot(msgspec.Struct, frozen=True, tag=True):
+class IndexNotes(msgspec.Struct, frozen=True, tag=True):
     """What the adviser noted about a mailbox, to be found as well; it replaces what was noted before."""
 
     address: bytes
     text: str
 
     def __repr__(self) -> str:
-        return "Jot()"
+        return "IndexNotes()"
 
 
-class Follow(msgspec.Struct, frozen=True, tag=True):
+class UseLetterhead(msgspec.Struct, frozen=True, tag=True):
     """The desk works with another letterhead: it may name more workstations."""
 
     letterhead: bytes
 
 
-class Find(msgspec.Struct, frozen=True, tag=True):
+class FindWords(msgspec.Struct, frozen=True, tag=True):
     """Which mailboxes hold all of these folded words?"""
 
     question: int
     words: tuple[str, ...]
 
     def __repr__(self) -> str:
-        return "Find()"
+        return "FindWords()"
 
 
-class Read(msgspec.Struct, frozen=True, tag=True):
+class MailboxesRead(msgspec.Struct, frozen=True, tag=True):
     """These were read: a card for each that is there. `done` counts since the beginning."""
 
     summaries: tuple[MailboxSummary, ...]
@@ -95,12 +95,12 @@ class SearchHits(msgspec.Struct, frozen=True, tag=True):
     addresses: tuple[bytes, ...]
 
 
-class Failed(msgspec.Struct, frozen=True, tag=True):
+class ReadingFailed(msgspec.Struct, frozen=True, tag=True):
     """The store could not be read; the process ends."""
 
 
-Command = Begin | Look | Jot | Follow | Find
-Report = Read | SearchHits | Failed
+Command = BeginReading | ReadAgain | IndexNotes | UseLetterhead | FindWords
+Report = MailboxesRead | SearchHits | ReadingFailed
 
 
 def share_of(address: bytes, shares: int) -> int:
@@ -114,8 +114,8 @@ def serve_search(line: Connection) -> None:
     Where the first message names tallies, open those and be done.
     """
     try:
-        first = msgspec.msgpack.decode(line.recv_bytes(), type=Begin | tally_reader.Tallies)
-        if isinstance(first, tally_reader.Tallies):
+        first = msgspec.msgpack.decode(line.recv_bytes(), type=BeginReading | tally_reader.TallyRequest)
+        if isinstance(first, tally_reader.TallyRequest):
             tally_reader.serve_tallies(line, first)
         else:
             _Reader(line, first).work()
@@ -126,7 +126,7 @@ def serve_search(line: Connection) -> None:
 
 
 class _Reader:
-    def __init__(self, line: Connection, begin: Begin) -> None:
+    def __init__(self, line: Connection, begin: BeginReading) -> None:
         self._line = line
         self._path = Path(begin.store)
         self._identities = tuple(PQIdentity(seed) for seed in begin.identities)
@@ -147,7 +147,7 @@ class _Reader:
             finally:
                 store.close()
         except StoreError:
-            self._say(Failed())
+            self._say(ReadingFailed())
 
     def _read_share(self, store: Store) -> None:
         with store.reading() as session:
@@ -157,7 +157,7 @@ class _Reader:
                 if share_of(each, self._shares) == self._share
             ]
         self._total = len(ours)
-        self._say(Read((), (), 0, self._total))
+        self._say(MailboxesRead((), (), 0, self._total))
         for some in _portions(ours):
             self._done += len(some)
             self._read(store, some)
@@ -166,14 +166,14 @@ class _Reader:
 
     def _obey(self, store: Store) -> None:
         match self._commands.decode(self._line.recv_bytes()):
-            case Look(addresses=addresses):
+            case ReadAgain(addresses=addresses):
                 for some in _portions([Address(each) for each in addresses]):
                     self._read(store, some)
-            case Jot(address=address, text=text):
+            case IndexNotes(address=address, text=text):
                 self._shelf.put(address, NOTES_PART, [text])
-            case Follow(letterhead=letterhead):
+            case UseLetterhead(letterhead=letterhead):
                 self._strands = Letterhead.from_bytes(letterhead).strand_keys
-            case Find(question=question, words=words):
+            case FindWords(question=question, words=words):
                 self._say(SearchHits(question, tuple(self._shelf.find(words))))
             case _:
                 raise EOFError  # it is said once; whoever says it again is not ours
@@ -187,7 +187,7 @@ class _Reader:
         gone = tuple(address for address in addresses if address not in there)
         for address in gone:
             self._shelf.drop(address)
-        self._say(Read(summaries, gone, self._done, self._total))
+        self._say(MailboxesRead(summaries, gone, self._done, self._total))
 
     def _card(self, mailbox: StoredMailbox, rows: Sequence[StoredEntry]) -> MailboxSummary:
         """Verify and open one mailbox, and put its words on the shelf. What fails is left out."""
@@ -201,7 +201,7 @@ class _Reader:
         opened = [(entry, self._content(entry)) for entry in checked.entries]
         self._shelf.put(address, ENTRIES_PART, self._texts(content for _, content in opened if content))
         heads = [digest for _, digest in checked.heads.values()]
-        return card_of(address, heads, opened)
+        return summarise_mailbox(address, heads, opened)
 
     def _content(self, entry: SignedEntry) -> Content | None:
         try:

@@ -23,7 +23,7 @@ from store.errors import StoreError
 _AT_ONCE: Final = 500  # rows read in one short transaction
 
 
-class Tallies(msgspec.Struct, frozen=True, tag=True):
+class TallyRequest(msgspec.Struct, frozen=True, tag=True):
     """What a process is told: which tallies to open, and with what. It holds secrets."""
 
     store: str
@@ -32,7 +32,7 @@ class Tallies(msgspec.Struct, frozen=True, tag=True):
     rows: tuple[int, ...]
 
     def __repr__(self) -> str:
-        return f"Tallies({len(self.rows)})"
+        return f"TallyRequest({len(self.rows)})"
 
 
 class OpenedTally(msgspec.Struct, frozen=True, array_like=True):
@@ -46,7 +46,7 @@ class OpenedTally(msgspec.Struct, frozen=True, array_like=True):
     value: str = ""
 
 
-class Portion(msgspec.Struct, frozen=True, tag=True):
+class TallyBatch(msgspec.Struct, frozen=True, tag=True):
     """Some of them, opened; `is_last` with the last."""
 
     opened: tuple[OpenedTally, ...]
@@ -54,14 +54,14 @@ class Portion(msgspec.Struct, frozen=True, tag=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class TallyKey:
     """What opens and checks a tally."""
 
     identities: tuple[PQIdentity, ...]
     letterhead: Letterhead
 
 
-def read_tallies(store: Store, rows: Sequence[int], key: Key) -> Iterator[tuple[OpenedTally, ...]]:
+def read_tallies(store: Store, rows: Sequence[int], key: TallyKey) -> Iterator[tuple[OpenedTally, ...]]:
     """Open these rows, portion by portion; what is gone meanwhile is left out."""
     for start in range(0, len(rows), _AT_ONCE):
         with store.reading() as session:
@@ -69,22 +69,24 @@ def read_tallies(store: Store, rows: Sequence[int], key: Key) -> Iterator[tuple[
         yield tuple(_open(row, raw, key) for row, raw in sealed)
 
 
-def serve_tallies(line: Connection, wanted: Tallies) -> None:
+def serve_tallies(line: Connection, wanted: TallyRequest) -> None:
     """Open what is asked for and hang up; without the last portion the store could not be read."""
-    key = Key(tuple(PQIdentity(seed) for seed in wanted.identities), Letterhead.from_bytes(wanted.letterhead))
+    key = TallyKey(
+        tuple(PQIdentity(seed) for seed in wanted.identities), Letterhead.from_bytes(wanted.letterhead)
+    )
     try:
         store = open_store(Path(wanted.store))
         try:
             for opened in read_tallies(store, wanted.rows, key):
-                line.send_bytes(msgspec.msgpack.encode(Portion(opened, is_last=False)))
+                line.send_bytes(msgspec.msgpack.encode(TallyBatch(opened, is_last=False)))
         finally:
             store.close()
     except StoreError:
         return
-    line.send_bytes(msgspec.msgpack.encode(Portion((), is_last=True)))
+    line.send_bytes(msgspec.msgpack.encode(TallyBatch((), is_last=True)))
 
 
-def _open(row: int, raw: bytes, key: Key) -> OpenedTally:
+def _open(row: int, raw: bytes, key: TallyKey) -> OpenedTally:
     try:
         tally: Tally = open_tally(raw, key.identities, key.letterhead.strand_keys)
     except (UnreadableError, MalformedError, ForgedError):

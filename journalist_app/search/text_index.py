@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
 
-WORDS_MAX = 8  # of one question
+QUERY_WORDS_MAX = 8  # of one question
 # Unicode's normal forms sort a run of marks, which takes as long as its length squared: 8 s for one message
 # of nothing else. In pieces it takes 20 ms, and no letter that can be searched for comes out otherwise.
 _PIECE_CHARS = 100
@@ -20,7 +20,7 @@ _MARKS = re.compile(
 )
 
 
-def fold(text: str) -> str:
+def fold_case_and_accents(text: str) -> str:
     """Return a text as it is compared: without case and accents."""
     if text.isascii():
         return text.lower()
@@ -30,7 +30,7 @@ def fold(text: str) -> str:
 
 def query_words(text: str) -> list[str]:
     """Return the folded words of a question, in their order."""
-    return _WORD.findall(fold(text))
+    return _WORD.findall(fold_case_and_accents(text))
 
 
 class TextIndex:
@@ -46,7 +46,7 @@ class TextIndex:
         eighteen, and a few mailboxes of nothing else would fill the memory.
         """
         folded = "\0".join(
-            fold(text)[: 2 * len(text)] for text in texts
+            fold_case_and_accents(text)[: 2 * len(text)] for text in texts
         )  # no word reaches into the next text
         self._mailboxes.setdefault(address, {})[part] = folded.encode("utf-8")
 
@@ -57,7 +57,7 @@ class TextIndex:
     def find(self, words: Sequence[str]) -> list[bytes]:
         """Return the mailboxes in which every one of the folded words stands, be it as a part of a word."""
         # The longest first: it is found fastest, and leaves the fewest mailboxes for the others.
-        needles = sorted({word.encode("utf-8") for word in words[:WORDS_MAX]}, key=len, reverse=True)
+        needles = sorted({word.encode("utf-8") for word in words[:QUERY_WORDS_MAX]}, key=len, reverse=True)
         return [
             address
             for address, parts in self._mailboxes.items()
@@ -81,11 +81,11 @@ def snippet(texts: Iterable[str], words: Sequence[str], around: int) -> str:
 
 
 def _place_of(text: str, words: Sequence[str]) -> int | None:
-    folded = fold(text)
+    folded = fold_case_and_accents(text)
     found = min((at for word in words if (at := folded.find(word)) >= 0), default=None)
     if found is None or len(folded) == len(text):
         return found
     lengths = accumulate(
-        len(fold(character)) for character in text
+        len(fold_case_and_accents(character)) for character in text
     )  # folding changed the length: count along
     return next((place for place, reached in enumerate(lengths) if reached > found), len(text))

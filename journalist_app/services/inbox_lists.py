@@ -9,12 +9,12 @@ from crypto.errors import (
     ForgedError,
     MalformedError,
 )
-from journalist_app.desk.open_desk import OpenDesk, Progress
+from journalist_app.desk.open_desk import CheckProgress, OpenDesk
 from journalist_app.desk.verification import Conversation, examine, open_all
 from journalist_app.errors import MailboxNotFoundError, UnsoundMailboxError
-from journalist_app.inbox.deadlines import Due, due, soonest
-from journalist_app.inbox.mailbox_summary import MailboxSummary, card_of
-from journalist_app.search.search_index import Reading
+from journalist_app.inbox.deadlines import Deadline, deadlines_of, first_deadline_day
+from journalist_app.inbox.mailbox_summary import MailboxSummary, summarise_mailbox
+from journalist_app.search.search_index import ReadingProgress
 from journalist_app.services.mailbox import closing
 from protocol.casefile import Casefile
 from protocol.identifiers import Address
@@ -43,7 +43,7 @@ class InboxRow:
     files: int
     faults: tuple[str, ...]
     step: str
-    due: tuple[Due, ...]
+    due: tuple[Deadline, ...]
     theme: str
     labels: tuple[str, ...]
 
@@ -103,8 +103,8 @@ class Inbox:
     closed: int
     late: dict[str, int]  # how many are late in each list
     has_more: bool
-    progress: Progress
-    reading: Reading
+    progress: CheckProgress
+    reading: ReadingProgress
     tags: tuple[str, ...]
     trusted_state: str
 
@@ -160,14 +160,14 @@ def inbox(desk: OpenDesk, wanted: Wanted, today: date) -> Inbox:
         progress=desk.progress,
         reading=reading,
         tags=_tags(desk),
-        trusted_state=desk.memory.value,
+        trusted_state=desk.trusted_state_status.value,
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Placed:
     summary: MailboxSummary
-    due: tuple[Due, ...]
+    due: tuple[Deadline, ...]
 
 
 @dataclass(slots=True)
@@ -200,11 +200,15 @@ def _piles(desk: OpenDesk, today: date) -> _Piles:
     for summary in desk.index.summaries():
         if summary.newest is None:
             continue  # nothing was written in it yet
-        found = due(summary, _casefile(desk, Address(summary.address)).reminder, desk.letterhead, today)
+        found = deadlines_of(
+            summary, _casefile(desk, Address(summary.address)).reminder, desk.letterhead, today
+        )
         pile = piles.answered if summary.waiting is None else piles.waiting
         (piles.closed if summary.is_closed else pile).append(_Placed(summary, found))
     for pile in (piles.waiting, piles.answered, piles.closed):
-        pile.sort(key=lambda each: (soonest(each.due), -(each.summary.newest or date.min).toordinal()))
+        pile.sort(
+            key=lambda each: (first_deadline_day(each.due), -(each.summary.newest or date.min).toordinal())
+        )
     return piles
 
 
@@ -218,7 +222,7 @@ def _is_wanted(desk: OpenDesk, placed: _Placed, wanted: Wanted) -> bool:
     )
 
 
-def _is_late(found: tuple[Due, ...]) -> bool:
+def _is_late(found: tuple[Deadline, ...]) -> bool:
     return any(each.is_late for each in found)
 
 
@@ -257,7 +261,7 @@ def _row(desk: OpenDesk, conversation: Conversation, today: date) -> InboxRow:
         desk.unsound[conversation.address] = tuple(dict.fromkeys(faults))
     mailbox = conversation.mailbox
     heads = [digest for _, digest in conversation.heads.values()]
-    summary = card_of(conversation.address, heads, [(each.signed, each.content) for each in opened])
+    summary = summarise_mailbox(conversation.address, heads, [(each.signed, each.content) for each in opened])
     waits_since = conversation.unanswered_since or summary.waiting or mailbox.waiting_since
     said = [each for each in opened if each.signed.envelope.speaks]
     last_day = said[-1].signed.envelope.day if said else None
@@ -274,7 +278,7 @@ def _row(desk: OpenDesk, conversation: Conversation, today: date) -> InboxRow:
         files=sum(len(each.content.attachments) for each in opened if each.content),
         faults=tuple(dict.fromkeys(faults)),
         step=summary.step,
-        due=due(summary, casefile.reminder, desk.letterhead, today),
+        due=deadlines_of(summary, casefile.reminder, desk.letterhead, today),
         theme=casefile.theme,
         labels=casefile.labels,
     )

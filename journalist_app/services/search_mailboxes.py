@@ -7,9 +7,9 @@ from typing import Final
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import conversation_of, open_all
 from journalist_app.errors import MailboxNotFoundError
-from journalist_app.search.search_index import Reading
+from journalist_app.search.search_index import ReadingProgress
 from journalist_app.search.search_worker import entry_texts
-from journalist_app.search.text_index import WORDS_MAX, fold, query_words, snippet
+from journalist_app.search.text_index import QUERY_WORDS_MAX, fold_case_and_accents, query_words, snippet
 from journalist_app.services.records import casefiles
 from protocol.casefile import Casefile
 from protocol.envelope import Author
@@ -42,7 +42,7 @@ class Results:
     hits: tuple[Hit, ...]
     found: int
     has_more: bool
-    reading: Reading
+    reading: ReadingProgress
 
 
 def search(desk: OpenDesk, query: str, page: int) -> Results:
@@ -54,7 +54,7 @@ def search(desk: OpenDesk, query: str, page: int) -> Results:
     Raises:
         IndexMissingError: the words are not to be had.
     """
-    words = query_words(query)[:WORDS_MAX]
+    words = query_words(query)[:QUERY_WORDS_MAX]
     found = desk.index.find(words)
     first = (page - 1) * PAGE_ROWS
     hits = [_hit(desk, address, words) for address in found[first : first + PAGE_ROWS]]
@@ -82,7 +82,7 @@ def _hit(desk: OpenDesk, address: Address, words: list[str]) -> Hit | None:
             places.append((side, part.day, tuple(entry_texts(each.content, desk.keyring.identities))))
     _, casefile = desk.casefiles.get(address, (0, Casefile()))
     places.append(("casefile", None, (casefiles.casefile_texts(casefile),)))
-    folded = [fold("\n".join(texts)) for _, _, texts in places]
+    folded = [fold_case_and_accents("\n".join(texts)) for _, _, texts in places]
     if not all(any(word in text for text in folded) for word in words):
         return None
     counted = [sum(word in text for word in words) for text in folded]

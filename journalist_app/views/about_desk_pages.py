@@ -23,5 +23,5 @@ def start_anew(desk: OpenDesk) -> ResponseReturnValue:
     """Replace anchors that do not open, because the adviser says so."""
     if not is_our_form("start-anew", request.form.get("token", "")):
         return render_template("refusal.html", what="foreign", text=""), 403
-    desk.start_anew()
+    desk.replace_damaged_trusted_state()
     return redirect(url_for("inbox.show_inbox"), code=303)

@@ -12,7 +12,7 @@ from journalist_app.errors import (
     RecordUnsoundError,
     TextOverLimitError,
 )
-from journalist_app.forms import DRAIN_TIMES, AnswerParts, of_hex, read_answer
+from journalist_app.forms import DRAIN_TIMES, AnswerParts, bytes_of_hex, read_answer
 from journalist_app.requests import kept_text
 from journalist_app.requests.access import is_our_form, unlocked
 from journalist_app.services.records import casefiles, drafts
@@ -147,7 +147,7 @@ def _joined(text: str, more: str) -> str:
 
 
 def _where(address: str) -> Address:
-    return Address(of_hex(address, ADDRESS_BYTES) or b"")
+    return Address(bytes_of_hex(address, ADDRESS_BYTES) or b"")
 
 
 def _page(  # noqa: PLR0913  # what the page says besides the casefile

@@ -9,7 +9,13 @@ from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import AdviserError, MailboxNotFoundError
 from journalist_app.requests import kept_text
 from journalist_app.requests.access import unlocked
-from journalist_app.requests.form_context import address_of, adviser_today, context_of, foreign, missing
+from journalist_app.requests.form_context import (
+    address_of,
+    adviser_today,
+    foreign_form_page,
+    not_found_page,
+    read_form_context,
+)
 from journalist_app.services.mailbox import closing, passing_on, read_thread
 from journalist_app.services.mailbox.send_entries import AdviserFormContext
 from protocol.content import TEXT_CHARS
@@ -59,14 +65,14 @@ def _close(
     desk: OpenDesk, address: str, purpose: str, how: Callable[[AdviserFormContext], None]
 ) -> ResponseReturnValue:
     where = address_of(address)
-    form_context = context_of(where, purpose)
+    form_context = read_form_context(where, purpose)
     kept_text.keep_typed_text(request.form.get("text", ""))
     if form_context is None:
-        return foreign()
+        return foreign_form_page()
     try:
         how(form_context)
     except MailboxNotFoundError:
-        return missing()
+        return not_found_page()
     except AdviserError as why:
         return _page(desk, where, refusal=why.reason)
     return redirect(url_for("thread.show_thread", address=address, closed=1, _anchor="standing"), code=303)
@@ -76,7 +82,7 @@ def _page(desk: OpenDesk, where: Address, *, refusal: str = "") -> ResponseRetur
     try:
         thread = read_thread.read_conversation(desk, where, today=adviser_today())
     except MailboxNotFoundError:
-        return missing()
+        return not_found_page()
     page = render_template(
         "closing/show.html",
         thread=thread,

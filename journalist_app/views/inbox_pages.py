@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import MailboxNotFoundError, RecordUnsoundError, UnsoundMailboxError
-from journalist_app.forms import of_hex
+from journalist_app.forms import bytes_of_hex
 from journalist_app.requests.access import is_our_form, unlocked
 from journalist_app.services import inbox_lists
 from journalist_app.services.desk import desk_calendar
@@ -90,7 +90,7 @@ def _is_under_way(inbox: Inbox) -> bool:
 @unlocked
 def acknowledge_ended_mailbox(desk: OpenDesk, address: str) -> ResponseReturnValue:
     """Drop the line of a mailbox that its source ended."""
-    raw = of_hex(address, ADDRESS_BYTES)
+    raw = bytes_of_hex(address, ADDRESS_BYTES)
     if raw is None or not is_our_form("acknowledge", request.form.get("token", "")):
         return render_template("refusal.html", what="foreign", text=""), 403
     # The list that is shown next says how it stands.

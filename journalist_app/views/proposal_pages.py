@@ -16,16 +16,16 @@ from journalist_app.errors import (
     TextOverLimitError,
     TooManyFilesError,
 )
-from journalist_app.forms import DRAIN_TIMES, AnswerParts, of_hex, read_answer
+from journalist_app.forms import DRAIN_TIMES, AnswerParts, bytes_of_hex, read_answer
 from journalist_app.requests import kept_text
 from journalist_app.requests.access import auto_lock, is_our_form, unlocked
 from journalist_app.requests.form_context import (
     address_of,
     adviser_today,
-    context_of,
     entry_id_of,
-    foreign,
-    missing,
+    foreign_form_page,
+    not_found_page,
+    read_form_context,
 )
 from journalist_app.services.mailbox import passing_on, proposing, read_thread
 from journalist_app.services.mailbox.passing_on import REASON_CHARS_MIN, Without
@@ -83,7 +83,8 @@ def _prepared(desk: OpenDesk, where: Address, parts: AnswerParts) -> PreparedPro
     if parts.entry_id is None or parts.seen is None:
         raise BodyError
     chosen = tuple(
-        AttachmentId(of_hex(each, ATTACHMENT_ID_BYTES) or b"") for each in parts.others.get("chosen", [])
+        AttachmentId(bytes_of_hex(each, ATTACHMENT_ID_BYTES) or b"")
+        for each in parts.others.get("chosen", [])
     )
     return proposing.prepare_proposal(
         desk,
@@ -113,14 +114,14 @@ def send_previewed(desk: OpenDesk, address: str) -> ResponseReturnValue:
     kept_text.keep_typed_text(*parts.typed())
     entry_id = entry_id_of(request.form.get("entry_id", ""))
     if not is_our_form("propose", request.form.get("token", "")):
-        return foreign()
+        return foreign_form_page()
     try:
         cleaned = [place for place in range(ATTACHMENTS) if request.form.get(f"copy-{place}") == "cleaned"]
         proposing.send_proposal(
             desk, where, entry_id, cleaned, today=adviser_today(), half_hour=half_hour_now()
         )
     except MailboxNotFoundError:
-        return missing()
+        return not_found_page()
     except AdviserError as why:
         return _form(desk, where, parts=parts, refusal=why.reason)
     return redirect(url_for("thread.show_thread", address=address, proposed=1, _anchor="standing"), code=303)
@@ -233,13 +234,13 @@ def _do(
 ) -> ResponseReturnValue:
     where = address_of(address)
     kept_text.keep_typed_text(_words().text, _words().next)
-    form_context = context_of(where, purpose)
+    form_context = read_form_context(where, purpose)
     if form_context is None:
-        return foreign()
+        return foreign_form_page()
     try:
         answer = how(form_context)
     except MailboxNotFoundError:
-        return missing()
+        return not_found_page()
     except AdviserError as why:
         return _page(desk, where, proposal_id, refusal=why.reason)
     return answer or redirect(
@@ -285,14 +286,14 @@ def _page(desk: OpenDesk, where: Address, proposal_id: str, *, refusal: str = ""
     try:
         thread = read_thread.read_conversation(desk, where, today=adviser_today())
     except MailboxNotFoundError:
-        return missing()
+        return not_found_page()
     found = [
         (each, each.proposal)
         for each in thread.entries
         if each.kind == "proposal" and each.entry_id == proposal_id and each.proposal is not None
     ]
     if not found:
-        return missing()  # or a source signed it: then it is none
+        return not_found_page()  # or a source signed it: then it is none
     entry, proposal = found[0]
     page = render_template(
         "proposals/show.html",

@@ -8,10 +8,10 @@ from datetime import date
 from flask import Blueprint, Response, current_app, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from journalist_app.desk.open_desk import Exchange, OpenDesk
-from journalist_app.forms import of_hex
+from journalist_app.desk.open_desk import OpenDesk, SyncProgress
+from journalist_app.forms import bytes_of_hex
 from journalist_app.requests.access import auto_lock, is_our_form, open_desk, unlocked
-from journalist_app.requests.form_context import foreign
+from journalist_app.requests.form_context import foreign_form_page
 from journalist_app.services.desk import sync_replica
 from journalist_app.views.thread_pages import lively
 from protocol.identifiers import ADDRESS_BYTES, Address
@@ -59,7 +59,7 @@ def show_sync(desk: OpenDesk) -> ResponseReturnValue:
 def sync_now_page(desk: OpenDesk) -> ResponseReturnValue:
     """Sync now."""
     if not is_our_form("sync", request.form.get("token", "")):
-        return foreign()
+        return foreign_form_page()
     sync_replica.start_sync(desk, _clock())
     return redirect(url_for("syncing.show_sync"), code=303)
 
@@ -69,11 +69,11 @@ def sync_now_page(desk: OpenDesk) -> ResponseReturnValue:
 def make_pouch(desk: OpenDesk) -> ResponseReturnValue:
     """Make a pouch for the server, to be carried there."""
     if not is_our_form("sync", request.form.get("token", "")):
-        return foreign()
+        return foreign_form_page()
     try:
         pieces = sync_replica.make_file(desk, _clock())
     except (NotPairedError, StoreError) as why:
-        desk.exchange = Exchange(refusal=sync_replica.refusal_of(why))
+        desk.exchange = SyncProgress(refusal=sync_replica.refusal_of(why))
         return redirect(url_for("syncing.show_sync"), code=303)
     response = Response(lively(auto_lock(), pieces), mimetype="application/octet-stream")
     response.headers["Content-Disposition"] = attachment_disposition(f"{_clock()().isoformat()}.pouch")
@@ -95,10 +95,10 @@ def receive_pouch(desk: OpenDesk) -> ResponseReturnValue:
         if first:
             sync_replica.take_in_file(desk, lively(auto_lock(), itertools.chain([first], pieces)), _clock())
         else:
-            desk.exchange = Exchange(refusal="no_file")
+            desk.exchange = SyncProgress(refusal="no_file")
     except BodyError:
         body.drain(_DRAIN_BYTES)
-        desk.exchange = Exchange(refusal="cut_off")
+        desk.exchange = SyncProgress(refusal="cut_off")
     return redirect(url_for("syncing.show_sync"), code=303)
 
 
@@ -123,7 +123,7 @@ def _clock() -> Callable[[], date]:
 def acknowledge_setback(desk: OpenDesk) -> ResponseReturnValue:
     """Note that the adviser knows that the server was put back."""
     if not is_our_form("sync-seen", request.form.get("token", "")):
-        return foreign()
+        return foreign_form_page()
     sync_replica.dismiss_setback(desk)
     return redirect(url_for("syncing.show_sync"), code=303)
 
@@ -132,9 +132,9 @@ def acknowledge_setback(desk: OpenDesk) -> ResponseReturnValue:
 @unlocked
 def acknowledge_finding(desk: OpenDesk, address: str) -> ResponseReturnValue:
     """Note that the adviser has called the operator about a mailbox."""
-    raw = of_hex(address, ADDRESS_BYTES)
+    raw = bytes_of_hex(address, ADDRESS_BYTES)
     if raw is None or not is_our_form("sync-seen", request.form.get("token", "")):
-        return foreign()
+        return foreign_form_page()
     sync_replica.dismiss_finding(desk, Address(raw))
     return redirect(url_for("syncing.show_sync"), code=303)
 

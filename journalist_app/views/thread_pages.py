@@ -28,7 +28,7 @@ from journalist_app.errors import (
     TooManyFilesError,
     UnsoundMailboxError,
 )
-from journalist_app.forms import DRAIN_TIMES, AnswerParts, of_hex, read_answer
+from journalist_app.forms import DRAIN_TIMES, AnswerParts, bytes_of_hex, read_answer
 from journalist_app.requests import kept_text
 from journalist_app.requests.access import auto_lock, is_our_form, unlocked
 from journalist_app.services.mailbox import answering, file_downloads, read_thread, steps
@@ -77,7 +77,7 @@ _REFUSALS: dict[type[Exception], tuple[str, int]] = {
 @unlocked
 def show_thread(desk: OpenDesk, address: str) -> ResponseReturnValue:
     """Show a whole mailbox with its answer form."""
-    where = Address(of_hex(address, ADDRESS_BYTES) or b"")
+    where = Address(bytes_of_hex(address, ADDRESS_BYTES) or b"")
     text = drafts.help_for(desk, where).draft if "drafted" in request.args else ""
     return thread_page(desk, where, text=text, was_carried=bool(text))
 
@@ -86,7 +86,7 @@ def show_thread(desk: OpenDesk, address: str) -> ResponseReturnValue:
 @unlocked
 def receive_reply(desk: OpenDesk, address: str) -> ResponseReturnValue:
     """Take an answer in. Its text comes back whatever happens; its files are sealed while they arrive."""
-    where = Address(of_hex(address, ADDRESS_BYTES) or b"")
+    where = Address(bytes_of_hex(address, ADDRESS_BYTES) or b"")
     config = current_app.extensions["config"]
     body = Body(request.environ["wsgi.input"], request.content_length, config.upload_bytes + _FORM_BYTES)
     parts = AnswerParts()
@@ -115,7 +115,7 @@ def _not_sent(
 
 def _send(desk: OpenDesk, where: Address, parts: AnswerParts) -> None:
     auto_lock().touch()
-    step_id = of_hex(parts.other("step_id"), ENTRY_ID_BYTES)
+    step_id = bytes_of_hex(parts.other("step_id"), ENTRY_ID_BYTES)
     if parts.entry_id is None or parts.seen is None or step_id is None:
         raise BodyError
     form = answering.ReplyForm(where, parts.entry_id, parts.seen, parts.text, parts.step(), EntryId(step_id))
@@ -183,8 +183,8 @@ def thread_page(  # noqa: PLR0913  # what the page says besides the thread
 @unlocked
 def send_attachment(desk: OpenDesk, address: str, attachment_id: str) -> ResponseReturnValue:
     """Stream a file, decrypted on the way; it is saved, never shown."""
-    where = Address(of_hex(address, ADDRESS_BYTES) or b"")
-    which = AttachmentId(of_hex(attachment_id, ATTACHMENT_ID_BYTES) or b"")
+    where = Address(bytes_of_hex(address, ADDRESS_BYTES) or b"")
+    which = AttachmentId(bytes_of_hex(attachment_id, ATTACHMENT_ID_BYTES) or b"")
     return _saved(lambda: file_downloads.open_download(desk, where, which))
 
 
@@ -192,8 +192,8 @@ def send_attachment(desk: OpenDesk, address: str, attachment_id: str) -> Respons
 @unlocked
 def send_opened(desk: OpenDesk, address: str, attachment_id: str) -> ResponseReturnValue:
     """Stream what a source sealed in a file before sending it."""
-    where = Address(of_hex(address, ADDRESS_BYTES) or b"")
-    which = AttachmentId(of_hex(attachment_id, ATTACHMENT_ID_BYTES) or b"")
+    where = Address(bytes_of_hex(address, ADDRESS_BYTES) or b"")
+    which = AttachmentId(bytes_of_hex(attachment_id, ATTACHMENT_ID_BYTES) or b"")
     return _saved(lambda: file_downloads.open_presealed_file(desk, where, which))
 
 
@@ -201,8 +201,8 @@ def send_opened(desk: OpenDesk, address: str, attachment_id: str) -> ResponseRet
 @unlocked
 def send_pasted(desk: OpenDesk, address: str, entry_id: str, number: int) -> ResponseReturnValue:
     """Give what a source sealed before sending and pasted into a text, where it is not a text itself."""
-    where = Address(of_hex(address, ADDRESS_BYTES) or b"")
-    which = EntryId(of_hex(entry_id, ENTRY_ID_BYTES) or b"")
+    where = Address(bytes_of_hex(address, ADDRESS_BYTES) or b"")
+    which = EntryId(bytes_of_hex(entry_id, ENTRY_ID_BYTES) or b"")
     return _saved(lambda: file_downloads.open_pasted(desk, where, which, number))
 
 

@@ -7,7 +7,7 @@ from datetime import date
 from flask import Blueprint, current_app, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from journalist_app.desk.open_desk import OpenDesk, Progress
+from journalist_app.desk.open_desk import CheckProgress, OpenDesk
 from journalist_app.errors import UnlockRefusedError
 from journalist_app.forms import PASSPHRASE_CHARS
 from journalist_app.locale_format import LANGUAGE_COOKIE, LANGUAGES
@@ -53,7 +53,7 @@ def open_with_passphrase() -> ResponseReturnValue:
     except UnlockRefusedError as why:
         return _unlock_page(why.reason, 403)
     desk.index = SearchIndex(extensions["readers"])
-    desk.progress = Progress(0, 0, is_running=True, is_broken=False)
+    desk.progress = CheckProgress(0, 0, is_running=True, is_broken=False)
     _in_background(unlocking.work_behind, desk)
     sync_replica.begin_syncing(desk, extensions["today"])
     return _let_in(desk)

@@ -9,7 +9,7 @@ from journalist_app.errors import (
     TextOverLimitError,
     UnsentRefusedError,
 )
-from journalist_app.forms import DRAIN_TIMES, FIELDS_BYTES, of_hex
+from journalist_app.forms import DRAIN_TIMES, FIELDS_BYTES, bytes_of_hex
 from journalist_app.requests.access import is_our_form, open_desk, unlocked
 from journalist_app.services.records import unsent_forms
 from store.errors import StoreError
@@ -75,7 +75,7 @@ def show_unsent(desk: OpenDesk) -> ResponseReturnValue:
 @unlocked
 def decide(desk: OpenDesk, name: str) -> ResponseReturnValue:
     """Put one into the draft of its mailbox, or give it up."""
-    if of_hex(name, _NAME_BYTES) is None or not is_our_form("unsent", request.form.get("token", "")):
+    if bytes_of_hex(name, _NAME_BYTES) is None or not is_our_form("unsent", request.form.get("token", "")):
         return render_template("refusal.html", what="foreign", text=""), 403
     try:
         if request.form.get("what") == "draft":

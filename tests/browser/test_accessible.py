@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page
 
 from bench import world
-from journalist_app.desk.open_desk import Exchange
+from journalist_app.desk.open_desk import SyncProgress
 from tests.browser.paired import a_paired_workstation
 
 pytestmark = pytest.mark.slow
@@ -292,9 +292,9 @@ def test_axe_finds_nothing_where_a_workstation_syncs(
         inspector.look(page)  # never synced yet
         paired.finds_everything_wrong()
         for server, exchange in (
-            ("unix:/nowhere", Exchange(is_running=True, left=3)),
-            ("unix:/nowhere", Exchange(refusal="unreachable")),
-            ("file", Exchange(received=0, arrival="HELD", held=1)),
+            ("unix:/nowhere", SyncProgress(is_running=True, left=3)),
+            ("unix:/nowhere", SyncProgress(refusal="unreachable")),
+            ("file", SyncProgress(received=0, arrival="HELD", held=1)),
         ):
             paired.is_reached(server)
             paired.at.desk.exchange = exchange

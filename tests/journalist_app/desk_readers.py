@@ -9,7 +9,7 @@ from multiprocessing.connection import Connection
 
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.search import search_worker
-from journalist_app.search.search_index import SearchIndex, Starter
+from journalist_app.search.search_index import SearchIndex, WorkerStarter
 from journalist_app.services.desk import unlocking
 
 SECONDS = 60  # far more than any of them takes: whoever waits so long has found a fault
@@ -32,7 +32,7 @@ def start() -> tuple[Connection, Callable[[], None]]:
     return ours, end
 
 
-def begin(desk: OpenDesk, starters: Sequence[Starter] = (start,)) -> None:
+def begin(desk: OpenDesk, starters: Sequence[WorkerStarter] = (start,)) -> None:
     """Have these read the store of a desk."""
     desk.index = SearchIndex(starters)
     unlocking.begin_reading(desk)

@@ -2,7 +2,7 @@ import pytest
 from flask import Flask
 from flask_babel import Babel
 
-from journalist_app.locale_format import file_size
+from journalist_app.locale_format import format_file_size
 
 
 @pytest.mark.parametrize(
@@ -21,4 +21,4 @@ def test_sizes_are_written_as_people_say_them(size: int, written: str) -> None:
     Babel(app, default_locale="nl")
 
     with app.test_request_context():
-        assert written == file_size(size)
+        assert written == format_file_size(size)

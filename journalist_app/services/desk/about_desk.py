@@ -33,5 +33,5 @@ def desk_facts(desk: OpenDesk) -> AboutDesk:
         last_check=desk.last_check,
         store_path=str(desk.config.store_path),
         keyring_path=str(desk.config.keyring_path),
-        trusted_state=desk.memory.value,
+        trusted_state=desk.trusted_state_status.value,
     )

@@ -6,7 +6,7 @@ from datetime import date
 
 from sqlalchemy.orm import Session
 
-from journalist_app.desk.open_desk import OpenDesk, Progress
+from journalist_app.desk.open_desk import CheckProgress, OpenDesk
 from journalist_app.desk.verification import examine
 from journalist_app.services.mailbox import closing, count_for_report
 from journalist_app.services.records import casefiles
@@ -28,21 +28,23 @@ def check_store(desk: OpenDesk, today: date) -> None:
         return
     try:
         changed = _changed_mailboxes(desk)
-        desk.progress = Progress(0, len(changed), is_running=True, is_broken=False)
+        desk.progress = CheckProgress(0, len(changed), is_running=True, is_broken=False)
         for done, address in enumerate(changed, 1):
             if desk.stopping.is_set():
                 return
             _check_mailbox(desk, address)
-            desk.progress = Progress(done, len(changed), is_running=True, is_broken=False)
+            desk.progress = CheckProgress(done, len(changed), is_running=True, is_broken=False)
         closing.know_purged(desk, today)  # first: casefiles that went with their mailboxes are not missed
         casefiles.load_casefiles(desk)
         closing.tend(desk, today)
         desk.save()
         _read_what_is_new(desk)
         desk.last_check = today
-        desk.progress = Progress(len(changed), len(changed), is_running=False, is_broken=False)
+        desk.progress = CheckProgress(len(changed), len(changed), is_running=False, is_broken=False)
     except StoreError:
-        desk.progress = Progress(desk.progress.done, desk.progress.total, is_running=False, is_broken=True)
+        desk.progress = CheckProgress(
+            desk.progress.done, desk.progress.total, is_running=False, is_broken=True
+        )
     finally:
         desk.checking.release()
 
@@ -55,7 +57,7 @@ def _read_what_is_new(desk: OpenDesk) -> None:
     with desk.store.reading() as session:
         for address, _, _, digest in entries.all_heads(session):
             heads[Address(address)].append(digest)
-    desk.index.look_again(heads)
+    desk.index.read_changed(heads)
 
 
 def _changed_mailboxes(desk: OpenDesk) -> list[Address]:

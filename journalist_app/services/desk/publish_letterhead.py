@@ -29,5 +29,5 @@ def publish_successor(desk: OpenDesk, session: Session, **changes: object) -> Le
 def in_use(desk: OpenDesk, letterhead: Letterhead) -> None:
     """Work with a letterhead that was published, and remember its serial: an older one is refused."""
     desk.letterhead = letterhead
-    desk.index.follow(letterhead)
+    desk.index.use_letterhead(letterhead)
     desk.saw_letterhead()

@@ -11,7 +11,7 @@ from typing import Final
 
 from crypto.errors import CryptoError
 from journalist_app.config import BY_FILE, ONE_MACHINE
-from journalist_app.desk.open_desk import Exchange, OpenDesk
+from journalist_app.desk.open_desk import OpenDesk, SyncProgress
 from journalist_app.desk.verification import conversation_of
 from journalist_app.errors import MailboxNotFoundError
 from journalist_app.services.desk import background_check
@@ -151,34 +151,34 @@ def sync_replica(
     `desk.exchange` says how far it is, and afterwards how it went. What broke off goes on the next time.
     """
 
-    def work() -> Exchange:
+    def work() -> SyncProgress:
         side = workstation_side(desk, today, half_hour)
         way = carrier or carrier_of(desk.config.server, desk.config.socks)
         synced = exchange(side, way, functools.partial(_progress, desk))
-        return Exchange(received=synced.received, held=pending.take_in_held(side))
+        return SyncProgress(received=synced.received, held=pending.take_in_held(side))
 
     with desk.syncing:
         if not desk.stopping.is_set():
             _do(desk, today, work)
 
 
-def _do(desk: OpenDesk, today: Callable[[], date], work: Callable[[], Exchange]) -> None:
+def _do(desk: OpenDesk, today: Callable[[], date], work: Callable[[], SyncProgress]) -> None:
     """Do the work and check what came; whatever happens, `desk.exchange` says at the end that it is over."""
-    outcome = Exchange(refusal="store")
+    outcome = SyncProgress(refusal="store")
     try:
-        desk.exchange = Exchange(is_running=True, left=count_undelivered(desk))
+        desk.exchange = SyncProgress(is_running=True, left=count_undelivered(desk))
         try:
             outcome = work()
         finally:  # where it broke off what was taken in before stays
             check_what_came(desk, today())
     except (SyncError, CryptoError, StoreError) as why:
-        outcome = Exchange(refusal=refusal_of(why))
+        outcome = SyncProgress(refusal=refusal_of(why))
     finally:
         desk.exchange = outcome
 
 
 def _progress(desk: OpenDesk, left: int) -> None:
-    desk.exchange = Exchange(is_running=True, left=left)
+    desk.exchange = SyncProgress(is_running=True, left=left)
 
 
 def take_in_file(
@@ -195,15 +195,15 @@ def take_in_file(
         BodyError: from `pieces`, when they break off. Nothing was taken in.
     """
 
-    def work() -> Exchange:
+    def work() -> SyncProgress:
         return _brought(pending.bring(workstation_side(desk, today, half_hour), pieces))
 
     with desk.syncing:
         _do(desk, today, work)
 
 
-def _brought(brought: pending.Brought) -> Exchange:
-    return Exchange(received=brought.applied, arrival=brought.arrival.name, held=brought.waiting)
+def _brought(brought: pending.Brought) -> SyncProgress:
+    return SyncProgress(received=brought.applied, arrival=brought.arrival.name, held=brought.waiting)
 
 
 def make_file(
@@ -255,7 +255,7 @@ def keep_syncing(desk: OpenDesk, today: Callable[[], date]) -> None:
 def start_sync(desk: OpenDesk, today: Callable[[], date]) -> None:
     """Sync now, in the background, unless one is under way."""
     if has_line(desk) and not desk.exchange.is_running:
-        desk.exchange = Exchange(is_running=True, left=count_undelivered(desk))
+        desk.exchange = SyncProgress(is_running=True, left=count_undelivered(desk))
         threading.Thread(target=sync_replica, args=(desk, today), name="sync now", daemon=True).start()
 
 

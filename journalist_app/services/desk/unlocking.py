@@ -4,7 +4,7 @@ from datetime import date
 from typing import Final
 
 from journalist_app.config import AdviserConfig
-from journalist_app.desk.open_desk import Memory, OpenDesk, read_anchors
+from journalist_app.desk.open_desk import OpenDesk, TrustedStateStatus, read_trusted_state
 from journalist_app.desk.private_files import ExposedError, read_private
 from journalist_app.errors import UnlockRefusal, UnlockRefusedError
 from journalist_app.files.gpg_export import open_exporter
@@ -27,11 +27,13 @@ def unlock_desk(config: AdviserConfig, store: Store, passphrase: str) -> OpenDes
         UnlockRefusedError: the keyring or the store's letterhead cannot be used; nothing was changed.
     """
     keyring = _open_keyring(config, passphrase)
-    trusted_state, memory = read_anchors(config, keyring)
+    trusted_state, memory = read_trusted_state(config, keyring)
     with store.reading() as session:
         published = letterheads.latest(session)
-        if memory is Memory.MISSING and not any(strand for _, strand, _, _ in entries.all_heads(session)):
-            memory = Memory.SOUND  # this desk has not answered yet: there is nothing to remember
+        if memory is TrustedStateStatus.MISSING and not any(
+            strand for _, strand, _, _ in entries.all_heads(session)
+        ):
+            memory = TrustedStateStatus.SOUND  # this desk has not answered yet: there is nothing to remember
     if published is None:
         raise UnlockRefusedError(UnlockRefusal.LETTERHEAD)
     letterhead = _verified(published[1], published[2], config.fingerprint, trusted_state.letterhead_serial)
@@ -60,7 +62,7 @@ def begin_reading(desk: OpenDesk) -> None:
     """Have the processes of `desk.index` read the store for search and inbox, and know what was noted."""
     desk.index.begin(str(desk.store.path), desk.keyring, desk.letterhead)
     for address, (_, casefile) in list(desk.casefiles.items()):
-        desk.index.jot(address, casefiles.casefile_texts(casefile))
+        desk.index.index_notes(address, casefiles.casefile_texts(casefile))
 
 
 def _open_keyring(config: AdviserConfig, passphrase: str) -> Keyring:

@@ -161,7 +161,7 @@ def open_ledger(desk: OpenDesk) -> Iterator[CountedTally]:
     unknown = [row for row in here if row not in desk.tallies]
     starters = desk.index.starters
     if len(unknown) < _MANY or not starters:
-        key = tally_reader.Key(desk.keyring.identities, desk.letterhead)
+        key = tally_reader.TallyKey(desk.keyring.identities, desk.letterhead)
         for opened in tally_reader.read_tallies(desk.store, unknown, key):
             _keep(desk, opened)
     else:
@@ -359,14 +359,14 @@ def _open_in_processes(desk: OpenDesk, rows: Sequence[int]) -> None:
     started = [start() for start in desk.index.starters]
     try:
         for number, (line, _) in enumerate(started):
-            wanted = tally_reader.Tallies(
+            wanted = tally_reader.TallyRequest(
                 store=str(desk.store.path),
                 identities=tuple(identity.to_bytes() for identity in desk.keyring.identities),
                 letterhead=desk.letterhead.to_bytes(),
                 rows=tuple(rows[number :: len(started)]),
             )
             line.send_bytes(msgspec.msgpack.encode(wanted))
-        portions = msgspec.msgpack.Decoder(tally_reader.Portion)
+        portions = msgspec.msgpack.Decoder(tally_reader.TallyBatch)
         reading = [line for line, _ in started]
         while reading:
             ready = wait(reading, _PATIENCE_SECONDS)

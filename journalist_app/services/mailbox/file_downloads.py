@@ -10,7 +10,7 @@ from journalist_app.errors import (
     FileMissingError,
     FileSealedError,
 )
-from journalist_app.files.presealed import FileKind, OpenedFile
+from journalist_app.files.presealed import OpenedFile, PresealedKind
 from protocol import attachment
 from protocol.content import AttachmentNote
 from protocol.envelope import Author
@@ -59,7 +59,7 @@ def open_presealed_file(desk: OpenDesk, address: Address, attachment_id: Attachm
     if entry.signed.envelope.author is not Author.SOURCE:
         return Download(safe_name(note.name), note.size, pieces)
     file = desk.unsealer().file(note.name, pieces)
-    return _opened(file, note.size if file.look.kind is FileKind.NOT_SEALED else None)
+    return _opened(file, note.size if file.look.kind is PresealedKind.NOT_SEALED else None)
 
 
 def open_pasted(desk: OpenDesk, address: Address, entry_id: EntryId, number: int) -> Download:
@@ -108,7 +108,7 @@ def _as_signed(opener: attachment.AttachmentOpener) -> Iterator[bytes]:
 
 
 def _opened(file: OpenedFile, size: int | None) -> Download:
-    if file.look.kind is FileKind.UNOPENED:
+    if file.look.kind is PresealedKind.UNOPENED:
         raise FileSealedError
     return Download(safe_name(file.look.name), size, file.pieces)
 

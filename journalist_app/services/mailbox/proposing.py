@@ -30,7 +30,7 @@ from journalist_app.errors import (
     TooManyFilesError,
     UnsoundMailboxError,
 )
-from journalist_app.files.export import Addressee, Exporter, Looked
+from journalist_app.files.export import Addressee, Exporter, FileFindings
 from journalist_app.services.mailbox import file_downloads
 from journalist_app.services.mailbox.send_entries import AdviserFormContext, Pending, Sending, Wanted
 from journalist_app.services.mailbox.steps import NO_WORDS, StepForm, in_words
@@ -89,7 +89,7 @@ class PreparedFile:
     name: str = field(repr=False)
     original: Copy
     cleaned: Copy | None
-    looked: Looked | None = field(repr=False)
+    looked: FileFindings | None = field(repr=False)
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -280,13 +280,13 @@ def _prepared(exporter: Exporter, pending: Pending, file: Upload) -> PreparedFil
     """Seal a file as it comes, and look into a copy in memory, which is gone when this returns."""
     name, media_type, pieces = file
     name = safe_name(name)
-    with exporter.room() as folder:
+    with exporter.work_folder() as folder:
         path = folder / "file"
         kept = _Kept(path)
         original = _sealed(pending, name, media_type, kept.copied(pieces))
         if not kept.is_whole:
             return PreparedFile(name, original, None, None)
-        looked = exporter.look(path, name)
+        looked = exporter.inspect(path, name)
         made = exporter.clean(path, name) if looked.can_clean else None
     cleaned = None if made is None else _sealed(pending, name, media_type, iter([made]))
     return PreparedFile(name, original, cleaned, looked)

@@ -11,7 +11,7 @@ from crypto.errors import ForgedError, UnreadableError
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import OpenedEntry, ShownFault, conversation_of, open_all
 from journalist_app.errors import FileMissingError
-from journalist_app.files.presealed import FileKind, FileLook, PieceKind, TextPiece, Unsealer
+from journalist_app.files.presealed import PieceKind, PresealedFileInfo, PresealedKind, TextPiece, Unsealer
 from journalist_app.services.mailbox import count_for_report, file_downloads
 from journalist_app.services.mailbox.desk_read_receipts import mark_read
 from protocol.content import AttachmentNote, Kind
@@ -31,7 +31,7 @@ class AdviserFile:
     attachment_id: str
     name: str
     size: int
-    sealed: FileLook | None
+    sealed: PresealedFileInfo | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ def read_conversation(desk: OpenDesk, address: Address, *, today: date) -> Shown
         step_id=secrets.token_hex(ENTRY_ID_BYTES),
         expect_by=desk.letterhead.expect_by(today),
         may_answer=not faults,
-        trusted_state=desk.memory.value,
+        trusted_state=desk.trusted_state_status.value,
     )
 
 
@@ -180,12 +180,12 @@ def _file(desk: OpenDesk, unsealer: Unsealer, opened: OpenedEntry, note: Attachm
     if part.author is Author.SOURCE:
         # What is stored and is not what was signed is named when it is asked for.
         with suppress(FileMissingError, ForgedError, UnreadableError):
-            look = unsealer.look(
+            look = unsealer.inspect(
                 note.id,
                 note.name,
                 lambda: file_downloads.file_pieces(desk, part.address, part.entry_id, note),
             )
-    if look is None or look.kind is FileKind.NOT_SEALED:
+    if look is None or look.kind is PresealedKind.NOT_SEALED:
         return AdviserFile(note.id.hex(), safe_name(note.name), note.size, None)
     return AdviserFile(
         note.id.hex(), safe_name(note.name), note.size, replace(look, name=safe_name(look.name))

@@ -160,7 +160,7 @@ def drop_casefile(desk: OpenDesk, session: Session, address: Address) -> None:
     records.drop_of_mailbox(session, address)
     desk.forget_records(address)
     desk.casefiles.pop(address, None)
-    desk.index.jot(address, "")
+    desk.index.index_notes(address, "")
 
 
 def load_casefiles(desk: OpenDesk) -> None:
@@ -228,7 +228,7 @@ def _show(desk: OpenDesk, address: Address, revision: int, casefile: Casefile) -
     """Let the inbox and search know it."""
     if desk.casefiles.get(address, (0, None))[0] != revision:
         desk.casefiles[address] = (revision, casefile)
-        desk.index.jot(address, casefile_texts(casefile))
+        desk.index.index_notes(address, casefile_texts(casefile))
 
 
 def _chosen(desk: OpenDesk, what: str, key: str, before: str) -> str:

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from deploy.serving import search_processes
-from journalist_app.search.search_worker import Begin, Failed, Report
+from journalist_app.search.search_worker import BeginReading, ReadingFailed, Report
 from protocol import keyring
 from tests.journalist_app.desk_factories import a_letterhead
 
@@ -23,7 +23,9 @@ def test_a_module_in_the_folder_one_stands_in_gets_no_keys(
 
     line, end = search_processes.start_search_process()
     try:
-        begin = Begin(str(tmp_path / "no.store"), identities=(), letterhead=letterhead, share=0, shares=1)
+        begin = BeginReading(
+            str(tmp_path / "no.store"), identities=(), letterhead=letterhead, share=0, shares=1
+        )
         with line:
             line.send_bytes(msgspec.msgpack.encode(begin))
             report = msgspec.msgpack.decode(line.recv_bytes(), type=Report)
@@ -31,4 +33,4 @@ def test_a_module_in_the_folder_one_stands_in_gets_no_keys(
         end()
 
     assert not (tmp_path / "caught").exists()
-    assert isinstance(report, Failed)
+    assert isinstance(report, ReadingFailed)

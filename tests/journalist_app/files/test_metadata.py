@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from journalist_app.files import metadata
-from journalist_app.files.export import Looked
+from journalist_app.files.export import FileFindings
 from journalist_app.files.metadata import (
     DetailKind,
     Mat2,
@@ -133,7 +133,7 @@ def test_a_file_in_which_nothing_is_found_is_not_called_empty(tmp_path: Path) ->
 
     looked = OPENLY.inspect(a_file(tmp_path, cleaned), "beeld.png")
 
-    assert Looked((say_nothing(),), can_clean=True) == looked
+    assert FileFindings((say_nothing(),), can_clean=True) == looked
 
 
 def test_an_archive_is_told_of_but_not_cleaned(tmp_path: Path) -> None:

@@ -16,15 +16,15 @@ from gpg.home import GpgHome
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import FileMissingError, FileSealedError
 from journalist_app.files.presealed import (
-    OPENINGS,
+    DECRYPTIONS_PER_PAGE,
     SHOWN_CHARS,
-    FileKind,
-    FileLook,
-    Known,
     PieceKind,
+    PresealedCache,
+    PresealedFileInfo,
+    PresealedKind,
     TextPiece,
+    UnopenedReason,
     Unsealer,
-    Why,
 )
 from journalist_app.services import search_mailboxes
 from journalist_app.services.desk import unlocking
@@ -69,8 +69,10 @@ def gpg() -> Iterator[GPG]:
         shutil.rmtree(parent, ignore_errors=True)
 
 
-def an_unsealer(home: GpgHome | None = None, known: Known | None = None, at_most: int = MANY) -> Unsealer:
-    return Unsealer([DESK], home, known or Known(), at_most=at_most)
+def an_unsealer(
+    home: GpgHome | None = None, known: PresealedCache | None = None, at_most: int = MANY
+) -> Unsealer:
+    return Unsealer([DESK], home, known or PresealedCache(), at_most=at_most)
 
 
 def only(text: str, home: GpgHome | None = None) -> TextPiece:
@@ -83,7 +85,7 @@ def in_pieces(content: bytes, size: int = 65_536) -> Iterator[bytes]:
         yield content[at : at + size]
 
 
-def whole(name: str, content: bytes, unsealer: Unsealer | None = None) -> tuple[FileLook, bytes]:
+def whole(name: str, content: bytes, unsealer: Unsealer | None = None) -> tuple[PresealedFileInfo, bytes]:
     opened = (unsealer or an_unsealer()).file(name, in_pieces(content))
     return opened.look, b"".join(opened.pieces)
 
@@ -141,7 +143,7 @@ def test_what_cannot_be_shown_is_offered_as_a_file(content: bytes) -> None:
     assert an_unsealer().text(text)[1] == TextPiece(PieceKind.FILE, "", number=1, size=len(content))
     file = an_unsealer().pasted(text, 1)
     assert file is not None
-    assert (FileKind.OPENED, content) == (file.look.kind, b"".join(file.pieces))
+    assert (PresealedKind.OPENED, content) == (file.look.kind, b"".join(file.pieces))
 
 
 @pytest.mark.parametrize("number", [-1, 0, 2])
@@ -153,7 +155,11 @@ def test_what_does_not_open_is_not_given_as_a_file() -> None:
     file = an_unsealer().pasted(age_armour(b"x", [STRANGER]), 1)
 
     assert file is not None
-    assert (FileKind.UNOPENED, Why.UNREADABLE, []) == (file.look.kind, file.look.why, list(file.pieces))
+    assert (PresealedKind.UNOPENED, UnopenedReason.UNREADABLE, []) == (
+        file.look.kind,
+        file.look.why,
+        list(file.pieces),
+    )
 
 
 def _changed(armour: str) -> str:
@@ -182,7 +188,7 @@ def _changed(armour: str) -> str:
 def test_what_cannot_be_opened_is_shown_as_it_was_sent(armour: str) -> None:
     piece = only(armour)
 
-    assert (PieceKind.UNOPENED, Why.UNREADABLE, 1) == (piece.kind, piece.why, piece.number)
+    assert (PieceKind.UNOPENED, UnopenedReason.UNREADABLE, 1) == (piece.kind, piece.why, piece.number)
     assert piece.text.split() == armour.split()
 
 
@@ -202,18 +208,18 @@ def test_what_was_sealed_twice_is_opened_once() -> None:
 
 
 def test_thousands_of_blocks_do_not_keep_a_page_from_coming() -> None:
-    known = Known()
-    text = "".join(age_armour(b"%d" % number, OWN) for number in range(OPENINGS + 2))
+    known = PresealedCache()
+    text = "".join(age_armour(b"%d" % number, OWN) for number in range(DECRYPTIONS_PER_PAGE + 2))
 
     first = an_unsealer(known=known).text(text)
     second = an_unsealer(known=known).text(text)
 
-    assert [Why.LATER] * 2 == [piece.why for piece in first if piece.kind is PieceKind.UNOPENED]
-    assert [str(number) for number in range(OPENINGS + 2)] == [piece.text for piece in second]
+    assert [UnopenedReason.LATER] * 2 == [piece.why for piece in first if piece.kind is PieceKind.UNOPENED]
+    assert [str(number) for number in range(DECRYPTIONS_PER_PAGE + 2)] == [piece.text for piece in second]
 
 
 def test_what_is_remembered_has_an_end() -> None:
-    known = Known(most=2, most_chars=10)
+    known = PresealedCache(most=2, most_chars=10)
     for number in range(5):
         known.keep(b"%d" % number, TextPiece(PieceKind.OPENED, "x"))
     assert [False, True] == [known.piece(name) is not None for name in (b"0", b"4")]
@@ -224,11 +230,16 @@ def test_what_is_remembered_has_an_end() -> None:
 
 
 def test_what_was_opened_is_in_no_repr() -> None:
-    known = Known()
+    known = PresealedCache()
     known.keep(b"a", TextPiece(PieceKind.OPENED, "geheim"))
 
     assert "geheim" not in repr(
-        [known, an_unsealer(known=known), known.piece(b"a"), FileLook(FileKind.OPENED, "geheim")]
+        [
+            known,
+            an_unsealer(known=known),
+            known.piece(b"a"),
+            PresealedFileInfo(PresealedKind.OPENED, "geheim"),
+        ]
     )
 
 
@@ -265,7 +276,7 @@ def _a_pouch(world: World, size: int) -> bytes:
 
 
 def test_what_was_captured_from_the_store_is_not_opened_as_if_its_thief_had_sealed_it(world: World) -> None:
-    unsealer = Unsealer(world.keyring.identities, None, Known(), at_most=MANY)
+    unsealer = Unsealer(world.keyring.identities, None, PresealedCache(), at_most=MANY)
     for captured in _captured(world):
         entry_header, entry_payload = age.split_file(captured)
         assert age.decrypt(entry_header, entry_payload, world.keyring.identities)
@@ -273,7 +284,7 @@ def test_what_was_captured_from_the_store_is_not_opened_as_if_its_thief_had_seal
         (piece,) = unsealer.text(armor.enarmor(captured))
         look, content = whole("bewijs.pdf", captured, unsealer)
 
-        assert [Why.SEVERAL] * 2 == [piece.why, look.why]
+        assert [UnopenedReason.SEVERAL] * 2 == [piece.why, look.why]
         assert content == b""
 
 
@@ -308,7 +319,7 @@ def test_a_sealed_file_opens_whatever_its_name_says(size: int, armoured: str) ->
     for mark in (b"", b"\xef\xbb\xbf \r\n") if armoured else (b"",):
         look, opened = whole("vakantie.jpg", mark + sealed)
 
-        assert (FileLook(FileKind.OPENED, "vakantie.jpg"), content) == (look, opened)
+        assert (PresealedFileInfo(PresealedKind.OPENED, "vakantie.jpg"), content) == (look, opened)
 
 
 @pytest.mark.parametrize(
@@ -336,7 +347,7 @@ def test_an_opened_file_has_the_name_of_what_was_sealed(name: str, opened: str) 
     ],
 )  # fmt: skip
 def test_a_file_that_was_not_sealed_comes_as_it_is(content: bytes) -> None:
-    assert (FileLook(FileKind.NOT_SEALED, "a.age"), content) == whole("a.age", content)
+    assert (PresealedFileInfo(PresealedKind.NOT_SEALED, "a.age"), content) == whole("a.age", content)
 
 
 @pytest.mark.parametrize(
@@ -359,7 +370,12 @@ def test_a_file_that_was_not_sealed_comes_as_it_is(content: bytes) -> None:
 def test_a_sealed_file_that_does_not_open_is_shown_as_such(content: bytes) -> None:
     look, opened = whole("a.age", content)
 
-    assert (FileKind.UNOPENED, "a.age", Why.UNREADABLE, b"") == (look.kind, look.name, look.why, opened)
+    assert (PresealedKind.UNOPENED, "a.age", UnopenedReason.UNREADABLE, b"") == (
+        look.kind,
+        look.name,
+        look.why,
+        opened,
+    )
 
 
 @pytest.mark.parametrize("armoured", ["", "armoured"])
@@ -369,7 +385,7 @@ def test_a_file_damaged_half_way_breaks_off_before_its_end(armoured: str) -> Non
     opened = an_unsealer().file(
         "a.age", in_pieces(armor.enarmor(bytes(sealed)).encode() if armoured else bytes(sealed))
     )
-    assert opened.look.kind is FileKind.OPENED
+    assert opened.look.kind is PresealedKind.OPENED
 
     got = b""
     with pytest.raises(UnreadableError):  # noqa: PT012  # what came before counts
@@ -415,7 +431,7 @@ def test_what_is_stored_and_was_changed_is_no_fault_of_the_source() -> None:
 
 
 def test_a_file_is_looked_at_once_and_only_so_many_on_one_page() -> None:
-    known = Known()
+    known = PresealedCache()
     unsealer = an_unsealer(known=known)
     sealed = age_file(b"x", OWN)
     asked: list[int] = []
@@ -425,15 +441,18 @@ def test_a_file_is_looked_at_once_and_only_so_many_on_one_page() -> None:
         return iter([sealed])
 
     looks = [
-        unsealer.look(b"%d" % number, "a.age", lambda n=number: pieces(n)) for number in range(OPENINGS + 1)
+        unsealer.inspect(b"%d" % number, "a.age", lambda n=number: pieces(n))
+        for number in range(DECRYPTIONS_PER_PAGE + 1)
     ]
-    plain = unsealer.look(b"plain", "a.txt", lambda: [b"plain"])
-    again = an_unsealer(known=known).look(b"%d" % OPENINGS, "a.age", lambda: pieces(-1))
-    an_unsealer(known=known).look(b"0", "a.age", lambda: pieces(-2))
+    plain = unsealer.inspect(b"plain", "a.txt", lambda: [b"plain"])
+    again = an_unsealer(known=known).inspect(b"%d" % DECRYPTIONS_PER_PAGE, "a.age", lambda: pieces(-1))
+    an_unsealer(known=known).inspect(b"0", "a.age", lambda: pieces(-2))
 
-    assert [FileKind.OPENED] * OPENINGS + [FileKind.UNOPENED] == [look.kind for look in looks]
-    assert [Why.LATER, None, None] == [looks[-1].why, plain.why, again.why]
-    assert [*range(OPENINGS + 1), -1] == asked
+    assert [PresealedKind.OPENED] * DECRYPTIONS_PER_PAGE + [PresealedKind.UNOPENED] == [
+        look.kind for look in looks
+    ]
+    assert [UnopenedReason.LATER, None, None] == [looks[-1].why, plain.why, again.why]
+    assert [*range(DECRYPTIONS_PER_PAGE + 1), -1] == asked
 
 
 # ---- OpenPGP
@@ -454,9 +473,9 @@ def test_the_signature_of_a_stranger_is_shown_as_not_checked(gpg: GPG) -> None:
 def test_a_desk_without_openpgp_says_so(gpg: GPG) -> None:
     armour = gpg_armour(gpg.source, gpg.key, b"x")
 
-    assert Why.NO_OPENPGP is only(armour).why
+    assert UnopenedReason.NO_OPENPGP is only(armour).why
     assert (
-        FileLook(FileKind.UNOPENED, "a.asc", is_openpgp=True, why=Why.NO_OPENPGP)
+        PresealedFileInfo(PresealedKind.UNOPENED, "a.asc", is_openpgp=True, why=UnopenedReason.NO_OPENPGP)
         == whole("a.asc", armour.encode())[0]
     )
 
@@ -469,9 +488,9 @@ def test_openpgp_for_somebody_else_or_damaged_does_not_open(gpg: GPG) -> None:
 
     for armour in (for_somebody, by_password, damaged, empty):
         piece = only(armour, gpg.desk)
-        assert (PieceKind.UNOPENED, Why.UNREADABLE) == (piece.kind, piece.why)
+        assert (PieceKind.UNOPENED, UnopenedReason.UNREADABLE) == (piece.kind, piece.why)
         look, content = whole("a.asc", armour.encode(), an_unsealer(gpg.desk))
-        assert (FileKind.UNOPENED, Why.UNREADABLE, b"") == (look.kind, look.why, content)
+        assert (PresealedKind.UNOPENED, UnopenedReason.UNREADABLE, b"") == (look.kind, look.why, content)
 
 
 @pytest.mark.parametrize("options", [(), ("-a",), ("-s",), ("--hidden-recipient",)])
@@ -482,7 +501,7 @@ def test_a_file_for_the_desks_openpgp_key_is_opened(gpg: GPG, options: tuple[str
 
     look, opened = whole("photo.gpg", sealed, an_unsealer(gpg.desk))
 
-    assert (FileLook(FileKind.OPENED, "photo", is_openpgp=True), content) == (look, opened)
+    assert (PresealedFileInfo(PresealedKind.OPENED, "photo", is_openpgp=True), content) == (look, opened)
 
 
 def test_a_password_alone_is_seen_as_sealed_and_does_not_open(gpg: GPG) -> None:
@@ -490,14 +509,14 @@ def test_a_password_alone_is_seen_as_sealed_and_does_not_open(gpg: GPG) -> None:
 
     look, _ = whole("photo.gpg", sealed, an_unsealer(gpg.desk))
 
-    assert (FileKind.UNOPENED, Why.UNREADABLE) == (look.kind, look.why)
+    assert (PresealedKind.UNOPENED, UnopenedReason.UNREADABLE) == (look.kind, look.why)
 
 
 def test_an_openpgp_file_damaged_half_way_breaks_off(gpg: GPG) -> None:
     sealed = bytearray(gpg_file(gpg.source, gpg.key, secrets.token_bytes(2_000_000)))
     sealed[1_500_000] ^= 1
     opened = an_unsealer(gpg.desk).file("a.gpg", in_pieces(bytes(sealed)))
-    assert opened.look.kind is FileKind.OPENED
+    assert opened.look.kind is PresealedKind.OPENED
 
     got = b""
     with pytest.raises(UnreadableError):  # noqa: PT012  # what came before counts
@@ -523,7 +542,7 @@ def test_a_bomb_breaks_off_at_the_limit(gpg: GPG) -> None:
 def test_a_bomb_in_a_text_is_not_opened(gpg: GPG) -> None:
     bomb = gpg_armour(gpg.source, gpg.key, bytes(20_000_000), "--compress-level=9")
 
-    assert Why.UNREADABLE is only(bomb, gpg.desk).why
+    assert UnopenedReason.UNREADABLE is only(bomb, gpg.desk).why
 
 
 # ---- in a mailbox
@@ -551,7 +570,7 @@ def test_the_adviser_reads_what_was_sealed_and_has_both_files(world: World) -> N
     assert [(PieceKind.PLAIN, "Dag"), (PieceKind.OPENED, "geheim")] == [
         (piece.kind, piece.text) for piece in shown.pieces
     ]
-    assert shown.files[0].sealed == FileLook(FileKind.OPENED, "bewijs.pdf")
+    assert shown.files[0].sealed == PresealedFileInfo(PresealedKind.OPENED, "bewijs.pdf")
     assert ("bewijs.pdf", None, b"%PDF-1.7") == (opened.name, opened.size, b"".join(opened.pieces))
     assert ("bewijs.age", len(sealed), sealed) == (as_sent.name, as_sent.size, b"".join(as_sent.pieces))
 

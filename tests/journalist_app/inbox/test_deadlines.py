@@ -8,9 +8,15 @@ import pytest
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import conversation_of, open_all
 from journalist_app.errors import AdviserConfigError
-from journalist_app.inbox.deadlines import DueKind, days_after, due, months_after, soonest
+from journalist_app.inbox.deadlines import (
+    DeadlineKind,
+    days_after,
+    deadlines_of,
+    first_deadline_day,
+    months_after,
+)
 from journalist_app.inbox.mailbox_summary import MailboxSummary
-from journalist_app.inbox.option_lists import choices, option_name
+from journalist_app.inbox.option_lists import option_name, read_options
 from journalist_app.inbox.response_facts import ResponseFacts, response_facts
 from journalist_app.services import inbox_lists
 from journalist_app.services.desk import unlocking
@@ -28,8 +34,8 @@ CARD = MailboxSummary(b"a" * 20, (), TODAY, "received")
 
 def dues(
     summary: MailboxSummary, world: World, today: date = TODAY, reminder: date | None = None
-) -> list[tuple[DueKind, date]]:
-    return [(each.kind, each.day) for each in due(summary, reminder, world.letterhead, today)]
+) -> list[tuple[DeadlineKind, date]]:
+    return [(each.kind, each.day) for each in deadlines_of(summary, reminder, world.letterhead, today)]
 
 
 def unlocked(world: World) -> OpenDesk:
@@ -50,9 +56,9 @@ def test_a_new_message_is_to_be_confirmed_answered_and_dealt_with(world: World) 
     summary = msgspec.structs.replace(CARD, asked=TODAY, waiting=TODAY)
 
     assert [
-        (DueKind.CONFIRM, TODAY + timedelta(days=7)),
-        (DueKind.ANSWER, world.letterhead.expect_by(TODAY)),
-        (DueKind.SUBSTANCE, date(2027, 2, 23)),
+        (DeadlineKind.CONFIRM, TODAY + timedelta(days=7)),
+        (DeadlineKind.ANSWER, world.letterhead.expect_by(TODAY)),
+        (DeadlineKind.SUBSTANCE, date(2027, 2, 23)),
     ] == sorted(dues(summary, world), key=lambda each: each[1])
 
 
@@ -60,21 +66,23 @@ def test_what_was_confirmed_answered_and_advised_is_not_due(world: World) -> Non
     summary = msgspec.structs.replace(CARD, asked=TODAY, is_confirmed=True, has_substance=True)
 
     assert [] == dues(summary, world)
-    assert date.max == soonest(())
+    assert date.max == first_deadline_day(())
 
 
 def test_the_soonest_comes_first_and_only_what_is_over_is_late(world: World) -> None:
     summary = msgspec.structs.replace(CARD, promised=TODAY)
-    found = due(summary, TODAY - timedelta(days=1), world.letterhead, TODAY)
+    found = deadlines_of(summary, TODAY - timedelta(days=1), world.letterhead, TODAY)
 
-    assert [(DueKind.REMINDER, True), (DueKind.PROMISED, False)] == [(e.kind, e.is_late) for e in found]
-    assert TODAY - timedelta(days=1) == soonest(found)
+    assert [(DeadlineKind.REMINDER, True), (DeadlineKind.PROMISED, False)] == [
+        (e.kind, e.is_late) for e in found
+    ]
+    assert TODAY - timedelta(days=1) == first_deadline_day(found)
 
 
 def test_in_a_closed_mailbox_only_the_reminder_is_due(world: World) -> None:
     summary = msgspec.structs.replace(CARD, asked=TODAY, waiting=TODAY, promised=TODAY, is_closed=True)
 
-    assert [(DueKind.REMINDER, TODAY)] == dues(summary, world, reminder=TODAY)
+    assert [(DeadlineKind.REMINDER, TODAY)] == dues(summary, world, reminder=TODAY)
 
 
 @pytest.mark.parametrize(
@@ -162,8 +170,8 @@ def test_a_step_that_only_confirms_leaves_the_source_waiting_for_an_answer(
     assert summary.is_confirmed
     assert (summary.waiting is None, summary.has_substance) == (is_answer, is_answer)
     assert [row.is_waiting for row in shown.rows] == [not is_answer]
-    assert is_answer is (DueKind.ANSWER not in dict(dues(summary, world)))
-    assert DueKind.CONFIRM not in dict(dues(summary, world))
+    assert is_answer is (DeadlineKind.ANSWER not in dict(dues(summary, world)))
+    assert DeadlineKind.CONFIRM not in dict(dues(summary, world))
     desk.stop()
 
 
@@ -316,7 +324,7 @@ def test_who_writes_after_an_answer_came_back(world: World) -> None:
 
 
 def test_a_list_is_read_and_named_in_both_languages() -> None:
-    offered = choices(["a_b: Iets / Something", "c: Iets, zoals dit / That"])
+    offered = read_options(["a_b: Iets / Something", "c: Iets, zoals dit / That"])
 
     assert ("Iets", "Something") == (option_name(offered, "a_b", "nl"), option_name(offered, "a_b", "en"))
     assert "gone" == option_name(offered, "gone", "nl")
@@ -327,7 +335,7 @@ def test_a_list_is_read_and_named_in_both_languages() -> None:
 )
 def test_a_list_with_a_fault_is_refused(lines: list[str]) -> None:
     with pytest.raises(AdviserConfigError):
-        choices(lines)
+        read_options(lines)
 
 
 def test_what_is_due_never_lies_beyond_the_calendar() -> None:

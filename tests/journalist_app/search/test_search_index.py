@@ -14,7 +14,7 @@ from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import IndexMissingError
 from journalist_app.search import search_worker
 from journalist_app.search.search_index import SearchIndex, _Share
-from journalist_app.search.search_worker import Begin, Failed, Find, Jot, Look
+from journalist_app.search.search_worker import BeginReading, FindWords, IndexNotes, ReadAgain, ReadingFailed
 from journalist_app.services import search_mailboxes
 from journalist_app.services.desk import background_check, unlocking
 from journalist_app.services.records import casefiles
@@ -282,15 +282,15 @@ def test_a_desk_without_readers_has_no_index(world: World) -> None:
     desk = unlocking.unlock_desk(world.config, world.store, PASSPHRASE)
 
     assert [] == desk.index.find(["woord"])
-    desk.index.jot(Address(bytes(20)), "tekst")
+    desk.index.index_notes(Address(bytes(20)), "tekst")
     assert not desk.index.reading.is_whole
 
 
 def test_messages_between_the_processes_show_nothing_when_they_are_printed() -> None:
     for message in (
-        Begin("pad", (b"k" * 32,), b"{}", 0, 1),
-        Jot(b"a" * 20, "geheime tekst"),
-        Find(1, ("geheim",)),
+        BeginReading("pad", (b"k" * 32,), b"{}", 0, 1),
+        IndexNotes(b"a" * 20, "geheime tekst"),
+        FindWords(1, ("geheim",)),
     ):
         assert "geheim" not in repr(message)
         assert "kkkk" not in repr(message)
@@ -311,7 +311,7 @@ def test_a_reader_that_is_told_to_begin_twice_ends(world: World) -> None:
     ours, theirs = Pipe()
     thread = threading.Thread(target=search_worker.serve_search, args=(theirs,), daemon=True)
     thread.start()
-    begin = msgspec.msgpack.encode(Begin(str(world.store.path), (), world.letterhead.to_bytes(), 0, 1))
+    begin = msgspec.msgpack.encode(BeginReading(str(world.store.path), (), world.letterhead.to_bytes(), 0, 1))
 
     ours.send_bytes(begin)
     ours.send_bytes(begin)
@@ -327,9 +327,9 @@ def test_questions_are_answered_while_the_store_is_still_read(world: World) -> N
     thread = threading.Thread(target=search_worker.serve_search, args=(theirs,), daemon=True)
     seeds = tuple(identity.to_bytes() for identity in world.keyring.identities)
     for message in (
-        Begin(str(world.store.path), seeds, world.letterhead.to_bytes(), 0, 1),
-        Find(7, ("woord",)),
-        Look(()),
+        BeginReading(str(world.store.path), seeds, world.letterhead.to_bytes(), 0, 1),
+        FindWords(7, ("woord",)),
+        ReadAgain(()),
     ):
         ours.send_bytes(msgspec.msgpack.encode(message))
     thread.start()
@@ -340,9 +340,9 @@ def test_questions_are_answered_while_the_store_is_still_read(world: World) -> N
     thread.join(desk_readers.SECONDS)
 
     counts = [
-        report.done if isinstance(report, search_worker.Read) else len(report.addresses)
+        report.done if isinstance(report, search_worker.MailboxesRead) else len(report.addresses)
         for report in heard
-        if not isinstance(report, Failed)
+        if not isinstance(report, ReadingFailed)
     ]
     assert [0, search_worker._AT_ONCE, search_worker._AT_ONCE, search_worker._AT_ONCE + 1] == counts
 
@@ -354,7 +354,7 @@ def test_what_a_reader_still_says_after_locking_is_not_taken_in(world: World) ->
     (share,) = desk.index._shares
     desk.stop()
 
-    desk.index._take(share, search_worker.Read((summary,), (), 1, 1))
+    desk.index._take(share, search_worker.MailboxesRead((summary,), (), 1, 1))
 
     assert [] == desk.index.summaries()
 

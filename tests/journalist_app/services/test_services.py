@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from crypto.errors import CryptoError
 from crypto.passphrase import RootKey
-from journalist_app.desk.open_desk import Memory, OpenDesk
+from journalist_app.desk.open_desk import OpenDesk, TrustedStateStatus
 from journalist_app.desk.verification import Conversation, conversation_of
 from journalist_app.errors import (
     AnotherTextError,
@@ -91,7 +91,7 @@ def test_the_right_passphrase_opens_the_desk(world: World) -> None:
     desk = unlocked(world)
 
     assert desk.keyring.fingerprint == world.config.fingerprint
-    assert desk.memory is Memory.SOUND
+    assert desk.trusted_state_status is TrustedStateStatus.SOUND
 
 
 def test_a_wrong_passphrase_and_a_damaged_keyring_are_refused_alike(world: World) -> None:
@@ -173,7 +173,7 @@ def test_missing_anchors_beside_answers_of_this_desk_are_told(world: World) -> N
 
     desk = unlocked(world)
 
-    assert desk.memory is Memory.MISSING
+    assert desk.trusted_state_status is TrustedStateStatus.MISSING
 
 
 @pytest.mark.parametrize("how", ["damaged", "exposed"])
@@ -189,7 +189,7 @@ def test_anchors_that_do_not_open_are_told_and_never_silently_replaced(world: Wo
     desk = unlocked(world)
     background_check.check_store(desk, TODAY)
 
-    assert desk.memory is Memory.DAMAGED
+    assert desk.trusted_state_status is TrustedStateStatus.DAMAGED
     assert world.config.trusted_state_path.read_bytes() == before
 
 
@@ -197,25 +197,25 @@ def test_the_adviser_can_start_a_new_memory(world: World) -> None:
     world.config.trusted_state_path.touch(0o600)
     desk = unlocked(world)
 
-    desk.start_anew()
+    desk.replace_damaged_trusted_state()
 
-    assert desk.memory is Memory.SOUND
-    assert unlocked(world).memory is Memory.SOUND
-    desk.start_anew()  # harmless when nothing is wrong
-    assert desk.memory is Memory.SOUND
+    assert desk.trusted_state_status is TrustedStateStatus.SOUND
+    assert unlocked(world).trusted_state_status is TrustedStateStatus.SOUND
+    desk.replace_damaged_trusted_state()  # harmless when nothing is wrong
+    assert desk.trusted_state_status is TrustedStateStatus.SOUND
 
 
 def test_anchors_that_cannot_be_written_are_told_until_they_can(world: World) -> None:
     blocking = world.config.trusted_state_path.with_name("trusted-state.age.new")
     blocking.mkdir()
     desk = unlocked(world)
-    assert desk.memory is Memory.UNSAVED
+    assert desk.trusted_state_status is TrustedStateStatus.UNSAVED
     assert not world.config.trusted_state_path.exists()
 
     blocking.rmdir()
     desk.save()
 
-    assert desk.memory is Memory.SOUND
+    assert desk.trusted_state_status is TrustedStateStatus.SOUND
     assert world.config.trusted_state_path.exists()
 
 

@@ -16,7 +16,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from journalist_app import create_adviser_app
-from journalist_app.desk.open_desk import Exchange, OpenDesk
+from journalist_app.desk.open_desk import OpenDesk, SyncProgress
 from journalist_app.services.desk import background_check, sync_replica
 from protocol.errors import PouchRefusal, PouchRefusedError
 from protocol.pouch.pouch_file import SERVER
@@ -139,7 +139,7 @@ def test_a_sync_of_some_days_ago_is_named_by_its_day_and_marked_when_it_is_old(a
 
 def test_a_sync_that_failed_is_said_on_every_page(at: AtDesk) -> None:
     at.syncs()
-    at.desk.exchange = Exchange(refusal="unreachable")
+    at.desk.exchange = SyncProgress(refusal="unreachable")
 
     page = a_browser(at).get("/about").text
 
@@ -171,7 +171,7 @@ def test_each_reason_has_a_clear_sentence_of_its_own(at: AtDesk, language: str) 
     browser.headers["Accept-Language"] = language
     shown = {}
     for refusal in {*named_in_the_words(), "store"}:
-        at.desk.exchange = Exchange(refusal=refusal)
+        at.desk.exchange = SyncProgress(refusal=refusal)
         page = browser.get("/sync").text
         found = re.search(r'<span data-refusal="([^"]*)">([^<]+)</span>', page)
         assert found is not None
@@ -203,7 +203,7 @@ def test_what_stopped_a_sync_is_kept_by_name(at: AtDesk, why: Exception, name: s
 
     sync_replica.sync_replica(at.desk, at.ends.clock.today, at.ends.clock.half_hour, Broken())
 
-    assert at.desk.exchange == Exchange(refusal=name)
+    assert at.desk.exchange == SyncProgress(refusal=name)
 
 
 def test_a_letterhead_that_somebody_swapped_here_stops_the_sync(at: AtDesk) -> None:
@@ -322,14 +322,14 @@ def test_over_an_air_gap_nothing_runs_in_the_background(at: AtDesk) -> None:
     sync_replica.start_sync(at.desk, at.ends.clock.today)
     sync_replica.request_sync(at.desk)
 
-    assert at.desk.exchange == Exchange()
+    assert at.desk.exchange == SyncProgress()
     assert not at.desk.sync_wanted.is_set()
     assert not any(thread.name in {"syncing", "sync now"} for thread in threading.enumerate())
 
 
 def test_a_sync_that_runs_is_not_started_twice(at: AtDesk, door: str) -> None:
     browser = a_browser(at, door)
-    at.desk.exchange = Exchange(is_running=True, left=2)
+    at.desk.exchange = SyncProgress(is_running=True, left=2)
 
     page = browser.get("/sync")
     browser.post("/sync", {"token": sync_token(browser)})
@@ -348,7 +348,7 @@ def test_a_desk_that_stops_syncs_no_more(at: AtDesk) -> None:
 
     sync_replica.sync_replica(at.desk, at.ends.clock.today)
 
-    assert at.desk.exchange == Exchange()
+    assert at.desk.exchange == SyncProgress()
 
 
 def test_passing_on_goes_to_the_server_at_once(at: AtDesk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -471,7 +471,7 @@ def test_another_sites_form_changes_nothing(at: AtDesk, path: str) -> None:
 
     assert browser.post(path, {"token": "x"}).status_code == 403
     assert brings(browser, b"x", "x").status_code == 403
-    assert at.desk.exchange == Exchange()
+    assert at.desk.exchange == SyncProgress()
 
 
 # ---- warnings

@@ -21,7 +21,7 @@ from journalist_app.errors import (
     YearNotOverError,
 )
 from journalist_app.search import search_worker
-from journalist_app.search.search_index import SearchIndex, Starter
+from journalist_app.search.search_index import SearchIndex, WorkerStarter
 from journalist_app.services import inbox_lists
 from journalist_app.services.desk import yearly_report
 from journalist_app.services.desk.unlocking import unlock_desk
@@ -220,7 +220,7 @@ def test_a_tally_that_was_copied_in_the_store_counts_once(world: World, desk: Op
 # ---- many tallies, in processes of their own
 
 
-def in_a_thread(serve: Callable[[Connection], None]) -> Starter:
+def in_a_thread(serve: Callable[[Connection], None]) -> WorkerStarter:
     def start() -> tuple[Connection, Callable[[], None]]:
         ours, theirs = Pipe()
         thread = threading.Thread(target=serve, args=(theirs,))
@@ -278,7 +278,7 @@ def test_a_process_that_is_silent_is_given_up(desk: OpenDesk, monkeypatch: pytes
 def test_a_process_that_cannot_read_the_store_says_so_by_hanging_up(desk: OpenDesk) -> None:
     def cannot(line: Connection) -> None:
         ours, theirs = Pipe()
-        wanted = msgspec.msgpack.decode(line.recv_bytes(), type=search_worker.tally_reader.Tallies)
+        wanted = msgspec.msgpack.decode(line.recv_bytes(), type=search_worker.tally_reader.TallyRequest)
         ours.send_bytes(msgspec.msgpack.encode(msgspec.structs.replace(wanted, store="/nowhere")))
         search_worker.serve_search(theirs)
         ours.close()
@@ -290,8 +290,10 @@ def test_a_process_that_cannot_read_the_store_says_so_by_hanging_up(desk: OpenDe
 
 
 def test_what_a_process_is_told_is_in_no_log() -> None:
-    told = search_worker.tally_reader.Tallies(store="s", identities=(b"secret",), letterhead=b"", rows=(1,))
-    assert "Tallies(1)" == repr(told)
+    told = search_worker.tally_reader.TallyRequest(
+        store="s", identities=(b"secret",), letterhead=b"", rows=(1,)
+    )
+    assert "TallyRequest(1)" == repr(told)
 
 
 # ---- the adviser's words

@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 
 from journalist_app.errors import PassOnRefusal, PassOnRefusedError
-from journalist_app.files.export import Addressee, Looked
+from journalist_app.files.export import Addressee, FileFindings
 
 KEY, OTHER_KEY = "A" * 40, "B" * 40
 
@@ -39,13 +39,15 @@ class Paper:
             raise PassOnRefusedError(PassOnRefusal.RECIPIENT_KEY)
 
     @contextlib.contextmanager
-    def room(self) -> Iterator[Path]:
+    def work_folder(self) -> Iterator[Path]:
         with tempfile.TemporaryDirectory(dir=self.folder) as room:
             yield Path(room)
 
-    def look(self, path: Path, name: str) -> Looked:
+    def inspect(self, path: Path, name: str) -> FileFindings:
         author = b"author" in path.read_bytes()
-        return Looked(("Author: J. Jansen",) if author else (), can_clean=author and name.endswith(".pdf"))
+        return FileFindings(
+            ("Author: J. Jansen",) if author else (), can_clean=author and name.endswith(".pdf")
+        )
 
     def clean(self, path: Path, name: str) -> bytes | None:
         assert name

@@ -18,7 +18,7 @@ from werkzeug.test import TestResponse
 
 from crypto.age import PQIdentity
 from journalist_app import create_adviser_app
-from journalist_app.files.presealed import OPENINGS
+from journalist_app.files.presealed import DECRYPTIONS_PER_PAGE
 from journalist_app.services.desk import unlocking
 from journalist_app.services.mailbox import read_thread
 from journalist_app.services.records import casefiles
@@ -1353,7 +1353,7 @@ def test_why_something_was_not_opened_is_said(world: World, browser: Browser, wh
         "no_openpgp": "-----BEGIN PGP MESSAGE-----\n\n-----END PGP MESSAGE-----",
         "later": "".join(
             f"-----BEGIN PGP MESSAGE-----\n{number}\n-----END PGP MESSAGE-----\n"
-            for number in range(OPENINGS + 1)
+            for number in range(DECRYPTIONS_PER_PAGE + 1)
         ),
     }[why]
     source.writes(armour)
