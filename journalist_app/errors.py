@@ -1,7 +1,7 @@
 """Refusals of the adviser's site: exceptions whose reason is the key of a sentence in the templates.
 
 A use case that can refuse for several reasons has one exception with an enum of reasons: a subclass of
-`RefusedError`. An exception without an enum has a class of its own because its callers act on it differently.
+`UseCaseRefusedError`. An exception without an enum has a class of its own because its callers act on it differently.
 """
 
 from enum import StrEnum
@@ -23,7 +23,7 @@ class AdviserError(Exception):
         cls.reason = cls.__name__
 
 
-class RefusedError(AdviserError, Generic[_Reason]):
+class UseCaseRefusedError(AdviserError, Generic[_Reason]):
     """Refusal by one use case, for one of the reasons of its enum."""
 
     def __init__(self, reason: _Reason) -> None:
@@ -41,7 +41,7 @@ class UnlockRefusal(StrEnum):
     LETTERHEAD = "letterhead"  # missing, forged, or older than one seen before
 
 
-class UnlockRefusedError(RefusedError[UnlockRefusal]):
+class UnlockRefusedError(UseCaseRefusedError[UnlockRefusal]):
     """The desk was not unlocked."""
 
 
@@ -52,7 +52,7 @@ class UnsentRefusal(StrEnum):
     LETTERHEAD = "letterhead"  # missing or forged, so there is no key to encrypt to
 
 
-class UnsentRefusedError(RefusedError[UnsentRefusal]):
+class UnsentRefusedError(UseCaseRefusedError[UnsentRefusal]):
     """A form that was sent to the locked app was not kept."""
 
 
@@ -66,7 +66,7 @@ class PassOnRefusal(StrEnum):
     RECIPIENT_OTHER_KEY = "recipient_other_key"  # the key file has several keys, or not the pinned one
 
 
-class PassOnRefusedError(RefusedError[PassOnRefusal]):
+class PassOnRefusedError(UseCaseRefusedError[PassOnRefusal]):
     """A text was not proposed or passed on."""
 
 

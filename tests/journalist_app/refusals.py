@@ -6,12 +6,12 @@ from enum import StrEnum
 
 import pytest
 
-from journalist_app.errors import RefusedError
+from journalist_app.errors import UseCaseRefusedError
 
 
 @contextmanager
 def refuses(reason: StrEnum) -> Iterator[None]:
     """Fail unless the block is refused for this reason."""
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(UseCaseRefusedError) as caught:
         yield
     assert reason is caught.value.reason
