@@ -1,4 +1,7 @@
-"""A form's token, made and checked by whatever keys the app holds: no Flask session, no secret here."""
+"""CSRF tokens for WTForms, made and checked by the app that shows the form.
+
+This module has no secret and does not use Flask's session.
+"""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -9,35 +12,38 @@ from wtforms.validators import ValidationError
 
 
 class Tokens(Protocol):
-    """Makes and checks the token of one form."""
+    """Maker and checker of the token of one form."""
 
     def make(self) -> str:
-        """Return the token to put in the form."""
+        """Return the token for the form's hidden field."""
 
     def fits(self, token: str) -> bool:
-        """Compare in constant time."""
+        """Return True if a token belongs to this form. Compares in constant time."""
 
 
 @dataclass(frozen=True, slots=True)
 class NoTokens:
-    """For forms before a mailbox is open: there is no session to ride on, the origin rule guards them."""
+    """Empty tokens, for forms that are sent before a mailbox is open.
+
+    Without a session an attacker has nothing to misuse. The check of the Origin header protects these forms.
+    """
 
     def make(self) -> str:
-        """Return nothing: the field is empty."""
+        """Return an empty string."""
         return ""
 
     def fits(self, token: str) -> bool:  # noqa: ARG002  # the shape of Tokens
-        """Accept."""
+        """Return True for every token."""
         return True
 
 
 class TokenCSRF(CSRF):  # type: ignore[misc]  # wtforms has no types
-    """Ties WTForms to the `Tokens` that are given as `meta={"csrf_context": tokens}`."""
+    """CSRF class for WTForms that uses the `Tokens` passed as `meta={"csrf_context": tokens}`."""
 
     tokens: Tokens
 
     def setup_form(self, form: Form) -> list[tuple[str, object]]:
-        """Remember the tokens of this form."""
+        """Set up the CSRF field with this form's tokens."""
         self.tokens = form.meta.csrf_context
         return super().setup_form(form)  # type: ignore[no-any-return]  # wtforms has no types
 
@@ -46,10 +52,10 @@ class TokenCSRF(CSRF):  # type: ignore[misc]  # wtforms has no types
         return self.tokens.make()
 
     def validate_csrf_token(self, form: Form, field: CSRFTokenField) -> None:  # noqa: ARG002  # WTForms
-        """Refuse a form that was not shown by us in this session.
+        """Refuse a form that we did not show in this session.
 
         Raises:
-            ValidationError: its token does not fit.
+            ValidationError: the token does not belong to this form.
         """
         if not self.tokens.fits(field.data or ""):
             raise ValidationError("csrf")

@@ -1,4 +1,4 @@
-"""The only two clocks of the house: the day, and the half hour."""
+"""Clocks for stored times: today's date and the current half hour."""
 
 import time
 from datetime import UTC, date, datetime
@@ -7,10 +7,10 @@ _HALF_HOUR_SECONDS = 1800
 
 
 def utc_today() -> date:
-    """Return today's date in UTC: no time of day is ever kept."""
+    """Return today's date in UTC. A time of day is never stored."""
     return datetime.now(UTC).date()
 
 
 def half_hour_now() -> int:
-    """Return the number of half hours since 1970, the finest clock that is written anywhere."""
+    """Return the number of half hours since 1970, the most precise time that is stored."""
     return int(time.time()) // _HALF_HOUR_SECONDS

@@ -1,16 +1,16 @@
-"""What can go wrong between a browser and us, before any mailbox is involved."""
+"""Refusals of a request body that cannot be read, before any mailbox is involved."""
 
 
 class WebError(Exception):
-    """Base of every refusal of this package."""
+    """Base of every refusal in this package."""
 
 
 class BodyError(WebError):
-    """A request body that cannot be used; what arrived whole before it stands."""
+    """A request body that cannot be used. Parts that arrived completely before the fault are valid."""
 
     def __init__(self, unfinished: tuple[str, str] | None = None) -> None:
         super().__init__(type(self).__name__)
-        self.unfinished = unfinished  # (name, text) of the field that was being read, so that no text is lost
+        self.unfinished = unfinished  # name and text of the field that was being read: the user keeps it
 
 
 class CutOffError(BodyError):
@@ -18,20 +18,20 @@ class CutOffError(BodyError):
 
 
 class MalformedBodyError(BodyError):
-    """Bytes that no browser sends as multipart/form-data."""
+    """A body that no browser sends as multipart/form-data."""
 
 
 class TooLargeError(BodyError):
-    """More bytes than the limit of the request, announced or not."""
+    """More bytes than the request may have, whether the Content-Length announced them or not."""
 
 
 class TooManyPartsError(BodyError):
-    """More parts than any form of ours has."""
+    """More parts than our forms have."""
 
 
 class FieldTooLongError(BodyError):
-    """The text fields together exceed their limit."""
+    """Text fields that together exceed their limit."""
 
 
 class HeadersTooLongError(BodyError):
-    """The headers of one part exceed their limit, a file name of many thousands of characters included."""
+    """Headers of one part that exceed their limit, for example because of a very long file name."""

@@ -1,24 +1,25 @@
-"""Names of files that a stranger chose, made harmless to look at and to save."""
+"""Sanitise file names from outside, so that they are safe to show and to save."""
 
 import re
 import unicodedata
 from urllib.parse import quote
 
-NAME_CHARS = 120  # with its ending; a file system allows 255 bytes, and a UTF-8 character takes up to four
+NAME_CHARS = 120  # with the ending; a file system allows 255 bytes, and a UTF-8 character takes up to four
 _NAME_BYTES = 200
 _ENDING_CHARS = 16
-_LOOKED_AT_CHARS = 512  # at either end of a longer name: sorting a run of marks takes its square
+_LOOKED_AT_CHARS = 512  # at each end of a longer name: normalising a run of n accents takes n² time
 _FALLBACK = "file"
 _FORBIDDEN = re.compile(r'[<>:"/\\|?*]')
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d|conin\$|conout\$)", re.IGNORECASE)
 
 
 def safe_name(name: str) -> str:
-    """Return a file name that is safe to show and to save on any system; never empty.
+    """Return a file name that is safe to show and to save on any system, and never empty.
 
-    Path parts, control characters, right-to-left and other invisible marks, unassigned characters and the
-    characters Windows forbids are taken out; names of Windows devices get a leading underscore. At most
-    120 characters and 200 bytes of UTF-8; the ending is kept. Safe names come back unchanged.
+    Removes path parts, control characters, right-to-left and other invisible marks, and unassigned
+    characters. Replaces the characters that Windows forbids. Puts an underscore before the names of Windows
+    devices. The result has at most 120 characters and 200 bytes of UTF-8, and keeps its ending. A safe name
+    is not changed.
     """
     last = re.split(r"[/\\]", name)[-1]
     if len(last) > 2 * _LOOKED_AT_CHARS:

@@ -1,4 +1,4 @@
-"""The headers that every answer of both apps carries, errors included."""
+"""Security headers of every response of both apps, errors included."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -38,19 +38,19 @@ EVERY_ANSWER: Mapping[str, str] = MappingProxyType(
         "Cross-Origin-Opener-Policy": "same-origin",
         "Cross-Origin-Resource-Policy": "same-origin",
         "Permissions-Policy": _NO_FEATURES,
-        # Not `no-referrer`: under it Chromium sends `Origin: null` with our own forms; web.origin refuses.
+        # Not `no-referrer`: then Chromium sends `Origin: null` with our own forms, and `origin` refuses them.
         "Referrer-Policy": "same-origin",
         "X-Content-Type-Options": "nosniff",
         "X-Frame-Options": "DENY",  # for browsers that do not know frame-ancestors
     }
 )
-_OF_PAGES = ("Permissions-Policy", "Cross-Origin-Opener-Policy")  # they mean nothing on a stylesheet
+_OF_PAGES = ("Permissions-Policy", "Cross-Origin-Opener-Policy")  # they have no effect on a stylesheet
 _STYLE = "text/css"
-_MARKS_A_VISITOR = ("ETag", "Last-Modified")
+_MARKS_A_VISITOR = ("ETag", "Last-Modified")  # a browser sends them back: a site can use them as a cookie
 
 
 def install_headers(app: Flask) -> None:
-    """Put the headers on every answer of an app; a view may set a stricter Content-Security-Policy itself."""
+    """Add the headers to every response of an app. A view can set a stricter Content-Security-Policy."""
     app.after_request(_harden)
 
 

@@ -1,8 +1,9 @@
-"""Read a multipart form while it arrives: text fields whole, files piece by piece, nothing on disk.
+"""Streaming parser of multipart forms: text fields whole, files in pieces, nothing on disk.
 
-Memory holds at most one read, one part's headers and the text fields, whatever the size of the files. Read
-strictly, as every browser sends it. Werkzeug's own decoder was tried first and rejected: where a read ends
-just after a boundary and before its line break, it adds a carriage return to the file (3.1).
+Memory holds at most one read, the headers of one part, and the text fields, whatever the size of the files.
+The parser is strict: it accepts the form that every browser sends. We tried Werkzeug's decoder first and
+rejected it: where a read ends between a boundary and its line break, it adds a carriage return to the file
+(Werkzeug 3.1).
 
 Source: RFC 7578 (multipart/form-data), RFC 2046 section 5.1.1 (boundaries).
 """
@@ -29,53 +30,53 @@ _BOUNDARY_BYTES = 200  # RFC 2046 allows 70
 
 
 class Readable(Protocol):
-    """What a WSGI server gives as `wsgi.input`."""
+    """Byte stream that a WSGI server passes as `wsgi.input`."""
 
     def read(self, size: int, /) -> bytes:
-        """Return at most `size` bytes; none at the end."""
+        """Return at most `size` bytes, or b"" at the end."""
 
 
 class Body:
-    """A request body that knows when it is cut off and when it is too large."""
+    """Request body that detects when it is cut off or too large."""
 
     def __init__(self, stream: Readable, content_length: int | None, limit_bytes: int) -> None:
-        """Wrap a stream; `content_length` is None for a chunked body."""
+        """Wrap a stream. `content_length` is None for a chunked body."""
         self._stream = stream
-        self._left = content_length
-        self._allowed = limit_bytes
+        self._left_bytes = content_length
+        self._allowed_bytes = limit_bytes
 
     def read(self) -> bytes:
-        """Return the next bytes, at most `READ_BYTES`; none at the proper end.
+        """Return the next bytes, at most `READ_BYTES`, or b"" at the end.
 
         Raises:
-            CutOffError: the sender stopped, or sent fewer bytes than it had announced.
-            TooLargeError: the limit is passed.
+            CutOffError: the sender stopped, or sent fewer bytes than announced.
+            TooLargeError: the body is longer than the limit.
         """
-        if self._left == 0:
+        if self._left_bytes == 0:
             return b""
         piece = self._take(READ_BYTES)
-        if len(piece) > self._allowed:
+        if len(piece) > self._allowed_bytes:
             raise TooLargeError
-        self._allowed -= len(piece)
+        self._allowed_bytes -= len(piece)
         return piece
 
     def refuse_announced(self) -> None:
-        """Give up at once on what is announced to pass the limit.
+        """Refuse the rest of the body at once if its announced length exceeds the limit.
 
-        For what may be large alone, once the text that stands before it has been read.
+        Called before the first file, when the text before the files has been read and can be kept.
 
         Raises:
-            TooLargeError: more is announced than the limit leaves room for.
+            TooLargeError: the announced length exceeds the limit.
         """
-        if self._left is not None and self._left > self._allowed:
+        if self._left_bytes is not None and self._left_bytes > self._allowed_bytes:
             raise TooLargeError
 
     def drain(self, limit_bytes: int) -> bool:
-        """Throw away what is still coming, so that a browser that only listens after sending hears us.
+        """Read and discard the rest of the body. Return True if it ended within `limit_bytes`.
 
-        Returns whether the end was reached within `limit_bytes`.
+        A browser reads the response only after it has sent everything.
         """
-        if self._left is not None and self._left > limit_bytes:
+        if self._left_bytes is not None and self._left_bytes > limit_bytes:
             return False
         while limit_bytes > 0:
             try:
@@ -88,25 +89,25 @@ class Body:
         return False
 
     def _take(self, size: int) -> bytes:
-        wanted = size if self._left is None else min(size, self._left)
+        wanted = size if self._left_bytes is None else min(size, self._left_bytes)
         try:
             piece = self._stream.read(wanted) if wanted else b""
-        except (OSError, ValueError) as why:  # the connection broke, or a chunk's length is no number
-            self._left = 0
+        except (OSError, ValueError) as why:  # the connection broke, or the length of a chunk is not a number
+            self._left_bytes = 0
             raise CutOffError from why
-        if self._left is not None:
-            if not piece and self._left:
-                self._left = 0
+        if self._left_bytes is not None:
+            if not piece and self._left_bytes:
+                self._left_bytes = 0
                 raise CutOffError
-            self._left -= len(piece)
+            self._left_bytes -= len(piece)
         elif not piece:
-            self._left = 0
+            self._left_bytes = 0
         return piece
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A text field, whole."""
+    """Text field that has arrived completely."""
 
     name: str
     text: str
@@ -114,7 +115,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class FileBegun:
-    """A file starts; its bytes follow. The name is as the browser sent it: not safe, maybe empty."""
+    """Start of a file. The name is as the browser sent it: not safe, and perhaps empty."""
 
     name: str
     filename: str
@@ -123,14 +124,14 @@ class FileBegun:
 
 @dataclass(frozen=True, slots=True)
 class FileBytes:
-    """Some bytes of the file that began last; never empty."""
+    """Bytes of the file that began last, never empty."""
 
     piece: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class FileEnded:
-    """The file that began last is whole."""
+    """End of the file that began last: it is complete."""
 
 
 Event = Field | FileBegun | FileBytes | FileEnded
@@ -138,57 +139,57 @@ Event = Field | FileBegun | FileBytes | FileEnded
 
 @dataclass(frozen=True, slots=True)
 class FormLimits:
-    """How much of each a form may hold; the total is the `Body`'s."""
+    """Limits on the parts of a form and on the bytes of its fields. The `Body` limits the total."""
 
     parts: int
     fields_bytes: int
 
 
 def read_parts(body: Body, content_type: str, limits: FormLimits) -> Iterator[Event]:
-    """Yield a form's parts as they arrive.
+    """Yield the parts of a form as they arrive.
 
-    `content_type` is the request's own header. A field is yielded when it is whole. Text that is not UTF-8
-    is read with replacement characters: better a strange sign than a lost message.
+    `content_type` is the request's header. A field is yielded when it is complete. Text that is not UTF-8 is
+    read with replacement characters: a strange character is better than a lost message.
 
     Raises:
-        BodyError: one of its subclasses; `unfinished` holds the field that was being read, if any.
+        BodyError: one of its subclasses. `unfinished` holds the field that was being read, if any.
     """
-    wire = _Wire(body, _boundary(content_type))
+    reader = _PartReader(body, _boundary(content_type))
     fields_left = limits.fields_bytes
     parts = 0
-    while wire.another_part():
+    while reader.next_part():
         parts += 1
         if parts > limits.parts:
             raise TooManyPartsError
-        name, filename, media_type = _part_of(wire.headers())
+        name, filename, media_type = _parse_headers(reader.headers())
         if filename is None:
-            text = _text(wire, name, fields_left)
+            text = _read_text(reader, name, fields_left)
             fields_left -= len(text)
             yield Field(name, _decoded(text))
         else:
             body.refuse_announced()
             yield FileBegun(name, filename, media_type)
-            yield from map(FileBytes, wire.content())
+            yield from map(FileBytes, reader.content())
             yield FileEnded()
 
 
-class _Wire:
-    """The bytes of a form, cut at its boundaries."""
+class _PartReader:
+    """Reader that splits the bytes of a form at its boundaries."""
 
     def __init__(self, body: Body, boundary: bytes) -> None:
         self._body = body
         self._delimiter = b"\r\n--" + boundary
-        self._held = b"\r\n"  # the first boundary may be the very first line
+        self._buffer = b"\r\n"  # the first boundary may be the first line of the body
         self._began = False
 
-    def another_part(self) -> bool:
-        """Go to the next part; at the end read, and ignore, what follows it, and return False."""
+    def next_part(self) -> bool:
+        """Go to the next part. After the last part, read and ignore the rest, and return False."""
         if not self._began:
             self._until(self._delimiter)
             self._began = True
-        while len(self._held) < len(b"--"):
+        while len(self._buffer) < len(b"--"):
             self._fill()
-        if self._held.startswith(b"--"):
+        if self._buffer.startswith(b"--"):
             self._body.refuse_announced()
             while self._body.read():
                 pass
@@ -201,34 +202,34 @@ class _Wire:
         return self._until(b"\r\n\r\n")
 
     def content(self) -> Iterator[bytes]:
-        """Yield what stands before the next boundary; when the body breaks off, all that came."""
-        tail = len(self._delimiter) - 1  # may be the beginning of a boundary
-        while (end := self._held.find(self._delimiter)) < 0:
-            if len(self._held) > tail:
-                yield self._held[:-tail]
-                self._held = self._held[-tail:]
+        """Yield the bytes before the next boundary. If the body breaks off, yield all that arrived."""
+        tail = len(self._delimiter) - 1  # may be the start of a boundary
+        while (end := self._buffer.find(self._delimiter)) < 0:
+            if len(self._buffer) > tail:
+                yield self._buffer[:-tail]
+                self._buffer = self._buffer[-tail:]
             try:
                 self._fill()
             except BodyError:
-                yield self._held
+                yield self._buffer
                 raise
         if end:
-            yield self._held[:end]
-        self._held = self._held[end + len(self._delimiter) :]
+            yield self._buffer[:end]
+        self._buffer = self._buffer[end + len(self._delimiter) :]
 
     def _until(self, mark: bytes) -> bytes:
-        while (end := self._held.find(mark, 0, _HEADER_BYTES)) < 0:
-            if len(self._held) >= _HEADER_BYTES:
+        while (end := self._buffer.find(mark, 0, _HEADER_BYTES)) < 0:
+            if len(self._buffer) >= _HEADER_BYTES:
                 raise HeadersTooLongError
             self._fill()
-        before, self._held = self._held[:end], self._held[end + len(mark) :]
+        before, self._buffer = self._buffer[:end], self._buffer[end + len(mark) :]
         return before
 
     def _fill(self) -> None:
         piece = self._body.read()
         if not piece:
             raise CutOffError
-        self._held += piece
+        self._buffer += piece
 
 
 def _boundary(content_type: str) -> bytes:
@@ -239,8 +240,8 @@ def _boundary(content_type: str) -> bytes:
     return boundary
 
 
-def _part_of(raw: bytes) -> tuple[str, str | None, str]:
-    """Return a part's name, its file name (None for a text field) and media type."""
+def _parse_headers(raw: bytes) -> tuple[str, str | None, str]:
+    """Return the name of a part, its file name (None for a text field) and its media type."""
     try:
         lines = [line.partition(":") for line in raw.decode().split("\r\n")]
     except UnicodeDecodeError as why:
@@ -252,10 +253,10 @@ def _part_of(raw: bytes) -> tuple[str, str | None, str]:
     return options["name"], options.get("filename"), headers.get("content-type", "")
 
 
-def _text(wire: _Wire, name: str, limit_bytes: int) -> bytearray:
+def _read_text(reader: _PartReader, name: str, limit_bytes: int) -> bytearray:
     text = bytearray()
     try:
-        for piece in wire.content():
+        for piece in reader.content():
             text += piece
             if len(text) > limit_bytes:
                 raise FieldTooLongError

@@ -1,4 +1,4 @@
-"""Tell a form of our own from one that another site makes a browser send."""
+"""Checks of the Host and Origin headers: refuse forms that another site makes a browser send."""
 
 from typing import Protocol
 
@@ -7,18 +7,18 @@ _OURS = frozenset({"same-origin", "none"})
 
 
 class Headers(Protocol):
-    """The headers of a request, by name."""
+    """Headers of a request, by name."""
 
     def get(self, name: str, /) -> str | None:
-        """Return the value, or None."""
+        """Return the value of a header, or None."""
 
 
 def is_our_request(method: str, headers: Headers, own_origin: str) -> bool:
-    """Say whether a request may change something.
+    """Return True if a request comes from our own pages, or changes nothing.
 
-    Refused is a changing request whose `Sec-Fetch-Site` is neither `same-origin` nor `none`, or whose
-    `Origin` is not exactly `own_origin` (`null` included). Text browsers send neither; they also cannot be
-    made to post by another site without their reader pressing a button there.
+    A request that changes something is refused if its `Sec-Fetch-Site` is neither `same-origin` nor `none`,
+    or its `Origin` is not exactly `own_origin` (`null` included). Text browsers send neither header. Another
+    site cannot make them post either, unless their reader presses a button there.
     """
     if method in _CHANGES_NOTHING:
         return True
@@ -28,5 +28,5 @@ def is_our_request(method: str, headers: Headers, own_origin: str) -> bool:
 
 
 def is_our_host(host: str | None, own_origin: str) -> bool:
-    """Say whether a Host header names us, so that DNS rebinding cannot bring another site's pages here."""
+    """Return True if a Host header names our site. Prevents DNS rebinding by another site's pages."""
     return host is not None and own_origin.split("://", 1)[-1] == host.lower()

@@ -1,12 +1,12 @@
-"""Hide how much a page says from whoever counts its bytes."""
+"""Page padding: hide the length of a page from someone who counts bytes on the network."""
 
 STEP_BYTES = 16 * 1024
 
 
 def pad(html: bytes) -> bytes:
-    """Fill a page with trailing spaces up to the next multiple of 16 KiB.
+    """Append spaces to a page, up to the next multiple of 16 KiB.
 
-    Spaces after `</html>` are legal HTML and invisible in every browser. They hide nothing once something
-    on the way compresses, so nothing does.
+    Spaces after `</html>` are legal HTML and invisible in every browser. Compression would undo the padding,
+    so our servers compress nothing.
     """
     return html + b" " * (-len(html) % STEP_BYTES)

@@ -1,4 +1,4 @@
-"""A stranger's file name can do no harm."""
+"""File names from outside are safe to show and to save."""
 
 import time
 import unicodedata
@@ -34,12 +34,12 @@ from web.filenames import attachment_disposition, safe_name
         ("漢" * 5000 + ".pdf", "漢" * 65 + ".pdf"),
     ],
 )
-def test_what_a_name_becomes(name: str, safe: str) -> None:
+def test_a_name_becomes_safe(name: str, safe: str) -> None:
     assert safe_name(name) == safe
 
 
 @given(st.text(max_size=400))
-def test_any_name_becomes_safe_and_stays_so(name: str) -> None:
+def test_a_safe_name_is_not_changed_again(name: str) -> None:
     safe = safe_name(name)
 
     assert safe
@@ -61,7 +61,7 @@ def test_a_disposition_is_one_line_that_always_saves(name: str) -> None:
     assert value.count('"') == 2
 
 
-def test_a_name_of_accents_alone_does_not_hold_the_interpreter() -> None:
+def test_a_name_of_accents_only_does_not_take_long() -> None:
     started = time.process_time()
 
     safe = safe_name("\N{COMBINING ACUTE ACCENT}\N{COMBINING GRAVE ACCENT BELOW}" * 100_000 + ".pdf")

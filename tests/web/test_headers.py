@@ -1,4 +1,4 @@
-"""Every answer carries the headers, errors included."""
+"""Every response has the security headers, errors included."""
 
 import pytest
 from flask import Flask, Response, abort
@@ -29,13 +29,13 @@ def app() -> Flask:
 
 
 @pytest.mark.parametrize("path", ["/page", "/nowhere", "/broken"])
-def test_every_answer_carries_the_headers(app: Flask, path: str) -> None:
+def test_every_response_has_the_headers(app: Flask, path: str) -> None:
     answer = app.test_client().get(path)
 
     assert dict(EVERY_ANSWER).items() <= dict(answer.headers).items()
 
 
-def test_a_stylesheet_carries_what_means_something_there(app: Flask) -> None:
+def test_a_stylesheet_has_only_headers_that_have_an_effect_there(app: Flask) -> None:
     app.add_url_rule("/style.css", view_func=lambda: Response("x", mimetype="text/css"))
 
     headers = app.test_client().get("/style.css").headers
@@ -44,7 +44,7 @@ def test_a_stylesheet_carries_what_means_something_there(app: Flask) -> None:
     assert headers["X-Content-Type-Options"] == "nosniff"
 
 
-def test_no_answer_carries_a_mark_to_know_a_visitor_by(app: Flask) -> None:
+def test_no_response_has_a_header_that_can_recognise_a_visitor(app: Flask) -> None:
     answer = app.test_client().get("/page")
 
     assert not {"ETag", "Last-Modified", "Set-Cookie"} & set(answer.headers.keys())

@@ -1,4 +1,4 @@
-"""Uploads are read piece by piece, and no text is lost when one goes wrong."""
+"""Multipart forms are read in pieces, and no text is lost when an upload fails."""
 
 import io
 from itertools import pairwise
@@ -24,7 +24,7 @@ PLENTY = 10_000_000
 
 
 class Pieces:
-    """A connection that gives its bytes in the pieces it likes, then ends or breaks."""
+    """Connection that delivers its bytes in the given pieces, then ends or breaks."""
 
     def __init__(self, pieces: list[bytes], *, then: Exception | None = None) -> None:
         self._pieces = [piece for piece in pieces if piece]
@@ -42,7 +42,7 @@ class Pieces:
 
 
 class Endless:
-    """A sender that never stops."""
+    """Sender that never stops."""
 
     def __init__(self, first: bytes, piece: bytes) -> None:
         self._first = first
@@ -69,7 +69,7 @@ END = b"--XyZ--\r\n"
 
 
 def joined(events: list[Event]) -> list[Event]:
-    """Put the pieces of each file together, since where they are cut means nothing."""
+    """Join the pieces of each file, because their boundaries have no meaning."""
     out: list[Event] = []
     for event in events:
         if isinstance(event, FileBytes) and out and isinstance(out[-1], FileBytes):
@@ -83,7 +83,7 @@ def parse(raw: bytes, limits: FormLimits = LIMITS, content_type: str = TYPE) -> 
     return joined(list(read_parts(Body(io.BytesIO(raw), len(raw), PLENTY), content_type, limits)))
 
 
-def test_fields_come_whole_and_files_in_pieces() -> None:
+def test_fields_arrive_whole_and_files_in_pieces() -> None:
     raw = field("text", "één".encode()) + file("a.png", b"\r\n--Xy\r\nz") + file("", b"") + END
 
     assert parse(raw) == [
@@ -170,7 +170,7 @@ def test_a_chunked_body_that_ends_properly_is_read() -> None:
 
 @pytest.mark.parametrize("then", [file("a.png", b"x")[:-2], END], ids=["a file", "after the end"])
 def test_an_announced_length_over_the_limit_is_refused_once_the_text_was_read(then: bytes) -> None:
-    """Whoever chose files that are too large must not lose what they wrote beside them."""
+    """Someone who chose files that are too large must not lose their text."""
     endless = Endless(field("text", b"hello") + then, b"x" * 1000)
     events: list[Event] = []
 
@@ -189,7 +189,7 @@ def test_an_announced_length_over_the_limit_is_refused_once_the_text_was_read(th
     ],
     ids=["in a file", "after the end", "almost a boundary"],
 )
-def test_a_body_without_end_is_refused_at_the_limit(first: bytes, piece: bytes) -> None:
+def test_an_endless_body_is_refused_at_the_limit(first: bytes, piece: bytes) -> None:
     endless = Endless(first, piece)
 
     with pytest.raises(TooLargeError):
@@ -199,7 +199,7 @@ def test_a_body_without_end_is_refused_at_the_limit(first: bytes, piece: bytes) 
 
 
 @pytest.mark.parametrize("first", [b"", b"--XyZ\r\n"], ids=["preamble", "headers"])
-def test_headers_without_end_are_refused_early(first: bytes) -> None:
+def test_endless_headers_are_refused_early(first: bytes) -> None:
     endless = Endless(first + b"A: ", b"a" * 1000)
 
     with pytest.raises(HeadersTooLongError):
@@ -222,14 +222,14 @@ def test_more_parts_than_allowed_are_refused() -> None:
         parse(field("a", b"x") * 6 + END)
 
 
-def test_text_over_the_limit_is_refused_and_the_beginning_kept() -> None:
+def test_text_over_the_limit_is_refused_and_its_start_kept() -> None:
     with pytest.raises(FieldTooLongError) as refusal:
         parse(field("a", b"y" * 400) + field("text", b"x" * 601) + END)
 
     assert refusal.value.unfinished == ("text", "x" * 600)
 
 
-def test_text_that_is_no_utf8_is_not_lost() -> None:
+def test_text_that_is_not_utf8_is_not_lost() -> None:
     assert parse(field("text", b"a\xffb") + END) == [Field("text", "a\ufffdb")]
 
 
@@ -240,7 +240,7 @@ def test_text_that_is_no_utf8_is_not_lost() -> None:
         b"--XyZ\r\nContent-Disposition: form-data\r\n\r\nx\r\n" + END,
         b"--XyZ\r\nContent-Disposition: form-data; name=\xff\r\n\r\nx\r\n" + END,
     ],
-    ids=["no disposition", "no name", "a header that is no UTF-8"],
+    ids=["no disposition", "no name", "a header that is not UTF-8"],
 )
 def test_parts_that_no_browser_sends_are_refused(raw: bytes) -> None:
     with pytest.raises(MalformedBodyError):
@@ -256,7 +256,7 @@ def test_a_content_type_without_a_usable_boundary_is_refused(content_type: str) 
         parse(END, content_type=content_type)
 
 
-def test_what_still_comes_is_thrown_away_up_to_a_bound() -> None:
+def test_the_rest_of_a_body_is_discarded_up_to_a_limit() -> None:
     assert Body(io.BytesIO(b"x" * 500), 500, 10).drain(1000)
     assert Body(io.BytesIO(b"x" * 500), None, 10).drain(1000)
     assert Body(io.BytesIO(b"x" * 400), 500, 10).drain(1000)
@@ -266,12 +266,12 @@ def test_what_still_comes_is_thrown_away_up_to_a_bound() -> None:
     assert endless.given == 1000
 
 
-def test_an_empty_body_is_cut_off_whatever_it_announced() -> None:
+def test_an_empty_body_counts_as_cut_off() -> None:
     for announced in (0, 5, None):
         with pytest.raises(CutOffError):
             list(read_parts(Body(io.BytesIO(b""), announced, PLENTY), TYPE, LIMITS))
 
 
-def test_a_boundary_that_goes_on_is_refused() -> None:
+def test_a_longer_boundary_is_refused() -> None:
     with pytest.raises(MalformedBodyError):
         parse(file("a.png", b"x\r\n--XyZother\r\ny") + END)

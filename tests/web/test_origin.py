@@ -37,7 +37,7 @@ def test_our_own_forms_and_text_browsers_may_post(headers: dict[str, str]) -> No
     ],
 )
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
-def test_another_sites_form_is_refused(method: str, headers: dict[str, str]) -> None:
+def test_a_form_of_another_site_is_refused(method: str, headers: dict[str, str]) -> None:
     assert not is_our_request(method, headers, OURS)
 
 
@@ -45,7 +45,7 @@ def test_a_link_from_another_site_may_be_followed() -> None:
     assert is_our_request("GET", {"Sec-Fetch-Site": "cross-site"}, OURS)
 
 
-def test_only_our_own_host_is_ours() -> None:
+def test_only_our_own_host_is_accepted() -> None:
     assert is_our_host("127.0.0.1:8080", OURS)
     assert is_our_host("Desk.Example", "https://desk.example")
     assert not is_our_host("127.0.0.1:8081", OURS)

@@ -1,4 +1,4 @@
-"""The size of a page says no more than its step."""
+"""Page padding: the size of a page reveals only its step."""
 
 from hypothesis import given
 from hypothesis import strategies as st
