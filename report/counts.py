@@ -1,4 +1,7 @@
-"""From tallies to counts: each mailbox once, in the year of its first message."""
+"""Exact counts of a year, from the ledger's tallies.
+
+Each mailbox counts once, in the year of its first message.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,11 +12,11 @@ from report.tables import MAILBOX, MAILBOXES, NEVER_SHOWN, NOT_RECORDED, READ, S
 
 
 class CountedTally(Protocol):
-    """One anonymous line, of which the ledger has one for each mailbox and dimension."""
+    """Tally: one anonymous line of the ledger. There is one for each mailbox and dimension."""
 
     @property
     def id(self) -> bytes:
-        """Return its random name."""
+        """Return the tally's random id."""
         ...
 
     @property
@@ -23,22 +26,24 @@ class CountedTally(Protocol):
 
     @property
     def dimension(self) -> str:
-        """Return what it counts."""
+        """Return the dimension, such as "theme"."""
         ...
 
     @property
     def value(self) -> str:
-        """Return what it says of that, "" when nothing was recorded."""
+        """Return the mailbox's value in this dimension, or "" if nothing was recorded."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class YearCounts:
-    """One year, exactly. It is a secret of the desk: only `disclosure.treat` makes something to show of it.
+    """Exact counts of one year, a secret of the desk.
 
-    `mailboxes` counts read, ended unread and spam. `tables` holds for each dimension every line of it, zeros
-    included, and the two values that are never shown; each dimension adds up to the mailboxes read.
-    `strange` is how many tallies were missing, or said what no tally says: for the adviser to know.
+    Only the result of `disclosure.treat` is shown to others.
+
+    `mailboxes` counts read, ended unread and spam. `tables` has all lines of each dimension, zeros included,
+    and the two values that are never shown. Each dimension adds up to the number of mailboxes read. `strange`
+    is the number of tallies that are missing or not valid, for the adviser's information.
     """
 
     year: int
@@ -48,17 +53,17 @@ class YearCounts:
 
     @property
     def read(self) -> int:
-        """Return how many mailboxes were read."""
+        """Return the number of mailboxes that were read."""
         return self.mailboxes[READ]
 
     @property
     def is_empty(self) -> bool:
-        """Tell whether there is nothing to report about."""
+        """Return True if there is nothing to report."""
         return not any(self.mailboxes.values())
 
 
 def gather(tallies: Iterable[CountedTally]) -> Mapping[int, Counter[tuple[str, str]]]:
-    """Add tallies up by year, dimension and value, in one pass. A tally that comes twice counts once."""
+    """Count tallies by year, dimension and value. A tally that was stored twice is counted once."""
     seen: set[bytes] = set()
     years: dict[int, Counter[tuple[str, str]]] = {}
     for tally in tallies:
@@ -82,11 +87,11 @@ def years_with_mailboxes(gathered: Mapping[int, Counter[tuple[str, str]]]) -> tu
 def count_year(
     gathered: Mapping[int, Counter[tuple[str, str]]], year: int, tables: Sequence[Shape], padding: str
 ) -> YearCounts:
-    """Return one year's counts by the tables' lines.
+    """Return the counts of one year by the tables' lines.
 
-    `padding` is the dimension of tallies that count nothing. Whoever holds the store can withhold tallies.
-    Then dimensions add up to less than others: the highest sum is the number of mailboxes read, and what a
-    dimension lacks counts as not recorded, so that every table still adds up.
+    `padding` is the dimension of tallies that count nothing. An attacker who controls the store can withhold
+    tallies, and then some dimensions add up to less than others. The highest sum is the number of mailboxes
+    read. The rest of each dimension counts as not recorded, so that every table still adds up.
     """
     sums = gathered.get(year, Counter())
     mailboxes = {kind: sums[MAILBOX, kind] for kind in MAILBOXES}

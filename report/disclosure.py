@@ -1,4 +1,4 @@
-"""Disclosure control: what of a year's counts may be shown, and to whom. docs/report.md proves it."""
+"""Disclosure control: decide which counts of a year may be shown, and to whom. Proof: docs/report.md."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ from report.counts import YearCounts
 from report.errors import FloorError
 from report.tables import NEVER_SHOWN
 
-STEP: Final = 5  # counts that are shown are rounded to it
-_REACH: Final = STEP // 2  # so far a count lies from what it is rounded to, at most
+STEP: Final = 5  # shown counts are rounded to a multiple of this
+_REACH: Final = STEP // 2  # greatest difference between a count and its rounded value
 PUBLIC_FLOOR_MINIMUM: Final = 10
 SG_FLOOR_MINIMUM: Final = 5
 
 
 class Audience(StrEnum):
-    """For whom a version is."""
+    """Readers of a version: the public, or the Secretary-General (SG)."""
 
     PUBLIC = "public"
     SG = "sg"
@@ -24,13 +24,13 @@ class Audience(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Floors:
-    """The thresholds: a count under its version's floor is not shown.
+    """Thresholds of both versions: a count below the floor of a version is not shown in it.
 
-    They are multiples of five. Otherwise the first counts that are shown would round to fewer than they are,
-    and with a floor of 12 a "10" would say exactly twelve.
+    Floors are multiples of five. With a floor of 12, a shown "10" would mean exactly twelve.
 
     Raises:
-        FloorError: a floor is under its minimum or no multiple of five, or the SG's is above the public one.
+        FloorError: a floor is below its minimum or not a multiple of five, or the SG's is above the public
+            one.
     """
 
     public: int = PUBLIC_FLOOR_MINIMUM
@@ -38,9 +38,9 @@ class Floors:
 
     def __post_init__(self) -> None:
         if self.public < PUBLIC_FLOOR_MINIMUM or self.sg < SG_FLOOR_MINIMUM:
-            raise FloorError("a floor is under its minimum")
+            raise FloorError("a floor is below its minimum")
         if self.public % STEP or self.sg % STEP:
-            raise FloorError("a floor is no multiple of five")
+            raise FloorError("a floor is not a multiple of five")
         if self.sg > self.public:
             raise FloorError("the SG's floor is above the public one")
 
@@ -51,9 +51,10 @@ class Floors:
 
 @dataclass(frozen=True, slots=True)
 class Treated:
-    """What one version shows of a year: a rounded count, or None where none is shown.
+    """Counts of a year as one version shows them: rounded, or None if a count is not shown.
 
-    The values of `tables.NEVER_SHOWN` are left out, and so is every total but the three counts of mailboxes.
+    The values of `tables.NEVER_SHOWN` are left out, and so are all totals except the three counts of
+    mailboxes.
     """
 
     year: int
@@ -64,12 +65,12 @@ class Treated:
 
 
 def treat(counts: YearCounts, floors: Floors, audience: Audience) -> Treated:
-    """Return what a version may show.
+    """Return the counts of a year that a version may show.
 
-    A line is shown when its count reaches the floor and, taking the largest first, the mailboxes that remain
-    for all that is not shown can still be `floor - 1` or more, at the lowest that the shown figures allow. A
-    table's outcome depends on nothing but which lines are shown and how they round: so everything hidden can
-    have been anything from 0 to `floor - 1`, for whoever knows this rule too.
+    Lines are considered from the largest to the smallest. A line is shown if its count reaches the floor, and
+    at least `floor - 1` mailboxes remain for everything that is not shown, even at the lowest values that the
+    shown numbers allow. A table's outcome depends only on which lines are shown and how they round. So each
+    hidden count can be anything from 0 to `floor - 1`, even for a reader who knows this rule.
     """
     floor = floors.of(audience)
     return Treated(
@@ -85,14 +86,14 @@ def treat(counts: YearCounts, floors: Floors, audience: Audience) -> Treated:
 
 
 def rounded(count: int) -> int:
-    """Round to the nearest multiple of five; no whole number lies halfway."""
+    """Return a count rounded to the nearest multiple of five. No whole number is exactly halfway."""
     return (count + _REACH) // STEP * STEP
 
 
 def _treat_table(table: Mapping[str, int], read: int, floors: Floors, floor: int) -> dict[str, int | None]:
     lines = {line: number for line, number in table.items() if line not in NEVER_SHOWN}
     large = [line for line, number in lines.items() if number >= floor]
-    # Sorted by what is known of a count, never by the count: its place must not tell more than its figure.
+    # Sorted by the public lower bound, never by the count: the order must not reveal more than the numbers.
     large.sort(key=lambda line: -_lowest(lines[line], floors))
     left = _lowest(read, floors) - (floor - 1)
     shown: dict[str, int | None] = dict.fromkeys(lines)
@@ -105,6 +106,6 @@ def _treat_table(table: Mapping[str, int], read: int, floors: Floors, floor: int
 
 
 def _lowest(count: int, floors: Floors) -> int:
-    """Return the lowest count that cannot be told from this one by whoever holds both versions."""
+    """Return the lowest count that a reader of both versions cannot distinguish from this one."""
     floor = floors.public if count >= floors.public else floors.sg
     return max(floor, rounded(count) - _REACH)

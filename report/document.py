@@ -1,4 +1,4 @@
-"""What stands in one report, in one language: texts and tables in order, before anything is laid out."""
+"""Content of one report in one language: its texts and tables in order, before the layout."""
 
 import tomllib
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from typing import Final
 
 from report.disclosure import Audience, Treated
 from report.errors import WordsError
-from report.tables import MAILBOX, Lists, TableLine
+from report.tables import MAILBOX, Lists
 
 LANGUAGES: Final = ("nl", "en")
 OWN_WORDS_CHARACTERS: Final = 20_000
@@ -19,7 +19,7 @@ _LINE_ENDS = "\n\r\t"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line of a table; `count` is a rounded number, or None where none is shown."""
+    """Row of a table. `count` is a rounded number, or None if the count is not shown."""
 
     name: str
     count: int | None
@@ -27,7 +27,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One table with its heading and its explanation."""
+    """Table with its heading and its explanation."""
 
     dimension: str
     name: str
@@ -37,16 +37,17 @@ class Table:
 
     @property
     def most(self) -> int:
-        """Return the largest count that is shown, 0 when none is."""
+        """Return the largest count that is shown, or 0 if no count is shown."""
         return max((row.count or 0 for row in self.rows), default=0)
 
 
 @dataclass(frozen=True, slots=True)
 class Imprint:
-    """Whose report it is, in one language, and what the adviser says in it.
+    """Name of the desk, date of publication and text of the adviser, in one language.
 
-    A draft is one whose counts are not frozen: two of one year could be compared, so it says what it is.
-    `own_words` is plain text of at most `OWN_WORDS_CHARACTERS`; an empty line begins a new paragraph.
+    The counts of a draft are not frozen. Someone could compare two drafts of one year, so a draft says that
+    it is a draft. `own_words` is plain text of at most `OWN_WORDS_CHARACTERS`. An empty line begins a
+    paragraph.
     """
 
     desk_name: str
@@ -57,7 +58,7 @@ class Imprint:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One report in one language. `words` are the sentences by key, with this report's values filled in."""
+    """Report in one language. `words` has the sentences by key, with this report's values filled in."""
 
     language: str
     words: Mapping[str, str]
@@ -73,21 +74,21 @@ class Document:
 
     @property
     def shows_nothing(self) -> bool:
-        """Tell whether not one count is shown."""
+        """Return True if no count is shown at all."""
         return not any(table.most for table in self.tables)
 
 
 def read_words(language: str) -> Mapping[str, str]:
-    """Return the sentences of "nl" or "en", with their named places still open."""
+    """Return the sentences in "nl" or "en" by key, with placeholders."""
     text = (resources.files("report") / f"words_{language}.toml").read_text("utf-8")
     return {key: str(words) for key, words in tomllib.loads(text).items()}
 
 
 def compose_report(treated: Treated, lists: Lists, language: str, imprint: Imprint) -> Document:
-    """Put one version of a report together in "nl" or "en".
+    """Return one version of a report in "nl" or "en".
 
     Raises:
-        WordsError: the adviser's words are too long or hold control characters, which no document may carry.
+        WordsError: the adviser's text is too long or has control characters.
     """
     require_plain(imprint.own_words)
     sentences = read_words(language)
@@ -102,8 +103,8 @@ def compose_report(treated: Treated, lists: Lists, language: str, imprint: Impri
         key: sentence if key == "chart_title" else sentence.format_map(filled)
         for key, sentence in sentences.items()
     }
-    named = {
-        dimension: {choice.key: choice.name(language) for choice in _choices(lists, dimension)}
+    named: dict[str, dict[str, str]] = {
+        dimension: {line.key: line.name(language) for line in getattr(lists, dimension, ())}
         for dimension in treated.tables
     }
     tables = [
@@ -130,7 +131,7 @@ def compose_report(treated: Treated, lists: Lists, language: str, imprint: Impri
 
 
 def require_plain(own_words: str) -> None:
-    """Refuse own words that cannot stand in a document.
+    """Refuse a text of the adviser that a document cannot contain.
 
     Raises:
         WordsError: more than `OWN_WORDS_CHARACTERS`, or a control character.
@@ -140,14 +141,9 @@ def require_plain(own_words: str) -> None:
     if any(
         (sign < _FIRST_PRINTABLE or "\x7f" <= sign < "\xa0") and sign not in _LINE_ENDS for sign in own_words
     ):
-        raise WordsError("the text holds control characters")
+        raise WordsError("the text has control characters")
 
 
 def _paragraphs(text: str) -> tuple[str, ...]:
     parts = text.replace("\r\n", "\n").split("\n\n")
     return tuple(" ".join(part.split()) for part in parts if part.strip())
-
-
-def _choices(lists: Lists, dimension: str) -> tuple[TableLine, ...]:
-    choices: tuple[TableLine, ...] = getattr(lists, dimension, ())
-    return choices

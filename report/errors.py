@@ -1,21 +1,20 @@
-"""Every refusal of this package."""
+"""Refusals of the yearly report."""
 
 
 class ReportError(Exception):
-    """Base of every refusal of this package."""
+    """Base of every refusal in this package.
+
+    Raised itself when a page asks for something outside itself: our own pages never do.
+    """
 
 
 class FloorError(ReportError):
-    """A threshold under its minimum, not a multiple of five, or the SG's above the public one."""
-
-
-class ExternalResourceError(ReportError):
-    """A report asked for something outside itself; nothing was fetched."""
+    """A threshold below its minimum, not a multiple of five, or the SG's above the public one."""
 
 
 class PdfToolsMissingError(ReportError):
-    """This machine lacks the libraries that lay out a PDF (Debian: libpango-1.0-0, libpangoft2-1.0-0)."""
+    """Missing libraries: this machine cannot lay out a PDF (Debian: libpango-1.0-0, libpangoft2-1.0-0)."""
 
 
 class WordsError(ReportError):
-    """The report's own words, or a line's name, hold what cannot stand in a document."""
+    """The adviser's text is too long, or has characters that a document cannot contain."""

@@ -1,4 +1,4 @@
-"""A report as one HTML file that asks for nothing outside itself, and runs nothing."""
+"""HTML page of a report: one file that loads nothing from elsewhere and runs no script."""
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
@@ -7,7 +7,7 @@ from report.svg import lay_out_chart
 
 
 def render_html(document: Document) -> bytes:
-    """Return the report as UTF-8 HTML, with its charts as inline SVG and a table beside each."""
+    """Return a report as UTF-8 HTML, with inline SVG charts and a table beside each chart."""
     pages = Environment(
         loader=PackageLoader("report"),
         autoescape=select_autoescape(("html", "svg")),

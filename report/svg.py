@@ -1,4 +1,4 @@
-"""Where everything in a bar chart stands. The markup itself is templates/chart.svg."""
+"""Layout of the bar charts: the position of every bar and text. The markup is in templates/chart.svg."""
 
 import textwrap
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Final
 
 from report.document import Table
 
-WIDTH: Final = 320  # the narrowest screen; on a wider one the chart grows with its letters
+WIDTH: Final = 320  # the narrowest screen; on a wider screen the chart is scaled with its text
 _LETTER: Final = 13
 _LINE: Final = 17
 _BAR: Final = 16
@@ -18,22 +18,22 @@ _HIDDEN_WIDTH: Final = 28
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One line of the chart: its name over one or more lines, then the bar, all in user units."""
+    """Bar of a chart, with its name on one or more lines above it. All positions are in SVG user units."""
 
-    name: tuple[tuple[int, str], ...]  # baseline and words
+    name: tuple[tuple[int, str], ...]  # baseline and text of each line
     top: int
     width: int
     count: int | None
 
     @property
     def baseline(self) -> int:
-        """Return the baseline of the figure beside the bar."""
+        """Return the baseline of the number beside the bar."""
         return self.top + _BAR - 3
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A horizontal bar chart, laid out."""
+    """Horizontal bar chart with all positions computed."""
 
     id: str
     name: str
@@ -45,7 +45,7 @@ class Chart:
 
 
 def lay_out_chart(table: Table) -> Chart:
-    """Lay out a table of which at least one count is shown. Bars start at zero, on one scale."""
+    """Lay out a chart of a table with at least one shown count. All bars start at zero, on one scale."""
     scale = (WIDTH - _VALUE_ROOM) / table.most
     bars = []
     y = 0

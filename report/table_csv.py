@@ -1,4 +1,4 @@
-"""A report's counts as CSV (RFC 4180). Its byte order mark makes spreadsheets read the accents."""
+"""CSV file of a report's counts (RFC 4180), with a byte order mark so that spreadsheets read it as UTF-8."""
 
 import csv
 import io
@@ -9,10 +9,10 @@ _STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def render_csv(document: Document, year: int) -> bytes:
-    """Return one row for each line of each table; a count that is not shown is said so in words."""
+    """Return one row for each line of each table. A hidden count is written as "not shown"."""
     words = document.words
-    paper = io.StringIO()
-    rows = csv.writer(paper)
+    text = io.StringIO()
+    rows = csv.writer(text)
     count = "csv_count_draft" if document.is_draft else "csv_count"
     rows.writerow(words[key] for key in ("csv_year", "csv_table", "csv_line", count))
     for table in document.tables:
@@ -21,9 +21,9 @@ def render_csv(document: Document, year: int) -> bytes:
             rows.writerow((year, _plain(table.name), _plain(row.name), number))
         if table.has_never_shown:
             rows.writerow((year, _plain(table.name), words["never_line"], words["never_shown"]))
-    return paper.getvalue().encode("utf-8-sig")
+    return text.getvalue().encode("utf-8-sig")
 
 
 def _plain(text: str) -> str:
-    """Keep a spreadsheet from taking a name for a formula."""
+    """Return a name that a spreadsheet does not read as a formula."""
     return f"'{text}" if text.startswith(_STARTS_A_FORMULA) else text

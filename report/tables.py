@@ -1,7 +1,7 @@
-"""Which tables a report has, and which lines each of them has.
+"""Tables of a report, and the lines of each table.
 
-The lines follow from the settings alone, never from what was counted: a line that appeared only once somebody
-was in it would tell that somebody was.
+The lines follow from the settings alone, never from the counts. A line that appeared only with the first
+mailbox in it would reveal that mailbox.
 """
 
 from collections.abc import Sequence
@@ -21,11 +21,11 @@ NO_ANSWER: Final = "none"
 CONSENT: Final = "with_consent"
 WITHOUT_CONSENT: Final = "without_consent"
 
-# Working days to the first answer: the last day of each band. Later ones are a band of their own.
+# Working days until the first answer: the last day of each band. Later answers have a band of their own.
 ANSWER_BANDS: Final = ((2, "within_2"), (5, "within_5"), (10, "within_10"), (20, "within_20"))
 LATER: Final = "later"
 
-# In no table are these two ever shown, also not together: whatever a table hides can always be in them.
+# These two are never shown, not even as one number: any mailbox that a table hides can be in them.
 NOT_RECORDED: Final = "not_recorded"
 OTHER_WORDS: Final = "other_words"
 NEVER_SHOWN: Final = (NOT_RECORDED, OTHER_WORDS)
@@ -33,20 +33,20 @@ NEVER_SHOWN: Final = (NOT_RECORDED, OTHER_WORDS)
 
 @dataclass(frozen=True, slots=True)
 class TableLine:
-    """One line of a table: the key that tallies carry, and its name in both languages."""
+    """Line of a table: the key that tallies use, and its name in both languages."""
 
     key: str
     nl: str
     en: str
 
     def name(self, language: str) -> str:
-        """Return its name in "nl" or "en"."""
+        """Return the line's name in "nl" or "en"."""
         return self.nl if language == "nl" else self.en
 
 
 @dataclass(frozen=True, slots=True)
 class Lists:
-    """The lists of the desk's settings that the report counts by."""
+    """Lists in the desk's settings by which the report counts."""
 
     theme: tuple[TableLine, ...]
     route: tuple[TableLine, ...]
@@ -56,7 +56,7 @@ class Lists:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A table: its dimension and the keys of its lines, in the order in which they are printed."""
+    """Table without counts: its dimension and the keys of its lines, in the order of printing."""
 
     dimension: str
     lines: tuple[str, ...]
@@ -65,8 +65,8 @@ class Shape:
 def shapes(lists: Lists) -> tuple[Shape, ...]:
     """Return all tables whose counts add up to the mailboxes that were read.
 
-    The line for "no answer" stands in the first answer's table alone, and "came back" has one line: the same
-    count in two tables, one hiding and one showing it, would undo the disclosure control.
+    Only the table of the first answer has a line "no answer", and "came back" has one line. If two tables had
+    the same count, and one showed it while the other hid it, that would undo the disclosure control.
     """
     return (
         Shape("theme", _keys(lists.theme)),
@@ -80,13 +80,13 @@ def shapes(lists: Lists) -> tuple[Shape, ...]:
 
 
 def counted_line(shape: Shape, value: str) -> str:
-    """Return the line, or the value never shown, under which a tally's value is counted."""
+    """Return the line, or the never shown value, under which a tally's value is counted."""
     if not value:
         return NOT_RECORDED
     if shape.dimension == FIRST_ANSWER:
         value = _band(value)
     if shape.dimension == PASSED_ON and value == "both":
-        value = WITHOUT_CONSENT  # what was passed on without consent is never hidden behind what was not
+        value = WITHOUT_CONSENT  # passing on without consent is always counted, whatever else was passed on
     return value if value in shape.lines else OTHER_WORDS
 
 

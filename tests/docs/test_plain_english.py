@@ -25,7 +25,6 @@ NOT_YET: Final = (
     "journalist_app/",
     "protocol/",
     "pyproject.toml",
-    "report/",
     "source_app/__init__.py",
     "source_app/argon2_limiter.py",
     "source_app/config.py",
@@ -41,7 +40,6 @@ NOT_YET: Final = (
     "store/",
     "sync/",
     "tests/",
-    "web/",
 )
 
 _BANNED: Final = {

@@ -1,10 +1,11 @@
-"""The attacker of docs/report.md, twice.
+"""Attackers of docs/report.md: a census of small years, and a solver for large ones.
 
-The census knows the rule and the exact number of mailboxes read. It lists every year there could have been,
-has each treated, and looks which give the very figures that were published. Nothing is left to an argument.
+The census knows the rule and the exact number of mailboxes read. It lists every possible year, applies the
+disclosure control to each, and finds the years that give the published numbers. Nothing is left to an
+argument.
 
-The solver does the same sum for years too large to list: exact integer arithmetic on sets of whole numbers.
-Each set is kept as the bits of one number, so that adding two sets is a few shifts.
+The solver does the same for years that are too large to list, with exact integer arithmetic on sets of whole
+numbers. Each set is stored as the bits of one number, so that adding two sets takes a few shifts.
 """
 
 from collections import defaultdict
@@ -20,7 +21,7 @@ Figures = tuple[object, ...]
 
 
 def worlds(lines: int, most: int) -> Iterator[tuple[int, ...]]:
-    """Every year of up to `most` mailboxes: how many were read, then the count of each line."""
+    """Yield every year of up to `most` mailboxes: the number read, then the count of each line."""
     for read in range(most + 1):
         for counts in product(range(read + 1), repeat=lines):
             if sum(counts) <= read:
@@ -28,10 +29,10 @@ def worlds(lines: int, most: int) -> Iterator[tuple[int, ...]]:
 
 
 def broken_by_census(treat: Treat, audience: Audience, *, lines: int, most: int, floors: Floors) -> list[str]:
-    """Return what somebody with this audience's figures can rule out; nothing when the guarantee holds.
+    """Return the counts that a reader of this audience's numbers can rule out: empty if the guarantee holds.
 
-    The public has the public version; the SG has both. Years with more mailboxes than `most` would only leave
-    more open: what is found possible here is possible.
+    The public has the public version, the SG has both. Years with more mailboxes than `most` could only add
+    possible values: a value that is possible here is possible.
     """
     floor = floors.of(audience)
     groups: dict[Figures, list[tuple[int, ...]]] = defaultdict(list)
@@ -45,7 +46,7 @@ def broken_by_census(treat: Treat, audience: Audience, *, lines: int, most: int,
         )
         is_total_told = treated.mailboxes["read"] is not None
         figures = (
-            world[0] if is_total_told else None,  # a shown total is given away to the last digit
+            world[0] if is_total_told else None,  # assume that the reader knows a shown total exactly
             *(tuple(each.mailboxes.items()) for each in seen),
             *(tuple(each.tables["table"].items()) for each in seen),
         )
@@ -63,7 +64,7 @@ def broken_by_census(treat: Treat, audience: Audience, *, lines: int, most: int,
             world[0] - sum(world[1:]) for world in same
         }  # either value that is never shown can be all of it
         if max(rest) < floor - 1:
-            found.append(f"{figures}: what is never shown is not {floor - 1}")
+            found.append(f"{figures}: the never shown values are not {floor - 1}")
         if shown[figures].mailboxes["read"] is None:
             possible = {world[0] for world in same}
             found += [f"{figures}: read is not {each}" for each in (0, floor - 1) if each not in possible]
@@ -91,11 +92,11 @@ def _lowest(numbers: int) -> int:
 
 
 class Solver:
-    """What a year's figures leave possible, under everything that is generally known.
+    """Counts that are still possible for someone who knows the published numbers and the rule.
 
-    Known: counts are whole and not negative, each table adds up to the mailboxes read, how figures are
-    rounded, both floors, and that nobody comes back to read an answer that was not given. It believes,
-    wrongly now and then, that each line that is not shown is under the floor, so it rules out too much.
+    Known: counts are whole and not negative, each table adds up to the mailboxes read, the rounding, both
+    floors, and that no one comes back to read an answer that was not given. The solver assumes that each line
+    that is not shown is below the floor. That is sometimes wrong, so it rules out more than it should.
     """
 
     def __init__(self, versions: Mapping[Audience, Treated], floors: Floors, most: int) -> None:
@@ -113,7 +114,7 @@ class Solver:
         self._read = self._mailboxes["read"]
 
     def _known(self, part: str, name: str | None, line: str) -> int:
-        """Return which numbers a count can be, from the figure in each version that the attacker has."""
+        """Return the possible values of a count, from its number in each version that the attacker has."""
         possible = _span(0, self._most)
         for audience, treated in self._versions.items():
             lines = treated.mailboxes if name is None else getattr(treated, part)[name]
@@ -125,15 +126,15 @@ class Solver:
         return possible
 
     def _sum_of(self, name: str, fixed: Mapping[str, int]) -> int:
-        """Return which numbers of mailboxes read a table allows."""
+        """Return the numbers of mailboxes read that a table allows."""
         total = 1
         for line, possible in self._tables[name].items():
             total = _sums(1 << fixed[line] if line in fixed else possible, total)
-        # The two values never shown: any number on top.
+        # The two values that are never shown add any number.
         return _span(_lowest(total), self._most)
 
     def is_possible(self, name: str, line: str, value: int) -> bool:
-        """Tell whether a line can have been `value`, everything published and known taken together."""
+        """Return True if a line can have been `value`, given everything that is published and known."""
         reads = self._read
         for other in self._tables:
             reads &= self._sum_of(other, {line: value} if other == name else {})
@@ -148,9 +149,9 @@ class Solver:
         return reads >> (back + unanswered) != 0
 
     def broken(self) -> list[str]:
-        """Return every hidden count that cannot have been 0, or cannot have been the floor less one.
+        """Return every hidden count that cannot have been 0, or cannot have been one less than the floor.
 
-        Ended unread and spam are in no table: what is known of them is their figures alone.
+        Ended unread and spam are in no table: only their own numbers are known.
         """
         sums = self._read
         for name in self._tables:

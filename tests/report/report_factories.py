@@ -1,4 +1,4 @@
-"""Lists, tallies and whole synthetic years, from a seed: no real mailbox is anywhere in here."""
+"""Factories of lists, tallies and synthetic years, from a seed. No real mailbox is in them."""
 
 import random
 from collections.abc import Iterator
@@ -33,14 +33,14 @@ def some_tallies(*lines: tuple[int, str, str]) -> list[ATally]:
 
 
 def a_mailbox(chance: random.Random, year: int) -> Iterator[tuple[int, str, str]]:
-    """What one read mailbox leaves in the ledger."""
+    """Yield the tallies of one read mailbox."""
     yield year, "mailbox", "read"
     for shape in TABLES:
         yield year, shape.dimension, chance.choice((*shape.lines, ""))
 
 
 def one_table(read: int, *lines: int) -> YearCounts:
-    """A year with one table of these lines; what they lack was not recorded."""
+    """Return a year with one table of these lines. The rest of the mailboxes was not recorded."""
     table = {f"line{number}": count for number, count in enumerate(lines)}
     never_shown = dict(zip(NEVER_SHOWN, (read - sum(lines), 0), strict=True))
     return YearCounts(2026, {"read": read, "ended_unread": 0, "spam": 0}, {"table": table | never_shown})

@@ -1,3 +1,5 @@
+"""Counts: each mailbox counts once, and every table adds up."""
+
 import random
 
 import pytest
@@ -24,12 +26,12 @@ def test_each_mailbox_counts_once_in_its_own_year() -> None:
     assert {"read": 1, "ended_unread": 0, "spam": 1} == count_year(gathered, 2026, TABLES, PADDING).mailboxes
 
 
-def test_a_tally_that_comes_twice_counts_once() -> None:
+def test_a_tally_that_was_stored_twice_counts_once() -> None:
     tallies = some_tallies((2026, "mailbox", "read"))
     assert 1 == count_year(gather([*tallies, *tallies]), 2026, TABLES, PADDING).read
 
 
-def test_ended_unread_and_spam_are_counts_alone() -> None:
+def test_ended_unread_and_spam_are_in_no_table() -> None:
     counts = counted((2026, "mailbox", "ended_unread"), (2026, "mailbox", "spam"), (2026, PADDING, ""))
     assert 0 == counts.read
     assert 0 == sum(sum(table.values()) for table in counts.tables.values())
@@ -37,7 +39,7 @@ def test_ended_unread_and_spam_are_counts_alone() -> None:
     assert 0 == counts.strange
 
 
-def test_a_year_with_nothing_in_it_counts_zeros() -> None:
+def test_an_empty_year_counts_zeros() -> None:
     counts = counted()
     assert counts.is_empty
     assert {0} == {number for table in counts.tables.values() for number in table.values()}
@@ -58,32 +60,32 @@ def test_a_year_with_nothing_in_it_counts_zeros() -> None:
         ("²", "other_words"),
     ],
 )
-def test_working_days_to_the_first_answer_come_in_bands(value: str, band: str) -> None:
+def test_working_days_until_the_first_answer_are_counted_in_bands(value: str, band: str) -> None:
     answers = next(shape for shape in TABLES if shape.dimension == "first_answer")
     assert band == counted_line(answers, value)
 
 
-def test_what_was_passed_on_both_ways_counts_as_without_consent() -> None:
+def test_passing_on_with_and_without_consent_counts_as_without() -> None:
     passed_on = next(shape for shape in TABLES if shape.dimension == "passed_on")
     assert "without_consent" == counted_line(passed_on, "both")
     assert "other_words" == counted_line(passed_on, "not")
 
 
 def test_a_word_that_is_not_in_the_settings_gets_no_line_of_its_own() -> None:
-    counts = counted((2026, "mailbox", "read"), (2026, "theme", "somebody recognisable"))
+    counts = counted((2026, "mailbox", "read"), (2026, "theme", "someone recognisable"))
     assert 1 == counts.tables["theme"]["other_words"]
-    assert "somebody recognisable" not in counts.tables["theme"]
+    assert "someone recognisable" not in counts.tables["theme"]
 
 
-def test_tallies_that_were_withheld_show_and_every_table_still_adds_up() -> None:
+def test_withheld_tallies_are_detected_and_every_table_still_adds_up() -> None:
     whole = [line for _ in range(4) for line in a_mailbox(random.Random(1), 2026)]
-    counts = counted(*whole[1:-1])  # one "read" and one time to the first answer are gone
+    counts = counted(*whole[1:-1])  # one "read" and one first answer are missing
     assert 4 == counts.read
     assert {4} == {sum(table.values()) for table in counts.tables.values()}
     assert 2 == counts.strange
 
 
-def test_a_tally_that_says_what_no_tally_says_is_told_and_not_counted() -> None:
+def test_an_invalid_tally_is_reported_and_not_counted() -> None:
     counts = counted((2026, "shoe_size", "43"), (2026, "mailbox", "unheard"))
     assert 2 == counts.strange
     assert counts.is_empty
@@ -94,7 +96,7 @@ _dimensions = st.sampled_from([*(shape.dimension for shape in TABLES), "mailbox"
 
 
 @given(st.lists(st.tuples(st.just(2026), _dimensions, _values | st.sampled_from(["read", "spam"]))))
-def test_whatever_the_ledger_holds_every_table_adds_up(lines: list[tuple[int, str, str]]) -> None:
+def test_every_table_adds_up_for_any_ledger(lines: list[tuple[int, str, str]]) -> None:
     counts = counted(*lines)
     assert {counts.read} == {sum(table.values()) for table in counts.tables.values()}
 

@@ -1,3 +1,5 @@
+"""Disclosure control: no attacker can find or rule out a hidden count."""
+
 import inspect
 import sys
 import types
@@ -21,7 +23,7 @@ SMALLEST = Floors(public=10, sg=5)
 @pytest.mark.slow
 @pytest.mark.parametrize("audience", Audience)
 @pytest.mark.parametrize(("lines", "most"), [(1, 60), (2, 48), (3, 30)])
-def test_in_every_year_there_can_be_a_hidden_count_may_be_0_and_floor_less_one(
+def test_in_every_year_a_hidden_count_can_be_0_and_one_less_than_the_floor(
     audience: Audience, lines: int, most: int
 ) -> None:
     assert [] == broken_by_census(treat, audience, lines=lines, most=most, floors=FLOORS)
@@ -39,7 +41,7 @@ _counts = st.one_of(st.integers(0, 14), st.integers(0, 14), st.integers(0, 160))
 
 @st.composite
 def _years(draw: st.DrawFn) -> list[YearCounts]:
-    """Some years of all tables, each adding up to the mailboxes read; answers and readers as they must be."""
+    """Draw years. Each table adds up to the mailboxes read, and only answered sources come back."""
     years = []
     for year in range(2024, 2024 + draw(st.integers(1, 3))):
         tables = {shape.dimension: {line: draw(_counts) for line in shape.lines} for shape in TABLES}
@@ -56,7 +58,7 @@ def _years(draw: st.DrawFn) -> list[YearCounts]:
 
 @given(_years())
 def test_an_attacker_with_all_years_and_all_versions_learns_no_hidden_count(years: list[YearCounts]) -> None:
-    for year in years:  # no figure of one year speaks of another's mailboxes: each counts in one year alone
+    for year in years:  # years are independent: each mailbox counts in one year alone
         most = year.read + 2 * FLOORS.public
         public, confidential = (treat(year, FLOORS, audience) for audience in Audience)
         only_public = Solver({Audience.PUBLIC: public}, FLOORS, most)
@@ -66,7 +68,7 @@ def test_an_attacker_with_all_years_and_all_versions_learns_no_hidden_count(year
 
 
 @given(_years())
-def test_the_sgs_version_shows_whatever_the_public_one_shows(years: list[YearCounts]) -> None:
+def test_the_sgs_version_shows_everything_that_the_public_one_shows(years: list[YearCounts]) -> None:
     for year in years:
         public, confidential = (treat(year, FLOORS, audience) for audience in Audience)
         for name, lines in public.tables.items():
@@ -118,7 +120,7 @@ def _mutant(name: str) -> types.ModuleType:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", _MUTANTS)
-def test_a_broken_treatment_is_found_out(name: str) -> None:
+def test_a_broken_disclosure_control_is_detected(name: str) -> None:
     mutant = _mutant(name)
     found = [
         fault
@@ -128,7 +130,7 @@ def test_a_broken_treatment_is_found_out(name: str) -> None:
     assert found
 
 
-def test_the_solver_finds_what_lies_between_a_total_and_its_parts() -> None:
+def test_the_solver_subtracts_shown_lines_from_a_shown_total() -> None:
     told = disclosure.Treated(
         2026, Audience.PUBLIC, 10, {"read": 100}, {"table": {"large": 100, "hidden": None}}
     )
@@ -148,7 +150,7 @@ def test_the_solver_finds_a_hidden_number_that_the_other_version_shows() -> None
     assert ["spam is not 0", "spam is not 4"] == both.broken()
 
 
-def test_the_solver_finds_what_those_who_came_back_say_about_the_unanswered() -> None:
+def test_the_solver_knows_that_unanswered_sources_do_not_come_back() -> None:
     told = disclosure.Treated(
         2026,
         Audience.PUBLIC,
@@ -177,7 +179,7 @@ def test_a_year_without_mailboxes_shows_no_zero() -> None:
     assert {None} == {*treated.mailboxes.values(), *treated.tables["table"].values()}
 
 
-def test_a_large_line_is_left_out_when_it_would_tell_a_small_one() -> None:
+def test_a_large_line_is_left_out_if_it_would_reveal_a_small_one() -> None:
     treated = treat(one_table(60, 40, 18, 2), FLOORS, Audience.PUBLIC)
     assert {"line0": 40, "line1": None, "line2": None} == treated.tables["table"]
 

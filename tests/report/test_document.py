@@ -1,3 +1,5 @@
+"""Documents: both languages have the same texts and tables."""
+
 import re
 from dataclasses import replace
 from datetime import date
@@ -27,7 +29,7 @@ def a_document(
     )
 
 
-def test_both_languages_have_the_same_sentences_with_the_same_places() -> None:
+def test_both_languages_have_the_same_sentences_and_placeholders() -> None:
     places = [
         {key: sorted(re.findall(r"\{\w+\}", words)) for key, words in read_words(language).items()}
         for language in LANGUAGES
@@ -35,7 +37,7 @@ def test_both_languages_have_the_same_sentences_with_the_same_places() -> None:
     assert places[0] == places[1]
 
 
-def test_no_report_or_mailbox_is_a_she_in_dutch() -> None:
+def test_dutch_never_calls_a_report_or_a_mailbox_she() -> None:
     assert [words for words in read_words("nl").values() if re.search(r"\bhaar\b", words)] == []
 
 
@@ -58,7 +60,7 @@ def test_an_empty_line_begins_a_paragraph() -> None:
     assert ("Eén alinea.", "Nog een alinea.") == a_document().own_words
 
 
-def test_the_reader_is_told_the_floor_of_the_version_in_hand() -> None:
+def test_each_version_states_its_own_floor() -> None:
     assert "onder de 10" in a_document().words["how_hidden"]
     assert "onder de 5" in a_document(audience=Audience.SG).words["how_hidden"]
 
@@ -75,12 +77,12 @@ def test_days_are_written_out_in_the_readers_language() -> None:
 
 
 @pytest.mark.parametrize("text", ["x" * (OWN_WORDS_CHARACTERS + 1), "a\0b", "a\x1b[2Jb", "a\x7f", "a\x85"])
-def test_words_that_cannot_stand_in_a_document_are_refused(text: str) -> None:
+def test_text_that_a_document_cannot_contain_is_refused(text: str) -> None:
     treated = treat(count_year({}, 2026, TABLES, "nothing"), Floors(), Audience.PUBLIC)
     with pytest.raises(WordsError):
         compose_report(treated, LISTS, "nl", Imprint("Steunpunt", date(2027, 1, 18), text))
 
 
-def test_a_year_with_nothing_in_it_says_so_kindly() -> None:
+def test_a_document_of_an_empty_year_shows_nothing() -> None:
     assert a_document(0).shows_nothing
     assert not a_document(40).shows_nothing

@@ -1,3 +1,5 @@
+"""HTML reports: self-contained, accessible, and without hidden counts."""
+
 from html.parser import HTMLParser
 from xml.etree import ElementTree as ET
 
@@ -12,7 +14,7 @@ _SVG = "{http://www.w3.org/2000/svg}"
 
 
 class _Page(HTMLParser):
-    """Everything in a page that could lead outside it, run something, or style one place."""
+    """Tags and attributes of a page: the parts that could load something, run a script or set a style."""
 
     def __init__(self, page: bytes) -> None:
         super().__init__()
@@ -33,7 +35,7 @@ def charts(page: bytes) -> list[ET.Element]:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("audience", Audience)
-def test_a_report_leads_nowhere_and_runs_nothing(language: str, audience: Audience) -> None:
+def test_a_report_loads_nothing_and_runs_nothing(language: str, audience: Audience) -> None:
     page = _Page(html.render_html(a_document(language=language, audience=audience)))
     assert not {"script", "img", "iframe", "object", "form", "a", "image", "use", "foreignobject"} & set(
         page.tags
@@ -49,7 +51,7 @@ def test_a_report_leads_nowhere_and_runs_nothing(language: str, audience: Audien
 def test_each_chart_is_named_and_has_its_figures_in_a_table_beside_it() -> None:
     document = a_document()
     found = charts(html.render_html(document))
-    assert 2 == len(found)  # mailboxes and themes: in no other table anything is shown
+    assert 2 == len(found)  # mailboxes and themes: the other tables show no count
     for chart, table in zip(found, document.tables[:2], strict=True):
         title, description = chart.find(f"{_SVG}title"), chart.find(f"{_SVG}desc")
         assert title is not None
@@ -63,7 +65,7 @@ def test_each_chart_is_named_and_has_its_figures_in_a_table_beside_it() -> None:
             assert (document.words["not_shown"] if row.count is None else str(row.count)) in written
 
 
-def test_what_is_hidden_differs_in_shape_and_not_in_colour_alone() -> None:
+def test_hidden_bars_differ_in_shape_and_not_only_in_colour() -> None:
     theme = charts(html.render_html(a_document()))[1]
     bars = list(theme.iter(f"{_SVG}rect"))
     assert [True, False, True] == [bar.get("stroke-dasharray") is not None for bar in bars]
@@ -80,7 +82,7 @@ def test_bars_begin_at_zero_on_one_scale() -> None:
     assert 274 == int(bars[0].get("width") or 0)
 
 
-def test_what_people_typed_stays_text() -> None:
+def test_typed_text_is_escaped() -> None:
     page = html.render_html(a_document()).decode()
     assert "Steunpunt &lt;Voorbeeld&gt;" in page
     assert "<Voorbeeld>" not in page
@@ -100,6 +102,6 @@ def test_a_draft_says_what_it_is_and_does_not_call_its_counts_final(
 ) -> None:
     draft = a_document(language=language, audience=audience, is_draft=True)
     final = a_document(language=language, audience=audience)
-    said = [html.render_html(each).decode() for each in (draft, final)]
-    assert [True, False] == [draft.words["draft"] in page for page in said]
-    assert [False, True] == [draft.words["how_frozen"] in page for page in said]
+    pages = [html.render_html(each).decode() for each in (draft, final)]
+    assert [True, False] == [draft.words["draft"] in page for page in pages]
+    assert [False, True] == [draft.words["how_frozen"] in page for page in pages]

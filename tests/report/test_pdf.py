@@ -1,3 +1,5 @@
+"""PDF reports: accessible, and nothing is fetched."""
+
 import re
 import subprocess
 import sys
@@ -7,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from report import html, pdf
-from report.errors import ExternalResourceError, PdfToolsMissingError
+from report.errors import PdfToolsMissingError, ReportError
 from tests.report.test_document import a_document
 
 
@@ -24,7 +26,7 @@ def test_a_pdf_is_tagged_titled_and_describes_its_charts(tmp_path: Path) -> None
     assert re.search(r"^Title: +Jaarverslag 2026$", about, re.MULTILINE)
     assert re.search(r"^Tagged: +yes$", about, re.MULTILINE)
     assert re.search(r"^JavaScript: +no$", about, re.MULTILINE)
-    assert not re.search(r"^(Creation|Mod)Date", about, re.MULTILINE)  # no time of day, of no machine
+    assert not re.search(r"^(Creation|Mod)Date", about, re.MULTILINE)  # they would reveal a time of day
     assert b"pdfuaid:part" in inside
     assert b"/Lang (nl)" in inside
     assert b"DisplayDocTitle true" in inside
@@ -34,13 +36,13 @@ def test_a_pdf_is_tagged_titled_and_describes_its_charts(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("where", ["http://example.org/x.png", "file:///etc/passwd", "x.png"])
 def test_a_pdf_fetches_nothing(where: str) -> None:
-    with pytest.raises(ExternalResourceError):
+    with pytest.raises(ReportError, match="outside itself"):
         pdf.render_pdf(
             f'<html lang="nl"><title>x</title><link rel="stylesheet" href="{where}"></html>'.encode()
         )
 
 
-def test_a_machine_without_the_libraries_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_libraries_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "weasyprint", None)
     with pytest.raises(PdfToolsMissingError):
         pdf.render_pdf(b"<html></html>")

@@ -1,3 +1,5 @@
+"""CSV reports: all counts, and no formulas."""
+
 import csv
 import io
 
@@ -32,7 +34,7 @@ def test_a_draft_says_so_above_its_figures() -> None:
     assert WORDS["csv_count_draft"] != WORDS["csv_count"]
 
 
-def test_no_name_is_taken_for_a_formula() -> None:
+def test_no_name_is_read_as_a_formula() -> None:
     lists = Lists(theme=(TableLine("sum", "=SOM(A1)", "=SUM(A1)"),), route=(), outcome=(), region=())
     treated = treat(count_year({}, 2026, shapes(lists), "nothing"), Floors(), Audience.PUBLIC)
     document = compose_report(treated, lists, "nl", Imprint("Steunpunt", IMPRINT.published, ""))
