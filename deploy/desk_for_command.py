@@ -1,19 +1,15 @@
-"""A workstation's desk, opened with the passphrase for one command and closed again."""
+"""The desk on a workstation, unlocked with the passphrase for one command and closed again."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from deploy.errors import TwoMachinesError
-from deploy.hardening import harden_process, refuse_readable_by_others
+from deploy.errors import DeployError
+from deploy.hardening import refuse_readable_by_others
 from deploy.settings.load_settings import load_config
 from journalist_app.config import AdviserConfig
 from journalist_app.desk.open_desk import OpenDesk
-from journalist_app.errors import (
-    LetterheadMovedError,
-    UnlockRefusal,
-    UnlockRefusedError,
-)
+from journalist_app.errors import LetterheadMovedError, UnlockRefusal, UnlockRefusedError
 from journalist_app.services.desk.unlocking import unlock_desk
 from protocol import keyring as keyrings
 from protocol.errors import KeyringRefusal, KeyringRefusedError
@@ -35,13 +31,12 @@ _SENTENCES: dict[UnlockRefusal, str] = {
 
 @contextmanager
 def open_desk_for_command(settings: Path, passphrase: str) -> Iterator[OpenDesk]:
-    """Give the desk of this workstation.
+    """Yield the unlocked desk of this workstation, and lock it afterwards.
 
     Raises:
-        DeployError: it does not open; one sentence.
+        DeployError: the desk cannot be unlocked, or its letterhead was replaced during the command.
         StoreError: the store cannot be used.
     """
-    harden_process()
     config = load_config(settings, "adviser", AdviserConfig)
     refuse_readable_by_others(config.keyring_path)
     store = open_store(config.store_path)
@@ -52,25 +47,25 @@ def open_desk_for_command(settings: Path, passphrase: str) -> Iterator[OpenDesk]
         finally:
             desk.stop()
     except UnlockRefusedError as why:
-        raise TwoMachinesError(_SENTENCES[why.reason]) from why
+        raise DeployError(_SENTENCES[why.reason]) from why
     except LetterheadMovedError as why:
-        raise TwoMachinesError(
-            "Another letterhead was published just now: run this again, it goes on from here."
+        raise DeployError(
+            "Another letterhead was published just now. Run the command again: it continues from here."
         ) from why
     finally:
         store.close()
 
 
 def open_keyring_copy(path: Path, passphrase: str, fingerprint: str) -> Keyring:
-    """Open a copy of the desk's keyring, of which the poster's fingerprint tells that it is the desk's.
+    """Decrypt a copy of the desk's keyring, and check it against the fingerprint on the desk's posters.
 
     Raises:
-        DeployError: it does not open, or is another desk's.
+        DeployError: it cannot be decrypted, or it is another desk's.
     """
     refuse_readable_by_others(path)
     try:
         return keyrings.open_keyring(path.read_bytes(), passphrase, fingerprint)
     except OSError as why:
-        raise TwoMachinesError(f"{path} cannot be read ({type(why).__name__}).") from why
+        raise DeployError(f"{path} cannot be read ({type(why).__name__}).") from why
     except KeyringRefusedError as why:
-        raise TwoMachinesError(_OTHER_DESK if why.reason is KeyringRefusal.OTHER_DESK else _CLOSED) from why
+        raise DeployError(_OTHER_DESK if why.reason is KeyringRefusal.OTHER_DESK else _CLOSED) from why

@@ -1,4 +1,4 @@
-"""The desk's OpenPGP key: made with the desk, or by `steunpunt openpgp make` for a desk from before."""
+"""The desk's OpenPGP key: made at set-up, or later with `steunpunt openpgp make`."""
 
 import contextlib
 import secrets
@@ -7,87 +7,57 @@ from datetime import date
 from pathlib import Path
 
 from crypto.errors import CryptoError
-from deploy.errors import DeployError, OpenPGPError
-from deploy.hardening import TMPFS, harden_process, refuse_readable_by_others
-from deploy.settings.load_settings import load_config
+from deploy.desk_for_command import open_desk_for_command
+from deploy.errors import OpenPGPError
+from deploy.hardening import TMPFS
 from gpg.errors import OpenPGPMissingError
 from gpg.home import GpgHome, OpenPGPKey
-from journalist_app.config import AdviserConfig
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.private_files import write_private
-from journalist_app.errors import (
-    LetterheadMovedError,
-    UnlockRefusal,
-    UnlockRefusedError,
-)
 from journalist_app.services.desk import publish_letterhead
-from journalist_app.services.desk.unlocking import unlock_desk
 from protocol import keyring as keyrings
-from store.database.engine import open_store
 from web.dates import utc_today
 
-_NOT_IN_A_USER_ID = str.maketrans(dict.fromkeys("<>()"))  # gpg takes them for an address and a comment
-_SENTENCES: dict[UnlockRefusal, str] = {
-    UnlockRefusal.CLOSED: "The passphrase does not fit, or the keyring is damaged. Nothing was changed.",
-    UnlockRefusal.MISSING: "There is no keyring where the settings say. Nothing was changed.",
-    UnlockRefusal.EXPOSED: "Others can read the keyring: run chmod 600 on it. Nothing was changed.",
-    UnlockRefusal.OTHER_DESK: "The keyring is another desk's. Nothing was changed.",
-    UnlockRefusal.LETTERHEAD: "The letterhead in the store must not be used. Nothing was changed.",
-}
+_NOT_IN_A_USER_ID = str.maketrans(dict.fromkeys("<>()"))  # gpg reads them as an address and a comment
 
 
 def new_openpgp_key(name: str, day: date) -> OpenPGPKey:
-    """Make an OpenPGP key in a home in memory that is gone afterwards; `name` becomes its user id.
+    """Make an OpenPGP key whose user id is `name`, in a gpg home in memory that is deleted afterwards.
 
     Raises:
-        OpenPGPError: it could not be made; one sentence says why.
+        OpenPGPError: gpg is missing or failed.
     """
-    with _home() as home:
+    with _temporary_home() as home:
         return home.make_key(name.translate(_NOT_IN_A_USER_ID), day)
 
 
 def make_openpgp_key(settings: Path, passphrase: str, *, say: Callable[[str], object]) -> None:
-    """Make an OpenPGP key for a desk without one, keep it in the keyring and publish it in the letterhead.
+    """Make an OpenPGP key for a desk without one: store it in the keyring and publish it in the letterhead.
 
-    Stopped between the two, a second run publishes the key that the keyring holds.
+    If the process stops between these two steps, a second run publishes the key in the keyring.
 
     Raises:
-        DeployError: it was not done; the message says what to do.
+        DeployError: the key was not published. The message says what to do.
         StoreError: the store cannot be used.
     """
-    harden_process()
-    config = load_config(settings, "adviser", AdviserConfig)
-    refuse_readable_by_others(config.keyring_path)
-    store = open_store(config.store_path)
-    try:
-        desk = unlock_desk(config, store, passphrase)
-        with contextlib.ExitStack() as stack:
-            stack.callback(desk.stop)
-            _make(desk, say)
-    except UnlockRefusedError as why:
-        raise DeployError(_SENTENCES[why.reason]) from why
-    except LetterheadMovedError as why:
-        raise DeployError(
-            "Another letterhead was published just now: run this again, it goes on from here."
-        ) from why
-    finally:
-        store.close()
+    with open_desk_for_command(settings, passphrase) as desk:
+        _make_and_publish(desk, say)
 
 
-def _make(desk: OpenDesk, say: Callable[[str], object]) -> None:
-    told = desk.letterhead.openpgp_fingerprint
-    if not desk.keyring.openpgp and told is None:
+def _make_and_publish(desk: OpenDesk, say: Callable[[str], object]) -> None:
+    published_fingerprint = desk.letterhead.openpgp_fingerprint
+    if not desk.keyring.openpgp and published_fingerprint is None:
         key = new_openpgp_key(desk.letterhead.desk_name["nl"], utc_today())
         desk.keyring = desk.keyring.with_openpgp(key.secret)
         write_private(desk.config.keyring_path, keyrings.seal_keyring(desk.keyring))
-    fingerprint, public = _kept(desk.keyring.openpgp) if desk.keyring.openpgp else ("", "")
-    if told == fingerprint:
+    fingerprint, public = _public_half(desk.keyring.openpgp) if desk.keyring.openpgp else ("", "")
+    if published_fingerprint == fingerprint:
         say(f"The desk has an OpenPGP key already: {in_fours(fingerprint)}")
         return
-    if told is not None:
+    if published_fingerprint is not None:
         raise OpenPGPError(
-            "The letterhead names an OpenPGP key that is not in this keyring: use the newest copy of the "
-            "keyring. Nothing was changed."
+            "The letterhead names an OpenPGP key that is not in this keyring. Nothing was changed: use the "
+            "newest copy of the keyring."
         )
     with desk.store.writing() as session:
         published = publish_letterhead.publish_successor(
@@ -98,16 +68,16 @@ def _make(desk: OpenDesk, say: Callable[[str], object]) -> None:
     say("Lock the adviser's interface and unlock it again, and make a new copy of the keyring.")
 
 
-def _kept(secret: str) -> tuple[str, str]:
-    """Return fingerprint and public half of the key in the keyring."""
-    with _home() as home:
+def _public_half(secret: str) -> tuple[str, str]:
+    """Return the fingerprint and the public half of a secret key in the keyring."""
+    with _temporary_home() as home:
         fingerprint = home.import_secret(secret)
         return fingerprint, home.export_public(fingerprint)
 
 
 @contextlib.contextmanager
-def _home() -> Iterator[GpgHome]:
-    """Give a home in memory, in a folder of its own that nobody can guess."""
+def _temporary_home() -> Iterator[GpgHome]:
+    """Yield a gpg home in memory, in a folder whose name no one can guess."""
     place = Path(TMPFS) / f"steunpunt-{secrets.token_hex(8)}"
     try:
         with GpgHome.open(place) as home:
@@ -115,12 +85,12 @@ def _home() -> Iterator[GpgHome]:
     except OpenPGPMissingError as why:
         raise OpenPGPError("The program gpg (GnuPG 2.2 or newer) is not installed.") from why
     except CryptoError as why:
-        raise OpenPGPError("The program gpg did not do what it was asked.") from why
+        raise OpenPGPError("The program gpg failed.") from why
     finally:
         with contextlib.suppress(OSError):
             place.rmdir()
 
 
 def in_fours(fingerprint: str) -> str:
-    """Write a fingerprint of 40 digits as people compare it: in groups of four."""
+    """Return a fingerprint of 40 digits in groups of four, as people compare it."""
     return " ".join(fingerprint[at : at + 4] for at in range(0, len(fingerprint), 4))

@@ -1,4 +1,4 @@
-"""Keep a process's memory and files from leaving traces or being read by others. Linux only."""
+"""Protection of a process's memory and files against other users and programs. Linux only."""
 
 import ctypes
 import os
@@ -7,31 +7,32 @@ import signal
 import stat
 from pathlib import Path
 
-from deploy.errors import UnsafePlaceError
+from deploy.errors import UnsafePathError
 
 # Source: linux/prctl.h.
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
 
 PRIVATE_FOLDER = 0o700
-TMPFS = "/dev/shm"  # noqa: S108  # memory, never a disk; folders of our own under it are 0700
+TMPFS = "/dev/shm"  # noqa: S108  # memory, never a disk; our folders under it are 0700
 
 
 def harden_process() -> None:
-    """Let nobody else read this process's memory or files, whatever the shell's settings were.
+    """Prevent others from reading this process's memory or the files that it writes.
 
-    No core file after a crash, no reading through /proc or a debugger by other programs of the same user
-    (root still can), and files for the owner alone.
+    After a crash there is no core file. Other programs of the same user cannot read the memory through /proc
+    or a debugger (root still can). New files and folders are for the owner alone, whatever the shell's umask
+    was.
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    _prctl(_PR_SET_DUMPABLE, 0)  # also holds where core dumps are piped to a program, which ignores the limit
+    _prctl(_PR_SET_DUMPABLE, 0)  # a system that pipes core dumps to a program ignores the limit
     os.umask(0o077)
 
 
 def end_with_parent(parent_pid: int) -> None:
-    """Have the kernel end this process when the one that started it ends, however that comes about."""
+    """Have the kernel end this process when its parent ends, even if the parent is killed."""
     _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != parent_pid:  # it was gone before we asked
+    if os.getppid() != parent_pid:  # the parent ended before the request
         raise SystemExit(0)
 
 
@@ -41,30 +42,30 @@ def _prctl(option: int, value: int) -> None:
 
 
 def private_folder(path: Path) -> None:
-    """Make a folder for us alone, or make sure that the one found there is.
+    """Make a folder for this user alone, or check that an existing one is.
 
-    Under /dev/shm anybody may make a folder first, to read what we put in it or to swap it later.
+    Under /dev/shm another user may make the folder first, to read its files or to swap them later.
 
     Raises:
-        UnsafePlaceError: it is a link, not a folder, another user's, or open to others.
+        UnsafePathError: it is a link, not a folder, another user's, or open to others.
     """
     path.mkdir(PRIVATE_FOLDER, parents=True, exist_ok=True)
-    found = path.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
-        raise UnsafePlaceError(f"{path} is not a folder of this user: remove it or name another.")
-    if stat.S_IMODE(found.st_mode) & 0o077:
-        raise UnsafePlaceError(f"{path} is open to other users: run chmod 700 {path}.")
+    status = path.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
+        raise UnsafePathError(f"{path} is not a folder of this user: remove it or name another.")
+    if stat.S_IMODE(status.st_mode) & 0o077:
+        raise UnsafePathError(f"{path} is open to other users: run chmod 700 {path}.")
 
 
 def refuse_readable_by_others(path: Path) -> None:
     """Refuse a secret file that another user could read or write.
 
     Raises:
-        UnsafePlaceError: it is open to others, or cannot be looked at.
+        UnsafePathError: it is open to others, or its mode cannot be read. The cause is then the OSError.
     """
     try:
         mode = path.stat().st_mode
     except OSError as why:
-        raise UnsafePlaceError(f"{path} cannot be found or looked at ({type(why).__name__}).") from why
+        raise UnsafePathError(f"{path} cannot be found or inspected ({type(why).__name__}).") from why
     if stat.S_IMODE(mode) & 0o077:
-        raise UnsafePlaceError(f"{path} can be read by others: run chmod 600 {path}.")
+        raise UnsafePathError(f"{path} can be read by others: run chmod 600 {path}.")

@@ -1,20 +1,20 @@
-"""Look whether a port is free before anything is started on it."""
+"""Check that an address is free before a server starts on it."""
 
 import os
 import socket
 from pathlib import Path
 
-from deploy.errors import PortTakenError
+from deploy.errors import DeployError
 
 
 def refuse_taken_address(bind: str) -> None:
-    """Make sure that nobody listens yet where we are to listen.
+    """Refuse an address, "host:port" or "unix:/path", at which another program listens.
 
-    gunicorn itself would try for five seconds and log the address; a Unix socket it would take from under
-    whoever listens there.
+    gunicorn itself would retry for five seconds and log the address. A Unix socket it would take away from
+    the program that listens there.
 
     Raises:
-        PortTakenError: the port or socket is taken, or the address is not one of this machine.
+        DeployError: the port or socket is taken, or the address is not one of this machine.
     """
     if bind.startswith("unix:"):
         _refuse_taken_socket(Path(bind.removeprefix("unix:")))
@@ -26,17 +26,17 @@ def refuse_taken_address(bind: str) -> None:
         try:
             probe.bind((host.strip("[]"), int(port)))
         except OSError as why:
-            raise PortTakenError(
+            raise DeployError(
                 f"Port {port} on {host} cannot be used ({os.strerror(why.errno or 0)}): "
-                "stop the other program, or change 'bind' in the settings file, and 'origin' if it is there."
+                "stop the other program, or change 'bind' in the settings file, and 'origin' if it is set."
             ) from why
 
 
 def _refuse_taken_socket(path: Path) -> None:
     if not path.parent.is_dir():
-        raise PortTakenError(
-            f"There is no folder {path.parent} for the socket: make it, for Tor to enter as well."
+        raise DeployError(
+            f"There is no folder {path.parent} for the socket: make it, and let Tor's user enter it too."
         )
     with socket.socket(socket.AF_UNIX) as probe:
         if probe.connect_ex(str(path)) == 0:
-            raise PortTakenError(f"Another program listens on {path}: stop it, or name another socket.")
+            raise DeployError(f"Another program listens on {path}: stop it, or name another socket.")

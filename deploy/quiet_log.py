@@ -1,9 +1,9 @@
-"""Log that something happened and where in the code, never what anybody typed, sent or came from.
+"""Logging of events and places in the code, never of addresses or anything that people typed or sent.
 
-gunicorn logs addresses, request lines and header values, Flask logs paths, libraries put values into
-exception texts. So no message of theirs is printed: only which logger it was, the place in the code and the
-kind of exception. Days, no hours: an hour can point at one person. Only our own logger's messages come out in
-full.
+gunicorn logs addresses, request lines and header values. Flask logs paths, and libraries put values into the
+texts of exceptions. So their messages are not printed: only the logger, the place in the code and the kind of
+exception. A line has a day and no hour, because an hour can point at one person. Only messages of our own
+logger are printed in full.
 """
 
 import logging
@@ -15,11 +15,11 @@ from types import TracebackType
 from typing import TextIO
 
 OWN_LOGGER = (
-    "steunpunt"  # the logger (and those below it) for events of our own making, never a word of a request
+    "steunpunt"  # the logger, and those below it, for our own events. Its messages never quote a request
 )
 
-# What gunicorn's master tells about its workers: numbers of processes and names of signals alone.
-_OF_THE_MASTER = frozenset(
+# What gunicorn's master logs about its workers: process ids and names of signals alone.
+_MASTER_MESSAGES = frozenset(
     {
         "WORKER TIMEOUT (pid:%s)",
         "Worker (pid:%s) was sent %s!",
@@ -30,25 +30,21 @@ _OF_THE_MASTER = frozenset(
 
 
 class QuietFormatter(logging.Formatter):
-    """Write a day, a level, a logger and a place in the code; a message only when it is our own."""
+    """Log format with a day, a level, a logger and a place in the code, and with our own messages only."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return one line without anything that came from outside."""
+        """Return one line that contains nothing from outside the program."""
         day = datetime.fromtimestamp(record.created, UTC).date()
-        where = f"{record.module}:{record.lineno}"
-        said = (
-            record.getMessage()
-            if f"{record.name}.".startswith(f"{OWN_LOGGER}.")
-            else f"{record.name} at {where}"
-        )
-        line = f"{day} {record.levelname.lower()} {said}"
+        is_own = f"{record.name}.".startswith(f"{OWN_LOGGER}.")
+        event = record.getMessage() if is_own else f"{record.name} at {record.module}:{record.lineno}"
+        line = f"{day} {record.levelname.lower()} {event}"
         if record.exc_info and record.exc_info[0]:
             line += f" {traceback_places(record.exc_info[0], record.exc_info[2])}"
         return line
 
 
 def traceback_places(kind: type[BaseException], trace: TracebackType | None) -> str:
-    """Return the kind of an exception and the places in the code that it came through."""
+    """Return the kind of an exception and the places in the code on its way, innermost first."""
     steps = " < ".join(
         f"{frame.f_code.co_filename.rpartition('/')[2]}:{line}"
         for frame, line in reversed(list(traceback.walk_tb(trace)))
@@ -64,8 +60,8 @@ def install_quiet_log(stream: TextIO) -> None:
     logging.getLogger(OWN_LOGGER).setLevel(logging.INFO)
     logging.captureWarnings(capture=True)
     sys.excepthook = _log_uncaught
-    sys.unraisablehook = lambda left: _log_uncaught(left.exc_type, left.exc_value, left.exc_traceback)
-    threading.excepthook = lambda left: _log_uncaught(left.exc_type, left.exc_value, left.exc_traceback)
+    sys.unraisablehook = lambda hook: _log_uncaught(hook.exc_type, hook.exc_value, hook.exc_traceback)
+    threading.excepthook = lambda hook: _log_uncaught(hook.exc_type, hook.exc_value, hook.exc_traceback)
 
 
 def _log_uncaught(
@@ -75,7 +71,7 @@ def _log_uncaught(
 
 
 class GunicornLogger:
-    """What gunicorn is given to log with: what its master did to a worker, and nothing of a request."""
+    """Logger for gunicorn: it logs what the master does to a worker, and nothing about a request."""
 
     access_log_enabled = False
 
@@ -84,40 +80,40 @@ class GunicornLogger:
         self._own = logging.getLogger(OWN_LOGGER)
 
     def setup(self, cfg: object) -> None:
-        """Take the configuration again; there is nothing in it for us."""
+        """Accept a new configuration. None of its settings matter here."""
         self.cfg = cfg
 
     def critical(self, msg: object, *args: object, **_more: object) -> None:
-        """Log an event of the master, or only that there was one."""
-        self._say(logging.ERROR, msg, args)
+        """Log an event of the master. Of any other event, log only that there was one."""
+        self._log(logging.ERROR, msg, args)
 
     error = critical
 
     def warning(self, msg: object, *args: object, **_more: object) -> None:
-        """Log an event of the master, or only that there was one."""
-        self._say(logging.WARNING, msg, args)
+        """Log an event of the master. Of any other event, log only that there was one."""
+        self._log(logging.WARNING, msg, args)
 
     def exception(self, _msg: object, *_args: object, **_more: object) -> None:
-        """Log the kind and the place of the exception at hand."""
+        """Log the kind and the place of the current exception."""
         kind, _, trace = sys.exc_info()
         self._own.error("gunicorn: %s", traceback_places(kind, trace) if kind else "an exception")
 
     def info(self, *_args: object, **_more: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
     debug = access = info
 
     def log(self, lvl: int, msg: object, *args: object, **_more: object) -> None:
-        """Log an event of the master, or only that there was one."""
-        self._say(lvl, msg, args)
+        """Log an event of the master. Of any other event, log only that there was one."""
+        self._log(lvl, msg, args)
 
     def reopen_files(self) -> None:
-        """Do nothing: we write to standard error alone."""
+        """Do nothing: there are no log files, only standard error."""
 
     close_on_exec = reopen_files
 
-    def _say(self, level: int, msg: object, args: tuple[object, ...]) -> None:
-        if msg in _OF_THE_MASTER:
+    def _log(self, level: int, msg: object, args: tuple[object, ...]) -> None:
+        if msg in _MASTER_MESSAGES:
             self._own.log(level, "gunicorn: " + str(msg), *args)
         else:
-            self._own.log(level, "gunicorn: something that may quote a request, so it is left out")
+            self._own.log(level, "gunicorn: an event that is left out, because it may quote a request")

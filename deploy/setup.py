@@ -1,4 +1,4 @@
-"""Make a desk: fresh keys, a first letterhead, an empty store and the settings, all or nothing."""
+"""Set-up of a new desk: keys, first letterhead, empty store and settings, all or nothing."""
 
 import secrets
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from crypto.minisign import SecretKey
 from crypto.passphrase import Argon2Params
 from deploy.atomic_folder import new_private_folder, sync_folder, write_new
 from deploy.desk_openpgp_key import new_openpgp_key
-from deploy.errors import OpenPGPError, SetupError
+from deploy.errors import DeployError, OpenPGPError
 from deploy.settings.load_settings import DeskConfig, load_config
 from deploy.settings.settings_text import EXAMPLE, from_example
 from gpg.home import OpenPGPKey
@@ -31,8 +31,8 @@ KEYRING = "keyring.age"
 STORE = "store.db"
 ONE_MACHINE = ("desk", "source", "adviser", "onion")
 _WITHOUT_OPENPGP = (
-    "The desk is made without an OpenPGP key: everything works but passing on, and sources cannot seal with "
-    "OpenPGP. Install gnupg, then run: steunpunt openpgp make"
+    "The desk has no OpenPGP key: advisers cannot pass anything on, and sources cannot encrypt with OpenPGP. "
+    "Everything else works. Install gnupg, then run: steunpunt openpgp make"
 )
 
 
@@ -44,15 +44,15 @@ def set_up(
     show_passphrase: Callable[[str], None],
     on_step: Callable[[str], None],
 ) -> bool:
-    """Make a desk in the folder of `settings`, unless there is one; return whether it was made now.
+    """Make a desk in the folder of `settings` unless there is one. Return whether it was made now.
 
-    Everything is made in a folder beside it, which gets its name at the very end: killed at any moment, there
-    is a whole desk or none. The passphrase is shown before that, so that no desk exists whose passphrase
-    nobody was shown. `on_step` is told in a line what comes, for steps of up to a few seconds, and what this
-    desk must do without: there is no OpenPGP key where there is no gpg.
+    All files are made in a folder beside it, which is renamed at the end. If the process is killed at any
+    moment, there is a complete desk or none. The passphrase is shown before the renaming, so that no desk
+    exists whose passphrase was never shown. `on_step` receives one line before each step of up to a few
+    seconds. If there is no gpg, the desk gets no OpenPGP key, and `on_step` receives a line about it.
 
     Raises:
-        SetupError: something is in the way, or another set-up is at work; one sentence.
+        DeployError: another set-up is running, or files are in the way.
         ConfigError: the example settings have faults.
     """
     if settings.exists():
@@ -90,7 +90,7 @@ def set_up(
 def first_letterhead(
     keyring: Keyring, desk: DeskConfig, today: date, openpgp: OpenPGPKey | None = None
 ) -> Letterhead:
-    """Say in public what a new desk's keys are and what it promises."""
+    """Return the first letterhead of a new desk: its public keys, its calendar and its promises."""
     cost = Argon2Params()
     strand = keyring.strand
     return Letterhead(
@@ -121,7 +121,7 @@ def first_letterhead(
 
 
 def _closed_days(desk: DeskConfig, today: date) -> tuple[date, ...]:
-    """Return the days of the settings, and what is to come of this and next year's public holidays."""
+    """Return the closed days of the settings, with public holidays from today to the end of next year."""
     ahead = {day for day in dutch_holidays((today.year, today.year + 1)) if day >= today}
     return tuple(sorted(ahead.union(desk.closed_days)))
 
@@ -130,7 +130,7 @@ def _make_store(path: Path, first: Letterhead, desk_key: SecretKey) -> None:
     try:
         body, signature = desk_letterhead.sign_letterhead(first, desk_key)
     except MalformedError as why:
-        raise SetupError(f"{EXAMPLE}: [desk] makes no letterhead that a server would accept.") from why
+        raise DeployError(f"{EXAMPLE}: [desk] makes a letterhead that no server would accept.") from why
     try:
         store = create_store(path)
         with store.writing() as session:
@@ -138,4 +138,4 @@ def _make_store(path: Path, first: Letterhead, desk_key: SecretKey) -> None:
         store.checkpoint()
         store.close()
     except StoreError as why:
-        raise SetupError(f"The store could not be made: {why}.") from why
+        raise DeployError(f"The store could not be made: {why}.") from why

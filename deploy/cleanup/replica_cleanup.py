@@ -1,6 +1,7 @@
-"""A workstation's sweeper: what was given up in the replica is destroyed, and the replica tidied each night.
+"""Sweeper of a workstation: destroy deleted rows in the replica, and rewrite the replica each night.
 
-It carries out no orders and drops no mailboxes: the server does, and the replica hears of it.
+It carries out no deletion orders and drops no mailboxes. The server does, and the replica learns of it by
+sync.
 """
 
 import os
@@ -16,7 +17,7 @@ from store.database.engine import Store, open_store
 
 
 class ReplicaSweeper:
-    """What one sweep is made of on a workstation."""
+    """Sweeper of a replica."""
 
     def __init__(self, store: Store) -> None:
         self.store = store

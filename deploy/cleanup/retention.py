@@ -1,6 +1,7 @@
-"""What the sweeper deletes for good: what the desk ordered, and mailboxes in which nothing was ever written.
+"""Retention: delete the mailboxes that the desk ordered to delete, and those in which no one ever wrote.
 
-The desk's word is verified here, each time anew: whoever can write to the store can put anything in it.
+Each deletion order is verified again when it is due: an attacker who can write to the store can put any order
+in it.
 """
 
 import hashlib
@@ -28,17 +29,17 @@ _log = logging.getLogger(OWN_LOGGER)
 
 
 class DueOrder(Enum):
-    """What is to be done about an order whose day has come, as the store says."""
+    """Decision about a deletion order that is due according to the store."""
 
     CARRY_OUT = "carry out"
-    DROP = "drop"  # something was said since, or is missing: the desk has to look again
+    DROP = "drop"  # there is a newer entry, or one is missing: the desk must look again
     WAIT = "wait"  # the desk signed a later day
-    REFUSE = "refuse"  # it is not as a workstation of the desk signed it; it stays, for the desk to see
+    REFUSE = "refuse"  # not as a workstation of the desk signed it; it stays, for the desk to see
 
 
 @dataclass(frozen=True, slots=True)
 class RetentionResult:
-    """What one round did, in numbers: nothing in it says of whom."""
+    """Numbers of one round of retention. Nothing in them points at a mailbox."""
 
     purged: int = 0
     dropped: int = 0
@@ -47,10 +48,10 @@ class RetentionResult:
 
 
 def apply_retention(store: Store, letterhead: Letterhead, today: date) -> RetentionResult:
-    """Carry out what is due: each mailbox in a transaction of its own, whole or not at all.
+    """Carry out the orders that are due, and drop unused mailboxes, each in a transaction of its own.
 
     Raises:
-        StoreError: the store refuses; what was done stays done.
+        StoreError: the store refuses. The transactions before stay done.
     """
     with store.reading() as session:
         due = [
@@ -58,9 +59,9 @@ def apply_retention(store: Store, letterhead: Letterhead, today: date) -> Retent
             for order in deletion_orders.all_due(session, today)
         ]
         unused = mailboxes.empty_mailboxes(session, subtract_months(today, letterhead.abandoned_months))
-    count: Counter[DueOrder] = Counter(finding for _, finding in due if finding is DueOrder.REFUSE)
-    for address, finding in due:
-        if finding in {DueOrder.CARRY_OUT, DueOrder.DROP}:
+    count: Counter[DueOrder] = Counter(decision for _, decision in due if decision is DueOrder.REFUSE)
+    for address, decision in due:
+        if decision in {DueOrder.CARRY_OUT, DueOrder.DROP}:
             with store.writing() as session:
                 count[carry_out_order(session, address, letterhead, today)] += 1
     never_used = 0
@@ -73,7 +74,7 @@ def apply_retention(store: Store, letterhead: Letterhead, today: date) -> Retent
 
 
 def forget_retired(store: Store, letterhead: Letterhead, today: date) -> None:
-    """Forget workstations that the desk took out of use: no ended mailbox waits for one that never comes.
+    """Forget workstations that the desk took out of use, so that no deletion waits for their confirmation.
 
     Raises:
         StoreError: the store refuses.
@@ -89,9 +90,9 @@ def forget_retired(store: Store, letterhead: Letterhead, today: date) -> None:
 
 
 def judge_order(session: Session, order: StoredOrder, letterhead: Letterhead, today: date) -> DueOrder:
-    """Say what is to be done about an order, from what lies in its mailbox now."""
+    """Decide about an order, from the entries that its mailbox has now."""
     try:
-        said = verify_order(order.statement, strands=letterhead.strand_keys)
+        verified = verify_order(order.statement, strands=letterhead.strand_keys)
         present = [
             SignedEntry.from_stored(
                 envelope=stored.envelope,
@@ -106,17 +107,17 @@ def judge_order(session: Session, order: StoredOrder, letterhead: Letterhead, to
     except CryptoError:
         return DueOrder.REFUSE
     tallies = sorted(hashlib.sha256(tally).digest() for tally in order.tallies)
-    is_whole = (order.address, tuple(tallies)) == (said.address, said.tallies_sha256)
+    is_whole = (order.address, tuple(tallies)) == (verified.address, verified.tallies_sha256)
     if not is_whole or len({len(tally) for tally in order.tallies}) > 1:
         return DueOrder.REFUSE
-    if today < said.due:
+    if today < verified.due:
         return DueOrder.WAIT
-    # Without a head it would fit any mailbox that is opened under this address again.
-    return DueOrder.DROP if not said.heads or is_order_void(said, present) else DueOrder.CARRY_OUT
+    # An order without heads would fit any mailbox that is opened under this address again.
+    return DueOrder.DROP if not verified.heads or is_order_void(verified, present) else DueOrder.CARRY_OUT
 
 
 def subtract_months(day: date, months: int) -> date:
-    """Return the day so many months before; where that month is too short, its last day."""
+    """Return the same day a number of months earlier, or the last day of that month if it is shorter."""
     year, month = divmod(day.year * _MONTHS + day.month - 1 - months, _MONTHS)
     if year < date.min.year:
         return date.min
@@ -124,13 +125,13 @@ def subtract_months(day: date, months: int) -> date:
 
 
 def log_retention(retained: RetentionResult, before: RetentionResult) -> None:
-    """Log what a round did, and what it refused when that is not what the round before refused."""
+    """Log the numbers of a round. Refused orders are logged only if their number has changed."""
     if retained.purged:
         _log.info("mailboxes deleted by the desk's order: %d", retained.purged)
     if retained.dropped:
-        _log.info("orders dropped, since something was said or is missing: %d", retained.dropped)
+        _log.info("orders dropped, because an entry is new or missing: %d", retained.dropped)
     if retained.never_used:
-        _log.info("mailboxes dropped in which nothing was ever written: %d", retained.never_used)
+        _log.info("mailboxes dropped in which no one ever wrote: %d", retained.never_used)
     if retained.refused and retained.refused != before.refused:
         _log.error(
             "orders to delete that are not as the desk signed them, left alone: %d; tell the desk",
@@ -139,15 +140,15 @@ def log_retention(retained: RetentionResult, before: RetentionResult) -> None:
 
 
 def carry_out_order(session: Session, address: bytes, letterhead: Letterhead, today: date) -> DueOrder:
-    """Look again, now that nobody else writes, and do what is to be done."""
+    """Decide about an order again inside the writing transaction, and do it."""
     order = deletion_orders.find(session, address)
-    if order is None:  # the mailbox ended meanwhile, or the desk took its order back
+    if order is None:  # the mailbox ended in the meantime, or the desk withdrew its order
         return DueOrder.WAIT
-    finding = judge_order(session, order, letterhead, today)
-    if finding is DueOrder.CARRY_OUT:
+    decision = judge_order(session, order, letterhead, today)
+    if decision is DueOrder.CARRY_OUT:
         mailboxes.purge_mailbox(
             session, address, statement=order.statement, day=today, tallies=sorted(order.tallies)
         )
-    elif finding is DueOrder.DROP:
+    elif decision is DueOrder.DROP:
         deletion_orders.drop(session, address)
-    return finding
+    return decision

@@ -1,4 +1,4 @@
-"""Destroy what was given up and what the desk ordered, every few seconds; write the store anew each night."""
+"""Sweeper of a server: destroy deleted content every 20 seconds, and rewrite the store each night."""
 
 import logging
 import os
@@ -22,20 +22,20 @@ from store.database.engine import Store, open_store
 from store.errors import StoreError
 from store.sessions import SessionStore, open_sessions
 
-SWEEP_SECONDS = 20  # what was deleted must be unreadable within a minute, whatever the timing
-_TIDY_HOUR = 2  # UTC; the first sweep after it tidies, once for each day that the sweeper runs
+SWEEP_SECONDS = 20  # deleted content must be unreadable within a minute, whatever the timing
+_REWRITE_HOUR = 2  # UTC: the first sweep of each day after it rewrites the store
 _HALF_HOUR_SECONDS = 1800
 
 _log = logging.getLogger(quiet_log.OWN_LOGGER)
 
 
 class StoreSweeper(Protocol):
-    """What sweeps a store: a server's, or a workstation's replica."""
+    """Interface of the sweepers of a server's store and of a workstation's replica."""
 
     store: Store
 
     def sweep_once(self, now: datetime, on_progress: Callable[[int, int], None] = ...) -> cleanup.SweepResult:
-        """Destroy what is to be destroyed now.
+        """Destroy the content that is deleted by now.
 
         Raises:
             StoreError: the store refuses.
@@ -44,18 +44,18 @@ class StoreSweeper(Protocol):
 
 
 def sweep_until_stopped(sweeper: StoreSweeper, stop: threading.Event) -> None:
-    """Sweep until told to stop. A store that is busy or full is tried again with the next sweep."""
+    """Sweep until `stop` is set. If the store is busy or full, the next sweep tries again."""
     quiet_log.install_quiet_log(sys.stderr)
-    tidied: date | None = None
+    rewritten: date | None = None
     while True:
         now = datetime.now(UTC)
         try:
             sweeper.sweep_once(now)
-            if now.hour >= _TIDY_HOUR and tidied != now.date():
+            if now.hour >= _REWRITE_HOUR and rewritten != now.date():
                 cleanup.rewrite_store(sweeper.store)
-                tidied = now.date()
+                rewritten = now.date()
         except StoreError as why:
-            _log.error("this sweep was not finished: %s", type(why).__name__)  # no trace wanted
+            _log.error("this sweep was not finished: %s", type(why).__name__)  # without a traceback
         if stop.wait(SWEEP_SECONDS):
             return
 
@@ -63,37 +63,39 @@ def sweep_until_stopped(sweeper: StoreSweeper, stop: threading.Event) -> None:
 def sweep_now(
     sweeper: StoreSweeper, on_step: Callable[[str], None], on_progress: Callable[[int, int], None]
 ) -> cleanup.SweepResult:
-    """Sweep and tidy once, at the operator's word; `on_progress` is that of `purge.sweep`.
+    """Sweep and rewrite the store once, for `steunpunt sweep --once`.
+
+    `on_step` receives the name of each step, `on_progress` the numbers of parts done and in total.
 
     Raises:
         StoreError: the store refuses.
     """
     quiet_log.install_quiet_log(sys.stderr)
-    on_step("Destroying what was deleted")
+    on_step("Destroying deleted content")
     swept = sweeper.sweep_once(datetime.now(UTC), on_progress)
-    on_step("Writing the store anew, which takes minutes when it is large")
+    on_step("Rewriting the store, which takes minutes when it is large")
     cleanup.rewrite_store(sweeper.store)
     return swept
 
 
 class ServerSweeper:
-    """What one sweep is made of. The letterhead is looked for anew, so that an order counts as soon as it."""
+    """Sweeper of a server. It checks for a newer letterhead, so that new orders count at once."""
 
     def __init__(self, store: Store, sessions: SessionStore, config: SourceConfig) -> None:
-        """Sweep this store and these sessions by the letterhead that `config` pins."""
+        """Sweep this store and these sessions, with the letterhead of the desk that `config` pins."""
         self.store = store
         self._sessions = sessions
         self._config = config
         self._newest: LetterheadWatch | None = None
-        self._told = ""
+        self._last_logged = ""
         self._retained = RetentionResult()
 
     def sweep_once(
         self, now: datetime, on_progress: Callable[[int, int], None] = lambda _done, _total: None
     ) -> cleanup.SweepResult:
-        """Drop expired sessions, delete what the desk ordered, and destroy what is queued in the store.
+        """Drop expired sessions, carry out due deletion orders, and destroy the deleted rows.
 
-        Without a letterhead that can be relied on no order is carried out, and all else is done.
+        Without a valid letterhead no order is carried out, and everything else is done.
 
         Raises:
             StoreError: the store refuses.
@@ -113,9 +115,9 @@ class ServerSweeper:
             try:
                 self._newest = LetterheadWatch(self.store, *pinned, open_letterhead(self.store, *pinned))
             except LetterheadError as why:
-                if str(why) != self._told:  # once, and not with every sweep
+                if str(why) != self._last_logged:  # once, and not with every sweep
                     _log.error("No order of the desk is carried out. %s", why)
-                    self._told = str(why)
+                    self._last_logged = str(why)
                 return None
         return self._newest()
 
@@ -133,7 +135,7 @@ def open_server_cleanup(settings: Path) -> ServerSweeper:
         StoreError: the store or the sessions cannot be opened.
     """
     config = load_config(settings, "source", SourceConfig)
-    # VACUUM writes a copy (of ciphertext) first: beside the store, where room was looked for, not in memory
+    # VACUUM first writes a copy (of ciphertext). Not in memory, but beside the store: that space was checked
     os.environ["SQLITE_TMPDIR"] = str(config.store_path.parent)
     private_folder(config.sessions_path.parent)
     return ServerSweeper(open_store(config.store_path), open_sessions(config.sessions_path), config)

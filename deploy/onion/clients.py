@@ -1,42 +1,46 @@
-"""Who may come in at an onion service with client authorisation: one X25519 key for each workstation.
+"""Client authorisation of the onion for sync: one X25519 key for each workstation that may connect.
 
-The formats are Tor's own (the manual's *CLIENT AUTHORIZATION*). Tor tells a stranger nothing: without a key
-the service's descriptor cannot be opened, so nobody even learns where to knock.
+The formats are Tor's own (the manual's *CLIENT AUTHORIZATION*). Without a key the service's descriptor cannot
+be decrypted, so a stranger does not even learn where to connect.
 
     key = make_client_key()                          # on the workstation
     key.private_line(host)                           # for a file in its Tor's ClientOnionAuthDir
-    admit(folder, "desk-1", key.public)              # on the server, where `key.public` was brought to
-    dismiss(folder, "desk-1")
+    admit_client(folder, "desk-1", key.public)       # on the server
+    dismiss_client(folder, "desk-1")
 """
 
 import base64
 import os
 import re
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from deploy.errors import ClientKeyError, OnionFolderError
+from deploy.errors import OnionError, OnionFolderError
 from deploy.onion.folders import give_to_owner_of
 from deploy.settings.onion_address import is_onion_host
 
-NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")  # ours, not a person's: it is a file's name
+NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")  # chosen by us, not by a person: it is a file name
 PRIVATE_ENDING = ".auth_private"
 _ENDING = ".auth"
 _KEY_BYTES = 32
 _KEY_CHARS = 52  # 32 bytes in base32 without padding
 _HEAD = "descriptor:x25519:"
+_RIGHT_USER = "run this as root, or as the user that Tor runs as."
+_NOT_A_KEY = "A client's public key has 52 letters and digits (base32)."
 
-# Tor asks nobody for a key where this folder is empty. So there is always one client in it: a key whose
-# private half was thrown away as it was made.
+# If this folder is empty, Tor asks no one for a key. So there is always one client in it: a key whose private
+# half was thrown away.
 NOBODY = "nobody"
 
 
 @dataclass(frozen=True, slots=True)
 class ClientKey:
-    """A workstation's key to one onion service. `public` goes to the server; the other half never leaves."""
+    """Key of a workstation to one onion service. Only `public` leaves the workstation."""
 
     public: str
     _private: str = field(repr=False)
@@ -44,13 +48,13 @@ class ClientKey:
     def private_line(self, onion_host: str) -> str:
         """Return the line for a file whose name ends in `.auth_private`, in Tor's `ClientOnionAuthDir`.
 
-        It is the secret itself: write it to a file of mode 600 alone.
+        It holds the secret: write it to a file of mode 600 only.
 
         Raises:
-            ClientKeyError: the host is not the address of an onion service.
+            OnionError: the host is not the address of an onion service.
         """
         if not is_onion_host(onion_host):
-            raise ClientKeyError("This is not the address of an onion service.")
+            raise OnionError("This is not the address of an onion service.")
         return f"{onion_host.removesuffix('.onion')}:{_HEAD}{self._private}\n"
 
 
@@ -63,69 +67,64 @@ def make_client_key() -> ClientKey:
 
 
 def admit_client(folder: Path, name: str, public: str) -> None:
-    """Write a client to an `authorized_clients` folder, which is made if it is not there.
+    """Write a client to an `authorized_clients` folder. The folder is made if it does not exist.
 
-    Tor learns of it when it is told to read its settings again, and `publish` by itself. A name that is there
-    already gets the new key: the old one opens nothing from then on.
+    Tor applies it when it reads its settings again, and `steunpunt onion publish` by itself. If the name
+    exists, it gets the new key, and the old key no longer connects.
 
     Raises:
-        ClientKeyError: the name is not of our form, or the key is none.
+        OnionError: the name or the key has another form.
         OnionFolderError: the folder cannot be written.
     """
     _check_name(name)
-    public = _checked(public)
-    try:
-        _make_folder(folder)
-        _write(folder, name, public)
-    except OSError as why:
-        raise OnionFolderError(_not_written(folder, why)) from why
+    public = _normal_key(public)
+    with _writing(folder):
+        _write_client(folder, name, public)
 
 
 def require_client_keys(folder: Path) -> None:
-    """Make sure that Tor asks for a key before anybody was admitted: a workstation is told the address first.
+    """Make Tor ask for a key even before a workstation is admitted.
+
+    A workstation is paired with the address of the service, so the service is published before that.
 
     Raises:
         OnionFolderError: the folder cannot be written.
     """
-    try:
-        _make_folder(folder)
-    except OSError as why:
-        raise OnionFolderError(_not_written(folder, why)) from why
+    with _writing(folder):
+        pass
 
 
 def dismiss_client(folder: Path, name: str) -> bool:
-    """Take a client away; return whether there was one. The last one leaves a closed door behind.
+    """Remove a client. Return whether there was one. After the last one, no one can connect.
 
     Raises:
-        ClientKeyError: the name is not of our form.
+        OnionError: the name has another form.
         OnionFolderError: the folder cannot be written.
     """
     _check_name(name)
-    try:
-        _make_folder(folder)
-        (folder / f"{name}{_ENDING}").unlink()
-    except FileNotFoundError:
-        return False
-    except OSError as why:
-        raise OnionFolderError(_not_written(folder, why)) from why
+    with _writing(folder):
+        try:
+            (folder / f"{name}{_ENDING}").unlink()
+        except FileNotFoundError:
+            return False
     return True
 
 
 def admitted_clients(folder: Path) -> dict[str, str]:
-    """Return the public keys of all clients by name, but for the one that nobody has.
+    """Return the public keys of all admitted clients by name, without the key that no one has.
 
     Raises:
-        ClientKeyError: a file is not as `admit` writes it; the message names it.
+        OnionError: a file has another form. The message names it.
         OnionFolderError: the folder cannot be read.
     """
     return {name: public for name, public in client_keys(folder).items() if name != NOBODY}
 
 
 def client_keys(folder: Path) -> dict[str, str]:
-    """Return the public keys of all clients by name, the one that nobody has included; none without a folder.
+    """Return the public keys in a folder by name, including the key that no one has.
 
     Raises:
-        ClientKeyError: a file is not as `admit` writes it; the message names it.
+        OnionError: a file has another form. The message names it.
         OnionFolderError: the folder cannot be read.
     """
     try:
@@ -134,80 +133,83 @@ def client_keys(folder: Path) -> dict[str, str]:
     except FileNotFoundError:
         return {}
     except OSError as why:
-        raise OnionFolderError(f"{folder} cannot be read ({type(why).__name__}): {_WHO}") from why
-    return {name: _of_line(folder / f"{name}{_ENDING}", line) for name, line in lines.items()}
+        raise OnionFolderError(f"{folder} cannot be read ({type(why).__name__}): {_RIGHT_USER}") from why
+    return {name: _parse_file(folder / f"{name}{_ENDING}", line) for name, line in lines.items()}
 
 
 def client_line(public: str) -> str:
-    """Return what stands in a client's file on the server."""
+    """Return the contents of a client's file on the server."""
     return f"{_HEAD}{public}\n"
 
 
 def parse_client_line(line: bytes) -> str:
-    """Read what `line_of` writes.
+    """Return the public key in a line that `client_line` returned.
 
     Raises:
-        ClientKeyError: it is not that.
+        OnionError: the line has another form.
     """
     try:
-        return _checked(line.decode("ascii").strip().removeprefix(_HEAD))
+        return _normal_key(line.decode("ascii").strip().removeprefix(_HEAD))
     except UnicodeDecodeError as why:
-        raise ClientKeyError("A client's public key is of 52 letters and digits (base32).") from why
+        raise OnionError(_NOT_A_KEY) from why
 
 
-def _of_line(path: Path, line: bytes) -> str:
+def _parse_file(path: Path, line: bytes) -> str:
     try:
         return parse_client_line(line)
-    except ClientKeyError as why:
-        raise ClientKeyError(f"{path} holds no client's key: take it away, or write it anew.") from why
+    except OnionError as why:
+        raise OnionError(
+            f"{path} does not hold a client's key: remove it, or admit the client again."
+        ) from why
 
 
 def _check_name(name: str) -> None:
     if not NAME.fullmatch(name) or name == NOBODY:
-        raise ClientKeyError(
-            "A client's name is of 1 to 32 small letters, digits and hyphens, like desk-1, and not 'nobody'."
+        raise OnionError(
+            "A client's name has 1 to 32 small letters, digits and hyphens, like desk-1, and is not 'nobody'."
         )
 
 
-def _checked(public: str) -> str:
-    """Return the key as Tor writes it, whatever its case was."""
+def _normal_key(public: str) -> str:
+    """Return a key in capitals, as Tor writes it."""
     plain = public.upper()
     try:
         raw = base64.b32decode(plain + "====") if len(plain) == _KEY_CHARS else b""
     except ValueError:
         raw = b""
     if len(raw) != _KEY_BYTES or _base32(raw) != plain:
-        raise ClientKeyError("A client's public key is of 52 letters and digits (base32).")
+        raise OnionError(_NOT_A_KEY)
     return plain
 
 
-def _make_folder(folder: Path) -> None:
-    """Make the folder, and those around it, for the owner of what they lie in: Tor takes no other."""
-    for each in (folder.parents[1], folder.parent, folder):
-        if not each.exists():
-            each.mkdir(mode=0o700)
-            give_to_owner_of(each.parent, each)
-    if not (folder / f"{NOBODY}{_ENDING}").exists():
-        _write(folder, NOBODY, make_client_key().public)
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Make the folder with the client `nobody` in it, and translate an OSError of the body.
+
+    Each new folder is given to the owner of its parent: Tor accepts no folder of another user.
+    """
+    try:
+        for each in (folder.parents[1], folder.parent, folder):
+            if not each.exists():
+                each.mkdir(mode=0o700)
+                give_to_owner_of(each.parent, each)
+        if not (folder / f"{NOBODY}{_ENDING}").exists():
+            _write_client(folder, NOBODY, make_client_key().public)
+        yield
+    except OSError as why:
+        raise OnionFolderError(f"{folder} cannot be written ({type(why).__name__}): {_RIGHT_USER}") from why
 
 
-def _write(folder: Path, name: str, public: str) -> None:
-    """Write all or nothing: Tor may read at any moment, and drops a service with half a file."""
+def _write_client(folder: Path, name: str, public: str) -> None:
+    """Write a client's file in one step: Tor may read it now, and drops a service with half a file."""
     unfinished = folder / f".{name}.{secrets.token_hex(4)}"
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    with open(descriptor, "w", encoding="ascii") as file:  # noqa: PTH123  # a descriptor, so that its mode is ours
+    with open(descriptor, "w", encoding="ascii") as file:  # noqa: PTH123  # to choose its mode
         file.write(client_line(public))
         file.flush()
         os.fsync(descriptor)
     give_to_owner_of(folder, unfinished)
     unfinished.rename(folder / f"{name}{_ENDING}")
-
-
-_WHO = "run this as root, or as the user that Tor runs as."
-
-
-def _not_written(folder: Path, why: OSError) -> str:
-    return f"{folder} cannot be written ({type(why).__name__}): {_WHO}"
 
 
 def _base32(raw: bytes) -> str:

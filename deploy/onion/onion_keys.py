@@ -1,7 +1,6 @@
-"""An onion service's key and its address, in the files that Tor itself writes and reads.
+"""Secret key of an onion service, in the files that Tor itself writes and reads.
 
-Source: Tor's rend-spec-v3, section 1.9 (addresses) and appendix A.2 (expanded keys). The form of the files is
-Tor's own, compared in a test with files that tor made.
+Source: Tor's rend-spec-v3, appendix A.2 (expanded keys). A test compares the files with files that tor made.
 """
 
 import base64
@@ -28,16 +27,16 @@ _SEED_BYTES = 32
 
 @dataclass(frozen=True, slots=True)
 class OnionKey:
-    """The identity key of a v3 onion service: 64 bytes, an Ed25519 key as Tor keeps it, already expanded.
+    """Identity key of a v3 onion service: an expanded Ed25519 key of 64 bytes, as Tor stores it.
 
-    Whoever has it is the onion; there is no way to change it without changing the address.
+    Anyone who has the key can act as the service. A new key means a new address.
     """
 
     _expanded: bytes = field(repr=False)
 
     @classmethod
     def draw(cls) -> Self:
-        """Make a new key, and so a new address."""
+        """Make a new random key, and so a new address."""
         expanded = bytearray(hashlib.sha512(os.urandom(_SEED_BYTES)).digest())
         expanded[0] &= 248  # RFC 8032, section 5.1.5
         expanded[31] = (expanded[31] & 63) | 64
@@ -45,21 +44,21 @@ class OnionKey:
 
     @classmethod
     def from_file_bytes(cls, raw: bytes) -> Self:
-        """Read what stands in Tor's `hs_ed25519_secret_key`.
+        """Read the contents of Tor's file `hs_ed25519_secret_key`.
 
         Raises:
-            OnionKeyError: it is not that.
+            OnionKeyError: they have another form.
         """
         expanded = raw.removeprefix(_SECRET_HEAD)
         if len(raw) != SECRET_FILE_BYTES or len(expanded) != _EXPANDED_BYTES:
-            raise OnionKeyError("This is not the key of an onion service as Tor writes it (96 bytes).")
+            raise OnionKeyError("This is not a key of an onion service as Tor writes it (96 bytes).")
         clamped = not expanded[0] & 7 and expanded[31] & 192 == 64  # noqa: PLR2004  # RFC 8032
         if not clamped:
             raise OnionKeyError("The key of the onion service is damaged: Tor makes no such key.")
         return cls(expanded)
 
     def files(self) -> dict[str, bytes]:
-        """Return the three files of a `HiddenServiceDir`, by name. The first is the secret itself."""
+        """Return the three files of a `HiddenServiceDir` by name. The first one holds the secret."""
         return {
             SECRET_FILE: _SECRET_HEAD + self._expanded,
             PUBLIC_FILE: _PUBLIC_HEAD + self._public(),
@@ -67,7 +66,7 @@ class OnionKey:
         }
 
     def control_text(self) -> str:
-        """Return it as ADD_ONION takes it. It is the secret itself."""
+        """Return the secret key in the form of the command ADD_ONION."""
         return "ED25519-V3:" + base64.b64encode(self._expanded).decode()
 
     @property

@@ -1,4 +1,4 @@
-"""How the onion services are, as everybody in the Tor network sees them, and what to do about it."""
+"""State of the onion services as the Tor network shows it, and what to do about it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,47 +18,47 @@ _LOOK_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class StatusLine:
-    """One sentence about what is so; `to_do` says what must be done, and is empty when all is well."""
+    """One sentence about the state. `to_do` says what to do, and is empty if all is well."""
 
-    is_so: str
+    state: str
     to_do: str = ""
 
 
 def check_onion_status(
     config: OnionConfig, *, onion_host: str, source_socket: str, seconds: float = _LOOK_SECONDS
 ) -> list[StatusLine]:
-    """Ask Tor how it is, and the Tor network whether it knows our services; up to `seconds` for each.
+    """Ask Tor for its state, and fetch both services from the Tor network, up to `seconds` for each.
 
     Raises:
-        TorAwayError: Tor does not run, or nobody listens at its control port.
-        TorClosedError: Tor does not let us in.
+        TorAwayError: Tor is not running, or nothing listens at its control port.
+        OnionError: Tor refuses to sign us in.
     """
     with connect_to_tor(config.control) as controller:
-        return list(_findings(controller, config, onion_host, source_socket, seconds))
+        return list(_status_lines(controller, config, onion_host, source_socket, seconds))
 
 
-def _findings(
+def _status_lines(
     controller: Controller, config: OnionConfig, onion_host: str, source_socket: str, seconds: float
 ) -> Iterator[StatusLine]:
     version = str(controller.get_version()).split(maxsplit=1)[0]
     phase = controller.get_info("status/bootstrap-phase")
     if _WHOLE in phase:
-        yield StatusLine(f"Tor {version} runs and has found its network.")
+        yield StatusLine(f"Tor {version} is running and connected to its network.")
     else:
         yield StatusLine(
-            f"Tor {version} runs, and has not found its network yet.",
-            "Wait a minute and ask again. If it stays so, this machine cannot reach Tor: look at Tor's log.",
+            f"Tor {version} is running, and not connected to its network yet.",
+            "Wait a minute and ask again. If nothing changes, this machine cannot reach Tor: read Tor's log.",
         )
         return
     if controller.get_conf("HiddenServiceSingleHopMode") == "1":
         yield StatusLine(
-            "This Tor is in single-hop mode: whoever watches the network sees where this machine is.",
-            "Take HiddenServiceSingleHopMode and HiddenServiceNonAnonymousMode out of its settings.",
+            "This Tor is in single-hop mode: anyone who watches the network sees where this machine is.",
+            "Remove HiddenServiceSingleHopMode and HiddenServiceNonAnonymousMode from its settings.",
         )
     yield from _socket(source_socket)
     host = read_host(config.source_folder) or onion_host
     if not host:
-        yield StatusLine("The source's onion has no address that we can see.", _without_host(config))
+        yield StatusLine("The source's onion has no address that this user can read.", _without_host(config))
     else:
         yield from _source(host, onion_host, fetch_published(controller, host, seconds=seconds), config)
     if config.sync_socket:
@@ -73,7 +73,8 @@ def _socket(path: str) -> Iterator[StatusLine]:
     elif not Path(path).is_socket():
         yield StatusLine(
             "The source's interface does not listen on its socket for Tor.",
-            "Start steunpunt serve source. If it runs, this user may not look into the socket's folder.",
+            "Start steunpunt serve source. If it is running, this user may not look into the socket's "
+            "folder.",
         )
 
 
@@ -86,29 +87,33 @@ def _source(
     else:
         yield StatusLine(f"{address} is published.")
         if found.defends_by_work is False:
-            yield StatusLine("Its proof-of-work defence is off: a flood can shut sources out.", _anew(config))
+            yield StatusLine(
+                "Its proof-of-work defence is off: a flood can shut sources out.", _publish_again(config)
+            )
         elif found.defends_by_work:
             yield StatusLine("Its proof-of-work defence is on.")
         if found.is_single_hop:
             yield StatusLine(
-                "It is published as a single hop, which shows where this machine is.", _anew(config)
+                "It is published as a single hop, which shows where this machine is.", _publish_again(config)
             )
     if set_host != host:
         yield StatusLine(
-            "The source's interface does not know this address, and turns away whoever comes by it.",
-            f'Write onion_host = "{host}" under [source], and start the source\'s interface anew.',
+            "The source's interface does not know this address, and refuses everyone who uses it.",
+            f'Write onion_host = "{host}" under [source], and restart the source\'s interface.',
         )
 
 
 def _sync(controller: Controller, config: OnionConfig, seconds: float) -> Iterator[StatusLine]:
     host = read_host(config.sync_folder)
     if host is None:
-        yield StatusLine("The onion for sync has no address that we can see.", _without_host(config))
+        yield StatusLine("The onion for sync has no address that this user can read.", _without_host(config))
         return
     try:
         names = list(admitted_clients(config.clients_folder))
     except OnionError as why:
-        yield StatusLine("It cannot be seen which workstations may come in at the onion for sync.", str(why))
+        yield StatusLine(
+            "The list of workstations that may connect to the onion for sync cannot be read.", str(why)
+        )
         return
     found = fetch_published(controller, host, seconds=seconds)
     if found is None:
@@ -116,32 +121,32 @@ def _sync(controller: Controller, config: OnionConfig, seconds: float) -> Iterat
             f"The onion for sync, {host}, is not known in the Tor network.", _unpublished(config)
         )
     elif found.is_single_hop is not None:
-        yield StatusLine(f"The onion for sync, {host}, is open to everybody.", _anew(config))
+        yield StatusLine(f"The onion for sync, {host}, is open to everyone.", _publish_again(config))
+    else:
+        yield StatusLine(f"The onion for sync, {host}, is published, and open only with a workstation's key.")
+    if names:
+        yield StatusLine(f"Workstations that may connect: {', '.join(names)}.")
     else:
         yield StatusLine(
-            f"The onion for sync, {host}, is published, and opens with a workstation's key alone."
+            "No workstation may connect yet.", "Pair one, or run: steunpunt onion admit NAME KEY."
         )
-    if names:
-        yield StatusLine(f"Workstations that may come in: {', '.join(names)}.")
-    else:
-        yield StatusLine("No workstation may come in yet.", "Pair one, or: steunpunt onion admit NAME KEY.")
 
 
 def _without_host(config: OnionConfig) -> str:
     if config.way == Way.CONTROL:
         return "Start steunpunt onion publish."
     return (
-        "Give Tor the lines of steunpunt onion torrc and tell it to read them (systemctl reload tor). "
-        f"If it did, this user may not look into {config.folder}: be root."
+        "Give Tor the lines of steunpunt onion torrc, and then: systemctl reload tor. If that is done, this "
+        f"user may not look into {config.folder}: be root."
     )
 
 
 def _unpublished(config: OnionConfig) -> str:
     how = "steunpunt onion publish must run" if config.way == Way.CONTROL else "Tor must have its lines"
-    return f"A fresh service takes a minute: ask again. If it stays so: {how}, and the clock must be right."
+    return f"A new service takes a minute: ask again. If nothing changes: {how}, and the clock must be right."
 
 
-def _anew(config: OnionConfig) -> str:
+def _publish_again(config: OnionConfig) -> str:
     if config.way == Way.CONTROL:
-        return "Start steunpunt onion publish anew."
-    return "Give Tor the lines of steunpunt onion torrc as they are, and tell it to read them."
+        return "Restart steunpunt onion publish."
+    return "Give Tor the lines of steunpunt onion torrc unchanged, and then: systemctl reload tor."

@@ -1,4 +1,4 @@
-"""Publish the onion services through Tor's control port, and again whenever Tor has restarted."""
+"""Publication of the onion services through Tor's control port, and again after each restart of Tor."""
 
 import threading
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from stem.control import Controller
 
-from deploy.errors import OnionKeyError, OnionSettingsError, TorAwayError
+from deploy.errors import OnionError, OnionKeyError, TorAwayError
 from deploy.onion.clients import client_keys
 from deploy.onion.control import add_onion, connect_to_tor
 from deploy.onion.folders import read_service_key, write_service_key
@@ -19,12 +19,12 @@ Say = Callable[[str], object]
 
 
 def publish_services(config: OnionConfig, source_socket: str, *, say: Say) -> None:
-    """Publish once what the settings name. The services stay until Tor ends, not until we do.
+    """Publish the services of the settings once. They stay published until Tor ends.
 
-    Keys are made where there are none, and are on the disk before Tor hears of them.
+    Missing keys are made first, and are on the disk before Tor receives them.
 
     Raises:
-        OnionError: it cannot be done; the message says what to do.
+        OnionError: they cannot be published. The message says what to do.
     """
     services = _Services(config, source_socket)
     with connect_to_tor(config.control) as controller:
@@ -32,12 +32,12 @@ def publish_services(config: OnionConfig, source_socket: str, *, say: Say) -> No
 
 
 def keep_published(config: OnionConfig, source_socket: str, stop: threading.Event, *, say: Say) -> None:
-    """Publish, and again after every restart of Tor and when a workstation comes or goes, until `stop`.
+    """Publish until `stop`: now, after each restart of Tor, and after each change of the admitted clients.
 
-    While Tor is away we wait for it: on a server both start at the same time.
+    While Tor is not running, this waits: on a server both start at the same time.
 
     Raises:
-        OnionError: something but Tor's absence is in the way; the message says what to do.
+        OnionError: they cannot be published, for another reason. The message says what to do.
     """
     services = _Services(config, source_socket)
     is_waiting = False
@@ -60,17 +60,15 @@ def _watch(controller: Controller, services: "_Services", stop: threading.Event,
 
 
 class _Services:
-    """Both services: their keys, where they lead, and who may come in."""
+    """Both services: their keys, their sockets, and their clients."""
 
     def __init__(self, config: OnionConfig, source_socket: str) -> None:
         if config.way != Way.CONTROL:
-            raise OnionSettingsError(
-                "The settings let Tor itself publish ('way' is \"torrc\"): use steunpunt onion torrc."
+            raise OnionError(
+                "With the setting 'way' = \"torrc\" Tor itself publishes: use steunpunt onion torrc."
             )
         if not source_socket:
-            raise OnionSettingsError(
-                "Name the socket first: 'onion_socket' under [source] in the settings file."
-            )
+            raise OnionError("Name the socket first: 'onion_socket' under [source] in the settings file.")
         self._config = config
         self._source_socket = source_socket
         self._source = read_or_make_service_key(config.source_folder)
@@ -78,28 +76,28 @@ class _Services:
         self._clients: list[str] = []
 
     def publish(self, controller: Controller, say: Say) -> None:
-        """Publish both. The door for sync stays shut as long as no workstation was admitted."""
+        """Publish both. As long as no workstation is admitted, no one can connect to the onion for sync."""
         add_onion(controller, self._source, self._source_socket)
         say(f"Published: http://{self._source.host}")
         self._clients = []
         self.publish_changed_clients(controller, say)
 
     def publish_changed_clients(self, controller: Controller, say: Say) -> None:
-        """Publish the door for sync anew if others may come in than before."""
+        """Publish the onion for sync again if its clients have changed."""
         if self._sync is None:
             return
         clients = sorted(client_keys(self._config.clients_folder).values())
         if clients != self._clients:
             add_onion(controller, self._sync, self._config.sync_socket, clients=clients)
             self._clients = clients
-            say(f"Published for admitted workstations alone: http://{self._sync.host}")
+            say(f"Published for admitted workstations only: http://{self._sync.host}")
 
 
 def read_or_make_service_key(folder: Path) -> OnionKey:
-    """Return the key in a folder of ours, made now if there is none.
+    """Return the key in a folder of this user. A missing key is made now.
 
     Raises:
-        OnionKeyError: it is damaged, or others can read it.
+        OnionKeyError: the key is damaged, or others can read it.
         OnionFolderError: the folder cannot be read or written.
     """
     try:

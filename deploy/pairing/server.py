@@ -1,4 +1,4 @@
-"""On a server: set it up, show its card, and let workstations in."""
+"""Server side of pairing: set up a server, make its card file, admit and remove workstations."""
 
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -6,8 +6,7 @@ from pathlib import Path
 from crypto.errors import ForgedError, MalformedError
 from crypto.minisign import PublicKey
 from deploy.atomic_folder import new_private_folder, sync_folder, write_new
-from deploy.errors import OnionFolderError, SetupError, TwoMachinesError
-from deploy.hardening import harden_process
+from deploy.errors import DeployError, OnionFolderError
 from deploy.onion import clients
 from deploy.pairing.server_key import make_server_key, read_server_key
 from deploy.pinned_letterhead import accept_letterhead, open_letterhead
@@ -32,12 +31,12 @@ Say = Callable[[str], object]
 
 
 def set_up_server(settings: Path, fingerprint: str, *, source_bind: str, sync_bind: str) -> bool:
-    """Make a server for the desk of a fingerprint, unless there is one; return whether it was made now.
+    """Make a server for the desk of a fingerprint unless there is one. Return whether it was made now.
 
-    It has no key of the desk, and starts once `admit` has brought it a letterhead.
+    The server has no key of the desk. Its interface starts after `admit` has brought it a letterhead.
 
     Raises:
-        SetupError: something is in the way, or the fingerprint is none.
+        DeployError: the fingerprint has another form, or files are in the way.
         StoreError: the store cannot be made.
     """
     if settings.exists():
@@ -45,8 +44,9 @@ def set_up_server(settings: Path, fingerprint: str, *, source_bind: str, sync_bi
     try:
         PublicKey.from_text(fingerprint)
     except MalformedError as why:
-        raise SetupError(
-            "That is no desk's fingerprint: it is RW and 54 more characters, on its posters."
+        raise DeployError(
+            "This is not the fingerprint of a desk: that has RW and 54 more characters, and is on the "
+            "posters."
         ) from why
     with new_private_folder(settings) as unfinished:
         make_server_key(unfinished / _KEY)
@@ -66,42 +66,40 @@ def set_up_server(settings: Path, fingerprint: str, *, source_bind: str, sync_bi
 
 
 def server_card(settings: Path) -> CardFile:
-    """Return the server's card, with its newest letterhead if it has one; its key is made if it has none.
+    """Return the server's card, and its newest letterhead if it has one. A missing key is made first.
 
     Raises:
-        DeployError: the settings, the key or the letterhead are not as they must be.
+        DeployError: the settings, the key or the letterhead have faults.
         StoreError: the store cannot be read.
     """
-    harden_process()
     config = load_config(settings, "sync", SyncConfig)
     make_server_key(config.key_path)
     key = read_server_key(config.key_path)
     store = open_store(config.store_path)
     try:
-        _in_use(store, config)
+        _open_letterhead_if_any(store, config)
         with store.reading() as session:
-            found = letterheads.latest(session)
+            newest = letterheads.latest(session)
     finally:
         store.close()
-    return CardFile(key.card, None if found is None else found[1:])
+    return CardFile(key.card, None if newest is None else newest[1:])
 
 
 def admit_workstation(settings: Path, path: Path, *, say: Say, on_step: Say) -> None:
-    """Let in the workstation of a pairing file: publish its letterhead if it is news, and make it a peer.
+    """Admit the workstation of a pairing file: publish its letterhead if that is newer, and make it a peer.
 
     Raises:
-        DeployError: nothing was changed; one sentence.
+        DeployError: the pairing file is refused. Nothing was changed.
         StoreError: the store cannot be used.
     """
-    harden_process()
     config = load_config(settings, "sync", SyncConfig)
-    pairing, brought = _read(path, config)
+    pairing, letterhead = _read_pairing_file(path, config)
     read_server_key(config.key_path)
     store = open_store(config.store_path)
     try:
-        in_use = _in_use(store, config)
-        publishes = _must_publish(store, pairing, in_use)
-        if publishes:
+        in_use = _open_letterhead_if_any(store, config)
+        is_newer = _is_newer(store, pairing, in_use)
+        if is_newer:
             accept_letterhead(
                 pairing.letterhead,
                 pairing.signature,
@@ -109,12 +107,11 @@ def admit_workstation(settings: Path, path: Path, *, say: Say, on_step: Say) -> 
                 config.letterhead_serial_path,
                 in_use,
             )
-        newest = brought if publishes or in_use is None else in_use
-        name = _in_service(newest, pairing)
-        on_step("Noting what the workstation is to be told, which takes a while when the store is large ...")
+        name = _name_in_service(letterhead if is_newer or in_use is None else in_use, pairing)
+        on_step("Queueing everything for the workstation, which takes a while when the store is large ...")
         with store.writing() as session:
-            if publishes:
-                letterheads.add(session, brought.serial, pairing.letterhead, pairing.signature)
+            if is_newer:
+                letterheads.add(session, letterhead.serial, pairing.letterhead, pairing.signature)
             if peers.find(session, pairing.strand) is None:
                 peers.add(session, pairing.strand, b"")
                 outbox.enqueue_all(session, pairing.strand)
@@ -123,73 +120,72 @@ def admit_workstation(settings: Path, path: Path, *, say: Say, on_step: Say) -> 
         store.close()
     say(f"{name} may sync with this server.")
     if pairing.onion_client:
-        _let_in_at_the_onion(settings, pairing, say)
+        _admit_to_onion(settings, pairing, say)
 
 
 def remove_workstation(settings: Path, name: str, *, say: Say) -> None:
-    """Forget a workstation, by its name in the letterhead: what it was to be told, and its onion key.
+    """Forget a workstation, by its name in the letterhead: its queue of items, and its onion key.
 
     Raises:
         DeployError: there is no such workstation.
         StoreError: the store cannot be used.
     """
-    harden_process()
     config = load_config(settings, "sync", SyncConfig)
     store = open_store(config.store_path)
     try:
         in_use = open_letterhead(store, config.fingerprint, config.letterhead_serial_path)
-        # Among all that are named: the sweeper may have forgotten it already, and its key is still there.
+        # Among all that the letterhead names: the sweeper may have forgotten the peer, but not its onion key.
         strand = find_workstation(in_use, in_use.strand_keys, name)
         with store.writing() as session:
             peers.remove_peer(session, strand)
     finally:
         store.close()
-    say(f"{name} is forgotten here.")
+    say(f"This server has forgotten {name}.")
     until = in_use.strand_keys[strand].until
     if until is None:
         say(
-            "The letterhead still names it, so it may come again: the desk must retire it (steunpunt retire)."
+            "The letterhead still names it, so it may connect again: the desk must retire it (steunpunt "
+            "retire)."
         )
     elif until >= utc_today():
-        say(f"The desk takes it out of use after {until}: until then it may come again, if it finds a way.")
-    _shut_out_at_the_onion(settings, strand, say)
+        say(f"The desk takes it out of use after {until}. Until then it may connect again, if it still can.")
+    _dismiss_from_onion(settings, strand, say)
 
 
 def find_workstation(letterhead: Letterhead, known: Collection[bytes], name: str | None) -> StrandId:
-    """Return the workstation that this store exchanges pouches with by its name, or the only one.
+    """Return the workstation of a name or id among those that this store knows. None means the only one.
 
     Raises:
-        TwoMachinesError: there is none of that name, or there are several to choose from.
+        DeployError: no workstation has that name, or there are several to choose from.
     """
     names = {strand.id: strand.name for strand in letterhead.strands if strand.id in known}
-    found = [strand for strand, called in names.items() if name in {None, called, strand.hex()}]
-    if len(found) == 1:
-        return StrandId(found[0])
-    listed = ", ".join(sorted(f'"{called}" ({strand.hex()})' for strand, called in names.items()))
-    raise TwoMachinesError(f"Which workstation? This server knows: {listed or 'none yet'}.")
+    matching = [strand for strand, own_name in names.items() if name in {None, own_name, strand.hex()}]
+    if len(matching) == 1:
+        return StrandId(matching[0])
+    listed = ", ".join(sorted(f'"{own_name}" ({strand.hex()})' for strand, own_name in names.items()))
+    raise DeployError(f"Which workstation? This server knows: {listed or 'none yet'}.")
 
 
-def _read(path: Path, config: SyncConfig) -> tuple[Pairing, Letterhead]:
+def _read_pairing_file(path: Path, config: SyncConfig) -> tuple[Pairing, Letterhead]:
     try:
         return read_pairing(path.read_bytes(), config.fingerprint)
     except OSError as why:
-        raise TwoMachinesError(f"{path} cannot be read ({type(why).__name__}).") from why
+        raise DeployError(f"{path} cannot be read ({type(why).__name__}).") from why
     except MalformedError as why:
-        raise TwoMachinesError(f"{path} is no pairing file, or was damaged. Nothing was changed.") from why
+        raise DeployError(f"{path} is not a pairing file, or it is damaged. Nothing was changed.") from why
     except LetterheadRefusedError as why:
-        raise TwoMachinesError(
-            f"The letterhead in {path} is not this desk's. Nothing was changed: compare the fingerprint "
-            "in the "
-            "settings with the desk's poster."
+        raise DeployError(
+            f"The letterhead in {path} is not this desk's. Nothing was changed: compare the fingerprint in "
+            "the settings with the desk's poster."
         ) from why
     except ForgedError as why:
-        raise TwoMachinesError(
+        raise DeployError(
             f"{path} was not made by the workstation that it names. Nothing was changed: tell the desk."
         ) from why
 
 
-def _in_use(store: Store, config: SyncConfig) -> Letterhead | None:
-    """Return the letterhead in the store; None where there was never one."""
+def _open_letterhead_if_any(store: Store, config: SyncConfig) -> Letterhead | None:
+    """Return the verified letterhead in the store, or None if there has never been one."""
     with store.reading() as session:
         is_empty = letterheads.latest(session) is None
     if is_empty and not config.letterhead_serial_path.exists():
@@ -197,8 +193,12 @@ def _in_use(store: Store, config: SyncConfig) -> Letterhead | None:
     return open_letterhead(store, config.fingerprint, config.letterhead_serial_path)
 
 
-def _must_publish(store: Store, pairing: Pairing, in_use: Letterhead | None) -> bool:
-    """Say whether the letterhead of a pairing is news here. A workstation that is named syncs its own."""
+def _is_newer(store: Store, pairing: Pairing, in_use: Letterhead | None) -> bool:
+    """Return whether the letterhead of a pairing file is newer. A workstation that is named syncs its own.
+
+    Raises:
+        DeployError: the desk published another letterhead in the meantime.
+    """
     if in_use is None:
         return True
     if StrandId(pairing.strand) in in_use.strand_keys:
@@ -206,39 +206,39 @@ def _must_publish(store: Store, pairing: Pairing, in_use: Letterhead | None) -> 
     with store.reading() as session:
         newest = letterheads.latest(session)
     if newest is None or pairing.base != letterhead_digest(newest[1]):
-        raise TwoMachinesError(
-            "The desk published another letterhead since this workstation was paired. Nothing was "
-            "changed: make "
-            "a new card file here (steunpunt card --out FILE), and run steunpunt pair on the "
+        raise DeployError(
+            "The desk published another letterhead since this workstation was paired. Nothing was changed: "
+            "make a new card file here (steunpunt card --out FILE), and run steunpunt pair on the "
             "workstation again."
         )
     return True
 
 
-def _in_service(letterhead: Letterhead, pairing: Pairing) -> str:
-    """Return a workstation's name.
+def _name_in_service(letterhead: Letterhead, pairing: Pairing) -> str:
+    """Return the name of a workstation that is in use.
 
     Raises:
-        TwoMachinesError: the desk took it out of use.
+        DeployError: the desk took it out of use.
     """
     (strand,) = (each for each in letterhead.strands if each.id == pairing.strand)
     if strand.until is not None and strand.until < utc_today():
-        raise TwoMachinesError("The desk took this workstation out of use. Nothing was changed.")
+        raise DeployError("The desk took this workstation out of use. Nothing was changed.")
     return strand.name
 
 
-def _onion(settings: Path) -> OnionConfig | None:
+def _sync_onion(settings: Path) -> OnionConfig | None:
+    """Return the settings of the onion services, or None if there is no onion for sync."""
     if "onion" not in sections_in(settings):
         return None
     config = load_config(settings, "onion", OnionConfig)
     return config if config.sync_socket else None
 
 
-def _let_in_at_the_onion(settings: Path, pairing: Pairing, say: Say) -> None:
-    onion = _onion(settings)
+def _admit_to_onion(settings: Path, pairing: Pairing, say: Say) -> None:
+    onion = _sync_onion(settings)
     if onion is None:
         say(
-            "It has a key to an onion service, and none for the door is set here: see sync_socket under "
+            "It has a key to an onion service, but this server has no onion for sync: see sync_socket under "
             "[onion]."
         )
         return
@@ -247,33 +247,33 @@ def _let_in_at_the_onion(settings: Path, pairing: Pairing, say: Say) -> None:
         clients.admit_client(onion.clients_folder, name, pairing.onion_client)
     except OnionFolderError:
         say(
-            f"Its key lies where only Tor may write: run as root: steunpunt onion admit {name} "
+            f"Only Tor's user may write its key. Run as root: steunpunt onion admit {name} "
             f"{pairing.onion_client}"
         )
     else:
-        say(f"Its key is where Tor reads it. {onion.heard_of_it('reload')}")
+        say(f"Its key is where Tor reads it. {onion.how_to_apply('reload')}")
 
 
-def _shut_out_at_the_onion(settings: Path, strand: StrandId, say: Say) -> None:
-    onion = _onion(settings)
+def _dismiss_from_onion(settings: Path, strand: StrandId, say: Say) -> None:
+    onion = _sync_onion(settings)
     if onion is None:
         return
     try:
-        was_there = clients.dismiss_client(onion.clients_folder, strand.hex())
+        is_removed = clients.dismiss_client(onion.clients_folder, strand.hex())
     except OnionFolderError:
-        say(f"Its key lies where only Tor may write: run as root: steunpunt onion dismiss {strand.hex()}")
+        say(f"Only Tor's user may remove its key. Run as root: steunpunt onion dismiss {strand.hex()}")
         return
-    if was_there:
-        say(f"Its key to the onion service is gone. {onion.heard_of_it('restart')}")
+    if is_removed:
+        say(f"Its key to the onion service is removed. {onion.how_to_apply('restart')}")
 
 
 def write_card_file(card_file: CardFile, path: Path) -> None:
-    """Write a card file.
+    """Write a card file in one step.
 
     Raises:
-        TwoMachinesError: it cannot be written.
+        DeployError: it cannot be written.
     """
     try:
         write_private(path, card_file.to_bytes())
     except OSError as why:
-        raise TwoMachinesError(f"{path} cannot be written ({type(why).__name__}).") from why
+        raise DeployError(f"{path} cannot be written ({type(why).__name__}).") from why

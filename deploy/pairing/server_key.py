@@ -1,4 +1,4 @@
-"""The server's own key on its disk: 64 bytes, made once."""
+"""The server's own key, a file of 64 bytes that is made once."""
 
 import os
 from contextlib import suppress
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from crypto.errors import MalformedError
 from deploy.atomic_folder import sync_folder, write_new
-from deploy.errors import ServerKeyError
+from deploy.errors import DeployError
 from deploy.hardening import refuse_readable_by_others
 from protocol.pouch.pouch_file import ServerKey
 
@@ -14,28 +14,28 @@ _BYTES = 64
 
 
 def read_server_key(path: Path) -> ServerKey:
-    """Read the key.
+    """Read the server's key.
 
     Raises:
-        ServerKeyError: it is not there, or is none.
-        UnsafePlaceError: others can read it.
+        DeployError: it is missing or has another form.
+        UnsafePathError: others can read it.
     """
     if not path.exists():
-        raise ServerKeyError(f"There is no server key in {path}: put its backup back, or run: steunpunt card")
+        raise DeployError(f"There is no server key in {path}: restore its backup, or run: steunpunt card")
     refuse_readable_by_others(path)
     try:
         return ServerKey.from_bytes(path.read_bytes())
     except MalformedError as why:
-        raise ServerKeyError(f"{path} is not a server key of 64 bytes: put its backup back.") from why
+        raise DeployError(f"{path} is not a server key of 64 bytes: restore its backup.") from why
     except OSError as why:
-        raise ServerKeyError(f"{path} cannot be read ({type(why).__name__}).") from why
+        raise DeployError(f"{path} cannot be read ({type(why).__name__}).") from why
 
 
 def make_server_key(path: Path) -> None:
-    """Make a key, unless there is one: half a key never stands under its name.
+    """Make a key unless there is one. The file is never there with half a key in it.
 
     Raises:
-        ServerKeyError: it cannot be written.
+        DeployError: it cannot be written.
     """
     if path.exists():
         return
@@ -43,9 +43,9 @@ def make_server_key(path: Path) -> None:
     try:
         fresh.unlink(missing_ok=True)
         write_new(fresh, os.urandom(_BYTES))
-        with suppress(FileExistsError):  # another made one meanwhile: that is it
+        with suppress(FileExistsError):  # another process made one in the meantime, which counts
             path.hardlink_to(fresh)
         fresh.unlink()
         sync_folder(path.parent)
     except OSError as why:
-        raise ServerKeyError(f"{path} cannot be written ({type(why).__name__}).") from why
+        raise DeployError(f"{path} cannot be written ({type(why).__name__}).") from why

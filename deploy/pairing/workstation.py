@@ -1,4 +1,4 @@
-"""Pairing on a workstation: the server's card comes in, a pairing file for the server goes out."""
+"""Workstation side of pairing: read the server's card file, and write a pairing file for the server."""
 
 import re
 from collections.abc import Callable
@@ -11,7 +11,7 @@ import msgspec
 from crypto.errors import MalformedError
 from deploy.atomic_folder import new_private_folder, sync_folder, write_new
 from deploy.desk_for_command import open_desk_for_command
-from deploy.errors import ConfigError, DeployError, TwoMachinesError
+from deploy.errors import ConfigError, DeployError
 from deploy.hardening import private_folder
 from deploy.onion.clients import PRIVATE_ENDING, make_client_key
 from deploy.ports import refuse_taken_address
@@ -35,8 +35,8 @@ from store import letterheads, outbox, peers
 from store.database.engine import create_store
 from web.dates import utc_today
 
-WORKSTATION = ("adviser",)
-_NOT_OF_A_WORKSTATION = ("source", "onion", "sync")
+_WORKSTATION_SECTIONS = ("adviser",)
+_SERVER_SECTIONS = ("source", "onion", "sync")
 ONION = "onion:"
 _ONION_FOLDER = "onion-auth"
 _ONION_FILE = f"steunpunt-sync{PRIVATE_ENDING}"
@@ -47,12 +47,12 @@ Say = Callable[[str], object]
 
 @dataclass(frozen=True, slots=True)
 class PairingRequest:
-    """What the person asked for: the way to the server, and where the pairing file goes, if they said so.
+    """Request to pair: the way to the server, the path of the pairing file if it was named, and the printer.
 
-    `say` hears whole sentences for them.
+    `say` receives whole sentences for the person at the terminal.
 
     Raises:
-        TwoMachinesError: `server` names an onion service by an address that cannot be one.
+        DeployError: `server` names an onion address with a typing error.
     """
 
     server: str
@@ -61,15 +61,15 @@ class PairingRequest:
 
     def __post_init__(self) -> None:
         if self.server.startswith(ONION) and not is_onion_host(self.server.removeprefix(ONION)):
-            raise TwoMachinesError(
-                "There is a slip in the address after onion: no onion service can have it. Nothing was "
-                "changed: copy it letter for letter from what steunpunt onion status tells on the server."
+            raise DeployError(
+                "There is a typing error in the address after onion. Nothing was changed: copy the address "
+                "letter for letter from what steunpunt onion status prints on the server."
             )
 
 
 @dataclass(frozen=True, slots=True)
 class NewWorkstation:
-    """What a new workstation of a desk begins with: its keyring, and the letterhead that names it."""
+    """Keyring of a new workstation, and the letterhead that names it."""
 
     keyring: Keyring
     base: tuple[bytes, bytes]  # body and signature of the server's newest letterhead
@@ -80,79 +80,78 @@ def read_card_file(path: Path) -> CardFile:
     """Read a server's card file.
 
     Raises:
-        TwoMachinesError: it is none.
+        DeployError: it cannot be read, or it is not a card file.
     """
     try:
         return CardFile.from_bytes(path.read_bytes())
     except OSError as why:
-        raise TwoMachinesError(f"{path} cannot be read ({type(why).__name__}).") from why
+        raise DeployError(f"{path} cannot be read ({type(why).__name__}).") from why
     except MalformedError as why:
-        raise TwoMachinesError(
-            f"{path} is no server's card: have the server make it again, with steunpunt card --out FILE"
+        raise DeployError(
+            f"{path} is not a card file: make it again on the server, with steunpunt card --out FILE"
         ) from why
 
 
-def pair_workstation(settings: Path, card: CardFile, passphrase: str, asked: PairingRequest) -> None:
-    """Pair the workstation whose desk is set up here with a server, or with another one than before.
+def pair_workstation(settings: Path, card: CardFile, passphrase: str, request: PairingRequest) -> None:
+    """Pair the existing workstation of a desk with a server, or with another server than before.
 
-    Everything that is in the store goes to a server that it does not know yet; the store is its replica from
-    now on. Stopped half way, the same command again does the rest.
+    A server that it does not know yet will receive everything in the store, which becomes the replica. If the
+    process is stopped halfway, the same command completes the pairing.
 
     Raises:
-        DeployError: it was not done; one sentence.
+        DeployError: the workstation was not paired.
         StoreError: the store cannot be used.
     """
-    text = _paired(settings, asked.server)
+    text = _paired_settings(settings, request.server)
     refuse_taken_address(load_config(settings, "adviser", AdviserConfig).bind)
     with open_desk_for_command(settings, passphrase) as desk:
-        asked.say("Noting what the server is to be told, which takes a while when the store is large ...")
-        _know_server(desk, card.card)
-        base = _join(desk, card)
+        request.say("Queueing everything for the server, which takes a while when the store is large ...")
+        _register_server(desk, card.card)
+        base = _merge_letterheads(desk, card)
         write_private(settings, text.encode("utf-8"))
-        write_pairing_file(desk.keyring, _newest(desk), base, settings.parent, asked)
+        write_pairing_file(desk.keyring, _newest(desk), base, settings.parent, request)
 
 
 def pair_new_workstation(
-    settings: Path, card: CardFile, keyring: Keyring, name: str, asked: PairingRequest
+    settings: Path, card: CardFile, keyring: Keyring, name: str, request: PairingRequest
 ) -> None:
-    """Set up a further workstation of the desk of `keyring`, with a strand of its own and an empty replica.
+    """Set up a further workstation of the desk of `keyring`, with its own strand and an empty replica.
 
     Raises:
-        DeployError: it was not done; one sentence.
+        DeployError: the workstation was not set up.
         StoreError: the store cannot be made.
     """
     fresh = new_workstation(card, keyring, name)
-    create_workstation_folder(settings, fresh, card.card, asked.server)
+    create_workstation_folder(settings, fresh, card.card, request.server)
     published = letterheads_format.sign_letterhead(fresh.letterhead, fresh.keyring.desk_key)
     base = letterhead_digest(fresh.base[0])
-    write_pairing_file(fresh.keyring, published, base, settings.parent, asked)
+    write_pairing_file(fresh.keyring, published, base, settings.parent, request)
 
 
 # ---- a new workstation -----------------------------------------------------------------------------
 
 
 def new_workstation(card: CardFile, keyring: Keyring, name: str, *, retire: bool = False) -> NewWorkstation:
-    """Give the desk's keyring a strand of its own, and sign the letterhead that names it from today on.
+    """Return a keyring with a new strand, and the letterhead that names the strand from today on.
 
-    `retire`: the strand that the keyring had signs nothing any more after today.
+    With `retire`, the strand that the keyring had is ended after today.
 
     Raises:
-        TwoMachinesError: the card has no letterhead, or none of this desk; or the name is in use.
+        DeployError: the card file has no letterhead of this desk, the name is in use, or the keyring is too
+            old.
     """
     if card.letterhead is None:
-        raise TwoMachinesError(
-            "There is no letterhead in this card file: pair the desk's first workstation, sync, and have the "
-            "server make the card file again."
+        raise DeployError(
+            "There is no letterhead in this card file: pair the desk's first workstation, sync, and make the "
+            "card file again on the server."
         )
     newest = _verified(card.letterhead, keyring.fingerprint)
     if any(strand.name == name for strand in newest.strands):
-        raise TwoMachinesError("A workstation of the desk has that name already: give this one another.")
+        raise DeployError("A workstation of the desk has this name already: choose another name.")
     if not (0 < len(name) <= _NAME_CHARS and name.isprintable()):
-        raise TwoMachinesError("The name of a workstation is one line of at most 200 characters.")
+        raise DeployError("The name of a workstation is one line of at most 200 characters.")
     if newest.current_epoch[0] not in keyring.epochs:
-        raise TwoMachinesError(
-            "This copy of the keyring is an old one, without the key in use: use a newer copy."
-        )
+        raise DeployError("This copy of the keyring is too old: it lacks the key in use. Use a newer copy.")
     today = utc_today()
     secret = StrandSecret.draw(name)
     strand = Strand(id=secret.id, name=name, verify_key=secret.verify_key, since=today)
@@ -166,21 +165,21 @@ def new_workstation(card: CardFile, keyring: Keyring, name: str, *, retire: bool
 
 
 def end_strand(strand: Strand, *, until: date) -> Strand:
-    """Return a strand that ends on a day, or on the earlier one on which it ends already."""
+    """Return the strand with its last day at `until`, or earlier if it already ends earlier."""
     last = min(until, strand.until or until)
     return msgspec.structs.replace(strand, until=max(last, strand.since))
 
 
 def create_workstation_folder(settings: Path, fresh: NewWorkstation, card: ServerCard, server: str) -> None:
-    """Make the folder of a workstation: settings, keyring, and a replica with nothing but letterheads in it.
+    """Make the folder of a workstation: settings, keyring, and a replica that holds only letterheads.
 
     Raises:
-        DeployError: something is in the way; one sentence.
+        DeployError: the folder cannot be made, or there is one already.
         StoreError: the replica cannot be made.
     """
     if settings.exists():
-        raise TwoMachinesError(
-            f"{settings} is there already, so this is a workstation: to pair it again leave --keyring out."
+        raise DeployError(
+            f"{settings} exists, so this is a workstation already: to pair it again, leave out --keyring."
         )
     body, signature = letterheads_format.sign_letterhead(fresh.letterhead, fresh.keyring.desk_key)
     newest = fresh.letterhead.serial
@@ -194,7 +193,7 @@ def create_workstation_folder(settings: Path, fresh: NewWorkstation, card: Serve
         store.checkpoint()
         store.close()
         write_new(unfinished / KEYRING, keyrings.seal_keyring(fresh.keyring))
-        text = from_example(WORKSTATION, fresh.keyring.fingerprint, {("adviser", "server"): server})
+        text = from_example(_WORKSTATION_SECTIONS, fresh.keyring.fingerprint, {("adviser", "server"): server})
         write_new(unfinished / settings.name, text.encode("utf-8"))
         load_config(unfinished / settings.name, "adviser", AdviserConfig)
         sync_folder(unfinished)
@@ -203,17 +202,17 @@ def create_workstation_folder(settings: Path, fresh: NewWorkstation, card: Serve
 # ---- the workstation that is here ------------------------------------------------------------------
 
 
-def _paired(settings: Path, server: str) -> str:
-    """Return the settings of this workstation, paired: without what belongs to a server.
+def _paired_settings(settings: Path, server: str) -> str:
+    """Return the text of this workstation's settings with `server`, and without the sections of a server.
 
     Raises:
-        ConfigError: they have faults, or `server` is none of the ways to one.
+        ConfigError: they have faults, or `server` has another form.
     """
     try:
         text = settings.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as why:
         raise ConfigError(f"{settings}: not readable ({type(why).__name__}).") from why
-    text = with_key(without_sections(text, _NOT_OF_A_WORKSTATION), "adviser", "server", server)
+    text = with_key(without_sections(text, _SERVER_SECTIONS), "adviser", "server", server)
     trial = settings.with_name(f"{settings.name}.trial")
     write_private(trial, text.encode("utf-8"))
     try:
@@ -223,8 +222,8 @@ def _paired(settings: Path, server: str) -> str:
     return text
 
 
-def _know_server(desk: OpenDesk, card: ServerCard) -> None:
-    """Exchange pouches with the server of a card. One with another key than before is told everything."""
+def _register_server(desk: OpenDesk, card: ServerCard) -> None:
+    """Make the server of a card the peer. If its key is new, queue everything for it."""
     written = str(card).encode("ascii")
     with desk.store.writing() as session:
         known = peers.find(session, SERVER)
@@ -234,10 +233,11 @@ def _know_server(desk: OpenDesk, card: ServerCard) -> None:
             outbox.enqueue_all(session, SERVER)
 
 
-def _join(desk: OpenDesk, card: CardFile) -> bytes:
-    """Have the newest letterhead name this workstation as well as say what the server's says.
+def _merge_letterheads(desk: OpenDesk, card: CardFile) -> bytes:
+    """Publish a letterhead that names this workstation and has the newer parts of the server's letterhead.
 
-    Returns the digest of the server's, upon which ours was built; empty if it names this workstation already.
+    Returns the digest of the server's letterhead, on which the new one is based. It is empty if the server's
+    letterhead names this workstation already.
     """
     if card.letterhead is None:
         return b""
@@ -249,12 +249,12 @@ def _join(desk: OpenDesk, card: CardFile) -> bytes:
         ours = letterheads.latest(session)
         known = peers.find(session, SERVER)
         base = letterheads.find(session, known.letterhead_serial if known else 0)
-        if ours is None:  # `unlock` found one
-            raise TwoMachinesError("The store holds no letterhead.")
-        # Without one that both had ours stands: an old card must not make the desk say again what it said.
-        is_news = base is not None and theirs.serial > base[0]
-        of_both = base[1] if base is not None and is_news else card.letterhead[0]
-        letterheads.add(session, *merging.letterheads(of_both, ours[1], card.letterhead[0]))
+        if ours is None:  # `unlock_desk` found one
+            raise DeployError("The store holds no letterhead.")
+        # Without a common base ours counts: an old card must not make the desk repeat earlier statements.
+        is_newer = base is not None and theirs.serial > base[0]
+        common = base[1] if base is not None and is_newer else card.letterhead[0]
+        letterheads.add(session, *merging.letterheads(common, ours[1], card.letterhead[0]))
         peers.set_shared_letterhead(session, SERVER, theirs.serial)
     publishing.in_use(desk, _verified(_newest(desk), desk.keyring.fingerprint))
     return letterhead_digest(card.letterhead[0])
@@ -263,8 +263,8 @@ def _join(desk: OpenDesk, card: CardFile) -> bytes:
 def _newest(desk: OpenDesk) -> tuple[bytes, bytes]:
     with desk.store.reading() as session:
         found = letterheads.latest(session)
-    if found is None:  # `unlock` found one
-        raise TwoMachinesError("The store holds no letterhead.")
+    if found is None:  # `unlock_desk` found one
+        raise DeployError("The store holds no letterhead.")
     return found[1], found[2]
 
 
@@ -272,24 +272,24 @@ def _verified(published: tuple[bytes, bytes], fingerprint: str) -> Letterhead:
     try:
         return letterheads_format.verify_letterhead(*published, fingerprint)
     except LetterheadRefusedError as why:
-        raise TwoMachinesError(
+        raise DeployError(
             "The letterhead in this card file is not this desk's. Nothing was changed: compare the "
             "fingerprint with a poster, and fetch the card file again."
         ) from why
 
 
-# ---- what goes to the server -----------------------------------------------------------------------
+# ---- files for the server and for Tor --------------------------------------------------------------
 
 
 def write_pairing_file(
-    keyring: Keyring, published: tuple[bytes, bytes], base: bytes, folder: Path, asked: PairingRequest
+    keyring: Keyring, published: tuple[bytes, bytes], base: bytes, folder: Path, request: PairingRequest
 ) -> None:
-    """Write the pairing file, and the key to the server's onion service; say what to do with them.
+    """Write the pairing file and the key to the server's onion service, and print what to do with them.
 
     Raises:
         DeployError: they cannot be written.
     """
-    public = _make_onion_key(folder, asked) if asked.server.startswith(ONION) else ""
+    public = _make_onion_key(folder, request) if request.server.startswith(ONION) else ""
     pairing = Pairing(
         strand=keyring.strand.id,
         base=base,
@@ -297,26 +297,24 @@ def write_pairing_file(
         signature=published[1],
         onion_client=public,
     )
-    out = asked.out or Path(f"{_slug(keyring.strand.name)}.pairing")
+    out = request.out or Path(f"{_slug(keyring.strand.name)}.pairing")
     try:
         write_private(out, pairing.to_bytes(keyring.strand.seed))
     except OSError as why:
-        raise TwoMachinesError(f"{out} cannot be written ({type(why).__name__}).") from why
-    asked.say(
-        f"Bring {out} to the server (there is no secret in it), and run there: steunpunt admit {out.name}"
-    )
+        raise DeployError(f"{out} cannot be written ({type(why).__name__}).") from why
+    request.say(f"Bring {out} to the server (it holds no secret), and run there: steunpunt admit {out.name}")
 
 
-def _make_onion_key(folder: Path, asked: PairingRequest) -> str:
+def _make_onion_key(folder: Path, request: PairingRequest) -> str:
     key = make_client_key()
-    line = key.private_line(asked.server.removeprefix(ONION))
+    line = key.private_line(request.server.removeprefix(ONION))
     private_folder(folder / _ONION_FOLDER)
     path = folder / _ONION_FOLDER / _ONION_FILE
     try:
         write_private(path, line.encode("ascii"))
     except OSError as why:
         raise DeployError(f"{path} cannot be written ({type(why).__name__}).") from why
-    asked.say(
+    request.say(
         f"This workstation's key to the onion service is in {path}. Tor must read it: copy it to the folder "
         "that ClientOnionAuthDir in torrc names, for Tor's user alone, and restart Tor."
     )

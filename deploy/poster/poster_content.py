@@ -1,4 +1,4 @@
-"""What stands on one poster, in one language, before anything is laid out."""
+"""Content of one poster in one language: its sentences, and the desk's facts as they are printed."""
 
 import re
 import tomllib
@@ -18,7 +18,7 @@ _KEY_CHARS: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class PosterFacts:
-    """What is true of this desk. `telephone` and `clear_origin` (https://…) are empty where there is none."""
+    """Facts about one desk. `telephone` and `clear_origin` (https://…) are empty if the desk has none."""
 
     desk_name: str
     onion_host: str
@@ -31,7 +31,7 @@ class PosterFacts:
 
 @dataclass(frozen=True, slots=True)
 class QrCode:
-    """A QR code: `size` modules, the quiet zone of four included, and the dark ones as one SVG path."""
+    """QR code of `size` modules with a quiet zone of four, and its dark modules as one SVG path."""
 
     size: int
     path: str
@@ -39,7 +39,7 @@ class QrCode:
 
 @dataclass(frozen=True, slots=True)
 class Poster:
-    """One poster. `words` are the sentences by key; the rest is what the desk's own facts become on paper."""
+    """One poster: `words` are the sentences by key, the other fields are the desk's facts as printed."""
 
     language: str
     words: dict[str, Any]
@@ -51,7 +51,7 @@ class Poster:
 
 
 def compose_poster(facts: PosterFacts, language: str) -> Poster:
-    """Put a poster together in "nl" or "en"."""
+    """Return the content of a poster in "nl" or "en"."""
     text = (resources.files("deploy.poster") / f"words_{language}.toml").read_text("utf-8")
     words = tomllib.loads(text)
     address = f"http://{facts.onion_host}"
@@ -82,7 +82,7 @@ def _groups(key: str) -> tuple[str, ...]:
 
 
 def _code(address: str) -> QrCode:
-    """Draw the code with runs of dark modules as rectangles: one path, sharp at any size."""
+    """Draw the code with runs of dark modules as rectangles, in one path that is sharp at any size."""
     modules = [list(row) for row in segno.make_qr(address, error="m").matrix_iter(border=4)]
     runs = []
     for y, row in enumerate(modules):

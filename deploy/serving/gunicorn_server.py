@@ -1,4 +1,4 @@
-"""Serve one of the two apps under gunicorn: a master that holds no keys, and its workers."""
+"""One app under gunicorn: a master process that holds no keys, and its workers."""
 
 import stat
 from collections.abc import Callable, Sequence
@@ -14,16 +14,16 @@ from deploy.serving.gunicorn_worker import QuietWorker
 
 WsgiApp = Callable[..., Any]
 
-# Tor is another user. Who may reach a socket is decided by the folder that it lies in.
+# Tor is another user. The folder of a socket decides who can reach the socket.
 _SOCKET_MODE = stat.S_IRUSR | stat.S_IWUSR | stat.S_IRGRP | stat.S_IWGRP
 
 
 class GunicornServer(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
-    """One app, its workers, and how they stop.
+    """gunicorn with one app, its settings and its workers.
 
-    `build` is called in each worker, after the fork, so that no database connection, lock or thread is shared
-    between processes. What all workers must have in common (the server secret) is made before, in the master,
-    and so reaches a restarted worker as well.
+    `build` is called in each worker after the fork, so that processes share no database connection, lock or
+    thread. The server secret, which all workers need, is made in the master before, so that a restarted
+    worker has it too.
     """
 
     def __init__(
@@ -40,8 +40,8 @@ class GunicornServer(BaseApplication):  # type: ignore[misc]  # gunicorn has no 
             "bind": list(binds),
             "workers": workers,
             "threads": threads,
-            # Many systems let a process open 1,024 files. gunicorn's own 1,000 connections left none for the
-            # store, and a connection that cannot be accepted ends the worker.
+            # Many systems let a process open 1,024 files. gunicorn's default of 1,000 connections would leave
+            # too few for the store, and a connection that cannot be accepted ends the worker.
             "worker_connections": 500,
             "worker_class": QuietWorker,
             "logger_class": GunicornLogger,
@@ -55,7 +55,7 @@ class GunicornServer(BaseApplication):  # type: ignore[misc]  # gunicorn has no 
             "limit_request_line": 2048,
             "limit_request_fields": 50,
             "limit_request_field_size": 4096,
-            "forwarded_allow_ips": "",  # whatever a proxy says about a client, we do not want to know
+            "forwarded_allow_ips": "",  # headers of a proxy about a client are ignored
             "forwarder_headers": "",
             "http_parser": "python",
             "control_socket_disable": True,
@@ -66,12 +66,12 @@ class GunicornServer(BaseApplication):  # type: ignore[misc]  # gunicorn has no 
         super().__init__()
 
     def run(self) -> None:
-        """Serve until told to stop."""
+        """Serve until a signal says to stop."""
         collect_from_here()
         super().run()
 
     def load_config(self) -> None:
-        """Give gunicorn its settings; it reads no file and no argument of its own."""
+        """Set gunicorn's settings. It reads no settings file and no arguments itself."""
         for name, value in self._settings.items():
             self.cfg.set(name, value)
 
@@ -80,10 +80,10 @@ class GunicornServer(BaseApplication):  # type: ignore[misc]  # gunicorn has no 
         return self._build()
 
     def end_worker(self) -> None:
-        """End the worker that this is called in, once the answers under way have gone out.
+        """End the current worker process, after the answers under way are sent.
 
-        The master starts a fresh one at once. For the adviser's lock: Python cannot wipe memory, but a
-        process that ends does.
+        The master starts a new one at once. Locking the adviser's interface uses this: Python cannot erase
+        keys from its memory, but the memory of a process that ends is erased.
         """
         if self._worker is not None:
             self._worker.handle_exit(None, None)
@@ -93,7 +93,7 @@ class GunicornServer(BaseApplication):  # type: ignore[misc]  # gunicorn has no 
 
 
 def _open_sockets_to_group(arbiter: Any) -> None:  # noqa: ANN401  # gunicorn has no types
-    """Let Tor in, before the first worker answers; the folder around a socket keeps everybody else out."""
+    """Let the group, with Tor in it, use the sockets. Their folder keeps everyone else out."""
     for address in arbiter.cfg.address:
         if isinstance(address, str):
             Path(address).chmod(_SOCKET_MODE)

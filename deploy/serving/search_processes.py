@@ -1,9 +1,9 @@
-"""Start the processes that read the store for the adviser's search, and what each of them runs.
+"""Processes that read the store for the adviser's search: how they are started, and their main function.
 
     python -m deploy.serving.search_processes DESCRIPTOR
 
-They are started clean, not forked: a fork of the worker would carry all that is in its memory, and its locks.
-What they open with comes through a socket that only the two of them hold.
+They are new programs and not forks: a fork of the worker would have a copy of its memory and its locks. The
+keys that they need come through a socket that only the worker and the process have.
 """
 
 import os
@@ -17,24 +17,24 @@ from multiprocessing.connection import Connection
 from deploy.hardening import harden_process
 from deploy.serving.gc_tuning import collect_from_here, collect_seldom
 
-_NICENESS = 5  # pages come first
-_MOST = 4  # each holds its share of the words; more would not start sooner than the disk reads
+_NICENESS = 5  # pages have priority
+_MOST = 4  # each holds its share of the words; with more, the disk would be the limit
 
 
 def search_process_starters() -> list[Callable[[], tuple[Connection, Callable[[], None]]]]:
-    """Return what starts a reader, once for each core that we may use."""
+    """Return one function that starts a process for each core that this process may use."""
     return [start_search_process] * min(len(os.sched_getaffinity(0)), _MOST)
 
 
 def start_search_process() -> tuple[Connection, Callable[[], None]]:
-    """Start a reader; return the line to it and what ends it.
+    """Start a process. Return the connection to it, and a function that ends it.
 
-    With `-P`, so that no file of the folder we happen to stand in is taken for one of our modules: what lies
-    among somebody's downloads would be handed the desk's keys.
+    With `-P` Python imports no modules from the current folder. Otherwise a file among someone's downloads
+    could receive the desk's keys.
     """
     ours, theirs = Pipe()
     with theirs:
-        process = subprocess.Popen(  # noqa: S603  # ourselves
+        process = subprocess.Popen(  # noqa: S603  # our own program
             [sys.executable, "-P", "-m", "deploy.serving.search_processes", str(theirs.fileno())],
             pass_fds=(theirs.fileno(),),
             stdin=subprocess.DEVNULL,
@@ -50,7 +50,7 @@ def start_search_process() -> tuple[Connection, Callable[[], None]]:
 
 
 def run_search_process(descriptor: str) -> None:
-    """Read until the socket closes."""
+    """Serve searches until the socket closes."""
     harden_process()
     os.nice(_NICENESS)
     collect_seldom()

@@ -1,4 +1,4 @@
-"""Start the adviser's interface."""
+"""Start of the adviser's interface."""
 
 import os
 import sys
@@ -7,8 +7,8 @@ from pathlib import Path
 from flask import Flask
 
 from deploy import quiet_log
-from deploy.errors import UnsafePlaceError
-from deploy.hardening import TMPFS, harden_process, private_folder, refuse_readable_by_others
+from deploy.errors import UnsafePathError
+from deploy.hardening import TMPFS, private_folder, refuse_readable_by_others
 from deploy.ports import refuse_taken_address
 from deploy.serving import search_processes
 from deploy.serving.gunicorn_server import GunicornServer
@@ -18,28 +18,27 @@ from journalist_app.config import AdviserConfig
 from store.database.engine import open_store
 from store.sessions import is_in_memory
 
-_STOP_SECONDS = 3  # then a locked worker is gone, and with it the keys in its memory
+_STOP_SECONDS = 3  # after that a locked worker has ended, and the keys in its memory are gone
 _THREADS = 8
 
 
 def serve_adviser(settings: Path) -> None:
-    """Check everything that could be wrong, then serve until told to stop.
+    """Check settings, files and port, then serve the adviser's interface until a signal says to stop.
 
-    One worker, since the open keyring lives in one process; the master never holds it.
+    There is one worker, because the decrypted keyring is in one process. The master process never has it.
 
     Raises:
-        DeployError: the settings or the port are not as they must be, or others can read the keyring.
+        DeployError: the settings have faults, the port is taken, or others can read the keyring.
         StoreError: the store cannot be opened.
     """
-    harden_process()
-    os.environ["TMPDIR"] = TMPFS  # nothing of ours writes temporary files; a library that did finds memory
+    os.environ["TMPDIR"] = TMPFS  # our code writes no temporary files; those of a library would be in memory
     config = load_config(settings, "adviser", AdviserConfig)
     refuse_taken_address(config.bind)
     refuse_readable_by_others(config.keyring_path)
     private_folder(config.openpgp_home_path)
     if not is_in_memory(config.openpgp_home_path):
-        raise UnsafePlaceError(
-            f"{config.openpgp_home_path} must be on tmpfs: gpg keeps the desk's key there."
+        raise UnsafePathError(
+            f"{config.openpgp_home_path} must be on tmpfs: gpg stores the desk's key there."
         )
     store = open_store(config.store_path)
 

@@ -1,4 +1,4 @@
-"""Start the source's interface."""
+"""Start of the source's interface."""
 
 import os
 import sys
@@ -7,8 +7,8 @@ from pathlib import Path
 from flask import Flask
 
 from deploy import quiet_log
-from deploy.errors import ConfigError, SignpostFaultError
-from deploy.hardening import TMPFS, harden_process, private_folder
+from deploy.errors import ConfigError, DeployError
+from deploy.hardening import TMPFS, private_folder
 from deploy.pinned_letterhead import LetterheadWatch, open_letterhead
 from deploy.ports import refuse_taken_address
 from deploy.serving.gunicorn_server import GunicornServer
@@ -21,22 +21,21 @@ from source_app.signpost.errors import SignpostError
 from store.database.engine import open_store
 from store.sessions import open_sessions
 
-_STOP_SECONDS = 10  # for uploads that are under way when we are told to stop
+_STOP_SECONDS = 10  # for uploads that are under way at a signal to stop
 _SECRET_BYTES = 32
 
 
 def serve_source(settings: Path) -> None:
-    """Check everything that could be wrong, then serve until told to stop.
+    """Check settings, ports and letterhead, then serve the source's interface until a signal says to stop.
 
     Raises:
-        DeployError: the settings, the port or the letterhead are not as they must be.
+        DeployError: the settings have faults, a port is taken, or the letterhead must not be used.
         StoreError: the store cannot be opened, or the sessions' folder is not in memory.
     """
-    harden_process()
-    os.environ["TMPDIR"] = TMPFS  # nothing of ours writes temporary files; a library that did finds memory
+    os.environ["TMPDIR"] = TMPFS  # our code writes no temporary files; those of a library would be in memory
     config = load_config(settings, "source", SourceConfig)
     if config.argon2_at_once + config.argon2_line >= config.threads:
-        # All who wait may be in one process: a flood of log-ins would take each of its threads.
+        # All log-ins that wait may be in one process: a flood of them would occupy all of its threads.
         raise ConfigError(
             f"{settings}: [source] 'argon2_at_once' and 'argon2_line' must together be less than 'threads'."
         )
@@ -52,7 +51,7 @@ def serve_source(settings: Path) -> None:
     letterhead = open_letterhead(store, config.fingerprint, config.letterhead_serial_path)
     store.close()
     signposts = open_signposts()
-    # Made once, in memory alone: without it the sessions on tmpfs open nothing, and they end when we do.
+    # In memory only. Without it no session on tmpfs can be decrypted, so all of them end with this process.
     server_secret = os.urandom(_SECRET_BYTES)
 
     def build() -> Flask:
@@ -74,12 +73,12 @@ def serve_source(settings: Path) -> None:
 
 
 def open_signposts() -> Signposts:
-    """Return the signpost's questions and texts in every language, once they are found whole.
+    """Return the signpost's questions and texts in every language, after checking them.
 
     Raises:
-        SignpostFaultError: a data file has a fault; one sentence.
+        DeployError: a data file has a fault. The message names the file and the place.
     """
     try:
         return load_signposts(PACKAGED)
     except SignpostError as why:
-        raise SignpostFaultError(str(why)) from why
+        raise DeployError(str(why)) from why

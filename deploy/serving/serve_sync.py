@@ -1,4 +1,4 @@
-"""A server's end of syncing: the door behind an onion or a socket, and the same answers for SSH."""
+"""Start of the sync endpoint over HTTP, and the same answers to one pouch over SSH."""
 
 import os
 import sys
@@ -9,7 +9,7 @@ from typing import BinaryIO
 from flask import Flask
 
 from deploy import quiet_log
-from deploy.hardening import TMPFS, harden_process
+from deploy.hardening import TMPFS
 from deploy.pairing.server_key import read_server_key
 from deploy.pinned_letterhead import open_letterhead
 from deploy.ports import refuse_taken_address
@@ -28,18 +28,18 @@ from sync.http_endpoint import create_sync_app
 from sync.pouch_stream import POUCH_BYTES, written
 from sync.reasons import TOO_LARGE, reason_of
 
-_STOP_SECONDS = 10  # for pouches that are under way when we are told to stop
+_STOP_SECONDS = 10  # for pouches that are under way at a signal to stop
 
 
 def serve_sync(settings: Path) -> None:
-    """Check everything that could be wrong, then serve until told to stop.
+    """Check settings, key, port and letterhead, then serve the sync endpoint until a signal says to stop.
 
     Raises:
-        DeployError: the settings, the key, the port or the letterhead are not as they must be.
+        DeployError: the settings or the key have faults, the port is taken, or the letterhead must not be
+            used.
         StoreError: the store cannot be opened.
     """
-    harden_process()
-    os.environ["TMPDIR"] = TMPFS  # nothing of ours writes temporary files; a library that did finds memory
+    os.environ["TMPDIR"] = TMPFS  # our code writes no temporary files; those of a library would be in memory
     config = load_config(settings, "sync", SyncConfig)
     refuse_taken_address(config.bind)
     key = read_server_key(config.key_path)
@@ -61,24 +61,24 @@ def serve_sync(settings: Path) -> None:
 
 
 def answer_one_pouch(settings: Path, brought: BinaryIO, out: BinaryIO) -> None:
-    """Read one pouch and write what answers it: what runs at the server's end of an SSH connection.
+    """Read one pouch and write the answer, at the server's end of an SSH connection.
 
     Raises:
-        DeployError: the settings or the key are not as they must be; nothing is written to `out`.
-        StoreError: the store cannot be opened; the same.
+        DeployError: the settings or the key have faults. Nothing is written to `out`.
+        StoreError: the store cannot be opened. Nothing is written to `out`.
     """
-    with open_server_endpoint(settings) as side:
-        out.writelines(_answer(side, brought))
+    with open_server_endpoint(settings) as endpoint:
+        out.writelines(_answer(endpoint, brought))
         out.flush()
 
 
-def _answer(side: Endpoint, brought: BinaryIO) -> Iterator[bytes]:
+def _answer(endpoint: Endpoint, brought: BinaryIO) -> Iterator[bytes]:
     pouch = brought.read(POUCH_BYTES + 1)
     if len(pouch) > POUCH_BYTES:
         yield REFUSED + TOO_LARGE.encode("ascii")
         return
     try:
-        pouches = written(answers(side, pouch))
+        pouches = written(answers(endpoint, pouch))
     except (PouchRefusedError, SyncError, StoreError) as why:
         yield REFUSED + reason_of(why).encode("ascii")
     else:

@@ -1,4 +1,4 @@
-"""A client's connection that waits for a slow line, but not for one that only keeps a thread busy."""
+"""Socket wrapper that waits for slow clients, and disconnects clients that only keep a thread busy."""
 
 import errno
 import socket
@@ -7,16 +7,18 @@ import time
 from typing import Any
 
 STALL_SECONDS = 20  # without a single byte
-LEAST_BYTES_A_SECOND = 512  # over the whole of a request or answer; a bad mobile line does ten times that
+LEAST_BYTES_A_SECOND = (
+    512  # on average over a request or an answer; a bad mobile connection is ten times as fast
+)
 
 
 class PatientSocket:
-    """Wrap a socket so that a stalled or dripping client is cut off.
+    """Socket that disconnects a client which stalls or sends too slowly.
 
-    The kernel ends a single wait after `STALL_SECONDS`. A client that sends one byte every so often would
-    still hold a thread for ever (an attack that costs nothing), so after the first `STALL_SECONDS` of
-    waiting, what was moved must be at least `LEAST_BYTES_A_SECOND` for each second waited. Only waiting
-    counts: what the server itself takes is not the client's fault.
+    The kernel ends a single wait after `STALL_SECONDS`. A client that sends one byte every now and then would
+    still occupy a thread forever, in an attack that costs nothing. So after the first `STALL_SECONDS` of
+    waiting, at least `LEAST_BYTES_A_SECOND` must have been transferred for each second waited. Only waiting
+    counts: the time that the server itself needs is not the client's fault.
     """
 
     def __init__(self, wrapped: socket.socket) -> None:
@@ -27,7 +29,7 @@ class PatientSocket:
         wrapped.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
 
     def start_over(self) -> None:
-        """Begin a new request with a clean slate."""
+        """Forget the times and bytes of earlier requests on this connection."""
         self._waited_seconds = 0.0
         self._moved_bytes = 0
 
@@ -35,13 +37,13 @@ class PatientSocket:
         """Receive at most `size` bytes.
 
         Raises:
-            ConnectionResetError: the client stalls or drips.
+            ConnectionResetError: the client stalls or is too slow.
         """
         since = time.monotonic()
         try:
             received = self._wrapped.recv(size)
         except BlockingIOError as stalled:
-            raise _gave_up() from stalled
+            raise _too_slow() from stalled
         self._count(since, len(received))
         return received
 
@@ -49,7 +51,7 @@ class PatientSocket:
         """Send all of `outgoing`.
 
         Raises:
-            ConnectionResetError: the client does not take it.
+            ConnectionResetError: the client does not read it, or reads too slowly.
         """
         rest = memoryview(outgoing)
         while rest:
@@ -57,7 +59,7 @@ class PatientSocket:
             try:
                 sent = self._wrapped.send(rest)
             except BlockingIOError as stalled:
-                raise _gave_up() from stalled
+                raise _too_slow() from stalled
             self._count(since, sent)
             rest = rest[sent:]
 
@@ -67,11 +69,11 @@ class PatientSocket:
         if self._waited_seconds > STALL_SECONDS:
             least = self._waited_seconds * LEAST_BYTES_A_SECOND
             if self._moved_bytes < least:
-                raise _gave_up()
+                raise _too_slow()
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  # whatever the wrapped socket has
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  # any attribute of the wrapped socket
         return getattr(self._wrapped, name)
 
 
-def _gave_up() -> ConnectionResetError:
+def _too_slow() -> ConnectionResetError:
     return ConnectionResetError(errno.ECONNRESET, "the client stalled")

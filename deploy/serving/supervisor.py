@@ -1,4 +1,4 @@
-"""Run both interfaces and the sweeper side by side on one machine, and stop them together."""
+"""Supervisor of the processes of `steunpunt run`: start them side by side, and stop them together."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from deploy.errors import StoppedError
+from deploy.errors import DeployError
 
 _START_SECONDS = 30
 _STOP_SECONDS = 20
@@ -21,7 +21,7 @@ _LOOK_SECONDS = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One process: what people call it, the arguments that start it, and where it listens, if it does."""
+    """One process: its name for people, its arguments, and the address that it listens on, if any."""
 
     name: str
     arguments: Sequence[str]
@@ -31,11 +31,11 @@ class Part:
 def run_together(settings: Path, parts: Sequence[Part], when_ready: Callable[[], None]) -> None:
     """Start the parts, call `when_ready` once all listen, and stop all on Ctrl-C, SIGTERM or when one ends.
 
-    Each part is a process group of its own, so that Ctrl-C reaches us alone and we stop them in good order;
-    if we are killed, the kernel stops them.
+    Each part is in its own process group, so that Ctrl-C reaches only this process, which stops the parts in
+    order. If this process is killed, the kernel stops them.
 
     Raises:
-        StoppedError: a part ended by itself, or did not come up; the others have been stopped.
+        DeployError: a part ended by itself or did not start listening. The others were stopped.
     """
     stop = threading.Event()
 
@@ -47,7 +47,9 @@ def run_together(settings: Path, parts: Sequence[Part], when_ready: Callable[[],
     running: list[tuple[Part, subprocess.Popen[bytes]]] = []
     try:
         for part in parts:
-            running += [(part, _start(settings, part))]  # one by one: the list is true if a start fails
+            running += [
+                (part, _start(settings, part))
+            ]  # one by one, so that the list is right if a start fails
         _wait_until_listening(running, stop)
         if not stop.is_set():
             when_ready()
@@ -58,10 +60,10 @@ def run_together(settings: Path, parts: Sequence[Part], when_ready: Callable[[],
 
 
 def _start(settings: Path, part: Part) -> subprocess.Popen[bytes]:
-    # -P: no module comes from the folder that the operator happens to stand in
-    ours = [sys.executable, "-P", "-m", "deploy.cli.main", "--settings", str(settings)]
-    ours += ["--parent", str(os.getpid())]
-    return subprocess.Popen([*ours, *part.arguments], stdin=subprocess.DEVNULL, process_group=0)  # noqa: S603
+    # -P: import no module from the current folder
+    command = [sys.executable, "-P", "-m", "deploy.cli.main", "--settings", str(settings)]
+    command += ["--parent", str(os.getpid())]
+    return subprocess.Popen([*command, *part.arguments], stdin=subprocess.DEVNULL, process_group=0)  # noqa: S603
     # our own program
 
 
@@ -71,7 +73,7 @@ def _wait_until_listening(running: list[tuple[Part, subprocess.Popen[bytes]]], s
     while waiting and not stop.is_set():
         _refuse_ended(running)
         if time.monotonic() > deadline:
-            raise StoppedError(f"Nothing listens on {waiting[0]} yet, so everything was stopped.")
+            raise DeployError(f"Nothing listens on {waiting[0]}, so everything was stopped.")
         waiting = [bind for bind in waiting if not _listens(bind)]
         stop.wait(_LOOK_SECONDS)
 
@@ -88,7 +90,7 @@ def _listens(bind: str) -> bool:
 def _refuse_ended(running: list[tuple[Part, subprocess.Popen[bytes]]]) -> None:
     for part, process in running:
         if process.poll() is not None:
-            raise StoppedError(f"The {part.name} ended by itself, so everything was stopped.")
+            raise DeployError(f"The {part.name} ended by itself, so everything was stopped.")
 
 
 def _stop_all(processes: Sequence[subprocess.Popen[bytes]]) -> None:

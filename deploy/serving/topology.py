@@ -1,4 +1,4 @@
-"""What a settings file is for: one machine, a server, or a workstation; and what runs there."""
+"""Parts to run for a settings file: of one machine, a server, or a workstation."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ _SERIAL = "letterhead-serial"
 
 @dataclass(frozen=True, slots=True)
 class PublicSettings:
-    """What every settings file tells: where the store is, and whose."""
+    """Settings that every machine has: its store, and the fingerprint of its desk."""
 
     store_path: Path
     fingerprint: str
@@ -24,11 +24,11 @@ class PublicSettings:
 
 
 def parts_to_run(settings: Path) -> tuple[list[Part], list[str]]:
-    """Return what is to run, and what to say once it does.
+    """Return the parts to run, and the lines to print when they run.
 
     Raises:
-        ConfigError: the settings have faults, or belong to no one of the three.
-        PortTakenError: another program listens where a part is to.
+        ConfigError: the settings have faults, or have no section to run.
+        DeployError: another program listens at the address of a part.
     """
     sections = sections_in(settings)
     parts: list[Part] = []
@@ -38,17 +38,17 @@ def parts_to_run(settings: Path) -> tuple[list[Part], list[str]]:
         parts.append(Part("source's interface", ["serve", "source"], source.bind))
         lines.append(f"Source interface:  {source.origin}")
     if "sync" in sections:
-        door = load_config(settings, "sync", SyncConfig)
-        parts.append(Part("door for workstations", ["serve", "sync"], door.bind))
-        lines.append(f"Door for workstations: {door.bind}")
+        sync = load_config(settings, "sync", SyncConfig)
+        parts.append(Part("sync endpoint", ["serve", "sync"], sync.bind))
+        lines.append(f"Sync endpoint:     {sync.bind}")
     if "adviser" in sections:
         adviser = load_config(settings, "adviser", AdviserConfig)
-        _require_sense(settings, sections, adviser)
+        _refuse_wrong_sections(settings, sections, adviser)
         parts.append(Part("adviser's interface", ["serve", "adviser"], adviser.bind))
         lines.append(f"Adviser interface: {adviser.origin}")
     if not parts:
         raise ConfigError(
-            f"{settings}: there is no section [source], [sync] or [adviser]: nothing is to run."
+            f"{settings}: there is no section [source], [sync] or [adviser], so there is nothing to run."
         )
     for part in parts:
         refuse_taken_address(part.bind or "")
@@ -57,7 +57,7 @@ def parts_to_run(settings: Path) -> tuple[list[Part], list[str]]:
 
 
 def load_public_settings(settings: Path) -> PublicSettings:
-    """Return what is public in a settings file, of a server or a workstation.
+    """Return the settings that a server and a workstation both have.
 
     Raises:
         ConfigError: the settings have faults.
@@ -70,8 +70,8 @@ def load_public_settings(settings: Path) -> PublicSettings:
     return PublicSettings(source.store_path, source.fingerprint, source.letterhead_serial_path)
 
 
-def _require_sense(settings: Path, sections: frozenset[str], adviser: AdviserConfig) -> None:
-    """Refuse a replica that sources could write to, and one that has no server."""
+def _refuse_wrong_sections(settings: Path, sections: frozenset[str], adviser: AdviserConfig) -> None:
+    """Refuse a replica that sources could write to, and a workstation without a server."""
     is_paired = adviser.server != ONE_MACHINE
     if is_paired and sections & {"source", "sync"}:
         raise ConfigError(

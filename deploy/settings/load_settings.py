@@ -1,4 +1,4 @@
-"""Read the settings file: one section for each process, every fault in one message, never a value."""
+"""Reading of the settings file: one section for each process, and one message that names all faults."""
 
 import ipaddress
 import re
@@ -29,10 +29,11 @@ _SOCKET_PATH_CHARS = 107  # sockaddr_un has 108 bytes, one of them the end
 
 @dataclass(frozen=True, slots=True)
 class DeskConfig:
-    """What the desk tells the public; `setup` signs it into the first letterhead.
+    """Section [desk]: the desk's public statements. `steunpunt setup` signs them into the first letterhead.
 
-    `working_days` counts from 0 for Monday. The lists and texts come in Dutch (`_nl`) and in English (`_en`).
-    `talk` tells how to talk instead of write; `secrecy_limits` in which cases an adviser must speak up.
+    `working_days` counts from 0 for Monday. Texts and lists are in Dutch (`_nl`) and in English (`_en`).
+    `talk` says how to talk instead of write. `secrecy_limits` lists the cases in which an adviser has a duty
+    to report.
     """
 
     name_nl: str
@@ -54,10 +55,10 @@ class DeskConfig:
 def load_config(path: Path, section: str, shape: type[_Config]) -> _Config:
     """Read one section of a TOML settings file into its frozen dataclass.
 
-    Relative paths are taken from the folder that the file lies in.
+    Relative paths start from the folder of the file.
 
     Raises:
-        ConfigError: the file cannot be read, or has faults in this section; the message names them all.
+        ConfigError: the file cannot be read, or has faults in this section. The message names all of them.
     """
     document = _document(path)
     faults = [f"unknown section [{name}]" for name in document.keys() - set(_SECTIONS)]
@@ -73,7 +74,8 @@ def load_config(path: Path, section: str, shape: type[_Config]) -> _Config:
         read, fault = _reader_of(wanted[key])
         try:
             settings[key] = read(table[key], path.parent)
-            _CHECKS.get(key, _anything)(settings[key])
+            if check := _CHECKS.get(key):
+                check(settings[key])
             if type(settings[key]) is int and settings[key] <= 0 and key not in _MAY_BE_ZERO:
                 faults.append(f"{key!r} must be more than zero")
         except TypeError:
@@ -89,7 +91,7 @@ def load_config(path: Path, section: str, shape: type[_Config]) -> _Config:
 
 
 def sections_in(path: Path) -> frozenset[str]:
-    """Return the sections of a settings file: a server's has others than a workstation's.
+    """Return the names of the sections in a settings file: a server has others than a workstation.
 
     Raises:
         ConfigError: the file cannot be read.
@@ -113,7 +115,7 @@ def _refuse(path: Path, faults: list[str]) -> ConfigError:
 
 def _plain(kind: type) -> Callable[[object, Path], Any]:
     def read(value: object, _folder: Path) -> object:
-        if type(value) is not kind:  # not isinstance: true is no number
+        if type(value) is not kind:  # not isinstance: True is an int
             raise TypeError
         return value
 
@@ -150,7 +152,7 @@ def _reader_of(kind: type | GenericAlias) -> tuple[Callable[[object, Path], Any]
     known = _READERS.get(kind)
     if known is not None:
         return known
-    (row, _) = get_args(kind)  # a tuple of as many rows as there are, each a dataclass
+    (row, _) = get_args(kind)  # a tuple of any number of rows, each a dataclass
     return _rows_of(row), f"a list of tables, each with {', '.join(each.name for each in fields(row))}"
 
 
@@ -169,17 +171,13 @@ def _rows_of(row: Any) -> Callable[[object, Path], Any]:  # noqa: ANN401  # any 
     return read
 
 
-# ---- what some settings must be besides ------------------------------------------------------------
-
-
-def _anything(_value: object) -> None:
-    """Accept what has no rule of its own."""
+# ---- rules of single settings ----------------------------------------------------------------------
 
 
 def _loopback_or_unix(bind: str) -> None:
     """Accept "127.0.0.1:8080", "[::1]:8080" or "unix:/run/steunpunt/source.sock".
 
-    Whoever faces the network is a reverse proxy or Tor on the same machine: gunicorn is not made for it.
+    Only a reverse proxy or Tor on the same machine may face the network: gunicorn is not made for it.
     """
     if bind.startswith("unix:/"):
         return
@@ -188,7 +186,7 @@ def _loopback_or_unix(bind: str) -> None:
     try:
         address = ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
     except ValueError:
-        raise ValueError(fault) from None  # a name may point elsewhere tomorrow
+        raise ValueError(fault) from None  # a host name may point elsewhere tomorrow
     if not address.is_loopback or not (port.isascii() and port.isdigit() and int(port) in _PORTS):
         raise ValueError(fault)
 
@@ -212,20 +210,20 @@ def _not_empty(value: str) -> None:
 
 
 def _one_line(value: str) -> None:
-    """Accept nothing at all, or one short line: the signpost's pages have room for no more."""
+    """Accept an empty text or one short line: the signpost's pages have room for no more."""
     if len(value) > _LINE_CHARS or not value.isprintable():
         raise ValueError(f"one line of at most {_LINE_CHARS} characters, or empty")
 
 
-def _onion_or_nothing(host: str) -> None:
+def _onion_or_empty(host: str) -> None:
     if host and not is_onion_host(host):
         raise ValueError("the address of an onion service without http://, small letters, or empty")
 
 
-def _socket_or_nothing(path: str) -> None:
-    """Accept what both Tor's settings and its control port take as it stands, or nothing at all.
+def _socket_or_empty(path: str) -> None:
+    """Accept a path that needs no quoting in Tor's settings and at its control port, or an empty text.
 
-    A space would need quotes in the one, and cannot be said to the other.
+    A space would need quotes in the settings, and the control port has no way to quote it.
     """
     if path and not (_PLAIN_PATH.fullmatch(path) and len(path) <= _SOCKET_PATH_CHARS):
         raise ValueError(
@@ -241,9 +239,9 @@ def _way(way: str) -> None:
 _CHECKS: dict[str, Callable[[Any], None]] = {
     "way": _way,
     "control": _loopback_or_unix,
-    "onion_host": _onion_or_nothing,
-    "onion_socket": _socket_or_nothing,
-    "sync_socket": _socket_or_nothing,
+    "onion_host": _onion_or_empty,
+    "onion_socket": _socket_or_empty,
+    "sync_socket": _socket_or_empty,
     "bind": _loopback_or_unix,
     "origin": _matches(_ORIGIN, "an address such as http://127.0.0.1:8080, without a path"),
     "leave_url": _matches(re.compile(r"https://\S+"), "an address that begins with https://"),

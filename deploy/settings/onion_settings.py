@@ -1,4 +1,4 @@
-"""What `steunpunt onion` is told. `deploy.settings.load_settings` reads it from the settings file."""
+"""Settings of the onion services, section [onion]."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 class Way(StrEnum):
-    """Who publishes the onion services."""
+    """Program that publishes the onion services."""
 
     TORRC = "torrc"
     CONTROL = "control"
@@ -14,10 +14,10 @@ class Way(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OnionConfig:
-    """The settings of both onion services: the source's interface, and the door for sync.
+    """Settings of both onion services: the source's interface and the sync endpoint.
 
-    `way` is one of `Way`; `control` is "unix:" and a path, or a loopback address with a port. The services'
-    folders lie in `folder`. `sync_socket` is empty where there is no such door.
+    `way` is one of `Way`. `control` is "unix:" and a path, or a loopback address with a port. The services'
+    folders are in `folder`. `sync_socket` is empty if there is no onion for sync.
     """
 
     way: str
@@ -27,21 +27,21 @@ class OnionConfig:
 
     @property
     def source_folder(self) -> Path:
-        """Return where the source's onion key lies: Tor's `HiddenServiceDir`, or ours of the same form."""
+        """Return the folder of the source's onion key: Tor's `HiddenServiceDir`, or ours in the same form."""
         return self.folder / "steunpunt-source"
 
     @property
     def sync_folder(self) -> Path:
-        """Return the same of the door for sync."""
+        """Return the folder of the key of the onion for sync."""
         return self.folder / "steunpunt-sync"
 
     @property
     def clients_folder(self) -> Path:
-        """Return where the workstations lie that may come in at the door for sync."""
+        """Return the folder with the keys of the workstations that may connect to the onion for sync."""
         return self.sync_folder / "authorized_clients"
 
-    def heard_of_it(self, how: str) -> str:
-        """Return how Tor hears of a change of the clients; `how` is what it takes: "reload" or "restart"."""
+    def how_to_apply(self, action: str) -> str:
+        """Return how Tor learns of a change of clients. `action` is what Tor needs: "reload" or "restart"."""
         if self.way == Way.CONTROL:
-            return "steunpunt onion publish takes it up by itself, while it runs."
-        return f"For Tor to hear of it: systemctl {how} tor."  # a reload leaves a line that stands open
+            return "steunpunt onion publish applies it by itself, while it runs."
+        return f"To apply it: systemctl {action} tor."  # a reload would leave an open connection as it is

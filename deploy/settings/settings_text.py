@@ -1,4 +1,4 @@
-"""The text of a settings file: made from the example, and changed without losing what people wrote in it."""
+"""Text of a settings file: made from the example, and changed without losing comments and values."""
 
 import re
 import secrets
@@ -13,14 +13,14 @@ _GAP = "\n\n\n"  # between two sections
 
 
 def from_example(sections: Collection[str], fingerprint: str, keys: Mapping[tuple[str, str], str]) -> str:
-    """Return the example with these sections alone, the pinned fingerprint and a folder in memory.
+    """Return the example with these sections only, the pinned fingerprint and a folder in memory.
 
-    `keys` gives the values of some more keys, by section and key.
+    `keys` has the values of further keys, by section and key.
     """
     whole = EXAMPLE.read_text("utf-8")
     text = without_sections(whole, {name for name, _ in _spans(whole)} - set(sections))
     text = re.sub(r'(?m)^fingerprint = ".*"$', f'fingerprint = "{fingerprint}"', text)
-    # A name nobody can guess: under /dev/shm another user could make the folder first and keep us out.
+    # A name that no one can guess: under /dev/shm another user could make the folder first and keep us out.
     text = text.replace('"/dev/shm/steunpunt/', f'"{TMPFS}/steunpunt-{secrets.token_hex(8)}/')
     for (section, key), value in keys.items():
         text = with_key(text, section, key, value)
@@ -35,9 +35,9 @@ def without_sections(text: str, sections: Collection[str]) -> str:
 
 
 def with_key(text: str, section: str, key: str, value: str) -> str:
-    """Return the text with a key of a section set to a text; where it is not there it is added.
+    """Return the text with a key of a section set to a string. A missing key is added.
 
-    `value` is printable and has no quotation mark and no backslash in it.
+    `value` must be printable, without quotation marks and backslashes.
     """
     line = f'{key} = "{value}"'
     changed = []
@@ -54,7 +54,7 @@ def with_key(text: str, section: str, key: str, value: str) -> str:
 
 
 def _parts(text: str) -> list[tuple[str, str]]:
-    """Cut the text before each section and the comments right above it; the first part has no name."""
+    """Split the text before each section and the comments right above it. The first part has no name."""
     spans = _spans(text)
     starts = [at for _, at in spans] + [len(text)]
     parts = [("", text[: starts[0]])]
@@ -63,7 +63,7 @@ def _parts(text: str) -> list[tuple[str, str]]:
 
 
 def _spans(text: str) -> list[tuple[str, int]]:
-    """Return name and first character of each section."""
+    """Return the name of each section and the position where it starts."""
     spans = []
     at = first = 0
     for line in text.splitlines(keepends=True):

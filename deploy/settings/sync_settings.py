@@ -1,4 +1,4 @@
-"""What a server's end of syncing is told. `deploy.settings.load_settings` reads it from the settings file."""
+"""Settings of the sync endpoint, section [sync]."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +8,7 @@ from store.quota import Quota
 
 @dataclass(frozen=True, slots=True)
 class SyncConfig:
-    """The settings of the door for workstations. `key_path` is the one secret that a server has."""
+    """Settings of a server's sync endpoint. `key_path` names the only secret file of a server."""
 
     store_path: Path
     letterhead_serial_path: Path
@@ -23,5 +23,5 @@ class SyncConfig:
 
     @property
     def quota(self) -> Quota:
-        """Return how much room there is for files."""
+        """Return the limits on bytes of files."""
         return Quota(self.mailbox_bytes, self.store_bytes, self.reserve_bytes)

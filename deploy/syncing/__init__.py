@@ -1,1 +1,11 @@
-"""Sync between the server and its workstations, as operators and timers start it."""
+"""Sync between a server and its workstations, as commands and timers start it.
+
+May import `deploy.pairing`, `deploy.settings` and the modules at the root of `deploy`; not `deploy.serving`,
+which imports this package. The protocol of a sync is in `sync`.
+
+    manual_exchange       pouches as files, on either machine
+    pending_at_server     background thread that applies pouch files that came before an earlier one
+    server_endpoint       a server's end of a sync: its store and its key
+    sync_refusals         table of sentences about refusals
+    workstation_commands  sync, retire and rebuild, on a workstation
+"""

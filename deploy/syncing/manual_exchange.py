@@ -1,4 +1,4 @@
-"""Exchanging by hand: one sync on a line, and pouches as files, at either end."""
+"""Exchange by hand: pouches as files, on a server or on a workstation."""
 
 import os
 from collections.abc import Callable, Iterable
@@ -6,9 +6,8 @@ from datetime import date
 from pathlib import Path
 
 from deploy.atomic_folder import sync_folder
-from deploy.errors import TwoMachinesError
+from deploy.errors import DeployError
 from deploy.pairing.server import find_workstation
-from deploy.settings.load_settings import sections_in
 from deploy.syncing.sync_refusals import refusals_as_sentences
 from protocol.identifiers import StrandId
 from protocol.pouch.pouch_file import SERVER
@@ -21,135 +20,123 @@ from sync.pending import Arrival, Brought, bring, read_pieces
 Say = Callable[[str], object]
 
 _EARLY = (
-    "This pouch comes early: one before it is missing. It is kept here, and taken in by itself once the "
-    "missing "
-    "one has come. Make a pouch for the other side now: it then sends what is missing again."
+    "This pouch came early: an earlier one is missing. It is kept, and applied after the missing one. Make a "
+    "pouch for the other machine now: it then sends the missing items again."
 )
 
 
-def is_server_settings(settings: Path) -> bool:
-    """Say which end the settings are of.
-
-    Raises:
-        ConfigError: the settings cannot be read.
-    """
-    return "sync" in sections_in(settings)
-
-
 def write_pouch_file(
-    side: Endpoint, path: Path, to: str | None, *, part_bytes: int | None = None, say: Say
+    endpoint: Endpoint, path: Path, to: str | None, *, part_bytes: int | None = None, say: Say
 ) -> None:
-    """Write all that the other end is not known to have to a file; a stick that is lost loses nothing.
+    """Write everything that the other machine has not confirmed to a file, which may be lost or repeated.
 
-    `to` names the workstation, from a server that has several. With `part_bytes` it is split over files of
-    about that size, whose names end in .1, .2 and so on.
+    `to` names the workstation, on a server that has several. With `part_bytes` the pouch is split into files
+    of about that size, whose names end in .1, .2 and so on.
 
     Raises:
-        TwoMachinesError: nothing was written; one sentence.
+        DeployError: no pouch was written.
         StoreError: the store cannot be used.
     """
     with refusals_as_sentences():
-        peer, called = _receiver(side, to)
-        for number, pieces in enumerate(pack_parts(side, peer, part_bytes), 1):
+        peer, name = _receiver(endpoint, to)
+        for number, pieces in enumerate(pack_parts(endpoint, peer, part_bytes), 1):
             part = path if part_bytes is None else path.with_name(f"{path.name}.{number}")
             _write(part, pieces)
             say(
-                f"{part} is for {called}. It is sealed to it alone; carry it there, and run: steunpunt pouch "
+                f"{part} is for {name}, and encrypted to it alone. Carry it there, and run: steunpunt pouch "
                 f"in {part.name}"
             )
 
 
-def apply_pouch_file(side: Endpoint, path: Path, *, say: Say) -> None:
-    """Take a pouch in from a file, and what was waiting for it.
+def apply_pouch_file(endpoint: Endpoint, path: Path, *, say: Say) -> None:
+    """Apply a pouch from a file, and the pending pouches that waited for it.
 
     Raises:
-        TwoMachinesError: nothing of it was taken in; one sentence.
+        DeployError: no part of the pouch was applied.
         StoreError: the store cannot be used.
     """
     try:
         with refusals_as_sentences():
-            brought = bring(side, read_pieces(path))
+            brought = bring(endpoint, read_pieces(path))
     except OSError as why:
-        raise TwoMachinesError(
-            f"{path} cannot be read ({type(why).__name__}). Nothing of it was taken in: copy it again, "
-            "or have "
-            "it made again."
+        raise DeployError(
+            f"{path} cannot be read ({type(why).__name__}). No part of it was applied: copy it again, or "
+            "make it again."
         ) from why
-    for sentence in _of_brought(brought):
+    for sentence in _result_sentences(brought):
         say(sentence)
-    if not side.is_server:
-        for sentence in desk_warnings(side.store):
+    if not endpoint.is_server:
+        for sentence in desk_warnings(endpoint.store):
             say(sentence)
 
 
 def desk_warnings(store: Store) -> list[str]:
-    """Return what somebody at the workstation has to see: the interface shows it until they did."""
+    """Return warnings for the adviser. The adviser's interface shows them until they are confirmed."""
     with store.reading() as session:
         server = peers.find(session, SERVER)
-        found = len({each.address for each in sync_findings.all_findings(session)})
-    said = []
+        mailboxes = len({each.address for each in sync_findings.all_findings(session)})
+    sentences = []
     if server is not None and server.rollback_day is not None:
-        said.append(
-            f"Look at this: on {server.rollback_day} the server was found put back to an earlier day. "
-            "Everything that "
-            "is here was given to it again. Call the operator: who did that, and why?"
+        sentences.append(
+            f"Look at this: on {server.rollback_day} the server turned out to be restored to an earlier day. "
+            "Everything here was queued for it again. Call the operator: who restored it, and why?"
         )
-    if found:
-        said.append(
-            f"Look at this: in {found} mailboxes the server holds something that is not right. The adviser's "
-            "interface shows which, and what to do."
+    if mailboxes:
+        sentences.append(
+            f"Look at this: in {mailboxes} mailboxes the server holds something that is not right. The "
+            "adviser's interface shows which, and what to do."
         )
-    return said
+    return sentences
 
 
 def last_exchange(store: Store, name: bytes = SERVER) -> date | None:
-    """Return the day on which a pouch of a peer was last taken in."""
+    """Return the day on which a pouch of a peer was last applied, or None."""
     with store.reading() as session:
         peer = peers.find(session, name)
     return None if peer is None else peer.last_applied_day
 
 
 def count_waiting(store: Store) -> int:
-    """Return how many things the server is not known to have."""
+    """Return how many items the server has not confirmed yet."""
     with store.reading() as session:
         return outbox.count(session, SERVER)
 
 
 def pending_pouch_sentences(pouches: int) -> list[str]:
-    """Return what is said of pouches that still wait for one before them."""
+    """Return a sentence about pouches that still wait for an earlier one, or nothing."""
     return [f"Pouches that came early and still wait for a missing one: {pouches}."] if pouches else []
 
 
-def _of_brought(brought: Brought) -> list[str]:
+def _result_sentences(brought: Brought) -> list[str]:
     match brought.arrival:
         case Arrival.HELD:
-            said = [_EARLY]
+            sentences = [_EARLY]
         case Arrival.KNOWN:
-            said = ["This pouch was taken in before. Nothing was done."]
+            sentences = ["This pouch was applied before. Nothing was changed."]
         case Arrival.TAKEN_IN:
-            said = [f"Taken in: {brought.applied} new things."]
+            sentences = [f"Applied: {brought.applied} new items."]
     if brought.also:
-        said.append(f"Pouches that had come early and were taken in now: {brought.also}.")
+        sentences.append(f"Pouches that had come early and were applied now: {brought.also}.")
     if brought.arrival is not Arrival.HELD:
-        said += pending_pouch_sentences(brought.waiting)
+        sentences += pending_pouch_sentences(brought.waiting)
     if brought.was_set_back:
-        said.append("The other side was put back to an earlier day: it is given everything again.")
-    return said
+        sentences.append("The other machine was restored to an earlier day: everything is sent to it again.")
+    return sentences
 
 
-def _receiver(side: Endpoint, to: str | None) -> tuple[StrandId, str]:
-    if not side.is_server:
+def _receiver(endpoint: Endpoint, to: str | None) -> tuple[StrandId, str]:
+    if not endpoint.is_server:
         return SERVER, "the server"
-    letterhead = side.letterhead()
-    with side.store.reading() as session:
+    letterhead = endpoint.letterhead()
+    with endpoint.store.reading() as session:
         known = [peer.name for peer in peers.all_peers(session)]
     peer = find_workstation(letterhead, known, to)
-    side.workstation(peer, letterhead)
+    endpoint.workstation(peer, letterhead)
     return peer, next(strand.name for strand in letterhead.strands if strand.id == peer)
 
 
 def _write(path: Path, pieces: Iterable[bytes]) -> None:
-    """Write a file whole or not at all, for whoever carries it."""
+    """Write a file in one step: it is complete, or it does not exist."""
     fresh = path.with_name(f"{path.name}.new")
     try:
         with fresh.open("wb") as file:
@@ -161,7 +148,7 @@ def _write(path: Path, pieces: Iterable[bytes]) -> None:
         sync_folder(path.parent)
     except OSError as why:
         fresh.unlink(missing_ok=True)
-        raise TwoMachinesError(
+        raise DeployError(
             f"{path} cannot be written ({type(why).__name__}). Nothing is lost: make room there, and run the "
             "same command again."
         ) from why

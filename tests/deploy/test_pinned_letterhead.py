@@ -122,7 +122,7 @@ def test_another_passphrase_cost_or_salt_starts_nothing(place: Place) -> None:
     place.site_salt = bytes(15) + b"1"
     place.publish(2)
 
-    with pytest.raises(LetterheadError, match="changes what may never change"):
+    with pytest.raises(LetterheadError, match="changes parameters that may never change"):
         place.open()
 
 
@@ -225,9 +225,9 @@ def _no_store(place: Place) -> None:
         (_forged, "is forged"),
         (_put_back, "older than one this server has seen"),
         (_forgotten_and_put_back, "older than one this server has seen"),
-        (_with_another_salt, "changes what may never change"),
-        (_with_another_salt_and_nothing_remembered, "changes what may never change"),
-        (_in_no_form, "in no form that we know"),
+        (_with_another_salt, "changes parameters that may never change"),
+        (_with_another_salt_and_nothing_remembered, "changes parameters that may never change"),
+        (_in_no_form, "in a form that this version does not know"),
         (_gone, "holds no letterhead"),
         (_spoilt_memory, "does not hold the last letterhead's serial"),
         (_no_store, "StoreMissingError"),
@@ -245,7 +245,8 @@ def test_a_letterhead_that_would_start_no_server_changes_nothing_in_one_that_run
         assert in_use.serial == running.serial_after(60)
     assert in_use is running.watch()
     assert [
-        said in line and line.endswith("The one in use stays: tell the desk.") for line in caplog.messages
+        said in line and line.endswith("The server keeps using the letterhead that it has: tell the desk.")
+        for line in caplog.messages
     ] == [True]
 
 
@@ -260,7 +261,7 @@ def test_a_worker_that_is_started_later_begins_with_the_newest(place: Place) -> 
 def test_while_one_thread_looks_no_other_waits_for_it(running: Running) -> None:
     running.place.publish(2)
     running.seconds += 60
-    with running.watch._looking:
+    with running.watch._checking:
         assert 1 == running.watch().serial
     assert 2 == running.watch().serial
 

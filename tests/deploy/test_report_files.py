@@ -29,7 +29,7 @@ def test_the_command_makes_both_versions_for_its_user_alone(tmp_path: Path) -> N
     made = _run(settings, "report", "2025", "--folder", folder, typed=f"{passphrase}\n")
     assert 0 == made.returncode, made.stderr
     assert "There is nothing in this year." in made.stdout
-    assert "Give a draft to nobody" in made.stdout
+    assert "Give a draft to no one" in made.stdout
     steps = made.stderr.splitlines()
     assert any(line.startswith("Counting the year") for line in steps)
     assert 12 == sum(line.startswith("Making 2025-") for line in steps)

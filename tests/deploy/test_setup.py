@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.errors import SetupError
+from deploy.errors import DeployError
 from deploy.hardening import TMPFS
 from deploy.pinned_letterhead import open_letterhead
 from deploy.settings.load_settings import load_config
@@ -137,7 +137,7 @@ def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path) -> Non
     (tmp_path / "var").mkdir()
     (tmp_path / "var" / "keyring.age").write_bytes(b"somebody's")
 
-    with pytest.raises(SetupError, match=r"holds files but no config\.toml"):
+    with pytest.raises(DeployError, match=r"holds files but no config\.toml"):
         _set_up(tmp_path / "var")
 
     assert [path.name for path in (tmp_path / "var").iterdir()] == ["keyring.age"]
@@ -147,7 +147,7 @@ def test_a_second_set_up_at_the_same_time_is_refused(tmp_path: Path) -> None:
     held = os.open(tmp_path, os.O_RDONLY)
     fcntl.flock(held, fcntl.LOCK_EX)
     try:
-        with pytest.raises(SetupError, match="Another set-up is at work"):
+        with pytest.raises(DeployError, match="Another set-up is running"):
             _set_up(tmp_path / "var")
     finally:
         os.close(held)

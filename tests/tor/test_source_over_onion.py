@@ -110,6 +110,6 @@ def test_status_finds_all_well_and_says_so(site: Site, client: Tor) -> None:
     assert (said.returncode, said.stderr) == (0, "")
     assert f"The source's onion, {site.url}, is published." in said.stdout
     assert "proof-of-work defence is on" in said.stdout
-    assert "opens with a workstation's key alone" in said.stdout
-    assert f"Workstations that may come in: {names}." in said.stdout
+    assert "open only with a workstation's key" in said.stdout
+    assert f"Workstations that may connect: {names}." in said.stdout
     assert "Do this" not in said.stdout

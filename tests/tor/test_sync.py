@@ -62,7 +62,7 @@ def test_a_sync_brings_what_a_source_wrote_and_takes_the_answer_back(site: Site,
     site.desk.is_answered(source, first)
     first.does("sync")
 
-    assert "new things came" in said
+    assert "new items" in said
     assert came
     assert came < texts_held(first)
     assert texts_held(site.desk.server) == texts_held(first)

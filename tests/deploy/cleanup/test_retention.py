@@ -540,7 +540,7 @@ def test_the_log_says_what_was_done_in_numbers_and_of_whom_in_no_way(
     log_retention(shelf.retain(), first)
     assert [
         "mailboxes deleted by the desk's order: 1",
-        "orders dropped, since something was said or is missing: 1",
-        "mailboxes dropped in which nothing was ever written: 1",
+        "orders dropped, because an entry is new or missing: 1",
+        "mailboxes dropped in which no one ever wrote: 1",
         "orders to delete that are not as the desk signed them, left alone: 1; tell the desk",
     ] == caplog.messages

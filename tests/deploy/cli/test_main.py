@@ -62,12 +62,12 @@ def test_a_purge_shows_how_far_it_is(settings: Path) -> None:
 
     assert said.stderr.splitlines()[1:] == [  # text mode reads a carriage return as the end of a line
         "",
-        "8 of 20 sealed parts",
-        "16 of 20 sealed parts",
-        "20 of 20 sealed parts",
-        "Writing the store anew, which takes minutes when it is large ...",
+        "8 of 20 encrypted parts",
+        "16 of 20 encrypted parts",
+        "20 of 20 encrypted parts",
+        "Rewriting the store, which takes minutes when it is large ...",
     ]
-    assert said.stdout == "Destroyed 20 sealed parts.\n"
+    assert said.stdout == "Destroyed 20 encrypted parts.\n"
 
 
 def test_a_store_without_tables_is_upgraded_and_one_at_this_version_keeps_its_rows(settings: Path) -> None:

@@ -38,8 +38,8 @@ def test_a_workstation_is_admitted_and_dismissed_and_tor_is_to_hear_of_it(settin
     second = _run(settings, "dismiss", "desk-1")
 
     assert (first.exit_code, second.exit_code, lines.exit_code) == (0, 0, 0)
-    assert "desk-1 may come in. For Tor to hear of it: systemctl reload tor" in first.output
-    assert "desk-1 may no longer come in. For Tor to hear of it: systemctl restart tor" in second.output
+    assert "desk-1 may connect. To apply it: systemctl reload tor" in first.output
+    assert "desk-1 may no longer connect. To apply it: systemctl restart tor" in second.output
     assert there == {"desk-1": KEY}
     assert admitted_clients(folder) == {}
     assert lines.output.count("HiddenServiceDir ") == 2
@@ -58,7 +58,7 @@ def test_the_door_for_sync_has_an_address_before_anybody_may_come_in(settings: P
 def test_through_the_control_port_nobody_needs_to_tell_tor(tmp_path: Path) -> None:
     settings = settings_in(tmp_path / "var", way="control", folder="onion")
 
-    assert "takes it up by itself" in _run(settings, "admit", "desk-1", KEY).output
+    assert "applies it by itself" in _run(settings, "admit", "desk-1", KEY).output
 
 
 @pytest.mark.parametrize(
@@ -68,8 +68,8 @@ def test_through_the_control_port_nobody_needs_to_tell_tor(tmp_path: Path) -> No
         (["admit", "Desk 1", KEY], "small letters"),
         (["admit", "desk-1", "no key"], "52 letters and digits"),
         (["publish", "--once"], "use steunpunt onion torrc"),
-        (["status"], "Nobody answers at"),
-        (["backup", "x.age", "--to", "age1none"], "no age recipient"),
+        (["status"], "Nothing answers at"),
+        (["backup", "x.age", "--to", "age1none"], "not an age recipient"),
         (["restore", "none.age", "--identity", "none.txt"], "cannot be read"),
     ],
 )

@@ -11,7 +11,7 @@ import pytest
 import segno
 from PIL import ImageFont
 
-from deploy.errors import PosterError
+from deploy.errors import DeployError
 from deploy.poster import make_poster, poster_markup
 from deploy.poster.poster_content import LANGUAGES, PosterFacts, compose_poster
 from deploy.poster.poster_layout import HEIGHT, WIDTH, lay_out_poster
@@ -190,7 +190,7 @@ def test_what_cannot_stand_on_it_is_refused(tmp_path: Path, host: str, telephone
     (tmp_path / "desk").mkdir()
     desk = make_desk(tmp_path / "desk", onion_host=host, fingerprint=KEY)
 
-    with pytest.raises(PosterError, match=words):
+    with pytest.raises(DeployError, match=words):
         list(make_poster.make_posters(desk.config, desk.letterhead, tmp_path / "poster", telephone))
     desk.store.close()
 
@@ -202,6 +202,6 @@ def test_a_folder_that_cannot_be_written_gets_one_sentence(tmp_path: Path) -> No
     (tmp_path / "poster").write_text("a file")
     desk = make_desk(tmp_path / "desk", onion_host=HOST, fingerprint=KEY)
 
-    with pytest.raises(PosterError, match="cannot be written"):
+    with pytest.raises(DeployError, match="cannot be written"):
         list(make_poster.make_posters(desk.config, desk.letterhead, tmp_path / "poster", ""))
     desk.store.close()

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from deploy.desk_for_command import open_desk_for_command
-from deploy.errors import TwoMachinesError
+from deploy.errors import DeployError
 from deploy.hardening import TMPFS
 from deploy.settings.settings_text import with_key
 from deploy.syncing.sync_refusals import refusals_as_sentences
@@ -89,7 +89,7 @@ def test_what_sources_write_comes_over_the_line_and_the_answer_is_there_at_once(
     desk = line.desk
     source = desk.a_source_writes(file=("a.pdf", os.urandom(9_000_000)))
 
-    assert "new things came" in desk.first.does("sync")
+    assert "new items" in desk.first.does("sync")
     desk.is_answered(source, desk.first)
     desk.first.does("sync")
 
@@ -140,7 +140,7 @@ def test_the_server_refuses_who_it_must_and_says_why(line: Line, tmp_path: Path)
     (tmp_path / "other").mkdir()
     other = a_desk(tmp_path / "other" / "desk")
     other.pair_first(line.way)
-    assert "its key was made anew" in other.first.is_told("sync")  # the wrong card
+    assert "has a new key" in other.first.is_told("sync")  # the wrong card
     store = other.first.store()
     with store.writing() as session:
         known = peers.find(session, SERVER)
@@ -164,7 +164,7 @@ def test_the_server_refuses_who_it_must_and_says_why(line: Line, tmp_path: Path)
     world.execute("UPDATE letterhead SET body = replace(body, 'Werkstation 1', 'Werkstation 9')")
     world.store.close()
     said = stranger.is_told("sync")
-    assert "somebody changed the store" in said
+    assert "someone changed the store" in said
     assert "call the operator" in said
     assert "steunpunt" not in line.log.read_text()
 
@@ -174,13 +174,13 @@ def _sentence(machine: Machine, *, days: int) -> str:
     with open_desk_for_command(machine.settings, PASSPHRASE) as desk:
         side = workstation_side(desk, today=lambda: utc_today() + timedelta(days=days))
         carrier = UnixCarrier(Path(desk.config.server.removeprefix("unix:")))
-        with pytest.raises(TwoMachinesError) as told:
+        with pytest.raises(DeployError) as told:
             _exchanges(side, carrier)
     return str(told.value)
 
 
 def _exchanges(side: Endpoint, carrier: Carrier) -> None:
-    with refusals_as_sentences(at_line=True):
+    with refusals_as_sentences(from_server=True):
         exchange(side, carrier, lambda _: None)
 
 
@@ -193,7 +193,7 @@ def test_an_impostor_behind_the_address_is_found_out(line: Line) -> None:
 
     with (
         open_desk_for_command(desk.first.settings, PASSPHRASE) as there,
-        pytest.raises(TwoMachinesError, match="is not the server whose card"),
+        pytest.raises(DeployError, match="is not the server whose card"),
     ):
         _exchanges(workstation_side(there), _Answering(desk.server))
 
@@ -276,7 +276,7 @@ def test_where_the_server_is_not_reached_a_rebuilt_workstation_is_admitted_by_ha
     said = again.is_told(
         "rebuild", desk.copy_of_keyring(), desk.card(), *words, "--out", desk.folder / "again.pairing"
     )
-    assert "bring the pairing file to it" in said
+    assert "pairing file to the server" in said
     desk.server.does("admit", desk.folder / "again.pairing")
     text = again.settings.read_text("utf-8")
     again.settings.write_text(with_key(text, "adviser", "server", line.way), "utf-8")
@@ -343,7 +343,7 @@ def test_a_workstations_full_disk_is_told_and_what_is_missing_comes_once_there_i
             os.truncate(filler, filler.stat().st_size - 1_500_000)
             said = desk.first.is_told("sync")
             assert "no room for files left on this machine" in said
-            assert "What came in before stays" in said
+            assert "Everything received before is kept" in said
             assert texts_held(desk.first) == before
             filler.unlink()
             desk.first.does("sync")
@@ -452,16 +452,16 @@ def test_over_ssh_both_ends_come_to_know_the_same(tmp_path: Path) -> None:
         assert len(texts_held(desk.server)) == 2
 
         for target in ("nobody", "changed"):  # a key that is not admitted, a server with another key
-            with pytest.raises(TwoMachinesError, match="could not be reached"):
+            with pytest.raises(DeployError, match="could not be reached"):
                 _over(desk.first, ssh.carrier(target))
 
         second = desk.second("ssh:server", admit=False)
-        with pytest.raises(TwoMachinesError, match="does not know this workstation"):
+        with pytest.raises(DeployError, match="does not know this workstation"):
             _over(second, ssh.carrier())
 
         key = desk.server.settings.with_name("server.key")
         key.chmod(0o644)  # the server's end says what is wrong to its own log alone
-        with pytest.raises(TwoMachinesError, match="could not be reached"):
+        with pytest.raises(DeployError, match="could not be reached"):
             _over(desk.first, ssh.carrier())
 
 
@@ -477,7 +477,7 @@ def test_a_server_that_never_stops_or_says_nothing_takes_no_memory_and_no_time(
 
     with (
         an_sshd(tmp_path / "ssh", desk.server.settings, says) as ssh,
-        pytest.raises(TwoMachinesError, match="could not be reached"),
+        pytest.raises(DeployError, match="could not be reached"),
     ):
         _over(desk.first, ssh.carrier())
 

@@ -91,7 +91,7 @@ def test_a_server_is_set_up_without_any_key_of_the_desk(desk: Desk) -> None:
 def test_a_server_for_no_desk_is_not_set_up(tmp_path: Path) -> None:
     nobody = Machine(tmp_path / "var" / "config.toml", "RW")
 
-    assert "no desk's fingerprint" in nobody.is_told("setup", "server", "RWrong")
+    assert "not the fingerprint of a desk" in nobody.is_told("setup", "server", "RWrong")
     assert not nobody.settings.exists()
 
 
@@ -172,7 +172,7 @@ def test_a_wrong_passphrase_pairs_nothing(desk: Desk) -> None:
 def test_what_is_no_card_is_refused(desk: Desk, tmp_path: Path, content: bytes) -> None:
     (tmp_path / "card").write_bytes(content)
 
-    assert "is no server's card" in desk.first.is_told("pair", tmp_path / "card", "--server", "file")
+    assert "is not a card file" in desk.first.is_told("pair", tmp_path / "card", "--server", "file")
 
 
 def with_an_onion_door(server: Machine, folder: Path, way: str = "torrc") -> Path:
@@ -212,7 +212,7 @@ def test_where_we_publish_the_onion_nobody_is_sent_to_restart_tor(desk: Desk, tm
 
     said = [desk.server.does("admit", *each) for each in ((words[-1],), ("--remove", FIRST))]
 
-    assert ["takes it up by itself" in each for each in said] == [True, True]
+    assert ["applies it by itself" in each for each in said] == [True, True]
     assert not any("systemctl" in each for each in said)
     assert clients.admitted_clients(keys) == {}
 
@@ -236,7 +236,7 @@ def test_a_slip_of_one_letter_in_the_onion_address_writes_nothing(paired: Desk) 
         paired.machine("new").is_told("rebuild", copy, card, *new, *out),
     ]
 
-    assert ["There is a slip in the address" in each for each in said] == [True] * 3
+    assert ["There is a typing error in the address" in each for each in said] == [True] * 3
     assert content_of(paired.folder) == before
 
 
@@ -273,7 +273,7 @@ def test_a_pairing_that_somebody_changed_is_not_admitted(desk: Desk) -> None:
 
     assert "was not made by the workstation that it names" in desk.server.is_told("admit", path)
     path.write_bytes(path.read_bytes()[:-1])
-    assert "is no pairing file" in desk.server.is_told("admit", path)
+    assert "is not a pairing file" in desk.server.is_told("admit", path)
     assert "holds no letterhead" in desk.server.is_told("serve", "sync")
 
 
@@ -332,7 +332,7 @@ def test_admit_wants_a_file_or_a_name(paired: Desk) -> None:
 def test_what_sources_write_comes_by_stick_and_answers_go_back(paired: Desk, stick: Path) -> None:
     source = paired.a_source_writes("hello", file=("a.pdf", b"x" * 100_000))
 
-    assert "new things" in carry(paired.server, paired.first, stick)
+    assert "new items" in carry(paired.server, paired.first, stick)
     assert texts_held(paired.first) == texts_held(paired.server)
     paired.is_answered(source, paired.first)
     carry(paired.first, paired.server, stick)
@@ -345,7 +345,7 @@ def test_a_stick_that_comes_twice_says_so(paired: Desk, stick: Path) -> None:
     paired.a_source_writes()
     carry(paired.server, paired.first, stick)
 
-    assert "was taken in before. Nothing was done." in paired.first.does("pouch", "in", stick)
+    assert "was applied before. Nothing was changed." in paired.first.does("pouch", "in", stick)
 
 
 def test_a_stick_that_is_lost_loses_nothing(paired: Desk, stick: Path) -> None:
@@ -380,7 +380,7 @@ def test_a_pouch_that_was_spoilt_is_refused_whole(
     assert said in paired.first.is_told("pouch", "in", stick)
     assert texts_held(paired.first) == set()
     stick.write_bytes(whole)
-    assert "new things" in paired.first.does("pouch", "in", stick)
+    assert "new items" in paired.first.does("pouch", "in", stick)
 
 
 def test_another_desks_pouch_is_refused(paired: Desk, tmp_path: Path, stick: Path) -> None:
@@ -389,7 +389,7 @@ def test_another_desks_pouch_is_refused(paired: Desk, tmp_path: Path, stick: Pat
     other.pair_first()
     other.server.does("pouch", "out", stick)
 
-    assert "sealed to somebody else" in paired.first.is_told("pouch", "in", stick)
+    assert "made for another machine" in paired.first.is_told("pouch", "in", stick)
 
 
 def to_come() -> int:
@@ -418,9 +418,9 @@ def a_pouch(paired: Desk, seed: bytes | None = None, **changes: object) -> bytes
     ("changes", "said"),
     [
         pytest.param({"desk": "RWsomebodyelse"}, "another desk's", id="another desk's"),
-        pytest.param({"receiver": b"8 bytes."}, "not for this machine", id="for another workstation"),
+        pytest.param({"receiver": b"8 bytes."}, "is for another machine", id="for another workstation"),
         pytest.param({"day": utc_today() + timedelta(days=365)}, "one of the two clocks", id="a year ahead"),
-        pytest.param({"seed": bytes(32)}, "not made by who it says", id="forged"),
+        pytest.param({"seed": bytes(32)}, "not made by the machine that it names", id="forged"),
     ],
 )
 def test_a_pouch_that_is_not_what_it_must_be_is_refused(
@@ -445,13 +445,13 @@ def test_a_pouch_that_comes_early_is_kept_until_it_fits(paired: Desk, stick: Pat
     paired.a_source_writes()
     stick.write_bytes(a_pouch(paired, after=to_come() - 1))
 
-    assert "comes early" in paired.first.does("pouch", "in", stick)
+    assert "came early" in paired.first.does("pouch", "in", stick)
     held = paired.first.settings.parent / "held"
     assert [stat.S_IMODE(each.stat().st_mode) for each in (held, *held.iterdir())] == [0o700, 0o600]
 
     stick.write_bytes(a_pouch(paired, serial=to_come() - 1))
     said = paired.first.does("pouch", "in", stick)
-    assert "had come early and were taken in now: 1" in said
+    assert "had come early and were applied now: 1" in said
     assert list(held.iterdir()) == []
 
 
@@ -493,7 +493,7 @@ def on_ssh(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
 def test_a_pouch_held_at_a_workstation_is_taken_in_by_the_next_sync(on_ssh: Desk, stick: Path) -> None:
     on_ssh.a_source_writes()
     forgets_pouches_of(on_ssh.first, SERVER)
-    assert "comes early" in carry(on_ssh.server, on_ssh.first, stick, "--to", FIRST)
+    assert "came early" in carry(on_ssh.server, on_ssh.first, stick, "--to", FIRST)
     assert len(held_at(on_ssh.first)) == 1
 
     on_ssh.first.does("sync")
@@ -514,7 +514,7 @@ def test_a_pouch_that_still_waits_after_a_sync_is_told(on_ssh: Desk, stick: Path
 @pytest.mark.parametrize("how", ["once", "beside"])
 def test_a_pouch_held_at_a_server_is_taken_in_by_its_sweeper(on_ssh: Desk, stick: Path, how: str) -> None:
     forgets_pouches_of(on_ssh.server, on_ssh.keyring.strand.id)
-    assert "comes early" in carry(on_ssh.first, on_ssh.server, stick)
+    assert "came early" in carry(on_ssh.first, on_ssh.server, stick)
     on_ssh.server.does("sweep", "--once")
     assert len(held_at(on_ssh.server)) == 1  # what goes before it has not come
     on_ssh.first.does("sync")
@@ -546,7 +546,7 @@ def test_what_keeps_held_pouches_waiting_is_logged_once_and_stops_no_sweep(
 def test_ones_own_pouch_is_not_taken_in(paired: Desk, stick: Path) -> None:
     paired.first.does("pouch", "out", stick)
 
-    assert "damaged, cut off, or sealed to somebody else" in paired.first.is_told("pouch", "in", stick)
+    assert "damaged, cut off, or made for another machine" in paired.first.is_told("pouch", "in", stick)
 
 
 def test_a_pouch_out_of_a_stick_that_cannot_be_read_is_told(paired: Desk, tmp_path: Path) -> None:
@@ -572,7 +572,7 @@ def first_letterhead_only(desk: Desk) -> Machine:
 
 
 def test_by_stick_there_is_no_line(paired: Desk) -> None:
-    assert "has no line to its server" in paired.first.is_told("sync")
+    assert "has no connection to its server" in paired.first.is_told("sync")
 
 
 @pytest.mark.skipif(not CAN_MOUNT, reason="only root may mount a small disk")
@@ -645,7 +645,7 @@ def test_a_name_is_given_once(paired: Desk) -> None:
         "pair", paired.card(), "--server", "file", "--name", FIRST, *words
     )
 
-    assert "has that name already" in said
+    assert "has this name already" in said
 
 
 def test_a_new_workstation_needs_a_name_and_the_posters_fingerprint(paired: Desk, tmp_path: Path) -> None:
@@ -690,7 +690,7 @@ def test_a_workstation_that_was_retired_is_refused(paired: Desk, stick: Path) ->
     carry(paired.server, second, stick, "--to", "Werkstation 2")
 
     said = second.does("retire", FIRST, "--since", "2025-01-31")
-    assert "signs after 2025-01-31 counts no more" in said
+    assert "after 2025-01-31 do not count" in said
     carry(second, paired.server, stick)
     paired.first.does("pouch", "out", stick)
 
@@ -730,7 +730,7 @@ def test_a_workstation_that_was_forgotten_already_loses_its_onion_key_too(
     assert f'steunpunt admit --remove "{FIRST}"' in told
     assert clients.admitted_clients(keys) == {}
     assert "systemctl restart tor" in said
-    assert "may come again" not in said
+    assert "may connect again" not in said
 
 
 def test_a_workstation_retired_today_is_told_to_be_able_to_come_until_tonight(
@@ -746,7 +746,7 @@ def test_a_workstation_retired_today_is_told_to_be_able_to_come_until_tonight(
 
 
 def test_nobody_retires_the_workstation_they_sit_at(paired: Desk) -> None:
-    assert "this very workstation" in paired.first.is_told("retire", FIRST)
+    assert "this workstation itself" in paired.first.is_told("retire", FIRST)
     assert "Which workstation?" in paired.first.is_told("retire", "Nobody")
 
 
@@ -826,7 +826,7 @@ def test_a_rebuilt_workstation_is_no_second_one_in_the_same_folder(paired: Desk)
 
     said = paired.first.is_told("rebuild", paired.copy_of_keyring(), paired.card(), *words)
 
-    assert "is there already" in said
+    assert "exists, so this is a workstation already" in said
 
 
 # ---- settings with only some sections ----------------------------------------------------------------
@@ -847,7 +847,7 @@ def test_what_runs_is_what_there_is_a_section_for(paired: Desk) -> None:
 @pytest.mark.parametrize(
     ("sections", "server", "said"),
     [
-        pytest.param(("desk",), "", "nothing is to run", id="nothing"),
+        pytest.param(("desk",), "", "there is nothing to run", id="nothing"),
         pytest.param(("adviser",), "", "run steunpunt pair", id="a workstation without a server"),
         pytest.param(("source", "adviser"), "file", "belong there and not here", id="a replica for sources"),
         pytest.param(("sync", "adviser"), "file", "belong there and not here", id="a replica with a door"),
@@ -913,8 +913,8 @@ def test_a_server_that_was_put_back_gets_everything_again_by_stick(paired: Desk,
     copy.write_bytes(yesterday)
     assert "older than one this server has seen" in paired.server.is_told("serve", "sync")
     copy.with_name("letterhead-serial").unlink()  # as docs/operator.md says, by who put it back
-    assert "comes early" in carry(paired.first, paired.server, stick)
-    assert "was found put back to an earlier day" in carry(paired.server, paired.first, stick)
+    assert "came early" in carry(paired.first, paired.server, stick)
+    assert "turned out to be restored to an earlier day" in carry(paired.server, paired.first, stick)
     carry(paired.first, paired.server, stick)
 
     assert texts_held(paired.server) == everything

@@ -1,0 +1,137 @@
+"""Commands `card`, `pair`, `admit`, `retire` and `rebuild`: connect or replace workstations of a server."""
+
+from datetime import date, datetime
+from pathlib import Path
+
+import click
+
+from deploy.cli.terminal import EXISTING_FILE, FILE, ask_passphrase
+
+_server_option = click.option(
+    "--server",
+    required=True,
+    help='How to reach the server: onion:ADDRESS.onion, ssh:user@host, unix:/path, or "file" by hand.',
+)
+_out_option = click.option(
+    "--out", type=FILE, help="Where to write the pairing file. [default: NAME.pairing]"
+)
+_FINGERPRINT_HELP = "The desk's fingerprint, as its posters show it."
+
+
+@click.command()
+@click.option("--out", type=FILE, help="Write a card file: the card, and the desk's newest letterhead.")
+@click.pass_obj
+def card_command(settings: Path, out: Path | None) -> None:
+    """On a server: print its card, by which workstations know it. The card is not secret."""
+    from deploy.pairing import server
+
+    card_file = server.server_card(settings)
+    if out is None:
+        click.echo(str(card_file.card))
+        return
+    server.write_card_file(card_file, out)
+    click.echo(f"Bring {out} to the workstation, and run there: steunpunt pair {out.name} --server ...")
+
+
+@click.command()
+@click.argument("card_path", metavar="CARD", type=EXISTING_FILE)
+@_server_option
+@click.option(
+    "--keyring", type=EXISTING_FILE, help="A copy of the desk's keyring: set up a new workstation here."
+)
+@click.option("--name", help="Name of the new workstation. The public can read it in the letterhead.")
+@click.option("--fingerprint", help=f"With --keyring. {_FINGERPRINT_HELP}")
+@_out_option
+@click.pass_obj
+def pair_command(  # noqa: PLR0913, PLR0917  # one argument for each option
+    settings: Path,
+    card_path: Path,
+    server: str,
+    keyring: Path | None,
+    name: str | None,
+    fingerprint: str | None,
+    out: Path | None,
+) -> None:
+    """On a workstation: register a server by its card file, and write a pairing file for it."""
+    from deploy.desk_for_command import open_keyring_copy
+    from deploy.pairing import workstation
+
+    card_file = workstation.read_card_file(card_path)
+    request = workstation.PairingRequest(server, out, click.echo)
+    if keyring is None:
+        workstation.pair_workstation(settings, card_file, ask_passphrase(), request)
+        return
+    if not (name and fingerprint):
+        raise click.UsageError("--keyring needs --name and --fingerprint.")
+    copy = open_keyring_copy(keyring, ask_passphrase(), fingerprint)
+    workstation.pair_new_workstation(settings, card_file, copy, name, request)
+
+
+@click.command()
+@click.argument("pairing", type=EXISTING_FILE, required=False)
+@click.option("--remove", metavar="NAME", help="Forget this workstation instead.")
+@click.pass_obj
+def admit_command(settings: Path, pairing: Path | None, remove: str | None) -> None:
+    """On a server: admit the workstation of a pairing file."""
+    from deploy.pairing import server
+
+    if (pairing is None) == (remove is None):
+        raise click.UsageError("Name a pairing file, or --remove NAME.")
+    if remove is not None:
+        server.remove_workstation(settings, remove, say=click.echo)
+    elif pairing is not None:
+        server.admit_workstation(
+            settings, pairing, say=click.echo, on_step=lambda line: click.echo(line, err=True)
+        )
+
+
+@click.command()
+@click.argument("name")
+@click.option(
+    "--since",
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="If it was stolen: the last day on which its signatures still count.",
+)
+@click.pass_obj
+def retire_command(settings: Path, name: str, since: datetime | None) -> None:
+    """On a workstation: take another workstation of the desk out of use."""
+    from deploy.desk_for_command import open_desk_for_command
+    from deploy.syncing.workstation_commands import retire_workstation
+
+    day: date | None = None if since is None else since.date()
+    with open_desk_for_command(settings, ask_passphrase()) as desk:
+        retire_workstation(desk, name, day, say=click.echo)
+
+
+@click.command()
+@click.argument("keyring_backup", type=EXISTING_FILE)
+@click.argument("card_path", metavar="CARD", type=EXISTING_FILE)
+@_server_option
+@click.option("--fingerprint", required=True, help=_FINGERPRINT_HELP)
+@click.option(
+    "--name", default="", help="Name of the new workstation. [default: the lost one's name, and the day]"
+)
+@_out_option
+@click.pass_obj
+def rebuild_command(  # noqa: PLR0913, PLR0917  # one argument for each option
+    settings: Path,
+    keyring_backup: Path,
+    card_path: Path,
+    server: str,
+    fingerprint: str,
+    name: str,
+    out: Path | None,
+) -> None:
+    """Replace a lost workstation, from a copy of its keyring and the server."""
+    from deploy.desk_for_command import open_keyring_copy
+    from deploy.pairing import workstation
+    from deploy.syncing.workstation_commands import LostWorkstation, rebuild_workstation
+
+    card_file = workstation.read_card_file(card_path)
+    passphrase = ask_passphrase()
+    lost = LostWorkstation(open_keyring_copy(keyring_backup, passphrase, fingerprint), card_file, name)
+    request = workstation.PairingRequest(server, out, click.echo)
+    rebuild_workstation(settings, lost, passphrase, request)
+
+
+COMMANDS = (card_command, pair_command, admit_command, retire_command, rebuild_command)

@@ -1,0 +1,82 @@
+"""Commands `run`, `serve` and `sweep`: start the programs that stay running."""
+
+import threading
+from pathlib import Path
+
+import click
+
+from deploy.cli.setup_commands import adviser_bind_option, set_up_and_show, source_bind_option
+from deploy.cli.terminal import show_count, show_step, stop_on_signals
+from deploy.serving.gc_tuning import collect_from_here
+
+
+@click.command()
+@source_bind_option
+@adviser_bind_option
+@click.pass_obj
+def run_command(settings: Path, source_bind: str, adviser_bind: str) -> None:
+    """Set up a desk if there are no settings, and run every part that the settings have a section for."""
+    from deploy.serving.supervisor import run_together
+    from deploy.serving.topology import parts_to_run
+
+    set_up_and_show(settings, source_bind, adviser_bind)
+    parts, lines = parts_to_run(settings)
+    run_together(settings, parts, lambda: click.echo("\n".join(lines)))
+    click.echo("Stopped.")
+
+
+@click.command()
+@click.argument("interface", type=click.Choice(["source", "adviser", "sync"]))
+@click.pass_obj
+def serve_command(settings: Path, interface: str) -> None:
+    """Serve one interface, or the sync endpoint for workstations, until Ctrl-C or SIGTERM."""
+    if interface == "source":
+        from deploy.serving import serve_source
+
+        serve_source.serve_source(settings)
+    elif interface == "sync":
+        from deploy.serving import serve_sync
+
+        serve_sync.serve_sync(settings)
+    else:
+        from deploy.serving import serve_adviser
+
+        serve_adviser.serve_adviser(settings)
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="Destroy and rewrite now, then end.")
+@click.pass_obj
+def sweep_command(settings: Path, *, once: bool) -> None:
+    """Destroy deleted content every 20 seconds, and rewrite the store once a night."""
+    from deploy.cleanup import server_cleanup
+    from deploy.settings.load_settings import sections_in
+    from deploy.syncing import pending_at_server
+
+    sections = sections_in(settings)
+    sweeper: server_cleanup.StoreSweeper
+    if "source" in sections:
+        sweeper = server_cleanup.open_server_cleanup(settings)
+    else:
+        from deploy.cleanup import replica_cleanup
+
+        sweeper = replica_cleanup.open_replica_cleanup(settings)
+    if once:
+        swept = server_cleanup.sweep_now(sweeper, on_step=show_step, on_progress=show_count)
+        click.echo(f"Destroyed {swept.rows} encrypted parts.")
+        if "sync" in sections:
+            pending_at_server.apply_pending_now(settings)
+        return
+    collect_from_here()
+    stop = stop_on_signals()
+    if "sync" in sections:
+        threading.Thread(
+            target=pending_at_server.apply_pending_until_stopped,
+            args=(settings, stop),
+            name="pending",
+            daemon=True,
+        ).start()
+    server_cleanup.sweep_until_stopped(sweeper, stop)
+
+
+COMMANDS = (run_command, serve_command, sweep_command)

@@ -1,0 +1,38 @@
+"""Types of arguments, questions and progress lines that several commands share."""
+
+import signal
+import threading
+from pathlib import Path
+
+import click
+
+FILE = click.Path(path_type=Path, dir_okay=False)
+EXISTING_FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
+
+
+def ask_passphrase() -> str:
+    """Ask for the adviser's passphrase on standard error, without showing what is typed."""
+    return str(click.prompt("Passphrase", hide_input=True, err=True))
+
+
+def show_step(step: str) -> None:
+    """Print the step that begins now on standard error."""
+    click.echo(f"{step} ...", err=True)
+
+
+def show_count(done: int, total: int) -> None:
+    """Print how many encrypted parts are destroyed, on one line that is overwritten."""
+    click.echo(f"\r{done} of {total} encrypted parts", err=True, nl=done >= total)
+
+
+def show_items_left(left: int) -> None:
+    """Print how many items still have to be sent, on one line that is overwritten."""
+    click.echo(f"\r{left} items left to send", err=True, nl=left == 0)
+
+
+def stop_on_signals() -> threading.Event:
+    """Return an event that Ctrl-C and SIGTERM set from now on."""
+    stop = threading.Event()
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, lambda _signal, _frame: stop.set())
+    return stop
