@@ -9,9 +9,9 @@ import sys
 from flask import Flask, Response, request
 
 from deploy.serving.gunicorn_server import GunicornServer
-from sync.build import DIRECT_BYTES
+from sync.build import TARGET_BYTES
 from sync.http_endpoint import PATH
-from sync.pouch_stream import written
+from sync.pouch_stream import frame_pouches
 
 ASKING_BYTES = 8
 
@@ -19,13 +19,13 @@ ASKING_BYTES = 8
 def create_app() -> Flask:
     """Build a view that takes any bytes and answers with others, at the place of the real door."""
     app = Flask(__name__)
-    piece = os.urandom(DIRECT_BYTES)
+    piece = os.urandom(TARGET_BYTES)
 
     @app.post(PATH)
     def copy() -> Response:
         wanted = max(1, int.from_bytes(request.get_data(cache=False)[:ASKING_BYTES]))
-        pieces = (piece[: wanted - done] for done in range(0, wanted, DIRECT_BYTES))
-        return Response(written(pieces), mimetype="application/octet-stream")
+        pieces = (piece[: wanted - done] for done in range(0, wanted, TARGET_BYTES))
+        return Response(frame_pouches(pieces), mimetype="application/octet-stream")
 
     return app
 

@@ -47,8 +47,8 @@ from store.database.engine import open_store
 from store.database.schema import PAGE_BYTES
 from sync.carriers import OnionCarrier, UnixCarrier
 from sync.endpoint import Endpoint
-from sync.errors import RefusedError, UnreachableError
-from sync.exchange import Carrier, Synced, exchange
+from sync.errors import ServerRefusedError, SyncRefusedError
+from sync.exchange import Carrier, SyncResult, exchange
 
 _COMMAND = (sys.executable, "-m", "deploy.cli.main")
 _GROWTH_BYTES = 32 * 1024**2
@@ -270,9 +270,9 @@ def _wait_for(carrier: OnionCarrier, client: Tor) -> None:
     while True:
         try:
             list(_asked(carrier, ASKING_BYTES, 0))
-        except RefusedError:
+        except ServerRefusedError:
             return  # the real door: that was no pouch
-        except UnreachableError:
+        except SyncRefusedError:
             if time.monotonic() > deadline:
                 raise
             client.forget()
@@ -422,7 +422,7 @@ def _singles(machines: _Machines, ways: _Ways, side: Endpoint, readers: "_Reader
     return _Single(seconds, copied, carried)
 
 
-def _timed(side: Endpoint, line: _Observed) -> tuple[float, Synced]:
+def _timed(side: Endpoint, line: _Observed) -> tuple[float, SyncResult]:
     begun = time.perf_counter()
     done = exchange(side, line, lambda _left: None)
     return time.perf_counter() - begun, done

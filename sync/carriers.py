@@ -1,4 +1,4 @@
-"""The ways between a workstation and its server: an onion service, SSH, or a Unix socket on one machine."""
+"""Connections from a workstation to its server: onion service, SSH, or a Unix socket on one machine."""
 
 import re
 import socket
@@ -15,24 +15,24 @@ from typing import IO, Final, cast
 from python_socks import ProxyError
 from python_socks.sync import Proxy
 
-from sync import pouch_stream
-from sync.errors import RefusedError, UnreachableError
+from sync.errors import ServerRefusedError, SyncError, SyncRefusal, SyncRefusedError
 from sync.http_endpoint import PATH
-from sync.reasons import REASONS
+from sync.pouch_stream import read_pouches
+from sync.refusal_words import REFUSAL_WORDS
 
-# Without a byte: an onion circuit takes some seconds, and some tens when it must be built anew.
-_SECONDS: Final = 120
-_LONGEST_SECONDS: Final = 1800.0  # for one pouch to and fro, however slowly it comes
+# Without a byte. An onion circuit needs some seconds, and tens of seconds when it must be built again.
+_IDLE_SECONDS: Final = 120
+_POUCH_SECONDS: Final = 1800.0  # for one pouch there and back, however slowly it arrives
 _WORD_BYTES: Final = 100
 _HTTP_PORT: Final = 80
 _OK: Final = 200
-BROUGHT: Final = b"pouch\n"  # what `steunpunt sync answer` writes before pouches, and
-REFUSED: Final = b"refused "  # before a reason
+SSH_POUCHES: Final = b"pouch\n"  # `steunpunt sync answer` writes this before pouches,
+SSH_REFUSED: Final = b"refused "  # and this before a word of refusal
 
 _SSH_OPTIONS: Final = (
     "-oBatchMode=yes",
-    "-oConnectTimeout=60",  # and then a line on which no server is for two minutes is given up
-    "-oServerAliveInterval=30",
+    "-oConnectTimeout=60",
+    "-oServerAliveInterval=30",  # give up a connection on which the server is silent for two minutes
     "-oServerAliveCountMax=4",
 )
 
@@ -43,87 +43,75 @@ _UNIX: Final = re.compile(r"unix:(/\S+)")
 
 @dataclass(frozen=True, slots=True)
 class OnionCarrier:
-    """Through Tor's SOCKS port, `socks` as "127.0.0.1:9050", to an onion service of our own."""
+    """Carrier to our onion service, through Tor's SOCKS port: `socks` is an address as "127.0.0.1:9050"."""
 
     onion: str
     socks: str
 
     @contextmanager
     def carry(self, pouch: bytes) -> Iterator[Iterator[bytes]]:
-        """Give the server's pouches.
-
-        Raises:
-            UnreachableError, RefusedError: as `Carrier` has it.
-        """
+        """Send a pouch, and return the server's pouches. Raises the exceptions of `exchange.Carrier`."""
         try:
             proxy = Proxy.from_url(f"socks5://{self.socks}", rdns=True)
-            opened = proxy.connect(self.onion, _HTTP_PORT, timeout=_SECONDS)
-        except (OSError, ProxyError) as why:  # Tor is not there, or the service unknown, or we have no key
-            raise UnreachableError from why
+            opened = proxy.connect(self.onion, _HTTP_PORT, timeout=_IDLE_SECONDS)
+        except (OSError, ProxyError) as why:  # Tor does not run, or the service is unknown, or our key is
+            raise SyncRefusedError(SyncRefusal.UNREACHABLE) from why
         with opened, _posting(opened, self.onion, pouch) as pouches:
             yield pouches
 
 
 @dataclass(frozen=True, slots=True)
 class UnixCarrier:
-    """To a door on this very machine, by its socket."""
+    """Carrier to a Unix socket on this machine."""
 
     path: Path
 
     @contextmanager
     def carry(self, pouch: bytes) -> Iterator[Iterator[bytes]]:
-        """Give the server's pouches.
-
-        Raises:
-            UnreachableError, RefusedError: as `Carrier` has it.
-        """
+        """Send a pouch, and return the server's pouches. Raises the exceptions of `exchange.Carrier`."""
         with socket.socket(socket.AF_UNIX) as opened:
-            opened.settimeout(_SECONDS)
+            opened.settimeout(_IDLE_SECONDS)
             try:
                 opened.connect(str(self.path))
             except OSError as why:
-                raise UnreachableError from why
+                raise SyncRefusedError(SyncRefusal.UNREACHABLE) from why
             with _posting(opened, "localhost", pouch) as pouches:
                 yield pouches
 
 
 @dataclass(frozen=True, slots=True)
 class SshCarrier:
-    """Through the `ssh` program, with the user's own settings and keys; never a question is asked."""
+    """Carrier through the `ssh` program, with the user's own settings and keys. It never asks a question."""
 
     target: str
     options: tuple[str, ...] = ()
 
     @contextmanager
     def carry(self, pouch: bytes) -> Iterator[Iterator[bytes]]:
-        """Give the server's pouches.
-
-        Raises:
-            UnreachableError, RefusedError: as `Carrier` has it.
-        """
-        # A forced command in the server's authorized_keys takes the place of what is asked for here.
+        """Send a pouch, and return the server's pouches. Raises the exceptions of `exchange.Carrier`."""
+        # A forced command in the server's authorized_keys replaces the command that is named here.
         command = ["ssh", "-T", *_SSH_OPTIONS, *self.options, self.target, "steunpunt sync answer"]
         try:
-            with tempfile.TemporaryFile() as asked:
-                asked.write(pouch)
-                asked.seek(0)
+            with tempfile.TemporaryFile() as question:
+                question.write(pouch)
+                question.seek(0)
                 ssh = subprocess.Popen(  # noqa: S603  # no shell
-                    command, stdin=asked, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+                    command, stdin=question, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
                 )
         except OSError as why:
-            raise UnreachableError from why
+            raise SyncRefusedError(SyncRefusal.UNREACHABLE) from why
         with ssh:
             try:
-                yield _in_time(_said(cast("IO[bytes]", ssh.stdout)), ssh.kill)
+                yield _limit_time(_read_ssh(cast("IO[bytes]", ssh.stdout)), ssh.kill)
             finally:
                 ssh.kill()
 
 
 def carrier_of(server: str, socks: str) -> OnionCarrier | SshCarrier | UnixCarrier:
-    """Return the way to a server as the settings name it: "onion:…", "ssh:user@host" or "unix:/path".
+    """Return the carrier that the settings name: "onion:…", "ssh:user@host" or "unix:/path".
 
     Raises:
-        ValueError: it is none of these.
+        ValueError: `server` has none of these forms.
     """
     if found := _ONION.fullmatch(server):
         return OnionCarrier(found[1], socks)
@@ -136,24 +124,24 @@ def carrier_of(server: str, socks: str) -> OnionCarrier | SshCarrier | UnixCarri
 
 @contextmanager
 def _posting(opened: socket.socket, host: str, pouch: bytes) -> Iterator[Iterator[bytes]]:
-    """Give the pouches that the door answers with; in the end hang up, since a thread may be reading."""
+    """Post a pouch and return the pouches of the answer. At the end, interrupt a thread that still reads."""
 
     def hang_up() -> None:
         with suppress(OSError):
             opened.shutdown(socket.SHUT_RDWR)
 
-    opened.settimeout(_SECONDS)
+    opened.settimeout(_IDLE_SECONDS)
     with HTTPResponse(opened, method="POST") as response:
         try:
-            yield _in_time(_post(opened, response, host, pouch), hang_up)
+            yield _limit_time(_post(opened, response, host, pouch), hang_up)
         finally:
             hang_up()
 
 
 def _post(opened: socket.socket, response: HTTPResponse, host: str, pouch: bytes) -> Iterator[bytes]:
-    """Ask as HTTP/1.0 does: the answer then ends with the line, and is not in HTTP's own chunks.
+    """Post as HTTP/1.0: the answer then ends with the connection, and does not use HTTP's own chunks.
 
-    http.client takes lengths below zero in those, and reads without end.
+    http.client accepts negative lengths in chunks, and then reads without end.
     """
     head = (
         f"POST {PATH} HTTP/1.0\r\nHost: {host}\r\n"
@@ -163,27 +151,27 @@ def _post(opened: socket.socket, response: HTTPResponse, host: str, pouch: bytes
         opened.sendall(head.encode("ascii") + pouch)
         response.begin()
         if response.chunked:
-            raise UnreachableError
+            raise SyncRefusedError(SyncRefusal.UNREACHABLE)
         if response.status != _OK:
-            raise _refused(response.read(_WORD_BYTES))
-        yield from pouch_stream.read_pouches(response.read)
+            raise _refusal(response.read(_WORD_BYTES))
+        yield from read_pouches(response.read)
     except (OSError, HTTPException) as why:
-        raise UnreachableError from why
+        raise SyncRefusedError(SyncRefusal.UNREACHABLE) from why
 
 
-def _said(said: IO[bytes]) -> Iterator[bytes]:
-    """Read what `steunpunt sync answer` writes."""
-    word = said.read(len(BROUGHT))
-    if word != BROUGHT:
-        word += said.read(len(REFUSED) + _WORD_BYTES - len(word))
-        raise _refused(word.removeprefix(REFUSED)) if word.startswith(REFUSED) else UnreachableError
-    yield from pouch_stream.read_pouches(said.read)
+def _read_ssh(output: IO[bytes]) -> Iterator[bytes]:
+    """Read the output of `steunpunt sync answer`."""
+    start = output.read(len(SSH_POUCHES))
+    if start != SSH_POUCHES:
+        start += output.read(len(SSH_REFUSED) + _WORD_BYTES - len(start))
+        raise _refusal(start.removeprefix(SSH_REFUSED) if start.startswith(SSH_REFUSED) else b"")
+    yield from read_pouches(output.read)
 
 
-def _in_time(pouches: Iterator[bytes], hang_up: Callable[[], object]) -> Iterator[bytes]:
-    """Yield pouches; hang up where one takes longer than any does."""
+def _limit_time(pouches: Iterator[bytes], hang_up: Callable[[], object]) -> Iterator[bytes]:
+    """Yield pouches, and close the connection when one of them takes longer than half an hour."""
     while True:
-        timer = threading.Timer(_LONGEST_SECONDS, hang_up)
+        timer = threading.Timer(_POUCH_SECONDS, hang_up)
         timer.daemon = True
         timer.start()
         try:
@@ -195,7 +183,9 @@ def _in_time(pouches: Iterator[bytes], hang_up: Callable[[], object]) -> Iterato
         yield pouch
 
 
-def _refused(word: bytes) -> RefusedError | UnreachableError:
-    """Read a reason; who answers with another word is no server of ours."""
+def _refusal(word: bytes) -> SyncError:
+    """Return the exception for a server's word. A server that sends another word is not one of ours."""
     reason = word.decode("ascii", errors="replace").strip()
-    return RefusedError(reason) if reason in REASONS else UnreachableError()
+    if reason in REFUSAL_WORDS:
+        return ServerRefusedError(reason)
+    return SyncRefusedError(SyncRefusal.UNREACHABLE)

@@ -1,4 +1,4 @@
-"""This end of a sync: its store, who it is, and the keys by which pouches are made and opened."""
+"""One end of a sync: its store, its name, and the keys that sign and open pouches."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,32 +13,32 @@ from protocol.strand import StrandKey
 from store import peers
 from store.database.engine import Store
 from store.quota import Quota
-from sync.errors import NotPairedError, RevokedWorkstationError, UnknownWorkstationError
+from sync.errors import SyncRefusal, SyncRefusedError
 
 
 class Merger(Protocol):
-    """What only the desk can do when two workstations changed one thing; it needs the keyring."""
+    """Merge of concurrent changes by two workstations. It needs the keyring, so only the desk can do it."""
 
-    def records(  # what it is, what both made of it, and its next revision
+    def records(  # kind and name, both sealed versions, and the next revision
         self, kind: str, name: bytes, ours: bytes, theirs: bytes, revision: int, /
     ) -> bytes:
-        """Return one sealed record, of this revision, that says what both said.
+        """Return one sealed record with this revision that contains both changes.
 
-        `ours` and `theirs` are as they lie in a store. Where one of them does not open, the other is it.
+        `ours` and `theirs` are sealed, as stored. If one of them cannot be opened, the other is the result.
         """
         ...
 
     def letterheads(self, base: bytes, ours: bytes, theirs: bytes, /) -> tuple[int, bytes, bytes]:
-        """Return serial, body and signature of a letterhead that says what both said."""
+        """Return serial, body and signature of a letterhead that contains both changes."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One end. `name` is `SERVER`, or a workstation's strand; `seed` the Ed25519 seed that signs as it.
+    """One end of a sync. `name` is `SERVER` or a workstation's strand, and `seed` its Ed25519 signing seed.
 
-    `letterhead` gives the newest one that was found true. `quota` bounds the files that are taken in. A
-    server has no `merger`: it opens nothing.
+    `letterhead` returns the newest letterhead that was verified. `quota` limits the files that are applied.
+    The server has no `merger`, because it cannot decrypt anything.
     """
 
     store: Store
@@ -54,14 +54,14 @@ class Endpoint:
 
     @property
     def is_server(self) -> bool:
-        """Say which end this is."""
+        """Return whether this endpoint is the server."""
         return self.name == SERVER
 
     def recipient(self) -> PQRecipient:
-        """Return whom pouches from here are sealed to: the desk, or the server.
+        """Return the recipient to whom this endpoint seals its pouches: the desk, or the server.
 
         Raises:
-            NotPairedError: this workstation does not know the server.
+            SyncRefusedError: NOT_PAIRED.
         """
         return self.letterhead().current_epoch[1] if self.is_server else self._card().recipient
 
@@ -69,28 +69,28 @@ class Endpoint:
         """Return the key that must have signed a pouch from `peer`.
 
         Raises:
-            NotPairedError: this workstation does not know the server.
-            UnknownWorkstationError, RevokedWorkstationError: to the server it is no workstation of the desk.
+            SyncRefusedError: NOT_PAIRED, or at the server UNKNOWN_WORKSTATION or REVOKED_WORKSTATION.
         """
         return self.workstation(peer, letterhead).verify_key if self.is_server else self._card().verify_key
 
     def workstation(self, peer: StrandId, letterhead: Letterhead) -> StrandKey:
         """Return the strand of a workstation that may exchange pouches today.
 
+        The first day of the strand does not matter, because clocks differ.
+
         Raises:
-            UnknownWorkstationError: the letterhead names no such strand.
-            RevokedWorkstationError: its days are over. Its first day is not asked: clocks differ.
+            SyncRefusedError: UNKNOWN_WORKSTATION or REVOKED_WORKSTATION.
         """
         key = letterhead.strand_keys.get(peer)
         if key is None:
-            raise UnknownWorkstationError
+            raise SyncRefusedError(SyncRefusal.UNKNOWN_WORKSTATION)
         if key.until is not None and key.until < self.today():
-            raise RevokedWorkstationError
+            raise SyncRefusedError(SyncRefusal.REVOKED_WORKSTATION)
         return key
 
     def _card(self) -> ServerCard:
         with self.store.reading() as session:
             known = peers.find(session, SERVER)
         if known is None:
-            raise NotPairedError
+            raise SyncRefusedError(SyncRefusal.NOT_PAIRED)
         return ServerCard.from_text(known.card.decode("ascii"))

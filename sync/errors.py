@@ -1,70 +1,36 @@
-"""What syncing can refuse, one class per thing a caller does differently. No message holds a value."""
+"""Exceptions of sync. OutboxKind was not delivered stays in the outbox, and is sent by the next sync."""
 
+from enum import StrEnum
 from typing import Self
 
 
+class SyncRefusal(StrEnum):
+    """Reason why this endpoint cannot sync, or cannot continue."""
+
+    UNKNOWN_WORKSTATION = "unknown"  # no letterhead of the desk names it
+    REVOKED_WORKSTATION = "revoked"  # the desk took it out of use
+    LETTERHEAD = "letterhead"  # the letterhead in the store must not be used: someone changed the store
+    NOT_PAIRED = "not_paired"  # this workstation was never paired with a server
+    NO_ROOM = "no_room"  # for files: the quota is used up, or the disk is full
+    BROKEN_TRANSFER = "broken"  # a chunk does not follow what is here: send it again from where we say
+    OVERTAKEN = "overtaken"  # another pouch was begun for this peer, on another connection
+    UNREACHABLE = "unreachable"  # no connection, a lost connection, or an answer that no server of ours gives
+
+
 class SyncError(Exception):
-    """Base of every refusal of this package. What was not carried stays where it is, and goes next time."""
+    """Base class of the exceptions of sync. No message holds a value."""
 
 
-class UnknownWorkstationError(SyncError):
-    """No letterhead of the desk names this workstation."""
+class SyncRefusedError(SyncError):
+    """Refusal by this endpoint."""
 
-    def __init__(self) -> None:
-        super().__init__("the desk's letterhead does not name this workstation")
-
-
-class RevokedWorkstationError(SyncError):
-    """The desk took this workstation out of use."""
-
-    def __init__(self) -> None:
-        super().__init__("the desk took this workstation out of use")
+    def __init__(self, reason: SyncRefusal) -> None:
+        super().__init__(reason)
+        self.reason: SyncRefusal = reason
 
 
-class LetterheadUnsoundError(SyncError):
-    """The letterhead in the server's store is not one that may be used: somebody changed the store."""
-
-    def __init__(self) -> None:
-        super().__init__("the letterhead in the store must not be used")
-
-
-class NotPairedError(SyncError):
-    """This workstation does not know the server: it was never paired."""
-
-    def __init__(self) -> None:
-        super().__init__("this workstation is not paired with a server")
-
-
-class NoRoomError(SyncError):
-    """There is no room for files here, or the disk is full."""
-
-    def __init__(self) -> None:
-        super().__init__("there is no room left")
-
-
-class BrokenTransferError(SyncError):
-    """A file's pieces do not follow upon what is here: send it from where we say, or from the start."""
-
-    def __init__(self) -> None:
-        super().__init__("a file did not come whole")
-
-
-class OvertakenError(SyncError):
-    """For this peer something else was packed meanwhile: it got another question, on another line."""
-
-    def __init__(self) -> None:
-        super().__init__("something else was packed meanwhile")
-
-
-class UnreachableError(SyncError):
-    """The other side could not be reached, or the line broke off. What it did not say it has, goes again."""
-
-    def __init__(self) -> None:
-        super().__init__("the other side could not be reached")
-
-
-class RefusedError(SyncError):
-    """The server refused, and said why with one word of `sync.reasons`."""
+class ServerRefusedError(SyncError):
+    """Refusal by the server. `reason` is one of `sync.refusal_words.REFUSAL_WORDS`."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"the server refused: {reason}")

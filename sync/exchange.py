@@ -1,4 +1,4 @@
-"""Exchanging: pouches to and fro between a workstation and the server until neither has anything new."""
+"""Exchange of pouches over a connection between a workstation and its server, until both have everything."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -12,152 +12,153 @@ from protocol.pouch.pouch_file import SERVER, PouchReader
 from store import outbox, peers
 from store.errors import StoreError
 from sync.apply import AppliedPouch, apply_pouch
-from sync.build import build_pouch, pack_behind
+from sync.build import build_pouch
 from sync.endpoint import Endpoint
-from sync.errors import BrokenTransferError, SyncError, UnreachableError
-from sync.pouch_stream import ahead
+from sync.errors import SyncError, SyncRefusal, SyncRefusedError
+from sync.pouch_stream import prefetch
 from sync.sync_lock import sync_lock
 
-POUCHES_MAX: Final = 8  # in one answer: what the workstation wrote meanwhile waits for its end
-_BROKEN_MAX: Final = 3  # tries of a file whose pieces do not fit, before the person hears of it
-_IDLE_MAX: Final = 1000  # pouches in a row that bring nothing new: some gigabytes of what a server got again
+POUCHES_MAX: Final = 8  # in one answer: what the workstation has written since then waits until its end
+_BROKEN_MAX: Final = 3  # attempts to transfer a file whose chunks do not fit, before the adviser is told
+_IDLE_MAX: Final = 1000  # pouches in a row with nothing new: some gigabytes that a restored server gets again
 
 
 class Carrier(Protocol):
-    """A way to the server: it brings a pouch there and the answering pouches back."""
+    """Way to reach the server: delivers a pouch there, and returns the pouches of the answer."""
 
     def carry(self, pouch: bytes) -> AbstractContextManager[Iterator[bytes]]:
-        """Give the server's pouches, at least one, as they come. Leaving the context hangs up.
+        """Send a pouch, and return the server's pouches, at least one, as they arrive.
+
+        Leaving the context closes the connection.
 
         Raises:
-            UnreachableError: the server was not reached, or the line broke off; here or between pouches.
-            RefusedError: it refused, and said why; here or in the place of the first pouch.
+            SyncRefusedError: UNREACHABLE: the connection failed, at once or between two pouches.
+            ServerRefusedError: the server refused, at once or instead of the first pouch.
         """
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Synced:
-    """What a sync did: `received` counts items that brought something, and there are bytes both ways.
+@dataclass(slots=True)
+class SyncResult:
+    """Result of a sync. `received` counts items that changed something, and `rounds` counts questions.
 
-    `rounds` counts questions. `was_set_back`: the server knew less than it had known: it was put back to an
-    earlier day.
+    `server_was_restored`: the server had less than before, so it was restored from a backup.
     """
 
-    rounds: int
-    received: int
-    bytes_sent: int
-    bytes_received: int
-    was_set_back: bool
+    rounds: int = 0
+    received: int = 0
+    bytes_sent: int = 0
+    bytes_received: int = 0
+    server_was_restored: bool = False
 
 
-def answers(server: Endpoint, pouch: bytes) -> Iterator[bytes]:
-    """Take in a workstation's pouch and yield some for it: the server's part of an exchange.
+def answer_pouches(server: Endpoint, pouch: bytes) -> Iterator[bytes]:
+    """Apply a workstation's pouch, and yield pouches in return: the server's part of an exchange.
 
-    A workstation that the letterhead names and that comes for the first time is a peer from now on. Several
-    pouches go where there is more than one holds, so that the line is not idle while each is taken in. Each
-    is packed when it is asked for. What refuses one behind the first ends the answer: the next question hears
-    it.
+    A workstation that the letterhead names becomes a peer with its first pouch. If one pouch is not enough,
+    the answer has several, so that the connection is not idle while the workstation applies one. Each pouch
+    is built when the caller asks for it. A failure after the first pouch ends the answer, and the next
+    question gets the refusal.
 
     Raises:
-        PouchRefusedError, SyncError, StoreError: as `take_in` has it, at the first.
+        PouchRefusedError, SyncError, StoreError: as for `apply_pouch`, before the first pouch only.
     """
     with sync_lock(server):
-        sender = _welcome(server, pouch)
-        taken = apply_pouch(server, lambda: [pouch], is_direct=True)
-        packed = build_pouch(server, sender, taken.partials, taken.here)
-    yield packed.pouch
+        sender = _identify_sender(server, pouch)
+        applied = apply_pouch(server, lambda: [pouch], is_direct=True)
+        built = build_pouch(server, sender, applied.partials, applied.unwanted)
+    yield built.pouch
     for _ in range(POUCHES_MAX - 1):
-        if not packed.has_more:
+        if not built.has_more:
             return
         try:
             with sync_lock(server):
-                server.workstation(sender, server.letterhead())  # it may have been taken out of use meanwhile
-                packed = pack_behind(server, sender, packed, taken.here)
+                server.workstation(sender, server.letterhead())  # the desk may have revoked it since then
+                built = build_pouch(
+                    server, sender, built.chunks_at_peer, applied.unwanted, after=built.serial
+                )
         except (SyncError, StoreError):
             return
-        yield packed.pouch
+        yield built.pouch
 
 
-def exchange(workstation: Endpoint, carrier: Carrier, on_progress: Callable[[int], None]) -> Synced:
-    """Sync with the server until both sides know everything; `on_progress` hears how much is left here.
+def exchange(workstation: Endpoint, carrier: Carrier, on_progress: Callable[[int], None]) -> SyncResult:
+    """Sync with the server until both have everything. `on_progress` gets the size of the outbox.
 
     Raises:
-        PouchRefusedError, SyncError, StoreError: what was exchanged before stays; the rest goes next time.
-            UnreachableError too where who answers gives an old answer again, or never comes to an end.
+        PouchRefusedError, SyncError, StoreError: what was exchanged before stays, and the next sync sends the
+            rest. UNREACHABLE also means that the server repeats an old answer, or never stops sending.
     """
     with sync_lock(workstation):
-        talk = _Talk(workstation, carrier, on_progress)
-        while talk.has_more:
-            talk.ask()
-        return Synced(talk.rounds, talk.received, talk.bytes_sent, talk.bytes_received, talk.was_set_back)
+        rounds = _Rounds(workstation, carrier, on_progress)
+        while rounds.has_more:
+            rounds.ask()
+        return rounds.result
 
 
 @dataclass(slots=True)
-class _Talk:
-    """One exchange, as the workstation sees it; `has_more` until both sides know everything."""
+class _Rounds:
+    """Rounds of one exchange at the workstation. `has_more` until both ends have everything."""
 
     workstation: Endpoint
     carrier: Carrier
     on_progress: Callable[[int], None]
     has_more: bool = True
-    rounds: int = 0
-    received: int = 0
-    bytes_sent: int = 0
-    bytes_received: int = 0
-    was_set_back: bool = False
+    result: SyncResult = field(default_factory=SyncResult)
     _broken: int = 0
     _idle: int = 0
     _partials: Mapping[AttachmentId, int] = field(default_factory=dict)
-    _here: Collection[AttachmentId] = ()
+    _unwanted: Collection[AttachmentId] = ()
 
     def ask(self) -> None:
-        """Ask once, and take each pouch of the answer in while the next one comes."""
-        question = build_pouch(self.workstation, SERVER, self._partials, self._here).pouch
-        self.rounds += 1
-        self.bytes_sent += len(question)
+        """Send one pouch, and apply each pouch of the answer while the next one arrives."""
+        question = build_pouch(self.workstation, SERVER, self._partials, self._unwanted).pouch
+        self.result.rounds += 1
+        self.result.bytes_sent += len(question)
         with ThreadPoolExecutor(1) as pool, self.carrier.carry(question) as pouches:
-            for pouch in ahead(pool, pouches):
-                self.bytes_received += len(pouch)
+            for pouch in prefetch(pool, pouches):
+                self.result.bytes_received += len(pouch)
                 try:
-                    taken = apply_pouch(self.workstation, lambda: [pouch], is_direct=True)  # noqa: B023  # at once
-                except BrokenTransferError:
+                    applied = apply_pouch(self.workstation, lambda: [pouch], is_direct=True)  # noqa: B023  # at once
+                except SyncRefusedError as why:
                     self._broken += 1
-                    if self._broken == _BROKEN_MAX:
+                    if why.reason is not SyncRefusal.BROKEN_TRANSFER or self._broken == _BROKEN_MAX:
                         raise
                     return
-                self._took(taken)
-                if taken.here or taken.were_we:
-                    return  # it need not go on with these files, or with what builds upon what we lost
+                self._note(applied)
+                if applied.unwanted or applied.we_were_restored:
+                    return  # the rest continues these files, or builds on what this store has lost
 
-    def _took(self, taken: AppliedPouch) -> None:
-        self._idle = 0 if taken.applied else self._idle + 1
-        if taken.is_known or self._idle == _IDLE_MAX:  # a new question has a new answer, and an end
-            raise UnreachableError
-        self._partials, self._here = taken.partials, taken.here
-        self.received += taken.applied
-        self.was_set_back |= taken.was_set_back
+    def _note(self, applied: AppliedPouch) -> None:
+        self._idle = 0 if applied.applied else self._idle + 1
+        if applied.is_duplicate or self._idle == _IDLE_MAX:  # each question has a new answer, which ends
+            raise SyncRefusedError(SyncRefusal.UNREACHABLE)
+        self._partials, self._unwanted = applied.partials, applied.unwanted
+        self.result.received += applied.applied
+        self.result.server_was_restored |= applied.peer_was_restored
         with self.workstation.store.reading() as session:
             left = outbox.count(session, SERVER)
         self.on_progress(left)
-        self.has_more = bool(left or taken.head.more or taken.were_we)
+        self.has_more = bool(left or applied.head.more or applied.we_were_restored)
 
 
-def _welcome(server: Endpoint, pouch: bytes) -> StrandId:
-    """Return who a pouch is from: a peer, from now on. Much is noted for a new one, so it proves itself.
+def _identify_sender(server: Endpoint, pouch: bytes) -> StrandId:
+    """Return the sender of a pouch, which is a peer from now on.
+
+    A new sender proves its signature first, because its outbox is filled with everything.
 
     Raises:
-        PouchRefusedError, UnknownWorkstationError, RevokedWorkstationError: it is none.
+        PouchRefusedError, SyncRefusedError: the sender is not a workstation of the desk.
     """
-    opened = PouchReader([pouch], server.identities)
-    if opened.head.desk != server.fingerprint:  # else it would only hear that nobody knows it
+    reader = PouchReader([pouch], server.identities)
+    if reader.head.desk != server.fingerprint:  # otherwise the refusal would only say that it is unknown
         raise PouchRefusedError(PouchRefusal.OTHER_DESK)
-    sender = StrandId(opened.head.sender)
+    sender = StrandId(reader.head.sender)
     verify_key = server.verify_key_of(sender, server.letterhead())
     with server.store.reading() as session:
         is_known = peers.find(session, sender) is not None
     if not is_known:
-        for _ in opened.items(verify_key):
+        for _ in reader.items(verify_key):
             pass
         with server.store.writing() as session:
             peers.add(session, sender, b"")

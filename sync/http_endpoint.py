@@ -1,4 +1,7 @@
-"""The server's door for workstations: a pouch comes in, some go out. An onion service ends at it."""
+"""HTTP endpoint of the server for workstations: one POST with a pouch, answered with pouches.
+
+It listens behind an onion service or on a Unix socket.
+"""
 
 from typing import Final
 
@@ -9,9 +12,9 @@ from protocol.errors import PouchRefusedError
 from store.errors import StoreError
 from sync.endpoint import Endpoint
 from sync.errors import SyncError
-from sync.exchange import answers
-from sync.pouch_stream import POUCH_BYTES, written
-from sync.reasons import TOO_LARGE, Refusal, reason_of
+from sync.exchange import answer_pouches
+from sync.pouch_stream import POUCH_BYTES, frame_pouches
+from sync.refusal_words import TOO_LARGE, Refusal, refusal_word
 from web import headers
 
 PATH: Final = "/pouch"
@@ -19,26 +22,26 @@ _REFUSED: Final = 422
 _TOO_LARGE: Final = 413
 
 
-def create_sync_app(side: Endpoint) -> Flask:
-    """Build the door of a server; nothing but pouches goes through it."""
+def create_sync_app(server: Endpoint) -> Flask:
+    """Build the Flask app of a server's sync endpoint. It has one route, for pouches."""
     app = Flask(__name__, static_folder=None)
     app.config.from_mapping(MAX_CONTENT_LENGTH=POUCH_BYTES)
     headers.install_headers(app)
 
     @app.post(PATH)
     def exchange() -> Response:
-        pouches = written(answers(side, request.get_data(cache=False)))
-        return Response(pouches, mimetype="application/octet-stream")
+        stream = frame_pouches(answer_pouches(server, request.get_data(cache=False)))
+        return Response(stream, mimetype="application/octet-stream")
 
     for refusal in (PouchRefusedError, SyncError, StoreError):
         app.register_error_handler(refusal, _refuse)
-    app.register_error_handler(RequestEntityTooLarge, _too_large)
+    app.register_error_handler(RequestEntityTooLarge, _refuse_too_large)
     return app
 
 
 def _refuse(why: Refusal) -> Response:
-    return Response(reason_of(why), status=_REFUSED, mimetype="text/plain")
+    return Response(refusal_word(why), status=_REFUSED, mimetype="text/plain")
 
 
-def _too_large(_: RequestEntityTooLarge) -> Response:
+def _refuse_too_large(_: RequestEntityTooLarge) -> Response:
     return Response(TOO_LARGE, status=_TOO_LARGE, mimetype="text/plain")

@@ -1,7 +1,7 @@
-"""Pouches that come as files: kept beside the store, taken in when what goes before them has come.
+"""Import of pouches from files. A pouch that arrives before an earlier one is kept beside the store.
 
-A pouch is copied before it is read. It is read twice, to judge it and to apply it, and a stick could give
-other bytes the second time.
+A pouch is copied before it is read. It is read twice, to verify it and to apply it, and a USB stick could
+return other bytes the second time.
 """
 
 import errno
@@ -16,131 +16,133 @@ from pathlib import Path
 from protocol.errors import PouchRefusal, PouchRefusedError
 from sync.apply import AppliedPouch, apply_pouch
 from sync.endpoint import Endpoint
-from sync.errors import NoRoomError, NotPairedError, RevokedWorkstationError, UnknownWorkstationError
+from sync.errors import SyncRefusal, SyncRefusedError
 from sync.sync_lock import sync_lock
 
-PIECE_BYTES = 1024 * 1024
-_ENDING = ".pouch"
+_PIECE_BYTES = 1024 * 1024
+_POUCH = ".pouch"
 _UNFINISHED = ".new"
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _PRIVATE_FILE = 0o600
+_NOT_A_PEER = frozenset(
+    {SyncRefusal.NOT_PAIRED, SyncRefusal.UNKNOWN_WORKSTATION, SyncRefusal.REVOKED_WORKSTATION}
+)
 
 
-class Arrival(Enum):
-    """What became of a pouch that was brought."""
+class ImportOutcome(Enum):
+    """Outcome of importing one pouch."""
 
-    TAKEN_IN = "taken in"
-    KNOWN = "known"  # it was taken in before
-    HELD = "held"  # one before it is missing: it is taken in once that has come
+    APPLIED = "applied"
+    DUPLICATE = "duplicate"  # it was applied before
+    PENDING = "pending"  # an earlier pouch is missing: this one is applied after it
 
 
 @dataclass(frozen=True, slots=True)
-class Brought:
-    """What a pouch as a file brought. `applied` counts items that were new, of those held before it too.
+class ImportedPouch:
+    """Result of importing a pouch from a file.
 
-    `also` is how many pouches that had come too early were taken in behind it, `waiting` how many still lie
-    there. `was_set_back`: its sender does not know any more what it had taken in.
+    `applied` counts the items that changed something, in this pouch and in the `also_applied` pending pouches
+    that followed it. `pending` counts the pouches that are still kept. `sender_was_restored`: the sender lost
+    pouches that it had applied or sent.
     """
 
-    arrival: Arrival
+    outcome: ImportOutcome
     applied: int
-    also: int
-    waiting: int
-    was_set_back: bool
+    also_applied: int
+    pending: int
+    sender_was_restored: bool
 
 
-def bring(side: Endpoint, pieces: Iterable[bytes]) -> Brought:
-    """Take in a pouch that comes in pieces of any size, and then what was waiting for it.
+def import_pouch(endpoint: Endpoint, pieces: Iterable[bytes]) -> ImportedPouch:
+    """Apply a pouch that comes in pieces of any size, and then the pending pouches that follow it.
 
-    Stopped at any moment it may be brought again. Of what is refused nothing stays here.
+    An interrupted import can be repeated. Nothing is kept of a pouch that is refused.
 
     Raises:
-        PouchRefusedError: nothing of it was taken in; `reason` says why, and is never EARLY.
-        UnknownWorkstationError, RevokedWorkstationError, NotPairedError: its sender is nobody to us.
-        NoRoomError, BrokenTransferError, StoreError: as `take_in` has it.
+        PouchRefusedError: nothing was applied; `reason` says why, and is never EARLY.
+        SyncRefusedError, StoreError: as for `apply_pouch`.
     """
-    with sync_lock(side) as folder:
-        for left in folder.glob(f"*{_UNFINISHED}"):
-            left.unlink()  # of one that was killed
-        path = _keep(folder, pieces, side.quota.reserve_bytes)
+    with sync_lock(endpoint) as folder:
+        for unfinished in folder.glob(f"*{_UNFINISHED}"):
+            unfinished.unlink()  # left by a process that was killed
+        path = _copy(folder, pieces, endpoint.quota.reserve_bytes)
         try:
-            taken = _take_in(side, path)
-        except PouchRefusedError as why:
-            if why.reason is not PouchRefusal.EARLY:
-                path.unlink()
-                raise
-            return Brought(Arrival.HELD, 0, 0, len(_held(folder)), was_set_back=False)
-        except BaseException:
-            path.unlink()  # whoever brought it has it still
+            first = _apply_file(endpoint, path)
+        except BaseException as why:
+            if isinstance(why, PouchRefusedError) and why.reason is PouchRefusal.EARLY:
+                pending = len(_pending(folder))
+                return ImportedPouch(ImportOutcome.PENDING, 0, 0, pending, sender_was_restored=False)
+            path.unlink()  # the person who brought the pouch still has it
             raise
         path.unlink()
-        behind = _take_in_held(side, folder)
-        return Brought(
-            Arrival.KNOWN if taken.is_known else Arrival.TAKEN_IN,
-            sum(each.applied for each in (taken, *behind)),
-            len(behind),
-            len(_held(folder)),
-            was_set_back=any(each.was_set_back for each in (taken, *behind)),
+        followers = _apply_pending(endpoint, folder)
+        return ImportedPouch(
+            ImportOutcome.DUPLICATE if first.is_duplicate else ImportOutcome.APPLIED,
+            sum(each.applied for each in (first, *followers)),
+            len(followers),
+            len(_pending(folder)),
+            sender_was_restored=any(each.peer_was_restored for each in (first, *followers)),
         )
 
 
-def take_in_held(side: Endpoint) -> int:
-    """Take in what was held and fits now, after a sync on a line; return how many pouches still wait.
+def apply_pending(endpoint: Endpoint) -> int:
+    """Apply the pending pouches that fit after a sync. Return how many are still pending.
 
     Raises:
-        NoRoomError, BrokenTransferError, StoreError: as `take_in` has it; the pouch stays.
+        SyncRefusedError, StoreError: as for `apply_pouch`; the pouch stays pending.
     """
-    with sync_lock(side) as folder:
-        _take_in_held(side, folder)
-        return len(_held(folder))
+    with sync_lock(endpoint) as folder:
+        _apply_pending(endpoint, folder)
+        return len(_pending(folder))
 
 
 def read_pieces(path: Path) -> Iterator[bytes]:
     """Yield a file's bytes, in pieces of at most 1 MiB.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the file cannot be read.
     """
     with path.open("rb") as file:
-        while piece := file.read(PIECE_BYTES):
+        while piece := file.read(_PIECE_BYTES):
             yield piece
 
 
-def _held(folder: Path) -> Sequence[Path]:
-    return sorted(folder.glob(f"*{_ENDING}"))
+def _pending(folder: Path) -> Sequence[Path]:
+    return sorted(folder.glob(f"*{_POUCH}"))
 
 
-def _take_in(side: Endpoint, path: Path) -> AppliedPouch:
-    return apply_pouch(side, lambda: read_pieces(path), is_direct=False)
+def _apply_file(endpoint: Endpoint, path: Path) -> AppliedPouch:
+    return apply_pouch(endpoint, lambda: read_pieces(path), is_direct=False)
 
 
-def _take_in_held(side: Endpoint, folder: Path) -> list[AppliedPouch]:
-    """Take in all that fits, in any order, until nothing does. What is refused by now is dropped."""
-    taken: list[AppliedPouch] = []
-    is_moving = True
-    while is_moving:
-        is_moving = False
-        for path in _held(folder):
+def _apply_pending(endpoint: Endpoint, folder: Path) -> list[AppliedPouch]:
+    """Apply all pouches that fit, in any order, until none fits. A pouch that is refused now is deleted."""
+    applied: list[AppliedPouch] = []
+    is_progress = True
+    while is_progress:
+        is_progress = False
+        for path in _pending(folder):
             try:
-                found = _take_in(side, path)
+                found = _apply_file(endpoint, path)
             except PouchRefusedError as why:
                 if why.reason is PouchRefusal.EARLY:
                     continue
-            except (NotPairedError, RevokedWorkstationError, UnknownWorkstationError):
-                pass  # since it was held, its sender has become nobody to us
+            except SyncRefusedError as why:
+                if why.reason not in _NOT_A_PEER:  # otherwise the sender was removed while the pouch waited
+                    raise
             else:
-                if not found.is_known:
-                    taken.append(found)
-                    is_moving = True
+                if not found.is_duplicate:
+                    applied.append(found)
+                    is_progress = True
             path.unlink()
-    return taken
+    return applied
 
 
-def _keep(folder: Path, pieces: Iterable[bytes], reserve_bytes: int) -> Path:
-    """Copy a pouch under the name of its digest: brought twice, it is there once.
+def _copy(folder: Path, pieces: Iterable[bytes], reserve_bytes: int) -> Path:
+    """Copy a pouch to a file named after its digest, so that a second copy replaces the first.
 
     Raises:
-        NoRoomError: the disk is full, but for what must stay free for text.
+        SyncRefusedError: NO_ROOM: only the space that is reserved for text is left on the disk.
     """
     unfinished = folder / f"{secrets.token_hex(8)}{_UNFINISHED}"
     digest = hashlib.sha256()
@@ -148,20 +150,16 @@ def _keep(folder: Path, pieces: Iterable[bytes], reserve_bytes: int) -> Path:
         descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE_FILE)
         with os.fdopen(descriptor, "wb") as file:
             for piece in pieces:
-                _require_room(folder, reserve_bytes + len(piece))
+                disk = os.statvfs(folder)
+                if disk.f_bavail * disk.f_frsize < reserve_bytes + len(piece):
+                    raise SyncRefusedError(SyncRefusal.NO_ROOM)  # noqa: TRY301  # the file is deleted below
                 file.write(piece)
                 digest.update(piece)
             file.flush()
             os.fsync(file.fileno())
-        return unfinished.rename(folder / f"{digest.hexdigest()}{_ENDING}")
+        return unfinished.rename(folder / f"{digest.hexdigest()}{_POUCH}")
     except BaseException as why:
         unfinished.unlink(missing_ok=True)
         if isinstance(why, OSError) and why.errno in _FULL:
-            raise NoRoomError from why
+            raise SyncRefusedError(SyncRefusal.NO_ROOM) from why
         raise
-
-
-def _require_room(folder: Path, wanted: int) -> None:
-    disk = os.statvfs(folder)
-    if disk.f_bavail * disk.f_frsize < wanted:
-        raise NoRoomError

@@ -1,4 +1,4 @@
-"""What goes back over a line: pouches one behind the other, each made while the one before is carried."""
+"""Stream of several pouches over one connection: each is built while the one before it is on its way."""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -7,58 +7,56 @@ from typing import Final
 
 from crypto.framing import frame
 from protocol.pouch.pouch_items import ITEM_BYTES
-from sync.build import DIRECT_BYTES
-from sync.errors import UnreachableError
+from sync.build import TARGET_BYTES
+from sync.errors import SyncRefusal, SyncRefusedError
 
-POUCH_BYTES: Final = 2 * (DIRECT_BYTES + ITEM_BYTES)  # the last item may be one of the largest; and padding
+# The most that a receiver accepts: the last item may be one of the largest, and there is padding.
+POUCH_BYTES: Final = 2 * (TARGET_BYTES + ITEM_BYTES)
 _LENGTH_BYTES: Final = 4
 
 
-def written(pouches: Iterator[bytes]) -> Iterator[bytes]:
+def frame_pouches(pouches: Iterator[bytes]) -> Iterator[bytes]:
     """Return the bytes of an answer: `frame(pouch) … frame("")`.
 
-    What `pouches` refuses at its first is refused here, before a byte has gone.
+    The first pouch is built at once, so its exception is raised here, before a byte is sent.
     """
-    return _written(itertools.chain([next(pouches)], pouches))
+    return _framed(itertools.chain([next(pouches)], pouches))
 
 
-def _written(pouches: Iterator[bytes]) -> Iterator[bytes]:
+def _framed(pouches: Iterator[bytes]) -> Iterator[bytes]:
     with ThreadPoolExecutor(1) as pool:
-        yield from map(frame, ahead(pool, pouches))
+        yield from map(frame, prefetch(pool, pouches))
     yield frame(b"")
 
 
-def read_pouches(take: Callable[[int], bytes]) -> Iterator[bytes]:
-    """Yield the pouches of an answer, at least one. `take` gives so many bytes, fewer at the end of the line.
+def read_pouches(read: Callable[[int], bytes]) -> Iterator[bytes]:
+    """Yield the pouches of an answer, at least one.
+
+    `read(n)` returns n bytes, or fewer at the end of the connection.
 
     Raises:
-        UnreachableError: it breaks off, holds none, or one that is too long.
+        SyncRefusedError: UNREACHABLE: the stream breaks off, has no pouch, or has one that is too long.
     """
-    length = _length(take)
-    if length == 0:
-        raise UnreachableError
-    while length:
-        yield _exactly(take, length)
-        length = _length(take)
+    is_empty = True
+    while length := int.from_bytes(_read_exactly(read, _LENGTH_BYTES)):
+        if length > POUCH_BYTES:
+            raise SyncRefusedError(SyncRefusal.UNREACHABLE)
+        yield _read_exactly(read, length)
+        is_empty = False
+    if is_empty:
+        raise SyncRefusedError(SyncRefusal.UNREACHABLE)
 
 
-def _length(take: Callable[[int], bytes]) -> int:
-    length = int.from_bytes(_exactly(take, _LENGTH_BYTES))
-    if length > POUCH_BYTES:
-        raise UnreachableError
-    return length
+def _read_exactly(read: Callable[[int], bytes], length: int) -> bytes:
+    found = read(length)
+    if len(found) != length:
+        raise SyncRefusedError(SyncRefusal.UNREACHABLE)
+    return found
 
 
-def _exactly(take: Callable[[int], bytes], length: int) -> bytes:
-    taken = take(length)
-    if len(taken) != length:
-        raise UnreachableError
-    return taken
-
-
-def ahead(pool: Executor, pouches: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield pouches, and have the next one come on a thread of `pool` while each is being used."""
-    coming = pool.submit(next, pouches, None)
-    while (pouch := coming.result()) is not None:
-        coming = pool.submit(next, pouches, None)
+def prefetch(pool: Executor, pouches: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield pouches. A thread of `pool` gets the next pouch while the caller uses the current one."""
+    upcoming = pool.submit(next, pouches, None)
+    while (pouch := upcoming.result()) is not None:
+        upcoming = pool.submit(next, pouches, None)
         yield pouch

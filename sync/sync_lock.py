@@ -1,7 +1,7 @@
-"""Whose turn it is: one at a time takes in or packs over a store, whichever process begins it.
+"""Cross-process lock that allows one process at a time to apply or pack pouches for a store.
 
-Two that pack for one peer at once could each mark what the other one sends, and a pouch that the next one
-overtakes could set back what was noted.
+Two processes that pack for one peer at once could each mark rows of the outbox that the other one sends. A
+pouch that is overtaken by the next one could roll back what was noted about the peer.
 """
 
 import fcntl
@@ -17,17 +17,17 @@ _PRIVATE_FOLDER = 0o700
 
 
 @contextmanager
-def sync_lock(side: Endpoint) -> Iterator[Path]:
-    """Wait for the turn, and keep it; give the folder beside the store for pouches that come too early.
+def sync_lock(endpoint: Endpoint) -> Iterator[Path]:
+    """Wait for the lock of a store and hold it. Yields the folder for pouches that arrive too early.
 
-    It does not nest.
+    The lock does not nest.
     """
-    folder = side.store.path.with_name(_FOLDER)
+    folder = endpoint.store.path.with_name(_FOLDER)
     folder.mkdir(_PRIVATE_FOLDER, exist_ok=True)
     folder.chmod(_PRIVATE_FOLDER)
     opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        fcntl.flock(opened, fcntl.LOCK_EX)  # given back when it is closed, or when the process ends
+        fcntl.flock(opened, fcntl.LOCK_EX)  # released when the folder is closed, or when the process ends
         yield folder
     finally:
         os.close(opened)

@@ -20,13 +20,13 @@ from deploy.syncing.server_endpoint import open_server_endpoint, server_endpoint
 from protocol.errors import PouchRefusedError
 from store.database.engine import open_store
 from store.errors import StoreError
-from sync.carriers import BROUGHT, REFUSED
+from sync.carriers import SSH_POUCHES, SSH_REFUSED
 from sync.endpoint import Endpoint
 from sync.errors import SyncError
-from sync.exchange import answers
+from sync.exchange import answer_pouches
 from sync.http_endpoint import create_sync_app
-from sync.pouch_stream import POUCH_BYTES, written
-from sync.reasons import TOO_LARGE, reason_of
+from sync.pouch_stream import POUCH_BYTES, frame_pouches
+from sync.refusal_words import TOO_LARGE, refusal_word
 
 _STOP_SECONDS = 10  # for pouches that are under way at a signal to stop
 
@@ -75,12 +75,12 @@ def answer_one_pouch(settings: Path, brought: BinaryIO, out: BinaryIO) -> None:
 def _answer(endpoint: Endpoint, brought: BinaryIO) -> Iterator[bytes]:
     pouch = brought.read(POUCH_BYTES + 1)
     if len(pouch) > POUCH_BYTES:
-        yield REFUSED + TOO_LARGE.encode("ascii")
+        yield SSH_REFUSED + TOO_LARGE.encode("ascii")
         return
     try:
-        pouches = written(answers(endpoint, pouch))
+        pouches = frame_pouches(answer_pouches(endpoint, pouch))
     except (PouchRefusedError, SyncError, StoreError) as why:
-        yield REFUSED + reason_of(why).encode("ascii")
+        yield SSH_REFUSED + refusal_word(why).encode("ascii")
     else:
-        yield BROUGHT
+        yield SSH_POUCHES
         yield from pouches

@@ -13,9 +13,9 @@ from protocol.identifiers import StrandId
 from protocol.pouch.pouch_file import SERVER
 from store import outbox, peers, sync_findings
 from store.database.engine import Store
-from sync.build import pack_parts
+from sync.build import build_pouch_files
 from sync.endpoint import Endpoint
-from sync.pending import Arrival, Brought, bring, read_pieces
+from sync.pending import ImportedPouch, ImportOutcome, import_pouch, read_pieces
 
 Say = Callable[[str], object]
 
@@ -39,7 +39,7 @@ def write_pouch_file(
     """
     with refusals_as_sentences():
         peer, name = _receiver(endpoint, to)
-        for number, pieces in enumerate(pack_parts(endpoint, peer, part_bytes), 1):
+        for number, pieces in enumerate(build_pouch_files(endpoint, peer, part_bytes), 1):
             part = path if part_bytes is None else path.with_name(f"{path.name}.{number}")
             _write(part, pieces)
             say(
@@ -57,7 +57,7 @@ def apply_pouch_file(endpoint: Endpoint, path: Path, *, say: Say) -> None:
     """
     try:
         with refusals_as_sentences():
-            brought = bring(endpoint, read_pieces(path))
+            brought = import_pouch(endpoint, read_pieces(path))
     except OSError as why:
         raise DeployError(
             f"{path} cannot be read ({type(why).__name__}). No part of it was applied: copy it again, or "
@@ -107,19 +107,19 @@ def pending_pouch_sentences(pouches: int) -> list[str]:
     return [f"Pouches that came early and still wait for a missing one: {pouches}."] if pouches else []
 
 
-def _result_sentences(brought: Brought) -> list[str]:
-    match brought.arrival:
-        case Arrival.HELD:
+def _result_sentences(brought: ImportedPouch) -> list[str]:
+    match brought.outcome:
+        case ImportOutcome.PENDING:
             sentences = [_EARLY]
-        case Arrival.KNOWN:
+        case ImportOutcome.DUPLICATE:
             sentences = ["This pouch was applied before. Nothing was changed."]
-        case Arrival.TAKEN_IN:
+        case ImportOutcome.APPLIED:
             sentences = [f"Applied: {brought.applied} new items."]
-    if brought.also:
-        sentences.append(f"Pouches that had come early and were applied now: {brought.also}.")
-    if brought.arrival is not Arrival.HELD:
-        sentences += pending_pouch_sentences(brought.waiting)
-    if brought.was_set_back:
+    if brought.also_applied:
+        sentences.append(f"Pouches that had come early and were applied now: {brought.also_applied}.")
+    if brought.outcome is not ImportOutcome.PENDING:
+        sentences += pending_pouch_sentences(brought.pending)
+    if brought.sender_was_restored:
         sentences.append("The other machine was restored to an earlier day: everything is sent to it again.")
     return sentences
 

@@ -13,7 +13,7 @@ from deploy.errors import DeployError
 from deploy.syncing.server_endpoint import open_server_endpoint
 from store.errors import StoreError
 from sync.errors import SyncError
-from sync.pending import take_in_held
+from sync.pending import apply_pending
 
 _INTERVAL_SECONDS = 900  # each attempt reads the pending pouches from end to end
 
@@ -36,9 +36,9 @@ def apply_pending_now(settings: Path, last_fault: str = "") -> str:
     """
     try:
         with open_server_endpoint(settings) as endpoint:
-            take_in_held(endpoint)
+            apply_pending(endpoint)
     except (DeployError, SyncError, StoreError, OSError) as why:
-        fault = str(why) if isinstance(why, DeployError) else type(why).__name__
+        fault = str(why) if isinstance(why, DeployError | SyncError) else type(why).__name__
         if fault != last_fault:
             _log.error(
                 "pouches that came early are kept, and cannot be applied now: %s", fault

@@ -13,7 +13,7 @@ from protocol.letterhead import Letterhead
 from protocol.pouch.pouch_file import SERVER, ServerKey
 from store.database.engine import Store, open_store
 from sync.endpoint import Endpoint
-from sync.errors import LetterheadUnsoundError
+from sync.errors import SyncRefusal, SyncRefusedError
 from web.dates import half_hour_now, utc_today
 
 
@@ -24,7 +24,7 @@ def server_endpoint_for(config: SyncConfig, store: Store, key: ServerKey) -> End
         try:
             return open_letterhead(store, config.fingerprint, config.letterhead_serial_path)
         except LetterheadError as why:
-            raise LetterheadUnsoundError from why
+            raise SyncRefusedError(SyncRefusal.LETTERHEAD) from why
 
     return Endpoint(
         store=store,

@@ -6,19 +6,8 @@ from contextlib import contextmanager
 from deploy.errors import DeployError
 from protocol.errors import PouchRefusal, PouchRefusedError
 from store.errors import PeerMissingError, StoreBusyError, StoreFullError
-from sync.errors import (
-    BrokenTransferError,
-    LetterheadUnsoundError,
-    NoRoomError,
-    NotPairedError,
-    OvertakenError,
-    RefusedError,
-    RevokedWorkstationError,
-    SyncError,
-    UnknownWorkstationError,
-    UnreachableError,
-)
-from sync.reasons import BUSY, STORE, TOO_LARGE
+from sync.errors import ServerRefusedError, SyncError, SyncRefusal, SyncRefusedError
+from sync.refusal_words import BUSY, STORE, TOO_LARGE
 
 _NOTHING = "No part of it was applied"
 _NOT_EXCHANGED = "Nothing was exchanged"
@@ -51,34 +40,34 @@ _POUCH: dict[PouchRefusal, str] = {
         f"machines. {_NOTHING}: stop using one of them, and tell the desk."
     ),
 }
-_SYNC: dict[type[SyncError], str] = {
-    UnknownWorkstationError: (
+_SYNC: dict[SyncRefusal, str] = {
+    SyncRefusal.UNKNOWN_WORKSTATION: (
         f"The desk's letterhead does not name the workstation that made this. {_NOTHING}: bring its pairing "
         "file here, and run: steunpunt admit FILE"
     ),
-    RevokedWorkstationError: (
+    SyncRefusal.REVOKED_WORKSTATION: (
         f"The desk took the workstation that made this out of use. {_NOTHING}: tell the desk."
     ),
-    LetterheadUnsoundError: (
+    SyncRefusal.LETTERHEAD: (
         "The letterhead in the store must not be used: it is missing, or someone changed the store. Nothing "
         "was applied: keep a copy of everything as it is, and tell the desk by telephone."
     ),
-    NotPairedError: (
+    SyncRefusal.NOT_PAIRED: (
         "These two machines do not know each other: run steunpunt pair, and then steunpunt admit."
     ),
-    NoRoomError: (
+    SyncRefusal.NO_ROOM: (
         "There is no room for files left on this machine. Everything received before is kept: make room, and "
         "run the same command again."
     ),
-    BrokenTransferError: (
+    SyncRefusal.BROKEN_TRANSFER: (
         "A file did not arrive complete. Everything received before is kept: run the same command again. If "
         "it fails again, tell the operator."
     ),
-    OvertakenError: (
+    SyncRefusal.OVERTAKEN: (
         "A sync with the same machine began while this was written. Nothing is lost: run the same command "
         "again."
     ),
-    UnreachableError: (
+    SyncRefusal.UNREACHABLE: (
         f"The server could not be reached, or the connection was lost. {_NEXT_TIME} Check the network (and "
         "Tor), and try again."
     ),
@@ -153,7 +142,7 @@ def refusals_as_sentences(*, from_server: bool = False) -> Iterator[None]:
     try:
         yield
     except PeerMissingError as why:
-        raise DeployError(_SYNC[NotPairedError]) from why
+        raise DeployError(_SYNC[SyncRefusal.NOT_PAIRED]) from why
     except (SyncError, PouchRefusedError, StoreBusyError, StoreFullError) as why:
         raise DeployError(refusal_sentence(why, from_server=from_server)) from why
 
@@ -163,14 +152,14 @@ def refusal_sentence(
 ) -> str:
     """Return the sentence about a refusal. `from_server`: a refused pouch is a server's answer."""
     match why:
-        case RefusedError():
+        case ServerRefusedError():
             return _SERVER.get(why.reason, _OTHERWISE)
         case PouchRefusedError():
             is_impostor = from_server and why.reason is PouchRefusal.FORGED
             return _ANSWER_FORGED if is_impostor else _POUCH[why.reason]
-        case SyncError():
-            return _SYNC[type(why)]
+        case SyncRefusedError():
+            return _SYNC[why.reason]
         case StoreBusyError():
             return "The store is busy. Everything received is kept: run the same command again in a minute."
         case _:
-            return _SYNC[NoRoomError]
+            return _SYNC[SyncRefusal.NO_ROOM]

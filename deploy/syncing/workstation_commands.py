@@ -37,7 +37,7 @@ from sync.apply import apply_pouch
 from sync.build import build_pouch
 from sync.carriers import carrier_of
 from sync.exchange import Carrier, exchange
-from sync.pending import take_in_held
+from sync.pending import apply_pending
 from web.dates import utc_today
 
 _INTRODUCTIONS = 3  # pouches until the server has our letterhead: more than one if its letterhead is newer
@@ -69,7 +69,7 @@ def sync_now(desk: OpenDesk, *, say: Say, on_left: Callable[[int], None]) -> Non
     side = workstation_side(desk)
     with refusals_as_sentences(from_server=True):
         done = exchange(side, _carrier(desk), on_left)
-        held = take_in_held(side)
+        held = apply_pending(side)
     say(
         f"Synced on {last_exchange(desk.store)}: received {done.received} new items ({done.bytes_received} "
         f"bytes), sent {before} ({done.bytes_sent} bytes)."

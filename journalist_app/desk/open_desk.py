@@ -52,8 +52,8 @@ class SyncProgress:
     """How the sync under way is, or how the last one of this session went. `left` is still to go out.
 
     `received` counts what it brought. `refusal` names the sentence about what stopped it; empty: nothing did.
-    `arrival` says what became of a pouch that came as a file: "TAKEN_IN", "KNOWN" or "HELD"; `held` counts
-    those that came too early.
+    `arrival` says what became of a pouch that came as a file: "APPLIED", "DUPLICATE" or "PENDING"; `held`
+    counts those that came too early.
     """
 
     is_running: bool = False

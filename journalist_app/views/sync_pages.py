@@ -16,7 +16,7 @@ from journalist_app.services.desk import sync_replica
 from journalist_app.views.thread_pages import lively
 from protocol.identifiers import ADDRESS_BYTES, Address
 from store.errors import StoreError
-from sync.errors import NotPairedError
+from sync.errors import SyncRefusedError
 from web.errors import BodyError
 from web.filenames import attachment_disposition
 from web.headers import FILE_CSP
@@ -72,7 +72,7 @@ def make_pouch(desk: OpenDesk) -> ResponseReturnValue:
         return foreign_form_page()
     try:
         pieces = sync_replica.make_file(desk, _clock())
-    except (NotPairedError, StoreError) as why:
+    except (SyncRefusedError, StoreError) as why:
         desk.exchange = SyncProgress(refusal=sync_replica.refusal_of(why))
         return redirect(url_for("syncing.show_sync"), code=303)
     response = Response(lively(auto_lock(), pieces), mimetype="application/octet-stream")

@@ -294,7 +294,7 @@ def test_axe_finds_nothing_where_a_workstation_syncs(
         for server, exchange in (
             ("unix:/nowhere", SyncProgress(is_running=True, left=3)),
             ("unix:/nowhere", SyncProgress(refusal="unreachable")),
-            ("file", SyncProgress(received=0, arrival="HELD", held=1)),
+            ("file", SyncProgress(received=0, arrival="PENDING", held=1)),
         ):
             paired.is_reached(server)
             paired.at.desk.exchange = exchange

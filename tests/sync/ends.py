@@ -11,6 +11,7 @@ from datetime import date
 from pathlib import Path
 
 import msgspec
+import pytest
 from sqlalchemy import text
 
 from protocol import letterhead as letterhead_format
@@ -23,7 +24,8 @@ from store import letterheads, outbox, peers
 from store.database.engine import Store
 from store.quota import Quota
 from sync.endpoint import Endpoint
-from sync.exchange import Synced, answers, exchange
+from sync.errors import SyncRefusal, SyncRefusedError
+from sync.exchange import SyncResult, answer_pouches, exchange
 from tests.journalist_app.desk_factories import TODAY, ASource, World, a_world
 from tests.stores import an_empty_store
 
@@ -156,7 +158,7 @@ class Ends:
         )
         self.publish(newest.successor(strands=strands))
 
-    def sync(self, workstation: Workstation, through: Callable[[bytes], bytes] | None = None) -> Synced:
+    def sync(self, workstation: Workstation, through: Callable[[bytes], bytes] | None = None) -> SyncResult:
         """Sync until both know everything; `through` stands in the way where a test wants something there."""
         return exchange(workstation.side, Line(self, through), lambda _left: None)
 
@@ -177,7 +179,7 @@ class Line:
         if self.through is not None:
             yield iter([self.through(pouch)])
         else:
-            yield answers(self.ends.server, pouch)
+            yield answer_pouches(self.ends.server, pouch)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,9 +208,17 @@ def put_back(store: Store, copy: Path) -> None:
     shutil.copy(copy, store.path)
 
 
+@contextmanager
+def sync_refused(reason: SyncRefusal) -> Iterator[None]:
+    """Require that the block is refused for this reason."""
+    with pytest.raises(SyncRefusedError) as caught:
+        yield
+    assert reason == caught.value.reason
+
+
 def answer(server: Endpoint, pouch: bytes) -> bytes:
     """Return the first pouch of the server's answer."""
-    return next(answers(server, pouch))
+    return next(answer_pouches(server, pouch))
 
 
 def the_ends(folder: Path) -> Ends:

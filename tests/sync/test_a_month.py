@@ -39,7 +39,7 @@ from source_app.services.reading import read_mailbox
 from store import mailboxes, outbox, peers
 from store.database.engine import Store
 from sync import pending
-from sync.build import pack_all
+from sync.build import build_whole_pouch
 from tests.journalist_app.desk_factories import TODAY, ASource, a_source
 from tests.sync.desks import AtDesk, an_adviser, tallies_of
 from tests.sync.ends import Ends
@@ -99,7 +99,7 @@ class Month:
         self.ends = ends
         self.chance = random.Random(seed)
         self.people: list[Person] = []
-        self.arrivals: Counter[str] = Counter()
+        self.outcomes: Counter[str] = Counter()
         self._words = 0
         ends.publish(ends.newest_letterhead(ends.world.store).successor(retention_days=5))
         self.first = an_adviser(ends)
@@ -221,7 +221,9 @@ class Month:
 
     def _files_go(self) -> None:
         if self.chance.random() < 0.7:
-            self.to_second.sends(b"".join(pack_all(self.ends.server, self.second.desk.keyring.strand.id)))
+            self.to_second.sends(
+                b"".join(build_whole_pouch(self.ends.server, self.second.desk.keyring.strand.id))
+            )
         if self.chance.random() < 0.7:
             self.to_server.sends(self._made_by_second())
 
@@ -240,10 +242,10 @@ class Month:
         desk = self.second.desk
         sync_replica.take_in_file(desk, [pouch], self.ends.clock.today, self.ends.clock.half_hour)
         assert desk.exchange.refusal == ""
-        self.arrivals[desk.exchange.arrival] += 1
+        self.outcomes[desk.exchange.outcome] += 1
 
     def _server_takes_in(self, pouch: bytes) -> None:
-        self.arrivals[pending.bring(self.ends.server, [pouch]).arrival.name] += 1
+        self.outcomes[pending.import_pouch(self.ends.server, [pouch]).outcome.name] += 1
 
     # ---- the end of the month
 
@@ -265,7 +267,9 @@ class Month:
     def _to_and_fro(self) -> None:
         self.first.syncs()
         self._server_takes_in(self._made_by_second())
-        self._second_takes_in(b"".join(pack_all(self.ends.server, self.second.desk.keyring.strand.id)))
+        self._second_takes_in(
+            b"".join(build_whole_pouch(self.ends.server, self.second.desk.keyring.strand.id))
+        )
         self._server_takes_in(self._made_by_second())
         self.first.syncs()
 
@@ -303,9 +307,9 @@ def check(month: Month) -> None:
     """Check what must be so, and that the play was worth playing."""
     server, first, second = month.ends.world.store, month.first, month.second
     assert month.to_second.lost == month.to_server.lost == 1
-    assert month.arrivals["TAKEN_IN"] > DAYS
-    assert month.arrivals["KNOWN"] > DAYS // 3  # twice, or overtaken by a later one, which has all of it
-    assert month.arrivals["HELD"] == 0  # each has all that its receiver is not known to have
+    assert month.outcomes["TAKEN_IN"] > DAYS
+    assert month.outcomes["KNOWN"] > DAYS // 3  # twice, or overtaken by a later one, which has all of it
+    assert month.outcomes["HELD"] == 0  # each has all that its receiver is not known to have
 
     # The three stores tell the same, and nobody has anything to tell.
     assert alike(first.store) == alike(server)

@@ -20,19 +20,19 @@ from store import outbox
 from store.errors import StoreBusyError
 from sync import exchange as exchange_module
 from sync import pouch_stream
-from sync.build import build_pouch, pack_parts
+from sync.build import build_pouch, build_pouch_files
 from sync.carriers import UnixCarrier
-from sync.errors import OvertakenError, UnreachableError
-from sync.exchange import POUCHES_MAX, answers, exchange
+from sync.errors import SyncRefusal, SyncRefusedError
+from sync.exchange import POUCHES_MAX, answer_pouches, exchange
 from tests.journalist_app.desk_factories import TODAY, a_source
-from tests.sync.ends import Ends, Way, Workstation, all_of, at, copy_of, put_back
+from tests.sync.ends import Ends, Way, Workstation, all_of, at, copy_of, put_back, sync_refused
 
 PIECE_BYTES = 10_000
 
 
 @pytest.fixture(autouse=True)
 def _small_pouches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sync.build.DIRECT_BYTES", PIECE_BYTES)
+    monkeypatch.setattr("sync.build.TARGET_BYTES", PIECE_BYTES)
 
 
 @dataclass(slots=True)
@@ -46,11 +46,11 @@ class Watched:
     @contextmanager
     def carry(self, pouch: bytes) -> Iterator[Iterator[bytes]]:
         self.answered.append(0)
-        yield map(self._note, answers(self.ends.server, pouch))
+        yield map(self._note, answer_pouches(self.ends.server, pouch))
 
     def _note(self, pouch: bytes) -> bytes:
         if self.answered == [self.breaks_behind]:
-            raise UnreachableError
+            raise SyncRefusedError(SyncRefusal.UNREACHABLE)
         self.answered[-1] += 1
         return pouch
 
@@ -109,7 +109,7 @@ def test_where_a_line_breaks_behind_a_pouch_what_came_stays_and_does_not_come_ag
 ) -> None:
     workstation = ends.workstation()
     some_pouches_full(ends, 4)
-    with pytest.raises(UnreachableError):
+    with sync_refused(SyncRefusal.UNREACHABLE):
         synced(workstation, Watched(ends, breaks_behind=behind))
     assert len(digests(workstation)) == behind
 
@@ -124,9 +124,9 @@ def test_an_answer_to_nobody_ends_when_the_workstation_asks_again(ends: Ends) ->
     workstation = ends.workstation()
     some_pouches_full(ends, 4)
     question = build_pouch(workstation.side, SERVER, {}).pouch
-    to_nobody = answers(ends.server, question)
+    to_nobody = answer_pouches(ends.server, question)
     next(to_nobody)
-    again = answers(ends.server, build_pouch(workstation.side, SERVER, {}).pouch)
+    again = answer_pouches(ends.server, build_pouch(workstation.side, SERVER, {}).pouch)
     next(again)
 
     assert list(to_nobody) == []
@@ -141,7 +141,7 @@ def test_a_long_answer_to_one_workstation_does_not_keep_another_waiting(ends: En
     some_pouches_full(ends, 4)
 
     def between(question: bytes) -> Iterator[bytes]:
-        pouches = answers(ends.server, question)
+        pouches = answer_pouches(ends.server, question)
         yield next(pouches)
         ends.sync(second)
         yield from pouches
@@ -156,15 +156,15 @@ def test_a_server_that_fails_between_pouches_ends_its_answer_and_loses_nothing(
 ) -> None:
     workstation = ends.workstation()
     some_pouches_full(ends, 4)
-    packs_behind = exchange_module.pack_behind
+    builds = exchange_module.build_pouch
     calls = itertools.count()
 
-    def at_first_busy(*given: object) -> object:
-        if next(calls) == 0:
+    def at_first_busy(*given: object, after: int | None = None) -> object:
+        if after is not None and next(calls) == 0:
             raise StoreBusyError("busy")
-        return packs_behind(*given)  # type: ignore[arg-type]  # as it was called
+        return builds(*given, after=after)  # type: ignore[arg-type]  # as it was called
 
-    monkeypatch.setattr(exchange_module, "pack_behind", at_first_busy)
+    monkeypatch.setattr(exchange_module, "build_pouch", at_first_busy)
 
     answered = synced(workstation, Watched(ends))
 
@@ -198,7 +198,7 @@ def test_a_large_file_that_is_here_is_not_carried_to_its_end(
 
 
 def test_small_files_that_are_here_do_not_end_an_answer(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sync.build.DIRECT_BYTES", 100_000)
+    monkeypatch.setattr("sync.build.TARGET_BYTES", 100_000)
     workstation = given_again(ends, *[20_000] * 16)
 
     answered = synced(workstation, Watched(ends))
@@ -211,7 +211,7 @@ def test_small_files_that_are_here_do_not_end_an_answer(ends: Ends, monkeypatch:
 def test_a_workstation_taken_out_of_use_gets_no_pouch_more(ends: Ends) -> None:
     workstation = ends.workstation()
     some_pouches_full(ends, 4)
-    pouches = answers(ends.server, build_pouch(workstation.side, SERVER, {}).pouch)
+    pouches = answer_pouches(ends.server, build_pouch(workstation.side, SERVER, {}).pouch)
     next(pouches)
 
     ends.retire(workstation.keyring.strand.id, TODAY - timedelta(days=1))
@@ -228,7 +228,7 @@ def test_a_sync_does_not_wait_for_a_slow_stick_and_what_goes_onto_it_is_given_up
     ends.sync(workstation)
     for _ in range(8):
         a_source(ends.world).writes("hello", file=("large", os.urandom(600_000)))
-    onto_a_stick = pack_parts(ends.server, workstation.keyring.strand.id, part_bytes)
+    onto_a_stick = build_pouch_files(ends.server, workstation.keyring.strand.id, part_bytes)
     for pieces in itertools.islice(onto_a_stick, parts):
         list(pieces)
     begun = next(onto_a_stick)
@@ -237,7 +237,7 @@ def test_a_sync_does_not_wait_for_a_slow_stick_and_what_goes_onto_it_is_given_up
     ends.sync(workstation)
 
     a_source(ends.world).writes("since then")
-    with pytest.raises(OvertakenError):
+    with sync_refused(SyncRefusal.OVERTAKEN):
         list(itertools.chain(begun, *onto_a_stick))
     ends.sync(workstation)
     ends.sync(workstation)
@@ -251,7 +251,7 @@ def test_each_pouch_of_an_answer_comes_after_the_one_before_it(ends: Ends) -> No
     ends.sync(workstation)
     some_pouches_full(ends, 4)
 
-    pouches = answers(ends.server, build_pouch(workstation.side, SERVER, {}).pouch)
+    pouches = answer_pouches(ends.server, build_pouch(workstation.side, SERVER, {}).pouch)
     heads = [PouchReader([pouch], workstation.side.identities).head for pouch in pouches]
 
     assert len(heads) == 4
@@ -331,7 +331,7 @@ def test_what_goes_over_a_line_is_read_as_it_was_written() -> None:
     pouches = [b"one", b"two", os.urandom(100_000)]
 
     assert (
-        list(pouch_stream.read_pouches(io.BytesIO(b"".join(pouch_stream.written(iter(pouches)))).read))
+        list(pouch_stream.read_pouches(io.BytesIO(b"".join(pouch_stream.frame_pouches(iter(pouches)))).read))
         == pouches
     )
 
@@ -348,7 +348,7 @@ def test_an_adviser_who_writes_meanwhile_is_heard_in_the_same_sync(ends: Ends) -
     def writing(question: bytes) -> Iterator[bytes]:
         if not is_answered:
             is_answered.append(at(ends, workstation, source).is_answered("meanwhile"))
-        return answers(ends.server, question)
+        return answer_pouches(ends.server, question)
 
     exchange(workstation.side, Way(writing), lambda _left: None)
 

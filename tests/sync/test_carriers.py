@@ -12,8 +12,9 @@ import pytest
 
 from sync import carriers
 from sync.carriers import UnixCarrier, carrier_of
-from sync.errors import RefusedError, UnreachableError
+from sync.errors import ServerRefusedError, SyncRefusal
 from sync.exchange import Carrier
+from tests.sync.ends import sync_refused
 
 OK = b"HTTP/1.1 200 OK\r\n"
 POUCH = b"a pouch"
@@ -99,14 +100,14 @@ def test_pouches_come_as_they_were_written(listens: Callable[[Iterable[bytes]], 
 def test_an_answer_that_our_door_does_not_give_is_a_broken_line(
     listens: Callable[[Iterable[bytes]], UnixCarrier], said: list[bytes]
 ) -> None:
-    with pytest.raises(UnreachableError):
+    with sync_refused(SyncRefusal.UNREACHABLE):
         asked(listens(said))
 
 
 def test_a_word_of_ours_is_a_refusal(listens: Callable[[Iterable[bytes]], UnixCarrier]) -> None:
     carrier = listens([b"HTTP/1.1 403 Forbidden\r\nContent-Length: 7\r\n\r\nrevoked"])
 
-    with pytest.raises(RefusedError) as refused:
+    with pytest.raises(ServerRefusedError) as refused:
         asked(carrier)
 
     assert refused.value.reason == "revoked"
@@ -125,14 +126,14 @@ def _drops() -> Iterator[bytes]:
 def test_an_answer_that_never_ends_is_given_up(
     listens: Callable[[Iterable[bytes]], UnixCarrier], said: Iterable[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(carriers, "_LONGEST_SECONDS", 0.5)
+    monkeypatch.setattr(carriers, "_POUCH_SECONDS", 0.5)
 
-    with pytest.raises(UnreachableError):
+    with sync_refused(SyncRefusal.UNREACHABLE):
         asked(listens(said))
 
 
 def test_where_nobody_listens_the_server_is_not_reached(tmp_path: Path) -> None:
-    with pytest.raises(UnreachableError):
+    with sync_refused(SyncRefusal.UNREACHABLE):
         asked(UnixCarrier(tmp_path / "nowhere"))
 
 

@@ -30,11 +30,11 @@ from protocol.thread_state import ProposalStatus, ThreadState, thread_state
 from store.database.engine import Store
 from sync import build
 from sync.apply import apply_pouch
-from sync.build import pack_all, pack_parts
-from sync.errors import UnreachableError
+from sync.build import build_pouch_files, build_whole_pouch
+from sync.errors import SyncRefusal, SyncRefusedError
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, ASource, World, a_source
 from tests.journalist_app.views.paper import KEY, Paper
-from tests.sync.ends import Ends, Workstation, answer
+from tests.sync.ends import Ends, Workstation, answer, sync_refused
 
 _ids = itertools.count(1)
 
@@ -162,16 +162,16 @@ def test_a_step_is_not_confirmed_by_what_came_before_the_rest(
 
         def breaks(pouch: bytes) -> bytes:
             if next(rounds) > 2:
-                raise UnreachableError
+                raise SyncRefusedError(SyncRefusal.UNREACHABLE)
             return answer(server, pouch)
 
-        monkeypatch.setattr(build, "DIRECT_BYTES", 1)
-        with pytest.raises(UnreachableError):
+        monkeypatch.setattr(build, "TARGET_BYTES", 1)
+        with sync_refused(SyncRefusal.UNREACHABLE):
             case.ends.sync(case.workstation, breaks)
     else:
-        there = b"".join(pack_all(case.workstation.side, SERVER))
+        there = b"".join(build_whole_pouch(case.workstation.side, SERVER))
         apply_pouch(server, lambda: [there], is_direct=False)
-        first = b"".join(next(pack_parts(server, strand, 1)))
+        first = b"".join(next(build_pouch_files(server, strand, 1)))
         apply_pouch(case.workstation.side, lambda: [first], is_direct=False)
 
     with pytest.raises((NotConfirmedError, TakenBackError)):
@@ -185,11 +185,11 @@ def test_a_step_is_not_confirmed_by_what_came_before_the_rest(
 def test_what_came_whole_over_several_sticks_confirms_a_step(case: Case) -> None:
     server, strand = case.ends.server, case.workstation.keyring.strand.id
     case.begins()
-    there = b"".join(pack_all(case.workstation.side, SERVER))
+    there = b"".join(build_whole_pouch(case.workstation.side, SERVER))
     apply_pouch(server, lambda: [there], is_direct=False)
     for _ in range(3):
         a_source(case.ends.world).writes("vraag")
-    parts = [b"".join(pieces) for pieces in pack_parts(server, strand, 1)]
+    parts = [b"".join(pieces) for pieces in build_pouch_files(server, strand, 1)]
     for part in parts[:-1]:
         apply_pouch(case.workstation.side, lambda part=part: [part], is_direct=False)
         with pytest.raises(NotConfirmedError):

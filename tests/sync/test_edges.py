@@ -30,11 +30,11 @@ from store.errors import PeerMissingError, StoreFullError
 from store.outbox import OutboxKind
 from sync import apply
 from sync.apply import apply_pouch
-from sync.build import build_pouch, pack_parts
-from sync.errors import BrokenTransferError
+from sync.build import build_pouch, build_pouch_files
+from sync.errors import SyncRefusal
 from sync.exchange import exchange
 from tests.journalist_app.desk_factories import TODAY, a_source
-from tests.sync.ends import HALF_HOUR, Ends, Line, Workstation, all_of, at
+from tests.sync.ends import HALF_HOUR, Ends, Line, Workstation, all_of, at, sync_refused
 from tests.sync.test_exchange import an_order, put_order, put_record
 from tests.sync.test_faults import made_by_hand, to_workstation
 
@@ -68,7 +68,7 @@ def test_for_whom_is_no_peer_nothing_is_packed(ends: Ends) -> None:
     with pytest.raises(PeerMissingError):
         build_pouch(ends.server, StrandId(b"stranger"), {})
     with pytest.raises(PeerMissingError):
-        list(pack_parts(ends.server, StrandId(b"stranger"), None))
+        list(build_pouch_files(ends.server, StrandId(b"stranger"), None))
 
 
 def test_what_is_gone_when_it_is_packed_is_told_of_no_more(ends: Ends, workstation: Workstation) -> None:
@@ -166,7 +166,7 @@ def test_a_file_that_is_begun_twice_goes_on_where_it_was(ends: Ends, workstation
 
 
 def test_a_chunk_without_its_file_is_a_broken_transfer(ends: Ends, workstation: Workstation) -> None:
-    with pytest.raises(BrokenTransferError):
+    with sync_refused(SyncRefusal.BROKEN_TRANSFER):
         down(ends, workstation, ChunkItem(b"f" * 16, 3, is_last=False, ciphertext=b"3"))
 
 
@@ -185,7 +185,7 @@ def test_an_entry_whose_file_is_not_here_is_a_broken_transfer(ends: Ends, workst
         (b"f" * 16,),
     )
 
-    with pytest.raises(BrokenTransferError):
+    with sync_refused(SyncRefusal.BROKEN_TRANSFER):
         down(ends, workstation, item)
 
     with workstation.replica.reading() as session:
@@ -207,7 +207,7 @@ def test_of_entries_that_come_together_only_the_one_that_does_not_fit_is_left_ou
         for entry, of in ((fits, ()), (broken, (b"f" * 16,)))
     ]
 
-    with pytest.raises(BrokenTransferError):
+    with sync_refused(SyncRefusal.BROKEN_TRANSFER):
         down(ends, workstation, *items)
 
     with workstation.replica.reading() as session:
@@ -237,7 +237,7 @@ def test_what_did_not_fit_together_and_fits_a_moment_later_is_all_there(
 def test_more_entries_than_fit_in_one_transaction_come_in_several(
     ends: Ends, workstation: Workstation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(apply, "_TOGETHER", 2)
+    monkeypatch.setattr(apply, "_BATCH_ITEMS", 2)
     source = a_source(ends.world)
     for words in ("one", "two", "three", "four", "five"):
         source.writes(words)
@@ -253,7 +253,7 @@ def test_a_transfer_that_stays_broken_is_given_up(ends: Ends, workstation: Works
             ends, workstation, ChunkItem(b"f" * 16, 3, is_last=False, ciphertext=b"3"), serial=next(SERIALS)
         )
 
-    with pytest.raises(BrokenTransferError):
+    with sync_refused(SyncRefusal.BROKEN_TRANSFER):
         exchange(workstation.side, Line(ends, broken), lambda _left: None)
 
 

@@ -28,7 +28,7 @@ from store import ledger_tallies as ledger
 from store.database.engine import Store
 from store.outbox import OutboxKind
 from store.sync_findings import FindingKind
-from sync.apply import _Applying
+from sync.apply import _Applier
 from tests.journalist_app.desk_factories import TODAY, ASource, a_source
 from tests.sync.ends import Ends, Workstation, all_of, at
 
@@ -94,7 +94,7 @@ def test_what_a_source_wrote_comes_to_the_workstation_and_only_once(ends: Ends) 
     again = ends.sync(workstation)
 
     assert all_of(workstation.replica) == all_of(ends.world.store)
-    assert (again.rounds, again.received, again.was_set_back) == (1, 0, False)
+    assert (again.rounds, again.received, again.server_was_restored) == (1, 0, False)
     assert ends.left(ends.world.store, workstation.keyring.strand.id) == 0
 
 
@@ -454,7 +454,7 @@ def test_a_published_report_comes_to_the_server(ends: Ends) -> None:
 
 
 def test_a_large_file_travels_in_many_pouches_both_ways(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sync.build.DIRECT_BYTES", 1_000_000)
+    monkeypatch.setattr("sync.build.TARGET_BYTES", 1_000_000)
     workstation = ends.workstation()
     source = a_source(ends.world)
     source.writes("hello", file=("large", os.urandom(3_300_000)))
@@ -470,7 +470,7 @@ def test_a_large_file_travels_in_many_pouches_both_ways(ends: Ends, monkeypatch:
 
 
 def test_a_pouch_holds_no_more_small_things_than_fit(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sync.build.DIRECT_BYTES", 10_000)
+    monkeypatch.setattr("sync.build.TARGET_BYTES", 10_000)
     workstation = ends.workstation()
     for number in range(10):
         put_record(workstation.replica, bytes([number]), bytes([number]) * 4000)
@@ -488,14 +488,14 @@ def test_small_things_are_taken_in_several_at_a_time(ends: Ends, monkeypatch: py
         put_record(ends.world.store, bytes([number]), b"a record")
         with ends.world.store.writing() as session:
             ledger.apply_from_peer(session, bytes([number]))
-    together = _Applying._together
+    together = _Applier._apply_batch
     transactions: list[int] = []
 
-    def counted(applying: _Applying, items: Sequence[Item]) -> None:
+    def counted(applying: _Applier, items: Sequence[Item]) -> None:
         transactions.append(len(items))
         together(applying, items)
 
-    monkeypatch.setattr(_Applying, "_together", counted)
+    monkeypatch.setattr(_Applier, "_apply_batch", counted)
 
     ends.sync(workstation)
 

@@ -20,20 +20,22 @@ from store.database.engine import open_store
 from store.sync_findings import FindingKind
 from sync import pending
 from sync.apply import apply_pouch
-from sync.build import build_pouch, pack_parts
+from sync.build import build_pouch, build_pouch_files
 from sync.endpoint import Endpoint
-from sync.errors import (
-    BrokenTransferError,
-    NoRoomError,
-    NotPairedError,
-    RevokedWorkstationError,
-    SyncError,
-    UnknownWorkstationError,
-    UnreachableError,
-)
-from sync.exchange import answers, exchange
+from sync.errors import SyncError, SyncRefusal, SyncRefusedError
+from sync.exchange import answer_pouches, exchange
 from tests.journalist_app.desk_factories import TODAY, a_source
-from tests.sync.ends import Ends, Way, Workstation, all_of, answer, at, copy_of, put_back
+from tests.sync.ends import (
+    Ends,
+    Way,
+    Workstation,
+    all_of,
+    answer,
+    at,
+    copy_of,
+    put_back,
+    sync_refused,
+)
 from tests.sync.test_exchange import found_at, put_record, record_of
 
 CUTS = 200
@@ -84,11 +86,11 @@ class Cutting:
         if how == "question":
             with pytest.raises(PouchRefusedError):
                 answer(self.ends.server, pouch[: self.chance.randrange(len(pouch))])
-            raise UnreachableError
-        pouches = answers(self.ends.server, pouch)
+            raise SyncRefusedError(SyncRefusal.UNREACHABLE)
+        pouches = answer_pouches(self.ends.server, pouch)
         if how == "all":
             list(pouches)
-            raise UnreachableError
+            raise SyncRefusedError(SyncRefusal.UNREACHABLE)
         yield self._cut(pouches) if how == "answer" else pouches
 
     def _cut(self, pouches: Iterator[bytes]) -> Iterator[bytes]:
@@ -104,7 +106,7 @@ class Cutting:
 def test_a_line_cut_at_two_hundred_random_places_loses_and_doubles_nothing(
     ends: Ends, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sync.build.DIRECT_BYTES", 40_000)
+    monkeypatch.setattr("sync.build.TARGET_BYTES", 40_000)
     chance = random.Random(4)  # which places, and no secret
     first, second = ends.workstation(), ends.workstation(ends.second_keyring())
     sources = [a_source(ends.world) for _ in range(6)]
@@ -143,8 +145,8 @@ def test_a_pouch_that_comes_again_changes_nothing(ends: Ends) -> None:
     ends.sync(workstation, through=keeping)
     before = all_of(workstation.replica), all_of(ends.world.store)
 
-    assert apply_pouch(workstation.side, lambda: [kept[1]], is_direct=True).is_known
-    assert apply_pouch(ends.server, lambda: [kept[0]], is_direct=True).is_known
+    assert apply_pouch(workstation.side, lambda: [kept[1]], is_direct=True).is_duplicate
+    assert apply_pouch(ends.server, lambda: [kept[0]], is_direct=True).is_duplicate
     assert (all_of(workstation.replica), all_of(ends.world.store)) == before
 
 
@@ -161,13 +163,16 @@ def test_what_is_split_over_files_is_taken_in_in_its_order_alone(ends: Ends) -> 
     ends.sync(workstation)
     for number in range(3):
         a_source(ends.world).writes(f"message {number}", file=("a", os.urandom(2_500_000)))
-    parts = [b"".join(pieces) for pieces in pack_parts(ends.server, workstation.keyring.strand.id, 2_000_000)]
+    parts = [
+        b"".join(pieces)
+        for pieces in build_pouch_files(ends.server, workstation.keyring.strand.id, 2_000_000)
+    ]
     assert len(parts) > 3
 
     for part in reversed(parts[1:]):
         assert refusal(workstation.side, part, is_direct=False) is PouchRefusal.EARLY
     for part in parts:
-        assert not apply_pouch(workstation.side, lambda part=part: [part], is_direct=False).is_known
+        assert not apply_pouch(workstation.side, lambda part=part: [part], is_direct=False).is_duplicate
     ends.sync(workstation)
 
     assert all_of(workstation.replica) == all_of(ends.world.store)
@@ -181,14 +186,14 @@ def test_files_in_the_wrong_order_are_each_whole(ends: Ends) -> None:
     ends.sync(workstation)
     strand = workstation.keyring.strand.id
     source.writes("the first stick")
-    older = b"".join(*pack_parts(ends.server, strand, None))
+    older = b"".join(*build_pouch_files(ends.server, strand, None))
     source.writes("the second stick", file=("a", os.urandom(3_000_000)))
-    newer = b"".join(*pack_parts(ends.server, strand, None))
+    newer = b"".join(*build_pouch_files(ends.server, strand, None))
 
     apply_pouch(workstation.side, lambda: [newer], is_direct=False)
     late = apply_pouch(workstation.side, lambda: [older], is_direct=False)
 
-    assert late.is_known
+    assert late.is_duplicate
     assert all_of(workstation.replica) == all_of(ends.world.store)
 
 
@@ -198,7 +203,7 @@ def test_files_in_the_wrong_order_are_each_whole(ends: Ends) -> None:
 def test_a_stranger_is_refused(ends: Ends) -> None:
     pouch = made_by_hand(ends, b"s" * 32, sender=StrandId(b"stranger"))
 
-    with pytest.raises(UnknownWorkstationError):
+    with sync_refused(SyncRefusal.UNKNOWN_WORKSTATION):
         answer(ends.server, pouch)
 
 
@@ -222,7 +227,7 @@ def test_a_workstation_that_was_taken_out_of_use_is_refused(ends: Ends) -> None:
     source.writes("not for the thief")
     ends.clock.day += timedelta(days=1)
 
-    with pytest.raises(RevokedWorkstationError):
+    with sync_refused(SyncRefusal.REVOKED_WORKSTATION):
         ends.sync(workstation)
 
     with workstation.replica.reading() as session:
@@ -234,9 +239,9 @@ def test_a_workstation_that_was_never_paired_says_so(ends: Ends) -> None:
     with workstation.replica.writing() as session:
         peers.remove_peer(session, SERVER)
 
-    with pytest.raises(NotPairedError):
+    with sync_refused(SyncRefusal.NOT_PAIRED):
         workstation.side.recipient()
-    with pytest.raises(NotPairedError):
+    with sync_refused(SyncRefusal.NOT_PAIRED):
         apply_pouch(workstation.side, lambda: [to_workstation(ends, workstation)], is_direct=True)
 
 
@@ -386,7 +391,7 @@ def test_a_source_who_wrote_on_upon_a_server_that_was_put_back_is_told_of(ends: 
 
     synced = ends.sync(workstation)
 
-    assert synced.was_set_back
+    assert synced.server_was_restored
     assert found_at(workstation) == [(source.keys.address, FindingKind.FORK)]
     with ends.world.store.reading() as session:
         stored = entries.of_mailbox(session, source.keys.address)
@@ -414,13 +419,13 @@ def test_a_server_put_back_to_yesterday_is_found_out_and_given_everything_again(
 
     synced = ends.sync(workstation)
 
-    assert synced.was_set_back
+    assert synced.server_was_restored
     assert all_of(workstation.replica) == kept == all_of(ends.world.store)
     with workstation.replica.reading() as session:
         known = peers.find(session, SERVER)
     assert known is not None
     assert known.rollback_day == ends.clock.day
-    assert not ends.sync(workstation).was_set_back
+    assert not ends.sync(workstation).server_was_restored
 
 
 def test_a_replica_put_back_to_yesterday_gets_everything_again(ends: Ends) -> None:
@@ -465,7 +470,7 @@ def test_a_server_put_back_to_between_two_pouches_of_an_answer_is_found_out(
     ends: Ends, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It knows of the question, so its answer says nothing strange; but not of what came to it since."""
-    monkeypatch.setattr("sync.build.DIRECT_BYTES", 1)
+    monkeypatch.setattr("sync.build.TARGET_BYTES", 1)
     workstation = ends.workstation()
     for _ in range(4):
         a_source(ends.world).writes("hello")
@@ -477,17 +482,17 @@ def test_a_server_put_back_to_between_two_pouches_of_an_answer_is_found_out(
             a_source(ends.world).writes("since then")
         return pouch
 
-    way = Way(lambda question: map(copied, answers(ends.server, question)))
+    way = Way(lambda question: map(copied, answer_pouches(ends.server, question)))
     exchange(workstation.side, way, lambda _left: None)
     everything = all_of(ends.world.store)
     assert all_of(workstation.replica) == everything
     put_back(ends.world.store, copy)
     ends.clock.day += timedelta(days=1)
 
-    assert ends.sync(workstation).was_set_back
+    assert ends.sync(workstation).server_was_restored
 
     assert all_of(workstation.replica) == all_of(ends.world.store) == everything
-    assert not ends.sync(workstation).was_set_back
+    assert not ends.sync(workstation).server_was_restored
 
 
 def test_what_lay_in_a_lost_file_comes_after_a_server_was_put_back(ends: Ends) -> None:
@@ -498,13 +503,13 @@ def test_what_lay_in_a_lost_file_comes_after_a_server_was_put_back(ends: Ends) -
     strand = workstation.keyring.strand.id
     for _ in range(4):
         a_source(ends.world).writes("hello", file=("a", os.urandom(600_000)))
-    b"".join(*pack_parts(ends.server, strand, None))  # the lost one
+    b"".join(*build_pouch_files(ends.server, strand, None))  # the lost one
     copy = copy_of(ends.world.store, ends.folder / "copy.db")
-    first = b"".join(next(pack_parts(ends.server, strand, 1_000_000)))
-    pending.bring(workstation.side, [first])
+    first = b"".join(next(build_pouch_files(ends.server, strand, 1_000_000)))
+    pending.import_pouch(workstation.side, [first])
     put_back(ends.world.store, copy)
     ends.clock.day += timedelta(days=1)
-    pending.bring(ends.server, [b"".join(*pack_parts(workstation.side, SERVER, None))])
+    pending.import_pouch(ends.server, [b"".join(*build_pouch_files(workstation.side, SERVER, None))])
 
     ends.sync(workstation)
 
@@ -546,7 +551,7 @@ def test_a_file_may_have_lain_for_weeks_but_not_come_from_tomorrow(ends: Ends) -
     old = to_workstation(ends, workstation, day=TODAY - timedelta(days=60))
     early = to_workstation(ends, workstation, day=TODAY + timedelta(days=2))
 
-    assert not apply_pouch(workstation.side, lambda: [old], is_direct=False).is_known
+    assert not apply_pouch(workstation.side, lambda: [old], is_direct=False).is_duplicate
     assert refusal(workstation.side, early, is_direct=False) is PouchRefusal.CLOCK
 
 
@@ -556,7 +561,7 @@ def test_without_room_files_wait_and_nothing_is_lost(ends: Ends) -> None:
     source.writes("hello", file=("large", os.urandom(2_000_000)))
     tight = ends.with_room(workstation, 1_500_000)
 
-    with pytest.raises(NoRoomError):
+    with sync_refused(SyncRefusal.NO_ROOM):
         ends.sync(tight)
     ends.sync(workstation)
 
@@ -577,7 +582,7 @@ def test_a_file_whose_beginning_was_given_up_comes_from_the_start(ends: Ends) ->
         answer(ends.server, pouch)
         return build_pouch(ends.server, sender, {attachment_id: 2}).pouch
 
-    with pytest.raises(BrokenTransferError):
+    with sync_refused(SyncRefusal.BROKEN_TRANSFER):
         ends.sync(workstation, through=lying)
     ends.sync(workstation)
 
@@ -599,7 +604,7 @@ def test_a_peer_that_was_removed_meanwhile_is_not_packed_for(ends: Ends) -> None
 def test_a_sender_who_is_no_peer_here_is_not_taken_in(ends: Ends) -> None:
     workstation = ends.workstation()
 
-    with pytest.raises(NotPairedError):
+    with sync_refused(SyncRefusal.NOT_PAIRED):
         apply_pouch(ends.server, lambda: [a_pouch(workstation)], is_direct=True)
 
 

@@ -10,10 +10,11 @@ from protocol.errors import PouchRefusal, PouchRefusedError
 from protocol.letterhead import Letterhead
 from protocol.pouch.pouch_file import SERVER
 from store.errors import StoreBusyError, StoreFullError
-from sync import errors, http_endpoint, pouch_stream
+from sync import http_endpoint, pouch_stream
 from sync.build import build_pouch
+from sync.errors import ServerRefusedError, SyncRefusal, SyncRefusedError
 from sync.http_endpoint import PATH, create_sync_app
-from sync.reasons import BUSY, REASONS, STORE, TOO_LARGE, reason_of
+from sync.refusal_words import BUSY, REFUSAL_WORDS, STORE, TOO_LARGE, refusal_word
 from tests.journalist_app.desk_factories import a_source
 from tests.sync.ends import Ends, Workstation, all_of
 
@@ -62,7 +63,7 @@ def test_a_letterhead_that_is_not_the_desks_is_told_of(ends: Ends) -> None:
     pouch = a_pouch(workstation)
 
     def unsound() -> Letterhead:
-        raise errors.LetterheadUnsoundError
+        raise SyncRefusedError(SyncRefusal.LETTERHEAD)
 
     ends.server = replace(ends.server, letterhead=unsound)
 
@@ -78,16 +79,20 @@ def test_no_answer_may_be_kept_and_nothing_else_is_served(ends: Ends) -> None:
 
 
 def test_every_refusal_has_a_word() -> None:
-    words = {reason_of(PouchRefusedError(reason)) for reason in PouchRefusal}
+    words = {refusal_word(PouchRefusedError(reason)) for reason in PouchRefusal}
     words |= {
-        reason_of(errors.UnknownWorkstationError()),
-        reason_of(errors.RevokedWorkstationError()),
-        reason_of(errors.NoRoomError()),
-        reason_of(errors.BrokenTransferError()),
-        reason_of(errors.LetterheadUnsoundError()),
+        refusal_word(SyncRefusedError(SyncRefusal.UNKNOWN_WORKSTATION)),
+        refusal_word(SyncRefusedError(SyncRefusal.REVOKED_WORKSTATION)),
+        refusal_word(SyncRefusedError(SyncRefusal.NO_ROOM)),
+        refusal_word(SyncRefusedError(SyncRefusal.BROKEN_TRANSFER)),
+        refusal_word(SyncRefusedError(SyncRefusal.LETTERHEAD)),
     }
 
-    assert words < REASONS
-    assert reason_of(errors.NotPairedError()) == reason_of(StoreFullError("full")) == STORE
-    assert reason_of(StoreBusyError("busy")) == BUSY
-    assert errors.RefusedError(BUSY).__reduce__() == (errors.RefusedError, (BUSY,))
+    assert words < REFUSAL_WORDS
+    assert (
+        refusal_word(SyncRefusedError(SyncRefusal.NOT_PAIRED))
+        == refusal_word(StoreFullError("full"))
+        == STORE
+    )
+    assert refusal_word(StoreBusyError("busy")) == BUSY
+    assert ServerRefusedError(BUSY).__reduce__() == (ServerRefusedError, (BUSY,))

@@ -10,10 +10,10 @@ import sync.exchange as exchange_module
 from protocol.pouch.pouch_file import SERVER
 from store import outbox, sync_findings
 from store.sync_findings import FindingKind
-from sync.build import pack_parts
-from sync.errors import UnreachableError
+from sync.build import build_pouch_files
+from sync.errors import SyncRefusal
 from tests.journalist_app.desk_factories import a_source
-from tests.sync.ends import Ends, Workstation, answer, at
+from tests.sync.ends import Ends, Workstation, answer, at, sync_refused
 from tests.sync.test_exchange import all_of
 from tests.sync.test_faults import to_come, to_workstation
 
@@ -37,7 +37,7 @@ def test_a_large_file_that_both_have_is_not_sent_for_ever(
     ends: Ends, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After a store was put back everything is given again, in pouches that each end before the file does."""
-    monkeypatch.setattr("sync.build.DIRECT_BYTES", 1_500_000)
+    monkeypatch.setattr("sync.build.TARGET_BYTES", 1_500_000)
     workstation = ends.workstation()
     source = a_source(ends.world)
     source.writes("one", file=("a.pdf", os.urandom(4_500_000)))
@@ -61,7 +61,7 @@ def test_a_file_with_a_piece_gone_is_told_and_the_rest_arrives(
     ends: Ends, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever administers the server takes a piece of a file away, to keep the desk from syncing."""
-    monkeypatch.setattr("sync.build.DIRECT_BYTES", 1_500_000)
+    monkeypatch.setattr("sync.build.TARGET_BYTES", 1_500_000)
     workstation = ends.workstation()
     source = a_source(ends.world)
     broken = source.writes("with a file", file=("a.pdf", os.urandom(4_500_000)))
@@ -85,7 +85,9 @@ def test_over_files_a_file_with_a_piece_gone_makes_no_pouches_for_ever(ends: End
     a_source(ends.world).writes("with a file", file=("a.pdf", os.urandom(4_500_000)))
     ends.world.execute("DELETE FROM chunk WHERE number = 2")
 
-    for number, pieces in enumerate(pack_parts(ends.server, workstation.keyring.strand.id, 1_500_000), 1):
+    for number, pieces in enumerate(
+        build_pouch_files(ends.server, workstation.keyring.strand.id, 1_500_000), 1
+    ):
         list(pieces)
         assert number < ROUNDS
 
@@ -107,7 +109,7 @@ def test_a_server_that_gives_one_answer_again_and_again_is_given_up(ends: Ends) 
 
     ends.sync(workstation, the_same)
     at(ends, workstation, source).is_answered("another answer")
-    with pytest.raises(UnreachableError):
+    with sync_refused(SyncRefusal.UNREACHABLE):
         ends.sync(workstation, one_back)
 
     ends.sync(workstation)
@@ -125,7 +127,7 @@ def test_a_server_that_always_says_that_there_is_more_is_given_up(
     def more(_: bytes) -> bytes:
         return to_workstation(ends, workstation, serial=next(serials), more=True)
 
-    with pytest.raises(UnreachableError):
+    with sync_refused(SyncRefusal.UNREACHABLE):
         ends.sync(workstation, more)
 
 
@@ -148,5 +150,5 @@ def test_two_who_sync_at_once_take_turns(ends: Ends) -> None:
         synced = list(pool.map(lambda _: ends.sync(workstation, looks), range(4)))
 
     assert max(together) == 1
-    assert not any(each.was_set_back for each in synced)
+    assert not any(each.server_was_restored for each in synced)
     assert all_of(workstation.replica) == all_of(ends.world.store)

@@ -12,13 +12,13 @@ import pytest
 from protocol.errors import PouchRefusal, PouchRefusedError
 from protocol.pouch.pouch_file import SERVER
 from store import outbox, peers
-from sync.build import pack_all
+from sync.build import build_whole_pouch
 from sync.endpoint import Endpoint
-from sync.errors import NoRoomError
-from sync.pending import Arrival, bring, read_pieces, take_in_held
+from sync.errors import SyncRefusal
+from sync.pending import ImportOutcome, apply_pending, import_pouch, read_pieces
 from tests.journalist_app.desk_factories import a_source
 from tests.small_disk import CAN_MOUNT, a_small_disk
-from tests.sync.ends import Ends, Workstation
+from tests.sync.ends import Ends, Workstation, sync_refused
 from tests.sync.test_exchange import all_of
 
 
@@ -31,11 +31,11 @@ def workstation(ends: Ends) -> Workstation:
 
 
 def from_server(ends: Ends, workstation: Workstation) -> bytes:
-    return b"".join(pack_all(ends.server, workstation.keyring.strand.id))
+    return b"".join(build_whole_pouch(ends.server, workstation.keyring.strand.id))
 
 
 def from_workstation(workstation: Workstation) -> bytes:
-    return b"".join(pack_all(workstation.side, SERVER))
+    return b"".join(build_whole_pouch(workstation.side, SERVER))
 
 
 def held_by(side: Endpoint) -> list[Path]:
@@ -60,9 +60,9 @@ def put_back(ends: Ends, workstation: Workstation) -> tuple[bytes, bytes]:
 def test_a_pouch_on_a_stick_brings_what_is_new(ends: Ends, workstation: Workstation) -> None:
     a_source(ends.world).writes("hello", file=("a.pdf", os.urandom(2_500_000)))
 
-    brought = bring(workstation.side, [from_server(ends, workstation)])
+    brought = import_pouch(workstation.side, [from_server(ends, workstation)])
 
-    assert brought.arrival is Arrival.TAKEN_IN
+    assert brought.outcome is ImportOutcome.APPLIED
     assert brought.applied > 0
     assert all_of(workstation.replica) == all_of(ends.world.store)
     assert held_by(workstation.side) == []
@@ -73,9 +73,9 @@ def test_a_stick_that_comes_twice_brings_nothing_the_second_time(
 ) -> None:
     a_source(ends.world).writes("hello")
     pouch = from_server(ends, workstation)
-    bring(workstation.side, [pouch])
+    import_pouch(workstation.side, [pouch])
 
-    assert bring(workstation.side, [pouch]).arrival is Arrival.KNOWN
+    assert import_pouch(workstation.side, [pouch]).outcome is ImportOutcome.DUPLICATE
 
 
 def test_a_stick_that_never_arrives_is_simply_made_anew(ends: Ends, workstation: Workstation) -> None:
@@ -83,7 +83,7 @@ def test_a_stick_that_never_arrives_is_simply_made_anew(ends: Ends, workstation:
     from_server(ends, workstation)
     a_source(ends.world).writes("another")
 
-    bring(workstation.side, [from_server(ends, workstation)])
+    import_pouch(workstation.side, [from_server(ends, workstation)])
 
     assert all_of(workstation.replica) == all_of(ends.world.store)
 
@@ -94,9 +94,9 @@ def test_sticks_in_the_wrong_order_bring_everything(ends: Ends, workstation: Wor
     a_source(ends.world).writes("another")
     second = from_server(ends, workstation)
 
-    arrivals = [bring(workstation.side, [each]).arrival for each in (second, first)]
+    arrivals = [import_pouch(workstation.side, [each]).outcome for each in (second, first)]
 
-    assert arrivals == [Arrival.TAKEN_IN, Arrival.KNOWN]
+    assert arrivals == [ImportOutcome.APPLIED, ImportOutcome.DUPLICATE]
     assert all_of(workstation.replica) == all_of(ends.world.store)
 
 
@@ -105,24 +105,24 @@ def test_a_pouch_that_comes_early_is_held_for_us_alone_until_it_fits(
 ) -> None:
     missing, early = put_back(ends, workstation)
 
-    held = bring(ends.server, [early])
-    again = bring(ends.server, [early])
+    held = import_pouch(ends.server, [early])
+    again = import_pouch(ends.server, [early])
 
-    assert (held.arrival, held.waiting, again.waiting) == (Arrival.HELD, 1, 1)
+    assert (held.outcome, held.pending, again.pending) == (ImportOutcome.PENDING, 1, 1)
     assert [stat.S_IMODE(path.stat().st_mode) for path in held_by(ends.server)] == [0o600]
     assert stat.S_IMODE(held_by(ends.server)[0].parent.stat().st_mode) == 0o700
-    after = bring(ends.server, [missing])
-    assert (after.arrival, after.waiting) == (Arrival.TAKEN_IN, 0)
+    after = import_pouch(ends.server, [missing])
+    assert (after.outcome, after.pending) == (ImportOutcome.APPLIED, 0)
     assert held_by(ends.server) == []
 
 
 def test_what_was_held_is_taken_in_behind_what_was_missing(ends: Ends, workstation: Workstation) -> None:
     early, pouches = held_behind(ends, workstation)
 
-    assert bring(workstation.side, [early]).arrival is Arrival.HELD
-    after = bring(workstation.side, [pouches])
+    assert import_pouch(workstation.side, [early]).outcome is ImportOutcome.PENDING
+    after = import_pouch(workstation.side, [pouches])
 
-    assert (after.arrival, after.also, after.waiting) == (Arrival.TAKEN_IN, 1, 0)
+    assert (after.outcome, after.also_applied, after.pending) == (ImportOutcome.APPLIED, 1, 0)
     assert all_of(workstation.replica) == all_of(ends.world.store)
 
 
@@ -144,13 +144,13 @@ def held_behind(ends: Ends, workstation: Workstation) -> tuple[bytes, bytes]:
 
 def test_after_a_sync_on_a_line_nothing_waits_in_vain(ends: Ends, workstation: Workstation) -> None:
     early, before = held_behind(ends, workstation)
-    assert take_in_held(workstation.side) == 0
-    bring(workstation.side, [early])
-    assert take_in_held(workstation.side) == 1
+    assert apply_pending(workstation.side) == 0
+    import_pouch(workstation.side, [early])
+    assert apply_pending(workstation.side) == 1
 
-    bring(workstation.side, [before])
+    import_pouch(workstation.side, [before])
 
-    assert take_in_held(workstation.side) == 0
+    assert apply_pending(workstation.side) == 0
 
 
 def test_of_a_pouch_that_is_refused_nothing_stays(ends: Ends, workstation: Workstation) -> None:
@@ -159,7 +159,7 @@ def test_of_a_pouch_that_is_refused_nothing_stays(ends: Ends, workstation: Works
     pouch[-20] ^= 1
 
     with pytest.raises(PouchRefusedError) as refused:
-        bring(workstation.side, [bytes(pouch)])
+        import_pouch(workstation.side, [bytes(pouch)])
 
     assert refused.value.reason is PouchRefusal.UNREADABLE
     assert held_by(workstation.side) == []
@@ -175,32 +175,32 @@ def test_a_stick_that_gives_other_bytes_the_second_time_is_read_once(
     def stick() -> Iterator[bytes]:
         yield from next(reads)
 
-    assert bring(workstation.side, stick()).arrival is Arrival.TAKEN_IN
+    assert import_pouch(workstation.side, stick()).outcome is ImportOutcome.APPLIED
     assert next(reads) == [b"something else"]
 
 
 def test_a_held_pouch_of_a_workstation_that_was_retired_goes(ends: Ends, workstation: Workstation) -> None:
     missing, early = put_back(ends, workstation)
-    bring(ends.server, [early])
+    import_pouch(ends.server, [early])
     other = ends.workstation(ends.second_keyring())
     ends.sync(other)
     ends.retire(workstation.keyring.strand.id, ends.clock.day - timedelta(days=1))
 
-    brought = bring(ends.server, [from_workstation(other)])
+    brought = import_pouch(ends.server, [from_workstation(other)])
 
-    assert (brought.arrival, brought.waiting) == (Arrival.TAKEN_IN, 0)
+    assert (brought.outcome, brought.pending) == (ImportOutcome.APPLIED, 0)
     assert missing
 
 
 def test_what_is_held_and_damaged_since_is_dropped(ends: Ends, workstation: Workstation) -> None:
     early, before = held_behind(ends, workstation)
-    bring(workstation.side, [early])
+    import_pouch(workstation.side, [early])
     (path,) = held_by(workstation.side)
     path.write_bytes(early[:-1])
 
-    brought = bring(workstation.side, [before])
+    brought = import_pouch(workstation.side, [before])
 
-    assert (brought.also, brought.waiting) == (0, 0)
+    assert (brought.also_applied, brought.pending) == (0, 0)
 
 
 def test_what_a_killed_one_left_unfinished_goes(ends: Ends, workstation: Workstation) -> None:
@@ -208,7 +208,7 @@ def test_what_a_killed_one_left_unfinished_goes(ends: Ends, workstation: Worksta
     folder = workstation.side.store.path.with_name("held")
     (folder / "0011.new").write_bytes(b"half")
 
-    bring(workstation.side, [from_server(ends, workstation)])
+    import_pouch(workstation.side, [from_server(ends, workstation)])
 
     assert held_by(workstation.side) == []
 
@@ -225,10 +225,10 @@ def test_a_pouch_that_is_pulled_out_halfway_is_brought_again(
         raise stop()
 
     with pytest.raises((KeyboardInterrupt, OSError)):
-        bring(workstation.side, pulled_out())
+        import_pouch(workstation.side, pulled_out())
 
     assert held_by(workstation.side) == []
-    assert bring(workstation.side, [pouch]).arrival is Arrival.TAKEN_IN
+    assert import_pouch(workstation.side, [pouch]).outcome is ImportOutcome.APPLIED
 
 
 def test_files_are_read_in_pieces(tmp_path: Path) -> None:
@@ -245,8 +245,8 @@ def test_a_full_disk_keeps_no_half_of_a_pouch(ends: Ends, workstation: Workstati
         folder = workstation.side.store.path.with_name("held")
         folder.rmdir()
         folder.symlink_to(disk)
-        with pytest.raises(NoRoomError):
-            bring(workstation.side, [pouch])
+        with sync_refused(SyncRefusal.NO_ROOM):
+            import_pouch(workstation.side, [pouch])
         assert list(disk.iterdir()) == []
         folder.unlink()
 
@@ -262,7 +262,7 @@ def test_a_disk_that_is_found_full_when_all_is_written_keeps_nothing(
         raise OSError(errno.ENOSPC, "no room")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(NoRoomError):
-        bring(workstation.side, [pouch])
+    with sync_refused(SyncRefusal.NO_ROOM):
+        import_pouch(workstation.side, [pouch])
 
     assert held_by(workstation.side) == []

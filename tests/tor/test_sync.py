@@ -17,7 +17,7 @@ from deploy.onion.control import add_onion, connect_to_tor
 from deploy.onion.onion_keys import OnionKey
 from store import mailboxes
 from sync.carriers import OnionCarrier
-from sync.errors import UnreachableError
+from sync.errors import SyncRefusal, SyncRefusedError
 from sync.exchange import Carrier, exchange
 from sync.http_endpoint import create_sync_app
 from tests.deploy.two_machines import Machine, texts_held
@@ -149,7 +149,7 @@ class Line:
     def _lost_at_times(self, brought: bytes) -> bytes:
         self.times += 1
         if self.times % 7 == 0:
-            raise UnreachableError
+            raise SyncRefusedError(SyncRefusal.UNREACHABLE)
         return brought
 
 
@@ -186,7 +186,9 @@ class Month:
         """Sync; when the line breaks, that is all for today."""
         try:
             exchange(self.workstation.side, self.line, lambda _left: None)
-        except UnreachableError:
+        except SyncRefusedError as why:
+            if why.reason is not SyncRefusal.UNREACHABLE:
+                raise
             self.failed += 1
 
     def _is_here(self, source: ASource) -> bool:

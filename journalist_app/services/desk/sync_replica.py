@@ -26,30 +26,17 @@ from store.errors import PeerMissingError, StoreBusyError, StoreError, StoreFull
 from store.quota import Quota
 from store.sync_findings import FindingKind
 from sync import pending
-from sync.build import pack_all
+from sync.build import build_whole_pouch
 from sync.carriers import carrier_of
 from sync.endpoint import Endpoint
-from sync.errors import (
-    BrokenTransferError,
-    LetterheadUnsoundError,
-    NoRoomError,
-    NotPairedError,
-    RefusedError,
-    SyncError,
-    UnreachableError,
-)
+from sync.errors import ServerRefusedError, SyncError, SyncRefusal, SyncRefusedError
 from sync.exchange import Carrier, exchange
 from web.dates import half_hour_now, utc_today
 
 _OLD_WORKING_DAYS: Final = 2
 _SOON_SECONDS: Final = 4  # after something was written: what is written right after it goes along
-_OURS: Final[dict[type[Exception], str]] = {
-    UnreachableError: "unreachable",
-    NoRoomError: "no_room",
-    BrokenTransferError: "broken",
-    NotPairedError: "not_paired",
+_OF_STORE: Final[dict[type[Exception], str]] = {
     PeerMissingError: "not_paired",
-    LetterheadUnsoundError: "letterhead",
     StoreBusyError: "busy",
     StoreFullError: "no_room",
 }
@@ -122,20 +109,20 @@ def take_up_letterhead(desk: OpenDesk) -> Letterhead:
     """Work with the newest letterhead in the replica, and return it.
 
     Raises:
-        LetterheadUnsoundError: it is not one that this desk signed, or older than one that was seen.
+        SyncRefusedError: LETTERHEAD: it is not one that this desk signed, or older than one that was seen.
     """
     with desk.store.reading() as session:
         found = letterheads.latest(session)
     if found is not None and found[0] == desk.letterhead.serial:
         return desk.letterhead
     if found is None:
-        raise LetterheadUnsoundError
+        raise SyncRefusedError(SyncRefusal.LETTERHEAD)
     try:
         newest = verify_letterhead(
             found[1], found[2], desk.keyring.fingerprint, at_least_serial=desk.letterhead.serial
         )
     except LetterheadRefusedError as why:
-        raise LetterheadUnsoundError from why
+        raise SyncRefusedError(SyncRefusal.LETTERHEAD) from why
     in_use(desk, newest)
     return newest
 
@@ -146,7 +133,7 @@ def sync_replica(
     half_hour: Callable[[], int] = half_hour_now,
     carrier: Carrier | None = None,
 ) -> None:
-    """Exchange pouches until both sides know everything, then check what came. One at a time.
+    """SyncProgress pouches until both sides know everything, then check what came. One at a time.
 
     `desk.exchange` says how far it is, and afterwards how it went. What broke off goes on the next time.
     """
@@ -155,7 +142,7 @@ def sync_replica(
         side = workstation_side(desk, today, half_hour)
         way = carrier or carrier_of(desk.config.server, desk.config.socks)
         synced = exchange(side, way, functools.partial(_progress, desk))
-        return SyncProgress(received=synced.received, held=pending.take_in_held(side))
+        return SyncProgress(received=synced.received, held=pending.apply_pending(side))
 
     with desk.syncing:
         if not desk.stopping.is_set():
@@ -196,14 +183,14 @@ def take_in_file(
     """
 
     def work() -> SyncProgress:
-        return _brought(pending.bring(workstation_side(desk, today, half_hour), pieces))
+        return _brought(pending.import_pouch(workstation_side(desk, today, half_hour), pieces))
 
     with desk.syncing:
         _do(desk, today, work)
 
 
-def _brought(brought: pending.Brought) -> SyncProgress:
-    return SyncProgress(received=brought.applied, arrival=brought.arrival.name, held=brought.waiting)
+def _brought(brought: pending.ImportedPouch) -> SyncProgress:
+    return SyncProgress(received=brought.applied, arrival=brought.outcome.name, held=brought.pending)
 
 
 def make_file(
@@ -212,17 +199,17 @@ def make_file(
     """Return a pouch for the server, in pieces, with everything that it is not known to have.
 
     Raises:
-        NotPairedError, PeerMissingError: this workstation does not know the server.
+        SyncRefusedError, PeerMissingError: this workstation does not know the server.
         StoreError: the store refuses.
     """
-    pieces = pack_all(workstation_side(desk, today, half_hour), SERVER)
+    pieces = build_whole_pouch(workstation_side(desk, today, half_hour), SERVER)
     first = next(pieces)  # what can be refused is refused before the first byte
     return itertools.chain([first], pieces)
 
 
 def check_what_came(desk: OpenDesk, today: date) -> None:
     """Let anchors, inbox and search learn what came with a pouch."""
-    with suppress(LetterheadUnsoundError):  # the next sync says so
+    with suppress(SyncRefusedError):  # the next sync says so
         take_up_letterhead(desk)
     with desk.checking:  # a check that began before the pouch came knows nothing of it
         pass
@@ -232,12 +219,14 @@ def check_what_came(desk: OpenDesk, today: date) -> None:
 def refusal_of(why: Exception) -> str:
     """Return the name of the sentence about what stopped a sync or a pouch."""
     match why:
-        case RefusedError():
+        case ServerRefusedError():
             return f"server_{why.reason}"
         case PouchRefusedError():
             return f"pouch_{why.reason}"
+        case SyncRefusedError():
+            return why.reason.value
         case _:
-            return _OURS.get(type(why), "store")
+            return _OF_STORE.get(type(why), "store")
 
 
 # ---- in the background -----------------------------------------------------------------------------

@@ -471,7 +471,7 @@ def test_over_ssh_both_ends_come_to_know_the_same(tmp_path: Path) -> None:
 def test_a_server_that_never_stops_or_says_nothing_takes_no_memory_and_no_time(
     tmp_path: Path, says: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(carriers, "_LONGEST_SECONDS", 5.0)
+    monkeypatch.setattr(carriers, "_POUCH_SECONDS", 5.0)
     desk = a_desk(tmp_path / "desk")
     desk.pair_first("ssh:server")
 

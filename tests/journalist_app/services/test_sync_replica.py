@@ -25,17 +25,10 @@ from store.errors import StoreBusyError, StoreDamagedError
 from store.outbox import OutboxKind
 from store.sync_findings import FindingKind
 from sync.apply import apply_pouch
-from sync.build import pack_all
-from sync.errors import (
-    BrokenTransferError,
-    LetterheadUnsoundError,
-    NoRoomError,
-    NotPairedError,
-    RefusedError,
-    UnreachableError,
-)
+from sync.build import build_whole_pouch
+from sync.errors import ServerRefusedError, SyncRefusal, SyncRefusedError
 from sync.http_endpoint import create_sync_app as a_door
-from sync.reasons import REASONS
+from sync.refusal_words import REFUSAL_WORDS
 from tests.journalist_app.desk_factories import TODAY, a_source
 from tests.journalist_app.views.test_views import Browser, answer_fields, token
 from tests.page_marks import marks
@@ -165,7 +158,9 @@ def named_in_the_words() -> set[str]:
 
 @pytest.mark.parametrize("language", ["nl", "en"])
 def test_each_reason_has_a_clear_sentence_of_its_own(at: AtDesk, language: str) -> None:
-    reasons = {f"server_{reason}" for reason in REASONS} | {f"pouch_{reason}" for reason in PouchRefusal}
+    reasons = {f"server_{reason}" for reason in REFUSAL_WORDS} | {
+        f"pouch_{reason}" for reason in PouchRefusal
+    }
     assert reasons <= named_in_the_words()
     browser = a_browser(at)
     browser.headers["Accept-Language"] = language
@@ -184,12 +179,12 @@ def test_each_reason_has_a_clear_sentence_of_its_own(at: AtDesk, language: str) 
 @pytest.mark.parametrize(
     ("why", "name"),
     [
-        (UnreachableError(), "unreachable"),
-        (NoRoomError(), "no_room"),
-        (BrokenTransferError(), "broken"),
-        (NotPairedError(), "not_paired"),
-        (LetterheadUnsoundError(), "letterhead"),
-        (RefusedError("clock"), "server_clock"),
+        (SyncRefusedError(SyncRefusal.UNREACHABLE), "unreachable"),
+        (SyncRefusedError(SyncRefusal.NO_ROOM), "no_room"),
+        (SyncRefusedError(SyncRefusal.BROKEN_TRANSFER), "broken"),
+        (SyncRefusedError(SyncRefusal.NOT_PAIRED), "not_paired"),
+        (SyncRefusedError(SyncRefusal.LETTERHEAD), "letterhead"),
+        (ServerRefusedError("clock"), "server_clock"),
         (PouchRefusedError(PouchRefusal.FORGED), "pouch_forged"),
         (StoreBusyError("busy"), "busy"),
         (StoreDamagedError("damaged"), "store"),
@@ -390,7 +385,7 @@ def from_server(at: AtDesk) -> bytes:
         if peers.find(session, strand) is None:
             peers.add(session, strand, b"")
             outbox.enqueue_all(session, strand)
-    return b"".join(pack_all(at.ends.server, strand))
+    return b"".join(build_whole_pouch(at.ends.server, strand))
 
 
 def test_a_pouch_is_taken_in_once_and_its_answer_made(at: AtDesk) -> None:

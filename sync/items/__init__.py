@@ -1,0 +1,23 @@
+"""Kinds of pouch item: one module for each kind, with its `pack()`, `verify()` and `apply()` side by side.
+
+`pack` makes an item from the rows of this store, `verify` checks a received item against its signatures, and
+`apply` changes this store. A kind that needs no check of its own has no `verify`. The formats are in
+`protocol.pouch.pouch_items`. These modules may import what `sync` may import, but no other module of `sync`
+except `endpoint` and `errors`.
+
+To add or remove a kind, add or remove its module and its lines in `item_kinds`.
+
+- `item_kinds`: table of all kinds, which the drivers `sync.build`, `sync.verify` and `sync.apply` use
+- `contexts`: state of one pouch while it is built, verified or applied
+- `letterhead_item`: the desk's newest letterhead
+- `mailbox_item`: a mailbox's public keys, and all items of one mailbox in their order
+- `entry_item`: an entry
+- `attachment_items`: an attachment's header and chunks
+- `ending_item`: the statement that ended a mailbox
+- `counted_item`: the desk's acknowledgement that it counted an ended mailbox
+- `deletion_order_item`: the deletion order of a mailbox
+- `record_item`: a sealed record of the desk
+- `tally_item`: one line of the ledger
+- `public_file_item`: a file of a yearly report
+- `damaged_item`: a report that something in the sender's store does not verify
+"""

@@ -1,0 +1,83 @@
+"""Attachment in a pouch: an item for its header, then one for each chunk, before the entry that adopts it."""
+
+from collections.abc import Iterator
+
+from sqlalchemy.orm import Session
+
+from protocol.identifiers import Address, AttachmentId
+from protocol.pouch.pouch_items import ChunkItem, DamagedItem, FileItem
+from store import attachments, entries, mailboxes
+from sync.errors import SyncRefusal, SyncRefusedError
+from sync.items.contexts import ApplyContext, BuildContext
+
+
+def pack(
+    context: BuildContext, file: attachments.Attachment, address: Address
+) -> Iterator[FileItem | ChunkItem | DamagedItem]:
+    """Yield the items of a file from the first chunk that the peer lacks, until the pouch is full."""
+    attachment_id = AttachmentId(file.attachment_id)
+    first = context.chunks_at_peer.get(attachment_id, 0)
+    if first == 0 and file.header is not None:
+        yield FileItem(address, file.entry_id, attachment_id, file.header)
+    for number in range(first, file.chunks):
+        if context.is_full():
+            return
+        with context.endpoint.store.reading() as session:
+            ciphertext = attachments.read_chunk(session, address, attachment_id, number)
+            stored = entries.find(session, address, file.entry_id) if ciphertext is None else None
+        if ciphertext is None:
+            if stored is not None and stored.removal is None:
+                yield DamagedItem(address, file.entry_id)
+            else:
+                context.has_more = True  # removed a moment ago: its entry will be packed as a tombstone
+            return
+        yield ChunkItem(attachment_id, number, number == file.chunks - 1, ciphertext)
+        context.chunks_at_peer[attachment_id] = number + 1
+
+
+def apply_file(context: ApplyContext, session: Session, item: FileItem) -> bool:
+    """Begin a pending file, unless its entry is here already or its mailbox is not."""
+    is_unwanted = (
+        entries.find(session, item.address, item.entry_id) is not None
+        or mailboxes.find(session, item.address) is None
+    )
+    if is_unwanted:
+        context.unwanted.add(AttachmentId(item.attachment_id))
+    if is_unwanted or attachments.find_upload(session, item.attachment_id) is not None:
+        return False
+    attachments.begin_upload(
+        session,
+        address=item.address,
+        entry_id=item.entry_id,
+        attachment_id=item.attachment_id,
+        header=item.header,
+        half_hour=context.endpoint.half_hour(),
+        peer=context.peer,
+    )
+    return True
+
+
+def apply_chunk(context: ApplyContext, session: Session, item: ChunkItem) -> bool:
+    """Add the next chunk to a pending file.
+
+    Raises:
+        SyncRefusedError: BROKEN_TRANSFER: no such file is pending here.
+        AttachmentMissingError: chunks between the last one here and this one are missing.
+        QuotaError, StoreFullError: there is no room for the chunk.
+    """
+    if item.attachment_id in context.unwanted:
+        if item.is_last:
+            context.unwanted.discard(AttachmentId(item.attachment_id))
+        return False
+    pending = attachments.find_upload(session, item.attachment_id)
+    if pending is None:
+        raise SyncRefusedError(SyncRefusal.BROKEN_TRANSFER)
+    _, _, chunks, _ = pending
+    if item.number < chunks:
+        return False
+    attachments.add_chunk(
+        session, item.attachment_id, item.number, item.ciphertext, quota=context.endpoint.quota
+    )
+    if item.is_last:
+        attachments.finish_upload(session, item.attachment_id)
+    return True

@@ -1,0 +1,95 @@
+"""State that all kinds of item share while one pouch is built, verified or applied."""
+
+from collections.abc import Container
+from dataclasses import dataclass, field
+
+from sqlalchemy.orm import Session
+
+from protocol.identifiers import Address, AttachmentId, StrandId
+from protocol.letterhead import Letterhead
+from protocol.mailbox_keys import check_mailbox_keys
+from protocol.pouch.pouch_file import PouchHead
+from protocol.strand import StrandKey
+from store import mailboxes, sync_findings
+from store.sync_findings import FindingKind
+from sync.endpoint import Endpoint
+
+
+@dataclass(slots=True)
+class BuildContext:
+    """State of one pouch that is being built for a peer.
+
+    `chunks_at_peer` counts, for each file, the chunks that the peer has once it has applied this pouch.
+    `counted_tallies` are the digests of tallies that travel inside a `CountedItem`. `size` is roughly the
+    number of bytes packed so far, and `size_limit` is None for a pouch of any size.
+    """
+
+    endpoint: Endpoint
+    peer: StrandId
+    letterhead: Letterhead
+    chunks_at_peer: dict[AttachmentId, int]
+    size_limit: int | None
+    size: int = 0
+    has_more: bool = False
+    counted_tallies: set[bytes] = field(default_factory=set)
+
+    def is_full(self) -> bool:
+        """Return whether the pouch is full. Call this only when there is something more to pack."""
+        if self.size_limit is not None and self.size >= self.size_limit:
+            self.has_more = True
+        return self.has_more
+
+
+@dataclass(slots=True)
+class VerifyContext:
+    """Keys by which the items of one pouch are verified, in the order of the pouch.
+
+    A letterhead and a mailbox come before the items that need their keys. `is_own`: the items come from this
+    endpoint's own store, and are verified before they are sent. `deleted_wrongly` collects the mailboxes that
+    the peer deleted by a deletion order that later entries had made void.
+    """
+
+    endpoint: Endpoint
+    letterhead: Letterhead
+    is_own: bool
+    strands: dict[StrandId, StrandKey] = field(init=False)
+    mailbox_keys: dict[Address, bytes | None] = field(default_factory=dict)
+    deleted_wrongly: set[Address] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.strands = dict(self.letterhead.strand_keys)
+
+    def mailbox_key(self, address: Address) -> bytes | None:
+        """Return the source's verify key of a mailbox: from this pouch, or else from this endpoint's store.
+
+        Raises:
+            ForgedError: the key in the store does not belong to the address.
+        """
+        if address not in self.mailbox_keys:
+            with self.endpoint.store.reading() as session:
+                mailbox = mailboxes.find(session, address)
+            if mailbox is not None:
+                check_mailbox_keys(address, mailbox.recipient, mailbox.verify_key)
+            self.mailbox_keys[address] = None if mailbox is None else mailbox.verify_key
+        return self.mailbox_keys[address]
+
+
+@dataclass(slots=True)
+class ApplyContext:
+    """State of one verified pouch that is being applied. `peer` is its sender.
+
+    `unwanted` collects the files of which the peer need not send the rest: their entries are in this store
+    already, or their mailboxes are not.
+    """
+
+    endpoint: Endpoint
+    head: PouchHead
+    peer: StrandId
+    deleted_wrongly: Container[Address]
+    unwanted: set[AttachmentId] = field(default_factory=set)
+
+    def report(self, session: Session, address: bytes, entry_id: bytes, kind: FindingKind) -> bool:
+        """Note a fault at the server for the adviser. Return False for a known one, or on the server."""
+        if self.endpoint.is_server:
+            return False
+        return sync_findings.add(session, address, entry_id, kind, self.endpoint.today())

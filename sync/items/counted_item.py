@@ -1,0 +1,32 @@
+"""Acknowledgement of an ended mailbox in a pouch: the desk has counted it, with the tallies it left."""
+
+from sqlalchemy.orm import Session
+
+from protocol.pouch.pouch_items import CountedItem
+from store import ledger_tallies, mailboxes, outbox
+from sync.items.contexts import ApplyContext, BuildContext
+
+
+def pack(context: BuildContext, session: Session, row: outbox.OutboxItem) -> CountedItem:
+    """Return the acknowledgement. A workstation sends its tallies along, the server sends none."""
+    if context.endpoint.is_server:
+        return CountedItem(row.address, ())
+    digests = outbox.split_digests(row.tally_digests)
+    context.counted_tallies.update(digests)
+    sealed = (ledger_tallies.find(session, digest) for digest in digests)
+    return CountedItem(row.address, tuple(tally for tally in sealed if tally is not None))
+
+
+def apply(context: ApplyContext, session: Session, item: CountedItem) -> bool:
+    """Count an ended mailbox once. Of two workstations, the one whose pouch arrives first counts it."""
+    if context.endpoint.is_server:
+        line = mailboxes.find_ended(session, item.address)
+        if line is None or line.is_counted:
+            return False  # another workstation was first: the server keeps its tallies and ignores these
+        mailboxes.mark_ending_counted(session, item.address, tallies=item.tallies)
+        return True
+    # Drop our own tallies even if the tombstone is marked: the mailbox may have ended here again since then.
+    is_marked = mailboxes.mark_counted(session, item.address)
+    ours = outbox.dequeue(session, context.peer, outbox.OutboxKind.ACKNOWLEDGED, address=item.address)
+    ledger_tallies.drop_digests(session, outbox.split_digests(ours))
+    return is_marked or bool(ours)

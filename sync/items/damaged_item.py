@@ -1,0 +1,30 @@
+"""Report in a pouch that something in the sender's store does not verify, and is left out."""
+
+from typing import Final
+
+from sqlalchemy.orm import Session
+
+from protocol.envelope import Envelope
+from protocol.identifiers import ADDRESS_BYTES, ENTRY_ID_BYTES
+from protocol.pouch.pouch_items import DamagedItem, EndedItem, EntryItem, Item, MailboxItem, OrderItem
+from store.sync_findings import FindingKind
+from sync.items.contexts import ApplyContext
+
+NO_ENTRY: Final = bytes(ENTRY_ID_BYTES)  # stands for the mailbox itself, where no entry is damaged
+
+
+def pack(item: Item) -> DamagedItem | None:
+    """Return the report about an item that failed to verify, or None if it belongs to no mailbox."""
+    match item:
+        case EntryItem():
+            part = Envelope.from_bytes(item.envelope)
+            return DamagedItem(part.address, part.entry_id)
+        case MailboxItem() | EndedItem() | OrderItem() if len(item.address) == ADDRESS_BYTES:
+            return DamagedItem(item.address, NO_ENTRY)
+        case _:
+            return None
+
+
+def apply(context: ApplyContext, session: Session, item: DamagedItem) -> bool:
+    """Report the damage to the adviser."""
+    return context.report(session, item.address, item.entry_id, FindingKind.DAMAGED)

@@ -1,0 +1,94 @@
+"""Table of all kinds of pouch item: how each is packed, verified and applied."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy.orm import Session
+
+from protocol.pouch import pouch_items as formats
+from protocol.pouch.pouch_items import Item
+from store.outbox import OutboxItem, OutboxKind
+from sync.items import (
+    attachment_items,
+    counted_item,
+    damaged_item,
+    deletion_order_item,
+    ending_item,
+    entry_item,
+    letterhead_item,
+    mailbox_item,
+    public_file_item,
+    record_item,
+    tally_item,
+)
+from sync.items.contexts import ApplyContext, BuildContext, VerifyContext
+
+_OVERHEAD_BYTES: Final = 512  # roughly what an item takes beside its sealed part
+
+
+def _accept(_context: VerifyContext, _item: Item) -> None:
+    """Accept an item that is only encrypted to the desk, or only ciphertext: there is nothing to check."""
+
+
+def _entry_size(item: formats.EntryItem) -> int:
+    return len(item.header) + len(item.payload) + _OVERHEAD_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class ItemKind:
+    """Functions of one kind of item.
+
+    `apply` returns whether the item changed something. `size` is roughly the number of bytes, and is used for
+    limits only. `revision` is the revision that the outbox remembers until the peer confirms the item.
+    `is_batched`: several such items may share one transaction.
+    """
+
+    apply: Callable[[ApplyContext, Session, Any], bool]
+    verify: Callable[[VerifyContext, Any], None] = _accept
+    size: Callable[[Any], int] = lambda _: _OVERHEAD_BYTES
+    revision: Callable[[Any], int] = lambda _: 0
+    is_batched: bool = True
+
+
+ITEM_KINDS: Final[Mapping[type[Item], ItemKind]] = {
+    formats.LetterheadItem: ItemKind(
+        letterhead_item.apply, letterhead_item.verify, revision=lambda item: item.serial, is_batched=False
+    ),
+    # Without a size: the items that follow it belong to it, and it must not fill a pouch alone.
+    formats.MailboxItem: ItemKind(mailbox_item.apply, mailbox_item.verify, lambda _: 0),
+    formats.FileItem: ItemKind(attachment_items.apply_file, size=lambda _: 0, is_batched=False),
+    formats.ChunkItem: ItemKind(
+        attachment_items.apply_chunk, size=lambda item: len(item.ciphertext), is_batched=False
+    ),
+    formats.EntryItem: ItemKind(entry_item.apply, entry_item.verify, _entry_size),
+    formats.EndedItem: ItemKind(ending_item.apply, ending_item.verify, is_batched=False),
+    formats.CountedItem: ItemKind(counted_item.apply),
+    formats.OrderItem: ItemKind(deletion_order_item.apply, deletion_order_item.verify),
+    formats.RecordItem: ItemKind(
+        record_item.apply, record_item.verify, lambda item: len(item.sealed), lambda item: item.revision
+    ),
+    formats.TallyItem: ItemKind(tally_item.apply, size=lambda item: len(item.sealed)),
+    formats.PublicFileItem: ItemKind(
+        public_file_item.apply, size=lambda item: len(item.body), is_batched=False
+    ),
+    formats.DamagedItem: ItemKind(damaged_item.apply),
+}
+
+# Kinds that need one row of the outbox and nothing else, in the order in which a peer can apply them.
+# `pack` returns None when there is nothing left to send for the row.
+ROW_PACKERS: Final[Mapping[OutboxKind, Callable[[BuildContext, Session, OutboxItem], Item | None]]] = {
+    OutboxKind.LETTERHEAD: letterhead_item.pack,
+    OutboxKind.ENDED: ending_item.pack,
+    OutboxKind.ACKNOWLEDGED: counted_item.pack,  # after the ending that it counts
+    OutboxKind.PUBLIC_FILE: public_file_item.pack,
+    OutboxKind.RECORD: record_item.pack,
+    OutboxKind.TALLY: tally_item.pack,  # after the acknowledgement that may contain the tally
+}
+pack_mailbox: Final = mailbox_item.pack
+pack_damaged: Final = damaged_item.pack
+
+
+def kind_of(item: Item) -> ItemKind:
+    """Return the functions of an item's kind."""
+    return ITEM_KINDS[type(item)]

@@ -1,0 +1,77 @@
+"""Letterhead in a pouch: pack the newest one, verify it, and publish or merge it."""
+
+from sqlalchemy.orm import Session
+
+from crypto.errors import ForgedError
+from protocol.letterhead import verify_letterhead
+from protocol.pouch.pouch_items import LetterheadItem
+from store import letterheads, outbox, peers
+from sync.items.contexts import ApplyContext, BuildContext, VerifyContext
+
+
+def pack(context: BuildContext, session: Session, _row: outbox.OutboxItem) -> LetterheadItem | None:
+    """Return the letterhead in use: the newest one that has been verified at this endpoint."""
+    found = letterheads.find(session, context.letterhead.serial)
+    if found is None:
+        return None
+    known = peers.find(session, context.peer)
+    return LetterheadItem(known.letterhead_serial if known else 0, *found)
+
+
+def verify(context: VerifyContext, item: LetterheadItem) -> None:
+    """Check the desk's signature, and use the letterhead's strand keys for the rest of the pouch.
+
+    Which letterhead is the newest is decided in `apply`.
+
+    Raises:
+        ForgedError: the item names another serial.
+        LetterheadRefusedError: the letterhead must not be used.
+    """
+    ours = context.letterhead
+    found = verify_letterhead(
+        item.body, item.signature, context.endpoint.fingerprint, same_parameters_as=ours
+    )
+    if found.serial != item.serial:
+        raise ForgedError
+    older, newer = sorted((ours, found), key=lambda each: each.serial)
+    context.strands = {**older.strand_keys, **newer.strand_keys}
+
+
+def apply(context: ApplyContext, session: Session, item: LetterheadItem) -> bool:
+    """Publish a letterhead that is newer than ours. A workstation merges one that conflicts with ours."""
+    newest = letterheads.latest(session)
+    merger = context.endpoint.merger
+    if newest is not None and newest[1] == item.body:
+        peers.set_shared_letterhead(session, context.peer, item.serial)
+        return False
+    if newest is None or (merger is None and item.base >= newest[0]):
+        return _store(context, session, item)  # a base that is newer than ours: this store was restored
+    if merger is None:  # the item builds on an older letterhead than ours: its sender merges the two
+        outbox.enqueue_for(session, context.peer, outbox.OutboxKind.LETTERHEAD)
+        return False
+    known = peers.find(session, context.peer)
+    shared = known.letterhead_serial if known else 0
+    if _is_rolled_back(session, item, shared):
+        # The server was restored from a backup. A merge would sign again what the desk withdrew.
+        _store(context, session, item)
+        outbox.enqueue_for(session, context.peer, outbox.OutboxKind.LETTERHEAD)
+        return False
+    if outbox.is_queued(session, outbox.OutboxKind.LETTERHEAD):
+        base = letterheads.find(session, shared)
+        letterheads.add(session, *merger.letterheads(base[1] if base else item.body, newest[1], item.body))
+        outbox.enqueue_for(session, context.peer, outbox.OutboxKind.LETTERHEAD)
+        peers.set_shared_letterhead(session, context.peer, item.serial)
+        return True
+    return item.serial > newest[0] and _store(context, session, item)
+
+
+def _is_rolled_back(session: Session, item: LetterheadItem, shared: int) -> bool:
+    """Return whether a letterhead was used here before, or is older than the last one both sides had."""
+    before = letterheads.find(session, item.serial)
+    return item.serial < shared or (before is not None and before[1] == item.body)
+
+
+def _store(context: ApplyContext, session: Session, item: LetterheadItem) -> bool:
+    letterheads.add(session, item.serial, item.body, item.signature)
+    peers.set_shared_letterhead(session, context.peer, item.serial)
+    return True

@@ -1,0 +1,93 @@
+"""Mailbox in a pouch: its public keys, then its entries with their files, then its deletion order."""
+
+from collections.abc import Iterator, Sequence
+
+from sqlalchemy.orm import Session
+
+from protocol import chain
+from protocol.entry import SignedEntry
+from protocol.identifiers import SOURCE_STRAND, Address
+from protocol.mailbox_keys import check_mailbox_keys
+from protocol.pouch.pouch_items import DamagedItem, Item, MailboxItem
+from store import attachments, entries, mailboxes
+from store.errors import MailboxEndedError
+from store.outbox import OutboxItem, OutboxKind
+from store.sync_findings import FindingKind
+from sync.items import attachment_items, deletion_order_item, entry_item
+from sync.items.contexts import ApplyContext, BuildContext, VerifyContext
+
+
+def pack(
+    context: BuildContext, session: Session, address: Address, rows: Sequence[OutboxItem]
+) -> Iterator[tuple[Item, int | None]]:
+    """Read what the outbox names of one mailbox, and return an iterator over its items.
+
+    Each item comes with the id of the outbox row that is complete with it, or with None. The iterator reads
+    files outside `session`. It ends early when the pouch is full.
+    """
+    mailbox = mailboxes.find(session, address)
+    row_ids = {row.name: row.id for row in rows if row.kind is OutboxKind.ENTRY}
+    stored = [found for name in row_ids if (found := entries.find(session, address, name)) is not None]
+    files = {row.entry_id: attachments.of_entry(session, address, row.entry_id) for row in stored}
+    order_rows = [row.id for row in rows if row.kind is OutboxKind.ORDER]
+    orders = [(deletion_order_item.pack(session, address), row_id) for row_id in order_rows]
+
+    def items() -> Iterator[tuple[Item, int | None]]:
+        if mailbox is None:
+            return  # it has ended since then, and the ending is an item of its own
+        if any((row.strand, row.number) == (SOURCE_STRAND, 1) for row in stored):
+            yield MailboxItem(address, mailbox.recipient, mailbox.verify_key, mailbox.opened_day), None
+        signed: list[SignedEntry] = []
+        for row in stored:
+            entry = entry_item.read_signed(row, address)
+            if entry is None:
+                yield DamagedItem(address, row.entry_id), row_ids[row.entry_id]
+            else:
+                signed.append(entry)
+        for entry in chain.sort_entries(signed):
+            if context.is_full():
+                return
+            entry_id = entry.envelope.entry_id
+            for item, is_complete in _pack_entry(context, entry, files[entry_id]):
+                yield item, row_ids[entry_id] if is_complete else None
+        if not context.has_more:
+            yield from orders
+
+    return items()
+
+
+def _pack_entry(
+    context: BuildContext, entry: SignedEntry, files: Sequence[attachments.Attachment]
+) -> Iterator[tuple[Item, bool]]:
+    """Yield the items of an entry and its files. True: the entry is complete with this item."""
+    for file in files:
+        for item in attachment_items.pack(context, file, entry.envelope.address):
+            yield item, isinstance(item, DamagedItem)
+            if isinstance(item, DamagedItem):
+                return
+    if not context.has_more:
+        yield entry_item.pack(entry, files), True
+
+
+def verify(context: VerifyContext, item: MailboxItem) -> None:
+    """Check that the keys belong to the address, and use them for the mailbox's entries.
+
+    Raises:
+        ForgedError: the keys belong to another address.
+    """
+    check_mailbox_keys(Address(item.address), item.recipient, item.verify_key)
+    context.mailbox_keys[Address(item.address)] = item.verify_key
+
+
+def apply(context: ApplyContext, session: Session, item: MailboxItem) -> bool:
+    """Create a mailbox that is new here. Report a mailbox that has ended here and is still at the server."""
+    try:
+        return mailboxes.create_mailbox(
+            session,
+            address=item.address,
+            recipient=item.recipient,
+            verify_key=item.verify_key,
+            day=item.opened_day,
+        )
+    except MailboxEndedError:
+        return context.report(session, item.address, b"", FindingKind.COME_BACK)

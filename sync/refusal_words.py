@@ -1,0 +1,23 @@
+"""Words with which a server refuses a pouch, over every kind of connection (docs/protocol.md, "Sync")."""
+
+from typing import Final
+
+from protocol.errors import PouchRefusal, PouchRefusedError
+from store.errors import StoreBusyError, StoreError
+from sync.errors import SyncError, SyncRefusal, SyncRefusedError
+
+BUSY: Final = "busy"
+STORE: Final = "store"
+TOO_LARGE: Final = "too_large"
+_OWN: Final = {SyncRefusal.NOT_PAIRED, SyncRefusal.OVERTAKEN, SyncRefusal.UNREACHABLE}  # not the server's
+_OF_SYNC: Final = frozenset(SyncRefusal) - _OWN
+REFUSAL_WORDS: Final = frozenset({*PouchRefusal, *_OF_SYNC, BUSY, STORE, TOO_LARGE})
+
+Refusal = PouchRefusedError | SyncError | StoreError
+
+
+def refusal_word(why: Refusal) -> str:
+    """Return the word that the server sends for an exception."""
+    if isinstance(why, PouchRefusedError) or (isinstance(why, SyncRefusedError) and why.reason in _OF_SYNC):
+        return why.reason.value
+    return BUSY if isinstance(why, StoreBusyError) else STORE
