@@ -9,7 +9,7 @@ from deploy.desk_for_command import open_desk_for_command
 from deploy.errors import DeployError
 from deploy.serving import search_processes
 from journalist_app.desk.open_desk import OpenDesk
-from journalist_app.errors import LedgerUnreadError, RecordUnsoundError
+from journalist_app.errors import RecordUnsoundError, ReportRefusedError
 from journalist_app.search.search_index import SearchIndex
 from journalist_app.services.desk import yearly_report
 from journalist_app.services.desk.yearly_report import Year
@@ -22,7 +22,7 @@ _SENTENCES: dict[type[Exception], str] = {
     RecordUnsoundError: (
         "The desk's own notes for this report are damaged, missing, or an older version. No file was written."
     ),
-    LedgerUnreadError: "The counts of deleted mailboxes could not be read. No file was written.",
+    ReportRefusedError: "The counts of deleted mailboxes could not be read. No file was written.",
     PdfToolsMissingError: (
         "This machine cannot make a PDF. No file was written: install libpango-1.0-0 and libpangoft2-1.0-0."
     ),

@@ -1,7 +1,7 @@
 """Refusals of the adviser's site: exceptions whose reason is the key of a sentence in the templates.
 
 A use case that can refuse for several reasons has one exception with an enum of reasons: a subclass of
-`UseCaseRefusedError`. An exception without an enum has a class of its own because its callers act on it differently.
+`UseCaseRefusedError`. An exception without an enum has its own class because callers act on it differently.
 """
 
 from enum import StrEnum
@@ -13,14 +13,10 @@ _Reason = TypeVar("_Reason", bound=StrEnum)
 class AdviserError(Exception):
     """Base of every refusal in this package.
 
-    `reason` is the key of its sentence in the templates: the name of the class where it has no enum.
+    `reason` is the key of its sentence in the templates.
     """
 
     reason: str
-
-    def __init_subclass__(cls) -> None:
-        super().__init_subclass__()
-        cls.reason = cls.__name__
 
 
 class UseCaseRefusedError(AdviserError, Generic[_Reason]):
@@ -56,18 +52,103 @@ class UnsentRefusedError(UseCaseRefusedError[UnsentRefusal]):
     """A form that was sent to the locked app was not kept."""
 
 
+class SendRefusal(StrEnum):
+    """Reasons why nothing was sent to a mailbox. Sentences: `templates/thread/`."""
+
+    TEXT_MISSING = "text_missing"
+    TEXT_TOO_LONG = "text_too_long"
+    TOO_MANY_FILES = "too_many_files"
+    NO_ROOM = "no_room"  # the files do not fit in what the mailbox or the store may still hold
+    SOURCE_WROTE = "source_wrote"  # or deleted an entry; the adviser has not seen this yet
+    FORM_REUSED = "form_reused"  # the form was used before, for another text
+    STEP_MISSING = "step_missing"  # there is a sentence about a step, and no step was chosen
+    STEP_TOO_LONG = "step_too_long"
+    DAY_UNREADABLE = "day_unreadable"  # the day on which to expect the next step is not a date
+    DAY_PAST = "day_past"
+    DAY_CLOSED = "day_closed"  # the desk does not work on that day
+
+
+class SendRefusedError(UseCaseRefusedError[SendRefusal]):
+    """An answer, step, proposal or closing was not sent."""
+
+
+class FileRefusal(StrEnum):
+    """Reasons why a file of a mailbox was not opened. Sentences: `templates/thread/_refused.html`."""
+
+    MISSING = "file_missing"  # no verified entry of the mailbox has such an attachment
+    SEALED = "file_sealed"  # the source encrypted it before sending, and this desk cannot decrypt it
+    BROKEN = "file_broken"  # the stored file is not the one that was signed or shown to the source
+
+
+class FileRefusedError(UseCaseRefusedError[FileRefusal]):
+    """A file of a mailbox was not opened."""
+
+
 class PassOnRefusal(StrEnum):
-    """Reasons why nothing was passed on. Sentences: `templates/thread/_refused.html`."""
+    """Reasons why nothing was proposed or passed on. Sentences: `templates/thread/_refused.html`."""
 
     NO_OPENPGP = "no_openpgp"  # no OpenPGP key in the keyring, or no gpg
     RECIPIENT_KEY = "recipient_key"  # unknown, weak, or not made for encryption
     RECIPIENT_EXPIRED = "recipient_expired"
     RECIPIENT_REVOKED = "recipient_revoked"
     RECIPIENT_OTHER_KEY = "recipient_other_key"  # the key file has several keys, or not the pinned one
+    RECIPIENT_MISSING = "recipient_missing"  # no recipient was chosen, or not a pinned one
+    RECIPIENT_CHANGED = "recipient_changed"  # the settings have another key than the source was shown
+    PREPARATION_GONE = "preparation_gone"  # not in memory any more, or its pending files were deleted
+    PROPOSAL_MISSING = "proposal_missing"  # deleted, or never there
+    PROPOSAL_OBSOLETE = "proposal_obsolete"  # a newer proposal replaced it
+    NOT_AGREED = "not_agreed"
+    WITHDRAWN = "withdrawn"  # the source withdrew consent, or deleted an entry that may have done so
+    OTHER_DIGEST = "other_digest"  # the source's answer is about something other than this proposal
+    REASON_MISSING = "reason_missing"  # without consent: no written reason, or no confirmation
+    NOT_BEGUN = "not_begun"  # nothing can be made or handed over before passing on has begun
+    NOT_CONFIRMED = "not_confirmed"  # the server has not confirmed it, so the source can still withdraw
+    DISK_FULL = "disk_full"  # no room on the workstation's disk for the file for the recipient
+    HANDOVER_DAY = "handover_day"  # not a date, in the future, or before the file was made
 
 
 class PassOnRefusedError(UseCaseRefusedError[PassOnRefusal]):
     """A text was not proposed or passed on."""
+
+
+class CasefileRefusal(StrEnum):
+    """Reasons why a casefile was not changed. Sentences: `templates/casefile/show.html`."""
+
+    MOVED = "moved"  # someone else changed the casefile since the form was shown
+    FULL = "full"  # the casefile, or one of its texts, is longer than it may be
+    DAY = "day"  # the day of the reminder is not a date
+
+
+class CasefileRefusedError(UseCaseRefusedError[CasefileRefusal]):
+    """A casefile was not changed."""
+
+
+class CalendarRefusal(StrEnum):
+    """Reasons why a calendar was not published. Sentences: `templates/calendar/show.html`."""
+
+    NO_WORKING_DAY = "no_working_day"
+    DAYS = "days"  # a line without a date, or with one that does not exist
+    NUMBERS = "numbers"  # a number of days or months that is out of range
+    TOO_MANY = "too_many"
+    ABSENCE = "absence"  # ends before it begins, or lasts longer than a year
+
+
+class CalendarRefusedError(UseCaseRefusedError[CalendarRefusal]):
+    """A calendar was not published."""
+
+
+class ReportRefusal(StrEnum):
+    """Reasons why a report was not counted or published. Sentences: `templates/reports/_words.html`."""
+
+    NOT_OVER = "not_over"  # a report is frozen when its year is over, not before
+    PUBLISHED = "published"  # the figures of a published report never change
+    CHANGED = "changed"  # the figures or texts are not those that the adviser looked at
+    TEXT = "text"  # the adviser's text is too long, or has characters that cannot be printed
+    LEDGER = "ledger"  # the processes that open the ledger were interrupted
+
+
+class ReportRefusedError(UseCaseRefusedError[ReportRefusal]):
+    """A yearly report was not counted or published."""
 
 
 class AdviserConfigError(AdviserError, ValueError):
@@ -77,170 +158,34 @@ class AdviserConfigError(AdviserError, ValueError):
 class MailboxNotFoundError(AdviserError):
     """No mailbox of that address is in the store: ended since, or never there."""
 
-
-class FileMissingError(AdviserError):
-    """No attachment of that id hangs on a verified entry of the mailbox."""
+    reason = "mailbox_missing"
 
 
-class AnswerError(AdviserError):
-    """Base of what stops an answer; the page comes back with its text."""
+class UnsoundMailboxError(AdviserError):
+    """The mailbox fails verification, so no new entry may refer to its entries."""
 
-
-class TextMissingError(AnswerError):
-    """There is no text to send."""
-
-
-class TextOverLimitError(AnswerError):
-    """The text is longer than a message may be."""
-
-
-class TooManyFilesError(AnswerError):
-    """More files than one answer may carry."""
-
-
-class FileOverRoomError(AnswerError):
-    """The files do not fit in what the mailbox or the store may still hold."""
-
-
-class SourceWroteError(AnswerError):
-    """The source wrote, or removed, something that the adviser has not seen yet."""
-
-
-class AnotherTextError(AnswerError):
-    """This form was used before, for another text."""
-
-
-class UnsoundMailboxError(AnswerError):
-    """Something in the mailbox fails verification; nothing may be built upon it."""
-
-
-class StepMissingError(AnswerError):
-    """There is a sentence about where things stand, and no step is chosen."""
-
-
-class StepOverLimitError(AnswerError):
-    """The sentence of a step, or what is next, is longer than it may be."""
-
-
-class DayUnreadableError(AnswerError):
-    """What was typed is no day."""
-
-
-class DayPastError(AnswerError):
-    """The day on which to expect the next step is over."""
-
-
-class DayClosedError(AnswerError):
-    """The desk does not work on the day on which to expect the next step."""
-
-
-class IndexMissingError(AdviserError):
-    """What searches the texts has not answered: it is gone, or the store cannot be read."""
+    reason = "mailbox_unsound"
 
 
 class RecordUnsoundError(AdviserError):
-    """What the desk kept for itself is forged, damaged, gone, or an older one was put back."""
+    """A record of the desk is forged, damaged or gone, or an older one was put back."""
 
-
-class CasefileMovedError(AdviserError):
-    """Somebody else changed the casefile since this form was shown."""
-
-
-class CasefileFullError(AdviserError):
-    """The casefile, or one of its texts, is longer than it may be."""
-
-
-class YearNotOverError(AdviserError):
-    """A report is frozen when its year is over, not before."""
-
-
-class AlreadyPublishedError(AdviserError):
-    """This year's report was published; its figures never change."""
-
-
-class CountsChangedError(AdviserError):
-    """Figures or words are not those that the adviser looked at."""
-
-
-class OwnWordsError(AdviserError):
-    """The adviser's words for the report are too long, or hold what no document may carry."""
-
-
-class LedgerUnreadError(AdviserError):
-    """The processes that open the ledger broke off; nothing was counted."""
+    reason = "record_unsound"
 
 
 class LetterheadMovedError(AdviserError):
-    """Another workstation published a letterhead since this one was looked at."""
+    """Another workstation published a letterhead since the adviser looked at this one."""
+
+    reason = "letterhead_moved"
 
 
-class CalendarError(AdviserError):
-    """A calendar that makes no sense; `reason` is the name of the sentence that says why."""
+class ReplyTemplateError(AdviserError):
+    """A reply template has no name or text, or is too long, or there are too many."""
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+    reason = "template"
 
 
-class TemplateError(AdviserError):
-    """A reply template without a name or a text, too long, or one too many."""
+class IndexMissingError(AdviserError):
+    """The search processes ended, or cannot read the store."""
 
-
-class RecipientMissingError(AnswerError):
-    """No recipient was chosen, or not one of the pinned ones."""
-
-
-class RecipientChangedError(AnswerError):
-    """The recipient's key in the settings is not the one that was shown to the source."""
-
-
-class NoRoomToMakeError(AnswerError):
-    """The workstation's disk has no room for the file that was to be made."""
-
-
-class FileSealedError(AnswerError):
-    """The source sealed a file before sending, and it does not open here."""
-
-
-class FileBrokenError(AnswerError):
-    """A file of the mailbox does not open as it was signed."""
-
-
-class PreparationGoneError(AnswerError):
-    """The proposal that was looked at is not in memory any more, or its files were swept."""
-
-
-class ProposalMissingError(AnswerError):
-    """There is no such proposal in the mailbox: deleted, or never there."""
-
-
-class ProposalObsoleteError(AnswerError):
-    """A newer proposal came in this one's place."""
-
-
-class NotAgreedError(AnswerError):
-    """The source has not agreed to this proposal."""
-
-
-class TakenBackError(AnswerError):
-    """The source took the agreement back, or deleted something that may have done so."""
-
-
-class OtherDigestError(AnswerError):
-    """The source's answer is about something else than this proposal."""
-
-
-class ReasonMissingError(AnswerError):
-    """To pass on without the source's agreement takes a written reason and a second word."""
-
-
-class NotBegunError(AnswerError):
-    """Nothing can be made or handed over before passing on was begun."""
-
-
-class NotConfirmedError(AnswerError):
-    """The server has not confirmed that passing on began, so until then the source may take it back."""
-
-
-class DayToComeError(AnswerError):
-    """The day on which something was handed over has yet to come, was before it was made, or is none."""
+    reason = "index_missing"

@@ -6,12 +6,11 @@ from flask import Blueprint, current_app, redirect, render_template, request, ur
 from flask.typing import ResponseReturnValue
 
 from journalist_app.desk.open_desk import OpenDesk
-from journalist_app.errors import CalendarError, LetterheadMovedError
 from journalist_app.locale_format import chosen_language
 from journalist_app.requests.access import is_our_form, unlocked
 from journalist_app.services.desk import desk_calendar
 from journalist_app.services.desk.desk_calendar import Calendar
-from store.errors import StoreError
+from journalist_app.views.refusal_status import REFUSALS, reason_and_status
 
 bp = Blueprint("calendar", __name__)
 _ROWS_LEFT = 3  # empty rows for absences under those that are filled in
@@ -38,12 +37,9 @@ def change_calendar(desk: OpenDesk) -> ResponseReturnValue:
         return _page(desk, {**typed, "closed": _with_holidays(str(typed["closed"]), today)}, is_filled=True)
     try:
         desk_calendar.publish_calendar(desk, request.form.get("serial", 0, type=int), _calendar(typed), today)
-    except CalendarError as why:
-        return _page(desk, typed, refusal=why.reason, status=422)
-    except LetterheadMovedError:
-        return _page(desk, typed, refusal="moved", status=409)
-    except StoreError:
-        return _page(desk, typed, refusal="store", status=503)
+    except REFUSALS as why:
+        refusal, status = reason_and_status(why)
+        return _page(desk, typed, refusal=refusal, status=status)
     return redirect(url_for("calendar.show_calendar", kept=1), code=303)
 
 

@@ -6,18 +6,14 @@ from flask import Blueprint, current_app, redirect, render_template, request, ur
 from flask.typing import ResponseReturnValue
 
 from journalist_app.desk.open_desk import OpenDesk
-from journalist_app.errors import (
-    CasefileFullError,
-    CasefileMovedError,
-    RecordUnsoundError,
-    TextOverLimitError,
-)
+from journalist_app.errors import CasefileRefusal, CasefileRefusedError, RecordUnsoundError, SendRefusedError
 from journalist_app.forms import DRAIN_TIMES, AnswerParts, bytes_of_hex, read_answer
 from journalist_app.requests import kept_text
 from journalist_app.requests.access import is_our_form, unlocked
 from journalist_app.services.records import casefiles, drafts
 from journalist_app.services.records.casefiles import Details
 from journalist_app.views import thread_pages
+from journalist_app.views.refusal_status import REFUSALS, reason_and_status
 from protocol.identifiers import ADDRESS_BYTES, Address
 from store.errors import StoreError
 from web.errors import BodyError
@@ -25,12 +21,6 @@ from web.multipart import Body
 
 bp = Blueprint("casefile", __name__, url_prefix="/mailbox")
 _FORM_BYTES = 1024 * 1024  # beside files, which may be chosen already when help is asked: they are read away
-_REFUSALS: dict[type[Exception], tuple[str, int]] = {
-    ValueError: ("day", 422),
-    CasefileMovedError: ("moved", 409),
-    CasefileFullError: ("full", 422),
-    RecordUnsoundError: ("unsound", 409),
-}
 
 
 @bp.get("/<address>/casefile")
@@ -52,14 +42,13 @@ def save_casefile_form(desk: OpenDesk, address: str) -> ResponseReturnValue:
         return _page(desk, where, typed=typed, refusal="stale", status=403)
     try:
         casefiles.save_casefile(desk, where, _details(typed, form.get("shown", "")))
-    except (ValueError, CasefileMovedError, CasefileFullError, RecordUnsoundError, StoreError) as why:
-        refusal, status = _REFUSALS.get(type(why), ("store", 503))
+    except REFUSALS as why:
+        refusal, status = reason_and_status(why)
         return _page(desk, where, typed=typed, refusal=refusal, status=status)
     return redirect(url_for("casefile.show_casefile", address=address, kept=1), code=303)
 
 
 def _details(typed: dict[str, str], shown: str) -> Details:
-    reminder = typed["reminder"].strip()
     return Details(
         shown,
         typed["labels"],
@@ -67,9 +56,16 @@ def _details(typed: dict[str, str], shown: str) -> Details:
         typed["route"],
         typed["region"],
         typed["outcome"],
-        date.fromisoformat(reminder) if reminder else None,
+        _day(typed["reminder"].strip()),
         typed["handover"],
     )
+
+
+def _day(typed: str) -> date | None:
+    try:
+        return date.fromisoformat(typed) if typed else None
+    except ValueError as why:
+        raise CasefileRefusedError(CasefileRefusal.DAY) from why
 
 
 @bp.post("/<address>/casefile/notes")
@@ -82,8 +78,8 @@ def add_note(desk: OpenDesk, address: str) -> ResponseReturnValue:
         return _page(desk, where, note=note, refusal="stale", status=403)
     try:
         casefiles.add_casefile_note(desk, where, note, current_app.extensions["today"]())
-    except (CasefileFullError, RecordUnsoundError, StoreError) as why:
-        refusal, status = _REFUSALS.get(type(why), ("store", 503))
+    except REFUSALS as why:
+        refusal, status = reason_and_status(why)
         return _page(desk, where, note=note, refusal=refusal, status=status)
     return redirect(url_for("casefile.show_casefile", address=address, kept=1), code=303)
 
@@ -129,8 +125,8 @@ def _kept_as_draft(desk: OpenDesk, where: Address, text: str) -> str:
     """Keep a draft; return what the page says of it."""
     try:
         drafts.keep_draft(desk, where, text)
-    except TextOverLimitError:
-        return "long_text"
+    except SendRefusedError as why:
+        return why.reason
     except RecordUnsoundError:
         return "draft_unsound"
     except StoreError:

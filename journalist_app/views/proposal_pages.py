@@ -11,10 +11,9 @@ from werkzeug.wsgi import wrap_file
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import (
     AdviserError,
-    DayToComeError,
     MailboxNotFoundError,
-    TextOverLimitError,
-    TooManyFilesError,
+    PassOnRefusal,
+    PassOnRefusedError,
 )
 from journalist_app.forms import DRAIN_TIMES, AnswerParts, bytes_of_hex, read_answer
 from journalist_app.requests import kept_text
@@ -32,11 +31,11 @@ from journalist_app.services.mailbox.passing_on import REASON_CHARS_MIN, Without
 from journalist_app.services.mailbox.proposing import PreparedProposal, ProposalForm
 from journalist_app.services.mailbox.send_entries import AdviserFormContext
 from journalist_app.services.mailbox.steps import STEP_CHARS, StepForm
+from journalist_app.views.refusal_status import REFUSALS, reason_and_status
 from protocol.content import ATTACHMENTS, TEXT_CHARS
 from protocol.identifiers import ATTACHMENT_ID_BYTES, Address, AttachmentId
-from store.errors import StoreError
 from web.dates import half_hour_now
-from web.errors import BodyError, FieldTooLongError, TooManyPartsError
+from web.errors import BodyError
 from web.filenames import attachment_disposition
 from web.headers import FILE_CSP
 from web.multipart import Body
@@ -44,11 +43,6 @@ from web.multipart import Body
 bp = Blueprint("proposals", __name__, url_prefix="/mailbox")
 _FORM_BYTES = 1024 * 1024  # for the fields and the boundaries, beside the files
 _FILE_NAME = "doorgeven.gpg"  # says nothing of the mailbox
-# What a body is refused for before a proposal is read, told as what is refused in one.
-_TOLD_AS: dict[type[Exception], type[Exception]] = {
-    FieldTooLongError: TextOverLimitError,
-    TooManyPartsError: TooManyFilesError,
-}
 
 
 @bp.get("/<address>/propose")
@@ -70,10 +64,8 @@ def preview_proposal(desk: OpenDesk, address: str) -> ResponseReturnValue:
         read_answer(body, request.content_type or "", config.upload_files, parts)
         if is_our_form("propose", parts.token):
             return _shown(desk, _prepared(desk, where, parts))
-    except (AdviserError, BodyError) as why:
-        refusal = why.reason if isinstance(why, AdviserError) else _TOLD_AS.get(type(why), type(why)).__name__
-    except StoreError:
-        refusal = "store"
+    except REFUSALS as why:
+        refusal, _ = reason_and_status(why)
     body.drain(DRAIN_TIMES * config.upload_bytes)
     return _form(desk, where, parts=parts, refusal=refusal)
 
@@ -222,7 +214,7 @@ def _day(typed: str) -> date:
     try:
         return date.fromisoformat(typed.strip())
     except ValueError as why:
-        raise DayToComeError from why
+        raise PassOnRefusedError(PassOnRefusal.HANDOVER_DAY) from why
 
 
 def _do(

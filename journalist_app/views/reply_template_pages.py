@@ -7,19 +7,14 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from journalist_app.desk.open_desk import OpenDesk
-from journalist_app.errors import RecordUnsoundError, TemplateError
+from journalist_app.errors import ReplyTemplateError
 from journalist_app.requests import kept_text
 from journalist_app.requests.access import is_our_form, unlocked
 from journalist_app.services.records import reply_templates
 from journalist_app.services.records.reply_templates import NAME_CHARS, TEXT_CHARS, Template
-from store.errors import RecordMovedError, StoreError
+from journalist_app.views.refusal_status import REFUSALS, reason_and_status
 
 bp = Blueprint("replies", __name__)
-_REFUSALS: dict[type[Exception], tuple[str, int]] = {
-    TemplateError: ("template", 422),
-    RecordUnsoundError: ("unsound", 409),
-    RecordMovedError: ("moved", 409),
-}
 
 
 @bp.get("/replies")
@@ -44,8 +39,8 @@ def change_reply_template(desk: OpenDesk) -> ResponseReturnValue:
             reply_templates.drop_template(desk, revision, -1 if place is None else place)
         else:
             reply_templates.put_template(desk, revision, place, _template(typed))
-    except (TemplateError, RecordUnsoundError, StoreError) as why:
-        refusal, status = _REFUSALS.get(type(why), ("store", 503))
+    except REFUSALS as why:
+        refusal, status = reason_and_status(why)
         return _page(desk, typed=typed, refusal=refusal, status=status)
     return redirect(url_for("replies.show_reply_templates", kept=1), code=303)
 
@@ -56,7 +51,7 @@ def _template(typed: dict[str, str]) -> Template:
     try:
         return msgspec.convert(shape, type=Template)
     except msgspec.ValidationError as why:
-        raise TemplateError from why
+        raise ReplyTemplateError from why
 
 
 def _page(

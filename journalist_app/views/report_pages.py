@@ -4,21 +4,13 @@ from flask import Blueprint, Response, abort, current_app, redirect, render_temp
 from flask.typing import ResponseReturnValue
 
 from journalist_app.desk.open_desk import OpenDesk
-from journalist_app.errors import (
-    AdviserError,
-    AlreadyPublishedError,
-    CountsChangedError,
-    LedgerUnreadError,
-    LetterheadMovedError,
-    OwnWordsError,
-    RecordUnsoundError,
-    YearNotOverError,
-)
+from journalist_app.errors import AdviserError, ReportRefusedError
 from journalist_app.locale_format import chosen_language
 from journalist_app.requests import kept_text
 from journalist_app.requests.access import is_our_form, unlocked
 from journalist_app.services.desk import yearly_report
 from journalist_app.services.desk.yearly_report import OwnWords
+from journalist_app.views.refusal_status import reason_and_status
 from report.disclosure import Audience
 from report.errors import PdfToolsMissingError
 from store.errors import RecordMovedError
@@ -30,19 +22,7 @@ bp = Blueprint("reports", __name__, url_prefix="/reports")
 # A report is one page with its style inside; the sandbox keeps it apart from this interface.
 _REPORT_CSP = FILE_CSP.replace("default-src 'none'", "default-src 'none'; style-src 'unsafe-inline'")
 _TYPES = {"html": "text/html", "pdf": "application/pdf", "csv": "text/csv"}
-_REFUSALS: dict[type[Exception], str] = {
-    YearNotOverError: "not_over",
-    AlreadyPublishedError: "published",
-    CountsChangedError: "changed",
-    RecordMovedError: "moved",
-    OwnWordsError: "words",
-    RecordUnsoundError: "unsound",
-    LedgerUnreadError: "ledger",
-    LetterheadMovedError: "letterhead",
-    PdfToolsMissingError: "pdf",
-}
-_REFUSED = tuple(_REFUSALS)
-_CONFLICT = 409
+_REFUSED = (AdviserError, RecordMovedError, PdfToolsMissingError)
 
 
 @bp.get("")
@@ -52,7 +32,7 @@ def list_report_years(desk: OpenDesk) -> ResponseReturnValue:
     today = current_app.extensions["today"]()
     try:
         years = yearly_report.years_to_report(desk, today)
-    except LedgerUnreadError as why:
+    except ReportRefusedError as why:
         return _refused(why)
     return render_template(
         "reports/index.html",
@@ -90,7 +70,7 @@ def keep_year_words(desk: OpenDesk, year: int) -> ResponseReturnValue:
     try:
         yearly_report.keep_report_words(desk, year, words)
     except _REFUSED as why:
-        return _page(desk, year, words=words, what=_REFUSALS[type(why)], status=_CONFLICT)
+        return _page(desk, year, words=words, what=reason_and_status(why)[0], status=409)
     return redirect(url_for("reports.show_report_year", year=year, _anchor="versions"), code=303)
 
 
@@ -107,7 +87,7 @@ def publish_year(desk: OpenDesk, year: int) -> ResponseReturnValue:
             desk, year, request.form.get("digest", ""), current_app.extensions["today"]()
         )
     except _REFUSED as why:
-        return _page(desk, year, what=_REFUSALS[type(why)], status=_CONFLICT)
+        return _page(desk, year, what=reason_and_status(why)[0], status=409)
     return redirect(url_for("reports.show_report_year", year=year), code=303)
 
 
@@ -157,9 +137,9 @@ def _page(
     return page, status
 
 
-def _refused(why: AdviserError | Exception, words: OwnWords | None = None) -> ResponseReturnValue:
-    page = render_template("reports/refused.html", what=_REFUSALS[type(why)], words=words or OwnWords())
-    return page, _CONFLICT
+def _refused(why: Exception, words: OwnWords | None = None) -> ResponseReturnValue:
+    what, _ = reason_and_status(why)
+    return render_template("reports/refused.html", what=what, words=words or OwnWords()), 409
 
 
 def _require_year(year: int) -> None:

@@ -10,23 +10,10 @@ from crypto.errors import ForgedError, UnreadableError
 from journalist_app.desk.auto_lock import AutoLock
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import (
-    AnotherTextError,
-    AnswerError,
-    DayClosedError,
-    DayPastError,
-    DayUnreadableError,
-    FileMissingError,
-    FileOverRoomError,
-    FileSealedError,
+    FileRefusal,
+    FileRefusedError,
     MailboxNotFoundError,
     RecordUnsoundError,
-    SourceWroteError,
-    StepMissingError,
-    StepOverLimitError,
-    TextMissingError,
-    TextOverLimitError,
-    TooManyFilesError,
-    UnsoundMailboxError,
 )
 from journalist_app.forms import DRAIN_TIMES, AnswerParts, bytes_of_hex, read_answer
 from journalist_app.requests import kept_text
@@ -35,6 +22,7 @@ from journalist_app.services.mailbox import answering, file_downloads, read_thre
 from journalist_app.services.mailbox.file_downloads import Download
 from journalist_app.services.mailbox.steps import StepForm
 from journalist_app.services.records import casefiles, drafts
+from journalist_app.views.refusal_status import REFUSALS, reason_and_status
 from protocol.content import TEXT_CHARS
 from protocol.identifiers import (
     ADDRESS_BYTES,
@@ -46,31 +34,13 @@ from protocol.identifiers import (
 )
 from store.errors import StoreError
 from web.dates import half_hour_now
-from web.errors import BodyError, CutOffError, FieldTooLongError, TooLargeError, TooManyPartsError
+from web.errors import BodyError
 from web.filenames import attachment_disposition
 from web.headers import FILE_CSP
 from web.multipart import Body
 
 bp = Blueprint("thread", __name__, url_prefix="/mailbox")
 _FORM_BYTES = 1024 * 1024  # for the fields and the boundaries, beside the files
-_REFUSALS: dict[type[Exception], tuple[str, int]] = {
-    TextMissingError: ("no_text", 422),
-    TextOverLimitError: ("long_text", 422),
-    FieldTooLongError: ("long_text", 422),
-    TooManyFilesError: ("too_many", 422),
-    TooManyPartsError: ("too_many", 422),
-    FileOverRoomError: ("no_room", 422),
-    TooLargeError: ("too_large", 413),
-    # The fields of a step are those of other pages too, which name a refusal as it is called.
-    **{
-        each: (each.__name__, 422)
-        for each in (StepMissingError, StepOverLimitError, DayUnreadableError, DayPastError, DayClosedError)
-    },
-    CutOffError: ("cut_off", 400),
-    SourceWroteError: ("source_wrote", 409),
-    AnotherTextError: ("another_text", 409),
-    UnsoundMailboxError: ("unsound", 409),
-}
 
 
 @bp.get("/<address>")
@@ -96,7 +66,7 @@ def receive_reply(desk: OpenDesk, address: str) -> ResponseReturnValue:
         if is_our_form("answer", parts.token):
             _send(desk, where, parts)
             return redirect(url_for("thread.show_thread", address=address, sent=1, _anchor="sent"), code=303)
-    except (AnswerError, BodyError, StoreError) as why:
+    except REFUSALS as why:
         refused = why
     body.drain(DRAIN_TIMES * config.upload_bytes)
     return _not_sent(desk, where, parts, refused)
@@ -109,7 +79,7 @@ def _not_sent(
     if refused is None:
         return thread_page(desk, where, text=parts.text, step=parts.step(), refusal="stale", status=403)
     kept_text.keep_typed_text(*parts.typed())
-    refusal, status = _REFUSALS.get(type(refused), _other_refusal(refused))
+    refusal, status = reason_and_status(refused)
     return thread_page(desk, where, text=parts.text, step=parts.step(), refusal=refusal, status=status)
 
 
@@ -128,10 +98,6 @@ def _send(desk: OpenDesk, where: Address, parts: AnswerParts) -> None:
             under_way.send()
     with suppress(RecordUnsoundError, StoreError):  # it is sent; a draft that stays can be given up by hand
         drafts.keep_draft(desk, where, "")
-
-
-def _other_refusal(why: Exception) -> tuple[str, int]:
-    return ("store", 503) if isinstance(why, StoreError) else ("malformed", 400)
 
 
 def lively(holder: AutoLock, pieces: Iterator[bytes]) -> Iterator[bytes]:
@@ -210,12 +176,13 @@ def _saved(asked: Callable[[], Download]) -> ResponseReturnValue:
     """Answer with a file, or with why it is not to be had."""
     try:
         file = asked()
-    except (MailboxNotFoundError, FileMissingError):
+    except MailboxNotFoundError:
         return render_template("refusal.html", what="missing", text=""), 404
     except (ForgedError, UnreadableError):
-        return render_template("refusal.html", what="file", text=""), 409
-    except FileSealedError:
-        return render_template("refusal.html", what="sealed", text=""), 409
+        return render_template("refusal.html", what=FileRefusal.BROKEN, text=""), 409
+    except FileRefusedError as why:
+        status = 404 if why.reason is FileRefusal.MISSING else 409
+        return render_template("refusal.html", what=why.reason, text=""), status
     response = Response(lively(auto_lock(), file.pieces), mimetype="application/octet-stream")
     if file.size is not None:
         response.content_length = file.size

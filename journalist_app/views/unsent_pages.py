@@ -4,14 +4,11 @@ from flask import Blueprint, current_app, redirect, render_template, request, ur
 from flask.typing import ResponseReturnValue
 
 from journalist_app.desk.open_desk import OpenDesk
-from journalist_app.errors import (
-    RecordUnsoundError,
-    TextOverLimitError,
-    UnsentRefusedError,
-)
+from journalist_app.errors import UnsentRefusedError
 from journalist_app.forms import DRAIN_TIMES, FIELDS_BYTES, bytes_of_hex
 from journalist_app.requests.access import is_our_form, open_desk, unlocked
 from journalist_app.services.records import unsent_forms
+from journalist_app.views.refusal_status import REFUSALS
 from store.errors import StoreError
 from web.errors import BodyError
 from web.multipart import Body, Field, FormLimits, read_parts
@@ -86,7 +83,7 @@ def decide(desk: OpenDesk, name: str) -> ResponseReturnValue:
                 )
         else:
             unsent_forms.drop_unsent(desk, name)
-    except (TextOverLimitError, RecordUnsoundError, StoreError):
+    except REFUSALS:
         return _page(desk, is_refused=True, status=409)
     return redirect(url_for("unsent.show_unsent"), code=303)
 

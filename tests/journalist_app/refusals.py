@@ -10,8 +10,8 @@ from journalist_app.errors import UseCaseRefusedError
 
 
 @contextmanager
-def refuses(reason: StrEnum) -> Iterator[None]:
-    """Fail unless the block is refused for this reason."""
+def refuses(*reasons: StrEnum) -> Iterator[None]:
+    """Fail unless the block is refused for this reason, or for one of several."""
     with pytest.raises(UseCaseRefusedError) as caught:
         yield
-    assert reason is caught.value.reason
+    assert any(caught.value.reason is each for each in reasons)

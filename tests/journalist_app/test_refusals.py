@@ -6,11 +6,30 @@ from pathlib import Path
 import pytest
 
 from journalist_app import errors
-from journalist_app.errors import PassOnRefusal, UnlockRefusal, UnsentRefusal
+from journalist_app.errors import (
+    CalendarRefusal,
+    CasefileRefusal,
+    FileRefusal,
+    PassOnRefusal,
+    ReportRefusal,
+    SendRefusal,
+    UnlockRefusal,
+    UnsentRefusal,
+)
 
 TEMPLATES = Path(errors.__file__).with_name("templates")
 TABLES: dict[type[StrEnum], tuple[str, ...]] = {
-    PassOnRefusal: ("thread/_refused.html",),
+    CalendarRefusal: ("calendar/show.html",),
+    CasefileRefusal: ("casefile/show.html",),
+    FileRefusal: ("thread/_refused.html",),
+    PassOnRefusal: ("thread/_refused.html", "proposals/write.html", "proposals/show.html"),
+    ReportRefusal: ("reports/_words.html",),
+    SendRefusal: (
+        "thread/_answer_refused.html",
+        "thread/_answer_form.html",
+        "thread/_step_fields.html",
+        "thread/_step_words.html",
+    ),
     UnlockRefusal: ("door/unlock.html",),
 }
 ONE_SENTENCE_FOR_ALL = {UnsentRefusal}

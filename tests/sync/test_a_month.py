@@ -8,7 +8,6 @@ import os
 import random
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from types import SimpleNamespace
@@ -16,7 +15,7 @@ from types import SimpleNamespace
 import pytest
 
 from deploy.cleanup.retention import apply_retention
-from journalist_app.errors import SourceWroteError
+from journalist_app.errors import SendRefusal, SendRefusedError
 from journalist_app.services.desk import sync_replica
 from journalist_app.services.inbox_lists import Wanted, inbox
 from journalist_app.services.mailbox.send_entries import AdviserFormContext, Sending
@@ -186,8 +185,11 @@ class Month:
     def _adviser(self, at: AtDesk) -> None:
         for person in self.people:
             if self.is_there(at.store, person) and self.chance.random() < 0.3:
-                with suppress(SourceWroteError):
+                try:
                     self._works_on(at, person)
+                except SendRefusedError as why:
+                    if why.reason is not SendRefusal.SOURCE_WROTE:
+                        raise
         for row in inbox(at.desk, Wanted("closed"), self.ends.clock.day).ended:
             if self.chance.random() < 0.5:
                 at.counts(next(each.source for each in self.people if each.source.address == row.address))

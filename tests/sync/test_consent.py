@@ -9,7 +9,7 @@ import pytest
 
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import conversation_of
-from journalist_app.errors import MailboxNotFoundError, NotConfirmedError, TakenBackError, UnsoundMailboxError
+from journalist_app.errors import MailboxNotFoundError, PassOnRefusal, UnsoundMailboxError
 from journalist_app.services.desk import unlocking
 from journalist_app.services.mailbox import passing_on, read_thread
 from journalist_app.services.mailbox.send_entries import AdviserFormContext
@@ -33,6 +33,7 @@ from sync.apply import apply_pouch
 from sync.build import build_pouch_files, build_whole_pouch
 from sync.errors import SyncRefusal, SyncRefusedError
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, ASource, World, a_source
+from tests.journalist_app.refusals import refuses
 from tests.journalist_app.views.paper import KEY, Paper
 from tests.sync.ends import Ends, Workstation, answer, sync_refused
 
@@ -106,7 +107,7 @@ def case(ends: Ends, tmp_path: Path) -> Case:
 
 def test_what_nobody_took_back_is_made_once_the_server_has_confirmed(case: Case) -> None:
     case.begins()
-    with pytest.raises(NotConfirmedError):
+    with refuses(PassOnRefusal.NOT_CONFIRMED):
         case.makes()
     case.sync()
 
@@ -132,11 +133,11 @@ def test_who_takes_back_before_the_step_came_to_the_server_is_heard(
 ) -> None:
     case.begins()
     takes_back(case)
-    with pytest.raises(NotConfirmedError):
+    with refuses(PassOnRefusal.NOT_CONFIRMED):
         case.makes()
     case.sync()
 
-    with pytest.raises(TakenBackError):
+    with refuses(PassOnRefusal.WITHDRAWN):
         case.makes()
 
     assert case.paper.made == []
@@ -174,10 +175,10 @@ def test_a_step_is_not_confirmed_by_what_came_before_the_rest(
         first = b"".join(next(build_pouch_files(server, strand, 1)))
         apply_pouch(case.workstation.side, lambda: [first], is_direct=False)
 
-    with pytest.raises((NotConfirmedError, TakenBackError)):
+    with refuses(PassOnRefusal.NOT_CONFIRMED, PassOnRefusal.WITHDRAWN):
         case.makes()
     case.sync()
-    with pytest.raises(TakenBackError):
+    with refuses(PassOnRefusal.WITHDRAWN):
         case.makes()
     assert case.paper.made == []
 
@@ -192,7 +193,7 @@ def test_what_came_whole_over_several_sticks_confirms_a_step(case: Case) -> None
     parts = [b"".join(pieces) for pieces in build_pouch_files(server, strand, 1)]
     for part in parts[:-1]:
         apply_pouch(case.workstation.side, lambda part=part: [part], is_direct=False)
-        with pytest.raises(NotConfirmedError):
+        with refuses(PassOnRefusal.NOT_CONFIRMED):
             case.makes()
 
     apply_pouch(case.workstation.side, lambda: [parts[-1]], is_direct=False)

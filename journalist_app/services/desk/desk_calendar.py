@@ -7,7 +7,7 @@ from typing import Final
 
 from crypto.errors import MalformedError
 from journalist_app.desk.open_desk import OpenDesk
-from journalist_app.errors import CalendarError, LetterheadMovedError
+from journalist_app.errors import CalendarRefusal, CalendarRefusedError, LetterheadMovedError
 from journalist_app.public_holidays import dutch_holidays
 from journalist_app.services.desk.publish_letterhead import in_use, publish_successor
 from protocol.letterhead import Absence, Letterhead
@@ -62,7 +62,7 @@ def publish_calendar(desk: OpenDesk, serial: int, calendar: Calendar, today: dat
     `serial` is that of the letterhead whose calendar the adviser changed.
 
     Raises:
-        CalendarError: it makes no sense; nothing has changed.
+        CalendarRefusedError: it makes no sense; nothing has changed.
         LetterheadMovedError: another workstation published a letterhead meanwhile.
         StoreError: it could not be kept.
     """
@@ -87,7 +87,9 @@ def publish_calendar(desk: OpenDesk, serial: int, calendar: Calendar, today: dat
                 abandoned_months=calendar.abandoned_months,
             )
     except MalformedError as why:
-        raise CalendarError("no_working_day") from why  # everything else was looked at before
+        raise CalendarRefusedError(
+            CalendarRefusal.NO_WORKING_DAY
+        ) from why  # everything else was looked at before
     in_use(desk, following)
 
 
@@ -116,7 +118,7 @@ def days_of(typed: str) -> tuple[date, ...]:
     """Read days as "2026-12-25", set apart by spaces, commas or lines; words after a day are passed over.
 
     Raises:
-        CalendarError: a line without a day, or a day that does not exist.
+        CalendarRefusedError: a line without a day, or a day that does not exist.
     """
     return tuple(_day(token) for token in _day_tokens(typed))
 
@@ -131,7 +133,7 @@ def _day(token: str) -> date:
     try:
         return date.fromisoformat(token)
     except ValueError as why:
-        raise CalendarError("days") from why
+        raise CalendarRefusedError(CalendarRefusal.DAYS) from why
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +156,7 @@ def _over(letterhead: Letterhead, today: date) -> _Over:
 
 def _require_sense(calendar: Calendar) -> None:
     if not calendar.working_days or not set(calendar.working_days) <= set(range(7)):
-        raise CalendarError("no_working_day")
+        raise CalendarRefusedError(CalendarRefusal.NO_WORKING_DAY)
     if (
         calendar.answer_working_days not in _NORM_DAYS
         or calendar.confirm_days not in _NORM_DAYS
@@ -162,10 +164,10 @@ def _require_sense(calendar: Calendar) -> None:
         or calendar.retention_days not in _KEPT_DAYS
         or calendar.abandoned_months not in _NORM_MONTHS
     ):
-        raise CalendarError("numbers")
+        raise CalendarRefusedError(CalendarRefusal.NUMBERS)
     if len(calendar.absences) > ABSENCES_MAX or len(calendar.closed_days) > _CLOSED_MAX:
-        raise CalendarError("too_many")
+        raise CalendarRefusedError(CalendarRefusal.TOO_MANY)
     if any(
         not timedelta(0) <= until - since < timedelta(_ABSENCE_DAYS) for since, until in calendar.absences
     ):
-        raise CalendarError("absence")
+        raise CalendarRefusedError(CalendarRefusal.ABSENCE)

@@ -14,15 +14,7 @@ from msgspec import Meta
 
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import Conversation, conversation_of
-from journalist_app.errors import (
-    AlreadyPublishedError,
-    CountsChangedError,
-    LedgerUnreadError,
-    MailboxNotFoundError,
-    OwnWordsError,
-    RecordUnsoundError,
-    YearNotOverError,
-)
+from journalist_app.errors import MailboxNotFoundError, RecordUnsoundError, ReportRefusal, ReportRefusedError
 from journalist_app.inbox.option_lists import Option
 from journalist_app.search import tally_reader
 from journalist_app.search.tally_reader import OpenedTally
@@ -194,9 +186,9 @@ def keep_report_words(desk: OpenDesk, year: int, words: OwnWords) -> None:
         for language in LANGUAGES:
             require_plain(words.of(language))
     except WordsError as why:
-        raise OwnWordsError from why
+        raise ReportRefusedError(ReportRefusal.TEXT) from why
     if _frozen(desk, year) is not None:
-        raise AlreadyPublishedError
+        raise ReportRefusedError(ReportRefusal.PUBLISHED)
     revision, before = _words(desk, year)
     if words != before:
         body = msgspec.json.encode(_Words(nl=words.nl, en=words.en))
@@ -218,12 +210,12 @@ def publish_report(desk: OpenDesk, year: int, digest: str, today: date) -> None:
         StoreError: it could not be kept.
     """
     if year >= today.year:
-        raise YearNotOverError
+        raise ReportRefusedError(ReportRefusal.NOT_OVER)
     found = look_at(desk, year, today)
     if found.published is not None:
-        raise AlreadyPublishedError
+        raise ReportRefusedError(ReportRefusal.PUBLISHED)
     if found.digest != digest:
-        raise CountsChangedError
+        raise ReportRefusedError(ReportRefusal.CHANGED)
     frozen = replace(found, published=today)
     files = {
         file_name(year, language, kind): body
@@ -284,7 +276,7 @@ def _publish(desk: OpenDesk, found: Year, files: Mapping[str, bytes], today: dat
                 reports=(*desk.letterhead.reports, *reports),
             )
     except RecordMovedError as why:
-        raise AlreadyPublishedError from why
+        raise ReportRefusedError(ReportRefusal.PUBLISHED) from why
     desk.saw_record(RecordKind.COUNTS, name, 1)
     publish_letterhead.in_use(desk, following)
     desk.save()
@@ -371,14 +363,14 @@ def _open_in_processes(desk: OpenDesk, rows: Sequence[int]) -> None:
         while reading:
             ready = wait(reading, _PATIENCE_SECONDS)
             if not ready:
-                raise LedgerUnreadError
+                raise ReportRefusedError(ReportRefusal.LEDGER)
             for line in (each for each in ready if isinstance(each, Connection)):
                 portion = portions.decode(line.recv_bytes())
                 _keep(desk, portion.opened)
                 if portion.is_last:
                     reading.remove(line)
     except (EOFError, OSError) as why:
-        raise LedgerUnreadError from why
+        raise ReportRefusedError(ReportRefusal.LEDGER) from why
     finally:
         for line, end in started:
             line.close()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from journalist_app.desk.open_desk import OpenDesk
-from journalist_app.errors import TextMissingError, TextOverLimitError
+from journalist_app.errors import SendRefusal, SendRefusedError
 from journalist_app.services.mailbox import steps
 from journalist_app.services.mailbox.send_entries import AdviserFormContext, Sending, Wanted
 from journalist_app.services.mailbox.steps import StepForm
@@ -48,14 +48,14 @@ class Answering(Sending):
         self._has_text = False
         text = form.text.replace("\r\n", "\n").strip("\n")
         if len(text) > TEXT_CHARS:
-            raise TextOverLimitError
+            raise SendRefusedError(SendRefusal.TEXT_TOO_LONG)
         if text.strip():
             self._has_text = True
             wanted.append((form.entry_id, Content(kind=Kind.MESSAGE, text=text)))
         if form.step is not None and form.step_id is not None and form.step.is_filled:
             wanted.append((form.step_id, steps.content_of(form.step, desk.letterhead, today)))
         if not wanted:
-            raise TextMissingError
+            raise SendRefusedError(SendRefusal.TEXT_MISSING)
         super().__init__(
             desk,
             AdviserFormContext(form.address, wanted[0][0], form.seen),
@@ -73,5 +73,5 @@ class Answering(Sending):
             FileOverRoomError: the mailbox or the store has no room for it.
         """
         if not self._has_text:
-            raise TextMissingError
+            raise SendRefusedError(SendRefusal.TEXT_MISSING)
         super().add_file(name, media_type, pieces)

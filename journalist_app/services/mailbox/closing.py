@@ -16,8 +16,8 @@ from journalist_app.errors import (
     AdviserError,
     MailboxNotFoundError,
     RecordUnsoundError,
-    TextMissingError,
-    TextOverLimitError,
+    SendRefusal,
+    SendRefusedError,
 )
 from journalist_app.services.mailbox import count_for_report, order_deletion
 from journalist_app.services.mailbox.send_entries import AdviserFormContext, Sending
@@ -52,9 +52,9 @@ def close_mailbox(
     """
     text = last_word.replace("\r\n", "\n").strip("\n")
     if not text.strip():
-        raise TextMissingError
+        raise SendRefusedError(SendRefusal.TEXT_MISSING)
     if len(text) > TEXT_CHARS:
-        raise TextOverLimitError
+        raise SendRefusedError(SendRefusal.TEXT_TOO_LONG)
     _close(desk, form_context, text, order_deletion.retention(desk, today), today=today, half_hour=half_hour)
 
 

@@ -7,7 +7,7 @@ import msgspec
 
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import Conversation, open_one
-from journalist_app.errors import CasefileFullError, RecordUnsoundError
+from journalist_app.errors import CasefileRefusedError, RecordUnsoundError
 from journalist_app.inbox.response_facts import response_facts
 from journalist_app.services.records import casefiles
 from protocol.casefile import Casefile
@@ -50,7 +50,7 @@ def keep_counts(desk: OpenDesk, address: Address, opened: Sequence[EntryContent]
 
     It stops nothing: what could not be kept now is found again when the mailbox is next opened.
     """
-    with suppress(RecordUnsoundError, CasefileFullError, StoreError):
+    with suppress(RecordUnsoundError, CasefileRefusedError, StoreError):
         casefile = casefiles.read_casefile(desk, address)
         if with_facts(casefile, opened, desk.letterhead) != casefile:
             casefiles.change(desk, address, lambda now: with_facts(now, opened, desk.letterhead))

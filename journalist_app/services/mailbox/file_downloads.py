@@ -6,10 +6,7 @@ from dataclasses import dataclass
 from crypto.errors import ForgedError, UnreadableError
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import Conversation, OpenedEntry, conversation_of, open_all
-from journalist_app.errors import (
-    FileMissingError,
-    FileSealedError,
-)
+from journalist_app.errors import FileRefusal, FileRefusedError
 from journalist_app.files.presealed import OpenedFile, PresealedKind
 from protocol import attachment
 from protocol.content import AttachmentNote
@@ -76,7 +73,7 @@ def open_pasted(desk: OpenDesk, address: Address, entry_id: EntryId, number: int
             file = desk.unsealer().pasted(each.content.text, number)
             if file is not None:
                 return _opened(file, None)
-    raise FileMissingError
+    raise FileRefusedError(FileRefusal.MISSING)
 
 
 def file_pieces(desk: OpenDesk, address: Address, entry_id: EntryId, note: AttachmentNote) -> Iterator[bytes]:
@@ -91,7 +88,7 @@ def file_pieces(desk: OpenDesk, address: Address, entry_id: EntryId, note: Attac
     with desk.store.reading() as session:
         stored = attachments.find(session, address, note.id)
     if stored is None or stored.header is None:
-        raise FileMissingError
+        raise FileRefusedError(FileRefusal.MISSING)
     chunks = attachments.read_chunks(desk.store, address, note.id)
     opener = attachment.AttachmentOpener(
         stored.header, chunks, note, desk.keyring.identities, address, entry_id
@@ -109,7 +106,7 @@ def _as_signed(opener: attachment.AttachmentOpener) -> Iterator[bytes]:
 
 def _opened(file: OpenedFile, size: int | None) -> Download:
     if file.look.kind is PresealedKind.UNOPENED:
-        raise FileSealedError
+        raise FileRefusedError(FileRefusal.SEALED)
     return Download(safe_name(file.look.name), size, file.pieces)
 
 
@@ -120,4 +117,4 @@ def _note_of(
         for note in each.content.attachments if each.content else ():
             if note.id == attachment_id:
                 return note, each
-    raise FileMissingError
+    raise FileRefusedError(FileRefusal.MISSING)

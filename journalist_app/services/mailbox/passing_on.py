@@ -21,20 +21,10 @@ from crypto.errors import ForgedError, UnreadableError
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import Conversation, OpenedEntry, conversation_of, open_all
 from journalist_app.errors import (
-    DayToComeError,
-    FileBrokenError,
-    NoRoomToMakeError,
-    NotAgreedError,
-    NotBegunError,
-    NotConfirmedError,
-    OtherDigestError,
+    FileRefusal,
+    FileRefusedError,
     PassOnRefusal,
     PassOnRefusedError,
-    ProposalMissingError,
-    ProposalObsoleteError,
-    ReasonMissingError,
-    RecipientChangedError,
-    TakenBackError,
     UnsoundMailboxError,
 )
 from journalist_app.files.export import Addressee, Exporter
@@ -136,7 +126,7 @@ def _nothing_is_deleted(desk: OpenDesk, address: Address, proposed: ProposalStat
         for signed in needed:
             row = entries.find(session, address, signed.envelope.entry_id)
             if row is None or row.removal is not None:
-                raise TakenBackError
+                raise PassOnRefusedError(PassOnRefusal.WITHDRAWN)
 
     return look
 
@@ -188,7 +178,7 @@ def make_export(
     begun = _begun(stands, proposed)
     is_first = proposed.state is ProposalStatus.PASSING_ON
     if is_first and not is_confirmed(desk, form_context.address, stands, proposed):
-        raise NotConfirmedError
+        raise PassOnRefusedError(PassOnRefusal.NOT_CONFIRMED)
     exporter, recipient = _recipient(desk, _note(proposed), today)
     keep_evidence(desk, form_context.address, proposed)  # should the desk have stopped between the two
     all_files = _files(desk, form_context.address, proposed)
@@ -214,7 +204,7 @@ def _spooled(desk: OpenDesk, pieces: Iterator[bytes]) -> BinaryIO:
     except BaseException as why:
         file.close()
         if isinstance(why, OSError):
-            raise NoRoomToMakeError from why
+            raise PassOnRefusedError(PassOnRefusal.DISK_FULL) from why
         raise
     return file
 
@@ -286,9 +276,9 @@ def record_handover(  # noqa: PLR0913  # what, when and how
     proposed = _find(stands, proposal_id)
     made = _steps_of(stands, proposed, StepName.PASSED_ON)
     if not made:
-        raise NotBegunError
+        raise PassOnRefusedError(PassOnRefusal.NOT_BEGUN)
     if not made[0].day <= delivered <= today:
-        raise DayToComeError
+        raise PassOnRefusedError(PassOnRefusal.HANDOVER_DAY)
     note = _note(proposed)
     step = StepNote(step=StepName.PASSED_ON, to=note.name, proposal=proposed.digest, delivered=delivered)
     content = in_words(words, step, desk.letterhead, today)
@@ -359,7 +349,7 @@ def _stands(desk: OpenDesk, address: Address) -> tuple[tuple[OpenedEntry, ...], 
 def _find(stands: ThreadState, proposal_id: EntryId) -> ProposalState:
     found = next((each for each in stands.proposals if each.entry_id == proposal_id), None)
     if found is None:
-        raise ProposalMissingError
+        raise PassOnRefusedError(PassOnRefusal.PROPOSAL_MISSING)
     return found
 
 
@@ -379,7 +369,7 @@ def _steps_of(stands: ThreadState, proposed: ProposalState, name: StepName) -> l
 def _begun(stands: ThreadState, proposed: ProposalState) -> ThreadStep:
     begun = _steps_of(stands, proposed, StepName.PASSING_ON)
     if not begun:
-        raise TakenBackError if proposed.void else NotBegunError
+        raise PassOnRefusedError(PassOnRefusal.WITHDRAWN if proposed.void else PassOnRefusal.NOT_BEGUN)
     return begun[0]
 
 
@@ -395,7 +385,7 @@ def _recipient(desk: OpenDesk, note: ProposalNote, today: date) -> tuple[Exporte
         if (each.role, each.name, each.fingerprint) == wanted:
             desk.exporter.require_usable(each.fingerprint, today)
             return desk.exporter, each
-    raise RecipientChangedError
+    raise PassOnRefusedError(PassOnRefusal.RECIPIENT_CHANGED)
 
 
 def _reason(without: Without | None) -> str:
@@ -403,7 +393,7 @@ def _reason(without: Without | None) -> str:
         return ""
     reason = one_line(without.reason)
     if len(reason) < REASON_CHARS_MIN or not without.is_confirmed:
-        raise ReasonMissingError
+        raise PassOnRefusedError(PassOnRefusal.REASON_MISSING)
     return reason
 
 
@@ -415,7 +405,7 @@ def _require_consent(
     No agreement counts in a mailbox in which an entry does not open.
     """
     if not proposed.is_newest:
-        raise ProposalObsoleteError
+        raise PassOnRefusedError(PassOnRefusal.PROPOSAL_OBSOLETE)
     if without is not None:
         return
     if any(each.fault for each in opened):  # it may be the one that took the agreement back
@@ -423,10 +413,10 @@ def _require_consent(
     if proposed.state is ProposalStatus.AGREED:
         return
     if proposed.state is ProposalStatus.TAKEN_BACK:
-        raise TakenBackError
+        raise PassOnRefusedError(PassOnRefusal.WITHDRAWN)
     if proposed.state is ProposalStatus.WAITING and _answers_something_else(opened, stands):
-        raise OtherDigestError
-    raise NotAgreedError
+        raise PassOnRefusedError(PassOnRefusal.OTHER_DIGEST)
+    raise PassOnRefusedError(PassOnRefusal.NOT_AGREED)
 
 
 def _answers_something_else(opened: tuple[OpenedEntry, ...], stands: ThreadState) -> bool:
@@ -448,7 +438,7 @@ def _files(
         try:
             download = file_downloads.open_download(desk, address, note.id)
         except (ForgedError, UnreadableError) as why:
-            raise FileBrokenError from why
+            raise FileRefusedError(FileRefusal.BROKEN) from why
         yield download.name, _checked(download.pieces, file.sha256)
 
 
@@ -460,6 +450,6 @@ def _checked(pieces: Iterator[bytes], sha256: bytes) -> Iterator[bytes]:
             digest.update(piece)
             yield piece
     except (ForgedError, UnreadableError) as why:
-        raise FileBrokenError from why
+        raise FileRefusedError(FileRefusal.BROKEN) from why
     if digest.digest() != sha256:
-        raise FileBrokenError
+        raise FileRefusedError(FileRefusal.BROKEN)

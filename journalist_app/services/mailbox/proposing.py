@@ -18,16 +18,12 @@ from crypto.errors import ForgedError, UnreadableError
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import conversation_of, open_all
 from journalist_app.errors import (
-    FileBrokenError,
-    FileSealedError,
+    FileRefusal,
+    FileRefusedError,
     PassOnRefusal,
     PassOnRefusedError,
-    PreparationGoneError,
-    RecipientMissingError,
-    SourceWroteError,
-    TextMissingError,
-    TextOverLimitError,
-    TooManyFilesError,
+    SendRefusal,
+    SendRefusedError,
     UnsoundMailboxError,
 )
 from journalist_app.files.export import Addressee, Exporter, FileFindings
@@ -142,16 +138,16 @@ def prepare_proposal(  # noqa: PLR0913  # what is proposed, upon what, and when
     """
     text = form.text.replace("\r\n", "\n").strip("\n")
     if not text.strip():
-        raise TextMissingError
+        raise SendRefusedError(SendRefusal.TEXT_MISSING)
     if len(text) > TEXT_CHARS:
-        raise TextOverLimitError
+        raise SendRefusedError(SendRefusal.TEXT_TOO_LONG)
     step = _step(desk, form.words, None, today)
     exporter, recipient = _recipient(desk, form.fingerprint, today)
     conversation = conversation_of(desk, form_context.address)
     if conversation.faults:
         raise UnsoundMailboxError
     if conversation.source_said != form_context.seen:
-        raise SourceWroteError
+        raise SendRefusedError(SendRefusal.SOURCE_WROTE)
     pending = Pending(
         desk, form_context.address, conversation.mailbox.recipient, form_context.entry_id, half_hour=half_hour
     )
@@ -186,7 +182,7 @@ def prepared_for(desk: OpenDesk, address: Address, entry_id: EntryId) -> Prepare
     """
     prepared = desk.prepared.get(entry_id)
     if not isinstance(prepared, PreparedProposal) or prepared.form_context.address != address:
-        raise PreparationGoneError
+        raise PassOnRefusedError(PassOnRefusal.PREPARATION_GONE)
     return prepared
 
 
@@ -225,7 +221,7 @@ def send_proposal(  # noqa: PLR0913  # which one, and when
             under_way.send()
     except AttachmentMissingError as why:  # pending files are swept a day after they came
         del desk.prepared[entry_id]
-        raise PreparationGoneError from why
+        raise PassOnRefusedError(PassOnRefusal.PREPARATION_GONE) from why
     desk.prepared.pop(entry_id, None)
     prepared.pending.give_up(keep=[note.id for note in content.attachments])
 
@@ -243,7 +239,7 @@ def _recipient(desk: OpenDesk, fingerprint: str, today: date) -> tuple[Exporter,
         raise PassOnRefusedError(PassOnRefusal.NO_OPENPGP)
     found = next((each for each in desk.exporter.recipients if each.fingerprint == fingerprint), None)
     if found is None:
-        raise RecipientMissingError
+        raise PassOnRefusedError(PassOnRefusal.RECIPIENT_MISSING)
     desk.exporter.require_usable(found.fingerprint, today)
     return desk.exporter, found
 
@@ -253,17 +249,17 @@ def _wanted(
 ) -> Iterator[Upload]:
     """Yield every file that is to go: those of the mailbox first, then those that arrive with the form."""
     if len(form.chosen) > ATTACHMENTS:
-        raise TooManyFilesError
+        raise SendRefusedError(SendRefusal.TOO_MANY_FILES)
     for attachment_id in form.chosen:
         try:
             file = file_downloads.open_presealed_file(desk, address, attachment_id)
         except (ForgedError, UnreadableError) as why:
-            raise FileBrokenError from why
+            raise FileRefusedError(FileRefusal.BROKEN) from why
         yield file.name, "", _whole(file.pieces)
     allowed = min(desk.config.upload_files, ATTACHMENTS - len(form.chosen))
     for count, upload in enumerate(uploads):
         if count >= allowed:
-            raise TooManyFilesError
+            raise SendRefusedError(SendRefusal.TOO_MANY_FILES)
         yield upload
 
 
@@ -271,9 +267,9 @@ def _whole(pieces: Iterator[bytes]) -> Iterator[bytes]:
     try:
         yield from pieces
     except ForgedError as why:
-        raise FileBrokenError from why
+        raise FileRefusedError(FileRefusal.BROKEN) from why
     except UnreadableError as why:
-        raise FileSealedError from why
+        raise FileRefusedError(FileRefusal.SEALED) from why
 
 
 def _prepared(exporter: Exporter, pending: Pending, file: Upload) -> PreparedFile:

@@ -10,7 +10,7 @@ from msgspec import UNSET
 from crypto.errors import ForgedError, UnreadableError
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import OpenedEntry, ShownFault, conversation_of, open_all
-from journalist_app.errors import FileMissingError
+from journalist_app.errors import FileRefusedError
 from journalist_app.files.presealed import PieceKind, PresealedFileInfo, PresealedKind, TextPiece, Unsealer
 from journalist_app.services.mailbox import count_for_report, file_downloads
 from journalist_app.services.mailbox.desk_read_receipts import mark_read
@@ -179,7 +179,7 @@ def _file(desk: OpenDesk, unsealer: Unsealer, opened: OpenedEntry, note: Attachm
     look = None
     if part.author is Author.SOURCE:
         # What is stored and is not what was signed is named when it is asked for.
-        with suppress(FileMissingError, ForgedError, UnreadableError):
+        with suppress(FileRefusedError, ForgedError, UnreadableError):
             look = unsealer.inspect(
                 note.id,
                 note.name,

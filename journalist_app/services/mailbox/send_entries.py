@@ -14,14 +14,7 @@ from sqlalchemy.orm import Session
 from crypto.age import PQRecipient
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import Conversation, OpenedEntry, conversation_of, open_all
-from journalist_app.errors import (
-    AnotherTextError,
-    FileOverRoomError,
-    MailboxNotFoundError,
-    SourceWroteError,
-    TooManyFilesError,
-    UnsoundMailboxError,
-)
+from journalist_app.errors import MailboxNotFoundError, SendRefusal, SendRefusedError, UnsoundMailboxError
 from journalist_app.services.mailbox import count_for_report, order_deletion
 from protocol import attachment, entry
 from protocol.chain import seen_by
@@ -125,7 +118,7 @@ class Sending:
             FileOverRoomError: the mailbox or the store has no room for it.
         """
         if len(self._notes) >= self._desk.config.upload_files:
-            raise TooManyFilesError
+            raise SendRefusedError(SendRefusal.TOO_MANY_FILES)
         self._notes.append(self.pending.add(name, media_type, pieces))
 
     def send(self) -> None:
@@ -169,7 +162,7 @@ class Sending:
             self.is_sent = True
             return conversation
         if conversation.source_said != self._sheet.seen:
-            raise SourceWroteError
+            raise SendRefusedError(SendRefusal.SOURCE_WROTE)
         self._rule(conversation, opened)
         self._opened = opened
         return conversation
@@ -186,9 +179,9 @@ class Sending:
         wanted = dict(self._wanted)
         there = [each for each in opened if each.signed.envelope.entry_id in wanted]
         if any(not _says(each, wanted[each.signed.envelope.entry_id]) for each in there):
-            raise AnotherTextError
+            raise SendRefusedError(SendRefusal.FORM_REUSED)
         if there and len(there) < len(wanted):
-            raise AnotherTextError
+            raise SendRefusedError(SendRefusal.FORM_REUSED)
         return bool(there)
 
     def _placed(self, conversation: Conversation, before: list[SignedEntry]) -> list[SignedEntry]:
@@ -306,7 +299,7 @@ class Pending:
             chunks.add(last)
             chunks.finish()
         except QuotaError as why:
-            raise FileOverRoomError from why
+            raise SendRefusedError(SendRefusal.NO_ROOM) from why
         except NoSuchMailboxError as why:
             raise MailboxNotFoundError from why
         return note

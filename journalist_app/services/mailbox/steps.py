@@ -6,13 +6,7 @@ from typing import Final
 
 import msgspec
 
-from journalist_app.errors import (
-    DayClosedError,
-    DayPastError,
-    DayUnreadableError,
-    StepMissingError,
-    StepOverLimitError,
-)
+from journalist_app.errors import SendRefusal, SendRefusedError
 from protocol.content import Content, Kind, StepName, StepNote
 from protocol.letterhead import Letterhead
 
@@ -61,7 +55,7 @@ def content_of(form: StepForm, letterhead: Letterhead, today: date) -> Content:
         StepOverLimitError, DayUnreadableError, DayPastError, DayClosedError: as `in_words` has it.
     """
     if form.step not in {step.value for step in BY_HAND}:
-        raise StepMissingError
+        raise SendRefusedError(SendRefusal.STEP_MISSING)
     return in_words(form, StepNote(step=StepName(form.step)), letterhead, today)
 
 
@@ -89,7 +83,7 @@ def one_line(text: str) -> str:
     """
     line = text.replace("\r\n", "\n").strip()
     if len(line) > STEP_CHARS:
-        raise StepOverLimitError
+        raise SendRefusedError(SendRefusal.STEP_TOO_LONG)
     return line
 
 
@@ -108,9 +102,9 @@ def day_to_expect(typed: str, letterhead: Letterhead, today: date) -> date | Non
     try:
         day = date.fromisoformat(typed.strip())
     except ValueError as why:
-        raise DayUnreadableError from why
+        raise SendRefusedError(SendRefusal.DAY_UNREADABLE) from why
     if day < today:
-        raise DayPastError
+        raise SendRefusedError(SendRefusal.DAY_PAST)
     if not letterhead.is_working_day(day):
-        raise DayClosedError
+        raise SendRefusedError(SendRefusal.DAY_CLOSED)
     return day

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from crypto.errors import MalformedError, TooLongError
 from journalist_app.desk.open_desk import OpenDesk
-from journalist_app.errors import CasefileFullError, CasefileMovedError, RecordUnsoundError
+from journalist_app.errors import CasefileRefusal, CasefileRefusedError, RecordUnsoundError
 from journalist_app.services.records import desk_records
 from protocol.casefile import LABELS, Casefile, Note
 from protocol.identifiers import Address
@@ -85,7 +85,7 @@ def add_casefile_note(desk: OpenDesk, address: Address, text: str, today: date) 
     if not text:
         return
     if len(text) > PROSE_CHARS:
-        raise CasefileFullError
+        raise CasefileRefusedError(CasefileRefusal.FULL)
     note = Note(day=today, strand=desk.keyring.strand.name, text=text)
     change(desk, address, lambda casefile: msgspec.structs.replace(casefile, notes=(*casefile.notes, note)))
 
@@ -105,10 +105,10 @@ def save_casefile(desk: OpenDesk, address: Address, details: Details) -> None:
     handover = _tidy(details.handover)
     too_long = len(handover) > PROSE_CHARS or any(len(label) > LABEL_CHARS for label in labels)
     if too_long or len(labels) > LABELS:
-        raise CasefileFullError
+        raise CasefileRefusedError(CasefileRefusal.FULL)
     revision, before = _read(desk, address)
     if shown_by(before) != details.shown:
-        raise CasefileMovedError
+        raise CasefileRefusedError(CasefileRefusal.MOVED)
     after = msgspec.structs.replace(
         before,
         labels=labels,
@@ -122,7 +122,7 @@ def save_casefile(desk: OpenDesk, address: Address, details: Details) -> None:
     try:
         _write(desk, address, revision, after)
     except RecordMovedError as why:
-        raise CasefileMovedError from why
+        raise CasefileRefusedError(CasefileRefusal.MOVED) from why
 
 
 def panel(desk: OpenDesk, address: Address, today: date) -> Panel:
@@ -219,7 +219,7 @@ def _write(desk: OpenDesk, address: Address, revision: int, casefile: Casefile) 
     try:
         desk_records.write_record(desk, RecordKind.CASEFILE, address, revision + 1, casefile.to_bytes())
     except (TooLongError, MalformedError) as why:
-        raise CasefileFullError from why
+        raise CasefileRefusedError(CasefileRefusal.FULL) from why
     _show(desk, address, revision + 1, casefile)
     return casefile
 

@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from journalist_app.desk.open_desk import OpenDesk
-from journalist_app.errors import RecordUnsoundError, TextOverLimitError
+from journalist_app.errors import RecordUnsoundError, SendRefusal, SendRefusedError
 from journalist_app.services.records import desk_records, reply_templates
 from journalist_app.services.records.reply_templates import Template
 from protocol.content import TEXT_CHARS
@@ -54,7 +54,7 @@ def keep_draft(desk: OpenDesk, address: Address, text: str) -> None:
     """
     text = text.replace("\r\n", "\n")
     if len(text) > 2 * TEXT_CHARS:
-        raise TextOverLimitError
+        raise SendRefusedError(SendRefusal.TEXT_TOO_LONG)
     for _ in range(_TRIES):
         revision, before = _read(desk, address)
         if before == text:

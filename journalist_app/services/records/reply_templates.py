@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from crypto.errors import MalformedError, TooLongError
 from journalist_app.desk.open_desk import OpenDesk
-from journalist_app.errors import RecordUnsoundError, TemplateError
+from journalist_app.errors import RecordUnsoundError, ReplyTemplateError
 from journalist_app.services.records import desk_records
 from protocol.sealed_record import RecordKind
 from store.errors import RecordMovedError
@@ -65,14 +65,14 @@ def put_template(desk: OpenDesk, revision: int, place: int | None, template: Tem
     """Change the template at `place`, or add one at the end.
 
     Raises:
-        TemplateError: no name or text, too long, no such language or place, or one too many.
+        ReplyTemplateError: no name or text, too long, no such language or place, or one too many.
         RecordMovedError: another workstation changed them meanwhile.
         RecordUnsoundError: what is kept is not what this desk wrote last.
     """
     templates = list(_current(desk, revision))
     if place is None:
         if len(templates) >= TEMPLATES:
-            raise TemplateError
+            raise ReplyTemplateError
         templates.append(template)
     else:
         _require_place(templates, place)
@@ -84,7 +84,7 @@ def drop_template(desk: OpenDesk, revision: int, place: int) -> None:
     """Give up the template at `place`.
 
     Raises:
-        TemplateError: there is none.
+        ReplyTemplateError: there is none.
         RecordMovedError, RecordUnsoundError: as `put` has it.
     """
     templates = list(_current(desk, revision))
@@ -104,14 +104,14 @@ def _current(desk: OpenDesk, revision: int) -> tuple[Template, ...]:
 
 def _require_place(templates: list[Template], place: int) -> None:
     if not 0 <= place < len(templates):
-        raise TemplateError
+        raise ReplyTemplateError
 
 
 def _keep(desk: OpenDesk, revision: int, templates: list[Template]) -> None:
     try:
         desk_records.write_record(desk, RecordKind.TEMPLATES, _NAME, revision + 1, to_bytes(templates))
     except (MalformedError, TooLongError) as why:
-        raise TemplateError from why
+        raise ReplyTemplateError from why
 
 
 def to_bytes(templates: Iterable[Template]) -> bytes:

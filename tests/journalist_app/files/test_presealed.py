@@ -14,7 +14,7 @@ from crypto.age import armor
 from crypto.errors import ForgedError, UnreadableError
 from gpg.home import GpgHome
 from journalist_app.desk.open_desk import OpenDesk
-from journalist_app.errors import FileMissingError, FileSealedError
+from journalist_app.errors import FileRefusal
 from journalist_app.files.presealed import (
     DECRYPTIONS_PER_PAGE,
     SHOWN_CHARS,
@@ -38,6 +38,7 @@ from store import attachments
 from tests.journalist_app import desk_readers
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, ASource, World, a_source
 from tests.journalist_app.files.sealing import age_armour, age_file, gpg_armour, gpg_file, recipient_of
+from tests.journalist_app.refusals import refuses
 
 DESK = age.PQIdentity(b"d" * 32)
 OWN = [DESK.recipient]
@@ -304,7 +305,7 @@ def test_a_captured_file_of_another_mailbox_cannot_be_had_back_through_a_proposa
     thief.writes("zie bijlage", file=("foto.age", captured))
     desk = unlocked(world)
 
-    with pytest.raises(FileSealedError):
+    with refuses(FileRefusal.SEALED):
         file_downloads.open_presealed_file(desk, thief.keys.address, the_file(desk, thief))
 
 
@@ -599,7 +600,7 @@ def test_what_the_desk_wrote_is_never_opened(world: World) -> None:
     assert (TextPiece(PieceKind.PLAIN, armour),) == read_thread.read_conversation(
         desk, source.keys.address, today=TODAY
     ).entries[1].pieces
-    with pytest.raises(FileMissingError):
+    with refuses(FileRefusal.MISSING):
         file_downloads.open_pasted(desk, source.keys.address, answered.envelope.entry_id, 1)
 
 
@@ -612,9 +613,9 @@ def test_what_was_pasted_is_given_as_a_file(world: World) -> None:
     desk = unlocked(world)
 
     out = file_downloads.open_pasted(desk, source.keys.address, wrote, 1)
-    with pytest.raises(FileSealedError):
+    with refuses(FileRefusal.SEALED):
         file_downloads.open_pasted(desk, source.keys.address, wrote, 2)
-    with pytest.raises(FileMissingError):
+    with refuses(FileRefusal.MISSING):
         file_downloads.open_pasted(desk, source.keys.address, wrote, 3)
 
     assert ("sealed-1.pdf", b"%PDF-\xff") == (out.name, b"".join(out.pieces))

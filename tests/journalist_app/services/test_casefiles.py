@@ -9,11 +9,10 @@ import pytest
 
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import (
-    CasefileFullError,
-    CasefileMovedError,
+    CasefileRefusal,
     RecordUnsoundError,
-    TemplateError,
-    TextOverLimitError,
+    ReplyTemplateError,
+    SendRefusal,
 )
 from journalist_app.services import inbox_lists
 from journalist_app.services.desk import background_check, unlocking
@@ -28,6 +27,7 @@ from store import outbox, peers, records
 from store.errors import RecordMovedError
 from store.outbox import OutboxKind
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, World, a_source
+from tests.journalist_app.refusals import refuses
 
 ADDRESS = Address(b"a" * 20)
 EMPTY = Casefile()
@@ -107,7 +107,7 @@ def test_of_two_workstations_the_second_is_told_and_changes_nothing(world: World
     first, second = unlocked(world), unlocked(world)
     casefiles.save_casefile(first, ADDRESS, details(handover="van de eerste"))
 
-    with pytest.raises(CasefileMovedError):
+    with refuses(CasefileRefusal.MOVED):
         casefiles.save_casefile(second, ADDRESS, details(handover="van de tweede"))
 
     assert "van de eerste" == casefiles.read_casefile(first, ADDRESS).handover
@@ -119,7 +119,7 @@ def test_a_form_that_is_overtaken_while_it_is_kept_is_told(
     desk, other = unlocked(world), unlocked(world)
     overtake(monkeypatch, lambda: casefiles.add_casefile_note(other, ADDRESS, "eerst", TODAY), times=1)
 
-    with pytest.raises(CasefileMovedError):
+    with refuses(CasefileRefusal.MOVED):
         casefiles.save_casefile(desk, ADDRESS, details(handover="te laat"))
 
 
@@ -175,7 +175,7 @@ def test_a_form_that_is_too_long_is_refused_and_nothing_changes(
 ) -> None:
     desk = unlocked(world)
 
-    with pytest.raises(CasefileFullError):
+    with refuses(CasefileRefusal.FULL):
         casefiles.save_casefile(desk, ADDRESS, details(**changes))
 
     assert casefiles.read_casefile(desk, ADDRESS) == EMPTY
@@ -184,11 +184,11 @@ def test_a_form_that_is_too_long_is_refused_and_nothing_changes(
 def test_a_note_that_is_too_long_or_a_casefile_that_is_full_is_refused(world: World) -> None:
     desk = unlocked(world)
 
-    with pytest.raises(CasefileFullError):
+    with refuses(CasefileRefusal.FULL):
         casefiles.add_casefile_note(desk, ADDRESS, "x" * 20_001, TODAY)
     for _ in range(34):
         casefiles.add_casefile_note(desk, ADDRESS, "x" * 20_000, TODAY)
-    with pytest.raises(CasefileFullError):
+    with refuses(CasefileRefusal.FULL):
         casefiles.add_casefile_note(desk, ADDRESS, "x" * 20_000, TODAY)
 
 
@@ -327,7 +327,7 @@ def test_a_draft_that_did_not_change_is_not_written_again(world: World) -> None:
 def test_a_draft_that_is_too_long_is_refused(world: World) -> None:
     desk = unlocked(world)
 
-    with pytest.raises(TextOverLimitError):
+    with refuses(SendRefusal.TEXT_TOO_LONG):
         drafts.keep_draft(desk, ADDRESS, "x" * 100_001)
 
 
@@ -401,7 +401,7 @@ def test_templates_that_were_changed_meanwhile_are_not_overwritten(world: World)
 
 @pytest.mark.parametrize("place", [-1, 99])
 def test_a_template_that_is_not_there_is_refused(world: World, place: int) -> None:
-    with pytest.raises(TemplateError):
+    with pytest.raises(ReplyTemplateError):
         reply_templates.drop_template(unlocked(world), 0, place)
 
 
@@ -410,7 +410,7 @@ def test_a_text_that_cannot_be_kept_makes_no_template(world: World, text: str) -
     desk = unlocked(world)
     before = reply_templates.offered(desk)
 
-    with pytest.raises(TemplateError):
+    with pytest.raises(ReplyTemplateError):
         reply_templates.put_template(desk, 0, None, Template("nl", "Naam", text))
 
     assert before == reply_templates.offered(desk)
@@ -421,7 +421,7 @@ def test_one_template_too_many_is_refused(world: World) -> None:
     one = Template("nl", "n", "t")
     for revision in range(reply_templates.TEMPLATES - len(reply_templates.offered(desk))):
         reply_templates.put_template(desk, revision, None, one)
-    with pytest.raises(TemplateError):
+    with pytest.raises(ReplyTemplateError):
         reply_templates.put_template(desk, reply_templates.read_templates(desk).revision, None, one)
 
 

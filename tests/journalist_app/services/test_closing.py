@@ -11,9 +11,8 @@ from journalist_app.desk.verification import conversation_of
 from journalist_app.errors import (
     MailboxNotFoundError,
     RecordUnsoundError,
-    SourceWroteError,
-    TextMissingError,
-    TextOverLimitError,
+    SendRefusal,
+    SendRefusedError,
     UnsoundMailboxError,
 )
 from journalist_app.services import inbox_lists
@@ -44,6 +43,7 @@ from tests.journalist_app.desk_factories import (
     a_source,
     publish,
 )
+from tests.journalist_app.refusals import refuses
 
 CLOSING_ID = EntryId(b"c" * 16)
 DELETES_AFTER = 90
@@ -149,8 +149,11 @@ def test_without_a_last_word_nothing_is_closed(world: World) -> None:
     source.writes("vraag")
     desk = unlocked(world)
 
-    for text, refused in ((" \n", TextMissingError), ("x" * (TEXT_CHARS + 1), TextOverLimitError)):
-        with pytest.raises(refused):
+    for text, refused in (
+        (" \n", SendRefusal.TEXT_MISSING),
+        ("x" * (TEXT_CHARS + 1), SendRefusal.TEXT_TOO_LONG),
+    ):
+        with refuses(refused):
             closing.close_mailbox(desk, context_for(desk, source), text, today=TODAY, half_hour=1)
 
     assert order_in(world, source) is None
@@ -177,7 +180,7 @@ def test_a_source_who_writes_meanwhile_is_not_closed_upon(world: World) -> None:
     form_context = context_for(desk, source)
     source.writes("wacht")
 
-    with pytest.raises(SourceWroteError):
+    with refuses(SendRefusal.SOURCE_WROTE):
         closing.close_mailbox(desk, form_context, "tot ziens", today=TODAY, half_hour=1)
 
     assert order_in(world, source) is None
@@ -255,7 +258,7 @@ def test_what_could_not_be_closed_is_not_called_spam(world: World) -> None:
     form_context = context_for(desk, source)
     source.writes("Nee, echt: ik heb hulp nodig.")
 
-    with pytest.raises(SourceWroteError):
+    with refuses(SendRefusal.SOURCE_WROTE):
         closing.close_as_spam(desk, form_context, today=TODAY, half_hour=1)
 
     assert not casefiles.read_casefile(desk, source.keys.address).is_spam
@@ -830,14 +833,14 @@ def test_a_source_who_writes_at_the_moment_of_closing_is_heard(world: World) -> 
     desk = unlocked(world)
     form_context = context_for(desk, source)
     gate = threading.Barrier(2)
-    refused: list[Exception] = []
+    refused: list[SendRefusal] = []
 
     def closes() -> None:
         gate.wait()
         try:
             closing.close_mailbox(desk, form_context, "tot ziens", today=TODAY, half_hour=1)
-        except SourceWroteError as why:
-            refused.append(why)
+        except SendRefusedError as why:
+            refused.append(why.reason)
 
     thread = threading.Thread(target=closes)
     thread.start()
@@ -845,4 +848,4 @@ def test_a_source_who_writes_at_the_moment_of_closing_is_heard(world: World) -> 
     source.writes("wacht")
     thread.join()
 
-    assert refused or is_void_now(world, desk, source)
+    assert refused == [SendRefusal.SOURCE_WROTE] or is_void_now(world, desk, source)

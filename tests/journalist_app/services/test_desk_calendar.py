@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import pytest
 
 from journalist_app.desk.open_desk import OpenDesk
-from journalist_app.errors import CalendarError, LetterheadMovedError, UnsentRefusal
+from journalist_app.errors import CalendarRefusedError, LetterheadMovedError, UnsentRefusal
 from journalist_app.services.desk import desk_calendar, publish_letterhead, unlocking
 from journalist_app.services.desk.desk_calendar import Calendar
 from journalist_app.services.mailbox import order_deletion
@@ -139,7 +139,7 @@ def test_a_calendar_that_makes_no_sense_is_refused_and_nothing_changes(
 ) -> None:
     desk = unlocked(world)
 
-    with pytest.raises(CalendarError) as told:
+    with pytest.raises(CalendarRefusedError) as told:
         desk_calendar.publish_calendar(desk, 1, replace(desk_calendar.current(desk, TODAY), **changes), TODAY)  # type: ignore[arg-type]  # fields by name
 
     assert reason == told.value.reason
@@ -189,7 +189,7 @@ def test_days_are_read_one_a_line_and_words_behind_them_passed_over() -> None:
 
 @pytest.mark.parametrize("typed", ["kerst", "2026-02-30", "25-12-2026"])
 def test_what_is_no_day_is_refused(typed: str) -> None:
-    with pytest.raises(CalendarError, match="days"):
+    with pytest.raises(CalendarRefusedError, match="days"):
         desk_calendar.days_of(typed)
 
 

@@ -5,17 +5,7 @@ from datetime import date, timedelta
 import pytest
 
 from journalist_app.desk.open_desk import OpenDesk
-from journalist_app.errors import (
-    AnotherTextError,
-    AnswerError,
-    DayClosedError,
-    DayPastError,
-    DayUnreadableError,
-    SourceWroteError,
-    StepMissingError,
-    StepOverLimitError,
-    TextMissingError,
-)
+from journalist_app.errors import SendRefusal
 from journalist_app.services.desk import unlocking
 from journalist_app.services.mailbox import read_thread, steps
 from journalist_app.services.mailbox.answering import Answering, ReplyForm
@@ -23,6 +13,7 @@ from journalist_app.services.mailbox.steps import StepForm
 from protocol.content import StepName
 from protocol.identifiers import EntryId
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, ASource, World, a_source
+from tests.journalist_app.refusals import refuses
 
 ANSWER_ID, STEP_ID = EntryId(b"a" * 16), EntryId(b"s" * 16)
 THURSDAY = TODAY + timedelta(days=3)
@@ -78,7 +69,7 @@ def test_a_form_without_text_or_step_is_refused(world: World) -> None:
     desk = unlocked(world)
 
     for step in (None, StepForm(by=THURSDAY.isoformat())):
-        with pytest.raises(TextMissingError):
+        with refuses(SendRefusal.TEXT_MISSING):
             send(desk, form_for(desk, source, " ", step))
 
 
@@ -88,7 +79,7 @@ def test_a_file_without_a_text_that_says_what_it_is_is_refused(world: World) -> 
 
     with (
         Answering(desk, form_for(desk, source, "", STEP), today=TODAY, half_hour=1) as under_way,
-        pytest.raises(TextMissingError),
+        refuses(SendRefusal.TEXT_MISSING),
     ):
         under_way.add_file("a.pdf", "", iter([b"x"]))
 
@@ -123,7 +114,7 @@ def test_a_form_used_again_for_another_step_is_told(world: World, text: str, ste
     form = form_for(desk, source, "antwoord", STEP)
     send(desk, form)
 
-    with pytest.raises(AnotherTextError):
+    with refuses(SendRefusal.FORM_REUSED):
         send(desk, ReplyForm(form.address, ANSWER_ID, form.seen, text, step, STEP_ID))
 
 
@@ -134,7 +125,7 @@ def test_a_form_used_again_with_a_step_that_was_not_sent_is_told(world: World) -
     form = form_for(desk, source, "antwoord", None)
     send(desk, form)
 
-    with pytest.raises(AnotherTextError):
+    with refuses(SendRefusal.FORM_REUSED):
         send(desk, ReplyForm(form.address, ANSWER_ID, form.seen, "antwoord", STEP, STEP_ID))
 
 
@@ -145,33 +136,33 @@ def test_a_step_upon_something_unread_is_not_sent(world: World) -> None:
     form = form_for(desk, source, "", STEP)
     source.writes("nog iets")
 
-    with pytest.raises(SourceWroteError):
+    with refuses(SendRefusal.SOURCE_WROTE):
         send(desk, form)
 
 
 @pytest.mark.parametrize(
     ("form", "refused"),
     [
-        (StepForm("", "een zin"), StepMissingError),
-        (StepForm("", "", "iets"), StepMissingError),
-        (StepForm("gereed"), StepMissingError),
-        (StepForm("closed"), StepMissingError),
-        (StepForm("passed_on"), StepMissingError),
-        (StepForm("received", "x" * 2_001), StepOverLimitError),
-        (StepForm("received", "", "x" * 2_001), StepOverLimitError),
-        (StepForm("received", by="morgen"), DayUnreadableError),
-        (StepForm("received", by="2026-02-30"), DayUnreadableError),
-        (StepForm("received", by="2026-11-19"), DayPastError),
-        (StepForm("received", by="2026-11-25"), DayClosedError),
+        (StepForm("", "een zin"), SendRefusal.STEP_MISSING),
+        (StepForm("", "", "iets"), SendRefusal.STEP_MISSING),
+        (StepForm("gereed"), SendRefusal.STEP_MISSING),
+        (StepForm("closed"), SendRefusal.STEP_MISSING),
+        (StepForm("passed_on"), SendRefusal.STEP_MISSING),
+        (StepForm("received", "x" * 2_001), SendRefusal.STEP_TOO_LONG),
+        (StepForm("received", "", "x" * 2_001), SendRefusal.STEP_TOO_LONG),
+        (StepForm("received", by="morgen"), SendRefusal.DAY_UNREADABLE),
+        (StepForm("received", by="2026-02-30"), SendRefusal.DAY_UNREADABLE),
+        (StepForm("received", by="2026-11-19"), SendRefusal.DAY_PAST),
+        (StepForm("received", by="2026-11-25"), SendRefusal.DAY_CLOSED),
     ],
 )
 def test_a_step_that_promises_nothing_or_too_much_is_refused(
-    world: World, form: StepForm, refused: type[AnswerError]
+    world: World, form: StepForm, refused: SendRefusal
 ) -> None:
     source = a_source(world)
     desk = unlocked(world)
 
-    with pytest.raises(refused):
+    with refuses(refused):
         send(desk, form_for(desk, source, "antwoord", form))
 
     assert read_thread.read_conversation(desk, source.keys.address, today=TODAY).entries == ()

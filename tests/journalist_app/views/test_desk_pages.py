@@ -261,7 +261,7 @@ def test_the_public_holidays_are_put_in_the_form_and_nothing_is_published(browse
         ({"closed": "kerst"}, 422, "days"),
         ({"answer": "veel"}, 422, "numbers"),
         ({"retention": "400"}, 422, "numbers"),
-        ({"serial": 7}, 409, "moved"),
+        ({"serial": 7}, 409, "letterhead_moved"),
     ],
 )
 def test_a_calendar_that_cannot_be_published_comes_back_with_the_reason(

@@ -107,7 +107,7 @@ def test_frozen_counts_that_were_taken_away_are_told(world: World, browser: Brow
     world.execute("DELETE FROM record")
     for path in (PAGE, f"{PAGE}/sg-nl.html"):
         answer = browser.get(path)
-        assert (409, ["unsound"]) == (answer.status_code, marks(answer.text, "refusal"))
+        assert (409, ["record_unsound"]) == (answer.status_code, marks(answer.text, "refusal"))
 
 
 def test_a_year_in_the_ledger_alone_is_listed(world: World, browser: Browser) -> None:

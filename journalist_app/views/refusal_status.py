@@ -1,0 +1,25 @@
+"""Reason and HTTP status of a refusal, for the page that shows the form again."""
+
+from journalist_app.errors import AdviserError, SendRefusal
+from report.errors import PdfToolsMissingError
+from store.errors import RecordMovedError, StoreError
+from web.errors import BodyError, CutOffError, FieldTooLongError, TooLargeError, TooManyPartsError
+
+# What was typed is fine, but the mailbox or the record has changed, or fails verification.
+_CONFLICTS = {"source_wrote", "form_reused", "moved", "mailbox_unsound", "record_unsound", "letterhead_moved"}
+_OTHERS: dict[type[Exception], tuple[str, int]] = {
+    FieldTooLongError: (SendRefusal.TEXT_TOO_LONG, 422),
+    TooManyPartsError: (SendRefusal.TOO_MANY_FILES, 422),
+    TooLargeError: ("too_large", 413),
+    CutOffError: ("cut_off", 400),
+    RecordMovedError: ("moved", 409),
+    PdfToolsMissingError: ("pdf", 409),
+}
+REFUSALS = (AdviserError, BodyError, StoreError)
+
+
+def reason_and_status(why: Exception) -> tuple[str, int]:
+    """Return the key of a refusal's sentence in the templates, and the HTTP status of the page."""
+    if isinstance(why, AdviserError):
+        return why.reason, 409 if why.reason in _CONFLICTS else 422
+    return _OTHERS.get(type(why), ("store", 503) if isinstance(why, StoreError) else ("malformed", 400))
