@@ -1,7 +1,6 @@
-"""Base64 without padding, in the one canonical spelling (RFC 4648, sections 3.5 and 4)."""
+"""Base64 without padding, in its one canonical spelling (RFC 4648, sections 3.5 and 4)."""
 
 import base64
-import binascii
 
 from crypto.errors import MalformedError
 
@@ -14,16 +13,26 @@ def to_base64(raw: bytes) -> str:
 def from_base64(text: str) -> bytes:
     """Read exactly what `to_base64` writes.
 
-    A second spelling of the same bytes would let a file change without its meaning changing, so the result is
-    written again and compared: that one line refuses padding, white space, and stray bits at the end.
+    With a second spelling of the same bytes, someone could change a file and keep its meaning. So the
+    result is written again and compared. This comparison refuses padding, white space, and stray bits at
+    the end.
 
     Raises:
         MalformedError: anything else.
     """
-    try:
-        raw = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
-    except (binascii.Error, ValueError) as why:
-        raise MalformedError from why
+    raw = decode_base64(text + "=" * (-len(text) % 4))
     if to_base64(raw) != text:
         raise MalformedError
     return raw
+
+
+def decode_base64(text: str | bytes) -> bytes:
+    """Decode base64 with padding, in any spelling.
+
+    Raises:
+        MalformedError: a character that is not base64 (such as white space), or wrong padding.
+    """
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError as why:
+        raise MalformedError from why

@@ -1,4 +1,4 @@
-"""Bech32 without a length limit, as age writes keys.
+"""Bech32 without a length limit, the text form of age keys.
 
 Source: BIP 173, checksum and encoding; C2SP age, "Conventions used in this document".
 """
@@ -11,7 +11,7 @@ from crypto.errors import MalformedError
 
 _ALPHABET = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 _GENERATORS = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)  # BIP 173, bech32_polymod
-_CARRIED = tuple(  # what five bits that leave the state at its top add to it
+_CARRIED = tuple(  # added to the state for the five bits that leave it at its top
     functools.reduce(operator.xor, (each for at, each in enumerate(_GENERATORS) if top >> at & 1), 0)
     for top in range(32)
 )
@@ -19,7 +19,7 @@ _CHECKSUM_DIGITS = 6
 
 
 def to_bech32(prefix: str, raw: bytes) -> str:
-    """Write bytes behind a prefix of one case; the whole text takes that case."""
+    """Write bytes after a prefix in lower or upper case. The whole text gets the case of the prefix."""
     low = prefix.lower()
     digits = _to_digits(raw)
     text = low + "1" + "".join(_ALPHABET[digit] for digit in digits + _checksum(low, digits))
@@ -29,8 +29,8 @@ def to_bech32(prefix: str, raw: bytes) -> str:
 def from_bech32(prefix: str, text: str) -> bytes:
     """Read exactly what `to_bech32` writes with this prefix.
 
-    The bytes are written again and compared: that refuses a wrong checksum, mixed case, another prefix and
-    stray bits at the end, without a rule for each.
+    The bytes are written again and compared. This comparison refuses a wrong checksum, mixed case, another
+    prefix and stray bits at the end, without a rule for each.
 
     Raises:
         MalformedError: anything else.
@@ -46,12 +46,12 @@ def from_bech32(prefix: str, text: str) -> bytes:
 
 
 def _to_digits(raw: bytes) -> list[int]:
-    """Cut bytes into groups of five bits, the last filled with zeroes."""
+    """Split bytes into groups of five bits. The last group is filled up with zeroes."""
     return _regroup([*raw, 0], 8, 5)[: -(-len(raw) * 8 // 5)]
 
 
 def _regroup(groups: Iterable[int], of_bits: int, to_bits: int) -> list[int]:
-    """Cut the same bits into groups of another size; bits at the end that fill none are left out."""
+    """Split the same bits into groups of another size. Bits at the end that fill no group are left out."""
     regrouped = []
     held = bits = 0
     for group in groups:

@@ -1,4 +1,4 @@
-"""Fields of known length, one after the other, as docs/protocol.md ("Primitives") frames them."""
+"""Framing: several byte strings as one, each after its length (docs/protocol.md, "Primitives")."""
 
 from crypto.errors import MalformedError
 
@@ -6,19 +6,19 @@ _LENGTH_BYTES = 4
 
 
 def frame(*fields: bytes) -> bytes:
-    """Join fields, each behind its length in four bytes, big endian.
+    """Join fields, each after its length in four bytes, big endian.
 
-    What is signed, hashed or given to a KDF is always framed: without the lengths, ("ab", "c") and
+    Everything that is signed, hashed or given to a KDF is framed first. Without the lengths, ("ab", "c") and
     ("a", "bc") would be one message with two meanings.
     """
     return b"".join(part for field in fields for part in (len(field).to_bytes(_LENGTH_BYTES), field))
 
 
 def unframe(raw: bytes) -> tuple[bytes, ...]:
-    """Take apart exactly what `frame` writes.
+    """Split exactly what `frame` writes into its fields.
 
     Raises:
-        MalformedError: a length runs past the end.
+        MalformedError: a length points past the end.
     """
     fields: list[bytes] = []
     at = 0

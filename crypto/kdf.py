@@ -1,4 +1,4 @@
-"""HKDF-SHA256: one key and one purpose in, one key for that purpose alone out."""
+"""HKDF-SHA256: derive from one key another key for one purpose."""
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -7,7 +7,7 @@ KEY_BYTES = 32
 
 
 def hkdf(secret: bytes, *, info: bytes, salt: bytes = b"") -> bytes:
-    """Derive 32 bytes. Every purpose has its own `info`: docs/protocol.md, "Primitives", lists them all.
+    """Derive 32 bytes. Every purpose has its own `info`, listed in docs/protocol.md, "Primitives".
 
     Source: RFC 5869.
     """

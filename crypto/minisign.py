@@ -1,10 +1,9 @@
-"""Signatures in minisign's format, so that anybody can check ours with a tool we did not write.
+"""Signatures in minisign's format, so that anyone can check our signatures with a tool that we did not write.
 
 Source: https://jedisct1.github.io/minisign/, "Signature format" and "Public key format".
 """
 
 import base64
-import binascii
 import hashlib
 import re
 from dataclasses import dataclass, field
@@ -13,13 +12,14 @@ from typing import Self
 from nacl.exceptions import BadSignatureError
 from nacl.signing import SigningKey, VerifyKey
 
+from crypto.base64_text import decode_base64
 from crypto.errors import ForgedError, MalformedError
 
 _SEED_BYTES = 32
 _KEY_ID_BYTES = 8
 _SIGNATURE_BYTES = 64
-_ALGORITHM_KEY = b"Ed"  # a public key always says this
-_ALGORITHM_PREHASHED = b"ED"  # a signature over BLAKE2b-512; the older "Ed" over the bytes is not accepted
+_ALGORITHM_KEY = b"Ed"  # in every public key
+_ALGORITHM_PREHASHED = b"ED"  # a signature over BLAKE2b-512; the older "Ed", over the bytes, is refused
 _COMMENT = "untrusted comment: "
 _TRUSTED = "trusted comment: "
 _FILE = re.compile(
@@ -30,7 +30,7 @@ _FILE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """A minisign public key. `str` gives the 56 characters "RW…" that posters carry."""
+    """A minisign public key. `str` returns the 56 characters "RW…" that are printed on posters."""
 
     key_id: bytes  # 8 bytes; only helps people find the key
     verify_key: bytes  # Ed25519, 32 bytes
@@ -40,7 +40,7 @@ class PublicKey:
 
     @classmethod
     def from_text(cls, text: str) -> Self:
-        """Accept exactly what `str` gives.
+        """Read exactly what `str` writes.
 
         Raises:
             MalformedError: anything else.
@@ -52,10 +52,11 @@ class PublicKey:
         return cls(raw[len(_ALGORITHM_KEY) : key_end], raw[key_end:])
 
     def verify(self, signed: bytes, signature: bytes) -> str:
-        """Return the trusted comment of a minisign file whose signatures both fit.
+        """Check both signatures in a minisign file, and return its trusted comment.
 
         Raises:
-            ForgedError: they do not, or it is no such file: for a reader that is the same.
+            ForgedError: a signature is wrong, or the file is not a minisign file. A reader does the same in
+                both cases.
         """
         try:
             found = _FILE.fullmatch(signature.decode("utf-8"))
@@ -69,16 +70,13 @@ class PublicKey:
         except MalformedError as why:
             raise ForgedError from why
         made = head.removeprefix(_ALGORITHM_PREHASHED + self.key_id)
-        # Nothing removed means another algorithm or another key; the length tells.
-        if (
-            len(head) - len(made) != len(_ALGORITHM_PREHASHED) + _KEY_ID_BYTES
-            or len(made) != _SIGNATURE_BYTES
-        ):
+        # If the prefix was not removed, the file has another algorithm or another key.
+        if made == head or len(made) != _SIGNATURE_BYTES:
             raise ForgedError
         key = VerifyKey(self.verify_key)
         try:
             key.verify(_prehash(signed), made)
-            # The second signature covers the first: a comment cannot move to another file.
+            # The second signature covers the first, so a comment cannot be moved to another file.
             key.verify(made + found["trusted"].encode("utf-8"), over_all)
         except (BadSignatureError, ValueError) as why:
             raise ForgedError from why
@@ -93,13 +91,13 @@ class SecretKey:
 
     @property
     def public(self) -> PublicKey:
-        """Return the public half. Its key id is a digest, so that one seed has one fingerprint."""
+        """Return the public half. Its key id is a digest of the key, so one seed has one fingerprint."""
         verify_key = bytes(SigningKey(self.seed).verify_key)
         key_id = hashlib.blake2b(b"steunpunt/v1/minisign" + verify_key, digest_size=_KEY_ID_BYTES).digest()
         return PublicKey(key_id, verify_key)
 
     def sign(self, signed: bytes, trusted_comment: str) -> bytes:
-        """Return a minisign signature file over bytes of any length.
+        """Return a minisign signature file for bytes of any length.
 
         Raises:
             MalformedError: the comment is more than one line.
@@ -125,10 +123,7 @@ def _prehash(signed: bytes) -> bytes:
 
 def _from_padded_base64(text: str) -> bytes:
     """Read base64 with padding in its one canonical spelling."""
-    try:
-        raw = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as why:
-        raise MalformedError from why
+    raw = decode_base64(text)
     if base64.b64encode(raw).decode("ascii") != text:
         raise MalformedError
     return raw

@@ -1,4 +1,4 @@
-"""Sizes that tell little: the size steps of docs/protocol.md ("Size steps")."""
+"""Padding: sizes that reveal little about a length (docs/protocol.md, "Primitives")."""
 
 from typing import Final
 
@@ -6,10 +6,10 @@ STEPS: Final = (4096, 8192, 16384, 32768, 65536)
 
 
 def padme(length: int) -> int:
-    """Return the smallest size of the Padmé rule that holds `length` bytes.
+    """Return the smallest size of the Padmé rule that is not smaller than `length`, both in bytes.
 
-    All sizes between two powers of two share a few hundred values at most: a size tells O(log log length)
-    bits, and the padding costs less than 12 % from 64 bytes on.
+    There are at most a few hundred sizes between two powers of two, so a size reveals O(log log length)
+    bits. The padding costs less than 12 % from 64 bytes on.
 
     Source: Nikitin, Barman, Lueks and others, "Reducing metadata leakage from encrypted files and
     communication with PURBs", PoPETs 2019(4), algorithm 1.
@@ -23,10 +23,10 @@ def padme(length: int) -> int:
 
 
 def padded_size(length: int) -> int:
-    """Return the size at which a sealed part of `length` bytes rests: a step, past the last one Padmé."""
+    """Return the padded size of JSON of `length` bytes: one of the steps, or past the last one Padmé's."""
     return next((size for size in STEPS if length <= size), padme(length))
 
 
 def pad_json(raw: bytes) -> bytes:
-    """Append spaces to JSON up to its size step; JSON ignores them, so every tool still reads it."""
+    """Append spaces to JSON up to its padded size. JSON ignores spaces, so every tool can read it."""
     return raw.ljust(padded_size(len(raw)), b" ")

@@ -1,4 +1,4 @@
-"""The passphrase of a source: drawing it, reading it as it is typed, and turning it into the root key."""
+"""Passphrases of sources: draw one, normalise a typed one, and derive the root key (Argon2id)."""
 
 import secrets
 import unicodedata
@@ -17,40 +17,27 @@ LANGUAGES: Final[tuple[Language, ...]] = ("nl", "en")
 
 SALT_BYTES: Final = nacl.pwhash.argon2id.SALTBYTES
 
-_WORDS: Final = 7  # of 7,700 or more: at least 7 x 12.91 = 90.3 bits
+_WORDS: Final = 7  # from a list of 7,700 or more: at least 7 x 12.91 = 90.3 bits
 _WORDS_OF_A_SHORT_LIST: Final = 8
 _FULL_LIST: Final = 7_700
 _TYPED_CHARS: Final = 1_000  # ten times the longest passphrase
+# The typewriter apostrophe, grave and acute accent (twice in Unicode), single quotation marks, prime, and the
+# modifier letters and the full-width form of them. They are dropped.
 _APOSTROPHES: Final = dict.fromkeys(
-    # the typewriter apostrophe, grave and acute accent (twice in Unicode), single quotation marks, prime, and
-    # the modifier letters and the full-width form of them
-    (
-        0x27,
-        0x60,
-        0xB4,
-        0x2018,
-        0x2019,
-        0x201A,
-        0x201B,
-        0x2032,
-        0x2B9,
-        0x2BB,
-        0x2BC,
-        0x2BD,
-        0x2C8,
-        0x1FFD,
-        0xFF07,
-    )
+    [
+        *(0x27, 0x60, 0xB4, 0x2018, 0x2019, 0x201A, 0x201B, 0x2032),
+        *(0x2B9, 0x2BB, 0x2BC, 0x2BD, 0x2C8, 0x1FFD, 0xFF07),
+    ]
 )
 _DOTLESS_I: Final = "\N{LATIN SMALL LETTER DOTLESS I}"
 
 
 @dataclass(frozen=True, slots=True)
 class Argon2Params:
-    """Cost of a guess: `t` passes over `m_kib` KiB of memory in `p` lanes (libsodium allows one).
+    """Cost of one guess: `t` passes over `m_kib` KiB of memory in `p` lanes (libsodium allows one lane).
 
-    The defaults took 113 to 135 ms on one core of an ordinary server. With 90 bits in the passphrase nobody
-    guesses it even without this cost; it is there for the passphrase that was seen in part.
+    The defaults took 113 to 135 ms on one core of an ordinary server. A passphrase of 90 bits cannot be
+    guessed even without this cost. The cost protects a passphrase of which someone saw a part.
     """
 
     t: int = 3
@@ -60,7 +47,7 @@ class Argon2Params:
 
 @cache
 def word_list(language: Language) -> tuple[str, ...]:
-    """Return the words of one language, sorted; read from the package once per process (they are public)."""
+    """Return the words of one language, sorted. The list is public, and read once per process."""
     listed = files("crypto.wordlists").joinpath(f"{language}.txt").read_text("ascii")
     return tuple(listed.split())
 
@@ -71,26 +58,28 @@ def _all_words() -> frozenset[str]:
 
 
 def generate_passphrase(language: Language) -> str:
-    """Draw a new passphrase: seven words (eight from a short list) with a space between them."""
+    """Draw a new passphrase: seven random words (eight from a short list), separated by spaces."""
     listed = word_list(language)
     count = _WORDS if len(listed) >= _FULL_LIST else _WORDS_OF_A_SHORT_LIST
     return " ".join(secrets.choice(listed) for _ in range(count))
 
 
 def normalise_passphrase(typed: str) -> str:
-    """Return the normal form of what was typed or pasted; two forms of one passphrase become equal.
+    """Return the normal form of a typed or pasted passphrase. Two spellings of one passphrase become equal.
 
-    Accents, case, punctuation, line ends and the kind of space do not count. What no eye can see inside a
-    word (a soft hyphen, a zero-width joiner, a byte-order mark) is dropped and does not split it. Digits do
-    count: a page that shows a passphrase must not number its words.
+    Accents, case, punctuation, line ends and the kind of space do not count. Characters that are invisible
+    inside a word (a soft hyphen, a zero-width joiner, a byte-order mark) are dropped and do not split the
+    word. Digits do count, so a page that shows a passphrase must not number its words.
 
-    The normal form knows no list, so that a passphrase keeps opening its mailbox whatever becomes of the
-    lists. Only the first 1,000 characters count: one log-in form with 60,000 accents and no letter between
-    them held the interpreter, and so the whole site, for 13 seconds; twice as many take four times as long.
+    The normal form does not depend on a word list, so a passphrase still opens its mailbox after a list
+    changes. Only the first 1,000 characters count. One log-in form with 60,000 accents and no letter
+    between them blocked the interpreter, and so the whole site, for 13 seconds. Twice as many take four
+    times as long.
     """
     start = typed[:_TYPED_CHARS].translate(_APOSTROPHES)
-    seen = "".join(char for char in start if unicodedata.category(char) != "Cf")
-    plain = _without_marks(_without_marks(seen).casefold().replace(_DOTLESS_I, "i")).translate(_APOSTROPHES)
+    visible = "".join(char for char in start if unicodedata.category(char) != "Cf")
+    folded = _without_marks(visible).casefold().replace(_DOTLESS_I, "i")
+    plain = _without_marks(folded).translate(_APOSTROPHES)
     words = "".join(char if char.isalnum() else " " for char in plain).split()
     return " ".join(words)[:_TYPED_CHARS].rstrip()  # one letter may have become eighteen
 
@@ -101,7 +90,7 @@ def _without_marks(text: str) -> str:
 
 
 def unknown_words(typed: str) -> list[int]:
-    """Return the positions, from 0, of the words that stand on no list: likely slips of the typist."""
+    """Return the positions, from 0, of the words that are on no list: they probably have a typing error."""
     known = _all_words()
     return [
         position for position, word in enumerate(normalise_passphrase(typed).split()) if word not in known
@@ -109,17 +98,13 @@ def unknown_words(typed: str) -> list[int]:
 
 
 def derive_root_key(typed: str, site_salt: bytes, params: Argon2Params) -> RootKey:
-    """Turn a passphrase into the root key of its mailbox; any text has one, so it never says "wrong".
+    """Derive the root key (32 bytes) of a mailbox from its passphrase. Every text has a root key.
 
-    `site_salt` is 16 bytes, public and fixed for the desk's life. It makes a table of guesses computed for
-    one desk useless at another; a salt per mailbox would have to be looked up by something that names the
-    mailbox. The interpreter's lock is released while it runs.
+    `site_salt` is 16 bytes, public, and fixed as long as the desk exists. A table of guesses computed for
+    one desk is therefore useless at another. A salt for each mailbox would have to be looked up by
+    something that names the mailbox. The interpreter's lock is released while this runs.
     """
-    key = nacl.pwhash.argon2id.kdf(
-        ROOT_KEY_BYTES,
-        normalise_passphrase(typed).encode(),
-        site_salt,
-        opslimit=params.t,
-        memlimit=params.m_kib * 1024,
-    )
-    return RootKey(key)
+    password = normalise_passphrase(typed).encode()
+    memory = params.m_kib * 1024
+    kdf = nacl.pwhash.argon2id.kdf
+    return RootKey(kdf(ROOT_KEY_BYTES, password, site_salt, opslimit=params.t, memlimit=memory))

@@ -1,6 +1,7 @@
-"""A version line, a line of JSON, and a line with its signature: what a workstation keeps for itself.
+"""Signed lines: a version line, a line of JSON, and a line with an Ed25519 signature in base64.
 
-Text, so that after a stock `age` has opened such a file, a person with `head` and `jq` can read it.
+A workstation writes its records, keyring and trusted state in this form. It is text, so that a person can
+read such a file with `head` and `jq` after a stock `age` has decrypted the file.
 """
 
 from nacl.exceptions import BadSignatureError
@@ -14,13 +15,13 @@ _LINES = 3
 
 
 def write_signed_lines(version: bytes, body: bytes, seed: bytes) -> bytes:
-    """Sign a body, one line, with an Ed25519 seed. The version line is signed as well."""
+    """Sign a body of one line with an Ed25519 seed (32 bytes). The signature covers the version line too."""
     signature = SigningKey(seed).sign(frame(version, body)).signature
     return b"".join(line + b"\n" for line in (version, body, to_base64(signature).encode("ascii")))
 
 
 def read_signed_lines(version: bytes, raw: bytes) -> tuple[bytes, bytes]:
-    """Return body and signature of what `write` writes. Nothing is verified yet.
+    """Return body and signature (64 bytes) from what `write_signed_lines` writes. Nothing is verified yet.
 
     Raises:
         MalformedError: another version, or not three lines.
@@ -36,10 +37,10 @@ def read_signed_lines(version: bytes, raw: bytes) -> tuple[bytes, bytes]:
 
 
 def check_signed_lines(version: bytes, body: bytes, signature: bytes, verify_key: bytes) -> None:
-    """Check who wrote a body.
+    """Check that the owner of an Ed25519 key (32 bytes) signed a body.
 
     Raises:
-        ForgedError: somebody else, or it was changed.
+        ForgedError: someone else signed the body, or it was changed.
     """
     try:
         VerifyKey(verify_key).verify(frame(version, body), signature)

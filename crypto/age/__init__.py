@@ -1,9 +1,9 @@
 """The age v1 file format (https://c2sp.org/age): encrypt and decrypt, whole or as a stream.
 
-Imports from `crypto` only. Other packages import the names below from `crypto.age`.
+Imports only from `crypto`. Other packages import the names below from `crypto.age`.
 
-- `armor`: age files as text (PEM-like armour).
-- `header`: the textual header with its stanzas and MAC.
+- `armor`: age files as text (ASCII armour).
+- `header`: the text before the payload, with stanzas and a MAC.
 - `reader`: decrypt a file.
 - `recipients`: recipient and identity types, post-quantum hybrid and X25519.
 - `stream`: the payload in chunks of 64 KiB.

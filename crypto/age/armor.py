@@ -1,27 +1,28 @@
-"""Age files as text: what a source who seals first pastes into the form.
+"""ASCII armour: age files and OpenPGP messages as text, which a source can paste into a form.
 
-Source: C2SP age, "ASCII armor" (strict PEM); RFC 9580, section 6.2, for the lines around OpenPGP's.
+Source: C2SP age, "ASCII armor" (strict PEM); RFC 9580, section 6.2, for the first and last line of an
+OpenPGP message.
 """
 
 import base64
-import binascii
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from crypto.base64_text import decode_base64
 from crypto.errors import MalformedError
 
 _BEGIN: Final = "-----BEGIN AGE ENCRYPTED FILE-----"
 _END: Final = "-----END AGE ENCRYPTED FILE-----"
 _COLUMNS: Final = 64
-_LINE_BYTES: Final = 48  # of what is inside, in a full line
+_LINE_BYTES: Final = 48  # encoded in a full line
 _WHITESPACE: Final = " \t\r\n"
-_EDGE_BYTES: Final = 4096  # a file's white space, its first line, and its last two: more is no armour
+_EDGE_BYTES: Final = 4096  # white space, first line and last two lines of a file: more is not armour
 
 
 class ArmourKind(StrEnum):
-    """Who can open what is inside."""
+    """Format of the encrypted bytes inside armour."""
 
     AGE = "age"
     OPENPGP = "openpgp"
@@ -35,9 +36,9 @@ _ENDS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Armoured:
-    """One armoured file in a text, `text[start:end]`, from its first line to the end of its last.
+    """Armour that was found in a text: `text[start:end]`, from its first line to the end of its last line.
 
-    `armour` is the same without what copying adds at the edges of lines.
+    `armour` is the same without the white space that copying adds at the edges of lines.
     """
 
     kind: ArmourKind
@@ -47,16 +48,16 @@ class Armoured:
 
 
 def enarmor(age_file: bytes) -> str:
-    """Write an age file as armour: lines of 64 characters, ended by newlines."""
+    """Write an age file as armour, in lines of 64 characters that end with a newline."""
     body = base64.b64encode(age_file).decode("ascii")
     lines = [body[at : at + _COLUMNS] for at in range(0, len(body), _COLUMNS)]
     return "".join(f"{line}\n" for line in (_BEGIN, *lines, _END))
 
 
 def dearmor(armoured: str) -> bytes:
-    """Read what `write` writes; lines may end in CRLF, and white space may stand before and after it all.
+    """Read what `enarmor` writes. Lines may end in CRLF, and white space may come first and last.
 
-    What comes out is an age file as somebody sent it: nothing of it is authentic until it is opened.
+    The result is an age file as someone sent it. No part of the file is authentic before it is decrypted.
 
     Raises:
         MalformedError: anything else, such as a header line, a short line in between, white space in a line,
@@ -67,17 +68,14 @@ def dearmor(armoured: str) -> bytes:
     body, _, last = rest.rpartition("\n")
     if (first, last) != (_BEGIN, _END):
         raise MalformedError
-    try:
-        age_file = base64.b64decode(body.replace("\n", ""), validate=True)
-    except (binascii.Error, ValueError) as why:
-        raise MalformedError from why
+    age_file = decode_base64(body.replace("\n", ""))
     if enarmor(age_file) != f"{text}\n":
         raise MalformedError
     return age_file
 
 
 def dearmor_stream(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Read armour that comes in pieces of any size: as `read`, with at most 4 KiB of white space at an end.
+    """Read armour in pieces of any size, as `dearmor` does. At most 4 KiB of white space may come last.
 
     Raises:
         MalformedError: from the iterator.
@@ -93,8 +91,8 @@ def dearmor_stream(pieces: Iterable[bytes]) -> Iterator[bytes]:
             is_begun = bool(newline)
             held = rest if is_begun else held
         if is_begun:
-            certain = max(_full_lines(held) - 1, 0)  # the last line of all may be full and padded
-            full = certain * (_COLUMNS + 1)
+            complete = max(_full_lines(held) - 1, 0)  # the last line may be full and have padding
+            full = complete * (_COLUMNS + 1)
             yield _decoded(held[:full])
             held = held[full:]
         if len(held) > _EDGE_BYTES:
@@ -108,7 +106,7 @@ def dearmor_stream(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _full_lines(text: bytes) -> int:
-    """Count the lines of 64 characters that a text begins with."""
+    """Return the number of lines of 64 characters at the beginning of a text."""
     count = len(text) // (_COLUMNS + 1)
     ends = text[_COLUMNS : count * (_COLUMNS + 1) : _COLUMNS + 1]
     if ends == b"\n" * count and text.count(b"\n", 0, count * (_COLUMNS + 1)) == count:
@@ -118,26 +116,23 @@ def _full_lines(text: bytes) -> int:
 
 
 def _decoded(lines: bytes) -> bytes:
-    """Decode full lines. Padding among them would end what is inside too early.
+    """Decode full lines. Padding in the middle would cut off the encrypted bytes, and is refused.
 
     Raises:
-        MalformedError: something in them is not base64.
+        MalformedError: padding, or a character that is not base64.
     """
-    try:
-        inside = base64.b64decode(lines.replace(b"\n", b""), validate=True)
-    except (binascii.Error, ValueError) as why:
-        raise MalformedError from why
-    if len(inside) != len(lines) // (_COLUMNS + 1) * _LINE_BYTES:
+    decoded = decode_base64(lines.replace(b"\n", b""))
+    if len(decoded) != len(lines) // (_COLUMNS + 1) * _LINE_BYTES:
         raise MalformedError
-    return inside
+    return decoded
 
 
 def find_armoured(text: str) -> tuple[Armoured, ...]:
-    """Return every armoured age file and OpenPGP message in a text, in its order.
+    """Return every armoured age file and OpenPGP message in a text, in the order of the text.
 
-    They are found by their first and last lines, whatever white space a mail program put around lines.
-    Whether what stands between opens, whoever opens it finds out. A beginning without an end, or in which
-    another begins, is no armour. Takes one pass over the text, whatever is in it.
+    They are found by their first and last lines, even if a mail program put white space around lines. The
+    lines in between are not checked here. A first line is skipped if no last line follows, or if another
+    first line comes before the last line. The search takes one pass over any text.
     """
     found: list[Armoured] = []
     begun: tuple[int, ArmourKind, str, list[str]] | None = None

@@ -1,4 +1,4 @@
-"""The textual header of an age file: stanzas that wrap the file key, and a MAC over them.
+"""Header of an age file: stanzas that wrap the file key, and a MAC over them.
 
 Source: C2SP age, "Header".
 """
@@ -14,7 +14,7 @@ from crypto.errors import MalformedError
 from crypto.kdf import hkdf
 
 FILE_KEY_BYTES = 16
-HEADER_BYTES_MAX = 64 * 1024  # ours with two post-quantum stanzas takes 3.2 KiB; a keyring with 30 slots fits
+HEADER_BYTES_MAX = 64 * 1024  # a header with two post-quantum stanzas takes 3.2 KiB; 30 slots fit
 _VERSION_LINE = b"age-encryption.org/v1\n"
 _COLUMNS = 64  # of a stanza's body
 _MAC_BYTES = 32
@@ -24,13 +24,13 @@ _ARGUMENTS = re.compile(r"-> ([\x21-\x7e]+(?: [\x21-\x7e]+)*)")
 
 @dataclass(frozen=True, slots=True)
 class Stanza:
-    """One way to the file key: a type, its arguments, and what they wrap."""
+    """Stanza of a header: its type and arguments, and the file key wrapped for one recipient."""
 
     arguments: tuple[str, ...]  # printable ASCII without spaces, at least one
     body: bytes
 
     def to_bytes(self) -> bytes:
-        """Write the stanza, its body wrapped at 64 columns and always ended by a shorter line."""
+        """Write the stanza. The body has lines of 64 columns, and always ends with a shorter line."""
         body = to_base64(self.body)
         lines = [body[at : at + _COLUMNS] for at in range(0, len(body) + 1, _COLUMNS)]
         return "".join(f"{line}\n" for line in ["-> " + " ".join(self.arguments), *lines]).encode("ascii")
@@ -38,18 +38,18 @@ class Stanza:
 
 @dataclass(frozen=True, slots=True)
 class AgeHeader:
-    """A parsed header; its MAC has not been checked, for only the file key can."""
+    """A parsed header. Its MAC is not checked yet, because the check needs the file key."""
 
     stanzas: tuple[Stanza, ...]
     mac: bytes
 
     @classmethod
     def make(cls, stanzas: Sequence[Stanza], file_key: bytes) -> Self:
-        """Put a MAC under stanzas."""
+        """Make a header of stanzas, with their MAC."""
         return cls(tuple(stanzas), _mac(stanzas, file_key))
 
     def is_made_with(self, file_key: bytes) -> bool:
-        """Tell whether whoever wrote this header knew the file key, and nothing in it changed since."""
+        """Return True if someone who knew the file key wrote this header, and it was not changed since."""
         return hmac.compare_digest(self.mac, _mac(self.stanzas, file_key))
 
     def to_bytes(self) -> bytes:
@@ -58,9 +58,9 @@ class AgeHeader:
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> Self:
-        """Accept exactly what `to_bytes` writes, up to 64 KiB.
+        """Read exactly what `to_bytes` writes, up to 64 KiB.
 
-        There is one spelling of every header, so nobody can change a byte and keep the meaning.
+        There is one spelling of every header, so no one can change a byte and keep the meaning.
 
         Raises:
             MalformedError: anything else.
@@ -84,7 +84,7 @@ class AgeHeader:
 
 
 def split_file(age_file: bytes) -> tuple[bytes, bytes]:
-    """Cut a whole age file into header and payload, without judging either.
+    """Split a whole age file into header and payload. Neither is checked.
 
     Raises:
         MalformedError: no header ends within its first 64 KiB.
@@ -97,7 +97,7 @@ def split_file(age_file: bytes) -> tuple[bytes, bytes]:
 
 
 def _take_stanza(lines: list[str]) -> Stanza:
-    """Take the first stanza off the lines of a header."""
+    """Remove the first stanza from the lines of a header, and return it."""
     found = _ARGUMENTS.fullmatch(lines[0])
     if found is None:
         raise MalformedError

@@ -14,50 +14,50 @@ from crypto.errors import MalformedError, UnreadableError
 
 
 class AgeReader:
-    """Opens a file whose payload comes in pieces of any size (pull).
+    """Decryption of a file whose payload arrives in pieces of any size (pull).
 
-    Iterating yields plaintext in pieces of at most 64 KiB, each authentic and in its place. Whether the file
-    is whole is known only when the iteration ends without an error.
+    Iterating yields plaintext in pieces of at most 64 KiB, each authentic and in its place. The file is
+    known to be whole only when the iteration ends without an error.
     """
 
     __slots__ = ("_chunks", "file_key")
     file_key: Final[bytes]
 
     def __init__(self, header: bytes, identities: Sequence[AgeIdentity], chunks: Iterable[bytes]) -> None:
-        """Find the file key; no payload is read yet.
+        """Find the file key. No payload is read yet.
 
         Raises:
-            UnreadableError: none of the identities opens this header.
+            UnreadableError: no identity opens this header.
         """
         self.file_key = unwrap(header, identities)
         self._chunks = chunks
 
     def __repr__(self) -> str:
-        return "Reader()"
+        return "AgeReader()"
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield the plaintext.
 
         Raises:
-            UnreadableError: the payload is damaged, cut off, or not of this header.
+            UnreadableError: the payload is damaged, cut off, or belongs to another header.
         """
         return open_stream(self.file_key, self._chunks)
 
 
 def decrypt(header: bytes, payload: bytes, identities: Sequence[AgeIdentity]) -> tuple[bytes, bytes]:
-    """Return the whole plaintext and the file key.
+    """Decrypt a whole payload. Return the plaintext and the file key.
 
     Raises:
-        UnreadableError: it cannot be opened, whatever the reason.
+        UnreadableError: for every reason, such as another key, damage or truncation.
     """
     reader = AgeReader(header, identities, [payload])
     return b"".join(reader), reader.file_key
 
 
 def split_stream(pieces: Iterable[bytes]) -> tuple[bytes, Iterator[bytes]]:
-    """Cut a file that comes in pieces of any size into its header and the pieces of its payload.
+    """Split a file that arrives in pieces of any size into its header and the pieces of its payload.
 
-    Neither is judged; no more is read at once than the header takes.
+    Neither is checked. Only the pieces that contain the header are read here.
 
     Raises:
         MalformedError: no header ends within its first 64 KiB.
@@ -77,12 +77,12 @@ def split_stream(pieces: Iterable[bytes]) -> tuple[bytes, Iterator[bytes]]:
 
 
 def unwrap(header: bytes, identities: Sequence[AgeIdentity]) -> bytes:
-    """Return the file key of a header. Each identity is tried on each stanza, in their orders.
+    """Return the file key of a header. Each identity is tried on each stanza, in order.
 
-    Stanzas name no recipient, so trying is the only way, and a file's readers stay unknown to others.
+    Stanzas name no recipient, so that the readers of a file stay unknown. Trying is therefore the only way.
 
     Raises:
-        UnreadableError: it is malformed, was changed, or is for somebody else.
+        UnreadableError: the header is malformed, was changed, or is for someone else.
     """
     try:
         parsed = AgeHeader.from_bytes(header)

@@ -1,7 +1,7 @@
-"""Whom an age file can be sealed to: the post-quantum hybrid that this house uses, and X25519.
+"""Recipients and identities (public and secret keys) of age files: the post-quantum hybrid, and X25519.
 
-X25519 is here so that Debian's `age` is a second implementation in our tests; the mailbox seals nothing to
-it.
+The mailbox encrypts only to the post-quantum hybrid of ML-KEM-768 and X25519. X25519 alone is here so that
+Debian's `age` is a second implementation in our tests.
 
 Source: C2SP age, "Native recipient types".
 """
@@ -29,11 +29,11 @@ _MLKEM_SEED_BYTES = 64
 _MLKEM_PUBLIC_BYTES = 1184  # FIPS 203, table 3
 PQ_RECIPIENT_BYTES = _MLKEM_PUBLIC_BYTES + _X25519_BYTES
 _PQ_ENC_BYTES = 1088 + _X25519_BYTES  # an ML-KEM-768 ciphertext and an X25519 share
-_BODY_BYTES = FILE_KEY_BYTES + 16  # the file key and a tag
+_BODY_BYTES = FILE_KEY_BYTES + 16  # the file key and a Poly1305 tag
 
 
 class AgeRecipient(Protocol):
-    """Someone a file can be sealed to."""
+    """Public key to which a file can be encrypted."""
 
     post_quantum: ClassVar[bool]
 
@@ -43,13 +43,13 @@ class AgeRecipient(Protocol):
 
 
 class AgeIdentity(Protocol):
-    """Someone who can open what was sealed to them."""
+    """Secret key that decrypts files for its recipient."""
 
     def unwrap(self, stanza: Stanza) -> bytes | None:
-        """Return the file key, or None if the stanza is for somebody else.
+        """Return the file key, or None if the stanza is for someone else.
 
         Raises:
-            MalformedError: the stanza is of this identity's type, and no writer of that type makes it.
+            MalformedError: the stanza has this identity's type, but not the form of that type.
         """
         ...
 
@@ -66,7 +66,7 @@ def _pq_suite() -> hpke.Suite:
 
 @dataclass(frozen=True, slots=True)
 class PQRecipient:
-    """The public half of a post-quantum hybrid identity, 1,216 bytes."""
+    """Public half of a post-quantum hybrid identity, 1,216 bytes."""
 
     post_quantum: ClassVar[bool] = True
     _raw: bytes
@@ -74,10 +74,10 @@ class PQRecipient:
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> Self:
-        """Accept an ML-KEM-768 encapsulation key (1,184 bytes) followed by an X25519 public key (32 bytes).
+        """Read an ML-KEM-768 encapsulation key (1,184 bytes) followed by an X25519 public key (32 bytes).
 
         Raises:
-            MalformedError: another length, or not a key.
+            MalformedError: another length, or not a valid key.
         """
         if len(raw) != PQ_RECIPIENT_BYTES:
             raise MalformedError
@@ -91,13 +91,13 @@ class PQRecipient:
         return cls(bytes(raw), key)
 
     def to_bytes(self) -> bytes:
-        """Return what `from_bytes` accepts."""
+        """Return the bytes that `from_bytes` reads."""
         return self._raw
 
     @classmethod
     @functools.lru_cache(maxsize=16)
     def from_text(cls, text: str) -> Self:
-        """Read "age1pq1…". The last ones read are kept: they are public, and reading one takes 2 ms.
+        """Read "age1pq1…". The last 16 results are cached: they are public, and reading one takes 2 ms.
 
         Raises:
             MalformedError: anything else.
@@ -114,17 +114,17 @@ class PQRecipient:
 
 
 class PQIdentity:
-    """A post-quantum hybrid identity: 32 secret bytes, and what follows from them.
+    """A post-quantum hybrid identity: a seed of 32 secret bytes, and the keys that are derived from it.
 
-    The keys are made once, here (about 0.25 ms): openers try an identity on many stanzas. They go with this
-    object; no table of the module keeps them alive.
+    The keys are derived once, here (about 0.25 ms), because a reader tries an identity on many stanzas. No
+    cache keeps them alive after this object.
     """
 
     __slots__ = ("_key", "_seed", "recipient")
     recipient: Final[PQRecipient]
 
     def __init__(self, seed: bytes) -> None:
-        """Expand a 32-byte seed. Seeds come from a CSPRNG or from HKDF.
+        """Derive the keys from a seed of 32 bytes, which comes from a CSPRNG or from HKDF.
 
         Raises:
             MalformedError: another length.
@@ -143,7 +143,7 @@ class PQIdentity:
         return "PQIdentity()"
 
     def to_bytes(self) -> bytes:
-        """Return the seed. It is the secret itself."""
+        """Return the seed, which is secret."""
         return self._seed
 
     @classmethod
@@ -156,14 +156,14 @@ class PQIdentity:
         return cls(from_bech32(_PQ_IDENTITY_PREFIX, text))
 
     def to_text(self) -> str:
-        """Write "AGE-SECRET-KEY-PQ-1…". It is the secret itself."""
+        """Write the seed, which is secret, as "AGE-SECRET-KEY-PQ-1…"."""
         return to_bech32(_PQ_IDENTITY_PREFIX, self._seed)
 
     def unwrap(self, stanza: Stanza) -> bytes | None:
-        """Return the file key, or None if the stanza is for somebody else.
+        """Return the file key, or None if the stanza is for someone else.
 
         Raises:
-            MalformedError: the stanza is of this type, and no writer of this type makes it.
+            MalformedError: the stanza has this identity's type, but not the form of that type.
         """
         enc = _share_of(stanza, PQ_TYPE, _PQ_ENC_BYTES)
         if enc is None:
@@ -178,19 +178,19 @@ _X25519_TYPE = "X25519"
 _X25519_INFO = b"age-encryption.org/v1/X25519"
 _X25519_RECIPIENT_PREFIX = "age"
 _X25519_IDENTITY_PREFIX = "AGE-SECRET-KEY-"
-_WRAP_NONCE = bytes(12)  # the wrap key is fresh for every stanza
+_WRAP_NONCE = bytes(12)  # every stanza has a new wrap key
 
 
 @dataclass(frozen=True, slots=True)
 class X25519Recipient:
-    """The public half of an X25519 identity, 32 bytes."""
+    """Public half of an X25519 identity, 32 bytes."""
 
     post_quantum: ClassVar[bool] = False
     _raw: bytes
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> Self:
-        """Accept an X25519 public key.
+        """Read an X25519 public key of 32 bytes.
 
         Raises:
             MalformedError: another length.
@@ -200,7 +200,7 @@ class X25519Recipient:
         return cls(bytes(raw))
 
     def to_bytes(self) -> bytes:
-        """Return what `from_bytes` accepts."""
+        """Return the bytes that `from_bytes` reads."""
         return self._raw
 
     @classmethod
@@ -219,7 +219,7 @@ class X25519Recipient:
         """Wrap the file key for this recipient.
 
         Raises:
-            MalformedError: the recipient is one of the points for which everybody knows the shared secret.
+            MalformedError: the recipient is one of the points for which everyone knows the shared secret.
         """
         ephemeral = X25519PrivateKey.generate()
         share = ephemeral.public_key().public_bytes_raw()
@@ -236,7 +236,7 @@ class X25519Identity:
     recipient: Final[X25519Recipient]
 
     def __init__(self, seed: bytes) -> None:
-        """Take a 32-byte scalar as age writes it.
+        """Read a scalar of 32 bytes, as age writes it.
 
         Raises:
             MalformedError: another length.
@@ -259,14 +259,14 @@ class X25519Identity:
         return cls(from_bech32(_X25519_IDENTITY_PREFIX, text))
 
     def to_text(self) -> str:
-        """Write "AGE-SECRET-KEY-1…". It is the secret itself."""
+        """Write the scalar, which is secret, as "AGE-SECRET-KEY-1…"."""
         return to_bech32(_X25519_IDENTITY_PREFIX, self._key.private_bytes_raw())
 
     def unwrap(self, stanza: Stanza) -> bytes | None:
-        """Return the file key, or None if the stanza is for somebody else.
+        """Return the file key, or None if the stanza is for someone else.
 
         Raises:
-            MalformedError: the stanza is of this type, and no writer of this type makes it.
+            MalformedError: the stanza has this identity's type, but not the form of that type.
         """
         share = _share_of(stanza, _X25519_TYPE, _X25519_BYTES)
         if share is None:

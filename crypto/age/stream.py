@@ -1,6 +1,6 @@
-"""The payload of an age file: 64 KiB chunks, each sealed under its number and whether it is the last.
+"""Payload of an age file: chunks of 64 KiB, each encrypted with a nonce of its number and a mark on the last.
 
-Reordering, dropping or doubling a chunk changes a number; cutting the file off leaves no last chunk.
+Reordering, dropping or doubling a chunk changes a number. A file that was cut off has no last chunk.
 
 Source: C2SP age, "Payload".
 """
@@ -21,16 +21,16 @@ _COUNTER_BYTES = 11
 
 
 def payload_bytes(plaintext_bytes: int) -> int:
-    """Tell how long the payload of a plaintext of this length is."""
+    """Return the length in bytes of the payload for a plaintext of this length."""
     chunks = max(1, -(-plaintext_bytes // CHUNK_BYTES))
     return NONCE_BYTES + plaintext_bytes + chunks * TAG_BYTES
 
 
 class _Cutter:
-    """Cuts what arrives into chunks of one size, and always holds the last one back.
+    """Splits pieces of any size into chunks of one size, and always holds the last chunk back.
 
-    Only the end tells that a chunk is the last, and the last is sealed otherwise. Chunks that lie whole
-    within one piece are not copied.
+    The last chunk is encrypted differently, and only the end of the input shows which chunk is the last. A
+    chunk that is whole within one piece is not copied.
     """
 
     __slots__ = ("_size", "rest")
@@ -40,7 +40,7 @@ class _Cutter:
         self.rest = bytearray()  # never longer than one chunk
 
     def cut(self, piece: bytes) -> list[bytearray | memoryview]:
-        """Return the chunks that are now known not to be the last."""
+        """Return the chunks that cannot be the last any more."""
         view = memoryview(piece)
         at = self._size - len(self.rest)
         self.rest += view[:at]
@@ -55,7 +55,7 @@ class _Cutter:
 
 
 class _Nonces:
-    """Counts chunks. Each nonce is used for one chunk of one key, and no key for two files."""
+    """Nonces of one payload. Each nonce is used for one chunk of one key, and no key for two files."""
 
     __slots__ = ("count",)
 
@@ -69,23 +69,23 @@ class _Nonces:
 
 
 class StreamWriter:
-    """Seals a payload as its plaintext arrives; holds back at most one chunk."""
+    """Encryption of a payload while its plaintext arrives. Holds back at most one chunk."""
 
     __slots__ = ("_aead", "_cutter", "_nonces", "_start")
 
     def __init__(self, file_key: bytes) -> None:
-        """Start a payload. A file key serves one payload: a second would be a new file with a known key."""
-        self._start = os.urandom(NONCE_BYTES)  # goes out with the first bytes
+        """Start the one payload of a file key. A second payload would be a new file with a known key."""
+        self._start = os.urandom(NONCE_BYTES)  # written before the first chunk
         self._aead = ChaCha20Poly1305(hkdf(file_key, salt=self._start, info=b"payload"))
         self._cutter = _Cutter(CHUNK_BYTES)
         self._nonces = _Nonces()
 
     def update(self, plaintext: bytes) -> bytes:
-        """Take more plaintext, of any length; return the payload bytes that are ready, perhaps none."""
+        """Encrypt more plaintext, of any length. Return the payload bytes that are ready, maybe b""."""
         return self._out([self._seal(chunk, last=False) for chunk in self._cutter.cut(plaintext)])
 
     def finish(self) -> bytes:
-        """Return the rest of the payload. Call it once, and nothing after it."""
+        """Return the rest of the payload. Call this once, and no other method after it."""
         return self._out([self._seal(self._cutter.rest, last=True)])
 
     def _seal(self, chunk: bytearray | memoryview, *, last: bool) -> bytes:
@@ -99,10 +99,10 @@ class StreamWriter:
 
 
 def open_stream(file_key: bytes, payload: Iterable[bytes]) -> Iterator[bytes]:
-    """Open a payload that comes in pieces of any size; yield plaintext in pieces of at most 64 KiB.
+    """Decrypt a payload that arrives in pieces of any size. Yield plaintext in pieces of at most 64 KiB.
 
-    Each piece is authentic and in its place. That the file was not cut off is known only when the iterator
-    ends without an error.
+    Each piece is authentic and in its place. The file is known to be whole only when the iterator ends
+    without an error.
 
     Raises:
         UnreadableError: another key, a changed byte, a missing end, or anything after the end.
@@ -126,7 +126,7 @@ def open_stream(file_key: bytes, payload: Iterable[bytes]) -> Iterator[bytes]:
     if plaintext:
         yield plaintext
     elif not is_first:
-        # An empty last chunk would be a second way to write the same file.
+        # An empty last chunk would be a second spelling of the same file.
         raise UnreadableError
 
 

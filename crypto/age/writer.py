@@ -16,7 +16,7 @@ from crypto.errors import MixedRecipientsError
 
 @dataclass(frozen=True, slots=True)
 class AgeFile:
-    """A whole age file: its bytes are `header + payload`."""
+    """A whole age file. Its bytes are `header + payload`."""
 
     header: bytes
     payload: bytes
@@ -24,17 +24,17 @@ class AgeFile:
 
 
 class AgeWriter:
-    """Seals a file while its plaintext arrives (push); holds back at most 64 KiB."""
+    """Encryption of a file while its plaintext arrives (push). Holds back at most 64 KiB."""
 
     __slots__ = ("_stream", "file_key", "header")
     header: Final[bytes]
     file_key: Final[bytes]
 
     def __init__(self, recipients: Sequence[AgeRecipient]) -> None:
-        """Draw a file key and wrap it for each recipient, in this order.
+        """Draw a random file key, and wrap it for each recipient in this order.
 
         Raises:
-            MixedRecipientsError: post-quantum and other recipients together, or none at all.
+            MixedRecipientsError: post-quantum and other recipients together, or no recipient.
         """
         if len({recipient.post_quantum for recipient in recipients}) != 1:
             raise MixedRecipientsError
@@ -44,22 +44,22 @@ class AgeWriter:
         self._stream = StreamWriter(self.file_key)
 
     def __repr__(self) -> str:
-        return "Writer()"
+        return "AgeWriter()"
 
     def update(self, plaintext: bytes) -> bytes:
-        """Take more plaintext, of any length; return the payload bytes that are ready, perhaps none."""
+        """Encrypt more plaintext, of any length. Return the payload bytes that are ready, maybe b""."""
         return self._stream.update(plaintext)
 
     def finish(self) -> bytes:
-        """Return the rest of the payload. Call it once, and nothing after it."""
+        """Return the rest of the payload. Call this once, and no other method after it."""
         return self._stream.finish()
 
 
 def encrypt(plaintext: bytes, recipients: Sequence[AgeRecipient]) -> AgeFile:
-    """Seal bytes to recipients, whose stanzas come in this order: the desk's first, the mailbox's second.
+    """Encrypt bytes to recipients. The header has their stanzas in this order.
 
     Raises:
-        MixedRecipientsError: post-quantum and other recipients together, or none at all.
+        MixedRecipientsError: post-quantum and other recipients together, or no recipient.
     """
     writer = AgeWriter(recipients)
     payload = writer.update(plaintext) + writer.finish()

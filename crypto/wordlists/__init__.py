@@ -1,1 +1,6 @@
-"""The lists that passphrases are drawn from; LICENCES.md says where they come from."""
+"""Word lists of passphrases and labels (`en.txt`, `nl.txt`), and the program that chose the Dutch words.
+
+Imports nothing.
+
+- `choose_dutch`: chooses the Dutch words from a dictionary
+"""

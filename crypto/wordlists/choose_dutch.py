@@ -1,8 +1,7 @@
-"""Choose the Dutch words of a passphrase from the list of Debian's package `wdutch`.
+"""Choose the Dutch words of a passphrase from the word list of Debian's package `wdutch`.
 
 `python -m crypto.wordlists.choose_dutch < /usr/share/dict/dutch` writes the words that are committed as
-`nl.txt`. That file is never made anew to please a newer `wdutch`: the labels of mailboxes are made of its
-words.
+`nl.txt`. Never make that file again with a newer `wdutch`: the labels of mailboxes are made of its words.
 """
 
 import re
@@ -15,62 +14,37 @@ from typing import Final
 WANTED: Final = 7_776
 
 _WORD: Final = re.compile(r"[a-z]{3,}")
-_PLAIN: Final = re.compile(r"[a-z]{4,9}")  # what has three letters in that list is mostly an ending of others
-_PART: Final = 3  # letters that a part of a compound has at least
+_PLAIN: Final = re.compile(r"[a-z]{4,9}")  # words of three letters are mostly endings of other words
+_PART: Final = 3  # smallest number of letters in a part of a compound
 
-# Spellings that people get wrong, and what reads as an abbreviation.
+# Spellings that people get wrong, and words that look like abbreviations.
 _HARD: Final = re.compile(
     r"[qxy]|(.)\1\1|[^aeiou]{5}|[aeiou]{4}|th|ph|rh|tz|zj|^[^aeiou]+$|aa$|uu$|c[ceiks]|sc(?!h)|ae"
     r"|ch$|[aeiou]ir$"
 )
 
-# A word that starts like this is mostly a form of a verb rather than a thing, unless much is made with it.
+# A word that starts like this is mostly a form of a verb rather than a thing, unless many compounds have it.
 _FORM_OF_A_VERB: Final = re.compile(
     r"(ge|be|ver|ont|her|af|op|om|uit|door|toe|aan|weg|mee|bij|na|in|over|voor).*"
 )
 _RARE: Final = 4  # compounds
 
-# An inflection has almost all letters of its stem, and whoever remembers one types the other: only the stem
-# is kept.
+# An inflection has almost all letters of its stem. Someone who remembers one may type the other, so only
+# the stem is kept.
 _ENDINGS: Final = (
-    *(
-        "e",
-        "s",
-        "t",
-        "d",
-        "n",
-        "r",
-        "en",
-        "es",
-        "er",
-        "ers",
-        "ste",
-        "ster",
-        "te",
-        "de",
-        "ten",
-        "den",
-        "je",
-        "tje",
-    ),
-    *("pje", "jes", "tjes", "ing", "ingen", "end", "ende", "heid", "lijk", "elijk", "erij"),
+    *("e", "s", "t", "d", "n", "r", "en", "es", "er", "ers", "ste", "ster", "te", "de", "ten", "den"),
+    *("je", "tje", "pje", "jes", "tjes", "ing", "ingen", "end", "ende", "heid", "lijk", "elijk", "erij"),
 )
 _UNVOICED: Final = {"z": "s", "v": "f"}
 
 # Spellings of one sound: a passphrase may be read aloud to someone who writes it down.
 _SAME_SOUND: Final = (
-    ("ij", "ei"),
-    ("ou", "au"),
-    ("ch", "g"),
-    ("c", "k"),
-    ("z", "s"),
-    ("v", "f"),
-    ("ie", "i"),
+    *(("ij", "ei"), ("ou", "au"), ("ch", "g"), ("c", "k"), ("z", "s"), ("v", "f"), ("ie", "i")),
 )
 
-# A passphrase is handed to somebody who may have been insulted, threatened or touched. None of these is in a
-# word of the list, not even by accident: violence, crime, death, sex, body, illness, religion, insults.
-# Whole words that were refused when the list was read stand in refused.txt, by reason.
+# The reader of a passphrase may have been insulted, threatened or touched. None of these is in a word of
+# the list, not even by accident: violence, crime, death, sex, body, illness, religion, insults. The file
+# refused.txt has the whole words that a reader of the list refused, by reason.
 _UNFIT: Final = re.compile(
     r"aars|abort|adolf|afmaak|afpers|agressi|aids|alcohol|allah|anaal|(?<!v)angst|anus|apen|^arab|asiel|"
     r"azijnp|baarmoe|bajes|bang|barbaa|bastaa|bedpart|bedrog|beest|begraaf|beledig|beul|bijbel|billen|"
@@ -100,8 +74,8 @@ _UNFIT: Final = re.compile(
 def choose_words(listed: Iterable[str]) -> list[str]:
     """Return the 7,776 words, sorted.
 
-    How common a word is shows in how many longer words are made with it: that is what Dutch does with its
-    everyday words, and the list itself tells it, so that no second source is needed.
+    A word counts as common if many longer words in the list are compounds of it, because Dutch makes
+    compounds of its everyday words. So no second source is needed.
     """
     everything = set(listed)
     refused = _refused()
@@ -112,7 +86,7 @@ def choose_words(listed: Iterable[str]) -> list[str]:
         for word in known
         if _PLAIN.fullmatch(word)
         and compounds[word] > 0
-        and word.capitalize() not in everything  # a name as well
+        and word.capitalize() not in everything  # also a name
         and not _HARD.search(word)
         and not _UNFIT.search(word)
         and word not in refused
@@ -122,7 +96,7 @@ def choose_words(listed: Iterable[str]) -> list[str]:
     chosen: list[str] = []
     taken: set[str] = set()
     for word in sorted(fit, key=lambda word: (-compounds[word], len(word), word)):
-        # Neither the same sound, nor the same but for the last letter.
+        # No two words have the same sound, or differ in the last letter only.
         forms = {word, word[:-1], _sound(word)}
         if taken.isdisjoint(forms):
             chosen.append(word)
@@ -146,7 +120,7 @@ def _compounds(known: set[str]) -> Counter[str]:
 
 
 def _stems(word: str) -> Iterator[str]:
-    """Yield what the word may be an inflection of: bomen of boom, katten of kat, huizen of huis."""
+    """Yield the words that this word may be an inflection of: boom for bomen, huis for huizen."""
     for ending in _ENDINGS:
         stem = word.removesuffix(ending)
         if stem == word or len(stem) < _PART:

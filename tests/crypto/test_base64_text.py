@@ -7,12 +7,12 @@ from crypto.errors import MalformedError
 
 
 @given(st.binary())
-def test_what_is_written_reads_back(raw: bytes) -> None:
+def test_written_text_reads_back(raw: bytes) -> None:
     assert raw == from_base64(to_base64(raw))
 
 
 @given(st.text(max_size=12))
-def test_what_is_accepted_is_the_one_spelling(text: str) -> None:
+def test_accepted_text_is_the_one_spelling(text: str) -> None:
     try:
         raw = from_base64(text)
     except MalformedError:

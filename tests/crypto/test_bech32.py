@@ -9,7 +9,7 @@ _GOOD = "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj"  # from
 
 
 @given(st.sampled_from(["age", "age1pq", "AGE-SECRET-KEY-"]), st.binary(max_size=70))
-def test_what_is_written_reads_back(prefix: str, raw: bytes) -> None:
+def test_written_text_reads_back(prefix: str, raw: bytes) -> None:
     assert raw == from_bech32(prefix, to_bech32(prefix, raw))
 
 
@@ -22,7 +22,7 @@ def test_random_text_raises_nothing_but_malformed(text: str) -> None:
 
 
 @given(st.integers(4, len(_GOOD) - 1), st.sampled_from("qpzry9x8gf2tvdw0s3jn54khce6mua7l"))
-def test_one_changed_letter_is_found(at: int, letter: str) -> None:
+def test_one_changed_letter_is_detected(at: int, letter: str) -> None:
     changed = _GOOD[:at] + letter + _GOOD[at + 1 :]
     if changed == _GOOD:
         return

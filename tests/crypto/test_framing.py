@@ -12,7 +12,7 @@ def test_fields_come_back_as_they_were(fields: list[bytes]) -> None:
 
 
 @given(st.binary(max_size=40))
-def test_whatever_is_accepted_is_written_back_byte_for_byte(raw: bytes) -> None:
+def test_accepted_bytes_are_written_back_byte_for_byte(raw: bytes) -> None:
     try:
         fields = unframe(raw)
     except MalformedError:

@@ -47,7 +47,7 @@ def test_a_public_key_with_a_fault_is_refused(text: str) -> None:
 
 
 @given(st.integers(0, len(_SIGNATURE) - 1), st.integers(1, 255))
-def test_any_flipped_byte_that_counts_is_found(at: int, flip: int) -> None:
+def test_any_flipped_byte_that_counts_is_detected(at: int, flip: int) -> None:
     changed = bytearray(_SIGNATURE)
     changed[at] ^= flip
     untrusted = len("untrusted comment: ") <= at < len(_LINES[0])
@@ -59,7 +59,7 @@ def test_any_flipped_byte_that_counts_is_found(at: int, flip: int) -> None:
 
 
 @given(st.binary(max_size=300))
-def test_random_bytes_are_no_signature(raw: bytes) -> None:
+def test_random_bytes_are_not_a_signature(raw: bytes) -> None:
     with pytest.raises(ForgedError):
         _KEY.public.verify(_SIGNED, raw)
 
@@ -91,7 +91,7 @@ def test_a_signature_with_one_fault_is_refused(signature: bytes) -> None:
 
 
 @pytest.mark.parametrize("comment", ["two\nlines", "two\rlines"])
-def test_a_comment_cannot_bring_lines_of_its_own(comment: str) -> None:
+def test_a_comment_cannot_contain_a_new_line(comment: str) -> None:
     with pytest.raises(MalformedError):
         _KEY.sign(_SIGNED, comment)
 

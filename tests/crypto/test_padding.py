@@ -10,18 +10,18 @@ from crypto.padding import STEPS, pad_json, padded_size, padme
 @example(0)
 @example(2)
 @example(3)
-def test_padme_holds_what_is_padded_at_little_cost(length: int) -> None:
+def test_padme_is_large_enough_and_costs_little(length: int) -> None:
     padded = padme(length)
     assert length <= padded <= length * 1.12 + 1
     assert padme(padded) == padded
 
 
-def test_padme_is_that_of_the_paper() -> None:
+def test_padme_gives_the_sizes_of_the_paper() -> None:
     assert [padme(length) for length in (8, 9, 100, 1_000, 1_000_000)] == [8, 10, 104, 1024, 1_015_808]
 
 
 @given(st.integers(0, 300_000))
-def test_an_entry_rests_at_a_step(length: int) -> None:
+def test_json_is_padded_to_a_step(length: int) -> None:
     assert padded_size(length) >= length
     assert padded_size(length) in STEPS or (length > STEPS[-1] and padded_size(length) == padme(length))
 

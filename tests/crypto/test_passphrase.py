@@ -82,18 +82,18 @@ def test_the_normal_form_of_a_normal_form_is_itself(typed: str) -> None:
 
 
 def test_every_character_has_one_normal_form() -> None:
-    """All of Unicode, surrogates included: nothing raises, and nothing is left to do."""
+    """No character of Unicode, surrogates included, raises or changes at a second pass."""
     for first in range(0, 0x110000, 0x1000):
         once = normalise_passphrase("".join(map(chr, range(first, first + 0x1000))))
         assert normalise_passphrase(once) == once
 
 
 @given(st.text(), st.sampled_from(["NFC", "NFD"]))
-def test_how_a_device_composes_its_letters_does_not_count(typed: str, form: str) -> None:
+def test_the_unicode_form_of_a_device_does_not_count(typed: str, form: str) -> None:
     assert normalise_passphrase(unicodedata.normalize(form, typed)) == normalise_passphrase(typed)  # type: ignore[arg-type]
 
 
-def test_a_slip_is_marked_by_its_place() -> None:
+def test_a_typing_error_is_reported_by_its_position() -> None:
     first, second = word_list("nl")[0], word_list("en")[-1]
     assert unknown_words(f"{first} {second}zz {first} qqq") == [1, 3]
 
@@ -119,7 +119,7 @@ def test_a_flood_of_accents_does_not_hold_the_interpreter() -> None:
     assert time.process_time() - started < 1  # hours and minutes, if all of it were looked at
 
 
-def test_what_grows_while_it_is_normalised_is_still_in_normal_form() -> None:
+def test_a_text_that_grows_while_it_is_normalised_ends_in_normal_form() -> None:
     grown = normalise_passphrase("\N{ARABIC LIGATURE SALLALLAHOU ALAYHE WASALLAM}" * 1_000)
 
     assert len(grown) <= 1_000

@@ -12,7 +12,7 @@ _GOOD = signed_lines.write_signed_lines(b"version/1", b"{}", _SEED)
 
 
 @given(st.binary().filter(lambda body: b"\n" not in body))
-def test_what_is_signed_reads_back_and_checks(body: bytes) -> None:
+def test_signed_lines_read_back_and_verify(body: bytes) -> None:
     read, signature = signed_lines.read_signed_lines(
         b"version/1", signed_lines.write_signed_lines(b"version/1", body, _SEED)
     )

@@ -70,5 +70,5 @@ def test_the_command_writes_a_word_a_line(
 
 @pytest.mark.slow
 def test_the_committed_dutch_list_is_what_the_script_chooses() -> None:
-    """From Debian's `wdutch`, which `make test` installs: without it this fails."""
+    """Needs Debian's package `wdutch`, which `make test` installs."""
     assert tuple(choose_dutch.choose_words(DEBIANS.read_text("utf-8").split())) == word_list("nl")

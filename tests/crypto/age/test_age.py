@@ -30,7 +30,7 @@ def _cut(raw: bytes, places: list[int]) -> list[bytes]:
 @given(
     _AROUND_CHUNKS, st.lists(st.integers(0, 2**20), max_size=5), st.lists(st.integers(0, 2**20), max_size=5)
 )
-def test_what_is_sealed_in_pieces_opens_from_other_pieces(
+def test_a_file_encrypted_in_pieces_decrypts_from_other_pieces(
     size: int, written: list[int], read: list[int]
 ) -> None:
     plaintext = bytes(range(251)) * (size // 251 + 1)
@@ -46,12 +46,12 @@ def test_what_is_sealed_in_pieces_opens_from_other_pieces(
 
 
 @pytest.mark.parametrize("identity", [_DESK, _MAILBOX])
-def test_each_recipient_opens_the_file_and_nobody_else_does(identity: age.PQIdentity) -> None:
+def test_each_recipient_opens_the_file_and_no_one_else_does(identity: age.PQIdentity) -> None:
     sealed = age.encrypt(b"text", [_DESK.recipient, _MAILBOX.recipient])
     assert (b"text", sealed.file_key) == age.decrypt(sealed.header, sealed.payload, [_STRANGER, identity])
-    for nobody in ([], [_STRANGER], [_PLAIN]):
+    for strangers in ([], [_STRANGER], [_PLAIN]):
         with pytest.raises(UnreadableError):
-            age.decrypt(sealed.header, sealed.payload, nobody)
+            age.decrypt(sealed.header, sealed.payload, strangers)
 
 
 @pytest.mark.parametrize("recipients", [[], [_DESK.recipient, _PLAIN.recipient]])
@@ -63,7 +63,7 @@ def test_the_weaker_recipient_never_decides_the_strength_of_a_file(
 
 
 @given(st.data())
-def test_any_flipped_byte_is_found(data: st.DataObject) -> None:
+def test_any_flipped_byte_is_detected(data: st.DataObject) -> None:
     sealed = age.encrypt(b"text" * 20_000, [_DESK.recipient])
     whole = bytearray(sealed.header + sealed.payload)
     at = data.draw(st.integers(0, len(whole) - 1))
@@ -73,7 +73,7 @@ def test_any_flipped_byte_is_found(data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("size", _EDGES)
-def test_a_file_that_was_cut_off_never_ends_well(size: int) -> None:
+def test_a_file_that_was_cut_off_never_ends_without_an_error(size: int) -> None:
     sealed = age.encrypt(bytes(size), [_DESK.recipient])
     chunk = age.CHUNK_BYTES + 16
     for length in {0, 15, 16, 31, 16 + chunk, 16 + 2 * chunk, len(sealed.payload) - 1}:
@@ -91,7 +91,7 @@ def test_chunks_cannot_be_swapped_doubled_or_dropped() -> None:
             age.decrypt(sealed.header, start + b"".join(chunks[at] for at in order), [_DESK])
 
 
-def test_an_empty_last_chunk_is_no_second_way_to_write_a_file() -> None:
+def test_an_empty_last_chunk_is_refused_as_a_second_spelling() -> None:
     sealed = age.encrypt(b"", [_DESK.recipient])
     start = bytes(16)
     aead = ChaCha20Poly1305(hkdf(sealed.file_key, salt=start, info=b"payload"))
@@ -123,8 +123,8 @@ def test_a_file_key_never_shows_in_a_repr() -> None:
     writer = age.AgeWriter([_DESK.recipient])
     reader = age.AgeReader(sealed.header, [_DESK], [])
     assert repr(sealed.file_key) not in repr(sealed)
-    assert repr(writer) == "Writer()"
-    assert repr(reader) == "Reader()"
+    assert repr(writer) == "AgeWriter()"
+    assert repr(reader) == "AgeReader()"
 
 
 def test_memory_does_not_grow_with_the_file() -> None:
@@ -148,7 +148,7 @@ def test_memory_does_not_grow_with_the_file() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("size", _EDGES)
-def test_debians_age_opens_what_we_seal_and_we_open_what_it_seals(tmp_path: Path, size: int) -> None:
+def test_debians_age_opens_our_files_and_we_open_its_files(tmp_path: Path, size: int) -> None:
     assert shutil.which("age"), "install Debian's package age"
     (tmp_path / "key").write_text(_PLAIN.to_text() + "\n", "ascii")
     plaintext = bytes(range(256)) * (size // 256) + bytes(size % 256)
@@ -180,7 +180,7 @@ def test_a_file_in_pieces_is_cut_where_its_header_ends(size: int, step: int) -> 
 
 
 @pytest.mark.parametrize("pieces", [[], [b"age-encryption.org/v1\n"], [b"x" * 40_000] * 1000])
-def test_what_has_no_header_is_malformed_before_it_fills_the_memory(pieces: list[bytes]) -> None:
+def test_a_file_without_a_header_is_refused_before_it_fills_the_memory(pieces: list[bytes]) -> None:
     reading = iter(pieces)
 
     with pytest.raises(MalformedError):

@@ -1,4 +1,4 @@
-"""The public age vectors: every one that needs no scrypt, which we do not speak."""
+"""The public age vectors, except those that need scrypt, which we do not support."""
 
 import base64
 import hashlib
@@ -67,7 +67,7 @@ def _vector(raw: bytes) -> Vector:
     return Vector(fields, identities or (_NOBODY,), age_file)
 
 
-def test_every_vector_of_the_package_is_run_or_left_out_for_a_reason(package: Mapping[str, bytes]) -> None:
+def test_every_vector_of_the_package_is_run_or_skipped_for_a_reason(package: Mapping[str, bytes]) -> None:
     assert len(_PLAN["run"]) > 110
     assert package.keys() == _PLAN["run"].keys() | _LEFT_OUT
     assert all("passphrase" in _vector(package[name]).fields for name in _LEFT_OUT)
@@ -100,6 +100,6 @@ def test_each_public_vector_ends_as_it_should(package: Mapping[str, bytes], name
 
 
 def _first_piece(vector: Vector) -> bytes:
-    """Open as far as the first plaintext: a fault of the header must show before any is given out."""
+    """Read up to the first plaintext: a fault in the header must show before any plaintext is returned."""
     header, payload = age.split_file(vector.age_file)
     return next(iter(age.AgeReader(header, vector.identities, [payload])), b"")

@@ -51,7 +51,7 @@ def test_lines_are_full_but_the_last(size: int) -> None:
     ],
     ids=["CRLF", "no last newline", "white space around it"],
 )
-def test_what_a_clipboard_does_is_forgiven(change: Callable[[str], str]) -> None:
+def test_changes_by_a_clipboard_are_accepted(change: Callable[[str], str]) -> None:
     assert armor.dearmor(ARMOUR) == armor.dearmor(change(ARMOUR))
 
 
@@ -118,7 +118,7 @@ def test_armour_is_found_among_words_with_its_place() -> None:
 
 
 @given(st.text(), st.text())
-def test_what_stands_around_armour_hides_it_from_nobody(before: str, after: str) -> None:
+def test_text_around_armour_does_not_hide_it(before: str, after: str) -> None:
     text = f"{before}\n{ARMOUR}{after}"
     (found,) = find_armoured(text)
     assert ARMOUR == found.armour
@@ -156,7 +156,7 @@ def test_armour_with_white_space_around_its_lines_is_found_and_opens(mangle: str
         "a public key",
     ],
 )
-def test_what_is_not_sealed_is_not_taken_for_it(text: str) -> None:
+def test_text_that_is_not_armour_is_not_found(text: str) -> None:
     assert find_armoured(text) == ()
 
 
@@ -171,12 +171,12 @@ def test_a_text_full_of_beginnings_is_read_in_one_pass() -> None:
     assert len(find_armoured(MESSAGE * 10_000)) == 10_000
 
 
-def test_nothing_of_it_shows_in_a_log() -> None:
+def test_armour_does_not_show_in_a_log() -> None:
     assert "canary" not in repr(Armoured(ArmourKind.AGE, 0, 6, "canary"))
 
 
 @pytest.mark.slow
-def test_a_stock_age_tool_opens_our_armour_and_we_its() -> None:
+def test_a_stock_age_tool_opens_our_armour_and_we_open_its_armour() -> None:
     tool = shutil.which("age")
     assert tool is not None
     identity = age.X25519Identity(b"x" * 32)
@@ -246,7 +246,7 @@ def test_a_stream_of_something_else_is_malformed(text: str, size: int) -> None:
 
 
 @pytest.mark.parametrize("text", [" " * 5_000, BEGIN + "x" * 5_000, f"{ARMOUR}{' ' * 5_000}"])
-def test_a_stream_cannot_fill_the_memory_with_what_is_no_armour(text: str) -> None:
+def test_a_stream_that_is_not_armour_cannot_fill_the_memory(text: str) -> None:
     def endless() -> Iterator[bytes]:
         while True:
             yield text.encode()

@@ -28,13 +28,13 @@ _SPEC_PQ_RECIPIENT_START = (
 
 @pytest.mark.parametrize("kind", _KINDS)
 @given(seed=_SEED)
-def test_what_is_wrapped_for_somebody_opens_for_them_alone(
+def test_a_wrapped_key_opens_only_for_its_recipient(
     kind: type[PQIdentity] | type[X25519Identity], seed: bytes
 ) -> None:
     identity = kind(seed)
     stanza = identity.recipient.wrap(_FILE_KEY)
     assert identity.unwrap(stanza) == _FILE_KEY
-    assert kind(b"somebody else, 32 bytes of seed!").unwrap(stanza) is None
+    assert kind(b"another reader, 32 bytes of seed").unwrap(stanza) is None
 
 
 @pytest.mark.parametrize("kind", _KINDS)
@@ -78,14 +78,14 @@ def test_a_seed_of_another_length_is_refused(kind: type[PQIdentity] | type[X2551
         pytest.param(X25519Recipient, bytes(33), id="a byte long"),
     ],
 )
-def test_a_recipient_that_is_none_is_refused(
+def test_a_text_that_is_not_a_recipient_is_refused(
     kind: type[PQRecipient] | type[X25519Recipient], raw: bytes
 ) -> None:
     with pytest.raises(MalformedError):
         kind.from_bytes(raw)
 
 
-def test_nothing_is_sealed_to_a_point_whose_shared_secret_everybody_knows() -> None:
+def test_nothing_is_encrypted_to_a_point_whose_shared_secret_everyone_knows() -> None:
     with pytest.raises(MalformedError):
         X25519Recipient.from_bytes(bytes(32)).wrap(_FILE_KEY)
 
@@ -108,4 +108,4 @@ def test_a_stanza_of_its_own_type_with_one_fault_is_refused_before_decryption(
     ):
         with pytest.raises(MalformedError):
             opener.unwrap(faulty)
-    assert opener.unwrap(Stanza(("somebody-elses", share), good.body)) is None
+    assert opener.unwrap(Stanza(("another-type", share), good.body)) is None
