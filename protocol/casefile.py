@@ -5,12 +5,12 @@ It is the body of a record of that kind; nothing of it is ever shown to a source
 
 from datetime import date
 from enum import StrEnum
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Literal
 
-import msgspec
 from msgspec import Meta
 
-from crypto.errors import MalformedError, TooLongError
+from crypto.canonical_json import CanonicalStruct, StrictStruct, decode_json, encode_json
+from crypto.errors import TooLongError
 from protocol.identifiers import DIGEST_BYTES, Digest
 from protocol.sealed_record import BODY_BYTES
 
@@ -20,14 +20,7 @@ _Digest = Annotated[Digest, Meta(min_length=DIGEST_BYTES, max_length=DIGEST_BYTE
 LABELS: Final = 50
 
 
-class _Kept(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What all structures of a casefile share: none shows in a log what it says."""
-
-    def __repr__(self) -> str:
-        return type(self).__name__
-
-
-class Note(_Kept, frozen=True):
+class Note(StrictStruct, frozen=True):
     """An adviser's note: the day, the workstation's name, and at most 20,000 characters."""
 
     day: date
@@ -42,7 +35,7 @@ class EvidenceKind(StrEnum):
     ANSWER = "answer"
 
 
-class Evidence(_Kept, frozen=True):
+class Evidence(StrictStruct, frozen=True):
     """An entry that is kept though its mailbox may end: a proposal, or the source's answer to one.
 
     `entry` is its digest, `body` its content as JSON, as the desk opened it. `envelope` and `signature`, if
@@ -58,7 +51,7 @@ class Evidence(_Kept, frozen=True):
     signature: bytes = b""
 
 
-class PassedOn(_Kept, frozen=True):
+class PassedOn(StrictStruct, frozen=True):
     """Something that was passed on: to whom, made on which day, handed over on which; None: not yet.
 
     `proposal` is the digest of what was shown to the source.
@@ -71,7 +64,7 @@ class PassedOn(_Kept, frozen=True):
     delivered: date | None = None
 
 
-class Casefile(_Kept, frozen=True):
+class Casefile(CanonicalStruct, frozen=True):
     """The adviser's sealed notes about one mailbox.
 
     Theme, route, region and outcome are names from the desk's own lists, empty where nothing was chosen.
@@ -103,26 +96,8 @@ class Casefile(_Kept, frozen=True):
             TooLongError: it is over what a record holds.
             MalformedError: half a surrogate pair, or a value that `from_bytes` would refuse.
         """
-        try:
-            raw = msgspec.json.encode(self)
-        except UnicodeEncodeError as why:
-            raise MalformedError from why
+        raw = encode_json(self)
         if len(raw) > BODY_BYTES:
             raise TooLongError
-        Casefile.from_bytes(raw)
+        decode_json(raw, Casefile)
         return raw
-
-    @classmethod
-    def from_bytes(cls, raw: bytes) -> Self:
-        """Accept exactly what `to_bytes` writes.
-
-        Raises:
-            MalformedError: anything else, or another version.
-        """
-        try:
-            casefile = msgspec.json.decode(raw, type=cls)
-        except (msgspec.DecodeError, UnicodeDecodeError) as why:
-            raise MalformedError from why
-        if msgspec.json.encode(casefile) != raw:
-            raise MalformedError
-        return casefile

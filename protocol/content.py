@@ -6,9 +6,9 @@ from datetime import date
 from enum import StrEnum
 from typing import Annotated, Final, Self
 
-import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from crypto.canonical_json import StrictStruct, decode_json, encode_json
 from crypto.errors import MalformedError, TooLongError
 from crypto.framing import frame
 from crypto.padding import pad_json
@@ -69,15 +69,7 @@ class Verdict(StrEnum):
     TAKEN_BACK = "taken_back"
 
 
-class _Sealed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What all sealed structures share: an unknown field is refused.
-
-    A reader that skipped one would show less than its writer meant. A new field therefore means a new version
-    of the open part, which an older reader refuses by its name.
-    """
-
-
-class AttachmentNote(_Sealed, frozen=True):
+class AttachmentNote(StrictStruct, frozen=True):
     """What an entry says about one attachment.
 
     `id` is 16 bytes; `name` at most 255 bytes of UTF-8, as the writer gave it (never a path to trust); `size`
@@ -100,7 +92,7 @@ _Digest = Annotated[Digest, Meta(min_length=DIGEST_BYTES, max_length=DIGEST_BYTE
 _PASSING: Final = frozenset({StepName.PASSING_ON, StepName.PASSED_ON})
 
 
-class StepNote(_Sealed, frozen=True):
+class StepNote(StrictStruct, frozen=True):
     """What a step says beside the adviser's own sentence, which is the content's text.
 
     `next` is what comes next, at most 2,000 characters, empty where nothing was said; `by` the working day to
@@ -122,7 +114,7 @@ class StepNote(_Sealed, frozen=True):
         return f"StepNote({self.step})"
 
 
-class ProposedFile(_Sealed, frozen=True):
+class ProposedFile(StrictStruct, frozen=True):
     """A file that would go: an attachment of the proposal itself, so that the source can look at it.
 
     `sha256` is of the very bytes that would go, without padding; `is_cleaned` says that they are a cleaned
@@ -140,7 +132,7 @@ class ProposedFile(_Sealed, frozen=True):
         return f"ProposedFile(attachment_id={self.attachment_id.hex()})"
 
 
-class ProposalNote(_Sealed, frozen=True):
+class ProposalNote(StrictStruct, frozen=True):
     """To whom something would go, sealed to which OpenPGP key; the exact text is the content's.
 
     `fingerprint` is that of the recipient's OpenPGP key, 40 hexadecimal digits; `files` has one for each of
@@ -156,20 +148,20 @@ class ProposalNote(_Sealed, frozen=True):
         return f"ProposalNote({self.recipient}, {len(self.files)} files)"
 
 
-class AnswerNote(_Sealed, frozen=True):
+class AnswerNote(StrictStruct, frozen=True):
     """What the source says to one proposal, named by its digest; the content's text says more, or nothing."""
 
     verdict: Verdict
     proposal: _Digest
 
 
-class ClosingNote(_Sealed, frozen=True):
+class ClosingNote(StrictStruct, frozen=True):
     """The day from which the server deletes the mailbox; the content's text is the last word."""
 
     delete_on: date
 
 
-class Content(_Sealed, frozen=True):
+class Content(StrictStruct, frozen=True):
     """The sealed part of an entry, in clear; the text has at most 50,000 characters.
 
     A step, a proposal, an answer and a closing each have the note of their kind, and no other; a message has
@@ -194,12 +186,9 @@ class Content(_Sealed, frozen=True):
             TooLongError: a text, a name or the list of attachments is over its limit.
             MalformedError: half a surrogate pair, or a value that `from_bytes` would refuse.
         """
-        try:
-            if _is_too_long(self):
-                raise TooLongError
-            raw = pad_json(msgspec.json.encode(self))
-        except UnicodeEncodeError as why:
-            raise MalformedError from why
+        raw = pad_json(encode_json(self))
+        if _is_too_long(self):
+            raise TooLongError
         Content.from_bytes(raw)  # better refused now, with the writer there, than unreadable for the reader
         return raw
 
@@ -214,10 +203,7 @@ class Content(_Sealed, frozen=True):
             MalformedError: not JSON of this shape, an unknown field, a value over its limit, or notes that do
                 not fit the kind.
         """
-        try:
-            content = msgspec.json.decode(raw, type=cls)
-        except (msgspec.DecodeError, UnicodeDecodeError) as why:
-            raise MalformedError from why
+        content = decode_json(raw, cls)
         if _is_too_long(content) or not _makes_sense(content):
             raise MalformedError
         return content

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Annotated, ClassVar, Final, Literal, Self
 
-import msgspec
 import nacl.pwhash.argon2id
 from msgspec import UNSET, Meta, UnsetType
 from nacl.signing import SigningKey
@@ -20,6 +19,7 @@ from crypto import age, signed_lines
 from crypto.age.header import AgeHeader, Stanza
 from crypto.age.recipients import SEED_BYTES
 from crypto.base64_text import from_base64, to_base64
+from crypto.canonical_json import CanonicalStruct, StrictStruct
 from crypto.errors import ForgedError, MalformedError, UnreadableError
 from crypto.kdf import hkdf
 from crypto.minisign import SecretKey
@@ -172,8 +172,8 @@ def seal_keyring(keyring: Keyring) -> bytes:
     Raises:
         MalformedError: it has no slot or more than 16, or a name, number or cost that could not be read back.
     """
-    body = _Content.of(keyring).to_bytes()
-    _Content.from_bytes(body)
+    body = _KeyringJson.of(keyring).to_bytes()
+    _KeyringJson.from_bytes(body)
     for slot in keyring.slots:
         _require_bounded(slot.cost)
     signed = signed_lines.write_signed_lines(_VERSION, body, keyring.strand.seed)
@@ -205,7 +205,7 @@ def open_keyring(raw: bytes, passphrase: str, fingerprint: str, *, at_least_seri
 
 def _opened(raw: bytes, passphrase: str) -> Keyring:
     body, signature = signed_lines.read_signed_lines(_VERSION, _plaintext(raw, passphrase))
-    keyring = _Content.from_bytes(body).to_keyring()
+    keyring = _KeyringJson.from_bytes(body).to_keyring()
     signed_lines.check_signed_lines(_VERSION, body, signature, keyring.strand.verify_key)
     return keyring
 
@@ -283,14 +283,7 @@ def _slot_identity(passphrase: str, salt: bytes, cost: Argon2Params) -> age.PQId
 _Seed = Annotated[bytes, Meta(min_length=SEED_BYTES, max_length=SEED_BYTES)]
 
 
-class _Wire(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the structures of the file share. None has a repr that could show a secret."""
-
-    def __repr__(self) -> str:
-        return type(self).__name__
-
-
-class _SlotWire(_Wire, frozen=True):
+class _SlotWire(StrictStruct, frozen=True):
     kind: Literal["passphrase"]
     salt: Annotated[bytes, Meta(min_length=_SALT_BYTES, max_length=_SALT_BYTES)]
     t: int
@@ -299,18 +292,18 @@ class _SlotWire(_Wire, frozen=True):
     recipient: bytes
 
 
-class _StrandWire(_Wire, frozen=True):
+class _StrandWire(StrictStruct, frozen=True):
     id: Annotated[bytes, Meta(min_length=STRAND_ID_BYTES, max_length=STRAND_ID_BYTES)]
     name: Annotated[str, Meta(min_length=1, max_length=200)]
     seed: _Seed
 
 
-class _EpochWire(_Wire, frozen=True):
+class _EpochWire(StrictStruct, frozen=True):
     number: Annotated[int, Meta(ge=1, le=2**31 - 1)]
     seed: _Seed
 
 
-class _Content(_Wire, frozen=True):
+class _KeyringJson(CanonicalStruct, frozen=True):
     """The keyring as JSON."""
 
     serial: Annotated[int, Meta(ge=1, le=2**63 - 1)]
@@ -345,18 +338,11 @@ class _Content(_Wire, frozen=True):
             openpgp=keyring.openpgp or UNSET,
         )
 
-    def to_bytes(self) -> bytes:
-        return msgspec.json.encode(self)
-
     @classmethod
     def from_bytes(cls, raw: bytes) -> Self:
-        try:
-            content = msgspec.json.decode(raw, type=cls)
-        except (msgspec.DecodeError, UnicodeDecodeError) as why:
-            raise MalformedError from why
-        if content.openpgp is not UNSET and not _is_secret_key(content.openpgp):
-            raise MalformedError
-        if content.to_bytes() != raw or _Content.of(content.to_keyring()) != content:
+        content = super().from_bytes(raw)
+        is_openpgp_key = content.openpgp is UNSET or _is_secret_key(content.openpgp)
+        if not is_openpgp_key or cls.of(content.to_keyring()) != content:
             raise MalformedError
         return content
 

@@ -11,10 +11,10 @@ from datetime import date
 from enum import StrEnum
 from typing import Annotated, Final, Self
 
-import msgspec
 from msgspec import Meta
 
 from crypto import age, signed_lines
+from crypto.canonical_json import CanonicalStruct
 from crypto.errors import ForgedError, MalformedError, TooLongError
 from protocol.casefile import Casefile
 from protocol.identifiers import STRAND_ID_BYTES, StrandId
@@ -91,8 +91,9 @@ def seal_tallies(tallies: Sequence[Tally], letterhead: Letterhead, by: DeskWrite
     _, recipient = letterhead.current_epoch
     sealed = []
     for tally in tallies:
-        line = _Wire.of(tally, by.strand).to_bytes()
-        _Wire.from_bytes(line)
+        fields = _Line(tally.id, by.strand, tally.year, tally.dimension, tally.value)
+        line = fields.to_bytes()
+        _Line.from_bytes(line)
         made = age.encrypt(signed_lines.write_signed_lines(_VERSION, line, by.seed), [recipient])
         sealed.append(made.header + made.payload)
     return tuple(sorted(sealed))
@@ -113,12 +114,12 @@ def open_tally(
     """
     plaintext, _ = age.decrypt(*age.split_file(raw), identities)
     line, signature = signed_lines.read_signed_lines(_VERSION, plaintext)
-    wire = _Wire.from_bytes(line)
-    key = strands.get(StrandId(wire.strand))
+    fields = _Line.from_bytes(line)
+    key = strands.get(StrandId(fields.strand))
     if key is None:
         raise ForgedError
     signed_lines.check_signed_lines(_VERSION, line, signature, key.verify_key)
-    return Tally(wire.id, wire.year, wire.dimension, wire.value)
+    return Tally(fields.id, fields.year, fields.dimension, fields.value)
 
 
 def _came_back(casefile: Casefile) -> str:
@@ -143,32 +144,23 @@ def _passed_on(casefile: Casefile) -> str:
             return "with_consent" if True in consent else "without_consent"
 
 
-class _Wire(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _Line(CanonicalStruct, frozen=True):
+    """A tally as a line of JSON, padded with spaces to one size."""
+
     id: Annotated[bytes, Meta(min_length=ID_BYTES, max_length=ID_BYTES)]
     strand: Annotated[bytes, Meta(min_length=STRAND_ID_BYTES, max_length=STRAND_ID_BYTES)]
     year: Annotated[int, Meta(ge=1, le=9999)]
     dimension: Dimension
     value: str
 
-    @classmethod
-    def of(cls, tally: Tally, strand: StrandId) -> Self:
-        return cls(id=tally.id, strand=strand, year=tally.year, dimension=tally.dimension, value=tally.value)
-
     def to_bytes(self) -> bytes:
-        try:
-            line = msgspec.json.encode(self)
-        except UnicodeEncodeError as why:
-            raise MalformedError from why
+        line = super().to_bytes()
         if len(line) > _LINE_BYTES:
             raise TooLongError
         return line.ljust(_LINE_BYTES)
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> Self:
-        try:
-            wire = msgspec.json.decode(raw, type=cls)
-        except (msgspec.DecodeError, UnicodeDecodeError) as why:
-            raise MalformedError from why
-        if len(raw) != _LINE_BYTES or wire.to_bytes() != raw:
+        if len(raw) != _LINE_BYTES:
             raise MalformedError
-        return wire
+        return super().from_bytes(raw)

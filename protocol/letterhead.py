@@ -15,6 +15,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from crypto.age import PQRecipient
+from crypto.canonical_json import CanonicalStruct, StrictStruct
 from crypto.errors import ForgedError, MalformedError
 from crypto.minisign import PublicKey, SecretKey
 from crypto.passphrase import Argon2Params
@@ -38,17 +39,10 @@ _Months = Annotated[int, Meta(ge=1, le=1200)]
 _Days = Annotated[int, Meta(ge=1, le=60)]
 
 
-class _Signed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What all structures here share.
+class Argon2(StrictStruct, frozen=True):
+    """Cost of one guess at a source's passphrase. Fixed as long as the desk exists.
 
-    An unknown field is refused: a reader would act on half of what was said.
-    """
-
-
-class Argon2(_Signed, frozen=True):
-    """The cost of a guess at a source's passphrase; fixed for the desk's life.
-
-    The bounds keep a typing error from locking every source out, or from making guesses cheap.
+    The limits prevent that a typing error locks out every source, or makes guesses cheap.
     """
 
     t: Annotated[int, Meta(ge=1, le=16)]
@@ -61,7 +55,7 @@ class Argon2(_Signed, frozen=True):
         return Argon2Params(t=self.t, m_kib=self.m_kib, p=self.p)
 
 
-class Epoch(_Signed, frozen=True):
+class Epoch(StrictStruct, frozen=True):
     """What comes in from this day on is sealed to this recipient ("age1pq1…", readable by stock age)."""
 
     number: Annotated[int, Meta(ge=1, le=2**31 - 1)]
@@ -69,7 +63,7 @@ class Epoch(_Signed, frozen=True):
     since: date
 
 
-class Strand(_Signed, frozen=True):
+class Strand(StrictStruct, frozen=True):
     """A workstation: its id (8 bytes), name, Ed25519 key (32 bytes) and the days on which it may sign."""
 
     id: Annotated[bytes, Meta(min_length=STRAND_ID_BYTES, max_length=STRAND_ID_BYTES)]
@@ -79,14 +73,14 @@ class Strand(_Signed, frozen=True):
     until: date | None = None
 
 
-class Absence(_Signed, frozen=True):
+class Absence(StrictStruct, frozen=True):
     """Days, both included, on which nobody answers."""
 
     since: date
     until: date
 
 
-class Report(_Signed, frozen=True):
+class Report(StrictStruct, frozen=True):
     """A published report, by its digest."""
 
     title: _Line
@@ -94,7 +88,7 @@ class Report(_Signed, frozen=True):
     sha256: Annotated[bytes, Meta(min_length=32, max_length=32)]
 
 
-class Letterhead(_Signed, frozen=True, dict=True):
+class Letterhead(CanonicalStruct, frozen=True, dict=True):
     """One letterhead. It is public, so what is derived from it may be kept as long as it is."""
 
     version: Annotated[int, Meta(ge=VERSION, le=VERSION)]
@@ -119,24 +113,15 @@ class Letterhead(_Signed, frozen=True, dict=True):
     openpgp_key: Annotated[str, Meta(max_length=100_000)] | UnsetType = UNSET  # ASCII armour, a public key
     retention_days: Annotated[int, Meta(ge=1, le=3650)] | UnsetType = UNSET
 
-    def to_bytes(self) -> bytes:
-        """Write the letterhead as JSON, without white space, fields in the order of this class."""
-        return msgspec.json.encode(self)
-
     @classmethod
     def from_bytes(cls, raw: bytes) -> Self:
-        """Accept exactly what `to_bytes` writes. It is no proof of who wrote it: see `verify`.
+        """Read exactly what `to_bytes` writes. Only `verify_letterhead` proves who wrote it.
 
         Raises:
-            MalformedError: anything else, another version, or rules that contradict each other.
+            MalformedError: anything else, another version, or values that contradict each other.
         """
-        try:
-            letterhead = msgspec.json.decode(raw, type=cls)
-        except (msgspec.DecodeError, UnicodeDecodeError) as why:
-            raise MalformedError from why
-        if letterhead.to_bytes() != raw:
-            raise MalformedError
-        _require_sense(letterhead)
+        letterhead = super().from_bytes(raw)
+        _require_consistent(letterhead)
         return letterhead
 
     @cached_property
@@ -251,7 +236,7 @@ def verify_letterhead(
     return letterhead
 
 
-def _require_sense(letterhead: Letterhead) -> None:
+def _require_consistent(letterhead: Letterhead) -> None:
     """Refuse what has the right shape and still makes no sense.
 
     Raises:

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Annotated, Final, Self
+from typing import Annotated, Final
 
-import msgspec
 from msgspec import Meta
 
 from crypto import age, signed_lines
+from crypto.canonical_json import CanonicalStruct
 from crypto.errors import ForgedError, MalformedError, TooLongError
 from crypto.padding import pad_json
 from protocol.identifiers import STRAND_ID_BYTES, StrandId
@@ -126,27 +126,14 @@ def _sealed(plaintext: bytes, letterhead: Letterhead) -> bytes:
     return sealed.header + sealed.payload
 
 
-class _Wire(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A line of JSON, padded with spaces to its size step; exactly one spelling is read."""
-
-    def __repr__(self) -> str:
-        return type(self).__name__
+class _PaddedStruct(CanonicalStruct, frozen=True):
+    """A line of JSON, padded with spaces to its size step."""
 
     def to_bytes(self) -> bytes:
-        return pad_json(msgspec.json.encode(self))
-
-    @classmethod
-    def from_bytes(cls, raw: bytes) -> Self:
-        try:
-            wire = msgspec.json.decode(raw, type=cls)
-        except (msgspec.DecodeError, UnicodeDecodeError) as why:
-            raise MalformedError from why
-        if wire.to_bytes() != raw:
-            raise MalformedError
-        return wire
+        return pad_json(super().to_bytes())
 
 
-class _Record(_Wire, frozen=True):
+class _Record(_PaddedStruct, frozen=True):
     kind: RecordKind
     name: Annotated[bytes, Meta(max_length=NAME_BYTES)]
     revision: Annotated[int, Meta(ge=1, le=_LARGEST_REVISION)]
@@ -154,5 +141,5 @@ class _Record(_Wire, frozen=True):
     body: Annotated[bytes, Meta(max_length=BODY_BYTES)]
 
 
-class _Unsent(_Wire, frozen=True):
+class _Unsent(_PaddedStruct, frozen=True):
     body: Annotated[bytes, Meta(max_length=BODY_BYTES)]

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Annotated, Final, Self
 
-import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from crypto import age, signed_lines
+from crypto.canonical_json import StrictStruct, decode_json, encode_json
 from crypto.errors import ForgedError, MalformedError, UnreadableError
 from protocol.identifiers import ADDRESS_BYTES, DIGEST_BYTES, STRAND_ID_BYTES, Address, Digest, StrandId
 from protocol.keyring import Keyring
@@ -131,7 +131,7 @@ class TrustedState:
             answered=tuple(sorted(self.answered)) or UNSET,
             records=tuple((*name, revision) for name, revision in sorted(self.records.items())) or UNSET,
         )
-        return msgspec.json.encode(wire)
+        return encode_json(wire)
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> Self:
@@ -140,10 +140,7 @@ class TrustedState:
         Raises:
             MalformedError: anything else.
         """
-        try:
-            wire = msgspec.json.decode(raw, type=_Wire)
-        except (msgspec.DecodeError, UnicodeDecodeError) as why:
-            raise MalformedError from why
+        wire = decode_json(raw, _Wire)
         mailboxes = {
             Address(address): MappingProxyType(
                 {StrandId(strand): (number, Digest(digest)) for strand, number, digest in heads}
@@ -203,7 +200,7 @@ _RecordWire = tuple[
 ]
 
 
-class _Wire(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _Wire(StrictStruct, frozen=True):
     letterhead_serial: Annotated[int, Meta(ge=0, le=2**63 - 1)]
     mailboxes: tuple[tuple[_AddressWire, tuple[_HeadWire, ...]], ...]
     ended: tuple[_AddressWire, ...]

@@ -7,11 +7,11 @@ import hashlib
 from dataclasses import dataclass
 from typing import Annotated, Final
 
-import msgspec
 from msgspec import Meta
 
 from crypto import signed_lines
 from crypto.base64_text import from_base64, to_base64
+from crypto.canonical_json import StrictStruct, decode_json, encode_json
 from crypto.errors import ForgedError, MalformedError
 from protocol import letterhead as letterheads
 from protocol.identifiers import DIGEST_BYTES, STRAND_ID_BYTES, StrandId
@@ -24,7 +24,7 @@ _LINES: Final = 2
 _ONION_CHARS: Final = 52
 
 
-class Pairing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Pairing(StrictStruct, frozen=True):
     """What a workstation tells a server that is to know it.
 
     `base` is the SHA-256 of the letterhead that this one was built upon, or empty. `onion_client` is its key
@@ -39,7 +39,7 @@ class Pairing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     def to_bytes(self, seed: bytes) -> bytes:
         """Write the file; `seed` is the strand's, 32 bytes."""
-        return signed_lines.write_signed_lines(_VERSION, msgspec.json.encode(self), seed)
+        return signed_lines.write_signed_lines(_VERSION, encode_json(self), seed)
 
 
 def read_pairing(raw: bytes, fingerprint: str) -> tuple[Pairing, Letterhead]:
@@ -53,11 +53,8 @@ def read_pairing(raw: bytes, fingerprint: str) -> tuple[Pairing, Letterhead]:
         ForgedError: the letterhead does not name the strand, or the strand did not sign this.
     """
     body, signature = signed_lines.read_signed_lines(_VERSION, raw)
-    try:
-        pairing = msgspec.json.decode(body, type=Pairing)
-    except (msgspec.DecodeError, UnicodeDecodeError) as why:
-        raise MalformedError from why
-    if msgspec.json.encode(pairing) != body or len(pairing.base) not in {0, DIGEST_BYTES}:
+    pairing = decode_json(body, Pairing)
+    if encode_json(pairing) != body or len(pairing.base) not in {0, DIGEST_BYTES}:
         raise MalformedError
     letterhead = letterheads.verify_letterhead(pairing.letterhead, pairing.signature, fingerprint)
     key = letterhead.strand_keys.get(StrandId(pairing.strand))

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Annotated, Final, Self
 
-import msgspec
 from msgspec import Meta
 from nacl.signing import SigningKey
 
 from crypto import age
 from crypto.age.recipients import SEED_BYTES
 from crypto.base64_text import from_base64, to_base64
+from crypto.canonical_json import CanonicalStruct
 from crypto.errors import ForgedError, MalformedError, UnreadableError
 from crypto.framing import frame
 from crypto.padding import padme
@@ -46,7 +46,7 @@ _Partial = tuple[
 ]
 
 
-class PouchHead(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class PouchHead(CanonicalStruct, frozen=True, kw_only=True):
     """What a pouch says of itself: from whom to whom, and what came before it."""
 
     desk: Annotated[str, Meta(max_length=100)]
@@ -60,17 +60,6 @@ class PouchHead(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     more: bool = False
     partials: Annotated[tuple[_Partial, ...], Meta(max_length=PARTIALS)] = ()
 
-    def to_bytes(self) -> bytes:
-        """Write the head as JSON, fields in the order of this class.
-
-        Raises:
-            MalformedError: half a surrogate pair in it.
-        """
-        try:
-            return msgspec.json.encode(self)
-        except UnicodeEncodeError as why:
-            raise MalformedError from why
-
     @classmethod
     def from_bytes(cls, raw: bytes) -> Self:
         """Accept exactly what `to_bytes` writes.
@@ -80,16 +69,9 @@ class PouchHead(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
                 after itself, or that was sent behind itself: whoever waits for what is missing would wait
                 for ever.
         """
-        try:
-            head = msgspec.json.decode(raw, type=cls)
-        except (msgspec.DecodeError, UnicodeDecodeError) as why:
-            raise MalformedError from why
+        head = super().from_bytes(raw)
         sides = sorted((len(head.sender), len(head.receiver)))
-        if (
-            sides != [len(SERVER), STRAND_ID_BYTES]
-            or max(head.sent, head.after) >= head.serial
-            or head.to_bytes() != raw
-        ):
+        if sides != [len(SERVER), STRAND_ID_BYTES] or max(head.sent, head.after) >= head.serial:
             raise MalformedError
         return head
 

@@ -114,7 +114,7 @@ def test_an_older_copy_is_refused() -> None:
 
 
 def test_a_keyring_that_its_workstation_did_not_write_is_refused() -> None:
-    body = keyring._Content.of(_KEYRING).to_bytes()
+    body = keyring._KeyringJson.of(_KEYRING).to_bytes()
     forged = signed_lines.write_signed_lines(
         b"steunpunt-keyring/1", body, b"not the strand's, but 32 bytes.."
     )
@@ -167,7 +167,7 @@ def test_a_slot_that_was_left_out_no_longer_opens_it() -> None:
 
 
 def test_a_slot_of_a_later_kind_does_not_keep_ours_from_opening() -> None:
-    body = keyring._Content.of(_KEYRING).to_bytes()
+    body = keyring._KeyringJson.of(_KEYRING).to_bytes()
     signed = signed_lines.write_signed_lines(b"steunpunt-keyring/1", body, _KEYRING.strand.seed)
 
     class Later:
@@ -213,7 +213,7 @@ def test_the_openpgp_key_is_kept_with_the_other_secrets() -> None:
 def test_what_is_no_secret_key_is_neither_taken_nor_read(key: str) -> None:
     with pytest.raises(MalformedError):
         _KEYRING.with_openpgp(key)
-    content = msgspec.structs.replace(keyring._Content.of(_KEYRING), openpgp=key)
+    content = msgspec.structs.replace(keyring._KeyringJson.of(_KEYRING), openpgp=key)
     signed = signed_lines.write_signed_lines(b"steunpunt-keyring/1", content.to_bytes(), _KEYRING.strand.seed)
     assert _refusal(_sealed_by_hand(signed)) == KeyringRefusal.UNREADABLE
 
@@ -236,7 +236,7 @@ def test_the_workstation_signs_with_the_key_that_the_letterhead_certifies() -> N
 
 def test_no_secret_shows_in_a_repr() -> None:
     with_openpgp = _KEYRING.with_openpgp(_ARMOUR)
-    content = keyring._Content.of(with_openpgp)
+    content = keyring._KeyringJson.of(with_openpgp)
     shown = repr((with_openpgp, _KEYRING.strand, content, content.strand, content.epochs))
     for secret in (_KEYRING.desk_key.seed, _KEYRING.strand.seed, _KEYRING.epochs[1].to_bytes()):
         assert repr(secret)[2:-1] not in shown
