@@ -1,4 +1,7 @@
-"""One attachment: an age file of its own, sealed as it arrives, so that no plaintext ever touches a disk."""
+"""Attachments: each file is an age file, encrypted while it arrives (docs/protocol.md, "Attachments").
+
+So no plaintext is ever written to a disk.
+"""
 
 import hashlib
 import hmac
@@ -13,20 +16,23 @@ from protocol.envelope import commit_to_key
 from protocol.identifiers import Address, AttachmentId, Digest, EntryId
 
 FLOOR_BYTES: Final = 64 * 1024
-SIZE_MAX: Final = 2**40  # a terabyte: no real file is refused, and no lying size makes us pad for hours
+SIZE_MAX: Final = 2**40  # a terabyte: no real file is refused, and a false size cannot make us pad for hours
 _ZEROES_BYTES: Final = 16 * age.CHUNK_BYTES
 
 
 def padded_bytes(size: int) -> int:
-    """Tell how many bytes are sealed for a file of this size: a true length names a known document."""
+    """Return the size to which a file is padded, because a true length can identify a known document.
+
+    Both sizes are bytes of plaintext.
+    """
     return max(FLOOR_BYTES, padme(size))
 
 
 class AttachmentSealer:
-    """Seals one attachment while it arrives (push). Memory does not grow with its size.
+    """Encryption of one attachment while it arrives (push). Memory does not grow with its size.
 
-    Call `update` for what arrives, then `pad` until it is empty, then `finish`. What they return, in order,
-    is the sealed payload.
+    Call `update` for each piece, then `pad` until it ends, then `finish`. The bytes that they return, in
+    order, are the encrypted payload.
     """
 
     __slots__ = ("_address", "_attachment_id", "_digest", "_entry_id", "_padded", "_writer", "header", "size")
@@ -39,7 +45,7 @@ class AttachmentSealer:
         entry_id: EntryId,
         attachment_id: AttachmentId,
     ) -> None:
-        """Start an attachment, sealed to the same recipients as its entry."""
+        """Start an attachment that is encrypted to the same recipients as its entry."""
         self._writer = age.AgeWriter(recipients)
         self._digest = hashlib.sha256()
         self._address, self._entry_id, self._attachment_id = address, entry_id, attachment_id
@@ -51,7 +57,7 @@ class AttachmentSealer:
         return f"AttachmentSealer({self._attachment_id.hex()})"
 
     def update(self, plaintext: bytes) -> bytes:
-        """Take more of the file, of any length; return the payload bytes that are ready, perhaps none.
+        """Encrypt more of the file, of any length. Return the payload bytes that are ready, maybe b"".
 
         Raises:
             TooLongError: the file is over a terabyte.
@@ -62,9 +68,10 @@ class AttachmentSealer:
         return self._sealed(plaintext)
 
     def pad(self) -> Iterator[bytes]:
-        """Yield the payload bytes of the padding, in pieces of at most a little over 1 MiB.
+        """Yield the payload bytes of the padding, in pieces of little more than 1 MiB.
 
-        A file of 2 GB may take 32 MiB of padding: who stores pieces as they come never holds that much.
+        A file of 2 GB may need 32 MiB of padding. A caller that stores each piece never has that much in
+        memory.
         """
         left = padded_bytes(self.size) - self.size - self._padded
         zeroes = bytes(min(left, _ZEROES_BYTES))
@@ -75,9 +82,9 @@ class AttachmentSealer:
             yield self._sealed(piece)
 
     def finish(self, name: str, media_type: str) -> tuple[bytes, AttachmentNote]:
-        """Return the rest of the payload (with any padding that `pad` was not asked for), and the note on it.
+        """Return the rest of the payload, with any missing padding, and the note about the file.
 
-        Call it once, and nothing after it. The note goes into the sealed part of the entry.
+        Call this once, and no other method after it. Put the note into the content of the entry.
         """
         end = b"".join(self.pad())
         last = self._writer.finish()
@@ -99,11 +106,11 @@ class AttachmentSealer:
 
 
 class AttachmentOpener:
-    """Opens one attachment whose payload comes in pieces of any size (pull)."""
+    """Decryption of one attachment whose payload arrives in pieces of any size (pull)."""
 
     __slots__ = ("_chunks", "_digest", "_note", "_reader")
 
-    def __init__(  # noqa: PLR0913, PLR0917  # where it lies, what was said of it, who opens it
+    def __init__(  # noqa: PLR0913, PLR0917  # its bytes, its place, and the keys
         self,
         header: bytes,
         chunks: Iterable[bytes],
@@ -112,13 +119,13 @@ class AttachmentOpener:
         address: Address,
         entry_id: EntryId,
     ) -> None:
-        """Find the file key and check it against the commitment in the note; no payload is read yet.
+        """Find the file key and check it against the commitment in the note. No payload is read yet.
 
-        `note` comes from the sealed part of an entry that was verified.
+        `note` comes from the content of a verified entry.
 
         Raises:
-            UnreadableError: none of the identities opens this header.
-            ForgedError: the file was sealed for another place.
+            UnreadableError: no identity opens this header.
+            ForgedError: the file was encrypted for another mailbox, entry or attachment.
         """
         self._reader = age.AgeReader(header, identities, self._digested(chunks))
         committed = commit_to_key(self._reader.file_key, address, entry_id, note.id)
@@ -133,12 +140,12 @@ class AttachmentOpener:
     def __iter__(self) -> Iterator[bytes]:
         """Yield the file, exactly `note.size` bytes, in pieces of at most 64 KiB.
 
-        The last piece is held back until all digests fit, so that a download of anything else ends too short,
-        and browsers say so.
+        The last piece is held back until all digests are checked. The download of a false file therefore
+        ends too short, and browsers report that.
 
         Raises:
             UnreadableError: the payload is damaged or cut off.
-            ForgedError: it is not the payload that the note speaks of.
+            ForgedError: it is not the payload that the note describes.
         """
         left = self._note.size
         sealed = 0

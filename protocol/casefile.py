@@ -1,6 +1,6 @@
-"""The casefile: what the desk notes about one mailbox, for itself (docs/protocol.md, "Records").
+"""Casefile: the desk's own notes about one mailbox (docs/protocol.md, "Records").
 
-It is the body of a record of that kind; nothing of it is ever shown to a source.
+It is the body of a sealed record. No source ever sees any part of it.
 """
 
 from datetime import date
@@ -21,7 +21,7 @@ LABELS: Final = 50
 
 
 class Note(StrictStruct, frozen=True):
-    """An adviser's note: the day, the workstation's name, and at most 20,000 characters."""
+    """Note of an adviser: the day, the name of the workstation, and a text of at most 20,000 characters."""
 
     day: date
     strand: _Word
@@ -29,18 +29,18 @@ class Note(StrictStruct, frozen=True):
 
 
 class EvidenceKind(StrEnum):
-    """What is kept as evidence."""
+    """Kind of entry that is kept as evidence."""
 
     PROPOSAL = "proposal"
     ANSWER = "answer"
 
 
 class Evidence(StrictStruct, frozen=True):
-    """An entry that is kept though its mailbox may end: a proposal, or the source's answer to one.
+    """Copy of an entry that is kept after its mailbox ends: a proposal, or the source's answer to a proposal.
 
-    `entry` is its digest, `body` its content as JSON, as the desk opened it. `envelope` and `signature`, if
-    kept, prove that the source signed an entry of that digest; that `body` is what stood in it is the desk's
-    word, for the ciphertext is gone with the mailbox.
+    `entry` is the digest of the entry, `body` its decrypted content as JSON. `envelope` and `signature`, if
+    kept, prove that the source signed an entry with that digest. They do not prove that `body` was its
+    content, because the ciphertext is deleted with the mailbox. For that, only the desk's word remains.
     """
 
     kind: EvidenceKind
@@ -52,9 +52,10 @@ class Evidence(StrictStruct, frozen=True):
 
 
 class PassedOn(StrictStruct, frozen=True):
-    """Something that was passed on: to whom, made on which day, handed over on which; None: not yet.
+    """Text and files that were passed on: the recipient, and the days of making and handing over.
 
-    `proposal` is the digest of what was shown to the source.
+    `delivered` is None until the file is handed over. `proposal` is the digest of the proposal that the
+    source saw.
     """
 
     recipient: _Word
@@ -65,11 +66,11 @@ class PassedOn(StrictStruct, frozen=True):
 
 
 class Casefile(CanonicalStruct, frozen=True):
-    """The adviser's sealed notes about one mailbox.
+    """Notes of the desk about one mailbox.
 
-    Theme, route, region and outcome are names from the desk's own lists, empty where nothing was chosen.
-    `first_message` and `first_answer` are the days they came, `came_back` whether the source did after the
-    first answer. `keep_until` is the day until which evidence outlives the mailbox.
+    `theme`, `route`, `region` and `outcome` are names from the desk's own lists, or empty if nothing was
+    chosen. `first_message` and `first_answer` are days. `came_back` is True if the source came back after
+    the first answer. `keep_until` is the last day on which evidence is kept after the mailbox ends.
     """
 
     version: Literal[1] = 1
@@ -90,11 +91,11 @@ class Casefile(CanonicalStruct, frozen=True):
     passed_on: tuple[PassedOn, ...] = ()
 
     def to_bytes(self) -> bytes:
-        """Write the casefile as JSON, to be the body of a record.
+        """Write the casefile as JSON, for the body of a record.
 
         Raises:
-            TooLongError: it is over what a record holds.
-            MalformedError: half a surrogate pair, or a value that `from_bytes` would refuse.
+            TooLongError: it is over 700,000 bytes.
+            MalformedError: a text has half a surrogate pair, or `from_bytes` would refuse a value.
         """
         raw = encode_json(self)
         if len(raw) > BODY_BYTES:

@@ -1,7 +1,7 @@
-"""The rules that a whole mailbox must keep before anything of it is shown (docs/protocol.md, "Chains").
+"""Chains: the check of a whole mailbox before any entry is shown (docs/protocol.md, "Chains").
 
-Both apps call `check` with what lies in the store. It opens nothing and keeps nothing: entries and the
-workstation's anchors go in, the thread and its faults come out.
+Both apps call `check_chain` with the entries in the store and, on a workstation, the heads of its trusted
+state. The check decrypts nothing. It returns the entries in thread order, and the faults.
 """
 
 import hashlib
@@ -23,28 +23,28 @@ from protocol.strand import StrandKey, check_signature, strand_verify_key
 
 
 class FaultKind(StrEnum):
-    """What is wrong."""
+    """Kind of fault in a mailbox."""
 
-    WRONG_ADDRESS = "wrong_address"  # an entry of another mailbox was put here
-    UNKNOWN_STRAND = "unknown_strand"  # no key, or not one for that day, stands in the letterhead
+    WRONG_ADDRESS = "wrong_address"  # an entry of another mailbox
+    UNKNOWN_STRAND = "unknown_strand"  # the letterhead has no key of this strand for that day
     BAD_SIGNATURE = "bad_signature"
-    BAD_PAYLOAD = "bad_payload"  # the sealed part is not the one that was signed
-    REPLAYED = "replayed"  # one entry stands here twice
+    BAD_PAYLOAD = "bad_payload"  # the payload is not the signed one
+    REPLAYED = "replayed"  # the same entry twice
     FORK = "fork"  # two histories of one strand
     GAP = "gap"  # an entry is missing in between
-    SEEN_MISSING = "seen_missing"  # an entry that the other side had before them is missing
+    SEEN_MISSING = "seen_missing"  # an entry that the other side had seen is missing
     ROLLED_BACK = "rolled_back"  # the newest entry that this workstation remembers is missing
-    BAD_REMOVAL = "bad_removal"  # the sealed part is gone, and nobody who may has signed for it
-    NOT_REMOVED = "not_removed"  # a removal is signed, and the sealed part can still be opened
+    BAD_REMOVAL = "bad_removal"  # the content is gone without a valid removal
+    NOT_REMOVED = "not_removed"  # a removal is signed, but the content can still be decrypted
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that is wrong in a mailbox.
+    """One fault in a mailbox.
 
-    With an `entry_id` it names that entry, which is rejected. Without, something is missing, and `strand` and
-    `number` tell where: of the missing entry (GAP, ROLLED_BACK) or of the one that points at it
-    (SEEN_MISSING).
+    With an `entry_id`, the fault is in that entry, which is rejected. Without, an entry is missing. Then
+    `strand` and `number` are those of the missing entry (GAP, ROLLED_BACK), or of the entry that points at
+    it (SEEN_MISSING).
     """
 
     kind: FaultKind
@@ -55,10 +55,10 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class CheckedChain:
-    """A mailbox after the check.
+    """Result of the check of a mailbox.
 
-    `entries` may be shown, in thread order. `rejected` may be shown to an adviser alone, as what it is.
-    `heads` are those of all entries that are authentic, for the anchors.
+    `entries` may be shown, and are in thread order. `rejected` may be shown to an adviser only, with the
+    fault. `heads` are those of all authentic entries, for the trusted state.
     """
 
     entries: tuple[SignedEntry, ...]
@@ -74,20 +74,20 @@ def check_chain(
     entries: Sequence[SignedEntry],
     anchor: Heads | None,
 ) -> CheckedChain:
-    """Check every entry of a mailbox, and all of them together.
+    """Check every entry of a mailbox, and their chain.
 
-    `mailbox_verify_key` must have passed `mailbox_keys.certify`; None if it did not, and then nothing counts
-    as the source's. `anchor` is what this workstation remembers of the mailbox; None where nothing is
-    remembered, as in the source's interface.
+    `mailbox_verify_key` must have passed `check_mailbox_keys`. If it is None, no entry counts as the
+    source's. `anchor` has the heads that this workstation remembers. It is None if nothing is remembered,
+    as in the source's interface.
 
-    What this finds: any change, and the loss of anything that either side had seen or built upon. What it
-    cannot find: the loss of the newest entry before the other side saw it.
+    The check detects every change, and the loss of an entry that either side had seen or continued from. It
+    cannot detect the loss of the newest entry before the other side has seen that entry.
     """
     faults: list[Fault] = []
     authentic: dict[Digest, SignedEntry] = {}
     rejected: list[SignedEntry] = []
     for entry in entries:
-        kind = _forgery(entry, address, mailbox_verify_key, strands)
+        kind = _signature_fault(entry, address, mailbox_verify_key, strands)
         digest = entry.digest
         if kind is None and digest in authentic:
             kind = FaultKind.REPLAYED
@@ -97,32 +97,32 @@ def check_chain(
             faults.append(_fault(kind, entry))
             rejected.append(entry)
     in_strands = _by_strand(authentic)
-    named: dict[Digest, FaultKind] = {}
+    faulty: dict[Digest, FaultKind] = {}
     for strand, in_strand in in_strands.items():
         faults += _gaps(strand, in_strand)
-        named |= dict.fromkeys(_forked(in_strand), FaultKind.FORK)
+        faulty |= dict.fromkeys(_forked(in_strand), FaultKind.FORK)
     for strand, (number, digest) in (anchor or {}).items():
         if digest not in authentic:
             rivals = [rival for rival, entry in in_strands.get(strand, ()) if entry.envelope.number == number]
-            named |= dict.fromkeys(rivals, FaultKind.FORK)
+            faulty |= dict.fromkeys(rivals, FaultKind.FORK)
             faults.append(Fault(FaultKind.ROLLED_BACK, strand, number, None))
     for digest, entry in authentic.items():
         faults += _unseen(entry, authentic)
-        kind = _sealed_part_fault(digest, entry, mailbox_verify_key, strands)
+        kind = _content_fault(digest, entry, mailbox_verify_key, strands)
         if kind is not None:
-            named.setdefault(digest, kind)
-    faults += [_fault(kind, authentic[digest]) for digest, kind in named.items()]
+            faulty.setdefault(digest, kind)
+    faults += [_fault(kind, authentic[digest]) for digest, kind in faulty.items()]
     thread = _in_order(authentic)
     return CheckedChain(
-        entries=tuple(authentic[digest] for digest in thread if digest not in named),
-        rejected=(*rejected, *(authentic[digest] for digest in thread if digest in named)),
+        entries=tuple(authentic[digest] for digest in thread if digest not in faulty),
+        rejected=(*rejected, *(authentic[digest] for digest in thread if digest in faulty)),
         faults=tuple(faults),
         heads=chain_heads(authentic.values()),
     )
 
 
 def chain_heads(entries: Iterable[SignedEntry]) -> Heads:
-    """Return number and digest of the newest entry of each strand."""
+    """Return the number and digest of the newest entry of each strand."""
     newest: dict[StrandId, SignedEntry] = {}
     for entry in entries:
         part = entry.envelope
@@ -132,12 +132,12 @@ def chain_heads(entries: Iterable[SignedEntry]) -> Heads:
 
 
 def seen_by(author: Author, known: Heads) -> tuple[Digest, ...]:
-    """Return what an entry of this author states as seen: the heads of the other side's strands, sorted."""
+    """Return the digests for `seen` in a new entry of this author: the other side's heads, sorted."""
     return tuple(sorted(digest for strand, (_, digest) in known.items() if _author_of(strand) is not author))
 
 
 def sort_entries(entries: Iterable[SignedEntry]) -> tuple[SignedEntry, ...]:
-    """Return some entries of a mailbox so that each comes after all it points at, as far as that is here."""
+    """Sort entries of a mailbox in thread order: each after the entries that it points at."""
     by_digest = {entry.digest: entry for entry in entries}
     return tuple(by_digest[digest] for digest in _in_order(by_digest))
 
@@ -150,7 +150,7 @@ def _fault(kind: FaultKind, entry: SignedEntry) -> Fault:
     return Fault(kind, entry.envelope.strand, entry.envelope.number, entry.envelope.entry_id)
 
 
-def _forgery(
+def _signature_fault(
     entry: SignedEntry,
     address: Address,
     mailbox_verify_key: bytes | None,
@@ -175,12 +175,12 @@ def _by_strand(authentic: Mapping[Digest, SignedEntry]) -> dict[StrandId, list[t
     for digest, entry in authentic.items():
         in_strands[entry.envelope.strand].append((digest, entry))
     for in_strand in in_strands.values():
-        in_strand.sort(key=lambda named: (named[1].envelope.number, named[0]))
+        in_strand.sort(key=lambda item: (item[1].envelope.number, item[0]))
     return in_strands
 
 
 def _gaps(strand: StrandId, in_strand: Sequence[tuple[Digest, SignedEntry]]) -> Iterator[Fault]:
-    """Name the first missing number of every gap; a gap can be as wide as a forger likes."""
+    """Yield the first missing number of every gap. A forger can make a gap of any width."""
     numbers = [0, *(entry.envelope.number for _, entry in in_strand)]
     for before, after in pairwise(numbers):
         if after > before + 1:
@@ -188,9 +188,9 @@ def _gaps(strand: StrandId, in_strand: Sequence[tuple[Digest, SignedEntry]]) -> 
 
 
 def _forked(in_strand: Sequence[tuple[Digest, SignedEntry]]) -> Iterator[Digest]:
-    """Name the entries that share a number, or do not follow upon the entry before them.
+    """Yield the entries that share a number, or do not continue from the entry before them.
 
-    All of them are authentic, so nobody but the writer knows which history is the true one.
+    All of them are authentic, so only the writer knows which history is the true one.
     """
     at: dict[int, list[Digest]] = defaultdict(list)
     for digest, entry in in_strand:
@@ -211,16 +211,16 @@ def _unseen(entry: SignedEntry, authentic: Mapping[Digest, SignedEntry]) -> Iter
             yield Fault(FaultKind.SEEN_MISSING, part.strand, part.number, None)
 
 
-def _sealed_part_fault(
+def _content_fault(
     digest: Digest,
     entry: SignedEntry,
     mailbox_verify_key: bytes | None,
     strands: Mapping[StrandId, StrandKey],
 ) -> FaultKind | None:
-    """Tell what is wrong with header, payload and removal of an authentic entry.
+    """Return the fault in the header, payload or removal of an authentic entry.
 
-    A removed entry keeps its open part and its place, so that removing makes no gap; its payload may still
-    wait to be wiped, its header may not.
+    A removed entry keeps its envelope and its number, so that a removal makes no gap. Its payload may still
+    wait for deletion, but its header must be gone.
     """
     if entry.payload is not None and hashlib.sha256(entry.payload).digest() != entry.envelope.payload_sha256:
         return FaultKind.BAD_PAYLOAD
@@ -241,28 +241,29 @@ def _sealed_part_fault(
 
 
 def _in_order(authentic: Mapping[Digest, SignedEntry]) -> list[Digest]:
-    """Put entries in thread order: after all that they point at; else by day, source first, number, digest.
+    """Return the digests in thread order.
 
-    The pointers are digests of what was signed before, so they cannot run in a circle.
+    An entry comes after all entries that it points at. Otherwise the order is by day, source first, number,
+    digest. A pointer is the digest of an earlier signed entry, so pointers cannot form a circle.
     """
-    waits_for: dict[Digest, int] = {}
-    awaited_by: dict[Digest, list[Digest]] = defaultdict(list)
+    predecessors: dict[Digest, int] = {}
+    successors: dict[Digest, list[Digest]] = defaultdict(list)
     ready: list[tuple[date, Author, int, Digest]] = []
     for digest, entry in authentic.items():
         part = entry.envelope
         before = {earlier for earlier in (part.previous, *part.seen) if earlier in authentic}
-        waits_for[digest] = len(before)
+        predecessors[digest] = len(before)
         for earlier in before:
-            awaited_by[earlier].append(digest)
+            successors[earlier].append(digest)
         if not before:
             heapq.heappush(ready, _rank(digest, entry))
     thread: list[Digest] = []
     while ready:
         *_, digest = heapq.heappop(ready)
         thread.append(digest)
-        for later in awaited_by[digest]:
-            waits_for[later] -= 1
-            if not waits_for[later]:
+        for later in successors[digest]:
+            predecessors[later] -= 1
+            if not predecessors[later]:
                 heapq.heappush(ready, _rank(later, authentic[later]))
     return thread
 

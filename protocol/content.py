@@ -1,4 +1,8 @@
-"""The sealed part of an entry: what was written, and which attachments belong to it."""
+"""Content: the encrypted part of an entry (docs/protocol.md, "Entries", "Steps" and "Consent").
+
+An unknown field is refused: a reader that skipped the field would show less than its writer meant. So a new
+field needs a new version of the envelope, which an older reader refuses by its label.
+"""
 
 import hashlib
 from collections.abc import Iterator
@@ -16,18 +20,18 @@ from protocol.envelope import COMMIT_BYTES
 from protocol.identifiers import ATTACHMENT_ID_BYTES, DIGEST_BYTES, Address, AttachmentId, Digest, EntryId
 
 TEXT_CHARS: Final = 50_000  # about twenty printed pages: room for an account of years
-NAME_BYTES: Final = 255  # what the file systems of today hold
+NAME_BYTES: Final = 255  # the limit of today's file systems
 ATTACHMENTS: Final = 50
 MEDIA_TYPE_CHARS: Final = 127
-REMARK_CHARS: Final = 2_000  # what is next, and what was found in a file: a page and a half, not a report
+REMARK_CHARS: Final = 2_000  # about a page and a half: what comes next, and what was found in a file
 RECIPIENT_CHARS: Final = 200
-_LARGEST_SIZE: Final = 2**63 - 1  # what a signed 64-bit column holds
+_LARGEST_SIZE: Final = 2**63 - 1  # the largest number of a signed 64-bit column
 _SIZE_BYTES: Final = 8
 _PROPOSAL: Final = b"steunpunt/v1/proposal"
 
 
 class Kind(StrEnum):
-    """What an entry is for."""
+    """Purpose of an entry."""
 
     MESSAGE = "message"
     STEP = "step"
@@ -38,7 +42,7 @@ class Kind(StrEnum):
 
 
 class StepName(StrEnum):
-    """Where things stand, and what was done."""
+    """Step in the handling of a mailbox."""
 
     RECEIVED = "received"
     BEING_READ = "being_read"
@@ -52,7 +56,7 @@ class StepName(StrEnum):
 
 
 class PassOnRecipient(StrEnum):
-    """Who something is passed on to, by their part in it."""
+    """Role of the recipient to whom text and files are passed on."""
 
     SG = "sg"
     INTEGRITY = "integrity"
@@ -61,7 +65,7 @@ class PassOnRecipient(StrEnum):
 
 
 class Verdict(StrEnum):
-    """What a source says to a proposal."""
+    """Answer of a source to a proposal."""
 
     AGREED = "agreed"
     DECLINED = "declined"
@@ -70,11 +74,13 @@ class Verdict(StrEnum):
 
 
 class AttachmentNote(StrictStruct, frozen=True):
-    """What an entry says about one attachment.
+    """Description of one attachment.
 
-    `id` is 16 bytes; `name` at most 255 bytes of UTF-8, as the writer gave it (never a path to trust); `size`
-    the true size in bytes, before padding; `payload_sha256` covers the sealed payload as it is stored;
-    `commit` is `commitment.commit` of its file key, address, entry id and attachment id.
+    - `id`: 16 bytes
+    - `name`: at most 255 bytes of UTF-8, as the writer typed it; never trust it as a path
+    - `size`: the true size in bytes, before padding
+    - `payload_sha256`: digest of the encrypted payload as it is stored
+    - `commit`: `commit_to_key` of the file key, address, entry id and attachment id
     """
 
     id: Annotated[AttachmentId, Meta(min_length=ATTACHMENT_ID_BYTES, max_length=ATTACHMENT_ID_BYTES)]
@@ -85,7 +91,7 @@ class AttachmentNote(StrictStruct, frozen=True):
     commit: Annotated[bytes, Meta(min_length=COMMIT_BYTES, max_length=COMMIT_BYTES)]
 
     def __repr__(self) -> str:
-        return f"AttachmentNote(id={self.id.hex()})"  # the name of a file can name a person
+        return f"AttachmentNote(id={self.id.hex()})"  # a file name can contain the name of a person
 
 
 _Digest = Annotated[Digest, Meta(min_length=DIGEST_BYTES, max_length=DIGEST_BYTES)]
@@ -93,13 +99,16 @@ _PASSING: Final = frozenset({StepName.PASSING_ON, StepName.PASSED_ON})
 
 
 class StepNote(StrictStruct, frozen=True):
-    """What a step says beside the adviser's own sentence, which is the content's text.
+    """Details of a step. The adviser's own sentence is the text of the content.
 
-    `next` is what comes next, at most 2,000 characters, empty where nothing was said; `by` the working day to
-    expect it. `to` names the recipient of what is passed on, and stands with the two steps of passing on
-    alone. `proposal` is the digest of the proposal that the step is about; passing on names it, unless it is
-    `without_consent`, and then the text is the written reason. `delivered` is the day on which what was
-    passed on was handed over, with PASSED_ON alone: without it the file was made and is still here.
+    - `next`: the next thing that will happen, at most 2,000 characters; may be empty
+    - `by`: the working day on which to expect it
+    - `to`: name of the recipient; only with PASSING_ON and PASSED_ON
+    - `proposal`: digest of the proposal that the step is about. PASSING_ON and PASSED_ON need it, or
+      `without_consent`
+    - `without_consent`: the source did not agree; then the text of the content is the written reason
+    - `delivered`: day on which the file was handed over; only with PASSED_ON. Without it, the file was made
+      and is still with the desk
     """
 
     step: StepName
@@ -115,10 +124,10 @@ class StepNote(StrictStruct, frozen=True):
 
 
 class ProposedFile(StrictStruct, frozen=True):
-    """A file that would go: an attachment of the proposal itself, so that the source can look at it.
+    """A file that would be passed on. It is an attachment of the proposal, so that the source can look at it.
 
-    `sha256` is of the very bytes that would go, without padding; `is_cleaned` says that they are a cleaned
-    copy; `about` what was found, or left, in it, at most 2,000 characters.
+    `sha256` is the digest of the bytes that would be passed on, without padding. `is_cleaned` is True for a
+    cleaned copy. `about` says which metadata was found or is left, in at most 2,000 characters.
     """
 
     attachment_id: Annotated[
@@ -133,10 +142,10 @@ class ProposedFile(StrictStruct, frozen=True):
 
 
 class ProposalNote(StrictStruct, frozen=True):
-    """To whom something would go, sealed to which OpenPGP key; the exact text is the content's.
+    """Proposal to pass on the text of the content, with its attachments, to a recipient.
 
-    `fingerprint` is that of the recipient's OpenPGP key, 40 hexadecimal digits; `files` has one for each of
-    the content's attachments, in their order.
+    `fingerprint` is the recipient's OpenPGP fingerprint, 40 hexadecimal digits. `files` has one item for
+    each attachment of the content, in the same order.
     """
 
     recipient: PassOnRecipient
@@ -149,23 +158,23 @@ class ProposalNote(StrictStruct, frozen=True):
 
 
 class AnswerNote(StrictStruct, frozen=True):
-    """What the source says to one proposal, named by its digest; the content's text says more, or nothing."""
+    """Answer of the source to the proposal with this digest. The text of the content may explain it."""
 
     verdict: Verdict
     proposal: _Digest
 
 
 class ClosingNote(StrictStruct, frozen=True):
-    """The day from which the server deletes the mailbox; the content's text is the last word."""
+    """Closing of a mailbox, with the day from which the server deletes it. The text is the last message."""
 
     delete_on: date
 
 
 class Content(StrictStruct, frozen=True):
-    """The sealed part of an entry, in clear; the text has at most 50,000 characters.
+    """Decrypted content of an entry. The text has at most 50,000 characters.
 
-    A step, a proposal, an answer and a closing each have the note of their kind, and no other; a message has
-    none. A mark (SEEN) says nothing at all: nobody is shown one, so words in it would go unread.
+    A step, a proposal, an answer and a closing each have the note of their kind and no other note. A
+    message has no note. A mark (SEEN) has no text and no attachments, because no page shows marks.
     """
 
     kind: Kind
@@ -180,42 +189,43 @@ class Content(StrictStruct, frozen=True):
         return f"Content(kind={self.kind}, {len(self.attachments)} attachments)"
 
     def to_bytes(self) -> bytes:
-        """Write the content as JSON, with spaces up to its size step.
+        """Write the content as JSON, padded with spaces to its size step.
 
         Raises:
             TooLongError: a text, a name or the list of attachments is over its limit.
-            MalformedError: half a surrogate pair, or a value that `from_bytes` would refuse.
+            MalformedError: a text has half a surrogate pair, or `from_bytes` would refuse a value.
         """
         raw = pad_json(encode_json(self))
         if _is_too_long(self):
             raise TooLongError
-        Content.from_bytes(raw)  # better refused now, with the writer there, than unreadable for the reader
+        Content.from_bytes(raw)  # refuse now, while the writer can change it
         return raw
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> Self:
-        """Read what `to_bytes` writes.
+        """Read content that `to_bytes` or another implementation wrote.
 
-        The bytes need not be those that this version would write (another JSON library orders and escapes
-        differently): they are signed as they are, so nobody but their writer chose between the forms.
+        Any spelling is accepted, because another JSON library orders and escapes differently. The bytes are
+        signed, so only their writer chose the spelling.
 
         Raises:
-            MalformedError: not JSON of this shape, an unknown field, a value over its limit, or notes that do
-                not fit the kind.
+            MalformedError: not JSON of this shape, an unknown field, a value over its limit, or notes that
+                do not fit the kind.
         """
         content = decode_json(raw, cls)
-        if _is_too_long(content) or not _makes_sense(content):
+        if _is_too_long(content) or not _is_consistent(content):
             raise MalformedError
         return content
 
 
 def proposal_digest(content: Content, *, address: Address, entry_id: EntryId) -> Digest:
-    """Return what an answer to a proposal names: SHA-256 over what would go, to whom, and where it stands.
+    """Return the digest by which an answer names a proposal.
 
-    The entry id is in it, so that consent to one proposal never fits another of the same words.
+    It is SHA-256 of the text, the files, the recipient, the address and the entry id. With the entry id,
+    consent to one proposal never fits another proposal with the same words.
 
     Raises:
-        MalformedError: the content is no proposal that a reader would accept.
+        MalformedError: the content is not a proposal, or a reader would refuse it.
     """
     content.to_bytes()
     note = content.proposal
@@ -262,8 +272,8 @@ def _recipients(content: Content) -> Iterator[str]:
         yield content.proposal.name
 
 
-def _makes_sense(content: Content) -> bool:
-    """Tell whether the notes are those of the kind, and say nothing that contradicts them."""
+def _is_consistent(content: Content) -> bool:
+    """Return True if the notes fit the kind and do not contradict each other."""
     notes = {
         Kind.STEP: content.step,
         Kind.PROPOSAL: content.proposal,
@@ -275,14 +285,14 @@ def _makes_sense(content: Content) -> bool:
     if content.kind is Kind.SEEN:
         return not content.text and not content.attachments
     if content.step is not UNSET:
-        return _is_sensible_step(content.step, content.text)
+        return _is_consistent_step(content.step, content.text)
     if content.proposal is not UNSET:
-        shown = [note.id for note in content.attachments]
-        return shown == [file.attachment_id for file in content.proposal.files]
+        attached = [note.id for note in content.attachments]
+        return attached == [file.attachment_id for file in content.proposal.files]
     return True
 
 
-def _is_sensible_step(step: StepNote, text: str) -> bool:
+def _is_consistent_step(step: StepNote, text: str) -> bool:
     if step.delivered is not None and step.step is not StepName.PASSED_ON:
         return False
     if step.step not in _PASSING:

@@ -1,4 +1,4 @@
-"""One entry of a mailbox: sealing, signing, verifying and opening it (docs/protocol.md, "Entries")."""
+"""Entries: encrypt, sign, verify and decrypt one entry of a mailbox (docs/protocol.md, "Entries")."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -12,17 +12,11 @@ from protocol.content import Content, Kind
 from protocol.envelope import Envelope, commit_to_key
 from protocol.identifiers import Address, Digest, EntryId, StrandId
 from protocol.letterhead import Letterhead
-from protocol.strand import (
-    SIGNATURE_BYTES,
-    EntryWriter,
-    StrandKey,
-    check_signature,
-    strand_verify_key,
-)
+from protocol.strand import SIGNATURE_BYTES, EntryWriter, StrandKey, check_signature, strand_verify_key
 
 
 class EntryColumns(TypedDict):
-    """The columns of a fresh entry, by the names under which a store takes it."""
+    """Columns of a new entry, with the names that the store uses."""
 
     address: Address
     author: int
@@ -44,8 +38,9 @@ class EntryColumns(TypedDict):
 class SignedEntry:
     """An entry as it is stored.
 
-    `epoch` says for which desk key `header` is wrapped; neither is signed, so that the desk can wrap it anew.
-    Where `header` is gone the entry was removed: `removal` says by whom (see `protocol.statements.removal`).
+    `epoch` is the number of the desk key for which `header` wraps the file key. Neither is signed, so that
+    the desk can wrap the file key again. If `header` is None, the entry was removed, and `removal` is the
+    signed statement about it (`protocol.statements.removal`).
     """
 
     envelope: Envelope
@@ -66,20 +61,20 @@ class SignedEntry:
         payload: bytes | None,
         removal: bytes | None,
     ) -> Self:
-        """Read an entry back from its columns. Nothing is verified yet.
+        """Read an entry from its columns. Nothing is verified yet.
 
         Raises:
-            MalformedError: the open part is not one, or the signature is not 64 bytes.
+            MalformedError: the envelope is malformed, or the signature does not have 64 bytes.
         """
         if len(signature) != SIGNATURE_BYTES:
             raise MalformedError
         return cls(Envelope.from_bytes(envelope), signature, epoch, header, payload, removal)
 
     def to_stored(self) -> EntryColumns:
-        """Return the columns of an entry that was just sealed.
+        """Return the columns of a new entry.
 
         Raises:
-            MalformedError: its header or payload is gone: what was removed is never stored anew.
+            MalformedError: the header or payload is None. An entry that was removed is never stored as new.
         """
         if self.header is None or self.payload is None:
             raise MalformedError
@@ -103,11 +98,11 @@ class SignedEntry:
 
     @property
     def digest(self) -> Digest:
-        """Return the entry's name in the chain: SHA-256 of what was signed and the signature."""
+        """Return the digest that names the entry in a chain: SHA-256 of envelope and signature."""
         return Digest(hashlib.sha256(self.envelope.to_bytes() + self.signature).digest())
 
 
-def seal_entry(  # noqa: PLR0913  # each is a field of the open part
+def seal_entry(  # noqa: PLR0913  # each is a field of the envelope
     content: Content,
     *,
     address: Address,
@@ -120,14 +115,14 @@ def seal_entry(  # noqa: PLR0913  # each is a field of the open part
     seen: Sequence[Digest],
     day: date,
 ) -> SignedEntry:
-    """Seal content to the desk's current epoch and to the mailbox, and sign it into its place.
+    """Encrypt content to the desk's current epoch and to the mailbox, and sign the entry.
 
-    `mailbox_recipient` must have passed `mailbox_keys.certify`. `entry_id` is 16 random bytes, chosen when
-    the form was shown. Content of the kind SEEN becomes a mark.
+    `mailbox_recipient` must have passed `check_mailbox_keys`. `entry_id` is 16 random bytes, drawn when the
+    form was shown. Content of the kind SEEN becomes a mark (read receipt).
 
     Raises:
         TooLongError: the text, a file name or the list of attachments is over its limit.
-        MalformedError: the content is not one that a reader would accept.
+        MalformedError: a reader would refuse the content.
     """
     epoch, desk_recipient = letterhead.current_epoch
     sealed = age.encrypt(content.to_bytes(), [desk_recipient, age.PQRecipient.from_bytes(mailbox_recipient)])
@@ -148,12 +143,12 @@ def seal_entry(  # noqa: PLR0913  # each is a field of the open part
     return SignedEntry(envelope, by.sign(envelope.to_bytes()), epoch, sealed.header, sealed.payload)
 
 
-def renumber(  # noqa: PLR0913  # each is a field of the open part
+def renumber(  # noqa: PLR0913  # each is a field of the envelope
     entry: SignedEntry, *, by: EntryWriter, number: int, previous: Digest, seen: Sequence[Digest], day: date
 ) -> SignedEntry:
-    """Sign a fresh entry into another place, after another entry of the strand was there first.
+    """Sign a new entry again with another number, because another entry took its number first.
 
-    What was sealed stays. The signature of the lost place must be dropped, not stored.
+    The ciphertext stays the same. The caller must drop the old signature and never store it.
     """
     envelope = replace(
         entry.envelope, number=number, previous=previous, seen=tuple(sorted(set(seen))), day=day
@@ -164,14 +159,15 @@ def renumber(  # noqa: PLR0913  # each is a field of the open part
 def verify_entry(
     entry: SignedEntry, *, mailbox_verify_key: bytes | None, strands: Mapping[StrandId, StrandKey]
 ) -> None:
-    """Check, without opening it, who signed an entry and that its payload is the signed one.
+    """Check the signature and the payload's digest of an entry, without decrypting it.
 
-    `mailbox_verify_key` must have passed `mailbox_keys.certify` for the address that the caller asked for;
-    with None nothing counts as the source's. The caller compares that address with the entry's: `chain.check`
-    does both for a whole mailbox.
+    `mailbox_verify_key` must have passed `check_mailbox_keys` for the address that the caller asked for.
+    With None, no entry counts as the source's. The caller compares that address with the entry's.
+    `check_chain` does both for a whole mailbox.
 
     Raises:
-        ForgedError: an unknown strand, one used outside its days, a signature or a payload that does not fit.
+        ForgedError: the strand is unknown or was not in use on that day, or the signature or the payload is
+            wrong.
     """
     part = entry.envelope
     key = strand_verify_key(part.strand, part.day, mailbox_verify_key=mailbox_verify_key, strands=strands)
@@ -181,13 +177,13 @@ def verify_entry(
 
 
 def open_entry(entry: SignedEntry, identities: Sequence[age.AgeIdentity]) -> Content:
-    """Open the sealed part of an entry that `verify` or `chain.check` has passed.
+    """Decrypt the content of an entry that passed `verify_entry` or `check_chain`.
 
     Raises:
-        UnreadableError: removed, or none of the identities opens it.
-        ForgedError: it opens, but the payload or the file key is not the one that was signed.
-        MalformedError: its writer sealed something that is no content, or signed a mark that says something,
-            or words as a mark: whoever counts who waits for an answer would be led astray.
+        UnreadableError: the entry was removed, or no identity decrypts it.
+        ForgedError: the payload or the file key is not the signed one.
+        MalformedError: its writer encrypted something that is not content, or signed a mark with text, or
+            text as a mark. Such an entry would give a wrong answer to the question who waits for whom.
     """
     if entry.header is None or entry.payload is None:
         raise UnreadableError
@@ -195,7 +191,7 @@ def open_entry(entry: SignedEntry, identities: Sequence[age.AgeIdentity]) -> Con
     if hashlib.sha256(entry.payload).digest() != part.payload_sha256:
         raise ForgedError
     reader = age.AgeReader(entry.header, identities, [entry.payload])
-    # Before a byte is opened: protocol/envelope.py names the two attacks that this stops.
+    # Before anything is decrypted: `commit_to_key` names the two attacks that this check stops.
     if commit_to_key(reader.file_key, part.address, part.entry_id) != part.commit:
         raise ForgedError
     content = Content.from_bytes(b"".join(reader))

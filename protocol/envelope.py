@@ -1,4 +1,4 @@
-"""The open part of an entry: what everyone may read, and what is signed (docs/protocol.md, "Entries")."""
+"""Envelope: the signed, unencrypted header of an entry (docs/protocol.md, "Entries": the *open part*)."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -25,26 +25,27 @@ COMMIT_BYTES = 32
 
 
 def commit_to_key(file_key: bytes, *names: bytes) -> bytes:
-    """Commit to an age file key for one address, entry id and, for a file, attachment id.
+    """Return the commitment to an age file key, 32 bytes.
 
-    It stops two attacks. Someone who can write to the store signs another mailbox's payload under an address
-    of their own, keeps its header, and lets the desk's re-wrapping open it to them: the names differ, so does
-    the commitment. And ChaCha20-Poly1305 does not commit to its key: without this one ciphertext could open
-    to two texts for two readers.
+    `names` are the address, the entry id and, for a file, the attachment id. The commitment stops two
+    attacks. In the first, someone who can write to the store signs another mailbox's payload under an
+    address of their own and keeps its header, so that the desk's re-wrapping would decrypt it for them. The
+    ids then differ, and so does the commitment. In the second, one ciphertext decrypts to two texts for two
+    readers: ChaCha20-Poly1305 alone does not commit to its key.
     """
     return hkdf(file_key, info=b"steunpunt/v1/commit" + frame(*names))
 
 
-_ENTRY: Final = b"steunpunt/v1/entry"  # a later version of the format gets a label of its own
+_ENTRY: Final = b"steunpunt/v1/entry"  # a later version of the format gets its own label
 _MARK: Final = b"steunpunt/v1/mark"
 _FIELDS: Final = 12
 _NUMBER_BYTES: Final = 8
-_LARGEST_NUMBER: Final = 2**63 - 1  # what a signed 64-bit column holds
+_LARGEST_NUMBER: Final = 2**63 - 1  # the largest number of a signed 64-bit column
 _DAY_BYTES: Final = 4
 
 
 class Author(IntEnum):
-    """Whose entry it is."""
+    """Side that wrote an entry."""
 
     SOURCE = 0
     DESK = 1
@@ -52,17 +53,20 @@ class Author(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """What everyone may read of an entry, and what its signature covers.
+    """Signed header of an entry, which everyone may read.
 
-    `strand` is empty for the source and 8 bytes for a workstation; `number` counts up from 1 in each strand;
-    `previous` is the digest of the strand's entry before this one, 32 zero bytes for the first; `seen` holds
-    the digests of the newest entry of every strand of the *other* side that the writer had before them,
-    sorted; `day` is a UTC day; `payload_sha256` covers the age payload without its header; `commit` binds the
-    file key. What does not speak (`speaks`) is a mark: its writer had the other side's entries before them,
-    and said nothing. Everybody may know that, because a mailbox with a mark alone waits for no answer.
+    - `strand`: empty for the source, 8 bytes for a workstation
+    - `number`: counts from 1 in each strand
+    - `previous`: digest of the entry before this one in the strand; 32 zero bytes for the first
+    - `seen`: sorted digests of the newest entry that the writer had seen in each strand of the *other* side
+    - `day`: a UTC day
+    - `payload_sha256`: digest of the age payload, without the age header
+    - `commit`: commitment to the file key (`commit_to_key`)
+    - `speaks`: False for a mark (read receipt), whose writer had seen entries and wrote nothing. Everyone
+      may know this, because a mailbox with only a mark waits for no answer
 
-    The header is left out on purpose: it is made anew when an epoch ends, without the writer. What binds the
-    header's file key to the payload is `commit`.
+    The age header is not signed, because the desk wraps the file key again when an epoch ends, without the
+    writer. `commit` ties the file key in the age header to the payload.
     """
 
     address: Address
@@ -79,7 +83,7 @@ class Envelope:
     speaks: bool = True
 
     def to_bytes(self) -> bytes:
-        """Write the open part; these are the very bytes that are signed."""
+        """Write the envelope. These are the bytes that are signed."""
         return frame(
             _ENTRY if self.speaks else _MARK,
             self.address,
@@ -97,12 +101,11 @@ class Envelope:
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> Self:
-        """Accept exactly what `to_bytes` writes.
+        """Read exactly what `to_bytes` writes.
 
         Raises:
             MalformedError: another version, another number or length of fields, a day that does not exist,
-            heads
-                that are not in order, or a strand that is not its author's.
+                `seen` not in order, or a strand that does not fit the author.
         """
         fields = unframe(raw)
         if len(fields) != _FIELDS or fields[0] not in {_ENTRY, _MARK}:
@@ -145,7 +148,7 @@ class Envelope:
             commit=commitment,
             speaks=label == _ENTRY,
         )
-        # One set of heads has one writing, and numbers fit the signed 64-bit column they are kept in.
+        # `seen` has one spelling, and a number must fit the signed 64-bit column of the store.
         if heads != tuple(sorted(set(heads))) or not 1 <= envelope.number <= _LARGEST_NUMBER:
             raise MalformedError
         if (envelope.number == 1) != (envelope.previous == NO_DIGEST):
@@ -154,10 +157,10 @@ class Envelope:
 
 
 def author_from_bytes(author: bytes, strand: bytes) -> Author:
-    """Read an author, who must fit the strand: a source's has no name, a workstation's has 8 bytes.
+    """Read an author and check the strand: empty for the source, 8 bytes for a workstation of the desk.
 
     Raises:
-        MalformedError: it is none, or the strand is the other side's.
+        MalformedError: there is no such author, or the strand is the other side's.
     """
     if author == bytes((Author.SOURCE,)) and strand == SOURCE_STRAND:
         return Author.SOURCE
@@ -172,10 +175,10 @@ def day_to_bytes(day: date) -> bytes:
 
 
 def day_from_bytes(raw: bytes) -> date:
-    """Accept exactly what `day_to_bytes` writes.
+    """Read exactly what `day_to_bytes` writes.
 
     Raises:
-        MalformedError: another length, or no day of the years 1 to 9999.
+        MalformedError: another length, or not a day of the years 1 to 9999.
     """
     if len(raw) != _DAY_BYTES:
         raise MalformedError

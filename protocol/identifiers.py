@@ -1,4 +1,7 @@
-"""Names of the protocol's things, as types, so that an address cannot be passed as an entry id."""
+"""Identifiers: ids, digests, and the words that people read instead (docs/protocol.md, "Mailbox keys").
+
+Each identifier has a type of its own, so that an address cannot be passed as an entry id.
+"""
 
 import hashlib
 from typing import NewType
@@ -18,32 +21,32 @@ ATTACHMENT_ID_BYTES = 16
 STRAND_ID_BYTES = 8
 DIGEST_BYTES = 32
 
-SOURCE_STRAND = StrandId(b"")  # a source has one strand, and it needs no name
-NO_DIGEST = Digest(bytes(DIGEST_BYTES))  # stands before the first entry of a strand
-
+SOURCE_STRAND = StrandId(b"")  # a source has one strand, which has no id
+NO_DIGEST = Digest(bytes(DIGEST_BYTES))  # `previous` of the first entry of a strand
 
 _LABEL_WORDS = 3
 _DIGEST_WORDS = 4
-_NUMBER_BYTES = 8  # a remainder of 64 bits favours no word of a list by more than one in 2**50
+_NUMBER_BYTES = 8  # with 64 bits, no word is more likely than another by more than one in 2**50
 
 
 def mailbox_label(address: Address) -> str:
-    """Return the three words by which people know a mailbox, joined by hyphens; the same on every machine.
+    """Return the three words that name a mailbox for people, joined by hyphens.
 
-    An aid against mistakes, not a proof: there are 2**38 labels, and someone who computes for a year can make
-    a mailbox that carries the label of another. What an answer is sealed and signed to is the whole address.
+    All machines return the same words. A label helps against mistakes and proves nothing. There are 2**38
+    labels, so someone who computes for a year can make a mailbox with the label of another. An answer is
+    encrypted and signed to the whole address.
     """
     return "-".join(_words(b"steunpunt/v1/label", address, _LABEL_WORDS))
 
 
 def digest_words(digest: Digest) -> str:
-    """Return the four words of an entry's digest that stand on its receipt, joined by hyphens."""
+    """Return the four words, joined by hyphens, that a receipt shows for the digest of an entry."""
     return "-".join(_words(b"steunpunt/v1/digest", digest, _DIGEST_WORDS))
 
 
 def _words(purpose: bytes, named: bytes, count: int) -> list[str]:
-    # The Dutch list, whatever the reader's language: two people must be able to read a label to each other.
-    # It is fixed by the protocol; a test pins its digest.
+    # Always the Dutch list, so that two people with different languages can read a label to each other.
+    # The protocol fixes this list, and a test pins its digest.
     listed = word_list("nl")
     hashed = hashlib.blake2b(frame(purpose, named), digest_size=count * _NUMBER_BYTES).digest()
     numbers = (int.from_bytes(hashed[at : at + _NUMBER_BYTES]) for at in range(0, len(hashed), _NUMBER_BYTES))

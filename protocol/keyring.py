@@ -1,6 +1,6 @@
-"""The keyring: every secret of the desk, as one age file that any of its slots opens.
+"""Keyring: all secret keys of the desk, in one age file (docs/protocol.md, "Keyring").
 
-It lies on advisers' workstations and in their backups, never on a server.
+The file is stored on advisers' workstations and in their backups, never on a server.
 """
 
 import re
@@ -38,18 +38,19 @@ _SECRET_KEY_LINES: Final = (
     "-----BEGIN PGP PRIVATE KEY BLOCK-----\n",
     "-----END PGP PRIVATE KEY BLOCK-----\n",
 )
-SLOT_COST: Final = Argon2Params(t=3, m_kib=262_144, p=1)  # 256 MiB, paid once per unlocking, by one person
+SLOT_COST: Final = Argon2Params(t=3, m_kib=262_144, p=1)  # 256 MiB, used once per unlocking, by one person
 _NUMBER: Final = re.compile("[1-9][0-9]{0,6}")
 _T_MAX: Final = 16
 _M_KIB_MIN: Final = 8  # RFC 9106, section 3.1: 8 KiB per lane
-_M_KIB_MAX: Final = 1024 * 1024  # 1 GiB: a hostile file is refused before it takes the workstation's memory
+_M_KIB_MAX: Final = 1024 * 1024  # 1 GiB: a hostile file is refused before it fills the memory
 
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One passphrase that opens the keyring, by what may be known of it.
+    """Public part of one passphrase that opens the keyring.
 
-    Because the recipient is kept inside, any one slot's holder can seal the keyring again for all of them.
+    The keyring contains the recipients of all slots. So someone who opens one slot can encrypt the keyring
+    again for all slots.
     """
 
     salt: bytes  # 16 bytes
@@ -58,23 +59,23 @@ class Slot:
 
     @classmethod
     def for_passphrase(cls, passphrase: str, cost: Argon2Params = SLOT_COST) -> Self:
-        """Make a slot for a passphrase, with a salt of its own. Takes half a second with the usual cost."""
+        """Make a slot with a new salt for a passphrase. Takes half a second with the usual cost."""
         salt = secrets.token_bytes(_SALT_BYTES)
         return cls(salt, cost, _slot_identity(passphrase, salt, cost).recipient)
 
 
 @dataclass(frozen=True, slots=True)
 class _SlotLabel:
-    """The stanza before a slot's own: it tells how to get from the passphrase to the identity.
+    """Stanza before the stanza of a slot, with the salt and cost to derive its identity.
 
-    It wraps nothing, so a stock age tool passes it by. Nobody can change it: the header's MAC covers it.
+    It wraps no key, so a stock age tool skips it. No one can change it, because the header's MAC covers it.
     """
 
     post_quantum: ClassVar[bool] = True
     slot: Slot
 
-    def wrap(self, file_key: bytes) -> Stanza:  # noqa: ARG002  # a label holds no key
-        """Write the label."""
+    def wrap(self, file_key: bytes) -> Stanza:  # noqa: ARG002  # a label wraps no key
+        """Return the label as a stanza."""
         cost = self.slot.cost
         numbers = (str(number) for number in (cost.t, cost.m_kib, cost.p))
         return Stanza((_SLOT_TYPE, _SLOT_KIND, to_base64(self.slot.salt), *numbers), b"")
@@ -82,7 +83,7 @@ class _SlotLabel:
 
 @dataclass(frozen=True, slots=True)
 class StrandSecret:
-    """A workstation's own signing key: id (8 bytes), name, Ed25519 seed (32 bytes)."""
+    """Signing key of a workstation: id (8 bytes), name, Ed25519 seed (32 bytes)."""
 
     id: StrandId
     name: str
@@ -90,20 +91,20 @@ class StrandSecret:
 
     @classmethod
     def draw(cls, name: str) -> Self:
-        """Make the signing key of a new workstation; `name` is of 1 to 200 characters."""
+        """Make the signing key of a new workstation. `name` has 1 to 200 characters."""
         return cls(StrandId(secrets.token_bytes(STRAND_ID_BYTES)), name, secrets.token_bytes(SEED_BYTES))
 
     @property
     def verify_key(self) -> bytes:
-        """Return the public half, 32 bytes, that the letterhead certifies."""
+        """Return the public half (32 bytes), which the letterhead certifies."""
         return bytes(SigningKey(self.seed).verify_key)
 
 
 @dataclass(frozen=True, slots=True)
 class Keyring:
-    """An opened keyring. It lives in the memory of one process, from unlocking to locking."""
+    """A decrypted keyring. It exists in the memory of one process, from unlocking to locking."""
 
-    serial: int  # from 1; every change seals the next
+    serial: int  # from 1, one more with every change
     desk_key: SecretKey = field(repr=False)
     strand: StrandSecret = field(repr=False)
     epochs: Mapping[int, age.PQIdentity] = field(repr=False)  # by number
@@ -114,12 +115,12 @@ class Keyring:
 
     @property
     def fingerprint(self) -> str:
-        """Return the desk's fingerprint, as posters carry it."""
+        """Return the desk's fingerprint, as printed on posters."""
         return str(self.desk_key.public)
 
     @property
     def identities(self) -> tuple[age.PQIdentity, ...]:
-        """Return what opens entries, newest epoch first."""
+        """Return the identities that decrypt entries, newest epoch first."""
         return tuple(self.epochs[number] for number in sorted(self.epochs, reverse=True))
 
     @property
@@ -129,26 +130,27 @@ class Keyring:
 
     @property
     def trusted_state_identity(self) -> age.PQIdentity:
-        """Return what this workstation's anchors are sealed to."""
+        """Return the identity that decrypts this workstation's trusted state."""
         return age.PQIdentity(hkdf(self.strand.seed, info=b"steunpunt/v1/anchors"))
 
     def with_slots(self, slots: Sequence[Slot]) -> Self:
-        """Return the keyring that comes after this one, opened by these slots and no other."""
+        """Return the next keyring, which only these slots open."""
         return replace(self, serial=self.serial + 1, slots=tuple(slots))
 
     def with_epochs(self, epochs: Mapping[int, age.PQIdentity]) -> Self:
-        """Return the keyring that comes after this one, with these epochs and no other."""
+        """Return the next keyring, with only these epochs."""
         return replace(self, serial=self.serial + 1, epochs=MappingProxyType(dict(epochs)))
 
     def with_strand(self, strand: StrandSecret) -> Self:
-        """Return the same keyring for another workstation, which signs with a strand of its own."""
+        """Return the next keyring, for another workstation with its own strand."""
         return replace(self, serial=self.serial + 1, strand=strand)
 
     def with_openpgp(self, armoured: str) -> Self:
-        """Return the keyring that comes after this one, with this OpenPGP secret key in ASCII armour.
+        """Return the next keyring, with this OpenPGP secret key in ASCII armour.
 
         Raises:
-            MalformedError: at a glance it is none, or over 100,000 characters. It is never parsed here.
+            MalformedError: the first or last line is not of a secret key, or it is over 100,000 characters.
+                The key is never parsed here.
         """
         if not _is_secret_key(armoured):
             raise MalformedError
@@ -156,7 +158,7 @@ class Keyring:
 
 
 def create_keyring(workstation_name: str, slots: Sequence[Slot]) -> Keyring:
-    """Make the keyring of a new desk: fresh keys, one workstation, epoch 1."""
+    """Make the keyring of a new desk: new keys, one workstation, epoch 1."""
     return Keyring(
         serial=1,
         desk_key=SecretKey(secrets.token_bytes(SEED_BYTES)),
@@ -167,10 +169,10 @@ def create_keyring(workstation_name: str, slots: Sequence[Slot]) -> Keyring:
 
 
 def seal_keyring(keyring: Keyring) -> bytes:
-    """Return the keyring as a file, for all of its slots.
+    """Return the keyring as a signed and encrypted file, for all its slots.
 
     Raises:
-        MalformedError: it has no slot or more than 16, or a name, number or cost that could not be read back.
+        MalformedError: it has no slot or more than 16, or a name, number or cost that a reader would refuse.
     """
     body = _KeyringJson.of(keyring).to_bytes()
     _KeyringJson.from_bytes(body)
@@ -183,14 +185,14 @@ def seal_keyring(keyring: Keyring) -> bytes:
 
 
 def open_keyring(raw: bytes, passphrase: str, fingerprint: str, *, at_least_serial: int = 0) -> Keyring:
-    """Open a keyring file with a passphrase in any spelling that `passphrase.normalise` brings together.
+    """Open a keyring file with a passphrase, in any spelling with the same normal form.
 
-    Whoever knows a slot's recipient can seal something to it. That this is the desk's keyring is proved by
-    the desk key inside, which must be the pinned one; its signature tells that the workstation named in it
-    wrote it.
+    Someone who knows the recipient of a slot can encrypt another file to it. The desk key inside must
+    therefore be the pinned one, which proves that this is the desk's keyring. The signature proves that the
+    workstation named in the keyring wrote the file.
 
     Raises:
-        KeyringRefusedError: `reason` says why; wrong passphrase and damage look the same.
+        KeyringRefusedError: `reason` says why. A wrong passphrase and damage look the same.
     """
     try:
         keyring = _opened(raw, passphrase)
@@ -211,7 +213,7 @@ def _opened(raw: bytes, passphrase: str) -> Keyring:
 
 
 def _plaintext(raw: bytes, passphrase: str) -> bytes:
-    """Try the passphrase on one slot after the other: each costs half a second, so no more than needed."""
+    """Decrypt with the passphrase. Slots are tried one by one, because each try takes half a second."""
     header, payload = age.split_file(raw)
     for salt, cost in _labels(header):
         with suppress(UnreadableError):
@@ -221,9 +223,9 @@ def _plaintext(raw: bytes, passphrase: str) -> bytes:
 
 
 def _labels(header: bytes) -> list[tuple[bytes, Argon2Params]]:
-    """Return salt and cost of every passphrase slot; kinds of slots from later versions are left out.
+    """Return salt and cost of every passphrase slot. Slots of kinds from later versions are skipped.
 
-    Nothing here is authentic yet, so everything is bounded before memory or time is spent on it.
+    The header is not authentic yet, so every number is limited before it costs memory or time.
     """
     labels = []
     for stanza in AgeHeader.from_bytes(header).stanzas:
@@ -254,10 +256,10 @@ def _cost(numbers: Sequence[str]) -> Argon2Params:
 
 
 def _require_bounded(cost: Argon2Params) -> None:
-    """Refuse a cost that libsodium cannot do, or that would exhaust the workstation.
+    """Check that libsodium supports a cost, and that the cost does not exhaust the workstation.
 
     Raises:
-        MalformedError: it is out of bounds.
+        MalformedError: the cost is out of bounds.
     """
     if not (1 <= cost.t <= _T_MAX and _M_KIB_MIN <= cost.m_kib <= _M_KIB_MAX and cost.p == 1):
         raise MalformedError

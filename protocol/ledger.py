@@ -1,7 +1,7 @@
-"""The ledger: anonymous tallies, all that is left of a deleted mailbox (docs/protocol.md, "Ledger").
+"""Ledger: anonymous tallies that remain of deleted mailboxes (docs/protocol.md, "Ledger").
 
-One mailbox gives as many tallies as any other, each of one fact, of one size, and without a word that says
-which of them belong together.
+Every mailbox leaves the same number of tallies. Each tally has one fact and the same size, and nothing
+shows which tallies belong to one mailbox.
 """
 
 import secrets
@@ -21,31 +21,31 @@ from protocol.identifiers import STRAND_ID_BYTES, StrandId
 from protocol.letterhead import Letterhead
 from protocol.strand import DeskWriter, StrandKey
 
-ROWS: Final = 8  # one for each dimension: the same for every mailbox, spam too
+ROWS: Final = 8  # one for each dimension; the same for every mailbox, also for spam
 ID_BYTES: Final = 16
-_LINE_BYTES: Final = 512  # of JSON with its padding; a value of 60 characters fits in any script
+_LINE_BYTES: Final = 512  # JSON with padding; a value of 60 characters in any script fits
 _VERSION: Final = b"steunpunt-tally/1"
 
 
 class Dimension(StrEnum):
-    """What a tally counts."""
+    """Subject that a tally counts."""
 
     MAILBOX = "mailbox"  # "read", "ended_unread" or "spam"
-    THEME = "theme"  # a name of the desk's list, or "": not recorded; so too for route, outcome and region
+    THEME = "theme"  # a name from the desk's list or ""; the same for route, outcome and region
     ROUTE = "route"
     OUTCOME = "outcome"
     REGION = "region"
     CAME_BACK = "came_back"  # "yes", "no" or "no_answer"
     FIRST_ANSWER = "first_answer"  # working days as a decimal number, or "none"
     PASSED_ON = "passed_on"  # "with_consent", "without_consent", "both" or "not"
-    NOTHING = "nothing"  # keeps the number of tallies the same, and counts nothing
+    NOTHING = "nothing"  # counts nothing, and keeps the number of tallies the same
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
     """One fact about one mailbox of a year.
 
-    `id` is 16 random bytes, of no meaning: a tally that somebody copied in the store is counted once by it.
+    `id` is 16 random bytes without a meaning. If someone copied a tally in the store, it is counted once.
     """
 
     id: bytes
@@ -57,11 +57,11 @@ class Tally:
 def tallies_of(
     casefile: Casefile, letterhead: Letterhead, *, closed: date, is_read: bool
 ) -> tuple[Tally, ...]:
-    """Return the tallies that a mailbox leaves behind, always `ROWS` of them.
+    """Return the tallies of a mailbox, always `ROWS` (8) of them.
 
-    They count for the year of the first message, or of `closed` where there was none. Of spam, and of a
-    mailbox that ended before anybody read it, nothing else is counted than that; so every other dimension
-    adds up to the number of mailboxes that were read.
+    They count for the year of the first message, or of `closed` if there was no message. Spam, and a
+    mailbox that ended before anyone read it, count only as such. So the counts of every other dimension add
+    up to the number of mailboxes that were read.
     """
     year = (casefile.first_message or closed).year
     if casefile.is_spam or not is_read:
@@ -82,11 +82,13 @@ def tallies_of(
 
 
 def seal_tallies(tallies: Sequence[Tally], letterhead: Letterhead, by: DeskWriter) -> tuple[bytes, ...]:
-    """Sign and seal every tally for itself, to the desk's current epoch, all in one size and in no order.
+    """Sign each tally and encrypt it to the desk's current epoch.
+
+    All results have one size, and their order does not depend on the order of the tallies.
 
     Raises:
-        TooLongError: a value does not fit its size.
-        MalformedError: half a surrogate pair, or a value that `open_tally` would refuse.
+        TooLongError: a value is too long for the size.
+        MalformedError: a value has half a surrogate pair, or `open_tally` would refuse it.
     """
     _, recipient = letterhead.current_epoch
     sealed = []
@@ -102,15 +104,15 @@ def seal_tallies(tallies: Sequence[Tally], letterhead: Letterhead, by: DeskWrite
 def open_tally(
     raw: bytes, identities: Sequence[age.PQIdentity], strands: Mapping[StrandId, StrandKey]
 ) -> Tally:
-    """Open one tally, and check that a workstation of the desk made it.
+    """Decrypt one tally, and check that a workstation of the desk made it.
 
-    Without the signature whoever can write to the store could make up a year's statistics: the epoch's
-    recipient is public.
+    The epoch's recipient is public. Without the signature, someone who can write to the store could invent
+    the statistics of a year.
 
     Raises:
-        UnreadableError: damaged, or for none of the identities.
-        MalformedError: it opens, and is no tally that we write.
-        ForgedError: the letterhead knows no such strand, or the signature does not fit.
+        UnreadableError: the tally is damaged, or was encrypted to none of the identities.
+        MalformedError: the decrypted bytes are not a tally.
+        ForgedError: the letterhead does not have the strand, or the signature is wrong.
     """
     plaintext, _ = age.decrypt(*age.split_file(raw), identities)
     line, signature = signed_lines.read_signed_lines(_VERSION, plaintext)

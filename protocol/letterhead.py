@@ -1,7 +1,8 @@
-"""The letterhead: what the desk tells the public, signed with the desk key.
+"""Letterhead: the desk's public statement, signed with the desk key (docs/protocol.md, "Letterhead").
 
-Whoever runs the server can withhold a letterhead, and nothing more: its rules are checked here, by those who
-rely on it. Pure: the pinned fingerprint and the newest serial seen are handed in.
+It contains the desk's keys, calendar and texts. Someone who runs the server can withhold a letterhead, but
+cannot change it: everyone who relies on a letterhead checks it here, against a pinned fingerprint and the
+newest serial seen.
 """
 
 from collections.abc import Mapping
@@ -25,9 +26,9 @@ from protocol.strand import StrandKey
 
 VERSION: Final = 1
 SALT_BYTES: Final = 16
-RETENTION_DAYS: Final = 90  # where the letterhead names no other
+RETENTION_DAYS: Final = 90  # if the letterhead does not name another number
 _CENTURY_DAYS: Final = 36_525
-_ABSENCE_DAYS_MAX: Final = 366
+_ABSENCE_MAX: Final = timedelta(days=366)
 _YEAR: Final = 366
 _PUBLIC_KEY_LINES: Final = ("-----BEGIN PGP PUBLIC KEY BLOCK-----\n", "-----END PGP PUBLIC KEY BLOCK-----\n")
 _TRUSTED_COMMENT: Final = "steunpunt/v1/letterhead"
@@ -47,16 +48,19 @@ class Argon2(StrictStruct, frozen=True):
 
     t: Annotated[int, Meta(ge=1, le=16)]
     m_kib: Annotated[int, Meta(ge=8, le=1024 * 1024)]
-    p: Annotated[int, Meta(ge=1, le=1)]  # libsodium knows one lane
+    p: Annotated[int, Meta(ge=1, le=1)]  # libsodium supports one lane
 
     @property
     def params(self) -> Argon2Params:
-        """Return them as `passphrase.root` takes them."""
+        """Return the cost in the form that `derive_root_key` needs."""
         return Argon2Params(t=self.t, m_kib=self.m_kib, p=self.p)
 
 
 class Epoch(StrictStruct, frozen=True):
-    """What comes in from this day on is sealed to this recipient ("age1pq1…", readable by stock age)."""
+    """Generation of the desk's encryption key: from this day on, entries are encrypted to `recipient`.
+
+    `recipient` is "age1pq1…", which a stock age tool can read.
+    """
 
     number: Annotated[int, Meta(ge=1, le=2**31 - 1)]
     recipient: str
@@ -64,7 +68,10 @@ class Epoch(StrictStruct, frozen=True):
 
 
 class Strand(StrictStruct, frozen=True):
-    """A workstation: its id (8 bytes), name, Ed25519 key (32 bytes) and the days on which it may sign."""
+    """Workstation of the desk: its id (8 bytes), name, Ed25519 key (32 bytes) and days of use.
+
+    Its entries may be dated from `since` to `until`, both included.
+    """
 
     id: Annotated[bytes, Meta(min_length=STRAND_ID_BYTES, max_length=STRAND_ID_BYTES)]
     name: _Line
@@ -74,14 +81,14 @@ class Strand(StrictStruct, frozen=True):
 
 
 class Absence(StrictStruct, frozen=True):
-    """Days, both included, on which nobody answers."""
+    """Period in which no one answers. Both days are included."""
 
     since: date
     until: date
 
 
 class Report(StrictStruct, frozen=True):
-    """A published report, by its digest."""
+    """Published yearly report, with its SHA-256 digest."""
 
     title: _Line
     published: date
@@ -89,7 +96,7 @@ class Report(StrictStruct, frozen=True):
 
 
 class Letterhead(CanonicalStruct, frozen=True, dict=True):
-    """One letterhead. It is public, so what is derived from it may be kept as long as it is."""
+    """A letterhead. It is public, so values derived from it may be cached on the object."""
 
     version: Annotated[int, Meta(ge=VERSION, le=VERSION)]
     serial: Annotated[int, Meta(ge=1, le=2**63 - 1)]
@@ -126,13 +133,13 @@ class Letterhead(CanonicalStruct, frozen=True, dict=True):
 
     @cached_property
     def current_epoch(self) -> tuple[int, PQRecipient]:
-        """Return number and recipient of the epoch that entries are sealed for now."""
+        """Return number and recipient of the newest epoch, to which new entries are encrypted."""
         newest = self.epochs[-1]
         return newest.number, PQRecipient.from_text(newest.recipient)
 
     @cached_property
     def strand_keys(self) -> Mapping[StrandId, StrandKey]:
-        """Return the desk's signing keys by strand, with the days on which each counts."""
+        """Return the public keys of the workstations by strand, with the days of their use."""
         return MappingProxyType(
             {
                 StrandId(strand.id): StrandKey(strand.verify_key, strand.since, strand.until)
@@ -142,17 +149,17 @@ class Letterhead(CanonicalStruct, frozen=True, dict=True):
 
     @property
     def deletes_after_days(self) -> int:
-        """Return how many days after it was closed a mailbox is deleted."""
+        """Return the number of days between the closing of a mailbox and its deletion."""
         return RETENTION_DAYS if self.retention_days is UNSET else self.retention_days
 
     def successor(self, **changes: object) -> Self:
-        """Return the letterhead that comes after this one, with these fields changed; `sign` judges it."""
+        """Return the next letterhead, with these fields changed. `sign_letterhead` checks it."""
         return msgspec.structs.replace(self, serial=self.serial + 1, **changes)
 
     def expect_by(self, day: date) -> date:
-        """Return the day by which something that comes in on `day` has its answer.
+        """Return the day by which the desk promises to answer a message of `day`.
 
-        Only days after `day` count on which the desk works: closed days and absences are skipped.
+        Only working days after `day` count. Closed days and absences are skipped.
         """
         return self.working_days_after(day, self.answer_working_days)
 
@@ -164,17 +171,17 @@ class Letterhead(CanonicalStruct, frozen=True, dict=True):
         return day
 
     def working_days_between(self, earlier: date, later: date) -> int:
-        """Return how many working days lie after `earlier`, up to and including `later`; 0 in reverse.
+        """Return the number of working days after `earlier`, up to and including `later`.
 
-        Of more than a century only the first is counted: the day of an entry is its writer's word, and from
-        the year 1 counting held a core for seconds.
+        The result is 0 if `later` is earlier. At most a century is counted: the writer of an entry chooses
+        its day, and counting from the year 1 blocked a core for seconds.
         """
         count = min((later - earlier).days, _CENTURY_DAYS)
         days = (earlier + timedelta(days=ahead) for ahead in range(1, count + 1))
         return sum(map(self.is_working_day, days))
 
     def is_working_day(self, day: date) -> bool:
-        """Tell whether the desk works on a day: of its week, not closed, and nobody is away."""
+        """Return True if the desk works on a day: a day of its week, not closed and not in an absence."""
         return (
             day.weekday() in self.working_days
             and day not in self._closed
@@ -190,7 +197,8 @@ def sign_letterhead(letterhead: Letterhead, desk_key: SecretKey) -> tuple[bytes,
     """Return the letterhead's bytes and their signature as a minisign file.
 
     Raises:
-        MalformedError: `verify` would refuse it. Better here than on every server at once.
+        MalformedError: `verify_letterhead` would refuse it. Refusing here is better than on every server at
+            once.
     """
     body = letterhead.to_bytes()
     Letterhead.from_bytes(body)
@@ -205,16 +213,16 @@ def verify_letterhead(
     at_least_serial: int = 0,
     same_parameters_as: Letterhead | None = None,
 ) -> Letterhead:
-    """Return a letterhead that may be relied on.
+    """Check a letterhead and its signature, and return it.
 
-    `fingerprint` is the desk's minisign public key ("RW…"), from where it was pinned and never from beside
-    the letterhead. `at_least_serial` is the newest serial seen so far: it stops a replay of an older
-    letterhead, whose epoch's key may have been destroyed or stolen. `same_parameters_as` is a letterhead seen
-    before: with another salt or another cost every passphrase would open another, empty mailbox.
+    `fingerprint` is the desk's minisign public key ("RW…"), from the settings and never from the same place
+    as the letterhead. `at_least_serial` is the newest serial seen so far. It stops a replay of an older
+    letterhead, whose epoch's key may have been destroyed or stolen. `same_parameters_as` is a letterhead
+    seen before: with another salt or another cost, every passphrase would open another, empty mailbox.
 
     Raises:
         LetterheadRefusedError: `reason` says why. The signature is checked before anything is parsed.
-        MalformedError: `fingerprint` is not one.
+        MalformedError: `fingerprint` is not a minisign public key.
     """
     desk = PublicKey.from_text(fingerprint)
     try:
@@ -226,7 +234,7 @@ def verify_letterhead(
     except MalformedError as why:
         raise LetterheadRefusedError(LetterheadRefusal.MALFORMED) from why
     if comment != _comment(letterhead.serial):
-        # Signed by the desk, but as something else: a signature is good for one purpose.
+        # The desk signed these bytes for another purpose, and a signature is valid for one purpose.
         raise LetterheadRefusedError(LetterheadRefusal.FORGED)
     if letterhead.serial < at_least_serial:
         raise LetterheadRefusedError(LetterheadRefusal.OLDER)
@@ -237,26 +245,24 @@ def verify_letterhead(
 
 
 def _require_consistent(letterhead: Letterhead) -> None:
-    """Refuse what has the right shape and still makes no sense.
+    """Check the values of a letterhead that has the right shape.
 
     Raises:
-        MalformedError: without a reason; only the desk's own tool can cause it.
+        MalformedError: values contradict each other. There is no reason, because only the desk's own tool
+            causes this.
     """
-    in_turn = all(
-        older.number < newer.number and older.since < newer.since
-        for older, newer in pairwise(letterhead.epochs)
-    )
-    begun = letterhead.epochs[-1].since <= letterhead.issued
-    named_once = len({strand.id for strand in letterhead.strands}) == len(letterhead.strands)
-    in_use = all(strand.until is None or strand.since <= strand.until for strand in letterhead.strands)
-    bounded = all(
-        timedelta(0) <= absence.until - absence.since < timedelta(_ABSENCE_DAYS_MAX)
-        for absence in letterhead.absences
-    )
-    week = list(letterhead.working_days) == sorted(set(letterhead.working_days))
+    epochs, strands, week = letterhead.epochs, letterhead.strands, letterhead.working_days
     texts = (letterhead.desk_name, letterhead.talk, letterhead.secrecy_limits)
-    translated = all(len(text) == len(get_args(_Language)) for text in texts)
-    if not (in_turn and begun and named_once and in_use and bounded and week and translated):
+    is_consistent = (
+        all(old.number < new.number and old.since < new.since for old, new in pairwise(epochs))
+        and epochs[-1].since <= letterhead.issued
+        and len({strand.id for strand in strands}) == len(strands)
+        and all(strand.until is None or strand.since <= strand.until for strand in strands)
+        and all(timedelta(0) <= each.until - each.since < _ABSENCE_MAX for each in letterhead.absences)
+        and list(week) == sorted(set(week))
+        and all(len(text) == len(get_args(_Language)) for text in texts)
+    )
+    if not is_consistent:
         raise MalformedError
     for epoch in letterhead.epochs:
         PQRecipient.from_text(epoch.recipient)
@@ -265,13 +271,13 @@ def _require_consistent(letterhead: Letterhead) -> None:
     first = letterhead.issued.toordinal() + 1
     soon = range(first, min(first + _YEAR, date.max.toordinal() + 1))
     if not any(letterhead.is_working_day(date.fromordinal(day)) for day in soon):
-        raise MalformedError  # a calendar with no working day: nothing could be promised by any day
+        raise MalformedError  # without a working day in the next year, no answer could be promised
 
 
 def _require_public_key(armoured: str, fingerprint: str | None) -> None:
-    """Refuse what is no public key at a glance, or has no fingerprint to be judged by.
+    """Check the first and last line of an OpenPGP public key, and that there is a fingerprint.
 
-    It is never parsed here: who uses it compares its fingerprint.
+    The key is never parsed here. Its reader compares the fingerprint.
     """
     begin, end = _PUBLIC_KEY_LINES
     is_armour = armoured.startswith(begin) and armoured.endswith(end) and armoured.isascii()

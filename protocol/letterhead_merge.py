@@ -1,4 +1,4 @@
-"""Two workstations signed a next letterhead, not knowing of each other's: one that says what both said."""
+"""Merge of two letterheads that two workstations signed at the same time (docs/protocol.md, "Sync")."""
 
 import itertools
 from collections.abc import Hashable, Iterable
@@ -10,27 +10,28 @@ from protocol.letterhead import Letterhead, Strand
 
 _LISTS: Final = ("closed_days", "absences", "reports")
 _Each = TypeVar("_Each", bound=Hashable)
-_TOGETHER: Final = (("openpgp_fingerprint", "openpgp_key"),)  # a key under another's fingerprint is no key
+_TOGETHER: Final = (("openpgp_fingerprint", "openpgp_key"),)  # a key and its fingerprint change together
 _APART: Final = {"serial", "issued", "strands", *_LISTS, *itertools.chain(*_TOGETHER)}
 
 
 def merge_letterheads(base: Letterhead, ours: Letterhead, theirs: Letterhead) -> Letterhead:
-    """Return the letterhead that comes after both; `letterhead.sign` judges whether it makes sense.
+    """Return the next letterhead after both. `sign_letterhead` checks the result.
 
-    `base` is the one that both began with. What only we changed is as we have it, and everything else as they
-    have it: theirs is out, and sources have sealed to it. Of days, absences and reports what either side
-    added is there and what either took away is not, and of two reports under one title theirs is, which was
-    published first. A workstation that one of us takes out of use stays out of use, from the earlier day on.
+    `base` is the letterhead from which both were made. `theirs` is already published, and sources have used
+    it. So a field has our value if only we changed it, and their value otherwise. Closed days, absences and
+    reports that either side added are added, and those that either side removed are removed. Of two reports
+    with one title, theirs is kept, because it was published first. If one side took a workstation out of
+    use, it stays out of use from the earlier day.
     """
     changes: dict[str, object] = {}
     for names in (*_TOGETHER, *((name,) for name in Letterhead.__struct_fields__ if name not in _APART)):
         if _of(names, theirs) == _of(names, base):
             changes |= zip(names, _of(names, ours), strict=True)
     for name in _LISTS:
-        changes[name] = _both(getattr(base, name), getattr(ours, name), getattr(theirs, name))
+        changes[name] = _merge_lists(getattr(base, name), getattr(ours, name), getattr(theirs, name))
     first = {report.title: report for report in theirs.reports}
     not_second = tuple(report for report in ours.reports if first.get(report.title, report) == report)
-    changes["reports"] = _both(base.reports, not_second, theirs.reports)
+    changes["reports"] = _merge_lists(base.reports, not_second, theirs.reports)
     return msgspec.structs.replace(
         theirs,
         serial=max(ours.serial, theirs.serial) + 1,
@@ -44,14 +45,14 @@ def _of(names: Iterable[str], letterhead: Letterhead) -> tuple[object, ...]:
     return tuple(getattr(letterhead, name) for name in names)
 
 
-def _both(base: Iterable[_Each], ours: Iterable[_Each], theirs: Iterable[_Each]) -> tuple[_Each, ...]:
+def _merge_lists(base: Iterable[_Each], ours: Iterable[_Each], theirs: Iterable[_Each]) -> tuple[_Each, ...]:
     known, mine, other = dict.fromkeys(base), dict.fromkeys(ours), dict.fromkeys(theirs)
     kept = [each for each in other if each in mine or each not in known]
     return (*kept, *(each for each in mine if each not in known and each not in other))
 
 
 def _strands(base: Iterable[Strand], ours: Iterable[Strand], theirs: Iterable[Strand]) -> tuple[Strand, ...]:
-    """Strands are added and ended, and never taken away: what they signed must stay verifiable."""
+    """Merge the strands. A strand is never removed, because its signatures must stay verifiable."""
     before = set(base)
     found = {strand.id: strand for strand in theirs}
     for strand in ours:

@@ -1,4 +1,4 @@
-"""The keys of one mailbox, all derived from its root key."""
+"""The keys of one mailbox, all derived from its root key (docs/protocol.md, "Mailbox keys")."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -15,9 +15,10 @@ from protocol.identifiers import ADDRESS_BYTES, Address
 
 @dataclass(frozen=True, slots=True)
 class MailboxKeys:
-    """A mailbox as its source holds it. Lives inside one request, never in a cache.
+    """The keys of a mailbox, as its source has them during one request. Never put them in a cache.
 
-    `address` is 20 bytes, `recipient` a post-quantum age recipient of 1,216, `verify_key` Ed25519, 32 bytes.
+    `address` has 20 bytes, `recipient` (a post-quantum age recipient) 1,216 bytes, `verify_key` (Ed25519)
+    32 bytes.
     """
 
     root: RootKey = field(repr=False)
@@ -28,12 +29,12 @@ class MailboxKeys:
     signing_key: SigningKey = field(repr=False)
 
     def sign(self, message: bytes) -> bytes:
-        """Return the Ed25519 signature, 64 bytes, of the mailbox's source."""
+        """Sign as the source of this mailbox. Return an Ed25519 signature of 64 bytes."""
         return self.signing_key.sign(message).signature
 
 
 def derive_mailbox_keys(root: RootKey) -> MailboxKeys:
-    """Derive a mailbox's keys from its root key, each by HKDF-SHA256 under a label of its own."""
+    """Derive the keys of a mailbox from its root key, each by HKDF-SHA256 with its own label."""
     identity = PQIdentity(hkdf(root, info=b"steunpunt/v1/identity"))
     signing_key = SigningKey(hkdf(root, info=b"steunpunt/v1/signing"))
     recipient = identity.recipient.to_bytes()
@@ -49,13 +50,14 @@ def derive_mailbox_keys(root: RootKey) -> MailboxKeys:
 
 
 def check_mailbox_keys(address: Address, recipient: bytes, verify_key: bytes) -> None:
-    """Check that these are the keys of that mailbox, before anything is sealed to them or verified by them.
+    """Check that both keys belong to the mailbox of this address.
 
-    The address is a digest of both keys. Whoever can write to the store may swap a key, but then the address
-    that the entries are signed for, and the label that people know it by, is another.
+    Call this before anyone encrypts to these keys or verifies with them. The address is a digest of both
+    keys. Someone who can write to the store may swap a key. But then the entries are signed for another
+    address, and people see another label.
 
     Raises:
-        ForgedError: another key stands where the mailbox's own was.
+        ForgedError: a key is not the mailbox's own.
     """
     if address != _address(recipient, verify_key):
         raise ForgedError

@@ -1,4 +1,7 @@
-"""What the desk keeps for itself in the store: one sealed, signed format (docs/protocol.md, "Records")."""
+"""Sealed records: the encrypted, signed format of everything that the desk stores for itself.
+
+See docs/protocol.md, "Records".
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,15 +19,15 @@ from protocol.keyring import Keyring
 from protocol.letterhead import Letterhead
 from protocol.strand import StrandKey
 
-BODY_BYTES: Final = 700_000  # in base64, padded and sealed it still fits into one row of the store, of 1 MiB
+BODY_BYTES: Final = 700_000  # fits into one row of the store (1 MiB) in base64, padded and encrypted
 NAME_BYTES: Final = 64
 _VERSION: Final = b"steunpunt-record/1"
 _UNSENT_VERSION: Final = b"steunpunt-unsent/1"
-_LARGEST_REVISION: Final = 2**63 - 1  # what a signed 64-bit column holds
+_LARGEST_REVISION: Final = 2**63 - 1  # the largest number of a signed 64-bit column
 
 
 class RecordKind(StrEnum):
-    """What a record is for."""
+    """Purpose of a record."""
 
     CASEFILE = "casefile"
     DRAFT = "draft"
@@ -37,49 +40,51 @@ class RecordKind(StrEnum):
 
 KEPT_HERE: Final = frozenset(
     {RecordKind.DRAFT, RecordKind.UNSENT}
-)  # where they were typed: no pouch has them
+)  # stay on the workstation where they were typed; no pouch has them
 
 
 @dataclass(frozen=True, slots=True)
 class OpenedRecord:
-    """A record that was opened and verified; `strand` is the workstation that wrote it."""
+    """A decrypted and verified record. `strand` is the workstation that wrote it."""
 
     revision: int
     body: bytes = field(repr=False)
     strand: StrandId
 
 
-def seal_record(  # noqa: PLR0913  # what it is, what stands in it, and who seals it to what
+def seal_record(  # noqa: PLR0913  # its name, its body, and the keys
     kind: RecordKind, name: bytes, revision: int, body: bytes, *, keyring: Keyring, letterhead: Letterhead
 ) -> bytes:
-    """Sign a record as this workstation and seal it to the desk's current epoch.
+    """Sign a record as this workstation and encrypt it to the desk's current epoch.
 
-    `name` is at most 64 bytes, often an address; `revision` counts from 1; `body` has at most 700,000 bytes.
+    `name` has at most 64 bytes and is often an address. `revision` counts from 1. `body` has at most
+    700,000 bytes.
 
     Raises:
         TooLongError: the body or the name is over its limit.
-        MalformedError: a revision that is none.
+        MalformedError: `revision` is out of range.
     """
     if len(body) > BODY_BYTES or len(name) > NAME_BYTES:
         raise TooLongError
     strand = keyring.strand
     wire = _Record(kind=kind, name=name, revision=revision, strand=strand.id, body=body).to_bytes()
     _Record.from_bytes(wire)
-    return _sealed(signed_lines.write_signed_lines(_VERSION, wire, strand.seed), letterhead)
+    return _encrypt(signed_lines.write_signed_lines(_VERSION, wire, strand.seed), letterhead)
 
 
 def open_record(
     raw: bytes, kind: RecordKind, name: bytes, keyring: Keyring, strands: Mapping[StrandId, StrandKey]
 ) -> OpenedRecord:
-    """Open a record, and check that a workstation of the desk wrote it for this kind and name.
+    """Decrypt a record, and check that a workstation of the desk wrote it for this kind and name.
 
-    Whether it is the newest only the anchors can tell: `Anchors.saw_record`. A strand that is no longer in
-    use still counts: its records stay, and a thief of its key could write any day into one.
+    Only the trusted state can tell whether it is the newest revision (`TrustedState.saw_record`). A strand
+    that is no longer in use is still accepted: its records stay, and a thief of its key could write any day
+    into a record.
 
     Raises:
-        UnreadableError: damaged, or for none of the desk's epochs.
-        MalformedError: it opens, and is no record that we write.
-        ForgedError: the letterhead knows no such strand, the signature does not fit, or it is another record.
+        UnreadableError: the record is damaged, or was encrypted to no epoch of the desk.
+        MalformedError: the decrypted bytes are not a record.
+        ForgedError: the letterhead does not have the strand, the signature is wrong, or it is another record.
     """
     plaintext, _ = age.decrypt(*age.split_file(raw), keyring.identities)
     wire, signature = signed_lines.read_signed_lines(_VERSION, plaintext)
@@ -92,10 +97,10 @@ def open_record(
 
 
 def seal_unsent(body: bytes, letterhead: Letterhead) -> bytes:
-    """Seal what somebody typed into an interface that was locked meanwhile; no key is there to sign with.
+    """Encrypt text that was submitted to a locked interface, where no key is available to sign it.
 
-    `body` has at most 700,000 bytes. Whoever can write to the store can make one too, so what comes out may
-    be shown to its writer, and never sent unread.
+    `body` has at most 700,000 bytes. Someone who can write to the store can make such a text too. So show
+    the decrypted text to the adviser, and never send it unread.
 
     Raises:
         TooLongError: the body is over its limit.
@@ -103,15 +108,15 @@ def seal_unsent(body: bytes, letterhead: Letterhead) -> bytes:
     if len(body) > BODY_BYTES:
         raise TooLongError
     wire = _Unsent(body=body).to_bytes()
-    return _sealed(_UNSENT_VERSION + b"\n" + wire + b"\n", letterhead)
+    return _encrypt(_UNSENT_VERSION + b"\n" + wire + b"\n", letterhead)
 
 
 def open_unsent(raw: bytes, identities: tuple[age.PQIdentity, ...]) -> bytes:
-    """Return what `seal_unsent` was given. It is no proof of who gave it.
+    """Decrypt an unsent text. Nothing proves who wrote the text.
 
     Raises:
-        UnreadableError: damaged, or for none of the identities.
-        MalformedError: it opens, and is no unsent text.
+        UnreadableError: the text is damaged, or was encrypted to none of the identities.
+        MalformedError: the decrypted bytes are not an unsent text.
     """
     plaintext, _ = age.decrypt(*age.split_file(raw), identities)
     version, _, rest = plaintext.partition(b"\n")
@@ -120,7 +125,7 @@ def open_unsent(raw: bytes, identities: tuple[age.PQIdentity, ...]) -> bytes:
     return _Unsent.from_bytes(rest[:-1]).body
 
 
-def _sealed(plaintext: bytes, letterhead: Letterhead) -> bytes:
+def _encrypt(plaintext: bytes, letterhead: Letterhead) -> bytes:
     _, recipient = letterhead.current_epoch
     sealed = age.encrypt(plaintext, [recipient])
     return sealed.header + sealed.payload

@@ -1,7 +1,7 @@
-"""A source's session and its forms: what the cookie, the session store and hidden fields hold.
+"""Sessions of sources: the encrypted root key, form tokens and the ticket of a new passphrase.
 
-See docs/protocol.md, "Sessions". A token and a server secret are 32 random bytes each; the secret is made
-when the server starts and lives in its memory alone.
+See docs/protocol.md, "Sessions". A token (in the cookie) and a server secret have 32 random bytes each. The
+server draws the secret when it starts, and keeps it in memory only.
 """
 
 import base64
@@ -22,90 +22,94 @@ TOKEN_BYTES: Final = 32
 SECRET_BYTES: Final = 32
 
 _EXPIRY_BYTES: Final = 4
-_PASSPHRASE_BYTES: Final = 96  # eight words of nine letters and seven spaces take 79
+_PASSPHRASE_BYTES: Final = 96  # eight words of nine letters and seven spaces have 79
 
 
 def seal_session(root: RootKey, token: bytes, server_secret: bytes) -> bytes:
-    """Seal a mailbox's root key for one session: 72 bytes, to be kept under `token_hash(token)`.
+    """Encrypt a mailbox's root key for one session.
 
-    It takes the cookie, the session store and the memory of the running server together to open it.
+    The result has 72 bytes, and is stored under `token_hash(token)`. Only the cookie, the session store and
+    the memory of the running server together can decrypt it.
     """
     return SecretBox(_box_key(token, server_secret)).encrypt(root)
 
 
 def open_session(sealed: bytes, token: bytes, server_secret: bytes) -> RootKey:
-    """Open what `box` sealed.
+    """Decrypt what `seal_session` encrypted.
 
     Raises:
         UnreadableError: another token, another run of the server, or damage.
     """
-    return RootKey(_open(sealed, _box_key(token, server_secret)))
+    return RootKey(_decrypt(sealed, _box_key(token, server_secret)))
 
 
 def token_hash(token: bytes) -> bytes:
-    """Return the name that the session store keeps a box under: it gives away neither token nor key."""
+    """Return the name of a session in the store (32 bytes). It reveals neither the token nor the key."""
     return hashlib.sha256(frame(b"steunpunt/v1/session-name", token)).digest()
 
 
 def form_token(token: bytes, purpose: str) -> str:
-    """Return the token that a form of this purpose carries, as 64 hexadecimal digits.
+    """Return the CSRF token of forms with this purpose, as 64 hexadecimal digits.
 
-    One for each purpose, so that what leaks from one form does not fit another. It is the same all session
-    long; that it cannot be guessed bit by bit from the sizes of pages relies on no page being compressed.
+    Each purpose has its own token, so that a token that leaks from one form does not fit another. The token
+    stays the same during a session. No page is compressed, or an attacker could guess the token from the
+    sizes of pages.
     """
     key = hkdf(token, info=b"steunpunt/v1/form")
     return hmac.digest(key, purpose.encode(), "sha256").hex()
 
 
 def check_form_token(given: str, token: bytes, purpose: str) -> bool:
-    """Tell, in constant time, whether a form carries the token of its purpose."""
+    """Return True if `given` is the token of this purpose. Takes constant time."""
     return hmac.compare_digest(given.encode(errors="replace"), form_token(token, purpose).encode())
 
 
 def seal_ticket(passphrase: str, server_secret: bytes, last_half_hour: int) -> str:
-    """Seal a new passphrase into the practice form, which is good until the end of that half-hour.
+    """Encrypt a new passphrase for the practice form. The ticket is valid until the end of `last_half_hour`.
 
-    Half-hours are counted from 1970 in UTC. The page that asks to type the passphrase back must not show it
-    in a hidden field, there is no cookie yet, and the server keeps nothing of a mailbox that may never be
-    opened. Every ticket has one length, whatever the words. URL-safe base64.
+    Half hours are counted from 1970 in UTC. The practice page asks to type the passphrase, so it must not
+    show the passphrase in a hidden field. There is no cookie yet, and the server stores nothing about a
+    mailbox that may never be opened. The ticket is URL-safe base64. All tickets have one length.
 
     Raises:
-        TooLongError: more than 96 bytes of UTF-8; nothing that `passphrase.draw` gives is.
+        TooLongError: the passphrase has more than 96 bytes of UTF-8, which `generate_passphrase` never
+            returns.
     """
-    told = passphrase.encode()
-    if len(told) > _PASSPHRASE_BYTES:
+    encoded = passphrase.encode()
+    if len(encoded) > _PASSPHRASE_BYTES:
         raise TooLongError
-    plaintext = last_half_hour.to_bytes(_EXPIRY_BYTES) + told.ljust(_PASSPHRASE_BYTES, b"\0")
+    plaintext = last_half_hour.to_bytes(_EXPIRY_BYTES) + encoded.ljust(_PASSPHRASE_BYTES, b"\0")
     sealed = SecretBox(_ticket_key(server_secret)).encrypt(plaintext)
     return base64.urlsafe_b64encode(sealed).decode()
 
 
 def open_ticket(given: str, server_secret: bytes, half_hour: int) -> str:
-    """Return the passphrase in a ticket, in the half-hour that it is now.
+    """Return the passphrase in a ticket. `half_hour` is the present half hour.
 
     Raises:
-        UnreadableError: not a ticket of this run of the server, changed, or past its time.
+        UnreadableError: the ticket is from another run of the server, was changed, or has expired.
     """
     try:
         sealed = base64.b64decode(given.encode(errors="replace"), altchars=b"-_", validate=True)
     except binascii.Error as why:
         raise UnreadableError from why
-    plaintext = _open(sealed, _ticket_key(server_secret))
+    plaintext = _decrypt(sealed, _ticket_key(server_secret))
     if half_hour > int.from_bytes(plaintext[:_EXPIRY_BYTES]):
         raise UnreadableError
     return plaintext[_EXPIRY_BYTES:].rstrip(b"\0").decode()
 
 
 def spent_ticket_name(passphrase: str, server_secret: bytes) -> bytes:
-    """Return the name under which the session store notes that a drawn passphrase opens a mailbox by now.
+    """Return the name (32 bytes) with which the store remembers that a passphrase was used.
 
-    32 bytes. Without the server's secret nobody can try words against it.
+    A new passphrase is used when it has opened its mailbox. Without the server's secret, no one can test
+    passphrases against this name.
     """
     key = hkdf(server_secret, info=b"steunpunt/v1/spent-ticket")
     return hmac.digest(key, passphrase.encode(), "sha256")
 
 
-def _open(sealed: bytes, key: bytes) -> bytes:
+def _decrypt(sealed: bytes, key: bytes) -> bytes:
     try:
         return SecretBox(key).decrypt(sealed)
     except CryptoError as why:

@@ -1,4 +1,4 @@
-"""Who may sign in a mailbox, and how a signature is checked."""
+"""Strands: the signing keys of a mailbox's writers, and signature checks (docs/protocol.md, "Entries")."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,10 +16,10 @@ from protocol.mailbox_keys import MailboxKeys
 
 @dataclass(frozen=True, slots=True)
 class StrandKey:
-    """One strand of the desk, as the letterhead certifies it.
+    """Public key of one workstation's strand, as the letterhead certifies the key.
 
-    `verify_key` is an Ed25519 public key of 32 bytes. The first day counts, the last one too; `until` is None
-    while the workstation is in use.
+    `verify_key` is an Ed25519 public key of 32 bytes. The key is valid from `since` to `until`, both
+    included. `until` is None while the workstation is in use.
     """
 
     verify_key: bytes
@@ -27,7 +27,7 @@ class StrandKey:
     until: date | None = None
 
     def counts_on(self, day: date) -> bool:
-        """Tell whether an entry of that day may carry this key."""
+        """Return True if an entry of that day may be signed with this key."""
         return self.since <= day and (self.until is None or day <= self.until)
 
 
@@ -35,15 +35,15 @@ SIGNATURE_BYTES: Final = 64
 
 
 class EntryWriter(Protocol):
-    """Someone who can sign an entry: `SourceWriter` or `DeskWriter`."""
+    """Writer who can sign an entry: `SourceWriter` or `DeskWriter`."""
 
     @property
     def author(self) -> Author:
-        """Return the side this writer is on."""
+        """Return whether the writer is the source or the desk."""
 
     @property
     def strand(self) -> StrandId:
-        """Return the strand this writer's entries are numbered in."""
+        """Return the strand in which this writer's entries are numbered."""
 
     def sign(self, message: bytes) -> bytes:
         """Return an Ed25519 signature of 64 bytes."""
@@ -51,18 +51,18 @@ class EntryWriter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SourceWriter:
-    """The source, with the keys of their mailbox."""
+    """The source as a writer, with the keys of their mailbox."""
 
     keys: MailboxKeys
 
     @property
     def author(self) -> Author:
-        """Return the source's side."""
+        """Return `Author.SOURCE`."""
         return Author.SOURCE
 
     @property
     def strand(self) -> StrandId:
-        """Return the one strand of a source, which has no name."""
+        """Return the one strand of a source, which has an empty id."""
         return SOURCE_STRAND
 
     def sign(self, message: bytes) -> bytes:
@@ -72,14 +72,14 @@ class SourceWriter:
 
 @dataclass(frozen=True, slots=True)
 class DeskWriter:
-    """A workstation of the desk: the id of its strand, 8 bytes, and its Ed25519 seed of 32 bytes."""
+    """A workstation of the desk as a writer: its strand's id (8 bytes) and Ed25519 seed (32 bytes)."""
 
     strand: StrandId
     seed: bytes = field(repr=False)
 
     @property
     def author(self) -> Author:
-        """Return the desk's side."""
+        """Return `Author.DESK`."""
         return Author.DESK
 
     def sign(self, message: bytes) -> bytes:
@@ -93,8 +93,8 @@ def strand_verify_key(
     """Return the Ed25519 public key that may sign in a strand on a day.
 
     Raises:
-        ForgedError: the letterhead knows no such strand, or not for that day; or it is the source's, and the
-            mailbox has no key that certifies.
+        ForgedError: the letterhead does not have this strand, or not for that day. Or the strand is the
+            source's, and `mailbox_verify_key` is None.
     """
     if strand == SOURCE_STRAND and mailbox_verify_key is not None:
         return mailbox_verify_key
@@ -108,7 +108,7 @@ def check_signature(verify_key: bytes, message: bytes, signature: bytes) -> None
     """Check one Ed25519 signature.
 
     Raises:
-        ForgedError: it does not fit, or the key is not one.
+        ForgedError: the signature is wrong, or `verify_key` is not a key.
     """
     try:
         VerifyKey(verify_key).verify(message, signature)

@@ -1,7 +1,7 @@
-"""Where things stand in a mailbox: its line of steps, and what became of each proposal.
+"""Thread state: the steps of a mailbox and the state of each proposal.
 
-Both sides call this with the same verified entries, so that the adviser sees what the source sees. Pure: it
-opens nothing and keeps nothing.
+See docs/protocol.md, "Steps" and "Consent". Both sides compute the state from the same verified entries, so
+the adviser sees the same state as the source.
 """
 
 from collections.abc import Sequence
@@ -18,29 +18,32 @@ from protocol.entry import SignedEntry
 from protocol.envelope import Author
 from protocol.identifiers import SOURCE_STRAND, Address, Digest, EntryId, StrandId
 
-EntryContent = tuple[SignedEntry, Content | None]  # None: removed, or it does not open
+EntryContent = tuple[SignedEntry, Content | None]  # None: removed, or it cannot be decrypted
 
 
 class ProposalStatus(StrEnum):
-    """What became of a proposal."""
+    """State of a proposal."""
 
     WAITING = "waiting"
     AGREED = "agreed"
     DECLINED = "declined"
     CHANGES_ASKED = "changes_asked"
     TAKEN_BACK = "taken_back"
-    OBSOLETE = "obsolete"  # a newer proposal came in its place
-    PASSING_ON = "passing_on"  # taking back ended here
+    OBSOLETE = "obsolete"  # a newer proposal replaces it
+    PASSING_ON = "passing_on"  # from here on, the source can no longer take the agreement back
     PASSED_ON = "passed_on"  # the file was made
 
 
 @dataclass(frozen=True, slots=True)
 class ThreadStep:
-    """One step in the line. With `is_derived` it follows from what lies in the mailbox: nobody wrote it.
+    """One step of a mailbox.
 
-    `text` is the adviser's sentence (a last word, a reason); `to` the recipient of what is passed on;
-    `delivered` the day on which it was handed over. With `is_void` passing on had begun, and came to nothing:
-    the source had taken back before they could see it.
+    - `text`: the adviser's sentence, such as a last message or a reason
+    - `next`, `by`: the next thing that will happen, and the working day on which to expect it
+    - `to`, `delivered`: the recipient, and the day on which the file was handed over
+    - `is_derived`: no one wrote this step; it follows from the entries
+    - `is_void`: the desk had begun to pass on, but the source had taken the agreement back before they
+      could see that
     """
 
     step: StepName
@@ -59,7 +62,7 @@ class ThreadStep:
 
 @dataclass(frozen=True, slots=True)
 class CountedAnswer:
-    """The source's answer that counts."""
+    """The source's answer that is in force."""
 
     signed: SignedEntry = field(repr=False)
     content: Content
@@ -69,7 +72,7 @@ class CountedAnswer:
 
 @dataclass(frozen=True, slots=True)
 class ProposalState:
-    """One proposal, word for word, with what became of it."""
+    """One proposal with its text, its state and its answer."""
 
     signed: SignedEntry = field(repr=False)
     content: Content
@@ -77,7 +80,7 @@ class ProposalState:
     state: ProposalStatus
     answer: CountedAnswer | None
     is_newest: bool
-    void: frozenset[EntryId] = frozenset()  # the steps that began to pass it on, and came to nothing
+    void: frozenset[EntryId] = frozenset()  # the PASSING_ON steps that are void
 
     @property
     def entry_id(self) -> EntryId:
@@ -86,42 +89,42 @@ class ProposalState:
 
     @property
     def day(self) -> date:
-        """Return the day on which it was made."""
+        """Return the day on which the proposal was made."""
         return self.signed.envelope.day
 
 
 @dataclass(frozen=True, slots=True)
 class ThreadState:
-    """Where things stand: every step, oldest first, and every proposal, oldest first."""
+    """State of a mailbox: every step and every proposal, oldest first."""
 
     steps: tuple[ThreadStep, ...]
     proposals: tuple[ProposalState, ...]
 
     @property
     def closing(self) -> ThreadStep | None:
-        """Return the closing that counts: nothing was begun since, by either side."""
+        """Return the closing that is in force, or None if either side began something after it."""
         return _closing(self.steps)
 
     @property
     def current(self) -> ThreadStep | None:
-        """Return the newest step; None while nothing was written."""
+        """Return the newest step, or None if the mailbox is empty."""
         return self.steps[-1] if self.steps else None
 
 
 def thread_state(address: Address, opened: Sequence[EntryContent]) -> ThreadState:
-    """Say where things stand in a mailbox.
+    """Compute the steps and proposals of a mailbox.
 
-    `opened` holds its verified entries (`chain.check`) in thread order, each with what stands in it.
+    `opened` has its verified entries (`check_chain`) in thread order, each with its content.
     """
     proposals = tuple(_proposals(address, opened))
     return ThreadState(tuple(_steps(opened, proposals)), proposals)
 
 
 def is_answer(content: Content | None) -> bool:
-    """Say whether what the desk said is an answer, so that who wrote waits no more.
+    """Return True if an entry of the desk is an answer, so that the source no longer waits.
 
-    A step that says no more than that something came in or is read confirms it, as a mark does; so does one
-    without a word of the adviser's own. What was removed, or does not open, counts as an answer.
+    The steps RECEIVED and BEING_READ only confirm, as a mark does. So do IN_CONVERSATION and ADVICE_GIVEN
+    without a text of the adviser. An entry that was removed or cannot be decrypted counts as an answer.
     """
     if content is None or content.step is UNSET:
         return True
@@ -131,64 +134,66 @@ def is_answer(content: Content | None) -> bool:
 
 
 def _closing(steps: Sequence[ThreadStep]) -> ThreadStep | None:
-    # To say that something was handed over opens nothing again.
-    since = next((step for step in reversed(steps) if step.step is not StepName.PASSED_ON), None)
-    return since if since is not None and since.step is StepName.CLOSED else None
+    # A PASSED_ON step after the closing does not reopen the mailbox.
+    newest = next((step for step in reversed(steps) if step.step is not StepName.PASSED_ON), None)
+    return newest if newest is not None and newest.step is StepName.CLOSED else None
 
 
-# ---- the line of steps ------------------------------------------------------------------------------
+# ---- steps ------------------------------------------------------------------------------
 
 _RANK: Final = {StepName.RECEIVED: 1, StepName.BEING_READ: 2, StepName.IN_CONVERSATION: 3}
 
 
 def _steps(opened: Sequence[EntryContent], proposals: Sequence[ProposalState]) -> list[ThreadStep]:
-    """Put what the adviser said and what follows from the entries in one line.
+    """Return the steps that the adviser wrote, together with the steps that follow from the entries.
 
-    What follows is said once, and never after something further on: a mark of having read says nothing new in
-    the middle of a conversation.
+    A derived step occurs once, and never after a later stage. In the middle of a conversation, a mark (read
+    receipt) is not news.
     """
     void = frozenset(chain.from_iterable(each.void for each in proposals))
     digests = {each.entry_id: each.digest for each in proposals}
-    line: list[ThreadStep] = []
+    steps: list[ThreadStep] = []
     reached = 0
     for signed, content in opened:
         part = signed.envelope
-        step = _said(signed, content)
+        step = _written_step(signed, content)
         if step is None:
-            follows = _following(signed, content, is_closed=_closing(line) is not None)
-            if follows is None or _RANK.get(follows, reached + 1) <= reached:
+            name = _derived_step(signed, content, is_closed=_closing(steps) is not None)
+            if name is None or _RANK.get(name, reached + 1) <= reached:
                 continue
             to = content.proposal.name if content is not None and content.proposal is not UNSET else ""
             proposal = digests.get(part.entry_id)
-            line.append(step := ThreadStep(follows, part.day, part.entry_id, to=to, proposal=proposal))
+            steps.append(step := ThreadStep(name, part.day, part.entry_id, to=to, proposal=proposal))
         else:
-            if step.entry_id in void:  # what was promised with it came to nothing too
+            if step.entry_id in void:  # the promise of this step is void too
                 step = replace(step, is_void=True, next="", by=None)
-            _put(line, step)
+            _add_written_step(steps, step)
         if step.step is StepName.CLOSED and (crossing := _crossing(signed, opened)) is not None:
-            # The source wrote without having seen the closing: whichever the thread shows first, it is open.
-            line.append(step := ThreadStep(StepName.REOPENED, part.day, crossing))
-        # Whoever writes again is read again; what is further on than a conversation brings back none of it.
+            # The source wrote before they saw the closing. The mailbox is open, whatever the thread shows
+            # first.
+            steps.append(step := ThreadStep(StepName.REOPENED, part.day, crossing))
+        # After a reopening, the entry is read again. After a later stage than a conversation, no early step
+        # returns.
         reached = 1 if step.step is StepName.REOPENED else max(reached, _RANK.get(step.step, len(_RANK)))
-    return line
+    return steps
 
 
-def _put(line: list[ThreadStep], step: ThreadStep) -> None:
-    """Put what the adviser said in the place of the same step that would have followed anyway.
+def _add_written_step(steps: list[ThreadStep], step: ThreadStep) -> None:
+    """Add a step of the adviser, or replace the derived step of the same name.
 
-    That is the one just before it; of a proposal the one that followed from that very proposal, wherever it
-    stands: another workstation may have said something in between.
+    The derived step is the one just before. For a proposal, it is the step that follows from that proposal,
+    in any place, because another workstation may have written in between.
     """
-    for at, before in enumerate(line):
-        is_meant = before.proposal == step.proposal if step.proposal else at == len(line) - 1
-        if is_meant and before.is_derived and before.step is step.step:
-            line[at] = replace(step, to=before.to)
+    for at, before in enumerate(steps):
+        is_same = before.proposal == step.proposal if step.proposal else at == len(steps) - 1
+        if is_same and before.is_derived and before.step is step.step:
+            steps[at] = replace(step, to=before.to)
             return
-    line.append(step)
+    steps.append(step)
 
 
 def _crossing(closing: SignedEntry, opened: Sequence[EntryContent]) -> EntryId | None:
-    """Return an utterance of the source that the thread shows before a closing that had not seen it."""
+    """Return a message of the source that is before a closing in the thread, but unseen by the closing."""
     seen = _number_in(SOURCE_STRAND, closing.envelope.seen, opened)
     before = (signed.envelope for signed, _ in takewhile(lambda each: each[0] is not closing, opened))
     spoken = (part for part in before if part.author is Author.SOURCE and part.speaks)
@@ -196,7 +201,7 @@ def _crossing(closing: SignedEntry, opened: Sequence[EntryContent]) -> EntryId |
 
 
 def _number_in(strand: StrandId, seen: Sequence[Digest], opened: Sequence[EntryContent]) -> int:
-    """Return how far a strand had come when something was written that had seen these digests."""
+    """Return the largest number of a strand among the entries with these digests, or 0."""
     return max(
         (
             signed.envelope.number
@@ -207,8 +212,8 @@ def _number_in(strand: StrandId, seen: Sequence[Digest], opened: Sequence[EntryC
     )
 
 
-def _said(signed: SignedEntry, content: Content | None) -> ThreadStep | None:
-    """Return the step that the adviser said in this entry."""
+def _written_step(signed: SignedEntry, content: Content | None) -> ThreadStep | None:
+    """Return the step that the adviser wrote in this entry."""
     part = signed.envelope
     if content is None or part.author is not Author.DESK:
         return None
@@ -239,8 +244,8 @@ def _said(signed: SignedEntry, content: Content | None) -> ThreadStep | None:
     )
 
 
-def _following(signed: SignedEntry, content: Content | None, *, is_closed: bool) -> StepName | None:
-    """Return the step that follows from an entry in which none is said."""
+def _derived_step(signed: SignedEntry, content: Content | None, *, is_closed: bool) -> StepName | None:
+    """Return the name of the step that follows from an entry without a written step."""
     part = signed.envelope
     if part.author is Author.SOURCE:
         if not part.speaks:
@@ -272,12 +277,12 @@ def _proposals(address: Address, opened: Sequence[EntryContent]) -> list[Proposa
         if content is not None and content.kind is Kind.PROPOSAL and signed.envelope.author is Author.DESK
     ]
     return [
-        _proposed(address, signed, content, opened, is_newest=signed is made[-1][0])
+        _proposal_state(address, signed, content, opened, is_newest=signed is made[-1][0])
         for signed, content in made
     ]
 
 
-def _proposed(
+def _proposal_state(
     address: Address,
     signed: SignedEntry,
     content: Content,
@@ -287,18 +292,18 @@ def _proposed(
 ) -> ProposalState:
     digest = proposal_digest(content, address=address, entry_id=signed.envelope.entry_id)
     passing = [
-        (step, said.step)
-        for step, said in opened
-        if said is not None
+        (step, content.step)
+        for step, content in opened
+        if content is not None
         and step.envelope.author is Author.DESK
-        and said.step is not UNSET
-        and said.step.proposal == digest
+        and content.step is not UNSET
+        and content.step.proposal == digest
     ]
     begun = [(step, note) for step, note in passing if note.step is StepName.PASSING_ON]
     counts = [(step, note) for step, note in begun if not _is_void(step, note, digest, opened)]
     is_made = any(note.step is StepName.PASSED_ON for _, note in passing)
     if is_made and not counts:
-        counts = begun  # it was made all the same: then that is what happened
+        counts = begun  # the file was made all the same, so passing on did happen
     before = max((_number_in(SOURCE_STRAND, step.envelope.seen, opened) for step, _ in counts), default=None)
     answer = _answer_to(digest, opened, before=before)
     if is_made:
@@ -311,39 +316,41 @@ def _proposed(
         state = ProposalStatus.WAITING
     else:
         state = _VERDICTS[answer.verdict]
-        if state is ProposalStatus.AGREED and _something_is_gone_since(answer.signed, opened):
-            # Perhaps it took the agreement back, or proposed something else: what was deleted, or spoiled in
-            # the store (the age header is not signed), must not bring an agreement to life again.
+        if state is ProposalStatus.AGREED and _is_something_lost_since(answer.signed, opened):
+            # The lost entry may have taken the agreement back, or proposed something else. An entry that
+            # someone deleted, or damaged in the store (the age header is not signed), must not renew an
+            # agreement.
             state = ProposalStatus.TAKEN_BACK
     void = frozenset(step.envelope.entry_id for step, note in begun if (step, note) not in counts)
     return ProposalState(signed, content, digest, state, answer, is_newest, void)
 
 
 def _is_void(step: SignedEntry, note: StepNote, digest: Digest, opened: Sequence[EntryContent]) -> bool:
-    """Say whether the source had taken back before they could see that passing on began.
+    """Return True if the source had taken the agreement back before they could see that passing on began.
 
-    That happens where the desk begins on a machine of its own. Neither had seen the other: both say so in
-    `seen`, which is signed. What was deleted, or does not open, may have been the taking back; and where the
-    agreement itself is gone nobody knows since when. A step without agreement needs none: an answer alone,
-    which the desk has to read first, makes it void.
+    This happens if the desk works on another machine than the server. Then neither side had seen the entry
+    of the other, and the signed `seen` of both entries shows that. An entry that was deleted or cannot be
+    decrypted may have taken the agreement back. If the agreement itself is lost, no one knows when it was
+    withdrawn. A step `without_consent` needs no agreement. Only a readable answer, which the desk must read
+    first, makes such a step void.
     """
     begins = step.envelope
     head = _number_in(SOURCE_STRAND, begins.seen, opened)
-    is_agreed = is_something_gone = False
+    is_agreed = is_something_lost = False
     for signed, content in opened:
         part = signed.envelope
         if part.author is not Author.SOURCE or not part.speaks:
             continue
         verdict = _verdict_on(digest, content)
-        is_gone = content is None and not note.without_consent
+        is_lost = content is None and not note.without_consent
         if part.number <= head:
             is_agreed |= verdict is Verdict.AGREED
-            is_something_gone |= is_gone
-        elif (is_gone or verdict in _AGAINST) and (
+            is_something_lost |= is_lost
+        elif (is_lost or verdict in _AGAINST) and (
             _number_in(begins.strand, part.seen, opened) < begins.number
         ):
             return True
-    return is_something_gone and not is_agreed
+    return is_something_lost and not is_agreed
 
 
 def _verdict_on(digest: Digest, content: Content | None) -> Verdict | None:
@@ -353,7 +360,7 @@ def _verdict_on(digest: Digest, content: Content | None) -> Verdict | None:
 
 
 def _answer_to(digest: Digest, opened: Sequence[EntryContent], *, before: int | None) -> CountedAnswer | None:
-    """Return the source's newest answer to a proposal, given before passing on began."""
+    """Return the source's newest answer to a proposal, from before passing on began."""
     answers = [
         CountedAnswer(signed, content, verdict, signed.envelope.day)
         for signed, content in opened
@@ -365,8 +372,8 @@ def _answer_to(digest: Digest, opened: Sequence[EntryContent], *, before: int | 
     return max(answers, key=lambda answer: answer.signed.envelope.number, default=None)
 
 
-def _something_is_gone_since(answer: SignedEntry, opened: Sequence[EntryContent]) -> bool:
-    """Say whether words that an answer had not before it, of either side, were deleted or do not open."""
+def _is_something_lost_since(answer: SignedEntry, opened: Sequence[EntryContent]) -> bool:
+    """Return True if a message that the answer had not seen was deleted or cannot be decrypted."""
     known = {answer.envelope.strand: answer.envelope.number}
     for signed, _ in opened:
         if signed.digest in answer.envelope.seen:

@@ -1,6 +1,8 @@
-"""What a workstation remembers of the store, sealed on its own disk: no server can take back what it saw.
+"""Trusted state: heads and serials that a workstation remembers, to detect a roll-back of the store.
 
-It cannot notice that its own disk was set back to an older copy of this file; the source's side still can.
+See docs/protocol.md, "Anchors", which is the protocol's word. The state is encrypted on the workstation's
+own disk. The workstation cannot notice when its own disk is restored to an older copy of this file. The
+source still can.
 """
 
 from collections.abc import Mapping
@@ -16,24 +18,23 @@ from crypto.errors import ForgedError, MalformedError, UnreadableError
 from protocol.identifiers import ADDRESS_BYTES, DIGEST_BYTES, STRAND_ID_BYTES, Address, Digest, StrandId
 from protocol.keyring import Keyring
 from protocol.sealed_record import NAME_BYTES, RecordKind
+from protocol.statements.heads import Heads
 
 _VERSION: Final = b"steunpunt-anchors/1"
 
 RecordName = tuple[RecordKind, bytes]
-Head = tuple[int, Digest]  # number and digest of a strand's newest entry
-Heads = Mapping[StrandId, Head]
 
 
 @dataclass(frozen=True, slots=True)
 class TrustedState:
-    """The newest thing seen of every strand, and of the letterhead. Every change gives new anchors."""
+    """Newest number seen of every strand, record and letterhead. Each change returns a new object."""
 
     letterhead_serial: int = 0
     mailboxes: Mapping[Address, Heads] = field(default_factory=dict)
     ended: frozenset[Address] = frozenset()
     removed: Mapping[Address, frozenset[Digest]] = field(default_factory=dict)
-    answered: frozenset[Address] = frozenset()  # nothing that the source said waits, up to the heads known
-    records: Mapping[RecordName, int] = field(default_factory=dict)  # newest revision seen of each
+    answered: frozenset[Address] = frozenset()  # the source waits for no answer, up to these heads
+    records: Mapping[RecordName, int] = field(default_factory=dict)  # newest revision seen
 
     def advance(
         self,
@@ -43,14 +44,14 @@ class TrustedState:
         *,
         is_answered: bool = False,
     ) -> Self:
-        """Remember newer heads of one mailbox, and its tombstones, once `chain.check` found nothing wrong.
+        """Remember newer heads of one mailbox, and its tombstones, after `check_chain` found no fault.
 
-        A removal stands beside the chain, so heads do not tell one that was taken back: `removed` does. Heads
-        do not tell either whether the source still waits, for the newest entry may be a mark: `is_answered`
-        does, for these very heads.
+        A removal is beside the chain, so heads do not show that a removal was undone. `removed` shows that:
+        it has the digests of the removed entries. Heads also do not show whether the source still waits,
+        because the newest entry may be a mark. `is_answered` says so, for these heads.
 
         Raises:
-            ForgedError: a strand would go back, change under its number, or return after its mailbox ended.
+            ForgedError: the head of a strand would go back or change, or the mailbox has ended.
         """
         known = self.mailboxes.get(address, {})
         for strand, head in known.items():
@@ -70,9 +71,9 @@ class TrustedState:
         )
 
     def end(self, address: Address) -> Self:
-        """Remember that a mailbox was ended by its source, and forget its heads and tombstones.
+        """Remember that the source ended a mailbox, and forget its heads and tombstones.
 
-        What the desk itself keeps about it stays until the desk drops it: see `purged`.
+        The desk's own records about the mailbox stay until the desk drops them (`purged`).
         """
         left = {other: heads for other, heads in self.mailboxes.items() if other != address}
         removed = {other: digests for other, digests in self.removed.items() if other != address}
@@ -85,9 +86,10 @@ class TrustedState:
         )
 
     def purged(self, address: Address) -> Self:
-        """Remember that nothing of a mailbox is left, nor of the desk's own records about it.
+        """Remember that a mailbox and the desk's own records about it are gone.
 
-        It ended by the desk's order, or by its source and the desk dropped its records.
+        Either the desk ordered the deletion, or the source ended the mailbox and the desk dropped its
+        records.
         """
         left = {name: revision for name, revision in self.records.items() if not name[1].startswith(address)}
         return replace(self.end(address), records=MappingProxyType(left))
@@ -96,29 +98,29 @@ class TrustedState:
         """Remember the newest revision of one of the desk's records.
 
         Raises:
-            ForgedError: an older one: somebody put back what the desk has written over.
+            ForgedError: an older revision. Someone restored a record that the desk has replaced.
         """
         if revision < self.records.get((kind, name), 0):
             raise ForgedError
         return replace(self, records=MappingProxyType({**self.records, (kind, name): revision}))
 
     def forget_record(self, kind: RecordKind, name: bytes) -> Self:
-        """Forget a record that this desk dropped itself; the next one under its name begins at 1."""
+        """Forget a record that the desk dropped. The next record with its name begins at revision 1."""
         left = {known: revision for known, revision in self.records.items() if known != (kind, name)}
         return replace(self, records=MappingProxyType(left))
 
     def saw_letterhead(self, serial: int) -> Self:
-        """Remember the newest letterhead.
+        """Remember the newest serial of a letterhead.
 
         Raises:
-            ForgedError: an older one.
+            ForgedError: an older serial.
         """
         if serial < self.letterhead_serial:
             raise ForgedError
         return replace(self, letterhead_serial=serial)
 
     def to_bytes(self) -> bytes:
-        """Write the anchors as JSON, addresses and strands in their order."""
+        """Write the state as JSON, with addresses and strands in ascending order."""
         mailboxes = tuple(
             (address, tuple((strand, *head) for strand, head in sorted(heads.items())))
             for address, heads in sorted(self.mailboxes.items())
@@ -135,7 +137,7 @@ class TrustedState:
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> Self:
-        """Accept exactly what `to_bytes` writes.
+        """Read exactly what `to_bytes` writes.
 
         Raises:
             MalformedError: anything else.
@@ -166,17 +168,17 @@ class TrustedState:
 
 
 def seal_trusted_state(trusted_state: TrustedState, keyring: Keyring) -> bytes:
-    """Return the anchors as an age file for this workstation alone, signed by it."""
+    """Sign the state as this workstation, and encrypt it as an age file for this workstation only."""
     signed = signed_lines.write_signed_lines(_VERSION, trusted_state.to_bytes(), keyring.strand.seed)
     sealed = age.encrypt(signed, [keyring.trusted_state_identity.recipient])
     return sealed.header + sealed.payload
 
 
 def open_trusted_state(raw: bytes, keyring: Keyring) -> TrustedState:
-    """Open this workstation's anchors.
+    """Decrypt and verify the state of this workstation.
 
     Raises:
-        UnreadableError: damaged, or not written by this workstation.
+        UnreadableError: the file is damaged, or this workstation did not write it.
     """
     try:
         signed, _ = age.decrypt(*age.split_file(raw), [keyring.trusted_state_identity])
@@ -205,5 +207,7 @@ class _Wire(StrictStruct, frozen=True):
     mailboxes: tuple[tuple[_AddressWire, tuple[_HeadWire, ...]], ...]
     ended: tuple[_AddressWire, ...]
     removed: tuple[tuple[_AddressWire, tuple[_DigestWire, ...]], ...]
-    answered: tuple[_AddressWire, ...] | UnsetType = UNSET  # left out where empty: older files stay valid
+    answered: tuple[_AddressWire, ...] | UnsetType = (
+        UNSET  # left out if empty, so that older files stay valid
+    )
     records: tuple[_RecordWire, ...] | UnsetType = UNSET

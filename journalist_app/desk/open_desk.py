@@ -22,7 +22,8 @@ from protocol.identifiers import Address, Digest, EntryId, mailbox_label
 from protocol.keyring import Keyring
 from protocol.letterhead import Letterhead
 from protocol.sealed_record import RecordKind
-from protocol.trusted_state import Heads, TrustedState
+from protocol.statements.heads import Heads
+from protocol.trusted_state import TrustedState
 from store.database.engine import Store
 
 _LARGER_OPENED = 4  # times: what was compressed and sealed may be so much larger than a file may be

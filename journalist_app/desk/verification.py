@@ -15,7 +15,7 @@ from protocol.entry import SignedEntry, open_entry
 from protocol.envelope import Author
 from protocol.identifiers import SOURCE_STRAND, Address, Digest, StrandId
 from protocol.mailbox_keys import check_mailbox_keys
-from protocol.trusted_state import Heads
+from protocol.statements.heads import Heads
 from store import entries, mailboxes, sync_findings
 from store.entries import StoredEntry
 from store.mailboxes import StoredMailbox

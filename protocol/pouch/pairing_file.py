@@ -1,6 +1,7 @@
-"""What is carried by hand so that a server and a workstation know each other (docs/protocol.md, "Pouch").
+"""Card file and pairing file, which introduce a server and a workstation to each other.
 
-All of it is public. The card file goes to the workstation, the pairing file comes back.
+See docs/protocol.md, "Pouch". A person carries them, and both are public. The card file goes to the
+workstation, and the pairing file goes back.
 """
 
 import hashlib
@@ -25,10 +26,11 @@ _ONION_CHARS: Final = 52
 
 
 class Pairing(StrictStruct, frozen=True):
-    """What a workstation tells a server that is to know it.
+    """A workstation's introduction to a server.
 
-    `base` is the SHA-256 of the letterhead that this one was built upon, or empty. `onion_client` is its key
-    to the onion service, as Tor writes it, or empty.
+    `strand` is the workstation's strand, and `letterhead` the letterhead that certifies it. `base` is the
+    SHA-256 of the letterhead from which that one was made, or empty. `onion_client` is the workstation's
+    key for the onion service in Tor's form, or empty.
     """
 
     strand: Annotated[bytes, Meta(min_length=STRAND_ID_BYTES, max_length=STRAND_ID_BYTES)]
@@ -38,19 +40,19 @@ class Pairing(StrictStruct, frozen=True):
     onion_client: Annotated[str, Meta(pattern="^([A-Z2-7]{52})?$", max_length=_ONION_CHARS)]
 
     def to_bytes(self, seed: bytes) -> bytes:
-        """Write the file; `seed` is the strand's, 32 bytes."""
+        """Write the file, signed with the strand's Ed25519 seed (32 bytes)."""
         return signed_lines.write_signed_lines(_VERSION, encode_json(self), seed)
 
 
 def read_pairing(raw: bytes, fingerprint: str) -> tuple[Pairing, Letterhead]:
-    """Return a pairing of the desk of a fingerprint, and the letterhead in it.
+    """Check a pairing file of the desk with this fingerprint, and return the pairing and its letterhead.
 
-    Whether that is the newest, and the strand still in use, is for the server to judge.
+    The server itself checks that the letterhead is the newest and that the strand is still in use.
 
     Raises:
-        MalformedError: it is none.
+        MalformedError: the bytes are not a pairing file.
         LetterheadRefusedError: the letterhead in it must not be used.
-        ForgedError: the letterhead does not name the strand, or the strand did not sign this.
+        ForgedError: the letterhead does not name the strand, or the strand did not sign this file.
     """
     body, signature = signed_lines.read_signed_lines(_VERSION, raw)
     pairing = decode_json(body, Pairing)
@@ -66,13 +68,13 @@ def read_pairing(raw: bytes, fingerprint: str) -> tuple[Pairing, Letterhead]:
 
 @dataclass(frozen=True, slots=True)
 class CardFile:
-    """A server's card, with body and signature of the newest letterhead that it has, if it has one."""
+    """A server's card, with body and signature of its newest letterhead, if the server has one."""
 
     card: ServerCard
     letterhead: tuple[bytes, bytes] | None
 
     def to_bytes(self) -> bytes:
-        """Write the file: one line, or two."""
+        """Write the file, in one line or two."""
         lines = [str(self.card)]
         if self.letterhead is not None:
             lines.append(" ".join((_LETTERHEAD, *map(to_base64, self.letterhead))))
@@ -80,7 +82,7 @@ class CardFile:
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> "CardFile":
-        """Read what `to_bytes` writes, with white space around it; the letterhead is not verified here.
+        """Read what `to_bytes` writes, with white space around it. The letterhead is not verified here.
 
         Raises:
             MalformedError: anything else.
@@ -103,5 +105,5 @@ class CardFile:
 
 
 def letterhead_digest(letterhead_body: bytes) -> bytes:
-    """Return what a pairing calls the letterhead that it was built upon."""
+    """Return the digest by which a pairing names the letterhead it was made from."""
     return hashlib.sha256(letterhead_body).digest()

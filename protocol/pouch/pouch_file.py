@@ -1,6 +1,7 @@
-"""A pouch: what one store has and another does not know yet, as one sealed file (docs/protocol.md, "Pouch").
+"""Pouch file: a sync bundle as one encrypted, signed file (docs/protocol.md, "Pouch").
 
-It is written while what goes into it is read, and read in pieces: memory does not grow with its size.
+A pouch has the items of one store that another store does not have yet. It is written while its items
+arrive, and read in pieces, so memory does not grow with its size.
 """
 
 import hashlib
@@ -26,17 +27,17 @@ from protocol.identifiers import ATTACHMENT_ID_BYTES, STRAND_ID_BYTES, StrandId
 from protocol.pouch.pouch_items import CHUNK_BYTES, ITEM_BYTES, Item, item_from_bytes, item_to_bytes
 from protocol.strand import SIGNATURE_BYTES, check_signature
 
-SERVER: Final = StrandId(b"")  # the name of the server as sender or receiver: it has no strand
+SERVER: Final = StrandId(b"")  # the server as sender or receiver, which has no strand
 FLOOR_BYTES: Final = 2048
 HEAD_BYTES: Final = 64 * 1024
 PARTIALS: Final = 1000
 _VERSION: Final = b"steunpunt-pouch/1\n"
-_LATER: Final = re.compile(rb"steunpunt-pouch/(?:[2-9]\n|[1-9][0-9])")  # as long as ours, and longer
+_LATER: Final = re.compile(rb"steunpunt-pouch/(?:[2-9]\n|[1-9][0-9])")  # as long as ours, or longer
 _END: Final = b"steunpunt/v1/pouch-end"
 _CARD: Final = "steunpunt-card/1"
 _LENGTH_BYTES: Final = 4
 _LARGEST: Final = 2**63 - 1
-WHOLE: Final = _LARGEST  # in the place of a number of chunks: a file that is wanted no more
+WHOLE: Final = _LARGEST  # instead of a number of chunks: the file is not needed any more
 _SERIALS_A_HALF_HOUR: Final = 65_536
 
 _Name = Annotated[bytes, Meta(max_length=STRAND_ID_BYTES)]
@@ -47,7 +48,7 @@ _Partial = tuple[
 
 
 class PouchHead(CanonicalStruct, frozen=True, kw_only=True):
-    """What a pouch says of itself: from whom to whom, and what came before it."""
+    """Head of a pouch: sender, receiver, serials and day. docs/protocol.md, "Pouch", explains each field."""
 
     desk: Annotated[str, Meta(max_length=100)]
     sender: _Name
@@ -62,12 +63,11 @@ class PouchHead(CanonicalStruct, frozen=True, kw_only=True):
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> Self:
-        """Accept exactly what `to_bytes` writes.
+        """Read exactly what `to_bytes` writes.
 
         Raises:
-            MalformedError: anything else, not between the server and one workstation, or one that comes
-                after itself, or that was sent behind itself: whoever waits for what is missing would wait
-                for ever.
+            MalformedError: anything else, or not between the server and one workstation. Also if `after` or
+                `sent` is not before the serial: then the receiver would wait forever for a missing pouch.
         """
         head = super().from_bytes(raw)
         sides = sorted((len(head.sender), len(head.receiver)))
@@ -77,17 +77,17 @@ class PouchHead(CanonicalStruct, frozen=True, kw_only=True):
 
 
 def lowest_serial(half_hour: int) -> int:
-    """Return the lowest serial of pouches packed in a half hour, counted from 1970 in UTC.
+    """Return the lowest serial of pouches made in a half hour. Half hours are counted from 1970 in UTC.
 
-    A sender whose store was put back to an earlier day would give a serial that it gave before, and what lies
-    in that pouch would be taken for known.
+    With a plain counter, a sender whose store was restored to an earlier day would use a serial again. The
+    receiver would then believe that it already has the items of that pouch.
     """
     return half_hour * _SERIALS_A_HALF_HOUR
 
 
 @dataclass(frozen=True, slots=True)
 class ServerCard:
-    """The public keys of a server's pouches: it signs with one, and is sealed to with the other."""
+    """Public keys of a server: one verifies its pouches, the other encrypts pouches to it."""
 
     verify_key: bytes
     recipient: age.PQRecipient
@@ -97,7 +97,7 @@ class ServerCard:
 
     @classmethod
     def from_text(cls, text: str) -> Self:
-        """Read what `str` gives; white space around it is allowed, since people carry it.
+        """Read what `str` returns. White space around it is allowed, because people copy it.
 
         Raises:
             MalformedError: anything else.
@@ -114,14 +114,14 @@ class ServerCard:
 
 @dataclass(frozen=True, slots=True)
 class ServerKey:
-    """The secret half of a card, 64 bytes: it opens and signs pouches, and nothing that is stored."""
+    """Secret half of a card, 64 bytes. It decrypts and signs pouches, and nothing in the store."""
 
     seed: bytes = field(repr=False)  # Ed25519, 32 bytes
     identity: age.PQIdentity = field(repr=False)
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> Self:
-        """Accept two seeds of 32 bytes: the signing key's and the identity's.
+        """Read two seeds of 32 bytes: of the signing key and of the identity.
 
         Raises:
             MalformedError: another length.
@@ -137,10 +137,10 @@ class ServerKey:
 
 
 class PouchWriter:
-    """Writes a pouch while its items come (push).
+    """Writes a pouch while its items arrive (push).
 
-    `header`, then what `add` and `finish` return, in order, is the file. `size` is how many bytes of
-    plaintext are in it so far.
+    The file is `header`, and then the bytes that `add` and `finish` return, in order. `size` is the number
+    of bytes of plaintext so far.
     """
 
     __slots__ = ("_digest", "_seed", "_writer", "header", "size")
@@ -148,10 +148,10 @@ class PouchWriter:
     size: int
 
     def __init__(self, head: PouchHead, recipient: age.PQRecipient, seed: bytes) -> None:
-        """Begin a pouch to `recipient`; `seed` is the sender's Ed25519 seed, 32 bytes.
+        """Begin a pouch to `recipient`. `seed` is the sender's Ed25519 seed, 32 bytes.
 
         Raises:
-            MalformedError: `Head.from_bytes` would refuse the head.
+            MalformedError: `PouchHead.from_bytes` would refuse the head.
         """
         self._writer = age.AgeWriter([recipient])
         self._seed = seed
@@ -165,15 +165,15 @@ class PouchWriter:
         return "PouchWriter()"
 
     def add(self, item: Item) -> bytes:
-        """Put an item in; return the sealed bytes that are ready, perhaps none.
+        """Add an item. Return the encrypted bytes that are ready, maybe b"".
 
         Raises:
-            MalformedError: no reader would take it; nothing was put in.
+            MalformedError: a reader would refuse the item. The item was not added.
         """
         return self._write(frame(item_to_bytes(item)))
 
     def finish(self) -> Iterator[bytes]:
-        """Sign, pad, and yield the rest, in pieces of at most 1 MiB. Call it once, and nothing after it."""
+        """Sign, pad, and yield the rest in pieces of at most 1 MiB. Call this once, as the last method."""
         end = self._write(frame(b""))
         signature = SigningKey(self._seed).sign(frame(_END, self._digest.digest())).signature
         yield end + self._write(frame(signature))
@@ -191,15 +191,15 @@ class PouchWriter:
 
 
 class PouchReader:
-    """A pouch as it is read. Nothing in it may be acted upon before `items` came to its end."""
+    """Reads a pouch (pull). The caller must not act on an item before `items` has ended without an error."""
 
     __slots__ = ("_plaintext", "head")
     head: Final[PouchHead]
 
     def __init__(self, pieces: Iterable[bytes], identities: Iterable[age.PQIdentity]) -> None:
-        """Open a pouch that comes in pieces of any size, and read its head.
+        """Decrypt a pouch that arrives in pieces of any size, and read its head.
 
-        Nobody has signed for anything yet: whoever knows the recipient can make such a head, or say NEWER.
+        The head is not authentic yet. Everyone who knows the recipient can make a head, or cause NEWER.
 
         Raises:
             PouchRefusedError: UNREADABLE, NEWER or MALFORMED.
@@ -207,7 +207,10 @@ class PouchReader:
         try:
             header, payload = age.split_stream(pieces)
             opened = age.AgeReader(header, list(identities), payload)
-        except (UnreadableError, MalformedError) as why:  # no age file is damaged, as far as anybody can tell
+        except (
+            UnreadableError,
+            MalformedError,
+        ) as why:  # a damaged age file looks like any other file
             raise PouchRefusedError(PouchRefusal.UNREADABLE) from why
         self._plaintext = _Plaintext(opened)
         try:
@@ -225,10 +228,10 @@ class PouchReader:
         return "PouchReader()"
 
     def items(self, verify_key: bytes) -> Iterator[Item]:
-        """Yield the items, and at the end check that `verify_key` signed all of it, and that nothing follows.
+        """Yield the items. At the end, check that `verify_key` signed them all and that nothing follows.
 
         Raises:
-            PouchRefusedError: UNREADABLE, MALFORMED or FORGED. What was yielded is worth nothing then.
+            PouchRefusedError: UNREADABLE, MALFORMED or FORGED. The caller must then drop all items.
         """
         try:
             while field_ := self._plaintext.take_field(ITEM_BYTES):
@@ -236,7 +239,7 @@ class PouchReader:
             digest = self._plaintext.digest
             signature = self._plaintext.take_field(SIGNATURE_BYTES)
             if len(signature) != SIGNATURE_BYTES:
-                raise MalformedError  # noqa: TRY301  # as what `take_field` refuses
+                raise MalformedError  # noqa: TRY301  # like the errors of `take_field`
             check_signature(verify_key, frame(_END, digest), signature)
             self._plaintext.require_padding()
         except UnreadableError as why:
@@ -252,7 +255,7 @@ def _padded(length: int) -> int:
 
 
 class _Plaintext:
-    """What was opened, taken in the lengths that the format names; keeps a digest of all that was taken."""
+    """Decrypted bytes, read in the lengths that the format names, with the digest of all bytes read."""
 
     __slots__ = ("_digest", "_held", "_pieces", "_taken")
 
@@ -286,7 +289,7 @@ class _Plaintext:
         return self.take(length)
 
     def require_padding(self) -> None:
-        """Refuse anything but the zeros that a writer adds: a byte more would be one that nobody signed."""
+        """Check that only the padding of a writer follows. Any other byte would be unsigned."""
         left = _padded(self._taken) - self._taken
         for piece in itertools.chain([bytes(self._held)], self._pieces):
             left -= len(piece)

@@ -1,6 +1,6 @@
-"""What can lie in a pouch: one kind of item for each thing that travels (docs/protocol.md, "Pouch").
+"""Items of a pouch: one class for each kind of thing that a sync exchanges (docs/protocol.md, "Pouch").
 
-Here is only their form. Whether what an item says is true is judged where it is taken in.
+This module checks only their form. `sync` verifies each item before it applies the item.
 """
 
 from datetime import date
@@ -18,9 +18,9 @@ from protocol.strand import SIGNATURE_BYTES
 
 ITEM_BYTES: Final = 16 * 1024 * 1024
 CHUNK_BYTES: Final = 1024 * 1024
-_NAME_BYTES: Final = 64  # of a record; what kinds there are is the desk's affair, and no server's
+_NAME_BYTES: Final = 64  # of a record; only the desk knows the kinds of records
 _LARGEST: Final = 2**63 - 1
-TALLIES: Final = 64  # a mailbox leaves 8; without a limit 16 MiB of them would take 200 MiB to read
+TALLIES: Final = 64  # a mailbox leaves 8; without a limit, reading 16 MiB of them would take 200 MiB
 
 _Address = Annotated[bytes, Meta(min_length=ADDRESS_BYTES, max_length=ADDRESS_BYTES)]
 _EntryId = Annotated[bytes, Meta(min_length=ENTRY_ID_BYTES, max_length=ENTRY_ID_BYTES)]
@@ -36,14 +36,14 @@ _Tallies = Annotated[tuple[_Sealed, ...], Meta(max_length=TALLIES)]
 
 
 class _Item(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """What all items share. What one holds is sealed or signed, and long: it is never shown."""
+    """Base class of all items. `repr` shows no field, because fields are encrypted or signed, and long."""
 
     def __repr__(self) -> str:
         return type(self).__name__
 
 
 class LetterheadItem(_Item, frozen=True, tag="letterhead"):
-    """A letterhead of the desk with its signature; `base` is the serial of the one it was built upon."""
+    """A letterhead of the desk with its signature. `base` is the serial of the one it was made from."""
 
     base: _Count
     serial: _Count
@@ -61,7 +61,7 @@ class MailboxItem(_Item, frozen=True, tag="mailbox"):
 
 
 class FileItem(_Item, frozen=True, tag="file"):
-    """The beginning of an attachment; its chunks follow."""
+    """The start of an attachment. Its chunks follow."""
 
     address: _Address
     entry_id: _EntryId
@@ -70,7 +70,7 @@ class FileItem(_Item, frozen=True, tag="file"):
 
 
 class ChunkItem(_Item, frozen=True, tag="chunk"):
-    """The next piece of an attachment's payload, as it lies in the store."""
+    """The next chunk of an attachment's payload, as the store has it."""
 
     attachment_id: _AttachmentId
     number: _Count
@@ -79,7 +79,7 @@ class ChunkItem(_Item, frozen=True, tag="chunk"):
 
 
 class EntryItem(_Item, frozen=True, tag="entry"):
-    """An entry, whole; or, with a removal, what is left of it."""
+    """An entry. With a `removal`, its header and payload are empty."""
 
     envelope: bytes
     signature: _Signature
@@ -91,7 +91,7 @@ class EntryItem(_Item, frozen=True, tag="entry"):
 
 
 class EndedItem(_Item, frozen=True, tag="ended"):
-    """The line that stands where a mailbox was."""
+    """Signed statement that a mailbox has ended, with the keys of the mailbox."""
 
     address: _Address
     recipient: _Recipient
@@ -101,14 +101,14 @@ class EndedItem(_Item, frozen=True, tag="ended"):
 
 
 class CountedItem(_Item, frozen=True, tag="counted"):
-    """The desk has seen that a mailbox ended, and what it left in the ledger."""
+    """Notice that the desk has seen the end of a mailbox, with its tallies for the ledger."""
 
     address: _Address
     tallies: _Tallies
 
 
 class OrderItem(_Item, frozen=True, tag="order"):
-    """The order that a mailbox is under; an empty statement says that it is under none."""
+    """Deletion order of a mailbox. An empty statement means that the mailbox has no order any more."""
 
     address: _Address
     statement: bytes
@@ -117,7 +117,7 @@ class OrderItem(_Item, frozen=True, tag="order"):
 
 
 class RecordItem(_Item, frozen=True, tag="record"):
-    """The newest revision of a record of the desk, built upon `base`; revision 0 says that it was dropped."""
+    """Newest revision of a record, made from revision `base`. Revision 0 means that it was dropped."""
 
     kind: Annotated[str, Meta(min_length=1, max_length=40)]
     name: _Name
@@ -133,14 +133,14 @@ class TallyItem(_Item, frozen=True, tag="tally"):
 
 
 class PublicFileItem(_Item, frozen=True, tag="public_file"):
-    """A file that everybody may read."""
+    """A file that everyone may read."""
 
     name: Annotated[str, Meta(min_length=1, max_length=200)]
     body: bytes
 
 
 class DamagedItem(_Item, frozen=True, tag="damaged"):
-    """An entry of the sender's store that does not verify there, and so was left out."""
+    """Notice that an entry in the sender's store failed its check, and was left out."""
 
     address: _Address
     entry_id: _EntryId
@@ -177,7 +177,7 @@ def item_to_bytes(item: Item) -> bytes:
 
 
 def item_from_bytes(raw: bytes) -> Item:
-    """Accept exactly what `item_to_bytes` writes.
+    """Read exactly what `item_to_bytes` writes.
 
     Raises:
         MalformedError: anything else.

@@ -1,7 +1,10 @@
-"""An order: the desk's signed instruction to delete a mailbox from a day on (docs/protocol.md, "Orders").
+"""Deletion orders: the desk's signed instruction to delete a mailbox.
 
-The server deletes by such an order and by nothing else, so nobody who runs it can have a mailbox deleted
-without the desk, and a retention that the desk promised does not depend on the server's settings.
+See docs/protocol.md, "Retention and orders".
+
+The server deletes a mailbox only by such an order or by its source. So someone who runs the server cannot
+make the software delete a mailbox, and the retention that the desk promised does not depend on the server's
+settings.
 """
 
 import hashlib
@@ -25,9 +28,10 @@ _NO_HEAD: Final = (0, NO_DIGEST)
 
 @dataclass(frozen=True, slots=True)
 class DeletionOrder:
-    """What the desk ordered: of which mailbox, as it stood then, from which day, counted by which tallies.
+    """A verified order: the mailbox and its heads, the day from which to delete it, and the tallies to count.
 
-    `tallies_sha256` holds the SHA-256 of every sealed tally, ascending; `day` is the day it was signed on.
+    `tallies_sha256` has the SHA-256 of every encrypted tally, ascending. `strand` is the workstation that
+    signed on `day`.
     """
 
     address: Address
@@ -41,12 +45,12 @@ class DeletionOrder:
 def sign_order(  # noqa: PLR0913  # each is a field of the statement
     address: Address, heads: Heads, *, due: date, tallies: Sequence[bytes], by: DeskWriter, day: date
 ) -> bytes:
-    """Order that a mailbox be deleted from `due` on, and its sealed tallies put into the ledger.
+    """Sign the order to delete a mailbox from `due` on, and to add its encrypted tallies to the ledger.
 
-    `heads` are those of all strands, as the desk found them sound.
+    `heads` are those of all strands, from `check_chain`. `day` is the day of signing.
 
     Raises:
-        MalformedError: due before it is signed, or a tally twice.
+        MalformedError: `due` is before `day`, or a tally is there twice.
     """
     digests = sorted(hashlib.sha256(tally).digest() for tally in tallies)
     if due < day or len(set(digests)) != len(digests):
@@ -64,11 +68,12 @@ def sign_order(  # noqa: PLR0913  # each is a field of the statement
 
 
 def verify_order(raw: bytes, *, strands: Mapping[StrandId, StrandKey]) -> DeletionOrder:
-    """Check an order and return what it says; the caller compares address and tallies with what it has.
+    """Check the signature of an order and return the order. The caller compares its address and tallies.
 
     Raises:
-        ForgedError: no workstation of the letterhead signed it, or not on a day on which it may.
-        MalformedError: no order that we write.
+        ForgedError: no workstation of the letterhead signed the order, or the workstation was not in use on
+            that day.
+        MalformedError: the bytes are not an order.
     """
     fields = unframe(raw)
     if len(fields) != _FIELDS + 1 or fields[0] != LABEL:
@@ -76,7 +81,7 @@ def verify_order(raw: bytes, *, strands: Mapping[StrandId, StrandKey]) -> Deleti
     _, address, heads, due, digests, strand, day, signature = fields
     if (
         len(address) != ADDRESS_BYTES
-        or len(strand) != STRAND_ID_BYTES  # never the source's: it ends its mailbox, and orders nothing
+        or len(strand) != STRAND_ID_BYTES  # not the source's: a source ends the mailbox and orders nothing
         or len(digests) % DIGEST_BYTES
     ):
         raise MalformedError
@@ -97,16 +102,17 @@ def verify_order(raw: bytes, *, strands: Mapping[StrandId, StrandKey]) -> Deleti
 
 
 def is_order_void(ordered: DeletionOrder, entries: Iterable[SignedEntry]) -> bool:
-    """Tell whether what lies in the mailbox now is no longer what the order was given for.
+    """Return True if an order is void, because the mailbox has changed since.
 
-    Anything that was said since voids it, by the source, who is still there, or by the desk: were it not so,
-    whoever can write to the store could put back an order that the desk took back by reopening the mailbox.
-    Marks say nothing, and void nothing. Nor is a mailbox deleted from which something is missing that the
-    desk had seen: that is for the desk to look at. `entries` are all of the mailbox, tombstones included.
+    Every later message voids an order. After a message of the source, the source is still there. A message
+    of the desk means that the desk reopened the mailbox; otherwise someone who can write to the store could
+    restore the old order. Marks (read receipts) void nothing. An order is also void if an entry is missing
+    that the desk had seen, because the desk must look at such a mailbox. `entries` are all entries of the
+    mailbox, tombstones included.
     """
     known = tuple(entries)
     present = {entry.digest for entry in known}
     if any(digest not in present for _, digest in ordered.heads.values()):
         return True
-    said = (entry.envelope for entry in known if entry.envelope.speaks)
-    return any(part.number > ordered.heads.get(part.strand, _NO_HEAD)[0] for part in said)
+    messages = (entry.envelope for entry in known if entry.envelope.speaks)
+    return any(message.number > ordered.heads.get(message.strand, _NO_HEAD)[0] for message in messages)

@@ -1,4 +1,7 @@
-"""How far every strand of a mailbox had come, as statements about a whole mailbox write it down."""
+"""Heads: number and digest of the newest entry of every strand, as signed statements write them.
+
+See docs/protocol.md, "Removals and endings".
+"""
 
 from collections.abc import Mapping
 from typing import Final
@@ -10,11 +13,12 @@ from protocol.identifiers import DIGEST_BYTES, SOURCE_STRAND, STRAND_ID_BYTES, D
 _NUMBER_BYTES: Final = 8
 _FIELDS: Final = 3
 
-Heads = Mapping[StrandId, tuple[int, Digest]]
+Head = tuple[int, Digest]  # number and digest
+Heads = Mapping[StrandId, Head]
 
 
 def heads_to_bytes(heads: Heads) -> bytes:
-    """Write heads as a frame of one frame for each strand, ascending by strand."""
+    """Write heads as a frame with one frame for each strand, in ascending order of strands."""
     return frame(
         *(
             frame(strand, number.to_bytes(_NUMBER_BYTES), digest)
@@ -24,12 +28,12 @@ def heads_to_bytes(heads: Heads) -> bytes:
 
 
 def heads_from_bytes(raw: bytes) -> Heads:
-    """Accept exactly what `heads_to_bytes` writes: one set of heads has one writing.
+    """Read exactly what `heads_to_bytes` writes. Each set of heads has one spelling.
 
     Raises:
         MalformedError: anything else.
     """
-    heads: dict[StrandId, tuple[int, Digest]] = {}
+    heads: dict[StrandId, Head] = {}
     for head in unframe(raw):
         fields = unframe(head)
         if len(fields) != _FIELDS:

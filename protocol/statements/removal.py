@@ -1,4 +1,7 @@
-"""Statements that stay where an entry, or a whole mailbox, was; each with its signature."""
+"""Removals and endings: signed tombstones of an entry or a whole mailbox.
+
+See docs/protocol.md, "Removals and endings".
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +23,7 @@ _ENDED_FIELDS: Final = 4
 
 
 def sign_removal(entry_digest: Digest, *, address: Address, by: EntryWriter, day: date) -> bytes:
-    """Sign that one entry was removed on a day: by its own author, or by the source, whose mailbox it is."""
+    """Sign that an entry was removed on a day, by its author or by the source of the mailbox."""
     statement = frame(_REMOVAL, address, entry_digest, bytes((by.author,)), by.strand, day_to_bytes(day))
     return statement + frame(by.sign(statement))
 
@@ -33,14 +36,14 @@ def verify_removal(
     mailbox_verify_key: bytes | None,
     strands: Mapping[StrandId, StrandKey],
 ) -> date:
-    """Check the removal that stands beside an entry, and return its day.
+    """Check the signed removal of an entry, and return its day.
 
-    Without it a server could drop what it does not like and call it removed. The digest in it stops a removal
-    of one entry from being hung on another.
+    Without a signature, a server could drop an entry and pretend that it was removed. The digest prevents
+    that the removal of one entry is used for another.
 
     Raises:
-        ForgedError: signed by someone who may not, or for another entry or mailbox.
-        MalformedError: no removal that we write.
+        ForgedError: signed by someone who may not remove the entry, or for another entry or mailbox.
+        MalformedError: the bytes are not a removal.
     """
     fields = unframe(raw)
     if len(fields) != _REMOVAL_FIELDS + 1 or fields[0] != _REMOVAL:
@@ -59,7 +62,7 @@ def verify_removal(
 
 @dataclass(frozen=True, slots=True)
 class MailboxEnding:
-    """A mailbox that its source ended: how far every strand had come, and the day."""
+    """Ending of a mailbox by its source: the heads of all strands, and the day."""
 
     address: Address
     heads: Heads
@@ -67,20 +70,20 @@ class MailboxEnding:
 
 
 def sign_ending(address: Address, heads: Heads, *, day: date, by: EntryWriter) -> bytes:
-    """Sign, as the source, that the mailbox is ended; this line stays until the desk has seen it."""
+    """Sign, as the source, that the mailbox is ended. The statement is kept until the desk has seen it."""
     statement = frame(_ENDED, address, heads_to_bytes(heads), day_to_bytes(day))
     return statement + frame(by.sign(statement))
 
 
 def verify_ending(raw: bytes, *, address: Address, recipient: bytes, verify_key: bytes) -> MailboxEnding:
-    """Check the line that stands where a mailbox was.
+    """Check the source's signed statement that a mailbox is ended, and return it.
 
-    Without it a server could drop a whole mailbox and say that its source had ended it. The heads tell the
-    desk whether it had seen everything that was there.
+    Without a signature, a server could drop a whole mailbox and pretend that its source ended it. The heads
+    show the desk whether it had seen every entry.
 
     Raises:
         ForgedError: not signed by the source of that mailbox.
-        MalformedError: no such line that we write.
+        MalformedError: the bytes are not an ending.
     """
     check_mailbox_keys(address, recipient, verify_key)
     fields = unframe(raw)
@@ -95,7 +98,7 @@ def verify_ending(raw: bytes, *, address: Address, recipient: bytes, verify_key:
 
 
 def is_ended_by_source(raw: bytes, *, address: Address, recipient: bytes, verify_key: bytes) -> bool:
-    """Say whether the line where a mailbox was is signed by its source. Else it can only be an order."""
+    """Return True if the source signed the statement about an ended mailbox. Otherwise it is an order."""
     try:
         verify_ending(raw, address=address, recipient=recipient, verify_key=verify_key)
     except (ForgedError, MalformedError):

@@ -22,7 +22,6 @@ NOT_YET: Final = (
     "bench/",
     "deploy/",
     "journalist_app/",
-    "protocol/",
     "pyproject.toml",
     "source_app/__init__.py",
     "source_app/argon2_limiter.py",

@@ -7,7 +7,8 @@ from crypto.errors import ForgedError, MalformedError, UnreadableError
 from protocol.identifiers import Address, Digest, StrandId
 from protocol.keyring import create_keyring
 from protocol.sealed_record import NAME_BYTES, RecordKind
-from protocol.trusted_state import Head, TrustedState, open_trusted_state, seal_trusted_state
+from protocol.statements.heads import Head
+from protocol.trusted_state import TrustedState, open_trusted_state, seal_trusted_state
 
 _KEYRING = create_keyring("Workstation 1", [])
 _ADDRESS = Address(b"a" * 20)

@@ -11,7 +11,7 @@ from journalist_app.desk.verification import examine
 from journalist_app.services.mailbox import closing, count_for_report
 from journalist_app.services.records import casefiles
 from protocol.identifiers import SOURCE_STRAND, Address, Digest, StrandId
-from protocol.trusted_state import Head, Heads
+from protocol.statements.heads import Head, Heads
 from store import entries, mailboxes, sync_findings
 from store.errors import (
     StoreError,

@@ -28,8 +28,8 @@ from protocol.identifiers import NO_DIGEST, SOURCE_STRAND, Address, Digest, Stra
 from protocol.ledger import seal_tallies, tallies_of
 from protocol.statements import removal
 from protocol.statements.deletion_order import is_order_void, verify_order
+from protocol.statements.heads import Head, Heads
 from protocol.thread_state import EntryContent, thread_state
-from protocol.trusted_state import Head, Heads
 from store import deletion_orders, entries, mailboxes, sync_findings
 from store.mailboxes import EndedMailbox
 from store.sync_findings import FindingKind

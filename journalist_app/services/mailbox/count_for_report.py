@@ -15,9 +15,9 @@ from protocol.entry import SignedEntry
 from protocol.envelope import Author
 from protocol.identifiers import NO_DIGEST, SOURCE_STRAND, Address, StrandId
 from protocol.letterhead import Letterhead
+from protocol.statements.heads import Heads
 from protocol.statements.removal import MailboxEnding
 from protocol.thread_state import EntryContent
-from protocol.trusted_state import Heads
 from store.errors import StoreError
 
 

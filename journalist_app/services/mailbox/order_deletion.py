@@ -17,8 +17,8 @@ from protocol.envelope import Author
 from protocol.identifiers import Address
 from protocol.ledger import seal_tallies, tallies_of
 from protocol.statements.deletion_order import DeletionOrder, is_order_void, sign_order, verify_order
+from protocol.statements.heads import Heads
 from protocol.thread_state import EntryContent, thread_state
-from protocol.trusted_state import Heads
 from store import deletion_orders
 
 

@@ -38,6 +38,7 @@ from protocol.entry import SignedEntry
 from protocol.envelope import Author
 from protocol.identifiers import Address, EntryId
 from protocol.pouch.pouch_file import SERVER
+from protocol.statements.heads import Heads
 from protocol.thread_state import (
     EntryContent,
     ProposalState,
@@ -46,7 +47,6 @@ from protocol.thread_state import (
     ThreadStep,
     thread_state,
 )
-from protocol.trusted_state import Heads
 from store import entries, outbox, peers
 from store.outbox import OutboxKind
 

@@ -22,8 +22,8 @@ from protocol.content import AttachmentNote, Content
 from protocol.entry import SignedEntry
 from protocol.envelope import Author
 from protocol.identifiers import ATTACHMENT_ID_BYTES, NO_DIGEST, SOURCE_STRAND, Address, AttachmentId, EntryId
+from protocol.statements.heads import Heads
 from protocol.thread_state import EntryContent
-from protocol.trusted_state import Heads
 from store import attachments, entries
 from store.attachments import ChunkWriter
 from store.errors import EntryExistsError, HeadMovedError, NoSuchMailboxError, QuotaError, StoreError
