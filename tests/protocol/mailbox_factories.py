@@ -1,4 +1,4 @@
-"""A mailbox with entries from both sides, as the tests of entries and chains need it."""
+"""A mailbox with entries from both sides, for the tests of entries and chains."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -34,7 +34,7 @@ def the_strands() -> dict[StrandId, StrandKey]:
 
 @dataclass
 class Conversation:
-    """Appends entries as both apps do: each states what its writer had before them."""
+    """Appends entries as both apps do. Each entry names what its writer had seen."""
 
     keys: MailboxKeys
     letterhead: Letterhead

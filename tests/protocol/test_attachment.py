@@ -30,7 +30,7 @@ class Stored:
     payload: bytes
     note: AttachmentNote
 
-    def open(  # each may be somebody else's
+    def open(  # each may belong to another file
         self,
         *,
         header: bytes | None = None,
@@ -60,7 +60,7 @@ def _seal(pieces: Iterable[bytes], *, pad_first: bool = True) -> Stored:
     st.sampled_from(["pad first", "finish at once"]),
     st.integers(5_000, 200_000),
 )
-def test_what_is_sealed_opens_for_desk_and_mailbox(pieces: list[bytes], how: str, size: int) -> None:
+def test_an_attachment_opens_for_desk_and_mailbox(pieces: list[bytes], how: str, size: int) -> None:
     stored = _seal(pieces, pad_first=how == "pad first")
     whole = b"".join(pieces)
     chunks = [stored.payload[at : at + size] for at in range(0, len(stored.payload), size)]
@@ -96,7 +96,7 @@ def test_padding_of_a_large_file_comes_in_small_pieces() -> None:
     assert all(len(piece) <= 2**20 + 65_536 for piece in [*pieces, last])
 
 
-def test_a_file_moved_to_another_place_is_found_before_its_first_byte() -> None:
+def test_a_file_moved_to_another_place_is_refused_before_its_first_byte() -> None:
     stored = _seal([b"text"])
     for elsewhere in (
         {"address": Address(b"b" * 20)},
@@ -135,7 +135,7 @@ def test_the_last_piece_is_held_back_until_everything_fits() -> None:
 
 
 @given(st.data())
-def test_any_flipped_byte_is_found(data: st.DataObject) -> None:
+def test_any_flipped_byte_is_detected(data: st.DataObject) -> None:
     stored = _seal([b"text" * 30_000])
     whole = bytearray(stored.header + stored.payload)
     at = data.draw(st.integers(0, len(whole) - 1))
@@ -157,7 +157,7 @@ def test_a_size_that_would_make_us_pad_for_hours_is_refused() -> None:
         sealer.update(b"1")
 
 
-def test_nothing_of_the_file_shows_in_a_repr() -> None:
+def test_a_file_does_not_show_in_a_repr() -> None:
     stored = _seal([b"text"])
     opener = AttachmentOpener(stored.header, [], stored.note, [_DESK], _ADDRESS, _ENTRY_ID)
     sealer = AttachmentSealer([_DESK.recipient], _ADDRESS, _ENTRY_ID, _ID)

@@ -66,7 +66,7 @@ def test_random_bytes_are_malformed(raw: bytes) -> None:
         Casefile.from_bytes(raw)
 
 
-def test_an_empty_casefile_is_one() -> None:
+def test_an_empty_casefile_is_valid() -> None:
     assert Casefile() == Casefile.from_bytes(Casefile().to_bytes())
 
 
@@ -85,12 +85,12 @@ def test_an_empty_casefile_is_one() -> None:
     ],
     ids=["half a pair", "a long theme", "many labels", "a long note", "a short digest"],
 )
-def test_what_could_not_be_read_back_is_not_kept(casefile: Casefile) -> None:
+def test_a_casefile_that_a_reader_would_refuse_is_not_written(casefile: Casefile) -> None:
     with pytest.raises(MalformedError):
         casefile.to_bytes()
 
 
-def test_a_casefile_over_what_a_record_holds_is_refused() -> None:
+def test_a_casefile_too_large_for_a_record_is_refused() -> None:
     page = Note(day=date(2026, 3, 2), strand="Workstation 1", text="x" * 20_000)
     with pytest.raises(TooLongError):
         Casefile(notes=(page,) * (BODY_BYTES // 20_000)).to_bytes()
@@ -106,13 +106,13 @@ def test_a_casefile_over_what_a_record_holds_is_refused() -> None:
     ],
     ids=["a space", "another version", "an unknown field", "no UTF-8"],
 )
-def test_what_no_writer_of_ours_makes_is_malformed(change: Callable[[bytes], bytes]) -> None:
+def test_bytes_that_we_never_write_are_malformed(change: Callable[[bytes], bytes]) -> None:
     with pytest.raises(MalformedError):
         Casefile.from_bytes(change(Casefile().to_bytes()))
 
 
 @given(CASEFILES)
-def test_nothing_of_a_casefile_shows_in_a_log(casefile: Casefile) -> None:
+def test_a_casefile_does_not_show_in_a_log(casefile: Casefile) -> None:
     told = msgspec.structs.replace(casefile, handover="canary", theme="canary", labels=("canary",))
     assert repr(told) == "Casefile"
     for kept in (*casefile.notes, *casefile.evidence, *casefile.passed_on):

@@ -44,34 +44,34 @@ def test_an_empty_mailbox_has_no_faults(talk: Conversation) -> None:
     assert talk.check([]) == chain.CheckedChain((), (), (), {})
 
 
-def test_dropping_what_the_other_side_saw_is_found(talk: Conversation) -> None:
+def test_dropping_an_entry_that_the_other_side_saw_is_detected(talk: Conversation) -> None:
     checked = talk.check(talk.entries[:1] + talk.entries[2:3])
     assert kinds(checked) == {FaultKind.SEEN_MISSING}
 
 
-def test_dropping_what_was_built_upon_leaves_a_gap(talk: Conversation) -> None:
+def test_dropping_an_entry_in_the_middle_leaves_a_gap(talk: Conversation) -> None:
     checked = talk.check(talk.entries[1:])
     assert chain.Fault(FaultKind.GAP, StrandId(b""), 1, None) in checked.faults
 
 
-def test_rolling_back_what_the_workstation_remembers_is_found(talk: Conversation) -> None:
+def test_rolling_back_what_the_workstation_remembers_is_detected(talk: Conversation) -> None:
     checked = talk.check(talk.entries[:-1], chain.chain_heads(talk.entries))
     assert checked.faults == (chain.Fault(FaultKind.ROLLED_BACK, WORKSTATION.strand, 2, None),)
 
 
-def test_a_whole_mailbox_that_is_emptied_is_found(talk: Conversation) -> None:
+def test_emptying_a_whole_mailbox_is_detected(talk: Conversation) -> None:
     checked = talk.check([], chain.chain_heads(talk.entries))
     assert kinds(checked) == {FaultKind.ROLLED_BACK}
 
 
-def test_what_nobody_saw_can_be_dropped_unnoticed(talk: Conversation) -> None:
-    """The honest limit: only its writer's receipt tells that the newest entry existed."""
+def test_an_entry_that_no_one_saw_can_be_dropped_unnoticed(talk: Conversation) -> None:
+    """This is the limit of the check: only its writer's receipt proves that the newest entry existed."""
     before = chain.chain_heads(talk.entries)
     talk.write(talk.source, "the newest, dropped before the desk ever looked")
     assert talk.check(talk.entries[:-1], before).faults == ()
 
 
-def test_swapping_the_sealed_parts_of_two_entries_is_found(talk: Conversation) -> None:
+def test_swapping_the_content_of_two_entries_is_detected(talk: Conversation) -> None:
     first, third = talk.entries[0], talk.entries[2]
     talk.entries[0] = replace(first, header=third.header, payload=third.payload)
     checked = talk.check()
@@ -79,7 +79,7 @@ def test_swapping_the_sealed_parts_of_two_entries_is_found(talk: Conversation) -
     assert checked.rejected == (talk.entries[0],)
 
 
-def test_swapping_the_places_of_two_entries_is_found(talk: Conversation) -> None:
+def test_swapping_the_places_of_two_entries_is_detected(talk: Conversation) -> None:
     first, third = talk.entries[0], talk.entries[2]
     swapped = replace(first.envelope, number=2), replace(third.envelope, number=1)
     talk.entries[0] = replace(first, envelope=swapped[0])
@@ -93,14 +93,16 @@ def test_reordering_rows_changes_nothing(talk: Conversation) -> None:
     assert talk.check(talk.entries[::-1]).entries == tuple(talk.entries)
 
 
-def test_replaying_an_entry_into_another_mailbox_is_found(talk: Conversation, letterhead: Letterhead) -> None:
+def test_replaying_an_entry_into_another_mailbox_is_detected(
+    talk: Conversation, letterhead: Letterhead
+) -> None:
     other = Conversation(a_mailbox(2), letterhead, [talk.entries[1]])
     checked = other.check()
     assert kinds(checked) == {FaultKind.WRONG_ADDRESS}
     assert checked.entries == ()
 
 
-def test_an_entry_that_stands_there_twice_is_shown_once(talk: Conversation) -> None:
+def test_an_entry_that_is_stored_twice_is_shown_once(talk: Conversation) -> None:
     checked = talk.check([*talk.entries, talk.entries[1]])
     assert kinds(checked) == {FaultKind.REPLAYED}
     assert checked.entries == tuple(talk.entries)
@@ -116,7 +118,7 @@ def test_an_entry_that_stands_there_twice_is_shown_once(talk: Conversation) -> N
     ],
     ids=["signature", "day", "entry id", "commitment"],
 )
-def test_flipping_anything_signed_is_found(
+def test_flipping_anything_signed_is_detected(
     talk: Conversation, change: Callable[[SignedEntry], SignedEntry]
 ) -> None:
     talk.entries[3] = change(talk.entries[3])
@@ -125,7 +127,7 @@ def test_flipping_anything_signed_is_found(
     assert talk.entries[3] in checked.rejected
 
 
-def test_flipping_a_byte_of_the_payload_is_found(talk: Conversation) -> None:
+def test_flipping_a_byte_of_the_payload_is_detected(talk: Conversation) -> None:
     payload = talk.entries[3].payload
     assert payload is not None
     talk.entries[3] = replace(talk.entries[3], payload=payload[:-1] + bytes([payload[-1] ^ 1]))
@@ -158,14 +160,14 @@ def test_a_strand_key_outside_its_days_does_not_count(talk: Conversation, days: 
     assert kinds(talk.check()) == {FaultKind.UNKNOWN_STRAND}
 
 
-def test_the_key_of_a_strand_that_is_a_bad_point_is_no_crash(talk: Conversation) -> None:
+def test_a_strand_key_that_is_a_bad_point_does_not_crash(talk: Conversation) -> None:
     strands = {WORKSTATION.strand: replace(the_strands()[WORKSTATION.strand], verify_key=b"short")}
     checked = chain.check_chain(talk.keys.address, talk.keys.verify_key, strands, talk.entries, None)
     assert FaultKind.BAD_SIGNATURE in kinds(checked)
 
 
 def test_two_histories_of_one_strand_are_both_held_back(talk: Conversation) -> None:
-    """The server showed a rolled back mailbox to its source, who wrote again: both entries have number 2."""
+    """The server showed a rolled-back mailbox to its source, who wrote again. Both entries have number 2."""
     rival = renumber(
         replace(talk.entries[0], envelope=replace(talk.entries[0].envelope, entry_id=EntryId(b"r" * 16))),
         by=talk.source,
@@ -179,20 +181,20 @@ def test_two_histories_of_one_strand_are_both_held_back(talk: Conversation) -> N
     assert set(checked.rejected) == {rival, talk.entries[2]}
 
 
-def test_an_entry_that_follows_upon_another_history_is_held_back(talk: Conversation) -> None:
+def test_an_entry_that_continues_another_history_is_held_back(talk: Conversation) -> None:
     stray = renumber(talk.entries[2], by=talk.source, number=3, previous=Digest(b"x" * 32), seen=(), day=DAY)
     checked = talk.check([*talk.entries, stray])
     assert (kinds(checked), checked.rejected) == ({FaultKind.FORK}, (stray,))
 
 
-def test_a_history_rewritten_since_the_workstation_saw_it_is_found(talk: Conversation) -> None:
+def test_a_history_rewritten_after_the_workstation_saw_it_is_detected(talk: Conversation) -> None:
     anchor = {StrandId(b""): (2, Digest(b"o" * 32))}
     checked = talk.check(anchor=anchor)
     assert kinds(checked) == {FaultKind.ROLLED_BACK, FaultKind.FORK}
     assert checked.rejected == (talk.entries[2],)
 
 
-def test_an_anchor_on_a_strand_that_is_gone_is_found(talk: Conversation) -> None:
+def test_the_loss_of_a_remembered_strand_is_detected(talk: Conversation) -> None:
     checked = talk.check(anchor={LAPTOP.strand: (1, Digest(b"o" * 32))})
     assert checked.faults == (chain.Fault(FaultKind.ROLLED_BACK, LAPTOP.strand, 1, None),)
 
@@ -218,7 +220,7 @@ def test_a_removed_entry_keeps_its_place(talk: Conversation) -> None:
     assert talk.check().entries == tuple(talk.entries)
 
 
-def test_a_sealed_part_that_is_gone_without_a_removal_is_found(talk: Conversation) -> None:
+def test_content_that_is_gone_without_a_removal_is_detected(talk: Conversation) -> None:
     talk.entries[0] = replace(talk.entries[0], header=None)
     assert kinds(talk.check()) == {FaultKind.BAD_REMOVAL}
 
@@ -237,14 +239,16 @@ def test_a_sealed_part_that_is_gone_without_a_removal_is_found(talk: Conversatio
     ],
     ids=["by the desk", "by a stranger", "of another entry", "no removal at all"],
 )
-def test_a_forged_removal_is_found(talk: Conversation, forge: Callable[[Conversation], SignedEntry]) -> None:
+def test_a_forged_removal_is_detected(
+    talk: Conversation, forge: Callable[[Conversation], SignedEntry]
+) -> None:
     talk.entries[0] = forge(talk)
     checked = talk.check()
     assert kinds(checked) == {FaultKind.BAD_REMOVAL}
     assert checked.rejected == (talk.entries[0],)
 
 
-def test_a_removal_that_the_server_did_not_carry_out_is_found(talk: Conversation) -> None:
+def test_a_removal_that_the_server_did_not_carry_out_is_detected(talk: Conversation) -> None:
     statement = removal.sign_removal(
         talk.entries[0].digest, address=talk.keys.address, by=talk.source, day=DAY
     )
@@ -252,7 +256,7 @@ def test_a_removal_that_the_server_did_not_carry_out_is_found(talk: Conversation
     assert kinds(talk.check()) == {FaultKind.NOT_REMOVED}
 
 
-def test_what_was_seen_comes_before_it_whatever_the_days_say(letterhead: Letterhead) -> None:
+def test_a_seen_entry_comes_first_even_if_its_day_is_later(letterhead: Letterhead) -> None:
     talk = Conversation(a_mailbox(), letterhead, [])
     first = talk.write(talk.source, day=DAY + timedelta(days=9))
     answer = talk.write(WORKSTATION, day=DAY)
@@ -280,7 +284,7 @@ def test_some_entries_come_in_an_order_in_which_each_can_be_appended(talk: Conve
     assert () == chain.sort_entries([])
 
 
-def test_what_crossed_comes_after_all_it_points_at_whatever_days_say(letterhead: Letterhead) -> None:
+def test_an_entry_that_crossed_comes_after_all_that_it_points_at(letterhead: Letterhead) -> None:
     talk = Conversation(a_mailbox(), letterhead, [])
     first = talk.write(talk.source, day=DAY + timedelta(days=2))
     mine = talk.write(WORKSTATION)
@@ -297,10 +301,10 @@ def test_what_crossed_comes_after_all_it_points_at_whatever_days_say(letterhead:
         assert all(places[digest] < places[entry.digest] for digest in before if digest != NO_DIGEST)
 
 
-def test_what_is_not_here_holds_no_entry_back(talk: Conversation) -> None:
-    """A pouch brings what is new: what that points at is in the store already."""
+def test_a_pointer_to_an_entry_that_is_not_given_is_ignored(talk: Conversation) -> None:
+    """A pouch has only new entries. The entries that they point at are already in the store."""
     assert tuple(talk.entries[2:]) == chain.sort_entries(reversed(talk.entries[2:]))
 
 
-def test_an_entry_that_comes_twice_is_put_in_once(talk: Conversation) -> None:
+def test_an_entry_that_is_given_twice_is_returned_once(talk: Conversation) -> None:
     assert tuple(talk.entries) == chain.sort_entries([*talk.entries, *talk.entries])

@@ -161,7 +161,7 @@ def test_random_bytes_are_malformed(raw: bytes) -> None:
         Content.from_bytes(raw)
 
 
-def test_a_stock_json_tool_reads_it() -> None:
+def test_a_stock_json_tool_reads_content() -> None:
     read = json.loads(a_message(attachments=(a_note(),)).to_bytes())
     assert (read["kind"], read["text"], read["attachments"][0]["size"]) == ("message", "hello", 12)
 
@@ -181,7 +181,7 @@ def test_the_longest_message_fits_and_one_character_more_does_not() -> None:
     ],
     ids=["too many attachments", "too long a name"],
 )
-def test_what_is_too_long_is_neither_sealed_nor_read(attachments: tuple[AttachmentNote, ...]) -> None:
+def test_content_over_a_limit_is_neither_encrypted_nor_read(attachments: tuple[AttachmentNote, ...]) -> None:
     with pytest.raises(TooLongError):
         a_message(attachments=attachments).to_bytes()
     notes = [
@@ -196,7 +196,7 @@ def test_what_is_too_long_is_neither_sealed_nor_read(attachments: tuple[Attachme
         Content.from_bytes(json.dumps(written).encode())
 
 
-def test_too_long_a_text_is_not_read() -> None:
+def test_a_text_over_its_limit_is_not_read() -> None:
     with pytest.raises(MalformedError):
         Content.from_bytes(b'{"kind":"message","text":"%s"}' % (b"x" * (TEXT_CHARS + 1)))
 
@@ -212,7 +212,7 @@ def test_too_long_a_text_is_not_read() -> None:
     ],
     ids=["half a pair", "half a pair in a name", "short id", "negative size", "short commitment"],
 )
-def test_what_a_reader_would_refuse_is_not_sealed(content: Content) -> None:
+def test_content_that_a_reader_would_refuse_is_not_encrypted(content: Content) -> None:
     with pytest.raises(MalformedError):
         content.to_bytes()
 
@@ -228,7 +228,7 @@ def test_what_a_reader_would_refuse_is_not_sealed(content: Content) -> None:
     ],
     ids=["unknown field", "unknown kind", "no text", "something after it", "no UTF-8"],
 )
-def test_what_no_writer_of_ours_makes_is_malformed(raw: bytes) -> None:
+def test_bytes_that_we_never_write_are_malformed(raw: bytes) -> None:
     with pytest.raises(MalformedError):
         Content.from_bytes(raw)
 
@@ -243,7 +243,7 @@ def test_every_kind_has_its_own_note_and_no_other(content: Content) -> None:
             msgspec.structs.replace(content, **{name: change}).to_bytes()
 
 
-def test_what_says_nothing_of_a_note_is_written_as_before_there_were_notes() -> None:
+def test_a_message_is_written_as_before_there_were_notes() -> None:
     written = a_message().to_bytes().rstrip(b" ")
     assert written == b'{"kind":"message","text":"hello","attachments":[]}'
 
@@ -278,13 +278,13 @@ def test_what_says_nothing_of_a_note_is_written_as_before_there_were_notes() -> 
         "a recipient before anything is passed on",
         "no consent needed and nothing passed on",
         "delivered and not passed on",
-        "passed on to nobody",
+        "passed on to no one",
         "passed on with consent to nothing",
         "without consent and without a reason",
-        "without consent to nobody",
+        "without consent to no one",
         "delivered before it was made",
         "a digest too short",
-        "a proposal to nobody",
+        "a proposal to no one",
         "a fingerprint too short",
         "a fingerprint in small letters",
         "a file that is not spoken of",
@@ -295,19 +295,19 @@ def test_what_says_nothing_of_a_note_is_written_as_before_there_were_notes() -> 
         "a digest too long",
     ],
 )
-def test_what_contradicts_itself_is_neither_sealed_nor_read(content: Content) -> None:
+def test_content_that_contradicts_itself_is_neither_encrypted_nor_read(content: Content) -> None:
     with pytest.raises(MalformedError):
         content.to_bytes()
     with pytest.raises(MalformedError):
         Content.from_bytes(json.dumps(msgspec.to_builtins(content)).encode())
 
 
-def test_what_is_passed_on_without_consent_carries_its_reason() -> None:
+def test_passing_on_without_consent_has_a_reason() -> None:
     content = a_passing("The law asks it of us.", without_consent=True, proposal=None)
     assert Content.from_bytes(content.to_bytes()) == content
 
 
-def test_what_was_made_and_what_was_delivered_are_told_apart() -> None:
+def test_a_file_that_was_made_differs_from_a_file_that_was_delivered() -> None:
     delivered = a_passing(delivered=date(2026, 3, 2))
     assert Content.from_bytes(delivered.to_bytes()) == delivered
     assert delivered != a_passing()
@@ -323,7 +323,7 @@ def test_what_was_made_and_what_was_delivered_are_told_apart() -> None:
     ],
     ids=["what is next", "a recipient", "a recipient of a proposal", "what was found in a file"],
 )
-def test_what_is_too_long_in_a_note_is_neither_sealed_nor_read(content: Content) -> None:
+def test_a_note_over_a_limit_is_neither_encrypted_nor_read(content: Content) -> None:
     with pytest.raises(TooLongError):
         content.to_bytes()
     with pytest.raises(MalformedError):
@@ -340,7 +340,7 @@ class Changed:
 _DIFFERING = [
     Changed("another text", a_proposal(text="This is what would go!"), PLACE),
     Changed("another recipient", a_proposal(recipient=PassOnRecipient.OTHER), PLACE),
-    Changed("another name", a_proposal(name="Somebody else"), PLACE),
+    Changed("another name", a_proposal(name="Someone else"), PLACE),
     Changed("another key", a_proposal(fingerprint="F" * 40), PLACE),
     Changed("another file", a_proposal(files=(a_proposed_file(sha256=Digest(b"q" * 32)),)), PLACE),
     Changed("another name of a file", a_proposal(attachments=(a_note(name="other.pdf"),)), PLACE),
@@ -362,7 +362,7 @@ def test_a_proposal_has_one_digest_however_its_json_was_spelt() -> None:
 
 
 @pytest.mark.parametrize("content", [a_message(), a_proposal(name="")], ids=["no proposal", "not sound"])
-def test_what_is_no_proposal_has_no_digest(content: Content) -> None:
+def test_content_that_is_not_a_proposal_has_no_digest(content: Content) -> None:
     with pytest.raises(MalformedError):
         proposal_digest(content, **PLACE)
 

@@ -43,7 +43,7 @@ def _verify_and_open(vector: dict[str, str]) -> Content:
 
 
 @pytest.mark.parametrize("vector", VECTORS, ids=[vector["name"] for vector in VECTORS])
-def test_an_entry_of_then_reads_as_it_did(vector: dict[str, str]) -> None:
+def test_a_committed_entry_reads_as_it_did(vector: dict[str, str]) -> None:
     if vector["expect"] != "opens":
         with pytest.raises(REFUSALS[vector["expect"]]):
             _verify_and_open(vector)
@@ -57,7 +57,7 @@ def talk() -> Conversation:
     return Conversation(a_mailbox(), a_letterhead(), [])
 
 
-def test_the_desk_and_the_source_read_an_entry_and_nobody_else_does(talk: Conversation) -> None:
+def test_only_the_desk_and_the_source_read_an_entry(talk: Conversation) -> None:
     made = talk.write(talk.source, "hello")
     for identity in (EPOCH_IDENTITY, talk.keys.identity):
         assert entry.open_entry(made, [identity]) == Content(kind=Kind.MESSAGE, text="hello")
@@ -129,7 +129,7 @@ def test_a_removed_entry_cannot_be_opened(talk: Conversation) -> None:
             entry.open_entry(removed, [EPOCH_IDENTITY])
 
 
-def test_a_swapped_header_is_found(talk: Conversation) -> None:
+def test_a_swapped_header_is_detected(talk: Conversation) -> None:
     first, second = talk.write(talk.source, "yes"), talk.write(talk.source, "no!")
     with pytest.raises(ForgedError):
         entry.open_entry(replace(first, header=second.header), [EPOCH_IDENTITY])
@@ -145,8 +145,8 @@ def _stolen(victim: SignedEntry, address: Address, by: SourceWriter, key: bytes 
 def test_signing_anothers_payload_does_not_open_it(talk: Conversation) -> None:
     """Mallory signs Alice's payload under an address of their own and keeps Alice's header beside it.
 
-    Signature and address fit. The desk's key would open it, and an answer, or a header made anew, would go to
-    Mallory; only the commitment, which needs the file key, cannot be made.
+    Signature and address are right. The desk's key would decrypt the payload, and an answer or a new header would
+    go to Mallory. But Mallory cannot make the commitment, which needs the file key.
     """
     alices, mallory = talk.write(talk.source, "I trust you"), a_mailbox(2)
     for guess in (None, bytes(16)):
@@ -156,7 +156,7 @@ def test_signing_anothers_payload_does_not_open_it(talk: Conversation) -> None:
             entry.open_entry(stolen, [EPOCH_IDENTITY])
 
 
-def test_after_a_lost_race_the_same_words_are_signed_into_another_place(talk: Conversation) -> None:
+def test_after_a_lost_race_the_same_text_is_signed_with_another_number(talk: Conversation) -> None:
     lost = talk.write(talk.source)
     moved = entry.renumber(
         lost,
@@ -172,7 +172,7 @@ def test_after_a_lost_race_the_same_words_are_signed_into_another_place(talk: Co
     assert moved.envelope.entry_id == lost.envelope.entry_id
 
 
-def test_what_a_writer_sealed_that_is_no_content_is_malformed(talk: Conversation) -> None:
+def test_encrypted_bytes_that_are_not_content_are_malformed(talk: Conversation) -> None:
     made = talk.write(talk.source)
     sealed = age.encrypt(b"no json", [EPOCH_IDENTITY.recipient])
     part = replace(
@@ -201,7 +201,7 @@ def _sealed(talk: Conversation, content: Content) -> SignedEntry:
     )
 
 
-def test_a_mark_is_sealed_as_one_and_opens_as_one(talk: Conversation) -> None:
+def test_a_mark_is_encrypted_and_opens_as_a_mark(talk: Conversation) -> None:
     mark = _sealed(talk, Content(kind=Kind.SEEN, text=""))
     assert not mark.envelope.speaks
     assert entry.open_entry(mark, [EPOCH_IDENTITY]).kind is Kind.SEEN
@@ -214,10 +214,8 @@ def test_a_mark_is_sealed_as_one_and_opens_as_one(talk: Conversation) -> None:
     [Content(kind=Kind.MESSAGE, text="answer me"), Content(kind=Kind.SEEN, text="")],
     ids=["words as a mark", "a mark as words"],
 )
-def test_words_signed_as_a_mark_or_a_mark_as_words_are_malformed(
-    talk: Conversation, content: Content
-) -> None:
-    """Otherwise an entry could be shown as a message and yet never be counted as waiting for an answer."""
+def test_text_signed_as_a_mark_or_a_mark_as_text_is_malformed(talk: Conversation, content: Content) -> None:
+    """Otherwise an entry could be shown as a message and never count as waiting for an answer."""
     made = _sealed(talk, content)
     turned = replace(made, envelope=replace(made.envelope, speaks=not made.envelope.speaks))
     with pytest.raises(MalformedError):
@@ -260,7 +258,7 @@ def test_a_fresh_entry_names_its_columns(talk: Conversation) -> None:
     assert not _sealed(talk, Content(kind=Kind.SEEN, text="")).to_stored()["speaks"]
 
 
-def test_what_was_removed_is_never_stored_anew(talk: Conversation) -> None:
+def test_a_removed_entry_is_never_stored_as_new(talk: Conversation) -> None:
     made = talk.write(talk.source)
     for removed in (replace(made, header=None), replace(made, payload=None)):
         with pytest.raises(MalformedError):
@@ -272,7 +270,7 @@ def test_short_messages_have_one_size(talk: Conversation) -> None:
     assert len(sizes) == 1
 
 
-def test_too_long_a_message_is_not_sealed(talk: Conversation) -> None:
+def test_a_message_over_its_limit_is_not_encrypted(talk: Conversation) -> None:
     with pytest.raises(TooLongError):
         talk.write(talk.source, "x" * 50_001)
 
@@ -281,6 +279,6 @@ def test_no_seed_of_a_workstation_shows_in_a_log() -> None:
     assert "canary" not in repr(DeskWriter(StrandId(b"strand-a"), b"canary" * 5 + b"xx"))
 
 
-def test_an_entry_reads_back_from_its_own_open_part(talk: Conversation) -> None:
+def test_an_entry_reads_back_from_its_own_envelope(talk: Conversation) -> None:
     made = talk.write(talk.source)
     assert Envelope.from_bytes(made.envelope.to_bytes()) == made.envelope

@@ -55,12 +55,12 @@ def a_part() -> Envelope:
 
 
 @given(envelopes())
-def test_an_open_part_comes_back_as_it_was(part: Envelope) -> None:
+def test_an_envelope_comes_back_as_it_was(part: Envelope) -> None:
     assert Envelope.from_bytes(part.to_bytes()) == part
 
 
 @pytest.mark.parametrize("vector", SIGNED, ids=[vector["name"] for vector in SIGNED])
-def test_what_is_signed_stays_the_same_bytes(vector: dict[str, str]) -> None:
+def test_the_signed_bytes_never_change(vector: dict[str, str]) -> None:
     raw = bytes.fromhex(vector["open_part_hex"])
     assert Envelope.from_bytes(raw).to_bytes() == raw
 
@@ -145,7 +145,7 @@ def test_every_field_is_signed() -> None:
     assert len({part.to_bytes(), *(other.to_bytes() for other in changed)}) == 13
 
 
-def test_everybody_can_tell_a_mark_from_an_utterance() -> None:
+def test_everyone_can_tell_a_mark_from_a_message() -> None:
     mark = replace(a_part(), speaks=False)
     assert unframe(mark.to_bytes())[0] == b"steunpunt/v1/mark"
     assert unframe(mark.to_bytes())[1:] == unframe(a_part().to_bytes())[1:]

@@ -49,7 +49,7 @@ def _refusal(raw: bytes, passphrase: str = _PASSPHRASE, *, at_least_serial: int 
 
 
 def _sealed_by_hand(plaintext: bytes, label: tuple[str, ...] | None = None) -> bytes:
-    """Do what anybody can who knows a slot's recipient: seal to it whatever they like."""
+    """Encrypt any bytes to a slot, as anyone can who knows its recipient."""
 
     class Label:
         post_quantum = True
@@ -72,7 +72,7 @@ def test_a_keyring_opens_with_its_passphrase_as_it_was() -> None:
     st.dictionaries(st.integers(1, 2**31 - 1), st.binary(min_size=32, max_size=32), min_size=1, max_size=3),
     st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=200),
 )
-def test_whatever_is_sealed_opens(serial: int, epochs: dict[int, bytes], name: str) -> None:
+def test_every_encrypted_keyring_opens(serial: int, epochs: dict[int, bytes], name: str) -> None:
     identities = {number: age.PQIdentity(seed) for number, seed in epochs.items()}
     strand = StrandSecret(StrandId(b"strand-1"), name, b"s" * 32)
     wanted = Keyring(serial, SecretKey(b"k" * 32), strand, identities, (_SLOT,))
@@ -152,7 +152,7 @@ def test_a_file_of_many_slots_is_refused_before_any_is_tried() -> None:
     assert _refusal(sealed.header + sealed.payload) == KeyringRefusal.UNREADABLE
 
 
-def test_every_slot_opens_the_keyring_and_one_holder_seals_it_for_all() -> None:
+def test_every_slot_opens_the_keyring_and_any_holder_encrypts_it_for_all() -> None:
     second = Slot.for_passphrase("tweede", _CHEAP)
     both = open_keyring(seal_keyring(_KEYRING.with_slots([_SLOT, second])), _PASSPHRASE, _KEYRING.fingerprint)
     again = seal_keyring(both.with_epochs({**both.epochs, 2: age.PQIdentity(b"2" * 32)}))
@@ -161,7 +161,7 @@ def test_every_slot_opens_the_keyring_and_one_holder_seals_it_for_all() -> None:
         assert (3, {1, 2}) == (opened.serial, set(opened.epochs))
 
 
-def test_a_slot_that_was_left_out_no_longer_opens_it() -> None:
+def test_a_removed_slot_no_longer_opens_the_keyring() -> None:
     without = seal_keyring(_KEYRING.with_slots([Slot.for_passphrase("tweede", _CHEAP)]))
     assert _refusal(without) == KeyringRefusal.UNREADABLE
 
@@ -184,7 +184,7 @@ def test_a_slot_of_a_later_kind_does_not_keep_ours_from_opening() -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        pytest.param(_KEYRING.with_slots([]), id="nobody could open it"),
+        pytest.param(_KEYRING.with_slots([]), id="no one could open it"),
         pytest.param(_KEYRING.with_slots([_SLOT] * 17), id="17 slots"),
         pytest.param(_KEYRING.with_epochs({}), id="no epoch"),
         pytest.param(_KEYRING.with_epochs({0: _KEYRING.epochs[1]}), id="epoch 0"),
@@ -195,7 +195,7 @@ def test_a_slot_of_a_later_kind_does_not_keep_ours_from_opening() -> None:
         ),
     ],
 )
-def test_what_could_not_be_opened_again_is_not_sealed(wrong: Keyring) -> None:
+def test_a_keyring_that_a_reader_would_refuse_is_not_encrypted(wrong: Keyring) -> None:
     with pytest.raises(MalformedError):
         seal_keyring(wrong)
 
@@ -210,7 +210,7 @@ def test_the_openpgp_key_is_kept_with_the_other_secrets() -> None:
 
 
 @pytest.mark.parametrize("key", _NO_SECRET_KEYS.values(), ids=_NO_SECRET_KEYS.keys())
-def test_what_is_no_secret_key_is_neither_taken_nor_read(key: str) -> None:
+def test_a_text_that_is_not_a_secret_key_is_neither_accepted_nor_read(key: str) -> None:
     with pytest.raises(MalformedError):
         _KEYRING.with_openpgp(key)
     content = msgspec.structs.replace(keyring._KeyringJson.of(_KEYRING), openpgp=key)
@@ -258,8 +258,8 @@ def test_there_are_vectors() -> None:
 
 
 @pytest.mark.slow
-def test_a_stock_age_tool_passes_the_labels_by(tmp_path: Path) -> None:
-    # Debian's age 1.1 knows no post-quantum stanza: an X25519 stanza stands in for the slot's own.
+def test_a_stock_age_tool_skips_the_labels(tmp_path: Path) -> None:
+    # Debian's age 1.1 does not support post-quantum stanzas, so the slot gets an X25519 stanza here.
     plain = age.X25519Identity(b"p" * 32)
 
     class Label:

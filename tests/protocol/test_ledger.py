@@ -82,7 +82,7 @@ def test_a_mailbox_that_was_read_gives_one_fact_of_each_kind() -> None:
     ],
     ids=["spam", "unread spam", "ended unread"],
 )
-def test_of_spam_and_of_what_nobody_read_nothing_is_counted_but_that(
+def test_spam_and_unread_mailboxes_count_only_as_such(
     casefile: Casefile, counts_as: str, *, is_read: bool
 ) -> None:
     assert facts(casefile, is_read=is_read) == {"mailbox": counts_as, "nothing": ""}
@@ -109,7 +109,9 @@ def test_of_spam_and_of_what_nobody_read_nothing_is_counted_but_that(
         "both",
     ],
 )
-def test_what_happened_is_told_in_few_words(changes: dict[str, object], expected: tuple[str, ...]) -> None:
+def test_the_facts_of_a_mailbox_have_few_values(
+    changes: dict[str, object], expected: tuple[str, ...]
+) -> None:
     told = facts(a_casefile(**changes))
     assert expected == (told["came_back"], told["first_answer"], told["passed_on"])
 
@@ -132,13 +134,13 @@ def test_a_tally_comes_back_as_it_was(which: bytes, year: int, dimension: Dimens
 
 
 @given(st.binary())
-def test_random_bytes_are_no_tally(raw: bytes) -> None:
+def test_random_bytes_are_not_a_tally(raw: bytes) -> None:
     for attempt in (raw, resealed(raw)):
         with pytest.raises((UnreadableError, MalformedError)):
             opened(attempt)
 
 
-def test_every_mailbox_leaves_the_same_behind_on_disk() -> None:
+def test_every_mailbox_leaves_tallies_of_one_number_and_size() -> None:
     left = [
         Counter(map(len, seal_tallies(tallies, LETTERHEAD, WORKSTATION)))
         for tallies in (
@@ -151,12 +153,12 @@ def test_every_mailbox_leaves_the_same_behind_on_disk() -> None:
     assert [ROWS] == list(left[0].values())
 
 
-def test_the_order_of_tallies_tells_nothing() -> None:
+def test_the_order_of_tallies_reveals_nothing() -> None:
     tallies = seal_tallies([A_TALLY] * 4, LETTERHEAD, WORKSTATION)
     assert list(tallies) == sorted(tallies)
 
 
-def test_a_tally_that_somebody_else_sealed_to_the_desk_is_found() -> None:
+def test_a_tally_that_someone_else_encrypted_to_the_desk_is_detected() -> None:
     raw = sealed()
     for strands in ({}, {WORKSTATION.strand: the_strands()[LAPTOP.strand]}):
         with pytest.raises(ForgedError):
@@ -178,7 +180,7 @@ def test_only_the_desk_opens_its_tallies() -> None:
     ],
     ids=["a long value", "half a pair", "a short id", "no year"],
 )
-def test_what_could_not_be_read_back_is_not_sealed(tally: Tally, refusal: type[Exception]) -> None:
+def test_a_tally_that_a_reader_would_refuse_is_not_encrypted(tally: Tally, refusal: type[Exception]) -> None:
     with pytest.raises(refusal):
         sealed(tally)
 
@@ -204,7 +206,7 @@ def test_what_could_not_be_read_back_is_not_sealed(tally: Tally, refusal: type[E
         "another spelling",
     ],
 )
-def test_what_no_writer_of_ours_makes_is_malformed(change: Callable[[bytes], bytes]) -> None:
+def test_bytes_that_we_never_write_are_malformed(change: Callable[[bytes], bytes]) -> None:
     version, line, _, _ = age.decrypt(*age.split_file(sealed()), [EPOCH_IDENTITY])[0].split(b"\n")
     changed = change(line)
     assert changed != line

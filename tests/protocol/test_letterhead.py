@@ -82,12 +82,12 @@ def test_any_flipped_byte_of_the_body_is_forged(data: st.DataObject) -> None:
     assert _refusal(changed, signature) == LetterheadRefusal.FORGED
 
 
-def test_what_the_desk_signed_as_something_else_is_no_letterhead() -> None:
+def test_a_signature_for_another_purpose_is_refused() -> None:
     body = a_letterhead().to_bytes()
     assert _refusal(body, DESK_KEY.sign(body, "another purpose")) == LetterheadRefusal.FORGED
 
 
-def test_the_serial_that_people_see_beside_the_signature_is_the_true_one() -> None:
+def test_the_serial_in_the_trusted_comment_is_the_true_one() -> None:
     body = a_letterhead().to_bytes()
     assert _refusal(body, DESK_KEY.sign(body, "steunpunt/v1/letterhead 8")) == LetterheadRefusal.FORGED
 
@@ -121,7 +121,7 @@ def test_a_newer_letterhead_with_the_same_parameters_is_accepted() -> None:
 
 
 @pytest.mark.parametrize("fingerprint", ["", "RW", FINGERPRINT[:-1]])
-def test_a_fingerprint_that_is_none_is_told_apart_from_a_forgery(fingerprint: str) -> None:
+def test_a_malformed_fingerprint_differs_from_a_forgery(fingerprint: str) -> None:
     with pytest.raises(MalformedError):
         verify_letterhead(*sign_letterhead(a_letterhead(), DESK_KEY), fingerprint)
 
@@ -158,7 +158,7 @@ def test_a_fingerprint_that_is_none_is_told_apart_from_a_forgery(fingerprint: st
         pytest.param({"talk": {"nl": "x", "en": ""}}, id="an empty text"),
     ],
 )
-def test_a_letterhead_that_makes_no_sense_is_neither_signed_nor_accepted(changes: dict[str, object]) -> None:
+def test_an_inconsistent_letterhead_is_neither_signed_nor_accepted(changes: dict[str, object]) -> None:
     letterhead = a_letterhead(**changes)
     with pytest.raises(MalformedError):
         sign_letterhead(letterhead, DESK_KEY)
@@ -187,13 +187,13 @@ def test_random_bytes_raise_nothing_but_malformed(raw: bytes) -> None:
         Letterhead.from_bytes(raw)
 
 
-def test_what_comes_in_is_sealed_for_the_newest_epoch() -> None:
+def test_entries_are_encrypted_to_the_newest_epoch() -> None:
     letterhead = a_letterhead(epochs=(an_epoch(), an_epoch(2, date(2026, 2, 1), SECOND_IDENTITY)))
     assert (2, SECOND_IDENTITY.recipient) == letterhead.current_epoch
     assert (1, EPOCH_IDENTITY.recipient) == a_letterhead().current_epoch
 
 
-def test_every_strand_comes_with_the_days_on_which_it_counts() -> None:
+def test_every_strand_has_its_days_of_use() -> None:
     until = date(2026, 2, 1)
     letterhead = a_letterhead(strands=(a_strand(), a_strand(b"strand-2", until=until)))
     since = date(2026, 1, 1)
@@ -203,7 +203,7 @@ def test_every_strand_comes_with_the_days_on_which_it_counts() -> None:
     }
 
 
-def test_its_argon2_is_what_the_passphrase_takes() -> None:
+def test_the_cost_of_a_letterhead_is_used_for_passphrases() -> None:
     assert Argon2Params(t=3, m_kib=65_536, p=1) == a_letterhead().argon2.params
 
 
@@ -231,7 +231,7 @@ def test_an_answer_is_promised_for_a_day_on_which_the_desk_works(
 
 
 @given(st.dates(date(2026, 1, 1), date(2030, 1, 1)), st.integers(1, 60))
-def test_between_question_and_promise_lie_as_many_working_days_as_promised(day: date, count: int) -> None:
+def test_between_question_and_promise_are_the_promised_working_days(day: date, count: int) -> None:
     expected = a_letterhead(answer_working_days=count).expect_by(day)
     days = [day + timedelta(days=after) for after in range(1, (expected - day).days + 1)]
     assert count == sum(between.weekday() < 5 for between in days)
@@ -298,10 +298,10 @@ def test_a_year_away_that_ends_with_a_working_day_is_a_calendar() -> None:
     assert sign_letterhead(letterhead, DESK_KEY)
 
 
-# ---- what came later
+# ---- newer fields
 
 
-def test_a_letterhead_of_before_there_were_more_fields_is_written_as_it_was() -> None:
+def test_a_letterhead_without_the_newer_fields_is_written_as_it_was() -> None:
     assert b"openpgp_key" not in a_letterhead().to_bytes()
     assert b"retention_days" not in a_letterhead().to_bytes()
 
@@ -311,7 +311,7 @@ def test_a_closed_mailbox_is_kept_as_long_as_the_letterhead_says() -> None:
     assert a_letterhead(retention_days=30).deletes_after_days == 30
 
 
-def test_a_public_key_comes_with_the_fingerprint_to_judge_it_by() -> None:
+def test_an_openpgp_key_needs_its_fingerprint() -> None:
     letterhead = a_letterhead(openpgp_fingerprint="0" * 40, openpgp_key=_ARMOUR)
     assert letterhead == verify_letterhead(*sign_letterhead(letterhead, DESK_KEY), FINGERPRINT)
 
@@ -339,12 +339,12 @@ def test_a_public_key_comes_with_the_fingerprint_to_judge_it_by() -> None:
         "retention without end",
     ],
 )
-def test_what_came_later_is_bounded_too(changes: dict[str, object]) -> None:
+def test_newer_fields_have_limits_too(changes: dict[str, object]) -> None:
     with pytest.raises(MalformedError):
         sign_letterhead(a_letterhead(**({"openpgp_fingerprint": "0" * 40} | changes)), DESK_KEY)
 
 
-def test_a_successor_is_newer_and_says_the_rest_as_before() -> None:
+def test_a_successor_is_newer_and_otherwise_the_same() -> None:
     before = a_letterhead()
     after = before.successor(closed_days=(_DAY,))
     assert (after.serial, after.closed_days) == (before.serial + 1, (_DAY,))

@@ -27,7 +27,7 @@ def a_report(title: str) -> Report:
     return Report(title=title, published=DAY, sha256=bytes(32))
 
 
-def test_what_each_changed_is_there() -> None:
+def test_the_changes_of_both_sides_are_merged() -> None:
     ours = BASE.successor(confirm_days=3, issued=DAY)
     theirs = BASE.successor(answer_working_days=9)
 
@@ -37,7 +37,7 @@ def test_what_each_changed_is_there() -> None:
     assert both == merge_letterheads(BASE, theirs, ours)
 
 
-def test_it_comes_after_both_and_can_be_signed() -> None:
+def test_the_merged_letterhead_comes_after_both_and_can_be_signed() -> None:
     ours = BASE.successor().successor(confirm_days=3).successor()
     both = merge_letterheads(BASE, ours, BASE.successor(answer_working_days=9))
 
@@ -47,7 +47,7 @@ def test_it_comes_after_both_and_can_be_signed() -> None:
     )
 
 
-def test_what_both_changed_stays_as_the_public_already_has_it() -> None:
+def test_a_field_that_both_changed_stays_as_it_was_published() -> None:
     ours = BASE.successor(epochs=(an_epoch(), an_epoch(2, DAY)), issued=DAY)
     theirs = BASE.successor(epochs=(an_epoch(), an_epoch(2, DAY, SECOND_IDENTITY)), issued=DAY)
 
@@ -62,7 +62,7 @@ def test_an_epoch_that_one_side_began_is_the_current_one_though_another_was_reme
     assert merge_letterheads(BASE, ours, theirs).current_epoch == ours.current_epoch
 
 
-def test_what_one_side_took_away_is_not_there() -> None:
+def test_an_item_that_one_side_removed_is_removed() -> None:
     base = a_letterhead(retention_days=30)
     ours = base.successor(retention_days=msgspec.UNSET)
 
@@ -71,8 +71,8 @@ def test_what_one_side_took_away_is_not_there() -> None:
 
 
 @pytest.mark.parametrize("is_ours", [True, False])
-def test_a_key_never_stands_under_the_fingerprint_of_another(*, is_ours: bool) -> None:
-    """Whoever uses the key compares: a source would be told that somebody swapped it."""
+def test_a_key_is_never_merged_with_the_fingerprint_of_another(*, is_ours: bool) -> None:
+    """Otherwise a source who compares key and fingerprint would be told that someone swapped the key."""
     base = a_letterhead(openpgp_fingerprint="A" * 40, openpgp_key=KEY_LINES.format("first"))
     other = base.successor(openpgp_fingerprint="B" * 40, openpgp_key=KEY_LINES.format("second"))
     prolonged = base.successor(openpgp_key=KEY_LINES.format("first, prolonged"))
@@ -87,7 +87,7 @@ def test_a_key_never_stands_under_the_fingerprint_of_another(*, is_ours: bool) -
     assert merge_letterheads(base, other, base.successor()).openpgp_key == other.openpgp_key
 
 
-def test_days_absences_and_reports_of_both_are_there_once_and_none_that_one_took_away() -> None:
+def test_lists_have_the_items_of_both_once_and_no_removed_item() -> None:
     days = [DAY + timedelta(days) for days in range(5)]
     away = [an_absence(day, day) for day in days]
     told = [a_report(str(day)) for day in days]
@@ -108,7 +108,7 @@ def test_days_absences_and_reports_of_both_are_there_once_and_none_that_one_took
     assert len(both.closed_days) == len(both.absences) == len(both.reports) == 3
 
 
-def test_of_two_reports_under_one_title_the_one_that_is_out_stays() -> None:
+def test_of_two_reports_with_one_title_the_published_one_stays() -> None:
     base = a_letterhead(reports=(a_report("2024"),))
     mine = msgspec.structs.replace(a_report("2025"), sha256=b"m" * 32)
     ours = base.successor(reports=(*base.reports, mine, a_report("2023")))
@@ -123,7 +123,7 @@ _DAYS = st.lists(st.dates(date(2026, 1, 1), date(2026, 1, 9)), unique=True, max_
 
 
 @given(_DAYS, _DAYS, _DAYS)
-def test_who_merges_with_whom_changes_no_day(
+def test_the_order_of_a_merge_changes_no_day(
     base: tuple[date, ...], ours: tuple[date, ...], theirs: tuple[date, ...]
 ) -> None:
     before, mine, other = (a_letterhead(closed_days=days) for days in (base, ours, theirs))
@@ -133,7 +133,7 @@ def test_who_merges_with_whom_changes_no_day(
     assert both == (set(ours) & set(theirs)) | (set(ours) - set(base)) | (set(theirs) - set(base))
 
 
-def test_workstations_of_both_are_there() -> None:
+def test_the_workstations_of_both_are_there() -> None:
     ours = BASE.successor(strands=(a_strand(), a_strand(b"strand-2")))
     theirs = BASE.successor(strands=(a_strand(), a_strand(b"strand-3")))
 
@@ -142,7 +142,7 @@ def test_workstations_of_both_are_there() -> None:
     assert [b"strand-1", b"strand-3", b"strand-2"] == [strand.id for strand in strands]
 
 
-def test_a_workstation_is_never_taken_away_what_it_signed_must_stay_verifiable() -> None:
+def test_a_workstation_is_never_removed_because_its_signatures_stay() -> None:
     base = a_letterhead(strands=(a_strand(), a_strand(b"strand-2")))
     fewer = base.successor(strands=(a_strand(),))
 
@@ -163,7 +163,7 @@ def test_a_workstation_is_never_taken_away_what_it_signed_must_stay_verifiable()
 def test_a_workstation_that_one_side_took_out_of_use_stays_out_from_the_earlier_day(
     ours: date | None, theirs: date | None, expected: date | None
 ) -> None:
-    """Perhaps it was stolen: the other side did not know."""
+    """It may have been stolen, and the other side did not know that."""
     (strand,) = merge_letterheads(
         BASE,
         BASE.successor(strands=(a_strand(until=ours),)),
@@ -180,8 +180,8 @@ def test_a_workstation_has_the_name_that_it_was_given() -> None:
         assert merge_letterheads(BASE, ours, theirs).strands[0].name == "Laptop"
 
 
-def test_two_sound_letterheads_that_make_no_sense_together_are_not_signed() -> None:
-    """One works on Mondays alone, the other closes on each Monday: nobody would ever work."""
+def test_two_letterheads_that_contradict_each_other_are_not_signed() -> None:
+    """One side works only on Mondays, and the other closes every Monday. No working day would be left."""
     ours = BASE.successor(working_days=(0,))
     year = [DAY + timedelta(days) for days in range(-7, 400)]
     theirs = BASE.successor(closed_days=tuple(day for day in year if day.weekday() == 0))
@@ -193,7 +193,7 @@ def test_two_sound_letterheads_that_make_no_sense_together_are_not_signed() -> N
 
 
 def test_every_field_of_a_letterhead_has_its_rule() -> None:
-    """Whoever adds a field sees here that one changed by either side arrives."""
+    """This test fails for a new field until a change by either side survives the merge."""
     changed: dict[str, object] = {
         "desk_name": {"nl": "Ander", "en": "Other"},
         "site_salt": bytes(16),

@@ -62,7 +62,7 @@ def test_a_record_comes_back_as_it_was(kind: RecordKind, name: bytes, revision: 
 
 
 @given(st.binary())
-def test_random_bytes_are_no_record_and_no_unsent_text(raw: bytes) -> None:
+def test_random_bytes_are_neither_a_record_nor_unsent_text(raw: bytes) -> None:
     for sealed in (raw, resealed(raw)):
         with pytest.raises((UnreadableError, MalformedError)):
             opened(sealed)
@@ -73,13 +73,13 @@ def test_random_bytes_are_no_record_and_no_unsent_text(raw: bytes) -> None:
 @pytest.mark.parametrize(
     ("kind", "name"), [(RecordKind.DRAFT, NAME), (RecordKind.CASEFILE, b"b" * 20)], ids=["kind", "name"]
 )
-def test_a_record_put_in_the_place_of_another_is_found(kind: RecordKind, name: bytes) -> None:
+def test_a_record_stored_instead_of_another_is_detected(kind: RecordKind, name: bytes) -> None:
     with pytest.raises(ForgedError):
         opened(a_record(kind=kind, name=name))
 
 
-def test_a_record_that_somebody_else_sealed_to_the_desk_is_found() -> None:
-    """The epoch's recipient is public: what is sealed to it is no proof of who sealed it."""
+def test_a_record_that_someone_else_encrypted_to_the_desk_is_detected() -> None:
+    """The epoch's recipient is public, so encryption does not prove who wrote a record."""
     stranger = create_keyring("Workstation 2", [])
     with pytest.raises(ForgedError):
         opened(a_record(keyring=stranger))
@@ -117,7 +117,7 @@ def test_the_largest_record_fits_a_row_of_the_store_and_one_byte_more_is_refused
 
 
 @pytest.mark.parametrize("revision", [0, -1, 2**63])
-def test_a_revision_that_is_none_is_not_sealed(revision: int) -> None:
+def test_a_revision_out_of_range_is_not_encrypted(revision: int) -> None:
     with pytest.raises(MalformedError):
         a_record(revision=revision)
 
@@ -145,13 +145,13 @@ def test_a_revision_that_is_none_is_not_sealed(revision: int) -> None:
         "no UTF-8",
     ],
 )
-def test_what_no_writer_of_ours_makes_is_malformed(change: Callable[[bytes], bytes]) -> None:
+def test_bytes_that_we_never_write_are_malformed(change: Callable[[bytes], bytes]) -> None:
     version, line, _, _ = plaintext_of(a_record()).split(b"\n")
     with pytest.raises(MalformedError):
         opened(resealed(signed_lines.write_signed_lines(version, change(line), KEYRING.strand.seed)))
 
 
-def test_a_record_whose_signature_was_made_for_something_else_is_found() -> None:
+def test_a_record_with_a_signature_for_another_purpose_is_detected() -> None:
     version, line, _, _ = plaintext_of(a_record()).split(b"\n")
     other = signed_lines.write_signed_lines(b"steunpunt-anchors/1", line, KEYRING.strand.seed).split(b"\n")[2]
     with pytest.raises(ForgedError):
@@ -193,7 +193,7 @@ def test_unsent_text_of_another_shape_is_malformed(change: Callable[[bytes], byt
         open_unsent(resealed(change(plaintext_of(seal_unsent(b"text", LETTERHEAD)))), KEYRING.identities)
 
 
-def test_nobody_but_the_desk_opens_unsent_text() -> None:
+def test_only_the_desk_opens_unsent_text() -> None:
     with pytest.raises(UnreadableError):
         open_unsent(seal_unsent(b"text", LETTERHEAD), (PQIdentity(bytes(32)),))
 
@@ -205,7 +205,7 @@ def test_a_stock_reader_finds_the_body_in_the_second_line() -> None:
     assert len(signature) == 86
 
 
-def test_nothing_of_a_record_shows_in_a_log() -> None:
+def test_a_record_does_not_show_in_a_log() -> None:
     assert "canary" not in repr(OpenedRecord(1, b"canary", StrandId(b"strand-1")))
     assert "canary" not in repr(opened(a_record(b"canary")))
     assert repr(_Unsent(body=b"canary")) == "_Unsent"

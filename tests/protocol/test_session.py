@@ -36,7 +36,7 @@ def test_every_box_has_one_size_and_no_two_are_alike() -> None:
     assert boxes[0] != boxes[1]
 
 
-def test_the_name_of_a_session_gives_neither_the_token_nor_a_key() -> None:
+def test_the_name_of_a_session_reveals_neither_the_token_nor_a_key() -> None:
     named = session.token_hash(TOKEN)
     assert named == session.token_hash(TOKEN)
     assert named != session.token_hash(OTHER_TOKEN)
@@ -52,7 +52,7 @@ def test_a_form_token_serves_one_purpose_of_one_session() -> None:
 
 
 @given(st.text())
-def test_whatever_a_form_carries_is_checked_and_never_raises(carried: str) -> None:
+def test_any_text_as_a_form_token_is_checked_and_never_raises(carried: str) -> None:
     assert session.check_form_token(carried, TOKEN, "write") is False
 
 
@@ -62,7 +62,7 @@ def test_half_a_surrogate_pair_in_a_form_is_refused() -> None:
         session.open_ticket("\ud800", SECRET, 1)
 
 
-def test_a_ticket_carries_a_passphrase_until_its_half_hour_is_over() -> None:
+def test_a_ticket_keeps_a_passphrase_until_its_half_hour_is_over() -> None:
     passphrase = generate_passphrase("nl")
     made = session.seal_ticket(passphrase, SECRET, 986_000)
     assert session.open_ticket(made, SECRET, 985_999) == passphrase
@@ -71,7 +71,7 @@ def test_a_ticket_carries_a_passphrase_until_its_half_hour_is_over() -> None:
         session.open_ticket(made, SECRET, 986_001)
 
 
-def test_a_ticket_shows_nothing_not_even_a_length() -> None:
+def test_a_ticket_does_not_even_reveal_a_length() -> None:
     short, long = session.seal_ticket("a", SECRET, 1), session.seal_ticket("x" * 96, SECRET, 2)
     assert len(short) == len(long)
     assert b"xxxx" not in base64.urlsafe_b64decode(long)
@@ -87,7 +87,7 @@ def test_a_ticket_of_another_run_or_changed_is_unreadable() -> None:
 
 
 @given(st.text())
-def test_whatever_stands_in_a_hidden_field_is_unreadable(carried: str) -> None:
+def test_any_text_as_a_ticket_is_unreadable(carried: str) -> None:
     with pytest.raises(UnreadableError):
         session.open_ticket(carried, SECRET, 1)
 
@@ -97,7 +97,7 @@ def test_a_ticket_for_more_than_a_passphrase_is_not_made() -> None:
         session.seal_ticket("x" * 97, SECRET, 1)
 
 
-def test_the_mark_of_a_spent_ticket_tells_nothing_without_the_server() -> None:
+def test_the_name_of_a_used_ticket_reveals_nothing_without_the_server() -> None:
     assert len(session.spent_ticket_name("anker", SECRET)) == 32
     assert session.spent_ticket_name("anker", SECRET) != session.spent_ticket_name("molen", SECRET)
     assert session.spent_ticket_name("anker", SECRET) != session.spent_ticket_name("anker", OTHER_SECRET)

@@ -1,4 +1,4 @@
-"""Where things stand: the line of steps and the state of proposals, from a mailbox's verified entries."""
+"""Thread state: steps and proposals, from the verified entries of a mailbox."""
 
 import os
 from collections.abc import Callable
@@ -39,13 +39,13 @@ DESK = StrandId(b"desk-one")
 
 @dataclass
 class Talk:
-    """A mailbox in memory: `thread_state` checks no signature, so none is made."""
+    """A mailbox in memory. Entries are not signed, because `thread_state` checks no signature."""
 
     opened: list[EntryContent] = field(default_factory=list)
     day: date = DAY
 
     def adds(self, author: Author, content: Content | None, *, has_seen: int | None = None) -> SignedEntry:
-        """Add an entry; `has_seen` is how many entries its writer had before them, all when not told."""
+        """Add an entry. `has_seen` is the number of entries that its writer had seen, by default all."""
         strand = DESK if author is Author.DESK else StrandId(b"")
         before = [each for each, _ in self.opened]
         own = [each for each in before if each.envelope.author is author]
@@ -128,16 +128,16 @@ def said(step: StepName, text: str = "", nxt: str = "") -> Content:
     return Content(kind=Kind.STEP, text=text, step=StepNote(step=step, next=nxt))
 
 
-# ---- the line of steps
+# ---- steps
 
 
-def test_an_empty_mailbox_stands_nowhere() -> None:
-    stands = thread_state(ADDRESS, [])
+def test_an_empty_mailbox_has_no_steps() -> None:
+    state = thread_state(ADDRESS, [])
 
-    assert (stands.steps, stands.proposals, stands.current) == ((), (), None)
+    assert (state.steps, state.proposals, state.current) == ((), (), None)
 
 
-def test_what_follows_from_the_entries_is_said_once() -> None:
+def test_a_derived_step_occurs_once() -> None:
     talk = Talk()
     for content in (WORDS, WORDS):
         talk.source(content)
@@ -155,7 +155,7 @@ def test_what_follows_from_the_entries_is_said_once() -> None:
     assert all(step.is_derived for step in steps)
 
 
-def test_a_step_that_was_said_stands_as_it_was_said() -> None:
+def test_a_written_step_is_shown_as_it_was_written() -> None:
     talk = Talk()
     talk.source(WORDS)
     talk.desk(a_step(StepName.BEING_READ, "Wij lezen je bericht."))
@@ -169,7 +169,7 @@ def test_a_step_that_was_said_stands_as_it_was_said() -> None:
     assert talk.line() == ["received", "being_read"]
 
 
-def test_a_step_may_be_said_again() -> None:
+def test_a_step_may_be_written_again() -> None:
     talk = Talk()
     talk.source(WORDS)
     for _ in range(2):
@@ -178,7 +178,7 @@ def test_a_step_may_be_said_again() -> None:
     assert talk.line() == ["received", "advice_given", "advice_given"]
 
 
-def test_what_follows_gives_way_to_the_same_step_in_words() -> None:
+def test_a_written_step_replaces_the_same_derived_step() -> None:
     talk = Talk()
     talk.source(WORDS)
     talk.desk(WORDS)
@@ -196,7 +196,7 @@ def test_a_source_cannot_set_a_step() -> None:
     assert talk.line() == ["received"]
 
 
-def test_what_does_not_open_still_came_in() -> None:
+def test_an_entry_that_cannot_be_decrypted_was_still_received() -> None:
     talk = Talk()
     talk.removes(talk.source(WORDS))
     talk.adds(Author.DESK, None)
@@ -232,7 +232,7 @@ def test_a_proposal_with_the_advisers_words_is_one_step() -> None:
     )  # fmt: skip
 
 
-def test_the_words_about_a_proposal_stand_with_that_proposal_whatever_came_between() -> None:
+def test_a_step_about_a_proposal_replaces_its_derived_step_in_any_place() -> None:
     talk = Talk()
     first, second = talk.proposes("een"), talk.proposes("twee")
     talk.says_of(first, "Over het eerste.")
@@ -245,7 +245,7 @@ def test_the_words_about_a_proposal_stand_with_that_proposal_whatever_came_betwe
     ]  # fmt: skip
 
 
-def test_words_about_a_proposal_that_is_gone_are_a_step_of_their_own() -> None:
+def test_a_step_about_a_deleted_proposal_is_a_step_of_its_own() -> None:
     talk = Talk()
     talk.source(WORDS)
     proposal = talk.proposes()
@@ -256,7 +256,7 @@ def test_words_about_a_proposal_that_is_gone_are_a_step_of_their_own() -> None:
 
 
 @pytest.mark.parametrize("verdict", [None, *Verdict])
-def test_words_with_a_proposal_change_nothing_in_what_the_source_answers(verdict: Verdict | None) -> None:
+def test_a_step_with_a_proposal_does_not_change_the_answer(verdict: Verdict | None) -> None:
     bare = Talk()
     bare_digest = bare.proposes()
     worded = Talk(list(bare.opened), bare.day)
@@ -286,11 +286,11 @@ def test_words_with_a_proposal_change_nothing_in_what_the_source_answers(verdict
         (said(StepName.PROPOSAL_MADE), True),
     ],
 )
-def test_what_only_confirms_is_no_answer(content: Content | None, *, expected: bool) -> None:
+def test_a_step_that_only_confirms_is_not_an_answer(content: Content | None, *, expected: bool) -> None:
     assert is_answer(content) is expected
 
 
-def test_closed_and_opened_again_by_writing() -> None:
+def test_a_closed_mailbox_is_reopened_by_writing() -> None:
     talk = Talk()
     talk.source(WORDS)
     talk.desk(WORDS)
@@ -308,7 +308,7 @@ def test_closed_and_opened_again_by_writing() -> None:
     assert talk.line() == [*still, "reopened", "being_read", "in_conversation"]
 
 
-def test_writing_that_crossed_the_closing_opens_it_again() -> None:
+def test_a_message_that_crossed_the_closing_reopens_the_mailbox() -> None:
     talk = Talk()
     talk.source(WORDS)
     talk.source(WORDS)
@@ -317,7 +317,7 @@ def test_writing_that_crossed_the_closing_opens_it_again() -> None:
     assert talk.line() == ["received", "closed", "reopened"]
 
 
-def test_reading_that_crossed_the_closing_does_not() -> None:
+def test_a_read_receipt_that_crossed_the_closing_does_not_reopen_the_mailbox() -> None:
     talk = Talk()
     talk.source(WORDS)
     talk.source(READ)
@@ -335,7 +335,7 @@ def test_a_closed_mailbox_stays_closed_while_the_desk_reads() -> None:
     assert talk.line() == ["received", "closed"]
 
 
-def test_what_was_handed_over_after_the_closing_opens_nothing_and_a_new_step_does() -> None:
+def test_handing_over_does_not_reopen_a_mailbox_and_a_new_step_does() -> None:
     talk = Talk()
     talk.source(WORDS)
     assert talk.thread_state().closing is None
@@ -379,7 +379,7 @@ def test_the_newest_answer_counts(verdict: Verdict) -> None:
     assert talk.proposal().state == verdict.value
 
 
-def test_an_answer_with_another_digest_is_no_answer() -> None:
+def test_an_answer_with_another_digest_does_not_count() -> None:
     talk = Talk()
     talk.proposes()
     talk.answers(Verdict.AGREED, Digest(b"x" * 32))
@@ -387,7 +387,7 @@ def test_an_answer_with_another_digest_is_no_answer() -> None:
     assert talk.proposal().state is ProposalStatus.WAITING
 
 
-def test_the_desk_cannot_agree_in_the_sources_place() -> None:
+def test_the_desk_cannot_agree_for_the_source() -> None:
     talk = Talk()
     digest = talk.proposes()
     talk.desk(Content(kind=Kind.ANSWER, text="", answer=AnswerNote(verdict=Verdict.AGREED, proposal=digest)))
@@ -448,7 +448,7 @@ def test_taking_back_ends_when_passing_on_begins() -> None:
     assert proposal.answer.signed is agreed
 
 
-def test_what_was_made_is_passed_on_and_what_was_delivered_has_its_day() -> None:
+def test_a_made_file_is_passed_on_and_a_delivered_file_has_its_day() -> None:
     talk = Talk()
     digest = talk.proposes()
     talk.answers(Verdict.AGREED, digest)
@@ -462,14 +462,14 @@ def test_what_was_made_is_passed_on_and_what_was_delivered_has_its_day() -> None
     assert (last.step, last.delivered, last.to) == ("passed_on", date(2026, 12, 3), "SG")
 
 
-# ---- consent, over two machines: what the one says and what the other says can cross
+# ---- consent on two machines, where entries of both sides can cross
 
 AGAINST = [Verdict.TAKEN_BACK, Verdict.DECLINED, Verdict.CHANGES_ASKED]
 IN_BOTH_ORDERS = pytest.mark.parametrize("desk_first", [True, False], ids=["desk first", "source first"])
 
 
 def crosses(talk: Talk, verdict: Verdict, proposal: Digest, *, desk_first: bool, **more: object) -> None:
-    """Have both go on from what lies there: whichever the thread shows first, neither had seen the other."""
+    """Let both sides write without having seen the other's entry, in either order of the thread."""
     known = len(talk.opened)
     if desk_first:
         talk.steps(StepName.PASSING_ON, proposal, **more)
@@ -491,9 +491,7 @@ def void_steps(talk: Talk) -> list[bool]:
 
 @IN_BOTH_ORDERS
 @pytest.mark.parametrize("verdict", AGAINST)
-def test_what_took_back_and_had_not_seen_the_passing_on_was_in_time(
-    verdict: Verdict, *, desk_first: bool
-) -> None:
+def test_taking_back_before_seeing_the_passing_on_is_in_time(verdict: Verdict, *, desk_first: bool) -> None:
     talk = Talk()
     crosses(talk, verdict, an_agreed(talk), desk_first=desk_first)
     proposal = talk.proposal()
@@ -506,7 +504,7 @@ def test_what_took_back_and_had_not_seen_the_passing_on_was_in_time(
 
 
 @IN_BOTH_ORDERS
-def test_what_was_promised_with_a_void_step_is_not_promised(*, desk_first: bool) -> None:
+def test_the_promise_of_a_void_step_is_void(*, desk_first: bool) -> None:
     talk = Talk()
     promise = {"next": "wij brengen het", "by": date(2026, 12, 1)}
     crosses(talk, Verdict.TAKEN_BACK, an_agreed(talk), desk_first=desk_first, **promise)
@@ -525,7 +523,7 @@ def test_an_agreement_that_crossed_voids_nothing(*, desk_first: bool) -> None:
 
 
 @IN_BOTH_ORDERS
-def test_what_crossed_about_another_proposal_voids_nothing(*, desk_first: bool) -> None:
+def test_an_answer_about_another_proposal_voids_nothing(*, desk_first: bool) -> None:
     talk = Talk()
     older = an_agreed(talk)
     digest = an_agreed(talk)
@@ -542,7 +540,7 @@ def test_what_crossed_about_another_proposal_voids_nothing(*, desk_first: bool) 
 
 
 @pytest.mark.parametrize("verdict", AGAINST)
-def test_what_had_seen_the_step_or_something_after_it_came_too_late(verdict: Verdict) -> None:
+def test_an_answer_that_had_seen_the_step_or_a_later_entry_is_too_late(verdict: Verdict) -> None:
     for later in (0, 1):
         talk = Talk()
         digest = an_agreed(talk)
@@ -556,7 +554,7 @@ def test_what_had_seen_the_step_or_something_after_it_came_too_late(verdict: Ver
 
 
 def test_a_step_of_another_workstation_that_was_seen_does_not_make_it_late() -> None:
-    """Numbers count in a strand: the ninth entry of one workstation says nothing of another's first."""
+    """Numbers count within a strand. Number 9 of one workstation may be older than number 1 of another."""
     talk = Talk()
     digest = an_agreed(talk)
     step = talk.steps(StepName.PASSING_ON, digest)
@@ -574,8 +572,8 @@ def test_a_step_of_another_workstation_that_was_seen_does_not_make_it_late() -> 
 
 
 @IN_BOTH_ORDERS
-def test_a_file_that_was_made_was_made_whatever_crossed(*, desk_first: bool) -> None:
-    """Both are told what happened: this desk did what it must not."""
+def test_a_made_file_stays_made_even_if_entries_crossed(*, desk_first: bool) -> None:
+    """Both sides see what happened, although the desk broke the rule."""
     talk = Talk()
     digest = an_agreed(talk)
     crosses(talk, Verdict.TAKEN_BACK, digest, desk_first=desk_first)
@@ -608,7 +606,7 @@ def test_after_a_void_step_the_source_can_agree_and_the_desk_begin_again(*, desk
     assert void_steps(talk) == [True, False]
 
 
-def test_taken_back_and_agreed_again_before_the_step_was_seen_takes_another_step() -> None:
+def test_agreeing_again_before_the_step_was_seen_needs_another_step() -> None:
     talk = Talk()
     digest = an_agreed(talk)
     known = len(talk.opened)
@@ -630,8 +628,8 @@ def test_a_newer_proposal_makes_one_obsolete_whose_step_was_void() -> None:
 
 
 @IN_BOTH_ORDERS
-def test_a_refusal_that_crossed_is_read_before_it_is_passed_over(*, desk_first: bool) -> None:
-    """Passing on without agreement stays possible, but not past an answer that nobody had read."""
+def test_a_refusal_that_crossed_must_be_read_before_passing_on(*, desk_first: bool) -> None:
+    """Passing on without agreement stays possible, but not past an unread answer."""
     talk = Talk()
     digest = talk.proposes()
     crosses(talk, Verdict.DECLINED, digest, desk_first=desk_first, without_consent=True)
@@ -645,12 +643,12 @@ def test_a_refusal_that_crossed_is_read_before_it_is_passed_over(*, desk_first: 
     assert void_steps(talk) == [True, False]
 
 
-# ---- what is deleted may have said so
+# ---- deleted entries, which may have taken the agreement back
 
 
 @IN_BOTH_ORDERS
-def test_what_crossed_and_was_deleted_may_have_taken_it_back(*, desk_first: bool) -> None:
-    """By the source; or whoever has the store spoiled it, since headers are not signed."""
+def test_a_deleted_entry_that_crossed_may_have_taken_the_agreement_back(*, desk_first: bool) -> None:
+    """The source deleted it, or someone damaged its header in the store, which is not signed."""
     talk = Talk()
     crosses(talk, Verdict.TAKEN_BACK, an_agreed(talk), desk_first=desk_first)
     talk.removes(
@@ -667,8 +665,8 @@ def test_what_crossed_and_was_deleted_may_have_taken_it_back(*, desk_first: bool
     assert void_steps(talk) == [True]
 
 
-def test_whoever_deletes_the_agreement_before_the_file_is_made_has_taken_it_back() -> None:
-    """A removal does not say what its writer had seen: it counts as in time, and a made file stays made."""
+def test_deleting_the_agreement_before_the_file_is_made_takes_it_back() -> None:
+    """A removal does not show what its writer had seen. It counts as in time, and a made file stays made."""
     talk = Talk()
     digest = talk.proposes()
     agreed = talk.answers(Verdict.AGREED, digest)
@@ -684,7 +682,7 @@ def test_whoever_deletes_the_agreement_before_the_file_is_made_has_taken_it_back
     assert void_steps(talk) == [False]
 
 
-def test_deleting_something_else_takes_nothing_back_once_it_is_being_passed_on() -> None:
+def test_deleting_another_entry_takes_nothing_back_after_passing_on_began() -> None:
     talk = Talk()
     before = talk.source(WORDS)
     digest = an_agreed(talk)
@@ -699,7 +697,7 @@ def test_deleting_something_else_takes_nothing_back_once_it_is_being_passed_on()
     assert void_steps(talk) == [False]
 
 
-def test_without_agreement_nothing_deleted_can_have_taken_it_back() -> None:
+def test_without_an_agreement_a_deleted_entry_takes_nothing_back() -> None:
     talk = Talk()
     before = talk.source(WORDS)
     digest = talk.proposes()
@@ -713,7 +711,7 @@ def test_without_agreement_nothing_deleted_can_have_taken_it_back() -> None:
     assert void_steps(talk) == [False]
 
 
-def test_a_mark_that_crossed_says_nothing() -> None:
+def test_a_mark_that_crossed_changes_nothing() -> None:
     talk = Talk()
     digest = an_agreed(talk)
     known = len(talk.opened)

@@ -36,11 +36,11 @@ _ANCHORS = st.builds(
 
 
 @given(_ANCHORS)
-def test_what_is_remembered_comes_back(trusted_state: TrustedState) -> None:
+def test_a_trusted_state_reads_back_as_it_was(trusted_state: TrustedState) -> None:
     assert trusted_state == open_trusted_state(seal_trusted_state(trusted_state, _KEYRING), _KEYRING)
 
 
-def test_who_is_answered_is_remembered_for_the_newest_heads_alone() -> None:
+def test_an_answered_source_is_remembered_only_for_the_newest_heads() -> None:
     trusted_state = TrustedState().advance(_ADDRESS, {_SOURCE: _FIRST}, is_answered=True)
     trusted_state = trusted_state.advance(_OTHER, {_SOURCE: _FIRST}, is_answered=True)
     assert {_ADDRESS, _OTHER} == trusted_state.answered
@@ -49,13 +49,13 @@ def test_who_is_answered_is_remembered_for_the_newest_heads_alone() -> None:
     assert trusted_state.end(_OTHER).answered == frozenset()
 
 
-def test_anchors_of_before_it_was_remembered_who_is_answered_still_open() -> None:
+def test_a_state_from_before_answered_was_remembered_still_opens() -> None:
     raw = b'{"letterhead_serial":7,"mailboxes":[],"ended":[],"removed":[]}'
     assert TrustedState(letterhead_serial=7) == TrustedState.from_bytes(raw)
     assert TrustedState(letterhead_serial=7).to_bytes() == raw
 
 
-def test_a_record_that_was_put_back_is_found() -> None:
+def test_a_restored_older_record_is_detected() -> None:
     trusted_state = (
         TrustedState().saw_record(RecordKind.CASEFILE, _ADDRESS, 2).saw_record(RecordKind.DRAFT, _ADDRESS, 7)
     )
@@ -67,7 +67,7 @@ def test_a_record_that_was_put_back_is_found() -> None:
     ).records
 
 
-def test_a_record_that_the_desk_dropped_begins_anew() -> None:
+def test_a_record_that_the_desk_dropped_begins_at_one_again() -> None:
     trusted_state = (
         TrustedState().saw_record(RecordKind.DRAFT, _ADDRESS, 7).forget_record(RecordKind.DRAFT, _ADDRESS)
     )
@@ -77,7 +77,7 @@ def test_a_record_that_the_desk_dropped_begins_anew() -> None:
     ).records
 
 
-def test_after_a_purge_nothing_is_remembered_but_that_it_was() -> None:
+def test_after_a_purge_only_the_end_of_the_mailbox_is_remembered() -> None:
     trusted_state = TrustedState().advance(_ADDRESS, {_SOURCE: _FIRST}).advance(_OTHER, {_SOURCE: _FIRST})
     for name in (_ADDRESS, _ADDRESS + b"draft", _OTHER, b"templates"):
         trusted_state = trusted_state.saw_record(RecordKind.CASEFILE, name, 1)
@@ -106,7 +106,7 @@ def test_seeing_the_same_again_changes_nothing() -> None:
 @pytest.mark.parametrize(
     "head", [pytest.param(_FIRST, id="rolled back"), pytest.param((2, Digest(b"x" * 32)), id="replaced")]
 )
-def test_what_was_seen_cannot_be_unseen(head: Head) -> None:
+def test_a_head_cannot_go_back(head: Head) -> None:
     trusted_state = TrustedState().advance(_ADDRESS, {_SOURCE: _SECOND})
     with pytest.raises(ForgedError):
         trusted_state.advance(_ADDRESS, {_SOURCE: head})
@@ -129,19 +129,19 @@ def test_an_older_letterhead_is_not_remembered() -> None:
         trusted_state.saw_letterhead(2)
 
 
-def test_anchors_do_not_change_under_their_reader() -> None:
+def test_a_trusted_state_does_not_change() -> None:
     before = TrustedState().advance(_ADDRESS, {_SOURCE: _FIRST})
     before.advance(_ADDRESS, {_SOURCE: _SECOND})
     assert before.mailboxes[_ADDRESS] == {_SOURCE: _FIRST}
 
 
-def test_another_workstation_cannot_open_them() -> None:
+def test_another_workstation_cannot_open_the_state() -> None:
     with pytest.raises(UnreadableError):
         open_trusted_state(seal_trusted_state(TrustedState(), _KEYRING), create_keyring("Workstation 2", []))
 
 
 @given(st.data())
-def test_any_flipped_byte_is_found(data: st.DataObject) -> None:
+def test_any_flipped_byte_is_detected(data: st.DataObject) -> None:
     sealed = seal_trusted_state(TrustedState(), _KEYRING)
     at = data.draw(st.integers(0, len(sealed) - 1))
     flipped = bytes([sealed[at] ^ data.draw(st.integers(1, 255))])
@@ -157,7 +157,7 @@ def test_random_bytes_raise_nothing_but_unreadable(raw: bytes) -> None:
         TrustedState.from_bytes(raw)
 
 
-def test_anchors_that_this_workstation_did_not_sign_are_refused() -> None:
+def test_a_state_that_this_workstation_did_not_sign_is_refused() -> None:
     for seed, body in ((b"x" * 32, TrustedState().to_bytes()), (_KEYRING.strand.seed, b"{}")):
         signed = signed_lines.write_signed_lines(b"steunpunt-anchors/1", body, seed)
         sealed = age.encrypt(signed, [_KEYRING.trusted_state_identity.recipient])
@@ -178,7 +178,7 @@ _GOOD = TrustedState(1, {_ADDRESS: {_SOURCE: _FIRST}, _OTHER: {}}, frozenset([_O
 
 
 @given(st.integers(0, len(_GOOD) - 1), st.binary(max_size=2), st.integers(0, 2))
-def test_whatever_is_accepted_is_written_back_byte_for_byte(at: int, new: bytes, cut: int) -> None:
+def test_an_accepted_state_is_written_back_byte_for_byte(at: int, new: bytes, cut: int) -> None:
     changed = _GOOD[:at] + new + _GOOD[at + cut :]
     try:
         trusted_state = TrustedState.from_bytes(changed)

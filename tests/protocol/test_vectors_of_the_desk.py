@@ -1,4 +1,4 @@
-"""The committed vectors of what came with the desk's work: marks, notes, records, orders and tallies."""
+"""The committed vectors of marks, notes, records, orders and tallies."""
 
 import base64
 import json
@@ -68,7 +68,7 @@ def test_there_are_vectors_of_each_kind_and_of_both_outcomes() -> None:
 
 
 @_named(CONTENTS)
-def test_a_content_of_then_reads_as_it_did(vector: Vector) -> None:
+def test_committed_content_reads_as_it_did(vector: Vector) -> None:
     raw = vector["content"].encode()
     if vector["expect"] in REFUSALS:
         with pytest.raises(REFUSALS[vector["expect"]]):
@@ -87,7 +87,7 @@ def test_a_content_of_then_reads_as_it_did(vector: Vector) -> None:
 
 
 @_named(MARKS)
-def test_a_mark_of_then_reads_as_it_did(vector: Vector) -> None:
+def test_a_committed_mark_reads_as_it_did(vector: Vector) -> None:
     made = SignedEntry.from_stored(
         envelope=bytes.fromhex(vector["open_part_hex"]),
         signature=bytes.fromhex(vector["signature_hex"]),
@@ -111,7 +111,7 @@ def _verify_and_open(made: SignedEntry) -> Content:
 
 
 @_named(RECORDS["records"])
-def test_a_record_of_then_reads_as_it_did(vector: Vector) -> None:
+def test_a_committed_record_reads_as_it_did(vector: Vector) -> None:
     identity = PQIdentity(bytes.fromhex(RECORDS["seed_hex"]))
     keyring = replace(create_keyring("Workstation 1", []), epochs={1: identity})
     raw = base64.b64decode(vector["record"])
@@ -127,7 +127,7 @@ def test_a_record_of_then_reads_as_it_did(vector: Vector) -> None:
 
 
 @_named(RECORDS["unsent"])
-def test_an_unsent_text_of_then_reads_as_it_did(vector: Vector) -> None:
+def test_a_committed_unsent_text_reads_as_it_did(vector: Vector) -> None:
     identities = (PQIdentity(bytes.fromhex(RECORDS["seed_hex"])),)
     raw = base64.b64decode(vector["sealed"])
     if vector["expect"] in REFUSALS:
@@ -138,7 +138,7 @@ def test_an_unsent_text_of_then_reads_as_it_did(vector: Vector) -> None:
 
 
 @_named(ORDERS["orders"])
-def test_an_order_of_then_reads_as_it_did(vector: Vector) -> None:
+def test_a_committed_order_reads_as_it_did(vector: Vector) -> None:
     strands = {
         StrandId(bytes.fromhex(strand)): StrandKey(
             bytes.fromhex(key["verify_key_hex"]),
@@ -163,7 +163,7 @@ def test_an_order_of_then_reads_as_it_did(vector: Vector) -> None:
 
 
 @_named(TALLIES["tallies"])
-def test_a_tally_of_then_reads_as_it_did(vector: Vector) -> None:
+def test_a_committed_tally_reads_as_it_did(vector: Vector) -> None:
     identities = [PQIdentity(bytes.fromhex(TALLIES["seed_hex"]))]
     strands = _strands(TALLIES["strands"])
     raw = base64.b64decode(vector["tally"])

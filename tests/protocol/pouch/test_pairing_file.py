@@ -1,4 +1,4 @@
-"""What is carried by hand between a server and a workstation, and what else could be carried."""
+"""Card files and pairing files, and other bytes that someone could carry instead."""
 
 import base64
 import json
@@ -42,7 +42,7 @@ def test_there_are_vectors() -> None:
 
 
 @given(st.binary())
-def test_other_bytes_are_no_pairing(raw: bytes) -> None:
+def test_other_bytes_are_not_a_pairing(raw: bytes) -> None:
     with pytest.raises(MalformedError):
         read_pairing(b"steunpunt-pairing/1\n" + raw + b"\n\n", FINGERPRINT)
     with pytest.raises(MalformedError):
@@ -71,12 +71,12 @@ def test_a_card_file_reads_back_with_white_space_around_it(letterhead: tuple[byt
         pytest.param(b"steunpunt-card/2" + str(_CARD).encode()[16:], id="another version"),
     ],
 )
-def test_what_is_no_card_file_is_refused(raw: bytes) -> None:
+def test_bytes_that_are_not_a_card_file_are_refused(raw: bytes) -> None:
     with pytest.raises(MalformedError):
         CardFile.from_bytes(raw)
 
 
-def test_a_base_is_a_digest_of_the_body_alone() -> None:
+def test_a_base_is_a_digest_of_the_body_only() -> None:
     body, _ = sign_letterhead(a_letterhead(), DESK_KEY)
 
     assert letterhead_digest(body) == letterhead_digest(body)

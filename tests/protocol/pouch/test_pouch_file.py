@@ -71,7 +71,7 @@ def packed(items: Iterable[Item], head: PouchHead | None = None) -> bytes:
 
 
 def sealed(plaintext: bytes) -> bytes:
-    """Seal what no writer of ours makes: the recipient is known to everybody."""
+    """Encrypt bytes that our code never writes, as anyone can: the recipient is public."""
     made = age.encrypt(plaintext, [ME.recipient])
     return made.header + made.payload
 
@@ -81,7 +81,7 @@ def plaintext_of(raw: bytes) -> bytes:
 
 
 def end_of(plaintext: bytes) -> int:
-    """Return where the frame of the signature begins."""
+    """Return the place where the frame of the signature begins."""
     at = len(b"steunpunt-pouch/1\n")
     while length := int.from_bytes(plaintext[at : at + 4]):
         at += 4 + length
@@ -110,7 +110,7 @@ def _named(vectors: list[Vector]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("vector", vectors, ids=[vector["name"] for vector in vectors])
 
 
-def test_there_are_vectors_of_every_outcome_each_under_a_name_of_its_own() -> None:
+def test_there_are_vectors_of_every_outcome_with_their_own_names() -> None:
     outcomes = {vector["expect"] for vector in VECTORS["pouches"]}
     assert outcomes == {"reads", "unreadable", "newer", "malformed", "forged"}
     for kind in ("pouches", "cards"):
@@ -119,7 +119,7 @@ def test_there_are_vectors_of_every_outcome_each_under_a_name_of_its_own() -> No
 
 @_named(VECTORS["pouches"])
 @pytest.mark.parametrize("size", [100, 1_000_000], ids=["in pieces", "whole"])
-def test_a_pouch_of_then_reads_as_it_did(vector: Vector, size: int) -> None:
+def test_a_committed_pouch_reads_as_it_did(vector: Vector, size: int) -> None:
     raw = base64.b64decode(vector["pouch"])
     if vector["expect"] != "reads":
         with pytest.raises(PouchRefusedError) as refused:
@@ -133,7 +133,7 @@ def test_a_pouch_of_then_reads_as_it_did(vector: Vector, size: int) -> None:
 
 
 @_named(VECTORS["cards"])
-def test_a_card_of_then_reads_as_it_did(vector: Vector) -> None:
+def test_a_committed_card_reads_as_it_did(vector: Vector) -> None:
     if vector["expect"] == "malformed":
         with pytest.raises(MalformedError):
             ServerCard.from_text(vector["card"])
@@ -180,7 +180,7 @@ def _heads(draw: st.DrawFn) -> PouchHead:
 
 
 @given(_heads(), _SOME_ITEMS)
-def test_a_pouch_comes_back_as_it_was_packed(head: PouchHead, items: list[Item]) -> None:
+def test_a_pouch_comes_back_as_it_was_written(head: PouchHead, items: list[Item]) -> None:
     assert (head, items) == taken_in(packed(items, head))
 
 
@@ -190,7 +190,7 @@ def test_a_head_comes_back_as_it_was(head: PouchHead) -> None:
 
 
 @given(st.binary())
-def test_random_bytes_are_no_head_no_pouch_and_nothing_that_a_pouch_begins_with(raw: bytes) -> None:
+def test_random_bytes_are_neither_a_pouch_nor_its_head(raw: bytes) -> None:
     with pytest.raises(MalformedError):
         PouchHead.from_bytes(raw)
     assert refusal_of(raw) is PouchRefusal.UNREADABLE
@@ -206,17 +206,17 @@ def test_random_items_and_ends_raise_nothing_but_refusals(raw: bytes) -> None:
 
 
 @given(st.text())
-def test_random_text_is_no_card(text: str) -> None:
+def test_random_text_is_not_a_card(text: str) -> None:
     for card in (text, f"steunpunt-card/1 {text}", f"steunpunt-card/1 {text} {ME.recipient}"):
         with pytest.raises(MalformedError):
             ServerCard.from_text(card)
 
 
-# ---- what an attacker would do
+# ---- attacks
 
 
-def test_every_changed_byte_of_the_plaintext_is_found() -> None:
-    """Whoever can open a pouch can seal it anew: what is not signed they could change."""
+def test_every_changed_byte_of_the_plaintext_is_detected() -> None:
+    """Someone who can decrypt a pouch can encrypt it again, and could change unsigned bytes."""
     items = [TallyItem(sealed=b"one"), TallyItem(sealed=b"two")]
     plaintext = plaintext_of(packed(items))
     end = end_of(plaintext) + 4 + 64
@@ -231,7 +231,7 @@ def test_every_changed_byte_of_the_plaintext_is_found() -> None:
         }
 
 
-def test_every_place_to_cut_a_plaintext_off_is_found() -> None:
+def test_a_plaintext_cut_off_at_any_place_is_refused() -> None:
     plaintext = plaintext_of(packed([TallyItem(sealed=b"one")]))
     for length in (*range(end_of(plaintext) + 4 + 64), FLOOR_BYTES - 1):
         assert refusal_of(sealed(plaintext[:length])) is PouchRefusal.MALFORMED
@@ -244,8 +244,8 @@ def test_a_long_pouch_that_is_cut_off_between_two_chunks_of_age_is_unreadable() 
         assert refusal_of(header + payload[: 16 + chunks * (64 * 1024 + 16)]) is PouchRefusal.UNREADABLE
 
 
-def test_a_key_for_which_everybody_can_sign_signs_nothing() -> None:
-    """Ed25519 has points of small order: under a careless reader each signature of zeros fits them."""
+def test_a_key_of_small_order_verifies_nothing() -> None:
+    """Ed25519 has points of small order, for which a careless reader accepts a signature of zeros."""
     neutral = b"\x01" + bytes(31)
     plaintext = plaintext_of(packed([]))
     start = plaintext[: end_of(plaintext)]
@@ -258,19 +258,19 @@ def test_a_key_for_which_everybody_can_sign_signs_nothing() -> None:
 @pytest.mark.parametrize(
     "verify_key", [b"", bytes(31), bytes(33), b"\xff" * 32], ids=["none", "31", "33", "no point"]
 )
-def test_what_is_no_key_signs_nothing(verify_key: bytes) -> None:
+def test_bytes_that_are_not_a_key_verify_nothing(verify_key: bytes) -> None:
     with pytest.raises(PouchRefusedError) as refused:
         taken_in(packed([]), verify_key)
     assert refused.value.reason is PouchRefusal.FORGED
 
 
-def test_a_captured_pouch_is_not_opened_as_what_a_source_sealed() -> None:
-    """To a mailbox of the thief's own it could be sent as a file: see journalist_app/files/presealed.py."""
+def test_a_captured_pouch_is_not_opened_as_a_file_of_a_source() -> None:
+    """A thief could send the pouch as a file to the desk: see journalist_app/files/presealed.py."""
     assert plaintext_of(packed([])).startswith(b"steunpunt-pouch/1\n")
 
 
 def _endless(start: bytes, counts: list[int]) -> Iterator[bytes]:
-    """Yield a pouch that never ends, and count what was read of it."""
+    """Yield a pouch that never ends, and count the bytes that were read."""
     writer = age.AgeWriter([ME.recipient])
     yield writer.header
     piece = start
@@ -291,7 +291,7 @@ def _endless(start: bytes, counts: list[int]) -> Iterator[bytes]:
     ],
     ids=["head", "item", "the longest item", "signature", "another version"],
 )
-def test_what_is_longer_than_allowed_is_refused_by_its_length_and_not_read(start: bytes) -> None:
+def test_a_field_over_its_limit_is_refused_by_its_length_and_not_read(start: bytes) -> None:
     counts: list[int] = []
     with pytest.raises(PouchRefusedError) as refused:
         list(PouchReader(_endless(start, counts), [ME]).items(SERVER_KEY.card.verify_key))
@@ -307,7 +307,7 @@ def test_zeros_without_end_are_refused_where_the_padding_ends() -> None:
     assert sum(counts) < 4 * 64 * 1024
 
 
-def test_a_file_that_never_comes_to_its_header_is_given_up() -> None:
+def test_a_file_without_an_end_of_its_header_is_refused() -> None:
     counts: list[int] = []
 
     def lines() -> Iterator[bytes]:
@@ -321,8 +321,8 @@ def test_a_file_that_never_comes_to_its_header_is_given_up() -> None:
     assert sum(counts) < 100
 
 
-def test_what_fails_on_the_way_is_no_refusal_of_the_pouch() -> None:
-    """A connection that breaks says nothing of what it carried: it is asked for again."""
+def test_a_broken_connection_is_not_a_refusal_of_the_pouch() -> None:
+    """The pouch itself may be correct, so the receiver asks for it again."""
 
     def broken() -> Iterator[bytes]:
         yield packed([])[:2000]
@@ -332,7 +332,7 @@ def test_what_fails_on_the_way_is_no_refusal_of_the_pouch() -> None:
         PouchReader(broken(), [ME])
 
 
-# ---- what is written
+# ---- writing
 
 
 @pytest.mark.parametrize(
@@ -353,7 +353,7 @@ def test_what_fails_on_the_way_is_no_refusal_of_the_pouch() -> None:
     ],
     ids=str,
 )
-def test_a_head_that_no_reader_would_take_is_not_packed(changes: dict[str, object]) -> None:
+def test_a_head_that_a_reader_would_refuse_is_not_written(changes: dict[str, object]) -> None:
     with pytest.raises(MalformedError):
         PouchWriter(a_head(**changes), ME.recipient, SERVER_KEY.seed)
 
@@ -370,7 +370,7 @@ def test_the_longest_head_is_read() -> None:
     assert (head, []) == taken_in(packed([], head))
 
 
-def test_an_item_that_no_reader_would_take_leaves_the_pouch_as_it_was() -> None:
+def test_an_item_that_a_reader_would_refuse_leaves_the_pouch_as_it_was() -> None:
     packer = PouchWriter(a_head(), ME.recipient, SERVER_KEY.seed)
     size = packer.size
     with pytest.raises(MalformedError):
@@ -381,7 +381,7 @@ def test_an_item_that_no_reader_would_take_leaves_the_pouch_as_it_was() -> None:
 
 
 @pytest.mark.parametrize("length", [0, 3_000, 4_500, 70_000, 1_000_000])
-def test_the_size_tells_no_more_than_padme_lets_it(length: int) -> None:
+def test_the_size_reveals_no_more_than_padme(length: int) -> None:
     packer = PouchWriter(a_head(), ME.recipient, SERVER_KEY.seed)
     raw = b"".join([packer.header, packer.add(TallyItem(sealed=bytes(length))), *packer.finish()])
     expected = max(FLOOR_BYTES, padme(packer.size))
@@ -389,7 +389,7 @@ def test_the_size_tells_no_more_than_padme_lets_it(length: int) -> None:
     assert len(raw) == len(packer.header) + age.payload_bytes(expected)
 
 
-def test_a_pouch_of_nothing_is_as_long_as_one_that_tells_what_has_gone() -> None:
+def test_an_empty_pouch_is_as_long_as_one_that_reports_a_deletion() -> None:
     ended = EndedItem(
         address=ADDRESS,
         recipient=bytes(1216),
@@ -409,7 +409,7 @@ def test_a_pouch_of_nothing_is_as_long_as_one_that_tells_what_has_gone() -> None
     assert len(packed([])) == len(packed([ended])) == len(packed([removed]))
 
 
-def test_a_pouch_is_written_in_pieces_that_memory_holds_whatever_its_size() -> None:
+def test_memory_does_not_grow_with_a_pouch() -> None:
     packer = PouchWriter(a_head(), ME.recipient, SERVER_KEY.seed)
     chunk = bytes(CHUNK_BYTES)
     chunks = [
@@ -467,14 +467,14 @@ def test_a_servers_key_is_two_seeds(length: int) -> None:
     ],
     ids=["key", "packer", "pouch", "item"],
 )
-def test_nothing_of_a_pouch_shows_in_a_log(make: Callable[[], object]) -> None:
+def test_a_pouch_does_not_show_in_a_log(make: Callable[[], object]) -> None:
     shown = repr(make())
     assert len(shown) < 20
     assert "canary" not in shown
 
 
-def test_a_store_that_is_put_back_a_day_gives_no_serial_twice() -> None:
-    """Half an hour holds 65,536 pouches: 36 in each second."""
+def test_a_store_restored_to_an_earlier_day_uses_no_serial_twice() -> None:
+    """There are 65,536 serials for each half hour, which is 36 pouches in each second."""
     assert lowest_serial(0) == 0
     assert lowest_serial(990_000) - lowest_serial(989_999) == 65_536
     assert lowest_serial(48 * 366 * 8030) < LARGEST  # to the year 9999

@@ -95,7 +95,7 @@ _ITEMS: st.SearchStrategy[Item] = st.one_of(
 
 
 @pytest.mark.parametrize("vector", VECTORS, ids=[vector["name"] for vector in VECTORS])
-def test_an_item_of_then_reads_as_it_did(vector: Vector) -> None:
+def test_a_committed_item_reads_as_it_did(vector: Vector) -> None:
     raw = bytes.fromhex(vector["item_hex"])
     if vector["expect"] == "malformed":
         with pytest.raises(MalformedError):
@@ -106,7 +106,7 @@ def test_an_item_of_then_reads_as_it_did(vector: Vector) -> None:
     assert raw == item_to_bytes(item)
 
 
-def test_there_is_a_vector_of_every_kind_each_under_a_name_of_its_own() -> None:
+def test_there_is_a_vector_of_every_kind_with_its_own_name() -> None:
     kinds = {vector["json"][0] for vector in VECTORS if vector["expect"] == "reads"}
     assert {kind.__struct_config__.tag for kind in get_args(Item)} == kinds
     assert "malformed" in {vector["expect"] for vector in VECTORS}
@@ -119,9 +119,7 @@ def test_an_item_comes_back_as_it_was(item: Item) -> None:
 
 
 @given(_ITEMS, st.data())
-def test_an_item_has_one_spelling_and_a_changed_one_raises_nothing_but_its_refusal(
-    item: Item, data: st.DataObject
-) -> None:
+def test_an_item_has_one_spelling_and_a_changed_item_is_refused(item: Item, data: st.DataObject) -> None:
     raw = item_to_bytes(item)
     at = data.draw(st.integers(0, len(raw) - 1))
     changed = raw[:at] + data.draw(st.binary(max_size=3)) + raw[at + 1 :]
@@ -133,7 +131,7 @@ def test_an_item_has_one_spelling_and_a_changed_one_raises_nothing_but_its_refus
 
 
 @given(st.binary())
-def test_random_bytes_are_no_item(raw: bytes) -> None:
+def test_random_bytes_are_not_an_item(raw: bytes) -> None:
     with pytest.raises(MalformedError):
         item_from_bytes(raw)
 
@@ -146,9 +144,7 @@ def test_random_bytes_are_no_item(raw: bytes) -> None:
     ),
     st.sampled_from(get_args(Item)),
 )
-def test_what_is_messagepack_and_no_item_of_ours_is_malformed(
-    value: object, kind: type[msgspec.Struct]
-) -> None:
+def test_messagepack_that_is_not_an_item_is_malformed(value: object, kind: type[msgspec.Struct]) -> None:
     for other in (value, [kind.__struct_config__.tag, value]):
         raw = msgspec.msgpack.encode(other)
         if other == ["tally", value] and isinstance(value, bytes):
@@ -187,7 +183,7 @@ def test_what_is_messagepack_and_no_item_of_ours_is_malformed(
         "address",
     ],
 )
-def test_what_no_reader_would_take_is_not_written(item: Item) -> None:
+def test_an_item_that_a_reader_would_refuse_is_not_written(item: Item) -> None:
     with pytest.raises(MalformedError):
         item_to_bytes(item)
 
@@ -199,8 +195,8 @@ def test_the_largest_item_is_read() -> None:
     assert item == item_from_bytes(item_to_bytes(item))
 
 
-def test_a_short_item_makes_nobody_set_memory_aside() -> None:
-    """Lengths of four bytes say 4 GiB, and lists of many small things take more memory than they are long."""
+def test_a_short_item_cannot_make_a_reader_reserve_memory() -> None:
+    """A length of four bytes can claim 4 GiB, and a list of many small items takes more memory than bytes."""
     address = b"\xc4\x14" + bytes(20)
     items = [
         b"\x92\xa5tally\xc6\xff\xff\xff\xff",
@@ -219,13 +215,13 @@ def test_a_short_item_makes_nobody_set_memory_aside() -> None:
     assert peak < 1_000_000
 
 
-def test_all_that_the_store_holds_fits_an_item() -> None:
-    """The limits are those of who writes these things: what one could not carry would never arrive."""
+def test_everything_in_the_store_fits_an_item() -> None:
+    """The limits are those of the writers. A thing over the limit of an item would never arrive."""
     assert ledger.ROWS <= TALLIES
     assert sealed_record.NAME_BYTES == _NAME_BYTES
     assert max(len(kind) for kind in sealed_record.RecordKind) <= 40
 
 
 @given(_ITEMS)
-def test_nothing_of_an_item_shows_in_a_log(item: Item) -> None:
+def test_an_item_does_not_show_in_a_log(item: Item) -> None:
     assert type(item).__name__ == repr(item)

@@ -69,12 +69,12 @@ def test_an_order_says_what_the_desk_signed(talk: Conversation) -> None:
 
 
 @given(st.binary())
-def test_random_bytes_are_no_order(raw: bytes) -> None:
+def test_random_bytes_are_not_an_order(raw: bytes) -> None:
     with pytest.raises(MalformedError):
         verified(raw)
 
 
-def test_nobody_else_orders_anything(talk: Conversation) -> None:
+def test_only_a_workstation_of_the_desk_can_order(talk: Conversation) -> None:
     raw = an_order(talk)
     with pytest.raises(ForgedError):
         verify_order(raw, strands={})
@@ -157,7 +157,7 @@ def test_no_tally_is_counted_twice(talk: Conversation) -> None:
     assert verified(an_order(talk, tallies=())).tallies_sha256 == ()
 
 
-def test_an_ending_is_no_order_and_an_order_is_no_ending(talk: Conversation) -> None:
+def test_an_ending_is_not_an_order_and_an_order_is_not_an_ending(talk: Conversation) -> None:
     with pytest.raises(MalformedError):
         verified(removal.sign_ending(KEYS.address, chain.chain_heads(talk.entries), day=DAY, by=talk.source))
     with pytest.raises(MalformedError):
@@ -167,26 +167,26 @@ def test_an_ending_is_no_order_and_an_order_is_no_ending(talk: Conversation) -> 
     assert LABEL == unframe(an_order(talk))[0]
 
 
-# ---- what voids it
+# ---- void orders
 
 
-def test_an_order_holds_for_the_mailbox_it_was_given_for(talk: Conversation) -> None:
+def test_an_order_is_valid_for_an_unchanged_mailbox(talk: Conversation) -> None:
     assert not is_order_void(verified(an_order(talk)), talk.entries)
 
 
-def test_a_source_who_says_something_more_voids_it(talk: Conversation) -> None:
+def test_a_later_message_of_the_source_voids_an_order(talk: Conversation) -> None:
     ordered = verified(an_order(talk))
     talk.write(talk.source, "I am still here")
     assert is_order_void(ordered, talk.entries)
 
 
-def test_what_a_source_said_and_deleted_again_still_voids_it(talk: Conversation) -> None:
+def test_a_later_message_that_was_deleted_still_voids_an_order(talk: Conversation) -> None:
     ordered = verified(an_order(talk))
     said = talk.write(talk.source, "I am still here")
     assert is_order_void(ordered, [*talk.entries[:-1], talk.removed(said, talk.source)])
 
 
-def test_marks_of_either_side_leave_it_standing(talk: Conversation) -> None:
+def test_marks_of_either_side_do_not_void_an_order(talk: Conversation) -> None:
     ordered = verified(an_order(talk))
     mark(talk, talk.source)
     mark(talk, WORKSTATION)
@@ -195,7 +195,7 @@ def test_marks_of_either_side_leave_it_standing(talk: Conversation) -> None:
 
 
 @pytest.mark.parametrize("by", [WORKSTATION, LAPTOP], ids=["the one that ordered it", "another"])
-def test_an_order_put_back_after_the_desk_reopened_the_mailbox_is_void(
+def test_an_order_restored_after_the_desk_reopened_the_mailbox_is_void(
     talk: Conversation, by: EntryWriter
 ) -> None:
     ordered = verified(an_order(talk))
@@ -203,25 +203,25 @@ def test_an_order_put_back_after_the_desk_reopened_the_mailbox_is_void(
     assert is_order_void(ordered, talk.entries)
 
 
-def test_words_after_a_mark_void_it(talk: Conversation) -> None:
+def test_a_message_after_a_mark_voids_an_order(talk: Conversation) -> None:
     ordered = verified(an_order(talk))
     mark(talk, talk.source)
     talk.write(talk.source, "I am still here")
     assert is_order_void(ordered, talk.entries)
 
 
-def test_an_entry_deleted_since_leaves_it_standing(talk: Conversation) -> None:
+def test_a_later_deletion_of_an_entry_does_not_void_an_order(talk: Conversation) -> None:
     first = talk.entries[0]
     assert not is_order_void(verified(an_order(talk)), [talk.removed(first, talk.source), *talk.entries[1:]])
 
 
 @pytest.mark.parametrize("gone", [0, 1], ids=["the source's head", "the desk's head"])
-def test_an_order_for_something_that_is_not_there_is_void(talk: Conversation, gone: int) -> None:
+def test_an_order_is_void_if_an_entry_is_missing(talk: Conversation, gone: int) -> None:
     left = [each for at, each in enumerate(talk.entries) if at != gone]
     assert is_order_void(verified(an_order(talk)), left)
 
 
-def test_an_order_for_a_mailbox_in_which_the_source_said_nothing_is_void_once_they_do() -> None:
+def test_an_order_without_a_head_of_the_source_is_void_once_they_write() -> None:
     talk = Conversation(KEYS, a_letterhead(), [])
     talk.write(WORKSTATION, "welcome")
     ordered = verified(an_order(talk))

@@ -70,7 +70,7 @@ def test_a_removal_of_another_form_is_malformed(talk: Conversation) -> None:
             _verify(raw, talk)
 
 
-def test_the_ended_line_tells_how_far_every_strand_had_come() -> None:
+def test_an_ending_has_the_heads_of_every_strand() -> None:
     raw = removal.sign_ending(KEYS.address, HEADS, day=DAY, by=SOURCE)
     read = removal.verify_ending(
         raw, address=KEYS.address, recipient=KEYS.recipient, verify_key=KEYS.verify_key
@@ -96,12 +96,12 @@ def test_a_real_conversation_ends_with_its_heads(talk: Conversation) -> None:
     ],
     ids=["by the desk", "of another mailbox"],
 )
-def test_nobody_but_its_source_ends_a_mailbox(raw: bytes) -> None:
+def test_only_its_source_ends_a_mailbox(raw: bytes) -> None:
     with pytest.raises(ForgedError):
         removal.verify_ending(raw, address=KEYS.address, recipient=KEYS.recipient, verify_key=KEYS.verify_key)
 
 
-def test_an_ended_line_under_a_replaced_key_is_found() -> None:
+def test_an_ending_with_a_replaced_key_is_detected() -> None:
     other = a_mailbox(2)
     raw = removal.sign_ending(KEYS.address, HEADS, day=DAY, by=SourceWriter(other))
     with pytest.raises(ForgedError):
@@ -130,7 +130,7 @@ HEAD = frame(b"strand-a", bytes(8), bytes(32))
         _with_heads(HEAD, frame(b"", bytes(8), bytes(32))),
     ],
 )
-def test_an_ended_line_of_another_form_is_malformed(change: Callable[[list[bytes]], list[bytes]]) -> None:
+def test_an_ending_of_another_form_is_malformed(change: Callable[[list[bytes]], list[bytes]]) -> None:
     fields = change(list(unframe(removal.sign_ending(KEYS.address, HEADS, day=DAY, by=SOURCE))))
     with pytest.raises(MalformedError):
         removal.verify_ending(
