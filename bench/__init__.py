@@ -1,1 +1,6 @@
-"""What we measure and how: every figure stands beside a baseline from the same run, on the same machine."""
+"""Measurements: each figure is shown beside a baseline that was measured in the same run on the same machine.
+
+`python -m bench.run` measures everything. The measurements are in the modules `*_measures`. Other modules run
+servers (`desk_servers`, `baseline`, `copy_server`, `tor_network`), fill a store (`fill`), act as people
+(`source`, `adviser`), measure time and memory (`timing`, `memory`), and print the results (`report`).
+"""

@@ -1,4 +1,4 @@
-"""An adviser at the other end of the line: unlocks, looks at the inbox, reads a thread."""
+"""HTTP client that acts as an adviser: unlocks, opens the inbox, reads a thread."""
 
 import time
 from typing import Self
@@ -9,7 +9,7 @@ from bench.source import WrongAnswerError
 
 
 class Adviser:
-    """One browser before the adviser's interface."""
+    """Adviser with one browser."""
 
     def __init__(self, host: str, port: int) -> None:
         self.browser = Browser(host, port)
@@ -21,22 +21,22 @@ class Adviser:
         self.browser.close()
 
     def unlock(self, passphrase: str) -> Answer:
-        """Unlock and return the page that is then shown."""
+        """Unlock, and return the answer: a redirect to the inbox."""
         page = self._expect(self.browser.get("/unlock"), 200, "unlock")
         form = form_to(page, "/unlock", ending="/unlock")
         body = form.filled({"passphrase": passphrase})
         return self._expect(self.browser.post(form.action, URLENCODED, body), 303, "unlocked")
 
     def inbox(self) -> Answer:
-        """Return the first page of those who wait."""
+        """Return the first page of the mailboxes that wait for an answer."""
         return self._expect(self.browser.get("/inbox?state=waiting"), 200, "inbox")
 
     def thread(self, address: bytes) -> Answer:
-        """Return a mailbox's whole thread."""
+        """Return the page with the whole thread of a mailbox."""
         return self._expect(self.browser.get(f"/mailbox/{address.hex()}"), 200, "thread")
 
     def wait_until_checked(self) -> None:
-        """Wait until everything was verified and remembered: until then the inbox renews itself."""
+        """Wait until the store is verified and the result is saved. Until then the inbox refreshes itself."""
         while "refresh" in self.browser.get("/inbox?renewed=1").headers:
             time.sleep(0.2)
 

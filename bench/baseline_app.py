@@ -1,4 +1,4 @@
-"""The yardsticks: bare Flask views that do the least that could be called the same job, without a secret."""
+"""Baseline app: bare Flask views that do the least work that counts as the same job, without any secret."""
 
 import secrets
 import sqlite3
@@ -21,7 +21,7 @@ CREATE TABLE upload (id INTEGER PRIMARY KEY, size INTEGER NOT NULL);
 
 
 def create_database(path: Path, page_bytes: int) -> None:
-    """Make the empty tables, with the page size of the real store."""
+    """Create the empty tables, with the page size of the real store."""
     connection = sqlite3.connect(path)
     connection.execute(f"PRAGMA page_size={page_bytes}")
     connection.execute("PRAGMA journal_mode=WAL")
@@ -30,7 +30,7 @@ def create_database(path: Path, page_bytes: int) -> None:
 
 
 def create_app(path: Path) -> Flask:
-    """Build the baseline site around an SQLite file set as the store sets its own."""
+    """Build the baseline app around an SQLite file with the settings of the real store."""
     app = Flask(__name__)
     here = threading.local()
 
@@ -56,12 +56,16 @@ def create_app(path: Path) -> Flask:
 
     @app.post("/parse")
     def parse() -> str:
-        """Parse an upload the way Flask does out of the box, and throw it away."""
+        """Parse an upload as Flask does by default, and throw it away."""
         return str(len(request.files))
 
     @app.post("/store")
     def store() -> Response:
-        """Store an upload as it arrives, in chunks: theirs at NORMAL, what adopts them at FULL."""
+        """Store an upload in chunks while it arrives.
+
+        As in the real store, chunks are committed with `synchronous=NORMAL`, and the row that refers to them
+        with `synchronous=FULL`.
+        """
         connection = database()
         upload, size = secrets.randbits(63), 0
         connection.execute("PRAGMA synchronous=NORMAL")

@@ -1,4 +1,4 @@
-"""Serve the yardsticks under the very gunicorn of the source interface."""
+"""Serve the baseline app with the gunicorn that serves the source interface."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The leanest HTTP/1.1 client that can play a browser: the server is measured, not the client."""
+"""Minimal HTTP/1.1 client that acts as a browser, so that we measure the server and not the client."""
 
 import secrets
 import socket
@@ -6,16 +6,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Self
 
-_PIECE_BYTES = 256 * 1024  # as much as one write of a body generated on the fly carries
+_PIECE_BYTES = 256 * 1024  # of each write of a body that is generated while it is sent
 
 
 class BadAnswerError(Exception):
-    """The server answered something that is no well-formed HTTP, or closed without a word."""
+    """The server's answer is not well-formed HTTP, or the server closed the connection without an answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One whole response; header names are lower case."""
+    """One whole response. Header names are in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -29,7 +29,7 @@ class Answer:
 
 
 class Browser:
-    """One connection that is kept open, and the cookies of one origin."""
+    """One connection that is kept open, with the cookies of one origin."""
 
     def __init__(self, host: str, port: int, cookies: Mapping[str, str] | None = None) -> None:
         self.host, self.port = host, port
@@ -44,13 +44,13 @@ class Browser:
         self.close()
 
     def close(self) -> None:
-        """Close the connection; the cookies stay."""
+        """Close the connection. The cookies stay."""
         if self._socket is not None:
             self._socket.close()
         self._socket, self._buffer = None, b""
 
     def get(self, path: str) -> Answer:
-        """Fetch a page; a connection the server has closed meanwhile is opened again, once."""
+        """Fetch a page. If the server closed the connection in the meantime, connect once more."""
         try:
             return self._exchange(self._head("GET", path, ""))
         except (BadAnswerError, ConnectionError):
@@ -59,7 +59,10 @@ class Browser:
     def post(
         self, path: str, media_type: str, body: bytes | Iterable[bytes], length: int | None = None
     ) -> Answer:
-        """Send a form; an iterable body is written as it comes and needs its `length` in bytes."""
+        """Send a form.
+
+        An iterable body is sent piece by piece, and needs its `length` in bytes.
+        """
         size = len(body) if isinstance(body, bytes) else length
         head = self._head("POST", path, f"Content-Type: {media_type}\r\nContent-Length: {size}\r\n")
         if isinstance(body, bytes):
@@ -67,7 +70,7 @@ class Browser:
         return self._exchange(head, body)
 
     def follow(self, answer: Answer) -> Answer:
-        """Fetch where a 303 points to; any other answer is returned as it is."""
+        """Fetch the page that a 303 redirects to. Any other answer is returned as it is."""
         return self.get(answer.location) if answer.status == 303 else answer
 
     def _head(self, method: str, path: str, more: str) -> bytes:
@@ -121,7 +124,7 @@ class Browser:
             self._read_until(b"\r\n")
         self._read_until(b"\r\n")
 
-    def _more(self) -> bytes:
+    def _receive(self) -> bytes:
         if self._socket is None:
             raise BadAnswerError("closed")
         piece = self._socket.recv(256 * 1024)
@@ -129,16 +132,16 @@ class Browser:
             raise BadAnswerError("the server closed the connection")
         return piece
 
-    def _read_until(self, mark: bytes) -> bytes:
-        while mark not in self._buffer:
-            self._buffer += self._more()
-        taken, _, self._buffer = self._buffer.partition(mark)
+    def _read_until(self, delimiter: bytes) -> bytes:
+        while delimiter not in self._buffer:
+            self._buffer += self._receive()
+        taken, _, self._buffer = self._buffer.partition(delimiter)
         return taken
 
     def _read_exactly(self, size: int) -> bytes:
         pieces, have = [self._buffer], len(self._buffer)
         while have < size:
-            pieces.append(self._more())
+            pieces.append(self._receive())
             have += len(pieces[-1])
         whole = b"".join(pieces)
         self._buffer = whole[size:]
@@ -147,7 +150,7 @@ class Browser:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A multipart form whose last field is a file of `file_bytes` made on the fly, never held in memory."""
+    """Multipart form whose last field is a file of `file_bytes`, generated while it is sent."""
 
     fields: Mapping[str, str]
     file_field: str
@@ -166,7 +169,7 @@ class Upload:
         return len(self._before) + self.file_bytes + len(self._after)
 
     def __iter__(self) -> Iterator[bytes]:
-        """Yield the body in pieces of at most 256 KiB; random bytes, so that no boundary hides in them."""
+        """Yield the body in pieces of at most 256 KiB. The file is random, so it contains no boundary."""
         yield self._before
         block = secrets.token_bytes(_PIECE_BYTES)
         whole, rest = divmod(self.file_bytes, _PIECE_BYTES)

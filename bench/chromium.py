@@ -1,4 +1,4 @@
-"""Debian's Chromium, as tests and pictures start it: without window, and without a word to its maker."""
+"""Debian's Chromium for tests and screenshots, without a window and without requests to its maker."""
 
 import os
 
@@ -15,7 +15,7 @@ _ARGUMENTS = (
 
 
 def start(playwright: Playwright, *arguments: str, proxy: ProxySettings | None = None) -> Browser:
-    """Start it; as root it can only run without its own sandbox."""
+    """Start Chromium. As root it can only run without its own sandbox."""
     sandbox = () if os.geteuid() else ("--no-sandbox",)
     return playwright.chromium.launch(
         executable_path=_PATH, args=[*_ARGUMENTS, *arguments, *sandbox], proxy=proxy

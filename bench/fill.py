@@ -1,7 +1,7 @@
-"""Fill a store: with mailboxes really sealed and signed, or with a million rows of the right shape.
+"""Fill a store for measurements: with sealed and signed mailboxes, or with a million rows of random bytes.
 
-Rows go in by `executemany`, past the store's own functions: what is measured is how the interfaces do on a
-full store, not how it came to be full. Nothing may have the store open meanwhile.
+Most rows are inserted with `executemany`, without the store's own functions: we measure the interfaces on a
+full store, not how it was filled. No other process may have the store open while it is filled.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from bench.world import Desk
+from bench.desk_servers import Desk
 from crypto import passphrase
 from crypto.passphrase import RootKey
 from protocol import entry, keyring, mailbox_keys
@@ -28,8 +28,7 @@ from protocol.keyring import Keyring
 from protocol.letterhead import Letterhead
 from protocol.mailbox_keys import MailboxKeys
 from protocol.strand import DeskWriter, EntryWriter, SourceWriter
-from store import entries, letterheads
-from store import mailboxes as opened
+from store import entries, letterheads, mailboxes
 from store.database import engine
 from store.database.engine import Store
 from store.database.schema import (
@@ -45,12 +44,12 @@ from store.database.schema import (
 from store.ledger_tallies import tally_digest
 
 _NO_ENTRY = Digest(bytes(32))
-_BATCH = 50  # mailboxes sealed by one process at a time
+_BATCH = 50  # mailboxes that one process seals before it returns
 _ROWS = 2000  # inserted by one statement
 _TEXT = "What happened on that day, told in so many words. " * 20  # 1 KB
 
-_LONG_CHARS = 3_900  # with the JSON around it 4 KiB, the first size step
-_WORDS = 30_000  # that different people use: nearly all of them rarely
+_LONG_CHARS = 3_900  # with the JSON around it: 4 KiB, the first size step
+_WORDS = 30_000  # different words that people use, nearly all of them rarely
 _FRESH_BYTES = 64
 _FILLER = secrets.token_bytes(64 * 1024)
 
@@ -60,7 +59,7 @@ _Item = TypeVar("_Item")
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """Rows of some mailboxes, by table."""
+    """Rows of some mailboxes, for each table."""
 
     mailboxes: list[_Row] = field(default_factory=list)
     heads: list[_Row] = field(default_factory=list)
@@ -78,15 +77,15 @@ class _Batch:
 
 
 @dataclass(frozen=True, slots=True)
-class Pen:
-    """What it takes to write for the desk: its letterhead and its workstation's key."""
+class DeskAuthor:
+    """Letterhead and workstation key, with which entries are written for the desk."""
 
     letterhead: Letterhead
-    desk: DeskWriter
+    writer: DeskWriter
 
 
-def letterhead(desk: Desk) -> Letterhead:
-    """Return the letterhead in the store; the servers have verified it."""
+def read_letterhead(desk: Desk) -> Letterhead:
+    """Return the newest letterhead in the store, unverified: the servers verify it."""
     store = engine.open_store(desk.path("source", "store_path"))
     with store.reading() as session:
         latest = letterheads.latest(session)
@@ -98,33 +97,33 @@ def letterhead(desk: Desk) -> Letterhead:
 
 
 def open_keyring(desk: Desk) -> Keyring:
-    """Open the desk's keyring, as the adviser would."""
+    """Open the desk's keyring with the desk's passphrase."""
     raw = desk.path("adviser", "keyring_path").read_bytes()
     return keyring.open_keyring(raw, desk.passphrase, str(desk.section("source")["fingerprint"]))
 
 
-def pen(desk: Desk) -> Pen:
-    """Take up the desk's pen."""
+def desk_author(desk: Desk) -> DeskAuthor:
+    """Return the author for a desk whose keyring is on this machine."""
     strand = open_keyring(desk).strand
-    return Pen(letterhead(desk), DeskWriter(strand.id, strand.seed))
+    return DeskAuthor(read_letterhead(desk), DeskWriter(strand.id, strand.seed))
 
 
-def replies(desk: Desk, kept: str, count: int) -> None:
-    """Have the desk answer so often in the mailbox of a passphrase, through the store's own functions."""
-    ours = pen(desk)
-    salt, cost = ours.letterhead.site_salt, ours.letterhead.argon2.params
-    keys = mailbox_keys.derive_mailbox_keys(passphrase.derive_root_key(kept, salt, cost))
+def add_replies(desk: Desk, words: str, count: int) -> None:
+    """Add `count` answers of the desk to the mailbox of a passphrase, through the store's own functions."""
+    author = desk_author(desk)
+    salt, cost = author.letterhead.site_salt, author.letterhead.argon2.params
+    keys = mailbox_keys.derive_mailbox_keys(passphrase.derive_root_key(words, salt, cost))
     store = engine.open_store(desk.path("source", "store_path"))
     for _ in range(count):
-        writes(store, ours, keys, ours.desk)
+        write_entry(store, author, keys, author.writer)
     store.close()
 
 
 def open_mailbox(store: Store, root: RootKey) -> MailboxKeys:
-    """Open the mailbox of a root, through the store's own functions; return its keys."""
+    """Create the mailbox of a root key, through the store's own functions. Return its keys."""
     keys = mailbox_keys.derive_mailbox_keys(root)
     with store.writing() as session:
-        opened.create_mailbox(
+        mailboxes.create_mailbox(
             session,
             address=keys.address,
             recipient=keys.recipient,
@@ -134,8 +133,8 @@ def open_mailbox(store: Store, root: RootKey) -> MailboxKeys:
     return keys
 
 
-def writes(store: Store, ours: Pen, keys: MailboxKeys, writer: EntryWriter) -> None:
-    """Have the source of a mailbox, or the desk, write one entry more, through the store's own functions."""
+def write_entry(store: Store, author: DeskAuthor, keys: MailboxKeys, writer: EntryWriter) -> None:
+    """Append one entry of the source or the desk to a mailbox, through the store's own functions."""
     with store.reading() as session:
         heads = {
             head.strand: (head.number, Digest(head.digest))
@@ -143,7 +142,7 @@ def writes(store: Store, ours: Pen, keys: MailboxKeys, writer: EntryWriter) -> N
         }
     number, previous = heads.get(writer.strand, (0, _NO_ENTRY))
     seen = [digest for strand, (_, digest) in heads.items() if strand != writer.strand]
-    signed = _sealed(ours, keys, writer, _Place(number + 1, previous, seen, _today()), _TEXT)
+    signed = _sealed(author, keys, writer, _Place(number + 1, previous, seen, _today()), _TEXT)
     row, sealed = _rows_of(signed)
     with store.writing() as session:
         entries.append(
@@ -157,13 +156,13 @@ def writes(store: Store, ours: Pen, keys: MailboxKeys, writer: EntryWriter) -> N
 
 
 def short_text() -> str:
-    """Return a kilobyte, the same each time."""
+    """Return the same text of one kilobyte each time."""
     return _TEXT
 
 
 def long_text() -> str:
-    """Return four kilobytes of made-up words, some of them common and most of them rare, as people write."""
-    chance = random.Random(secrets.randbits(64))  # noqa: S311  # to be quick, not secret
+    """Return four kilobytes of made-up words: a few common ones, and many rare ones, as in real texts."""
+    chance = random.Random(secrets.randbits(64))  # noqa: S311  # must be quick, need not be secret
     words: list[str] = []
     size = 0
     while size < _LONG_CHARS:
@@ -174,37 +173,37 @@ def long_text() -> str:
 
 
 def made_up_word(rank: int) -> str:
-    """Return the word of a rank, the same each time; common ones are short."""
+    """Return the word of a rank, the same each time. Common words, with a low rank, are short."""
     syllables = ("ba", "den", "ge", "li", "mor", "ra", "sin", "te", "vo", "zu")
     return "".join(syllables[int(digit)] for digit in str(rank * 7 + 3))
 
 
-def mailboxes(  # noqa: PLR0913, PLR0917  # how many, how long, and what stands in them
+def add_mailboxes(  # noqa: PLR0913, PLR0917  # how many, how long, and with which text
     desk: Desk,
     count: int,
     shortest: int,
     longest: int,
     text: Callable[[], str] = short_text,
-    ours: Pen | None = None,
+    author: DeskAuthor | None = None,
 ) -> list[bytes]:
-    """Add mailboxes of `shortest` to `longest` entries, source and desk in turns; return their addresses.
+    """Add mailboxes of `shortest` to `longest` entries, and return their addresses.
 
-    `ours` writes for the desk where its keyring is elsewhere: on a server.
+    Source and desk write in turns. A server does not have the desk's keyring and needs an `author`.
     """
-    ours = ours or pen(desk)
+    author = author or desk_author(desk)
     whole, rest = divmod(count, _BATCH)
     sizes = [_BATCH] * whole + ([rest] if rest else [])
     addresses = []
     context = multiprocessing.get_context("fork")
     with ProcessPoolExecutor(mp_context=context) as pool, _filling(_store_path(desk)) as database:
-        for batch in pool.map(partial(_sealed_batch, ours, shortest, longest, text), sizes):
+        for batch in pool.map(partial(_sealed_batch, author, shortest, longest, text), sizes):
             for table, rows in batch.tables:
                 _insert(database, table, rows)
             addresses += [row["address"] for row in batch.mailboxes]
     return addresses
 
 
-def tallies(desk: Desk, batches: Iterable[Sequence[bytes]]) -> None:
+def add_tallies(desk: Desk, batches: Iterable[Sequence[bytes]]) -> None:
     """Add sealed tallies to the ledger."""
     with _filling(_store_path(desk)) as database:
         for batch in batches:
@@ -221,45 +220,47 @@ def tallies(desk: Desk, batches: Iterable[Sequence[bytes]]) -> None:
             )
 
 
-def rows(desk: Desk, count: int, entries_each: int = 10) -> None:
-    """Add `count` entries of random bytes in the sizes of real ones, in mailboxes of `entries_each`."""
-    example = _sealed_batch(pen(desk), 1, 1, short_text, 1)
+def add_random_rows(desk: Desk, count: int, entries_each: int = 10) -> None:
+    """Add `count` entries of random bytes with the sizes of real ones, `entries_each` in each mailbox."""
+    example = _sealed_batch(desk_author(desk), 1, 1, short_text, 1)
     addresses = [secrets.token_bytes(20) for _ in range(max(1, count // entries_each))]
     with _filling(_store_path(desk)) as database:
-        for some in _portions(addresses):
-            _insert(database, MailboxRow, [_like(example.mailboxes[0], address=each) for each in some])
-            _insert(database, StrandHeadRow, [_like(example.heads[0], address=each) for each in some])
+        for some in _slices(addresses):
+            _insert(database, MailboxRow, [_random_row(example.mailboxes[0], address=each) for each in some])
+            _insert(database, StrandHeadRow, [_random_row(example.heads[0], address=each) for each in some])
         places = [(address, number + 1) for number in range(entries_each) for address in addresses][:count]
-        ids = sorted(new_id() for _ in places)  # in the order of the table: pages are written once
-        secrets.SystemRandom().shuffle(places)  # and a mailbox's entries lie apart, as they come in
-        for part in _portions(list(zip(ids, places, strict=True))):
+        ids = sorted(new_id() for _ in places)  # in the order of the table, so that each page is written once
+        secrets.SystemRandom().shuffle(places)  # a mailbox's entries are far apart, as in a real store
+        for part in _slices(list(zip(ids, places, strict=True))):
             open_rows = [
-                _like(example.entries[0], id=row, address=address, number=number)
+                _random_row(example.entries[0], id=row, address=address, number=number)
                 for row, (address, number) in part
             ]
             _insert(database, EntryRow, open_rows)
-            _insert(database, SealedRow, [_like(example.sealed[0], id=row) for row, _ in part])
+            _insert(database, SealedRow, [_random_row(example.sealed[0], id=row) for row, _ in part])
 
 
-def _sealed_batch(ours: Pen, shortest: int, longest: int, text: Callable[[], str], count: int) -> _Batch:
+def _sealed_batch(
+    author: DeskAuthor, shortest: int, longest: int, text: Callable[[], str], count: int
+) -> _Batch:
     batch = _Batch()
     for _ in range(count):
-        _fill_mailbox(batch, ours, shortest + secrets.randbelow(longest - shortest + 1), text)
+        _fill_mailbox(batch, author, shortest + secrets.randbelow(longest - shortest + 1), text)
     return batch
 
 
-def _fill_mailbox(batch: _Batch, ours: Pen, lines: int, text: Callable[[], str]) -> None:
+def _fill_mailbox(batch: _Batch, author: DeskAuthor, lines: int, text: Callable[[], str]) -> None:
     keys = mailbox_keys.derive_mailbox_keys(RootKey(secrets.token_bytes(32)))
     first_day = _today() - timedelta(days=secrets.randbelow(200))
     heads: dict[bytes, tuple[int, Digest]] = {}
     size, since, day = 0, None, first_day
     writer: EntryWriter = SourceWriter(keys)
     for line in range(lines):
-        writer = SourceWriter(keys) if line % 2 == 0 else ours.desk
+        writer = SourceWriter(keys) if line % 2 == 0 else author.writer
         day = first_day if line == 0 else _today()  # the desk's key is valid from the day it was set up
         number, previous = heads.get(writer.strand, (0, _NO_ENTRY))
         seen = [head[1] for strand, head in heads.items() if strand != writer.strand]
-        signed = _sealed(ours, keys, writer, _Place(number + 1, previous, seen, day), text())
+        signed = _sealed(author, keys, writer, _Place(number + 1, previous, seen, day), text())
         row, sealed = _rows_of(signed)
         batch.entries.append(row)
         batch.sealed.append(sealed)
@@ -267,12 +268,12 @@ def _fill_mailbox(batch: _Batch, ours: Pen, lines: int, text: Callable[[], str])
         size += sealed["size"]
         since = (since or day) if line % 2 == 0 else None
     for strand, (number, digest) in heads.items():
-        author = int(strand != b"")
+        author_number = int(strand != b"")
         batch.heads.append(
             {
                 "id": new_id(),
                 "address": keys.address,
-                "author": author,
+                "author": author_number,
                 "strand": strand,
                 "number": number,
                 "digest": digest,
@@ -295,7 +296,7 @@ def _fill_mailbox(batch: _Batch, ours: Pen, lines: int, text: Callable[[], str])
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where an entry belongs in its strand."""
+    """Place of an entry in its strand."""
 
     number: int
     previous: Digest
@@ -303,12 +304,14 @@ class _Place:
     day: date
 
 
-def _sealed(ours: Pen, keys: MailboxKeys, writer: EntryWriter, place: _Place, text: str) -> entry.SignedEntry:
+def _sealed(
+    author: DeskAuthor, keys: MailboxKeys, writer: EntryWriter, place: _Place, text: str
+) -> entry.SignedEntry:
     return entry.seal_entry(
         Content(kind=Kind.MESSAGE, text=text),
         address=keys.address,
         mailbox_recipient=keys.recipient,
-        letterhead=ours.letterhead,
+        letterhead=author.letterhead,
         by=writer,
         entry_id=EntryId(secrets.token_bytes(16)),
         number=place.number,
@@ -320,7 +323,7 @@ def _sealed(ours: Pen, keys: MailboxKeys, writer: EntryWriter, place: _Place, te
 
 def _rows_of(signed: entry.SignedEntry) -> tuple[_Row, _Row]:
     if signed.header is None or signed.payload is None:
-        raise ValueError("an entry was sealed without a sealed part")
+        raise ValueError("an entry without an encrypted part")
     part, row = signed.envelope, new_id()
     return {
         "id": row,
@@ -343,24 +346,27 @@ def _rows_of(signed: entry.SignedEntry) -> tuple[_Row, _Row]:
     }
 
 
-def _like(row: _Row, **own: object) -> _Row:
-    """Return a row with the same sizes and other bytes; what may not differ is given by name."""
-    stays = {"strand", "shield"}
+def _random_row(row: _Row, **own: object) -> _Row:
+    """Return a row with random bytes of the same sizes, and the columns of `own` as given."""
+    kept = {"strand", "shield"}
     fresh = {
-        name: _noise(len(value)) if isinstance(value, bytes) and name not in stays else value
+        name: _random_bytes(len(value)) if isinstance(value, bytes) and name not in kept else value
         for name, value in row.items()
     }
     return {**fresh, "id": new_id(), **own}
 
 
-def _noise(size: int) -> bytes:
-    """Return random bytes; of long ones only the first 64 are new each time: a million are needed."""
+def _random_bytes(size: int) -> bytes:
+    """Return random bytes.
+
+    Only the first 64 differ each time, because random bytes for a million rows take too long.
+    """
     return os.urandom(size) if size <= _FRESH_BYTES else os.urandom(_FRESH_BYTES) + _FILLER[_FRESH_BYTES:size]
 
 
 @contextlib.contextmanager
 def _filling(path: Path) -> Iterator[sqlite3.Connection]:
-    """Open the store without a journal, count it afterwards, and leave it as the store wants it."""
+    """Open the store without a journal. Afterwards, update its usage and restore its journal mode."""
     database = sqlite3.connect(path, isolation_level=None)
     for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-1000000"):
         database.execute(f"PRAGMA {pragma}")
@@ -371,7 +377,7 @@ def _filling(path: Path) -> Iterator[sqlite3.Connection]:
     database.execute("PRAGMA journal_mode=WAL")
     database.close()
     with path.open("rb+") as written:
-        os.fsync(written.fileno())  # the disk's own work ends before anybody measures
+        os.fsync(written.fileno())  # the disk has written everything before we measure
 
 
 def _insert(database: sqlite3.Connection, table: type[Base], rows: Iterable[_Row]) -> None:
@@ -383,7 +389,7 @@ def _insert(database: sqlite3.Connection, table: type[Base], rows: Iterable[_Row
         database.executemany(into, rows)
 
 
-def _portions(whole: Sequence[_Item]) -> Iterator[Sequence[_Item]]:
+def _slices(whole: Sequence[_Item]) -> Iterator[Sequence[_Item]]:
     for start in range(0, len(whole), _ROWS):
         yield whole[start : start + _ROWS]
 

@@ -1,4 +1,4 @@
-"""Find a form in a page and fill it in, as a browser would."""
+"""Forms of a page: find one and fill it in, as a browser would."""
 
 import html
 import re
@@ -15,30 +15,33 @@ _ATTRIBUTE = re.compile(r'([a-z-]+)="([^"]*)"', re.IGNORECASE)
 
 
 class NoFormError(Exception):
-    """The page is not the one that was expected; the message is its status and title, never its text."""
+    """The page does not have the expected form.
+
+    The message has the status and the title of the page, never its text.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """Where a form goes, and the hidden fields that go with it."""
+    """Form of a page: its action and its hidden fields."""
 
     action: str
     hidden: Mapping[str, str]
 
     def filled(self, fields: Mapping[str, str]) -> bytes:
-        """Return the URL-encoded body."""
+        """Return the URL-encoded body of the form with these fields filled in."""
         return urlencode({**self.hidden, **fields}).encode()
 
     def upload(self, fields: Mapping[str, str], file_bytes: int = 0, file_field: str = "files") -> Upload:
-        """Return the multipart body, with one file of `file_bytes` made on the fly."""
+        """Return the multipart body, with one generated file of `file_bytes`."""
         return Upload({**self.hidden, **fields}, file_field, file_bytes)
 
 
 def form_to(page: Answer, path: str, *, ending: str) -> Form:
-    """Return the form of a page whose action ends so; `path` is where the page came from.
+    """Return the form whose action has this ending. `path` is the path of the page.
 
     Raises:
-        NoFormError: there is none.
+        NoFormError: the page has no such form.
     """
     text = page.body.decode()
     for found in _FORM.finditer(text):

@@ -1,4 +1,4 @@
-"""What a process of ours weighs, as the kernel counts it."""
+"""Memory of a process, as the kernel counts it."""
 
 from pathlib import Path
 
@@ -6,31 +6,31 @@ _KIB = 1024
 
 
 def children(pid: int) -> list[int]:
-    """Return the direct children of a process: gunicorn's workers, below its arbiter."""
+    """Return the direct children of a process. Those of a gunicorn server are its workers."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
                 fields = (entry / "stat").read_text("ascii", "replace").rpartition(")")[2].split()
             except OSError:
-                continue  # it ended while we looked
+                continue  # the process ended in the meantime
             if int(fields[1]) == pid:
                 found.append(int(entry.name))
     return sorted(found)
 
 
 def resident_bytes(pid: int) -> int:
-    """Return what is in memory now (VmRSS)."""
+    """Return the resident memory of a process now (VmRSS)."""
     return _field(Path(f"/proc/{pid}/status"), "VmRSS:")
 
 
 def peak_bytes(pid: int) -> int:
-    """Return the most that was in memory since `forget_peak` (VmHWM)."""
+    """Return the highest resident memory of a process since `reset_peak` (VmHWM)."""
     return _field(Path(f"/proc/{pid}/status"), "VmHWM:")
 
 
-def forget_peak(pid: int) -> None:
-    """Let VmHWM start again from what is in memory now.
+def reset_peak(pid: int) -> None:
+    """Set the peak (VmHWM) of a process to its resident memory now.
 
     Source: proc(5), /proc/pid/clear_refs, value 5.
     """
@@ -38,7 +38,7 @@ def forget_peak(pid: int) -> None:
 
 
 def proportional_bytes(pid: int) -> int:
-    """Return the memory that is this process's own plus its share of what it shares with others (PSS)."""
+    """Return a process's own memory plus its share of the memory that it shares with others (PSS)."""
     return _field(Path(f"/proc/{pid}/smaps_rollup"), "Pss:")
 
 

@@ -1,4 +1,4 @@
-"""Server processes: started on free loopback ports, ended by their own process id and nobody else's."""
+"""Server processes on free loopback ports. Each is ended by its own process id, and no other process is."""
 
 import contextlib
 import os
@@ -18,12 +18,12 @@ _STOP_SECONDS = 20
 
 
 class NotStartedError(Exception):
-    """A server ended, or did not listen in time; the message is the end of what it wrote."""
+    """A server ended, or did not listen in time. The message is the end of its output."""
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A running server and the address it listens on."""
+    """Running server with the address it listens on."""
 
     process: subprocess.Popen[bytes]
     host: str
@@ -36,7 +36,7 @@ class Server:
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """Return a port of `host` that nobody listens on at the moment."""
+    """Return a port of `host` that no one listens on at the moment."""
     with socket.socket() as probe:
         probe.bind((host, 0))
         port: int = probe.getsockname()[1]
@@ -45,7 +45,7 @@ def free_port(host: str = "127.0.0.1") -> int:
 
 @contextlib.contextmanager
 def running(argv: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a program in a session of its own, throw away what it says, and end it afterwards."""
+    """Run a program in its own session, without its output, and end it afterwards."""
     process = subprocess.Popen(
         argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
@@ -75,14 +75,14 @@ def serving_at(argv: Sequence[str], path: Path) -> Iterator[subprocess.Popen[byt
     """
 
     def connect() -> socket.socket:
-        line = socket.socket(socket.AF_UNIX)
-        line.settimeout(5)
+        client = socket.socket(socket.AF_UNIX)
+        client.settimeout(5)
         try:
-            line.connect(str(path))
+            client.connect(str(path))
         except OSError:
-            line.close()
+            client.close()
             raise
-        return line
+        return client
 
     with _answering(argv, connect) as process:
         yield process
@@ -92,23 +92,23 @@ def serving_at(argv: Sequence[str], path: Path) -> Iterator[subprocess.Popen[byt
 def _answering(
     argv: Sequence[str], connect: Callable[[], socket.socket]
 ) -> Iterator[subprocess.Popen[bytes]]:
-    with tempfile.TemporaryFile() as said:
-        process = subprocess.Popen(argv, stdout=said, stderr=said, start_new_session=True)
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(argv, stdout=output, stderr=output, start_new_session=True)
         try:
             if not listens(process, connect):
-                said.seek(0)
-                raise NotStartedError(said.read().decode("utf-8", "replace")[-2000:])
+                output.seek(0)
+                raise NotStartedError(output.read().decode("utf-8", "replace")[-2000:])
             yield process
         finally:
             _end(process)
 
 
 def listens(process: subprocess.Popen[bytes], connect: Callable[[], socket.socket]) -> bool:
-    """Wait until a server answers, at most a minute; say whether it does."""
+    """Wait at most a minute until a server answers. Return whether it does."""
     deadline = time.monotonic() + _START_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
         with contextlib.suppress(OSError), connect() as probe:
-            # An answer, not only an open port: gunicorn listens before its workers are there.
+            # An open port is not enough: gunicorn listens before its workers have started.
             probe.sendall(b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n")
             if probe.recv(4) == b"HTTP":
                 return True
@@ -121,13 +121,13 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     try:
         process.wait(_STOP_SECONDS)
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)  # its own session: the group is this server and its workers
+        os.killpg(process.pid, signal.SIGKILL)  # its own session, so the group is this server and its workers
         process.wait()
 
 
 @contextlib.contextmanager
 def folder_on_disk() -> Iterator[Path]:
-    """Make a folder that goes afterwards; under the project, since /tmp may be memory."""
+    """Make a temporary folder below the project, since /tmp may be in memory."""
     parent = Path.cwd() / ".cache" / "bench"
     parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=parent) as folder:

@@ -1,4 +1,4 @@
-"""What was found, as a table to print and as bench/RESULTS.md."""
+"""Results of measurements, as a table for the terminal and as bench/RESULTS.md."""
 
 import os
 import platform
@@ -13,8 +13,8 @@ _HEAD = ("what", "measured", "baseline", "ratio", "target", "verdict")
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """One figure beside its baseline and its target."""
+class Measurement:
+    """One measured figure with its baseline and its target, as texts."""
 
     what: str
     measured: str
@@ -25,32 +25,32 @@ class Finding:
 
     @property
     def cells(self) -> tuple[str, ...]:
-        """Return the row of the table."""
+        """Return the cells of its row in the table."""
         return (self.what, self.measured, self.baseline, self.ratio, self.target, self.verdict)
 
 
 def at_most(value: float, limit: float) -> str:
-    """Say whether a value stays at or under its limit, and by how much it does not."""
+    """Return the verdict on a value that must not be above its limit."""
     return "met" if value <= limit else f"missed by {value / limit - 1:.0%}"
 
 
 def at_least(value: float, limit: float) -> str:
-    """Say whether a value reaches its limit, and by how much it does not."""
+    """Return the verdict on a value that must not be below its limit."""
     return "met" if value >= limit else f"missed by {1 - value / limit:.0%}"
 
 
 def milliseconds(seconds: float) -> str:
-    """Write seconds as milliseconds with three meaningful figures."""
+    """Return seconds as milliseconds with three significant figures."""
     return f"{seconds * 1000:.3g} ms" if seconds < 0.9995 else f"{seconds * 1000:.0f} ms"
 
 
 def mebibytes(size: float) -> str:
-    """Write bytes as MiB with one decimal."""
+    """Return bytes as MiB with one decimal."""
     return f"{size / 1024**2:.1f} MiB"
 
 
-def machine() -> list[str]:
-    """Return what was measured on, one fact a line."""
+def machine_facts() -> list[str]:
+    """Return facts about this machine, one for each line."""
     model = next(
         (
             line.partition(":")[2].strip()
@@ -71,18 +71,18 @@ def machine() -> list[str]:
     ]
 
 
-def table(findings: Sequence[Finding]) -> str:
-    """Lay the findings out for a terminal."""
-    rows = [_HEAD, *(finding.cells for finding in findings)]
+def format_table(measured: Sequence[Measurement]) -> str:
+    """Return the results as a table for a terminal."""
+    rows = [_HEAD, *(each.cells for each in measured)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
     )
 
 
-def write(path: Path, findings: Sequence[Finding], machine_facts: Sequence[str], seconds: float) -> None:
+def write_results(path: Path, measured: Sequence[Measurement], facts: Sequence[str], seconds: float) -> None:
     """Write the results as Markdown, with the command, the machine and the day."""
-    rows = [_HEAD, tuple("---" for _ in _HEAD), *(finding.cells for finding in findings)]
+    rows = [_HEAD, tuple("---" for _ in _HEAD), *(each.cells for each in measured)]
     lines = [
         "# Results of `make bench`",
         "",
@@ -91,7 +91,7 @@ def write(path: Path, findings: Sequence[Finding], machine_facts: Sequence[str],
         "",
         f"- Command: `{' '.join(['python -m bench.run', *sys.argv[1:]])}`",
         f"- Day: {datetime.now(UTC).date().isoformat()}; it took {seconds / 60:.1f} minutes",
-        *(f"- {line}" for line in machine_facts),
+        *(f"- {line}" for line in facts),
         "",
         *("| " + " | ".join(row) + " |" for row in rows),
         "",

@@ -1,4 +1,4 @@
-"""How long a yearly report takes from a ledger of many years."""
+"""Measurements of a yearly report from a ledger of many years."""
 
 import multiprocessing
 import subprocess
@@ -8,10 +8,10 @@ from concurrent.futures import ProcessPoolExecutor
 from datetime import date
 from functools import partial
 
-from bench import fill, processes, world
-from bench.report import Finding, at_most, mebibytes
-from bench.stage import Stage
-from bench.world import Desk
+from bench import desk_servers, fill, processes
+from bench.bench_setup import BenchSetup
+from bench.desk_servers import Desk
+from bench.report import Measurement, at_most, mebibytes
 from protocol.casefile import Casefile
 from protocol.ledger import ROWS, seal_tallies, tallies_of
 
@@ -22,37 +22,39 @@ _BYTES = 500 * 1000 * 1000
 _BATCH = 250
 
 
-def reporting(stage: Stage) -> Iterator[Finding]:
-    """Make a report from a ledger of 100,000 lines, opened for the first time."""
-    lines = _LINES // 25 if stage.quick else _LINES
+def reporting(setup: BenchSetup) -> Iterator[Measurement]:
+    """Make a report from a ledger of 100,000 lines, of which none was decrypted before."""
+    lines = _LINES // 25 if setup.quick else _LINES
     with processes.folder_on_disk() as folder:
-        desk = world.set_up(folder)
+        desk = desk_servers.set_up(folder)
         _fill(desk, lines // ROWS)
         argv = [sys.executable, "-m", "bench.report_once", str(desk.settings), str(_year(0))]
-        said = subprocess.run(argv, input=f"{desk.passphrase}\n", capture_output=True, text=True, check=True)
-    seconds, memory, read = (float(each) for each in said.stdout.split())
+        done = subprocess.run(argv, input=f"{desk.passphrase}\n", capture_output=True, text=True, check=True)
+    seconds, memory, read = (float(each) for each in done.stdout.split())
     assert read == lines // ROWS / _YEARS
     what = f"report over {lines:,} ledger lines"
-    yield Finding(what, f"{seconds:.1f} s", "", "", f"at most {_SECONDS:.0f} s", at_most(seconds, _SECONDS))
-    yield Finding(
+    yield Measurement(
+        what, f"{seconds:.1f} s", "", "", f"at most {_SECONDS:.0f} s", at_most(seconds, _SECONDS)
+    )
+    yield Measurement(
         f"{what}, memory", mebibytes(memory), "", "", f"at most {mebibytes(_BYTES)}", at_most(memory, _BYTES)
     )
 
 
 def _fill(desk: Desk, mailboxes: int) -> None:
-    """Leave the tallies of so many mailboxes, of ten years alike, sealed and signed for real."""
+    """Add real tallies of `mailboxes` mailboxes to the ledger, spread evenly over ten years."""
     batches = [range(start, min(start + _BATCH, mailboxes)) for start in range(0, mailboxes, _BATCH)]
     with ProcessPoolExecutor(mp_context=multiprocessing.get_context("fork")) as pool:
-        fill.tallies(desk, pool.map(partial(_sealed, fill.pen(desk)), batches))
+        fill.add_tallies(desk, pool.map(partial(_sealed, fill.desk_author(desk)), batches))
 
 
-def _sealed(pen: fill.Pen, numbers: Sequence[int]) -> list[bytes]:
+def _sealed(author: fill.DeskAuthor, numbers: Sequence[int]) -> list[bytes]:
     sealed: list[bytes] = []
     for number in numbers:
         day = date(_year(number % _YEARS), 5, 6)
         casefile = Casefile(first_message=day, theme="bullying", region="africa")
-        counted = tallies_of(casefile, pen.letterhead, closed=day, is_read=True)
-        sealed += seal_tallies(counted, pen.letterhead, pen.desk)
+        counted = tallies_of(casefile, author.letterhead, closed=day, is_read=True)
+        sealed += seal_tallies(counted, author.letterhead, author.writer)
     return sealed
 
 

@@ -1,7 +1,8 @@
-"""Make one yearly report as `steunpunt report` does, and print what it took: `python -m bench.report_once`.
+"""Make one yearly report, as `steunpunt report` does, and print its time and memory.
 
-The passphrase comes through standard input. Prints seconds and bytes of memory, the processes that it starts
-included. Unlocking is left out: everybody waits for that before anything else.
+Run it as `python -m bench.report_once SETTINGS YEAR`, with the passphrase on standard input. It prints the
+seconds, the bytes of memory including those of its child processes, and the number of mailboxes that were
+counted. Unlocking is not measured: every use of the desk waits for that first.
 """
 
 import os
@@ -24,7 +25,7 @@ _EVERY_SECONDS = 0.05
 
 
 def main(settings: str, year: str) -> None:
-    """Count a year, and make both versions in both languages as a page."""
+    """Count a year, and make the pages of both versions in both languages."""
     config = load_config(Path(settings), "adviser", AdviserConfig)
     store = open_store(config.store_path)
     desk = unlock_desk(config, store, sys.stdin.readline().rstrip("\n"))
@@ -37,33 +38,33 @@ def main(settings: str, year: str) -> None:
         for language in ("nl", "en"):
             yearly_report.file_of(desk, found, audience, language, "html")
     seconds = time.perf_counter() - begun
-    print(seconds, memory.most(), found.counts.read)
+    print(seconds, memory.stop(), found.counts.read)
 
 
 class _Memory:
-    """The most that this process and those it started held at one time, looked at every 50 ms.
+    """Peak memory of this process and its child processes together, sampled every 50 ms.
 
-    What unlocking took before is left out, so this is no high-water mark of the kernel's.
+    The kernel's own peak (VmHWM) cannot be used: it includes the memory that unlocking took before.
     """
 
     def __init__(self) -> None:
-        self._most = 0
-        self._over = threading.Event()
-        self._watch = threading.Thread(target=self._look)
-        self._watch.start()
+        self._peak = 0
+        self._stopped = threading.Event()
+        self._sampler = threading.Thread(target=self._sample)
+        self._sampler.start()
 
-    def most(self) -> int:
-        """Stop looking; return bytes."""
-        self._over.set()
-        self._watch.join()
-        return self._most
+    def stop(self) -> int:
+        """Stop sampling, and return the peak in bytes."""
+        self._stopped.set()
+        self._sampler.join()
+        return self._peak
 
-    def _look(self) -> None:
-        while not self._over.wait(_EVERY_SECONDS):
-            self._most = max(self._most, sum(_resident(pid) for pid in _ours()))
+    def _sample(self) -> None:
+        while not self._stopped.wait(_EVERY_SECONDS):
+            self._peak = max(self._peak, sum(_resident(pid) for pid in _process_ids()))
 
 
-def _ours() -> list[int]:
+def _process_ids() -> list[int]:
     tasks = Path("/proc/self/task").iterdir()
     started = " ".join((task / "children").read_text("ascii") for task in tasks).split()
     return [os.getpid(), *(int(pid) for pid in started)]
@@ -73,7 +74,7 @@ def _resident(pid: int) -> int:
     try:
         return int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1]) * os.sysconf("SC_PAGESIZE")
     except OSError:
-        return 0  # it has ended
+        return 0  # the process has ended
 
 
 if __name__ == "__main__":

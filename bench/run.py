@@ -1,7 +1,7 @@
 """Measure everything: `python -m bench.run`, or `--quick` for a small round, or `--only NAME`.
 
-Prints a table; a whole run also writes bench/RESULTS.md. Nothing here is a test: a machine that is busy with
-something else gives other numbers.
+Prints a table. A whole run also writes bench/RESULTS.md. These are measurements and not tests: a busy machine
+gives other numbers.
 """
 
 import argparse
@@ -13,7 +13,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from bench import (
-    large_measures,
+    baseline,
+    desk_servers,
+    full_store_measures,
     processes,
     report,
     report_measures,
@@ -21,14 +23,12 @@ from bench import (
     source_measures,
     sync_measures,
     upload_measures,
-    world,
-    yardstick,
 )
-from bench.report import Finding
-from bench.stage import Stage
+from bench.bench_setup import BenchSetup
+from bench.report import Measurement
 from store.database.schema import PAGE_BYTES
 
-_MEASURES: dict[str, Callable[[Stage], Iterator[Finding]]] = {
+_MEASURES: dict[str, Callable[[BenchSetup], Iterator[Measurement]]] = {
     "rest": source_measures.at_rest,
     "open": source_measures.opening,
     "log-in": source_measures.logging_in,
@@ -36,9 +36,9 @@ _MEASURES: dict[str, Callable[[Stage], Iterator[Finding]]] = {
     "submit": source_measures.submitting,
     "start": source_measures.start_page,
     "upload": upload_measures.uploading,
-    "inbox": large_measures.reading,
+    "inbox": full_store_measures.reading,
     "search": search_measures.searching,
-    "million": large_measures.million,
+    "million": full_store_measures.million,
     "report": report_measures.reporting,
     "sync": sync_measures.syncing,
 }
@@ -46,38 +46,40 @@ _RESULTS = Path(__file__).parent / "RESULTS.md"
 
 
 def main() -> None:
-    """Run what was asked for, and print the table."""
+    """Run the measurements that the arguments name, and print the table."""
     parser = argparse.ArgumentParser(prog="python -m bench.run", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a small round, to see that all of it works")
-    parser.add_argument("--only", action="append", choices=_MEASURES, help="measure this alone")
+    parser.add_argument(
+        "--quick", action="store_true", help="a small round, which shows that everything works"
+    )
+    parser.add_argument("--only", action="append", choices=_MEASURES, help="measure only this")
     chosen = parser.parse_args()
-    # As Ctrl-C does: so that the servers that were started end as well.
+    # As Ctrl-C does, so that the servers that were started end too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     begun = time.monotonic()
-    findings: list[Finding] = []
-    facts = report.machine()
+    measured: list[Measurement] = []
+    facts = report.machine_facts()
     for name in chosen.only or _MEASURES:
-        with _stage(quick=chosen.quick) as stage:
-            for finding in _MEASURES[name](stage):
-                findings.append(finding)
-                print(f"[{time.monotonic() - begun:4.0f} s] {' | '.join(finding.cells)}", file=sys.stderr)
-        # Each time: what was measured is not lost with what comes after.
+        with _bench_setup(quick=chosen.quick) as setup:
+            for figure in _MEASURES[name](setup):
+                measured.append(figure)
+                print(f"[{time.monotonic() - begun:4.0f} s] {' | '.join(figure.cells)}", file=sys.stderr)
+        # After each measurement, so that its result is not lost if a later one fails.
         if not chosen.quick and not chosen.only:
-            report.write(_RESULTS, findings, facts, time.monotonic() - begun)
-    print(report.table(findings))
+            report.write_results(_RESULTS, measured, facts, time.monotonic() - begun)
+    print(report.format_table(measured))
 
 
 @contextlib.contextmanager
-def _stage(*, quick: bool) -> Iterator[Stage]:
-    """Set up a world and the yardsticks anew for each measurement, so that none is the heir of another."""
+def _bench_setup(*, quick: bool) -> Iterator[BenchSetup]:
+    """Run new servers for one measurement, so that no measurement influences another."""
     with processes.folder_on_disk() as folder, contextlib.ExitStack() as stack:
-        desk = world.set_up(folder / "desk")
-        doors = stack.enter_context(world.open_doors(desk))
+        desk = desk_servers.set_up(folder / "desk")
+        servers = stack.enter_context(desk_servers.serve_all(desk))
         settings = desk.section("source")
-        beside = yardstick.thread_state(
+        running_baseline = baseline.serving_baseline(
             folder, page_bytes=PAGE_BYTES, workers=settings["workers"], threads=settings["threads"]
         )
-        yield Stage(doors, stack.enter_context(beside), quick)
+        yield BenchSetup(servers, stack.enter_context(running_baseline), quick)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A source at the other end of the line: opens a mailbox, comes back, leaves messages and files."""
+"""HTTP client that acts as a source: opens a mailbox, logs in, sends messages and files."""
 
 import html
 import re
@@ -13,24 +13,24 @@ _WORDS = re.compile(r'<p class="words">(.*?)</p>', re.DOTALL)
 
 
 class WrongAnswerError(Exception):
-    """The server answered, and not what was asked; the message names the step and the status."""
+    """The server answered with an unexpected status. The message names the step and the status."""
 
 
 @dataclass(frozen=True, slots=True)
-class Returning:
-    """What one needs to go on in a mailbox that is open: picklable, for clients in other processes."""
+class SavedSession:
+    """Address and cookies with which another process uses an open mailbox. Picklable."""
 
     host: str
     port: int
     cookies: Mapping[str, str]
 
     def source(self) -> "Source":
-        """Return a source with a connection of their own."""
+        """Return a source with these cookies and a new connection."""
         return Source(self.host, self.port, self.cookies)
 
 
 class Source:
-    """One browser before the source interface, in English."""
+    """Source with one browser, whose language is English."""
 
     def __init__(self, host: str, port: int, cookies: Mapping[str, str] | None = None) -> None:
         self.browser = Browser(host, port, cookies)
@@ -41,16 +41,16 @@ class Source:
     def __exit__(self, *_: object) -> None:
         self.browser.close()
 
-    def returning(self) -> Returning:
-        """Return what another process needs to use the mailbox that is open here."""
-        return Returning(self.browser.host, self.browser.port, dict(self.browser.cookies))
+    def save_session(self) -> SavedSession:
+        """Return the address and cookies with which another process can use the open mailbox."""
+        return SavedSession(self.browser.host, self.browser.port, dict(self.browser.cookies))
 
     def start_page(self) -> None:
         """Read the start page."""
         _expect(self.browser.get("/en/"), 200, "start page")
 
     def open_mailbox(self) -> str:
-        """Go from the page that gives a passphrase to the first page of the open mailbox."""
+        """Start a mailbox, from the page with the passphrase to its first page. Return the passphrase."""
         shown = _expect(self.browser.get("/en/begin"), 200, "passphrase")
         passphrase = _passphrase(shown)
         noted = form_to(shown, "/en/begin", ending="/practise")
@@ -61,7 +61,7 @@ class Source:
         return passphrase
 
     def log_in(self, passphrase: str) -> Answer:
-        """Log in and return the whole mailbox page."""
+        """Log in, and return the whole mailbox page."""
         return self.log_in_with(self.log_in_form(), passphrase)
 
     def log_in_form(self) -> Form:
@@ -70,7 +70,7 @@ class Source:
         return form_to(_expect(self.browser.get(path), 200, "log-in"), path, ending="/log-in")
 
     def log_in_with(self, form: Form, passphrase: str) -> Answer:
-        """Send a log-in form that is on the screen and return the whole mailbox page."""
+        """Send a log-in form that was fetched before, and return the whole mailbox page."""
         entered = _expect(self._send(form, {"words": passphrase}), 303, "log-in")
         return _expect(self.browser.follow(entered), 200, "mailbox")
 
@@ -80,21 +80,24 @@ class Source:
         return html.unescape(re.sub(r"<[^>]*>", " ", page.body.decode()))
 
     def write_form(self) -> Form:
-        """Return the form to write in, with an entry id of its own."""
+        """Return a form for a new message, with its entry id."""
         path = "/en/mailbox/write"
         return form_to(_expect(self.browser.get(path), 200, "write"), path, ending="/write")
 
-    def leave(self, form: Form, text: str, file_bytes: int = 0) -> str:
-        """Send a message, with a file if any, and return the path of its receipt."""
+    def post_message(self, form: Form, text: str, file_bytes: int = 0) -> str:
+        """Send a message, with a file of `file_bytes` unless that is 0. Return the path of the receipt."""
         upload = form.upload({"text": text}, file_bytes)
         body = upload if file_bytes else b"".join(upload)
         answer = self.browser.post(form.action, upload.media_type, body, upload.length)
-        return _expect(answer, 303, "leave").location
+        return _expect(answer, 303, "post").location
 
     def submit(self, text: str) -> bool:
-        """Write, post and read the receipt; return whether it is the receipt of this very entry."""
+        """Fetch the form, post a message and read its receipt.
+
+        Return whether the receipt is that of this entry.
+        """
         form = self.write_form()
-        receipt = self.leave(form, text)
+        receipt = self.post_message(form, text)
         page = self.browser.get(receipt)
         return page.status == 200 and receipt.endswith("/" + form.hidden["entry_id"])
 

@@ -1,16 +1,16 @@
-"""What a source waits for: opening, coming back, leaving a message, and the start page in a crowd."""
+"""Measurements of the source interface: starting a mailbox, logging in, posting, and the busy start page."""
 
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
-from bench import fill, memory, yardstick
-from bench.report import Finding, at_least, at_most, milliseconds
-from bench.source import Returning, Source
-from bench.stage import Stage
+from bench import baseline, fill, memory
+from bench.baseline import Baseline
+from bench.bench_setup import BenchSetup
+from bench.report import Measurement, at_least, at_most, milliseconds
+from bench.source import SavedSession, Source
 from bench.timing import Timed, beside, interleaved, median, percentile, timed, together
-from bench.yardstick import Yardstick
 from crypto import passphrase
 from protocol.session import form_token
 from source_app.services.posting import FormContext
@@ -22,22 +22,22 @@ _PLUS_SECONDS = 0.040
 _CROWD_PLUS_SECONDS = 0.025
 
 
-def at_rest(stage: Stage) -> Iterator[Finding]:
-    """Weigh the workers when each has served a few pages and nobody is there."""
-    for _ in range(stage.turns(20)):
-        with stage.source() as source:
+def at_rest(setup: BenchSetup) -> Iterator[Measurement]:
+    """Measure the memory of the workers after each has served a few pages, while no one uses them."""
+    for _ in range(setup.turns(20)):
+        with setup.source() as source:
             source.start_page()
-    with stage.source() as source:
+    with setup.source() as source:
         source.open_mailbox()
         source.submit(_TEXT)
-    with stage.adviser() as adviser:
-        adviser.unlock(stage.world.desk.passphrase)
+    with setup.adviser() as adviser:
+        adviser.unlock(setup.servers.desk.passphrase)
         adviser.inbox()
         adviser.wait_until_checked()
-    for name, server in (("source", stage.world.source), ("adviser", stage.world.adviser)):
+    for name, server in (("source", setup.servers.source), ("adviser", setup.servers.adviser)):
         heaviest = max(server.workers, key=memory.resident_bytes)
         size = memory.resident_bytes(heaviest)
-        yield Finding(
+        yield Measurement(
             f"worker memory at rest, {name}'s interface",
             f"{size / 1e6:.1f} MB",
             f"{memory.proportional_bytes(heaviest) / 1e6:.1f} MB are its own (PSS)",
@@ -47,59 +47,59 @@ def at_rest(stage: Stage) -> Iterator[Finding]:
         )
 
 
-def opening(stage: Stage) -> Iterator[Finding]:
-    """Open a mailbox, from the first page to the last, beside one Argon2id call."""
+def opening(setup: BenchSetup) -> Iterator[Measurement]:
+    """Start a mailbox, from the first page to the last, beside one Argon2id call."""
 
     def open_one() -> None:
-        with stage.source() as source:
+        with setup.source() as source:
             source.open_mailbox()
 
-    argon2, opened = interleaved(stage.turns(15), timed(_one_argon2id(stage)), timed(open_one))
+    argon2, opened = interleaved(setup.turns(15), timed(_one_argon2id(setup)), timed(open_one))
     yield _beside_argon2id("open a mailbox (four requests)", median(opened), median(argon2))
 
 
-def logging_in(stage: Stage) -> Iterator[Finding]:
-    """Log in with ten replies waiting, until the mailbox page is complete, beside one Argon2id call."""
-    with stage.source() as source:
+def logging_in(setup: BenchSetup) -> Iterator[Measurement]:
+    """Log in to a mailbox with ten new answers, until its page is complete, beside one Argon2id call."""
+    with setup.source() as source:
         kept = source.open_mailbox()
         source.submit(_TEXT)
-    fill.replies(stage.world.desk, kept, 10)
+    fill.add_replies(setup.servers.desk, kept, 10)
 
     def come_back() -> float:
-        with stage.source() as source:
+        with setup.source() as source:
             form = source.log_in_form()
             return timed(lambda: source.log_in_with(form, kept))()
 
-    argon2, entered = interleaved(stage.turns(15), timed(_one_argon2id(stage)), come_back)
+    argon2, entered = interleaved(setup.turns(15), timed(_one_argon2id(setup)), come_back)
     yield _beside_argon2id("log in, ten replies waiting", median(entered), median(argon2))
 
 
-def posting(stage: Stage) -> Iterator[Finding]:
-    """Post 1 KiB beside a view that inserts one row: alone, then with eight clients."""
-    with stage.source() as source:
+def posting(setup: BenchSetup) -> Iterator[Measurement]:
+    """Post 1 KiB beside a view that inserts one row: with one client, then with eight."""
+    with setup.source() as source:
         source.open_mailbox()
         row, post = interleaved(
-            stage.turns(300),
-            timed(yardstick.inserting(stage.yardstick, _TEXT)),
+            setup.turns(300),
+            timed(baseline.insert_action(setup.baseline, _TEXT)),
             one_post(source),
             warm_ups=10,
         )
-    ours, bare = median(post), median(row)
-    yield Finding(
+    own, bare = median(post), median(row)
+    yield Measurement(
         "post 1 KiB, one client",
-        milliseconds(ours),
+        milliseconds(own),
         f"{milliseconds(bare)}, one row inserted",
-        f"{ours / bare:.2f}",
+        f"{own / bare:.2f}",
         "at most 3 x",
-        at_most(ours, 3 * bare),
+        at_most(own, 3 * bare),
     )
-    crowd = [Posting(each) for each in _returning(stage)]
-    rows = [Inserting(stage.yardstick)] * _CLIENTS
-    first = together(rows, stage.seconds(4))
-    posts = together(crowd, stage.seconds(8))
-    second = together(rows, stage.seconds(4))
+    crowd = [PostingClient(each) for each in _open_mailboxes(setup)]
+    rows = [InsertingClient(setup.baseline)] * _CLIENTS
+    first = together(rows, setup.seconds(4))
+    posts = together(crowd, setup.seconds(8))
+    second = together(rows, setup.seconds(4))
     bare = (first.per_second + second.per_second) / 2
-    yield Finding(
+    yield Measurement(
         f"posts a second, {_CLIENTS} clients",
         f"{posts.per_second:.0f}, {posts.wrong} wrong",
         f"{bare:.0f} rows inserted",
@@ -109,13 +109,16 @@ def posting(stage: Stage) -> Iterator[Finding]:
     )
 
 
-def submitting(stage: Stage) -> Iterator[Finding]:
-    """Write page, post and receipt with eight clients, each answer checked, each text found afterwards."""
-    crowd = [Submitting(each, f"canary{number}") for number, each in enumerate(_returning(stage))]
-    load = together(crowd, stage.seconds(12))
+def submitting(setup: BenchSetup) -> Iterator[Measurement]:
+    """Send whole submissions (form, post, receipt) with eight clients.
+
+    Each answer is checked, and each text must be in its mailbox afterwards.
+    """
+    crowd = [SubmittingClient(each, f"canary{number}") for number, each in enumerate(_open_mailboxes(setup))]
+    load = together(crowd, setup.seconds(12))
     kept = sum(_found(each, [other.canary for other in crowd]) for each in crowd)
     lost = max(0, load.done - kept)
-    yield Finding(
+    yield Measurement(
         f"whole submissions a second, {_CLIENTS} clients",
         f"{load.per_second:.0f}, {load.wrong} wrong, {lost} lost",
         "none; 2 workers, write page + post + receipt",
@@ -125,19 +128,19 @@ def submitting(stage: Stage) -> Iterator[Finding]:
     )
 
 
-def start_page(stage: Stage) -> Iterator[Finding]:
-    """Read the start page while four clients start mailboxes without pause."""
+def start_page(setup: BenchSetup) -> Iterator[Measurement]:
+    """Fetch the start page while four clients start one mailbox after another."""
     idle: list[float] = []
     crowded: list[float] = []
-    server = stage.world.source
-    with stage.source() as reader:
+    server = setup.servers.source
+    with setup.source() as reader:
         for _ in range(2):
-            idle += interleaved(stage.turns(150), timed(reader.start_page), warm_ups=5)[0]
-            with beside([Opening(server.host, server.port)] * 4, stage.seconds(8)) as running:
+            idle += interleaved(setup.turns(150), timed(reader.start_page), warm_ups=5)[0]
+            with beside([OpeningClient(server.host, server.port)] * 4, setup.seconds(8)) as running:
                 while running():
                     crowded.append(timed(reader.start_page)())
     quiet, busy = percentile(idle, 0.95), percentile(crowded, 0.95)
-    yield Finding(
+    yield Measurement(
         "start page (p95) while four start mailboxes",
         milliseconds(busy),
         f"{milliseconds(quiet)} (p95), idle",
@@ -148,37 +151,37 @@ def start_page(stage: Stage) -> Iterator[Finding]:
 
 
 def one_post(source: Source) -> Timed:
-    """Return an action that posts 1 KiB and times the post alone, not the page before it."""
+    """Return an action that posts 1 KiB and returns the seconds of the post, without the form before it."""
 
     def post() -> float:
         form = source.write_form()
-        return timed(lambda: source.leave(form, _TEXT))()
+        return timed(lambda: source.post_message(form, _TEXT))()
 
     return post
 
 
 @dataclass(frozen=True, slots=True)
-class Inserting:
-    """A client that has rows inserted."""
+class InsertingClient:
+    """Client that inserts rows into the baseline server."""
 
-    yardstick: Yardstick
+    baseline: Baseline
 
     def __call__(self) -> Callable[[], bool]:
-        """Return its action."""
-        return yardstick.inserting(self.yardstick, _TEXT)
+        """Return the action that this client repeats."""
+        return baseline.insert_action(self.baseline, _TEXT)
 
 
 @dataclass(frozen=True, slots=True)
-class Posting:
-    """A client that posts and does nothing else, on sheets that it makes itself from its cookie."""
+class PostingClient:
+    """Client that only posts. It makes its own form contexts and tokens from its cookie."""
 
-    returning: Returning
+    session: SavedSession
 
     def __call__(self) -> Callable[[], bool]:
-        """Return its action."""
-        source = self.returning.source()
+        """Return the action that this client repeats."""
+        source = self.session.source()
         form = source.write_form()
-        (cookie,) = self.returning.cookies.values()
+        (cookie,) = self.session.cookies.values()
 
         def post() -> bool:
             form_context = FormContext(secrets.token_hex(16), form.hidden["seen"])
@@ -186,32 +189,32 @@ class Posting:
             once = replace(
                 form, hidden={"token": token, "entry_id": form_context.entry_id, "seen": form_context.seen}
             )
-            return source.leave(once, _TEXT).endswith("/" + form_context.entry_id)
+            return source.post_message(once, _TEXT).endswith("/" + form_context.entry_id)
 
         return post
 
 
 @dataclass(frozen=True, slots=True)
-class Submitting:
-    """A client that goes through the whole of a submission, with a text that names it."""
+class SubmittingClient:
+    """Client that sends whole submissions, with a text that only this client sends."""
 
-    returning: Returning
+    session: SavedSession
     canary: str
 
     def __call__(self) -> Callable[[], bool]:
-        """Return its action."""
-        return partial(self.returning.source().submit, (self.canary + " ").ljust(1024, "x"))
+        """Return the action that this client repeats."""
+        return partial(self.session.source().submit, (self.canary + " ").ljust(1024, "x"))
 
 
 @dataclass(frozen=True, slots=True)
-class Opening:
-    """A client that starts one mailbox after another."""
+class OpeningClient:
+    """Client that starts one mailbox after another."""
 
     host: str
     port: int
 
     def __call__(self) -> Callable[[], bool]:
-        """Return its action."""
+        """Return the action that this client repeats."""
 
         def start() -> bool:
             with Source(self.host, self.port) as source:
@@ -220,34 +223,34 @@ class Opening:
         return start
 
 
-def _one_argon2id(stage: Stage) -> Callable[[], object]:
-    argon2 = fill.letterhead(stage.world.desk)
+def _one_argon2id(setup: BenchSetup) -> Callable[[], object]:
+    argon2 = fill.read_letterhead(setup.servers.desk)
     return lambda: passphrase.derive_root_key("a b c d e f g", argon2.site_salt, argon2.argon2.params)
 
 
-def _beside_argon2id(what: str, ours: float, argon2: float) -> Finding:
+def _beside_argon2id(what: str, own: float, argon2: float) -> Measurement:
     limit = 1.3 * argon2 + _PLUS_SECONDS
-    return Finding(
+    return Measurement(
         what,
-        milliseconds(ours),
+        milliseconds(own),
         f"{milliseconds(argon2)}, Argon2id alone",
-        f"{ours / argon2:.2f}",
+        f"{own / argon2:.2f}",
         f"at most 1.3 x + 40 ms = {milliseconds(limit)}",
-        at_most(ours, limit),
+        at_most(own, limit),
     )
 
 
-def _returning(stage: Stage) -> list[Returning]:
+def _open_mailboxes(setup: BenchSetup) -> list[SavedSession]:
     opened = []
     for _ in range(_CLIENTS):
-        with stage.source() as source:
+        with setup.source() as source:
             source.open_mailbox()
-            opened.append(source.returning())
+            opened.append(source.save_session())
     return opened
 
 
-def _found(client: Submitting, canaries: list[str]) -> int:
-    with client.returning.source() as source:
+def _found(client: SubmittingClient, canaries: list[str]) -> int:
+    with client.session.source() as source:
         text = source.mailbox()
     if any(canary + " " in text for canary in canaries if canary != client.canary):
         raise ValueError("a mailbox shows the text of another")

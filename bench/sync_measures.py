@@ -1,9 +1,9 @@
-"""Syncing: a first sync of a full server, and one of a single new entry, beside a plain copy of the bytes.
+"""Measurements of sync: of a full server, and of one new entry, each beside a copy of the bytes.
 
-The server is what `steunpunt setup server` made, with its door under gunicorn on a Unix socket; the
-workstation is what `steunpunt pair` made. They meet at that socket, and over a Tor network of our own. A copy
-of the bytes is as many requests and answers of the same sizes by the same way, to a view that does nothing.
-What is measured runs in a process of its own, so that its memory can be looked at.
+The server is set up by `steunpunt setup server`, and its sync endpoint runs under gunicorn on a Unix socket.
+The workstation is set up by `steunpunt pair`. They are connected by that socket, and by our own Tor network.
+A copy of the bytes sends requests and answers of the same sizes over the same connection, to a view that does
+nothing. Each measured sync runs in its own process, so that the memory of that process can be measured.
 """
 
 import contextlib
@@ -22,10 +22,10 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench import fill, memory, processes, world
-from bench.plain_door import ASKING_BYTES
-from bench.report import Finding, at_most, mebibytes, milliseconds
-from bench.stage import Stage
+from bench import desk_servers, fill, memory, processes
+from bench.bench_setup import BenchSetup
+from bench.copy_server import SIZE_BYTES
+from bench.report import Measurement, at_most, mebibytes, milliseconds
 from bench.timing import median
 from bench.tor_network import Tor, TorNetwork
 from crypto import age
@@ -55,28 +55,28 @@ _GROWTH_BYTES = 32 * 1024**2
 _BYTES_LIMIT, _TIME_LIMIT = 1.2, 1.5
 _ENTRIES_EACH = 10
 _SEGMENT_BYTES, _SEGMENT_TAG_BYTES, _PAYLOAD_NONCE_BYTES = 64 * 1024, 16, 16  # of age
-_AT_WORK = 3  # pouches that have come: one is taken in, and one waits while the next comes
+_AT_WORK = 3  # pouches received: one is being applied, and one waits while the next arrives
 _POUCH_VERSION = b"steunpunt-pouch/1\n"
 _TOR_SECONDS = 120
 
 
 @dataclass(frozen=True, slots=True)
 class _Machines:
-    """A server that is full and a workstation that is empty, as they are before any sync."""
+    """Full server and paired, empty workstation, before any sync."""
 
     folder: Path
     sockets: Path
     passphrase: str = field(repr=False)
-    root: RootKey = field(repr=False)  # of the mailbox in which one entry more is written
-    pen: fill.Pen
+    root: RootKey = field(repr=False)  # of the mailbox to which single entries are added
+    author: fill.DeskAuthor
 
     @property
-    def door(self) -> Path:
-        return self.sockets / "door"
+    def endpoint(self) -> Path:
+        return self.sockets / "endpoint"
 
     @property
-    def plain(self) -> Path:
-        return self.sockets / "plain"
+    def copy_server(self) -> Path:
+        return self.sockets / "copy"
 
     def settings(self, name: str) -> Path:
         return self.folder / name / "config.toml"
@@ -84,28 +84,29 @@ class _Machines:
 
 @dataclass(frozen=True, slots=True)
 class _Carried:
-    """One pouch to the server and those back: how many bytes, and how many of them were needed.
+    """Sizes in bytes of one pouch to the server and the pouches of its answer.
 
-    `raw` are open parts, signatures, headers and payloads alone, with the keys of mailboxes.
+    `unpadded` is their size without padding. `raw` counts only envelopes, signatures, headers and payloads,
+    and the keys of mailboxes.
     """
 
     sent: int
-    brought: int
-    needed: int
+    received: int
+    unpadded: int
     raw: int
 
 
 @dataclass(slots=True)
-class _Observed:
-    """A way to the server that notes what it carries, and what the two processes weigh meanwhile."""
+class _RecordingCarrier:
+    """Carrier that records the sizes of pouches, and the peak memory of workstation and server worker."""
 
     carrier: Carrier
     worker: int = 0
     keep: bool = False
     pouches: list[tuple[bytes, list[bytes]]] = field(default_factory=list)
     sizes: list[tuple[int, int]] = field(default_factory=list)
-    brought: int = 0
-    at_begin: tuple[int, int] | None = None
+    received: int = 0
+    at_start: tuple[int, int] | None = None
 
     @contextlib.contextmanager
     def carry(self, pouch: bytes) -> Iterator[Iterator[bytes]]:
@@ -115,15 +116,15 @@ class _Observed:
         with self.carrier.carry(pouch) as pouches:
             yield map(self._note, pouches)
 
-    def _note(self, brought: bytes) -> bytes:
-        self.brought += 1
-        if self.brought == _AT_WORK:
-            self.at_begin = self.peaks()
+    def _note(self, received: bytes) -> bytes:
+        self.received += 1
+        if self.received == _AT_WORK:
+            self.at_start = self.peaks()
         sent, already = self.sizes[-1]
-        self.sizes[-1] = (sent, already + len(brought))
+        self.sizes[-1] = (sent, already + len(received))
         if self.keep:
-            self.pouches[-1][1].append(brought)
-        return brought
+            self.pouches[-1][1].append(received)
+        return received
 
     def peaks(self) -> tuple[int, int]:
         return memory.peak_bytes(os.getpid()), memory.peak_bytes(self.worker) if self.worker else 0
@@ -131,20 +132,20 @@ class _Observed:
 
 @dataclass(frozen=True, slots=True)
 class _First:
-    """What a first sync was."""
+    """Result of a first sync."""
 
     seconds: float
-    copied: float  # the same bytes by the same way
-    stored: float  # and put into a table as they came
+    copied: float  # seconds to copy the same bytes over the same connection
+    stored: float  # seconds to copy them and insert them into a table
     received: int
     sizes: Sequence[tuple[int, int]]
     growth: tuple[int, int]
-    carried: Sequence[_Carried]  # of the run in which pouches were kept, which is not timed
+    carried: Sequence[_Carried]  # of the run that keeps the pouches, which is not timed
 
 
 @dataclass(frozen=True, slots=True)
 class _Single:
-    """What syncs of one new entry each were, and a copy of the bytes after each."""
+    """Results of syncs of one new entry each, and of a copy of the same bytes after each."""
 
     seconds: Sequence[float]
     copied: Sequence[float]
@@ -153,27 +154,27 @@ class _Single:
 
 @dataclass(frozen=True, slots=True)
 class _Ways:
-    """The way to the door and the way to the plain view beside it."""
+    """Carriers to the sync endpoint and to the copy server, over the same kind of connection."""
 
     name: str
-    door: Carrier
-    plain: Carrier
+    endpoint: Carrier
+    copy_server: Carrier
 
 
-def syncing(stage: Stage) -> Iterator[Finding]:
-    """Sync over loopback, and over Tor if this is a whole round."""
-    mailboxes = 20 if stage.quick else 1000
+def syncing(setup: BenchSetup) -> Iterator[Measurement]:
+    """Sync over loopback, and in a whole round over Tor too."""
+    mailboxes = 20 if setup.quick else 1000
     with processes.folder_on_disk() as folder, tempfile.TemporaryDirectory(prefix="sync-") as sockets:
         machines = _set_up(folder, Path(sockets), mailboxes)
-        with _plain(machines):
-            ways = _Ways("loopback", UnixCarrier(machines.door), UnixCarrier(machines.plain))
+        with _serving_copies(machines):
+            ways = _Ways("loopback", UnixCarrier(machines.endpoint), UnixCarrier(machines.copy_server))
             yield from _measured(
-                machines, ways, mailboxes, firsts=1 if stage.quick else 3, singles=stage.turns(25)
+                machines, ways, mailboxes, firsts=1 if setup.quick else 3, singles=setup.turns(25)
             )
-            if stage.quick:
+            if setup.quick:
                 return
             if shutil.which("tor") is None:
-                yield Finding("sync over Tor", "not measured: no tor here", "", "", "", "")
+                yield Measurement("sync over Tor", "not measured: no tor here", "", "", "", "")
                 return
             with TorNetwork() as network, _onions(network, machines) as over_tor:
                 yield from _measured(machines, over_tor, mailboxes, firsts=3, singles=15)
@@ -183,16 +184,16 @@ def syncing(stage: Stage) -> Iterator[Finding]:
 
 
 def _set_up(folder: Path, sockets: Path, mailboxes: int) -> _Machines:
-    """Make a server and its workstation with the commands, and fill the server."""
-    way = f"unix:{sockets / 'door'}"
-    first = world.set_up(folder / "paired")
+    """Set up a server and its workstation with the real commands, and fill the server."""
+    address = f"unix:{sockets / 'endpoint'}"
+    first = desk_servers.set_up(folder / "paired")
     fingerprint = str(first.section("source")["fingerprint"])
     server = folder / "filled" / "config.toml"
-    _run(server, "setup", "server", fingerprint, "--sync-bind", way)
+    _run(server, "setup", "server", fingerprint, "--sync-bind", address)
     _run(server, "card", "--out", folder / "card")
     _run(
         first.settings,
-        *("pair", folder / "card", "--server", way, "--out", folder / "pairing"),
+        *("pair", folder / "card", "--server", address, "--out", folder / "pairing"),
         typed=first.passphrase,
     )
     _run(server, "admit", folder / "pairing")
@@ -203,12 +204,14 @@ def _set_up(folder: Path, sockets: Path, mailboxes: int) -> _Machines:
         found = letterheads.latest(session)
     if found is None:
         raise LookupError("the server has no letterhead")
-    ours = fill.Pen(verify_letterhead(found[1], found[2], fingerprint), DeskWriter(strand.id, strand.seed))
+    author = fill.DeskAuthor(
+        verify_letterhead(found[1], found[2], fingerprint), DeskWriter(strand.id, strand.seed)
+    )
     root = RootKey(os.urandom(32))
     keys = fill.open_mailbox(store, root)
-    fill.writes(store, ours, keys, SourceWriter(keys))
+    fill.write_entry(store, author, keys, SourceWriter(keys))
     store.close()
-    fill.mailboxes(world.Desk(server, ""), mailboxes, _ENTRIES_EACH, _ENTRIES_EACH, ours=ours)
+    fill.add_mailboxes(desk_servers.Desk(server, ""), mailboxes, _ENTRIES_EACH, _ENTRIES_EACH, author=author)
     store = open_store(server.with_name("store.db"))
     with store.writing() as session:
         if peers.find(session, strand.id) is None:
@@ -216,7 +219,7 @@ def _set_up(folder: Path, sockets: Path, mailboxes: int) -> _Machines:
         outbox.enqueue_all(session, strand.id)
     store.checkpoint()
     store.close()
-    return _Machines(folder, sockets, first.passphrase, root, ours)
+    return _Machines(folder, sockets, first.passphrase, root, author)
 
 
 def _run(settings: Path, *words: str | Path, typed: str = "") -> None:
@@ -226,34 +229,36 @@ def _run(settings: Path, *words: str | Path, typed: str = "") -> None:
         capture_output=True,
         text=True,
         check=False,
-        start_new_session=True,  # no terminal: the passphrase is read from what is given here
+        start_new_session=True,  # without a terminal the passphrase is read from `input`
     )
     if done.returncode:
-        raise world.NotSetUpError(done.stderr[-2000:])
+        raise desk_servers.NotSetUpError(done.stderr[-2000:])
 
 
 @contextlib.contextmanager
-def _plain(machines: _Machines) -> Iterator[None]:
-    argv = [sys.executable, "-m", "bench.plain_door", f"unix:{machines.plain}"]
-    with processes.serving_at(argv, machines.plain):
+def _serving_copies(machines: _Machines) -> Iterator[None]:
+    argv = [sys.executable, "-m", "bench.copy_server", f"unix:{machines.copy_server}"]
+    with processes.serving_at(argv, machines.copy_server):
         yield
 
 
 @contextlib.contextmanager
 def _onions(network: TorNetwork, machines: _Machines) -> Iterator[_Ways]:
-    """Publish the door and the plain view, and wait until both can be reached."""
+    """Publish the sync endpoint and the copy server as onion services, and wait until both answer."""
     folder = network.folder / "onions"
     lines = [
         f"HiddenServiceDir {folder}/{path.name}\nHiddenServicePort 80 unix:{path}"
-        for path in (machines.door, machines.plain)
+        for path in (machines.endpoint, machines.copy_server)
     ]
     folder.mkdir(mode=0o700)
     service, client = network.add("service", lines), network.add("client", socks=True)
     for tor in (service, client):
         tor.start()
         tor.wait_until_bootstrapped()
-    carriers = [_onion_carrier(client, folder / path.name) for path in (machines.door, machines.plain)]
-    with _fresh_door(machines):
+    carriers = [
+        _onion_carrier(client, folder / path.name) for path in (machines.endpoint, machines.copy_server)
+    ]
+    with _fresh_endpoint(machines):
         for carrier in carriers:
             _wait_for(carrier, client)
     yield _Ways("Tor", *carriers)
@@ -269,9 +274,9 @@ def _wait_for(carrier: OnionCarrier, client: Tor) -> None:
     deadline = time.monotonic() + _TOR_SECONDS
     while True:
         try:
-            list(_asked(carrier, ASKING_BYTES, 0))
+            list(_copied(carrier, SIZE_BYTES, 0))
         except ServerRefusedError:
-            return  # the real door: that was no pouch
+            return  # the sync endpoint answered: the request was not a pouch
         except SyncRefusedError:
             if time.monotonic() > deadline:
                 raise
@@ -282,13 +287,13 @@ def _wait_for(carrier: OnionCarrier, client: Tor) -> None:
 
 
 @contextlib.contextmanager
-def _fresh_door(machines: _Machines) -> Iterator[int]:
-    """Open the door of a server that is as it was filled; give the process id of its worker."""
+def _fresh_endpoint(machines: _Machines) -> Iterator[int]:
+    """Serve the sync endpoint of a fresh copy of the filled server. Yield the process id of its worker."""
     shutil.rmtree(machines.folder / "server", ignore_errors=True)
     shutil.copytree(machines.folder / "filled", machines.folder / "server")
     argv = [*_COMMAND, "--settings", str(machines.settings("server")), "serve", "sync"]
-    with processes.serving_at(argv, machines.door) as door:
-        (worker,) = memory.children(door.pid)
+    with processes.serving_at(argv, machines.endpoint) as endpoint:
+        (worker,) = memory.children(endpoint.pid)
         yield worker
 
 
@@ -297,11 +302,11 @@ def _fresh_door(machines: _Machines) -> Iterator[int]:
 
 def _measured(
     machines: _Machines, ways: _Ways, mailboxes: int, *, firsts: int, singles: int
-) -> Iterator[Finding]:
-    """Sync first and then singly; each first sync begins with both ends as they were."""
+) -> Iterator[Measurement]:
+    """Measure first syncs, each from the initial state of both ends, and then syncs of single entries."""
     found: list[_First] = []
     for turn in range(1 + firsts):
-        with _fresh_door(machines) as worker:
+        with _fresh_endpoint(machines) as worker:
             shutil.rmtree(machines.folder / "workstation", ignore_errors=True)
             shutil.copytree(machines.folder / "paired", machines.folder / "workstation")
             first, single = _in_process(
@@ -315,7 +320,7 @@ def _measured(
         name, [each.seconds for each in timed], [each.copied for each in timed], "a copy of the bytes"
     )
     seconds, stored = (median([getattr(each, what) for each in timed]) for what in ("seconds", "stored"))
-    yield Finding(
+    yield Measurement(
         f"{name}: time beside storing",
         milliseconds(seconds),
         f"{milliseconds(stored)}, a copy that stores rows unverified",
@@ -325,7 +330,7 @@ def _measured(
     )
     for at, who in enumerate(("workstation", "sync endpoint's worker")):
         growth = max(each.growth[at] for each in timed)
-        yield Finding(
+        yield Measurement(
             f"{name}: growth of the {who}",
             mebibytes(growth),
             "its memory when the third pouch arrived",
@@ -338,14 +343,14 @@ def _measured(
     yield from _of_time(name, single.seconds, single.copied, "a copy of the bytes")
 
 
-def _of_bytes(name: str, carried: Sequence[_Carried]) -> Iterator[Finding]:
-    moved = sum(each.sent + each.brought for each in carried)
+def _of_bytes(name: str, carried: Sequence[_Carried]) -> Iterator[Measurement]:
+    moved = sum(each.sent + each.received for each in carried)
     for what, size, limit in (
-        ("the same without padding", sum(each.needed for each in carried), _BYTES_LIMIT),
+        ("the same without padding", sum(each.unpadded for each in carried), _BYTES_LIMIT),
         ("sealed and signed parts alone", sum(each.raw for each in carried), None),
     ):
         ratio = moved / size
-        yield Finding(
+        yield Measurement(
             f"{name}: bytes",
             f"{moved} bytes",
             f"{size} bytes, {what}",
@@ -355,9 +360,9 @@ def _of_bytes(name: str, carried: Sequence[_Carried]) -> Iterator[Finding]:
         )
 
 
-def _of_time(name: str, ours: Sequence[float], beside: Sequence[float], what: str) -> Iterator[Finding]:
+def _of_time(name: str, ours: Sequence[float], beside: Sequence[float], what: str) -> Iterator[Measurement]:
     ratio = median(ours) / median(beside)
-    yield Finding(
+    yield Measurement(
         f"{name}: time",
         milliseconds(median(ours)),
         f"{milliseconds(median(beside))}, {what}",
@@ -377,77 +382,79 @@ def _in_process(
 def _syncs(
     machines: _Machines, ways: _Ways, worker: int, *, keep: bool, singles: int
 ) -> tuple[_First, _Single]:
-    """Sync a workstation that knows nothing, and then so often after one new entry; with copies beside."""
+    """Sync an empty workstation, then `singles` times one new entry. Copy the same bytes after each sync."""
     config = load_config(machines.settings("workstation"), "adviser", AdviserConfig)
     store = open_store(config.store_path)
     desk = unlock_desk(config, store, machines.passphrase)
     readers = _Readers(desk.keyring.identities, desk.keyring.strand.verify_key, _server_key(machines))
-    side = workstation_side(desk)
-    memory.forget_peak(os.getpid())
-    memory.forget_peak(worker)
-    line = _Observed(ways.door, worker, keep)
-    seconds, done = _timed(side, line)
-    peaks = line.peaks()
-    at_begin = line.at_begin or peaks
-    growth = (peaks[0] - at_begin[0], peaks[1] - at_begin[1])
+    workstation = workstation_side(desk)
+    memory.reset_peak(os.getpid())
+    memory.reset_peak(worker)
+    carrier = _RecordingCarrier(ways.endpoint, worker, keep)
+    seconds, done = _timed(workstation, carrier)
+    peaks = carrier.peaks()
+    at_start = carrier.at_start or peaks
+    growth = (peaks[0] - at_start[0], peaks[1] - at_start[1])
     first = _First(
         seconds,
-        0.0 if keep else _copy(ways.plain, line.sizes),
-        0.0 if keep else _copy_and_store(ways.plain, line.sizes, done.received, machines.folder),
+        0.0 if keep else _copy(ways.copy_server, carrier.sizes),
+        0.0 if keep else _copy_and_store(ways.copy_server, carrier.sizes, done.received, machines.folder),
         done.received,
-        line.sizes,
+        carrier.sizes,
         growth,
-        [readers.carried(*both) for both in line.pouches],
+        [readers.carried(*pouches) for pouches in carrier.pouches],
     )
-    single = _singles(machines, ways, side, readers, singles)
+    single = _singles(machines, ways, workstation, readers, singles)
     desk.stop()
     store.close()
     return first, single
 
 
-def _singles(machines: _Machines, ways: _Ways, side: Endpoint, readers: "_Readers", count: int) -> _Single:
+def _singles(
+    machines: _Machines, ways: _Ways, workstation: Endpoint, readers: "_Readers", count: int
+) -> _Single:
     server = open_store(machines.settings("server").with_name("store.db"))
     keys = mailbox_keys.derive_mailbox_keys(machines.root)
     seconds, copied, carried = [], [], []
     for _ in range(count):
-        fill.writes(server, machines.pen, keys, SourceWriter(keys))
-        line = _Observed(ways.door, keep=True)
-        taken, done = _timed(side, line)
+        fill.write_entry(server, machines.author, keys, SourceWriter(keys))
+        carrier = _RecordingCarrier(ways.endpoint, keep=True)
+        taken, done = _timed(workstation, carrier)
         if done.received != 1:
-            raise ValueError(f"{done.received} things came instead of one")
+            raise ValueError(f"{done.received} items arrived instead of one")
         seconds.append(taken)
-        copied.append(_copy(ways.plain, line.sizes))
-        carried += [readers.carried(*both) for both in line.pouches]
+        copied.append(_copy(ways.copy_server, carrier.sizes))
+        carried += [readers.carried(*pouches) for pouches in carrier.pouches]
     server.close()
     return _Single(seconds, copied, carried)
 
 
-def _timed(side: Endpoint, line: _Observed) -> tuple[float, SyncResult]:
+def _timed(workstation: Endpoint, carrier: _RecordingCarrier) -> tuple[float, SyncResult]:
     begun = time.perf_counter()
-    done = exchange(side, line, lambda _left: None)
+    done = exchange(workstation, carrier, lambda _left: None)
     return time.perf_counter() - begun, done
 
 
-def _copy(plain: Carrier, sizes: Sequence[tuple[int, int]]) -> float:
+def _copy(copy_server: Carrier, sizes: Sequence[tuple[int, int]]) -> float:
     begun = time.perf_counter()
-    for sent, brought in sizes:
-        for _ in _asked(plain, sent, brought):
+    for sent, received in sizes:
+        for _ in _copied(copy_server, sent, received):
             pass
     return time.perf_counter() - begun
 
 
-def _copy_and_store(plain: Carrier, sizes: Sequence[tuple[int, int]], rows: int, folder: Path) -> float:
-    """Copy, and put what comes into one table, a transaction for each piece, with the store's settings."""
-    path = folder / "plain.db"
+def _copy_and_store(copy_server: Carrier, sizes: Sequence[tuple[int, int]], rows: int, folder: Path) -> float:
+    """Copy, and insert the bytes into one table: a transaction for each piece, with the store's settings."""
+    path = folder / "copy.db"
     path.unlink(missing_ok=True)
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as database:
         database.execute(f"PRAGMA page_size={PAGE_BYTES}")
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
             database.execute(f"PRAGMA {pragma}")
         database.execute("CREATE TABLE note (id INTEGER PRIMARY KEY, text BLOB NOT NULL)")
-        each = math.ceil(sum(brought for _, brought in sizes) / max(1, rows))
+        each = math.ceil(sum(received for _, received in sizes) / max(1, rows))
         begun = time.perf_counter()
-        for came in itertools.chain.from_iterable(_asked(plain, *size) for size in sizes):
+        for came in itertools.chain.from_iterable(_copied(copy_server, *size) for size in sizes):
             database.execute("BEGIN IMMEDIATE")
             database.executemany(
                 "INSERT INTO note (text) VALUES (?)",
@@ -457,12 +464,12 @@ def _copy_and_store(plain: Carrier, sizes: Sequence[tuple[int, int]], rows: int,
         return time.perf_counter() - begun
 
 
-def _asked(plain: Carrier, sent: int, brought: int) -> Iterator[bytes]:
-    with plain.carry(brought.to_bytes(ASKING_BYTES) + bytes(sent - ASKING_BYTES)) as pieces:
+def _copied(copy_server: Carrier, sent: int, received: int) -> Iterator[bytes]:
+    with copy_server.carry(received.to_bytes(SIZE_BYTES) + bytes(sent - SIZE_BYTES)) as pieces:
         yield from pieces
 
 
-# ---- what was needed -------------------------------------------------------------------------------
+# ---- sizes without padding -------------------------------------------------------------------------
 
 
 def _server_key(machines: _Machines) -> ServerKey:
@@ -471,22 +478,22 @@ def _server_key(machines: _Machines) -> ServerKey:
 
 @dataclass(frozen=True, slots=True)
 class _Readers:
-    """Who can open the pouches of both directions, to see what is in them beside padding."""
+    """Keys that decrypt the pouches of both directions, to measure their contents without padding."""
 
     desk: tuple[PQIdentity, ...]
     strand_key: bytes
     server: ServerKey
 
-    def carried(self, sent: bytes, brought: Sequence[bytes]) -> _Carried:
-        needed, raw = _needed(sent, (self.server.identity,), self.strand_key)
-        for pouch in brought:
-            theirs, theirs_raw = _needed(pouch, self.desk, self.server.card.verify_key)
-            needed, raw = needed + theirs, raw + theirs_raw
-        return _Carried(len(sent), sum(map(len, brought)), needed, raw)
+    def carried(self, sent: bytes, received: Sequence[bytes]) -> _Carried:
+        unpadded, raw = _unpadded_size(sent, (self.server.identity,), self.strand_key)
+        for pouch in received:
+            more, more_raw = _unpadded_size(pouch, self.desk, self.server.card.verify_key)
+            unpadded, raw = unpadded + more, raw + more_raw
+        return _Carried(len(sent), sum(map(len, received)), unpadded, raw)
 
 
-def _needed(raw: bytes, identities: tuple[PQIdentity, ...], verify_key: bytes) -> tuple[int, int]:
-    """Return how long a pouch is without its padding, and how much of it is sealed and signed parts."""
+def _unpadded_size(raw: bytes, identities: tuple[PQIdentity, ...], verify_key: bytes) -> tuple[int, int]:
+    """Return the size of a pouch without its padding, and the size of its encrypted and signed parts."""
     header, _ = age.split_stream([raw])
     pouch = PouchReader([raw], identities)
     items = list(pouch.items(verify_key))

@@ -1,4 +1,4 @@
-"""A Tor network of our own on loopback, from which nothing leaves: four directory authorities, also relays.
+"""Private Tor network on loopback: four directory authorities that are also relays. Nothing leaves it.
 
     with TorNetwork() as network:
         client = network.add("client", socks=True)
@@ -6,9 +6,9 @@
         client.wait_until_bootstrapped()
         client.socks, client.control_socket, client.data_folder
 
-On two busy cores the network stands after half a minute, and an onion service answers five seconds after its
-own tor was started. Only what was started here is ended, by its process id; should the thread that started
-them end or be killed, the kernel ends them.
+On two busy cores the network is ready after half a minute, and an onion service answers five seconds after
+its tor was started. Only processes that were started here are ended, by their process ids. If the thread that
+started them ends or is killed, the kernel ends them.
 
 Needs Debian's `tor`, with its `tor-gencert`.
 """
@@ -30,14 +30,12 @@ from stem.control import Controller
 
 from bench.processes import NotStartedError, free_port
 
-AUTHORITIES = (
-    4  # the fewest with which three hops, an introduction and a rendezvous have relays to choose from
-)
+AUTHORITIES = 4  # the fewest that leave a choice of relays for three hops, an introduction and a rendezvous
 _BOOT_SECONDS = 180
 _STOP_SECONDS = 20
-_LOOK_SECONDS = 0.25
+_POLL_SECONDS = 0.25
 
-# The same for every tor of the network.
+# Settings of every tor of the network.
 _EVERYWHERE = """
 TestingTorNetwork 1
 AssumeReachable 1
@@ -49,8 +47,8 @@ SafeLogging 0
 RunAsDaemon 0
 """
 
-# Votes every 20 seconds: the shortest that leaves authorities on a loaded machine time to exchange them.
-# No exits: whatever a test asks for, nothing can leave this machine.
+# The authorities vote every 20 seconds: the shortest interval in which they can exchange votes on a busy
+# machine. There are no exits, so that no request of a test can leave this machine.
 _AUTHORITY = """
 AuthoritativeDirectory 1
 V3AuthoritativeDirectory 1
@@ -70,10 +68,10 @@ SocksPort 0
 
 
 class Tor:
-    """One tor, that can be started, stopped, killed and started again over the same files."""
+    """One tor process, which can be stopped or killed, and started again with the same files."""
 
     def __init__(self, folder: Path, lines: str, *, socks_host: str | None) -> None:
-        """Write a torrc to a folder of its own (0700); nothing runs yet."""
+        """Write a torrc to its own folder (0700). Nothing is started yet."""
         folder.mkdir(mode=0o700)
         self.folder = folder
         self.data_folder = folder / "data"
@@ -96,7 +94,7 @@ class Tor:
 
     @property
     def pid(self) -> int | None:
-        """Return the process id of what runs, if anything does."""
+        """Return the process id, or None if tor does not run."""
         return None if self._process is None else self._process.pid
 
     def add_lines(self, lines: str) -> None:
@@ -105,84 +103,84 @@ class Tor:
             torrc.write(f"{lines}\n")
 
     def start(self) -> None:
-        """Start it, and wait until its control socket listens.
+        """Start tor, and wait until its control socket listens.
 
         Raises:
-            NotStartedError: it ended at once, or does not listen; the message is the end of its log.
+            NotStartedError: tor ended at once, or does not listen. The message is the end of its log.
         """
-        self.control_socket.unlink(missing_ok=True)  # of a tor that was killed
-        # Not `__OwningControllerProcess`: with it every stem of this process takes ownership, and tor ends
-        # with the first connection that closes.
+        self.control_socket.unlink(missing_ok=True)  # left by a tor that was killed
+        # Not `__OwningControllerProcess`: every stem connection of this process would then own tor, and tor
+        # would end when the first of them closes.
         self._process = subprocess.Popen(
             ["setpriv", "--pdeathsig", "TERM", "tor", "-f", self.torrc, "--hush"],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            env={**os.environ, "HOME": str(self.folder)},  # no torrc of whoever runs us
+            env={**os.environ, "HOME": str(self.folder)},  # so that the user's own torrc is not read
             start_new_session=True,
         )
         self._wait(self.control_socket.exists, _STOP_SECONDS)
 
     def stop(self) -> None:
-        """End it in good order."""
+        """Stop tor as systemd does."""
         self._end(signal.SIGTERM)
 
     def kill(self) -> None:
-        """End it as a power cut does."""
+        """Kill tor, as a power cut does."""
         self._end(signal.SIGKILL)
 
     def reload(self) -> None:
-        """Have it read its files again, as `systemctl reload tor` does.
+        """Make tor read its files again, as `systemctl reload tor` does.
 
-        By signal: stem 1.8.2 waits for itself when it closes upon a reload that it asked for.
+        Sends a signal, because stem 1.8.2 hangs when it closes just after a reload that it asked for.
         """
         assert self._process is not None
         self._process.send_signal(signal.SIGHUP)
 
     @contextlib.contextmanager
     def controller(self) -> Iterator[Controller]:
-        """Talk to it, signed in by its cookie."""
+        """Connect to the control socket, authenticated by the cookie."""
         with Controller.from_socket_file(str(self.control_socket)) as controller:
             controller.authenticate()
             yield controller
 
     def forget(self) -> None:
-        """Forget every descriptor and circuit, so that it comes to an onion as if for the first time."""
+        """Forget every descriptor and circuit, so that the next connection to an onion is like the first."""
         with self.controller() as controller:
             controller.msg("SIGNAL NEWNYM")
 
     def wait_until_bootstrapped(self) -> None:
-        """Wait until it has a consensus and circuits.
+        """Wait until tor has a consensus and circuits.
 
         Raises:
-            NotStartedError: it ended, or it takes more than three minutes.
+            NotStartedError: tor ended, or it takes more than three minutes.
         """
         with self.controller() as controller:
             self._wait(lambda: "PROGRESS=100" in controller.get_info("status/bootstrap-phase"), _BOOT_SECONDS)
 
     def wait_for_relays(self, number: int) -> None:
-        """Wait until its consensus lists so many relays that run and keep onion services' descriptors.
+        """Wait until the consensus lists `number` running relays that store descriptors of onion services.
 
         Raises:
-            NotStartedError: it ended, or it takes more than three minutes.
+            NotStartedError: tor ended, or it takes more than three minutes.
         """
         with self.controller() as controller:
             self._wait(lambda: _relays(controller) >= number, _BOOT_SECONDS)
 
-    def _wait(self, is_so: Callable[[], bool], seconds: float) -> None:
+    def _wait(self, condition: Callable[[], bool], seconds: float) -> None:
         deadline = time.monotonic() + seconds
-        while not is_so():
+        while not condition():
             if self._process is None or self._process.poll() is not None or time.monotonic() > deadline:
                 raise NotStartedError(f"{self.folder.name}: {self.log_end()}")
-            time.sleep(_LOOK_SECONDS)
+            time.sleep(_POLL_SECONDS)
 
     def log_end(self) -> str:
-        """Return the end of what it logged."""
-        return self.log.read_text("utf-8", "replace")[-2000:] if self.log.exists() else "it logged nothing"
+        """Return the end of the log."""
+        return self.log.read_text("utf-8", "replace")[-2000:] if self.log.exists() else "there is no log"
 
-    def _end(self, how: signal.Signals) -> None:
+    def _end(self, by: signal.Signals) -> None:
         if self._process is None:
             return
-        self._process.send_signal(how)
+        self._process.send_signal(by)
         try:
             self._process.wait(_STOP_SECONDS)
         except subprocess.TimeoutExpired:
@@ -192,21 +190,20 @@ class Tor:
 
 
 class TorNetwork:
-    """The authorities, and every tor that was added to them."""
+    """Network of directory authorities, with every tor that was added to it."""
 
     def __init__(self) -> None:
-        """Make keys and settings in a folder of their own; nothing runs yet."""
-        # Short and not under the caller's folder: the path of a Unix socket may have 107 bytes.
+        """Create a folder for the network. Nothing is started yet."""
+        # A short path, not below the caller's folder: the path of a Unix socket may have at most 107 bytes.
         self.folder = Path(tempfile.mkdtemp(prefix="tor-"))
-        self._host = (
-            f"127.{secrets.randbelow(200) + 20}.{secrets.randbelow(200) + 20}.1"  # nobody else's ports
-        )
+        # An address whose ports no other process uses.
+        self._host = f"127.{secrets.randbelow(200) + 20}.{secrets.randbelow(200) + 20}.1"
         self.authorities: list[Tor] = []
         self._added: list[Tor] = []
         self._directory = ""
 
     def __enter__(self) -> Self:
-        """Start the authorities, and wait until their consensus lists them all."""
+        """Start the authorities, and wait until the consensus lists all of them."""
         try:
             self._make_authorities()
             for tor in self.authorities:
@@ -221,15 +218,16 @@ class TorNetwork:
         self.close()
 
     def close(self) -> None:
-        """End every tor of this network, and remove its files."""
+        """Stop every tor of this network, and remove its files."""
         for tor in [*self._added, *self.authorities]:
             tor.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def add(self, name: str, lines: Sequence[str] = (), *, socks: bool = False) -> Tor:
-        """Write the settings of one more tor, a client or a service, and return it before its start.
+        """Add a tor, as client or service, and return it before it is started.
 
-        `name` is a folder's name, used once. `lines` go into its torrc. With `socks` it has a SOCKS port.
+        `name` is the name of its folder and must be unused. `lines` are added to its torrc. With `socks` it
+        has a SOCKS port.
         """
         tor = Tor(
             self.folder / name,
@@ -253,12 +251,12 @@ class TorNetwork:
                 socks_host=None,
             )
             self.authorities.append(tor)
-            self._directory += _line_of(tor, self._host, orport, dirport) + "\n"
+            self._directory += _authority_line(tor, self._host, orport, dirport) + "\n"
         for tor in self.authorities:
             tor.add_lines(self._directory)
 
     def _wait_for_consensus(self) -> None:
-        """Wait until every authority has the consensus: whoever asks the slowest one must not be refused."""
+        """Wait until every authority has the consensus, so that the slowest one refuses no client."""
         for tor in self.authorities:
             tor.wait_for_relays(AUTHORITIES)
 
@@ -268,8 +266,8 @@ def _relays(controller: Controller) -> int:
     return len(re.findall(r"(?m)^s .*\bHSDir\b.*\bRunning\b", statuses))
 
 
-def _line_of(tor: Tor, host: str, orport: int, dirport: int) -> str:
-    """Make an authority's keys; return the line by which every other tor knows it."""
+def _authority_line(tor: Tor, host: str, orport: int, dirport: int) -> str:
+    """Create an authority's keys. Return the torrc line that makes it known to every other tor."""
     keys = tor.data_folder / "keys"
     keys.mkdir(mode=0o700)
     certificate = keys / "authority_certificate"

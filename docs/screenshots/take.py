@@ -4,7 +4,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from bench import processes, world
+from bench import desk_servers, processes
 from bench.chromium import start as start_chromium
 
 _FOLDER = Path(__file__).parent
@@ -40,73 +40,73 @@ def _context(browser: Browser, language: str, *, dark: bool = False, width: int 
     )
 
 
-def _shoot(page: Page, name: str) -> None:
+def _screenshot(page: Page, name: str) -> None:
     page.screenshot(path=_FOLDER / f"{name}.png", clip=None, full_page=False)
 
 
-def _start_mailbox(page: Page, url: str, text: str, shots: bool) -> str:  # noqa: FBT001  # local to this script
+def _start_mailbox(page: Page, url: str, text: str, with_screenshots: bool) -> str:  # noqa: FBT001  # local to this script
     page.goto(f"{url}/nl/begin")
     passphrase = page.locator(".words").inner_text()
-    if shots:
-        _shoot(page, "source-passphrase")
+    if with_screenshots:
+        _screenshot(page, "source-passphrase")
     page.locator("main form button").first.click()
     page.locator("main input[type=text]").fill(passphrase)
     page.locator("main form button").first.click()
-    if shots:
-        _shoot(page, "source-write")
+    if with_screenshots:
+        _screenshot(page, "source-write")
     page.locator("main textarea").fill(text)
     page.locator("main form button").first.click()
-    if shots:
-        _shoot(page, "source-received")
+    if with_screenshots:
+        _screenshot(page, "source-received")
     return passphrase
 
 
-def _take(browser: Browser, running: world.World) -> None:
+def _take_screenshots(browser: Browser, running: desk_servers.DeskServers) -> None:
     source_url = f"http://{running.source.host}:{running.source.port}"
     adviser_url = f"http://{running.adviser.host}:{running.adviser.port}"
     page = _context(browser, "nl").new_page()
     page.goto(source_url)
-    _shoot(page, "source-start")
+    _screenshot(page, "source-start")
     small = _context(browser, "nl", dark=True, width=320).new_page()
     small.goto(source_url)
-    _shoot(small, "source-start-dark-small")
+    _screenshot(small, "source-start-dark-small")
     passphrases = [
-        _start_mailbox(_context(browser, "nl").new_page(), source_url, story, shots=number == 0)
+        _start_mailbox(_context(browser, "nl").new_page(), source_url, story, with_screenshots=number == 0)
         for number, story in enumerate(_STORIES)
     ]
     desk = _context(browser, "nl").new_page()
     desk.goto(adviser_url)
-    _shoot(desk, "adviser-unlock")
+    _screenshot(desk, "adviser-unlock")
     desk.locator("input[type=password]").fill(running.desk.passphrase)
     desk.locator("main form button").click()
-    while desk.locator("progress").count():  # checking and reading the store
+    while desk.locator("progress").count():  # the store is being verified and read
         desk.wait_for_timeout(500)
         desk.goto(f"{adviser_url}/inbox?still=1")
-    _shoot(desk, "adviser-inbox")
+    _screenshot(desk, "adviser-inbox")
     for row in range(len(_STORIES)):
         desk.goto(f"{adviser_url}/inbox?state=waiting")
         desk.locator(".row .label").nth(row).click()
         if _STORIES[0][:40] in desk.content():
             break
-    _shoot(desk, "adviser-thread")
+    _screenshot(desk, "adviser-thread")
     desk.locator("#text").fill(_ANSWER)
-    desk.locator("form.answering button").last.click()  # those before it help with writing
+    desk.locator("form.answering button").last.click()  # the buttons before it help with writing
     desk.locator("#sent").wait_for()
     page.goto(f"{source_url}/nl/log-in")
     page.locator("main input[type=text]").fill(passphrases[0])
     page.locator("main form button").first.click()
-    _shoot(page, "source-mailbox")
+    _screenshot(page, "source-mailbox")
 
 
 def main() -> None:
-    """Set up a house, play a conversation in it, and take pictures on the way."""
+    """Set up a desk, play a conversation in both interfaces, and take screenshots of it."""
     with (
         processes.folder_on_disk() as folder,
-        world.open_doors(world.set_up(folder / "var")) as running,
+        desk_servers.serve_all(desk_servers.set_up(folder / "var")) as running,
         sync_playwright() as playwright,
     ):
         browser = start_chromium(playwright)
-        _take(browser, running)
+        _take_screenshots(browser, running)
         browser.close()
 
 

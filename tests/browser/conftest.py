@@ -1,4 +1,4 @@
-"""A real house with both doors open, and real Chromium in front of it."""
+"""A real servers with both doors open, and real Chromium in front of it."""
 
 import os
 import re
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Playwright, sync_playwright
 
-from bench import world
+from bench import desk_servers
 from bench.chromium import start as start_chromium
 from tests.browser.recipient import Recipient, a_recipient
 
@@ -22,15 +22,17 @@ def recipient() -> Iterator[Recipient]:
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory, recipient: Recipient) -> Iterator[world.World]:
-    """Open a house for the tests of one file. Its way out leads to a page that is sure to be there."""
-    desk = world.set_up(tmp_path_factory.mktemp("house") / "var")
+def servers(
+    tmp_path_factory: pytest.TempPathFactory, recipient: Recipient
+) -> Iterator[desk_servers.DeskServers]:
+    """Open a servers for the tests of one file. Its way out leads to a page that is sure to be there."""
+    desk = desk_servers.set_up(tmp_path_factory.mktemp("servers") / "var")
     recipient.is_pinned_by(desk)
     settings = desk.settings.read_text("utf-8")
     desk.settings.write_text(
         re.sub(r"^leave_url = .*$", f'leave_url = "{_NEUTRAL}"', settings, flags=re.MULTILINE)
     )
-    with world.open_doors(desk) as running:
+    with desk_servers.serve_all(desk) as running:
         yield running
 
 
@@ -69,13 +71,13 @@ def visit(chromium: Browser) -> Iterator[Callable[..., BrowserContext]]:
 
 
 @pytest.fixture
-def source_url(house: world.World) -> str:
-    return f"http://{house.source.host}:{house.source.port}"
+def source_url(servers: desk_servers.DeskServers) -> str:
+    return f"http://{servers.source.host}:{servers.source.port}"
 
 
 @pytest.fixture
-def adviser_url(house: world.World) -> str:
-    return f"http://{house.adviser.host}:{house.adviser.port}"
+def adviser_url(servers: desk_servers.DeskServers) -> str:
+    return f"http://{servers.adviser.host}:{servers.adviser.port}"
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.world import Desk
+from bench.desk_servers import Desk
 
 NAME = "J. Jansen"
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Page
 
-from bench import world
+from bench import desk_servers
 from journalist_app.desk.open_desk import SyncProgress
-from tests.browser.paired import a_paired_workstation
+from tests.browser.paired_workstation import a_paired_workstation
 
 pytestmark = pytest.mark.slow
 
@@ -87,7 +87,12 @@ def _context(visit: Visit, language: str) -> BrowserContext:
 
 @pytest.mark.parametrize("language", ["nl", "en"])
 def test_axe_finds_nothing_on_any_page(
-    visit: Visit, house: world.World, source_url: str, adviser_url: str, axe: str, language: str
+    visit: Visit,
+    servers: desk_servers.DeskServers,
+    source_url: str,
+    adviser_url: str,
+    axe: str,
+    language: str,
 ) -> None:
     inspector = Inspector(axe, language)
     page = _context(visit, language).new_page()
@@ -134,7 +139,7 @@ def test_axe_finds_nothing_on_any_page(
     desk.locator("input[type=password]").fill("wrong")
     desk.locator("main form button").click()
     inspector.look(desk)
-    desk.locator("input[type=password]").fill(house.desk.passphrase)
+    desk.locator("input[type=password]").fill(servers.desk.passphrase)
     desk.locator("main form button").click()
     desk.goto(f"{adviser_url}/inbox?still=1")  # one that renews itself could do so while axe looks
     inspector.look(desk)
@@ -170,7 +175,12 @@ def test_axe_finds_nothing_on_any_page(
 
 @pytest.mark.parametrize("language", ["nl", "en"])
 def test_axe_finds_nothing_where_the_desk_works(
-    visit: Visit, house: world.World, source_url: str, adviser_url: str, axe: str, language: str
+    visit: Visit,
+    servers: desk_servers.DeskServers,
+    source_url: str,
+    adviser_url: str,
+    axe: str,
+    language: str,
 ) -> None:
     inspector = Inspector(axe, language)
     page = _context(visit, language).new_page()
@@ -188,7 +198,7 @@ def test_axe_finds_nothing_where_the_desk_works(
 
     desk = _context(visit, language).new_page()
     desk.goto(adviser_url)
-    desk.locator("input[type=password]").fill(house.desk.passphrase)
+    desk.locator("input[type=password]").fill(servers.desk.passphrase)
     desk.locator("main form button").click()
     for path in ("/calendar", "/replies", "/replies?place=0", "/search", "/unsent", "/reports"):
         desk.goto(adviser_url + path)

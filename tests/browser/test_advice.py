@@ -5,15 +5,15 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import BrowserContext, expect
 
-from bench import world
+from bench import desk_servers
 from tests.browser.keyboard import follow
-from tests.browser.people import (
+from tests.browser.user_actions import (
     answer,
     come_back,
-    hooked,
     look_until,
     open_newest,
     sees,
+    selector_of,
     start_mailbox,
     unlock,
     write,
@@ -25,23 +25,23 @@ Visit = Callable[..., BrowserContext]
 
 
 def test_from_a_message_to_advice_that_is_read_in_another_browser(
-    visit: Visit, house: world.World, source_url: str, adviser_url: str
+    visit: Visit, servers: desk_servers.DeskServers, source_url: str, adviser_url: str
 ) -> None:
     source = visit().new_page()
     passphrase = start_mailbox(source, source_url)
     write(source, "My chief wants my help with something that is not right.")
     now = source.locator("[aria-current=step]")
-    expect(now.locator(hooked("step", "received"))).to_be_visible()
+    expect(now.locator(selector_of("step", "received"))).to_be_visible()
     expect(now.locator("[data-expected]")).to_be_visible()
     sees(source, "seen", "not_yet")
 
     adviser = visit().new_page()
-    unlock(adviser, adviser_url, house.desk.passphrase)
+    unlock(adviser, adviser_url, servers.desk.passphrase)
     open_newest(adviser, adviser_url)
     expect(adviser.get_by_text("My chief wants my help")).to_be_visible()
     source.reload()
     look_until(source, source.locator('[data-seen]:not([data-seen="not_yet"])').count)
-    expect(now.locator(hooked("step", "being_read"))).to_be_visible()
+    expect(now.locator(selector_of("step", "being_read"))).to_be_visible()
 
     answer(
         adviser,
@@ -60,7 +60,7 @@ def test_from_a_message_to_advice_that_is_read_in_another_browser(
     there = elsewhere.locator("[aria-current=step]")
     for words in ("I told you two ways.", "You choose one, or none."):
         expect(there).to_contain_text(words)
-    expect(there.locator(hooked("step", "advice_given"))).to_be_visible()
+    expect(there.locator(selector_of("step", "advice_given"))).to_be_visible()
     expect(there.locator("[data-expected]")).to_be_visible()
     steps = elsewhere.locator(".standing li.done [data-step]").all()
     assert ["received", "being_read"] == [step.get_attribute("data-step") for step in steps[:2]]

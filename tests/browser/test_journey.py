@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from bench import world
+from bench import desk_servers
 from store import mailboxes
 from store.cleanup import destroy_deleted
 from store.database import engine
 from tests import source_labels as labels
 from tests.browser.keyboard import choose, fetch, fill, follow, press, reach, send
-from tests.browser.people import sees, unlock
+from tests.browser.user_actions import sees, unlock
 
 pytestmark = pytest.mark.slow
 
@@ -53,7 +53,12 @@ def _addresses(store: engine.Store) -> set[bytes]:
 
 
 def test_from_the_first_message_to_the_ended_mailbox(
-    visit: Visit, house: world.World, source_url: str, adviser_url: str, tmp_path: Path, big_video: Path
+    visit: Visit,
+    servers: desk_servers.DeskServers,
+    source_url: str,
+    adviser_url: str,
+    tmp_path: Path,
+    big_video: Path,
 ) -> None:
     document, photo = tmp_path / "bewijs één.pdf", tmp_path / "photo.jpg"
     document.write_bytes(b"%PDF-1.7\n" + b"line\n" * 20_000)
@@ -62,7 +67,7 @@ def test_from_the_first_message_to_the_ended_mailbox(
     advice = tmp_path / "advies.pdf"
     advice.write_bytes(b"%PDF-1.7\nadvice\n")
 
-    store = engine.open_store(house.desk.path("source", "store_path"))
+    store = engine.open_store(servers.desk.path("source", "store_path"))
     before = _addresses(store)
 
     # A source starts a mailbox and writes.
@@ -78,7 +83,7 @@ def test_from_the_first_message_to_the_ended_mailbox(
 
     # The adviser reads, checks the files and answers.
     adviser = visit().new_page()
-    unlock(adviser, adviser_url, house.desk.passphrase)
+    unlock(adviser, adviser_url, servers.desk.passphrase)
     expect(adviser.locator("h1[data-waiting='1']")).to_be_visible()
     first = adviser.locator(".row .label").first
     label = first.inner_text()
@@ -147,7 +152,9 @@ def test_the_quick_way_out_ends_the_session(visit: Visit, source_url: str) -> No
     assert len(context.cookies()) == 1
     way_out = page.get_by_role("link", name=labels.LEAVE)
     reach(page, way_out)
-    with page.expect_request("https://neutral.example/") as neutral:  # where the settings of this house lead
+    with page.expect_request(
+        "https://neutral.example/"
+    ) as neutral:  # where the settings of this servers lead
         page.keyboard.press("Enter")
     assert neutral.value.header_value("referer") is None
     assert context.cookies() == []

@@ -9,20 +9,20 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from bench import world
+from bench import desk_servers
 from tests import source_labels as labels
 from tests.browser.keyboard import choose, fetch, fill, follow, open_fold, press, reach, send, tick
-from tests.browser.people import (
+from tests.browser.recipient import Recipient
+from tests.browser.user_actions import (
     come_back,
-    hooked,
     open_labelled,
     open_newest,
     sees,
+    selector_of,
     start_mailbox,
     unlock,
     write,
 )
-from tests.browser.recipient import Recipient
 
 pytestmark = pytest.mark.slow
 
@@ -65,7 +65,9 @@ _MAKE = 'form[action$="/make"]'
 
 
 @pytest.fixture
-def meeting(visit: Visit, house: world.World, source_url: str, adviser_url: str, tmp_path: Path) -> Meeting:
+def meeting(
+    visit: Visit, servers: desk_servers.DeskServers, source_url: str, adviser_url: str, tmp_path: Path
+) -> Meeting:
     """Bring a source with a question and a photo together with an adviser."""
     photo = tmp_path / "photo.png"
     photo.write_bytes(PHOTO)
@@ -73,7 +75,7 @@ def meeting(visit: Visit, house: world.World, source_url: str, adviser_url: str,
     passphrase = start_mailbox(source, source_url)
     choose(source, labels.FILES, [photo])
     write(source, "I was asked to sign what was not so.")
-    unlock(adviser, adviser_url, house.desk.passphrase)
+    unlock(adviser, adviser_url, servers.desk.passphrase)
     return Meeting(source, adviser, passphrase, open_newest(adviser, adviser_url))
 
 
@@ -180,7 +182,7 @@ def test_a_proposal_is_changed_agreed_to_passed_on_and_opened_by_its_recipient(
     expect(adviser.locator("[data-news=delivered]")).to_be_visible()
     source.goto(f"{source_url}/en/mailbox")
     now = source.locator("[aria-current=step]")
-    expect(now.locator(hooked("step", "passed_on"))).to_contain_text("J. Jansen")
+    expect(now.locator(selector_of("step", "passed_on"))).to_contain_text("J. Jansen")
     expect(now).to_contain_text("In person, in a closed envelope.")
     expect(now.locator("[data-handed-over]")).to_be_visible()
 
@@ -240,7 +242,7 @@ def test_passing_on_without_agreement_gives_the_source_the_reason(
     sees(meeting.source, "notice", "without_agreement")
     expect(meeting.source.locator(".refusal")).to_contain_text(reason)
     now = meeting.source.locator("[aria-current=step]")
-    expect(now.locator(hooked("notice", "done_without_agreement"))).to_be_visible()
+    expect(now.locator(selector_of("notice", "done_without_agreement"))).to_be_visible()
     _open_proposal(meeting.adviser, adviser_url, meeting.label)
     follow(meeting.adviser, meeting.adviser.locator("a", has=meeting.adviser.locator(".label")).first)
     expect(meeting.adviser.locator("[aria-current=step] [data-step=without_consent]")).to_be_visible()

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from bench import world
+from bench import desk_servers
 from deploy.cleanup.server_cleanup import ServerSweeper
 from deploy.settings.load_settings import load_config
 from journalist_app.config import AdviserConfig
@@ -18,12 +18,12 @@ from store.mailboxes import EndedMailbox
 from store.sessions import open_sessions
 from tests import source_labels as labels
 from tests.browser.keyboard import fill, follow, press, send
-from tests.browser.people import (
+from tests.browser.user_actions import (
     come_back,
-    hooked,
     open_labelled,
     open_newest,
     sees,
+    selector_of,
     start_mailbox,
     unlock,
     write,
@@ -55,15 +55,15 @@ def _noon(day: date) -> datetime:
 
 
 def test_a_closed_mailbox_opens_by_writing_and_is_gone_on_the_promised_day(
-    visit: Visit, house: world.World, source_url: str, adviser_url: str
+    visit: Visit, servers: desk_servers.DeskServers, source_url: str, adviser_url: str
 ) -> None:
-    config = load_config(house.desk.settings, "source", SourceConfig)
+    config = load_config(servers.desk.settings, "source", SourceConfig)
     store = open_store(config.store_path)
     sweeper = ServerSweeper(store, open_sessions(config.sessions_path), config)
     source, adviser = visit().new_page(), visit().new_page()
     passphrase = start_mailbox(source, source_url)
     write(source, "I only wanted to know whom to call.")
-    unlock(adviser, adviser_url, house.desk.passphrase)
+    unlock(adviser, adviser_url, servers.desk.passphrase)
     label = open_newest(adviser, adviser_url)
 
     _close(adviser, "Call the number that we gave you.")
@@ -80,7 +80,7 @@ def test_a_closed_mailbox_opens_by_writing_and_is_gone_on_the_promised_day(
     sweeper.sweep_once(_noon(first_due))
     come_back(source, source_url, passphrase)
     expect(source.get_by_text("One more question.")).to_be_visible()
-    expect(source.locator(hooked("notice", "closed"))).to_have_count(0)
+    expect(source.locator(selector_of("notice", "closed"))).to_have_count(0)
     assert [] == _due(store)
 
     # Closed for good: there until the day, and then not.
@@ -107,7 +107,7 @@ def test_a_closed_mailbox_opens_by_writing_and_is_gone_on_the_promised_day(
     # On that day the desk knows that this was its own order: nothing is missed, and the line about it goes.
     # The adviser's app that runs has today's clock, so the desk is opened here.
     desk = unlocking.unlock_desk(
-        load_config(house.desk.settings, "adviser", AdviserConfig), store, house.desk.passphrase
+        load_config(servers.desk.settings, "adviser", AdviserConfig), store, servers.desk.passphrase
     )
     background_check.check_store(desk, due)
     desk.stop()

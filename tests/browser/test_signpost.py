@@ -8,7 +8,7 @@ from playwright.sync_api import BrowserContext, Page, Request, expect
 from source_app.signpost import decision_tree
 from tests import source_labels as labels
 from tests.browser.keyboard import fill, follow, press
-from tests.browser.people import sees
+from tests.browser.user_actions import sees
 
 pytestmark = pytest.mark.slow
 

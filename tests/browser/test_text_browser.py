@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from bench import world
+from bench import desk_servers
 from source_app.signpost import decision_tree
 from tests import source_labels as labels
-from tests.proofs.player import Adviser, file_links
+from tests.proofs.http_clients import AdviserClient, file_links
 
 pytestmark = pytest.mark.slow
 
@@ -123,7 +123,9 @@ def browser(tmp_path: Path, source_url: str) -> Iterator[TextBrowser]:
     browser.close()
 
 
-def test_the_journey_in_a_text_browser(browser: TextBrowser, house: world.World, tmp_path: Path) -> None:
+def test_the_journey_in_a_text_browser(
+    browser: TextBrowser, servers: desk_servers.DeskServers, tmp_path: Path
+) -> None:
     evidence = tmp_path / "evidence.txt"
     evidence.write_text(secrets.token_hex(2000))
     browser.wait_for(labels.START)
@@ -142,8 +144,8 @@ def test_the_journey_in_a_text_browser(browser: TextBrowser, house: world.World,
     browser.activate(labels.SEND)
     browser.wait_for(labels.HAS_MESSAGE)
 
-    with Adviser(house.adviser.host, house.adviser.port) as adviser:
-        adviser.unlock(house.desk.passphrase)
+    with AdviserClient(servers.adviser.host, servers.adviser.port) as adviser:
+        adviser.unlock(servers.desk.passphrase)
         (path,) = adviser.mailboxes()
         page = adviser.read(path)
         assert b"Written in a text browser." in page.body

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect
 
-from bench import world
+from bench import desk_servers
 from deploy.settings.load_settings import load_config
 from journalist_app.config import AdviserConfig
 from journalist_app.services.desk import publish_letterhead
@@ -18,7 +18,7 @@ from protocol.letterhead import Letterhead
 from store.database.engine import open_store
 from store.letterheads import latest
 from tests.browser.keyboard import fetch, fill, follow, send, tick
-from tests.browser.people import unlock
+from tests.browser.user_actions import unlock
 from tests.journalist_app import desk_factories
 from tests.journalist_app.services.synthetic_years import fill as fill_year
 
@@ -31,9 +31,9 @@ YEARS = {LAST_YEAR - 1: 30, LAST_YEAR: 400}
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> world.Desk:
+def desk(tmp_path_factory: pytest.TempPathFactory) -> desk_servers.Desk:
     """Make a desk that has been at work for years."""
-    made = world.set_up(tmp_path_factory.mktemp("house") / "var")
+    made = desk_servers.set_up(tmp_path_factory.mktemp("servers") / "var")
     config = load_config(made.settings, "adviser", AdviserConfig)
     store = open_store(config.store_path)
     opened = unlock_keyring(config, store, made.passphrase)
@@ -52,8 +52,8 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> world.Desk:
 
 
 @pytest.fixture(scope="module")
-def adviser_url(desk: world.Desk) -> Iterator[str]:
-    with world.serving(desk, "adviser") as server:
+def adviser_url(desk: desk_servers.Desk) -> Iterator[str]:
+    with desk_servers.serving(desk, "adviser") as server:
         yield f"http://{server.host}:{server.port}"
 
 
@@ -106,7 +106,7 @@ def _name_of_link(page: Page, ending: str) -> str:
     return page.locator(f'a[href$="{ending}"]').inner_text()
 
 
-def _signed(desk: world.Desk) -> dict[str, bytes]:
+def _signed(desk: desk_servers.Desk) -> dict[str, bytes]:
     store = open_store(desk.path("source", "store_path"))
     with store.reading() as session:
         newest = latest(session)
@@ -116,7 +116,7 @@ def _signed(desk: world.Desk) -> dict[str, bytes]:
 
 
 def test_reports_are_published_and_appear_in_both_languages(
-    desk: world.Desk,
+    desk: desk_servers.Desk,
     adviser_url: str,
     refused_by_policy: tuple[BrowserContext, list[str]],
     tmp_path: Path,
@@ -130,7 +130,7 @@ def test_reports_are_published_and_appear_in_both_languages(
     assert len(signed) == 6 * len(YEARS)
 
     # Opened now: one that is open already looks once a minute (tests/deploy/test_newer_letterhead.py).
-    with world.serving(desk, "source") as server:
+    with desk_servers.serving(desk, "source") as server:
         url = f"http://{server.host}:{server.port}"
         own_words = {"en": "What was put before us in {year}.", "nl": "Wat ons in {year} werd voorgelegd."}
         page = context.new_page()

@@ -14,14 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from bench import world
+from bench import desk_servers
 from bench.browser import Answer
 from bench.forms import Form
 from bench.processes import Server
 from store import cleanup
 from store.database.engine import open_store
 from tests.pages import hooks
-from tests.proofs.player import Player, multipart
+from tests.proofs.http_clients import SourceClient, multipart
 
 pytestmark = pytest.mark.slow
 
@@ -34,7 +34,7 @@ class Site:
     """A running source interface and a mailbox that is open in a browser."""
 
     server: Server
-    player: Player
+    player: SourceClient
     store: Path
 
     def count(self, table: str) -> int:
@@ -55,8 +55,8 @@ class Site:
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
-    desk = world.set_up(tmp_path / "var")
-    with world.serving(desk, "source") as server, Player(server.host, server.port) as player:
+    desk = desk_servers.set_up(tmp_path / "var")
+    with desk_servers.serving(desk, "source") as server, SourceClient(server.host, server.port) as player:
         player.open_mailbox()
         yield Site(server, player, desk.path("source", "store_path"))
 
@@ -131,11 +131,11 @@ def test_a_server_killed_in_the_middle_of_an_upload_leaves_only_what_the_sweeper
     assert site.player.write(TEXT, {"photo.jpg": PHOTO})  # by a new worker, in the same session
 
 
-def _at_once(players: list[tuple[Player, Form, str]]) -> list[Answer]:
+def _at_once(players: list[tuple[SourceClient, Form, str]]) -> list[Answer]:
     answers: list[Answer] = []
     ready = threading.Barrier(len(players))
 
-    def send(player: Player, form: Form, text: str) -> None:
+    def send(player: SourceClient, form: Form, text: str) -> None:
         player.browser.close()  # idle since its form came, and perhaps closed by the server meanwhile
         ready.wait()
         answers.append(player.send(form, text, {"photo.jpg": PHOTO[:50_000]}))
@@ -148,9 +148,9 @@ def _at_once(players: list[tuple[Player, Form, str]]) -> list[Answer]:
     return answers
 
 
-def _tabs(site: Site, count: int) -> list[Player]:
+def _tabs(site: Site, count: int) -> list[SourceClient]:
     cookies = site.player.browser.cookies
-    return [Player(site.server.host, site.server.port, cookies) for _ in range(count)]
+    return [SourceClient(site.server.host, site.server.port, cookies) for _ in range(count)]
 
 
 def test_tabs_that_post_at_once_are_as_many_entries(site: Site) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from bench import world
+from bench import desk_servers
 from bench.browser import Answer
 from tests.pages import hooks
-from tests.proofs.player import Player
+from tests.proofs.http_clients import SourceClient
 from tests.small_disk import CAN_MOUNT, a_read_only_copy_over, a_small_disk
 
 pytestmark = [
@@ -25,7 +25,7 @@ PHOTO = {"photo.jpg": os.urandom(2_000_000)}
 class Disk:
     """A running server whose store lies on a disk that a test may fill."""
 
-    def __init__(self, folder: Path, desk: world.Desk, player: Player) -> None:
+    def __init__(self, folder: Path, desk: desk_servers.Desk, player: SourceClient) -> None:
         self.folder = folder
         self.store = desk.path("source", "store_path")
         self.player = player
@@ -51,8 +51,8 @@ class Disk:
 @pytest.fixture
 def disk() -> Iterator[Disk]:
     with a_small_disk("40m") as folder:
-        desk = world.set_up(folder / "var", {"reserve_bytes": 0})
-        with world.serving(desk, "source") as site, Player(site.host, site.port) as player:
+        desk = desk_servers.set_up(folder / "var", {"reserve_bytes": 0})
+        with desk_servers.serving(desk, "source") as site, SourceClient(site.host, site.port) as player:
             player.open_mailbox()
             yield Disk(folder, desk, player)
 

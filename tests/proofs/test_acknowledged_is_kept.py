@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from bench import processes, world
+from bench import desk_servers, processes
 from bench.browser import BadAnswerError
 from bench.forms import NoFormError
 from bench.source import WrongAnswerError
-from tests.proofs.player import Player, file_links, sha256, shown_text
-from tests.proofs.size import CLIENTS, KILLS, say
+from tests.proofs.http_clients import SourceClient, file_links, sha256, shown_text
+from tests.proofs.proof_sizes import CLIENTS, KILLS, print_result
 
 pytestmark = pytest.mark.slow
 
@@ -37,7 +37,7 @@ class Writer:
 
     def write_until(self, stop: threading.Event, host: str, port: int) -> None:
         """Write messages, every third with a file, until the line breaks or it is time to stop."""
-        with contextlib.suppress(*_BROKEN), Player(host, port) as player:
+        with contextlib.suppress(*_BROKEN), SourceClient(host, port) as player:
             player.log_in(self.passphrase)
             while not stop.is_set():
                 self.count += 1
@@ -58,9 +58,9 @@ def _kill(server: processes.Server) -> None:
     server.process.wait()
 
 
-def _round(desk: world.Desk, writers: list[Writer]) -> None:
+def _round(desk: desk_servers.Desk, writers: list[Writer]) -> None:
     stop = threading.Event()
-    with world.serving(desk, "source") as server:
+    with desk_servers.serving(desk, "source") as server:
         threads = [
             threading.Thread(target=writer.write_until, args=(stop, server.host, server.port))
             for writer in writers
@@ -76,7 +76,7 @@ def _round(desk: world.Desk, writers: list[Writer]) -> None:
 
 def _look_back(writer: Writer, host: str, port: int) -> int:
     """Check everything that one source had been told was received; return how much that was."""
-    with Player(host, port) as player:
+    with SourceClient(host, port) as player:
         page = player.log_in(writer.passphrase)
         shown = set(shown_text(page).split())
         missing = writer.acknowledged.keys() - shown
@@ -91,17 +91,19 @@ def _look_back(writer: Writer, host: str, port: int) -> int:
 
 
 def test_whatever_was_received_survives_every_kill(tmp_path: Path) -> None:
-    desk = world.set_up(tmp_path / "var")
+    desk = desk_servers.set_up(tmp_path / "var")
     everybody: list[Writer] = []
     for kill in range(KILLS):
         if kill % _KILLS_A_MAILBOX == 0:
-            with world.serving(desk, "source") as server:
+            with desk_servers.serving(desk, "source") as server:
                 for _ in range(CLIENTS):
-                    with Player(server.host, server.port) as player:
+                    with SourceClient(server.host, server.port) as player:
                         everybody.append(Writer(player.open_mailbox(), f"canary{len(everybody)}"))
         _round(desk, everybody[-CLIENTS:])
-    with world.serving(desk, "source") as server:
+    with desk_servers.serving(desk, "source") as server:
         kept = sum(_look_back(writer, server.host, server.port) for writer in everybody)
     attempted = sum(len(writer.attempted) for writer in everybody)
-    say(f"{KILLS} kills: {attempted} sent, {kept} acknowledged, all {kept} there and whole afterwards")
+    print_result(
+        f"{KILLS} kills: {attempted} sent, {kept} acknowledged, all {kept} there and whole afterwards"
+    )
     assert kept > KILLS

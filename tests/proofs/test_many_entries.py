@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from bench import fill, processes, world
+from bench import desk_servers, fill, processes
 from bench.source import Source
 from bench.source_measures import one_post
 from bench.timing import interleaved, median
 from store import cleanup
 from store.database.engine import open_store
-from tests.proofs.player import Adviser, Player, file_links
-from tests.proofs.size import MANY_ENTRIES, say
+from tests.proofs.http_clients import AdviserClient, SourceClient, file_links
+from tests.proofs.proof_sizes import MANY_ENTRIES, print_result
 
 pytestmark = pytest.mark.slow
 
@@ -32,21 +32,21 @@ _WINDOW_BYTES = 64 * 1024 * 1024
 
 
 @contextmanager
-def a_filled_desk(entries: int, real_mailboxes: int) -> Iterator[world.Desk]:
+def a_filled_desk(entries: int, real_mailboxes: int) -> Iterator[desk_servers.Desk]:
     """Make a desk with rows of random bytes in the sizes of real ones, and some mailboxes that are real."""
     with processes.folder_on_disk() as folder:
-        desk = world.set_up(folder)
-        fill.rows(desk, entries)
+        desk = desk_servers.set_up(folder)
+        fill.add_random_rows(desk, entries)
         # Noise is weight for the store and nothing for the adviser, who would be told that it is forged.
         with closing(sqlite3.connect(desk.path("source", "store_path"))) as store, store:
             store.execute("DELETE FROM strand_head")
             store.execute("UPDATE mailbox SET waiting_since = NULL, last_day = NULL")
-        fill.mailboxes(desk, real_mailboxes, 2, 3)
+        fill.add_mailboxes(desk, real_mailboxes, 2, 3)
         yield desk
 
 
 @pytest.fixture(scope="module")
-def full() -> Iterator[world.Desk]:
+def full() -> Iterator[desk_servers.Desk]:
     """Fill one store for both tests: at full size that alone takes minutes."""
     with a_filled_desk(MANY_ENTRIES, _REAL_MAILBOXES) as desk:
         yield desk
@@ -80,15 +80,15 @@ def found_in(path: Path, pieces: list[bytes]) -> int:
     return len(set(pieces)) - len(left)
 
 
-def test_a_full_store_serves_both_sides_and_forgets_what_is_deleted(full: world.Desk) -> None:
+def test_a_full_store_serves_both_sides_and_forgets_what_is_deleted(full: desk_servers.Desk) -> None:
     text, reply = (f"kanarie {secrets.token_hex(12)}" for _ in range(2))
     content = os.urandom(300_000)
     path = full.path("source", "store_path")
     with (
-        world.serving(full, "source") as site,
-        world.serving(full, "adviser") as office,
-        Player(site.host, site.port) as player,
-        Adviser(office.host, office.port) as adviser,
+        desk_servers.serving(full, "source") as site,
+        desk_servers.serving(full, "adviser") as office,
+        SourceClient(site.host, site.port) as player,
+        AdviserClient(office.host, office.port) as adviser,
     ):
         passphrase = player.open_mailbox()
         entry_id = player.write(text, {"photo.jpg": content})
@@ -117,7 +117,7 @@ def test_a_full_store_serves_both_sides_and_forgets_what_is_deleted(full: world.
         assert b"a second message" in thread
         assert text.encode() not in adviser.read(mailbox).body
     size = path.stat().st_size / 1e9
-    say(
+    print_result(
         f"many entries: {MANY_ENTRIES:,} in {size:.1f} GB, {_REAL_MAILBOXES:,} mailboxes real; unlocked in"
         f" {unlocked_seconds:.1f} s; nothing of a deleted message left in the files after one sweep"
     )
@@ -129,12 +129,12 @@ def _mailbox_that_says(path: Path, entry_id: str) -> list[str]:
         return [f"/mailbox/{row[0].hex()}" for row in store.execute(query, (bytes.fromhex(entry_id),))]
 
 
-def test_posting_into_a_full_store_is_measured_beside_a_small_one(full: world.Desk) -> None:
+def test_posting_into_a_full_store_is_measured_beside_a_small_one(full: desk_servers.Desk) -> None:
     """The ratio is printed, never asserted: a busy machine must not fail a proof."""
     with (
         a_filled_desk(_FEW_ENTRIES, 1) as small,
-        world.serving(small, "source") as first,
-        world.serving(full, "source") as second,
+        desk_servers.serving(small, "source") as first,
+        desk_servers.serving(full, "source") as second,
         Source(first.host, first.port) as in_small,
         Source(second.host, second.port) as in_full,
     ):
@@ -142,7 +142,7 @@ def test_posting_into_a_full_store_is_measured_beside_a_small_one(full: world.De
         in_full.open_mailbox()
         few, many = interleaved(_POSTS, one_post(in_small), one_post(in_full), warm_ups=10)
     assert _POSTS == len(many)
-    say(
+    print_result(
         f"posting 1 KiB: {median(many) * 1000:.1f} ms into {MANY_ENTRIES:,} entries,"
         f" {median(few) * 1000:.1f} ms into {_FEW_ENTRIES:,}: {median(many) / median(few):.2f} x (aim: 1.2)"
     )
@@ -151,7 +151,7 @@ def test_posting_into_a_full_store_is_measured_beside_a_small_one(full: world.De
 def test_a_full_store_is_tidied_and_everything_is_still_there() -> None:
     with a_filled_desk(_TIDIED_ENTRIES, 10) as desk:
         path = desk.path("source", "store_path")
-        with world.serving(desk, "source") as site, Player(site.host, site.port) as player:
+        with desk_servers.serving(desk, "source") as site, SourceClient(site.host, site.port) as player:
             passphrase = player.open_mailbox()
             player.write("written before tidying")
             start = time.monotonic()
@@ -166,4 +166,4 @@ def test_a_full_store_is_tidied_and_everything_is_still_there() -> None:
     assert b"written before tidying" in page
     assert b"written after tidying" in page
     assert kept >= _TIDIED_ENTRIES + 2
-    say(f"tidying {_TIDIED_ENTRIES:,} entries: {seconds:.0f} s, with the source's interface running")
+    print_result(f"tidying {_TIDIED_ENTRIES:,} entries: {seconds:.0f} s, with the source's interface running")

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from bench import processes, world
-from tests.proofs.player import Adviser, Player, file_links
-from tests.proofs.size import say
+from bench import desk_servers, processes
+from tests.proofs.http_clients import AdviserClient, SourceClient, file_links
+from tests.proofs.proof_sizes import print_result
 
 pytestmark = pytest.mark.slow
 
@@ -74,16 +74,16 @@ def _findings(folders: list[Path], canaries: dict[str, bytes], since: float = 0)
 
 
 @pytest.fixture
-def scene(tmp_path: Path) -> Iterator[tuple[Path, Path, world.Desk]]:
+def scene(tmp_path: Path) -> Iterator[tuple[Path, Path, desk_servers.Desk]]:
     """Set up a desk whose var/, temporary files and logs lie in folders of their own."""
     temporary = tmp_path / "tmp"
     temporary.mkdir()
     logs = tmp_path / "logs"
     logs.mkdir()
-    return temporary, logs, world.set_up(tmp_path / "var")
+    return temporary, logs, desk_servers.set_up(tmp_path / "var")
 
 
-def _serve(desk: world.Desk, logs: Path, temporary: Path, *arguments: str) -> subprocess.Popen[bytes]:
+def _serve(desk: desk_servers.Desk, logs: Path, temporary: Path, *arguments: str) -> subprocess.Popen[bytes]:
     with (logs / f"{'-'.join(arguments)}.log").open("wb") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "deploy.cli.main", "--settings", str(desk.settings), *arguments],
@@ -102,7 +102,9 @@ def test_the_search_finds_a_secret_however_it_was_written(tmp_path: Path) -> Non
         assert _findings([folder], {"secret": secret}) != []
 
 
-def test_a_stolen_server_holds_nothing_readable(scene: tuple[Path, Path, world.Desk], tmp_path: Path) -> None:
+def test_a_stolen_server_holds_nothing_readable(
+    scene: tuple[Path, Path, desk_servers.Desk], tmp_path: Path
+) -> None:
     temporary, logs, desk = scene
     since = time.time() - 60
     canaries = {
@@ -129,7 +131,7 @@ def test_a_stolen_server_holds_nothing_readable(scene: tuple[Path, Path, world.D
         assert processes.listens(
             running[1], lambda: socket.create_connection((adviser_host, adviser_port), timeout=5)
         )
-        with Player(host, port) as player, Adviser(adviser_host, adviser_port) as adviser:
+        with SourceClient(host, port) as player, AdviserClient(adviser_host, adviser_port) as adviser:
             passphrase = player.open_mailbox()
             canaries["passphrase"] = passphrase.encode()
             canaries["adviser's passphrase"] = desk.passphrase.encode()
@@ -170,7 +172,9 @@ def test_a_stolen_server_holds_nothing_readable(scene: tuple[Path, Path, world.D
     }
     assert left <= WRITTEN_LIST
     assert list(temporary.iterdir()) == []
-    say(f"stolen server: {len(canaries)} secrets, none found in var/, logs, memory disk or temporary folders")
+    print_result(
+        f"stolen server: {len(canaries)} secrets, none found in var/, logs, memory disk or temporary folders"
+    )
 
 
 def test_the_written_list_of_files_is_in_the_operators_manual() -> None:

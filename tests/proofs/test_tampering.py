@@ -30,7 +30,16 @@ from tests.journalist_app.desk_factories import CHEAP, TODAY, a_letterhead, publ
 from tests.journalist_app.views.test_views import Browser as AdviserBrowser
 from tests.journalist_app.views.test_views import answer_fields
 from tests.pages import hook
-from tests.proofs.tampered import ANSWER, FILE, QUESTION, THANKS, ASource, Scene, a_conversation, a_scene
+from tests.proofs.conversation import (
+    ANSWER,
+    FILE,
+    QUESTION,
+    THANKS,
+    ASource,
+    MailboxSystem,
+    a_conversation,
+    a_mailbox_system,
+)
 
 pytestmark = pytest.mark.slow  # each attack comes after a whole conversation
 
@@ -65,27 +74,27 @@ FIRST, SECOND, REPLY = _SAID.format(0, 0), _SAID.format(0, 1), _SAID.format(1, 0
 
 
 @pytest.fixture
-def conversation(tmp_path: Path) -> tuple[Scene, ASource]:
+def conversation(tmp_path: Path) -> tuple[MailboxSystem, ASource]:
     return a_conversation(tmp_path)
 
 
 @pytest.fixture
-def scene(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Scene]:
+def system(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[MailboxSystem]:
     """Make a desk; the one of the conversation, where a test asks for its source."""
     asks = "source" in request.fixturenames
-    made = request.getfixturevalue("conversation")[0] if asks else a_scene(tmp_path)
+    made = request.getfixturevalue("conversation")[0] if asks else a_mailbox_system(tmp_path)
     yield made
     made.close()
 
 
 @pytest.fixture
-def source(conversation: tuple[Scene, ASource]) -> ASource:
+def source(conversation: tuple[MailboxSystem, ASource]) -> ASource:
     return conversation[1]
 
 
-def told(scene: Scene, source: ASource, *words: str) -> None:
+def told(system: MailboxSystem, source: ASource, *words: str) -> None:
     """Check that an adviser is told so, in the inbox before the thread was opened, and in the thread."""
-    seen = scene.adviser_looks(source)
+    seen = system.adviser_looks(source)
     assert UNSOUND.search(seen.inbox)
     for each in words:
         assert each in seen.inbox
@@ -93,12 +102,12 @@ def told(scene: Scene, source: ASource, *words: str) -> None:
     assert "<textarea" not in seen.thread  # no answer goes through such a mailbox
 
 
-def flip(scene: Scene, table: str, column: str, which: str, address: bytes, at: int = 0) -> None:
+def flip(system: MailboxSystem, table: str, column: str, which: str, address: bytes, at: int = 0) -> None:
     """Change one byte of a column, counted from the end when `at` is negative."""
-    ((before,),) = scene.ask(f"SELECT {column} FROM {table} WHERE id = {which}", a=address)
+    ((before,),) = system.ask(f"SELECT {column} FROM {table} WHERE id = {which}", a=address)
     place = at % len(before)
     after = before[:place] + bytes([before[place] ^ 1]) + before[place + 1 :]
-    scene.sql(f"UPDATE {table} SET {column} = :after WHERE id = {which}", a=address, after=after)
+    system.sql(f"UPDATE {table} SET {column} = :after WHERE id = {which}", a=address, after=after)
 
 
 def delete(which: str) -> tuple[str, str]:
@@ -108,20 +117,22 @@ def delete(which: str) -> tuple[str, str]:
 # ---- taking away ----------------------------------------------------------------------------------
 
 
-def test_an_entry_dropped_from_the_middle_is_found(scene: Scene, source: ASource) -> None:
-    scene.sql(*delete(FIRST), a=source.keys.address)
+def test_an_entry_dropped_from_the_middle_is_found(system: MailboxSystem, source: ASource) -> None:
+    system.sql(*delete(FIRST), a=source.keys.address)
 
-    told(scene, source, MISSING_BETWEEN, SEEN_MISSING)
+    told(system, source, MISSING_BETWEEN, SEEN_MISSING)
     assert OWN_MISSING in source.looks()
 
 
-def test_the_newest_entry_dropped_after_the_adviser_saw_it_is_found(scene: Scene, source: ASource) -> None:
-    ((number, digest),) = scene.ask(
+def test_the_newest_entry_dropped_after_the_adviser_saw_it_is_found(
+    system: MailboxSystem, source: ASource
+) -> None:
+    ((number, digest),) = system.ask(
         "SELECT number, digest FROM entry WHERE address = :a AND author = 0 AND number + 1 ="
         f" (SELECT number FROM entry WHERE id = {SECOND})",
         a=source.keys.address,
     )
-    scene.sql(
+    system.sql(
         *delete(SECOND),
         "UPDATE strand_head SET number = :n, digest = :d WHERE address = :a AND author = 0",
         "UPDATE mailbox SET waiting_since = NULL, last_author = 1 WHERE address = :a",
@@ -130,54 +141,54 @@ def test_the_newest_entry_dropped_after_the_adviser_saw_it_is_found(scene: Scene
         d=digest,
     )
 
-    told(scene, source, ROLLED_BACK)
+    told(system, source, ROLLED_BACK)
 
 
 def test_a_reply_dropped_after_the_source_built_upon_it_is_found_by_both(
-    scene: Scene, source: ASource
+    system: MailboxSystem, source: ASource
 ) -> None:
-    scene.sql(
+    system.sql(
         "DELETE FROM sealed WHERE id IN (SELECT id FROM entry WHERE address = :a AND author = 1)",
         "DELETE FROM entry WHERE address = :a AND author = 1",
         "DELETE FROM strand_head WHERE address = :a AND author = 1",
         a=source.keys.address,
     )
 
-    told(scene, source, SEEN_MISSING, ROLLED_BACK)
+    told(system, source, SEEN_MISSING, ROLLED_BACK)
     assert OWN_MISSING in source.looks()
 
 
-def test_a_store_rolled_back_to_yesterdays_copy_is_found(scene: Scene, tmp_path: Path) -> None:
-    source = scene.a_source()
+def test_a_store_rolled_back_to_yesterdays_copy_is_found(system: MailboxSystem, tmp_path: Path) -> None:
+    source = system.a_source()
     source.writes(QUESTION)
-    scene.adviser_looks(source)
-    scene.copy_to(tmp_path / "yesterday.db")
-    scene.adviser_answers(source, ANSWER)
-    newcomer = scene.a_source()
+    system.adviser_looks(source)
+    system.copy_to(tmp_path / "yesterday.db")
+    system.adviser_answers(source, ANSWER)
+    newcomer = system.a_source()
     newcomer.writes("written today")
-    scene.adviser_looks(newcomer)
+    system.adviser_looks(newcomer)
 
-    scene.put_back(tmp_path / "yesterday.db")
+    system.put_back(tmp_path / "yesterday.db")
 
-    told(scene, source, ROLLED_BACK)
-    assert GONE in scene.adviser_looks(newcomer, thread_status=404).inbox
+    told(system, source, ROLLED_BACK)
+    assert GONE in system.adviser_looks(newcomer, thread_status=404).inbox
 
 
 def test_an_entry_written_over_a_rolled_back_one_is_found(
-    scene: Scene, source: ASource, tmp_path: Path
+    system: MailboxSystem, source: ASource, tmp_path: Path
 ) -> None:
     """The source cannot know, and writes on: the adviser remembers another second message."""
-    scene.copy_to(tmp_path / "yesterday.db")
+    system.copy_to(tmp_path / "yesterday.db")
     source.writes("a third message that the adviser reads")
-    scene.adviser_looks(source)
-    scene.put_back(tmp_path / "yesterday.db")
+    system.adviser_looks(source)
+    system.put_back(tmp_path / "yesterday.db")
     source.writes("another third message")
 
-    told(scene, source, ROLLED_BACK)
+    told(system, source, ROLLED_BACK)
 
 
-def test_a_mailbox_taken_away_whole_is_found(scene: Scene, source: ASource) -> None:
-    scene.sql(
+def test_a_mailbox_taken_away_whole_is_found(system: MailboxSystem, source: ASource) -> None:
+    system.sql(
         *(
             f"DELETE FROM {table} WHERE address = :a"
             for table in ("attachment", "entry", "strand_head", "mailbox")
@@ -185,33 +196,35 @@ def test_a_mailbox_taken_away_whole_is_found(scene: Scene, source: ASource) -> N
         a=source.keys.address,
     )
 
-    seen = scene.adviser_looks(source, thread_status=404)
+    seen = system.adviser_looks(source, thread_status=404)
 
     assert 'data-unsound="1"' in seen.inbox
     assert GONE in seen.inbox
 
 
-def test_a_mailbox_whose_ending_was_forged_is_found(scene: Scene, source: ASource) -> None:
+def test_a_mailbox_whose_ending_was_forged_is_found(system: MailboxSystem, source: ASource) -> None:
     attacker = SourceWriter(derive_mailbox_keys(RootKey(bytes(32))))
     forged = removal.sign_ending(source.keys.address, {}, day=TODAY, by=attacker)
-    _end_with(scene, source, forged)
+    _end_with(system, source, forged)
 
-    seen = scene.adviser_looks(source, thread_status=404)
+    seen = system.adviser_looks(source, thread_status=404)
 
     assert 'data-unsound="1"' in seen.inbox
     assert FALSE_ENDING in seen.inbox
 
 
-def test_a_mailbox_ended_with_the_statement_of_another_is_found(scene: Scene, source: ASource) -> None:
-    other = scene.a_source()
+def test_a_mailbox_ended_with_the_statement_of_another_is_found(
+    system: MailboxSystem, source: ASource
+) -> None:
+    other = system.a_source()
     by = SourceWriter(other.keys)
-    _end_with(scene, source, removal.sign_ending(other.keys.address, {}, day=TODAY, by=by))
+    _end_with(system, source, removal.sign_ending(other.keys.address, {}, day=TODAY, by=by))
 
-    assert FALSE_ENDING in scene.adviser_looks(source, thread_status=404).inbox
+    assert FALSE_ENDING in system.adviser_looks(source, thread_status=404).inbox
 
 
-def _end_with(scene: Scene, source: ASource, statement: bytes) -> None:
-    scene.sql(
+def _end_with(system: MailboxSystem, source: ASource, statement: bytes) -> None:
+    system.sql(
         "INSERT INTO ended_mailbox SELECT id, address, recipient, verify_key, :s, '2026-11-23', 0"
         " FROM mailbox WHERE address = :a",
         *(
@@ -224,67 +237,69 @@ def _end_with(scene: Scene, source: ASource, statement: bytes) -> None:
 
 
 def test_a_mailbox_put_back_after_its_source_ended_it_is_found(
-    scene: Scene, source: ASource, tmp_path: Path
+    system: MailboxSystem, source: ASource, tmp_path: Path
 ) -> None:
-    scene.copy_to(tmp_path / "yesterday.db")
+    system.copy_to(tmp_path / "yesterday.db")
     end = "/en/mailbox/end"
     ended = source.browser.post(end, {**source.browser.hidden(source.browser.get(end), end), "sure": "y"})
     assert ended.status_code == 303
-    adviser = scene.an_adviser()
+    adviser = system.an_adviser()
     action = f"/inbox/ended/{source.keys.address.hex()}"
     page = adviser.get("/inbox?state=closed").text
     form = page[page.index(f'action="{action}"') :]
     token = form[form.index('name="token" value="') + 20 :].partition('"')[0]
     assert adviser.post(action, {"token": token}).status_code == 303
 
-    scene.put_back(tmp_path / "yesterday.db")
+    system.put_back(tmp_path / "yesterday.db")
 
-    told(scene, source, COME_BACK)
+    told(system, source, COME_BACK)
 
 
-def test_a_mailbox_that_waits_hidden_among_the_answered_is_found(scene: Scene, source: ASource) -> None:
-    scene.sql("UPDATE mailbox SET waiting_since = NULL", a=source.keys.address)
+def test_a_mailbox_that_waits_hidden_among_the_answered_is_found(
+    system: MailboxSystem, source: ASource
+) -> None:
+    system.sql("UPDATE mailbox SET waiting_since = NULL", a=source.keys.address)
 
-    told(scene, source, HIDDEN)
+    told(system, source, HIDDEN)
 
 
 # ---- moving about ---------------------------------------------------------------------------------
 
 
-def test_two_sealed_parts_swapped_are_found(scene: Scene, source: ASource) -> None:
-    _swap(scene, source, "sealed", "header", "payload")
+def test_two_sealed_parts_swapped_are_found(system: MailboxSystem, source: ASource) -> None:
+    _swap(system, source, "sealed", "header", "payload")
 
-    told(scene, source, CHANGED)
+    told(system, source, CHANGED)
     page = source.looks()
     assert LEFT_OUT in page
     assert QUESTION not in page
     assert THANKS not in page
 
 
-def test_two_headers_swapped_are_found(scene: Scene, source: ASource) -> None:
-    _swap(scene, source, "sealed", "header")
+def test_two_headers_swapped_are_found(system: MailboxSystem, source: ASource) -> None:
+    _swap(system, source, "sealed", "header")
 
-    told(scene, source, DOES_NOT_OPEN)
+    told(system, source, DOES_NOT_OPEN)
     assert LEFT_OUT in source.looks()
 
 
-def test_two_open_parts_and_signatures_swapped_are_found(scene: Scene, source: ASource) -> None:
-    _swap(scene, source, "entry", "envelope", "signature")
+def test_two_open_parts_and_signatures_swapped_are_found(system: MailboxSystem, source: ASource) -> None:
+    _swap(system, source, "entry", "envelope", "signature")
 
-    told(scene, source, NOT_SIGNED)
+    told(system, source, NOT_SIGNED)
     assert THANKS not in source.looks()
 
 
 def test_two_numbers_swapped_are_found_and_the_order_shown_is_the_signed_one(
-    scene: Scene, source: ASource
+    system: MailboxSystem, source: ASource
 ) -> None:
-    scene.sql(
+    system.sql(
         "UPDATE entry SET number = number + 10 WHERE address = :a AND author = 0",
         "UPDATE entry SET number = 13 - number WHERE address = :a AND author = 0",
         a=source.keys.address,
     )
 
-    told(scene, source, NOT_SIGNED)
+    told(system, source, NOT_SIGNED)
     page = source.looks()
     assert page.index(THANKS) < page.index(ANSWER) < page.index(QUESTION)  # the newest stands on top
 
@@ -301,11 +316,11 @@ def test_two_numbers_swapped_are_found_and_the_order_shown_is_the_signed_one(
     ],
 )
 def test_a_column_that_says_otherwise_than_what_is_signed_is_found(
-    scene: Scene, source: ASource, change: str
+    system: MailboxSystem, source: ASource, change: str
 ) -> None:
-    scene.sql(change.format(SECOND), a=source.keys.address)
+    system.sql(change.format(SECOND), a=source.keys.address)
 
-    told(scene, source, NOT_SIGNED)
+    told(system, source, NOT_SIGNED)
 
 
 @pytest.mark.parametrize(
@@ -318,62 +333,66 @@ def test_a_column_that_says_otherwise_than_what_is_signed_is_found(
         "INSERT INTO strand_head VALUES (79, :a, 1, X'0102030405060708', 4, zeroblob(32))",
     ],
 )
-def test_a_head_that_is_not_that_of_the_entries_is_found(scene: Scene, source: ASource, change: str) -> None:
-    scene.sql(change, a=source.keys.address)
+def test_a_head_that_is_not_that_of_the_entries_is_found(
+    system: MailboxSystem, source: ASource, change: str
+) -> None:
+    system.sql(change, a=source.keys.address)
 
-    told(scene, source, WRONG_HEAD)
+    told(system, source, WRONG_HEAD)
 
 
 @pytest.mark.parametrize("number", [-7, 0, 2**63 - 1, 9])
 def test_a_source_who_writes_upon_a_false_head_keeps_their_text(
-    scene: Scene, source: ASource, number: int
+    system: MailboxSystem, source: ASource, number: int
 ) -> None:
     """Either it is received and the adviser is told that something is missing, or the text comes back."""
-    scene.sql("UPDATE strand_head SET number = :n WHERE author = 0", n=number)
+    system.sql("UPDATE strand_head SET number = :n WHERE author = 0", n=number)
 
     sent = source.browser.write("written upon a false head")
 
     if sent.status_code == 303:
-        told(scene, source, MISSING_BETWEEN)
+        told(system, source, MISSING_BETWEEN)
         assert "written upon a false head" in source.looks()
     else:
         assert sent.status_code in {422, 503}  # a mailbox said to be full, or a store that is out of order
         assert "written upon a false head" in sent.text
 
 
-def test_an_entry_replayed_in_its_own_mailbox_is_found(scene: Scene, source: ASource) -> None:
-    _copy_entry(scene, REPLY, source, into=source)
+def test_an_entry_replayed_in_its_own_mailbox_is_found(system: MailboxSystem, source: ASource) -> None:
+    _copy_entry(system, REPLY, source, into=source)
 
-    told(scene, source, TWICE)
+    told(system, source, TWICE)
     page = source.looks()
     assert LEFT_OUT in page
     assert 1 == page.count(ANSWER)
 
 
 @pytest.mark.parametrize("which", [FIRST, REPLY], ids=["a message", "a reply"])
-def test_an_entry_replayed_in_another_mailbox_is_found(scene: Scene, source: ASource, which: str) -> None:
-    other = scene.a_source()
+def test_an_entry_replayed_in_another_mailbox_is_found(
+    system: MailboxSystem, source: ASource, which: str
+) -> None:
+    other = system.a_source()
     other.writes("what the other one asks")
-    _copy_entry(scene, which, source, into=other)
+    _copy_entry(system, which, source, into=other)
 
-    told(scene, other, OTHER_MAILBOX)
+    told(system, other, OTHER_MAILBOX)
     page = other.looks()
     assert LEFT_OUT in page
     assert ANSWER not in page
-    assert QUESTION not in scene.adviser_looks(other).thread
+    assert QUESTION not in system.adviser_looks(other).thread
 
 
-def _swap(scene: Scene, source: ASource, table: str, *columns: str) -> None:
+def _swap(system: MailboxSystem, source: ASource, table: str, *columns: str) -> None:
     names = ", ".join(columns)
-    (first,) = scene.ask(f"SELECT {names} FROM {table} WHERE id = {FIRST}", a=source.keys.address)
-    (second,) = scene.ask(f"SELECT {names} FROM {table} WHERE id = {SECOND}", a=source.keys.address)
+    (first,) = system.ask(f"SELECT {names} FROM {table} WHERE id = {FIRST}", a=source.keys.address)
+    (second,) = system.ask(f"SELECT {names} FROM {table} WHERE id = {SECOND}", a=source.keys.address)
     for which, values in ((FIRST, second), (SECOND, first)):
         for column, value in zip(columns, values, strict=True):
-            scene.sql(f"UPDATE {table} SET {column} = :v WHERE id = {which}", a=source.keys.address, v=value)
+            system.sql(f"UPDATE {table} SET {column} = :v WHERE id = {which}", a=source.keys.address, v=value)
 
 
-def _copy_entry(scene: Scene, which: str, source: ASource, *, into: ASource) -> None:
-    scene.sql(
+def _copy_entry(system: MailboxSystem, which: str, source: ASource, *, into: ASource) -> None:
+    system.sql(
         "INSERT INTO entry SELECT 77, :into, author, strand, number + 5, zeroblob(16), digest, envelope,"
         f" signature, epoch, day, removal FROM entry WHERE id = {which}",
         f"INSERT INTO sealed SELECT 77, size, shield, header, payload FROM sealed WHERE id = {which}",
@@ -386,10 +405,10 @@ def _copy_entry(scene: Scene, which: str, source: ASource, *, into: ASource) -> 
 
 
 @pytest.mark.parametrize("at", [0, 60, 150, -1])
-def test_a_byte_flipped_in_an_open_part_is_found(scene: Scene, source: ASource, at: int) -> None:
-    flip(scene, "entry", "envelope", SECOND, source.keys.address, at)
+def test_a_byte_flipped_in_an_open_part_is_found(system: MailboxSystem, source: ASource, at: int) -> None:
+    flip(system, "entry", "envelope", SECOND, source.keys.address, at)
 
-    seen = scene.adviser_looks(source)
+    seen = system.adviser_looks(source)
     assert any(each in seen.thread for each in (NOT_SIGNED, OTHER_MAILBOX, UNKNOWN_STRAND))
     assert UNSOUND.search(seen.inbox)
     assert THANKS not in seen.thread
@@ -405,11 +424,11 @@ def test_a_byte_flipped_in_an_open_part_is_found(scene: Scene, source: ASource, 
 @pytest.mark.parametrize("at", [0, -1])
 @pytest.mark.parametrize("which", [SECOND, REPLY], ids=["a message", "a reply"])
 def test_a_byte_flipped_in_an_entry_is_found(
-    scene: Scene, source: ASource, table: str, column: str, words: str, at: int, which: str
+    system: MailboxSystem, source: ASource, table: str, column: str, words: str, at: int, which: str
 ) -> None:
-    flip(scene, table, column, which, source.keys.address, at)
+    flip(system, table, column, which, source.keys.address, at)
 
-    told(scene, source, words)
+    told(system, source, words)
     page = source.looks()
     assert LEFT_OUT in page
     assert (THANKS if which == SECOND else ANSWER) not in page
@@ -417,16 +436,16 @@ def test_a_byte_flipped_in_an_entry_is_found(
 
 @pytest.mark.parametrize("part", ["header", "payload"])
 def test_a_byte_flipped_in_a_file_is_found_and_no_whole_file_is_handed_out(
-    scene: Scene, source: ASource, part: str
+    system: MailboxSystem, source: ASource, part: str
 ) -> None:
-    adviser = scene.an_adviser()
+    adviser = system.an_adviser()
     (link,) = {each for each in adviser.get(source.path).text.split('"') if "/files/" in each}
     (own_link,) = {each for each in source.looks().split('"') if "/files/" in each}
     assert FILE == adviser.get(link).data
     assert FILE == source.browser.get(own_link).data
     attachment = "(SELECT id FROM attachment WHERE address = :a)"
     chunk = f"(SELECT id FROM chunk WHERE attachment_row = {attachment})"
-    flip(scene, "sealed", part, attachment if part == "header" else chunk, source.keys.address, -30)
+    flip(system, "sealed", part, attachment if part == "header" else chunk, source.keys.address, -30)
 
     for browser, path in ((adviser, link), (source.browser, own_link)):
         try:
@@ -438,20 +457,22 @@ def test_a_byte_flipped_in_a_file_is_found_and_no_whole_file_is_handed_out(
         assert not is_whole
 
 
-def test_a_file_replaced_by_another_that_opens_is_not_handed_out(scene: Scene, source: ASource) -> None:
+def test_a_file_replaced_by_another_that_opens_is_not_handed_out(
+    system: MailboxSystem, source: ASource
+) -> None:
     """Whoever sealed it knows both recipients; the entry's note says which file it was."""
-    adviser = scene.an_adviser()
+    adviser = system.an_adviser()
     (link,) = {each for each in adviser.get(source.path).text.split('"') if "/files/" in each}
-    ((attachment_id, entry_id),) = scene.ask("SELECT attachment_id, entry_id FROM attachment")
+    ((attachment_id, entry_id),) = system.ask("SELECT attachment_id, entry_id FROM attachment")
     sealer = AttachmentSealer(
-        [scene.world.letterhead.current_epoch[1], PQRecipient.from_bytes(source.keys.recipient)],
+        [system.world.letterhead.current_epoch[1], PQRecipient.from_bytes(source.keys.recipient)],
         source.keys.address,
         EntryId(entry_id),
         attachment_id,  # type: ignore[arg-type]  # as it lies in the store
     )
     forged = sealer.update(b"a forged page")
     last, _ = sealer.finish("dossier.pdf", "application/pdf")
-    scene.sql(
+    system.sql(
         "UPDATE sealed SET header = :h WHERE id IN (SELECT id FROM attachment)",
         "UPDATE sealed SET payload = :p WHERE id IN (SELECT id FROM chunk)",
         h=sealer.header,
@@ -466,13 +487,13 @@ def test_a_file_replaced_by_another_that_opens_is_not_handed_out(scene: Scene, s
 
 @pytest.mark.parametrize("column", ["recipient", "verify_key"])
 def test_a_replaced_key_of_a_mailbox_is_found_and_nothing_is_sealed_to_it(
-    scene: Scene, source: ASource, column: str
+    system: MailboxSystem, source: ASource, column: str
 ) -> None:
-    adviser = scene.an_adviser()
+    adviser = system.an_adviser()
     fields = answer_fields(adviser.get(source.path), "for the source alone")
-    ((before,),) = scene.ask("SELECT count(*) FROM entry WHERE author = 1")
+    ((before,),) = system.ask("SELECT count(*) FROM entry WHERE author = 1")
     attacker = derive_mailbox_keys(RootKey(bytes(32)))
-    scene.sql(
+    system.sql(
         f"UPDATE mailbox SET {column} = :k WHERE address = :a",
         a=source.keys.address,
         k=getattr(attacker, column),
@@ -481,54 +502,54 @@ def test_a_replaced_key_of_a_mailbox_is_found_and_nothing_is_sealed_to_it(
     refused = adviser.answer(source.path, fields)
 
     assert refused.status_code == 409
-    assert before == scene.ask("SELECT count(*) FROM entry WHERE author = 1")[0][0]
-    told(scene, source, SWAPPED_KEYS)
+    assert before == system.ask("SELECT count(*) FROM entry WHERE author = 1")[0][0]
+    told(system, source, SWAPPED_KEYS)
     assert ANSWER in source.looks()
 
 
-def test_both_keys_of_a_mailbox_replaced_before_anybody_answered_are_found(scene: Scene) -> None:
-    source = scene.a_source()
+def test_both_keys_of_a_mailbox_replaced_before_anybody_answered_are_found(system: MailboxSystem) -> None:
+    source = system.a_source()
     source.writes(QUESTION)
     attacker = derive_mailbox_keys(RootKey(bytes(32)))
-    scene.sql(
+    system.sql(
         "UPDATE mailbox SET recipient = :r, verify_key = :v", r=attacker.recipient, v=attacker.verify_key
     )
 
-    told(scene, source, SWAPPED_KEYS)
+    told(system, source, SWAPPED_KEYS)
 
 
 # ---- forging --------------------------------------------------------------------------------------
 
 
-def test_anothers_payload_signed_as_ones_own_is_not_shown(scene: Scene, source: ASource) -> None:
+def test_anothers_payload_signed_as_ones_own_is_not_shown(system: MailboxSystem, source: ASource) -> None:
     """Mallory keeps Alice's header and payload and signs them under an address of their own.
 
     The desk's stanza in the header opens them: without the commitment in the open part, Mallory would only
     have to ask the desk what stands there.
     """
-    mallory = scene.a_source()
+    mallory = system.a_source()
     mallory.writes("an honest beginning")
-    ((header, payload, envelope),) = scene.ask(
+    ((header, payload, envelope),) = system.ask(
         f"SELECT header, payload, envelope FROM entry JOIN sealed USING (id) WHERE entry.id = {FIRST}",
         a=source.keys.address,
     )
     stolen = Envelope.from_bytes(envelope)
-    ((previous,),) = scene.ask("SELECT digest FROM strand_head WHERE address = :a", a=mallory.keys.address)
+    ((previous,),) = system.ask("SELECT digest FROM strand_head WHERE address = :a", a=mallory.keys.address)
     own = replace(stolen, address=mallory.keys.address, number=2, previous=Digest(previous))
     by = SourceWriter(mallory.keys)
-    _insert(scene, SignedEntry(own, by.sign(own.to_bytes()), 1, header, payload))
+    _insert(system, SignedEntry(own, by.sign(own.to_bytes()), 1, header, payload))
 
-    told(scene, mallory, DOES_NOT_OPEN)
-    assert QUESTION not in scene.adviser_looks(mallory).thread
+    told(system, mallory, DOES_NOT_OPEN)
+    assert QUESTION not in system.adviser_looks(mallory).thread
     page = mallory.looks()
     assert LEFT_OUT in page
     assert QUESTION not in page
 
 
 def _forged(
-    scene: Scene, source: ASource, by: EntryWriter, words: str, *, number: int, previous: Digest
+    system: MailboxSystem, source: ASource, by: EntryWriter, words: str, *, number: int, previous: Digest
 ) -> SignedEntry:
-    heads = scene.ask(
+    heads = system.ask(
         "SELECT strand, number, digest FROM strand_head WHERE address = :a", a=source.keys.address
     )
     known = {StrandId(strand): (int(at), Digest(digest)) for strand, at, digest in heads}
@@ -536,7 +557,7 @@ def _forged(
         Content(kind=Kind.MESSAGE, text=words, attachments=()),
         address=source.keys.address,
         mailbox_recipient=source.keys.recipient,
-        letterhead=scene.world.letterhead,
+        letterhead=system.world.letterhead,
         by=by,
         entry_id=EntryId(bytes(range(16))),
         number=number,
@@ -546,9 +567,9 @@ def _forged(
     )
 
 
-def _insert(scene: Scene, signed: SignedEntry) -> None:
+def _insert(system: MailboxSystem, signed: SignedEntry) -> None:
     part = signed.envelope
-    scene.sql(
+    system.sql(
         "INSERT INTO entry VALUES (78, :a, :author, :strand, :number, :e, :digest, :part, :s, 1, :day, NULL)",
         "INSERT INTO sealed VALUES (78, 1, zeroblob(4096), :header, :payload)",
         "INSERT OR REPLACE INTO strand_head VALUES"
@@ -569,15 +590,15 @@ def _insert(scene: Scene, signed: SignedEntry) -> None:
 
 
 def test_a_forged_reply_in_the_desks_name_is_found_and_never_shown_to_the_source(
-    scene: Scene, source: ASource
+    system: MailboxSystem, source: ASource
 ) -> None:
-    strand = scene.world.keyring.strand.id
-    ((number, previous),) = scene.ask("SELECT number, digest FROM strand_head WHERE author = 1")
+    strand = system.world.keyring.strand.id
+    ((number, previous),) = system.ask("SELECT number, digest FROM strand_head WHERE author = 1")
     forger = DeskWriter(strand, bytes(32))
     words = "come to the side door"
-    _insert(scene, _forged(scene, source, forger, words, number=number + 1, previous=Digest(previous)))
+    _insert(system, _forged(system, source, forger, words, number=number + 1, previous=Digest(previous)))
 
-    told(scene, source, NOT_SIGNED)
+    told(system, source, NOT_SIGNED)
     page = source.looks()
     assert words not in page
     assert LEFT_OUT in page
@@ -585,41 +606,41 @@ def test_a_forged_reply_in_the_desks_name_is_found_and_never_shown_to_the_source
 
 
 def test_a_reply_of_an_unknown_workstation_is_found_and_never_shown_to_the_source(
-    scene: Scene, source: ASource
+    system: MailboxSystem, source: ASource
 ) -> None:
     forger = DeskWriter(StrandId(b"nobody's"), bytes(32))
-    _insert(scene, _forged(scene, source, forger, "come to the side door", number=1, previous=NO_DIGEST))
+    _insert(system, _forged(system, source, forger, "come to the side door", number=1, previous=NO_DIGEST))
 
-    told(scene, source, UNKNOWN_STRAND)
+    told(system, source, UNKNOWN_STRAND)
     page = source.looks()
     assert "come to the side door" not in page
     assert LEFT_OUT in page
 
 
-def test_a_message_forged_in_the_sources_name_is_found(scene: Scene, source: ASource) -> None:
-    ((number, previous),) = scene.ask("SELECT number, digest FROM strand_head WHERE author = 0")
+def test_a_message_forged_in_the_sources_name_is_found(system: MailboxSystem, source: ASource) -> None:
+    ((number, previous),) = system.ask("SELECT number, digest FROM strand_head WHERE author = 0")
     forger = SourceWriter(replace(source.keys, signing_key=SigningKey(bytes(32))))
     words = "I take it all back"
-    _insert(scene, _forged(scene, source, forger, words, number=number + 1, previous=Digest(previous)))
+    _insert(system, _forged(system, source, forger, words, number=number + 1, previous=Digest(previous)))
 
-    told(scene, source, NOT_SIGNED)
-    assert words not in scene.adviser_looks(source).thread
+    told(system, source, NOT_SIGNED)
+    assert words not in system.adviser_looks(source).thread
     assert words not in source.looks()
 
 
-def test_a_reply_to_one_source_is_never_shown_to_another(scene: Scene, source: ASource) -> None:
+def test_a_reply_to_one_source_is_never_shown_to_another(system: MailboxSystem, source: ASource) -> None:
     """The desk's own signature, on an entry whose every column was made to fit the other mailbox."""
-    other = scene.a_source()
+    other = system.a_source()
     other.writes("what the other one asks")
-    ((header, payload, envelope, signature),) = scene.ask(
+    ((header, payload, envelope, signature),) = system.ask(
         "SELECT header, payload, envelope, signature FROM entry JOIN sealed USING (id)"
         f" WHERE entry.id = {REPLY}",
         a=source.keys.address,
     )
     own = replace(Envelope.from_bytes(envelope), address=other.keys.address)
-    _insert(scene, SignedEntry(own, signature, 1, header, payload))
+    _insert(system, SignedEntry(own, signature, 1, header, payload))
 
-    told(scene, other, NOT_SIGNED)
+    told(system, other, NOT_SIGNED)
     page = other.looks()
     assert ANSWER not in page
     assert LEFT_OUT in page
@@ -634,81 +655,83 @@ def _delete_through_the_interface(source: ASource, entry_id: str) -> None:
     assert browser.post(path, browser.hidden(browser.get(path), path)).status_code == 303
 
 
-def test_an_entry_emptied_without_a_removal_is_found(scene: Scene, source: ASource) -> None:
-    scene.sql(f"UPDATE sealed SET header = NULL, payload = NULL WHERE id = {SECOND}", a=source.keys.address)
+def test_an_entry_emptied_without_a_removal_is_found(system: MailboxSystem, source: ASource) -> None:
+    system.sql(f"UPDATE sealed SET header = NULL, payload = NULL WHERE id = {SECOND}", a=source.keys.address)
 
-    told(scene, source, NOT_REMOVED_BY_THEM)
+    told(system, source, NOT_REMOVED_BY_THEM)
     assert LEFT_OUT in source.looks()
 
 
 @pytest.mark.parametrize("which", [SECOND, REPLY], ids=["a message", "a reply"])
-def test_a_forged_removal_is_found(scene: Scene, source: ASource, which: str) -> None:
-    ((digest,),) = scene.ask(f"SELECT digest FROM entry WHERE id = {which}", a=source.keys.address)
+def test_a_forged_removal_is_found(system: MailboxSystem, source: ASource, which: str) -> None:
+    ((digest,),) = system.ask(f"SELECT digest FROM entry WHERE id = {which}", a=source.keys.address)
     forger = SourceWriter(replace(source.keys, signing_key=SigningKey(bytes(32))))
     forged = removal.sign_removal(Digest(digest), address=source.keys.address, by=forger, day=TODAY)
-    _hang(scene, source, which, forged)
+    _hang(system, source, which, forged)
 
-    told(scene, source, NOT_REMOVED_BY_THEM)
+    told(system, source, NOT_REMOVED_BY_THEM)
     assert LEFT_OUT in source.looks()
 
 
-def test_a_removal_of_one_entry_hung_on_another_is_found(scene: Scene, source: ASource) -> None:
+def test_a_removal_of_one_entry_hung_on_another_is_found(system: MailboxSystem, source: ASource) -> None:
     _delete_through_the_interface(source, source.writes("deleted for good"))
-    ((signed,),) = scene.ask("SELECT removal FROM entry WHERE removal IS NOT NULL")
-    _hang(scene, source, SECOND, signed)
+    ((signed,),) = system.ask("SELECT removal FROM entry WHERE removal IS NOT NULL")
+    _hang(system, source, SECOND, signed)
 
-    told(scene, source, NOT_REMOVED_BY_THEM)
+    told(system, source, NOT_REMOVED_BY_THEM)
     assert LEFT_OUT in source.looks()
 
 
-def test_a_removal_by_another_source_is_found(scene: Scene, source: ASource) -> None:
-    ((digest,),) = scene.ask(f"SELECT digest FROM entry WHERE id = {SECOND}", a=source.keys.address)
-    by = SourceWriter(scene.a_source().keys)
+def test_a_removal_by_another_source_is_found(system: MailboxSystem, source: ASource) -> None:
+    ((digest,),) = system.ask(f"SELECT digest FROM entry WHERE id = {SECOND}", a=source.keys.address)
+    by = SourceWriter(system.a_source().keys)
     _hang(
-        scene,
+        system,
         source,
         SECOND,
         removal.sign_removal(Digest(digest), address=source.keys.address, by=by, day=TODAY),
     )
 
-    told(scene, source, NOT_REMOVED_BY_THEM)
+    told(system, source, NOT_REMOVED_BY_THEM)
 
 
 @pytest.mark.parametrize("at", [0, 30, -1])
-def test_a_byte_flipped_in_a_removal_is_found(scene: Scene, source: ASource, at: int) -> None:
+def test_a_byte_flipped_in_a_removal_is_found(system: MailboxSystem, source: ASource, at: int) -> None:
     _delete_through_the_interface(source, source.writes("deleted for good"))
     which = "(SELECT id FROM entry WHERE address = :a AND removal IS NOT NULL)"
-    flip(scene, "entry", "removal", which, source.keys.address, at)
+    flip(system, "entry", "removal", which, source.keys.address, at)
 
-    told(scene, source, NOT_REMOVED_BY_THEM)
+    told(system, source, NOT_REMOVED_BY_THEM)
     assert LEFT_OUT in source.looks()
 
 
-def test_a_removal_taken_away_is_found(scene: Scene, source: ASource) -> None:
+def test_a_removal_taken_away_is_found(system: MailboxSystem, source: ASource) -> None:
     _delete_through_the_interface(source, source.writes("deleted for good"))
-    scene.sql("UPDATE entry SET removal = NULL")
+    system.sql("UPDATE entry SET removal = NULL")
 
-    told(scene, source, NOT_REMOVED_BY_THEM)
+    told(system, source, NOT_REMOVED_BY_THEM)
 
 
-def test_a_deleted_entry_put_back_in_full_is_found_and_not_shown(scene: Scene, source: ASource) -> None:
+def test_a_deleted_entry_put_back_in_full_is_found_and_not_shown(
+    system: MailboxSystem, source: ASource
+) -> None:
     entry_id = source.writes("deleted for good")
     header = "SELECT header FROM sealed JOIN entry USING (id) WHERE entry_id = :e"
-    ((before,),) = scene.ask(header, e=bytes.fromhex(entry_id))
+    ((before,),) = system.ask(header, e=bytes.fromhex(entry_id))
     _delete_through_the_interface(source, entry_id)
-    scene.sql(
+    system.sql(
         "UPDATE sealed SET header = :h WHERE id = (SELECT id FROM entry WHERE entry_id = :e)",
         e=bytes.fromhex(entry_id),
         h=before,
     )
 
-    told(scene, source, STILL_THERE)
-    assert "deleted for good" not in scene.adviser_looks(source).thread
+    told(system, source, STILL_THERE)
+    assert "deleted for good" not in system.adviser_looks(source).thread
     assert "deleted for good" not in source.looks()
 
 
-def _hang(scene: Scene, source: ASource, which: str, statement: bytes) -> None:
-    scene.sql(
+def _hang(system: MailboxSystem, source: ASource, which: str, statement: bytes) -> None:
+    system.sql(
         f"UPDATE entry SET removal = :r WHERE id = {which}",
         f"UPDATE sealed SET header = NULL, payload = NULL WHERE id = {which}",
         a=source.keys.address,
@@ -732,11 +755,11 @@ def _hang(scene: Scene, source: ASource, which: str, statement: bytes) -> None:
     ],
 )
 def test_what_is_no_entry_is_shown_as_a_fault_and_breaks_no_page(
-    scene: Scene, source: ASource, place: str, value: str
+    system: MailboxSystem, source: ASource, place: str, value: str
 ) -> None:
-    scene.sql(place.format(value, SECOND), a=source.keys.address)
+    system.sql(place.format(value, SECOND), a=source.keys.address)
 
-    scene.adviser_looks(source)
+    system.adviser_looks(source)
     source.looks()
 
 
@@ -759,10 +782,12 @@ def test_what_is_no_entry_is_shown_as_a_fault_and_breaks_no_page(
         "UPDATE strand_head SET strand = X'00' WHERE address = :a OR {} < 0",
     ],
 )
-def test_a_column_of_the_wrong_kind_breaks_no_page(scene: Scene, source: ASource, change: str) -> None:
-    scene.sql(change.format(SECOND), a=source.keys.address)
+def test_a_column_of_the_wrong_kind_breaks_no_page(
+    system: MailboxSystem, source: ASource, change: str
+) -> None:
+    system.sql(change.format(SECOND), a=source.keys.address)
 
-    scene.adviser_looks(source)
+    system.adviser_looks(source)
     source.looks()
 
 
@@ -771,44 +796,46 @@ def test_a_column_of_the_wrong_kind_breaks_no_page(scene: Scene, source: ASource
 REFUSED = 'data-refusal="letterhead"'
 
 
-def _unlock_is_refused(scene: Scene) -> bool:
-    adviser = AdviserBrowser(create_adviser_app(scene.world.config, scene.world.store, end_worker=list), [])
+def _unlock_is_refused(system: MailboxSystem) -> bool:
+    adviser = AdviserBrowser(create_adviser_app(system.world.config, system.world.store, end_worker=list), [])
     answer = adviser.unlock()
     return answer.status_code < 500 and REFUSED in answer.text
 
 
-def test_a_letterhead_of_the_administrators_own_is_refused(scene: Scene, source: ASource) -> None:
+def test_a_letterhead_of_the_administrators_own_is_refused(system: MailboxSystem, source: ASource) -> None:
     """With it every new source would seal to the administrator."""
     own = keyring.create_keyring("workstation", [keyring.Slot.for_passphrase("their own", CHEAP)])
-    scene.sql("DELETE FROM letterhead")
-    publish(scene.world.store, own, a_letterhead(own, serial=2))
+    system.sql("DELETE FROM letterhead")
+    publish(system.world.store, own, a_letterhead(own, serial=2))
 
-    assert _unlock_is_refused(scene)
+    assert _unlock_is_refused(system)
     assert ANSWER in source.looks()  # the server that runs keeps the one it verified when it started
 
 
-def test_an_older_letterhead_is_refused(scene: Scene) -> None:
+def test_an_older_letterhead_is_refused(system: MailboxSystem) -> None:
     """An older one may name a workstation that was stolen since."""
-    publish(scene.world.store, scene.world.keyring, a_letterhead(scene.world.keyring, serial=2))
-    assert not _unlock_is_refused(scene)
-    scene.sql("DELETE FROM letterhead WHERE serial = 2")
+    publish(system.world.store, system.world.keyring, a_letterhead(system.world.keyring, serial=2))
+    assert not _unlock_is_refused(system)
+    system.sql("DELETE FROM letterhead WHERE serial = 2")
 
-    assert _unlock_is_refused(scene)
+    assert _unlock_is_refused(system)
 
 
 # ---- what is not found -----------------------------------------------------------------------------
 
 
 def test_the_newest_message_dropped_before_the_adviser_saw_it_is_not_found_but_its_receipt_tells(
-    scene: Scene, source: ASource
+    system: MailboxSystem, source: ASource
 ) -> None:
     """The adviser cannot miss what they never saw. The source can: it is not in their mailbox any more, and
     the four words on their receipt are the proof that it was."""
-    ((number, digest),) = scene.ask("SELECT number, digest FROM strand_head WHERE author = 0")
+    ((number, digest),) = system.ask("SELECT number, digest FROM strand_head WHERE author = 0")
     entry_id = source.writes("a third message")
-    stored = scene.ask("SELECT envelope, signature FROM entry WHERE entry_id = :e", e=bytes.fromhex(entry_id))
+    stored = system.ask(
+        "SELECT envelope, signature FROM entry WHERE entry_id = :e", e=bytes.fromhex(entry_id)
+    )
     assert "a third message" in source.looks()
-    scene.sql(
+    system.sql(
         *delete("(SELECT id FROM entry WHERE entry_id = :e)"),
         "UPDATE strand_head SET number = :n, digest = :d WHERE author = 0",
         e=bytes.fromhex(entry_id),
@@ -816,7 +843,7 @@ def test_the_newest_message_dropped_before_the_adviser_saw_it_is_not_found_but_i
         d=digest,
     )
 
-    seen = scene.adviser_looks(source)
+    seen = system.adviser_looks(source)
     page = source.looks()
 
     assert not UNSOUND.search(seen.inbox)

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from bench import world
+from bench import desk_servers
 from bench.browser import Answer
 from bench.forms import URLENCODED
-from tests.proofs.player import Adviser, Player, file_links, shown_text
-from tests.proofs.size import LOAD_SECONDS, say
+from tests.proofs.http_clients import AdviserClient, SourceClient, file_links, shown_text
+from tests.proofs.proof_sizes import LOAD_SECONDS, print_result
 
 pytestmark = pytest.mark.slow
 
@@ -33,7 +33,7 @@ class Visitor:
     _files: dict[str, bytes] = field(default_factory=dict)
 
     def live(self, until: float) -> None:
-        with Player(self.host, self.port) as player:
+        with SourceClient(self.host, self.port) as player:
             passphrase = player.open_mailbox()
             while time.monotonic() < until:
                 random.choice(
@@ -57,7 +57,7 @@ class Visitor:
             self.faults.append(f"{what}: {answer.status}")
         return answer
 
-    def _look(self, player: Player) -> None:
+    def _look(self, player: SourceClient) -> None:
         for path in ("/en/", "/nl/help", "/en/privacy", "/nl/begin"):
             self._check(path, player.browser.get(path), 200)
         page = shown_text(self._check("mailbox", player.thread_page(), 200))
@@ -71,30 +71,30 @@ class Visitor:
     def _text(self) -> str:
         return f"{self.mark}-{secrets.token_hex(8)}"
 
-    def _write(self, player: Player) -> None:
+    def _write(self, player: SourceClient) -> None:
         text = self._text()
         self._written[player.write(text)] = text
 
-    def _write_file(self, player: Player) -> None:
+    def _write_file(self, player: SourceClient) -> None:
         text = self._text()
         name = f"{text}.bin"
         self._files[name] = secrets.token_bytes(random.randrange(1, 400_000))
         self._written[player.write(text, {name: self._files[name]})] = text
 
-    def _fetch(self, player: Player) -> None:
+    def _fetch(self, player: SourceClient) -> None:
         links = file_links(player.thread_page())
         for name, path in list(links.items())[:2]:
             if player.browser.get(path).body != self._files[name]:
                 self.faults.append("a file is not what was sent")
 
-    def _delete(self, player: Player) -> None:
+    def _delete(self, player: SourceClient) -> None:
         if self._written:
             entry_id = random.choice(list(self._written))
             answer = player.press(f"/en/mailbox/delete/{entry_id}", f"/delete/{entry_id}")
             self._check("delete", answer, 303)
             del self._written[entry_id]
 
-    def _come_back(self, player: Player, passphrase: str) -> None:
+    def _come_back(self, player: SourceClient, passphrase: str) -> None:
         form = player.log_in_form()
         wrong = player.browser.post(
             form.action, URLENCODED, form.filled({"passphrase": "not a passphrase of ours at all"})
@@ -114,7 +114,7 @@ class Desk:
     faults: list[str] = field(default_factory=list)
 
     def live(self, until: float) -> None:
-        with Adviser(self.host, self.port) as adviser:
+        with AdviserClient(self.host, self.port) as adviser:
             adviser.unlock(self.passphrase)
             while time.monotonic() < until:
                 for path in adviser.mailboxes() or adviser.mailboxes("answered"):
@@ -133,8 +133,8 @@ class Desk:
 
 
 def test_nothing_breaks_and_no_mailbox_sees_another(tmp_path: Path) -> None:
-    desk = world.set_up(tmp_path / "var")
-    with world.open_doors(desk) as running:
+    desk = desk_servers.set_up(tmp_path / "var")
+    with desk_servers.serve_all(desk) as running:
         until = time.monotonic() + LOAD_SECONDS
         visitors = [Visitor(running.source.host, running.source.port) for _ in range(_SOURCES)]
         adviser = Desk(desk.passphrase, running.adviser.host, running.adviser.port)
@@ -156,4 +156,4 @@ def test_nothing_breaks_and_no_mailbox_sees_another(tmp_path: Path) -> None:
     assert [fault for person in people for fault in person.faults] == []
     assert min(person.done for person in people) > 0
     things = sum(person.done for person in people)
-    say(f"load: 8 people for {LOAD_SECONDS} s did {things} things, every answer right")
+    print_result(f"load: 8 people for {LOAD_SECONDS} s did {things} things, every answer right")

@@ -10,13 +10,13 @@ from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
 from bench.chromium import start as start_chromium
 from bench.tor_network import Tor, TorNetwork
-from tests.tor.sites import Site, open_site
+from tests.tor.onion_sites import OnionSite, serve_onion_site
 
 
 @pytest.fixture(scope="session")
 def network() -> Iterator[TorNetwork]:
-    with TorNetwork() as thread_state:
-        yield thread_state
+    with TorNetwork() as running:
+        yield running
 
 
 @pytest.fixture(scope="session")
@@ -37,9 +37,9 @@ def short_folder() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def site(network: TorNetwork) -> Iterator[Site]:
+def site(network: TorNetwork) -> Iterator[OnionSite]:
     """Open a desk whose source's interface listens for Tor, with a tor of its own that has its lines."""
-    with open_site(network) as running:
+    with serve_onion_site(network) as running:
         yield running
 
 

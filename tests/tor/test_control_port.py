@@ -20,13 +20,21 @@ from deploy.onion.publish_services import publish_services
 from deploy.settings.load_settings import load_config
 from deploy.settings.onion_settings import OnionConfig
 from tests.deploy.onion.sites import settings_in
-from tests.tor.sites import NoAnswerError, answer_of, ask, keeping_published, listening, steunpunt, with_key
+from tests.tor.onion_sites import (
+    NoAnswerError,
+    answering_socket,
+    fetch_once,
+    run_steunpunt,
+    running_publish,
+    start_workstation_tor,
+    wait_for_answer,
+)
 
 pytestmark = pytest.mark.slow
 
 
 @dataclass(frozen=True)
-class Doors:
+class Services:
     """Settings for both services, with something behind each."""
 
     settings: Path
@@ -51,7 +59,7 @@ def tor(network: TorNetwork) -> Iterator[Tor]:
 
 
 @pytest.fixture
-def doors(tor: Tor, short_folder: Path) -> Iterator[Doors]:
+def services(tor: Tor, short_folder: Path) -> Iterator[Services]:
     settings = settings_in(
         short_folder / "var",
         way="control",
@@ -61,31 +69,31 @@ def doors(tor: Tor, short_folder: Path) -> Iterator[Doors]:
         sync_socket=str(short_folder / "sync.sock"),
     )
     with contextlib.ExitStack() as stack:
-        stack.enter_context(listening(short_folder / "source.sock", b"source"))
-        stack.enter_context(listening(short_folder / "sync.sock", b"sync"))
-        yield Doors(settings, tor)
+        stack.enter_context(answering_socket(short_folder / "source.sock", b"source"))
+        stack.enter_context(answering_socket(short_folder / "sync.sock", b"sync"))
+        yield Services(settings, tor)
 
 
 @pytest.mark.timeout(120)
-def test_a_reload_of_tor_just_as_we_leave_holds_nobody_up(doors: Doors) -> None:
+def test_a_reload_of_tor_just_as_we_leave_holds_nobody_up(services: Services) -> None:
     for _ in range(20):
-        with connect_to_tor(doors.config.control) as controller:
+        with connect_to_tor(services.config.control) as controller:
             assert controller.msg("SIGNAL RELOAD").is_ok()
 
 
 def test_both_come_back_after_tor_restarts_and_only_admitted_workstations_come_in(
-    doors: Doors, client: Tor, network: TorNetwork
+    services: Services, client: Tor, network: TorNetwork
 ) -> None:
-    config, key = doors.config, make_client_key()
+    config, key = services.config, make_client_key()
     admit_client(config.clients_folder, "desk-1", key.public)
 
-    with keeping_published(doors.settings):
+    with running_publish(services.settings):
         source = _wait_for_host(config.source_folder)
         sync = _wait_for_host(config.sync_folder)
-        workstation = with_key(network, "workstation", key.private_line(sync))
+        workstation = start_workstation_tor(network, "workstation", key.private_line(sync))
 
         # Everybody reaches the source's interface, and finds the defence.
-        assert answer_of(client, source).endswith(b"source")
+        assert wait_for_answer(client, source).endswith(b"source")
         with connect_to_tor(f"unix:{client.control_socket}") as controller:
             assert fetch_published(controller, source, seconds=60) == PublishedService(
                 defends_by_work=True, is_single_hop=False
@@ -93,17 +101,17 @@ def test_both_come_back_after_tor_restarts_and_only_admitted_workstations_come_i
             assert fetch_published(controller, sync, seconds=60) == PublishedService(None, None)
 
         # The door for sync opens with the key, and not without.
-        assert answer_of(workstation, sync).endswith(b"sync")
+        assert wait_for_answer(workstation, sync).endswith(b"sync")
         with pytest.raises(NoAnswerError, match="SOCKS"):
-            ask(client, sync)
+            fetch_once(client, sync)
 
         # Tor is killed; what it published goes with it, and comes back under the same addresses.
-        doors.tor.kill()
-        doors.tor.start()
-        doors.tor.wait_until_bootstrapped()
-        assert answer_of(client, source).endswith(b"source")
-        assert answer_of(workstation, sync).endswith(b"sync")
-        said = steunpunt(doors.settings, "onion", "status")
+        services.tor.kill()
+        services.tor.start()
+        services.tor.wait_until_bootstrapped()
+        assert wait_for_answer(client, source).endswith(b"source")
+        assert wait_for_answer(workstation, sync).endswith(b"sync")
+        said = run_steunpunt(services.settings, "onion", "status")
         assert "Workstations that may connect: desk-1." in said.stdout
         assert "open only with a workstation's key" in said.stdout
         assert f'Write onion_host = "{source}"' in said.stdout  # the source's interface does not know it yet
@@ -115,7 +123,7 @@ def test_both_come_back_after_tor_restarts_and_only_admitted_workstations_come_i
 
     workstation.stop()
     # Not connected any more, and still published: Flags=Detach.
-    assert answer_of(client, source).endswith(b"source")
+    assert wait_for_answer(client, source).endswith(b"source")
 
 
 def _wait_for_host(folder: Path) -> str:
@@ -130,54 +138,54 @@ def _wait_for_host(folder: Path) -> str:
 def _wait_until_shut(client: Tor, host: str) -> None:
     for _ in range(60):
         try:
-            ask(client, host)
+            fetch_once(client, host)
         except (NoAnswerError, OSError):
             return
         time.sleep(1)
     raise AssertionError("a dismissed workstation still comes in")
 
 
-def test_a_key_is_on_the_disk_for_us_alone_before_it_is_published(doors: Doors) -> None:
-    publish_services(doors.config, doors.source_socket, say=lambda _line: None)
-    once = read_service_key(doors.config.source_folder)
+def test_a_key_is_on_the_disk_for_us_alone_before_it_is_published(services: Services) -> None:
+    publish_services(services.config, services.source_socket, say=lambda _line: None)
+    once = read_service_key(services.config.source_folder)
 
-    publish_services(doors.config, doors.source_socket, say=lambda _line: None)
+    publish_services(services.config, services.source_socket, say=lambda _line: None)
 
-    assert read_service_key(doors.config.source_folder) == once
-    assert {path.stat().st_mode & 0o777 for path in doors.config.source_folder.iterdir()} == {0o600}
+    assert read_service_key(services.config.source_folder) == once
+    assert {path.stat().st_mode & 0o777 for path in services.config.source_folder.iterdir()} == {0o600}
 
 
-def test_a_wrong_cookie_is_told(doors: Doors) -> None:
-    right = doors.tor.cookie.read_bytes()
-    doors.tor.cookie.write_bytes(os.urandom(len(right)))
+def test_a_wrong_cookie_is_told(services: Services) -> None:
+    right = services.tor.cookie.read_bytes()
+    services.tor.cookie.write_bytes(os.urandom(len(right)))
 
     with pytest.raises(OnionError, match="refuses to sign us in"):
-        publish_services(doors.config, doors.source_socket, say=lambda _line: None)
-    said = steunpunt(doors.settings, "onion", "status")
-    doors.tor.cookie.write_bytes(right)
+        publish_services(services.config, services.source_socket, say=lambda _line: None)
+    said = run_steunpunt(services.settings, "onion", "status")
+    services.tor.cookie.write_bytes(right)
 
     assert said.returncode == 1
     assert "CookieAuthentication 1" in said.stderr
     assert len(said.stderr.splitlines()) == 1
 
 
-def test_a_cookie_that_cannot_be_read_is_told(doors: Doors) -> None:
-    right = doors.tor.cookie.read_bytes()
-    doors.tor.cookie.unlink()
+def test_a_cookie_that_cannot_be_read_is_told(services: Services) -> None:
+    right = services.tor.cookie.read_bytes()
+    services.tor.cookie.unlink()
 
     with pytest.raises(OnionError, match="CookieAuthentication 1"):
-        publish_services(doors.config, doors.source_socket, say=lambda _line: None)
-    doors.tor.cookie.write_bytes(right)
+        publish_services(services.config, services.source_socket, say=lambda _line: None)
+    services.tor.cookie.write_bytes(right)
 
 
-def test_a_socket_with_a_space_is_refused_by_us_and_by_tor(doors: Doors, short_folder: Path) -> None:
+def test_a_socket_with_a_space_is_refused_by_us_and_by_tor(services: Services, short_folder: Path) -> None:
     """Should the settings ever let one through, Tor's refusal is told without the key in it."""
     settings = settings_in(short_folder / "spaced", onion_socket=f"{short_folder}/a b.sock")
-    said = steunpunt(settings, "onion", "torrc")
+    said = run_steunpunt(settings, "onion", "torrc")
     key = OnionKey.draw()
 
     with (
-        connect_to_tor(f"unix:{doors.tor.control_socket}") as controller,
+        connect_to_tor(f"unix:{services.tor.control_socket}") as controller,
         pytest.raises(OnionError) as why,
     ):
         add_onion(controller, key, f"{short_folder}/a b.sock")
@@ -197,24 +205,24 @@ def test_tor_that_does_not_run_is_told(network: TorNetwork) -> None:
             pass
 
 
-def test_a_control_port_that_is_closed_is_told(doors: Doors) -> None:
+def test_a_control_port_that_is_closed_is_told(services: Services) -> None:
     """This Tor runs, and listens for commands on its Unix socket alone."""
-    settings = doors.settings.read_text("utf-8")
+    settings = services.settings.read_text("utf-8")
     port = free_port("127.0.0.1")
-    doors.settings.write_text(
-        settings.replace(f"unix:{doors.tor.control_socket}", f"127.0.0.1:{port}"), "utf-8"
+    services.settings.write_text(
+        settings.replace(f"unix:{services.tor.control_socket}", f"127.0.0.1:{port}"), "utf-8"
     )
 
-    said = [steunpunt(doors.settings, "onion", *what) for what in (("publish", "--once"), ("status",))]
+    said = [run_steunpunt(services.settings, "onion", *what) for what in (("publish", "--once"), ("status",))]
 
     assert [each.returncode for each in said] == [1, 1]
     assert [len(each.stderr.splitlines()) for each in said] == [1, 1]
     assert all("open no control port there" in each.stderr for each in said)
 
 
-def test_who_lets_tor_publish_does_not_publish_twice(doors: Doors) -> None:
-    settings = doors.settings.read_text("utf-8").replace('way = "control"', 'way = "torrc"')
-    doors.settings.write_text(settings, "utf-8")
+def test_who_lets_tor_publish_does_not_publish_twice(services: Services) -> None:
+    settings = services.settings.read_text("utf-8").replace('way = "control"', 'way = "torrc"')
+    services.settings.write_text(settings, "utf-8")
 
     with pytest.raises(OnionError, match="onion torrc"):
-        publish_services(doors.config, doors.source_socket, say=lambda _line: None)
+        publish_services(services.config, services.source_socket, say=lambda _line: None)

@@ -12,16 +12,16 @@ from bench.tor_network import Tor, TorNetwork
 from deploy.onion.control import PublishedService, connect_to_tor, fetch_published
 from tests import source_labels as labels
 from tests.browser.keyboard import choose, fetch, fill, follow, press
-from tests.browser.people import come_back, sees, start_mailbox, write
-from tests.tor.sites import NoAnswerError, Site, answer_of, ask, with_key
+from tests.browser.user_actions import come_back, sees, start_mailbox, write
+from tests.tor.onion_sites import NoAnswerError, OnionSite, fetch_once, start_workstation_tor, wait_for_answer
 
 pytestmark = pytest.mark.slow
 
 Visit = Callable[[], BrowserContext]
 
 
-def test_the_onion_answers_and_sends_no_onion_location(site: Site, client: Tor) -> None:
-    answer = answer_of(client, site.host, "/en/help")
+def test_the_onion_answers_and_sends_no_onion_location(site: OnionSite, client: Tor) -> None:
+    answer = wait_for_answer(client, site.host, "/en/help")
 
     head, _, page = answer.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 200")
@@ -30,7 +30,7 @@ def test_the_onion_answers_and_sends_no_onion_location(site: Site, client: Tor) 
 
 
 def test_everybody_finds_the_proof_of_work_in_the_descriptor_and_no_single_hop(
-    site: Site, client: Tor
+    site: OnionSite, client: Tor
 ) -> None:
     with connect_to_tor(f"unix:{client.control_socket}") as controller:
         found = fetch_published(controller, site.host, seconds=120)
@@ -56,9 +56,9 @@ def test_the_descriptor_check_can_fail(client: Tor, network: TorNetwork, short_f
 
 
 def test_from_the_first_page_to_the_answer_with_tor_killed_in_between(
-    site: Site, client: Tor, visit: Visit, tmp_path: Path
+    site: OnionSite, client: Tor, visit: Visit, tmp_path: Path
 ) -> None:
-    answer_of(client, site.host)
+    wait_for_answer(client, site.host)
     video = tmp_path / "video.mp4"
     video.write_bytes(os.urandom(50_000_000))
     source = visit()
@@ -76,7 +76,7 @@ def test_from_the_first_page_to_the_answer_with_tor_killed_in_between(
     # The power goes, and comes back.
     site.tor.kill()
     site.tor.start()
-    answer_of(client, site.host)
+    wait_for_answer(client, site.host)
 
     again = visit().new_page()
     come_back(again, site.url, passphrase)
@@ -89,20 +89,20 @@ def test_from_the_first_page_to_the_answer_with_tor_killed_in_between(
 
 
 def test_the_door_for_sync_that_tor_publishes_itself_opens_with_the_key_alone(
-    site: Site, client: Tor, network: TorNetwork
+    site: OnionSite, client: Tor, network: TorNetwork
 ) -> None:
-    workstation = with_key(network, "desk", site.sync_key.private_line(site.sync_host))
+    workstation = start_workstation_tor(network, "desk", site.sync_key.private_line(site.sync_host))
 
-    served = answer_of(workstation, site.sync_host)
+    served = wait_for_answer(workstation, site.sync_host)
     with pytest.raises(NoAnswerError, match="SOCKS"):
-        ask(client, site.sync_host)
+        fetch_once(client, site.sync_host)
     workstation.stop()
 
     assert served.startswith(b"HTTP/1.1 404")  # nothing but pouches goes through it
 
 
-def test_status_finds_all_well_and_says_so(site: Site, client: Tor) -> None:
-    answer_of(client, site.host)
+def test_status_finds_all_well_and_says_so(site: OnionSite, client: Tor) -> None:
+    wait_for_answer(client, site.host)
 
     said = site.run("onion", "status")
 

@@ -23,7 +23,7 @@ from sync.http_endpoint import create_sync_app
 from tests.deploy.two_machines import Machine, texts_held
 from tests.journalist_app.desk_factories import ASource, a_source
 from tests.sync.ends import Ends, Workstation, all_of, at, the_ends
-from tests.tor.sites import Site, answer_of, change, with_key
+from tests.tor.onion_sites import OnionSite, change_settings, start_workstation_tor, wait_for_answer
 
 pytestmark = pytest.mark.slow
 
@@ -31,7 +31,7 @@ DAYS = 30
 
 
 @pytest.fixture(scope="module")
-def workstation_tor(site: Site, network: TorNetwork) -> Iterator[Tor]:
+def workstation_tor(site: OnionSite, network: TorNetwork) -> Iterator[Tor]:
     """Start the workstation's tor, with the very folder into which `steunpunt pair` wrote its key."""
     folder = site.desk.first.settings.parent / "onion-auth"
     tor = network.add("paired", [f"ClientOnionAuthDir {folder}"], socks=True)
@@ -42,19 +42,19 @@ def workstation_tor(site: Site, network: TorNetwork) -> Iterator[Tor]:
 
 
 @pytest.fixture
-def first(site: Site, workstation_tor: Tor) -> Machine:
+def first(site: OnionSite, workstation_tor: Tor) -> Machine:
     """Return the paired workstation; its onion answers."""
     through(site.desk.first, workstation_tor)
-    answer_of(workstation_tor, site.sync_host)
+    wait_for_answer(workstation_tor, site.sync_host)
     return site.desk.first
 
 
 def through(machine: Machine, tor: Tor) -> None:
     assert tor.socks is not None
-    change(machine.settings, socks="{}:{}".format(*tor.socks))
+    change_settings(machine.settings, socks="{}:{}".format(*tor.socks))
 
 
-def test_a_sync_brings_what_a_source_wrote_and_takes_the_answer_back(site: Site, first: Machine) -> None:
+def test_a_sync_brings_what_a_source_wrote_and_takes_the_answer_back(site: OnionSite, first: Machine) -> None:
     source = site.desk.a_source_writes("I write from far away.", file=("photo.jpg", b"picture" * 300_000))
 
     said = first.does("sync")
@@ -69,7 +69,7 @@ def test_a_sync_brings_what_a_source_wrote_and_takes_the_answer_back(site: Site,
 
 
 def test_without_the_key_a_sync_is_refused_in_a_sentence_and_nothing_is_lost(
-    site: Site, first: Machine, workstation_tor: Tor, client: Tor
+    site: OnionSite, first: Machine, workstation_tor: Tor, client: Tor
 ) -> None:
     source = site.desk.a_source_writes()
     first.does("sync")
@@ -92,7 +92,7 @@ def test_without_the_key_a_sync_is_refused_in_a_sentence_and_nothing_is_lost(
 
 
 def test_after_tor_was_killed_and_came_back_the_next_sync_works(
-    site: Site, first: Machine, workstation_tor: Tor
+    site: OnionSite, first: Machine, workstation_tor: Tor
 ) -> None:
     first.does("sync")
     site.desk.a_source_writes("before the power went")
@@ -103,7 +103,7 @@ def test_after_tor_was_killed_and_came_back_the_next_sync_works(
     for tor in (site.tor, workstation_tor):
         tor.start()
         tor.wait_until_bootstrapped()
-    answer_of(workstation_tor, site.sync_host)
+    wait_for_answer(workstation_tor, site.sync_host)
     first.does("sync")
 
     assert "could not be reached" in told
@@ -119,7 +119,7 @@ class _Quiet(WSGIRequestHandler):
 
 
 @contextlib.contextmanager
-def the_door(ends: Ends, path: Path) -> Iterator[None]:
+def serving_endpoint(ends: Ends, path: Path) -> Iterator[None]:
     """Serve the door of a server whose clock we move, on a Unix socket."""
     server: BaseWSGIServer = make_server(
         f"unix://{path}", 0, create_sync_app(ends.server), request_handler=_Quiet
@@ -135,7 +135,7 @@ def the_door(ends: Ends, path: Path) -> Iterator[None]:
 
 
 @dataclass(slots=True)
-class Line:
+class LossyCarrier:
     """The way through Tor; every seventh time the answer is lost on it."""
 
     carrier: Carrier
@@ -159,7 +159,7 @@ class Month:
 
     ends: Ends
     workstation: Workstation
-    line: Line
+    line: LossyCarrier
     sources: list[ASource] = field(default_factory=list)
     failed: int = 0
 
@@ -204,7 +204,7 @@ class Month:
 
 
 def test_after_a_month_of_syncs_server_and_replica_tell_the_same(
-    site: Site, network: TorNetwork, short_folder: Path, tmp_path: Path
+    site: OnionSite, network: TorNetwork, short_folder: Path, tmp_path: Path
 ) -> None:
     with contextlib.ExitStack() as stack:
         ends = _two_ends(tmp_path)
@@ -213,14 +213,14 @@ def test_after_a_month_of_syncs_server_and_replica_tell_the_same(
         workstation = ends.workstation()
         stack.callback(workstation.replica.close)
         door, onion, key = short_folder / "month.sock", OnionKey.draw(), make_client_key()
-        stack.enter_context(the_door(ends, door))
+        stack.enter_context(serving_endpoint(ends, door))
         with connect_to_tor(f"unix:{site.tor.control_socket}") as controller:
             add_onion(controller, onion, str(door), clients=[key.public])
-        tor = with_key(network, "month", key.private_line(onion.host))
+        tor = start_workstation_tor(network, "month", key.private_line(onion.host))
         stack.callback(tor.stop)
         assert tor.socks is not None
-        answer_of(tor, onion.host)
-        month = Month(ends, workstation, Line(OnionCarrier(onion.host, "{}:{}".format(*tor.socks))))
+        wait_for_answer(tor, onion.host)
+        month = Month(ends, workstation, LossyCarrier(OnionCarrier(onion.host, "{}:{}".format(*tor.socks))))
 
         for number in range(DAYS):
             month.live(number)

@@ -18,7 +18,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from bench import world
+from bench import desk_servers
 from deploy.settings.load_settings import load_config
 from source_app.config import SourceConfig
 from tests.deploy.servers import ROOT, free_address
@@ -81,7 +81,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[Running]:
     """Run a desk that a test may stop or spoil."""
-    desk = world.set_up(tmp_path / "var")
+    desk = desk_servers.set_up(tmp_path / "var")
     with _running(desk.settings.parent, desk.address("source"), desk.address("adviser")) as running:
         yield running
 

@@ -1,11 +1,11 @@
-"""A whole mailbox on this machine: a desk in a folder of its own, both interfaces on free ports.
+"""A desk with running servers on this machine: in its own folder, both interfaces on free ports.
 
     with processes.folder_on_disk() as folder:
         desk = set_up(folder)
         with open_doors(desk) as world:
             world.source.port, world.adviser.port, desk.passphrase
 
-Whoever needs a full store fills it between the two steps. Only what was started here is ended.
+To measure a full store, fill it between the two steps. Only processes that were started here are ended.
 """
 
 import atexit
@@ -32,12 +32,12 @@ _PASSPHRASE = re.compile(r"^ +([a-z]+(?: [a-z]+)+)$", re.MULTILINE)
 
 
 class NotSetUpError(Exception):
-    """The setup command failed, or printed no passphrase; the message is what it said of itself."""
+    """The setup command failed, or printed no passphrase. The message is its error output."""
 
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """What `steunpunt setup` made."""
+    """Desk that `steunpunt setup` created."""
 
     settings: Path
     passphrase: str = field(repr=False)
@@ -48,7 +48,7 @@ class Desk:
         return found
 
     def path(self, section: str, name: str) -> Path:
-        """Return a path of the settings; relative ones start at the settings file."""
+        """Return a path of the settings. A relative path starts at the settings file."""
         return self.settings.parent / str(self.section(section)[name])
 
     def address(self, section: str) -> tuple[str, int]:
@@ -58,8 +58,8 @@ class Desk:
 
 
 @dataclass(frozen=True, slots=True)
-class World:
-    """A desk whose doors are open."""
+class DeskServers:
+    """Desk with both interfaces running."""
 
     desk: Desk
     source: Server
@@ -67,31 +67,31 @@ class World:
 
 
 def set_up(folder: Path, overrides: Mapping[str, int] | None = None) -> Desk:
-    """Make a desk with an empty store in `folder`, on ports that are free now.
+    """Create a desk with an empty store in `folder`, on ports that are free now.
 
-    Setting up takes three seconds of a core, so a process does it once: every desk of it has the same keys,
-    and a store, ports and a place for sessions of its own. `overrides` replaces numbers of the settings file,
-    in every section that has the key.
+    Setup takes three seconds of one core, so each process runs it once. All desks of a process have the same
+    keys, but each has its own store, ports and folder for sessions. `overrides` replaces numbers of the
+    settings file, in every section that has the key.
 
     Raises:
         NotSetUpError: the command failed.
     """
-    pattern = _made()
-    shutil.copytree(pattern.settings.parent, folder, dirs_exist_ok=True)
-    settings = folder / pattern.settings.name
+    original = _desk_of_this_process()
+    shutil.copytree(original.settings.parent, folder, dirs_exist_ok=True)
+    settings = folder / original.settings.name
     text = settings.read_text("utf-8")
     text = re.sub(r"/steunpunt-[0-9a-f]{16}/", f"/steunpunt-{secrets.token_hex(8)}/", text)
     for section, host in (("source", SOURCE_HOST), ("adviser", ADVISER_HOST)):
-        here, there = pattern.address(section), (host, processes.free_port(host))
+        here, there = original.address(section), (host, processes.free_port(host))
         text = text.replace("{}:{}".format(*here), "{}:{}".format(*there))
     for name, value in (overrides or {}).items():
         text = re.sub(rf"^{name} = .*$", f"{name} = {value}", text, flags=re.MULTILINE)
     settings.write_text(text, "utf-8")
-    return Desk(settings, pattern.passphrase)
+    return Desk(settings, original.passphrase)
 
 
 @functools.cache
-def _made() -> Desk:
+def _desk_of_this_process() -> Desk:
     folder = Path(tempfile.mkdtemp())
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     settings = folder / "var" / "config.toml"
@@ -99,23 +99,23 @@ def _made() -> Desk:
         f"--source-bind={SOURCE_HOST}:{processes.free_port(SOURCE_HOST)}",
         f"--adviser-bind={ADVISER_HOST}:{processes.free_port(ADVISER_HOST)}",
     ]
-    said = subprocess.run(
+    done = subprocess.run(
         [*_COMMAND, "--settings", settings, "setup", *ports], check=False, capture_output=True, text=True
     )
-    shown = _PASSPHRASE.search(said.stdout)
-    if said.returncode or shown is None:
-        raise NotSetUpError(said.stderr[-2000:])
-    return Desk(settings, shown[1])
+    found = _PASSPHRASE.search(done.stdout)
+    if done.returncode or found is None:
+        raise NotSetUpError(done.stderr[-2000:])
+    return Desk(settings, found[1])
 
 
 @contextlib.contextmanager
-def open_doors(desk: Desk) -> Iterator[World]:
-    """Run both interfaces and the sweeper, and stop them afterwards."""
+def serve_all(desk: Desk) -> Iterator[DeskServers]:
+    """Run both interfaces and the clean-up process, and stop them afterwards."""
     with contextlib.ExitStack() as stack:
         source = stack.enter_context(serving(desk, "source"))
         adviser = stack.enter_context(serving(desk, "adviser"))
         stack.enter_context(processes.running([*_COMMAND, "--settings", str(desk.settings), "sweep"]))
-        yield World(desk, source, adviser)
+        yield DeskServers(desk, source, adviser)
 
 
 @contextlib.contextmanager

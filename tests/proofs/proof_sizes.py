@@ -10,6 +10,6 @@ LOAD_SECONDS = 120 if IS_WHOLE else 20
 MANY_ENTRIES = 1_000_000 if IS_WHOLE else 20_000
 
 
-def say(sentence: str) -> None:
+def print_result(sentence: str) -> None:
     """Print a line for docs/proofs.md (pytest shows it under -s, or with -rP)."""
     print(f"proof: {sentence}")  # noqa: T201  # the result is what a proof is for

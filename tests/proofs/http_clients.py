@@ -47,7 +47,7 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-class Player(Source):
+class SourceClient(Source):
     """A source who also sends files and looks at every answer."""
 
     def send(self, form: Form, text: str, files: Mapping[str, bytes] | None = None) -> Answer:
@@ -76,7 +76,7 @@ class Player(Source):
         return self.browser.post(form.action, URLENCODED, form.filled(fields or {}))
 
 
-class Adviser(adviser.Adviser):
+class AdviserClient(adviser.Adviser):
     """An adviser who also goes through the lists and answers."""
 
     def mailboxes(self, state: str = "waiting") -> list[str]:

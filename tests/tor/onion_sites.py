@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import processes, world
+from bench import desk_servers, processes
 from bench.tor_network import Tor, TorNetwork
 from deploy.onion.clients import ClientKey, make_client_key
 from deploy.onion.onion_keys import HOST_FILE
@@ -30,7 +30,7 @@ class NoAnswerError(Exception):
 
 
 @dataclass(frozen=True)
-class Site:
+class OnionSite:
     """A desk whose server is open, and the tor that brings sources and its workstation to it."""
 
     desk: two_machines.Desk
@@ -44,10 +44,10 @@ class Site:
         return f"http://{self.host}"
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return steunpunt(self.desk.server.settings, *arguments)
+        return run_steunpunt(self.desk.server.settings, *arguments)
 
 
-def steunpunt(settings: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run_steunpunt(settings: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the command as an operator does."""
     return subprocess.run(
         [*COMMAND, "--settings", str(settings), *arguments],
@@ -58,7 +58,7 @@ def steunpunt(settings: Path, *arguments: str) -> subprocess.CompletedProcess[st
     )
 
 
-def change(settings: Path, **values: str) -> None:
+def change_settings(settings: Path, **values: str) -> None:
     """Give texts in a settings file other values."""
     text = settings.read_text("utf-8")
     for key, value in values.items():
@@ -68,7 +68,7 @@ def change(settings: Path, **values: str) -> None:
 
 
 @contextlib.contextmanager
-def open_site(network: TorNetwork) -> Iterator[Site]:
+def serve_onion_site(network: TorNetwork) -> Iterator[OnionSite]:
     """Do what docs/operator.md says for the way in which Tor keeps the key, and open every door."""
     with contextlib.ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="site-"))
@@ -77,10 +77,10 @@ def open_site(network: TorNetwork) -> Iterator[Site]:
         desk = two_machines.a_desk(
             folder / "desk", source_bind=f"127.0.0.1:{processes.free_port()}", sync_bind=f"unix:{door}"
         )
-        server = world.Desk(desk.server.settings, "")
+        server = desk_servers.Desk(desk.server.settings, "")
         stack.callback(shutil.rmtree, server.path("source", "sessions_path").parent, ignore_errors=True)
         tor = network.add("service")
-        change(
+        change_settings(
             server.settings,
             onion_socket=str(folder / "source.sock"),
             control=f"unix:{tor.control_socket}",
@@ -88,9 +88,9 @@ def open_site(network: TorNetwork) -> Iterator[Site]:
             sync_socket=str(door),
         )
         key = make_client_key()
-        admitted = steunpunt(server.settings, "onion", "admit", "desk-1", key.public)
+        admitted = run_steunpunt(server.settings, "onion", "admit", "desk-1", key.public)
         assert admitted.returncode == 0, admitted.stderr
-        lines = steunpunt(server.settings, "onion", "torrc")
+        lines = run_steunpunt(server.settings, "onion", "torrc")
         assert lines.returncode == 0, lines.stderr
         tor.add_lines(lines.stdout)
         tor.start()
@@ -98,17 +98,17 @@ def open_site(network: TorNetwork) -> Iterator[Site]:
             (tor.folder / name / HOST_FILE).read_text().strip()
             for name in ("steunpunt-source", "steunpunt-sync")
         )
-        change(server.settings, onion_host=host)
+        change_settings(server.settings, onion_host=host)
         desk.pair_first(f"onion:{sync_host}")
         tor.reload()  # as `admit` asks for
-        stack.enter_context(world.serving(server, "source"))
+        stack.enter_context(desk_servers.serving(server, "source"))
         serve = [*COMMAND, "--settings", str(server.settings), "serve", "sync"]
         stack.enter_context(processes.serving_at(serve, door))
         tor.wait_until_bootstrapped()
-        yield Site(desk, tor, host, sync_host, key)
+        yield OnionSite(desk, tor, host, sync_host, key)
 
 
-def answer_of(client: Tor, host: str, path: str = "/", *, seconds: float = _PATIENCE_SECONDS) -> bytes:
+def wait_for_answer(client: Tor, host: str, path: str = "/", *, seconds: float = _PATIENCE_SECONDS) -> bytes:
     """Ask an onion for a page until it answers; return the whole answer.
 
     Raises:
@@ -117,7 +117,7 @@ def answer_of(client: Tor, host: str, path: str = "/", *, seconds: float = _PATI
     deadline = time.monotonic() + seconds
     while True:
         try:
-            return ask(client, host, path)
+            return fetch_once(client, host, path)
         except (NoAnswerError, OSError) as why:
             if time.monotonic() > deadline:
                 raise NoAnswerError(str(why)) from why
@@ -125,7 +125,7 @@ def answer_of(client: Tor, host: str, path: str = "/", *, seconds: float = _PATI
         time.sleep(1)
 
 
-def ask(client: Tor, host: str, path: str = "/") -> bytes:
+def fetch_once(client: Tor, host: str, path: str = "/") -> bytes:
     """Ask once.
 
     Raises:
@@ -160,7 +160,7 @@ def _take(line: socket.socket, size: int) -> bytes:
 
 
 @contextlib.contextmanager
-def listening(path: Path, says: bytes) -> Iterator[None]:
+def answering_socket(path: Path, says: bytes) -> Iterator[None]:
     """Answer whatever comes in at a Unix socket with the same words: something to find behind a door."""
     server = socket.socket(socket.AF_UNIX)
     server.bind(str(path))
@@ -186,7 +186,7 @@ def listening(path: Path, says: bytes) -> Iterator[None]:
         thread.join()
 
 
-def with_key(network: TorNetwork, name: str, line: str) -> Tor:
+def start_workstation_tor(network: TorNetwork, name: str, line: str) -> Tor:
     """Start a workstation's tor, which has a key to an onion."""
     keys = network.folder / f"{name}-keys"
     keys.mkdir(mode=0o700)
@@ -198,7 +198,7 @@ def with_key(network: TorNetwork, name: str, line: str) -> Tor:
 
 
 @contextlib.contextmanager
-def keeping_published(settings: Path) -> Iterator[None]:
+def running_publish(settings: Path) -> Iterator[None]:
     """Run `steunpunt onion publish`, as systemd does."""
     with processes.running([*COMMAND, "--settings", str(settings), "onion", "publish"]):
         yield

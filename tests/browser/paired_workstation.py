@@ -30,7 +30,7 @@ class _Quiet(WSGIRequestHandler):
 
 
 @dataclass(slots=True)
-class Paired:
+class PairedWorkstation:
     """A workstation, where its interface is, and the cookie that has it open."""
 
     at: AtDesk
@@ -61,7 +61,7 @@ class Paired:
 
 
 @contextmanager
-def a_paired_workstation(folder: Path) -> Iterator[Paired]:
+def a_paired_workstation(folder: Path) -> Iterator[PairedWorkstation]:
     """Serve the interface of a workstation that is paired with a server in this process."""
     (folder / "server").mkdir(parents=True)
     ends = the_ends(folder)
@@ -73,7 +73,7 @@ def a_paired_workstation(folder: Path) -> Iterator[Paired]:
         server.set_app(app)
         serving = threading.Thread(target=server.serve_forever, daemon=True)
         serving.start()
-        yield Paired(at, f"http://{bind}", app)
+        yield PairedWorkstation(at, f"http://{bind}", app)
         server.shutdown()
         serving.join()
     at.desk.stop()

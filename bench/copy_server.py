@@ -1,6 +1,6 @@
-"""The yardstick of syncing: bytes in, and as many out as the first eight of them ask for.
+"""Baseline server for sync: reads any request, and answers with as many bytes as its first eight ask for.
 
-python -m bench.plain_door unix:/path/to/socket
+python -m bench.copy_server unix:/path/to/socket
 """
 
 import os
@@ -13,17 +13,17 @@ from sync.build import TARGET_BYTES
 from sync.http_endpoint import PATH
 from sync.pouch_stream import frame_pouches
 
-ASKING_BYTES = 8
+SIZE_BYTES = 8
 
 
 def create_app() -> Flask:
-    """Build a view that takes any bytes and answers with others, at the place of the real door."""
+    """Build an app with one view, at the path of the real sync endpoint, that answers with random bytes."""
     app = Flask(__name__)
     piece = os.urandom(TARGET_BYTES)
 
     @app.post(PATH)
     def copy() -> Response:
-        wanted = max(1, int.from_bytes(request.get_data(cache=False)[:ASKING_BYTES]))
+        wanted = max(1, int.from_bytes(request.get_data(cache=False)[:SIZE_BYTES]))
         pieces = (piece[: wanted - done] for done in range(0, wanted, TARGET_BYTES))
         return Response(frame_pouches(pieces), mimetype="application/octet-stream")
 
@@ -31,7 +31,7 @@ def create_app() -> Flask:
 
 
 def main(bind: str) -> None:
-    """Serve until SIGTERM, under the gunicorn and with the settings of the real door."""
+    """Serve until SIGTERM, with the gunicorn and the settings of the real sync endpoint."""
     GunicornServer(create_app, binds=[bind], workers=1, threads=4, stop_seconds=10).run()
 
 

@@ -17,10 +17,10 @@ def heading(page: Page, words: str) -> None:
 
 def sees(page: Page, name: str, value: str) -> None:
     """See what a page says, by the `data-` attribute that marks it."""
-    expect(page.locator(hooked(name, value)).first).to_be_visible()
+    expect(page.locator(selector_of(name, value)).first).to_be_visible()
 
 
-def hooked(name: str, value: str) -> str:
+def selector_of(name: str, value: str) -> str:
     """Return the selector of a `data-` attribute."""
     return f'[data-{name}="{value}"]'
 

@@ -66,7 +66,7 @@ class ASource:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class AdviserView:
     """What an adviser who unlocks next morning sees: every list of the inbox, then the thread."""
 
     inbox: str
@@ -74,7 +74,7 @@ class Seen:
 
 
 @dataclass(slots=True)
-class Scene:
+class MailboxSystem:
     """Both interfaces over one store, and the administrator's way past them."""
 
     world: World
@@ -114,7 +114,7 @@ class Scene:
         assert sent.status_code == 303
         self.adviser_looks(source)
 
-    def adviser_looks(self, source: ASource, *, thread_status: int = 200) -> Seen:
+    def adviser_looks(self, source: ASource, *, thread_status: int = 200) -> AdviserView:
         """Unlock, look through the inbox, then at the thread; each is a page, whatever happened."""
         adviser = self.an_adviser()
         lists = [adviser.get(f"/inbox?state={state}") for state in ("waiting", "answered", "closed")]
@@ -122,7 +122,7 @@ class Scene:
         thread = adviser.get(source.path)
         assert [page.status_code for page in lists] == [200, 200, 200]
         assert thread.status_code == thread_status
-        return Seen("".join(page.text for page in lists), thread.text)
+        return AdviserView("".join(page.text for page in lists), thread.text)
 
     def sql(self, *statements: str, **values: object) -> None:
         """Do what a database administrator can: no rule of the schema binds them either."""
@@ -151,12 +151,12 @@ class Scene:
         self.world.store.close()
 
 
-def a_scene(folder: Path) -> Scene:
+def a_mailbox_system(folder: Path) -> MailboxSystem:
     """Make a desk with both interfaces; only Argon2id is made cheap."""
     return _open(folder, a_world(folder), secrets.token_bytes(32))
 
 
-def a_conversation(folder: Path) -> tuple[Scene, ASource]:
+def a_conversation(folder: Path) -> tuple[MailboxSystem, ASource]:
     """Make a desk in which a source asked and was answered, wrote again, and the adviser read that too."""
     played = _played_once()
     shutil.copytree(played.folder, folder, dirs_exist_ok=True)
@@ -167,10 +167,10 @@ def a_conversation(folder: Path) -> tuple[Scene, ASource]:
     }
     config = replace(config, **moved)
     world = replace(played.world, config=config, store=open_store(config.store_path))
-    scene = _open(folder, world, played.server_secret)
-    source = scene.a_source_with(played.cookies, played.passphrase)
+    system = _open(folder, world, played.server_secret)
+    source = system.a_source_with(played.cookies, played.passphrase)
     source.receipts += played.receipts
-    return scene, source
+    return system, source
 
 
 _Cookies = Mapping[tuple[str, str, str], Cookie]
@@ -192,22 +192,22 @@ class _Played:
 def _played_once() -> _Played:
     folder = Path(tempfile.mkdtemp())
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    scene = a_scene(folder)
-    source = _play(scene)
-    scene.world.store.checkpoint()
-    scene.close()
+    system = a_mailbox_system(folder)
+    source = _play(system)
+    system.world.store.checkpoint()
+    system.close()
     browser = source.browser
     return _Played(
         folder,
-        scene.world,
-        scene.server_secret,
+        system.world,
+        system.server_secret,
         dict(browser.client._cookies or {}),
         browser.passphrase,
         source.receipts,
     )
 
 
-def _open(folder: Path, world: World, server_secret: bytes) -> Scene:
+def _open(folder: Path, world: World, server_secret: bytes) -> MailboxSystem:
     config = SourceConfig(
         store_path=world.config.store_path,
         sessions_path=folder / "sessions.db",
@@ -239,16 +239,16 @@ def _open(folder: Path, world: World, server_secret: bytes) -> Scene:
         signposts=decision_tree.load(decision_tree.PACKAGED),
         today=lambda: TODAY,
     )
-    return Scene(world, site, sessions, server_secret)
+    return MailboxSystem(world, site, sessions, server_secret)
 
 
-def _play(scene: Scene) -> ASource:
-    source = scene.a_source()
+def _play(system: MailboxSystem) -> ASource:
+    source = system.a_source()
     source.writes(QUESTION, [("dossier.pdf", FILE)])
-    scene.adviser_answers(source, ANSWER)
+    system.adviser_answers(source, ANSWER)
     assert ANSWER in source.looks()
     source.writes(THANKS)
-    seen = scene.adviser_looks(source)
+    seen = system.adviser_looks(source)
     assert THANKS in seen.thread
     assert "data-unsound" not in seen.inbox
     assert 'data-state="unsound"' not in seen.inbox

@@ -1,0 +1,80 @@
+"""Measurements of both interfaces on a full store, each with its own desk."""
+
+import contextlib
+from collections.abc import Iterator
+
+from bench import desk_servers, fill, processes
+from bench.adviser import Adviser
+from bench.bench_setup import BenchSetup
+from bench.desk_servers import Desk
+from bench.report import Measurement, at_most, milliseconds
+from bench.source import Source
+from bench.source_measures import one_post
+from bench.timing import interleaved, median, timed
+
+_PAGE_SECONDS = 0.300
+_MAILBOXES = 10_000
+_ENTRIES = 1_000_000
+_FEW_ENTRIES = 1_000
+
+
+def reading(setup: BenchSetup) -> Iterator[Measurement]:
+    """Unlock an inbox of 10,000 real mailboxes, and read a thread of 200 entries."""
+    count = _MAILBOXES // 10 if setup.quick else _MAILBOXES
+    with processes.folder_on_disk() as folder:
+        desk = desk_servers.set_up(folder)
+        fill.add_mailboxes(desk, count, 2, 3)
+        (long_thread,) = fill.add_mailboxes(desk, 1, 200, 200)
+        with desk_servers.serving(desk, "adviser") as server, Adviser(server.host, server.port) as adviser:
+            cold = timed(lambda: _first_page(adviser, desk))()
+            # A warm unlock comes after everything was verified and the trusted state was saved.
+            adviser.wait_until_checked()
+        with desk_servers.serving(desk, "adviser") as server, Adviser(server.host, server.port) as adviser:
+            adviser.unlock(desk.passphrase)
+            first = timed(adviser.inbox)()
+            (pages, threads) = interleaved(
+                setup.turns(10), timed(adviser.inbox), timed(lambda: adviser.thread(long_thread))
+            )
+    beside = f"{milliseconds(cold)}, cold, with the unlocking itself"
+    yield _page(f"inbox of {count:,} mailboxes, first page after a warm unlock", first, beside)
+    yield _page("the same page again", median(pages), "")
+    yield _page("a thread of 200 entries", median(threads), "")
+
+
+def million(setup: BenchSetup) -> Iterator[Measurement]:
+    """Post into a store of a million entries, in turns with a store of a thousand entries."""
+    count = _ENTRIES // 20 if setup.quick else _ENTRIES
+    with contextlib.ExitStack() as stack:
+        sources = [stack.enter_context(_filled(entries)) for entries in (_FEW_ENTRIES, count)]
+        for source in sources:
+            source.open_mailbox()
+        few, many = interleaved(setup.turns(300), *(one_post(source) for source in sources), warm_ups=20)
+    ratio = median(many) / median(few)
+    yield Measurement(
+        f"post 1 KiB into {count:,} entries",
+        milliseconds(median(many)),
+        f"{milliseconds(median(few))} into {_FEW_ENTRIES:,}",
+        f"{ratio:.2f}",
+        "at most 1.2 x",
+        at_most(ratio, 1.2),
+    )
+
+
+@contextlib.contextmanager
+def _filled(entries: int) -> Iterator[Source]:
+    with processes.folder_on_disk() as folder:
+        desk = desk_servers.set_up(folder)
+        fill.add_random_rows(desk, entries)
+        with desk_servers.serving(desk, "source") as server, Source(server.host, server.port) as source:
+            yield source
+
+
+def _first_page(adviser: Adviser, desk: Desk) -> None:
+    adviser.unlock(desk.passphrase)
+    adviser.inbox()
+
+
+def _page(what: str, seconds: float, beside: str) -> Measurement:
+    return Measurement(
+        what, milliseconds(seconds), beside, "", "at most 300 ms", at_most(seconds, _PAGE_SECONDS)
+    )
