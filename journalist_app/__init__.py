@@ -1,4 +1,21 @@
-"""The adviser interface: opens the keyring, on the workstation alone."""
+"""The adviser's site: a Flask app that runs on the workstation and opens the desk's keyring.
+
+Imports `sync`, `report`, `web`, `store`, `protocol`, `gpg`, `programs` and `crypto`; never `source_app` or
+`deploy`. This module has the app factory, the check of every request's origin, and the error pages.
+
+- `config`: settings, read from the settings file by `deploy.settings.load_settings`
+- `desk/`: the unlocked desk in memory, automatic lock, verification
+- `errors`: refusals, each with the reason that a template's sentence belongs to
+- `files/`: metadata, presealed files, export packages
+- `forms`: fields of a form with files, checked for shape
+- `inbox/`: facts about one mailbox: summary, deadlines, option lists
+- `locale_format`: numbers, sizes and days in the adviser's language
+- `public_holidays`: public holidays of the Netherlands
+- `requests/`: request context that several pages share
+- `search/`: full-text search in memory
+- `services/`: the use cases, without Flask
+- `views/`: the pages, one blueprint per family
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
@@ -71,10 +88,10 @@ def create_adviser_app(
     readers: Sequence[WorkerStarter] = (),
     today: Callable[[], date] = utc_today,
 ) -> Flask:
-    """Build the adviser's interface around an open store. It starts locked.
+    """Build the adviser's site around an open store. It starts locked.
 
-    `end_worker` ends the process that calls it, once its last answer is out: that is how keys leave memory.
-    `readers` start the processes that read the store for search, one each; without any there is no search.
+    `end_worker` ends the calling process after its last response: this is how keys leave memory. Each of
+    `readers` starts one search process, which reads a share of the store. Without any, there is no search.
     """
     app = Flask(__name__)
     app.config.from_mapping(MAX_CONTENT_LENGTH=_SMALL_FORM_BYTES, MAX_FORM_MEMORY_SIZE=_SMALL_FORM_BYTES)
@@ -88,9 +105,9 @@ def create_adviser_app(
     )
     Babel(app, default_locale="nl", locale_selector=chosen_language)
     headers.install_headers(app)
-    app.after_request(_keep_nothing)
-    app.before_request(_refuse_strangers)
-    app.context_processor(_every_page)
+    app.after_request(_forbid_caching)
+    app.before_request(_refuse_other_origins)
+    app.context_processor(_template_globals)
     for blueprint in (
         unlock_pages.bp,
         unsent_pages.bp,
@@ -109,12 +126,12 @@ def create_adviser_app(
     ):
         app.register_blueprint(blueprint)
     app.register_error_handler(StoreError, _show_store_fault)
-    app.register_error_handler(HTTPException, _show_refusal)
+    app.register_error_handler(HTTPException, _show_http_error)
     return app
 
 
-def _refuse_strangers() -> ResponseReturnValue | None:
-    """Refuse another host's name (DNS rebinding) and another site's forms, before anything else."""
+def _refuse_other_origins() -> ResponseReturnValue | None:
+    """Refuse a request for another host name (DNS rebinding) and a form from another site."""
     origin = current_app.extensions["config"].origin
     if not is_our_host(request.headers.get("Host"), origin):
         return render_template("refusal.html", what="host", text="", origin=origin), 421
@@ -123,13 +140,13 @@ def _refuse_strangers() -> ResponseReturnValue | None:
     return None
 
 
-def _keep_nothing(response: Response) -> Response:
-    """Let no browser keep anything, the style sheet included: Flask asks otherwise for files of its own."""
+def _forbid_caching(response: Response) -> Response:
+    """Forbid browsers to cache any response. For static files, Flask would allow it."""
     response.headers["Cache-Control"] = "no-store"
     return response
 
 
-def _every_page() -> dict[str, object]:
+def _template_globals() -> dict[str, object]:
     return {
         "lang": chosen_language(),
         "last_sync": _last_sync(),
@@ -150,11 +167,11 @@ def _last_sync() -> LastSync | None:
     try:
         return last_sync(desk, current_app.extensions["today"]())
     except StoreError:
-        return None  # the page itself says what is wrong with the store
+        return None  # the page has its own message about the store
 
 
-def _choice_name(what: str, key: str) -> str:
-    return option_name(current_app.extensions["config"].offered(what), key, chosen_language())
+def _choice_name(list_name: str, key: str) -> str:
+    return option_name(current_app.extensions["config"].options(list_name), key, chosen_language())
 
 
 def _show_store_fault(why: StoreError) -> ResponseReturnValue:
@@ -163,7 +180,7 @@ def _show_store_fault(why: StoreError) -> ResponseReturnValue:
     ), 503
 
 
-def _show_refusal(why: HTTPException) -> ResponseReturnValue:
+def _show_http_error(why: HTTPException) -> ResponseReturnValue:
     if isinstance(why, NotFound):
         return render_template("refusal.html", what="missing", text=""), 404
     what = "too_large" if isinstance(why, RequestEntityTooLarge) else "other"

@@ -1,4 +1,4 @@
-"""Settings of the adviser interface. `deploy.settings.load_settings` reads them from the settings file."""
+"""Settings of the adviser's site. `deploy.settings.load_settings` reads them from the settings file."""
 
 import ipaddress
 from dataclasses import dataclass
@@ -14,24 +14,27 @@ from sync.carriers import carrier_of
 
 _PORTS = range(1, 65536)
 _LISTS = ("themes", "routes", "regions", "outcomes")
-ONE_MACHINE: Final = ""  # the store is the one that the source's interface writes
-BY_FILE: Final = "file"  # an air gap: pouches are carried as files
+_POSITIVE = ("idle_minutes", "upload_bytes", "upload_files", "mailbox_bytes", "store_bytes", "sync_minutes")
+_NOT_NEGATIVE = ("reserve_bytes", "retention_spread_days")
+ONE_MACHINE: Final = ""  # both sites use one store, and nothing is synced
+BY_FILE: Final = "file"  # an air gap: someone carries pouches as files
 
 
 @dataclass(frozen=True, slots=True)
 class AdviserConfig:
-    """The settings of one adviser's interface; it holds no secret.
+    """Settings of one adviser's site, without secrets.
 
-    `bind` is "127.0.0.2:8081": an address of the loopback network and a port. A host of its own, since
-    cookies ignore ports. Sizes are bytes, `idle_minutes` is the time without activity before it locks itself.
-    The four lists have lines "key: Nederlands / English"; what is kept and counted is the key. A count under
-    its floor is not shown in that version of the yearly report. `openpgp_home_path` is a folder on tmpfs.
+    `bind` is an address of the loopback network and a port, such as "127.0.0.2:8081". The site has its own
+    address because browsers send cookies to every port of a host. Sizes are in bytes. After `idle_minutes`
+    without activity, the site locks itself. `themes`, `routes`, `regions` and `outcomes` have lines
+    "key: Nederlands / English"; the key is stored and counted. A version of the yearly report does not show a
+    count under its floor. `openpgp_home_path` is a folder on tmpfs.
 
-    `server` is where the store is that sources write to: empty when it is this very one, "file" over an air
-    gap, else "onion:…", "ssh:…" or "unix:…". `socks` is Tor's, a loopback address and a port.
+    `server` says how to reach the store that sources write to: empty for this same store, "file" over an air
+    gap, otherwise "onion:…", "ssh:…" or "unix:…". `socks` is the loopback address and port of Tor.
 
     Raises:
-        ConfigError: names every setting that cannot be used, in one message.
+        AdviserConfigError: names every setting that cannot be used, in one message.
     """
 
     store_path: Path
@@ -61,23 +64,8 @@ class AdviserConfig:
 
     def __post_init__(self) -> None:
         faults = [] if _is_loopback(self.bind) else ["'bind' must be a loopback address and a port"]
-        faults += [
-            f"{name!r} must be more than zero"
-            for name in (
-                "idle_minutes",
-                "upload_bytes",
-                "upload_files",
-                "mailbox_bytes",
-                "store_bytes",
-                "sync_minutes",
-            )
-            if getattr(self, name) <= 0
-        ]
-        faults += [
-            f"{name!r} must not be negative"
-            for name in ("reserve_bytes", "retention_spread_days")
-            if getattr(self, name) < 0
-        ]
+        faults += [f"{name!r} must be more than zero" for name in _POSITIVE if getattr(self, name) <= 0]
+        faults += [f"{name!r} must not be negative" for name in _NOT_NEGATIVE if getattr(self, name) < 0]
         for name in _LISTS:
             try:
                 read_options(getattr(self, name))
@@ -105,13 +93,13 @@ class AdviserConfig:
         """Return the thresholds of the yearly report."""
         return Floors(self.public_floor, self.sg_floor)
 
-    def offered(self, what: str) -> tuple[Option, ...]:
-        """Return what can be chosen as "themes", "routes", "regions" or "outcomes"."""
-        return read_options(getattr(self, what))
+    def options(self, list_name: str) -> tuple[Option, ...]:
+        """Return the options of "themes", "routes", "regions" or "outcomes"."""
+        return read_options(getattr(self, list_name))
 
     @property
     def origin(self) -> str:
-        """Return the only origin that this interface answers to."""
+        """Return the only web origin that this site answers to."""
         return f"http://{self.bind}"
 
 
@@ -120,5 +108,5 @@ def _is_loopback(bind: str) -> bool:
     try:
         address = ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
     except ValueError:
-        return False  # a name may point elsewhere tomorrow
+        return False  # a host name may point elsewhere tomorrow
     return address.is_loopback and port.isascii() and port.isdigit() and int(port) in _PORTS

@@ -152,11 +152,11 @@ class ReportRefusedError(UseCaseRefusedError[ReportRefusal]):
 
 
 class AdviserConfigError(AdviserError, ValueError):
-    """The settings cannot be used; the message names every fault and no value."""
+    """The settings cannot be used. The message names every fault and no value."""
 
 
 class MailboxNotFoundError(AdviserError):
-    """No mailbox of that address is in the store: ended since, or never there."""
+    """The store has no mailbox with this address: it ended, or never existed."""
 
     reason = "mailbox_missing"
 
@@ -168,7 +168,7 @@ class UnsoundMailboxError(AdviserError):
 
 
 class RecordUnsoundError(AdviserError):
-    """A record of the desk is forged, damaged or gone, or an older one was put back."""
+    """A record of the desk is forged, damaged or gone, or an older one was restored."""
 
     reason = "record_unsound"
 

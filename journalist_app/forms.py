@@ -1,4 +1,7 @@
-"""What the adviser's forms carry, checked for shape; whether it is allowed is for `services`."""
+"""Fields and files of the adviser's multipart forms, checked for shape only.
+
+`journalist_app.services` checks whether their content is allowed.
+"""
 
 import re
 from collections.abc import Iterator
@@ -12,18 +15,18 @@ from web.errors import BodyError
 from web.multipart import Body, Event, Field, FileBegun, FileBytes, FileEnded, FormLimits, read_parts
 
 PASSPHRASE_CHARS = 500
-# Every character of a text may take four bytes. Twice as long as allowed still comes back to its writer.
+# A character takes up to four bytes. A text of up to twice the allowed length is returned to the adviser.
 FIELDS_BYTES = 2 * 4 * TEXT_CHARS + 16 * 1024
-# How many times the limit of a form is read away once it is refused: many browsers hear nothing before they
-# have sent everything, and then a text that came back is lost after all.
+# The rest of a refused form is read and dropped, up to this many times the upload limit. Many browsers show
+# no response before they have sent everything, and the returned text would be lost.
 DRAIN_TIMES = 2
-_OTHER_FIELDS = 60  # token, ids, a step's four, and the files of the mailbox that are ticked
+_OTHER_FIELDS = 60  # token, ids, the four of a step, and the mailbox's files that are ticked
 _HEX = re.compile(r"[0-9a-f]*")
 
 
 @dataclass(slots=True)
 class AnswerParts:
-    """The fields of a form with files as they arrived, and the files that are still to be read."""
+    """Fields of a form as they arrived, and its files, which are not read yet."""
 
     token: str = ""
     entry_id: EntryId | None = None
@@ -33,21 +36,21 @@ class AnswerParts:
     events: Iterator[Event] = field(default=iter(()), repr=False)
 
     def other(self, name: str) -> str:
-        """Return another field by its name; empty where there was none."""
+        """Return the first value of another field, or an empty string."""
         return self.others.get(name, [""])[0]
 
     def step(self) -> StepForm:
-        """Return the step that was typed beside the text."""
+        """Return the step that the adviser typed with the text."""
         return StepForm(self.other("step"), self.other("step_text"), self.other("next"), self.other("by"))
 
     def typed(self) -> tuple[str, ...]:
-        """Return all that was typed in sentences."""
+        """Return every text that the adviser typed."""
         return self.text, self.other("step_text"), self.other("next")
 
     def files(self) -> Iterator[tuple[str, str, Iterator[bytes]]]:
-        """Yield name, media type and pieces of each file; each must be read to its end before the next.
+        """Yield the name, media type and pieces of each file. Read each file to its end before the next.
 
-        A browser whose form had no file chosen sends one without a name: it is passed over.
+        A browser sends a file without a name when none was chosen. That file is skipped.
         """
         for event in self.events:
             if isinstance(event, FileBegun):
@@ -66,12 +69,12 @@ class AnswerParts:
 
 
 def read_answer(body: Body, content_type: str, files: int, into: AnswerParts) -> None:
-    """Read the fields that stand before the files; `into` keeps what arrived when the body breaks off.
+    """Read the fields before the first file into `into`, which keeps them when the body breaks off.
 
     Raises:
         BodyError: the body cannot be used.
     """
-    # One part more than fits, so that one file too many is told from a body that is no form of ours.
+    # One part more than the limit: the service then reports "too many files", not a malformed body.
     events = read_parts(
         body, content_type, FormLimits(parts=_OTHER_FIELDS + 1 + 2 * files + 1, fields_bytes=FIELDS_BYTES)
     )
@@ -103,5 +106,5 @@ def _fill(parts: AnswerParts, arrived: Field) -> None:
 
 
 def bytes_of_hex(text: str, size: int) -> bytes | None:
-    """Return `size` bytes written in small hexadecimal digits; None for anything else."""
+    """Return the `size` bytes that are written in lower-case hexadecimal digits, or None."""
     return bytes.fromhex(text) if len(text) == 2 * size and _HEX.fullmatch(text) else None

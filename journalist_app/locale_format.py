@@ -1,17 +1,17 @@
-"""How numbers, sizes and days are written in the adviser's language, and which language that is."""
+"""Localisation: the adviser's language, and the format of numbers, file sizes and dates in that language."""
 
 from datetime import date
 
 from flask import request
 from flask_babel import format_date, format_decimal
 
-LANGUAGES = ("nl", "en")  # Dutch first: the adviser's
+LANGUAGES = ("nl", "en")  # the first is the default
 LANGUAGE_COOKIE = "language"
 _STEP = 1000
 
 
 def chosen_language() -> str:
-    """Return the language that the adviser chose, or the browser asks for, or Dutch."""
+    """Return the language of the cookie, or that the browser prefers, or Dutch."""
     chosen = request.cookies.get(LANGUAGE_COOKIE)
     if chosen in LANGUAGES:
         return chosen
@@ -19,17 +19,17 @@ def chosen_language() -> str:
 
 
 def format_long_day(day: date) -> str:
-    """Write a day out, with its weekday."""
+    """Format a date in words, with the day of the week."""
     return str(format_date(day, "full"))
 
 
 def format_whole_number(number: int) -> str:
-    """Write a whole number with the separators of the language."""
+    """Format a whole number with the separators of the language."""
     return str(format_decimal(number))
 
 
 def format_file_size(size: int) -> str:
-    """Write a number of bytes as people say it, in steps of a thousand."""
+    """Format a number of bytes as B, kB, MB, GB or TB, in steps of 1,000."""
     amount = float(size)
     unit = "B"
     for larger in ("kB", "MB", "GB", "TB"):

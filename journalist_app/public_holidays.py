@@ -1,14 +1,14 @@
-"""The public holidays of the Netherlands."""
+"""Public holidays of the Netherlands, from the `holidays` library."""
 
 from collections.abc import Iterable
 from datetime import date
 
-_SPOKEN = {"nl": "nl", "en": "en_US"}
+_LIBRARY_LANGUAGES = {"nl": "nl", "en": "en_US"}
 
 
 def dutch_holidays(years: Iterable[int], language: str = "nl") -> dict[date, str]:
-    """Return the public holidays of some years with their names, in order."""
-    from holidays import country_holidays  # noqa: PLC0415  # large, and for the calendar's page alone
+    """Return the public holidays of some years, in order, with their names in `language` ("nl" or "en")."""
+    from holidays import country_holidays  # noqa: PLC0415  # slow to import, and only the calendar page needs it
 
-    found = country_holidays("NL", years=list(years), language=_SPOKEN[language])
+    found = country_holidays("NL", years=list(years), language=_LIBRARY_LANGUAGES[language])
     return dict(sorted(found.items()))

@@ -1,4 +1,7 @@
-"""Who may use the open desk, and since when nobody did. One adviser, one browser, one worker's memory."""
+"""Automatic lock: gives one browser access to the open desk, and locks it after the idle time.
+
+There is one adviser, with one browser, and the keys are in the memory of one worker process.
+"""
 
 import hmac
 import secrets
@@ -12,9 +15,10 @@ _TOKEN_BYTES = 32
 
 
 class AutoLock:
-    """Holds the open desk between unlocking and locking; safe for threads.
+    """Holder of the open desk between unlocking and locking. Safe for threads.
 
-    Locking is ending the worker: Python cannot wipe memory, the kernel can. `end_worker` does that.
+    Python cannot wipe memory, but the kernel wipes that of a process that ends. So `end_worker` ends the
+    worker process.
     """
 
     def __init__(
@@ -24,8 +28,10 @@ class AutoLock:
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.page_secret = secrets.token_bytes(_TOKEN_BYTES)  # for forms that are shown before unlocking
-        self.unlocking = threading.Lock()  # Argon2id takes 256 MiB: one at a time
+        self.page_secret = secrets.token_bytes(
+            _TOKEN_BYTES
+        )  # signs the forms that are shown before unlocking
+        self.unlocking = threading.Lock()  # one passphrase at a time: Argon2id takes 256 MiB
         self._idle_seconds = idle_seconds
         self._end_worker = end_worker
         self._clock = clock
@@ -35,7 +41,7 @@ class AutoLock:
         self._closed = threading.Event()
 
     def admit(self, desk: OpenDesk) -> bytes:
-        """Give the desk to whoever unlocked it; a browser that had it before is out. Returns their token."""
+        """Take the desk that a browser unlocked, and return its token. An earlier browser loses access."""
         self._token = secrets.token_bytes(_TOKEN_BYTES)
         self._last_use = self._clock()
         is_first = self._desk is None
@@ -47,17 +53,17 @@ class AutoLock:
         return self._token
 
     def desk_of(self, token: bytes) -> OpenDesk | None:
-        """Return the desk for its token, unless it is locked or was idle for too long."""
+        """Return the desk if the token is right and the desk was not idle for too long, or None."""
         if self._desk is None or self._is_idle() or not hmac.compare_digest(token, self._token):
             return None
         return self._desk
 
     def touch(self) -> None:
-        """Note that the adviser did something."""
+        """Restart the idle time, because the adviser did something."""
         self._last_use = self._clock()
 
     def close(self) -> None:
-        """Drop the keys. What Python left of them in memory goes with the worker: see `end`."""
+        """Lock: drop the keys. Copies that Python left in memory are gone after `end`."""
         if self._desk is not None:
             self._desk.stop()
         self._desk = None
@@ -65,7 +71,7 @@ class AutoLock:
         self._closed.set()
 
     def end(self) -> None:
-        """End the worker. Call it after the last answer has been sent."""
+        """End the worker process. Call this after the last response was sent."""
         self._end_worker()
 
     def _is_idle(self) -> bool:

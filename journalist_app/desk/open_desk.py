@@ -1,4 +1,4 @@
-"""The open desk: what is in memory between unlocking and locking, and nowhere else."""
+"""The open desk: keys and decrypted state, in memory only, from unlocking until locking."""
 
 import functools
 import threading
@@ -26,21 +26,21 @@ from protocol.statements.heads import Heads
 from protocol.trusted_state import TrustedState
 from store.database.engine import Store
 
-_LARGER_OPENED = 4  # times: what was compressed and sealed may be so much larger than a file may be
+_DECOMPRESSED_TIMES = 4  # a compressed file may become this many times the upload limit
 
 
 class TrustedStateStatus(StrEnum):
-    """How the anchors are."""
+    """State of the file with the trusted state."""
 
     SOUND = "sound"
-    MISSING = "missing"  # while the store holds answers of this desk
-    DAMAGED = "damaged"  # never replaced without the adviser's word
-    UNSAVED = "unsaved"
+    MISSING = "missing"  # although the store has answers of this desk
+    DAMAGED = "damaged"  # replaced only when the adviser says so
+    UNSAVED = "unsaved"  # the last change could not be written
 
 
 @dataclass(frozen=True, slots=True)
 class CheckProgress:
-    """How far checking the store is, in mailboxes that have something new."""
+    """Progress of the background check, in mailboxes with something new."""
 
     done: int
     total: int
@@ -50,11 +50,11 @@ class CheckProgress:
 
 @dataclass(frozen=True, slots=True)
 class SyncProgress:
-    """How the sync under way is, or how the last one of this session went. `left` is still to go out.
+    """State of the running sync, or result of the last one since unlocking.
 
-    `received` counts what it brought. `refusal` names the sentence about what stopped it; empty: nothing did.
-    `arrival` says what became of a pouch that came as a file: "APPLIED", "DUPLICATE" or "PENDING"; `held`
-    counts those that came too early.
+    `left` counts the items to send, `received` the items that arrived. `refusal` is the key of the sentence
+    that says why the sync stopped, or empty. `arrival` says what happened to a pouch that was read from a
+    file: "APPLIED", "DUPLICATE" or "PENDING". `held` counts the pouches that wait for an earlier one.
     """
 
     is_running: bool = False
@@ -74,9 +74,9 @@ class PreparedEntry(Protocol):
 
 @dataclass(slots=True)
 class OpenDesk:
-    """The keys, what was verified with them, and how the memory of earlier sessions is. Safe for threads.
+    """The desk's keys, its trusted state, and everything that was verified or decrypted. Safe for threads.
 
-    `unsound` names every mailbox in which something is known to fail, with its faults' names.
+    `unsound` has the mailboxes that failed verification, each with the names of its faults.
     """
 
     config: AdviserConfig
@@ -97,25 +97,27 @@ class OpenDesk:
     exporter: Exporter | None = field(default=None, repr=False)
     prepared: dict[EntryId, PreparedEntry] = field(default_factory=dict, repr=False)  # oldest first
     stopping: threading.Event = field(default_factory=threading.Event)
-    first_page: threading.Event = field(default_factory=threading.Event)  # the adviser has it
+    first_page: threading.Event = field(
+        default_factory=threading.Event
+    )  # set when the adviser has received it
     index: SearchIndex = field(default_factory=lambda: SearchIndex(()), repr=False)
     casefiles: dict[Address, tuple[int, Casefile]] = field(default_factory=dict, repr=False)  # by revision
     unsound_casefiles: set[Address] = field(default_factory=set)
     tallies: dict[int, OpenedTally] = field(default_factory=dict, repr=False)  # of the ledger, by row
     _labels: dict[Address, str] = field(default_factory=dict)
-    _remembering: threading.Lock = field(default_factory=threading.Lock)
+    _changing: threading.Lock = field(default_factory=threading.Lock)
     _is_changed: bool = False
 
     def label(self, address: Address) -> str:
-        """Return a mailbox's three words; ten thousand of them are searched, so they are kept."""
+        """Return the three words of a mailbox, from a cache: the inbox searches ten thousand of them."""
         known = self._labels.get(address)
         if known is None:
             known = self._labels[address] = mailbox_label(address)
         return known
 
     def unsealer(self) -> Unsealer:
-        """Return what opens, for one page, what sources sealed before sending."""
-        at_most = _LARGER_OPENED * self.config.upload_bytes
+        """Return an unsealer of presealed texts and files for one page."""
+        at_most = _DECOMPRESSED_TIMES * self.config.upload_bytes
         return Unsealer(self.keyring.identities, self.openpgp, self.presealed_cache, at_most=at_most)
 
     def remember(
@@ -126,52 +128,50 @@ class OpenDesk:
         *,
         is_answered: bool = False,
     ) -> None:
-        """Note how far a mailbox was found sound, and what was removed. `save` writes it down.
+        """Add the verified heads and removals of a mailbox to the trusted state. `save` writes them to disk.
 
-        `is_answered` says that, at these heads, nothing the source said waits for an answer. To leave it out
-        is safe: the next check then looks again.
+        `is_answered`: at these heads, no message of the source waits for an answer. False is always safe,
+        because the next check then reads the mailbox again.
         """
         known = self.trusted_state
         is_known = removed <= known.removed.get(address, frozenset())
         is_known = is_known and is_answered == (address in known.answered)
         if is_known and dict(known.mailboxes.get(address, {})) == dict(heads):
             return
-        self._change(
-            lambda trusted_state: trusted_state.advance(address, heads, removed, is_answered=is_answered)
-        )
+        self._change(lambda state: state.advance(address, heads, removed, is_answered=is_answered))
 
     def forget_ended(self, address: Address) -> None:
-        """Note that the adviser saw a mailbox end."""
+        """Add to the trusted state that a mailbox ended and that the adviser saw so."""
         self.unsound.pop(address, None)
-        self._change(lambda trusted_state: trusted_state.end(address))
+        self._change(lambda state: state.end(address))
 
     def saw_record(self, kind: RecordKind, name: bytes, revision: int) -> None:
-        """Note how new one of the desk's own records is. `save` writes it down."""
+        """Add the revision of one of the desk's records to the trusted state. `save` writes it to disk."""
         if self.trusted_state.records.get((kind, name)) != revision:
-            self._change(lambda trusted_state: trusted_state.saw_record(kind, name, revision))
+            self._change(lambda state: state.saw_record(kind, name, revision))
 
     def forget_records(self, address: Address) -> None:
-        """Note that the desk itself dropped what it kept about a mailbox."""
+        """Drop a mailbox's records from the trusted state, because the desk itself deleted them."""
         names = [known for known in self.trusted_state.records if known[1].startswith(address)]
         for kind, name in names:
             self._change(functools.partial(TrustedState.forget_record, kind=kind, name=name))
 
     def forget_purged(self, address: Address) -> None:
-        """Note that the desk's own order deleted a mailbox, and what the desk kept about it too."""
+        """Drop a mailbox that the desk's own order deleted, from memory and from the trusted state."""
         self.unsound.pop(address, None)
         self.casefiles.pop(address, None)
         self.unsound_casefiles.discard(address)
-        self._change(lambda trusted_state: trusted_state.purged(address))
+        self._change(lambda state: state.purged(address))
 
     def saw_letterhead(self) -> None:
-        """Note the serial of the letterhead in use, and write it down at once: an older one is refused."""
+        """Save the serial of the letterhead in use at once, so that an older letterhead is refused."""
         if self.letterhead.serial != self.trusted_state.letterhead_serial:
-            self._change(lambda trusted_state: trusted_state.saw_letterhead(self.letterhead.serial))
+            self._change(lambda state: state.saw_letterhead(self.letterhead.serial))
             self.save()
 
     def save(self) -> None:
-        """Seal the anchors and put them in the place of the old ones, if they changed."""
-        with self._remembering:
+        """Encrypt the trusted state and write it to disk, if it changed."""
+        with self._changing:
             if self._is_changed and self.trusted_state_status is not TrustedStateStatus.DAMAGED:
                 try:
                     write_private(
@@ -186,14 +186,14 @@ class OpenDesk:
                         self.trusted_state_status = TrustedStateStatus.SOUND
 
     def replace_damaged_trusted_state(self) -> None:
-        """Give up anchors that do not open: the adviser has said so."""
+        """Replace a trusted state that does not open by the present one, because the adviser said so."""
         if self.trusted_state_status is TrustedStateStatus.DAMAGED:
             self.trusted_state_status = TrustedStateStatus.SOUND
         self._is_changed = True
         self.save()
 
     def stop(self) -> None:
-        """Have what runs in the background end soon, and gpg's home, with the desk's key in it, at once."""
+        """Stop the background threads and the search processes, and remove gpg's home with the desk's key."""
         self.stopping.set()
         self.first_page.set()
         self.sync_wanted.set()
@@ -202,16 +202,16 @@ class OpenDesk:
             self.openpgp.close()
 
     def _change(self, change: Callable[[TrustedState], TrustedState]) -> None:
-        with self._remembering:
+        with self._changing:
             try:
                 self.trusted_state = change(self.trusted_state)
             except ForgedError:
-                return  # an older look at the same mailbox, by another thread: the newer one stands
+                return  # another thread verified the same mailbox at newer heads
             self._is_changed = True
 
 
 def read_trusted_state(config: AdviserConfig, keyring: Keyring) -> tuple[TrustedState, TrustedStateStatus]:
-    """Read what this workstation remembers; where there is nothing, say so and start with nothing."""
+    """Read the trusted state and the state of its file. Without a usable file it is empty."""
     try:
         return trusted_state_format.open_trusted_state(
             read_private(config.trusted_state_path), keyring

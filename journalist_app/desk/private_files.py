@@ -1,4 +1,4 @@
-"""Files that only their owner may read: the keyring, read; the anchors, read and written."""
+"""Private files, which only their owner may read: the keyring and the trusted state."""
 
 import os
 import stat
@@ -10,17 +10,17 @@ _OWNER_ONLY = 0o600
 
 
 class ExposedError(Exception):
-    """Somebody else can read or write the file, or it is no plain file of ours."""
+    """Another user owns the file or can read or write it, or it is not a plain file."""
 
 
 def read_private(path: Path) -> bytes:
-    """Return a file's bytes.
+    """Return the bytes of a private file.
 
-    The rights are those of the file that was opened, not of one looked at before: nobody can swap it between.
+    The check is on the open file, so an attacker cannot swap the file after the check.
 
     Raises:
-        FileNotFoundError: it is not there.
-        ExposedError: others can read or write it, another user owns it, or it is not a plain file.
+        OSError: the file does not exist or cannot be read.
+        ExposedError: another user owns it or can read or write it, or it is not a plain file.
     """
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
         status = os.fstat(file.fileno())
@@ -33,16 +33,16 @@ def read_private(path: Path) -> bytes:
         return file.read()
 
 
-def write_private(path: Path, sealed: bytes) -> None:
-    """Replace a file in one step: after a crash there is the old one or the new one, never half of either.
+def write_private(path: Path, content: bytes) -> None:
+    """Replace a file atomically: after a crash, either the old or the new content is there, whole.
 
     Raises:
-        OSError: it could not be written; the old file stands.
+        OSError: the file could not be written, and still has its old content.
     """
     fresh = path.with_name(path.name + ".new")
     try:
         with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _OWNER_ONLY), "wb") as file:
-            file.write(sealed)
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(path)
@@ -52,6 +52,6 @@ def write_private(path: Path, sealed: bytes) -> None:
         raise
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(folder)  # the name is on the disk too
+        os.fsync(folder)  # so that the new name is on the disk too
     finally:
         os.close(folder)

@@ -1,4 +1,7 @@
-"""Check a whole mailbox before anything of it is shown, counted or built upon."""
+"""Verification of a whole mailbox, before the adviser sees, counts or answers anything in it.
+
+Keys, signatures and chains are checked without decryption; then the verified entries are decrypted.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -23,7 +26,7 @@ from store.mailboxes import StoredMailbox
 
 @dataclass(frozen=True, slots=True)
 class ShownFault:
-    """One thing that fails: its name, and whose entry (None where no entry can be named)."""
+    """One fault of a mailbox: its name, and the author and number of the entry (None if no entry has it)."""
 
     kind: str
     author: Author | None = None
@@ -31,13 +34,13 @@ class ShownFault:
 
     @property
     def side(self) -> str:
-        """Return "source", "desk", or nothing."""
+        """Return "source", "desk", or an empty string."""
         return "" if self.author is None else self.author.name.lower()
 
 
 @dataclass(frozen=True, slots=True)
 class OpenedEntry:
-    """A verified entry and what stands in it: None when it was removed, or when `fault` says why."""
+    """A verified entry and its content, which is None if the entry was removed or `fault` says why."""
 
     signed: SignedEntry
     content: Content | None = field(repr=False)
@@ -46,10 +49,10 @@ class OpenedEntry:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """A mailbox after every check. `entries` is in thread order and holds verified entries alone.
+    """A mailbox after verification. `entries` has only verified entries, in thread order.
 
-    `unanswered_since` is the day of the oldest thing the source said that no answer has seen; marks neither
-    wait nor answer.
+    `unanswered_since` is the day of the source's oldest message that no answer has seen. Read receipts
+    neither wait for an answer nor count as one.
     """
 
     mailbox: StoredMailbox
@@ -60,32 +63,32 @@ class Conversation:
 
     @property
     def address(self) -> Address:
-        """Return the mailbox's name in the store."""
+        """Return the mailbox's address."""
         return Address(self.mailbox.address)
 
     @property
     def source_head(self) -> bytes:
-        """Return the digest of the source's newest entry, be it a mark; empty when there is none."""
+        """Return the digest of the source's newest entry, read receipts included, or empty bytes."""
         head = self.heads.get(SOURCE_STRAND)
         return head[1] if head else b""
 
     @property
     def source_said(self) -> bytes:
-        """Return the digest of the newest thing the source said, marks left out; empty when there is none."""
+        """Return the digest of the source's newest message, read receipts left out, or empty bytes."""
         said = [entry for entry in self.entries if _speaks(entry, Author.SOURCE)]
         return said[-1].digest if said else b""
 
     @property
     def is_answered_once(self) -> bool:
-        """Say whether the desk ever said something here."""
+        """Return True if the desk ever wrote something other than a read receipt."""
         return any(_speaks(entry, Author.DESK) for entry in self.entries)
 
 
 def conversation_of(desk: OpenDesk, address: Address) -> Conversation:
-    """Check a mailbox and return it with what was found.
+    """Verify the mailbox of an address, and return its entries and faults.
 
     Raises:
-        MailboxMissingError: there is no such mailbox.
+        MailboxNotFoundError: there is no such mailbox.
     """
     with desk.store.reading() as session:
         mailbox = mailboxes.find(session, address)
@@ -95,10 +98,10 @@ def conversation_of(desk: OpenDesk, address: Address) -> Conversation:
 
 
 def examine(desk: OpenDesk, session: Session, mailbox: StoredMailbox) -> Conversation:
-    """Check every entry of a mailbox against keys, chain and what this workstation remembers.
+    """Verify every entry of a mailbox against its keys, its chains and the trusted state. Decrypts nothing.
 
-    Opens nothing. What is sound is remembered, what is not is noted for the inbox, and so is what syncing
-    found wrong about it at the server.
+    A sound mailbox goes into the trusted state, an unsound one into `desk.unsound` for the inbox. The faults
+    include what a sync found wrong with the mailbox at the server.
     """
     address = Address(mailbox.address)
     faults: list[ShownFault] = []
@@ -118,19 +121,19 @@ def examine(desk: OpenDesk, session: Session, mailbox: StoredMailbox) -> Convers
         ShownFault(fault.kind.value, Author.DESK if fault.strand else Author.SOURCE, fault.number)
         for fault in checked.faults
     ]
-    put_back = _put_back(checked.entries, desk.trusted_state.removed.get(address, frozenset()))
+    restored = _restored(checked.entries, desk.trusted_state.removed.get(address, frozenset()))
     faults += [
         ShownFault(chain.FaultKind.NOT_REMOVED.value, entry.envelope.author, entry.envelope.number)
-        for entry in put_back
+        for entry in restored
     ]
-    thread = tuple(entry for entry in checked.entries if entry not in put_back)
+    thread = tuple(entry for entry in checked.entries if entry not in restored)
     if not faults and _heads_in_store(session, address) != checked.heads:
         faults.append(ShownFault("wrong_head"))
     unanswered = _unanswered_since(thread, checked.heads)
     at_server = [f"{found.kind.value}_at_server" for found in sync_findings.of_mailbox(session, address)]
     if not faults and unanswered is not None and mailbox.waiting_since is None:
         faults.append(ShownFault("wrong_state"))
-    if not faults:  # what is here is sound, whatever the server holds
+    if not faults:  # faults at the server do not make the replica unsound
         removed = frozenset(entry.digest for entry in thread if entry.removal is not None)
         desk.remember(address, checked.heads, removed, is_answered=unanswered is None)
     faults += [ShownFault(kind) for kind in dict.fromkeys(at_server)]
@@ -141,16 +144,16 @@ def examine(desk: OpenDesk, session: Session, mailbox: StoredMailbox) -> Convers
     return Conversation(mailbox, thread, tuple(faults), checked.heads, unanswered)
 
 
-def _put_back(thread: Sequence[SignedEntry], removed: frozenset[Digest]) -> list[SignedEntry]:
-    """Return what this workstation knows as removed, and stands there again as if it never was.
+def _restored(thread: Sequence[SignedEntry], removed: frozenset[Digest]) -> list[SignedEntry]:
+    """Return the entries that are there again, although the trusted state knows that they were removed.
 
-    Whoever kept a copy can put everything back as it was signed, and take the removal away.
+    An attacker who kept a copy can restore a signed entry and drop its signed removal.
     """
     return [entry for entry in thread if removed and entry.removal is None and entry.digest in removed]
 
 
 def _heads_in_store(session: Session, address: Address) -> Heads:
-    """Return the heads that writers build upon: led astray, a source would sign into a wrong place."""
+    """Return the heads in the store. From a wrong head, a source would sign a wrong place in the chain."""
     return {
         StrandId(head.strand): (head.number, Digest(head.digest))
         for head in entries.strand_heads(session, address)
@@ -158,12 +161,12 @@ def _heads_in_store(session: Session, address: Address) -> Heads:
 
 
 def open_all(desk: OpenDesk, conversation: Conversation) -> tuple[OpenedEntry, ...]:
-    """Open every verified entry; one that does not open is shown as that."""
+    """Decrypt every verified entry. An entry that does not open has a fault and no content."""
     return tuple(open_one(desk, signed) for signed in conversation.entries)
 
 
 def open_one(desk: OpenDesk, signed: SignedEntry) -> OpenedEntry:
-    """Open one verified entry, as `open_all` does."""
+    """Decrypt one verified entry, as `open_all` does."""
     if signed.removal is not None:
         return OpenedEntry(signed, None)
     try:
@@ -173,7 +176,7 @@ def open_one(desk: OpenDesk, signed: SignedEntry) -> OpenedEntry:
 
 
 def _read(rows: Sequence[StoredEntry], faults: list[ShownFault]) -> list[SignedEntry]:
-    """Read rows back; what no writer of ours makes, or stands under another name than its own, is a fault."""
+    """Return the entries of rows. A malformed row, or one whose columns are not signed so, is a fault."""
     signed = []
     for row in rows:
         try:
@@ -190,28 +193,27 @@ def _read(rows: Sequence[StoredEntry], faults: list[ShownFault]) -> list[SignedE
             faults.append(ShownFault("bad_signature", author, row.number))
             continue
         signed.append(entry)
-        if not _stands_where_it_was_signed(row, entry):
+        if not _has_signed_columns(row, entry):
             faults.append(ShownFault("bad_signature", entry.envelope.author, entry.envelope.number))
     return signed
 
 
-def _stands_where_it_was_signed(row: StoredEntry, entry: SignedEntry) -> bool:
-    """Say whether the row's own columns repeat what is signed: the store sorts, finds and counts by them."""
+def _has_signed_columns(row: StoredEntry, entry: SignedEntry) -> bool:
+    """Return True if the row's columns repeat the signed values. The store sorts and counts by them."""
     part = entry.envelope
     signed = (int(part.author), part.strand, part.number, part.entry_id, entry.digest, part.day)
     return signed == (row.author, row.strand, row.number, row.entry_id, row.digest, row.day)
 
 
 def _speaks(entry: SignedEntry, author: Author) -> bool:
-    """Say whether this is something that this side said, and no mark."""
+    """Return True if the author wrote this entry and it is not a read receipt."""
     return entry.envelope.speaks and entry.envelope.author is author
 
 
 def _unanswered_since(thread: Sequence[SignedEntry], heads: Heads) -> date | None:
-    """Return the day of the oldest thing the source said that nothing the desk said has seen.
+    """Return the day of the source's oldest message that no answer of the desk has seen, or None.
 
-    A mark of the desk tells the source that somebody read it; it is no answer. A mark of the source asks
-    nothing.
+    A read receipt of the desk is not an answer, and a read receipt of the source needs none.
     """
     source = [entry for entry in thread if entry.envelope.author is Author.SOURCE]
     answers = [entry.envelope for entry in thread if _speaks(entry, Author.DESK)]

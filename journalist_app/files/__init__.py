@@ -1,1 +1,14 @@
-"""Files on their way in and out: metadata, hidden parts, presealed files, export packages."""
+"""Files on their way in and out: metadata, hidden parts, presealed files, export packages.
+
+Imports `errors` of this app, and `gpg`, `programs`, `protocol`, `crypto` and `web`; no Flask, but Flask-Babel
+for sentences about metadata.
+
+- `export`: interface of passing on, as the use cases see it
+- `export_package`: zip file for a recipient, encrypted and signed with OpenPGP
+- `file_types`: guess of a missing file ending from the first bytes
+- `gpg_export`: implementation of `export` with gpg and mat2
+- `hidden_parts`: program that runs in the sandbox; tracked changes and comments of office files
+- `metadata`: inspection and cleaning of files with mat2 in the sandbox
+- `pinned_recipients`: recipients in the settings, pinned by fingerprint
+- `presealed`: decryption of texts and files that the source encrypted before sending
+"""

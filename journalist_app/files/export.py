@@ -1,6 +1,7 @@
-"""How something leaves this desk: to whom, looked into before, and sealed to them.
+"""Interface of passing on: recipients, inspection and cleaning of files, and the encrypted export.
 
-The programs behind it (gpg, mat2) may be missing: then the desk has no outbox, and a page says so.
+`gpg_export` implements the interface. Without gpg or an OpenPGP key, the desk has no exporter and cannot pass
+anything on.
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,26 +13,26 @@ from typing import Protocol
 
 
 class Addressee(Protocol):
-    """Somebody to whom this desk passes on: their part in it, name, and the fingerprint that is pinned."""
+    """Recipient of what this desk passes on: role, name and pinned fingerprint."""
 
     @property
     def role(self) -> str:
-        """Return the value of a `protocol.content.Recipient`."""
+        """Return the value of a `protocol.content.PassOnRecipient`."""
 
     @property
     def name(self) -> str:
-        """Return the name as the source is shown it, at most 200 characters."""
+        """Return the name that the source sees, at most 200 characters."""
 
     @property
     def fingerprint(self) -> str:
-        """Return the fingerprint of their OpenPGP key: 40 hexadecimal digits."""
+        """Return the fingerprint of the recipient's OpenPGP key: 40 hexadecimal digits."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileFindings:
-    """What is in a file besides what it shows, a line for each thing; and whether a cleaned copy can be made.
+    """Metadata and hidden parts of a file, a sentence for each, and whether the file can be cleaned.
 
-    Where the kind of file is unknown, or the program is missing, a line says so.
+    If the file could not be inspected, a sentence says why.
     """
 
     lines: tuple[str, ...] = field(repr=False)
@@ -39,34 +40,33 @@ class FileFindings:
 
 
 class Exporter(Protocol):
-    """What passing on needs of the world outside."""
+    """External programs and keys that passing on needs."""
 
     @property
     def recipients(self) -> tuple[Addressee, ...]:
-        """Return whom the settings pin."""
+        """Return the recipients that the settings pin."""
 
     def require_usable(self, fingerprint: str, today: date) -> None:
-        """Check a pinned key.
+        """Check that a recipient's key can be used today.
 
         Raises:
-            RecipientRefusedError: unknown, expired, revoked, or not made to be sealed to.
+            PassOnRefusedError: the key is unknown, expired, revoked, or not made for encryption.
         """
 
     def work_folder(self) -> AbstractContextManager[Path]:
-        """Give an empty folder in memory, ours alone, which is wiped when it is left."""
+        """Open an empty private folder in memory. It is deleted at the end of the context."""
 
     def inspect(self, path: Path, name: str) -> FileFindings:
-        """Say what is in a file in such a folder; `name` is how its owner calls it."""
+        """Inspect a file in a work folder. `name` is the name that its owner gave it."""
 
     def clean(self, path: Path, name: str) -> bytes | None:
-        """Return a cleaned copy; None where none could be made. The file itself stays as it is."""
+        """Return a cleaned copy of a file, or None if there is none. The file itself does not change."""
 
     def make(
         self, recipient: Addressee, text: str, files: Iterable[tuple[str, Iterator[bytes]]], today: date
     ) -> Iterator[bytes]:
-        """Return the pieces of one file for a recipient, sealed to their key and signed by the desk's.
+        """Return the pieces of the export for a recipient, encrypted to their key and signed by the desk.
 
         Raises:
-            RecipientRefusedError: their key cannot be used; at once.
-            NoOpenPGPError: from the iterator: the program did not make it.
+            PassOnRefusedError: the recipient's key cannot be used. From the iterator: the program failed.
         """

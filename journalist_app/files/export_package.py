@@ -1,7 +1,7 @@
-"""The file that a recipient is given: one zip in one OpenPGP message, made piece by piece.
+"""Export package: the zip file with text and files that a recipient gets, in one OpenPGP message.
 
-What is in it is what the source was shown: the text and the files, under names that are safe to save. No
-label, address or number of the mailbox, and no time beyond the day.
+The zip contains exactly what the source was shown, with file names that are safe to save. It has no label,
+address or number of the mailbox, and no time of day. The message is made piece by piece.
 """
 
 import zipfile
@@ -14,11 +14,11 @@ from gpg.home import GpgHome
 from web.filenames import safe_name
 
 TEXT_NAME: Final = "proposal.txt"
-_UNIX: Final = 3  # zip's number for the system whose modes `_MODE` are
+_UNIX: Final = 3  # in a zip file, the system to which the file mode `_MODE` belongs
 _MODE: Final = 0o600 << 16
 
 
-def make_export_package(  # noqa: PLR0913  # who seals what, for whom, and when
+def make_export_package(  # noqa: PLR0913  # signer, recipient, content and day
     home: GpgHome,
     *,
     recipient: str,
@@ -27,22 +27,22 @@ def make_export_package(  # noqa: PLR0913  # who seals what, for whom, and when
     files: Iterable[tuple[str, Iterator[bytes]]],
     day: date,
 ) -> Iterator[bytes]:
-    """Seal a text and files to a recipient, signed by the desk; both are primary fingerprints.
+    """Return the pieces of the message with a text and files. `recipient` and `signer` are fingerprints.
 
-    `files` are read in their order, each once, while the pieces of the message are taken. The last piece
-    comes when everything is known to have gone well: what `files` raises comes out of the iterator before.
+    The files are read in order, once, while the caller takes the pieces. An exception of `files` comes out
+    of the iterator before the last piece, so a message that is complete is also correct.
 
     Raises:
         RecipientRefusedError: the recipient's key cannot be used.
-        OpenPGPFailedError: from the iterator: gpg did not do it.
+        OpenPGPFailedError: from the iterator: gpg failed.
     """
     return home.encrypt_and_sign(_zipped(text, files, day), recipient=recipient, signer=signer, day=day)
 
 
 def _zipped(text: str, files: Iterable[tuple[str, Iterator[bytes]]], day: date) -> Iterator[bytes]:
-    written = _Written()
+    output = _ZipOutput()
     names: set[str] = set()
-    with zipfile.ZipFile(cast("IO[bytes]", written), "w", zipfile.ZIP_STORED) as archive:  # it only writes
+    with zipfile.ZipFile(cast("IO[bytes]", output), "w", zipfile.ZIP_STORED) as archive:  # it only writes
         for name, pieces in _with_text(text, files):
             about = zipfile.ZipInfo(_unused(safe_name(name), names), (day.year, day.month, day.day, 0, 0, 0))
             about.create_system = _UNIX
@@ -50,8 +50,8 @@ def _zipped(text: str, files: Iterable[tuple[str, Iterator[bytes]]], day: date) 
             with archive.open(about, "w", force_zip64=True) as member:
                 for piece in pieces:
                     member.write(piece)
-                    yield written.taken()
-    yield written.taken()
+                    yield output.take()
+    yield output.take()
 
 
 def _with_text(
@@ -62,7 +62,7 @@ def _with_text(
 
 
 def _unused(name: str, names: set[str]) -> str:
-    """Return the name, or with a number when it was used: some systems know no small and large letters."""
+    """Return the name, with a number if it was used. Some systems ignore capitals in file names."""
     path = PurePosixPath(name)
     found, number = name, 1
     while found.casefold() in names:
@@ -72,20 +72,20 @@ def _unused(name: str, names: set[str]) -> str:
     return found
 
 
-class _Written:
-    """A file that can only be written to, and gives away what was written: zipfile needs no more."""
+class _ZipOutput:
+    """Write-only file for `zipfile`, from which written bytes can be taken."""
 
     def __init__(self) -> None:
-        self._held = bytearray()
+        self._written = bytearray()
 
     def write(self, piece: bytes) -> int:
-        self._held += piece
+        self._written += piece
         return len(piece)
 
     def flush(self) -> None:
-        """Do nothing: there is nowhere to flush to."""
+        """Do nothing: the bytes stay in memory."""
 
-    def taken(self) -> bytes:
-        held = bytes(self._held)
-        self._held.clear()
-        return held
+    def take(self) -> bytes:
+        written = bytes(self._written)
+        self._written.clear()
+        return written

@@ -1,4 +1,4 @@
-"""What a file is called by its first bytes: what a source sealed may have lost its ending on the way."""
+"""File types, guessed from the first bytes: a decrypted file may have a name without an ending."""
 
 import codecs
 import re
@@ -19,7 +19,7 @@ _BEGINNINGS: Final = (
     (b"ID3", ".mp3"),
     (b"OggS", ".ogg"),
 )
-_IN_ZIP: Final = (  # names that stand early in them
+_IN_ZIP: Final = (  # names near the beginning of the zip file
     (b"mimetypeapplication/vnd.oasis.opendocument.text", ".odt"),
     (b"mimetypeapplication/vnd.oasis.opendocument.spreadsheet", ".ods"),
     (b"word/", ".docx"),
@@ -31,10 +31,9 @@ _MEDIA: Final = ((b"ftyphei", ".heic"), (b"ftypM4A", ".m4a"), (b"ftypqt", ".mov"
 
 
 def with_file_ending(name: str, first: bytes) -> str:
-    """Return a name with an ending; one that has none gets that of what the first bytes look like.
+    """Return a file name with an ending. If the name has none, guess the ending from the first bytes.
 
-    `first` may be of any length; the first 4 KiB are looked at. It is a guess for whoever opens the file, and
-    nothing is decided by it.
+    Only the first 4 KiB of `first` count. The guess helps a person to open the file; no code relies on it.
     """
     stem, dot, ending = name.rpartition(".")
     return name if stem and dot and ending else name + _ending_of(first[:HEAD_BYTES])

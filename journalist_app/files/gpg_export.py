@@ -1,4 +1,4 @@
-"""The desk's outbox, with the real programs: gpg for sealing and signing, mat2 for looking into files."""
+"""Exporter that uses the real programs: gpg encrypts and signs, mat2 inspects and cleans files."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -31,7 +31,7 @@ _REASONS: Final[Mapping[RecipientRefusal, PassOnRefusal]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class GpgExporter:
-    """Whom this desk can pass on to, with what. `refused` holds what is wrong with a key since unlocking."""
+    """Exporter with gpg and mat2. `refused` has the recipients' keys that could not be imported, and why."""
 
     home: GpgHome
     signer: str  # fingerprint of the desk's own key
@@ -40,45 +40,44 @@ class GpgExporter:
     mat2: Mat2
 
     def require_usable(self, fingerprint: str, today: date) -> None:
-        """Check a pinned key on the day it is to be used.
+        """Check that a recipient's key can be used today.
 
         Raises:
-            RecipientRefusedError: or the kind of it that says why.
+            PassOnRefusedError: it cannot be used.
         """
-        why = self.refused.get(fingerprint)
-        if why is None:
+        reason = self.refused.get(fingerprint)
+        if reason is None:
             try:
                 self.home.usable_subkey(fingerprint, today)
-            except KeyRefusedError as refused:
-                why = refused.reason
-        if why is not None:
-            raise PassOnRefusedError(_REASONS.get(why, PassOnRefusal.RECIPIENT_KEY))
+            except KeyRefusedError as why:
+                reason = why.reason
+        if reason is not None:
+            raise PassOnRefusedError(_REASONS.get(reason, PassOnRefusal.RECIPIENT_KEY))
 
     def work_folder(self) -> AbstractContextManager[Path]:
-        """Give an empty folder in memory, ours alone, which is gone when it is left."""
+        """Open an empty private folder in memory. It is deleted at the end of the context."""
         return self.home.work_folder()
 
     def inspect(self, path: Path, name: str) -> FileFindings:
-        """Say what is in a file in such a folder; `name` is how its owner calls it."""
+        """Inspect a file in a work folder. `name` is the name that its owner gave it."""
         return self.mat2.inspect(path, name)
 
     def clean(self, path: Path, name: str) -> bytes | None:
-        """Return a cleaned copy; None where none could be made. The file itself stays as it is."""
+        """Return a cleaned copy of a file, or None if there is none. The file itself does not change."""
         return self.mat2.clean(path, name)
 
     def make(
         self, recipient: Addressee, text: str, files: Iterable[tuple[str, Iterator[bytes]]], today: date
     ) -> Iterator[bytes]:
-        """Return the pieces of one file for a recipient, sealed to their key and signed by the desk's.
+        """Return the pieces of the export for a recipient, encrypted to their key and signed by the desk.
 
         Raises:
-            RecipientRefusedError: their key cannot be used; at once.
-            NoOpenPGPError: from the iterator: gpg did not make it.
+            PassOnRefusedError: the recipient's key cannot be used. From the iterator: gpg failed.
         """
         self.require_usable(recipient.fingerprint, today)
-        return self._made(recipient, text, files, today)
+        return self._pieces(recipient, text, files, today)
 
-    def _made(
+    def _pieces(
         self, recipient: Addressee, text: str, files: Iterable[tuple[str, Iterator[bytes]]], today: date
     ) -> Iterator[bytes]:
         try:
@@ -97,10 +96,10 @@ class GpgExporter:
 def open_exporter(
     home_path: Path, secret_key: str, recipients: tuple[RecipientKey, ...], mat2: Mat2
 ) -> GpgExporter | None:
-    """Give gpg its home, the desk's own key and the recipients'; None where this desk has no OpenPGP.
+    """Open gpg's home with the desk's key and the recipients' keys. Return None if the desk has no OpenPGP.
 
-    A recipient's key that cannot be read or is another one is remembered as refused: passing on to the others
-    goes on.
+    A recipient's key that cannot be imported is refused later, when the adviser chooses this recipient. The
+    other recipients are not affected.
     """
     if not secret_key:
         return None
@@ -113,22 +112,22 @@ def open_exporter(
     except MalformedError:
         home.close()
         return None
-    refused = MappingProxyType(_take_in(home, recipients))
+    refused = MappingProxyType(_import_keys(home, recipients))
     return GpgExporter(home, signer, recipients, refused, mat2)
 
 
-def _take_in(home: GpgHome, recipients: Iterable[RecipientKey]) -> dict[str, RecipientRefusal]:
+def _import_keys(home: GpgHome, recipients: Iterable[RecipientKey]) -> dict[str, RecipientRefusal]:
     refused = {}
     for each in recipients:
         try:
-            home.import_public(_read(each.key_path), each.fingerprint)
+            home.import_public(_key_file(each.key_path), each.fingerprint)
         except KeyRefusedError as why:
             refused[each.fingerprint] = why.reason
     return refused
 
 
-def _read(path: Path) -> bytes:
-    """Return a key file, or nothing where it cannot be read: that is refused as no key."""
+def _key_file(path: Path) -> bytes:
+    """Return the bytes of a key file. An unreadable file gives no bytes, which gpg refuses."""
     try:
         with path.open("rb") as file:
             return file.read(KEY_BYTES_MAX + 1)

@@ -1,10 +1,10 @@
-"""Tracked changes, comments and names in office files: told of, and taken out, where mat2 does neither.
+"""Tracked changes, comments and authors' names in office files: lists them, and removes them from a copy.
 
-This file is a program of its own. `journalist_app.files.metadata` has the system's Python run it inside the
-sandbox, because what it reads is hostile; it imports the standard library alone and is imported by nobody.
+This file is a program of its own. `journalist_app.files.metadata` runs it with the system's Python in the
+sandbox, because the files are hostile. It imports only the standard library, and no module imports it.
 
-mat2 0.13.3 shows neither tracked changes nor comments; it takes out no comments of an .odt, no change of
-layout with its author's name, and refuses a .docx with comments. So these go out here, before mat2 gets it.
+mat2 0.13.3 lists neither tracked changes nor comments. It leaves comments in an .odt and changes of layout
+with their author's name, and refuses a .docx with comments. So this program removes them before mat2 runs.
 """
 
 import io
@@ -15,7 +15,7 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import PurePosixPath
-from xml.etree import ElementTree as ET  # what expat refuses, and the limits around us, stop the bombs
+from xml.etree import ElementTree as ET  # expat and the limits of the sandbox stop bombs
 
 OFFICE = frozenset({".docx", ".xlsx", ".pptx", ".odt", ".ods", ".odp", ".odg"})
 _PART_BYTES = 50_000_000  # of one member, unpacked
@@ -26,7 +26,7 @@ _OFFICE = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}"
 _TEXT = "{urn:oasis:names:tc:opendocument:xmlns:text:1.0}"
 _DC = "{http://purl.org/dc/elements/1.1/}"
 
-_UNWRAPPED = {_WORD + "ins", _WORD + "moveTo"}  # the text in it stays
+_UNWRAPPED = {_WORD + "ins", _WORD + "moveTo"}  # removed, but their text stays
 _CHANGES = {
     *_UNWRAPPED,
     *(
@@ -54,7 +54,7 @@ _MARKS = {
 }  # fmt: skip
 _REMOVED = ((_CHANGES | _COMMENTS) - _UNWRAPPED) | _MARKS
 
-# Parts of a .docx, .xlsx or .pptx that hold nothing but comments and the people who made them.
+# Parts of a .docx, .xlsx or .pptx with only comments and the names of their authors.
 _COMMENT_PART = re.compile(
     r"(^|/)(comments[^/]*|commentAuthors|people|threadedComment[^/]*|modernComment[^/]*|authors)\.xml$"
     r"|(^|/)(comments|threadedComments|persons)/"
@@ -63,11 +63,11 @@ _COMMENT_TAGS = {"comment", "cm", "threadedComment"}
 
 
 class DamagedError(Exception):
-    """It is no office file that can be read."""
+    """The office file has too many parts, or one that is too large."""
 
 
 def findings(path: str) -> list[tuple[str, str, str]]:
-    """Return what was found: "changes", "comments" or "hidden", how many, by whom; "detail", key, value."""
+    """Return findings: "changes", "comments" or "hidden", number and authors; or "detail", key and value."""
     counts = {"changes": 0, "comments": 0, "hidden": 0}
     names: dict[str, dict[str, None]] = {kind: {} for kind in counts}
     details: list[tuple[str, str, str]] = []
@@ -90,13 +90,13 @@ def findings(path: str) -> list[tuple[str, str, str]]:
 
 
 def write_cleaned_copy(path: str, out: str) -> None:
-    """Write a copy in which changes are accepted, and comments and hidden marks are gone."""
+    """Write a copy in which tracked changes are accepted and comments are removed."""
     with zipfile.ZipFile(path) as file, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as copy:
         for name, raw in _parts(file):
             if _COMMENT_PART.search(name):
                 continue
             if name.endswith((".rels", "[Content_Types].xml")):
-                kept = _without_pointers(raw)
+                kept = _without_references(raw)
             elif name.endswith(".xml") and re.match(r"(word/|content\.xml$|styles\.xml$)", name):
                 kept = _accepted(raw)
             else:
@@ -138,13 +138,13 @@ def _kind(each: ET.Element, *, is_comments: bool) -> str:
 
 
 def _people(each: ET.Element) -> list[str]:
-    said = [value for key, value in each.attrib.items() if _local(key) == "author"]
-    said += [found.text or "" for found in each.iter(_DC + "creator")]
-    return [name.strip() for name in said if name.strip()]
+    names = [value for key, value in each.attrib.items() if _local(key) == "author"]
+    names += [found.text or "" for found in each.iter(_DC + "creator")]
+    return [name.strip() for name in names if name.strip()]
 
 
-def _without_pointers(raw: bytes) -> bytes:
-    tree = _known_names(raw)
+def _without_references(raw: bytes) -> bytes:
+    tree = _tree_with_prefixes(raw)
     for each in list(tree):
         target = each.get("Target") or each.get("PartName") or ""
         if _COMMENT_PART.search(target):
@@ -153,7 +153,7 @@ def _without_pointers(raw: bytes) -> bytes:
 
 
 def _accepted(raw: bytes) -> bytes:
-    tree = _known_names(raw)
+    tree = _tree_with_prefixes(raw)
     _accept(tree)
     return _written(tree)
 
@@ -161,7 +161,7 @@ def _accepted(raw: bytes) -> bytes:
 def _accept(parent: ET.Element) -> None:
     kept: list[ET.Element] = []
 
-    def say(text: str | None) -> None:
+    def add_text(text: str | None) -> None:
         if kept:
             kept[-1].tail = (kept[-1].tail or "") + (text or "")
         else:
@@ -169,20 +169,20 @@ def _accept(parent: ET.Element) -> None:
 
     for child in list(parent):
         if child.tag in _REMOVED:
-            say(child.tail)
+            add_text(child.tail)
             continue
         _accept(child)
         if child.tag in _UNWRAPPED:
-            say(child.text)
+            add_text(child.text)
             kept.extend(child)
-            say(child.tail)
+            add_text(child.tail)
         else:
             kept.append(child)
     parent[:] = kept
 
 
-def _known_names(raw: bytes) -> ET.Element:
-    """Read XML so that it is written with the prefixes it came with."""
+def _tree_with_prefixes(raw: bytes) -> ET.Element:
+    """Parse XML, and register its namespace prefixes so that the copy has the same ones."""
     for _event, (prefix, name) in ET.iterparse(io.BytesIO(raw), ["start-ns"]):  # noqa: S314  # as above
         if not re.fullmatch(r"ns\d+", prefix):
             ET.register_namespace(prefix, name)
@@ -194,12 +194,12 @@ def _written(tree: ET.Element) -> bytes:
 
 
 def run_hidden_parts(task: str, path: str, out: str = "") -> int:
-    """Look ("look": one JSON list a line) or write a copy ("cut"); other files hold nothing for us."""
+    """Print findings ("look": one JSON list a line) or write a copy ("cut"), cleaned if an office file."""
     is_office = PurePosixPath(path).suffix in OFFICE
     try:
         if task == "look":
             for found in findings(path) if is_office else []:
-                print(json.dumps(found))  # noqa: T201  # our output is our answer
+                print(json.dumps(found))  # noqa: T201  # the caller reads the output
         elif is_office:
             write_cleaned_copy(path, out)
         else:

@@ -1,9 +1,8 @@
-"""What is in a file besides what it shows, and a cleaned copy of it, by Debian's mat2 in a sandbox.
+"""Metadata and hidden parts of a file, and a cleaned copy without them, made by Debian's mat2 in a sandbox.
 
-The files are hostile. Nothing of theirs is parsed in this process: the first bytes are compared, and what
-mat2 says is cut, counted and read as lines of plain text. mat2 runs in bubblewrap: no network, a read-only
-/usr, a /tmp of its own in memory, an empty environment, limits of time, memory and output. It gets a copy of
-the file under a name of ours, so the original cannot be changed and its name reaches no program.
+The files are hostile. This process only compares their first bytes, and reads mat2's output as a limited number
+of short lines of text. mat2 runs in a bubblewrap sandbox (`programs.sandbox`) with limits on time, memory and
+output. It gets a copy of the file under a fixed name, so it cannot change the original or see its name.
 """
 
 import errno
@@ -27,8 +26,8 @@ from journalist_app.files.export import FileFindings
 from programs.errors import NoSandboxError, ProgramFailedError
 from programs.sandbox import SANDBOX_FOLDER, Sandbox, resource_limits, run_program
 
-_MAX_BYTES = 50_000_000  # of a file that is looked into: it lies in memory twice
-_SHOWN_BYTES = 400_000  # of what mat2 says
+_MAX_BYTES = 50_000_000  # of a file that is inspected: it is in memory twice
+_SHOWN_BYTES = 400_000  # of the output of hidden_parts and mat2
 _CLEANED_BYTES = 200_000_000
 _ROOM_BYTES = 600_000_000  # of the sandbox's /tmp
 _MEMORY_BYTES = 2_000_000_000
@@ -40,13 +39,14 @@ _HEAD_BYTES = 4096
 _HIDDEN_PARTS = Path(__file__).with_name("hidden_parts.py")
 _OFFICE = frozenset({".docx", ".xlsx", ".pptx", ".odt", ".ods", ".odp", ".odg"})
 _ARCHIVES = frozenset({".zip", ".epub"})
-_VIDEOS = frozenset({".mp4", ".m4v", ".avi", ".wmv"})  # cleaned by ffmpeg, which is no part of mat2
+_VIDEOS = frozenset({".mp4", ".m4v", ".avi", ".wmv"})  # cleaned by ffmpeg, which does not come with mat2
 _DIVIDER = "=\n"
 
-# $1 is mat2, $2 the ending of the file's name, $3 the program hidden_parts. bin/ keeps mat2 from a sandbox of
-# its own: in ours it would fail, and its option for that means the opposite from one version to the next.
+# $1 is mat2, $2 the ending of the file's name, $3 the program hidden_parts. mat2 finds no bubblewrap in bin/,
+# so it starts no sandbox of its own. Inside ours that would fail, and mat2's option for it changed its meaning
+# from one version to the next.
 _PREPARE = "set -e; /usr/bin/mkdir bin; /usr/bin/ln -s /usr/bin/exiftool /usr/bin/ffmpeg bin/; "
-_LOOK = _PREPARE + ('/usr/bin/python3 -I -S -c "$3" look "file$2"; echo =; exec "$1" --show "file$2"')
+_INSPECT = _PREPARE + ('/usr/bin/python3 -I -S -c "$3" look "file$2"; echo =; exec "$1" --show "file$2"')
 _CLEAN = _PREPARE + (
     '/usr/bin/python3 -I -S -c "$3" cut "file$2" "copy$2"; "$1" "copy$2" >/dev/null;'
     ' /usr/bin/python3 -I -S -c "$3" look "copy.cleaned$2" >left;'
@@ -79,7 +79,7 @@ def _is_text(head: bytes) -> bool:
 
 
 _ZIP = _begins(b"PK\x03\x04")
-_SIGNS: dict[str, Callable[[bytes], bool]] = {
+_SIGNATURES: dict[str, Callable[[bytes], bool]] = {
     **dict.fromkeys((*_OFFICE, *_ARCHIVES), _ZIP),
     **dict.fromkeys((".jpg", ".jpeg"), _begins(b"\xff\xd8\xff")),
     **dict.fromkeys((".tif", ".tiff"), _begins(b"II*\0", b"MM\0*")),
@@ -94,7 +94,7 @@ _SIGNS: dict[str, Callable[[bytes], bool]] = {
     ".mp3": _begins(b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2"),
     ".wmv": _begins(b"0&\xb2u\x8ef\xcf\x11"),
     ".txt": _is_text,
-}  # a picture named .txt would pass for text without anything in it
+}  # without this check, a picture named .txt would pass as a text without metadata
 
 
 # ---- mat2 ------------------------------------------------------------------------------------------
@@ -102,10 +102,10 @@ _SIGNS: dict[str, Callable[[bytes], bool]] = {
 
 @dataclass(frozen=True, slots=True)
 class Mat2:
-    """mat2 and its sandbox.
+    """Program mat2 with its limits. Sizes are in bytes, and one run may take `seconds`.
 
-    Without a sandbox mat2 runs only when `without_sandbox` says so: who then breaks mat2 with a file can do
-    all that the adviser's own programs can. Sizes are bytes, `seconds` is how long one run may take.
+    Where no sandbox is allowed, mat2 runs only with `without_sandbox`. A file that takes over mat2 can then
+    do everything that the adviser's own programs can.
     """
 
     without_sandbox: bool = False
@@ -115,9 +115,9 @@ class Mat2:
     bwrap: Path = Path("/usr/bin/bwrap")
 
     def inspect(self, path: Path, name: str) -> FileFindings:
-        """Say in the reader's language what is in a file, or why that could not be seen.
+        """Return the findings in a file, in the adviser's language, or why it could not be inspected.
 
-        `path` is a plain file in a folder in memory that is ours alone; `name` is how its owner calls it.
+        `path` is a plain file in a private folder in memory. `name` is the name that its owner gave it.
         """
         try:
             with _opened(path) as file:
@@ -125,26 +125,28 @@ class Mat2:
                 refusal = self._refusal(file, ending)
                 if refusal:
                     return FileFindings((refusal,), can_clean=False)
-                said = self._run(_LOOK, file, path.parent, ending, _SHOWN_BYTES).decode("utf-8", "replace")
+                output = self._run(_INSPECT, file, path.parent, ending, _SHOWN_BYTES).decode(
+                    "utf-8", "replace"
+                )
         except NoSandboxError:
             return FileFindings((say_no_sandbox(),), can_clean=False)
         except (OSError, ProgramFailedError):
             return FileFindings((say_failed(),), can_clean=False)
-        hidden, _, shown = said.partition(_DIVIDER)
+        hidden, _, shown = output.partition(_DIVIDER)
         try:
             found = _found(hidden, shown, ending)
         except (ProgramFailedError, msgspec.MsgspecError):
             return FileFindings((say_failed(),), can_clean=False)
-        lines = _in_words(found)
+        lines = _sentences(found)
         can_clean = ending not in _ARCHIVES | {".txt"} and (
             ending not in _VIDEOS or shutil.which("ffmpeg", path="/usr/bin") is not None
         )
         return FileFindings((*(lines or (say_nothing(),)), *say_about_type(ending)), can_clean)
 
     def clean(self, path: Path, name: str) -> bytes | None:
-        """Return a copy without what mat2 finds; None where none could be made.
+        """Return a copy without metadata, or None if none could be made.
 
-        Tracked changes are accepted and comments taken out. The file itself stays as it is.
+        In the copy, tracked changes are accepted and comments are removed. The file itself does not change.
         """
         ending = _ending(name)
         try:
@@ -158,16 +160,16 @@ class Mat2:
     def _refusal(self, file: BinaryIO, ending: str) -> str:
         if os.fstat(file.fileno()).st_size > self.max_bytes:
             return say_too_large()
-        if ending not in _SIGNS:
+        if ending not in _SIGNATURES:
             return say_unknown_type()
-        if not _SIGNS[ending](file.read(_HEAD_BYTES)):
+        if not _SIGNATURES[ending](file.read(_HEAD_BYTES)):
             return say_other_type()
         file.seek(0)
         if not self.mat2.exists():
             return say_no_mat2()
         return ""
 
-    def _run(self, script: str, file: BinaryIO, room: Path, ending: str, limit: int) -> bytes:
+    def _run(self, script: str, file: BinaryIO, work_folder: Path, ending: str, limit: int) -> bytes:
         limits = resource_limits(memory_bytes=_MEMORY_BYTES, file_bytes=_CLEANED_BYTES, seconds=self.seconds)
         command = (
             *limits, "/bin/sh", "-c", script, "sh", str(self.mat2), ending, _HIDDEN_PARTS.read_text("utf-8")
@@ -184,7 +186,7 @@ class Mat2:
             )
         if not self.without_sandbox:
             raise NoSandboxError
-        with tempfile.TemporaryDirectory(dir=room, ignore_cleanup_errors=True) as folder:
+        with tempfile.TemporaryDirectory(dir=work_folder, ignore_cleanup_errors=True) as folder:
             work = Path(folder)
             with (work / f"file{ending}").open("xb") as copy:
                 shutil.copyfileobj(file, copy)
@@ -193,18 +195,18 @@ class Mat2:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[BinaryIO]:
-    """Open a plain file; a link is refused, whatever it leads to."""
+    """Open a plain file. A link is refused."""
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb", buffering=0) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError(errno.EINVAL, "not a plain file")
         yield file
 
 
-# ---- in words --------------------------------------------------------------------------------------
+# ---- sentences --------------------------------------------------------------------------------------
 
 
 class DetailKind(IntEnum):
-    """What a line is about, in the order in which an adviser wants to know."""
+    """Subject of a finding, in the order in which the adviser reads the findings."""
 
     PERSON = 1
     PLACE = 2
@@ -229,7 +231,7 @@ _KEYS = (
     ),
 )
 
-_Told = tuple[Literal["detail", "changes", "comments", "hidden"], str, str]
+_HiddenPart = tuple[Literal["detail", "changes", "comments", "hidden"], str, str]
 _Found = dict[DetailKind, list[tuple[str, str]]]
 
 
@@ -238,11 +240,11 @@ def _ending(name: str) -> str:
 
 
 def _found(hidden: str, shown: str, ending: str) -> _Found:
-    if shown.startswith("[-]"):  # mat2 could not read it, and ends well all the same
+    if shown.startswith("[-]"):  # mat2 could not read the file, but its exit code is 0
         raise ProgramFailedError
     found: _Found = {about: [] for about in DetailKind}
     for line in hidden.splitlines():
-        kind, key, value = msgspec.json.decode(line, type=_Told)
+        kind, key, value = msgspec.json.decode(line, type=_HiddenPart)
         if kind == "detail":
             _add(found, key, value, ending)
         else:
@@ -258,23 +260,25 @@ def _add(found: _Found, key: str, value: str, ending: str) -> None:
     word = re.sub(r"[^a-z]", "", key.rpartition(":")[2].lower())
     about = next((about for about, pattern in _KEYS if re.search(pattern, word)), DetailKind.OTHER)
     if ending == ".pdf" and word == "creator":
-        about = DetailKind.DEVICE  # the program; a PDF calls the person author
+        about = DetailKind.DEVICE  # in a PDF, the creator is a program, and the author a person
     line = (_plain(key.rpartition(":")[2]), _plain(value))
     if line[1] and line not in found[about]:
         found[about].append(line)
 
 
 def _plain(text: str) -> str:
-    """Cut a text short, and take out what steers a screen, such as a turn of the writing direction."""
-    text = "".join(sign for sign in text if not unicodedata.category(sign).startswith("C")).strip()
+    """Return a text without control characters, such as a change of direction, and not too long."""
+    text = "".join(
+        character for character in text if not unicodedata.category(character).startswith("C")
+    ).strip()
     return text if len(text) <= _VALUE_CHARS else text[:_VALUE_CHARS] + "…"
 
 
-def _in_words(found: _Found) -> tuple[str, ...]:
+def _sentences(found: _Found) -> tuple[str, ...]:
     lines = []
-    for about, things in found.items():
-        lines += [say_detail(about, key, value) for key, value in things[:_LINES_OF_A_KIND]]
-        more = len(things) - _LINES_OF_A_KIND
+    for about, details in found.items():
+        lines += [say_detail(about, key, value) for key, value in details[:_LINES_OF_A_KIND]]
+        more = len(details) - _LINES_OF_A_KIND
         if more > 0:
             lines.append(ngettext("And %(num)d more such detail.", "And %(num)d more such details.", more))
     return tuple(lines)
@@ -363,7 +367,7 @@ def say_no_sandbox() -> str:
 
 
 def say_about_type(ending: str) -> tuple[str, ...]:
-    """Return the sentences that hold for every file of this type."""
+    """Return the sentences that apply to every file of this type."""
     if ending == ".pdf":
         return (
             gettext(

@@ -1,4 +1,4 @@
-"""To whom this desk may pass things on: each pinned in the settings by the full fingerprint of their key."""
+"""Recipients in the settings, each pinned by the full fingerprint of their OpenPGP key."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -9,16 +9,16 @@ from typing import Final
 from protocol.content import PassOnRecipient
 
 _FINGERPRINT: Final = re.compile(r"[0-9A-F]{40}")
-_NAME_CHARS: Final = 200  # what a proposal carries
+_NAME_CHARS: Final = 200  # the limit in a proposal
 _ROLES: Final = frozenset(role.value for role in PassOnRecipient)
 
 
 @dataclass(frozen=True, slots=True)
 class RecipientKey:
-    """One recipient as the settings name them.
+    """One recipient in the settings.
 
-    `role` is "sg", "integrity", "complaints" or "other"; `name` is what the source is shown; `fingerprint`
-    has the 40 hexadecimal digits of the primary key; `key_path` is a file with that public key and no other.
+    `role` is "sg", "integrity", "complaints" or "other"; the source sees `name`; `fingerprint` has the
+    40 hexadecimal digits of the primary key; the file at `key_path` contains only that public key.
     """
 
     role: str
@@ -28,7 +28,7 @@ class RecipientKey:
 
 
 def recipient_faults(recipients: Sequence[RecipientKey]) -> Iterator[str]:
-    """Say what is wrong with recipients as they stand in the settings, a sentence part for each fault."""
+    """Yield a clause for each fault of the recipients in the settings."""
     for number, each in enumerate(recipients, 1):
         whose = f"'recipients': number {number} must have a"
         if each.role not in _ROLES:
@@ -38,4 +38,4 @@ def recipient_faults(recipients: Sequence[RecipientKey]) -> Iterator[str]:
         if not _FINGERPRINT.fullmatch(each.fingerprint):
             yield f"{whose} 'fingerprint' of 40 digits 0-9 and A-F, without spaces"
     if len({each.fingerprint for each in recipients}) < len(recipients):
-        yield "'recipients': a fingerprint stands there twice"
+        yield "'recipients': a fingerprint occurs twice"

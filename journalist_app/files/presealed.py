@@ -1,9 +1,10 @@
-"""Opens what a source sealed before sending: armour pasted in a text, and files. Each is opened once only.
+"""Presealed texts and files, which the source encrypted before sending: decrypts them once, for display.
 
-Whoever captured the store holds age files that the desk can open: other mailboxes' entries and files, and the
-desk's own records. Sent as if sealed before sending, to a mailbox of the thief's own, the adviser would open
-them and might pass them on. So what this house sealed itself is not opened here: entries and files go to two
-keys, desk and mailbox, and no stanza can be taken away; the desk's records begin with a line of ours.
+Attack: a thief of the store has age files that the desk can decrypt, such as other mailboxes' entries and
+files, and the desk's own records. The thief sends one to their own mailbox, as if encrypted before sending.
+The adviser would decrypt it, and might pass it on. So this module refuses every file that our own programs
+made. Entries and files are encrypted to two keys, desk and mailbox, and no stanza can be removed. The desk's
+records begin with a line that names our format.
 """
 
 import codecs
@@ -22,13 +23,13 @@ from crypto.age.armor import Armoured, ArmourKind, find_armoured
 from crypto.errors import MalformedError, UnreadableError
 from journalist_app.files.file_types import with_file_ending
 
-SHOWN_CHARS: Final = 50_000  # as long as a message may be; longer is offered as a file
-DECRYPTIONS_PER_PAGE: Final = 40  # for one page; gpg takes 20 ms for each
-_PASTED_BYTES: Final = 1024 * 1024  # 50,000 characters of armour hold 37 kB; text is compressed to a tenth
-_KNOWN_CHARS: Final = 20_000_000
-_KNOWN: Final = 20_000
+SHOWN_CHARS: Final = 50_000  # the limit of a message; a longer text is offered as a file
+DECRYPTIONS_PER_PAGE: Final = 40  # gpg takes 20 ms for each
+_PASTED_BYTES: Final = 1024 * 1024  # 50,000 characters of armour are 37 kB, and text compresses to a tenth
+_CACHED_CHARS: Final = 20_000_000
+_CACHED: Final = 20_000
 _SEALED_NAME: Final = re.compile(r"(.+)\.(age|gpg|asc|pgp)", re.IGNORECASE)
-_OURS: Final = re.compile(rb"steunpunt-[a-z]+/\d+\n")
+_OUR_FORMAT: Final = re.compile(rb"steunpunt-[a-z]+/\d+\n")
 _NOT_IN_TEXT: Final = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")
 _BYTE_ORDER_MARK: Final = "\ufeff".encode()
 _AGE: Final = (b"age-encryption.org/", b"-----BEGIN AGE ENCRYPTED FILE-----")
@@ -42,51 +43,51 @@ _OPENPGP: Final = re.compile(
 
 
 class OpenedMessage(Protocol):
-    """What came out of an OpenPGP message."""
+    """Decrypted OpenPGP message."""
 
     @property
     def content(self) -> bytes:
-        """Return what was sealed."""
+        """Return the decrypted bytes."""
 
     @property
     def is_signed(self) -> bool:
-        """Say whether somebody signed it."""
+        """Return True if the message has a signature."""
 
 
 class OpenPGP(Protocol):
-    """gpg with the desk's key: `gpg.home.GpgHome`."""
+    """Interface of gpg with the desk's key, which `gpg.home.GpgHome` implements."""
 
     def decrypt(self, raw: bytes, *, at_most: int) -> OpenedMessage:
-        """Open a whole message, or raise UnreadableError."""
+        """Decrypt a whole message, or raise UnreadableError."""
 
     def decrypt_stream(self, pieces: Iterable[bytes], *, at_most: int) -> Iterator[bytes]:
-        """Open a message in pieces; UnreadableError before the last of them when it is not sound."""
+        """Decrypt a message in pieces. If it is damaged, UnreadableError comes before the last piece."""
 
 
 class UnopenedReason(StrEnum):
-    """Why something sealed was not opened."""
+    """Reason why a presealed text or file was not decrypted."""
 
-    UNREADABLE = "unreadable"  # for somebody else, damaged, or too much comes out of it
-    SEVERAL = "several"  # for more readers than the desk, or made by this house
+    UNREADABLE = "unreadable"  # for another reader, damaged, or too large when decrypted
+    SEVERAL = "several"  # for several readers, or made by one of our programs
     NO_OPENPGP = "no_openpgp"
-    LATER = "later"  # there is so much of it that one page opens only a part
+    LATER = "later"  # over the limit of one page; decrypted by a later page
 
 
 class PieceKind(StrEnum):
-    """What a stretch of a text is."""
+    """Kind of a part of a text."""
 
     PLAIN = "plain"
     OPENED = "opened"
-    FILE = "file"  # what was sealed is not a text
+    FILE = "file"  # decrypted, but not a text
     UNOPENED = "unopened"
 
 
 @dataclass(frozen=True, slots=True)
 class TextPiece:
-    """A stretch of a text, as it is shown.
+    """Part of a text, as it is shown.
 
-    `number` counts what came sealed in the text, from 1. `text` of an UNOPENED piece is its armour; a FILE
-    has none. `is_signed` says that a signature was inside; whose it is, nobody checked.
+    `number` counts the armoured blocks in the text, from 1. `text` of an UNOPENED piece is its armour; a FILE
+    has none. `is_signed`: the block has a signature, but no one checked whose.
     """
 
     kind: PieceKind
@@ -94,11 +95,11 @@ class TextPiece:
     number: int = 0
     size: int = 0  # bytes of a FILE
     is_signed: bool = False
-    why: UnopenedReason | None = None
+    reason: UnopenedReason | None = None
 
 
 class PresealedKind(StrEnum):
-    """What a file is."""
+    """Kind of a file, by its encryption."""
 
     NOT_SEALED = "not_sealed"
     OPENED = "opened"
@@ -107,30 +108,30 @@ class PresealedKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PresealedFileInfo:
-    """What a file turned out to be, by its first bytes. `name` is that of what was sealed in it."""
+    """Kind of a file, found from its first bytes. `name` is the name of the decrypted file."""
 
     kind: PresealedKind
     name: str = field(repr=False)
     is_openpgp: bool = False
-    why: UnopenedReason | None = None
+    reason: UnopenedReason | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class OpenedFile:
-    """A file with what its source sealed in it.
+    """A file, and the pieces of its decrypted content.
 
-    `pieces` is the file itself where it was not sealed, and nothing where it does not open. Where it is found
-    damaged on the way, or too large, UnreadableError comes before the last piece.
+    A file that was not presealed has its own bytes as `pieces`, and an unopened file has none. If the file
+    turns out to be damaged or too large, UnreadableError comes before the last piece.
     """
 
-    look: PresealedFileInfo
+    info: PresealedFileInfo
     pieces: Iterator[bytes]
 
 
 class PresealedCache:
-    """What was found in texts and files before, as long as the desk is open. Safe for threads."""
+    """Cache of decrypted texts and kinds of files, while the desk is open. Safe for threads."""
 
-    def __init__(self, most: int = _KNOWN, most_chars: int = _KNOWN_CHARS) -> None:
+    def __init__(self, most: int = _CACHED, most_chars: int = _CACHED_CHARS) -> None:
         self._most, self._most_chars = most, most_chars
         self._found: dict[bytes, TextPiece | PresealedFileInfo] = {}
         self._chars = 0
@@ -140,17 +141,17 @@ class PresealedCache:
         return "PresealedCache()"
 
     def piece(self, name: bytes) -> TextPiece | None:
-        """Return a piece of that name."""
+        """Return the cached piece of this name, or None."""
         found = self._found.get(name)
         return found if isinstance(found, TextPiece) else None
 
-    def look(self, name: bytes) -> PresealedFileInfo | None:
-        """Return a look at a file of that name."""
+    def info(self, name: bytes) -> PresealedFileInfo | None:
+        """Return the cached info of the file of this name, or None."""
         found = self._found.get(name)
         return found if isinstance(found, PresealedFileInfo) else None
 
     def keep(self, name: bytes, found: TextPiece | PresealedFileInfo) -> None:
-        """Remember something; when there is too much, what was remembered before goes."""
+        """Add to the cache. If the cache is full, empty it first."""
         chars = len(found.text) if isinstance(found, TextPiece) else len(found.name)
         with self._changing:
             if self._chars + chars > self._most_chars or len(self._found) >= self._most:
@@ -161,13 +162,13 @@ class PresealedCache:
 
 
 class _UnopenedError(Exception):
-    def __init__(self, why: UnopenedReason) -> None:
-        super().__init__(why)
-        self.why = why
+    def __init__(self, reason: UnopenedReason) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class Unsealer:
-    """Opens for one page, at most 40 texts and files that were not opened before."""
+    """Decryption for one page, of at most 40 texts and files that are not in the cache."""
 
     def __init__(
         self,
@@ -177,7 +178,7 @@ class Unsealer:
         *,
         at_most: int,
     ) -> None:
-        """Take the identities, gpg where the desk has it, and how many bytes may come out of a file."""
+        """Keep the keys, gpg if the desk has it, and the limit of a decrypted file in bytes."""
         self._identities = identities
         self._openpgp = openpgp
         self._known = known
@@ -188,7 +189,7 @@ class Unsealer:
         return "Unsealer()"
 
     def text(self, text: str) -> tuple[TextPiece, ...]:
-        """Return a text in pieces, in its order, with what was sealed in it opened in its place."""
+        """Return a text in pieces, in order, with every armoured block decrypted in its place."""
         blocks = find_armoured(text)
         if not blocks:
             return (TextPiece(PieceKind.PLAIN, text),)
@@ -200,9 +201,9 @@ class Unsealer:
         return (*pieces, *_plain(text[at:]))
 
     def pasted(self, text: str, number: int) -> OpenedFile | None:
-        """Return what was sealed in the block of that number in a text, as a file; None without such a block.
+        """Return the content of the armoured block with this number in a text, as a file.
 
-        It is UNOPENED where it does not open.
+        The file is UNOPENED if the block does not open. Returns None if there is no such block.
         """
         block = dict(enumerate(find_armoured(text), start=1)).get(number)
         if block is None:
@@ -210,51 +211,51 @@ class Unsealer:
         try:
             content, _ = self._content(block)
         except _UnopenedError as refused:
-            return OpenedFile(PresealedFileInfo(PresealedKind.UNOPENED, "", why=refused.why), iter(()))
+            return OpenedFile(PresealedFileInfo(PresealedKind.UNOPENED, "", reason=refused.reason), iter(()))
         name = with_file_ending(f"sealed-{number}", content)
         return OpenedFile(PresealedFileInfo(PresealedKind.OPENED, name), iter([content]))
 
     def inspect(self, file_id: bytes, name: str, pieces: Callable[[], Iterable[bytes]]) -> PresealedFileInfo:
-        """Say what a file is; one that was looked at before is not read again.
+        """Return the kind of a file, from the cache or from its first piece.
 
-        Raises whatever `pieces` raises.
+        Raises everything that `pieces` raises.
         """
-        known = self._known.look(file_id)
+        known = self._known.info(file_id)
         if known is not None:
             return known
-        whole, kind = _begun(pieces())
+        whole, kind = _start(pieces())
         if kind is not None and self._left == 0:
-            return PresealedFileInfo(PresealedKind.UNOPENED, name, why=UnopenedReason.LATER)
+            return PresealedFileInfo(PresealedKind.UNOPENED, name, reason=UnopenedReason.LATER)
         if kind is None:
-            look = PresealedFileInfo(PresealedKind.NOT_SEALED, name)
+            info = PresealedFileInfo(PresealedKind.NOT_SEALED, name)
         else:
             self._left -= 1
             inside = self._inside(kind, whole)
-            look, _ = _looked(kind, name, inside)
+            info, _ = _info_and_first(kind, name, inside)
             inside.close()
-        self._known.keep(file_id, look)
-        return look
+        self._known.keep(file_id, info)
+        return info
 
     def file(self, name: str, pieces: Iterable[bytes]) -> OpenedFile:
-        """Open a file, whatever its name says. No more of it is read than its first piece takes.
+        """Decrypt a file, whatever its name is. Reads no more than the first decrypted piece needs.
 
-        Raises whatever `pieces` raises.
+        Raises everything that `pieces` raises.
         """
-        whole, kind = _begun(pieces)
+        whole, kind = _start(pieces)
         if kind is None:
             return OpenedFile(PresealedFileInfo(PresealedKind.NOT_SEALED, name), whole)
         inside = self._inside(kind, whole)
-        look, first = _looked(kind, name, inside)
-        if look.kind is PresealedKind.UNOPENED:
+        info, first = _info_and_first(kind, name, inside)
+        if info.kind is PresealedKind.UNOPENED:
             inside.close()
-        return OpenedFile(look, filter(None, itertools.chain([first], inside)))
+        return OpenedFile(info, filter(None, itertools.chain([first], inside)))
 
     def _inside(self, kind: ArmourKind, whole: Iterable[bytes]) -> Generator[bytes, None, None]:
-        """Yield what was sealed in a file.
+        """Yield the decrypted bytes of a file.
 
         Raises:
-            UnreadableError: it does not open, or not as a whole.
-            _UnopenedError: it must not be opened here.
+            UnreadableError: the file does not open, or is damaged further on.
+            _UnopenedError: the file must not be decrypted here.
         """
         plain = _without_mark(whole)
         if kind is ArmourKind.OPENPGP:
@@ -270,7 +271,7 @@ class Unsealer:
         name = hashlib.sha256(block.armour.encode()).digest()
         piece = self._known.piece(name)
         if piece is None and self._left == 0:
-            return TextPiece(PieceKind.UNOPENED, block.armour, number, why=UnopenedReason.LATER)
+            return TextPiece(PieceKind.UNOPENED, block.armour, number, reason=UnopenedReason.LATER)
         if piece is None:
             self._left -= 1
             piece = self._opened(block)
@@ -282,29 +283,29 @@ class Unsealer:
         try:
             content, is_signed = self._content(block)
         except _UnopenedError as refused:
-            return TextPiece(PieceKind.UNOPENED, "", why=refused.why)
+            return TextPiece(PieceKind.UNOPENED, "", reason=refused.reason)
         text = _as_text(content)
         if text is None:
             return TextPiece(PieceKind.FILE, "", size=len(content), is_signed=is_signed)
         return TextPiece(PieceKind.OPENED, text, is_signed=is_signed)
 
     def _content(self, block: Armoured) -> tuple[bytes, bool]:
-        """Return what is in a block, and whether it was signed.
+        """Return the decrypted bytes of a block, and whether it has a signature.
 
         Raises:
-            _UnopenedError: it does not open, or must not be opened here.
+            _UnopenedError: the block does not open, or must not be decrypted here.
         """
         try:
             if block.kind is ArmourKind.OPENPGP:
                 opened = self._gpg().decrypt(block.armour.encode(), at_most=_PASTED_BYTES)
-                return _not_ours(opened.content), opened.is_signed
+                return _refuse_our_format(opened.content), opened.is_signed
             header, payload = age.split_file(armor.dearmor(block.armour))
-            return _not_ours(b"".join(self._age(header, [payload]))), False
+            return _refuse_our_format(b"".join(self._age(header, [payload]))), False
         except (UnreadableError, MalformedError) as why:
             raise _UnopenedError(UnopenedReason.UNREADABLE) from why
 
     def _age(self, header: bytes, payload: Iterable[bytes]) -> Iterator[bytes]:
-        """Open an age file that was sealed to one post-quantum key, the desk's."""
+        """Decrypt an age file that was encrypted to only one post-quantum key, the desk's."""
         stanzas = age.AgeHeader.from_bytes(header).stanzas
         if sum(stanza.arguments[0] == age.PQ_TYPE for stanza in stanzas) > 1:
             raise _UnopenedError(UnopenedReason.SEVERAL)
@@ -317,7 +318,7 @@ class Unsealer:
 
 
 def sealed_as(first: bytes) -> ArmourKind | None:
-    """Say how a file is sealed that begins with these bytes, up to a few dozen; None when it is not."""
+    """Return how a file is encrypted, from its first bytes (a few dozen), or None if it is not."""
     edge = first.removeprefix(_BYTE_ORDER_MARK).lstrip()
     if first.startswith(_AGE[0]) or edge.startswith(_AGE[1]):
         return ArmourKind.AGE
@@ -327,60 +328,60 @@ def sealed_as(first: bytes) -> ArmourKind | None:
 
 
 def opened_by_age(text: str, identities: Sequence[age.PQIdentity]) -> Iterator[str]:
-    """Yield the texts that were sealed with age and pasted in a text: what search finds."""
+    """Yield the decrypted texts of the age blocks in a text, for search."""
     if _AGE[1].decode() in text:
         pieces = Unsealer(identities, None, PresealedCache(), at_most=0).text(text)
         yield from (piece.text for piece in pieces if piece.kind is PieceKind.OPENED)
 
 
-def _begun(pieces: Iterable[bytes]) -> tuple[Iterator[bytes], ArmourKind | None]:
+def _start(pieces: Iterable[bytes]) -> tuple[Iterator[bytes], ArmourKind | None]:
     rest = iter(pieces)
     first = next(rest, b"")
     return itertools.chain([first], rest), sealed_as(first)
 
 
-def _looked(kind: ArmourKind, name: str, inside: Iterator[bytes]) -> tuple[PresealedFileInfo, bytes]:
-    """Read the first piece of what was sealed in a file, and say by it what the file is."""
+def _info_and_first(kind: ArmourKind, name: str, inside: Iterator[bytes]) -> tuple[PresealedFileInfo, bytes]:
+    """Return the kind of a file and its first decrypted piece."""
     is_openpgp = kind is ArmourKind.OPENPGP
     try:
-        first = _not_ours(next(inside, b""))
+        first = _refuse_our_format(next(inside, b""))
     except UnreadableError:
         return PresealedFileInfo(PresealedKind.UNOPENED, name, is_openpgp, UnopenedReason.UNREADABLE), b""
     except _UnopenedError as refused:
-        return PresealedFileInfo(PresealedKind.UNOPENED, name, is_openpgp, refused.why), b""
+        return PresealedFileInfo(PresealedKind.UNOPENED, name, is_openpgp, refused.reason), b""
     found = _SEALED_NAME.fullmatch(name)
     return PresealedFileInfo(
         PresealedKind.OPENED, with_file_ending(found[1] if found else name, first), is_openpgp
     ), first
 
 
-def _not_ours(content: bytes) -> bytes:
-    if _OURS.match(content):
+def _refuse_our_format(content: bytes) -> bytes:
+    if _OUR_FORMAT.match(content):
         raise _UnopenedError(UnopenedReason.SEVERAL)
     return content
 
 
 def _without_mark(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Leave out the byte order mark that some editors put before a text."""
+    """Drop the byte order mark that some editors write before a text."""
     rest = iter(pieces)
     yield next(rest, b"").removeprefix(_BYTE_ORDER_MARK)
     yield from rest
 
 
 def _without_armour(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield an age file from its armour, or as it is when it has none."""
+    """Yield a binary age file, decoded if it is armoured."""
     first = next(pieces)
     whole = itertools.chain([first], pieces)
     yield from whole if first.startswith(_AGE[0]) else armor.dearmor_stream(whole)
 
 
 def _plain(text: str) -> tuple[TextPiece, ...]:
-    """Return what stands around armour, unless that is white space alone."""
+    """Return the text between armoured blocks, unless it is only white space."""
     return (TextPiece(PieceKind.PLAIN, text.strip("\n")),) if text.strip() else ()
 
 
 def _as_text(content: bytes) -> str | None:
-    """Read content as a text that can be shown; None when it is something else, or too long."""
+    """Decode content as a text that can be shown, or return None."""
     is_wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
         text = content.decode("utf-16" if is_wide else "utf-8-sig")

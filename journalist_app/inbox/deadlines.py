@@ -1,4 +1,4 @@
-"""What is due in a mailbox, and when: the norms, what was promised, the adviser's own reminder. Pure."""
+"""Deadlines of a mailbox: the letterhead's norms, promised days, and the adviser's own reminder."""
 
 from calendar import monthrange
 from collections.abc import Sequence
@@ -13,18 +13,18 @@ _MONTHS = 12
 
 
 class DeadlineKind(StrEnum):
-    """Why something is due."""
+    """Reason for a deadline."""
 
-    CONFIRM = "confirm"  # a first message is confirmed within so many days
-    ANSWER = "answer"  # a source may expect an answer by so many working days
-    PROMISED = "promised"  # the newest step names a day
-    REMINDER = "reminder"  # the adviser's own
-    SUBSTANCE = "substance"  # advice within so many months
+    CONFIRM = "confirm"  # the desk confirms a first message within a number of days
+    ANSWER = "answer"  # the desk answers within a number of working days
+    PROMISED = "promised"  # the day that the newest step names
+    REMINDER = "reminder"  # the day that the adviser chose
+    SUBSTANCE = "substance"  # the desk gives advice within a number of months
 
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """One thing that is due by the end of a day."""
+    """One deadline, at the end of a day."""
 
     kind: DeadlineKind
     day: date
@@ -34,7 +34,7 @@ class Deadline:
 def deadlines_of(
     summary: MailboxSummary, reminder: date | None, letterhead: Letterhead, today: date
 ) -> tuple[Deadline, ...]:
-    """Return what is due in a mailbox, the soonest first. In a closed one only the reminder is."""
+    """Return the deadlines of a mailbox, soonest first. A closed mailbox has only its reminder."""
     found: list[tuple[date, DeadlineKind]] = []
     if reminder is not None:
         found.append((reminder, DeadlineKind.REMINDER))
@@ -52,19 +52,19 @@ def deadlines_of(
 
 
 def first_deadline_day(found: Sequence[Deadline]) -> date:
-    """Return the day of the first thing that is due; the end of time when nothing is."""
+    """Return the day of the first of sorted deadlines, or the last day of the calendar."""
     return found[0].day if found else date.max
 
 
 def days_after(day: date, count: int) -> date:
-    """Return the day so many days on, or the last of the calendar: a day in an entry is its writer's word."""
+    """Return the day `count` days later, or the last day of the calendar: a source chooses an entry's day."""
     return date.fromordinal(min(day.toordinal() + count, date.max.toordinal()))
 
 
 def months_after(day: date, months: int) -> date:
-    """Return the same day so many months on, or the last of that month where it is shorter.
+    """Return the same day of the month `months` later, or the last day of a shorter month.
 
-    It is the last day of the calendar at most: see `days_after`.
+    The result is at most the last day of the calendar, as with `days_after`.
     """
     years, month = divmod(day.month - 1 + months, _MONTHS)
     year, month = day.year + years, month + 1

@@ -1,4 +1,4 @@
-"""One line about a mailbox, out of its verified entries: what the inbox sorts and filters by. Pure."""
+"""Summary of a mailbox, computed from its verified entries, by which the inbox sorts and filters."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -15,12 +15,11 @@ _SUBSTANCE: Final = frozenset({StepName.ADVICE_GIVEN, StepName.PASSED_ON, StepNa
 
 
 class MailboxSummary(msgspec.Struct, frozen=True, array_like=True):
-    """What the index keeps of one mailbox beside its words. It holds no text.
+    """Summary of one mailbox in the search index, without any of its text.
 
-    `heads` are the digests of the strands' newest entries, sorted: another set means that something is new.
-    `asked` is the day of the source's first words, `confirmed` that of the desk's first entry of any kind,
-    `waiting` the day of the oldest words of the source that no answer of the desk followed, `promised` the
-    working day that the newest step names.
+    `heads` are the sorted digests of the strands' newest entries: they change when something is new.
+    `asked` is the day of the source's first message, `waiting` the day of their oldest message without an
+    answer, and `promised` the day that the newest step names. `is_confirmed`: the desk has written an entry.
     """
 
     address: bytes
@@ -38,8 +37,8 @@ class MailboxSummary(msgspec.Struct, frozen=True, array_like=True):
 def summarise_mailbox(
     address: Address, heads: Sequence[bytes], opened: Sequence[EntryContent]
 ) -> MailboxSummary:
-    """Sum a mailbox up. `opened` is in thread order; None stands for what was removed or does not open."""
-    stands = thread_state(address, opened)
+    """Summarise a mailbox. `opened` is in thread order, with None for removed or unreadable content."""
+    state = thread_state(address, opened)
     asked: date | None = None
     waiting: date | None = None
     is_confirmed = False
@@ -51,11 +50,11 @@ def summarise_mailbox(
         elif part.speaks and entry.removal is None:
             asked = asked or part.day
             waiting = waiting or part.day
-    said = [step for step in stands.steps if not step.is_derived]
-    current = stands.current.step if stands.current else None
-    if stands.current is not None and stands.current.is_void:
-        current = StepName.PROPOSAL_MADE  # it is not being passed on: the proposal lies there as before
-    is_closed = stands.closing is not None  # also where it was said since that something was handed over
+    own_steps = [step for step in state.steps if not step.is_derived]
+    current = state.current.step if state.current else None
+    if state.current is not None and state.current.is_void:
+        current = StepName.PROPOSAL_MADE  # the source took back in time: the proposal is as before
+    is_closed = state.closing is not None  # a later "handed over" step does not reopen the mailbox
     return MailboxSummary(
         address=address,
         heads=tuple(sorted(heads)),
@@ -64,7 +63,7 @@ def summarise_mailbox(
         asked=asked,
         is_confirmed=is_confirmed,
         waiting=waiting,
-        promised=said[-1].by if said and not is_closed else None,
-        has_substance=any(step.step in _SUBSTANCE for step in stands.steps),
+        promised=own_steps[-1].by if own_steps and not is_closed else None,
+        has_substance=any(step.step in _SUBSTANCE for step in state.steps),
         is_closed=is_closed,
     )

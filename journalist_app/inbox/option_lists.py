@@ -1,4 +1,4 @@
-"""The desk's own lists: what a mailbox is about, which route it took, where it came from, how it ended."""
+"""Option lists of the desk's settings: themes, routes, regions and outcomes of mailboxes."""
 
 import re
 from collections.abc import Sequence
@@ -11,34 +11,34 @@ _LINE = re.compile(r"([a-z][a-z0-9_]{0,39}): ([^/]+) / ([^/]+)")
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One thing that can be chosen: the key that is kept, and its name in both languages."""
+    """One option: the key that is stored, and its name in Dutch and English."""
 
     key: str
     nl: str
     en: str
 
     def name(self, language: str) -> str:
-        """Return its name for a person."""
+        """Return the option's name in "nl" or "en"."""
         return self.nl if language == "nl" else self.en
 
 
 def read_options(lines: Sequence[str]) -> tuple[Option, ...]:
-    """Read a list of the settings: "key: Nederlands / English" each.
+    """Read a list of the settings, with lines "key: Nederlands / English".
 
     Raises:
-        ConfigError: a line of another shape, or a key that stands there twice.
+        AdviserConfigError: a line has another shape, or two lines have the same key.
     """
-    found = []
+    options = []
     for line in lines:
         parts = _LINE.fullmatch(line)
         if parts is None:
             raise AdviserConfigError('a line is not "key: Nederlands / English"')
-        found.append(Option(parts[1], parts[2].strip(), parts[3].strip()))
-    if len({choice.key for choice in found}) != len(found):
-        raise AdviserConfigError("a key stands there twice")
-    return tuple(found)
+        options.append(Option(parts[1], parts[2].strip(), parts[3].strip()))
+    if len({option.key for option in options}) != len(options):
+        raise AdviserConfigError("two lines have the same key")
+    return tuple(options)
 
 
-def option_name(offered: Sequence[Option], key: str, language: str) -> str:
-    """Return the name of what was chosen; one that has left the settings since is shown by its key."""
-    return next((choice.name(language) for choice in offered if choice.key == key), key)
+def option_name(options: Sequence[Option], key: str, language: str) -> str:
+    """Return the name of the option with this key, or the key itself if the settings no longer have it."""
+    return next((option.name(language) for option in options if option.key == key), key)

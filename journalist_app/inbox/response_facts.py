@@ -1,4 +1,4 @@
-"""What a mailbox's verified entries say for the yearly report: pure."""
+"""Response times of a mailbox for the yearly report, computed from its verified entries."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ from protocol.thread_state import is_answer
 
 @dataclass(frozen=True, slots=True)
 class ResponseFacts:
-    """When a source wrote first, when the desk first answered, and whether the source came back for it.
+    """Days of the first message and the first answer, and whether the source came back to read the answer.
 
-    `answer_working_days` counts the desk's working days after the first message up to the answer's day;
-    `came_back` is "no_answer" where there is nothing to come back for.
+    `answer_working_days` counts the desk's working days after the first message, up to the day of the answer.
+    `came_back` is "no_answer" if there is nothing to come back for.
     """
 
     first_message: date | None
@@ -29,10 +29,10 @@ class ResponseFacts:
 def response_facts(
     opened: Sequence[tuple[SignedEntry, Content | None]], letterhead: Letterhead
 ) -> ResponseFacts:
-    """Derive the facts from verified entries in thread order; None stands for what was removed or unreadable.
+    """Compute the facts from verified entries in thread order, with None for removed or unreadable content.
 
-    A removed entry still counts: its open part says who wrote it and when. A step that only confirms is no
-    answer (`thread_state.is_answer`).
+    A removed entry still counts, because its envelope says who wrote it and when. A step that only confirms
+    does not count as an answer (`thread_state.is_answer`).
     """
     signed = [entry for entry, _ in opened]
     from_source = [entry for entry in signed if entry.envelope.author is Author.SOURCE]
@@ -45,8 +45,8 @@ def response_facts(
     if not messages or not answers:
         return ResponseFacts(min(messages, default=None), None, None, "no_answer")
     first, answered = min(messages), min(entry.envelope.day for entry in answers)
-    # An answer is named by what saw it: the newest entry of its strand, which may be a mark after it.
-    shown = {entry.digest for entry in signed if entry.envelope.author is Author.DESK}
+    # Whoever read an answer names the newest entry of its strand, which may be a later read receipt.
+    by_desk = {entry.digest for entry in signed if entry.envelope.author is Author.DESK}
     before = {
         entry.digest
         for entry in signed
@@ -57,7 +57,7 @@ def response_facts(
             for answer in answers
         )
     }
-    has_seen = any(set(entry.envelope.seen) & (shown - before) for entry in from_source)
+    has_seen = any(set(entry.envelope.seen) & (by_desk - before) for entry in from_source)
     return ResponseFacts(
         first, answered, letterhead.working_days_between(first, answered), "yes" if has_seen else "no"
     )

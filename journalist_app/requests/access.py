@@ -1,4 +1,4 @@
-"""What every view asks first: is the app open, for this browser, and is this its own form?"""
+"""Access control of the adviser's pages: is the desk unlocked for this browser, and is this form its own?"""
 
 import functools
 import hmac
@@ -17,13 +17,13 @@ _P = ParamSpec("_P")
 
 
 def auto_lock() -> AutoLock:
-    """Return what holds the open desk."""
+    """Return the holder of the open desk."""
     found: AutoLock = current_app.extensions["auto_lock"]
     return found
 
 
 def token_of_request() -> bytes:
-    """Return the token in the cookie; empty when there is none that could be ours."""
+    """Return the session token of the cookie; empty if there is none in our format."""
     try:
         return bytes.fromhex(request.cookies.get(COOKIE, ""))
     except ValueError:
@@ -31,7 +31,7 @@ def token_of_request() -> bytes:
 
 
 def open_desk() -> OpenDesk | None:
-    """Return the desk when this browser has it open; asked once a request."""
+    """Return the desk if this browser has unlocked it, or None. The result is kept for the request."""
     if "desk" not in g:
         g.desk = auto_lock().desk_of(token_of_request())
     desk: OpenDesk | None = g.desk
@@ -39,22 +39,22 @@ def open_desk() -> OpenDesk | None:
 
 
 def page_form_token(purpose: str) -> str:
-    """Return the token of a form on the page that is being made."""
+    """Return the CSRF token for a form on this page."""
     key = token_of_request() if open_desk() is not None else auto_lock().page_secret
     return session.form_token(key, purpose)
 
 
 def is_our_form(purpose: str, token: str) -> bool:
-    """Say whether a form was made by `form_token` for this browser, in constant time."""
+    """Return True if a form has the CSRF token of this browser. Compares in constant time."""
     return hmac.compare_digest(page_form_token(purpose).encode(), token.encode())
 
 
 def unlocked(
     view: Callable[Concatenate[OpenDesk, _P], ResponseReturnValue],
 ) -> Callable[_P, ResponseReturnValue]:
-    """Give the view the open desk, or send the adviser to unlock it.
+    """Decorate a view that needs the open desk. While it is locked, redirect to the unlock page.
 
-    A page that renews itself is no activity.
+    A page that reloads itself does not count as activity.
     """
 
     @functools.wraps(view)

@@ -1,4 +1,4 @@
-"""What the forms of one mailbox share: where they belong, and upon what they were shown."""
+"""Request context of the forms of one mailbox: its address, the new entry's id, and what the adviser saw."""
 
 import secrets
 from datetime import date
@@ -14,41 +14,41 @@ from protocol.identifiers import ADDRESS_BYTES, DIGEST_BYTES, ENTRY_ID_BYTES, Ad
 
 
 def adviser_today() -> date:
-    """Return the day, as the app was told to ask for it."""
+    """Return the app's current day."""
     day: date = current_app.extensions["today"]()
     return day
 
 
 def address_of(text: str) -> Address:
-    """Return the address in a page's path; what is none belongs to no mailbox."""
+    """Return the address in a page's path; empty if malformed, which no mailbox has."""
     return Address(bytes_of_hex(text, ADDRESS_BYTES) or b"")
 
 
 def entry_id_of(text: str) -> EntryId:
-    """Return the entry id in a page's path; what is none belongs to no entry."""
+    """Return the entry id in a page's path; empty if malformed, which no entry has."""
     return EntryId(bytes_of_hex(text, ENTRY_ID_BYTES) or b"")
 
 
 def new_entry_id() -> str:
-    """Return the id of the entry that a form will make, in hexadecimal."""
+    """Return a random id, in hexadecimal, for the entry that a form will append."""
     return secrets.token_hex(ENTRY_ID_BYTES)
 
 
 def read_form_context(address: Address, purpose: str) -> AdviserFormContext | None:
-    """Return what the form carries that was sent; None when it is not ours, or not as it was made."""
+    """Return the context of the submitted form; None if its token is wrong or a field is malformed."""
     entry_id = bytes_of_hex(request.form.get("entry_id", ""), ENTRY_ID_BYTES)
-    asked = request.form.get("seen", "")
-    seen = bytes_of_hex(asked, DIGEST_BYTES) if asked else b""
+    seen_hex = request.form.get("seen", "")
+    seen = bytes_of_hex(seen_hex, DIGEST_BYTES) if seen_hex else b""
     if entry_id is None or seen is None or not is_our_form(purpose, request.form.get("token", "")):
         return None
     return AdviserFormContext(address, EntryId(entry_id), seen)
 
 
 def foreign_form_page() -> ResponseReturnValue:
-    """Refuse a form that is not ours, and give its text back."""
+    """Refuse a form with a wrong token, and return its text to the adviser."""
     return render_template("refusal.html", what="foreign", text=kept_text.typed_text()), 403
 
 
 def not_found_page() -> ResponseReturnValue:
-    """Say that there is nothing here, and give back what was typed."""
+    """Say that the page does not exist, and return the typed text to the adviser."""
     return render_template("refusal.html", what="missing", text=kept_text.typed_text()), 404

@@ -1,14 +1,14 @@
-"""What was typed, kept for the page that says that the store failed."""
+"""Typed text of the current request, kept so that an error page can return it to the adviser."""
 
 from flask import g
 
 
 def keep_typed_text(*texts: str) -> None:
-    """Keep what was typed in this request: should the store be gone, its page gives it back."""
+    """Keep the texts of this request for an error page."""
     g.typed = "\n\n".join(each for each in texts if each)
 
 
 def typed_text() -> str:
-    """Return what was kept; empty where nothing was typed."""
+    """Return the kept text, or an empty string."""
     text: str = g.get("typed", "")
     return text

@@ -1,8 +1,8 @@
-"""What may be searched and sorted while the desk is open: words in processes of their own, cards here.
+"""Search index of the open desk: the search processes, one per core, and the mailbox summaries.
 
-Opening 50,000 entries takes more than one core can do in the time an adviser waits, and Python's threads
-share one. So each core gets a process (`reader.py`) that is started clean, reads its share and keeps its
-words. All of it is gone when the desk locks.
+One core cannot decrypt 50,000 entries while an adviser waits, and Python's threads share one core. So each
+core gets a fresh process (`search_worker`), which reads its share of the store and keeps the texts. When the
+desk locks, the processes end and the summaries are dropped.
 """
 
 import threading
@@ -32,15 +32,15 @@ from protocol.identifiers import Address
 from protocol.keyring import Keyring
 from protocol.letterhead import Letterhead
 
-_PATIENCE_SECONDS: Final = 30  # a question waits for the reading of a few mailboxes; this long is a fault
+_QUERY_SECONDS: Final = 30  # a query waits while a few mailboxes are read; longer is a fault
 
-# Starts a reader and returns the line to it and what ends it at once.
+# Starts a search process. Returns the connection to it, and a function that kills it.
 WorkerStarter = Callable[[], tuple[Connection, Callable[[], None]]]
 
 
 @dataclass(frozen=True, slots=True)
 class ReadingProgress:
-    """How far reading the store is, in mailboxes."""
+    """Progress of reading the store, in mailboxes."""
 
     done: int
     total: int
@@ -49,10 +49,10 @@ class ReadingProgress:
 
 
 @dataclass(slots=True)
-class _Share:
-    """One reader, as seen from here."""
+class _Worker:
+    """One search process, its connection and its progress."""
 
-    line: Connection
+    connection: Connection
     end: Callable[[], None]
     done: int = 0
     total: int = 0
@@ -61,25 +61,25 @@ class _Share:
 
 
 class SearchIndex:
-    """The open desk's index. Safe for threads."""
+    """Search index of the open desk. Safe for threads."""
 
     def __init__(self, readers: Sequence[WorkerStarter]) -> None:
-        """Take what starts each reader; `begin` starts them."""
+        """Keep the functions that start the search processes. `begin` calls them."""
         self._starters = tuple(readers)
-        self._shares: list[_Share] = []
+        self._workers: list[_Worker] = []
         self._changed = threading.Condition()
-        self._cards: dict[bytes, MailboxSummary] = {}
+        self._summaries: dict[bytes, MailboxSummary] = {}
         self._answers: dict[int, list[tuple[bytes, ...]]] = {}
-        self._questions = 0
+        self._queries = 0
         self._is_broken = False
         self._has_stopped = False
 
     def begin(self, store_path: str, keyring: Keyring, letterhead: Letterhead) -> None:
-        """Start the readers and have each read its share. Returns at once; once stopped it starts none."""
-        shares: list[_Share] = []
+        """Start the search processes, which read the store. Returns at once. Does nothing after `stop`."""
+        workers: list[_Worker] = []
         for number, start in enumerate(() if self._has_stopped else self._starters):
-            line, end = start()
-            share = _Share(line, end)
+            connection, end = start()
+            worker = _Worker(connection, end)
             first = BeginReading(
                 store=store_path,
                 identities=tuple(identity.to_bytes() for identity in keyring.identities),
@@ -87,149 +87,155 @@ class SearchIndex:
                 share=number,
                 shares=len(self._starters),
             )
-            self._tell(share, first)  # before anybody else can tell it anything
-            shares.append(share)
+            self._send(worker, first)  # before any other command can be sent
+            workers.append(worker)
         with self._changed:
-            self._shares = shares
+            self._workers = workers
             has_stopped = self._has_stopped
-        for share in shares:
-            threading.Thread(target=self._listen, args=(share,), name="index", daemon=True).start()
+        for worker in workers:
+            threading.Thread(target=self._listen, args=(worker,), name="index", daemon=True).start()
             if has_stopped:
-                share.end()
+                worker.end()
 
     @property
     def starters(self) -> tuple[WorkerStarter, ...]:
-        """Return what starts a process, once for each core that may be used."""
+        """Return the function that starts a process, once for each core that we may use."""
         return self._starters
 
     @property
     def reading(self) -> ReadingProgress:
-        """Return how far it is."""
+        """Return the progress of reading the store."""
         with self._changed:
-            is_whole = bool(self._shares) and self._have_all_read()
-            done, total = sum(each.done for each in self._shares), sum(each.total for each in self._shares)
+            is_whole = bool(self._workers) and self._is_all_read()
+            done, total = sum(each.done for each in self._workers), sum(each.total for each in self._workers)
             return ReadingProgress(done, total, is_whole and not self._is_broken, self._is_broken)
 
     def summaries(self) -> list[MailboxSummary]:
-        """Return the card of every mailbox that was read so far."""
+        """Return the summary of every mailbox that was read so far."""
         with self._changed:
-            return list(self._cards.values())
+            return list(self._summaries.values())
 
     def find(self, words: Sequence[str]) -> list[Address]:
-        """Return the mailboxes that hold all of these folded words, the newest first.
+        """Return the mailboxes that contain all of these normalised words, newest first.
 
         Raises:
-            IndexMissingError: a reader is gone, or does not answer.
+            IndexMissingError: a search process ended, or does not answer.
         """
-        if not self._shares or not words:
+        if not self._workers or not words:
             return []
         with self._changed:
-            self._questions += 1
-            question = self._questions
-            self._answers[question] = []
+            self._queries += 1
+            query = self._queries
+            self._answers[query] = []
         try:
-            for share in self._shares:
-                self._tell(share, FindWords(question, tuple(words)))
+            for worker in self._workers:
+                self._send(worker, FindWords(query, tuple(words)))
             with self._changed:
-                answers = self._answers[question]
+                answers = self._answers[query]
                 self._changed.wait_for(
-                    lambda: self._is_broken or len(answers) == len(self._shares), _PATIENCE_SECONDS
+                    lambda: self._is_broken or len(answers) == len(self._workers), _QUERY_SECONDS
                 )
-                if self._is_broken or len(answers) < len(self._shares):
+                if self._is_broken or len(answers) < len(self._workers):
                     raise IndexMissingError
                 summaries = [
-                    summary for each in answers for address in each if (summary := self._cards.get(address))
+                    summary
+                    for each in answers
+                    for address in each
+                    if (summary := self._summaries.get(address))
                 ]
         finally:
             with self._changed:
-                self._answers.pop(question, None)
+                self._answers.pop(query, None)
         summaries.sort(
             key=lambda summary: (-summary.newest.toordinal() if summary.newest else 0, summary.address)
         )
         return [Address(summary.address) for summary in summaries]
 
     def read_changed(self, heads: Mapping[Address, Iterable[bytes]]) -> None:
-        """Have the readers read what changed: `heads` are the digests of all heads, by mailbox."""
+        """Have the search processes read every mailbox of which the heads changed.
+
+        `heads` has the digests of the strands' heads for every mailbox in the store.
+        """
         with self._changed:
             stale = {
                 address for address, now in heads.items() if not self._has(address, tuple(sorted(now)))
-            } | {Address(address) for address in self._cards if address not in heads}
-        for number, share in enumerate(self._shares):
-            ours = tuple(sorted(each for each in stale if share_of(each, len(self._shares)) == number))
-            if ours:
-                self._tell(share, ReadAgain(ours))
+            } | {Address(address) for address in self._summaries if address not in heads}
+        for number, worker in enumerate(self._workers):
+            changed = tuple(sorted(each for each in stale if share_of(each, len(self._workers)) == number))
+            if changed:
+                self._send(worker, ReadAgain(changed))
 
     def use_letterhead(self, letterhead: Letterhead) -> None:
-        """Have the readers know the workstations of a newer letterhead."""
-        for share in self._shares:
-            self._tell(share, UseLetterhead(letterhead.to_bytes()))
+        """Have the search processes accept the workstations of a newer letterhead."""
+        for worker in self._workers:
+            self._send(worker, UseLetterhead(letterhead.to_bytes()))
 
     def index_notes(self, address: Address, text: str) -> None:
-        """Let what the adviser noted about a mailbox be found."""
-        if self._shares:
-            self._tell(self._shares[share_of(address, len(self._shares))], IndexNotes(address, text))
+        """Make the adviser's notes about a mailbox searchable, instead of earlier ones."""
+        if self._workers:
+            self._send(self._workers[share_of(address, len(self._workers))], IndexNotes(address, text))
 
     def wait_until_whole(self, seconds: float) -> ReadingProgress:
-        """Wait until everything was read, it broke, or the time is over; return how far it is."""
+        """Wait until the whole store was read, reading failed, or the time is over. Return the progress."""
         with self._changed:
-            self._changed.wait_for(lambda: self._is_broken or self._have_all_read(), seconds)
+            self._changed.wait_for(lambda: self._is_broken or self._is_all_read(), seconds)
         return self.reading
 
     def stop(self) -> None:
-        """Hang up and end the readers."""
+        """End the search processes and drop the summaries."""
         with self._changed:
             self._has_stopped = True
-            self._cards.clear()
-            shares = list(self._shares)
-        for share in shares:
-            share.end()
+            self._summaries.clear()
+            workers = list(self._workers)
+        for worker in workers:
+            worker.end()
 
-    def _have_all_read(self) -> bool:
-        return len(self._shares) == len(self._starters) and all(share.is_whole for share in self._shares)
+    def _is_all_read(self) -> bool:
+        return len(self._workers) == len(self._starters) and all(worker.is_whole for worker in self._workers)
 
     def _has(self, address: Address, heads: tuple[bytes, ...]) -> bool:
-        summary = self._cards.get(address)
+        summary = self._summaries.get(address)
         return summary is not None and summary.heads == heads
 
-    def _tell(self, share: _Share, command: Command) -> None:
+    def _send(self, worker: _Worker, command: Command) -> None:
         try:
-            with share.writing:
-                share.line.send_bytes(msgspec.msgpack.encode(command))
+            with worker.writing:
+                worker.connection.send_bytes(msgspec.msgpack.encode(command))
         except OSError:
-            self._break()
+            self._mark_broken()
 
-    def _listen(self, share: _Share) -> None:
-        """Take in what a reader says until one of us hangs up."""
+    def _listen(self, worker: _Worker) -> None:
+        """Apply the reports of a search process until the connection closes."""
         reports = msgspec.msgpack.Decoder(Report)
         try:
             while True:
-                self._take(share, reports.decode(share.line.recv_bytes()))
+                self._apply(worker, reports.decode(worker.connection.recv_bytes()))
         except (EOFError, OSError):
-            self._break()
+            self._mark_broken()
         finally:
-            share.line.close()
-            share.end()
+            worker.connection.close()
+            worker.end()
 
-    def _take(self, share: _Share, report: MailboxesRead | SearchHits | ReadingFailed) -> None:
+    def _apply(self, worker: _Worker, report: MailboxesRead | SearchHits | ReadingFailed) -> None:
         with self._changed:
             match report:
                 case _ if self._has_stopped:
-                    return  # said before it was ended: nothing may come back after locking
+                    return  # sent before the process ended: nothing may come back after locking
                 case MailboxesRead():
                     for summary in report.summaries:
-                        self._cards[summary.address] = summary
+                        self._summaries[summary.address] = summary
                     for address in report.gone:
-                        self._cards.pop(address, None)
-                    if not share.is_whole:
-                        share.done, share.total = report.done, report.total
-                        share.is_whole = report.done == report.total
+                        self._summaries.pop(address, None)
+                    if not worker.is_whole:
+                        worker.done, worker.total = report.done, report.total
+                        worker.is_whole = report.done == report.total
                 case SearchHits():
-                    self._answers.get(report.question, []).append(report.addresses)
+                    self._answers.get(report.query, []).append(report.addresses)
                 case _:
                     self._is_broken = True
             self._changed.notify_all()
 
-    def _break(self) -> None:
+    def _mark_broken(self) -> None:
         with self._changed:
             self._is_broken = self._is_broken or not self._has_stopped
             self._changed.notify_all()

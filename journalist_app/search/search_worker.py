@@ -1,7 +1,7 @@
-"""Reads and opens a share of the store in a process of its own, and answers which mailboxes hold some words.
+"""Search process: decrypts a share of the store, and answers which mailboxes contain some words.
 
-The process is started clean, is sent the identities through a socket, and ends when that socket closes: with
-the desk, when it locks, or with the worker that started it. Nothing it knows is ever written anywhere.
+The process starts without secrets and receives the identities through a socket. It ends when the socket
+closes: when the desk locks, or when the worker that started it ends. It never writes to a disk.
 """
 
 from collections.abc import Iterator, Sequence
@@ -30,12 +30,12 @@ from store.entries import StoredEntry
 from store.errors import StoreError
 from store.mailboxes import StoredMailbox
 
-_AT_ONCE: Final = 40  # mailboxes read in one short transaction; between two of them questions are answered
-ENTRIES_PART, NOTES_PART = 0, 1  # parts of the shelf
+_AT_ONCE: Final = 40  # mailboxes read in one transaction; queries are answered between two transactions
+ENTRIES_PART, NOTES_PART = 0, 1  # parts of a mailbox in the text index
 
 
 class BeginReading(msgspec.Struct, frozen=True, tag=True):
-    """The first message: what to read, and with what. It is the only one that holds secrets."""
+    """First command: the share of the store to read, and the keys. The only command with secrets."""
 
     store: str
     identities: tuple[bytes, ...]  # seeds of 32 bytes, newest epoch first
@@ -48,13 +48,13 @@ class BeginReading(msgspec.Struct, frozen=True, tag=True):
 
 
 class ReadAgain(msgspec.Struct, frozen=True, tag=True):
-    """Something is new in these mailboxes: read them again."""
+    """Command to read mailboxes again, because something in them is new."""
 
     addresses: tuple[bytes, ...]
 
 
 class IndexNotes(msgspec.Struct, frozen=True, tag=True):
-    """What the adviser noted about a mailbox, to be found as well; it replaces what was noted before."""
+    """Command to replace the searchable notes about a mailbox."""
 
     address: bytes
     text: str
@@ -64,15 +64,15 @@ class IndexNotes(msgspec.Struct, frozen=True, tag=True):
 
 
 class UseLetterhead(msgspec.Struct, frozen=True, tag=True):
-    """The desk works with another letterhead: it may name more workstations."""
+    """Command to use a newer letterhead, which may name more workstations."""
 
     letterhead: bytes
 
 
 class FindWords(msgspec.Struct, frozen=True, tag=True):
-    """Which mailboxes hold all of these folded words?"""
+    """Query for the mailboxes that contain all of these normalised words."""
 
-    question: int
+    query: int
     words: tuple[str, ...]
 
     def __repr__(self) -> str:
@@ -80,7 +80,7 @@ class FindWords(msgspec.Struct, frozen=True, tag=True):
 
 
 class MailboxesRead(msgspec.Struct, frozen=True, tag=True):
-    """These were read: a card for each that is there. `done` counts since the beginning."""
+    """Report of mailboxes that were read. `gone` has those that ended, `done` counts from the beginning."""
 
     summaries: tuple[MailboxSummary, ...]
     gone: tuple[bytes, ...]
@@ -89,14 +89,14 @@ class MailboxesRead(msgspec.Struct, frozen=True, tag=True):
 
 
 class SearchHits(msgspec.Struct, frozen=True, tag=True):
-    """The answer to one question."""
+    """Report with the answer to one query."""
 
-    question: int
+    query: int
     addresses: tuple[bytes, ...]
 
 
 class ReadingFailed(msgspec.Struct, frozen=True, tag=True):
-    """The store could not be read; the process ends."""
+    """Report that the store could not be read. The process ends."""
 
 
 Command = BeginReading | ReadAgain | IndexNotes | UseLetterhead | FindWords
@@ -104,93 +104,93 @@ Report = MailboxesRead | SearchHits | ReadingFailed
 
 
 def share_of(address: bytes, shares: int) -> int:
-    """Return whose share a mailbox is. Addresses are digests, so the shares are of one size."""
+    """Return the share of a mailbox. Addresses are digests, so all shares have about the same size."""
     return address[0] * shares // 256
 
 
 def serve_search(line: Connection) -> None:
-    """Read the share that the first message names, then answer until the other end hangs up.
+    """Run the search process until the connection closes.
 
-    Where the first message names tallies, open those and be done.
+    If the first command asks for tallies instead, decrypt those and return.
     """
     try:
         first = msgspec.msgpack.decode(line.recv_bytes(), type=BeginReading | tally_reader.TallyRequest)
         if isinstance(first, tally_reader.TallyRequest):
             tally_reader.serve_tallies(line, first)
         else:
-            _Reader(line, first).work()
+            _SearchWorker(line, first).run()
     except (EOFError, OSError):
-        return  # locked, or the worker is gone: so are we
+        return  # the desk was locked, or the worker ended
     finally:
         line.close()
 
 
-class _Reader:
+class _SearchWorker:
     def __init__(self, line: Connection, begin: BeginReading) -> None:
         self._line = line
         self._path = Path(begin.store)
         self._identities = tuple(PQIdentity(seed) for seed in begin.identities)
         self._strands = Letterhead.from_bytes(begin.letterhead).strand_keys
         self._share, self._shares = begin.share, begin.shares
-        self._shelf = TextIndex()
+        self._index = TextIndex()
         self._done = self._total = 0
         self._commands = msgspec.msgpack.Decoder(Command)
 
-    def work(self) -> None:
-        """Read everything, answering in between; then answer."""
+    def run(self) -> None:
+        """Read the share and answer queries in between, then answer queries only."""
         try:
             store = open_store(self._path)
             try:
                 self._read_share(store)
                 while True:
-                    self._obey(store)
+                    self._execute_next(store)
             finally:
                 store.close()
         except StoreError:
-            self._say(ReadingFailed())
+            self._send(ReadingFailed())
 
     def _read_share(self, store: Store) -> None:
         with store.reading() as session:
-            ours = [
+            addresses = [
                 Address(each)
                 for each in mailboxes.all_addresses(session)
                 if share_of(each, self._shares) == self._share
             ]
-        self._total = len(ours)
-        self._say(MailboxesRead((), (), 0, self._total))
-        for some in _portions(ours):
-            self._done += len(some)
-            self._read(store, some)
+        self._total = len(addresses)
+        self._send(MailboxesRead((), (), 0, self._total))
+        for batch in _batches(addresses):
+            self._done += len(batch)
+            self._read(store, batch)
             while self._line.poll():
-                self._obey(store)
+                self._execute_next(store)
 
-    def _obey(self, store: Store) -> None:
+    def _execute_next(self, store: Store) -> None:
         match self._commands.decode(self._line.recv_bytes()):
             case ReadAgain(addresses=addresses):
-                for some in _portions([Address(each) for each in addresses]):
-                    self._read(store, some)
+                for batch in _batches([Address(each) for each in addresses]):
+                    self._read(store, batch)
             case IndexNotes(address=address, text=text):
-                self._shelf.put(address, NOTES_PART, [text])
+                self._index.put(address, NOTES_PART, [text])
             case UseLetterhead(letterhead=letterhead):
                 self._strands = Letterhead.from_bytes(letterhead).strand_keys
-            case FindWords(question=question, words=words):
-                self._say(SearchHits(question, tuple(self._shelf.find(words))))
+            case FindWords(query=query, words=words):
+                self._send(SearchHits(query, tuple(self._index.find(words))))
             case _:
-                raise EOFError  # it is said once; whoever says it again is not ours
+                raise EOFError  # `BeginReading` comes only once
 
     def _read(self, store: Store, addresses: Sequence[Address]) -> None:
         with store.reading() as session:
-            here = mailboxes.find_all(session, addresses)
-            rows = entries.of_mailboxes(session, [mailbox.address for mailbox in here])
-        summaries = tuple(self._card(mailbox, rows[mailbox.address]) for mailbox in here)
-        there = {mailbox.address for mailbox in here}
-        gone = tuple(address for address in addresses if address not in there)
+            found = mailboxes.find_all(session, addresses)
+            rows = entries.of_mailboxes(session, [mailbox.address for mailbox in found])
+        summaries = tuple(self._summary(mailbox, rows[mailbox.address]) for mailbox in found)
+        found_addresses = {mailbox.address for mailbox in found}
+        gone = tuple(address for address in addresses if address not in found_addresses)
         for address in gone:
-            self._shelf.drop(address)
-        self._say(MailboxesRead(summaries, gone, self._done, self._total))
+            self._index.drop(address)
+        self._send(MailboxesRead(summaries, gone, self._done, self._total))
 
-    def _card(self, mailbox: StoredMailbox, rows: Sequence[StoredEntry]) -> MailboxSummary:
-        """Verify and open one mailbox, and put its words on the shelf. What fails is left out."""
+    def _summary(self, mailbox: StoredMailbox, rows: Sequence[StoredEntry]) -> MailboxSummary:
+        """Verify and decrypt one mailbox, and index its texts. What fails is left out."""
         address = Address(mailbox.address)
         verify_key: bytes | None = mailbox.verify_key
         try:
@@ -199,7 +199,7 @@ class _Reader:
             verify_key = None
         checked = chain.check_chain(address, verify_key, self._strands, list(_signed(rows)), None)
         opened = [(entry, self._content(entry)) for entry in checked.entries]
-        self._shelf.put(address, ENTRIES_PART, self._texts(content for _, content in opened if content))
+        self._index.put(address, ENTRIES_PART, self._texts(content for _, content in opened if content))
         heads = [digest for _, digest in checked.heads.values()]
         return summarise_mailbox(address, heads, opened)
 
@@ -210,15 +210,15 @@ class _Reader:
             return None
 
     def _texts(self, contents: Iterator[Content]) -> Iterator[str]:
-        """Yield everything that can be searched for."""
+        """Yield the searchable texts of some contents."""
         for content in contents:
             yield from entry_texts(content, self._identities)
 
-    def _say(self, report: Report) -> None:
+    def _send(self, report: Report) -> None:
         self._line.send_bytes(msgspec.msgpack.encode(report))
 
 
-def _portions(addresses: Sequence[Address]) -> Iterator[Sequence[Address]]:
+def _batches(addresses: Sequence[Address]) -> Iterator[Sequence[Address]]:
     for start in range(0, len(addresses), _AT_ONCE):
         yield addresses[start : start + _AT_ONCE]
 
@@ -235,11 +235,11 @@ def _signed(rows: Sequence[StoredEntry]) -> Iterator[SignedEntry]:
                 removal=row.removal,
             )
         except MalformedError:
-            continue  # the page of the mailbox names it
+            continue  # the mailbox's page shows this fault
 
 
 def entry_texts(content: Content, identities: Sequence[PQIdentity]) -> Iterator[str]:
-    """Yield the texts of one entry that can be searched for, with those that were sealed in it with age."""
+    """Yield the searchable texts of one entry, with the texts that its source encrypted with age."""
     yield content.text
     yield from opened_by_age(content.text, identities)
     if content.step is not UNSET:

@@ -1,7 +1,7 @@
-"""Opens tallies of the ledger; many of them, in the processes that read the store for search.
+"""Decryption of the ledger's tallies for the yearly report, in parallel search processes.
 
-A tally takes a quarter of a millisecond, and Python's threads share one core: a hundred thousand are for as
-many processes as there are cores.
+A tally takes a quarter of a millisecond, and Python's threads share one core. So 100,000 tallies are divided
+over one process for each core.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,11 +20,11 @@ from store import ledger_tallies
 from store.database.engine import Store, open_store
 from store.errors import StoreError
 
-_AT_ONCE: Final = 500  # rows read in one short transaction
+_AT_ONCE: Final = 500  # rows read in one transaction
 
 
 class TallyRequest(msgspec.Struct, frozen=True, tag=True):
-    """What a process is told: which tallies to open, and with what. It holds secrets."""
+    """Command to decrypt some rows of the ledger, with the keys. Contains secrets."""
 
     store: str
     identities: tuple[bytes, ...]  # seeds of 32 bytes, newest epoch first
@@ -36,7 +36,7 @@ class TallyRequest(msgspec.Struct, frozen=True, tag=True):
 
 
 class OpenedTally(msgspec.Struct, frozen=True, array_like=True):
-    """One row of the ledger: what it counts; `is_ours` is false for what no workstation of the desk wrote."""
+    """Decrypted row of the ledger. `is_ours` is false if no workstation of the desk wrote the row."""
 
     row: int
     is_ours: bool
@@ -47,7 +47,7 @@ class OpenedTally(msgspec.Struct, frozen=True, array_like=True):
 
 
 class TallyBatch(msgspec.Struct, frozen=True, tag=True):
-    """Some of them, opened; `is_last` with the last."""
+    """Report of decrypted rows. `is_last` marks the end, and comes without rows."""
 
     opened: tuple[OpenedTally, ...]
     is_last: bool
@@ -55,29 +55,29 @@ class TallyBatch(msgspec.Struct, frozen=True, tag=True):
 
 @dataclass(frozen=True, slots=True)
 class TallyKey:
-    """What opens and checks a tally."""
+    """Keys that decrypt and verify a tally."""
 
     identities: tuple[PQIdentity, ...]
     letterhead: Letterhead
 
 
 def read_tallies(store: Store, rows: Sequence[int], key: TallyKey) -> Iterator[tuple[OpenedTally, ...]]:
-    """Open these rows, portion by portion; what is gone meanwhile is left out."""
+    """Yield the decrypted rows in batches. A row that was deleted in the meantime is left out."""
     for start in range(0, len(rows), _AT_ONCE):
         with store.reading() as session:
             sealed = ledger_tallies.tallies_by_id(session, rows[start : start + _AT_ONCE])
         yield tuple(_open(row, raw, key) for row, raw in sealed)
 
 
-def serve_tallies(line: Connection, wanted: TallyRequest) -> None:
-    """Open what is asked for and hang up; without the last portion the store could not be read."""
+def serve_tallies(line: Connection, request: TallyRequest) -> None:
+    """Answer a request for tallies. If the store cannot be read, no last batch is sent."""
     key = TallyKey(
-        tuple(PQIdentity(seed) for seed in wanted.identities), Letterhead.from_bytes(wanted.letterhead)
+        tuple(PQIdentity(seed) for seed in request.identities), Letterhead.from_bytes(request.letterhead)
     )
     try:
-        store = open_store(Path(wanted.store))
+        store = open_store(Path(request.store))
         try:
-            for opened in read_tallies(store, wanted.rows, key):
+            for opened in read_tallies(store, request.rows, key):
                 line.send_bytes(msgspec.msgpack.encode(TallyBatch(opened, is_last=False)))
         finally:
             store.close()

@@ -176,7 +176,7 @@ def _page(  # noqa: PLR0913  # what the page says besides the casefile
         panel=panel,
         typed=fields if typed is None else typed,
         stands=fields,
-        lists={name: desk.config.offered(f"{name}s") for name in ("theme", "route", "region", "outcome")},
+        lists={name: desk.config.options(f"{name}s") for name in ("theme", "route", "region", "outcome")},
         note=note,
         refusal=refusal,
         is_kept="kept" in request.args,

@@ -41,7 +41,7 @@ def show_inbox(desk: OpenDesk) -> ResponseReturnValue:
         inbox=inbox,
         is_refreshing=is_refreshing,
         asked=_asked(inbox.wanted),
-        themes=desk.config.offered("themes"),
+        themes=desk.config.options("themes"),
         steps=[step.value for step in StepName],
         unsent=unsent_forms.count_unsent(desk),
         closed_until=desk_calendar.closed_until(desk, today),

@@ -383,7 +383,7 @@ def _keep(desk: OpenDesk, opened: Sequence[OpenedTally]) -> None:
 
 def _lists(desk: OpenDesk) -> Lists:
     def lines(what: str) -> tuple[Line, ...]:
-        offered: Sequence[Option] = desk.config.offered(what)
+        offered: Sequence[Option] = desk.config.options(what)
         return tuple(Line(choice.key, choice.nl, choice.en) for choice in offered)
 
     return Lists(

@@ -56,7 +56,7 @@ def open_presealed_file(desk: OpenDesk, address: Address, attachment_id: Attachm
     if entry.signed.envelope.author is not Author.SOURCE:
         return Download(safe_name(note.name), note.size, pieces)
     file = desk.unsealer().file(note.name, pieces)
-    return _opened(file, note.size if file.look.kind is PresealedKind.NOT_SEALED else None)
+    return _opened(file, note.size if file.info.kind is PresealedKind.NOT_SEALED else None)
 
 
 def open_pasted(desk: OpenDesk, address: Address, entry_id: EntryId, number: int) -> Download:
@@ -105,9 +105,9 @@ def _as_signed(opener: attachment.AttachmentOpener) -> Iterator[bytes]:
 
 
 def _opened(file: OpenedFile, size: int | None) -> Download:
-    if file.look.kind is PresealedKind.UNOPENED:
+    if file.info.kind is PresealedKind.UNOPENED:
         raise FileRefusedError(FileRefusal.SEALED)
-    return Download(safe_name(file.look.name), size, file.pieces)
+    return Download(safe_name(file.info.name), size, file.pieces)
 
 
 def _note_of(

@@ -232,7 +232,7 @@ def _show(desk: OpenDesk, address: Address, revision: int, casefile: Casefile) -
 
 
 def _chosen(desk: OpenDesk, what: str, key: str, before: str) -> str:
-    known = {"", before, *(choice.key for choice in desk.config.offered(what))}
+    known = {"", before, *(choice.key for choice in desk.config.options(what))}
     return key if key in known else before
 
 

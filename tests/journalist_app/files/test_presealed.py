@@ -88,7 +88,7 @@ def in_pieces(content: bytes, size: int = 65_536) -> Iterator[bytes]:
 
 def whole(name: str, content: bytes, unsealer: Unsealer | None = None) -> tuple[PresealedFileInfo, bytes]:
     opened = (unsealer or an_unsealer()).file(name, in_pieces(content))
-    return opened.look, b"".join(opened.pieces)
+    return opened.info, b"".join(opened.pieces)
 
 
 def a_captured_entry(to: age.PQRecipient) -> bytes:
@@ -144,7 +144,7 @@ def test_what_cannot_be_shown_is_offered_as_a_file(content: bytes) -> None:
     assert an_unsealer().text(text)[1] == TextPiece(PieceKind.FILE, "", number=1, size=len(content))
     file = an_unsealer().pasted(text, 1)
     assert file is not None
-    assert (PresealedKind.OPENED, content) == (file.look.kind, b"".join(file.pieces))
+    assert (PresealedKind.OPENED, content) == (file.info.kind, b"".join(file.pieces))
 
 
 @pytest.mark.parametrize("number", [-1, 0, 2])
@@ -157,8 +157,8 @@ def test_what_does_not_open_is_not_given_as_a_file() -> None:
 
     assert file is not None
     assert (PresealedKind.UNOPENED, UnopenedReason.UNREADABLE, []) == (
-        file.look.kind,
-        file.look.why,
+        file.info.kind,
+        file.info.reason,
         list(file.pieces),
     )
 
@@ -189,7 +189,7 @@ def _changed(armour: str) -> str:
 def test_what_cannot_be_opened_is_shown_as_it_was_sent(armour: str) -> None:
     piece = only(armour)
 
-    assert (PieceKind.UNOPENED, UnopenedReason.UNREADABLE, 1) == (piece.kind, piece.why, piece.number)
+    assert (PieceKind.UNOPENED, UnopenedReason.UNREADABLE, 1) == (piece.kind, piece.reason, piece.number)
     assert piece.text.split() == armour.split()
 
 
@@ -215,7 +215,7 @@ def test_thousands_of_blocks_do_not_keep_a_page_from_coming() -> None:
     first = an_unsealer(known=known).text(text)
     second = an_unsealer(known=known).text(text)
 
-    assert [UnopenedReason.LATER] * 2 == [piece.why for piece in first if piece.kind is PieceKind.UNOPENED]
+    assert [UnopenedReason.LATER] * 2 == [piece.reason for piece in first if piece.kind is PieceKind.UNOPENED]
     assert [str(number) for number in range(DECRYPTIONS_PER_PAGE + 2)] == [piece.text for piece in second]
 
 
@@ -285,7 +285,7 @@ def test_what_was_captured_from_the_store_is_not_opened_as_if_its_thief_had_seal
         (piece,) = unsealer.text(armor.enarmor(captured))
         look, content = whole("bewijs.pdf", captured, unsealer)
 
-        assert [UnopenedReason.SEVERAL] * 2 == [piece.why, look.why]
+        assert [UnopenedReason.SEVERAL] * 2 == [piece.reason, look.reason]
         assert content == b""
 
 
@@ -374,7 +374,7 @@ def test_a_sealed_file_that_does_not_open_is_shown_as_such(content: bytes) -> No
     assert (PresealedKind.UNOPENED, "a.age", UnopenedReason.UNREADABLE, b"") == (
         look.kind,
         look.name,
-        look.why,
+        look.reason,
         opened,
     )
 
@@ -386,7 +386,7 @@ def test_a_file_damaged_half_way_breaks_off_before_its_end(armoured: str) -> Non
     opened = an_unsealer().file(
         "a.age", in_pieces(armor.enarmor(bytes(sealed)).encode() if armoured else bytes(sealed))
     )
-    assert opened.look.kind is PresealedKind.OPENED
+    assert opened.info.kind is PresealedKind.OPENED
 
     got = b""
     with pytest.raises(UnreadableError):  # noqa: PT012  # what came before counts
@@ -452,7 +452,7 @@ def test_a_file_is_looked_at_once_and_only_so_many_on_one_page() -> None:
     assert [PresealedKind.OPENED] * DECRYPTIONS_PER_PAGE + [PresealedKind.UNOPENED] == [
         look.kind for look in looks
     ]
-    assert [UnopenedReason.LATER, None, None] == [looks[-1].why, plain.why, again.why]
+    assert [UnopenedReason.LATER, None, None] == [looks[-1].reason, plain.reason, again.reason]
     assert [*range(DECRYPTIONS_PER_PAGE + 1), -1] == asked
 
 
@@ -474,7 +474,7 @@ def test_the_signature_of_a_stranger_is_shown_as_not_checked(gpg: GPG) -> None:
 def test_a_desk_without_openpgp_says_so(gpg: GPG) -> None:
     armour = gpg_armour(gpg.source, gpg.key, b"x")
 
-    assert UnopenedReason.NO_OPENPGP is only(armour).why
+    assert UnopenedReason.NO_OPENPGP is only(armour).reason
     assert (
         PresealedFileInfo(PresealedKind.UNOPENED, "a.asc", is_openpgp=True, why=UnopenedReason.NO_OPENPGP)
         == whole("a.asc", armour.encode())[0]
@@ -489,9 +489,9 @@ def test_openpgp_for_somebody_else_or_damaged_does_not_open(gpg: GPG) -> None:
 
     for armour in (for_somebody, by_password, damaged, empty):
         piece = only(armour, gpg.desk)
-        assert (PieceKind.UNOPENED, UnopenedReason.UNREADABLE) == (piece.kind, piece.why)
+        assert (PieceKind.UNOPENED, UnopenedReason.UNREADABLE) == (piece.kind, piece.reason)
         look, content = whole("a.asc", armour.encode(), an_unsealer(gpg.desk))
-        assert (PresealedKind.UNOPENED, UnopenedReason.UNREADABLE, b"") == (look.kind, look.why, content)
+        assert (PresealedKind.UNOPENED, UnopenedReason.UNREADABLE, b"") == (look.kind, look.reason, content)
 
 
 @pytest.mark.parametrize("options", [(), ("-a",), ("-s",), ("--hidden-recipient",)])
@@ -510,14 +510,14 @@ def test_a_password_alone_is_seen_as_sealed_and_does_not_open(gpg: GPG) -> None:
 
     look, _ = whole("photo.gpg", sealed, an_unsealer(gpg.desk))
 
-    assert (PresealedKind.UNOPENED, UnopenedReason.UNREADABLE) == (look.kind, look.why)
+    assert (PresealedKind.UNOPENED, UnopenedReason.UNREADABLE) == (look.kind, look.reason)
 
 
 def test_an_openpgp_file_damaged_half_way_breaks_off(gpg: GPG) -> None:
     sealed = bytearray(gpg_file(gpg.source, gpg.key, secrets.token_bytes(2_000_000)))
     sealed[1_500_000] ^= 1
     opened = an_unsealer(gpg.desk).file("a.gpg", in_pieces(bytes(sealed)))
-    assert opened.look.kind is PresealedKind.OPENED
+    assert opened.info.kind is PresealedKind.OPENED
 
     got = b""
     with pytest.raises(UnreadableError):  # noqa: PT012  # what came before counts

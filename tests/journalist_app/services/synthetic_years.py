@@ -52,7 +52,7 @@ def _a_casefile(chance: random.Random, desk: OpenDesk, year: int) -> tuple[Casef
     )
 
     def pick(what: str) -> str:
-        keys = ["", *(choice.key for choice in desk.config.offered(what))]
+        keys = ["", *(choice.key for choice in desk.config.options(what))]
         return chance.choices(keys, [1 / (1 + number) for number in range(len(keys))])[0]
 
     casefile = Casefile(
