@@ -60,7 +60,7 @@ class Exporter(Protocol):
         """Inspect a file in a work folder. `name` is the name that its owner gave it."""
 
     def clean(self, path: Path, name: str) -> bytes | None:
-        """Return a cleaned copy of a file, or None if there is none. The file itself does not change."""
+        """Return a cleaned copy of a file, or None if mat2 fails. The file itself does not change."""
 
     def make(
         self, recipient: Addressee, text: str, files: Iterable[tuple[str, Iterator[bytes]]], today: date

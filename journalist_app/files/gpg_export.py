@@ -63,7 +63,7 @@ class GpgExporter:
         return self.mat2.inspect(path, name)
 
     def clean(self, path: Path, name: str) -> bytes | None:
-        """Return a cleaned copy of a file, or None if there is none. The file itself does not change."""
+        """Return a cleaned copy of a file, or None if mat2 fails. The file itself does not change."""
         return self.mat2.clean(path, name)
 
     def make(

@@ -1,8 +1,9 @@
 """Metadata and hidden parts of a file, and a cleaned copy without them, made by Debian's mat2 in a sandbox.
 
-The files are hostile. This process only compares their first bytes, and reads mat2's output as a limited number
-of short lines of text. mat2 runs in a bubblewrap sandbox (`programs.sandbox`) with limits on time, memory and
-output. It gets a copy of the file under a fixed name, so it cannot change the original or see its name.
+The files are hostile. This process only compares their first bytes, and reads mat2's output as a limited
+number of short lines of text. mat2 runs in a bubblewrap sandbox (`programs.sandbox`) with limits on time,
+memory and output. It gets a copy of the file under a fixed name, so it cannot change the original or see its
+name.
 """
 
 import errno
@@ -43,8 +44,8 @@ _VIDEOS = frozenset({".mp4", ".m4v", ".avi", ".wmv"})  # cleaned by ffmpeg, whic
 _DIVIDER = "=\n"
 
 # $1 is mat2, $2 the ending of the file's name, $3 the program hidden_parts. mat2 finds no bubblewrap in bin/,
-# so it starts no sandbox of its own. Inside ours that would fail, and mat2's option for it changed its meaning
-# from one version to the next.
+# so it starts no sandbox of its own. Inside ours that would fail, and mat2's option for it changed its
+# meaning from one version to the next.
 _PREPARE = "set -e; /usr/bin/mkdir bin; /usr/bin/ln -s /usr/bin/exiftool /usr/bin/ffmpeg bin/; "
 _INSPECT = _PREPARE + ('/usr/bin/python3 -I -S -c "$3" look "file$2"; echo =; exec "$1" --show "file$2"')
 _CLEAN = _PREPARE + (

@@ -45,7 +45,7 @@ def response_facts(
     if not messages or not answers:
         return ResponseFacts(min(messages, default=None), None, None, "no_answer")
     first, answered = min(messages), min(entry.envelope.day for entry in answers)
-    # Whoever read an answer names the newest entry of its strand, which may be a later read receipt.
+    # A source that read an answer names the newest entry of its strand, maybe a later read receipt.
     by_desk = {entry.digest for entry in signed if entry.envelope.author is Author.DESK}
     before = {
         entry.digest

@@ -23,7 +23,7 @@ def auto_lock() -> AutoLock:
 
 
 def token_of_request() -> bytes:
-    """Return the session token of the cookie; empty if there is none in our format."""
+    """Return the session token of the cookie, or empty bytes if the cookie is missing or malformed."""
     try:
         return bytes.fromhex(request.cookies.get(COOKIE, ""))
     except ValueError:

@@ -20,12 +20,12 @@ def adviser_today() -> date:
 
 
 def address_of(text: str) -> Address:
-    """Return the address in a page's path; empty if malformed, which no mailbox has."""
+    """Return the address in a page's path, or an empty address, which no mailbox has."""
     return Address(bytes_of_hex(text, ADDRESS_BYTES) or b"")
 
 
 def entry_id_of(text: str) -> EntryId:
-    """Return the entry id in a page's path; empty if malformed, which no entry has."""
+    """Return the entry id in a page's path, or an empty id, which no entry has."""
     return EntryId(bytes_of_hex(text, ENTRY_ID_BYTES) or b"")
 
 
@@ -35,7 +35,7 @@ def new_entry_id() -> str:
 
 
 def read_form_context(address: Address, purpose: str) -> AdviserFormContext | None:
-    """Return the context of the submitted form; None if its token is wrong or a field is malformed."""
+    """Return the context of the submitted form, or None if its token is wrong or a field is malformed."""
     entry_id = bytes_of_hex(request.form.get("entry_id", ""), ENTRY_ID_BYTES)
     seen_hex = request.form.get("seen", "")
     seen = bytes_of_hex(seen_hex, DIGEST_BYTES) if seen_hex else b""

@@ -1,4 +1,4 @@
-"""A real desk, store and sources on a temporary disk; only Argon2id is made cheap."""
+"""Real desk, store and sources on a temporary disk. Only Argon2id has cheap parameters."""
 
 import os
 import secrets
@@ -35,7 +35,7 @@ ORIGIN = "http://127.0.0.2:8081"
 
 @dataclass(slots=True)
 class World:
-    """A desk on a disk, before anybody unlocked it."""
+    """A desk on a disk, still locked."""
 
     config: AdviserConfig
     keyring: Keyring
@@ -46,7 +46,7 @@ class World:
         return DeskWriter(self.keyring.strand.id, self.keyring.strand.seed)
 
     def execute(self, statement: str, **values: object) -> None:
-        """Do to the store what somebody who captured it would do: no rule of ours binds them."""
+        """Run SQL on the store, as an attacker who captured it can, without our own checks."""
         with closing(sqlite3.connect(self.store.path)) as connection, connection:
             connection.execute(statement, values)
 
@@ -126,7 +126,7 @@ def publish(store: Store, keyring: Keyring, letterhead: Letterhead) -> None:
 
 @dataclass(slots=True)
 class ASource:
-    """A source with a mailbox, who writes as the source's interface would."""
+    """A source with a mailbox, who writes as the source's site does."""
 
     world: World
     keys: MailboxKeys
@@ -138,13 +138,13 @@ class ASource:
     def writes(
         self, words: str, *, day: date = TODAY, file: tuple[str, bytes] | None = None, store_it: bool = True
     ) -> SignedEntry:
-        """Write an entry on top of everything that stands in the mailbox."""
+        """Write a message, after reading every entry of the mailbox."""
         entry_id = EntryId(os.urandom(16))
         notes = (self._sends(entry_id, *file),) if file else ()
         return self.world_writes(SourceWriter(self.keys), words, entry_id, notes, day, store_it=store_it)
 
     def is_answered(self, words: str, *, day: date = TODAY) -> SignedEntry:
-        """Have the desk's workstation answer, past the adviser's interface."""
+        """Have the desk's workstation answer, without the adviser's site."""
         return self.world_writes(self.world.writer(), words, EntryId(os.urandom(16)), (), day)
 
     def answers_with_file(self, name: str, content: bytes, *, day: date = TODAY) -> SignedEntry:
@@ -154,21 +154,21 @@ class ASource:
         return self.world_writes(self.world.writer(), "an answer", entry_id, notes, day)
 
     def looks(self, *, day: date = TODAY) -> SignedEntry:
-        """Leave a mark: the source had everything before them that stands in the mailbox."""
+        """Leave a read receipt: the source was shown every entry of the mailbox."""
         return self.says(Content(kind=Kind.SEEN, text=""), day=day)
 
     def is_looked_at(self) -> SignedEntry:
-        """Have the desk's workstation leave a mark."""
+        """Have the desk's workstation leave a read receipt."""
         return self.is_told(Content(kind=Kind.SEEN, text=""))
 
     def says(
         self, content: Content, *, day: date = TODAY, seen: Sequence[Digest] | None = None
     ) -> SignedEntry:
-        """Write an entry of any kind, as the source; `seen` where they had not seen all that stands there."""
+        """Write an entry of any kind, as the source. `seen`: the entries that they had read, if not all."""
         return self._adds(SourceWriter(self.keys), content, EntryId(os.urandom(16)), day, seen=seen)
 
     def is_told(self, content: Content, *, day: date = TODAY) -> SignedEntry:
-        """Have the desk's workstation write an entry of any kind, past the adviser's interface."""
+        """Have the desk's workstation write an entry of any kind, without the adviser's site."""
         return self._adds(self.world.writer(), content, EntryId(os.urandom(16)), day)
 
     def world_writes(

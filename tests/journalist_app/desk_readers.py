@@ -1,4 +1,4 @@
-"""Readers for tests: the very code of the processes, on a thread each, over a real socket."""
+"""Search workers for tests: the code of the processes, each on a thread, over a real socket."""
 
 import os
 import socket
@@ -12,11 +12,11 @@ from journalist_app.search import search_worker
 from journalist_app.search.search_index import SearchIndex, WorkerStarter
 from journalist_app.services.desk import unlocking
 
-SECONDS = 60  # far more than any of them takes: whoever waits so long has found a fault
+SECONDS = 60  # far more than any of them takes, so a longer wait is a fault
 
 
 def start() -> tuple[Connection, Callable[[], None]]:
-    """Start a reader on a thread; ending it hangs up, as the kernel does for a process that was killed."""
+    """Start a search worker on a thread. Ending it closes the socket, as the end of a process would."""
     ours, theirs = Pipe()
     line = socket.socket(socket.AF_UNIX, fileno=os.dup(ours.fileno()))
     threading.Thread(target=search_worker.serve_search, args=(theirs,), name="reader", daemon=True).start()
@@ -25,7 +25,7 @@ def start() -> tuple[Connection, Callable[[], None]]:
         try:
             line.shutdown(socket.SHUT_RDWR)
         except OSError:
-            return  # the other end hung up first
+            return  # the worker closed its socket first
         finally:
             line.close()
 
@@ -33,6 +33,6 @@ def start() -> tuple[Connection, Callable[[], None]]:
 
 
 def begin(desk: OpenDesk, starters: Sequence[WorkerStarter] = (start,)) -> None:
-    """Have these read the store of a desk."""
+    """Have these search workers read the store of a desk."""
     desk.index = SearchIndex(starters)
     unlocking.begin_reading(desk)

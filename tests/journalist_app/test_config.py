@@ -7,7 +7,7 @@ from tests.journalist_app.desk_factories import World
 
 
 @pytest.mark.parametrize("bind", ["127.0.0.2:8081", "127.0.0.1:1", "[::1]:65535"])
-def test_an_address_of_this_machine_alone_is_taken(world: World, bind: str) -> None:
+def test_a_loopback_address_is_accepted(world: World, bind: str) -> None:
     assert replace(world.config, bind=bind).origin == f"http://{bind}"
 
 
@@ -16,12 +16,12 @@ def test_an_address_of_this_machine_alone_is_taken(world: World, bind: str) -> N
     ["0.0.0.0:8081", "[::]:8081", "192.168.1.2:8081", "localhost:8081", "127.0.0.1", "127.0.0.1:0",
      "127.0.0.1:65536", "127.0.0.1:x", "unix:/run/adviser", ""],
 )  # fmt: skip
-def test_an_address_that_others_could_reach_is_refused(world: World, bind: str) -> None:
+def test_an_address_that_others_can_reach_is_refused(world: World, bind: str) -> None:
     with pytest.raises(AdviserConfigError, match="'bind'"):
         replace(world.config, bind=bind)
 
 
-def test_every_fault_is_named_at_once(world: World) -> None:
+def test_one_message_names_every_fault(world: World) -> None:
     with pytest.raises(AdviserConfigError) as refused:
         replace(world.config, bind="x", idle_minutes=0, upload_files=-1, reserve_bytes=-1)
 
@@ -33,7 +33,7 @@ def test_every_fault_is_named_at_once(world: World) -> None:
     "server",
     ["", "file", "onion:" + "a" * 56 + ".onion", "ssh:sync@server.example", "unix:/run/steunpunt/door"],
 )
-def test_a_server_is_one_machine_a_file_or_a_way_there(world: World, server: str) -> None:
+def test_a_server_is_this_machine_a_file_or_a_carrier(world: World, server: str) -> None:
     assert replace(world.config, server=server).server == server
 
 

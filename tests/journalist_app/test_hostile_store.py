@@ -1,4 +1,4 @@
-"""What whoever writes to the store can bring about: nothing passed on, nothing deleted, nobody locked out."""
+"""Attacks by someone who can write to the store: nothing is passed on or deleted, no page breaks."""
 
 from datetime import date
 from pathlib import Path
@@ -46,7 +46,7 @@ def source(world: World) -> ASource:
 
 
 def make_unreadable(world: World, signed: SignedEntry) -> None:
-    """Spoil the age header: it is not signed, so that it can be made anew for another epoch."""
+    """Damage the age header. It is not signed, because a new epoch makes it again."""
     world.execute(
         "UPDATE sealed SET header = zeroblob(length(header))"
         " WHERE id = (SELECT id FROM entry WHERE entry_id = :entry_id)",
@@ -57,7 +57,7 @@ def make_unreadable(world: World, signed: SignedEntry) -> None:
 # ---- consent
 
 
-def test_an_agreement_that_was_taken_back_unreadably_is_no_agreement(
+def test_an_agreement_does_not_count_beside_an_unreadable_entry(
     world: World, desk: OpenDesk, source: ASource
 ) -> None:
     proposed = propose(desk, source)
@@ -69,7 +69,7 @@ def test_an_agreement_that_was_taken_back_unreadably_is_no_agreement(
 
 
 @pytest.mark.parametrize("how", ["deleted by the source", "spoiled in the store"])
-def test_an_agreement_comes_not_to_life_when_the_newer_proposal_goes(
+def test_an_agreement_does_not_revive_when_the_newer_proposal_is_deleted(
     world: World, desk: OpenDesk, source: ASource, how: str
 ) -> None:
     first = propose(desk, source)
@@ -87,7 +87,7 @@ def test_an_agreement_comes_not_to_life_when_the_newer_proposal_goes(
 # ---- orders
 
 
-def test_the_day_of_an_order_is_the_signed_one(world: World) -> None:
+def test_the_day_of_an_order_is_the_signed_day(world: World) -> None:
     source = a_source(world)
     source.writes("vraag")
     desk = unlocked(world)
@@ -102,12 +102,12 @@ def test_the_day_of_an_order_is_the_signed_one(world: World) -> None:
     assert fresh.due == due
 
 
-def test_a_mailbox_deleted_early_under_a_later_day_is_told(world: World) -> None:
+def test_a_mailbox_that_was_deleted_before_its_day_is_reported(world: World) -> None:
     source = a_source(world)
     source.writes("vraag")
     desk = unlocked(world)
     close(desk, source)
-    purge(world, source, ordered_in(world, source).due)  # which has not come: the line's day is not signed
+    purge(world, source, ordered_in(world, source).due)  # a future day: the day in the row is not signed
 
     background_check.check_store(desk, TODAY)
 
@@ -116,7 +116,7 @@ def test_a_mailbox_deleted_early_under_a_later_day_is_told(world: World) -> None
 
 
 @pytest.mark.parametrize("how", ["unanswered", "answered"])
-def test_a_mailbox_deleted_by_an_order_that_was_void_is_told(world: World, how: str) -> None:
+def test_a_mailbox_that_was_deleted_by_a_void_order_is_reported(world: World, how: str) -> None:
     source = a_source(world)
     source.writes("vraag")
     desk = unlocked(world)
@@ -138,13 +138,13 @@ def test_a_mailbox_deleted_by_an_order_that_was_void_is_told(world: World, how: 
     assert ("false_ending",) in faults
 
 
-def test_an_abandoned_mailbox_that_was_looked_at_again_goes_by_its_order(world: World) -> None:
+def test_an_abandoned_mailbox_that_was_opened_again_is_deleted_by_its_order(world: World) -> None:
     source = a_source(world, day=date(2025, 1, 6))
     source.writes("vraag", day=date(2025, 1, 6))
     desk = unlocked(world)
     background_check.check_store(desk, TODAY)
     before = ordered_in(world, source)
-    read_thread.read_conversation(desk, source.keys.address, today=TODAY)  # leaves a mark
+    read_thread.read_conversation(desk, source.keys.address, today=TODAY)  # leaves a read receipt
     fresh = ordered_in(world, source)
     assert (fresh.due, fresh.statement != before.statement) == (before.due, True)
     source.looks()
@@ -156,7 +156,7 @@ def test_an_abandoned_mailbox_that_was_looked_at_again_goes_by_its_order(world: 
     assert inbox_lists.inbox(desk, Wanted("closed", 1), fresh.due).unsound == ()
 
 
-def test_a_mark_does_not_renew_an_order_that_the_source_voided(world: World) -> None:
+def test_a_read_receipt_does_not_renew_an_order_that_the_source_voided(world: World) -> None:
     source = a_source(world)
     source.writes("vraag")
     desk = unlocked(world)
@@ -170,14 +170,14 @@ def test_a_mark_does_not_renew_an_order_that_the_source_voided(world: World) -> 
     assert is_void_now(world, desk, source)
 
 
-def test_a_casefile_that_was_spoiled_holds_up_no_other_mailbox(world: World) -> None:
+def test_a_damaged_casefile_does_not_block_other_mailboxes(world: World) -> None:
     bad, good = a_source(world), a_source(world)
     for each in (bad, good):
         each.writes("vraag")
     desk = unlocked(world)
     close(desk, bad)
     good.is_answered("een jaar geleden", day=date(2025, 1, 6))
-    bad.looks()  # so that its order has to be made anew
+    bad.looks()  # so that its order must be renewed
     world.execute("UPDATE sealed SET header = zeroblob(length(header)) WHERE id IN (SELECT id FROM record)")
 
     background_check.check_store(desk, TODAY)
@@ -192,7 +192,7 @@ def test_a_casefile_that_was_spoiled_holds_up_no_other_mailbox(world: World) -> 
 
 
 @pytest.mark.parametrize("day", [date.min, date(9999, 12, 31), date(9999, 9, 30)])
-def test_a_day_at_the_end_of_the_calendar_keeps_nobody_out(world: World, day: date) -> None:
+def test_a_day_at_the_end_of_the_calendar_breaks_no_page(world: World, day: date) -> None:
     source = a_source(world)
     source.writes("vraag", day=day)
     source.says(Content(kind=Kind.SEEN, text=""), day=day)
@@ -210,7 +210,7 @@ def test_a_day_at_the_end_of_the_calendar_keeps_nobody_out(world: World, day: da
     assert order_in(world, source) is not None
 
 
-def test_a_record_under_a_name_that_is_no_address_keeps_nobody_out(world: World) -> None:
+def test_a_record_with_a_malformed_name_breaks_no_page(world: World) -> None:
     desk = unlocked(world)
     casefiles.change(desk, a_source(world).keys.address, lambda now: now)
     world.execute("UPDATE record SET name = x'00'")
@@ -221,7 +221,7 @@ def test_a_record_under_a_name_that_is_no_address_keeps_nobody_out(world: World)
     assert inbox_lists.inbox(desk, Wanted("waiting", 1), TODAY).rows == ()
 
 
-# ---- who may say what
+# ---- authors
 
 
 def test_a_step_that_a_source_signs_is_shown_as_the_sources_own_words(world: World) -> None:
@@ -241,10 +241,10 @@ def test_a_step_that_a_source_signs_is_shown_as_the_sources_own_words(world: Wor
     assert shown.thread_state.closing is None
 
 
-# ---- what is left of a deleted mailbox
+# ---- remains of a deleted mailbox
 
 
-def test_what_a_locked_app_kept_about_a_mailbox_goes_with_it(world: World) -> None:
+def test_an_unsent_form_about_a_mailbox_is_deleted_with_it(world: World) -> None:
     source, other = a_source(world), a_source(world)
     source.writes("vraag")
     desk = unlocked(world)

@@ -16,7 +16,7 @@ from journalist_app.locale_format import format_file_size
         (10**15, "1.000 TB"),
     ],
 )
-def test_sizes_are_written_as_people_say_them(size: int, written: str) -> None:
+def test_file_sizes_have_the_unit_that_people_use(size: int, written: str) -> None:
     app = Flask(__name__)
     Babel(app, default_locale="nl")
 

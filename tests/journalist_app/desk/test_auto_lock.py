@@ -26,7 +26,7 @@ def test_only_the_browser_that_unlocked_gets_the_desk(world: World) -> None:
     auto_lock.close()
 
 
-def test_unlocking_elsewhere_puts_the_first_browser_out(world: World) -> None:
+def test_unlocking_in_another_browser_locks_the_first_one_out(world: World) -> None:
     auto_lock = AutoLock(60, lambda: None)
     first_desk = unlocking.unlock_desk(world.config, world.store, PASSPHRASE)
     first = auto_lock.admit(first_desk)
@@ -39,7 +39,7 @@ def test_unlocking_elsewhere_puts_the_first_browser_out(world: World) -> None:
     auto_lock.close()
 
 
-def test_an_idle_desk_is_closed_even_before_the_watch_comes_round(world: World) -> None:
+def test_an_idle_desk_is_locked_before_the_background_thread_notices(world: World) -> None:
     clock = Clock()
     auto_lock = AutoLock(60, lambda: None, clock=clock)
     token = auto_lock.admit(unlocking.unlock_desk(world.config, world.store, PASSPHRASE))
@@ -55,7 +55,7 @@ def test_an_idle_desk_is_closed_even_before_the_watch_comes_round(world: World) 
     auto_lock.close()
 
 
-def test_an_idle_desk_is_dropped_and_its_worker_ended(world: World) -> None:
+def test_an_idle_desk_is_locked_and_its_worker_ends(world: World) -> None:
     ended = threading.Event()
     auto_lock = AutoLock(0.2, ended.set)
     desk = unlocking.unlock_desk(world.config, world.store, PASSPHRASE)
@@ -76,10 +76,10 @@ def test_a_desk_in_use_stays_open(world: World) -> None:
 
     assert not ended.is_set()
     auto_lock.close()
-    auto_lock.close()  # twice is once
+    auto_lock.close()  # a second time has no effect
 
 
-def test_nothing_of_the_keys_shows_in_a_repr(world: World) -> None:
+def test_a_repr_shows_no_key(world: World) -> None:
     desk = unlocking.unlock_desk(world.config, world.store, PASSPHRASE)
 
     assert world.keyring.strand.seed.hex() not in repr(desk)

@@ -1,4 +1,4 @@
-"""Files with marks in them, made here: a name, a place, a day, a device, tracked changes, comments."""
+"""Files with metadata, made here: a name, a place, a day, a device, tracked changes, comments."""
 
 import io
 import zipfile
@@ -36,13 +36,13 @@ def a_zip(members: Mapping[str, str | bytes]) -> bytes:
 
 
 def texts_in(raw: bytes) -> str:
-    """Everything in a zip: the names of its parts and what is in them."""
+    """Return the names and contents of all parts of a zip."""
     with zipfile.ZipFile(io.BytesIO(raw)) as file:
         return "\n".join(f"{name}\n{file.read(name).decode()}" for name in file.namelist())
 
 
 def a_docx() -> bytes:
-    """A document with an author, tracked changes in text and layout, a comment, and hidden text."""
+    """Return a .docx with an author, tracked changes in text and layout, a comment, and hidden text."""
     body = (
         f'<w:p><w:pPr><w:pPrChange w:id="7" w:author="{LAYOUT}" w:date="{_DAY}"><w:pPr/></w:pPrChange>'
         "</w:pPr>"
@@ -76,7 +76,7 @@ def a_docx() -> bytes:
 
 
 def an_odt() -> bytes:
-    """The same as an OpenDocument text."""
+    """Return an .odt with the same."""
     spaces = " ".join(
         f'xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"'
         for name in ("office", "text", "meta")
@@ -112,7 +112,7 @@ def an_odt() -> bytes:
 
 
 def a_jpeg() -> bytes:
-    """A photograph with a maker, a camera, a day, and a place: the Binnenhof."""
+    """Return a photograph with a maker, a camera, a day, and a place: the Binnenhof."""
     exif = Image.Exif()
     exif[ExifTags.Base.Artist] = AUTHOR
     exif[ExifTags.Base.Model] = CAMERA
@@ -124,7 +124,7 @@ def a_jpeg() -> bytes:
 
 
 def a_png() -> bytes:
-    """A picture with a maker in a piece of text."""
+    """Return a PNG with a maker in a piece of text."""
     words = PngImagePlugin.PngInfo()
     words.add_text("Author", AUTHOR)
     raw = io.BytesIO()
@@ -133,7 +133,7 @@ def a_png() -> bytes:
 
 
 def a_pdf() -> bytes:
-    """A page with an author and a program."""
+    """Return a PDF page with an author and a program."""
     raw = io.BytesIO()
     _picture().save(raw, "PDF", author=AUTHOR, creator=CAMERA)
     return raw.getvalue()

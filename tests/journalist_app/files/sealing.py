@@ -1,4 +1,4 @@
-"""What a source does with stock tools before sending. The desk's age key is one no packaged age knows."""
+"""Encryption by a source, with standard tools, before sending."""
 
 import subprocess
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ def age_armour(content: bytes, recipients: Sequence[AgeRecipient]) -> str:
 
 
 def gpg_file(home: GpgHome, fingerprint: str, content: bytes, *options: str) -> bytes:
-    """Seal as `gpg -e` of the source does, whose gpg holds the desk's public key."""
+    """Encrypt with `gpg -e` in the source's home, which has the desk's public key."""
     return subprocess.run(
         ["gpg", "--homedir", home.folder, "--batch", "--trust-model=always", *options,
          "-r", fingerprint, "-e"],

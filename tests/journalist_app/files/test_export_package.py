@@ -1,4 +1,4 @@
-"""What a recipient is given, and that gpg and the pinned keys stand behind it. With the real gpg."""
+"""Export package: its content, the pinned keys, and the exporter, with the real gpg."""
 
 import dataclasses
 import io
@@ -87,7 +87,7 @@ def opened_zip(stranger: GpgHome, sealed: bytes) -> zipfile.ZipFile:
 # ---- the file --------------------------------------------------------------------------------------
 
 
-def test_a_stranger_with_the_recipients_key_opens_and_verifies_it(
+def test_the_recipient_decrypts_and_verifies_the_export(
     exporter: GpgExporter, stranger: GpgHome, own: OpenPGPKey
 ) -> None:
     to = exporter.recipients[0]
@@ -104,7 +104,7 @@ def test_a_stranger_with_the_recipients_key_opens_and_verifies_it(
         assert archive.read("foto (2).jpg") == b"two"
 
 
-def test_what_is_handed_over_tells_the_day_and_no_more(exporter: GpgExporter, stranger: GpgHome) -> None:
+def test_an_export_reveals_the_day_and_nothing_else(exporter: GpgExporter, stranger: GpgHome) -> None:
     files = [("../../etc/pass\u202ewd", iter((b"x",))), ("PROPOSAL.TXT", iter(()))]
 
     sealed = b"".join(exporter.make(exporter.recipients[0], TEXT, files, TODAY))
@@ -116,7 +116,7 @@ def test_what_is_handed_over_tells_the_day_and_no_more(exporter: GpgExporter, st
         assert not any(each.comment or each.filename.startswith("/") for each in archive.infolist())
 
 
-def test_a_file_that_breaks_off_makes_nothing_whole(exporter: GpgExporter, stranger: GpgHome) -> None:
+def test_a_file_that_breaks_off_leaves_no_complete_export(exporter: GpgExporter, stranger: GpgHome) -> None:
     def broken() -> Iterator[bytes]:
         yield bytes(100_000)
         raise ConnectionResetError
@@ -137,7 +137,7 @@ def test_a_long_file_is_zipped_piece_by_piece() -> None:
     assert longest < 1_100_000
 
 
-def test_gpg_that_fails_is_told(exporter: GpgExporter) -> None:
+def test_a_failure_of_gpg_is_reported(exporter: GpgExporter) -> None:
     shutil.rmtree(exporter.home.folder / "private-keys-v1.d")
 
     with refuses(PassOnRefusal.NO_OPENPGP):
@@ -160,7 +160,7 @@ def test_a_recipients_key_swapped_under_the_same_name_is_refused(
         exporter.make(exporter.recipients[0], TEXT, [], TODAY)
 
 
-def test_a_key_file_that_is_not_there_is_refused_and_the_others_go_on(
+def test_a_missing_key_file_is_refused_and_the_other_recipients_are_not(
     world: World, theirs: OpenPGPKey, tmp_path: Path
 ) -> None:
     gone = RecipientKey("other", "Iemand", "A" * 40, tmp_path / "gone.asc")
@@ -201,7 +201,7 @@ def test_a_key_that_was_never_pinned_is_refused(exporter: GpgExporter) -> None:
 # ---- the desk --------------------------------------------------------------------------------------
 
 
-def test_unlocking_gives_gpg_its_home_and_locking_takes_it(world: World, memory: Path) -> None:
+def test_unlocking_makes_gpgs_home_and_locking_removes_it(world: World, memory: Path) -> None:
     desk = unlocking.unlock_desk(world.config, world.store, PASSPHRASE)
     assert desk.openpgp is not None
     assert desk.exporter is not None
@@ -250,15 +250,13 @@ def test_a_keyring_with_a_damaged_openpgp_key_passes_nothing_on(
         ({"fingerprint": "A" * 39}, "'fingerprint'"),
     ],
 )
-def test_a_recipient_that_is_not_pinned_well_is_refused(
-    world: World, wrong: dict[str, str], told: str
-) -> None:
+def test_a_recipient_with_a_faulty_setting_is_refused(world: World, wrong: dict[str, str], told: str) -> None:
     recipients = (dataclasses.replace(world.config.recipients[0], **wrong),)
 
     with pytest.raises(AdviserConfigError, match=told):
         dataclasses.replace(world.config, recipients=recipients)
 
 
-def test_a_fingerprint_stands_once(world: World) -> None:
+def test_a_fingerprint_occurs_only_once(world: World) -> None:
     with pytest.raises(AdviserConfigError, match="twice"):
         dataclasses.replace(world.config, recipients=world.config.recipients * 2)

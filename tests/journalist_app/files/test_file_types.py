@@ -29,11 +29,11 @@ def a_zip(*names: str) -> bytes:
         (b"\xfe\xfftext", ""),
     ],
 )
-def test_a_name_without_an_ending_gets_that_of_what_is_in_the_file(first: bytes, ending: str) -> None:
+def test_a_name_without_an_ending_gets_the_ending_of_the_files_content(first: bytes, ending: str) -> None:
     assert f"photo{ending}" == with_file_ending("photo", first)
 
 
-def test_a_name_with_an_ending_stays_as_it_is() -> None:
+def test_a_name_with_an_ending_does_not_change() -> None:
     assert [with_file_ending(name, b"%PDF-") for name in ("photo.jpg", ".profile", "photo.")] == [
         "photo.jpg",
         ".profile.pdf",

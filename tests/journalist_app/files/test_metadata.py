@@ -1,6 +1,6 @@
-"""What is in a file, and a cleaned copy of it; hostile files, and machines that allow no sandbox.
+"""Metadata and cleaned copies of files, with hostile files, and on machines that allow no sandbox.
 
-Most of these run mat2 by the setting for machines without a sandbox, so that they prove the same everywhere.
+Most of these tests run mat2 without a sandbox, so that they prove the same on every machine.
 """
 
 import hashlib
@@ -60,7 +60,7 @@ def a_file(room: Path, content: bytes) -> Path:
 
 
 def a_program(room: Path, script: str) -> Path:
-    """A stand-in for a program of the system."""
+    """Write a script that replaces a program of the system."""
     path = room / "program"
     path.write_text("#!/bin/sh\n" + script)
     path.chmod(0o700)
@@ -72,7 +72,7 @@ def a_mat2(room: Path, script: str) -> Mat2:
 
 
 def a_sandbox(room: Path, says: str) -> Mat2:
-    """A sandbox that says it works, notes how it was called, and then says what it is told to."""
+    """Write a fake sandbox that works, logs its arguments and prints `says`."""
     return Mat2(
         bwrap=a_program(
             room,
@@ -82,10 +82,10 @@ def a_sandbox(room: Path, says: str) -> Mat2:
     )
 
 
-# ---- what is in a file
+# ---- inspection
 
 
-def test_author_changes_comments_and_hidden_text_of_a_docx_are_told(tmp_path: Path) -> None:
+def test_author_changes_comments_and_hidden_text_of_a_docx_are_reported(tmp_path: Path) -> None:
     looked = OPENLY.inspect(a_file(tmp_path, a_docx()), "brief.docx")
 
     assert say_detail(DetailKind.PERSON, "creator", AUTHOR) in looked.lines
@@ -95,7 +95,7 @@ def test_author_changes_comments_and_hidden_text_of_a_docx_are_told(tmp_path: Pa
     assert looked.can_clean
 
 
-def test_place_maker_camera_and_day_of_a_photograph_are_told(tmp_path: Path) -> None:
+def test_place_maker_camera_and_day_of_a_photograph_are_reported(tmp_path: Path) -> None:
     looked = OPENLY.inspect(a_file(tmp_path, a_jpeg()), "Foto.JPG")
 
     assert say_detail(DetailKind.PERSON, "Artist", AUTHOR) in looked.lines
@@ -109,7 +109,7 @@ def test_place_maker_camera_and_day_of_a_photograph_are_told(tmp_path: Path) -> 
 
 
 @pytest.mark.slow
-def test_author_changes_and_comments_of_an_odt_are_told(tmp_path: Path) -> None:
+def test_author_changes_and_comments_of_an_odt_are_reported(tmp_path: Path) -> None:
     looked = OPENLY.inspect(a_file(tmp_path, an_odt()), "brief.odt")
 
     assert say_detail(DetailKind.PERSON, "initial-creator", AUTHOR) in looked.lines
@@ -118,7 +118,7 @@ def test_author_changes_and_comments_of_an_odt_are_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_author_and_the_program_of_a_pdf_are_told_apart(tmp_path: Path) -> None:
+def test_the_author_and_the_program_of_a_pdf_are_distinguished(tmp_path: Path) -> None:
     looked = OPENLY.inspect(a_file(tmp_path, a_pdf()), "stuk.pdf")
 
     assert say_detail(DetailKind.PERSON, "author", AUTHOR) in looked.lines
@@ -136,7 +136,7 @@ def test_a_file_in_which_nothing_is_found_is_not_called_empty(tmp_path: Path) ->
     assert FileFindings((say_nothing(),), can_clean=True) == looked
 
 
-def test_an_archive_is_told_of_but_not_cleaned(tmp_path: Path) -> None:
+def test_an_archive_is_reported_but_not_cleaned(tmp_path: Path) -> None:
     path = a_file(tmp_path, a_zip({"a.txt": "a"}))
     mat2 = a_mat2(tmp_path, "echo '    date_time: 2026-03-02'")
 
@@ -148,7 +148,7 @@ def test_an_archive_is_told_of_but_not_cleaned(tmp_path: Path) -> None:
     assert mat2.clean(path, "alles.zip") is None
 
 
-def test_what_a_pdf_calls_its_creator_is_a_program(tmp_path: Path) -> None:
+def test_the_creator_of_a_pdf_is_a_program(tmp_path: Path) -> None:
     mat2 = a_mat2(tmp_path, f"echo '    author: {AUTHOR}'; echo '    creator: {CAMERA}'")
 
     looked = mat2.inspect(a_file(tmp_path, a_pdf()), "stuk.pdf")
@@ -160,7 +160,7 @@ def test_what_a_pdf_calls_its_creator_is_a_program(tmp_path: Path) -> None:
     assert looked.lines[2:] == say_about_type(".pdf")
 
 
-def test_a_video_is_cleaned_only_where_its_program_is(
+def test_a_video_is_cleaned_only_if_ffmpeg_is_installed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = a_file(tmp_path, b"\0\0\0\x18ftypmp42")
@@ -187,7 +187,7 @@ def of_bytes(raw: bytes) -> str:
     return raw.decode("latin-1")
 
 
-def test_nothing_is_left_in_a_cleaned_docx_and_the_original_is_as_it_was(tmp_path: Path) -> None:
+def test_a_cleaned_docx_has_no_metadata_and_the_original_is_unchanged(tmp_path: Path) -> None:
     path = a_file(tmp_path, a_docx())
     before = hashlib.sha256(path.read_bytes()).digest()
 
@@ -215,7 +215,7 @@ def test_nothing_is_left_in_a_cleaned_docx_and_the_original_is_as_it_was(tmp_pat
     ],
     ids=["odt", "jpeg", "png", "pdf"],
 )
-def test_nothing_is_left_in_a_cleaned_copy_and_the_original_is_as_it_was(
+def test_a_cleaned_copy_has_no_metadata_and_the_original_is_unchanged(
     tmp_path: Path, make: Callable[[], bytes], name: str, look: Callable[[bytes], str], marks: tuple[str, ...]
 ) -> None:
     path = a_file(tmp_path, make())
@@ -242,7 +242,7 @@ def test_a_cleaned_odt_keeps_its_sentences_and_a_cleaned_photograph_its_picture(
     assert (48, 32) == Image.open(BytesIO(photograph)).size
 
 
-def test_a_copy_in_which_comments_are_left_is_no_cleaned_copy(tmp_path: Path) -> None:
+def test_a_copy_that_still_has_comments_is_refused(tmp_path: Path) -> None:
     mat2 = a_mat2(tmp_path, f"/bin/cp {tmp_path}/file copy.cleaned.docx")
 
     assert mat2.clean(a_file(tmp_path, a_docx()), "brief.docx") is None
@@ -251,7 +251,7 @@ def test_a_copy_in_which_comments_are_left_is_no_cleaned_copy(tmp_path: Path) ->
 # ---- the sandbox
 
 
-def test_where_no_sandbox_is_allowed_nothing_is_run_and_that_is_said(tmp_path: Path) -> None:
+def test_where_no_sandbox_is_allowed_mat2_does_not_run_and_the_adviser_is_told(tmp_path: Path) -> None:
     path = a_file(tmp_path, a_docx())
     mat2 = Mat2(bwrap=NO_SANDBOX, mat2=a_program(tmp_path, f"/usr/bin/touch {tmp_path}/ran"))
 
@@ -263,13 +263,13 @@ def test_where_no_sandbox_is_allowed_nothing_is_run_and_that_is_said(tmp_path: P
     assert not (tmp_path / "ran").exists()
 
 
-def test_where_bubblewrap_is_missing_nothing_is_run_and_that_is_said(tmp_path: Path) -> None:
+def test_where_bubblewrap_is_missing_mat2_does_not_run_and_the_adviser_is_told(tmp_path: Path) -> None:
     looked = Mat2(bwrap=tmp_path / "missing").inspect(a_file(tmp_path, a_docx()), "brief.docx")
 
     assert (say_no_sandbox(),) == looked.lines
 
 
-def test_the_sandbox_has_no_network_and_gets_no_name_of_the_file(tmp_path: Path) -> None:
+def test_the_sandbox_has_no_network_and_does_not_see_the_files_name(tmp_path: Path) -> None:
     name = "--help\n\u202e geheim $(touch x).docx"
 
     looked = a_sandbox(tmp_path, "=\\n    Author: Anna\\n").inspect(a_file(tmp_path, a_docx()), name)
@@ -282,7 +282,7 @@ def test_the_sandbox_has_no_network_and_gets_no_name_of_the_file(tmp_path: Path)
     assert str(tmp_path) not in called
 
 
-def test_answers_that_no_program_of_ours_gives_are_not_believed(tmp_path: Path) -> None:
+def test_output_in_another_format_than_ours_is_refused(tmp_path: Path) -> None:
     looked = a_sandbox(tmp_path, '["detail"]\\n=\\n').inspect(a_file(tmp_path, a_docx()), "brief.docx")
 
     assert looked.lines[0] == say_failed()
@@ -290,7 +290,7 @@ def test_answers_that_no_program_of_ours_gives_are_not_believed(tmp_path: Path) 
 
 
 def test_the_real_sandbox_shows_what_mat2_shows_or_refuses(tmp_path: Path) -> None:
-    """Which of both it is depends on the machine; nothing else may happen on any."""
+    """Which of the two happens depends on the machine. On no machine may anything else happen."""
     path = a_file(tmp_path, a_jpeg())
 
     looked = Mat2().inspect(path, "foto.jpg")
@@ -299,10 +299,10 @@ def test_the_real_sandbox_shows_what_mat2_shows_or_refuses(tmp_path: Path) -> No
     assert looked in {OPENLY.inspect(path, "foto.jpg"), refused}
 
 
-# ---- files and programs that mean harm
+# ---- hostile files and programs
 
 
-def test_a_file_that_is_too_large_is_not_looked_into(tmp_path: Path) -> None:
+def test_a_file_that_is_too_large_is_not_inspected(tmp_path: Path) -> None:
     mat2 = replace(OPENLY, max_bytes=3)
     path = a_file(tmp_path, b"four")
 
@@ -316,7 +316,7 @@ def test_a_file_that_is_too_large_is_not_looked_into(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "name", ["", ".", "docx", "brief.docx\n", "a.exe", "a.tar.gz", "x.DOCX\u202e", "--in", "a.html"]
 )
-def test_a_kind_of_file_that_nobody_knows_is_said_to_be_unknown(tmp_path: Path, name: str) -> None:
+def test_an_unknown_type_of_file_is_reported_as_unknown(tmp_path: Path, name: str) -> None:
     looked = OPENLY.inspect(a_file(tmp_path, a_docx()), name)
 
     assert looked.lines == (say_unknown_type(),)
@@ -333,14 +333,14 @@ def test_a_photograph_under_another_name_does_not_pass_for_clean(tmp_path: Path,
     assert OPENLY.clean(path, name) is None
 
 
-def test_plain_text_is_looked_into_and_needs_no_copy(tmp_path: Path) -> None:
+def test_plain_text_is_inspected_and_needs_no_copy(tmp_path: Path) -> None:
     looked = a_mat2(tmp_path, "echo '  No metadata found'").inspect(a_file(tmp_path, b"tekst"), "brief.txt")
 
     assert looked.lines[0] == say_nothing()
     assert not looked.can_clean
 
 
-def test_without_mat2_that_is_said(tmp_path: Path) -> None:
+def test_a_missing_mat2_is_reported(tmp_path: Path) -> None:
     looked = replace(OPENLY, mat2=tmp_path / "missing").inspect(a_file(tmp_path, a_docx()), "brief.docx")
 
     assert looked.lines == (say_no_mat2(),)
@@ -348,7 +348,7 @@ def test_without_mat2_that_is_said(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["symlink", "fifo", "folder", "nothing"])
-def test_what_is_no_plain_file_is_not_opened(tmp_path: Path, kind: str) -> None:
+def test_only_a_plain_file_is_opened(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "file"
     elsewhere = tmp_path / "elsewhere"
     elsewhere.write_bytes(a_docx())
@@ -373,7 +373,7 @@ def test_what_is_no_plain_file_is_not_opened(tmp_path: Path, kind: str) -> None:
     ],
     ids=["cut short", "broken XML", "entities", "too many parts"],
 )
-def test_a_malformed_office_file_is_told_as_such(tmp_path: Path, name: str, content: bytes) -> None:
+def test_a_malformed_office_file_is_reported(tmp_path: Path, name: str, content: bytes) -> None:
     path = a_file(tmp_path, content)
 
     assert OPENLY.inspect(path, name).lines[0] == say_failed()
@@ -390,7 +390,7 @@ def test_a_malformed_office_file_is_told_as_such(tmp_path: Path, name: str, cont
     ],
     ids=["jpeg", "pdf", "png"],
 )
-def test_a_malformed_picture_or_pdf_is_told_as_such(tmp_path: Path, name: str, content: bytes) -> None:
+def test_a_malformed_picture_or_pdf_is_reported(tmp_path: Path, name: str, content: bytes) -> None:
     path = a_file(tmp_path, content)
 
     assert OPENLY.inspect(path, name).lines[0] == say_failed()
@@ -422,7 +422,7 @@ def test_a_zip_bomb_is_not_unpacked(tmp_path: Path) -> None:
         "echo '[-] no'",
     ],
 )
-def test_a_program_that_hangs_floods_or_fails_is_ended_and_that_is_said(tmp_path: Path, script: str) -> None:
+def test_a_program_that_hangs_floods_or_fails_is_ended_and_reported(tmp_path: Path, script: str) -> None:
     mat2 = replace(a_mat2(tmp_path, script), seconds=1.0)
 
     looked = mat2.inspect(a_file(tmp_path, b"tekst"), "brief.txt")
@@ -431,7 +431,7 @@ def test_a_program_that_hangs_floods_or_fails_is_ended_and_that_is_said(tmp_path
     assert not looked.can_clean
 
 
-def test_what_mat2_says_is_cut_and_cannot_steer_a_screen(tmp_path: Path) -> None:
+def test_output_of_mat2_is_cut_and_has_no_control_characters(tmp_path: Path) -> None:
     said = "\n".join(
         [
             "    Author: An\x1b[31mna\u202e \x07" + "x" * 500,

@@ -1,4 +1,4 @@
-"""What comes in sealed by its source. OpenPGP is the real gpg, in homes of its own."""
+"""Presealed texts and files. OpenPGP is the real gpg, in homes of its own."""
 
 import secrets
 import shutil
@@ -49,7 +49,7 @@ MANY = 10**9
 
 @dataclass(frozen=True, slots=True)
 class GPG:
-    """The desk's gpg; the source's, with a key of its own and the desk's public one; and the fingerprints."""
+    """Homes of the desk's and the source's gpg, with fingerprints. The source has the desk's public key."""
 
     desk: GpgHome
     source: GpgHome
@@ -92,7 +92,7 @@ def whole(name: str, content: bytes, unsealer: Unsealer | None = None) -> tuple[
 
 
 def a_captured_entry(to: age.PQRecipient) -> bytes:
-    """Give the age file of somebody else's message, as whoever captured the store has it."""
+    """Return the age file of another mailbox's message, as an attacker who captured the store has it."""
     content = Content(kind=Kind.MESSAGE, text="wat een ander schreef")
     return age_file(content.to_bytes(), [to, STRANGER])
 
@@ -105,7 +105,7 @@ def test_a_text_without_armour_stays_one_piece() -> None:
         assert TextPiece(PieceKind.PLAIN, text) == only(text)
 
 
-def test_what_was_sealed_is_opened_in_its_place_and_the_text_around_it_stays() -> None:
+def test_a_presealed_block_is_decrypted_in_its_place_in_the_text() -> None:
     text = f"Dag!\n\n{age_armour(TEXT.encode(), OWN)}\nEn nog:\n{age_armour(b'twee', OWN)}\n\nGroet"
 
     assert an_unsealer().text(text) == (
@@ -138,7 +138,7 @@ def test_texts_of_every_editor_are_shown(content: bytes, text: str) -> None:
     "content", [b"%PDF-\xff\xfe", b"a\x00b", b"x" * (SHOWN_CHARS + 1), b"\xff\xfea"],
     ids=["no text", "a zero byte", "too long", "half a character"],
 )  # fmt: skip
-def test_what_cannot_be_shown_is_offered_as_a_file(content: bytes) -> None:
+def test_content_that_cannot_be_shown_is_offered_as_a_file(content: bytes) -> None:
     text = f"zie\n{age_armour(content, OWN)}"
 
     assert an_unsealer().text(text)[1] == TextPiece(PieceKind.FILE, "", number=1, size=len(content))
@@ -148,11 +148,11 @@ def test_what_cannot_be_shown_is_offered_as_a_file(content: bytes) -> None:
 
 
 @pytest.mark.parametrize("number", [-1, 0, 2])
-def test_what_was_not_pasted_is_not_given(number: int) -> None:
+def test_a_number_without_a_block_gives_no_file(number: int) -> None:
     assert an_unsealer().pasted(age_armour(b"x", OWN), number) is None
 
 
-def test_what_does_not_open_is_not_given_as_a_file() -> None:
+def test_a_block_that_does_not_open_gives_no_file() -> None:
     file = an_unsealer().pasted(age_armour(b"x", [STRANGER]), 1)
 
     assert file is not None
@@ -186,14 +186,14 @@ def _changed(armour: str) -> str:
         "rubbish at the end", "empty",
     ],
 )  # fmt: skip
-def test_what_cannot_be_opened_is_shown_as_it_was_sent(armour: str) -> None:
+def test_a_block_that_does_not_open_is_shown_as_it_was_sent(armour: str) -> None:
     piece = only(armour)
 
     assert (PieceKind.UNOPENED, UnopenedReason.UNREADABLE, 1) == (piece.kind, piece.reason, piece.number)
     assert piece.text.split() == armour.split()
 
 
-def test_what_stands_behind_armour_is_text_and_does_not_spoil_it() -> None:
+def test_text_after_armour_is_shown_as_text() -> None:
     pieces = an_unsealer().text(age_armour(b"x", OWN) + "rubbish " * 5000)
 
     assert [(PieceKind.OPENED, "x"), (PieceKind.PLAIN, "rubbish " * 5000)] == [
@@ -201,14 +201,14 @@ def test_what_stands_behind_armour_is_text_and_does_not_spoil_it() -> None:
     ]
 
 
-def test_what_was_sealed_twice_is_opened_once() -> None:
+def test_a_text_that_was_encrypted_twice_is_decrypted_once() -> None:
     inner = age_armour(b"x", OWN)
 
     assert TextPiece(PieceKind.OPENED, inner, number=1) == only(age_armour(inner.encode(), OWN))
     assert whole("x.age", age_file(age_file(b"x", OWN)[:40], OWN))[1].startswith(b"age-encryption.org")
 
 
-def test_thousands_of_blocks_do_not_keep_a_page_from_coming() -> None:
+def test_thousands_of_blocks_do_not_delay_a_page() -> None:
     known = PresealedCache()
     text = "".join(age_armour(b"%d" % number, OWN) for number in range(DECRYPTIONS_PER_PAGE + 2))
 
@@ -219,7 +219,7 @@ def test_thousands_of_blocks_do_not_keep_a_page_from_coming() -> None:
     assert [str(number) for number in range(DECRYPTIONS_PER_PAGE + 2)] == [piece.text for piece in second]
 
 
-def test_what_is_remembered_has_an_end() -> None:
+def test_the_cache_has_a_limit() -> None:
     known = PresealedCache(most=2, most_chars=10)
     for number in range(5):
         known.keep(b"%d" % number, TextPiece(PieceKind.OPENED, "x"))
@@ -230,7 +230,7 @@ def test_what_is_remembered_has_an_end() -> None:
     assert [False, True] == [known.piece(name) is not None for name in (b"4", b"long")]
 
 
-def test_what_was_opened_is_in_no_repr() -> None:
+def test_no_repr_shows_a_decrypted_text() -> None:
     known = PresealedCache()
     known.keep(b"a", TextPiece(PieceKind.OPENED, "geheim"))
 
@@ -244,7 +244,7 @@ def test_what_was_opened_is_in_no_repr() -> None:
     )
 
 
-# ---- what was captured from this house
+# ---- captured ciphertext
 
 
 def _captured(world: World) -> list[bytes]:
@@ -261,7 +261,7 @@ def _captured(world: World) -> list[bytes]:
 
 
 def _a_pouch(world: World, size: int) -> bytes:
-    """Return what a server seals to the desk for a workstation."""
+    """Return a pouch that the server encrypted to a workstation."""
     head = PouchHead(
         desk=world.keyring.fingerprint,
         sender=SERVER,
@@ -276,7 +276,7 @@ def _a_pouch(world: World, size: int) -> bytes:
     return b"".join([packer.header, packer.add(item), *packer.finish()])
 
 
-def test_what_was_captured_from_the_store_is_not_opened_as_if_its_thief_had_sealed_it(world: World) -> None:
+def test_captured_ciphertext_of_the_store_is_not_decrypted_as_presealed(world: World) -> None:
     unsealer = Unsealer(world.keyring.identities, None, PresealedCache(), at_most=MANY)
     for captured in _captured(world):
         entry_header, entry_payload = age.split_file(captured)
@@ -289,7 +289,7 @@ def test_what_was_captured_from_the_store_is_not_opened_as_if_its_thief_had_seal
         assert content == b""
 
 
-def test_a_captured_file_of_another_mailbox_cannot_be_had_back_through_a_proposal(world: World) -> None:
+def test_a_captured_file_of_another_mailbox_is_not_decrypted_in_a_proposal(world: World) -> None:
     victim, thief = a_source(world), a_source(world)
     victim.writes("zie bijlage", file=("bewijs.pdf", b"what the victim sent"))
     with world.store.reading() as session:
@@ -314,7 +314,7 @@ def test_a_captured_file_of_another_mailbox_cannot_be_had_back_through_a_proposa
 
 @pytest.mark.parametrize("size", [0, 1, 65_536, 65_537, 300_000])
 @pytest.mark.parametrize("armoured", ["", "armoured"])
-def test_a_sealed_file_opens_whatever_its_name_says(size: int, armoured: str) -> None:
+def test_a_presealed_file_opens_under_any_name(size: int, armoured: str) -> None:
     content = secrets.token_bytes(size)
     sealed = age_armour(content, OWN).encode() if armoured else age_file(content, OWN)
     for mark in (b"", b"\xef\xbb\xbf \r\n") if armoured else (b"",):
@@ -334,7 +334,7 @@ def test_a_sealed_file_opens_whatever_its_name_says(size: int, armoured: str) ->
         ("age", "age.pdf"),
     ],
 )
-def test_an_opened_file_has_the_name_of_what_was_sealed(name: str, opened: str) -> None:
+def test_a_decrypted_file_has_the_name_of_the_original(name: str, opened: str) -> None:
     look, _ = whole(name, age_file(b"%PDF-1.7", OWN))
 
     assert opened == look.name
@@ -347,7 +347,7 @@ def test_an_opened_file_has_the_name_of_what_was_sealed(name: str, opened: str) 
         b"\x84\x00", b"\x85\x01\x0c\x04", b"\xc1\x5e\x05", b"-----BEGIN PGP PUBLIC KEY BLOCK-----",
     ],
 )  # fmt: skip
-def test_a_file_that_was_not_sealed_comes_as_it_is(content: bytes) -> None:
+def test_a_file_that_was_not_presealed_is_unchanged(content: bytes) -> None:
     assert (PresealedFileInfo(PresealedKind.NOT_SEALED, "a.age"), content) == whole("a.age", content)
 
 
@@ -368,7 +368,7 @@ def test_a_file_that_was_not_sealed_comes_as_it_is(content: bytes) -> None:
         "armour cut off", "armour with something behind it", "a first line alone",
     ],
 )  # fmt: skip
-def test_a_sealed_file_that_does_not_open_is_shown_as_such(content: bytes) -> None:
+def test_a_presealed_file_that_does_not_open_is_reported(content: bytes) -> None:
     look, opened = whole("a.age", content)
 
     assert (PresealedKind.UNOPENED, "a.age", UnopenedReason.UNREADABLE, b"") == (
@@ -380,7 +380,7 @@ def test_a_sealed_file_that_does_not_open_is_shown_as_such(content: bytes) -> No
 
 
 @pytest.mark.parametrize("armoured", ["", "armoured"])
-def test_a_file_damaged_half_way_breaks_off_before_its_end(armoured: str) -> None:
+def test_a_file_damaged_halfway_breaks_off_before_its_end(armoured: str) -> None:
     sealed = bytearray(age_file(bytes(300_000), OWN))
     sealed[200_000] ^= 1
     opened = an_unsealer().file(
@@ -389,14 +389,14 @@ def test_a_file_damaged_half_way_breaks_off_before_its_end(armoured: str) -> Non
     assert opened.info.kind is PresealedKind.OPENED
 
     got = b""
-    with pytest.raises(UnreadableError):  # noqa: PT012  # what came before counts
+    with pytest.raises(UnreadableError):  # noqa: PT012  # the pieces before the error count
         for piece in opened.pieces:
             got += piece
 
     assert 0 < len(got) < 300_000
 
 
-def test_armour_damaged_half_way_breaks_off_too() -> None:
+def test_armour_damaged_halfway_breaks_off_too() -> None:
     armour = bytearray(age_armour(bytes(300_000), OWN).encode())
     armour[300_000] = ord("*")
     opened = an_unsealer().file("a.age", in_pieces(bytes(armour)))
@@ -422,7 +422,7 @@ def test_a_large_file_takes_no_memory(armoured: str) -> None:
     assert peak < 3_000_000
 
 
-def test_what_is_stored_and_was_changed_is_no_fault_of_the_source() -> None:
+def test_damage_in_the_store_is_not_blamed_on_the_source() -> None:
     def broken() -> Iterator[bytes]:
         yield age_file(bytes(300_000), OWN)[:50_000]
         raise ForgedError
@@ -431,7 +431,7 @@ def test_what_is_stored_and_was_changed_is_no_fault_of_the_source() -> None:
         an_unsealer().file("a.age", broken())
 
 
-def test_a_file_is_looked_at_once_and_only_so_many_on_one_page() -> None:
+def test_a_file_is_inspected_once_and_a_page_has_a_limit() -> None:
     known = PresealedCache()
     unsealer = an_unsealer(known=known)
     sealed = age_file(b"x", OWN)
@@ -476,12 +476,12 @@ def test_a_desk_without_openpgp_says_so(gpg: GPG) -> None:
 
     assert UnopenedReason.NO_OPENPGP is only(armour).reason
     assert (
-        PresealedFileInfo(PresealedKind.UNOPENED, "a.asc", is_openpgp=True, why=UnopenedReason.NO_OPENPGP)
+        PresealedFileInfo(PresealedKind.UNOPENED, "a.asc", is_openpgp=True, reason=UnopenedReason.NO_OPENPGP)
         == whole("a.asc", armour.encode())[0]
     )
 
 
-def test_openpgp_for_somebody_else_or_damaged_does_not_open(gpg: GPG) -> None:
+def test_openpgp_for_another_reader_or_damaged_does_not_open(gpg: GPG) -> None:
     for_somebody = gpg_armour(gpg.source, gpg.own, b"x")
     by_password = gpg_armour(gpg.source, gpg.own, b"x", "-c", "--passphrase", "x", "--pinentry-mode=loopback")
     damaged = gpg_armour(gpg.source, gpg.key, b"x" * 100).replace("\n=", "\nAAAA\n=")
@@ -505,7 +505,7 @@ def test_a_file_for_the_desks_openpgp_key_is_opened(gpg: GPG, options: tuple[str
     assert (PresealedFileInfo(PresealedKind.OPENED, "photo", is_openpgp=True), content) == (look, opened)
 
 
-def test_a_password_alone_is_seen_as_sealed_and_does_not_open(gpg: GPG) -> None:
+def test_a_file_encrypted_with_a_password_is_detected_and_does_not_open(gpg: GPG) -> None:
     sealed = gpg_file(gpg.source, gpg.own, b"x", "-c", "--passphrase", "x", "--pinentry-mode=loopback")
 
     look, _ = whole("photo.gpg", sealed, an_unsealer(gpg.desk))
@@ -513,14 +513,14 @@ def test_a_password_alone_is_seen_as_sealed_and_does_not_open(gpg: GPG) -> None:
     assert (PresealedKind.UNOPENED, UnopenedReason.UNREADABLE) == (look.kind, look.reason)
 
 
-def test_an_openpgp_file_damaged_half_way_breaks_off(gpg: GPG) -> None:
+def test_an_openpgp_file_damaged_halfway_breaks_off(gpg: GPG) -> None:
     sealed = bytearray(gpg_file(gpg.source, gpg.key, secrets.token_bytes(2_000_000)))
     sealed[1_500_000] ^= 1
     opened = an_unsealer(gpg.desk).file("a.gpg", in_pieces(bytes(sealed)))
     assert opened.info.kind is PresealedKind.OPENED
 
     got = b""
-    with pytest.raises(UnreadableError):  # noqa: PT012  # what came before counts
+    with pytest.raises(UnreadableError):  # noqa: PT012  # the pieces before the error count
         for piece in opened.pieces:
             got += piece
 
@@ -533,7 +533,7 @@ def test_a_bomb_breaks_off_at_the_limit(gpg: GPG) -> None:
     opened = an_unsealer(gpg.desk, at_most=1_000_000).file("a.gpg", in_pieces(bomb))
 
     got = 0
-    with pytest.raises(UnreadableError):  # noqa: PT012  # what came before counts
+    with pytest.raises(UnreadableError):  # noqa: PT012  # the pieces before the error count
         for piece in opened.pieces:
             got += len(piece)
 
@@ -543,7 +543,7 @@ def test_a_bomb_breaks_off_at_the_limit(gpg: GPG) -> None:
 def test_a_bomb_in_a_text_is_not_opened(gpg: GPG) -> None:
     bomb = gpg_armour(gpg.source, gpg.key, bytes(20_000_000), "--compress-level=9")
 
-    assert UnopenedReason.UNREADABLE is only(bomb, gpg.desk).why
+    assert UnopenedReason.UNREADABLE is only(bomb, gpg.desk).reason
 
 
 # ---- in a mailbox
@@ -558,7 +558,7 @@ def the_file(desk: OpenDesk, source: ASource) -> AttachmentId:
     return AttachmentId(bytes.fromhex(file.attachment_id))
 
 
-def test_the_adviser_reads_what_was_sealed_and_has_both_files(world: World) -> None:
+def test_the_adviser_reads_a_presealed_text_and_gets_both_files(world: World) -> None:
     source = a_source(world)
     sealed = age_file(b"%PDF-1.7", [recipient_of(world)])
     source.writes(f"Dag\n{age_armour(b'geheim', [recipient_of(world)])}", file=("bewijs.age", sealed))
@@ -576,7 +576,7 @@ def test_the_adviser_reads_what_was_sealed_and_has_both_files(world: World) -> N
     assert ("bewijs.age", len(sealed), sealed) == (as_sent.name, as_sent.size, b"".join(as_sent.pieces))
 
 
-def test_a_file_that_was_not_sealed_is_offered_as_before(world: World) -> None:
+def test_a_file_that_was_not_presealed_is_offered_as_it_is(world: World) -> None:
     source = a_source(world)
     source.writes("zie bijlage", file=("a.pdf", b"%PDF"))
     desk = unlocked(world)
@@ -590,7 +590,7 @@ def test_a_file_that_was_not_sealed_is_offered_as_before(world: World) -> None:
     )
 
 
-def test_what_the_desk_wrote_is_never_opened(world: World) -> None:
+def test_an_armoured_text_of_the_desk_is_not_decrypted(world: World) -> None:
     source = a_source(world)
     source.writes("vraag")
     armour = age_armour(b"geheim", [recipient_of(world)])
@@ -604,7 +604,7 @@ def test_what_the_desk_wrote_is_never_opened(world: World) -> None:
         file_downloads.open_pasted(desk, source.keys.address, answered.envelope.entry_id, 1)
 
 
-def test_what_was_pasted_is_given_as_a_file(world: World) -> None:
+def test_a_pasted_block_is_offered_as_a_file(world: World) -> None:
     source = a_source(world)
     armour = age_armour(b"%PDF-\xff", [recipient_of(world)])
     other = age_armour(b"x", [STRANGER])
@@ -621,7 +621,7 @@ def test_what_was_pasted_is_given_as_a_file(world: World) -> None:
     assert ("sealed-1.pdf", b"%PDF-\xff") == (out.name, b"".join(out.pieces))
 
 
-def test_a_sealed_file_that_was_changed_in_the_store_is_not_blamed_on_its_source(world: World) -> None:
+def test_a_presealed_file_that_was_changed_in_the_store_is_not_blamed_on_its_source(world: World) -> None:
     source = a_source(world)
     source.writes("zie bijlage", file=("a.age", age_file(bytes(400_000), [recipient_of(world)])))
     desk = unlocked(world)
@@ -638,7 +638,7 @@ def test_a_sealed_file_that_was_changed_in_the_store_is_not_blamed_on_its_source
         file_downloads.open_presealed_file(desk, source.keys.address, the_file(desk, source))
 
 
-def test_search_finds_what_was_sealed_with_age(world: World) -> None:
+def test_search_finds_texts_that_were_encrypted_with_age(world: World) -> None:
     source = a_source(world)
     source.writes(age_armour(b"Paardenbloem", [recipient_of(world)]))
     source.writes(age_armour(b"Distel", [STRANGER]))

@@ -1,4 +1,4 @@
-"""What is due and when, what a mailbox's card says, and the facts for the report."""
+"""Deadlines, mailbox summaries, response facts and option lists."""
 
 from datetime import date, timedelta
 
@@ -49,10 +49,10 @@ def card_in(desk: OpenDesk, source: ASource) -> MailboxSummary:
     return next(summary for summary in desk.index.summaries() if summary.address == source.keys.address)
 
 
-# ---- due
+# ---- deadlines
 
 
-def test_a_new_message_is_to_be_confirmed_answered_and_dealt_with(world: World) -> None:
+def test_a_new_message_must_be_confirmed_answered_and_dealt_with(world: World) -> None:
     summary = msgspec.structs.replace(CARD, asked=TODAY, waiting=TODAY)
 
     assert [
@@ -62,14 +62,14 @@ def test_a_new_message_is_to_be_confirmed_answered_and_dealt_with(world: World) 
     ] == sorted(dues(summary, world), key=lambda each: each[1])
 
 
-def test_what_was_confirmed_answered_and_advised_is_not_due(world: World) -> None:
+def test_nothing_is_due_after_confirmation_answer_and_advice(world: World) -> None:
     summary = msgspec.structs.replace(CARD, asked=TODAY, is_confirmed=True, has_substance=True)
 
     assert [] == dues(summary, world)
     assert date.max == first_deadline_day(())
 
 
-def test_the_soonest_comes_first_and_only_what_is_over_is_late(world: World) -> None:
+def test_the_soonest_deadline_comes_first_and_only_a_past_one_is_late(world: World) -> None:
     summary = msgspec.structs.replace(CARD, promised=TODAY)
     found = deadlines_of(summary, TODAY - timedelta(days=1), world.letterhead, TODAY)
 
@@ -79,7 +79,7 @@ def test_the_soonest_comes_first_and_only_what_is_over_is_late(world: World) -> 
     assert TODAY - timedelta(days=1) == first_deadline_day(found)
 
 
-def test_in_a_closed_mailbox_only_the_reminder_is_due(world: World) -> None:
+def test_a_closed_mailbox_has_only_its_reminder(world: World) -> None:
     summary = msgspec.structs.replace(CARD, asked=TODAY, waiting=TODAY, promised=TODAY, is_closed=True)
 
     assert [(DeadlineKind.REMINDER, TODAY)] == dues(summary, world, reminder=TODAY)
@@ -95,16 +95,16 @@ def test_in_a_closed_mailbox_only_the_reminder_is_due(world: World) -> None:
         (date(2026, 12, 1), 11, date(2027, 11, 1)),
     ],
 )
-def test_months_are_counted_to_the_same_day_or_the_last_of_the_month(
+def test_months_later_is_the_same_day_or_the_last_of_the_month(
     day: date, months: int, expected: date
 ) -> None:
     assert expected == months_after(day, months)
 
 
-# ---- cards
+# ---- summaries
 
 
-def test_a_card_says_who_waits_and_since_when(world: World) -> None:
+def test_a_summary_says_who_waits_and_since_when(world: World) -> None:
     source = a_source(world)
     source.writes("een", day=TODAY - timedelta(days=4))
     source.writes("twee")
@@ -117,7 +117,7 @@ def test_a_card_says_who_waits_and_since_when(world: World) -> None:
     desk.stop()
 
 
-def test_an_answer_ends_waiting_and_confirms(world: World) -> None:
+def test_an_answer_ends_the_waiting_and_confirms(world: World) -> None:
     source = a_source(world)
     source.writes("vraag", day=TODAY - timedelta(days=4))
     source.is_answered("antwoord")
@@ -128,7 +128,7 @@ def test_an_answer_ends_waiting_and_confirms(world: World) -> None:
     desk.stop()
 
 
-def test_what_was_deleted_waits_for_nothing(world: World) -> None:
+def test_a_deleted_message_does_not_wait_for_an_answer(world: World) -> None:
     source = a_source(world)
     source.removes(source.writes("weg"))
 
@@ -138,7 +138,7 @@ def test_what_was_deleted_waits_for_nothing(world: World) -> None:
     desk.stop()
 
 
-def test_an_empty_mailbox_has_an_empty_card_and_is_in_no_list(world: World) -> None:
+def test_an_empty_mailbox_has_an_empty_summary_and_is_in_no_list(world: World) -> None:
     source = a_source(world)
     desk = unlocked(world)
 
@@ -175,7 +175,7 @@ def test_a_step_that_only_confirms_leaves_the_source_waiting_for_an_answer(
     desk.stop()
 
 
-def test_advice_that_was_given_in_talking_ends_that_norm_without_a_word(world: World) -> None:
+def test_a_step_advice_given_without_text_meets_the_norm_for_advice(world: World) -> None:
     source = a_source(world)
     source.writes("vraag")
     source.is_told(Content(kind=Kind.STEP, text="", step=StepNote(step=StepName.ADVICE_GIVEN)))
@@ -187,7 +187,7 @@ def test_advice_that_was_given_in_talking_ends_that_norm_without_a_word(world: W
     desk.stop()
 
 
-def test_a_closed_mailbox_stays_closed_when_something_was_handed_over_since(world: World) -> None:
+def test_a_handed_over_step_does_not_reopen_a_closed_mailbox(world: World) -> None:
     source = a_source(world)
     source.writes("vraag")
     source.is_told(Content(kind=Kind.CLOSING, text="Dag.", closing=ClosingNote(delete_on=TODAY)))
@@ -200,10 +200,10 @@ def test_a_closed_mailbox_stays_closed_when_something_was_handed_over_since(worl
     desk.stop()
 
 
-# ---- the inbox by what is due
+# ---- order of the inbox
 
 
-def test_what_is_due_first_stands_on_top(world: World) -> None:
+def test_the_mailbox_with_the_first_deadline_is_on_top(world: World) -> None:
     later, sooner = a_source(world), a_source(world)
     later.writes("vraag")
     sooner.writes("vraag", day=TODAY - timedelta(days=30))
@@ -240,7 +240,7 @@ def test_a_reminder_brings_an_answered_mailbox_to_the_top(world: World) -> None:
         Wanted(is_late=True),
     ],
 )
-def test_a_filter_leaves_out_what_does_not_fit(world: World, wanted: Wanted) -> None:
+def test_a_filter_hides_the_mailboxes_that_do_not_match(world: World, wanted: Wanted) -> None:
     fits, other = a_source(world), a_source(world)
     fits.writes("vraag", day=TODAY - timedelta(days=30))
     other.writes("vraag")
@@ -259,7 +259,7 @@ def test_a_filter_leaves_out_what_does_not_fit(world: World, wanted: Wanted) -> 
     desk.stop()
 
 
-def test_until_everything_is_read_the_stores_order_stands_and_no_filter_hides_anybody(world: World) -> None:
+def test_until_the_whole_store_is_read_no_filter_hides_a_mailbox(world: World) -> None:
     a_source(world).writes("vraag")
     desk = unlocking.unlock_desk(world.config, world.store, PASSPHRASE)
 
@@ -267,7 +267,7 @@ def test_until_everything_is_read_the_stores_order_stands_and_no_filter_hides_an
     assert () == inbox_lists.inbox(desk, Wanted("closed"), TODAY).rows
 
 
-# ---- facts
+# ---- response facts
 
 
 def facts_of(world: World, source: ASource) -> ResponseFacts:
@@ -277,11 +277,11 @@ def facts_of(world: World, source: ASource) -> ResponseFacts:
     return response_facts(opened, world.letterhead)
 
 
-def test_a_mailbox_in_which_nothing_stands_has_no_facts(world: World) -> None:
+def test_an_empty_mailbox_has_no_facts(world: World) -> None:
     assert ResponseFacts(None, None, None, "no_answer") == facts_of(world, a_source(world))
 
 
-def test_who_was_never_answered_has_nothing_to_come_back_for(world: World) -> None:
+def test_a_source_without_an_answer_has_nothing_to_come_back_for(world: World) -> None:
     source = a_source(world)
     source.writes("vraag")
 
@@ -311,7 +311,7 @@ def test_a_step_that_only_confirms_is_not_the_first_answer(world: World) -> None
     assert ResponseFacts(TODAY, TODAY + timedelta(days=3), 2, "no") == facts_of(world, source)
 
 
-def test_who_writes_after_an_answer_came_back(world: World) -> None:
+def test_a_source_who_writes_after_an_answer_came_back(world: World) -> None:
     source = a_source(world)
     source.writes("vraag")
     source.is_answered("antwoord")
@@ -320,10 +320,10 @@ def test_who_writes_after_an_answer_came_back(world: World) -> None:
     assert "yes" == facts_of(world, source).came_back
 
 
-# ---- the lists of the settings
+# ---- option lists
 
 
-def test_a_list_is_read_and_named_in_both_languages() -> None:
+def test_an_option_list_is_read_with_names_in_both_languages() -> None:
     offered = read_options(["a_b: Iets / Something", "c: Iets, zoals dit / That"])
 
     assert ("Iets", "Something") == (option_name(offered, "a_b", "nl"), option_name(offered, "a_b", "en"))
@@ -333,12 +333,12 @@ def test_a_list_is_read_and_named_in_both_languages() -> None:
 @pytest.mark.parametrize(
     "lines", [["no key"], ["A: B / C"], ["a: alleen Nederlands"], ["a: B / C", "a: D / E"], ["a: b / c / d"]]
 )
-def test_a_list_with_a_fault_is_refused(lines: list[str]) -> None:
+def test_an_option_list_with_a_fault_is_refused(lines: list[str]) -> None:
     with pytest.raises(AdviserConfigError):
         read_options(lines)
 
 
-def test_what_is_due_never_lies_beyond_the_calendar() -> None:
+def test_a_deadline_is_never_after_the_last_day_of_the_calendar() -> None:
     assert days_after(date.max, 7) == date.max
     assert days_after(date(2026, 12, 30), 7) == date(2027, 1, 6)
     assert months_after(date(9999, 9, 30), 3) == date(9999, 12, 30)

@@ -1,4 +1,4 @@
-"""The index: real readers over real sockets, on threads; one slow test runs the processes."""
+"""Search index: real search workers over real sockets, on threads. One slow test runs the processes."""
 
 import threading
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from deploy.serving import search_processes as processes
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import IndexMissingError
 from journalist_app.search import search_worker
-from journalist_app.search.search_index import SearchIndex, _Share
+from journalist_app.search.search_index import SearchIndex, _Worker
 from journalist_app.search.search_worker import BeginReading, FindWords, IndexNotes, ReadAgain, ReadingFailed
 from journalist_app.services import search_mailboxes
 from journalist_app.services.desk import background_check, unlocking
@@ -36,7 +36,7 @@ def found(desk: OpenDesk, query: str) -> list[str]:
 
 
 @pytest.mark.parametrize("shares", [1, 2, 5])
-def test_everything_is_read_and_found_however_many_read_it(world: World, shares: int) -> None:
+def test_everything_is_found_with_any_number_of_search_processes(world: World, shares: int) -> None:
     sources = [a_source(world) for _ in range(6)]
     for number, source in enumerate(sources):
         source.writes(f"gemeenschappelijk en woord{number}x")
@@ -78,7 +78,7 @@ def test_a_file_is_found_by_its_name(world: World) -> None:
     desk.stop()
 
 
-def test_a_snippet_names_the_side_and_the_day(world: World) -> None:
+def test_a_snippet_names_the_author_and_the_day(world: World) -> None:
     source = a_source(world)
     source.writes("vraag over subsidie", day=TODAY - timedelta(days=2))
     source.is_answered("dit is het advies over de subsidie")
@@ -90,7 +90,7 @@ def test_a_snippet_names_the_side_and_the_day(world: World) -> None:
     desk.stop()
 
 
-def test_what_is_noted_is_found_at_once_and_what_is_dropped_no_more(world: World) -> None:
+def test_a_note_is_found_at_once_and_not_after_it_was_deleted(world: World) -> None:
     source = a_source(world)
     source.writes("vraag")
     desk = unlocked(world)
@@ -106,7 +106,7 @@ def test_what_is_noted_is_found_at_once_and_what_is_dropped_no_more(world: World
     desk.stop()
 
 
-def test_what_comes_in_while_unlocked_is_found_after_the_next_check(world: World) -> None:
+def test_a_new_message_is_found_after_the_next_check(world: World) -> None:
     before = a_source(world)
     before.writes("eerste")
     desk = unlocked(world)
@@ -121,20 +121,20 @@ def test_what_comes_in_while_unlocked_is_found_after_the_next_check(world: World
     desk.stop()
 
 
-def test_a_mailbox_that_ended_is_found_no_more(world: World) -> None:
+def test_a_mailbox_that_ended_is_not_found(world: World) -> None:
     source = a_source(world)
     source.writes("woord")
     desk = unlocked(world)
     source.ends()
 
-    assert [] == found(desk, "woord")  # verified anew before it is shown
+    assert [] == found(desk, "woord")  # a hit is verified again before it is shown
     background_check.check_store(desk, TODAY)
     assert 0 == search_mailboxes.search(desk, "woord", 1).found
     assert [] == desk.index.summaries()
     desk.stop()
 
 
-def test_words_that_were_deleted_since_are_not_shown(world: World) -> None:
+def test_words_that_were_deleted_in_the_meantime_are_not_shown(world: World) -> None:
     source = a_source(world)
     entry = source.writes("geheim")
     desk = unlocked(world)
@@ -144,7 +144,7 @@ def test_words_that_were_deleted_since_are_not_shown(world: World) -> None:
     desk.stop()
 
 
-def test_what_is_forged_or_does_not_open_is_not_found(world: World) -> None:
+def test_a_forged_or_unreadable_entry_is_not_found(world: World) -> None:
     forged, damaged, keyless, fine = (a_source(world) for _ in range(4))
     for source in (forged, damaged, keyless, fine):
         source.writes("woord")
@@ -176,7 +176,7 @@ def test_an_entry_whose_header_was_swapped_is_left_out_and_the_rest_is_found(wor
     desk.stop()
 
 
-def test_a_search_goes_on_on_a_second_page(world: World) -> None:
+def test_a_search_has_a_second_page(world: World) -> None:
     for _ in range(search_mailboxes.PAGE_ROWS + 1):
         a_source(world).writes("woord")
     desk = unlocked(world)
@@ -196,11 +196,11 @@ def test_without_words_nothing_is_found(world: World) -> None:
     desk.stop()
 
 
-def test_a_reader_that_dies_is_told_and_no_page_waits_for_it(world: World) -> None:
+def test_a_search_process_that_dies_is_reported_and_no_page_waits_for_it(world: World) -> None:
     a_source(world).writes("woord")
     desk = unlocked(world)
 
-    desk.index._shares[0].end()
+    desk.index._workers[0].end()
     with desk.index._changed:
         desk.index._changed.wait_for(lambda: desk.index._is_broken, desk_readers.SECONDS)
 
@@ -210,7 +210,7 @@ def test_a_reader_that_dies_is_told_and_no_page_waits_for_it(world: World) -> No
     desk.stop()
 
 
-def test_a_store_that_is_gone_is_told(world: World) -> None:
+def test_a_missing_store_is_reported(world: World) -> None:
     desk = unlocking.unlock_desk(world.config, world.store, PASSPHRASE)
     world.store.path.rename(world.store.path.with_name("elsewhere"))
 
@@ -220,7 +220,7 @@ def test_a_store_that_is_gone_is_told(world: World) -> None:
     desk.stop()
 
 
-def test_locking_ends_the_readers_and_forgets_everything(world: World) -> None:
+def test_locking_ends_the_search_processes_and_drops_the_summaries(world: World) -> None:
     before = set(threading.enumerate())
     a_source(world).writes("woord")
     desk = unlocked(world)
@@ -235,7 +235,7 @@ def test_locking_ends_the_readers_and_forgets_everything(world: World) -> None:
     assert not desk.index.reading.is_broken
 
 
-def test_no_reader_begins_after_locking(world: World) -> None:
+def test_no_search_process_starts_after_locking(world: World) -> None:
     before = set(threading.enumerate())
     desk = unlocking.unlock_desk(world.config, world.store, PASSPHRASE)
     desk.index = SearchIndex([desk_readers.start])
@@ -247,7 +247,7 @@ def test_no_reader_begins_after_locking(world: World) -> None:
     assert desk.last_check is None
 
 
-def test_readers_that_begin_while_the_desk_locks_end_as_well(world: World) -> None:
+def test_search_processes_that_start_while_the_desk_locks_end_too(world: World) -> None:
     before = set(threading.enumerate())
     a_source(world).writes("woord")
     desk = unlocking.unlock_desk(world.config, world.store, PASSPHRASE)
@@ -264,7 +264,7 @@ def test_readers_that_begin_while_the_desk_locks_end_as_well(world: World) -> No
     assert [] == desk.index.summaries()
 
 
-def test_what_was_noted_before_the_readers_begin_is_found(world: World) -> None:
+def test_a_note_from_before_the_search_processes_started_is_found(world: World) -> None:
     source = a_source(world)
     source.writes("vraag")
     desk = unlocking.unlock_desk(world.config, world.store, PASSPHRASE)
@@ -278,7 +278,7 @@ def test_what_was_noted_before_the_readers_begin_is_found(world: World) -> None:
     desk.stop()
 
 
-def test_a_desk_without_readers_has_no_index(world: World) -> None:
+def test_a_desk_without_search_processes_has_no_search(world: World) -> None:
     desk = unlocking.unlock_desk(world.config, world.store, PASSPHRASE)
 
     assert [] == desk.index.find(["woord"])
@@ -296,7 +296,7 @@ def test_messages_between_the_processes_show_nothing_when_they_are_printed() -> 
         assert "kkkk" not in repr(message)
 
 
-def test_a_reader_whose_parent_is_gone_ends() -> None:
+def test_a_search_process_ends_when_its_parent_is_gone() -> None:
     ours, theirs = Pipe()
     thread = threading.Thread(target=search_worker.serve_search, args=(theirs,), daemon=True)
     thread.start()
@@ -307,7 +307,7 @@ def test_a_reader_whose_parent_is_gone_ends() -> None:
     assert not thread.is_alive()
 
 
-def test_a_reader_that_is_told_to_begin_twice_ends(world: World) -> None:
+def test_a_search_process_that_receives_its_first_command_twice_ends(world: World) -> None:
     ours, theirs = Pipe()
     thread = threading.Thread(target=search_worker.serve_search, args=(theirs,), daemon=True)
     thread.start()
@@ -320,7 +320,7 @@ def test_a_reader_that_is_told_to_begin_twice_ends(world: World) -> None:
     assert not thread.is_alive()
 
 
-def test_questions_are_answered_while_the_store_is_still_read(world: World) -> None:
+def test_queries_are_answered_while_the_store_is_read(world: World) -> None:
     for _ in range(search_worker._AT_ONCE + 1):
         a_source(world).writes("woord")
     ours, theirs = Pipe()
@@ -347,19 +347,19 @@ def test_questions_are_answered_while_the_store_is_still_read(world: World) -> N
     assert [0, search_worker._AT_ONCE, search_worker._AT_ONCE, search_worker._AT_ONCE + 1] == counts
 
 
-def test_what_a_reader_still_says_after_locking_is_not_taken_in(world: World) -> None:
+def test_a_report_that_arrives_after_locking_is_ignored(world: World) -> None:
     a_source(world).writes("woord")
     desk = unlocked(world, shares=1)
     summary = desk.index.summaries()[0]
-    (share,) = desk.index._shares
+    (worker,) = desk.index._workers
     desk.stop()
 
-    desk.index._take(share, search_worker.MailboxesRead((summary,), (), 1, 1))
+    desk.index._apply(worker, search_worker.MailboxesRead((summary,), (), 1, 1))
 
     assert [] == desk.index.summaries()
 
 
-def test_steps_and_proposals_can_be_found_by_what_they_say() -> None:
+def test_steps_and_proposals_are_found_by_their_texts() -> None:
     step = Content(kind=Kind.STEP, text="zin", step=StepNote(step=StepName.ADVICE_GIVEN, next="daarna"))
     note = ProposalNote(recipient=PassOnRecipient.SG, name="naam", fingerprint="A" * 40)
     proposal = Content(kind=Kind.PROPOSAL, text="tekst", proposal=note)
@@ -369,7 +369,7 @@ def test_steps_and_proposals_can_be_found_by_what_they_say() -> None:
 
 
 @pytest.mark.slow
-def test_the_processes_read_the_store_and_are_gone_when_the_desk_locks(world: World) -> None:
+def test_the_search_processes_read_the_store_and_end_when_the_desk_locks(world: World) -> None:
     before = set(threading.enumerate())
     source = a_source(world)
     source.writes("woord")
@@ -388,17 +388,17 @@ def test_the_processes_read_the_store_and_are_gone_when_the_desk_locks(world: Wo
     desk.stop()
 
     for thread in started:
-        thread.join(desk_readers.SECONDS)  # it ends when the process has ended, and was waited for
+        thread.join(desk_readers.SECONDS)  # it ends after the process
     assert not any(thread.is_alive() for thread in started)
     assert all(line.closed for line in lines)
 
 
-def test_a_late_answer_to_a_question_that_nobody_waits_for_is_passed_over() -> None:
+def test_a_late_answer_to_a_query_is_ignored() -> None:
     index = SearchIndex([])
 
     ours, theirs = Pipe()
 
-    index._take(_Share(ours, ours.close), search_worker.SearchHits(99, (b"a" * 20,)))
+    index._apply(_Worker(ours, ours.close), search_worker.SearchHits(99, (b"a" * 20,)))
 
     theirs.close()
     ours.close()

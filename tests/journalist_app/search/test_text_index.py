@@ -14,101 +14,101 @@ HERE, THERE = b"h" * 20, b"t" * 20
 
 
 @pytest.mark.parametrize(
-    ("stands", "asked"),
+    ("stored", "query"),
     [("Één café", "een CAFE"), ("STRASSE", "straße"), ("naïef", "NAIEF"), ("ISTANBUL", "istanbul")],
 )
-def test_case_and_accents_do_not_count(stands: str, asked: str) -> None:
-    shelf = TextIndex()
-    shelf.put(HERE, 0, [stands])
+def test_search_ignores_accents_and_capitals(stored: str, query: str) -> None:
+    index = TextIndex()
+    index.put(HERE, 0, [stored])
 
-    assert [HERE] == shelf.find(query_words(asked))
+    assert [HERE] == index.find(query_words(query))
 
 
 def test_a_word_is_found_as_a_part_of_a_longer_one() -> None:
-    shelf = TextIndex()
-    shelf.put(HERE, 0, ["de projectsubsidie is ingetrokken"])
+    index = TextIndex()
+    index.put(HERE, 0, ["de projectsubsidie is ingetrokken"])
 
-    assert [HERE] == shelf.find(["subsidie"])
+    assert [HERE] == index.find(["subsidie"])
 
 
 def test_every_word_must_be_somewhere_in_the_mailbox() -> None:
-    shelf = TextIndex()
-    shelf.put(HERE, 0, ["subsidie"])
-    shelf.put(HERE, 1, ["ambassade"])
-    shelf.put(THERE, 0, ["subsidie"])
+    index = TextIndex()
+    index.put(HERE, 0, ["subsidie"])
+    index.put(HERE, 1, ["ambassade"])
+    index.put(THERE, 0, ["subsidie"])
 
-    assert [HERE] == shelf.find(["subsidie", "ambassade"])
-    assert [HERE, THERE] == shelf.find(["subsidie"])
-    assert [] == shelf.find(["subsidie", "niemand"])
-
-
-def test_no_word_reaches_from_one_text_into_the_next() -> None:
-    shelf = TextIndex()
-    shelf.put(HERE, 0, ["sub", "sidie"])
-
-    assert [] == shelf.find(["subsidie"])
+    assert [HERE] == index.find(["subsidie", "ambassade"])
+    assert [HERE, THERE] == index.find(["subsidie"])
+    assert [] == index.find(["subsidie", "niemand"])
 
 
-def test_what_is_put_again_takes_the_place_of_what_stood_there() -> None:
-    shelf = TextIndex()
-    shelf.put(HERE, 0, ["oud"])
-    shelf.put(HERE, 0, ["nieuw"])
+def test_no_word_is_found_across_two_texts() -> None:
+    index = TextIndex()
+    index.put(HERE, 0, ["sub", "sidie"])
 
-    assert [] == shelf.find(["oud"])
-    assert [HERE] == shelf.find(["nieuw"])
+    assert [] == index.find(["subsidie"])
 
 
-def test_a_mailbox_that_is_dropped_is_not_found() -> None:
-    shelf = TextIndex()
-    shelf.put(HERE, 0, ["woord"])
-    shelf.drop(HERE)
-    shelf.drop(HERE)
+def test_new_texts_replace_the_earlier_texts_of_a_part() -> None:
+    index = TextIndex()
+    index.put(HERE, 0, ["oud"])
+    index.put(HERE, 0, ["nieuw"])
 
-    assert [] == shelf.find(["woord"])
-
-
-def test_words_beyond_the_most_are_left_out_of_a_question() -> None:
-    shelf = TextIndex()
-    shelf.put(HERE, 0, ["a"])
-
-    assert [HERE] == shelf.find(["a"] * QUERY_WORDS_MAX + ["niemand"])
+    assert [] == index.find(["oud"])
+    assert [HERE] == index.find(["nieuw"])
 
 
-def test_punctuation_sets_words_of_a_question_apart() -> None:
+def test_a_dropped_mailbox_is_not_found() -> None:
+    index = TextIndex()
+    index.put(HERE, 0, ["woord"])
+    index.drop(HERE)
+    index.drop(HERE)
+
+    assert [] == index.find(["woord"])
+
+
+def test_words_over_the_limit_of_a_query_are_ignored() -> None:
+    index = TextIndex()
+    index.put(HERE, 0, ["a"])
+
+    assert [HERE] == index.find(["a"] * QUERY_WORDS_MAX + ["niemand"])
+
+
+def test_punctuation_separates_the_words_of_a_query() -> None:
     assert ["wie", "bij", "ons"] == query_words("Wie? bij-ons!")
 
 
-def test_a_snippet_shows_the_first_place_with_what_is_around_it() -> None:
+def test_a_snippet_shows_the_first_occurrence_with_its_surroundings() -> None:
     text = "x " * 100 + "het Café aan de\nkade " + "y " * 100
 
     assert "…x x x het Café aan de kade y y y y y y y…" == snippet(["niets", text], ["cafe"], 10)
 
 
-def test_a_snippet_of_a_short_text_is_the_whole_of_it() -> None:
+def test_a_snippet_of_a_short_text_is_the_whole_text() -> None:
     assert "café" == snippet(["café"], ["cafe"], 10)
 
 
-def test_a_snippet_stands_in_its_place_though_folding_made_the_text_longer() -> None:
+def test_a_snippet_is_right_although_normalisation_made_the_text_longer() -> None:
     text = "ß" * 50 + " doel"
 
     assert snippet([text], ["doel"], 2) == "…ß doel"
 
 
-def test_a_snippet_of_a_word_that_is_nowhere_is_empty() -> None:
+def test_a_snippet_of_a_word_that_does_not_occur_is_empty() -> None:
     assert "" == snippet(["tekst"], ["ander"], 10)
 
 
-def test_folding_keeps_scripts_that_know_no_case() -> None:
+def test_normalisation_keeps_scripts_without_capitals() -> None:
     assert "نص" == fold_case_and_accents("نَصٌّ")
 
 
-def test_a_text_of_nothing_but_marks_is_folded_in_pieces() -> None:
-    marks = "\u302a\u302d" * 25_000  # sorted all at once, as NFKD does, they hold a core for eight seconds
+def test_a_text_of_only_combining_marks_is_normalised_quickly() -> None:
+    marks = "\u302a\u302d" * 25_000  # NFKD of all at once takes eight seconds
 
     assert len(marks) == len(fold_case_and_accents(marks))
 
 
-def test_folding_in_pieces_finds_the_same_words() -> None:
+def test_normalisation_in_pieces_finds_the_same_words() -> None:
     text = "Een café, a\u0301\u0327, Ångström \ufb01 İstanbul " * 200
     whole = unicodedata.normalize("NFKD", text)
 
@@ -116,9 +116,9 @@ def test_folding_in_pieces_finds_the_same_words() -> None:
     assert "een cafe, a, angstrom fi istanbul een cafe" in fold_case_and_accents(text)
 
 
-def test_a_text_that_folding_multiplies_is_kept_in_part() -> None:
-    shelf = TextIndex()
-    shelf.put(HERE, 0, ["\ufdfa" * 100 + "einde"])  # each is "صلى الله عليه وسلم" when it is folded
+def test_a_text_that_normalisation_multiplies_is_cut_off() -> None:
+    index = TextIndex()
+    index.put(HERE, 0, ["\ufdfa" * 100 + "einde"])  # each is "صلى الله عليه وسلم" when it is normalised
 
-    assert [HERE] == shelf.find(["الله"])
-    assert [] == shelf.find(["einde"])
+    assert [HERE] == index.find(["الله"])
+    assert [] == index.find(["einde"])

@@ -206,7 +206,7 @@ def test_a_search_that_nobody_answers_says_so(browser: Browser) -> None:
     opened(browser)
     page = browser.get("/search")
     index = browser.app.extensions["auto_lock"]._desk.index
-    index._shares[0].end()
+    index._workers[0].end()
     with index._changed:
         index._changed.wait_for(lambda: index._is_broken, desk_readers.SECONDS)
 
