@@ -1,10 +1,10 @@
 """The desk on a workstation, unlocked with the passphrase for one command and closed again."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
-from deploy.errors import DeployError
+from deploy.errors import DeployError, os_error_as
 from deploy.hardening import refuse_readable_by_others
 from deploy.settings.load_settings import load_config
 from journalist_app.config import AdviserConfig
@@ -39,21 +39,19 @@ def open_desk_for_command(settings: Path, passphrase: str) -> Iterator[OpenDesk]
     """
     config = load_config(settings, "adviser", AdviserConfig)
     refuse_readable_by_others(config.keyring_path)
-    store = open_store(config.store_path)
     try:
-        desk = unlock_desk(config, store, passphrase)
-        try:
-            yield desk
-        finally:
-            desk.stop()
+        with closing(open_store(config.store_path)) as store:
+            desk = unlock_desk(config, store, passphrase)
+            try:
+                yield desk
+            finally:
+                desk.stop()
     except UnlockRefusedError as why:
         raise DeployError(_SENTENCES[why.reason]) from why
     except LetterheadMovedError as why:
         raise DeployError(
             "Another letterhead was published just now. Run the command again: it continues from here."
         ) from why
-    finally:
-        store.close()
 
 
 def open_keyring_copy(path: Path, passphrase: str, fingerprint: str) -> Keyring:
@@ -64,8 +62,7 @@ def open_keyring_copy(path: Path, passphrase: str, fingerprint: str) -> Keyring:
     """
     refuse_readable_by_others(path)
     try:
-        return keyrings.open_keyring(path.read_bytes(), passphrase, fingerprint)
-    except OSError as why:
-        raise DeployError(f"{path} cannot be read ({type(why).__name__}).") from why
+        with os_error_as(f"{path} cannot be read"):
+            return keyrings.open_keyring(path.read_bytes(), passphrase, fingerprint)
     except KeyringRefusedError as why:
         raise DeployError(_OTHER_DESK if why.reason is KeyringRefusal.OTHER_DESK else _CLOSED) from why

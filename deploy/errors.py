@@ -5,6 +5,9 @@ a table has the sentence of each reason: in `pinned_letterhead`, `desk_for_comma
 `syncing.sync_refusals`. An exception has a class of its own only if a caller acts differently on it.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class DeployError(Exception):
     """Fault that the operator or the adviser must fix. The command prints its message and exits with 1."""
@@ -40,3 +43,18 @@ class OnionFolderError(OnionError):
 
 class TorAwayError(OnionError):
     """Tor is not running, or nothing listens at its control port."""
+
+
+@contextmanager
+def os_error_as(sentence: str, error: type[DeployError] = DeployError) -> Iterator[None]:
+    """Replace an OSError in the body with `error`: the sentence, and the kind of the OSError.
+
+    Its own message is left out.
+
+    Raises:
+        DeployError: there was an OSError.
+    """
+    try:
+        yield
+    except OSError as why:
+        raise error(f"{sentence} ({type(why).__name__}).") from why

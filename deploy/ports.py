@@ -1,4 +1,4 @@
-"""Check that an address is free before a server starts on it."""
+"""Addresses to listen on: parse them, and check that an address is free before a server starts on it."""
 
 import os
 import socket
@@ -6,9 +6,26 @@ from pathlib import Path
 
 from deploy.errors import DeployError
 
+UNIX = "unix:"
 
-def refuse_taken_address(bind: str) -> None:
-    """Refuse an address, "host:port" or "unix:/path", at which another program listens.
+
+def socket_address(address: str) -> tuple[socket.AddressFamily, str | tuple[str, int]]:
+    """Return the family and the socket address of "unix:/path", "host:port" or "[::1]:port"."""
+    if address.startswith(UNIX):
+        return socket.AF_UNIX, address.removeprefix(UNIX)
+    host, _, port = address.rpartition(":")
+    return (socket.AF_INET6 if ":" in host else socket.AF_INET), (host.strip("[]"), int(port))
+
+
+def is_listening(address: str) -> bool:
+    """Return whether a program accepts connections at an address."""
+    family, place = socket_address(address)
+    with socket.socket(family) as probe:
+        return probe.connect_ex(place) == 0
+
+
+def refuse_taken_address(address: str) -> None:
+    """Refuse an address at which another program listens.
 
     gunicorn itself would retry for five seconds and log the address. A Unix socket it would take away from
     the program that listens there.
@@ -16,27 +33,23 @@ def refuse_taken_address(bind: str) -> None:
     Raises:
         DeployError: the port or socket is taken, or the address is not one of this machine.
     """
-    if bind.startswith("unix:"):
-        _refuse_taken_socket(Path(bind.removeprefix("unix:")))
+    family, place = socket_address(address)
+    if isinstance(place, str):
+        folder = Path(place).parent
+        if not folder.is_dir():
+            raise DeployError(
+                f"There is no folder {folder} for the socket: make it, and let Tor's user enter it too."
+            )
+        if is_listening(address):
+            raise DeployError(f"Another program listens on {place}: stop it, or name another socket.")
         return
-    host, _, port = bind.rpartition(":")
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
+    with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((host.strip("[]"), int(port)))
+            probe.bind(place)
         except OSError as why:
+            host, _, port = address.rpartition(":")
             raise DeployError(
-                f"Port {port} on {host} cannot be used ({os.strerror(why.errno or 0)}): "
-                "stop the other program, or change 'bind' in the settings file, and 'origin' if it is set."
+                f"Port {port} on {host} cannot be used ({os.strerror(why.errno or 0)}): stop the other "
+                "program, or change 'bind' in the settings file, and 'origin' if it is set."
             ) from why
-
-
-def _refuse_taken_socket(path: Path) -> None:
-    if not path.parent.is_dir():
-        raise DeployError(
-            f"There is no folder {path.parent} for the socket: make it, and let Tor's user enter it too."
-        )
-    with socket.socket(socket.AF_UNIX) as probe:
-        if probe.connect_ex(str(path)) == 0:
-            raise DeployError(f"Another program listens on {path}: stop it, or name another socket.")

@@ -6,7 +6,7 @@ from itertools import product
 from pathlib import Path
 
 from deploy.desk_for_command import open_desk_for_command
-from deploy.errors import DeployError
+from deploy.errors import DeployError, os_error_as
 from deploy.serving import search_processes
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import RecordUnsoundError, ReportRefusedError
@@ -70,14 +70,12 @@ def _make_files(desk: OpenDesk, counted: Year, on_step: Callable[[str], object])
 
 def _write_files(folder: Path, files: dict[str, bytes]) -> None:
     """Write the files for this user alone: the SG's version is confidential."""
-    try:
+    with os_error_as(f"{folder}: cannot be written"):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for name, body in files.items():
             descriptor = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
             with open(descriptor, "wb") as file:  # noqa: PTH123  # a descriptor, so that we choose its mode
                 file.write(body)
-    except OSError as why:
-        raise DeployError(f"{folder}: cannot be written ({type(why).__name__}).") from why
 
 
 def _print_findings(counted: Year, folder: Path, say: Callable[[str], object]) -> None:

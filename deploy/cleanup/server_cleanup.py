@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Protocol
 
 from deploy import quiet_log
 from deploy.cleanup.retention import RetentionResult, apply_retention, forget_retired, log_retention
@@ -29,18 +28,64 @@ _HALF_HOUR_SECONDS = 1800
 _log = logging.getLogger(quiet_log.OWN_LOGGER)
 
 
-class StoreSweeper(Protocol):
-    """Interface of the sweepers of a server's store and of a workstation's replica."""
+class StoreSweeper:
+    """Sweeper that destroys the deleted rows of a store. A replica needs nothing else."""
 
-    store: Store
+    def __init__(self, store: Store) -> None:
+        self.store = store
 
-    def sweep_once(self, now: datetime, on_progress: Callable[[int, int], None] = ...) -> cleanup.SweepResult:
+    def sweep_once(
+        self, now: datetime, on_progress: Callable[[int, int], None] = lambda _done, _total: None
+    ) -> cleanup.SweepResult:
         """Destroy the content that is deleted by now.
 
         Raises:
             StoreError: the store refuses.
         """
-        ...
+        return cleanup.destroy_deleted(self.store, half_hour_of(now), on_progress=on_progress)
+
+
+class ServerSweeper(StoreSweeper):
+    """Sweeper of a server. It checks for a newer letterhead, so that new orders count at once."""
+
+    def __init__(self, store: Store, sessions: SessionStore, config: SourceConfig) -> None:
+        """Sweep this store and these sessions, with the letterhead of the desk that `config` pins."""
+        super().__init__(store)
+        self._sessions = sessions
+        self._config = config
+        self._newest: LetterheadWatch | None = None
+        self._last_logged = ""
+        self._retained = RetentionResult()
+
+    def sweep_once(
+        self, now: datetime, on_progress: Callable[[int, int], None] = lambda _done, _total: None
+    ) -> cleanup.SweepResult:
+        """Drop expired sessions, carry out due deletion orders, and destroy the deleted rows.
+
+        Without a valid letterhead no order is carried out, and everything else is done.
+
+        Raises:
+            StoreError: the store refuses.
+        """
+        self._sessions.sweep(half_hour_of(now))
+        letterhead = self._letterhead()
+        if letterhead is not None:
+            before, self._retained = self._retained, apply_retention(self.store, letterhead, now.date())
+            log_retention(self._retained, before)
+            forget_retired(self.store, letterhead, now.date())
+        return super().sweep_once(now, on_progress)
+
+    def _letterhead(self) -> Letterhead | None:
+        if self._newest is None:
+            pinned = (self._config.fingerprint, self._config.letterhead_serial_path)
+            try:
+                self._newest = LetterheadWatch(self.store, *pinned, open_letterhead(self.store, *pinned))
+            except LetterheadError as why:
+                if str(why) != self._last_logged:  # once, and not with every sweep
+                    _log.error("No order of the desk is carried out. %s", why)
+                    self._last_logged = str(why)
+                return None
+        return self._newest()
 
 
 def sweep_until_stopped(sweeper: StoreSweeper, stop: threading.Event) -> None:
@@ -76,50 +121,6 @@ def sweep_now(
     on_step("Rewriting the store, which takes minutes when it is large")
     cleanup.rewrite_store(sweeper.store)
     return swept
-
-
-class ServerSweeper:
-    """Sweeper of a server. It checks for a newer letterhead, so that new orders count at once."""
-
-    def __init__(self, store: Store, sessions: SessionStore, config: SourceConfig) -> None:
-        """Sweep this store and these sessions, with the letterhead of the desk that `config` pins."""
-        self.store = store
-        self._sessions = sessions
-        self._config = config
-        self._newest: LetterheadWatch | None = None
-        self._last_logged = ""
-        self._retained = RetentionResult()
-
-    def sweep_once(
-        self, now: datetime, on_progress: Callable[[int, int], None] = lambda _done, _total: None
-    ) -> cleanup.SweepResult:
-        """Drop expired sessions, carry out due deletion orders, and destroy the deleted rows.
-
-        Without a valid letterhead no order is carried out, and everything else is done.
-
-        Raises:
-            StoreError: the store refuses.
-        """
-        now_half_hour = half_hour_of(now)
-        self._sessions.sweep(now_half_hour)
-        letterhead = self._letterhead()
-        if letterhead is not None:
-            before, self._retained = self._retained, apply_retention(self.store, letterhead, now.date())
-            log_retention(self._retained, before)
-            forget_retired(self.store, letterhead, now.date())
-        return cleanup.destroy_deleted(self.store, now_half_hour, on_progress=on_progress)
-
-    def _letterhead(self) -> Letterhead | None:
-        if self._newest is None:
-            pinned = (self._config.fingerprint, self._config.letterhead_serial_path)
-            try:
-                self._newest = LetterheadWatch(self.store, *pinned, open_letterhead(self.store, *pinned))
-            except LetterheadError as why:
-                if str(why) != self._last_logged:  # once, and not with every sweep
-                    _log.error("No order of the desk is carried out. %s", why)
-                    self._last_logged = str(why)
-                return None
-        return self._newest()
 
 
 def half_hour_of(now: datetime) -> int:

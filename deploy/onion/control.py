@@ -7,7 +7,6 @@ Source: Tor's control-spec, sections 3.27 (ADD_ONION), 3.28 (DEL_ONION) and 3.26
 """
 
 import contextlib
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from stem.response.events import HSDescEvent
 
 from deploy.errors import OnionError, TorAwayError
 from deploy.onion.onion_keys import OnionKey
+from deploy.ports import is_listening, socket_address
 
 _ASK_AGAIN_SECONDS = 5.0  # the relays that keep descriptors are asked one at a time
 _COLLISION = "550"
@@ -57,27 +57,10 @@ def connect_to_tor(control: str) -> Iterator[Controller]:
 
 
 def _controller(control: str) -> Controller:
-    if control.startswith("unix:"):
-        path = control.removeprefix("unix:")
-        _require_listener(control, socket.AF_UNIX, path)
-        return Controller.from_socket_file(path)
-    host, _, port = control.rpartition(":")
-    host = host.strip("[]")
-    _require_listener(control, socket.AF_INET6 if ":" in host else socket.AF_INET, (host, int(port)))
-    return Controller.from_port(host, int(port))
-
-
-def _require_listener(control: str, family: socket.AddressFamily, address: str | tuple[str, int]) -> None:
-    """Connect once before stem does, because stem never closes a socket that it could not connect.
-
-    Raises:
-        TorAwayError: nothing listens.
-    """
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        try:
-            probe.connect(address)
-        except OSError as why:
-            raise _away(control) from why
+    if not is_listening(control):  # asked first, because stem never closes a socket that it could not connect
+        raise _away(control)
+    _, place = socket_address(control)
+    return Controller.from_socket_file(place) if isinstance(place, str) else Controller.from_port(*place)
 
 
 def _away(control: str) -> TorAwayError:

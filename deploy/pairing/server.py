@@ -1,12 +1,13 @@
 """Server side of pairing: set up a server, make its card file, admit and remove workstations."""
 
 from collections.abc import Callable, Collection
+from contextlib import closing
 from pathlib import Path
 
 from crypto.errors import ForgedError, MalformedError
 from crypto.minisign import PublicKey
 from deploy.atomic_folder import new_private_folder, sync_folder, write_new
-from deploy.errors import DeployError, OnionFolderError
+from deploy.errors import DeployError, OnionFolderError, os_error_as
 from deploy.onion import clients
 from deploy.pairing.server_key import make_server_key, read_server_key
 from deploy.pinned_letterhead import accept_letterhead, open_letterhead
@@ -75,13 +76,10 @@ def server_card(settings: Path) -> CardFile:
     config = load_config(settings, "sync", SyncConfig)
     make_server_key(config.key_path)
     key = read_server_key(config.key_path)
-    store = open_store(config.store_path)
-    try:
+    with closing(open_store(config.store_path)) as store:
         _open_letterhead_if_any(store, config)
         with store.reading() as session:
             newest = letterheads.latest(session)
-    finally:
-        store.close()
     return CardFile(key.card, None if newest is None else newest[1:])
 
 
@@ -95,8 +93,7 @@ def admit_workstation(settings: Path, path: Path, *, say: Say, on_step: Say) -> 
     config = load_config(settings, "sync", SyncConfig)
     pairing, letterhead = _read_pairing_file(path, config)
     read_server_key(config.key_path)
-    store = open_store(config.store_path)
-    try:
+    with closing(open_store(config.store_path)) as store:
         in_use = _open_letterhead_if_any(store, config)
         is_newer = _is_newer(store, pairing, in_use)
         if is_newer:
@@ -116,8 +113,6 @@ def admit_workstation(settings: Path, path: Path, *, say: Say, on_step: Say) -> 
                 peers.add(session, pairing.strand, b"")
                 outbox.enqueue_all(session, pairing.strand)
         open_letterhead(store, config.fingerprint, config.letterhead_serial_path)
-    finally:
-        store.close()
     say(f"{name} may sync with this server.")
     if pairing.onion_client:
         _admit_to_onion(settings, pairing, say)
@@ -131,15 +126,12 @@ def remove_workstation(settings: Path, name: str, *, say: Say) -> None:
         StoreError: the store cannot be used.
     """
     config = load_config(settings, "sync", SyncConfig)
-    store = open_store(config.store_path)
-    try:
+    with closing(open_store(config.store_path)) as store:
         in_use = open_letterhead(store, config.fingerprint, config.letterhead_serial_path)
         # Among all that the letterhead names: the sweeper may have forgotten the peer, but not its onion key.
         strand = find_workstation(in_use, in_use.strand_keys, name)
         with store.writing() as session:
             peers.remove_peer(session, strand)
-    finally:
-        store.close()
     say(f"This server has forgotten {name}.")
     until = in_use.strand_keys[strand].until
     if until is None:
@@ -168,9 +160,8 @@ def find_workstation(letterhead: Letterhead, known: Collection[bytes], name: str
 
 def _read_pairing_file(path: Path, config: SyncConfig) -> tuple[Pairing, Letterhead]:
     try:
-        return read_pairing(path.read_bytes(), config.fingerprint)
-    except OSError as why:
-        raise DeployError(f"{path} cannot be read ({type(why).__name__}).") from why
+        with os_error_as(f"{path} cannot be read"):
+            return read_pairing(path.read_bytes(), config.fingerprint)
     except MalformedError as why:
         raise DeployError(f"{path} is not a pairing file, or it is damaged. Nothing was changed.") from why
     except LetterheadRefusedError as why:
@@ -273,7 +264,5 @@ def write_card_file(card_file: CardFile, path: Path) -> None:
     Raises:
         DeployError: it cannot be written.
     """
-    try:
+    with os_error_as(f"{path} cannot be written"):
         write_private(path, card_file.to_bytes())
-    except OSError as why:
-        raise DeployError(f"{path} cannot be written ({type(why).__name__}).") from why

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from crypto.errors import MalformedError
 from deploy.atomic_folder import sync_folder, write_new
-from deploy.errors import DeployError
+from deploy.errors import DeployError, os_error_as
 from deploy.hardening import refuse_readable_by_others
 from protocol.pouch.pouch_file import ServerKey
 
@@ -24,11 +24,10 @@ def read_server_key(path: Path) -> ServerKey:
         raise DeployError(f"There is no server key in {path}: restore its backup, or run: steunpunt card")
     refuse_readable_by_others(path)
     try:
-        return ServerKey.from_bytes(path.read_bytes())
+        with os_error_as(f"{path} cannot be read"):
+            return ServerKey.from_bytes(path.read_bytes())
     except MalformedError as why:
         raise DeployError(f"{path} is not a server key of 64 bytes: restore its backup.") from why
-    except OSError as why:
-        raise DeployError(f"{path} cannot be read ({type(why).__name__}).") from why
 
 
 def make_server_key(path: Path) -> None:
@@ -40,12 +39,10 @@ def make_server_key(path: Path) -> None:
     if path.exists():
         return
     fresh = path.with_name(f"{path.name}.new")
-    try:
+    with os_error_as(f"{path} cannot be written"):
         fresh.unlink(missing_ok=True)
         write_new(fresh, os.urandom(_BYTES))
         with suppress(FileExistsError):  # another process made one in the meantime, which counts
             path.hardlink_to(fresh)
         fresh.unlink()
         sync_folder(path.parent)
-    except OSError as why:
-        raise DeployError(f"{path} cannot be written ({type(why).__name__}).") from why

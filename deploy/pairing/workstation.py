@@ -7,11 +7,12 @@ from datetime import date
 from pathlib import Path
 
 import msgspec
+from sqlalchemy.orm import Session
 
 from crypto.errors import MalformedError
 from deploy.atomic_folder import new_private_folder, sync_folder, write_new
 from deploy.desk_for_command import open_desk_for_command
-from deploy.errors import ConfigError, DeployError
+from deploy.errors import ConfigError, DeployError, os_error_as
 from deploy.hardening import private_folder
 from deploy.onion.clients import PRIVATE_ENDING, make_client_key
 from deploy.ports import refuse_taken_address
@@ -67,15 +68,6 @@ class PairingRequest:
             )
 
 
-@dataclass(frozen=True, slots=True)
-class NewWorkstation:
-    """Keyring of a new workstation, and the letterhead that names it."""
-
-    keyring: Keyring
-    base: tuple[bytes, bytes]  # body and signature of the server's newest letterhead
-    letterhead: Letterhead
-
-
 def read_card_file(path: Path) -> CardFile:
     """Read a server's card file.
 
@@ -83,9 +75,8 @@ def read_card_file(path: Path) -> CardFile:
         DeployError: it cannot be read, or it is not a card file.
     """
     try:
-        return CardFile.from_bytes(path.read_bytes())
-    except OSError as why:
-        raise DeployError(f"{path} cannot be read ({type(why).__name__}).") from why
+        with os_error_as(f"{path} cannot be read"):
+            return CardFile.from_bytes(path.read_bytes())
     except MalformedError as why:
         raise DeployError(
             f"{path} is not a card file: make it again on the server, with steunpunt card --out FILE"
@@ -109,37 +100,33 @@ def pair_workstation(settings: Path, card: CardFile, passphrase: str, request: P
         _register_server(desk, card.card)
         base = _merge_letterheads(desk, card)
         write_private(settings, text.encode("utf-8"))
-        write_pairing_file(desk.keyring, _newest(desk), base, settings.parent, request)
+        with desk.store.reading() as session:
+            published = _newest(session)
+        _write_pairing_file(desk.keyring, published, base, settings.parent, request)
 
 
-def pair_new_workstation(
-    settings: Path, card: CardFile, keyring: Keyring, name: str, request: PairingRequest
+def pair_new_workstation(  # noqa: PLR0913  # all that a workstation begins with
+    settings: Path,
+    card: CardFile,
+    keyring: Keyring,
+    name: str,
+    request: PairingRequest,
+    *,
+    retire: bool = False,
 ) -> None:
     """Set up a further workstation of the desk of `keyring`, with its own strand and an empty replica.
-
-    Raises:
-        DeployError: the workstation was not set up.
-        StoreError: the store cannot be made.
-    """
-    fresh = new_workstation(card, keyring, name)
-    create_workstation_folder(settings, fresh, card.card, request.server)
-    published = letterheads_format.sign_letterhead(fresh.letterhead, fresh.keyring.desk_key)
-    base = letterhead_digest(fresh.base[0])
-    write_pairing_file(fresh.keyring, published, base, settings.parent, request)
-
-
-# ---- a new workstation -----------------------------------------------------------------------------
-
-
-def new_workstation(card: CardFile, keyring: Keyring, name: str, *, retire: bool = False) -> NewWorkstation:
-    """Return a keyring with a new strand, and the letterhead that names the strand from today on.
 
     With `retire`, the strand that the keyring had is ended after today.
 
     Raises:
-        DeployError: the card file has no letterhead of this desk, the name is in use, or the keyring is too
-            old.
+        DeployError: there is a workstation here, the card file has no letterhead of this desk, the name is in
+            use, or the keyring is too old.
+        StoreError: the store cannot be made.
     """
+    if settings.exists():
+        raise DeployError(
+            f"{settings} exists, so this is a workstation already: to pair it again, leave out --keyring."
+        )
     if card.letterhead is None:
         raise DeployError(
             "There is no letterhead in this card file: pair the desk's first workstation, sync, and make the "
@@ -154,52 +141,35 @@ def new_workstation(card: CardFile, keyring: Keyring, name: str, *, retire: bool
         raise DeployError("This copy of the keyring is too old: it lacks the key in use. Use a newer copy.")
     today = utc_today()
     secret = StrandSecret.draw(name)
-    strand = Strand(id=secret.id, name=name, verify_key=secret.verify_key, since=today)
     strands = [
         end_strand(each, until=today) if retire and each.id == keyring.strand.id else each
         for each in newest.strands
     ]
-    return NewWorkstation(
-        keyring.with_strand(secret), card.letterhead, newest.successor(strands=(*strands, strand))
-    )
+    strands.append(Strand(id=secret.id, name=name, verify_key=secret.verify_key, since=today))
+    published = letterheads_format.sign_letterhead(newest.successor(strands=tuple(strands)), keyring.desk_key)
+    keyring = keyring.with_strand(secret)
+    with new_private_folder(settings) as unfinished:
+        store = create_store(unfinished / STORE)
+        with store.writing() as session:
+            letterheads.add(session, newest.serial, *card.letterhead)
+            peers.add(session, SERVER, str(card.card).encode("ascii"))
+            peers.set_shared_letterhead(session, SERVER, newest.serial)
+            letterheads.add(session, newest.serial + 1, *published)
+        store.checkpoint()
+        store.close()
+        write_new(unfinished / KEYRING, keyrings.seal_keyring(keyring))
+        keys = {("adviser", "server"): request.server}
+        text = from_example(_WORKSTATION_SECTIONS, keyring.fingerprint, keys)
+        write_new(unfinished / settings.name, text.encode("utf-8"))
+        load_config(unfinished / settings.name, "adviser", AdviserConfig)
+        sync_folder(unfinished)
+    _write_pairing_file(keyring, published, letterhead_digest(card.letterhead[0]), settings.parent, request)
 
 
 def end_strand(strand: Strand, *, until: date) -> Strand:
     """Return the strand with its last day at `until`, or earlier if it already ends earlier."""
     last = min(until, strand.until or until)
     return msgspec.structs.replace(strand, until=max(last, strand.since))
-
-
-def create_workstation_folder(settings: Path, fresh: NewWorkstation, card: ServerCard, server: str) -> None:
-    """Make the folder of a workstation: settings, keyring, and a replica that holds only letterheads.
-
-    Raises:
-        DeployError: the folder cannot be made, or there is one already.
-        StoreError: the replica cannot be made.
-    """
-    if settings.exists():
-        raise DeployError(
-            f"{settings} exists, so this is a workstation already: to pair it again, leave out --keyring."
-        )
-    body, signature = letterheads_format.sign_letterhead(fresh.letterhead, fresh.keyring.desk_key)
-    newest = fresh.letterhead.serial
-    with new_private_folder(settings) as unfinished:
-        store = create_store(unfinished / STORE)
-        with store.writing() as session:
-            letterheads.add(session, newest - 1, *fresh.base)
-            peers.add(session, SERVER, str(card).encode("ascii"))
-            peers.set_shared_letterhead(session, SERVER, newest - 1)
-            letterheads.add(session, newest, body, signature)
-        store.checkpoint()
-        store.close()
-        write_new(unfinished / KEYRING, keyrings.seal_keyring(fresh.keyring))
-        text = from_example(_WORKSTATION_SECTIONS, fresh.keyring.fingerprint, {("adviser", "server"): server})
-        write_new(unfinished / settings.name, text.encode("utf-8"))
-        load_config(unfinished / settings.name, "adviser", AdviserConfig)
-        sync_folder(unfinished)
-
-
-# ---- the workstation that is here ------------------------------------------------------------------
 
 
 def _paired_settings(settings: Path, server: str) -> str:
@@ -246,24 +216,23 @@ def _merge_letterheads(desk: OpenDesk, card: CardFile) -> bytes:
         return b""
     merging = Merging(desk.keyring, lambda: desk.letterhead, utc_today)
     with desk.store.writing() as session:
-        ours = letterheads.latest(session)
+        ours = _newest(session)
         known = peers.find(session, SERVER)
         base = letterheads.find(session, known.letterhead_serial if known else 0)
-        if ours is None:  # `unlock_desk` found one
-            raise DeployError("The store holds no letterhead.")
         # Without a common base ours counts: an old card must not make the desk repeat earlier statements.
         is_newer = base is not None and theirs.serial > base[0]
         common = base[1] if base is not None and is_newer else card.letterhead[0]
-        letterheads.add(session, *merging.letterheads(common, ours[1], card.letterhead[0]))
+        letterheads.add(session, *merging.letterheads(common, ours[0], card.letterhead[0]))
         peers.set_shared_letterhead(session, SERVER, theirs.serial)
-    publishing.in_use(desk, _verified(_newest(desk), desk.keyring.fingerprint))
+        merged = _newest(session)
+    publishing.in_use(desk, _verified(merged, desk.keyring.fingerprint))
     return letterhead_digest(card.letterhead[0])
 
 
-def _newest(desk: OpenDesk) -> tuple[bytes, bytes]:
-    with desk.store.reading() as session:
-        found = letterheads.latest(session)
-    if found is None:  # `unlock_desk` found one
+def _newest(session: Session) -> tuple[bytes, bytes]:
+    """Return body and signature of the newest letterhead in the store of an unlocked desk."""
+    found = letterheads.latest(session)
+    if found is None:
         raise DeployError("The store holds no letterhead.")
     return found[1], found[2]
 
@@ -281,7 +250,7 @@ def _verified(published: tuple[bytes, bytes], fingerprint: str) -> Letterhead:
 # ---- files for the server and for Tor --------------------------------------------------------------
 
 
-def write_pairing_file(
+def _write_pairing_file(
     keyring: Keyring, published: tuple[bytes, bytes], base: bytes, folder: Path, request: PairingRequest
 ) -> None:
     """Write the pairing file and the key to the server's onion service, and print what to do with them.
@@ -298,10 +267,8 @@ def write_pairing_file(
         onion_client=public,
     )
     out = request.out or Path(f"{_slug(keyring.strand.name)}.pairing")
-    try:
+    with os_error_as(f"{out} cannot be written"):
         write_private(out, pairing.to_bytes(keyring.strand.seed))
-    except OSError as why:
-        raise DeployError(f"{out} cannot be written ({type(why).__name__}).") from why
     request.say(f"Bring {out} to the server (it holds no secret), and run there: steunpunt admit {out.name}")
 
 
@@ -310,10 +277,8 @@ def _make_onion_key(folder: Path, request: PairingRequest) -> str:
     line = key.private_line(request.server.removeprefix(ONION))
     private_folder(folder / _ONION_FOLDER)
     path = folder / _ONION_FOLDER / _ONION_FILE
-    try:
+    with os_error_as(f"{path} cannot be written"):
         write_private(path, line.encode("ascii"))
-    except OSError as why:
-        raise DeployError(f"{path} cannot be written ({type(why).__name__}).") from why
     request.say(
         f"This workstation's key to the onion service is in {path}. Tor must read it: copy it to the folder "
         "that ClientOnionAuthDir in torrc names, for Tor's user alone, and restart Tor."

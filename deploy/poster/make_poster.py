@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from crypto.passphrase import Language
-from deploy.errors import DeployError
+from deploy.errors import DeployError, os_error_as
 from deploy.poster import poster_markup
 from deploy.poster.poster_content import LANGUAGES, PosterFacts, compose_poster
 from protocol.letterhead import Letterhead
@@ -56,9 +56,7 @@ def _facts(source: SourceConfig, letterhead: Letterhead, language: Language, tel
 
 
 def _write(path: Path, content: bytes) -> Path:
-    try:
+    with os_error_as(f"{path} cannot be written"):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
-    except OSError as why:
-        raise DeployError(f"{path} cannot be written ({type(why).__name__}).") from why
     return path

@@ -145,13 +145,7 @@ def _other(foot: PosterDrawing, poster: Poster, x: float, room: float) -> float:
         y = foot.add_text(x, y, words["talk_days"], 2.9, room=room, fill=_FAINT) + 2.5
     if facts.clear_origin:
         y = foot.add_text(x, y, words["clear_title"], 3.7, room=room, leading=1.5, fill=_BLUE, is_bold=True)
-        y = foot.add_text(
-            x,
-            y,
-            facts.clear_origin,
-            min(3.4, room / (len(facts.clear_origin) * _BOLD_LETTER)),
-            room=room,
-            is_bold=True,
-        )
+        size = min(3.4, room / (len(facts.clear_origin) * _BOLD_LETTER))
+        y = foot.add_text(x, y, facts.clear_origin, size, room=room, is_bold=True)
         y = foot.add_text(x, y, words["clear_note"], 2.9, room=room, fill=_FAINT)
     return y - 2.9 * 1.42

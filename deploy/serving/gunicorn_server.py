@@ -1,6 +1,8 @@
 """One app under gunicorn: a master process that holds no keys, and its workers."""
 
+import os
 import stat
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,7 +10,7 @@ from typing import Any
 from gunicorn.app.base import BaseApplication
 
 from deploy.hardening import TMPFS
-from deploy.quiet_log import GunicornLogger
+from deploy.quiet_log import GunicornLogger, install_quiet_log
 from deploy.serving.gc_tuning import collect_from_here
 from deploy.serving.gunicorn_worker import QuietWorker
 
@@ -66,7 +68,9 @@ class GunicornServer(BaseApplication):  # type: ignore[misc]  # gunicorn has no 
         super().__init__()
 
     def run(self) -> None:
-        """Serve until a signal says to stop."""
+        """Serve until a signal says to stop, with temporary files in memory and with the quiet log."""
+        os.environ["TMPDIR"] = TMPFS  # our code writes no temporary files; those of a library are in memory
+        install_quiet_log(sys.stderr)
         collect_from_here()
         super().run()
 

@@ -1,14 +1,11 @@
 """Start of the adviser's interface."""
 
-import os
-import sys
 from pathlib import Path
 
 from flask import Flask
 
-from deploy import quiet_log
 from deploy.errors import UnsafePathError
-from deploy.hardening import TMPFS, private_folder, refuse_readable_by_others
+from deploy.hardening import private_folder, refuse_readable_by_others
 from deploy.ports import refuse_taken_address
 from deploy.serving import search_processes
 from deploy.serving.gunicorn_server import GunicornServer
@@ -31,7 +28,6 @@ def serve_adviser(settings: Path) -> None:
         DeployError: the settings have faults, the port is taken, or others can read the keyring.
         StoreError: the store cannot be opened.
     """
-    os.environ["TMPDIR"] = TMPFS  # our code writes no temporary files; those of a library would be in memory
     config = load_config(settings, "adviser", AdviserConfig)
     refuse_taken_address(config.bind)
     refuse_readable_by_others(config.keyring_path)
@@ -47,7 +43,6 @@ def serve_adviser(settings: Path) -> None:
             config, store, end_worker=server.end_worker, readers=search_processes.search_process_starters()
         )
 
-    quiet_log.install_quiet_log(sys.stderr)
     server = GunicornServer(
         build, binds=[config.bind], workers=1, threads=_THREADS, stop_seconds=_STOP_SECONDS
     )

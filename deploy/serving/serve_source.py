@@ -1,14 +1,12 @@
 """Start of the source's interface."""
 
 import os
-import sys
 from pathlib import Path
 
 from flask import Flask
 
-from deploy import quiet_log
 from deploy.errors import ConfigError, DeployError
-from deploy.hardening import TMPFS, private_folder
+from deploy.hardening import private_folder
 from deploy.pinned_letterhead import LetterheadWatch, open_letterhead
 from deploy.ports import refuse_taken_address
 from deploy.serving.gunicorn_server import GunicornServer
@@ -32,7 +30,6 @@ def serve_source(settings: Path) -> None:
         DeployError: the settings have faults, a port is taken, or the letterhead must not be used.
         StoreError: the store cannot be opened, or the sessions' folder is not in memory.
     """
-    os.environ["TMPDIR"] = TMPFS  # our code writes no temporary files; those of a library would be in memory
     config = load_config(settings, "source", SourceConfig)
     if config.argon2_at_once + config.argon2_line >= config.threads:
         # All log-ins that wait may be in one process: a flood of them would occupy all of its threads.
@@ -66,7 +63,6 @@ def serve_source(settings: Path) -> None:
             newest_letterhead=newest,
         )
 
-    quiet_log.install_quiet_log(sys.stderr)
     GunicornServer(
         build, binds=binds, workers=config.workers, threads=config.threads, stop_seconds=_STOP_SECONDS
     ).run()

@@ -1,15 +1,11 @@
 """Start of the sync endpoint over HTTP, and the same answers to one pouch over SSH."""
 
-import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from flask import Flask
 
-from deploy import quiet_log
-from deploy.hardening import TMPFS
 from deploy.pairing.server_key import read_server_key
 from deploy.pinned_letterhead import open_letterhead
 from deploy.ports import refuse_taken_address
@@ -39,7 +35,6 @@ def serve_sync(settings: Path) -> None:
             used.
         StoreError: the store cannot be opened.
     """
-    os.environ["TMPDIR"] = TMPFS  # our code writes no temporary files; those of a library would be in memory
     config = load_config(settings, "sync", SyncConfig)
     refuse_taken_address(config.bind)
     key = read_server_key(config.key_path)
@@ -50,7 +45,6 @@ def serve_sync(settings: Path) -> None:
     def build() -> Flask:
         return create_sync_app(server_endpoint_for(config, store, key))
 
-    quiet_log.install_quiet_log(sys.stderr)
     GunicornServer(
         build,
         binds=[config.bind],

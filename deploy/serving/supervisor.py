@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -13,6 +12,7 @@ from pathlib import Path
 from types import FrameType
 
 from deploy.errors import DeployError
+from deploy.ports import is_listening
 
 _START_SECONDS = 30
 _STOP_SECONDS = 20
@@ -74,17 +74,8 @@ def _wait_until_listening(running: list[tuple[Part, subprocess.Popen[bytes]]], s
         _refuse_ended(running)
         if time.monotonic() > deadline:
             raise DeployError(f"Nothing listens on {waiting[0]}, so everything was stopped.")
-        waiting = [bind for bind in waiting if not _listens(bind)]
+        waiting = [bind for bind in waiting if not is_listening(bind)]
         stop.wait(_LOOK_SECONDS)
-
-
-def _listens(bind: str) -> bool:
-    if bind.startswith("unix:"):
-        with socket.socket(socket.AF_UNIX) as probe:
-            return probe.connect_ex(bind.removeprefix("unix:")) == 0
-    host, _, port = bind.rpartition(":")
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        return probe.connect_ex((host.strip("[]"), int(port))) == 0
 
 
 def _refuse_ended(running: list[tuple[Part, subprocess.Popen[bytes]]]) -> None:

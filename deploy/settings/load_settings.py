@@ -22,6 +22,7 @@ _ORIGIN = re.compile(r"https?://[A-Za-z0-9.\[\]:-]+")
 _FINGERPRINT = re.compile(r"RW[A-Za-z0-9+/]{54}")  # a minisign public key: 42 bytes in base64
 _MAY_BE_ZERO = frozenset({"reserve_bytes", "retention_spread_days"})
 _WEEK = range(7)
+_ROUTES = ("conduct", "integrity", "complaints")  # of the settings where_ROUTE_LANGUAGE
 _LINE_CHARS = 200
 _PLAIN_PATH = re.compile(r"/[A-Za-z0-9._/-]+")
 _SOCKET_PATH_CHARS = 107  # sockaddr_un has 108 bytes, one of them the end
@@ -250,10 +251,5 @@ _CHECKS: dict[str, Callable[[Any], None]] = {
     "name_nl": _not_empty,
     "name_en": _not_empty,
     "workstation_name": _not_empty,
-    "where_conduct_nl": _one_line,
-    "where_conduct_en": _one_line,
-    "where_integrity_nl": _one_line,
-    "where_integrity_en": _one_line,
-    "where_complaints_nl": _one_line,
-    "where_complaints_en": _one_line,
+    **{f"where_{route}_{language}": _one_line for route in _ROUTES for language in ("nl", "en")},
 }

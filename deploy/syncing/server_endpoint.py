@@ -1,7 +1,7 @@
 """A server's end of a sync: its store and its key, for the HTTP endpoint, commands and the sweeper."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from deploy.errors import LetterheadError
@@ -49,8 +49,5 @@ def open_server_endpoint(settings: Path) -> Iterator[Endpoint]:
     """
     config = load_config(settings, "sync", SyncConfig)
     key = read_server_key(config.key_path)
-    store = open_store(config.store_path)
-    try:
+    with closing(open_store(config.store_path)) as store:
         yield server_endpoint_for(config, store, key)
-    finally:
-        store.close()

@@ -7,14 +7,7 @@ from pathlib import Path
 
 from deploy.desk_for_command import open_desk_for_command
 from deploy.errors import DeployError
-from deploy.pairing.workstation import (
-    ONION,
-    PairingRequest,
-    create_workstation_folder,
-    end_strand,
-    new_workstation,
-    write_pairing_file,
-)
+from deploy.pairing.workstation import ONION, PairingRequest, end_strand, pair_new_workstation
 from deploy.syncing.manual_exchange import (
     count_waiting,
     desk_warnings,
@@ -26,10 +19,9 @@ from journalist_app.config import BY_FILE, ONE_MACHINE
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.services.desk import publish_letterhead as publishing
 from journalist_app.services.desk.sync_replica import check_what_came, workstation_side
-from protocol import letterhead as letterheads_format
 from protocol.keyring import Keyring
 from protocol.letterhead import Strand
-from protocol.pouch.pairing_file import CardFile, letterhead_digest
+from protocol.pouch.pairing_file import CardFile
 from protocol.pouch.pouch_file import SERVER
 from store import outbox, peers
 from store.outbox import OutboxKind
@@ -122,12 +114,8 @@ def rebuild_workstation(
         StoreError: the store cannot be used.
     """
     name = lost.name or f"{lost.keyring.strand.name} ({utc_today()})"
-    fresh = new_workstation(lost.card, lost.keyring, name, retire=True)
-    create_workstation_folder(settings, fresh, lost.card.card, request.server)
+    pair_new_workstation(settings, lost.card, lost.keyring, name, request, retire=True)
     request.say(f'This is now the desk\'s workstation "{name}". "{lost.keyring.strand.name}" ends today.')
-    published = letterheads_format.sign_letterhead(fresh.letterhead, fresh.keyring.desk_key)
-    base = letterhead_digest(fresh.base[0])
-    write_pairing_file(fresh.keyring, published, base, settings.parent, request)
     is_onion = request.server.startswith(ONION)
     if request.server == BY_FILE:
         request.say("Then carry a pouch from the server to here, and one back: steunpunt pouch out FILE")
