@@ -1,10 +1,10 @@
-"""Atomic creation of a folder with keys and a store: the folder is complete, or it does not exist."""
+"""Files and folders that are written completely or not at all."""
 
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from deploy.errors import DeployError
@@ -26,7 +26,12 @@ def new_private_folder(settings: Path) -> Iterator[Path]:
             f"{folder} holds files but no {settings.name}: restore the settings, or move the files away."
         )
     unfinished = folder.with_name(f"{folder.name}.unfinished")
-    with _set_up_lock(folder.parent):
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(folder_lock(folder.parent, is_waiting=False))
+        except BlockingIOError as why:
+            raise DeployError(f"Another set-up is running in {folder.parent}: wait for it to end.") from why
         shutil.rmtree(unfinished, ignore_errors=True)  # of a set-up that was killed
         unfinished.mkdir(PRIVATE_FOLDER)
         yield unfinished
@@ -49,6 +54,25 @@ def write_new(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
 
 
+def replace_file(path: Path, pieces: Iterable[bytes]) -> None:
+    """Replace a file (mode 0600) in one step: at any moment the old file or the new one is there, complete.
+
+    Raises:
+        OSError: the new file cannot be written.
+    """
+    fresh = path.with_name(f"{path.name}.new")
+    try:
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.writelines(pieces)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path)
+    except BaseException:
+        fresh.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
 def sync_folder(folder: Path) -> None:
     """Flush the names in a folder to the disk."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -59,14 +83,15 @@ def sync_folder(folder: Path) -> None:
 
 
 @contextmanager
-def _set_up_lock(folder: Path) -> Iterator[None]:
-    """Lock the parent of the new folder. If this process is killed, the kernel releases the lock."""
-    folder.mkdir(parents=True, exist_ok=True)
+def folder_lock(folder: Path, *, is_waiting: bool) -> Iterator[None]:
+    """Lock a folder against other processes. If this process is killed, the kernel releases the lock.
+
+    Raises:
+        BlockingIOError: another process has the lock, and `is_waiting` is False.
+    """
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX if is_waiting else fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
-    except BlockingIOError as why:
-        raise DeployError(f"Another set-up is running in {folder}: wait for it to end.") from why
     finally:
         os.close(descriptor)

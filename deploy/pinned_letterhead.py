@@ -3,16 +3,14 @@
 The server remembers the newest one in a file outside the store: its serial, and a digest of its parameters.
 """
 
-import fcntl
 import hashlib
 import logging
-import os
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
+from deploy.atomic_folder import folder_lock, replace_file
 from deploy.errors import LetterheadError
 from deploy.quiet_log import OWN_LOGGER
 from protocol import letterhead
@@ -143,7 +141,7 @@ def _verify_newest(
         LetterheadRefusedError: it must not be used.
         LetterheadError: it is missing, or the remembered serial cannot be read.
     """
-    with _serial_lock(serial_path):
+    with folder_lock(serial_path.parent, is_waiting=True):
         # Read inside the lock: otherwise the slower of two processes would find its letterhead too old.
         with store.reading() as session:
             newest = letterheads.latest(session)
@@ -160,24 +158,14 @@ def _verify_newest(
         )
         _refuse_other_parameters(verified, seen_parameters)
         if verified.serial > seen_serial:
-            _remember(serial_path, verified)
+            line = f"{verified.serial} {_parameters_digest(verified)}\n"
+            replace_file(serial_path, [line.encode("ascii")])
     return verified
 
 
 def _in_store(reason: LetterheadRefusal) -> str:
     because = ": the store was restored from an older copy" if reason is LetterheadRefusal.OLDER else ""
     return f"The letterhead in the store {_FAULTS[reason]}{because}."
-
-
-@contextmanager
-def _serial_lock(serial_path: Path) -> Iterator[None]:
-    """Make the other workers and the sweeper wait until this process has remembered a serial."""
-    folder = os.open(serial_path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX)  # released when it is closed, or when the process ends
-        yield
-    finally:
-        os.close(folder)
 
 
 def _parameters_digest(verified: Letterhead) -> str:
@@ -205,13 +193,3 @@ def _recall(path: Path) -> tuple[int, str | None]:
         raise LetterheadError(
             f"{path} does not hold the last letterhead's serial: restore it from a backup first."
         ) from why
-
-
-def _remember(path: Path, verified: Letterhead) -> None:
-    """Replace the remembered serial in one step: after a crash the old file or the new one is there."""
-    fresh = path.with_name(f"{path.name}.new")
-    with fresh.open("w", encoding="ascii") as file:
-        file.write(f"{verified.serial} {_parameters_digest(verified)}\n")
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)

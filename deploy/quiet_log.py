@@ -11,6 +11,7 @@ import sys
 import threading
 import traceback
 from datetime import UTC, datetime
+from functools import partialmethod
 from types import TracebackType
 from typing import TextIO
 
@@ -83,15 +84,15 @@ class GunicornLogger:
         """Accept a new configuration. None of its settings matter here."""
         self.cfg = cfg
 
-    def critical(self, msg: object, *args: object, **_more: object) -> None:
+    def log(self, lvl: int, msg: object, *args: object, **_more: object) -> None:
         """Log an event of the master. Of any other event, log only that there was one."""
-        self._log(logging.ERROR, msg, args)
+        if msg in _MASTER_MESSAGES:
+            self._own.log(lvl, "gunicorn: " + str(msg), *args)
+        else:
+            self._own.log(lvl, "gunicorn: an event that is left out, because it may quote a request")
 
-    error = critical
-
-    def warning(self, msg: object, *args: object, **_more: object) -> None:
-        """Log an event of the master. Of any other event, log only that there was one."""
-        self._log(logging.WARNING, msg, args)
+    critical = error = partialmethod(log, logging.ERROR)
+    warning = partialmethod(log, logging.WARNING)
 
     def exception(self, _msg: object, *_args: object, **_more: object) -> None:
         """Log the kind and the place of the current exception."""
@@ -103,17 +104,7 @@ class GunicornLogger:
 
     debug = access = info
 
-    def log(self, lvl: int, msg: object, *args: object, **_more: object) -> None:
-        """Log an event of the master. Of any other event, log only that there was one."""
-        self._log(lvl, msg, args)
-
     def reopen_files(self) -> None:
         """Do nothing: there are no log files, only standard error."""
 
     close_on_exec = reopen_files
-
-    def _log(self, level: int, msg: object, args: tuple[object, ...]) -> None:
-        if msg in _MASTER_MESSAGES:
-            self._own.log(level, "gunicorn: " + str(msg), *args)
-        else:
-            self._own.log(level, "gunicorn: an event that is left out, because it may quote a request")

@@ -25,7 +25,6 @@ from protocol.keyring import Keyring, Slot
 from protocol.letterhead import Argon2, Epoch, Letterhead, Strand
 from store import letterheads
 from store.database.engine import create_store
-from store.errors import StoreError
 
 KEYRING = "keyring.age"
 STORE = "store.db"
@@ -54,6 +53,7 @@ def set_up(
     Raises:
         DeployError: another set-up is running, or files are in the way.
         ConfigError: the example settings have faults.
+        StoreError: the store cannot be made.
     """
     if settings.exists():
         return False
@@ -131,11 +131,8 @@ def _make_store(path: Path, first: Letterhead, desk_key: SecretKey) -> None:
         body, signature = desk_letterhead.sign_letterhead(first, desk_key)
     except MalformedError as why:
         raise DeployError(f"{EXAMPLE}: [desk] makes a letterhead that no server would accept.") from why
-    try:
-        store = create_store(path)
-        with store.writing() as session:
-            letterheads.add(session, 1, body, signature)
-        store.checkpoint()
-        store.close()
-    except StoreError as why:
-        raise DeployError(f"The store could not be made: {why}.") from why
+    store = create_store(path)
+    with store.writing() as session:
+        letterheads.add(session, 1, body, signature)
+    store.checkpoint()
+    store.close()

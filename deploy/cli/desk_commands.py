@@ -33,8 +33,8 @@ def report_command(settings: Path, year: int, folder: Path | None) -> None:
     """Write both versions of a yearly report: drafts, or the report as it was published."""
     from deploy.report_files import make_report_files
 
-    folder = folder or Path(f"report-{year}")
-    make_report_files(settings, year, folder, ask_passphrase(), say=click.echo, on_step=show_step)
+    target = folder or Path(f"report-{year}")
+    make_report_files(settings, year, target, ask_passphrase(), say=click.echo, on_step=show_step)
 
 
 COMMANDS = (openpgp_group, report_command)

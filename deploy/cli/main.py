@@ -19,8 +19,6 @@ from deploy.hardening import end_with_parent, harden_process
 from deploy.serving.gc_tuning import collect_seldom
 from store.errors import StoreError
 
-_SETTINGS = Path("var/config.toml")
-
 
 class _OneSentenceGroup(click.Group):
     """Command group that prints a refusal as one sentence, without a traceback, and exits with status 1."""
@@ -38,7 +36,7 @@ class _OneSentenceGroup(click.Group):
 @click.option(
     "--settings",
     type=click.Path(path_type=Path, dir_okay=False),
-    default=_SETTINGS,
+    default=Path("var/config.toml"),
     show_default=True,
     help="The settings file. The desk's files are in the same folder.",
 )

@@ -1,6 +1,6 @@
 """Commands `card`, `pair`, `admit`, `retire` and `rebuild`: connect or replace workstations of a server."""
 
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -98,9 +98,8 @@ def retire_command(settings: Path, name: str, since: datetime | None) -> None:
     from deploy.desk_for_command import open_desk_for_command
     from deploy.syncing.workstation_commands import retire_workstation
 
-    day: date | None = None if since is None else since.date()
     with open_desk_for_command(settings, ask_passphrase()) as desk:
-        retire_workstation(desk, name, day, say=click.echo)
+        retire_workstation(desk, name, since and since.date(), say=click.echo)
 
 
 @click.command()

@@ -51,7 +51,7 @@ def sweep_command(settings: Path, *, once: bool) -> None:
     """Destroy deleted content every 20 seconds, and rewrite the store once a night."""
     from deploy.cleanup import server_cleanup
     from deploy.settings.load_settings import sections_in
-    from deploy.syncing import pending_at_server
+    from deploy.syncing.pending_at_server import apply_pending_now, apply_pending_until_stopped
 
     sections = sections_in(settings)
     sweeper: server_cleanup.StoreSweeper
@@ -65,17 +65,13 @@ def sweep_command(settings: Path, *, once: bool) -> None:
         swept = server_cleanup.sweep_now(sweeper, on_step=show_step, on_progress=show_count)
         click.echo(f"Destroyed {swept.rows} encrypted parts.")
         if "sync" in sections:
-            pending_at_server.apply_pending_now(settings)
+            apply_pending_now(settings)
         return
     collect_from_here()
     stop = stop_on_signals()
     if "sync" in sections:
-        threading.Thread(
-            target=pending_at_server.apply_pending_until_stopped,
-            args=(settings, stop),
-            name="pending",
-            daemon=True,
-        ).start()
+        background = threading.Thread(target=apply_pending_until_stopped, args=(settings, stop), daemon=True)
+        background.start()
     server_cleanup.sweep_until_stopped(sweeper, stop)
 
 

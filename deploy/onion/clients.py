@@ -35,7 +35,7 @@ _NOT_A_KEY = "A client's public key has 52 letters and digits (base32)."
 
 # If this folder is empty, Tor asks no one for a key. So there is always one client in it: a key whose private
 # half was thrown away.
-NOBODY = "nobody"
+UNUSED_CLIENT = "nobody"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ def admitted_clients(folder: Path) -> dict[str, str]:
         OnionError: a file has another form. The message names it.
         OnionFolderError: the folder cannot be read.
     """
-    return {name: public for name, public in client_keys(folder).items() if name != NOBODY}
+    return {name: public for name, public in client_keys(folder).items() if name != UNUSED_CLIENT}
 
 
 def client_keys(folder: Path) -> dict[str, str]:
@@ -134,7 +134,16 @@ def client_keys(folder: Path) -> dict[str, str]:
         return {}
     except OSError as why:
         raise OnionFolderError(f"{folder} cannot be read ({type(why).__name__}): {_RIGHT_USER}") from why
-    return {name: _parse_file(folder / f"{name}{_ENDING}", line) for name, line in lines.items()}
+    keys = {}
+    for name, line in lines.items():
+        try:
+            keys[name] = parse_client_line(line)
+        except OnionError as why:
+            path = folder / f"{name}{_ENDING}"
+            raise OnionError(
+                f"{path} does not hold a client's key: remove it, or admit the client again."
+            ) from why
+    return keys
 
 
 def client_line(public: str) -> str:
@@ -154,19 +163,11 @@ def parse_client_line(line: bytes) -> str:
         raise OnionError(_NOT_A_KEY) from why
 
 
-def _parse_file(path: Path, line: bytes) -> str:
-    try:
-        return parse_client_line(line)
-    except OnionError as why:
-        raise OnionError(
-            f"{path} does not hold a client's key: remove it, or admit the client again."
-        ) from why
-
-
 def _check_name(name: str) -> None:
-    if not NAME.fullmatch(name) or name == NOBODY:
+    if not NAME.fullmatch(name) or name == UNUSED_CLIENT:
         raise OnionError(
-            "A client's name has 1 to 32 small letters, digits and hyphens, like desk-1, and is not 'nobody'."
+            "A client's name has 1 to 32 small letters, digits and hyphens, like desk-1. "
+            f"{UNUSED_CLIENT} is taken."
         )
 
 
@@ -184,7 +185,7 @@ def _normal_key(public: str) -> str:
 
 @contextmanager
 def _writing(folder: Path) -> Iterator[None]:
-    """Make the folder with the client `nobody` in it, and translate an OSError of the body.
+    """Make the folder with the unused client in it, and translate an OSError of the body.
 
     Each new folder is given to the owner of its parent: Tor accepts no folder of another user.
     """
@@ -193,8 +194,8 @@ def _writing(folder: Path) -> Iterator[None]:
             if not each.exists():
                 each.mkdir(mode=0o700)
                 give_to_owner_of(each.parent, each)
-        if not (folder / f"{NOBODY}{_ENDING}").exists():
-            _write_client(folder, NOBODY, make_client_key().public)
+        if not (folder / f"{UNUSED_CLIENT}{_ENDING}").exists():
+            _write_client(folder, UNUSED_CLIENT, make_client_key().public)
         yield
     except OSError as why:
         raise OnionFolderError(f"{folder} cannot be written ({type(why).__name__}): {_RIGHT_USER}") from why

@@ -23,7 +23,6 @@ from deploy.onion.onion_keys import OnionKey
 from deploy.ports import is_listening, socket_address
 
 _ASK_AGAIN_SECONDS = 5.0  # the relays that keep descriptors are asked one at a time
-_COLLISION = "550"
 
 
 @contextlib.contextmanager
@@ -123,7 +122,7 @@ class PublishedService:
 
 
 def fetch_published(controller: Controller, host: str, *, seconds: float) -> PublishedService | None:
-    """Fetch a service's descriptor from the Tor network. Return None if there is none after `seconds`.
+    """Fetch a service's descriptor from the Tor network. Return None if it is not there after `seconds`.
 
     Raises:
         OnionError: Tor refuses to fetch.

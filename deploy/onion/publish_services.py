@@ -13,7 +13,7 @@ from deploy.onion.folders import read_service_key, write_service_key
 from deploy.onion.onion_keys import SECRET_FILE, OnionKey
 from deploy.settings.onion_settings import OnionConfig, Way
 
-_LOOK_SECONDS = 2.0
+_POLL_SECONDS = 2.0
 
 Say = Callable[[str], object]
 
@@ -46,17 +46,13 @@ def keep_published(config: OnionConfig, source_socket: str, stop: threading.Even
             with connect_to_tor(config.control) as controller:
                 is_waiting = False
                 services.publish(controller, say)
-                _watch(controller, services, stop, say)
+                while controller.is_alive() and not stop.wait(_POLL_SECONDS):
+                    services.publish_changed_clients(controller, say)
         except TorAwayError as why:
             if not is_waiting:
                 say(f"{why} Waiting for it.")
             is_waiting = True
-        stop.wait(_LOOK_SECONDS)
-
-
-def _watch(controller: Controller, services: "_Services", stop: threading.Event, say: Say) -> None:
-    while controller.is_alive() and not stop.wait(_LOOK_SECONDS):
-        services.publish_changed_clients(controller, say)
+        stop.wait(_POLL_SECONDS)
 
 
 class _Services:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from crypto.errors import ForgedError, MalformedError
 from crypto.minisign import PublicKey
-from deploy.atomic_folder import new_private_folder, sync_folder, write_new
+from deploy.atomic_folder import new_private_folder, replace_file, sync_folder, write_new
 from deploy.errors import DeployError, OnionFolderError, os_error_as
 from deploy.onion import clients
 from deploy.pairing.server_key import make_server_key, read_server_key
@@ -15,7 +15,6 @@ from deploy.settings.load_settings import load_config, sections_in
 from deploy.settings.onion_settings import OnionConfig
 from deploy.settings.settings_text import from_example
 from deploy.settings.sync_settings import SyncConfig
-from journalist_app.desk.private_files import write_private
 from protocol.errors import LetterheadRefusedError
 from protocol.identifiers import StrandId
 from protocol.letterhead import Letterhead
@@ -265,4 +264,4 @@ def write_card_file(card_file: CardFile, path: Path) -> None:
         DeployError: it cannot be written.
     """
     with os_error_as(f"{path} cannot be written"):
-        write_private(path, card_file.to_bytes())
+        replace_file(path, [card_file.to_bytes()])

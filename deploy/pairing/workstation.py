@@ -10,7 +10,7 @@ import msgspec
 from sqlalchemy.orm import Session
 
 from crypto.errors import MalformedError
-from deploy.atomic_folder import new_private_folder, sync_folder, write_new
+from deploy.atomic_folder import new_private_folder, replace_file, sync_folder, write_new
 from deploy.desk_for_command import open_desk_for_command
 from deploy.errors import ConfigError, DeployError, os_error_as
 from deploy.hardening import private_folder
@@ -22,7 +22,6 @@ from deploy.settings.settings_text import from_example, with_key, without_sectio
 from deploy.setup import KEYRING, STORE
 from journalist_app.config import AdviserConfig
 from journalist_app.desk.open_desk import OpenDesk
-from journalist_app.desk.private_files import write_private
 from journalist_app.services.desk import publish_letterhead as publishing
 from journalist_app.services.desk.merge_records import Merging
 from protocol import keyring as keyrings
@@ -99,7 +98,7 @@ def pair_workstation(settings: Path, card: CardFile, passphrase: str, request: P
         request.say("Queueing everything for the server, which takes a while when the store is large ...")
         _register_server(desk, card.card)
         base = _merge_letterheads(desk, card)
-        write_private(settings, text.encode("utf-8"))
+        replace_file(settings, [text.encode("utf-8")])
         with desk.store.reading() as session:
             published = _newest(session)
         _write_pairing_file(desk.keyring, published, base, settings.parent, request)
@@ -184,7 +183,7 @@ def _paired_settings(settings: Path, server: str) -> str:
         raise ConfigError(f"{settings}: not readable ({type(why).__name__}).") from why
     text = with_key(without_sections(text, _SERVER_SECTIONS), "adviser", "server", server)
     trial = settings.with_name(f"{settings.name}.trial")
-    write_private(trial, text.encode("utf-8"))
+    replace_file(trial, [text.encode("utf-8")])
     try:
         load_config(trial, "adviser", AdviserConfig)
     finally:
@@ -268,7 +267,7 @@ def _write_pairing_file(
     )
     out = request.out or Path(f"{_slug(keyring.strand.name)}.pairing")
     with os_error_as(f"{out} cannot be written"):
-        write_private(out, pairing.to_bytes(keyring.strand.seed))
+        replace_file(out, [pairing.to_bytes(keyring.strand.seed)])
     request.say(f"Bring {out} to the server (it holds no secret), and run there: steunpunt admit {out.name}")
 
 
@@ -278,7 +277,7 @@ def _make_onion_key(folder: Path, request: PairingRequest) -> str:
     private_folder(folder / _ONION_FOLDER)
     path = folder / _ONION_FOLDER / _ONION_FILE
     with os_error_as(f"{path} cannot be written"):
-        write_private(path, line.encode("ascii"))
+        replace_file(path, [line.encode("ascii")])
     request.say(
         f"This workstation's key to the onion service is in {path}. Tor must read it: copy it to the folder "
         "that ClientOnionAuthDir in torrc names, for Tor's user alone, and restart Tor."

@@ -13,7 +13,7 @@ from deploy.serving.gunicorn_server import GunicornServer
 from deploy.settings.load_settings import load_config
 from source_app import create_source_app
 from source_app.config import SourceConfig
-from source_app.signpost.decision_tree import PACKAGED, Signposts
+from source_app.signpost.decision_tree import PACKAGED
 from source_app.signpost.decision_tree import load as load_signposts
 from source_app.signpost.errors import SignpostError
 from store.database.engine import open_store
@@ -47,7 +47,10 @@ def serve_source(settings: Path) -> None:
     store = open_store(config.store_path)
     letterhead = open_letterhead(store, config.fingerprint, config.letterhead_serial_path)
     store.close()
-    signposts = open_signposts()
+    try:
+        signposts = load_signposts(PACKAGED)
+    except SignpostError as why:  # a data file has a fault
+        raise DeployError(str(why)) from why
     # In memory only. Without it no session on tmpfs can be decrypted, so all of them end with this process.
     server_secret = os.urandom(_SECRET_BYTES)
 
@@ -66,15 +69,3 @@ def serve_source(settings: Path) -> None:
     GunicornServer(
         build, binds=binds, workers=config.workers, threads=config.threads, stop_seconds=_STOP_SECONDS
     ).run()
-
-
-def open_signposts() -> Signposts:
-    """Return the signpost's questions and texts in every language, after checking them.
-
-    Raises:
-        DeployError: a data file has a fault. The message names the file and the place.
-    """
-    try:
-        return load_signposts(PACKAGED)
-    except SignpostError as why:
-        raise DeployError(str(why)) from why

@@ -46,11 +46,7 @@ def serve_sync(settings: Path) -> None:
         return create_sync_app(server_endpoint_for(config, store, key))
 
     GunicornServer(
-        build,
-        binds=[config.bind],
-        workers=config.workers,
-        threads=config.threads,
-        stop_seconds=_STOP_SECONDS,
+        build, binds=[config.bind], workers=config.workers, threads=config.threads, stop_seconds=_STOP_SECONDS
     ).run()
 
 

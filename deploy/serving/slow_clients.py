@@ -66,10 +66,9 @@ class PatientSocket:
     def _count(self, since: float, moved_bytes: int) -> None:
         self._waited_seconds += time.monotonic() - since
         self._moved_bytes += moved_bytes
-        if self._waited_seconds > STALL_SECONDS:
-            least = self._waited_seconds * LEAST_BYTES_A_SECOND
-            if self._moved_bytes < least:
-                raise _too_slow()
+        least = self._waited_seconds * LEAST_BYTES_A_SECOND
+        if self._waited_seconds > STALL_SECONDS and self._moved_bytes < least:
+            raise _too_slow()
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401  # any attribute of the wrapped socket
         return getattr(self._wrapped, name)

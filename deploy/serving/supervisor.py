@@ -16,7 +16,7 @@ from deploy.ports import is_listening
 
 _START_SECONDS = 30
 _STOP_SECONDS = 20
-_LOOK_SECONDS = 0.2
+_POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def run_together(settings: Path, parts: Sequence[Part], when_ready: Callable[[],
         _wait_until_listening(running, stop)
         if not stop.is_set():
             when_ready()
-        while not stop.wait(_LOOK_SECONDS):
+        while not stop.wait(_POLL_SECONDS):
             _refuse_ended(running)
     finally:
         _stop_all([process for _, process in running])
@@ -75,7 +75,7 @@ def _wait_until_listening(running: list[tuple[Part, subprocess.Popen[bytes]]], s
         if time.monotonic() > deadline:
             raise DeployError(f"Nothing listens on {waiting[0]}, so everything was stopped.")
         waiting = [bind for bind in waiting if not is_listening(bind)]
-        stop.wait(_LOOK_SECONDS)
+        stop.wait(_POLL_SECONDS)
 
 
 def _refuse_ended(running: list[tuple[Part, subprocess.Popen[bytes]]]) -> None:

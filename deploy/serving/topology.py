@@ -11,8 +11,6 @@ from deploy.settings.sync_settings import SyncConfig
 from journalist_app.config import ONE_MACHINE, AdviserConfig
 from source_app.config import SourceConfig
 
-_SERIAL = "letterhead-serial"
-
 
 @dataclass(frozen=True, slots=True)
 class PublicSettings:
@@ -65,7 +63,9 @@ def load_public_settings(settings: Path) -> PublicSettings:
     sections = sections_in(settings)
     if "source" not in sections and "adviser" in sections:
         adviser = load_config(settings, "adviser", AdviserConfig)
-        return PublicSettings(adviser.store_path, adviser.fingerprint, settings.with_name(_SERIAL))
+        return PublicSettings(
+            adviser.store_path, adviser.fingerprint, settings.with_name("letterhead-serial")
+        )
     source = load_config(settings, "source", SourceConfig)
     return PublicSettings(source.store_path, source.fingerprint, source.letterhead_serial_path)
 

@@ -4,11 +4,10 @@ import ipaddress
 import re
 import tomllib
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from datetime import date
 from pathlib import Path
-from types import GenericAlias
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from deploy.errors import ConfigError
 from deploy.settings.onion_address import is_onion_host
@@ -72,15 +71,14 @@ def load_config(path: Path, section: str, shape: type[_Config]) -> _Config:
     faults += [f"missing key {key!r}" for key in needed - table.keys()]
     settings = {}
     for key in sorted(needed & table.keys()):
-        read, fault = _reader_of(wanted[key])
         try:
-            settings[key] = read(table[key], path.parent)
+            settings[key] = _read(table[key], wanted[key], path.parent)
             if check := _CHECKS.get(key):
                 check(settings[key])
             if type(settings[key]) is int and settings[key] <= 0 and key not in _MAY_BE_ZERO:
                 faults.append(f"{key!r} must be more than zero")
         except TypeError:
-            faults.append(f"{key!r} must be {fault}")
+            faults.append(f"{key!r} must be {_describe(wanted[key])}")
         except ValueError as why:
             faults.append(f"{key!r} must be {why}")
     if faults:
@@ -113,63 +111,44 @@ def _refuse(path: Path, faults: list[str]) -> ConfigError:
 
 # ---- how each type is written in TOML --------------------------------------------------------------
 
-
-def _plain(kind: type) -> Callable[[object, Path], Any]:
-    def read(value: object, _folder: Path) -> object:
-        if type(value) is not kind:  # not isinstance: True is an int
-            raise TypeError
-        return value
-
-    return read
-
-
-def _list_of(kind: type) -> Callable[[object, Path], Any]:
-    def read(value: object, _folder: Path) -> object:
-        if not isinstance(value, list) or any(type(each) is not kind for each in value):
-            raise TypeError
-        return tuple(value)
-
-    return read
-
-
-def _path(value: object, folder: Path) -> Path:
-    if not isinstance(value, str) or not value or "\0" in value:
-        raise TypeError
-    return (folder / value).absolute()
-
-
-_READERS: dict[type | GenericAlias, tuple[Callable[[object, Path], Any], str]] = {
-    str: (_plain(str), "a text"),
-    int: (_plain(int), "a whole number"),
-    bool: (_plain(bool), "true or false"),
-    Path: (_path, "a path"),
-    tuple[int, ...]: (_list_of(int), "a list of whole numbers"),
-    tuple[str, ...]: (_list_of(str), "a list of texts"),
-    tuple[date, ...]: (_list_of(date), "a list of days"),
+_NAMES: dict[type, tuple[str, str]] = {
+    str: ("a text", "texts"),
+    int: ("a whole number", "whole numbers"),
+    bool: ("true or false", ""),
+    Path: ("a path", "paths"),
+    date: ("a day", "days"),
 }
 
 
-def _reader_of(kind: type | GenericAlias) -> tuple[Callable[[object, Path], Any], str]:
-    known = _READERS.get(kind)
-    if known is not None:
-        return known
-    (row, _) = get_args(kind)  # a tuple of any number of rows, each a dataclass
-    return _rows_of(row), f"a list of tables, each with {', '.join(each.name for each in fields(row))}"
+def _read(value: object, kind: Any, folder: Path) -> Any:  # noqa: ANN401  # any type of a setting
+    """Return a TOML value as the type of its setting. Lists become tuples, and tables become dataclasses.
 
-
-def _rows_of(row: Any) -> Callable[[object, Path], Any]:  # noqa: ANN401  # any dataclass
-    hints = get_type_hints(row)
-
-    def read(value: object, folder: Path) -> object:
-        if not isinstance(value, list) or any(
-            type(each) is not dict or each.keys() != hints.keys() for each in value
-        ):
+    Raises:
+        TypeError: it has another type.
+    """
+    if kind is Path:
+        if not isinstance(value, str) or not value or "\0" in value:
             raise TypeError
-        return tuple(
-            row(**{key: _READERS[hints[key]][0](each[key], folder) for key in hints}) for each in value
-        )
+        return (folder / value).absolute()
+    if get_origin(kind) is tuple and isinstance(value, list):
+        return tuple(_read(each, get_args(kind)[0], folder) for each in value)
+    if isinstance(kind, type) and is_dataclass(kind) and isinstance(value, dict):
+        hints = get_type_hints(kind)
+        if value.keys() != hints.keys():
+            raise TypeError
+        return kind(**{key: _read(value[key], hints[key], folder) for key in hints})
+    if type(value) is not kind:  # not isinstance: True is an int
+        raise TypeError
+    return value
 
-    return read
+
+def _describe(kind: Any) -> str:  # noqa: ANN401  # the same
+    if get_origin(kind) is not tuple:
+        return _NAMES[kind][0]
+    (row, _) = get_args(kind)  # a tuple of any number of values, or of dataclasses
+    if is_dataclass(row):
+        return f"a list of tables, each with {', '.join(each.name for each in fields(row))}"
+    return f"a list of {_NAMES[row][1]}"
 
 
 # ---- rules of single settings ----------------------------------------------------------------------

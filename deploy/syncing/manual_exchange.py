@@ -1,17 +1,15 @@
 """Exchange by hand: pouches as files, on a server or on a workstation."""
 
-import os
-from collections.abc import Callable, Iterable
-from datetime import date
+from collections.abc import Callable
 from pathlib import Path
 
-from deploy.atomic_folder import sync_folder
+from deploy.atomic_folder import replace_file
 from deploy.errors import DeployError
 from deploy.pairing.server import find_workstation
 from deploy.syncing.sync_refusals import refusals_as_sentences
 from protocol.identifiers import StrandId
 from protocol.pouch.pouch_file import SERVER
-from store import outbox, peers, sync_findings
+from store import peers, sync_findings
 from store.database.engine import Store
 from sync.build import build_pouch_files
 from sync.endpoint import Endpoint
@@ -41,7 +39,13 @@ def write_pouch_file(
         peer, name = _receiver(endpoint, to)
         for number, pieces in enumerate(build_pouch_files(endpoint, peer, part_bytes), 1):
             part = path if part_bytes is None else path.with_name(f"{path.name}.{number}")
-            _write(part, pieces)
+            try:
+                replace_file(part, pieces)
+            except OSError as why:
+                raise DeployError(
+                    f"{part} cannot be written ({type(why).__name__}). Nothing is lost: make room there, and "
+                    "run the same command again."
+                ) from why
             say(
                 f"{part} is for {name}, and encrypted to it alone. Carry it there, and run: steunpunt pouch "
                 f"in {part.name}"
@@ -89,19 +93,6 @@ def desk_warnings(store: Store) -> list[str]:
     return sentences
 
 
-def last_exchange(store: Store, name: bytes = SERVER) -> date | None:
-    """Return the day on which a pouch of a peer was last applied, or None."""
-    with store.reading() as session:
-        peer = peers.find(session, name)
-    return None if peer is None else peer.last_applied_day
-
-
-def count_waiting(store: Store) -> int:
-    """Return how many items the server has not confirmed yet."""
-    with store.reading() as session:
-        return outbox.count(session, SERVER)
-
-
 def pending_pouch_sentences(pouches: int) -> list[str]:
     """Return a sentence about pouches that still wait for an earlier one, or nothing."""
     return [f"Pouches that came early and still wait for a missing one: {pouches}."] if pouches else []
@@ -133,25 +124,3 @@ def _receiver(endpoint: Endpoint, to: str | None) -> tuple[StrandId, str]:
     peer = find_workstation(letterhead, known, to)
     endpoint.workstation(peer, letterhead)
     return peer, next(strand.name for strand in letterhead.strands if strand.id == peer)
-
-
-def _write(path: Path, pieces: Iterable[bytes]) -> None:
-    """Write a file in one step: it is complete, or it does not exist."""
-    fresh = path.with_name(f"{path.name}.new")
-    try:
-        with fresh.open("wb") as file:
-            for piece in pieces:
-                file.write(piece)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
-        sync_folder(path.parent)
-    except OSError as why:
-        fresh.unlink(missing_ok=True)
-        raise DeployError(
-            f"{path} cannot be written ({type(why).__name__}). Nothing is lost: make room there, and run the "
-            "same command again."
-        ) from why
-    except BaseException:
-        fresh.unlink(missing_ok=True)
-        raise

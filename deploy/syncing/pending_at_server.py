@@ -30,7 +30,7 @@ def apply_pending_until_stopped(settings: Path, stop: threading.Event) -> None:
 
 
 def apply_pending_now(settings: Path, last_fault: str = "") -> str:
-    """Apply the pending pouches that fit. Return the fault, or "" if there was none.
+    """Apply the pending pouches that fit. Return the fault, or an empty text.
 
     A fault is logged unless it is `last_fault`.
     """

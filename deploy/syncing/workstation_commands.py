@@ -8,12 +8,7 @@ from pathlib import Path
 from deploy.desk_for_command import open_desk_for_command
 from deploy.errors import DeployError
 from deploy.pairing.workstation import ONION, PairingRequest, end_strand, pair_new_workstation
-from deploy.syncing.manual_exchange import (
-    count_waiting,
-    desk_warnings,
-    last_exchange,
-    pending_pouch_sentences,
-)
+from deploy.syncing.manual_exchange import desk_warnings, pending_pouch_sentences
 from deploy.syncing.sync_refusals import refusals_as_sentences
 from journalist_app.config import BY_FILE, ONE_MACHINE
 from journalist_app.desk.open_desk import OpenDesk
@@ -57,14 +52,15 @@ def sync_now(desk: OpenDesk, *, say: Say, on_left: Callable[[int], None]) -> Non
         DeployError: the exchange was not completed.
         StoreError: the store cannot be used.
     """
-    before = count_waiting(desk.store)
+    with desk.store.reading() as session:
+        queued = outbox.count(session, SERVER)
     side = workstation_side(desk)
     with refusals_as_sentences(from_server=True):
         done = exchange(side, _carrier(desk), on_left)
         held = apply_pending(side)
     say(
-        f"Synced on {last_exchange(desk.store)}: received {done.received} new items ({done.bytes_received} "
-        f"bytes), sent {before} ({done.bytes_sent} bytes)."
+        f"Synced on {utc_today()}: received {done.received} new items ({done.bytes_received} "
+        f"bytes), sent {queued} ({done.bytes_sent} bytes)."
     )
     for sentence in (*pending_pouch_sentences(held), *desk_warnings(desk.store)):
         say(sentence)
@@ -84,14 +80,12 @@ def retire_workstation(desk: OpenDesk, name: str, since: date | None, *, say: Sa
     until = today if since is None else min(since, today)
     if until < strand.since:
         raise DeployError(f"{name} is in use since {strand.since}: name that day or a later one.")
-    strands = tuple(
-        end_strand(each, until=until) if each.id == strand.id else each for each in desk.letterhead.strands
-    )
+    ended = end_strand(strand, until=until)
+    strands = tuple(ended if each.id == strand.id else each for each in desk.letterhead.strands)
     with desk.store.writing() as session:
         published = publishing.publish_successor(desk, session, strands=strands)
     publishing.in_use(desk, published)
-    (now,) = (each for each in strands if each.id == strand.id)
-    say(f"Signatures of {name} after {now.until} do not count. The server is told with the next sync.")
+    say(f"Signatures of {name} after {ended.until} do not count. The server is told with the next sync.")
     say(
         "If it connected over an onion service, ask the operator to remove its key, which works at once: "
         f'steunpunt admit --remove "{name}"'

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from deploy.errors import OnionError, OnionFolderError
 from deploy.onion.clients import (
-    NOBODY,
+    UNUSED_CLIENT,
     admit_client,
     admitted_clients,
     client_keys,
@@ -77,12 +77,12 @@ def test_dismissing_the_last_client_opens_the_door_to_nobody(folder: Path) -> No
     assert dismiss_client(folder, "desk-1")
 
     assert admitted_clients(folder) == {}
-    assert list(client_keys(folder)) == [NOBODY]  # Tor asks nobody for a key where the folder is empty
+    assert list(client_keys(folder)) == [UNUSED_CLIENT]  # Tor asks nobody for a key where the folder is empty
 
 
 def test_dismissing_who_was_never_there_is_told(folder: Path) -> None:
     assert not dismiss_client(folder, "desk-1")
-    assert list(client_keys(folder)) == [NOBODY]
+    assert list(client_keys(folder)) == [UNUSED_CLIENT]
 
 
 def test_without_a_folder_there_is_nobody_at_all(folder: Path) -> None:

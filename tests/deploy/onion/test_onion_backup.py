@@ -9,7 +9,7 @@ import pytest
 from crypto import age
 from deploy.errors import ConfigError, OnionError, OnionKeyError
 from deploy.onion import onion_backup
-from deploy.onion.clients import NOBODY, admit_client, admitted_clients, client_keys, make_client_key
+from deploy.onion.clients import UNUSED_CLIENT, admit_client, admitted_clients, client_keys, make_client_key
 from deploy.onion.folders import read_service_key, write_service_key
 from deploy.onion.onion_keys import SECRET_FILE, OnionKey
 from deploy.settings.load_settings import load_config
@@ -78,7 +78,7 @@ def test_a_lost_server_comes_back_under_the_same_address(
     assert read_service_key(after.source_folder) == read_service_key(before.source_folder)
     assert read_service_key(after.sync_folder) == read_service_key(before.sync_folder)
     assert admitted_clients(after.clients_folder) == admitted_clients(before.clients_folder)
-    assert NOBODY in client_keys(after.clients_folder)
+    assert UNUSED_CLIENT in client_keys(after.clients_folder)
     assert [path.name for path in new.parent.iterdir() if path.name.startswith(".")] == []
 
 
