@@ -46,7 +46,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Desk:
 
 @pytest.fixture(scope="module")
 def from_before(tmp_path_factory: pytest.TempPathFactory) -> tuple[Desk, list[str]]:
-    """Set a desk up where there is no gpg: it is then as one that was made before there was OpenPGP."""
+    """Set a desk up without gpg, so that it has no OpenPGP key."""
     with pytest.MonkeyPatch.context() as nowhere:
         nowhere.setenv("PATH", "/nowhere")
         return _set_up(tmp_path_factory.mktemp("before") / "var")
@@ -86,7 +86,7 @@ def home() -> Iterator[GpgHome]:
 
 
 def _both_halves_fit(desk: Desk, home: GpgHome) -> str:
-    """Take the key in from the keyring and from the letterhead; return its fingerprint."""
+    """Import the key from the keyring and from the letterhead. Return its fingerprint."""
     published = _letterhead(desk)
     fingerprint = home.import_secret(_keyring(desk).openpgp)
     home.import_public(str(published.openpgp_key).encode(), fingerprint)
@@ -95,25 +95,27 @@ def _both_halves_fit(desk: Desk, home: GpgHome) -> str:
     return fingerprint
 
 
-def test_a_new_desk_has_an_openpgp_key_and_tells_it_in_its_letterhead(made: Desk, home: GpgHome) -> None:
+def test_a_new_desk_has_an_openpgp_key_and_publishes_it_in_its_letterhead(made: Desk, home: GpgHome) -> None:
     assert _both_halves_fit(made, home)
 
 
-def test_set_up_leaves_nothing_of_the_key_in_memory(made: Desk) -> None:
+def test_set_up_leaves_no_part_of_the_key_in_memory(made: Desk) -> None:
     held = b"".join(path.read_bytes() for path in made[0].parent.iterdir())
 
     assert b"PRIVATE KEY" not in held
     assert not [path for path in Path(TMPFS).glob("steunpunt-*/*/private-keys-v1.d") if path.is_dir()]
 
 
-def test_without_gpg_a_desk_is_made_all_the_same_and_it_is_said(from_before: tuple[Desk, list[str]]) -> None:
+def test_without_gpg_a_desk_is_made_without_a_key_and_set_up_says_so(
+    from_before: tuple[Desk, list[str]],
+) -> None:
     desk, said = from_before
 
     assert (_keyring(desk).openpgp, _letterhead(desk).openpgp_fingerprint) == ("", None)
     assert [line for line in said if "steunpunt openpgp make" in line and "not installed" in line]
 
 
-def test_a_desk_from_before_gets_a_key_by_one_command(without: Desk, home: GpgHome) -> None:
+def test_a_desk_without_a_key_gets_one_by_one_command(without: Desk, home: GpgHome) -> None:
     before = _letterhead(without)
 
     said = _make(without)
@@ -144,7 +146,7 @@ def test_stopped_halfway_a_second_run_publishes_the_same_key(without: Desk, home
     assert _both_halves_fit(without, home) == key.fingerprint
 
 
-def test_an_older_keyring_that_was_put_back_makes_no_second_key(without: Desk) -> None:
+def test_a_restored_older_keyring_makes_no_second_key(without: Desk) -> None:
     path = load_config(without[0], "adviser", AdviserConfig).keyring_path
     older = path.read_bytes()
     _make(without)

@@ -22,7 +22,7 @@ def test_a_folder_that_others_can_enter_is_refused(tmp_path: Path) -> None:
         private_folder(folder)
 
 
-def test_a_link_to_somebody_elses_folder_is_refused(tmp_path: Path) -> None:
+def test_a_link_to_another_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir(mode=0o700)
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
 
@@ -47,6 +47,6 @@ def test_a_keyring_for_us_alone_is_accepted(tmp_path: Path) -> None:
     refuse_readable_by_others(keyring)
 
 
-def test_a_keyring_that_is_not_there_gets_a_sentence(tmp_path: Path) -> None:
+def test_a_missing_keyring_gets_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(UnsafePathError, match="cannot be found"):
         refuse_readable_by_others(tmp_path / "keyring.age")

@@ -1,4 +1,4 @@
-"""A running source server takes up what the desk says anew, and nothing that the desk did not say."""
+"""A running source server uses the desk's new letterhead, and no letterhead that the desk did not sign."""
 
 import shutil
 import subprocess
@@ -89,7 +89,7 @@ def _serving(desk: Desk) -> Iterator[Server]:
 
 
 def _ask_at_once(server: Server) -> list[bytes]:
-    """Return one page many times: of requests one by one, the same worker may take every one for a minute."""
+    """Return one page many times at once: if asked one by one, the same worker could answer all."""
     with ThreadPoolExecutor(16) as visitors:
         return [page for _, page in visitors.map(server.get, ["/en/help"] * 48)]
 
@@ -100,7 +100,7 @@ def _wait_until_every_worker_says(server: Server, word: bytes) -> None:
         assert time.monotonic() < until, server.log.read_text()
 
 
-def test_running_workers_say_what_the_newest_letterhead_says_and_keep_it_beside_a_forged_one(
+def test_running_workers_use_the_newest_letterhead_and_keep_it_when_a_forged_one_follows(
     desk: Desk,
 ) -> None:
     with _serving(desk) as server:

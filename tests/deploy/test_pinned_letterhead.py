@@ -27,7 +27,7 @@ CHEAP = Argon2Params(t=1, m_kib=8, p=1)
 
 @dataclass
 class Place:
-    """A store, a desk, and what the server remembers beside the store."""
+    """Store, desk, and the serial that the server remembers beside the store."""
 
     store: Store
     keyring: Keyring
@@ -76,7 +76,7 @@ def test_a_letterhead_of_another_desk_starts_nothing(place: Place) -> None:
         place.open()
 
 
-def test_a_true_letterhead_with_one_word_changed_starts_nothing(place: Place) -> None:
+def test_a_signed_letterhead_with_one_word_changed_starts_nothing(place: Place) -> None:
     first = first_letterhead(place.keyring, load_config(EXAMPLE, "desk", DeskConfig), date(2026, 11, 23))
     body, signature = letterhead.sign_letterhead(first, place.keyring.desk_key)
     with place.store.writing() as session:
@@ -86,7 +86,7 @@ def test_a_true_letterhead_with_one_word_changed_starts_nothing(place: Place) ->
         place.open()
 
 
-def test_a_store_that_was_put_back_to_an_older_letterhead_starts_nothing(place: Place) -> None:
+def test_a_store_restored_to_an_older_letterhead_starts_nothing(place: Place) -> None:
     place.publish(1)
     place.serial_path.write_text(f"2 {'00' * 32}\n", "ascii")
 
@@ -108,7 +108,7 @@ def test_an_older_letterhead_under_a_newer_number_starts_nothing(place: Place) -
 
 
 @pytest.mark.parametrize("raw", [b"", b"1", b"twee 00", b"\xff"])
-def test_a_spoilt_memory_of_the_serial_starts_nothing(place: Place, raw: bytes) -> None:
+def test_a_damaged_serial_file_starts_nothing(place: Place, raw: bytes) -> None:
     place.publish(1)
     place.serial_path.write_bytes(raw)
 
@@ -128,7 +128,7 @@ def test_another_passphrase_cost_or_salt_starts_nothing(place: Place) -> None:
 
 @dataclass
 class Running:
-    """A server that runs, and its clock."""
+    """Running server, and its clock."""
 
     place: Place
     seconds: float = 0.0
@@ -166,7 +166,7 @@ def test_a_running_server_uses_a_newer_letterhead_within_a_minute_and_looks_no_m
     assert [2, 2, 3] == [running.serial_after(seconds) for seconds in (1, 58, 1)]
 
 
-def test_a_newer_letterhead_is_as_well_remembered_as_at_the_start(running: Running) -> None:
+def test_a_running_server_remembers_a_newer_letterhead_too(running: Running) -> None:
     running.place.publish(2)
     assert 2 == running.serial_after(60)
     with running.place.store.writing() as session:
@@ -184,7 +184,7 @@ def _put_back(place: Place) -> None:
 
 
 def _forgotten_and_put_back(place: Place) -> None:
-    """Leave an older one in the store, and nothing of what was seen."""
+    """Leave an older letterhead in the store, and no remembered serial."""
     place.serial_path.unlink()
     with place.store.writing() as session:
         session.execute(text("DELETE FROM letterhead WHERE serial = 3"))
@@ -258,7 +258,7 @@ def test_a_worker_that_is_started_later_begins_with_the_newest(place: Place) -> 
     assert (1, 2) == (at_start.serial, watch().serial)
 
 
-def test_while_one_thread_looks_no_other_waits_for_it(running: Running) -> None:
+def test_no_thread_waits_for_the_one_that_checks_the_store(running: Running) -> None:
     running.place.publish(2)
     running.seconds += 60
     with running.watch._checking:
@@ -266,7 +266,7 @@ def test_while_one_thread_looks_no_other_waits_for_it(running: Running) -> None:
     assert 2 == running.watch().serial
 
 
-def test_workers_that_look_at_the_same_moment_remember_the_newest(place: Place) -> None:
+def test_workers_that_check_at_the_same_moment_remember_the_newest(place: Place) -> None:
     place.publish(1)
     place.open()
 

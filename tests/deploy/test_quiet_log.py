@@ -25,13 +25,13 @@ def logged() -> io.StringIO:
     logging.getLogger("flask.app").removeHandler(handler)
 
 
-def test_a_librarys_message_is_left_out_and_its_place_kept(logged: io.StringIO) -> None:
+def test_a_message_of_a_library_is_left_out_and_its_place_is_logged(logged: io.StringIO) -> None:
     logging.getLogger("flask.app").error("Exception on %s", CANARY)
 
     assert re.fullmatch(r"\d{4}-\d\d-\d\d error flask\.app at test_quiet_log:\d+\n", logged.getvalue())
 
 
-def test_an_exception_is_named_and_placed_and_never_quoted(logged: io.StringIO) -> None:
+def test_an_exception_is_logged_with_its_kind_and_place_but_not_its_text(logged: io.StringIO) -> None:
     try:
         int(CANARY)
     except ValueError:
@@ -41,7 +41,7 @@ def test_an_exception_is_named_and_placed_and_never_quoted(logged: io.StringIO) 
     assert CANARY not in logged.getvalue()
 
 
-def test_our_own_events_come_out_in_full(logged: io.StringIO) -> None:
+def test_our_own_events_are_logged_in_full(logged: io.StringIO) -> None:
     logging.getLogger(OWN_LOGGER).info("swept %d rows", 7)
 
     logging.getLogger(f"{OWN_LOGGER}.source").error("store: %s", "StoreFullError")
@@ -52,7 +52,7 @@ def test_our_own_events_come_out_in_full(logged: io.StringIO) -> None:
     assert CANARY not in logged.getvalue()
 
 
-def test_gunicorns_words_about_a_request_are_left_out(logged: io.StringIO) -> None:
+def test_messages_of_gunicorn_about_a_request_are_left_out(logged: io.StringIO) -> None:
     logger = GunicornLogger(None)
 
     logger.warning("Invalid request from ip=192.0.2.1: " + CANARY)  # noqa: G003  # as gunicorn does
@@ -65,7 +65,7 @@ def test_gunicorns_words_about_a_request_are_left_out(logged: io.StringIO) -> No
     assert logged.getvalue().count("left out") == 2
 
 
-def test_gunicorns_words_about_its_workers_are_kept(logged: io.StringIO) -> None:
+def test_messages_of_gunicorn_about_its_workers_are_logged(logged: io.StringIO) -> None:
     GunicornLogger(None).critical("WORKER TIMEOUT (pid:%s)", 7)
 
     assert "gunicorn: WORKER TIMEOUT (pid:7)" in logged.getvalue()
@@ -81,7 +81,7 @@ def test_gunicorns_words_about_its_workers_are_kept(logged: io.StringIO) -> None
     ],
     ids=["uncaught", "in a thread", "warning", "in a finaliser"],
 )
-def test_nothing_that_goes_wrong_unforeseen_is_quoted(fails: str) -> None:
+def test_an_unexpected_error_is_never_quoted(fails: str) -> None:
     program = f"import sys; from deploy import quiet_log; quiet_log.install_quiet_log(sys.stderr); {fails}"
 
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False).stderr

@@ -1,4 +1,4 @@
-"""`steunpunt report`: what it asks, what it writes, and for whom."""
+"""`steunpunt report`: its question, its files and their modes."""
 
 import subprocess
 import sys
@@ -18,7 +18,7 @@ def _passphrase(said: str) -> str:
     return next(line.strip() for line in said.splitlines() if line.startswith("    ")).strip()
 
 
-def test_the_command_makes_both_versions_for_its_user_alone(tmp_path: Path) -> None:
+def test_the_command_writes_both_versions_for_its_user_alone(tmp_path: Path) -> None:
     settings, folder = tmp_path / "var" / "config.toml", tmp_path / "files"
     passphrase = _passphrase(_run(settings, "setup").stdout)
 

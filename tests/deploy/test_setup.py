@@ -50,13 +50,13 @@ def _is_whole(folder: Path, passphrase: str) -> bool:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """Make one desk for the tests that only look at it; give its folder and its passphrase."""
+    """Make one desk for tests that only read it. Return its folder and its passphrase."""
     folder = tmp_path_factory.mktemp("made") / "var"
     (passphrase,) = _set_up(folder)
     return folder, passphrase
 
 
-def test_a_new_desk_is_whole_and_for_its_user_alone(made: tuple[Path, str]) -> None:
+def test_a_new_desk_is_complete_and_for_its_user_alone(made: tuple[Path, str]) -> None:
     folder, passphrase = made
 
     assert _is_whole(folder, passphrase)
@@ -68,7 +68,7 @@ def test_a_new_desk_is_whole_and_for_its_user_alone(made: tuple[Path, str]) -> N
     assert list(folder.parent.glob("*unfinished*")) == []
 
 
-def test_a_new_desk_promises_what_the_settings_say_and_knows_the_holidays_ahead(
+def test_the_first_letterhead_has_the_promises_of_the_settings_and_the_next_holidays(
     made: tuple[Path, str],
 ) -> None:
     folder, _ = made
@@ -83,7 +83,7 @@ def test_a_new_desk_promises_what_the_settings_say_and_knows_the_holidays_ahead(
     assert date(letterhead.issued.year + 1, 12, 25) in letterhead.closed_days
 
 
-def test_the_addresses_asked_for_stand_in_the_settings(made: tuple[Path, str]) -> None:
+def test_the_requested_addresses_are_in_the_settings(made: tuple[Path, str]) -> None:
     folder, _ = made
 
     source = load_config(folder / "config.toml", "source", SourceConfig)
@@ -114,7 +114,7 @@ def test_no_file_holds_the_passphrase(made: tuple[Path, str]) -> None:
     assert passphrase.split()[0].encode() + b" " + passphrase.split()[1].encode() not in held
 
 
-def test_a_second_set_up_finds_everything_as_it_was(made: tuple[Path, str]) -> None:
+def test_a_second_set_up_changes_nothing(made: tuple[Path, str]) -> None:
     folder, _ = made
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
 
@@ -135,7 +135,7 @@ def test_an_empty_folder_may_be_there_already(tmp_path: Path) -> None:
 
 def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "var").mkdir()
-    (tmp_path / "var" / "keyring.age").write_bytes(b"somebody's")
+    (tmp_path / "var" / "keyring.age").write_bytes(b"another keyring")
 
     with pytest.raises(DeployError, match=r"holds files but no config\.toml"):
         _set_up(tmp_path / "var")
@@ -153,7 +153,7 @@ def test_a_second_set_up_at_the_same_time_is_refused(tmp_path: Path) -> None:
         os.close(held)
 
 
-def test_no_desk_comes_to_be_when_its_passphrase_cannot_be_shown(tmp_path: Path) -> None:
+def test_no_desk_is_made_if_its_passphrase_cannot_be_shown(tmp_path: Path) -> None:
     def broken_pipe(_passphrase: str) -> None:
         raise BrokenPipeError
 
@@ -179,7 +179,7 @@ def test_no_desk_comes_to_be_when_its_passphrase_cannot_be_shown(tmp_path: Path)
         "var/config.toml",
     ],
 )
-def test_killed_at_any_moment_there_is_a_whole_desk_or_none(tmp_path: Path, moment: str) -> None:
+def test_killed_at_any_moment_there_is_a_complete_desk_or_none(tmp_path: Path, moment: str) -> None:
     folder = tmp_path / "var"
     command = [sys.executable, "-m", "deploy.cli.main", "--settings", folder / "config.toml", "setup"]
     with (tmp_path / "said").open("wb") as said:

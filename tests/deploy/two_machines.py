@@ -1,4 +1,4 @@
-"""A desk with a server and workstations in folders of their own, driven by the command as people type it."""
+"""Desk with a server and workstations in separate folders, driven by the command as people type it."""
 
 import shutil
 from dataclasses import dataclass
@@ -32,13 +32,13 @@ _BEGAN = date(2020, 1, 1)
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """One machine: its settings, and what its person types."""
+    """One machine: its settings, and the commands that a person types there."""
 
     settings: Path
     fingerprint: str
 
     def types(self, *words: str | Path, passphrase: str = PASSPHRASE) -> Result:
-        """Run a command as somebody types it, with a passphrase for when it asks."""
+        """Run a command as someone types it, with a passphrase if it asks."""
         argv = ["--settings", str(self.settings), *map(str, words)]
         done = CliRunner().invoke(main, argv, input=f"{passphrase}\n")
         if done.exception is not None and not isinstance(done.exception, SystemExit):
@@ -46,13 +46,13 @@ class Machine:
         return done
 
     def does(self, *words: str | Path) -> str:
-        """Run a command that must succeed; return what it said."""
+        """Run a command that must succeed. Return its output."""
         done = self.types(*words)
         assert done.exit_code == 0, done.output
         return done.output
 
     def is_told(self, *words: str | Path) -> str:
-        """Run a command that must fail; return the one sentence that it says."""
+        """Run a command that must fail. Return its sentence."""
         done = self.types(*words)
         assert done.exit_code == 1, done.output
         return done.stderr.partition("Error: ")[2].strip()
@@ -63,7 +63,7 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """A desk whose first workstation is there, and its keys; nothing is paired yet."""
+    """Desk with a first workstation and its keys. Nothing is paired yet."""
 
     folder: Path
     keyring: Keyring
@@ -106,7 +106,7 @@ class Desk:
         return made
 
     def world(self, machine: Machine, keyring: Keyring | None = None) -> World:
-        """Return what the factories write through: sources at the server, a desk in its replica."""
+        """Return the world that factories write to: sources at the server, or a desk in its replica."""
         store = machine.store()
         return World(None, keyring or self.keyring, newest(store, self.keyring), store)  # type: ignore[arg-type]  # no settings are read
 
@@ -123,7 +123,7 @@ class Desk:
         world.store.close()
 
     def publishes(self, machine: Machine, **changes: object) -> None:
-        """Have the desk's letterhead change in a store."""
+        """Publish a changed letterhead in a store."""
         store = machine.store()
         following = newest(store, self.keyring).successor(**changes)
         with store.writing() as session:
@@ -143,7 +143,7 @@ def newest(store: Store, keyring: Keyring) -> letterhead_format.Letterhead:
 
 
 def a_desk(folder: Path, *, source_bind: str = "127.0.0.1:8080", sync_bind: str = "127.0.0.3:18082") -> Desk:
-    """Make a desk as `steunpunt setup` does, with a passphrase that costs nothing, and an empty server."""
+    """Make a desk as `steunpunt setup` does, with a cheap passphrase, and an empty server."""
     keyring = keyrings.create_keyring(FIRST, [Slot.for_passphrase(PASSPHRASE, _CHEAP)])
     first = Machine(folder / "first" / "var" / "config.toml", keyring.fingerprint)
     letterhead = first_letterhead(keyring, load_config(EXAMPLE, "desk", DeskConfig), _BEGAN)
@@ -169,7 +169,7 @@ def a_desk_in(folder: Path, keyring: Keyring) -> Desk:
 
 
 def carry(out_of: Machine, into: Machine, stick: Path, *to: str) -> str:
-    """Carry a pouch by hand; return what was said where it came in."""
+    """Carry a pouch by hand. Return the output of the machine that applied it."""
     out_of.does("pouch", "out", stick, *to)
     return into.does("pouch", "in", stick)
 

@@ -1,4 +1,4 @@
-"""A desk's server behind its onions, and whoever asks for it over SOCKS."""
+"""Server of a desk behind its onions, and clients that reach it over SOCKS."""
 
 import contextlib
 import re
@@ -26,12 +26,12 @@ _TRY_SECONDS = 20
 
 
 class NoAnswerError(Exception):
-    """Nothing came back, and why: what SOCKS said, or an empty answer."""
+    """No answer, and the reason: the code of SOCKS, or an empty answer."""
 
 
 @dataclass(frozen=True)
 class OnionSite:
-    """A desk whose server is open, and the tor that brings sources and its workstation to it."""
+    """Desk whose server is listening, and the tor through which sources and its workstation reach it."""
 
     desk: two_machines.Desk
     tor: Tor
@@ -59,7 +59,7 @@ def run_steunpunt(settings: Path, *arguments: str) -> subprocess.CompletedProces
 
 
 def change_settings(settings: Path, **values: str) -> None:
-    """Give texts in a settings file other values."""
+    """Set text settings in a settings file."""
     text = settings.read_text("utf-8")
     for key, value in values.items():
         text, times = re.subn(rf'(?m)^{key} = ".*"$', f'{key} = "{value}"', text)
@@ -69,7 +69,7 @@ def change_settings(settings: Path, **values: str) -> None:
 
 @contextlib.contextmanager
 def serve_onion_site(network: TorNetwork) -> Iterator[OnionSite]:
-    """Do what docs/operator.md says for the way in which Tor keeps the key, and open every door."""
+    """Follow docs/operator.md for the way in which Tor keeps the key, and start every part."""
     with contextlib.ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="site-"))
         stack.callback(shutil.rmtree, folder)
@@ -109,7 +109,7 @@ def serve_onion_site(network: TorNetwork) -> Iterator[OnionSite]:
 
 
 def wait_for_answer(client: Tor, host: str, path: str = "/", *, seconds: float = _PATIENCE_SECONDS) -> bytes:
-    """Ask an onion for a page until it answers; return the whole answer.
+    """Request a page from an onion until it answers. Return the whole answer.
 
     Raises:
         NoAnswerError: it does not, in so many seconds.
@@ -121,12 +121,12 @@ def wait_for_answer(client: Tor, host: str, path: str = "/", *, seconds: float =
         except (NoAnswerError, OSError) as why:
             if time.monotonic() > deadline:
                 raise NoAnswerError(str(why)) from why
-        client.forget()  # where a service was before its tor was killed: a source who comes later never knew
+        client.forget()  # the old place of a service whose tor was killed, which a later source never knew
         time.sleep(1)
 
 
 def fetch_once(client: Tor, host: str, path: str = "/") -> bytes:
-    """Ask once.
+    """Request a page once.
 
     Raises:
         NoAnswerError: SOCKS says no, or nothing comes.
@@ -161,7 +161,7 @@ def _take(line: socket.socket, size: int) -> bytes:
 
 @contextlib.contextmanager
 def answering_socket(path: Path, says: bytes) -> Iterator[None]:
-    """Answer whatever comes in at a Unix socket with the same words: something to find behind a door."""
+    """Answer every request at a Unix socket with the same words."""
     server = socket.socket(socket.AF_UNIX)
     server.bind(str(path))
     server.listen()

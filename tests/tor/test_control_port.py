@@ -1,4 +1,4 @@
-"""The onions published through the control port, and what can be in the way."""
+"""Onions published through the control port, and faults that prevent it."""
 
 import contextlib
 import os
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.slow
 
 @dataclass(frozen=True)
 class Services:
-    """Settings for both services, with something behind each."""
+    """Settings for both services, with a server behind each."""
 
     settings: Path
     tor: Tor
@@ -75,13 +75,13 @@ def services(tor: Tor, short_folder: Path) -> Iterator[Services]:
 
 
 @pytest.mark.timeout(120)
-def test_a_reload_of_tor_just_as_we_leave_holds_nobody_up(services: Services) -> None:
+def test_a_reload_of_tor_while_the_connection_closes_is_no_deadlock(services: Services) -> None:
     for _ in range(20):
         with connect_to_tor(services.config.control) as controller:
             assert controller.msg("SIGNAL RELOAD").is_ok()
 
 
-def test_both_come_back_after_tor_restarts_and_only_admitted_workstations_come_in(
+def test_both_are_published_again_after_tor_restarts_and_only_admitted_workstations_connect(
     services: Services, client: Tor, network: TorNetwork
 ) -> None:
     config, key = services.config, make_client_key()
@@ -92,7 +92,7 @@ def test_both_come_back_after_tor_restarts_and_only_admitted_workstations_come_i
         sync = _wait_for_host(config.sync_folder)
         workstation = start_workstation_tor(network, "workstation", key.private_line(sync))
 
-        # Everybody reaches the source's interface, and finds the defence.
+        # Everyone reaches the source's interface, and sees the defence.
         assert wait_for_answer(client, source).endswith(b"source")
         with connect_to_tor(f"unix:{client.control_socket}") as controller:
             assert fetch_published(controller, source, seconds=60) == PublishedService(
@@ -100,12 +100,12 @@ def test_both_come_back_after_tor_restarts_and_only_admitted_workstations_come_i
             )
             assert fetch_published(controller, sync, seconds=60) == PublishedService(None, None)
 
-        # The door for sync opens with the key, and not without.
+        # The onion for sync can be reached with the key, and not without.
         assert wait_for_answer(workstation, sync).endswith(b"sync")
         with pytest.raises(NoAnswerError, match="SOCKS"):
             fetch_once(client, sync)
 
-        # Tor is killed; what it published goes with it, and comes back under the same addresses.
+        # Tor is killed. Its services disappear, and are published again under the same addresses.
         services.tor.kill()
         services.tor.start()
         services.tor.wait_until_bootstrapped()
@@ -117,12 +117,12 @@ def test_both_come_back_after_tor_restarts_and_only_admitted_workstations_come_i
         assert f'Write onion_host = "{source}"' in said.stdout  # the source's interface does not know it yet
         assert said.returncode == 1
 
-        # A workstation that was lost comes in no longer, not even by the line that it holds.
+        # A lost workstation can no longer connect, and its present connection is closed.
         dismiss_client(config.clients_folder, "desk-1")
         _wait_until_shut(workstation, sync)
 
     workstation.stop()
-    # Not connected any more, and still published: Flags=Detach.
+    # No longer connected, and still published: Flags=Detach.
     assert wait_for_answer(client, source).endswith(b"source")
 
 
@@ -145,7 +145,7 @@ def _wait_until_shut(client: Tor, host: str) -> None:
     raise AssertionError("a dismissed workstation still comes in")
 
 
-def test_a_key_is_on_the_disk_for_us_alone_before_it_is_published(services: Services) -> None:
+def test_a_key_is_on_the_disk_for_its_owner_alone_before_it_is_published(services: Services) -> None:
     publish_services(services.config, services.source_socket, say=lambda _line: None)
     once = read_service_key(services.config.source_folder)
 
@@ -155,7 +155,7 @@ def test_a_key_is_on_the_disk_for_us_alone_before_it_is_published(services: Serv
     assert {path.stat().st_mode & 0o777 for path in services.config.source_folder.iterdir()} == {0o600}
 
 
-def test_a_wrong_cookie_is_told(services: Services) -> None:
+def test_a_wrong_cookie_gets_a_sentence(services: Services) -> None:
     right = services.tor.cookie.read_bytes()
     services.tor.cookie.write_bytes(os.urandom(len(right)))
 
@@ -169,7 +169,7 @@ def test_a_wrong_cookie_is_told(services: Services) -> None:
     assert len(said.stderr.splitlines()) == 1
 
 
-def test_a_cookie_that_cannot_be_read_is_told(services: Services) -> None:
+def test_a_cookie_that_cannot_be_read_gets_a_sentence(services: Services) -> None:
     right = services.tor.cookie.read_bytes()
     services.tor.cookie.unlink()
 
@@ -179,7 +179,7 @@ def test_a_cookie_that_cannot_be_read_is_told(services: Services) -> None:
 
 
 def test_a_socket_with_a_space_is_refused_by_us_and_by_tor(services: Services, short_folder: Path) -> None:
-    """Should the settings ever let one through, Tor's refusal is told without the key in it."""
+    """If the settings ever accepted one, the sentence about Tor's refusal would not contain the key."""
     settings = settings_in(short_folder / "spaced", onion_socket=f"{short_folder}/a b.sock")
     said = run_steunpunt(settings, "onion", "torrc")
     key = OnionKey.draw()
@@ -195,18 +195,18 @@ def test_a_socket_with_a_space_is_refused_by_us_and_by_tor(services: Services, s
     assert key.control_text() not in str(why.value)
 
 
-def test_tor_that_does_not_run_is_told(network: TorNetwork) -> None:
+def test_tor_that_is_not_running_gets_a_sentence(network: TorNetwork) -> None:
     gone = network.add("gone")
     gone.start()
-    gone.kill()  # its socket stays behind
+    gone.kill()  # its socket file is left
 
     for control in (f"unix:{gone.control_socket}", "unix:/nonexistent/control"):
         with pytest.raises(TorAwayError, match="Tor is not running"), connect_to_tor(control):
             pass
 
 
-def test_a_control_port_that_is_closed_is_told(services: Services) -> None:
-    """This Tor runs, and listens for commands on its Unix socket alone."""
+def test_a_closed_control_port_gets_a_sentence(services: Services) -> None:
+    """This Tor is running, and listens for commands on its Unix socket only."""
     settings = services.settings.read_text("utf-8")
     port = free_port("127.0.0.1")
     services.settings.write_text(
@@ -220,7 +220,7 @@ def test_a_control_port_that_is_closed_is_told(services: Services) -> None:
     assert all("open no control port there" in each.stderr for each in said)
 
 
-def test_who_lets_tor_publish_does_not_publish_twice(services: Services) -> None:
+def test_with_way_torrc_the_control_port_publishes_nothing(services: Services) -> None:
     settings = services.settings.read_text("utf-8").replace('way = "control"', 'way = "torrc"')
     services.settings.write_text(settings, "utf-8")
 

@@ -29,9 +29,7 @@ def test_the_onion_answers_and_sends_no_onion_location(site: OnionSite, client: 
     assert site.url.encode() in page
 
 
-def test_everybody_finds_the_proof_of_work_in_the_descriptor_and_no_single_hop(
-    site: OnionSite, client: Tor
-) -> None:
+def test_the_public_descriptor_has_the_proof_of_work_and_no_single_hop(site: OnionSite, client: Tor) -> None:
     with connect_to_tor(f"unix:{client.control_socket}") as controller:
         found = fetch_published(controller, site.host, seconds=120)
 
@@ -39,7 +37,7 @@ def test_everybody_finds_the_proof_of_work_in_the_descriptor_and_no_single_hop(
 
 
 def test_the_descriptor_check_can_fail(client: Tor, network: TorNetwork, short_folder: Path) -> None:
-    """A service without the defence is told from one with it."""
+    """The check can distinguish a service without the defence from one with it."""
     folder = short_folder / "weak"
     tor = network.add(
         "weak", [f"HiddenServiceDir {folder}", f"HiddenServicePort 80 unix:{short_folder}/none"]
@@ -73,7 +71,7 @@ def test_from_the_first_page_to_the_answer_with_tor_killed_in_between(
     follow(page, labels.TO_MAILBOX)
     expect(page.get_by_text("I write over Tor.")).to_be_visible()
 
-    # The power goes, and comes back.
+    # A power failure: Tor is killed and started again.
     site.tor.kill()
     site.tor.start()
     wait_for_answer(client, site.host)
@@ -88,7 +86,7 @@ def test_from_the_first_page_to_the_answer_with_tor_killed_in_between(
     expect(again.get_by_text("And once more.")).to_be_visible()
 
 
-def test_the_door_for_sync_that_tor_publishes_itself_opens_with_the_key_alone(
+def test_the_onion_for_sync_published_by_tor_itself_needs_a_key(
     site: OnionSite, client: Tor, network: TorNetwork
 ) -> None:
     workstation = start_workstation_tor(network, "desk", site.sync_key.private_line(site.sync_host))
@@ -98,10 +96,10 @@ def test_the_door_for_sync_that_tor_publishes_itself_opens_with_the_key_alone(
         fetch_once(client, site.sync_host)
     workstation.stop()
 
-    assert served.startswith(b"HTTP/1.1 404")  # nothing but pouches goes through it
+    assert served.startswith(b"HTTP/1.1 404")  # it accepts only pouches
 
 
-def test_status_finds_all_well_and_says_so(site: OnionSite, client: Tor) -> None:
+def test_status_reports_that_all_is_well(site: OnionSite, client: Tor) -> None:
     wait_for_answer(client, site.host)
 
     said = site.run("onion", "status")

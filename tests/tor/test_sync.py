@@ -1,4 +1,4 @@
-"""A workstation and its server, far apart: pouches through the onion that only a key opens."""
+"""Sync of a workstation and its server over Tor, through the onion that needs a key."""
 
 import contextlib
 import os
@@ -32,7 +32,7 @@ DAYS = 30
 
 @pytest.fixture(scope="module")
 def workstation_tor(site: OnionSite, network: TorNetwork) -> Iterator[Tor]:
-    """Start the workstation's tor, with the very folder into which `steunpunt pair` wrote its key."""
+    """Start the workstation's tor, with the folder into which `steunpunt pair` wrote its key."""
     folder = site.desk.first.settings.parent / "onion-auth"
     tor = network.add("paired", [f"ClientOnionAuthDir {folder}"], socks=True)
     tor.start()
@@ -43,7 +43,7 @@ def workstation_tor(site: OnionSite, network: TorNetwork) -> Iterator[Tor]:
 
 @pytest.fixture
 def first(site: OnionSite, workstation_tor: Tor) -> Machine:
-    """Return the paired workstation; its onion answers."""
+    """Return the paired workstation. Its onion answers."""
     through(site.desk.first, workstation_tor)
     wait_for_answer(workstation_tor, site.sync_host)
     return site.desk.first
@@ -54,7 +54,7 @@ def through(machine: Machine, tor: Tor) -> None:
     change_settings(machine.settings, socks="{}:{}".format(*tor.socks))
 
 
-def test_a_sync_brings_what_a_source_wrote_and_takes_the_answer_back(site: OnionSite, first: Machine) -> None:
+def test_a_sync_brings_a_message_and_sends_the_answer_back(site: OnionSite, first: Machine) -> None:
     source = site.desk.a_source_writes("I write from far away.", file=("photo.jpg", b"picture" * 300_000))
 
     said = first.does("sync")
@@ -84,14 +84,14 @@ def test_without_the_key_a_sync_is_refused_in_a_sentence_and_nothing_is_lost(
     first.does("sync")
 
     assert told == (
-        "The server could not be reached, or the line broke off. Nothing is lost: what did not arrive goes "
-        "next time. See whether the network (and Tor) works, and try again."
+        "The server could not be reached, or the connection was lost. Nothing is lost: what did not arrive "
+        "is sent next time. Check the network (and Tor), and try again."
     )
     assert after == before
     assert texts_held(first) == texts_held(site.desk.server) == before[0] | before[1]
 
 
-def test_after_tor_was_killed_and_came_back_the_next_sync_works(
+def test_the_next_sync_works_after_tor_was_killed_and_restarted(
     site: OnionSite, first: Machine, workstation_tor: Tor
 ) -> None:
     first.does("sync")
@@ -115,12 +115,12 @@ def test_after_tor_was_killed_and_came_back_the_next_sync_works(
 
 class _Quiet(WSGIRequestHandler):
     def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002  # werkzeug's name
-        """Say nothing."""
+        """Log nothing."""
 
 
 @contextlib.contextmanager
 def serving_endpoint(ends: Ends, path: Path) -> Iterator[None]:
-    """Serve the door of a server whose clock we move, on a Unix socket."""
+    """Serve the sync endpoint of a server whose clock the test moves, on a Unix socket."""
     server: BaseWSGIServer = make_server(
         f"unix://{path}", 0, create_sync_app(ends.server), request_handler=_Quiet
     )
@@ -136,7 +136,7 @@ def serving_endpoint(ends: Ends, path: Path) -> Iterator[None]:
 
 @dataclass(slots=True)
 class LossyCarrier:
-    """The way through Tor; every seventh time the answer is lost on it."""
+    """Carrier through Tor that loses every seventh answer."""
 
     carrier: Carrier
     times: int = 0
@@ -155,7 +155,7 @@ class LossyCarrier:
 
 @dataclass(slots=True)
 class Month:
-    """Sources who write, remove and end, and an adviser who answers and counts, day by day."""
+    """Sources who write, delete and end, and an adviser who answers and counts, day by day."""
 
     ends: Ends
     workstation: Workstation
@@ -164,7 +164,7 @@ class Month:
     failed: int = 0
 
     def live(self, number: int) -> None:
-        """Live one day, and sync at its end."""
+        """Simulate one day, and sync at its end."""
         day = self.ends.clock.day
         if number % 3 == 0:
             self.sources.append(a_source(self.ends.world, day=day))
@@ -183,7 +183,7 @@ class Month:
         self.sync()
 
     def sync(self) -> None:
-        """Sync; when the line breaks, that is all for today."""
+        """Sync. If the connection is lost, do not try again today."""
         try:
             exchange(self.workstation.side, self.line, lambda _left: None)
         except SyncRefusedError as why:
@@ -203,7 +203,7 @@ class Month:
                 )
 
 
-def test_after_a_month_of_syncs_server_and_replica_tell_the_same(
+def test_after_a_month_of_syncs_server_and_replica_hold_the_same(
     site: OnionSite, network: TorNetwork, short_folder: Path, tmp_path: Path
 ) -> None:
     with contextlib.ExitStack() as stack:
@@ -232,7 +232,7 @@ def test_after_a_month_of_syncs_server_and_replica_tell_the_same(
         assert month.failed > 1
         server, replica = all_of(ends.world.store), all_of(workstation.replica)
         assert server == replica
-        assert len(server["entry"]) > 10  # of what was written, that which nobody ended
+        assert len(server["entry"]) > 10  # entries of mailboxes that no one ended
         assert server["tally"]
         assert ends.left(ends.world.store, workstation.keyring.strand.id) == 0
 

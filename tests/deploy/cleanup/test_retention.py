@@ -57,7 +57,7 @@ LETTERHEAD = a_letterhead(strands=(a_strand(WORKSTATION), a_strand(LAPTOP)), aba
 
 @dataclass
 class Shelf:
-    """A store with mailboxes, and a desk that writes and orders."""
+    """Store with mailboxes, and a desk that writes entries and deletion orders."""
 
     store: Store
     letterhead: Letterhead = LETTERHEAD
@@ -158,7 +158,7 @@ def keys(shelf: Shelf) -> MailboxKeys:
 # ---- what is ordered, happens -----------------------------------------------------------------------
 
 
-def test_what_the_desk_ordered_is_gone_to_the_last_byte_and_tallies_remain(
+def test_a_mailbox_that_the_desk_ordered_to_delete_leaves_no_byte_but_its_tallies(
     shelf: Shelf, keys: MailboxKeys
 ) -> None:
     other = shelf.open(2)
@@ -171,7 +171,7 @@ def test_what_the_desk_ordered_is_gone_to_the_last_byte_and_tallies_remain(
     gone = [
         sealed[at : at + 24]
         for sealed in shelf.sealed[keys.address]
-        for at in range(64, len(sealed) - 24, 24)  # behind the words that every age file begins with
+        for at in range(64, len(sealed) - 24, 24)  # after the bytes that every age file begins with
     ]
     assert len(gone) > 500
     assert [] == [piece for piece in gone if piece in raw]
@@ -190,12 +190,12 @@ def test_what_the_desk_ordered_is_gone_to_the_last_byte_and_tallies_remain(
     assert deletion_order.verify_order(ended.statement, strands=LETTERHEAD.strand_keys).due == DUE
 
 
-def test_an_order_is_carried_out_late_as_well(shelf: Shelf, keys: MailboxKeys) -> None:
+def test_an_order_is_also_carried_out_late(shelf: Shelf, keys: MailboxKeys) -> None:
     shelf.order(keys)
     assert RetentionResult(purged=1) == shelf.retain(DUE + timedelta(days=400))
 
 
-def test_marks_of_either_side_void_no_order(shelf: Shelf, keys: MailboxKeys) -> None:
+def test_read_receipts_of_either_side_void_no_order(shelf: Shelf, keys: MailboxKeys) -> None:
     shelf.order(keys)
     shelf.write(keys, kind=Kind.SEEN)
     shelf.write(keys, WORKSTATION, kind=Kind.SEEN)
@@ -237,7 +237,7 @@ def test_a_clock_that_is_set_back_deletes_nothing_and_brings_nothing_back(
 
 
 @pytest.mark.parametrize("by", [None, WORKSTATION, LAPTOP], ids=["the source", "the desk", "another strand"])
-def test_whoever_says_something_after_it_voids_an_order(
+def test_a_later_entry_of_either_side_voids_an_order(
     shelf: Shelf, keys: MailboxKeys, by: DeskWriter | None
 ) -> None:
     shelf.order(keys)
@@ -248,7 +248,7 @@ def test_whoever_says_something_after_it_voids_an_order(
     assert RetentionResult() == shelf.retain()
 
 
-def test_what_is_said_between_the_look_and_the_deletion_counts(shelf: Shelf, keys: MailboxKeys) -> None:
+def test_an_entry_between_the_decision_and_the_deletion_counts(shelf: Shelf, keys: MailboxKeys) -> None:
     shelf.order(keys)
     with shelf.store.reading() as session:
         (before,) = deletion_orders.all_due(session, DUE)
@@ -261,7 +261,7 @@ def test_what_is_said_between_the_look_and_the_deletion_counts(shelf: Shelf, key
         assert DueOrder.WAIT is carry_out_order(session, keys.address, LETTERHEAD, DUE)
 
 
-# ---- what somebody else put there ------------------------------------------------------------------
+# ---- orders that the desk did not make -------------------------------------------------------------
 
 
 def test_a_forged_order_deletes_nothing_and_stays_for_the_desk_to_see(
@@ -283,7 +283,7 @@ def test_an_order_in_another_form_deletes_nothing(
     assert shelf.holds(keys)
 
 
-def test_the_sources_own_word_is_no_order(shelf: Shelf, keys: MailboxKeys) -> None:
+def test_a_statement_of_the_source_is_not_an_order(shelf: Shelf, keys: MailboxKeys) -> None:
     shelf.put(keys, removal.sign_ending(keys.address, shelf.heads(keys), day=DAY, by=SourceWriter(keys)))
     assert RetentionResult(refused=1) == shelf.retain()
     assert shelf.holds(keys)
@@ -304,11 +304,11 @@ def test_an_order_of_a_revoked_workstation_deletes_nothing(shelf: Shelf, keys: M
     shelf.letterhead = a_letterhead(strands=(a_strand(WORKSTATION),))
     assert RetentionResult(refused=1) == shelf.retain()
     assert shelf.holds(keys)
-    shelf.letterhead = LETTERHEAD  # a letterhead that comes later than the order
+    shelf.letterhead = LETTERHEAD  # the letterhead arrives later than the order
     assert RetentionResult(purged=1) == shelf.retain()
 
 
-def test_an_order_that_is_put_back_after_the_mailbox_was_opened_again_deletes_nothing(
+def test_an_order_replayed_after_the_mailbox_was_opened_again_deletes_nothing(
     shelf: Shelf, keys: MailboxKeys
 ) -> None:
     statement = shelf.order(keys)
@@ -331,9 +331,7 @@ def test_an_order_that_names_nothing_in_the_mailbox_would_fit_any_and_is_dropped
     assert shelf.holds(empty)
 
 
-def test_a_mailbox_from_which_something_is_missing_is_left_for_the_desk_to_see(
-    shelf: Shelf, keys: MailboxKeys
-) -> None:
+def test_a_mailbox_with_a_missing_entry_is_left_for_the_desk_to_see(shelf: Shelf, keys: MailboxKeys) -> None:
     shelf.order(keys)
     with shelf.store.writing() as session:
         session.execute(text("DELETE FROM entry WHERE author = 1"))
@@ -341,7 +339,7 @@ def test_a_mailbox_from_which_something_is_missing_is_left_for_the_desk_to_see(
     assert shelf.holds(keys)
 
 
-def test_a_mailbox_with_an_entry_in_no_form_is_left_for_the_desk_to_see(
+def test_a_mailbox_with_a_malformed_entry_is_left_for_the_desk_to_see(
     shelf: Shelf, keys: MailboxKeys
 ) -> None:
     shelf.order(keys)
@@ -364,9 +362,7 @@ def test_a_contribution_that_was_swapped_is_not_counted_and_nothing_is_deleted(
     assert (True, []) == (shelf.holds(keys), shelf.tallies())
 
 
-def test_tallies_that_could_be_told_apart_do_not_come_into_the_ledger(
-    shelf: Shelf, keys: MailboxKeys
-) -> None:
+def test_tallies_of_different_sizes_do_not_enter_the_ledger(shelf: Shelf, keys: MailboxKeys) -> None:
     shelf.order(keys, tallies=[b"long tally", b"short"])
     assert RetentionResult(refused=1) == shelf.retain()
     assert shelf.holds(keys)
@@ -375,7 +371,7 @@ def test_tallies_that_could_be_told_apart_do_not_come_into_the_ledger(
 # ---- as its source sees it -------------------------------------------------------------------------
 
 
-def test_a_source_whose_mailbox_was_purged_is_told_so_as_kindly_as_anybody_with_wrong_words(
+def test_a_source_whose_mailbox_was_purged_gets_the_same_page_as_after_a_wrong_passphrase(
     tmp_path: Path,
 ) -> None:
     place = make_desk(tmp_path)
@@ -414,7 +410,7 @@ def test_a_source_whose_mailbox_was_purged_is_told_so_as_kindly_as_anybody_with_
 # ---- mailboxes that were never used -----------------------------------------------------------------
 
 
-def test_a_mailbox_in_which_nothing_was_ever_written_ends_after_the_letterheads_months(shelf: Shelf) -> None:
+def test_an_unused_mailbox_is_dropped_after_the_months_in_the_letterhead(shelf: Shelf) -> None:
     opened = date(2026, 3, 31)
     unused, used = shelf.open(1, opened), shelf.open(2, opened)
     shelf.write(used)
@@ -444,7 +440,7 @@ def test_months_are_counted_back_by_the_calendar(day: date, months: int, before:
 
 
 @pytest.mark.slow
-def test_killed_at_any_moment_each_mailbox_is_whole_or_purged(shelf: Shelf) -> None:
+def test_killed_at_any_moment_each_mailbox_is_complete_or_purged(shelf: Shelf) -> None:
     made = [shelf.open(seed) for seed in range(1, 41)]
     for keys in made:
         shelf.write(keys)
@@ -509,7 +505,7 @@ def test_a_sweep_carries_out_what_is_due_and_leaves_no_byte(
     assert ["mailboxes deleted by the desk's order: 1"] == caplog.messages
 
 
-def test_without_a_letterhead_nothing_is_deleted_by_order_and_all_else_is_swept(
+def test_without_a_letterhead_no_order_is_carried_out_and_all_else_is_swept(
     shelf: Shelf, keys: MailboxKeys, sweeper: ServerSweeper, caplog: pytest.LogCaptureFixture
 ) -> None:
     shelf.order(keys)
@@ -525,9 +521,7 @@ def test_without_a_letterhead_nothing_is_deleted_by_order_and_all_else_is_swept(
     assert not shelf.holds(keys)
 
 
-def test_the_log_says_what_was_done_in_numbers_and_of_whom_in_no_way(
-    shelf: Shelf, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_the_log_has_numbers_and_points_at_no_mailbox(shelf: Shelf, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     forged, voided, ordered = (shelf.open(seed) for seed in (1, 2, 3))
     shelf.open(4, day=DAY - timedelta(days=500))

@@ -1,4 +1,4 @@
-"""What the command prints for the person who typed it."""
+"""Output of the command for the person at the terminal."""
 
 import re
 import sqlite3
@@ -49,7 +49,7 @@ def test_posters_carry_both_fingerprints_and_one_as_a_qr_code(settings: Path, tm
     assert _modules(tmp_path / "poster.svg") != _modules(tmp_path / "other.svg")
 
 
-def test_a_purge_shows_how_far_it_is(settings: Path) -> None:
+def test_a_sweep_shows_its_progress(settings: Path) -> None:
     store = open_store(load_config(settings, "source", SourceConfig).store_path)
     address = a_mailbox(store)
     for _ in range(20):

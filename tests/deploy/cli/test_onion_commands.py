@@ -1,4 +1,4 @@
-"""What `steunpunt onion` prints, where no Tor is needed for it."""
+"""Output of `steunpunt onion`, where it needs no Tor."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from deploy.cli.main import main
-from deploy.onion.clients import admitted_clients, make_client_key
+from deploy.onion.clients import UNUSED_CLIENT, admitted_clients, make_client_key
 from deploy.settings.load_settings import load_config
 from deploy.settings.onion_settings import OnionConfig
 from tests.deploy.onion.sites import settings_in
@@ -29,7 +29,7 @@ def _run(settings: Path, *words: str) -> Result:
     return CliRunner().invoke(main, ["--settings", str(settings), "onion", *words])
 
 
-def test_a_workstation_is_admitted_and_dismissed_and_tor_is_to_hear_of_it(settings: Path) -> None:
+def test_admit_and_dismiss_say_how_tor_applies_them(settings: Path) -> None:
     folder = load_config(settings, "onion", OnionConfig).clients_folder
 
     first = _run(settings, "admit", "desk-1", KEY)
@@ -45,17 +45,17 @@ def test_a_workstation_is_admitted_and_dismissed_and_tor_is_to_hear_of_it(settin
     assert lines.output.count("HiddenServiceDir ") == 2
 
 
-def test_the_door_for_sync_has_an_address_before_anybody_may_come_in(settings: Path) -> None:
-    """A workstation is paired with that address, and admitted after it."""
+def test_the_onion_for_sync_has_an_address_before_a_workstation_is_admitted(settings: Path) -> None:
+    """A workstation is paired with that address first, and admitted later."""
     lines = _run(settings, "torrc")
 
     folder = load_config(settings, "onion", OnionConfig).clients_folder
     assert lines.output.count("HiddenServiceDir ") == 2
-    assert [path.name for path in folder.iterdir()] == ["nobody.auth"]
+    assert [path.name for path in folder.iterdir()] == [f"{UNUSED_CLIENT}.auth"]
     assert admitted_clients(folder) == {}
 
 
-def test_through_the_control_port_nobody_needs_to_tell_tor(tmp_path: Path) -> None:
+def test_with_the_control_port_changes_apply_by_themselves(tmp_path: Path) -> None:
     settings = settings_in(tmp_path / "var", way="control", folder="onion")
 
     assert "applies it by itself" in _run(settings, "admit", "desk-1", KEY).output
@@ -73,7 +73,7 @@ def test_through_the_control_port_nobody_needs_to_tell_tor(tmp_path: Path) -> No
         (["restore", "none.age", "--identity", "none.txt"], "cannot be read"),
     ],
 )
-def test_what_cannot_be_done_gets_one_sentence(settings: Path, words: list[str], said: str) -> None:
+def test_a_command_that_fails_prints_one_sentence(settings: Path, words: list[str], said: str) -> None:
     result = _run(settings, *words)
 
     assert result.exit_code == 1

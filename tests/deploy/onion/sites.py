@@ -1,4 +1,4 @@
-"""A settings file whose onion services lie in a folder of the test."""
+"""Settings file whose onion services have their folders in a folder of the test."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def settings_in(folder: Path, /, **values: str) -> Path:
-    """Write the example's settings, with other values for some keys that are texts."""
+    """Write the example settings, with other values for some text settings."""
     text = (ROOT / "config.example.toml").read_text("utf-8")
     for key, value in values.items():
         before = text

@@ -35,7 +35,7 @@ def test_both_halves_of_a_key_fit_and_are_in_the_form_that_tor_reads() -> None:
     assert public == base64.b32decode(key.public + "====")
 
 
-def test_a_key_shows_nothing_of_its_private_half() -> None:
+def test_the_repr_of_a_client_key_shows_no_part_of_its_private_half() -> None:
     key = make_client_key()
 
     private = key.private_line(HOST).strip().rpartition(":")[2]
@@ -44,7 +44,7 @@ def test_a_key_shows_nothing_of_its_private_half() -> None:
     assert make_client_key() != key
 
 
-def test_who_was_admitted_is_known_by_name(folder: Path) -> None:
+def test_admitted_clients_are_listed_by_name(folder: Path) -> None:
     first, second = make_client_key(), make_client_key()
 
     admit_client(folder, "desk-1", first.public)
@@ -62,7 +62,7 @@ def test_files_and_folders_are_for_their_owner_alone(folder: Path) -> None:
     assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
 
 
-def test_a_lost_workstations_new_key_takes_the_place_of_the_old_one(folder: Path) -> None:
+def test_a_new_key_of_a_lost_workstation_replaces_the_old_one(folder: Path) -> None:
     admit_client(folder, "desk-1", make_client_key().public)
     new = make_client_key()
 
@@ -71,28 +71,30 @@ def test_a_lost_workstations_new_key_takes_the_place_of_the_old_one(folder: Path
     assert {"desk-1": new.public} == admitted_clients(folder)
 
 
-def test_dismissing_the_last_client_opens_the_door_to_nobody(folder: Path) -> None:
+def test_after_the_last_client_is_dismissed_no_one_can_connect(folder: Path) -> None:
     admit_client(folder, "desk-1", make_client_key().public)
 
     assert dismiss_client(folder, "desk-1")
 
     assert admitted_clients(folder) == {}
-    assert list(client_keys(folder)) == [UNUSED_CLIENT]  # Tor asks nobody for a key where the folder is empty
+    assert list(client_keys(folder)) == [
+        UNUSED_CLIENT
+    ]  # with an empty folder, Tor would ask no one for a key
 
 
-def test_dismissing_who_was_never_there_is_told(folder: Path) -> None:
+def test_dismissing_an_unknown_client_returns_false(folder: Path) -> None:
     assert not dismiss_client(folder, "desk-1")
     assert list(client_keys(folder)) == [UNUSED_CLIENT]
 
 
-def test_without_a_folder_there_is_nobody_at_all(folder: Path) -> None:
+def test_without_a_folder_there_are_no_clients(folder: Path) -> None:
     assert client_keys(folder) == {}
 
 
 @pytest.mark.parametrize(
     "name", ["", "Desk", "../x", "a/b", "desk 1", "-a", "a-", "a" * 33, "nobody", "é", "a\n"]
 )
-def test_a_name_that_could_be_another_files_is_refused(folder: Path, name: str) -> None:
+def test_a_name_that_could_be_another_path_is_refused(folder: Path, name: str) -> None:
     with pytest.raises(OnionError, match="small letters"):
         admit_client(folder, name, make_client_key().public)
     with pytest.raises(OnionError, match="small letters"):
@@ -113,7 +115,7 @@ def test_a_name_that_could_be_another_files_is_refused(folder: Path, name: str) 
         "é" * 52,
     ],
 )
-def test_what_is_no_key_is_refused(folder: Path, public: str) -> None:
+def test_text_that_is_not_a_key_is_refused(folder: Path, public: str) -> None:
     with pytest.raises(OnionError, match="52"):
         admit_client(folder, "desk-1", public)
     assert not folder.exists()
@@ -144,7 +146,7 @@ def test_a_folder_that_cannot_be_used_gets_one_sentence(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
-def test_what_root_writes_is_tors_own(tmp_path: Path) -> None:
+def test_files_written_by_root_belong_to_tors_user(tmp_path: Path) -> None:
     os.chown(tmp_path, 12345, 12345)
     folder = tmp_path / "sync" / "authorized_clients"
 
@@ -155,6 +157,6 @@ def test_what_root_writes_is_tors_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("host", ["", "example.org", HOST.upper(), "a" * 56 + ".onion", f"x.{HOST}"])
-def test_a_private_line_for_what_is_no_onion_is_refused(host: str) -> None:
+def test_a_private_line_for_another_host_than_an_onion_is_refused(host: str) -> None:
     with pytest.raises(OnionError):
         make_client_key().private_line(host)

@@ -10,7 +10,7 @@ from deploy.onion.folders import read_host, read_service_key, write_service_key
 from deploy.onion.onion_keys import SECRET_FILE, OnionKey
 
 
-def test_a_key_lies_on_the_disk_for_its_owner_alone(tmp_path: Path) -> None:
+def test_a_key_on_the_disk_is_for_its_owner_alone(tmp_path: Path) -> None:
     key, folder = OnionKey.draw(), tmp_path / "onion" / "source"
 
     write_service_key(folder, key)
@@ -19,13 +19,13 @@ def test_a_key_lies_on_the_disk_for_its_owner_alone(tmp_path: Path) -> None:
     assert read_host(folder) == key.host
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
-    assert list(folder.parent.iterdir()) == [folder]  # nothing unfinished stays
+    assert list(folder.parent.iterdir()) == [folder]  # no unfinished folder is left
 
 
-def test_an_onions_key_is_never_replaced_by_another(tmp_path: Path) -> None:
+def test_a_key_is_never_replaced_by_another(tmp_path: Path) -> None:
     key = OnionKey.draw()
     write_service_key(tmp_path / "source", key)
-    write_service_key(tmp_path / "source", key)  # the same is no harm
+    write_service_key(tmp_path / "source", key)  # the same key again does no harm
 
     with pytest.raises(OnionKeyError, match="move it away first"):
         write_service_key(tmp_path / "source", OnionKey.draw())
@@ -33,7 +33,7 @@ def test_an_onions_key_is_never_replaced_by_another(tmp_path: Path) -> None:
     assert read_service_key(tmp_path / "source") == key
 
 
-def test_workstations_that_were_admitted_first_stay(tmp_path: Path) -> None:
+def test_workstations_admitted_before_there_was_a_key_stay(tmp_path: Path) -> None:
     workstation = make_client_key()
     admit_client(tmp_path / "sync" / "authorized_clients", "desk-1", workstation.public)
     key = OnionKey.draw()
@@ -44,7 +44,7 @@ def test_workstations_that_were_admitted_first_stay(tmp_path: Path) -> None:
     assert admitted_clients(tmp_path / "sync" / "authorized_clients") == {"desk-1": workstation.public}
 
 
-def test_a_missing_key_is_told(tmp_path: Path) -> None:
+def test_a_missing_key_gets_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(OnionKeyError, match="no onion key"):
         read_service_key(tmp_path)
     assert read_host(tmp_path) is None
@@ -69,7 +69,7 @@ def test_a_damaged_key_is_not_used_and_not_replaced(tmp_path: Path) -> None:
         write_service_key(tmp_path / "source", OnionKey.draw())
 
 
-def test_what_is_no_address_is_none(tmp_path: Path) -> None:
+def test_a_damaged_address_file_counts_as_missing(tmp_path: Path) -> None:
     for content in (b"", b"\xff\xff", b"example.org\n"):
         (tmp_path / "hostname").write_bytes(content)
         assert read_host(tmp_path) is None
@@ -86,7 +86,7 @@ def test_a_folder_that_cannot_be_used_gets_one_sentence(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
-def test_what_root_puts_back_is_tors_own(tmp_path: Path) -> None:
+def test_files_restored_by_root_belong_to_tors_user(tmp_path: Path) -> None:
     os.chown(tmp_path, 12345, 12345)
 
     write_service_key(tmp_path / "source", OnionKey.draw())

@@ -83,7 +83,7 @@ def test_a_lost_server_comes_back_under_the_same_address(
 
 
 @pytest.mark.slow
-def test_the_real_age_and_tar_open_it_without_us(site: Path, tmp_path: Path) -> None:
+def test_age_and_tar_can_open_a_backup_without_this_program(site: Path, tmp_path: Path) -> None:
     backup = tmp_path / "backup.age"
     onion_backup.back_up_onions(site, backup, [str(CLASSIC.recipient)])
 
@@ -111,7 +111,7 @@ def test_a_backup_is_readable_for_its_owner_alone_and_shows_nothing(site: Path, 
     assert "post-quantum" not in " ".join(said)
 
 
-def test_a_recipient_of_the_older_kind_is_warned_of(site: Path, tmp_path: Path) -> None:
+def test_a_recipient_that_is_not_post_quantum_gets_a_warning(site: Path, tmp_path: Path) -> None:
     said = onion_backup.back_up_onions(site, tmp_path / "backup.age", [str(CLASSIC.recipient)])
 
     assert "not post-quantum" in said[-1]
@@ -142,7 +142,7 @@ def test_another_onions_key_is_never_replaced_and_nothing_is_half_done(site: Pat
     assert not (config.source_folder / SECRET_FILE).exists()
 
 
-def test_a_damaged_key_in_the_way_is_told(site: Path, tmp_path: Path) -> None:
+def test_a_damaged_key_in_the_way_is_refused(site: Path, tmp_path: Path) -> None:
     backup = tmp_path / "backup.age"
     onion_backup.back_up_onions(site, backup, [str(PQ.recipient)])
     (_config(site).source_folder / SECRET_FILE).write_bytes(b"damaged")
@@ -173,7 +173,7 @@ def test_an_older_backup_is_not_replaced(site: Path, tmp_path: Path) -> None:
     assert backup.read_bytes() == b"older"
 
 
-def test_a_site_without_a_key_gets_no_backup_that_holds_none(tmp_path: Path) -> None:
+def test_a_site_without_a_key_gets_no_backup(tmp_path: Path) -> None:
     settings = settings_in(tmp_path / "var", folder="onion")
 
     with pytest.raises(OnionKeyError, match="no onion key"):
@@ -187,7 +187,7 @@ def test_a_site_without_a_key_gets_no_backup_that_holds_none(tmp_path: Path) -> 
     [["age1nobody"], [""], ["ssh-ed25519 AAAA"], [PQ.to_text()], [str(PQ.recipient), str(CLASSIC.recipient)]],
     ids=["damaged", "empty", "another kind", "a secret", "mixed"],
 )
-def test_what_is_no_recipient_is_refused_and_not_repeated(
+def test_text_that_is_not_a_recipient_is_refused_and_not_repeated(
     site: Path, tmp_path: Path, recipients: list[str]
 ) -> None:
     with pytest.raises(OnionError) as refusal:
@@ -212,7 +212,7 @@ def test_a_damaged_backup_writes_nothing(site: Path, tmp_path: Path, spoil: obje
     assert not new.parent.exists()
 
 
-def test_somebody_elses_identity_opens_nothing(site: Path, tmp_path: Path) -> None:
+def test_another_identity_decrypts_nothing(site: Path, tmp_path: Path) -> None:
     backup = tmp_path / "backup.age"
     onion_backup.back_up_onions(site, backup, [str(PQ.recipient)])
 
@@ -223,7 +223,9 @@ def test_somebody_elses_identity_opens_nothing(site: Path, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("text", ["AGE-SECRET-KEY-1NONE\n", "age1nobody\n"])
-def test_what_is_no_identity_is_refused_and_not_repeated(site: Path, tmp_path: Path, text: str) -> None:
+def test_text_that_is_not_an_identity_is_refused_and_not_repeated(
+    site: Path, tmp_path: Path, text: str
+) -> None:
     backup, identity = tmp_path / "backup.age", tmp_path / "identity.txt"
     onion_backup.back_up_onions(site, backup, [str(PQ.recipient)])
     identity.write_text(text)
@@ -234,7 +236,7 @@ def test_what_is_no_identity_is_refused_and_not_repeated(site: Path, tmp_path: P
     assert text.strip() not in str(refusal.value)
 
 
-def test_files_that_are_not_there_get_one_sentence(tmp_path: Path) -> None:
+def test_missing_files_get_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(OnionError, match="cannot be read"):
         onion_backup.restore_onions(tmp_path / "config.toml", tmp_path / "none.age", _identity_file(tmp_path))
     with pytest.raises(OnionError, match="cannot be read"):
@@ -253,7 +255,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("members", HOSTILE.values(), ids=HOSTILE)
-def test_a_file_that_opens_and_is_no_backup_writes_nothing(
+def test_an_age_file_that_is_not_a_backup_writes_nothing(
     tmp_path: Path, members: list[tuple[str, bytes]]
 ) -> None:
     backup = _sealed(tmp_path, *members)
@@ -265,7 +267,7 @@ def test_a_file_that_opens_and_is_no_backup_writes_nothing(
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE, tarfile.FIFOTYPE])
-def test_what_is_no_plain_file_writes_nothing(tmp_path: Path, kind: bytes) -> None:
+def test_a_tar_member_that_is_not_a_plain_file_writes_nothing(tmp_path: Path, kind: bytes) -> None:
     held = io.BytesIO()
     with tarfile.open(fileobj=held, mode="w") as tar:
         member = tarfile.TarInfo("config.toml")
@@ -280,7 +282,7 @@ def test_what_is_no_plain_file_writes_nothing(tmp_path: Path, kind: bytes) -> No
         )
 
 
-def test_what_is_no_tar_writes_nothing(tmp_path: Path) -> None:
+def test_content_that_is_not_a_tar_writes_nothing(tmp_path: Path) -> None:
     backup = _sealed_bytes(tmp_path, os.urandom(5000))
 
     with pytest.raises(OnionError, match="is not a backup of onion keys"):
@@ -288,7 +290,7 @@ def test_what_is_no_tar_writes_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("version", [[], [("version", b"steunpunt-onion-backup/2\n")]], ids=["none", "newer"])
-def test_a_backup_of_another_version_is_told(tmp_path: Path, version: list[tuple[str, bytes]]) -> None:
+def test_a_backup_of_another_version_is_refused(tmp_path: Path, version: list[tuple[str, bytes]]) -> None:
     backup = _sealed(tmp_path, *version, ("config.toml", b""), KEY)
 
     with pytest.raises(OnionError, match="another version"):

@@ -20,7 +20,7 @@ TORS_PUBLIC = base64.b64decode(
 TORS_HOST = "su65btplhtb2mxt4qvcr7ly7a4upguwit4cptdwqldw3ec4iz35fpeqd.onion"
 
 
-def test_files_that_tor_made_come_back_byte_for_byte() -> None:
+def test_files_that_tor_made_are_written_again_byte_for_byte() -> None:
     key = OnionKey.from_file_bytes(TORS_SECRET)
 
     assert key.files() == {
@@ -31,7 +31,7 @@ def test_files_that_tor_made_come_back_byte_for_byte() -> None:
     assert TORS_HOST == key.host
 
 
-def test_a_drawn_key_is_read_back_and_is_never_the_same() -> None:
+def test_each_new_key_is_different_and_can_be_read_back() -> None:
     key = OnionKey.draw()
 
     assert OnionKey.from_file_bytes(key.files()[SECRET_FILE]) == key
@@ -39,7 +39,7 @@ def test_a_drawn_key_is_read_back_and_is_never_the_same() -> None:
     assert OnionKey.draw().host != key.host
 
 
-def test_a_key_shows_nothing_of_itself() -> None:
+def test_the_repr_of_a_key_shows_no_part_of_it() -> None:
     key = OnionKey.from_file_bytes(TORS_SECRET)
 
     assert repr(key) == "OnionKey()"
@@ -62,7 +62,7 @@ def test_a_key_that_tor_never_makes_is_refused(place: int) -> None:
 
 
 @given(st.integers(0, 55), st.sampled_from("abcdefghijklmnopqrstuvwxyz234567"))
-def test_a_slip_in_an_address_is_found(place: int, letter: str) -> None:
+def test_a_typing_error_in_an_address_is_detected(place: int, letter: str) -> None:
     typed = TORS_HOST[:place] + letter + TORS_HOST[place + 1 :]
 
     assert is_onion_host(typed) == (typed == TORS_HOST)

@@ -18,7 +18,7 @@ def _lines(text: str) -> list[str]:
     return [line for line in text.splitlines() if line and not line.startswith("#")]
 
 
-def test_the_source_gets_one_port_a_socket_and_the_defence_and_never_a_single_hop(tmp_path: Path) -> None:
+def test_the_lines_for_the_source_have_a_port_a_socket_the_defence_and_no_single_hop(tmp_path: Path) -> None:
     assert _lines(torrc_lines(_config(tmp_path), SOCKET)) == [
         "HiddenServiceNonAnonymousMode 0",
         "HiddenServiceSingleHopMode 0",
@@ -29,7 +29,7 @@ def test_the_source_gets_one_port_a_socket_and_the_defence_and_never_a_single_ho
     ]
 
 
-def test_the_door_for_sync_has_a_folder_of_its_own(tmp_path: Path) -> None:
+def test_the_onion_for_sync_has_its_own_folder(tmp_path: Path) -> None:
     config = _config(tmp_path, "/run/steunpunt/sync.sock")
     admit_client(config.clients_folder, "desk-1", make_client_key().public)
 
@@ -40,19 +40,19 @@ def test_the_door_for_sync_has_a_folder_of_its_own(tmp_path: Path) -> None:
     ]
 
 
-def test_a_door_for_sync_that_nothing_guards_is_not_opened(tmp_path: Path) -> None:
-    """Tor asks nobody for a key where there is no client: the door would stand open."""
+def test_an_onion_for_sync_without_a_client_key_is_refused(tmp_path: Path) -> None:
+    """Without any client Tor would ask no one for a key."""
     with pytest.raises(OnionError, match="has no client key yet"):
         torrc_lines(_config(tmp_path, "/run/steunpunt/sync.sock"), SOCKET)
 
 
-def test_the_door_for_sync_stays_guarded_when_the_last_workstation_left(tmp_path: Path) -> None:
+def test_the_onion_for_sync_stays_protected_after_the_last_workstation_left(tmp_path: Path) -> None:
     config = _config(tmp_path, "/run/steunpunt/sync.sock")
     admit_client(config.clients_folder, "desk-1", make_client_key().public)
     dismiss_client(config.clients_folder, "desk-1")
 
     assert "steunpunt-sync" in torrc_lines(config, SOCKET)
-    assert len(list(config.clients_folder.glob("*.auth"))) == 1  # the key that nobody has
+    assert len(list(config.clients_folder.glob("*.auth"))) == 1  # the key that no one has
 
 
 def test_without_a_socket_nothing_is_written(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The poster: what stands on it is true, can be read by a telephone and by a screen reader, and fits."""
+"""The poster: its facts are right, a telephone and a screen reader can read it, and everything fits."""
 
 import re
 import subprocess
@@ -48,7 +48,7 @@ def _said(svg: bytes) -> list[str]:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_address_and_fingerprints_stand_on_it_letter_for_letter(language: str) -> None:
+def test_address_and_fingerprints_are_on_the_poster_letter_for_letter(language: str) -> None:
     poster = compose_poster(WHOLE, language)
 
     for said in (
@@ -63,7 +63,7 @@ def test_address_and_fingerprints_stand_on_it_letter_for_letter(language: str) -
         assert WHOLE.telephone in said
 
 
-def test_the_working_days_come_in_their_order() -> None:
+def test_the_working_days_are_in_the_order_of_the_week() -> None:
     dutch, english = (
         tomllib.loads((_WORDS / f"words_{each}.toml").read_text("utf-8")) for each in ("nl", "en")
     )
@@ -74,7 +74,7 @@ def test_the_working_days_come_in_their_order() -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_what_a_desk_does_not_have_is_not_named(language: str) -> None:
+def test_a_poster_does_not_name_facts_that_the_desk_lacks(language: str) -> None:
     poster = compose_poster(BARE, language)
 
     for said in (
@@ -103,8 +103,8 @@ def test_the_dutch_is_plain_and_speaks_to_one_person() -> None:
     assert [each for each in re.split(r"(?<=[.?:]) ", said) if len(each.split()) > 25] == []
 
 
-def test_the_code_is_the_address_module_for_module() -> None:
-    """The path is drawn back into modules and compared with the encoder's own."""
+def test_the_qr_code_has_the_address_module_for_module() -> None:
+    """Draw the path as modules again, and compare them with the encoder's modules."""
     code = compose_poster(WHOLE, "nl").code
     drawn = [[0] * code.size for _ in range(code.size)]
     for x, y, width in re.findall(r"M(\d+) (\d+)h(\d+)v1h-\d+z", code.path):
@@ -114,7 +114,7 @@ def test_the_code_is_the_address_module_for_module() -> None:
     assert [list(row) for row in segno.make_qr(f"http://{HOST}", error="m").matrix_iter(border=4)] == drawn
 
 
-def test_a_name_with_signs_of_markup_is_text() -> None:
+def test_markup_in_a_name_is_printed_as_text() -> None:
     poster = compose_poster(replace(WHOLE, desk_name="<b>A & B</b>"), "en")
 
     assert "<b>A & B</b>" in _said(poster_markup.poster_svg(poster))
@@ -179,14 +179,16 @@ def test_four_files_are_made_from_settings_and_letterhead(tmp_path: Path) -> Non
         "poster-en.pdf",
     ]
     assert {path.read_bytes()[:4] for path in made} == {b"<svg", b"%PDF"}
-    assert "http://localhost" not in made[0].read_text()  # an address that nobody else can use
+    assert "http://localhost" not in made[0].read_text()  # an address that no one else can use
 
 
 @pytest.mark.parametrize(
     ("host", "telephone", "words"),
     [("", "", "onion_host"), (HOST, "1" * 31, "telephone"), (HOST, "1\n2", "telephone")],
 )
-def test_what_cannot_stand_on_it_is_refused(tmp_path: Path, host: str, telephone: str, words: str) -> None:
+def test_a_missing_onion_and_a_wrong_telephone_number_are_refused(
+    tmp_path: Path, host: str, telephone: str, words: str
+) -> None:
     (tmp_path / "desk").mkdir()
     desk = make_desk(tmp_path / "desk", onion_host=host, fingerprint=KEY)
 

@@ -37,7 +37,7 @@ def _imported_by(module: str) -> set[str]:
         "deploy.serving.supervisor",
     ],
 )
-def test_no_process_carries_what_it_does_not_need(module: str) -> None:
+def test_no_process_imports_modules_that_it_does_not_need(module: str) -> None:
     assert _imported_by(module) & set(HEAVY) == set()
 
 
@@ -54,7 +54,7 @@ def test_no_process_of_a_server_holds_code_for_the_desks_secrets(module: str) ->
     assert _imported_by(module) & set(NEVER_IN_THE_SOURCES) == set()
 
 
-def test_the_advisers_process_holds_nothing_of_the_sources() -> None:
+def test_the_advisers_process_imports_no_part_of_the_source_app() -> None:
     assert (
         _imported_by("deploy.serving.serve_adviser") & {"source_app", "deploy.serving.serve_source"} == set()
     )

@@ -34,7 +34,7 @@ WORKER_BYTES_AT_REST = 80_000_000
 
 @dataclass
 class Running:
-    """A `steunpunt run` that is up, and what it said."""
+    """Running `steunpunt run`, and its output."""
 
     process: subprocess.Popen[bytes]
     folder: Path
@@ -123,7 +123,7 @@ class Visitor:
 # ---- starting and stopping -------------------------------------------------------------------------
 
 
-def test_the_first_run_says_where_both_are_and_shows_the_passphrase_once(tmp_path: Path) -> None:
+def test_the_first_run_prints_both_addresses_and_shows_the_passphrase_once(tmp_path: Path) -> None:
     folder, source, adviser = tmp_path / "var", free_address(), free_address()
     with _running(folder, source, adviser) as first:
         said = first.said.read_text()
@@ -148,13 +148,16 @@ def test_it_stops_cleanly_and_leaves_nothing_running(own: Running, how: signal.S
     assert [pid for pid in parts if _is_running(pid)] == []
 
 
-def test_ctrl_c_at_a_terminal_reaches_all_and_is_just_as_clean(own: Running) -> None:
-    """A terminal sends SIGINT to the whole group; here to every process of ours at once."""
+def test_ctrl_c_at_a_terminal_reaches_all_processes_and_stops_them_cleanly(own: Running) -> None:
+    """A terminal sends SIGINT to the whole group: here, to every process of the program at once."""
     parts = _descendants(own.process.pid)
     for pid in [own.process.pid, *parts]:
         os.kill(pid, signal.SIGINT)
 
-    assert own.process.wait(timeout=40) in {0, 1}  # a part may be seen to end before our own signal is
+    assert own.process.wait(timeout=40) in {
+        0,
+        1,
+    }  # the command may notice the end of a part before its own signal
     assert "Traceback" not in own.said.read_text()
     assert [pid for pid in parts if _is_running(pid)] == []
 
@@ -181,7 +184,7 @@ def test_when_the_command_itself_is_killed_nothing_is_left_running(own: Running)
     assert _comes_true(lambda: not any(_is_running(pid) for pid in parts), seconds=20)
 
 
-def test_a_worker_that_is_killed_is_replaced_and_sessions_go_on(shared: Running) -> None:
+def test_a_killed_worker_is_replaced_and_sessions_stay_open(shared: Running) -> None:
     workers = shared.children("source")[1:]
     for pid in workers:
         os.kill(pid, signal.SIGKILL)
@@ -196,7 +199,7 @@ def test_a_worker_that_is_killed_is_replaced_and_sessions_go_on(shared: Running)
 
 
 @pytest.mark.parametrize("interface", ["source", "adviser"])
-def test_no_answer_tells_which_server_wrote_it(shared: Running, interface: str) -> None:
+def test_no_answer_names_the_server_program(shared: Running, interface: str) -> None:
     for path in ("/", "/en/", "/nothing-here", "/static/nothing"):
         response, _ = Visitor(getattr(shared, interface)).get(path)
 

@@ -1,4 +1,4 @@
-"""The processes that are handed the desk's keys run our own modules, wherever the adviser stands."""
+"""Processes that receive the desk's keys run our own modules, whatever the current folder is."""
 
 from pathlib import Path
 
@@ -11,9 +11,7 @@ from protocol import keyring
 from tests.journalist_app.desk_factories import a_letterhead
 
 
-def test_a_module_in_the_folder_one_stands_in_gets_no_keys(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_module_in_the_current_folder_gets_no_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     letterhead = a_letterhead(keyring.create_keyring("werkstation", [])).to_bytes()
     for name in ("deploy/__init__.py", "deploy/serving/search_processes.py", "msgspec.py"):
         trap = tmp_path / name

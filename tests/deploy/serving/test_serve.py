@@ -16,7 +16,7 @@ from web.headers import EVERY_ANSWER
 pytestmark = pytest.mark.slow
 
 CANARY = "zwartekanarie"
-_FILES_OF_A_PROCESS = 1024  # that a process may open where nobody raised the limit
+_FILES_OF_A_PROCESS = 1024  # the most files that a process may open by default
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def _process(server: Server) -> int:
     return int(server.get("/process")[1])
 
 
-def test_no_answer_tells_which_server_wrote_it(server: Server) -> None:
+def test_no_answer_names_the_server_program(server: Server) -> None:
     head, body = server.get("/")
 
     assert (body, b"server" in head.lower()) == (b"hello", False)
@@ -78,7 +78,7 @@ def test_neither_log_nor_answer_quotes_a_request(server: Server, raw: str) -> No
 @pytest.mark.parametrize(
     "fault", ["a line that is too long", "a header that is too long", "two lengths", "an app that fails"]
 )
-def test_an_answer_that_no_app_gave_carries_the_headers_too(server: Server, fault: str) -> None:
+def test_an_error_answer_of_the_server_itself_has_the_headers_too(server: Server, fault: str) -> None:
     answer = server.exchange(MALFORMED[fault].encode()).decode()
 
     assert [name for name, value in EVERY_ANSWER.items() if f"\r\n{name}: {value}\r\n" not in answer] == []
@@ -95,7 +95,7 @@ def test_the_log_holds_a_day_and_a_place_but_no_hour_and_no_address(server: Serv
     assert not re.search(r"\d\d:\d\d:\d\d|127\.0\.", logged)
 
 
-def test_ending_a_worker_lets_its_answer_out_and_starts_a_fresh_one_at_once(server: Server) -> None:
+def test_ending_a_worker_sends_its_answer_first_and_starts_a_new_one_at_once(server: Server) -> None:
     before = _process(server)
     with (
         server.connect() as idle
@@ -113,7 +113,7 @@ def test_ending_a_worker_lets_its_answer_out_and_starts_a_fresh_one_at_once(serv
     assert _comes_true(lambda: not Path(f"/proc/{before}").exists(), seconds=8)
 
 
-def test_ending_a_worker_does_not_wait_for_a_client_that_takes_nothing(server: Server) -> None:
+def test_ending_a_worker_does_not_wait_for_a_client_that_reads_nothing(server: Server) -> None:
     before = _process(server)
     with server.connect() as greedy:
         greedy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -125,14 +125,14 @@ def test_ending_a_worker_does_not_wait_for_a_client_that_takes_nothing(server: S
         assert _comes_true(lambda: not Path(f"/proc/{before}").exists(), seconds=8)
 
 
-def test_what_the_master_made_reaches_a_worker_that_was_started_later(server: Server) -> None:
+def test_a_secret_made_in_the_master_reaches_a_worker_that_is_started_later(server: Server) -> None:
     before = server.get("/secret")[1]
     server.get("/end")
 
     assert before == server.get("/secret")[1]
 
 
-def test_a_client_that_stalls_in_its_body_is_cut_off_and_holds_nobody_up(server: Server) -> None:
+def test_a_client_that_stalls_in_its_body_is_disconnected_and_delays_no_one(server: Server) -> None:
     with contextlib.ExitStack() as stack:
         stalled = [stack.enter_context(server.connect()) for _ in range(2)]  # one for each thread
         for client in stalled:
@@ -146,7 +146,7 @@ def test_a_client_that_stalls_in_its_body_is_cut_off_and_holds_nobody_up(server:
     assert not any(b"200 OK" in answer for answer in ended)
 
 
-def test_a_client_that_drips_is_cut_off_too(server: Server) -> None:
+def test_a_client_that_sends_too_slowly_is_disconnected_too(server: Server) -> None:
     with server.connect() as client:
         client.sendall(b"POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n")
         since = time.monotonic()
@@ -158,7 +158,7 @@ def test_a_client_that_drips_is_cut_off_too(server: Server) -> None:
     assert time.monotonic() - since < 2 * STALL_SECONDS
 
 
-def test_connections_that_say_nothing_hold_no_thread(server: Server) -> None:
+def test_connections_that_send_nothing_occupy_no_thread(server: Server) -> None:
     with contextlib.ExitStack() as stack:
         for _ in range(40):
             stack.enter_context(server.connect())

@@ -1,4 +1,4 @@
-"""What must be mended first gets one sentence and exit 1: no trace, and nobody listens."""
+"""A fault at the start gets one sentence and exit status 1. There is no traceback, and no server listens."""
 
 import re
 import shutil
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Make one desk for all tests here; each works on a copy."""
+    """Make one desk for all tests here. Each test works on a copy."""
     folder = tmp_path_factory.mktemp("made") / "var"
     _set_up(folder)
     config = load_config(folder / "config.toml", "source", SourceConfig)
@@ -56,7 +56,7 @@ def _set_up(folder: Path) -> None:
 
 
 def _refusal(folder: Path, *arguments: str) -> str:
-    """Return what the command says, once it is seen that it says one sentence and ends with 1."""
+    """Return the sentence of a command. Check that it is one sentence, and that the exit status is 1."""
     command = [sys.executable, "-m", "deploy.cli.main", "--settings", folder / "config.toml", *arguments]
     said = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=60, check=False)
     lines = said.stderr.splitlines()
@@ -114,7 +114,7 @@ def test_a_missing_store_starts_nothing(folder: Path, interface: str) -> None:
 
 
 @pytest.mark.parametrize("interface", ["source", "adviser"])
-def test_a_store_that_is_none_starts_nothing(folder: Path, interface: str) -> None:
+def test_a_store_file_in_another_form_starts_nothing(folder: Path, interface: str) -> None:
     (folder / "store.db").write_bytes(b"no database at all" * 1000)
 
     assert "damaged" in _refusal(folder, "serve", interface)
@@ -126,7 +126,7 @@ def test_a_store_of_another_version_starts_nothing(folder: Path) -> None:
     assert "another version" in _refusal(folder, "serve", "source")
 
 
-def test_a_line_of_log_ins_that_could_take_every_thread_starts_nothing(folder: Path) -> None:
+def test_a_queue_of_log_ins_that_could_occupy_every_thread_starts_nothing(folder: Path) -> None:
     _change_settings(folder, lambda text: re.sub(r"(?m)^argon2_line = .*$", "argon2_line = 14", text))
 
     assert "'argon2_line' must together be less than 'threads'" in _refusal(folder, "serve", "source")
@@ -192,12 +192,12 @@ def _socket_for_tor(folder: Path, path: Path) -> None:
     _change_settings(folder, lambda text: text.replace('onion_socket = ""', f'onion_socket = "{path}"'))
 
 
-def test_a_socket_that_somebody_listens_on_is_not_taken_from_them(folder: Path, short_folder: Path) -> None:
+def test_a_socket_that_another_program_listens_on_is_not_taken_over(folder: Path, short_folder: Path) -> None:
     path = short_folder / "source.sock"
     _socket_for_tor(folder, path)
-    with socket.socket(socket.AF_UNIX) as somebody:
-        somebody.bind(str(path))
-        somebody.listen()
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(path))
+        other.listen()
 
         said = _refusal(folder, "serve", "source")
 

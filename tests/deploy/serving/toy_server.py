@@ -1,4 +1,4 @@
-"""A toy app behind the real server, for what can only be seen from outside: python toy_server.py BIND."""
+"""Toy app behind the real server, for tests that look from outside: python toy_server.py BIND."""
 
 import ctypes
 import os

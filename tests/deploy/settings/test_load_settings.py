@@ -51,7 +51,7 @@ def test_paths_start_at_the_folder_of_the_settings(tmp_path: Path) -> None:
     assert config.keyring_path == tmp_path / "keyring.age"
 
 
-def test_every_fault_stands_in_one_message_and_no_value_does(tmp_path: Path) -> None:
+def test_one_message_names_every_fault_and_no_value(tmp_path: Path) -> None:
     path = _with(
         tmp_path,
         ('keyring_path = "keyring.age"', f"keyring_path = 7\n{CANARY} = 1"),
@@ -106,7 +106,7 @@ def test_every_fault_stands_in_one_message_and_no_value_does(tmp_path: Path) -> 
         ("desk", 'name_nl = "Extern steunpunt integriteit"', 'name_nl = " "'),
     ],
 )
-def test_a_setting_that_cannot_be_meant_is_refused(tmp_path: Path, section: str, old: str, new: str) -> None:
+def test_a_setting_with_a_wrong_value_is_refused(tmp_path: Path, section: str, old: str, new: str) -> None:
     with pytest.raises(ConfigError, match=old.split(maxsplit=1)[0]):
         load_config(_with(tmp_path, (old, new)), section, SHAPES[section])
 
@@ -133,7 +133,7 @@ def test_a_unix_socket_may_be_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "raw", [b"", b"\xff", b"[source", b"source = 1", b"[sauce]\n", b"[source]\n[sauce]\n"]
 )
-def test_a_file_that_is_no_settings_file_gets_one_sentence(tmp_path: Path, raw: bytes) -> None:
+def test_a_file_in_another_form_gets_one_sentence(tmp_path: Path, raw: bytes) -> None:
     path = tmp_path / "config.toml"
     path.write_bytes(raw)
 

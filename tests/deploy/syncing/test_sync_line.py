@@ -1,4 +1,4 @@
-"""Syncing on a line: the door under a real gunicorn on a Unix socket, and SSH with a real sshd."""
+"""Sync over a connection: the endpoint under a real gunicorn on a Unix socket, and SSH with a real sshd."""
 
 import io
 import os
@@ -40,7 +40,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.enable_socket]
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A desk whose server's door is open."""
+    """Desk whose sync endpoint is listening."""
 
     desk: Desk
     socket: Path
@@ -53,7 +53,7 @@ class Line:
 
 @contextmanager
 def a_door(desk: Desk, socket_path: Path, *, is_small: bool = False) -> Iterator[Line]:
-    """Open the door as `steunpunt serve sync` does; wait until it listens."""
+    """Start the endpoint with `steunpunt serve sync`, and wait until it listens."""
     settings = desk.server.settings
     settings.write_text(with_key(settings.read_text("utf-8"), "sync", "bind", f"unix:{socket_path}"), "utf-8")
     log = desk.folder / "door.log"
@@ -70,7 +70,7 @@ def a_door(desk: Desk, socket_path: Path, *, is_small: bool = False) -> Iterator
 
 @pytest.fixture
 def socket_path() -> Iterator[Path]:
-    """Give a path that is short enough for a socket."""
+    """Return a path that is short enough for a socket."""
     folder = Path(TMPFS) / f"steunpunt-test-{secrets.token_hex(6)}"
     folder.mkdir(0o700)
     yield folder / "sync.sock"
@@ -85,7 +85,7 @@ def line(tmp_path: Path, socket_path: Path) -> Iterator[Line]:
         yield opened_door
 
 
-def test_what_sources_write_comes_over_the_line_and_the_answer_is_there_at_once(line: Line) -> None:
+def test_messages_of_sources_arrive_by_sync_and_the_answer_goes_back_at_once(line: Line) -> None:
     desk = line.desk
     source = desk.a_source_writes(file=("a.pdf", os.urandom(9_000_000)))
 
@@ -123,15 +123,15 @@ def test_two_workstations_on_one_server_work_at_once(line: Line) -> None:
 
 
 def _syncs(machine: Machine) -> int:
-    """Sync in a process of its own: in one process the runner of commands is not made for two."""
+    """Sync in a process of its own: click's runner cannot run two commands in one process."""
     command = [sys.executable, "-m", "deploy.cli.main", "--settings", str(machine.settings), "sync"]
     return subprocess.run(
         command, input=f"{PASSPHRASE}\n".encode(), cwd=ROOT, capture_output=True, check=False
     ).returncode
 
 
-def test_the_server_refuses_who_it_must_and_says_why(line: Line, tmp_path: Path) -> None:
-    """One server for all of them: each costs seconds to start."""
+def test_the_server_refuses_unknown_and_retired_workstations_and_says_why(line: Line, tmp_path: Path) -> None:
+    """One server for all refusals: each would take seconds to start."""
     desk = line.desk
     desk.a_source_writes()
     stranger = desk.second(line.way, admit=False)
@@ -170,7 +170,7 @@ def test_the_server_refuses_who_it_must_and_says_why(line: Line, tmp_path: Path)
 
 
 def _sentence(machine: Machine, *, days: int) -> str:
-    """Return what a workstation is told whose clock is so many days off."""
+    """Return the refusal of a workstation whose clock is wrong by a number of days."""
     with open_desk_for_command(machine.settings, PASSPHRASE) as desk:
         side = workstation_side(desk, today=lambda: utc_today() + timedelta(days=days))
         carrier = UnixCarrier(Path(desk.config.server.removeprefix("unix:")))
@@ -184,12 +184,12 @@ def _exchanges(side: Endpoint, carrier: Carrier) -> None:
         exchange(side, carrier, lambda _: None)
 
 
-def test_an_impostor_behind_the_address_is_found_out(line: Line) -> None:
-    """Whoever has the desk's public key can seal an answer to it, but not sign it as the server."""
+def test_an_impostor_behind_the_address_is_detected(line: Line) -> None:
+    """Anyone who has the desk's public key can encrypt an answer to it, but not sign it as the server."""
     desk = line.desk
     settings = desk.server.settings.with_name("server.key")
     genuine = settings.read_bytes()
-    settings.write_bytes(os.urandom(32) + genuine[32:])  # opens what comes, and signs as another
+    settings.write_bytes(os.urandom(32) + genuine[32:])  # decrypts pouches, and signs as another server
 
     with (
         open_desk_for_command(desk.first.settings, PASSPHRASE) as there,
@@ -245,7 +245,7 @@ def test_a_lost_workstation_is_rebuilt_with_one_command(line: Line) -> None:
     said = again.does("rebuild", copy, card, *words, "--out", desk.folder / "again.pairing")
 
     assert '"Werkstation 1" ends today' in said
-    assert "The server knows this workstation already." in said  # and no word of an onion service
+    assert "The server knows this workstation already." in said  # without a word about an onion service
     assert texts_held(again) == texts_held(desk.server)
     assert len(texts_held(again)) == 2
     kept = {path.name for path in again.settings.parent.iterdir()}
@@ -258,16 +258,14 @@ def test_a_lost_workstation_is_rebuilt_with_one_command(line: Line) -> None:
         assert [each.until for each in letterhead.strands] == [utc_today(), None]
     desk.server.does("admit", desk.folder / "again.pairing")
     again.does("sync")
-    again.does("sync")  # tells what the one before brought
+    again.does("sync")  # sends what the sync before brought
     store = desk.server.store()
     with store.reading() as session:
         assert outbox.count(session, letterhead.strands[-1].id) == 0
     store.close()
 
 
-def test_where_the_server_is_not_reached_a_rebuilt_workstation_is_admitted_by_hand(
-    line: Line, tmp_path: Path
-) -> None:
+def test_a_workstation_rebuilt_without_a_connection_is_admitted_by_hand(line: Line, tmp_path: Path) -> None:
     desk = line.desk
     desk.a_source_writes()
     again = desk.machine("again")
@@ -286,14 +284,14 @@ def test_where_the_server_is_not_reached_a_rebuilt_workstation_is_admitted_by_ha
 
 
 def _move_onto(disk: Path, folder: Path) -> None:
-    """Have a machine's folder be a disk of its own; unlink the folder before the disk goes."""
+    """Put a machine's folder on a disk of its own. Unlink the folder before the disk is removed."""
     shutil.copytree(folder, disk, dirs_exist_ok=True)
     shutil.rmtree(folder)
     folder.symlink_to(disk)
 
 
 @pytest.mark.skipif(not CAN_MOUNT, reason="only root may mount a small disk")
-def test_a_servers_full_disk_is_told_and_the_answer_goes_once_there_is_room(
+def test_a_full_disk_of_the_server_is_reported_and_the_answer_arrives_once_there_is_room(
     tmp_path: Path, socket_path: Path
 ) -> None:
     desk = a_desk(tmp_path / "desk")
@@ -317,7 +315,7 @@ def test_a_servers_full_disk_is_told_and_the_answer_goes_once_there_is_room(
 
 
 @pytest.mark.skipif(not CAN_MOUNT, reason="only root may mount a small disk")
-def test_a_workstations_full_disk_is_told_and_what_is_missing_comes_once_there_is_room(
+def test_a_full_disk_of_a_workstation_is_reported_and_the_rest_arrives_once_there_is_room(
     tmp_path: Path, socket_path: Path
 ) -> None:
     desk = a_desk(tmp_path / "desk")
@@ -391,7 +389,7 @@ class Ssh:
 
 @contextmanager
 def an_sshd(folder: Path, settings: Path, run: str = "") -> Iterator[Ssh]:
-    """Run sshd on loopback, in the foreground, with files of its own; only ours is ever started or ended."""
+    """Run a separate sshd on loopback, in the foreground, with its own files."""
     folder.mkdir(0o700)
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(exist_ok=True)  # what it shuts its unprivileged part into
@@ -416,7 +414,7 @@ def an_sshd(folder: Path, settings: Path, run: str = "") -> Iterator[Ssh]:
     config = folder / "config"
     config.write_text(
         f"Host server\n {here} IdentityFile {folder}/client\n"
-        f"Host nobody\n {here} IdentityFile {folder}/stranger\n"
+        f"Host unknown\n {here} IdentityFile {folder}/stranger\n"
         f"Host changed\n {here.replace('known_hosts', 'none', 1)} IdentityFile {folder}/client\n",
         "ascii",
     )
@@ -451,7 +449,7 @@ def test_over_ssh_both_ends_come_to_know_the_same(tmp_path: Path) -> None:
         assert texts_held(desk.server) == texts_held(desk.first)
         assert len(texts_held(desk.server)) == 2
 
-        for target in ("nobody", "changed"):  # a key that is not admitted, a server with another key
+        for target in ("unknown", "changed"):  # a key that is not admitted, a server with another key
             with pytest.raises(DeployError, match="could not be reached"):
                 _over(desk.first, ssh.carrier(target))
 

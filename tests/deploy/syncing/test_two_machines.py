@@ -89,10 +89,10 @@ def test_a_server_is_set_up_without_any_key_of_the_desk(desk: Desk) -> None:
 
 
 def test_a_server_for_no_desk_is_not_set_up(tmp_path: Path) -> None:
-    nobody = Machine(tmp_path / "var" / "config.toml", "RW")
+    stranger = Machine(tmp_path / "var" / "config.toml", "RW")
 
-    assert "not the fingerprint of a desk" in nobody.is_told("setup", "server", "RWrong")
-    assert not nobody.settings.exists()
+    assert "not the fingerprint of a desk" in stranger.is_told("setup", "server", "RWrong")
+    assert not stranger.settings.exists()
 
 
 def test_a_server_starts_nothing_before_the_desks_letterhead_is_there(desk: Desk) -> None:
@@ -176,7 +176,7 @@ def test_what_is_no_card_is_refused(desk: Desk, tmp_path: Path, content: bytes) 
 
 
 def with_an_onion_door(server: Machine, folder: Path, way: str = "torrc") -> Path:
-    """Give a server a door for sync behind an onion; return where the keys of its workstations lie."""
+    """Give a server an onion for sync. Return the folder with the keys of its workstations."""
     folder.mkdir()
     text = server.settings.read_text("utf-8")
     for key, value in (("folder", str(folder)), ("way", way), ("sync_socket", str(folder / "sync.sock"))):
@@ -202,10 +202,10 @@ def test_an_onion_gets_a_key_that_only_the_workstation_has(desk: Desk, tmp_path:
     said = desk.server.does("admit", "--remove", FIRST)
     assert clients.admitted_clients(keys) == {}
     assert "the desk must retire it" in said
-    assert "systemctl restart tor" in said  # a reload would leave a line open that it holds now
+    assert "systemctl restart tor" in said  # a reload would leave its connection open
 
 
-def test_where_we_publish_the_onion_nobody_is_sent_to_restart_tor(desk: Desk, tmp_path: Path) -> None:
+def test_with_the_control_port_no_one_is_asked_to_restart_tor(desk: Desk, tmp_path: Path) -> None:
     keys = with_an_onion_door(desk.server, tmp_path / "onion", way="control")
     words = ["--server", f"onion:{OnionKey.draw().host}", "--out", desk.folder / "first.pairing"]
     desk.first.does("pair", desk.card(), *words)
@@ -217,21 +217,21 @@ def test_where_we_publish_the_onion_nobody_is_sent_to_restart_tor(desk: Desk, tm
     assert clients.admitted_clients(keys) == {}
 
 
-ONION_WITH_A_SLIP = "onion:tu65btplhtb2mxt4qvcr7ly7a4upguwit4cptdwqldw3ec4iz35fpeqd.onion"  # its first letter
+WRONG_ONION = "onion:tu65btplhtb2mxt4qvcr7ly7a4upguwit4cptdwqldw3ec4iz35fpeqd.onion"  # its first letter
 
 
 def content_of(folder: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_a_slip_of_one_letter_in_the_onion_address_writes_nothing(paired: Desk) -> None:
+def test_one_wrong_letter_in_the_onion_address_writes_nothing(paired: Desk) -> None:
     copy, card = paired.copy_of_keyring(), paired.card()
-    new = ["--server", ONION_WITH_A_SLIP, "--fingerprint", paired.keyring.fingerprint]
+    new = ["--server", WRONG_ONION, "--fingerprint", paired.keyring.fingerprint]
     out = ["--out", paired.folder / "made.pairing"]
     before = content_of(paired.folder)
 
     said = [
-        paired.first.is_told("pair", card, "--server", ONION_WITH_A_SLIP, *out),
+        paired.first.is_told("pair", card, "--server", WRONG_ONION, *out),
         paired.machine("new").is_told("pair", card, *new, *out, "--keyring", copy, "--name", "Werkstation 2"),
         paired.machine("new").is_told("rebuild", copy, card, *new, *out),
     ]
@@ -240,7 +240,7 @@ def test_a_slip_of_one_letter_in_the_onion_address_writes_nothing(paired: Desk) 
     assert content_of(paired.folder) == before
 
 
-def test_an_onion_key_for_a_server_without_a_door_for_it_is_told(desk: Desk) -> None:
+def test_an_onion_key_for_a_server_without_an_onion_for_sync_is_reported(desk: Desk) -> None:
     desk.first.does(
         "pair",
         desk.card(),
@@ -266,7 +266,7 @@ def test_another_desks_workstation_is_not_admitted(paired: Desk, tmp_path: Path)
     assert "is not this desk's. Nothing was changed" in said
 
 
-def test_a_pairing_that_somebody_changed_is_not_admitted(desk: Desk) -> None:
+def test_a_changed_pairing_file_is_not_admitted(desk: Desk) -> None:
     desk.first.does("pair", desk.card(), "--server", "file", "--out", desk.folder / "first.pairing")
     path = desk.folder / "first.pairing"
     path.write_bytes(path.read_bytes().replace(b'"onion_client":""', b'"onion_client":"' + b"A" * 52 + b'"'))
@@ -277,8 +277,8 @@ def test_a_pairing_that_somebody_changed_is_not_admitted(desk: Desk) -> None:
     assert "holds no letterhead" in desk.server.is_told("serve", "sync")
 
 
-def test_an_older_letterhead_than_the_server_saw_is_not_admitted(paired: Desk) -> None:
-    """Somebody emptied the server's store, and brings the first pairing again to begin anew."""
+def test_a_letterhead_older_than_one_the_server_has_seen_is_not_admitted(paired: Desk) -> None:
+    """Someone empties the server's store, and brings the first pairing file again."""
     paired.publishes(paired.server, answer_working_days=9)
     paired.server.does("letterhead", "show")
     store = paired.server.store()
@@ -321,7 +321,7 @@ def peers_of(machine: Machine) -> list[peers.Peer]:
     return found
 
 
-def test_admit_wants_a_file_or_a_name(paired: Desk) -> None:
+def test_admit_needs_a_file_or_a_name(paired: Desk) -> None:
     assert paired.server.types("admit").exit_code == 2
     assert "Which workstation?" in paired.server.is_told("admit", "--remove", "Nobody")
 
@@ -329,7 +329,7 @@ def test_admit_wants_a_file_or_a_name(paired: Desk) -> None:
 # ---- by stick --------------------------------------------------------------------------------------
 
 
-def test_what_sources_write_comes_by_stick_and_answers_go_back(paired: Desk, stick: Path) -> None:
+def test_messages_of_sources_arrive_by_stick_and_answers_go_back(paired: Desk, stick: Path) -> None:
     source = paired.a_source_writes("hello", file=("a.pdf", b"x" * 100_000))
 
     assert "new items" in carry(paired.server, paired.first, stick)
@@ -341,7 +341,7 @@ def test_what_sources_write_comes_by_stick_and_answers_go_back(paired: Desk, sti
     assert len(texts_held(paired.server)) == 2
 
 
-def test_a_stick_that_comes_twice_says_so(paired: Desk, stick: Path) -> None:
+def test_a_pouch_that_is_brought_twice_is_reported(paired: Desk, stick: Path) -> None:
     paired.a_source_writes()
     carry(paired.server, paired.first, stick)
 
@@ -349,7 +349,7 @@ def test_a_stick_that_comes_twice_says_so(paired: Desk, stick: Path) -> None:
 
 
 def test_a_stick_that_is_lost_loses_nothing(paired: Desk, stick: Path) -> None:
-    paired.a_source_writes("this lay on the stick that was lost")
+    paired.a_source_writes("this was on the stick that was lost")
     paired.server.does("pouch", "out", stick)
     stick.unlink()
     paired.a_source_writes("and this came after")
@@ -369,7 +369,7 @@ def test_a_stick_that_is_lost_loses_nothing(paired: Desk, stick: Path) -> None:
         pytest.param(lambda _: b"a letter", "damaged, cut off", id="another file"),
     ],
 )
-def test_a_pouch_that_was_spoilt_is_refused_whole(
+def test_a_damaged_pouch_is_refused_completely(
     paired: Desk, stick: Path, spoil: Callable[[bytes], bytes], said: str
 ) -> None:
     paired.a_source_writes()
@@ -393,12 +393,12 @@ def test_another_desks_pouch_is_refused(paired: Desk, tmp_path: Path, stick: Pat
 
 
 def to_come() -> int:
-    """Return a serial that nobody has given yet, of tomorrow."""
+    """Return an unused serial of tomorrow."""
     return lowest_serial(half_hour_now() + 48)
 
 
 def a_pouch(paired: Desk, seed: bytes | None = None, **changes: object) -> bytes:
-    """Make a pouch for the first workstation with a head, or by a writer, that the program never has."""
+    """Make a pouch for the first workstation with a head or a writer that the program never makes."""
     key = read_server_key(paired.server.settings.with_name("server.key"))
     head = PouchHead(
         desk=paired.keyring.fingerprint,
@@ -423,7 +423,7 @@ def a_pouch(paired: Desk, seed: bytes | None = None, **changes: object) -> bytes
         pytest.param({"seed": bytes(32)}, "not made by the machine that it names", id="forged"),
     ],
 )
-def test_a_pouch_that_is_not_what_it_must_be_is_refused(
+def test_a_pouch_with_a_wrong_head_or_writer_is_refused(
     paired: Desk, stick: Path, changes: dict[str, object], said: str
 ) -> None:
     stick.write_bytes(a_pouch(paired, **changes))  # type: ignore[arg-type]  # of several types
@@ -441,7 +441,7 @@ def test_a_pouch_of_a_later_version_is_refused(
     assert "by a newer version of the program" in paired.first.is_told("pouch", "in", stick)
 
 
-def test_a_pouch_that_comes_early_is_kept_until_it_fits(paired: Desk, stick: Path) -> None:
+def test_a_pouch_that_comes_early_is_kept_until_the_missing_one_is_applied(paired: Desk, stick: Path) -> None:
     paired.a_source_writes()
     stick.write_bytes(a_pouch(paired, after=to_come() - 1))
 
@@ -456,7 +456,7 @@ def test_a_pouch_that_comes_early_is_kept_until_it_fits(paired: Desk, stick: Pat
 
 
 def an_ssh_to(server: Machine, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lay a program named ssh on the path that answers as the server does, without a line."""
+    """Put a program named ssh on the path that answers as the server does, without a connection."""
     folder.mkdir()
     program = folder / "ssh"
     run = shlex.join(
@@ -468,7 +468,7 @@ def an_ssh_to(server: Machine, folder: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def forgets_pouches_of(machine: Machine, name: bytes) -> None:
-    """Have a store forget that it took in any pouch of a peer, as one that was put back does."""
+    """Make a store forget that it applied any pouch of a peer, as after a restored backup."""
     store = machine.store()
     with store.writing() as session:
         peers.mark_applied(session, name, 0, utc_today())
@@ -481,7 +481,7 @@ def held_at(machine: Machine) -> list[str]:
 
 @pytest.fixture
 def on_ssh(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    """Pair over SSH; both ends know of a pouch of the other that they took in."""
+    """Pair over SSH. Both ends have applied a pouch of the other."""
     an_ssh_to(desk.server, tmp_path / "bin", monkeypatch)
     desk.pair_first("ssh:server")
     desk.first.does("sync")
@@ -490,7 +490,7 @@ def on_ssh(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
 
 
 @pytest.mark.slow
-def test_a_pouch_held_at_a_workstation_is_taken_in_by_the_next_sync(on_ssh: Desk, stick: Path) -> None:
+def test_a_pending_pouch_at_a_workstation_is_applied_by_the_next_sync(on_ssh: Desk, stick: Path) -> None:
     on_ssh.a_source_writes()
     forgets_pouches_of(on_ssh.first, SERVER)
     assert "came early" in carry(on_ssh.server, on_ssh.first, stick, "--to", FIRST)
@@ -503,7 +503,7 @@ def test_a_pouch_held_at_a_workstation_is_taken_in_by_the_next_sync(on_ssh: Desk
 
 
 @pytest.mark.slow
-def test_a_pouch_that_still_waits_after_a_sync_is_told(on_ssh: Desk, stick: Path) -> None:
+def test_a_pouch_that_is_still_pending_after_a_sync_is_reported(on_ssh: Desk, stick: Path) -> None:
     stick.write_bytes(a_pouch(on_ssh, after=to_come() - 1))
     on_ssh.first.does("pouch", "in", stick)
 
@@ -512,11 +512,11 @@ def test_a_pouch_that_still_waits_after_a_sync_is_told(on_ssh: Desk, stick: Path
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ["once", "beside"])
-def test_a_pouch_held_at_a_server_is_taken_in_by_its_sweeper(on_ssh: Desk, stick: Path, how: str) -> None:
+def test_a_pending_pouch_at_a_server_is_applied_by_its_sweeper(on_ssh: Desk, stick: Path, how: str) -> None:
     forgets_pouches_of(on_ssh.server, on_ssh.keyring.strand.id)
     assert "came early" in carry(on_ssh.first, on_ssh.server, stick)
     on_ssh.server.does("sweep", "--once")
-    assert len(held_at(on_ssh.server)) == 1  # what goes before it has not come
+    assert len(held_at(on_ssh.server)) == 1  # the earlier one has not arrived
     on_ssh.first.does("sync")
     assert len(held_at(on_ssh.server)) == 1  # no workstation waits for that
 
@@ -530,7 +530,7 @@ def test_a_pouch_held_at_a_server_is_taken_in_by_its_sweeper(on_ssh: Desk, stick
     assert held_at(on_ssh.server) == []
 
 
-def test_what_keeps_held_pouches_waiting_is_logged_once_and_stops_no_sweep(
+def test_a_fault_that_keeps_pouches_pending_is_logged_once_and_stops_no_sweep(
     paired: Desk, caplog: pytest.LogCaptureFixture
 ) -> None:
     paired.server.settings.with_name("server.key").unlink()
@@ -543,20 +543,20 @@ def test_what_keeps_held_pouches_waiting_is_logged_once_and_stops_no_sweep(
     assert [said in each for each in caplog.messages] == [True]
 
 
-def test_ones_own_pouch_is_not_taken_in(paired: Desk, stick: Path) -> None:
+def test_a_machine_does_not_apply_its_own_pouch(paired: Desk, stick: Path) -> None:
     paired.first.does("pouch", "out", stick)
 
     assert "damaged, cut off, or made for another machine" in paired.first.is_told("pouch", "in", stick)
 
 
-def test_a_pouch_out_of_a_stick_that_cannot_be_read_is_told(paired: Desk, tmp_path: Path) -> None:
+def test_a_stick_that_cannot_be_written_gets_one_sentence(paired: Desk, tmp_path: Path) -> None:
     folder = tmp_path / "gone"
     folder.mkdir()
 
     assert "cannot be written" in paired.first.is_told("pouch", "out", tmp_path / "nowhere" / "a.pouch")
 
 
-def test_a_workstation_that_was_never_paired_has_nobody_to_send_to(desk: Desk, stick: Path) -> None:
+def test_a_workstation_that_was_never_paired_has_no_one_to_send_to(desk: Desk, stick: Path) -> None:
     assert "do not know each other" in desk.first.is_told("pouch", "out", stick)
     assert "This is one machine" in desk.first.is_told("sync")
     assert "Which workstation? This server knows: none yet." in first_letterhead_only(desk).is_told(
@@ -571,12 +571,12 @@ def first_letterhead_only(desk: Desk) -> Machine:
     return desk.server
 
 
-def test_by_stick_there_is_no_line(paired: Desk) -> None:
+def test_a_workstation_paired_by_hand_cannot_sync_over_a_connection(paired: Desk) -> None:
     assert "has no connection to its server" in paired.first.is_told("sync")
 
 
 @pytest.mark.skipif(not CAN_MOUNT, reason="only root may mount a small disk")
-def test_a_full_stick_holds_no_half_of_a_pouch(paired: Desk) -> None:
+def test_a_full_stick_holds_no_incomplete_pouch(paired: Desk) -> None:
     paired.a_source_writes(file=("a.pdf", b"x" * 3_000_000))
     with a_small_disk("2m") as disk:
         said = paired.server.is_told("pouch", "out", disk / "a.pouch")
@@ -584,7 +584,7 @@ def test_a_full_stick_holds_no_half_of_a_pouch(paired: Desk) -> None:
         assert list(disk.iterdir()) == []
 
 
-def test_where_there_is_no_room_for_files_what_came_stays(paired: Desk, stick: Path) -> None:
+def test_without_room_for_files_everything_received_before_is_kept(paired: Desk, stick: Path) -> None:
     settings = paired.first.settings
     text = settings.read_text("utf-8")
     full = text.replace("store_bytes = 200_000_000_000", "store_bytes = 1_000_000")
@@ -603,7 +603,7 @@ def test_where_there_is_no_room_for_files_what_came_stays(paired: Desk, stick: P
 # ---- several workstations ---------------------------------------------------------------------------
 
 
-def test_a_second_workstation_reads_and_answers_with_a_strand_of_its_own(paired: Desk, stick: Path) -> None:
+def test_a_second_workstation_reads_and_answers_with_its_own_strand(paired: Desk, stick: Path) -> None:
     source = paired.a_source_writes()
     second = paired.second()
 
@@ -631,14 +631,14 @@ def test_a_server_with_two_workstations_asks_for_which_one(paired: Desk, stick: 
     assert '"Werkstation 2"' in said
 
 
-def test_a_workstation_that_was_not_admitted_is_nobody(paired: Desk, stick: Path) -> None:
+def test_a_workstation_that_was_not_admitted_is_refused(paired: Desk, stick: Path) -> None:
     second = paired.second(admit=False)
     second.does("pouch", "out", stick)
 
     assert "does not name the workstation that made this" in paired.server.is_told("pouch", "in", stick)
 
 
-def test_a_name_is_given_once(paired: Desk) -> None:
+def test_two_workstations_cannot_have_one_name(paired: Desk) -> None:
     words = ["--keyring", paired.copy_of_keyring(), "--fingerprint", paired.keyring.fingerprint]
 
     said = paired.machine("second").is_told(
@@ -699,8 +699,8 @@ def test_a_workstation_that_was_retired_is_refused(paired: Desk, stick: Path) ->
     assert "out of use" in paired.server.is_told("admit", paired.folder / "first.pairing")
 
 
-def test_a_retired_workstation_holds_nothing_back(paired: Desk, stick: Path) -> None:
-    """An ended mailbox stays until every workstation was told, but one that comes no more."""
+def test_no_deletion_waits_for_a_retired_workstation(paired: Desk, stick: Path) -> None:
+    """An ended mailbox stays until every workstation was told, except a retired one."""
     second = paired.second()
     carry(paired.server, second, stick, "--to", "Werkstation 2")
     second.does("retire", FIRST, "--since", "2025-01-31")
@@ -715,7 +715,7 @@ def test_a_retired_workstation_holds_nothing_back(paired: Desk, stick: Path) -> 
 def test_a_workstation_that_was_forgotten_already_loses_its_onion_key_too(
     desk: Desk, tmp_path: Path, stick: Path
 ) -> None:
-    """The sweeper forgets it the day after, and may not write where Tor reads: somebody has to."""
+    """The sweeper forgets it the day after, but may not write where Tor reads: the operator must."""
     keys = with_an_onion_door(desk.server, tmp_path / "tor")
     desk.pair_first(f"onion:{OnionKey.draw().host}")
     second = desk.second()
@@ -733,9 +733,7 @@ def test_a_workstation_that_was_forgotten_already_loses_its_onion_key_too(
     assert "may connect again" not in said
 
 
-def test_a_workstation_retired_today_is_told_to_be_able_to_come_until_tonight(
-    paired: Desk, stick: Path
-) -> None:
+def test_a_workstation_retired_today_may_connect_until_the_end_of_the_day(paired: Desk, stick: Path) -> None:
     second = paired.second()
     carry(paired.server, second, stick, "--to", "Werkstation 2")
     second.does("retire", FIRST)
@@ -745,12 +743,12 @@ def test_a_workstation_retired_today_is_told_to_be_able_to_come_until_tonight(
     assert f"out of use after {utc_today()}" in paired.server.does("admit", "--remove", FIRST)
 
 
-def test_nobody_retires_the_workstation_they_sit_at(paired: Desk) -> None:
+def test_a_workstation_cannot_retire_itself(paired: Desk) -> None:
     assert "this workstation itself" in paired.first.is_told("retire", FIRST)
     assert "Which workstation?" in paired.first.is_told("retire", "Nobody")
 
 
-def test_no_workstation_is_retired_before_it_was_there(paired: Desk) -> None:
+def test_no_workstation_is_retired_before_it_was_in_use(paired: Desk) -> None:
     paired.second()
     stick = paired.folder / "stick"
     carry(paired.server, paired.first, stick, "--to", FIRST)
@@ -790,7 +788,7 @@ def test_a_lost_workstation_is_rebuilt_by_stick(paired: Desk, stick: Path) -> No
     assert (lost.until, made.until, made.name) == (utc_today(), None, name)
 
 
-def test_a_workstation_rebuilt_behind_an_onion_is_told_each_step_that_is_left(
+def test_a_workstation_rebuilt_behind_an_onion_prints_each_step_that_is_left(
     paired: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def no_tor(*_args: object, **_words: object) -> None:
@@ -821,7 +819,7 @@ def test_a_workstation_rebuilt_behind_an_onion_is_told_each_step_that_is_left(
         assert step in told
 
 
-def test_a_rebuilt_workstation_is_no_second_one_in_the_same_folder(paired: Desk) -> None:
+def test_a_workstation_is_not_rebuilt_in_the_folder_of_another(paired: Desk) -> None:
     words = ["--server", "file", "--fingerprint", paired.keyring.fingerprint]
 
     said = paired.first.is_told("rebuild", paired.copy_of_keyring(), paired.card(), *words)
@@ -832,7 +830,7 @@ def test_a_rebuilt_workstation_is_no_second_one_in_the_same_folder(paired: Desk)
 # ---- settings with only some sections ----------------------------------------------------------------
 
 
-def test_what_runs_is_what_there_is_a_section_for(paired: Desk) -> None:
+def test_run_starts_the_parts_that_have_a_section(paired: Desk) -> None:
     assert [part.arguments for part in parts_to_run(paired.server.settings)[0]] == [
         ["serve", "source"],
         ["serve", "sync"],
@@ -853,7 +851,7 @@ def test_what_runs_is_what_there_is_a_section_for(paired: Desk) -> None:
         pytest.param(("sync", "adviser"), "file", "belong there and not here", id="a replica with a door"),
     ],
 )
-def test_settings_that_belong_to_nobody_are_not_run(
+def test_settings_with_wrong_sections_are_not_run(
     tmp_path: Path, sections: tuple[str, ...], server: str, said: str
 ) -> None:
     settings = tmp_path / "config.toml"
@@ -888,10 +886,10 @@ def test_a_workstations_sweeper_destroys_and_decides_nothing(paired: Desk, stick
     world.store.close()
 
 
-# ---- a backup that is put back -----------------------------------------------------------------------
+# ---- a backup that is restored -----------------------------------------------------------------------
 
 
-def test_a_server_that_was_put_back_gets_everything_again_by_stick(paired: Desk, stick: Path) -> None:
+def test_a_restored_server_gets_everything_again_by_stick(paired: Desk, stick: Path) -> None:
     source = paired.a_source_writes()
     carry(paired.server, paired.first, stick)
     carry(paired.first, paired.server, stick)
@@ -912,7 +910,7 @@ def test_a_server_that_was_put_back_gets_everything_again_by_stick(paired: Desk,
         left.unlink()
     copy.write_bytes(yesterday)
     assert "older than one this server has seen" in paired.server.is_told("serve", "sync")
-    copy.with_name("letterhead-serial").unlink()  # as docs/operator.md says, by who put it back
+    copy.with_name("letterhead-serial").unlink()  # as docs/operator.md tells the operator to do
     assert "came early" in carry(paired.first, paired.server, stick)
     assert "turned out to be restored to an earlier day" in carry(paired.server, paired.first, stick)
     carry(paired.first, paired.server, stick)
