@@ -11,7 +11,7 @@ from crypto.errors import MalformedError
 
 _ALPHABET = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 _GENERATORS = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)  # BIP 173, bech32_polymod
-_CARRIED = tuple(  # added to the state for the five bits that leave it at its top
+_CARRIED = tuple(  # value that is XORed into the state, for each value of its top five bits
     functools.reduce(operator.xor, (each for at, each in enumerate(_GENERATORS) if top >> at & 1), 0)
     for top in range(32)
 )

@@ -23,7 +23,10 @@ def padme(length: int) -> int:
 
 
 def padded_size(length: int) -> int:
-    """Return the padded size of JSON of `length` bytes: one of the steps, or past the last one Padmé's."""
+    """Return the size to which JSON of `length` bytes is padded.
+
+    The size is the next of `STEPS`, or a Padmé size if `length` is over the last step.
+    """
     return next((size for size in STEPS if length <= size), padme(length))
 
 

@@ -37,7 +37,7 @@ def read_signed_lines(version: bytes, raw: bytes) -> tuple[bytes, bytes]:
 
 
 def check_signed_lines(version: bytes, body: bytes, signature: bytes, verify_key: bytes) -> None:
-    """Check that the owner of an Ed25519 key (32 bytes) signed a body.
+    """Check the signature of a body with an Ed25519 public key (32 bytes).
 
     Raises:
         ForgedError: someone else signed the body, or it was changed.

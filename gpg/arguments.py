@@ -7,7 +7,7 @@ from crypto.errors import MalformedError
 
 # gpg's own messages are not read, so that text which a stranger wrote into a message cannot pose as a
 # status line.
-EVERY_RUN: Final = (
+BASE_OPTIONS: Final = (
     "--no-options",
     "--no-auto-key-locate",
     "--no-auto-key-retrieve",
@@ -38,7 +38,7 @@ _ENCRYPTING: Final = (
 _USER_ID_SYNTAX: Final = frozenset("<>()")  # gpg reads an address or a comment between these
 
 
-def encrypting(day: date) -> tuple[str, ...]:
+def encryption_options(day: date) -> tuple[str, ...]:
     """Return the options that encrypt and sign, dated at the start of `day`, in UTC."""
     return (*_ENCRYPTING, f"--faked-system-time={int(_midnight(day).timestamp())}!")
 

@@ -178,7 +178,7 @@ class GpgHome:
         return self._encrypt(pieces, subkey, signer, day)
 
     def _encrypt(self, pieces: Iterable[bytes], subkey: str, signer: str, day: date) -> Iterator[bytes]:
-        gpg, status = self._gpg(*arguments.encrypting(day)), GpgStatus()
+        gpg, status = self._gpg(*arguments.encryption_options(day)), GpgStatus()
 
         def encrypt(reader: PieceReader) -> None:
             # "!": exactly this subkey, not the one that gpg would choose.
@@ -220,7 +220,7 @@ class GpgHome:
     # ---- gpg
 
     def _gpg(self, *options: str) -> GpgProcess:
-        return GpgProcess(self._program, self.folder, [*arguments.EVERY_RUN, *options])
+        return GpgProcess(self._program, self.folder, [*arguments.BASE_OPTIONS, *options])
 
     def _require_recent(self) -> None:
         try:

@@ -83,42 +83,53 @@ def check_chain(
     The check detects every change, and the loss of an entry that either side had seen or continued from. It
     cannot detect the loss of the newest entry before the other side has seen that entry.
     """
-    faults: list[Fault] = []
     authentic: dict[Digest, SignedEntry] = {}
-    rejected: list[SignedEntry] = []
+    false_entries: list[tuple[FaultKind, SignedEntry]] = []
     for entry in entries:
         kind = _signature_fault(entry, address, mailbox_verify_key, strands)
-        digest = entry.digest
+        digest = entry.digest  # a hash over the whole envelope: once for each entry
         if kind is None and digest in authentic:
             kind = FaultKind.REPLAYED
         if kind is None:
             authentic[digest] = entry
         else:
-            faults.append(_fault(kind, entry))
-            rejected.append(entry)
+            false_entries.append((kind, entry))
+    faults, faulty = _chain_faults(authentic, anchor or {})
+    for digest, entry in authentic.items():
+        kind = _content_fault(digest, entry, mailbox_verify_key, strands)
+        if kind is not None:
+            faulty.setdefault(digest, kind)
+    thread = _in_order(authentic)
+    return CheckedChain(
+        entries=tuple(authentic[digest] for digest in thread if digest not in faulty),
+        rejected=(*(entry for _, entry in false_entries), *(authentic[d] for d in thread if d in faulty)),
+        faults=(
+            *(_fault(kind, entry) for kind, entry in false_entries),
+            *faults,
+            *(_fault(kind, authentic[digest]) for digest, kind in faulty.items()),
+        ),
+        heads=chain_heads(authentic.values()),
+    )
+
+
+def _chain_faults(
+    authentic: Mapping[Digest, SignedEntry], anchor: Heads
+) -> tuple[list[Fault], dict[Digest, FaultKind]]:
+    """Return the faults of missing entries, and the authentic entries that are in a fork."""
+    faults: list[Fault] = []
     in_strands = _by_strand(authentic)
     faulty: dict[Digest, FaultKind] = {}
     for strand, in_strand in in_strands.items():
         faults += _gaps(strand, in_strand)
         faulty |= dict.fromkeys(_forked(in_strand), FaultKind.FORK)
-    for strand, (number, digest) in (anchor or {}).items():
+    for strand, (number, digest) in anchor.items():
         if digest not in authentic:
             rivals = [rival for rival, entry in in_strands.get(strand, ()) if entry.envelope.number == number]
             faulty |= dict.fromkeys(rivals, FaultKind.FORK)
             faults.append(Fault(FaultKind.ROLLED_BACK, strand, number, None))
-    for digest, entry in authentic.items():
+    for entry in authentic.values():
         faults += _unseen(entry, authentic)
-        kind = _content_fault(digest, entry, mailbox_verify_key, strands)
-        if kind is not None:
-            faulty.setdefault(digest, kind)
-    faults += [_fault(kind, authentic[digest]) for digest, kind in faulty.items()]
-    thread = _in_order(authentic)
-    return CheckedChain(
-        entries=tuple(authentic[digest] for digest in thread if digest not in faulty),
-        rejected=(*rejected, *(authentic[digest] for digest in thread if digest in faulty)),
-        faults=tuple(faults),
-        heads=chain_heads(authentic.values()),
-    )
+    return faults, faulty
 
 
 def chain_heads(entries: Iterable[SignedEntry]) -> Heads:

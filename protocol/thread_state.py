@@ -145,7 +145,7 @@ _RANK: Final = {StepName.RECEIVED: 1, StepName.BEING_READ: 2, StepName.IN_CONVER
 
 
 def _steps(opened: Sequence[EntryContent], proposals: Sequence[ProposalState]) -> list[ThreadStep]:
-    """Return the steps that the adviser wrote, together with the steps that follow from the entries.
+    """Return all steps: those that the adviser wrote, and those that follow from the entries.
 
     A derived step occurs once, and never after a later stage. In the middle of a conversation, a mark (read
     receipt) is not news.
@@ -193,7 +193,7 @@ def _add_written_step(steps: list[ThreadStep], step: ThreadStep) -> None:
 
 
 def _crossing(closing: SignedEntry, opened: Sequence[EntryContent]) -> EntryId | None:
-    """Return a message of the source that is before a closing in the thread, but unseen by the closing."""
+    """Return a message that the thread shows before a closing, and that the closing's writer had not seen."""
     seen = _number_in(SOURCE_STRAND, closing.envelope.seen, opened)
     before = (signed.envelope for signed, _ in takewhile(lambda each: each[0] is not closing, opened))
     spoken = (part for part in before if part.author is Author.SOURCE and part.speaks)
@@ -261,12 +261,6 @@ def _derived_step(signed: SignedEntry, content: Content | None, *, is_closed: bo
 # ---- proposals ---------------------------------------------------------------------------------------
 
 
-_VERDICTS: Final = {
-    Verdict.AGREED: ProposalStatus.AGREED,
-    Verdict.DECLINED: ProposalStatus.DECLINED,
-    Verdict.CHANGES_ASKED: ProposalStatus.CHANGES_ASKED,
-    Verdict.TAKEN_BACK: ProposalStatus.TAKEN_BACK,
-}
 _AGAINST: Final = frozenset({Verdict.DECLINED, Verdict.CHANGES_ASKED, Verdict.TAKEN_BACK})
 
 
@@ -310,19 +304,21 @@ def _proposal_state(
         state = ProposalStatus.PASSED_ON
     elif counts:
         state = ProposalStatus.PASSING_ON
-    elif not is_newest:
-        state = ProposalStatus.OBSOLETE
-    elif answer is None:
-        state = ProposalStatus.WAITING
     else:
-        state = _VERDICTS[answer.verdict]
-        if state is ProposalStatus.AGREED and _is_something_lost_since(answer.signed, opened):
-            # The lost entry may have taken the agreement back, or proposed something else. An entry that
-            # someone deleted, or damaged in the store (the age header is not signed), must not renew an
-            # agreement.
-            state = ProposalStatus.TAKEN_BACK
+        state = _status(answer, opened) if is_newest else ProposalStatus.OBSOLETE
     void = frozenset(step.envelope.entry_id for step, note in begun if (step, note) not in counts)
     return ProposalState(signed, content, digest, state, answer, is_newest, void)
+
+
+def _status(answer: CountedAnswer | None, opened: Sequence[EntryContent]) -> ProposalStatus:
+    """Return the state of the newest proposal, before passing on begins."""
+    if answer is None:
+        return ProposalStatus.WAITING
+    # A lost entry may have taken the agreement back, or proposed something else. If someone deleted an
+    # entry, or damaged it in the store (the age header is not signed), that must not renew an agreement.
+    if answer.verdict is Verdict.AGREED and _is_something_lost_since(answer.signed, opened):
+        return ProposalStatus.TAKEN_BACK
+    return ProposalStatus(answer.verdict)  # every verdict is a state with the same value
 
 
 def _is_void(step: SignedEntry, note: StepNote, digest: Digest, opened: Sequence[EntryContent]) -> bool:

@@ -1,4 +1,6 @@
-"""Payload of an age file: chunks of 64 KiB, each encrypted with a nonce of its number and a mark on the last.
+"""Payload of an age file: encrypted chunks of 64 KiB.
+
+The nonce of a chunk has its number, and says whether it is the last chunk.
 
 Reordering, dropping or doubling a chunk changes a number. A file that was cut off has no last chunk.
 
@@ -27,7 +29,7 @@ def payload_bytes(plaintext_bytes: int) -> int:
 
 
 class _Cutter:
-    """Splits pieces of any size into chunks of one size, and always holds the last chunk back.
+    """Splitter of pieces of any size into chunks of one size. It always holds the last chunk back.
 
     The last chunk is encrypted differently, and only the end of the input shows which chunk is the last. A
     chunk that is whole within one piece is not copied.

@@ -137,7 +137,7 @@ class ServerKey:
 
 
 class PouchWriter:
-    """Writes a pouch while its items arrive (push).
+    """Writer of a pouch whose items arrive one by one (push).
 
     The file is `header`, and then the bytes that `add` and `finish` return, in order. `size` is the number
     of bytes of plaintext so far.
@@ -191,7 +191,7 @@ class PouchWriter:
 
 
 class PouchReader:
-    """Reads a pouch (pull). The caller must not act on an item before `items` has ended without an error."""
+    """Reader of a pouch (pull). Callers must not act on an item before `items` ends without an error."""
 
     __slots__ = ("_plaintext", "head")
     head: Final[PouchHead]

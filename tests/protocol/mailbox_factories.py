@@ -14,6 +14,7 @@ from protocol.identifiers import NO_DIGEST, EntryId, StrandId
 from protocol.letterhead import Letterhead
 from protocol.mailbox_keys import MailboxKeys
 from protocol.statements import removal
+from protocol.statements.heads import Heads
 from protocol.strand import DeskWriter, EntryWriter, SourceWriter, StrandKey
 
 DAY = date(2026, 3, 2)
@@ -69,7 +70,7 @@ class Conversation:
         return replace(which, header=None, payload=None, removal=statement)
 
     def check(
-        self, entries: Sequence[SignedEntry] | None = None, anchor: removal.Heads | None = None
+        self, entries: Sequence[SignedEntry] | None = None, anchor: Heads | None = None
     ) -> chain.CheckedChain:
         shown = self.entries if entries is None else entries
         return chain.check_chain(self.keys.address, self.keys.verify_key, the_strands(), shown, anchor)

@@ -145,8 +145,8 @@ def _stolen(victim: SignedEntry, address: Address, by: SourceWriter, key: bytes 
 def test_signing_anothers_payload_does_not_open_it(talk: Conversation) -> None:
     """Mallory signs Alice's payload under an address of their own and keeps Alice's header beside it.
 
-    Signature and address are right. The desk's key would decrypt the payload, and an answer or a new header would
-    go to Mallory. But Mallory cannot make the commitment, which needs the file key.
+    Signature and address are right. The desk's key would decrypt the payload, and an answer or a new header
+    would go to Mallory. But Mallory cannot make the commitment, which needs the file key.
     """
     alices, mallory = talk.write(talk.source, "I trust you"), a_mailbox(2)
     for guess in (None, bytes(16)):

@@ -10,13 +10,14 @@ from crypto.framing import frame, unframe
 from protocol import chain
 from protocol.identifiers import Address, Digest, StrandId
 from protocol.statements import removal
-from protocol.strand import SourceWriter
+from protocol.statements.heads import Heads
+from protocol.strand import EntryWriter, SourceWriter
 from tests.protocol.desk_factories import a_letterhead
 from tests.protocol.mailbox_factories import DAY, LAPTOP, WORKSTATION, Conversation, a_mailbox, the_strands
 
 KEYS = a_mailbox()
 SOURCE = SourceWriter(KEYS)
-HEADS: removal.Heads = {StrandId(b""): (3, Digest(b"a" * 32)), WORKSTATION.strand: (2, Digest(b"b" * 32))}
+HEADS: Heads = {StrandId(b""): (3, Digest(b"a" * 32)), WORKSTATION.strand: (2, Digest(b"b" * 32))}
 
 
 @pytest.fixture
@@ -99,6 +100,17 @@ def test_a_real_conversation_ends_with_its_heads(talk: Conversation) -> None:
 def test_only_its_source_ends_a_mailbox(raw: bytes) -> None:
     with pytest.raises(ForgedError):
         removal.verify_ending(raw, address=KEYS.address, recipient=KEYS.recipient, verify_key=KEYS.verify_key)
+
+
+@pytest.mark.parametrize(("by", "expected"), [(SOURCE, True), (WORKSTATION, False)])
+def test_a_statement_is_recognised_as_the_sources(by: EntryWriter, *, expected: bool) -> None:
+    raw = removal.sign_ending(KEYS.address, HEADS, day=DAY, by=by)
+
+    found = removal.is_ended_by_source(
+        raw, address=KEYS.address, recipient=KEYS.recipient, verify_key=KEYS.verify_key
+    )
+
+    assert expected is found
 
 
 def test_an_ending_with_a_replaced_key_is_detected() -> None:
