@@ -1,4 +1,17 @@
-"""The source interface: public, without JavaScript, without a memory of who came."""
+"""Source's site: a public Flask app without JavaScript that remembers nothing about its visitors.
+
+Imports `web`, `store`, `crypto` and `protocol` (without the desk's secrets).
+
+- `argon2_limiter`: the queue of log-ins, a limit on parallel Argon2id runs
+- `config`: the settings
+- `errors`: the refusals and their reasons
+- `forms`: the fields and tokens of the forms
+- `hardened_flask`: the Flask class with its limits and its log
+- `public_desk`: the context object that every use case receives
+- `services`: the use cases of a source, without Flask
+- `signpost`: questions that lead to a fitting procedure
+- `views`: requests and pages
+"""
 
 import re
 from collections.abc import Callable
@@ -33,13 +46,13 @@ from web.dates import utc_today
 
 _MINUTES_OF_HALF_HOUR = 30
 _ENTRIES_OF_A_MAILBOX = 2_000  # one a day for more than five years
-_COMMENT = re.compile(rb"/\*.*?\*/", re.DOTALL)
-_SPACE = re.compile(rb"\s+")
-_AROUND = re.compile(rb" ?([{};,>]) ?")
-_ENTRIES_BYTES_OF_A_MAILBOX = 16 * 1024 * 1024  # sealed, without files: 300 of the longest messages
+_CSS_COMMENT = re.compile(rb"/\*.*?\*/", re.DOTALL)
+_CSS_SPACE = re.compile(rb"\s+")
+_CSS_PUNCTUATION = re.compile(rb" ?([{};,>]) ?")
+_ENTRIES_BYTES_OF_A_MAILBOX = 16 * 1024 * 1024  # encrypted, without files: 300 of the longest messages
 
 
-def create_source_app(  # noqa: PLR0913  # what the app is made around
+def create_source_app(  # noqa: PLR0913  # the parts of the app
     config: SourceConfig,
     letterhead: Letterhead,
     store: Store,
@@ -50,13 +63,14 @@ def create_source_app(  # noqa: PLR0913  # what the app is made around
     today: Callable[[], date] = utc_today,
     newest_letterhead: Callable[[], Letterhead] | None = None,
 ) -> Flask:
-    """Build the source site around a verified letterhead and an open store.
+    """Return the app of the source's site, for a verified letterhead and an open store.
 
-    `server_secret` is 32 random bytes that all workers of this run share. `newest_letterhead` is asked once
-    in each request for the letterhead to use, verified; without it that is `letterhead` for good.
+    `server_secret` is 32 random bytes that all workers of this run share. `newest_letterhead` returns the
+    verified letterhead to use, and is called once in each request. Without it, the app always uses
+    `letterhead`.
     """
     app = Site(__name__, static_folder=None)
-    # Werkzeug would mend an address with a redirect to `http://` and the Host that was sent.
+    # Werkzeug would redirect an address with a wrong slash to `http://` and the Host header of the request.
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     app.jinja_env.undefined = StrictUndefined
@@ -66,7 +80,7 @@ def create_source_app(  # noqa: PLR0913  # what the app is made around
         letterhead=letterhead,
         store=store,
         sessions=sessions,
-        line=Argon2Limiter(
+        argon2_limiter=Argon2Limiter(
             config.argon2_lock_path, at_once=config.argon2_at_once, waiting=config.argon2_line
         ),
         server_secret=server_secret,
@@ -84,7 +98,7 @@ def create_source_app(  # noqa: PLR0913  # what the app is made around
     app.extensions["config"] = config
     app.extensions["today"] = today
     app.extensions["signposts"] = signposts
-    app.extensions["stylesheet"] = _squeezed(files(__name__).joinpath("static/style.css").read_bytes())
+    app.extensions["stylesheet"] = _minified(files(__name__).joinpath("static/style.css").read_bytes())
     Babel(app, default_locale="en", locale_selector=request_hooks.language_of_request)
     request_hooks.install_request_hooks(app)
     headers.install_headers(app)
@@ -100,7 +114,7 @@ def create_source_app(  # noqa: PLR0913  # what the app is made around
     return app
 
 
-def _squeezed(style: bytes) -> bytes:
-    """Return a stylesheet without comments and needless white space: on a slow line one waits for it."""
-    words = _SPACE.sub(b" ", _COMMENT.sub(b"", style)).strip()
-    return _AROUND.sub(rb"\1", words).replace(b": ", b":").replace(b";}", b"}")
+def _minified(style: bytes) -> bytes:
+    """Return a stylesheet without comments and needless white space, for visitors with a slow connection."""
+    words = _CSS_SPACE.sub(b" ", _CSS_COMMENT.sub(b"", style)).strip()
+    return _CSS_PUNCTUATION.sub(rb"\1", words).replace(b": ", b":").replace(b";}", b"}")

@@ -1,8 +1,8 @@
-"""Where people wait for Argon2id: 64 MiB and a tenth of a second of a core each, over all workers.
+"""Rate limit for Argon2id: a bounded queue with a limit on parallel runs, shared by all worker processes.
 
-Three kinds of locks lie in one folder on tmpfs: a place in the line, the gate where the first in line stands,
-and a slot to work in. They are flocks, which the kernel frees when a worker is killed; a counter in a file
-would stay too high for ever.
+One run takes 64 MiB and a tenth of a second of a core. The queue consists of locks in one folder on tmpfs:
+one for each place in the queue, one gate for the first in the queue, and one for each parallel run. They are
+flocks, which the kernel releases when a worker is killed. A counter in a file would stay too high forever.
 """
 
 import fcntl
@@ -14,47 +14,47 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from source_app.errors import LineFullError
+from source_app.errors import QueueFullError
 
 _T = TypeVar("_T")
 
-_LOOK_SECONDS = 0.002  # how often the first in line looks for a free slot
-_NICENESS = 10  # whoever reads a page goes before whoever waits for a passphrase
+_POLL_SECONDS = 0.002  # the first in the queue checks this often whether a slot is free
+_NICENESS = 10  # reading a page has priority over deriving a key
 
 
 class Argon2Limiter:
-    """A line of at most `waiting` people before `at_once` slots. Safe for threads, forks and processes."""
+    """Queue of at most `waiting` callers for `at_once` slots. Safe for threads, forks and processes."""
 
     def __init__(self, folder: Path, *, at_once: int, waiting: int) -> None:
         self._gate = folder / "gate"
         self._places = [folder / f"place-{number}" for number in range(at_once + waiting)]
         self._slots = [folder / f"slot-{number}" for number in range(at_once)]
-        # Starts its threads at first use, so after the fork. Raising a thread's niceness cannot be undone.
-        self._workers = ThreadPoolExecutor(at_once, "argon2", initializer=_give_way)
+        # The pool starts its threads at first use, after the fork. A raised niceness cannot be lowered again.
+        self._workers = ThreadPoolExecutor(at_once, "argon2", initializer=_lower_priority)
 
     def run(self, work: Callable[[], _T]) -> _T:
-        """Wait in line, then work.
+        """Wait in the queue, then call `work` and return its result.
 
         Raises:
-            LineFullError: every place is taken; nothing was done.
+            QueueFullError: every place in the queue is taken, and `work` was not called.
         """
         with ExitStack() as place:
             if not any(place.enter_context(_claim(path)) for path in self._places):
-                raise LineFullError("every place in the line is taken")
+                raise QueueFullError("every place in the queue is taken")
             with ExitStack() as slot:
                 with _wait_for(self._gate):
                     while not any(slot.enter_context(_claim(path)) for path in self._slots):
-                        time.sleep(_LOOK_SECONDS)
+                        time.sleep(_POLL_SECONDS)
                 return self._workers.submit(work).result()
 
 
-def _give_way() -> None:
-    os.setpriority(os.PRIO_PROCESS, 0, _NICENESS)  # on Linux 0 names this thread alone
+def _lower_priority() -> None:
+    os.setpriority(os.PRIO_PROCESS, 0, _NICENESS)  # on Linux, 0 means this thread only
 
 
 @contextmanager
 def _claim(path: Path) -> Iterator[bool]:
-    """Hold a lock, if it is free; say whether we do."""
+    """Try to hold a lock. Yield True if it was free."""
     lock = _open(path)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

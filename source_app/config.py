@@ -1,4 +1,4 @@
-"""Settings of the source interface. `deploy.settings.load_settings` reads them from the settings file."""
+"""Settings of the source's site. `deploy.settings.load_settings` reads them from the settings file."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,13 +6,13 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class SourceConfig:
-    """The settings of the source's interface; it has no field that could hold a secret.
+    """Settings of the source's site. No field can contain a secret.
 
-    `origin` is what a browser sends as Origin ("http://127.0.0.1:8080"). Sizes are bytes; `session_minutes`
-    is rounded up to half hours. `argon2_lock_path` and the folder of `sessions_path` are on tmpfs.
-    `onion_socket` and `onion_host` are empty where there is no onion service; `tells_onion` sends
-    Onion-Location to whoever comes without Tor.
-    `where_…` tells in one line where a procedure outside this desk is found, or is empty: "ask us".
+    `origin` is the Origin header that browsers send ("http://127.0.0.1:8080"). Sizes are in bytes.
+    `session_minutes` is rounded up to half hours. `argon2_lock_path` and the folder of `sessions_path` are on
+    tmpfs. `onion_socket` and `onion_host` are empty if there is no onion service. With `tells_onion`,
+    visitors without Tor receive an Onion-Location header. `where_…` says in one line where to find a
+    procedure outside this desk. If it is empty, the page says "ask us".
     """
 
     store_path: Path
@@ -45,10 +45,13 @@ class SourceConfig:
 
     @property
     def onion_origin(self) -> str | None:
-        """Return what Tor Browser sends as Origin. Without TLS: Tor itself seals, and proves the name."""
+        """Return the Origin header that Tor Browser sends, or None without an onion service.
+
+        It has no TLS: Tor itself encrypts the connection and proves the address.
+        """
         return f"http://{self.onion_host}" if self.onion_host else None
 
     @property
     def origins(self) -> tuple[str, ...]:
-        """Return all addresses that this site answers to."""
+        """Return all origins at which this site can be reached."""
         return tuple(filter(None, (self.origin, self.onion_origin)))

@@ -1,4 +1,4 @@
-"""The shape of what a browser sends; whether it is true is for `services` to judge."""
+"""WTForms of the source's site: fields and tokens. `services` checks the meaning."""
 
 from typing import Any
 
@@ -18,10 +18,10 @@ from web.csrf import NoTokens, TokenCSRF, Tokens
 
 
 class OurForm(Form):  # type: ignore[misc]  # wtforms has no types
-    """A form whose token fits the session it was shown in."""
+    """Form with a token of the session in which it was shown."""
 
     class Meta:
-        """How WTForms is to guard it; it must not look for translations of its own."""
+        """WTForms settings: our CSRF tokens, and no translations of WTForms itself."""
 
         csrf = True
         csrf_class = TokenCSRF
@@ -36,7 +36,10 @@ class OurForm(Form):  # type: ignore[misc]  # wtforms has no types
 
 
 class LogInForm(OurForm):
-    """The words, and the text that waits while they are typed; `proposal` is the id of what it is about."""
+    """Log-in form with the passphrase, and a text that was typed before the session ended.
+
+    `proposal` is the id of the proposal that the text is about, or empty.
+    """
 
     proposal = HiddenField()
     words = StringField(lazy_gettext("Your passphrase"))
@@ -44,14 +47,14 @@ class LogInForm(OurForm):
 
 
 class PractiseForm(OurForm):
-    """The words typed back, and the sealed ticket that knows them."""
+    """Practice form with the typed passphrase and the encrypted ticket that contains the right one."""
 
     ticket = HiddenField()
     words = StringField(lazy_gettext("Your passphrase"))
 
 
 class WriteForm(OurForm):
-    """A message. The fields stand before the files, so that they are checked before a file is taken."""
+    """Form of a message. The fields come before the files, so that they are checked before a file is read."""
 
     entry_id = HiddenField()
     seen = HiddenField()
@@ -60,7 +63,7 @@ class WriteForm(OurForm):
 
 
 class ConsentForm(OurForm):
-    """An answer to a proposal; which answer is told by the button."""
+    """Form of an answer to a proposal. The button that is pressed sends the answer."""
 
     entry_id = HiddenField()
     seen = HiddenField()
@@ -70,15 +73,15 @@ class ConsentForm(OurForm):
 
 
 class DeleteForm(OurForm):
-    """Nothing but the token."""
+    """Form that deletes an entry: only a token."""
 
 
 class LogOutForm(OurForm):
-    """Nothing but the token."""
+    """Form that logs out: only a token."""
 
 
 class EndForm(OurForm):
-    """Ending a mailbox wants a second movement of the hand."""
+    """Form that ends a mailbox: the source must tick a box as well as press the button."""
 
     sure = BooleanField(
         lazy_gettext("Yes, delete everything in this mailbox for good"), [InputRequired("not ticked")]

@@ -1,4 +1,4 @@
-"""The Flask app as this house wants it: no disk for forms, no words of visitors in logs."""
+"""Hardened Flask app: forms never reach the disk, and logs never contain what visitors sent."""
 
 import logging
 from types import TracebackType
@@ -12,26 +12,26 @@ log = logging.getLogger("steunpunt.source")
 
 
 class SmallFormRequest(Request):
-    """A request whose form Flask may read only when it is small and has no files.
+    """Request whose form Flask may read only if it is small and has no files.
 
-    Werkzeug would put larger files into temporary files, in clear. The one form with files is read by
-    `uploads`, straight from the wire.
+    Werkzeug would write larger files to temporary files, unencrypted. `services.uploads` reads the one form
+    with files from the network, without temporary files.
     """
 
-    max_content_length = 4 * 1024 * 1024  # 100,000 characters of a log-in form that keeps a text
+    max_content_length = 4 * 1024 * 1024  # a log-in form that keeps a text of 100,000 characters
     max_form_memory_size = max_content_length
 
     def _load_form_data(self) -> None:
         if self.mimetype == "multipart/form-data":
             raise BadRequest
-        # Werkzeug bounds the bytes of a form but not its fields: 4 MiB of them take 2 seconds and 90 MiB.
+        # Werkzeug limits the bytes of a form but not its fields: 4 MiB of fields take 2 seconds and 90 MiB.
         if self.get_data(parse_form_data=False).count(b"&") >= _FIELDS:
             raise BadRequest
         super()._load_form_data()
 
 
 class Site(Flask):
-    """An app that logs what went wrong and never what was sent."""
+    """Flask app that logs the kind and the place of an error, and never what was sent."""
 
     request_class = SmallFormRequest
 
@@ -39,7 +39,7 @@ class Site(Flask):
         self,
         exc_info: tuple[type, BaseException, TracebackType] | tuple[None, None, None],
     ) -> None:
-        """Log the type of an error and its place in our code: its message may quote a visitor."""
+        """Log the type and the place of an error. Its message is left out, because it can quote a visitor."""
         kind, _, trace = exc_info
         place = "?"
         while trace is not None:

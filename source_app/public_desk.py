@@ -1,4 +1,4 @@
-"""The desk as the public server knows it: what every use case is given."""
+"""Context object of the source's use cases: letterhead, store, sessions and limits of the public server."""
 
 from dataclasses import dataclass, field, replace
 from typing import Self
@@ -12,11 +12,11 @@ from store.sessions import SessionStore
 
 @dataclass(frozen=True, slots=True)
 class MailboxLimits:
-    """What one message may hold, and how many entries and bytes of text one mailbox.
+    """Limits on the text and files of one message, and on the entries and bytes of text of one mailbox.
 
-    Every look at a mailbox verifies and opens all its text, the adviser's list of mailboxes too: 1,000 short
-    entries take a third of a second, 1,000 long ones a gigabyte of memory. Without bounds one source who
-    never stops writing would stop both sites.
+    Every page of a mailbox verifies and decrypts all its text, and so does the adviser's list of mailboxes.
+    1,000 short entries take a third of a second, and 1,000 long ones a gigabyte of memory. Without limits,
+    one source who never stops writing could stop both sites.
     """
 
     text_chars: int
@@ -28,21 +28,21 @@ class MailboxLimits:
 
 @dataclass(frozen=True, slots=True)
 class PublicDesk:
-    """A verified letterhead, an open store, and the rules of this server.
+    """Desk as the public server knows it: verified letterhead, open store, and limits of this server.
 
-    `server_secret` is 32 bytes, made when the server starts and never written. A session lasts
+    `server_secret` is 32 bytes, made when the server starts and never stored. A session lasts
     `session_half_hours` half hours after its last use.
     """
 
     letterhead: Letterhead
     store: Store
     sessions: SessionStore
-    line: Argon2Limiter
+    argon2_limiter: Argon2Limiter
     server_secret: bytes = field(repr=False)
     quota: Quota
     limits: MailboxLimits
     session_half_hours: int
 
     def with_letterhead(self, newest: Letterhead) -> Self:
-        """Return the desk with this verified letterhead, for requests that begin from now on."""
+        """Return the desk with another verified letterhead, for requests that begin from now on."""
         return self if newest is self.letterhead else replace(self, letterhead=newest)

@@ -13,9 +13,9 @@ from deploy.serving.gunicorn_server import GunicornServer
 from deploy.settings.load_settings import load_config
 from source_app import create_source_app
 from source_app.config import SourceConfig
+from source_app.errors import SignpostError
 from source_app.signpost.decision_tree import PACKAGED
 from source_app.signpost.decision_tree import load as load_signposts
-from source_app.signpost.errors import SignpostError
 from store.database.engine import open_store
 from store.sessions import open_sessions
 

@@ -1,16 +1,16 @@
-"""When somebody is there: the desk's absences, as its letterhead tells them to the public. No Flask here."""
+"""Absences of the desk that the public pages announce."""
 
 from dataclasses import dataclass
 from datetime import date, timedelta
 
 from protocol.letterhead import Letterhead
 
-_AHEAD = timedelta(days=21)  # an absence that is further away tells nobody anything yet
+_AHEAD = timedelta(days=21)  # later absences do not matter yet to someone who writes today
 
 
 @dataclass(frozen=True, slots=True)
-class Away:
-    """Days, both included, on which nobody answers, and the working day on which somebody is back."""
+class ShownAbsence:
+    """Absence from the first to the last day, and the first working day after it."""
 
     since: date
     until: date
@@ -18,15 +18,15 @@ class Away:
     is_now: bool
 
 
-def away(letterhead: Letterhead, today: date) -> tuple[Away, ...]:
-    """Return the absences of now and of the next three weeks, in order of their first day."""
+def shown_absences(letterhead: Letterhead, today: date) -> tuple[ShownAbsence, ...]:
+    """Return the absences of today and of the next three weeks, in order of their first day."""
     near = [
         absence
         for absence in letterhead.absences
         if today <= absence.until and absence.since <= today + _AHEAD
     ]
     return tuple(
-        Away(
+        ShownAbsence(
             absence.since,
             absence.until,
             letterhead.working_days_after(absence.until, 1),

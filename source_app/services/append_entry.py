@@ -1,4 +1,4 @@
-"""How anything a source says gets its place in the mailbox: behind what other tabs wrote. No Flask here."""
+"""Append an entry to the source's chain: compare-and-set of the chain's head, with retry."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -17,10 +17,10 @@ from store import entries
 from store.entries import StrandEnd
 from store.errors import HeadMovedError, NoSuchMailboxError, StoreDamagedError
 
-_TRIES = 20  # to append behind what other tabs of the same mailbox write
+_TRIES = 20  # while other tabs of the same mailbox append too
 
 
-def append_own(  # noqa: PLR0913  # what is said, and the place it takes
+def append_with_retry(  # noqa: PLR0913  # the content of the entry, and its place
     desk: PublicDesk,
     keys: MailboxKeys,
     content: Content,
@@ -32,23 +32,23 @@ def append_own(  # noqa: PLR0913  # what is said, and the place it takes
     spare_entries: int = 0,
     only_behind: frozenset[Digest] | None = None,
 ) -> None:
-    """Append an entry behind the newest own one; when another tab was faster, sign again behind that one.
+    """Append an entry to the source's chain. Sign it again for the next place if another tab appended first.
 
-    `seen` are the heads of the desk that the writer had before them. `spare_entries` may be written past the
-    limit of a mailbox. `only_behind` are the heads of the desk on which the entry rests: where the desk wrote
-    meanwhile, nothing is appended.
+    `seen` are the heads of the desk's chains that the writer has seen. `spare_entries` is the number of
+    entries that may exceed the limit of a mailbox. With `only_behind`, nothing is appended if the desk's
+    heads are others: then the desk has written something that the source has not taken into account.
 
     Raises:
-        MailboxFullError: as many entries, or bytes of them, as a mailbox may hold.
+        MailboxFullError: the mailbox has as many entries, or bytes of them, as it may have.
         DeskWroteError: the desk's heads are not those of `only_behind`.
-        EntryExistsError: the mailbox holds an entry of this id.
-        HeadMovedError: other tabs were faster, again and again.
-        MailboxMissingError: it has ended meanwhile.
+        EntryExistsError: the mailbox already has an entry with this id.
+        HeadMovedError: other tabs were faster at every attempt.
+        NoSuchMailboxError: the mailbox has ended.
     """
     writer = SourceWriter(keys)
     with desk.store.reading() as reading:
-        place = _place(reading, keys)
-        is_full = _is_full(reading, desk, keys, place, spare_entries)
+        head = _source_head(reading, keys)
+        is_full = _is_full(reading, desk, keys, head, spare_entries)
         if is_full and entries.find(reading, keys.address, entry_id) is None:
             raise MailboxFullError
     signed = seal_entry(
@@ -58,8 +58,8 @@ def append_own(  # noqa: PLR0913  # what is said, and the place it takes
         letterhead=desk.letterhead,
         by=writer,
         entry_id=entry_id,
-        number=place.number + 1,
-        previous=Digest(place.digest),
+        number=head.number + 1,
+        previous=Digest(head.digest),
         seen=seen,
         day=today,
     )
@@ -67,19 +67,20 @@ def append_own(  # noqa: PLR0913  # what is said, and the place it takes
         try:
             with desk.store.writing() as writing:
                 entries.append(writing, **signed.to_stored(), attachment_ids=attachment_ids)
-                # After the append, which has locked the mailbox: nobody can write between look and commit.
+                # After the append, which has locked the mailbox: no one can write between this check and the
+                # commit.
                 if only_behind is not None and (
                     desk_heads(entries.strand_heads(writing, keys.address)) != only_behind
                 ):
                     raise DeskWroteError
         except HeadMovedError:
             with desk.store.reading() as reading:
-                place = _place(reading, keys)
+                head = _source_head(reading, keys)
             signed = renumber(
                 signed,
                 by=writer,
-                number=place.number + 1,
-                previous=Digest(place.digest),
+                number=head.number + 1,
+                previous=Digest(head.digest),
                 seen=seen,
                 day=today,
             )
@@ -89,10 +90,10 @@ def append_own(  # noqa: PLR0913  # what is said, and the place it takes
 
 
 def own_head(heads: Sequence[entries.StrandHead]) -> tuple[int, Digest]:
-    """Return number and digest of the source's newest entry; 0 and zeros before the first.
+    """Return the number and the digest of the source's newest entry, or 0 and zeros if there is no entry.
 
     Raises:
-        StoreDamagedError: a number that no writer of ours gives; no place after it could be signed.
+        StoreDamagedError: the number is impossible, so that no next entry could be signed.
     """
     head = next((head for head in heads if head.author == Author.SOURCE), None)
     if head is None:
@@ -103,21 +104,21 @@ def own_head(heads: Sequence[entries.StrandHead]) -> tuple[int, Digest]:
 
 
 def desk_heads(heads: Sequence[entries.StrandHead]) -> frozenset[Digest]:
-    """Return the digest of the newest entry of every strand of the desk."""
+    """Return the digest of the newest entry in each strand of the desk."""
     return frozenset(Digest(head.digest) for head in heads if head.author == Author.DESK)
 
 
-def _place(reading: Session, keys: MailboxKeys) -> StrandEnd:
-    place = entries.strand_end(reading, keys.address, Author.SOURCE, SOURCE_STRAND)
-    if place is None:
+def _source_head(reading: Session, keys: MailboxKeys) -> StrandEnd:
+    head = entries.strand_end(reading, keys.address, Author.SOURCE, SOURCE_STRAND)
+    if head is None:
         raise NoSuchMailboxError("there is no such mailbox")
-    return place
+    return head
 
 
-def _is_full(reading: Session, desk: PublicDesk, keys: MailboxKeys, place: StrandEnd, spare: int) -> bool:
+def _is_full(reading: Session, desk: PublicDesk, keys: MailboxKeys, head: StrandEnd, spare: int) -> bool:
     limits = desk.limits
-    if place.number >= limits.entries + spare:
+    if head.number >= limits.entries + spare:
         return True
-    if spare or place.mailbox_bytes < limits.entries_bytes:  # with its files; nothing to add up
+    if spare or head.mailbox_bytes < limits.entries_bytes:  # this includes files: no need to count entries
         return False
     return entries.sealed_bytes(reading, keys.address) >= limits.entries_bytes

@@ -1,7 +1,7 @@
-"""What the source says to a proposal: agreed, declined, changes asked, taken back. No Flask here.
+"""Answers of the source to a proposal: agreed, declined, changes asked, taken back.
 
-The answer names the proposal by its digest, and takes its place only where the desk wrote nothing since the
-look on which the answer rests (docs/protocol.md, "Consent").
+An answer names the proposal by its digest. It is appended only if the desk wrote nothing since the source's
+site read the mailbox (docs/protocol.md, "Consent").
 """
 
 import hmac
@@ -20,23 +20,26 @@ from source_app.errors import (
     DeskWroteError,
     MailboxFullError,
     MailboxGoneError,
-    ProposalClosedError,
 )
 from source_app.public_desk import PublicDesk
-from source_app.services.append_entry import append_own
+from source_app.services.append_entry import append_with_retry
 from source_app.services.login import MailboxSession
-from source_app.services.posting import FormContext, text_of
-from source_app.services.reading import ShownProposal, SourceMailbox, read_mailbox, read_proposal
+from source_app.services.posting import FormContext, form_text
+from source_app.services.proposals import ShownProposal, read_proposal
+from source_app.services.verified_mailbox import SourceMailbox, read_mailbox
 from store.errors import EntryExistsError, HeadMovedError, NoSuchMailboxError
 
-_TRIES = 20  # against a desk that keeps writing; then the store counts as busy
-_SPARE_ENTRIES = 100  # so that whoever filled a mailbox can still say no, and take back
+_TRIES = 20  # while the desk writes too; then the store counts as busy
+_SPARE_ENTRIES = 100  # in a full mailbox a source can still decline, and take back an agreement
 _TOO_LATE = frozenset({ProposalStatus.PASSING_ON, ProposalStatus.PASSED_ON})
 
 
 @dataclass(frozen=True, slots=True)
 class ConsentAnswer:
-    """What an answer form says, once its token fits: `proposal_id` and `digest` name what was on the page."""
+    """Content of an answer form with a valid token.
+
+    `proposal_id` and `digest` name the proposal that was on the page.
+    """
 
     proposal_id: bytes
     digest: str  # hexadecimal
@@ -45,27 +48,27 @@ class ConsentAnswer:
     text: str = field(repr=False)
 
 
-def purpose(proposal_id: str, digest: str, form_context: FormContext) -> str:
-    """Return what the token of an answer form is good for: this proposal, these words, this sheet."""
+def answer_purpose(proposal_id: str, digest: str, form_context: FormContext) -> str:
+    """Return the purpose of the token of an answer form: this proposal, this text, this form."""
     return f"answer {proposal_id} {digest} {form_context.entry_id} {form_context.seen}"
 
 
 def check_answer_form(
     desk: PublicDesk, opened: MailboxSession, proposal_id: str, fields: Mapping[str, str]
 ) -> ConsentAnswer:
-    """Check the shape of an answer.
+    """Check the fields of an answer form.
 
     Raises:
-        AnswerRefusedError: the form is not of this session or names no answer, agreeing was not ticked, asked
-            changes are missing, or the text is too long.
+        AnswerRefusedError: the form was not made in this session, names no answer, lacks the tick or the
+            changes that its answer needs, or has a text that is too long.
     """
     form_context = FormContext(fields.get("entry_id", ""), fields.get("seen", ""))
     digest = fields.get("digest", "")
     if not session.check_form_token(
-        fields.get("token", ""), opened.token, purpose(proposal_id, digest, form_context)
+        fields.get("token", ""), opened.token, answer_purpose(proposal_id, digest, form_context)
     ):
         raise AnswerRefusedError(AnswerRefusal.FORM_EXPIRED)
-    text = text_of(fields)
+    text = form_text(fields)
     if len(text) > desk.limits.text_chars:
         raise AnswerRefusedError(AnswerRefusal.TEXT_TOO_LONG)
     try:
@@ -80,17 +83,16 @@ def check_answer_form(
 
 
 def append_consent(desk: PublicDesk, keys: MailboxKeys, answer: ConsentAnswer, *, today: date) -> None:
-    """Append an answer to the proposal that was on the page, if it still may be answered so.
+    """Append an answer to the proposal that was on the page, if this answer is still possible.
 
-    The same answer sent twice is one entry.
+    If the same answer is sent twice, there is one entry.
 
     Raises:
-        NotFoundError: this mailbox holds no such proposal.
-        ProposalClosedError: it is being passed on; nothing is taken back any more.
-        AnswerRefusedError: another proposal lies there than was on the page, a newer one took its place, this
-            answer is not open now, or the form was used for another answer.
-        MailboxGoneError: the mailbox has ended meanwhile.
-        StoreError: the store took nothing.
+        NotFoundError: this mailbox has no such proposal.
+        AnswerRefusedError: the proposal is another one than on the page, has been replaced, or is being
+            passed on. Or this answer is not possible now, or the form was used for another answer.
+        MailboxGoneError: the mailbox has ended.
+        StoreError: the store accepted nothing.
     """
     for _ in range(_TRIES):
         mailbox = read_mailbox(desk, keys)
@@ -106,7 +108,7 @@ def append_consent(desk: PublicDesk, keys: MailboxKeys, answer: ConsentAnswer, *
             return
         _require_open(shown, answer.verdict)
         try:
-            append_own(
+            append_with_retry(
                 desk,
                 keys,
                 content,
@@ -117,7 +119,7 @@ def append_consent(desk: PublicDesk, keys: MailboxKeys, answer: ConsentAnswer, *
                 only_behind=mailbox.desk_heads,
             )
         except (DeskWroteError, EntryExistsError):
-            continue  # with another look: it may say something else now
+            continue  # and read the mailbox again: the proposal may have another state now
         except MailboxFullError as why:
             raise AnswerRefusedError(AnswerRefusal.MAILBOX_FULL) from why
         except NoSuchMailboxError as why:
@@ -128,7 +130,7 @@ def append_consent(desk: PublicDesk, keys: MailboxKeys, answer: ConsentAnswer, *
 
 def _require_open(shown: ShownProposal, verdict: Verdict) -> None:
     if shown.state in _TOO_LATE:
-        raise ProposalClosedError
+        raise AnswerRefusedError(AnswerRefusal.TOO_LATE)
     if shown.state is ProposalStatus.OBSOLETE:
         raise AnswerRefusedError(AnswerRefusal.OBSOLETE)
     if verdict not in shown.may:
@@ -136,10 +138,10 @@ def _require_open(shown: ShownProposal, verdict: Verdict) -> None:
 
 
 def _was_sent_before(mailbox: SourceMailbox, answer: ConsentAnswer, content: Content) -> bool:
-    """Tell a double submit from a form that is used again for another answer.
+    """Return True if this form was sent twice with the same answer.
 
     Raises:
-        AnswerRefusedError: the entry of this form says something else, or was removed.
+        AnswerRefusedError: the form was sent with another answer before, or that answer was removed.
     """
     for signed, before in mailbox.opened:
         if signed.envelope.entry_id.hex() == answer.form_context.entry_id:

@@ -1,4 +1,4 @@
-"""Delete one entry, or end the whole mailbox, on the word of its source."""
+"""Delete one entry or end the whole mailbox, with a statement that the source signs."""
 
 from contextlib import suppress
 from datetime import date
@@ -9,16 +9,16 @@ from protocol.statements.removal import sign_ending, sign_removal
 from protocol.strand import SourceWriter
 from source_app.public_desk import PublicDesk
 from source_app.services.login import MailboxSession, log_out
-from source_app.services.reading import find_entry
+from source_app.services.verified_mailbox import find_entry
 from store import entries, mailboxes
 from store.errors import NoSuchMailboxError
 
 
 def delete_entry(desk: PublicDesk, keys: MailboxKeys, entry_id: bytes, *, today: date) -> None:
-    """Make one entry of the source's mailbox and its files unreadable, for the desk too.
+    """Make one entry of the source's mailbox and its files unreadable, also for the desk.
 
     Raises:
-        NotFoundError: the mailbox has no such entry.
+        NotFoundError: this mailbox has no such entry.
     """
     signed = find_entry(desk, keys, entry_id)
     statement = sign_removal(signed.digest, address=keys.address, by=SourceWriter(keys), day=today)
@@ -27,13 +27,13 @@ def delete_entry(desk: PublicDesk, keys: MailboxKeys, entry_id: bytes, *, today:
 
 
 def end_mailbox(desk: PublicDesk, opened: MailboxSession, keys: MailboxKeys, *, today: date) -> None:
-    """Make everything in a mailbox unreadable and forget the session. A second call changes nothing."""
+    """Make everything in a mailbox unreadable, and end the session. A second call changes nothing."""
     with desk.store.reading() as reading:
         heads = {
             StrandId(head.strand): (head.number, Digest(head.digest))
             for head in entries.strand_heads(reading, keys.address)
         }
     statement = sign_ending(keys.address, heads, day=today, by=SourceWriter(keys))
-    with suppress(NoSuchMailboxError), desk.store.writing() as writing:  # missing: ended in another tab
+    with suppress(NoSuchMailboxError), desk.store.writing() as writing:  # it was ended in another tab
         mailboxes.end_for_good(writing, keys.address, statement=statement, day=today)
     log_out(desk, opened.token)

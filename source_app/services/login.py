@@ -1,4 +1,4 @@
-"""Open a new mailbox, log in and log out: passphrases, practice tickets and sessions."""
+"""Start a mailbox, log in and log out: passphrases, practice tickets and sessions."""
 
 import hmac
 import secrets
@@ -12,31 +12,30 @@ from crypto.passphrase import Language, RootKey
 from protocol import session
 from protocol.mailbox_keys import derive_mailbox_keys
 from source_app.errors import (
-    NoMailboxError,
-    NotOpenError,
-    OtherWordsError,
-    TicketExpiredError,
-    WordsUsedError,
+    PassphraseRefusal,
+    PassphraseRefusedError,
+    TicketRefusal,
+    TicketRefusedError,
 )
 from source_app.public_desk import PublicDesk
 from store import mailboxes
 from store.errors import MailboxEndedError
 
-_TICKET_HALF_HOURS = 4  # to find a pen and a hiding place
+_TICKET_HALF_HOURS = 4  # time to find a pen and a hiding place
 
 
 @dataclass(frozen=True, slots=True)
 class MailboxSession:
-    """A mailbox that is open in one browser: the cookie's token and the mailbox's root key."""
+    """Mailbox that is open in one browser: the token of the cookie and the root key of the mailbox."""
 
     token: bytes = field(repr=False)
     root: RootKey = field(repr=False)
 
 
 def draw_passphrase(desk: PublicDesk, language: Language, *, now: int) -> tuple[list[str], str]:
-    """Draw a passphrase and return its words and the ticket that remembers it; nothing is stored.
+    """Return the words of a new passphrase, and the encrypted ticket that contains them. Stores nothing.
 
-    `now` is the half hour since 1970, here and everywhere below.
+    `now` is the number of half hours since 1970, in all functions of this module.
     """
     drawn = passphrase.generate_passphrase(language)
     return drawn.split(), session.seal_ticket(drawn, desk.server_secret, now + _TICKET_HALF_HOURS)
@@ -46,32 +45,36 @@ def ticket_words(desk: PublicDesk, ticket: str, *, now: int) -> list[str]:
     """Return the words of a ticket, to show them again.
 
     Raises:
-        TicketExpiredError: too old, or not one of this server since its start.
-        WordsUsedError: a mailbox was opened with them.
+        TicketRefusedError: the ticket is too old, or a mailbox was opened with its words.
     """
-    words = _words_in(desk, ticket, now=now)
-    if _is_spent(desk, words, now=now):
-        raise WordsUsedError
+    words = _decrypt_ticket(desk, ticket, now=now)
+    if _is_used(desk, words, now=now):
+        raise TicketRefusedError(TicketRefusal.USED)
     return words
 
 
-def open_mailbox(desk: PublicDesk, ticket: str, typed: str, *, today: date, now: int) -> MailboxSession:
-    """Open a new mailbox for somebody who typed back the words they were shown.
+def start_mailbox(desk: PublicDesk, ticket: str, typed: str, *, today: date, now: int) -> MailboxSession:
+    """Create a mailbox for someone who typed the words of their ticket, and log them in.
 
-    A slip opens nothing: otherwise it would make a second mailbox that the paper does not open.
+    After a typing error nothing is created. Otherwise there would be a mailbox that the words on paper do not
+    open.
 
     Raises:
-        OtherWordsError: with the places of the words that differ.
-        TicketExpiredError: draw new words.
-        WordsUsedError: other words, after a mailbox was opened with those shown; or that mailbox has ended.
-        LineFullError: come back in a moment.
+        PassphraseRefusedError: other words were typed.
+        TicketRefusedError: the ticket is too old. Or its mailbox was started before, and other words were
+            typed or that mailbox has ended.
+        QueueFullError: too many people are logging in.
     """
-    shown = _words_in(desk, ticket, now=now)
+    shown = _decrypt_ticket(desk, ticket, now=now)
     given = passphrase.normalise_passphrase(typed)
     if not hmac.compare_digest(given.encode(), " ".join(shown).encode()):
-        if _is_spent(desk, shown, now=now):  # which word differs would be told to somebody else
-            raise WordsUsedError
-        raise OtherWordsError(_differing(shown, given.split()), _places(passphrase.unknown_words(typed)))
+        if _is_used(desk, shown, now=now):  # it may be someone else, who must not learn which word is wrong
+            raise TicketRefusedError(TicketRefusal.USED)
+        raise PassphraseRefusedError(
+            PassphraseRefusal.OTHER_WORDS,
+            unknown=_positions(passphrase.unknown_words(typed)),
+            wrong=_differing(shown, given.split()),
+        )
     root = _root(desk, given)
     keys = derive_mailbox_keys(root)
     with desk.store.writing() as writing:
@@ -83,80 +86,78 @@ def open_mailbox(desk: PublicDesk, ticket: str, typed: str, *, today: date, now:
                 verify_key=keys.verify_key,
                 day=today,
             )
-        except MailboxEndedError as why:  # the practise page was still there after its mailbox had ended
-            raise WordsUsedError from why
-    _spend(desk, shown, now=now)
+        except MailboxEndedError as why:  # the practice page was still open after its mailbox had ended
+            raise TicketRefusedError(TicketRefusal.USED) from why
+    _mark_used(desk, shown, now=now)
     return _open_session(desk, root, now=now)
 
 
 def log_in(desk: PublicDesk, typed: str, *, now: int) -> MailboxSession:
-    """Open the mailbox of a passphrase. Argon2id runs first, whatever was typed.
+    """Open the mailbox of a passphrase. Argon2id always runs first, whatever was typed.
 
     Raises:
-        NoMailboxError: whatever the reason; with the places of words that are on no list.
-        LineFullError: come back in a moment.
+        PassphraseRefusedError: no mailbox opens with these words. The reason is always the same.
+        QueueFullError: too many people are logging in.
     """
     root = _root(desk, typed)
     keys = derive_mailbox_keys(root)
     with desk.store.reading() as reading:
         mailbox = mailboxes.find(reading, keys.address)
     if mailbox is None:
-        raise NoMailboxError(_places(passphrase.unknown_words(typed)))
+        raise PassphraseRefusedError(
+            PassphraseRefusal.NO_MAILBOX, unknown=_positions(passphrase.unknown_words(typed))
+        )
     return _open_session(desk, root, now=now)
 
 
-def opened_with(desk: PublicDesk, token: bytes, *, now: int) -> MailboxSession:
-    """Return what a cookie's token opens, and let the session last from now on.
-
-    Raises:
-        NotOpenError: nothing, or nothing any more.
-    """
+def find_session(desk: PublicDesk, token: bytes, *, now: int) -> MailboxSession | None:
+    """Return the session of a cookie's token and extend it, or None if there is no such session."""
     name = session.token_hash(token)
     box = desk.sessions.get(name, now)
     if box is None:
-        raise NotOpenError
+        return None
     try:
         root = session.open_session(box, token, desk.server_secret)
-    except UnreadableError as why:  # the server was started anew
-        raise NotOpenError from why
+    except UnreadableError:  # the server has restarted, with another secret
+        return None
     expires = now + desk.session_half_hours
-    if desk.sessions.get(name, expires - 1) is None:  # once in a half hour: reading is cheaper than writing
+    if desk.sessions.get(name, expires - 1) is None:  # write once in a half hour: reading is cheaper
         desk.sessions.put(name, box, expires)
     return MailboxSession(token, root)
 
 
 def log_out(desk: PublicDesk, token: bytes) -> None:
-    """Forget a session."""
+    """Delete the session of a cookie's token."""
     desk.sessions.drop(session.token_hash(token))
 
 
-def _words_in(desk: PublicDesk, ticket: str, *, now: int) -> list[str]:
+def _decrypt_ticket(desk: PublicDesk, ticket: str, *, now: int) -> list[str]:
     try:
         return session.open_ticket(ticket, desk.server_secret, now).split()
     except UnreadableError as why:
-        raise TicketExpiredError from why
+        raise TicketRefusedError(TicketRefusal.EXPIRED) from why
 
 
-def _spend(desk: PublicDesk, words: Sequence[str], *, now: int) -> None:
-    """Never show these words again, now that they open a mailbox.
+def _mark_used(desk: PublicDesk, words: Sequence[str], *, now: int) -> None:
+    """Note that these words open a mailbox now, so that they are not shown again.
 
-    A browser keeps the form with the ticket in its history: with its back button whoever sits down at the
-    device next would be shown the passphrase, though its owner had logged out.
+    A browser keeps the form with the ticket in its history. With the back button, the next person at the
+    device could see the passphrase, although its owner had logged out.
     """
-    desk.sessions.put(_spent_name(desk, words), b"", now + _TICKET_HALF_HOURS + 1)
+    desk.sessions.put(_used_name(desk, words), b"", now + _TICKET_HALF_HOURS + 1)
 
 
-def _is_spent(desk: PublicDesk, words: Sequence[str], *, now: int) -> bool:
-    return desk.sessions.get(_spent_name(desk, words), now) is not None
+def _is_used(desk: PublicDesk, words: Sequence[str], *, now: int) -> bool:
+    return desk.sessions.get(_used_name(desk, words), now) is not None
 
 
-def _spent_name(desk: PublicDesk, words: Sequence[str]) -> bytes:
+def _used_name(desk: PublicDesk, words: Sequence[str]) -> bytes:
     return session.spent_ticket_name(" ".join(words), desk.server_secret)
 
 
 def _root(desk: PublicDesk, typed: str) -> RootKey:
     salt, params = desk.letterhead.site_salt, desk.letterhead.argon2.params
-    return desk.line.run(lambda: passphrase.derive_root_key(typed, salt, params))
+    return desk.argon2_limiter.run(lambda: passphrase.derive_root_key(typed, salt, params))
 
 
 def _open_session(desk: PublicDesk, root: RootKey, *, now: int) -> MailboxSession:
@@ -171,5 +172,5 @@ def _differing(shown: Sequence[str], given: Sequence[str]) -> list[int]:
     return [place + 1 for place in range(count) if shown[place : place + 1] != given[place : place + 1]]
 
 
-def _places(positions: Sequence[int]) -> list[int]:
-    return [position + 1 for position in positions]
+def _positions(indexes: Sequence[int]) -> list[int]:
+    return [index + 1 for index in indexes]

@@ -1,4 +1,4 @@
-"""Writing: one message from its first file byte to the commit that makes it an entry. No Flask here."""
+"""Post a message: from its first file byte to the commit that makes it an entry."""
 
 import hashlib
 import secrets
@@ -18,11 +18,18 @@ from protocol.identifiers import (
     EntryId,
 )
 from protocol.mailbox_keys import MailboxKeys
-from source_app.errors import MailboxFullError, MailboxGoneError, MessageRefusedError, NotFoundError, Refusal
+from source_app.errors import (
+    MailboxFullError,
+    MailboxGoneError,
+    MessageRefusal,
+    MessageRefusedError,
+    NotFoundError,
+)
 from source_app.public_desk import PublicDesk
-from source_app.services.append_entry import append_own, desk_heads
+from source_app.services.append_entry import append_with_retry, desk_heads
 from source_app.services.login import MailboxSession
-from source_app.services.reading import open_file, read_entry_of
+from source_app.services.mailbox_files import open_file
+from source_app.services.verified_mailbox import read_content
 from store import attachments, entries, mailboxes
 from store.attachments import ChunkWriter
 from store.errors import EntryExistsError, NoSuchMailboxError, QuotaError
@@ -31,9 +38,9 @@ from web.filenames import safe_name
 
 @dataclass(frozen=True, slots=True)
 class FormContext:
-    """What the write form carries: a fresh entry id, and the desk's heads that its writer had before them.
+    """Hidden fields of a form: a new entry id, and the desk's heads that its writer has seen.
 
-    Both in hexadecimal; `purpose` ties them to the form's token, so that neither can be made up.
+    Both are hexadecimal. The form's token covers both (`purpose`), so that neither can be forged.
     """
 
     entry_id: str
@@ -41,18 +48,18 @@ class FormContext:
 
     @property
     def purpose(self) -> str:
-        """Return what the token of this form is good for."""
+        """Return the purpose of the token of this message form."""
         return f"write {self.entry_id} {self.seen}"
 
     @property
     def heads(self) -> tuple[Digest, ...]:
-        """Return the desk's heads, once the form's token has shown that they are ours."""
+        """Return the desk's heads. Check the form's token first."""
         raw = bytes.fromhex(self.seen)
         return tuple(Digest(raw[at : at + DIGEST_BYTES]) for at in range(0, len(raw), DIGEST_BYTES))
 
 
-def new_sheet(desk: PublicDesk, keys: MailboxKeys) -> FormContext:
-    """Return a sheet to write on.
+def new_form_context(desk: PublicDesk, keys: MailboxKeys) -> FormContext:
+    """Return the hidden fields of a new form.
 
     Raises:
         MailboxGoneError: the mailbox has ended.
@@ -65,122 +72,123 @@ def new_sheet(desk: PublicDesk, keys: MailboxKeys) -> FormContext:
     return FormContext(secrets.token_bytes(ENTRY_ID_BYTES).hex(), "".join(seen))
 
 
-def text_of(fields: Mapping[str, str]) -> str:
-    """Return the text of a form, with the line ends of a page rather than those of the wire."""
+def form_text(fields: Mapping[str, str]) -> str:
+    r"""Return the text of a form, with "\n" at the end of a line instead of the "\r\n" that browsers send."""
     return fields.get("text", "").replace("\r\n", "\n")
 
 
 def check_message_form(
     desk: PublicDesk, opened: MailboxSession, keys: MailboxKeys, fields: Mapping[str, str], *, now: int
 ) -> "Posting":
-    """Check everything that stands before the files in a form, and make ready for them.
+    """Check all fields that come before the files in a form, and return a posting that accepts the files.
 
     Raises:
-        MessageRefusedError: the form is not of this session, or its text is too long.
+        MessageRefusedError: the form was not made in this session, or its text is too long.
     """
     form_context = FormContext(fields.get("entry_id", ""), fields.get("seen", ""))
     if not session.check_form_token(fields.get("token", ""), opened.token, form_context.purpose):
-        raise MessageRefusedError(Refusal.FORM_EXPIRED)
-    text = text_of(fields)
+        raise MessageRefusedError(MessageRefusal.FORM_EXPIRED)
+    text = form_text(fields)
     if len(text) > desk.limits.text_chars:
-        raise MessageRefusedError(Refusal.TEXT_TOO_LONG)
+        raise MessageRefusedError(MessageRefusal.TEXT_TOO_LONG)
     return Posting(desk, keys, form_context, text, now=now)
 
 
 class Posting:
-    """One message while it arrives. Nothing of it is visible before `commit`; `abandon` when it fails."""
+    """Message that is arriving. No part of it is visible before `commit`. Call `abandon` if it fails."""
 
     def __init__(
         self, desk: PublicDesk, keys: MailboxKeys, form_context: FormContext, text: str, *, now: int
     ) -> None:
-        """Take what `admit` has checked; `now` is the half hour since 1970."""
+        """Accept the fields that `check_message_form` has checked. `now` counts half hours since 1970."""
         self._desk = desk
         self._keys = keys
-        self._sheet = form_context
+        self._form_context = form_context
         self._entry_id = EntryId(bytes.fromhex(form_context.entry_id))
         self._text = text
         self._now = now
-        self._bytes = 0
-        self._announced = ("", "")
-        self._arriving: _File | None = None
+        self._received_bytes = 0
+        self._name_and_type = ("", "")
+        self._incoming: _IncomingFile | None = None
         self._begun: list[AttachmentId] = []
-        self._whole: list[_Whole] = []
+        self._complete: list[_CompleteFile] = []
 
     def begin_file(self, filename: str, media_type: str) -> None:
-        """Make ready for a file. A browser sends one without name and bytes when none was chosen.
+        """Start to receive a file. If no file was chosen, a browser sends one without name and bytes.
 
         Raises:
-            MessageRefusedError: one file too many.
-            MailboxGoneError: the mailbox has ended meanwhile.
+            MessageRefusedError: too many files.
+            MailboxGoneError: the mailbox has ended.
         """
-        self._announced = (filename, media_type)
+        self._name_and_type = (filename, media_type)
         if filename:
-            self._arriving = self._begin()
+            self._incoming = self._begin()
 
     def add(self, piece: bytes) -> None:
-        """Seal more bytes of the file and store them as pending.
+        """Encrypt more bytes of the file and store them as pending.
 
         Raises:
-            MessageRefusedError: over the limit of a message, or no room.
+            MessageRefusedError: the files exceed the limit of a message, or there is no room.
         """
-        self._bytes += len(piece)
-        if self._bytes > self._desk.limits.files_bytes:
-            raise MessageRefusedError(Refusal.FILES_TOO_LARGE)
-        if self._arriving is None:
-            self._arriving = self._begin()
+        self._received_bytes += len(piece)
+        if self._received_bytes > self._desk.limits.files_bytes:
+            raise MessageRefusedError(MessageRefusal.FILES_TOO_LARGE)
+        if self._incoming is None:
+            self._incoming = self._begin()
         try:
-            self._arriving.add(piece)
+            self._incoming.add(piece)
         except QuotaError as why:
-            raise MessageRefusedError(Refusal.NO_ROOM) from why
+            raise MessageRefusedError(MessageRefusal.NO_ROOM) from why
 
     def end_file(self) -> None:
-        """Store the rest of the file, which is whole now.
+        """Store the rest of the file, which is complete now.
 
         Raises:
-            MessageRefusedError: no room.
+            MessageRefusedError: there is no room.
         """
-        arriving, self._arriving = self._arriving, None
-        if arriving is None:
+        incoming, self._incoming = self._incoming, None
+        if incoming is None:
             return
         try:
-            self._whole.append(arriving.finish(*self._announced))
+            self._complete.append(incoming.finish(*self._name_and_type))
         except QuotaError as why:
-            raise MessageRefusedError(Refusal.NO_ROOM) from why
+            raise MessageRefusedError(MessageRefusal.NO_ROOM) from why
 
     def commit(self, *, today: date) -> str:
-        """Make the message an entry with all its files, and return its id in hexadecimal.
+        """Make the message an entry with all its files, and return the entry's id in hexadecimal.
 
-        The same message sent twice is one entry, and gives the same id.
+        If the same message is sent twice, there is one entry, and both calls return its id.
 
         Raises:
-            MessageRefusedError: empty, the mailbox is full, or this sheet was used for another message.
-            MailboxGoneError: the mailbox has ended meanwhile.
+            MessageRefusedError: the message is empty, the mailbox is full, or the form was used for another
+                message.
+            MailboxGoneError: the mailbox has ended.
         """
-        if not self._text.strip() and not self._whole:
-            raise MessageRefusedError(Refusal.EMPTY)
+        if not self._text.strip() and not self._complete:
+            raise MessageRefusedError(MessageRefusal.EMPTY)
         try:
             self._append(today)
         except EntryExistsError:
-            if not self._is_what_was_sent_before():
-                raise MessageRefusedError(Refusal.CHANGED) from None
+            if not self._is_sent_again():
+                raise MessageRefusedError(MessageRefusal.CHANGED) from None
             self.abandon()
         except MailboxFullError as why:
-            raise MessageRefusedError(Refusal.MAILBOX_FULL) from why
+            raise MessageRefusedError(MessageRefusal.MAILBOX_FULL) from why
         except NoSuchMailboxError as why:
             raise MailboxGoneError from why
-        return self._sheet.entry_id
+        return self._form_context.entry_id
 
     def abandon(self) -> None:
-        """Give up the files of this very attempt; the sweeper destroys them."""
+        """Give up the files of this attempt. The clean-up destroys them."""
         if self._begun:
             with self._desk.store.writing(durable=False) as writing:
                 attachments.abandon_uploads(
                     writing, self._keys.address, self._entry_id, attachment_ids=tuple(self._begun)
                 )
 
-    def _begin(self) -> "_File":
+    def _begin(self) -> "_IncomingFile":
         if len(self._begun) >= self._desk.limits.files:
-            raise MessageRefusedError(Refusal.TOO_MANY_FILES)
+            raise MessageRefusedError(MessageRefusal.TOO_MANY_FILES)
         attachment_id = AttachmentId(secrets.token_bytes(ATTACHMENT_ID_BYTES))
         _, desk_recipient = self._desk.letterhead.current_epoch
         recipients = [desk_recipient, self._keys.identity.recipient]
@@ -197,35 +205,37 @@ class Posting:
                 half_hour=self._now,
             )
         self._begun.append(attachment_id)
-        return _File(sealer, ChunkWriter(self._desk.store, attachment_id, self._desk.quota))
+        return _IncomingFile(sealer, ChunkWriter(self._desk.store, attachment_id, self._desk.quota))
 
     def _append(self, today: date) -> None:
-        append_own(
+        notes = tuple(file.note for file in self._complete)
+        append_with_retry(
             self._desk,
             self._keys,
-            Content(
-                kind=Kind.MESSAGE, text=self._text, attachments=tuple(whole.note for whole in self._whole)
-            ),
+            Content(kind=Kind.MESSAGE, text=self._text, attachments=notes),
             entry_id=self._entry_id,
-            seen=self._sheet.heads,
+            seen=self._form_context.heads,
             today=today,
-            attachment_ids=[whole.note.id for whole in self._whole],
+            attachment_ids=[note.id for note in notes],
         )
 
-    def _is_what_was_sent_before(self) -> bool:
-        """Compare text and files with the entry of this id; an unreadable or removed one is another."""
+    def _is_sent_again(self) -> bool:
+        """Return True if the stored entry with this id has the same text and files.
+
+        An entry that was removed, or that cannot be read, counts as another message.
+        """
         try:
-            before = read_entry_of(self._desk, self._keys, self._entry_id)
+            before = read_content(self._desk, self._keys, self._entry_id)
         except NotFoundError:
             return False
-        files = zip(before.attachments, self._whole, strict=False)
+        files = zip(before.attachments, self._complete, strict=False)
         return (
             before.text == self._text
-            and len(before.attachments) == len(self._whole)
+            and len(before.attachments) == len(self._complete)
             and all(self._is_same_file(old, new) for old, new in files)
         )
 
-    def _is_same_file(self, old: AttachmentNote, new: "_Whole") -> bool:
+    def _is_same_file(self, old: AttachmentNote, new: "_CompleteFile") -> bool:
         if (old.name, old.size) != (new.note.name, new.note.size):
             return False
         _, pieces = open_file(self._desk, self._keys, old.id)
@@ -236,15 +246,15 @@ class Posting:
 
 
 @dataclass(frozen=True, slots=True)
-class _Whole:
-    """A file that has arrived whole and is pending."""
+class _CompleteFile:
+    """File that has arrived completely and is stored as pending."""
 
     note: AttachmentNote
     plain_sha256: bytes
 
 
-class _File:
-    """One file on its way: sealed, and written in chunks."""
+class _IncomingFile:
+    """File that is arriving: encrypted, and written in chunks."""
 
     def __init__(self, sealer: AttachmentSealer, chunks: ChunkWriter) -> None:
         self._sealer = sealer
@@ -255,10 +265,10 @@ class _File:
         self._plain.update(piece)
         self._chunks.add(self._sealer.update(piece))
 
-    def finish(self, filename: str, media_type: str) -> _Whole:
+    def finish(self, filename: str, media_type: str) -> _CompleteFile:
         for padding in self._sealer.pad():
             self._chunks.add(padding)
         last, note = self._sealer.finish(safe_name(filename), media_type[:MEDIA_TYPE_CHARS])
         self._chunks.add(last)
         self._chunks.finish()
-        return _Whole(note, self._plain.digest())
+        return _CompleteFile(note, self._plain.digest())

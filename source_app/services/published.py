@@ -1,7 +1,7 @@
-"""What the desk publishes: its signed letterhead, and the yearly reports.
+"""Published files of the desk: its signed letterhead and the yearly reports.
 
-A report is given out only if it is the very one that the letterhead names: whoever runs the store can
-withhold one, and nothing more. No Flask here.
+A report is served only if it is the one that the letterhead names. An attacker who controls the store can
+withhold a report, and cannot change one.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ _NAME = re.compile(r"report-(?P<year>20\d\d)-(?P<language>nl|en)\.(?P<kind>html|
 
 @dataclass(frozen=True, slots=True)
 class PublishedReport:
-    """One file of one year; `kind` is its ending: html, pdf or csv."""
+    """File of a yearly report. `kind` is its ending: html, pdf or csv."""
 
     name: str
     year: int
@@ -29,10 +29,10 @@ class PublishedReport:
 
 
 def signed_letterhead(desk: PublicDesk) -> tuple[bytes, bytes]:
-    """Return the newest letterhead and its minisign signature as they are stored, for others to check.
+    """Return the newest letterhead and its minisign signature as stored, so that others can verify them.
 
     Raises:
-        NotFoundError: the store holds none.
+        NotFoundError: the store has no letterhead.
     """
     with desk.store.reading() as reading:
         found = letterheads.latest(reading)
@@ -42,10 +42,10 @@ def signed_letterhead(desk: PublicDesk) -> tuple[bytes, bytes]:
     return body, signature
 
 
-def listed(desk: PublicDesk) -> tuple[tuple[int, tuple[PublishedReport, ...]], ...]:
-    """Return what the letterhead names, by year, the newest first.
+def reports_by_year(desk: PublicDesk) -> tuple[tuple[int, tuple[PublishedReport, ...]], ...]:
+    """Return the reports that the letterhead names, by year, the newest year first.
 
-    A name in another form is left out: it is for a reader of another version.
+    A name in another format is left out: it is for another version of this program.
     """
     found: dict[str, PublishedReport] = {}
     for report in desk.letterhead.reports:
@@ -58,12 +58,12 @@ def listed(desk: PublicDesk) -> tuple[tuple[int, tuple[PublishedReport, ...]], .
     return tuple((year, tuple(report for report in found.values() if report.year == year)) for year in years)
 
 
-def read_document(desk: PublicDesk, name: str) -> bytes:
-    """Return a report's bytes, exactly as the desk signed for them.
+def read_published_report(desk: PublicDesk, name: str) -> bytes:
+    """Return the bytes of a report, exactly as the desk signed them.
 
     Raises:
         NotFoundError: the letterhead names no such report.
-        ReportMissingError: it does, but the store holds none, or another than the desk signed for.
+        ReportMissingError: the store has no such report, or another one than the desk signed.
     """
     digests = {report.title: report.sha256 for report in desk.letterhead.reports}
     if name not in digests or not _NAME.fullmatch(name):

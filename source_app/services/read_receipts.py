@@ -1,4 +1,4 @@
-"""The mark that a source leaves by reading: the desk learns that its answer arrived. No Flask here."""
+"""Read receipts of the source: tell the desk which of its entries a page has shown."""
 
 import secrets
 from collections import defaultdict
@@ -14,26 +14,26 @@ from protocol.mailbox_keys import MailboxKeys
 from protocol.strand import SourceWriter
 from protocol.thread_state import EntryContent
 from source_app.public_desk import PublicDesk
-from source_app.services.reading import SourceMailbox, read_mailbox
+from source_app.services.verified_mailbox import SourceMailbox, read_mailbox
 from store import entries
 from store.errors import HeadMovedError
 
-_TRIES = 5  # against other tabs; the next reading marks what this one could not
+_TRIES = 5  # while other tabs write too; the next visit appends the receipt if all tries fail
 
 
-def mark_seen(desk: PublicDesk, keys: MailboxKeys, mailbox: SourceMailbox, *, today: date) -> None:
-    """Append a mark for what is new of the desk in a mailbox that was shown; nothing where nothing is.
+def append_read_receipt(desk: PublicDesk, keys: MailboxKeys, mailbox: SourceMailbox, *, today: date) -> None:
+    """Append a read receipt for the desk's new entries in a mailbox that a page showed, if there are any.
 
-    One mark for each newest entry of the desk, however often and in however many tabs it is read: a mark is
-    appended only right behind the source's entry that was the newest when the mailbox was read. Marks stop at
-    half of the entries that a mailbox may hold: the other half is for words.
+    There is one receipt for each newest entry of the desk, however often and in however many tabs it is read:
+    a receipt is appended only directly after the entry of the source that was the newest when the mailbox was
+    read. Receipts stop at half of the entries that a mailbox may have. The other half is for messages.
 
     Raises:
-        MailboxGoneError: it has ended meanwhile.
-        StoreError: the store took nothing.
+        MailboxGoneError: the mailbox has ended.
+        StoreError: the store accepted nothing.
     """
     for _ in range(_TRIES):
-        seen = unseen(mailbox)
+        seen = unseen_heads(mailbox)
         number, previous = mailbox.own_head
         if not seen or number >= desk.limits.entries // 2:
             return
@@ -58,28 +58,28 @@ def mark_seen(desk: PublicDesk, keys: MailboxKeys, mailbox: SourceMailbox, *, to
             return
 
 
-def unseen(mailbox: SourceMailbox) -> tuple[Digest, ...]:
-    """Return the desk's heads that a mark would name; none where the source has stated all of them before.
+def unseen_heads(mailbox: SourceMailbox) -> tuple[Digest, ...]:
+    """Return the desk's heads that a read receipt must name, or () if the source has named all of them.
 
-    In each strand they go no further than the first entry that failed its checks: who states a head as seen
-    states what comes before it, and nobody was shown that.
+    A head is the last entry of a strand before the first one that failed a check. To name an entry as seen
+    also means to have seen all entries before it, and the page did not show those that failed.
     """
-    in_strands: dict[StrandId, list[EntryContent]] = defaultdict(list)
-    stated: set[Digest] = set()
+    strands: dict[StrandId, list[EntryContent]] = defaultdict(list)
+    named: set[Digest] = set()
     for signed, content in mailbox.opened:
-        part = signed.envelope
-        if part.author is Author.SOURCE:
-            stated.update(part.seen)
-        elif part.number == len(in_strands[part.strand]) + 1:
-            in_strands[part.strand].append((signed, content))
-    heads = tuple(strand[-1][0].digest for strand in in_strands.values() if strand)
-    return heads if any(_has_news(strand, stated) for strand in in_strands.values()) else ()
+        envelope = signed.envelope
+        if envelope.author is Author.SOURCE:
+            named.update(envelope.seen)
+        elif envelope.number == len(strands[envelope.strand]) + 1:
+            strands[envelope.strand].append((signed, content))
+    heads = tuple(strand[-1][0].digest for strand in strands.values() if strand)
+    return heads if any(_has_news(strand, named) for strand in strands.values()) else ()
 
 
-def _has_news(strand: Sequence[EntryContent], stated: AbstractSet[Digest]) -> bool:
-    """Say whether a word of the desk stands behind everything in its strand that the source has stated."""
+def _has_news(strand: Sequence[EntryContent], named: AbstractSet[Digest]) -> bool:
+    """Return True if a strand has an entry with text after all entries that the source has named."""
     for signed, content in reversed(strand):
-        if signed.digest in stated:
+        if signed.digest in named:
             return False
         if signed.envelope.speaks and content is not None:
             return True

@@ -1,23 +1,25 @@
-"""From the wire to a posting: fields first and checked, then each file sealed while it arrives."""
+"""Read a message form from the network: check the fields first, then encrypt each file while it arrives."""
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Self
 
-from source_app.errors import MailboxGoneError, MessageRefusedError, Refusal
+from source_app.errors import MailboxGoneError, MessageRefusal, MessageRefusedError
 from source_app.services.posting import Posting
 from store.errors import StoreError
 from web.errors import BodyError, CutOffError, TooLargeError, TooManyPartsError
-from web.multipart import Body, Field, FileBegun, FileBytes, FileEnded, FormLimits, read_parts
+from web.multipart import Body, Event, Field, FileBegun, FileBytes, FormLimits, read_parts
 
-FIELDS_BYTES = 1024 * 1024  # 100,000 characters of four bytes come back whole, twice over
+FIELDS_BYTES = (
+    1024 * 1024
+)  # twice 100,000 characters of four bytes, so that even a long text is returned whole
 FIELDS = 8  # parts beside the files
 BESIDE_FILES_BYTES = 2 * FIELDS_BYTES  # of a body: the fields, and the headers of all parts
-_REFUSALS: Mapping[type[BodyError], Refusal] = {
-    CutOffError: Refusal.CUT_OFF,
-    TooLargeError: Refusal.FILES_TOO_LARGE,
-    TooManyPartsError: Refusal.TOO_MANY_FILES,
+_REFUSALS: Mapping[type[BodyError], MessageRefusal] = {
+    CutOffError: MessageRefusal.CUT_OFF,
+    TooLargeError: MessageRefusal.FILES_TOO_LARGE,
+    TooManyPartsError: MessageRefusal.TOO_MANY_FILES,
 }
 
 Admit = Callable[[Mapping[str, str]], Posting | None]
@@ -25,36 +27,39 @@ Commit = Callable[[Posting], str]
 
 
 @dataclass(slots=True)
-class Arrived:
-    """What came of a form: an entry or a refusal, and neither when the files were thrown away."""
+class ReceivedForm:
+    """Message form that was read, with its entry or its refusal.
+
+    It has neither if the sender had no session: then its files were discarded.
+    """
 
     fields: dict[str, str] = field(default_factory=dict, repr=False)
     had_files: bool = False
     entry_id: str | None = None
-    refusal: Refusal | None = None
+    refusal: MessageRefusal | None = None
 
 
-def receive(body: Body, content_type: str, files: int, *, admit: Admit, commit: Commit) -> Arrived:
-    """Read a message form to its end; on any failure nothing of it stays.
+def receive_form(body: Body, content_type: str, files: int, *, admit: Admit, commit: Commit) -> ReceivedForm:
+    """Read a message form to its end. After any failure, no part of the message stays in the store.
 
-    `admit` is called once, when all fields before the first file are there; where it returns None the bytes
-    of files are thrown away as they arrive. `commit` is called when everything has arrived.
+    `admit` is called once, when all fields before the first file have arrived. If it returns None, the bytes
+    of files are discarded as they arrive. `commit` is called when everything has arrived.
     """
-    arrived = Arrived()
-    with _Attempt(arrived, admit) as attempt:
+    received = ReceivedForm()
+    with _Attempt(received, admit) as attempt:
         for event in read_parts(body, content_type, FormLimits(files + FIELDS, FIELDS_BYTES)):
-            attempt.take(event)
+            attempt.handle(event)
         posting = attempt.posting()
         if posting is not None:
-            arrived.entry_id = commit(posting)
-    return arrived
+            received.entry_id = commit(posting)
+    return received
 
 
 class _Attempt:
-    """One form on its way; leaving it by an error gives up its files and notes the refusal."""
+    """Attempt to receive one form. An exception abandons its files and sets the refusal."""
 
-    def __init__(self, arrived: Arrived, admit: Admit) -> None:
-        self._arrived = arrived
+    def __init__(self, received: ReceivedForm, admit: Admit) -> None:
+        self._received = received
         self._admit = admit
         self._posting: Posting | None = None
         self._is_admitted = False
@@ -66,20 +71,20 @@ class _Attempt:
         if why is None:
             return False
         if self._posting is not None:
-            with suppress(StoreError):  # the sweeper finds what is left pending
+            with suppress(StoreError):  # the clean-up deletes the files that stay pending
                 self._posting.abandon()
-        self._arrived.had_files |= isinstance(why, TooLargeError)  # refused before their first byte
+        self._received.had_files |= isinstance(why, TooLargeError)  # refused before their first byte
         if isinstance(why, BodyError) and why.unfinished is not None:
-            self._arrived.fields.setdefault(*why.unfinished)
-        self._arrived.refusal = _refusal_of(why)
-        return self._arrived.refusal is not None
+            self._received.fields.setdefault(*why.unfinished)
+        self._received.refusal = _refusal_of(why)
+        return self._received.refusal is not None
 
-    def take(self, event: Field | FileBegun | FileBytes | FileEnded) -> None:
+    def handle(self, event: Event) -> None:
         if isinstance(event, Field):
-            self._arrived.fields.setdefault(event.name, event.text)
+            self._received.fields.setdefault(event.name, event.text)
             return
         posting = self.posting()
-        self._arrived.had_files |= isinstance(event, FileBytes)
+        self._received.had_files |= isinstance(event, FileBytes)
         if posting is None:
             return
         if isinstance(event, FileBegun):
@@ -91,19 +96,19 @@ class _Attempt:
 
     def posting(self) -> Posting | None:
         if not self._is_admitted:
-            self._posting = self._admit(self._arrived.fields)
+            self._posting = self._admit(self._received.fields)
             self._is_admitted = True
         return self._posting
 
 
-def _refusal_of(why: BaseException) -> Refusal | None:
-    """Return how the form's page words this; None for what belongs on a page of its own."""
+def _refusal_of(why: BaseException) -> MessageRefusal | None:
+    """Return the refusal that the form's page shows, or None for an exception that has an error page."""
     if isinstance(why, MessageRefusedError):
-        return why.refusal
+        return why.reason
     if isinstance(why, MailboxGoneError):
-        return Refusal.GONE
+        return MessageRefusal.GONE
     if isinstance(why, StoreError):
-        return Refusal.STORE
+        return MessageRefusal.STORE
     if isinstance(why, BodyError):
-        return _REFUSALS.get(type(why), Refusal.UNREADABLE)
+        return _REFUSALS.get(type(why), MessageRefusal.UNREADABLE)
     return None

@@ -1,4 +1,7 @@
-"""The signpost: a few plain questions that lead to the routes that may fit. It keeps nothing.
+"""Signpost: a few plain questions that lead a visitor to a fitting procedure. It stores nothing.
 
-`tree` reads and checks the questions and texts, which stand in one data file for each language beside it.
+Imports none of our modules except `source_app.errors`. The texts are in one data file for each language, in
+this folder.
+
+- `decision_tree`: reads and checks the questions and texts
 """

@@ -1,8 +1,8 @@
-"""Questions, outcomes and routes, read from one TOML file per language and checked before anybody sees them.
+"""Decision tree of the signpost: questions, outcomes and routes, read from one TOML file for each language.
 
-A signpost is a tree: every page but the first is reached by exactly one answer, so that a page can lead back
-without knowing who came which way. Pages are known by numbers of two digits, drawn by hand and in no order,
-so that an address in a browser's history tells no answer to whoever has not walked the tree.
+A signpost is a tree: exactly one answer leads to every page except the first. So a page can link back without
+knowing the visitor's path. Pages have numbers of two digits, chosen by hand and in no order. So an address in
+a browser's history reveals no answer to someone who does not know the tree.
 """
 
 import re
@@ -18,42 +18,42 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from source_app.signpost.errors import SignpostError
+from source_app.errors import SignpostError
 
-PACKAGED = Path(__file__).parent  # where our own data files lie
+PACKAGED = Path(__file__).parent  # the folder of our own data files
 LANGUAGES = ("nl", "en")
-QUESTIONS_MAX = 6  # on any way to an outcome: who is frightened must not be made to fill in a form
+QUESTIONS_MAX = 6  # on any path to an outcome: a frightened visitor should not have to fill in a form
 PAGE_TEXT_BYTES = 8 * 1024  # of one page, as HTML; the frame around it must fit in the rest of 16 KiB
-_NUMBERS = range(10, 100)  # two digits: a request for one page is as long as for any other
+_NUMBERS = range(10, 100)  # two digits: the requests for all pages have the same length
 _ANSWERS = range(2, 7)
-_EXAMPLES = 4  # what the ministry itself names as reasons to complain
+_EXAMPLES = 4  # the reasons to complain that the ministry itself names
 _MARKUP = re.compile(r"[<>`]|&#?\w+;|\*\*|\]\(|https?://")
-_ITEM_BYTES = 80  # the tags around one text, and its link
+_ITEM_BYTES = 80  # for the tags around one text, and its link
 
 
 class Route(StrEnum):
-    """The ways there are."""
+    """Procedures to which the signpost can lead."""
 
-    TALK = "talk"  # only talk, nothing further
+    TALK = "talk"  # only talk, nothing more
     CONDUCT = "conduct"  # a complaint about unwanted conduct
     INTEGRITY = "integrity"  # a report of a possible breach of integrity
     COMPLAINTS = "complaints"  # the general complaints procedure
     SG = "sg"  # the desk brings it to the attention of the Secretary-General
 
 
-class _Read(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What all structures here share: an unknown key is a typing error, and refused."""
+class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of all parts of a data file. An unknown key is refused, because it is a typing error."""
 
 
-class SignpostAnswer(_Read, frozen=True):
-    """One thing a visitor may say, and the number of the page it leads to."""
+class SignpostAnswer(_Part, frozen=True):
+    """Answer that a visitor can choose, and the number of the page it leads to."""
 
     text: str
     to: int
 
 
-class Question(_Read, frozen=True):
-    """One page that asks."""
+class Question(_Part, frozen=True):
+    """Page with a question and its answers."""
 
     number: int
     text: str
@@ -61,8 +61,8 @@ class Question(_Read, frozen=True):
     answers: tuple[SignpostAnswer, ...]
 
 
-class Outcome(_Read, frozen=True):
-    """One page that shows the routes that may fit, the likeliest first."""
+class Outcome(_Part, frozen=True):
+    """Page with the routes that may fit, the most likely first."""
 
     number: int
     text: str
@@ -70,8 +70,8 @@ class Outcome(_Read, frozen=True):
     routes: Annotated[tuple[Route, ...], Meta(min_length=1, max_length=2)]
 
 
-class RouteText(_Read, frozen=True):
-    """What a visitor wants to know of a route; `elsewhere` tells where it is done outside this desk."""
+class RouteText(_Part, frozen=True):
+    """Texts about a route for visitors. `elsewhere` says where to go outside this desk."""
 
     name: str
     what: str
@@ -84,8 +84,8 @@ class RouteText(_Read, frozen=True):
     examples: tuple[str, ...] = ()
 
 
-class Signpost(_Read, frozen=True, dict=True):
-    """All of one language. `first` is the number of the question to begin with."""
+class Signpost(_Part, frozen=True, dict=True):
+    """Signpost in one language. `first` is the number of its first question."""
 
     first: int
     question: tuple[Question, ...]
@@ -93,11 +93,11 @@ class Signpost(_Read, frozen=True, dict=True):
     route: dict[Route, RouteText]
 
     def page(self, number: int) -> Question | Outcome | None:
-        """Return the page with this number, or None: there is none."""
+        """Return the page with this number, or None if no page has it."""
         return self._pages.get(number)
 
     def before(self, number: int) -> int | None:
-        """Return the number of the question that leads to a page, or None: it is the first one."""
+        """Return the number of the question that leads to a page, or None for the first question."""
         return self._before.get(number)
 
     @cached_property
@@ -117,7 +117,7 @@ def load(folder: Path) -> Signposts:
     """Read and check the signpost in every language: `nl.toml` and `en.toml` in a folder.
 
     Raises:
-        SignpostError: a file is missing or has a fault, or the languages differ; one sentence.
+        SignpostError: a file is missing or has a fault, or the languages differ.
     """
     documents = {}
     for language in LANGUAGES:
@@ -131,15 +131,15 @@ def load(folder: Path) -> Signposts:
         except UnicodeDecodeError as why:
             raise SignpostError(f"The signpost's {name} is not UTF-8: byte {why.start}.") from why
     read = {name: check_signpost(name, document) for name, document in documents.items()}
-    _require_alike(read)
+    _require_same_tree(read)
     return {language: read[f"{language}.toml"] for language in LANGUAGES}
 
 
 def check_signpost(name: str, document: Mapping[str, object]) -> Signpost:
-    """Return the signpost of one file, once everything about it is found right. `name` is for the message.
+    """Return the signpost of one file after checking it. `name` is the file's name, for error messages.
 
     Raises:
-        SignpostError: it has a fault; one sentence.
+        SignpostError: the file has a fault.
     """
     try:
         signpost = msgspec.convert(document, Signpost)
@@ -151,13 +151,13 @@ def check_signpost(name: str, document: Mapping[str, object]) -> Signpost:
     return signpost
 
 
-# ---- what can be wrong in one file -----------------------------------------------------------------
+# ---- faults of one file ----------------------------------------------------------------------------
 
 
 def _faults(signpost: Signpost) -> Iterator[str]:
-    """Yield what is wrong. Only the first counts: the later checks rely on the earlier ones."""
+    """Yield faults. Only the first one is valid, because later checks rely on earlier ones."""
     yield from _faults_of_numbers(signpost)
-    yield from _faults_of_ways(signpost)
+    yield from _faults_of_paths(signpost)
     yield from _faults_of_routes(signpost)
     for place, text in _texts(signpost):
         if fault := _fault_of_text(text):
@@ -174,20 +174,20 @@ def _faults_of_numbers(signpost: Signpost) -> Iterator[str]:
         if numbers.count(number) > 1:
             yield f"the number {number} is used twice"
     if signpost.first not in {question.number for question in signpost.question}:
-        yield f"'first' names {signpost.first}, which is no question"
+        yield f"'first' names {signpost.first}, which is not a question"
 
 
-def _faults_of_ways(signpost: Signpost) -> Iterator[str]:
-    """Walk every way from the first question; a way ends at an outcome, never in a circle."""
+def _faults_of_paths(signpost: Signpost) -> Iterator[str]:
+    """Follow every path from the first question. A path must end at an outcome, without a loop."""
     questions = {question.number: question for question in signpost.question}
     outcomes = {outcome.number for outcome in signpost.outcome}
     reached = {signpost.first}
-    ways: list[tuple[int, ...]] = [(signpost.first,)]
-    while ways:
-        way = ways.pop()
-        question = questions[way[-1]]
-        if len(way) > QUESTIONS_MAX:
-            yield f"question {question.number} is number {len(way)} on its way; {QUESTIONS_MAX} is the most"
+    paths: list[tuple[int, ...]] = [(signpost.first,)]
+    while paths:
+        path = paths.pop()
+        question = questions[path[-1]]
+        if len(path) > QUESTIONS_MAX:
+            yield f"question {path[-1]} is number {len(path)} on its path; the limit is {QUESTIONS_MAX}"
         if len(question.answers) not in _ANSWERS:
             yield (
                 f"question {question.number} has {len(question.answers)} answers; "
@@ -195,18 +195,18 @@ def _faults_of_ways(signpost: Signpost) -> Iterator[str]:
             )
         for place, answer in enumerate(question.answers, 1):
             step = f"answer {place} of question {question.number} leads to {answer.to}"
-            if answer.to in way:
-                yield f"{step}, which is a circle"
+            if answer.to in path:
+                yield f"{step}, which is a loop"
             elif answer.to not in questions.keys() | outcomes:
-                yield f"{step}, which is no page"
+                yield f"{step}, which is not a page"
             elif answer.to in reached:
                 yield f"{step}, and so does another answer"
             else:
                 reached.add(answer.to)
                 if answer.to in questions:
-                    ways.append((*way, answer.to))
+                    paths.append((*path, answer.to))
     for number in sorted((questions.keys() | outcomes) - reached):
-        yield f"no way leads to page {number}"
+        yield f"no path leads to page {number}"
 
 
 def _faults_of_routes(signpost: Signpost) -> Iterator[str]:
@@ -248,62 +248,63 @@ def _fields_of(text: RouteText) -> Iterator[tuple[str, str]]:
 
 
 def _fault_of_text(text: str) -> str:
-    """Say what is wrong with a text, or nothing. Links are no texts: they are settings of the desk."""
+    """Return the fault of a text, or an empty string. A text cannot have links: links are in the settings."""
     if not text.strip():
         return "is empty"
     if _MARKUP.search(text):
-        return "holds markup or a link"
+        return "has markup or a link"
     if text != " ".join(text.split()) or any(unicodedata.category(char)[0] == "C" for char in text):
-        return "holds a line break, a control character, or spaces too many"
+        return "has a line break, a control character, or too many spaces"
     return ""
 
 
 def _faults_of_size(signpost: Signpost) -> Iterator[str]:
-    """Every page goes out at one size: what does not fit would stand out, or be cut off."""
-    weight = {
-        route: sum(_weight(each) for _, each in _fields_of(text)) for route, text in signpost.route.items()
+    """Yield pages that are too large. All pages have one size, and a larger one would be recognised."""
+    sizes = {
+        route: sum(_html_bytes(each) for _, each in _fields_of(text))
+        for route, text in signpost.route.items()
     }
     for question in signpost.question:
         texts = [question.text, question.hint, *(answer.text for answer in question.answers)]
-        yield from _too_long(question.number, sum(map(_weight, texts)))
+        yield from _fault_of_size(question.number, sum(map(_html_bytes, texts)))
     for outcome in signpost.outcome:
-        own = _weight(outcome.text) + _weight(outcome.hint)
-        yield from _too_long(outcome.number, own + sum(weight[route] for route in outcome.routes))
+        own = _html_bytes(outcome.text) + _html_bytes(outcome.hint)
+        yield from _fault_of_size(outcome.number, own + sum(sizes[route] for route in outcome.routes))
 
 
-def _weight(text: str) -> int:
+def _html_bytes(text: str) -> int:
     return len(escape(text).encode()) + _ITEM_BYTES
 
 
-def _too_long(number: int, size: int) -> Iterator[str]:
+def _fault_of_size(number: int, size: int) -> Iterator[str]:
     if size > PAGE_TEXT_BYTES:
-        yield f"page {number} takes {size} bytes, and {PAGE_TEXT_BYTES} is the most"
+        yield f"page {number} takes {size} bytes; the limit is {PAGE_TEXT_BYTES}"
 
 
-# ---- what can be wrong between two -----------------------------------------------------------------
+# ---- differences between two files -----------------------------------------------------------------
 
 
-def _require_alike(read: Mapping[str, Signpost]) -> None:
-    """Refuse languages of another build: a link from one to the other must keep the place.
+def _require_same_tree(read: Mapping[str, Signpost]) -> None:
+    """Refuse languages with different trees. The link to the other language must lead to the same page.
 
     Raises:
-        SignpostError: they differ; the message names where.
+        SignpostError: the trees differ. The message names the page.
     """
     (one_name, one), *others = read.items()
-    ways = _skeleton(one)
+    links = _links(one)
     for other_name, other in others:
-        theirs = _skeleton(other)
+        other_links = _links(other)
         if one.first != other.first:
             raise SignpostError(f"The signpost's {other_name} begins with another question than {one_name}.")
-        for number in sorted(ways.keys() | theirs.keys()):
-            if ways.get(number) != theirs.get(number):
+        for number in sorted(links.keys() | other_links.keys()):
+            if links.get(number) != other_links.get(number):
                 raise SignpostError(
-                    f"The signpost's {other_name} differs from {one_name} in where page {number} leads."
+                    f"In the signpost's {other_name}, page {number} leads to other pages than in {one_name}."
                 )
 
 
-def _skeleton(signpost: Signpost) -> Mapping[int, tuple[object, ...]]:
-    ways: dict[int, tuple[object, ...]] = {
+def _links(signpost: Signpost) -> Mapping[int, tuple[object, ...]]:
+    links: dict[int, tuple[object, ...]] = {
         question.number: tuple(answer.to for answer in question.answers) for question in signpost.question
     }
-    return ways | {outcome.number: outcome.routes for outcome in signpost.outcome}
+    return links | {outcome.number: outcome.routes for outcome in signpost.outcome}

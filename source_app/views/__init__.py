@@ -1,41 +1,35 @@
-"""Requests into calls, outcomes into pages.
+"""Views of the source's site: turn a request into one call of a service, and the result into a page.
 
-Endpoints: pages.start, pages.help, pages.privacy, pages.limits, pages.accessibility, pages.leave,
-pages.stylesheet, pages.seal, pages.age_recipient, pages.openpgp_key, pages.letterhead_body,
-pages.letterhead_signature;
-signpost.show(number); reports.index, reports.document(name);
-begin.passphrase, begin.card, begin.practise, begin.log_in, begin.log_out; mailbox.thread, mailbox.write,
-mailbox.received(entry_id), mailbox.proposal(entry_id), mailbox.answer(entry_id), mailbox.file(attachment_id),
-mailbox.delete(entry_id), mailbox.end, mailbox.save.
+Imports Flask and the rest of `source_app`. Writes no SQL.
 
-Every template gets `page_name` (its own, without `.html`), `lang`, `letterhead`, `is_open`, `signpost_first`
-(the number of its first question), and `log_out_form` when a mailbox is open.
-What each gets besides:
+- `answer_pages`: the page of a proposal, and the answers to it
+- `error_pages`: the page and the status of each exception
+- `login_page`: the log-in page, and the check that a mailbox is open
+- `mailbox_pages`: the pages of an open mailbox
+- `public_pages`: the pages for everyone
+- `published_report_pages`: the yearly reports
+- `request_context`: language, desk and session of the current request
+- `request_hooks`: code that runs before and after every view
+- `signpost_pages`: the questions of the signpost
+- `start_pages`: start a mailbox, log in and log out
+- `write_pages`: the page of a new message
 
-* signpost/page.html: shown (`tree.Question` or `tree.Outcome`), back (a number, or None), routes, where.
-* reports/index.html: years (pairs of a year and its `published.PublishedReport`s).
-* limits.html: dated (the day on which its words were last changed).
-* seal.html: fingerprint, recipient, openpgp_fingerprint (in fours, or empty).
-* begin/passphrase.html: words, ticket.
-* begin/practise.html: form (ticket, words), ticket, wrong (places from 1), unknown (places from 1), refusal
-  (empty, or what `failures.trouble` says).
-  A POST to begin.passphrase with the ticket shows the same words again.
-* begin/log_in.html: form (words, text that waits, proposal it is about), unknown (places from 1), refusal
-  (empty, "no_mailbox", or what `failures.trouble` says), was_refused (whether something was asked for and not
-  done).
-* start.html, help.html: away (`absences.Away`, absences of now and soon).
-* begin/card.html: words, ticket.
-* mailbox/thread.html: thread (`reading.Thread`), away.
-* mailbox/proposal.html: form (token, entry_id, seen, digest, sure, text), proposal (`reading.ShownProposal`),
-  thread, limits, refusal (None, or the value of an `errors.AnswerRefusal`).
-* mailbox/save.html: thread.
-* mailbox/write.html: form (token, entry_id, seen, text, files), limits (`services.Limits`),
-  files_refused (whether chosen files were lost and must be chosen again), refusal (None, or the value of a
-  `errors.Refusal`), closed (whether a message opens the mailbox again).
-* mailbox/received.html: entry (`reading.ShownEntry`), words, expect_by, reopened.
-* mailbox/delete.html: form (token), entry.
-* mailbox/end.html: form (token, sure); form.sure.errors when the box was not ticked.
-* mailbox/ended.html: nothing.
-* error.html: failure (a name for it), title, happened, kept, now (whole sentences, already translated),
-  retry_text (text that was written and could not be taken, or None).
+Every template gets `page_name` (its own name without `.html`), `lang`, `letterhead`, `is_open`,
+`onion_origin`, `signpost_first` (the number of the first question), and `log_out_form` when a mailbox is
+open. Each also gets:
+
+* signpost/page.html: shown (a `Question` or an `Outcome`), back (a number, or None), routes, where. *
+reports/index.html: years (pairs of a year and its `PublishedReport`s). * limits.html: dated (the day of the
+last change of its text). * seal.html: fingerprint, recipient, openpgp_fingerprint (in groups of four, or
+empty). * start.html, help.html: away (a tuple of `ShownAbsence`). * begin/passphrase.html and
+begin/card.html: words, ticket. * begin/practise.html: form, ticket, wrong and unknown (positions from 1),
+refusal (empty, "busy" or "store"). * begin/log_in.html: form (words, a text that waits, the proposal it is
+about), unknown (positions from 1), refusal (empty, "no_mailbox", "busy" or "store"), was_refused (True if a
+request was not carried out). * mailbox/thread.html: thread (a `Thread`), away. * mailbox/save.html: thread. *
+mailbox/write.html: form, limits (a `MailboxLimits`), files_refused (True if files must be chosen again),
+refusal (None or a `MessageRefusal`), closed (True if a message opens the mailbox again). *
+mailbox/received.html: entry (a `ThreadEntry`), words, expect_by, reopened. * mailbox/proposal.html: form,
+proposal (a `ShownProposal`), thread, limits, refusal (None or an `AnswerRefusal`). * mailbox/delete.html:
+form, entry. * mailbox/end.html: form, with errors of its box `sure`. * mailbox/ended.html: nothing. *
+error.html: failure (a key of its table of sentences), retry_text (a text that was not sent, or None).
 """

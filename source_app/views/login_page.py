@@ -1,4 +1,4 @@
-"""The page that asks for the passphrase, whatever brings somebody there."""
+"""Log-in page, and the check that a mailbox is open in this browser."""
 
 from collections.abc import Callable, Sequence
 from functools import wraps
@@ -23,10 +23,10 @@ def render_login(
     unknown: Sequence[int] = (),
     was_refused: bool = False,
 ) -> Response:
-    """Return the page with what was typed still in it, and the text that waits for the mailbox.
+    """Return the log-in page with the fields of a form: what was typed, and a text that waits for the log-in.
 
-    `refusal` is "no_mailbox" or what `failures.trouble` says; `unknown` are places from 1; `was_refused` is
-    whether something was asked for that was not done.
+    `refusal` is empty, "no_mailbox", "busy" or "store". `unknown` has the positions of unknown words, from 1.
+    `was_refused` is True if the visitor asked for something that was not done.
     """
     return render_page(
         "begin/log_in.html", status, form=form, refusal=refusal, unknown=unknown, was_refused=was_refused
@@ -34,9 +34,9 @@ def render_login(
 
 
 def logged_out_page(text: str = "", proposal: str = "") -> Response:
-    """Tell whoever asked for something that they were logged out, so that nothing was done.
+    """Return the log-in page for a request that was not carried out because its session had ended.
 
-    A text comes along, with the id of the proposal that it was about (ADR 5).
+    The page keeps a text that was typed, and the id of the proposal that the text is about (ADR 5).
     """
     return render_login(LogInForm(text=text, proposal=proposal), 403, was_refused=True)
 
@@ -44,9 +44,9 @@ def logged_out_page(text: str = "", proposal: str = "") -> Response:
 def mailbox_open(
     view: Callable[Concatenate[MailboxSession, MailboxKeys, _P], ResponseReturnValue],
 ) -> Callable[_P, ResponseReturnValue]:
-    """Give a view the open mailbox and its keys, or lead to the log-in page.
+    """Call a view with the session and the keys of the open mailbox, or show the log-in page instead.
 
-    Whoever only looked is led there without a word; whoever asked for something hears that it was not done.
+    A GET is redirected to the log-in page. After a POST the page says that nothing was done.
     """
 
     @wraps(view)

@@ -1,4 +1,4 @@
-"""An open mailbox: reading, writing, receipts, proposals, files, deleting, ending."""
+"""Pages of an open mailbox: conversation, new message, receipt, proposal, file, deleting and ending."""
 
 from collections.abc import Callable
 
@@ -10,18 +10,18 @@ from protocol.mailbox_keys import MailboxKeys
 from source_app.errors import MailboxGoneError
 from source_app.forms import DeleteForm, EndForm
 from source_app.hardened_flask import log
-from source_app.services import deleting, read_receipts, reading
-from source_app.services.absences import away
+from source_app.services import deleting, mailbox_files, read_receipts, thread
+from source_app.services.absences import shown_absences
 from source_app.services.login import MailboxSession
-from source_app.services.reading import SourceMailbox
+from source_app.services.verified_mailbox import SourceMailbox
 from source_app.views import answer_pages, write_pages
 from source_app.views.login_page import mailbox_open
 from source_app.views.request_context import (
     SessionTokens,
     current_day,
     desk,
-    id_of,
     lang,
+    parse_id,
     render_page,
     without_session,
 )
@@ -35,11 +35,12 @@ bp = Blueprint("mailbox", __name__, url_prefix="/<any(nl, en):lang>/mailbox")
 @bp.get("")
 @mailbox_open
 def show_mailbox(_here: MailboxSession, keys: MailboxKeys) -> ResponseReturnValue:
-    """Show the whole conversation. When it has been sent, a mark tells the desk that it was."""
-    shown = reading.read_thread(desk(), keys, today=current_day())
-    answer = render_page("mailbox/thread.html", thread=shown, away=away(desk().letterhead, current_day()))
-    if request.method == "GET" and "Sec-Purpose" not in request.headers:  # a page fetched ahead is not read
-        answer.call_on_close(_marking(keys, shown.mailbox))
+    """Show the whole conversation. After the page was sent, append a read receipt for the desk."""
+    shown = thread.read_thread(desk(), keys, today=current_day())
+    absences = shown_absences(desk().letterhead, current_day())
+    answer = render_page("mailbox/thread.html", thread=shown, away=absences)
+    if request.method == "GET" and "Sec-Purpose" not in request.headers:  # no one reads a prefetched page
+        answer.call_on_close(_receipt_of(keys, shown.mailbox))
     return answer
 
 
@@ -47,28 +48,28 @@ def show_mailbox(_here: MailboxSession, keys: MailboxKeys) -> ResponseReturnValu
 @mailbox_open
 def show_printable(_here: MailboxSession, keys: MailboxKeys) -> ResponseReturnValue:
     """Show the whole conversation on one page to print or save."""
-    return render_page("mailbox/save.html", thread=reading.read_thread(desk(), keys, today=current_day()))
+    return render_page("mailbox/save.html", thread=thread.read_thread(desk(), keys, today=current_day()))
 
 
 @bp.get("/write")
 @mailbox_open
 def write_message(here: MailboxSession, keys: MailboxKeys) -> ResponseReturnValue:
-    """Show an empty page to write on."""
-    return write_pages.context_with(here, keys, "")
+    """Show an empty form for a new message."""
+    return write_pages.page_for_text(here, keys, "")
 
 
 @bp.post("/write")
 def leave_message() -> ResponseReturnValue:
-    """Receive a message."""
+    """Accept a message."""
     return write_pages.receive_message()
 
 
 @bp.get("/received/<entry_id>")
 @mailbox_open
 def show_receipt(_here: MailboxSession, keys: MailboxKeys, entry_id: str) -> ResponseReturnValue:
-    """Show the receipt of an own entry."""
-    entry, expect_by = reading.read_receipt(desk(), keys, id_of(entry_id))
-    reopened = reading.has_reopened(desk(), keys, id_of(entry_id))
+    """Show the receipt of a message that the source sent."""
+    entry, expect_by = thread.message_receipt(desk(), keys, parse_id(entry_id))
+    reopened = thread.has_reopened_mailbox(desk(), keys, parse_id(entry_id))
     return render_page(
         "mailbox/received.html", entry=entry, words=entry.words, expect_by=expect_by, reopened=reopened
     )
@@ -77,21 +78,21 @@ def show_receipt(_here: MailboxSession, keys: MailboxKeys, entry_id: str) -> Res
 @bp.get("/proposal/<entry_id>")
 @mailbox_open
 def show_proposal(here: MailboxSession, keys: MailboxKeys, entry_id: str) -> ResponseReturnValue:
-    """Show a proposal word for word, and what may be said to it."""
-    return answer_pages.proposal_page(here, keys, id_of(entry_id))
+    """Show the exact text of a proposal, and the answers that are possible."""
+    return answer_pages.proposal_page(here, keys, parse_id(entry_id))
 
 
 @bp.post("/proposal/<entry_id>")
 def receive_consent(entry_id: str) -> ResponseReturnValue:
-    """Take an answer to a proposal."""
-    return answer_pages.receive_answer(id_of(entry_id))
+    """Accept an answer to a proposal."""
+    return answer_pages.receive_answer(parse_id(entry_id))
 
 
 @bp.get("/files/<attachment_id>")
 @mailbox_open
 def send_file(_here: MailboxSession, keys: MailboxKeys, attachment_id: str) -> ResponseReturnValue:
-    """Send a file to be saved, never to be shown. If it turns out damaged on the way it ends too short."""
-    about, pieces = reading.open_file(desk(), keys, id_of(attachment_id))
+    """Send a file as a download that the browser never shows. A damaged file ends too short."""
+    about, pieces = mailbox_files.open_file(desk(), keys, parse_id(attachment_id))
     return Response(
         pieces,
         mimetype="application/octet-stream",
@@ -106,21 +107,21 @@ def send_file(_here: MailboxSession, keys: MailboxKeys, attachment_id: str) -> R
 @bp.route("/delete/<entry_id>", methods=["GET", "POST"])
 @mailbox_open
 def delete(here: MailboxSession, keys: MailboxKeys, entry_id: str) -> ResponseReturnValue:
-    """Delete one entry, after asking."""
+    """Ask whether to delete an entry, and delete it."""
     form = DeleteForm(request.form, tokens=SessionTokens(here, f"delete {entry_id}"))
     if request.method == "GET":
-        entry = reading.entry_to_delete(desk(), keys, id_of(entry_id))
+        entry = thread.entry_to_delete(desk(), keys, parse_id(entry_id))
         return render_page("mailbox/delete.html", form=form, entry=entry)
     if not form.validate():
         abort(403)
-    deleting.delete_entry(desk(), keys, id_of(entry_id), today=current_day())
+    deleting.delete_entry(desk(), keys, parse_id(entry_id), today=current_day())
     return redirect(url_for("mailbox.show_mailbox", lang=lang()), code=303)
 
 
 @bp.route("/end", methods=["GET", "POST"])
 @mailbox_open
 def end_page(here: MailboxSession, keys: MailboxKeys) -> ResponseReturnValue:
-    """End the mailbox for good, after a second movement of the hand."""
+    """Ask whether to end the mailbox, and end it if the box is ticked."""
     form = EndForm(request.form, tokens=SessionTokens(here, "end"))
     if request.method == "GET":
         return render_page("mailbox/end.html", form=form)
@@ -132,18 +133,21 @@ def end_page(here: MailboxSession, keys: MailboxKeys) -> ResponseReturnValue:
 
 @bp.get("/ended")
 def ended_page() -> ResponseReturnValue:
-    """Say that nothing is left."""
+    """Show that the mailbox has ended."""
     return render_page("mailbox/ended.html")
 
 
-def _marking(keys: MailboxKeys, shown: SourceMailbox) -> Callable[[], None]:
-    """Return what is done when a page has been sent: nobody waits for it, or hears that it failed."""
+def _receipt_of(keys: MailboxKeys, shown: SourceMailbox) -> Callable[[], None]:
+    """Return a function that appends a read receipt after a page was sent.
+
+    The visitor does not wait for the receipt, and is not told if it fails.
+    """
     here, day = desk(), current_day()
 
-    def mark() -> None:
+    def append() -> None:
         try:
-            read_receipts.mark_seen(here, keys, shown, today=day)
+            read_receipts.append_read_receipt(here, keys, shown, today=day)
         except (StoreError, CryptoError, MailboxGoneError) as why:
-            log.error("mark: %s", type(why).__name__)
+            log.error("read receipt: %s", type(why).__name__)
 
-    return mark
+    return append

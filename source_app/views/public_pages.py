@@ -1,4 +1,4 @@
-"""The pages that everybody may read, and the quick way out."""
+"""Public pages: start, help, privacy, limits, the keys of the desk, and the button that leaves the site."""
 
 import re
 from datetime import date
@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from source_app.errors import NotFoundError
 from source_app.services import login, published
-from source_app.services.absences import away
+from source_app.services.absences import shown_absences
 from source_app.views.request_context import (
     config,
     current_day,
@@ -22,12 +22,12 @@ from web.filenames import attachment_disposition
 from web.headers import FILE_CSP
 
 bp = Blueprint("pages", __name__)
-LIMITS_DATED: Final = date(2026, 11, 29)  # of their words, here and in docs/threat-model.md
+LIMITS_DATED: Final = date(2026, 11, 29)  # of the text of this page and of docs/threat-model.md
 
 
 @bp.get("/")
 def start_without_language() -> ResponseReturnValue:
-    """Show the start page in the browser's language, without a redirect that a slow line would pay for."""
+    """Show the start page in the browser's language. A redirect would take time on a slow connection."""
     answer = _public("start.html")
     answer.headers["Vary"] = "Accept-Language"
     return answer
@@ -35,13 +35,13 @@ def start_without_language() -> ResponseReturnValue:
 
 @bp.get("/<any(nl, en):lang>/")
 def start_page() -> ResponseReturnValue:
-    """Say who we are and what we promise."""
+    """Show the start page: who we are and what we promise."""
     return _public("start.html")
 
 
 @bp.get("/<any(nl, en):lang>/help")
 def help() -> ResponseReturnValue:  # noqa: A001  # the name of the page
-    """Show how to stay safe and how to talk instead."""
+    """Show the help page: how to stay safe, and how to talk instead of writing."""
     return _public("help.html")
 
 
@@ -53,7 +53,7 @@ def privacy() -> ResponseReturnValue:
 
 @bp.get("/<any(nl, en):lang>/limits")
 def limits() -> ResponseReturnValue:
-    """Say what this cannot do, and since when we say so."""
+    """Show the page about what we cannot protect against, with its date."""
     return render_page("limits.html", dated=LIMITS_DATED)
 
 
@@ -65,7 +65,7 @@ def accessibility() -> ResponseReturnValue:
 
 @bp.get("/<any(nl, en):lang>/seal")
 def seal_page() -> ResponseReturnValue:
-    """Show how to seal a text or a file before it comes here."""
+    """Show how to encrypt a text or a file before sending it."""
     ours = desk().letterhead
     return render_page(
         "seal.html",
@@ -77,28 +77,28 @@ def seal_page() -> ResponseReturnValue:
 
 @bp.get("/<any(nl, en):lang>/seal/letterhead.json")
 def letterhead_body() -> ResponseReturnValue:
-    """Send what the desk signed, so that everybody can check the keys without believing us."""
+    """Send the signed letterhead, so that anyone can check the keys without trusting this server."""
     body, _ = published.signed_letterhead(desk())
     return _plain_file("letterhead.json", body)
 
 
 @bp.get("/<any(nl, en):lang>/seal/letterhead.json.minisig")
 def letterhead_signature() -> ResponseReturnValue:
-    """Send the desk's signature over it, as minisign reads it."""
+    """Send the desk's signature of the letterhead, in minisign's format."""
     _, signature = published.signed_letterhead(desk())
     return _plain_file("letterhead.json.minisig", signature)
 
 
 @bp.get("/<any(nl, en):lang>/seal/recipient.txt")
 def age_recipient() -> ResponseReturnValue:
-    """Send what age seals to: one line, as its option -R reads it."""
+    """Send the desk's age recipient: one line, in the format of age's option -R."""
     _, recipient = desk().letterhead.current_epoch
     return _plain_file("recipient.txt", f"{recipient}\n")
 
 
 @bp.get("/<any(nl, en):lang>/seal/key.asc")
 def openpgp_key() -> ResponseReturnValue:
-    """Send the desk's OpenPGP key in ASCII armour, if it has one."""
+    """Send the desk's OpenPGP key in ASCII armour, if the desk has one."""
     key = desk().letterhead.openpgp_key
     if not key:
         raise NotFoundError
@@ -107,7 +107,7 @@ def openpgp_key() -> ResponseReturnValue:
 
 @bp.get("/<any(nl, en):lang>/leave")
 def leave() -> ResponseReturnValue:
-    """End the session and go to a page that says nothing about the visitor."""
+    """End the session, and redirect to a harmless site elsewhere."""
     here = current_session()
     if here is not None:
         login.log_out(desk(), here.token)
@@ -116,16 +116,16 @@ def leave() -> ResponseReturnValue:
 
 @bp.get("/style.css")
 def stylesheet() -> ResponseReturnValue:
-    """Serve the one stylesheet, from memory and without a mark."""
+    """Send the stylesheet, from memory and without a header that could recognise a visitor."""
     return Response(current_app.extensions["stylesheet"], mimetype="text/css")
 
 
 def _plain_file(name: str, content: str | bytes) -> Response:
-    """Send a text to be saved, under a name that says nothing to whoever looks into the folder."""
+    """Send a text as a download, under a name that reveals nothing to someone who sees the folder."""
     headers = {"Content-Disposition": attachment_disposition(name), "Content-Security-Policy": FILE_CSP}
     return Response(content, mimetype="text/plain", headers=headers)
 
 
 def _public(template: str) -> Response:
-    """Render a page that tells when nobody is there."""
-    return render_page(template, away=away(desk().letterhead, current_day()))
+    """Return a page that announces the desk's absences."""
+    return render_page(template, away=shown_absences(desk().letterhead, current_day()))

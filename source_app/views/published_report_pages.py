@@ -1,4 +1,4 @@
-"""The yearly reports, as the desk signed for them."""
+"""Pages of the published yearly reports."""
 
 import base64
 import hashlib
@@ -20,14 +20,14 @@ _TYPES = {"html": "text/html", "pdf": "application/pdf", "csv": "text/csv"}
 
 @bp.get("")
 def list_reports() -> ResponseReturnValue:
-    """List the years, each with its files."""
-    return render_page("reports/index.html", years=published.listed(desk()))
+    """Show the years with their reports."""
+    return render_page("reports/index.html", years=published.reports_by_year(desk()))
 
 
 @bp.get("/<name>")
 def send_report(name: str) -> ResponseReturnValue:
-    """Show a report that is a page; send any other to be saved."""
-    body = published.read_document(desk(), name)
+    """Show a report in HTML, or send a report in another format as a download."""
+    body = published.read_published_report(desk(), name)
     kind = name.rpartition(".")[2]
     headers = {"Content-Security-Policy": _policy_of(body)}
     if kind != "html":
@@ -39,9 +39,10 @@ def send_report(name: str) -> ResponseReturnValue:
 
 
 def _policy_of(body: bytes) -> str:
-    """Allow a report its own style sheet, written in the page, by its digest; it may load and run nothing.
+    """Return a Content-Security-Policy that allows a report only its own inline stylesheet, by its digest.
 
-    Its charts are part of the page. Source: CSP Level 3, section 8.3 (the digest of an inline block).
+    The report can load and run nothing. Its charts are part of the page. Source: CSP Level 3, section 8.3
+    (the digest of an inline block).
     """
     digests = [base64.b64encode(hashlib.sha256(style).digest()).decode() for style in _STYLE.findall(body)]
     styles = " ".join(f"'sha256-{digest}'" for digest in digests) or "'none'"

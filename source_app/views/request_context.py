@@ -1,4 +1,4 @@
-"""What every view needs of the request it answers: language, desk, open mailbox, cookie."""
+"""Request context: language, desk, open mailbox and session cookie of the current request."""
 
 from datetime import date
 from typing import cast
@@ -9,18 +9,18 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 from crypto.passphrase import Language
 from protocol.session import TOKEN_BYTES, check_form_token, form_token
 from source_app.config import SourceConfig
-from source_app.errors import NotFoundError, NotOpenError
+from source_app.errors import NotFoundError
 from source_app.public_desk import PublicDesk
 from source_app.services import login
 from source_app.services.login import MailboxSession
 from web.dates import half_hour_now
 from web.origin import is_our_host
 
-_EMPTIED = '"cache", "cookies", "storage"'
+_CLEARED = '"cache", "cookies", "storage"'
 
 
 def desk() -> PublicDesk:
-    """Return the desk as this request knows it: with one letterhead from its beginning to its end."""
+    """Return the desk, with the same letterhead during the whole request."""
     if "desk" not in g:
         ours = cast("PublicDesk", current_app.extensions["desk"])
         g.desk = ours.with_letterhead(current_app.extensions["newest_letterhead"]())
@@ -28,23 +28,23 @@ def desk() -> PublicDesk:
 
 
 def config() -> SourceConfig:
-    """Return the settings this app was made with."""
+    """Return the settings of this app."""
     return cast("SourceConfig", current_app.extensions["config"])
 
 
 def origin() -> str | None:
-    """Return by which of our addresses this visitor came; None if it was by none of them."""
+    """Return the origin that this visitor used, or None if the Host header is not one of our addresses."""
     host = request.headers.get("Host")
     return next((ours for ours in config().origins if is_our_host(host, ours)), None)
 
 
 def is_https() -> bool:
-    """Say whether this visitor came over TLS, so that the cookie may be bound to it. Onions have none."""
+    """Return True if this visitor uses TLS, so that the cookie can require it. Onion services have no TLS."""
     return (origin() or "").startswith("https://")
 
 
 def current_day() -> date:
-    """Return today's date, by the clock this app was made with."""
+    """Return today's date from the clock of this app."""
     return cast("date", current_app.extensions["today"]())
 
 
@@ -54,48 +54,49 @@ def lang() -> Language:
 
 
 class SessionTokens:
-    """Tokens of one purpose in one session."""
+    """CSRF tokens for one purpose in one session."""
 
     def __init__(self, opened: MailboxSession, purpose: str) -> None:
         self._opened = opened
         self._purpose = purpose
 
     def make(self) -> str:
-        """Return the token for the form."""
+        """Return the token for the form's hidden field."""
         return form_token(self._opened.token, self._purpose)
 
     def fits(self, token: str) -> bool:
-        """Compare in constant time."""
+        """Return True if a token belongs to this session and purpose. Compares in constant time."""
         return check_form_token(token, self._opened.token, self._purpose)
 
 
 def current_session() -> MailboxSession | None:
-    """Return what the visitor's cookie opens, looked up once per request.
+    """Return the session of the visitor's cookie, or None. Looks the session up once per request.
 
     Raises:
-        StoreError: the sessions do not answer. For the page that says so, nothing is open.
+        StoreError: the sessions cannot be read. A second call in the same request returns None, so that the
+            error page can be shown.
     """
     if "opened" not in g:
         g.opened = None
-        g.opened = _opened()
+        g.opened = _session_of_cookie()
     return cast("MailboxSession | None", g.opened)
 
 
-def remember(now_open: MailboxSession) -> None:
-    """Let the rest of this request know that a mailbox has just been opened."""
-    g.opened = now_open
+def set_current_session(opened: MailboxSession) -> None:
+    """Set the session for the rest of this request, after a log-in."""
+    g.opened = opened
 
 
 def cookie_name() -> str:
-    """Return the cookie's name; `__Host-` binds it to this very host where TLS lets us."""
+    """Return the name of the session cookie. With TLS, `__Host-` binds the cookie to this host."""
     return "__Host-mailbox" if is_https() else "mailbox"
 
 
-def with_cookie(answer: WerkzeugResponse, now_open: MailboxSession) -> WerkzeugResponse:
-    """Send the token of a session along, for as long as the browser stays open."""
+def with_session_cookie(answer: WerkzeugResponse, opened: MailboxSession) -> WerkzeugResponse:
+    """Add a cookie with the token of a session. The browser keeps it until it is closed."""
     answer.set_cookie(
         cookie_name(),
-        now_open.token.hex(),
+        opened.token.hex(),
         path="/",
         secure=is_https(),
         httponly=True,
@@ -105,18 +106,18 @@ def with_cookie(answer: WerkzeugResponse, now_open: MailboxSession) -> WerkzeugR
 
 
 def without_session(answer: WerkzeugResponse) -> WerkzeugResponse:
-    """Take the cookie back and ask the browser to forget what it holds of us."""
+    """Delete the session cookie, and ask the browser to delete everything it has stored of this site."""
     if cookie_name() in request.cookies:
         answer.delete_cookie(cookie_name(), path="/", secure=is_https(), httponly=True, samesite="Strict")
-        answer.headers["Clear-Site-Data"] = _EMPTIED
+        answer.headers["Clear-Site-Data"] = _CLEARED
     return answer
 
 
-def id_of(hexadecimal: str) -> bytes:
-    """Return an id as an address or a form spells it.
+def parse_id(hexadecimal: str) -> bytes:
+    """Return the bytes of an id from a URL or a form.
 
     Raises:
-        NotFoundError: it is none.
+        NotFoundError: the text is not hexadecimal.
     """
     try:
         return bytes.fromhex(hexadecimal)
@@ -125,20 +126,17 @@ def id_of(hexadecimal: str) -> bytes:
 
 
 def render_page(template: str, status: int = 200, **context: object) -> Response:
-    """Render a template as an answer with this status."""
+    """Return a response with a template and a status."""
     answer = make_response(render_template(template, page_name=template.removesuffix(".html"), **context))
     answer.status_code = status
     return answer
 
 
-def _opened() -> MailboxSession | None:
+def _session_of_cookie() -> MailboxSession | None:
     try:
         token = bytes.fromhex(request.cookies.get(cookie_name(), ""))
     except ValueError:
         return None
     if len(token) != TOKEN_BYTES:
         return None
-    try:
-        return login.opened_with(desk(), token, now=half_hour_now())
-    except NotOpenError:
-        return None
+    return login.find_session(desk(), token, now=half_hour_now())

@@ -1,4 +1,4 @@
-"""What happens to every request before its view, and to every answer after it."""
+"""Request hooks: code that runs before every view, and on every response after it."""
 
 from typing import cast
 
@@ -8,41 +8,41 @@ from flask_babel import get_translations
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from source_app.forms import LogOutForm
-from source_app.views.error_pages import not_our_host
+from source_app.views.error_pages import wrong_host_page
 from source_app.views.request_context import SessionTokens, config, current_session, desk, origin
 from web.origin import is_our_request
 from web.page_padding import pad
 
 LANGUAGES = ("nl", "en")
-_OPEN_PAGES = frozenset({"pages", "reports"})  # the blueprints whose pages are the same for everybody
+_PUBLIC_BLUEPRINTS = frozenset({"pages", "reports"})  # their pages are the same for everyone
 
 
 def install_request_hooks(app: Flask) -> None:
-    """Take the language from the URL, refuse other hosts and other sites' forms, fill pages up to a step.
+    """Install the hooks: language from the URL, checks of host and origin, page padding, Onion-Location.
 
-    Needs Babel.
+    Call this after Babel is installed.
     """
-    app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]  # comes with jinja's own extension
+    app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]  # added by jinja's i18n extension
         gettext=lambda text: _translations().ugettext(text),
         ngettext=lambda one, many, count: _translations().ungettext(one, many, count),
         newstyle=True,
     )
-    app.url_value_preprocessor(_take_language)
+    app.url_value_preprocessor(_set_language)
     app.before_request(_refuse_other_sites)
-    app.context_processor(_shared)
+    app.context_processor(_template_context)
     app.after_request(_pad)
-    app.after_request(_tell_onion)
+    app.after_request(_add_onion_location)
 
 
 def language_of_request() -> str:
-    """Return the language of the URL; where it names none, the one that the browser likes best."""
+    """Return the language of the URL, or the browser's preferred language if the URL names none."""
     if "lang" not in g:
-        first = request.path.split("/")[1]  # of an address that leads nowhere, too
+        first = request.path.split("/")[1]  # so that an unknown address has a language too
         g.lang = first if first in LANGUAGES else request.accept_languages.best_match(LANGUAGES, default="en")
     return str(g.lang)
 
 
-def _take_language(_endpoint: str | None, values: dict[str, object] | None) -> None:
+def _set_language(_endpoint: str | None, values: dict[str, object] | None) -> None:
     if values is not None and "lang" in values:
         g.lang = values.pop("lang")
     else:
@@ -53,21 +53,21 @@ def _refuse_other_sites() -> WerkzeugResponse | None:
     language_of_request()
     ours = origin()
     if ours is None:
-        return not_our_host()
+        return wrong_host_page()
     if not is_our_request(request.method, request.headers, ours):
         abort(403)
     return None
 
 
 def _translations() -> Translations:
-    """Look the catalogue up once: a page asks twenty times, a tenth of its work when each is a look-up."""
+    """Return the catalogue, looked up once per request: twenty look-ups are a tenth of a page's work."""
     found = g.get("translations")
     if found is None:
         found = g.translations = get_translations()
     return cast("Translations", found)
 
 
-def _shared() -> dict[str, object]:
+def _template_context() -> dict[str, object]:
     here = current_session()
     shared: dict[str, object] = {
         "lang": language_of_request(),
@@ -81,19 +81,20 @@ def _shared() -> dict[str, object]:
 
 
 def _pad(answer: Response) -> Response:
-    is_open_page = request.blueprint in _OPEN_PAGES and answer.status_code < 400  # noqa: PLR2004  # HTTP
-    if answer.mimetype == "text/html" and not answer.is_streamed and not is_open_page:
+    is_public = request.blueprint in _PUBLIC_BLUEPRINTS and answer.status_code < 400  # noqa: PLR2004  # HTTP
+    if answer.mimetype == "text/html" and not answer.is_streamed and not is_public:
         answer.set_data(pad(answer.get_data()))
     return answer
 
 
-def _tell_onion(answer: Response) -> Response:
-    """Tell Tor Browser, on pages that are the same for everybody, that there is an onion of the same pages.
+def _add_onion_location(answer: Response) -> Response:
+    """Add the header that tells Tor Browser the onion address of a public page.
 
-    Not where a mailbox is worked in: its session would stay behind. Never on the onion itself.
+    Not on pages of an open mailbox, because its session would not exist there. Not on the onion service
+    itself.
     """
     onion = config().onion_origin
-    is_page = request.blueprint in _OPEN_PAGES and answer.mimetype == "text/html"
+    is_page = request.blueprint in _PUBLIC_BLUEPRINTS and answer.mimetype == "text/html"
     if onion and config().tells_onion and is_page and answer.status_code == 200 and origin() != onion:  # noqa: PLR2004  # HTTP
         answer.headers["Onion-Location"] = onion + request.path
     return answer

@@ -1,4 +1,4 @@
-"""The signpost: questions, and the routes they lead to. Every page goes out alike, and nothing is kept."""
+"""Pages of the signpost: questions and the routes that they lead to. All have one size and store nothing."""
 
 from flask import Blueprint, Response, current_app
 from flask.typing import ResponseReturnValue
@@ -12,18 +12,18 @@ bp = Blueprint("signpost", __name__, url_prefix="/<any(nl, en):lang>/s")
 
 @bp.app_context_processor
 def first_question() -> dict[str, int]:
-    """Let every page link to the first question."""
+    """Add the number of the first question to every template, for its link to the signpost."""
     return {"signpost_first": _signposts()["nl"].first}
 
 
 @bp.get("/<int:number>")
 def show_signpost(number: int) -> ResponseReturnValue:
-    """Show a question or an outcome, as to somebody who has no mailbox open."""
+    """Show a question or an outcome, in the same way to visitors with and without an open mailbox."""
     signpost = _signposts()[lang()]
     shown = signpost.page(number)
     if shown is None:
         raise NotFoundError
-    # `is_open`: the page is the same for everybody, and has no form that needs an Origin header.
+    # `is_open=False`: the page is the same for everyone, and has no form that needs an Origin header.
     answer = render_page(
         "signpost/page.html",
         shown=shown,
@@ -36,7 +36,7 @@ def show_signpost(number: int) -> ResponseReturnValue:
 
 
 def _where() -> dict[Route, str]:
-    """Return where each procedure outside this desk is found; empty where the settings do not say."""
+    """Return where to find each procedure outside this desk. Empty if the settings do not say."""
     ours, language = config(), lang()
     return {
         Route.CONDUCT: ours.where_conduct_nl if language == "nl" else ours.where_conduct_en,
@@ -46,7 +46,7 @@ def _where() -> dict[Route, str]:
 
 
 def _without_referrer(answer: Response) -> Response:
-    """Keep the number out of the next request: under `same-origin` a browser would tell it to our server."""
+    """Keep the page's number out of the next request. With `same-origin` the browser would send it to us."""
     answer.headers["Referrer-Policy"] = "no-referrer"
     return answer
 

@@ -1,16 +1,17 @@
-"""Coming in: a new passphrase, practising it, logging in, logging out."""
+"""Pages to start a mailbox with a new passphrase, to practise the passphrase, to log in and to log out."""
 
 from collections.abc import Sequence
 
 from flask import Blueprint, Response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
+from werkzeug.wrappers import Response as WerkzeugResponse
 
 from protocol.mailbox_keys import derive_mailbox_keys
-from source_app.errors import LineFullError, NoMailboxError, OtherWordsError
+from source_app.errors import PassphraseRefusedError, QueueFullError
 from source_app.forms import LogInForm, LogOutForm, PractiseForm
-from source_app.services import login as services
+from source_app.services import login
 from source_app.views import answer_pages
-from source_app.views.error_pages import come_again, trouble
+from source_app.views.error_pages import unavailable_reason, with_retry_after
 from source_app.views.login_page import render_login
 from source_app.views.request_context import (
     SessionTokens,
@@ -18,9 +19,9 @@ from source_app.views.request_context import (
     current_session,
     desk,
     lang,
-    remember,
     render_page,
-    with_cookie,
+    set_current_session,
+    with_session_cookie,
     without_session,
 )
 from store.errors import StoreError
@@ -31,74 +32,72 @@ bp = Blueprint("begin", __name__, url_prefix="/<any(nl, en):lang>")
 
 @bp.route("/begin", methods=["GET", "POST"])
 def passphrase() -> ResponseReturnValue:
-    """Show a fresh passphrase, or the same one again to whoever comes back from practising."""
+    """Show a new passphrase, or the same one again to someone who returns from the practice page."""
     now = half_hour_now()
     ticket = request.form.get("ticket", "")
     if ticket:
-        words = services.ticket_words(desk(), ticket, now=now)
+        words = login.ticket_words(desk(), ticket, now=now)
     else:
-        words, ticket = services.draw_passphrase(desk(), lang(), now=now)
+        words, ticket = login.draw_passphrase(desk(), lang(), now=now)
     return render_page("begin/passphrase.html", words=words, ticket=ticket)
 
 
 @bp.post("/card")
 def passphrase_card() -> ResponseReturnValue:
-    """Show the words alone, made to be printed; nothing on the page says what they are for."""
+    """Show a card with only the words, for printing. The card does not say what they are for."""
     ticket = request.form.get("ticket", "")
-    return render_page(
-        "begin/card.html", words=services.ticket_words(desk(), ticket, now=half_hour_now()), ticket=ticket
-    )
+    words = login.ticket_words(desk(), ticket, now=half_hour_now())
+    return render_page("begin/card.html", words=words, ticket=ticket)
 
 
 @bp.post("/practise")
 def practise() -> ResponseReturnValue:
-    """Ask to type the words back, and open the mailbox when they are right."""
+    """Ask to type the words, and open a new mailbox if they are right."""
     form = PractiseForm(request.form)
     ticket, typed = form.ticket.data or "", form.words.data or ""
     if not typed.strip():
-        services.ticket_words(desk(), ticket, now=half_hour_now())
+        login.ticket_words(desk(), ticket, now=half_hour_now())
         return _practise_page(form)
     try:
-        now_open = services.open_mailbox(desk(), ticket, typed, today=current_day(), now=half_hour_now())
-    except OtherWordsError as why:
+        opened = login.start_mailbox(desk(), ticket, typed, today=current_day(), now=half_hour_now())
+    except PassphraseRefusedError as why:
         return _practise_page(form, 422, wrong=why.wrong, unknown=why.unknown)
-    except (LineFullError, StoreError) as why:
-        return come_again(_practise_page(form, 503, refusal=trouble(why)))
-    return with_cookie(redirect(url_for("mailbox.write_message", lang=lang()), code=303), now_open)
+    except (QueueFullError, StoreError) as why:
+        return with_retry_after(_practise_page(form, 503, refusal=unavailable_reason(why)))
+    return with_session_cookie(redirect(url_for("mailbox.write_message", lang=lang()), code=303), opened)
 
 
 @bp.get("/log-in")
 def log_in_page() -> ResponseReturnValue:
-    """Ask for the passphrase."""
+    """Show the log-in page."""
     return render_login(LogInForm())
 
 
 @bp.post("/log-in")
 def try_log_in() -> ResponseReturnValue:
-    """Open a mailbox; a text that waited for it goes back to the page on which it was typed."""
+    """Log in. A text that waited for the log-in returns on the page on which it was typed."""
     form = LogInForm(request.form)
     text = form.text.data
     try:
-        now_open = services.log_in(desk(), form.words.data or "", now=half_hour_now())
-    except NoMailboxError as why:
-        return render_login(form, 422, refusal="no_mailbox", unknown=why.unknown)
-    except (LineFullError, StoreError) as why:
-        return come_again(render_login(form, 503, refusal=trouble(why)))
-    remember(now_open)
+        opened = login.log_in(desk(), form.words.data or "", now=half_hour_now())
+    except PassphraseRefusedError as why:
+        return render_login(form, 422, refusal=why.reason, unknown=why.unknown)
+    except (QueueFullError, StoreError) as why:
+        return with_retry_after(render_login(form, 503, refusal=unavailable_reason(why)))
+    set_current_session(opened)
+    answer: WerkzeugResponse = redirect(url_for("mailbox.show_mailbox", lang=lang()), code=303)
     if text:
-        typed_on = answer_pages.page_of_text(
-            now_open, derive_mailbox_keys(now_open.root), text, form.proposal.data or ""
-        )
-        return with_cookie(typed_on, now_open)
-    return with_cookie(redirect(url_for("mailbox.show_mailbox", lang=lang()), code=303), now_open)
+        keys = derive_mailbox_keys(opened.root)
+        answer = answer_pages.page_with_text(opened, keys, text, form.proposal.data or "")
+    return with_session_cookie(answer, opened)
 
 
 @bp.post("/log-out")
 def log_out_page() -> ResponseReturnValue:
-    """Forget the session. A token that does not fit gets the same page: nobody is kept in."""
+    """Log out. With a wrong token the page is the same, and the cookie is deleted too."""
     here = current_session()
     if here is not None and LogOutForm(request.form, tokens=SessionTokens(here, "log-out")).validate():
-        services.log_out(desk(), here.token)
+        login.log_out(desk(), here.token)
     return without_session(redirect(url_for("pages.start_page", lang=lang()), code=303))
 
 

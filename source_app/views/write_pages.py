@@ -1,4 +1,4 @@
-"""The page to write on, and everything that can come of sending it."""
+"""Page of a new message, and the reception of the message."""
 
 from collections.abc import Callable, Mapping
 
@@ -7,13 +7,13 @@ from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from protocol.mailbox_keys import MailboxKeys, derive_mailbox_keys
-from source_app.errors import MailboxGoneError, Refusal
+from source_app.errors import MailboxGoneError, MessageRefusal
 from source_app.forms import WriteForm
-from source_app.services import posting, reading
+from source_app.services import posting, thread
 from source_app.services.login import MailboxSession
 from source_app.services.posting import FormContext, Posting
-from source_app.services.uploads import BESIDE_FILES_BYTES, Arrived, receive
-from source_app.views.error_pages import gone, store_refused
+from source_app.services.uploads import BESIDE_FILES_BYTES, ReceivedForm, receive_form
+from source_app.views.error_pages import gone_page, store_error_page
 from source_app.views.login_page import logged_out_page
 from source_app.views.request_context import (
     SessionTokens,
@@ -28,61 +28,52 @@ from web.dates import half_hour_now
 from web.multipart import Body
 
 _STATUS = {
-    Refusal.EMPTY: 422,
-    Refusal.TEXT_TOO_LONG: 422,
-    Refusal.TOO_MANY_FILES: 413,
-    Refusal.FILES_TOO_LARGE: 413,
-    Refusal.NO_ROOM: 413,
-    Refusal.MAILBOX_FULL: 422,
-    Refusal.CUT_OFF: 400,
-    Refusal.UNREADABLE: 400,
-    Refusal.FORM_EXPIRED: 403,
-    Refusal.CHANGED: 422,
-    Refusal.GONE: 404,
-    Refusal.STORE: 503,
+    MessageRefusal.TOO_MANY_FILES: 413,
+    MessageRefusal.FILES_TOO_LARGE: 413,
+    MessageRefusal.NO_ROOM: 413,
+    MessageRefusal.CUT_OFF: 400,
+    MessageRefusal.UNREADABLE: 400,
+    MessageRefusal.FORM_EXPIRED: 403,
+    MessageRefusal.STORE: 503,
 }
-_DRAIN_TIMES = 2  # the limit of a message: a browser hears us only when it has sent everything
+_DRAIN_TIMES = 2  # times the limit of a message: a browser reads the response only after sending everything
 
 
-def context_with(here: MailboxSession, keys: MailboxKeys, text: str) -> Response:
-    """Return a fresh page to write on that holds a text already."""
-    closed = reading.is_closed(desk(), keys)
-    return _write_page(here, posting.new_sheet(desk(), keys), text, None, closed=closed)
+def page_for_text(here: MailboxSession, keys: MailboxKeys, text: str) -> Response:
+    """Return the page of a new message, with a text in its form."""
+    closed = thread.is_mailbox_closed(desk(), keys)
+    return _write_page(here, posting.new_form_context(desk(), keys), text, None, closed=closed)
 
 
 def receive_message() -> ResponseReturnValue:
-    """Receive a message; whatever fails, the text comes back.
+    """Accept a message. After any failure the page returns with its text.
 
-    Session and origin were looked at before a byte of the body is read. When the session has expired, or the
-    sessions do not answer, the files are thrown away while they arrive and the text goes onto the next page.
+    Session and origin are checked before a byte of the body is read. If the session has expired, or the
+    sessions cannot be read, the files are discarded while they arrive, and the next page has the text.
     """
-    without: Callable[[str], WerkzeugResponse] = logged_out_page
+    page_without_session: Callable[[str], WerkzeugResponse] = logged_out_page
     try:
         here = current_session()
     except StoreError:
-        here, without = None, store_refused
+        here, page_without_session = None, store_error_page
     limits = desk().limits
-    body = Body(request.environ["wsgi.input"], _announced(), limits.files_bytes + BESIDE_FILES_BYTES)
-    arrived = _receive(here, body)
+    body = Body(request.environ["wsgi.input"], _body_length(), limits.files_bytes + BESIDE_FILES_BYTES)
+    received = _receive(here, body)
     is_read = body.drain(_DRAIN_TIMES * limits.files_bytes)
-    answer = _outcome(here, arrived, without)
+    answer: WerkzeugResponse
+    if received.entry_id is not None:
+        receipt = url_for("mailbox.show_receipt", lang=lang(), entry_id=received.entry_id)
+        answer = redirect(receipt, code=303)
+    elif here is not None:
+        answer = _refused(here, received)
+    else:
+        answer = page_without_session(posting.form_text(received.fields))
     if not is_read:
         answer.headers["Connection"] = "close"
     return answer
 
 
-def _outcome(
-    here: MailboxSession | None, arrived: Arrived, without: Callable[[str], WerkzeugResponse]
-) -> WerkzeugResponse:
-    if arrived.entry_id is not None:
-        received = url_for("mailbox.show_receipt", lang=lang(), entry_id=arrived.entry_id)
-        return redirect(received, code=303)
-    if here is not None:
-        return _refused(here, arrived)
-    return without(posting.text_of(arrived.fields))
-
-
-def _receive(here: MailboxSession | None, body: Body) -> Arrived:
+def _receive(here: MailboxSession | None, body: Body) -> ReceivedForm:
     keys = None if here is None else derive_mailbox_keys(here.root)
 
     def admit(fields: Mapping[str, str]) -> Posting | None:
@@ -90,7 +81,7 @@ def _receive(here: MailboxSession | None, body: Body) -> Arrived:
             return None
         return posting.check_message_form(desk(), here, keys, fields, now=half_hour_now())
 
-    return receive(
+    return receive_form(
         body,
         request.headers.get("Content-Type", ""),
         desk().limits.files,
@@ -99,28 +90,28 @@ def _receive(here: MailboxSession | None, body: Body) -> Arrived:
     )
 
 
-def _refused(here: MailboxSession, arrived: Arrived) -> WerkzeugResponse:
-    text = posting.text_of(arrived.fields)
-    refusal = arrived.refusal
-    if refusal is Refusal.GONE or refusal is None:
-        return gone(text)
-    form_context = FormContext(arrived.fields.get("entry_id", ""), arrived.fields.get("seen", ""))
-    is_ours = SessionTokens(here, form_context.purpose).fits(arrived.fields.get("token", ""))
-    if refusal is Refusal.CHANGED or not is_ours:
+def _refused(here: MailboxSession, received: ReceivedForm) -> WerkzeugResponse:
+    text = posting.form_text(received.fields)
+    refusal = received.refusal
+    if refusal is MessageRefusal.GONE or refusal is None:
+        return gone_page(text)
+    form_context = FormContext(received.fields.get("entry_id", ""), received.fields.get("seen", ""))
+    is_ours = SessionTokens(here, form_context.purpose).fits(received.fields.get("token", ""))
+    if refusal is MessageRefusal.CHANGED or not is_ours:
         try:
-            form_context = posting.new_sheet(desk(), derive_mailbox_keys(here.root))
+            form_context = posting.new_form_context(desk(), derive_mailbox_keys(here.root))
         except MailboxGoneError:
-            return gone(text)
+            return gone_page(text)
         except StoreError:
-            return store_refused(text)
-    return _write_page(here, form_context, text, refusal, had_files=arrived.had_files)
+            return store_error_page(text)
+    return _write_page(here, form_context, text, refusal, had_files=received.had_files)
 
 
-def _write_page(  # noqa: PLR0913  # what the page shows
+def _write_page(  # noqa: PLR0913  # the parts of the page
     here: MailboxSession,
     form_context: FormContext,
     text: str,
-    refusal: Refusal | None,
+    refusal: MessageRefusal | None,
     *,
     had_files: bool = False,
     closed: bool = False,
@@ -133,17 +124,17 @@ def _write_page(  # noqa: PLR0913  # what the page shows
     )
     return render_page(
         "mailbox/write.html",
-        200 if refusal is None else _STATUS[refusal],
+        200 if refusal is None else _STATUS.get(refusal, 422),
         form=form,
         limits=desk().limits,
         files_refused=had_files,
         closed=closed,
-        refusal=None if refusal is None else refusal.value,
+        refusal=refusal,
     )
 
 
-def _announced() -> int | None:
-    """Return the body's length; None for a chunked body, which only a server that ends it may give us."""
+def _body_length() -> int | None:
+    """Return the length of the body, or None for a chunked body from a server that marks its end."""
     if request.content_length is None and "wsgi.input_terminated" not in request.environ:
         return 0
     return request.content_length

@@ -42,8 +42,7 @@ from source_app import create_source_app
 from source_app.config import SourceConfig
 from source_app.public_desk import PublicDesk
 from source_app.services import login as services
-from source_app.services import reading
-from source_app.services.reading import Thread
+from source_app.services.thread import Thread, read_thread
 from source_app.signpost import decision_tree
 from store import attachments, deletion_orders, entries
 from store.database.engine import Store
@@ -73,7 +72,7 @@ class ADesk:
         return derive_mailbox_keys(services.log_in(self.desk, browser.passphrase, now=half_hour_now()).root)
 
     def thread_of(self, browser: "Browser") -> Thread:
-        return reading.read_thread(self.desk, self.keys_of(browser), today=TODAY)
+        return read_thread(self.desk, self.keys_of(browser), today=TODAY)
 
     @property
     def desk(self) -> PublicDesk:

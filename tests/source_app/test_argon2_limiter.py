@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from source_app.argon2_limiter import Argon2Limiter
-from source_app.errors import LineFullError
+from source_app.errors import QueueFullError
 
 
 def test_what_is_run_comes_back(tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_past_the_bound_one_is_told_at_once(tmp_path: Path) -> None:
     busy = threading.Thread(target=line.run, args=(work,))
     busy.start()
     begun.wait(10)
-    with pytest.raises(LineFullError):
+    with pytest.raises(QueueFullError):
         Argon2Limiter(tmp_path, at_once=1, waiting=0).run(lambda: None)
     done.set()
     busy.join()

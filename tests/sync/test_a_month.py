@@ -34,7 +34,7 @@ from protocol.identifiers import EntryId
 from protocol.ledger import Dimension
 from protocol.letterhead import Letterhead
 from protocol.pouch.pouch_file import SERVER
-from source_app.services.reading import read_mailbox
+from source_app.services.verified_mailbox import read_mailbox
 from store import mailboxes, outbox, peers
 from store.database.engine import Store
 from sync import pending

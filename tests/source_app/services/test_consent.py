@@ -19,16 +19,20 @@ from source_app.errors import (
     AnswerRefusedError,
     MailboxGoneError,
     NotFoundError,
-    ProposalClosedError,
 )
-from source_app.services import consent, deleting, login, posting, reading
-from source_app.services.append_entry import append_own
+from source_app.services import consent, deleting, login, posting
+from source_app.services.append_entry import append_with_retry
 from source_app.services.consent import ConsentAnswer, append_consent
+from source_app.services.mailbox_files import open_file
 from source_app.services.posting import FormContext
+from source_app.services.proposals import ShownProposal, read_proposal
+from source_app.services.thread import read_thread
+from source_app.services.verified_mailbox import read_mailbox
 from store import mailboxes
 from store.errors import HeadMovedError
 from tests.pages import hook, hooks
 from tests.source_app.desks import TODAY, ADesk, Browser, ToGo
+from tests.source_app.refusals import refuses
 from web.dates import half_hour_now
 
 TEXT = "We report that <b>somebody</b> did this.\nSecond line."
@@ -65,8 +69,8 @@ def say(source: Browser, entry: SignedEntry, verdict: str, **fields: str) -> Tes
     return source.post(path_of(entry), {**form_of(source, entry), "verdict": verdict, **fields})
 
 
-def shown(a_desk: ADesk, keys: MailboxKeys, entry: SignedEntry) -> reading.ShownProposal:
-    return reading.read_proposal(reading.read_mailbox(a_desk.desk, keys), keys, entry.envelope.entry_id)
+def shown(a_desk: ADesk, keys: MailboxKeys, entry: SignedEntry) -> ShownProposal:
+    return read_proposal(read_mailbox(a_desk.desk, keys), keys, entry.envelope.entry_id)
 
 
 def state(a_desk: ADesk, keys: MailboxKeys, entry: SignedEntry) -> ProposalStatus:
@@ -78,12 +82,12 @@ def an_answer(
 ) -> ConsentAnswer:
     """Return an answer as `consent.admit` gives it."""
     digest = shown(a_desk, keys, entry).digest
-    form_context = posting.new_sheet(a_desk.desk, keys)
+    form_context = posting.new_form_context(a_desk.desk, keys)
     return ConsentAnswer(entry.envelope.entry_id, digest, form_context, verdict, text)
 
 
 def answers_in(a_desk: ADesk, keys: MailboxKeys) -> list[Verdict | None]:
-    thread = reading.read_thread(a_desk.desk, keys, today=TODAY)
+    thread = read_thread(a_desk.desk, keys, today=TODAY)
     return [entry.verdict for entry in thread.entries if entry.kind is Kind.ANSWER]
 
 
@@ -132,7 +136,7 @@ def test_a_file_that_is_not_the_one_the_proposal_names_ends_too_short(
     made = a_desk.propose(keys, TEXT, files=[ToGo("a.bin", b"shown", sha256=bytes(32)), ToGo("b", b"")])
     first, empty = shown(a_desk, keys, made).files
 
-    _, pieces = reading.open_file(a_desk.desk, keys, bytes.fromhex(first.id))
+    _, pieces = open_file(a_desk.desk, keys, bytes.fromhex(first.id))
     with pytest.raises(ForgedError):
         list(pieces)
     assert source.get(f"/en/mailbox/files/{empty.id}").data == b""
@@ -186,7 +190,7 @@ def test_the_answer_names_the_proposal_that_was_read(
 
     answer = next(
         content.answer
-        for _, content in reading.read_mailbox(a_desk.desk, keys).opened
+        for _, content in read_mailbox(a_desk.desk, keys).opened
         if content is not None and content.kind is Kind.ANSWER
     )
     assert isinstance(answer, AnswerNote)
@@ -254,7 +258,7 @@ def test_an_answer_waits_for_the_desk_like_any_word(
 ) -> None:
     say(source, made, "declined")
 
-    thread = reading.read_thread(a_desk.desk, keys, today=TODAY)
+    thread = read_thread(a_desk.desk, keys, today=TODAY)
     assert not thread.is_answered
     assert thread.expect is not None
     assert "waiting" in hooks(source.get("/en/mailbox").text, "notice")
@@ -270,7 +274,9 @@ def test_a_digest_that_is_not_that_of_the_proposal_sends_nothing(
     form = form_of(source, made)
     cookie = source.client.get_cookie("mailbox")
     assert cookie is not None
-    goes = consent.purpose(made.envelope.entry_id.hex(), other, FormContext(form["entry_id"], form["seen"]))
+    goes = consent.answer_purpose(
+        made.envelope.entry_id.hex(), other, FormContext(form["entry_id"], form["seen"])
+    )
     form |= {"digest": other, "token": form_token(bytes.fromhex(cookie.value), goes)}
 
     refused = source.post(path_of(made), {**form, "verdict": "agreed", "sure": "y"})
@@ -289,7 +295,7 @@ def test_a_digest_of_no_form_sends_nothing(
     with pytest.raises(AnswerRefusedError) as refused:
         append_consent(a_desk.desk, keys, answer, today=TODAY)
 
-    assert refused.value.refusal is AnswerRefusal.OTHER_PROPOSAL
+    assert refused.value.reason is AnswerRefusal.OTHER_PROPOSAL
     assert answers_in(a_desk, keys) == []
 
 
@@ -312,12 +318,12 @@ def test_a_consent_replayed_from_another_mailbox_counts_for_nothing(
     say(other, theirs, "agreed", sure="y")
     agreed = next(
         content
-        for _, content in reading.read_mailbox(a_desk.desk, other_keys).opened
+        for _, content in read_mailbox(a_desk.desk, other_keys).opened
         if content is not None and content.kind is Kind.ANSWER
     )
 
     # The very same words under the very same text, put into this mailbox by whoever holds its keys.
-    append_own(a_desk.desk, keys, agreed, entry_id=EntryId(bytes(16)), seen=(), today=TODAY)
+    append_with_retry(a_desk.desk, keys, agreed, entry_id=EntryId(bytes(16)), seen=(), today=TODAY)
 
     assert state(a_desk, keys, made) is ProposalStatus.WAITING
     assert source.get("/en/mailbox").status_code == 200
@@ -512,7 +518,7 @@ def test_passing_on_that_begins_between_look_and_answer_wins(
     answer = an_answer(a_desk, keys, made, Verdict.TAKEN_BACK)
     overtaken = a_desk.overtaken(lambda: a_desk.pass_on(keys, made))
 
-    with pytest.raises(ProposalClosedError):
+    with refuses(AnswerRefusal.TOO_LATE):
         append_consent(overtaken, keys, answer, today=TODAY)
 
     assert answers_in(a_desk, keys) == [Verdict.AGREED]
@@ -558,7 +564,7 @@ def test_of_taking_back_and_passing_on_at_once_exactly_one_happens(a_desk: ADesk
         proposal = a_desk.propose(keys, TEXT)
         append_consent(a_desk.desk, keys, an_answer(a_desk, keys, proposal, Verdict.AGREED), today=TODAY)
         answer = an_answer(a_desk, keys, proposal, Verdict.TAKEN_BACK)
-        own_head = reading.read_mailbox(a_desk.desk, keys).own_head
+        own_head = read_mailbox(a_desk.desk, keys).own_head
         outcome: list[str] = []
         at_once = threading.Barrier(2)
 
@@ -567,8 +573,8 @@ def test_of_taking_back_and_passing_on_at_once_exactly_one_happens(a_desk: ADesk
             try:
                 append_consent(a_desk.desk, keys, answer, today=TODAY)
                 outcome.append("taken back")  # noqa: B023  # joined before the next round
-            except ProposalClosedError:
-                outcome.append("too late")  # noqa: B023
+            except AnswerRefusedError as why:
+                outcome.append(why.reason)  # noqa: B023
 
         other = threading.Thread(target=take_back)
         other.start()
@@ -576,7 +582,7 @@ def test_of_taking_back_and_passing_on_at_once_exactly_one_happens(a_desk: ADesk
         passed = a_desk.pass_on_behind(keys, proposal, own_head)
         other.join()
 
-        assert outcome == (["too late"] if passed else ["taken back"])
+        assert outcome == ([AnswerRefusal.TOO_LATE] if passed else ["taken back"])
         wanted = ProposalStatus.PASSING_ON if passed else ProposalStatus.TAKEN_BACK
         assert state(a_desk, keys, proposal) is wanted
 
@@ -644,7 +650,7 @@ def test_whoever_filled_a_mailbox_can_still_say_no_but_not_for_ever(
     with pytest.raises(AnswerRefusedError) as refused:
         append_consent(fuller, keys, an_answer(a_desk, keys, made, Verdict.AGREED), today=TODAY)
 
-    assert refused.value.refusal is AnswerRefusal.MAILBOX_FULL
+    assert refused.value.reason is AnswerRefusal.MAILBOX_FULL
     assert answers_in(a_desk, keys) == [Verdict.DECLINED]
 
 
@@ -667,7 +673,7 @@ def test_what_a_source_writes_as_a_proposal_or_a_step_is_none(
     """Whoever has the passphrase can sign any content; only the desk proposes and says steps."""
     content = open_entry(made, [keys.identity])
     for forged in (content, Content(kind=Kind.STEP, text="", step=StepNote(step=StepName.CLOSED))):
-        append_own(
+        append_with_retry(
             a_desk.desk, keys, forged, entry_id=EntryId(forged.kind.encode().ljust(16)), seen=(), today=TODAY
         )
 
@@ -713,7 +719,7 @@ def crosses(
     a_desk: ADesk, keys: MailboxKeys, entry: SignedEntry, verdict: Verdict, *, reason: str = ""
 ) -> None:
     """Answer, and have a step come in that the desk had begun before it could have read that."""
-    head = reading.read_mailbox(a_desk.desk, keys).own_head
+    head = read_mailbox(a_desk.desk, keys).own_head
     consent.append_consent(a_desk.desk, keys, an_answer(a_desk, keys, entry, verdict), today=TODAY)
     a_desk.pass_on_unseen(keys, entry, head, reason=reason)
 
@@ -758,7 +764,7 @@ def test_where_the_agreement_was_deleted_in_time_nobody_is_said_to_read_it(
     a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry
 ) -> None:
     say(source, made, "agreed", sure="y")
-    head = reading.read_mailbox(a_desk.desk, keys).own_head
+    head = read_mailbox(a_desk.desk, keys).own_head
     (agreed,) = [entry for entry in a_desk.thread_of(source).entries if entry.kind is Kind.ANSWER]
     deleting.delete_entry(a_desk.desk, keys, bytes.fromhex(agreed.id), today=TODAY)
     a_desk.pass_on_unseen(keys, made, head, reason="")

@@ -44,7 +44,7 @@ def _publish(a_desk: ADesk, files: dict[str, bytes], *more: Report) -> None:
 def test_years_are_listed_newest_first_with_all_their_files(a_desk: ADesk) -> None:
     _publish(a_desk, _FILES)
 
-    years = published.listed(a_desk.desk)
+    years = published.reports_by_year(a_desk.desk)
 
     assert [2026, 2025] == [year for year, _ in years]
     assert {"report-2026-nl.html", "report-2026-en.html", "report-2026-en.pdf", "report-2026-en.csv"} == {
@@ -63,7 +63,7 @@ def test_years_are_listed_newest_first_with_all_their_files(a_desk: ADesk) -> No
 def test_a_report_is_given_out_byte_for_byte(a_desk: ADesk, name: str) -> None:
     _publish(a_desk, _FILES)
 
-    assert _FILES[name] == published.read_document(a_desk.desk, name)
+    assert _FILES[name] == published.read_published_report(a_desk.desk, name)
     assert _FILES[name] == a_desk.browser().get(f"/en/reports/{name}").data
 
 
@@ -73,14 +73,14 @@ def test_a_report_that_was_changed_in_the_store_is_not_given_out(a_desk: ADesk) 
         public_files.put(writing, "report-2026-en.html", _PAGE + b"en ")
 
     with pytest.raises(ReportMissingError):
-        published.read_document(a_desk.desk, "report-2026-en.html")
+        published.read_published_report(a_desk.desk, "report-2026-en.html")
 
 
 def test_a_report_that_was_taken_out_of_the_store_is_not_available(a_desk: ADesk) -> None:
     _publish(a_desk, {}, _report("report-2026-en.html", _PAGE))
 
     with pytest.raises(ReportMissingError):
-        published.read_document(a_desk.desk, "report-2026-en.html")
+        published.read_published_report(a_desk.desk, "report-2026-en.html")
     page = a_desk.browser().get("/en/reports/report-2026-en.html")
     assert page.status_code == 503
     assert hooks(page.text, "failure") == ["no_report"]
@@ -92,7 +92,7 @@ def test_a_file_that_the_letterhead_does_not_name_is_not_given_out(a_desk: ADesk
         public_files.put(writing, "report-2027-en.html", b"made up")
 
     with pytest.raises(NotFoundError):
-        published.read_document(a_desk.desk, "report-2027-en.html")
+        published.read_published_report(a_desk.desk, "report-2027-en.html")
 
 
 @pytest.mark.parametrize(
@@ -101,9 +101,9 @@ def test_a_file_that_the_letterhead_does_not_name_is_not_given_out(a_desk: ADesk
 def test_a_name_in_another_form_is_neither_listed_nor_given_out(a_desk: ADesk, name: str) -> None:
     _publish(a_desk, {name: b"x"})
 
-    assert published.listed(a_desk.desk) == ()
+    assert published.reports_by_year(a_desk.desk) == ()
     with pytest.raises(NotFoundError):
-        published.read_document(a_desk.desk, name)
+        published.read_published_report(a_desk.desk, name)
 
 
 def test_the_newer_of_two_reports_under_one_name_counts(a_desk: ADesk) -> None:
@@ -114,8 +114,8 @@ def test_the_newer_of_two_reports_under_one_name_counts(a_desk: ADesk) -> None:
     )
     desk = a_desk.desk.with_letterhead(letterhead)
 
-    assert b"new" == published.read_document(desk, "report-2026-en.csv")
-    assert 1 == len(published.listed(desk)[0][1])
+    assert b"new" == published.read_published_report(desk, "report-2026-en.csv")
+    assert 1 == len(published.reports_by_year(desk)[0][1])
 
 
 # ---- pages -----------------------------------------------------------------------------------------

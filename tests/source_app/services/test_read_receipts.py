@@ -13,8 +13,9 @@ from protocol.identifiers import StrandId
 from protocol.mailbox_keys import MailboxKeys
 from protocol.strand import DeskWriter
 from source_app.errors import MailboxGoneError
-from source_app.services import deleting, login, reading
-from source_app.services.read_receipts import mark_seen, unseen
+from source_app.services import deleting, login
+from source_app.services.read_receipts import append_read_receipt, unseen_heads
+from source_app.services.verified_mailbox import read_mailbox
 from store.database.schema import EntryRow, SealedRow, StrandHeadRow
 from store.errors import StoreReadOnlyError
 from tests.pages import hooks
@@ -36,7 +37,7 @@ def keys(a_desk: ADesk, source: Browser) -> MailboxKeys:
 
 
 def marks(a_desk: ADesk, keys: MailboxKeys) -> int:
-    opened = reading.read_mailbox(a_desk.desk, keys).opened
+    opened = read_mailbox(a_desk.desk, keys).opened
     return sum(
         content is not None and content.kind is Kind.SEEN and signed.envelope.author is Author.SOURCE
         for signed, content in opened
@@ -50,7 +51,7 @@ def test_reading_an_answer_leaves_one_mark_however_often_it_is_read(
     for _ in range(3):
         source.get("/en/mailbox")
 
-    *_, (mark, content) = reading.read_mailbox(a_desk.desk, keys).opened
+    *_, (mark, content) = read_mailbox(a_desk.desk, keys).opened
     assert marks(a_desk, keys) == 1
     assert content is not None
     assert content.kind is Kind.SEEN
@@ -137,9 +138,7 @@ def test_what_failed_its_checks_is_not_marked_as_seen(
     for _ in range(2):
         source.get("/en/mailbox")
 
-    (mark,) = [
-        signed for signed, _ in reading.read_mailbox(a_desk.desk, keys).opened if not signed.envelope.speaks
-    ]
+    (mark,) = [signed for signed, _ in read_mailbox(a_desk.desk, keys).opened if not signed.envelope.speaks]
     assert mark.envelope.seen == (first.digest,)
 
 
@@ -175,7 +174,7 @@ def test_a_store_that_takes_nothing_does_not_hurt_the_page(
 
     assert page.status_code == 200
     assert "an answer" in page.text
-    assert "mark: StoreReadOnlyError" in caplog.text
+    assert "read receipt: StoreReadOnlyError" in caplog.text
 
 
 def test_a_store_that_names_an_impossible_head_hides_no_answer(
@@ -204,7 +203,7 @@ def test_a_mailbox_that_ends_meanwhile_does_not_hurt_the_page(
 
     assert page.status_code == 200
     with pytest.raises(MailboxGoneError):
-        reading.read_mailbox(a_desk.desk, keys)
+        read_mailbox(a_desk.desk, keys)
 
 
 def test_two_tabs_that_read_at_once_leave_one_mark(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
@@ -220,10 +219,10 @@ def test_two_tabs_that_read_at_once_leave_one_mark(a_desk: ADesk, source: Browse
 def test_a_message_of_another_tab_is_marked_behind(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
     stale = source.form_context()
     a_desk.answer(keys, "an answer")
-    shown = reading.read_mailbox(a_desk.desk, keys)
+    shown = read_mailbox(a_desk.desk, keys)
     source.write("written before the answer came", form_context=stale)
 
-    mark_seen(a_desk.desk, keys, shown, today=TODAY)
+    append_read_receipt(a_desk.desk, keys, shown, today=TODAY)
 
     assert marks(a_desk, keys) == 1
     assert not a_desk.thread_of(source).left_out
@@ -238,7 +237,7 @@ def test_a_mailbox_in_which_others_never_stop_writing_gets_its_mark_another_time
         lambda: source.write("again", form_context=form_contexts.pop()), len(form_contexts)
     )
 
-    mark_seen(busy, keys, reading.read_mailbox(a_desk.desk, keys), today=TODAY)
+    append_read_receipt(busy, keys, read_mailbox(a_desk.desk, keys), today=TODAY)
 
     assert marks(a_desk, keys) == 0
     source.get("/en/mailbox")
@@ -257,12 +256,12 @@ def test_marks_leave_half_of_a_mailbox_to_words(a_desk: ADesk, source: Browser, 
 
 def test_a_mark_names_the_heads_of_every_workstation(a_desk: ADesk, keys: MailboxKeys) -> None:
     first = a_desk.answer(keys, "an answer")
-    mailbox = reading.read_mailbox(a_desk.desk, keys)
+    mailbox = read_mailbox(a_desk.desk, keys)
 
-    assert unseen(mailbox) == (first.digest,)
+    assert unseen_heads(mailbox) == (first.digest,)
     of_nobody = replace(first, envelope=replace(first.envelope, strand=StrandId(b"desk-two"), number=2))
     with_a_gap = replace(mailbox, opened=(*mailbox.opened, (of_nobody, None)))
-    assert unseen(with_a_gap) == (first.digest,)
+    assert unseen_heads(with_a_gap) == (first.digest,)
 
 
 def test_the_sources_own_entry_tells_the_day_on_which_it_was_seen(

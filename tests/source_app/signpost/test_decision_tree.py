@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from source_app.errors import SignpostError
 from source_app.signpost import decision_tree
 from source_app.signpost.decision_tree import Outcome, Question, Route, Signpost, check_signpost
-from source_app.signpost.errors import SignpostError
 from tests.source_app.signpost.trees import (
     Document,
     a_question,
@@ -181,27 +181,27 @@ _BREAKAGES: dict[str, tuple[Breakage, str]] = {
     "a number used twice": (lambda d: d["outcome"][1].update(number=20), "the number 20 is used twice"),
     "an answer that leads nowhere": (
         lambda d: d["question"][0]["answers"][1].update(to=71),
-        "answer 2 of question 50 leads to 71, which is no page",
+        "answer 2 of question 50 leads to 71, which is not a page",
     ),
-    "a circle of one": (
+    "a loop of one question": (
         lambda d: d["question"][1]["answers"][0].update(to=20),
-        "answer 1 of question 20 leads to 20, which is a circle",
+        "answer 1 of question 20 leads to 20, which is a loop",
     ),
-    "a circle back to the first question": (
+    "a loop back to the first question": (
         lambda d: d["question"][1]["answers"][1].update(to=50),
-        "answer 2 of question 20 leads to 50, which is a circle",
+        "answer 2 of question 20 leads to 50, which is a loop",
     ),
     "two answers to one page": (
         lambda d: d["question"][1]["answers"][1].update(to=70),
         "answer 2 of question 20 leads to 70, and so does another answer",
     ),
-    "a page that no way leads to": (
+    "a page that no path leads to": (
         lambda d: d["outcome"].append(an_outcome(33, "talk")),
-        "no way leads to page 33",
+        "no path leads to page 33",
     ),
     "two questions that only lead to each other": (
         lambda d: d["question"].extend([a_question(31, 32, 33), a_question(32, 31, 34)]),
-        "no way leads to page 31",
+        "no path leads to page 31",
     ),
     "a dead end": (
         lambda d: d["question"][1].update(answers=[]),
@@ -250,23 +250,23 @@ _BREAKAGES: dict[str, tuple[Breakage, str]] = {
     ),
     "a text with a tag": (
         lambda d: d["question"][0]["answers"][1].update(text="<b>Yes</b>"),
-        "answer 2 of question 50 holds markup",
+        "answer 2 of question 50 has markup",
     ),
     "a text with an entity": (
         lambda d: d["outcome"][1].update(hint="Yes &amp; no"),
-        "the hint of outcome 40 holds markup",
+        "the hint of outcome 40 has markup",
     ),
     "a text with a link": (
         lambda d: d["route"]["sg"].update(elsewhere="See https://example.org/"),
-        "'elsewhere' of the route 'sg' holds markup or a link",
+        "'elsewhere' of the route 'sg' has markup or a link",
     ),
     "a text with a line break": (
         lambda d: d["outcome"][1].update(text="One\ntwo"),
-        "the text of outcome 40 holds a line break",
+        "the text of outcome 40 has a line break",
     ),
     "a text that turns round": (
         lambda d: d["question"][1].update(hint="One \u202etwo"),
-        "the hint of question 20 holds a line break, a control character",
+        "the hint of question 20 has a line break, a control character",
     ),
     "a page longer than all pages are": (
         lambda d: d["route"]["conduct"].update(what="x" * 9000),
@@ -297,7 +297,7 @@ def test_a_seventh_question_on_a_way_is_refused() -> None:
         document["question"].append(last)
         document["outcome"].append(an_outcome(60 + number, "talk"))
 
-    assert "question 15 is number 7 on its way; 6 is the most" in _refusal(document)
+    assert "question 15 is number 7 on its path; the limit is 6" in _refusal(document)
 
     document["question"].pop()
     document["outcome"].pop()
@@ -357,8 +357,8 @@ def test_a_fault_in_one_language_names_its_file(folder: Path) -> None:
     ("old", "new", "says"),
     [
         ("{ to = 82", "{ to = 29", None),  # and the other way round: two answers change places
-        ('routes = ["talk", "sg"]', 'routes = ["sg", "talk"]', "page 45 leads"),
-        ('routes = ["integrity"]', 'routes = ["talk"]', "page 77 leads"),
+        ('routes = ["talk", "sg"]', 'routes = ["sg", "talk"]', "page 45"),
+        ('routes = ["integrity"]', 'routes = ["talk"]', "page 77"),
     ],
 )
 def test_languages_that_differ_are_refused_with_the_place(
@@ -370,7 +370,7 @@ def test_languages_that_differ_are_refused_with_the_place(
         swapped = lines.replace('{ to = 29, text = "Something', '{ to = 82, text = "Something')
         (folder / "en.toml").write_text(swapped, "utf-8")
 
-    expected = f"The signpost's en.toml differs from nl.toml in where {says or 'page 47 leads'}."
+    expected = f"In the signpost's en.toml, {says or 'page 47'} leads to other pages than in nl.toml."
     assert expected == _refusal_of(folder)
 
 
@@ -382,7 +382,7 @@ def test_languages_that_begin_elsewhere_are_refused() -> None:
     other = check_signpost("en.toml", document)
 
     with pytest.raises(SignpostError, match=r"^The signpost's en\.toml begins with another question"):
-        decision_tree._require_alike({"nl.toml": one, "en.toml": other})
+        decision_tree._require_same_tree({"nl.toml": one, "en.toml": other})
 
 
 def test_a_page_that_only_one_language_has_is_refused() -> None:
@@ -392,5 +392,5 @@ def test_a_page_that_only_one_language_has_is_refused() -> None:
     document["outcome"].append(an_outcome(33, "talk"))
     other = check_signpost("en.toml", document)
 
-    with pytest.raises(SignpostError, match=r"differs from nl\.toml in where page 33 leads"):
-        decision_tree._require_alike({"nl.toml": one, "en.toml": other})
+    with pytest.raises(SignpostError, match=r"page 33 leads to other pages than in nl\.toml"):
+        decision_tree._require_same_tree({"nl.toml": one, "en.toml": other})

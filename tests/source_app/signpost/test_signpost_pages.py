@@ -180,7 +180,7 @@ def test_the_start_page_and_help_lead_to_the_first_question(a_desk: ADesk, lang:
 def _size(signpost: decision_tree.Signpost, outcome: Outcome) -> int:
     texts = [outcome.text, outcome.hint]
     texts += [text for route in outcome.routes for _, text in decision_tree._fields_of(signpost.route[route])]
-    return sum(map(decision_tree._weight, texts))
+    return sum(map(decision_tree._html_bytes, texts))
 
 
 def _with_hint(signpost: decision_tree.Signpost, outcome: Outcome, hint: str) -> decision_tree.Signpost:

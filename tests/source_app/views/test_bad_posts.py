@@ -13,8 +13,8 @@ from sqlalchemy import func, select, update
 
 from source_app.errors import MailboxGoneError
 from source_app.services import deleting, login
-from source_app.services.posting import Posting, new_sheet
-from source_app.services.uploads import receive
+from source_app.services.posting import Posting, new_form_context
+from source_app.services.uploads import receive_form
 from store.database.schema import AttachmentRow, StrandHeadRow
 from store.errors import HeadMovedError
 from tests.pages import hook, hooks
@@ -564,7 +564,7 @@ def _overtaken(a_desk: ADesk, source: Browser, times: int) -> Posting:
     """Return a message that other tabs overtake, each time just after it has looked for its place."""
     desk = a_desk.overtaken(lambda: source.write("faster"), times)
     keys = a_desk.keys_of(source)
-    return Posting(desk, keys, new_sheet(desk, keys), TEXT, now=1)
+    return Posting(desk, keys, new_form_context(desk, keys), TEXT, now=1)
 
 
 def test_a_message_that_is_overtaken_takes_the_next_place(a_desk: ADesk, source: Browser) -> None:
@@ -599,7 +599,7 @@ def test_a_mailbox_that_ends_just_before_the_commit_takes_nothing(a_desk: ADesk,
     ending = a_desk.overtaken(lambda: deleting.end_mailbox(a_desk.desk, opened, keys, today=TODAY))
 
     with pytest.raises(MailboxGoneError):
-        Posting(ending, keys, new_sheet(a_desk.desk, keys), TEXT, now=1).commit(today=TODAY)
+        Posting(ending, keys, new_form_context(a_desk.desk, keys), TEXT, now=1).commit(today=TODAY)
 
 
 def test_a_file_without_a_name_is_not_lost(a_desk: ADesk, source: Browser) -> None:
@@ -629,7 +629,7 @@ def test_an_error_of_our_own_is_not_called_a_refusal() -> None:
 
     body = multipart({"text": TEXT}, [])
     with pytest.raises(ZeroDivisionError):
-        receive(Body(io.BytesIO(body), len(body), MIB), MULTIPART, 1, admit=broken, commit=str)
+        receive_form(Body(io.BytesIO(body), len(body), MIB), MULTIPART, 1, admit=broken, commit=str)
 
 
 def test_a_store_that_names_an_impossible_head_gives_the_text_back(a_desk: ADesk, source: Browser) -> None:

@@ -14,8 +14,10 @@ from protocol.mailbox_keys import MailboxKeys
 from protocol.statements.removal import sign_removal
 from protocol.strand import DeskWriter
 from source_app.errors import MailboxGoneError, NotFoundError
-from source_app.services import deleting, login, reading
-from source_app.services.reading import Expected
+from source_app.services import deleting, login
+from source_app.services.mailbox_files import open_file
+from source_app.services.thread import Expected, message_receipt, read_thread
+from source_app.services.verified_mailbox import _from_row
 from store.database.schema import EntryRow, SealedRow
 from store.entries import find
 from tests.pages import hook, hooks
@@ -119,7 +121,7 @@ def test_an_answer_that_came_while_writing_is_not_called_seen(
         stored = find(session, keys.address, bytes.fromhex(form_context["entry_id"]))
 
     assert stored is not None
-    assert reading._read_entry(stored).envelope.seen == (bytes.fromhex(form_context["seen"]),)
+    assert _from_row(stored).envelope.seen == (bytes.fromhex(form_context["seen"]),)
 
 
 def test_the_expected_day_is_that_of_the_oldest_entry_that_waits(
@@ -253,7 +255,7 @@ def test_an_entry_that_is_no_entry_is_left_out(a_desk: ADesk, source: Browser, k
 
     assert a_desk.thread_of(source).left_out
     with pytest.raises(NotFoundError):
-        reading.read_receipt(a_desk.desk, keys, entry.envelope.entry_id)
+        message_receipt(a_desk.desk, keys, entry.envelope.entry_id)
 
 
 def test_an_entry_whose_header_was_swapped_is_left_out(
@@ -308,9 +310,9 @@ def test_an_entry_put_into_another_mailbox_is_not_found(
         writing.execute(update(EntryRow).values(address=other_keys.address))
 
     with pytest.raises(NotFoundError):
-        reading.read_receipt(a_desk.desk, other_keys, entry)
+        message_receipt(a_desk.desk, other_keys, entry)
     with pytest.raises(NotFoundError):
-        reading.read_receipt(a_desk.desk, keys, entry)
+        message_receipt(a_desk.desk, keys, entry)
 
 
 def test_an_entry_under_another_id_is_not_found(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
@@ -319,14 +321,14 @@ def test_an_entry_under_another_id_is_not_found(a_desk: ADesk, source: Browser, 
         writing.execute(update(EntryRow).values(entry_id=bytes(16)))
 
     with pytest.raises(NotFoundError):
-        reading.read_receipt(a_desk.desk, keys, bytes(16))
+        message_receipt(a_desk.desk, keys, bytes(16))
 
 
 def test_a_reply_has_no_receipt(a_desk: ADesk, keys: MailboxKeys) -> None:
     entry = a_desk.answer(keys, "an answer")
 
     with pytest.raises(NotFoundError):
-        reading.read_receipt(a_desk.desk, keys, entry.envelope.entry_id)
+        message_receipt(a_desk.desk, keys, entry.envelope.entry_id)
 
 
 def test_a_source_may_delete_a_reply_too(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
@@ -339,7 +341,7 @@ def test_a_source_may_delete_a_reply_too(a_desk: ADesk, source: Browser, keys: M
     assert thread.newest_reply is None
     assert not thread.left_out
     with pytest.raises(NotFoundError):
-        reading.open_file(a_desk.desk, keys, bytes.fromhex(file.id))
+        open_file(a_desk.desk, keys, bytes.fromhex(file.id))
 
 
 def test_deleting_twice_is_deleting_once(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
@@ -391,7 +393,7 @@ def test_ending_says_goodbye_and_forgets_the_session(
     assert left.headers["Clear-Site-Data"]
     assert source.get(left.location).status_code == 200
     with pytest.raises(MailboxGoneError):
-        reading.read_thread(a_desk.desk, keys, today=TODAY)
+        read_thread(a_desk.desk, keys, today=TODAY)
 
 
 def test_ending_twice_is_ending_once(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
@@ -401,7 +403,7 @@ def test_ending_twice_is_ending_once(a_desk: ADesk, source: Browser, keys: Mailb
         deleting.end_mailbox(a_desk.desk, opened, keys, today=TODAY)
 
     with pytest.raises(MailboxGoneError):
-        reading.read_thread(a_desk.desk, keys, today=TODAY)
+        read_thread(a_desk.desk, keys, today=TODAY)
 
 
 def test_an_open_browser_learns_that_its_mailbox_has_ended(
@@ -427,7 +429,7 @@ def test_a_file_that_is_damaged_ends_too_short(a_desk: ADesk, source: Browser, k
                 .values(payload=row.payload[:-1] + bytes([row.payload[-1] ^ 1]))
             )
 
-    about, pieces = reading.open_file(a_desk.desk, keys, bytes.fromhex(file.id))
+    about, pieces = open_file(a_desk.desk, keys, bytes.fromhex(file.id))
 
     assert about.size == 1000
     with pytest.raises(CryptoError):
@@ -446,7 +448,7 @@ def test_a_file_that_its_entry_does_not_name_is_not_found(
         writing.execute(update(AttachmentRow).values(entry_id=other.envelope.entry_id))
 
     with pytest.raises(NotFoundError):
-        reading.open_file(a_desk.desk, keys, bytes.fromhex(file.id))
+        open_file(a_desk.desk, keys, bytes.fromhex(file.id))
 
 
 def test_the_source_s_words_are_escaped_and_keep_their_lines(source: Browser) -> None:

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from source_app.errors import NotOpenError, OtherWordsError, TicketExpiredError, WordsUsedError
+from source_app.errors import PassphraseRefusedError, TicketRefusal
 from source_app.services import deleting, login
 from store import mailboxes
 from tests.pages import hook, hooks
 from tests.source_app.desks import TODAY, ADesk, make_desk
+from tests.source_app.refusals import refuses
 from web.dates import half_hour_now
 from web.page_padding import STEP_BYTES
 
@@ -93,16 +94,16 @@ def test_a_slip_opens_no_second_mailbox_and_names_the_word(a_desk: ADesk) -> Non
 def test_a_word_too_few_or_too_many_is_named(a_desk: ADesk, count: int, wrong: list[int]) -> None:
     words, ticket = login.draw_passphrase(a_desk.desk, "en", now=1)
 
-    with pytest.raises(OtherWordsError) as slip:
-        login.open_mailbox(a_desk.desk, ticket, " ".join([*words, "extra"][:count]), today=TODAY, now=1)
+    with pytest.raises(PassphraseRefusedError) as refused:
+        login.start_mailbox(a_desk.desk, ticket, " ".join([*words, "extra"][:count]), today=TODAY, now=1)
 
-    assert slip.value.wrong == wrong
+    assert refused.value.wrong == wrong
 
 
 def test_a_printed_passphrase_pastes_in_as_it_is(a_desk: ADesk) -> None:
     words, ticket = login.draw_passphrase(a_desk.desk, "nl", now=1)
 
-    assert login.open_mailbox(
+    assert login.start_mailbox(
         a_desk.desk, ticket, "\u00a0" + "\r\n".join(words).title() + ".", today=TODAY, now=1
     )
 
@@ -220,10 +221,10 @@ def test_from_the_card_one_goes_on_to_practise_or_back_to_the_same_words(a_desk:
 
 def test_whoever_sits_down_next_cannot_guess_word_by_word(a_desk: ADesk) -> None:
     words, ticket = login.draw_passphrase(a_desk.desk, "en", now=1)
-    login.open_mailbox(a_desk.desk, ticket, " ".join(words), today=TODAY, now=1)
+    login.start_mailbox(a_desk.desk, ticket, " ".join(words), today=TODAY, now=1)
 
-    with pytest.raises(WordsUsedError):
-        login.open_mailbox(a_desk.desk, ticket, " ".join([*words[:6], "guess"]), today=TODAY, now=1)
+    with refuses(TicketRefusal.USED):
+        login.start_mailbox(a_desk.desk, ticket, " ".join([*words[:6], "guess"]), today=TODAY, now=1)
 
 
 @pytest.mark.parametrize("path", ["/en/begin", "/en/card", "/en/practise"])
@@ -237,26 +238,26 @@ def test_a_ticket_of_another_server_is_refused_kindly(a_desk: ADesk, path: str) 
 def test_old_words_open_nothing(a_desk: ADesk) -> None:
     words, ticket = login.draw_passphrase(a_desk.desk, "en", now=1)
 
-    with pytest.raises(TicketExpiredError):
-        login.open_mailbox(a_desk.desk, ticket, " ".join(words), today=TODAY, now=100)
+    with refuses(TicketRefusal.EXPIRED):
+        login.start_mailbox(a_desk.desk, ticket, " ".join(words), today=TODAY, now=100)
 
 
 def test_practising_twice_is_one_mailbox(a_desk: ADesk) -> None:
     words, ticket = login.draw_passphrase(a_desk.desk, "en", now=1)
 
     for _ in range(2):
-        login.open_mailbox(a_desk.desk, ticket, " ".join(words), today=TODAY, now=1)
+        login.start_mailbox(a_desk.desk, ticket, " ".join(words), today=TODAY, now=1)
 
     assert mailboxes_in(a_desk) == 1
 
 
 def test_a_mailbox_that_has_ended_does_not_open_again_from_the_practise_page(a_desk: ADesk) -> None:
     words, ticket = login.draw_passphrase(a_desk.desk, "en", now=1)
-    opened = login.open_mailbox(a_desk.desk, ticket, " ".join(words), today=TODAY, now=1)
+    opened = login.start_mailbox(a_desk.desk, ticket, " ".join(words), today=TODAY, now=1)
     deleting.end_mailbox(a_desk.desk, opened, login.derive_mailbox_keys(opened.root), today=TODAY)
 
-    with pytest.raises(WordsUsedError):
-        login.open_mailbox(a_desk.desk, ticket, " ".join(words), today=TODAY, now=1)
+    with refuses(TicketRefusal.USED):
+        login.start_mailbox(a_desk.desk, ticket, " ".join(words), today=TODAY, now=1)
 
 
 def test_wrong_unknown_and_mistyped_passphrases_look_the_same(a_desk: ADesk) -> None:
@@ -388,7 +389,7 @@ def test_another_site_cannot_log_a_source_out(a_desk: ADesk) -> None:
     forged = source.client.post("/en/log-out", headers={"Origin": "https://evil.example"})
 
     assert forged.status_code == 403
-    assert login.opened_with(a_desk.desk, login.log_in(a_desk.desk, source.passphrase, now=1).token, now=1)
+    assert login.find_session(a_desk.desk, login.log_in(a_desk.desk, source.passphrase, now=1).token, now=1)
 
 
 def test_the_way_out_ends_the_session_and_leads_elsewhere(a_desk: ADesk) -> None:
@@ -402,8 +403,7 @@ def test_the_way_out_ends_the_session_and_leads_elsewhere(a_desk: ADesk) -> None
     assert left.status_code == 303
     assert left.location == "https://example.org/"
     assert "Clear-Site-Data" in left.headers
-    with pytest.raises(NotOpenError):
-        login.opened_with(a_desk.desk, bytes.fromhex(cookie.value), now=half_hour_now())
+    assert login.find_session(a_desk.desk, bytes.fromhex(cookie.value), now=half_hour_now()) is None
 
 
 def test_the_way_out_works_for_whoever_never_logged_in(a_desk: ADesk) -> None:
@@ -420,12 +420,11 @@ def test_a_made_up_cookie_opens_nothing(a_desk: ADesk, cookie: str) -> None:
 
 def test_a_session_lasts_while_it_is_used_and_no_longer(a_desk: ADesk) -> None:
     words, ticket = login.draw_passphrase(a_desk.desk, "en", now=1)
-    token = login.open_mailbox(a_desk.desk, ticket, " ".join(words), today=TODAY, now=1).token
+    token = login.start_mailbox(a_desk.desk, ticket, " ".join(words), today=TODAY, now=1).token
 
-    assert login.opened_with(a_desk.desk, token, now=2)
-    assert login.opened_with(a_desk.desk, token, now=3)
-    with pytest.raises(NotOpenError):
-        login.opened_with(a_desk.desk, token, now=5)
+    assert login.find_session(a_desk.desk, token, now=2)
+    assert login.find_session(a_desk.desk, token, now=3)
+    assert login.find_session(a_desk.desk, token, now=5) is None
 
 
 def test_after_a_restart_of_the_server_no_session_opens(a_desk: ADesk) -> None:
@@ -439,5 +438,4 @@ def test_after_a_restart_of_the_server_no_session_opens(a_desk: ADesk) -> None:
         server_secret=bytes(32),
     )
 
-    with pytest.raises(NotOpenError):
-        login.opened_with(restarted, token, now=1)
+    assert login.find_session(restarted, token, now=1) is None

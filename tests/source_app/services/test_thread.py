@@ -10,9 +10,9 @@ from protocol.content import Kind, StepName, StepNote
 from protocol.identifiers import Digest
 from protocol.letterhead import Absence, Letterhead
 from protocol.mailbox_keys import MailboxKeys
-from source_app.services import deleting, reading
-from source_app.services.absences import away
-from source_app.services.reading import Expected
+from source_app.services import deleting
+from source_app.services.absences import shown_absences
+from source_app.services.thread import Expected, is_mailbox_closed, read_thread
 from tests.pages import hook, hooks
 from tests.source_app.desks import TODAY, ADesk, Browser
 from web.page_padding import STEP_BYTES
@@ -235,9 +235,9 @@ def test_what_is_late_is_said_kindly_and_blames_nobody(
     assert hooks(page, "late") == ["2026-03-05"] * 2
     assert hooks(page, "expected") == []
     assert "Thursday 5 March 2026" in page
-    late = reading.read_thread(a_desk.desk, keys, today=date(2026, 3, 6))
+    late = read_thread(a_desk.desk, keys, today=date(2026, 3, 6))
     assert late.expect == Expected(_SOON, is_late=True)
-    on_the_day = reading.read_thread(a_desk.desk, keys, today=_SOON)
+    on_the_day = read_thread(a_desk.desk, keys, today=_SOON)
     assert on_the_day.expect == Expected(_SOON, is_late=False)
 
 
@@ -249,7 +249,7 @@ def test_a_promise_of_the_adviser_is_late_too(a_desk: ADesk, source: Browser, ke
     now = _now(source.get("/en/mailbox").text)
     assert hooks(now, "late") == ["2026-03-05"]
     assert hooks(now, "expected") == []
-    late = reading.read_thread(a_desk.desk, keys, today=date(2026, 3, 6))
+    late = read_thread(a_desk.desk, keys, today=date(2026, 3, 6))
     assert late.expect_step == Expected(_SOON, is_late=True)
 
 
@@ -292,7 +292,7 @@ def test_absences_of_now_and_soon_are_told_in_order_and_no_others(a_desk: ADesk)
 
     letterhead = _letterhead_with(a_desk, days(21, 30), days(-9, -1), days(-1, 0), days(22, 23))
 
-    told = away(letterhead, TODAY)
+    told = shown_absences(letterhead, TODAY)
 
     assert [(each.since, each.is_now) for each in told] == [
         (TODAY - timedelta(days=1), True),
@@ -350,7 +350,7 @@ def test_a_mailbox_is_still_closed_when_something_was_handed_over_since(
     assert _line(page)[-1] == "now passed_on"
     assert re.search(rf"{hook('step', 'passed_on')}>[^<]* X</span>", _now(page))
     assert thread.expect_step == Expected(_SOON, is_late=False)
-    assert reading.is_closed(a_desk.desk, keys)
+    assert is_mailbox_closed(a_desk.desk, keys)
     assert hooks(source.get("/en/mailbox/write").text, "notice") == ["opens_again"]
 
 
@@ -390,7 +390,7 @@ def test_a_mark_reopens_nothing(a_desk: ADesk, source: Browser, keys: MailboxKey
     for _ in range(3):
         assert "closed" in hooks(source.get("/en/mailbox").text, "notice")
 
-    assert reading.is_closed(a_desk.desk, keys)
+    assert is_mailbox_closed(a_desk.desk, keys)
 
 
 def test_a_closing_that_its_source_deleted_is_still_a_closed_mailbox_without_a_word(

@@ -1,0 +1,75 @@
+"""Proposals to pass something on: their exact text, their state, and the answers that are still possible."""
+
+from dataclasses import dataclass, field
+from datetime import date
+from typing import cast
+
+from protocol.content import PassOnRecipient, ProposalNote, Verdict
+from protocol.identifiers import digest_words
+from protocol.mailbox_keys import MailboxKeys
+from protocol.thread_state import ProposalState, ProposalStatus, thread_state
+from source_app.errors import NotFoundError
+from source_app.services.mailbox_files import ThreadFile, shown_files
+from source_app.services.verified_mailbox import SourceMailbox
+
+_POSSIBLE_ANSWERS = {
+    ProposalStatus.WAITING: (Verdict.AGREED, Verdict.CHANGES_ASKED, Verdict.DECLINED),
+    ProposalStatus.DECLINED: (Verdict.AGREED, Verdict.CHANGES_ASKED),
+    ProposalStatus.CHANGES_ASKED: (Verdict.AGREED, Verdict.CHANGES_ASKED, Verdict.DECLINED),
+    ProposalStatus.TAKEN_BACK: (Verdict.AGREED, Verdict.CHANGES_ASKED, Verdict.DECLINED),
+    ProposalStatus.AGREED: (Verdict.TAKEN_BACK,),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ShownProposal:
+    """Proposal as the source sees it: the exact text to pass on, and the answers that are still possible."""
+
+    id: str
+    digest: str  # hexadecimal; the answer names it
+    day: date
+    recipient: PassOnRecipient
+    name: str = field(repr=False)
+    fingerprint: str
+    text: str = field(repr=False)
+    files: tuple[ThreadFile, ...]
+    state: ProposalStatus
+    may: tuple[Verdict, ...]  # the answers that are possible now
+    verdict: Verdict | None  # the newest answer
+    answered_on: date | None
+    answer_text: str = field(repr=False)
+    answer_words: str  # receipt words of the newest answer, or empty
+
+
+def read_proposal(mailbox: SourceMailbox, keys: MailboxKeys, entry_id: bytes) -> ShownProposal:
+    """Return one proposal of a mailbox.
+
+    Raises:
+        NotFoundError: no verified entry of the mailbox is a proposal with this id.
+    """
+    for each in thread_state(keys.address, mailbox.opened).proposals:
+        if each.entry_id == entry_id:
+            return view_of_proposal(each)
+    raise NotFoundError
+
+
+def view_of_proposal(proposed: ProposalState) -> ShownProposal:
+    """Return a proposal as the source sees it."""
+    content, answer = proposed.content, proposed.answer
+    note = cast("ProposalNote", content.proposal)  # every proposal of `thread_state` has a note
+    return ShownProposal(
+        id=proposed.entry_id.hex(),
+        digest=proposed.digest.hex(),
+        day=proposed.day,
+        recipient=note.recipient,
+        name=note.name,
+        fingerprint=note.fingerprint,
+        text=content.text,
+        files=shown_files(content),
+        state=proposed.state,
+        may=_POSSIBLE_ANSWERS.get(proposed.state, ()),
+        verdict=None if answer is None else answer.verdict,
+        answered_on=None if answer is None else answer.day,
+        answer_text="" if answer is None else answer.content.text,
+        answer_words="" if answer is None else digest_words(answer.signed.digest),
+    )

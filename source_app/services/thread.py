@@ -1,0 +1,260 @@
+"""Conversation of a mailbox as its source sees it: entries, steps, expected days and open proposals.
+
+Reads the mailbox and writes nothing.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+
+from msgspec import UNSET
+
+from crypto.errors import CryptoError
+from protocol.content import Content, Kind, StepName, Verdict
+from protocol.entry import SignedEntry, open_entry
+from protocol.envelope import Author
+from protocol.identifiers import Digest, EntryId, digest_words
+from protocol.mailbox_keys import MailboxKeys
+from protocol.thread_state import (
+    EntryContent,
+    ProposalStatus,
+    ThreadState,
+    ThreadStep,
+    is_answer,
+    thread_state,
+)
+from source_app.errors import NotFoundError
+from source_app.public_desk import PublicDesk
+from source_app.services.mailbox_files import ThreadFile, shown_files
+from source_app.services.proposals import ShownProposal, view_of_proposal
+from source_app.services.verified_mailbox import SourceMailbox, find_entry, read_mailbox
+from store import deletion_orders
+
+_USUAL_STEPS = (StepName.BEING_READ, StepName.IN_CONVERSATION, StepName.ADVICE_GIVEN, StepName.CLOSED)
+_USUAL_STEPS_DONE = {  # by current step; a step that is not named here comes between advice and closing
+    StepName.RECEIVED: 0,
+    StepName.REOPENED: 0,
+    StepName.BEING_READ: 1,
+    StepName.IN_CONVERSATION: 2,
+    StepName.CLOSED: 4,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadEntry:
+    """Entry that passed every check. A removed entry has no text and no kind."""
+
+    id: str
+    kind: Kind | None
+    is_own: bool
+    day: date
+    text: str = field(repr=False)
+    files: tuple[ThreadFile, ...]
+    is_removed: bool
+    seen_on: date | None  # the source's entries: the day of the desk's first receipt for it
+    words: str  # receipt words, from the entry's digest
+    step: ThreadStep | None = None
+    proposal: ShownProposal | None = None  # of a proposal, or the one that an answer is about
+    verdict: Verdict | None = None
+    delete_on: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """Day by which the desk promised something, and whether it has passed."""
+
+    by: date
+    is_late: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """Conversation as its source sees it, oldest entry first, without read receipts."""
+
+    entries: tuple[ThreadEntry, ...]
+    newest_reply: ThreadEntry | None  # the desk's newest entry that still has a text
+    is_answered: bool  # the newest entry that was not deleted is the desk's
+    is_emptied: bool  # there were entries, and all of them were deleted
+    left_out: bool
+    own_missing: bool
+    expect: Expected | None  # the day by which the oldest waiting entry will be answered
+    steps: tuple[ThreadStep, ...]  # the last one is the current step
+    to_come: tuple[StepName, ...]  # the steps that usually follow
+    expect_step: Expected | None  # the day for which the adviser promised the next step
+    asked: tuple[ShownProposal, ...]  # the proposals that wait for the source
+    newest_proposal: ShownProposal | None
+    without_consent: tuple[
+        ThreadStep, ...
+    ]  # newest step of each passing on to which the source did not agree
+    closing: ThreadEntry | None  # the adviser's last message, while the mailbox is closed
+    mailbox: SourceMailbox = field(repr=False)
+
+
+def read_thread(desk: PublicDesk, keys: MailboxKeys, *, today: date) -> Thread:
+    """Return the whole conversation of a mailbox.
+
+    Raises:
+        MailboxGoneError: the mailbox has ended.
+    """
+    mailbox = read_mailbox(desk, keys)
+    with_text = [(signed, content) for signed, content in mailbox.opened if signed.envelope.speaks]
+    state = thread_state(keys.address, mailbox.opened)
+    proposals = tuple(map(view_of_proposal, state.proposals))
+    seen_on = _days_seen(mailbox.opened)
+    steps = {step.entry_id: step for step in state.steps if not step.is_derived}
+    shown = [_show_entry(signed, content, seen_on, proposals, steps) for signed, content in with_text]
+    left = [each for each in shown if not each.is_removed]
+    replies = [each for each in left if not each.is_own]
+    is_emptied = bool(shown) and not left
+    waiting = _waiting(with_text)
+    now = state.current
+    closings = [each for each in replies if each.kind is Kind.CLOSING]
+    is_closed = state.closing is not None
+    promised = now.by if now is not None and now.step is not StepName.CLOSED else None
+    return Thread(
+        entries=tuple(shown),
+        newest_reply=replies[-1] if replies else None,
+        is_answered=bool(left) and not left[-1].is_own,
+        is_emptied=is_emptied,
+        left_out=mailbox.left_out,
+        own_missing=mailbox.own_missing,
+        expect=_expected(desk.letterhead.expect_by(waiting[0].envelope.day), today) if waiting else None,
+        steps=state.steps,
+        to_come=()
+        if now is None or is_closed or is_emptied
+        else _USUAL_STEPS[_USUAL_STEPS_DONE.get(now.step, 3) :],
+        expect_step=_expected(promised, today) if promised is not None else None,
+        asked=tuple(each for each in proposals if each.state is ProposalStatus.WAITING),
+        newest_proposal=proposals[-1] if proposals else None,
+        without_consent=tuple(
+            {
+                (step.to, step.proposal): step
+                for step in state.steps
+                if step.without_consent and not step.is_void
+            }.values()
+        ),
+        closing=closings[-1] if is_closed and closings else None,
+        mailbox=mailbox,
+    )
+
+
+def message_receipt(desk: PublicDesk, keys: MailboxKeys, entry_id: bytes) -> tuple[ThreadEntry, date]:
+    """Return an entry of the source for its receipt, and the day by which to expect an answer.
+
+    Raises:
+        NotFoundError: this mailbox has no such entry of the source.
+    """
+    signed = find_entry(desk, keys, entry_id)
+    if signed.envelope.author is not Author.SOURCE:
+        raise NotFoundError
+    return _show_alone(signed, keys), desk.letterhead.expect_by(signed.envelope.day)
+
+
+def entry_to_delete(desk: PublicDesk, keys: MailboxKeys, entry_id: bytes) -> ThreadEntry:
+    """Return an entry for the page that asks whether to delete it.
+
+    Raises:
+        NotFoundError: this mailbox has no such entry.
+    """
+    return _show_alone(find_entry(desk, keys, entry_id), keys)
+
+
+def is_mailbox_closed(desk: PublicDesk, keys: MailboxKeys) -> bool:
+    """Return True if the mailbox is closed, so that a message of the source would open it again."""
+    return _state_if_ordered(desk, keys).closing is not None
+
+
+def has_reopened_mailbox(desk: PublicDesk, keys: MailboxKeys, entry_id: bytes) -> bool:
+    """Return True if this entry opened a closed mailbox again."""
+    steps = _state_if_ordered(desk, keys).steps
+    return any(step.step is StepName.REOPENED and step.entry_id == entry_id for step in steps)
+
+
+def _state_if_ordered(desk: PublicDesk, keys: MailboxKeys) -> ThreadState:
+    """Return the state of a mailbox that has a deletion order, or an empty state for other mailboxes.
+
+    Only a mailbox with an order can be closed. For all others, the pages need not read the whole mailbox.
+    """
+    with desk.store.reading() as reading:
+        is_ordered = deletion_orders.is_under_order(reading, keys.address)
+    if not is_ordered:
+        return ThreadState((), ())
+    return thread_state(keys.address, read_mailbox(desk, keys).opened)
+
+
+def _days_seen(opened: Iterable[EntryContent]) -> dict[int, date]:
+    """Return, by the number of each source's entry, the day of the desk's first receipt for it."""
+    own: dict[Digest, int] = {}
+    days: dict[int, date] = {}
+    reached = 0
+    for signed, _ in opened:
+        envelope = signed.envelope
+        if envelope.author is Author.SOURCE:
+            own[signed.digest] = envelope.number
+            continue
+        newest = max((own.get(digest, 0) for digest in envelope.seen), default=0)
+        for number in range(reached + 1, newest + 1):
+            days[number] = envelope.day
+            reached = number
+    return days
+
+
+def _waiting(with_text: Iterable[EntryContent]) -> Sequence[SignedEntry]:
+    """Return the source's entries after the desk's newest answer."""
+    waiting: list[SignedEntry] = []
+    for each, content in with_text:
+        if each.envelope.author is Author.DESK:
+            if is_answer(content):
+                waiting.clear()
+        elif each.removal is None:
+            waiting.append(each)
+    return waiting
+
+
+def _expected(by: date, today: date) -> Expected:
+    return Expected(by, is_late=by < today)
+
+
+def _show_alone(signed: SignedEntry, keys: MailboxKeys) -> ThreadEntry:
+    try:
+        content = None if signed.removal is not None else open_entry(signed, [keys.identity])
+    except CryptoError as why:
+        raise NotFoundError from why
+    return _show_entry(signed, content, {}, (), {})
+
+
+def _show_entry(
+    signed: SignedEntry,
+    content: Content | None,
+    seen_on: Mapping[int, date],
+    proposals: Sequence[ShownProposal],
+    steps: Mapping[EntryId, ThreadStep],
+) -> ThreadEntry:
+    envelope = signed.envelope
+    is_own = envelope.author is Author.SOURCE
+    entry = ThreadEntry(
+        id=envelope.entry_id.hex(),
+        kind=None if content is None else content.kind,
+        is_own=is_own,
+        day=envelope.day,
+        text="" if content is None else content.text,
+        files=() if content is None else shown_files(content),
+        is_removed=content is None,
+        seen_on=seen_on.get(envelope.number) if is_own else None,
+        words=digest_words(signed.digest),
+    )
+    if content is None:
+        return entry
+    about = [
+        each
+        for each in proposals
+        if each.id == entry.id
+        or (content.answer is not UNSET and each.digest == content.answer.proposal.hex())
+    ]
+    return replace(
+        entry,
+        step=steps.get(envelope.entry_id),
+        proposal=about[0] if about else None,
+        verdict=None if content.answer is UNSET else content.answer.verdict,
+        delete_on=None if content.closing is UNSET else content.closing.delete_on,
+    )

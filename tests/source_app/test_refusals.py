@@ -1,0 +1,64 @@
+"""Every reason for a refusal has a sentence on the page that shows it."""
+
+from collections.abc import Callable
+from enum import StrEnum
+
+import pytest
+from flask import get_template_attribute, render_template
+
+from source_app import errors
+from source_app.errors import AnswerRefusal, MessageRefusal, PassphraseRefusal, TicketRefusal
+from source_app.forms import LogInForm, PractiseForm
+from tests.pages import hooks
+from tests.source_app.desks import ADesk
+
+
+def _of_macro(name: str) -> Callable[[ADesk, StrEnum], str]:
+    def render(desk: ADesk, reason: StrEnum) -> str:
+        return str(get_template_attribute("_refusals.html", name)(reason, desk.desk.limits))
+
+    return render
+
+
+def _on_error_page(_desk: ADesk, reason: StrEnum) -> str:
+    return render_template("error.html", page_name="error", failure=reason, retry_text=None)
+
+
+def _on_login_page(_desk: ADesk, reason: StrEnum) -> str:
+    page = "begin/log_in" if reason is PassphraseRefusal.NO_MAILBOX else "begin/practise"
+    form = LogInForm() if reason is PassphraseRefusal.NO_MAILBOX else PractiseForm()
+    refusal = reason if reason is PassphraseRefusal.NO_MAILBOX else ""
+    return render_template(
+        f"{page}.html",
+        page_name=page,
+        form=form,
+        ticket="",
+        refusal=refusal,
+        wrong=[1],
+        unknown=[1],
+        was_refused=False,
+    )
+
+
+_RENDER: dict[type[StrEnum], Callable[[ADesk, StrEnum], str]] = {
+    MessageRefusal: _of_macro("message_refused"),
+    AnswerRefusal: _of_macro("answer_refused"),
+    TicketRefusal: _on_error_page,
+    PassphraseRefusal: _on_login_page,
+}
+
+
+def test_every_enum_of_reasons_is_checked_here() -> None:
+    enums = {each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, StrEnum)}
+
+    assert enums - {StrEnum} == set(_RENDER)
+
+
+@pytest.mark.parametrize("reason", [reason for enum in _RENDER for reason in enum], ids=repr)
+def test_every_reason_has_a_sentence(a_desk: ADesk, reason: StrEnum) -> None:
+    render = _on_error_page if reason is MessageRefusal.GONE else _RENDER[type(reason)]
+    with a_desk.app.test_request_context("/en/"):
+        a_desk.app.preprocess_request()
+        page = render(a_desk, reason)
+
+    assert str(reason) in hooks(page, "refusal") + hooks(page, "failure")
