@@ -3,7 +3,7 @@
 An item that was applied before changes nothing, so a pouch can be applied again after a failure.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from protocol.errors import PouchRefusal, PouchRefusedError
@@ -49,8 +49,9 @@ class AppliedPouch:
 def apply_pouch(
     endpoint: Endpoint, reopen: Callable[[], Iterable[bytes]], *, is_direct: bool
 ) -> AppliedPouch:
-    """Verify a pouch and apply it. `reopen` returns its bytes from the start; it is called twice.
+    """Verify a pouch and apply it to the store.
 
+    `reopen` returns the bytes of the pouch from the start. It is called twice.
     `is_direct`: the pouch comes over a connection with its sender, so its day must be today's.
 
     Raises:
@@ -84,8 +85,8 @@ def apply_pouch(
     if head.serial <= peer.applied_serial:
         return AppliedPouch(head, is_duplicate=True)
     context = ApplyContext(endpoint, head, StrandId(head.sender), deleted_wrongly)
-    applier = _Applier(context)
-    applier.apply_all(PouchReader(reopen(), endpoint.identities).items(verify_key))
+    items = PouchReader(reopen(), endpoint.identities).items(verify_key)
+    applied = sum(_apply_batch(context, batch) for batch in _batches(items))
     peer_was_restored = head.taken < peer.acknowledged_serial or head.sent < peer.applied_serial
     with endpoint.store.writing() as session:
         if peer_was_restored:
@@ -105,7 +106,7 @@ def apply_pouch(
     return AppliedPouch(
         head,
         is_duplicate=False,
-        applied=applier.applied,
+        applied=applied,
         peer_was_restored=peer_was_restored,
         we_were_restored=we_were_restored,
         unwanted=frozenset(context.unwanted),
@@ -130,49 +131,37 @@ def _require_day(endpoint: Endpoint, head: PouchHead, *, is_direct: bool) -> Non
         raise PouchRefusedError(PouchRefusal.CLOCK)
 
 
-class _Applier:
-    """Applies the items of one verified pouch, several small ones in one transaction."""
-
-    def __init__(self, context: ApplyContext) -> None:
-        self.applied = 0
-        self._context = context
-
-    def apply_all(self, items: Iterable[Item]) -> None:
-        """Apply items in their order."""
-        batch: list[Item] = []
-        size = 0
-        for item in items:
-            kind = kind_of(item)
-            if not kind.is_batched:
-                self._apply_batch(batch)
-                self._apply_batch([item])
-                batch, size = [], 0
-                continue
+def _batches(items: Iterable[Item]) -> Iterator[list[Item]]:
+    """Yield items in their order, in batches that are small enough for one transaction."""
+    batch: list[Item] = []
+    size = 0
+    for item in items:
+        kind = kind_of(item)
+        if batch and (not kind.is_batched or len(batch) == _BATCH_ITEMS or size >= _BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        if kind.is_batched:
             batch.append(item)
             size += kind.size(item)
-            if len(batch) == _BATCH_ITEMS or size >= _BATCH_BYTES:
-                self._apply_batch(batch)
-                batch, size = [], 0
-        self._apply_batch(batch)
-
-    def _apply_batch(self, items: Sequence[Item]) -> None:
-        """Apply some items in one transaction. If one of them fails, the items before it stay applied.
-
-        The transaction is not durable yet: the commit that notes the pouch as applied makes all of them
-        durable at once. After a power cut before that, the sender sends the pouch again.
-        """
-        if not items:
-            return
-        try:
-            with self._context.endpoint.store.writing(durable=False) as session:
-                outbox.exclude_peer(session, self._context.peer)
-                applied = sum([kind_of(item).apply(self._context, session, item) for item in items])
-        except (QuotaError, StoreFullError, AttachmentMissingError, EntryExistsError) as why:
-            if len(items) == 1:
-                is_full = isinstance(why, QuotaError | StoreFullError)
-                reason = SyncRefusal.NO_ROOM if is_full else SyncRefusal.BROKEN_TRANSFER
-                raise SyncRefusedError(reason) from why
-            for item in items:
-                self._apply_batch([item])
         else:
-            self.applied += applied
+            yield [item]
+    if batch:
+        yield batch
+
+
+def _apply_batch(context: ApplyContext, items: Sequence[Item]) -> int:
+    """Apply some items in one transaction. If one of them fails, the items before it stay applied.
+
+    The transaction is not durable yet: the commit that notes the pouch as applied makes all of them durable
+    at once. After a power cut before that, the sender sends the pouch again.
+    """
+    try:
+        with context.endpoint.store.writing(durable=False) as session:
+            outbox.exclude_peer(session, context.peer)
+            return sum([kind_of(item).apply(context, session, item) for item in items])
+    except (QuotaError, StoreFullError, AttachmentMissingError, EntryExistsError) as why:
+        if len(items) == 1:
+            is_full = isinstance(why, QuotaError | StoreFullError)
+            reason = SyncRefusal.NO_ROOM if is_full else SyncRefusal.BROKEN_TRANSFER
+            raise SyncRefusedError(reason) from why
+        return sum(_apply_batch(context, [item]) for item in items)

@@ -67,13 +67,12 @@ def build_pouch(
 
 
 def build_whole_pouch(endpoint: Endpoint, peer: StrandId) -> Iterator[bytes]:
-    """Yield one pouch with everything in a peer's outbox, in pieces.
+    """Return one pouch with everything in a peer's outbox, as an iterator of pieces.
 
     Raises:
         PeerMissingError, SyncRefusedError, StoreError: as for `build_pouch`.
     """
-    for pieces in build_pouch_files(endpoint, peer, None):
-        yield from pieces
+    return next(build_pouch_files(endpoint, peer, None))
 
 
 def build_pouch_files(
@@ -101,8 +100,9 @@ def build_pouch_files(
 
 
 class _PouchBuilder:
-    """Contents of one pouch. Iterate once; an item that a peer would refuse is reported as damaged.
+    """Contents of one pouch.
 
+    Iterate once. An item that a peer would refuse is replaced by a report of damage.
     A row of the outbox is marked in the transaction that reads what it names. A later change is then packed
     again.
     """

@@ -51,11 +51,9 @@ class OnionCarrier:
     @contextmanager
     def carry(self, pouch: bytes) -> Iterator[Iterator[bytes]]:
         """Send a pouch, and return the server's pouches. Raises the exceptions of `exchange.Carrier`."""
-        try:
+        with _unreachable():  # if Tor does not run, or the service is unknown, or our key is
             proxy = Proxy.from_url(f"socks5://{self.socks}", rdns=True)
             opened = proxy.connect(self.onion, _HTTP_PORT, timeout=_IDLE_SECONDS)
-        except (OSError, ProxyError) as why:  # Tor does not run, or the service is unknown, or our key is
-            raise SyncRefusedError(SyncRefusal.UNREACHABLE) from why
         with opened, _posting(opened, self.onion, pouch) as pouches:
             yield pouches
 
@@ -71,10 +69,8 @@ class UnixCarrier:
         """Send a pouch, and return the server's pouches. Raises the exceptions of `exchange.Carrier`."""
         with socket.socket(socket.AF_UNIX) as opened:
             opened.settimeout(_IDLE_SECONDS)
-            try:
+            with _unreachable():
                 opened.connect(str(self.path))
-            except OSError as why:
-                raise SyncRefusedError(SyncRefusal.UNREACHABLE) from why
             with _posting(opened, "localhost", pouch) as pouches:
                 yield pouches
 
@@ -91,15 +87,12 @@ class SshCarrier:
         """Send a pouch, and return the server's pouches. Raises the exceptions of `exchange.Carrier`."""
         # A forced command in the server's authorized_keys replaces the command that is named here.
         command = ["ssh", "-T", *_SSH_OPTIONS, *self.options, self.target, "steunpunt sync answer"]
-        try:
-            with tempfile.TemporaryFile() as question:
-                question.write(pouch)
-                question.seek(0)
-                ssh = subprocess.Popen(  # noqa: S603  # no shell
-                    command, stdin=question, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-                )
-        except OSError as why:
-            raise SyncRefusedError(SyncRefusal.UNREACHABLE) from why
+        with _unreachable(), tempfile.TemporaryFile() as question:
+            question.write(pouch)
+            question.seek(0)
+            ssh = subprocess.Popen(  # noqa: S603  # no shell
+                command, stdin=question, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            )
         with ssh:
             try:
                 yield _limit_time(_read_ssh(cast("IO[bytes]", ssh.stdout)), ssh.kill)
@@ -120,6 +113,15 @@ def carrier_of(server: str, socks: str) -> OnionCarrier | SshCarrier | UnixCarri
     if found := _UNIX.fullmatch(server):
         return UnixCarrier(Path(found[1]))
     raise ValueError("onion: and an address, ssh: and a host, or unix: and an absolute path")
+
+
+@contextmanager
+def _unreachable() -> Iterator[None]:
+    """Report every failure of a connection as UNREACHABLE."""
+    try:
+        yield
+    except (OSError, ProxyError, HTTPException) as why:
+        raise SyncRefusedError(SyncRefusal.UNREACHABLE) from why
 
 
 @contextmanager
@@ -147,7 +149,7 @@ def _post(opened: socket.socket, response: HTTPResponse, host: str, pouch: bytes
         f"POST {PATH} HTTP/1.0\r\nHost: {host}\r\n"
         f"Content-Type: application/octet-stream\r\nContent-Length: {len(pouch)}\r\n\r\n"
     )
-    try:
+    with _unreachable():
         opened.sendall(head.encode("ascii") + pouch)
         response.begin()
         if response.chunked:
@@ -155,8 +157,6 @@ def _post(opened: socket.socket, response: HTTPResponse, host: str, pouch: bytes
         if response.status != _OK:
             raise _refusal(response.read(_WORD_BYTES))
         yield from read_pouches(response.read)
-    except (OSError, HTTPException) as why:
-        raise SyncRefusedError(SyncRefusal.UNREACHABLE) from why
 
 
 def _read_ssh(output: IO[bytes]) -> Iterator[bytes]:
@@ -184,7 +184,7 @@ def _limit_time(pouches: Iterator[bytes], hang_up: Callable[[], object]) -> Iter
 
 
 def _refusal(word: bytes) -> SyncError:
-    """Return the exception for a server's word. A server that sends another word is not one of ours."""
+    """Return the exception for a server's word. Another word comes from a foreign server."""
     reason = word.decode("ascii", errors="replace").strip()
     if reason in REFUSAL_WORDS:
         return ServerRefusedError(reason)

@@ -19,9 +19,7 @@ from sync.errors import SyncRefusal, SyncRefusedError
 class Merger(Protocol):
     """Merge of concurrent changes by two workstations. It needs the keyring, so only the desk can do it."""
 
-    def records(  # kind and name, both sealed versions, and the next revision
-        self, kind: str, name: bytes, ours: bytes, theirs: bytes, revision: int, /
-    ) -> bytes:
+    def records(self, kind: str, name: bytes, ours: bytes, theirs: bytes, revision: int, /) -> bytes:
         """Return one sealed record with this revision that contains both changes.
 
         `ours` and `theirs` are sealed, as stored. If one of them cannot be opened, the other is the result.

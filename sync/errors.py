@@ -14,7 +14,7 @@ class SyncRefusal(StrEnum):
     NO_ROOM = "no_room"  # for files: the quota is used up, or the disk is full
     BROKEN_TRANSFER = "broken"  # a chunk does not follow what is here: send it again from where we say
     OVERTAKEN = "overtaken"  # another pouch was begun for this peer, on another connection
-    UNREACHABLE = "unreachable"  # no connection, a lost connection, or an answer that no server of ours gives
+    UNREACHABLE = "unreachable"  # no connection, a lost connection, or an answer that our server never gives
 
 
 class SyncError(Exception):

@@ -34,7 +34,7 @@ class BuildContext:
     counted_tallies: set[bytes] = field(default_factory=set)
 
     def is_full(self) -> bool:
-        """Return whether the pouch is full. Call this only when there is something more to pack."""
+        """Return whether the pouch is full, and then note that there is more to pack."""
         if self.size_limit is not None and self.size >= self.size_limit:
             self.has_more = True
         return self.has_more

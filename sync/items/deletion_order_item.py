@@ -14,7 +14,7 @@ from sync.items.contexts import ApplyContext, VerifyContext
 
 
 def pack(session: Session, address: Address) -> OrderItem:
-    """Return the order that is in force for a mailbox, or the item that says that there is none."""
+    """Return the order that is in force for a mailbox, or the item that says that it has no order."""
     found = deletion_orders.find(session, address)
     if found is None:
         return OrderItem(address, b"", date.min, ())

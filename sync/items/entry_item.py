@@ -31,8 +31,8 @@ def read_signed(row: entries.StoredEntry, address: Address) -> SignedEntry | Non
         )
     except MalformedError:
         return None
-    is_of_row = (entry.envelope.address, entry.envelope.entry_id) == (address, row.entry_id)
-    return entry if is_of_row else None
+    names = (entry.envelope.address, entry.envelope.entry_id)
+    return entry if names == (address, row.entry_id) else None
 
 
 def pack(entry: SignedEntry, files: Sequence[Attachment]) -> EntryItem:

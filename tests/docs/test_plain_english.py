@@ -27,7 +27,6 @@ NOT_YET: Final = (
     "journalist_app/views/",
     "pyproject.toml",
     "store/",
-    "sync/",
     "tests/browser/",
     "tests/code_lines.py",
     "tests/conftest.py",

@@ -244,7 +244,7 @@ class Month:
         desk = self.second.desk
         sync_replica.take_in_file(desk, [pouch], self.ends.clock.today, self.ends.clock.half_hour)
         assert desk.exchange.refusal == ""
-        self.outcomes[desk.exchange.outcome] += 1
+        self.outcomes[desk.exchange.arrival] += 1
 
     def _server_takes_in(self, pouch: bytes) -> None:
         self.outcomes[pending.import_pouch(self.ends.server, [pouch]).outcome.name] += 1
@@ -309,9 +309,9 @@ def check(month: Month) -> None:
     """Check what must be so, and that the play was worth playing."""
     server, first, second = month.ends.world.store, month.first, month.second
     assert month.to_second.lost == month.to_server.lost == 1
-    assert month.outcomes["TAKEN_IN"] > DAYS
-    assert month.outcomes["KNOWN"] > DAYS // 3  # twice, or overtaken by a later one, which has all of it
-    assert month.outcomes["HELD"] == 0  # each has all that its receiver is not known to have
+    assert month.outcomes["APPLIED"] > DAYS
+    assert month.outcomes["DUPLICATE"] > DAYS // 3  # twice, or overtaken by a later one, which has all of it
+    assert month.outcomes["PENDING"] == 0  # each has all that its receiver is not known to have
 
     # The three stores tell the same, and nobody has anything to tell.
     assert alike(first.store) == alike(server)

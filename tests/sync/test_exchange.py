@@ -28,7 +28,8 @@ from store import ledger_tallies as ledger
 from store.database.engine import Store
 from store.outbox import OutboxKind
 from store.sync_findings import FindingKind
-from sync.apply import _Applier
+from sync import apply
+from sync.items.contexts import ApplyContext
 from tests.journalist_app.desk_factories import TODAY, ASource, a_source
 from tests.sync.ends import Ends, Workstation, all_of, at
 
@@ -488,14 +489,14 @@ def test_small_things_are_taken_in_several_at_a_time(ends: Ends, monkeypatch: py
         put_record(ends.world.store, bytes([number]), b"a record")
         with ends.world.store.writing() as session:
             ledger.apply_from_peer(session, bytes([number]))
-    together = _Applier._apply_batch
+    apply_batch = apply._apply_batch
     transactions: list[int] = []
 
-    def counted(applying: _Applier, items: Sequence[Item]) -> None:
+    def counted(context: ApplyContext, items: Sequence[Item]) -> int:
         transactions.append(len(items))
-        together(applying, items)
+        return apply_batch(context, items)
 
-    monkeypatch.setattr(_Applier, "_apply_batch", counted)
+    monkeypatch.setattr(apply, "_apply_batch", counted)
 
     ends.sync(workstation)
 
