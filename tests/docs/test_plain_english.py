@@ -38,7 +38,6 @@ NOT_YET: Final = (
     "tests/small_disk.py",
     "tests/source_app/",
     "tests/store/",
-    "tests/sync/",
     "tests/tor/",
 )
 

@@ -1,4 +1,4 @@
-"""Advisers at their workstations: each an open desk over a replica, and one server's store for all."""
+"""Advisers at their workstations: an open desk on a replica for each, and one server for all of them."""
 
 import os
 from collections.abc import Callable
@@ -23,7 +23,7 @@ from tests.sync.ends import Ends, Line
 
 @dataclass(slots=True)
 class AtDesk:
-    """An adviser at a workstation."""
+    """Adviser with an open desk at a workstation."""
 
     ends: Ends
     desk: OpenDesk
@@ -33,7 +33,7 @@ class AtDesk:
         return self.desk.store
 
     def syncs(self, through: Callable[[bytes], bytes] | None = None) -> None:
-        """Sync, and let the desk learn what came; it must have gone well."""
+        """Sync, and let the desk check what arrived. Fail if the sync was refused."""
         sync_replica.sync_replica(
             self.desk, self.ends.clock.today, self.ends.clock.half_hour, Line(self.ends, through)
         )
@@ -54,24 +54,24 @@ class AtDesk:
         )
 
     def counts(self, source: ASource) -> None:
-        """See the line of a mailbox that its source ended."""
+        """Acknowledge a mailbox that its source ended, so that it is counted."""
         inbox_lists.acknowledge_ended(self.desk, source.keys.address, self.ends.clock.day)
 
     def sees(self, source: ASource) -> list[str]:
-        """Return the texts in a mailbox, all of them verified; last words stand in the line of steps."""
+        """Return the texts in a mailbox, with the texts of steps at the end. All of them must verify."""
         thread = read_thread.read_conversation(self.desk, source.keys.address, today=self.ends.clock.day)
         assert thread.faults == ()
         said = [entry.text for entry in thread.entries if entry.kind != "seen"]
         return said + [step.text for step in thread.thread_state.steps if step.text]
 
     def said(self, source: ASource) -> str:
-        """Return the name of the newest thing that the source said, as a form carries it."""
+        """Return the digest of the source's newest entry, as a form sends it."""
         return read_thread.read_conversation(
             self.desk, source.keys.address, today=self.ends.clock.day
         ).source_said
 
     def tallies(self) -> list[Tally]:
-        """Return what this workstation's ledger counts."""
+        """Return the tallies in this workstation's ledger."""
         return tallies_of(self.store, self.desk.keyring, self.desk)
 
     def _sheet_parts(self, source: ASource) -> tuple[object, EntryId, bytes]:
@@ -88,7 +88,7 @@ def tallies_of(store: Store, keyring: Keyring, desk: OpenDesk) -> list[Tally]:
 
 
 def an_adviser(ends: Ends, keyring: Keyring | None = None) -> AtDesk:
-    """Pair a workstation, and unlock it."""
+    """Pair a workstation, and unlock its desk."""
     paired = ends.workstation(keyring)
     folder = paired.replica.path.parent
     keyring_path = folder / "keyring.age"
@@ -105,7 +105,7 @@ def an_adviser(ends: Ends, keyring: Keyring | None = None) -> AtDesk:
 
 
 def the_server_carries_out_orders(ends: Ends) -> None:
-    """Do what the sweeper does on its day: see `deploy.cleanup.server_cleanup`."""
+    """Carry out the orders that are due, as `deploy.cleanup.server_cleanup` does."""
     with ends.world.store.writing() as session:
         for order in deletion_orders.all_due(session, ends.clock.day):
             mailboxes.purge_mailbox(

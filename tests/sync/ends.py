@@ -35,7 +35,7 @@ ROOM = Quota(mailbox_bytes=2**33, store_bytes=2**40, reserve_bytes=0)
 
 @dataclass(slots=True)
 class Clock:
-    """A day that tests move; half hours pass with it."""
+    """Clock of a test, which the test moves by days. Half hours follow the day."""
 
     day: date = TODAY
 
@@ -48,14 +48,14 @@ class Clock:
 
 @dataclass(slots=True)
 class Merging:
-    """Merges as the adviser's interface does, where a test needs no more than that it can be told apart."""
+    """Merger for tests: a merged record names both versions, so that a test recognises it."""
 
     keyring: Keyring
 
-    def records(  # its shape
+    def records(  # the interface of `Merger`
         self, _kind: str, _name: bytes, ours: bytes, theirs: bytes, _revision: int, /
     ) -> bytes:
-        return b"merged of " + b" and ".join(sorted((ours, theirs)))
+        return b"merged: " + b" and ".join(sorted((ours, theirs)))
 
     def letterheads(self, base: bytes, ours: bytes, theirs: bytes) -> tuple[int, bytes, bytes]:
         three = [Letterhead.from_bytes(each) for each in (base, ours, theirs)]
@@ -65,20 +65,20 @@ class Merging:
 
 @dataclass(slots=True)
 class Workstation:
-    """A workstation: its keyring, its replica, and its side of a sync."""
+    """Workstation with its keyring, its replica and its endpoint."""
 
     keyring: Keyring
     replica: Store
-    side: Endpoint
+    endpoint: Endpoint
     carried: list[bytes] = field(default_factory=list)
 
 
 @dataclass(slots=True)
 class Ends:
-    """A server, and the workstations that sync with it."""
+    """Server, and the workstations that sync with it."""
 
     folder: Path
-    world: World  # the server's store, and the desk whose letterhead lies in it
+    world: World  # the server's store, and the desk whose letterhead is in it
     key: ServerKey
     clock: Clock
     server: Endpoint
@@ -95,7 +95,7 @@ class Ends:
             letterheads.add(session, newest.serial, body, signature)
             peers.add(session, SERVER, str(self.key.card).encode("ascii"))
             peers.set_shared_letterhead(session, SERVER, newest.serial)
-        side = Endpoint(
+        endpoint = Endpoint(
             store=replica,
             name=keyring.strand.id,
             seed=keyring.strand.seed,
@@ -107,7 +107,7 @@ class Ends:
             half_hour=self.clock.half_hour,
             merger=Merging(keyring),
         )
-        return Workstation(keyring, replica, side)
+        return Workstation(keyring, replica, endpoint)
 
     def second_keyring(self, name: str = "Werkstation 2") -> Keyring:
         """Certify another workstation in the server's letterhead, and return its keyring."""
@@ -119,7 +119,7 @@ class Ends:
         return keyring
 
     def publish(self, letterhead: Letterhead) -> None:
-        """Put a letterhead of the desk straight into the server's store."""
+        """Publish a letterhead of the desk directly in the server's store."""
         body, signature = letterhead_format.sign_letterhead(letterhead, self.world.keyring.desk_key)
         with self.world.store.writing() as session:
             letterheads.add(session, letterhead.serial, body, signature)
@@ -131,19 +131,19 @@ class Ends:
         return letterhead_format.verify_letterhead(found[1], found[2], self.world.keyring.fingerprint)
 
     def says_at(self, workstation: Workstation, **changes: object) -> None:
-        """Have a workstation sign the next letterhead, and keep it in its replica."""
+        """Sign the next letterhead at a workstation, and store it in the replica."""
         newest = self.newest_letterhead(workstation.replica).successor(**changes)
         body, signature = letterhead_format.sign_letterhead(newest, workstation.keyring.desk_key)
         with workstation.replica.writing() as session:
             letterheads.add(session, newest.serial, body, signature)
 
     def with_room(self, workstation: Workstation, mailbox_bytes: int) -> Workstation:
-        """Return the same workstation with room for so many bytes in a mailbox."""
+        """Return the same workstation with another limit for the files of a mailbox."""
         quota = replace(ROOM, mailbox_bytes=mailbox_bytes)
-        return replace(workstation, side=replace(workstation.side, quota=quota))
+        return replace(workstation, endpoint=replace(workstation.endpoint, quota=quota))
 
     def server_believes(self, serial: int) -> None:
-        """Have the server go on with an older letterhead, as its watch does when a newer one is forged."""
+        """Let the server use an older letterhead, as it does when the newest one is forged."""
         with self.world.store.reading() as session:
             found = letterheads.find(session, serial)
         assert found is not None
@@ -159,8 +159,8 @@ class Ends:
         self.publish(newest.successor(strands=strands))
 
     def sync(self, workstation: Workstation, through: Callable[[bytes], bytes] | None = None) -> SyncResult:
-        """Sync until both know everything; `through` stands in the way where a test wants something there."""
-        return exchange(workstation.side, Line(self, through), lambda _left: None)
+        """Sync until both ends have everything. A test can intercept each question with `through`."""
+        return exchange(workstation.endpoint, Line(self, through), lambda _left: None)
 
     def left(self, store: Store, peer: bytes) -> int:
         with store.reading() as session:
@@ -169,7 +169,7 @@ class Ends:
 
 @dataclass(slots=True)
 class Line:
-    """A carrier within this process: the real ones are tested with real servers."""
+    """Carrier within this process. The real carriers are tested with real servers."""
 
     ends: Ends
     through: Callable[[bytes], bytes] | None = None
@@ -184,7 +184,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """A carrier whose answers a test makes of a question."""
+    """Carrier whose answers a test makes itself."""
 
     answered: Callable[[bytes], Iterator[bytes]]
 
@@ -201,7 +201,7 @@ def copy_of(store: Store, to: Path) -> Path:
 
 
 def put_back(store: Store, copy: Path) -> None:
-    """Put a copy in the place of a store."""
+    """Restore a store from a copy."""
     store.close()
     for path in store.path.parent.glob(f"{store.path.name}*"):
         path.unlink()
@@ -243,7 +243,7 @@ def the_ends(folder: Path) -> Ends:
 
 
 def at(ends: Ends, workstation: Workstation, source: ASource) -> ASource:
-    """Return a source's mailbox as the workstation has it: what the desk writes lands in the replica."""
+    """Return a source's mailbox as the workstation has it. The desk's entries go into the replica."""
     world = ends.world
     here = World(world.config, workstation.keyring, world.letterhead, workstation.replica)
     return ASource(here, source.keys)
@@ -269,7 +269,7 @@ _QUESTIONS = {
 
 
 def all_of(store: Store) -> dict[str, set[tuple[object, ...]]]:
-    """Return what two stores that know the same both hold; row ids are each one's own."""
+    """Return all contents of a store except row ids. They are equal in two stores that are in sync."""
     with store.reading() as session:
         return {
             what: {tuple(row) for row in session.execute(text(question))}

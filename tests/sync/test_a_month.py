@@ -1,7 +1,7 @@
-"""A month in which one workstation has a line and the other is reached by files alone, as people carry them.
+"""A month of syncs: one workstation over a connection, and the other by files that people carry.
 
-Sources write, delete and end; advisers note, answer, propose, close and count; files come late, twice, in the
-wrong order, and one each way never. At the end everybody knows the same, once.
+Sources write, delete and end. Advisers note, answer, propose, close and count. Files arrive late, twice or in
+the wrong order, and one in each direction never arrives. At the end all stores are equal.
 """
 
 import os
@@ -53,7 +53,7 @@ NOTE = ProposalNote(recipient=PassOnRecipient.SG, name="J. Jansen", fingerprint=
 
 @dataclass(slots=True)
 class Person:
-    """A source, and what was said in their mailbox that nobody deleted."""
+    """Source, and the texts in their mailbox that were not deleted."""
 
     source: ASource
     theirs: dict[bytes, str] = field(default_factory=dict)  # by entry id
@@ -67,7 +67,7 @@ class Person:
 
 @dataclass(slots=True)
 class Road:
-    """Files on their way to one end. Which comes next is chance."""
+    """Pouch files on their way to one end. Chance decides which arrives next."""
 
     chance: random.Random
     under_way: list[bytes] = field(default_factory=list)
@@ -82,7 +82,7 @@ class Road:
             self.lost += 1
 
     def arrive(self) -> Iterator[bytes]:
-        """Yield some, in any order; of some a copy stays on the stick and comes again."""
+        """Yield some files in any order. Copies of some stay on the USB stick, and arrive again later."""
         for _ in range(self.chance.randrange(3)):
             if self.under_way:
                 place = self.chance.randrange(len(self.under_way))
@@ -92,7 +92,7 @@ class Road:
 
 
 class Month:
-    """The play. Everything by chance is drawn from one seed."""
+    """Simulation of a month. All chance comes from one seed."""
 
     def __init__(self, ends: Ends, seed: int) -> None:
         self.ends = ends
@@ -252,7 +252,7 @@ class Month:
     # ---- the end of the month
 
     def _settle(self) -> None:
-        """Let what is under way arrive, count what ended, and carry on until nobody has anything new."""
+        """Deliver all files, count the ended mailboxes, and exchange pouches until nothing is new."""
         for road, takes_in in (
             (self.to_second, self._second_takes_in),
             (self.to_server, self._server_takes_in),
@@ -280,7 +280,7 @@ class Month:
         return f"{who} {self._words}"
 
     def _as_source(self) -> SimpleNamespace:
-        """Return what the source's interface reads with."""
+        """Return the desk as the source's interface has it."""
         return SimpleNamespace(store=self.ends.world.store, letterhead=self._letterhead())
 
     def seen_by_source(self, person: Person) -> Counter[str]:
@@ -295,9 +295,10 @@ class Month:
 
 
 def alike(store: Store) -> dict[str, set[tuple[object, ...]]]:
-    """Return what must be the same in all stores: not since which day somebody waits, but that they do.
+    """Return the contents that must be equal in all stores.
 
-    The day is not signed, and depends on what had come first. Of letterheads the newest counts.
+    The day since when a source waits is left out: it is not signed, and depends on the order of arrival. Only
+    the newest letterhead counts.
     """
     found = all_of(store)
     found["mailbox"] = {(*row[:-1], row[-1] is None) for row in found["mailbox"]}
@@ -306,14 +307,14 @@ def alike(store: Store) -> dict[str, set[tuple[object, ...]]]:
 
 
 def check(month: Month) -> None:
-    """Check what must be so, and that the play was worth playing."""
+    """Check the result, and that the simulation did enough."""
     server, first, second = month.ends.world.store, month.first, month.second
     assert month.to_second.lost == month.to_server.lost == 1
     assert month.outcomes["APPLIED"] > DAYS
-    assert month.outcomes["DUPLICATE"] > DAYS // 3  # twice, or overtaken by a later one, which has all of it
-    assert month.outcomes["PENDING"] == 0  # each has all that its receiver is not known to have
+    assert month.outcomes["DUPLICATE"] > DAYS // 3  # sent twice, or overtaken by a later pouch with all of it
+    assert month.outcomes["PENDING"] == 0  # each pouch has all that its receiver has not confirmed
 
-    # The three stores tell the same, and nobody has anything to tell.
+    # The three stores are equal, and every outbox is empty.
     assert alike(first.store) == alike(server)
     assert alike(second.store) == alike(server)
     for store, peer in (
@@ -324,7 +325,7 @@ def check(month: Month) -> None:
     ):
         assert month.ends.left(store, peer) == 0
 
-    # Every mailbox is sound, and in it stands everything that was said, once.
+    # Every mailbox verifies, and has every text once.
     gone = 0
     for person in month.people:
         is_there = {month.is_there(store, person) for store in (server, first.store, second.store)}
@@ -347,7 +348,7 @@ def check(month: Month) -> None:
     assert sum(each.dimension is Dimension.MAILBOX for each in ledgers[0]) == gone
 
 
-def test_after_a_month_of_files_everybody_knows_the_same_once(ends: Ends) -> None:
+def test_after_a_month_of_files_all_stores_are_equal(ends: Ends) -> None:
     month = Month(ends, SEED)
     try:
         month.play()

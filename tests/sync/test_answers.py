@@ -1,4 +1,4 @@
-"""An answer of several pouches: the line is busy while each is taken in, and nothing depends on its end."""
+"""Answers of several pouches: the connection is busy while each is applied, and an answer may end early."""
 
 import io
 import itertools
@@ -37,7 +37,7 @@ def _small_pouches(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @dataclass(slots=True)
 class Watched:
-    """A line that notes how many pouches answer each question, and breaks behind some of the first answer."""
+    """Line that counts the pouches of each answer, and can break within the first answer."""
 
     ends: Ends
     breaks_behind: int | None = None
@@ -56,18 +56,18 @@ class Watched:
 
 
 def synced(workstation: Workstation, way: Watched) -> list[int]:
-    exchange(workstation.side, way, lambda _left: None)
+    exchange(workstation.endpoint, way, lambda _left: None)
     return way.answered
 
 
 def some_pouches_full(ends: Ends, count: int) -> None:
-    """Have sources write so much that a first sync takes so many pouches."""
+    """Let sources write enough to fill this number of pouches."""
     for _ in range(count):
         a_source(ends.world).writes(secrets.token_hex(PIECE_BYTES // 2))
 
 
 def given_again(ends: Ends, *file_bytes: int) -> Workstation:
-    """Return a workstation that has files of these sizes, and is to be given all of them once more."""
+    """Return a workstation that has files of these sizes, and will be sent all of them again."""
     workstation = ends.workstation()
     for size in file_bytes:
         a_source(ends.world).writes("hello", file=("a file", os.urandom(size)))
@@ -82,7 +82,7 @@ def digests(workstation: Workstation) -> set[object]:
     return {row[5] for row in all_of(workstation.replica)["entry"]}
 
 
-def test_one_question_is_answered_with_all_that_there_is(ends: Ends) -> None:
+def test_one_answer_contains_everything(ends: Ends) -> None:
     workstation = ends.workstation()
     some_pouches_full(ends, 4)
 
@@ -104,9 +104,7 @@ def test_an_answer_ends_so_that_the_workstation_can_say_something(ends: Ends) ->
 
 
 @pytest.mark.parametrize("behind", range(1, 4))
-def test_where_a_line_breaks_behind_a_pouch_what_came_stays_and_does_not_come_again(
-    ends: Ends, behind: int
-) -> None:
+def test_pouches_before_a_lost_connection_stay_and_are_not_sent_again(ends: Ends, behind: int) -> None:
     workstation = ends.workstation()
     some_pouches_full(ends, 4)
     with sync_refused(SyncRefusal.UNREACHABLE):
@@ -119,14 +117,14 @@ def test_where_a_line_breaks_behind_a_pouch_what_came_stays_and_does_not_come_ag
     assert all_of(workstation.replica) == all_of(ends.world.store)
 
 
-def test_an_answer_to_nobody_ends_when_the_workstation_asks_again(ends: Ends) -> None:
-    """The line broke, and the server learns of that late: what it packs then would not be missed."""
+def test_an_abandoned_answer_ends_when_the_workstation_asks_again(ends: Ends) -> None:
+    """The connection broke, and the server notices late: no one would miss what it packs then."""
     workstation = ends.workstation()
     some_pouches_full(ends, 4)
-    question = build_pouch(workstation.side, SERVER, {}).pouch
+    question = build_pouch(workstation.endpoint, SERVER, {}).pouch
     to_nobody = answer_pouches(ends.server, question)
     next(to_nobody)
-    again = answer_pouches(ends.server, build_pouch(workstation.side, SERVER, {}).pouch)
+    again = answer_pouches(ends.server, build_pouch(workstation.endpoint, SERVER, {}).pouch)
     next(again)
 
     assert list(to_nobody) == []
@@ -146,7 +144,7 @@ def test_a_long_answer_to_one_workstation_does_not_keep_another_waiting(ends: En
         ends.sync(second)
         yield from pouches
 
-    exchange(first.side, Way(between), lambda _left: None)
+    exchange(first.endpoint, Way(between), lambda _left: None)
 
     assert all_of(first.replica) == all_of(second.replica) == all_of(ends.world.store)
 
@@ -183,11 +181,11 @@ def test_a_large_file_goes_on_in_the_next_pouch_of_the_same_answer(ends: Ends) -
     assert all_of(workstation.replica) == all_of(ends.world.store)
 
 
-def test_a_large_file_that_is_here_is_not_carried_to_its_end(
+def test_the_rest_of_a_large_file_that_is_here_is_not_sent(
     ends: Ends, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The workstation hangs up, and its next question says that it has this file."""
-    monkeypatch.setattr(exchange_module, "_BROKEN_MAX", 1)  # a piece more would be one that does not fit
+    """The workstation closes the connection, and its next question says that it has this file."""
+    monkeypatch.setattr(exchange_module, "_BROKEN_MAX", 1)  # one chunk more would not fit
     workstation = given_again(ends, 6_300_000)
 
     answered = synced(workstation, Watched(ends))
@@ -208,10 +206,10 @@ def test_small_files_that_are_here_do_not_end_an_answer(ends: Ends, monkeypatch:
     assert ends.left(ends.world.store, workstation.keyring.strand.id) == 0
 
 
-def test_a_workstation_taken_out_of_use_gets_no_pouch_more(ends: Ends) -> None:
+def test_a_revoked_workstation_gets_no_more_pouches(ends: Ends) -> None:
     workstation = ends.workstation()
     some_pouches_full(ends, 4)
-    pouches = answer_pouches(ends.server, build_pouch(workstation.side, SERVER, {}).pouch)
+    pouches = answer_pouches(ends.server, build_pouch(workstation.endpoint, SERVER, {}).pouch)
     next(pouches)
 
     ends.retire(workstation.keyring.strand.id, TODAY - timedelta(days=1))
@@ -220,10 +218,10 @@ def test_a_workstation_taken_out_of_use_gets_no_pouch_more(ends: Ends) -> None:
 
 
 @pytest.mark.parametrize(("parts", "part_bytes"), [(0, None), (0, 1_000_000), (2, 1_000_000)])
-def test_a_sync_does_not_wait_for_a_slow_stick_and_what_goes_onto_it_is_given_up(
+def test_a_sync_does_not_wait_for_a_slow_stick_and_stops_its_pouch(
     ends: Ends, parts: int, part_bytes: int | None
 ) -> None:
-    """Packed on, it would mark as told with the sync's pouch what lies on the stick alone."""
+    """Otherwise rows that are only on the USB stick would be marked as packed in the sync's pouch."""
     workstation = ends.workstation()
     ends.sync(workstation)
     for _ in range(8):
@@ -246,13 +244,13 @@ def test_a_sync_does_not_wait_for_a_slow_stick_and_what_goes_onto_it_is_given_up
 
 
 def test_each_pouch_of_an_answer_comes_after_the_one_before_it(ends: Ends) -> None:
-    """Who has not taken in what goes before must be able to tell."""
+    """A receiver that has not applied an earlier pouch must be able to notice."""
     workstation = ends.workstation()
     ends.sync(workstation)
     some_pouches_full(ends, 4)
 
-    pouches = answer_pouches(ends.server, build_pouch(workstation.side, SERVER, {}).pouch)
-    heads = [PouchReader([pouch], workstation.side.identities).head for pouch in pouches]
+    pouches = answer_pouches(ends.server, build_pouch(workstation.endpoint, SERVER, {}).pouch)
+    heads = [PouchReader([pouch], workstation.endpoint.identities).head for pouch in pouches]
 
     assert len(heads) == 4
     assert [head.after for head in heads[1:]] == [head.serial for head in heads[:-1]]
@@ -260,7 +258,7 @@ def test_each_pouch_of_an_answer_comes_after_the_one_before_it(ends: Ends) -> No
 
 
 def test_the_server_says_in_every_pouch_which_file_it_has_already(ends: Ends) -> None:
-    """Else the workstation began that file anew with each question that has a long answer."""
+    """Otherwise the workstation would begin that file again with each question that has a long answer."""
     workstation = ends.workstation()
     source = a_source(ends.world)
     source.writes("hello")
@@ -272,14 +270,16 @@ def test_the_server_says_in_every_pouch_which_file_it_has_already(ends: Ends) ->
     with workstation.replica.writing() as session:
         outbox.enqueue_all(session, SERVER)
 
-    done = exchange(workstation.side, Watched(ends), lambda _left: None)
+    done = exchange(workstation.endpoint, Watched(ends), lambda _left: None)
 
     assert done.bytes_sent < 3_000_000
     assert ends.left(workstation.replica, SERVER) == 0
 
 
-def test_a_replica_put_back_asks_anew_before_it_takes_more_of_an_answer(ends: Ends, tmp_path: Path) -> None:
-    """The server took in a question that the replica does not remember: that told of nothing it packs."""
+def test_a_restored_replica_asks_again_before_it_applies_more_of_an_answer(
+    ends: Ends, tmp_path: Path
+) -> None:
+    """The server applied a question that the replica does not remember. It confirms no row of the outbox."""
     workstation = ends.workstation()
     source = a_source(ends.world)
     source.writes("hello")
@@ -289,7 +289,7 @@ def test_a_replica_put_back_asks_anew_before_it_takes_more_of_an_answer(ends: En
     for _ in range(3):
         ends.sync(workstation)
     put_back(workstation.replica, copy)
-    at(ends, workstation, source).is_answered("since it was put back")
+    at(ends, workstation, source).is_answered("since the restore")
     some_pouches_full(ends, 4)
 
     ends.sync(workstation)
@@ -299,9 +299,7 @@ def test_a_replica_put_back_asks_anew_before_it_takes_more_of_an_answer(ends: En
     assert ends.left(workstation.replica, SERVER) == 0
 
 
-def test_a_refused_answer_hangs_up_at_once_though_the_next_one_is_waited_for(
-    ends: Ends, short_folder: Path
-) -> None:
+def test_a_refused_answer_closes_the_connection_at_once(ends: Ends, short_folder: Path) -> None:
     workstation = ends.workstation()
     path = short_folder / "door"
     heard: list[bytes] = []
@@ -310,7 +308,7 @@ def test_a_refused_answer_hangs_up_at_once_though_the_next_one_is_waited_for(
         listening.listen()
 
         def serve() -> None:
-            """Say one pouch that is none, and then nothing, until the other side hangs up."""
+            """Send bytes that are not a pouch, and then nothing until the workstation hangs up."""
             opened, _ = listening.accept()
             with opened, suppress(ConnectionError):
                 opened.sendall(b"HTTP/1.0 200 OK\r\n\r\n\0\0\0\4none")
@@ -320,14 +318,14 @@ def test_a_refused_answer_hangs_up_at_once_though_the_next_one_is_waited_for(
         serving = threading.Thread(target=serve, daemon=True)
         serving.start()
         with pytest.raises(PouchRefusedError):
-            exchange(workstation.side, UnixCarrier(path), lambda _left: None)
+            exchange(workstation.endpoint, UnixCarrier(path), lambda _left: None)
         serving.join(20)
 
     assert not serving.is_alive()
     assert heard[-1] == b""
 
 
-def test_what_goes_over_a_line_is_read_as_it_was_written() -> None:
+def test_a_stream_of_pouches_is_read_as_it_was_written() -> None:
     pouches = [b"one", b"two", os.urandom(100_000)]
 
     assert (
@@ -336,7 +334,7 @@ def test_what_goes_over_a_line_is_read_as_it_was_written() -> None:
     )
 
 
-def test_an_adviser_who_writes_meanwhile_is_heard_in_the_same_sync(ends: Ends) -> None:
+def test_an_entry_written_during_a_sync_is_sent_in_it(ends: Ends) -> None:
     workstation = ends.workstation()
     source = a_source(ends.world)
     source.writes("first")
@@ -350,7 +348,7 @@ def test_an_adviser_who_writes_meanwhile_is_heard_in_the_same_sync(ends: Ends) -
             is_answered.append(at(ends, workstation, source).is_answered("meanwhile"))
         return answer_pouches(ends.server, question)
 
-    exchange(workstation.side, Way(writing), lambda _left: None)
+    exchange(workstation.endpoint, Way(writing), lambda _left: None)
 
     assert ends.left(workstation.replica, SERVER) == 0
     assert all_of(workstation.replica) == all_of(ends.world.store)

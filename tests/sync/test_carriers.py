@@ -1,4 +1,4 @@
-"""Whatever listens where the server should: it takes no memory and no time of the workstation's."""
+"""Foreign servers at the server's address cost the workstation neither memory nor time."""
 
 import itertools
 import socket
@@ -22,7 +22,7 @@ POUCH = b"a pouch"
 
 @pytest.fixture
 def listens(short_folder: Path) -> Iterator[Callable[[Iterable[bytes]], UnixCarrier]]:
-    """Give a server that reads what comes and says these pieces, until nobody hears it any more."""
+    """Return a function that starts a server with these bytes as its answer."""
     path = short_folder / "door"
     opened: list[socket.socket] = []
 
@@ -54,7 +54,7 @@ def asked(carrier: Carrier) -> list[bytes]:
         return list(pouches)
 
 
-def test_pouches_come_as_they_were_written(listens: Callable[[Iterable[bytes]], UnixCarrier]) -> None:
+def test_pouches_arrive_unchanged(listens: Callable[[Iterable[bytes]], UnixCarrier]) -> None:
     carrier = listens([OK, b"\r\n\0\0\0", b"\5broug", b"\0\0\0\2ht", b"\0\0\0\0and no more"])
 
     assert asked(carrier) == [b"broug", b"ht"]
@@ -97,14 +97,14 @@ def test_pouches_come_as_they_were_written(listens: Callable[[Iterable[bytes]], 
         "no_word_of_ours",
     ],
 )
-def test_an_answer_that_our_door_does_not_give_is_a_broken_line(
+def test_an_answer_that_our_endpoint_never_gives_counts_as_unreachable(
     listens: Callable[[Iterable[bytes]], UnixCarrier], said: list[bytes]
 ) -> None:
     with sync_refused(SyncRefusal.UNREACHABLE):
         asked(listens(said))
 
 
-def test_a_word_of_ours_is_a_refusal(listens: Callable[[Iterable[bytes]], UnixCarrier]) -> None:
+def test_a_refusal_word_is_a_refusal(listens: Callable[[Iterable[bytes]], UnixCarrier]) -> None:
     carrier = listens([b"HTTP/1.1 403 Forbidden\r\nContent-Length: 7\r\n\r\nrevoked"])
 
     with pytest.raises(ServerRefusedError) as refused:
@@ -123,7 +123,7 @@ def _drops() -> Iterator[bytes]:
 @pytest.mark.parametrize(
     "said", [itertools.repeat(b"HTTP/1.1 100 Continue\r\n\r\n"), _drops()], ids=["not_yet", "drop_by_drop"]
 )
-def test_an_answer_that_never_ends_is_given_up(
+def test_an_answer_that_never_ends_is_cut_off(
     listens: Callable[[Iterable[bytes]], UnixCarrier], said: Iterable[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(carriers, "_POUCH_SECONDS", 0.5)
@@ -132,12 +132,12 @@ def test_an_answer_that_never_ends_is_given_up(
         asked(listens(said))
 
 
-def test_where_nobody_listens_the_server_is_not_reached(tmp_path: Path) -> None:
+def test_a_socket_without_a_listener_is_unreachable(tmp_path: Path) -> None:
     with sync_refused(SyncRefusal.UNREACHABLE):
         asked(UnixCarrier(tmp_path / "nowhere"))
 
 
 @pytest.mark.parametrize("server", ["", "onion:short.onion", "ssh:-oProxyCommand=x", "unix:here", "http://x"])
-def test_a_way_that_is_none_is_refused(server: str) -> None:
+def test_a_server_setting_of_another_form_is_refused(server: str) -> None:
     with pytest.raises(ValueError, match="onion: and an address"):
         carrier_of(server, "127.0.0.1:9050")

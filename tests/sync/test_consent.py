@@ -1,4 +1,4 @@
-"""What the source says and what the desk begins can cross: the source was in time, and no file is made."""
+"""Consent race: a withdrawal that reaches the server before the step is in time, and no file is made."""
 
 import itertools
 from collections.abc import Callable
@@ -42,7 +42,7 @@ _ids = itertools.count(1)
 
 @dataclass(slots=True)
 class Case:
-    """A source at the server, who agreed to a proposal; the desk at its workstation, which knows that."""
+    """Source who agreed to a proposal, and a workstation whose replica has that answer."""
 
     ends: Ends
     workstation: Workstation
@@ -70,7 +70,7 @@ class Case:
             return file.read()
 
     def thread_state_at(self, store: Store) -> ThreadState:
-        """Say where things stand by what lies in a store, as both interfaces work it out."""
+        """Return the thread state that both interfaces derive from a store."""
         world = self.ends.world
         desk = unlocking.unlock_desk(world.config, store, PASSPHRASE)
         thread = conversation_of(desk, self.source.keys.address).entries
@@ -105,7 +105,7 @@ def case(ends: Ends, tmp_path: Path) -> Case:
     return Case(ends, workstation, source, desk, paper, proposal, digest, agreed)
 
 
-def test_what_nobody_took_back_is_made_once_the_server_has_confirmed(case: Case) -> None:
+def test_a_file_without_withdrawal_is_made_after_the_server_confirmed(case: Case) -> None:
     case.begins()
     with refuses(PassOnRefusal.NOT_CONFIRMED):
         case.makes()
@@ -128,7 +128,7 @@ def test_what_nobody_took_back_is_made_once_the_server_has_confirmed(case: Case)
     ],
     ids=["says so", "says so and deletes that", "deletes the agreement"],
 )
-def test_who_takes_back_before_the_step_came_to_the_server_is_heard(
+def test_a_withdrawal_before_the_step_reaches_the_server_counts(
     case: Case, takes_back: Callable[[Case], object], state: ProposalStatus
 ) -> None:
     case.begins()
@@ -143,16 +143,16 @@ def test_who_takes_back_before_the_step_came_to_the_server_is_heard(
     assert case.paper.made == []
     case.sync()
     for store in (case.ends.world.store, case.workstation.replica):
-        stands = case.thread_state_at(store)
-        assert stands.proposals[0].state is state
-        assert [step.is_void for step in stands.steps if step.step is StepName.PASSING_ON] == [True]
+        thread_state = case.thread_state_at(store)
+        assert thread_state.proposals[0].state is state
+        assert [step.is_void for step in thread_state.steps if step.step is StepName.PASSING_ON] == [True]
 
 
 @pytest.mark.parametrize("way", ["a line that breaks", "sticks of which one is lost"])
-def test_a_step_is_not_confirmed_by_what_came_before_the_rest(
+def test_a_step_is_not_confirmed_before_the_whole_answer_arrived(
     case: Case, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
-    """The server says that it has the step in the first pouch, and the taking back is in the last."""
+    """The first pouch confirms the step, and the last pouch has the source's withdrawal."""
     server, strand = case.ends.server, case.workstation.keyring.strand.id
     case.begins()
     case.answers(Verdict.TAKEN_BACK)
@@ -170,10 +170,10 @@ def test_a_step_is_not_confirmed_by_what_came_before_the_rest(
         with sync_refused(SyncRefusal.UNREACHABLE):
             case.ends.sync(case.workstation, breaks)
     else:
-        there = b"".join(build_whole_pouch(case.workstation.side, SERVER))
+        there = b"".join(build_whole_pouch(case.workstation.endpoint, SERVER))
         apply_pouch(server, lambda: [there], is_direct=False)
         first = b"".join(next(build_pouch_files(server, strand, 1)))
-        apply_pouch(case.workstation.side, lambda: [first], is_direct=False)
+        apply_pouch(case.workstation.endpoint, lambda: [first], is_direct=False)
 
     with refuses(PassOnRefusal.NOT_CONFIRMED, PassOnRefusal.WITHDRAWN):
         case.makes()
@@ -183,24 +183,24 @@ def test_a_step_is_not_confirmed_by_what_came_before_the_rest(
     assert case.paper.made == []
 
 
-def test_what_came_whole_over_several_sticks_confirms_a_step(case: Case) -> None:
+def test_a_complete_answer_on_several_sticks_confirms_a_step(case: Case) -> None:
     server, strand = case.ends.server, case.workstation.keyring.strand.id
     case.begins()
-    there = b"".join(build_whole_pouch(case.workstation.side, SERVER))
+    there = b"".join(build_whole_pouch(case.workstation.endpoint, SERVER))
     apply_pouch(server, lambda: [there], is_direct=False)
     for _ in range(3):
         a_source(case.ends.world).writes("vraag")
     parts = [b"".join(pieces) for pieces in build_pouch_files(server, strand, 1)]
     for part in parts[:-1]:
-        apply_pouch(case.workstation.side, lambda part=part: [part], is_direct=False)
+        apply_pouch(case.workstation.endpoint, lambda part=part: [part], is_direct=False)
         with refuses(PassOnRefusal.NOT_CONFIRMED):
             case.makes()
 
-    apply_pouch(case.workstation.side, lambda: [parts[-1]], is_direct=False)
+    apply_pouch(case.workstation.endpoint, lambda: [parts[-1]], is_direct=False)
     assert case.makes()
 
 
-def test_who_ends_the_mailbox_before_the_step_came_to_the_server_is_heard(case: Case) -> None:
+def test_an_ending_before_the_step_reaches_the_server_counts(case: Case) -> None:
     case.begins()
     case.source.ends()
     case.sync()
@@ -211,8 +211,8 @@ def test_who_ends_the_mailbox_before_the_step_came_to_the_server_is_heard(case: 
     assert case.paper.made == []
 
 
-def test_a_taking_back_that_was_spoiled_at_the_server_stops_the_file(case: Case) -> None:
-    """Whoever can write to the server's store must not be able to make the desk pass something on."""
+def test_a_withdrawal_that_was_damaged_at_the_server_stops_the_file(case: Case) -> None:
+    """Someone who can write to the server's store must not be able to make the desk pass something on."""
     case.begins()
     back = case.answers(Verdict.TAKEN_BACK)
     case.ends.world.execute(

@@ -1,4 +1,4 @@
-"""An order that the desk did sign, used by the server when it must not be: the replica keeps what it has."""
+"""Misuse of a genuine deletion order by the server: the replica keeps the mailbox."""
 
 from datetime import timedelta
 
@@ -19,7 +19,7 @@ TALLIES = tuple(bytes([n]) * 40 for n in range(8))
 
 
 def closes(ends: Ends, workstation: Workstation, source: ASource, *, in_days: int) -> bytes:
-    """Have the desk order a mailbox to be deleted, and the server know of it; return the order."""
+    """Order the deletion of a mailbox, sync it to the server, and return the order."""
     strand = workstation.keyring.strand
     due = ends.clock.day + timedelta(days=in_days)
     with workstation.replica.writing() as session:
@@ -42,7 +42,7 @@ def closes(ends: Ends, workstation: Workstation, source: ASource, *, in_days: in
 
 
 def deletes(ends: Ends, source: ASource, statement: bytes) -> None:
-    """Delete a mailbox in the server's store by an order, whatever day it is and whatever was said since."""
+    """Delete a mailbox at the server by an order, before its day or in spite of later entries."""
     with ends.world.store.writing() as session:
         mailboxes.purge_mailbox(
             session, source.keys.address, statement=statement, day=ends.clock.day, tallies=TALLIES
@@ -90,7 +90,7 @@ def test_a_captured_server_that_sends_such_an_order_is_refused(ends: Ends, sourc
     head = PouchHead(
         desk=ends.server.fingerprint,
         sender=ends.server.name,
-        receiver=workstation.side.name,
+        receiver=workstation.endpoint.name,
         serial=lowest_serial(ends.clock.half_hour()) + 1000,
         after=0,
         taken=0,
@@ -101,7 +101,7 @@ def test_a_captured_server_that_sends_such_an_order_is_refused(ends: Ends, sourc
     pouch = b"".join([packer.header, ended, *packer.finish()])
 
     with pytest.raises(PouchRefusedError) as why:
-        apply_pouch(workstation.side, lambda: [pouch], is_direct=True)
+        apply_pouch(workstation.endpoint, lambda: [pouch], is_direct=True)
 
     assert why.value.reason is PouchRefusal.FORGED
     assert is_kept(workstation, source)
@@ -127,9 +127,7 @@ def test_an_order_that_later_words_voided_deletes_nothing_at_the_workstation(
     assert found_at(workstation) == [(source.keys.address, FindingKind.DAMAGED)]
 
 
-def test_an_answer_that_crossed_a_rightful_deletion_holds_it_up_for_nobody(
-    ends: Ends, source: ASource
-) -> None:
+def test_an_answer_that_crossed_a_rightful_deletion_does_not_stop_it(ends: Ends, source: ASource) -> None:
     workstation = ends.workstation()
     ends.sync(workstation)
     statement = closes(ends, workstation, source, in_days=0)
@@ -139,11 +137,13 @@ def test_an_answer_that_crossed_a_rightful_deletion_holds_it_up_for_nobody(
     ends.sync(workstation)
 
     assert not is_kept(workstation, source)
-    assert found_at(workstation) == [(source.keys.address, FindingKind.CROSSED)]  # told, and nothing more
+    assert found_at(workstation) == [
+        (source.keys.address, FindingKind.CROSSED)
+    ]  # shown to the adviser, and nothing else
     assert all_of(workstation.replica)["ended"] == all_of(ends.world.store)["ended"]
 
 
-def test_marks_of_either_side_hold_up_no_deletion(ends: Ends, source: ASource) -> None:
+def test_read_receipts_do_not_stop_a_deletion(ends: Ends, source: ASource) -> None:
     workstation = ends.workstation()
     ends.sync(workstation)
     statement = closes(ends, workstation, source, in_days=0)

@@ -1,4 +1,4 @@
-"""What seldom happens on a line: something that goes while it is packed, or comes when it is gone."""
+"""Rare cases of a sync: rows that vanish while they are packed, and items whose mailbox is gone."""
 
 import itertools
 import os
@@ -44,11 +44,11 @@ SERIALS: Iterator[int] = itertools.count(lowest_serial(HALF_HOUR + 48))
 def down(ends: Ends, workstation: Workstation, *items: Item) -> int:
     """Give a workstation these items, and return how many of them brought something."""
     pouch = to_workstation(ends, workstation, *items, serial=next(SERIALS))
-    return apply_pouch(workstation.side, lambda: [pouch], is_direct=True).applied
+    return apply_pouch(workstation.endpoint, lambda: [pouch], is_direct=True).applied
 
 
 def up(ends: Ends, *items: Item) -> int:
-    """Give the server these items from the first workstation."""
+    """Apply these items at the server, as a pouch of the first workstation."""
     seed = ends.world.keyring.strand.seed
     pouch = made_by_hand(ends, seed, *items, serial=next(SERIALS))
     return apply_pouch(ends.server, lambda: [pouch], is_direct=True).applied
@@ -61,18 +61,18 @@ def workstation(ends: Ends) -> Workstation:
     return made
 
 
-# ---- packed for somebody, and gone -----------------------------------------------------------------------
+# ---- packed for a peer, and gone ----------------------------------------------------------------------
 
 
-def test_for_whom_is_no_peer_nothing_is_packed(ends: Ends) -> None:
+def test_nothing_is_packed_for_a_stranger(ends: Ends) -> None:
     with pytest.raises(PeerMissingError):
         build_pouch(ends.server, StrandId(b"stranger"), {})
     with pytest.raises(PeerMissingError):
         list(build_pouch_files(ends.server, StrandId(b"stranger"), None))
 
 
-def test_what_is_gone_when_it_is_packed_is_told_of_no_more(ends: Ends, workstation: Workstation) -> None:
-    """A row says that there is something to tell; what it is about may be gone by then."""
+def test_rows_whose_subject_is_gone_leave_the_outbox(ends: Ends, workstation: Workstation) -> None:
+    """A row of the outbox names something that may be gone when it is packed."""
     peer = workstation.keyring.strand.id
     with ends.world.store.writing() as session:
         for what, of in (
@@ -121,10 +121,10 @@ def test_a_row_of_another_shape_in_our_own_tables_is_left_out(ends: Ends, workst
     assert all_of(workstation.replica)["record"] == set()
 
 
-# ---- comes, and is here, or has no place here ------------------------------------------------------------
+# ---- applied twice, or without a mailbox --------------------------------------------------------------
 
 
-def test_files_and_chunks_of_what_is_here_are_passed_over(ends: Ends, workstation: Workstation) -> None:
+def test_files_and_chunks_of_entries_that_are_here_are_skipped(ends: Ends, workstation: Workstation) -> None:
     source = a_source(ends.world)
     entry = source.writes("hello", file=("a", b"file"))
     ends.sync(workstation)
@@ -145,7 +145,7 @@ def test_files_and_chunks_of_what_is_here_are_passed_over(ends: Ends, workstatio
     assert applied == 0
 
 
-def test_a_file_that_is_begun_twice_goes_on_where_it_was(ends: Ends, workstation: Workstation) -> None:
+def test_a_file_that_is_begun_twice_continues_where_it_was(ends: Ends, workstation: Workstation) -> None:
     source = a_source(ends.world)
     source.writes("hello")
     ends.sync(workstation)
@@ -192,7 +192,7 @@ def test_an_entry_whose_file_is_not_here_is_a_broken_transfer(ends: Ends, workst
         assert entries.find(session, source.keys.address, entry.envelope.entry_id) is None
 
 
-def test_of_entries_that_come_together_only_the_one_that_does_not_fit_is_left_out(
+def test_of_a_batch_only_the_entry_that_does_not_fit_is_left_out(
     ends: Ends, workstation: Workstation
 ) -> None:
     source = a_source(ends.world)
@@ -215,7 +215,7 @@ def test_of_entries_that_come_together_only_the_one_that_does_not_fit_is_left_ou
         assert entries.find(session, source.keys.address, broken.envelope.entry_id) is None
 
 
-def test_what_did_not_fit_together_and_fits_a_moment_later_is_all_there(
+def test_a_batch_that_fits_at_the_second_try_is_complete(
     ends: Ends, workstation: Workstation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = a_source(ends.world)
@@ -247,17 +247,19 @@ def test_more_entries_than_fit_in_one_transaction_come_in_several(
     assert all_of(workstation.replica) == all_of(ends.world.store)
 
 
-def test_a_transfer_that_stays_broken_is_given_up(ends: Ends, workstation: Workstation) -> None:
+def test_a_transfer_that_stays_broken_is_stopped(ends: Ends, workstation: Workstation) -> None:
     def broken(_: bytes) -> bytes:
         return to_workstation(
             ends, workstation, ChunkItem(b"f" * 16, 3, is_last=False, ciphertext=b"3"), serial=next(SERIALS)
         )
 
     with sync_refused(SyncRefusal.BROKEN_TRANSFER):
-        exchange(workstation.side, Line(ends, broken), lambda _left: None)
+        exchange(workstation.endpoint, Line(ends, broken), lambda _left: None)
 
 
-def test_an_order_that_is_here_or_of_no_mailbox_changes_nothing(ends: Ends, workstation: Workstation) -> None:
+def test_an_order_that_is_here_or_without_a_mailbox_changes_nothing(
+    ends: Ends, workstation: Workstation
+) -> None:
     source = a_source(ends.world)
     source.writes("hello")
     ends.sync(workstation)
@@ -287,8 +289,10 @@ def test_an_order_of_another_workstation_comes_and_goes(ends: Ends, workstation:
     assert all_of(second.replica)["order"] == set()
 
 
-def test_an_ending_by_order_is_not_taken_from_a_workstation(ends: Ends, workstation: Workstation) -> None:
-    """The server carries out orders itself, and looks whether they still hold."""
+def test_the_server_applies_no_ending_by_order_from_a_workstation(
+    ends: Ends, workstation: Workstation
+) -> None:
+    """The server carries out orders itself, and checks that they are still valid."""
     source = a_source(ends.world)
     source.writes("hello")
     ends.sync(workstation)
@@ -368,7 +372,7 @@ def test_a_letterhead_that_is_gone_from_the_store_does_not_travel(
     assert ends.newest_letterhead(workstation.replica).serial == believed
 
 
-def test_an_older_letterhead_and_an_older_record_are_left(ends: Ends, workstation: Workstation) -> None:
+def test_an_older_letterhead_and_an_older_record_are_ignored(ends: Ends, workstation: Workstation) -> None:
     with ends.world.store.reading() as session:
         older = letterheads.latest(session)
     assert older is not None
@@ -394,7 +398,7 @@ def test_a_record_that_was_dropped_here_does_not_come_back(ends: Ends, workstati
     assert down(ends, workstation, RecordItem("casefile", b"name", 1, 2, b"changed"), gone) == 0
 
 
-def test_a_published_file_that_is_here_is_left(ends: Ends, workstation: Workstation) -> None:
+def test_a_public_file_that_is_here_changes_nothing(ends: Ends, workstation: Workstation) -> None:
     with workstation.replica.writing() as session:
         public_files.put(session, "report", b"body")
 
@@ -402,15 +406,13 @@ def test_a_published_file_that_is_here_is_left(ends: Ends, workstation: Workstat
     assert down(ends, workstation, PublicFileItem("report", b"another")) == 1
 
 
-def test_a_server_shows_nobody_what_is_damaged(ends: Ends, workstation: Workstation) -> None:
+def test_a_server_ignores_reports_of_damage(ends: Ends, workstation: Workstation) -> None:
     assert up(ends, DamagedItem(b"a" * 20, b"e" * 16)) == 0
     assert down(ends, workstation, DamagedItem(b"a" * 20, b"e" * 16)) == 1
 
 
-def test_an_answer_with_a_gap_in_front_is_judged_by_what_it_had_seen(
-    ends: Ends, workstation: Workstation
-) -> None:
-    """The desk had seen the source's words, and the source's newest entry is a mark that it had not."""
+def test_an_answer_after_a_gap_counts_by_what_it_had_seen(ends: Ends, workstation: Workstation) -> None:
+    """The desk had seen the source's texts. It had not seen the source's newest entry, a read receipt."""
     source = a_source(ends.world)
     source.writes("hello")
     ends.sync(workstation)

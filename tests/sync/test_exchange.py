@@ -1,4 +1,4 @@
-"""What is new on either side is on both after a sync; what two did at once is settled."""
+"""After a sync both ends have everything that was new, and concurrent changes are merged."""
 
 import os
 from collections.abc import Sequence
@@ -84,7 +84,7 @@ def count(store: Store, source: ASource, tallies: tuple[bytes, ...] = TALLIES) -
 # ---- entries -----------------------------------------------------------------------------------------
 
 
-def test_what_a_source_wrote_comes_to_the_workstation_and_only_once(ends: Ends) -> None:
+def test_a_sources_entries_arrive_at_the_workstation_once(ends: Ends) -> None:
     workstation = ends.workstation()
     source = a_source(ends.world)
     source.writes("hello", file=("photo.jpg", os.urandom(3_000_000)))
@@ -99,9 +99,7 @@ def test_what_a_source_wrote_comes_to_the_workstation_and_only_once(ends: Ends) 
     assert ends.left(ends.world.store, workstation.keyring.strand.id) == 0
 
 
-def test_what_a_pouch_brought_is_on_the_disk_before_it_is_acknowledged(
-    ends: Ends, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_pouch_is_on_disk_before_it_is_acknowledged(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
     workstation = ends.workstation()
     a_source(ends.world).writes("hello", file=("photo.jpg", os.urandom(3_000)))
     levels: list[int] = []
@@ -127,7 +125,7 @@ def test_an_empty_mailbox_stays_at_the_server(ends: Ends) -> None:
         assert mailboxes.find(session, source.keys.address) is None
 
 
-def test_an_answer_with_a_file_comes_to_the_server(ends: Ends) -> None:
+def test_an_answer_with_a_file_arrives_at_the_server(ends: Ends) -> None:
     workstation = ends.workstation()
     source = a_source(ends.world)
     source.writes("hello")
@@ -154,7 +152,7 @@ def test_an_answer_that_crossed_a_message_leaves_it_waiting(ends: Ends) -> None:
     assert waits_since(ends.world.store, source) == TODAY
 
 
-def test_an_answer_after_a_mark_of_the_source_still_counts(ends: Ends) -> None:
+def test_an_answer_after_a_read_receipt_of_the_source_still_counts(ends: Ends) -> None:
     workstation = ends.workstation()
     source = a_source(ends.world)
     source.writes("hello")
@@ -168,7 +166,7 @@ def test_an_answer_after_a_mark_of_the_source_still_counts(ends: Ends) -> None:
     assert waits_since(ends.world.store, source) is None
 
 
-def test_a_mark_of_the_desk_answers_nothing(ends: Ends) -> None:
+def test_a_read_receipt_of_the_desk_is_not_an_answer(ends: Ends) -> None:
     workstation = ends.workstation()
     source = a_source(ends.world)
     source.writes("hello")
@@ -181,7 +179,7 @@ def test_a_mark_of_the_desk_answers_nothing(ends: Ends) -> None:
     assert waits_since(ends.world.store, source) == TODAY
 
 
-def test_what_a_source_removed_goes_at_the_workstation_too(ends: Ends) -> None:
+def test_a_removal_by_the_source_reaches_the_workstation(ends: Ends) -> None:
     workstation = ends.workstation()
     source = a_source(ends.world)
     first = source.writes("hello", file=("a.pdf", b"file"))
@@ -198,7 +196,7 @@ def test_what_a_source_removed_goes_at_the_workstation_too(ends: Ends) -> None:
     assert (gone.header, gone.removal is not None) == (None, True)
 
 
-def test_what_was_removed_before_it_travelled_comes_as_a_tombstone(ends: Ends) -> None:
+def test_an_entry_removed_before_the_sync_arrives_as_a_tombstone(ends: Ends) -> None:
     workstation = ends.workstation()
     source = a_source(ends.world)
     source.removes(source.writes("hello", file=("a.pdf", b"file")))
@@ -208,7 +206,7 @@ def test_what_was_removed_before_it_travelled_comes_as_a_tombstone(ends: Ends) -
     assert all_of(workstation.replica) == all_of(ends.world.store)
 
 
-def test_each_side_removes_what_the_other_has(ends: Ends) -> None:
+def test_a_removal_at_either_end_reaches_the_other(ends: Ends) -> None:
     workstation = ends.workstation()
     source = a_source(ends.world)
     said = source.writes("hello")
@@ -232,7 +230,7 @@ def test_each_side_removes_what_the_other_has(ends: Ends) -> None:
     assert [entry.header for entry in left] == [None, None]
 
 
-# ---- endings, orders, the ledger ------------------------------------------------------------------------
+# ---- endings, orders, the ledger ----------------------------------------------------------------------
 
 
 def test_a_mailbox_that_its_source_ended_ends_at_the_workstation(ends: Ends) -> None:
@@ -252,12 +250,12 @@ def test_a_mailbox_that_its_source_ended_ends_at_the_workstation(ends: Ends) -> 
         assert len(mailboxes.ended_mailboxes(session)) == 2
 
 
-def test_an_answer_to_a_mailbox_that_ended_meanwhile_is_nobodys(ends: Ends) -> None:
+def test_an_answer_to_a_mailbox_that_has_ended_is_dropped(ends: Ends) -> None:
     workstation = ends.workstation()
     source = a_source(ends.world)
     source.writes("hello")
     ends.sync(workstation)
-    at(ends, workstation, source).answers_with_file("too late", b"for nobody")
+    at(ends, workstation, source).answers_with_file("too late", b"a file")
     source.ends()
 
     ends.sync(workstation)
@@ -266,7 +264,7 @@ def test_an_answer_to_a_mailbox_that_ended_meanwhile_is_nobodys(ends: Ends) -> N
     assert all_of(ends.world.store)["mailbox"] == set()
 
 
-def test_an_order_comes_to_the_server_and_is_taken_back_there(ends: Ends) -> None:
+def test_an_order_and_its_withdrawal_reach_the_server(ends: Ends) -> None:
     workstation = ends.workstation()
     source = a_source(ends.world)
     source.writes("hello")
@@ -283,7 +281,7 @@ def test_an_order_comes_to_the_server_and_is_taken_back_there(ends: Ends) -> Non
     assert all_of(ends.world.store)["order"] == set()
 
 
-def test_what_the_desk_ordered_to_be_deleted_leaves_tallies_on_both_sides(ends: Ends) -> None:
+def test_a_mailbox_deleted_by_order_leaves_tallies_at_both_ends(ends: Ends) -> None:
     workstation = ends.workstation()
     source = a_source(ends.world)
     source.writes("hello")
@@ -325,7 +323,7 @@ def test_two_workstations_count_an_ended_mailbox_once(ends: Ends) -> None:
         assert mailboxes.ended_mailboxes(session) == []
 
 
-def test_a_workstation_that_comes_late_still_hears_of_an_ending(ends: Ends) -> None:
+def test_a_workstation_that_syncs_late_still_receives_an_ending(ends: Ends) -> None:
     first, second = ends.workstation(), ends.workstation(ends.second_keyring())
     source = a_source(ends.world)
     source.writes("hello")
@@ -346,7 +344,7 @@ def test_a_workstation_that_comes_late_still_hears_of_an_ending(ends: Ends) -> N
         assert mailboxes.ended_mailboxes(session) == []
 
 
-# ---- what the desk keeps ---------------------------------------------------------------------------------
+# ---- records, letterheads, reports --------------------------------------------------------------------
 
 
 def test_records_go_to_the_server_and_to_the_other_workstation(ends: Ends) -> None:
@@ -379,10 +377,10 @@ def test_a_record_that_both_changed_is_merged(ends: Ends) -> None:
     assert all_of(first.replica) == all_of(second.replica) == all_of(ends.world.store)
     found = record_of(ends.world.store, b"name")
     assert found is not None
-    assert (found.revision, found.sealed) == (2, b"merged of ours and theirs")
+    assert (found.revision, found.sealed) == (2, b"merged: ours and theirs")
 
 
-def test_a_record_that_both_wrote_alike_is_left(ends: Ends) -> None:
+def test_a_record_that_both_wrote_alike_changes_nothing(ends: Ends) -> None:
     first, second = ends.workstation(), ends.workstation(ends.second_keyring())
     put_record(first.replica, b"name", b"the same")
     put_record(second.replica, b"name", b"the same")
@@ -411,7 +409,7 @@ def test_a_record_that_was_dropped_is_dropped_at_the_server_alone(ends: Ends) ->
     assert record_of(second.replica, b"name") is not None
 
 
-def test_a_letterhead_goes_up_and_comes_down(ends: Ends) -> None:
+def test_a_letterhead_reaches_the_server_and_the_workstation(ends: Ends) -> None:
     first, second = ends.workstation(), ends.workstation(ends.second_keyring())
     ends.sync(first)
     ends.sync(second)
@@ -440,7 +438,7 @@ def test_letterheads_that_two_workstations_signed_at_once_are_merged(ends: Ends)
     assert (newest.answer_working_days, newest.confirm_days) == (9, 4)
 
 
-def test_a_published_report_comes_to_the_server(ends: Ends) -> None:
+def test_a_published_report_reaches_the_server(ends: Ends) -> None:
     workstation = ends.workstation()
     with workstation.replica.writing() as session:
         public_files.put(session, "report-2026-nl.html", b"body")
@@ -451,7 +449,7 @@ def test_a_published_report_comes_to_the_server(ends: Ends) -> None:
     assert all_of(workstation.replica) == all_of(ends.world.store)
 
 
-# ---- large things, in pieces -----------------------------------------------------------------------------
+# ---- large things, in pieces --------------------------------------------------------------------------
 
 
 def test_a_large_file_travels_in_many_pouches_both_ways(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -470,7 +468,7 @@ def test_a_large_file_travels_in_many_pouches_both_ways(ends: Ends, monkeypatch:
         assert attachments.uploads_from_peer(session, workstation.keyring.strand.id) == []
 
 
-def test_a_pouch_holds_no_more_small_things_than_fit(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pouch_has_no_more_small_items_than_fit(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sync.build.TARGET_BYTES", 10_000)
     workstation = ends.workstation()
     for number in range(10):
@@ -482,8 +480,8 @@ def test_a_pouch_holds_no_more_small_things_than_fit(ends: Ends, monkeypatch: py
     assert synced.rounds >= 3
 
 
-def test_small_things_are_taken_in_several_at_a_time(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each by itself, a pouch of them would take longer than the server waits for the next to be read."""
+def test_small_items_are_applied_in_batches(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One transaction for each would take longer than the server waits until its next pouch is read."""
     workstation = ends.workstation()
     for number in range(100):
         put_record(ends.world.store, bytes([number]), b"a record")
@@ -505,7 +503,7 @@ def test_small_things_are_taken_in_several_at_a_time(ends: Ends, monkeypatch: py
     assert all_of(workstation.replica) == all_of(ends.world.store)
 
 
-# ---- what is wrong at the server -------------------------------------------------------------------------
+# ---- faults at the server -------------------------------------------------------------------------
 
 
 def found_at(workstation: Workstation) -> list[tuple[bytes, FindingKind]]:
@@ -513,7 +511,7 @@ def found_at(workstation: Workstation) -> list[tuple[bytes, FindingKind]]:
         return [(each.address, each.kind) for each in sync_findings.all_findings(session)]
 
 
-def test_an_entry_that_was_changed_at_the_server_is_told_of_and_stops_nothing(ends: Ends) -> None:
+def test_an_entry_that_was_changed_at_the_server_is_reported_and_stops_nothing(ends: Ends) -> None:
     workstation = ends.workstation()
     source, other = a_source(ends.world), a_source(ends.world)
     damaged = source.writes("hello")
@@ -533,7 +531,7 @@ def test_an_entry_that_was_changed_at_the_server_is_told_of_and_stops_nothing(en
         assert len(entries.of_mailbox(session, other.keys.address)) == 1
 
 
-def test_what_was_mended_at_the_server_is_forgiven(ends: Ends) -> None:
+def test_a_finding_goes_when_the_server_is_repaired(ends: Ends) -> None:
     workstation = ends.workstation()
     source = a_source(ends.world)
     whole = source.writes("hello")
@@ -560,7 +558,7 @@ def test_what_was_mended_at_the_server_is_forgiven(ends: Ends) -> None:
         "UPDATE entry SET address = address, entry_id = zeroblob(16)",
     ],
 )
-def test_whatever_is_changed_in_the_servers_tables_a_sync_goes_on(ends: Ends, statement: str) -> None:
+def test_changes_in_the_servers_tables_do_not_stop_a_sync(ends: Ends, statement: str) -> None:
     workstation = ends.workstation()
     source = a_source(ends.world)
     source.writes("hello")

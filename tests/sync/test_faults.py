@@ -1,4 +1,4 @@
-"""Whatever happens to a pouch on its way: nothing is lost or doubled, and nobody is believed too soon."""
+"""Faults and attacks on the way: nothing is lost or applied twice, and nothing is applied unverified."""
 
 import itertools
 import os
@@ -42,22 +42,22 @@ CUTS = 200
 
 
 def a_pouch(workstation: Workstation) -> bytes:
-    return build_pouch(workstation.side, SERVER, {}).pouch
+    return build_pouch(workstation.endpoint, SERVER, {}).pouch
 
 
-def refusal(side: Endpoint, pouch: bytes, *, is_direct: bool = True) -> PouchRefusal:
+def refusal(endpoint: Endpoint, pouch: bytes, *, is_direct: bool = True) -> PouchRefusal:
     with pytest.raises(PouchRefusedError) as refused:
-        apply_pouch(side, lambda: [pouch], is_direct=is_direct)
+        apply_pouch(endpoint, lambda: [pouch], is_direct=is_direct)
     return refused.value.reason
 
 
 def to_come(ends: Ends) -> int:
-    """Return a serial that nobody has given yet, of tomorrow."""
+    """Return an unused serial, of tomorrow."""
     return lowest_serial(ends.clock.half_hour() + 48)
 
 
 def made_by_hand(ends: Ends, seed: bytes, *items: Item, **head: object) -> bytes:
-    """Return a pouch to the server as somebody makes it who knows its card."""
+    """Return a pouch to the server, as anyone with the server's card can make it."""
     fields = {
         "desk": ends.world.keyring.fingerprint,
         "sender": ends.world.keyring.strand.id,
@@ -73,7 +73,7 @@ def made_by_hand(ends: Ends, seed: bytes, *items: Item, **head: object) -> bytes
 
 @dataclass(slots=True)
 class Cutting:
-    """A line that loses a part of the question, or of an answer, or all that comes back; or nothing."""
+    """Line that at random loses a part of the question, a part of the answer, all of it, or nothing."""
 
     ends: Ends
     chance: random.Random
@@ -94,13 +94,13 @@ class Cutting:
         yield self._cut(pouches) if how == "answer" else pouches
 
     def _cut(self, pouches: Iterator[bytes]) -> Iterator[bytes]:
-        """Let some pouches through, and the next one in part: all of it is what is judged."""
+        """Let some pouches through, and then a part of the next one."""
         yield from itertools.islice(pouches, self.chance.randrange(3))
         for pouch in pouches:
             yield pouch[: self.chance.randrange(len(pouch))]
 
 
-# ---- a line that breaks ------------------------------------------------------------------------------------
+# ---- a line that breaks -------------------------------------------------------------------------------
 
 
 def test_a_line_cut_at_two_hundred_random_places_loses_and_doubles_nothing(
@@ -121,7 +121,7 @@ def test_a_line_cut_at_two_hundred_random_places_loses_and_doubles_nothing(
         else:
             source.writes("hello", file=("a", chance.randbytes(150_000)) if chance.randrange(2) else None)
         try:
-            exchange(workstation.side, line, lambda _left: None)
+            exchange(workstation.endpoint, line, lambda _left: None)
         except (SyncError, PouchRefusedError):
             continue
     for workstation in (first, second, first):
@@ -131,7 +131,7 @@ def test_a_line_cut_at_two_hundred_random_places_loses_and_doubles_nothing(
     assert found_at(first) == found_at(second) == []
 
 
-def test_a_pouch_that_comes_again_changes_nothing(ends: Ends) -> None:
+def test_a_duplicate_pouch_changes_nothing(ends: Ends) -> None:
     workstation = ends.workstation()
     source = a_source(ends.world)
     source.writes("hello")
@@ -145,7 +145,7 @@ def test_a_pouch_that_comes_again_changes_nothing(ends: Ends) -> None:
     ends.sync(workstation, through=keeping)
     before = all_of(workstation.replica), all_of(ends.world.store)
 
-    assert apply_pouch(workstation.side, lambda: [kept[1]], is_direct=True).is_duplicate
+    assert apply_pouch(workstation.endpoint, lambda: [kept[1]], is_direct=True).is_duplicate
     assert apply_pouch(ends.server, lambda: [kept[0]], is_direct=True).is_duplicate
     assert (all_of(workstation.replica), all_of(ends.world.store)) == before
 
@@ -158,7 +158,7 @@ def test_a_pouch_that_builds_on_a_missing_one_is_refused_as_early(ends: Ends) ->
     assert refusal(ends.server, pouch, is_direct=False) is PouchRefusal.EARLY
 
 
-def test_what_is_split_over_files_is_taken_in_in_its_order_alone(ends: Ends) -> None:
+def test_a_pouch_in_several_files_is_applied_only_in_order(ends: Ends) -> None:
     workstation = ends.workstation()
     ends.sync(workstation)
     for number in range(3):
@@ -170,9 +170,9 @@ def test_what_is_split_over_files_is_taken_in_in_its_order_alone(ends: Ends) -> 
     assert len(parts) > 3
 
     for part in reversed(parts[1:]):
-        assert refusal(workstation.side, part, is_direct=False) is PouchRefusal.EARLY
+        assert refusal(workstation.endpoint, part, is_direct=False) is PouchRefusal.EARLY
     for part in parts:
-        assert not apply_pouch(workstation.side, lambda part=part: [part], is_direct=False).is_duplicate
+        assert not apply_pouch(workstation.endpoint, lambda part=part: [part], is_direct=False).is_duplicate
     ends.sync(workstation)
 
     assert all_of(workstation.replica) == all_of(ends.world.store)
@@ -190,14 +190,14 @@ def test_files_in_the_wrong_order_are_each_whole(ends: Ends) -> None:
     source.writes("the second stick", file=("a", os.urandom(3_000_000)))
     newer = b"".join(*build_pouch_files(ends.server, strand, None))
 
-    apply_pouch(workstation.side, lambda: [newer], is_direct=False)
-    late = apply_pouch(workstation.side, lambda: [older], is_direct=False)
+    apply_pouch(workstation.endpoint, lambda: [newer], is_direct=False)
+    late = apply_pouch(workstation.endpoint, lambda: [older], is_direct=False)
 
     assert late.is_duplicate
     assert all_of(workstation.replica) == all_of(ends.world.store)
 
 
-# ---- who is who --------------------------------------------------------------------------------------------
+# ---- who is who ---------------------------------------------------------------------------------------
 
 
 def test_a_stranger_is_refused(ends: Ends) -> None:
@@ -217,7 +217,7 @@ def test_a_pouch_in_a_workstations_name_by_another_key_is_forged(ends: Ends) -> 
     assert refusal(ends.server, made_by_hand(ends, b"s" * 32)) is PouchRefusal.FORGED
 
 
-def test_a_workstation_that_was_taken_out_of_use_is_refused(ends: Ends) -> None:
+def test_a_revoked_workstation_is_refused(ends: Ends) -> None:
     workstation = ends.workstation(ends.second_keyring())
     source = a_source(ends.world)
     source.writes("hello")
@@ -240,13 +240,13 @@ def test_a_workstation_that_was_never_paired_says_so(ends: Ends) -> None:
         peers.remove_peer(session, SERVER)
 
     with sync_refused(SyncRefusal.NOT_PAIRED):
-        workstation.side.recipient()
+        workstation.endpoint.recipient()
     with sync_refused(SyncRefusal.NOT_PAIRED):
-        apply_pouch(workstation.side, lambda: [to_workstation(ends, workstation)], is_direct=True)
+        apply_pouch(workstation.endpoint, lambda: [to_workstation(ends, workstation)], is_direct=True)
 
 
 def to_workstation(ends: Ends, workstation: Workstation, *items: Item, **head: object) -> bytes:
-    """Return a pouch of the server's, with these items in it."""
+    """Return a pouch from the server with these items."""
     fields = {
         "desk": ends.world.keyring.fingerprint,
         "sender": SERVER,
@@ -280,7 +280,7 @@ def test_a_server_with_another_key_is_not_the_one_that_was_paired(ends: Ends) ->
     )
     pouch = b"".join([packer.header, *packer.finish()])
 
-    assert refusal(workstation.side, pouch) is PouchRefusal.FORGED
+    assert refusal(workstation.endpoint, pouch) is PouchRefusal.FORGED
 
 
 def test_a_pouch_for_another_desk_or_another_workstation_is_refused(ends: Ends) -> None:
@@ -293,14 +293,14 @@ def test_a_pouch_for_another_desk_or_another_workstation_is_refused(ends: Ends) 
         answer(ends.server, other_desk)
     assert refused.value.reason is PouchRefusal.OTHER_DESK
     for_another = to_workstation(ends, workstation, receiver=b"another1")
-    assert refusal(workstation.side, for_another) is PouchRefusal.NOT_FOR_US
-    assert refusal(workstation.side, a_pouch(workstation)) is PouchRefusal.UNREADABLE
+    assert refusal(workstation.endpoint, for_another) is PouchRefusal.NOT_FOR_US
+    assert refusal(workstation.endpoint, a_pouch(workstation)) is PouchRefusal.UNREADABLE
 
 
-# ---- what is in it -----------------------------------------------------------------------------------------
+# ---- false items in a pouch ---------------------------------------------------------------------------
 
 
-def test_one_item_that_is_not_true_refuses_the_whole_pouch(ends: Ends) -> None:
+def test_one_false_item_refuses_the_whole_pouch(ends: Ends) -> None:
     workstation = ends.workstation()
     source = a_source(ends.world)
     entry = source.writes("hello")
@@ -309,7 +309,9 @@ def test_one_item_that_is_not_true_refuses_the_whole_pouch(ends: Ends) -> None:
     )
     keys = MailboxItem(source.keys.address, source.keys.recipient, source.keys.verify_key, TODAY)
 
-    assert refusal(workstation.side, to_workstation(ends, workstation, keys, forged)) is PouchRefusal.FORGED
+    assert (
+        refusal(workstation.endpoint, to_workstation(ends, workstation, keys, forged)) is PouchRefusal.FORGED
+    )
     assert all_of(workstation.replica)["mailbox"] == set()
 
 
@@ -341,27 +343,27 @@ def test_an_entry_that_was_changed_on_the_way_is_forged(ends: Ends, change: dict
 
     pouch = to_workstation(ends, workstation, keys, EntryItem(**fields))
 
-    assert refusal(workstation.side, pouch) is PouchRefusal.FORGED
+    assert refusal(workstation.endpoint, pouch) is PouchRefusal.FORGED
 
 
 @pytest.mark.parametrize("kind", ["draft", "unsent"])
-def test_a_server_that_brings_words_as_if_typed_here_is_refused(ends: Ends, kind: str) -> None:
+def test_a_server_that_sends_a_draft_is_refused(ends: Ends, kind: str) -> None:
     workstation = ends.workstation()
     pouch = to_workstation(ends, workstation, RecordItem(kind, b"n" * 20, 0, 1, b"sealed"))
 
-    assert refusal(workstation.side, pouch) is PouchRefusal.FORGED
+    assert refusal(workstation.endpoint, pouch) is PouchRefusal.FORGED
 
 
-def test_keys_that_do_not_make_the_address_are_forged(ends: Ends) -> None:
+def test_keys_of_another_address_are_forged(ends: Ends) -> None:
     workstation = ends.workstation()
     one, other = a_source(ends.world), a_source(ends.world)
     keys = MailboxItem(one.keys.address, other.keys.recipient, other.keys.verify_key, TODAY)
 
-    assert refusal(workstation.side, to_workstation(ends, workstation, keys)) is PouchRefusal.FORGED
+    assert refusal(workstation.endpoint, to_workstation(ends, workstation, keys)) is PouchRefusal.FORGED
 
 
-def test_a_desks_entry_in_the_place_of_another_refuses_the_pouch(ends: Ends) -> None:
-    """A keyring that is in use on two machines signs two histories of one strand."""
+def test_a_fork_of_the_desks_strand_refuses_the_pouch(ends: Ends) -> None:
+    """A keyring in use on two machines signs two histories of one strand."""
     one, copy = ends.workstation(), ends.workstation()
     source = a_source(ends.world)
     source.writes("hello")
@@ -379,7 +381,7 @@ def test_a_desks_entry_in_the_place_of_another_refuses_the_pouch(ends: Ends) -> 
     assert refused.value.reason is PouchRefusal.FORK
 
 
-def test_a_source_who_wrote_on_upon_a_server_that_was_put_back_is_told_of(ends: Ends) -> None:
+def test_a_fork_by_a_source_on_a_restored_server_is_reported(ends: Ends) -> None:
     workstation = ends.workstation()
     source = a_source(ends.world)
     source.writes("hello")
@@ -398,10 +400,10 @@ def test_a_source_who_wrote_on_upon_a_server_that_was_put_back_is_told_of(ends: 
     assert [row.digest for row in stored][1:] == [fork.digest]
 
 
-# ---- a store that was put back, or is new ------------------------------------------------------------------
+# ---- a restored store, and a new one ------------------------------------------------------------------
 
 
-def test_a_server_put_back_to_yesterday_is_found_out_and_given_everything_again(ends: Ends) -> None:
+def test_a_server_restored_to_yesterday_is_detected_and_sent_everything_again(ends: Ends) -> None:
     workstation = ends.workstation()
     source, other = a_source(ends.world), a_source(ends.world)
     source.writes("hello")
@@ -409,7 +411,7 @@ def test_a_server_put_back_to_yesterday_is_found_out_and_given_everything_again(
     yesterday = copy_of(ends.world.store, ends.folder / "yesterday.db")
     ends.clock.day += timedelta(days=1)
     source.writes("since then", file=("a", b"file"))
-    other.writes("and somebody new")
+    other.writes("a new source")
     ends.sync(workstation)
     at(ends, workstation, source).is_answered("an answer")
     put_record(workstation.replica, b"name", b"sealed")
@@ -428,7 +430,7 @@ def test_a_server_put_back_to_yesterday_is_found_out_and_given_everything_again(
     assert not ends.sync(workstation).server_was_restored
 
 
-def test_a_replica_put_back_to_yesterday_gets_everything_again(ends: Ends) -> None:
+def test_a_replica_restored_to_yesterday_gets_everything_again(ends: Ends) -> None:
     workstation = ends.workstation()
     source = a_source(ends.world)
     source.writes("hello")
@@ -445,8 +447,8 @@ def test_a_replica_put_back_to_yesterday_gets_everything_again(ends: Ends) -> No
     assert all_of(workstation.replica) == all_of(ends.world.store)
 
 
-def test_a_replica_put_back_to_before_its_last_question_gets_back_what_it_said(ends: Ends) -> None:
-    """The server took one pouch from it since, and it took one from the server: nothing else differs."""
+def test_a_replica_restored_to_before_its_last_question_gets_its_entries_back(ends: Ends) -> None:
+    """Since the backup, each applied one pouch of the other. Nothing else differs."""
     workstation = ends.workstation()
     source = a_source(ends.world)
     source.writes("hello")
@@ -461,15 +463,15 @@ def test_a_replica_put_back_to_before_its_last_question_gets_back_what_it_said(e
     ends.sync(workstation)
 
     assert all_of(workstation.replica) == all_of(ends.world.store)
-    at(ends, workstation, source).is_answered("and another")  # upon the one that came back
+    at(ends, workstation, source).is_answered("and another")  # after the entry that came back
     ends.sync(workstation)
     assert all_of(workstation.replica) == all_of(ends.world.store)
 
 
-def test_a_server_put_back_to_between_two_pouches_of_an_answer_is_found_out(
+def test_a_server_restored_between_two_pouches_of_an_answer_is_detected(
     ends: Ends, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It knows of the question, so its answer says nothing strange; but not of what came to it since."""
+    """The server still knows the question, but not what sources wrote to it after that."""
     monkeypatch.setattr("sync.build.TARGET_BYTES", 1)
     workstation = ends.workstation()
     for _ in range(4):
@@ -483,7 +485,7 @@ def test_a_server_put_back_to_between_two_pouches_of_an_answer_is_found_out(
         return pouch
 
     way = Way(lambda question: map(copied, answer_pouches(ends.server, question)))
-    exchange(workstation.side, way, lambda _left: None)
+    exchange(workstation.endpoint, way, lambda _left: None)
     everything = all_of(ends.world.store)
     assert all_of(workstation.replica) == everything
     put_back(ends.world.store, copy)
@@ -495,8 +497,8 @@ def test_a_server_put_back_to_between_two_pouches_of_an_answer_is_found_out(
     assert not ends.sync(workstation).server_was_restored
 
 
-def test_what_lay_in_a_lost_file_comes_after_a_server_was_put_back(ends: Ends) -> None:
-    """The workstation took in a later pouch than any that the server remembers: not the lost one."""
+def test_the_contents_of_a_lost_file_arrive_after_a_server_was_restored(ends: Ends) -> None:
+    """The workstation applied a later pouch than the server remembers, but not the lost one."""
     workstation = ends.workstation()
     ends.sync(workstation)
     ends.sync(workstation)
@@ -506,21 +508,21 @@ def test_what_lay_in_a_lost_file_comes_after_a_server_was_put_back(ends: Ends) -
     b"".join(*build_pouch_files(ends.server, strand, None))  # the lost one
     copy = copy_of(ends.world.store, ends.folder / "copy.db")
     first = b"".join(next(build_pouch_files(ends.server, strand, 1_000_000)))
-    pending.import_pouch(workstation.side, [first])
+    pending.import_pouch(workstation.endpoint, [first])
     put_back(ends.world.store, copy)
     ends.clock.day += timedelta(days=1)
-    pending.import_pouch(ends.server, [b"".join(*build_pouch_files(workstation.side, SERVER, None))])
+    pending.import_pouch(ends.server, [b"".join(*build_pouch_files(workstation.endpoint, SERVER, None))])
 
     ends.sync(workstation)
 
     assert all_of(workstation.replica) == all_of(ends.world.store)
 
 
-# ---- clocks, room, and what is missing ---------------------------------------------------------------------
+# ---- clocks, room, and what is missing ----------------------------------------------------------------
 
 
 @pytest.mark.parametrize("days", [-366, -2, 2, 366])
-def test_a_clock_that_is_off_takes_nothing_in(ends: Ends, days: int) -> None:
+def test_a_pouch_of_a_wrong_day_is_refused(ends: Ends, days: int) -> None:
     workstation = ends.workstation()
     a_source(ends.world).writes("hello")
     pouch = a_pouch(workstation)
@@ -534,25 +536,25 @@ def test_a_clock_that_is_off_takes_nothing_in(ends: Ends, days: int) -> None:
 
 @pytest.mark.parametrize("field", ["serial", "taken"])
 @pytest.mark.parametrize("serial", [2**63 - 1, None], ids=["the_last_one", "in_three_days"])
-def test_a_serial_to_come_is_not_noted(ends: Ends, field: str, serial: int | None) -> None:
-    """Whoever took over the server could leave the workstation without serials of its own."""
+def test_a_future_serial_is_refused(ends: Ends, field: str, serial: int | None) -> None:
+    """An attacker on the server could use up the serials of the workstation."""
     workstation = ends.workstation()
     to_come = serial or lowest_serial(ends.clock.half_hour() + 3 * 48)
 
     pouch = to_workstation(ends, workstation, **{field: to_come})
 
-    assert refusal(workstation.side, pouch) is PouchRefusal.CLOCK
+    assert refusal(workstation.endpoint, pouch) is PouchRefusal.CLOCK
     ends.sync(workstation)
 
 
-def test_a_file_may_have_lain_for_weeks_but_not_come_from_tomorrow(ends: Ends) -> None:
+def test_a_file_may_be_weeks_old_but_not_from_the_future(ends: Ends) -> None:
     workstation = ends.workstation()
     ends.sync(workstation)
     old = to_workstation(ends, workstation, day=TODAY - timedelta(days=60))
     early = to_workstation(ends, workstation, day=TODAY + timedelta(days=2))
 
-    assert not apply_pouch(workstation.side, lambda: [old], is_direct=False).is_duplicate
-    assert refusal(workstation.side, early, is_direct=False) is PouchRefusal.CLOCK
+    assert not apply_pouch(workstation.endpoint, lambda: [old], is_direct=False).is_duplicate
+    assert refusal(workstation.endpoint, early, is_direct=False) is PouchRefusal.CLOCK
 
 
 def test_without_room_files_wait_and_nothing_is_lost(ends: Ends) -> None:
@@ -568,16 +570,16 @@ def test_without_room_files_wait_and_nothing_is_lost(ends: Ends) -> None:
     assert all_of(workstation.replica) == all_of(ends.world.store)
 
 
-def test_a_file_whose_beginning_was_given_up_comes_from_the_start(ends: Ends) -> None:
+def test_a_file_whose_first_chunks_were_deleted_is_sent_from_the_start(ends: Ends) -> None:
     workstation = ends.workstation()
     source = a_source(ends.world)
     source.writes("hello", file=("large", os.urandom(3_000_000)))
     attachment_id = next(iter(all_of(ends.world.store)["file"]))[2]
     assert isinstance(attachment_id, bytes)
-    ends.sync(ends.workstation(ends.second_keyring()))  # so that the first is a peer's of many
+    ends.sync(ends.workstation(ends.second_keyring()))  # so that the server has several peers
 
     def lying(pouch: bytes) -> bytes:
-        """Have the server believe that the workstation has two chunks: as if they were swept since."""
+        """Let the server believe that the workstation has two chunks, as if its cleanup had deleted them."""
         sender = workstation.keyring.strand.id
         answer(ends.server, pouch)
         return build_pouch(ends.server, sender, {attachment_id: 2}).pouch
@@ -589,26 +591,26 @@ def test_a_file_whose_beginning_was_given_up_comes_from_the_start(ends: Ends) ->
     assert all_of(workstation.replica) == all_of(ends.world.store)
 
 
-def test_a_peer_that_was_removed_meanwhile_is_not_packed_for(ends: Ends) -> None:
+def test_nothing_is_packed_for_a_peer_that_was_removed_during_the_answer(ends: Ends) -> None:
     workstation = ends.workstation()
     ends.sync(workstation)
     with ends.world.store.writing() as session:
         peers.remove_peer(session, workstation.keyring.strand.id)
 
-    ends.sync(workstation)  # it comes anew
+    ends.sync(workstation)  # it becomes a peer again
 
     with ends.world.store.reading() as session:
         assert peers.find(session, workstation.keyring.strand.id) is not None
 
 
-def test_a_sender_who_is_no_peer_here_is_not_taken_in(ends: Ends) -> None:
+def test_a_pouch_of_a_sender_that_is_not_a_peer_is_refused(ends: Ends) -> None:
     workstation = ends.workstation()
 
     with sync_refused(SyncRefusal.NOT_PAIRED):
         apply_pouch(ends.server, lambda: [a_pouch(workstation)], is_direct=True)
 
 
-def test_a_mailbox_that_ended_here_and_is_there_again_is_told_of(ends: Ends) -> None:
+def test_a_mailbox_that_ended_here_and_is_still_at_the_server_is_reported(ends: Ends) -> None:
     workstation = ends.workstation()
     source = a_source(ends.world)
     entry = source.writes("hello")
@@ -626,7 +628,9 @@ def test_a_mailbox_that_ended_here_and_is_there_again_is_told_of(ends: Ends) -> 
         (),
     )
 
-    apply_pouch(workstation.side, lambda: [to_workstation(ends, workstation, keys, whole)], is_direct=True)
+    apply_pouch(
+        workstation.endpoint, lambda: [to_workstation(ends, workstation, keys, whole)], is_direct=True
+    )
 
     assert found_at(workstation) == [(source.keys.address, FindingKind.COME_BACK)]
     with workstation.replica.reading() as session:
@@ -639,7 +643,7 @@ def test_a_record_or_tally_that_comes_twice_is_kept_once(ends: Ends) -> None:
     items = (RecordItem("casefile", b"name", 0, 1, b"sealed"), TallyItem(b"a tally"))
     for serial in (to_come(ends), to_come(ends) + 1):
         pouch = to_workstation(ends, workstation, *items, serial=serial)
-        taken = apply_pouch(workstation.side, lambda pouch=pouch: [pouch], is_direct=True)
+        taken = apply_pouch(workstation.endpoint, lambda pouch=pouch: [pouch], is_direct=True)
 
     assert taken.applied == 0
     found = record_of(workstation.replica, b"name")
@@ -647,9 +651,9 @@ def test_a_record_or_tally_that_comes_twice_is_kept_once(ends: Ends) -> None:
     assert found.base == 1
 
 
-def test_no_key_shows_in_what_is_printed(ends: Ends) -> None:
+def test_the_repr_of_an_endpoint_shows_no_key(ends: Ends) -> None:
     workstation = ends.workstation()
-    shown = repr(workstation.side) + repr(ends.key) + repr(build_pouch(workstation.side, SERVER, {}))
+    shown = repr(workstation.endpoint) + repr(ends.key) + repr(build_pouch(workstation.endpoint, SERVER, {}))
 
     for secret in (workstation.keyring.strand.seed, ends.key.seed):
         assert repr(secret)[2:-1] not in shown

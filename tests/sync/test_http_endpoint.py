@@ -1,4 +1,4 @@
-"""The door lets whole pouches through, and says in one word why it does not."""
+"""HTTP endpoint: answers a pouch with pouches, or with one word of refusal."""
 
 import io
 from dataclasses import replace
@@ -29,10 +29,10 @@ def knock(client: FlaskClient, pouch: bytes) -> tuple[int, bytes]:
 
 
 def a_pouch(workstation: Workstation) -> bytes:
-    return build_pouch(workstation.side, SERVER, {}).pouch
+    return build_pouch(workstation.endpoint, SERVER, {}).pouch
 
 
-def test_a_pouch_goes_in_and_what_answers_it_comes_out(ends: Ends) -> None:
+def test_a_pouch_is_answered_with_pouches(ends: Ends) -> None:
     workstation = ends.workstation()
     a_source(ends.world).writes("hello")
     client = at_the_door(ends)
@@ -48,17 +48,17 @@ def test_a_pouch_goes_in_and_what_answers_it_comes_out(ends: Ends) -> None:
     assert all_of(workstation.replica) == all_of(ends.world.store)
 
 
-def test_what_is_refused_gets_one_word(ends: Ends) -> None:
+def test_a_refusal_is_one_word(ends: Ends) -> None:
     assert knock(at_the_door(ends), b"no pouch") == (422, PouchRefusal.UNREADABLE.encode())
 
 
-def test_what_is_too_large_is_not_read(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_body_that_is_too_large_is_not_read(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_endpoint, "POUCH_BYTES", 1000)
 
     assert knock(at_the_door(ends), bytes(2000)) == (413, TOO_LARGE.encode())
 
 
-def test_a_letterhead_that_is_not_the_desks_is_told_of(ends: Ends) -> None:
+def test_a_foreign_letterhead_in_the_store_has_its_own_word(ends: Ends) -> None:
     workstation = ends.workstation()
     pouch = a_pouch(workstation)
 
@@ -70,7 +70,7 @@ def test_a_letterhead_that_is_not_the_desks_is_told_of(ends: Ends) -> None:
     assert knock(at_the_door(ends), pouch) == (422, b"letterhead")
 
 
-def test_no_answer_may_be_kept_and_nothing_else_is_served(ends: Ends) -> None:
+def test_no_answer_may_be_cached_and_nothing_else_is_served(ends: Ends) -> None:
     client = at_the_door(ends)
 
     with client.post(PATH, data=b"x") as refused, client.get("/") as other:

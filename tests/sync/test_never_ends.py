@@ -1,4 +1,4 @@
-"""A sync comes to its end, whatever is there already and whatever is broken at the sender."""
+"""Every sync ends, even with files that are there already or broken at the sender."""
 
 import itertools
 import os
@@ -21,7 +21,7 @@ ROUNDS = 40  # more than any of these needs
 
 
 def in_some_rounds(ends: Ends, workstation: Workstation) -> None:
-    """Sync, and give up where the two would talk for ever."""
+    """Sync, and fail if the exchange would never end."""
     rounds = 0
 
     def counted(pouch: bytes) -> bytes:
@@ -33,10 +33,8 @@ def in_some_rounds(ends: Ends, workstation: Workstation) -> None:
     ends.sync(workstation, through=counted)
 
 
-def test_a_large_file_that_both_have_is_not_sent_for_ever(
-    ends: Ends, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """After a store was put back everything is given again, in pouches that each end before the file does."""
+def test_a_large_file_that_both_have_is_not_sent_forever(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A restored store is sent everything again, in pouches that are smaller than the file."""
     monkeypatch.setattr("sync.build.TARGET_BYTES", 1_500_000)
     workstation = ends.workstation()
     source = a_source(ends.world)
@@ -57,10 +55,10 @@ def test_a_large_file_that_both_have_is_not_sent_for_ever(
     assert ends.left(ends.world.store, workstation.keyring.strand.id) == 0
 
 
-def test_a_file_with_a_piece_gone_is_told_and_the_rest_arrives(
+def test_a_file_with_a_missing_chunk_is_reported_and_the_rest_arrives(
     ends: Ends, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever administers the server takes a piece of a file away, to keep the desk from syncing."""
+    """An operator deletes a chunk of a file at the server, to stop the desk from syncing."""
     monkeypatch.setattr("sync.build.TARGET_BYTES", 1_500_000)
     workstation = ends.workstation()
     source = a_source(ends.world)
@@ -79,7 +77,7 @@ def test_a_file_with_a_piece_gone_is_told_and_the_rest_arrives(
     assert ends.left(ends.world.store, workstation.keyring.strand.id) == 0
 
 
-def test_over_files_a_file_with_a_piece_gone_makes_no_pouches_for_ever(ends: Ends) -> None:
+def test_pouch_files_end_despite_a_file_with_a_missing_chunk(ends: Ends) -> None:
     workstation = ends.workstation()
     ends.sync(workstation)
     a_source(ends.world).writes("with a file", file=("a.pdf", os.urandom(4_500_000)))
@@ -92,7 +90,7 @@ def test_over_files_a_file_with_a_piece_gone_makes_no_pouches_for_ever(ends: End
         assert number < ROUNDS
 
 
-def test_a_server_that_gives_one_answer_again_and_again_is_given_up(ends: Ends) -> None:
+def test_a_server_that_repeats_one_answer_counts_as_unreachable(ends: Ends) -> None:
     workstation = ends.workstation()
     source = a_source(ends.world)
     source.writes("hello")
@@ -116,7 +114,7 @@ def test_a_server_that_gives_one_answer_again_and_again_is_given_up(ends: Ends) 
     assert all_of(workstation.replica) == all_of(ends.world.store)
 
 
-def test_a_server_that_always_says_that_there_is_more_is_given_up(
+def test_a_server_that_always_has_more_counts_as_unreachable(
     ends: Ends, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(exchange_module, "_IDLE_MAX", 5)
@@ -132,7 +130,7 @@ def test_a_server_that_always_says_that_there_is_more_is_given_up(
 
 
 def test_two_who_sync_at_once_take_turns(ends: Ends) -> None:
-    """The interface and the command, or a line that broke while the server was still at it."""
+    """For example the interface and the command, or a new question after a lost connection."""
     workstation = ends.workstation()
     for _ in range(5):
         a_source(ends.world).writes("hello")

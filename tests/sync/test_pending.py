@@ -1,4 +1,4 @@
-"""Pouches on a stick: late, twice, in the wrong order, changed on the way, or never."""
+"""Pouches on a USB stick that arrive late, twice, in the wrong order, changed, or never."""
 
 import errno
 import os
@@ -24,7 +24,7 @@ from tests.sync.test_exchange import all_of
 
 @pytest.fixture
 def workstation(ends: Ends) -> Workstation:
-    """Pair a workstation that has exchanged pouches on a line before."""
+    """Pair a workstation that has exchanged pouches over a connection before."""
     made = ends.workstation()
     ends.sync(made)
     return made
@@ -35,16 +35,16 @@ def from_server(ends: Ends, workstation: Workstation) -> bytes:
 
 
 def from_workstation(workstation: Workstation) -> bytes:
-    return b"".join(build_whole_pouch(workstation.side, SERVER))
+    return b"".join(build_whole_pouch(workstation.endpoint, SERVER))
 
 
-def held_by(side: Endpoint) -> list[Path]:
-    folder = side.store.path.with_name("held")
+def held_by(endpoint: Endpoint) -> list[Path]:
+    folder = endpoint.store.path.with_name("held")
     return sorted(folder.iterdir()) if folder.exists() else []
 
 
 def put_back(ends: Ends, workstation: Workstation) -> tuple[bytes, bytes]:
-    """Return two pouches of a workstation of which the second comes too early at a server put back."""
+    """Return two pouches of a workstation, of which the second arrives too early at a restored server."""
     a_source(ends.world).writes("one")
     ends.sync(workstation)
     with ends.world.store.writing() as session:
@@ -57,52 +57,50 @@ def put_back(ends: Ends, workstation: Workstation) -> tuple[bytes, bytes]:
     return from_workstation(workstation), early
 
 
-def test_a_pouch_on_a_stick_brings_what_is_new(ends: Ends, workstation: Workstation) -> None:
+def test_a_pouch_on_a_stick_is_applied(ends: Ends, workstation: Workstation) -> None:
     a_source(ends.world).writes("hello", file=("a.pdf", os.urandom(2_500_000)))
 
-    brought = import_pouch(workstation.side, [from_server(ends, workstation)])
+    brought = import_pouch(workstation.endpoint, [from_server(ends, workstation)])
 
     assert brought.outcome is ImportOutcome.APPLIED
     assert brought.applied > 0
     assert all_of(workstation.replica) == all_of(ends.world.store)
-    assert held_by(workstation.side) == []
+    assert held_by(workstation.endpoint) == []
 
 
-def test_a_stick_that_comes_twice_brings_nothing_the_second_time(
+def test_a_stick_that_is_imported_twice_changes_nothing_the_second_time(
     ends: Ends, workstation: Workstation
 ) -> None:
     a_source(ends.world).writes("hello")
     pouch = from_server(ends, workstation)
-    import_pouch(workstation.side, [pouch])
+    import_pouch(workstation.endpoint, [pouch])
 
-    assert import_pouch(workstation.side, [pouch]).outcome is ImportOutcome.DUPLICATE
+    assert import_pouch(workstation.endpoint, [pouch]).outcome is ImportOutcome.DUPLICATE
 
 
-def test_a_stick_that_never_arrives_is_simply_made_anew(ends: Ends, workstation: Workstation) -> None:
+def test_a_stick_that_never_arrives_is_made_again(ends: Ends, workstation: Workstation) -> None:
     a_source(ends.world).writes("hello")
     from_server(ends, workstation)
     a_source(ends.world).writes("another")
 
-    import_pouch(workstation.side, [from_server(ends, workstation)])
+    import_pouch(workstation.endpoint, [from_server(ends, workstation)])
 
     assert all_of(workstation.replica) == all_of(ends.world.store)
 
 
-def test_sticks_in_the_wrong_order_bring_everything(ends: Ends, workstation: Workstation) -> None:
+def test_sticks_in_the_wrong_order_are_all_applied(ends: Ends, workstation: Workstation) -> None:
     a_source(ends.world).writes("hello")
     first = from_server(ends, workstation)
     a_source(ends.world).writes("another")
     second = from_server(ends, workstation)
 
-    arrivals = [import_pouch(workstation.side, [each]).outcome for each in (second, first)]
+    arrivals = [import_pouch(workstation.endpoint, [each]).outcome for each in (second, first)]
 
     assert arrivals == [ImportOutcome.APPLIED, ImportOutcome.DUPLICATE]
     assert all_of(workstation.replica) == all_of(ends.world.store)
 
 
-def test_a_pouch_that_comes_early_is_held_for_us_alone_until_it_fits(
-    ends: Ends, workstation: Workstation
-) -> None:
+def test_a_pouch_that_arrives_early_is_pending_and_private(ends: Ends, workstation: Workstation) -> None:
     missing, early = put_back(ends, workstation)
 
     held = import_pouch(ends.server, [early])
@@ -116,20 +114,22 @@ def test_a_pouch_that_comes_early_is_held_for_us_alone_until_it_fits(
     assert held_by(ends.server) == []
 
 
-def test_what_was_held_is_taken_in_behind_what_was_missing(ends: Ends, workstation: Workstation) -> None:
+def test_a_pending_pouch_is_applied_after_the_missing_one(ends: Ends, workstation: Workstation) -> None:
     early, pouches = held_behind(ends, workstation)
 
-    assert import_pouch(workstation.side, [early]).outcome is ImportOutcome.PENDING
-    after = import_pouch(workstation.side, [pouches])
+    assert import_pouch(workstation.endpoint, [early]).outcome is ImportOutcome.PENDING
+    after = import_pouch(workstation.endpoint, [pouches])
 
     assert (after.outcome, after.also_applied, after.pending) == (ImportOutcome.APPLIED, 1, 0)
     assert all_of(workstation.replica) == all_of(ends.world.store)
 
 
-def held_behind(ends: Ends, workstation: Workstation) -> tuple[bytes, bytes]:
-    """Return a pouch, and the one before it whose receipt reached the server while the stick itself did not.
+def held_behind(
+    ends: Ends, workstation: Workstation, file: tuple[str, bytes] | None = None
+) -> tuple[bytes, bytes]:
+    """Return a pouch, and the pouch before it, which the server believes to be applied.
 
-    The replica was copied before it was taken in: what is asked for here is a replica that was put back.
+    That is the state after the replica applied it and was then restored from a backup.
     """
     a_source(ends.world).writes("hello")
     before = from_server(ends, workstation)
@@ -138,31 +138,43 @@ def held_behind(ends: Ends, workstation: Workstation) -> tuple[bytes, bytes]:
         peer = peers.find(session, name)
         assert peer is not None
         outbox.acknowledge_pouch(session, name, peer.sent_serial)
-    a_source(ends.world).writes("another")
+    a_source(ends.world).writes("another", file=file)
     return from_server(ends, workstation), before
 
 
-def test_after_a_sync_on_a_line_nothing_waits_in_vain(ends: Ends, workstation: Workstation) -> None:
+def test_a_pending_pouch_is_applied_or_deleted_after_a_sync(ends: Ends, workstation: Workstation) -> None:
     early, before = held_behind(ends, workstation)
-    assert apply_pending(workstation.side) == 0
-    import_pouch(workstation.side, [early])
-    assert apply_pending(workstation.side) == 1
+    assert apply_pending(workstation.endpoint) == 0
+    import_pouch(workstation.endpoint, [early])
+    assert apply_pending(workstation.endpoint) == 1
 
-    import_pouch(workstation.side, [before])
+    import_pouch(workstation.endpoint, [before])
 
-    assert apply_pending(workstation.side) == 0
+    assert apply_pending(workstation.endpoint) == 0
 
 
-def test_of_a_pouch_that_is_refused_nothing_stays(ends: Ends, workstation: Workstation) -> None:
+def test_a_pending_pouch_without_room_stays_pending(ends: Ends, workstation: Workstation) -> None:
+    early, before = held_behind(ends, workstation, file=("large", os.urandom(2_000_000)))
+    import_pouch(workstation.endpoint, [early])
+
+    with sync_refused(SyncRefusal.NO_ROOM):
+        import_pouch(ends.with_room(workstation, 1_500_000).endpoint, [before])
+
+    assert len(held_by(workstation.endpoint)) == 1
+    assert apply_pending(workstation.endpoint) == 0
+    assert all_of(workstation.replica) == all_of(ends.world.store)
+
+
+def test_nothing_is_kept_of_a_refused_pouch(ends: Ends, workstation: Workstation) -> None:
     a_source(ends.world).writes("hello")
     pouch = bytearray(from_server(ends, workstation))
     pouch[-20] ^= 1
 
     with pytest.raises(PouchRefusedError) as refused:
-        import_pouch(workstation.side, [bytes(pouch)])
+        import_pouch(workstation.endpoint, [bytes(pouch)])
 
     assert refused.value.reason is PouchRefusal.UNREADABLE
-    assert held_by(workstation.side) == []
+    assert held_by(workstation.endpoint) == []
 
 
 def test_a_stick_that_gives_other_bytes_the_second_time_is_read_once(
@@ -175,11 +187,11 @@ def test_a_stick_that_gives_other_bytes_the_second_time_is_read_once(
     def stick() -> Iterator[bytes]:
         yield from next(reads)
 
-    assert import_pouch(workstation.side, stick()).outcome is ImportOutcome.APPLIED
+    assert import_pouch(workstation.endpoint, stick()).outcome is ImportOutcome.APPLIED
     assert next(reads) == [b"something else"]
 
 
-def test_a_held_pouch_of_a_workstation_that_was_retired_goes(ends: Ends, workstation: Workstation) -> None:
+def test_a_pending_pouch_of_a_retired_workstation_is_deleted(ends: Ends, workstation: Workstation) -> None:
     missing, early = put_back(ends, workstation)
     import_pouch(ends.server, [early])
     other = ends.workstation(ends.second_keyring())
@@ -192,29 +204,29 @@ def test_a_held_pouch_of_a_workstation_that_was_retired_goes(ends: Ends, worksta
     assert missing
 
 
-def test_what_is_held_and_damaged_since_is_dropped(ends: Ends, workstation: Workstation) -> None:
+def test_a_pending_pouch_that_was_damaged_is_deleted(ends: Ends, workstation: Workstation) -> None:
     early, before = held_behind(ends, workstation)
-    import_pouch(workstation.side, [early])
-    (path,) = held_by(workstation.side)
+    import_pouch(workstation.endpoint, [early])
+    (path,) = held_by(workstation.endpoint)
     path.write_bytes(early[:-1])
 
-    brought = import_pouch(workstation.side, [before])
+    brought = import_pouch(workstation.endpoint, [before])
 
     assert (brought.also_applied, brought.pending) == (0, 0)
 
 
-def test_what_a_killed_one_left_unfinished_goes(ends: Ends, workstation: Workstation) -> None:
+def test_the_unfinished_copy_of_a_killed_process_is_deleted(ends: Ends, workstation: Workstation) -> None:
     a_source(ends.world).writes("hello")
-    folder = workstation.side.store.path.with_name("held")
+    folder = workstation.endpoint.store.path.with_name("held")
     (folder / "0011.new").write_bytes(b"half")
 
-    import_pouch(workstation.side, [from_server(ends, workstation)])
+    import_pouch(workstation.endpoint, [from_server(ends, workstation)])
 
-    assert held_by(workstation.side) == []
+    assert held_by(workstation.endpoint) == []
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, OSError])
-def test_a_pouch_that_is_pulled_out_halfway_is_brought_again(
+def test_a_stick_that_is_pulled_out_halfway_can_be_imported_again(
     ends: Ends, workstation: Workstation, stop: Callable[[], BaseException]
 ) -> None:
     a_source(ends.world).writes("hello")
@@ -225,10 +237,10 @@ def test_a_pouch_that_is_pulled_out_halfway_is_brought_again(
         raise stop()
 
     with pytest.raises((KeyboardInterrupt, OSError)):
-        import_pouch(workstation.side, pulled_out())
+        import_pouch(workstation.endpoint, pulled_out())
 
-    assert held_by(workstation.side) == []
-    assert import_pouch(workstation.side, [pouch]).outcome is ImportOutcome.APPLIED
+    assert held_by(workstation.endpoint) == []
+    assert import_pouch(workstation.endpoint, [pouch]).outcome is ImportOutcome.APPLIED
 
 
 def test_files_are_read_in_pieces(tmp_path: Path) -> None:
@@ -238,23 +250,23 @@ def test_files_are_read_in_pieces(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not CAN_MOUNT, reason="only root may mount a small disk")
-def test_a_full_disk_keeps_no_half_of_a_pouch(ends: Ends, workstation: Workstation) -> None:
+def test_a_full_disk_leaves_no_half_of_a_pouch(ends: Ends, workstation: Workstation) -> None:
     a_source(ends.world).writes("hello", file=("a.pdf", os.urandom(3_000_000)))
     pouch = from_server(ends, workstation)
     with a_small_disk("2m") as disk:
-        folder = workstation.side.store.path.with_name("held")
+        folder = workstation.endpoint.store.path.with_name("held")
         folder.rmdir()
         folder.symlink_to(disk)
         with sync_refused(SyncRefusal.NO_ROOM):
-            import_pouch(workstation.side, [pouch])
+            import_pouch(workstation.endpoint, [pouch])
         assert list(disk.iterdir()) == []
         folder.unlink()
 
 
-def test_a_disk_that_is_found_full_when_all_is_written_keeps_nothing(
+def test_a_disk_that_reports_full_at_the_flush_leaves_nothing(
     ends: Ends, workstation: Workstation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Some file systems find room only when they write out, and so tell of it at the very end."""
+    """Some file systems allocate space only when they flush, so they report a full disk at the end."""
     a_source(ends.world).writes("hello")
     pouch = from_server(ends, workstation)
 
@@ -263,6 +275,6 @@ def test_a_disk_that_is_found_full_when_all_is_written_keeps_nothing(
 
     monkeypatch.setattr(os, "fsync", full)
     with sync_refused(SyncRefusal.NO_ROOM):
-        import_pouch(workstation.side, [pouch])
+        import_pouch(workstation.endpoint, [pouch])
 
-    assert held_by(workstation.side) == []
+    assert held_by(workstation.endpoint) == []

@@ -1,4 +1,4 @@
-"""Two workstations on one server do not disturb each other, whatever they do at once."""
+"""Two workstations at one server: concurrent changes do not disturb each other."""
 
 import hashlib
 from collections.abc import Iterator
@@ -32,8 +32,8 @@ class Scene:
     first: AtDesk
     second: AtDesk
 
-    def everybody_syncs(self) -> None:
-        """Sync until nobody has anything for anybody."""
+    def both_sync(self) -> None:
+        """Sync both workstations until nothing is new."""
         for _ in range(2):
             self.first.syncs()
             self.second.syncs()
@@ -41,11 +41,11 @@ class Scene:
     def a_source_who_waits(self) -> ASource:
         source = a_source(self.ends.world)
         source.writes("vraag")
-        self.everybody_syncs()
+        self.both_sync()
         return source
 
     def counted(self) -> list[str]:
-        """Return of which mailboxes the server's ledger knows, after both workstations agree with it."""
+        """Return the mailboxes in the server's ledger. Both workstations must agree with it."""
         on_server = tallies_of(self.ends.world.store, self.first.desk.keyring, self.first.desk)
         assert sorted(each.id for each in on_server) == sorted(each.id for each in self.first.tallies())
         assert sorted(each.id for each in on_server) == sorted(each.id for each in self.second.tallies())
@@ -56,7 +56,7 @@ class Scene:
 def scene(ends: Ends) -> Iterator[Scene]:
     first = an_adviser(ends)
     made = Scene(ends, first, an_adviser(ends, ends.second_keyring()))
-    made.everybody_syncs()
+    made.both_sync()
     yield made
     for each in (made.first, made.second):
         each.desk.stop()
@@ -74,13 +74,13 @@ def notes(at: AtDesk, address: Address) -> set[str]:
 # ---- casefiles, templates, drafts
 
 
-def test_a_casefile_that_both_changed_says_on_both_what_both_wrote(scene: Scene) -> None:
+def test_a_casefile_that_both_changed_has_both_changes_on_both(scene: Scene) -> None:
     source = scene.a_source_who_waits()
     address = source.keys.address
     note(scene.first, address, "called them", theme="bullying", labels=("embassy",))
     note(scene.second, address, "they mailed", theme="intimidation", region="europe")
 
-    scene.everybody_syncs()
+    scene.both_sync()
 
     ours, theirs = (casefiles.read_casefile(each.desk, address) for each in (scene.first, scene.second))
     assert ours == theirs
@@ -93,18 +93,18 @@ def test_a_casefile_that_was_merged_can_be_written_on_both(scene: Scene) -> None
     address = scene.a_source_who_waits().keys.address
     note(scene.first, address, "one")
     note(scene.second, address, "two")
-    scene.everybody_syncs()
+    scene.both_sync()
 
     note(scene.first, address, "three")
-    scene.everybody_syncs()
+    scene.both_sync()
     note(scene.second, address, "four")
-    scene.everybody_syncs()
+    scene.both_sync()
 
     assert notes(scene.first, address) == notes(scene.second, address) == {"one", "two", "three", "four"}
     assert scene.first.desk.unsound_casefiles == scene.second.desk.unsound_casefiles == set()
 
 
-def test_a_reply_that_each_added_is_there_for_both(scene: Scene) -> None:
+def test_reply_templates_that_each_added_are_on_both(scene: Scene) -> None:
     for at, name in ((scene.first, "Eerste"), (scene.second, "Tweede")):
         reply_templates.put_template(
             at.desk,
@@ -113,7 +113,7 @@ def test_a_reply_that_each_added_is_there_for_both(scene: Scene) -> None:
             msgspec.convert({"language": "nl", "name": name, "text": "x"}, reply_templates.Template),
         )
 
-    scene.everybody_syncs()
+    scene.both_sync()
 
     found = [reply_templates.read_templates(each.desk) for each in (scene.first, scene.second)]
     assert found[0] == found[1]
@@ -124,7 +124,7 @@ def test_a_draft_stays_where_it_was_typed(scene: Scene) -> None:
     source = scene.a_source_who_waits()
     drafts.keep_draft(scene.first.desk, source.keys.address, "half an answer")
 
-    scene.everybody_syncs()
+    scene.both_sync()
 
     assert drafts.read_draft(scene.first.desk, source.keys.address) == "half an answer"
     assert drafts.read_draft(scene.second.desk, source.keys.address) == ""
@@ -136,7 +136,7 @@ def test_a_draft_stays_where_it_was_typed(scene: Scene) -> None:
 # ---- the letterhead
 
 
-def test_a_calendar_that_both_changed_is_one_on_both(scene: Scene) -> None:
+def test_a_calendar_that_both_changed_is_merged_on_both(scene: Scene) -> None:
     for at, changed in (
         (scene.first, {"closed_days": (date(2026, 12, 24),)}),
         (scene.second, {"answer_working_days": 2}),
@@ -144,7 +144,7 @@ def test_a_calendar_that_both_changed_is_one_on_both(scene: Scene) -> None:
         wanted = replace(desk_calendar.current(at.desk, TODAY), **changed)
         desk_calendar.publish_calendar(at.desk, at.desk.letterhead.serial, wanted, TODAY)
 
-    scene.everybody_syncs()
+    scene.both_sync()
 
     letterheads_now = [each.desk.letterhead for each in (scene.first, scene.second)]
     assert letterheads_now[0] == letterheads_now[1] == scene.ends.newest_letterhead(scene.ends.world.store)
@@ -154,7 +154,7 @@ def test_a_calendar_that_both_changed_is_one_on_both(scene: Scene) -> None:
 
 
 def publish(at: AtDesk, body: bytes) -> None:
-    """Publish a report's file, as `reporting` does in one transaction."""
+    """Publish a file of a yearly report, as the report service does in one transaction."""
     report = Report(title="report-2025-nl.pdf", published=TODAY, sha256=hashlib.sha256(body).digest())
     with at.store.writing() as session:
         public_files.put(session, report.title, body)
@@ -166,7 +166,7 @@ def test_a_report_that_both_published_is_the_first_one_everywhere(scene: Scene) 
     publish(scene.first, b"first")
     publish(scene.second, b"second")
 
-    scene.everybody_syncs()
+    scene.both_sync()
 
     for store in (scene.ends.world.store, scene.first.store, scene.second.store):
         with store.reading() as session:
@@ -183,19 +183,19 @@ def test_both_answer_at_once_and_the_source_reads_both(scene: Scene) -> None:
     scene.first.answers(source, "from the first")
     scene.second.answers(source, "from the second")
 
-    scene.everybody_syncs()
+    scene.both_sync()
 
     assert set(scene.first.sees(source)) == {"vraag", "from the first", "from the second"}
     assert set(scene.second.sees(source)) == set(scene.first.sees(source))
 
 
-def test_both_close_at_once_and_one_order_stands(scene: Scene) -> None:
+def test_both_close_at_once_and_one_order_remains(scene: Scene) -> None:
     source = scene.a_source_who_waits()
     scene.first.closes(source, "first")
     scene.second.closes(source, "second")
 
-    scene.everybody_syncs()
-    scene.everybody_syncs()
+    scene.both_sync()
+    scene.both_sync()
 
     found = []
     for store in (scene.ends.world.store, scene.first.store, scene.second.store):
@@ -210,12 +210,12 @@ def test_what_both_closed_is_deleted_and_counted_once(scene: Scene) -> None:
     source = scene.a_source_who_waits()
     scene.first.closes(source)
     scene.second.closes(source)
-    scene.everybody_syncs()
-    scene.everybody_syncs()
+    scene.both_sync()
+    scene.both_sync()
     scene.ends.clock.day += timedelta(days=200)
 
     the_server_carries_out_orders(scene.ends)
-    scene.everybody_syncs()
+    scene.both_sync()
 
     assert scene.counted() == ["read"]
     for at in (scene.first, scene.second):
@@ -231,12 +231,12 @@ def test_what_both_closed_is_deleted_and_counted_once(scene: Scene) -> None:
 def test_a_mailbox_that_one_counted_is_not_shown_to_the_other_and_counted_once(scene: Scene) -> None:
     source = scene.a_source_who_waits()
     note(scene.first, source.keys.address, "about them")
-    scene.everybody_syncs()
+    scene.both_sync()
     source.ends()
-    scene.everybody_syncs()
+    scene.both_sync()
 
     scene.first.counts(source)
-    scene.everybody_syncs()
+    scene.both_sync()
 
     assert inbox(scene.second.desk, Wanted("closed"), TODAY).ended == ()
     with pytest.raises(MailboxNotFoundError):
@@ -252,11 +252,11 @@ def test_a_mailbox_that_one_counted_is_not_shown_to_the_other_and_counted_once(s
 def test_a_mailbox_that_both_counted_at_once_is_counted_once(scene: Scene) -> None:
     source = scene.a_source_who_waits()
     source.ends()
-    scene.everybody_syncs()
+    scene.both_sync()
 
     scene.first.counts(source)
     scene.second.counts(source)
-    scene.everybody_syncs()
+    scene.both_sync()
 
     assert scene.counted() == ["ended_unread"]
 
@@ -271,7 +271,7 @@ def test_a_workstation_that_comes_later_counts_nothing_again(scene: Scene) -> No
     scene.second.syncs()
 
     assert inbox(scene.second.desk, Wanted("closed"), TODAY).ended == ()
-    scene.everybody_syncs()
+    scene.both_sync()
     assert scene.counted() == ["ended_unread"]
 
 
@@ -280,7 +280,7 @@ def test_evidence_of_one_stays_when_the_other_counts(scene: Scene) -> None:
     address = source.keys.address
     kept = Evidence(kind=EvidenceKind.PROPOSAL, day=TODAY, entry=Digest(bytes(32)), body=b"{}")
     note(scene.second, address, "shared")
-    scene.everybody_syncs()
+    scene.both_sync()
     note(scene.first, address, "with evidence", evidence=(kept,))
     source.ends()
     scene.first.syncs()
@@ -288,7 +288,7 @@ def test_evidence_of_one_stays_when_the_other_counts(scene: Scene) -> None:
     scene.first.counts(source)
     scene.second.syncs()
     scene.second.counts(source)
-    scene.everybody_syncs()
+    scene.both_sync()
 
     assert scene.counted() == ["ended_unread"]
     for at in (scene.first, scene.second):
@@ -301,14 +301,14 @@ def test_evidence_that_the_other_never_saw_is_not_dropped_by_it(scene: Scene) ->
     address = source.keys.address
     kept = Evidence(kind=EvidenceKind.PROPOSAL, day=TODAY, entry=Digest(bytes(32)), body=b"{}")
     note(scene.second, address, "shared")
-    scene.everybody_syncs()
+    scene.both_sync()
     source.ends()
-    scene.everybody_syncs()
+    scene.both_sync()
     note(scene.first, address, "with evidence", evidence=(kept,))
 
     scene.first.counts(source)
     scene.second.counts(source)
-    scene.everybody_syncs()
+    scene.both_sync()
 
     assert scene.counted() == ["ended_unread"]
     assert casefiles.read_casefile(scene.first.desk, address).evidence == (kept,)
@@ -316,15 +316,15 @@ def test_evidence_that_the_other_never_saw_is_not_dropped_by_it(scene: Scene) ->
         assert records.find(session, RecordKind.CASEFILE, address) is not None
 
 
-def test_a_line_of_a_server_that_was_put_back_is_not_counted_again(scene: Scene) -> None:
+def test_a_tombstone_of_a_restored_server_is_not_counted_again(scene: Scene) -> None:
     source = scene.a_source_who_waits()
     source.ends()
-    scene.everybody_syncs()
+    scene.both_sync()
     with scene.ends.world.store.reading() as session:
         line = mailboxes.find_ended(session, source.keys.address)
     assert line is not None
     scene.first.counts(source)
-    scene.everybody_syncs()
+    scene.both_sync()
 
     with scene.ends.world.store.writing() as session:
         mailboxes.apply_end_from_peer(
@@ -335,7 +335,7 @@ def test_a_line_of_a_server_that_was_put_back_is_not_counted_again(scene: Scene)
             statement=line.statement,
             day=line.day,
         )
-    scene.everybody_syncs()
+    scene.both_sync()
 
     assert inbox(scene.first.desk, Wanted("closed"), TODAY).ended == ()
     assert scene.counted() == ["ended_unread"]
@@ -346,19 +346,19 @@ def facts_at(at: AtDesk, source: ASource) -> tuple[date | None, date | None, boo
     return casefile.first_message, casefile.first_answer, casefile.came_back
 
 
-def test_what_one_answered_the_other_counts_in_the_right_year_as_answered_and_read(scene: Scene) -> None:
+def test_the_other_workstation_counts_an_answer_in_the_right_year(scene: Scene) -> None:
     source = scene.a_source_who_waits()
     scene.first.answers(source, "antwoord")
-    scene.everybody_syncs()
+    scene.both_sync()
     scene.ends.clock.day = date(2027, 1, 2)
     source.looks(day=scene.ends.clock.day)
-    scene.everybody_syncs()
+    scene.both_sync()
     assert facts_at(scene.first, source) == facts_at(scene.second, source) == (TODAY, TODAY, True)
     source.ends(day=scene.ends.clock.day)
-    scene.everybody_syncs()
+    scene.both_sync()
 
     scene.second.counts(source)
-    scene.everybody_syncs()
+    scene.both_sync()
 
     assert scene.counted() == ["read"]
     tallies = {each.dimension: (each.year, each.value) for each in scene.second.tallies()}
@@ -368,17 +368,17 @@ def test_what_one_answered_the_other_counts_in_the_right_year_as_answered_and_re
         assert records.revisions(session, RecordKind.CASEFILE) == []
 
 
-def test_who_reads_what_both_answered_and_ends_at_once_is_counted_as_having_come_back(scene: Scene) -> None:
+def test_a_source_who_reads_both_answers_and_ends_is_counted_as_returned(scene: Scene) -> None:
     source = scene.a_source_who_waits()
     scene.first.answers(source, "from the first")
     scene.second.answers(source, "from the second")
-    scene.everybody_syncs()
+    scene.both_sync()
     source.looks()
     source.ends()
-    scene.everybody_syncs()
+    scene.both_sync()
 
     scene.second.counts(source)
-    scene.everybody_syncs()
+    scene.both_sync()
 
     assert scene.counted() == ["read"]
     (came_back,) = [each for each in scene.first.tallies() if each.dimension is Dimension.CAME_BACK]
@@ -390,28 +390,28 @@ def test_an_answer_that_never_got_to_the_server_was_not_read(scene: Scene) -> No
     scene.first.answers(source, "antwoord")
     source.looks()
     source.ends()
-    scene.everybody_syncs()
+    scene.both_sync()
 
     scene.first.counts(source)
-    scene.everybody_syncs()
+    scene.both_sync()
 
     assert "yes" not in {each.value for each in scene.first.tallies()}
 
 
-def test_what_both_noted_to_count_is_one_casefile_that_comes_to_rest(scene: Scene) -> None:
+def test_concurrent_changes_of_one_casefile_settle(scene: Scene) -> None:
     source = scene.a_source_who_waits()
     scene.ends.clock.day += timedelta(days=2)
     scene.first.answers(source, "from the first")
     scene.ends.clock.day += timedelta(days=1)
     scene.second.answers(source, "from the second")
-    scene.everybody_syncs()
+    scene.both_sync()
     source.looks(day=scene.ends.clock.day)
-    scene.everybody_syncs()
-    scene.everybody_syncs()
+    scene.both_sync()
+    scene.both_sync()
     before = revisions_at(scene, source)
 
     for _ in range(2):
-        scene.everybody_syncs()
+        scene.both_sync()
 
     assert revisions_at(scene, source) == before
     assert len(set(before)) == 1
@@ -428,10 +428,10 @@ def revisions_at(scene: Scene, source: ASource) -> list[int]:
     return found
 
 
-# ---- what is wrong at the server
+# ---- faults at the server
 
 
-def test_what_is_damaged_at_the_server_marks_the_mailbox_here(scene: Scene) -> None:
+def test_damage_at_the_server_marks_the_mailbox_here(scene: Scene) -> None:
     source = scene.a_source_who_waits()
     address = source.keys.address
     with scene.first.store.writing() as session:
@@ -450,7 +450,7 @@ def test_a_mailbox_that_came_back_at_the_server_is_named_though_it_is_not_here(s
         before = mailboxes.find(session, source.keys.address)
     assert before is not None
     source.ends()
-    scene.everybody_syncs()
+    scene.both_sync()
     with scene.first.store.writing() as session:
         sync_findings.add(session, source.keys.address, b"", FindingKind.COME_BACK, TODAY)
 
@@ -459,13 +459,13 @@ def test_a_mailbox_that_came_back_at_the_server_is_named_though_it_is_not_here(s
     assert (row.address, row.is_here, row.faults) == (source.address, False, ("come_back_at_server",))
 
 
-def test_the_casefile_of_nobody_is_untouched(scene: Scene) -> None:
+def test_a_casefile_without_a_mailbox_is_not_touched(scene: Scene) -> None:
     address = scene.a_source_who_waits().keys.address
     note(scene.first, address, "kept")
-    scene.everybody_syncs()
+    scene.both_sync()
 
     for _ in range(3):
-        scene.everybody_syncs()
+        scene.both_sync()
 
     assert casefiles.read_casefile(scene.second.desk, address) == casefiles.read_casefile(
         scene.first.desk, address
@@ -473,18 +473,18 @@ def test_the_casefile_of_nobody_is_untouched(scene: Scene) -> None:
     assert casefiles.read_casefile(scene.second.desk, address) != Casefile()
 
 
-# ---- what crossed on the way
+# ---- entries that crossed a deletion
 
 
-def test_words_that_crossed_a_deletion_are_no_attack_and_are_told(scene: Scene) -> None:
+def test_texts_that_crossed_a_deletion_are_reported_and_are_not_an_attack(scene: Scene) -> None:
     source = scene.a_source_who_waits()
     scene.first.closes(source)
-    scene.everybody_syncs()
+    scene.both_sync()
     scene.ends.clock.day += timedelta(days=200)
     scene.second.answers(source, "too late")
 
     the_server_carries_out_orders(scene.ends)
-    scene.everybody_syncs()
+    scene.both_sync()
 
     desk = scene.second.desk
     assert desk.unsound == {}
@@ -495,15 +495,15 @@ def test_words_that_crossed_a_deletion_are_no_attack_and_are_told(scene: Scene) 
     assert scene.counted() == ["read"]
 
 
-def test_a_look_that_crossed_a_deletion_is_told_to_nobody(scene: Scene) -> None:
+def test_a_read_receipt_that_crossed_a_deletion_is_not_reported(scene: Scene) -> None:
     source = scene.a_source_who_waits()
     scene.first.closes(source)
-    scene.everybody_syncs()
+    scene.both_sync()
     scene.ends.clock.day += timedelta(days=200)
     scene.second.sees(source)  # which leaves a mark
 
     the_server_carries_out_orders(scene.ends)
-    scene.everybody_syncs()
+    scene.both_sync()
 
     assert scene.second.desk.unsound == {}
     assert inbox(scene.second.desk, Wanted("closed"), scene.ends.clock.day).ended == ()
@@ -512,7 +512,7 @@ def test_a_look_that_crossed_a_deletion_is_told_to_nobody(scene: Scene) -> None:
         assert sync_findings.all_findings(session) == []
 
 
-def test_a_casefile_that_comes_after_its_mailbox_was_counted_does_not_stay(scene: Scene) -> None:
+def test_a_casefile_that_arrives_after_its_mailbox_was_counted_does_not_stay(scene: Scene) -> None:
     source = scene.a_source_who_waits()
     source.ends()
     scene.first.syncs()
@@ -520,19 +520,19 @@ def test_a_casefile_that_comes_after_its_mailbox_was_counted_does_not_stay(scene
     scene.first.counts(source)
     scene.first.syncs()
 
-    scene.everybody_syncs()
-    scene.everybody_syncs()
+    scene.both_sync()
+    scene.both_sync()
 
     for store in (scene.ends.world.store, scene.first.store, scene.second.store):
         with store.reading() as session:
             assert records.revisions(session, RecordKind.CASEFILE) == []
 
 
-def test_a_mailbox_that_was_counted_here_and_whose_line_comes_again_is_counted_once(scene: Scene) -> None:
-    """Pouches that are not known to have arrived bring the line again, together with another's count."""
+def test_a_mailbox_whose_tombstone_arrives_twice_is_counted_once(scene: Scene) -> None:
+    """An unconfirmed pouch sends the tombstone again, together with the other workstation's count."""
     source = scene.a_source_who_waits()
     source.ends()
-    scene.everybody_syncs()
+    scene.both_sync()
     scene.second.counts(source)
     with scene.ends.world.store.writing() as session:
         outbox.enqueue_for(
@@ -541,6 +541,6 @@ def test_a_mailbox_that_was_counted_here_and_whose_line_comes_again_is_counted_o
     scene.first.counts(source)
     scene.first.syncs()
 
-    scene.everybody_syncs()
+    scene.both_sync()
 
     assert scene.counted() == ["ended_unread"]

@@ -185,7 +185,7 @@ class Month:
     def sync(self) -> None:
         """Sync. If the connection is lost, do not try again today."""
         try:
-            exchange(self.workstation.side, self.line, lambda _left: None)
+            exchange(self.workstation.endpoint, self.line, lambda _left: None)
         except SyncRefusedError as why:
             if why.reason is not SyncRefusal.UNREACHABLE:
                 raise

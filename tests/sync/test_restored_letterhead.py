@@ -1,4 +1,4 @@
-"""A server that is put back to before the desk's newest letterhead: what the desk said since stays said."""
+"""Server restored to before the desk's newest letterhead: the newest letterhead stays in force."""
 
 from datetime import timedelta
 
@@ -12,7 +12,7 @@ from tests.sync.test_exchange import all_of
 
 
 def publishes(ends: Ends, workstation: Workstation, **changes: object) -> None:
-    """Have a workstation publish a letterhead in its replica."""
+    """Publish a letterhead in a workstation's replica."""
     following = ends.newest_letterhead(workstation.replica).successor(**changes)
     signed = letterhead_format.sign_letterhead(following, workstation.keyring.desk_key)
     with workstation.replica.writing() as session:
@@ -20,7 +20,7 @@ def publishes(ends: Ends, workstation: Workstation, **changes: object) -> None:
 
 
 @pytest.mark.parametrize("also_since", [False, True], ids=["told_before", "and_one_not_told_yet"])
-def test_the_letterhead_that_the_workstation_has_wins(ends: Ends, *, also_since: bool) -> None:
+def test_the_workstations_letterhead_replaces_the_restored_one(ends: Ends, *, also_since: bool) -> None:
     workstation = ends.workstation()
     a_source(ends.world).writes("hello")
     ends.sync(workstation)
@@ -43,13 +43,13 @@ def test_the_letterhead_that_the_workstation_has_wins(ends: Ends, *, also_since:
     assert all_of(workstation.replica)["entry"] == all_of(ends.world.store)["entry"]
 
 
-def test_an_old_letterhead_at_the_server_is_never_signed_anew(ends: Ends) -> None:
-    """Whoever runs the server shows a new workstation, one after the other, what the desk said long ago."""
+def test_an_old_letterhead_at_the_server_is_never_signed_again(ends: Ends) -> None:
+    """The operator shows old letterheads to a new workstation, one after the other."""
     old = ends.workstation()
     for days in (9, 8, 3):
         publishes(ends, old, answer_working_days=days)
         ends.sync(old)
-    new = ends.workstation()  # its replica holds none but the newest
+    new = ends.workstation()  # its replica has only the newest one
     ends.sync(new)
     publishes(ends, new, confirm_days=4)
     ends.world.execute("DELETE FROM letterhead WHERE serial > 2")
