@@ -200,7 +200,7 @@ def copy_of(store: Store, to: Path) -> Path:
     return to
 
 
-def put_back(store: Store, copy: Path) -> None:
+def restore(store: Store, copy: Path) -> None:
     """Restore a store from a copy."""
     store.close()
     for path in store.path.parent.glob(f"{store.path.name}*"):

@@ -25,7 +25,7 @@ from sync.carriers import UnixCarrier
 from sync.errors import SyncRefusal, SyncRefusedError
 from sync.exchange import POUCHES_MAX, answer_pouches, exchange
 from tests.journalist_app.desk_factories import TODAY, a_source
-from tests.sync.ends import Ends, Way, Workstation, all_of, at, copy_of, put_back, sync_refused
+from tests.sync.ends import Ends, Way, Workstation, all_of, at, copy_of, restore, sync_refused
 
 PIECE_BYTES = 10_000
 
@@ -288,7 +288,7 @@ def test_a_restored_replica_asks_again_before_it_applies_more_of_an_answer(
     copy = copy_of(workstation.replica, tmp_path / "copy.db")
     for _ in range(3):
         ends.sync(workstation)
-    put_back(workstation.replica, copy)
+    restore(workstation.replica, copy)
     at(ends, workstation, source).is_answered("since the restore")
     some_pouches_full(ends, 4)
 

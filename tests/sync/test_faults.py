@@ -33,7 +33,7 @@ from tests.sync.ends import (
     answer,
     at,
     copy_of,
-    put_back,
+    restore,
     sync_refused,
 )
 from tests.sync.test_exchange import found_at, put_record, record_of
@@ -388,7 +388,7 @@ def test_a_fork_by_a_source_on_a_restored_server_is_reported(ends: Ends) -> None
     yesterday = copy_of(ends.world.store, ends.folder / "yesterday.db")
     source.writes("lost")
     ends.sync(workstation)
-    put_back(ends.world.store, yesterday)
+    restore(ends.world.store, yesterday)
     fork = source.writes("written again")
 
     synced = ends.sync(workstation)
@@ -417,7 +417,7 @@ def test_a_server_restored_to_yesterday_is_detected_and_sent_everything_again(en
     put_record(workstation.replica, b"name", b"sealed")
     ends.sync(workstation)
     kept = all_of(workstation.replica)
-    put_back(ends.world.store, yesterday)
+    restore(ends.world.store, yesterday)
 
     synced = ends.sync(workstation)
 
@@ -440,7 +440,7 @@ def test_a_replica_restored_to_yesterday_gets_everything_again(ends: Ends) -> No
     source.writes("since then")
     ends.sync(workstation)
     ends.sync(workstation)
-    put_back(workstation.replica, yesterday)
+    restore(workstation.replica, yesterday)
 
     ends.sync(workstation)
 
@@ -457,7 +457,7 @@ def test_a_replica_restored_to_before_its_last_question_gets_its_entries_back(en
     before = copy_of(workstation.replica, ends.folder / "before.db")
     at(ends, workstation, source).is_answered("an answer")
     assert ends.sync(workstation).rounds == 1
-    put_back(workstation.replica, before)
+    restore(workstation.replica, before)
     ends.clock.day += timedelta(days=1)
 
     ends.sync(workstation)
@@ -488,7 +488,7 @@ def test_a_server_restored_between_two_pouches_of_an_answer_is_detected(
     exchange(workstation.endpoint, way, lambda _left: None)
     everything = all_of(ends.world.store)
     assert all_of(workstation.replica) == everything
-    put_back(ends.world.store, copy)
+    restore(ends.world.store, copy)
     ends.clock.day += timedelta(days=1)
 
     assert ends.sync(workstation).server_was_restored
@@ -509,7 +509,7 @@ def test_the_contents_of_a_lost_file_arrive_after_a_server_was_restored(ends: En
     copy = copy_of(ends.world.store, ends.folder / "copy.db")
     first = b"".join(next(build_pouch_files(ends.server, strand, 1_000_000)))
     pending.import_pouch(workstation.endpoint, [first])
-    put_back(ends.world.store, copy)
+    restore(ends.world.store, copy)
     ends.clock.day += timedelta(days=1)
     pending.import_pouch(ends.server, [b"".join(*build_pouch_files(workstation.endpoint, SERVER, None))])
 

@@ -18,7 +18,7 @@ from sync.errors import SyncRefusal
 from sync.pending import ImportOutcome, apply_pending, import_pouch, read_pieces
 from tests.journalist_app.desk_factories import a_source
 from tests.small_disk import CAN_MOUNT, a_small_disk
-from tests.sync.ends import Ends, Workstation, sync_refused
+from tests.sync.ends import Ends, Workstation, copy_of, restore, sync_refused
 from tests.sync.test_exchange import all_of
 
 
@@ -43,7 +43,7 @@ def held_by(endpoint: Endpoint) -> list[Path]:
     return sorted(folder.iterdir()) if folder.exists() else []
 
 
-def put_back(ends: Ends, workstation: Workstation) -> tuple[bytes, bytes]:
+def early_at_restored_server(ends: Ends, workstation: Workstation) -> tuple[bytes, bytes]:
     """Return two pouches of a workstation, of which the second arrives too early at a restored server."""
     a_source(ends.world).writes("one")
     ends.sync(workstation)
@@ -55,6 +55,26 @@ def put_back(ends: Ends, workstation: Workstation) -> tuple[bytes, bytes]:
         peers.reset_acknowledged(session, SERVER)
         outbox.enqueue_all(session, SERVER)
     return from_workstation(workstation), early
+
+
+def test_an_early_pouch_shows_a_restored_server_which_serials_it_used(
+    ends: Ends, workstation: Workstation
+) -> None:
+    copy = copy_of(ends.world.store, ends.folder / "copy.db")
+    a_source(ends.world).writes("one")
+    ends.sync(workstation)
+    restore(ends.world.store, copy)
+
+    imported = import_pouch(ends.server, [from_workstation(workstation)])
+
+    with ends.world.store.reading() as session:
+        at_server = peers.find(session, workstation.keyring.strand.id)
+    with workstation.replica.reading() as session:
+        at_workstation = peers.find(session, SERVER)
+    assert imported.outcome is ImportOutcome.PENDING
+    assert at_server is not None
+    assert at_workstation is not None
+    assert at_server.sent_serial == at_workstation.applied_serial
 
 
 def test_a_pouch_on_a_stick_is_applied(ends: Ends, workstation: Workstation) -> None:
@@ -101,7 +121,7 @@ def test_sticks_in_the_wrong_order_are_all_applied(ends: Ends, workstation: Work
 
 
 def test_a_pouch_that_arrives_early_is_pending_and_private(ends: Ends, workstation: Workstation) -> None:
-    missing, early = put_back(ends, workstation)
+    missing, early = early_at_restored_server(ends, workstation)
 
     held = import_pouch(ends.server, [early])
     again = import_pouch(ends.server, [early])
@@ -192,7 +212,7 @@ def test_a_stick_that_gives_other_bytes_the_second_time_is_read_once(
 
 
 def test_a_pending_pouch_of_a_retired_workstation_is_deleted(ends: Ends, workstation: Workstation) -> None:
-    missing, early = put_back(ends, workstation)
+    missing, early = early_at_restored_server(ends, workstation)
     import_pouch(ends.server, [early])
     other = ends.workstation(ends.second_keyring())
     ends.sync(other)

@@ -7,7 +7,7 @@ import pytest
 from protocol import letterhead as letterhead_format
 from store import letterheads
 from tests.journalist_app.desk_factories import a_source
-from tests.sync.ends import Ends, Workstation, copy_of, put_back
+from tests.sync.ends import Ends, Workstation, copy_of, restore
 from tests.sync.test_exchange import all_of
 
 
@@ -30,7 +30,7 @@ def test_the_workstations_letterhead_replaces_the_restored_one(ends: Ends, *, al
     ends.sync(workstation)
     publishes(ends, workstation, confirm_days=4)
     ends.sync(workstation)
-    put_back(ends.world.store, yesterday)
+    restore(ends.world.store, yesterday)
     if also_since:
         publishes(ends, workstation, substance_months=2)
 
