@@ -9,6 +9,7 @@ for sentences about metadata.
 - `gpg_export`: implementation of `export` with gpg and mat2
 - `hidden_parts`: program that runs in the sandbox; tracked changes and comments of office files
 - `metadata`: inspection and cleaning of files with mat2 in the sandbox
+- `metadata_sentences`: sentences about findings, in the adviser's language
 - `pinned_recipients`: recipients in the settings, pinned by fingerprint
 - `presealed`: decryption of texts and files that the source encrypted before sending
 """

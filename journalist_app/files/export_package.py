@@ -7,6 +7,7 @@ address or number of the mailbox, and no time of day. The message is made piece 
 import zipfile
 from collections.abc import Iterable, Iterator
 from datetime import date
+from itertools import chain
 from pathlib import PurePosixPath
 from typing import IO, Final, cast
 
@@ -43,7 +44,7 @@ def _zipped(text: str, files: Iterable[tuple[str, Iterator[bytes]]], day: date) 
     output = _ZipOutput()
     names: set[str] = set()
     with zipfile.ZipFile(cast("IO[bytes]", output), "w", zipfile.ZIP_STORED) as archive:  # it only writes
-        for name, pieces in _with_text(text, files):
+        for name, pieces in chain([(TEXT_NAME, iter((text.encode("utf-8"),)))], files):
             about = zipfile.ZipInfo(_unused(safe_name(name), names), (day.year, day.month, day.day, 0, 0, 0))
             about.create_system = _UNIX
             about.external_attr = _MODE
@@ -52,13 +53,6 @@ def _zipped(text: str, files: Iterable[tuple[str, Iterator[bytes]]], day: date) 
                     member.write(piece)
                     yield output.take()
     yield output.take()
-
-
-def _with_text(
-    text: str, files: Iterable[tuple[str, Iterator[bytes]]]
-) -> Iterator[tuple[str, Iterator[bytes]]]:
-    yield TEXT_NAME, iter((text.encode("utf-8"),))
-    yield from files
 
 
 def _unused(name: str, names: set[str]) -> str:

@@ -16,14 +16,19 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import IntEnum
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Literal
 
 import msgspec
-from flask_babel import gettext, ngettext
 
 from journalist_app.files.export import FileFindings
+from journalist_app.files.metadata_sentences import (
+    DetailKind,
+    FileRemark,
+    detail_sentence,
+    more_details_sentence,
+    remark_sentence,
+)
 from programs.errors import NoSandboxError, ProgramFailedError
 from programs.sandbox import SANDBOX_FOLDER, Sandbox, resource_limits, run_program
 
@@ -41,6 +46,11 @@ _HIDDEN_PARTS = Path(__file__).with_name("hidden_parts.py")
 _OFFICE = frozenset({".docx", ".xlsx", ".pptx", ".odt", ".ods", ".odp", ".odg"})
 _ARCHIVES = frozenset({".zip", ".epub"})
 _VIDEOS = frozenset({".mp4", ".m4v", ".avi", ".wmv"})  # cleaned by ffmpeg, which does not come with mat2
+_REMARKS = {
+    ".pdf": (FileRemark.PDF,),
+    **dict.fromkeys(_OFFICE, (FileRemark.OFFICE,)),
+    **dict.fromkeys(_ARCHIVES, (FileRemark.ARCHIVE,)),
+}
 _DIVIDER = "=\n"
 
 # $1 is mat2, $2 the ending of the file's name, $3 the program hidden_parts. mat2 finds no bubblewrap in bin/,
@@ -125,24 +135,24 @@ class Mat2:
                 ending = _ending(name)
                 refusal = self._refusal(file, ending)
                 if refusal:
-                    return FileFindings((refusal,), can_clean=False)
+                    return _not_examined(refusal)
                 output = self._run(_INSPECT, file, path.parent, ending, _SHOWN_BYTES).decode(
                     "utf-8", "replace"
                 )
         except NoSandboxError:
-            return FileFindings((say_no_sandbox(),), can_clean=False)
+            return _not_examined(FileRemark.NO_SANDBOX)
         except (OSError, ProgramFailedError):
-            return FileFindings((say_failed(),), can_clean=False)
+            return _not_examined(FileRemark.FAILED)
         hidden, _, shown = output.partition(_DIVIDER)
         try:
             found = _found(hidden, shown, ending)
         except (ProgramFailedError, msgspec.MsgspecError):
-            return FileFindings((say_failed(),), can_clean=False)
-        lines = _sentences(found)
+            return _not_examined(FileRemark.FAILED)
+        lines = _sentences(found) or (remark_sentence(FileRemark.NOTHING),)
         can_clean = ending not in _ARCHIVES | {".txt"} and (
             ending not in _VIDEOS or shutil.which("ffmpeg", path="/usr/bin") is not None
         )
-        return FileFindings((*(lines or (say_nothing(),)), *say_about_type(ending)), can_clean)
+        return FileFindings((*lines, *map(remark_sentence, _REMARKS.get(ending, ()))), can_clean)
 
     def clean(self, path: Path, name: str) -> bytes | None:
         """Return a copy without metadata, or None if none could be made.
@@ -158,17 +168,17 @@ class Mat2:
         except (OSError, NoSandboxError, ProgramFailedError):
             return None
 
-    def _refusal(self, file: BinaryIO, ending: str) -> str:
+    def _refusal(self, file: BinaryIO, ending: str) -> FileRemark | None:
         if os.fstat(file.fileno()).st_size > self.max_bytes:
-            return say_too_large()
+            return FileRemark.TOO_LARGE
         if ending not in _SIGNATURES:
-            return say_unknown_type()
+            return FileRemark.UNKNOWN_TYPE
         if not _SIGNATURES[ending](file.read(_HEAD_BYTES)):
-            return say_other_type()
+            return FileRemark.OTHER_TYPE
         file.seek(0)
         if not self.mat2.exists():
-            return say_no_mat2()
-        return ""
+            return FileRemark.NO_MAT2
+        return None
 
     def _run(self, script: str, file: BinaryIO, work_folder: Path, ending: str, limit: int) -> bytes:
         limits = resource_limits(memory_bytes=_MEMORY_BYTES, file_bytes=_CLEANED_BYTES, seconds=self.seconds)
@@ -194,6 +204,10 @@ class Mat2:
             return run_program(command, folder=work, seconds=self.seconds, output_bytes=limit)
 
 
+def _not_examined(remark: FileRemark) -> FileFindings:
+    return FileFindings((remark_sentence(remark),), can_clean=False)
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[BinaryIO]:
     """Open a plain file. A link is refused."""
@@ -203,20 +217,7 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
         yield file
 
 
-# ---- sentences --------------------------------------------------------------------------------------
-
-
-class DetailKind(IntEnum):
-    """Subject of a finding, in the order in which the adviser reads the findings."""
-
-    PERSON = 1
-    PLACE = 2
-    CHANGES = 3
-    COMMENTS = 4
-    HIDDEN = 5
-    DEVICE = 6
-    TIME = 7
-    OTHER = 8
+# ---- findings --------------------------------------------------------------------------------------
 
 
 _KEYS = (
@@ -278,116 +279,8 @@ def _plain(text: str) -> str:
 def _sentences(found: _Found) -> tuple[str, ...]:
     lines = []
     for about, details in found.items():
-        lines += [say_detail(about, key, value) for key, value in details[:_LINES_OF_A_KIND]]
+        lines += [detail_sentence(about, key, value) for key, value in details[:_LINES_OF_A_KIND]]
         more = len(details) - _LINES_OF_A_KIND
         if more > 0:
-            lines.append(ngettext("And %(num)d more such detail.", "And %(num)d more such details.", more))
+            lines.append(more_details_sentence(more))
     return tuple(lines)
-
-
-def say_too_large() -> str:
-    """Say that a file was too large to examine."""
-    return str(
-        gettext(
-            "This file is too large to examine, so what is hidden in it is unknown. It was kept as it is."
-        )
-    )
-
-
-def say_unknown_type() -> str:
-    """Say that no program here knows this type of file."""
-    return str(
-        gettext(
-            "The program that examines files does not know this type of file. What is hidden in it is "
-            "unknown, and no cleaned copy can be made."
-        )
-    )
-
-
-def say_other_type() -> str:
-    """Say that a file's first bytes belong to another type than its name."""
-    return str(
-        gettext(
-            "The file is not of the type that its name says, so it was not examined. What is hidden in it "
-            "is unknown, and no cleaned copy can be made."
-        )
-    )
-
-
-def say_no_mat2() -> str:
-    """Say that mat2 is not installed."""
-    return str(
-        gettext(
-            "mat2, the program that examines files, is not installed on this computer. What is hidden in "
-            "this file is unknown, and no cleaned copy can be made."
-        )
-    )
-
-
-def say_detail(about: DetailKind, key: str, value: str) -> str:
-    """Say one detail that was found in a file."""
-    sentences = {
-        DetailKind.PERSON: gettext("A name (%(key)s): %(value)s"),
-        DetailKind.PLACE: gettext("A place (%(key)s): %(value)s"),
-        DetailKind.CHANGES: gettext(
-            "Tracked changes: %(key)s, by %(value)s. Removed text can still be read."
-        ),
-        DetailKind.COMMENTS: gettext("Comments: %(key)s, by %(value)s."),
-        DetailKind.HIDDEN: gettext("Pieces of text hidden on the page: %(key)s."),
-        DetailKind.DEVICE: gettext("A device or program (%(key)s): %(value)s"),
-        DetailKind.TIME: gettext("A date or time (%(key)s): %(value)s"),
-        DetailKind.OTHER: gettext("Something else (%(key)s): %(value)s"),
-    }
-    named = {"key": key, "value": value or gettext("someone without a name")}
-    return str(sentences[about] % named)
-
-
-def say_nothing() -> str:
-    """Say that nothing hidden was found."""
-    return str(gettext("Nothing hidden was found. That does not prove that there is nothing."))
-
-
-def say_failed() -> str:
-    """Say that a file could not be examined."""
-    return str(
-        gettext(
-            "The file could not be examined: it is damaged, contains too many layers of files, or took too "
-            "long. What is hidden in it is unknown, and no cleaned copy can be made."
-        )
-    )
-
-
-def say_no_sandbox() -> str:
-    """Say that this computer cannot isolate mat2."""
-    return str(
-        gettext(
-            "This computer cannot isolate the program that examines files, so the file was not examined. "
-            "What is hidden in it is unknown, and no cleaned copy can be made. Ask the operator."
-        )
-    )
-
-
-def say_about_type(ending: str) -> tuple[str, ...]:
-    """Return the sentences that apply to every file of this type."""
-    if ending == ".pdf":
-        return (
-            gettext(
-                "Comments, attachments and forms in a PDF are not listed here. A cleaned copy is made of "
-                "pictures of the pages and contains nothing else. Its text cannot be searched or read aloud."
-            ),
-        )
-    if ending in _OFFICE:
-        return (
-            gettext(
-                "In a cleaned copy, tracked changes are accepted and comments are removed. Hidden text "
-                "stays. Open the copy before you send it."
-            ),
-        )
-    if ending in _ARCHIVES:
-        return (
-            gettext(
-                "This file contains other files. Ask for them one by one. Then each can be examined and "
-                "cleaned."
-            ),
-        )
-    return ()

@@ -4,6 +4,7 @@ The process starts without secrets and receives the identities through a socket.
 closes: when the desk locks, or when the worker that started it ends. It never writes to a disk.
 """
 
+import itertools
 from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -199,7 +200,8 @@ class _SearchWorker:
             verify_key = None
         checked = chain.check_chain(address, verify_key, self._strands, list(_signed(rows)), None)
         opened = [(entry, self._content(entry)) for entry in checked.entries]
-        self._index.put(address, ENTRIES_PART, self._texts(content for _, content in opened if content))
+        texts = [entry_texts(content, self._identities) for _, content in opened if content]
+        self._index.put(address, ENTRIES_PART, itertools.chain.from_iterable(texts))
         heads = [digest for _, digest in checked.heads.values()]
         return summarise_mailbox(address, heads, opened)
 
@@ -208,11 +210,6 @@ class _SearchWorker:
             return open_entry(entry, self._identities)
         except (UnreadableError, ForgedError, MalformedError):
             return None
-
-    def _texts(self, contents: Iterator[Content]) -> Iterator[str]:
-        """Yield the searchable texts of some contents."""
-        for content in contents:
-            yield from entry_texts(content, self._identities)
 
     def _send(self, report: Report) -> None:
         self._line.send_bytes(msgspec.msgpack.encode(report))

@@ -1,0 +1,98 @@
+"""Sentences about metadata and hidden parts of a file, in the adviser's language."""
+
+from enum import IntEnum, StrEnum
+
+from flask_babel import gettext, ngettext
+
+
+class DetailKind(IntEnum):
+    """Subject of a finding, in the order in which the adviser reads the findings."""
+
+    PERSON = 1
+    PLACE = 2
+    CHANGES = 3
+    COMMENTS = 4
+    HIDDEN = 5
+    DEVICE = 6
+    TIME = 7
+    OTHER = 8
+
+
+class FileRemark(StrEnum):
+    """Remark about a whole file."""
+
+    TOO_LARGE = "too_large"
+    UNKNOWN_TYPE = "unknown_type"
+    OTHER_TYPE = "other_type"  # its first bytes belong to another type than its name
+    NO_MAT2 = "no_mat2"
+    NO_SANDBOX = "no_sandbox"
+    FAILED = "failed"
+    NOTHING = "nothing"  # nothing hidden was found
+    PDF = "pdf"
+    OFFICE = "office"
+    ARCHIVE = "archive"
+
+
+def remark_sentence(remark: FileRemark) -> str:
+    """Return the sentence of a remark."""
+    sentences = {
+        FileRemark.TOO_LARGE: gettext(
+            "This file is too large to examine, so what is hidden in it is unknown. It was kept as it is."
+        ),
+        FileRemark.UNKNOWN_TYPE: gettext(
+            "The program that examines files does not know this type of file. What is hidden in it is "
+            "unknown, and no cleaned copy can be made."
+        ),
+        FileRemark.OTHER_TYPE: gettext(
+            "The file is not of the type that its name says, so it was not examined. What is hidden in it "
+            "is unknown, and no cleaned copy can be made."
+        ),
+        FileRemark.NO_MAT2: gettext(
+            "mat2, the program that examines files, is not installed on this computer. What is hidden in "
+            "this file is unknown, and no cleaned copy can be made."
+        ),
+        FileRemark.NO_SANDBOX: gettext(
+            "This computer cannot isolate the program that examines files, so the file was not examined. "
+            "What is hidden in it is unknown, and no cleaned copy can be made. Ask the operator."
+        ),
+        FileRemark.FAILED: gettext(
+            "The file could not be examined: it is damaged, contains too many layers of files, or took too "
+            "long. What is hidden in it is unknown, and no cleaned copy can be made."
+        ),
+        FileRemark.NOTHING: gettext("Nothing hidden was found. That does not prove that there is nothing."),
+        FileRemark.PDF: gettext(
+            "Comments, attachments and forms in a PDF are not listed here. A cleaned copy is made of "
+            "pictures of the pages and contains nothing else. Its text cannot be searched or read aloud."
+        ),
+        FileRemark.OFFICE: gettext(
+            "In a cleaned copy, tracked changes are accepted and comments are removed. Hidden text "
+            "stays. Open the copy before you send it."
+        ),
+        FileRemark.ARCHIVE: gettext(
+            "This file contains other files. Ask for them one by one. Then each can be examined and cleaned."
+        ),
+    }
+    return str(sentences[remark])
+
+
+def detail_sentence(kind: DetailKind, key: str, value: str) -> str:
+    """Return the sentence of one finding."""
+    sentences = {
+        DetailKind.PERSON: gettext("A name (%(key)s): %(value)s"),
+        DetailKind.PLACE: gettext("A place (%(key)s): %(value)s"),
+        DetailKind.CHANGES: gettext(
+            "Tracked changes: %(key)s, by %(value)s. Removed text can still be read."
+        ),
+        DetailKind.COMMENTS: gettext("Comments: %(key)s, by %(value)s."),
+        DetailKind.HIDDEN: gettext("Pieces of text hidden on the page: %(key)s."),
+        DetailKind.DEVICE: gettext("A device or program (%(key)s): %(value)s"),
+        DetailKind.TIME: gettext("A date or time (%(key)s): %(value)s"),
+        DetailKind.OTHER: gettext("Something else (%(key)s): %(value)s"),
+    }
+    named = {"key": key, "value": value or gettext("someone without a name")}
+    return str(sentences[kind] % named)
+
+
+def more_details_sentence(count: int) -> str:
+    """Return the sentence about findings of one kind that are not listed."""
+    return str(ngettext("And %(num)d more such detail.", "And %(num)d more such details.", count))
