@@ -20,7 +20,6 @@ _SUFFIXES: Final = (".py", ".md", ".html", ".toml", ".po")
 # pass, and never add one. To work on part of a folder, replace its line with lines for the rest of it.
 NOT_YET: Final = (
     "bench/",
-    "journalist_app/errors.py",
     "journalist_app/services/",
     "journalist_app/templates/_words.html",
     "journalist_app/templates/casefile/show.html",
@@ -33,7 +32,8 @@ NOT_YET: Final = (
     "tests/deploy/",
     "tests/docs/",
     "tests/faults/",
-    "tests/journalist_app/",
+    "tests/journalist_app/services/",
+    "tests/journalist_app/views/",
     "tests/proofs/",
     "tests/small_disk.py",
     "tests/source_app/",
