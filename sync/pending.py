@@ -24,9 +24,7 @@ _POUCH = ".pouch"
 _UNFINISHED = ".new"
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _PRIVATE_FILE = 0o600
-_NOT_A_PEER = frozenset(
-    {SyncRefusal.NOT_PAIRED, SyncRefusal.UNKNOWN_WORKSTATION, SyncRefusal.REVOKED_WORKSTATION}
-)
+_NOT_A_PEER = {SyncRefusal.NOT_PAIRED, SyncRefusal.UNKNOWN_WORKSTATION, SyncRefusal.REVOKED_WORKSTATION}
 
 
 class ImportOutcome(Enum):
@@ -118,9 +116,8 @@ def _apply_file(endpoint: Endpoint, path: Path) -> AppliedPouch:
 def _apply_pending(endpoint: Endpoint, folder: Path) -> list[AppliedPouch]:
     """Apply all pouches that fit, in any order, until none fits. A pouch that is refused now is deleted."""
     applied: list[AppliedPouch] = []
-    is_progress = True
-    while is_progress:
-        is_progress = False
+    while True:
+        count_before = len(applied)
         for path in _pending(folder):
             try:
                 found = _apply_file(endpoint, path)
@@ -133,9 +130,9 @@ def _apply_pending(endpoint: Endpoint, folder: Path) -> list[AppliedPouch]:
             else:
                 if not found.is_duplicate:
                     applied.append(found)
-                    is_progress = True
             path.unlink()
-    return applied
+        if len(applied) == count_before:
+            return applied
 
 
 def _copy(folder: Path, pieces: Iterable[bytes], reserve_bytes: int) -> Path:

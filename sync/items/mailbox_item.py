@@ -48,8 +48,7 @@ def pack(
             if context.is_full():
                 return
             entry_id = entry.envelope.entry_id
-            for item, is_complete in _pack_entry(context, entry, files[entry_id]):
-                yield item, row_ids[entry_id] if is_complete else None
+            yield from _pack_entry(context, entry, files[entry_id], row_ids[entry_id])
         if not context.has_more:
             yield from orders
 
@@ -57,16 +56,17 @@ def pack(
 
 
 def _pack_entry(
-    context: BuildContext, entry: SignedEntry, files: Sequence[attachments.Attachment]
-) -> Iterator[tuple[Item, bool]]:
-    """Yield the items of an entry and its files. True: the entry is complete with this item."""
+    context: BuildContext, entry: SignedEntry, files: Sequence[attachments.Attachment], row_id: int
+) -> Iterator[tuple[Item, int | None]]:
+    """Yield the items of an entry's files, and then of the entry, or a report of damage instead."""
     for file in files:
         for item in attachment_items.pack(context, file, entry.envelope.address):
-            yield item, isinstance(item, DamagedItem)
             if isinstance(item, DamagedItem):
+                yield item, row_id
                 return
+            yield item, None
     if not context.has_more:
-        yield entry_item.pack(entry, files), True
+        yield entry_item.pack(entry, files), row_id
 
 
 def verify(context: VerifyContext, item: MailboxItem) -> None:
