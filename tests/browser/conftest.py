@@ -1,4 +1,4 @@
-"""A real servers with both doors open, and real Chromium in front of it."""
+"""Fixtures of the browser tests: running servers of both interfaces, and Chromium."""
 
 import os
 import re
@@ -17,17 +17,17 @@ _NEUTRAL = "https://neutral.example/"
 
 @pytest.fixture(scope="module")
 def recipient() -> Iterator[Recipient]:
-    with a_recipient() as somebody:
-        yield somebody
+    with a_recipient() as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
 def servers(
     tmp_path_factory: pytest.TempPathFactory, recipient: Recipient
 ) -> Iterator[desk_servers.DeskServers]:
-    """Open a servers for the tests of one file. Its way out leads to a page that is sure to be there."""
-    desk = desk_servers.set_up(tmp_path_factory.mktemp("servers") / "var")
-    recipient.is_pinned_by(desk)
+    """Run both interfaces for the tests of one file, with a fixed address for the quick exit."""
+    desk = desk_servers.set_up(tmp_path_factory.mktemp("desk") / "var")
+    recipient.add_to_settings(desk)
     settings = desk.settings.read_text("utf-8")
     desk.settings.write_text(
         re.sub(r"^leave_url = .*$", f'leave_url = "{_NEUTRAL}"', settings, flags=re.MULTILINE)
@@ -51,14 +51,14 @@ def chromium(playwright: Playwright) -> Iterator[Browser]:
 
 @pytest.fixture
 def visit(chromium: Browser) -> Iterator[Callable[..., BrowserContext]]:
-    """Give each person a browser of their own, without JavaScript unless asked for."""
+    """Return a function that opens a new browser for one person, without JavaScript by default."""
     opened: list[BrowserContext] = []
 
     def _visit(*, language: str = "en", javascript: bool = False, width: int = 1000) -> BrowserContext:
         context = chromium.new_context(
             locale=language,
             java_script_enabled=javascript,
-            bypass_csp=javascript,  # our own policy would not let a test's script run either
+            bypass_csp=javascript,  # our own policy also blocks the scripts of a test
             viewport={"width": width, "height": 900},
         )
         context.set_default_timeout(30_000)
@@ -82,7 +82,7 @@ def adviser_url(servers: desk_servers.DeskServers) -> str:
 
 @pytest.fixture
 def big_video(tmp_path: Path) -> Path:
-    """Make 300 MB that do not compress and do not repeat within a chunk."""
+    """Create a file of 300 MB that cannot be compressed and has no repetition within a chunk."""
     path = tmp_path / "video.mp4"
     block = os.urandom(1_000_003)
     with path.open("wb") as video:

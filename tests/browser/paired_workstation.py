@@ -1,4 +1,4 @@
-"""An adviser's interface over a replica, served on loopback, with whatever a test puts into it."""
+"""Paired workstation for browser tests: the adviser interface over a replica, served on loopback."""
 
 import threading
 from collections.abc import Iterator
@@ -20,34 +20,34 @@ from tests.sync.desks import AtDesk, an_adviser
 from tests.sync.ends import the_ends
 
 
-class _Threading(ThreadingMixIn, WSGIServer):
+class _ThreadingServer(ThreadingMixIn, WSGIServer):
     daemon_threads = True
 
 
-class _Quiet(WSGIRequestHandler):
+class _QuietHandler(WSGIRequestHandler):
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @dataclass(slots=True)
 class PairedWorkstation:
-    """A workstation, where its interface is, and the cookie that has it open."""
+    """Paired workstation with the URL of its interface."""
 
     at: AtDesk
     url: str
     app: Flask
 
     @property
-    def cookie(self) -> str:
+    def unlocked_cookie(self) -> str:
         auto_lock: AutoLock = self.app.extensions["auto_lock"]
         return auto_lock.admit(self.at.desk).hex()
 
-    def is_reached(self, server: str) -> None:
-        """Have the settings name another way to the server."""
+    def set_server(self, server: str) -> None:
+        """Change how the workstation reaches the server."""
         self.at.desk.config = replace(self.at.desk.config, server=server)
 
-    def finds_everything_wrong(self) -> None:
-        """Have the server put back, and two mailboxes wrong there."""
+    def add_all_findings(self) -> None:
+        """Add every kind of sync finding: a server that was rolled back, and mailboxes with faults."""
         sources = [a_source(self.at.ends.world) for _ in range(2)]
         for source in sources:
             source.writes("vraag")
@@ -62,11 +62,11 @@ class PairedWorkstation:
 
 @contextmanager
 def a_paired_workstation(folder: Path) -> Iterator[PairedWorkstation]:
-    """Serve the interface of a workstation that is paired with a server in this process."""
+    """Serve the adviser interface of a workstation that is paired with a server in this process."""
     (folder / "server").mkdir(parents=True)
     ends = the_ends(folder)
     at = an_adviser(ends)
-    with make_server("127.0.0.2", 0, lambda *_: [], _Threading, _Quiet) as server:
+    with make_server("127.0.0.2", 0, lambda *_: [], _ThreadingServer, _QuietHandler) as server:
         bind = f"127.0.0.2:{server.server_port}"
         at.desk.config = replace(at.desk.config, bind=bind)
         app = create_adviser_app(at.desk.config, at.store, end_worker=lambda: None, today=ends.clock.today)

@@ -1,4 +1,4 @@
-"""Somebody at the ministry to whom something is passed on, with a gpg of their own and nothing of ours."""
+"""Recipient at the ministry who uses their own gpg, without any of our software."""
 
 import contextlib
 import subprocess
@@ -14,12 +14,12 @@ NAME = "J. Jansen"
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """Their gpg, and the one key in it."""
+    """Recipient with a gpg home folder that has one key pair."""
 
     home: Path
 
     def gpg(self, *arguments: str, given: bytes = b"") -> bytes:
-        """Run their gpg; return what it writes."""
+        """Run the recipient's gpg and return its output."""
         return subprocess.run(
             ["gpg", "--homedir", self.home, "--batch", "--quiet", *arguments],
             input=given,
@@ -29,12 +29,12 @@ class Recipient:
 
     @property
     def fingerprint(self) -> str:
-        """Return the fingerprint of their key."""
+        """Return the fingerprint of the recipient's key."""
         listed = self.gpg("--with-colons", "--list-secret-keys").decode()
         return next(line.split(":")[9] for line in listed.splitlines() if line.startswith("fpr"))
 
-    def is_pinned_by(self, desk: Desk) -> None:
-        """Have a desk's settings name this recipient, and put their key beside them."""
+    def add_to_settings(self, desk: Desk) -> None:
+        """Add this recipient to a desk's settings, and save the key beside the settings file."""
         (desk.settings.parent / "sg.asc").write_bytes(self.gpg("--armor", "--export"))
         pinned = (
             f'{{ role = "sg", name = "{NAME}", fingerprint = "{self.fingerprint}", key_path = "sg.asc" }}'
@@ -46,9 +46,11 @@ class Recipient:
 
 @contextlib.contextmanager
 def a_recipient() -> Iterator[Recipient]:
-    """Make somebody a key; their gpg is gone afterwards."""
-    with tempfile.TemporaryDirectory(prefix="sg-") as folder:  # a short path: gpg's sockets lie in it
-        somebody = Recipient(Path(folder))
-        somebody.gpg("--passphrase", "", "--quick-generate-key", NAME, "default", "default", "0")
-        yield somebody
+    """Create a recipient with a new key. Its gpg home is removed afterwards."""
+    with tempfile.TemporaryDirectory(
+        prefix="sg-"
+    ) as folder:  # a short path, since gpg puts its sockets there
+        made = Recipient(Path(folder))
+        made.gpg("--passphrase", "", "--quick-generate-key", NAME, "default", "default", "0")
+        yield made
         subprocess.run(["gpgconf", "--homedir", folder, "--kill", "all"], check=True)

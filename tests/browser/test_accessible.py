@@ -22,8 +22,8 @@ _AXE = "axe-core-4.14.1.tgz"
 _AXE_SHA256 = "e6b0ce02b84d892e2e33e403485e7f3d6c29e2be6df65daf44d89ba564139745"
 _ALL = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 _COLOURS = ["color-contrast", "link-in-text-block"]
-# Every rule once. No width shows or hides anything, so a wider page differs in its layout alone, and the dark
-# in its colours; no language has a layout or colours of its own.
+# Every rule once. No width shows or hides anything, so a wide page differs only in its layout, and the dark
+# scheme only in its colours. No language has its own layout or colours.
 _LOOKS = {
     "nl": [("light", 320, _ALL)],
     "en": [
@@ -32,7 +32,7 @@ _LOOKS = {
         ("dark", 320, _COLOURS),
     ],
 }
-# What is well is most of what axe finds, and would take longer to come here than all the looking.
+# Only violations: most results of axe are passes, and transferring those takes longer than the check itself.
 _RUN = """async runOnly => (await axe.run(document, {runOnly, resultTypes: ["violations"]})).violations.map(
     fault => `${fault.id} ${JSON.stringify(fault.nodes.map(node => node.target))}`
 )"""
@@ -40,7 +40,7 @@ _RUN = """async runOnly => (await axe.run(document, {runOnly, resultTypes: ["vio
 
 @pytest.fixture(scope="module")
 def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Fetch axe-core by its name and version, and use it only if it is the very file we chose."""
+    """Fetch axe-core by name and version, and use it only if its SHA-256 is the one we chose."""
     kept = _CACHE / _AXE
     if not kept.exists():
         _CACHE.mkdir(exist_ok=True)
@@ -57,7 +57,7 @@ def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 class Inspector:
-    """Looks at a page in every way that people do, and remembers what is wrong."""
+    """Checker that runs axe on pages in every width and colour scheme, and collects the faults."""
 
     def __init__(self, axe: str, language: str) -> None:
         self._axe = axe
@@ -65,9 +65,9 @@ class Inspector:
         self.pages = 0
         self.faults: list[str] = []
 
-    def look(self, page: Page) -> None:
+    def check(self, page: Page) -> None:
         self.pages += 1
-        page.wait_for_load_state("load")  # without its stylesheet yet it is no page that people see
+        page.wait_for_load_state("load")  # before the stylesheet is loaded, the page is not what people see
         page.evaluate(self._axe)
         for scheme, width, rules in self._looks:
             page.emulate_media(color_scheme=scheme)
@@ -81,7 +81,7 @@ class Inspector:
 
 
 def _context(visit: Visit, language: str) -> BrowserContext:
-    """Open a browser in which axe may run although our pages allow no script at all."""
+    """Open a browser in which axe can run, although our pages allow no scripts."""
     return visit(language=language, javascript=True)
 
 
@@ -97,84 +97,84 @@ def test_axe_finds_nothing_on_any_page(
     inspector = Inspector(axe, language)
     page = _context(visit, language).new_page()
     base = f"{source_url}/{language}"
-    everybodys = ("/", "/help", "/privacy", "/limits", "/accessibility", "/seal", "/reports")
-    for path in (*everybodys, "/s/47", "/s/38", "/s/83", "/log-in", "/no-such-page"):
+    public_pages = ("/", "/help", "/privacy", "/limits", "/accessibility", "/seal", "/reports")
+    for path in (*public_pages, "/s/47", "/s/38", "/s/83", "/log-in", "/no-such-page"):
         page.goto(base + path)
-        inspector.look(page)
+        inspector.check(page)
     page.locator("main form, body").first.wait_for()
 
     page.goto(f"{base}/log-in")
     page.locator("main input[type=text]").fill("eerste tweede qzx")
     page.locator("main form button").click()
-    inspector.look(page)
+    inspector.check(page)
 
     page.goto(f"{base}/begin")
     passphrase = page.locator(".words").inner_text()
     page.locator("summary").click()
-    inspector.look(page)
+    inspector.check(page)
     page.locator("form[action$='/card'] button").click()
-    inspector.look(page)
+    inspector.check(page)
     page.locator("main form button").first.click()
-    inspector.look(page)
+    inspector.check(page)
     page.locator("main input[type=text]").fill("something else")
     page.locator("main form button").first.click()
-    inspector.look(page)
+    inspector.check(page)
     page.locator("main input[type=text]").fill(passphrase)
     page.locator("main form button").first.click()
-    inspector.look(page)  # write
+    inspector.check(page)  # write
     page.locator("main form button").first.click()
-    inspector.look(page)  # empty: refused
+    inspector.check(page)  # empty: refused
     page.locator("main textarea").fill("Een bericht\nA message")
     page.locator("main input[type=file]").set_input_files(
         [{"name": "a.txt", "mimeType": "text/plain", "buffer": b"a"}]
     )
     page.locator("main form button").first.click()
-    inspector.look(page)  # received
+    inspector.check(page)  # received
     page.goto(f"{base}/mailbox")
-    inspector.look(page)
+    inspector.check(page)
 
     desk = _context(visit, language).new_page()
     desk.goto(adviser_url)
-    inspector.look(desk)
+    inspector.check(desk)
     desk.locator("input[type=password]").fill("wrong")
     desk.locator("main form button").click()
-    inspector.look(desk)
+    inspector.check(desk)
     desk.locator("input[type=password]").fill(servers.desk.passphrase)
     desk.locator("main form button").click()
-    desk.goto(f"{adviser_url}/inbox?still=1")  # one that renews itself could do so while axe looks
-    inspector.look(desk)
+    desk.goto(f"{adviser_url}/inbox?still=1")  # without `still` the inbox could refresh itself while axe runs
+    inspector.check(desk)
     desk.locator(".row .label").first.click()
-    inspector.look(desk)
+    inspector.check(desk)
     desk.locator("form.answering > button").click()
-    inspector.look(desk)  # empty: refused
+    inspector.check(desk)  # empty: refused
     desk.locator("textarea#text").fill("Antwoord\nAnswer")
     desk.locator("form.answering > button").click()
-    inspector.look(desk)
+    inspector.check(desk)
     for path in ("/inbox?state=answered", "/inbox?state=closed", "/inbox?q=zzz", "/about", "/no-such-page"):
         desk.goto(f"{adviser_url}{path}{'&still=1' if '?' in path else ''}")
-        inspector.look(desk)
+        inspector.check(desk)
 
     page.goto(f"{base}/mailbox")
-    inspector.look(page)
+    inspector.check(page)
     page.locator("a[href*='/delete/']").first.click()
-    inspector.look(page)
+    inspector.check(page)
     page.goto(f"{base}/mailbox/save")
-    inspector.look(page)
+    inspector.check(page)
     page.goto(f"{base}/mailbox/end")
-    inspector.look(page)
+    inspector.check(page)
     page.locator("main form button").last.click()
-    inspector.look(page)  # not ticked
+    inspector.check(page)  # not ticked
     page.locator("main input[type=checkbox]").check()
     page.locator("main form button").last.click()
-    inspector.look(page)
+    inspector.check(page)
     desk.goto(f"{adviser_url}/inbox?state=closed&still=1")
-    inspector.look(desk)
+    inspector.check(desk)
     assert inspector.faults == []
     assert inspector.pages > 25
 
 
 @pytest.mark.parametrize("language", ["nl", "en"])
-def test_axe_finds_nothing_where_the_desk_works(
+def test_axe_finds_nothing_on_the_working_pages_of_the_desk(
     visit: Visit,
     servers: desk_servers.DeskServers,
     source_url: str,
@@ -202,116 +202,116 @@ def test_axe_finds_nothing_where_the_desk_works(
     desk.locator("main form button").click()
     for path in ("/calendar", "/replies", "/replies?place=0", "/search", "/unsent", "/reports"):
         desk.goto(adviser_url + path)
-        inspector.look(desk)
+        inspector.check(desk)
     desk.goto(f"{adviser_url}/reports/{datetime.now(UTC).year - 1}")
-    inspector.look(desk)
+    inspector.check(desk)
     desk.goto(f"{adviser_url}/inbox?still=1")
     desk.locator(".row.is-waiting .label").first.click()
     thread = desk.url
 
     desk.goto(f"{thread}/casefile")
-    inspector.look(desk)
+    inspector.check(desk)
     desk.locator("#note").fill("Een notitie")
     desk.locator("form", has=desk.locator("#note")).locator("button").click()
-    inspector.look(desk)
+    inspector.check(desk)
     desk.goto(f"{adviser_url}/search")
     desk.locator("main input[type=search]").fill("vraag")
     desk.locator("main form button").click()
-    inspector.look(desk)
+    inspector.check(desk)
     desk.goto(f"{thread}/close")
-    inspector.look(desk)
+    inspector.check(desk)
     desk.locator("form.answering button").click()
-    inspector.look(desk)  # no last word: refused
+    inspector.check(desk)  # no closing message: refused
 
-    # A step beside an answer, and a draft.
+    # A step with an answer, and a draft.
     desk.goto(thread)
     desk.locator("details.step-fields summary").click()
     desk.locator("#by").fill("2020-01-01")
     desk.locator("#step").select_option("advice_given")
     desk.locator("textarea#text").fill("Een raad")
     desk.locator("form.answering > button").click()
-    inspector.look(desk)  # a day that is over: refused
+    inspector.check(desk)  # a date in the past: refused
     desk.locator("#by").fill("")
     desk.locator("button[value=keep]").click()
-    inspector.look(desk)
+    inspector.check(desk)
     desk.locator("form.answering > button").click()
-    inspector.look(desk)
+    inspector.check(desk)
 
-    # A proposal: the sheet, refused, looked at, put before the source, and answered.
+    # A proposal: its form, refused, previewed, sent to the source, and answered.
     desk.goto(f"{thread}/propose")
-    inspector.look(desk)
+    inspector.check(desk)
     desk.locator("form.answering button").click()
-    inspector.look(desk)
+    inspector.check(desk)
     desk.locator("input[type=radio]").first.check()
     desk.locator("textarea#text").fill("De tekst")
     desk.locator("input[name=chosen]").check()
     desk.locator("form.answering button").click()
-    inspector.look(desk)
+    inspector.check(desk)
     desk.locator("main form button").click()
-    inspector.look(desk)
+    inspector.check(desk)
     page.goto(mailbox)
-    inspector.look(page)
+    inspector.check(page)
     page.locator("a[href*='/proposal']").first.click()
-    inspector.look(page)
+    inspector.check(page)
     page.locator("button[value=agreed]").click()
-    inspector.look(page)  # not ticked: refused
+    inspector.check(page)  # not ticked: refused
     page.locator("main input[type=checkbox]").check()
     page.locator("button[value=agreed]").click()
-    inspector.look(page)
+    inspector.check(page)
     desk.goto(thread)
     desk.locator("a[href*='/proposal/']").first.click()
     proposal = desk.url
-    inspector.look(desk)
+    inspector.check(desk)
     desk.locator("form[action$='/begin'] button").click()
-    inspector.look(desk)
+    inspector.check(desk)
     with desk.expect_download() as made:
         desk.locator("form[action$='/make'] button").click()
     assert made.value.path().stat().st_size
     desk.goto(proposal)
-    inspector.look(desk)
+    inspector.check(desk)
     desk.goto(f"{adviser_url}/evidence")
-    inspector.look(desk)
+    inspector.check(desk)
     page.goto(mailbox)
-    inspector.look(page)
+    inspector.check(page)
 
     # Closed on both sides.
     desk.goto(f"{thread}/close")
     desk.locator("textarea#text").fill("Dag")
     desk.locator("form.answering button").click()
-    inspector.look(desk)
+    inspector.check(desk)
     page.goto(mailbox)
-    inspector.look(page)
+    inspector.check(page)
     page.goto(f"{mailbox}/write")
-    inspector.look(page)
+    inspector.check(page)
     desk.goto(f"{adviser_url}/inbox?state=closed&still=1")
-    inspector.look(desk)
+    inspector.check(desk)
     assert inspector.faults == []
     assert inspector.pages > 30
 
 
 @pytest.mark.parametrize("language", ["nl", "en"])
-def test_axe_finds_nothing_where_a_workstation_syncs(
+def test_axe_finds_nothing_on_the_sync_page_of_a_workstation(
     visit: Visit, tmp_path: Path, axe: str, language: str
 ) -> None:
     inspector = Inspector(axe, language)
     with a_paired_workstation(tmp_path / "paired") as paired:
         context = _context(visit, language)
-        context.add_cookies([{"name": "adviser", "value": paired.cookie, "url": paired.url}])
+        context.add_cookies([{"name": "adviser", "value": paired.unlocked_cookie, "url": paired.url}])
         page = context.new_page()
         page.goto(f"{paired.url}/sync")
-        inspector.look(page)  # never synced yet
-        paired.finds_everything_wrong()
+        inspector.check(page)  # never synced yet
+        paired.add_all_findings()
         for server, exchange in (
             ("unix:/nowhere", SyncProgress(is_running=True, left=3)),
             ("unix:/nowhere", SyncProgress(refusal="unreachable")),
             ("file", SyncProgress(received=0, arrival="PENDING", held=1)),
         ):
-            paired.is_reached(server)
+            paired.set_server(server)
             paired.at.desk.exchange = exchange
             page.goto(f"{paired.url}/sync?still=1")
-            inspector.look(page)
+            inspector.check(page)
         page.goto(f"{paired.url}/inbox")
-        inspector.look(page)
+        inspector.check(page)
 
     assert inspector.faults == []
     assert inspector.pages == 5

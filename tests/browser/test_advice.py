@@ -1,4 +1,4 @@
-"""From a message to advice: steps on both sides, marks that it was read, and the answer found elsewhere."""
+"""From a message to advice: steps and read receipts on both sides, and the answer in another browser."""
 
 from collections.abc import Callable
 
@@ -10,8 +10,8 @@ from tests.browser.keyboard import follow
 from tests.browser.user_actions import (
     answer,
     come_back,
-    look_until,
     open_newest,
+    reload_until,
     sees,
     selector_of,
     start_mailbox,
@@ -40,7 +40,7 @@ def test_from_a_message_to_advice_that_is_read_in_another_browser(
     open_newest(adviser, adviser_url)
     expect(adviser.get_by_text("My chief wants my help")).to_be_visible()
     source.reload()
-    look_until(source, source.locator('[data-seen]:not([data-seen="not_yet"])').count)
+    reload_until(source, source.locator('[data-seen]:not([data-seen="not_yet"])').count)
     expect(now.locator(selector_of("step", "being_read"))).to_be_visible()
 
     answer(
@@ -66,7 +66,7 @@ def test_from_a_message_to_advice_that_is_read_in_another_browser(
     assert ["received", "being_read"] == [step.get_attribute("data-step") for step in steps[:2]]
 
     adviser.reload()
-    look_until(adviser, adviser.locator("[data-read]:not([data-read=unknown])").count)
+    reload_until(adviser, adviser.locator("[data-read]:not([data-read=unknown])").count)
     adviser.goto(f"{adviser_url}/inbox?state=answered&still=1")
     follow(adviser, adviser.locator(".row a.label").first.inner_text())
     expect(adviser.locator("[aria-current=step] [data-step=advice_given]")).to_be_visible()

@@ -20,21 +20,17 @@ pytestmark = pytest.mark.slow
 Visit = Callable[..., BrowserContext]
 
 
-def _heading(page: Page, words: str) -> None:
-    expect(page.get_by_role("heading", name=words).first).to_be_visible()
-
-
 def _start_mailbox(page: Page, url: str) -> str:
     page.goto(url)
     follow(page, labels.START)
     passphrase = page.locator(".words").inner_text()
     press(page, labels.WRITTEN_DOWN)
-    # A slip is told, and opens nothing.
+    # A passphrase with two words swapped is refused.
     words = passphrase.split()
     fill(page, labels.PASSPHRASE, " ".join([words[1], words[0], *words[2:]]))
     press(page, labels.OPEN)
     sees(page, "refusal", "other_words")
-    # As it was printed or copied, line ends and all.
+    # The passphrase as it was printed or copied, with its line ends.
     fill(page, labels.PASSPHRASE, passphrase.upper())
     press(page, labels.OPEN)
     return passphrase
@@ -99,23 +95,23 @@ def test_from_the_first_message_to_the_ended_mailbox(
     send(adviser, "/answer")
     expect(adviser.locator("[data-news=sent]")).to_be_visible()
 
-    # Another day, another browser: the passphrase alone.
+    # Later, in another browser, with only the passphrase.
     again = visit().new_page()
     _log_in(again, source_url, passphrase)
     sees(again, "notice", "answer")
     expect(again.get_by_text("What would you like to reach?")).to_be_visible()
     assert fetch(again, "advies.pdf", tmp_path / "answered") == advice.read_bytes()
     follow(again, labels.WRITE)
-    fill(again, labels.MESSAGE, "A second message, which I shall delete.")
+    fill(again, labels.MESSAGE, "A second message, which I will delete.")
     press(again, labels.SEND)
     follow(again, labels.TO_MAILBOX)
     follow(again, labels.DELETE)
     press(again, labels.DELETE_IT)
     sees(again, "page", "mailbox/thread")
     sees(again, "entry", "removed")
-    expect(again.get_by_text("A second message, which I shall delete.")).to_have_count(0)
+    expect(again.get_by_text("A second message, which I will delete.")).to_have_count(0)
 
-    # And the end of it.
+    # The source ends the mailbox.
     follow(again, labels.END)
     reach(again, again.get_by_role("checkbox"))
     again.keyboard.press("Space")
@@ -145,16 +141,14 @@ def test_the_card_prints_the_words_in_their_order_and_nothing_else(visit: Visit,
     sees(page, "page", "begin/practise")
 
 
-def test_the_quick_way_out_ends_the_session(visit: Visit, source_url: str) -> None:
+def test_the_quick_exit_ends_the_session(visit: Visit, source_url: str) -> None:
     context = visit()
     page = context.new_page()
     _start_mailbox(page, source_url)
     assert len(context.cookies()) == 1
-    way_out = page.get_by_role("link", name=labels.LEAVE)
-    reach(page, way_out)
-    with page.expect_request(
-        "https://neutral.example/"
-    ) as neutral:  # where the settings of this servers lead
+    quick_exit = page.get_by_role("link", name=labels.LEAVE)
+    reach(page, quick_exit)
+    with page.expect_request("https://neutral.example/") as neutral:  # `leave_url` of these servers
         page.keyboard.press("Enter")
     assert neutral.value.header_value("referer") is None
     assert context.cookies() == []
@@ -174,7 +168,7 @@ def test_the_back_button_shows_nothing_after_logging_out(visit: Visit, source_ur
     sees(page, "page", "begin/log_in")
 
 
-def test_nobody_gets_a_cookie_before_a_mailbox_is_open(visit: Visit, source_url: str) -> None:
+def test_no_one_gets_a_cookie_before_a_mailbox_is_open(visit: Visit, source_url: str) -> None:
     context = visit()
     page = context.new_page()
     for path in ("/", "/nl/", "/en/help", "/nl/privacy", "/en/accessibility", "/nl/begin", "/en/log-in"):
@@ -182,7 +176,7 @@ def test_nobody_gets_a_cookie_before_a_mailbox_is_open(visit: Visit, source_url:
     assert context.cookies() == []
 
 
-def test_the_start_page_takes_two_requests_and_less_than_14_kib(visit: Visit, source_url: str) -> None:
+def test_the_start_page_needs_two_requests_and_less_than_14_kib(visit: Visit, source_url: str) -> None:
     for language in ("nl", "en"):
         page = visit(language=language).new_page()
         sizes: list[int] = []

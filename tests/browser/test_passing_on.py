@@ -1,4 +1,4 @@
-"""The source decides what is passed on: word for word, and with a recipient's own gpg at the end of it."""
+"""Consent of the source to the exact text and files that are passed on, up to the recipient's own gpg."""
 
 import zipfile
 import zlib
@@ -29,15 +29,15 @@ pytestmark = pytest.mark.slow
 Visit = Callable[..., BrowserContext]
 
 WISH = "Leave out the month, please."
-TEXT = "Somebody at a mission was asked to sign what was not so."
-CHANGED = "Somebody abroad was asked to sign what was not so."
+TEXT = "Someone at a mission was asked to sign what was not so."
+CHANGED = "Someone abroad was asked to sign what was not so."
 
 
 def _chunk(kind: bytes, content: bytes) -> bytes:
     return len(content).to_bytes(4) + kind + content + zlib.crc32(kind + content).to_bytes(4)
 
 
-# One grey dot, and who made it (PNG, third edition, 11.3.3).
+# One grey pixel, with the name of its author (PNG, third edition, 11.3.3).
 PHOTO = b"".join(
     (
         b"\x89PNG\r\n\x1a\n",
@@ -51,7 +51,7 @@ PHOTO = b"".join(
 
 @dataclass(frozen=True, slots=True)
 class Meeting:
-    """A source and an adviser who both have one mailbox open, each in a browser."""
+    """Source and adviser, each with a browser in which the same mailbox is open."""
 
     source: Page
     adviser: Page
@@ -68,7 +68,7 @@ _MAKE = 'form[action$="/make"]'
 def meeting(
     visit: Visit, servers: desk_servers.DeskServers, source_url: str, adviser_url: str, tmp_path: Path
 ) -> Meeting:
-    """Bring a source with a question and a photo together with an adviser."""
+    """Open one mailbox, with a question and a photo, for both the source and the adviser."""
     photo = tmp_path / "photo.png"
     photo.write_bytes(PHOTO)
     source, adviser = visit().new_page(), visit().new_page()
@@ -80,7 +80,7 @@ def meeting(
 
 
 def _propose(adviser: Page, text: str, words: str = "") -> None:
-    """Fill in the sheet for a proposal, look at it, and put it before the source."""
+    """Fill in the form of a proposal, check its preview, and send it to the source."""
     tick(adviser, adviser.get_by_role("radio", name="J. Jansen"))
     fill(adviser, adviser.locator("#text"), text)
     if words:
@@ -112,8 +112,8 @@ def _open_proposal(adviser: Page, url: str, label: str) -> None:
     follow(adviser, links, nth=links.count() - 1)
 
 
-def _desk_key(source: Page, url: str, to: Path) -> bytes:
-    """Fetch the desk's key as everybody can, and check it as the page says."""
+def _fetch_desk_key(source: Page, url: str, to: Path) -> bytes:
+    """Fetch the desk's key from the public page."""
     source.goto(f"{url}/en/seal")
     return fetch(source, "key.asc", to)
 
@@ -125,7 +125,7 @@ def test_a_proposal_is_changed_agreed_to_passed_on_and_opened_by_its_recipient(
     follow(adviser, adviser.locator(_PROPOSE))
     _propose(adviser, TEXT)
 
-    # The source sees it word for word, file and all, and wants something changed.
+    # The source sees the exact text and the file, and asks for a change.
     _read_proposal(source, source_url)
     expect(source.locator("blockquote.exact")).to_have_text(TEXT)
     fill(source, labels.CHANGES, WISH)
@@ -146,7 +146,7 @@ def test_a_proposal_is_changed_agreed_to_passed_on_and_opened_by_its_recipient(
     )  # the original, or a cleaned copy where that can be made
     _agree(source)
 
-    # Only now a file can be made.
+    # Only after the agreement can the adviser make the file for the recipient.
     _open_proposal(adviser, adviser_url, meeting.label)
     open_fold(adviser, "words")
     fill(adviser, adviser.locator(f"{_BEGIN} [name=next]"), "We bring it there ourselves.")
@@ -157,13 +157,13 @@ def test_a_proposal_is_changed_agreed_to_passed_on_and_opened_by_its_recipient(
     reach(adviser, adviser.locator(_MAKE).get_by_role("button"))
     with adviser.expect_download() as download:
         adviser.keyboard.press("Enter")
-    handed = tmp_path / "handover.gpg"
-    download.value.save_as(handed)
+    handover = tmp_path / "handover.gpg"
+    download.value.save_as(handover)
 
-    # At the ministry, with nothing of ours but the key that everybody can fetch.
-    recipient.gpg("--import", given=_desk_key(source, source_url, tmp_path / "key.asc"))
+    # The recipient needs only the desk's key, which everyone can fetch.
+    recipient.gpg("--import", given=_fetch_desk_key(source, source_url, tmp_path / "key.asc"))
     archive = tmp_path / "handover.zip"
-    status = recipient.gpg("--status-fd", "1", "--output", str(archive), "--decrypt", str(handed)).decode()
+    status = recipient.gpg("--status-fd", "1", "--output", str(archive), "--decrypt", str(handover)).decode()
     source.goto(f"{source_url}/en/seal")
     fingerprint = source.locator(".digest").nth(1).inner_text().replace(" ", "")
     assert f"[GNUPG:] VALIDSIG {fingerprint}" in status
@@ -173,9 +173,9 @@ def test_a_proposal_is_changed_agreed_to_passed_on_and_opened_by_its_recipient(
         assert CHANGED == opened.read(text).decode()
         assert shown == opened.read(photo)
     words = meeting.label.split("-")
-    assert not [word for word in words if word.encode() in handed.read_bytes() + archive.read_bytes()]
+    assert not [word for word in words if word.encode() in handover.read_bytes() + archive.read_bytes()]
 
-    # Made is not delivered: the source reads of both.
+    # The source is told when the file was made, and when it was handed over.
     _open_proposal(adviser, adviser_url, meeting.label)
     fill(adviser, adviser.locator("#how"), "In person, in a closed envelope.")
     send(adviser, "/deliver")
@@ -187,7 +187,7 @@ def test_a_proposal_is_changed_agreed_to_passed_on_and_opened_by_its_recipient(
     expect(now.locator("[data-handed-over]")).to_be_visible()
 
 
-def test_what_the_source_declines_is_not_passed_on(
+def test_a_proposal_that_the_source_declines_is_not_passed_on(
     meeting: Meeting, source_url: str, adviser_url: str
 ) -> None:
     follow(meeting.adviser, meeting.adviser.locator(_PROPOSE))
@@ -202,7 +202,7 @@ def test_what_the_source_declines_is_not_passed_on(
     expect(meeting.adviser.locator(_MAKE)).to_have_count(0)
 
 
-def test_taking_back_too_late_is_told_and_what_was_agreed_stands(
+def test_withdrawing_consent_too_late_is_refused_and_the_consent_stays_valid(
     visit: Visit, meeting: Meeting, source_url: str, adviser_url: str
 ) -> None:
     follow(meeting.adviser, meeting.adviser.locator(_PROPOSE))
@@ -210,7 +210,7 @@ def test_taking_back_too_late_is_told_and_what_was_agreed_stands(
     _read_proposal(meeting.source, source_url)
     _agree(meeting.source)
 
-    # In another browser the source looks at what they agreed to, while the adviser begins.
+    # In another browser the source opens the proposal, while the adviser begins to pass it on.
     elsewhere = visit().new_page()
     come_back(elsewhere, source_url, meeting.passphrase)
     follow(elsewhere, labels.OPEN_PROPOSAL)
@@ -225,10 +225,10 @@ def test_taking_back_too_late_is_told_and_what_was_agreed_stands(
     expect(meeting.adviser.locator("p.state [data-state=passing_on]")).to_be_visible()
 
 
-def test_passing_on_without_agreement_gives_the_source_the_reason(
+def test_passing_on_without_agreement_shows_the_source_the_reason(
     meeting: Meeting, source_url: str, adviser_url: str
 ) -> None:
-    reason = "Somebody is in danger tonight, and we could not wait for you."
+    reason = "Someone is in danger tonight, and we could not wait for you."
     follow(meeting.adviser, meeting.adviser.locator(_PROPOSE))
     _propose(meeting.adviser, TEXT)
     _open_proposal(meeting.adviser, adviser_url, meeting.label)

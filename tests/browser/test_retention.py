@@ -1,4 +1,4 @@
-"""Closed, opened again by writing, closed again; kept until the day that was promised, and then gone."""
+"""A closed mailbox: reopened by a message, closed again, kept until the promised day, and then deleted."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
@@ -34,9 +34,9 @@ pytestmark = pytest.mark.slow
 Visit = Callable[..., BrowserContext]
 
 
-def _close(adviser: Page, last_word: str) -> None:
+def _close(adviser: Page, closing_message: str) -> None:
     follow(adviser, adviser.locator('a[href$="/close"]'))
-    fill(adviser, adviser.locator("#text"), last_word)
+    fill(adviser, adviser.locator("#text"), closing_message)
     send(adviser, "/close")
 
 
@@ -54,7 +54,7 @@ def _noon(day: date) -> datetime:
     return datetime.combine(day, time(12), UTC)
 
 
-def test_a_closed_mailbox_opens_by_writing_and_is_gone_on_the_promised_day(
+def test_a_closed_mailbox_opens_by_writing_and_is_deleted_on_the_promised_day(
     visit: Visit, servers: desk_servers.DeskServers, source_url: str, adviser_url: str
 ) -> None:
     config = load_config(servers.desk.settings, "source", SourceConfig)
@@ -72,7 +72,7 @@ def test_a_closed_mailbox_opens_by_writing_and_is_gone_on_the_promised_day(
     sees(source, "notice", "closed")
     expect(source.get_by_text("Call the number that we gave you.").first).to_be_visible()
 
-    # Written again: open, and no day stands.
+    # The source wrote again: the mailbox is open and has no deletion day.
     follow(source, labels.WRITE_AGAIN)
     fill(source, labels.MESSAGE, "One more question.")
     press(source, labels.SEND)
@@ -83,7 +83,7 @@ def test_a_closed_mailbox_opens_by_writing_and_is_gone_on_the_promised_day(
     expect(source.locator(selector_of("notice", "closed"))).to_have_count(0)
     assert [] == _due(store)
 
-    # Closed for good: there until the day, and then not.
+    # Closed again: kept until the deletion day, and deleted then.
     open_labelled(adviser, adviser_url, label)
     expect(adviser.get_by_text("One more question.")).to_be_visible()
     _close(adviser, "Answered by telephone.")
@@ -104,8 +104,8 @@ def test_a_closed_mailbox_opens_by_writing_and_is_gone_on_the_promised_day(
         assert 0 < ledger_tallies.count(session)
     assert 1 == len(_ended(store))
 
-    # On that day the desk knows that this was its own order: nothing is missed, and the line about it goes.
-    # The adviser's app that runs has today's clock, so the desk is opened here.
+    # On that day the desk recognises its own order, reports no missing mailbox, and removes the ended
+    # mailbox. The running adviser app has today's clock, so the test opens the desk itself.
     desk = unlocking.unlock_desk(
         load_config(servers.desk.settings, "adviser", AdviserConfig), store, servers.desk.passphrase
     )

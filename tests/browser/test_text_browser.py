@@ -1,4 +1,4 @@
-"""P8: the journey once more in w3m, a browser of text alone, with one file there and one back."""
+"""P8: the same journey in w3m, a text browser, with one file in each direction."""
 
 import os
 import re
@@ -22,7 +22,7 @@ _SECONDS = 20
 
 
 class TextBrowser:
-    """w3m in a terminal of its own; looks at the screen and presses keys."""
+    """w3m in its own terminal. Reads the screen and presses keys."""
 
     def __init__(self, folder: Path, url: str) -> None:
         self._folder = folder
@@ -47,7 +47,7 @@ class TextBrowser:
         return self._tmux("capture-pane", "-p", "-J")
 
     def wait_for(self, words: str) -> None:
-        """Wait until words stand on the screen, however its lines are broken."""
+        """Wait until the screen shows these words, with any line breaks."""
         pattern = re.compile(r"\s+".join(map(re.escape, words.split())))
         until = time.monotonic() + _SECONDS
         while not pattern.search(self.screen()):
@@ -55,12 +55,12 @@ class TextBrowser:
             time.sleep(0.1)
 
     def activate(self, words: str) -> None:
-        """Go to a link or button by its words, and press Enter."""
+        """Move to a link or button by its text, and press Enter."""
         self._find(words)
         self._keys("Enter")
 
     def answer(self, label: str, text: str) -> None:
-        """Fill in the one-line field after a label."""
+        """Fill in the single-line field after a label."""
         self._find(label)
         self._keys("Tab", "Enter")
         time.sleep(0.3)
@@ -73,14 +73,14 @@ class TextBrowser:
         self._keys("Escape", "Tab", "Enter")
 
     def write(self, label: str, text: str) -> None:
-        """Fill in the text area after a label, in the person's own editor."""
+        """Fill in the text area after a label, with the editor of w3m's settings."""
         (self._folder / "typed").write_text(text)
         self._find(label)
         self._keys("Tab", "Enter")
         time.sleep(0.5)
 
     def save(self, words: str, to: Path) -> None:
-        """Download what a link leads to."""
+        """Download the target of a link."""
         self._find(words)
         self._keys("Enter")
         self.wait_for("Save file to:")
@@ -97,7 +97,7 @@ class TextBrowser:
     def _find(self, words: str) -> None:
         self._keys("g")  # from the top of the page
         self._keys("/")
-        self._tmux("send-keys", "-l", re.sub(r"[^\w ]", ".", words))  # w3m looks for a pattern
+        self._tmux("send-keys", "-l", re.sub(r"[^\w ]", ".", words))  # w3m searches for a regular expression
         self._keys("Enter")
 
     def _keys(self, *keys: str) -> None:
@@ -183,12 +183,12 @@ def test_the_signpost_in_a_text_browser(browser: TextBrowser) -> None:
     browser.wait_for(labels.WHICH_WAY)
     browser.activate(labels.WHICH_WAY)
     browser.wait_for(first.text)
-    browser.activate(_begins(slow.text))
+    browser.activate(_first_sentence(slow.text))
     browser.wait_for(second.text)
     browser.activate(labels.PREVIOUS)
     browser.wait_for(first.text)
-    browser.activate(_begins(slow.text))
-    browser.activate(_begins(second.answers[0].text))
+    browser.activate(_first_sentence(slow.text))
+    browser.activate(_first_sentence(second.answers[0].text))
     browser.wait_for(outcome.text)
     for words in (
         english.route[decision_tree.Route.COMPLAINTS].examples[1],
@@ -201,6 +201,6 @@ def test_the_signpost_in_a_text_browser(browser: TextBrowser) -> None:
     browser.wait_for(labels.IS_KEY)
 
 
-def _begins(words: str) -> str:
-    """Return the first sentence: what is found must stand on one line of the screen."""
+def _first_sentence(words: str) -> str:
+    """Return the first sentence, because w3m only finds text that is on one line of the screen."""
     return words.partition(".")[0]

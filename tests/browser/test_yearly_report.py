@@ -1,4 +1,4 @@
-"""Two years of mailboxes become reports, which everybody can read on the source's interface."""
+"""Two years of mailboxes become reports, which everyone can read on the source interface."""
 
 import hashlib
 from collections.abc import Callable, Iterator
@@ -32,16 +32,16 @@ YEARS = {LAST_YEAR - 1: 30, LAST_YEAR: 400}
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> desk_servers.Desk:
-    """Make a desk that has been at work for years."""
+    """Create a desk with several years of mailboxes."""
     made = desk_servers.set_up(tmp_path_factory.mktemp("servers") / "var")
     config = load_config(made.settings, "adviser", AdviserConfig)
     store = open_store(config.store_path)
     opened = unlock_keyring(config, store, made.passphrase)
-    since_long = tuple(
+    with_early_start = tuple(
         msgspec.structs.replace(strand, since=date(2020, 1, 1)) for strand in opened.letterhead.strands
     )
     with store.writing() as session:
-        successor = publish_letterhead.publish_successor(opened, session, strands=since_long)
+        successor = publish_letterhead.publish_successor(opened, session, strands=with_early_start)
     publish_letterhead.in_use(opened, successor)
     years = desk_factories.World(config, opened.keyring, successor, store)
     for year, mailboxes in YEARS.items():
@@ -59,17 +59,17 @@ def adviser_url(desk: desk_servers.Desk) -> Iterator[str]:
 
 @pytest.fixture
 def refused_by_policy(visit: Visit) -> tuple[BrowserContext, list[str]]:
-    """Give a browser, and all that it says our own policies kept it from."""
+    """Return a browser, and the list of its errors about our own content policies."""
     context = visit()
-    said: list[str] = []
+    errors: list[str] = []
 
-    def hear(message: ConsoleMessage) -> None:
-        # Our pages have an empty icon, so that none is asked for; Chromium tells that it is not shown.
+    def collect(message: ConsoleMessage) -> None:
+        # Our pages have an empty icon, so that browsers request none. Chromium reports that it is not shown.
         if message.type == "error" and "'data:,'" not in message.text:
-            said.append(message.text)
+            errors.append(message.text)
 
-    context.on("console", hear)
-    return context, said
+    context.on("console", collect)
+    return context, errors
 
 
 def _shows_charts_and_tables(page: Page) -> None:
@@ -80,7 +80,7 @@ def _shows_charts_and_tables(page: Page) -> None:
         assert chart.get_attribute("role") == "img"
     for table in tables.all():
         expect(table).to_be_visible()
-    # The style sheet inside the page counts: without it the first bar would be black.
+    # The style sheet inside the page is applied: without it the first bar would be black.
     bar = charts.first.locator("rect").first
     assert "rgb(0, 0, 0)" != bar.evaluate("it => getComputedStyle(it).fill")
 
@@ -102,7 +102,7 @@ def _publish(page: Page, year: int) -> None:
 
 
 def _name_of_link(page: Page, ending: str) -> str:
-    """Return the words of the one link whose address has this ending."""
+    """Return the text of the only link whose address has this ending."""
     return page.locator(f'a[href$="{ending}"]').inner_text()
 
 
@@ -129,21 +129,25 @@ def test_reports_are_published_and_appear_in_both_languages(
     signed = _signed(desk)
     assert len(signed) == 6 * len(YEARS)
 
-    # Opened now: one that is open already looks once a minute (tests/deploy/test_newer_letterhead.py).
+    # Started now: a running source interface only checks for a new letterhead once a minute
+    # (tests/deploy/test_newer_letterhead.py).
     with desk_servers.serving(desk, "source") as server:
         url = f"http://{server.host}:{server.port}"
-        own_words = {"en": "What was put before us in {year}.", "nl": "Wat ons in {year} werd voorgelegd."}
+        introductions = {
+            "en": "What was put before us in {year}.",
+            "nl": "Wat ons in {year} werd voorgelegd.",
+        }
         page = context.new_page()
-        for language, said in own_words.items():
+        for language, introduction in introductions.items():
             page.goto(f"{url}/{language}/")
             follow(page, _name_of_link(page, f"/{language}/reports"))
             for year in YEARS:
-                as_page, pdf, csv = (
+                html, pdf, csv = (
                     _name_of_link(page, f"report-{year}-{language}.{kind}") for kind in ("html", "pdf", "csv")
                 )
-                assert len({as_page, pdf, csv}) == 3
-                follow(page, as_page)
-                expect(page.get_by_text(said.format(year=year))).to_be_visible()
+                assert len({html, pdf, csv}) == 3
+                follow(page, html)
+                expect(page.get_by_text(introduction.format(year=year))).to_be_visible()
                 assert language == page.locator("html").get_attribute("lang")
                 _shows_charts_and_tables(page)
                 page.go_back()

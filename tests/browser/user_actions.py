@@ -1,4 +1,4 @@
-"""What a source and an adviser do time and again, with the keyboard alone."""
+"""Actions of a source and an adviser that many browser tests repeat, with the keyboard alone."""
 
 from collections.abc import Callable
 
@@ -7,42 +7,41 @@ from playwright.sync_api import Page, expect
 from tests import source_labels as labels
 from tests.browser.keyboard import choose_option, fill, follow, open_fold, press, reach, send
 
-_MOST_LOOKS = 60
+_RELOADS_MAX = 60
 
 
-def heading(page: Page, words: str) -> None:
-    """See a heading with these words."""
+def sees_heading(page: Page, words: str) -> None:
+    """Check that the page has a heading with this text."""
     expect(page.get_by_role("heading", name=words).first).to_be_visible()
 
 
 def sees(page: Page, name: str, value: str) -> None:
-    """See what a page says, by the `data-` attribute that marks it."""
+    """Check that the page shows the element with this `data-` attribute."""
     expect(page.locator(selector_of(name, value)).first).to_be_visible()
 
 
 def selector_of(name: str, value: str) -> str:
-    """Return the selector of a `data-` attribute."""
+    """Return the CSS selector of a `data-` attribute."""
     return f'[data-{name}="{value}"]'
 
 
-def look_until(page: Page, is_so: Callable[[], object]) -> None:
-    """Load a page anew until something is so, such as that `locator.count` finds it.
+def reload_until(page: Page, condition: Callable[[], object]) -> None:
+    """Reload a page until a condition is true, for example `locator.count`.
 
-    A mark that something was read is written when the page is out already, and the desk checks its store in
-    the background.
+    A read receipt is written after the page was sent, and the desk verifies its store in the background.
 
     Raises:
-        AssertionError: it does not come.
+        AssertionError: the condition stays false.
     """
-    for _ in range(_MOST_LOOKS):
-        if is_so():
+    for _ in range(_RELOADS_MAX):
+        if condition():
             return
         page.reload()
-    raise AssertionError("what was to come does not come")
+    raise AssertionError("the page does not change as expected")
 
 
 def start_mailbox(page: Page, url: str) -> str:
-    """Start a mailbox and practise its words; return them."""
+    """Start a mailbox, practise its passphrase and return it."""
     page.goto(f"{url}/en/")
     follow(page, labels.START)
     passphrase = page.locator(".words").inner_text()
@@ -54,14 +53,14 @@ def start_mailbox(page: Page, url: str) -> str:
 
 
 def come_back(page: Page, url: str, passphrase: str) -> None:
-    """Open a mailbox with its words."""
+    """Open a mailbox with its passphrase."""
     page.goto(f"{url}/en/log-in")
     fill(page, labels.PASSPHRASE, passphrase)
     press(page, labels.OPEN)
 
 
 def write(page: Page, text: str) -> None:
-    """Write a message and look at the mailbox."""
+    """Write a message, then open the mailbox."""
     fill(page, labels.MESSAGE, text)
     press(page, labels.SEND)
     sees(page, "page", "mailbox/received")
@@ -76,7 +75,7 @@ def unlock(page: Page, url: str, passphrase: str) -> None:
 
 
 def open_newest(page: Page, url: str) -> str:
-    """Open the one mailbox that is new and waits; return its label."""
+    """Open the only new mailbox in the inbox and return its label."""
     page.goto(f"{url}/inbox?still=1")
     link = page.locator(".row", has=page.locator("[data-state=new]")).locator("a.label")
     expect(link).to_have_count(1)
@@ -88,7 +87,7 @@ def open_newest(page: Page, url: str) -> str:
 
 
 def open_labelled(page: Page, url: str, label: str) -> None:
-    """Open a mailbox that is known by its label."""
+    """Open the mailbox with this label, by searching for it."""
     page.goto(f"{url}/inbox?still=1")
     fill(page, page.locator("#q"), label)
     reach(page, page.locator("form[role=search]").get_by_role("button"))
@@ -98,7 +97,7 @@ def open_labelled(page: Page, url: str, label: str) -> None:
 
 
 def answer(page: Page, text: str, *, step: str = "", own_words: str = "", next_: str = "") -> None:
-    """Answer the mailbox that is open, with a step if one is named."""
+    """Answer the open mailbox, with a step if one is given."""
     fill(page, page.locator("#text"), text)
     if step:
         open_fold(page, "step")
