@@ -1,4 +1,4 @@
-"""Whatever happens to the connection or the server while somebody sends: text is kept, nothing is half."""
+"""Broken connections and killed servers: the text is kept, and no message or file is half stored."""
 
 import os
 import re
@@ -31,10 +31,10 @@ PHOTO = os.urandom(6_000_000)
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A running source interface and a mailbox that is open in a browser."""
+    """Running source interface, with a client that has a mailbox open."""
 
     server: Server
-    player: SourceClient
+    source: SourceClient
     store: Path
 
     def count(self, table: str) -> int:
@@ -42,7 +42,7 @@ class Site:
             return int(store.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608  # ours
 
     def head(self, form: Form, media_type: str, length: int) -> bytes:
-        cookie = "; ".join(f"{name}={value}" for name, value in self.player.browser.cookies.items())
+        cookie = "; ".join(f"{name}={value}" for name, value in self.source.browser.cookies.items())
         return (
             f"POST {form.action} HTTP/1.1\r\nHost: {self.server.host}:{self.server.port}\r\n"
             f"Accept-Language: en\r\nCookie: {cookie}\r\nConnection: close\r\n"
@@ -56,9 +56,9 @@ class Site:
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
     desk = desk_servers.set_up(tmp_path / "var")
-    with desk_servers.serving(desk, "source") as server, SourceClient(server.host, server.port) as player:
-        player.open_mailbox()
-        yield Site(server, player, desk.path("source", "store_path"))
+    with desk_servers.serving(desk, "source") as server, SourceClient(server.host, server.port) as source:
+        source.open_mailbox()
+        yield Site(server, source, desk.path("source", "store_path"))
 
 
 def read_all(client: socket.socket) -> bytes:
@@ -69,8 +69,8 @@ def read_all(client: socket.socket) -> bytes:
 
 
 @pytest.mark.parametrize("cut", ["in the file", "in the text", "before the end"])
-def test_a_body_that_is_cut_off_gives_back_the_text_that_arrived(site: Site, cut: str) -> None:
-    form = site.player.write_form()
+def test_a_request_that_is_cut_off_returns_the_text_that_arrived(site: Site, cut: str) -> None:
+    form = site.source.write_form()
     media_type, body = multipart({**form.hidden, "text": TEXT}, {"photo.jpg": PHOTO})
     end = {
         "in the file": len(body) // 2,
@@ -86,12 +86,12 @@ def test_a_body_that_is_cut_off_gives_back_the_text_that_arrived(site: Site, cut
     assert re.match(rb"HTTP/1\.1 4\d\d ", answer)
     assert TEXT[:-8].encode() in answer
     assert 0 == site.count("entry")
-    assert site.player.write(TEXT)
+    assert site.source.write(TEXT)
 
 
 @pytest.mark.parametrize("claimed", [-1000, 1000], ids=["too small", "too large"])
-def test_a_lying_content_length_keeps_the_text_and_nothing_half(site: Site, claimed: int) -> None:
-    form = site.player.write_form()
+def test_a_wrong_content_length_returns_the_text_and_stores_nothing(site: Site, claimed: int) -> None:
+    form = site.source.write_form()
     media_type, body = multipart({**form.hidden, "text": TEXT}, {"photo.jpg": PHOTO[:100_000]})
 
     with site.connect() as client:
@@ -104,8 +104,8 @@ def test_a_lying_content_length_keeps_the_text_and_nothing_half(site: Site, clai
     assert 0 == site.count("entry")
 
 
-def test_a_server_killed_in_the_middle_of_an_upload_leaves_only_what_the_sweeper_removes(site: Site) -> None:
-    form = site.player.write_form()
+def test_the_clean_up_removes_everything_that_a_server_killed_during_an_upload_leaves(site: Site) -> None:
+    form = site.source.write_form()
     media_type, body = multipart({**form.hidden, "text": TEXT}, {"photo.jpg": PHOTO})
 
     with site.connect() as client:
@@ -127,20 +127,20 @@ def test_a_server_killed_in_the_middle_of_an_upload_leaves_only_what_the_sweeper
         site.count(table) for table in ("attachment", "chunk", "sealed", "deletion_queue")
     ]
     assert [0] == [site.count("usage WHERE sealed_bytes != 0")]
-    site.player.browser.close()
-    assert site.player.write(TEXT, {"photo.jpg": PHOTO})  # by a new worker, in the same session
+    site.source.browser.close()
+    assert site.source.write(TEXT, {"photo.jpg": PHOTO})  # a new worker, in the same session
 
 
-def _at_once(players: list[tuple[SourceClient, Form, str]]) -> list[Answer]:
+def _send_at_once(sources: list[tuple[SourceClient, Form, str]]) -> list[Answer]:
     answers: list[Answer] = []
-    ready = threading.Barrier(len(players))
+    ready = threading.Barrier(len(sources))
 
-    def send(player: SourceClient, form: Form, text: str) -> None:
-        player.browser.close()  # idle since its form came, and perhaps closed by the server meanwhile
+    def send(source: SourceClient, form: Form, text: str) -> None:
+        source.browser.close()  # idle since it fetched the form, so the server may have closed it
         ready.wait()
-        answers.append(player.send(form, text, {"photo.jpg": PHOTO[:50_000]}))
+        answers.append(source.send(form, text, {"photo.jpg": PHOTO[:50_000]}))
 
-    threads = [threading.Thread(target=send, args=each) for each in players]
+    threads = [threading.Thread(target=send, args=each) for each in sources]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -149,17 +149,17 @@ def _at_once(players: list[tuple[SourceClient, Form, str]]) -> list[Answer]:
 
 
 def _tabs(site: Site, count: int) -> list[SourceClient]:
-    cookies = site.player.browser.cookies
+    cookies = site.source.browser.cookies
     return [SourceClient(site.server.host, site.server.port, cookies) for _ in range(count)]
 
 
-def test_tabs_that_post_at_once_are_as_many_entries(site: Site) -> None:
+def test_tabs_that_post_at_the_same_time_each_make_one_entry(site: Site) -> None:
     tabs = _tabs(site, 6)
 
-    answers = _at_once([(tab, tab.write_form(), f"tabblad {number}") for number, tab in enumerate(tabs)])
+    answers = _send_at_once([(tab, tab.write_form(), f"tabblad {number}") for number, tab in enumerate(tabs)])
 
     assert [303] * 6 == [answer.status for answer in answers]
-    page = site.player.thread_page().body.decode()
+    page = site.source.thread_page().body.decode()
     assert all(f"tabblad {number}" in page for number in range(6))
     assert hooks(page, "notice") == ["waiting"]
     assert 6 == site.count("entry")
@@ -167,15 +167,15 @@ def test_tabs_that_post_at_once_are_as_many_entries(site: Site) -> None:
         tab.browser.close()
 
 
-def test_one_form_sent_many_times_at_once_is_one_entry(site: Site) -> None:
-    form = site.player.write_form()
+def test_one_form_sent_many_times_at_once_makes_one_entry(site: Site) -> None:
+    form = site.source.write_form()
     tabs = _tabs(site, 6)
 
-    answers = _at_once([(tab, form, TEXT) for tab in tabs])
+    answers = _send_at_once([(tab, form, TEXT) for tab in tabs])
 
     assert {(303, answers[0].location)} == {(answer.status, answer.location) for answer in answers}
     assert 1 == site.count("entry")
     assert 1 == site.count("attachment WHERE pending_half_hour IS NULL")
-    assert 1 == site.player.thread_page().body.decode().count(TEXT)
+    assert 1 == site.source.thread_page().body.decode().count(TEXT)
     for tab in tabs:
         tab.browser.close()

@@ -1,4 +1,4 @@
-"""Whatever happens to the store's disk under a running server: a page that says what to do, and no half."""
+"""Faults of the store's disk under a running server: a page says what to do, and nothing is half stored."""
 
 import os
 import sqlite3
@@ -23,12 +23,12 @@ PHOTO = {"photo.jpg": os.urandom(2_000_000)}
 
 
 class Disk:
-    """A running server whose store lies on a disk that a test may fill."""
+    """Running server whose store is on a small disk that a test can fill."""
 
-    def __init__(self, folder: Path, desk: desk_servers.Desk, player: SourceClient) -> None:
+    def __init__(self, folder: Path, desk: desk_servers.Desk, source: SourceClient) -> None:
         self.folder = folder
         self.store = desk.path("source", "store_path")
-        self.player = player
+        self.source = source
         self._ballast = folder / "ballast"
 
     def fill(self) -> None:
@@ -40,7 +40,7 @@ class Disk:
                 except OSError:
                     continue
 
-    def empty(self) -> None:
+    def free_space(self) -> None:
         self._ballast.unlink()
 
     def count(self, table: str) -> int:
@@ -52,95 +52,95 @@ class Disk:
 def disk() -> Iterator[Disk]:
     with a_small_disk("40m") as folder:
         desk = desk_servers.set_up(folder / "var", {"reserve_bytes": 0})
-        with desk_servers.serving(desk, "source") as site, SourceClient(site.host, site.port) as player:
-            player.open_mailbox()
-            yield Disk(folder, desk, player)
+        with desk_servers.serving(desk, "source") as site, SourceClient(site.host, site.port) as source:
+            source.open_mailbox()
+            yield Disk(folder, desk, source)
 
 
-def says_what_to_do(answer: Answer, text: str) -> bool:
-    """Say whether a page gives the text back and tells to try again."""
+def is_store_refusal(answer: Answer, text: str) -> bool:
+    """Return whether a page returns the text and says that the store does not work now."""
     page = answer.body.decode()
     return answer.status == 503 and text in page and hooks(page, "refusal") == ["store"]
 
 
 def test_a_full_disk_refuses_texts_with_a_page_and_keeps_every_one_it_acknowledged(disk: Disk) -> None:
-    forms = [disk.player.write_form() for _ in range(40)]
+    forms = [disk.source.write_form() for _ in range(40)]
     disk.fill()
 
     answers = {
-        f"tekst nummer {number:02}": disk.player.send(form, f"tekst nummer {number:02}")
+        f"tekst nummer {number:02}": disk.source.send(form, f"tekst nummer {number:02}")
         for number, form in enumerate(forms)
     }
 
     received = {text for text, answer in answers.items() if answer.status == 303}
-    refused = {text for text, answer in answers.items() if says_what_to_do(answer, text)}
+    refused = {text for text, answer in answers.items() if is_store_refusal(answer, text)}
     assert answers.keys() == received | refused
     assert refused
-    disk.empty()
-    disk.player.write("room again")
-    page = disk.player.thread_page().body.decode()
+    disk.free_space()
+    disk.source.write("room again")
+    page = disk.source.thread_page().body.decode()
     assert received == {text for text in answers if text in page}
     assert "room again" in page
     assert len(received) + 1 == disk.count("entry")
 
 
-def test_a_full_disk_refuses_a_file_with_a_page_and_nothing_half_stays(disk: Disk) -> None:
-    form = disk.player.write_form()
+def test_a_full_disk_refuses_a_file_with_a_page_and_keeps_no_part_of_it(disk: Disk) -> None:
+    form = disk.source.write_form()
     disk.fill()
 
-    answer = disk.player.send(form, "zie de foto", PHOTO)
+    answer = disk.source.send(form, "zie de foto", PHOTO)
 
-    # What little room a journal had left may take the beginning; what then is missing is said as it is found.
+    # The beginning may still fit into space that the journal had left. Which refusal comes depends on that.
     assert answer.status in {413, 503}
     assert b"zie de foto" in answer.body
-    disk.empty()
+    disk.free_space()
     assert 0 == disk.count("entry")
-    assert disk.player.write("zie de foto", PHOTO)
+    assert disk.source.write("zie de foto", PHOTO)
     assert 1 == disk.count("entry")
     assert 1 == disk.count("attachment WHERE pending_half_hour IS NULL")
 
 
-def test_a_store_that_comes_back_read_only_gives_the_text_back_and_works_again(disk: Disk) -> None:
-    form = disk.player.write_form()
+def test_a_store_that_becomes_read_only_returns_the_text_and_works_again_later(disk: Disk) -> None:
+    form = disk.source.write_form()
 
     with a_read_only_copy_over(disk.store.parent, disk.folder / "copy"):
-        answer = disk.player.send(form, "op een schijf die niets aanneemt")
+        answer = disk.source.send(form, "op een schijf die niets aanneemt")
 
-    assert says_what_to_do(answer, "op een schijf die niets aanneemt")
+    assert is_store_refusal(answer, "op een schijf die niets aanneemt")
     assert 0 == disk.count("entry")
-    assert disk.player.write("weer te schrijven")
+    assert disk.source.write("weer te schrijven")
 
 
-def test_a_store_that_is_moved_away_and_put_back_gives_pages_and_loses_nothing(disk: Disk) -> None:
-    disk.player.write("van tevoren")
-    form = disk.player.write_form()
+def test_a_store_that_is_moved_away_and_back_still_gives_pages_and_loses_nothing(disk: Disk) -> None:
+    disk.source.write("van tevoren")
+    form = disk.source.write_form()
     moved = [(path, path.with_name(f"away-{path.name}")) for path in disk.store.parent.glob("store.db*")]
     for path, away in moved:
         path.rename(away)
 
-    answer = disk.player.send(form, "zonder opslag")
-    thread = disk.player.thread_page()
+    answer = disk.source.send(form, "zonder opslag")
+    thread = disk.source.thread_page()
 
-    assert says_what_to_do(answer, "zonder opslag")
+    assert is_store_refusal(answer, "zonder opslag")
     assert 503 == thread.status
     assert not disk.store.exists()  # no empty store was made in its place
     for path, away in moved:
         away.rename(path)
-    disk.player.write("weer terug")
-    page = disk.player.thread_page().body
+    disk.source.write("weer terug")
+    page = disk.source.thread_page().body
     assert b"van tevoren" in page
     assert b"weer terug" in page
     assert b"zonder opslag" not in page
 
 
-def test_a_store_that_another_process_keeps_gives_the_text_back_and_works_again(disk: Disk) -> None:
-    form = disk.player.write_form()
+def test_a_store_that_another_process_locks_returns_the_text_and_works_again_later(disk: Disk) -> None:
+    form = disk.source.write_form()
     with closing(sqlite3.connect(disk.store, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        answer = disk.player.send(form, "terwijl een ander schrijft")
-        assert 200 == disk.player.thread_page().status  # reading goes on
+        answer = disk.source.send(form, "terwijl een ander schrijft")
+        assert 200 == disk.source.thread_page().status  # reading still works
         other.execute("ROLLBACK")
 
-    assert says_what_to_do(answer, "terwijl een ander schrijft")
-    assert disk.player.write("terwijl een ander schrijft")
+    assert is_store_refusal(answer, "terwijl een ander schrijft")
+    assert disk.source.write("terwijl een ander schrijft")
     assert 1 == disk.count("entry")

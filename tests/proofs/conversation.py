@@ -1,6 +1,6 @@
-"""A real conversation through both interfaces, over a store that somebody else administers.
+"""Conversation through both interfaces, over a store to which an attacker has administrator access.
 
-It is played once in a process. Each attack comes after a copy of it: the same files, and the same browser.
+The conversation is played once for each process. Each attack starts with a copy: the same files and cookies.
 """
 
 import atexit
@@ -33,12 +33,12 @@ from tests.source_app.desks import MIB, Browser
 from web.dates import half_hour_now
 
 QUESTION, ANSWER, THANKS = "the first question", "the true answer", "the second message"
-FILE = b"a page of the dossier. " * 20_000  # longer than one piece of an age payload
+FILE = b"a page of the dossier. " * 20_000  # longer than one segment of an age payload
 
 
 @dataclass(slots=True)
 class ASource:
-    """A source in front of the interface, the keys of their mailbox, and what they were told."""
+    """Source with a browser, the keys of their mailbox, and the words of their receipts."""
 
     browser: Browser
     keys: MailboxKeys
@@ -49,7 +49,7 @@ class ASource:
         return f"/mailbox/{self.keys.address.hex()}"
 
     def writes(self, words: str, files: list[tuple[str, bytes]] | None = None) -> str:
-        """Write through the interface; return the entry id, in hexadecimal."""
+        """Write through the source interface. Return the entry id in hexadecimal."""
         sent = self.browser.write(words, files)
         assert sent.status_code == 303
         receipt = self.browser.get(sent.location).text
@@ -58,8 +58,8 @@ class ASource:
         self.receipts.append(found[1])
         return str(sent.location).rpartition("/")[2]
 
-    def looks(self) -> str:
-        """Return the mailbox as its source sees it; it is a page, whatever happened to the store."""
+    def mailbox_page(self) -> str:
+        """Return the mailbox page as the source sees it. Every attack on the store must still give a page."""
         page = self.browser.get("/en/mailbox")
         assert page.status_code == 200
         return page.text
@@ -67,7 +67,7 @@ class ASource:
 
 @dataclass(frozen=True, slots=True)
 class AdviserView:
-    """What an adviser who unlocks next morning sees: every list of the inbox, then the thread."""
+    """Pages that an adviser sees after unlocking: all lists of the inbox, and the thread."""
 
     inbox: str
     thread: str
@@ -75,7 +75,7 @@ class AdviserView:
 
 @dataclass(slots=True)
 class MailboxSystem:
-    """Both interfaces over one store, and the administrator's way past them."""
+    """Both interfaces over one store, with the attacker's direct access to its file."""
 
     world: World
     site: Flask
@@ -88,7 +88,7 @@ class MailboxSystem:
         return self._source_at(browser)
 
     def a_source_with(self, cookies: "_Cookies", passphrase: str) -> ASource:
-        """Return the source whose browser had these cookies, in front of this site."""
+        """Return the source whose browser has these cookies."""
         browser = Browser(self.site.test_client())
         browser.client._cookies = dict(cookies)
         browser.passphrase = passphrase
@@ -101,7 +101,7 @@ class MailboxSystem:
         )
 
     def an_adviser(self) -> AdviserBrowser:
-        """Return a browser before an adviser's interface that was started anew, and unlock."""
+        """Start a new adviser interface, unlock it and return its browser."""
         app = create_adviser_app(self.world.config, self.world.store, end_worker=list, today=lambda: TODAY)
         adviser = AdviserBrowser(app, [])
         assert adviser.unlock().status_code == 303
@@ -112,10 +112,10 @@ class MailboxSystem:
         adviser = self.an_adviser()
         sent = adviser.answer(source.path, answer_fields(adviser.get(source.path), words))
         assert sent.status_code == 303
-        self.adviser_looks(source)
+        self.adviser_view(source)
 
-    def adviser_looks(self, source: ASource, *, thread_status: int = 200) -> AdviserView:
-        """Unlock, look through the inbox, then at the thread; each is a page, whatever happened."""
+    def adviser_view(self, source: ASource, *, thread_status: int = 200) -> AdviserView:
+        """Unlock, and open the lists of the inbox and the thread. Every attack must still give pages."""
         adviser = self.an_adviser()
         lists = [adviser.get(f"/inbox?state={state}") for state in ("waiting", "answered", "closed")]
         settle()
@@ -125,20 +125,20 @@ class MailboxSystem:
         return AdviserView("".join(page.text for page in lists), thread.text)
 
     def sql(self, *statements: str, **values: object) -> None:
-        """Do what a database administrator can: no rule of the schema binds them either."""
+        """Run SQL as a database administrator, without the constraints of the schema."""
         with closing(sqlite3.connect(self.world.store.path)) as connection, connection:
             connection.execute("PRAGMA ignore_check_constraints=ON")
             for statement in statements:
                 connection.execute(statement, values)
 
-    def ask(self, query: str, **values: object) -> list[tuple[bytes, ...]]:
+    def query(self, sql: str, **values: object) -> list[tuple[bytes, ...]]:
         with closing(sqlite3.connect(self.world.store.path)) as connection:
-            return connection.execute(query, values).fetchall()
+            return connection.execute(sql, values).fetchall()
 
     def copy_to(self, path: Path) -> None:
         self._backup(self.world.store.path, path)
 
-    def put_back(self, path: Path) -> None:
+    def restore_copy(self, path: Path) -> None:
         self._backup(path, self.world.store.path)
 
     def _backup(self, of: Path, to: Path) -> None:
@@ -152,12 +152,12 @@ class MailboxSystem:
 
 
 def a_mailbox_system(folder: Path) -> MailboxSystem:
-    """Make a desk with both interfaces; only Argon2id is made cheap."""
+    """Set up a desk with both interfaces. Only Argon2id is cheaper than in reality."""
     return _open(folder, a_world(folder), secrets.token_bytes(32))
 
 
 def a_conversation(folder: Path) -> tuple[MailboxSystem, ASource]:
-    """Make a desk in which a source asked and was answered, wrote again, and the adviser read that too."""
+    """Copy a desk in which a source asked, was answered and wrote again, and the adviser read everything."""
     played = _played_once()
     shutil.copytree(played.folder, folder, dirs_exist_ok=True)
     config = played.world.config
@@ -178,7 +178,7 @@ _Cookies = Mapping[tuple[str, str, str], Cookie]
 
 @dataclass(frozen=True, slots=True)
 class _Played:
-    """What lies on the disk after the conversation, and what its source has."""
+    """Files after the conversation, with the cookies, passphrase and receipts of its source."""
 
     folder: Path
     world: World
@@ -246,9 +246,9 @@ def _play(system: MailboxSystem) -> ASource:
     source = system.a_source()
     source.writes(QUESTION, [("dossier.pdf", FILE)])
     system.adviser_answers(source, ANSWER)
-    assert ANSWER in source.looks()
+    assert ANSWER in source.mailbox_page()
     source.writes(THANKS)
-    seen = system.adviser_looks(source)
+    seen = system.adviser_view(source)
     assert THANKS in seen.thread
     assert "data-unsound" not in seen.inbox
     assert 'data-state="unsound"' not in seen.inbox

@@ -1,4 +1,4 @@
-"""People at the other end of the line, in the proofs: they write, send files, read, and fetch files back."""
+"""HTTP clients that act as a source and an adviser in the proofs: they write, read and send files."""
 
 import hashlib
 import html
@@ -15,7 +15,7 @@ _FILE_LINK = re.compile(r'href="([^"]*/files/[0-9a-f]{32})"[^>]*>(.*?)</a>', re.
 
 
 def multipart(fields: Mapping[str, str], files: Mapping[str, bytes]) -> tuple[str, bytes]:
-    """Return media type and body of a form, fields before files, as a browser sends it."""
+    """Return the media type and body of a form, with the fields before the files, as browsers send it."""
     boundary = secrets.token_hex(16)
     parts = [
         f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
@@ -30,12 +30,12 @@ def multipart(fields: Mapping[str, str], files: Mapping[str, bytes]) -> tuple[st
 
 
 def shown_text(page: Answer) -> str:
-    """Return what a page says, without its markup."""
+    """Return the text of a page, without its markup."""
     return html.unescape(re.sub(r"<[^>]*>", " ", page.body.decode()))
 
 
 def file_links(page: Answer) -> dict[str, str]:
-    """Return the path of every file on a page, by the name that stands on its link."""
+    """Return the path of every file on a page, by the name in the text of its link."""
     found: dict[str, str] = {}
     for path, label in _FILE_LINK.findall(page.body.decode()):
         words = html.unescape(re.sub(r"<[^>]*>", " ", label)).split()
@@ -48,18 +48,18 @@ def sha256(content: bytes) -> str:
 
 
 class SourceClient(Source):
-    """A source who also sends files and looks at every answer."""
+    """Source who also sends files, and gets every answer as it is."""
 
     def send(self, form: Form, text: str, files: Mapping[str, bytes] | None = None) -> Answer:
-        """Send a message, whatever the answer is."""
+        """Send a message. Return the answer, also if it is a refusal."""
         media_type, body = multipart({**form.hidden, "text": text}, files or {})
         return self.browser.post(form.action, media_type, body)
 
     def write(self, text: str, files: Mapping[str, bytes] | None = None) -> str:
-        """Write and send; return the entry id of what was acknowledged.
+        """Write and send a message. Return its entry id.
 
         Raises:
-            WrongAnswerError: it was not acknowledged.
+            WrongAnswerError: the message was not acknowledged.
         """
         form = self.write_form()
         answer = self.send(form, text, files)
@@ -77,7 +77,7 @@ class SourceClient(Source):
 
 
 class AdviserClient(adviser.Adviser):
-    """An adviser who also goes through the lists and answers."""
+    """Adviser who also opens the lists and answers."""
 
     def mailboxes(self, state: str = "waiting") -> list[str]:
         """Return the paths of the mailboxes on the first page of a list."""
@@ -90,7 +90,7 @@ class AdviserClient(adviser.Adviser):
         return self.browser.get(path)
 
     def answer(self, path: str, text: str, files: Mapping[str, bytes] | None = None) -> Answer:
-        """Answer in a mailbox, whatever comes back."""
+        """Answer in a mailbox. Return the answer of the server, also if it is a refusal."""
         form = form_to(self.read(path), path, ending="/answer")
         media_type, body = multipart({**form.hidden, "text": text}, files or {})
         return self.browser.post(form.action, media_type, body)

@@ -1,15 +1,15 @@
-"""How large the proofs are: small in `make test`, whole in `make prove`."""
+"""Sizes of the proofs: small in `make test`, whole in `make prove`."""
 
 import os
 
 IS_WHOLE = os.environ.get("STEUNPUNT_PROVE") == "whole"
 
 KILLS = 200 if IS_WHOLE else 20
-CLIENTS = 4 if IS_WHOLE else 2  # who write while the server is killed; each logs in anew after it
+CLIENTS = 4 if IS_WHOLE else 2  # clients that write while the server is killed, and log in again after it
 LOAD_SECONDS = 120 if IS_WHOLE else 20
 MANY_ENTRIES = 1_000_000 if IS_WHOLE else 20_000
 
 
 def print_result(sentence: str) -> None:
     """Print a line for docs/proofs.md (pytest shows it under -s, or with -rP)."""
-    print(f"proof: {sentence}")  # noqa: T201  # the result is what a proof is for
+    print(f"proof: {sentence}")  # noqa: T201  # the result of a proof

@@ -1,4 +1,4 @@
-"""P7: once the source has been told 'received', no crash or kill loses it."""
+"""P7: after the source was told 'received', no crash or kill loses the message."""
 
 import contextlib
 import os
@@ -20,25 +20,27 @@ from tests.proofs.proof_sizes import CLIENTS, KILLS, print_result
 
 pytestmark = pytest.mark.slow
 
-_KILLS_A_MAILBOX = 25  # then new ones, so that none is ever too full to write in
+_KILLS_A_MAILBOX = 25  # then new mailboxes, so that no mailbox becomes full
 _BROKEN = (OSError, BadAnswerError, WrongAnswerError, NoFormError, KeyError, ValueError)
 
 
 @dataclass
 class Writer:
-    """One source who goes on writing, whatever happens to the server."""
+    """Source who keeps writing until the server is killed."""
 
     passphrase: str
     name: str
     count: int = 0
-    acknowledged: dict[str, str] = field(default_factory=dict)  # text by the name of its file, "" for none
+    acknowledged: dict[str, str] = field(
+        default_factory=dict
+    )  # by text: the name of its file, "" if it has no file
     sums: dict[str, str] = field(default_factory=dict)
     attempted: set[str] = field(default_factory=set)
 
     def write_until(self, stop: threading.Event, host: str, port: int) -> None:
-        """Write messages, every third with a file, until the line breaks or it is time to stop."""
-        with contextlib.suppress(*_BROKEN), SourceClient(host, port) as player:
-            player.log_in(self.passphrase)
+        """Write messages, every third with a file, until the connection breaks or `stop` is set."""
+        with contextlib.suppress(*_BROKEN), SourceClient(host, port) as source:
+            source.log_in(self.passphrase)
             while not stop.is_set():
                 self.count += 1
                 text = f"{self.name}-{self.count:05d}-{secrets.token_hex(8)}"
@@ -48,12 +50,12 @@ class Writer:
                     files = {name: secrets.token_bytes(random.randrange(1, 300_000))}
                     self.sums[name] = sha256(files[name])
                 self.attempted.add(text)
-                player.write(text, files)
+                source.write(text, files)
                 self.acknowledged[text] = next(iter(files), "")
 
 
 def _kill(server: processes.Server) -> None:
-    """Kill the master and every worker at once, as a power cut would."""
+    """Kill the gunicorn master and all workers at once, as a power cut would."""
     os.killpg(server.process.pid, signal.SIGKILL)
     server.process.wait()
 
@@ -74,36 +76,36 @@ def _round(desk: desk_servers.Desk, writers: list[Writer]) -> None:
             thread.join()
 
 
-def _look_back(writer: Writer, host: str, port: int) -> int:
-    """Check everything that one source had been told was received; return how much that was."""
-    with SourceClient(host, port) as player:
-        page = player.log_in(writer.passphrase)
+def _check_acknowledged(writer: Writer, host: str, port: int) -> int:
+    """Check that every message acknowledged to one source is still whole. Return their number."""
+    with SourceClient(host, port) as source:
+        page = source.log_in(writer.passphrase)
         shown = set(shown_text(page).split())
         missing = writer.acknowledged.keys() - shown
         assert missing == set()
-        ours = {word for word in shown if word.startswith(f"{writer.name}-") and "." not in word}
-        assert ours <= writer.attempted
+        shown_texts = {word for word in shown if word.startswith(f"{writer.name}-") and "." not in word}
+        assert shown_texts <= writer.attempted
         links = file_links(page)
         assert {name for name in writer.acknowledged.values() if name} <= links.keys()
         for name, path in links.items():
-            assert sha256(player.browser.get(path).body) == writer.sums[name]
+            assert sha256(source.browser.get(path).body) == writer.sums[name]
     return len(writer.acknowledged)
 
 
-def test_whatever_was_received_survives_every_kill(tmp_path: Path) -> None:
+def test_every_acknowledged_message_survives_every_kill(tmp_path: Path) -> None:
     desk = desk_servers.set_up(tmp_path / "var")
-    everybody: list[Writer] = []
+    writers: list[Writer] = []
     for kill in range(KILLS):
         if kill % _KILLS_A_MAILBOX == 0:
             with desk_servers.serving(desk, "source") as server:
                 for _ in range(CLIENTS):
-                    with SourceClient(server.host, server.port) as player:
-                        everybody.append(Writer(player.open_mailbox(), f"canary{len(everybody)}"))
-        _round(desk, everybody[-CLIENTS:])
+                    with SourceClient(server.host, server.port) as source:
+                        writers.append(Writer(source.open_mailbox(), f"canary{len(writers)}"))
+        _round(desk, writers[-CLIENTS:])
     with desk_servers.serving(desk, "source") as server:
-        kept = sum(_look_back(writer, server.host, server.port) for writer in everybody)
-    attempted = sum(len(writer.attempted) for writer in everybody)
+        kept = sum(_check_acknowledged(writer, server.host, server.port) for writer in writers)
+    attempted = sum(len(writer.attempted) for writer in writers)
     print_result(
-        f"{KILLS} kills: {attempted} sent, {kept} acknowledged, all {kept} there and whole afterwards"
+        f"{KILLS} kills: {attempted} sent, {kept} acknowledged, all {kept} present and whole afterwards"
     )
     assert kept > KILLS

@@ -1,4 +1,4 @@
-"""P1 for the desk's own work: nothing it writes can be read in a stolen store, and tampering shows."""
+"""P1 for the desk's records: none can be read in a stolen store, and tampering is detected."""
 
 import secrets
 from collections.abc import Callable
@@ -78,7 +78,7 @@ def test_nothing_that_the_desk_writes_is_readable_in_a_stolen_store(
 
 @pytest.mark.parametrize("part", ["first", "middle", "last"])
 @pytest.mark.parametrize("what", ["casefile", "draft", "order", "tally"])
-def test_a_byte_flipped_in_what_the_desk_keeps_shows(
+def test_a_byte_flipped_in_a_record_of_the_desk_is_detected(
     scene: tuple[World, OpenDesk, ASource, Path], what: str, part: str
 ) -> None:
     world, desk, source, _ = scene

@@ -1,4 +1,4 @@
-"""P1: a stolen server is worthless: nothing typed or sent is on its disk, in its logs or its memory disk."""
+"""P1, a stolen server is worthless: its disk, logs and memory disk contain nothing readable."""
 
 import base64
 import contextlib
@@ -20,8 +20,8 @@ from tests.proofs.proof_sizes import print_result
 
 pytestmark = pytest.mark.slow
 
-# Every file that may be under var/ once the mailbox is in use. docs/operator.md says what each holds.
-WRITTEN_LIST = {
+# Every file that may be in var/ while the mailbox is in use. docs/operator.md describes each.
+DOCUMENTED_FILES = {
     "config.toml",
     "store.db",
     "store.db-wal",
@@ -33,14 +33,14 @@ WRITTEN_LIST = {
 
 
 def _spellings(canary: bytes) -> Iterator[bytes]:
-    """Yield a secret as it would look if something had written it down in another way."""
+    """Yield a secret in the encodings in which a program might have written it."""
     text = canary.decode()
     yield canary
     yield text.encode("utf-16-le")
     yield text.encode("utf-16-be")
     yield canary.hex().encode()
     yield canary.hex().upper().encode()
-    for shift in range(3):  # base64 depends on where in a group of three bytes the secret begins
+    for shift in range(3):  # base64 depends on where the secret starts in a group of three bytes
         encoded = base64.b64encode(bytes(shift) + canary + bytes(3))
         yield encoded[4:-8]
         yield encoded[4:-8].replace(b"+", b"-").replace(b"/", b"_")
@@ -51,9 +51,14 @@ def _spellings(canary: bytes) -> Iterator[bytes]:
 
 
 def _contents(folder: Path, since: float) -> Iterator[tuple[Path, bytes]]:
-    """Yield every file under a folder that was written since; other programs' files come and go meanwhile."""
+    """Yield the files in a folder that were written since a time.
+
+    Ignores files that disappear, because other programs create and remove files in the meantime.
+    """
     for place, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith("pytest-of-")]  # other tests' people
+        folders[:] = [
+            name for name in folders if not name.startswith("pytest-of-")
+        ]  # passphrases and texts of other tests
         for name in names:
             path = Path(place, name)
             with contextlib.suppress(OSError):
@@ -75,7 +80,7 @@ def _findings(folders: list[Path], canaries: dict[str, bytes], since: float = 0)
 
 @pytest.fixture
 def scene(tmp_path: Path) -> Iterator[tuple[Path, Path, desk_servers.Desk]]:
-    """Set up a desk whose var/, temporary files and logs lie in folders of their own."""
+    """Set up a desk with separate folders for var/, temporary files and logs."""
     temporary = tmp_path / "tmp"
     temporary.mkdir()
     logs = tmp_path / "logs"
@@ -93,7 +98,7 @@ def _serve(desk: desk_servers.Desk, logs: Path, temporary: Path, *arguments: str
         )
 
 
-def test_the_search_finds_a_secret_however_it_was_written(tmp_path: Path) -> None:
+def test_the_search_finds_a_secret_in_every_encoding(tmp_path: Path) -> None:
     secret = b"zeer geheim verhaal"
     for number, spelling in enumerate(set(_spellings(secret))):
         folder = tmp_path / str(number)
@@ -131,15 +136,15 @@ def test_a_stolen_server_holds_nothing_readable(
         assert processes.listens(
             running[1], lambda: socket.create_connection((adviser_host, adviser_port), timeout=5)
         )
-        with SourceClient(host, port) as player, AdviserClient(adviser_host, adviser_port) as adviser:
-            passphrase = player.open_mailbox()
+        with SourceClient(host, port) as source, AdviserClient(adviser_host, adviser_port) as adviser:
+            passphrase = source.open_mailbox()
             canaries["passphrase"] = passphrase.encode()
             canaries["adviser's passphrase"] = desk.passphrase.encode()
-            player.write(canaries["text"].decode(), {file_names["photo"]: contents["photo"]})
-            deleted = player.write(canaries["deleted text"].decode())
-            player.press(f"/en/mailbox/delete/{deleted}", f"/delete/{deleted}")
-            form = player.write_form()
-            refused = player.send(form, canaries["refused text"].decode() + " x" * 50_000)
+            source.write(canaries["text"].decode(), {file_names["photo"]: contents["photo"]})
+            deleted = source.write(canaries["deleted text"].decode())
+            source.press(f"/en/mailbox/delete/{deleted}", f"/delete/{deleted}")
+            form = source.write_form()
+            refused = source.send(form, canaries["refused text"].decode() + " x" * 50_000)
             assert refused.status == 422
             adviser.unlock(desk.passphrase)
             (path,) = adviser.mailboxes()
@@ -151,12 +156,12 @@ def test_a_stolen_server_holds_nothing_readable(
                 path, canaries["answer"].decode(), {file_names["answering file"]: contents["answering file"]}
             )
             assert answered.status == 303
-            thread = player.log_in(passphrase)
+            thread = source.log_in(passphrase)
             assert canaries["answer"] in thread.body
             link = file_links(thread)[file_names["answering file"]]
-            assert player.browser.get(link).body == contents["answering file"]
-            player.write(canaries["second text"].decode())
-            # While everything still runs, as a thief who copies a disk would find it:
+            assert source.browser.get(link).body == contents["answering file"]
+            source.write(canaries["second text"].decode())
+            # While everything still runs, as a thief finds it who copies the disk.
             folders = [tmp_path / "var", temporary, logs, memory_disk, Path("/tmp")]  # noqa: S108  # a thief looks there too
             assert _findings(folders, canaries, since) == []
     finally:
@@ -170,13 +175,13 @@ def test_a_stolen_server_holds_nothing_readable(
         for path in (tmp_path / "var").rglob("*")
         if path.is_file()
     }
-    assert left <= WRITTEN_LIST
+    assert left <= DOCUMENTED_FILES
     assert list(temporary.iterdir()) == []
     print_result(
         f"stolen server: {len(canaries)} secrets, none found in var/, logs, memory disk or temporary folders"
     )
 
 
-def test_the_written_list_of_files_is_in_the_operators_manual() -> None:
+def test_the_operators_manual_describes_every_file_in_var() -> None:
     manual = Path("docs/operator.md").read_text("utf-8")
-    assert {name for name in WRITTEN_LIST if not re.search(rf"`{re.escape(name)}`", manual)} == set()
+    assert {name for name in DOCUMENTED_FILES if not re.search(rf"`{re.escape(name)}`", manual)} == set()

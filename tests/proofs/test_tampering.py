@@ -1,7 +1,7 @@
-"""P5: tampering shows. Each attack is plain SQL on the store's own file, after a real conversation.
+"""P5: tampering is detected. Each attack is plain SQL on the store's file, after a real conversation.
 
-The adviser is told, in the inbox and in the thread; the source is never shown what did not come from the
-desk; nobody gets a page that says no more than "error".
+The adviser is warned in the inbox and in the thread. The source is never shown a message that is not from the
+desk. No one gets a page that only says "error".
 """
 
 import hashlib
@@ -41,7 +41,7 @@ from tests.proofs.conversation import (
     a_mailbox_system,
 )
 
-pytestmark = pytest.mark.slow  # each attack comes after a whole conversation
+pytestmark = pytest.mark.slow  # each attack starts after a whole conversation
 
 NOT_SIGNED = 'data-fault="bad_signature"'
 OTHER_MAILBOX = 'data-fault="wrong_address"'
@@ -65,12 +65,12 @@ UNSOUND = re.compile(r'data-unsound="[1-9]')
 LEFT_OUT = hook("notice", "left_out")
 OWN_MISSING = hook("notice", "own_missing")
 
-# What was said in the mailbox :a, by author (0 the source, 1 the desk) and in its order; marks stand between.
-_SAID = (
+# Messages in the mailbox :a by author (0 is the source, 1 the desk), in order. Read receipts are left out.
+_MESSAGE = (
     "(SELECT id FROM entry WHERE address = :a AND author = {} AND"
     " substr(envelope, 5, 17) != CAST('steunpunt/v1/mark' AS BLOB) ORDER BY number LIMIT 1 OFFSET {})"
 )
-FIRST, SECOND, REPLY = _SAID.format(0, 0), _SAID.format(0, 1), _SAID.format(1, 0)
+FIRST, SECOND, REPLY = _MESSAGE.format(0, 0), _MESSAGE.format(0, 1), _MESSAGE.format(1, 0)
 
 
 @pytest.fixture
@@ -80,9 +80,9 @@ def conversation(tmp_path: Path) -> tuple[MailboxSystem, ASource]:
 
 @pytest.fixture
 def system(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[MailboxSystem]:
-    """Make a desk; the one of the conversation, where a test asks for its source."""
-    asks = "source" in request.fixturenames
-    made = request.getfixturevalue("conversation")[0] if asks else a_mailbox_system(tmp_path)
+    """Set up both interfaces: those of the conversation if the test uses its source, else empty ones."""
+    needs_source = "source" in request.fixturenames
+    made = request.getfixturevalue("conversation")[0] if needs_source else a_mailbox_system(tmp_path)
     yield made
     made.close()
 
@@ -92,19 +92,19 @@ def source(conversation: tuple[MailboxSystem, ASource]) -> ASource:
     return conversation[1]
 
 
-def told(system: MailboxSystem, source: ASource, *words: str) -> None:
-    """Check that an adviser is told so, in the inbox before the thread was opened, and in the thread."""
-    seen = system.adviser_looks(source)
+def assert_adviser_is_warned(system: MailboxSystem, source: ASource, *words: str) -> None:
+    """Check that an adviser sees these faults in the inbox, before opening the thread, and in the thread."""
+    seen = system.adviser_view(source)
     assert UNSOUND.search(seen.inbox)
     for each in words:
         assert each in seen.inbox
         assert each in seen.thread
-    assert "<textarea" not in seen.thread  # no answer goes through such a mailbox
+    assert "<textarea" not in seen.thread  # such a mailbox has no answer form
 
 
 def flip(system: MailboxSystem, table: str, column: str, which: str, address: bytes, at: int = 0) -> None:
     """Change one byte of a column, counted from the end when `at` is negative."""
-    ((before,),) = system.ask(f"SELECT {column} FROM {table} WHERE id = {which}", a=address)
+    ((before,),) = system.query(f"SELECT {column} FROM {table} WHERE id = {which}", a=address)
     place = at % len(before)
     after = before[:place] + bytes([before[place] ^ 1]) + before[place + 1 :]
     system.sql(f"UPDATE {table} SET {column} = :after WHERE id = {which}", a=address, after=after)
@@ -114,20 +114,20 @@ def delete(which: str) -> tuple[str, str]:
     return f"DELETE FROM sealed WHERE id = {which}", f"DELETE FROM entry WHERE id = {which}"
 
 
-# ---- taking away ----------------------------------------------------------------------------------
+# ---- removing -------------------------------------------------------------------------------------
 
 
-def test_an_entry_dropped_from_the_middle_is_found(system: MailboxSystem, source: ASource) -> None:
+def test_an_entry_dropped_from_the_middle_is_detected(system: MailboxSystem, source: ASource) -> None:
     system.sql(*delete(FIRST), a=source.keys.address)
 
-    told(system, source, MISSING_BETWEEN, SEEN_MISSING)
-    assert OWN_MISSING in source.looks()
+    assert_adviser_is_warned(system, source, MISSING_BETWEEN, SEEN_MISSING)
+    assert OWN_MISSING in source.mailbox_page()
 
 
-def test_the_newest_entry_dropped_after_the_adviser_saw_it_is_found(
+def test_the_newest_entry_dropped_after_the_adviser_saw_it_is_detected(
     system: MailboxSystem, source: ASource
 ) -> None:
-    ((number, digest),) = system.ask(
+    ((number, digest),) = system.query(
         "SELECT number, digest FROM entry WHERE address = :a AND author = 0 AND number + 1 ="
         f" (SELECT number FROM entry WHERE id = {SECOND})",
         a=source.keys.address,
@@ -141,10 +141,10 @@ def test_the_newest_entry_dropped_after_the_adviser_saw_it_is_found(
         d=digest,
     )
 
-    told(system, source, ROLLED_BACK)
+    assert_adviser_is_warned(system, source, ROLLED_BACK)
 
 
-def test_a_reply_dropped_after_the_source_built_upon_it_is_found_by_both(
+def test_a_reply_dropped_after_the_source_wrote_on_is_detected_by_both(
     system: MailboxSystem, source: ASource
 ) -> None:
     system.sql(
@@ -154,40 +154,40 @@ def test_a_reply_dropped_after_the_source_built_upon_it_is_found_by_both(
         a=source.keys.address,
     )
 
-    told(system, source, SEEN_MISSING, ROLLED_BACK)
-    assert OWN_MISSING in source.looks()
+    assert_adviser_is_warned(system, source, SEEN_MISSING, ROLLED_BACK)
+    assert OWN_MISSING in source.mailbox_page()
 
 
-def test_a_store_rolled_back_to_yesterdays_copy_is_found(system: MailboxSystem, tmp_path: Path) -> None:
+def test_a_store_rolled_back_to_yesterdays_copy_is_detected(system: MailboxSystem, tmp_path: Path) -> None:
     source = system.a_source()
     source.writes(QUESTION)
-    system.adviser_looks(source)
+    system.adviser_view(source)
     system.copy_to(tmp_path / "yesterday.db")
     system.adviser_answers(source, ANSWER)
     newcomer = system.a_source()
     newcomer.writes("written today")
-    system.adviser_looks(newcomer)
+    system.adviser_view(newcomer)
 
-    system.put_back(tmp_path / "yesterday.db")
+    system.restore_copy(tmp_path / "yesterday.db")
 
-    told(system, source, ROLLED_BACK)
-    assert GONE in system.adviser_looks(newcomer, thread_status=404).inbox
+    assert_adviser_is_warned(system, source, ROLLED_BACK)
+    assert GONE in system.adviser_view(newcomer, thread_status=404).inbox
 
 
-def test_an_entry_written_over_a_rolled_back_one_is_found(
+def test_an_entry_written_over_a_rolled_back_one_is_detected(
     system: MailboxSystem, source: ASource, tmp_path: Path
 ) -> None:
-    """The source cannot know, and writes on: the adviser remembers another second message."""
+    """The source does not know of the rollback and writes on. The adviser's trusted state has another message."""
     system.copy_to(tmp_path / "yesterday.db")
     source.writes("a third message that the adviser reads")
-    system.adviser_looks(source)
-    system.put_back(tmp_path / "yesterday.db")
+    system.adviser_view(source)
+    system.restore_copy(tmp_path / "yesterday.db")
     source.writes("another third message")
 
-    told(system, source, ROLLED_BACK)
+    assert_adviser_is_warned(system, source, ROLLED_BACK)
 
 
-def test_a_mailbox_taken_away_whole_is_found(system: MailboxSystem, source: ASource) -> None:
+def test_a_whole_mailbox_removed_is_detected(system: MailboxSystem, source: ASource) -> None:
     system.sql(
         *(
             f"DELETE FROM {table} WHERE address = :a"
@@ -196,31 +196,31 @@ def test_a_mailbox_taken_away_whole_is_found(system: MailboxSystem, source: ASou
         a=source.keys.address,
     )
 
-    seen = system.adviser_looks(source, thread_status=404)
+    seen = system.adviser_view(source, thread_status=404)
 
     assert 'data-unsound="1"' in seen.inbox
     assert GONE in seen.inbox
 
 
-def test_a_mailbox_whose_ending_was_forged_is_found(system: MailboxSystem, source: ASource) -> None:
+def test_a_mailbox_whose_ending_was_forged_is_detected(system: MailboxSystem, source: ASource) -> None:
     attacker = SourceWriter(derive_mailbox_keys(RootKey(bytes(32))))
     forged = removal.sign_ending(source.keys.address, {}, day=TODAY, by=attacker)
     _end_with(system, source, forged)
 
-    seen = system.adviser_looks(source, thread_status=404)
+    seen = system.adviser_view(source, thread_status=404)
 
     assert 'data-unsound="1"' in seen.inbox
     assert FALSE_ENDING in seen.inbox
 
 
-def test_a_mailbox_ended_with_the_statement_of_another_is_found(
+def test_a_mailbox_ended_with_the_statement_of_another_is_detected(
     system: MailboxSystem, source: ASource
 ) -> None:
     other = system.a_source()
     by = SourceWriter(other.keys)
     _end_with(system, source, removal.sign_ending(other.keys.address, {}, day=TODAY, by=by))
 
-    assert FALSE_ENDING in system.adviser_looks(source, thread_status=404).inbox
+    assert FALSE_ENDING in system.adviser_view(source, thread_status=404).inbox
 
 
 def _end_with(system: MailboxSystem, source: ASource, statement: bytes) -> None:
@@ -236,7 +236,7 @@ def _end_with(system: MailboxSystem, source: ASource, statement: bytes) -> None:
     )
 
 
-def test_a_mailbox_put_back_after_its_source_ended_it_is_found(
+def test_a_mailbox_restored_after_its_source_ended_it_is_detected(
     system: MailboxSystem, source: ASource, tmp_path: Path
 ) -> None:
     system.copy_to(tmp_path / "yesterday.db")
@@ -250,47 +250,47 @@ def test_a_mailbox_put_back_after_its_source_ended_it_is_found(
     token = form[form.index('name="token" value="') + 20 :].partition('"')[0]
     assert adviser.post(action, {"token": token}).status_code == 303
 
-    system.put_back(tmp_path / "yesterday.db")
+    system.restore_copy(tmp_path / "yesterday.db")
 
-    told(system, source, COME_BACK)
+    assert_adviser_is_warned(system, source, COME_BACK)
 
 
-def test_a_mailbox_that_waits_hidden_among_the_answered_is_found(
+def test_a_waiting_mailbox_hidden_among_the_answered_ones_is_detected(
     system: MailboxSystem, source: ASource
 ) -> None:
     system.sql("UPDATE mailbox SET waiting_since = NULL", a=source.keys.address)
 
-    told(system, source, HIDDEN)
+    assert_adviser_is_warned(system, source, HIDDEN)
 
 
-# ---- moving about ---------------------------------------------------------------------------------
+# ---- moving ---------------------------------------------------------------------------------------
 
 
-def test_two_sealed_parts_swapped_are_found(system: MailboxSystem, source: ASource) -> None:
+def test_two_encrypted_parts_swapped_are_detected(system: MailboxSystem, source: ASource) -> None:
     _swap(system, source, "sealed", "header", "payload")
 
-    told(system, source, CHANGED)
-    page = source.looks()
+    assert_adviser_is_warned(system, source, CHANGED)
+    page = source.mailbox_page()
     assert LEFT_OUT in page
     assert QUESTION not in page
     assert THANKS not in page
 
 
-def test_two_headers_swapped_are_found(system: MailboxSystem, source: ASource) -> None:
+def test_two_headers_swapped_are_detected(system: MailboxSystem, source: ASource) -> None:
     _swap(system, source, "sealed", "header")
 
-    told(system, source, DOES_NOT_OPEN)
-    assert LEFT_OUT in source.looks()
+    assert_adviser_is_warned(system, source, DOES_NOT_OPEN)
+    assert LEFT_OUT in source.mailbox_page()
 
 
-def test_two_open_parts_and_signatures_swapped_are_found(system: MailboxSystem, source: ASource) -> None:
+def test_two_envelopes_and_signatures_swapped_are_detected(system: MailboxSystem, source: ASource) -> None:
     _swap(system, source, "entry", "envelope", "signature")
 
-    told(system, source, NOT_SIGNED)
-    assert THANKS not in source.looks()
+    assert_adviser_is_warned(system, source, NOT_SIGNED)
+    assert THANKS not in source.mailbox_page()
 
 
-def test_two_numbers_swapped_are_found_and_the_order_shown_is_the_signed_one(
+def test_two_numbers_swapped_are_detected_and_the_signed_order_is_shown(
     system: MailboxSystem, source: ASource
 ) -> None:
     system.sql(
@@ -299,9 +299,9 @@ def test_two_numbers_swapped_are_found_and_the_order_shown_is_the_signed_one(
         a=source.keys.address,
     )
 
-    told(system, source, NOT_SIGNED)
-    page = source.looks()
-    assert page.index(THANKS) < page.index(ANSWER) < page.index(QUESTION)  # the newest stands on top
+    assert_adviser_is_warned(system, source, NOT_SIGNED)
+    page = source.mailbox_page()
+    assert page.index(THANKS) < page.index(ANSWER) < page.index(QUESTION)  # the newest is on top
 
 
 @pytest.mark.parametrize(
@@ -315,12 +315,12 @@ def test_two_numbers_swapped_are_found_and_the_order_shown_is_the_signed_one(
         "UPDATE entry SET entry_id = zeroblob(16) WHERE id = {}",
     ],
 )
-def test_a_column_that_says_otherwise_than_what_is_signed_is_found(
+def test_a_column_that_differs_from_the_signed_envelope_is_detected(
     system: MailboxSystem, source: ASource, change: str
 ) -> None:
     system.sql(change.format(SECOND), a=source.keys.address)
 
-    told(system, source, NOT_SIGNED)
+    assert_adviser_is_warned(system, source, NOT_SIGNED)
 
 
 @pytest.mark.parametrize(
@@ -333,59 +333,59 @@ def test_a_column_that_says_otherwise_than_what_is_signed_is_found(
         "INSERT INTO strand_head VALUES (79, :a, 1, X'0102030405060708', 4, zeroblob(32))",
     ],
 )
-def test_a_head_that_is_not_that_of_the_entries_is_found(
+def test_a_strand_head_that_differs_from_the_entries_is_detected(
     system: MailboxSystem, source: ASource, change: str
 ) -> None:
     system.sql(change, a=source.keys.address)
 
-    told(system, source, WRONG_HEAD)
+    assert_adviser_is_warned(system, source, WRONG_HEAD)
 
 
 @pytest.mark.parametrize("number", [-7, 0, 2**63 - 1, 9])
-def test_a_source_who_writes_upon_a_false_head_keeps_their_text(
+def test_a_source_who_writes_after_a_false_head_keeps_their_text(
     system: MailboxSystem, source: ASource, number: int
 ) -> None:
-    """Either it is received and the adviser is told that something is missing, or the text comes back."""
+    """Either the message is received and the adviser is warned of a gap, or the text is returned."""
     system.sql("UPDATE strand_head SET number = :n WHERE author = 0", n=number)
 
-    sent = source.browser.write("written upon a false head")
+    sent = source.browser.write("written after a false head")
 
     if sent.status_code == 303:
-        told(system, source, MISSING_BETWEEN)
-        assert "written upon a false head" in source.looks()
+        assert_adviser_is_warned(system, source, MISSING_BETWEEN)
+        assert "written after a false head" in source.mailbox_page()
     else:
-        assert sent.status_code in {422, 503}  # a mailbox said to be full, or a store that is out of order
-        assert "written upon a false head" in sent.text
+        assert sent.status_code in {422, 503}  # refused: the mailbox is full, or the store has a fault
+        assert "written after a false head" in sent.text
 
 
-def test_an_entry_replayed_in_its_own_mailbox_is_found(system: MailboxSystem, source: ASource) -> None:
+def test_an_entry_replayed_in_its_own_mailbox_is_detected(system: MailboxSystem, source: ASource) -> None:
     _copy_entry(system, REPLY, source, into=source)
 
-    told(system, source, TWICE)
-    page = source.looks()
+    assert_adviser_is_warned(system, source, TWICE)
+    page = source.mailbox_page()
     assert LEFT_OUT in page
     assert 1 == page.count(ANSWER)
 
 
 @pytest.mark.parametrize("which", [FIRST, REPLY], ids=["a message", "a reply"])
-def test_an_entry_replayed_in_another_mailbox_is_found(
+def test_an_entry_replayed_in_another_mailbox_is_detected(
     system: MailboxSystem, source: ASource, which: str
 ) -> None:
     other = system.a_source()
     other.writes("what the other one asks")
     _copy_entry(system, which, source, into=other)
 
-    told(system, other, OTHER_MAILBOX)
-    page = other.looks()
+    assert_adviser_is_warned(system, other, OTHER_MAILBOX)
+    page = other.mailbox_page()
     assert LEFT_OUT in page
     assert ANSWER not in page
-    assert QUESTION not in system.adviser_looks(other).thread
+    assert QUESTION not in system.adviser_view(other).thread
 
 
 def _swap(system: MailboxSystem, source: ASource, table: str, *columns: str) -> None:
     names = ", ".join(columns)
-    (first,) = system.ask(f"SELECT {names} FROM {table} WHERE id = {FIRST}", a=source.keys.address)
-    (second,) = system.ask(f"SELECT {names} FROM {table} WHERE id = {SECOND}", a=source.keys.address)
+    (first,) = system.query(f"SELECT {names} FROM {table} WHERE id = {FIRST}", a=source.keys.address)
+    (second,) = system.query(f"SELECT {names} FROM {table} WHERE id = {SECOND}", a=source.keys.address)
     for which, values in ((FIRST, second), (SECOND, first)):
         for column, value in zip(columns, values, strict=True):
             system.sql(f"UPDATE {table} SET {column} = :v WHERE id = {which}", a=source.keys.address, v=value)
@@ -405,14 +405,14 @@ def _copy_entry(system: MailboxSystem, which: str, source: ASource, *, into: ASo
 
 
 @pytest.mark.parametrize("at", [0, 60, 150, -1])
-def test_a_byte_flipped_in_an_open_part_is_found(system: MailboxSystem, source: ASource, at: int) -> None:
+def test_a_byte_flipped_in_an_envelope_is_detected(system: MailboxSystem, source: ASource, at: int) -> None:
     flip(system, "entry", "envelope", SECOND, source.keys.address, at)
 
-    seen = system.adviser_looks(source)
+    seen = system.adviser_view(source)
     assert any(each in seen.thread for each in (NOT_SIGNED, OTHER_MAILBOX, UNKNOWN_STRAND))
     assert UNSOUND.search(seen.inbox)
     assert THANKS not in seen.thread
-    page = source.looks()
+    page = source.mailbox_page()
     assert LEFT_OUT in page
     assert THANKS not in page
 
@@ -423,24 +423,24 @@ def test_a_byte_flipped_in_an_open_part_is_found(system: MailboxSystem, source: 
 )
 @pytest.mark.parametrize("at", [0, -1])
 @pytest.mark.parametrize("which", [SECOND, REPLY], ids=["a message", "a reply"])
-def test_a_byte_flipped_in_an_entry_is_found(
+def test_a_byte_flipped_in_an_entry_is_detected(
     system: MailboxSystem, source: ASource, table: str, column: str, words: str, at: int, which: str
 ) -> None:
     flip(system, table, column, which, source.keys.address, at)
 
-    told(system, source, words)
-    page = source.looks()
+    assert_adviser_is_warned(system, source, words)
+    page = source.mailbox_page()
     assert LEFT_OUT in page
     assert (THANKS if which == SECOND else ANSWER) not in page
 
 
 @pytest.mark.parametrize("part", ["header", "payload"])
-def test_a_byte_flipped_in_a_file_is_found_and_no_whole_file_is_handed_out(
+def test_a_byte_flipped_in_a_file_is_detected_and_the_download_is_not_whole(
     system: MailboxSystem, source: ASource, part: str
 ) -> None:
     adviser = system.an_adviser()
     (link,) = {each for each in adviser.get(source.path).text.split('"') if "/files/" in each}
-    (own_link,) = {each for each in source.looks().split('"') if "/files/" in each}
+    (own_link,) = {each for each in source.mailbox_page().split('"') if "/files/" in each}
     assert FILE == adviser.get(link).data
     assert FILE == source.browser.get(own_link).data
     attachment = "(SELECT id FROM attachment WHERE address = :a)"
@@ -450,25 +450,23 @@ def test_a_byte_flipped_in_a_file_is_found_and_no_whole_file_is_handed_out(
     for browser, path in ((adviser, link), (source.browser, own_link)):
         try:
             answer = browser.get(path)
-            # The length was promised before the damage was met: less than that is a broken download.
+            # The length was sent before the damage was read: a shorter answer is a broken download.
             is_whole = answer.status_code == 200 and len(answer.data) == int(answer.headers["Content-Length"])
         except CryptoError:
-            is_whole = False  # the server breaks the connection off
+            is_whole = False  # the server closes the connection
         assert not is_whole
 
 
-def test_a_file_replaced_by_another_that_opens_is_not_handed_out(
-    system: MailboxSystem, source: ASource
-) -> None:
-    """Whoever sealed it knows both recipients; the entry's note says which file it was."""
+def test_a_file_replaced_by_another_that_decrypts_is_not_sent(system: MailboxSystem, source: ASource) -> None:
+    """The attacker can encrypt to both recipients. The entry contains the digest of the real file."""
     adviser = system.an_adviser()
     (link,) = {each for each in adviser.get(source.path).text.split('"') if "/files/" in each}
-    ((attachment_id, entry_id),) = system.ask("SELECT attachment_id, entry_id FROM attachment")
+    ((attachment_id, entry_id),) = system.query("SELECT attachment_id, entry_id FROM attachment")
     sealer = AttachmentSealer(
         [system.world.letterhead.current_epoch[1], PQRecipient.from_bytes(source.keys.recipient)],
         source.keys.address,
         EntryId(entry_id),
-        attachment_id,  # type: ignore[arg-type]  # as it lies in the store
+        attachment_id,  # type: ignore[arg-type]  # as it is in the store
     )
     forged = sealer.update(b"a forged page")
     last, _ = sealer.finish("dossier.pdf", "application/pdf")
@@ -486,12 +484,12 @@ def test_a_file_replaced_by_another_that_opens_is_not_handed_out(
 
 
 @pytest.mark.parametrize("column", ["recipient", "verify_key"])
-def test_a_replaced_key_of_a_mailbox_is_found_and_nothing_is_sealed_to_it(
+def test_a_replaced_key_of_a_mailbox_is_detected_and_nothing_is_encrypted_to_it(
     system: MailboxSystem, source: ASource, column: str
 ) -> None:
     adviser = system.an_adviser()
     fields = answer_fields(adviser.get(source.path), "for the source alone")
-    ((before,),) = system.ask("SELECT count(*) FROM entry WHERE author = 1")
+    ((before,),) = system.query("SELECT count(*) FROM entry WHERE author = 1")
     attacker = derive_mailbox_keys(RootKey(bytes(32)))
     system.sql(
         f"UPDATE mailbox SET {column} = :k WHERE address = :a",
@@ -502,12 +500,12 @@ def test_a_replaced_key_of_a_mailbox_is_found_and_nothing_is_sealed_to_it(
     refused = adviser.answer(source.path, fields)
 
     assert refused.status_code == 409
-    assert before == system.ask("SELECT count(*) FROM entry WHERE author = 1")[0][0]
-    told(system, source, SWAPPED_KEYS)
-    assert ANSWER in source.looks()
+    assert before == system.query("SELECT count(*) FROM entry WHERE author = 1")[0][0]
+    assert_adviser_is_warned(system, source, SWAPPED_KEYS)
+    assert ANSWER in source.mailbox_page()
 
 
-def test_both_keys_of_a_mailbox_replaced_before_anybody_answered_are_found(system: MailboxSystem) -> None:
+def test_both_keys_of_a_mailbox_replaced_before_the_first_answer_are_detected(system: MailboxSystem) -> None:
     source = system.a_source()
     source.writes(QUESTION)
     attacker = derive_mailbox_keys(RootKey(bytes(32)))
@@ -515,33 +513,35 @@ def test_both_keys_of_a_mailbox_replaced_before_anybody_answered_are_found(syste
         "UPDATE mailbox SET recipient = :r, verify_key = :v", r=attacker.recipient, v=attacker.verify_key
     )
 
-    told(system, source, SWAPPED_KEYS)
+    assert_adviser_is_warned(system, source, SWAPPED_KEYS)
 
 
 # ---- forging --------------------------------------------------------------------------------------
 
 
-def test_anothers_payload_signed_as_ones_own_is_not_shown(system: MailboxSystem, source: ASource) -> None:
-    """Mallory keeps Alice's header and payload and signs them under an address of their own.
+def test_a_payload_of_another_source_signed_as_ones_own_is_not_shown(
+    system: MailboxSystem, source: ASource
+) -> None:
+    """Mallory copies Alice's header and payload, and signs them for their own mailbox.
 
-    The desk's stanza in the header opens them: without the commitment in the open part, Mallory would only
-    have to ask the desk what stands there.
+    The desk's stanza in the header decrypts them. Without the commitment in the envelope, Mallory could ask the
+    desk for the text.
     """
     mallory = system.a_source()
     mallory.writes("an honest beginning")
-    ((header, payload, envelope),) = system.ask(
+    ((header, payload, envelope),) = system.query(
         f"SELECT header, payload, envelope FROM entry JOIN sealed USING (id) WHERE entry.id = {FIRST}",
         a=source.keys.address,
     )
     stolen = Envelope.from_bytes(envelope)
-    ((previous,),) = system.ask("SELECT digest FROM strand_head WHERE address = :a", a=mallory.keys.address)
+    ((previous,),) = system.query("SELECT digest FROM strand_head WHERE address = :a", a=mallory.keys.address)
     own = replace(stolen, address=mallory.keys.address, number=2, previous=Digest(previous))
     by = SourceWriter(mallory.keys)
     _insert(system, SignedEntry(own, by.sign(own.to_bytes()), 1, header, payload))
 
-    told(system, mallory, DOES_NOT_OPEN)
-    assert QUESTION not in system.adviser_looks(mallory).thread
-    page = mallory.looks()
+    assert_adviser_is_warned(system, mallory, DOES_NOT_OPEN)
+    assert QUESTION not in system.adviser_view(mallory).thread
+    page = mallory.mailbox_page()
     assert LEFT_OUT in page
     assert QUESTION not in page
 
@@ -549,7 +549,7 @@ def test_anothers_payload_signed_as_ones_own_is_not_shown(system: MailboxSystem,
 def _forged(
     system: MailboxSystem, source: ASource, by: EntryWriter, words: str, *, number: int, previous: Digest
 ) -> SignedEntry:
-    heads = system.ask(
+    heads = system.query(
         "SELECT strand, number, digest FROM strand_head WHERE address = :a", a=source.keys.address
     )
     known = {StrandId(strand): (int(at), Digest(digest)) for strand, at, digest in heads}
@@ -589,50 +589,50 @@ def _insert(system: MailboxSystem, signed: SignedEntry) -> None:
     )
 
 
-def test_a_forged_reply_in_the_desks_name_is_found_and_never_shown_to_the_source(
+def test_a_forged_reply_in_the_desks_name_is_detected_and_never_shown_to_the_source(
     system: MailboxSystem, source: ASource
 ) -> None:
     strand = system.world.keyring.strand.id
-    ((number, previous),) = system.ask("SELECT number, digest FROM strand_head WHERE author = 1")
+    ((number, previous),) = system.query("SELECT number, digest FROM strand_head WHERE author = 1")
     forger = DeskWriter(strand, bytes(32))
     words = "come to the side door"
     _insert(system, _forged(system, source, forger, words, number=number + 1, previous=Digest(previous)))
 
-    told(system, source, NOT_SIGNED)
-    page = source.looks()
+    assert_adviser_is_warned(system, source, NOT_SIGNED)
+    page = source.mailbox_page()
     assert words not in page
     assert LEFT_OUT in page
     assert ANSWER in page
 
 
-def test_a_reply_of_an_unknown_workstation_is_found_and_never_shown_to_the_source(
+def test_a_reply_of_an_unknown_workstation_is_detected_and_never_shown_to_the_source(
     system: MailboxSystem, source: ASource
 ) -> None:
-    forger = DeskWriter(StrandId(b"nobody's"), bytes(32))
+    forger = DeskWriter(StrandId(b"nowhere!"), bytes(32))
     _insert(system, _forged(system, source, forger, "come to the side door", number=1, previous=NO_DIGEST))
 
-    told(system, source, UNKNOWN_STRAND)
-    page = source.looks()
+    assert_adviser_is_warned(system, source, UNKNOWN_STRAND)
+    page = source.mailbox_page()
     assert "come to the side door" not in page
     assert LEFT_OUT in page
 
 
-def test_a_message_forged_in_the_sources_name_is_found(system: MailboxSystem, source: ASource) -> None:
-    ((number, previous),) = system.ask("SELECT number, digest FROM strand_head WHERE author = 0")
+def test_a_message_forged_in_the_sources_name_is_detected(system: MailboxSystem, source: ASource) -> None:
+    ((number, previous),) = system.query("SELECT number, digest FROM strand_head WHERE author = 0")
     forger = SourceWriter(replace(source.keys, signing_key=SigningKey(bytes(32))))
     words = "I take it all back"
     _insert(system, _forged(system, source, forger, words, number=number + 1, previous=Digest(previous)))
 
-    told(system, source, NOT_SIGNED)
-    assert words not in system.adviser_looks(source).thread
-    assert words not in source.looks()
+    assert_adviser_is_warned(system, source, NOT_SIGNED)
+    assert words not in system.adviser_view(source).thread
+    assert words not in source.mailbox_page()
 
 
 def test_a_reply_to_one_source_is_never_shown_to_another(system: MailboxSystem, source: ASource) -> None:
     """The desk's own signature, on an entry whose every column was made to fit the other mailbox."""
     other = system.a_source()
     other.writes("what the other one asks")
-    ((header, payload, envelope, signature),) = system.ask(
+    ((header, payload, envelope, signature),) = system.query(
         "SELECT header, payload, envelope, signature FROM entry JOIN sealed USING (id)"
         f" WHERE entry.id = {REPLY}",
         a=source.keys.address,
@@ -640,8 +640,8 @@ def test_a_reply_to_one_source_is_never_shown_to_another(system: MailboxSystem, 
     own = replace(Envelope.from_bytes(envelope), address=other.keys.address)
     _insert(system, SignedEntry(own, signature, 1, header, payload))
 
-    told(system, other, NOT_SIGNED)
-    page = other.looks()
+    assert_adviser_is_warned(system, other, NOT_SIGNED)
+    page = other.mailbox_page()
     assert ANSWER not in page
     assert LEFT_OUT in page
 
@@ -655,69 +655,69 @@ def _delete_through_the_interface(source: ASource, entry_id: str) -> None:
     assert browser.post(path, browser.hidden(browser.get(path), path)).status_code == 303
 
 
-def test_an_entry_emptied_without_a_removal_is_found(system: MailboxSystem, source: ASource) -> None:
+def test_an_entry_emptied_without_a_removal_is_detected(system: MailboxSystem, source: ASource) -> None:
     system.sql(f"UPDATE sealed SET header = NULL, payload = NULL WHERE id = {SECOND}", a=source.keys.address)
 
-    told(system, source, NOT_REMOVED_BY_THEM)
-    assert LEFT_OUT in source.looks()
+    assert_adviser_is_warned(system, source, NOT_REMOVED_BY_THEM)
+    assert LEFT_OUT in source.mailbox_page()
 
 
 @pytest.mark.parametrize("which", [SECOND, REPLY], ids=["a message", "a reply"])
-def test_a_forged_removal_is_found(system: MailboxSystem, source: ASource, which: str) -> None:
-    ((digest,),) = system.ask(f"SELECT digest FROM entry WHERE id = {which}", a=source.keys.address)
+def test_a_forged_removal_is_detected(system: MailboxSystem, source: ASource, which: str) -> None:
+    ((digest,),) = system.query(f"SELECT digest FROM entry WHERE id = {which}", a=source.keys.address)
     forger = SourceWriter(replace(source.keys, signing_key=SigningKey(bytes(32))))
     forged = removal.sign_removal(Digest(digest), address=source.keys.address, by=forger, day=TODAY)
-    _hang(system, source, which, forged)
+    _set_removal(system, source, which, forged)
 
-    told(system, source, NOT_REMOVED_BY_THEM)
-    assert LEFT_OUT in source.looks()
+    assert_adviser_is_warned(system, source, NOT_REMOVED_BY_THEM)
+    assert LEFT_OUT in source.mailbox_page()
 
 
-def test_a_removal_of_one_entry_hung_on_another_is_found(system: MailboxSystem, source: ASource) -> None:
+def test_a_removal_of_one_entry_moved_to_another_is_detected(system: MailboxSystem, source: ASource) -> None:
     _delete_through_the_interface(source, source.writes("deleted for good"))
-    ((signed,),) = system.ask("SELECT removal FROM entry WHERE removal IS NOT NULL")
-    _hang(system, source, SECOND, signed)
+    ((signed,),) = system.query("SELECT removal FROM entry WHERE removal IS NOT NULL")
+    _set_removal(system, source, SECOND, signed)
 
-    told(system, source, NOT_REMOVED_BY_THEM)
-    assert LEFT_OUT in source.looks()
+    assert_adviser_is_warned(system, source, NOT_REMOVED_BY_THEM)
+    assert LEFT_OUT in source.mailbox_page()
 
 
-def test_a_removal_by_another_source_is_found(system: MailboxSystem, source: ASource) -> None:
-    ((digest,),) = system.ask(f"SELECT digest FROM entry WHERE id = {SECOND}", a=source.keys.address)
+def test_a_removal_by_another_source_is_detected(system: MailboxSystem, source: ASource) -> None:
+    ((digest,),) = system.query(f"SELECT digest FROM entry WHERE id = {SECOND}", a=source.keys.address)
     by = SourceWriter(system.a_source().keys)
-    _hang(
+    _set_removal(
         system,
         source,
         SECOND,
         removal.sign_removal(Digest(digest), address=source.keys.address, by=by, day=TODAY),
     )
 
-    told(system, source, NOT_REMOVED_BY_THEM)
+    assert_adviser_is_warned(system, source, NOT_REMOVED_BY_THEM)
 
 
 @pytest.mark.parametrize("at", [0, 30, -1])
-def test_a_byte_flipped_in_a_removal_is_found(system: MailboxSystem, source: ASource, at: int) -> None:
+def test_a_byte_flipped_in_a_removal_is_detected(system: MailboxSystem, source: ASource, at: int) -> None:
     _delete_through_the_interface(source, source.writes("deleted for good"))
     which = "(SELECT id FROM entry WHERE address = :a AND removal IS NOT NULL)"
     flip(system, "entry", "removal", which, source.keys.address, at)
 
-    told(system, source, NOT_REMOVED_BY_THEM)
-    assert LEFT_OUT in source.looks()
+    assert_adviser_is_warned(system, source, NOT_REMOVED_BY_THEM)
+    assert LEFT_OUT in source.mailbox_page()
 
 
-def test_a_removal_taken_away_is_found(system: MailboxSystem, source: ASource) -> None:
+def test_a_removal_deleted_is_detected(system: MailboxSystem, source: ASource) -> None:
     _delete_through_the_interface(source, source.writes("deleted for good"))
     system.sql("UPDATE entry SET removal = NULL")
 
-    told(system, source, NOT_REMOVED_BY_THEM)
+    assert_adviser_is_warned(system, source, NOT_REMOVED_BY_THEM)
 
 
-def test_a_deleted_entry_put_back_in_full_is_found_and_not_shown(
+def test_a_deleted_entry_restored_in_full_is_detected_and_not_shown(
     system: MailboxSystem, source: ASource
 ) -> None:
     entry_id = source.writes("deleted for good")
     header = "SELECT header FROM sealed JOIN entry USING (id) WHERE entry_id = :e"
-    ((before,),) = system.ask(header, e=bytes.fromhex(entry_id))
+    ((before,),) = system.query(header, e=bytes.fromhex(entry_id))
     _delete_through_the_interface(source, entry_id)
     system.sql(
         "UPDATE sealed SET header = :h WHERE id = (SELECT id FROM entry WHERE entry_id = :e)",
@@ -725,12 +725,12 @@ def test_a_deleted_entry_put_back_in_full_is_found_and_not_shown(
         h=before,
     )
 
-    told(system, source, STILL_THERE)
-    assert "deleted for good" not in system.adviser_looks(source).thread
-    assert "deleted for good" not in source.looks()
+    assert_adviser_is_warned(system, source, STILL_THERE)
+    assert "deleted for good" not in system.adviser_view(source).thread
+    assert "deleted for good" not in source.mailbox_page()
 
 
-def _hang(system: MailboxSystem, source: ASource, which: str, statement: bytes) -> None:
+def _set_removal(system: MailboxSystem, source: ASource, which: str, statement: bytes) -> None:
     system.sql(
         f"UPDATE entry SET removal = :r WHERE id = {which}",
         f"UPDATE sealed SET header = NULL, payload = NULL WHERE id = {which}",
@@ -739,7 +739,7 @@ def _hang(system: MailboxSystem, source: ASource, which: str, statement: bytes) 
     )
 
 
-# ---- putting in what does not belong there ---------------------------------------------------------
+# ---- inserting bytes that do not belong there -----------------------------------------------------
 
 
 @pytest.mark.parametrize("value", ["X'ffffffff'", "zeroblob(5000)", "'a text'", "1e12"])
@@ -754,13 +754,13 @@ def _hang(system: MailboxSystem, source: ASource, which: str, statement: bytes) 
         "UPDATE entry SET epoch = {} WHERE id = {}",
     ],
 )
-def test_what_is_no_entry_is_shown_as_a_fault_and_breaks_no_page(
+def test_bytes_that_are_not_an_entry_are_shown_as_a_fault_and_break_no_page(
     system: MailboxSystem, source: ASource, place: str, value: str
 ) -> None:
     system.sql(place.format(value, SECOND), a=source.keys.address)
 
-    system.adviser_looks(source)
-    source.looks()
+    system.adviser_view(source)
+    source.mailbox_page()
 
 
 @pytest.mark.parametrize(
@@ -787,11 +787,11 @@ def test_a_column_of_the_wrong_kind_breaks_no_page(
 ) -> None:
     system.sql(change.format(SECOND), a=source.keys.address)
 
-    system.adviser_looks(source)
-    source.looks()
+    system.adviser_view(source)
+    source.mailbox_page()
 
 
-# ---- the letterhead --------------------------------------------------------------------------------
+# ---- the letterhead -------------------------------------------------------------------------------
 
 REFUSED = 'data-refusal="letterhead"'
 
@@ -802,18 +802,20 @@ def _unlock_is_refused(system: MailboxSystem) -> bool:
     return answer.status_code < 500 and REFUSED in answer.text
 
 
-def test_a_letterhead_of_the_administrators_own_is_refused(system: MailboxSystem, source: ASource) -> None:
-    """With it every new source would seal to the administrator."""
+def test_a_letterhead_made_by_the_administrator_is_refused(system: MailboxSystem, source: ASource) -> None:
+    """With it every new source would encrypt to the administrator."""
     own = keyring.create_keyring("workstation", [keyring.Slot.for_passphrase("their own", CHEAP)])
     system.sql("DELETE FROM letterhead")
     publish(system.world.store, own, a_letterhead(own, serial=2))
 
     assert _unlock_is_refused(system)
-    assert ANSWER in source.looks()  # the server that runs keeps the one it verified when it started
+    assert (
+        ANSWER in source.mailbox_page()
+    )  # a running server keeps the letterhead that it verified at its start
 
 
 def test_an_older_letterhead_is_refused(system: MailboxSystem) -> None:
-    """An older one may name a workstation that was stolen since."""
+    """An older letterhead may name a workstation that was stolen later."""
     publish(system.world.store, system.world.keyring, a_letterhead(system.world.keyring, serial=2))
     assert not _unlock_is_refused(system)
     system.sql("DELETE FROM letterhead WHERE serial = 2")
@@ -821,20 +823,21 @@ def test_an_older_letterhead_is_refused(system: MailboxSystem) -> None:
     assert _unlock_is_refused(system)
 
 
-# ---- what is not found -----------------------------------------------------------------------------
+# ---- not detected ---------------------------------------------------------------------------------
 
 
-def test_the_newest_message_dropped_before_the_adviser_saw_it_is_not_found_but_its_receipt_tells(
+def test_the_newest_message_dropped_before_the_adviser_saw_it_is_proved_only_by_its_receipt(
     system: MailboxSystem, source: ASource
 ) -> None:
-    """The adviser cannot miss what they never saw. The source can: it is not in their mailbox any more, and
-    the four words on their receipt are the proof that it was."""
-    ((number, digest),) = system.ask("SELECT number, digest FROM strand_head WHERE author = 0")
+    """The adviser never saw the message and cannot miss it. The source can: the message is no longer in their
+    mailbox, and the four words on their receipt prove that it was.
+    """
+    ((number, digest),) = system.query("SELECT number, digest FROM strand_head WHERE author = 0")
     entry_id = source.writes("a third message")
-    stored = system.ask(
+    stored = system.query(
         "SELECT envelope, signature FROM entry WHERE entry_id = :e", e=bytes.fromhex(entry_id)
     )
-    assert "a third message" in source.looks()
+    assert "a third message" in source.mailbox_page()
     system.sql(
         *delete("(SELECT id FROM entry WHERE entry_id = :e)"),
         "UPDATE strand_head SET number = :n, digest = :d WHERE author = 0",
@@ -843,8 +846,8 @@ def test_the_newest_message_dropped_before_the_adviser_saw_it_is_not_found_but_i
         d=digest,
     )
 
-    seen = system.adviser_looks(source)
-    page = source.looks()
+    seen = system.adviser_view(source)
+    page = source.mailbox_page()
 
     assert not UNSOUND.search(seen.inbox)
     assert "third" not in seen.thread
@@ -852,4 +855,4 @@ def test_the_newest_message_dropped_before_the_adviser_saw_it_is_not_found_but_i
     assert "a third message" not in page
     ((envelope, signature),) = stored
     assert source.receipts[-1] == digest_words(Digest(hashlib.sha256(envelope + signature).digest()))
-    assert len(set(source.receipts)) == len(source.receipts)  # no other message has these words
+    assert len(set(source.receipts)) == len(source.receipts)  # each message has its own words

@@ -1,4 +1,4 @@
-"""Nothing breaks and nothing gets mixed up when many people use both interfaces at once."""
+"""Many people use both interfaces at once: no error occurs, and no one sees another's mailbox."""
 
 import random
 import secrets
@@ -22,7 +22,7 @@ _SOURCES = 7  # and one adviser
 
 @dataclass
 class Visitor:
-    """One source who does everything there is to do, and looks only for what is theirs."""
+    """Source who uses every function, and checks that the mailbox shows exactly their own messages."""
 
     host: str
     port: int
@@ -33,8 +33,8 @@ class Visitor:
     _files: dict[str, bytes] = field(default_factory=dict)
 
     def live(self, until: float) -> None:
-        with SourceClient(self.host, self.port) as player:
-            passphrase = player.open_mailbox()
+        with SourceClient(self.host, self.port) as source:
+            passphrase = source.open_mailbox()
             while time.monotonic() < until:
                 random.choice(
                     (
@@ -46,66 +46,66 @@ class Visitor:
                         self._fetch,
                         self._delete,
                     )
-                )(player)
+                )(source)
                 if random.random() < 0.05:
-                    self._come_back(player, passphrase)
+                    self._come_back(source, passphrase)
                 self.done += 1
-            self._look(player)
+            self._look(source)
 
     def _check(self, what: str, answer: Answer, *statuses: int) -> Answer:
         if answer.status not in statuses:
             self.faults.append(f"{what}: {answer.status}")
         return answer
 
-    def _look(self, player: SourceClient) -> None:
+    def _look(self, source: SourceClient) -> None:
         for path in ("/en/", "/nl/help", "/en/privacy", "/nl/begin"):
-            self._check(path, player.browser.get(path), 200)
-        page = shown_text(self._check("mailbox", player.thread_page(), 200))
+            self._check(path, source.browser.get(path), 200)
+        page = shown_text(self._check("mailbox", source.thread_page(), 200))
         marks = {word.partition("-")[0] for word in page.split() if word.startswith("merk")}
         if not marks <= {self.mark}:
-            self.faults.append("a mailbox shows what is not its own")
+            self.faults.append("a mailbox shows the text of another mailbox")
         shown = {word for word in page.split() if word.startswith(f"{self.mark}-") and "." not in word}
         if shown != set(self._written.values()):
-            self.faults.append("a mailbox does not show exactly what was written in it")
+            self.faults.append("a mailbox does not show exactly the messages written in it")
 
     def _text(self) -> str:
         return f"{self.mark}-{secrets.token_hex(8)}"
 
-    def _write(self, player: SourceClient) -> None:
+    def _write(self, source: SourceClient) -> None:
         text = self._text()
-        self._written[player.write(text)] = text
+        self._written[source.write(text)] = text
 
-    def _write_file(self, player: SourceClient) -> None:
+    def _write_file(self, source: SourceClient) -> None:
         text = self._text()
         name = f"{text}.bin"
         self._files[name] = secrets.token_bytes(random.randrange(1, 400_000))
-        self._written[player.write(text, {name: self._files[name]})] = text
+        self._written[source.write(text, {name: self._files[name]})] = text
 
-    def _fetch(self, player: SourceClient) -> None:
-        links = file_links(player.thread_page())
+    def _fetch(self, source: SourceClient) -> None:
+        links = file_links(source.thread_page())
         for name, path in list(links.items())[:2]:
-            if player.browser.get(path).body != self._files[name]:
-                self.faults.append("a file is not what was sent")
+            if source.browser.get(path).body != self._files[name]:
+                self.faults.append("a file differs from the file that was sent")
 
-    def _delete(self, player: SourceClient) -> None:
+    def _delete(self, source: SourceClient) -> None:
         if self._written:
             entry_id = random.choice(list(self._written))
-            answer = player.press(f"/en/mailbox/delete/{entry_id}", f"/delete/{entry_id}")
+            answer = source.press(f"/en/mailbox/delete/{entry_id}", f"/delete/{entry_id}")
             self._check("delete", answer, 303)
             del self._written[entry_id]
 
-    def _come_back(self, player: SourceClient, passphrase: str) -> None:
-        form = player.log_in_form()
-        wrong = player.browser.post(
-            form.action, URLENCODED, form.filled({"passphrase": "not a passphrase of ours at all"})
+    def _come_back(self, source: SourceClient, passphrase: str) -> None:
+        form = source.log_in_form()
+        wrong = source.browser.post(
+            form.action, URLENCODED, form.filled({"passphrase": "these are not the right words at all"})
         )
         self._check("wrong passphrase", wrong, 422)
-        player.log_in(passphrase)
+        source.log_in(passphrase)
 
 
 @dataclass
 class Desk:
-    """The adviser, reading and answering all the while."""
+    """Adviser who reads and answers all the time."""
 
     passphrase: str
     host: str
@@ -132,7 +132,7 @@ class Desk:
                 time.sleep(0.05)
 
 
-def test_nothing_breaks_and_no_mailbox_sees_another(tmp_path: Path) -> None:
+def test_no_error_occurs_and_no_mailbox_shows_another(tmp_path: Path) -> None:
     desk = desk_servers.set_up(tmp_path / "var")
     with desk_servers.serve_all(desk) as running:
         until = time.monotonic() + LOAD_SECONDS
@@ -144,7 +144,7 @@ def test_nothing_breaks_and_no_mailbox_sees_another(tmp_path: Path) -> None:
         def live(person: Visitor | Desk) -> None:
             try:
                 person.live(until)
-            except Exception as why:  # noqa: BLE001  # in a thread: the test itself must hear of it
+            except Exception as why:  # noqa: BLE001  # in a thread: passed on to the test
                 broken.append(f"{type(why).__name__}: {why}")
 
         threads = [threading.Thread(target=live, args=(person,)) for person in people]
@@ -155,5 +155,5 @@ def test_nothing_breaks_and_no_mailbox_sees_another(tmp_path: Path) -> None:
     assert broken == []
     assert [fault for person in people for fault in person.faults] == []
     assert min(person.done for person in people) > 0
-    things = sum(person.done for person in people)
-    print_result(f"load: 8 people for {LOAD_SECONDS} s did {things} things, every answer right")
+    actions = sum(person.done for person in people)
+    print_result(f"load: 8 people for {LOAD_SECONDS} s did {actions} actions, every answer right")
