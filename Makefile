@@ -1,5 +1,5 @@
-# Steunpunt Mailbox. `make run` starts it, `make check` is for while you work, `make test` runs everything.
-# Needs git, make and any Python >= 3.11 with venv: `make run PYTHON=python3.13` picks one.
+# Steunpunt Mailbox. `make run` starts it, `make check` is for every change, `make test` runs everything.
+# Needs git, make and any Python >= 3.11 with venv. `make run PYTHON=python3.13` chooses another Python.
 
 PYTHON ?= python3
 VENV := .venv
@@ -7,53 +7,53 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 SLOW_WORKERS ?= 3
 
-# --only-binary: a wheel runs nothing of its own while it is installed. stem alone has no wheel: it is built from its
-# pinned source, by the setuptools that is already there (ADR 13). Compiled afterwards, on all cores: pip uses one.
+# --only-binary: installing a wheel runs none of its code. Only stem has no wheel: it is built from its pinned source
+# with the installed setuptools (ADR 13). We compile afterwards on all cores, because pip would use one.
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --only-binary :all: --require-hashes
 COMPILE := $(BIN)/python -m compileall -q -j 0 $(VENV)/lib || true
 FROM_SOURCE := --no-binary stem --no-build-isolation
 PACKAGES := crypto protocol gpg programs store sync source_app journalist_app web report deploy
 CATALOGUES := $(wildcard */translations/*/LC_MESSAGES/*.po)
-# A fast test that reaches for the network fails.
+# A fast test that uses the network fails.
 FAST := -q -n $(WORKERS) -m "not slow" --disable-socket --allow-unix-socket
-# Every branch of these is tested. The slow tests drive the carriers, over real lines.
+# Folders in which the fast tests cover every branch. The slow tests cover the carriers, over real connections.
 GATED := crypto/*,protocol/*,gpg/*,programs/*,store/*,sync/*,web/*,report/*,source_app/services/*,source_app/signpost/*,journalist_app/services/*,journalist_app/search/*,journalist_app/inbox/*,journalist_app/files/file_types.py,journalist_app/files/presealed.py,journalist_app/files/metadata.py,journalist_app/files/metadata_sentences.py
 
-# Their files lie in memory where there is room (they take one GB): they have nothing to prove about a disk. They go when
-# all has passed. The name is short, since paths of sockets must be.
+# The temporary files of fast tests (one GB) are in memory if there is room, because these tests prove nothing about a
+# disk. The files are removed when all tests passed. The name is short, because paths of sockets must be short.
 fast check: export PYTEST_DEBUG_TEMPROOT := $(shell \
 	free=$$(df -m --output=avail /dev/shm 2>/dev/null | tail -n 1) && [ "$$free" -ge 4000 ] \
 	&& echo /dev/shm/t-$$(echo "$(CURDIR)" | cksum | cut -c 1-4))
 IN_MEMORY := [ -z "$$PYTEST_DEBUG_TEMPROOT" ] || mkdir -p -m 700 "$$PYTEST_DEBUG_TEMPROOT"
 OUT_OF_MEMORY := [ -z "$$PYTEST_DEBUG_TEMPROOT" ] || rm -rf "$$PYTEST_DEBUG_TEMPROOT"
 
-# Where it is set, each of the hundreds of processes that tests start would compile all of it anew.
+# If this variable is set, each of the hundreds of processes that tests start would compile every module again.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help run test check format lint types contracts audit fast slow bench prove screenshots lock clean \
 	system-packages run-packages
 
 help:
-	@echo "make run          set up what is missing, start both interfaces (Ctrl-C stops them)"
-	@echo "make check        format, lint, types, contracts and the fast tests of what you changed: about a minute;"
-	@echo "                  TESTS=tests takes all of them: four minutes"
-	@echo "make test         everything, as CI runs it"
-	@echo "make bench        measure (twenty minutes; prints a table and writes bench/RESULTS.md)"
-	@echo "make prove        the long proofs: 200 kills, two minutes of load, a million entries"
-	@echo "make screenshots  make the pictures in docs/ anew"
-	@echo "make lock         work out the pinned dependencies anew"
-	@echo "make clean        remove what make has made; var/, the desk's keys and store, stays"
+	@echo "make run          install what is missing and start both interfaces (Ctrl-C stops them)"
+	@echo "make check        check format, lint, types, contracts, and the fast tests of the folders you changed (a minute);"
+	@echo "                  TESTS=tests runs all fast tests (four minutes)"
+	@echo "make test         run every check and every test, as CI does"
+	@echo "make bench        measure speed and memory (twenty minutes; prints a table and writes bench/RESULTS.md)"
+	@echo "make prove        run the long proofs: 200 kills, two minutes of load, a million entries"
+	@echo "make screenshots  take the screenshots in docs/screenshots/ again"
+	@echo "make lock         update the pinned dependencies in requirements*.txt"
+	@echo "make clean        remove everything that make created; the desk's keys and store in var/ stay"
 
-# ---- setting up ----------------------------------------------------------------------------------
+# ---- installing -------------------------------------------------------------------------------------
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-		|| { echo "$(PYTHON) is older than Python 3.11; name another: make PYTHON=python3.13"; exit 1; }
+		|| { echo "$(PYTHON) is older than Python 3.11. Choose another one, for example: make PYTHON=python3.13"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-# setuptools comes from its own locked file, so that nothing is fetched unpinned to install ourselves.
+# setuptools is pinned in its own file, so that installing this project downloads nothing unpinned.
 $(VENV)/run.stamp: requirements.txt requirements-build.txt pyproject.toml | $(BIN)/python
-	@echo "Installing the pinned dependencies (half a minute the first time) ..."
+	@echo "Installing the pinned dependencies (the first time takes half a minute) ..."
 	$(PIP_INSTALL) -r requirements-build.txt
 	$(PIP_INSTALL) $(FROM_SOURCE) -r requirements.txt
 	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check \
@@ -75,13 +75,13 @@ $(VENV)/translations.stamp: $(CATALOGUES) $(VENV)/run.stamp
 
 # ---- running -------------------------------------------------------------------------------------
 
-# exec: Ctrl-C and SIGTERM reach the program itself.
+# exec, so that Ctrl-C and SIGTERM reach the program itself.
 run: run-packages $(VENV)/run.stamp $(VENV)/translations.stamp
 	@exec $(BIN)/steunpunt run
 
 # ---- testing -------------------------------------------------------------------------------------
 
-# Two at a time: apt and pip wait for what they fetch, the checks are one process each, and mypy is long.
+# Two jobs at a time: apt and pip wait for downloads, most checks use one process, and mypy takes long.
 test:
 	@$(MAKE) --no-print-directory --jobs 2 system-packages $(VENV)/dev.stamp
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync format lint contracts audit
@@ -89,7 +89,7 @@ test:
 	@$(MAKE) --no-print-directory slow
 	@echo "Everything passed."
 
-# The tests of each folder in which something is not committed yet; without any, all.
+# The tests of each folder with uncommitted changes. Without changes: all tests.
 TESTS ?= $(wildcard $(sort $(shell git status --porcelain --untracked-files=all \
 	| awk '{split($$NF, part, "/"); print part[1] == "tests" ? "tests/" part[2] : "tests/" part[1]}')))
 
@@ -100,7 +100,7 @@ check: $(VENV)/dev.stamp $(VENV)/translations.stamp
 	@$(OUT_OF_MEMORY)
 
 format: $(VENV)/dev.stamp
-	$(BIN)/ruff format --check --quiet . || { echo "mend with: $(BIN)/ruff format ."; exit 1; }
+	$(BIN)/ruff format --check --quiet . || { echo "The format is not right. Run: $(BIN)/ruff format ."; exit 1; }
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check --quiet .
@@ -111,11 +111,11 @@ types: $(VENV)/dev.stamp
 contracts: $(VENV)/dev.stamp
 	$(BIN)/lint-imports
 
-# An advisory that stands is a failure. No advisory source within reach is not, but it is said.
+# A known advisory is a failure. If no source of advisories can be reached, a message says so.
 audit: $(VENV)/dev.stamp
 	@deploy/audit.sh $(BIN)/pip-audit requirements.txt
 
-# The fast tests are measured. Measuring makes every one of them half as slow again, so what takes long is among the slow.
+# Coverage is measured in the fast tests. This makes each of them half as slow again, so long tests are slow tests.
 fast: $(VENV)/dev.stamp $(VENV)/translations.stamp
 	$(BIN)/coverage erase
 	@$(IN_MEMORY)
@@ -124,12 +124,12 @@ fast: $(VENV)/dev.stamp $(VENV)/translations.stamp
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --include='$(GATED)' --omit='crypto/wordlists/choose_dutch.py,sync/carriers.py' --fail-under=100
 
-# By name, since the run is long: what fails or waits for ever is known before its end. More workers than cores, since
-# much of it is waiting: for Tor, for a client that stalls, for a store that is locked.
+# -v prints each test when it ends, so that a failure or a hang in this long run is visible early. More workers than
+# cores, because these tests wait much: for Tor, for a client that stalls, for a store that is locked.
 slow: $(VENV)/dev.stamp $(VENV)/translations.stamp
 	$(BIN)/python -m pytest -v -n $(SLOW_WORKERS) --dist loadfile --no-loadscope-reorder -m slow
 
-# Quick when all is there. What is missing is said, and the mailbox starts without it.
+# Quick if everything is installed. If a package is missing, a message says so, and the mailbox starts without it.
 run-packages:
 	@deploy/system-packages.sh run
 
@@ -147,9 +147,9 @@ prove: system-packages $(VENV)/dev.stamp $(VENV)/translations.stamp
 screenshots: system-packages $(VENV)/dev.stamp $(VENV)/translations.stamp
 	$(BIN)/python -m docs.screenshots.take
 
-# ---- keeping -------------------------------------------------------------------------------------
+# ---- maintaining -------------------------------------------------------------------------------------
 
-# No index host is written into any of them: whoever installs uses an index of their own.
+# The files name no package index, so that anyone who installs can use their own.
 PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --allow-unsafe --generate-hashes \
 	--no-emit-find-links --no-emit-index-url --no-emit-trusted-host --strip-extras
 

@@ -33,10 +33,10 @@ def interleaved(repetitions: int, *actions: Timed, warm_ups: int = 1) -> list[li
     """
     seconds: list[list[float]] = [[] for _ in actions]
     for turn in range(warm_ups + repetitions):
-        for action, taken in zip(actions, seconds, strict=True):
+        for action, measured in zip(actions, seconds, strict=True):
             elapsed = action()
             if turn >= warm_ups:
-                taken.append(elapsed)
+                measured.append(elapsed)
     return seconds
 
 

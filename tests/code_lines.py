@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).parents[1]
-_NO_CODE: Final = {
+_NOT_CODE: Final = {
     tokenize.COMMENT,
     tokenize.NL,
     tokenize.NEWLINE,
@@ -30,7 +30,7 @@ def count_lines(source: str) -> int:
     code = {
         line
         for token in tokenize.generate_tokens(io.StringIO(source).readline)
-        if token.type not in _NO_CODE
+        if token.type not in _NOT_CODE
         for line in range(token.start[0], token.end[0] + 1)
     }
     return len(code - _docstring_lines(ast.parse(source)))
@@ -64,7 +64,7 @@ def _docstring_lines(tree: ast.Module) -> set[int]:
 
 
 def main() -> None:
-    """Print the table; exit with 1 if a folder is over its limit."""
+    """Print the table. Exit with 1 if a folder is over its limit."""
     limits = read_limits()
     counted = lines_by_folder(limits)
     print("lines of code     now   limit")  # noqa: T201

@@ -1,6 +1,7 @@
-"""Who share a worker: the tests of one file, for their fixtures, and all of tests/tor, for its network.
+"""Setup of all tests: which tests run in one worker, which run first, and which compiled results they share.
 
-And what they share: compiled templates and addresses, since most tests build an app of their own.
+The tests of one file share a worker for their fixtures, and all of tests/tor for its Tor network. Most
+tests build their own app, so each worker keeps compiled templates and URL rules.
 """
 
 import os
@@ -16,12 +17,11 @@ from werkzeug.routing import Rule
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
-# Two cores are shared with whatever else runs: the duration of one example means nothing.
+# No deadline: on a busy machine the duration of one example means nothing.
 settings.register_profile("steunpunt", deadline=None)
 settings.load_profile("steunpunt")
 
-# Of the slow tests these take a minute or more each: begun late, they would be waited for alone. Two of them
-# wait most of the time themselves.
+# These slow tests take a minute or more each. If they started last, the other workers would wait for them.
 _FIRST = (
     "tests/faults/test_disk.py",
     "tests/deploy/serving/test_serve.py",
@@ -36,25 +36,25 @@ _FIRST = (
     "tests/proofs/test_many_entries.py",
 )
 
-# A worker is measured, the programs that its tests start are not: it slows them, and no line is reached there
-# alone.
+# Coverage is measured in the workers, not in the programs that tests start: that would slow them, and every
+# line that they reach is also reached in a worker.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
 
 
-class _OneNetwork(LoadFileScheduling):
+class _FileScheduling(LoadFileScheduling):
     def _split_scope(self, nodeid: str) -> str:
         return "tests/tor" if nodeid.startswith("tests/tor/") else super()._split_scope(nodeid)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:
-    """Hand the tests out with --dist loadfile; loadgroup leaves the names of items as they are (pytest 9)."""
-    return _OneNetwork(config, log) if config.getvalue("dist") == "loadfile" else None
+    """Return our scheduler for `--dist loadfile`. With pytest 9, `loadgroup` cannot rename items any more."""
+    return _FileScheduling(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put what takes long first; --no-loadscope-reorder hands it out in this order."""
+    """Put the longest tests first. With `--no-loadscope-reorder` they start in this order."""
     items.sort(
         key=lambda item: next(
             (at for at, name in enumerate(_FIRST) if item.nodeid.startswith(name)), len(_FIRST)
@@ -62,42 +62,42 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     )
 
 
-class _Compiled(BytecodeCache):
-    """Templates that this process has compiled before, for an app that treats blank lines alike."""
+class _TemplateCache(BytecodeCache):
+    """Cache of the templates that this process has compiled, separate for each setting of `trim_blocks`."""
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[str, str, bool], bytes] = {}
+        self._compiled: dict[tuple[str, str, bool], bytes] = {}
 
     def load_bytecode(self, bucket: Bucket) -> None:
-        if found := self._kept.get(self._name(bucket)):
+        if found := self._compiled.get(self._key(bucket)):
             bucket.bytecode_from_string(found)
 
     def dump_bytecode(self, bucket: Bucket) -> None:
-        self._kept[self._name(bucket)] = bucket.bytecode_to_string()
+        self._compiled[self._key(bucket)] = bucket.bytecode_to_string()
 
     @staticmethod
-    def _name(bucket: Bucket) -> tuple[str, str, bool]:
+    def _key(bucket: Bucket) -> tuple[str, str, bool]:
         return bucket.key, bucket.checksum, bucket.environment.trim_blocks
 
 
-Flask.jinja_options = {**Flask.jinja_options, "bytecode_cache": _Compiled()}
+Flask.jinja_options = {**Flask.jinja_options, "bytecode_cache": _TemplateCache()}
 
 
-_compile_address = Rule._compile_builder
-_addresses: dict[tuple[object, ...], Callable[..., tuple[str, str]]] = {}
+_compile_rule = Rule._compile_builder
+_compiled_rules: dict[tuple[object, ...], Callable[..., tuple[str, str]]] = {}
 
 
-def _compiled_address(
+def _compile_rule_once(
     self: Rule,
-    append_unknown: bool,  # noqa: FBT001  # as werkzeug gives it
+    append_unknown: bool,  # noqa: FBT001  # as werkzeug passes it
 ) -> Callable[..., tuple[str, str]]:
-    """Return what this process has compiled before: it names no app, and takes the rule as its argument."""
+    """Return the compiled URL builder of a rule. It depends on no app, so it is compiled once per process."""
     if self.defaults:
-        return _compile_address(self, append_unknown)
-    of: tuple[Any, ...] = (self.rule, tuple(self._trace), append_unknown)
-    if of not in _addresses:
-        _addresses[of] = _compile_address(self, append_unknown)
-    return _addresses[of]
+        return _compile_rule(self, append_unknown)
+    key: tuple[Any, ...] = (self.rule, tuple(self._trace), append_unknown)
+    if key not in _compiled_rules:
+        _compiled_rules[key] = _compile_rule(self, append_unknown)
+    return _compiled_rules[key]
 
 
-Rule._compile_builder = _compiled_address  # type: ignore[method-assign]
+Rule._compile_builder = _compile_rule_once  # type: ignore[method-assign]

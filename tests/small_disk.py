@@ -1,4 +1,4 @@
-"""A small disk to fill or to make read-only; never left behind, also when a test run is killed."""
+"""Small disks (tmpfs mounts) that tests fill or make read-only. No mount stays after a killed test run."""
 
 import os
 import shutil
@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-# Outside pytest's own folders: a mount left in there, read-only perhaps, breaks pytest's next clean-up.
+# Not in pytest's own folders: a mount left there, perhaps read-only, would break pytest's next clean-up.
 _PREFIX = "steunpunt-small-disk-"
 CAN_MOUNT = os.geteuid() == 0
 
 
 @contextmanager
 def a_small_disk(size: str) -> Iterator[Path]:
-    """Mount a tmpfs of `size` ("3m") in a folder of its own; only root may."""
+    """Mount a tmpfs of `size` (such as "3m") in a new folder. Only root can do this."""
     _clear_after_killed_runs()
     folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
     try:
@@ -26,15 +26,15 @@ def a_small_disk(size: str) -> Iterator[Path]:
 
 
 def make_read_only(disk: Path) -> None:
-    """Take away writing, also from root. Nobody may have a file open there for writing."""
+    """Make a disk read-only, for root too. No process may have a file on it open for writing."""
     subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
 
 
 @contextmanager
 def a_read_only_copy_over(folder: Path, copy: Path) -> Iterator[None]:
-    """Put a copy of a folder in its place that takes no writing, as a disk does that came back after a fault.
+    """Mount a read-only copy of a folder over it, like a disk that is read-only after a fault.
 
-    Both must lie on a small disk, with which the copy's mount goes when a test run is killed.
+    Both must be on a small disk, so that the mount is removed with the disk when a test run is killed.
     """
     shutil.copytree(folder, copy)
     subprocess.run(["mount", "--bind", copy, folder], check=True)
@@ -53,6 +53,6 @@ def _clear_after_killed_runs() -> None:
 
 
 def _clear(folder: Path) -> None:
-    # Lazy: a process that still has a file open there must not keep the mount in its place.
+    # Lazy, so that a process with an open file there does not keep the mount.
     subprocess.run(["umount", "--lazy", folder], check=False, capture_output=True)
     folder.rmdir()

@@ -96,7 +96,7 @@ def _publish(page: Page, year: int) -> None:
         expect(page.get_by_text(f"What was put before us in {year}.")).to_be_visible()
         _shows_charts_and_tables(page)
         page.go_back()
-    tick(page, page.locator("[name=nobody]"))
+    tick(page, page.locator('form[action$="/publish"] input[type=checkbox]'))
     send(page, f"/reports/{year}/publish")
     expect(page.locator("[data-news=published]")).to_be_visible()
 

@@ -82,7 +82,7 @@ def paragraphs() -> list[SampleText]:
         SampleText(file, text)
         for file in _tracked(_DOCUMENTS)
         if file != _SPECIFICATION
-        for text in paragraphs_of((ROOT / file).read_text("utf-8"))
+        for text in dict.fromkeys(paragraphs_of((ROOT / file).read_text("utf-8")))
     ]
 
 

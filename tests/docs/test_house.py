@@ -1,4 +1,4 @@
-"""The house stays readable: small folders, names that grep finds once, and limits on lines of code."""
+"""Layout of the code: small folders, names that occur once, and limits on lines of code."""
 
 import ast
 import subprocess
@@ -42,7 +42,7 @@ def _is_of_interface(name: str, places: list[str]) -> bool:
     )
 
 
-def test_no_folder_has_more_modules_than_a_reader_takes_in() -> None:
+def test_no_folder_has_too_many_modules() -> None:
     folders: defaultdict[str, int] = defaultdict(int)
     for file in _modules():
         folders[str(file.parent.relative_to(ROOT))] += file.name != "__init__.py"
@@ -53,7 +53,7 @@ def test_no_folder_has_more_modules_than_a_reader_takes_in() -> None:
     assert {} == crowded
 
 
-def test_no_two_modules_have_one_name() -> None:
+def test_no_two_modules_have_the_same_name() -> None:
     places: defaultdict[str, list[str]] = defaultdict(list)
     for file in _modules():
         if file.stem != "__init__" and file.stem not in _MODULE_INTERFACES:
@@ -62,7 +62,7 @@ def test_no_two_modules_have_one_name() -> None:
     assert {} == {name: found for name, found in places.items() if len(found) > 1}
 
 
-def test_no_two_public_classes_or_functions_have_one_name() -> None:
+def test_no_two_public_classes_or_functions_have_the_same_name() -> None:
     places: defaultdict[str, list[str]] = defaultdict(list)
     for file in _modules():
         for node in ast.parse(file.read_text("utf-8")).body:
@@ -73,7 +73,7 @@ def test_no_two_public_classes_or_functions_have_one_name() -> None:
     assert {} == {name: found for name, found in twice.items() if not _is_of_interface(name, found)}
 
 
-def test_blank_lines_comments_and_docstrings_are_no_code() -> None:
+def test_blank_lines_comments_and_docstrings_are_not_counted() -> None:
     source = (
         '"""Module."""\n\n# why\ndef f() -> str:\n    """Return\n    text."""\n    return """a\nb"""  # end\n'
     )

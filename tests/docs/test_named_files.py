@@ -1,4 +1,4 @@
-"""Files and functions that the documents for newcomers name: all of them exist."""
+"""Files, functions and links in the documents: all of them exist."""
 
 import re
 from pathlib import Path
@@ -34,7 +34,7 @@ def test_every_file_and_function_that_a_document_names_exists(document: str) -> 
     "document",
     sorted(str(each.relative_to(_ROOT)) for each in [*_ROOT.glob("*.md"), *_ROOT.glob("docs/**/*.md")]),
 )
-def test_every_link_to_a_file_leads_somewhere(document: str) -> None:
+def test_every_link_to_a_file_leads_to_a_file(document: str) -> None:
     links = _LINK.findall((_ROOT / document).read_text("utf-8"))
 
     assert [] == [link for link in links if not ((_ROOT / document).parent / link).exists()]

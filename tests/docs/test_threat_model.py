@@ -8,8 +8,8 @@ import pytest
 
 from tests.source_app.desks import ADesk, make_desk
 
-_HOUSE = Path(__file__).parents[2]
-_DOCUMENT = (_HOUSE / "docs" / "threat-model.md").read_text("utf-8")
+_ROOT = Path(__file__).parents[2]
+_DOCUMENT = (_ROOT / "docs" / "threat-model.md").read_text("utf-8")
 _TESTS = sorted(set(re.findall(r"`(tests/[\w/]+\.py(?:::\w+)?)`", _DOCUMENT)))
 _LAST = re.compile(r"^## What this cannot do \((\d{4}-\d{2}-\d{2})\)\n(.*)\Z", re.MULTILINE | re.DOTALL)
 
@@ -47,8 +47,8 @@ class Limits(HTMLParser):
 def _last_section() -> tuple[str, list[list[str]]]:
     found = _LAST.search(_DOCUMENT)
     assert found
-    day, words = found.groups()
-    limits = [each.partition("\n") for each in words.split("\n### ")[1:]]
+    day, section = found.groups()
+    limits = [each.partition("\n") for each in section.split("\n### ")[1:]]
     return day, [[title, " ".join(text.split())] for title, _, text in limits]
 
 
@@ -61,8 +61,8 @@ def test_every_test_that_the_threat_model_names_exists() -> None:
     assert len(_TESTS) > 50
     for named in _TESTS:
         path, _, test = named.partition("::")
-        assert (_HOUSE / path).is_file(), named
-        assert not test or f"\ndef {test}(" in (_HOUSE / path).read_text("utf-8"), named
+        assert (_ROOT / path).is_file(), named
+        assert not test or f"\ndef {test}(" in (_ROOT / path).read_text("utf-8"), named
 
 
 def test_every_promise_and_every_attacker_has_a_claim_with_a_test() -> None:
@@ -87,7 +87,9 @@ def test_the_site_shows_every_limit_of_the_threat_model_with_its_date(site: ADes
     assert english.limits == limits
     assert english.days == dutch.days == [day]
     assert len(dutch.limits) == len(limits)
-    assert not any(text == there for text, there in zip(limits, dutch.limits, strict=True))
+    assert not any(
+        english_text == dutch_text for english_text, dutch_text in zip(limits, dutch.limits, strict=True)
+    )
 
 
 @pytest.mark.parametrize("path", ["", "help", "privacy"])

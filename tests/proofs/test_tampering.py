@@ -177,7 +177,7 @@ def test_a_store_rolled_back_to_yesterdays_copy_is_detected(system: MailboxSyste
 def test_an_entry_written_over_a_rolled_back_one_is_detected(
     system: MailboxSystem, source: ASource, tmp_path: Path
 ) -> None:
-    """The source does not know of the rollback and writes on. The adviser's trusted state has another message."""
+    """The source does not know of the rollback. The adviser's trusted state has another third message."""
     system.copy_to(tmp_path / "yesterday.db")
     source.writes("a third message that the adviser reads")
     system.adviser_view(source)
@@ -524,8 +524,8 @@ def test_a_payload_of_another_source_signed_as_ones_own_is_not_shown(
 ) -> None:
     """Mallory copies Alice's header and payload, and signs them for their own mailbox.
 
-    The desk's stanza in the header decrypts them. Without the commitment in the envelope, Mallory could ask the
-    desk for the text.
+    The desk's stanza in the header decrypts them. Without the commitment in the envelope, Mallory could ask
+    the desk for the text.
     """
     mallory = system.a_source()
     mallory.writes("an honest beginning")

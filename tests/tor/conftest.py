@@ -1,4 +1,4 @@
-"""One Tor network for all tests of this folder: tests/conftest.py keeps them in one worker."""
+"""Fixtures of the Tor tests: one Tor network for all of them. tests/conftest.py runs them in one worker."""
 
 import shutil
 import tempfile
@@ -21,7 +21,7 @@ def network() -> Iterator[TorNetwork]:
 
 @pytest.fixture(scope="session")
 def client(network: TorNetwork) -> Tor:
-    """Return a tor with a SOCKS port, as a source's Tor Browser has."""
+    """Start a tor with a SOCKS port, like that of a source's Tor Browser."""
     tor = network.add("client", socks=True)
     tor.start()
     tor.wait_until_bootstrapped()
@@ -30,7 +30,7 @@ def client(network: TorNetwork) -> Tor:
 
 @pytest.fixture
 def short_folder() -> Iterator[Path]:
-    """Return a folder whose path leaves room for the name of a Unix socket."""
+    """Create a folder with a path short enough for Unix sockets."""
     folder = Path(tempfile.mkdtemp(prefix="site-"))
     yield folder
     shutil.rmtree(folder)
@@ -38,14 +38,14 @@ def short_folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def site(network: TorNetwork) -> Iterator[OnionSite]:
-    """Open a desk whose source's interface listens for Tor, with a tor of its own that has its lines."""
+    """Run the server of a desk behind its own tor, which publishes its onion services."""
     with serve_onion_site(network) as running:
         yield running
 
 
-@pytest.fixture(scope="module")  # two at once of what drives it do not go together
+@pytest.fixture(scope="module")  # two Playwright instances in one process conflict
 def chromium(client: Tor) -> Iterator[Browser]:
-    """Start Debian's Chromium behind the client's SOCKS port: every name goes to Tor, none to a resolver."""
+    """Start Chromium with the client's SOCKS port as proxy, so that only Tor resolves names."""
     assert client.socks is not None
     with sync_playwright() as playwright:
         browser = start_chromium(
@@ -59,7 +59,7 @@ def chromium(client: Tor) -> Iterator[Browser]:
 
 @pytest.fixture
 def visit(chromium: Browser) -> Iterator[Callable[[], BrowserContext]]:
-    """Give each person a browser of their own, without JavaScript."""
+    """Return a function that opens a new browser for one person, without JavaScript."""
     opened: list[BrowserContext] = []
 
     def _visit() -> BrowserContext:
