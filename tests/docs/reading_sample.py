@@ -141,7 +141,7 @@ def _tracked(patterns: Sequence[str]) -> list[str]:
         capture_output=True,
         text=True,
     ).stdout.split("\0")
-    return sorted(name for name in listed if name and (ROOT / name).is_file())
+    return sorted({name for name in listed if name and (ROOT / name).is_file()})  # once, also during a merge
 
 
 def main(seed: str) -> None:
