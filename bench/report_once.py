@@ -33,10 +33,10 @@ def main(settings: str, year: str) -> None:
     desk.index = SearchIndex(starters)
     memory = _Memory()
     begun = time.perf_counter()
-    found = yearly_report.look_at(desk, int(year), utc_today())
+    found = yearly_report.read_report_year(desk, int(year), utc_today())
     for audience in Audience:
         for language in ("nl", "en"):
-            yearly_report.file_of(desk, found, audience, language, "html")
+            yearly_report.build_report_file(desk, found, audience, language, "html")
     seconds = time.perf_counter() - begun
     print(seconds, memory.stop(), found.counts.read)
 

@@ -34,7 +34,7 @@ from crypto.framing import frame
 from crypto.passphrase import RootKey
 from deploy.settings.load_settings import load_config
 from journalist_app.config import AdviserConfig
-from journalist_app.services.desk.sync_replica import workstation_side
+from journalist_app.services.desk.sync_replica import workstation_endpoint
 from journalist_app.services.desk.unlocking import unlock_desk
 from protocol import keyring as keyrings
 from protocol import mailbox_keys
@@ -387,7 +387,7 @@ def _syncs(
     store = open_store(config.store_path)
     desk = unlock_desk(config, store, machines.passphrase)
     readers = _Readers(desk.keyring.identities, desk.keyring.strand.verify_key, _server_key(machines))
-    workstation = workstation_side(desk)
+    workstation = workstation_endpoint(desk)
     memory.reset_peak(os.getpid())
     memory.reset_peak(worker)
     carrier = _RecordingCarrier(ways.endpoint, worker, keep)

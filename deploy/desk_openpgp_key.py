@@ -60,10 +60,10 @@ def _make_and_publish(desk: OpenDesk, say: Callable[[str], object]) -> None:
             "newest copy of the keyring."
         )
     with desk.store.writing() as session:
-        published = publish_letterhead.publish_successor(
+        published = publish_letterhead.sign_next_letterhead(
             desk, session, openpgp_fingerprint=fingerprint, openpgp_key=public
         )
-    publish_letterhead.in_use(desk, published)
+    publish_letterhead.use_letterhead(desk, published)
     say(f"The desk's OpenPGP key, for posters too: {in_fours(fingerprint)}")
     say("Lock the adviser's interface and unlock it again, and make a new copy of the keyring.")
 

@@ -12,7 +12,7 @@ from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import RecordUnsoundError, ReportRefusedError
 from journalist_app.search.search_index import SearchIndex
 from journalist_app.services.desk import yearly_report
-from journalist_app.services.desk.yearly_report import Year
+from journalist_app.services.desk.yearly_report import ReportYear
 from report.disclosure import Audience
 from report.document import LANGUAGES
 from report.errors import PdfToolsMissingError
@@ -51,7 +51,7 @@ def make_report_files(  # noqa: PLR0913  # the year, the folder, and two ways to
         desk.index = SearchIndex(search_processes.search_process_starters())
         on_step("Counting the year, which takes a minute when there are many mailboxes")
         try:
-            counted = yearly_report.look_at(desk, year, utc_today())
+            counted = yearly_report.read_report_year(desk, year, utc_today())
             files = _make_files(desk, counted, on_step)
         except tuple(_SENTENCES) as why:
             raise DeployError(_SENTENCES[type(why)]) from why
@@ -59,12 +59,12 @@ def make_report_files(  # noqa: PLR0913  # the year, the folder, and two ways to
     _print_findings(counted, folder, say)
 
 
-def _make_files(desk: OpenDesk, counted: Year, on_step: Callable[[str], object]) -> dict[str, bytes]:
+def _make_files(desk: OpenDesk, counted: ReportYear, on_step: Callable[[str], object]) -> dict[str, bytes]:
     files = {}
-    for audience, language, kind in product(Audience, LANGUAGES, yearly_report.KINDS):
-        name = yearly_report.saved_name(counted, audience, language, kind)
+    for audience, language, kind in product(Audience, LANGUAGES, yearly_report.FILE_KINDS):
+        name = yearly_report.download_name(counted, audience, language, kind)
         on_step(f"Making {name}")
-        files[name] = yearly_report.file_of(desk, counted, audience, language, kind)
+        files[name] = yearly_report.build_report_file(desk, counted, audience, language, kind)
     return files
 
 
@@ -78,7 +78,7 @@ def _write_files(folder: Path, files: dict[str, bytes]) -> None:
                 file.write(body)
 
 
-def _print_findings(counted: Year, folder: Path, say: Callable[[str], object]) -> None:
+def _print_findings(counted: ReportYear, folder: Path, say: Callable[[str], object]) -> None:
     if counted.published:
         say(f"Published on {counted.published:%Y-%m-%d}. These are the figures of that day.")
     else:

@@ -28,7 +28,7 @@ class UseCaseRefusedError(AdviserError, Generic[_Reason]):
 
 
 class UnlockRefusal(StrEnum):
-    """Reasons why the desk was not unlocked. Sentences: `templates/door/unlock.html`."""
+    """Reasons why the desk was not unlocked. Sentences: `templates/unlock/show.html`."""
 
     MISSING = "missing"  # no keyring at the place that the settings name
     EXPOSED = "exposed"  # others can read the keyring, or it is not a plain file

@@ -1,9 +1,11 @@
-"""Clocks for stored times: today's date and the current half hour."""
+"""Clocks for stored times, and calendar arithmetic: today's date, the current half hour, adding months."""
 
 import time
+from calendar import monthrange
 from datetime import UTC, date, datetime
 
 _HALF_HOUR_SECONDS = 1800
+_MONTHS = 12
 
 
 def utc_today() -> date:
@@ -14,3 +16,16 @@ def utc_today() -> date:
 def half_hour_now() -> int:
     """Return the number of half hours since 1970, the most precise time that is stored."""
     return int(time.time()) // _HALF_HOUR_SECONDS
+
+
+def add_months(day: date, months: int) -> date:
+    """Return the same day a number of months later, or the last day of that month if it is shorter.
+
+    A negative number counts back. The result is at least `date.min` and at most `date.max`.
+    """
+    year, month = divmod(day.year * _MONTHS + day.month - 1 + months, _MONTHS)
+    if year < date.min.year:
+        return date.min
+    if year > date.max.year:
+        return date.max
+    return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))

@@ -6,7 +6,6 @@ in it.
 
 import hashlib
 import logging
-from calendar import monthrange
 from collections import Counter
 from dataclasses import dataclass
 from datetime import date
@@ -23,8 +22,8 @@ from protocol.statements.deletion_order import is_order_void, verify_order
 from store import deletion_orders, entries, mailboxes, peers
 from store.database.engine import Store
 from store.deletion_orders import StoredOrder
+from web.dates import add_months
 
-_MONTHS = 12
 _log = logging.getLogger(OWN_LOGGER)
 
 
@@ -58,7 +57,7 @@ def apply_retention(store: Store, letterhead: Letterhead, today: date) -> Retent
             (order.address, judge_order(session, order, letterhead, today))
             for order in deletion_orders.all_due(session, today)
         ]
-        unused = mailboxes.empty_mailboxes(session, subtract_months(today, letterhead.abandoned_months))
+        unused = mailboxes.empty_mailboxes(session, add_months(today, -letterhead.abandoned_months))
     count: Counter[DueOrder] = Counter(decision for _, decision in due if decision is DueOrder.REFUSE)
     for address, decision in due:
         if decision in {DueOrder.CARRY_OUT, DueOrder.DROP}:
@@ -114,14 +113,6 @@ def judge_order(session: Session, order: StoredOrder, letterhead: Letterhead, to
         return DueOrder.WAIT
     # An order without heads would fit any mailbox that is opened under this address again.
     return DueOrder.DROP if not verified.heads or is_order_void(verified, present) else DueOrder.CARRY_OUT
-
-
-def subtract_months(day: date, months: int) -> date:
-    """Return the same day a number of months earlier, or the last day of that month if it is shorter."""
-    year, month = divmod(day.year * _MONTHS + day.month - 1 - months, _MONTHS)
-    if year < date.min.year:
-        return date.min
-    return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
 
 
 def log_retention(retained: RetentionResult, before: RetentionResult) -> None:

@@ -23,7 +23,7 @@ from deploy.setup import KEYRING, STORE
 from journalist_app.config import AdviserConfig
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.services.desk import publish_letterhead as publishing
-from journalist_app.services.desk.merge_records import Merging
+from journalist_app.services.desk.merge_records import RecordMerger
 from protocol import keyring as keyrings
 from protocol import letterhead as letterheads_format
 from protocol.errors import LetterheadRefusedError
@@ -213,7 +213,7 @@ def _merge_letterheads(desk: OpenDesk, card: CardFile) -> bytes:
     theirs = _verified(card.letterhead, desk.keyring.fingerprint)
     if desk.keyring.strand.id in theirs.strand_keys:
         return b""
-    merging = Merging(desk.keyring, lambda: desk.letterhead, utc_today)
+    merging = RecordMerger(desk.keyring, lambda: desk.letterhead, utc_today)
     with desk.store.writing() as session:
         ours = _newest(session)
         known = peers.find(session, SERVER)
@@ -224,7 +224,7 @@ def _merge_letterheads(desk: OpenDesk, card: CardFile) -> bytes:
         letterheads.add(session, *merging.letterheads(common, ours[0], card.letterhead[0]))
         peers.set_shared_letterhead(session, SERVER, theirs.serial)
         merged = _newest(session)
-    publishing.in_use(desk, _verified(merged, desk.keyring.fingerprint))
+    publishing.use_letterhead(desk, _verified(merged, desk.keyring.fingerprint))
     return letterhead_digest(card.letterhead[0])
 
 

@@ -13,7 +13,7 @@ from deploy.syncing.sync_refusals import refusals_as_sentences
 from journalist_app.config import BY_FILE, ONE_MACHINE
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.services.desk import publish_letterhead as publishing
-from journalist_app.services.desk.sync_replica import check_what_came, workstation_side
+from journalist_app.services.desk.sync_replica import check_after_sync, workstation_endpoint
 from protocol.keyring import Keyring
 from protocol.letterhead import Strand
 from protocol.pouch.pairing_file import CardFile
@@ -54,7 +54,7 @@ def sync_now(desk: OpenDesk, *, say: Say, on_left: Callable[[int], None]) -> Non
     """
     with desk.store.reading() as session:
         queued = outbox.count(session, SERVER)
-    side = workstation_side(desk)
+    side = workstation_endpoint(desk)
     with refusals_as_sentences(from_server=True):
         done = exchange(side, _carrier(desk), on_left)
         held = apply_pending(side)
@@ -83,8 +83,8 @@ def retire_workstation(desk: OpenDesk, name: str, since: date | None, *, say: Sa
     ended = end_strand(strand, until=until)
     strands = tuple(ended if each.id == strand.id else each for each in desk.letterhead.strands)
     with desk.store.writing() as session:
-        published = publishing.publish_successor(desk, session, strands=strands)
-    publishing.in_use(desk, published)
+        published = publishing.sign_next_letterhead(desk, session, strands=strands)
+    publishing.use_letterhead(desk, published)
     say(f"Signatures of {name} after {ended.until} do not count. The server is told with the next sync.")
     say(
         "If it connected over an onion service, ask the operator to remove its key, which works at once: "
@@ -125,7 +125,7 @@ def rebuild_workstation(
                 f"{why} This workstation is complete, except for the contents of the server: {key}bring the "
                 "pairing file to the server, and then run here: steunpunt sync"
             ) from why
-        check_what_came(desk, utc_today())
+        check_after_sync(desk, utc_today())
     key = "; the pairing file brings it the key to the onion service" if is_onion else ""
     request.say(
         f"The server knows this workstation already{key}. Everything received is verified, and remembered "
@@ -139,7 +139,7 @@ def _introduce_to_server(desk: OpenDesk, lost: Keyring, carrier: Carrier) -> Non
     The answer is applied. After that this workstation starts with the server like a new one, so that pouches
     of the lost one are not counted as its own.
     """
-    side = replace(workstation_side(desk), name=lost.strand.id, seed=lost.strand.seed)
+    side = replace(workstation_endpoint(desk), name=lost.strand.id, seed=lost.strand.seed)
     for _ in range(_INTRODUCTIONS):
         with carrier.carry(build_pouch(side, SERVER, {}).pouch) as pouches:
             answer = next(pouches)

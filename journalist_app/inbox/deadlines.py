@@ -1,6 +1,5 @@
 """Deadlines of a mailbox: the letterhead's norms, promised days, and the adviser's own reminder."""
 
-from calendar import monthrange
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -8,8 +7,7 @@ from enum import StrEnum
 
 from journalist_app.inbox.mailbox_summary import MailboxSummary
 from protocol.letterhead import Letterhead
-
-_MONTHS = 12
+from web.dates import add_months
 
 
 class DeadlineKind(StrEnum):
@@ -47,7 +45,7 @@ def deadlines_of(
             confirm_by = days_after(summary.asked, letterhead.confirm_days)
             found.append((confirm_by, DeadlineKind.CONFIRM))
         if summary.asked is not None and not summary.has_substance:
-            found.append((months_after(summary.asked, letterhead.substance_months), DeadlineKind.SUBSTANCE))
+            found.append((add_months(summary.asked, letterhead.substance_months), DeadlineKind.SUBSTANCE))
     return tuple(Deadline(kind, day, day < today) for day, kind in sorted(found))
 
 
@@ -59,15 +57,3 @@ def first_deadline_day(found: Sequence[Deadline]) -> date:
 def days_after(day: date, count: int) -> date:
     """Return the day `count` days later, or the last day of the calendar: a source chooses an entry's day."""
     return date.fromordinal(min(day.toordinal() + count, date.max.toordinal()))
-
-
-def months_after(day: date, months: int) -> date:
-    """Return the same day of the month `months` later, or the last day of a shorter month.
-
-    The result is at most the last day of the calendar, as with `days_after`.
-    """
-    years, month = divmod(day.month - 1 + months, _MONTHS)
-    year, month = day.year + years, month + 1
-    if year > date.max.year:
-        return date.max
-    return date(year, month, min(day.day, monthrange(year, month)[1]))

@@ -61,7 +61,7 @@ def unlocked(
     def wrapped(*args: _P.args, **kwargs: _P.kwargs) -> ResponseReturnValue:
         desk = open_desk()
         if desk is None:
-            return redirect(url_for("door.show_unlock"), code=303)
+            return redirect(url_for("unlock.show_unlock"), code=303)
         if "renewed" not in request.args:
             auto_lock().touch()
         return view(desk, *args, **kwargs)

@@ -49,7 +49,7 @@ class InboxRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class InboxFilter:
     """Which mailboxes to list. `state` is "waiting", "answered" or "closed"; `page` counts from 1.
 
     `query` is part of a mailbox's label. The filters are empty where everything is wanted.
@@ -70,7 +70,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class EndedLine:
+class EndedInboxRow:
     """A mailbox that ended; without `is_proved` the source has not signed that."""
 
     address: str
@@ -93,9 +93,9 @@ class UnsoundRow:
 class Inbox:
     """One page of the inbox."""
 
-    wanted: Wanted
+    wanted: InboxFilter
     rows: tuple[InboxRow, ...]
-    ended: tuple[EndedLine, ...]
+    ended: tuple[EndedInboxRow, ...]
     unsound: tuple[UnsoundRow, ...]
     found: int
     waiting: int
@@ -109,7 +109,7 @@ class Inbox:
     trusted_state: str
 
 
-def inbox(desk: OpenDesk, wanted: Wanted, today: date) -> Inbox:
+def read_inbox(desk: OpenDesk, wanted: InboxFilter, today: date) -> Inbox:
     """Return one page of a list, or what a search by label finds; every row is verified before it is shown.
 
     Sorted by what is due, as soon as the store was read. Until then the store's own order has to do, the
@@ -125,7 +125,7 @@ def inbox(desk: OpenDesk, wanted: Wanted, today: date) -> Inbox:
             for row in sync_findings.all_findings(session)
             if row.kind is FindingKind.COME_BACK and mailboxes.find(session, row.address) is None
         ]
-    ended = [row for row in over if closing.is_to_be_seen(desk, row, today)]
+    ended = [row for row in over if closing.needs_acknowledging(desk, row, today)]
     piles = _piles(desk, today) if reading.is_whole else None
     found: list[Address] = []
     first = (wanted.page - 1) * PAGE_ROWS
@@ -186,7 +186,7 @@ class _Piles:
     def _by_state(self) -> dict[str, list[_Placed]]:
         return {"waiting": self.waiting, "answered": self.answered, "closed": self.closed}
 
-    def listed(self, desk: OpenDesk, wanted: Wanted) -> list[_Placed]:
+    def listed(self, desk: OpenDesk, wanted: InboxFilter) -> list[_Placed]:
         return [
             each
             for each in self._by_state[wanted.state]
@@ -212,7 +212,7 @@ def _piles(desk: OpenDesk, today: date) -> _Piles:
     return piles
 
 
-def _is_wanted(desk: OpenDesk, placed: _Placed, wanted: Wanted) -> bool:
+def _is_wanted(desk: OpenDesk, placed: _Placed, wanted: InboxFilter) -> bool:
     casefile = _casefile(desk, Address(placed.summary.address))
     return (
         (not wanted.theme or casefile.theme == wanted.theme)
@@ -284,19 +284,19 @@ def _row(desk: OpenDesk, conversation: Conversation, today: date) -> InboxRow:
     )
 
 
-def _ended_row(desk: OpenDesk, row: EndedMailbox) -> EndedLine:
+def _ended_row(desk: OpenDesk, row: EndedMailbox) -> EndedInboxRow:
     address = Address(row.address)
     try:
         ended = verify_ending(
             row.statement, address=address, recipient=row.recipient, verify_key=row.verify_key
         )
     except (ForgedError, MalformedError):
-        return EndedLine(address.hex(), desk.label(address), row.day, is_proved=False)
-    return EndedLine(address.hex(), desk.label(address), ended.day, is_proved=True)
+        return EndedInboxRow(address.hex(), desk.label(address), row.day, is_proved=False)
+    return EndedInboxRow(address.hex(), desk.label(address), ended.day, is_proved=True)
 
 
 def _unsound_rows(
-    desk: OpenDesk, closed: tuple[EndedLine, ...], come_back: Sequence[Address]
+    desk: OpenDesk, closed: tuple[EndedInboxRow, ...], come_back: Sequence[Address]
 ) -> tuple[UnsoundRow, ...]:
     rows = [
         UnsoundRow(address.hex(), desk.label(address), "gone" not in faults, faults)
@@ -339,4 +339,4 @@ def acknowledge_ended(desk: OpenDesk, address: Address, today: date) -> None:
         )
     except (ForgedError, MalformedError) as why:
         raise UnsoundMailboxError from why
-    closing.acknowledge_ending(desk, ended, today)
+    closing.count_ended_mailbox(desk, ended, today)

@@ -20,7 +20,7 @@ _AROUND_CHARS: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Hit:
+class SearchHit:
     """One mailbox that holds every word: where the most of them stand, on which day, and what is around it.
 
     `side` is "source", "desk" or "casefile".
@@ -34,18 +34,18 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
-class Results:
+class SearchResults:
     """One page of what a search found. `found` counts mailboxes, before they were verified anew."""
 
     query: str = field(repr=False)
     page: int
-    hits: tuple[Hit, ...]
+    hits: tuple[SearchHit, ...]
     found: int
     has_more: bool
     reading: ReadingProgress
 
 
-def search(desk: OpenDesk, query: str, page: int) -> Results:
+def search(desk: OpenDesk, query: str, page: int) -> SearchResults:
     """Return the mailboxes in which every word of a query stands, the newest first. `page` counts from 1.
 
     Case and accents do not count, and a word is found as a part of longer ones. What is shown was verified
@@ -58,7 +58,7 @@ def search(desk: OpenDesk, query: str, page: int) -> Results:
     found = desk.index.find(words)
     first = (page - 1) * PAGE_ROWS
     hits = [_hit(desk, address, words) for address in found[first : first + PAGE_ROWS]]
-    return Results(
+    return SearchResults(
         query=query,
         page=page,
         hits=tuple(hit for hit in hits if hit is not None),
@@ -68,7 +68,7 @@ def search(desk: OpenDesk, query: str, page: int) -> Results:
     )
 
 
-def _hit(desk: OpenDesk, address: Address, words: list[str]) -> Hit | None:
+def _hit(desk: OpenDesk, address: Address, words: list[str]) -> SearchHit | None:
     """Look again in the verified entries: where the words stand, and whether they still do."""
     try:
         conversation = conversation_of(desk, address)
@@ -87,4 +87,4 @@ def _hit(desk: OpenDesk, address: Address, words: list[str]) -> Hit | None:
         return None
     counted = [sum(word in text for word in words) for text in folded]
     side, day, texts = places[counted.index(max(counted))]
-    return Hit(address.hex(), desk.label(address), side, day, snippet(texts, words, _AROUND_CHARS))
+    return SearchHit(address.hex(), desk.label(address), side, day, snippet(texts, words, _AROUND_CHARS))

@@ -7,21 +7,21 @@ from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.requests.access import is_our_form, unlocked
 from journalist_app.services.desk import about_desk
 
-bp = Blueprint("desk", __name__)
+bp = Blueprint("about", __name__)
 
 
 @bp.get("/about")
 @unlocked
 def show_about_desk(desk: OpenDesk) -> ResponseReturnValue:
     """Show the fingerprint and where things lie."""
-    return render_template("desk/about.html", desk=about_desk.desk_facts(desk))
+    return render_template("about/show.html", desk=about_desk.desk_facts(desk))
 
 
-@bp.post("/start-anew")
+@bp.post("/start-new-memory")
 @unlocked
-def start_anew(desk: OpenDesk) -> ResponseReturnValue:
+def start_new_memory(desk: OpenDesk) -> ResponseReturnValue:
     """Replace anchors that do not open, because the adviser says so."""
-    if not is_our_form("start-anew", request.form.get("token", "")):
+    if not is_our_form("start-new-memory", request.form.get("token", "")):
         return render_template("refusal.html", what="foreign", text=""), 403
     desk.replace_damaged_trusted_state()
     return redirect(url_for("inbox.show_inbox"), code=303)

@@ -22,7 +22,7 @@ _NUMBERS = ("answer", "confirm", "substance", "retention", "abandoned")
 @unlocked
 def show_calendar(desk: OpenDesk) -> ResponseReturnValue:
     """Show the calendar that is public now, in a form."""
-    return _page(desk, _typed_of(desk_calendar.current(desk, current_app.extensions["today"]())))
+    return _page(desk, _typed_of(desk_calendar.current_calendar(desk, current_app.extensions["today"]())))
 
 
 @bp.post("/calendar")
@@ -84,12 +84,12 @@ def _calendar(typed: dict[str, object]) -> Calendar:
     pairs = typed["absences"]
     for since, until in pairs if isinstance(pairs, list) else ():
         if since.strip() or until.strip():
-            days = desk_calendar.days_of(f"{since or until}\n{until or since}")
+            days = desk_calendar.parse_days(f"{since or until}\n{until or since}")
             absences.append((days[0], days[-1]))
     weekdays = typed["weekdays"]
     return Calendar(
         tuple(int(day) for day in weekdays) if isinstance(weekdays, list) else (),
-        desk_calendar.days_of(str(typed["closed"])),
+        desk_calendar.parse_days(str(typed["closed"])),
         tuple(absences),
         _number(typed["answer"]),
         _number(typed["confirm"]),
@@ -117,6 +117,6 @@ def _page(
         refusal=refusal,
         is_filled=is_filled,
         is_kept="kept" in request.args,
-        closed_until=desk_calendar.closed_until(desk, current_app.extensions["today"]()),
+        closed_until=desk_calendar.last_closed_day(desk, current_app.extensions["today"]()),
     )
     return page, status

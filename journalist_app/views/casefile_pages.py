@@ -11,7 +11,7 @@ from journalist_app.forms import DRAIN_TIMES, AnswerParts, bytes_of_hex, read_an
 from journalist_app.requests import kept_text
 from journalist_app.requests.access import is_our_form, unlocked
 from journalist_app.services.records import casefiles, drafts
-from journalist_app.services.records.casefiles import Details
+from journalist_app.services.records.casefiles import CasefileDetails
 from journalist_app.views import thread_pages
 from journalist_app.views.refusal_status import REFUSALS, reason_and_status
 from protocol.identifiers import ADDRESS_BYTES, Address
@@ -48,8 +48,8 @@ def save_casefile_form(desk: OpenDesk, address: str) -> ResponseReturnValue:
     return redirect(url_for("casefile.show_casefile", address=address, kept=1), code=303)
 
 
-def _details(typed: dict[str, str], shown: str) -> Details:
-    return Details(
+def _details(typed: dict[str, str], shown: str) -> CasefileDetails:
+    return CasefileDetails(
         shown,
         typed["labels"],
         typed["theme"],
@@ -70,7 +70,7 @@ def _day(typed: str) -> date | None:
 
 @bp.post("/<address>/casefile/notes")
 @unlocked
-def add_note(desk: OpenDesk, address: str) -> ResponseReturnValue:
+def save_note(desk: OpenDesk, address: str) -> ResponseReturnValue:
     """Add a dated note; its text comes back when it cannot be kept."""
     where, note = _where(address), request.form.get("note", "")
     kept_text.keep_typed_text(note)
@@ -84,9 +84,9 @@ def add_note(desk: OpenDesk, address: str) -> ResponseReturnValue:
     return redirect(url_for("casefile.show_casefile", address=address, kept=1), code=303)
 
 
-@bp.post("/<address>/writing")
+@bp.post("/<address>/fill-answer")
 @unlocked
-def writing(desk: OpenDesk, address: str) -> ResponseReturnValue:
+def fill_answer_form(desk: OpenDesk, address: str) -> ResponseReturnValue:
     """Keep what is in the answer form as a draft, or put a template or the draft into it."""
     where, parts = _where(address), AnswerParts()
     body = Body(request.environ["wsgi.input"], request.content_length, desk.config.upload_bytes + _FORM_BYTES)
@@ -111,7 +111,7 @@ def writing(desk: OpenDesk, address: str) -> ResponseReturnValue:
 def _helped(desk: OpenDesk, where: Address, parts: AnswerParts) -> tuple[str, str]:
     """Return the text of the form after the button that was pressed, and what the page says of it."""
     text = parts.text.replace("\r\n", "\n")
-    offered = drafts.help_for(desk, where)
+    offered = drafts.read_writing_help(desk, where)
     if parts.other("help") == "keep":
         return text, _kept_as_draft(desk, where, text)
     if parts.other("help") == "draft":
@@ -158,7 +158,7 @@ def _page(  # noqa: PLR0913  # what the page says besides the casefile
     if not casefiles.has_mailbox(desk, where):
         text = "\n\n".join(each for each in (note, *(typed or {}).values()) if each)
         return render_template("refusal.html", what="missing", text=text), 404
-    panel = casefiles.panel(desk, where, current_app.extensions["today"]())
+    panel = casefiles.read_casefile_panel(desk, where, current_app.extensions["today"]())
     kept = panel.casefile
     fields = {
         "labels": ", ".join(kept.labels),

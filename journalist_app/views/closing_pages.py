@@ -34,7 +34,7 @@ def show_closing(desk: OpenDesk, address: str) -> ResponseReturnValue:
 
 @bp.post("/<address>/close")
 @unlocked
-def close(desk: OpenDesk, address: str) -> ResponseReturnValue:
+def close_with_last_word(desk: OpenDesk, address: str) -> ResponseReturnValue:
     """Close a mailbox with a last word."""
     text = request.form.get("text", "")
     return _close(
@@ -86,7 +86,7 @@ def _page(desk: OpenDesk, where: Address, *, refusal: str = "") -> ResponseRetur
     page = render_template(
         "closing/show.html",
         thread=thread,
-        under_way=passing_on.under_way(thread.thread_state),
+        under_way=passing_on.list_unfinished(thread.thread_state),
         refusal=refusal,
         text=request.form.get("text", ""),
         text_chars=TEXT_CHARS,

@@ -12,7 +12,7 @@ from journalist_app.forms import bytes_of_hex
 from journalist_app.requests.access import is_our_form, unlocked
 from journalist_app.services import inbox_lists
 from journalist_app.services.desk import desk_calendar
-from journalist_app.services.inbox_lists import Inbox, Wanted
+from journalist_app.services.inbox_lists import Inbox, InboxFilter
 from journalist_app.services.records import unsent_forms
 from journalist_app.services.records.casefiles import LABEL_CHARS
 from journalist_app.views.unlock_pages import start_checking
@@ -32,7 +32,7 @@ def show_inbox(desk: OpenDesk) -> ResponseReturnValue:
     """Show one page of the inbox; it renews itself while checking or reading runs, unless stopped."""
     asked = request.args
     today = current_app.extensions["today"]()
-    inbox = inbox_lists.inbox(desk, _wanted(), today)
+    inbox = inbox_lists.read_inbox(desk, _wanted(), today)
     if not inbox.progress.is_running and "renewed" not in asked:
         start_checking(desk)
     is_refreshing = _is_under_way(inbox) and "still" not in asked
@@ -44,7 +44,7 @@ def show_inbox(desk: OpenDesk) -> ResponseReturnValue:
         themes=desk.config.options("themes"),
         steps=[step.value for step in StepName],
         unsent=unsent_forms.count_unsent(desk),
-        closed_until=desk_calendar.closed_until(desk, today),
+        closed_until=desk_calendar.last_closed_day(desk, today),
     )
     response = make_response(page)
     response.call_on_close(desk.first_page.set)
@@ -54,11 +54,11 @@ def show_inbox(desk: OpenDesk) -> ResponseReturnValue:
     return response
 
 
-def _wanted() -> Wanted:
+def _wanted() -> InboxFilter:
     asked = request.args
     state = asked.get("state", "")
     step = asked.get("step", "")
-    return Wanted(
+    return InboxFilter(
         state=state if state in _STATES else "waiting",
         page=min(max(1, asked.get("page", 1, type=int)), _PAGE_MAX),
         query=asked.get("q", "")[:_QUERY_CHARS].strip(),
@@ -69,7 +69,7 @@ def _wanted() -> Wanted:
     )
 
 
-def _asked(wanted: Wanted) -> dict[str, Any]:
+def _asked(wanted: InboxFilter) -> dict[str, Any]:
     """Return what the address of a list says, without its page."""
     return {
         "state": wanted.state,

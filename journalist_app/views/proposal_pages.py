@@ -27,7 +27,7 @@ from journalist_app.requests.form_context import (
     read_form_context,
 )
 from journalist_app.services.mailbox import passing_on, proposing, read_thread
-from journalist_app.services.mailbox.passing_on import REASON_CHARS_MIN, Without
+from journalist_app.services.mailbox.passing_on import REASON_CHARS_MIN, WithoutConsent
 from journalist_app.services.mailbox.proposing import PreparedProposal, ProposalForm
 from journalist_app.services.mailbox.send_entries import AdviserFormContext
 from journalist_app.services.mailbox.steps import STEP_CHARS, StepForm
@@ -47,7 +47,7 @@ _FILE_NAME = "doorgeven.gpg"  # says nothing of the mailbox
 
 @bp.get("/<address>/propose")
 @unlocked
-def write_proposal(desk: OpenDesk, address: str) -> ResponseReturnValue:
+def show_proposal_form(desk: OpenDesk, address: str) -> ResponseReturnValue:
     """Show the form of a proposal, with the words of an older one if asked for."""
     return _form(desk, address_of(address), entry_id_of(request.args.get("again", "")))
 
@@ -99,7 +99,7 @@ def _shown(desk: OpenDesk, prepared: PreparedProposal) -> ResponseReturnValue:
 
 @bp.post("/<address>/propose/send")
 @unlocked
-def send_previewed(desk: OpenDesk, address: str) -> ResponseReturnValue:
+def send_previewed_proposal(desk: OpenDesk, address: str) -> ResponseReturnValue:
     """Put what was looked at before the source."""
     where = address_of(address)
     parts = AnswerParts(text=request.form.get("text", ""), others=request.form.to_dict(flat=False))
@@ -121,14 +121,14 @@ def send_previewed(desk: OpenDesk, address: str) -> ResponseReturnValue:
 
 @bp.get("/<address>/proposal/<proposal_id>")
 @unlocked
-def show_proposal_state(desk: OpenDesk, address: str, proposal_id: str) -> ResponseReturnValue:
+def show_proposal_status(desk: OpenDesk, address: str, proposal_id: str) -> ResponseReturnValue:
     """Show a proposal, the answer to it, and what can be done with it now."""
     return _page(desk, address_of(address), proposal_id)
 
 
 @bp.post("/<address>/proposal/<proposal_id>/begin")
 @unlocked
-def begin_pass_on(desk: OpenDesk, address: str, proposal_id: str) -> ResponseReturnValue:
+def start_passing_on(desk: OpenDesk, address: str, proposal_id: str) -> ResponseReturnValue:
     """Begin to pass on what the source agreed to."""
     return _do(
         desk,
@@ -141,9 +141,11 @@ def begin_pass_on(desk: OpenDesk, address: str, proposal_id: str) -> ResponseRet
 
 @bp.post("/<address>/proposal/<proposal_id>/begin-without")
 @unlocked
-def begin_without(desk: OpenDesk, address: str, proposal_id: str) -> ResponseReturnValue:
+def start_without_consent(desk: OpenDesk, address: str, proposal_id: str) -> ResponseReturnValue:
     """Begin to pass on without the source's agreement, for a written reason."""
-    without = Without(request.form.get("text", ""), is_confirmed=request.form.get("confirmed") == "yes")
+    without = WithoutConsent(
+        request.form.get("text", ""), is_confirmed=request.form.get("confirmed") == "yes"
+    )
     return _do(
         desk,
         address,
@@ -154,7 +156,7 @@ def begin_without(desk: OpenDesk, address: str, proposal_id: str) -> ResponseRet
 
 
 def _begin(
-    desk: OpenDesk, form_context: AdviserFormContext, proposal_id: str, without: Without | None
+    desk: OpenDesk, form_context: AdviserFormContext, proposal_id: str, without: WithoutConsent | None
 ) -> None:
     passing_on.begin_passing_on(
         desk,
@@ -193,7 +195,7 @@ def download_export(desk: OpenDesk, address: str, proposal_id: str) -> ResponseR
 
 @bp.post("/<address>/proposal/<proposal_id>/deliver")
 @unlocked
-def record_handed_over(desk: OpenDesk, address: str, proposal_id: str) -> ResponseReturnValue:
+def save_handover(desk: OpenDesk, address: str, proposal_id: str) -> ResponseReturnValue:
     """Say that it was handed over."""
 
     def delivered(form_context: AdviserFormContext) -> None:
@@ -236,7 +238,7 @@ def _do(
     except AdviserError as why:
         return _page(desk, where, proposal_id, refusal=why.reason)
     return answer or redirect(
-        url_for("proposals.show_proposal_state", address=address, proposal_id=proposal_id, done=purpose),
+        url_for("proposals.show_proposal_status", address=address, proposal_id=proposal_id, done=purpose),
         code=303,
     )
 
@@ -261,7 +263,7 @@ def _form(
         "proposals/write.html",
         thread=thread,
         text=older[0].content.text if older else filled.text,
-        recipients=proposing.recipients(desk),
+        recipients=proposing.available_recipients(desk),
         fingerprint=filled.other("fingerprint"),
         chosen=filled.others.get("chosen", []),
         step=filled.step(),
@@ -292,7 +294,7 @@ def _page(desk: OpenDesk, where: Address, proposal_id: str, *, refusal: str = ""
         thread=thread,
         entry=entry,
         proposal=proposal,
-        is_confirmed=passing_on.is_confirmed(desk, where, thread.thread_state, proposal),
+        is_confirmed=passing_on.is_confirmed_by_server(desk, where, thread.thread_state, proposal),
         refusal=refusal,
         done=request.args.get("done", ""),
         step=_words(),

@@ -11,27 +11,27 @@ from journalist_app.errors import ReplyTemplateError
 from journalist_app.requests import kept_text
 from journalist_app.requests.access import is_our_form, unlocked
 from journalist_app.services.records import reply_templates
-from journalist_app.services.records.reply_templates import NAME_CHARS, TEXT_CHARS, Template
+from journalist_app.services.records.reply_templates import NAME_CHARS, TEXT_CHARS, ReplyTemplate
 from journalist_app.views.refusal_status import REFUSALS, reason_and_status
 
-bp = Blueprint("replies", __name__)
+bp = Blueprint("reply_templates", __name__)
 
 
-@bp.get("/replies")
+@bp.get("/reply-templates")
 @unlocked
 def show_reply_templates(desk: OpenDesk) -> ResponseReturnValue:
     """Show all templates, and a form for one."""
     return _page(desk)
 
 
-@bp.post("/replies")
+@bp.post("/reply-templates")
 @unlocked
-def change_reply_template(desk: OpenDesk) -> ResponseReturnValue:
+def save_reply_template(desk: OpenDesk) -> ResponseReturnValue:
     """Change or add a template, or give one up; what was typed comes back when it cannot be kept."""
     form = request.form
     typed = {name: form.get(name, "") for name in ("language", "name", "text", "place")}
     kept_text.keep_typed_text(typed["name"], typed["text"])
-    if not is_our_form("replies", form.get("token", "")):
+    if not is_our_form("reply-templates", form.get("token", "")):
         return _page(desk, typed=typed, refusal="stale", status=403)
     revision, place = form.get("revision", -1, type=int), form.get("place", None, type=int)
     try:
@@ -42,14 +42,14 @@ def change_reply_template(desk: OpenDesk) -> ResponseReturnValue:
     except REFUSALS as why:
         refusal, status = reason_and_status(why)
         return _page(desk, typed=typed, refusal=refusal, status=status)
-    return redirect(url_for("replies.show_reply_templates", kept=1), code=303)
+    return redirect(url_for("reply_templates.show_reply_templates", kept=1), code=303)
 
 
-def _template(typed: dict[str, str]) -> Template:
+def _template(typed: dict[str, str]) -> ReplyTemplate:
     text = typed["text"].replace("\r\n", "\n").strip()
     shape = {"language": typed["language"], "name": " ".join(typed["name"].split()), "text": text}
     try:
-        return msgspec.convert(shape, type=Template)
+        return msgspec.convert(shape, type=ReplyTemplate)
     except msgspec.ValidationError as why:
         raise ReplyTemplateError from why
 
@@ -69,7 +69,7 @@ def _page(
             "place": str(place),
         }
     page = render_template(
-        "replies/show.html",
+        "reply_templates/show.html",
         collection=collection,
         typed=fields,
         refusal=refusal,

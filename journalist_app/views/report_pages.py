@@ -9,7 +9,7 @@ from journalist_app.locale_format import chosen_language
 from journalist_app.requests import kept_text
 from journalist_app.requests.access import is_our_form, unlocked
 from journalist_app.services.desk import yearly_report
-from journalist_app.services.desk.yearly_report import OwnWords
+from journalist_app.services.desk.yearly_report import ReportWords
 from journalist_app.views.refusal_status import reason_and_status
 from report.disclosure import Audience
 from report.errors import PdfToolsMissingError
@@ -61,14 +61,14 @@ def show_report_year(desk: OpenDesk, year: int) -> ResponseReturnValue:
 
 @bp.post("/<int:year>/words")
 @unlocked
-def keep_year_words(desk: OpenDesk, year: int) -> ResponseReturnValue:
+def save_year_text(desk: OpenDesk, year: int) -> ResponseReturnValue:
     """Keep the adviser's words for a report."""
-    words = OwnWords(_typed("nl"), _typed("en"))
+    words = ReportWords(_typed("nl"), _typed("en"))
     kept_text.keep_typed_text(words.nl, words.en)
     if not is_our_form("report-words", request.form.get("token", "")):
         return _page(desk, year, words=words, what="again", status=403)
     try:
-        yearly_report.keep_report_words(desk, year, words)
+        yearly_report.save_report_words(desk, year, words)
     except _REFUSED as why:
         return _page(desk, year, words=words, what=reason_and_status(why)[0], status=409)
     return redirect(url_for("reports.show_report_year", year=year, _anchor="versions"), code=303)
@@ -93,19 +93,19 @@ def publish_year(desk: OpenDesk, year: int) -> ResponseReturnValue:
 
 @bp.get("/<int:year>/<any(public, sg):audience>-<any(nl, en):language>.<any(html, pdf, csv):kind>")
 @unlocked
-def send_report_file(
+def download_report_file(
     desk: OpenDesk, year: int, audience: str, language: str, kind: str
 ) -> ResponseReturnValue:
     """Show or save one file of a version."""
     _require_year(year)
     try:
-        found = yearly_report.look_at(desk, year, current_app.extensions["today"]())
-        body = yearly_report.file_of(desk, found, Audience(audience), language, kind)
+        found = yearly_report.read_report_year(desk, year, current_app.extensions["today"]())
+        body = yearly_report.build_report_file(desk, found, Audience(audience), language, kind)
     except _REFUSED as why:
         return _refused(why)
     headers = {"Content-Security-Policy": _REPORT_CSP}
     if kind != "html":
-        name = yearly_report.saved_name(found, Audience(audience), language, kind)
+        name = yearly_report.download_name(found, Audience(audience), language, kind)
         headers = {
             "Content-Security-Policy": FILE_CSP,
             "Content-Disposition": attachment_disposition(name),
@@ -114,17 +114,17 @@ def send_report_file(
 
 
 def _page(
-    desk: OpenDesk, year: int, *, words: OwnWords | None = None, what: str = "", status: int = 200
+    desk: OpenDesk, year: int, *, words: ReportWords | None = None, what: str = "", status: int = 200
 ) -> ResponseReturnValue:
     """Show a year; after a refusal with what was typed."""
     _require_year(year)
     today = current_app.extensions["today"]()
     try:
-        found = yearly_report.look_at(desk, year, today)
+        found = yearly_report.read_report_year(desk, year, today)
     except _REFUSED as why:
         return _refused(why, words)
     versions = [
-        yearly_report.document_of(desk, found, audience, chosen_language()).tables for audience in Audience
+        yearly_report.build_document(desk, found, audience, chosen_language()).tables for audience in Audience
     ]
     page = render_template(
         "reports/year.html",
@@ -137,9 +137,9 @@ def _page(
     return page, status
 
 
-def _refused(why: Exception, words: OwnWords | None = None) -> ResponseReturnValue:
+def _refused(why: Exception, words: ReportWords | None = None) -> ResponseReturnValue:
     what, _ = reason_and_status(why)
-    return render_template("reports/refused.html", what=what, words=words or OwnWords()), 409
+    return render_template("reports/refused.html", what=what, words=words or ReportWords()), 409
 
 
 def _require_year(year: int) -> None:

@@ -7,7 +7,7 @@ from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import IndexMissingError
 from journalist_app.requests.access import is_our_form, unlocked
 from journalist_app.services import search_mailboxes
-from journalist_app.services.search_mailboxes import Results
+from journalist_app.services.search_mailboxes import SearchResults
 
 bp = Blueprint("search", __name__)
 _QUERY_CHARS = 200
@@ -16,9 +16,9 @@ _PAGE_MAX = 100_000
 
 @bp.get("/search")
 @unlocked
-def ask(desk: OpenDesk) -> ResponseReturnValue:
+def show_search_form(desk: OpenDesk) -> ResponseReturnValue:
     """Show the form."""
-    return _page(Results("", 1, (), 0, has_more=False, reading=desk.index.reading))
+    return _page(SearchResults("", 1, (), 0, has_more=False, reading=desk.index.reading))
 
 
 @bp.post("/search")
@@ -27,7 +27,7 @@ def show_search_results(desk: OpenDesk) -> ResponseReturnValue:
     """Show what is found."""
     query = request.form.get("query", "")[:_QUERY_CHARS].strip()
     page = min(max(1, request.form.get("page", 1, type=int)), _PAGE_MAX)
-    nothing = Results(query, 1, (), 0, has_more=False, reading=desk.index.reading)
+    nothing = SearchResults(query, 1, (), 0, has_more=False, reading=desk.index.reading)
     if not is_our_form("search", request.form.get("token", "")):
         return _page(nothing, refusal="stale", status=403)
     try:
@@ -36,5 +36,5 @@ def show_search_results(desk: OpenDesk) -> ResponseReturnValue:
         return _page(nothing, refusal="missing", status=503)
 
 
-def _page(results: Results, *, refusal: str = "", status: int = 200) -> ResponseReturnValue:
+def _page(results: SearchResults, *, refusal: str = "", status: int = 200) -> ResponseReturnValue:
     return render_template("search/show.html", results=results, refusal=refusal), status

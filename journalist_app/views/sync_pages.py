@@ -13,7 +13,7 @@ from journalist_app.forms import bytes_of_hex
 from journalist_app.requests.access import auto_lock, is_our_form, open_desk, unlocked
 from journalist_app.requests.form_context import foreign_form_page
 from journalist_app.services.desk import sync_replica
-from journalist_app.views.thread_pages import lively
+from journalist_app.views.thread_pages import keep_awake
 from protocol.identifiers import ADDRESS_BYTES, Address
 from store.errors import StoreError
 from sync.errors import SyncRefusedError
@@ -22,13 +22,13 @@ from web.filenames import attachment_disposition
 from web.headers import FILE_CSP
 from web.multipart import Body, Field, FileBytes, FormLimits, read_parts
 
-bp = Blueprint("syncing", __name__, url_prefix="/sync")
+bp = Blueprint("sync", __name__, url_prefix="/sync")
 _RENEW_SECONDS = 3
 _FORM_BYTES = 64 * 1024  # for the fields and the boundaries, beside the pouch
 _DRAIN_BYTES = 64 * 1024 * 1024
 _PARTS = 4
 _AT_ONCE = frozenset(
-    {"proposals.begin_pass_on", "proposals.begin_without"}
+    {"proposals.start_passing_on", "proposals.start_without_consent"}
 )  # a file is made once the server has it
 
 
@@ -38,52 +38,52 @@ def show_sync(desk: OpenDesk) -> ResponseReturnValue:
     """Show how syncing stands; the page renews itself while one is under way, unless stopped."""
     is_refreshing = desk.exchange.is_running and "still" not in request.args
     page = render_template(
-        "syncing/show.html",
+        "sync/show.html",
         exchange=desk.exchange,
         is_paired=sync_replica.is_paired(desk),
         minutes=desk.config.sync_minutes,
-        setback=sync_replica.setback(desk),
-        found=sync_replica.found_wrong(desk),
-        not_arrived=sync_replica.not_arrived(desk),
+        setback=sync_replica.server_rollback_day(desk),
+        found=sync_replica.faults_at_server(desk),
+        not_arrived=sync_replica.undelivered_mailboxes(desk),
         waiting=sync_replica.waiting_by_kind(desk),
         is_refreshing=is_refreshing,
     )
     response = make_response(page)
     if is_refreshing:
-        response.headers["Refresh"] = f"{_RENEW_SECONDS}; url={url_for('syncing.show_sync', renewed=1)}"
+        response.headers["Refresh"] = f"{_RENEW_SECONDS}; url={url_for('sync.show_sync', renewed=1)}"
     return response
 
 
 @bp.post("")
 @unlocked
-def sync_now_page(desk: OpenDesk) -> ResponseReturnValue:
+def start_sync(desk: OpenDesk) -> ResponseReturnValue:
     """Sync now."""
     if not is_our_form("sync", request.form.get("token", "")):
         return foreign_form_page()
-    sync_replica.start_sync(desk, _clock())
-    return redirect(url_for("syncing.show_sync"), code=303)
+    sync_replica.sync_in_background(desk, _clock())
+    return redirect(url_for("sync.show_sync"), code=303)
 
 
 @bp.post("/pouch")
 @unlocked
-def make_pouch(desk: OpenDesk) -> ResponseReturnValue:
+def download_pouch(desk: OpenDesk) -> ResponseReturnValue:
     """Make a pouch for the server, to be carried there."""
     if not is_our_form("sync", request.form.get("token", "")):
         return foreign_form_page()
     try:
-        pieces = sync_replica.make_file(desk, _clock())
+        pieces = sync_replica.make_pouch_file(desk, _clock())
     except (SyncRefusedError, StoreError) as why:
-        desk.exchange = SyncProgress(refusal=sync_replica.refusal_of(why))
-        return redirect(url_for("syncing.show_sync"), code=303)
-    response = Response(lively(auto_lock(), pieces), mimetype="application/octet-stream")
+        desk.exchange = SyncProgress(refusal=sync_replica.sync_refusal_key(why))
+        return redirect(url_for("sync.show_sync"), code=303)
+    response = Response(keep_awake(auto_lock(), pieces), mimetype="application/octet-stream")
     response.headers["Content-Disposition"] = attachment_disposition(f"{_clock()().isoformat()}.pouch")
     response.headers["Content-Security-Policy"] = FILE_CSP
     return response
 
 
-@bp.post("/brought")
+@bp.post("/import")
 @unlocked
-def receive_pouch(desk: OpenDesk) -> ResponseReturnValue:
+def import_carried_pouch(desk: OpenDesk) -> ResponseReturnValue:
     """Take in a pouch that was carried here."""
     limit = current_app.extensions["config"].store_bytes + _FORM_BYTES
     body = Body(request.environ["wsgi.input"], request.content_length, limit)
@@ -93,13 +93,15 @@ def receive_pouch(desk: OpenDesk) -> ResponseReturnValue:
             return render_template("refusal.html", what="foreign", text=""), 403
         first = next(pieces, b"")
         if first:
-            sync_replica.take_in_file(desk, lively(auto_lock(), itertools.chain([first], pieces)), _clock())
+            sync_replica.import_pouch_file(
+                desk, keep_awake(auto_lock(), itertools.chain([first], pieces)), _clock()
+            )
         else:
             desk.exchange = SyncProgress(refusal="no_file")
     except BodyError:
         body.drain(_DRAIN_BYTES)
         desk.exchange = SyncProgress(refusal="cut_off")
-    return redirect(url_for("syncing.show_sync"), code=303)
+    return redirect(url_for("sync.show_sync"), code=303)
 
 
 def _brought(body: Body) -> Iterator[bytes] | None:
@@ -118,35 +120,35 @@ def _clock() -> Callable[[], date]:
     return clock
 
 
-@bp.post("/seen")
+@bp.post("/dismiss")
 @unlocked
-def acknowledge_setback(desk: OpenDesk) -> ResponseReturnValue:
+def dismiss_rollback_notice(desk: OpenDesk) -> ResponseReturnValue:
     """Note that the adviser knows that the server was put back."""
-    if not is_our_form("sync-seen", request.form.get("token", "")):
+    if not is_our_form("sync-dismiss", request.form.get("token", "")):
         return foreign_form_page()
-    sync_replica.dismiss_setback(desk)
-    return redirect(url_for("syncing.show_sync"), code=303)
+    sync_replica.dismiss_rollback(desk)
+    return redirect(url_for("sync.show_sync"), code=303)
 
 
-@bp.post("/seen/<address>")
+@bp.post("/dismiss/<address>")
 @unlocked
-def acknowledge_finding(desk: OpenDesk, address: str) -> ResponseReturnValue:
+def dismiss_finding_notice(desk: OpenDesk, address: str) -> ResponseReturnValue:
     """Note that the adviser has called the operator about a mailbox."""
     raw = bytes_of_hex(address, ADDRESS_BYTES)
-    if raw is None or not is_our_form("sync-seen", request.form.get("token", "")):
+    if raw is None or not is_our_form("sync-dismiss", request.form.get("token", "")):
         return foreign_form_page()
     sync_replica.dismiss_finding(desk, Address(raw))
-    return redirect(url_for("syncing.show_sync"), code=303)
+    return redirect(url_for("sync.show_sync"), code=303)
 
 
 @bp.after_app_request
-def sync_soon(response: Response) -> Response:
+def sync_after_post(response: Response) -> Response:
     """Have what was just written go out soon; what somebody waits for, at once."""
-    desk = open_desk() if request.method == "POST" and request.blueprint not in {"door", "syncing"} else None
+    desk = open_desk() if request.method == "POST" and request.blueprint not in {"unlock", "sync"} else None
     if desk is not None:
         with suppress(StoreError):  # the page says what is wrong with the store
             if request.endpoint in _AT_ONCE:
-                sync_replica.start_sync(desk, _clock())
+                sync_replica.sync_in_background(desk, _clock())
             else:
-                sync_replica.request_sync(desk)
+                sync_replica.sync_soon(desk)
     return response

@@ -48,13 +48,13 @@ _FORM_BYTES = 1024 * 1024  # for the fields and the boundaries, beside the files
 def show_thread(desk: OpenDesk, address: str) -> ResponseReturnValue:
     """Show a whole mailbox with its answer form."""
     where = Address(bytes_of_hex(address, ADDRESS_BYTES) or b"")
-    text = drafts.help_for(desk, where).draft if "drafted" in request.args else ""
+    text = drafts.read_writing_help(desk, where).draft if "drafted" in request.args else ""
     return thread_page(desk, where, text=text, was_carried=bool(text))
 
 
 @bp.post("/<address>/answer")
 @unlocked
-def receive_reply(desk: OpenDesk, address: str) -> ResponseReturnValue:
+def send_answer(desk: OpenDesk, address: str) -> ResponseReturnValue:
     """Take an answer in. Its text comes back whatever happens; its files are sealed while they arrive."""
     where = Address(bytes_of_hex(address, ADDRESS_BYTES) or b"")
     config = current_app.extensions["config"]
@@ -90,17 +90,17 @@ def _send(desk: OpenDesk, where: Address, parts: AnswerParts) -> None:
         raise BodyError
     form = answering.ReplyForm(where, parts.entry_id, parts.seen, parts.text, parts.step(), EntryId(step_id))
     today = current_app.extensions["today"]()
-    with answering.Answering(desk, form, today=today, half_hour=half_hour_now()) as under_way:
+    with answering.AnswerSender(desk, form, today=today, half_hour=half_hour_now()) as under_way:
         for name, media_type, pieces in parts.files():
             if not under_way.is_sent:
-                under_way.add_file(name, media_type, lively(auto_lock(), pieces))
+                under_way.add_file(name, media_type, keep_awake(auto_lock(), pieces))
         if not under_way.is_sent:
             under_way.send()
     with suppress(RecordUnsoundError, StoreError):  # it is sent; a draft that stays can be given up by hand
         drafts.keep_draft(desk, where, "")
 
 
-def lively(holder: AutoLock, pieces: Iterator[bytes]) -> Iterator[bytes]:
+def keep_awake(holder: AutoLock, pieces: Iterator[bytes]) -> Iterator[bytes]:
     """Pass a file on; while it moves, the adviser is not idle."""
     for piece in pieces:
         holder.touch()
@@ -127,11 +127,11 @@ def thread_page(  # noqa: PLR0913  # what the page says besides the thread
     shown = render_template(
         "thread/show.html",
         thread=thread,
-        casefile=casefiles.panel(desk, where, today),
-        help=drafts.help_for(desk, where),
+        casefile=casefiles.read_casefile_panel(desk, where, today),
+        help=drafts.read_writing_help(desk, where),
         text=text,
         step=step,
-        steps_by_hand=[each.value for each in steps.BY_HAND],
+        steps_by_hand=[each.value for each in steps.MANUAL_STEPS],
         step_chars=steps.STEP_CHARS,
         refusal=refusal,
         was_carried=was_carried,
@@ -147,7 +147,7 @@ def thread_page(  # noqa: PLR0913  # what the page says besides the thread
 
 @bp.get("/<address>/files/<attachment_id>")
 @unlocked
-def send_attachment(desk: OpenDesk, address: str, attachment_id: str) -> ResponseReturnValue:
+def download_attachment(desk: OpenDesk, address: str, attachment_id: str) -> ResponseReturnValue:
     """Stream a file, decrypted on the way; it is saved, never shown."""
     where = Address(bytes_of_hex(address, ADDRESS_BYTES) or b"")
     which = AttachmentId(bytes_of_hex(attachment_id, ATTACHMENT_ID_BYTES) or b"")
@@ -156,7 +156,7 @@ def send_attachment(desk: OpenDesk, address: str, attachment_id: str) -> Respons
 
 @bp.get("/<address>/files/<attachment_id>/opened")
 @unlocked
-def send_opened(desk: OpenDesk, address: str, attachment_id: str) -> ResponseReturnValue:
+def download_decrypted_file(desk: OpenDesk, address: str, attachment_id: str) -> ResponseReturnValue:
     """Stream what a source sealed in a file before sending it."""
     where = Address(bytes_of_hex(address, ADDRESS_BYTES) or b"")
     which = AttachmentId(bytes_of_hex(attachment_id, ATTACHMENT_ID_BYTES) or b"")
@@ -165,7 +165,7 @@ def send_opened(desk: OpenDesk, address: str, attachment_id: str) -> ResponseRet
 
 @bp.get("/<address>/entries/<entry_id>/sealed/<int:number>")
 @unlocked
-def send_pasted(desk: OpenDesk, address: str, entry_id: str, number: int) -> ResponseReturnValue:
+def download_pasted_file(desk: OpenDesk, address: str, entry_id: str, number: int) -> ResponseReturnValue:
     """Give what a source sealed before sending and pasted into a text, where it is not a text itself."""
     where = Address(bytes_of_hex(address, ADDRESS_BYTES) or b"")
     which = EntryId(bytes_of_hex(entry_id, ENTRY_ID_BYTES) or b"")
@@ -183,7 +183,7 @@ def _saved(asked: Callable[[], Download]) -> ResponseReturnValue:
     except FileRefusedError as why:
         status = 404 if why.reason is FileRefusal.MISSING else 409
         return render_template("refusal.html", what=why.reason, text=""), status
-    response = Response(lively(auto_lock(), file.pieces), mimetype="application/octet-stream")
+    response = Response(keep_awake(auto_lock(), file.pieces), mimetype="application/octet-stream")
     if file.size is not None:
         response.content_length = file.size
     response.headers["Content-Disposition"] = attachment_disposition(file.name)

@@ -16,13 +16,13 @@ from journalist_app.search.search_index import SearchIndex
 from journalist_app.services.desk import background_check, sync_replica, unlocking
 from journalist_app.services.records import unsent_forms
 
-bp = Blueprint("door", __name__)
+bp = Blueprint("unlock", __name__)
 
 
 def _unlock_page(reason: str, status: int) -> ResponseReturnValue:
     """Show the unlock page."""
     minutes = current_app.extensions["config"].idle_minutes
-    page = render_template("door/unlock.html", reason=reason, idle_minutes=minutes)
+    page = render_template("unlock/show.html", reason=reason, idle_minutes=minutes)
     return page, status
 
 
@@ -41,7 +41,7 @@ def show_unlock() -> ResponseReturnValue:
 
 
 @bp.post("/unlock")
-def open_with_passphrase() -> ResponseReturnValue:
+def unlock_with_passphrase() -> ResponseReturnValue:
     """Unlock, and start checking what is new."""
     if not is_our_form("unlock", request.form.get("token", "")):
         return _unlock_page("stale", 403)
@@ -54,8 +54,8 @@ def open_with_passphrase() -> ResponseReturnValue:
         return _unlock_page(why.reason, 403)
     desk.index = SearchIndex(extensions["readers"])
     desk.progress = CheckProgress(0, 0, is_running=True, is_broken=False)
-    _in_background(unlocking.work_behind, desk)
-    sync_replica.begin_syncing(desk, extensions["today"])
+    _in_background(unlocking.check_after_unlocking, desk)
+    sync_replica.start_sync_thread(desk, extensions["today"])
     return _let_in(desk)
 
 
@@ -87,7 +87,7 @@ def lock(desk: OpenDesk) -> ResponseReturnValue:
     desk.save()
     holder = auto_lock()
     holder.close()
-    response = make_response(redirect(url_for("door.show_unlock", reason="locked"), code=303))
+    response = make_response(redirect(url_for("unlock.show_unlock", reason="locked"), code=303))
     response.delete_cookie(COOKIE, httponly=True, samesite="Strict", path="/")
     response.headers["Clear-Site-Data"] = '"cache", "storage"'
     response.call_on_close(holder.end)

@@ -26,7 +26,7 @@ def keep_while_locked() -> ResponseReturnValue | None:
 
     Another site's forms were refused before this. The door's own forms are let through: they open the app.
     """
-    if request.method != "POST" or request.blueprint in {None, "door"} or open_desk() is not None:
+    if request.method != "POST" or request.blueprint in {None, "unlock"} or open_desk() is not None:
         return None
     fields = _fields()
     texts = [text for name, text in fields if text and name != "token"]
@@ -38,7 +38,7 @@ def keep_while_locked() -> ResponseReturnValue | None:
             )
     except (UnsentRefusedError, StoreError):
         return render_template("refusal.html", what="not_kept", text=max(texts, key=len)), 503
-    return redirect(url_for("door.show_unlock", reason="kept" if texts else None), code=303)
+    return redirect(url_for("unlock.show_unlock", reason="kept" if texts else None), code=303)
 
 
 def _fields() -> list[tuple[str, str]]:
@@ -70,7 +70,7 @@ def show_unsent(desk: OpenDesk) -> ResponseReturnValue:
 
 @bp.post("/unsent/<name>")
 @unlocked
-def decide(desk: OpenDesk, name: str) -> ResponseReturnValue:
+def decide_unsent_form(desk: OpenDesk, name: str) -> ResponseReturnValue:
     """Put one into the draft of its mailbox, or give it up."""
     if bytes_of_hex(name, _NAME_BYTES) is None or not is_our_form("unsent", request.form.get("token", "")):
         return render_template("refusal.html", what="foreign", text=""), 403
@@ -89,6 +89,6 @@ def decide(desk: OpenDesk, name: str) -> ResponseReturnValue:
 
 
 def _page(desk: OpenDesk, *, is_refused: bool = False, status: int = 200) -> ResponseReturnValue:
-    waiting = unsent_forms.unsent_waiting(desk)
+    waiting = unsent_forms.list_unsent(desk)
     labels = {each.address: desk.label(each.address) for each in waiting if each.address is not None}
     return render_template("unsent/show.html", waiting=waiting, labels=labels, is_refused=is_refused), status

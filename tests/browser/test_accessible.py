@@ -200,7 +200,14 @@ def test_axe_finds_nothing_on_the_working_pages_of_the_desk(
     desk.goto(adviser_url)
     desk.locator("input[type=password]").fill(servers.desk.passphrase)
     desk.locator("main form button").click()
-    for path in ("/calendar", "/replies", "/replies?place=0", "/search", "/unsent", "/reports"):
+    for path in (
+        "/calendar",
+        "/reply-templates",
+        "/reply-templates?place=0",
+        "/search",
+        "/unsent",
+        "/reports",
+    ):
         desk.goto(adviser_url + path)
         inspector.check(desk)
     desk.goto(f"{adviser_url}/reports/{datetime.now(UTC).year - 1}")

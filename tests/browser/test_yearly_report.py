@@ -41,8 +41,8 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> desk_servers.Desk:
         msgspec.structs.replace(strand, since=date(2020, 1, 1)) for strand in opened.letterhead.strands
     )
     with store.writing() as session:
-        successor = publish_letterhead.publish_successor(opened, session, strands=with_early_start)
-    publish_letterhead.in_use(opened, successor)
+        successor = publish_letterhead.sign_next_letterhead(opened, session, strands=with_early_start)
+    publish_letterhead.use_letterhead(opened, successor)
     years = desk_factories.World(config, opened.keyring, successor, store)
     for year, mailboxes in YEARS.items():
         fill_year(years, opened, year, mailboxes, seed=mailboxes)

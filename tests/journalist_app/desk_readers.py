@@ -35,4 +35,4 @@ def start() -> tuple[Connection, Callable[[], None]]:
 def begin(desk: OpenDesk, starters: Sequence[WorkerStarter] = (start,)) -> None:
     """Have these search workers read the store of a desk."""
     desk.index = SearchIndex(starters)
-    unlocking.begin_reading(desk)
+    unlocking.start_indexing(desk)

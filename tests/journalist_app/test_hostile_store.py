@@ -9,7 +9,7 @@ from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import AdviserError
 from journalist_app.services import inbox_lists
 from journalist_app.services.desk import background_check, unlocking
-from journalist_app.services.inbox_lists import Wanted
+from journalist_app.services.inbox_lists import InboxFilter
 from journalist_app.services.mailbox import read_thread
 from journalist_app.services.records import casefiles, unsent_forms
 from protocol.content import ClosingNote, Content, Kind, StepName, StepNote, Verdict
@@ -111,7 +111,7 @@ def test_a_mailbox_that_was_deleted_before_its_day_is_reported(world: World) -> 
 
     background_check.check_store(desk, TODAY)
 
-    faults = [row.faults for row in inbox_lists.inbox(desk, Wanted("closed", 1), TODAY).unsound]
+    faults = [row.faults for row in inbox_lists.read_inbox(desk, InboxFilter("closed", 1), TODAY).unsound]
     assert ("false_ending",) in faults
 
 
@@ -134,7 +134,7 @@ def test_a_mailbox_that_was_deleted_by_a_void_order_is_reported(world: World, ho
 
     background_check.check_store(desk, old.due)
 
-    faults = [row.faults for row in inbox_lists.inbox(desk, Wanted("closed", 1), old.due).unsound]
+    faults = [row.faults for row in inbox_lists.read_inbox(desk, InboxFilter("closed", 1), old.due).unsound]
     assert ("false_ending",) in faults
 
 
@@ -153,7 +153,7 @@ def test_an_abandoned_mailbox_that_was_opened_again_is_deleted_by_its_order(worl
 
     background_check.check_store(desk, fresh.due)
 
-    assert inbox_lists.inbox(desk, Wanted("closed", 1), fresh.due).unsound == ()
+    assert inbox_lists.read_inbox(desk, InboxFilter("closed", 1), fresh.due).unsound == ()
 
 
 def test_a_read_receipt_does_not_renew_an_order_that_the_source_voided(world: World) -> None:
@@ -199,7 +199,7 @@ def test_a_day_at_the_end_of_the_calendar_breaks_no_page(world: World, day: date
     desk = unlocked(world)
 
     background_check.check_store(desk, TODAY)
-    inbox = inbox_lists.inbox(desk, Wanted("waiting", 1), TODAY)
+    inbox = inbox_lists.read_inbox(desk, InboxFilter("waiting", 1), TODAY)
     shown = read_thread.read_conversation(desk, source.keys.address, today=TODAY)
     answered(desk, source, "antwoord")
     close(desk, source)
@@ -212,13 +212,13 @@ def test_a_day_at_the_end_of_the_calendar_breaks_no_page(world: World, day: date
 
 def test_a_record_with_a_malformed_name_breaks_no_page(world: World) -> None:
     desk = unlocked(world)
-    casefiles.change(desk, a_source(world).keys.address, lambda now: now)
+    casefiles.update_casefile(desk, a_source(world).keys.address, lambda now: now)
     world.execute("UPDATE record SET name = x'00'")
 
     background_check.check_store(desk, TODAY)
 
     assert not desk.progress.is_broken
-    assert inbox_lists.inbox(desk, Wanted("waiting", 1), TODAY).rows == ()
+    assert inbox_lists.read_inbox(desk, InboxFilter("waiting", 1), TODAY).rows == ()
 
 
 # ---- authors
@@ -255,11 +255,11 @@ def test_an_unsent_form_about_a_mailbox_is_deleted_with_it(world: World) -> None
         )
     due = ordered_in(world, source).due
     purge(world, source, due)
-    names = {each.address: each.name for each in unsent_forms.unsent_waiting(desk)}
+    names = {each.address: each.name for each in unsent_forms.list_unsent(desk)}
 
     assert unsent_forms.make_draft(desk, names[source.keys.address]) is None
     background_check.check_store(desk, due)
 
-    assert [each.address for each in unsent_forms.unsent_waiting(desk)] == [other.keys.address]
+    assert [each.address for each in unsent_forms.list_unsent(desk)] == [other.keys.address]
     with world.store.reading() as session:
         assert records.revisions(session, RecordKind.DRAFT) == []

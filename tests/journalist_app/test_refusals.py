@@ -30,7 +30,7 @@ TABLES: dict[type[StrEnum], tuple[str, ...]] = {
         "thread/_step_fields.html",
         "thread/_step_words.html",
     ),
-    UnlockRefusal: ("door/unlock.html",),
+    UnlockRefusal: ("unlock/show.html",),
 }
 ONE_SENTENCE_FOR_ALL = {UnsentRefusal}
 

@@ -12,7 +12,7 @@ from journalist_app.errors import RecordUnsoundError
 from journalist_app.services.desk import unlocking
 from journalist_app.services.mailbox import read_thread
 from journalist_app.services.records import casefiles, drafts, reply_templates, unsent_forms
-from journalist_app.services.records.reply_templates import Template
+from journalist_app.services.records.reply_templates import ReplyTemplate
 from protocol.content import StepName, Verdict
 from protocol.ledger import open_tally
 from protocol.statements.deletion_order import verify_order
@@ -56,7 +56,7 @@ def test_nothing_that_the_desk_writes_is_readable_in_a_stolen_store(
 
     casefiles.add_casefile_note(desk, source.keys.address, secret["note"], TODAY)
     drafts.keep_draft(desk, source.keys.address, secret["draft"])
-    reply_templates.put_template(desk, 0, None, Template("nl", "naam", secret["template"]))
+    reply_templates.put_template(desk, 0, None, ReplyTemplate("nl", "naam", secret["template"]))
     unsent_forms.keep_unsent(
         world.store, world.config, f"/mailbox/{source.address}/answer", [("text", secret["unsent"])], TODAY
     )

@@ -8,7 +8,7 @@ from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.services import inbox_lists
 from journalist_app.services.desk import sync_replica, unlocking
 from journalist_app.services.mailbox import closing, read_thread
-from journalist_app.services.mailbox.answering import Answering, ReplyForm
+from journalist_app.services.mailbox.answering import AnswerSender, ReplyForm
 from journalist_app.services.mailbox.send_entries import AdviserFormContext
 from protocol import keyring as keyring_format
 from protocol.identifiers import EntryId
@@ -41,7 +41,7 @@ class AtDesk:
 
     def answers(self, source: ASource, words: str) -> None:
         form = ReplyForm(*self._sheet_parts(source), words, None, EntryId(os.urandom(16)))
-        with Answering(self.desk, form, today=self.ends.clock.day, half_hour=1) as under_way:
+        with AnswerSender(self.desk, form, today=self.ends.clock.day, half_hour=1) as under_way:
             under_way.send()
 
     def closes(self, source: ASource, words: str = "Het ga je goed.") -> None:

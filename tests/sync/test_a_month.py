@@ -17,8 +17,8 @@ import pytest
 from deploy.cleanup.retention import apply_retention
 from journalist_app.errors import SendRefusal, SendRefusedError
 from journalist_app.services.desk import sync_replica
-from journalist_app.services.inbox_lists import Wanted, inbox
-from journalist_app.services.mailbox.send_entries import AdviserFormContext, Sending
+from journalist_app.services.inbox_lists import InboxFilter, read_inbox
+from journalist_app.services.mailbox.send_entries import AdviserFormContext, EntrySender
 from journalist_app.services.records import casefiles
 from protocol.content import (
     AnswerNote,
@@ -190,7 +190,7 @@ class Month:
                 except SendRefusedError as why:
                     if why.reason is not SendRefusal.SOURCE_WROTE:
                         raise
-        for row in inbox(at.desk, Wanted("closed"), self.ends.clock.day).ended:
+        for row in read_inbox(at.desk, InboxFilter("closed"), self.ends.clock.day).ended:
             if self.chance.random() < 0.5:
                 at.counts(next(each.source for each in self.people if each.source.address == row.address))
 
@@ -206,7 +206,7 @@ class Month:
                 at_once = Content(kind=Kind.PROPOSAL, text=text, proposal=NOTE)
                 seen = bytes.fromhex(at.said(person.source))
                 entry_id = EntryId(os.urandom(16))
-                with Sending(
+                with EntrySender(
                     at.desk,
                     AdviserFormContext(address, entry_id, seen),
                     [(entry_id, at_once)],
@@ -237,12 +237,12 @@ class Month:
 
     def _made_by_second(self) -> bytes:
         return b"".join(
-            sync_replica.make_file(self.second.desk, self.ends.clock.today, self.ends.clock.half_hour)
+            sync_replica.make_pouch_file(self.second.desk, self.ends.clock.today, self.ends.clock.half_hour)
         )
 
     def _second_takes_in(self, pouch: bytes) -> None:
         desk = self.second.desk
-        sync_replica.take_in_file(desk, [pouch], self.ends.clock.today, self.ends.clock.half_hour)
+        sync_replica.import_pouch_file(desk, [pouch], self.ends.clock.today, self.ends.clock.half_hour)
         assert desk.exchange.refusal == ""
         self.outcomes[desk.exchange.arrival] += 1
 
@@ -261,7 +261,7 @@ class Month:
                 takes_in(pouch)
         for _ in range(3):
             self._to_and_fro()
-        for row in inbox(self.first.desk, Wanted("closed"), self.ends.clock.day).ended:
+        for row in read_inbox(self.first.desk, InboxFilter("closed"), self.ends.clock.day).ended:
             self.first.counts(next(p.source for p in self.people if p.source.address == row.address))
         for _ in range(3):
             self._to_and_fro()

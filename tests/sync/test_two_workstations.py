@@ -10,7 +10,7 @@ import pytest
 
 from journalist_app.errors import MailboxNotFoundError
 from journalist_app.services.desk import background_check, desk_calendar, publish_letterhead, sync_replica
-from journalist_app.services.inbox_lists import Wanted, inbox
+from journalist_app.services.inbox_lists import InboxFilter, read_inbox
 from journalist_app.services.mailbox import order_deletion
 from journalist_app.services.records import casefiles, drafts, reply_templates
 from protocol.casefile import Casefile, Evidence, EvidenceKind
@@ -64,7 +64,7 @@ def scene(ends: Ends) -> Iterator[Scene]:
 
 def note(at: AtDesk, address: Address, text: str, **changed: object) -> None:
     casefiles.add_casefile_note(at.desk, address, text, TODAY)
-    casefiles.change(at.desk, address, lambda now: msgspec.structs.replace(now, **changed))
+    casefiles.update_casefile(at.desk, address, lambda now: msgspec.structs.replace(now, **changed))
 
 
 def notes(at: AtDesk, address: Address) -> set[str]:
@@ -110,7 +110,7 @@ def test_reply_templates_that_each_added_are_on_both(scene: Scene) -> None:
             at.desk,
             0,
             None,
-            msgspec.convert({"language": "nl", "name": name, "text": "x"}, reply_templates.Template),
+            msgspec.convert({"language": "nl", "name": name, "text": "x"}, reply_templates.ReplyTemplate),
         )
 
     scene.both_sync()
@@ -141,7 +141,7 @@ def test_a_calendar_that_both_changed_is_merged_on_both(scene: Scene) -> None:
         (scene.first, {"closed_days": (date(2026, 12, 24),)}),
         (scene.second, {"answer_working_days": 2}),
     ):
-        wanted = replace(desk_calendar.current(at.desk, TODAY), **changed)
+        wanted = replace(desk_calendar.current_calendar(at.desk, TODAY), **changed)
         desk_calendar.publish_calendar(at.desk, at.desk.letterhead.serial, wanted, TODAY)
 
     scene.both_sync()
@@ -158,8 +158,8 @@ def publish(at: AtDesk, body: bytes) -> None:
     report = Report(title="report-2025-nl.pdf", published=TODAY, sha256=hashlib.sha256(body).digest())
     with at.store.writing() as session:
         public_files.put(session, report.title, body)
-        following = publish_letterhead.publish_successor(at.desk, session, reports=(report,))
-    publish_letterhead.in_use(at.desk, following)
+        following = publish_letterhead.sign_next_letterhead(at.desk, session, reports=(report,))
+    publish_letterhead.use_letterhead(at.desk, following)
 
 
 def test_a_report_that_both_published_is_the_first_one_everywhere(scene: Scene) -> None:
@@ -203,7 +203,7 @@ def test_both_close_at_once_and_one_order_remains(scene: Scene) -> None:
             found.append(deletion_orders.find(session, source.keys.address))
     assert found[0] is not None
     assert found[0] == found[1] == found[2]
-    assert len(order_deletion.ordered(scene.first.desk)) == 1
+    assert len(order_deletion.list_ordered_mailboxes(scene.first.desk)) == 1
 
 
 def test_what_both_closed_is_deleted_and_counted_once(scene: Scene) -> None:
@@ -238,7 +238,7 @@ def test_a_mailbox_that_one_counted_is_not_shown_to_the_other_and_counted_once(s
     scene.first.counts(source)
     scene.both_sync()
 
-    assert inbox(scene.second.desk, Wanted("closed"), TODAY).ended == ()
+    assert read_inbox(scene.second.desk, InboxFilter("closed"), TODAY).ended == ()
     with pytest.raises(MailboxNotFoundError):
         scene.second.counts(source)
     assert scene.counted() == ["ended_unread"]
@@ -270,7 +270,7 @@ def test_a_workstation_that_comes_later_counts_nothing_again(scene: Scene) -> No
 
     scene.second.syncs()
 
-    assert inbox(scene.second.desk, Wanted("closed"), TODAY).ended == ()
+    assert read_inbox(scene.second.desk, InboxFilter("closed"), TODAY).ended == ()
     scene.both_sync()
     assert scene.counted() == ["ended_unread"]
 
@@ -337,7 +337,7 @@ def test_a_tombstone_of_a_restored_server_is_not_counted_again(scene: Scene) -> 
         )
     scene.both_sync()
 
-    assert inbox(scene.first.desk, Wanted("closed"), TODAY).ended == ()
+    assert read_inbox(scene.first.desk, InboxFilter("closed"), TODAY).ended == ()
     assert scene.counted() == ["ended_unread"]
 
 
@@ -440,7 +440,7 @@ def test_damage_at_the_server_marks_the_mailbox_here(scene: Scene) -> None:
     background_check.check_store(scene.first.desk, TODAY)
 
     assert scene.first.desk.unsound == {address: ("damaged_at_server",)}
-    (row,) = inbox(scene.first.desk, Wanted(), TODAY).rows
+    (row,) = read_inbox(scene.first.desk, InboxFilter(), TODAY).rows
     assert row.faults == ("damaged_at_server",)
 
 
@@ -454,7 +454,7 @@ def test_a_mailbox_that_came_back_at_the_server_is_named_though_it_is_not_here(s
     with scene.first.store.writing() as session:
         sync_findings.add(session, source.keys.address, b"", FindingKind.COME_BACK, TODAY)
 
-    (row,) = inbox(scene.first.desk, Wanted(), TODAY).unsound
+    (row,) = read_inbox(scene.first.desk, InboxFilter(), TODAY).unsound
 
     assert (row.address, row.is_here, row.faults) == (source.address, False, ("come_back_at_server",))
 
@@ -488,10 +488,12 @@ def test_texts_that_crossed_a_deletion_are_reported_and_are_not_an_attack(scene:
 
     desk = scene.second.desk
     assert desk.unsound == {}
-    assert inbox(desk, Wanted("closed"), scene.ends.clock.day).ended == ()
-    assert [found.label for found in sync_replica.not_arrived(desk)] == [desk.label(source.keys.address)]
-    assert sync_replica.found_wrong(desk) == ()
-    assert sync_replica.not_arrived(scene.first.desk) == ()
+    assert read_inbox(desk, InboxFilter("closed"), scene.ends.clock.day).ended == ()
+    assert [found.label for found in sync_replica.undelivered_mailboxes(desk)] == [
+        desk.label(source.keys.address)
+    ]
+    assert sync_replica.faults_at_server(desk) == ()
+    assert sync_replica.undelivered_mailboxes(scene.first.desk) == ()
     assert scene.counted() == ["read"]
 
 
@@ -506,8 +508,8 @@ def test_a_read_receipt_that_crossed_a_deletion_is_not_reported(scene: Scene) ->
     scene.both_sync()
 
     assert scene.second.desk.unsound == {}
-    assert inbox(scene.second.desk, Wanted("closed"), scene.ends.clock.day).ended == ()
-    assert sync_replica.not_arrived(scene.second.desk) == ()
+    assert read_inbox(scene.second.desk, InboxFilter("closed"), scene.ends.clock.day).ended == ()
+    assert sync_replica.undelivered_mailboxes(scene.second.desk) == ()
     with scene.second.store.reading() as session:
         assert sync_findings.all_findings(session) == []
 

@@ -34,9 +34,11 @@ def check_store(desk: OpenDesk, today: date) -> None:
                 return
             _check_mailbox(desk, address)
             desk.progress = CheckProgress(done, len(changed), is_running=True, is_broken=False)
-        closing.know_purged(desk, today)  # first: casefiles that went with their mailboxes are not missed
+        closing.forget_deleted_mailboxes(
+            desk, today
+        )  # first: casefiles that went with their mailboxes are not missed
         casefiles.load_casefiles(desk)
-        closing.tend(desk, today)
+        closing.maintain_deletions(desk, today)
         desk.save()
         _read_what_is_new(desk)
         desk.last_check = today
@@ -96,7 +98,7 @@ def _check_mailbox(desk: OpenDesk, address: Address) -> None:
         conversation = None if mailbox is None else examine(desk, session, mailbox)
         has_ended = any(row.address == address for row in mailboxes.ended_mailboxes(session))
     if conversation is not None:
-        count_for_report.keep_in_background(desk, conversation)
+        count_for_report.save_counts_in_background(desk, conversation)
     elif address in desk.trusted_state.mailboxes and not has_ended:
         desk.unsound[address] = ("gone",)
     else:

@@ -9,7 +9,7 @@ from crypto.errors import MalformedError
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import CalendarRefusal, CalendarRefusedError, LetterheadMovedError
 from journalist_app.public_holidays import dutch_holidays
-from journalist_app.services.desk.publish_letterhead import in_use, publish_successor
+from journalist_app.services.desk.publish_letterhead import sign_next_letterhead, use_letterhead
 from protocol.letterhead import Absence, Letterhead
 
 _NORM_DAYS: Final = range(1, 61)  # as the letterhead has them
@@ -38,7 +38,7 @@ class Calendar:
     abandoned_months: int  # without a word of anybody
 
 
-def current(desk: OpenDesk, today: date) -> Calendar:
+def current_calendar(desk: OpenDesk, today: date) -> Calendar:
     """Return the calendar of the letterhead in use, from today on."""
     letterhead = desk.letterhead
     return Calendar(
@@ -73,7 +73,7 @@ def publish_calendar(desk: OpenDesk, serial: int, calendar: Calendar, today: dat
     absences = {*calendar.absences, *over.absences}
     try:
         with desk.store.writing() as session:
-            following = publish_successor(
+            following = sign_next_letterhead(
                 desk,
                 session,
                 issued=max(today, desk.letterhead.issued),
@@ -90,7 +90,7 @@ def publish_calendar(desk: OpenDesk, serial: int, calendar: Calendar, today: dat
         raise CalendarRefusedError(
             CalendarRefusal.NO_WORKING_DAY
         ) from why  # everything else was looked at before
-    in_use(desk, following)
+    use_letterhead(desk, following)
 
 
 def holidays_ahead(today: date, language: str) -> dict[date, str]:
@@ -99,7 +99,7 @@ def holidays_ahead(today: date, language: str) -> dict[date, str]:
     return {day: name for day, name in found.items() if day >= today}
 
 
-def closed_until(desk: OpenDesk, today: date) -> date | None:
+def last_closed_day(desk: OpenDesk, today: date) -> date | None:
     """Return the last closed day that is written down, once it is near or over; else None.
 
     Public holidays are written down to the end of a year. When they run out, nobody would notice before a
@@ -114,7 +114,7 @@ def holiday_name(day: date, language: str) -> str:
     return dutch_holidays((day.year,), language).get(day, "")
 
 
-def days_of(typed: str) -> tuple[date, ...]:
+def parse_days(typed: str) -> tuple[date, ...]:
     """Read days as "2026-12-25", set apart by spaces, commas or lines; words after a day are passed over.
 
     Raises:

@@ -10,7 +10,7 @@ import msgspec
 
 from crypto.errors import ForgedError, MalformedError, TooLongError, UnreadableError
 from journalist_app.services.records import reply_templates
-from journalist_app.services.records.reply_templates import Template
+from journalist_app.services.records.reply_templates import ReplyTemplate
 from protocol import letterhead_merge
 from protocol.casefile import LABELS, Casefile, Evidence, Note, PassedOn
 from protocol.identifiers import Digest
@@ -40,7 +40,7 @@ class _Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Merging:
+class RecordMerger:
     """The desk's `sync.endpoint.Merger`. `letterhead` gives the newest one that was found true."""
 
     keyring: Keyring = field(repr=False)
@@ -103,7 +103,7 @@ def _read(kind: RecordKind, name: bytes, body: bytes) -> object:
         case RecordKind.CASEFILE:
             return Casefile.from_bytes(body)
         case RecordKind.TEMPLATES:
-            return reply_templates.from_bytes(body)
+            return reply_templates.templates_from_bytes(body)
         case RecordKind.COUNTS if name.startswith(b"report-words-"):
             return _words_of(body)
         case _:
@@ -114,10 +114,10 @@ def _both(kind: RecordKind, ours: _Part, theirs: _Part, today: date) -> bytes:
     """Return what both said. Of what cannot be put together theirs stays: a year's counts are frozen once."""
     match ours.said, theirs.said:
         case Casefile() as mine, Casefile() as other:
-            one = casefiles(mine, other, (ours.workstation, theirs.workstation), today)
+            one = merge_casefiles(mine, other, (ours.workstation, theirs.workstation), today)
             return _fitting(one, theirs.body)
         case tuple() as mine, tuple() as other if kind is RecordKind.TEMPLATES:
-            return reply_templates.to_bytes(_templates(mine, other, ours.workstation))
+            return reply_templates.templates_to_bytes(_templates(mine, other, ours.workstation))
         case dict() as mine, dict() as other:
             return msgspec.json.encode(
                 {
@@ -135,7 +135,7 @@ def _both(kind: RecordKind, ours: _Part, theirs: _Part, today: date) -> bytes:
 # ---- casefiles -------------------------------------------------------------------------------------
 
 
-def casefiles(ours: Casefile, theirs: Casefile, names: tuple[str, str], today: date) -> Casefile:
+def merge_casefiles(ours: Casefile, theirs: Casefile, names: tuple[str, str], today: date) -> Casefile:
     """Return a casefile with all that two say; `names` are the workstations that wrote ours and theirs.
 
     Where only one can be chosen theirs stays, and a note says what ours was.
@@ -241,8 +241,8 @@ def _last(ours: date | None, theirs: date | None) -> date | None:
 
 
 def _templates(
-    ours: tuple[Template, ...], theirs: tuple[Template, ...], workstation: str
-) -> tuple[Template, ...]:
+    ours: tuple[ReplyTemplate, ...], theirs: tuple[ReplyTemplate, ...], workstation: str
+) -> tuple[ReplyTemplate, ...]:
     """Return theirs and what ours has more; under a name that is taken our workstation's is added."""
     found = list(theirs)
     taken = {(each.language, each.name) for each in theirs}

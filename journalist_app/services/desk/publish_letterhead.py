@@ -8,7 +8,7 @@ from protocol.letterhead import Letterhead, sign_letterhead
 from store import letterheads
 
 
-def publish_successor(desk: OpenDesk, session: Session, **changes: object) -> Letterhead:
+def sign_next_letterhead(desk: OpenDesk, session: Session, **changes: object) -> Letterhead:
     """Sign the letterhead that comes after the one in use, and keep it in the caller's transaction.
 
     `in_use` takes it up once that transaction has been committed.
@@ -26,7 +26,7 @@ def publish_successor(desk: OpenDesk, session: Session, **changes: object) -> Le
     return following
 
 
-def in_use(desk: OpenDesk, letterhead: Letterhead) -> None:
+def use_letterhead(desk: OpenDesk, letterhead: Letterhead) -> None:
     """Work with a letterhead that was published, and remember its serial: an older one is refused."""
     desk.letterhead = letterhead
     desk.index.use_letterhead(letterhead)

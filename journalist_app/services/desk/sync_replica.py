@@ -15,8 +15,8 @@ from journalist_app.desk.open_desk import OpenDesk, SyncProgress
 from journalist_app.desk.verification import conversation_of
 from journalist_app.errors import MailboxNotFoundError
 from journalist_app.services.desk import background_check
-from journalist_app.services.desk.merge_records import Merging
-from journalist_app.services.desk.publish_letterhead import in_use
+from journalist_app.services.desk.merge_records import RecordMerger
+from journalist_app.services.desk.publish_letterhead import use_letterhead
 from protocol.errors import LetterheadRefusedError, PouchRefusedError
 from protocol.identifiers import Address
 from protocol.letterhead import Letterhead, verify_letterhead
@@ -75,12 +75,12 @@ def is_paired(desk: OpenDesk) -> bool:
     return desk.config.server != ONE_MACHINE
 
 
-def has_line(desk: OpenDesk) -> bool:
+def is_online(desk: OpenDesk) -> bool:
     """Say whether the server is reached over a line, and not by files that somebody carries."""
     return desk.config.server not in {ONE_MACHINE, BY_FILE}
 
 
-def workstation_side(
+def workstation_endpoint(
     desk: OpenDesk,
     today: Callable[[], date] = utc_today,
     half_hour: Callable[[], int] = half_hour_now,
@@ -88,7 +88,7 @@ def workstation_side(
     """Return this workstation's end of a sync. A newer letterhead that comes is worked with at once."""
 
     def newest() -> Letterhead:
-        return take_up_letterhead(desk)
+        return use_newest_letterhead(desk)
 
     config = desk.config
     return Endpoint(
@@ -101,11 +101,11 @@ def workstation_side(
         quota=Quota(config.mailbox_bytes, config.store_bytes, config.reserve_bytes),
         today=today,
         half_hour=half_hour,
-        merger=Merging(desk.keyring, newest, today),
+        merger=RecordMerger(desk.keyring, newest, today),
     )
 
 
-def take_up_letterhead(desk: OpenDesk) -> Letterhead:
+def use_newest_letterhead(desk: OpenDesk) -> Letterhead:
     """Work with the newest letterhead in the replica, and return it.
 
     Raises:
@@ -123,7 +123,7 @@ def take_up_letterhead(desk: OpenDesk) -> Letterhead:
         )
     except LetterheadRefusedError as why:
         raise SyncRefusedError(SyncRefusal.LETTERHEAD) from why
-    in_use(desk, newest)
+    use_letterhead(desk, newest)
     return newest
 
 
@@ -139,7 +139,7 @@ def sync_replica(
     """
 
     def work() -> SyncProgress:
-        side = workstation_side(desk, today, half_hour)
+        side = workstation_endpoint(desk, today, half_hour)
         way = carrier or carrier_of(desk.config.server, desk.config.socks)
         synced = exchange(side, way, functools.partial(_progress, desk))
         return SyncProgress(received=synced.received, held=pending.apply_pending(side))
@@ -153,13 +153,13 @@ def _do(desk: OpenDesk, today: Callable[[], date], work: Callable[[], SyncProgre
     """Do the work and check what came; whatever happens, `desk.exchange` says at the end that it is over."""
     outcome = SyncProgress(refusal="store")
     try:
-        desk.exchange = SyncProgress(is_running=True, left=count_undelivered(desk))
+        desk.exchange = SyncProgress(is_running=True, left=count_outbox(desk))
         try:
             outcome = work()
         finally:  # where it broke off what was taken in before stays
-            check_what_came(desk, today())
+            check_after_sync(desk, today())
     except (SyncError, CryptoError, StoreError) as why:
-        outcome = SyncProgress(refusal=refusal_of(why))
+        outcome = SyncProgress(refusal=sync_refusal_key(why))
     finally:
         desk.exchange = outcome
 
@@ -168,7 +168,7 @@ def _progress(desk: OpenDesk, left: int) -> None:
     desk.exchange = SyncProgress(is_running=True, left=left)
 
 
-def take_in_file(
+def import_pouch_file(
     desk: OpenDesk,
     pieces: Iterable[bytes],
     today: Callable[[], date],
@@ -183,7 +183,7 @@ def take_in_file(
     """
 
     def work() -> SyncProgress:
-        return _brought(pending.import_pouch(workstation_side(desk, today, half_hour), pieces))
+        return _brought(pending.import_pouch(workstation_endpoint(desk, today, half_hour), pieces))
 
     with desk.syncing:
         _do(desk, today, work)
@@ -193,7 +193,7 @@ def _brought(brought: pending.ImportedPouch) -> SyncProgress:
     return SyncProgress(received=brought.applied, arrival=brought.outcome.name, held=brought.pending)
 
 
-def make_file(
+def make_pouch_file(
     desk: OpenDesk, today: Callable[[], date], half_hour: Callable[[], int] = half_hour_now
 ) -> Iterator[bytes]:
     """Return a pouch for the server, in pieces, with everything that it is not known to have.
@@ -202,21 +202,21 @@ def make_file(
         SyncRefusedError, PeerMissingError: this workstation does not know the server.
         StoreError: the store refuses.
     """
-    pieces = build_whole_pouch(workstation_side(desk, today, half_hour), SERVER)
+    pieces = build_whole_pouch(workstation_endpoint(desk, today, half_hour), SERVER)
     first = next(pieces)  # what can be refused is refused before the first byte
     return itertools.chain([first], pieces)
 
 
-def check_what_came(desk: OpenDesk, today: date) -> None:
+def check_after_sync(desk: OpenDesk, today: date) -> None:
     """Let anchors, inbox and search learn what came with a pouch."""
     with suppress(SyncRefusedError):  # the next sync says so
-        take_up_letterhead(desk)
+        use_newest_letterhead(desk)
     with desk.checking:  # a check that began before the pouch came knows nothing of it
         pass
     background_check.check_store(desk, today)
 
 
-def refusal_of(why: Exception) -> str:
+def sync_refusal_key(why: Exception) -> str:
     """Return the name of the sentence about what stopped a sync or a pouch."""
     match why:
         case ServerRefusedError():
@@ -241,35 +241,35 @@ def keep_syncing(desk: OpenDesk, today: Callable[[], date]) -> None:
             desk.stopping.wait(_SOON_SECONDS)
 
 
-def start_sync(desk: OpenDesk, today: Callable[[], date]) -> None:
+def sync_in_background(desk: OpenDesk, today: Callable[[], date]) -> None:
     """Sync now, in the background, unless one is under way."""
-    if has_line(desk) and not desk.exchange.is_running:
-        desk.exchange = SyncProgress(is_running=True, left=count_undelivered(desk))
+    if is_online(desk) and not desk.exchange.is_running:
+        desk.exchange = SyncProgress(is_running=True, left=count_outbox(desk))
         threading.Thread(target=sync_replica, args=(desk, today), name="sync now", daemon=True).start()
 
 
-def begin_syncing(desk: OpenDesk, today: Callable[[], date]) -> None:
+def start_sync_thread(desk: OpenDesk, today: Callable[[], date]) -> None:
     """Start syncing in the background, where there is a line to a server."""
-    if has_line(desk):
+    if is_online(desk):
         threading.Thread(target=keep_syncing, args=(desk, today), name="syncing", daemon=True).start()
 
 
-def request_sync(desk: OpenDesk) -> None:
+def sync_soon(desk: OpenDesk) -> None:
     """Have the background sync soon, if anything is to go out."""
-    if has_line(desk) and count_undelivered(desk):
+    if is_online(desk) and count_outbox(desk):
         desk.sync_wanted.set()
 
 
 # ---- what the pages show ---------------------------------------------------------------------------
 
 
-def count_undelivered(desk: OpenDesk) -> int:
+def count_outbox(desk: OpenDesk) -> int:
     """Return how many things the server is not known to have."""
     with desk.store.reading() as session:
         return outbox.count(session, SERVER)
 
 
-def setback(desk: OpenDesk) -> date | None:
+def server_rollback_day(desk: OpenDesk) -> date | None:
     """Return the day on which the server was found to be put back, until the adviser has seen that."""
     with desk.store.reading() as session:
         known = peers.find(session, SERVER)
@@ -309,7 +309,7 @@ def last_sync(desk: OpenDesk, today: date) -> LastSync | None:
     )
 
 
-def found_wrong(desk: OpenDesk) -> tuple[ServerFaults, ...]:
+def faults_at_server(desk: OpenDesk) -> tuple[ServerFaults, ...]:
     """Return the mailboxes in which syncing found something wrong at the server, by label."""
     with desk.store.reading() as session:
         rows = [row for row in sync_findings.all_findings(session) if row.kind is not FindingKind.CROSSED]
@@ -324,7 +324,7 @@ def found_wrong(desk: OpenDesk) -> tuple[ServerFaults, ...]:
     return tuple(sorted(found, key=lambda each: each.label))
 
 
-def not_arrived(desk: OpenDesk) -> tuple[ServerFaults, ...]:
+def undelivered_mailboxes(desk: OpenDesk) -> tuple[ServerFaults, ...]:
     """Return the mailboxes that the desk's order deleted before what was written here had got there."""
     with desk.store.reading() as session:
         rows = sync_findings.all_findings(session)
@@ -333,7 +333,7 @@ def not_arrived(desk: OpenDesk) -> tuple[ServerFaults, ...]:
     return tuple(sorted(found, key=lambda each: each.label))
 
 
-def dismiss_setback(desk: OpenDesk) -> None:
+def dismiss_rollback(desk: OpenDesk) -> None:
     """Note that the adviser has seen that the server was put back to an earlier day."""
     with desk.store.writing() as session:
         peers.clear_rollback(session, SERVER)

@@ -47,18 +47,18 @@ def unlock_desk(config: AdviserConfig, store: Store, passphrase: str) -> OpenDes
     return desk
 
 
-def work_behind(desk: OpenDesk, today: date) -> None:
+def check_after_unlocking(desk: OpenDesk, today: date) -> None:
     """Read the store for search and inbox, and check what is new, as a thread of its own.
 
     Both take every core there is for a while: the adviser's first page goes before them, if it comes soon.
     """
     desk.first_page.wait(_FIRST_PAGE_SECONDS)
-    begin_reading(desk)
+    start_indexing(desk)
     if not desk.stopping.is_set():
         background_check.check_store(desk, today)
 
 
-def begin_reading(desk: OpenDesk) -> None:
+def start_indexing(desk: OpenDesk) -> None:
     """Have the processes of `desk.index` read the store for search and inbox, and know what was noted."""
     desk.index.begin(str(desk.store.path), desk.keyring, desk.letterhead)
     for address, (_, casefile) in list(desk.casefiles.items()):

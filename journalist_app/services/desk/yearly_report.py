@@ -38,7 +38,7 @@ from store import entries, mailboxes, public_files, records
 from store import ledger_tallies as ledger
 from store.errors import RecordMovedError
 
-KINDS: Final = ("html", "pdf", "csv")
+FILE_KINDS: Final = ("html", "pdf", "csv")
 YEARS: Final = range(2000, 2100)  # what a file's name and the source's site know
 _MANY: Final = 2000  # tallies that are worth starting processes for: half a second's work
 _PATIENCE_SECONDS: Final = 60  # between two portions of some hundred tallies
@@ -48,7 +48,7 @@ _Text = Annotated[str, Meta(max_length=100_000)]
 
 
 @dataclass(frozen=True, slots=True)
-class OwnWords:
+class ReportWords:
     """What the adviser says in the report, in Dutch and in English."""
 
     nl: str = ""
@@ -60,7 +60,7 @@ class OwnWords:
 
 
 @dataclass(frozen=True, slots=True)
-class Year:
+class ReportYear:
     """A year's report as it is, or would be. `published` is None while it is not.
 
     The `unread` mailboxes are there still and count as read; `unsound` could not be counted as they should,
@@ -72,7 +72,7 @@ class Year:
     counts: YearCounts = field(repr=False)
     floors: Floors
     lists: Lists
-    words: OwnWords = field(repr=False)
+    words: ReportWords = field(repr=False)
     day: date
     published: date | None
     unread: tuple[Address, ...] = ()
@@ -96,7 +96,7 @@ class Year:
 def published_years(desk: OpenDesk) -> tuple[int, ...]:
     """Return the years that were published, newest first; the letterhead tells."""
     names = {report.title for report in desk.letterhead.reports}
-    return tuple(year for year in reversed(YEARS) if file_name(year, "nl", "html") in names)
+    return tuple(year for year in reversed(YEARS) if public_file_name(year, "nl", "html") in names)
 
 
 def years_to_report(desk: OpenDesk, today: date) -> tuple[int, ...]:
@@ -107,11 +107,11 @@ def years_to_report(desk: OpenDesk, today: date) -> tuple[int, ...]:
     """
     with desk.store.reading() as session:
         live = {day.year for _, day in entries.first_entry_days(session, Author.SOURCE)}
-    found = {*live, *years_with_mailboxes(gather(open_ledger(desk)))} - set(published_years(desk))
+    found = {*live, *years_with_mailboxes(gather(read_ledger(desk)))} - set(published_years(desk))
     return tuple(sorted((year for year in found if year in YEARS and year <= today.year), reverse=True))
 
 
-def look_at(desk: OpenDesk, year: int, today: date) -> Year:
+def read_report_year(desk: OpenDesk, year: int, today: date) -> ReportYear:
     """Return a year: as it was frozen, or counted now.
 
     Raises:
@@ -122,18 +122,18 @@ def look_at(desk: OpenDesk, year: int, today: date) -> Year:
     if frozen is not None:
         return frozen
     live = _Live(desk, year)
-    gathered = gather(chain(open_ledger(desk), live.tallies()))
+    gathered = gather(chain(read_ledger(desk), live.tallies()))
     lists = _lists(desk)
     counts = count_year(gathered, year, shapes(lists), Dimension.NOTHING)
     with desk.store.reading() as session:
         gone = mailboxes.ended_mailboxes(session)
-    ended = [row for row in gone if closing.is_to_be_seen(desk, row, today)]
-    return Year(
+    ended = [row for row in gone if closing.needs_acknowledging(desk, row, today)]
+    return ReportYear(
         year,
         counts,
         desk.config.floors,
         lists,
-        words_for(desk, year),
+        read_report_words(desk, year),
         today,
         published=None,
         unread=tuple(live.unread),
@@ -142,7 +142,7 @@ def look_at(desk: OpenDesk, year: int, today: date) -> Year:
     )
 
 
-def open_ledger(desk: OpenDesk) -> Iterator[CountedTally]:
+def read_ledger(desk: OpenDesk) -> Iterator[CountedTally]:
     """Yield every tally that a workstation of this desk wrote; what was opened before is known.
 
     Raises:
@@ -162,7 +162,7 @@ def open_ledger(desk: OpenDesk) -> Iterator[CountedTally]:
     return (tally for tally in known if tally is not None and tally.is_ours)
 
 
-def words_for(desk: OpenDesk, year: int) -> OwnWords:
+def read_report_words(desk: OpenDesk, year: int) -> ReportWords:
     """Return what the adviser wrote for a report that is not published yet.
 
     Raises:
@@ -174,7 +174,7 @@ def words_for(desk: OpenDesk, year: int) -> OwnWords:
 # ---- writing and publishing ------------------------------------------------------------------------
 
 
-def keep_report_words(desk: OpenDesk, year: int, words: OwnWords) -> None:
+def save_report_words(desk: OpenDesk, year: int, words: ReportWords) -> None:
     """Keep the adviser's words for a report, sealed.
 
     Raises:
@@ -211,14 +211,14 @@ def publish_report(desk: OpenDesk, year: int, digest: str, today: date) -> None:
     """
     if year >= today.year:
         raise ReportRefusedError(ReportRefusal.NOT_OVER)
-    found = look_at(desk, year, today)
+    found = read_report_year(desk, year, today)
     if found.published is not None:
         raise ReportRefusedError(ReportRefusal.PUBLISHED)
     if found.digest != digest:
         raise ReportRefusedError(ReportRefusal.CHANGED)
     frozen = replace(found, published=today)
     files = {
-        file_name(year, language, kind): body
+        public_file_name(year, language, kind): body
         for language in LANGUAGES
         for kind, body in _files(desk, frozen, Audience.PUBLIC, language).items()
     }
@@ -226,38 +226,40 @@ def publish_report(desk: OpenDesk, year: int, digest: str, today: date) -> None:
     _publish(desk, found, files, today)
 
 
-def file_of(desk: OpenDesk, found: Year, audience: Audience, language: str, kind: str) -> bytes:
+def build_report_file(
+    desk: OpenDesk, found: ReportYear, audience: Audience, language: str, kind: str
+) -> bytes:
     """Return one file of a version. What was published is made anew from what was frozen; else it is a draft.
 
     Raises:
         PdfToolsMissingError: this machine cannot make a PDF.
     """
-    document = document_of(desk, found, audience, language)
+    document = build_document(desk, found, audience, language)
     if kind == "csv":
         return table_csv.render_csv(document, found.year)
     page = html.render_html(document)
     return page if kind == "html" else pdf.render_pdf(page)
 
 
-def document_of(desk: OpenDesk, found: Year, audience: Audience, language: str) -> Document:
+def build_document(desk: OpenDesk, found: ReportYear, audience: Audience, language: str) -> Document:
     """Return a version in one language, before it is laid out."""
     names: Mapping[str, str] = {str(each): name for each, name in desk.letterhead.desk_name.items()}
     imprint = Imprint(names[language], found.day, found.words.of(language), is_draft=found.published is None)
     return compose_report(found.version(audience), found.lists, language, imprint)
 
 
-def file_name(year: int, language: str, kind: str) -> str:
+def public_file_name(year: int, language: str, kind: str) -> str:
     """Return the name under which a public file is stored, and named in the letterhead."""
     return f"report-{year}-{language}.{kind}"
 
 
-def saved_name(found: Year, audience: Audience, language: str, kind: str) -> str:
+def download_name(found: ReportYear, audience: Audience, language: str, kind: str) -> str:
     """Return the name under which the adviser saves a file of a version: a draft says that it is one."""
     draft = "" if found.published else "-draft"
     return f"{found.year}-{audience}-{language}{draft}.{kind}"
 
 
-def _publish(desk: OpenDesk, found: Year, files: Mapping[str, bytes], today: date) -> None:
+def _publish(desk: OpenDesk, found: ReportYear, files: Mapping[str, bytes], today: date) -> None:
     name, body = _frozen_name(found.year), _Frozen.of(found, today).to_bytes()
     sealed = seal_record(RecordKind.COUNTS, name, 1, body, keyring=desk.keyring, letterhead=desk.letterhead)
     reports = tuple(
@@ -269,7 +271,7 @@ def _publish(desk: OpenDesk, found: Year, files: Mapping[str, bytes], today: dat
             records.put(session, RecordKind.COUNTS, name, 1, sealed, goes_to_peers=True)
             for title, file in files.items():
                 public_files.put(session, title, file)
-            following: Letterhead = publish_letterhead.publish_successor(
+            following: Letterhead = publish_letterhead.sign_next_letterhead(
                 desk,
                 session,
                 issued=max(today, desk.letterhead.issued),
@@ -278,7 +280,7 @@ def _publish(desk: OpenDesk, found: Year, files: Mapping[str, bytes], today: dat
     except RecordMovedError as why:
         raise ReportRefusedError(ReportRefusal.PUBLISHED) from why
     desk.saw_record(RecordKind.COUNTS, name, 1)
-    publish_letterhead.in_use(desk, following)
+    publish_letterhead.use_letterhead(desk, following)
     desk.save()
 
 
@@ -286,17 +288,19 @@ def _keep_first_days(desk: OpenDesk, unread: Sequence[Address]) -> None:
     """Note the year in which unread mailboxes count: ended so, they would count in another as well."""
     for address in unread:
         with suppress(MailboxNotFoundError):
-            count_for_report.keep_counts(
-                desk, address, count_for_report.opened_to_count(desk, conversation_of(desk, address).entries)
+            count_for_report.save_counts(
+                desk,
+                address,
+                count_for_report.open_for_counting(desk, conversation_of(desk, address).entries),
             )
 
 
-def _files(desk: OpenDesk, found: Year, audience: Audience, language: str) -> dict[str, bytes]:
-    page = html.render_html(document_of(desk, found, audience, language))
+def _files(desk: OpenDesk, found: ReportYear, audience: Audience, language: str) -> dict[str, bytes]:
+    page = html.render_html(build_document(desk, found, audience, language))
     return {
         "html": page,
         "pdf": pdf.render_pdf(page),
-        "csv": file_of(desk, found, audience, language, "csv"),
+        "csv": build_report_file(desk, found, audience, language, "csv"),
     }
 
 
@@ -326,8 +330,8 @@ class _Live:
         except MailboxNotFoundError:
             return ()  # ended since: it comes back as a tally
         casefile = self._casefile(address)
-        opened = count_for_report.opened_to_count(self._desk, conversation.entries)
-        known = count_for_report.with_facts(casefile, opened, self._desk.letterhead)
+        opened = count_for_report.open_for_counting(self._desk, conversation.entries)
+        known = count_for_report.add_facts(casefile, opened, self._desk.letterhead)
         self.unsound += bool(conversation.faults)
         if known.first_message is None or known.first_message.year != self._year:
             return ()  # nothing that is signed says so
@@ -417,7 +421,7 @@ class _Frozen(_Kept, frozen=True, kw_only=True):
     words: _Words
 
     @classmethod
-    def of(cls, found: Year, today: date) -> Self:
+    def of(cls, found: ReportYear, today: date) -> Self:
         return cls(
             year=found.year,
             published=today,
@@ -432,19 +436,19 @@ class _Frozen(_Kept, frozen=True, kw_only=True):
     def to_bytes(self) -> bytes:
         return msgspec.json.encode(self)
 
-    def to_year(self) -> Year:
-        return Year(
+    def to_year(self) -> ReportYear:
+        return ReportYear(
             self.year,
             YearCounts(self.year, self.mailboxes, self.tables),
             Floors(self.public_floor, self.sg_floor),
             self.lists,
-            OwnWords(self.words.nl, self.words.en),
+            ReportWords(self.words.nl, self.words.en),
             self.published,
             published=self.published,
         )
 
 
-def _frozen(desk: OpenDesk, year: int) -> Year | None:
+def _frozen(desk: OpenDesk, year: int) -> ReportYear | None:
     kept = desk_records.read_record(desk, RecordKind.COUNTS, _frozen_name(year))
     if kept is None:
         if year in published_years(desk):
@@ -456,15 +460,15 @@ def _frozen(desk: OpenDesk, year: int) -> Year | None:
         raise RecordUnsoundError from why
 
 
-def _words(desk: OpenDesk, year: int) -> tuple[int, OwnWords]:
+def _words(desk: OpenDesk, year: int) -> tuple[int, ReportWords]:
     kept = desk_records.read_record(desk, RecordKind.COUNTS, _words_name(year))
     if kept is None:
-        return 0, OwnWords()
+        return 0, ReportWords()
     try:
         words = msgspec.json.decode(kept.body, type=_Words)
     except msgspec.DecodeError as why:
         raise RecordUnsoundError from why
-    return kept.revision, OwnWords(words.nl, words.en)
+    return kept.revision, ReportWords(words.nl, words.en)
 
 
 def _frozen_name(year: int) -> bytes:

@@ -7,7 +7,7 @@ from datetime import date
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import SendRefusal, SendRefusedError
 from journalist_app.services.mailbox import steps
-from journalist_app.services.mailbox.send_entries import AdviserFormContext, Sending, Wanted
+from journalist_app.services.mailbox.send_entries import AdviserFormContext, EntrySender, NewEntry
 from journalist_app.services.mailbox.steps import StepForm
 from protocol.content import TEXT_CHARS, Content, Kind
 from protocol.identifiers import Address, EntryId
@@ -29,7 +29,7 @@ class ReplyForm:
     step_id: EntryId | None = None
 
 
-class Answering(Sending):
+class AnswerSender(EntrySender):
     """An answer under way; see `Sending`. Text and step reach the source together or not at all."""
 
     def __init__(self, desk: OpenDesk, form: ReplyForm, *, today: date, half_hour: int) -> None:
@@ -44,7 +44,7 @@ class Answering(Sending):
             AnotherTextError: the form was used for another text.
             SourceWroteError: the source's newest utterance is not the one that the adviser saw.
         """
-        wanted: list[Wanted] = []
+        wanted: list[NewEntry] = []
         self._has_text = False
         text = form.text.replace("\r\n", "\n").strip("\n")
         if len(text) > TEXT_CHARS:
@@ -53,7 +53,7 @@ class Answering(Sending):
             self._has_text = True
             wanted.append((form.entry_id, Content(kind=Kind.MESSAGE, text=text)))
         if form.step is not None and form.step_id is not None and form.step.is_filled:
-            wanted.append((form.step_id, steps.content_of(form.step, desk.letterhead, today)))
+            wanted.append((form.step_id, steps.build_manual_step(form.step, desk.letterhead, today)))
         if not wanted:
             raise SendRefusedError(SendRefusal.TEXT_MISSING)
         super().__init__(

@@ -1,6 +1,5 @@
 """Closing: a last word and a day, after which nothing is left but tallies. And what keeps that promise."""
 
-import calendar
 from contextlib import suppress
 from datetime import date
 from typing import Final
@@ -20,7 +19,7 @@ from journalist_app.errors import (
     SendRefusedError,
 )
 from journalist_app.services.mailbox import count_for_report, order_deletion
-from journalist_app.services.mailbox.send_entries import AdviserFormContext, Sending
+from journalist_app.services.mailbox.send_entries import AdviserFormContext, EntrySender
 from journalist_app.services.records import casefiles, unsent_forms
 from protocol.casefile import Casefile
 from protocol.content import TEXT_CHARS, ClosingNote, Content, Kind
@@ -33,8 +32,8 @@ from protocol.thread_state import EntryContent, thread_state
 from store import deletion_orders, entries, mailboxes, sync_findings
 from store.mailboxes import EndedMailbox
 from store.sync_findings import FindingKind
+from web.dates import add_months
 
-_MONTHS: Final = 12
 _NO_HEAD: Final = (0, NO_DIGEST)
 
 
@@ -55,7 +54,14 @@ def close_mailbox(
         raise SendRefusedError(SendRefusal.TEXT_MISSING)
     if len(text) > TEXT_CHARS:
         raise SendRefusedError(SendRefusal.TEXT_TOO_LONG)
-    _close(desk, form_context, text, order_deletion.retention(desk, today), today=today, half_hour=half_hour)
+    _close(
+        desk,
+        form_context,
+        text,
+        order_deletion.choose_deletion_day(desk, today),
+        today=today,
+        half_hour=half_hour,
+    )
 
 
 def close_as_spam(desk: OpenDesk, form_context: AdviserFormContext, *, today: date, half_hour: int) -> None:
@@ -71,7 +77,7 @@ def close_as_spam(desk: OpenDesk, form_context: AdviserFormContext, *, today: da
             desk,
             form_context,
             "",
-            order_deletion.day_within_a_week(desk, today),
+            order_deletion.choose_early_deletion_day(desk, today),
             today=today,
             half_hour=half_hour,
         )
@@ -81,7 +87,9 @@ def close_as_spam(desk: OpenDesk, form_context: AdviserFormContext, *, today: da
 
 
 def _call_spam(desk: OpenDesk, address: Address, *, is_spam: bool) -> None:
-    casefiles.change(desk, address, lambda casefile: msgspec.structs.replace(casefile, is_spam=is_spam))
+    casefiles.update_casefile(
+        desk, address, lambda casefile: msgspec.structs.replace(casefile, is_spam=is_spam)
+    )
 
 
 def _close(  # noqa: PLR0913  # what is said, upon what, and when
@@ -90,7 +98,7 @@ def _close(  # noqa: PLR0913  # what is said, upon what, and when
     if _was_closed(desk, form_context):
         return
     # First: should the desk stop between the two, the next check knows that an order is missing.
-    casefiles.change(
+    casefiles.update_casefile(
         desk, form_context.address, lambda casefile: msgspec.structs.replace(casefile, keep_until=due)
     )
     content = Content(kind=Kind.CLOSING, text=text, closing=ClosingNote(delete_on=due))
@@ -100,7 +108,7 @@ def _close(  # noqa: PLR0913  # what is said, upon what, and when
             desk, session, form_context.address, heads, opened, due=due, today=today
         )
 
-    with Sending(
+    with EntrySender(
         desk,
         form_context,
         [(form_context.entry_id, content)],
@@ -122,13 +130,13 @@ def _was_closed(desk: OpenDesk, form_context: AdviserFormContext) -> bool:
 # ---- what keeps the promise, whenever the store is checked -----------------------------------------
 
 
-def tend(desk: OpenDesk, today: date) -> None:
+def maintain_deletions(desk: OpenDesk, today: date) -> None:
     """Put right what orders need, in the background.
 
     An order that was voided goes, a closing without order gets one, an abandoned mailbox too; what was
     deleted by our own order is known to be so, and evidence goes when its day has come.
     """
-    know_purged(desk, today)
+    forget_deleted_mailboxes(desk, today)
     with desk.store.reading() as session:
         stored = deletion_orders.all_due(session, date.max)
     for each in stored:
@@ -141,7 +149,7 @@ def tend(desk: OpenDesk, today: date) -> None:
     _order_abandoned(desk, under_order, today)
 
 
-def is_our_order(desk: OpenDesk, row: EndedMailbox, today: date) -> bool:
+def is_deleted_by_order(desk: OpenDesk, row: EndedMailbox, today: date) -> bool:
     """Say whether the line of a mailbox that is gone holds the desk's own order to delete it, rightly used.
 
     The line itself is not signed. So the order's day must have come by our own clock, and it must not be one
@@ -167,13 +175,13 @@ def _has_crossed(desk: OpenDesk, address: Address) -> bool:
         return any(found.kind is FindingKind.CROSSED for found in sync_findings.of_mailbox(session, address))
 
 
-def is_to_be_seen(desk: OpenDesk, row: EndedMailbox, today: date) -> bool:
+def needs_acknowledging(desk: OpenDesk, row: EndedMailbox, today: date) -> bool:
     """Say whether the adviser has to see the line of a mailbox that is gone, before it is counted.
 
     One that says it was counted, and that the source did not sign, is shown: somebody made it up.
     """
     is_known = _is_counted(desk, row) and _is_ended_by_source(row)
-    return not is_known and not is_our_order(desk, row, today)
+    return not is_known and not is_deleted_by_order(desk, row, today)
 
 
 def _is_counted(desk: OpenDesk, row: EndedMailbox) -> bool:
@@ -185,7 +193,7 @@ def _is_counted(desk: OpenDesk, row: EndedMailbox) -> bool:
     return row.is_counted or was_ours
 
 
-def acknowledge_ending(desk: OpenDesk, ended: removal.MailboxEnding, today: date) -> None:
+def count_ended_mailbox(desk: OpenDesk, ended: removal.MailboxEnding, today: date) -> None:
     """Count a mailbox whose source signed that it is ended, and drop its line and its casefile.
 
     Evidence of what was passed on stays until the day on which the mailbox would have been deleted.
@@ -196,11 +204,13 @@ def acknowledge_ending(desk: OpenDesk, ended: removal.MailboxEnding, today: date
     address = ended.address
     casefile = casefiles.read_casefile(desk, address)
     if casefile.evidence:
-        keep_until = casefile.keep_until or order_deletion.retention(desk, today)
-        casefiles.change(desk, address, lambda now: msgspec.structs.replace(now, keep_until=keep_until))
+        keep_until = casefile.keep_until or order_deletion.choose_deletion_day(desk, today)
+        casefiles.update_casefile(
+            desk, address, lambda now: msgspec.structs.replace(now, keep_until=keep_until)
+        )
     # Whoever of the desk read or wrote there left an entry.
     is_read = any(strand != SOURCE_STRAND for strand in ended.heads)
-    known = count_for_report.with_ending_counted(desk, casefile, ended)
+    known = count_for_report.add_facts_of_ending(desk, casefile, ended)
     counted = tallies_of(known, desk.letterhead, closed=ended.day, is_read=is_read)
     tallies = seal_tallies(counted, desk.letterhead, desk.keyring.desk_writer)
     desk.forget_ended(address)
@@ -210,7 +220,7 @@ def acknowledge_ending(desk: OpenDesk, ended: removal.MailboxEnding, today: date
         if not casefile.evidence:
             casefiles.drop_casefile(desk, session, address)
     if casefile.evidence:
-        casefiles.change(desk, address, _evidence_alone)
+        casefiles.update_casefile(desk, address, _evidence_alone)
     desk.save()
 
 
@@ -218,7 +228,7 @@ def _evidence_alone(casefile: Casefile) -> Casefile:
     return Casefile(evidence=casefile.evidence, passed_on=casefile.passed_on, keep_until=casefile.keep_until)
 
 
-def know_purged(desk: OpenDesk, today: date) -> None:
+def forget_deleted_mailboxes(desk: OpenDesk, today: date) -> None:
     """Note what was deleted by this desk's own order, with its casefile, and drop the lines about it.
 
     So too what another workstation has counted, and a line that comes back with a server that was put back.
@@ -226,7 +236,7 @@ def know_purged(desk: OpenDesk, today: date) -> None:
     with desk.store.reading() as session:
         ended = mailboxes.ended_mailboxes(session)
     for row in ended:
-        if is_our_order(desk, row, today):
+        if is_deleted_by_order(desk, row, today):
             _forget_purged(desk, Address(row.address))
         elif _is_counted(desk, row) and _is_ended_by_source(row):
             with suppress(RecordUnsoundError):  # noted for the inbox; the line waits, as counted
@@ -240,7 +250,7 @@ def _is_ended_by_source(row: EndedMailbox) -> bool:
 
 
 def _forget_purged(desk: OpenDesk, address: Address) -> None:
-    unsent_forms.forget_those_about(desk, address)
+    unsent_forms.drop_unsent_about(desk, address)
     desk.forget_purged(address)
     desk.save()  # first: were the line only dropped from the store, the mailbox would look taken away
     with desk.store.writing() as session:
@@ -258,13 +268,13 @@ def _forget_counted(desk: OpenDesk, address: Address) -> None:
         if not casefile.evidence:
             casefiles.drop_casefile(desk, session, address)
     if casefile.evidence and casefile != _evidence_alone(casefile):
-        casefiles.change(desk, address, _evidence_alone)
+        casefiles.update_casefile(desk, address, _evidence_alone)
     desk.save()
 
 
 def _tend_order(desk: OpenDesk, stored: deletion_orders.StoredOrder, today: date) -> None:
     address = Address(stored.address)
-    ordered = order_deletion.verified(desk, stored)
+    ordered = order_deletion.verify_stored_order(desk, stored)
     if ordered is not None and _heads_of(desk, address) == dict(ordered.heads):
         return
     try:
@@ -295,8 +305,8 @@ def _leave_evidence(desk: OpenDesk, address: Address, today: date) -> None:
         return  # it has come back, and that is told
     casefile = casefiles.read_casefile(desk, address)
     if casefile.evidence:
-        keep_until = casefile.keep_until or order_deletion.retention(desk, today)
-        casefiles.change(
+        keep_until = casefile.keep_until or order_deletion.choose_deletion_day(desk, today)
+        casefiles.update_casefile(
             desk,
             address,
             lambda now: _evidence_alone(msgspec.structs.replace(now, keep_until=keep_until)),
@@ -331,7 +341,7 @@ def _order_anew(desk: OpenDesk, conversation: Conversation, today: date) -> None
     opened = _opened(desk, conversation)
     closed = thread_state(conversation.address, opened).closing
     if closed is None or closed.by is None:
-        casefiles.change(desk, conversation.address, _open_again)
+        casefiles.update_casefile(desk, conversation.address, _open_again)
     else:
         with desk.store.writing() as session:
             order_deletion.order_deletion(
@@ -357,7 +367,7 @@ def _order_abandoned(desk: OpenDesk, under_order: set[Address], today: date) -> 
     """
     if desk.last_check == today:
         return
-    before = months_earlier(today, desk.letterhead.abandoned_months)
+    before = add_months(today, -desk.letterhead.abandoned_months)
     with desk.store.reading() as session:
         old = mailboxes.opened_before(session, before)
     for raw in old:
@@ -384,15 +394,9 @@ def _order_if_abandoned(desk: OpenDesk, address: Address, before: date, today: d
             address,
             conversation.heads,
             opened,
-            due=order_deletion.day_within_a_week(desk, today),
+            due=order_deletion.choose_early_deletion_day(desk, today),
             today=today,
         )
-
-
-def months_earlier(day: date, months: int) -> date:
-    """Return the day so many months before another; the last of the month where that one has no such day."""
-    year, month = divmod(day.year * _MONTHS + day.month - 1 - months, _MONTHS)
-    return date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
 
 
 def _opened(desk: OpenDesk, conversation: Conversation) -> tuple[EntryContent, ...]:

@@ -21,7 +21,7 @@ from protocol.thread_state import EntryContent
 from store.errors import StoreError
 
 
-def with_facts(casefile: Casefile, opened: Sequence[EntryContent], letterhead: Letterhead) -> Casefile:
+def add_facts(casefile: Casefile, opened: Sequence[EntryContent], letterhead: Letterhead) -> Casefile:
     """Return the casefile with what the entries tell; what was known before is never made less."""
     found = response_facts(opened, letterhead)
     return msgspec.structs.replace(
@@ -32,7 +32,7 @@ def with_facts(casefile: Casefile, opened: Sequence[EntryContent], letterhead: L
     )
 
 
-def opened_to_count(desk: OpenDesk, entries: Sequence[SignedEntry]) -> tuple[EntryContent, ...]:
+def open_for_counting(desk: OpenDesk, entries: Sequence[SignedEntry]) -> tuple[EntryContent, ...]:
     """Open what the desk said, since it may only confirm; what sources wrote counts unopened."""
     return tuple(
         (
@@ -45,18 +45,18 @@ def opened_to_count(desk: OpenDesk, entries: Sequence[SignedEntry]) -> tuple[Ent
     )
 
 
-def keep_counts(desk: OpenDesk, address: Address, opened: Sequence[EntryContent]) -> None:
+def save_counts(desk: OpenDesk, address: Address, opened: Sequence[EntryContent]) -> None:
     """Write down what the entries of a mailbox tell, where its casefile does not say so yet.
 
     It stops nothing: what could not be kept now is found again when the mailbox is next opened.
     """
     with suppress(RecordUnsoundError, CasefileRefusedError, StoreError):
         casefile = casefiles.read_casefile(desk, address)
-        if with_facts(casefile, opened, desk.letterhead) != casefile:
-            casefiles.change(desk, address, lambda now: with_facts(now, opened, desk.letterhead))
+        if add_facts(casefile, opened, desk.letterhead) != casefile:
+            casefiles.update_casefile(desk, address, lambda now: add_facts(now, opened, desk.letterhead))
 
 
-def keep_in_background(desk: OpenDesk, conversation: Conversation) -> None:
+def save_counts_in_background(desk: OpenDesk, conversation: Conversation) -> None:
     """Do as `keep` for a mailbox in which something is new, if there is a casefile of it.
 
     Who opens a mailbox or answers makes one. None is made here: a thief of the store takes that for a mailbox
@@ -70,11 +70,11 @@ def keep_in_background(desk: OpenDesk, conversation: Conversation) -> None:
             return
         # Unopened, a step that only confirms passes for an answer: no more than this can have come to it.
         unopened = [(entry, None) for entry in conversation.entries]
-        if with_facts(casefile, unopened, desk.letterhead) != casefile:
-            keep_counts(desk, conversation.address, opened_to_count(desk, conversation.entries))
+        if add_facts(casefile, unopened, desk.letterhead) != casefile:
+            save_counts(desk, conversation.address, open_for_counting(desk, conversation.entries))
 
 
-def with_ending_counted(desk: OpenDesk, casefile: Casefile, ended: MailboxEnding) -> Casefile:
+def add_facts_of_ending(desk: OpenDesk, casefile: Casefile, ended: MailboxEnding) -> Casefile:
     """Return the casefile with what the line of a mailbox that its source ended tells.
 
     Whoever reads an answer and ends the mailbox at once leaves no mark that a check could find. But the line

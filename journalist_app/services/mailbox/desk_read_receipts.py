@@ -17,7 +17,7 @@ from store import entries
 from store.errors import StoreError
 
 
-def mark_read(
+def append_desk_read_receipt(
     desk: OpenDesk, conversation: Conversation, opened: tuple[OpenedEntry, ...], *, today: date
 ) -> None:
     """Sign that everything in this conversation was read, if something new of the source is in it.
@@ -47,7 +47,7 @@ def mark_read(
         with desk.store.writing() as session:
             entries.append(session, **mark.to_stored())
             with suppress(RecordUnsoundError):  # the next check tells
-                order_deletion.renew(desk, session, conversation, heads, opened, today=today)
+                order_deletion.renew_order(desk, session, conversation, heads, opened, today=today)
         desk.remember(
             conversation.address,
             heads,

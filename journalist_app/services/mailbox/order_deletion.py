@@ -23,7 +23,7 @@ from store import deletion_orders
 
 
 @dataclass(frozen=True, slots=True)
-class Ordered:
+class OrderedMailbox:
     """A mailbox that is deleted on `due`. The reason is "closed", "spam" or "abandoned"."""
 
     address: str
@@ -32,20 +32,20 @@ class Ordered:
     reason: str
 
 
-def retention(desk: OpenDesk, today: date) -> date:
+def choose_deletion_day(desk: OpenDesk, today: date) -> date:
     """Return the day on which a mailbox that is closed today is deleted.
 
     It is moved by some random days, so that the day of a deletion does not tell the day of a closing.
     """
-    return today + timedelta(days=desk.letterhead.deletes_after_days + some_days(desk))
+    return today + timedelta(days=desk.letterhead.deletes_after_days + random_days(desk))
 
 
-def day_within_a_week(desk: OpenDesk, today: date) -> date:
+def choose_early_deletion_day(desk: OpenDesk, today: date) -> date:
     """Return a day within the next week or so, for what nobody will ask after."""
-    return today + timedelta(days=1 + some_days(desk))
+    return today + timedelta(days=1 + random_days(desk))
 
 
-def some_days(desk: OpenDesk) -> int:
+def random_days(desk: OpenDesk) -> int:
     """Return a random number of days, from none to those in the settings."""
     return secrets.randbelow(desk.config.retention_spread_days + 1)
 
@@ -62,7 +62,7 @@ def order_deletion(  # noqa: PLR0913  # what is deleted when, and what is counte
 ) -> None:
     """Order a mailbox's deletion as it stands at these heads, in the caller's transaction."""
     writer = desk.keyring.desk_writer
-    casefile = count_for_report.with_facts(casefiles.read_casefile(desk, address), opened, desk.letterhead)
+    casefile = count_for_report.add_facts(casefiles.read_casefile(desk, address), opened, desk.letterhead)
     counted = tallies_of(casefile, desk.letterhead, closed=today, is_read=_is_read(opened))
     tallies = seal_tallies(counted, desk.letterhead, writer)
     due = max(due, today)
@@ -70,7 +70,7 @@ def order_deletion(  # noqa: PLR0913  # what is deleted when, and what is counte
     deletion_orders.put(session, address, statement, due, tallies)
 
 
-def keep_right(  # noqa: PLR0913  # as `order_deletion`
+def update_order(  # noqa: PLR0913  # as `order_deletion`
     desk: OpenDesk,
     session: Session,
     address: Address,
@@ -92,7 +92,7 @@ def keep_right(  # noqa: PLR0913  # as `order_deletion`
         order_deletion(desk, session, address, heads, opened, due=closed.by, today=today)
 
 
-def renew(  # noqa: PLR0913  # as `order_deletion`
+def renew_order(  # noqa: PLR0913  # as `order_deletion`
     desk: OpenDesk,
     session: Session,
     conversation: Conversation,
@@ -106,13 +106,13 @@ def renew(  # noqa: PLR0913  # as `order_deletion`
     So an order that does not name the desk's newest entry is one that the desk took back: see `closing`.
     """
     stored = deletion_orders.find(session, conversation.address)
-    ordered = verified(desk, stored) if stored is not None else None
+    ordered = verify_stored_order(desk, stored) if stored is not None else None
     if ordered is not None and not is_order_void(ordered, conversation.entries):
         thread = [(each.signed, each.content) for each in opened]
         order_deletion(desk, session, conversation.address, heads, thread, due=ordered.due, today=today)
 
 
-def verified(desk: OpenDesk, stored: deletion_orders.StoredOrder) -> DeletionOrder | None:
+def verify_stored_order(desk: OpenDesk, stored: deletion_orders.StoredOrder) -> DeletionOrder | None:
     """Return what an order in the store says; None where it is not this desk's, or of another mailbox."""
     try:
         found = verify_order(stored.statement, strands=desk.letterhead.strand_keys)
@@ -122,7 +122,7 @@ def verified(desk: OpenDesk, stored: deletion_orders.StoredOrder) -> DeletionOrd
     return found if is_whole else None
 
 
-def ordered(desk: OpenDesk) -> tuple[Ordered, ...]:
+def list_ordered_mailboxes(desk: OpenDesk) -> tuple[OrderedMailbox, ...]:
     """Return the mailboxes that are under order, by the day on which they are deleted."""
     with desk.store.reading() as session:
         stored = deletion_orders.all_due(session, date.max)
@@ -133,7 +133,9 @@ def ordered(desk: OpenDesk) -> tuple[Ordered, ...]:
         casefile = known[1] if known else Casefile()
         reason = "abandoned" if casefile.keep_until is None else "closed"
         rows.append(
-            Ordered(address.hex(), desk.label(address), each.due, "spam" if casefile.is_spam else reason)
+            OrderedMailbox(
+                address.hex(), desk.label(address), each.due, "spam" if casefile.is_spam else reason
+            )
         )
     return tuple(rows)
 

@@ -29,8 +29,8 @@ from journalist_app.errors import (
 )
 from journalist_app.files.export import Addressee, Exporter
 from journalist_app.services.mailbox import file_downloads, order_deletion
-from journalist_app.services.mailbox.send_entries import AdviserFormContext, Alongside, Sending
-from journalist_app.services.mailbox.steps import NO_WORDS, StepForm, in_words, one_line
+from journalist_app.services.mailbox.send_entries import AdviserFormContext, EntrySender, TransactionHook
+from journalist_app.services.mailbox.steps import EMPTY_STEP_FORM, StepForm, build_step, trim_step_text
 from journalist_app.services.records import casefiles
 from protocol.casefile import Casefile, Evidence, EvidenceKind, PassedOn
 from protocol.content import Content, Kind, ProposalNote, StepName, StepNote
@@ -54,7 +54,7 @@ REASON_CHARS_MIN: Final = 40  # a sentence: "spoed" is no reason that a source c
 
 
 @dataclass(frozen=True, slots=True)
-class Without:
+class WithoutConsent:
     """To pass on without the source's agreement: why, which the source reads, and a second word."""
 
     reason: str = field(repr=False)
@@ -68,8 +68,8 @@ def begin_passing_on(  # noqa: PLR0913  # what, upon what, why and when
     *,
     today: date,
     half_hour: int,
-    without: Without | None = None,
-    words: StepForm = NO_WORDS,
+    without: WithoutConsent | None = None,
+    words: StepForm = EMPTY_STEP_FORM,
 ) -> None:
     """Say in the mailbox, signed, that passing on begins. Once the source can see it, taking back has ended.
 
@@ -98,14 +98,14 @@ def begin_passing_on(  # noqa: PLR0913  # what, upon what, why and when
         proposal=proposed.digest,
         without_consent=without is not None,
     )
-    content = in_words(replace(words, text=reason or words.text), step, desk.letterhead, today)
+    content = build_step(replace(words, text=reason or words.text), step, desk.letterhead, today)
 
     def is_still_agreed(_: Conversation, opened: tuple[OpenedEntry, ...]) -> None:
         now = thread_state(form_context.address, [(each.signed, each.content) for each in opened])
         _require_consent(_find(now, proposal_id), opened, now, without)
 
     keep_evidence(desk, form_context.address, proposed)
-    with Sending(
+    with EntrySender(
         desk,
         form_context,
         [(form_context.entry_id, content)],
@@ -117,11 +117,13 @@ def begin_passing_on(  # noqa: PLR0913  # what, upon what, why and when
         under_way.send()
 
 
-def _nothing_is_deleted(desk: OpenDesk, address: Address, proposed: ProposalState, today: date) -> Alongside:
+def _nothing_is_deleted(
+    desk: OpenDesk, address: Address, proposed: ProposalState, today: date
+) -> TransactionHook:
     """Look in the transaction itself: a deletion moves no head."""
 
     def look(session: Session, heads: Heads, entries_now: tuple[EntryContent, ...]) -> None:
-        order_deletion.keep_right(desk, session, address, heads, entries_now, today=today)
+        order_deletion.update_order(desk, session, address, heads, entries_now, today=today)
         needed = [proposed.signed, *([proposed.answer.signed] if proposed.answer else [])]
         for signed in needed:
             row = entries.find(session, address, signed.envelope.entry_id)
@@ -131,14 +133,16 @@ def _nothing_is_deleted(desk: OpenDesk, address: Address, proposed: ProposalStat
     return look
 
 
-def under_way(stands: ThreadState) -> tuple[ProposalState, ...]:
+def list_unfinished(stands: ThreadState) -> tuple[ProposalState, ...]:
     """Return what is being passed on, and was not said to be handed over."""
     handed_over = {step.proposal for step in stands.steps if step.delivered}
     begun = {ProposalStatus.PASSING_ON, ProposalStatus.PASSED_ON}
     return tuple(each for each in stands.proposals if each.state in begun and each.digest not in handed_over)
 
 
-def is_confirmed(desk: OpenDesk, address: Address, stands: ThreadState, proposed: ProposalState) -> bool:
+def is_confirmed_by_server(
+    desk: OpenDesk, address: Address, stands: ThreadState, proposed: ProposalState
+) -> bool:
     """Say whether the server has every step by which a proposal is passed on; on one machine it always has.
 
     While it has not, the source may be taking back what they do not see; and while there is more at the
@@ -177,7 +181,7 @@ def make_export(
     proposed = _find(stands, proposal_id)
     begun = _begun(stands, proposed)
     is_first = proposed.state is ProposalStatus.PASSING_ON
-    if is_first and not is_confirmed(desk, form_context.address, stands, proposed):
+    if is_first and not is_confirmed_by_server(desk, form_context.address, stands, proposed):
         raise PassOnRefusedError(PassOnRefusal.NOT_CONFIRMED)
     exporter, recipient = _recipient(desk, _note(proposed), today)
     keep_evidence(desk, form_context.address, proposed)  # should the desk have stopped between the two
@@ -233,7 +237,7 @@ def _say_made(  # noqa: PLR0913  # what was made, where and when
             step=StepName.PASSED_ON, to=note.name, proposal=proposed.digest, next=begun.next, by=begun.by
         )
         content = Content(kind=Kind.STEP, text="", step=step)
-        with Sending(
+        with EntrySender(
             desk,
             form_context,
             [(form_context.entry_id, content)],
@@ -251,7 +255,7 @@ def _say_made(  # noqa: PLR0913  # what was made, where and when
         made=today,
         proposal=proposed.digest,
     )
-    casefiles.change(desk, form_context.address, lambda casefile: _with_passed_on(casefile, passed))
+    casefiles.update_casefile(desk, form_context.address, lambda casefile: _with_passed_on(casefile, passed))
 
 
 def record_handover(  # noqa: PLR0913  # what, when and how
@@ -281,9 +285,9 @@ def record_handover(  # noqa: PLR0913  # what, when and how
         raise PassOnRefusedError(PassOnRefusal.HANDOVER_DAY)
     note = _note(proposed)
     step = StepNote(step=StepName.PASSED_ON, to=note.name, proposal=proposed.digest, delivered=delivered)
-    content = in_words(words, step, desk.letterhead, today)
+    content = build_step(words, step, desk.letterhead, today)
     _send(desk, form_context, content, today=today, half_hour=half_hour)
-    casefiles.change(
+    casefiles.update_casefile(
         desk,
         form_context.address,
         lambda casefile: msgspec.structs.replace(
@@ -309,7 +313,7 @@ def keep_evidence(desk: OpenDesk, address: Address, proposed: ProposalState) -> 
         new = tuple(each for each in kept if each.entry not in known)
         return msgspec.structs.replace(casefile, evidence=(*casefile.evidence, *new))
 
-    casefiles.change(desk, address, with_evidence)
+    casefiles.update_casefile(desk, address, with_evidence)
 
 
 def _evidence(kind: EvidenceKind, signed: SignedEntry, content: Content) -> Evidence:
@@ -332,7 +336,7 @@ def _with_passed_on(casefile: Casefile, passed: PassedOn) -> Casefile:
 def _send(
     desk: OpenDesk, form_context: AdviserFormContext, content: Content, *, today: date, half_hour: int
 ) -> None:
-    with Sending(
+    with EntrySender(
         desk, form_context, [(form_context.entry_id, content)], today=today, half_hour=half_hour
     ) as under_way:
         under_way.send()
@@ -388,17 +392,20 @@ def _recipient(desk: OpenDesk, note: ProposalNote, today: date) -> tuple[Exporte
     raise PassOnRefusedError(PassOnRefusal.RECIPIENT_CHANGED)
 
 
-def _reason(without: Without | None) -> str:
+def _reason(without: WithoutConsent | None) -> str:
     if without is None:
         return ""
-    reason = one_line(without.reason)
+    reason = trim_step_text(without.reason)
     if len(reason) < REASON_CHARS_MIN or not without.is_confirmed:
         raise PassOnRefusedError(PassOnRefusal.REASON_MISSING)
     return reason
 
 
 def _require_consent(
-    proposed: ProposalState, opened: tuple[OpenedEntry, ...], stands: ThreadState, without: Without | None
+    proposed: ProposalState,
+    opened: tuple[OpenedEntry, ...],
+    stands: ThreadState,
+    without: WithoutConsent | None,
 ) -> None:
     """Refuse what the source did not agree to; with a reason, refuse what is not the newest proposal.
 

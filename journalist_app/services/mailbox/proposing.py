@@ -28,8 +28,13 @@ from journalist_app.errors import (
 )
 from journalist_app.files.export import Addressee, Exporter, FileFindings
 from journalist_app.services.mailbox import file_downloads
-from journalist_app.services.mailbox.send_entries import AdviserFormContext, Pending, Sending, Wanted
-from journalist_app.services.mailbox.steps import NO_WORDS, StepForm, in_words
+from journalist_app.services.mailbox.send_entries import (
+    AdviserFormContext,
+    EntrySender,
+    NewEntry,
+    PendingFiles,
+)
+from journalist_app.services.mailbox.steps import EMPTY_STEP_FORM, StepForm, build_step
 from protocol.content import (
     ATTACHMENTS,
     REMARK_CHARS,
@@ -51,7 +56,7 @@ from web.filenames import safe_name
 PREPARED_MAX: Final = 20  # proposals that are being looked at, in all windows together
 LOOK_BYTES: Final = 200_000_000  # a larger file is not copied into memory to be looked into
 
-Upload = tuple[str, str, Iterator[bytes]]  # name, media type, pieces
+UploadedFile = tuple[str, str, Iterator[bytes]]  # name, media type, pieces
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +69,11 @@ class ProposalForm:
     fingerprint: str
     text: str = field(repr=False)
     chosen: tuple[AttachmentId, ...] = ()
-    words: StepForm = field(default=NO_WORDS, repr=False)
+    words: StepForm = field(default=EMPTY_STEP_FORM, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Copy:
+class PendingCopy:
     """One copy of a file, sealed and pending; `sha256` is of its plaintext."""
 
     note: AttachmentNote
@@ -83,8 +88,8 @@ class PreparedFile:
     """
 
     name: str = field(repr=False)
-    original: Copy
-    cleaned: Copy | None
+    original: PendingCopy
+    cleaned: PendingCopy | None
     looked: FileFindings | None = field(repr=False)
 
     @property
@@ -104,14 +109,14 @@ class PreparedProposal:
     step: Content | None  # None where nothing is said with it
     step_id: EntryId
     files: tuple[PreparedFile, ...]
-    pending: Pending = field(repr=False)
+    pending: PendingFiles = field(repr=False)
 
     def give_up(self) -> None:
         """Leave every file of the proposal to be swept."""
         self.pending.give_up()
 
 
-def recipients(desk: OpenDesk) -> tuple[Addressee, ...]:
+def available_recipients(desk: OpenDesk) -> tuple[Addressee, ...]:
     """Return whom this desk can pass something on to; nobody where it has no OpenPGP at hand."""
     return desk.exporter.recipients if desk.exporter is not None else ()
 
@@ -120,7 +125,7 @@ def prepare_proposal(  # noqa: PLR0913  # what is proposed, upon what, and when
     desk: OpenDesk,
     form_context: AdviserFormContext,
     form: ProposalForm,
-    uploads: Iterable[Upload],
+    uploads: Iterable[UploadedFile],
     *,
     today: date,
     half_hour: int,
@@ -148,7 +153,7 @@ def prepare_proposal(  # noqa: PLR0913  # what is proposed, upon what, and when
         raise UnsoundMailboxError
     if conversation.source_said != form_context.seen:
         raise SendRefusedError(SendRefusal.SOURCE_WROTE)
-    pending = Pending(
+    pending = PendingFiles(
         desk, form_context.address, conversation.mailbox.recipient, form_context.entry_id, half_hour=half_hour
     )
     try:
@@ -174,7 +179,7 @@ def prepare_proposal(  # noqa: PLR0913  # what is proposed, upon what, and when
     return prepared
 
 
-def prepared_for(desk: OpenDesk, address: Address, entry_id: EntryId) -> PreparedProposal:
+def find_prepared(desk: OpenDesk, address: Address, entry_id: EntryId) -> PreparedProposal:
     """Return a proposal that the adviser is looking at.
 
     Raises:
@@ -208,16 +213,16 @@ def send_proposal(  # noqa: PLR0913  # which one, and when
     """
     if entry_id not in desk.prepared and _is_there(desk, address, entry_id):
         return
-    prepared = prepared_for(desk, address, entry_id)
+    prepared = find_prepared(desk, address, entry_id)
     _recipient(desk, prepared.recipient.fingerprint, today)
     content = _content(prepared, cleaned)
-    wanted: list[Wanted] = [(entry_id, content)]
+    wanted: list[NewEntry] = [(entry_id, content)]
     digest = proposal_digest(content, address=address, entry_id=entry_id)
     step = _step(desk, prepared.words, digest, today)
     if step is not None:
         wanted.append((prepared.step_id, step))
     try:
-        with Sending(desk, prepared.form_context, wanted, today=today, half_hour=half_hour) as under_way:
+        with EntrySender(desk, prepared.form_context, wanted, today=today, half_hour=half_hour) as under_way:
             under_way.send()
     except AttachmentMissingError as why:  # pending files are swept a day after they came
         del desk.prepared[entry_id]
@@ -231,7 +236,7 @@ def _step(desk: OpenDesk, words: StepForm, proposal: Digest | None, today: date)
     if not words.has_words:
         return None
     note = StepNote(step=StepName.PROPOSAL_MADE, proposal=proposal)
-    return in_words(words, note, desk.letterhead, today)
+    return build_step(words, note, desk.letterhead, today)
 
 
 def _recipient(desk: OpenDesk, fingerprint: str, today: date) -> tuple[Exporter, Addressee]:
@@ -245,8 +250,8 @@ def _recipient(desk: OpenDesk, fingerprint: str, today: date) -> tuple[Exporter,
 
 
 def _wanted(
-    desk: OpenDesk, address: Address, form: ProposalForm, uploads: Iterable[Upload]
-) -> Iterator[Upload]:
+    desk: OpenDesk, address: Address, form: ProposalForm, uploads: Iterable[UploadedFile]
+) -> Iterator[UploadedFile]:
     """Yield every file that is to go: those of the mailbox first, then those that arrive with the form."""
     if len(form.chosen) > ATTACHMENTS:
         raise SendRefusedError(SendRefusal.TOO_MANY_FILES)
@@ -272,7 +277,7 @@ def _whole(pieces: Iterator[bytes]) -> Iterator[bytes]:
         raise FileRefusedError(FileRefusal.SEALED) from why
 
 
-def _prepared(exporter: Exporter, pending: Pending, file: Upload) -> PreparedFile:
+def _prepared(exporter: Exporter, pending: PendingFiles, file: UploadedFile) -> PreparedFile:
     """Seal a file as it comes, and look into a copy in memory, which is gone when this returns."""
     name, media_type, pieces = file
     name = safe_name(name)
@@ -317,7 +322,7 @@ def _fits(copy: FileIO, piece: bytes) -> bool:
         return False
 
 
-def _sealed(pending: Pending, name: str, media_type: str, pieces: Iterator[bytes]) -> Copy:
+def _sealed(pending: PendingFiles, name: str, media_type: str, pieces: Iterator[bytes]) -> PendingCopy:
     digest = hashlib.sha256()
 
     def digested() -> Iterator[bytes]:
@@ -326,7 +331,7 @@ def _sealed(pending: Pending, name: str, media_type: str, pieces: Iterator[bytes
             yield piece
 
     note = pending.add(name, media_type, digested())
-    return Copy(note, Digest(digest.digest()))
+    return PendingCopy(note, Digest(digest.digest()))
 
 
 def _content(prepared: PreparedProposal, cleaned: Collection[int]) -> Content:

@@ -13,7 +13,7 @@ from journalist_app.desk.verification import OpenedEntry, ShownFault, conversati
 from journalist_app.errors import FileRefusedError
 from journalist_app.files.presealed import PieceKind, PresealedFileInfo, PresealedKind, TextPiece, Unsealer
 from journalist_app.services.mailbox import count_for_report, file_downloads
-from journalist_app.services.mailbox.desk_read_receipts import mark_read
+from journalist_app.services.mailbox.desk_read_receipts import append_desk_read_receipt
 from protocol.content import AttachmentNote, Kind
 from protocol.envelope import Author
 from protocol.identifiers import ENTRY_ID_BYTES, Address, StrandId
@@ -92,8 +92,8 @@ def read_conversation(desk: OpenDesk, address: Address, *, today: date) -> Shown
         desk.unsound[address] = tuple(dict.fromkeys(fault.kind for fault in faults))
     said = [(each.signed, each.content) for each in opened]
     if not faults:
-        count_for_report.keep_counts(desk, address, said)
-    mark_read(desk, conversation, opened, today=today)
+        count_for_report.save_counts(desk, address, said)
+    append_desk_read_receipt(desk, conversation, opened, today=today)
     desk.save()
     stands = thread_state(address, said)
     read = _read_by_source(opened)

@@ -44,16 +44,16 @@ class AdviserFormContext:
     seen: bytes
 
 
-Wanted = tuple[EntryId, Content]
-Rule = Callable[[Conversation, tuple[OpenedEntry, ...]], None]
-Alongside = Callable[[Session, Heads, tuple[EntryContent, ...]], None]
+NewEntry = tuple[EntryId, Content]
+Precondition = Callable[[Conversation, tuple[OpenedEntry, ...]], None]
+TransactionHook = Callable[[Session, Heads, tuple[EntryContent, ...]], None]
 
 
 def _no_rule(_conversation: Conversation, _opened: tuple[OpenedEntry, ...]) -> None:
     """Ask nothing more."""
 
 
-class Sending:
+class EntrySender:
     """One or more entries under way. Files are sealed as they arrive; only `send` makes it all entries.
 
     Use as a context: what was not sent when it ends is given up. Where `is_sent` is set from the start, these
@@ -64,12 +64,12 @@ class Sending:
         self,
         desk: OpenDesk,
         form_context: AdviserFormContext,
-        wanted: Sequence[Wanted],
+        wanted: Sequence[NewEntry],
         *,
         today: date,
         half_hour: int,
-        rule: Rule = _no_rule,
-        alongside: Alongside | None = None,
+        rule: Precondition = _no_rule,
+        alongside: TransactionHook | None = None,
     ) -> None:
         """Check everything that can be checked before a file arrives.
 
@@ -93,7 +93,7 @@ class Sending:
         self._opened: tuple[OpenedEntry, ...] = ()
         self._notes: list[AttachmentNote] = []
         conversation = self._look()
-        self.pending = Pending(
+        self.pending = PendingFiles(
             desk,
             form_context.address,
             conversation.mailbox.recipient,
@@ -147,7 +147,7 @@ class Sending:
             except (HeadMovedError, EntryExistsError):
                 continue  # another tab was first, or the source wrote: look again
             self.is_sent = True
-            count_for_report.keep_counts(self._desk, self._sheet.address, self._after(placed))
+            count_for_report.save_counts(self._desk, self._sheet.address, self._after(placed))
             self._desk.remember(self._sheet.address, _with(conversation.heads, placed), is_answered=True)
             self._desk.save()
             return
@@ -168,7 +168,9 @@ class Sending:
         return conversation
 
     def _keep_order_right(self, session: Session, heads: Heads, opened: tuple[EntryContent, ...]) -> None:
-        order_deletion.keep_right(self._desk, session, self._sheet.address, heads, opened, today=self._today)
+        order_deletion.update_order(
+            self._desk, session, self._sheet.address, heads, opened, today=self._today
+        )
 
     def _was_sent(self, opened: tuple[OpenedEntry, ...]) -> bool:
         """Say whether this form's entries are there already, as they are meant now.
@@ -248,7 +250,7 @@ def _says(opened: OpenedEntry, wanted: Content) -> bool:
     ) == msgspec.structs.replace(wanted, attachments=())
 
 
-class Pending:
+class PendingFiles:
     """Files that are sealed for one entry to come, and stored as pending until it adopts them."""
 
     def __init__(

@@ -13,7 +13,7 @@ from protocol.letterhead import Letterhead
 STEP_CHARS: Final = 2_000  # of the adviser's sentence, and of what comes next
 
 # What an adviser sets by hand. The other steps follow from what they do: propose, pass on, close.
-BY_HAND: Final = (
+MANUAL_STEPS: Final = (
     StepName.RECEIVED,
     StepName.BEING_READ,
     StepName.IN_CONVERSATION,
@@ -44,22 +44,22 @@ class StepForm:
         return bool(self.text.strip() or self.next.strip() or self.by.strip())
 
 
-NO_WORDS: Final = StepForm()
+EMPTY_STEP_FORM: Final = StepForm()
 
 
-def content_of(form: StepForm, letterhead: Letterhead, today: date) -> Content:
+def build_manual_step(form: StepForm, letterhead: Letterhead, today: date) -> Content:
     """Return the step that a form asks for.
 
     Raises:
         StepMissingError: there is a sentence, and no step is chosen.
         StepOverLimitError, DayUnreadableError, DayPastError, DayClosedError: as `in_words` has it.
     """
-    if form.step not in {step.value for step in BY_HAND}:
+    if form.step not in {step.value for step in MANUAL_STEPS}:
         raise SendRefusedError(SendRefusal.STEP_MISSING)
-    return in_words(form, StepNote(step=StepName(form.step)), letterhead, today)
+    return build_step(form, StepNote(step=StepName(form.step)), letterhead, today)
 
 
-def in_words(form: StepForm, step: StepNote, letterhead: Letterhead, today: date) -> Content:
+def build_step(form: StepForm, step: StepNote, letterhead: Letterhead, today: date) -> Content:
     """Return a step with the adviser's sentence, what comes next, and the day to expect it.
 
     Raises:
@@ -68,14 +68,14 @@ def in_words(form: StepForm, step: StepNote, letterhead: Letterhead, today: date
     """
     return Content(
         kind=Kind.STEP,
-        text=one_line(form.text),
+        text=trim_step_text(form.text),
         step=msgspec.structs.replace(
-            step, next=one_line(form.next), by=day_to_expect(form.by, letterhead, today)
+            step, next=trim_step_text(form.next), by=parse_expected_day(form.by, letterhead, today)
         ),
     )
 
 
-def one_line(text: str) -> str:
+def trim_step_text(text: str) -> str:
     """Return a sentence as it was typed, without the line ends around it.
 
     Raises:
@@ -87,7 +87,7 @@ def one_line(text: str) -> str:
     return line
 
 
-def day_to_expect(typed: str, letterhead: Letterhead, today: date) -> date | None:
+def parse_expected_day(typed: str, letterhead: Letterhead, today: date) -> date | None:
     """Return the day that was typed as YYYY-MM-DD; None where none was.
 
     A source who comes back on a day on which nobody works finds nothing, and may not come back again.

@@ -25,7 +25,7 @@ _TRIES: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Details:
+class CasefileDetails:
     """The form about a mailbox. `shown` names what stood in it when it was made."""
 
     shown: str
@@ -39,7 +39,7 @@ class Details:
 
 
 @dataclass(frozen=True, slots=True)
-class Panel:
+class CasefilePanel:
     """A casefile as a page shows it. Where it is unsound nothing of it is."""
 
     casefile: Casefile
@@ -57,7 +57,7 @@ def read_casefile(desk: OpenDesk, address: Address) -> Casefile:
     return _read(desk, address)[1]
 
 
-def change(desk: OpenDesk, address: Address, how: Callable[[Casefile], Casefile]) -> Casefile:
+def update_casefile(desk: OpenDesk, address: Address, how: Callable[[Casefile], Casefile]) -> Casefile:
     """Change a casefile, whatever another workstation did to it meanwhile; return what it is now.
 
     Raises:
@@ -87,10 +87,12 @@ def add_casefile_note(desk: OpenDesk, address: Address, text: str, today: date) 
     if len(text) > PROSE_CHARS:
         raise CasefileRefusedError(CasefileRefusal.FULL)
     note = Note(day=today, strand=desk.keyring.strand.name, text=text)
-    change(desk, address, lambda casefile: msgspec.structs.replace(casefile, notes=(*casefile.notes, note)))
+    update_casefile(
+        desk, address, lambda casefile: msgspec.structs.replace(casefile, notes=(*casefile.notes, note))
+    )
 
 
-def save_casefile(desk: OpenDesk, address: Address, details: Details) -> None:
+def save_casefile(desk: OpenDesk, address: Address, details: CasefileDetails) -> None:
     """Keep the form about a mailbox, unless somebody changed what it showed.
 
     The rest of a casefile may have changed: the desk itself notes there what is counted, in the background.
@@ -101,13 +103,13 @@ def save_casefile(desk: OpenDesk, address: Address, details: Details) -> None:
         CasefileFullError: a label or the text is too long, or there are too many.
         RecordUnsoundError: the casefile is not what this desk wrote last.
     """
-    labels = labels_of(details.labels)
+    labels = parse_labels(details.labels)
     handover = _tidy(details.handover)
     too_long = len(handover) > PROSE_CHARS or any(len(label) > LABEL_CHARS for label in labels)
     if too_long or len(labels) > LABELS:
         raise CasefileRefusedError(CasefileRefusal.FULL)
     revision, before = _read(desk, address)
-    if shown_by(before) != details.shown:
+    if form_digest(before) != details.shown:
         raise CasefileRefusedError(CasefileRefusal.MOVED)
     after = msgspec.structs.replace(
         before,
@@ -125,17 +127,17 @@ def save_casefile(desk: OpenDesk, address: Address, details: Details) -> None:
         raise CasefileRefusedError(CasefileRefusal.MOVED) from why
 
 
-def panel(desk: OpenDesk, address: Address, today: date) -> Panel:
+def read_casefile_panel(desk: OpenDesk, address: Address, today: date) -> CasefilePanel:
     """Return what the mailbox's page shows of its casefile."""
     try:
         casefile = read_casefile(desk, address)
     except RecordUnsoundError:
-        return Panel(Casefile(), "", is_unsound=True, is_due=False)
+        return CasefilePanel(Casefile(), "", is_unsound=True, is_due=False)
     is_due = casefile.reminder is not None and casefile.reminder <= today
-    return Panel(casefile, shown_by(casefile), is_unsound=False, is_due=is_due)
+    return CasefilePanel(casefile, form_digest(casefile), is_unsound=False, is_due=is_due)
 
 
-def shown_by(casefile: Casefile) -> str:
+def form_digest(casefile: Casefile) -> str:
     """Return the name of what the form about a mailbox shows, in hexadecimal digits."""
     form = (
         casefile.labels,
@@ -189,7 +191,7 @@ def load_casefiles(desk: OpenDesk) -> None:
             continue  # `_read` has noted it
 
 
-def labels_of(typed: str) -> tuple[str, ...]:
+def parse_labels(typed: str) -> tuple[str, ...]:
     """Return the labels in a line, which commas set apart; each once, sorted."""
     found = {" ".join(label.split()) for label in typed.split(",")}
     return tuple(sorted(label for label in found if label))

@@ -33,10 +33,10 @@ def read_record(desk: OpenDesk, kind: RecordKind, name: bytes) -> VerifiedRecord
         if (kind, name) in desk.trusted_state.records:
             raise RecordUnsoundError
         return None
-    return open_newest(desk, kind, record)
+    return verify_record(desk, kind, record)
 
 
-def open_newest(desk: OpenDesk, kind: RecordKind, record: Record) -> VerifiedRecord:
+def verify_record(desk: OpenDesk, kind: RecordKind, record: Record) -> VerifiedRecord:
     """Open and verify what lies in the store, and remember how new it is. `desk.save` writes that down.
 
     Raises:
@@ -55,13 +55,13 @@ def open_newest(desk: OpenDesk, kind: RecordKind, record: Record) -> VerifiedRec
     return VerifiedRecord(found.revision, found.body, _workstation(desk, found.strand))
 
 
-def read_all(desk: OpenDesk, kind: RecordKind) -> Iterator[tuple[bytes, VerifiedRecord | None]]:
+def read_all_records(desk: OpenDesk, kind: RecordKind) -> Iterator[tuple[bytes, VerifiedRecord | None]]:
     """Yield name and record of every record of a kind; None where it is unsound, or gone."""
     with desk.store.reading() as session:
         here = records.all_records(session, kind)
     for record in here:
         try:
-            yield record.name, open_newest(desk, kind, record)
+            yield record.name, verify_record(desk, kind, record)
         except RecordUnsoundError:
             yield record.name, None
     names = {record.name for record in here}

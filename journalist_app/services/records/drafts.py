@@ -8,7 +8,7 @@ import msgspec
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import RecordUnsoundError, SendRefusal, SendRefusedError
 from journalist_app.services.records import desk_records, reply_templates
-from journalist_app.services.records.reply_templates import Template
+from journalist_app.services.records.reply_templates import ReplyTemplate
 from protocol.content import TEXT_CHARS
 from protocol.identifiers import Address
 from protocol.sealed_record import RecordKind
@@ -25,12 +25,12 @@ class _Draft(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Help:
+class WritingHelp:
     """What the answer form offers beside an empty field."""
 
     draft: str = field(repr=False)
     is_unsound: bool
-    templates: tuple[Template, ...]
+    templates: tuple[ReplyTemplate, ...]
 
 
 def read_draft(desk: OpenDesk, address: Address) -> str:
@@ -68,13 +68,13 @@ def keep_draft(desk: OpenDesk, address: Address, text: str) -> None:
     raise RecordMovedError("others kept writing first")
 
 
-def help_for(desk: OpenDesk, address: Address) -> Help:
+def read_writing_help(desk: OpenDesk, address: Address) -> WritingHelp:
     """Return what the answer form of a mailbox offers: the text kept for it, and the reply templates."""
     try:
         draft, is_unsound = read_draft(desk, address), False
     except RecordUnsoundError:
         draft, is_unsound = "", True
-    return Help(draft, is_unsound, reply_templates.offered(desk))
+    return WritingHelp(draft, is_unsound, reply_templates.offered(desk))
 
 
 def _read(desk: OpenDesk, address: Address) -> tuple[int, str]:

@@ -24,7 +24,7 @@ TEMPLATES_MERGED: Final = 80  # of two workstations that each had as many as the
 _NAME: Final = b"replies"
 
 
-class Template(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ReplyTemplate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One reply: its language, what the adviser knows it by, and its text."""
 
     language: Literal["nl", "en"]
@@ -33,35 +33,35 @@ class Template(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _Kept(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    templates: Annotated[tuple[Template, ...], Meta(max_length=TEMPLATES_MERGED)]
+    templates: Annotated[tuple[ReplyTemplate, ...], Meta(max_length=TEMPLATES_MERGED)]
 
 
 @dataclass(frozen=True, slots=True)
-class Collection:
+class ReplyTemplates:
     """All templates; `revision` is that of their record, 0 for those that come with the app."""
 
     revision: int
-    templates: tuple[Template, ...] = field(repr=False)
+    templates: tuple[ReplyTemplate, ...] = field(repr=False)
     is_unsound: bool = False
 
 
-def read_templates(desk: OpenDesk) -> Collection:
+def read_templates(desk: OpenDesk) -> ReplyTemplates:
     """Return the desk's templates, or those that come with the app while the desk has none of its own."""
     try:
         kept = desk_records.read_record(desk, RecordKind.TEMPLATES, _NAME)
         if kept is None:
-            return Collection(0, _shipped())
-        return Collection(kept.revision, from_bytes(kept.body))
+            return ReplyTemplates(0, _shipped())
+        return ReplyTemplates(kept.revision, templates_from_bytes(kept.body))
     except (RecordUnsoundError, MalformedError):
-        return Collection(0, _shipped(), is_unsound=True)
+        return ReplyTemplates(0, _shipped(), is_unsound=True)
 
 
-def offered(desk: OpenDesk) -> tuple[Template, ...]:
+def offered(desk: OpenDesk) -> tuple[ReplyTemplate, ...]:
     """Return the templates in the order of the lists: by language, then as they were added."""
     return read_templates(desk).templates
 
 
-def put_template(desk: OpenDesk, revision: int, place: int | None, template: Template) -> None:
+def put_template(desk: OpenDesk, revision: int, place: int | None, template: ReplyTemplate) -> None:
     """Change the template at `place`, or add one at the end.
 
     Raises:
@@ -93,7 +93,7 @@ def drop_template(desk: OpenDesk, revision: int, place: int) -> None:
     _keep(desk, revision, templates)
 
 
-def _current(desk: OpenDesk, revision: int) -> tuple[Template, ...]:
+def _current(desk: OpenDesk, revision: int) -> tuple[ReplyTemplate, ...]:
     collection = read_templates(desk)
     if collection.is_unsound:
         raise RecordUnsoundError
@@ -102,19 +102,21 @@ def _current(desk: OpenDesk, revision: int) -> tuple[Template, ...]:
     return collection.templates
 
 
-def _require_place(templates: list[Template], place: int) -> None:
+def _require_place(templates: list[ReplyTemplate], place: int) -> None:
     if not 0 <= place < len(templates):
         raise ReplyTemplateError
 
 
-def _keep(desk: OpenDesk, revision: int, templates: list[Template]) -> None:
+def _keep(desk: OpenDesk, revision: int, templates: list[ReplyTemplate]) -> None:
     try:
-        desk_records.write_record(desk, RecordKind.TEMPLATES, _NAME, revision + 1, to_bytes(templates))
+        desk_records.write_record(
+            desk, RecordKind.TEMPLATES, _NAME, revision + 1, templates_to_bytes(templates)
+        )
     except (MalformedError, TooLongError) as why:
         raise ReplyTemplateError from why
 
 
-def to_bytes(templates: Iterable[Template]) -> bytes:
+def templates_to_bytes(templates: Iterable[ReplyTemplate]) -> bytes:
     """Write templates in the order of their languages, to be the body of a record.
 
     Raises:
@@ -125,11 +127,11 @@ def to_bytes(templates: Iterable[Template]) -> bytes:
         body = msgspec.json.encode(_Kept(tuple(ordered)))
     except UnicodeEncodeError as why:
         raise MalformedError from why
-    from_bytes(body)
+    templates_from_bytes(body)
     return body
 
 
-def from_bytes(body: bytes) -> tuple[Template, ...]:
+def templates_from_bytes(body: bytes) -> tuple[ReplyTemplate, ...]:
     """Read templates back.
 
     Raises:
@@ -141,7 +143,7 @@ def from_bytes(body: bytes) -> tuple[Template, ...]:
         raise MalformedError from why
 
 
-def _shipped() -> tuple[Template, ...]:
+def _shipped() -> tuple[ReplyTemplate, ...]:
     """Return the templates that come with the app."""
-    text = files("journalist_app").joinpath("replies.toml").read_text("utf-8")
-    return msgspec.convert(tomllib.loads(text)["reply"], type=tuple[Template, ...])
+    text = files("journalist_app").joinpath("reply_templates.toml").read_text("utf-8")
+    return msgspec.convert(tomllib.loads(text)["reply"], type=tuple[ReplyTemplate, ...])

@@ -40,7 +40,7 @@ class _Form(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Unsent:
+class UnsentForm:
     """One form that met a locked app: where it was for, the day, and what was typed.
 
     `address` is that of the mailbox it was about, if it was about one. `texts` leaves out what nobody typed.
@@ -89,7 +89,7 @@ def keep_unsent(
         )
 
 
-def unsent_waiting(desk: OpenDesk) -> tuple[Unsent, ...]:
+def list_unsent(desk: OpenDesk) -> tuple[UnsentForm, ...]:
     """Return what waits, oldest first. What does not open was not made by this app, and is left out."""
     with desk.store.reading() as session:
         here = records.all_records(session, RecordKind.UNSENT)
@@ -100,7 +100,7 @@ def unsent_waiting(desk: OpenDesk) -> tuple[Unsent, ...]:
         except (UnreadableError, MalformedError, msgspec.DecodeError, UnicodeDecodeError):
             continue
         found.append(
-            Unsent(record.name.hex(), form.path, form.day, _address_in(form.path), _typed(form.fields))
+            UnsentForm(record.name.hex(), form.path, form.day, _address_in(form.path), _typed(form.fields))
         )
     return tuple(sorted(found, key=lambda each: (each.day, each.name)))
 
@@ -117,9 +117,9 @@ def drop_unsent(desk: OpenDesk, name: str) -> None:
         records.drop(session, RecordKind.UNSENT, bytes.fromhex(name))
 
 
-def forget_those_about(desk: OpenDesk, address: Address) -> None:
+def drop_unsent_about(desk: OpenDesk, address: Address) -> None:
     """Give up the forms about a mailbox that was deleted: nothing of it is to stay."""
-    for each in unsent_waiting(desk):
+    for each in list_unsent(desk):
         if each.address == address:
             drop_unsent(desk, each.name)
 
@@ -134,7 +134,7 @@ def make_draft(desk: OpenDesk, name: str) -> Address | None:
         TextOverLimitError: the draft would be too long; the form stays.
         RecordUnsoundError, RecordMovedError: as `drafts.keep` has it; the form stays.
     """
-    form = next((each for each in unsent_waiting(desk) if each.name == name), None)
+    form = next((each for each in list_unsent(desk) if each.name == name), None)
     if form is None or form.address is None or not casefiles.has_mailbox(desk, form.address):
         return None
     text = max((text for _, text in form.texts), key=len, default="")

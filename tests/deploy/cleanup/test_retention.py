@@ -21,7 +21,6 @@ from deploy.cleanup.retention import (
     carry_out_order,
     judge_order,
     log_retention,
-    subtract_months,
 )
 from deploy.cleanup.server_cleanup import ServerSweeper
 from deploy.settings.load_settings import load_config
@@ -418,22 +417,6 @@ def test_an_unused_mailbox_is_dropped_after_the_months_in_the_letterhead(shelf: 
     assert RetentionResult(never_used=1) == shelf.retain(date(2027, 4, 1))
     assert (False, True) == (shelf.holds(unused), shelf.holds(used))
     assert 0 == rows(shelf.store, "ended_mailbox")  # there is nothing that the desk could miss
-
-
-@pytest.mark.parametrize(
-    ("day", "months", "before"),
-    [
-        (date(2027, 3, 31), 12, date(2026, 3, 31)),
-        (date(2027, 3, 31), 1, date(2027, 2, 28)),
-        (date(2028, 3, 31), 1, date(2028, 2, 29)),
-        (date(2027, 1, 15), 1, date(2026, 12, 15)),
-        (date(2027, 12, 31), 13, date(2026, 11, 30)),
-        (date(2027, 1, 1), 1200, date(1927, 1, 1)),
-        (date(1, 1, 1), 1, date.min),
-    ],
-)
-def test_months_are_counted_back_by_the_calendar(day: date, months: int, before: date) -> None:
-    assert before == subtract_months(day, months)
 
 
 # ---- in the sweeper ---------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from deploy.errors import DeployError
 from deploy.hardening import TMPFS
 from deploy.settings.settings_text import with_key
 from deploy.syncing.sync_refusals import refusals_as_sentences
-from journalist_app.services.desk.sync_replica import workstation_side
+from journalist_app.services.desk.sync_replica import workstation_endpoint
 from protocol.pouch.pouch_file import SERVER
 from store import outbox, peers
 from sync import carriers
@@ -172,7 +172,7 @@ def test_the_server_refuses_unknown_and_retired_workstations_and_says_why(line: 
 def _sentence(machine: Machine, *, days: int) -> str:
     """Return the refusal of a workstation whose clock is wrong by a number of days."""
     with open_desk_for_command(machine.settings, PASSPHRASE) as desk:
-        side = workstation_side(desk, today=lambda: utc_today() + timedelta(days=days))
+        side = workstation_endpoint(desk, today=lambda: utc_today() + timedelta(days=days))
         carrier = UnixCarrier(Path(desk.config.server.removeprefix("unix:")))
         with pytest.raises(DeployError) as told:
             _exchanges(side, carrier)
@@ -195,7 +195,7 @@ def test_an_impostor_behind_the_address_is_detected(line: Line) -> None:
         open_desk_for_command(desk.first.settings, PASSPHRASE) as there,
         pytest.raises(DeployError, match="is not the server whose card"),
     ):
-        _exchanges(workstation_side(there), _Answering(desk.server))
+        _exchanges(workstation_endpoint(there), _Answering(desk.server))
 
 
 @dataclass(frozen=True, slots=True)
@@ -435,7 +435,7 @@ def an_sshd(folder: Path, settings: Path, run: str = "") -> Iterator[Ssh]:
 
 def _over(machine: Machine, carrier: Carrier) -> None:
     with open_desk_for_command(machine.settings, PASSPHRASE) as desk:
-        _exchanges(workstation_side(desk), carrier)
+        _exchanges(workstation_endpoint(desk), carrier)
 
 
 def test_over_ssh_both_ends_come_to_know_the_same(tmp_path: Path) -> None:
@@ -496,7 +496,7 @@ def test_a_workstation_that_hangs_up_leaves_no_words_at_the_server(line: Line) -
     for _ in range(3):
         desk.a_source_writes(file=("a.pdf", os.urandom(6_000_000)))
     with open_desk_for_command(desk.first.settings, PASSPHRASE) as there:
-        question = build_pouch(workstation_side(there), SERVER, {}).pouch
+        question = build_pouch(workstation_endpoint(there), SERVER, {}).pouch
     command = [sys.executable, "-m", "deploy.cli.main", "--settings", str(desk.server.settings)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
 

@@ -241,7 +241,7 @@ def test_no_search_process_starts_after_locking(world: World) -> None:
     desk.index = SearchIndex([desk_readers.start])
     desk.stop()
 
-    unlocking.work_behind(desk, TODAY)
+    unlocking.check_after_unlocking(desk, TODAY)
 
     assert set(threading.enumerate()) <= before
     assert desk.last_check is None
@@ -271,7 +271,7 @@ def test_a_note_from_before_the_search_processes_started_is_found(world: World) 
     desk.index = SearchIndex([desk_readers.start] * 2)
     casefiles.add_casefile_note(desk, source.keys.address, "vroegteken", TODAY)
 
-    unlocking.begin_reading(desk)
+    unlocking.start_indexing(desk)
 
     assert desk.index.wait_until_whole(desk_readers.SECONDS).is_whole
     assert [source.address] == found(desk, "vroegteken")

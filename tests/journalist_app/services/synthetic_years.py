@@ -79,4 +79,4 @@ def _lives_on(world: World, desk: OpenDesk, casefile: Casefile) -> None:
         if casefile.came_back:
             source.writes("dank", day=casefile.first_answer + timedelta(days=7))
     noted = msgspec.structs.replace(casefile, first_message=None, first_answer=None, came_back=False)
-    casefiles.change(desk, source.keys.address, lambda _: noted)
+    casefiles.update_casefile(desk, source.keys.address, lambda _: noted)

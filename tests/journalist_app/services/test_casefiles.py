@@ -16,10 +16,10 @@ from journalist_app.errors import (
 )
 from journalist_app.services import inbox_lists
 from journalist_app.services.desk import background_check, unlocking
-from journalist_app.services.inbox_lists import Wanted
+from journalist_app.services.inbox_lists import InboxFilter
 from journalist_app.services.records import casefiles, desk_records, drafts, reply_templates, unsent_forms
-from journalist_app.services.records.casefiles import Details
-from journalist_app.services.records.reply_templates import Template
+from journalist_app.services.records.casefiles import CasefileDetails
+from journalist_app.services.records.reply_templates import ReplyTemplate
 from protocol.casefile import Casefile
 from protocol.identifiers import Address
 from protocol.sealed_record import RecordKind, seal_record
@@ -37,8 +37,8 @@ def unlocked(world: World) -> OpenDesk:
     return unlocking.unlock_desk(world.config, world.store, PASSPHRASE)
 
 
-def details(shown: Casefile = EMPTY, **changes: object) -> Details:
-    empty = Details(casefiles.shown_by(shown), "", "", "", "", "", None, "")
+def details(shown: Casefile = EMPTY, **changes: object) -> CasefileDetails:
+    empty = CasefileDetails(casefiles.form_digest(shown), "", "", "", "", "", None, "")
     return replace(empty, **changes)  # type: ignore[arg-type]  # fields by name
 
 
@@ -85,9 +85,9 @@ def test_a_casefile_is_kept_sealed_and_read_back(world: World) -> None:
 
 
 def test_a_mailbox_without_a_casefile_has_an_empty_one(world: World) -> None:
-    panel = casefiles.panel(unlocked(world), ADDRESS, TODAY)
+    panel = casefiles.read_casefile_panel(unlocked(world), ADDRESS, TODAY)
 
-    assert (casefiles.shown_by(EMPTY), False, False, ()) == (
+    assert (casefiles.form_digest(EMPTY), False, False, ()) == (
         panel.shown,
         panel.is_unsound,
         panel.is_due,
@@ -99,8 +99,8 @@ def test_a_reminder_of_today_is_due(world: World) -> None:
     desk = unlocked(world)
     casefiles.save_casefile(desk, ADDRESS, details(reminder=TODAY))
 
-    assert casefiles.panel(desk, ADDRESS, TODAY).is_due
-    assert not casefiles.panel(desk, ADDRESS, TODAY - timedelta(days=1)).is_due
+    assert casefiles.read_casefile_panel(desk, ADDRESS, TODAY).is_due
+    assert not casefiles.read_casefile_panel(desk, ADDRESS, TODAY - timedelta(days=1)).is_due
 
 
 def test_of_two_workstations_the_second_is_told_and_changes_nothing(world: World) -> None:
@@ -235,8 +235,8 @@ def test_a_casefile_that_the_store_tampered_with_is_told_and_not_shown(world: Wo
 
     with pytest.raises(RecordUnsoundError):
         casefiles.read_casefile(again, address)
-    assert casefiles.panel(again, address, TODAY).is_unsound
-    (row_shown,) = inbox_lists.inbox(again, Wanted(), TODAY).unsound
+    assert casefiles.read_casefile_panel(again, address, TODAY).is_unsound
+    (row_shown,) = inbox_lists.read_inbox(again, InboxFilter(), TODAY).unsound
     assert (address.hex(), ("bad_casefile",)) == (row_shown.address, row_shown.faults)
 
 
@@ -282,7 +282,9 @@ def test_reading_all_records_names_those_that_are_unsound_or_gone(world: World) 
     )
     desk_records.write_record(desk, RecordKind.COUNTS, b"another kind", 1, b"body")
 
-    found = {name: kept and kept.body for name, kept in desk_records.read_all(desk, RecordKind.SETTINGS)}
+    found = {
+        name: kept and kept.body for name, kept in desk_records.read_all_records(desk, RecordKind.SETTINGS)
+    }
 
     assert {b"fine": b"body", b"damaged": None, b"gone": None} == found
 
@@ -307,7 +309,7 @@ def test_a_draft_is_kept_sealed_and_given_up(world: World) -> None:
     desk = unlocked(world)
 
     drafts.keep_draft(desk, ADDRESS, "canary\r\nregel")
-    assert "canary\nregel" == drafts.help_for(unlocked(world), ADDRESS).draft
+    assert "canary\nregel" == drafts.read_writing_help(unlocked(world), ADDRESS).draft
     assert b"canary" not in stored(world, RecordKind.DRAFT, ADDRESS)
     drafts.keep_draft(desk, ADDRESS, "")
 
@@ -354,7 +356,7 @@ def test_a_draft_that_is_overtaken_for_ever_is_refused(world: World, monkeypatch
 def test_a_draft_that_the_store_tampered_with_is_told_and_not_shown(world: World) -> None:
     put_raw(world, RecordKind.DRAFT, ADDRESS, 1, b"no draft")
 
-    help_ = drafts.help_for(unlocked(world), ADDRESS)
+    help_ = drafts.read_writing_help(unlocked(world), ADDRESS)
 
     assert ("", True) == (help_.draft, help_.is_unsound)
 
@@ -382,9 +384,9 @@ def test_a_template_is_added_changed_and_given_up(world: World) -> None:
     desk = unlocked(world)
     count = len(reply_templates.offered(desk))
 
-    reply_templates.put_template(desk, 0, None, Template("nl", "Kort", "Dank je."))
+    reply_templates.put_template(desk, 0, None, ReplyTemplate("nl", "Kort", "Dank je."))
     place = [each.name for each in reply_templates.offered(desk)].index("Kort")
-    reply_templates.put_template(desk, 1, place, Template("nl", "Korter", "Dank."))
+    reply_templates.put_template(desk, 1, place, ReplyTemplate("nl", "Korter", "Dank."))
     assert "Korter" == reply_templates.offered(desk)[place].name
     reply_templates.drop_template(desk, 2, place)
 
@@ -411,14 +413,14 @@ def test_a_text_that_cannot_be_kept_makes_no_template(world: World, text: str) -
     before = reply_templates.offered(desk)
 
     with pytest.raises(ReplyTemplateError):
-        reply_templates.put_template(desk, 0, None, Template("nl", "Naam", text))
+        reply_templates.put_template(desk, 0, None, ReplyTemplate("nl", "Naam", text))
 
     assert before == reply_templates.offered(desk)
 
 
 def test_one_template_too_many_is_refused(world: World) -> None:
     desk = unlocked(world)
-    one = Template("nl", "n", "t")
+    one = ReplyTemplate("nl", "n", "t")
     for revision in range(reply_templates.TEMPLATES - len(reply_templates.offered(desk))):
         reply_templates.put_template(desk, revision, None, one)
     with pytest.raises(ReplyTemplateError):

@@ -17,9 +17,9 @@ from journalist_app.errors import (
 )
 from journalist_app.services import inbox_lists
 from journalist_app.services.desk import background_check, unlocking, yearly_report
-from journalist_app.services.inbox_lists import Wanted
+from journalist_app.services.inbox_lists import InboxFilter
 from journalist_app.services.mailbox import closing, order_deletion, read_thread
-from journalist_app.services.mailbox.answering import Answering, ReplyForm
+from journalist_app.services.mailbox.answering import AnswerSender, ReplyForm
 from journalist_app.services.mailbox.send_entries import AdviserFormContext
 from journalist_app.services.mailbox.steps import StepForm
 from journalist_app.services.records import casefiles
@@ -109,7 +109,7 @@ def answered(
 ) -> None:
     seen = bytes.fromhex(read_thread.read_conversation(desk, source.keys.address, today=today).source_said)
     form = ReplyForm(source.keys.address, EntryId(b"a" * 16), seen, text, step, EntryId(b"s" * 16))
-    with Answering(desk, form, today=today, half_hour=1) as under_way:
+    with AnswerSender(desk, form, today=today, half_hour=1) as under_way:
         under_way.send()
 
 
@@ -130,16 +130,16 @@ def test_closing_says_a_last_word_and_orders_the_deletion(world: World) -> None:
     assert closed.text == "Het ga je goed."
     assert closed.by == stored.due
     assert TODAY + timedelta(DELETES_AFTER) <= stored.due <= TODAY + timedelta(DELETES_AFTER + 7)
-    assert order_deletion.verified(desk, stored) is not None
+    assert order_deletion.verify_stored_order(desk, stored) is not None
     assert not is_void_now(world, desk, source)
     assert casefiles.read_casefile(desk, source.keys.address).keep_until == stored.due
-    assert [row.reason for row in order_deletion.ordered(desk)] == ["closed"]
+    assert [row.reason for row in order_deletion.list_ordered_mailboxes(desk)] == ["closed"]
 
 
 def test_the_day_of_deletion_does_not_tell_the_day_of_closing(world: World) -> None:
     desk = unlocked(world)
 
-    days = {order_deletion.retention(desk, TODAY) - TODAY for _ in range(400)}
+    days = {order_deletion.choose_deletion_day(desk, TODAY) - TODAY for _ in range(400)}
 
     assert days == {timedelta(DELETES_AFTER + more) for more in range(8)}
 
@@ -195,7 +195,7 @@ def test_what_is_counted_at_closing_is_what_happened(world: World) -> None:
     source.looks()
     desk = unlocked(world)
     passed = PassedOn(recipient="sg", with_consent=True, made=TODAY, proposal=Digest(bytes(32)))
-    casefiles.change(
+    casefiles.update_casefile(
         desk,
         source.keys.address,
         lambda _: Casefile(
@@ -221,7 +221,7 @@ def test_a_casefile_that_was_tampered_with_stops_the_closing(world: World) -> No
     source = a_source(world)
     source.writes("vraag")
     desk = unlocked(world)
-    casefiles.change(desk, source.keys.address, lambda casefile: casefile)
+    casefiles.update_casefile(desk, source.keys.address, lambda casefile: casefile)
     world.execute("DELETE FROM record")
 
     with pytest.raises(RecordUnsoundError):
@@ -246,8 +246,8 @@ def test_spam_is_closed_in_one_step_and_counted_as_that_alone(world: World) -> N
     assert TODAY < stored.due <= TODAY + timedelta(days=8)
     assert counted(world, stored.tallies) == {"mailbox": "spam"}
     assert len(stored.tallies) == ledger_format.ROWS
-    assert [row.reason for row in order_deletion.ordered(desk)] == ["spam"]
-    inbox = inbox_lists.inbox(desk, Wanted("waiting", 1), TODAY)
+    assert [row.reason for row in order_deletion.list_ordered_mailboxes(desk)] == ["spam"]
+    inbox = inbox_lists.read_inbox(desk, InboxFilter("waiting", 1), TODAY)
     assert inbox.waiting == 0
 
 
@@ -281,7 +281,7 @@ def test_writing_again_opens_it_and_the_order_goes(world: World) -> None:
     background_check.check_store(desk, TODAY)
     assert casefiles.read_casefile(desk, source.keys.address).keep_until is None
     assert order_in(world, source) is None
-    (row,) = inbox_lists.inbox(desk, Wanted("waiting", 1), TODAY).rows
+    (row,) = inbox_lists.read_inbox(desk, InboxFilter("waiting", 1), TODAY).rows
     assert row.is_waiting
     current = read_thread.read_conversation(desk, source.keys.address, today=TODAY).thread_state.steps[-1]
     assert current.step in {StepName.REOPENED, StepName.BEING_READ}
@@ -349,7 +349,7 @@ def test_a_closing_whose_order_was_lost_gets_one_at_the_next_check(world: World)
 
     stored = ordered_in(world, source)
     assert stored.due == due
-    assert order_deletion.verified(desk, stored) is not None
+    assert order_deletion.verify_stored_order(desk, stored) is not None
 
 
 def test_a_closing_whose_day_passed_without_an_order_is_ordered_for_today(world: World) -> None:
@@ -390,7 +390,7 @@ def test_an_order_that_is_not_ours_is_dropped_and_made_anew(world: World, forged
     background_check.check_store(desk, TODAY)
     background_check.check_store(desk, TODAY)
 
-    found = order_deletion.verified(desk, ordered_in(world, source))
+    found = order_deletion.verify_stored_order(desk, ordered_in(world, source))
     assert found is not None
     assert found.due == ours.due
 
@@ -447,7 +447,7 @@ def test_an_abandoned_mailbox_gets_an_order_when_the_desk_is_unlocked(world: Wor
     stored = ordered_in(world, source)
     assert TODAY < stored.due <= TODAY + timedelta(days=8)
     assert counted(world, stored.tallies)["mailbox"] == "read"
-    (row,) = order_deletion.ordered(desk)
+    (row,) = order_deletion.list_ordered_mailboxes(desk)
     assert (row.reason, row.label, row.due) == ("abandoned", desk.label(source.keys.address), stored.due)
 
 
@@ -507,20 +507,6 @@ def test_the_letterhead_says_after_how_many_months_a_mailbox_is_abandoned(world:
     assert order_in(world, source) is None
 
 
-@pytest.mark.parametrize(
-    ("day", "months", "before"),
-    [
-        (date(2026, 11, 23), 12, date(2025, 11, 23)),
-        (date(2026, 3, 31), 1, date(2026, 2, 28)),
-        (date(2028, 3, 31), 1, date(2028, 2, 29)),
-        (date(2026, 1, 15), 1, date(2025, 12, 15)),
-        (date(2026, 12, 31), 13, date(2025, 11, 30)),
-    ],
-)
-def test_months_are_counted_back_to_a_day_that_exists(day: date, months: int, before: date) -> None:
-    assert closing.months_earlier(day, months) == before
-
-
 # ---- gone
 
 
@@ -531,12 +517,14 @@ def test_a_mailbox_that_our_order_deleted_is_known_to_be_so(world: World) -> Non
     close(desk, source)
     due = ordered_in(world, source).due
     purge(world, source, due)
-    assert inbox_lists.inbox(desk, Wanted("closed", 1), due).unsound == ()
+    assert inbox_lists.read_inbox(desk, InboxFilter("closed", 1), due).unsound == ()
 
     background_check.check_store(desk, due)
 
     assert desk.unsound == {}
-    assert inbox_lists.inbox(desk, Wanted("closed", 1), TODAY).unsound == ()  # nor is its casefile missed
+    assert (
+        inbox_lists.read_inbox(desk, InboxFilter("closed", 1), TODAY).unsound == ()
+    )  # nor is its casefile missed
     assert source.keys.address in desk.trusted_state.ended
     with world.store.reading() as session:
         assert mailboxes.ended_mailboxes(session) == []
@@ -569,7 +557,7 @@ def test_a_mailbox_deleted_without_a_right_order_is_told(world: World, how: str)
 
     background_check.check_store(desk, TODAY)
 
-    faults = [row.faults for row in inbox_lists.inbox(desk, Wanted("closed", 1), TODAY).unsound]
+    faults = [row.faults for row in inbox_lists.read_inbox(desk, InboxFilter("closed", 1), TODAY).unsound]
     assert ("false_ending",) in faults
 
 
@@ -578,7 +566,7 @@ def test_a_mailbox_that_its_source_ended_is_counted_when_the_adviser_has_seen_it
     source.writes("vraag")
     source.is_answered("antwoord")
     desk = unlocked(world)
-    casefiles.change(desk, source.keys.address, lambda _: Casefile(theme="intimidation"))
+    casefiles.update_casefile(desk, source.keys.address, lambda _: Casefile(theme="intimidation"))
     source.ends()
 
     inbox_lists.acknowledge_ended(desk, source.keys.address, TODAY)
@@ -681,8 +669,8 @@ def test_a_mailbox_that_was_counted_is_shown_and_counted_no_more_while_a_peer_wa
     source.ends()
     year = TODAY.year
     assert (1, 1) == (
-        len(inbox_lists.inbox(desk, Wanted("closed", 1), TODAY).ended),
-        yearly_report.look_at(desk, year, TODAY).ended,
+        len(inbox_lists.read_inbox(desk, InboxFilter("closed", 1), TODAY).ended),
+        yearly_report.read_report_year(desk, year, TODAY).ended,
     )
 
     inbox_lists.acknowledge_ended(desk, source.keys.address, TODAY)
@@ -691,9 +679,9 @@ def test_a_mailbox_that_was_counted_is_shown_and_counted_no_more_while_a_peer_wa
         (line,) = mailboxes.ended_mailboxes(session)
         assert ledger_format.ROWS == ledger.count(session)
     assert line.is_counted
-    shown = inbox_lists.inbox(desk, Wanted("closed", 1), TODAY)
+    shown = inbox_lists.read_inbox(desk, InboxFilter("closed", 1), TODAY)
     assert ((), ()) == (shown.ended, shown.unsound)
-    assert 0 == yearly_report.look_at(desk, year, TODAY).ended
+    assert 0 == yearly_report.read_report_year(desk, year, TODAY).ended
     with pytest.raises(MailboxNotFoundError):
         inbox_lists.acknowledge_ended(desk, source.keys.address, TODAY)
     background_check.check_store(desk, TODAY)
@@ -729,7 +717,7 @@ def test_evidence_outlives_a_mailbox_that_its_source_ended_until_its_day(world: 
     source = a_source(world)
     source.writes("vraag")
     desk = unlocked(world)
-    casefiles.change(
+    casefiles.update_casefile(
         desk, source.keys.address, lambda _: Casefile(theme="intimidation", evidence=(EVIDENCE,))
     )
     read_thread.read_conversation(desk, source.keys.address, today=TODAY)
@@ -757,7 +745,9 @@ def test_of_what_another_workstation_counted_the_evidence_stays_and_nothing_else
     with world.store.writing() as session:
         peers.add(session, b"strand-2", b"card")
     desk = unlocked(world)
-    casefiles.change(desk, source.keys.address, lambda _: Casefile(theme=theme, evidence=(EVIDENCE,)))
+    casefiles.update_casefile(
+        desk, source.keys.address, lambda _: Casefile(theme=theme, evidence=(EVIDENCE,))
+    )
     source.ends()
     with world.store.writing() as session:
         mailboxes.mark_counted(session, source.keys.address)
@@ -776,7 +766,7 @@ def test_a_casefile_that_comes_after_its_mailbox_is_gone_keeps_its_evidence_alon
     source.ends()
     desk = unlocked(world)
     inbox_lists.acknowledge_ended(desk, source.keys.address, TODAY)
-    casefiles.change(
+    casefiles.update_casefile(
         desk, source.keys.address, lambda _: Casefile(theme="intimidation", evidence=(EVIDENCE,))
     )
 
@@ -792,10 +782,10 @@ def test_the_casefile_of_a_mailbox_that_came_back_is_left_to_the_adviser(world: 
     source = a_source(world)
     source.writes("vraag")
     desk = unlocked(world)
-    casefiles.change(desk, source.keys.address, lambda _: Casefile(theme="intimidation"))
+    casefiles.update_casefile(desk, source.keys.address, lambda _: Casefile(theme="intimidation"))
     desk.forget_ended(source.keys.address)
 
-    closing.tend(desk, TODAY)
+    closing.maintain_deletions(desk, TODAY)
 
     assert casefiles.read_casefile(desk, source.keys.address).theme == "intimidation"
 
@@ -809,7 +799,7 @@ def test_a_desk_that_is_being_locked_stops_tending(world: World) -> None:
     closed.writes("toch")
     desk.stopping.set()
 
-    closing.tend(desk, TODAY)
+    closing.maintain_deletions(desk, TODAY)
     closing._order_abandoned(desk, set(), TODAY)
 
     assert order_in(world, closed) is not None

@@ -8,9 +8,9 @@ import pytest
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.services.desk import background_check, unlocking
 from journalist_app.services.mailbox import count_for_report, read_thread
-from journalist_app.services.mailbox.answering import Answering, ReplyForm
+from journalist_app.services.mailbox.answering import AnswerSender, ReplyForm
 from journalist_app.services.records import casefiles
-from journalist_app.services.records.casefiles import Details
+from journalist_app.services.records.casefiles import CasefileDetails
 from protocol.casefile import Casefile, Note
 from protocol.content import Content, Kind, StepName, StepNote
 from protocol.identifiers import EntryId
@@ -54,7 +54,7 @@ def revisions(world: World) -> list[int]:
 def answer(desk: OpenDesk, source: ASource) -> None:
     seen = bytes.fromhex(read_thread.read_conversation(desk, source.keys.address, today=TODAY).source_said)
     form = ReplyForm(source.keys.address, EntryId(b"a" * 16), seen, "antwoord", None, EntryId(b"s" * 16))
-    with Answering(desk, form, today=TODAY, half_hour=1) as under_way:
+    with AnswerSender(desk, form, today=TODAY, half_hour=1) as under_way:
         under_way.send()
 
 
@@ -184,7 +184,7 @@ def test_a_full_casefile_stops_nothing(desk: OpenDesk, source: ASource) -> None:
     notes = (*(note,) * 34, msgspec.structs.replace(note, text=""))
     room = BODY_BYTES - len(Casefile(notes=notes).to_bytes())
     full = Casefile(notes=(*notes[:-1], msgspec.structs.replace(note, text="x" * room)))
-    casefiles.change(desk, source.keys.address, lambda _: full)
+    casefiles.update_casefile(desk, source.keys.address, lambda _: full)
 
     answer(desk, source)
 
@@ -209,10 +209,12 @@ def test_a_full_disk_stops_no_reading(
 def test_a_form_about_a_mailbox_is_not_refused_for_what_the_desk_noted_to_count(
     desk: OpenDesk, source: ASource
 ) -> None:
-    shown = casefiles.panel(desk, source.keys.address, TODAY).shown
+    shown = casefiles.read_casefile_panel(desk, source.keys.address, TODAY).shown
     answer(desk, source)
 
-    casefiles.save_casefile(desk, source.keys.address, Details(shown, "", "bullying", "", "", "", None, ""))
+    casefiles.save_casefile(
+        desk, source.keys.address, CasefileDetails(shown, "", "bullying", "", "", "", None, "")
+    )
 
     assert casefiles.read_casefile(desk, source.keys.address).theme == "bullying"
     assert kept(desk, source) == ANSWERED

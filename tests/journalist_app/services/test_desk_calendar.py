@@ -40,7 +40,7 @@ def test_a_calendar_is_published_signed_and_in_use_at_once(world: World) -> None
         published.answer_working_days, published.confirm_days, published.substance_months,
         published.deletes_after_days, published.abandoned_months,
     )  # fmt: skip
-    assert wanted == desk_calendar.current(desk, TODAY)
+    assert wanted == desk_calendar.current_calendar(desk, TODAY)
     assert 2 == unlocked(world).trusted_state.letterhead_serial
 
 
@@ -48,13 +48,13 @@ def test_days_that_are_over_still_count_after_a_new_calendar_and_no_promise_move
     """Who comes back from leave must not make the day that a source was told an earlier one."""
     desk = unlocked(world)
     holiday, leave = TODAY + DAY, (TODAY + 4 * DAY, TODAY + 10 * DAY)
-    kept = desk_calendar.current(desk, TODAY)
+    kept = desk_calendar.current_calendar(desk, TODAY)
     desk_calendar.publish_calendar(desk, 1, replace(kept, closed_days=(holiday,), absences=(leave,)), TODAY)
     promised = desk.letterhead.expect_by(TODAY)
     between = desk.letterhead.working_days_between(TODAY, promised)
     back = TODAY + 11 * DAY
 
-    shown = desk_calendar.current(desk, back)
+    shown = desk_calendar.current_calendar(desk, back)
     desk_calendar.publish_calendar(desk, 2, replace(shown, confirm_days=5), back)
 
     assert ((), ()) == (shown.closed_days, shown.absences)
@@ -64,11 +64,11 @@ def test_days_that_are_over_still_count_after_a_new_calendar_and_no_promise_move
 
 def test_an_absence_that_ended_early_is_kept_as_long_as_it_was(world: World) -> None:
     desk = unlocked(world)
-    kept = desk_calendar.current(desk, TODAY)
+    kept = desk_calendar.current_calendar(desk, TODAY)
     desk_calendar.publish_calendar(desk, 1, replace(kept, absences=((TODAY, TODAY + 9 * DAY),)), TODAY)
 
     back = TODAY + 5 * DAY
-    shortened = replace(desk_calendar.current(desk, back), absences=((TODAY, back - DAY),))
+    shortened = replace(desk_calendar.current_calendar(desk, back), absences=((TODAY, back - DAY),))
     desk_calendar.publish_calendar(desk, 2, shortened, back)
 
     assert [(TODAY, back - DAY)] == [(each.since, each.until) for each in desk.letterhead.absences]
@@ -77,13 +77,13 @@ def test_an_absence_that_ended_early_is_kept_as_long_as_it_was(world: World) -> 
 def test_of_what_is_over_no_more_is_kept_than_is_counted_by(world: World) -> None:
     desk = unlocked(world)
     long_ago = date(TODAY.year - 3, 12, 31)
-    kept = desk_calendar.current(desk, TODAY)
+    kept = desk_calendar.current_calendar(desk, TODAY)
     over = tuple(TODAY - n * DAY for n in range(499, 0, -1))
     times = tuple((day, day) for day in over[:49])
     desk_calendar.publish_calendar(
         desk, 1, replace(kept, closed_days=(long_ago, *over), absences=((long_ago, long_ago), *times)), TODAY
     )
-    desk_calendar.publish_calendar(desk, 2, desk_calendar.current(desk, TODAY), TODAY)
+    desk_calendar.publish_calendar(desk, 2, desk_calendar.current_calendar(desk, TODAY), TODAY)
     assert (over, 49) == (desk.letterhead.closed_days, len(desk.letterhead.absences))
 
     ahead = tuple(TODAY + n * DAY for n in range(250))
@@ -94,7 +94,7 @@ def test_of_what_is_over_no_more_is_kept_than_is_counted_by(world: World) -> Non
 
 def test_of_two_workstations_the_second_is_told_and_publishes_nothing(world: World) -> None:
     first, second = unlocked(world), unlocked(world)
-    kept = desk_calendar.current(first, TODAY)
+    kept = desk_calendar.current_calendar(first, TODAY)
     desk_calendar.publish_calendar(first, 1, replace(kept, confirm_days=5), TODAY)
 
     with pytest.raises(LetterheadMovedError):
@@ -110,7 +110,7 @@ def test_a_store_without_letterhead_takes_no_successor(world: World) -> None:
     world.execute("DELETE FROM letterhead")
 
     with world.store.writing() as session, pytest.raises(LetterheadMovedError):
-        publish_letterhead.publish_successor(desk, session)
+        publish_letterhead.sign_next_letterhead(desk, session)
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,9 @@ def test_a_calendar_that_makes_no_sense_is_refused_and_nothing_changes(
     desk = unlocked(world)
 
     with pytest.raises(CalendarRefusedError) as told:
-        desk_calendar.publish_calendar(desk, 1, replace(desk_calendar.current(desk, TODAY), **changes), TODAY)  # type: ignore[arg-type]  # fields by name
+        desk_calendar.publish_calendar(
+            desk, 1, replace(desk_calendar.current_calendar(desk, TODAY), **changes), TODAY
+        )  # type: ignore[arg-type]  # fields by name
 
     assert reason == told.value.reason
     assert 1 == unlocked(world).letterhead.serial
@@ -159,23 +161,23 @@ def test_the_public_holidays_are_those_of_the_netherlands_to_the_end_of_next_yea
 
 def test_holidays_that_run_out_are_told_two_months_before(world: World) -> None:
     desk = unlocked(world)
-    kept = desk_calendar.current(desk, TODAY)
-    assert desk_calendar.closed_until(desk, TODAY) is None  # none at all: this desk meant it so
+    kept = desk_calendar.current_calendar(desk, TODAY)
+    assert desk_calendar.last_closed_day(desk, TODAY) is None  # none at all: this desk meant it so
 
     last = TODAY + 200 * DAY
     desk_calendar.publish_calendar(desk, 1, replace(kept, closed_days=(TODAY + DAY, last)), TODAY)
 
-    told = [desk_calendar.closed_until(desk, last - days * DAY) for days in (60, 59, 0, -9)]
+    told = [desk_calendar.last_closed_day(desk, last - days * DAY) for days in (60, 59, 0, -9)]
     assert [None, last, last, last] == told
 
 
 def test_a_shorter_retention_holds_for_what_is_closed_from_then_on(world: World) -> None:
     desk = unlocked(world)
     desk_calendar.publish_calendar(
-        desk, 1, replace(desk_calendar.current(desk, TODAY), retention_days=10), TODAY
+        desk, 1, replace(desk_calendar.current_calendar(desk, TODAY), retention_days=10), TODAY
     )
 
-    due = {order_deletion.retention(desk, TODAY) for _ in range(200)}
+    due = {order_deletion.choose_deletion_day(desk, TODAY) for _ in range(200)}
 
     assert due <= {TODAY + days * DAY for days in range(10, 18)}
     assert len(due) > 1
@@ -184,19 +186,19 @@ def test_a_shorter_retention_holds_for_what_is_closed_from_then_on(world: World)
 def test_days_are_read_one_a_line_and_words_behind_them_passed_over() -> None:
     typed = "2026-12-25 Eerste kerstdag\n\n 2027-01-01, 2027-01-02"
 
-    assert (date(2026, 12, 25), date(2027, 1, 1), date(2027, 1, 2)) == desk_calendar.days_of(typed)
+    assert (date(2026, 12, 25), date(2027, 1, 1), date(2027, 1, 2)) == desk_calendar.parse_days(typed)
 
 
 @pytest.mark.parametrize("typed", ["kerst", "2026-02-30", "25-12-2026"])
 def test_what_is_no_day_is_refused(typed: str) -> None:
     with pytest.raises(CalendarRefusedError, match="days"):
-        desk_calendar.days_of(typed)
+        desk_calendar.parse_days(typed)
 
 
 # ---- what meets a locked app
 
 
-def keep(world: World, path: str = "/replies", **fields: str) -> None:
+def keep(world: World, path: str = "/reply-templates", **fields: str) -> None:
     unsent_forms.keep_unsent(world.store, world.config, path, fields.items(), TODAY)
 
 
@@ -207,18 +209,18 @@ def test_a_form_that_meets_a_locked_app_is_sealed_and_offered_after_unlocking(wo
 
     with world.store.reading() as session:
         (record,) = records.all_records(session, RecordKind.UNSENT)
-    (form,) = unsent_forms.unsent_waiting(unlocked(world))
+    (form,) = unsent_forms.list_unsent(unlocked(world))
 
     assert b"canary" not in record.sealed
     assert (path, TODAY, source.keys.address) == (form.path, form.day, form.address)
     assert (("text", "canary-tekst"),) == form.texts
 
 
-@pytest.mark.parametrize("path", ["/replies", "/mailbox/zz/answer", "/mailbox/abcd/answer"])
+@pytest.mark.parametrize("path", ["/reply-templates", "/mailbox/zz/answer", "/mailbox/abcd/answer"])
 def test_a_form_about_no_mailbox_makes_no_draft_and_stays(world: World, path: str) -> None:
     keep(world, path, text="tekst")
     desk = unlocked(world)
-    (form,) = unsent_forms.unsent_waiting(desk)
+    (form,) = unsent_forms.list_unsent(desk)
 
     assert form.address is None
     assert unsent_forms.make_draft(desk, form.name) is None
@@ -237,7 +239,7 @@ def test_its_longest_text_comes_behind_the_draft_that_was_kept(world: World) -> 
     keep(world, path, text="daarna meer", step="x")
     keep(world, path, text="daarna meer")
 
-    for form in unsent_forms.unsent_waiting(desk):
+    for form in unsent_forms.list_unsent(desk):
         assert source.keys.address == unsent_forms.make_draft(desk, form.name)
 
     assert "eerst\n\ndaarna meer" == drafts.read_draft(desk, source.keys.address)
@@ -248,7 +250,7 @@ def test_a_form_without_words_leaves_the_draft_alone(world: World) -> None:
     source = a_source(world)
     desk = unlocked(world)
     keep(world, f"/mailbox/{source.address}/answer", token="x")
-    (form,) = unsent_forms.unsent_waiting(desk)
+    (form,) = unsent_forms.list_unsent(desk)
 
     unsent_forms.make_draft(desk, form.name)
 
@@ -259,9 +261,9 @@ def test_what_the_adviser_is_done_with_is_forgotten(world: World) -> None:
     keep(world, text="tekst")
     desk = unlocked(world)
 
-    unsent_forms.drop_unsent(desk, unsent_forms.unsent_waiting(desk)[0].name)
+    unsent_forms.drop_unsent(desk, unsent_forms.list_unsent(desk)[0].name)
 
-    assert () == unsent_forms.unsent_waiting(desk)
+    assert () == unsent_forms.list_unsent(desk)
 
 
 def test_no_more_is_kept_than_fits(world: World) -> None:
@@ -289,4 +291,4 @@ def test_what_this_app_did_not_make_is_left_out(world: World, body: bytes) -> No
         )
         records.put(session, RecordKind.UNSENT, b"m" * 16, 1, b"not sealed", goes_to_peers=False)
 
-    assert () == unsent_forms.unsent_waiting(unlocked(world))
+    assert () == unsent_forms.list_unsent(unlocked(world))

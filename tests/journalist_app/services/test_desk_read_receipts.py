@@ -8,7 +8,7 @@ from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import conversation_of, open_all
 from journalist_app.services import inbox_lists
 from journalist_app.services.desk import background_check, unlocking
-from journalist_app.services.inbox_lists import Wanted
+from journalist_app.services.inbox_lists import InboxFilter
 from journalist_app.services.mailbox import desk_read_receipts, read_thread
 from protocol.content import Content, Kind
 from protocol.entry import SignedEntry
@@ -151,7 +151,9 @@ def test_two_windows_that_open_it_together_leave_one_mark(world: World) -> None:
     looked = [conversation_of(desk, source.keys.address) for _ in range(2)]
 
     for conversation in looked:  # both had looked before either wrote
-        desk_read_receipts.mark_read(desk, conversation, open_all(desk, conversation), today=TODAY)
+        desk_read_receipts.append_desk_read_receipt(
+            desk, conversation, open_all(desk, conversation), today=TODAY
+        )
 
     assert len(marks_in(world, source)) == 1
     assert read_thread.read_conversation(desk, source.keys.address, today=TODAY).faults == ()
@@ -164,7 +166,7 @@ def test_to_be_read_is_not_to_be_answered(world: World) -> None:
     read_thread.read_conversation(desk, source.keys.address, today=TODAY)
     background_check.check_store(desk, TODAY)
 
-    (row,) = inbox_lists.inbox(desk, Wanted("waiting"), LATER).rows
+    (row,) = inbox_lists.read_inbox(desk, InboxFilter("waiting"), LATER).rows
 
     assert row.is_waiting
     assert row.is_new
@@ -179,7 +181,7 @@ def test_a_source_who_reads_the_answer_does_not_wait_again(world: World) -> None
     desk = unlocked(world)
     background_check.check_store(desk, TODAY)
 
-    inbox = inbox_lists.inbox(desk, Wanted("answered"), LATER)
+    inbox = inbox_lists.read_inbox(desk, InboxFilter("answered"), LATER)
 
     assert [row.label for row in inbox.rows] == [desk.label(source.keys.address)]
     assert inbox.unsound == ()

@@ -7,9 +7,9 @@ from datetime import date, timedelta
 import msgspec
 import pytest
 
-from journalist_app.services.desk.merge_records import Merging, casefiles
+from journalist_app.services.desk.merge_records import RecordMerger, merge_casefiles
 from journalist_app.services.records import reply_templates
-from journalist_app.services.records.reply_templates import Template
+from journalist_app.services.records.reply_templates import ReplyTemplate
 from protocol import letterhead as letterhead_format
 from protocol.casefile import LABELS, Casefile, Evidence, EvidenceKind, Note, PassedOn
 from protocol.identifiers import STRAND_ID_BYTES, Digest, StrandId
@@ -30,8 +30,8 @@ class TwoDesks:
     second: Keyring
     letterhead: Letterhead
 
-    def merging(self) -> Merging:
-        return Merging(self.first, lambda: self.letterhead, lambda: TODAY)
+    def merging(self) -> RecordMerger:
+        return RecordMerger(self.first, lambda: self.letterhead, lambda: TODAY)
 
     def merge(
         self,
@@ -71,7 +71,7 @@ def desks(world: World) -> TwoDesks:
 
 
 def both(ours: Casefile, theirs: Casefile) -> Casefile:
-    return casefiles(ours, theirs, NAMES, TODAY)
+    return merge_casefiles(ours, theirs, NAMES, TODAY)
 
 
 def a_note(text: str, day: date = TODAY, strand: str = NAMES[0]) -> Note:
@@ -223,17 +223,21 @@ def test_a_sync_goes_on_though_what_is_kept_as_evidence_does_not_fit(desks: TwoD
 # ---- other records
 
 
-def a_template(name: str, text: str, language: str = "nl") -> Template:
-    return msgspec.convert({"language": language, "name": name, "text": text}, type=Template)
+def a_template(name: str, text: str, language: str = "nl") -> ReplyTemplate:
+    return msgspec.convert({"language": language, "name": name, "text": text}, type=ReplyTemplate)
 
 
 def test_templates_of_both_are_there_and_a_name_that_two_gave_tells_whose(desks: TwoDesks) -> None:
     ours = [a_template("Hallo", "ours"), a_template("Same", "same"), a_template("New", "new", "en")]
     theirs = [a_template("Hallo", "theirs"), a_template("Same", "same")]
 
-    body = desks.merge(RecordKind.TEMPLATES, reply_templates.to_bytes(ours), reply_templates.to_bytes(theirs))
+    body = desks.merge(
+        RecordKind.TEMPLATES,
+        reply_templates.templates_to_bytes(ours),
+        reply_templates.templates_to_bytes(theirs),
+    )
 
-    assert [(each.language, each.name, each.text) for each in reply_templates.from_bytes(body)] == [
+    assert [(each.language, each.name, each.text) for each in reply_templates.templates_from_bytes(body)] == [
         ("nl", "Hallo", "theirs"),
         ("nl", "Same", "same"),
         ("nl", "Hallo (Werkstation 1)", "ours"),
@@ -246,11 +250,11 @@ def test_a_template_with_a_long_name_still_tells_whose_it_is(desks: TwoDesks) ->
 
     body = desks.merge(
         RecordKind.TEMPLATES,
-        reply_templates.to_bytes([a_template(name, "ours")]),
-        reply_templates.to_bytes([a_template(name, "theirs")]),
+        reply_templates.templates_to_bytes([a_template(name, "ours")]),
+        reply_templates.templates_to_bytes([a_template(name, "theirs")]),
     )
 
-    found = reply_templates.from_bytes(body)[1].name
+    found = reply_templates.templates_from_bytes(body)[1].name
     assert len(found) == reply_templates.NAME_CHARS
     assert found.endswith("x (Werkstation 1)")
 
@@ -290,7 +294,7 @@ def test_of_two_records_of_which_one_cannot_be_read_the_other_is_it(
 ) -> None:
     sound = {
         RecordKind.CASEFILE: Casefile(theme="bullying").to_bytes(),
-        RecordKind.TEMPLATES: reply_templates.to_bytes([a_template("Hallo", "x")]),
+        RecordKind.TEMPLATES: reply_templates.templates_to_bytes([a_template("Hallo", "x")]),
         RecordKind.COUNTS: msgspec.json.encode({"nl": "a", "en": "b"}),
     }[kind]
 

@@ -26,10 +26,10 @@ from journalist_app.errors import (
 from journalist_app.services import inbox_lists
 from journalist_app.services.desk import unlocking
 from journalist_app.services.mailbox import passing_on, proposing, read_thread
-from journalist_app.services.mailbox.passing_on import Without
-from journalist_app.services.mailbox.proposing import ProposalForm, Upload
+from journalist_app.services.mailbox.passing_on import WithoutConsent
+from journalist_app.services.mailbox.proposing import ProposalForm, UploadedFile
 from journalist_app.services.mailbox.send_entries import AdviserFormContext
-from journalist_app.services.mailbox.steps import NO_WORDS, StepForm
+from journalist_app.services.mailbox.steps import EMPTY_STEP_FORM, StepForm
 from journalist_app.services.records import casefiles, consent_evidence
 from protocol.casefile import Casefile, Evidence, EvidenceKind
 from protocol.content import TEXT_CHARS, AnswerNote, Content, Kind, StepName, Verdict, proposal_digest
@@ -47,7 +47,7 @@ from tests.journalist_app.views.paper import KEY, OTHER_KEY, Paper, Pinned
 from tests.small_disk import CAN_MOUNT, a_small_disk
 
 REASON = "Er is acuut gevaar voor een ander; wij hebben dit eerst met je willen bespreken."
-WITHOUT = Without(REASON, is_confirmed=True)
+WITHOUT = WithoutConsent(REASON, is_confirmed=True)
 HOW = StepForm(text="Op een stick, persoonlijk.")
 SOON = TODAY + timedelta(days=3)  # a Thursday, on which the desk works
 WORDS = StepForm(text="Lees het rustig.", next="Jij kiest.", by=SOON.isoformat())
@@ -101,9 +101,9 @@ def prepare(
     form_context: AdviserFormContext,
     text: str = "Woord voor woord.",
     chosen: tuple[AttachmentId, ...] = (),
-    uploads: Iterable[Upload] = (),
+    uploads: Iterable[UploadedFile] = (),
     fingerprint: str = KEY,
-    words: StepForm = NO_WORDS,
+    words: StepForm = EMPTY_STEP_FORM,
 ) -> proposing.PreparedProposal:
     form = ProposalForm(fingerprint, text, chosen, words)
     return proposing.prepare_proposal(desk, form_context, form, uploads, today=TODAY, half_hour=1)
@@ -136,8 +136,8 @@ def begin(
     desk: OpenDesk,
     source: ASource,
     proposed: ProposalState,
-    without: Without | None = None,
-    words: StepForm = NO_WORDS,
+    without: WithoutConsent | None = None,
+    words: StepForm = EMPTY_STEP_FORM,
 ) -> None:
     passing_on.begin_passing_on(
         desk,
@@ -386,7 +386,7 @@ def test_what_was_looked_at_is_gone_after_a_lock_or_a_day(
         )
     prepare(desk, form_context, chosen=(file_of(desk, source),))
     with refuses(PassOnRefusal.PREPARATION_GONE):
-        proposing.prepared_for(desk, Address(bytes(20)), form_context.entry_id)
+        proposing.find_prepared(desk, Address(bytes(20)), form_context.entry_id)
     with world.store.writing() as session:
         attachments.abandon_uploads(session, form_context.address, form_context.entry_id)
 
@@ -429,7 +429,7 @@ def test_a_proposal_that_cannot_be_made_is_refused_and_leaves_nothing(
     with refuses(PassOnRefusal.RECIPIENT_KEY):
         prepare(desk, form_context)
     desk.exporter = None
-    assert proposing.recipients(desk) == ()
+    assert proposing.available_recipients(desk) == ()
     with refuses(PassOnRefusal.NO_OPENPGP):
         prepare(desk, form_context)
 
@@ -528,7 +528,7 @@ def test_what_was_sealed_and_does_not_open_is_not_proposed(world: World, desk: O
 
 
 def test_those_that_can_be_passed_on_to_are_the_pinned(desk: OpenDesk) -> None:
-    assert [each.name for each in proposing.recipients(desk)] == ["Secretaris-generaal", "X"]
+    assert [each.name for each in proposing.available_recipients(desk)] == ["Secretaris-generaal", "X"]
 
 
 # ---- passing on
@@ -677,7 +677,7 @@ def test_taken_back_between_the_page_and_the_press_is_taken_back(desk: OpenDesk,
     assert StepName.PASSING_ON not in steps_of(desk, source)
 
 
-class _Overtaken(passing_on.Sending):
+class _Overtaken(passing_on.EntrySender):
     """Passing on that something overtakes between its last look and its append."""
 
     overtaker: list[object] = []  # noqa: RUF012  # set by the test
@@ -699,7 +699,7 @@ def test_a_source_who_takes_back_at_the_last_moment_is_heard(
         "deletes the agreement": lambda: source.removes(agreed),
         "writes": lambda: source.writes("wacht even"),
     }
-    monkeypatch.setattr(passing_on, "Sending", _Overtaken)
+    monkeypatch.setattr(passing_on, "EntrySender", _Overtaken)
     monkeypatch.setattr(_Overtaken, "overtaker", [overtakers[how]])
 
     with refuses(PassOnRefusal.WITHDRAWN, SendRefusal.SOURCE_WROTE):
@@ -713,7 +713,7 @@ def test_a_mark_of_reading_at_the_last_moment_holds_nothing_up(
 ) -> None:
     proposed = propose(desk, source)
     answers(source, Verdict.AGREED, proposed.digest)
-    monkeypatch.setattr(passing_on, "Sending", _Overtaken)
+    monkeypatch.setattr(passing_on, "EntrySender", _Overtaken)
     monkeypatch.setattr(_Overtaken, "overtaker", [source.looks])
 
     begin(desk, source, proposed)
@@ -838,7 +838,7 @@ def test_a_step_of_passing_on_with_words_that_cannot_be_sent_is_not_taken(
 def test_what_is_under_way_is_so_until_it_was_handed_over(desk: OpenDesk, source: ASource) -> None:
     def under_way() -> list[ProposalStatus]:
         stands = read_thread.read_conversation(desk, source.keys.address, today=TODAY).thread_state
-        return [each.state for each in passing_on.under_way(stands)]
+        return [each.state for each in passing_on.list_unfinished(stands)]
 
     proposed = propose(desk, source)
     answers(source, Verdict.AGREED, proposed.digest)
@@ -874,7 +874,7 @@ def test_without_agreement_only_with_a_reason_that_the_source_can_read(
     proposed = propose(desk, source)
     for verdict in verdicts:
         answers(source, verdict, proposed.digest)
-    for without in (Without("spoed", is_confirmed=True), Without(REASON, is_confirmed=False)):
+    for without in (WithoutConsent("spoed", is_confirmed=True), WithoutConsent(REASON, is_confirmed=False)):
         with refuses(PassOnRefusal.REASON_MISSING):
             begin(desk, source, proposed, without)
 
@@ -914,7 +914,7 @@ def _seen_by_source(world: World, source: ASource) -> list[Digest]:
 
 @pytest.mark.parametrize("without", [None, WITHOUT])
 def test_no_file_is_made_before_the_server_has_confirmed_that_it_began(
-    world: World, desk: OpenDesk, source: ASource, paper: Paper, without: Without | None
+    world: World, desk: OpenDesk, source: ASource, paper: Paper, without: WithoutConsent | None
 ) -> None:
     _pairs(world)
     proposed = propose(desk, source)
@@ -1027,7 +1027,7 @@ def test_what_comes_in_while_the_file_is_made_stops_it(
 
     made: list[BinaryIO] = []
     if how == "deletes it at the very last moment":
-        monkeypatch.setattr(passing_on, "Sending", _Overtaken)
+        monkeypatch.setattr(passing_on, "EntrySender", _Overtaken)
         monkeypatch.setattr(_Overtaken, "overtaker", [lambda: source.removes(agreed)])
     else:
         monkeypatch.setattr(passing_on, "_spooled", overtaken)
@@ -1111,7 +1111,7 @@ def test_what_was_passed_on_can_be_read_back_after_the_source_ended_the_mailbox(
 @pytest.mark.parametrize("body", [b"{}", b"no json", b'{"kind":"message","text":"a message"}'])
 def test_evidence_that_cannot_be_read_is_shown_as_that(desk: OpenDesk, source: ASource, body: bytes) -> None:
     piece = Evidence(kind=EvidenceKind.ANSWER, day=TODAY, entry=Digest(bytes(32)), body=body)
-    casefiles.change(desk, source.keys.address, lambda _: Casefile(evidence=(piece,)))
+    casefiles.update_casefile(desk, source.keys.address, lambda _: Casefile(evidence=(piece,)))
 
     ((shown,),) = (each.pieces for each in consent_evidence.read_evidence(desk))
 

@@ -21,9 +21,9 @@ from journalist_app.errors import (
 )
 from journalist_app.services import inbox_lists
 from journalist_app.services.desk import about_desk, background_check, unlocking
-from journalist_app.services.inbox_lists import Wanted
+from journalist_app.services.inbox_lists import InboxFilter
 from journalist_app.services.mailbox import file_downloads, read_thread
-from journalist_app.services.mailbox.answering import Answering, ReplyForm
+from journalist_app.services.mailbox.answering import AnswerSender, ReplyForm
 from protocol import keyring as keyring_format
 from protocol.content import TEXT_CHARS
 from protocol.entry import SignedEntry
@@ -58,8 +58,8 @@ def form_for(desk: OpenDesk, address: Address, text: str, entry_id: EntryId = NE
     return ReplyForm(address, entry_id, bytes.fromhex(head), text)
 
 
-def answering(desk: OpenDesk, form: ReplyForm) -> Answering:
-    return Answering(desk, form, today=TODAY, half_hour=1)
+def answering(desk: OpenDesk, form: ReplyForm) -> AnswerSender:
+    return AnswerSender(desk, form, today=TODAY, half_hour=1)
 
 
 def send(desk: OpenDesk, form: ReplyForm, *files: tuple[str, bytes]) -> None:
@@ -295,7 +295,7 @@ def test_a_mailbox_that_was_seen_and_is_gone_is_told_until_it_is_back(world: Wor
     world.execute("UPDATE mailbox SET address = zeroblob(20)")
 
     background_check.check_store(desk, TODAY)
-    shown = inbox_lists.inbox(desk, Wanted("waiting"), TODAY).unsound
+    shown = inbox_lists.read_inbox(desk, InboxFilter("waiting"), TODAY).unsound
 
     gone = [each for each in shown if each.address == source.address]
     assert [each.faults for each in gone] == [("gone",)]
@@ -327,7 +327,7 @@ def test_who_waits_longest_stands_first_and_says_since_when(world: World) -> Non
     late.writes("vandaag")
     early.writes("eerder", day=TODAY - timedelta(days=3), file=("a.pdf", b"x"))
 
-    shown = inbox_lists.inbox(unlocked(world), Wanted("waiting"), TODAY)
+    shown = inbox_lists.read_inbox(unlocked(world), InboxFilter("waiting"), TODAY)
 
     assert [early.address, late.address] == [row.address for row in shown.rows]
     first = shown.rows[0]
@@ -340,7 +340,7 @@ def test_an_answered_mailbox_stands_under_answered(world: World) -> None:
     source.writes("vraag")
     source.is_answered("antwoord")
 
-    shown = inbox_lists.inbox(unlocked(world), Wanted("answered"), TODAY)
+    shown = inbox_lists.read_inbox(unlocked(world), InboxFilter("answered"), TODAY)
 
     assert [(source.address, False, False)] == [
         (row.address, row.is_waiting, row.is_new) for row in shown.rows
@@ -355,7 +355,7 @@ def test_a_mailbox_waits_from_its_oldest_entry_that_no_answer_saw(world: World) 
     source.writes("nog iets", day=TODAY - timedelta(days=2))
     source.removes(removed)
 
-    (row,) = inbox_lists.inbox(unlocked(world), Wanted("waiting"), TODAY).rows
+    (row,) = inbox_lists.read_inbox(unlocked(world), InboxFilter("waiting"), TODAY).rows
 
     assert row.since == TODAY - timedelta(days=2)
     assert not row.is_new
@@ -367,7 +367,7 @@ def test_a_mark_of_the_desk_is_no_answer(world: World) -> None:
     source.is_looked_at()
     desk = unlocked(world)
 
-    shown = inbox_lists.inbox(desk, Wanted("waiting"), TODAY)
+    shown = inbox_lists.read_inbox(desk, InboxFilter("waiting"), TODAY)
     background_check.check_store(desk, TODAY)
 
     (row,) = shown.rows
@@ -397,7 +397,7 @@ def test_a_source_who_looks_at_an_answer_does_not_wait_again(world: World) -> No
     desk = unlocked(world)
     background_check.check_store(desk, TODAY)
 
-    (row,) = inbox_lists.inbox(desk, Wanted("answered"), TODAY).rows
+    (row,) = inbox_lists.read_inbox(desk, InboxFilter("answered"), TODAY).rows
     background_check.check_store(desk, TODAY)
 
     assert (row.is_waiting, row.since, row.entries) == (False, TODAY - timedelta(days=2), 2)
@@ -411,7 +411,7 @@ def test_words_that_came_before_a_mark_still_wait(world: World) -> None:
     source.looks()
     source.is_looked_at()
 
-    (row,) = inbox_lists.inbox(unlocked(world), Wanted("waiting"), TODAY).rows
+    (row,) = inbox_lists.read_inbox(unlocked(world), InboxFilter("waiting"), TODAY).rows
 
     assert (row.is_waiting, row.since) == (True, TODAY - timedelta(days=3))
 
@@ -421,8 +421,8 @@ def test_a_list_longer_than_a_page_goes_on(world: World) -> None:
         a_source(world).writes("vraag")
     desk = unlocked(world)
 
-    first = inbox_lists.inbox(desk, Wanted("waiting"), TODAY)
-    second = inbox_lists.inbox(desk, Wanted("waiting", 2), TODAY)
+    first = inbox_lists.read_inbox(desk, InboxFilter("waiting"), TODAY)
+    second = inbox_lists.read_inbox(desk, InboxFilter("waiting", 2), TODAY)
 
     assert (len(first.rows), first.has_more) == (inbox_lists.PAGE_ROWS, True)
     assert (len(second.rows), second.has_more) == (1, False)
@@ -437,7 +437,9 @@ def test_a_mailbox_is_found_by_any_part_of_its_label(world: World, shape: Callab
     other.writes("vraag")
     desk = unlocked(world)
 
-    shown = inbox_lists.inbox(desk, Wanted("waiting", 1, shape(desk.label(source.keys.address))), TODAY)
+    shown = inbox_lists.read_inbox(
+        desk, InboxFilter("waiting", 1, shape(desk.label(source.keys.address))), TODAY
+    )
 
     assert [source.address] == [row.address for row in shown.rows]
     assert shown.found == 1
@@ -447,7 +449,9 @@ def test_a_mailbox_in_which_nothing_stands_yet_is_shown_when_searched(world: Wor
     source = a_source(world)
     desk = unlocked(world)
 
-    (row,) = inbox_lists.inbox(desk, Wanted("waiting", 1, desk.label(source.keys.address)), TODAY).rows
+    (row,) = inbox_lists.read_inbox(
+        desk, InboxFilter("waiting", 1, desk.label(source.keys.address)), TODAY
+    ).rows
 
     assert (row.since, row.days) == (None, 0)
 
@@ -459,16 +463,16 @@ def test_an_ended_mailbox_is_shown_once_and_then_forgotten(world: World) -> None
     background_check.check_store(desk, TODAY)
     source.ends()
     label = desk.label(source.keys.address)
-    (row,) = inbox_lists.inbox(desk, Wanted("closed"), TODAY).ended
+    (row,) = inbox_lists.read_inbox(desk, InboxFilter("closed"), TODAY).ended
     assert (label, True) == (row.label, row.is_proved)
     assert [label] == [
-        each.label for each in inbox_lists.inbox(desk, Wanted("waiting", 1, label), TODAY).ended
+        each.label for each in inbox_lists.read_inbox(desk, InboxFilter("waiting", 1, label), TODAY).ended
     ]
-    assert inbox_lists.inbox(desk, Wanted("waiting"), TODAY).ended == ()
+    assert inbox_lists.read_inbox(desk, InboxFilter("waiting"), TODAY).ended == ()
 
     inbox_lists.acknowledge_ended(desk, source.keys.address, TODAY)
 
-    assert inbox_lists.inbox(desk, Wanted("closed"), TODAY).ended == ()
+    assert inbox_lists.read_inbox(desk, InboxFilter("closed"), TODAY).ended == ()
     background_check.check_store(unlocked(world), TODAY)
     assert unlocked(world).unsound == {}
     with pytest.raises(MailboxNotFoundError):
@@ -481,7 +485,7 @@ def test_an_ending_that_the_source_did_not_sign_is_shown_and_stays(world: World)
     source.ends(forged_by=derive_mailbox_keys(RootKey(os.urandom(32))))
     desk = unlocked(world)
 
-    shown = inbox_lists.inbox(desk, Wanted("closed"), TODAY)
+    shown = inbox_lists.read_inbox(desk, InboxFilter("closed"), TODAY)
 
     assert [row.is_proved for row in shown.ended] == [False]
     assert [row.faults for row in shown.unsound] == [("false_ending",)]
@@ -568,10 +572,10 @@ def assert_told(world: World, address: Address, fault: str) -> None:
     assert fault in [each.kind for each in shown.faults]
     assert not shown.may_answer
     label = desk.label(address)
-    (row,) = inbox_lists.inbox(desk, Wanted("waiting", 1, label), TODAY).rows
+    (row,) = inbox_lists.read_inbox(desk, InboxFilter("waiting", 1, label), TODAY).rows
     assert fault in row.faults
     assert [address.hex()] == [
-        each.address for each in inbox_lists.inbox(desk, Wanted("waiting"), TODAY).unsound
+        each.address for each in inbox_lists.read_inbox(desk, InboxFilter("waiting"), TODAY).unsound
     ]
 
 
@@ -690,7 +694,7 @@ def test_a_mailbox_that_was_seen_and_hidden_before_its_answer_is_told(
     desk = unlocked(world)
     background_check.check_store(desk, TODAY)
 
-    told = inbox_lists.inbox(desk, Wanted("waiting"), TODAY).unsound
+    told = inbox_lists.read_inbox(desk, InboxFilter("waiting"), TODAY).unsound
     assert [(source.address, ("wrong_state",))] == [(row.address, row.faults) for row in told]
 
 
@@ -748,7 +752,7 @@ def test_a_value_of_another_type_stops_no_check_and_no_list(world: World, statem
 
     assert not desk.progress.is_broken
     assert not desk.progress.is_running
-    assert inbox_lists.inbox(desk, Wanted("waiting"), TODAY).rows
+    assert inbox_lists.read_inbox(desk, InboxFilter("waiting"), TODAY).rows
 
 
 def test_the_newest_entry_dropped_before_anybody_saw_it_is_not_found(world: World) -> None:
@@ -869,7 +873,7 @@ def test_an_answer_with_text_and_files_is_in_the_mailbox(world: World) -> None:
         desk, source.keys.address, AttachmentId(bytes.fromhex(last.files[1].attachment_id))
     )
     assert b"".join(out.pieces) == b""
-    assert inbox_lists.inbox(desk, Wanted("answered"), TODAY).answered == 1
+    assert inbox_lists.read_inbox(desk, InboxFilter("answered"), TODAY).answered == 1
     assert unlocked(world).trusted_state.mailboxes[source.keys.address].keys() == {
         b"",
         world.keyring.strand.id,
@@ -954,7 +958,7 @@ def test_a_source_who_wrote_while_files_came_in_is_read_first_and_the_files_are_
     assert len(read_thread.read_conversation(desk, source.keys.address, today=TODAY).entries) == 2
 
 
-class _Overtaken(Answering):
+class _Overtaken(AnswerSender):
     """An answer that something overtakes between its last look and its append."""
 
     overtakers: list[Callable[[], object]]
@@ -1117,7 +1121,7 @@ def test_the_desk_tells_where_its_things_lie(world: World) -> None:
 def test_a_day_in_the_future_does_not_count_backwards(world: World) -> None:
     a_source(world).writes("vraag", day=date(2030, 1, 1))
 
-    (row,) = inbox_lists.inbox(unlocked(world), Wanted("waiting"), TODAY).rows
+    (row,) = inbox_lists.read_inbox(unlocked(world), InboxFilter("waiting"), TODAY).rows
 
     assert row.days == 0
 

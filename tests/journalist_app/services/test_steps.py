@@ -8,7 +8,7 @@ from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import SendRefusal
 from journalist_app.services.desk import unlocking
 from journalist_app.services.mailbox import read_thread, steps
-from journalist_app.services.mailbox.answering import Answering, ReplyForm
+from journalist_app.services.mailbox.answering import AnswerSender, ReplyForm
 from journalist_app.services.mailbox.steps import StepForm
 from protocol.content import StepName
 from protocol.identifiers import EntryId
@@ -30,7 +30,7 @@ def form_for(desk: OpenDesk, source: ASource, text: str, step: StepForm | None) 
 
 
 def send(desk: OpenDesk, form: ReplyForm) -> None:
-    with Answering(desk, form, today=TODAY, half_hour=1) as under_way:
+    with AnswerSender(desk, form, today=TODAY, half_hour=1) as under_way:
         if not under_way.is_sent:
             under_way.send()
 
@@ -78,7 +78,7 @@ def test_a_file_without_a_text_that_says_what_it_is_is_refused(world: World) -> 
     desk = unlocked(world)
 
     with (
-        Answering(desk, form_for(desk, source, "", STEP), today=TODAY, half_hour=1) as under_way,
+        AnswerSender(desk, form_for(desk, source, "", STEP), today=TODAY, half_hour=1) as under_way,
         refuses(SendRefusal.TEXT_MISSING),
     ):
         under_way.add_file("a.pdf", "", iter([b"x"]))
@@ -169,6 +169,6 @@ def test_a_step_that_promises_nothing_or_too_much_is_refused(
 
 
 def test_a_day_may_be_today_or_none(world: World) -> None:
-    assert steps.day_to_expect("2026-11-23", world.letterhead, TODAY) == TODAY
-    assert steps.day_to_expect(" ", world.letterhead, TODAY) is None
-    assert steps.day_to_expect("20261126", world.letterhead, TODAY) == date(2026, 11, 26)
+    assert steps.parse_expected_day("2026-11-23", world.letterhead, TODAY) == TODAY
+    assert steps.parse_expected_day(" ", world.letterhead, TODAY) is None
+    assert steps.parse_expected_day("20261126", world.letterhead, TODAY) == date(2026, 11, 26)

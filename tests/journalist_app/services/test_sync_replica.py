@@ -36,7 +36,7 @@ from tests.sync.desks import AtDesk, an_adviser
 from tests.sync.ends import Clock, Ends, the_ends
 from web.dates import half_hour_now
 
-WORDS = Path(sync_replica.__file__).parents[2] / "templates/syncing/_words.html"
+WORDS = Path(sync_replica.__file__).parents[2] / "templates/sync/_words.html"
 
 
 @pytest.fixture
@@ -146,7 +146,7 @@ def test_a_page_about_a_store_that_is_gone_can_still_be_shown(at: AtDesk) -> Non
     shutil.rmtree(at.store.path.parent)
 
     assert browser.get("/inbox").status_code == 503
-    assert browser.post("/sync/seen", {"token": "x"}).status_code == 403
+    assert browser.post("/sync/dismiss", {"token": "x"}).status_code == 403
 
 
 # ---- each refusal has its sentence
@@ -278,7 +278,7 @@ def test_what_was_sent_goes_out_soon_and_by_itself(
     source = a_source(at.ends.world)
     source.writes("vraag")
     browser = a_browser(at, door)
-    sync_replica.begin_syncing(at.desk, at.ends.clock.today)
+    sync_replica.start_sync_thread(at.desk, at.ends.clock.today)
     wait_for(lambda: at.desk.exchange.received is not None)
 
     page = browser.get(f"/mailbox/{source.address}")
@@ -313,9 +313,9 @@ def test_without_anything_to_send_it_syncs_again_after_some_minutes(at: AtDesk, 
 def test_over_an_air_gap_nothing_runs_in_the_background(at: AtDesk) -> None:
     at.desk.config = replace(at.desk.config, server="file")
 
-    sync_replica.begin_syncing(at.desk, at.ends.clock.today)
-    sync_replica.start_sync(at.desk, at.ends.clock.today)
-    sync_replica.request_sync(at.desk)
+    sync_replica.start_sync_thread(at.desk, at.ends.clock.today)
+    sync_replica.sync_in_background(at.desk, at.ends.clock.today)
+    sync_replica.sync_soon(at.desk)
 
     assert at.desk.exchange == SyncProgress()
     assert not at.desk.sync_wanted.is_set()
@@ -348,7 +348,7 @@ def test_a_desk_that_stops_syncs_no_more(at: AtDesk) -> None:
 
 def test_passing_on_goes_to_the_server_at_once(at: AtDesk, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[OpenDesk] = []
-    monkeypatch.setattr(sync_replica, "start_sync", lambda desk, _today: started.append(desk))
+    monkeypatch.setattr(sync_replica, "sync_in_background", lambda desk, _today: started.append(desk))
     browser = a_browser(at, "unix:/nowhere")
 
     browser.post(f"/mailbox/{'00' * 20}/proposal/{'00' * 16}/begin", {"token": "x"})
@@ -364,9 +364,9 @@ def brings(
     browser: Browser, pouch: bytes, form_token: str | None = None, *, ending: bytes = b"\r\n--x--\r\n"
 ) -> TestResponse:
     """Send a pouch as a browser does: the test client of Werkzeug leaves out a line end of an empty file."""
-    form_token = sync_token(browser, "/sync/brought") if form_token is None else form_token
+    form_token = sync_token(browser, "/sync/import") if form_token is None else form_token
     answer = browser.client.post(
-        "/sync/brought",
+        "/sync/import",
         data=b'--x\r\nContent-Disposition: form-data; name="token"\r\n\r\n%b\r\n'
         b'--x\r\nContent-Disposition: form-data; name="pouch"; filename="a.pouch"\r\n'
         b"Content-Type: application/octet-stream\r\n\r\n%b%b" % (form_token.encode(), pouch, ending),
@@ -460,7 +460,7 @@ def test_a_workstation_that_was_never_paired_makes_no_pouch(at: AtDesk) -> None:
     assert marks(browser.get("/sync").text, "refusal") == ["not_paired"]
 
 
-@pytest.mark.parametrize("path", ["/sync", "/sync/pouch", "/sync/seen", f"/sync/seen/{'00' * 20}"])
+@pytest.mark.parametrize("path", ["/sync", "/sync/pouch", "/sync/dismiss", f"/sync/dismiss/{'00' * 20}"])
 def test_another_sites_form_changes_nothing(at: AtDesk, path: str) -> None:
     browser = a_browser(at, "unix:/nowhere")
 
@@ -482,7 +482,7 @@ def test_a_server_that_was_put_back_is_told_until_the_adviser_has_called(at: AtD
     assert 'id="setback"' in page.text
     assert marks(browser.get("/inbox").text, "warning") == ["found"]
 
-    browser.post("/sync/seen", {"token": token(page, "/sync/seen")})
+    browser.post("/sync/dismiss", {"token": token(page, "/sync/dismiss")})
     assert 'id="setback"' not in browser.get("/sync").text
     assert marks(browser.get("/inbox").text, "warning") == []
 
@@ -507,7 +507,7 @@ def test_what_is_wrong_at_the_server_is_told_by_label_until_the_adviser_has_call
     assert 'href="/sync"' in thread
 
     for seen in (address.hex(), "01" * 20):
-        browser.post(f"/sync/seen/{seen}", {"token": token(page, f"/sync/seen/{seen}")})
+        browser.post(f"/sync/dismiss/{seen}", {"token": token(page, f"/sync/dismiss/{seen}")})
 
     assert marks(browser.get("/sync").text, "fault") == []
     assert at.desk.unsound == {}

@@ -18,7 +18,7 @@ from journalist_app.search.search_index import SearchIndex, WorkerStarter
 from journalist_app.services import inbox_lists
 from journalist_app.services.desk import yearly_report
 from journalist_app.services.desk.unlocking import unlock_desk
-from journalist_app.services.desk.yearly_report import OwnWords
+from journalist_app.services.desk.yearly_report import ReportWords
 from journalist_app.services.records import desk_records
 from protocol.casefile import Casefile
 from protocol.content import Content, Kind, StepName, StepNote
@@ -52,7 +52,7 @@ def leave_tallies(world: World, casefile: Casefile, times: int = 1) -> None:
 
 
 def publish(desk: OpenDesk, year: int = LAST_YEAR) -> None:
-    yearly_report.publish_report(desk, year, yearly_report.look_at(desk, year, TODAY).digest, TODAY)
+    yearly_report.publish_report(desk, year, yearly_report.read_report_year(desk, year, TODAY).digest, TODAY)
 
 
 # ---- counting
@@ -64,7 +64,7 @@ def test_a_synthetic_year_becomes_a_report_of_what_was_in_it(
 ) -> None:
     truth = fill(world, desk, LAST_YEAR, mailboxes, seed=mailboxes)
     fill(world, desk, LAST_YEAR - 1, 5, seed=5)
-    found = yearly_report.look_at(desk, LAST_YEAR, TODAY)
+    found = yearly_report.read_report_year(desk, LAST_YEAR, TODAY)
 
     for kind, number in found.counts.mailboxes.items():
         assert truth["mailbox", kind] == number
@@ -87,7 +87,7 @@ def test_a_synthetic_year_becomes_a_report_of_what_was_in_it(
         )
 
     publish(desk)
-    assert found.counts == yearly_report.look_at(desk, LAST_YEAR, TODAY).counts
+    assert found.counts == yearly_report.read_report_year(desk, LAST_YEAR, TODAY).counts
 
 
 def test_a_mailbox_counts_in_the_year_of_its_first_message_alone(world: World, desk: OpenDesk) -> None:
@@ -95,8 +95,8 @@ def test_a_mailbox_counts_in_the_year_of_its_first_message_alone(world: World, d
     source.writes("vraag", day=DAY)
     source.is_answered("antwoord", day=TODAY)
     source.writes("nog iets", day=TODAY)
-    assert 1 == yearly_report.look_at(desk, LAST_YEAR, TODAY).counts.read
-    assert yearly_report.look_at(desk, TODAY.year, TODAY).counts.is_empty
+    assert 1 == yearly_report.read_report_year(desk, LAST_YEAR, TODAY).counts.read
+    assert yearly_report.read_report_year(desk, TODAY.year, TODAY).counts.is_empty
     assert (LAST_YEAR,) == yearly_report.years_to_report(desk, TODAY)
 
 
@@ -107,9 +107,9 @@ def test_the_first_answer_in_a_report_is_not_the_step_that_confirmed(world: Worl
     source.is_told(Content(kind=Kind.STEP, text="Wij hebben je bericht.", step=confirmed), day=DAY)
     source.is_looked_at()
 
-    before = yearly_report.look_at(desk, LAST_YEAR, TODAY).counts.tables["first_answer"]
+    before = yearly_report.read_report_year(desk, LAST_YEAR, TODAY).counts.tables["first_answer"]
     source.is_answered("antwoord", day=DAY + timedelta(days=7))
-    after = yearly_report.look_at(desk, LAST_YEAR, TODAY).counts.tables["first_answer"]
+    after = yearly_report.read_report_year(desk, LAST_YEAR, TODAY).counts.tables["first_answer"]
 
     assert (before["none"], before["within_2"]) == (1, 0)
     assert (after["none"], after["within_2"], after["within_5"]) == (0, 0, 1)
@@ -117,7 +117,7 @@ def test_the_first_answer_in_a_report_is_not_the_step_that_confirmed(world: Worl
 
 def test_a_mailbox_that_nobody_read_is_told_to_the_adviser(world: World, desk: OpenDesk) -> None:
     a_source(world, day=DAY).writes("vraag", day=DAY)
-    assert 1 == len(yearly_report.look_at(desk, LAST_YEAR, TODAY).unread)
+    assert 1 == len(yearly_report.read_report_year(desk, LAST_YEAR, TODAY).unread)
 
 
 def test_a_mailbox_that_was_unread_when_its_year_was_published_counts_in_no_other_when_it_ends(
@@ -129,8 +129,8 @@ def test_a_mailbox_that_was_unread_when_its_year_was_published_counts_in_no_othe
     source.ends()
     inbox_lists.acknowledge_ended(desk, source.keys.address, TODAY)
 
-    assert 1 == yearly_report.look_at(desk, LAST_YEAR, TODAY).counts.read
-    assert yearly_report.look_at(desk, TODAY.year, TODAY).counts.is_empty
+    assert 1 == yearly_report.read_report_year(desk, LAST_YEAR, TODAY).counts.read
+    assert yearly_report.read_report_year(desk, TODAY.year, TODAY).counts.is_empty
     assert () == yearly_report.years_to_report(desk, TODAY)
 
 
@@ -139,7 +139,7 @@ def test_a_mailbox_that_ends_while_its_year_is_published_holds_nothing_up(
 ) -> None:
     source = a_source(world, day=DAY)
     source.writes("vraag", day=DAY)
-    found = yearly_report.look_at(desk, LAST_YEAR, TODAY)
+    found = yearly_report.read_report_year(desk, LAST_YEAR, TODAY)
     source.ends()
     yearly_report._keep_first_days(desk, found.unread)
     assert source.keys.address not in desk.casefiles
@@ -149,7 +149,7 @@ def test_a_mailbox_that_its_source_ended_waits_to_be_seen(world: World, desk: Op
     source = a_source(world, day=DAY)
     source.writes("vraag", day=DAY)
     source.ends()
-    found = yearly_report.look_at(desk, LAST_YEAR, TODAY)
+    found = yearly_report.read_report_year(desk, LAST_YEAR, TODAY)
     assert (1, True) == (found.ended, found.counts.is_empty)
 
 
@@ -158,14 +158,14 @@ def test_a_mailbox_that_fails_verification_is_counted_by_what_is_sound(world: Wo
     source.writes("vraag", day=DAY)
     source.writes("nog een", day=DAY)
     world.execute("UPDATE entry SET signature = zeroblob(64) WHERE number = 2")
-    found = yearly_report.look_at(desk, LAST_YEAR, TODAY)
+    found = yearly_report.read_report_year(desk, LAST_YEAR, TODAY)
     assert (1, 1) == (found.unsound, found.counts.read)
 
 
 def test_a_day_that_only_the_store_tells_counts_nothing(world: World, desk: OpenDesk) -> None:
     a_source(world).writes("vraag", day=TODAY)
     world.execute("UPDATE entry SET day = :day", day=DAY.isoformat())
-    found = yearly_report.look_at(desk, LAST_YEAR, TODAY)
+    found = yearly_report.read_report_year(desk, LAST_YEAR, TODAY)
     assert (1, True) == (found.unsound, found.counts.is_empty)
 
 
@@ -173,7 +173,7 @@ def test_a_casefile_that_was_put_back_is_not_counted_by(world: World, desk: Open
     source = a_source(world, day=DAY)
     source.writes("vraag", day=DAY)
     desk.saw_record(RecordKind.CASEFILE, source.keys.address, 3)
-    found = yearly_report.look_at(desk, LAST_YEAR, TODAY)
+    found = yearly_report.read_report_year(desk, LAST_YEAR, TODAY)
     assert (1, 1) == (found.unsound, found.counts.tables["theme"]["not_recorded"])
 
 
@@ -195,7 +195,7 @@ def test_a_forged_tally_counts_nothing_and_shows(world: World, desk: OpenDesk) -
     leave_tallies(world, Casefile(first_message=DAY, theme="bullying"))
     with world.store.writing() as session:
         ledger_tallies.add(session, [os.urandom(2277)])
-    assert 1 == yearly_report.look_at(desk, LAST_YEAR, TODAY).counts.read
+    assert 1 == yearly_report.read_report_year(desk, LAST_YEAR, TODAY).counts.read
 
 
 def test_a_tally_that_was_copied_in_the_store_counts_once(world: World, desk: OpenDesk) -> None:
@@ -208,7 +208,7 @@ def test_a_tally_that_was_copied_in_the_store_counts_once(world: World, desk: Op
             row = {"id": insert_sealed(session, header=copy), "digest": os.urandom(32)}
             session.connection().execute(insert(LedgerTallyRow), row)
         assert 2 * len(copies) == ledger_tallies.count(session)
-    assert 1 == yearly_report.look_at(desk, LAST_YEAR, TODAY).counts.read
+    assert 1 == yearly_report.read_report_year(desk, LAST_YEAR, TODAY).counts.read
 
 
 # ---- many tallies, in processes of their own
@@ -233,21 +233,21 @@ def many(world: World, monkeypatch: pytest.MonkeyPatch) -> int:
 
 def test_many_tallies_are_opened_by_all_processes_together(desk: OpenDesk, many: int) -> None:
     desk.index = SearchIndex([in_a_thread(search_worker.serve_search)] * 2)
-    assert many == yearly_report.look_at(desk, LAST_YEAR, TODAY).counts.read
+    assert many == yearly_report.read_report_year(desk, LAST_YEAR, TODAY).counts.read
     assert many * 8 == len(desk.tallies)
 
 
 def test_what_was_opened_once_is_known(world: World, desk: OpenDesk, many: int) -> None:
-    assert many == yearly_report.look_at(desk, LAST_YEAR, TODAY).counts.read
+    assert many == yearly_report.read_report_year(desk, LAST_YEAR, TODAY).counts.read
     world.execute("UPDATE sealed SET header = zeroblob(1)")
-    assert many == yearly_report.look_at(desk, LAST_YEAR, TODAY).counts.read
+    assert many == yearly_report.read_report_year(desk, LAST_YEAR, TODAY).counts.read
 
 
 @pytest.mark.usefixtures("many")
 def test_a_process_that_breaks_off_leaves_nothing_half_counted(desk: OpenDesk) -> None:
     desk.index = SearchIndex([in_a_thread(lambda line: line.close())])
     with refuses(ReportRefusal.LEDGER):
-        yearly_report.look_at(desk, LAST_YEAR, TODAY)
+        yearly_report.read_report_year(desk, LAST_YEAR, TODAY)
 
 
 @pytest.mark.usefixtures("many")
@@ -264,7 +264,7 @@ def test_a_process_that_is_silent_is_given_up(desk: OpenDesk, monkeypatch: pytes
 
     desk.index = SearchIndex([in_a_thread(keep_silent)])
     with refuses(ReportRefusal.LEDGER):
-        yearly_report.look_at(desk, LAST_YEAR, TODAY)
+        yearly_report.read_report_year(desk, LAST_YEAR, TODAY)
     assert heard.is_set()
 
 
@@ -280,7 +280,7 @@ def test_a_process_that_cannot_read_the_store_says_so_by_hanging_up(desk: OpenDe
 
     desk.index = SearchIndex([in_a_thread(cannot)])
     with refuses(ReportRefusal.LEDGER):
-        yearly_report.look_at(desk, LAST_YEAR, TODAY)
+        yearly_report.read_report_year(desk, LAST_YEAR, TODAY)
 
 
 def test_what_a_process_is_told_is_in_no_log() -> None:
@@ -294,27 +294,29 @@ def test_what_a_process_is_told_is_in_no_log() -> None:
 
 
 def test_the_advisers_words_are_kept_sealed(world: World, desk: OpenDesk) -> None:
-    yearly_report.keep_report_words(desk, LAST_YEAR, OwnWords("Wat wij hoorden.", "What we heard."))
-    yearly_report.keep_report_words(desk, LAST_YEAR, OwnWords("Wat wij hoorden.", "What we heard."))
+    yearly_report.save_report_words(desk, LAST_YEAR, ReportWords("Wat wij hoorden.", "What we heard."))
+    yearly_report.save_report_words(desk, LAST_YEAR, ReportWords("Wat wij hoorden.", "What we heard."))
     again = unlock_desk(world.config, world.store, PASSPHRASE)
-    assert OwnWords("Wat wij hoorden.", "What we heard.") == yearly_report.words_for(again, LAST_YEAR)
-    assert "hoorden" not in repr(yearly_report.look_at(desk, LAST_YEAR, TODAY))
+    assert ReportWords("Wat wij hoorden.", "What we heard.") == yearly_report.read_report_words(
+        again, LAST_YEAR
+    )
+    assert "hoorden" not in repr(yearly_report.read_report_year(desk, LAST_YEAR, TODAY))
     assert not any(b"hoorden" in file.read_bytes() for file in world.store.path.parent.iterdir())
 
 
 @pytest.mark.parametrize("text", ["x" * 20_001, "a\0b"])
 def test_words_that_no_document_can_carry_are_refused_and_nothing_is_kept(desk: OpenDesk, text: str) -> None:
-    yearly_report.keep_report_words(desk, LAST_YEAR, OwnWords("eerst", "first"))
+    yearly_report.save_report_words(desk, LAST_YEAR, ReportWords("eerst", "first"))
     with refuses(ReportRefusal.TEXT):
-        yearly_report.keep_report_words(desk, LAST_YEAR, OwnWords("dan", text))
-    assert OwnWords("eerst", "first") == yearly_report.words_for(desk, LAST_YEAR)
+        yearly_report.save_report_words(desk, LAST_YEAR, ReportWords("dan", text))
+    assert ReportWords("eerst", "first") == yearly_report.read_report_words(desk, LAST_YEAR)
 
 
 @pytest.mark.parametrize("name", [b"report-words-%d" % LAST_YEAR, b"report-%d" % LAST_YEAR])
 def test_what_this_desk_never_wrote_is_not_read(desk: OpenDesk, name: bytes) -> None:
     desk_records.write_record(desk, RecordKind.COUNTS, name, 1, b"{}")
     with pytest.raises(RecordUnsoundError):
-        yearly_report.look_at(desk, LAST_YEAR, TODAY)
+        yearly_report.read_report_year(desk, LAST_YEAR, TODAY)
 
 
 # ---- publishing
@@ -324,7 +326,7 @@ def test_publishing_freezes_counts_and_puts_signed_files_in_both_languages(
     world: World, desk: OpenDesk
 ) -> None:
     leave_tallies(world, Casefile(first_message=DAY, theme="bullying"), times=12)
-    yearly_report.keep_report_words(desk, LAST_YEAR, OwnWords("Wat wij hoorden.", "What we heard."))
+    yearly_report.save_report_words(desk, LAST_YEAR, ReportWords("Wat wij hoorden.", "What we heard."))
     publish(desk)
 
     names = {f"report-{LAST_YEAR}-{each}.{kind}" for each in ("nl", "en") for kind in ("html", "pdf", "csv")}
@@ -342,8 +344,8 @@ def test_publishing_freezes_counts_and_puts_signed_files_in_both_languages(
     assert b"What we heard." in files[f"report-{LAST_YEAR}-en.html"]
     assert (LAST_YEAR,) == yearly_report.published_years(again)
     assert () == yearly_report.years_to_report(again, TODAY)
-    frozen = yearly_report.look_at(again, LAST_YEAR, date(TODAY.year + 1, 1, 5))
-    assert files[f"report-{LAST_YEAR}-nl.html"] == yearly_report.file_of(
+    frozen = yearly_report.read_report_year(again, LAST_YEAR, date(TODAY.year + 1, 1, 5))
+    assert files[f"report-{LAST_YEAR}-nl.html"] == yearly_report.build_report_file(
         again, frozen, Audience.PUBLIC, "nl", "html"
     )
 
@@ -355,48 +357,49 @@ def test_the_sgs_version_of_a_published_year_is_made_from_what_was_frozen(
     publish(desk)
     leave_tallies(world, Casefile(first_message=DAY, theme="bullying"), times=40)
     desk.config = replace(desk.config, sg_floor=10)
-    frozen = yearly_report.look_at(desk, LAST_YEAR, TODAY)
-    page = yearly_report.file_of(desk, frozen, Audience.SG, "nl", "csv").decode()
+    frozen = yearly_report.read_report_year(desk, LAST_YEAR, TODAY)
+    page = yearly_report.build_report_file(desk, frozen, Audience.SG, "nl", "csv").decode()
     words = read_words("nl")
     assert f"{LAST_YEAR},{words['table_mailbox']},{words['line_mailbox_read']},5" in page
-    assert yearly_report.file_of(desk, frozen, Audience.SG, "nl", "pdf").startswith(b"%PDF")
+    assert yearly_report.build_report_file(desk, frozen, Audience.SG, "nl", "pdf").startswith(b"%PDF")
 
 
 def test_until_a_year_is_frozen_every_file_of_it_is_a_draft(world: World, desk: OpenDesk) -> None:
     """Two versions of a year that is still being counted, subtracted, would tell a small count."""
     leave_tallies(world, Casefile(first_message=DAY, theme="bullying"), 20)
-    before = yearly_report.look_at(desk, LAST_YEAR, TODAY)
+    before = yearly_report.read_report_year(desk, LAST_YEAR, TODAY)
     publish(desk)
-    after = yearly_report.look_at(desk, LAST_YEAR, TODAY)
+    after = yearly_report.read_report_year(desk, LAST_YEAR, TODAY)
 
     for audience in Audience:
-        names = [yearly_report.saved_name(each, audience, "nl", "csv") for each in (before, after)]
+        names = [yearly_report.download_name(each, audience, "nl", "csv") for each in (before, after)]
         pages = [
-            yearly_report.file_of(desk, each, audience, "nl", "csv").decode() for each in (before, after)
+            yearly_report.build_report_file(desk, each, audience, "nl", "csv").decode()
+            for each in (before, after)
         ]
         assert [f"{LAST_YEAR}-{audience}-nl-draft.csv", f"{LAST_YEAR}-{audience}-nl.csv"] == names
         assert [True, False] == ["concept" in page for page in pages]
     with world.store.reading() as session:
-        public = public_files.find(session, yearly_report.file_name(LAST_YEAR, "nl", "html"))
-    assert public == yearly_report.file_of(desk, after, Audience.PUBLIC, "nl", "html")
+        public = public_files.find(session, yearly_report.public_file_name(LAST_YEAR, "nl", "html"))
+    assert public == yearly_report.build_report_file(desk, after, Audience.PUBLIC, "nl", "html")
 
 
 def test_a_frozen_year_cannot_be_published_again_with_other_figures(world: World, desk: OpenDesk) -> None:
     leave_tallies(world, Casefile(first_message=DAY), times=12)
     publish(desk)
-    before = yearly_report.look_at(desk, LAST_YEAR, TODAY)
+    before = yearly_report.read_report_year(desk, LAST_YEAR, TODAY)
     leave_tallies(world, Casefile(first_message=DAY), times=12)
     with refuses(ReportRefusal.PUBLISHED):
         publish(desk)
     with refuses(ReportRefusal.PUBLISHED):
-        yearly_report.keep_report_words(desk, LAST_YEAR, OwnWords("anders", "other"))
-    assert before == yearly_report.look_at(desk, LAST_YEAR, TODAY)
+        yearly_report.save_report_words(desk, LAST_YEAR, ReportWords("anders", "other"))
+    assert before == yearly_report.read_report_year(desk, LAST_YEAR, TODAY)
     assert 2 == desk.letterhead.serial
 
 
 def test_two_workstations_do_not_publish_two_versions_of_a_year(world: World, desk: OpenDesk) -> None:
     leave_tallies(world, Casefile(first_message=DAY), times=12)
-    found = yearly_report.look_at(desk, LAST_YEAR, TODAY)
+    found = yearly_report.read_report_year(desk, LAST_YEAR, TODAY)
     publish(unlock_desk(world.config, world.store, PASSPHRASE))
     with refuses(ReportRefusal.PUBLISHED):
         yearly_report._publish(desk, found, {}, TODAY)
@@ -407,7 +410,7 @@ def test_figures_that_changed_since_they_were_looked_at_are_not_published(
     world: World, desk: OpenDesk
 ) -> None:
     leave_tallies(world, Casefile(first_message=DAY), times=12)
-    digest = yearly_report.look_at(desk, LAST_YEAR, TODAY).digest
+    digest = yearly_report.read_report_year(desk, LAST_YEAR, TODAY).digest
     leave_tallies(world, Casefile(first_message=DAY), times=12)
     with refuses(ReportRefusal.CHANGED):
         yearly_report.publish_report(desk, LAST_YEAR, digest, TODAY)
@@ -435,7 +438,7 @@ def test_frozen_counts_that_were_taken_away_are_missed(world: World, desk: OpenD
     (world.config.trusted_state_path).unlink()
     desk = unlock_desk(world.config, world.store, PASSPHRASE)  # a workstation that remembers nothing
     with pytest.raises(RecordUnsoundError):
-        yearly_report.look_at(desk, 2019, TODAY)
+        yearly_report.read_report_year(desk, 2019, TODAY)
 
 
 def test_a_published_report_is_not_lost_by_a_crash(world: World, desk: OpenDesk) -> None:

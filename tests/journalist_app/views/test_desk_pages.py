@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from journalist_app.services.records import reply_templates
-from journalist_app.services.records.casefiles import shown_by
+from journalist_app.services.records.casefiles import form_digest
 from protocol.casefile import Casefile
 from tests.journalist_app import desk_readers
 from tests.journalist_app.desk_factories import TODAY, World, a_source
@@ -14,8 +14,8 @@ from tests.journalist_app.views.test_views import Browser, answer_fields, browse
 from tests.page_marks import label_of, marks
 
 __all__ = ["browser"]  # the fixture
-EMPTY = shown_by(Casefile())
-PAGES = ["/search", "/calendar", "/replies", "/unsent", "/evidence"]
+EMPTY = form_digest(Casefile())
+PAGES = ["/search", "/calendar", "/reply-templates", "/unsent", "/evidence"]
 
 
 def opened(browser: Browser) -> None:
@@ -129,7 +129,7 @@ def writing(browser: Browser, address: str, text: str, **more: str) -> str:
     path = f"/mailbox/{address}"
     fields = {**answer_fields(browser.get(path), text), **more}
     answer = browser.client.post(
-        f"{path}/writing", data=fields, headers=browser.headers, content_type="multipart/form-data"
+        f"{path}/fill-answer", data=fields, headers=browser.headers, content_type="multipart/form-data"
     )
     return answer.text
 
@@ -281,18 +281,21 @@ def test_a_calendar_that_cannot_be_published_comes_back_with_the_reason(
 def test_a_template_is_added_changed_and_removed_on_its_page(browser: Browser) -> None:
     opened(browser)
     form: dict[str, object] = {
-        "token": token(browser.get("/replies"), "/replies"), "revision": 0, "language": "en",
+        "token": token(browser.get("/reply-templates"), "/reply-templates"), "revision": 0, "language": "en",
         "name": "Short", "text": "Thank you.",
     }  # fmt: skip
 
-    assert 303 == browser.post("/replies", form).status_code
-    assert "Short" in browser.get("/replies?kept=1").text
-    assert "Thank you.</textarea>" in browser.get("/replies?place=8").text
+    assert 303 == browser.post("/reply-templates", form).status_code
+    assert "Short" in browser.get("/reply-templates?kept=1").text
+    assert "Thank you.</textarea>" in browser.get("/reply-templates?place=8").text
     changed = {**form, "revision": 1, "place": 8, "name": "Shorter"}
-    assert 303 == browser.post("/replies", changed).status_code
-    assert 303 == browser.post("/replies", {**form, "revision": 2, "place": 8, "what": "drop"}).status_code
+    assert 303 == browser.post("/reply-templates", changed).status_code
+    assert (
+        303
+        == browser.post("/reply-templates", {**form, "revision": 2, "place": 8, "what": "drop"}).status_code
+    )
 
-    assert "Shorter" not in browser.get("/replies").text
+    assert "Shorter" not in browser.get("/reply-templates").text
 
 
 @pytest.mark.parametrize(
@@ -302,9 +305,13 @@ def test_a_template_that_cannot_be_kept_comes_back(
     browser: Browser, changes: dict[str, object], status: int
 ) -> None:
     opened(browser)
-    form = {"token": token(browser.get("/replies"), "/replies"), "revision": 0, "language": "nl"}
+    form = {
+        "token": token(browser.get("/reply-templates"), "/reply-templates"),
+        "revision": 0,
+        "language": "nl",
+    }
 
-    answer = browser.post("/replies", {**form, "name": "Naam", "text": "getypt", **changes})
+    answer = browser.post("/reply-templates", {**form, "name": "Naam", "text": "getypt", **changes})
 
     assert status == answer.status_code
     assert "getypt" in answer.text
@@ -313,7 +320,7 @@ def test_a_template_that_cannot_be_kept_comes_back(
 # ---- what meets a locked app
 
 
-@pytest.mark.parametrize("path", ["/replies", "/calendar", "/search", "/mailbox/{}/casefile/notes"])
+@pytest.mark.parametrize("path", ["/reply-templates", "/calendar", "/search", "/mailbox/{}/casefile/notes"])
 def test_every_form_that_meets_a_locked_app_is_kept(world: World, browser: Browser, path: str) -> None:
     where = path.format(a_source(world).address)
 
@@ -333,7 +340,7 @@ def test_what_was_kept_is_named_as_on_its_own_page(world: World, browser: Browse
     source = a_source(world)
     source.writes("vraag")
     typed = {"step_text": "een stap", "next": "wij bellen", "handover": "voor jou", "elsewhere": "x"}
-    browser.post("/replies", {"token": "x", **typed})
+    browser.post("/reply-templates", {"token": "x", **typed})
     browser.unlock()
 
     page = browser.get("/unsent").text
@@ -347,7 +354,7 @@ def test_what_was_kept_is_named_as_on_its_own_page(world: World, browser: Browse
 
 
 def test_a_form_without_words_leaves_nothing_behind(browser: Browser) -> None:
-    answer = browser.post("/replies", {"token": "x"})
+    answer = browser.post("/reply-templates", {"token": "x"})
 
     assert "/unlock" == answer.headers["Location"]
     assert "/inbox" == browser.unlock().headers["Location"]
@@ -356,7 +363,7 @@ def test_a_form_without_words_leaves_nothing_behind(browser: Browser) -> None:
 def test_what_cannot_be_kept_is_shown_to_be_copied(world: World, browser: Browser) -> None:
     world.execute("DELETE FROM letterhead")
 
-    answer = browser.post("/replies", {"token": "x", "text": "getypt"})
+    answer = browser.post("/reply-templates", {"token": "x", "text": "getypt"})
 
     assert 503 == answer.status_code
     assert "getypt" in answer.text
@@ -364,7 +371,7 @@ def test_what_cannot_be_kept_is_shown_to_be_copied(world: World, browser: Browse
 
 
 def test_another_sites_form_is_not_kept(browser: Browser) -> None:
-    answer = browser.post("/replies", {"text": "van elders"}, Origin="http://evil.example")
+    answer = browser.post("/reply-templates", {"text": "van elders"}, Origin="http://evil.example")
 
     assert 403 == answer.status_code
     assert "/inbox" == browser.unlock().headers["Location"]

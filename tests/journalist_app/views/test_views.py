@@ -154,7 +154,7 @@ def test_a_form_without_its_token_changes_nothing(world: World, browser: Browser
     browser.unlock()
 
     assert browser.post("/lock", {"token": "x"}).headers["Location"] == "/inbox"
-    assert browser.post("/start-anew", {}).status_code == 403
+    assert browser.post("/start-new-memory", {}).status_code == 403
     assert browser.post(f"/inbox/ended/{source.address}", {}).status_code == 403
     page = browser.get(f"/mailbox/{source.address}")
     refused = browser.answer(
@@ -313,7 +313,7 @@ def test_what_runs_behind_begins_in_time_without_a_page_and_never_after_locking(
     world: World, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk = unlocking.unlock_desk(world.config, world.store, PASSPHRASE)
-    unlocking.work_behind(desk, TODAY)
+    unlocking.check_after_unlocking(desk, TODAY)
     assert desk.last_check == TODAY
 
     monkeypatch.setattr(unlocking, "_FIRST_PAGE_SECONDS", 60)
@@ -620,7 +620,7 @@ def test_damaged_anchors_are_said_on_every_page_until_the_adviser_decides(
         page = browser.get(path)
         assert marks(page.text, "memory") == ["damaged"]
 
-    assert browser.post("/start-anew", {"token": token(page, "/start-anew")}).status_code == 303
+    assert browser.post("/start-new-memory", {"token": token(page, "/start-new-memory")}).status_code == 303
 
     assert marks(browser.get("/inbox").text, "memory") == []
 
@@ -674,8 +674,8 @@ def test_an_answer_that_finds_no_store_keeps_its_text(world: World, browser: Bro
         ("{mailbox}/casefile", "{mailbox}/casefile/notes", "note", {}),
         ("{mailbox}/casefile", "{mailbox}/casefile", "handover", {"shown": ""}),
         ("{mailbox}/casefile", "{mailbox}/casefile", "labels", {"shown": ""}),
-        ("/replies", "/replies", "text", {"language": "nl", "name": "a", "revision": "0"}),
-        ("/replies", "/replies", "name", {"language": "nl", "text": "a", "revision": "0"}),
+        ("/reply-templates", "/reply-templates", "text", {"language": "nl", "name": "a", "revision": "0"}),
+        ("/reply-templates", "/reply-templates", "name", {"language": "nl", "text": "a", "revision": "0"}),
         ("/reports/2025", "/reports/2025/words", "nl", {"en": ""}),
         ("/reports/2025", "/reports/2025/words", "en", {"nl": ""}),
         ("{mailbox}/close", "{mailbox}/close", "text", {"entry_id": "0" * 32, "seen": ""}),
@@ -779,7 +779,7 @@ def test_a_proposal_looked_at_that_finds_no_store_keeps_all_its_words(
     assert all(words in answer.text for words in typed.values())
 
 
-@pytest.mark.parametrize("how", ["propose", "writing"])
+@pytest.mark.parametrize("how", ["propose", "fill-answer"])
 def test_a_text_that_broke_off_comes_back_as_far_as_it_arrived(
     world: World, browser: Browser, tmp_path: Path, how: str
 ) -> None:
@@ -808,7 +808,7 @@ def test_an_answer_half_written_outlives_a_missing_store(world: World, browser: 
     world.store.path.rename(world.store.path.with_suffix(".away"))
 
     answer = browser.client.post(
-        f"{path}/writing",
+        f"{path}/fill-answer",
         data={**fields, "help": button},
         headers=browser.headers,
         content_type="multipart/form-data",
@@ -1178,7 +1178,7 @@ def test_evidence_that_was_damaged_does_not_close_its_page(world: World, browser
     settle()
     piece = Evidence(kind=EvidenceKind.PROPOSAL, day=TODAY, entry=Digest(bytes(32)), body=b"{}")
     desk = browser.app.extensions["auto_lock"]._desk
-    casefiles.change(desk, source.keys.address, lambda _: Casefile(evidence=(piece,)))
+    casefiles.update_casefile(desk, source.keys.address, lambda _: Casefile(evidence=(piece,)))
 
     page = browser.get("/evidence")
 
