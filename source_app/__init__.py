@@ -103,14 +103,8 @@ def create_source_app(  # noqa: PLR0913  # the parts of the app
     request_hooks.install_request_hooks(app)
     headers.install_headers(app)
     error_pages.install_error_pages(app)
-    for blueprint in (
-        public_pages.bp,
-        signpost_pages.bp,
-        published_report_pages.bp,
-        start_pages.bp,
-        mailbox_pages.bp,
-    ):
-        app.register_blueprint(blueprint)
+    for pages in (public_pages, signpost_pages, published_report_pages, start_pages, mailbox_pages):
+        app.register_blueprint(pages.bp)
     return app
 
 

@@ -4,14 +4,7 @@ from typing import Any
 
 from flask_babel import lazy_gettext
 from werkzeug.datastructures import MultiDict
-from wtforms import (
-    BooleanField,
-    Form,
-    HiddenField,
-    MultipleFileField,
-    StringField,
-    TextAreaField,
-)
+from wtforms import BooleanField, Form, HiddenField, MultipleFileField, StringField, TextAreaField
 from wtforms.validators import InputRequired
 
 from web.csrf import NoTokens, TokenCSRF, Tokens

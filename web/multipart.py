@@ -14,15 +14,7 @@ from typing import Protocol
 
 from werkzeug.http import parse_options_header
 
-from web.errors import (
-    BodyError,
-    CutOffError,
-    FieldTooLongError,
-    HeadersTooLongError,
-    MalformedBodyError,
-    TooLargeError,
-    TooManyPartsError,
-)
+from web.errors import BodyError, BodyFault
 
 READ_BYTES = 128 * 1024
 _HEADER_BYTES = 16 * 1024  # of one part: a file name of 5,000 Chinese characters still fits
@@ -49,14 +41,13 @@ class Body:
         """Return the next bytes, at most `READ_BYTES`, or b"" at the end.
 
         Raises:
-            CutOffError: the sender stopped, or sent fewer bytes than announced.
-            TooLargeError: the body is longer than the limit.
+            BodyError: the body was cut off, or is longer than the limit.
         """
         if self._left_bytes == 0:
             return b""
         piece = self._take(READ_BYTES)
         if len(piece) > self._allowed_bytes:
-            raise TooLargeError
+            raise BodyError(BodyFault.TOO_LARGE)
         self._allowed_bytes -= len(piece)
         return piece
 
@@ -66,10 +57,10 @@ class Body:
         Called before the first file, when the text before the files has been read and can be kept.
 
         Raises:
-            TooLargeError: the announced length exceeds the limit.
+            BodyError: the announced length exceeds the limit.
         """
         if self._left_bytes is not None and self._left_bytes > self._allowed_bytes:
-            raise TooLargeError
+            raise BodyError(BodyFault.TOO_LARGE)
 
     def drain(self, limit_bytes: int) -> bool:
         """Read and discard the rest of the body. Return True if it ended within `limit_bytes`.
@@ -81,7 +72,7 @@ class Body:
         while limit_bytes > 0:
             try:
                 piece = self._take(READ_BYTES)
-            except CutOffError:
+            except BodyError:  # cut off
                 return True
             if not piece:
                 return True
@@ -94,11 +85,11 @@ class Body:
             piece = self._stream.read(wanted) if wanted else b""
         except (OSError, ValueError) as why:  # the connection broke, or the length of a chunk is not a number
             self._left_bytes = 0
-            raise CutOffError from why
+            raise BodyError(BodyFault.CUT_OFF) from why
         if self._left_bytes is not None:
             if not piece and self._left_bytes:
                 self._left_bytes = 0
-                raise CutOffError
+                raise BodyError(BodyFault.CUT_OFF)
             self._left_bytes -= len(piece)
         elif not piece:
             self._left_bytes = 0
@@ -152,7 +143,7 @@ def read_parts(body: Body, content_type: str, limits: FormLimits) -> Iterator[Ev
     read with replacement characters: a strange character is better than a lost message.
 
     Raises:
-        BodyError: one of its subclasses. `unfinished` holds the field that was being read, if any.
+        BodyError: the body cannot be used. `unfinished` holds the field that was being read, if any.
     """
     reader = _PartReader(body, _boundary(content_type))
     fields_left = limits.fields_bytes
@@ -160,7 +151,7 @@ def read_parts(body: Body, content_type: str, limits: FormLimits) -> Iterator[Ev
     while reader.next_part():
         parts += 1
         if parts > limits.parts:
-            raise TooManyPartsError
+            raise BodyError(BodyFault.TOO_MANY_PARTS)
         name, filename, media_type = _parse_headers(reader.headers())
         if filename is None:
             text = _read_text(reader, name, fields_left)
@@ -195,7 +186,7 @@ class _PartReader:
                 pass
             return False
         if self._until(b"\r\n").strip(b" \t"):
-            raise MalformedBodyError
+            raise BodyError(BodyFault.MALFORMED)
         return True
 
     def headers(self) -> bytes:
@@ -220,7 +211,7 @@ class _PartReader:
     def _until(self, mark: bytes) -> bytes:
         while (end := self._buffer.find(mark, 0, _HEADER_BYTES)) < 0:
             if len(self._buffer) >= _HEADER_BYTES:
-                raise HeadersTooLongError
+                raise BodyError(BodyFault.HEADERS_TOO_LONG)
             self._fill()
         before, self._buffer = self._buffer[:end], self._buffer[end + len(mark) :]
         return before
@@ -228,7 +219,7 @@ class _PartReader:
     def _fill(self) -> None:
         piece = self._body.read()
         if not piece:
-            raise CutOffError
+            raise BodyError(BodyFault.CUT_OFF)
         self._buffer += piece
 
 
@@ -236,7 +227,7 @@ def _boundary(content_type: str) -> bytes:
     kind, options = parse_options_header(content_type)
     boundary = options.get("boundary", "").encode("utf-8", "replace")
     if kind != "multipart/form-data" or not 0 < len(boundary) <= _BOUNDARY_BYTES:
-        raise MalformedBodyError
+        raise BodyError(BodyFault.MALFORMED)
     return boundary
 
 
@@ -245,11 +236,11 @@ def _parse_headers(raw: bytes) -> tuple[str, str | None, str]:
     try:
         lines = [line.partition(":") for line in raw.decode().split("\r\n")]
     except UnicodeDecodeError as why:
-        raise MalformedBodyError from why
+        raise BodyError(BodyFault.MALFORMED) from why
     headers = {name.lower(): value.strip() for name, _, value in lines}
     kind, options = parse_options_header(headers.get("content-disposition"))
     if kind != "form-data" or "name" not in options:
-        raise MalformedBodyError
+        raise BodyError(BodyFault.MALFORMED)
     return options["name"], options.get("filename"), headers.get("content-type", "")
 
 
@@ -259,7 +250,7 @@ def _read_text(reader: _PartReader, name: str, limit_bytes: int) -> bytearray:
         for piece in reader.content():
             text += piece
             if len(text) > limit_bytes:
-                raise FieldTooLongError
+                raise BodyError(BodyFault.FIELD_TOO_LONG)  # noqa: TRY301  # the handler below keeps the text
     except BodyError as why:
         why.unfinished = (name, _decoded(text[:limit_bytes]))
         raise

@@ -35,7 +35,7 @@ from journalist_app.views.refusal_status import REFUSALS, reason_and_status
 from protocol.content import ATTACHMENTS, TEXT_CHARS
 from protocol.identifiers import ATTACHMENT_ID_BYTES, Address, AttachmentId
 from web.dates import half_hour_now
-from web.errors import BodyError
+from web.errors import BodyError, BodyFault
 from web.filenames import attachment_disposition
 from web.headers import FILE_CSP
 from web.multipart import Body
@@ -73,7 +73,7 @@ def preview_proposal(desk: OpenDesk, address: str) -> ResponseReturnValue:
 def _prepared(desk: OpenDesk, where: Address, parts: AnswerParts) -> PreparedProposal:
     auto_lock().touch()
     if parts.entry_id is None or parts.seen is None:
-        raise BodyError
+        raise BodyError(BodyFault.MALFORMED)
     chosen = tuple(
         AttachmentId(bytes_of_hex(each, ATTACHMENT_ID_BYTES) or b"")
         for each in parts.others.get("chosen", [])

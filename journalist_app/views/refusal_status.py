@@ -3,15 +3,17 @@
 from journalist_app.errors import AdviserError, SendRefusal
 from report.errors import PdfToolsMissingError
 from store.errors import RecordMovedError, StoreError
-from web.errors import BodyError, CutOffError, FieldTooLongError, TooLargeError, TooManyPartsError
+from web.errors import BodyError, BodyFault
 
 # What was typed is fine, but the mailbox or the record has changed, or fails verification.
 _CONFLICTS = {"source_wrote", "form_reused", "moved", "mailbox_unsound", "record_unsound", "letterhead_moved"}
+_BODY_FAULTS: dict[BodyFault, tuple[str, int]] = {
+    BodyFault.FIELD_TOO_LONG: (SendRefusal.TEXT_TOO_LONG, 422),
+    BodyFault.TOO_MANY_PARTS: (SendRefusal.TOO_MANY_FILES, 422),
+    BodyFault.TOO_LARGE: ("too_large", 413),
+    BodyFault.CUT_OFF: ("cut_off", 400),
+}
 _OTHERS: dict[type[Exception], tuple[str, int]] = {
-    FieldTooLongError: (SendRefusal.TEXT_TOO_LONG, 422),
-    TooManyPartsError: (SendRefusal.TOO_MANY_FILES, 422),
-    TooLargeError: ("too_large", 413),
-    CutOffError: ("cut_off", 400),
     RecordMovedError: ("moved", 409),
     PdfToolsMissingError: ("pdf", 409),
 }
@@ -22,4 +24,6 @@ def reason_and_status(why: Exception) -> tuple[str, int]:
     """Return the key of a refusal's sentence in the templates, and the HTTP status of the page."""
     if isinstance(why, AdviserError):
         return why.reason, 409 if why.reason in _CONFLICTS else 422
+    if isinstance(why, BodyError):
+        return _BODY_FAULTS.get(why.reason, ("malformed", 400))
     return _OTHERS.get(type(why), ("store", 503) if isinstance(why, StoreError) else ("malformed", 400))

@@ -34,7 +34,7 @@ from protocol.identifiers import (
 )
 from store.errors import StoreError
 from web.dates import half_hour_now
-from web.errors import BodyError
+from web.errors import BodyError, BodyFault
 from web.filenames import attachment_disposition
 from web.headers import FILE_CSP
 from web.multipart import Body
@@ -87,7 +87,7 @@ def _send(desk: OpenDesk, where: Address, parts: AnswerParts) -> None:
     auto_lock().touch()
     step_id = bytes_of_hex(parts.other("step_id"), ENTRY_ID_BYTES)
     if parts.entry_id is None or parts.seen is None or step_id is None:
-        raise BodyError
+        raise BodyError(BodyFault.MALFORMED)
     form = answering.ReplyForm(where, parts.entry_id, parts.seen, parts.text, parts.step(), EntryId(step_id))
     today = current_app.extensions["today"]()
     with answering.AnswerSender(desk, form, today=today, half_hour=half_hour_now()) as under_way:

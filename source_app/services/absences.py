@@ -20,17 +20,10 @@ class ShownAbsence:
 
 def shown_absences(letterhead: Letterhead, today: date) -> tuple[ShownAbsence, ...]:
     """Return the absences of today and of the next three weeks, in order of their first day."""
-    near = [
-        absence
-        for absence in letterhead.absences
-        if today <= absence.until and absence.since <= today + _AHEAD
-    ]
+    near = [each for each in letterhead.absences if today <= each.until and each.since <= today + _AHEAD]
     return tuple(
         ShownAbsence(
-            absence.since,
-            absence.until,
-            letterhead.working_days_after(absence.until, 1),
-            absence.since <= today,
+            each.since, each.until, letterhead.working_days_after(each.until, 1), each.since <= today
         )
-        for absence in sorted(near, key=lambda absence: (absence.since, absence.until))
+        for each in sorted(near, key=lambda each: (each.since, each.until))
     )

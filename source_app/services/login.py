@@ -11,12 +11,7 @@ from crypto.errors import UnreadableError
 from crypto.passphrase import Language, RootKey
 from protocol import session
 from protocol.mailbox_keys import derive_mailbox_keys
-from source_app.errors import (
-    PassphraseRefusal,
-    PassphraseRefusedError,
-    TicketRefusal,
-    TicketRefusedError,
-)
+from source_app.errors import PassphraseRefusal, PassphraseRefusedError, TicketRefusal, TicketRefusedError
 from source_app.public_desk import PublicDesk
 from store import mailboxes
 from store.errors import MailboxEndedError
@@ -80,11 +75,7 @@ def start_mailbox(desk: PublicDesk, ticket: str, typed: str, *, today: date, now
     with desk.store.writing() as writing:
         try:
             mailboxes.create_mailbox(
-                writing,
-                address=keys.address,
-                recipient=keys.recipient,
-                verify_key=keys.verify_key,
-                day=today,
+                writing, address=keys.address, recipient=keys.recipient, verify_key=keys.verify_key, day=today
             )
         except MailboxEndedError as why:  # the practice page was still open after its mailbox had ended
             raise TicketRefusedError(TicketRefusal.USED) from why

@@ -8,7 +8,7 @@ from typing import Self
 from source_app.errors import MailboxGoneError, MessageRefusal, MessageRefusedError
 from source_app.services.posting import Posting
 from store.errors import StoreError
-from web.errors import BodyError, CutOffError, TooLargeError, TooManyPartsError
+from web.errors import BodyError, BodyFault
 from web.multipart import Body, Event, Field, FileBegun, FileBytes, FormLimits, read_parts
 
 FIELDS_BYTES = (
@@ -16,10 +16,10 @@ FIELDS_BYTES = (
 )  # twice 100,000 characters of four bytes, so that even a long text is returned whole
 FIELDS = 8  # parts beside the files
 BESIDE_FILES_BYTES = 2 * FIELDS_BYTES  # of a body: the fields, and the headers of all parts
-_REFUSALS: Mapping[type[BodyError], MessageRefusal] = {
-    CutOffError: MessageRefusal.CUT_OFF,
-    TooLargeError: MessageRefusal.FILES_TOO_LARGE,
-    TooManyPartsError: MessageRefusal.TOO_MANY_FILES,
+_REFUSALS = {
+    BodyFault.CUT_OFF: MessageRefusal.CUT_OFF,
+    BodyFault.TOO_LARGE: MessageRefusal.FILES_TOO_LARGE,
+    BodyFault.TOO_MANY_PARTS: MessageRefusal.TOO_MANY_FILES,
 }
 
 Admit = Callable[[Mapping[str, str]], Posting | None]
@@ -73,9 +73,10 @@ class _Attempt:
         if self._posting is not None:
             with suppress(StoreError):  # the clean-up deletes the files that stay pending
                 self._posting.abandon()
-        self._received.had_files |= isinstance(why, TooLargeError)  # refused before their first byte
-        if isinstance(why, BodyError) and why.unfinished is not None:
-            self._received.fields.setdefault(*why.unfinished)
+        if isinstance(why, BodyError):
+            self._received.had_files |= why.reason is BodyFault.TOO_LARGE  # refused before their first byte
+            if why.unfinished is not None:
+                self._received.fields.setdefault(*why.unfinished)
         self._received.refusal = _refusal_of(why)
         return self._received.refusal is not None
 
@@ -110,5 +111,5 @@ def _refusal_of(why: BaseException) -> MessageRefusal | None:
     if isinstance(why, StoreError):
         return MessageRefusal.STORE
     if isinstance(why, BodyError):
-        return _REFUSALS.get(type(why), MessageRefusal.UNREADABLE)
+        return _REFUSALS.get(why.reason, MessageRefusal.UNREADABLE)
     return None

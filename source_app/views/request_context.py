@@ -95,12 +95,7 @@ def cookie_name() -> str:
 def with_session_cookie(answer: WerkzeugResponse, opened: MailboxSession) -> WerkzeugResponse:
     """Add a cookie with the token of a session. The browser keeps it until it is closed."""
     answer.set_cookie(
-        cookie_name(),
-        opened.token.hex(),
-        path="/",
-        secure=is_https(),
-        httponly=True,
-        samesite="Strict",
+        cookie_name(), opened.token.hex(), path="/", secure=is_https(), httponly=True, samesite="Strict"
     )
     return answer
 
