@@ -27,7 +27,6 @@ NOT_YET: Final = (
     "tests/deploy/",
     "tests/journalist_app/services/",
     "tests/journalist_app/views/",
-    "tests/source_app/",
     "tests/store/",
 )
 

@@ -1,4 +1,4 @@
-"""A desk to test with: real keys, a real store in a temporary folder, a cheap Argon2id."""
+"""Desk for tests: real keys, a real store in a temporary folder, and a fast Argon2id."""
 
 import hashlib
 import io
@@ -57,7 +57,7 @@ MIB = 1024 * 1024
 
 @dataclass
 class ADesk:
-    """Both sides of a desk, and a site around it."""
+    """Desk with both sides of its keys, and the source's site for it."""
 
     app: Flask
     store: Store
@@ -79,9 +79,9 @@ class ADesk:
         desk: PublicDesk = self.app.extensions["desk"]
         return desk
 
-    def overtaken(self, meanwhile: Callable[[], object], times: int = 1) -> PublicDesk:
-        """Return the desk as somebody knows it whom others overtake, each time just before they write."""
-        return replace(self.desk, store=_Overtaken(self.config.store_path, meanwhile, times))
+    def overtaken(self, interference: Callable[[], object], times: int = 1) -> PublicDesk:
+        """Return a desk with a store in which `interference` runs just before each of the first writes."""
+        return replace(self.desk, store=_Overtaken(self.config.store_path, interference, times))
 
     def browser(self) -> "Browser":
         return Browser(self.app.test_client())
@@ -109,7 +109,7 @@ class ADesk:
         return self.answer(keys, text, kind=Kind.STEP, step=note, day=day)
 
     def close(self, keys: MailboxKeys, text: str, delete_on: date, *, day: date = TODAY) -> SignedEntry:
-        """Close a mailbox and lay an order on it, which the source's side never opens."""
+        """Close a mailbox, with a deletion order that the source's site never decrypts."""
         closing = self.answer(
             keys, text, kind=Kind.CLOSING, closing=ClosingNote(delete_on=delete_on), day=day
         )
@@ -145,7 +145,7 @@ class ADesk:
     def pass_on(
         self, keys: MailboxKeys, proposal: SignedEntry, step: StepName = StepName.PASSING_ON
     ) -> SignedEntry:
-        """Say that a proposal is being passed on, as the adviser does before the file is made."""
+        """Append the step "passing on" for a proposal, as the adviser does before making the file."""
         content = open_entry(proposal, [keys.identity])
         digest = proposal_digest(content, address=keys.address, entry_id=proposal.envelope.entry_id)
         return self.say_step(keys, "", StepNote(step=step, to="J. Jansen", proposal=digest))
@@ -166,7 +166,7 @@ class ADesk:
     def pass_on_unseen(
         self, keys: MailboxKeys, proposal: SignedEntry, own_head: tuple[int, Digest], *, reason: str
     ) -> None:
-        """Begin passing on upon this head, whatever came since: on a machine of the desk's own."""
+        """Begin passing on after this head, ignoring newer entries, like an older replica."""
         signed = self._a_passing_on(keys, proposal, own_head, reason=reason)
         self.append(signed)
         self.heads[keys.address] = (signed.envelope.number, signed.digest)
@@ -267,25 +267,25 @@ class ADesk:
 
 
 class _Overtaken(Store):
-    """A store in which something happens just before each of the first writings."""
+    """Store in which something happens just before each of the first writes."""
 
-    def __init__(self, path: Path, meanwhile: Callable[[], object], times: int) -> None:
+    def __init__(self, path: Path, interference: Callable[[], object], times: int) -> None:
         super().__init__(path)
-        self._meanwhile = meanwhile
+        self._interference = interference
         self._times = times
 
     @contextmanager
     def writing(self, *, durable: bool = True) -> Iterator[Session]:
         if self._times:
             self._times -= 1
-            self._meanwhile()
+            self._interference()
         with super().writing(durable=durable) as session:
             yield session
 
 
 @dataclass(frozen=True)
 class ToGo:
-    """A file that would be passed on; `sha256` of another one makes it a false statement."""
+    """File of a proposal. The `sha256` of another file makes its statement false."""
 
     name: str
     content: bytes
@@ -295,14 +295,14 @@ class ToGo:
 
 
 class Browser:
-    """A browser without JavaScript, in English: follows forms as they stand on the page."""
+    """Browser without JavaScript, in English. Sends the forms that are on a page."""
 
     def __init__(self, client: FlaskClient) -> None:
         self.client = client
         self.passphrase = ""
 
     def get(self, path: str) -> TestResponse:
-        """Fetch a page to its end: what is done once it has been sent is done too."""
+        """Fetch a whole page, and run what the site does after sending it."""
         return self.client.get(path, buffered=True)
 
     def hidden(self, page: TestResponse, action: str) -> dict[str, str]:
@@ -324,7 +324,7 @@ class Browser:
         return self.client.post(path, data=dict(fields))
 
     def start(self) -> TestResponse:
-        """Open a mailbox; ends on the page to write on."""
+        """Start a mailbox, and return the page of a new message."""
         shown = self.get("/en/begin")
         words = re.findall(r"<span>([a-z]+)</span>", shown.text)
         self.passphrase = " ".join(words)
@@ -341,7 +341,7 @@ class Browser:
         files: list[tuple[str, bytes]] | None = None,
         form_context: Mapping[str, str] | None = None,
     ) -> TestResponse:
-        """Send a message; returns the answer to the post."""
+        """Send a message, and return the response."""
         if form_context is None:
             form_context = self.form_context()
         body = multipart({**form_context, "text": text}, files or [])

@@ -26,7 +26,7 @@ def test_an_error_comes_back_and_frees_the_place(tmp_path: Path) -> None:
             line.run(lambda: 1 // 0)
 
 
-def test_no_more_than_n_work_at_a_time_and_nobody_is_turned_away_within_the_bound(tmp_path: Path) -> None:
+def test_no_more_than_n_run_at_a_time_and_no_one_within_the_limit_is_refused(tmp_path: Path) -> None:
     lines = [Argon2Limiter(tmp_path, at_once=2, waiting=6) for _ in range(2)]  # two workers
     working = 0
     most = 0
@@ -51,7 +51,7 @@ def test_no_more_than_n_work_at_a_time_and_nobody_is_turned_away_within_the_boun
     assert most == 2
 
 
-def test_past_the_bound_one_is_told_at_once(tmp_path: Path) -> None:
+def test_over_the_limit_a_caller_is_refused_at_once(tmp_path: Path) -> None:
     line = Argon2Limiter(tmp_path, at_once=1, waiting=0)
     begun, done = threading.Event(), threading.Event()
 
@@ -91,7 +91,7 @@ def test_a_worker_that_is_killed_leaves_its_place(tmp_path: Path) -> None:
     assert Argon2Limiter(tmp_path, at_once=1, waiting=0).run(lambda: "free") == "free"
 
 
-def test_whoever_waits_for_a_passphrase_gives_way_to_readers(tmp_path: Path) -> None:
+def test_readers_have_priority_over_log_ins(tmp_path: Path) -> None:
     line = Argon2Limiter(tmp_path, at_once=1, waiting=0)
     before = os.getpriority(os.PRIO_PROCESS, 0)
 

@@ -1,4 +1,4 @@
-"""What holds for every answer of the site."""
+"""Promises of the hardened Flask app for every response and for the log."""
 
 import logging
 import re

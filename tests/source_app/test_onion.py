@@ -1,4 +1,4 @@
-"""One site with two addresses: by Tor, and by the network that everybody uses."""
+"""One site with two addresses: an onion service, and a host on the public internet."""
 
 import functools
 import re
@@ -79,14 +79,14 @@ def test_another_host_gets_no_page_of_ours_but_a_warning(desk_of_both: ADesk, ho
     answer = _by(desk_of_both, f"http://{host}").get("/en/log-in")
 
     assert answer.status_code == 421
-    assert answer.mimetype == "text/plain"  # what stands in it, no hook can say
+    assert answer.mimetype == "text/plain"  # plain text has no hooks
     assert len(answer.text.strip().split("\n\n")) == 4
     assert "<form" not in answer.text
     assert "x" * 300 not in answer.text
 
 
 @pytest.mark.parametrize("path", ["/", "/nl/", "/en/help", "/en/privacy", "/en/reports"])
-def test_whoever_comes_without_tor_is_told_of_the_onion(desk_of_both: ADesk, path: str) -> None:
+def test_visitors_without_tor_get_an_onion_location(desk_of_both: ADesk, path: str) -> None:
     answer = _by(desk_of_both, CLEAR).get(path)
 
     assert answer.headers["Onion-Location"] == ONION + path
@@ -104,7 +104,7 @@ def test_only_open_pages_tell_of_the_onion(desk_of_both: ADesk, path: str) -> No
     assert "Onion-Location" not in _by(desk_of_both, CLEAR).get(path).headers
 
 
-def test_nobody_is_told_of_an_onion_unless_the_settings_say_so(tmp_path: Path) -> None:
+def test_no_onion_location_is_sent_unless_the_settings_say_so(tmp_path: Path) -> None:
     for number, settings in enumerate(({"onion_host": HOST}, {"tells_onion": True})):
         (tmp_path / str(number)).mkdir()
         desk = make_desk(tmp_path / str(number), origin=CLEAR, **settings)

@@ -23,12 +23,12 @@ from tests.source_app.desks import ADesk, make_desk
 _TYPAGE = Path(__file__).parent / "typage"
 _CACHE = Path(__file__).parents[2] / ".cache" / "typage"
 _DESK_KEY = SecretKey(bytes(32))
-_SECRET = "Somebody of the embassy …\nsecond line\n"
+_SECRET = "Someone at the embassy …\nsecond line\n"
 
 
 @pytest.fixture(scope="module")
 def key(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str, str]]:
-    """Make an OpenPGP key with the real gpg; return its home, its public half and its fingerprint."""
+    """Make an OpenPGP key with the real gpg. Return its home, its public key and its fingerprint."""
     home = tmp_path_factory.mktemp("gpg")
     home.chmod(0o700)
     _gpg(home, "--quick-gen-key", "Steunpunt", "ed25519", "sign", "never")
@@ -56,7 +56,7 @@ def _gpg(home: Path, *arguments: str) -> bytes:
 
 @pytest.fixture
 def desk(tmp_path: Path, key: tuple[Path, str, str]) -> Iterator[ADesk]:
-    """Return a desk whose letterhead has an OpenPGP key, is signed, and lies in the store."""
+    """Return a desk whose letterhead has an OpenPGP key, is signed, and is stored."""
     made = make_desk(tmp_path)
     _publish(made, openpgp_fingerprint=key[2], openpgp_key=key[1])
     yield made
@@ -80,7 +80,7 @@ def _commands(desk: ADesk, program: str) -> list[str]:
 
 
 def _type(line: str, folder: Path) -> str:
-    """Run a line in a folder, as somebody who never used the program before."""
+    """Run a command in a folder, as someone who never used the program before."""
     home = folder / "home"
     home.mkdir(mode=0o700, exist_ok=True)
     environment = {"PATH": "/usr/bin:/bin", "HOME": str(home), "LC_ALL": "C.UTF-8"}
@@ -185,7 +185,7 @@ def test_another_maker_of_age_files_seals_for_the_recipient_we_publish(folder: P
 
 @pytest.mark.slow
 def test_the_lines_for_age_are_lines_that_age_takes(folder: Path, desk: ADesk) -> None:
-    """The same lines with a recipient that Debian's age knows; which kind it is does not change the line."""
+    """Use a recipient that Debian's age knows. The kind of recipient does not change the command."""
     mine = age.X25519Identity(bytes(range(32)))
     (folder / "recipient.txt").write_text(f"{mine.recipient}\n")
     version, text, photo = _commands(desk, "age")

@@ -1,4 +1,4 @@
-"""House rules of the templates and the stylesheet: what may not stand in them at all."""
+"""Rules for the templates and the stylesheet: what they may never contain."""
 
 import re
 from pathlib import Path
@@ -26,7 +26,7 @@ def _names(paths: list[Path]) -> list[str]:
 
 @pytest.mark.parametrize("path", [*_TEMPLATES, _STYLE], ids=_names([*_TEMPLATES, _STYLE]))
 @pytest.mark.parametrize("what", _FORBIDDEN)
-def test_nothing_forbidden_stands_in(path: Path, what: str) -> None:
+def test_nothing_forbidden_is_in_a_template(path: Path, what: str) -> None:
     text = path.read_text("utf-8")
 
     assert not _FORBIDDEN[what].search(text)
@@ -50,7 +50,7 @@ def test_a_page_has_a_title_one_heading_and_itself_in_the_other_language(path: P
     text = path.read_text("utf-8")
 
     assert text.count("{% block title %}") == 1
-    # What is printed has no other language: its words are what they are.
+    # The printed card has no other language: the words are drawn in one language.
     assert text.count("{% block elsewhere %}") == (path.name != "card.html")
     assert len(re.findall(r"<h1[ >]", text)) == 1
 
@@ -63,8 +63,8 @@ def test_the_stylesheet_stays_small_and_styles_no_id() -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_text_is_told_from_its_ground(scheme: str) -> None:
-    """Contrast of 7 for what is read, 4.5 for what is pressed. Source: WCAG 2.2, 1.4.3 and 1.4.6."""
+def test_text_has_enough_contrast(scheme: str) -> None:
+    """Contrast of 7 for text, and 4.5 for buttons and links. Source: WCAG 2.2, 1.4.3 and 1.4.6."""
     found = [
         dict(re.findall(r"--([a-z-]+): (#[0-9a-f]+);", block))
         for block in re.findall(r":root \{(.*?)\}", _STYLE.read_text("utf-8"), re.DOTALL)

@@ -1,4 +1,4 @@
-"""Promises of the catalogues: nothing is left untranslated, nothing is translated that no page says."""
+"""Catalogues: every sentence is translated, and no other sentence is in them."""
 
 import re
 import tomllib
@@ -108,7 +108,7 @@ def test_every_label_that_tests_use_is_in_the_catalogue() -> None:
 
 
 def test_dutch_speaks_to_one_person_and_plainly() -> None:
-    """The source is 'je', never 'u'; stiff words such as 'echter' and 'middels' do not occur."""
+    """The source is 'je', never 'u'. Formal words such as 'echter' and 'middels' do not occur."""
     stiff = re.compile(r"\b(u|uw|middels|echter|derhalve|teneinde|dient te|conform|inzake|betreffende)\b")
 
     for text in _dutch_texts():

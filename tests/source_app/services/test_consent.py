@@ -1,4 +1,4 @@
-"""The source decides: what they answer is what they read, and nobody answers for them or too late."""
+"""Consent: a source answers what they read, and no one answers for them or too late."""
 
 import re
 import threading
@@ -35,7 +35,7 @@ from tests.source_app.desks import TODAY, ADesk, Browser, ToGo
 from tests.source_app.refusals import refuses
 from web.dates import half_hour_now
 
-TEXT = "We report that <b>somebody</b> did this.\nSecond line."
+TEXT = "We report that <b>someone</b> did this.\nSecond line."
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def test_a_proposal_is_shown_word_for_word(a_desk: ADesk, source: Browser, keys:
     for page in (source.get(path_of(made)).text, source.get("/en/mailbox").text):
         assert hooks(page, "recipient") == ["sg"]
         assert re.search(rf"{hook('recipient', 'sg')}>J\. Jansen, \w", page)
-        assert "We report that &lt;b&gt;somebody&lt;/b&gt; did this.<br>Second line." in page
+        assert "We report that &lt;b&gt;someone&lt;/b&gt; did this.<br>Second line." in page
         assert re.search(r"letter\.pdf</bdi></a> <span[^>]*>\(12 bytes\)", page)
         assert "Author: a name" in page
         assert hooks(page, "copy") == ["original", "cleaned", "original"]
@@ -122,7 +122,7 @@ def test_a_proposal_is_shown_word_for_word(a_desk: ADesk, source: Browser, keys:
         (PassOnRecipient.OTHER, r"N\. Naam"),
     ],
 )
-def test_the_recipient_is_told_by_part_and_name(
+def test_the_recipient_is_named_with_their_role(
     a_desk: ADesk, source: Browser, keys: MailboxKeys, recipient: PassOnRecipient, told: str
 ) -> None:
     made = a_desk.propose(keys, TEXT, recipient=recipient, name="N. Naam")
@@ -322,7 +322,7 @@ def test_a_consent_replayed_from_another_mailbox_counts_for_nothing(
         if content is not None and content.kind is Kind.ANSWER
     )
 
-    # The very same words under the very same text, put into this mailbox by whoever holds its keys.
+    # The same answer to the same text, appended to this mailbox by someone who has its keys.
     append_with_retry(a_desk.desk, keys, agreed, entry_id=EntryId(bytes(16)), seen=(), today=TODAY)
 
     assert state(a_desk, keys, made) is ProposalStatus.WAITING
@@ -364,7 +364,7 @@ def test_a_form_from_before_logging_in_gives_the_wish_back(
     assert answers_in(a_desk, keys) == []
 
 
-def test_whoever_was_logged_out_gets_the_wish_back_on_the_page_of_its_proposal(
+def test_a_text_typed_before_a_log_out_returns_on_its_proposals_page(
     a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry
 ) -> None:
     form = form_of(source, made)
@@ -400,7 +400,7 @@ def test_a_wish_for_a_proposal_that_is_not_there_is_not_lost(source: Browser, pr
 
 
 @pytest.mark.parametrize("verdict", ["agreed", "declined", "taken_back"])
-def test_whoever_was_logged_out_is_told_that_no_answer_was_sent(
+def test_after_a_log_out_the_page_says_that_no_answer_was_sent(
     a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry, verdict: str
 ) -> None:
     form = {**form_of(source, made), "verdict": verdict, "sure": "y"}
@@ -457,7 +457,7 @@ def test_a_form_used_again_for_another_answer_is_refused(
     assert answers_in(a_desk, keys) == [Verdict.AGREED]
 
 
-def test_what_another_window_answered_meanwhile_is_not_answered_over(
+def test_an_answer_from_another_window_is_not_replaced(
     a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry
 ) -> None:
     stale = form_of(source, made)
@@ -559,7 +559,7 @@ def test_the_same_answer_from_two_windows_at_once_is_one(
 
 
 def test_of_taking_back_and_passing_on_at_once_exactly_one_happens(a_desk: ADesk, keys: MailboxKeys) -> None:
-    """Ten times over: the desk passes on only behind the agreement, the source takes back only before it."""
+    """Ten rounds. The desk passes on only after the agreement, and the source takes back only before that."""
     for _ in range(10):
         proposal = a_desk.propose(keys, TEXT)
         append_consent(a_desk.desk, keys, an_answer(a_desk, keys, proposal, Verdict.AGREED), today=TODAY)
@@ -614,7 +614,7 @@ def test_deleting_the_taking_back_does_not_bring_the_agreement_to_life(
     assert hooks(source.get(path_of(made)).text, "state") == ["deleted_after_agreeing"]
 
 
-def test_an_answer_to_a_mailbox_that_has_ended_is_told_so(
+def test_an_answer_in_a_mailbox_that_has_ended_is_refused(
     a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry
 ) -> None:
     answer = an_answer(a_desk, keys, made, Verdict.DECLINED)
@@ -640,7 +640,7 @@ def test_the_page_of_a_proposal_that_is_not_there_is_not_found(
         shown(a_desk, keys, message)
 
 
-def test_whoever_filled_a_mailbox_can_still_say_no_but_not_for_ever(
+def test_in_a_full_mailbox_a_source_can_still_decline_but_not_forever(
     a_desk: ADesk, keys: MailboxKeys, made: SignedEntry
 ) -> None:
     full = replace(a_desk.desk, limits=replace(a_desk.desk.limits, entries=1))
@@ -670,7 +670,7 @@ def test_a_full_mailbox_says_so_and_passes_nothing_on(
 def test_what_a_source_writes_as_a_proposal_or_a_step_is_none(
     a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry
 ) -> None:
-    """Whoever has the passphrase can sign any content; only the desk proposes and says steps."""
+    """Someone with the passphrase can sign any content. Only the desk makes proposals and steps."""
     content = open_entry(made, [keys.identity])
     for forged in (content, Content(kind=Kind.STEP, text="", step=StepNote(step=StepName.CLOSED))):
         append_with_retry(
@@ -688,7 +688,7 @@ def test_what_a_source_writes_as_a_proposal_or_a_step_is_none(
 
 
 @pytest.mark.parametrize("step", [StepName.PASSING_ON, StepName.PASSED_ON])
-def test_what_is_passed_on_without_consent_is_told_on_top_with_its_reason(
+def test_passing_on_without_consent_is_shown_on_top_with_its_reason(
     a_desk: ADesk, source: Browser, keys: MailboxKeys, step: StepName
 ) -> None:
     a_desk.say_step(keys, "The law obliges us.", StepNote(step=step, to="the police", without_consent=True))
@@ -701,7 +701,7 @@ def test_what_is_passed_on_without_consent_is_told_on_top_with_its_reason(
     assert "done_without_agreement" in hooks(page, "notice")
 
 
-def test_what_is_passed_on_without_consent_is_told_once_as_it_stands_now(
+def test_passing_on_without_consent_is_shown_once_in_its_present_state(
     a_desk: ADesk, source: Browser, keys: MailboxKeys
 ) -> None:
     for step, to in ((StepName.PASSING_ON, "X"), (StepName.PASSED_ON, "X"), (StepName.PASSING_ON, "Y")):
@@ -760,7 +760,7 @@ def test_a_refusal_that_crossed_passing_on_without_agreement_is_not_told_as_if_t
     assert "The law obliges us." in mailbox
 
 
-def test_where_the_agreement_was_deleted_in_time_nobody_is_said_to_read_it(
+def test_after_an_agreement_was_deleted_in_time_no_answer_is_promised(
     a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry
 ) -> None:
     say(source, made, "agreed", sure="y")

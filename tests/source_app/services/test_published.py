@@ -1,4 +1,4 @@
-"""What the desk publishes is given out exactly as it signed for it, or not at all."""
+"""Published files: the site serves exactly what the desk signed, or nothing."""
 
 import base64
 import hashlib
@@ -60,14 +60,14 @@ def test_years_are_listed_newest_first_with_all_their_files(a_desk: ADesk) -> No
 
 
 @pytest.mark.parametrize("name", _FILES)
-def test_a_report_is_given_out_byte_for_byte(a_desk: ADesk, name: str) -> None:
+def test_a_report_is_served_byte_for_byte(a_desk: ADesk, name: str) -> None:
     _publish(a_desk, _FILES)
 
     assert _FILES[name] == published.read_published_report(a_desk.desk, name)
     assert _FILES[name] == a_desk.browser().get(f"/en/reports/{name}").data
 
 
-def test_a_report_that_was_changed_in_the_store_is_not_given_out(a_desk: ADesk) -> None:
+def test_a_report_that_was_changed_in_the_store_is_not_served(a_desk: ADesk) -> None:
     _publish(a_desk, _FILES)
     with a_desk.store.writing() as writing:
         public_files.put(writing, "report-2026-en.html", _PAGE + b"en ")
@@ -86,7 +86,7 @@ def test_a_report_that_was_taken_out_of_the_store_is_not_available(a_desk: ADesk
     assert hooks(page.text, "failure") == ["no_report"]
 
 
-def test_a_file_that_the_letterhead_does_not_name_is_not_given_out(a_desk: ADesk) -> None:
+def test_a_file_that_the_letterhead_does_not_name_is_not_served(a_desk: ADesk) -> None:
     _publish(a_desk, _FILES)
     with a_desk.store.writing() as writing:
         public_files.put(writing, "report-2027-en.html", b"made up")
@@ -98,7 +98,7 @@ def test_a_file_that_the_letterhead_does_not_name_is_not_given_out(a_desk: ADesk
 @pytest.mark.parametrize(
     "name", ["Report 2026", "report-1999-en.html", "report-2026-en.svg", "report-2026-fr.pdf"]
 )
-def test_a_name_in_another_form_is_neither_listed_nor_given_out(a_desk: ADesk, name: str) -> None:
+def test_a_name_in_another_format_is_neither_listed_nor_served(a_desk: ADesk, name: str) -> None:
     _publish(a_desk, {name: b"x"})
 
     assert published.reports_by_year(a_desk.desk) == ()
@@ -193,7 +193,7 @@ def test_a_report_that_was_never_published_is_not_there(a_desk: ADesk, name: str
 # ---- the signed letterhead -------------------------------------------------------------------------
 
 
-def test_the_letterhead_is_given_out_as_it_was_signed(a_desk: ADesk) -> None:
+def test_the_letterhead_is_served_as_it_was_signed(a_desk: ADesk) -> None:
     desk_key = SecretKey(secrets.token_bytes(32))
     body, signature = sign_letterhead(a_desk.letterhead, desk_key)
     with a_desk.store.writing() as writing:

@@ -1,4 +1,4 @@
-"""Reading an answer leaves a mark: one, signed, after the page was sent, and never in anybody's way."""
+"""Read receipts: one for each answer, signed, after the page was sent, and never in the way."""
 
 import logging
 import sqlite3
@@ -44,7 +44,7 @@ def marks(a_desk: ADesk, keys: MailboxKeys) -> int:
     )
 
 
-def test_reading_an_answer_leaves_one_mark_however_often_it_is_read(
+def test_an_answer_gets_one_read_receipt_however_often_it_is_read(
     a_desk: ADesk, source: Browser, keys: MailboxKeys
 ) -> None:
     answer = a_desk.answer(keys, "an answer")
@@ -60,7 +60,9 @@ def test_reading_an_answer_leaves_one_mark_however_often_it_is_read(
     assert not a_desk.thread_of(source).left_out
 
 
-def test_each_newer_answer_gets_a_mark_of_its_own(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
+def test_each_newer_answer_gets_its_own_read_receipt(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys
+) -> None:
     for text in ("one", "two"):
         a_desk.answer(keys, text)
         source.get("/en/mailbox")
@@ -68,7 +70,7 @@ def test_each_newer_answer_gets_a_mark_of_its_own(a_desk: ADesk, source: Browser
     assert marks(a_desk, keys) == 2
 
 
-def test_a_mark_is_never_shown_and_neither_waits_nor_answers(
+def test_a_read_receipt_is_never_shown_and_neither_waits_nor_answers(
     a_desk: ADesk, source: Browser, keys: MailboxKeys
 ) -> None:
     a_desk.answer(keys, "an answer")
@@ -84,7 +86,7 @@ def test_a_mark_is_never_shown_and_neither_waits_nor_answers(
     assert page.count("<article") == 2
 
 
-def test_where_nothing_is_new_no_mark_is_left(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
+def test_without_news_no_read_receipt_is_appended(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
     source.get("/en/mailbox")
     a_desk.answer(keys, "", kind=Kind.SEEN)
     source.get("/en/mailbox")
@@ -92,7 +94,7 @@ def test_where_nothing_is_new_no_mark_is_left(a_desk: ADesk, source: Browser, ke
     assert marks(a_desk, keys) == 0
 
 
-def test_whoever_wrote_with_the_answer_in_sight_needs_no_mark(
+def test_a_reply_that_names_the_answer_needs_no_read_receipt(
     a_desk: ADesk, source: Browser, keys: MailboxKeys
 ) -> None:
     a_desk.answer(keys, "an answer")
@@ -103,7 +105,7 @@ def test_whoever_wrote_with_the_answer_in_sight_needs_no_mark(
     assert marks(a_desk, keys) == 0
 
 
-def test_looking_without_reading_leaves_no_mark(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
+def test_other_requests_append_no_read_receipt(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
     a_desk.answer(keys, "an answer")
     source.client.head("/en/mailbox", buffered=True)
     source.client.get("/en/mailbox", headers={"Sec-Purpose": "prefetch"}, buffered=True)
@@ -112,7 +114,9 @@ def test_looking_without_reading_leaves_no_mark(a_desk: ADesk, source: Browser, 
     assert marks(a_desk, keys) == 0
 
 
-def test_the_mark_comes_after_the_page(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
+def test_the_read_receipt_is_appended_after_the_page(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys
+) -> None:
     """The time that a page takes must not tell that it brought something new."""
     a_desk.answer(keys, "an answer")
 
@@ -124,7 +128,7 @@ def test_the_mark_comes_after_the_page(a_desk: ADesk, source: Browser, keys: Mai
     assert marks(a_desk, keys) == 1
 
 
-def test_what_failed_its_checks_is_not_marked_as_seen(
+def test_an_entry_that_fails_a_check_is_not_named_as_seen(
     a_desk: ADesk, source: Browser, keys: MailboxKeys
 ) -> None:
     first = a_desk.answer(keys, "good")
@@ -142,7 +146,7 @@ def test_what_failed_its_checks_is_not_marked_as_seen(
     assert mark.envelope.seen == (first.digest,)
 
 
-def test_a_forged_answer_alone_leaves_no_mark(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
+def test_a_forged_answer_gets_no_read_receipt(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
     a_desk.answer(keys, "forged", writer=DeskWriter(STRAND, bytes(32)))
     a_desk.heads.clear()
 
@@ -152,7 +156,7 @@ def test_a_forged_answer_alone_leaves_no_mark(a_desk: ADesk, source: Browser, ke
     assert marks(a_desk, keys) == 0
 
 
-def test_a_deleted_answer_leaves_no_mark(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
+def test_a_deleted_answer_gets_no_read_receipt(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
     answer = a_desk.answer(keys, "an answer")
     deleting.delete_entry(a_desk.desk, keys, answer.envelope.entry_id, today=TODAY)
     source.get("/en/mailbox")
@@ -191,7 +195,7 @@ def test_a_store_that_names_an_impossible_head_hides_no_answer(
     assert marks(a_desk, keys) == 0
 
 
-def test_a_mailbox_that_ends_meanwhile_does_not_hurt_the_page(
+def test_a_mailbox_that_ends_during_a_visit_does_not_break_the_page(
     a_desk: ADesk, source: Browser, keys: MailboxKeys
 ) -> None:
     a_desk.answer(keys, "an answer")
@@ -206,7 +210,9 @@ def test_a_mailbox_that_ends_meanwhile_does_not_hurt_the_page(
         read_mailbox(a_desk.desk, keys)
 
 
-def test_two_tabs_that_read_at_once_leave_one_mark(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
+def test_two_tabs_that_read_at_once_append_one_read_receipt(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys
+) -> None:
     a_desk.answer(keys, "an answer")
     pages = [source.client.get("/en/mailbox") for _ in range(2)]
 
@@ -216,7 +222,9 @@ def test_two_tabs_that_read_at_once_leave_one_mark(a_desk: ADesk, source: Browse
     assert marks(a_desk, keys) == 1
 
 
-def test_a_message_of_another_tab_is_marked_behind(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
+def test_a_read_receipt_comes_after_a_message_of_another_tab(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys
+) -> None:
     stale = source.form_context()
     a_desk.answer(keys, "an answer")
     shown = read_mailbox(a_desk.desk, keys)
@@ -228,7 +236,7 @@ def test_a_message_of_another_tab_is_marked_behind(a_desk: ADesk, source: Browse
     assert not a_desk.thread_of(source).left_out
 
 
-def test_a_mailbox_in_which_others_never_stop_writing_gets_its_mark_another_time(
+def test_if_other_tabs_keep_writing_a_later_visit_appends_the_receipt(
     a_desk: ADesk, source: Browser, keys: MailboxKeys
 ) -> None:
     form_contexts = [source.form_context() for _ in range(6)]
@@ -244,7 +252,9 @@ def test_a_mailbox_in_which_others_never_stop_writing_gets_its_mark_another_time
     assert marks(a_desk, keys) == 1
 
 
-def test_marks_leave_half_of_a_mailbox_to_words(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
+def test_read_receipts_leave_half_of_a_mailbox_for_messages(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys
+) -> None:
     a_desk.app.extensions["desk"] = replace(a_desk.desk, limits=replace(a_desk.desk.limits, entries=4))
     for text in ("one", "two", "three"):
         a_desk.answer(keys, text)
@@ -254,7 +264,7 @@ def test_marks_leave_half_of_a_mailbox_to_words(a_desk: ADesk, source: Browser, 
     assert [source.write(text).status_code for text in ("a", "b", "c")] == [303, 303, 422]
 
 
-def test_a_mark_names_the_heads_of_every_workstation(a_desk: ADesk, keys: MailboxKeys) -> None:
+def test_a_read_receipt_names_the_heads_of_every_workstation(a_desk: ADesk, keys: MailboxKeys) -> None:
     first = a_desk.answer(keys, "an answer")
     mailbox = read_mailbox(a_desk.desk, keys)
 
@@ -277,7 +287,7 @@ def test_the_sources_own_entry_tells_the_day_on_which_it_was_seen(
     assert "2 March 2026" in page
 
 
-def test_nothing_of_a_mark_is_readable_in_the_store(
+def test_a_read_receipt_in_the_store_reveals_nothing(
     a_desk: ADesk, source: Browser, keys: MailboxKeys
 ) -> None:
     a_desk.answer(keys, "an answer")

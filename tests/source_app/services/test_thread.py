@@ -98,9 +98,7 @@ def test_the_current_step_is_told_by_words_and_to_a_screen_reader(
     assert page.index('id="standing"') < page.index("<article")
 
 
-def test_what_the_adviser_says_of_a_step_stands_in_the_line(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys
-) -> None:
+def test_the_advisers_text_of_a_step_is_shown(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
     source.write("hello")
     a_desk.say_step(
         keys,
@@ -192,7 +190,7 @@ def test_a_proposal_and_what_the_adviser_says_with_it_are_one_step(
     ],
     ids=lambda each: each.step if isinstance(each, StepNote) else "",
 )
-def test_the_day_of_the_answer_stands_until_there_is_one(
+def test_the_expected_day_is_shown_until_there_is_an_answer(
     a_desk: ADesk, source: Browser, keys: MailboxKeys, note: StepNote, text: str, *, waits: bool
 ) -> None:
     source.write("hello")
@@ -204,7 +202,7 @@ def test_the_day_of_the_answer_stands_until_there_is_one(
     assert ("Thursday 5 March 2026" in _said(now)) is waits
 
 
-def test_a_long_line_folds_away_what_is_earlier(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
+def test_early_steps_of_a_long_list_are_folded(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
     source.write("hello")
     for number in range(8):
         a_desk.say_step(keys, f"word {number}", StepNote(step=StepName.ADVICE_GIVEN))
@@ -224,9 +222,7 @@ def test_a_long_line_folds_away_what_is_earlier(a_desk: ADesk, source: Browser, 
 # ---- by when -----------------------------------------------------------------------------------------
 
 
-def test_what_is_late_is_said_kindly_and_blames_nobody(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys
-) -> None:
+def test_a_late_answer_is_shown_as_late(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
     source.write("hello")
     a_desk.app.extensions["today"] = lambda: date(2026, 3, 6)
 
@@ -262,7 +258,7 @@ def _letterhead_with(a_desk: ADesk, *absences: Absence) -> Letterhead:
     return a_desk.letterhead.successor(absences=absences)
 
 
-def test_an_absence_moves_the_day_and_is_told(a_desk: ADesk, source: Browser) -> None:
+def test_an_absence_moves_the_expected_day_and_is_announced(a_desk: ADesk, source: Browser) -> None:
     source.write("hello")
     _with_absence(a_desk, TODAY, date(2026, 3, 9))
 
@@ -274,7 +270,7 @@ def test_an_absence_moves_the_day_and_is_told(a_desk: ADesk, source: Browser) ->
 
 
 @pytest.mark.parametrize("path", ["/en/", "/en/help"])
-def test_an_absence_stands_on_the_public_pages(a_desk: ADesk, path: str) -> None:
+def test_an_absence_is_announced_on_the_public_pages(a_desk: ADesk, path: str) -> None:
     assert hooks(a_desk.browser().get(path).text, "absence") == []
     _with_absence(a_desk, TODAY, date(2026, 3, 9))
 
@@ -286,7 +282,7 @@ def test_an_absence_stands_on_the_public_pages(a_desk: ADesk, path: str) -> None
     assert re.search(r"\b2 March\b.*\b9 March\b.*\bTuesday 10 March 2026\b", told)
 
 
-def test_absences_of_now_and_soon_are_told_in_order_and_no_others(a_desk: ADesk) -> None:
+def test_present_and_near_absences_are_announced_in_order(a_desk: ADesk) -> None:
     def days(since: int, until: int) -> Absence:
         return Absence(since=TODAY + timedelta(days=since), until=TODAY + timedelta(days=until))
 
@@ -383,7 +379,7 @@ def test_writing_again_reopens_and_says_so_before_and_after(
     assert hooks(source.get(again.location).text, "notice") == ["received"]
 
 
-def test_a_mark_reopens_nothing(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
+def test_a_read_receipt_does_not_reopen_a_mailbox(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
     source.write("hello")
     a_desk.close(keys, "Goodbye.", date(2026, 6, 3))
 

@@ -162,19 +162,19 @@ def test_anything_in_the_place_of_anything_is_taken_or_refused_with_a_sentence(d
         assert check_signpost("nl.toml", document).page(document["first"]) is not None
 
 
-# ---- each kind of breakage -------------------------------------------------------------------------
+# ---- every kind of fault ----------------------------------------------------------------------------
 
 Breakage = Callable[[Document], object]
 
 _BREAKAGES: dict[str, tuple[Breakage, str]] = {
-    "a key that nobody knows": (lambda d: d.update(title="x"), "unknown field `title`"),
+    "an unknown key": (lambda d: d.update(title="x"), "unknown field `title`"),
     "a key that is missing": (lambda d: d["question"][1].pop("hint"), "`hint` - at `$.question[1]`"),
     "a text that is a number": (
         lambda d: d["outcome"][0].update(text=7),
         "Expected `str`, got `int` - at `$.outcome[0].text`",
     ),
-    "a route nobody knows": (lambda d: d["outcome"][2]["routes"].append("court"), "'court'"),
-    "a route nobody knows, explained": (lambda d: d["route"].update(court=a_route()), "'court'"),
+    "an unknown route": (lambda d: d["outcome"][2]["routes"].append("court"), "'court'"),
+    "an unknown route with an explanation": (lambda d: d["route"].update(court=a_route()), "'court'"),
     "a first question that is an outcome": (lambda d: d.update(first=70), "'first' names 70"),
     "a number of one digit": (lambda d: d["outcome"][0].update(number=7), "the number 7 "),
     "a number of three digits": (lambda d: d["question"][0].update(number=100), "the number 100 "),
@@ -211,7 +211,7 @@ _BREAKAGES: dict[str, tuple[Breakage, str]] = {
         lambda d: d["question"][1]["answers"].pop(),
         "question 20 has 1 answers",
     ),
-    "more answers than one takes in": (
+    "too many answers": (
         lambda d: d["question"][1]["answers"].extend(a_question(20, *range(91, 96))["answers"]),
         "question 20 has 7 answers",
     ),
@@ -236,7 +236,7 @@ _BREAKAGES: dict[str, tuple[Breakage, str]] = {
         lambda d: d["route"]["complaints"]["examples"].pop(),
         "the route 'complaints' has 3 examples and must have 4",
     ),
-    "examples where there are none": (
+    "examples for a route without examples": (
         lambda d: d["route"].update(talk=a_route(1)),
         "the route 'talk' has 1 examples and must have 0",
     ),

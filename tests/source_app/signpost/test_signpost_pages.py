@@ -1,4 +1,4 @@
-"""What the signpost's pages tell to whoever looks on: nothing."""
+"""Pages of the signpost reveal nothing to someone who watches the network or the browser."""
 
 import re
 from dataclasses import replace
@@ -70,7 +70,7 @@ def test_every_page_has_the_same_title_and_a_number_of_two_digits_for_a_path(a_d
     assert all(re.fullmatch(r"/(nl|en)/s/[1-9][0-9]", path) for path in pages)
 
 
-def test_every_page_has_the_same_headers_and_none_of_them_marks_a_visitor(a_desk: ADesk) -> None:
+def test_every_page_has_the_same_headers_and_none_identifies_a_visitor(a_desk: ADesk) -> None:
     pages = _all(a_desk)
     headers = {tuple(sorted(page.headers.items())) for page in pages.values()}
 
@@ -151,7 +151,7 @@ def test_every_page_says_that_it_keeps_nothing(a_desk: ADesk) -> None:
         assert hooks(page.text, "promise") == ["keeps_nothing"], path
 
 
-def test_where_a_procedure_is_found_stands_in_the_settings_or_one_asks_us(a_desk: ADesk) -> None:
+def test_a_page_says_where_a_procedure_is_or_to_ask_us(a_desk: ADesk) -> None:
     browser = a_desk.browser()
     outcome = next(each for each in _SIGNPOSTS["en"].outcome if each.routes == ("conduct", "integrity"))
     path = f"/en/s/{outcome.number}"

@@ -1,4 +1,4 @@
-"""Whatever goes wrong with a message: its text comes back, and nothing of it is half kept."""
+"""Messages that fail: the text is returned, and no part of the message is kept."""
 
 import io
 import re
@@ -385,7 +385,7 @@ def test_an_attempt_that_fails_does_not_take_the_files_of_another(a_desk: ADesk,
     body = multipart({**form_context, "text": TEXT}, [("a.bin", b"x" * 3 * MIB)])
 
     class CutsOffTheOther(io.RawIOBase):
-        """Half way through this upload, an earlier attempt at the same entry breaks off."""
+        """Upload during which an earlier attempt at the same entry breaks off."""
 
         def __init__(self) -> None:
             self.at = 0
@@ -439,7 +439,7 @@ def test_a_source_who_never_stops_writing_is_stopped_with_the_text_back(
     assert pending(a_desk) == 0
     assert (
         source.write("two", form_context=second).location == sent.location
-    )  # a double click is no third message
+    )  # a double click does not send a third message
 
 
 def test_large_files_do_not_make_a_mailbox_full_of_text(a_desk: ADesk, source: Browser) -> None:
@@ -473,7 +473,7 @@ def full(a_desk: ADesk) -> Callable[[], None]:
     return _pragma(a_desk, "max_page_count=1", "max_page_count=1000000")
 
 
-def _pragma(a_desk: ADesk, broken: str, mended: str) -> Callable[[], None]:
+def _pragma(a_desk: ADesk, broken: str, repaired: str) -> Callable[[], None]:
     def execute(pragma: str) -> None:
         with a_desk.store._writer.connect() as connection:
             driver = connection.connection.driver_connection
@@ -481,7 +481,7 @@ def _pragma(a_desk: ADesk, broken: str, mended: str) -> Callable[[], None]:
             driver.execute(f"PRAGMA {pragma}").fetchall()
 
     execute(broken)
-    return lambda: execute(mended)
+    return lambda: execute(repaired)
 
 
 @pytest.mark.parametrize("breaks", [locked, missing, read_only, full])
@@ -493,11 +493,11 @@ def test_a_store_that_takes_nothing_gives_the_text_back_and_keeps_no_half(
     files: list[tuple[str, bytes]],
 ) -> None:
     form_context = source.form_context()
-    mend = breaks(a_desk)
+    repair = breaks(a_desk)
 
     refused = source.write(TEXT, files, form_context)
 
-    mend()
+    repair()
     assert refused.status_code == 503
     assert TEXT in refused.text
     assert hooks(refused.text, "refusal") == ["store"]
@@ -507,7 +507,7 @@ def test_a_store_that_takes_nothing_gives_the_text_back_and_keeps_no_half(
 
 
 def test_a_store_that_is_missing_gets_a_page_that_says_what_to_do(a_desk: ADesk, source: Browser) -> None:
-    mend = missing(a_desk)
+    repair = missing(a_desk)
 
     answers = [
         source.get("/en/mailbox"),
@@ -516,7 +516,7 @@ def test_a_store_that_is_missing_gets_a_page_that_says_what_to_do(a_desk: ADesk,
         source.write(TEXT, form_context={}),
     ]
 
-    mend()
+    repair()
     assert {each.status_code for each in answers} == {503}
     assert all(each.headers["Retry-After"] for each in answers)
     assert [hooks(each.text, "failure") + hooks(each.text, "refusal") for each in answers] == [["store"]] * 4
@@ -524,7 +524,7 @@ def test_a_store_that_is_missing_gets_a_page_that_says_what_to_do(a_desk: ADesk,
 
 
 def test_sessions_that_do_not_answer_give_the_text_back(a_desk: ADesk) -> None:
-    """Somebody emptied the folder in memory while the site runs."""
+    """Someone emptied the folder in memory while the site runs."""
     source = a_desk.browser()
     source.start()
     form_context = source.form_context()

@@ -64,7 +64,7 @@ def test_the_newest_reply_is_unmissable(a_desk: ADesk, source: Browser, keys: Ma
     assert f'id="entry-{thread.newest_reply.id}"' in page
 
 
-def test_a_mark_of_the_desk_says_seen_and_answers_nothing(
+def test_a_read_receipt_of_the_desk_says_seen_and_answers_nothing(
     a_desk: ADesk, source: Browser, keys: MailboxKeys
 ) -> None:
     source.write("a question")
@@ -80,7 +80,9 @@ def test_a_mark_of_the_desk_says_seen_and_answers_nothing(
     assert waited_for == thread.expect
 
 
-def test_a_mark_of_ones_own_waits_for_no_answer(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
+def test_a_read_receipt_of_the_source_waits_for_no_answer(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys
+) -> None:
     source.write("a question")
     a_desk.answer(keys, "an answer")
     a_desk.mark(keys)
@@ -93,7 +95,7 @@ def test_a_mark_of_ones_own_waits_for_no_answer(a_desk: ADesk, source: Browser, 
     assert not thread.left_out
 
 
-def test_what_the_desk_had_before_it_is_marked_as_seen(
+def test_a_message_that_the_desk_read_is_shown_as_seen(
     a_desk: ADesk, source: Browser, keys: MailboxKeys
 ) -> None:
     source.write("one")
@@ -155,7 +157,7 @@ def _delete(source: Browser, entry_id: str) -> None:
     assert source.post(path, source.hidden(source.get(path), path)).status_code == 303
 
 
-def test_whoever_deleted_everything_is_promised_no_answer(a_desk: ADesk, source: Browser) -> None:
+def test_an_emptied_mailbox_promises_no_answer(a_desk: ADesk, source: Browser) -> None:
     _delete(source, source.write("take back").location.rpartition("/")[2])
 
     page = source.get("/en/mailbox").text
@@ -207,7 +209,7 @@ def test_a_message_whose_answer_was_deleted_waits_for_no_other(
 
 @pytest.mark.parametrize("lang", ["en", "nl"])
 @pytest.mark.parametrize("what", ["delete", "end"])
-def test_whoever_was_logged_out_is_told_that_nothing_was_deleted_or_ended(
+def test_after_a_log_out_the_page_says_that_nothing_was_deleted_or_ended(
     a_desk: ADesk, source: Browser, lang: str, what: str
 ) -> None:
     own = source.write("mine").location.rpartition("/")[2]
@@ -363,7 +365,7 @@ def test_deleting_wants_the_token_of_that_very_entry(source: Browser) -> None:
     assert "two" in source.get("/en/mailbox").text
 
 
-def test_a_removal_that_nobody_signed_is_found_out(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
+def test_a_removal_by_a_stranger_is_detected(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
     source.write("mine")
     entry = a_desk.answer(keys, "theirs")
     stranger = DeskWriter(STRAND, secrets.token_bytes(32))

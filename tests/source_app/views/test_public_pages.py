@@ -25,7 +25,7 @@ _VOID = {"meta", "link", "input", "br", "hr", "img"}
 
 
 class Outline(HTMLParser):
-    """What a test wants to know of a page."""
+    """Elements and attributes of a page, for tests."""
 
     def __init__(self, page: TestResponse) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ def _open_pages(browser: Browser, lang: str) -> Iterator[tuple[str, TestResponse
         yield path or "start", browser.get(f"/{lang}/{path}")
     ticket = browser.hidden(browser.get(f"/{lang}/begin"), f"/{lang}/practise")
     yield "practise", browser.post(f"/{lang}/practise", ticket)
-    yield "practise, a slip", browser.post(f"/{lang}/practise", {**ticket, "words": "tafel qzxqzx"})
+    yield "practise, a typing error", browser.post(f"/{lang}/practise", {**ticket, "words": "tafel qzxqzx"})
     yield "practise, too late", browser.post(f"/{lang}/practise", {"ticket": "stale"})
     yield "log in, failed", browser.post(f"/{lang}/log-in", {"words": "tafel qzxqzx wvvv"})
     yield "log in, nothing was done", browser.post(f"/{lang}/mailbox/end", {})
@@ -234,7 +234,7 @@ def test_no_title_tells_whose_site_this_is(every_page: EveryPage) -> None:
 
 def test_no_browser_is_invited_to_keep_the_passphrase(every_page: EveryPage) -> None:
     pages = every_page[2]
-    for name in ("practise", "practise, a slip", "log-in", "log in, failed"):
+    for name in ("practise", "practise, a typing error", "log-in", "log in, failed"):
         field = next(each for each in Outline(pages[name]).all("input") if each.get("type") != "hidden")
         assert field["type"] == "text"
         assert (field["autocomplete"], field["autocapitalize"], field["spellcheck"]) == (

@@ -1,4 +1,4 @@
-"""Coming in: nothing opens by accident, and nobody learns who has a mailbox."""
+"""Starting and logging in: nothing opens by accident, and no one learns who has a mailbox."""
 
 import fcntl
 import re
@@ -69,7 +69,7 @@ def test_a_fresh_passphrase_stores_nothing(a_desk: ADesk) -> None:
     assert mailboxes_in(a_desk) == 0
 
 
-def test_a_slip_opens_no_second_mailbox_and_names_the_word(a_desk: ADesk) -> None:
+def test_a_typing_error_opens_no_second_mailbox_and_names_the_word(a_desk: ADesk) -> None:
     source = a_desk.browser()
     shown = source.get("/en/begin")
     words = re.findall(r"<span>([a-z]+)</span>", shown.text)
@@ -120,7 +120,7 @@ def test_the_practise_page_does_not_show_the_words(a_desk: ADesk) -> None:
     assert words[0] + " " + words[1] not in practise.text
 
 
-def test_whoever_had_no_pen_may_see_the_same_words_again(a_desk: ADesk) -> None:
+def test_the_same_words_can_be_shown_again(a_desk: ADesk) -> None:
     source = a_desk.browser()
     shown = source.get("/en/begin")
 
@@ -132,7 +132,7 @@ def test_whoever_had_no_pen_may_see_the_same_words_again(a_desk: ADesk) -> None:
 
 
 @pytest.mark.parametrize("path", ["/en/begin", "/en/card", "/en/practise"])
-def test_whoever_sits_down_next_is_not_shown_the_words_again(a_desk: ADesk, path: str) -> None:
+def test_the_next_person_at_the_device_does_not_see_the_words(a_desk: ADesk, path: str) -> None:
     source = a_desk.browser()
     ticket = source.hidden(source.get("/en/begin"), "/en/practise")
     words, ticket["ticket"] = login.draw_passphrase(a_desk.desk, "en", now=half_hour_now())
@@ -146,8 +146,8 @@ def test_whoever_sits_down_next_is_not_shown_the_words_again(a_desk: ADesk, path
 
 
 @pytest.mark.parametrize("path", ["/en/begin", "/en/card", "/en/practise"])
-def test_nobody_is_told_to_throw_away_the_words_of_an_open_mailbox(a_desk: ADesk, path: str) -> None:
-    """The back button leads here from the page to write on. Whoever believes it loses the mailbox."""
+def test_no_page_says_to_throw_away_the_words_of_an_open_mailbox(a_desk: ADesk, path: str) -> None:
+    """The back button leads here from the page to write on. Someone who believes it loses the mailbox."""
     source = a_desk.browser()
     words, ticket = login.draw_passphrase(a_desk.desk, "en", now=half_hour_now())
     source.post("/en/practise", {"ticket": ticket, "words": " ".join(words)})
@@ -199,7 +199,7 @@ def test_the_card_speaks_the_other_language_with_the_same_words(a_desk: ADesk) -
     assert re.findall(r"<span>([a-z]+)</span>", other.text) == re.findall(r"<span>([a-z]+)</span>", card.text)
 
 
-def test_the_warning_stands_before_the_card_and_the_card_comes_only_when_asked_for(a_desk: ADesk) -> None:
+def test_a_warning_comes_before_the_card(a_desk: ADesk) -> None:
     page = a_desk.browser().get("/en/begin").text
 
     assert page.index(hook("warning", "print_at_home")) < page.index('action="/en/card"')
@@ -219,7 +219,7 @@ def test_from_the_card_one_goes_on_to_practise_or_back_to_the_same_words(a_desk:
     assert re.findall(r"<span>([a-z]+)</span>", back.text) == re.findall(r"<span>([a-z]+)</span>", shown.text)
 
 
-def test_whoever_sits_down_next_cannot_guess_word_by_word(a_desk: ADesk) -> None:
+def test_the_next_person_at_the_device_cannot_guess_word_by_word(a_desk: ADesk) -> None:
     words, ticket = login.draw_passphrase(a_desk.desk, "en", now=1)
     login.start_mailbox(a_desk.desk, ticket, " ".join(words), today=TODAY, now=1)
 
@@ -268,7 +268,7 @@ def test_wrong_unknown_and_mistyped_passphrases_look_the_same(a_desk: ADesk) -> 
         "",
         "abacus " * 7,  # all on the list, no mailbox
         " ".join([*words[1:], words[0]]),  # another order
-        " ".join([*words[:-1], "qqqqqq"]),  # a slip
+        " ".join([*words[:-1], "qqqqqq"]),  # a typing error
         "x" * 10_000,
     ]
 
@@ -305,7 +305,7 @@ def test_failed_and_empty_and_answered_are_equal_in_bytes(a_desk: ADesk) -> None
     assert sizes == {STEP_BYTES}
 
 
-def test_past_the_bound_the_line_is_full_and_judges_nobody(a_desk: ADesk) -> None:
+def test_over_the_limit_the_queue_is_full_whatever_was_typed(a_desk: ADesk) -> None:
     source = a_desk.browser()
     source.start()
     folder = a_desk.config.argon2_lock_path
@@ -326,7 +326,7 @@ def test_past_the_bound_the_line_is_full_and_judges_nobody(a_desk: ADesk) -> Non
     assert "do not lose me" in source.post("/en/log-in", again).text
 
 
-def test_past_the_bound_whoever_practises_keeps_the_ticket_and_the_words_typed(a_desk: ADesk) -> None:
+def test_over_the_limit_the_practice_page_keeps_ticket_and_words(a_desk: ADesk) -> None:
     source = a_desk.browser()
     words, ticket = login.draw_passphrase(a_desk.desk, "en", now=half_hour_now())
     typed = " ".join(words)
@@ -377,7 +377,7 @@ def test_after_log_out_the_back_button_finds_the_log_in_page(a_desk: ADesk) -> N
 
     assert left.status_code == 303
     assert "cookies" in left.headers["Clear-Site-Data"]
-    source.client.set_cookie("mailbox", cookie.value)  # whoever kept the cookie
+    source.client.set_cookie("mailbox", cookie.value)  # a copy of the cookie
     assert source.get("/en/mailbox").location == "/en/log-in"
 
 
@@ -406,7 +406,7 @@ def test_the_way_out_ends_the_session_and_leads_elsewhere(a_desk: ADesk) -> None
     assert login.find_session(a_desk.desk, bytes.fromhex(cookie.value), now=half_hour_now()) is None
 
 
-def test_the_way_out_works_for_whoever_never_logged_in(a_desk: ADesk) -> None:
+def test_leaving_works_without_a_session(a_desk: ADesk) -> None:
     assert a_desk.browser().get("/nl/leave").status_code == 303
 
 
