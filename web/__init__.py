@@ -3,7 +3,7 @@
 Imports none of our other folders: it knows no mailbox, no key and no database.
 
 - `csrf`: the token of a form
-- `dates`: days and half hours: the clocks, and dates that someone typed
+- `dates`: today's date, the current half hour, and adding months to a day
 - `errors`: the refusals of a request body
 - `filenames`: file names that are safe to show and to save
 - `headers`: the security headers of every response
