@@ -79,7 +79,7 @@ def toy_server(folder: Path) -> Iterator[Server]:
     log = folder / "server.log"
     with log.open("wb") as sink:
         process = subprocess.Popen(
-            [sys.executable, Path(__file__).with_name("toy_server.py"), f"{host}:{port}"],
+            [sys.executable, Path(__file__).with_name("serving") / "toy_server.py", f"{host}:{port}"],
             stdout=sink,
             stderr=sink,
             cwd=ROOT,

@@ -26,13 +26,14 @@ from tests.deploy.servers import ROOT, Server, end, free_address, wait_for
 
 pytestmark = pytest.mark.slow
 
-# The server as it is, that looks as often as a test has patience for.
+# The real server, which checks the store more often than once a minute.
 SERVER = """
 import sys
 from pathlib import Path
-from deploy import pinned_letterhead, source
+from deploy import pinned_letterhead
+from deploy.serving.serve_source import serve_source
 pinned_letterhead.LOOK_SECONDS = 0.2
-source.serve(Path(sys.argv[1]))
+serve_source(Path(sys.argv[1]))
 """
 
 

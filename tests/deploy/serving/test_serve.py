@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-import deploy.serving.gunicorn_server
+from deploy.serving.gunicorn_server import GunicornServer
 from deploy.serving.slow_clients import LEAST_BYTES_A_SECOND, STALL_SECONDS
 from tests.deploy.servers import Server, read_all, toy_server
 from web.headers import EVERY_ANSWER
@@ -41,7 +41,7 @@ def test_the_app_is_never_given_the_address_of_a_client(server: Server) -> None:
 
 
 def test_a_flood_of_connections_leaves_files_for_the_store() -> None:
-    gunicorn = deploy.serve.Server(dict, binds=["127.0.0.1:0"], workers=1, threads=2, stop_seconds=1)
+    gunicorn = GunicornServer(dict, binds=["127.0.0.1:0"], workers=1, threads=2, stop_seconds=1)
 
     assert gunicorn.cfg.worker_connections <= _FILES_OF_A_PROCESS // 2
 
