@@ -1,15 +1,23 @@
-"""Attachments: written in chunks while they arrive, pending until an entry adopts them, read in chunks."""
+"""Attachments: uploaded in chunks, pending until an entry adopts them, read in chunks."""
 
-import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from store.database.deletion_queue import queue_attachment
 from store.database.engine import Store
-from store.database.prepared_statements import PreparedStatement, roll_back
+from store.database.prepared_statements import (
+    BrokenConstraintError,
+    PreparedChange,
+    PreparedQuery,
+    as_tuple,
+    columns,
+    insert,
+    only_column,
+    roll_back,
+)
 from store.database.schema import CHUNK_BYTES, AttachmentRow, ChunkRow, SealedRow
 from store.database.sealed_rows import count_in_mailbox, insert_sealed
 from store.errors import AttachmentMissingError, EntryExistsError, NoSuchMailboxError, QuotaError
@@ -18,7 +26,7 @@ from store.quota import Quota, free_bytes
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """An adopted attachment; its payload is read with `read_chunks`."""
+    """Attachment that an entry has adopted. `read_chunks` reads its payload."""
 
     entry_id: bytes
     attachment_id: bytes
@@ -26,62 +34,53 @@ class Attachment:
     chunks: int
 
 
-_OF_MAILBOX = (
-    select(AttachmentRow.entry_id, AttachmentRow.attachment_id, SealedRow.header, AttachmentRow.chunks)
+_HAS_ID = AttachmentRow.attachment_id == bindparam("attachment_id")
+_IN_MAILBOX = AttachmentRow.address == bindparam("address")
+_OF_ENTRY = AttachmentRow.entry_id == bindparam("entry_id")
+_IS_PENDING = AttachmentRow.pending_half_hour.is_not(None)
+_IS_ADOPTED = AttachmentRow.pending_half_hour.is_(None)
+
+_ADOPTED = (
+    select(*columns(Attachment, AttachmentRow, SealedRow))
     .join(SealedRow, SealedRow.id == AttachmentRow.id)
-    .where(AttachmentRow.address == bindparam("address"), AttachmentRow.pending_half_hour.is_(None))
+    .where(_IN_MAILBOX, _IS_ADOPTED)
 )
-_ADOPTED = PreparedStatement(_OF_MAILBOX.where(AttachmentRow.attachment_id == bindparam("attachment_id")))
-_OF_ENTRY = PreparedStatement(
-    _OF_MAILBOX.where(AttachmentRow.entry_id == bindparam("entry_id")).order_by(AttachmentRow.attachment_id)
-)
-_PARTIALS = PreparedStatement(
+_FIND = PreparedQuery(_ADOPTED.where(_HAS_ID), Attachment)
+_FIND_OF_ENTRY = PreparedQuery(_ADOPTED.where(_OF_ENTRY).order_by(AttachmentRow.attachment_id), Attachment)
+_UPLOADS_FROM_PEER = PreparedQuery(
     select(AttachmentRow.attachment_id, AttachmentRow.chunks)
-    .where(AttachmentRow.pending_half_hour.is_not(None), AttachmentRow.peer == bindparam("from"))
-    .order_by(AttachmentRow.attachment_id)
+    .where(_IS_PENDING, AttachmentRow.peer == bindparam("peer"))
+    .order_by(AttachmentRow.attachment_id),
+    as_tuple,
 )
-_PENDING = PreparedStatement(
+_FIND_UPLOAD = PreparedQuery(
     select(AttachmentRow.address, AttachmentRow.entry_id, AttachmentRow.chunks, AttachmentRow.is_whole).where(
-        AttachmentRow.attachment_id == bindparam("attachment_id"),
-        AttachmentRow.pending_half_hour.is_not(None),
-    )
+        _HAS_ID, _IS_PENDING
+    ),
+    as_tuple,
 )
-_PENDING_OF = PreparedStatement(
-    select(AttachmentRow.id, AttachmentRow.attachment_id).where(
-        AttachmentRow.address == bindparam("address"),
-        AttachmentRow.entry_id == bindparam("entry_id"),
-        AttachmentRow.pending_half_hour.is_not(None),
-    )
+_UPLOADS_OF_ENTRY = PreparedQuery(
+    select(AttachmentRow.id, AttachmentRow.attachment_id).where(_IN_MAILBOX, _OF_ENTRY, _IS_PENDING), as_tuple
 )
-_CHUNK = PreparedStatement(
+_CHUNK = PreparedQuery(
     select(SealedRow.payload)
     .join(ChunkRow, ChunkRow.id == SealedRow.id)
     .join(AttachmentRow, AttachmentRow.id == ChunkRow.attachment_row)
-    .where(
-        AttachmentRow.address == bindparam("address"),
-        AttachmentRow.attachment_id == bindparam("attachment_id"),
-        AttachmentRow.pending_half_hour.is_(None),
-        ChunkRow.number == bindparam("number"),
-    )
+    .where(_IN_MAILBOX, _HAS_ID, _IS_ADOPTED, ChunkRow.number == bindparam("number")),
+    only_column,
 )
-
-_BEGIN = PreparedStatement(insert(AttachmentRow))
-_NEXT_OF = PreparedStatement(
+_BEGIN = PreparedChange(insert(AttachmentRow))
+_AWAITS_CHUNK = PreparedQuery(
     select(AttachmentRow.id, AttachmentRow.address).where(
-        AttachmentRow.attachment_id == bindparam("attachment_id"),
-        AttachmentRow.chunks == bindparam("number"),
-        AttachmentRow.is_whole.is_(False),
-    )
+        _HAS_ID, AttachmentRow.chunks == bindparam("number"), AttachmentRow.is_whole.is_(False)
+    ),
+    as_tuple,
 )
-_ADD_CHUNK = PreparedStatement(insert(ChunkRow))
-_COUNT_CHUNK = PreparedStatement(
+_ADD_CHUNK = PreparedChange(insert(ChunkRow))
+_COUNT_CHUNK = PreparedChange(
     update(AttachmentRow).where(AttachmentRow.id == bindparam("row")).values(chunks=AttachmentRow.chunks + 1)
 )
-_FINISH = PreparedStatement(
-    update(AttachmentRow)
-    .where(AttachmentRow.attachment_id == bindparam("of"), AttachmentRow.pending_half_hour.is_not(None))
-    .values(is_whole=True)
-)
+_FINISH = PreparedChange(update(AttachmentRow).where(_HAS_ID, _IS_PENDING).values(is_whole=True))
 
 
 def begin_upload(  # noqa: PLR0913  # the columns of the attachment, by name
@@ -94,33 +93,31 @@ def begin_upload(  # noqa: PLR0913  # the columns of the attachment, by name
     half_hour: int,
     peer: bytes | None = None,
 ) -> None:
-    """Start an attachment as pending, for one entry of one mailbox. `half_hour` counts from 1970 in UTC.
+    """Start a pending attachment for one entry of a mailbox. `half_hour` counts from 1970 in UTC.
 
-    `peer` is who brings it in pouches, if anybody does.
+    `peer` is the peer whose pouches contain the attachment, if a peer sends it.
 
     Raises:
-        EntryExistsError: there is an attachment of this id.
-        MailboxMissingError: there is no such mailbox.
+        EntryExistsError: an attachment with this id exists.
+        NoSuchMailboxError: there is no such mailbox.
     """
     _count_in_mailbox(session, address, len(header))
     row = insert_sealed(session, header=header)
     try:
         _BEGIN.run(
             session,
-            {
-                "id": row,
-                "address": address,
-                "entry_id": entry_id,
-                "attachment_id": attachment_id,
-                "chunks": 0,
-                "is_whole": False,
-                "pending_half_hour": half_hour,
-                "peer": peer,
-            },
+            id=row,
+            address=address,
+            entry_id=entry_id,
+            attachment_id=attachment_id,
+            chunks=0,
+            is_whole=False,
+            pending_half_hour=half_hour,
+            peer=peer,
         )
-    except sqlite3.IntegrityError as why:
+    except BrokenConstraintError as why:
         roll_back(session)
-        raise EntryExistsError("there is an attachment of this id already") from why
+        raise EntryExistsError("an attachment with this id exists already") from why
 
 
 def add_chunk(
@@ -130,19 +127,18 @@ def add_chunk(
 
     Raises:
         AttachmentMissingError: no such attachment is pending, or this is not its next chunk.
-        QuotaError: there is no room for it.
+        QuotaError: the quota has no room for the chunk.
     """
     if len(ciphertext) > CHUNK_BYTES:
         raise ValueError("a chunk is larger than CHUNK_BYTES")
-    attachment = _NEXT_OF.first(session, {"attachment_id": attachment_id, "number": number})
+    attachment = _AWAITS_CHUNK.first(session, attachment_id=attachment_id, number=number)
     if attachment is None:
         raise AttachmentMissingError("no such attachment is pending, or this is not its next chunk")
     row, address = attachment
     if quota is not None and free_bytes(session, address, quota) < len(ciphertext):
         raise QuotaError("no room is left for files")
-    chunk = {"id": insert_sealed(session, payload=ciphertext), "attachment_row": row, "number": number}
-    _ADD_CHUNK.run(session, chunk)
-    _COUNT_CHUNK.run(session, {"row": row})
+    _ADD_CHUNK.run(session, id=insert_sealed(session, payload=ciphertext), attachment_row=row, number=number)
+    _COUNT_CHUNK.run(session, row=row)
     _count_in_mailbox(session, address, len(ciphertext))
 
 
@@ -152,65 +148,65 @@ def finish_upload(session: Session, attachment_id: bytes) -> None:
     Raises:
         AttachmentMissingError: no such attachment is pending.
     """
-    if _FINISH.run(session, {"of": attachment_id}) == 0:
+    if _FINISH.run(session, attachment_id=attachment_id) == 0:
         raise AttachmentMissingError("no such attachment is pending")
 
 
 def abandon_uploads(
     session: Session, address: bytes, entry_id: bytes, *, attachment_ids: Sequence[bytes] | None = None
 ) -> None:
-    """Give up the pending attachments of an entry that will not come; adopted ones stay.
+    """Queue the pending attachments of an entry for deletion, if that entry will not be written.
 
-    With `attachment_ids` only these: of two attempts at one entry the other may still be under way.
+    Adopted attachments stay. With `attachment_ids`, only these are queued: another attempt to send the same
+    entry may still be uploading its own.
     """
-    pending = list(_PENDING_OF.all(session, {"address": address, "entry_id": entry_id}))
     freed = sum(
         queue_attachment(session, row)
-        for row, attachment_id in pending
+        for row, attachment_id in _UPLOADS_OF_ENTRY.all(session, address=address, entry_id=entry_id)
         if attachment_ids is None or attachment_id in attachment_ids
     )
     count_in_mailbox(session, address, -freed)
 
 
 class ChunkWriter:
-    """Takes an attachment's ciphertext as it comes, and writes it in chunks: a transaction for each.
+    """Writer that splits an attachment's ciphertext into chunks. Each chunk has its own transaction.
 
-    It holds at most a chunk and what one `add` brings. Nothing of it is durable before the commit of the
-    entry that adopts it.
+    In memory are at most one chunk and the argument of one `add`. No chunk is durable before the entry that
+    adopts the attachment is committed.
     """
 
     def __init__(self, store: Store, attachment_id: bytes, quota: Quota) -> None:
-        """Write to an attachment that `begin` has started."""
+        """Write to an attachment that `begin_upload` has started."""
         self._store = store
         self._attachment_id = attachment_id
         self._quota = quota
-        self._held = bytearray()
+        self._buffer = bytearray()
         self._chunks = 0
 
     def add(self, ciphertext: bytes) -> None:
-        """Take more of the payload, of any length.
+        """Append a part of the payload, of any length.
 
         Raises:
-            QuotaError: there is no room for it.
-            AttachmentMissingError: it was given up meanwhile.
+            QuotaError: the quota has no room for it.
+            AttachmentMissingError: the upload was abandoned in the meantime.
         """
-        self._held += ciphertext
-        while len(self._held) > CHUNK_BYTES:  # never to the end: `finish` writes a last one
-            with memoryview(self._held) as held:
-                chunk = bytes(held[:CHUNK_BYTES])
-            del self._held[:CHUNK_BYTES]
+        self._buffer += ciphertext
+        while len(self._buffer) > CHUNK_BYTES:  # the buffer never becomes empty: `finish` writes a last chunk
+            with memoryview(self._buffer) as buffer:
+                chunk = bytes(buffer[:CHUNK_BYTES])
+            del self._buffer[:CHUNK_BYTES]
             with self._store.writing(durable=False) as session:
                 self._write(session, chunk)
 
     def finish(self) -> None:
-        """Write what is left, and mark the attachment as whole.
+        """Write the rest of the payload, and mark the attachment as whole.
 
         Raises:
-            QuotaError: there is no room for it.
-            AttachmentMissingError: it was given up meanwhile.
+            QuotaError: the quota has no room for it.
+            AttachmentMissingError: the upload was abandoned in the meantime.
         """
         with self._store.writing(durable=False) as session:
-            self._write(session, bytes(self._held))
+            self._write(session, bytes(self._buffer))
             finish_upload(session, self._attachment_id)
 
     def _write(self, session: Session, chunk: bytes) -> None:
@@ -219,44 +215,40 @@ class ChunkWriter:
 
 
 def find(session: Session, address: bytes, attachment_id: bytes) -> Attachment | None:
-    """Return an adopted attachment of a mailbox, if it is there."""
-    row = _ADOPTED.first(session, {"address": address, "attachment_id": attachment_id})
-    return None if row is None else Attachment(*row)
+    """Return an adopted attachment of a mailbox, or None."""
+    return _FIND.first(session, address=address, attachment_id=attachment_id)
 
 
 def of_entry(session: Session, address: bytes, entry_id: bytes) -> Sequence[Attachment]:
-    """Return the attachments that an entry has adopted, by their ids."""
-    return [Attachment(*row) for row in _OF_ENTRY.all(session, {"address": address, "entry_id": entry_id})]
+    """Return the attachments that an entry has adopted, sorted by id."""
+    return _FIND_OF_ENTRY.all(session, address=address, entry_id=entry_id)
 
 
 def uploads_from_peer(session: Session, peer: bytes) -> Sequence[tuple[bytes, int]]:
-    """Return id and number of chunks of what a peer brings and no entry has adopted yet, by id."""
-    return [(attachment_id, chunks) for attachment_id, chunks in _PARTIALS.all(session, {"from": peer})]
+    """Return id and number of chunks of each pending attachment that a peer sends, sorted by id."""
+    return _UPLOADS_FROM_PEER.all(session, peer=peer)
 
 
 def find_upload(session: Session, attachment_id: bytes) -> tuple[bytes, bytes, int, bool] | None:
     """Return address, entry id, number of chunks so far, and whether it is whole, of a pending attachment."""
-    row = _PENDING.first(session, {"attachment_id": attachment_id})
-    return None if row is None else (row[0], row[1], row[2], row[3])
+    return _FIND_UPLOAD.first(session, attachment_id=attachment_id)
 
 
 def read_chunk(session: Session, address: bytes, attachment_id: bytes, number: int) -> bytes | None:
-    """Return one chunk of an adopted attachment, `number` from 0, if it is there."""
-    of = {"address": address, "attachment_id": attachment_id, "number": number}
-    row = _CHUNK.first(session, of)
-    return None if row is None else row[0]
+    """Return one chunk of an adopted attachment, `number` from 0, or None."""
+    return _CHUNK.first(session, address=address, attachment_id=attachment_id, number=number)
 
 
 def read_chunks(store: Store, address: bytes, attachment_id: bytes) -> Iterator[bytes]:
-    """Yield an adopted attachment's payload, a transaction for each chunk: none spans a response.
+    """Yield the payload of an adopted attachment. Each chunk is read in its own short transaction.
 
     Raises:
-        AttachmentMissingError: it is not there, or was removed while it was read.
+        AttachmentMissingError: there is no such attachment, or it was removed while it was read.
     """
     with store.reading() as session:
         attachment = find(session, address, attachment_id)
     if attachment is None:
-        raise AttachmentMissingError("the mailbox holds no such attachment")
+        raise AttachmentMissingError("the mailbox has no such attachment")
     for number in range(attachment.chunks):
         with store.reading() as session:
             chunk = read_chunk(session, address, attachment_id, number)

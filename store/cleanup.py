@@ -1,4 +1,4 @@
-"""What the sweeper does all day, and what it does at night."""
+"""Clean-up: destroys deleted rows all day, and rewrites the store's file at night."""
 
 import time
 from collections.abc import Callable
@@ -8,25 +8,35 @@ from sqlalchemy import bindparam, delete, func, select, update
 
 from store.database.deletion_queue import queue_attachment
 from store.database.engine import Store
-from store.database.prepared_statements import PreparedStatement
+from store.database.prepared_statements import PreparedChange, PreparedQuery, as_tuple, only_column
 from store.database.schema import AttachmentRow, DeletionQueueRow, SealedRow
 from store.database.sealed_rows import count_in_mailbox, count_in_store
 
-PENDING_HALF_HOURS = 48  # an upload that nobody adopted after a day: 2 GB over 25 kB/s
-_STEP_ROWS = 8  # of at most 1 MiB: a step keeps writers waiting for some tens of milliseconds
-_PAUSE_SECONDS = 0.01  # between steps, so that writers who wait come first
+PENDING_HALF_HOURS = 48  # an upload that no entry adopted within a day: 2 GB at 25 kB/s
+_STEP_ROWS = 8  # of at most 1 MiB: one step makes writers wait for some tens of milliseconds
+_PAUSE_SECONDS = 0.01  # between two steps, so that waiting writers go first
 _CHECKPOINT_TRIES = 200
 
-_STALE = PreparedStatement(
+_STALE_UPLOADS = PreparedQuery(
     select(AttachmentRow.id, AttachmentRow.address).where(
         AttachmentRow.pending_half_hour < bindparam("before")
-    )
+    ),
+    as_tuple,
+)
+_COUNT_QUEUED = PreparedQuery(select(func.count()).select_from(DeletionQueueRow), only_column)
+_NEXT_QUEUED = PreparedQuery(select(DeletionQueueRow.id).limit(_STEP_ROWS), only_column)
+_IS_IN_STEP = SealedRow.id.in_(bindparam("ids", expanding=True))
+_STEP_BYTES = PreparedQuery(select(func.sum(SealedRow.size)).where(_IS_IN_STEP), only_column)
+_CLEAR_PAYLOADS = PreparedChange(update(SealedRow).where(_IS_IN_STEP).values(payload=None))
+_DELETE_SEALED = PreparedChange(delete(SealedRow).where(_IS_IN_STEP))
+_DELETE_QUEUED = PreparedChange(
+    delete(DeletionQueueRow).where(DeletionQueueRow.id.in_(bindparam("ids", expanding=True)))
 )
 
 
 @dataclass(frozen=True, slots=True)
 class SweepResult:
-    """What one sweep did. When `is_clean` is false a reader was in the way: sweep again soon."""
+    """Result of one sweep. `is_clean` is False if a reader was in the way: sweep again soon."""
 
     rows: int
     is_clean: bool
@@ -39,15 +49,16 @@ def destroy_deleted(
     pending_half_hours: int = PENDING_HALF_HOURS,
     on_progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> SweepResult:
-    """Destroy what was given up, in short steps, and empty the journal.
+    """Destroy the rows of the deletion queue in short steps, and empty the journal.
 
-    `now_half_hour` counts from 1970 in UTC. `on_progress` hears after each step how many rows were destroyed,
-    and how many were queued at the start.
+    `now_half_hour` counts from 1970 in UTC. After each step, `on_progress` receives the number of rows
+    destroyed so far, and the number that was queued at the start.
     """
-    _give_up_pending(store, now_half_hour - pending_half_hours)
-    total = _queued(store)
+    _queue_stale_uploads(store, now_half_hour - pending_half_hours)
+    with store.reading() as session:
+        total = _COUNT_QUEUED.first(session) or 0
     rows = 0
-    while step := _destroy_some(store):
+    while step := _destroy_step(store):
         rows += step
         on_progress(rows, total)
         time.sleep(_PAUSE_SECONDS)
@@ -55,41 +66,35 @@ def destroy_deleted(
 
 
 def rewrite_store(store: Store) -> bool:
-    """Write the store anew in the order of its random keys; say whether the journal is empty after it.
+    """Write the store's file again, in the order of its random keys. Return True if the journal is empty.
 
-    Afterwards nothing in the file tells in which order things came, and no remnant of anything deleted is
-    left in unused space. Killed half way, the store is as it was. Both apps may run; writers wait.
+    After that, the file does not show in which order rows arrived, and its unused space has no remnant of a
+    deleted row. If the program is killed halfway, the store stays as it was. Both apps may run in the
+    meantime, but writers wait.
 
     Raises:
-        StoreFullError: it needs room for two copies of the store.
-        StoreBusyError: somebody else writes.
+        StoreFullError: the disk has no room for two more copies of the store.
+        StoreBusyError: another writer has the store.
     """
     store.vacuum()
     return _empty_journal(store)
 
 
-def _give_up_pending(store: Store, before: int) -> None:
+def _queue_stale_uploads(store: Store, before: int) -> None:
     with store.writing() as session:
-        for row, address in list(_STALE.all(session, {"before": before})):
+        for row, address in _STALE_UPLOADS.all(session, before=before):
             count_in_mailbox(session, address, -queue_attachment(session, row))
 
 
-def _queued(store: Store) -> int:
-    with store.reading() as session:
-        return session.scalar(select(func.count()).select_from(DeletionQueueRow)) or 0
-
-
-def _destroy_some(store: Store) -> int:
+def _destroy_step(store: Store) -> int:
     with store.writing() as session:
-        ids = session.scalars(select(DeletionQueueRow.id).limit(_STEP_ROWS)).all()
-        if not ids:
-            return 0
-        these = SealedRow.id.in_(ids)
-        freed = session.scalar(select(func.sum(SealedRow.size)).where(these)) or 0
-        session.connection().execute(update(SealedRow).where(these).values(payload=None))
-        session.connection().execute(delete(SealedRow).where(these))
-        session.connection().execute(delete(DeletionQueueRow).where(DeletionQueueRow.id.in_(ids)))
-        count_in_store(session, -freed)
+        ids = _NEXT_QUEUED.all(session)
+        if ids:
+            freed = _STEP_BYTES.first(session, ids=ids) or 0
+            _CLEAR_PAYLOADS.run(session, ids=ids)
+            _DELETE_SEALED.run(session, ids=ids)
+            _DELETE_QUEUED.run(session, ids=ids)
+            count_in_store(session, -freed)
         return len(ids)
 
 

@@ -1,15 +1,24 @@
-"""Entries: appended to a strand, read, removed."""
+"""Entries: appended to a strand with compare-and-set, read, and removed with a tombstone."""
 
-import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from typing import TypedDict, Unpack
 
-from sqlalchemy import Date, bindparam, func, insert, select, update
+from sqlalchemy import Date, bindparam, func, select, update
 from sqlalchemy.orm import Session
 
 from store.database.deletion_queue import queue_attachments, queue_entries
-from store.database.prepared_statements import PreparedStatement, roll_back
+from store.database.prepared_statements import (
+    BrokenConstraintError,
+    PreparedChange,
+    PreparedQuery,
+    as_tuple,
+    columns,
+    insert,
+    only_column,
+    roll_back,
+)
 from store.database.schema import AttachmentRow, EntryRow, MailboxRow, SealedRow, StrandHeadRow, new_id
 from store.database.sealed_rows import count_in_mailbox, insert_sealed
 from store.errors import (
@@ -29,7 +38,7 @@ _DIGEST_BYTES = 32
 
 @dataclass(frozen=True, slots=True)
 class StoredEntry:
-    """One entry as it lies in the store. Without header it was removed and cannot be opened."""
+    """One entry as it is stored. An entry without a header was removed and cannot be decrypted."""
 
     address: bytes
     author: int
@@ -46,9 +55,24 @@ class StoredEntry:
     payload: bytes | None = field(repr=False)
 
 
+class SignedColumns(TypedDict):
+    """Columns of a new entry that its writer has signed, except `epoch`, which may change later."""
+
+    address: bytes
+    author: int
+    strand: bytes
+    number: int
+    entry_id: bytes
+    digest: bytes
+    envelope: bytes
+    signature: bytes
+    epoch: int
+    day: date
+
+
 @dataclass(frozen=True, slots=True)
 class SignedPart:
-    """What of an entry is signed in the open, and its removal: enough to tell who said something."""
+    """Signed envelope of an entry, and its removal. Enough to see who wrote an entry, and when."""
 
     envelope: bytes = field(repr=False)
     signature: bytes = field(repr=False)
@@ -58,7 +82,7 @@ class SignedPart:
 
 @dataclass(frozen=True, slots=True)
 class StrandEnd:
-    """Where a strand ends: number and digest of its head (0 and zeros without one), and how full it is."""
+    """Number and digest of a strand's head (0 and zeros without one), and the size of its mailbox."""
 
     mailbox_bytes: int
     number: int
@@ -67,7 +91,7 @@ class StrandEnd:
 
 @dataclass(frozen=True, slots=True)
 class StrandHead:
-    """The newest number and digest of a strand in one mailbox."""
+    """Newest number and digest of a strand in one mailbox."""
 
     author: int
     strand: bytes
@@ -75,127 +99,102 @@ class StrandHead:
     digest: bytes
 
 
-_COLUMNS = select(
-    EntryRow.address,
-    EntryRow.author,
-    EntryRow.strand,
-    EntryRow.number,
-    EntryRow.entry_id,
-    EntryRow.digest,
-    EntryRow.envelope,
-    EntryRow.signature,
-    EntryRow.epoch,
-    EntryRow.day,
-    EntryRow.removal,
-    SealedRow.header,
-    SealedRow.payload,
-).outerjoin(SealedRow, SealedRow.id == EntryRow.id)
-_STORED = _COLUMNS.where(EntryRow.address == bindparam("address"))
-_OF_MAILBOXES = _COLUMNS.where(EntryRow.address.in_(bindparam("addresses", expanding=True))).order_by(
-    EntryRow.address, EntryRow.author, EntryRow.strand, EntryRow.number
+_IN_MAILBOX = EntryRow.address == bindparam("address")
+_HAS_ID = _IN_MAILBOX & (EntryRow.entry_id == bindparam("entry_id"))
+_BY_STRAND = (EntryRow.author, EntryRow.strand, EntryRow.number)
+_ENTRIES = select(*columns(StoredEntry, EntryRow, SealedRow)).outerjoin(
+    SealedRow, SealedRow.id == EntryRow.id
 )
-_OF_MAILBOX = PreparedStatement(_STORED.order_by(EntryRow.author, EntryRow.strand, EntryRow.number))
-_FIND = PreparedStatement(_STORED.where(EntryRow.entry_id == bindparam("entry_id")))
-_HEADS = PreparedStatement(
-    select(StrandHeadRow.author, StrandHeadRow.strand, StrandHeadRow.number, StrandHeadRow.digest)
-    .where(StrandHeadRow.address == bindparam("address"))
-    .order_by(StrandHeadRow.author, StrandHeadRow.strand)
+_FIND = PreparedQuery(_ENTRIES.where(_HAS_ID), StoredEntry)
+_OF_MAILBOX = PreparedQuery(_ENTRIES.where(_IN_MAILBOX).order_by(*_BY_STRAND), StoredEntry)
+_OF_MAILBOXES = PreparedQuery(
+    _ENTRIES.where(EntryRow.address.in_(bindparam("addresses", expanding=True))).order_by(
+        EntryRow.address, *_BY_STRAND
+    ),
+    StoredEntry,
 )
-_PLACE = PreparedStatement(
-    select(MailboxRow.sealed_bytes, StrandHeadRow.number, StrandHeadRow.digest)
-    .outerjoin(
-        StrandHeadRow,
-        (StrandHeadRow.address == MailboxRow.address)
-        & (StrandHeadRow.author == bindparam("author"))
-        & (StrandHeadRow.strand == bindparam("strand")),
-    )
-    .where(MailboxRow.address == bindparam("address"))
-)
-_SIGNED_PARTS = PreparedStatement(
-    select(EntryRow.envelope, EntryRow.signature, EntryRow.epoch, EntryRow.removal).where(
-        EntryRow.address == bindparam("address")
-    )
-)
-_IS_KNOWN = PreparedStatement(
-    select(EntryRow.id).where(
-        EntryRow.address == bindparam("address"), EntryRow.entry_id == bindparam("entry_id")
-    )
-)
-_DIGEST_AT = PreparedStatement(
+_SIGNED_PARTS = PreparedQuery(select(*columns(SignedPart, EntryRow)).where(_IN_MAILBOX), SignedPart)
+_ROW_ID = PreparedQuery(select(EntryRow.id).where(_HAS_ID), only_column)
+_DIGEST_AT = PreparedQuery(
     select(EntryRow.digest).where(
-        EntryRow.address == bindparam("address"),
+        _IN_MAILBOX,
         EntryRow.author == bindparam("author"),
         EntryRow.strand == bindparam("strand"),
         EntryRow.number == bindparam("number"),
-    )
+    ),
+    only_column,
 )
-_FIRST_DAYS = (
+_FIRST_DAYS = PreparedQuery(
     select(EntryRow.address, func.min(EntryRow.day))
     .where(EntryRow.author == bindparam("author"))
-    .group_by(EntryRow.address)
+    .group_by(EntryRow.address),
+    as_tuple,
 )
-_ALL_HEADS = PreparedStatement(
-    select(StrandHeadRow.address, StrandHeadRow.strand, StrandHeadRow.number, StrandHeadRow.digest)
+_SEALED_BYTES = PreparedQuery(
+    select(func.sum(SealedRow.size)).join(EntryRow, EntryRow.id == SealedRow.id).where(_IN_MAILBOX),
+    only_column,
 )
-_SEALED_BYTES = (
-    select(func.sum(SealedRow.size))
-    .join(EntryRow, EntryRow.id == SealedRow.id)
-    .where(EntryRow.address == bindparam("address"))
+_NOT_WAITING = PreparedQuery(
+    select(MailboxRow.address).where(MailboxRow.waiting_since.is_(None)), only_column
 )
-_RESTING = select(MailboxRow.address).where(MailboxRow.waiting_since.is_(None))
+
+_IS_HEAD = (
+    (StrandHeadRow.address == bindparam("address"))
+    & (StrandHeadRow.author == bindparam("author"))
+    & (StrandHeadRow.strand == bindparam("strand"))
+)
+_HEADS = PreparedQuery(
+    select(*columns(StrandHead, StrandHeadRow))
+    .where(StrandHeadRow.address == bindparam("address"))
+    .order_by(StrandHeadRow.author, StrandHeadRow.strand),
+    StrandHead,
+)
+_ALL_HEADS = PreparedQuery(
+    select(StrandHeadRow.address, StrandHeadRow.strand, StrandHeadRow.number, StrandHeadRow.digest), as_tuple
+)
+_STRAND_END = PreparedQuery(
+    select(MailboxRow.sealed_bytes, StrandHeadRow.number, StrandHeadRow.digest)
+    .outerjoin(StrandHeadRow, (StrandHeadRow.address == MailboxRow.address) & _IS_HEAD)
+    .where(MailboxRow.address == bindparam("address")),
+    as_tuple,
+)
+_HEAD_ID = PreparedQuery(select(StrandHeadRow.id).where(_IS_HEAD), only_column)
+_ADD_HEAD = PreparedChange(insert(StrandHeadRow))
+_SET_HEAD = (
+    update(StrandHeadRow)
+    .where(_IS_HEAD)
+    .values(number=bindparam("new_number"), digest=bindparam("new_digest"))
+)
+_MOVE_HEAD = PreparedChange(
+    _SET_HEAD.where(
+        StrandHeadRow.number == bindparam("new_number") - 1, StrandHeadRow.digest == bindparam("previous")
+    )
+)
+_RAISE_HEAD = PreparedChange(_SET_HEAD.where(StrandHeadRow.number < bindparam("new_number")))
 
 _TODAY = bindparam("today", type_=Date())
-_COUNTED = (
+_COUNT = (
     update(MailboxRow)
-    .where(MailboxRow.address == bindparam("of"))
+    .where(MailboxRow.address == bindparam("address"))
     .values(
         sealed_bytes=MailboxRow.sealed_bytes + bindparam("more"),
         last_day=_TODAY,
-        last_author=bindparam("writer"),
+        last_author=bindparam("author"),
     )
 )
-_COUNT_SILENTLY = PreparedStatement(_COUNTED)
-_COUNT_WAITING = PreparedStatement(
-    _COUNTED.values(waiting_since=func.coalesce(MailboxRow.waiting_since, _TODAY))
+_COUNT_SILENTLY = PreparedChange(_COUNT)
+_COUNT_WAITING = PreparedChange(_COUNT.values(waiting_since=func.coalesce(MailboxRow.waiting_since, _TODAY)))
+_COUNT_ANSWERED = PreparedChange(_COUNT.values(waiting_since=None))
+_ADD_ENTRY = PreparedChange(insert(EntryRow))
+_MARK_REMOVED = PreparedChange(
+    update(EntryRow).where(_HAS_ID, EntryRow.removal.is_(None)).values(removal=bindparam("statement"))
 )
-_COUNT_ANSWERED = PreparedStatement(_COUNTED.values(waiting_since=None))
-_FIRST_HEAD = PreparedStatement(insert(StrandHeadRow))
-_ITS_HEAD = (
-    (StrandHeadRow.address == bindparam("of"))
-    & (StrandHeadRow.author == bindparam("writer"))
-    & (StrandHeadRow.strand == bindparam("line"))
-)
-_MOVE_HEAD = PreparedStatement(
-    update(StrandHeadRow)
-    .where(
-        _ITS_HEAD,
-        StrandHeadRow.number == bindparam("after") - 1,
-        StrandHeadRow.digest == bindparam("previous"),
-    )
-    .values(number=bindparam("after"), digest=bindparam("newest"))
-)
-_HAS_HEAD = PreparedStatement(select(StrandHeadRow.id).where(_ITS_HEAD))
-_RAISE_HEAD = PreparedStatement(
-    update(StrandHeadRow)
-    .where(_ITS_HEAD, StrandHeadRow.number < bindparam("raised"))
-    .values(number=bindparam("raised"), digest=bindparam("newest"))
-)
-_ADD_ENTRY = PreparedStatement(insert(EntryRow))
-_MARK_REMOVED = PreparedStatement(
-    update(EntryRow)
-    .where(
-        EntryRow.address == bindparam("of"),
-        EntryRow.entry_id == bindparam("entry"),
-        EntryRow.removal.is_(None),
-    )
-    .values(removal=bindparam("statement"))
-)
-_ADOPT = PreparedStatement(
+_ADOPT = PreparedChange(
     update(AttachmentRow)
     .where(
-        AttachmentRow.address == bindparam("of"),
-        AttachmentRow.entry_id == bindparam("entry"),
-        AttachmentRow.attachment_id == bindparam("which"),
+        AttachmentRow.address == bindparam("address"),
+        AttachmentRow.entry_id == bindparam("entry_id"),
+        AttachmentRow.attachment_id == bindparam("attachment_id"),
         AttachmentRow.pending_half_hour.is_not(None),
         AttachmentRow.is_whole,
     )
@@ -203,290 +202,228 @@ _ADOPT = PreparedStatement(
 )
 
 
-def append(  # noqa: PLR0913  # the columns of the entry, by name
+def append(  # noqa: PLR0913  # the columns, by name
     session: Session,
     *,
-    address: bytes,
-    author: int,
-    strand: bytes,
-    number: int,
-    entry_id: bytes,
-    digest: bytes,
-    envelope: bytes,
-    signature: bytes,
-    epoch: int,
-    day: date,
     header: bytes,
     payload: bytes,
     previous: bytes,
     attachment_ids: Sequence[bytes] = (),
     speaks: bool = True,
     is_answer: bool = True,
+    **signed: Unpack[SignedColumns],
 ) -> None:
-    """Add an entry at the head of its strand, and adopt its attachments. A refusal rolls back.
+    """Append an entry to its strand by compare-and-set, and adopt its attachments. A refusal rolls back.
 
-    `number` is one more than that of the head whose digest is `previous`, or 1 for a strand that has none.
-    `attachment_ids` are whole and pending for this entry. Without `speaks` (a mark of having seen) the
-    mailbox's place in the inbox stays as it was. An entry of the desk without `is_answer` crossed something
-    that the source said: the mailbox goes on waiting.
+    `number` is one more than that of the head whose digest is `previous`, or 1 for a strand without a head.
+    The attachments of `attachment_ids` are whole and pending for this entry. With `speaks=False` (a read
+    receipt), the mailbox stays in its list of the inbox. With `is_answer=False`, an entry of the desk crossed
+    a message of the source, and the mailbox still waits.
 
     Raises:
-        HeadMovedError: the strand's head is not `previous` with the number before.
-        EntryExistsError: the mailbox holds this entry id already.
-        AttachmentMissingError: an attachment is not there or not whole.
-        MailboxMissingError: there is no such mailbox.
+        HeadMovedError: the strand's head is not `previous`, with the number before.
+        EntryExistsError: the mailbox already has an entry with this id.
+        AttachmentMissingError: an attachment does not exist or is not whole.
+        NoSuchMailboxError: there is no such mailbox.
     """
-    more = len(header) + len(payload)
-    columns = {
-        "address": address,
-        "author": author,
-        "strand": strand,
-        "number": number,
-        "entry_id": entry_id,
-        "digest": digest,
-        "envelope": envelope,
-        "signature": signature,
-        "epoch": epoch,
-        "day": day,
-    }
     try:
-        _count(session, columns, more, speaks=speaks, is_answer=is_answer)
-        _move_head(session, columns, previous)
-        _insert(session, {"id": insert_sealed(session, header=header, payload=payload), **columns})
-        _adopt(session, address, entry_id, attachment_ids)
-        enqueue(session, OutboxKind.ENTRY, address=address, name=entry_id)
-    except (StoreError, sqlite3.IntegrityError):
-        roll_back(session)  # whatever the caller does with the refusal, no half of an entry is ever committed
+        _count(session, signed, len(header) + len(payload), speaks=speaks, is_answer=is_answer)
+        _move_head(session, signed, previous)
+        _add_entry(session, insert_sealed(session, header=header, payload=payload), signed)
+        _adopt(session, signed, attachment_ids)
+    except (StoreError, BrokenConstraintError):
+        roll_back(session)  # half an entry is never committed, even if the caller catches the refusal
         raise
 
 
-def apply_from_peer(  # noqa: PLR0913  # the columns of the entry, by name
+def apply_from_peer(  # noqa: PLR0913  # the columns, by name
     session: Session,
     *,
-    address: bytes,
-    author: int,
-    strand: bytes,
-    number: int,
-    entry_id: bytes,
-    digest: bytes,
-    envelope: bytes,
-    signature: bytes,
-    epoch: int,
-    day: date,
     header: bytes | None,
     payload: bytes | None,
     removal: bytes | None,
     attachment_ids: Sequence[bytes],
     speaks: bool,
     is_answer: bool,
+    **signed: Unpack[SignedColumns],
 ) -> None:
-    """Add an entry that a peer brought, in the place that it was signed for, and adopt its attachments.
+    """Add an entry that a peer sent, at the number it was signed for, and adopt its attachments.
 
-    Where it stands in its strand is not compared with the head: an entry before it may be damaged there, and
-    its readers see a gap. With a removal nothing of it is sealed any more. A refusal rolls back.
+    The number is not compared with the head: an earlier entry may be damaged at the peer, and readers then
+    see a gap. With a `removal`, no ciphertext is stored. A refusal rolls back.
 
     Raises:
-        EntryExistsError: another entry has this place, or this id.
-        AttachmentMissingError: an attachment is not there or not whole.
-        MailboxMissingError: there is no such mailbox.
+        EntryExistsError: another entry has this number, or this id.
+        AttachmentMissingError: an attachment does not exist or is not whole.
+        NoSuchMailboxError: there is no such mailbox.
     """
-    columns = {
-        "address": address,
-        "author": author,
-        "strand": strand,
-        "number": number,
-        "entry_id": entry_id,
-        "digest": digest,
-        "envelope": envelope,
-        "signature": signature,
-        "epoch": epoch,
-        "day": day,
-        "removal": removal,
-    }
     more = len(header or b"") + len(payload or b"")
     try:
-        _count(session, columns, more, speaks=speaks, is_answer=is_answer)
-        _raise_head(session, columns)
+        _count(session, signed, more, speaks=speaks, is_answer=is_answer)
+        _raise_head(session, signed)
         row = new_id() if removal is not None else insert_sealed(session, header=header, payload=payload)
-        _ADD_ENTRY.run(session, {"id": row, **columns})
-        _adopt(session, address, entry_id, attachment_ids)
-        enqueue(session, OutboxKind.ENTRY, address=address, name=entry_id)
-    except sqlite3.IntegrityError as why:
+        _ADD_ENTRY.run(session, id=row, removal=removal, **signed)
+        _adopt(session, signed, attachment_ids)
+    except BrokenConstraintError as why:
         roll_back(session)
-        raise EntryExistsError("the mailbox holds an entry at this place, or of this id, already") from why
+        raise EntryExistsError("the mailbox already has an entry with this number or id") from why
     except StoreError:
         roll_back(session)
         raise
 
 
 def of_mailbox(session: Session, address: bytes) -> Sequence[StoredEntry]:
-    """Return a mailbox's entries, tombstones too, in the order of author, strand and number."""
-    return [StoredEntry(*row) for row in _OF_MAILBOX.all(session, {"address": address})]
+    """Return a mailbox's entries, also tombstones, in the order of author, strand and number."""
+    return _OF_MAILBOX.all(session, address=address)
 
 
 def of_mailboxes(session: Session, addresses: Sequence[bytes]) -> dict[bytes, list[StoredEntry]]:
-    """Return the entries of some mailboxes, at most a few hundred, each list as `of_mailbox` has it."""
+    """Return the entries of up to a few hundred mailboxes, each list in the order of `of_mailbox`."""
     found: dict[bytes, list[StoredEntry]] = {address: [] for address in addresses}
-    for row in session.connection().execute(_OF_MAILBOXES, {"addresses": list(addresses)}):
-        found[row.address].append(StoredEntry(*tuple(row)))
+    for entry in _OF_MAILBOXES.each(session, addresses=addresses):
+        found[entry.address].append(entry)
     return found
 
 
 def signed_parts(session: Session, address: bytes) -> Sequence[SignedPart]:
-    """Return the open halves of a mailbox's entries, tombstones too, in no order."""
-    return [SignedPart(*row) for row in _SIGNED_PARTS.all(session, {"address": address})]
+    """Return the signed envelopes of a mailbox's entries, also of tombstones, in no order."""
+    return _SIGNED_PARTS.all(session, address=address)
 
 
 def find(session: Session, address: bytes, entry_id: bytes) -> StoredEntry | None:
-    """Return one entry of a mailbox, if it is there."""
-    row = _FIND.first(session, {"address": address, "entry_id": entry_id})
-    return None if row is None else StoredEntry(*row)
+    """Return one entry of a mailbox, or None."""
+    return _FIND.first(session, address=address, entry_id=entry_id)
 
 
 def digest_at(session: Session, address: bytes, author: int, strand: bytes, number: int) -> bytes | None:
-    """Return the digest of the entry at a place of a strand, if there is one."""
-    at = {"address": address, "author": author, "strand": strand, "number": number}
-    row = _DIGEST_AT.first(session, at)
-    return None if row is None else row[0]
+    """Return the digest of the entry with a number in a strand, or None."""
+    return _DIGEST_AT.first(session, address=address, author=author, strand=strand, number=number)
 
 
 def strand_heads(session: Session, address: bytes) -> Sequence[StrandHead]:
     """Return the head of each strand in a mailbox."""
-    return [StrandHead(*row) for row in _HEADS.all(session, {"address": address})]
+    return _HEADS.all(session, address=address)
 
 
 def strand_end(session: Session, address: bytes, author: int, strand: bytes) -> StrandEnd | None:
-    """Return where a strand's next entry comes, if there is such a mailbox: all that a writer must know.
+    """Return everything that a writer must know to append to a strand, or None without such a mailbox.
 
     Raises:
-        StoreDamagedError: no writer of ours has such a head, and there is no place after it.
+        StoreDamagedError: the head has a number that none of our writers writes, and nothing can follow it.
     """
-    row = _PLACE.first(session, {"address": address, "author": author, "strand": strand})
+    row = _STRAND_END.first(session, address=address, author=author, strand=strand)
     if row is None:
         return None
     mailbox_bytes, number, digest = row
     if number is None:
         return StrandEnd(mailbox_bytes, 0, bytes(_DIGEST_BYTES))
     if number < 1:
-        raise StoreDamagedError("the store names an impossible head")
+        raise StoreDamagedError("the store has an impossible head")
     return StrandEnd(mailbox_bytes, number, digest)
 
 
 def first_entry_days(session: Session, author: int) -> Sequence[tuple[bytes, date]]:
-    """Return the day of an author's first entry in each mailbox that has one, deleted or not."""
-    rows = session.connection().execute(_FIRST_DAYS, {"author": author})
-    return [(address, day) for address, day in rows]
+    """Return address and day of an author's first entry in each mailbox that has one, removed or not."""
+    return _FIRST_DAYS.all(session, author=author)
 
 
 def all_heads(session: Session) -> Iterator[tuple[bytes, bytes, int, bytes]]:
     """Yield address, strand, number and digest of every head in the store, in no order."""
-    yield from _ALL_HEADS.all(session, {})
+    return _ALL_HEADS.each(session)
 
 
 def sealed_bytes(session: Session, address: bytes) -> int:
-    """Return how many bytes the sealed parts of a mailbox's entries take, without their files."""
-    return session.scalar(_SEALED_BYTES, {"address": address}) or 0
+    """Return the number of encrypted bytes in a mailbox's entries, without its files."""
+    return _SEALED_BYTES.first(session, address=address) or 0
 
 
 def addresses_not_waiting(session: Session) -> Sequence[bytes]:
-    """Return the address of every mailbox that is not said to wait."""
-    return session.scalars(_RESTING).all()
+    """Return the address of every mailbox whose row does not say that its source waits."""
+    return _NOT_WAITING.all(session)
 
 
 def remove_entry(session: Session, address: bytes, entry_id: bytes, *, removal: bytes) -> None:
     """Make an entry and its attachments unreadable, and leave a tombstone. The first removal stays.
 
     Raises:
-        EntryMissingError: the mailbox holds no such entry.
+        EntryMissingError: the mailbox has no such entry.
     """
-    if _MARK_REMOVED.run(session, {"of": address, "entry": entry_id, "statement": removal}) == 0:
-        if _IS_KNOWN.first(session, {"address": address, "entry_id": entry_id}) is None:
-            raise EntryMissingError("the mailbox holds no such entry")
+    entry = {"address": address, "entry_id": entry_id}
+    if _MARK_REMOVED.run(session, **entry, statement=removal) == 0:
+        if _ROW_ID.first(session, **entry) is None:
+            raise EntryMissingError("the mailbox has no such entry")
         return
     freed = queue_entries(session, address, entry_id) + queue_attachments(session, address, entry_id)
     count_in_mailbox(session, address, -freed)
     enqueue(session, OutboxKind.ENTRY, address=address, name=entry_id)
 
 
-def _count(session: Session, columns: dict[str, object], more: int, *, speaks: bool, is_answer: bool) -> None:
-    author = columns["author"]
-    counted = _counting(author, speaks=speaks, is_answer=is_answer).run(
-        session, {"of": columns["address"], "today": columns["day"], "more": more, "writer": author}
-    )
-    if counted == 0:
+def _count(session: Session, signed: SignedColumns, more: int, *, speaks: bool, is_answer: bool) -> None:
+    if not speaks:
+        statement = _COUNT_SILENTLY
+    elif signed["author"] == SOURCE:
+        statement = _COUNT_WAITING
+    else:
+        statement = _COUNT_ANSWERED if is_answer else _COUNT_SILENTLY
+    address, author, today = signed["address"], signed["author"], signed["day"]
+    if statement.run(session, address=address, author=author, today=today, more=more) == 0:
         raise NoSuchMailboxError("there is no such mailbox")
 
 
-def _counting(author: object, *, speaks: bool, is_answer: bool) -> PreparedStatement:
-    if not speaks:
-        return _COUNT_SILENTLY
-    if author == SOURCE:
-        return _COUNT_WAITING
-    return _COUNT_ANSWERED if is_answer else _COUNT_SILENTLY
-
-
-def _move_head(session: Session, columns: dict[str, object], previous: bytes) -> None:
-    """Compare and set: the database moves the head only from where the writer saw it."""
-    if columns["number"] == 1:
-        of = {name: columns[name] for name in ("address", "author", "strand", "digest")}
+def _move_head(session: Session, signed: SignedColumns, previous: bytes) -> None:
+    """Move the head, by compare-and-set: the database moves it only from where the writer saw it."""
+    if signed["number"] == 1:
         try:
-            _FIRST_HEAD.run(session, {"id": new_id(), **of, "number": 1})
-        except sqlite3.IntegrityError as why:
-            raise _refused(session, columns) from why
-        return
-    moved = _MOVE_HEAD.run(
-        session,
-        {
-            "of": columns["address"],
-            "writer": columns["author"],
-            "line": columns["strand"],
-            "after": columns["number"],
-            "newest": columns["digest"],
-            "previous": previous,
-        },
-    )
-    if moved == 0:
-        raise _refused(session, columns)
+            _add_head(session, signed)
+        except BrokenConstraintError as why:
+            raise _refusal(session, signed) from why
+    elif _MOVE_HEAD.run(session, **_head(signed), previous=previous) == 0:
+        raise _refusal(session, signed)
 
 
-def _raise_head(session: Session, columns: dict[str, object]) -> None:
-    """Make an entry the head of its strand if it is newer than the one that is."""
-    head = {
-        "of": columns["address"],
-        "writer": columns["author"],
-        "line": columns["strand"],
-        "raised": columns["number"],
-        "newest": columns["digest"],
+def _raise_head(session: Session, signed: SignedColumns) -> None:
+    """Move the head to an entry if its number is higher than the head's, or if there is no head."""
+    head = _head(signed)
+    if _RAISE_HEAD.run(session, **head) == 0 and _HEAD_ID.first(session, **head) is None:
+        _add_head(session, signed)
+
+
+def _head(signed: SignedColumns) -> dict[str, object]:
+    return {
+        "address": signed["address"],
+        "author": signed["author"],
+        "strand": signed["strand"],
+        "new_number": signed["number"],
+        "new_digest": signed["digest"],
     }
-    if _RAISE_HEAD.run(session, head) == 0 and _HAS_HEAD.first(session, head) is None:
-        of = {name: columns[name] for name in ("address", "author", "strand", "number", "digest")}
-        _FIRST_HEAD.run(session, {"id": new_id(), **of})
 
 
-def _insert(session: Session, columns: dict[str, object]) -> None:
+def _add_head(session: Session, signed: SignedColumns) -> None:
+    number, digest = signed["number"], signed["digest"]
+    strand = {"address": signed["address"], "author": signed["author"], "strand": signed["strand"]}
+    _ADD_HEAD.run(session, id=new_id(), number=number, digest=digest, **strand)
+
+
+def _add_entry(session: Session, row: int, signed: SignedColumns) -> None:
     try:
-        _ADD_ENTRY.run(session, columns)
-    except sqlite3.IntegrityError as why:
-        if _is_known(session, columns):
-            raise _exists() from why
+        _ADD_ENTRY.run(session, id=row, **signed)
+    except BrokenConstraintError as why:
+        refusal = _refusal(session, signed)
+        if isinstance(refusal, EntryExistsError):
+            raise refusal from why
         raise
 
 
-def _refused(session: Session, columns: dict[str, object]) -> StoreError:
-    """Tell a second submit of the same entry from a lost race."""
-    return _exists() if _is_known(session, columns) else HeadMovedError("the strand has a newer head")
+def _refusal(session: Session, signed: SignedColumns) -> StoreError:
+    """Return the reason of a refusal: the same entry was sent twice, or another writer was faster."""
+    if _ROW_ID.first(session, address=signed["address"], entry_id=signed["entry_id"]) is not None:
+        return EntryExistsError("the mailbox already has an entry with this id")
+    return HeadMovedError("the strand has a newer head")
 
 
-def _is_known(session: Session, columns: dict[str, object]) -> bool:
-    of = {"address": columns["address"], "entry_id": columns["entry_id"]}
-    return _IS_KNOWN.first(session, of) is not None
-
-
-def _exists() -> EntryExistsError:
-    return EntryExistsError("the mailbox holds an entry of this id already")
-
-
-def _adopt(session: Session, address: bytes, entry_id: bytes, attachment_ids: Sequence[bytes]) -> None:
+def _adopt(session: Session, signed: SignedColumns, attachment_ids: Sequence[bytes]) -> None:
+    address, entry_id = signed["address"], signed["entry_id"]
     for attachment_id in attachment_ids:
-        if _ADOPT.run(session, {"of": address, "entry": entry_id, "which": attachment_id}) == 0:
-            raise AttachmentMissingError("an attachment of the entry is not there, or not whole")
+        if _ADOPT.run(session, address=address, entry_id=entry_id, attachment_id=attachment_id) == 0:
+            raise AttachmentMissingError("an attachment of the entry does not exist, or is not whole")
+    enqueue(session, OutboxKind.ENTRY, address=address, name=entry_id)

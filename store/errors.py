@@ -1,56 +1,59 @@
-"""What the store can refuse, one class per thing a caller does differently. No message holds a value."""
+"""Exceptions of the store: one class for each thing that a caller does differently.
+
+No message has a value of a row.
+"""
 
 
 class StoreError(Exception):
-    """The base of everything the store refuses."""
+    """Base of every refusal of the store."""
 
 
 class StoreMissingError(StoreError):
-    """The store's file is not there, or cannot be opened."""
+    """The store's file is missing, or cannot be opened."""
 
 
 class StoreBusyError(StoreError):
-    """Another writer kept the store for longer than we wait."""
+    """Another writer had the store for longer than we wait."""
 
 
 class StoreReadOnlyError(StoreError):
-    """The store's file or its disk may not be written."""
+    """The store's file or its disk is read-only."""
 
 
 class StoreFullError(StoreError):
-    """The disk under the store is full, or would be."""
+    """The store's disk is full, or would be."""
 
 
 class StoreDamagedError(StoreError):
-    """The store's file is no store, is damaged, or its disk fails."""
+    """The file is not a store, is damaged, or its disk fails."""
 
 
 class StoreOutdatedError(StoreError):
-    """The store's tables are of another version than this program's."""
+    """The store's tables are of an older or a newer version than this program."""
 
 
 class StoreExistsError(StoreError):
-    """There is a file already where a new store should come."""
+    """A file exists where a new store was to be created."""
 
 
 class NotTmpfsError(StoreError):
-    """Sessions may live in memory only, and the path given is on a disk."""
+    """The path for sessions is on a disk, and sessions may be in memory only."""
 
 
 class HeadMovedError(StoreError):
-    """The strand has a newer head than the writer built upon: read again, number again, append again."""
+    """The strand has a newer head than the writer saw. Read, number and append again."""
 
 
 class EntryExistsError(StoreError):
-    """The mailbox holds an entry, or an attachment, of this id already."""
+    """The mailbox already has an entry, or an attachment, with this id."""
 
 
 class EntryMissingError(StoreError):
-    """The mailbox holds no entry of this id."""
+    """The mailbox has no entry with this id."""
 
 
 class AttachmentMissingError(StoreError):
-    """The attachment is not there, is not whole, or is not of this entry."""
+    """The attachment does not exist, is not whole, or belongs to another entry."""
 
 
 class NoSuchMailboxError(StoreError):
@@ -58,16 +61,16 @@ class NoSuchMailboxError(StoreError):
 
 
 class MailboxEndedError(StoreError):
-    """The mailbox of this address has ended, and the desk has not seen that yet."""
+    """The mailbox of this address has ended, and the desk or a peer does not know that yet."""
 
 
 class QuotaError(StoreError):
-    """No room is left for files; text still goes through."""
+    """No room is left for files. Text is still accepted."""
 
 
 class RecordMovedError(StoreError):
-    """The record has another revision than the writer built upon: read again, change again, write again."""
+    """The record has another revision than the writer saw. Read, change and write again."""
 
 
 class PeerMissingError(StoreError):
-    """There is no such peer (any more): nothing is packed for it, and nothing noted."""
+    """There is no such peer, or it was removed. Nothing was written for it."""

@@ -1,40 +1,38 @@
-"""The ledger: sealed tallies, all alike. No row says of which mailbox it was or when it came."""
+"""Ledger: encrypted tallies of one size. No row shows its mailbox, or when it was added."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-from sqlalchemy import bindparam, delete, func, insert, select
+from sqlalchemy import bindparam, delete, func, select
 from sqlalchemy.orm import Session
 
+from store import outbox
 from store.database.deletion_queue import queue_rows
-from store.database.prepared_statements import PreparedStatement
+from store.database.prepared_statements import PreparedChange, PreparedQuery, as_tuple, insert, only_column
 from store.database.schema import LedgerTallyRow, SealedRow
-from store.database.sealed_rows import KEPT, insert_sealed
-from store.outbox import OutboxKind, drop, enqueue
+from store.database.sealed_rows import WHOLE, insert_sealed
+from store.outbox import OutboxKind
 
-_ALL = (
-    select(LedgerTallyRow.id, KEPT)
+_HAS_DIGEST = LedgerTallyRow.digest == bindparam("digest")
+_SEALED = select(WHOLE).join(LedgerTallyRow, LedgerTallyRow.id == SealedRow.id)
+_FIND = PreparedQuery(_SEALED.where(_HAS_DIGEST), only_column)
+_TALLIES_BY_ID = PreparedQuery(
+    select(LedgerTallyRow.id, WHOLE)
     .join(SealedRow, SealedRow.id == LedgerTallyRow.id)
-    .order_by(LedgerTallyRow.id)  # which is random
+    .where(LedgerTallyRow.id.in_(bindparam("ids", expanding=True))),
+    as_tuple,
 )
-_SOME = (
-    select(LedgerTallyRow.id, KEPT)
-    .join(SealedRow, SealedRow.id == LedgerTallyRow.id)
-    .where(LedgerTallyRow.id.in_(bindparam("ids", expanding=True)))
-)
-_GET = PreparedStatement(
-    select(KEPT)
-    .join(LedgerTallyRow, LedgerTallyRow.id == SealedRow.id)
-    .where(LedgerTallyRow.digest == bindparam("called"))
-)
-_ID_OF = PreparedStatement(select(LedgerTallyRow.id).where(LedgerTallyRow.digest == bindparam("called")))
-_ADD = PreparedStatement(insert(LedgerTallyRow))
+_TALLY_IDS = PreparedQuery(select(LedgerTallyRow.id), only_column)
+_TALLY_ID = PreparedQuery(select(LedgerTallyRow.id).where(_HAS_DIGEST), only_column)
+_COUNT = PreparedQuery(select(func.count()).select_from(LedgerTallyRow), only_column)
+_ADD = PreparedChange(insert(LedgerTallyRow))
+_DELETE = PreparedChange(delete(LedgerTallyRow).where(_HAS_DIGEST))
 
 
 def add(session: Session, tallies: Sequence[bytes]) -> None:
-    """Keep sealed tallies under new random ids. They are of one size, so that none tells what it counts.
+    """Add encrypted tallies with new random ids. A tally that is there already stays as it is.
 
-    One that is there already stays as it is.
+    The tallies must be of one size, so that no size reveals what a tally counts.
     """
     if len({len(tally) for tally in tallies}) > 1:
         raise ValueError("the tallies are not of one size")
@@ -43,63 +41,43 @@ def add(session: Session, tallies: Sequence[bytes]) -> None:
 
 
 def apply_from_peer(session: Session, tally: bytes) -> bool:
-    """Keep one sealed tally, and say so; one that is there already is kept once."""
+    """Add one encrypted tally and return True. If it is there already, return False."""
     digest = tally_digest(tally)
-    if _ID_OF.first(session, {"called": digest}) is not None:
+    if _TALLY_ID.first(session, digest=digest) is not None:
         return False
-    _ADD.run(session, {"id": insert_sealed(session, header=tally), "digest": digest})
-    enqueue(session, OutboxKind.TALLY, name=digest)
+    _ADD.run(session, id=insert_sealed(session, header=tally), digest=digest)
+    outbox.enqueue(session, OutboxKind.TALLY, name=digest)
     return True
 
 
 def tally_digest(tally: bytes) -> bytes:
-    """Return the name of a sealed tally: its SHA-256."""
+    """Return the SHA-256 of an encrypted tally, which is its name in the outbox and in pouches."""
     return hashlib.sha256(tally).digest()
 
 
 def find(session: Session, digest: bytes) -> bytes | None:
-    """Return the sealed tally of a digest, if it is there."""
-    found = _GET.first(session, {"called": digest})
-    return None if found is None else found[0]
-
-
-def all_tallies(session: Session) -> Iterator[bytes]:
-    """Yield every sealed tally, in the order of their random ids."""
-    for _, tally in all_rows(session):
-        yield tally
-
-
-def all_rows(session: Session) -> Iterator[tuple[int, bytes]]:
-    """Yield id and sealed tally of every row, for whoever seals them again for another epoch."""
-    for row, tally in session.connection().execute(_ALL):  # noqa: UP028  # no rows
-        yield row, tally
+    """Return the encrypted tally with a digest, or None."""
+    return _FIND.first(session, digest=digest)
 
 
 def tally_ids(session: Session) -> Sequence[int]:
-    """Return the ids of all tallies."""
-    return session.scalars(select(LedgerTallyRow.id)).all()
+    """Return the row ids of all tallies."""
+    return _TALLY_IDS.all(session)
 
 
-def tallies_by_id(session: Session, wanted: Sequence[int]) -> Sequence[tuple[int, bytes]]:
-    """Return id and sealed tally of these, at most some hundreds at a time; one that is gone is left out."""
-    rows = session.connection().execute(_SOME, {"ids": list(wanted)})
-    return [(row, tally) for row, tally in rows]
+def tallies_by_id(session: Session, ids: Sequence[int]) -> Sequence[tuple[int, bytes]]:
+    """Return row id and encrypted tally of up to some hundreds of rows. Rows that are gone are left out."""
+    return _TALLIES_BY_ID.all(session, ids=ids)
 
 
 def count(session: Session) -> int:
-    """Return how many tallies there are."""
-    return session.scalar(select(func.count()).select_from(LedgerTallyRow)) or 0
-
-
-def drop_by_id(session: Session, ids: Sequence[int]) -> None:
-    """Give up tallies by their ids."""
-    queue_rows(session, ids)
-    for row in ids:
-        session.connection().execute(delete(LedgerTallyRow).where(LedgerTallyRow.id == row))
+    """Return the number of tallies."""
+    return _COUNT.first(session) or 0
 
 
 def drop_digests(session: Session, digests: Sequence[bytes]) -> None:
-    """Give up tallies by their digests, and tell no peer of them; one that is not there is left out."""
+    """Delete tallies by their digests, without telling any peer. Missing tallies are left out."""
     for digest in digests:
-        drop_by_id(session, [row for (row,) in _ID_OF.all(session, {"called": digest})])
-        drop(session, OutboxKind.TALLY, digest)
+        queue_rows(session, _TALLY_ID.all(session, digest=digest))
+        _DELETE.run(session, digest=digest)
+        outbox.drop(session, OutboxKind.TALLY, digest)

@@ -1,43 +1,38 @@
-"""The desk's letterheads as they were signed; whether one is true is for its reader to judge."""
+"""Letterheads: the desk's signed configuration, one row for each serial. Readers verify the signature."""
 
-from sqlalchemy import bindparam, delete, insert, select
+from sqlalchemy import bindparam, delete, select
 from sqlalchemy.orm import Session
 
-from store.database.prepared_statements import PreparedStatement
+from store.database.prepared_statements import PreparedChange, PreparedQuery, as_tuple, insert
 from store.database.schema import LetterheadRow
 from store.outbox import OutboxKind, enqueue
 
-_LETTERHEAD = select(LetterheadRow.serial, LetterheadRow.body, LetterheadRow.signature)
-_LATEST = PreparedStatement(_LETTERHEAD.order_by(LetterheadRow.serial.desc()))
-_OF_SERIAL = PreparedStatement(_LETTERHEAD.where(LetterheadRow.serial == bindparam("wanted")))
-_ADD = PreparedStatement(insert(LetterheadRow))
-_DELETE = PreparedStatement(delete(LetterheadRow).where(LetterheadRow.serial == bindparam("wanted")))
+_HAS_SERIAL = LetterheadRow.serial == bindparam("serial")
+_LETTERHEADS = select(LetterheadRow.serial, LetterheadRow.body, LetterheadRow.signature)
+_LATEST = PreparedQuery(_LETTERHEADS.order_by(LetterheadRow.serial.desc()).limit(1), as_tuple)
+_FIND = PreparedQuery(_LETTERHEADS.where(_HAS_SERIAL), as_tuple)
+_ADD = PreparedChange(insert(LetterheadRow))
+_DELETE = PreparedChange(delete(LetterheadRow).where(_HAS_SERIAL))
 
 
 def add(session: Session, serial: int, body: bytes, signature: bytes) -> None:
-    """Keep a letterhead. One of the same serial stays as it is."""
+    """Write a letterhead. If there is one with the same serial, that one stays."""
     if find(session, serial) is None:
-        _keep(session, serial, body, signature)
+        put(session, serial, body, signature)
 
 
 def put(session: Session, serial: int, body: bytes, signature: bytes) -> None:
-    """Keep a letterhead in the place of the one of its serial, which nobody has yet."""
-    _DELETE.run(session, {"wanted": serial})
-    _keep(session, serial, body, signature)
+    """Write a letterhead. It replaces the one with the same serial, which no one else has yet."""
+    _DELETE.run(session, serial=serial)
+    _ADD.run(session, serial=serial, body=body, signature=signature)
+    enqueue(session, OutboxKind.LETTERHEAD)
 
 
 def latest(session: Session) -> tuple[int, bytes, bytes] | None:
-    """Return serial, body and signature of the newest letterhead, if there is one."""
-    row = _LATEST.first(session, {})
-    return None if row is None else (row[0], row[1], row[2])
+    """Return serial, body and signature of the newest letterhead, or None."""
+    return _LATEST.first(session)
 
 
 def find(session: Session, serial: int) -> tuple[int, bytes, bytes] | None:
-    """Return serial, body and signature of one letterhead, if it is there."""
-    row = _OF_SERIAL.first(session, {"wanted": serial})
-    return None if row is None else (row[0], row[1], row[2])
-
-
-def _keep(session: Session, serial: int, body: bytes, signature: bytes) -> None:
-    _ADD.run(session, {"serial": serial, "body": body, "signature": signature})
-    enqueue(session, OutboxKind.LETTERHEAD)
+    """Return serial, body and signature of the letterhead with a serial, or None."""
+    return _FIND.first(session, serial=serial)

@@ -1,24 +1,23 @@
-"""Mailboxes: opened, listed for the inbox, ended by their source or purged by the desk's order."""
+"""Mailboxes: created, listed for the inbox, and ended by their source or by the desk's order."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 
-from sqlalchemy import bindparam, delete, exists, func, insert, select, update
+from sqlalchemy import bindparam, delete, exists, func, select, update
 from sqlalchemy.orm import Session
 
-from store import deletion_orders, outbox, records
-from store import ledger_tallies as ledger
+from store import deletion_orders, ledger_tallies, outbox, records
 from store.database.deletion_queue import queue_attachments, queue_entries
-from store.database.prepared_statements import PreparedStatement
+from store.database.prepared_statements import PreparedChange, PreparedQuery, columns, insert, only_column
 from store.database.schema import AttachmentRow, EndedMailboxRow, EntryRow, MailboxRow, StrandHeadRow, new_id
 from store.errors import MailboxEndedError, NoSuchMailboxError
 from store.outbox import OutboxKind, enqueue
 
 
 class InboxList(StrEnum):
-    """The lists of the inbox."""
+    """List of the inbox."""
 
     WAITING = "waiting"
     ANSWERED = "answered"
@@ -26,7 +25,7 @@ class InboxList(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StoredMailbox:
-    """One source's mailbox; `sealed_bytes` counts what is sealed in it, pending attachments too."""
+    """One source's mailbox. `sealed_bytes` counts its ciphertext, also that of pending attachments."""
 
     address: bytes
     recipient: bytes = field(repr=False)
@@ -40,7 +39,7 @@ class StoredMailbox:
 
 @dataclass(frozen=True, slots=True)
 class EndedMailbox:
-    """A mailbox that has ended. One that `is_counted` the desk has seen: it waits for peers to be told."""
+    """Mailbox that has ended. `is_counted`: the desk has seen it, but some peer does not know yet."""
 
     address: bytes
     recipient: bytes = field(repr=False)
@@ -52,221 +51,225 @@ class EndedMailbox:
 
 @dataclass(frozen=True, slots=True)
 class InboxCounts:
-    """How many mailboxes the lists of the inbox hold."""
+    """Number of mailboxes in each list of the inbox."""
 
     waiting: int
     answered: int
 
 
-_MAILBOX = select(
-    MailboxRow.address,
-    MailboxRow.recipient,
-    MailboxRow.verify_key,
-    MailboxRow.opened_day,
-    MailboxRow.sealed_bytes,
-    MailboxRow.waiting_since,
-    MailboxRow.last_day,
-    MailboxRow.last_author,
+_HAS_ADDRESS = MailboxRow.address == bindparam("address")
+_MAILBOXES = select(*columns(StoredMailbox, MailboxRow))
+_FIND = PreparedQuery(_MAILBOXES.where(_HAS_ADDRESS), StoredMailbox)
+_FIND_ALL = PreparedQuery(
+    _MAILBOXES.where(MailboxRow.address.in_(bindparam("addresses", expanding=True))), StoredMailbox
 )
-_FIND = PreparedStatement(_MAILBOX.where(MailboxRow.address == bindparam("address")))
-_OPEN = PreparedStatement(insert(MailboxRow))
-_FIND_ALL = _MAILBOX.where(MailboxRow.address.in_(bindparam("addresses", expanding=True)))
-_ENDED = select(
-    EndedMailboxRow.address,
-    EndedMailboxRow.recipient,
-    EndedMailboxRow.verify_key,
-    EndedMailboxRow.statement,
-    EndedMailboxRow.day,
-    EndedMailboxRow.is_counted,
-)
-_FIND_ENDED = PreparedStatement(_ENDED.where(EndedMailboxRow.address == bindparam("address")))
+_CREATE = PreparedChange(insert(MailboxRow))
+_DELETE = PreparedChange(delete(MailboxRow).where(_HAS_ADDRESS))
+_DELETE_ENTRIES = PreparedChange(delete(EntryRow).where(EntryRow.address == bindparam("address")))
+_DELETE_HEADS = PreparedChange(delete(StrandHeadRow).where(StrandHeadRow.address == bindparam("address")))
+
 _IS_WAITING = MailboxRow.waiting_since.is_not(None)
 _IS_ANSWERED = MailboxRow.waiting_since.is_(None) & MailboxRow.last_day.is_not(None)
-# The tables themselves are asked: `last_day` alone would be one place to change and lose a mailbox by.
+_WAITING_FIRST = (MailboxRow.waiting_since, MailboxRow.last_day, MailboxRow.address)
+_ANSWERED_LAST = (MailboxRow.last_day.desc(), MailboxRow.address.desc())
+_PAGES = {
+    inbox_list: PreparedQuery(
+        _MAILBOXES.where(is_in_list).order_by(*order).offset(bindparam("offset")).limit(bindparam("limit")),
+        StoredMailbox,
+    )
+    for inbox_list, is_in_list, order in (
+        (InboxList.WAITING, _IS_WAITING, _WAITING_FIRST),
+        (InboxList.ANSWERED, _IS_ANSWERED, _ANSWERED_LAST),
+    )
+}
+_COUNTS = PreparedQuery(
+    select(
+        select(func.count()).select_from(MailboxRow).where(_IS_WAITING).scalar_subquery(),
+        select(func.count()).select_from(MailboxRow).where(_IS_ANSWERED).scalar_subquery(),
+    ),
+    InboxCounts,
+)
+# All tables are asked. With `last_day` alone, someone could lose a mailbox by changing one column.
 _IS_EMPTY = (
     MailboxRow.last_day.is_(None)
     & ~exists().where(StrandHeadRow.address == MailboxRow.address)
     & ~exists().where(EntryRow.address == MailboxRow.address)
-    & ~exists().where(AttachmentRow.address == MailboxRow.address)  # somebody writes this very moment
+    & ~exists().where(AttachmentRow.address == MailboxRow.address)  # someone is writing at this moment
 )
+_ADDRESSES = select(MailboxRow.address).order_by(MailboxRow.address)
+_ALL_ADDRESSES = PreparedQuery(_ADDRESSES, only_column)
+_OPENED_BEFORE = PreparedQuery(_ADDRESSES.where(MailboxRow.opened_day < bindparam("day")), only_column)
+_EMPTY_BEFORE = PreparedQuery(
+    _ADDRESSES.where(_IS_EMPTY, MailboxRow.opened_day < bindparam("day")), only_column
+)
+_FIND_EMPTY = PreparedQuery(_ADDRESSES.where(_IS_EMPTY, _HAS_ADDRESS), only_column)
+
+_HAS_ENDED = EndedMailboxRow.address == bindparam("address")
+_ENDED = select(*columns(EndedMailbox, EndedMailboxRow))
+_ALL_ENDED = PreparedQuery(_ENDED.order_by(EndedMailboxRow.address), EndedMailbox)
+_FIND_ENDED = PreparedQuery(_ENDED.where(_HAS_ENDED), EndedMailbox)
+_ADD_ENDED = PreparedChange(insert(EndedMailboxRow))
+_MARK_COUNTED = PreparedChange(update(EndedMailboxRow).where(_HAS_ENDED).values(is_counted=True))
+_DELETE_ENDED = PreparedChange(delete(EndedMailboxRow).where(_HAS_ENDED))
 
 
 def create_mailbox(
     session: Session, *, address: bytes, recipient: bytes, verify_key: bytes, day: date
 ) -> bool:
-    """Make an empty mailbox; answer False when it was there.
+    """Create an empty mailbox. Return False if it exists already.
 
     Raises:
-        MailboxEndedError: it has ended, and the desk has not seen that yet or a peer was not told.
+        MailboxEndedError: the mailbox has ended, and the desk or a peer does not know that yet.
     """
     if find(session, address) is not None:
         return False
     if find_ended(session, address) is not None:
         raise MailboxEndedError("this mailbox has ended")
-    columns = {"recipient": recipient, "verify_key": verify_key, "opened_day": day, "sealed_bytes": 0}
-    _OPEN.run(session, {"id": new_id(), "address": address, **columns})
+    _CREATE.run(
+        session,
+        id=new_id(),
+        address=address,
+        recipient=recipient,
+        verify_key=verify_key,
+        opened_day=day,
+        sealed_bytes=0,
+    )
     return True
 
 
 def find(session: Session, address: bytes) -> StoredMailbox | None:
-    """Return the mailbox of an address (20 bytes), if there is one."""
-    row = _FIND.first(session, {"address": address})
-    return None if row is None else StoredMailbox(*row)
+    """Return the mailbox of an address (20 bytes), or None."""
+    return _FIND.first(session, address=address)
 
 
 def find_all(session: Session, addresses: Sequence[bytes]) -> Sequence[StoredMailbox]:
-    """Return those of some mailboxes, at most a few hundred, that are there."""
-    return [
-        StoredMailbox(*row) for row in session.connection().execute(_FIND_ALL, {"addresses": list(addresses)})
-    ]
+    """Return the mailboxes of up to a few hundred addresses. Addresses without a mailbox are left out."""
+    return _FIND_ALL.all(session, addresses=addresses)
 
 
 def all_addresses(session: Session) -> Sequence[bytes]:
     """Return the address of every mailbox, sorted."""
-    return session.scalars(select(MailboxRow.address).order_by(MailboxRow.address)).all()
+    return _ALL_ADDRESSES.all(session)
 
 
 def inbox_page(session: Session, state: str, offset: int, limit: int) -> Sequence[StoredMailbox]:
-    """Return part of a list of the inbox: waiting longest first, or answered latest first.
+    """Return a part of a list of the inbox: longest waiting first, or latest answered first.
 
     A mailbox in which nothing was written yet is in neither list.
     """
-    if InboxList(state) is InboxList.WAITING:
-        query = _MAILBOX.where(_IS_WAITING).order_by(
-            MailboxRow.waiting_since, MailboxRow.last_day, MailboxRow.address
-        )
-    else:
-        query = _MAILBOX.where(_IS_ANSWERED).order_by(MailboxRow.last_day.desc(), MailboxRow.address.desc())
-    return [StoredMailbox(*row) for row in session.execute(query.offset(offset).limit(limit))]
+    return _PAGES[InboxList(state)].all(session, offset=offset, limit=limit)
 
 
 def inbox_counts(session: Session) -> InboxCounts:
     """Return the lengths of the inbox's lists."""
-    waiting = session.scalar(select(func.count()).select_from(MailboxRow).where(_IS_WAITING))
-    answered = session.scalar(select(func.count()).select_from(MailboxRow).where(_IS_ANSWERED))
-    return InboxCounts(waiting=waiting or 0, answered=answered or 0)
+    return _COUNTS.first(session) or InboxCounts(0, 0)
 
 
 def end_for_good(session: Session, address: bytes, *, statement: bytes, day: date) -> None:
-    """Make everything in a mailbox unreadable, leave it to `purge.sweep`, and keep one signed line.
+    """End a mailbox: make its content unreadable, queue it for deletion, and keep one signed line.
 
-    An order that it was under goes with it. What the desk noted about it stays until the desk drops it.
+    The mailbox's deletion order goes too. The desk's records about it stay until the desk drops them.
 
     Raises:
-        MailboxMissingError: there is no such mailbox.
+        NoSuchMailboxError: there is no such mailbox.
     """
     mailbox = find(session, address)
     if mailbox is None:
         raise NoSuchMailboxError("there is no such mailbox")
-    _drop(session, address)
-    _keep_line(
-        session,
-        EndedMailbox(address, mailbox.recipient, mailbox.verify_key, statement, day, is_counted=False),
-    )
+    _delete(session, address)
+    keys = {"recipient": mailbox.recipient, "verify_key": mailbox.verify_key}
+    _add_ended(session, address, **keys, statement=statement, day=day)
 
 
 def apply_end_from_peer(  # noqa: PLR0913  # the columns of the line, by name
     session: Session, *, address: bytes, recipient: bytes, verify_key: bytes, statement: bytes, day: date
 ) -> None:
-    """End a mailbox as a peer says it ended, its statement verified before.
+    """End a mailbox because a peer reports its end. The caller has verified the statement.
 
-    Where the mailbox is not here its line is kept alone. A line that is here stays as it is.
+    If the mailbox is not in this store, only the signed line is stored. A line that is there stays as it is.
     """
     if find(session, address) is not None:
         end_for_good(session, address, statement=statement, day=day)
     elif find_ended(session, address) is None:
-        _keep_line(session, EndedMailbox(address, recipient, verify_key, statement, day, is_counted=False))
+        keys = {"recipient": recipient, "verify_key": verify_key}
+        _add_ended(session, address, **keys, statement=statement, day=day)
 
 
 def purge_mailbox(
     session: Session, address: bytes, *, statement: bytes, day: date, tallies: Sequence[bytes]
 ) -> None:
-    """End a mailbox by the desk's order, which is the `statement` that is kept; its records go with it.
+    """End a mailbox by the desk's order, and delete the desk's records about it.
 
-    The `tallies`, of one size, are what is left of it: in the ledger, under new ids.
+    The `statement` that remains is the order. The `tallies`, of one size, go to the ledger with new ids.
 
     Raises:
-        MailboxMissingError: there is no such mailbox.
+        NoSuchMailboxError: there is no such mailbox.
     """
     end_for_good(session, address, statement=statement, day=day)
     records.drop_of_mailbox(session, address)
-    ledger.add(session, tallies)
+    ledger_tallies.add(session, tallies)
 
 
 def empty_mailboxes(session: Session, before: date) -> Sequence[bytes]:
     """Return the addresses of mailboxes opened before a day in which nothing was ever written, sorted."""
-    query = select(MailboxRow.address).where(_IS_EMPTY, MailboxRow.opened_day < before)
-    return session.scalars(query.order_by(MailboxRow.address)).all()
+    return _EMPTY_BEFORE.all(session, day=before)
 
 
 def opened_before(session: Session, before: date) -> Sequence[bytes]:
     """Return the address of every mailbox that was opened before a day, sorted."""
-    query = select(MailboxRow.address).where(MailboxRow.opened_day < before)
-    return session.scalars(query.order_by(MailboxRow.address)).all()
+    return _OPENED_BEFORE.all(session, day=before)
 
 
 def drop_empty(session: Session, address: bytes) -> bool:
-    """Forget a mailbox in which nothing was ever written; answer False when something was meanwhile."""
-    if session.scalar(select(MailboxRow.id).where(_IS_EMPTY, MailboxRow.address == address)) is None:
+    """Delete a mailbox in which nothing was ever written. Return False if someone has written since."""
+    if _FIND_EMPTY.first(session, address=address) is None:
         return False
     records.drop_of_mailbox(session, address)
-    _drop(session, address)
+    _delete(session, address)
     return True
 
 
 def ended_mailboxes(session: Session) -> Sequence[EndedMailbox]:
-    """Return what is left of mailboxes that ended, by address. What is counted is not for people to see."""
-    return [EndedMailbox(*row) for row in session.execute(_ENDED.order_by(EndedMailboxRow.address))]
+    """Return the signed lines of ended mailboxes, sorted by address. Do not show counted ones to people."""
+    return _ALL_ENDED.all(session)
 
 
 def find_ended(session: Session, address: bytes) -> EndedMailbox | None:
-    """Return what is left of a mailbox that ended, if there is anything."""
-    row = _FIND_ENDED.first(session, {"address": address})
-    return None if row is None else EndedMailbox(*row)
+    """Return the signed line of an ended mailbox, or None."""
+    return _FIND_ENDED.first(session, address=address)
 
 
 def mark_ending_counted(session: Session, address: bytes, *, tallies: Sequence[bytes] = ()) -> None:
-    """Forget an ended mailbox, once the desk has seen its statement; the `tallies`, of one size, are kept.
+    """Delete the line of an ended mailbox, now that the desk has seen it. Add its `tallies`, of one size.
 
-    While a peer is still to be told that it ended, the line stays, as counted.
+    As long as some peer does not know about the end, the line stays and is marked as counted.
     """
-    ledger.add(session, tallies)
+    ledger_tallies.add(session, tallies)
     line = find_ended(session, address)
-    if line is None or not line.is_counted or tallies:  # what was acknowledged before need not be told again
-        digests = b"".join(map(ledger.tally_digest, tallies))
+    if line is None or not line.is_counted or tallies:  # otherwise peers know, or will be told
+        digests = b"".join(map(ledger_tallies.tally_digest, tallies))
         enqueue(session, OutboxKind.ACKNOWLEDGED, address=address, tally_digests=digests)
     if outbox.is_queued(session, OutboxKind.ENDED, address=address):
         mark_counted(session, address)
     else:
-        session.connection().execute(delete(EndedMailboxRow).where(EndedMailboxRow.address == address))
+        _DELETE_ENDED.run(session, address=address)
 
 
 def mark_counted(session: Session, address: bytes) -> bool:
-    """Note that the desk has counted an ended mailbox; answer False where there is no line of it."""
-    counted = update(EndedMailboxRow).where(EndedMailboxRow.address == address).values(is_counted=True)
-    return session.connection().execute(counted).rowcount == 1
+    """Note that the desk has counted an ended mailbox. Return False if there is no line for it."""
+    return _MARK_COUNTED.run(session, address=address) == 1
 
 
-def _keep_line(session: Session, ended: EndedMailbox) -> None:
-    session.connection().execute(
-        insert(EndedMailboxRow).values(
-            id=new_id(),
-            address=ended.address,
-            recipient=ended.recipient,
-            verify_key=ended.verify_key,
-            statement=ended.statement,
-            day=ended.day,
-            is_counted=ended.is_counted,
-        )
-    )
-    enqueue(session, OutboxKind.ENDED, address=ended.address)
+def _add_ended(session: Session, address: bytes, **line: object) -> None:
+    _ADD_ENDED.run(session, id=new_id(), address=address, is_counted=False, **line)
+    enqueue(session, OutboxKind.ENDED, address=address)
 
 
-def _drop(session: Session, address: bytes) -> None:
+def _delete(session: Session, address: bytes) -> None:
     deletion_orders.drop(session, address)
     queue_attachments(session, address)
     queue_entries(session, address)
-    session.connection().execute(delete(EntryRow).where(EntryRow.address == address))
-    session.connection().execute(delete(StrandHeadRow).where(StrandHeadRow.address == address))
-    session.connection().execute(delete(MailboxRow).where(MailboxRow.address == address))
+    _DELETE_ENTRIES.run(session, address=address)
+    _DELETE_HEADS.run(session, address=address)
+    _DELETE.run(session, address=address)
     outbox.drop_mailbox(session, address)

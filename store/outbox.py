@@ -1,30 +1,28 @@
-"""What each peer is not known to have: noted where it comes about, packed into pouches, forgotten once told.
+"""Outbox: replication queue of the items that each peer may not have yet.
 
-A row says that something is to be told, not what: the tables are read when a pouch is packed. Nothing here
-keeps the order in which things came.
+A row is added in the transaction that writes the item, marked when the item is packed into a pouch, and
+deleted when the peer confirms that pouch. A row names its item and has no copy of it: the tables are read
+when a pouch is packed. No column keeps the order in which items arrived.
 """
 
-import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
-from sqlalchemy import (
-    ColumnElement,
-    bindparam,
-    case,
-    delete,
-    exists,
-    func,
-    or_,
-    select,
-    update,
-)
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import bindparam, case, delete, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from store.database.prepared_statements import PreparedStatement, roll_back
+from store.database.prepared_statements import (
+    BrokenConstraintError,
+    PreparedChange,
+    PreparedQuery,
+    as_tuple,
+    columns,
+    insert,
+    only_column,
+    roll_back,
+)
 from store.database.schema import (
     DeletionOrderRow,
     EndedMailboxRow,
@@ -41,21 +39,21 @@ from store.errors import PeerMissingError
 
 
 class OutboxKind(StrEnum):
-    """What a row is about, and by what it is named there."""
+    """Kind of an item, and in the comment: what names it in `address` and `name`."""
 
-    LETTERHEAD = "letterhead"  # the newest one
-    ACKNOWLEDGED = "acknowledged"  # address; the digests of its tallies as detail
+    LETTERHEAD = "letterhead"  # nothing: the newest one
+    ACKNOWLEDGED = "acknowledged"  # address of an ended mailbox; its `tally_digests`
     ENDED = "ended"  # address
     PUBLIC_FILE = "public_file"  # name in UTF-8
-    RECORD = "record"  # name as `record_name` has it; a record that is not there was dropped
+    RECORD = "record"  # name from `record_name`; if there is no such record, it was dropped
     TALLY = "tally"  # digest as name
     ENTRY = "entry"  # address, entry id as name
-    ORDER = "order"  # address; an order that is not there was dropped
+    ORDER = "order"  # address; if there is no such order, it was dropped
 
 
 @dataclass(frozen=True, slots=True)
 class OutboxItem:
-    """One thing that a peer is not known to have."""
+    """Item that a peer may not have yet."""
 
     id: int
     kind: OutboxKind
@@ -64,373 +62,350 @@ class OutboxItem:
     tally_digests: bytes = field(repr=False)
 
 
-_DIGEST_BYTES = 32
-_EXCLUDED_PEER = "excluded_peer"  # under this name a session knows whose pouch it takes in
-_OF_PEER = OutboxRow.peer == bindparam("of")
-_IS_TO_PACK = OutboxRow.pouch_serial.is_(None)
-_IN_MAILBOX = or_(OutboxRow.kind == OutboxKind.ENTRY, OutboxRow.kind == OutboxKind.ORDER)
-_ARRIVED = (OutboxRow.peer == bindparam("of")) & (OutboxRow.pouch_serial <= bindparam("serial"))
+def _read(row: int, kind: str, address: bytes, name: bytes, tally_digests: bytes) -> OutboxItem:
+    return OutboxItem(row, OutboxKind(kind), address, name, tally_digests)
 
-_PEERS = PreparedStatement(select(PeerRow.name))
+
+_DIGEST_BYTES = 32
+_EXCLUDED_PEER = "excluded_peer"  # key in `Session.info`
+_OF_PEER = OutboxRow.peer == bindparam("peer")
+_OF_ALL_PEERS = OutboxRow.peer.in_(
+    select(PeerRow.name)
+)  # so that SQLite uses the indexes, which begin by peer
+_IN_MAILBOX = OutboxRow.address == bindparam("address")
+_IS_ABOUT_MAILBOX = or_(OutboxRow.kind == OutboxKind.ENTRY, OutboxRow.kind == OutboxKind.ORDER)
+_IS_TO_PACK = OutboxRow.pouch_serial.is_(None)
+_IS_CONFIRMED = _OF_PEER & (OutboxRow.pouch_serial <= bindparam("serial"))
+_IS_UNCHANGED = OutboxRow.is_changed.is_(False)
+_HAS_NAME = (OutboxRow.kind == bindparam("kind")) & (OutboxRow.name == bindparam("name"))
+_IS_ITEM = _HAS_NAME & _IN_MAILBOX
+_HAS_ROW = OutboxRow.id == bindparam("row")
+
+_PEERS = PreparedQuery(select(PeerRow.name), only_column)
 _ADD = insert(OutboxRow)
+_KEY = [OutboxRow.peer, OutboxRow.kind, OutboxRow.address, OutboxRow.name]
 _TALLY_DIGESTS = case(
     (func.length(_ADD.excluded.tally_digests) > 0, _ADD.excluded.tally_digests), else_=OutboxRow.tally_digests
 )
-_SAME = [OutboxRow.peer, OutboxRow.kind, OutboxRow.address, OutboxRow.name]
-_NOTE = PreparedStatement(
+_ENQUEUE = PreparedChange(
     _ADD.on_conflict_do_update(
-        index_elements=_SAME, set_={"is_changed": True, "tally_digests": _TALLY_DIGESTS}
+        index_elements=_KEY, set_={"is_changed": True, "tally_digests": _TALLY_DIGESTS}
     )
 )
-_NOTE_ANEW = PreparedStatement(
+_ENQUEUE_AGAIN = PreparedChange(
     _ADD.on_conflict_do_update(
-        index_elements=_SAME, set_={"is_changed": False, "pouch_serial": None, "packed_revision": None}
+        index_elements=_KEY, set_={"is_changed": False, "pouch_serial": None, "packed_revision": None}
     )
 )
-_ROWS = select(
-    OutboxRow.id,
-    OutboxRow.kind,
-    OutboxRow.address,
-    OutboxRow.name,
-    OutboxRow.tally_digests,
-).where(_OF_PEER, _IS_TO_PACK)
-_OF_KIND = PreparedStatement(
-    _ROWS.where(OutboxRow.kind == bindparam("kind")).order_by(OutboxRow.address, OutboxRow.name)
+_TO_PACK = select(*columns(OutboxItem, OutboxRow)).where(_OF_PEER, _IS_TO_PACK)
+_OF_KIND = PreparedQuery(
+    _TO_PACK.where(OutboxRow.kind == bindparam("kind")).order_by(OutboxRow.address, OutboxRow.name), _read
 )
-_OF_MAILBOX = PreparedStatement(
-    _ROWS.where(OutboxRow.address == bindparam("mailbox"), _IN_MAILBOX).order_by(
-        OutboxRow.kind, OutboxRow.name
-    )
+_OF_MAILBOX = PreparedQuery(
+    _TO_PACK.where(_IN_MAILBOX, _IS_ABOUT_MAILBOX).order_by(OutboxRow.kind, OutboxRow.name), _read
 )
-_ADDRESSES = PreparedStatement(
-    select(OutboxRow.address).where(_OF_PEER, _IN_MAILBOX, _IS_TO_PACK).distinct().order_by(OutboxRow.address)
+_MAILBOXES = PreparedQuery(
+    select(OutboxRow.address)
+    .where(_OF_PEER, _IS_ABOUT_MAILBOX, _IS_TO_PACK)
+    .distinct()
+    .order_by(OutboxRow.address),
+    only_column,
 )
-_COUNT = PreparedStatement(select(func.count()).select_from(OutboxRow).where(_OF_PEER))
-_OF_ALL_PEERS = OutboxRow.peer.in_(select(PeerRow.name))  # said, so that the indexes, by peer, serve
-_COUNTS = PreparedStatement(select(OutboxRow.kind, func.count()).where(_OF_PEER).group_by(OutboxRow.kind))
-_IS_UNDELIVERED = PreparedStatement(
-    select(OutboxRow.id).where(
-        _OF_ALL_PEERS,
-        OutboxRow.kind == bindparam("kind"),
-        OutboxRow.address == bindparam("mailbox"),
-        OutboxRow.name == bindparam("called"),
-    )
+_COUNT = PreparedQuery(select(func.count()).select_from(OutboxRow).where(_OF_PEER), only_column)
+_COUNTS = PreparedQuery(
+    select(OutboxRow.kind, func.count()).where(_OF_PEER).group_by(OutboxRow.kind), as_tuple
 )
-_IS_NEWS = PreparedStatement(
+_IS_QUEUED = PreparedQuery(select(OutboxRow.id).where(_OF_ALL_PEERS, _IS_ITEM), only_column)
+_PEER_LACKS = PreparedQuery(
     select(OutboxRow.id).where(
         _OF_PEER,
-        OutboxRow.kind == bindparam("kind"),
-        OutboxRow.address == b"",
-        OutboxRow.name == bindparam("called"),
-        OutboxRow.pouch_serial.is_(None)
-        | OutboxRow.is_changed
-        | (OutboxRow.pouch_serial > bindparam("serial")),
-    )
+        _IS_ITEM,
+        _IS_TO_PACK | OutboxRow.is_changed | (OutboxRow.pouch_serial > bindparam("serial")),
+    ),
+    only_column,
 )
-_MARK = PreparedStatement(
+_MARK_PACKED = PreparedChange(
     update(OutboxRow)
-    .where(OutboxRow.id == bindparam("row"))
-    .values(pouch_serial=bindparam("serial"), is_changed=False, packed_revision=bindparam("packed"))
+    .where(_HAS_ROW)
+    .values(pouch_serial=bindparam("serial"), is_changed=False, packed_revision=bindparam("revision"))
 )
-_PACKED_RECORDS = PreparedStatement(
-    select(OutboxRow.name, OutboxRow.packed_revision).where(
-        _ARRIVED, OutboxRow.kind == OutboxKind.RECORD, OutboxRow.packed_revision.is_not(None)
-    )
-)
-_SET_BASE = PreparedStatement(
-    update(RecordRow)
-    .where(RecordRow.kind == bindparam("of_kind"), RecordRow.name == bindparam("called"))
-    .values(base=bindparam("known"))
-)
-_TOLD_ENDINGS = PreparedStatement(
-    select(OutboxRow.address).where(
-        _ARRIVED, OutboxRow.kind == OutboxKind.ENDED, OutboxRow.is_changed.is_(False)
-    )
-)
-_TOLD = PreparedStatement(delete(OutboxRow).where(_ARRIVED, OutboxRow.is_changed.is_(False)))
-_PACK_AGAIN = PreparedStatement(update(OutboxRow).where(_ARRIVED).values(pouch_serial=None, is_changed=False))
-_PACKED_LETTERHEAD = PreparedStatement(
-    select(OutboxRow.packed_revision).where(
-        _ARRIVED, OutboxRow.kind == OutboxKind.LETTERHEAD, OutboxRow.packed_revision.is_not(None)
-    )
-)
-_SHARE_LETTERHEAD = PreparedStatement(
-    update(PeerRow).where(PeerRow.name == bindparam("of")).values(letterhead_serial=bindparam("shared"))
-)
-_RESTART = PreparedStatement(
+_UNMARK_PACKED = PreparedChange(update(OutboxRow).where(_HAS_ROW).values(pouch_serial=None))
+_REPACK_ALL = PreparedChange(
     update(OutboxRow).where(_OF_PEER, OutboxRow.pouch_serial.is_not(None)).values(pouch_serial=None)
 )
-_UNMARK = PreparedStatement(
-    update(OutboxRow).where(OutboxRow.id == bindparam("row")).values(pouch_serial=None)
+_REPACK_CHANGED = PreparedChange(
+    update(OutboxRow).where(_IS_CONFIRMED).values(pouch_serial=None, is_changed=False)
 )
-_ACKED = PreparedStatement(
+_CONFIRMED_REVISIONS = PreparedQuery(
+    select(OutboxRow.name, OutboxRow.packed_revision).where(
+        _IS_CONFIRMED, OutboxRow.kind == bindparam("kind"), OutboxRow.packed_revision.is_not(None)
+    ),
+    as_tuple,
+)
+_SET_BASE = PreparedChange(
+    update(RecordRow)
+    .where(RecordRow.kind == bindparam("record_kind"), RecordRow.name == bindparam("record"))
+    .values(base=bindparam("revision"))
+)
+_SET_LETTERHEAD = PreparedChange(
+    update(PeerRow).where(PeerRow.name == bindparam("peer")).values(letterhead_serial=bindparam("serial"))
+)
+_ACKNOWLEDGE = PreparedChange(
     update(PeerRow)
-    .where(PeerRow.name == bindparam("of"))
+    .where(PeerRow.name == bindparam("peer"))
     .values(acknowledged_serial=func.max(PeerRow.acknowledged_serial, bindparam("serial")))
 )
+_ENDED = select(OutboxRow.address).where(OutboxRow.kind == OutboxKind.ENDED)
+_CONFIRMED_ENDS = PreparedQuery(_ENDED.where(_IS_CONFIRMED, _IS_UNCHANGED), only_column)
+_ENDS_OF_PEER = PreparedQuery(_ENDED.where(_OF_PEER), only_column)
+_DELETE_CONFIRMED = PreparedChange(delete(OutboxRow).where(_IS_CONFIRMED, _IS_UNCHANGED))
+_DELETE_OF_PEER = PreparedChange(delete(OutboxRow).where(_OF_PEER))
+_DELETE_OF_MAILBOX = PreparedChange(delete(OutboxRow).where(_OF_ALL_PEERS, _IN_MAILBOX, _IS_ABOUT_MAILBOX))
+_DELETE_FOR_ALL = PreparedChange(delete(OutboxRow).where(_OF_ALL_PEERS, _IS_ITEM))
+_DELETE_FOR_PEER = PreparedChange(delete(OutboxRow).where(_OF_PEER, _IS_ITEM))
+_DIGESTS_FOR_PEER = PreparedQuery(select(OutboxRow.tally_digests).where(_OF_PEER, _IS_ITEM), only_column)
+_DELETE_COUNTED_END = PreparedChange(
+    delete(EndedMailboxRow).where(
+        EndedMailboxRow.address == bindparam("address"),
+        EndedMailboxRow.is_counted,
+        ~exists().where(
+            _OF_ALL_PEERS, OutboxRow.kind == OutboxKind.ENDED, OutboxRow.address == EndedMailboxRow.address
+        ),
+    )
+)
 
-# All that travels, for `note_all`.
-_ANY_LETTERHEAD = PreparedStatement(select(LetterheadRow.serial))
-_NAMED_BY_ADDRESS = (
-    (OutboxKind.ENDED, PreparedStatement(select(EndedMailboxRow.address))),
-    (OutboxKind.ORDER, PreparedStatement(select(DeletionOrderRow.address))),
+# Everything that peers receive, for `enqueue_all`.
+_LETTERHEAD = PreparedQuery(select(LetterheadRow.serial), only_column)
+_ENDED_ADDRESSES = PreparedQuery(select(EndedMailboxRow.address), only_column)
+_ORDER_ADDRESSES = PreparedQuery(select(DeletionOrderRow.address), only_column)
+_ENTRIES = PreparedQuery(
+    select(EntryRow.address, EntryRow.entry_id).order_by(EntryRow.address, EntryRow.entry_id), as_tuple
 )
-_ENTRIES = PreparedStatement(
-    select(EntryRow.address, EntryRow.entry_id).order_by(EntryRow.address, EntryRow.entry_id)
-)
-_RECORDS = PreparedStatement(select(RecordRow.kind, RecordRow.name).where(RecordRow.goes_to_peers))
-_TALLIES = PreparedStatement(select(LedgerTallyRow.digest))
-_PUBLIC_FILES = PreparedStatement(select(PublicFileRow.name))
+_RECORDS = PreparedQuery(select(RecordRow.kind, RecordRow.name).where(RecordRow.goes_to_peers), as_tuple)
+_TALLIES = PreparedQuery(select(LedgerTallyRow.digest), only_column)
+_PUBLIC_FILES = PreparedQuery(select(PublicFileRow.name), only_column)
 
 
 def split_digests(tally_digests: bytes) -> tuple[bytes, ...]:
-    """Return the digests of tallies, 32 bytes each, that stand one after the other in a detail."""
+    """Return the digests, of 32 bytes each, that are joined in `OutboxItem.tally_digests`."""
     return tuple(tally_digests[at : at + _DIGEST_BYTES] for at in range(0, len(tally_digests), _DIGEST_BYTES))
 
 
 def record_name(kind: str, name: bytes) -> bytes:
-    """Return the name under which a record is undelivered. No kind has a colon in it."""
+    """Return the name of a record in the outbox. No kind contains a colon."""
     return kind.encode() + b":" + name
 
 
-# ---- noted -----------------------------------------------------------------------------------------
+# ---- adding items ----------------------------------------------------------------------------------
 
 
 def exclude_peer(session: Session, peer: bytes) -> None:
-    """Have `note` leave out a peer for the rest of this session: what it brings it need not be told."""
+    """Leave out a peer in every `enqueue` of this session, because its own pouch is being applied."""
     session.info[_EXCLUDED_PEER] = peer
 
 
 def enqueue(
     session: Session, kind: OutboxKind, *, address: bytes = b"", name: bytes = b"", tally_digests: bytes = b""
 ) -> None:
-    """Note for every peer, but the one that this session takes in from, that there is something to tell.
+    """Add an item to the outbox of every peer, except the peer of `exclude_peer`.
 
-    What is noted already is changed: should it be under way, it is packed again. An empty `detail` leaves the
-    one before as it is. Without a peer this takes 6 to 7 µs of processor time (measured on a busy machine).
+    An item that is there already is marked as changed: if it is packed, it will be packed again. Empty
+    `tally_digests` leave the stored ones as they are. In a store without peers, this takes 6 to 7 µs of
+    processor time (measured on a busy machine).
     """
-    source = session.info.get(_EXCLUDED_PEER)
-    for (peer,) in list(_PEERS.all(session, {})):
-        if peer != source:
-            _run(session, _NOTE, peer, kind, address, name, tally_digests)
+    excluded = session.info.get(_EXCLUDED_PEER)
+    for peer in _PEERS.all(session):
+        if peer != excluded:
+            _add(session, _ENQUEUE, peer, kind, address, name, tally_digests)
 
 
 def enqueue_for(
     session: Session, peer: bytes, kind: OutboxKind, *, address: bytes = b"", name: bytes = b""
 ) -> None:
-    """Note something for one peer, be it the one that this session takes in from, as if never packed before.
+    """Add an item to the outbox of one peer, also of an excluded one, as if it had never been packed.
 
     Raises:
-        PeerMissingError: there is no such peer. Everything this session did is undone.
+        PeerMissingError: there is no such peer. Everything that this session wrote is rolled back.
     """
-    _run(session, _NOTE_ANEW, peer, kind, address, name)
+    _add(session, _ENQUEUE_AGAIN, peer, kind, address, name)
 
 
 def enqueue_all(session: Session, peer: bytes) -> None:
-    """Note for one peer all that travels: it is new here, or has lost what it had.
+    """Add everything that peers receive to the outbox of one peer, which is new or has lost its data.
 
-    One row after the other is read and noted, so that memory stays flat. What was under way is packed again.
+    Rows are read and added one at a time, so that little memory is used. Packed items are packed again.
 
     Raises:
-        PeerMissingError: there is no such peer. Everything this session did is undone.
+        PeerMissingError: there is no such peer. Everything that this session wrote is rolled back.
     """
     for kind, address, name in _everything(session):
-        _run(session, _NOTE_ANEW, peer, kind, address, name)
+        _add(session, _ENQUEUE_AGAIN, peer, kind, address, name)
 
 
-def _run(  # noqa: PLR0913, PLR0917  # the columns of the row
+def _add(  # noqa: PLR0913, PLR0917  # the columns of the row
     session: Session,
-    statement: PreparedStatement,
+    statement: PreparedChange,
     peer: bytes,
     kind: OutboxKind,
     address: bytes,
     name: bytes,
     tally_digests: bytes = b"",
 ) -> None:
-    row = {
-        "id": new_id(),
-        "peer": peer,
-        "kind": kind,
-        "address": address,
-        "name": name,
-        "tally_digests": tally_digests,
-        "is_changed": False,
-    }
     try:
-        statement.run(session, row)
-    except sqlite3.IntegrityError as why:
+        statement.run(
+            session,
+            id=new_id(),
+            peer=peer,
+            kind=kind,
+            address=address,
+            name=name,
+            tally_digests=tally_digests,
+            is_changed=False,
+        )
+    except BrokenConstraintError as why:
         roll_back(session)
         raise PeerMissingError("there is no such peer") from why
 
 
 def _everything(session: Session) -> Iterator[tuple[OutboxKind, bytes, bytes]]:
-    if _ANY_LETTERHEAD.first(session, {}) is not None:
+    if _LETTERHEAD.first(session) is not None:
         yield OutboxKind.LETTERHEAD, b"", b""
-    for kind, statement in _NAMED_BY_ADDRESS:
-        for (address,) in statement.all(session, {}):
-            yield kind, address, b""
-    for address, entry_id in _ENTRIES.all(session, {}):
+    for address in _ENDED_ADDRESSES.each(session):
+        yield OutboxKind.ENDED, address, b""
+    for address in _ORDER_ADDRESSES.each(session):
+        yield OutboxKind.ORDER, address, b""
+    for address, entry_id in _ENTRIES.each(session):
         yield OutboxKind.ENTRY, address, entry_id
-    for kind, name in _RECORDS.all(session, {}):
+    for kind, name in _RECORDS.each(session):
         yield OutboxKind.RECORD, b"", record_name(kind, name)
-    for (digest,) in _TALLIES.all(session, {}):
+    for digest in _TALLIES.each(session):
         yield OutboxKind.TALLY, b"", digest
-    for (title,) in _PUBLIC_FILES.all(session, {}):
+    for title in _PUBLIC_FILES.each(session):
         yield OutboxKind.PUBLIC_FILE, b"", title.encode()
 
 
-# ---- read ------------------------------------------------------------------------------------------
+# ---- reading items ---------------------------------------------------------------------------------
 
 
 def of_kind(session: Session, peer: bytes, kind: OutboxKind) -> Iterator[OutboxItem]:
-    """Yield what of one kind is to be packed for a peer, by address and name: no order of arrival."""
-    return map(_read, _OF_KIND.all(session, {"of": peer, "kind": kind}))
+    """Yield the items of one kind that are to be packed for a peer, sorted by address and name."""
+    return _OF_KIND.each(session, peer=peer, kind=kind)
 
 
 def mailboxes_to_pack(session: Session, peer: bytes) -> Sequence[bytes]:
-    """Return the mailboxes of which an entry or the order is to be packed for a peer, sorted."""
-    return [address for (address,) in _ADDRESSES.all(session, {"of": peer})]
+    """Return the addresses, sorted, of mailboxes with an entry or an order to be packed for a peer."""
+    return _MAILBOXES.all(session, peer=peer)
 
 
 def of_mailbox(session: Session, peer: bytes, address: bytes) -> Sequence[OutboxItem]:
-    """Return what of a mailbox, its entries and its order, is to be packed for a peer, by their names."""
-    return [_read(row) for row in _OF_MAILBOX.all(session, {"of": peer, "mailbox": address})]
+    """Return the entries and the order of a mailbox that are to be packed for a peer, sorted by name."""
+    return _OF_MAILBOX.all(session, peer=peer, address=address)
 
 
 def count(session: Session, peer: bytes) -> int:
-    """Return how much a peer is not known to have."""
-    (number,) = _COUNT.first(session, {"of": peer}) or (0,)
-    return int(number)
+    """Return the number of items that a peer may not have yet."""
+    return _COUNT.first(session, peer=peer) or 0
 
 
 def counts(session: Session, peer: bytes) -> Mapping[OutboxKind, int]:
-    """Return how much of each kind a peer is not known to have."""
-    return {OutboxKind(kind): int(number) for kind, number in _COUNTS.all(session, {"of": peer})}
+    """Return the number of items of each kind that a peer may not have yet."""
+    return {OutboxKind(kind): number for kind, number in _COUNTS.each(session, peer=peer)}
 
 
 def is_queued(session: Session, kind: OutboxKind, *, address: bytes = b"", name: bytes = b"") -> bool:
-    """Say whether any peer is not known to have something."""
-    return _IS_UNDELIVERED.first(session, {"kind": kind, "mailbox": address, "called": name}) is not None
+    """Return True if some peer may not have an item yet."""
+    return _IS_QUEUED.first(session, kind=kind, address=address, name=name) is not None
 
 
 def peer_lacks(session: Session, peer: bytes, kind: OutboxKind, name: bytes, *, taken: int) -> bool:
-    """Say whether one peer lacks something as it is now, having taken in our pouches up to `taken`."""
-    row = {"of": peer, "kind": kind, "called": name, "serial": taken}
-    return _IS_NEWS.first(session, row) is not None
+    """Return True if a peer that has applied our pouches up to `taken` lacks an item as it is now."""
+    row = _PEER_LACKS.first(session, peer=peer, kind=kind, address=b"", name=name, serial=taken)
+    return row is not None
 
 
-def _read(row: tuple[int, str, bytes, bytes, bytes]) -> OutboxItem:
-    return OutboxItem(row[0], OutboxKind(row[1]), *row[2:])
-
-
-# ---- packed and told -------------------------------------------------------------------------------
+# ---- packing and confirming items ------------------------------------------------------------------
 
 
 def mark_packed(
-    session: Session,
-    ids: Iterable[int],
-    serial: int,
-    *,
-    revisions: Mapping[int, int] = MappingProxyType({}),
+    session: Session, ids: Iterable[int], serial: int, *, revisions: Mapping[int, int] = MappingProxyType({})
 ) -> None:
-    """Note that rows are packed in a pouch; for records which revision, by the id of the row.
+    """Note that items are packed in the pouch with a serial. `revisions` has the packed revisions by row id.
 
-    Mark before what is packed is read, or in the transaction that reads it: what changes later is then known
-    to have changed, and at worst packed twice. Marked after reading, a change in between would be lost.
+    Mark an item before it is read, or in the transaction that reads it. A later change is then noted, and at
+    worst the item is packed twice. If it were marked after reading, a change in between would be lost.
     """
     for row in ids:
-        _MARK.run(session, {"row": row, "serial": serial, "packed": revisions.get(row)})
+        _MARK_PACKED.run(session, row=row, serial=serial, revision=revisions.get(row))
 
 
 def repack_all(session: Session, peer: bytes) -> None:
-    """Have everything that is under way to a peer packed again: what was sent may never have arrived."""
-    _RESTART.run(session, {"of": peer})
+    """Pack everything again that is on its way to a peer, because it may never have arrived."""
+    _REPACK_ALL.run(session, peer=peer)
 
 
 def unmark_packed(session: Session, ids: Iterable[int]) -> None:
-    """Note that rows that were marked did not get into the pouch after all."""
+    """Note that items that were marked did not fit into the pouch."""
     for row in ids:
-        _UNMARK.run(session, {"row": row})
+        _UNMARK_PACKED.run(session, row=row)
 
 
 def acknowledge_pouch(session: Session, peer: bytes, serial: int) -> None:
-    """Forget what a peer has taken in: all that was packed for it up to a pouch and has not changed since.
+    """Delete the items that a peer confirmed: packed in a pouch up to `serial`, and not changed since.
 
-    What has changed is to be packed again. An ended mailbox that the desk has counted goes when no other peer
-    waits for it.
+    Items that changed since are packed again. The line of an ended mailbox that the desk has counted is
+    deleted when no other peer waits for it.
     """
-    arrived = {"of": peer, "serial": serial}
-    for name, revision in list(_PACKED_RECORDS.all(session, arrived)):
-        kind, _, called = name.partition(b":")
-        _SET_BASE.run(
-            session, {"of_kind": kind.decode(errors="replace"), "called": called, "known": revision}
-        )
-    letterhead = _PACKED_LETTERHEAD.first(session, arrived)
-    if letterhead is not None:
-        _SHARE_LETTERHEAD.run(session, {"of": peer, "shared": letterhead[0]})
-    endings = [address for (address,) in _TOLD_ENDINGS.all(session, arrived)]
-    _TOLD.run(session, arrived)
-    _PACK_AGAIN.run(session, arrived)
-    _drop_counted(session, endings)
-    _ACKED.run(session, arrived)
+    confirmed = {"peer": peer, "serial": serial}
+    for name, revision in _CONFIRMED_REVISIONS.all(session, kind=OutboxKind.RECORD, **confirmed):
+        kind, _, record = name.partition(b":")
+        _SET_BASE.run(session, record_kind=kind.decode(errors="replace"), record=record, revision=revision)
+    for _, letterhead in _CONFIRMED_REVISIONS.all(session, kind=OutboxKind.LETTERHEAD, **confirmed):
+        _SET_LETTERHEAD.run(session, peer=peer, serial=letterhead)
+    ends = _CONFIRMED_ENDS.all(session, **confirmed)
+    _DELETE_CONFIRMED.run(session, **confirmed)
+    _REPACK_CHANGED.run(session, **confirmed)
+    _delete_counted(session, ends)
+    _ACKNOWLEDGE.run(session, **confirmed)
+
+
+# ---- dropping items --------------------------------------------------------------------------------
 
 
 def drop_peer(session: Session, peer: bytes) -> None:
-    """Forget all that a peer was to be told; an ended mailbox that waited for it alone goes."""
-    endings = session.scalars(
-        select(OutboxRow.address).where(OutboxRow.peer == peer, OutboxRow.kind == OutboxKind.ENDED)
-    ).all()
-    session.connection().execute(delete(OutboxRow).where(OutboxRow.peer == peer))
-    _drop_counted(session, endings)
+    """Delete the outbox of a peer, and the lines of counted ended mailboxes that waited for it alone."""
+    ends = _ENDS_OF_PEER.all(session, peer=peer)
+    _DELETE_OF_PEER.run(session, peer=peer)
+    _delete_counted(session, ends)
 
 
 def drop_mailbox(session: Session, address: bytes) -> None:
-    """Forget that peers were to be told of a mailbox's entries and its order: they are gone."""
-    _forget(session, (OutboxRow.address == address) & _IN_MAILBOX)
+    """Delete a mailbox's entries and its order from the outbox of every peer, because they are gone."""
+    _DELETE_OF_MAILBOX.run(session, address=address)
 
 
 def drop(session: Session, kind: OutboxKind, name: bytes) -> None:
-    """Forget that peers were to be told of something that belongs to no mailbox: it is gone for good."""
-    _forget(session, _named(kind, name))
+    """Delete an item that belongs to no mailbox from the outbox of every peer, because it is gone."""
+    _DELETE_FOR_ALL.run(session, kind=kind, address=b"", name=name)
 
 
 def dequeue(
     session: Session, peer: bytes, kind: OutboxKind, *, address: bytes = b"", name: bytes = b""
 ) -> bytes:
-    """Forget that a peer was to be told something; return its tally_digests, empty if it was not."""
-    which = (
-        (OutboxRow.peer == peer)
-        & (OutboxRow.kind == kind)
-        & (OutboxRow.address == address)
-        & (OutboxRow.name == name)
+    """Delete an item from the outbox of a peer. Return its tally digests, or b"" if it was not there."""
+    tally_digests: bytes | None = _DIGESTS_FOR_PEER.first(
+        session, peer=peer, kind=kind, address=address, name=name
     )
-    tally_digests = session.scalar(select(OutboxRow.tally_digests).where(which))
-    session.connection().execute(delete(OutboxRow).where(which))
+    _DELETE_FOR_PEER.run(session, peer=peer, kind=kind, address=address, name=name)
     return tally_digests or b""
 
 
 def dequeue_for_excluded(session: Session, kind: OutboxKind, name: bytes) -> None:
-    """Forget that the peer that this session takes in from was to be told: it has brought its own."""
-    source = session.info.get(_EXCLUDED_PEER)
-    if source is not None:
-        session.connection().execute(delete(OutboxRow).where(OutboxRow.peer == source, _named(kind, name)))
+    """Delete an item from the outbox of the peer of `exclude_peer`, which has sent its own version."""
+    excluded = session.info.get(_EXCLUDED_PEER)
+    if excluded is not None:
+        _DELETE_FOR_PEER.run(session, peer=excluded, kind=kind, address=b"", name=name)
 
 
-def _named(kind: OutboxKind, name: bytes) -> ColumnElement[bool]:
-    return (OutboxRow.kind == kind) & (OutboxRow.address == b"") & (OutboxRow.name == name)
-
-
-def _forget(session: Session, which: ColumnElement[bool]) -> None:
-    session.connection().execute(delete(OutboxRow).where(_OF_ALL_PEERS, which))
-
-
-def _drop_counted(session: Session, addresses: Iterable[bytes]) -> None:
-    waits = exists().where(
-        _OF_ALL_PEERS, OutboxRow.kind == OutboxKind.ENDED, OutboxRow.address == EndedMailboxRow.address
-    )
+def _delete_counted(session: Session, addresses: Iterable[bytes]) -> None:
     for address in addresses:
-        session.connection().execute(
-            delete(EndedMailboxRow).where(
-                EndedMailboxRow.address == address, EndedMailboxRow.is_counted, ~waits
-            )
-        )
+        _DELETE_COUNTED_END.run(session, address=address)

@@ -1,14 +1,16 @@
-"""The other stores that this one exchanges pouches with: the server's, or those of the workstations."""
+"""Peers: other stores that this store exchanges pouches with. The server's peers are the workstations."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cache
+from typing import Any
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.orm import Session
 
 from store import outbox
-from store.database.prepared_statements import PreparedStatement
+from store.database.prepared_statements import PreparedChange, PreparedQuery, columns, insert
 from store.database.schema import PeerRow, new_id
 from store.errors import PeerMissingError
 
@@ -32,70 +34,61 @@ class Peer:
     has_more: bool = False  # the peer had more for this store than its last pouch contained
 
 
-_PEER = select(
-    PeerRow.name,
-    PeerRow.card,
-    PeerRow.sent_serial,
-    PeerRow.acknowledged_serial,
-    PeerRow.applied_serial,
-    PeerRow.last_applied_day,
-    PeerRow.rollback_day,
-    PeerRow.letterhead_serial,
-    PeerRow.has_more,
-)
-_FIND = PreparedStatement(_PEER.where(PeerRow.name == bindparam("called")))
-_ALL = PreparedStatement(_PEER.order_by(PeerRow.name))
+_HAS_NAME = PeerRow.name == bindparam("peer")
+_PEERS = select(*columns(Peer, PeerRow))
+_FIND = PreparedQuery(_PEERS.where(_HAS_NAME), Peer)
+_ALL_PEERS = PreparedQuery(_PEERS.order_by(PeerRow.name), Peer)
+_ADD = PreparedChange(insert(PeerRow))
+_DELETE = PreparedChange(delete(PeerRow).where(_HAS_NAME))
 
 
 def add(session: Session, name: bytes, card: bytes) -> None:
-    """Exchange pouches with another store from now on; of one that is known only the card is replaced."""
+    """Add a peer to exchange pouches with. If the peer is known, only its card is replaced."""
     if _change(session, name, card=card) == 0:
-        session.connection().execute(
-            insert(PeerRow),
-            {
-                "id": new_id(),
-                "name": name,
-                "card": card,
-                "sent_serial": 0,
-                "acknowledged_serial": 0,
-                "applied_serial": 0,
-                "letterhead_serial": 0,
-                "has_more": False,
-            },
+        _ADD.run(
+            session,
+            id=new_id(),
+            name=name,
+            card=card,
+            sent_serial=0,
+            acknowledged_serial=0,
+            applied_serial=0,
+            letterhead_serial=0,
+            has_more=False,
         )
 
 
 def find(session: Session, name: bytes) -> Peer | None:
-    """Return the peer of a name, if there is one."""
-    row = _FIND.first(session, {"called": name})
-    return None if row is None else Peer(*row)
+    """Return the peer with a name, or None."""
+    return _FIND.first(session, peer=name)
 
 
 def all_peers(session: Session) -> Sequence[Peer]:
-    """Return every peer, by name."""
-    return [Peer(*row) for row in _ALL.all(session, {})]
+    """Return every peer, sorted by name."""
+    return _ALL_PEERS.all(session)
 
 
 def remove_peer(session: Session, name: bytes) -> None:
-    """Forget a peer and all that it was to be told. It holds nothing back any more."""
+    """Delete a peer and its part of the outbox. No ended mailbox waits for this peer any more."""
     outbox.drop_peer(session, name)
-    session.connection().execute(delete(PeerRow).where(PeerRow.name == name))
+    _DELETE.run(session, peer=name)
 
 
 def mark_applied(session: Session, name: bytes, serial: int, day: date) -> None:
-    """Note which pouch of a peer was taken in, and on which day."""
+    """Note the serial of the peer's pouch that this store applied, and the day."""
     _change(session, name, applied_serial=serial, last_applied_day=day)
 
 
 def set_has_more(session: Session, name: bytes, *, is_so: bool) -> None:
-    """Note whether a peer that just told what it took in has more for us than came in with that."""
+    """Note whether a peer that just sent a pouch has more for this store than was in that pouch."""
     _change(session, name, has_more=is_so)
 
 
 def reserve_serial(session: Session, name: bytes, *, at_least: int = 0) -> int:
-    """Return the serial of the next pouch for a peer, which is its last from now on.
+    """Return the serial of the next pouch for a peer, and store it as the last one.
 
-    It is one more than the last one, or `at_least`: a store that was put back must give no serial twice.
+    The serial is one more than the last one, or `at_least`: a store that was restored from a backup must not
+    use a serial twice.
 
     Raises:
         PeerMissingError: there is no such peer.
@@ -109,34 +102,40 @@ def reserve_serial(session: Session, name: bytes, *, at_least: int = 0) -> int:
 
 
 def advance_serial(session: Session, name: bytes, serial: int) -> None:
-    """Note that a peer has a pouch of ours that we do not remember: serials go on behind it.
+    """Continue after a serial that the peer has, and that this store does not remember.
 
-    What we remember to have packed was not in that one: it is to be packed again.
+    The items that this store remembers as packed were not in that pouch, so they are packed again.
     """
     _change(session, name, sent_serial=serial)
     outbox.repack_all(session, name)
 
 
 def set_shared_letterhead(session: Session, name: bytes, serial: int) -> None:
-    """Note that a peer and we have the letterhead of a serial."""
+    """Note the serial of a letterhead that both the peer and this store have."""
     _change(session, name, letterhead_serial=serial)
 
 
 def mark_rollback(session: Session, name: bytes, day: date) -> None:
-    """Note the day on which a peer was found to have lost what it had taken in."""
+    """Note the day on which it was detected that a peer lost what it had applied."""
     _change(session, name, rollback_day=day)
 
 
 def clear_rollback(session: Session, name: bytes) -> None:
-    """Note that somebody has seen that a peer was set back."""
+    """Note that someone has seen that a peer was rolled back."""
     _change(session, name, rollback_day=None)
 
 
 def reset_acknowledged(session: Session, name: bytes) -> None:
-    """Note that a peer begins anew, and has taken in none of our pouches. Ours keep counting."""
+    """Note that a peer starts again, without any of our pouches. Our serials continue."""
     _change(session, name, acknowledged_serial=0)
 
 
+@cache
+def _update(columns: tuple[str, ...]) -> PreparedChange:
+    new: dict[str, Any] = {column: bindparam(f"new_{column}") for column in columns}
+    return PreparedChange(update(PeerRow).where(_HAS_NAME).values(**new))
+
+
 def _change(session: Session, name: bytes, **columns: object) -> int:
-    changed = session.connection().execute(update(PeerRow).where(PeerRow.name == name).values(**columns))
-    return changed.rowcount
+    new = {f"new_{column}": value for column, value in columns.items()}
+    return _update(tuple(columns)).run(session, peer=name, **new)

@@ -1,26 +1,33 @@
-"""Files that everybody may read: the yearly reports. Whether one is true is for its reader to judge."""
+"""Public files: files for everyone, such as the yearly reports. Readers verify them."""
 
 from collections.abc import Sequence
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import bindparam, delete, select
 from sqlalchemy.orm import Session
 
+from store.database.prepared_statements import PreparedChange, PreparedQuery, insert, only_column
 from store.database.schema import PublicFileRow, new_id
 from store.outbox import OutboxKind, enqueue
 
+_HAS_NAME = PublicFileRow.name == bindparam("name")
+_FIND = PreparedQuery(select(PublicFileRow.body).where(_HAS_NAME), only_column)
+_NAMES = PreparedQuery(select(PublicFileRow.name).order_by(PublicFileRow.name), only_column)
+_DELETE = PreparedChange(delete(PublicFileRow).where(_HAS_NAME))
+_ADD = PreparedChange(insert(PublicFileRow))
+
 
 def put(session: Session, name: str, body: bytes) -> None:
-    """Keep a file in the place of the one of this name, if there was one."""
-    session.connection().execute(delete(PublicFileRow).where(PublicFileRow.name == name))
-    session.connection().execute(insert(PublicFileRow), {"id": new_id(), "name": name, "body": body})
+    """Write a public file. It replaces the file with the same name."""
+    _DELETE.run(session, name=name)
+    _ADD.run(session, id=new_id(), name=name, body=body)
     enqueue(session, OutboxKind.PUBLIC_FILE, name=name.encode())
 
 
 def find(session: Session, name: str) -> bytes | None:
-    """Return the file of a name, if there is one."""
-    return session.scalar(select(PublicFileRow.body).where(PublicFileRow.name == name))
+    """Return the content of the public file with a name, or None."""
+    return _FIND.first(session, name=name)
 
 
 def names(session: Session) -> Sequence[str]:
-    """Return the names of all files, sorted."""
-    return session.scalars(select(PublicFileRow.name).order_by(PublicFileRow.name)).all()
+    """Return the names of all public files, sorted."""
+    return _NAMES.all(session)

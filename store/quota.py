@@ -1,4 +1,4 @@
-"""How much room there is for files. Text is never refused for it, so that nobody can silence the desk."""
+"""Quotas: free space for files. Text is never refused for a quota, so that no one can silence the desk."""
 
 import os
 from dataclasses import dataclass
@@ -6,40 +6,37 @@ from dataclasses import dataclass
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
-from store.database.prepared_statements import PreparedStatement
+from store.database.prepared_statements import PreparedQuery, as_tuple
 from store.database.schema import MailboxRow, UsageRow
 
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """What files may take, in bytes of ciphertext; `reserve_bytes` of the disk stay free for text."""
+    """Limits on files, in bytes of ciphertext. `reserve_bytes` of the disk stay free for text."""
 
     mailbox_bytes: int
     store_bytes: int
     reserve_bytes: int
 
 
-_TAKEN = PreparedStatement(
+_USED = PreparedQuery(
     select(MailboxRow.sealed_bytes, UsageRow.sealed_bytes.label("in_store")).where(
         MailboxRow.address == bindparam("address"), UsageRow.id == 1
-    )
+    ),
+    as_tuple,
 )
 
 
 def free_bytes(session: Session, address: bytes, quota: Quota) -> int:
-    """Return how many bytes of files a mailbox may still take, pending ones counted; never below 0.
+    """Return how many bytes of files a mailbox may still receive, never below 0. Pending files count.
 
-    Asked in the transaction that writes a chunk it is exact: uploads that race cannot pass it together.
+    In the transaction that writes a chunk the result is exact: concurrent uploads cannot exceed it together.
     """
-    in_mailbox: int
-    in_store: int
-    in_mailbox, in_store = _TAKEN.first(session, {"address": address}) or (0, 0)
+    in_mailbox, in_store = _USED.first(session, address=address) or (0, 0)
     disk = os.statvfs(session.info["path"])
-    return max(
-        0,
-        min(
-            quota.mailbox_bytes - in_mailbox,
-            quota.store_bytes - in_store,
-            disk.f_bavail * disk.f_frsize - quota.reserve_bytes,
-        ),
+    room: int = min(
+        quota.mailbox_bytes - in_mailbox,
+        quota.store_bytes - in_store,
+        disk.f_bavail * disk.f_frsize - quota.reserve_bytes,
     )
+    return max(0, room)

@@ -1,67 +1,67 @@
-"""What the desk keeps for itself, sealed: one revision under each kind and name.
+"""Records: the desk's own encrypted records. Each kind and name has one row, the newest revision.
 
-A record named after a mailbox, its address alone or in front of more, goes when the mailbox is purged.
+The name of a record about a mailbox begins with the mailbox's address. Such a record is deleted when the
+mailbox is deleted by the desk's order.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from store.database.deletion_queue import queue_rows
-from store.database.prepared_statements import PreparedStatement
+from store.database.prepared_statements import PreparedChange, PreparedQuery, as_tuple, insert
 from store.database.schema import RecordRow, SealedRow
-from store.database.sealed_rows import KEPT, insert_sealed
+from store.database.sealed_rows import WHOLE, insert_sealed
 from store.errors import RecordMovedError
 from store.outbox import OutboxKind, dequeue_for_excluded, enqueue, record_name
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One sealed record as it lies in the store."""
+    """Encrypted record as it is stored."""
 
     kind: str
     name: bytes = field(repr=False)
     revision: int
     sealed: bytes = field(repr=False)
-    base: int  # the revision that the other side is known to have; 0: none
+    base: int  # the newest revision that the peer is known to have; 0: none
 
 
-_RECORD = select(RecordRow.kind, RecordRow.name, RecordRow.revision, KEPT, RecordRow.base).join(
+_HAS_KIND = RecordRow.kind == bindparam("kind")
+_HAS_NAME = _HAS_KIND & (RecordRow.name == bindparam("name"))
+_RECORDS = select(RecordRow.kind, RecordRow.name, RecordRow.revision, WHOLE, RecordRow.base).join(
     SealedRow, SealedRow.id == RecordRow.id
 )
-_IS_IT = (RecordRow.kind == bindparam("of")) & (RecordRow.name == bindparam("called"))
-_GET = PreparedStatement(_RECORD.where(_IS_IT))
-_ALL_OF = PreparedStatement(_RECORD.where(RecordRow.kind == bindparam("of")).order_by(RecordRow.name))
-_REVISIONS = PreparedStatement(
-    select(RecordRow.name, RecordRow.revision).where(RecordRow.kind == bindparam("of"))
+_FIND = PreparedQuery(_RECORDS.where(_HAS_NAME), Record)
+_ALL_RECORDS = PreparedQuery(_RECORDS.where(_HAS_KIND).order_by(RecordRow.name), Record)
+_REVISIONS = PreparedQuery(select(RecordRow.name, RecordRow.revision).where(_HAS_KIND), as_tuple)
+_ROWS = select(RecordRow.id, RecordRow.kind, RecordRow.name, RecordRow.goes_to_peers)
+_FIND_ROW = PreparedQuery(_ROWS.where(_HAS_NAME), as_tuple)
+_ROWS_OF_MAILBOX = PreparedQuery(
+    _ROWS.where(func.substr(RecordRow.name, 1, bindparam("length")) == bindparam("address")), as_tuple
 )
-_WHOLE = select(RecordRow.id, RecordRow.kind, RecordRow.name, RecordRow.goes_to_peers)
-_FIND = PreparedStatement(_WHOLE.where(_IS_IT))
-_OF_MAILBOX = PreparedStatement(
-    _WHOLE.where(func.substr(RecordRow.name, 1, bindparam("length")) == bindparam("begins"))
-)
-_SHARE = PreparedStatement(update(RecordRow).where(_IS_IT).values(base=RecordRow.revision))
-_ADD = PreparedStatement(insert(RecordRow))
-_DELETE = PreparedStatement(delete(RecordRow).where(RecordRow.id == bindparam("row")))
+_MARK_SHARED = PreparedChange(update(RecordRow).where(_HAS_NAME).values(base=RecordRow.revision))
+_ADD = PreparedChange(insert(RecordRow))
+_DELETE = PreparedChange(delete(RecordRow).where(RecordRow.id == bindparam("row")))
 
 
 def put(  # noqa: PLR0913  # the columns
     session: Session, kind: str, name: bytes, revision: int, sealed: bytes, *, goes_to_peers: bool
-) -> None:  # the columns
-    """Compare and set: write a record's next revision in the place of the one before.
+) -> None:
+    """Write the next revision of a record, by compare-and-set. It replaces the revision that is there.
 
-    `revision` is one more than the one that is stored, and 1 where there is none; so nothing that was dropped
-    comes back from a form that was still open. One that `travels` goes to every peer.
+    `revision` is 1 if there is no record yet, otherwise one more than the stored revision. So a form that was
+    still open cannot bring back a record that was dropped.
 
     Raises:
         RecordMovedError: another revision is stored. Nothing has changed.
     """
     before = find(session, kind, name)
     if revision != (1 if before is None else before.revision + 1):
-        raise RecordMovedError("the record has another revision than this one was built upon")
+        raise RecordMovedError("the stored record has another revision than the writer saw")
     record = Record(kind, name, revision, sealed, base=0 if before is None else before.base)
     _replace(session, record, goes_to_peers=goes_to_peers)
     if goes_to_peers:
@@ -71,9 +71,10 @@ def put(  # noqa: PLR0913  # the columns
 def apply_from_peer(  # noqa: PLR0913  # the columns
     session: Session, kind: str, name: bytes, revision: int, sealed: bytes, *, base: int
 ) -> None:
-    """Keep a record that a peer brought, whatever lies here in its place; `base` is the revision it has.
+    """Write a record that a peer sent. It replaces the record that is there.
 
-    That peer need not be told of what lay here any more; every other one is.
+    `base` is the revision that this peer has. This peer is no longer sent the replaced record, and every
+    other peer is sent the new one.
     """
     _replace(session, Record(kind, name, revision, sealed, base=base), goes_to_peers=True)
     dequeue_for_excluded(session, OutboxKind.RECORD, record_name(kind, name))
@@ -81,60 +82,57 @@ def apply_from_peer(  # noqa: PLR0913  # the columns
 
 
 def mark_shared(session: Session, kind: str, name: bytes) -> None:
-    """Note that the other side has a record as it is here."""
-    _SHARE.run(session, {"of": kind, "called": name})
+    """Note that the peer has the stored revision of a record."""
+    _MARK_SHARED.run(session, kind=kind, name=name)
 
 
 def find(session: Session, kind: str, name: bytes) -> Record | None:
-    """Return the record of a kind and name, if there is one."""
-    row = _GET.first(session, {"of": kind, "called": name})
-    return None if row is None else Record(*row)
+    """Return the record of a kind and name, or None."""
+    return _FIND.first(session, kind=kind, name=name)
 
 
 def all_records(session: Session, kind: str) -> Sequence[Record]:
-    """Return every record of a kind, by name."""
-    return [Record(*row) for row in _ALL_OF.all(session, {"of": kind})]
+    """Return every record of a kind, sorted by name."""
+    return _ALL_RECORDS.all(session, kind=kind)
 
 
 def revisions(session: Session, kind: str) -> Sequence[tuple[bytes, int]]:
-    """Return name and revision of every record of a kind: what is sealed stays where it is."""
-    return [(name, revision) for name, revision in _REVISIONS.all(session, {"of": kind})]
+    """Return name and revision of every record of a kind, without reading their ciphertext."""
+    return _REVISIONS.all(session, kind=kind)
 
 
 def drop(session: Session, kind: str, name: bytes) -> None:
-    """Give up a record; where there is none there is nothing to do."""
-    _drop(session, _FIND.all(session, {"of": kind, "called": name}))
+    """Delete a record. Does nothing if there is no such record."""
+    _drop(session, _FIND_ROW.all(session, kind=kind, name=name))
 
 
 def drop_of_mailbox(session: Session, address: bytes) -> None:
-    """Give up every record whose name is an address, or begins with it."""
-    _drop(session, _OF_MAILBOX.all(session, {"length": len(address), "begins": address}))
+    """Delete every record whose name begins with a mailbox's address."""
+    _drop(session, _ROWS_OF_MAILBOX.all(session, length=len(address), address=address))
 
 
-def _drop(session: Session, found: Iterable[tuple[Any, ...]]) -> None:
-    for row, kind, name, goes_to_peers in list(found):
-        _give_up(session, row)
+def _drop(session: Session, rows: Iterable[tuple[Any, ...]]) -> None:
+    for row, kind, name, goes_to_peers in rows:
+        _delete(session, row)
         if goes_to_peers:
             enqueue(session, OutboxKind.RECORD, name=record_name(kind, name))
 
 
 def _replace(session: Session, record: Record, *, goes_to_peers: bool) -> None:
-    before = _FIND.first(session, {"of": record.kind, "called": record.name})
+    before = _FIND_ROW.first(session, kind=record.kind, name=record.name)
     if before is not None:
-        _give_up(session, before[0])
+        _delete(session, before[0])
     _ADD.run(
         session,
-        {
-            "id": insert_sealed(session, header=record.sealed),
-            "kind": record.kind,
-            "name": record.name,
-            "revision": record.revision,
-            "base": record.base,
-            "goes_to_peers": goes_to_peers,
-        },
+        id=insert_sealed(session, header=record.sealed),
+        kind=record.kind,
+        name=record.name,
+        revision=record.revision,
+        base=record.base,
+        goes_to_peers=goes_to_peers,
     )
 
 
-def _give_up(session: Session, row: int) -> None:
+def _delete(session: Session, row: int) -> None:
     queue_rows(session, [row])
-    _DELETE.run(session, {"row": row})
+    _DELETE.run(session, row=row)

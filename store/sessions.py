@@ -1,16 +1,15 @@
-"""Sessions of sources: a store of their own in memory, never backed up.
+"""Login sessions of sources: a SQLite file of their own in memory, which is never backed up.
 
-Read on every request, so plain SQLite without an ORM. A row is a box that nobody can open without the cookie
-and a secret of the running server.
+A row is an encrypted box. No one can open it without the cookie and a secret of the running server.
 """
 
 import os
 import sqlite3
-import weakref
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from store.database.connections import close_before_fork, connect
 from store.database.sqlite_errors import translating
 from store.errors import NotTmpfsError, StoreMissingError
 
@@ -26,40 +25,39 @@ CREATE TABLE IF NOT EXISTS session (
 
 
 class SessionStore:
-    """Boxes under hashes of tokens. Safe for threads; after a fork parent and child each connect anew."""
+    """Store of boxes by token hash. Safe for threads. After a fork, parent and child connect again."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._idle: list[sqlite3.Connection] = []
-        this = weakref.ref(self)
-        os.register_at_fork(before=lambda: _close(this))
+        close_before_fork(self)
 
     def put(self, token_hash: bytes, box: bytes, expires_half_hour: int) -> None:
-        """Keep a box until the half hour (since 1970, UTC) `expires_half_hour` begins."""
+        """Write a box that expires when the half hour `expires_half_hour` (since 1970, UTC) begins."""
         with self._connection() as connection:
             connection.execute(
                 "INSERT OR REPLACE INTO session VALUES (?, ?, ?)", (token_hash, box, expires_half_hour)
             )
 
     def get(self, token_hash: bytes, now_half_hour: int) -> bytes | None:
-        """Return the box under a hash, unless it is not there or has expired."""
+        """Return the box of a token hash, or None if there is no box or it has expired."""
         query = "SELECT box FROM session WHERE token_hash = ? AND expires_half_hour > ?"
         with self._connection() as connection:
             row = connection.execute(query, (token_hash, now_half_hour)).fetchone()
         return None if row is None else row[0]
 
     def drop(self, token_hash: bytes) -> None:
-        """Forget a box."""
+        """Delete a box."""
         with self._connection() as connection:
             connection.execute("DELETE FROM session WHERE token_hash = ?", (token_hash,))
 
     def sweep(self, now_half_hour: int) -> None:
-        """Forget every box that has expired."""
+        """Delete every box that has expired."""
         with self._connection() as connection:
             connection.execute("DELETE FROM session WHERE expires_half_hour <= ?", (now_half_hour,))
 
     def close(self) -> None:
-        """Close every connection that is not in use. The store may be used again."""
+        """Close every connection that is not in use. The store can still be used."""
         while self._idle:
             self._idle.pop().close()
 
@@ -77,7 +75,7 @@ class SessionStore:
 
 
 def open_sessions(path: Path, *, allow_disk: bool = False, mounts: Path = _MOUNTS) -> SessionStore:
-    """Open the sessions' store, making it (0600) when it is not there; leaves no connection open.
+    """Open the store of sessions. Creates it (0600) if it is missing, and leaves no connection open.
 
     Raises:
         NotTmpfsError: the folder is not on tmpfs, and `allow_disk` is false.
@@ -95,32 +93,17 @@ def open_sessions(path: Path, *, allow_disk: bool = False, mounts: Path = _MOUNT
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode=rw",
-        uri=True,
-        timeout=10,
-        isolation_level=None,
-        check_same_thread=False,
-    )
-    connection.execute("PRAGMA secure_delete=ON")
-    connection.execute("PRAGMA synchronous=OFF")  # memory has nothing to wait for
-    connection.execute("PRAGMA journal_mode=MEMORY")  # no second file with what was deleted
-    return connection
-
-
-def _close(reference: weakref.ref[SessionStore]) -> None:
-    sessions = reference()
-    if sessions is not None:
-        sessions.close()
+    # There is no disk to wait for. With a journal in memory, no second file has deleted boxes.
+    return connect(path, "busy_timeout=10000", "synchronous=OFF", "journal_mode=MEMORY")
 
 
 def is_in_memory(folder: Path, *, mounts: Path = _MOUNTS) -> bool:
-    """Say whether a folder lies in memory, so that nothing in it reaches a disk (but for swap)."""
+    """Return True if a folder is in memory, so that its files reach no disk (except through swap)."""
     return _file_system(folder, mounts) in _TMPFS_TYPES
 
 
 def _file_system(folder: Path, mounts: Path) -> str:
-    """Return the type of the file system that a folder lies on, from the kernel's list of mounts.
+    """Return the type of a folder's file system, from the kernel's list of mounts.
 
     Source: proc_pid_mountinfo(5).
     """

@@ -1,4 +1,4 @@
-"""What taking in pouches found wrong at the server: kept until the adviser has seen it."""
+"""Findings: faults at the server that a sync detected, stored until the adviser has seen them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,25 +6,26 @@ from datetime import date
 from enum import StrEnum
 
 from sqlalchemy import bindparam, delete, select
-from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Session
 
-from store.database.prepared_statements import PreparedStatement
+from store.database.prepared_statements import PreparedChange, PreparedQuery, columns, insert
 from store.database.schema import SyncFindingRow, new_id
 
 
 class FindingKind(StrEnum):
-    """What is wrong."""
+    """Kind of a fault at the server."""
 
-    DAMAGED = "damaged"  # the server holds something that is not as it was signed
-    FORK = "fork"  # the server holds another entry in the place of one that is here
-    COME_BACK = "come_back"  # the server holds a mailbox that has ended
-    CROSSED = "crossed"  # it deleted a mailbox, as the desk had ordered, before what was written here came
+    DAMAGED = "damaged"  # the server has something that differs from what was signed
+    FORK = "fork"  # the server has another entry where this store has one
+    COME_BACK = "come_back"  # the server has a mailbox that has ended
+    CROSSED = (
+        "crossed"  # the server deleted a mailbox by the desk's order, before a message from here arrived
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class SyncFinding:
-    """One thing that was found. `entry_id` is empty where it is about no entry that says something."""
+    """One fault at the server. `entry_id` is empty if the fault is not about one entry."""
 
     address: bytes
     entry_id: bytes
@@ -32,51 +33,47 @@ class SyncFinding:
     day: date
 
 
-_FINDING = select(SyncFindingRow.address, SyncFindingRow.entry_id, SyncFindingRow.kind, SyncFindingRow.day)
-_BY_ADDRESS = PreparedStatement(
-    _FINDING.order_by(SyncFindingRow.address, SyncFindingRow.kind, SyncFindingRow.entry_id)
+def _read(address: bytes, entry_id: bytes, kind: str, day: date) -> SyncFinding:
+    return SyncFinding(address, entry_id, FindingKind(kind), day)
+
+
+_IN_MAILBOX = SyncFindingRow.address == bindparam("address")
+_FINDINGS = select(*columns(SyncFinding, SyncFindingRow)).order_by(
+    SyncFindingRow.address, SyncFindingRow.kind, SyncFindingRow.entry_id
 )
-_OF_MAILBOX = PreparedStatement(
-    _FINDING.where(SyncFindingRow.address == bindparam("of")).order_by(
-        SyncFindingRow.kind, SyncFindingRow.entry_id
-    )
-)
-_NOTE = PreparedStatement(insert(SyncFindingRow).on_conflict_do_nothing())
-_FORGET_MAILBOX = PreparedStatement(delete(SyncFindingRow).where(SyncFindingRow.address == bindparam("of")))
-_FORGET = PreparedStatement(
+_ALL_FINDINGS = PreparedQuery(_FINDINGS, _read)
+_OF_MAILBOX = PreparedQuery(_FINDINGS.where(_IN_MAILBOX), _read)
+_ADD = PreparedChange(insert(SyncFindingRow).on_conflict_do_nothing())
+_DELETE = PreparedChange(
     delete(SyncFindingRow).where(
-        SyncFindingRow.address == bindparam("of"),
-        SyncFindingRow.entry_id == bindparam("entry"),
-        SyncFindingRow.kind == bindparam("which"),
+        _IN_MAILBOX,
+        SyncFindingRow.entry_id == bindparam("entry_id"),
+        SyncFindingRow.kind == bindparam("kind"),
     )
 )
+_DELETE_OF_MAILBOX = PreparedChange(delete(SyncFindingRow).where(_IN_MAILBOX))
 
 
 def add(session: Session, address: bytes, entry_id: bytes, kind: FindingKind, day: date) -> bool:
-    """Keep a finding; answer False when it is known."""
-    row = {"id": new_id(), "address": address, "entry_id": entry_id, "kind": kind, "day": day}
-    return _NOTE.run(session, row) == 1
+    """Write a finding. Return False if the same finding is there already."""
+    return _ADD.run(session, id=new_id(), address=address, entry_id=entry_id, kind=kind, day=day) == 1
 
 
 def all_findings(session: Session) -> Sequence[SyncFinding]:
-    """Return every finding, by address."""
-    return [_read(*row) for row in _BY_ADDRESS.all(session, {})]
+    """Return every finding, sorted by address."""
+    return _ALL_FINDINGS.all(session)
 
 
 def of_mailbox(session: Session, address: bytes) -> Sequence[SyncFinding]:
-    """Return what was found about one mailbox."""
-    return [_read(*row) for row in _OF_MAILBOX.all(session, {"of": address})]
+    """Return every finding about one mailbox."""
+    return _OF_MAILBOX.all(session, address=address)
 
 
 def drop(session: Session, address: bytes, entry_id: bytes, kind: FindingKind) -> None:
-    """Drop a finding that does not hold any more; where there is none there is nothing to do."""
-    _FORGET.run(session, {"of": address, "entry": entry_id, "which": kind})
+    """Delete a finding that is no longer true. Does nothing if there is no such finding."""
+    _DELETE.run(session, address=address, entry_id=entry_id, kind=kind)
 
 
 def drop_findings(session: Session, address: bytes) -> None:
-    """Drop what was found about a mailbox: the adviser has seen it."""
-    _FORGET_MAILBOX.run(session, {"of": address})
-
-
-def _read(address: bytes, entry_id: bytes, kind: str, day: date) -> SyncFinding:
-    return SyncFinding(address, entry_id, FindingKind(kind), day)
+    """Delete every finding about a mailbox, once the adviser has seen them."""
+    _DELETE_OF_MAILBOX.run(session, address=address)

@@ -1,13 +1,12 @@
-"""The store's file: made, opened, and entered through short transactions. The only place that knows SQLite.
+"""Engine: creates, upgrades and opens the store's file, and opens short transactions.
 
-Writers of one process queue for the one connection that writes; processes take turns through
-BEGIN IMMEDIATE. Readers see a snapshot and never wait. Connections are never carried across a fork.
+The writers of one process queue for its one writing connection. Processes take turns with BEGIN IMMEDIATE.
+Readers see a snapshot and never wait. No connection is open during a fork.
 """
 
 import os
 import sqlite3
 import time
-import weakref
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
 from sqlalchemy.orm import Session
 
+from store.database.connections import close_before_fork, connect
 from store.database.schema import PAGE_BYTES, SCHEMA
 from store.database.sqlite_errors import SENTENCES, translating
 from store.errors import (
@@ -24,16 +24,17 @@ from store.errors import (
     StoreOutdatedError,
 )
 
-WAIT_SECONDS = 30  # for the turn to write; a request that waits longer is told that the store is busy
-# Between two tries for the turn. Measured with two processes of four threads, three rounds of 480 entries:
-# 400 to 720 entries a second, the longest wait 77 to 170 ms. SQLite's own growing waits: 520 to 610, 220 to
-# 355 ms. A lock file in front of BEGIN: 500 to 650, 102 to 250 ms, so not worth one more file.
+WAIT_SECONDS = 30  # for the turn to write; after that a request gets StoreBusyError
+# Between two attempts to write. Measured with two processes of four threads, three rounds of 480 entries:
+# 400 to 720 entries a second, the longest wait 77 to 170 ms. With SQLite's own growing waits: 520 to 610,
+# 220 to 355 ms. With a lock file in front of BEGIN: 500 to 650, 102 to 250 ms, so not worth one more file.
 _RETRY_SECONDS = 0.0005
-_READERS = 8  # connections per process; more threads than that wait microseconds for one
+_SETTINGS = ("foreign_keys=ON", "temp_store=MEMORY")
+_READERS = 8  # connections per process; further threads wait some microseconds for one
 
 
 class Store:
-    """An open store. Safe for threads; after a fork parent and child each connect anew."""
+    """Open store. Safe for threads. After a fork, parent and child each open connections of their own."""
 
     def __init__(self, path: Path, *, wait_seconds: float = WAIT_SECONDS) -> None:
         self.path = path
@@ -43,19 +44,17 @@ class Store:
         self._writer = _engine(path, _write_connection, connections=1, wait_seconds=wait_seconds)
         event.listen(self._readers, "begin", self._begin_reading)
         event.listen(self._writer, "begin", self._begin_writing)
-        # POSIX locks do not survive a fork, yet SQLite in the child would believe that it holds them
-        this = weakref.ref(self)
-        os.register_at_fork(before=lambda: _close(this))
+        close_before_fork(self)
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        """Give a session that sees one snapshot and cannot write. Keep it short, and do not nest it.
+        """Open a session that sees one snapshot and cannot write. Keep it short, and do not nest it.
 
         Raises:
-            StoreError: one of its Store… subclasses, whatever the driver reported.
+            StoreError: one of its Store… subclasses, for any failure that the driver reported.
         """
         with translating(self.path):
-            self._look()
+            self._check_file()
             with self._readers.connect() as connection:
                 self._begin_reading(connection)
                 with self._session(connection) as session:
@@ -63,16 +62,16 @@ class Store:
 
     @contextmanager
     def writing(self, *, durable: bool = True) -> Iterator[Session]:
-        """Give a session that writes alone in the whole store, committed at the end. Seal before, not within.
+        """Open a session that is the only writer of the store, and commit it at the end. Encrypt before it.
 
-        With `durable` the commit is on the disk when this returns. Without, it is so with the next durable
-        commit: for chunks of an upload that an entry will adopt.
+        With `durable`, the commit is on the disk when the block ends. Without, it is on the disk after the
+        next durable commit: for chunks of an upload that an entry will adopt.
 
         Raises:
-            StoreError: one of its Store… subclasses, whatever the driver reported.
+            StoreError: one of its Store… subclasses, for any failure that the driver reported.
         """
         with translating(self.path):
-            self._look()
+            self._check_file()
             with self._writer.connect() as connection:
                 driver = _driver(connection)
                 driver.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
@@ -80,25 +79,25 @@ class Store:
                 with self._session(connection) as session:
                     yield session
                     session.commit()
-                    driver.commit()  # SQLAlchemy commits only what was begun through it
+                    driver.commit()  # SQLAlchemy commits only transactions that it began itself
 
     def checkpoint(self) -> bool:
-        """Try to move the journal into the file and empty it; say whether it is empty now."""
+        """Try to move the journal into the file, and return True if the journal is empty now."""
         with translating(self.path):
-            self._look()
+            self._check_file()
             with self._writer.connect() as connection:
                 (busy, _, _) = _driver(connection).execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
                 return not busy
 
     def vacuum(self) -> None:
-        """Write the file anew, every table in the order of its keys. Writers wait, readers do not.
+        """Write the file again, every table in the order of its keys. Writers wait, readers do not.
 
         Raises:
-            StoreFullError: the disk has no room for two more copies (the temporary one and the journal).
+            StoreFullError: the disk has no room for two more copies (a temporary file and the journal).
             StoreBusyError: another writer has the store.
         """
         with translating(self.path):
-            self._look()
+            self._check_file()
             disk = os.statvfs(self.path)
             if disk.f_bavail * disk.f_frsize < 2 * self.path.stat().st_size:
                 raise StoreFullError(SENTENCES[StoreFullError])
@@ -106,31 +105,31 @@ class Store:
                 driver = _driver(connection)
                 driver.execute("PRAGMA temp_store=FILE")  # a store may be larger than memory
                 try:
-                    _in_turn(driver, "VACUUM", self._wait_seconds)
+                    _retry(driver, "VACUUM", self._wait_seconds)
                 finally:
                     driver.execute("PRAGMA temp_store=MEMORY")
 
     def close(self) -> None:
-        """Close every connection that is not in use. The store may be used again."""
+        """Close every connection that is not in use. The store can still be used."""
         self._readers.dispose()
         self._writer.dispose()
 
     def _begin_reading(self, connection: Connection) -> None:
         driver = _driver(connection)
-        if not driver.in_transaction:  # begun by us already: SQLAlchemy begins its own within
+        if not driver.in_transaction:  # otherwise begun by `reading` already
             driver.execute("BEGIN")
 
     def _begin_writing(self, connection: Connection) -> None:
         driver = _driver(connection)
         if not driver.in_transaction:
-            _in_turn(driver, "BEGIN IMMEDIATE", self._wait_seconds)
+            _retry(driver, "BEGIN IMMEDIATE", self._wait_seconds)
 
     def _session(self, connection: Connection) -> Session:
         info = {"path": self.path, "driver": _driver(connection)}
         return Session(connection, autoflush=False, expire_on_commit=False, info=info)
 
-    def _look(self) -> None:
-        """See that the file is the one our connections have open: one moved away would swallow entries."""
+    def _check_file(self) -> None:
+        """Close the connections if the file was replaced: entries written to a moved file would be lost."""
         try:
             status = self.path.stat()
         except FileNotFoundError:
@@ -142,18 +141,18 @@ class Store:
 
 
 def create_store(path: Path) -> Store:
-    """Make an empty store, 0600 in a folder 0700, and open it.
+    """Create an empty store, 0600 in a folder 0700, and open it.
 
     Raises:
-        StoreExistsError: there is a file at `path`.
+        StoreExistsError: `path` exists.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.parent.chmod(0o700)
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     except FileExistsError:
-        raise StoreExistsError("there is a file already where the new store should come") from None
-    with translating(path), closing(_connect(path)) as connection:
+        raise StoreExistsError("a file exists where the new store was to be created") from None
+    with translating(path), closing(connect(path, *_SETTINGS)) as connection:
         connection.execute(f"PRAGMA page_size={PAGE_BYTES}")
         connection.execute("PRAGMA journal_mode=WAL")
     upgrade_store(path)
@@ -161,9 +160,9 @@ def create_store(path: Path) -> Store:
 
 
 def upgrade_store(path: Path) -> None:
-    """Bring a store's tables to this program's version. Stop both apps first."""
-    from alembic import command  # noqa: PLC0415  # 8 MiB that running web workers do without
-    from alembic.config import Config  # noqa: PLC0415  # the same
+    """Change a store's tables to this program's version. Stop both apps first."""
+    from alembic import command  # noqa: PLC0415  # 8 MiB that web workers do not need
+    from alembic.config import Config  # noqa: PLC0415  # as above
 
     settings = Config()
     settings.set_main_option("script_location", str(Path(__file__).parents[1] / "migrations"))
@@ -175,16 +174,16 @@ def upgrade_store(path: Path) -> None:
 
 
 def open_store(path: Path) -> Store:
-    """Open an existing store; leaves no connection open, so that a server may fork afterwards.
+    """Open an existing store. No connection stays open, so that a server may fork afterwards.
 
     Raises:
         StoreMissingError: there is no file at `path`.
-        StoreDamagedError: the file is not a store.
-        StoreOutdatedError: its tables are older or newer than this program.
+        StoreDamagedError: the file is not a database.
+        StoreOutdatedError: its tables are of another version than this program.
     """
     if not path.is_file():
         raise StoreMissingError(SENTENCES[StoreMissingError])
-    with translating(path), closing(_connect(path)) as connection:
+    with translating(path), closing(connect(path, *_SETTINGS)) as connection:
         versions = connection.execute("SELECT version_num FROM alembic_version").fetchall()
     if versions != [(SCHEMA,)]:
         raise StoreOutdatedError(SENTENCES[StoreOutdatedError])
@@ -192,11 +191,11 @@ def open_store(path: Path) -> Store:
 
 
 def _engine(
-    path: Path, connect: Callable[[Path], sqlite3.Connection], *, connections: int, wait_seconds: float
+    path: Path, connection_to: Callable[[Path], sqlite3.Connection], *, connections: int, wait_seconds: float
 ) -> Engine:
     return create_engine(
         "sqlite://",
-        creator=lambda: connect(path),
+        creator=lambda: connection_to(path),
         poolclass=QueuePool,
         pool_size=connections,
         max_overflow=0,
@@ -206,41 +205,25 @@ def _engine(
     )
 
 
-def _connect(path: Path, *settings: str) -> sqlite3.Connection:
-    """Connect to an existing file (never make one); transactions are begun by us, not by the driver."""
-    connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode=rw",
-        uri=True,
-        timeout=5,
-        isolation_level=None,
-        check_same_thread=False,
-    )
-    try:
-        for setting in ("foreign_keys=ON", "secure_delete=ON", "temp_store=MEMORY", *settings):
-            connection.execute(f"PRAGMA {setting}")
-    except sqlite3.Error:
-        connection.close()
-        raise
-    return connection
-
-
 def _read_connection(path: Path) -> sqlite3.Connection:
-    return _connect(path, "query_only=ON", "cache_size=-512")  # KiB; eight of them per process
+    return connect(
+        path, *_SETTINGS, "query_only=ON", "cache_size=-512"
+    )  # KiB; up to eight connections per process
 
 
 def _write_connection(path: Path) -> sqlite3.Connection:
-    return _connect(path, "busy_timeout=0", "cache_size=-4096")  # _in_turn waits by itself
+    return connect(path, *_SETTINGS, "busy_timeout=0", "cache_size=-4096")  # `_retry` waits instead
 
 
 def _driver(connection: Connection) -> sqlite3.Connection:
     driver = connection.connection.driver_connection
     if not isinstance(driver, sqlite3.Connection):
-        raise TypeError("the store's engine is made for sqlite3")
+        raise TypeError("the driver of the store's engine is not sqlite3")
     return driver
 
 
-def _in_turn(driver: sqlite3.Connection, statement: str, wait_seconds: float) -> None:
-    """Execute a statement that needs the turn to write, as soon as no other process has it."""
+def _retry(driver: sqlite3.Connection, statement: str, wait_seconds: float) -> None:
+    """Execute a statement that needs the write lock, as soon as no other process has it."""
     until = time.monotonic() + wait_seconds
     while True:
         try:
@@ -251,9 +234,3 @@ def _in_turn(driver: sqlite3.Connection, statement: str, wait_seconds: float) ->
             time.sleep(_RETRY_SECONDS)
         else:
             return
-
-
-def _close(reference: weakref.ref[Store]) -> None:
-    store = reference()
-    if store is not None:
-        store.close()

@@ -1,13 +1,13 @@
-"""The tables. What is sealed lies in one table of its own; all else is signed in the open or counts.
+"""Tables of the store. Ciphertext is in one table, `sealed`. All other columns are signed, or are counts.
 
-No row keeps a time: days at most, and for uploads under way the half hour they began in. Row ids are random,
-so that neither they nor the order of rows on disk follow the order of arrival (after `purge.tidy`).
+No row has a time: only days, and for pending uploads the half hour in which they began. Row ids are random,
+so that neither the ids nor, after `cleanup.rewrite_store`, the rows on the disk show the order of arrival.
 """
 
 import os
 from collections.abc import Callable
 from datetime import date
-from typing import Any
+from typing import Annotated, Any
 
 from sqlalchemy import (
     BigInteger,
@@ -29,19 +29,20 @@ SCHEMA = "0001"  # the newest Alembic revision; the web workers compare with it 
 
 # Measured in one run: 200 rows of 1 MiB at NORMAL, then 1,000 rows of 8 KiB with their place at FULL.
 # 1024: 113 MiB/s, 0.39 ms. 4096: 218 MiB/s, 0.37 ms. 8192: 284 MiB/s, 0.40 ms. 16384: 348 MiB/s, 0.50 ms.
-# 65536: 281 MiB/s, 0.82 ms. Beyond 4096 each entry takes a larger SHIELD and journal for what sealing and
-# parsing an upload, both slower than 218 MiB/s, do not let anybody notice.
+# 65536: 281 MiB/s, 0.82 ms. With more than 4096, each entry needs a larger SHIELD and journal. No one would
+# notice the gain: encrypting and parsing an upload are both slower than 218 MiB/s.
 PAGE_BYTES = 4096
 
-# A row's first page of zeros. SQLite keeps the beginning of a row (at most a page) in the tree's leaf and the
-# rest on overflow pages. Leaves are copied when the tree is balanced, and the copy left behind in a leaf's
-# unused space is beyond `secure_delete`; overflow pages never move and are zeroed when they are freed. So
-# with this in front no sealed byte is ever in a leaf. (docs/store.md: measured with and without.)
+# First page of an encrypted row, all zeros. SQLite stores the beginning of a row (at most a page) in a leaf
+# of the tree, and the rest on overflow pages. Leaves are copied when the tree is balanced, and the copy in
+# the unused space of a leaf is not cleared by `secure_delete`. Overflow pages never move, and are zeroed when
+# they are freed. So with this page in front, no encrypted byte is ever in a leaf. (docs/store.md: measured
+# with and without.)
 SHIELD = bytes(PAGE_BYTES)
 
-CHUNK_BYTES = 1024 * 1024  # of ciphertext in one row, so that one transaction stays short
+CHUNK_BYTES = 1024 * 1024  # of ciphertext in one row, so that one transaction is short
 
-_ID = BigInteger().with_variant(Integer, "sqlite")  # SQLite: the rowid itself, 64 bits
+_ID = BigInteger().with_variant(Integer, "sqlite")  # in SQLite the rowid itself, 64 bits
 
 
 def new_id() -> int:
@@ -49,57 +50,13 @@ def new_id() -> int:
     return int.from_bytes(os.urandom(8)) >> 1
 
 
-# What SQLite gives for a column that holds another type than ours is read as one of these. No writer of ours
-# makes them, so whoever verifies refuses them, and tells which entry it was. An error here would take the
-# whole inbox down for one row, and `bytes(10**12)` would fill the memory.
+# SQLite allows a value of any type in any column. A value of another type is read as one of these. None of
+# our writers stores them, so a reader who verifies refuses them and can name the entry. An exception here
+# would take the whole inbox down for one row, and `bytes(10**12)` would fill the memory.
 NO_BYTES = b""
 NO_NUMBER = -1
 NO_DAY = date.min
 NO_WORD = ""
-
-
-class Blob(TypeDecorator[bytes]):
-    """Bytes that are bytes when they are read: SQLite keeps any type in any column."""
-
-    impl = LargeBinary
-    cache_ok = True
-
-    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[object], Any]:  # noqa: ARG002  # its shape
-        """Read what is no bytes as `NO_BYTES`."""
-        return _read_bytes
-
-
-class Whole(TypeDecorator[int]):
-    """A number that is one when it is read; see `Blob`."""
-
-    impl = Integer
-    cache_ok = True
-
-    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[object], Any]:  # noqa: ARG002  # as above
-        """Read what is no whole number as `NO_NUMBER`."""
-        return _read_number
-
-
-class Day(TypeDecorator[date]):
-    """A day that is one when it is read; see `Blob`. SQLite keeps it as ISO 8601 text."""
-
-    impl = Date
-    cache_ok = True
-
-    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[object], Any]:  # noqa: ARG002  # as above
-        """Read what is no day as `NO_DAY`."""
-        return _read_day
-
-
-class Word(TypeDecorator[str]):
-    """A text that is one when it is read; see `Blob`."""
-
-    impl = String
-    cache_ok = True
-
-    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[object], Any]:  # noqa: ARG002  # as above
-        """Read what is no text as `NO_WORD`."""
-        return _read_word
 
 
 def _read_bytes(value: object) -> bytes | None:
@@ -123,10 +80,52 @@ def _read_word(value: object) -> str | None:
     return value if value is None or isinstance(value, str) else NO_WORD
 
 
-class Base(DeclarativeBase):
-    """The tables of the store, every constraint named."""
+class _CheckedType(TypeDecorator[Any]):
+    """Column type whose values have this type when they are read."""
 
-    type_annotation_map = {int: Whole, date: Day, str: Word}  # noqa: RUF012  # SQLAlchemy's shape
+    read: Callable[[object], Any]
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[object], Any]:  # noqa: ARG002  # its shape
+        """Return the function that reads a value."""
+        return type(self).read
+
+
+class Blob(_CheckedType):
+    """Bytes. Any other value is read as `NO_BYTES`."""
+
+    impl = LargeBinary
+    cache_ok = True
+    read = staticmethod(_read_bytes)
+
+
+class Whole(_CheckedType):
+    """Whole number. Any other value is read as `NO_NUMBER`."""
+
+    impl = Integer
+    cache_ok = True
+    read = staticmethod(_read_number)
+
+
+class Day(_CheckedType):
+    """Day, which SQLite stores as ISO 8601 text. Any other value is read as `NO_DAY`."""
+
+    impl = Date
+    cache_ok = True
+    read = staticmethod(_read_day)
+
+
+class Word(_CheckedType):
+    """Text. Any other value is read as `NO_WORD`."""
+
+    impl = String
+    cache_ok = True
+    read = staticmethod(_read_word)
+
+
+class Base(DeclarativeBase):
+    """Base of all tables. Every constraint has a name."""
+
+    type_annotation_map = {int: Whole, date: Day, str: Word, bytes: Blob}  # noqa: RUF012  # SQLAlchemy's shape
     metadata = MetaData(
         naming_convention={
             "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -138,17 +137,33 @@ class Base(DeclarativeBase):
     )
 
 
-class UsageRow(Base):
-    """The one row that says how many sealed bytes the store holds: pending and not yet swept ones too."""
+class _WithId:
+    """Row with a random id from `new_id`."""
+
+    id: Mapped[int] = mapped_column(_ID, primary_key=True, autoincrement=False, sort_order=-1)
+
+
+class _WithSealedId:
+    """Row with the id of its row in `sealed`."""
+
+    id: Mapped[int] = mapped_column(
+        _ID, ForeignKey("sealed.id"), primary_key=True, autoincrement=False, sort_order=-1
+    )
+
+
+_AddressOfMailbox = Annotated[bytes, mapped_column(Blob, ForeignKey("mailbox.address"))]
+
+
+class UsageRow(_WithId, Base):
+    """Number of encrypted bytes in the store, in one row. Rows that wait for their destruction count too."""
 
     __tablename__ = "usage"
     __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
-    id: Mapped[int] = mapped_column(_ID, primary_key=True, autoincrement=False)
     sealed_bytes: Mapped[int] = mapped_column(BigInteger)
 
 
-class MailboxRow(Base):
-    """One source's mailbox. `bytes` counts sealed bytes, pending ones too."""
+class MailboxRow(_WithId, Base):
+    """One source's mailbox."""
 
     __tablename__ = "mailbox"
     __table_args__ = (
@@ -156,49 +171,44 @@ class MailboxRow(Base):
         Index(None, "waiting_since", "last_day", "address"),  # both lists of the inbox, in their order
         CheckConstraint("length(address) = 20", name="address"),
     )
-    id: Mapped[int] = mapped_column(_ID, primary_key=True, autoincrement=False)
-    address: Mapped[bytes] = mapped_column(Blob)
-    recipient: Mapped[bytes] = mapped_column(Blob)
-    verify_key: Mapped[bytes] = mapped_column(Blob)
+    address: Mapped[bytes]
+    recipient: Mapped[bytes]  # public key that messages to the source are encrypted to
+    verify_key: Mapped[bytes]  # public key that verifies the source's signatures
     opened_day: Mapped[date]
-    sealed_bytes: Mapped[int] = mapped_column(BigInteger)
+    sealed_bytes: Mapped[int] = mapped_column(BigInteger)  # also those of pending attachments
     waiting_since: Mapped[date | None]  # day of the oldest unanswered entry of the source
     last_day: Mapped[date | None]  # NULL until the first entry
     last_author: Mapped[int | None]
 
 
-class StrandHeadRow(Base):
-    """The newest number and digest of a strand in a mailbox: what writers compare and set."""
+class StrandHeadRow(_WithId, Base):
+    """Newest number and digest of a strand in a mailbox: writers compare and set them."""
 
     __tablename__ = "strand_head"
     __table_args__ = (UniqueConstraint("address", "author", "strand"),)
-    id: Mapped[int] = mapped_column(_ID, primary_key=True, autoincrement=False)
-    address: Mapped[bytes] = mapped_column(Blob, ForeignKey("mailbox.address"))
+    address: Mapped[_AddressOfMailbox]
     author: Mapped[int]
-    strand: Mapped[bytes] = mapped_column(Blob)  # b"" for the source's
+    strand: Mapped[bytes]  # b"" for the source's
     number: Mapped[int]
-    digest: Mapped[bytes] = mapped_column(Blob)
+    digest: Mapped[bytes]
 
 
-class SealedRow(Base):
-    """Ciphertext: an entry (header and payload), an attachment's header, or one chunk of its payload.
+class SealedRow(_WithId, Base):
+    """Ciphertext: an entry (header and payload), the header of an attachment, or one chunk of its payload.
 
-    Also a record, an order or a tally: all of it stands in `header`, so that it goes at once.
+    A record, an order or a tally is stored completely in `header`, so that deletion clears all of it at once.
     """
 
     __tablename__ = "sealed"
     __table_args__ = (CheckConstraint(f"length(payload) <= {CHUNK_BYTES}", name="chunk"),)
-    id: Mapped[int] = mapped_column(_ID, primary_key=True, autoincrement=False)
-    size: Mapped[
-        int
-    ]  # bytes of header and payload as they came: what quotas count, and what sweeping gives back
-    shield: Mapped[bytes] = mapped_column(Blob)  # before the next two, always: see SHIELD
-    header: Mapped[bytes | None] = mapped_column(Blob)  # NULL: nothing opens the payload any more
-    payload: Mapped[bytes | None] = mapped_column(Blob)
+    size: Mapped[int]  # original bytes of header and payload: counted by quotas, freed when destroyed
+    shield: Mapped[bytes]  # must stay before header and payload: see SHIELD
+    header: Mapped[bytes | None]  # NULL: nothing can decrypt the payload any more
+    payload: Mapped[bytes | None]
 
 
-class EntryRow(Base):
-    """The open part of one thing in a mailbox, and its place there. Its id is that of its sealed row."""
+class EntryRow(_WithId, Base):
+    """Signed envelope of one entry, and its place in a strand. The id is that of its row in `sealed`."""
 
     __tablename__ = "entry"
     __table_args__ = (
@@ -207,22 +217,21 @@ class EntryRow(Base):
         CheckConstraint("number >= 1", name="number"),
         CheckConstraint("author IN (0, 1)", name="author"),
     )
-    id: Mapped[int] = mapped_column(_ID, primary_key=True, autoincrement=False)
-    address: Mapped[bytes] = mapped_column(Blob, ForeignKey("mailbox.address"))
+    address: Mapped[_AddressOfMailbox]
     author: Mapped[int]  # 0 the source, 1 the desk
-    strand: Mapped[bytes] = mapped_column(Blob)
-    number: Mapped[int]  # counts up from 1 in its strand
-    entry_id: Mapped[bytes] = mapped_column(Blob)
-    digest: Mapped[bytes] = mapped_column(Blob)
-    envelope: Mapped[bytes] = mapped_column(Blob)
-    signature: Mapped[bytes] = mapped_column(Blob)
+    strand: Mapped[bytes]
+    number: Mapped[int]  # counts from 1 in its strand
+    entry_id: Mapped[bytes]
+    digest: Mapped[bytes]
+    envelope: Mapped[bytes]
+    signature: Mapped[bytes]
     epoch: Mapped[int]
     day: Mapped[date]
-    removal: Mapped[bytes | None] = mapped_column(Blob)  # set: a tombstone
+    removal: Mapped[bytes | None]  # not NULL: the entry is a tombstone
 
 
-class AttachmentRow(Base):
-    """A file of an entry. Its id is that of the sealed row with its header."""
+class AttachmentRow(_WithSealedId, Base):
+    """File of an entry. `sealed` has its header."""
 
     __tablename__ = "attachment"
     __table_args__ = (
@@ -230,153 +239,141 @@ class AttachmentRow(Base):
         Index(None, "address", "entry_id"),
         Index(None, "pending_half_hour"),
     )
-    id: Mapped[int] = mapped_column(_ID, ForeignKey("sealed.id"), primary_key=True, autoincrement=False)
-    address: Mapped[bytes] = mapped_column(Blob, ForeignKey("mailbox.address"))
-    entry_id: Mapped[bytes] = mapped_column(Blob)
-    attachment_id: Mapped[bytes] = mapped_column(Blob)
-    chunks: Mapped[int]  # arrived so far
+    address: Mapped[_AddressOfMailbox]
+    entry_id: Mapped[bytes]
+    attachment_id: Mapped[bytes]
+    chunks: Mapped[int]  # number of chunks that arrived so far
     is_whole: Mapped[bool]
     pending_half_hour: Mapped[
         int | None
-    ]  # since 1970 in UTC, when its upload began; NULL once an entry adopted it
-    peer: Mapped[bytes | None] = mapped_column(Blob)  # from whom it comes, while it comes in pouches
+    ]  # since 1970 in UTC, when the upload began; NULL: an entry adopted it
+    peer: Mapped[bytes | None]  # that sends it in pouches
 
 
-class ChunkRow(Base):
-    """The place of one chunk. Its id is that of its sealed row."""
+class ChunkRow(_WithSealedId, Base):
+    """Place of one chunk of an attachment. `sealed` has its ciphertext."""
 
     __tablename__ = "chunk"
     __table_args__ = (UniqueConstraint("attachment_row", "number"),)
-    id: Mapped[int] = mapped_column(_ID, ForeignKey("sealed.id"), primary_key=True, autoincrement=False)
     attachment_row: Mapped[int] = mapped_column(_ID, ForeignKey("attachment.id"))
     number: Mapped[int]  # from 0
 
 
-class DeletionQueueRow(Base):
-    """A sealed row that the next sweep destroys. What could open it is gone already."""
+class DeletionQueueRow(_WithId, Base):
+    """Id of a row in `sealed` that the next sweep destroys. Its header, which could decrypt it, is gone."""
 
     __tablename__ = "deletion_queue"
-    id: Mapped[int] = mapped_column(_ID, primary_key=True, autoincrement=False)
 
 
-class EndedMailboxRow(Base):
-    """What is left of an ended mailbox until the desk has seen it, and every peer was told."""
+class EndedMailboxRow(_WithId, Base):
+    """Signed line that remains of an ended mailbox until the desk has seen it and every peer knows."""
 
     __tablename__ = "ended_mailbox"
     __table_args__ = (UniqueConstraint("address"),)
-    id: Mapped[int] = mapped_column(_ID, primary_key=True, autoincrement=False)
-    address: Mapped[bytes] = mapped_column(Blob)
-    recipient: Mapped[bytes] = mapped_column(Blob)
-    verify_key: Mapped[bytes] = mapped_column(Blob)
-    statement: Mapped[bytes] = mapped_column(Blob)
+    address: Mapped[bytes]
+    recipient: Mapped[bytes]
+    verify_key: Mapped[bytes]
+    statement: Mapped[bytes]
     day: Mapped[date]
-    is_counted: Mapped[bool]  # the desk has seen it; it waits only until every peer was told
+    is_counted: Mapped[bool]  # the desk has seen it; the row waits only for peers
 
 
 class LetterheadRow(Base):
-    """The desk's signed public statement, one row per serial."""
+    """Signed configuration of the desk, one row for each serial."""
 
     __tablename__ = "letterhead"
     serial: Mapped[int] = mapped_column(_ID, primary_key=True, autoincrement=False)
-    body: Mapped[bytes] = mapped_column(Blob)
-    signature: Mapped[bytes] = mapped_column(Blob)
+    body: Mapped[bytes]
+    signature: Mapped[bytes]
 
 
-class RecordRow(Base):
-    """What the desk keeps for itself under a name: its newest revision. Its id is that of its sealed row."""
+class RecordRow(_WithSealedId, Base):
+    """Newest revision of one of the desk's own records. `sealed` has its ciphertext."""
 
     __tablename__ = "record"
     __table_args__ = (
         UniqueConstraint("kind", "name"),
         CheckConstraint("revision >= 1", name="revision"),
     )
-    id: Mapped[int] = mapped_column(_ID, ForeignKey("sealed.id"), primary_key=True, autoincrement=False)
     kind: Mapped[str]
-    name: Mapped[bytes] = mapped_column(Blob)
-    revision: Mapped[int]  # counts up from 1
-    base: Mapped[int]  # the revision that the other side is known to have; 0: none
-    goes_to_peers: Mapped[bool]  # pouches carry it
+    name: Mapped[bytes]
+    revision: Mapped[int]  # counts from 1
+    base: Mapped[int]  # the newest revision that the peer is known to have; 0: none
+    goes_to_peers: Mapped[bool]  # False for drafts and unsent forms
 
 
-class DeletionOrderRow(Base):
-    """The desk's word that a mailbox is to go on a day. Its id is that of its sealed row, the statement."""
+class DeletionOrderRow(_WithSealedId, Base):
+    """Order of the desk to delete a mailbox on a day. `sealed` has the signed statement."""
 
     __tablename__ = "deletion_order"
     __table_args__ = (UniqueConstraint("address"), Index(None, "due"))
-    id: Mapped[int] = mapped_column(_ID, ForeignKey("sealed.id"), primary_key=True, autoincrement=False)
-    address: Mapped[bytes] = mapped_column(Blob, ForeignKey("mailbox.address"))
+    address: Mapped[_AddressOfMailbox]
     due: Mapped[date]
 
 
-class DeletionOrderTallyRow(Base):
-    """The place of one tally that the ledger gets when the order is carried out."""
+class DeletionOrderTallyRow(_WithSealedId, Base):
+    """Tally that goes to the ledger when an order is carried out. `sealed` has its ciphertext."""
 
     __tablename__ = "deletion_order_tally"
     __table_args__ = (UniqueConstraint("order_row", "number"),)
-    id: Mapped[int] = mapped_column(_ID, ForeignKey("sealed.id"), primary_key=True, autoincrement=False)
     order_row: Mapped[int] = mapped_column(_ID, ForeignKey("deletion_order.id"))
     number: Mapped[int]  # from 0
 
 
-class LedgerTallyRow(Base):
-    """One sealed tally that tells of no mailbox. Its id is that of its sealed row, and new."""
+class LedgerTallyRow(_WithSealedId, Base):
+    """Tally of the ledger, which names no mailbox. Its id is new. `sealed` has its ciphertext."""
 
     __tablename__ = "ledger_tally"
     __table_args__ = (UniqueConstraint("digest"),)
-    id: Mapped[int] = mapped_column(_ID, ForeignKey("sealed.id"), primary_key=True, autoincrement=False)
-    digest: Mapped[bytes] = mapped_column(Blob)  # SHA-256 of the tally as it is sealed: kept once
+    digest: Mapped[bytes]  # SHA-256 of the encrypted tally, so that it is stored once
 
 
-class PublicFileRow(Base):
-    """A file that everybody may read, such as a yearly report."""
+class PublicFileRow(_WithId, Base):
+    """File for everyone, such as a yearly report."""
 
     __tablename__ = "public_file"
     __table_args__ = (UniqueConstraint("name"),)
-    id: Mapped[int] = mapped_column(_ID, primary_key=True, autoincrement=False)
     name: Mapped[str]
-    body: Mapped[bytes] = mapped_column(Blob)
+    body: Mapped[bytes]
 
 
-class PeerRow(Base):
-    """Another store that this one exchanges pouches with. Serials count pouches, each way for itself."""
+class PeerRow(_WithId, Base):
+    """Another store that this one exchanges pouches with. `store.peers.Peer` explains the columns."""
 
     __tablename__ = "peer"
     __table_args__ = (UniqueConstraint("name"), CheckConstraint("length(name) IN (0, 8)", name="name"))
-    id: Mapped[int] = mapped_column(_ID, primary_key=True, autoincrement=False)
-    name: Mapped[bytes] = mapped_column(Blob)  # a workstation's strand; b"" for the server
-    card: Mapped[bytes] = mapped_column(Blob)  # its public keys
-    sent_serial: Mapped[int]  # the last pouch that was packed for it; 0: none
-    acknowledged_serial: Mapped[int]  # the newest of ours that it has taken in
-    applied_serial: Mapped[int]  # the newest of its that we took in
-    last_applied_day: Mapped[date | None]  # when we last took one in
-    rollback_day: Mapped[date | None]  # when it was found to have lost what it had taken in
-    letterhead_serial: Mapped[int]  # serial of the newest that both are known to have; 0: none
-    has_more: Mapped[bool]  # it had more for us than came in with the last one
+    name: Mapped[bytes]
+    card: Mapped[bytes]
+    sent_serial: Mapped[int]
+    acknowledged_serial: Mapped[int]
+    applied_serial: Mapped[int]
+    last_applied_day: Mapped[date | None]
+    rollback_day: Mapped[date | None]
+    letterhead_serial: Mapped[int]
+    has_more: Mapped[bool]
 
 
-class OutboxRow(Base):
-    """Something that a peer is not known to have. Its id tells no order, and no column does."""
+class OutboxRow(_WithId, Base):
+    """Item that a peer may not have yet. Neither its id nor a column shows the order of arrival."""
 
     __tablename__ = "outbox"
     __table_args__ = (UniqueConstraint("peer", "kind", "address", "name"), Index(None, "peer", "address"))
-    id: Mapped[int] = mapped_column(_ID, primary_key=True, autoincrement=False)
     peer: Mapped[bytes] = mapped_column(Blob, ForeignKey("peer.name"))
     kind: Mapped[str]
-    address: Mapped[bytes] = mapped_column(Blob)  # b"" where it is about no mailbox
-    name: Mapped[bytes] = mapped_column(Blob)  # b"" where there is one of its kind
-    tally_digests: Mapped[bytes] = mapped_column(Blob)
-    pouch_serial: Mapped[int | None]  # the last one that it was packed in
-    packed_revision: Mapped[int | None]  # of a record or letterhead, as it was packed there
-    is_changed: Mapped[bool]  # since then: it must be packed again
+    address: Mapped[bytes]  # b"" if the item belongs to no mailbox
+    name: Mapped[bytes]  # b"" if there is one item of this kind
+    tally_digests: Mapped[bytes]  # of an ended mailbox that was counted
+    pouch_serial: Mapped[int | None]  # the last pouch that contains the item; NULL: it is to be packed
+    packed_revision: Mapped[int | None]  # of a record or letterhead, in that pouch
+    is_changed: Mapped[bool]  # since then, so that it is packed again
 
 
-class SyncFindingRow(Base):
-    """Something that taking in a pouch found wrong at the server, for the adviser to see."""
+class SyncFindingRow(_WithId, Base):
+    """Fault at the server that was detected while a pouch was applied."""
 
     __tablename__ = "sync_finding"
     __table_args__ = (UniqueConstraint("address", "entry_id", "kind"),)
-    id: Mapped[int] = mapped_column(_ID, primary_key=True, autoincrement=False)
-    address: Mapped[bytes] = mapped_column(Blob)
-    entry_id: Mapped[bytes] = mapped_column(Blob)  # b"" where it is about a whole mailbox
+    address: Mapped[bytes]
+    entry_id: Mapped[bytes]  # b"" if it is about a whole mailbox
     kind: Mapped[str]
     day: Mapped[date]

@@ -1,41 +1,41 @@
-"""How sealed rows come: behind the shield, and counted. How they go is in `doom`."""
+"""Encrypted rows: written behind the shield, and counted. `deletion_queue` removes them."""
 
-from sqlalchemy import bindparam, func, insert, update
+from sqlalchemy import bindparam, func, update
 from sqlalchemy.orm import Session
 
-from store.database.prepared_statements import PreparedStatement
+from store.database.prepared_statements import PreparedChange, insert
 from store.database.schema import NO_BYTES, SHIELD, MailboxRow, SealedRow, UsageRow, new_id
 
-KEPT = func.coalesce(SealedRow.header, NO_BYTES)  # of what stands there as a whole; see `keep`
+WHOLE = func.coalesce(SealedRow.header, NO_BYTES)  # ciphertext that `insert_sealed` stored in `header` alone
 
-_ADD = PreparedStatement(insert(SealedRow))
-_COUNT_IN_MAILBOX = PreparedStatement(
+_ADD = PreparedChange(insert(SealedRow))
+_COUNT_IN_MAILBOX = PreparedChange(
     update(MailboxRow)
-    .where(MailboxRow.address == bindparam("of"))
+    .where(MailboxRow.address == bindparam("address"))
     .values(sealed_bytes=MailboxRow.sealed_bytes + bindparam("more"))
 )
-_COUNT_IN_STORE = PreparedStatement(
+_COUNT_IN_STORE = PreparedChange(
     update(UsageRow).values(sealed_bytes=UsageRow.sealed_bytes + bindparam("more"))
 )
 
 
 def insert_sealed(session: Session, *, header: bytes | None = None, payload: bytes | None = None) -> int:
-    """Keep ciphertext behind the shield, and count it; return the row's random id.
+    """Write ciphertext behind the shield, count its bytes for the store, and return the row's random id.
 
-    What may only be given up as a whole (a record, an order, a tally) stands in `header`: it goes at once.
+    A record, an order or a tally is stored completely in `header`: deletion sets the header to NULL at once.
     """
     row = new_id()
     size = len(header or b"") + len(payload or b"")
-    _ADD.run(session, {"id": row, "size": size, "shield": SHIELD, "header": header, "payload": payload})
+    _ADD.run(session, id=row, size=size, shield=SHIELD, header=header, payload=payload)
     count_in_store(session, size)
     return row
 
 
 def count_in_mailbox(session: Session, address: bytes, more: int) -> bool:
-    """Count bytes that were added to what a mailbox holds, or given up; answer False where there is none."""
-    return _COUNT_IN_MAILBOX.run(session, {"of": address, "more": more}) == 1
+    """Add `more` bytes, which may be negative, to a mailbox's count. Return False if it does not exist."""
+    return _COUNT_IN_MAILBOX.run(session, address=address, more=more) == 1
 
 
 def count_in_store(session: Session, more: int) -> None:
-    """Count bytes that were added to what the store holds; sweeping counts them off."""
-    _COUNT_IN_STORE.run(session, {"more": more})
+    """Add `more` bytes, which may be negative, to the store's count. Destroyed rows are subtracted."""
+    _COUNT_IN_STORE.run(session, more=more)

@@ -1,4 +1,4 @@
-"""What SQLite reports, in the store's own errors: by its code, never by its words."""
+"""Translates SQLite's errors to those of the store, by error code and never by message."""
 
 import os
 import sqlite3
@@ -42,10 +42,10 @@ SENTENCES: dict[type[StoreError], str] = {
 
 @contextmanager
 def translating(path: Path) -> Iterator[None]:
-    """Raise as our errors what the driver reports inside; `path` tells a missing file from a closed disk.
+    """Raise the driver's errors inside the block as `StoreError`. `path` is the store's file.
 
     Raises:
-        StoreError: one of its subclasses. What the store has no class for goes through as it is.
+        StoreError: one of its subclasses. An error without a subclass is raised unchanged.
     """
     try:
         yield
@@ -65,9 +65,9 @@ def _kind(cause: BaseException | None, path: Path) -> type[StoreError] | None:
         return None
     if code in _FULL_CODES:
         return StoreFullError
-    if code == sqlite3.SQLITE_ERROR:  # the statement fits no table of this file
+    if code == sqlite3.SQLITE_ERROR:  # the file does not have the tables of the statement
         return StoreOutdatedError
-    if code & 0xFF == sqlite3.SQLITE_CANTOPEN:  # a read-only disk refuses the journal's file, not the store's
+    if code & 0xFF == sqlite3.SQLITE_CANTOPEN:  # on a read-only disk, only the journal cannot be opened
         present = path.is_file()
         writable = os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
         return StoreReadOnlyError if present and not writable else StoreMissingError

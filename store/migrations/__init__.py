@@ -1,1 +1,1 @@
-"""The store's tables, version by version."""
+"""Migrations: the versions of the store's tables, for Alembic."""

@@ -1,4 +1,4 @@
-"""Run the migrations on the connection that `upgrade_store` hands over, in its transaction."""
+"""Alembic environment: runs the migrations in the transaction of `upgrade_store`."""
 
 from alembic import context
 

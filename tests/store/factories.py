@@ -3,8 +3,9 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 
-from store import attachments, deletion_orders, entries, mailboxes, outbox, peers, records
+from store import attachments, deletion_orders, entries, ledger_tallies, mailboxes, outbox, peers, records
 from store.database.engine import Store
 from store.outbox import OutboxKind
 
@@ -151,6 +152,12 @@ def deliver(store: Store, peer: bytes = STRAND, revisions: Mapping[int, int] | N
         outbox.mark_packed(session, ids, serial, revisions=revisions or {})
         outbox.acknowledge_pouch(session, peer, serial)
     return serial
+
+
+def all_tallies(session: Session) -> list[bytes]:
+    """Return every tally of the ledger, sorted."""
+    ids = ledger_tallies.tally_ids(session)
+    return sorted(tally for _, tally in ledger_tallies.tallies_by_id(session, ids))
 
 
 def rows(store: Store, table: str) -> int:

@@ -3,7 +3,7 @@ from datetime import timedelta
 
 import pytest
 
-from store import attachments, cleanup, deletion_orders, entries, ledger_tallies, mailboxes, records
+from store import attachments, cleanup, deletion_orders, entries, mailboxes, records
 from store.database.engine import Store
 from store.errors import MailboxEndedError, NoSuchMailboxError
 from store.mailboxes import EndedMailbox, InboxCounts
@@ -12,6 +12,7 @@ from tests.store.factories import (
     NOW,
     a_mailbox,
     a_record,
+    all_tallies,
     an_entry,
     an_order,
     an_upload,
@@ -202,7 +203,7 @@ def test_a_purged_mailbox_leaves_the_order_and_anonymous_tallies_and_nothing_els
         assert records.find(session, "casefile", address) is None
         assert records.find(session, "casefile", other) is not None
         assert deletion_orders.find(session, other) is not None
-        assert {tally * 50, tally * 49 + bytes(24)} == set(ledger_tallies.all_tallies(session))
+        assert {tally * 50, tally * 49 + bytes(24)} == set(all_tallies(session))
         ended = mailboxes.ended_mailboxes(session)
     assert mailbox is not None
     assert [

@@ -30,6 +30,7 @@ from tests.store.factories import (
     a_mailbox,
     a_peer,
     a_record,
+    all_tallies,
     an_entry,
     an_order,
     deliver,
@@ -411,7 +412,7 @@ def test_an_ended_line_stays_until_each_peer_was_told(store: Store, address: byt
     assert 0 == rows(store, "ended_mailbox")
     with store.reading() as session:
         assert not outbox.is_queued(session, OutboxKind.ENDED, address=address)
-        assert set(tallies) == set(ledger.all_tallies(session))
+        assert set(tallies) == set(all_tallies(session))
 
 
 @pytest.mark.usefixtures("peer")

@@ -119,7 +119,7 @@ def test_a_record_whose_columns_were_changed_is_read_as_what_no_writer_makes(sto
         session.execute(text("UPDATE sealed SET header = 7"))
         session.execute(text("UPDATE record SET name = 'text', kind = x'00', revision = 'one'"))
     with store.reading() as session:
-        row = session.execute(records._RECORD).one()
+        row = session.execute(records._RECORDS).one()
     assert ("", b"", -1, b"", 0) == tuple(row)
 
 

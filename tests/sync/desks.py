@@ -15,9 +15,9 @@ from protocol.identifiers import EntryId
 from protocol.keyring import Keyring
 from protocol.ledger import Tally, open_tally
 from store import deletion_orders, mailboxes
-from store import ledger_tallies as ledger
 from store.database.engine import Store
 from tests.journalist_app.desk_factories import PASSPHRASE, ASource
+from tests.store.factories import all_tallies
 from tests.sync.ends import Ends, Line
 
 
@@ -82,8 +82,7 @@ class AtDesk:
 def tallies_of(store: Store, keyring: Keyring, desk: OpenDesk) -> list[Tally]:
     with store.reading() as session:
         return [
-            open_tally(each, keyring.identities, desk.letterhead.strand_keys)
-            for each in ledger.all_tallies(session)
+            open_tally(each, keyring.identities, desk.letterhead.strand_keys) for each in all_tallies(session)
         ]
 
 

@@ -31,6 +31,7 @@ from store.sync_findings import FindingKind
 from sync import apply
 from sync.items.contexts import ApplyContext
 from tests.journalist_app.desk_factories import TODAY, ASource, a_source
+from tests.store.factories import all_tallies
 from tests.sync.ends import Ends, Workstation, all_of, at
 
 TALLIES = tuple(bytes([n]) * 40 for n in range(8))
@@ -319,7 +320,7 @@ def test_two_workstations_count_an_ended_mailbox_once(ends: Ends) -> None:
 
     assert all_of(first.replica) == all_of(second.replica) == all_of(ends.world.store)
     with ends.world.store.reading() as session:
-        assert sorted(ledger.all_tallies(session)) == sorted(TALLIES)
+        assert sorted(all_tallies(session)) == sorted(TALLIES)
         assert mailboxes.ended_mailboxes(session) == []
 
 

@@ -1,1 +1,1 @@
-"""One file per version of the tables."""
+"""One module for each version of the tables. `database.schema.SCHEMA` names the newest."""

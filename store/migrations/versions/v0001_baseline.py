@@ -30,22 +30,13 @@ def upgrade() -> None:
 
 def _create_mailbox_tables() -> None:
     op.create_table(
-        "usage",
-        _id(),
-        _column("sealed_bytes", _SIZE),
-        sa.CheckConstraint("id = 1", name="one_row"),
+        "usage", _id(), _column("sealed_bytes", _SIZE), sa.CheckConstraint("id = 1", name="one_row")
     )
     op.create_table(
         "mailbox",
         _id(),
-        _column("address", _BLOB),
-        _column("recipient", _BLOB),
-        _column("verify_key", _BLOB),
-        _column("opened_day", _DAY),
-        _column("sealed_bytes", _SIZE),
-        sa.Column("waiting_since", _DAY),
-        sa.Column("last_day", _DAY),
-        sa.Column("last_author", _NUMBER),
+        *_columns(address=_BLOB, recipient=_BLOB, verify_key=_BLOB, opened_day=_DAY, sealed_bytes=_SIZE),
+        *_nullable(waiting_since=_DAY, last_day=_DAY, last_author=_NUMBER),
         sa.UniqueConstraint("address"),
         sa.CheckConstraint("length(address) = 20", name="address"),
     )
@@ -55,10 +46,8 @@ def _create_mailbox_tables() -> None:
     op.create_table(
         "sealed",
         _id(),
-        _column("size", _NUMBER),
-        _column("shield", _BLOB),
-        sa.Column("header", _BLOB),
-        sa.Column("payload", _BLOB),
+        *_columns(size=_NUMBER, shield=_BLOB),
+        *_nullable(header=_BLOB, payload=_BLOB),
         sa.CheckConstraint("length(payload) <= 1048576", name="chunk"),
     )
     op.create_table("deletion_queue", _id())
@@ -66,26 +55,16 @@ def _create_mailbox_tables() -> None:
         "strand_head",
         _id(),
         _column("address", _BLOB, sa.ForeignKey("mailbox.address")),
-        _column("author", _NUMBER),
-        _column("strand", _BLOB),
-        _column("number", _NUMBER),
-        _column("digest", _BLOB),
+        *_columns(author=_NUMBER, strand=_BLOB, number=_NUMBER, digest=_BLOB),
         sa.UniqueConstraint("address", "author", "strand"),
     )
     op.create_table(
         "entry",
         _id(),
         _column("address", _BLOB, sa.ForeignKey("mailbox.address")),
-        _column("author", _NUMBER),
-        _column("strand", _BLOB),
-        _column("number", _NUMBER),
-        _column("entry_id", _BLOB),
-        _column("digest", _BLOB),
-        _column("envelope", _BLOB),
-        _column("signature", _BLOB),
-        _column("epoch", _NUMBER),
-        _column("day", _DAY),
-        sa.Column("removal", _BLOB),
+        *_columns(author=_NUMBER, strand=_BLOB, number=_NUMBER, entry_id=_BLOB, digest=_BLOB, envelope=_BLOB),
+        *_columns(signature=_BLOB, epoch=_NUMBER, day=_DAY),
+        *_nullable(removal=_BLOB),
         sa.UniqueConstraint("address", "author", "strand", "number"),
         sa.UniqueConstraint("address", "entry_id"),
         sa.CheckConstraint("author IN (0, 1)", name="author"),
@@ -95,12 +74,8 @@ def _create_mailbox_tables() -> None:
         "attachment",
         _id(sa.ForeignKey("sealed.id")),
         _column("address", _BLOB, sa.ForeignKey("mailbox.address")),
-        _column("entry_id", _BLOB),
-        _column("attachment_id", _BLOB),
-        _column("chunks", _NUMBER),
-        _column("is_whole", _FLAG),
-        sa.Column("pending_half_hour", _NUMBER),
-        sa.Column("peer", _BLOB),
+        *_columns(entry_id=_BLOB, attachment_id=_BLOB, chunks=_NUMBER, is_whole=_FLAG),
+        *_nullable(pending_half_hour=_NUMBER, peer=_BLOB),
         sa.UniqueConstraint("attachment_id"),
     )
     op.create_index(op.f("ix_attachment_address_entry_id"), "attachment", ["address", "entry_id"])
@@ -109,18 +84,14 @@ def _create_mailbox_tables() -> None:
         "chunk",
         _id(sa.ForeignKey("sealed.id")),
         _column("attachment_row", _ROW, sa.ForeignKey("attachment.id")),
-        _column("number", _NUMBER),
+        *_columns(number=_NUMBER),
         sa.UniqueConstraint("attachment_row", "number"),
     )
     op.create_table(
         "ended_mailbox",
         _id(),
-        _column("address", _BLOB),
-        _column("recipient", _BLOB),
-        _column("verify_key", _BLOB),
-        _column("statement", _BLOB),
-        _column("day", _DAY),
-        _column("is_counted", _FLAG),
+        *_columns(address=_BLOB, recipient=_BLOB, verify_key=_BLOB, statement=_BLOB, day=_DAY),
+        *_columns(is_counted=_FLAG),
         sa.UniqueConstraint("address"),
     )
 
@@ -129,17 +100,12 @@ def _create_desk_tables() -> None:
     op.create_table(
         "letterhead",
         sa.Column("serial", _ROW, primary_key=True, autoincrement=False),
-        _column("body", _BLOB),
-        _column("signature", _BLOB),
+        *_columns(body=_BLOB, signature=_BLOB),
     )
     op.create_table(
         "record",
         _id(sa.ForeignKey("sealed.id")),
-        _column("kind", _WORD),
-        _column("name", _BLOB),
-        _column("revision", _NUMBER),
-        _column("base", _NUMBER),
-        _column("goes_to_peers", _FLAG),
+        *_columns(kind=_WORD, name=_BLOB, revision=_NUMBER, base=_NUMBER, goes_to_peers=_FLAG),
         sa.UniqueConstraint("kind", "name"),
         sa.CheckConstraint("revision >= 1", name="revision"),
     )
@@ -147,7 +113,7 @@ def _create_desk_tables() -> None:
         "deletion_order",
         _id(sa.ForeignKey("sealed.id")),
         _column("address", _BLOB, sa.ForeignKey("mailbox.address")),
-        _column("due", _DAY),
+        *_columns(due=_DAY),
         sa.UniqueConstraint("address"),
     )
     op.create_index(op.f("ix_deletion_order_due"), "deletion_order", ["due"])
@@ -155,13 +121,13 @@ def _create_desk_tables() -> None:
         "deletion_order_tally",
         _id(sa.ForeignKey("sealed.id")),
         _column("order_row", _ROW, sa.ForeignKey("deletion_order.id")),
-        _column("number", _NUMBER),
+        *_columns(number=_NUMBER),
         sa.UniqueConstraint("order_row", "number"),
     )
     op.create_table(
         "ledger_tally",
         _id(sa.ForeignKey("sealed.id")),
-        _column("digest", _BLOB),
+        *_columns(digest=_BLOB),
         sa.UniqueConstraint("digest"),
     )
     op.create_table(
@@ -173,15 +139,10 @@ def _create_sync_tables() -> None:
     op.create_table(
         "peer",
         _id(),
-        _column("name", _BLOB),
-        _column("card", _BLOB),
-        _column("sent_serial", _NUMBER),
-        _column("acknowledged_serial", _NUMBER),
-        _column("applied_serial", _NUMBER),
-        sa.Column("last_applied_day", _DAY),
-        sa.Column("rollback_day", _DAY),
-        _column("letterhead_serial", _NUMBER),
-        _column("has_more", _FLAG),
+        *_columns(name=_BLOB, card=_BLOB, sent_serial=_NUMBER, acknowledged_serial=_NUMBER),
+        *_columns(applied_serial=_NUMBER),
+        *_nullable(last_applied_day=_DAY, rollback_day=_DAY),
+        *_columns(letterhead_serial=_NUMBER, has_more=_FLAG),
         sa.UniqueConstraint("name"),
         sa.CheckConstraint("length(name) IN (0, 8)", name="name"),
     )
@@ -189,23 +150,16 @@ def _create_sync_tables() -> None:
         "outbox",
         _id(),
         _column("peer", _BLOB, sa.ForeignKey("peer.name")),
-        _column("kind", _WORD),
-        _column("address", _BLOB),
-        _column("name", _BLOB),
-        _column("tally_digests", _BLOB),
-        sa.Column("pouch_serial", _NUMBER),
-        sa.Column("packed_revision", _NUMBER),
-        _column("is_changed", _FLAG),
+        *_columns(kind=_WORD, address=_BLOB, name=_BLOB, tally_digests=_BLOB),
+        *_nullable(pouch_serial=_NUMBER, packed_revision=_NUMBER),
+        *_columns(is_changed=_FLAG),
         sa.UniqueConstraint("peer", "kind", "address", "name"),
     )
     op.create_index(op.f("ix_outbox_peer_address"), "outbox", ["peer", "address"])
     op.create_table(
         "sync_finding",
         _id(),
-        _column("address", _BLOB),
-        _column("entry_id", _BLOB),
-        _column("kind", _WORD),
-        _column("day", _DAY),
+        *_columns(address=_BLOB, entry_id=_BLOB, kind=_WORD, day=_DAY),
         sa.UniqueConstraint("address", "entry_id", "kind"),
     )
 
@@ -216,3 +170,11 @@ def _id(*constraints: sa.ForeignKey) -> sa.Column[int]:
 
 def _column(name: str, kind: Any, *constraints: sa.ForeignKey) -> sa.Column[Any]:  # noqa: ANN401  # any column type
     return sa.Column(name, kind, *constraints, nullable=False)
+
+
+def _columns(**kinds: Any) -> list[sa.Column[Any]]:  # noqa: ANN401  # as above
+    return [_column(name, kind) for name, kind in kinds.items()]
+
+
+def _nullable(**kinds: Any) -> list[sa.Column[Any]]:  # noqa: ANN401  # as above
+    return [sa.Column(name, kind) for name, kind in kinds.items()]

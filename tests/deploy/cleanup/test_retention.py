@@ -33,13 +33,12 @@ from protocol.statements import deletion_order, removal
 from protocol.strand import DeskWriter, EntryWriter, SourceWriter
 from source_app.config import SourceConfig
 from store import cleanup, deletion_orders, entries, letterheads, mailboxes
-from store import ledger_tallies as ledger
 from store.database.engine import Store, create_store
 from store.sessions import open_sessions
 from tests.protocol.desk_factories import DESK_KEY, FINGERPRINT, a_letterhead
 from tests.protocol.mailbox_factories import DAY, LAPTOP, WORKSTATION, a_mailbox
 from tests.source_app.desks import TODAY, make_desk
-from tests.store.factories import NOW, a_record, files_of, rows, usage
+from tests.store.factories import NOW, a_record, all_tallies, files_of, rows, usage
 
 DUE = DAY + timedelta(days=7)
 TALLIES = tuple(sorted(os.urandom(600) for _ in range(8)))
@@ -135,7 +134,7 @@ class Shelf:
 
     def tallies(self) -> list[bytes]:
         with self.store.reading() as session:
-            return sorted(ledger.all_tallies(session))
+            return sorted(all_tallies(session))
 
 
 @pytest.fixture

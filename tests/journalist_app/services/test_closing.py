@@ -44,6 +44,7 @@ from tests.journalist_app.desk_factories import (
     publish,
 )
 from tests.journalist_app.refusals import refuses
+from tests.store.factories import all_tallies
 
 CLOSING_ID = EntryId(b"c" * 16)
 DELETES_AFTER = 90
@@ -572,7 +573,7 @@ def test_a_mailbox_that_its_source_ended_is_counted_when_the_adviser_has_seen_it
     inbox_lists.acknowledge_ended(desk, source.keys.address, TODAY)
 
     with world.store.reading() as session:
-        tallies = counted(world, tuple(ledger.all_tallies(session)))
+        tallies = counted(world, tuple(all_tallies(session)))
     assert (tallies["mailbox"], tallies["theme"]) == ("read", "intimidation")
     assert casefiles.read_casefile(desk, source.keys.address) == Casefile()
     with pytest.raises(MailboxNotFoundError):
@@ -595,7 +596,7 @@ def seen_to_have_ended(world: World, desk: OpenDesk, source: ASource) -> dict[st
     source.ends(day=NEW_YEAR)
     inbox_lists.acknowledge_ended(desk, source.keys.address, NEW_YEAR)
     with world.store.reading() as session:
-        tallies = tuple(ledger.all_tallies(session))
+        tallies = tuple(all_tallies(session))
         assert records.revisions(session, RecordKind.CASEFILE) == []
     (year,) = {tally.year for tally in opened_tallies(world, tallies)}
     return {"year": str(year), **counted(world, tallies)}
@@ -697,7 +698,7 @@ def test_a_mailbox_that_ended_unread_is_a_line_of_its_own(world: World) -> None:
     inbox_lists.acknowledge_ended(desk, source.keys.address, TODAY)
 
     with world.store.reading() as session:
-        assert counted(world, tuple(ledger.all_tallies(session))) == {"mailbox": "ended_unread"}
+        assert counted(world, tuple(all_tallies(session))) == {"mailbox": "ended_unread"}
 
 
 def test_a_false_ending_is_not_counted(world: World) -> None:

@@ -34,6 +34,7 @@ from store.database.sealed_rows import insert_sealed
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, World, a_source
 from tests.journalist_app.refusals import refuses
 from tests.journalist_app.services.synthetic_years import fill
+from tests.store.factories import all_tallies
 
 LAST_YEAR = TODAY.year - 1
 DAY = date(LAST_YEAR, 3, 4)
@@ -201,7 +202,7 @@ def test_a_forged_tally_counts_nothing_and_shows(world: World, desk: OpenDesk) -
 def test_a_tally_that_was_copied_in_the_store_counts_once(world: World, desk: OpenDesk) -> None:
     leave_tallies(world, Casefile(first_message=DAY))
     with world.store.reading() as session:
-        copies = list(ledger_tallies.all_tallies(session))
+        copies = list(all_tallies(session))
     with world.store.writing() as session:
         ledger_tallies.add(session, copies)  # as a pouch would
         for copy in copies:
