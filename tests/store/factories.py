@@ -39,7 +39,7 @@ def an_entry(
     is_answer: bool = True,
     durable: bool = True,
 ) -> bytes:
-    """Append after the strand's head, unless the test says another place; return the entry id."""
+    """Append an entry and return its id. Its place is after the strand's head, unless the test names one."""
     entry_id = entry_id or os.urandom(16)
     with store.writing(durable=durable) as session:
         head = next(
@@ -78,7 +78,7 @@ def an_upload(
     half_hour: int = NOW,
     durable: bool = True,
 ) -> bytes:
-    """Write a whole attachment as pending; return its id."""
+    """Upload an attachment completely, leave it pending, and return its id."""
     attachment_id = os.urandom(16)
     with store.writing(durable=durable) as session:
         attachments.begin_upload(
@@ -133,7 +133,7 @@ def a_peer(store: Store, name: bytes = STRAND) -> bytes:
 
 
 def noted(store: Store, peer: bytes = STRAND) -> list[tuple[OutboxKind, bytes, bytes]]:
-    """Return what a peer is not known to have, packed or not: kind, address and name, kind by kind."""
+    """Return kind, address and name of each item in a peer's outbox, packed or not, sorted by kind."""
     query = text("SELECT kind, address, name FROM outbox WHERE peer = :peer")
     with store.reading() as session:
         found = [
@@ -145,7 +145,7 @@ def noted(store: Store, peer: bytes = STRAND) -> list[tuple[OutboxKind, bytes, b
 
 
 def deliver(store: Store, peer: bytes = STRAND, revisions: Mapping[int, int] | None = None) -> int:
-    """Pack all that a peer is not known to have, and have it taken in; return the serial."""
+    """Pack the outbox of a peer into one pouch, confirm that pouch, and return its serial."""
     with store.writing() as session:
         serial = peers.reserve_serial(session, peer)
         ids = [each.id for what in OutboxKind for each in outbox.of_kind(session, peer, what)]
@@ -162,7 +162,7 @@ def all_tallies(session: Session) -> list[bytes]:
 
 def rows(store: Store, table: str) -> int:
     with store.reading() as session:
-        return session.execute(text(f"SELECT count(*) FROM {table}")).scalar_one()  # noqa: S608  # our own words
+        return session.execute(text(f"SELECT count(*) FROM {table}")).scalar_one()  # noqa: S608  # a constant
 
 
 def usage(store: Store) -> int:
@@ -171,5 +171,5 @@ def usage(store: Store) -> int:
 
 
 def files_of(store: Store) -> bytes:
-    """Return the bytes of the store's file and of whatever lies beside it."""
+    """Return the bytes of every file in the folder of the store."""
     return b"".join(path.read_bytes() for path in sorted(store.path.parent.iterdir()))

@@ -37,7 +37,7 @@ def test_a_file_comes_back_in_its_order_and_whole(store: Store, address: bytes) 
     assert chunks == list(attachments.read_chunks(store, address, attachment_id))
 
 
-def test_a_pending_file_can_be_read_by_nobody(store: Store, address: bytes) -> None:
+def test_a_pending_file_cannot_be_read(store: Store, address: bytes) -> None:
     attachment_id = an_upload(store, address, os.urandom(16))
     with pytest.raises(AttachmentMissingError):
         next(attachments.read_chunks(store, address, attachment_id))
@@ -99,14 +99,14 @@ def test_no_file_is_begun_without_a_mailbox(store: Store) -> None:
         begin(store, os.urandom(20), os.urandom(16))
 
 
-def test_what_was_never_begun_cannot_be_finished(store: Store) -> None:
+def test_an_upload_that_was_not_begun_cannot_be_finished(store: Store) -> None:
     with store.writing() as session, pytest.raises(AttachmentMissingError):
         attachments.finish_upload(session, os.urandom(16))
 
 
 @pytest.mark.parametrize("size", [0, 1, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 3 * CHUNK_BYTES])
 @pytest.mark.parametrize("piece", [65_552, 5_000_000])
-def test_a_file_of_any_size_in_any_pieces_is_written_in_as_few_chunks_as_can_be(
+def test_a_file_is_written_in_as_few_chunks_as_possible(
     store: Store, address: bytes, size: int, piece: int
 ) -> None:
     attachment_id, entry_id, payload = os.urandom(16), os.urandom(16), os.urandom(size)
@@ -139,7 +139,7 @@ def test_a_file_that_finds_no_room_for_its_end_is_not_whole(store: Store, addres
     assert (0, 1) == (rows(store, "attachment WHERE is_whole"), rows(store, "chunk"))
 
 
-def test_a_file_given_up_while_it_is_written_takes_no_more(store: Store, address: bytes) -> None:
+def test_an_upload_that_was_abandoned_refuses_more_chunks(store: Store, address: bytes) -> None:
     attachment_id = os.urandom(16)
     begin(store, address, attachment_id)
     writer = ChunkWriter(store, attachment_id, WIDE)
@@ -150,7 +150,7 @@ def test_a_file_given_up_while_it_is_written_takes_no_more(store: Store, address
         writer.finish()
 
 
-def test_an_abandoned_upload_gives_its_room_back_and_adopted_files_stay(store: Store, address: bytes) -> None:
+def test_an_abandoned_upload_frees_its_bytes_and_adopted_files_stay(store: Store, address: bytes) -> None:
     entry_id = os.urandom(16)
     kept = an_upload(store, address, entry_id)
     an_entry(store, address, entry_id=entry_id, attachment_ids=[kept])
@@ -165,7 +165,7 @@ def test_an_abandoned_upload_gives_its_room_back_and_adopted_files_stay(store: S
     assert (1, 3) == (rows(store, "attachment"), rows(store, "deletion_queue"))
 
 
-def test_giving_up_one_attempt_leaves_the_other_under_way(store: Store, address: bytes) -> None:
+def test_abandoning_one_attempt_leaves_the_other_attempt_pending(store: Store, address: bytes) -> None:
     entry_id = os.urandom(16)
     given_up, under_way = (an_upload(store, address, entry_id) for _ in range(2))
     with store.writing() as session:
@@ -176,7 +176,7 @@ def test_giving_up_one_attempt_leaves_the_other_under_way(store: Store, address:
         assert attachments.find(session, address, under_way) is not None
 
 
-def test_what_came_of_a_file_so_far_is_told_until_it_is_adopted(store: Store, address: bytes) -> None:
+def test_the_chunks_of_an_upload_are_reported_until_an_entry_adopts_it(store: Store, address: bytes) -> None:
     entry_id, cut_off = os.urandom(16), os.urandom(16)
     with store.writing() as session:
         attachments.begin_upload(

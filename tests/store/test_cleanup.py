@@ -23,7 +23,7 @@ def a_canary() -> bytes:
 
 
 def fill(store: Store, count: int, chance: random.Random) -> dict[tuple[bytes, bytes], bytes]:
-    """Append entries of mixed size, one in twenty with a file; return the canary of each."""
+    """Append entries of mixed size, one in twenty with a file. Return the canary of each."""
     canaries = {}
     mailboxes_ = [a_mailbox(store) for _ in range(10)]
     for _ in range(count):
@@ -46,7 +46,7 @@ def fill(store: Store, count: int, chance: random.Random) -> dict[tuple[bytes, b
 
 
 @pytest.mark.slow
-def test_what_is_deleted_leaves_no_byte_and_harms_no_other(store: Store) -> None:
+def test_deleted_rows_leave_no_byte_and_other_rows_are_unharmed(store: Store) -> None:
     chance = random.Random(2)  # for sizes
     canaries = fill(store, 3000, chance)
     gone = set(chance.sample(sorted(canaries), 1500))
@@ -70,7 +70,7 @@ def test_what_is_deleted_leaves_no_byte_and_harms_no_other(store: Store) -> None
     assert sealed == in_mailboxes == usage(store)
 
 
-def test_what_could_open_an_entry_is_gone_before_the_payload_is(store: Store, address: bytes) -> None:
+def test_the_header_of_an_entry_is_gone_before_its_payload(store: Store, address: bytes) -> None:
     entry_id = an_entry(store, address, header=b"the very header" * 100)
     with store.writing() as session:
         entries.remove_entry(session, address, entry_id, removal=b"removal")
@@ -78,7 +78,7 @@ def test_what_could_open_an_entry_is_gone_before_the_payload_is(store: Store, ad
     assert b"the very header" not in files_of(store)
 
 
-def test_no_sealed_byte_is_in_a_page_that_the_tree_moves(store: Store, address: bytes) -> None:
+def test_no_encrypted_byte_is_in_a_page_that_the_tree_moves(store: Store, address: bytes) -> None:
     for size in (1, 100, 489, 600, 3000, 4040, 4061, 4096, 8000, 12_000):
         an_entry(store, address, header=b"!" * size, payload=b"!" * size)
     assert store.checkpoint()
@@ -97,15 +97,17 @@ def test_a_sweep_takes_short_steps_and_writers_pass_between(store: Store, addres
         entries.remove_entry(session, address, entry_id, removal=b"removal")
     with ThreadPoolExecutor(1) as thread:
         sweeping = thread.submit(cleanup.destroy_deleted, store, NOW)
-        meanwhile = 0
+        appended = 0
         while not sweeping.done():
             an_entry(store, address)
-            meanwhile += 1
+            appended += 1
     assert cleanup.SweepResult(rows=37, is_clean=True) == sweeping.result()
-    assert meanwhile > 1
+    assert appended > 1
 
 
-def test_uploads_nobody_adopted_are_swept_and_adopted_ones_are_not(store: Store, address: bytes) -> None:
+def test_uploads_that_no_entry_adopted_are_swept_and_adopted_ones_are_not(
+    store: Store, address: bytes
+) -> None:
     entry_id = os.urandom(16)
     adopted = an_upload(store, address, entry_id, half_hour=NOW - 500)
     an_entry(store, address, entry_id=entry_id, attachment_ids=[adopted])
@@ -136,7 +138,7 @@ def test_a_reader_in_the_way_is_reported(
     assert cleanup.destroy_deleted(store, NOW).is_clean
 
 
-def test_a_tidied_store_does_not_tell_who_came_first(store: Store) -> None:
+def test_a_rewritten_store_does_not_show_which_row_arrived_first(store: Store) -> None:
     arrived = []
     for _ in range(60):
         address, canary = a_mailbox(store), os.urandom(16)
@@ -151,7 +153,7 @@ def test_a_tidied_store_does_not_tell_who_came_first(store: Store) -> None:
     assert 10 < sum(arrived.index(a) < arrived.index(b) for a, b in pairwise(on_disk)) < 50
 
 
-def test_two_stores_of_the_same_rows_are_the_same_bytes_after_tidying(store: Store) -> None:
+def test_two_stores_with_the_same_rows_have_the_same_bytes_after_a_rewrite(store: Store) -> None:
     chance = random.Random(3)  # for sizes
     fill(store, 60, chance)
     assert cleanup.rewrite_store(store)
@@ -177,7 +179,7 @@ def test_two_stores_of_the_same_rows_are_the_same_bytes_after_tidying(store: Sto
     assert differing <= {place for counter in counters for place in counter}
 
 
-def test_a_tidy_that_is_killed_leaves_the_store_as_it_was(store: Store, address: bytes) -> None:
+def test_a_rewrite_that_is_killed_leaves_the_store_as_it_was(store: Store, address: bytes) -> None:
     ids = [an_entry(store, address, payload=os.urandom(500_000)) for _ in range(40)]
     fork = multiprocessing.get_context("fork")
     for wait in (0.0, 0.02, 0.05, 0.1):
@@ -192,14 +194,14 @@ def test_a_tidy_that_is_killed_leaves_the_store_as_it_was(store: Store, address:
     assert cleanup.rewrite_store(store)
 
 
-def test_both_apps_run_while_the_store_is_tidied(store: Store, address: bytes) -> None:
+def test_both_apps_run_while_the_store_is_rewritten(store: Store, address: bytes) -> None:
     for _ in range(30):
         an_entry(store, address, payload=os.urandom(500_000))
     other = open_store(store.path)
     with ThreadPoolExecutor(1) as thread:
         tidying = thread.submit(cleanup.rewrite_store, other)
         while not tidying.done():
-            an_entry(store, address, payload=b"meanwhile")
+            an_entry(store, address, payload=b"appended")
             with store.reading() as session:
                 entries.strand_heads(session, address)
         assert tidying.result()

@@ -15,7 +15,7 @@ def order_of(store: Store, address: bytes) -> StoredOrder | None:
         return deletion_orders.find(session, address)
 
 
-def test_an_order_comes_back_with_its_tallies_in_order(store: Store, address: bytes) -> None:
+def test_an_order_is_found_with_its_tallies_in_order(store: Store, address: bytes) -> None:
     tallies = tuple(os.urandom(40) for _ in range(9))
     an_order(store, address, b"a statement", tallies=tallies)
     assert StoredOrder(address, b"a statement", DAY, tallies) == order_of(store, address)

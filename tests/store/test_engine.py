@@ -99,13 +99,13 @@ def test_a_reader_sees_one_moment(store: Store, address: bytes) -> None:
     assert 1 == rows(store, "entry")
 
 
-def test_a_missing_store_is_not_made_anew(tmp_path: Path) -> None:
+def test_a_missing_store_is_not_created_again(tmp_path: Path) -> None:
     with pytest.raises(StoreMissingError):
         open_store(tmp_path / "store.db")
     assert not any(tmp_path.iterdir())
 
 
-def test_a_store_that_vanishes_takes_no_more_entries(store: Store, address: bytes) -> None:
+def test_a_store_that_vanished_refuses_entries(store: Store, address: bytes) -> None:
     shutil.rmtree(store.path.parent)
     with pytest.raises(StoreMissingError):
         an_entry(store, address)
@@ -114,7 +114,7 @@ def test_a_store_that_vanishes_takes_no_more_entries(store: Store, address: byte
     assert not store.path.exists()
 
 
-def test_a_store_put_back_from_a_copy_is_the_one_that_is_used(store: Store, address: bytes) -> None:
+def test_a_store_restored_from_a_copy_is_the_one_that_is_used(store: Store, address: bytes) -> None:
     store.checkpoint()
     copy = store.path.with_name("copy.db")
     shutil.copy(store.path, copy)
@@ -129,15 +129,15 @@ def test_a_path_that_cannot_be_opened_is_a_missing_store(tmp_path: Path) -> None
         session.execute(text("SELECT 1 FROM mailbox"))
 
 
-@pytest.mark.parametrize("content", [b"this is no database" * 500, b"SQLite format 3\0" + bytes(8000)])
-def test_a_file_that_is_no_store_is_refused(tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize("content", [b"not a database" * 500, b"SQLite format 3\0" + bytes(8000)])
+def test_a_file_that_is_not_a_store_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "store.db"
     path.write_bytes(content)
     with pytest.raises(StoreDamagedError):
         open_store(path)
 
 
-def test_a_damaged_store_is_refused_when_the_damage_is_met(store: Store, address: bytes) -> None:
+def test_a_damaged_store_is_refused_when_the_damage_is_read(store: Store, address: bytes) -> None:
     an_entry(store, address)
     store.checkpoint()
     store.close()
@@ -164,7 +164,7 @@ def test_a_database_without_our_tables_is_refused(tmp_path: Path) -> None:
         open_store(path)
 
 
-def test_a_store_kept_by_another_process_is_busy_not_lost(store: Store, address: bytes) -> None:
+def test_a_store_that_another_process_writes_to_is_busy(store: Store, address: bytes) -> None:
     patient = Store(store.path, wait_seconds=0.05)
     with closing(sqlite3.connect(store.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -196,7 +196,7 @@ def test_a_writer_waits_for_another_process(store: Store, address: bytes) -> Non
 
 
 @pytest.mark.skipif(not CAN_MOUNT, reason="only root may mount a disk; the page limit below is met by all")
-def test_a_full_disk_is_said_and_harms_nothing() -> None:
+def test_a_full_disk_is_reported_and_harms_nothing() -> None:
     with a_small_disk("3m") as disk:
         store = create_store(disk / "var" / "store.db")
         address = a_mailbox(store)
@@ -216,7 +216,7 @@ def test_a_full_disk_is_said_and_harms_nothing() -> None:
 
 
 @pytest.mark.skipif(not CAN_MOUNT, reason="only root may mount a disk")
-def test_a_read_only_disk_is_said() -> None:
+def test_a_read_only_disk_is_reported() -> None:
     with a_small_disk("9m") as disk:
         store = create_store(disk / "var" / "store.db")
         address = a_mailbox(store)
@@ -234,14 +234,14 @@ def test_a_file_that_may_grow_no_more_is_full(store: Store, address: bytes) -> N
         [an_entry(store, address, payload=os.urandom(60_000)) for _ in range(100)]
 
 
-def test_what_the_driver_says_without_a_code_is_not_hidden(store: Store) -> None:
+def test_an_error_of_the_driver_without_a_code_is_not_hidden(store: Store) -> None:
     with pytest.raises(sqlite3.Error), translating(store.path):
         raise sqlite3.ProgrammingError
     with pytest.raises(sqlite3.InterfaceError), translating(store.path):
         raise sqlite3.InterfaceError
 
 
-def test_no_refusal_holds_a_value(store: Store) -> None:
+def test_no_refusal_has_a_value_of_a_row(store: Store) -> None:
     said = []
     for statement in ("INSERT INTO deletion_queue VALUES (:value), (:value)", "SELECT :value FROM nowhere"):
         with pytest.raises(Exception, match=r".") as caught, store.writing() as session:
@@ -254,14 +254,14 @@ def test_no_refusal_holds_a_value(store: Store) -> None:
     assert "987654321" not in " ".join(said)
 
 
-def test_nothing_of_a_statement_is_logged(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_statement_is_logged(store: Store, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     address = a_mailbox(store)
     an_entry(store, address)
     assert repr(address) not in caplog.text
 
 
-def test_a_checkpoint_says_whether_the_journal_is_empty(store: Store, address: bytes) -> None:
+def test_a_checkpoint_reports_whether_the_journal_is_empty(store: Store, address: bytes) -> None:
     an_entry(store, address)
     with store.reading() as session:
         entries.of_mailbox(session, address)
@@ -293,7 +293,7 @@ def test_no_connection_is_carried_into_a_fork(store: Store, address: bytes) -> N
     assert 0 == other.exitcode
 
 
-def test_a_store_that_was_let_go_hinders_no_fork(store: Store) -> None:
+def test_a_store_that_was_garbage_collected_does_not_hinder_a_fork(store: Store) -> None:
     forgotten = Store(store.path)
     del forgotten
     other = multiprocessing.get_context("fork").Process(target=int)
@@ -317,8 +317,10 @@ def test_every_refusal_is_a_store_error() -> None:
     assert all(issubclass(kind, StoreError) for kind in kinds)
 
 
-def test_a_value_of_another_kind_than_its_column_reads_as_none_of_ours(store: Store, address: bytes) -> None:
-    """SQLite keeps anything in any column. A reader refuses it; what breaks would break a page."""
+def test_a_value_of_another_type_than_its_column_is_read_as_an_impossible_one(
+    store: Store, address: bytes
+) -> None:
+    """SQLite stores any type in any column. A reader refuses such a value instead of failing on it."""
     an_entry(store, address)
     with closing(sqlite3.connect(store.path)) as other, other:
         other.execute("UPDATE entry SET envelope = 'a text', signature = 1000000000000, day = 'no day'")

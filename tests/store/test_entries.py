@@ -43,7 +43,7 @@ def append_many(store: Store, address: bytes, count: int) -> None:
         list(threads.map(lambda _: append_with_patience(store, address), range(count)))
 
 
-def test_an_entry_comes_back_as_it_was_appended(store: Store, address: bytes) -> None:
+def test_an_entry_is_read_as_it_was_appended(store: Store, address: bytes) -> None:
     entry_id = an_entry(store, address, header=b"header", payload=b"payload")
     with store.reading() as session:
         found = entries.find(session, address, entry_id)
@@ -59,13 +59,13 @@ def test_an_entry_is_found_in_its_own_mailbox_only(store: Store, address: bytes)
         assert entries.find(session, a_mailbox(store), entry_id) is None
 
 
-def test_what_was_sealed_is_in_no_repr(store: Store, address: bytes) -> None:
+def test_no_ciphertext_is_in_a_repr(store: Store, address: bytes) -> None:
     entry_id = an_entry(store, address, header=b"canary", payload=b"canary")
     with store.reading() as session:
         assert "canary" not in repr(entries.find(session, address, entry_id))
 
 
-def test_strands_count_each_for_itself(store: Store, address: bytes) -> None:
+def test_each_strand_has_its_own_numbers(store: Store, address: bytes) -> None:
     an_entry(store, address)
     an_entry(store, address)
     an_entry(store, address, author=entries.DESK, strand=b"strand-1")
@@ -93,7 +93,7 @@ def test_entries_are_listed_by_author_strand_and_number(store: Store, address: b
     [(2, b"\xaa" * 32), (1, bytes(32)), (3, None), (4, b"\xaa" * 32)],
     ids=["another head", "the start again", "a number left out", "both"],
 )
-def test_a_writer_who_built_upon_another_head_is_refused(
+def test_a_writer_who_saw_another_head_is_refused(
     store: Store, address: bytes, number: int, previous: bytes | None
 ) -> None:
     an_entry(store, address)
@@ -111,7 +111,7 @@ def test_the_same_entry_twice_is_one_entry(store: Store, address: bytes, number:
     assert (1, 1) == (rows(store, "entry"), rows(store, "sealed"))
 
 
-def test_a_refusal_that_is_swallowed_commits_nothing(store: Store, address: bytes) -> None:
+def test_a_refusal_that_the_caller_catches_commits_nothing(store: Store, address: bytes) -> None:
     entry_id = an_entry(store, address)
     with store.reading() as session:
         (head,) = entries.strand_heads(session, address)
@@ -144,7 +144,7 @@ def test_a_refusal_that_is_swallowed_commits_nothing(store: Store, address: byte
         assert [head] == entries.strand_heads(session, address)
 
 
-def test_a_row_that_fits_no_rule_is_no_lost_race(store: Store, address: bytes) -> None:
+def test_a_row_that_breaks_a_constraint_is_not_reported_as_a_lost_race(store: Store, address: bytes) -> None:
     with pytest.raises(IntegrityError):
         an_entry(store, address, author=7)
     assert (0, 0) == (rows(store, "strand_head"), usage(store))
@@ -213,7 +213,9 @@ def test_an_upload_that_was_cut_off_is_not_adopted(store: Store, address: bytes)
         an_entry(store, address, entry_id=entry_id, attachment_ids=[attachment_id])
 
 
-def test_nobody_adopts_the_attachment_of_another_mailbox_or_entry(store: Store, address: bytes) -> None:
+def test_an_entry_cannot_adopt_the_attachment_of_another_mailbox_or_entry(
+    store: Store, address: bytes
+) -> None:
     entry_id = os.urandom(16)
     attachment_id = an_upload(store, address, entry_id)
     with pytest.raises(AttachmentMissingError):
@@ -245,7 +247,7 @@ def test_a_removed_entry_is_unreadable_at_once_and_leaves_a_tombstone(store: Sto
     assert (0, 0) == (rows(store, "sealed"), usage(store))
 
 
-def test_a_strand_goes_on_after_its_head_was_removed(store: Store, address: bytes) -> None:
+def test_a_strand_continues_after_its_head_was_removed(store: Store, address: bytes) -> None:
     entry_id = an_entry(store, address)
     with store.writing() as session:
         entries.remove_entry(session, address, entry_id, removal=b"removal")
@@ -281,7 +283,7 @@ def taken_in(store: Store, address: bytes, **changed: object) -> None:
 REMOVED = {"header": None, "payload": None, "removal": b"removal"}
 
 
-def test_an_entry_that_a_peer_brings_is_kept_with_its_files(store: Store, address: bytes) -> None:
+def test_an_entry_from_a_peer_is_stored_with_its_files(store: Store, address: bytes) -> None:
     entry_id, digest = os.urandom(16), os.urandom(32)
     attachment_id = an_upload(store, address, entry_id, [b"chunk"], header=b"its header")
     taken_in(store, address, entry_id=entry_id, digest=digest, attachment_ids=[attachment_id])
@@ -296,9 +298,7 @@ def test_an_entry_that_a_peer_brings_is_kept_with_its_files(store: Store, addres
         assert [1, 2] == [entry.number for entry in entries.of_mailbox(session, address)]
 
 
-def test_an_entry_that_was_removed_before_it_came_takes_its_place_and_opens_nothing(
-    store: Store, address: bytes
-) -> None:
+def test_a_tombstone_from_a_peer_takes_its_number_and_has_no_ciphertext(store: Store, address: bytes) -> None:
     entry_id, digest = os.urandom(16), os.urandom(32)
     taken_in(store, address, entry_id=entry_id, digest=digest, **REMOVED)
     with store.reading() as session:
@@ -317,7 +317,7 @@ def test_an_entry_that_was_removed_before_it_came_takes_its_place_and_opens_noth
     assert b"removal" == found.removal
 
 
-def test_what_comes_early_is_kept_in_its_place_and_the_head_is_the_newest(
+def test_an_entry_that_arrives_early_keeps_its_number_and_the_head_is_the_newest(
     store: Store, address: bytes
 ) -> None:
     digests = {number: os.urandom(32) for number in (3, 1, 4, 2)}
@@ -332,7 +332,7 @@ def test_what_comes_early_is_kept_in_its_place_and_the_head_is_the_newest(
 
 
 @pytest.mark.parametrize("removed", [{}, REMOVED], ids=["entry", "tombstone"])
-def test_what_a_peer_brings_counts_as_it_did_there(
+def test_an_entry_from_a_peer_moves_its_mailbox_to_the_same_list_of_the_inbox(
     store: Store, address: bytes, removed: dict[str, object]
 ) -> None:
     def waits() -> bool:
@@ -351,7 +351,7 @@ def test_what_a_peer_brings_counts_as_it_did_there(
 
 
 @pytest.mark.parametrize("removed", [{}, REMOVED], ids=["entry", "tombstone"])
-def test_what_a_peer_brings_takes_no_place_and_no_id_that_is_taken(
+def test_an_entry_from_a_peer_is_refused_if_its_number_or_id_is_taken(
     store: Store, address: bytes, removed: dict[str, object]
 ) -> None:
     entry_id = an_entry(store, address)
@@ -369,7 +369,7 @@ def test_what_a_peer_brings_takes_no_place_and_no_id_that_is_taken(
     assert (1, 1, before) == (rows(store, "entry"), rows(store, "strand_head"), usage(store))
 
 
-def test_the_digest_at_a_place_is_told_of_tombstones_too(store: Store, address: bytes) -> None:
+def test_the_digest_at_a_number_is_also_returned_for_a_tombstone(store: Store, address: bytes) -> None:
     an_entry(store, address)
     an_entry(store, address)
     with store.reading() as session:
@@ -394,7 +394,7 @@ def test_the_first_removal_stays(store: Store, address: bytes) -> None:
     assert 1 == rows(store, "deletion_queue")
 
 
-def test_what_is_not_there_cannot_be_removed(store: Store, address: bytes) -> None:
+def test_an_entry_that_does_not_exist_cannot_be_removed(store: Store, address: bytes) -> None:
     with store.writing() as session, pytest.raises(EntryMissingError):
         entries.remove_entry(session, address, os.urandom(16), removal=b"removal")
 
@@ -416,7 +416,7 @@ def place_of(
         return entries.strand_end(session, address, author, strand)
 
 
-def test_a_writer_is_told_its_place_in_one_question(store: Store, address: bytes) -> None:
+def test_one_query_returns_the_end_of_a_strand(store: Store, address: bytes) -> None:
     assert StrandEnd(0, 0, bytes(32)) == place_of(store, address)
     an_entry(store, address, header=bytes(10), payload=bytes(20))
     an_entry(store, address, author=entries.DESK, strand=b"strand-1", header=b"", payload=bytes(5))
@@ -429,14 +429,12 @@ def test_a_writer_is_told_its_place_in_one_question(store: Store, address: bytes
     assert StrandEnd(35, 0, bytes(32)) == place_of(store, address, entries.DESK, b"strand-2")
 
 
-def test_there_is_no_place_without_a_mailbox(store: Store) -> None:
+def test_there_is_no_end_of_a_strand_without_a_mailbox(store: Store) -> None:
     assert place_of(store, os.urandom(20)) is None
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "'one'", "x'00'"])
-def test_there_is_no_place_after_a_head_that_no_writer_made(
-    store: Store, address: bytes, number: str
-) -> None:
+def test_a_head_that_no_writer_wrote_is_refused_as_damage(store: Store, address: bytes, number: str) -> None:
     an_entry(store, address)
     with store.writing() as session:
         session.execute(text(f"UPDATE strand_head SET number = {number}"))  # noqa: S608  # our own words
@@ -444,7 +442,7 @@ def test_there_is_no_place_after_a_head_that_no_writer_made(
         place_of(store, address)
 
 
-def test_what_comes_after_a_refusal_in_one_session_is_kept_or_undone_together(store: Store) -> None:
+def test_statements_after_a_refusal_are_committed_or_rolled_back_together(store: Store) -> None:
     def refuse_and_go_on(*, fail: bool) -> None:
         with store.writing() as session:
             with pytest.raises(NoSuchMailboxError):
@@ -468,7 +466,7 @@ def test_what_comes_after_a_refusal_in_one_session_is_kept_or_undone_together(st
     assert (1, 17) == (rows(store, "sealed"), usage(store))
 
 
-def test_entries_of_some_mailboxes_are_those_of_each(store: Store) -> None:
+def test_the_entries_of_several_mailboxes_are_those_of_each_mailbox(store: Store) -> None:
     written, silent, other = (a_mailbox(store) for _ in range(3))
     for address in (written, other, written):
         an_entry(store, address)

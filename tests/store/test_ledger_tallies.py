@@ -9,7 +9,7 @@ from store.database.engine import Store
 from tests.store.factories import NOW, all_tallies, files_of, rows, usage
 
 
-def test_the_ledger_gives_back_what_it_was_given_in_no_order_of_arrival(store: Store) -> None:
+def test_the_ledger_returns_its_tallies_in_no_order_of_arrival(store: Store) -> None:
     tallies = [os.urandom(64) for _ in range(60)]
     for tally in tallies:
         with store.writing() as session:
@@ -22,7 +22,7 @@ def test_the_ledger_gives_back_what_it_was_given_in_no_order_of_arrival(store: S
     assert tallies != found
 
 
-def test_the_ledger_has_no_column_that_could_tell_of_whom_or_when(store: Store) -> None:
+def test_the_ledger_has_no_column_with_a_mailbox_or_a_day(store: Store) -> None:
     with store.reading() as session:
         columns = session.execute(text("SELECT name FROM pragma_table_info('ledger_tally')")).scalars().all()
     assert ["id", "digest"] == columns  # of the tally itself
@@ -46,7 +46,7 @@ def test_dropped_tallies_leave_no_byte_behind(store: Store) -> None:
     assert (1, 1, 2400) == (rows(store, "ledger_tally"), rows(store, "sealed"), usage(store))
 
 
-def test_tallies_are_read_by_their_ids_and_what_is_gone_is_left_out(store: Store) -> None:
+def test_tallies_are_read_by_their_ids_and_missing_ones_are_left_out(store: Store) -> None:
     with store.writing() as session:
         ledger_tallies.add(session, [os.urandom(64) for _ in range(3)])
     with store.reading() as session:
@@ -59,7 +59,7 @@ def test_tallies_are_read_by_their_ids_and_what_is_gone_is_left_out(store: Store
     assert {first: everything[first], third: everything[third]} == dict(found)
 
 
-def test_a_tally_that_comes_twice_is_kept_once(store: Store) -> None:
+def test_a_tally_that_arrives_twice_is_stored_once(store: Store) -> None:
     with store.writing() as session:
         assert [True, False, True] == [
             ledger_tallies.apply_from_peer(session, tally) for tally in (b"one", b"one", b"two")
@@ -69,7 +69,7 @@ def test_a_tally_that_comes_twice_is_kept_once(store: Store) -> None:
     assert (3, 9) == (rows(store, "sealed"), usage(store))
 
 
-def test_a_tally_is_found_and_given_up_by_its_digest(store: Store) -> None:
+def test_a_tally_is_found_and_dropped_by_its_digest(store: Store) -> None:
     one, two = (hashlib.sha256(tally).digest() for tally in (b"one", b"two"))
     with store.writing() as session:
         ledger_tallies.add(session, [b"one", b"two"])

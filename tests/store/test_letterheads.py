@@ -7,7 +7,7 @@ def test_a_new_store_has_no_letterhead(store: Store) -> None:
         assert letterheads.latest(session) is None
 
 
-def test_the_newest_serial_counts_whatever_came_last(store: Store) -> None:
+def test_the_latest_letterhead_has_the_highest_serial_not_the_last_arrival(store: Store) -> None:
     with store.writing() as session:
         letterheads.add(session, 2, b"second", b"signature 2")
         letterheads.add(session, 1, b"first", b"signature 1")
@@ -29,7 +29,7 @@ def test_a_letterhead_is_found_by_its_serial(store: Store) -> None:
         assert letterheads.find(session, 3) is None
 
 
-def test_a_letterhead_that_nobody_has_yet_gives_way_to_the_desks_next_decision(store: Store) -> None:
+def test_a_letterhead_that_no_one_else_has_can_be_replaced(store: Store) -> None:
     with store.writing() as session:
         letterheads.add(session, 1, b"first", b"signature 1")
         for body in (b"second", b"another"):

@@ -71,7 +71,7 @@ def test_mailboxes_opened_before_a_day_are_listed_sorted(store: Store) -> None:
         assert sorted(old) == mailboxes.opened_before(session, DAY)
 
 
-def test_who_waits_longest_comes_first(store: Store) -> None:
+def test_the_mailbox_that_waits_longest_comes_first(store: Store) -> None:
     late, early, silent, answered = (a_mailbox(store) for _ in range(4))
     an_entry(store, late, day=DAY)
     an_entry(store, early, day=DAY - timedelta(3))
@@ -85,7 +85,7 @@ def test_who_waits_longest_comes_first(store: Store) -> None:
         assert InboxCounts(waiting=2, answered=1) == mailboxes.inbox_counts(session)
 
 
-def test_who_was_answered_last_comes_first(store: Store) -> None:
+def test_the_mailbox_that_was_answered_last_comes_first(store: Store) -> None:
     first, second = (a_mailbox(store) for _ in range(2))
     for address, day in ((first, DAY - timedelta(2)), (second, DAY)):
         an_entry(store, address, author=entries.DESK, strand=b"strand-1", day=day)
@@ -105,7 +105,7 @@ def test_a_source_who_writes_again_waits_since_the_first_time(store: Store, addr
     )
 
 
-def test_having_seen_neither_asks_nor_answers(store: Store, address: bytes) -> None:
+def test_a_read_receipt_neither_asks_nor_answers(store: Store, address: bytes) -> None:
     an_entry(store, address, speaks=False)
     assert [] == in_list(store, "waiting")
     an_entry(store, address)
@@ -113,7 +113,7 @@ def test_having_seen_neither_asks_nor_answers(store: Store, address: bytes) -> N
     assert [address] == in_list(store, "waiting")
 
 
-def test_an_answer_that_crossed_a_question_answers_it_not(store: Store, address: bytes) -> None:
+def test_an_answer_that_crossed_a_question_does_not_answer_it(store: Store, address: bytes) -> None:
     an_entry(store, address, day=DAY - timedelta(4))
     an_entry(store, address, author=entries.DESK, strand=b"strand-1", is_answer=False)
     with store.reading() as session:
@@ -128,7 +128,7 @@ def test_an_answer_that_crossed_a_question_answers_it_not(store: Store, address:
     assert [address] == in_list(store, "answered")
     an_entry(store, address, author=entries.DESK, strand=b"strand-1", is_answer=False)
     assert [address] == in_list(store, "answered")
-    an_entry(store, address, is_answer=False)  # says nothing of what a source writes
+    an_entry(store, address, is_answer=False)  # `is_answer` has no effect for a source
     assert [address] == in_list(store, "waiting")
 
 
@@ -137,7 +137,7 @@ def test_an_unknown_list_is_refused(store: Store) -> None:
         mailboxes.inbox_page(session, "lost", 0, 10)
 
 
-def test_a_mailbox_counts_its_sealed_bytes_pending_ones_too(store: Store, address: bytes) -> None:
+def test_a_mailbox_counts_its_encrypted_bytes_also_pending_ones(store: Store, address: bytes) -> None:
     an_entry(store, address, header=bytes(10), payload=bytes(100))
     an_upload(store, address, os.urandom(16), [bytes(1000)], header=bytes(20))
     with store.reading() as session:
@@ -218,7 +218,7 @@ def test_a_purged_mailbox_leaves_the_order_and_anonymous_tallies_and_nothing_els
     assert address not in files_of(store)
 
 
-def test_what_does_not_fit_the_ledger_purges_nothing(store: Store, address: bytes) -> None:
+def test_tallies_of_different_sizes_purge_nothing(store: Store, address: bytes) -> None:
     an_entry(store, address)
     with pytest.raises(ValueError, match="size"), store.writing() as session:
         mailboxes.purge_mailbox(session, address, statement=b"order", day=DAY, tallies=[b"one", b"other"])
@@ -259,7 +259,7 @@ def test_an_ended_mailbox_does_not_open_again_before_the_desk_has_seen_it(
         mailboxes.create_mailbox(session, **keys, day=DAY)
 
 
-def test_a_mailbox_that_is_not_there_cannot_end(store: Store) -> None:
+def test_a_mailbox_that_does_not_exist_cannot_end(store: Store) -> None:
     with store.writing() as session, pytest.raises(NoSuchMailboxError):
         mailboxes.end_for_good(session, os.urandom(20), statement=b"ended", day=DAY)
 
@@ -271,7 +271,7 @@ def test_no_part_of_a_mailbox_is_in_its_repr(store: Store, address: bytes) -> No
     assert repr(found.recipient) not in repr(found)
 
 
-def test_a_mailbox_ends_as_a_peer_says_it_ended(store: Store, address: bytes) -> None:
+def test_a_mailbox_ends_when_a_peer_reports_its_end(store: Store, address: bytes) -> None:
     an_entry(store, address)
     an_order(store, address)
     unknown = os.urandom(20)
@@ -293,7 +293,7 @@ def test_a_mailbox_ends_as_a_peer_says_it_ended(store: Store, address: bytes) ->
     assert (0, 0, 0) == tuple(rows(store, table) for table in ("mailbox", "entry", "deletion_order"))
 
 
-def test_a_line_is_marked_as_counted_where_there_is_one(store: Store, address: bytes) -> None:
+def test_the_line_of_an_ended_mailbox_is_marked_as_counted(store: Store, address: bytes) -> None:
     with store.writing() as session:
         assert not mailboxes.mark_counted(session, address)
         mailboxes.end_for_good(session, address, statement=b"ended", day=DAY)
@@ -305,7 +305,7 @@ def test_a_line_is_marked_as_counted_where_there_is_one(store: Store, address: b
     assert 0 == rows(store, "ended_mailbox")
 
 
-def test_what_does_not_fit_the_ledger_acknowledges_nothing(store: Store, address: bytes) -> None:
+def test_tallies_of_different_sizes_acknowledge_nothing(store: Store, address: bytes) -> None:
     with store.writing() as session:
         mailboxes.end_for_good(session, address, statement=b"ended", day=DAY)
     with pytest.raises(ValueError, match="size"), store.writing() as session:

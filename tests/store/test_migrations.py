@@ -94,4 +94,4 @@ def test_no_table_keeps_a_time() -> None:
         "public_file.name",
         "outbox.kind",
         "sync_finding.kind",
-    ] == texts  # words of ours, and no stamp
+    ] == texts  # our own constants, and no time stamp

@@ -74,7 +74,7 @@ def end(store: Store, address: bytes) -> None:
 # ---- what is noted
 
 
-def test_a_store_without_peers_notes_nothing(store: Store, address: bytes) -> None:
+def test_a_store_without_peers_queues_nothing(store: Store, address: bytes) -> None:
     an_entry(store, address)
     a_record(store, address)
     an_order(store, address)
@@ -83,7 +83,7 @@ def test_a_store_without_peers_notes_nothing(store: Store, address: bytes) -> No
 
 
 @pytest.mark.usefixtures("peer")
-def test_an_entry_is_noted_for_each_peer_and_for_none_twice(store: Store, address: bytes) -> None:
+def test_an_entry_is_queued_once_for_each_peer(store: Store, address: bytes) -> None:
     a_peer(store, OTHER)
     entry_id = an_entry(store, address)
     with store.writing() as session:
@@ -94,7 +94,7 @@ def test_an_entry_is_noted_for_each_peer_and_for_none_twice(store: Store, addres
 
 
 @pytest.mark.usefixtures("peer")
-def test_a_refused_entry_is_not_noted(store: Store, address: bytes) -> None:
+def test_a_refused_entry_is_not_queued(store: Store, address: bytes) -> None:
     entry_id = an_entry(store, address)
     deliver(store)
     with pytest.raises(entries.EntryExistsError):
@@ -103,12 +103,12 @@ def test_a_refused_entry_is_not_noted(store: Store, address: bytes) -> None:
 
 
 @pytest.mark.usefixtures("peer")
-def test_all_that_travels_is_noted_where_it_comes_about(store: Store, address: bytes) -> None:
+def test_everything_for_peers_is_queued_when_it_is_written(store: Store, address: bytes) -> None:
     tally = os.urandom(64)
     digest = hashlib.sha256(tally).digest()
     with store.writing() as session:
         letterheads.add(session, 1, b"body", b"signature")
-        public_files.put(session, "report-2026-nl.html", b"for everybody")
+        public_files.put(session, "report-2026-nl.html", b"for everyone")
         ledger.add(session, [tally])
     a_record(store, address)
     a_record(store, address, kind="draft", goes_to_peers=False)
@@ -123,7 +123,7 @@ def test_all_that_travels_is_noted_where_it_comes_about(store: Store, address: b
 
 
 @pytest.mark.usefixtures("peer")
-def test_a_letterhead_that_was_known_is_not_noted(store: Store) -> None:
+def test_a_known_letterhead_is_not_queued(store: Store) -> None:
     for _ in range(2):
         with store.writing() as session:
             letterheads.add(session, 1, b"body", b"signature")
@@ -138,7 +138,7 @@ def test_a_letterhead_that_was_known_is_not_noted(store: Store) -> None:
 
 
 @pytest.mark.usefixtures("peer")
-def test_what_is_dropped_is_told_and_what_never_was_is_not(store: Store, address: bytes) -> None:
+def test_a_dropped_item_is_queued_and_a_missing_one_is_not(store: Store, address: bytes) -> None:
     a_record(store, address)
     a_record(store, address, kind="draft", goes_to_peers=False)
     a_record(store, b"templates", kind="templates")
@@ -159,7 +159,7 @@ def test_what_is_dropped_is_told_and_what_never_was_is_not(store: Store, address
 
 
 @pytest.mark.usefixtures("peer")
-def test_of_an_ended_mailbox_its_end_alone_is_told(store: Store, address: bytes) -> None:
+def test_only_the_end_of_an_ended_mailbox_is_queued(store: Store, address: bytes) -> None:
     a_peer(store, OTHER)
     other = a_mailbox(store)
     kept = an_entry(store, other)
@@ -171,7 +171,7 @@ def test_of_an_ended_mailbox_its_end_alone_is_told(store: Store, address: bytes)
 
 
 @pytest.mark.usefixtures("peer")
-def test_a_purged_mailbox_is_told_with_its_tallies_and_its_records_dropped(
+def test_a_purged_mailbox_is_queued_with_its_tallies_and_dropped_records(
     store: Store, address: bytes
 ) -> None:
     an_entry(store, address)
@@ -187,7 +187,7 @@ def test_a_purged_mailbox_is_told_with_its_tallies_and_its_records_dropped(
 
 
 @pytest.mark.usefixtures("peer")
-def test_who_brought_something_is_not_told_of_it(store: Store) -> None:
+def test_an_item_is_not_queued_for_the_peer_that_sent_it(store: Store) -> None:
     a_peer(store, OTHER)
     with store.writing() as session:
         outbox.exclude_peer(session, STRAND)
@@ -197,13 +197,11 @@ def test_who_brought_something_is_not_told_of_it(store: Store) -> None:
     assert [(OutboxKind.RECORD, b"", b"casefile:name")] == noted(store, STRAND)
     assert [OutboxKind.LETTERHEAD, OutboxKind.TALLY] == [what for what, _, _ in noted(store, OTHER)]
     with store.writing() as session:
-        letterheads.add(session, 2, b"body", b"signature")  # the next session takes in from nobody
+        letterheads.add(session, 2, b"body", b"signature")  # the next session excludes no peer
     assert (OutboxKind.LETTERHEAD, b"", b"") in noted(store, STRAND)
 
 
-def test_a_peer_that_is_not_there_is_refused_and_nothing_of_the_session_stays(
-    store: Store, address: bytes
-) -> None:
+def test_a_missing_peer_is_refused_and_the_session_is_rolled_back(store: Store, address: bytes) -> None:
     an_entry(store, address)
     with store.writing() as session:
         letterheads.add(session, 1, b"body", b"signature")
@@ -215,7 +213,7 @@ def test_a_peer_that_is_not_there_is_refused_and_nothing_of_the_session_stays(
 
 
 @pytest.mark.usefixtures("peer")
-def test_a_record_that_a_peer_brings_is_told_to_the_others_alone(store: Store, address: bytes) -> None:
+def test_a_record_from_a_peer_is_queued_for_the_other_peers_only(store: Store, address: bytes) -> None:
     a_peer(store, OTHER)
     a_record(store, address)
     deliver(store, OTHER)
@@ -229,14 +227,14 @@ def test_a_record_that_a_peer_brings_is_told_to_the_others_alone(store: Store, a
 
 
 @pytest.mark.usefixtures("peer")
-def test_what_the_desk_takes_in_by_itself_is_told_to_all(store: Store, address: bytes) -> None:
+def test_a_record_that_came_in_no_pouch_is_queued_for_every_peer(store: Store, address: bytes) -> None:
     with store.writing() as session:
         records.apply_from_peer(session, "casefile", address, 1, b"restored", base=0)
     assert [(OutboxKind.RECORD, b"", b"casefile:" + address)] == noted(store)
 
 
 @pytest.mark.usefixtures("peer")
-def test_of_a_mailbox_that_is_dropped_as_empty_nothing_is_told(store: Store, address: bytes) -> None:
+def test_a_mailbox_that_is_dropped_as_empty_leaves_nothing_queued(store: Store, address: bytes) -> None:
     an_order(store, address)
     with store.writing() as session:
         assert mailboxes.drop_empty(session, address)
@@ -244,7 +242,7 @@ def test_of_a_mailbox_that_is_dropped_as_empty_nothing_is_told(store: Store, add
 
 
 @pytest.mark.usefixtures("peer")
-def test_of_tallies_that_were_given_up_nothing_is_told(store: Store) -> None:
+def test_dropped_tallies_leave_nothing_queued(store: Store) -> None:
     with store.writing() as session:
         ledger.add(session, [b"one", b"two"])
         ledger.drop_digests(session, [hashlib.sha256(b"one").digest(), hashlib.sha256(b"none").digest()])
@@ -252,7 +250,7 @@ def test_of_tallies_that_were_given_up_nothing_is_told(store: Store) -> None:
 
 
 @pytest.mark.usefixtures("peer")
-def test_what_was_acknowledged_before_is_not_told_again(store: Store, address: bytes) -> None:
+def test_an_acknowledged_end_is_not_queued_again(store: Store, address: bytes) -> None:
     a_peer(store, OTHER)
     end(store, address)
     for _ in range(2):
@@ -267,7 +265,7 @@ def test_what_was_acknowledged_before_is_not_told_again(store: Store, address: b
 
 
 @pytest.mark.usefixtures("peer")
-def test_a_detail_stays_until_another_is_given(store: Store, address: bytes) -> None:
+def test_tally_digests_stay_until_others_replace_them(store: Store, address: bytes) -> None:
     found = []
     for detail in (b"first", b"", b"second", b""):
         with store.writing() as session:
@@ -281,7 +279,7 @@ def test_a_detail_stays_until_another_is_given(store: Store, address: bytes) -> 
 
 
 @pytest.mark.usefixtures("peer")
-def test_what_was_told_is_forgotten_and_what_came_since_is_not(store: Store, address: bytes) -> None:
+def test_a_confirmed_item_is_deleted_and_a_newer_one_is_not(store: Store, address: bytes) -> None:
     an_entry(store, address)
     serial = pack(store)
     later = an_entry(store, address)
@@ -290,7 +288,7 @@ def test_what_was_told_is_forgotten_and_what_came_since_is_not(store: Store, add
 
 
 @pytest.mark.usefixtures("peer")
-def test_what_was_packed_again_waits_for_the_later_pouch(store: Store, address: bytes) -> None:
+def test_an_item_that_was_packed_again_waits_for_the_later_pouch(store: Store, address: bytes) -> None:
     an_entry(store, address)
     first = pack(store)
     assert [] == ids_of(store, OutboxKind.ENTRY)  # under way
@@ -304,7 +302,7 @@ def test_what_was_packed_again_waits_for_the_later_pouch(store: Store, address: 
 
 
 @pytest.mark.usefixtures("peer")
-def test_what_changed_after_it_was_packed_is_packed_again(store: Store, address: bytes) -> None:
+def test_an_item_that_changed_after_packing_is_packed_again(store: Store, address: bytes) -> None:
     entry_id = an_entry(store, address)
     serial = pack(store)
     with store.writing() as session:
@@ -318,7 +316,7 @@ def test_what_changed_after_it_was_packed_is_packed_again(store: Store, address:
 
 
 @pytest.mark.usefixtures("peer")
-def test_what_changes_between_marking_and_reading_is_packed_again(store: Store) -> None:
+def test_an_item_that_changes_between_marking_and_reading_is_packed_again(store: Store) -> None:
     with store.writing() as session:
         public_files.put(session, "report", b"first")
     serial = pack(store)
@@ -346,7 +344,7 @@ def test_a_record_that_was_packed_as_dropped_has_no_base(store: Store, address: 
 
 
 @pytest.mark.usefixtures("peer")
-def test_a_name_that_no_writer_made_harms_no_other(store: Store, address: bytes) -> None:
+def test_a_record_name_that_no_writer_wrote_harms_no_other_record(store: Store, address: bytes) -> None:
     an_entry(store, address)
     with store.writing() as session:
         outbox.enqueue_for(session, STRAND, OutboxKind.RECORD, name=b"\xff\xfe and no colon")
@@ -356,7 +354,7 @@ def test_a_name_that_no_writer_made_harms_no_other(store: Store, address: bytes)
 
 
 @pytest.mark.usefixtures("peer")
-def test_two_workstations_each_get_all(store: Store, address: bytes) -> None:
+def test_each_of_two_workstations_receives_everything(store: Store, address: bytes) -> None:
     a_peer(store, OTHER)
     an_entry(store, address)
     deliver(store, STRAND)
@@ -369,7 +367,7 @@ def test_two_workstations_each_get_all(store: Store, address: bytes) -> None:
 
 
 @pytest.mark.usefixtures("peer")
-def test_a_record_knows_which_revision_the_other_side_has(store: Store, address: bytes) -> None:
+def test_the_base_of_a_record_is_the_revision_that_the_peer_confirmed(store: Store, address: bytes) -> None:
     def base() -> int | None:
         with store.reading() as session:
             found = records.find(session, "casefile", address)
@@ -392,7 +390,7 @@ def test_a_record_knows_which_revision_the_other_side_has(store: Store, address:
 
 
 @pytest.mark.usefixtures("peer")
-def test_an_ended_line_stays_until_each_peer_was_told(store: Store, address: bytes) -> None:
+def test_the_line_of_an_ended_mailbox_stays_until_each_peer_knows(store: Store, address: bytes) -> None:
     a_peer(store, OTHER)
     end(store, address)
     tallies = [os.urandom(64), os.urandom(64)]
@@ -416,7 +414,7 @@ def test_an_ended_line_stays_until_each_peer_was_told(store: Store, address: byt
 
 
 @pytest.mark.usefixtures("peer")
-def test_a_line_that_each_peer_was_told_of_stays_until_the_desk_has_counted_it(
+def test_a_line_that_each_peer_knows_stays_until_the_desk_has_counted_it(
     store: Store, address: bytes
 ) -> None:
     end(store, address)
@@ -429,9 +427,7 @@ def test_a_line_that_each_peer_was_told_of_stays_until_the_desk_has_counted_it(
 
 
 @pytest.mark.usefixtures("peer")
-def test_what_did_not_get_into_the_pouch_after_all_is_packed_into_the_next(
-    store: Store, address: bytes
-) -> None:
+def test_an_item_that_did_not_fit_into_a_pouch_is_packed_into_the_next(store: Store, address: bytes) -> None:
     an_entry(store, address)
     an_entry(store, address)
     serial = pack(store)
@@ -445,7 +441,7 @@ def test_what_did_not_get_into_the_pouch_after_all_is_packed_into_the_next(
 
 
 @pytest.mark.usefixtures("peer")
-def test_all_that_was_under_way_is_packed_again_for_that_peer_alone(store: Store, address: bytes) -> None:
+def test_repacking_packs_every_item_again_for_that_peer_only(store: Store, address: bytes) -> None:
     a_peer(store, OTHER)
     an_entry(store, address)
     pack(store, STRAND)
@@ -459,7 +455,7 @@ def test_all_that_was_under_way_is_packed_again_for_that_peer_alone(store: Store
 
 
 @pytest.mark.usefixtures("peer")
-def test_what_is_noted_for_one_peer_is_packed_even_if_it_is_under_way(store: Store, address: bytes) -> None:
+def test_an_item_queued_for_one_peer_is_packed_even_if_it_is_on_its_way(store: Store, address: bytes) -> None:
     entry_id = an_entry(store, address)
     serial = pack(store)
     with store.writing() as session:
@@ -470,7 +466,7 @@ def test_what_is_noted_for_one_peer_is_packed_even_if_it_is_under_way(store: Sto
 
 
 @pytest.mark.usefixtures("peer")
-def test_a_peer_that_took_in_a_letterhead_shares_it(store: Store) -> None:
+def test_a_peer_that_confirmed_a_letterhead_shares_it(store: Store) -> None:
     def shared() -> int | None:
         with store.reading() as session:
             found = peers.find(session, STRAND)
@@ -487,7 +483,7 @@ def test_a_peer_that_took_in_a_letterhead_shares_it(store: Store) -> None:
 
 
 @pytest.mark.usefixtures("peer")
-def test_whether_something_is_news_is_asked_of_what_was_taken_in(store: Store) -> None:
+def test_a_peer_lacks_an_item_until_it_has_applied_the_pouch_with_it(store: Store) -> None:
     name = outbox.record_name("casefile", b"name")
 
     def is_news(taken: int) -> bool:
@@ -504,7 +500,7 @@ def test_whether_something_is_news_is_asked_of_what_was_taken_in(store: Store) -
 
 
 @pytest.mark.usefixtures("peer")
-def test_what_is_taken_back_is_told_no_more_and_gives_back_its_detail(store: Store, address: bytes) -> None:
+def test_a_dequeued_item_is_gone_and_its_tally_digests_are_returned(store: Store, address: bytes) -> None:
     a_peer(store, OTHER)
     digests = [os.urandom(32), os.urandom(32)]
     with store.writing() as session:
@@ -516,17 +512,17 @@ def test_what_is_taken_back_is_told_no_more_and_gives_back_its_detail(store: Sto
     assert ([], 1) == (noted(store, STRAND), len(noted(store, OTHER)))
 
 
-# ---- all anew
+# ---- everything again
 
 
-def test_a_new_peer_is_told_all_that_travels_and_nothing_else(store: Store, address: bytes) -> None:
+def test_a_new_peer_receives_everything_for_peers_and_nothing_else(store: Store, address: bytes) -> None:
     ended, tally = a_mailbox(store), os.urandom(64)
     entry_id, removed = an_entry(store, address), an_entry(store, address)
     with store.writing() as session:
         entries.remove_entry(session, address, removed, removal=b"removal")
         letterheads.add(session, 1, b"body", b"signature")
         letterheads.add(session, 2, b"body", b"signature")
-        public_files.put(session, "report-2026-nl.html", b"for everybody")
+        public_files.put(session, "report-2026-nl.html", b"for everyone")
         ledger.add(session, [tally])
     a_record(store, address)
     a_record(store, address, kind="draft", goes_to_peers=False)
@@ -547,7 +543,7 @@ def test_a_new_peer_is_told_all_that_travels_and_nothing_else(store: Store, addr
     ] == noted(store)
 
 
-def test_an_empty_store_has_nothing_to_tell(store: Store) -> None:
+def test_an_empty_store_queues_nothing_for_a_new_peer(store: Store) -> None:
     a_peer(store)
     with store.writing() as session:
         outbox.enqueue_all(session, STRAND)
@@ -555,12 +551,12 @@ def test_an_empty_store_has_nothing_to_tell(store: Store) -> None:
 
 
 @pytest.mark.usefixtures("peer")
-def test_all_is_packed_again_for_a_peer_that_lost_what_it_had(store: Store, address: bytes) -> None:
+def test_everything_is_packed_again_for_a_peer_that_lost_its_data(store: Store, address: bytes) -> None:
     entry_id = an_entry(store, address)
     serial = pack(store)
     with store.writing() as session:
         outbox.enqueue_all(session, STRAND)
-    acknowledge(store, serial)  # of before it was set back
+    acknowledge(store, serial)  # from before it was restored to an older copy
     assert [(OutboxKind.ENTRY, address, entry_id)] == noted(store)
 
 
@@ -568,7 +564,7 @@ def test_all_is_packed_again_for_a_peer_that_lost_what_it_had(store: Store, addr
 
 
 @pytest.mark.usefixtures("peer")
-def test_what_is_undelivered_of_a_mailbox_is_read_by_mailbox(store: Store, address: bytes) -> None:
+def test_the_outbox_is_read_by_mailbox(store: Store, address: bytes) -> None:
     other = a_mailbox(store)
     names = sorted(an_entry(store, address) for _ in range(3))
     an_order(store, address)
@@ -591,7 +587,7 @@ def test_what_is_undelivered_of_a_mailbox_is_read_by_mailbox(store: Store, addre
 
 
 @pytest.mark.usefixtures("peer")
-def test_nothing_tells_the_order_of_arrival(store: Store) -> None:
+def test_the_outbox_does_not_show_the_order_of_arrival(store: Store) -> None:
     arrived = []
     for _ in range(60):
         address = a_mailbox(store)
@@ -622,7 +618,7 @@ def undelivered_addresses(store: Store) -> list[bytes]:
 
 
 @pytest.mark.usefixtures("peer")
-def test_what_was_told_leaves_no_byte_behind(store: Store) -> None:
+def test_a_confirmed_item_leaves_no_byte_behind(store: Store) -> None:
     chance = random.Random(4)  # for what ends
     gone, kept = [], []
     for _ in range(300):
@@ -641,7 +637,7 @@ def test_what_was_told_leaves_no_byte_behind(store: Store) -> None:
     assert (0, len(kept)) == tuple(sum(address in raw for address in group) for group in (gone, kept))
 
 
-def test_neither_names_nor_details_are_in_a_repr(store: Store) -> None:
+def test_neither_names_nor_digests_are_in_a_repr(store: Store) -> None:
     a_peer(store, SERVER)
     a_record(store, b"a name")
     with store.writing() as session:

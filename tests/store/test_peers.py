@@ -41,7 +41,7 @@ def test_a_store_has_no_peers_until_they_are_added(store: Store) -> None:
     assert Peer(STRAND, b"card", 0, 0, 0, None, None, 0) == peer_of(store)
 
 
-def test_a_peer_that_is_added_again_keeps_all_but_its_card(store: Store, address: bytes) -> None:
+def test_a_peer_that_is_added_again_only_gets_a_new_card(store: Store, address: bytes) -> None:
     a_peer(store)
     an_entry(store, address)
     with store.writing() as session:
@@ -53,7 +53,7 @@ def test_a_peer_that_is_added_again_keeps_all_but_its_card(store: Store, address
     assert 1 == len(noted(store))
 
 
-def test_pouches_are_counted_each_way_for_itself(store: Store) -> None:
+def test_serials_count_separately_in_each_direction(store: Store) -> None:
     a_peer(store)
     a_peer(store, OTHER)
     with store.writing() as session:
@@ -65,7 +65,7 @@ def test_pouches_are_counted_each_way_for_itself(store: Store) -> None:
     assert Peer(OTHER, b"card", 0, 0, 0, None, None, 0) == peer_of(store, OTHER)
 
 
-def test_a_peer_that_begins_anew_is_sent_serials_that_it_never_saw(store: Store) -> None:
+def test_a_peer_that_starts_again_is_sent_new_serials(store: Store) -> None:
     a_peer(store)
     assert 1 == deliver(store)
     with store.writing() as session:
@@ -78,7 +78,7 @@ def test_a_peer_that_begins_anew_is_sent_serials_that_it_never_saw(store: Store)
     assert peer_of(store).rollback_day is None
 
 
-def test_no_serial_is_given_twice_by_a_store_that_was_put_back(store: Store) -> None:
+def test_a_restored_store_does_not_use_a_serial_twice(store: Store) -> None:
     a_peer(store)
     with store.writing() as session:
         assert [1, 2] == [peers.reserve_serial(session, STRAND) for _ in range(2)]
@@ -106,7 +106,7 @@ def test_whether_a_peer_has_more_for_us_is_remembered(store: Store) -> None:
     assert [True, False] == known
 
 
-def test_nothing_is_packed_for_whom_there_is_not(store: Store) -> None:
+def test_no_serial_is_reserved_for_a_missing_peer(store: Store) -> None:
     with pytest.raises(PeerMissingError), store.writing() as session:
         peers.reserve_serial(session, STRAND)
 
@@ -141,7 +141,7 @@ def test_a_peer_that_is_removed_holds_nothing_back(store: Store, address: bytes)
     assert 0 == rows(store, "outbox")
 
 
-def test_the_card_of_a_peer_is_in_no_repr(store: Store) -> None:
+def test_the_card_of_a_peer_is_not_in_its_repr(store: Store) -> None:
     with store.writing() as session:
         peers.add(session, STRAND, b"the keys of it")
     assert "the keys of it" not in repr(peer_of(store))

@@ -55,7 +55,7 @@ def test_text_goes_through_when_files_are_refused(store: Store, address: bytes) 
     assert attachment_id != begun
 
 
-def test_uploads_that_race_do_not_pass_the_limit_together(store: Store, address: bytes) -> None:
+def test_concurrent_uploads_do_not_exceed_the_limit_together(store: Store, address: bytes) -> None:
     quota = Quota(mailbox_bytes=100_000, store_bytes=WIDE, reserve_bytes=0)
 
     def upload_until_refused(_: int) -> None:

@@ -16,7 +16,7 @@ def get(store: Store, name: bytes, kind: str = "casefile") -> Record | None:
         return records.find(session, kind, name)
 
 
-def test_a_record_comes_back_as_it_was_put(store: Store) -> None:
+def test_a_record_is_found_as_it_was_put(store: Store) -> None:
     a_record(store, b"name", b"first")
     assert Record("casefile", b"name", 1, b"first", 0) == get(store, b"name")
     a_record(store, b"name", b"second", revision=2)
@@ -34,7 +34,7 @@ def test_a_record_is_not_written_over_what_its_writer_did_not_see(store: Store, 
     assert Record("casefile", b"name", 2, b"second", 0) == get(store, b"name")
 
 
-def test_of_two_who_write_at_once_one_is_told_to_read_again(store: Store) -> None:
+def test_of_two_concurrent_writers_one_is_refused(store: Store) -> None:
     a_record(store, b"name")
 
     def write(number: int) -> bool:
@@ -68,7 +68,7 @@ def test_all_records_of_a_kind_are_listed_by_name(store: Store) -> None:
     assert [Record("casefile", b"a", 1, b"aaa", 0), Record("casefile", b"b", 1, b"bbb", 0)] == found
 
 
-def test_the_revisions_of_a_kind_are_told_without_what_is_sealed(store: Store) -> None:
+def test_the_revisions_of_a_kind_are_read_without_their_ciphertext(store: Store) -> None:
     a_record(store, b"one")
     a_record(store, b"one", revision=2)
     a_record(store, b"two")
@@ -77,7 +77,7 @@ def test_the_revisions_of_a_kind_are_told_without_what_is_sealed(store: Store) -
         assert {(b"one", 2), (b"two", 1)} == set(records.revisions(session, "casefile"))
 
 
-def test_with_a_mailbox_goes_all_that_is_named_after_it_and_nothing_else(store: Store) -> None:
+def test_every_record_named_after_a_mailbox_is_dropped_with_it_and_no_other(store: Store) -> None:
     address, other = os.urandom(20), os.urandom(20)
     for kind, name in (
         ("casefile", address),
@@ -113,7 +113,7 @@ def test_a_replaced_and_a_dropped_record_leave_no_byte_behind(store: Store) -> N
     assert (1, 1, 24 * 300) == (rows(store, "record"), rows(store, "sealed"), usage(store))
 
 
-def test_a_record_whose_columns_were_changed_is_read_as_what_no_writer_makes(store: Store) -> None:
+def test_a_record_with_changed_columns_is_read_with_impossible_values(store: Store) -> None:
     a_record(store, b"name")
     with store.writing() as session:
         session.execute(text("UPDATE sealed SET header = 7"))
@@ -123,16 +123,14 @@ def test_a_record_whose_columns_were_changed_is_read_as_what_no_writer_makes(sto
     assert ("", b"", -1, b"", 0) == tuple(row)
 
 
-def test_nothing_of_a_record_is_in_its_repr(store: Store) -> None:
+def test_neither_name_nor_ciphertext_of_a_record_is_in_its_repr(store: Store) -> None:
     a_record(store, b"a name", b"what is sealed")
     shown = repr(get(store, b"a name"))
     assert ("a name" in shown, "what is sealed" in shown) == (False, False)
 
 
 @pytest.mark.parametrize("revision", [1, 2, 9])
-def test_a_record_that_is_taken_in_lies_in_the_place_of_whatever_was_there(
-    store: Store, revision: int
-) -> None:
+def test_a_record_from_a_peer_replaces_the_stored_one(store: Store, revision: int) -> None:
     replaced = os.urandom(24)
     a_record(store, b"name", b"first")
     a_record(store, b"name", replaced * 30, revision=2)
@@ -143,11 +141,13 @@ def test_a_record_that_is_taken_in_lies_in_the_place_of_whatever_was_there(
     assert Record("casefile", b"another", revision, b"theirs", base=4) == get(store, b"another")
     assert store.checkpoint()
     assert replaced not in files_of(store)
-    a_record(store, b"name", b"built upon it", revision=revision + 1)
-    assert Record("casefile", b"name", revision + 1, b"built upon it", base=revision) == get(store, b"name")
+    a_record(store, b"name", b"the next revision", revision=revision + 1)
+    assert Record("casefile", b"name", revision + 1, b"the next revision", base=revision) == get(
+        store, b"name"
+    )
 
 
-def test_a_record_that_the_other_side_has_as_it_is_here_is_known_to_be_so(store: Store) -> None:
+def test_a_record_that_the_peer_has_is_marked_as_shared(store: Store) -> None:
     a_record(store, b"name", b"first")
     a_record(store, b"name", b"second", revision=2)
     a_record(store, b"another")

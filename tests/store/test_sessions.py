@@ -43,7 +43,7 @@ def test_logging_out_leaves_no_byte_of_the_box(sessions: SessionStore, tmp_path:
     assert (False, False) == (TOKEN in left, BOX in left)
 
 
-def test_sweeping_forgets_what_has_expired_and_nothing_else(sessions: SessionStore, tmp_path: Path) -> None:
+def test_a_sweep_deletes_only_expired_boxes(sessions: SessionStore, tmp_path: Path) -> None:
     sessions.put(TOKEN, BOX, 100)
     sessions.put(b"live", b"live box", 101)
     sessions.sweep(100)
@@ -77,7 +77,7 @@ def test_sessions_refuse_a_disk() -> None:
         open_sessions(Path(folder) / "sessions.db")
 
 
-def test_sessions_live_in_memory(tmp_path: Path) -> None:
+def test_sessions_are_in_memory(tmp_path: Path) -> None:
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
         path = Path(folder) / "sessions.db"
         sessions = open_sessions(path)
@@ -93,7 +93,7 @@ def test_sessions_need_their_folder(tmp_path: Path) -> None:
         open_sessions(tmp_path / "missing" / "sessions.db")
 
 
-def test_a_folder_on_no_known_mount_is_no_tmpfs(tmp_path: Path) -> None:
+def test_a_folder_on_an_unknown_mount_is_not_in_memory(tmp_path: Path) -> None:
     mounts = tmp_path / "mountinfo"
     mounts.write_text("1 0 0:1 / /elsewhere rw - tmpfs tmpfs rw\n")
     with pytest.raises(NotTmpfsError):

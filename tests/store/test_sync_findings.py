@@ -7,7 +7,7 @@ from store.sync_findings import FindingKind, SyncFinding
 from tests.store.factories import DAY, rows
 
 
-def test_what_was_found_is_kept_once_with_the_day_it_was_found_on(store: Store) -> None:
+def test_a_finding_is_stored_once_with_its_first_day(store: Store) -> None:
     address, entry_id = os.urandom(20), os.urandom(16)
     with store.writing() as session:
         days = (DAY, DAY + timedelta(1))
@@ -30,7 +30,7 @@ def test_all_findings_are_listed_by_mailbox_and_in_no_order_of_arrival(store: St
         assert sorted(found) == [each.address for each in sync_findings.all_findings(session)]
 
 
-def test_a_finding_goes_when_it_does_not_hold_any_more_or_was_seen(store: Store) -> None:
+def test_a_finding_is_dropped_when_it_is_no_longer_true_or_was_seen(store: Store) -> None:
     seen, other, entry_id = os.urandom(20), os.urandom(20), os.urandom(16)
     with store.writing() as session:
         for address in (seen, other):
