@@ -73,9 +73,11 @@ def serve_onion_site(network: TorNetwork) -> Iterator[OnionSite]:
     with contextlib.ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="site-"))
         stack.callback(shutil.rmtree, folder)
-        door = folder / "sync.sock"
+        endpoint_socket = folder / "sync.sock"
         desk = two_machines.a_desk(
-            folder / "desk", source_bind=f"127.0.0.1:{processes.free_port()}", sync_bind=f"unix:{door}"
+            folder / "desk",
+            source_bind=f"127.0.0.1:{processes.free_port()}",
+            sync_bind=f"unix:{endpoint_socket}",
         )
         server = desk_servers.Desk(desk.server.settings, "")
         stack.callback(shutil.rmtree, server.path("source", "sessions_path").parent, ignore_errors=True)
@@ -85,7 +87,7 @@ def serve_onion_site(network: TorNetwork) -> Iterator[OnionSite]:
             onion_socket=str(folder / "source.sock"),
             control=f"unix:{tor.control_socket}",
             folder=str(tor.folder),
-            sync_socket=str(door),
+            sync_socket=str(endpoint_socket),
         )
         key = make_client_key()
         admitted = run_steunpunt(server.settings, "onion", "admit", "desk-1", key.public)
@@ -103,7 +105,7 @@ def serve_onion_site(network: TorNetwork) -> Iterator[OnionSite]:
         tor.reload()  # as `admit` asks for
         stack.enter_context(desk_servers.serving(server, "source"))
         serve = [*COMMAND, "--settings", str(server.settings), "serve", "sync"]
-        stack.enter_context(processes.serving_at(serve, door))
+        stack.enter_context(processes.serving_at(serve, endpoint_socket))
         tor.wait_until_bootstrapped()
         yield OnionSite(desk, tor, host, sync_host, key)
 

@@ -212,10 +212,10 @@ def test_after_a_month_of_syncs_server_and_replica_hold_the_same(
             stack.callback(store.close)
         workstation = ends.workstation()
         stack.callback(workstation.replica.close)
-        door, onion, key = short_folder / "month.sock", OnionKey.draw(), make_client_key()
-        stack.enter_context(serving_endpoint(ends, door))
+        endpoint_socket, onion, key = short_folder / "month.sock", OnionKey.draw(), make_client_key()
+        stack.enter_context(serving_endpoint(ends, endpoint_socket))
         with connect_to_tor(f"unix:{site.tor.control_socket}") as controller:
-            add_onion(controller, onion, str(door), clients=[key.public])
+            add_onion(controller, onion, str(endpoint_socket), clients=[key.public])
         tor = start_workstation_tor(network, "month", key.private_line(onion.host))
         stack.callback(tor.stop)
         assert tor.socks is not None
