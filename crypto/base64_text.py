@@ -6,19 +6,19 @@ from crypto.errors import MalformedError
 
 
 def to_base64(raw: bytes) -> str:
-    """Write bytes as unpadded base64."""
+    """Encode bytes as base64 without padding."""
     return base64.b64encode(raw).rstrip(b"=").decode("ascii")
 
 
 def from_base64(text: str) -> bytes:
-    """Read exactly what `to_base64` writes.
+    """Decode base64 without padding, and accept only the spelling that `to_base64` writes.
 
-    With a second spelling of the same bytes, someone could change a file and keep its meaning. So the
-    result is written again and compared. This comparison refuses padding, white space, and stray bits at
-    the end.
+    With a second spelling of the same bytes, someone could change a file without changing its meaning. So the
+    decoded bytes are encoded again and compared with the text. This comparison refuses padding, white space,
+    and stray bits at the end.
 
     Raises:
-        MalformedError: anything else.
+        MalformedError: `to_base64` never writes this text.
     """
     raw = decode_base64(text + "=" * (-len(text) % 4))
     if to_base64(raw) != text:
@@ -27,7 +27,7 @@ def from_base64(text: str) -> bytes:
 
 
 def decode_base64(text: str | bytes) -> bytes:
-    """Decode base64 with padding, in any spelling.
+    """Decode base64 with padding. Unlike `from_base64`, accept every spelling of the same bytes.
 
     Raises:
         MalformedError: a character that is not base64 (such as white space), or wrong padding.

@@ -19,7 +19,10 @@ _CHECKSUM_DIGITS = 6
 
 
 def to_bech32(prefix: str, raw: bytes) -> str:
-    """Write bytes after a prefix in lower or upper case. The whole text gets the case of the prefix."""
+    """Encode bytes as Bech32 text with this prefix.
+
+    The whole text gets the case of the prefix (lower or upper).
+    """
     low = prefix.lower()
     digits = _to_digits(raw)
     text = low + "1" + "".join(_ALPHABET[digit] for digit in digits + _checksum(low, digits))
@@ -27,13 +30,13 @@ def to_bech32(prefix: str, raw: bytes) -> str:
 
 
 def from_bech32(prefix: str, text: str) -> bytes:
-    """Read exactly what `to_bech32` writes with this prefix.
+    """Decode Bech32 text, and accept only the text that `to_bech32` writes with this prefix.
 
-    The bytes are written again and compared. This comparison refuses a wrong checksum, mixed case, another
-    prefix and stray bits at the end, without a rule for each.
+    The decoded bytes are encoded again and compared with the text. This comparison refuses a wrong checksum,
+    mixed case, another prefix and stray bits at the end, without a rule for each.
 
     Raises:
-        MalformedError: anything else.
+        MalformedError: `to_bech32` never writes this text with this prefix.
     """
     start, end = len(prefix) + 1, len(text) - _CHECKSUM_DIGITS
     digits = [_ALPHABET.find(letter) for letter in text[start:end].lower()]
@@ -46,12 +49,15 @@ def from_bech32(prefix: str, text: str) -> bytes:
 
 
 def _to_digits(raw: bytes) -> list[int]:
-    """Split bytes into groups of five bits. The last group is filled up with zeroes."""
+    """Split bytes into groups of five bits. Zero bits fill up the last group."""
     return _regroup([*raw, 0], 8, 5)[: -(-len(raw) * 8 // 5)]
 
 
 def _regroup(groups: Iterable[int], of_bits: int, to_bits: int) -> list[int]:
-    """Split the same bits into groups of another size. Bits at the end that fill no group are left out."""
+    """Split the bits of `groups` (of `of_bits` bits each) into groups of `to_bits` bits.
+
+    Leftover bits are dropped.
+    """
     regrouped = []
     held = bits = 0
     for group in groups:

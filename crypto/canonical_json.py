@@ -1,6 +1,6 @@
 """JSON in one canonical spelling: a reader accepts exactly the bytes that our writer makes.
 
-With a second spelling of the same value, someone could change a file and keep its meaning.
+If a value had a second spelling, someone could change a file without changing its meaning.
 """
 
 from typing import Self, TypeVar
@@ -13,10 +13,10 @@ _Value = TypeVar("_Value")
 
 
 def encode_json(value: object) -> bytes:
-    """Write a value as JSON without white space, fields in the order of its class.
+    """Write a value as JSON without white space. The fields have the order of the value's class.
 
     Raises:
-        MalformedError: a text in it has half a surrogate pair.
+        MalformedError: a text in the value contains half a surrogate pair.
     """
     try:
         return msgspec.json.encode(value)
@@ -25,10 +25,10 @@ def encode_json(value: object) -> bytes:
 
 
 def decode_json(raw: bytes, shape: type[_Value]) -> _Value:
-    """Read JSON of this shape in any spelling.
+    """Decode JSON into a value of the type `shape`. Any spelling of the JSON is accepted.
 
     Raises:
-        MalformedError: another shape, or not JSON.
+        MalformedError: the bytes are not JSON, or the value does not have this type.
     """
     try:
         return msgspec.json.decode(raw, type=shape)
@@ -39,8 +39,8 @@ def decode_json(raw: bytes, shape: type[_Value]) -> _Value:
 class StrictStruct(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base class of a structure that is stored or sent.
 
-    An unknown field is refused: a reader that skipped the field would act on half of the message. `repr`
-    shows no field, because a log must not.
+    A reader refuses a structure with an unknown field. A reader that skipped the field would act on half of
+    the message. `repr` shows no field, because the fields must not appear in a log.
     """
 
     def __repr__(self) -> str:
@@ -48,22 +48,22 @@ class StrictStruct(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class CanonicalStruct(StrictStruct, frozen=True):
-    """Base class of a structure that is a whole JSON text, with one spelling."""
+    """Base class of a structure that fills a whole JSON text and has one canonical spelling."""
 
     def to_bytes(self) -> bytes:
-        """Write the structure.
+        """Write the structure as canonical JSON.
 
         Raises:
-            MalformedError: a text in it has half a surrogate pair.
+            MalformedError: a text in the structure contains half a surrogate pair.
         """
         return encode_json(self)
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> Self:
-        """Read exactly what `to_bytes` writes.
+        """Parse canonical JSON of this structure. Only the exact bytes that `to_bytes` writes are accepted.
 
         Raises:
-            MalformedError: anything else.
+            MalformedError: `to_bytes` never writes these bytes.
         """
         value = decode_json(raw, cls)
         if value.to_bytes() != raw:

@@ -5,14 +5,14 @@ from typing import ClassVar, Self
 
 
 class CryptoError(Exception):
-    """Base class of every exception of this package, of `protocol` and of `gpg`."""
+    """Base class of the exceptions of `crypto`, `protocol` and `gpg`."""
 
 
 class UnreadableError(CryptoError):
     """Encrypted bytes cannot be decrypted.
 
-    All reasons (wrong key, damage, truncation, another format) have one class and one message. A page or a
-    log therefore never tells an attacker which of their guesses was close.
+    All causes (wrong key, damage, truncation, another format) have one class and one message. A page or a log
+    therefore never tells an attacker which of their guesses was close.
     """
 
     def __init__(self) -> None:
@@ -20,7 +20,7 @@ class UnreadableError(CryptoError):
 
 
 class ForgedError(CryptoError):
-    """A signature, address, commitment or digest does not match what it covers."""
+    """A signature, address, commitment or digest does not match the bytes that it must prove authentic."""
 
     def __init__(self) -> None:
         super().__init__("this was not made by its stated author, or was changed since")
@@ -34,16 +34,16 @@ class MalformedError(CryptoError):
 
 
 class TooLongError(CryptoError):
-    """A text, a name or a list is over its limit. Nothing was encrypted."""
+    """A text, a name or a list is longer than its limit. Nothing was encrypted."""
 
     def __init__(self) -> None:
         super().__init__("this is longer than the format allows")
 
 
 class MixedRecipientsError(CryptoError):
-    """A caller asked to encrypt one file to post-quantum and other recipients, or to no one.
+    """One file was to be encrypted to post-quantum and other recipients together, or to no recipient.
 
-    The weaker recipient would decide the strength of the whole file, and no one would notice.
+    The weakest recipient would decide the strength of the whole file, and no one would notice.
     """
 
     def __init__(self) -> None:
@@ -51,7 +51,10 @@ class MixedRecipientsError(CryptoError):
 
 
 class ReasonError(CryptoError):
-    """Base class of an exception with a reason from an enum. A subclass sets `subject` and the reasons."""
+    """Base class of exceptions with a reason from an enum.
+
+    A subclass sets `subject` (the noun in its message) and names the enum of its reasons.
+    """
 
     subject: ClassVar[str]
     reason: StrEnum
@@ -61,4 +64,4 @@ class ReasonError(CryptoError):
         self.reason = reason
 
     def __reduce__(self) -> tuple[type[Self], tuple[StrEnum]]:
-        return type(self), (self.reason,)  # pickle would pass the message instead of the reason
+        return type(self), (self.reason,)  # by default, pickle passes the message to `__init__`

@@ -1,4 +1,4 @@
-"""Framing: several byte strings as one, each after its length (docs/protocol.md, "Primitives")."""
+"""Framing: join byte strings, each after its length, into one string (docs/protocol.md, "Primitives")."""
 
 from crypto.errors import MalformedError
 
@@ -6,19 +6,19 @@ _LENGTH_BYTES = 4
 
 
 def frame(*fields: bytes) -> bytes:
-    """Join fields, each after its length in four bytes, big endian.
+    """Join byte strings into one, each after its length in four bytes, big endian.
 
-    Everything that is signed, hashed or given to a KDF is framed first. Without the lengths, ("ab", "c") and
-    ("a", "bc") would be one message with two meanings.
+    All byte strings that are signed, hashed or given to a KDF are framed first. Without the lengths, ("ab",
+    "c") and ("a", "bc") would be one message with two meanings.
     """
     return b"".join(part for field in fields for part in (len(field).to_bytes(_LENGTH_BYTES), field))
 
 
 def unframe(raw: bytes) -> tuple[bytes, ...]:
-    """Split exactly what `frame` writes into its fields.
+    """Split a byte string that `frame` wrote into its fields.
 
     Raises:
-        MalformedError: a length points past the end.
+        MalformedError: a length points past the end of the byte string.
     """
     fields: list[bytes] = []
     at = 0

@@ -32,7 +32,7 @@ _FILE = re.compile(
 class PublicKey:
     """A minisign public key. `str` returns the 56 characters "RW…" that are printed on posters."""
 
-    key_id: bytes  # 8 bytes; only helps people find the key
+    key_id: bytes  # 8 bytes; not a secret, helps people find the right key
     verify_key: bytes  # Ed25519, 32 bytes
 
     def __str__(self) -> str:
@@ -40,10 +40,10 @@ class PublicKey:
 
     @classmethod
     def from_text(cls, text: str) -> Self:
-        """Read exactly what `str` writes.
+        """Parse the text form of a public key. Only the exact text that `str` returns is accepted.
 
         Raises:
-            MalformedError: anything else.
+            MalformedError: the text is not a minisign public key in canonical base64.
         """
         raw = _from_padded_base64(text)
         key_end = len(_ALGORITHM_KEY) + _KEY_ID_BYTES
@@ -52,11 +52,11 @@ class PublicKey:
         return cls(raw[len(_ALGORITHM_KEY) : key_end], raw[key_end:])
 
     def verify(self, signed: bytes, signature: bytes) -> str:
-        """Check both signatures in a minisign file, and return its trusted comment.
+        """Check both signatures in a minisign file, and return the trusted comment of the file.
 
         Raises:
-            ForgedError: a signature is wrong, or the file is not a minisign file. A reader does the same in
-                both cases.
+            ForgedError: a signature is wrong, or the file is not a minisign file. The two cases share one
+                exception, because a caller acts the same in both.
         """
         try:
             found = _FILE.fullmatch(signature.decode("utf-8"))
@@ -76,7 +76,7 @@ class PublicKey:
         key = VerifyKey(self.verify_key)
         try:
             key.verify(_prehash(signed), made)
-            # The second signature covers the first, so a comment cannot be moved to another file.
+            # The second signature covers the first, so no one can move a comment to another file.
             key.verify(made + found["trusted"].encode("utf-8"), over_all)
         except (BadSignatureError, ValueError) as why:
             raise ForgedError from why
@@ -91,16 +91,16 @@ class SecretKey:
 
     @property
     def public(self) -> PublicKey:
-        """Return the public half. Its key id is a digest of the key, so one seed has one fingerprint."""
+        """Return the public key. Its key id is a digest of the key, so that one seed has one fingerprint."""
         verify_key = bytes(SigningKey(self.seed).verify_key)
         key_id = hashlib.blake2b(b"steunpunt/v1/minisign" + verify_key, digest_size=_KEY_ID_BYTES).digest()
         return PublicKey(key_id, verify_key)
 
     def sign(self, signed: bytes, trusted_comment: str) -> bytes:
-        """Return a minisign signature file for bytes of any length.
+        """Sign bytes of any length, and return the minisign signature file.
 
         Raises:
-            MalformedError: the comment is more than one line.
+            MalformedError: the trusted comment has more than one line.
         """
         if not re.fullmatch(r"[^\r\n]*", trusted_comment):
             raise MalformedError
@@ -122,7 +122,7 @@ def _prehash(signed: bytes) -> bytes:
 
 
 def _from_padded_base64(text: str) -> bytes:
-    """Read base64 with padding in its one canonical spelling."""
+    """Decode base64 with padding, and accept only its canonical spelling."""
     raw = decode_base64(text)
     if base64.b64encode(raw).decode("ascii") != text:
         raise MalformedError

@@ -1,4 +1,4 @@
-"""Padding: sizes that reveal little about a length (docs/protocol.md, "Primitives")."""
+"""Padding: sizes that reveal little about the true length (docs/protocol.md, "Primitives")."""
 
 from typing import Final
 
@@ -6,10 +6,10 @@ STEPS: Final = (4096, 8192, 16384, 32768, 65536)
 
 
 def padme(length: int) -> int:
-    """Return the smallest size of the Padmé rule that is not smaller than `length`, both in bytes.
+    """Return the smallest size of the Padmé scheme that is at least `length`. Both are in bytes.
 
-    There are at most a few hundred sizes between two powers of two, so a size reveals O(log log length)
-    bits. The padding costs less than 12 % from 64 bytes on.
+    There are at most a few hundred sizes between two powers of two, so a size reveals O(log log length) bits.
+    From 64 bytes on, the padding adds less than 12 %.
 
     Source: Nikitin, Barman, Lueks and others, "Reducing metadata leakage from encrypted files and
     communication with PURBs", PoPETs 2019(4), algorithm 1.
@@ -23,13 +23,14 @@ def padme(length: int) -> int:
 
 
 def padded_size(length: int) -> int:
-    """Return the size to which JSON of `length` bytes is padded.
+    """Return the size in bytes to which JSON of `length` bytes is padded.
 
-    The size is the next of `STEPS`, or a Padmé size if `length` is over the last step.
+    The padded size is the smallest step in `STEPS` that fits, or a Padmé size if `length` is over the last
+    step.
     """
     return next((size for size in STEPS if length <= size), padme(length))
 
 
 def pad_json(raw: bytes) -> bytes:
-    """Append spaces to JSON up to its padded size. JSON ignores spaces, so every tool can read it."""
+    """Pad JSON with spaces at the end, up to its padded size. Every JSON parser ignores the spaces."""
     return raw.ljust(padded_size(len(raw)), b" ")

@@ -36,8 +36,8 @@ _DOTLESS_I: Final = "\N{LATIN SMALL LETTER DOTLESS I}"
 class Argon2Params:
     """Cost of one guess: `t` passes over `m_kib` KiB of memory in `p` lanes (libsodium allows one lane).
 
-    The defaults took 113 to 135 ms on one core of an ordinary server. A passphrase of 90 bits cannot be
-    guessed even without this cost. The cost protects a passphrase of which someone saw a part.
+    One guess with the default cost took 113 to 135 ms on one core of an ordinary server. No one can guess a
+    passphrase of 90 bits, even without this cost. The cost protects a passphrase of which someone saw a part.
     """
 
     t: int = 3
@@ -47,7 +47,7 @@ class Argon2Params:
 
 @cache
 def word_list(language: Language) -> tuple[str, ...]:
-    """Return the words of one language, sorted. The list is public, and read once per process."""
+    """Return the word list of one language, sorted. The list is public. Each process reads the list once."""
     listed = files("crypto.wordlists").joinpath(f"{language}.txt").read_text("ascii")
     return tuple(listed.split())
 
@@ -65,23 +65,24 @@ def generate_passphrase(language: Language) -> str:
 
 
 def normalise_passphrase(typed: str) -> str:
-    """Return the normal form of a typed or pasted passphrase. Two spellings of one passphrase become equal.
+    """Return the normal form of a typed or pasted passphrase. All its spellings have the same normal form.
 
-    Accents, case, punctuation, line ends and the kind of space do not count. Characters that are invisible
-    inside a word (a soft hyphen, a zero-width joiner, a byte-order mark) are dropped and do not split the
-    word. Digits do count, so a page that shows a passphrase must not number its words.
+    The normal form ignores accents, case, punctuation, line ends and the kind of space. Characters that are
+    invisible inside a word (a soft hyphen, a zero-width joiner, a byte-order mark) are dropped and do not
+    split the word. Digits are part of the normal form, so a page that shows a passphrase must not number its
+    words.
 
     The normal form does not depend on a word list, so a passphrase still opens its mailbox after a list
-    changes. Only the first 1,000 characters count. One log-in form with 60,000 accents and no letter
-    between them blocked the interpreter, and so the whole site, for 13 seconds. Twice as many take four
-    times as long.
+    changes. Only the first 1,000 characters of the input are used. Without this limit, one log-in form with
+    60,000 accents and no letter between them blocked the interpreter, and so the whole site, for 13 seconds.
+    Twice as many accents take four times as long.
     """
     start = typed[:_TYPED_CHARS].translate(_APOSTROPHES)
     visible = "".join(char for char in start if unicodedata.category(char) != "Cf")
     folded = _without_marks(visible).casefold().replace(_DOTLESS_I, "i")
     plain = _without_marks(folded).translate(_APOSTROPHES)
     words = "".join(char if char.isalnum() else " " for char in plain).split()
-    return " ".join(words)[:_TYPED_CHARS].rstrip()  # one letter may have become eighteen
+    return " ".join(words)[:_TYPED_CHARS].rstrip()  # normalising may turn one letter into eighteen
 
 
 def _without_marks(text: str) -> str:
@@ -90,7 +91,7 @@ def _without_marks(text: str) -> str:
 
 
 def unknown_words(typed: str) -> list[int]:
-    """Return the positions, from 0, of the words that are on no list: they probably have a typing error."""
+    """Return the positions, from 0, of the words that are on no word list. They may be typing errors."""
     known = _all_words()
     return [
         position for position, word in enumerate(normalise_passphrase(typed).split()) if word not in known
@@ -98,11 +99,12 @@ def unknown_words(typed: str) -> list[int]:
 
 
 def derive_root_key(typed: str, site_salt: bytes, params: Argon2Params) -> RootKey:
-    """Derive the root key (32 bytes) of a mailbox from its passphrase. Every text has a root key.
+    """Derive the root key (32 bytes) of a mailbox from its passphrase. Any text gives some root key.
 
-    `site_salt` is 16 bytes, public, and fixed as long as the desk exists. A table of guesses computed for
-    one desk is therefore useless at another. A salt for each mailbox would have to be looked up by
-    something that names the mailbox. The interpreter's lock is released while this runs.
+    `site_salt` is 16 bytes, public, and fixed as long as the desk exists. A table of guesses that was
+    computed for one desk is therefore useless at another desk. Mailboxes have no salt of their own, because
+    the server could find such a salt only by something that names the mailbox. Python's global interpreter
+    lock is released during the derivation.
     """
     password = normalise_passphrase(typed).encode()
     memory = params.m_kib * 1024

@@ -5,8 +5,8 @@ from typing import Final
 
 from crypto.errors import MalformedError
 
-# gpg's own messages are not read, so that text which a stranger wrote into a message cannot pose as a
-# status line.
+# We do not read gpg's messages for people. They can quote text from a stranger's message, and that text
+# could pose as a status line.
 BASE_OPTIONS: Final = (
     "--no-options",
     "--no-auto-key-locate",
@@ -21,9 +21,9 @@ BASE_OPTIONS: Final = (
 # file.
 NO_LOCK: Final = "--lock-never"
 # The trust model is `always` because gpg does not decide about trust here: the settings pin keys by
-# fingerprint, and only a pinned key is ever named. (Not for importing, which fails without a trust
-# database.) Every OpenPGP program knows AES since 2000 and SHA-512 since 2010. A key's own preferences
-# could ask for 3DES.
+# fingerprint, and only a pinned key is ever named. (Importing does not use this option, because an import
+# fails without a trust database.) Every OpenPGP program knows AES since 2000 and SHA-512 since 2010. A key's
+# own preferences could ask for 3DES.
 _ENCRYPTING: Final = (
     NO_LOCK,
     "--trust-model=always",
@@ -35,19 +35,19 @@ _ENCRYPTING: Final = (
     "--ignore-time-conflict",
     "--ignore-valid-from",
 )
-_USER_ID_SYNTAX: Final = frozenset("<>()")  # gpg reads an address or a comment between these
+_USER_ID_SYNTAX: Final = frozenset("<>()")  # gpg reads text in these brackets as an address or a comment
 
 
 def encryption_options(day: date) -> tuple[str, ...]:
-    """Return the options that encrypt and sign, dated at the start of `day`, in UTC."""
+    """Return gpg's options to encrypt and sign. The message is dated at the start of `day`, in UTC."""
     return (*_ENCRYPTING, f"--faked-system-time={int(_midnight(day).timestamp())}!")
 
 
 def new_key_parameters(name: str, day: date) -> str:
     """Return gpg's parameters for an ed25519 key that signs, with a cv25519 subkey that decrypts.
 
-    The key does not expire: the letterhead says which key is valid, so an expiry would only stop the desk
-    one day. `name` is the user id, without an e-mail address. The key is dated at the start of `day`, in
+    The key does not expire. The letterhead says which key is valid, so an expired key would only stop the
+    desk one day. `name` is the user id, without an e-mail address. The key is dated at the start of `day`, in
     UTC.
 
     Raises:

@@ -9,8 +9,8 @@ class RecipientRefusal(StrEnum):
     """Reason why nothing may be encrypted to an OpenPGP key."""
 
     UNREADABLE = "unreadable"  # no file, or no public key in it
-    SEVERAL = "several"  # more than one key in the file: it is not clear which one was meant
-    OTHER_KEY = "other_key"  # not the pinned fingerprint, whatever user id it has
+    SEVERAL = "several"  # more than one key in the file: it is not clear which key was meant
+    OTHER_KEY = "other_key"  # the key has another fingerprint than the pinned one
     UNKNOWN = "unknown"  # a fingerprint that was never imported
     EXPIRED = "expired"
     REVOKED = "revoked"
@@ -19,28 +19,28 @@ class RecipientRefusal(StrEnum):
 
 
 class RecipientRefusedError(ReasonError):
-    """Nothing may be encrypted to an OpenPGP key. `reason` says why."""
+    """Nothing may be encrypted to this OpenPGP key. `reason` says why the key is refused."""
 
     subject = "OpenPGP key"
     reason: RecipientRefusal
 
 
 class OpenPGPMissingError(CryptoError):
-    """This machine does not have GnuPG 2.2 or newer."""
+    """GnuPG 2.2 or newer is not installed on this machine."""
 
     def __init__(self) -> None:
         super().__init__("GnuPG 2.2 or newer is not installed")
 
 
 class OpenPGPPlaceError(CryptoError):
-    """The folder for GnuPG's home is not in memory, is open to others, or has too long a path."""
+    """The folder for GnuPG homes is not in memory, other users can enter it, or its path is too long."""
 
     def __init__(self) -> None:
         super().__init__("GnuPG's home cannot be made safely in this folder")
 
 
 class OpenPGPFailedError(CryptoError):
-    """GnuPG did not do what it was asked to do. Its output must not be used."""
+    """GnuPG failed, or did not report success. Its output must not be used."""
 
     def __init__(self) -> None:
         super().__init__("GnuPG failed")

@@ -1,7 +1,7 @@
-"""A GnuPG home in memory: its keys, and what they encrypt, sign and decrypt.
+"""GnuPG home in memory: its keys, and encrypting, signing and decrypting with them.
 
-The home has a random name and is apart from the user's own. Secret keys and plaintext reach gpg through
-pipes only. They are in no argument, no environment variable and no file on a disk.
+The home has a random name and is separate from the user's own GnuPG home. Secret keys and plaintext reach gpg
+through pipes only. They are in no argument, no environment variable and no file on a disk.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ _VERSION_MIN: Final = (2, 2)
 
 @dataclass(frozen=True, slots=True)
 class OpenPGPKey:
-    """A new key: its fingerprint (40 hexadecimal digits), and both halves in ASCII armour."""
+    """A new OpenPGP key: fingerprint (40 hexadecimal digits), public and secret key in ASCII armour."""
 
     fingerprint: str
     secret: str = field(repr=False)
@@ -38,10 +38,11 @@ class OpenPGPKey:
 
 @dataclass(frozen=True, slots=True)
 class DecryptedMessage:
-    """A decrypted message. `signer` is the primary fingerprint of a key in this home that signed the message.
+    """A decrypted OpenPGP message, with the signer.
 
-    If `is_signed` is true and `signer` is None, the key of the signature is not in this home, or is expired
-    or revoked. Such a signature proves nothing.
+    `signer` is the primary fingerprint of the key that signed the message, if this home has that key. If
+    `is_signed` is true and `signer` is None, the signature proves nothing: its key is not in this home, or is
+    expired or revoked.
     """
 
     content: bytes = field(repr=False)
@@ -50,7 +51,10 @@ class DecryptedMessage:
 
 
 class GpgHome:
-    """gpg with a home of its own, until `close`. Threads may share it once all keys are imported."""
+    """gpg with its own home in memory, until `close`.
+
+    Threads may share this object once all keys are imported.
+    """
 
     def __init__(self, folder: KeptFolder, program: str) -> None:
         self.folder: Final = folder.path
@@ -60,7 +64,7 @@ class GpgHome:
 
     @classmethod
     def open(cls, parent: Path, *, program: str = "gpg") -> Self:
-        """Make a home in `parent`, a folder in memory, and destroy abandoned homes there.
+        """Make a new home in `parent`, a folder in memory. Also destroy abandoned homes there.
 
         Raises:
             OpenPGPMissingError: GnuPG 2.2 or newer is not installed.
@@ -90,13 +94,16 @@ class GpgHome:
         self.close()
 
     def close(self) -> None:
-        """End the agent, overwrite and remove the home. A second call does nothing."""
+        """End gpg's agent, then overwrite and remove the home. A second call does nothing."""
         with self._closing:
             self._folder.destroy()
 
     @contextlib.contextmanager
     def work_folder(self) -> Iterator[Path]:
-        """Yield an empty folder in memory, for this user only. It is removed afterwards, with its files."""
+        """Yield an empty folder in memory that only this user can enter.
+
+        The folder and its files are removed when the `with` block ends.
+        """
         folder = self.folder / f"work-{secrets.token_hex(8)}"
         folder.mkdir(0o700)
         try:
@@ -107,10 +114,12 @@ class GpgHome:
     # ---- keys
 
     def make_key(self, name: str, day: date) -> OpenPGPKey:
-        """Make a key that signs and decrypts, with a user id and a day as in `arguments.new_key_parameters`.
+        """Make a key that signs and decrypts, with `name` as its user id.
+
+        The key is dated at the start of `day`, in UTC.
 
         Raises:
-            MalformedError: gpg would not read the name as one name.
+            MalformedError: the name is empty, or gpg would read an address, a comment or a new line in it.
             OpenPGPFailedError: gpg did not make the key.
         """
         gpg = self._gpg("--allow-freeform-uid")
@@ -125,7 +134,7 @@ class GpgHome:
         """Import a secret key in ASCII armour, and return its primary fingerprint.
 
         Raises:
-            MalformedError: it is not exactly one secret key with a user id.
+            MalformedError: the text does not contain exactly one secret key with a user id.
         """
         listed = self._gpg().scan_keys_mem(armoured.encode())
         is_one = [key["type"] for key in listed] == ["sec"]
@@ -138,9 +147,9 @@ class GpgHome:
         return str(self._gpg().export_keys(fingerprint))
 
     def import_public(self, raw: bytes, fingerprint: str) -> None:
-        """Import a recipient's public key, if it has this primary fingerprint and is the only key.
+        """Import a recipient's public key, if the file has only this key, with this primary fingerprint.
 
-        An expired or revoked key is imported too: `usable_subkey` refuses such a key at every use.
+        An expired or revoked key is imported too, because `usable_subkey` refuses such a key at every use.
 
         Raises:
             RecipientRefusedError: UNREADABLE (also if the file is over 1 MiB), SEVERAL or OTHER_KEY.
@@ -149,11 +158,13 @@ class GpgHome:
         self._gpg().import_keys(raw)
         if (
             self._listed(fingerprint) is None
-        ):  # gpg leaves out a key without a user id that the key itself signed
+        ):  # gpg does not import a key without a user id that the key itself signed
             raise RecipientRefusedError(RecipientRefusal.UNREADABLE)
 
     def usable_subkey(self, fingerprint: str, today: date) -> str:
-        """Return the fingerprint of the newest subkey that may be encrypted to, for a primary fingerprint.
+        """Return the fingerprint of a recipient's newest subkey that may be used for encryption today.
+
+        `fingerprint` is the primary fingerprint of the recipient's key.
 
         Raises:
             RecipientRefusedError: UNKNOWN, REVOKED, EXPIRED, NO_ENCRYPTION or WEAK.
@@ -165,14 +176,16 @@ class GpgHome:
     def encrypt_and_sign(
         self, pieces: Iterable[bytes], *, recipient: str, signer: str, day: date
     ) -> Iterator[bytes]:
-        """Encrypt to one primary fingerprint and sign with another. Memory does not grow with the message.
+        """Encrypt a message to `recipient` and sign it with the key of `signer`. Yield the encrypted pieces.
 
-        The message is dated at the start of `day`, in UTC. The last piece is held back until gpg reports
-        success. An exception from `pieces` kills gpg and comes out of the iterator.
+        Both are primary fingerprints. The memory used does not grow with the message. The message is dated at
+        the start of `day`, in UTC. The last piece is held back until gpg reports success. If `pieces` raises
+        an exception, gpg is killed and the iterator raises the exception.
 
         Raises:
-            RecipientRefusedError: at once, before anything is read.
-            OpenPGPFailedError: from the iterator.
+            RecipientRefusedError: `usable_subkey` refuses the recipient's key. Raised at once, before any
+                piece is read.
+            OpenPGPFailedError: gpg did not report success. Raised while the caller iterates.
         """
         subkey = self.usable_subkey(recipient, day)
         return self._encrypt(pieces, subkey, signer, day)
@@ -181,7 +194,7 @@ class GpgHome:
         gpg, status = self._gpg(*arguments.encryption_options(day)), GpgStatus()
 
         def encrypt(reader: PieceReader) -> None:
-            # "!": exactly this subkey, not the one that gpg would choose.
+            # "!" makes gpg use exactly this subkey, not one that gpg chooses.
             gpg.encrypt_file(reader, [f"{subkey}!"], sign=f"{signer}!", armor=False)
 
         for piece in gpg.stream(encrypt, pieces, status):
@@ -190,19 +203,23 @@ class GpgHome:
             yield piece
 
     def decrypt_stream(self, pieces: Iterable[bytes], *, at_most: int) -> Iterator[bytes]:
-        """Decrypt a message, binary or armoured. The last piece waits until the whole message is checked.
+        """Decrypt a binary or armoured message, and yield its plaintext in pieces.
+
+        The last piece is held back until the whole message is checked.
 
         Raises:
-            UnreadableError: from the iterator. The message is changed, cut off, not encrypted, more than one
-                message, not for a key in this home, or has more than `at_most` bytes of plaintext.
+            UnreadableError: the message is changed, cut off, not encrypted, more than one message, not for a
+                key in this home, or has more than `at_most` bytes of plaintext. Raised while the caller
+                iterates.
         """
         return self._decrypt(pieces, at_most, GpgStatus())
 
     def decrypt(self, raw: bytes, *, at_most: int) -> DecryptedMessage:
-        """Decrypt a whole message of at most `at_most` bytes of plaintext, and check its signature.
+        """Decrypt a whole message with at most `at_most` bytes of plaintext, and check its signature.
 
         Raises:
-            UnreadableError: as in `decrypt_stream`.
+            UnreadableError: the message is changed, cut off, not encrypted, more than one message, not for a
+                key in this home, or has more than `at_most` bytes of plaintext.
         """
         status = GpgStatus()
         content = b"".join(self._decrypt([raw], at_most, status))

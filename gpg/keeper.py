@@ -1,9 +1,9 @@
 """GnuPG homes in memory, and the keeper process that destroys a home when its owner ends.
 
 The keeper is a small shell that reads a pipe from our process. However our process ends, the pipe closes.
-Then the keeper ends the agent, overwrites the files of the home and removes it. A home whose owner and
-keeper were both killed is destroyed when the next home is made. To tell such a home, an owner has a lock
-(flock) on its home.
+Then the keeper ends gpg's agent, overwrites the files of the home and removes the home. If both the owner and
+the keeper were killed, the home is destroyed when the next home is made. An owner keeps a lock (flock) on its
+home, so a home without a lock is abandoned.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ from typing import Final, Self
 from gpg.errors import OpenPGPPlaceError
 
 _CLOSE_SECONDS: Final = 10
-_SOCKET_PATH_MAX: Final = 107  # bytes; Linux, unix(7)
+_SOCKET_PATH_MAX: Final = 107  # bytes; source: Linux, unix(7)
 _LONGEST_SOCKET: Final = "S.gpg-agent.browser"
 _DESTROY: Final = """
 trap '' HUP INT TERM
@@ -36,7 +36,7 @@ rm -rf "$1"
 
 @dataclass(frozen=True, slots=True)
 class KeptFolder:
-    """An empty folder for a GnuPG home, with its lock and its keeper."""
+    """A folder for one GnuPG home, with its lock and the keeper process that will destroy it."""
 
     path: Path
     _lock: int
@@ -44,9 +44,9 @@ class KeptFolder:
 
     @classmethod
     def make(cls, parent: Path) -> Self:
-        """Make a folder in `parent`, a folder in memory, and destroy abandoned homes there.
+        """Make a folder for a GnuPG home in `parent`, a folder in memory. Also destroy abandoned homes there.
 
-        The folder has a random name, of 16 hexadecimal digits.
+        The name of the new folder is random: 16 hexadecimal digits.
 
         Raises:
             OpenPGPPlaceError: other users can enter `parent`, or its path is too long for a socket.
@@ -58,7 +58,7 @@ class KeptFolder:
             _destroy_abandoned(parent)
             path.mkdir(0o700)
             lock = _lock(path)
-        # A session of its own, so that Ctrl-C or a signal to our process group does not reach the keeper.
+        # The keeper gets its own session, so that Ctrl-C or a signal to our process group does not end it.
         keeper = subprocess.Popen(  # noqa: S603  # the script is fixed, the folder is ours
             ["/bin/sh", "-c", _DESTROY, "keeper", path],
             stdin=subprocess.PIPE,
@@ -69,7 +69,7 @@ class KeptFolder:
         return cls(path, lock, keeper)
 
     def destroy(self) -> None:
-        """End the agent, overwrite and remove the folder. A second call does nothing."""
+        """End gpg's agent, then overwrite and remove the folder. A second call does nothing."""
         if self._keeper.stdin is None or self._keeper.stdin.closed:
             return
         self._keeper.stdin.close()
@@ -80,10 +80,10 @@ class KeptFolder:
 
 @contextlib.contextmanager
 def _locked_private(parent: Path) -> Iterator[None]:
-    """Make a folder for homes if it does not exist, check that it is private, and lock it.
+    """Make the parent folder of GnuPG homes if needed, check that only this user can enter it, and lock it.
 
     Raises:
-        OpenPGPPlaceError: it is not a folder, belongs to someone else, or others can enter it.
+        OpenPGPPlaceError: `parent` is not a folder, belongs to another user, or other users can enter it.
     """
     try:
         parent.mkdir(0o700, exist_ok=True)
@@ -106,7 +106,7 @@ def _lock(folder: Path) -> int:
 
 
 def _destroy_abandoned(parent: Path) -> None:
-    """Destroy the homes without a lock: their process and its keeper were both killed."""
+    """Destroy the homes that no process locks: their owner and their keeper were both killed."""
     for folder in parent.iterdir():
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:

@@ -1,4 +1,4 @@
-"""One run of gpg through python-gnupg. Pieces of bytes go in and out, so memory stays flat."""
+"""One run of gpg through python-gnupg. The input and output are pieces of bytes, so memory stays flat."""
 
 import contextlib
 import os
@@ -15,33 +15,34 @@ import gnupg
 from gpg.status import GpgStatus
 
 _PIECE_BYTES: Final = 64 * 1024
-_PIECES_AHEAD: Final = 8  # the most output that waits in memory
+_PIECES_AHEAD: Final = 8  # largest number of pieces of output that wait in memory
 
 
 class GpgProcess(gnupg.GPG):  # type: ignore[misc]  # has no types
-    """python-gnupg with a minimal environment, larger pieces, and a way to stop gpg. For one run."""
+    """python-gnupg for one run of gpg, with a minimal environment, larger pieces, and `stop` to kill gpg."""
 
     def __init__(self, program: str, home: Path, options: Sequence[str]) -> None:
         self.is_started = threading.Event()
-        self._kill: Callable[[], None] = self.is_started.clear  # nothing to kill yet
+        self._kill: Callable[[], None] = self.is_started.clear  # there is no process to kill yet
         environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8"}
         super().__init__(gpgbinary=program, gnupghome=str(home), options=list(options), env=environment)
         self.encoding = "utf-8"
         self.buffer_size = _PIECE_BYTES
-        self.is_started.clear()  # the constructor asked for the version
+        self.is_started.clear()  # the constructor started gpg once, to read its version
 
     def stop(self) -> None:
-        """Kill gpg as soon as it runs. Its output so far must not be used."""
+        """Kill gpg, or kill it as soon as it has started. The output so far must not be used."""
         self.is_started.wait()
         self._kill()
 
     def stream(
         self, work: Callable[["PieceReader"], object], pieces: Iterable[bytes], status: GpgStatus
     ) -> Iterator[bytes]:
-        """Run `work`, which starts gpg, in a thread. Yield gpg's output while gpg writes it.
+        """Run `work` in a thread, and yield gpg's output while gpg writes it.
 
-        An empty piece comes before the last piece. By then gpg has ended and `status` is complete, so the
-        caller can decide whether to continue. Raises what `pieces` raised.
+        `work` starts gpg and reads the input from a `PieceReader`. An empty piece is yielded before the last
+        piece. By then gpg has ended and `status` is complete, so the caller can decide whether to continue.
+        An exception from `pieces` is raised again here.
         """
         output: queue.Queue[bytes | None] = queue.Queue(_PIECES_AHEAD)
         reader = PieceReader(pieces, self.stop)
@@ -49,7 +50,7 @@ class GpgProcess(gnupg.GPG):  # type: ignore[misc]  # has no types
         def keep(piece: bytes) -> bool:
             if piece:
                 output.put(piece)
-            return False  # python-gnupg does not keep the piece
+            return False  # False: python-gnupg does not collect the output in memory
 
         def run() -> None:
             # Any failure here (such as a broken pipe, when gpg ends before it has read everything) means
@@ -89,7 +90,10 @@ class GpgProcess(gnupg.GPG):  # type: ignore[misc]  # has no types
 
 
 class PieceReader:
-    """Pieces of bytes as the file that python-gnupg reads. An exception from the pieces kills gpg."""
+    """File-like reader over pieces of bytes, from which python-gnupg reads gpg's input.
+
+    If the pieces raise an exception, gpg is killed, and `failure` has the exception.
+    """
 
     def __init__(self, pieces: Iterable[bytes], stop: Callable[[], None]) -> None:
         self.failure: BaseException | None = None
@@ -98,7 +102,7 @@ class PieceReader:
         self._stop = stop
 
     def read(self, size: int) -> bytes:
-        """Return the next `size` bytes, or fewer at the end."""
+        """Return the next `size` bytes, or fewer bytes at the end of the input."""
         try:
             while len(self._buffer) < size:
                 self._buffer += next(self._pieces)

@@ -1,7 +1,7 @@
 """Checks on a recipient's OpenPGP key, before it is imported and before anything is encrypted to it.
 
 The functions get keys as python-gnupg lists them: a mapping with `type`, `fingerprint`, `trust`, `expires`
-and so on. Their `today` is a day in UTC.
+and so on. `today` is a day in UTC.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ _FACTORED: Final = frozenset({"1", "2", "3", "16", "17", "20"})  # RFC 4880, 9.1
 
 
 def require_only_key(listed: Sequence[ListedKey], fingerprint: str) -> None:
-    """Check that a key file has one public key, and that its primary fingerprint is the expected one.
+    """Check that a key file has exactly one public key, with this primary fingerprint.
 
     Raises:
         RecipientRefusedError: UNREADABLE, SEVERAL or OTHER_KEY.
@@ -34,9 +34,9 @@ def require_only_key(listed: Sequence[ListedKey], fingerprint: str) -> None:
 
 
 def newest_usable_subkey(key: ListedKey | None, today: date) -> str:
-    """Return the fingerprint of the newest subkey of a key that may be encrypted to.
+    """Return the fingerprint of the newest subkey of an OpenPGP key that may be used for encryption today.
 
-    The primary key itself comes last, if it can encrypt.
+    If no subkey may be used, the primary key is used, if it can encrypt.
 
     Raises:
         RecipientRefusedError: UNKNOWN (no key), REVOKED, EXPIRED, NO_ENCRYPTION or WEAK.
@@ -58,7 +58,7 @@ def newest_usable_subkey(key: ListedKey | None, today: date) -> str:
 
 
 def _encrypting_parts(key: ListedKey) -> list[ListedKey]:
-    """Return the key and its subkeys, as far as they can encrypt: the newest first, the key itself last."""
+    """Return the subkeys that can encrypt, newest first. The primary key comes last, if it can encrypt."""
     info = key.get("subkey_info", {})
     subkeys = [{**info[keyid], "fingerprint": fingerprint} for keyid, _, fingerprint, *_ in key["subkeys"]]
     newest_first = sorted(subkeys, key=lambda subkey: int(subkey["date"]), reverse=True)
@@ -66,7 +66,7 @@ def _encrypting_parts(key: ListedKey) -> list[ListedKey]:
 
 
 def _require_valid(part: ListedKey, today: date) -> None:
-    """Check that gpg does not list a key or subkey as revoked, and that it has not expired on `today`.
+    """Check that a key or subkey is not revoked, and is not expired on `today`.
 
     Raises:
         RecipientRefusedError: REVOKED or EXPIRED.

@@ -1,4 +1,4 @@
-"""External programs: each runs with limits and, where the machine allows one, in a sandbox.
+"""External programs, which run with limits and, where the machine allows, in a sandbox.
 
 Imports none of our other packages.
 

@@ -2,12 +2,12 @@
 
 
 class ProgramError(Exception):
-    """Base class of every exception here."""
+    """Base class of the exceptions of this package."""
 
 
 class ProgramFailedError(ProgramError):
-    """A program took too long, wrote too much, or failed. Its output must not be used."""
+    """An external program took too long, wrote too much, or failed. Its output must not be used."""
 
 
 class NoSandboxError(ProgramError):
-    """This machine does not allow a sandbox."""
+    """This machine does not allow us to start a sandbox."""

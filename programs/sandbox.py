@@ -1,7 +1,7 @@
 """Bubblewrap sandbox for external programs, and one run of a program with limits on time, memory and output.
 
 A hostile file may take over the program that reads it. In the sandbox, that program has no network, a
-read-only /usr, a /tmp of its own in memory, and an almost empty environment.
+read-only /usr, its own /tmp in memory, and an almost empty environment.
 """
 
 import contextlib
@@ -31,9 +31,9 @@ _SHOWN_FILES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Sandbox:
-    """A bubblewrap sandbox, started for each program.
+    """Bubblewrap sandbox. Each run of a program starts a new sandbox.
 
-    `seconds` is how long the check of the sandbox may take, `folder_bytes` the size of its /tmp.
+    `seconds` is the longest time that `is_allowed` waits. `folder_bytes` is the size of the sandbox's /tmp.
     """
 
     bwrap: Path
@@ -41,7 +41,10 @@ class Sandbox:
     seconds: float
 
     def is_allowed(self) -> bool:
-        """Return True if this machine lets us start a sandbox. Starts one, because no file says so."""
+        """Return True if this machine lets us start a sandbox.
+
+        The answer is found by starting a sandbox, because no file shows whether this is allowed.
+        """
         try:
             answer = run_program(
                 self.command("/bin/sh", "-c", "echo inside"),
@@ -54,7 +57,7 @@ class Sandbox:
         return answer == _ANSWER
 
     def command(self, *words: str) -> tuple[str, ...]:
-        """Return the command that starts a sandbox.
+        """Return the command line that runs a program in a new sandbox.
 
         `words` are further options of bubblewrap, then the program and its arguments.
         """
@@ -82,9 +85,10 @@ class Sandbox:
 
 
 def resource_limits(*, memory_bytes: int, file_bytes: int, seconds: float) -> tuple[str, ...]:
-    """Return the beginning of a command: the kernel ends the program that follows if it exceeds a limit.
+    """Return the beginning of a command line that limits the resources of the program after it.
 
-    `file_bytes` is the size of the largest file that the program may write, `seconds` its CPU time.
+    The kernel ends the program if it exceeds a limit. `memory_bytes` limits its memory, `file_bytes` the
+    largest file that it may write, and `seconds` its CPU time.
     """
     return (
         "/usr/bin/prlimit",
@@ -101,8 +105,9 @@ def run_program(
 ) -> bytes:
     """Run a program in a folder and return its standard output.
 
-    `seconds` limits the waiting, `output_bytes` the output. `open_files` are file descriptors that the
-    program inherits. A program that exceeds a limit is killed together with every program that it started.
+    `seconds` is the longest time to wait, and `output_bytes` the largest output. `open_files` are file
+    descriptors that the program inherits. A program that exceeds a limit is killed, together with every
+    program that it started.
 
     Raises:
         OSError: the program cannot be started.

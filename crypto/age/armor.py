@@ -18,7 +18,7 @@ _END: Final = "-----END AGE ENCRYPTED FILE-----"
 _COLUMNS: Final = 64
 _LINE_BYTES: Final = 48  # encoded in a full line
 _WHITESPACE: Final = " \t\r\n"
-_EDGE_BYTES: Final = 4096  # white space, first line and last two lines of a file: more is not armour
+_EDGE_BYTES: Final = 4096  # largest beginning or end of armour: white space, first line, last two lines
 
 
 class ArmourKind(StrEnum):
@@ -36,9 +36,10 @@ _ENDS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Armoured:
-    """Armour that was found in a text: `text[start:end]`, from its first line to the end of its last line.
+    """Armour that was found in a text, at `text[start:end]`.
 
-    `armour` is the same without the white space that copying adds at the edges of lines.
+    `start` is the beginning of its first line, and `end` the end of its last line. `armour` is the same
+    armour without the white space that copying adds at the edges of lines.
     """
 
     kind: ArmourKind
@@ -48,20 +49,20 @@ class Armoured:
 
 
 def enarmor(age_file: bytes) -> str:
-    """Write an age file as armour, in lines of 64 characters that end with a newline."""
+    """Encode a binary age file as ASCII armour: lines of 64 characters, each with a newline at its end."""
     body = base64.b64encode(age_file).decode("ascii")
     lines = [body[at : at + _COLUMNS] for at in range(0, len(body), _COLUMNS)]
     return "".join(f"{line}\n" for line in (_BEGIN, *lines, _END))
 
 
 def dearmor(armoured: str) -> bytes:
-    """Read what `enarmor` writes. Lines may end in CRLF, and white space may come first and last.
+    """Decode ASCII armour to a binary age file. Allow CRLF at line ends, and white space around the armour.
 
-    The result is an age file as someone sent it. No part of the file is authentic before it is decrypted.
+    The age file is exactly as someone sent it. No part of the file is authentic before it is decrypted.
 
     Raises:
-        MalformedError: anything else, such as a header line, a short line in between, white space in a line,
-            or a second spelling of the same bytes.
+        MalformedError: the text is not strict armour: it has a header line, a short line in the middle, white
+            space inside a line, or a second spelling of the same bytes.
     """
     text = armoured.strip(_WHITESPACE).replace("\r\n", "\n")
     first, _, rest = text.partition("\n")
@@ -75,10 +76,12 @@ def dearmor(armoured: str) -> bytes:
 
 
 def dearmor_stream(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Read armour in pieces of any size, as `dearmor` does. At most 4 KiB of white space may come last.
+    """Decode ASCII armour that arrives in pieces of any size. Yield the binary age file in pieces.
+
+    The rules are those of `dearmor`, but at most 4 KiB of white space may follow the armour.
 
     Raises:
-        MalformedError: from the iterator.
+        MalformedError: the text is not strict armour. Raised while the caller iterates.
     """
     held = b""
     is_begun = False
@@ -91,7 +94,7 @@ def dearmor_stream(pieces: Iterable[bytes]) -> Iterator[bytes]:
             is_begun = bool(newline)
             held = rest if is_begun else held
         if is_begun:
-            complete = max(_full_lines(held) - 1, 0)  # the last line may be full and have padding
+            complete = max(_full_lines(held) - 1, 0)  # a full line with padding may be the last line
             full = complete * (_COLUMNS + 1)
             yield _decoded(held[:full])
             held = held[full:]
@@ -106,7 +109,7 @@ def dearmor_stream(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _full_lines(text: bytes) -> int:
-    """Return the number of lines of 64 characters at the beginning of a text."""
+    """Return the number of consecutive lines of 64 characters at the beginning of a text."""
     count = len(text) // (_COLUMNS + 1)
     ends = text[_COLUMNS : count * (_COLUMNS + 1) : _COLUMNS + 1]
     if ends == b"\n" * count and text.count(b"\n", 0, count * (_COLUMNS + 1)) == count:
@@ -116,10 +119,12 @@ def _full_lines(text: bytes) -> int:
 
 
 def _decoded(lines: bytes) -> bytes:
-    """Decode full lines. Padding in the middle would cut off the encrypted bytes, and is refused.
+    """Decode full lines of armour to bytes.
+
+    Padding in the middle of armour is refused, because it would cut off the encrypted bytes.
 
     Raises:
-        MalformedError: padding, or a character that is not base64.
+        MalformedError: the lines contain padding, or a character that is not base64.
     """
     decoded = decode_base64(lines.replace(b"\n", b""))
     if len(decoded) != len(lines) // (_COLUMNS + 1) * _LINE_BYTES:
@@ -130,8 +135,8 @@ def _decoded(lines: bytes) -> bytes:
 def find_armoured(text: str) -> tuple[Armoured, ...]:
     """Return every armoured age file and OpenPGP message in a text, in the order of the text.
 
-    They are found by their first and last lines, even if a mail program put white space around lines. The
-    lines in between are not checked here. A first line is skipped if no last line follows, or if another
+    Each message is found by its first and last line, even if a mail program put white space around its lines.
+    The lines in between are not checked here. A first line is skipped if no last line follows, or if another
     first line comes before the last line. The search takes one pass over any text.
     """
     found: list[Armoured] = []

@@ -16,7 +16,7 @@ from crypto.kdf import hkdf
 FILE_KEY_BYTES = 16
 HEADER_BYTES_MAX = 64 * 1024  # a header with two post-quantum stanzas takes 3.2 KiB; 30 slots fit
 _VERSION_LINE = b"age-encryption.org/v1\n"
-_COLUMNS = 64  # of a stanza's body
+_COLUMNS = 64  # characters in a full line of a stanza's body
 _MAC_BYTES = 32
 _MARK = b"---"
 _ARGUMENTS = re.compile(r"-> ([\x21-\x7e]+(?: [\x21-\x7e]+)*)")
@@ -30,7 +30,7 @@ class Stanza:
     body: bytes
 
     def to_bytes(self) -> bytes:
-        """Write the stanza. The body has lines of 64 columns, and always ends with a shorter line."""
+        """Write the stanza as text. Its body has lines of 64 columns, and always ends with a shorter line."""
         body = to_base64(self.body)
         lines = [body[at : at + _COLUMNS] for at in range(0, len(body) + 1, _COLUMNS)]
         return "".join(f"{line}\n" for line in ["-> " + " ".join(self.arguments), *lines]).encode("ascii")
@@ -38,32 +38,37 @@ class Stanza:
 
 @dataclass(frozen=True, slots=True)
 class AgeHeader:
-    """A parsed header. Its MAC is not checked yet, because the check needs the file key."""
+    """A parsed header of an age file. Its MAC is not checked yet, because the check needs the file key."""
 
     stanzas: tuple[Stanza, ...]
     mac: bytes
 
     @classmethod
     def make(cls, stanzas: Sequence[Stanza], file_key: bytes) -> Self:
-        """Make a header of stanzas, with their MAC."""
+        """Make a header with these stanzas, and a MAC over them that is computed with the file key."""
         return cls(tuple(stanzas), _mac(stanzas, file_key))
 
     def is_made_with(self, file_key: bytes) -> bool:
-        """Return True if someone who knew the file key wrote this header, and it was not changed since."""
+        """Return True if the MAC of the header is correct for this file key.
+
+        A correct MAC shows that someone who knew the file key wrote the header, and that no one changed it
+        since.
+        """
         return hmac.compare_digest(self.mac, _mac(self.stanzas, file_key))
 
     def to_bytes(self) -> bytes:
-        """Write the header, from the version line up to the newline after the MAC."""
+        """Write the header as bytes, from the version line up to the newline after the MAC."""
         return _before_mac(self.stanzas) + f" {to_base64(self.mac)}\n".encode("ascii")
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> Self:
-        """Read exactly what `to_bytes` writes, up to 64 KiB.
+        """Parse the header of an age file.
 
-        There is one spelling of every header, so no one can change a byte and keep the meaning.
+        Only the exact bytes that `to_bytes` writes are accepted, up to 64 KiB. Each header has one spelling,
+        so no one can change a byte without changing the meaning.
 
         Raises:
-            MalformedError: anything else.
+            MalformedError: `to_bytes` never writes these bytes, or the header is over 64 KiB.
         """
         if len(raw) > HEADER_BYTES_MAX or not raw.startswith(_VERSION_LINE) or not raw.endswith(b"\n"):
             raise MalformedError
@@ -84,10 +89,10 @@ class AgeHeader:
 
 
 def split_file(age_file: bytes) -> tuple[bytes, bytes]:
-    """Split a whole age file into header and payload. Neither is checked.
+    """Split a whole age file into header and payload. Neither part is checked.
 
     Raises:
-        MalformedError: no header ends within its first 64 KiB.
+        MalformedError: no header ends within the first 64 KiB of the file.
     """
     mark = age_file.find(b"\n" + _MARK, 0, HEADER_BYTES_MAX)
     end = age_file.find(b"\n", mark + 1, HEADER_BYTES_MAX) + 1

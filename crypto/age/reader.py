@@ -14,20 +14,20 @@ from crypto.errors import MalformedError, UnreadableError
 
 
 class AgeReader:
-    """Decryption of a file whose payload arrives in pieces of any size (pull).
+    """Decryption of an age file whose payload arrives in pieces of any size (pull).
 
-    Iterating yields plaintext in pieces of at most 64 KiB, each authentic and in its place. The file is
-    known to be whole only when the iteration ends without an error.
+    Iterating yields plaintext in pieces of at most 64 KiB. Each piece is authentic and in its place. The file
+    is known to be whole only when the iteration ends without an error.
     """
 
     __slots__ = ("_chunks", "file_key")
     file_key: Final[bytes]
 
     def __init__(self, header: bytes, identities: Sequence[AgeIdentity], chunks: Iterable[bytes]) -> None:
-        """Find the file key. No payload is read yet.
+        """Find the file key in the header, with one of the identities. No payload is read yet.
 
         Raises:
-            UnreadableError: no identity opens this header.
+            UnreadableError: no identity can decrypt the file key.
         """
         self.file_key = unwrap(header, identities)
         self._chunks = chunks
@@ -36,7 +36,7 @@ class AgeReader:
         return "AgeReader()"
 
     def __iter__(self) -> Iterator[bytes]:
-        """Yield the plaintext.
+        """Yield the decrypted plaintext in pieces of at most 64 KiB.
 
         Raises:
             UnreadableError: the payload is damaged, cut off, or belongs to another header.
@@ -45,22 +45,23 @@ class AgeReader:
 
 
 def decrypt(header: bytes, payload: bytes, identities: Sequence[AgeIdentity]) -> tuple[bytes, bytes]:
-    """Decrypt a whole payload. Return the plaintext and the file key.
+    """Decrypt the whole payload of an age file. Return the plaintext and the file key.
 
     Raises:
-        UnreadableError: for every reason, such as another key, damage or truncation.
+        UnreadableError: the file cannot be decrypted, for any reason, such as another key, damage or
+            truncation.
     """
     reader = AgeReader(header, identities, [payload])
     return b"".join(reader), reader.file_key
 
 
 def split_stream(pieces: Iterable[bytes]) -> tuple[bytes, Iterator[bytes]]:
-    """Split a file that arrives in pieces of any size into its header and the pieces of its payload.
+    """Split an age file that arrives in pieces of any size into its header and the pieces of its payload.
 
-    Neither is checked. Only the pieces that contain the header are read here.
+    Neither the header nor the payload is checked. Only the pieces that contain the header are read here.
 
     Raises:
-        MalformedError: no header ends within its first 64 KiB.
+        MalformedError: no header ends within the first 64 KiB of the file.
     """
     rest = iter(pieces)
     start = bytearray()
@@ -77,12 +78,13 @@ def split_stream(pieces: Iterable[bytes]) -> tuple[bytes, Iterator[bytes]]:
 
 
 def unwrap(header: bytes, identities: Sequence[AgeIdentity]) -> bytes:
-    """Return the file key of a header. Each identity is tried on each stanza, in order.
+    """Return the file key of a header, decrypted by one of the identities.
 
-    Stanzas name no recipient, so that the readers of a file stay unknown. Trying is therefore the only way.
+    Each identity is tried on each stanza, in order. Trying is the only way: stanzas name no recipient, so
+    that the readers of a file stay unknown.
 
     Raises:
-        UnreadableError: the header is malformed, was changed, or is for someone else.
+        UnreadableError: the header is malformed, was changed, or is encrypted to other recipients.
     """
     try:
         parsed = AgeHeader.from_bytes(header)

@@ -33,23 +33,24 @@ _BODY_BYTES = FILE_KEY_BYTES + 16  # the file key and a Poly1305 tag
 
 
 class AgeRecipient(Protocol):
-    """Public key to which a file can be encrypted."""
+    """Interface of a public key to which an age file can be encrypted."""
 
     post_quantum: ClassVar[bool]
 
     def wrap(self, file_key: bytes) -> Stanza:
-        """Wrap the file key for this recipient."""
+        """Encrypt the file key to this recipient, and return the stanza for the header."""
         ...
 
 
 class AgeIdentity(Protocol):
-    """Secret key that decrypts files for its recipient."""
+    """Interface of a secret key that decrypts age files."""
 
     def unwrap(self, stanza: Stanza) -> bytes | None:
-        """Return the file key, or None if the stanza is for someone else.
+        """Decrypt the file key in a stanza. Return None if the stanza is for another identity.
 
         Raises:
-            MalformedError: the stanza has this identity's type, but not the form of that type.
+            MalformedError: the stanza has this identity's type, but its arguments or body do not fit that
+                type.
         """
         ...
 
@@ -66,7 +67,7 @@ def _pq_suite() -> hpke.Suite:
 
 @dataclass(frozen=True, slots=True)
 class PQRecipient:
-    """Public half of a post-quantum hybrid identity, 1,216 bytes."""
+    """Public key of a post-quantum hybrid identity (ML-KEM-768 and X25519), 1,216 bytes."""
 
     post_quantum: ClassVar[bool] = True
     _raw: bytes
@@ -74,10 +75,10 @@ class PQRecipient:
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> Self:
-        """Read an ML-KEM-768 encapsulation key (1,184 bytes) followed by an X25519 public key (32 bytes).
+        """Parse an ML-KEM-768 encapsulation key (1,184 bytes) followed by an X25519 public key (32 bytes).
 
         Raises:
-            MalformedError: another length, or not a valid key.
+            MalformedError: the bytes have another length, or are not a valid key.
         """
         if len(raw) != PQ_RECIPIENT_BYTES:
             raise MalformedError
@@ -91,16 +92,18 @@ class PQRecipient:
         return cls(bytes(raw), key)
 
     def to_bytes(self) -> bytes:
-        """Return the bytes that `from_bytes` reads."""
+        """Return the public key as 1,216 bytes, which `from_bytes` reads."""
         return self._raw
 
     @classmethod
     @functools.lru_cache(maxsize=16)
     def from_text(cls, text: str) -> Self:
-        """Read "age1pq1…". The last 16 results are cached: they are public, and reading one takes 2 ms.
+        """Parse a recipient in the text form "age1pq1…".
+
+        The last 16 results are cached, because recipients are public and parsing one takes 2 ms.
 
         Raises:
-            MalformedError: anything else.
+            MalformedError: the text is not a post-quantum recipient in canonical Bech32.
         """
         return cls.from_bytes(from_bech32(_PQ_RECIPIENT_PREFIX, text))
 
@@ -108,16 +111,16 @@ class PQRecipient:
         return to_bech32(_PQ_RECIPIENT_PREFIX, self._raw)
 
     def wrap(self, file_key: bytes) -> Stanza:
-        """Wrap the file key for this recipient."""
+        """Encrypt the file key to this recipient, and return the stanza for the header."""
         sealed = _pq_suite().encrypt(file_key, self._key, _PQ_INFO)
         return Stanza((PQ_TYPE, to_base64(sealed[:_PQ_ENC_BYTES])), sealed[_PQ_ENC_BYTES:])
 
 
 class PQIdentity:
-    """A post-quantum hybrid identity: a seed of 32 secret bytes, and the keys that are derived from it.
+    """Post-quantum hybrid identity: a seed of 32 secret bytes, and the keys that are derived from the seed.
 
-    The keys are derived once, here (about 0.25 ms), because a reader tries an identity on many stanzas. No
-    cache keeps them alive after this object.
+    The constructor derives the keys once (in about 0.25 ms), because a reader tries an identity on many
+    stanzas. The keys exist only as long as this object, because no cache keeps them.
     """
 
     __slots__ = ("_key", "_seed", "recipient")
@@ -127,7 +130,7 @@ class PQIdentity:
         """Derive the keys from a seed of 32 bytes, which comes from a CSPRNG or from HKDF.
 
         Raises:
-            MalformedError: another length.
+            MalformedError: the seed has another length.
         """
         if len(seed) != SEED_BYTES:
             raise MalformedError
@@ -143,27 +146,28 @@ class PQIdentity:
         return "PQIdentity()"
 
     def to_bytes(self) -> bytes:
-        """Return the seed, which is secret."""
+        """Return the secret seed (32 bytes)."""
         return self._seed
 
     @classmethod
     def from_text(cls, text: str) -> Self:
-        """Read "AGE-SECRET-KEY-PQ-1…".
+        """Parse an identity in the text form "AGE-SECRET-KEY-PQ-1…".
 
         Raises:
-            MalformedError: anything else.
+            MalformedError: the text is not a post-quantum identity in canonical Bech32.
         """
         return cls(from_bech32(_PQ_IDENTITY_PREFIX, text))
 
     def to_text(self) -> str:
-        """Write the seed, which is secret, as "AGE-SECRET-KEY-PQ-1…"."""
+        """Return the secret seed in the text form "AGE-SECRET-KEY-PQ-1…"."""
         return to_bech32(_PQ_IDENTITY_PREFIX, self._seed)
 
     def unwrap(self, stanza: Stanza) -> bytes | None:
-        """Return the file key, or None if the stanza is for someone else.
+        """Decrypt the file key in a stanza. Return None if the stanza is for another identity.
 
         Raises:
-            MalformedError: the stanza has this identity's type, but not the form of that type.
+            MalformedError: the stanza has this identity's type, but its arguments or body do not fit that
+                type.
         """
         enc = _share_of(stanza, PQ_TYPE, _PQ_ENC_BYTES)
         if enc is None:
@@ -178,37 +182,37 @@ _X25519_TYPE = "X25519"
 _X25519_INFO = b"age-encryption.org/v1/X25519"
 _X25519_RECIPIENT_PREFIX = "age"
 _X25519_IDENTITY_PREFIX = "AGE-SECRET-KEY-"
-_WRAP_NONCE = bytes(12)  # every stanza has a new wrap key
+_WRAP_NONCE = bytes(12)  # all zeroes is safe, because every stanza has a new wrap key
 
 
 @dataclass(frozen=True, slots=True)
 class X25519Recipient:
-    """Public half of an X25519 identity, 32 bytes."""
+    """Public key of an X25519 identity, 32 bytes."""
 
     post_quantum: ClassVar[bool] = False
     _raw: bytes
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> Self:
-        """Read an X25519 public key of 32 bytes.
+        """Parse an X25519 public key of 32 bytes.
 
         Raises:
-            MalformedError: another length.
+            MalformedError: the bytes have another length.
         """
         if len(raw) != _X25519_BYTES:
             raise MalformedError
         return cls(bytes(raw))
 
     def to_bytes(self) -> bytes:
-        """Return the bytes that `from_bytes` reads."""
+        """Return the public key as 32 bytes, which `from_bytes` reads."""
         return self._raw
 
     @classmethod
     def from_text(cls, text: str) -> Self:
-        """Read "age1…".
+        """Parse a recipient in the text form "age1…".
 
         Raises:
-            MalformedError: anything else.
+            MalformedError: the text is not an X25519 recipient in canonical Bech32.
         """
         return cls.from_bytes(from_bech32(_X25519_RECIPIENT_PREFIX, text))
 
@@ -216,10 +220,10 @@ class X25519Recipient:
         return to_bech32(_X25519_RECIPIENT_PREFIX, self._raw)
 
     def wrap(self, file_key: bytes) -> Stanza:
-        """Wrap the file key for this recipient.
+        """Encrypt the file key to this recipient, and return the stanza for the header.
 
         Raises:
-            MalformedError: the recipient is one of the points for which everyone knows the shared secret.
+            MalformedError: the recipient is a point of low order, for which everyone knows the shared secret.
         """
         ephemeral = X25519PrivateKey.generate()
         share = ephemeral.public_key().public_bytes_raw()
@@ -230,16 +234,16 @@ class X25519Recipient:
 
 
 class X25519Identity:
-    """An X25519 identity: 32 secret bytes."""
+    """X25519 identity: a secret scalar of 32 bytes."""
 
     __slots__ = ("_key", "recipient")
     recipient: Final[X25519Recipient]
 
     def __init__(self, seed: bytes) -> None:
-        """Read a scalar of 32 bytes, as age writes it.
+        """Make an identity from a secret scalar of 32 bytes, in age's byte order.
 
         Raises:
-            MalformedError: another length.
+            MalformedError: the scalar has another length.
         """
         if len(seed) != SEED_BYTES:
             raise MalformedError
@@ -251,22 +255,23 @@ class X25519Identity:
 
     @classmethod
     def from_text(cls, text: str) -> Self:
-        """Read "AGE-SECRET-KEY-1…".
+        """Parse an identity in the text form "AGE-SECRET-KEY-1…".
 
         Raises:
-            MalformedError: anything else.
+            MalformedError: the text is not an X25519 identity in canonical Bech32.
         """
         return cls(from_bech32(_X25519_IDENTITY_PREFIX, text))
 
     def to_text(self) -> str:
-        """Write the scalar, which is secret, as "AGE-SECRET-KEY-1…"."""
+        """Return the secret scalar in the text form "AGE-SECRET-KEY-1…"."""
         return to_bech32(_X25519_IDENTITY_PREFIX, self._key.private_bytes_raw())
 
     def unwrap(self, stanza: Stanza) -> bytes | None:
-        """Return the file key, or None if the stanza is for someone else.
+        """Decrypt the file key in a stanza. Return None if the stanza is for another identity.
 
         Raises:
-            MalformedError: the stanza has this identity's type, but not the form of that type.
+            MalformedError: the stanza has this identity's type, but its arguments or body do not fit that
+                type.
         """
         share = _share_of(stanza, _X25519_TYPE, _X25519_BYTES)
         if share is None:
@@ -279,9 +284,13 @@ class X25519Identity:
 
 
 def _share_of(stanza: Stanza, kind: str, share_bytes: int) -> bytes | None:
-    """Return the sender's share of a stanza of this kind, or None for another kind.
+    """Return the sender's key share from a stanza of type `kind`. Return None if the stanza has another type.
 
-    The body's length is checked before anything is decrypted: a longer body would allow partitioning oracles.
+    The body's length is checked before anything is decrypted, because a longer body would allow partitioning
+    oracle attacks.
+
+    Raises:
+        MalformedError: the stanza has this type, but its arguments or body do not fit that type.
     """
     if stanza.arguments[0] != kind:
         return None

@@ -1,8 +1,7 @@
 """Payload of an age file: encrypted chunks of 64 KiB.
 
-The nonce of a chunk has its number, and says whether it is the last chunk.
-
-Reordering, dropping or doubling a chunk changes a number. A file that was cut off has no last chunk.
+The nonce of each chunk contains the chunk's number, and says whether the chunk is the last. Reordering,
+dropping or doubling a chunk would change a number. A file that was cut off has no last chunk.
 
 Source: C2SP age, "Payload".
 """
@@ -23,16 +22,16 @@ _COUNTER_BYTES = 11
 
 
 def payload_bytes(plaintext_bytes: int) -> int:
-    """Return the length in bytes of the payload for a plaintext of this length."""
+    """Return the length in bytes of the encrypted payload of a plaintext with this length."""
     chunks = max(1, -(-plaintext_bytes // CHUNK_BYTES))
     return NONCE_BYTES + plaintext_bytes + chunks * TAG_BYTES
 
 
 class _Cutter:
-    """Splitter of pieces of any size into chunks of one size. It always holds the last chunk back.
+    """Splitter of pieces of any size into chunks of one size. It always holds the newest chunk back.
 
     The last chunk is encrypted differently, and only the end of the input shows which chunk is the last. A
-    chunk that is whole within one piece is not copied.
+    chunk that is whole inside one piece is not copied.
     """
 
     __slots__ = ("_size", "rest")
@@ -42,7 +41,7 @@ class _Cutter:
         self.rest = bytearray()  # never longer than one chunk
 
     def cut(self, piece: bytes) -> list[bytearray | memoryview]:
-        """Return the chunks that cannot be the last any more."""
+        """Add a piece of input. Return the chunks that are complete and cannot be the last chunk."""
         view = memoryview(piece)
         at = self._size - len(self.rest)
         self.rest += view[:at]
@@ -57,7 +56,7 @@ class _Cutter:
 
 
 class _Nonces:
-    """Nonces of one payload. Each nonce is used for one chunk of one key, and no key for two files."""
+    """Counter of the nonces of one payload. A nonce is used for one chunk, and a key for one file."""
 
     __slots__ = ("count",)
 
@@ -71,12 +70,12 @@ class _Nonces:
 
 
 class StreamWriter:
-    """Encryption of a payload while its plaintext arrives. Holds back at most one chunk."""
+    """Encryption of an age payload while its plaintext arrives. The writer holds back at most one chunk."""
 
     __slots__ = ("_aead", "_cutter", "_nonces", "_start")
 
     def __init__(self, file_key: bytes) -> None:
-        """Start the one payload of a file key. A second payload would be a new file with a known key."""
+        """Start the only payload of this file key. Never use a file key for two payloads."""
         self._start = os.urandom(NONCE_BYTES)  # written before the first chunk
         self._aead = ChaCha20Poly1305(hkdf(file_key, salt=self._start, info=b"payload"))
         self._cutter = _Cutter(CHUNK_BYTES)
@@ -87,7 +86,7 @@ class StreamWriter:
         return self._out([self._seal(chunk, last=False) for chunk in self._cutter.cut(plaintext)])
 
     def finish(self) -> bytes:
-        """Return the rest of the payload. Call this once, and no other method after it."""
+        """Encrypt the last chunk, and return the rest of the payload. Call this once, as the last method."""
         return self._out([self._seal(self._cutter.rest, last=True)])
 
     def _seal(self, chunk: bytearray | memoryview, *, last: bool) -> bytes:
@@ -107,7 +106,8 @@ def open_stream(file_key: bytes, payload: Iterable[bytes]) -> Iterator[bytes]:
     without an error.
 
     Raises:
-        UnreadableError: another key, a changed byte, a missing end, or anything after the end.
+        UnreadableError: the key is wrong, a byte was changed, the end is missing, or more bytes follow the
+            end.
     """
     pieces = iter(payload)
     start = bytearray()
@@ -128,7 +128,7 @@ def open_stream(file_key: bytes, payload: Iterable[bytes]) -> Iterator[bytes]:
     if plaintext:
         yield plaintext
     elif not is_first:
-        # An empty last chunk would be a second spelling of the same file.
+        # An empty last chunk after other chunks would be a second spelling of the same file.
         raise UnreadableError
 
 

@@ -16,7 +16,7 @@ from crypto.errors import MixedRecipientsError
 
 @dataclass(frozen=True, slots=True)
 class AgeFile:
-    """A whole age file. Its bytes are `header + payload`."""
+    """A whole age file in two parts: its bytes are `header + payload`."""
 
     header: bytes
     payload: bytes
@@ -24,17 +24,18 @@ class AgeFile:
 
 
 class AgeWriter:
-    """Encryption of a file while its plaintext arrives (push). Holds back at most 64 KiB."""
+    """Encryption of an age file while its plaintext arrives (push). The writer holds back at most 64 KiB."""
 
     __slots__ = ("_stream", "file_key", "header")
     header: Final[bytes]
     file_key: Final[bytes]
 
     def __init__(self, recipients: Sequence[AgeRecipient]) -> None:
-        """Draw a random file key, and wrap it for each recipient in this order.
+        """Draw a random file key, and encrypt it to each recipient in this order.
 
         Raises:
-            MixedRecipientsError: post-quantum and other recipients together, or no recipient.
+            MixedRecipientsError: there are post-quantum and other recipients together, or there is no
+                recipient.
         """
         if len({recipient.post_quantum for recipient in recipients}) != 1:
             raise MixedRecipientsError
@@ -51,15 +52,15 @@ class AgeWriter:
         return self._stream.update(plaintext)
 
     def finish(self) -> bytes:
-        """Return the rest of the payload. Call this once, and no other method after it."""
+        """Encrypt the last chunk, and return the rest of the payload. Call this once, as the last method."""
         return self._stream.finish()
 
 
 def encrypt(plaintext: bytes, recipients: Sequence[AgeRecipient]) -> AgeFile:
-    """Encrypt bytes to recipients. The header has their stanzas in this order.
+    """Encrypt bytes to recipients. The stanzas in the header have the order of the recipients.
 
     Raises:
-        MixedRecipientsError: post-quantum and other recipients together, or no recipient.
+        MixedRecipientsError: there are post-quantum and other recipients together, or there is no recipient.
     """
     writer = AgeWriter(recipients)
     payload = writer.update(plaintext) + writer.finish()

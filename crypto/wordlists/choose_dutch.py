@@ -1,7 +1,8 @@
-"""Choose the Dutch words of a passphrase from the word list of Debian's package `wdutch`.
+"""Program that chooses the Dutch words of passphrases from the word list of Debian's package `wdutch`.
 
 `python -m crypto.wordlists.choose_dutch < /usr/share/dict/dutch` writes the words that are committed as
-`nl.txt`. Never make that file again with a newer `wdutch`: the labels of mailboxes are made of its words.
+`nl.txt`. Never write `nl.txt` again with a newer `wdutch`: the labels of existing mailboxes are made of its
+words.
 """
 
 import re
@@ -23,11 +24,11 @@ _HARD: Final = re.compile(
     r"|ch$|[aeiou]ir$"
 )
 
-# A word that starts like this is mostly a form of a verb rather than a thing, unless many compounds have it.
+# A word with such a prefix is mostly a form of a verb rather than a noun, unless it is in many compounds.
 _FORM_OF_A_VERB: Final = re.compile(
     r"(ge|be|ver|ont|her|af|op|om|uit|door|toe|aan|weg|mee|bij|na|in|over|voor).*"
 )
-_RARE: Final = 4  # compounds
+_RARE: Final = 4  # a word in fewer compounds is rare
 
 # An inflection has almost all letters of its stem. Someone who remembers one may type the other, so only
 # the stem is kept.
@@ -42,9 +43,9 @@ _SAME_SOUND: Final = (
     *(("ij", "ei"), ("ou", "au"), ("ch", "g"), ("c", "k"), ("z", "s"), ("v", "f"), ("ie", "i")),
 )
 
-# The reader of a passphrase may have been insulted, threatened or touched. None of these is in a word of
-# the list, not even by accident: violence, crime, death, sex, body, illness, religion, insults. The file
-# refused.txt has the whole words that a reader of the list refused, by reason.
+# The reader of a passphrase may have been insulted, threatened or touched. So no word of the list contains
+# a part about violence, crime, death, sex, body, illness, religion or insults, not even by accident. The
+# file refused.txt has the whole words that a reader of the list refused, grouped by reason.
 _UNFIT: Final = re.compile(
     r"aars|abort|adolf|afmaak|afpers|agressi|aids|alcohol|allah|anaal|(?<!v)angst|anus|apen|^arab|asiel|"
     r"azijnp|baarmoe|bajes|bang|barbaa|bastaa|bedpart|bedrog|beest|begraaf|beledig|beul|bijbel|billen|"
@@ -72,10 +73,10 @@ _UNFIT: Final = re.compile(
 
 
 def choose_words(listed: Iterable[str]) -> list[str]:
-    """Return the 7,776 words, sorted.
+    """Choose the 7,776 words of the Dutch word list from a dictionary, and return them sorted.
 
-    A word counts as common if many longer words in the list are compounds of it, because Dutch makes
-    compounds of its everyday words. So no second source is needed.
+    A word counts as common if many longer words in the dictionary are compounds of it, because Dutch makes
+    compounds of its everyday words. So the program needs no second source that says which words are common.
     """
     everything = set(listed)
     refused = _refused()
@@ -86,7 +87,7 @@ def choose_words(listed: Iterable[str]) -> list[str]:
         for word in known
         if _PLAIN.fullmatch(word)
         and compounds[word] > 0
-        and word.capitalize() not in everything  # also a name
+        and word.capitalize() not in everything  # otherwise the word is also a name
         and not _HARD.search(word)
         and not _UNFIT.search(word)
         and word not in refused
@@ -120,7 +121,7 @@ def _compounds(known: set[str]) -> Counter[str]:
 
 
 def _stems(word: str) -> Iterator[str]:
-    """Yield the words that this word may be an inflection of: boom for bomen, huis for huizen."""
+    """Yield the words that this word may be an inflection of, such as boom for bomen and huis for huizen."""
     for ending in _ENDINGS:
         stem = word.removesuffix(ending)
         if stem == word or len(stem) < _PART:
