@@ -19,6 +19,7 @@ from protocol.envelope import Author
 from protocol.identifiers import SOURCE_STRAND, Address, Digest, StrandId
 from protocol.mailbox_keys import check_mailbox_keys
 from protocol.statements.heads import Heads
+from protocol.thread_state import EntryContent
 from store import entries, mailboxes, sync_findings
 from store.entries import StoredEntry
 from store.mailboxes import StoredMailbox
@@ -163,6 +164,11 @@ def _heads_in_store(session: Session, address: Address) -> Heads:
 def open_all(desk: OpenDesk, conversation: Conversation) -> tuple[OpenedEntry, ...]:
     """Decrypt every verified entry. An entry that does not open has a fault and no content."""
     return tuple(open_one(desk, signed) for signed in conversation.entries)
+
+
+def entry_contents(opened: Sequence[OpenedEntry]) -> tuple[EntryContent, ...]:
+    """Return signed entries with their contents, as `protocol.thread_state` reads them."""
+    return tuple((each.signed, each.content) for each in opened)
 
 
 def open_one(desk: OpenDesk, signed: SignedEntry) -> OpenedEntry:

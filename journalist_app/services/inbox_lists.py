@@ -10,12 +10,11 @@ from crypto.errors import (
     MalformedError,
 )
 from journalist_app.desk.open_desk import CheckProgress, OpenDesk
-from journalist_app.desk.verification import Conversation, examine, open_all
-from journalist_app.errors import MailboxNotFoundError, UnsoundMailboxError
+from journalist_app.desk.verification import Conversation, entry_contents, examine, open_all
 from journalist_app.inbox.deadlines import Deadline, deadlines_of, first_deadline_day
 from journalist_app.inbox.mailbox_summary import MailboxSummary, summarise_mailbox
 from journalist_app.search.search_index import ReadingProgress
-from journalist_app.services.mailbox import closing
+from journalist_app.services.closing.ended_mailboxes import list_unacknowledged
 from protocol.casefile import Casefile
 from protocol.identifiers import Address
 from protocol.statements.removal import verify_ending
@@ -119,13 +118,12 @@ def read_inbox(desk: OpenDesk, wanted: InboxFilter, today: date) -> Inbox:
     reading = desk.index.reading
     with desk.store.reading() as session:
         counts = mailboxes.inbox_counts(session)
-        over = mailboxes.ended_mailboxes(session)
         come_back = [
             Address(row.address)
             for row in sync_findings.all_findings(session)
             if row.kind is FindingKind.COME_BACK and mailboxes.find(session, row.address) is None
         ]
-    ended = [row for row in over if closing.needs_acknowledging(desk, row, today)]
+    ended = list_unacknowledged(desk, today)
     piles = _piles(desk, today) if reading.is_whole else None
     found: list[Address] = []
     first = (wanted.page - 1) * PAGE_ROWS
@@ -261,7 +259,7 @@ def _row(desk: OpenDesk, conversation: Conversation, today: date) -> InboxRow:
         desk.unsound[conversation.address] = tuple(dict.fromkeys(faults))
     mailbox = conversation.mailbox
     heads = [digest for _, digest in conversation.heads.values()]
-    summary = summarise_mailbox(conversation.address, heads, [(each.signed, each.content) for each in opened])
+    summary = summarise_mailbox(conversation.address, heads, entry_contents(opened))
     waits_since = conversation.unanswered_since or summary.waiting or mailbox.waiting_since
     said = [each for each in opened if each.signed.envelope.speaks]
     last_day = said[-1].signed.envelope.day if said else None
@@ -319,24 +317,3 @@ def _unsound_rows(
         for address in come_back
     ]
     return tuple(sorted(rows, key=lambda row: row.label))
-
-
-def acknowledge_ended(desk: OpenDesk, address: Address, today: date) -> None:
-    """Drop the line of a mailbox that its source ended, now that the adviser has seen it, and count it.
-
-    Raises:
-        MailboxMissingError: there is no such line.
-        UnsoundMailboxError: the source has not signed it: it stays, as evidence.
-        RecordUnsoundError: nothing can be counted by its casefile.
-    """
-    with desk.store.reading() as session:
-        row = mailboxes.find_ended(session, address)
-    if row is None or row.is_counted:
-        raise MailboxNotFoundError
-    try:
-        ended = verify_ending(
-            row.statement, address=address, recipient=row.recipient, verify_key=row.verify_key
-        )
-    except (ForgedError, MalformedError) as why:
-        raise UnsoundMailboxError from why
-    closing.count_ended_mailbox(desk, ended, today)

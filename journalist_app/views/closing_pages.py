@@ -1,6 +1,7 @@
-"""Closing a mailbox."""
+"""Pages to close a mailbox: with a last message, or as spam."""
 
 from collections.abc import Callable
+from functools import partial
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -16,11 +17,12 @@ from journalist_app.requests.form_context import (
     not_found_page,
     read_form_context,
 )
-from journalist_app.services.mailbox import closing, passing_on, read_thread
+from journalist_app.services.closing import close_mailbox
+from journalist_app.services.mailbox import read_thread
 from journalist_app.services.mailbox.send_entries import AdviserFormContext
+from journalist_app.services.passing_on import pass_on
 from protocol.content import TEXT_CHARS
 from protocol.identifiers import Address
-from web.dates import half_hour_now
 
 bp = Blueprint("closing", __name__, url_prefix="/mailbox")
 
@@ -28,41 +30,30 @@ bp = Blueprint("closing", __name__, url_prefix="/mailbox")
 @bp.get("/<address>/close")
 @unlocked
 def show_closing(desk: OpenDesk, address: str) -> ResponseReturnValue:
-    """Ask for a last word, and say what closing does."""
+    """Show the form to close a mailbox, with the consequences."""
     return _page(desk, address_of(address))
 
 
 @bp.post("/<address>/close")
 @unlocked
-def close_with_last_word(desk: OpenDesk, address: str) -> ResponseReturnValue:
-    """Close a mailbox with a last word."""
+def close_with_last_message(desk: OpenDesk, address: str) -> ResponseReturnValue:
+    """Close a mailbox with a last message."""
     text = request.form.get("text", "")
-    return _close(
-        desk,
-        address,
-        "close",
-        lambda form_context: closing.close_mailbox(
-            desk, form_context, text, today=adviser_today(), half_hour=half_hour_now()
-        ),
-    )
+    close = partial(close_mailbox.close_mailbox, desk, last_message=text, today=adviser_today())
+    return _close(desk, address, "close", close)
 
 
 @bp.post("/<address>/close-spam")
 @unlocked
 def close_spam(desk: OpenDesk, address: str) -> ResponseReturnValue:
-    """Close a mailbox of nobody who seeks advice."""
+    """Close a mailbox of someone who does not seek advice."""
     return _close(
-        desk,
-        address,
-        "close-spam",
-        lambda form_context: closing.close_as_spam(
-            desk, form_context, today=adviser_today(), half_hour=half_hour_now()
-        ),
+        desk, address, "close-spam", partial(close_mailbox.close_as_spam, desk, today=adviser_today())
     )
 
 
 def _close(
-    desk: OpenDesk, address: str, purpose: str, how: Callable[[AdviserFormContext], None]
+    desk: OpenDesk, address: str, purpose: str, close: Callable[[AdviserFormContext], None]
 ) -> ResponseReturnValue:
     where = address_of(address)
     form_context = read_form_context(where, purpose)
@@ -70,7 +61,7 @@ def _close(
     if form_context is None:
         return foreign_form_page()
     try:
-        how(form_context)
+        close(form_context)
     except MailboxNotFoundError:
         return not_found_page()
     except AdviserError as why:
@@ -86,7 +77,7 @@ def _page(desk: OpenDesk, where: Address, *, refusal: str = "") -> ResponseRetur
     page = render_template(
         "closing/show.html",
         thread=thread,
-        under_way=passing_on.list_unfinished(thread.thread_state),
+        under_way=pass_on.list_unfinished(thread.thread_state),
         refusal=refusal,
         text=request.form.get("text", ""),
         text_chars=TEXT_CHARS,

@@ -11,6 +11,7 @@ from journalist_app.errors import MailboxNotFoundError, RecordUnsoundError, Unso
 from journalist_app.forms import bytes_of_hex
 from journalist_app.requests.access import is_our_form, unlocked
 from journalist_app.services import inbox_lists
+from journalist_app.services.closing import ended_mailboxes
 from journalist_app.services.desk import desk_calendar
 from journalist_app.services.inbox_lists import Inbox, InboxFilter
 from journalist_app.services.records import unsent_forms
@@ -95,5 +96,5 @@ def acknowledge_ended_mailbox(desk: OpenDesk, address: str) -> ResponseReturnVal
         return render_template("refusal.html", what="foreign", text=""), 403
     # The list that is shown next says how it stands.
     with suppress(MailboxNotFoundError, UnsoundMailboxError, RecordUnsoundError):
-        inbox_lists.acknowledge_ended(desk, Address(raw), current_app.extensions["today"]())
+        ended_mailboxes.acknowledge_ended(desk, Address(raw), current_app.extensions["today"]())
     return redirect(url_for("inbox.show_inbox", state="closed"), code=303)

@@ -1,8 +1,10 @@
-"""Proposals: made, looked at, sent, and passed on once the source agreed."""
+"""Pages of proposals: written, checked, sent, and passed on after the source has agreed."""
 
 import os
 from collections.abc import Callable
 from datetime import date
+from functools import partial
+from typing import BinaryIO
 
 from flask import Blueprint, Response, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -26,14 +28,15 @@ from journalist_app.requests.form_context import (
     not_found_page,
     read_form_context,
 )
-from journalist_app.services.mailbox import passing_on, proposing, read_thread
-from journalist_app.services.mailbox.passing_on import REASON_CHARS_MIN, WithoutConsent
-from journalist_app.services.mailbox.proposing import PreparedProposal, ProposalForm
+from journalist_app.services.mailbox import read_thread
 from journalist_app.services.mailbox.send_entries import AdviserFormContext
 from journalist_app.services.mailbox.steps import STEP_CHARS, StepForm
+from journalist_app.services.passing_on import make_export, pass_on, proposing, usable_recipients
+from journalist_app.services.passing_on.pass_on import REASON_CHARS_MIN, WithoutConsent
+from journalist_app.services.passing_on.proposing import PreparedProposal, ProposalForm
 from journalist_app.views.refusal_status import REFUSALS, reason_and_status
 from protocol.content import ATTACHMENTS, TEXT_CHARS
-from protocol.identifiers import ATTACHMENT_ID_BYTES, Address, AttachmentId
+from protocol.identifiers import ATTACHMENT_ID_BYTES, Address, AttachmentId, EntryId
 from web.dates import half_hour_now
 from web.errors import BodyError, BodyFault
 from web.filenames import attachment_disposition
@@ -41,21 +44,21 @@ from web.headers import FILE_CSP
 from web.multipart import Body
 
 bp = Blueprint("proposals", __name__, url_prefix="/mailbox")
-_FORM_BYTES = 1024 * 1024  # for the fields and the boundaries, beside the files
-_FILE_NAME = "doorgeven.gpg"  # says nothing of the mailbox
+_FORM_BYTES = 1024 * 1024  # for the fields and boundaries, on top of the files
+_FILE_NAME = "doorgeven.gpg"  # reveals nothing about the mailbox
 
 
 @bp.get("/<address>/propose")
 @unlocked
 def show_proposal_form(desk: OpenDesk, address: str) -> ResponseReturnValue:
-    """Show the form of a proposal, with the words of an older one if asked for."""
+    """Show the form of a proposal, with the text of an older proposal if asked."""
     return _form(desk, address_of(address), entry_id_of(request.args.get("again", "")))
 
 
 @bp.post("/<address>/propose")
 @unlocked
 def preview_proposal(desk: OpenDesk, address: str) -> ResponseReturnValue:
-    """Look into what would go, and show it as the source will see it."""
+    """Inspect what would be passed on, and show it as the source will see it."""
     where, parts = address_of(address), AnswerParts()
     config = current_app.extensions["config"]
     body = Body(request.environ["wsgi.input"], request.content_length, config.upload_bytes + _FORM_BYTES)
@@ -100,7 +103,7 @@ def _shown(desk: OpenDesk, prepared: PreparedProposal) -> ResponseReturnValue:
 @bp.post("/<address>/propose/send")
 @unlocked
 def send_previewed_proposal(desk: OpenDesk, address: str) -> ResponseReturnValue:
-    """Put what was looked at before the source."""
+    """Send a checked proposal to the source."""
     where = address_of(address)
     parts = AnswerParts(text=request.form.get("text", ""), others=request.form.to_dict(flat=False))
     kept_text.keep_typed_text(*parts.typed())
@@ -109,9 +112,7 @@ def send_previewed_proposal(desk: OpenDesk, address: str) -> ResponseReturnValue
         return foreign_form_page()
     try:
         cleaned = [place for place in range(ATTACHMENTS) if request.form.get(f"copy-{place}") == "cleaned"]
-        proposing.send_proposal(
-            desk, where, entry_id, cleaned, today=adviser_today(), half_hour=half_hour_now()
-        )
+        proposing.send_proposal(desk, where, entry_id, cleaned, today=adviser_today())
     except MailboxNotFoundError:
         return not_found_page()
     except AdviserError as why:
@@ -122,55 +123,30 @@ def send_previewed_proposal(desk: OpenDesk, address: str) -> ResponseReturnValue
 @bp.get("/<address>/proposal/<proposal_id>")
 @unlocked
 def show_proposal_status(desk: OpenDesk, address: str, proposal_id: str) -> ResponseReturnValue:
-    """Show a proposal, the answer to it, and what can be done with it now."""
+    """Show a proposal, the source's answer, and what the adviser can do now."""
     return _page(desk, address_of(address), proposal_id)
 
 
 @bp.post("/<address>/proposal/<proposal_id>/begin")
 @unlocked
 def start_passing_on(desk: OpenDesk, address: str, proposal_id: str) -> ResponseReturnValue:
-    """Begin to pass on what the source agreed to."""
-    return _do(
-        desk,
-        address,
-        proposal_id,
-        "begin",
-        lambda form_context: _begin(desk, form_context, proposal_id, None),
-    )
+    """Begin to pass on a proposal to which the source agreed."""
+    begin = partial(pass_on.begin_passing_on, words=_words())
+    return _act(desk, address, proposal_id, "begin", begin)
 
 
 @bp.post("/<address>/proposal/<proposal_id>/begin-without")
 @unlocked
 def start_without_consent(desk: OpenDesk, address: str, proposal_id: str) -> ResponseReturnValue:
-    """Begin to pass on without the source's agreement, for a written reason."""
-    without = WithoutConsent(
-        request.form.get("text", ""), is_confirmed=request.form.get("confirmed") == "yes"
-    )
-    return _do(
-        desk,
-        address,
-        proposal_id,
-        "begin-without",
-        lambda form_context: _begin(desk, form_context, proposal_id, without),
-    )
-
-
-def _begin(
-    desk: OpenDesk, form_context: AdviserFormContext, proposal_id: str, without: WithoutConsent | None
-) -> None:
-    passing_on.begin_passing_on(
-        desk,
-        form_context,
-        entry_id_of(proposal_id),
-        today=adviser_today(),
-        half_hour=half_hour_now(),
-        without=without,
-        words=_words(),
-    )
+    """Begin to pass on without the source's consent, for a written reason."""
+    reason = request.form.get("text", "")
+    without = WithoutConsent(reason, is_confirmed=request.form.get("confirmed") == "yes")
+    begin = partial(pass_on.begin_passing_on, words=_words(), without=without)
+    return _act(desk, address, proposal_id, "begin-without", begin)
 
 
 def _words() -> StepForm:
-    """Return what is said with a step of passing on: its sentence is the text of the form."""
+    """Return the adviser's words for a step of passing on. Their sentence is in the form's field `text`."""
     typed = request.form.get
     return StepForm(text=typed("text", ""), next=typed("next", ""), by=typed("by", ""))
 
@@ -178,53 +154,29 @@ def _words() -> StepForm:
 @bp.post("/<address>/proposal/<proposal_id>/make")
 @unlocked
 def download_export(desk: OpenDesk, address: str, proposal_id: str) -> ResponseReturnValue:
-    """Make the file for the recipient, and give it to the adviser."""
-
-    def made(form_context: AdviserFormContext) -> Response:
-        file = passing_on.make_export(
-            desk, form_context, entry_id_of(proposal_id), today=adviser_today(), half_hour=half_hour_now()
-        )
-        response = Response(wrap_file(request.environ, file), mimetype="application/octet-stream")
-        response.content_length = os.fstat(file.fileno()).st_size
-        response.headers["Content-Disposition"] = attachment_disposition(_FILE_NAME)
-        response.headers["Content-Security-Policy"] = FILE_CSP
-        return response
-
-    return _do(desk, address, proposal_id, "make", made)
+    """Make the file for the recipient, and send it to the adviser's browser."""
+    return _act(desk, address, proposal_id, "make", make_export.make_export)
 
 
 @bp.post("/<address>/proposal/<proposal_id>/deliver")
 @unlocked
 def save_handover(desk: OpenDesk, address: str, proposal_id: str) -> ResponseReturnValue:
-    """Say that it was handed over."""
+    """Record that the file was handed over."""
 
-    def delivered(form_context: AdviserFormContext) -> None:
-        passing_on.record_handover(
-            desk,
-            form_context,
-            entry_id_of(proposal_id),
-            _words(),
-            delivered=_day(request.form.get("delivered", "")),
-            today=adviser_today(),
-            half_hour=half_hour_now(),
-        )
+    def deliver(
+        desk: OpenDesk, form_context: AdviserFormContext, proposal_id: EntryId, *, today: date
+    ) -> None:
+        try:
+            day = date.fromisoformat(request.form.get("delivered", "").strip())
+        except ValueError as why:
+            raise PassOnRefusedError(PassOnRefusal.HANDOVER_DAY) from why
+        pass_on.record_handover(desk, form_context, proposal_id, _words(), delivered=day, today=today)
 
-    return _do(desk, address, proposal_id, "deliver", delivered)
+    return _act(desk, address, proposal_id, "deliver", deliver)
 
 
-def _day(typed: str) -> date:
-    try:
-        return date.fromisoformat(typed.strip())
-    except ValueError as why:
-        raise PassOnRefusedError(PassOnRefusal.HANDOVER_DAY) from why
-
-
-def _do(
-    desk: OpenDesk,
-    address: str,
-    proposal_id: str,
-    purpose: str,
-    how: Callable[[AdviserFormContext], Response | None],
+def _act(
+    desk: OpenDesk, address: str, proposal_id: str, purpose: str, action: Callable[..., BinaryIO | None]
 ) -> ResponseReturnValue:
     where = address_of(address)
     kept_text.keep_typed_text(_words().text, _words().next)
@@ -232,15 +184,23 @@ def _do(
     if form_context is None:
         return foreign_form_page()
     try:
-        answer = how(form_context)
+        made = action(desk, form_context, entry_id_of(proposal_id), today=adviser_today())
     except MailboxNotFoundError:
         return not_found_page()
     except AdviserError as why:
         return _page(desk, where, proposal_id, refusal=why.reason)
-    return answer or redirect(
-        url_for("proposals.show_proposal_status", address=address, proposal_id=proposal_id, done=purpose),
-        code=303,
-    )
+    if made is not None:
+        return _file(made)
+    page = url_for("proposals.show_proposal_status", address=address, proposal_id=proposal_id, done=purpose)
+    return redirect(page, code=303)
+
+
+def _file(made: BinaryIO) -> Response:
+    response = Response(wrap_file(request.environ, made), mimetype="application/octet-stream")
+    response.content_length = os.fstat(made.fileno()).st_size
+    response.headers["Content-Disposition"] = attachment_disposition(_FILE_NAME)
+    response.headers["Content-Security-Policy"] = FILE_CSP
+    return response
 
 
 def _form(
@@ -256,14 +216,14 @@ def _form(
     try:
         thread = read_thread.read_conversation(desk, where, today=adviser_today())
     except MailboxNotFoundError:
-        return render_template("refusal.html", what="missing", text=kept_text.typed_text()), 404
+        return not_found_page()
     older = [each for each in thread.thread_state.proposals if each.entry_id == again]
     config = current_app.extensions["config"]
     page = render_template(
         "proposals/write.html",
         thread=thread,
         text=older[0].content.text if older else filled.text,
-        recipients=proposing.available_recipients(desk),
+        recipients=usable_recipients.available_recipients(desk),
         fingerprint=filled.other("fingerprint"),
         chosen=filled.others.get("chosen", []),
         step=filled.step(),
@@ -287,14 +247,14 @@ def _page(desk: OpenDesk, where: Address, proposal_id: str, *, refusal: str = ""
         if each.kind == "proposal" and each.entry_id == proposal_id and each.proposal is not None
     ]
     if not found:
-        return not_found_page()  # or a source signed it: then it is none
+        return not_found_page()  # or a source signed it, and then it is not a proposal
     entry, proposal = found[0]
     page = render_template(
         "proposals/show.html",
         thread=thread,
         entry=entry,
         proposal=proposal,
-        is_confirmed=passing_on.is_confirmed_by_server(desk, where, thread.thread_state, proposal),
+        is_confirmed=pass_on.is_confirmed_by_server(desk, where, thread.thread_state, proposal),
         refusal=refusal,
         done=request.args.get("done", ""),
         step=_words(),

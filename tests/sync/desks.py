@@ -5,9 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from journalist_app.desk.open_desk import OpenDesk
-from journalist_app.services import inbox_lists
+from journalist_app.services.closing import close_mailbox, ended_mailboxes
 from journalist_app.services.desk import sync_replica, unlocking
-from journalist_app.services.mailbox import closing, read_thread
+from journalist_app.services.mailbox import read_thread
 from journalist_app.services.mailbox.answering import AnswerSender, ReplyForm
 from journalist_app.services.mailbox.send_entries import AdviserFormContext
 from protocol import keyring as keyring_format
@@ -45,17 +45,13 @@ class AtDesk:
             under_way.send()
 
     def closes(self, source: ASource, words: str = "Het ga je goed.") -> None:
-        closing.close_mailbox(
-            self.desk,
-            AdviserFormContext(*self._sheet_parts(source)),
-            words,
-            today=self.ends.clock.day,
-            half_hour=1,
+        close_mailbox.close_mailbox(
+            self.desk, AdviserFormContext(*self._sheet_parts(source)), words, today=self.ends.clock.day
         )
 
     def counts(self, source: ASource) -> None:
         """Acknowledge a mailbox that its source ended, so that it is counted."""
-        inbox_lists.acknowledge_ended(self.desk, source.keys.address, self.ends.clock.day)
+        ended_mailboxes.acknowledge_ended(self.desk, source.keys.address, self.ends.clock.day)
 
     def sees(self, source: ASource) -> list[str]:
         """Return the texts in a mailbox, with the texts of steps at the end. All of them must verify."""

@@ -206,14 +206,8 @@ class Month:
                 at_once = Content(kind=Kind.PROPOSAL, text=text, proposal=NOTE)
                 seen = bytes.fromhex(at.said(person.source))
                 entry_id = EntryId(os.urandom(16))
-                with EntrySender(
-                    at.desk,
-                    AdviserFormContext(address, entry_id, seen),
-                    [(entry_id, at_once)],
-                    today=self.ends.clock.day,
-                    half_hour=1,
-                ) as under_way:
-                    under_way.send()
+                context = AdviserFormContext(address, entry_id, seen)
+                EntrySender(at.desk, context, [(entry_id, at_once)], today=self.ends.clock.day).send()
                 person.ours.append(text)
             case _:
                 at.closes(person.source, text)

@@ -11,8 +11,9 @@ from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import conversation_of
 from journalist_app.errors import MailboxNotFoundError, PassOnRefusal, UnsoundMailboxError
 from journalist_app.services.desk import unlocking
-from journalist_app.services.mailbox import passing_on, read_thread
+from journalist_app.services.mailbox import read_thread
 from journalist_app.services.mailbox.send_entries import AdviserFormContext
+from journalist_app.services.passing_on import make_export, pass_on
 from protocol.content import (
     AnswerNote,
     Content,
@@ -61,12 +62,10 @@ class Case:
         return self.source.says(Content(kind=Kind.ANSWER, text="", answer=note))
 
     def begins(self) -> None:
-        passing_on.begin_passing_on(self.desk, self._sheet(), self.proposal, today=TODAY, half_hour=1)
+        pass_on.begin_passing_on(self.desk, self._sheet(), self.proposal, today=TODAY)
 
     def makes(self) -> bytes:
-        with passing_on.make_export(
-            self.desk, self._sheet(), self.proposal, today=TODAY, half_hour=1
-        ) as file:
+        with make_export.make_export(self.desk, self._sheet(), self.proposal, today=TODAY) as file:
             return file.read()
 
     def thread_state_at(self, store: Store) -> ThreadState:

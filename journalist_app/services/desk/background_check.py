@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session
 
 from journalist_app.desk.open_desk import CheckProgress, OpenDesk
 from journalist_app.desk.verification import examine
-from journalist_app.services.mailbox import closing, count_for_report
+from journalist_app.services.closing import deletion_upkeep, ended_mailboxes
+from journalist_app.services.mailbox import count_for_report
 from journalist_app.services.records import casefiles
 from protocol.identifiers import SOURCE_STRAND, Address, Digest, StrandId
 from protocol.statements.heads import Head, Heads
@@ -34,11 +35,11 @@ def check_store(desk: OpenDesk, today: date) -> None:
                 return
             _check_mailbox(desk, address)
             desk.progress = CheckProgress(done, len(changed), is_running=True, is_broken=False)
-        closing.forget_deleted_mailboxes(
+        ended_mailboxes.forget_deleted_mailboxes(
             desk, today
         )  # first: casefiles that went with their mailboxes are not missed
         casefiles.load_casefiles(desk)
-        closing.maintain_deletions(desk, today)
+        deletion_upkeep.maintain_deletions(desk, today)
         desk.save()
         _read_what_is_new(desk)
         desk.last_check = today

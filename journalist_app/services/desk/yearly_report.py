@@ -18,8 +18,9 @@ from journalist_app.errors import MailboxNotFoundError, RecordUnsoundError, Repo
 from journalist_app.inbox.option_lists import Option
 from journalist_app.search import tally_reader
 from journalist_app.search.tally_reader import OpenedTally
+from journalist_app.services.closing.ended_mailboxes import list_unacknowledged
 from journalist_app.services.desk import publish_letterhead
-from journalist_app.services.mailbox import closing, count_for_report
+from journalist_app.services.mailbox import count_for_report
 from journalist_app.services.records import casefiles, desk_records
 from protocol.casefile import Casefile
 from protocol.envelope import Author
@@ -34,7 +35,7 @@ from report.document import LANGUAGES, Document, Imprint, compose_report, requir
 from report.errors import WordsError
 from report.tables import Lists, shapes
 from report.tables import TableLine as Line
-from store import entries, mailboxes, public_files, records
+from store import entries, public_files, records
 from store import ledger_tallies as ledger
 from store.errors import RecordMovedError
 
@@ -125,9 +126,6 @@ def read_report_year(desk: OpenDesk, year: int, today: date) -> ReportYear:
     gathered = gather(chain(read_ledger(desk), live.tallies()))
     lists = _lists(desk)
     counts = count_year(gathered, year, shapes(lists), Dimension.NOTHING)
-    with desk.store.reading() as session:
-        gone = mailboxes.ended_mailboxes(session)
-    ended = [row for row in gone if closing.needs_acknowledging(desk, row, today)]
     return ReportYear(
         year,
         counts,
@@ -138,7 +136,7 @@ def read_report_year(desk: OpenDesk, year: int, today: date) -> ReportYear:
         published=None,
         unread=tuple(live.unread),
         unsound=live.unsound,
-        ended=len(ended),
+        ended=len(list_unacknowledged(desk, today)),
     )
 
 

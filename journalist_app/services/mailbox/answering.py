@@ -1,24 +1,34 @@
-"""Answering: a text with its files, a step, or both together."""
+"""Answers of the adviser: a text with its files, a step, or both together."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
+from types import TracebackType
+from typing import Self
+
+import msgspec
 
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import SendRefusal, SendRefusedError
 from journalist_app.services.mailbox import steps
-from journalist_app.services.mailbox.send_entries import AdviserFormContext, EntrySender, NewEntry
+from journalist_app.services.mailbox.pending_files import PendingFiles
+from journalist_app.services.mailbox.send_entries import (
+    AdviserFormContext,
+    EntrySender,
+    NewEntry,
+    message_text,
+)
 from journalist_app.services.mailbox.steps import StepForm
-from protocol.content import TEXT_CHARS, Content, Kind
+from protocol.content import AttachmentNote, Content, Kind
 from protocol.identifiers import Address, EntryId
 
 
 @dataclass(frozen=True, slots=True)
 class ReplyForm:
-    """What the answer form carried before its files.
+    """Fields of the answer form that arrive before its files.
 
-    `seen` is the digest of the source's newest utterance shown. The step, an entry of its own, has an id of
-    its own, `step_id`.
+    `seen` is the digest of the source's newest message shown. The step is an entry of its own, with the id
+    `step_id`.
     """
 
     address: Address
@@ -30,48 +40,60 @@ class ReplyForm:
 
 
 class AnswerSender(EntrySender):
-    """An answer under way; see `Sending`. Text and step reach the source together or not at all."""
+    """Sender of one answer. Files are encrypted while they arrive, and become part of it with `send`.
+
+    Use it as a context manager: at its end, the files of an answer that was not sent are abandoned.
+    """
 
     def __init__(self, desk: OpenDesk, form: ReplyForm, *, today: date, half_hour: int) -> None:
         """Check everything that can be checked before a file arrives.
 
         Raises:
-            TextMissingError, TextOverLimitError: the text cannot be sent.
-            StepMissingError, StepOverLimitError, DayUnreadableError, DayPastError, DayClosedError: nor the
-                step.
-            MailboxMissingError: there is no such mailbox.
-            UnsoundMailboxError: something in it fails verification.
-            AnotherTextError: the form was used for another text.
-            SourceWroteError: the source's newest utterance is not the one that the adviser saw.
+            SendRefusedError: the text or the step cannot be sent, FORM_REUSED, or SOURCE_WROTE.
+            MailboxNotFoundError: there is no such mailbox.
+            UnsoundMailboxError: an entry fails verification.
         """
-        wanted: list[NewEntry] = []
-        self._has_text = False
-        text = form.text.replace("\r\n", "\n").strip("\n")
-        if len(text) > TEXT_CHARS:
-            raise SendRefusedError(SendRefusal.TEXT_TOO_LONG)
-        if text.strip():
-            self._has_text = True
-            wanted.append((form.entry_id, Content(kind=Kind.MESSAGE, text=text)))
+        new: list[NewEntry] = []
+        text = message_text(form.text, is_required=False)
+        self._has_text = bool(text.strip())
+        if self._has_text:
+            new.append((form.entry_id, Content(kind=Kind.MESSAGE, text=text)))
         if form.step is not None and form.step_id is not None and form.step.is_filled:
-            wanted.append((form.step_id, steps.build_manual_step(form.step, desk.letterhead, today)))
-        if not wanted:
+            new.append((form.step_id, steps.build_manual_step(form.step, desk.letterhead, today)))
+        if not new:
             raise SendRefusedError(SendRefusal.TEXT_MISSING)
-        super().__init__(
-            desk,
-            AdviserFormContext(form.address, wanted[0][0], form.seen),
-            wanted,
-            today=today,
-            half_hour=half_hour,
+        entry_id = new[0][0]
+        super().__init__(desk, AdviserFormContext(form.address, entry_id, form.seen), new, today=today)
+        self._notes: list[AttachmentNote] = []
+        self.pending = PendingFiles(
+            desk, form.address, self._mailbox_recipient, entry_id, half_hour=half_hour
         )
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, why: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not self.is_sent:
+            self.pending.give_up()
+
     def add_file(self, name: str, media_type: str, pieces: Iterator[bytes]) -> None:
-        """Seal a file while it arrives, and store it as pending.
+        """Encrypt a file while it arrives, and store it as pending.
 
         Raises:
-            TextMissingError: there is a step alone; a file needs a text that says what it is.
-            TooManyFilesError: there are as many as an answer may carry.
-            FileOverRoomError: the mailbox or the store has no room for it.
+            SendRefusedError: TEXT_MISSING (a file needs a text that says what it is), TOO_MANY_FILES,
+                NO_ROOM.
         """
         if not self._has_text:
             raise SendRefusedError(SendRefusal.TEXT_MISSING)
-        super().add_file(name, media_type, pieces)
+        if len(self._notes) >= self._desk.config.upload_files:
+            raise SendRefusedError(SendRefusal.TOO_MANY_FILES)
+        self._notes.append(self.pending.add(name, media_type, pieces))
+
+    def send(self) -> None:
+        """Append text, files and step in one transaction. Raises as `EntrySender.send` does."""
+        if self._notes:
+            (first, content), *rest = self._new
+            self._new = ((first, msgspec.structs.replace(content, attachments=tuple(self._notes))), *rest)
+        super().send()

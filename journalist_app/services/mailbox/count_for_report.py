@@ -1,4 +1,4 @@
-"""What the yearly report counts of a mailbox, kept in its casefile: its source may end it at any moment."""
+"""Facts for the yearly report, saved in the casefile because the source may end the mailbox at any time."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -22,7 +22,7 @@ from store.errors import StoreError
 
 
 def add_facts(casefile: Casefile, opened: Sequence[EntryContent], letterhead: Letterhead) -> Casefile:
-    """Return the casefile with what the entries tell; what was known before is never made less."""
+    """Return the casefile with the facts of these entries. Facts that are known already are never lost."""
     found = response_facts(opened, letterhead)
     return msgspec.structs.replace(
         casefile,
@@ -33,7 +33,7 @@ def add_facts(casefile: Casefile, opened: Sequence[EntryContent], letterhead: Le
 
 
 def open_for_counting(desk: OpenDesk, entries: Sequence[SignedEntry]) -> tuple[EntryContent, ...]:
-    """Open what the desk said, since it may only confirm; what sources wrote counts unopened."""
+    """Decrypt the desk's messages, which may only confirm receipt. The source's stay encrypted."""
     return tuple(
         (
             entry,
@@ -46,9 +46,9 @@ def open_for_counting(desk: OpenDesk, entries: Sequence[SignedEntry]) -> tuple[E
 
 
 def save_counts(desk: OpenDesk, address: Address, opened: Sequence[EntryContent]) -> None:
-    """Write down what the entries of a mailbox tell, where its casefile does not say so yet.
+    """Save the facts of a mailbox's entries, if its casefile does not have them yet.
 
-    It stops nothing: what could not be kept now is found again when the mailbox is next opened.
+    A failure stops nothing: the facts are found again when the mailbox is opened the next time.
     """
     with suppress(RecordUnsoundError, CasefileRefusedError, StoreError):
         casefile = casefiles.read_casefile(desk, address)
@@ -57,10 +57,10 @@ def save_counts(desk: OpenDesk, address: Address, opened: Sequence[EntryContent]
 
 
 def save_counts_in_background(desk: OpenDesk, conversation: Conversation) -> None:
-    """Do as `keep` for a mailbox in which something is new, if there is a casefile of it.
+    """Save the facts of a mailbox with new entries, if it has a casefile.
 
-    Who opens a mailbox or answers makes one. None is made here: a thief of the store takes that for a mailbox
-    with notes, and the first check of a full store would write for hours.
+    Opening or answering a mailbox makes a casefile. This function makes none: a thief of the store would take
+    it for a mailbox with notes, and the first check of a full store would write for hours.
     """
     if conversation.faults:
         return
@@ -68,17 +68,18 @@ def save_counts_in_background(desk: OpenDesk, conversation: Conversation) -> Non
         casefile = casefiles.read_casefile(desk, conversation.address)
         if conversation.address not in desk.casefiles:
             return
-        # Unopened, a step that only confirms passes for an answer: no more than this can have come to it.
+        # Undecrypted, a step that only confirms looks like an answer. So no more facts than these can be new.
         unopened = [(entry, None) for entry in conversation.entries]
         if add_facts(casefile, unopened, desk.letterhead) != casefile:
             save_counts(desk, conversation.address, open_for_counting(desk, conversation.entries))
 
 
 def add_facts_of_ending(desk: OpenDesk, casefile: Casefile, ended: MailboxEnding) -> Casefile:
-    """Return the casefile with what the line of a mailbox that its source ended tells.
+    """Return the casefile with what the end of a mailbox shows: whether the source came back after an answer.
 
-    Whoever reads an answer and ends the mailbox at once leaves no mark that a check could find. But the line
-    names every strand's newest entry: the source's moved on after we looked last, and all of ours was there.
+    A source who reads an answer and ends the mailbox at once leaves no read receipt that a check could find.
+    But the signed ending names every strand's newest entry. The source came back if their strand grew after
+    our last check, while all of our entries were there.
     """
     known = desk.trusted_state.mailboxes.get(ended.address, {})
     had_ours = all(

@@ -1,4 +1,4 @@
-"""Marks of having read: opening a mailbox tells its source, once for each new thing, that it was read."""
+"""Read receipts of the desk: opening a mailbox tells its source that each new message was read."""
 
 import secrets
 from contextlib import suppress
@@ -20,11 +20,10 @@ from store.errors import StoreError
 def append_desk_read_receipt(
     desk: OpenDesk, conversation: Conversation, opened: tuple[OpenedEntry, ...], *, today: date
 ) -> None:
-    """Sign that everything in this conversation was read, if something new of the source is in it.
+    """Append a read receipt for everything in this mailbox, if the source wrote something new.
 
-    Nothing is marked in a mailbox that fails verification: nothing may be built upon it. Where the store
-    cannot be written, or another window marked it first, the page that is being made matters more; the next
-    reading marks what this one could not.
+    A mailbox that fails verification gets none. If the store cannot be written, or another window was first,
+    the page is shown all the same, and the next reading appends the receipt.
     """
     if conversation.faults or not _has_news(opened):
         return
@@ -46,7 +45,7 @@ def append_desk_read_receipt(
     with suppress(StoreError):
         with desk.store.writing() as session:
             entries.append(session, **mark.to_stored())
-            with suppress(RecordUnsoundError):  # the next check tells
+            with suppress(RecordUnsoundError):  # the next check of the store shows it
                 order_deletion.renew_order(desk, session, conversation, heads, opened, today=today)
         desk.remember(
             conversation.address,
@@ -56,7 +55,7 @@ def append_desk_read_receipt(
 
 
 def _has_news(opened: tuple[OpenedEntry, ...]) -> bool:
-    """Say whether the source said something that can be read and that nobody of the desk has seen."""
+    """Return whether the source wrote a readable message that no one of the desk has seen."""
     if any(each.fault for each in opened):
         return False
     seen = {

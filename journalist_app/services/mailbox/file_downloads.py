@@ -1,4 +1,4 @@
-"""Files on their way out."""
+"""Downloads of attachments, decrypted while they are sent to the adviser's browser."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,9 +18,9 @@ from web.filenames import safe_name
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """A file on its way out. `pieces` breaks off before the last one when what is stored was changed.
+    """File that is being sent. `pieces` stops before the last piece if the stored file was changed.
 
-    `size` is None where only the end will tell.
+    `size` is None if it is known only at the end.
     """
 
     name: str
@@ -32,9 +32,9 @@ def open_download(desk: OpenDesk, address: Address, attachment_id: AttachmentId)
     """Open an attachment of a verified entry. Its commitment has been checked when this returns.
 
     Raises:
-        MailboxMissingError: there is no such mailbox.
-        FileMissingError: no verified entry of the mailbox carries such a file.
-        ForgedError, UnreadableError: what is stored is not what was signed.
+        MailboxNotFoundError: there is no such mailbox.
+        FileRefusedError: MISSING: no verified entry has such an attachment.
+        ForgedError, UnreadableError: the stored file is not the one that was signed.
     """
     note, entry = _note_of(desk, conversation_of(desk, address), attachment_id)
     pieces = file_pieces(desk, address, entry.signed.envelope.entry_id, note)
@@ -42,14 +42,14 @@ def open_download(desk: OpenDesk, address: Address, attachment_id: AttachmentId)
 
 
 def open_presealed_file(desk: OpenDesk, address: Address, attachment_id: AttachmentId) -> Download:
-    """Give a file as its source made it: opened where it was sealed before sending, as it is otherwise.
+    """Open a file as its source made it, decrypted if the source encrypted it before sending.
 
-    What the desk sent is never opened. Where what was sealed is found damaged on the way, `pieces` breaks off
-    before the last one with UnreadableError.
+    The desk's own files are sent as they are. If the source's encrypted file is damaged, `pieces` stops
+    before its last piece with UnreadableError.
 
     Raises:
-        MailboxMissingError, FileMissingError, ForgedError, UnreadableError: as `download`.
-        FileSealedError: it was sealed before sending, and does not open here.
+        FileRefusedError: MISSING, or SEALED: this desk cannot decrypt it.
+        MailboxNotFoundError, ForgedError, UnreadableError: as `open_download`.
     """
     note, entry = _note_of(desk, conversation_of(desk, address), attachment_id)
     pieces = file_pieces(desk, address, entry.signed.envelope.entry_id, note)
@@ -60,12 +60,12 @@ def open_presealed_file(desk: OpenDesk, address: Address, attachment_id: Attachm
 
 
 def open_pasted(desk: OpenDesk, address: Address, entry_id: EntryId, number: int) -> Download:
-    """Give what the source sealed and pasted into a text; `number` counts from 1.
+    """Open what the source encrypted and pasted into a text. `number` counts from 1.
 
     Raises:
-        MailboxMissingError: there is no such mailbox.
-        FileMissingError: nothing of that number was pasted into a verified text of the source.
-        FileSealedError: it does not open here.
+        MailboxNotFoundError: there is no such mailbox.
+        FileRefusedError: MISSING: no verified text of the source has that block. SEALED: this desk cannot
+            decrypt it.
     """
     for each in open_all(desk, conversation_of(desk, address)):
         part = each.signed.envelope
@@ -77,13 +77,13 @@ def open_pasted(desk: OpenDesk, address: Address, entry_id: EntryId, number: int
 
 
 def file_pieces(desk: OpenDesk, address: Address, entry_id: EntryId, note: AttachmentNote) -> Iterator[bytes]:
-    """Open a file that a verified entry notes. Its commitment has been checked when this returns.
+    """Return the pieces of an attachment. Its commitment has been checked when this returns.
 
-    The iterator raises ForgedError before its last piece, when what is stored is not what was signed.
+    The iterator raises ForgedError before its last piece if the stored file is not the one that was signed.
 
     Raises:
-        FileMissingError: it is not stored.
-        ForgedError, UnreadableError: what is stored is not what was signed.
+        FileRefusedError: MISSING: it is not stored.
+        ForgedError, UnreadableError: the stored file is not the one that was signed.
     """
     with desk.store.reading() as session:
         stored = attachments.find(session, address, note.id)
@@ -97,7 +97,7 @@ def file_pieces(desk: OpenDesk, address: Address, entry_id: EntryId, note: Attac
 
 
 def _as_signed(opener: attachment.AttachmentOpener) -> Iterator[bytes]:
-    """Tell damage in our store apart from damage in what a source sealed."""
+    """Raise ForgedError for damage in our store, unlike damage in a file that the source encrypted."""
     try:
         yield from opener
     except UnreadableError as why:

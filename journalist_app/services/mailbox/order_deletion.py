@@ -1,4 +1,4 @@
-"""Orders: the desk's instruction to delete a mailbox on a day, and what is counted of it then."""
+"""Deletion orders: the desk's instruction to delete a mailbox on a day, with the tallies to count then."""
 
 import secrets
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ from store import deletion_orders
 
 @dataclass(frozen=True, slots=True)
 class OrderedMailbox:
-    """A mailbox that is deleted on `due`. The reason is "closed", "spam" or "abandoned"."""
+    """Mailbox that will be deleted on `due`. The reason is "closed", "spam" or "abandoned"."""
 
     address: str
     label: str
@@ -33,24 +33,24 @@ class OrderedMailbox:
 
 
 def choose_deletion_day(desk: OpenDesk, today: date) -> date:
-    """Return the day on which a mailbox that is closed today is deleted.
+    """Return the day on which a mailbox that is closed today will be deleted.
 
-    It is moved by some random days, so that the day of a deletion does not tell the day of a closing.
+    A few random days are added, so that the day of a deletion does not reveal the day of the closing.
     """
     return today + timedelta(days=desk.letterhead.deletes_after_days + random_days(desk))
 
 
 def choose_early_deletion_day(desk: OpenDesk, today: date) -> date:
-    """Return a day within the next week or so, for what nobody will ask after."""
+    """Return a day within about a week, for a mailbox that no one will ask about."""
     return today + timedelta(days=1 + random_days(desk))
 
 
 def random_days(desk: OpenDesk) -> int:
-    """Return a random number of days, from none to those in the settings."""
+    """Return a random number of days, at most the number in the settings."""
     return secrets.randbelow(desk.config.retention_spread_days + 1)
 
 
-def order_deletion(  # noqa: PLR0913  # what is deleted when, and what is counted of it
+def order_deletion(  # noqa: PLR0913  # the mailbox, its thread, and two days
     desk: OpenDesk,
     session: Session,
     address: Address,
@@ -60,7 +60,7 @@ def order_deletion(  # noqa: PLR0913  # what is deleted when, and what is counte
     due: date,
     today: date,
 ) -> None:
-    """Order a mailbox's deletion as it stands at these heads, in the caller's transaction."""
+    """Order the deletion of a mailbox, as it is at these heads, in the caller's transaction."""
     writer = desk.keyring.desk_writer
     casefile = count_for_report.add_facts(casefiles.read_casefile(desk, address), opened, desk.letterhead)
     counted = tallies_of(casefile, desk.letterhead, closed=today, is_read=_is_read(opened))
@@ -79,16 +79,16 @@ def update_order(  # noqa: PLR0913  # as `order_deletion`
     *,
     today: date,
 ) -> None:
-    """Bring a mailbox's order up to what was said now: a fresh one where it stays closed, none where not.
+    """Renew a mailbox's order after an entry of the desk, or drop it if the mailbox is no longer closed.
 
-    Whatever the desk says voids the order it had.
+    Every message or step of the desk makes an earlier order void.
     """
     if deletion_orders.find(session, address) is None:
         return
     closed = thread_state(address, opened).closing
     if closed is None or closed.by is None:
         deletion_orders.drop(session, address)
-    else:  # by the day that the source was told; the one beside the order in the store is not signed
+    else:  # the signed day that the source was told; the day in the store's row is not signed
         order_deletion(desk, session, address, heads, opened, due=closed.by, today=today)
 
 
@@ -101,9 +101,9 @@ def renew_order(  # noqa: PLR0913  # as `order_deletion`
     *,
     today: date,
 ) -> None:
-    """Bring a mailbox's order up to a mark of the desk: nothing was said, so it stands, and its day too.
+    """Renew a mailbox's order after a read receipt of the desk, for the same day.
 
-    So an order that does not name the desk's newest entry is one that the desk took back: see `closing`.
+    So an order that does not name the desk's newest entry is one that the desk withdrew.
     """
     stored = deletion_orders.find(session, conversation.address)
     ordered = verify_stored_order(desk, stored) if stored is not None else None
@@ -113,7 +113,7 @@ def renew_order(  # noqa: PLR0913  # as `order_deletion`
 
 
 def verify_stored_order(desk: OpenDesk, stored: deletion_orders.StoredOrder) -> DeletionOrder | None:
-    """Return what an order in the store says; None where it is not this desk's, or of another mailbox."""
+    """Return a stored order, or None if it is not this desk's or is about another mailbox."""
     try:
         found = verify_order(stored.statement, strands=desk.letterhead.strand_keys)
     except (ForgedError, MalformedError):
@@ -123,7 +123,7 @@ def verify_stored_order(desk: OpenDesk, stored: deletion_orders.StoredOrder) -> 
 
 
 def list_ordered_mailboxes(desk: OpenDesk) -> tuple[OrderedMailbox, ...]:
-    """Return the mailboxes that are under order, by the day on which they are deleted."""
+    """Return the mailboxes that have a deletion order, sorted by the day of their deletion."""
     with desk.store.reading() as session:
         stored = deletion_orders.all_due(session, date.max)
     rows = []

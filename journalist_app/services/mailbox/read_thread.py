@@ -1,4 +1,4 @@
-"""One conversation as the adviser reads it."""
+"""Thread of one mailbox, verified and decrypted for the adviser's page."""
 
 import secrets
 from contextlib import suppress
@@ -9,7 +9,13 @@ from msgspec import UNSET
 
 from crypto.errors import ForgedError, UnreadableError
 from journalist_app.desk.open_desk import OpenDesk
-from journalist_app.desk.verification import OpenedEntry, ShownFault, conversation_of, open_all
+from journalist_app.desk.verification import (
+    OpenedEntry,
+    ShownFault,
+    conversation_of,
+    entry_contents,
+    open_all,
+)
 from journalist_app.errors import FileRefusedError
 from journalist_app.files.presealed import PieceKind, PresealedFileInfo, PresealedKind, TextPiece, Unsealer
 from journalist_app.services.mailbox import count_for_report, file_downloads
@@ -23,9 +29,10 @@ from web.filenames import safe_name
 
 @dataclass(frozen=True, slots=True)
 class AdviserFile:
-    """A file of an entry; the names are safe to show and to save.
+    """File of an entry, with names that are safe to show and to save.
 
-    `sealed` says what came of it where its source sealed it before sending; None otherwise.
+    `sealed` says whether a file that the source encrypted before sending was decrypted. It is None for
+    others.
     """
 
     attachment_id: str
@@ -36,11 +43,10 @@ class AdviserFile:
 
 @dataclass(frozen=True, slots=True)
 class AdviserEntry:
-    """One verified entry. With `fault` its text is not shown.
+    """Verified entry on the adviser's page. With `fault`, its text is not shown.
 
-    `kind` is that of its content; empty where there is none. `read_on` is the day on which the source is
-    known to have read the desk's entry. `pieces` is its text, with what its source sealed before sending
-    opened.
+    `kind` is empty if there is no content. `read_on` is the day on which the source had read the desk's
+    entry. `pieces` is its text, in which blocks that the source encrypted before sending are decrypted.
     """
 
     entry_id: str
@@ -59,7 +65,7 @@ class AdviserEntry:
 
 @dataclass(frozen=True, slots=True)
 class ShownThread:
-    """A mailbox as the adviser reads it, with what the answer form carries."""
+    """Mailbox as the adviser reads it, with the ids for the answer form."""
 
     address: str
     label: str
@@ -75,10 +81,10 @@ class ShownThread:
 
 
 def read_conversation(desk: OpenDesk, address: Address, *, today: date) -> ShownThread:
-    """Verify and open a whole mailbox; what was found sound is remembered, and marked as read, at once.
+    """Verify and decrypt a whole mailbox. The result is remembered, and a read receipt is appended.
 
     Raises:
-        MailboxMissingError: there is no such mailbox.
+        MailboxNotFoundError: there is no such mailbox.
     """
     conversation = conversation_of(desk, address)
     opened = open_all(desk, conversation)
@@ -90,22 +96,22 @@ def read_conversation(desk: OpenDesk, address: Address, *, today: date) -> Shown
     ]
     if faults:
         desk.unsound[address] = tuple(dict.fromkeys(fault.kind for fault in faults))
-    said = [(each.signed, each.content) for each in opened]
+    thread = entry_contents(opened)
     if not faults:
-        count_for_report.save_counts(desk, address, said)
+        count_for_report.save_counts(desk, address, thread)
     append_desk_read_receipt(desk, conversation, opened, today=today)
     desk.save()
-    stands = thread_state(address, said)
+    state = thread_state(address, thread)
     read = _read_by_source(opened)
     unsealer = desk.unsealer()
     return ShownThread(
         address=address.hex(),
         label=desk.label(address),
         entries=tuple(
-            _shown(desk, unsealer, each, read, stands) for each in opened if not _is_no_utterance(each)
+            _shown(desk, unsealer, each, read, state) for each in opened if not _is_shown_elsewhere(each)
         ),
         faults=tuple(faults),
-        thread_state=stands,
+        thread_state=state,
         source_said=conversation.source_said.hex(),
         entry_id=secrets.token_hex(ENTRY_ID_BYTES),
         step_id=secrets.token_hex(ENTRY_ID_BYTES),
@@ -115,17 +121,17 @@ def read_conversation(desk: OpenDesk, address: Address, *, today: date) -> Shown
     )
 
 
-def _is_no_utterance(opened: OpenedEntry) -> bool:
-    """Say whether an entry stands elsewhere on the page: a mark beside what it read, a step in its line."""
+def _is_shown_elsewhere(opened: OpenedEntry) -> bool:
+    """Return whether an entry is not shown as a message: a read receipt, or a step of the desk."""
     if not opened.signed.envelope.speaks:
         return not opened.fault
-    # A step that a source signs is none, and stands in no line: it is shown as what it says.
+    # A step that a source signs is not a step of the mailbox, so it is shown as a message.
     is_desk = opened.signed.envelope.author is Author.DESK
     return is_desk and opened.content is not None and opened.content.kind in {Kind.STEP, Kind.CLOSING}
 
 
 def _read_by_source(opened: tuple[OpenedEntry, ...]) -> dict[StrandId, list[tuple[int, date]]]:
-    """Return, per strand of the desk, up to which number the source had read, and on which day."""
+    """Return, for each strand of the desk, the numbers up to which the source had read, with the days."""
     by_digest = {each.signed.digest: each.signed.envelope for each in opened}
     read: dict[StrandId, list[tuple[int, date]]] = {}
     for each in opened:
@@ -141,12 +147,12 @@ def _shown(
     unsealer: Unsealer,
     opened: OpenedEntry,
     read: dict[StrandId, list[tuple[int, date]]],
-    stands: ThreadState,
+    state: ThreadState,
 ) -> AdviserEntry:
     part = opened.signed.envelope
     content = opened.content
     is_source = part.author is Author.SOURCE
-    proposal, verdict = _proposal_of(opened, stands)
+    proposal, verdict = _proposal_of(opened, state)
     return AdviserEntry(
         entry_id=part.entry_id.hex(),
         is_source=is_source,
@@ -166,7 +172,7 @@ def _shown(
 
 
 def _pieces(unsealer: Unsealer, opened: OpenedEntry) -> tuple[TextPiece, ...]:
-    """Return the text of an entry; only what a source wrote is looked through."""
+    """Return the text of an entry. Only the source's texts are searched for encrypted blocks."""
     if opened.content is None or not opened.content.text:
         return ()
     if opened.signed.envelope.author is Author.SOURCE:
@@ -178,7 +184,7 @@ def _file(desk: OpenDesk, unsealer: Unsealer, opened: OpenedEntry, note: Attachm
     part = opened.signed.envelope
     look = None
     if part.author is Author.SOURCE:
-        # What is stored and is not what was signed is named when it is asked for.
+        # A file that is not the one that was signed is named when the adviser downloads it.
         with suppress(FileRefusedError, ForgedError, UnreadableError):
             look = unsealer.inspect(
                 note.id,
@@ -192,14 +198,14 @@ def _file(desk: OpenDesk, unsealer: Unsealer, opened: OpenedEntry, note: Attachm
     )
 
 
-def _proposal_of(opened: OpenedEntry, stands: ThreadState) -> tuple[ProposalState | None, str]:
-    """Return the proposal that an entry is or answers, and the answer's verdict."""
+def _proposal_of(opened: OpenedEntry, state: ThreadState) -> tuple[ProposalState | None, str]:
+    """Return the proposal that an entry is or answers, and the verdict of an answer."""
     content = opened.content
     if content is None:
         return None, ""
     if content.answer is not UNSET:
         note = content.answer
-        found = (each for each in stands.proposals if each.digest == note.proposal)
+        found = (each for each in state.proposals if each.digest == note.proposal)
         return next(found, None), note.verdict.value
     entry_id = opened.signed.envelope.entry_id
-    return next((each for each in stands.proposals if each.entry_id == entry_id), None), ""
+    return next((each for each in state.proposals if each.entry_id == entry_id), None), ""

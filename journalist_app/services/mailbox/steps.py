@@ -1,4 +1,4 @@
-"""Steps: where things stand, what comes next, and the working day on which the source may expect it."""
+"""Steps of a mailbox that advisers write: the state, what comes next, and the working day to expect it."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -10,9 +10,9 @@ from journalist_app.errors import SendRefusal, SendRefusedError
 from protocol.content import Content, Kind, StepName, StepNote
 from protocol.letterhead import Letterhead
 
-STEP_CHARS: Final = 2_000  # of the adviser's sentence, and of what comes next
+STEP_CHARS: Final = 2_000  # of the adviser's sentence, and of the sentence about what comes next
 
-# What an adviser sets by hand. The other steps follow from what they do: propose, pass on, close.
+# Steps that an adviser sets by hand. The others follow from an action: propose, pass on, close.
 MANUAL_STEPS: Final = (
     StepName.RECEIVED,
     StepName.BEING_READ,
@@ -23,9 +23,9 @@ MANUAL_STEPS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class StepForm:
-    """A step as it was typed: its name, the adviser's sentence, what is next, and the day as YYYY-MM-DD.
+    """Step as the adviser typed it: its name, a sentence, what comes next, and the day as YYYY-MM-DD.
 
-    The name is empty where the step follows from what is done: proposing, passing on.
+    The name is empty where the step follows from an action, such as proposing or passing on.
     """
 
     step: str = ""
@@ -35,12 +35,12 @@ class StepForm:
 
     @property
     def is_filled(self) -> bool:
-        """Say whether a step is meant; the day alone says nothing, since one is proposed."""
+        """Return whether a step is meant. The day does not count, because the form proposes one."""
         return bool(self.step or self.text.strip() or self.next.strip())
 
     @property
     def has_words(self) -> bool:
-        """Say whether anything was typed, where no day is proposed."""
+        """Return whether anything was typed, in a form that proposes no day."""
         return bool(self.text.strip() or self.next.strip() or self.by.strip())
 
 
@@ -48,11 +48,10 @@ EMPTY_STEP_FORM: Final = StepForm()
 
 
 def build_manual_step(form: StepForm, letterhead: Letterhead, today: date) -> Content:
-    """Return the step that a form asks for.
+    """Return the step that an adviser set by hand.
 
     Raises:
-        StepMissingError: there is a sentence, and no step is chosen.
-        StepOverLimitError, DayUnreadableError, DayPastError, DayClosedError: as `in_words` has it.
+        SendRefusedError: STEP_MISSING: there is a sentence, and no step. Others as `build_step`.
     """
     if form.step not in {step.value for step in MANUAL_STEPS}:
         raise SendRefusedError(SendRefusal.STEP_MISSING)
@@ -63,23 +62,21 @@ def build_step(form: StepForm, step: StepNote, letterhead: Letterhead, today: da
     """Return a step with the adviser's sentence, what comes next, and the day to expect it.
 
     Raises:
-        StepOverLimitError: the sentence or what is next is longer than 2,000 characters.
-        DayUnreadableError, DayPastError, DayClosedError: the day is none on which something can be expected.
+        SendRefusedError: STEP_TOO_LONG, or DAY_UNREADABLE, DAY_PAST or DAY_CLOSED.
     """
+    following, day = trim_step_text(form.next), parse_expected_day(form.by, letterhead, today)
     return Content(
         kind=Kind.STEP,
         text=trim_step_text(form.text),
-        step=msgspec.structs.replace(
-            step, next=trim_step_text(form.next), by=parse_expected_day(form.by, letterhead, today)
-        ),
+        step=msgspec.structs.replace(step, next=following, by=day),
     )
 
 
 def trim_step_text(text: str) -> str:
-    """Return a sentence as it was typed, without the line ends around it.
+    """Return a typed sentence without the space and line ends around it.
 
     Raises:
-        StepOverLimitError: it is longer than 2,000 characters.
+        SendRefusedError: STEP_TOO_LONG: it is longer than 2,000 characters.
     """
     line = text.replace("\r\n", "\n").strip()
     if len(line) > STEP_CHARS:
@@ -88,14 +85,12 @@ def trim_step_text(text: str) -> str:
 
 
 def parse_expected_day(typed: str, letterhead: Letterhead, today: date) -> date | None:
-    """Return the day that was typed as YYYY-MM-DD; None where none was.
+    """Return the day that was typed as YYYY-MM-DD, or None if the field is empty.
 
-    A source who comes back on a day on which nobody works finds nothing, and may not come back again.
+    A source who comes back on a day when no one works finds nothing, and may not come back again.
 
     Raises:
-        DayUnreadableError: it is no day.
-        DayPastError: it is over.
-        DayClosedError: the desk does not work then.
+        SendRefusedError: DAY_UNREADABLE, DAY_PAST or DAY_CLOSED.
     """
     if not typed.strip():
         return None

@@ -1,8 +1,9 @@
-"""What is kept of passing on, also after the source ended the mailbox: the proposal and the answer to it."""
+"""Evidence of passing on: the proposal and the source's answer, kept after the source ended the mailbox."""
 
 from dataclasses import dataclass, field
 from datetime import date
 
+import msgspec
 from msgspec import UNSET
 
 from crypto.errors import MalformedError
@@ -10,14 +11,17 @@ from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.services.records import casefiles
 from protocol.casefile import Casefile, Evidence, EvidenceKind
 from protocol.content import Content
+from protocol.entry import SignedEntry
+from protocol.identifiers import Address
+from protocol.thread_state import ProposalState
 
 
 @dataclass(frozen=True, slots=True)
 class EvidencePiece:
-    """A proposal, or the source's answer to one, as the desk opened it; `kind` is "proposal" or "answer".
+    """Proposal, or the source's answer to one, as the desk decrypted it. `kind` is "proposal" or "answer".
 
-    `content` is None where the record holds none that can be read. `entry` is the entry's digest, in
-    hexadecimal digits; `is_signed` says that its open part and signature are kept with it.
+    `content` is None if it cannot be read. `entry` is the entry's digest in hexadecimal. `is_signed`: its
+    envelope and signature are kept too.
     """
 
     kind: str
@@ -28,13 +32,13 @@ class EvidencePiece:
 
     @property
     def files(self) -> tuple[str, ...]:
-        """Return the names of the files that would go; the files themselves went with the mailbox."""
+        """Return the names of the proposed files. The files themselves were deleted with the mailbox."""
         return tuple(note.name for note in self.content.attachments) if self.content is not None else ()
 
 
 @dataclass(frozen=True, slots=True)
 class MailboxEvidence:
-    """What is kept of one mailbox. `until` is the last day, None while the mailbox is open."""
+    """Evidence of one mailbox. `until` is its last day, or None while the mailbox is open."""
 
     address: str
     label: str
@@ -44,9 +48,9 @@ class MailboxEvidence:
 
 
 def read_evidence(desk: OpenDesk) -> tuple[MailboxEvidence, ...]:
-    """Return everything that is kept as evidence, of the mailboxes that are gone first.
+    """Return all evidence that the desk keeps. Mailboxes that are gone come first.
 
-    It is read from the casefiles that the last check of the store opened.
+    It comes from the casefiles that the last check of the store decrypted.
     """
     found = [
         MailboxEvidence(
@@ -76,3 +80,32 @@ def _content_of(piece: Evidence) -> Content | None:
         return None
     note = content.proposal if piece.kind is EvidenceKind.PROPOSAL else content.answer
     return content if note is not UNSET else None
+
+
+def keep_evidence(desk: OpenDesk, address: Address, proposed: ProposalState) -> None:
+    """Copy a proposal and its answer into the casefile, because the source may end the mailbox tomorrow.
+
+    Raises:
+        RecordUnsoundError, CasefileRefusedError: as `casefiles.update_casefile`.
+    """
+    kept = [_evidence(EvidenceKind.PROPOSAL, proposed.signed, proposed.content)]
+    if proposed.answer is not None:
+        kept.append(_evidence(EvidenceKind.ANSWER, proposed.answer.signed, proposed.answer.content))
+
+    def add(casefile: Casefile) -> Casefile:
+        known = {each.entry for each in casefile.evidence}
+        new = tuple(each for each in kept if each.entry not in known)
+        return msgspec.structs.replace(casefile, evidence=(*casefile.evidence, *new))
+
+    casefiles.update_casefile(desk, address, add)
+
+
+def _evidence(kind: EvidenceKind, signed: SignedEntry, content: Content) -> Evidence:
+    return Evidence(
+        kind=kind,
+        day=signed.envelope.day,
+        entry=signed.digest,
+        body=msgspec.json.encode(content),
+        envelope=signed.envelope.to_bytes(),
+        signature=signed.signature,
+    )

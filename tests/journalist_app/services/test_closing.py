@@ -16,9 +16,10 @@ from journalist_app.errors import (
     UnsoundMailboxError,
 )
 from journalist_app.services import inbox_lists
+from journalist_app.services.closing import close_mailbox, deletion_upkeep, ended_mailboxes
 from journalist_app.services.desk import background_check, unlocking, yearly_report
 from journalist_app.services.inbox_lists import InboxFilter
-from journalist_app.services.mailbox import closing, order_deletion, read_thread
+from journalist_app.services.mailbox import order_deletion, read_thread
 from journalist_app.services.mailbox.answering import AnswerSender, ReplyForm
 from journalist_app.services.mailbox.send_entries import AdviserFormContext
 from journalist_app.services.mailbox.steps import StepForm
@@ -63,9 +64,7 @@ def context_for(
 
 
 def close(desk: OpenDesk, source: ASource, *, today: date = TODAY) -> None:
-    closing.close_mailbox(
-        desk, context_for(desk, source, today=today), "Het ga je goed.", today=today, half_hour=1
-    )
+    close_mailbox.close_mailbox(desk, context_for(desk, source, today=today), "Het ga je goed.", today=today)
 
 
 def order_in(world: World, source: ASource) -> deletion_orders.StoredOrder | None:
@@ -155,7 +154,7 @@ def test_without_a_last_word_nothing_is_closed(world: World) -> None:
         ("x" * (TEXT_CHARS + 1), SendRefusal.TEXT_TOO_LONG),
     ):
         with refuses(refused):
-            closing.close_mailbox(desk, context_for(desk, source), text, today=TODAY, half_hour=1)
+            close_mailbox.close_mailbox(desk, context_for(desk, source), text, today=TODAY)
 
     assert order_in(world, source) is None
 
@@ -182,7 +181,7 @@ def test_a_source_who_writes_meanwhile_is_not_closed_upon(world: World) -> None:
     source.writes("wacht")
 
     with refuses(SendRefusal.SOURCE_WROTE):
-        closing.close_mailbox(desk, form_context, "tot ziens", today=TODAY, half_hour=1)
+        close_mailbox.close_mailbox(desk, form_context, "tot ziens", today=TODAY)
 
     assert order_in(world, source) is None
     background_check.check_store(desk, TODAY)
@@ -241,7 +240,7 @@ def test_spam_is_closed_in_one_step_and_counted_as_that_alone(world: World) -> N
     form_context = context_for(desk, source)
 
     for _ in range(2):
-        closing.close_as_spam(desk, form_context, today=TODAY, half_hour=1)
+        close_mailbox.close_as_spam(desk, form_context, today=TODAY)
 
     stored = ordered_in(world, source)
     assert TODAY < stored.due <= TODAY + timedelta(days=8)
@@ -260,7 +259,7 @@ def test_what_could_not_be_closed_is_not_called_spam(world: World) -> None:
     source.writes("Nee, echt: ik heb hulp nodig.")
 
     with refuses(SendRefusal.SOURCE_WROTE):
-        closing.close_as_spam(desk, form_context, today=TODAY, half_hour=1)
+        close_mailbox.close_as_spam(desk, form_context, today=TODAY)
 
     assert not casefiles.read_casefile(desk, source.keys.address).is_spam
 
@@ -373,7 +372,7 @@ def test_an_order_that_is_not_ours_is_dropped_and_made_anew(world: World, forged
     other.writes("vraag")
     desk = unlocked(world)
     close(desk, source)
-    closing.close_mailbox(desk, context_for(desk, other), "dag", today=TODAY, half_hour=1)
+    close_mailbox.close_mailbox(desk, context_for(desk, other), "dag", today=TODAY)
     ours = ordered_in(world, source)
     heads = conversation_of(desk, source.keys.address).heads
     stranger = DeskWriter(world.keyring.strand.id, b"x" * 32)
@@ -424,7 +423,7 @@ def test_an_order_over_a_mailbox_that_ended_meanwhile_is_passed_by(world: World)
     stored = ordered_in(world, source)
     source.ends()
 
-    closing._tend_order(desk, stored, TODAY)
+    deletion_upkeep._maintain_order(desk, stored, TODAY)
 
     assert order_in(world, source) is None
 
@@ -542,7 +541,7 @@ def test_a_mailbox_deleted_without_a_right_order_is_told(world: World, how: str)
     other.writes("vraag")
     desk = unlocked(world)
     close(desk, source)
-    closing.close_mailbox(desk, context_for(desk, other), "dag", today=TODAY, half_hour=1)
+    close_mailbox.close_mailbox(desk, context_for(desk, other), "dag", today=TODAY)
     stored, others = ordered_in(world, source), ordered_in(world, other)
     stranger = DeskWriter(world.keyring.strand.id, b"x" * 32)
     statement, day = {
@@ -570,14 +569,14 @@ def test_a_mailbox_that_its_source_ended_is_counted_when_the_adviser_has_seen_it
     casefiles.update_casefile(desk, source.keys.address, lambda _: Casefile(theme="intimidation"))
     source.ends()
 
-    inbox_lists.acknowledge_ended(desk, source.keys.address, TODAY)
+    ended_mailboxes.acknowledge_ended(desk, source.keys.address, TODAY)
 
     with world.store.reading() as session:
         tallies = counted(world, tuple(all_tallies(session)))
     assert (tallies["mailbox"], tallies["theme"]) == ("read", "intimidation")
     assert casefiles.read_casefile(desk, source.keys.address) == Casefile()
     with pytest.raises(MailboxNotFoundError):
-        inbox_lists.acknowledge_ended(desk, source.keys.address, TODAY)
+        ended_mailboxes.acknowledge_ended(desk, source.keys.address, TODAY)
 
 
 WRITTEN, ANSWERED, NEW_YEAR = date(2026, 12, 28), date(2026, 12, 29), date(2027, 1, 3)
@@ -594,7 +593,7 @@ def answered_at_the_turn_of_the_year(world: World) -> tuple[ASource, OpenDesk]:
 def seen_to_have_ended(world: World, desk: OpenDesk, source: ASource) -> dict[str, str]:
     """End a mailbox as its source, see it end as the adviser, and return what is counted, with its year."""
     source.ends(day=NEW_YEAR)
-    inbox_lists.acknowledge_ended(desk, source.keys.address, NEW_YEAR)
+    ended_mailboxes.acknowledge_ended(desk, source.keys.address, NEW_YEAR)
     with world.store.reading() as session:
         tallies = tuple(all_tallies(session))
         assert records.revisions(session, RecordKind.CASEFILE) == []
@@ -674,7 +673,7 @@ def test_a_mailbox_that_was_counted_is_shown_and_counted_no_more_while_a_peer_wa
         yearly_report.read_report_year(desk, year, TODAY).ended,
     )
 
-    inbox_lists.acknowledge_ended(desk, source.keys.address, TODAY)
+    ended_mailboxes.acknowledge_ended(desk, source.keys.address, TODAY)
 
     with world.store.reading() as session:
         (line,) = mailboxes.ended_mailboxes(session)
@@ -684,7 +683,7 @@ def test_a_mailbox_that_was_counted_is_shown_and_counted_no_more_while_a_peer_wa
     assert ((), ()) == (shown.ended, shown.unsound)
     assert 0 == yearly_report.read_report_year(desk, year, TODAY).ended
     with pytest.raises(MailboxNotFoundError):
-        inbox_lists.acknowledge_ended(desk, source.keys.address, TODAY)
+        ended_mailboxes.acknowledge_ended(desk, source.keys.address, TODAY)
     background_check.check_store(desk, TODAY)
     assert {} == desk.unsound
 
@@ -695,7 +694,7 @@ def test_a_mailbox_that_ended_unread_is_a_line_of_its_own(world: World) -> None:
     source.ends()
     desk = unlocked(world)
 
-    inbox_lists.acknowledge_ended(desk, source.keys.address, TODAY)
+    ended_mailboxes.acknowledge_ended(desk, source.keys.address, TODAY)
 
     with world.store.reading() as session:
         assert counted(world, tuple(all_tallies(session))) == {"mailbox": "ended_unread"}
@@ -708,7 +707,7 @@ def test_a_false_ending_is_not_counted(world: World) -> None:
     desk = unlocked(world)
 
     with pytest.raises(UnsoundMailboxError):
-        inbox_lists.acknowledge_ended(desk, source.keys.address, TODAY)
+        ended_mailboxes.acknowledge_ended(desk, source.keys.address, TODAY)
 
     with world.store.reading() as session:
         assert ledger.count(session) == 0
@@ -725,7 +724,7 @@ def test_evidence_outlives_a_mailbox_that_its_source_ended_until_its_day(world: 
     assert casefiles.read_casefile(desk, source.keys.address).first_message == TODAY
     source.ends()
 
-    inbox_lists.acknowledge_ended(desk, source.keys.address, TODAY)
+    ended_mailboxes.acknowledge_ended(desk, source.keys.address, TODAY)
 
     kept = casefiles.read_casefile(desk, source.keys.address)
     assert kept == Casefile(evidence=(EVIDENCE,), keep_until=kept.keep_until)
@@ -766,7 +765,7 @@ def test_a_casefile_that_comes_after_its_mailbox_is_gone_keeps_its_evidence_alon
     source.writes("vraag")
     source.ends()
     desk = unlocked(world)
-    inbox_lists.acknowledge_ended(desk, source.keys.address, TODAY)
+    ended_mailboxes.acknowledge_ended(desk, source.keys.address, TODAY)
     casefiles.update_casefile(
         desk, source.keys.address, lambda _: Casefile(theme="intimidation", evidence=(EVIDENCE,))
     )
@@ -786,7 +785,7 @@ def test_the_casefile_of_a_mailbox_that_came_back_is_left_to_the_adviser(world: 
     casefiles.update_casefile(desk, source.keys.address, lambda _: Casefile(theme="intimidation"))
     desk.forget_ended(source.keys.address)
 
-    closing.maintain_deletions(desk, TODAY)
+    deletion_upkeep.maintain_deletions(desk, TODAY)
 
     assert casefiles.read_casefile(desk, source.keys.address).theme == "intimidation"
 
@@ -800,8 +799,8 @@ def test_a_desk_that_is_being_locked_stops_tending(world: World) -> None:
     closed.writes("toch")
     desk.stopping.set()
 
-    closing.maintain_deletions(desk, TODAY)
-    closing._order_abandoned(desk, set(), TODAY)
+    deletion_upkeep.maintain_deletions(desk, TODAY)
+    deletion_upkeep._order_abandoned(desk, set(), TODAY)
 
     assert order_in(world, closed) is not None
     assert order_in(world, source) is None
@@ -812,7 +811,7 @@ def test_an_abandoned_mailbox_that_ends_meanwhile_is_passed_by(world: World) -> 
     desk = unlocked(world)
     source.ends()
 
-    closing._order_if_abandoned(desk, source.keys.address, TODAY, TODAY)
+    deletion_upkeep._order_if_abandoned(desk, source.keys.address, TODAY, TODAY)
 
     assert order_in(world, source) is None
 
@@ -829,7 +828,7 @@ def test_a_source_who_writes_at_the_moment_of_closing_is_heard(world: World) -> 
     def closes() -> None:
         gate.wait()
         try:
-            closing.close_mailbox(desk, form_context, "tot ziens", today=TODAY, half_hour=1)
+            close_mailbox.close_mailbox(desk, form_context, "tot ziens", today=TODAY)
         except SendRefusedError as why:
             refused.append(why.reason)
 

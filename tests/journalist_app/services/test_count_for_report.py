@@ -152,8 +152,8 @@ def test_a_check_opens_and_writes_nothing_where_nothing_came_to_the_facts(
     before = revisions(world)
     assert sorted(before) == [1, 1, 1, 2]
     source.writes("en nog iets")
-    monkeypatch.setattr(count_for_report, "opened_to_count", None)  # whoever calls it fails
-    monkeypatch.setattr(count_for_report, "keep_counts", None)
+    monkeypatch.setattr(count_for_report, "open_for_counting", None)  # whoever calls it fails
+    monkeypatch.setattr(count_for_report, "save_counts", None)
 
     background_check.check_store(desk, TODAY)
 

@@ -23,13 +23,21 @@ from journalist_app.errors import (
     SendRefusal,
     UnsoundMailboxError,
 )
-from journalist_app.services import inbox_lists
+from journalist_app.services.closing import ended_mailboxes
 from journalist_app.services.desk import unlocking
-from journalist_app.services.mailbox import passing_on, proposing, read_thread
-from journalist_app.services.mailbox.passing_on import WithoutConsent
-from journalist_app.services.mailbox.proposing import ProposalForm, UploadedFile
+from journalist_app.services.mailbox import read_thread
 from journalist_app.services.mailbox.send_entries import AdviserFormContext
 from journalist_app.services.mailbox.steps import EMPTY_STEP_FORM, StepForm
+from journalist_app.services.passing_on import (
+    make_export,
+    pass_on,
+    proposal_files,
+    proposing,
+    usable_recipients,
+)
+from journalist_app.services.passing_on.pass_on import WithoutConsent
+from journalist_app.services.passing_on.proposal_files import UploadedFile
+from journalist_app.services.passing_on.proposing import ProposalForm
 from journalist_app.services.records import casefiles, consent_evidence
 from protocol.casefile import Casefile, Evidence, EvidenceKind
 from protocol.content import TEXT_CHARS, AnswerNote, Content, Kind, StepName, Verdict, proposal_digest
@@ -116,7 +124,7 @@ def propose(
     chosen = (file_of(desk, source),)
     prepare(desk, form_context, text, chosen)
     proposing.send_proposal(
-        desk, form_context.address, form_context.entry_id, [0] if cleaned else [], today=TODAY, half_hour=1
+        desk, form_context.address, form_context.entry_id, [0] if cleaned else [], today=TODAY
     )
     return newest(desk, source)
 
@@ -139,35 +147,31 @@ def begin(
     without: WithoutConsent | None = None,
     words: StepForm = EMPTY_STEP_FORM,
 ) -> None:
-    passing_on.begin_passing_on(
+    pass_on.begin_passing_on(
         desk,
         context_for(desk, source),
         proposed.entry_id,
         today=TODAY,
-        half_hour=1,
         without=without,
         words=words,
     )
 
 
 def make(desk: OpenDesk, source: ASource, proposed: ProposalState) -> bytes:
-    with passing_on.make_export(
-        desk, context_for(desk, source), proposed.entry_id, today=TODAY, half_hour=1
-    ) as file:
+    with make_export.make_export(desk, context_for(desk, source), proposed.entry_id, today=TODAY) as file:
         return file.read()
 
 
 def deliver(
     desk: OpenDesk, source: ASource, proposed: ProposalState, day: date = TODAY, words: StepForm = HOW
 ) -> None:
-    passing_on.record_handover(
+    pass_on.record_handover(
         desk,
         context_for(desk, source),
         proposed.entry_id,
         words,
         delivered=day,
         today=TODAY + timedelta(days=2),
-        half_hour=1,
     )
 
 
@@ -231,20 +235,20 @@ def test_files_of_the_form_go_too_and_leave_nothing_behind(
     assert [(file.name, file.lines, file.cleaned) for file in prepared.files] == [("bijlage.txt", (), None)]
     assert list(paper.folder.glob("tmp*")) == []
     assert pending_files(world) == 1
-    proposing.send_proposal(desk, form_context.address, form_context.entry_id, [0], today=TODAY, half_hour=1)
+    proposing.send_proposal(desk, form_context.address, form_context.entry_id, [0], today=TODAY)
     assert [each.name for each in newest(desk, source).content.attachments] == ["bijlage.txt"]
 
 
 def test_a_file_too_large_to_look_into_goes_as_it_is(
     desk: OpenDesk, source: ASource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(proposing, "LOOK_BYTES", 5)
+    monkeypatch.setattr(proposal_files, "INSPECTED_BYTES", 5)
 
     prepared = prepare(
         desk, context_for(desk, source), uploads=[("a.pdf", "", iter([b"author", b"more", b"and more"]))]
     )
 
-    assert [(file.looked, file.lines, file.cleaned) for file in prepared.files] == [(None, (), None)]
+    assert [(file.findings, file.lines, file.cleaned) for file in prepared.files] == [(None, (), None)]
     assert prepared.files[0].original.note.size == 18
 
 
@@ -258,7 +262,7 @@ def test_a_file_larger_than_the_disk_in_memory_goes_as_it_is(
         pieces = [b"author" * 100_000, b"more" * 250_000, left]
         prepared = prepare(desk, context_for(desk, source), uploads=[("a.pdf", "", iter(pieces))])
 
-    assert [(file.looked, file.cleaned) for file in prepared.files] == [(None, None)]
+    assert [(file.findings, file.cleaned) for file in prepared.files] == [(None, None)]
     assert prepared.files[0].original.sha256 == hashlib.sha256(b"".join(pieces)).digest()
 
 
@@ -271,7 +275,7 @@ def test_a_file_for_which_the_disk_in_memory_has_no_place_at_all_goes_as_it_is(
         (disk / "others").write_bytes(bytes(1024 * 1024))
         prepared = prepare(desk, context_for(desk, source), uploads=[("a.pdf", "", iter([b"author"]))])
 
-    assert [(file.looked, file.original.note.size) for file in prepared.files] == [(None, 6)]
+    assert [(file.findings, file.original.note.size) for file in prepared.files] == [(None, 6)]
 
 
 def test_a_file_beyond_the_users_share_of_memory_goes_as_it_is(
@@ -281,7 +285,7 @@ def test_a_file_beyond_the_users_share_of_memory_goes_as_it_is(
 
     prepared = prepare(desk, context_for(desk, source), uploads=[("a.pdf", "", iter([b"author", b"more"]))])
 
-    assert [(file.looked, file.original.note.size) for file in prepared.files] == [(None, 10)]
+    assert [(file.findings, file.original.note.size) for file in prepared.files] == [(None, 10)]
 
 
 class _BeyondQuota(io.FileIO):
@@ -294,9 +298,7 @@ def test_a_double_click_proposes_once(desk: OpenDesk, source: ASource) -> None:
     prepare(desk, form_context)
 
     for _ in range(2):
-        proposing.send_proposal(
-            desk, form_context.address, form_context.entry_id, [], today=TODAY, half_hour=1
-        )
+        proposing.send_proposal(desk, form_context.address, form_context.entry_id, [], today=TODAY)
 
     assert steps_of(desk, source).count(StepName.PROPOSAL_MADE) == 1
 
@@ -308,9 +310,7 @@ def test_what_is_said_with_a_proposal_stands_with_it_and_is_no_part_of_what_is_a
     prepare(desk, form_context, words=WORDS)
 
     for _ in range(2):
-        proposing.send_proposal(
-            desk, form_context.address, form_context.entry_id, [], today=TODAY, half_hour=1
-        )
+        proposing.send_proposal(desk, form_context.address, form_context.entry_id, [], today=TODAY)
     answers(source, Verdict.AGREED, newest(desk, source).digest)
 
     made, said = newest(desk, source), current(desk, source)
@@ -330,7 +330,7 @@ def test_a_proposal_about_which_nothing_is_said_is_one_entry(
     form_context = context_for(desk, source)
     prepare(desk, form_context, words=words)
 
-    proposing.send_proposal(desk, form_context.address, form_context.entry_id, [], today=TODAY, half_hour=1)
+    proposing.send_proposal(desk, form_context.address, form_context.entry_id, [], today=TODAY)
 
     assert current(desk, source).is_derived
 
@@ -338,13 +338,11 @@ def test_a_proposal_about_which_nothing_is_said_is_one_entry(
 def test_a_proposal_sent_again_with_other_words_is_told(desk: OpenDesk, source: ASource) -> None:
     form_context = context_for(desk, source)
     prepare(desk, form_context)
-    proposing.send_proposal(desk, form_context.address, form_context.entry_id, [], today=TODAY, half_hour=1)
+    proposing.send_proposal(desk, form_context.address, form_context.entry_id, [], today=TODAY)
     prepare(desk, form_context, words=WORDS)
 
     with refuses(SendRefusal.FORM_REUSED):
-        proposing.send_proposal(
-            desk, form_context.address, form_context.entry_id, [], today=TODAY, half_hour=1
-        )
+        proposing.send_proposal(desk, form_context.address, form_context.entry_id, [], today=TODAY)
 
 
 @pytest.mark.parametrize(("words", "refused"), NOT_SENT)
@@ -365,12 +363,7 @@ def test_a_day_that_went_by_while_a_proposal_was_looked_at_is_not_promised(
 
     with refuses(SendRefusal.DAY_PAST):
         proposing.send_proposal(
-            desk,
-            form_context.address,
-            form_context.entry_id,
-            [],
-            today=TODAY + timedelta(days=1),
-            half_hour=1,
+            desk, form_context.address, form_context.entry_id, [], today=TODAY + timedelta(days=1)
         )
 
     assert read_thread.read_conversation(desk, source.keys.address, today=TODAY).thread_state.proposals == ()
@@ -381,9 +374,7 @@ def test_what_was_looked_at_is_gone_after_a_lock_or_a_day(
 ) -> None:
     form_context = context_for(desk, source)
     with refuses(PassOnRefusal.PREPARATION_GONE):
-        proposing.send_proposal(
-            desk, form_context.address, form_context.entry_id, [], today=TODAY, half_hour=1
-        )
+        proposing.send_proposal(desk, form_context.address, form_context.entry_id, [], today=TODAY)
     prepare(desk, form_context, chosen=(file_of(desk, source),))
     with refuses(PassOnRefusal.PREPARATION_GONE):
         proposing.find_prepared(desk, Address(bytes(20)), form_context.entry_id)
@@ -391,9 +382,7 @@ def test_what_was_looked_at_is_gone_after_a_lock_or_a_day(
         attachments.abandon_uploads(session, form_context.address, form_context.entry_id)
 
     with refuses(PassOnRefusal.PREPARATION_GONE):
-        proposing.send_proposal(
-            desk, form_context.address, form_context.entry_id, [], today=TODAY, half_hour=1
-        )
+        proposing.send_proposal(desk, form_context.address, form_context.entry_id, [], today=TODAY)
 
     assert form_context.entry_id not in desk.prepared
 
@@ -429,7 +418,7 @@ def test_a_proposal_that_cannot_be_made_is_refused_and_leaves_nothing(
     with refuses(PassOnRefusal.RECIPIENT_KEY):
         prepare(desk, form_context)
     desk.exporter = None
-    assert proposing.available_recipients(desk) == ()
+    assert usable_recipients.available_recipients(desk) == ()
     with refuses(PassOnRefusal.NO_OPENPGP):
         prepare(desk, form_context)
 
@@ -528,7 +517,10 @@ def test_what_was_sealed_and_does_not_open_is_not_proposed(world: World, desk: O
 
 
 def test_those_that_can_be_passed_on_to_are_the_pinned(desk: OpenDesk) -> None:
-    assert [each.name for each in proposing.available_recipients(desk)] == ["Secretaris-generaal", "X"]
+    assert [each.name for each in usable_recipients.available_recipients(desk)] == [
+        "Secretaris-generaal",
+        "X",
+    ]
 
 
 # ---- passing on
@@ -638,9 +630,9 @@ def test_a_consent_entry_copied_from_another_mailbox_stops_everything(
         digest=agreed.digest,
     )
 
-    for does in (passing_on.begin_passing_on, passing_on.make_export):
+    for does in (pass_on.begin_passing_on, make_export.make_export):
         with pytest.raises(UnsoundMailboxError):
-            does(desk, form_context, proposed.entry_id, today=TODAY, half_hour=1)  # type: ignore[operator]
+            does(desk, form_context, proposed.entry_id, today=TODAY)  # type: ignore[operator]
 
 
 def test_the_desk_cannot_agree_for_the_source(desk: OpenDesk, source: ASource) -> None:
@@ -672,12 +664,12 @@ def test_taken_back_between_the_page_and_the_press_is_taken_back(desk: OpenDesk,
     answers(source, Verdict.TAKEN_BACK, proposed.digest)
 
     with refuses(PassOnRefusal.WITHDRAWN, SendRefusal.SOURCE_WROTE):
-        passing_on.begin_passing_on(desk, form_context, proposed.entry_id, today=TODAY, half_hour=1)
+        pass_on.begin_passing_on(desk, form_context, proposed.entry_id, today=TODAY)
 
     assert StepName.PASSING_ON not in steps_of(desk, source)
 
 
-class _Overtaken(passing_on.EntrySender):
+class _Overtaken(pass_on.EntrySender):
     """Passing on that something overtakes between its last look and its append."""
 
     overtaker: list[object] = []  # noqa: RUF012  # set by the test
@@ -699,7 +691,7 @@ def test_a_source_who_takes_back_at_the_last_moment_is_heard(
         "deletes the agreement": lambda: source.removes(agreed),
         "writes": lambda: source.writes("wacht even"),
     }
-    monkeypatch.setattr(passing_on, "EntrySender", _Overtaken)
+    monkeypatch.setattr(pass_on, "EntrySender", _Overtaken)
     monkeypatch.setattr(_Overtaken, "overtaker", [overtakers[how]])
 
     with refuses(PassOnRefusal.WITHDRAWN, SendRefusal.SOURCE_WROTE):
@@ -713,7 +705,7 @@ def test_a_mark_of_reading_at_the_last_moment_holds_nothing_up(
 ) -> None:
     proposed = propose(desk, source)
     answers(source, Verdict.AGREED, proposed.digest)
-    monkeypatch.setattr(passing_on, "EntrySender", _Overtaken)
+    monkeypatch.setattr(pass_on, "EntrySender", _Overtaken)
     monkeypatch.setattr(_Overtaken, "overtaker", [source.looks])
 
     begin(desk, source, proposed)
@@ -731,9 +723,7 @@ def test_a_deleted_agreement_is_no_agreement(desk: OpenDesk, source: ASource) ->
 
 def test_a_proposal_that_is_not_there_cannot_be_passed_on(desk: OpenDesk, source: ASource) -> None:
     with refuses(PassOnRefusal.PROPOSAL_MISSING):
-        passing_on.begin_passing_on(
-            desk, context_for(desk, source), EntryId(b"x" * 16), today=TODAY, half_hour=1
-        )
+        pass_on.begin_passing_on(desk, context_for(desk, source), EntryId(b"x" * 16), today=TODAY)
 
 
 @pytest.mark.parametrize("when", ["begin", "make"])
@@ -791,7 +781,7 @@ def test_a_file_that_was_changed_in_the_store_is_not_passed_on(
 
 def test_other_bytes_than_the_source_was_shown_break_off() -> None:
     with refuses(FileRefusal.BROKEN):
-        b"".join(passing_on._checked(iter([b"other"]), hashlib.sha256(b"shown").digest()))
+        b"".join(make_export._checked(iter([b"other"]), hashlib.sha256(b"shown").digest()))
 
 
 def test_every_step_of_passing_on_says_what_comes_next_and_when(desk: OpenDesk, source: ASource) -> None:
@@ -838,7 +828,7 @@ def test_a_step_of_passing_on_with_words_that_cannot_be_sent_is_not_taken(
 def test_what_is_under_way_is_so_until_it_was_handed_over(desk: OpenDesk, source: ASource) -> None:
     def under_way() -> list[ProposalStatus]:
         stands = read_thread.read_conversation(desk, source.keys.address, today=TODAY).thread_state
-        return [each.state for each in passing_on.list_unfinished(stands)]
+        return [each.state for each in pass_on.list_unfinished(stands)]
 
     proposed = propose(desk, source)
     answers(source, Verdict.AGREED, proposed.digest)
@@ -1014,7 +1004,7 @@ def test_what_comes_in_while_the_file_is_made_stops_it(
     agreed = answers(source, Verdict.AGREED, proposed.digest)
     seen = _seen_by_source(world, source)
     begin(desk, source, proposed)
-    spooled = passing_on._spooled
+    spooled = make_export._write_whole
 
     def overtaken(desk: OpenDesk, pieces: Iterator[bytes]) -> BinaryIO:
         file = spooled(desk, pieces)
@@ -1027,10 +1017,10 @@ def test_what_comes_in_while_the_file_is_made_stops_it(
 
     made: list[BinaryIO] = []
     if how == "deletes it at the very last moment":
-        monkeypatch.setattr(passing_on, "EntrySender", _Overtaken)
+        monkeypatch.setattr(make_export, "EntrySender", _Overtaken)
         monkeypatch.setattr(_Overtaken, "overtaker", [lambda: source.removes(agreed)])
     else:
-        monkeypatch.setattr(passing_on, "_spooled", overtaken)
+        monkeypatch.setattr(make_export, "_write_whole", overtaken)
 
     with refuses(PassOnRefusal.WITHDRAWN, SendRefusal.SOURCE_WROTE):
         make(desk, source, proposed)
@@ -1075,12 +1065,11 @@ def test_evidence_stays_though_the_source_ends_the_mailbox(desk: OpenDesk, sourc
         proposal_digest(content, address=source.keys.address, entry_id=proposed.entry_id) == proposed.digest
     )
     with pytest.raises(MailboxNotFoundError):
-        passing_on.make_export(
+        make_export.make_export(
             desk,
             AdviserFormContext(source.keys.address, EntryId(b"z" * 16), b""),
             proposed.entry_id,
             today=TODAY,
-            half_hour=1,
         )
 
 
@@ -1092,7 +1081,7 @@ def test_what_was_passed_on_can_be_read_back_after_the_source_ended_the_mailbox(
     begin(desk, source, proposed)
     (open_,) = consent_evidence.read_evidence(desk)
     source.ends()
-    inbox_lists.acknowledge_ended(desk, source.keys.address, TODAY)
+    ended_mailboxes.acknowledge_ended(desk, source.keys.address, TODAY)
 
     (gone,) = consent_evidence.read_evidence(desk)
 

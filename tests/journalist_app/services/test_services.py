@@ -20,6 +20,7 @@ from journalist_app.errors import (
     UnsoundMailboxError,
 )
 from journalist_app.services import inbox_lists
+from journalist_app.services.closing import ended_mailboxes
 from journalist_app.services.desk import about_desk, background_check, unlocking
 from journalist_app.services.inbox_lists import InboxFilter
 from journalist_app.services.mailbox import file_downloads, read_thread
@@ -470,13 +471,13 @@ def test_an_ended_mailbox_is_shown_once_and_then_forgotten(world: World) -> None
     ]
     assert inbox_lists.read_inbox(desk, InboxFilter("waiting"), TODAY).ended == ()
 
-    inbox_lists.acknowledge_ended(desk, source.keys.address, TODAY)
+    ended_mailboxes.acknowledge_ended(desk, source.keys.address, TODAY)
 
     assert inbox_lists.read_inbox(desk, InboxFilter("closed"), TODAY).ended == ()
     background_check.check_store(unlocked(world), TODAY)
     assert unlocked(world).unsound == {}
     with pytest.raises(MailboxNotFoundError):
-        inbox_lists.acknowledge_ended(desk, source.keys.address, TODAY)
+        ended_mailboxes.acknowledge_ended(desk, source.keys.address, TODAY)
 
 
 def test_an_ending_that_the_source_did_not_sign_is_shown_and_stays(world: World) -> None:
@@ -490,7 +491,7 @@ def test_an_ending_that_the_source_did_not_sign_is_shown_and_stays(world: World)
     assert [row.is_proved for row in shown.ended] == [False]
     assert [row.faults for row in shown.unsound] == [("false_ending",)]
     with pytest.raises(UnsoundMailboxError):
-        inbox_lists.acknowledge_ended(desk, source.keys.address, TODAY)
+        ended_mailboxes.acknowledge_ended(desk, source.keys.address, TODAY)
     assert count(world, "ended_mailbox") == 1
 
 
@@ -499,7 +500,7 @@ def test_a_mailbox_put_back_after_its_end_is_told(world: World) -> None:
     source.writes("vraag")
     desk = unlocked(world)
     source.ends()
-    inbox_lists.acknowledge_ended(desk, source.keys.address, TODAY)
+    ended_mailboxes.acknowledge_ended(desk, source.keys.address, TODAY)
     with world.store.writing() as session:
         mailboxes.create_mailbox(
             session,

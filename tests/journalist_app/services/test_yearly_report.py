@@ -15,7 +15,7 @@ from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import RecordUnsoundError, ReportRefusal
 from journalist_app.search import search_worker
 from journalist_app.search.search_index import SearchIndex, WorkerStarter
-from journalist_app.services import inbox_lists
+from journalist_app.services.closing import ended_mailboxes
 from journalist_app.services.desk import yearly_report
 from journalist_app.services.desk.unlocking import unlock_desk
 from journalist_app.services.desk.yearly_report import ReportWords
@@ -128,7 +128,7 @@ def test_a_mailbox_that_was_unread_when_its_year_was_published_counts_in_no_othe
     source.writes("vraag", day=DAY)
     publish(desk)
     source.ends()
-    inbox_lists.acknowledge_ended(desk, source.keys.address, TODAY)
+    ended_mailboxes.acknowledge_ended(desk, source.keys.address, TODAY)
 
     assert 1 == yearly_report.read_report_year(desk, LAST_YEAR, TODAY).counts.read
     assert yearly_report.read_report_year(desk, TODAY.year, TODAY).counts.is_empty

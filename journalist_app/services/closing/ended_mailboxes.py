@@ -1,0 +1,167 @@
+"""Mailboxes that are gone: ended by their source, or deleted by an order of this desk."""
+
+from contextlib import suppress
+from datetime import date
+from typing import Final
+
+import msgspec
+
+from crypto.errors import ForgedError, MalformedError
+from journalist_app.config import ONE_MACHINE
+from journalist_app.desk.open_desk import OpenDesk
+from journalist_app.errors import MailboxNotFoundError, RecordUnsoundError, UnsoundMailboxError
+from journalist_app.services.mailbox import count_for_report, order_deletion
+from journalist_app.services.records import casefiles, unsent_forms
+from protocol.casefile import Casefile
+from protocol.identifiers import NO_DIGEST, SOURCE_STRAND, Address
+from protocol.ledger import seal_tallies, tallies_of
+from protocol.statements.deletion_order import verify_order
+from protocol.statements.removal import MailboxEnding, is_ended_by_source, verify_ending
+from store import mailboxes, sync_findings
+from store.mailboxes import EndedMailbox
+from store.sync_findings import FindingKind
+
+_NO_HEAD: Final = (0, NO_DIGEST)
+
+
+def is_deleted_by_order(desk: OpenDesk, row: EndedMailbox, today: date) -> bool:
+    """Return whether a mailbox that is gone was rightly deleted by an order of this desk.
+
+    The row itself is not signed. So the order's day must have come by our clock, and this workstation must
+    not know that the order is void. Entries of the desk make it void: they always drop or renew the order. So
+    do messages of the source that wait for an answer. What was written here and had not reached the server by
+    then made nothing void there, and does not count.
+    """
+    try:
+        ordered = verify_order(row.statement, strands=desk.letterhead.strand_keys)
+    except (ForgedError, MalformedError):
+        return False
+    if ordered.address != row.address or ordered.due > min(row.day, today):
+        return False
+    known = desk.trusted_state.mailboxes.get(ordered.address, {})
+    later = {strand for strand, head in known.items() if head[0] > ordered.heads.get(strand, _NO_HEAD)[0]}
+    if desk.keyring.strand.id in later and _has_crossed(desk, ordered.address):
+        later.remove(desk.keyring.strand.id)
+    return not later or (later == {SOURCE_STRAND} and ordered.address in desk.trusted_state.answered)
+
+
+def _has_crossed(desk: OpenDesk, address: Address) -> bool:
+    with desk.store.reading() as session:
+        return any(found.kind is FindingKind.CROSSED for found in sync_findings.of_mailbox(session, address))
+
+
+def list_unacknowledged(desk: OpenDesk, today: date) -> list[EndedMailbox]:
+    """Return the mailboxes that are gone, and that the adviser must see before they are counted.
+
+    A row that claims to be counted, but that the source did not sign, is shown: someone forged it.
+    """
+    with desk.store.reading() as session:
+        ended = mailboxes.ended_mailboxes(session)
+    return [
+        row
+        for row in ended
+        if not (_is_counted(desk, row) and _is_ended_by_source(row))
+        and not is_deleted_by_order(desk, row, today)
+    ]
+
+
+def _is_counted(desk: OpenDesk, row: EndedMailbox) -> bool:
+    """Return whether the desk has counted a mailbox: another workstation, or this one before a restore.
+
+    On one machine, an ending in the trusted state does not tell: the app may have stopped before it counted.
+    """
+    was_ours = row.address in desk.trusted_state.ended and desk.config.server != ONE_MACHINE
+    return row.is_counted or was_ours
+
+
+def acknowledge_ended(desk: OpenDesk, address: Address, today: date) -> None:
+    """Count a mailbox that its source ended, after the adviser has seen it, and drop its row.
+
+    Raises:
+        MailboxNotFoundError: there is no such row.
+        UnsoundMailboxError: the source has not signed it. The row stays, as evidence.
+        RecordUnsoundError: the casefile fails verification, so nothing can be counted.
+    """
+    with desk.store.reading() as session:
+        row = mailboxes.find_ended(session, address)
+    if row is None or row.is_counted:
+        raise MailboxNotFoundError
+    try:
+        ended = verify_ending(
+            row.statement, address=address, recipient=row.recipient, verify_key=row.verify_key
+        )
+    except (ForgedError, MalformedError) as why:
+        raise UnsoundMailboxError from why
+    count_ended_mailbox(desk, ended, today)
+
+
+def count_ended_mailbox(desk: OpenDesk, ended: MailboxEnding, today: date) -> None:
+    """Count a mailbox whose source signed its end, and drop its row and its casefile.
+
+    Evidence of what was passed on stays until the day on which the mailbox would have been deleted.
+
+    Raises:
+        RecordUnsoundError: the casefile fails verification, so nothing can be counted.
+    """
+    address = ended.address
+    casefile = casefiles.read_casefile(desk, address)
+    if casefile.evidence:
+        keep_until = casefile.keep_until or order_deletion.choose_deletion_day(desk, today)
+        casefiles.update_casefile(
+            desk, address, lambda now: msgspec.structs.replace(now, keep_until=keep_until)
+        )
+    # An adviser who read or wrote in the mailbox left an entry.
+    is_read = any(strand != SOURCE_STRAND for strand in ended.heads)
+    known = count_for_report.add_facts_of_ending(desk, casefile, ended)
+    counted = tallies_of(known, desk.letterhead, closed=ended.day, is_read=is_read)
+    tallies = seal_tallies(counted, desk.letterhead, desk.keyring.desk_writer)
+    _drop_row(desk, casefile, address, tallies=tallies)
+
+
+def evidence_alone(casefile: Casefile) -> Casefile:
+    """Return a casefile with only the evidence of passing on."""
+    return Casefile(evidence=casefile.evidence, passed_on=casefile.passed_on, keep_until=casefile.keep_until)
+
+
+def forget_deleted_mailboxes(desk: OpenDesk, today: date) -> None:
+    """Forget mailboxes that were deleted by this desk's order, with their casefiles and rows.
+
+    Mailboxes that another workstation counted are forgotten too, and rows that return when a server was
+    restored from a backup.
+    """
+    with desk.store.reading() as session:
+        ended = mailboxes.ended_mailboxes(session)
+    for row in ended:
+        if is_deleted_by_order(desk, row, today):
+            _forget_deleted(desk, Address(row.address))
+        elif _is_counted(desk, row) and _is_ended_by_source(row):
+            with suppress(RecordUnsoundError):  # the inbox shows it; the row waits, as counted
+                _drop_row(desk, casefiles.read_casefile(desk, Address(row.address)), Address(row.address))
+
+
+def _is_ended_by_source(row: EndedMailbox) -> bool:
+    return is_ended_by_source(
+        row.statement, address=Address(row.address), recipient=row.recipient, verify_key=row.verify_key
+    )
+
+
+def _forget_deleted(desk: OpenDesk, address: Address) -> None:
+    unsent_forms.drop_unsent_about(desk, address)
+    desk.forget_purged(address)
+    desk.save()  # first: a row that is only dropped from the store would look stolen
+    with desk.store.writing() as session:
+        mailboxes.mark_ending_counted(session, address)
+        sync_findings.drop(session, address, b"", FindingKind.CROSSED)  # read receipts only
+
+
+def _drop_row(desk: OpenDesk, casefile: Casefile, address: Address, tallies: tuple[bytes, ...] = ()) -> None:
+    """Drop the row of an ended mailbox, and its casefile except for the evidence."""
+    desk.forget_ended(address)
+    desk.save()  # first: a row that is only dropped from the store would look stolen
+    with desk.store.writing() as session:
+        mailboxes.mark_ending_counted(session, address, tallies=tallies)
+        if not casefile.evidence:
+            casefiles.drop_casefile(desk, session, address)
+    if casefile.evidence and casefile != evidence_alone(casefile):
+        casefiles.update_casefile(desk, address, evidence_alone)
+    desk.save()

@@ -1,0 +1,152 @@
+"""File for the recipient: a proposal's text and files, encrypted to the recipient and signed by the desk."""
+
+import hashlib
+import tempfile
+from collections.abc import Iterator, Sequence
+from datetime import date
+from typing import BinaryIO, cast
+
+import msgspec
+
+from crypto.errors import ForgedError, UnreadableError
+from journalist_app.desk.open_desk import OpenDesk
+from journalist_app.desk.verification import Conversation, OpenedEntry, entry_contents
+from journalist_app.errors import FileRefusal, FileRefusedError, PassOnRefusal, PassOnRefusedError
+from journalist_app.services.mailbox import file_downloads
+from journalist_app.services.mailbox.send_entries import AdviserFormContext, EntrySender
+from journalist_app.services.passing_on.pass_on import is_confirmed_by_server
+from journalist_app.services.passing_on.proposal_consent import (
+    find_begun,
+    find_proposal,
+    note_of_proposal,
+    refuse_if_deleted,
+    verified_thread,
+)
+from journalist_app.services.passing_on.usable_recipients import recipient_of_proposal
+from journalist_app.services.records import casefiles, consent_evidence
+from protocol.casefile import Casefile, PassedOn
+from protocol.content import Content, Kind, StepName, StepNote
+from protocol.identifiers import Address, EntryId
+from protocol.thread_state import ProposalState, ProposalStatus, ThreadStep, thread_state
+
+
+def make_export(
+    desk: OpenDesk, form_context: AdviserFormContext, proposal_id: EntryId, *, today: date
+) -> BinaryIO:
+    """Make the file for the recipient, and return it open and without a name. It is gone when it is closed.
+
+    The first time, a step in the mailbox says that it was made. It can be made again as long as the mailbox
+    exists.
+
+    Raises:
+        PassOnRefusedError: passing on has not begun, or is not confirmed by the server; the source withdrew
+            before they could see that it had begun; the recipient's key cannot be used; or DISK_FULL.
+        FileRefusedError: BROKEN: a file is not the one that the source was shown.
+        SendRefusedError, MailboxNotFoundError, UnsoundMailboxError: as `EntrySender`.
+    """
+    address = form_context.address
+    _, thread = verified_thread(desk, address)
+    proposed = find_proposal(thread, proposal_id)
+    begun = find_begun(thread, proposed)
+    is_first = proposed.state is ProposalStatus.PASSING_ON
+    if is_first and not is_confirmed_by_server(desk, address, thread, proposed):
+        raise PassOnRefusedError(PassOnRefusal.NOT_CONFIRMED)
+    exporter, recipient = recipient_of_proposal(desk, note_of_proposal(proposed), today)
+    consent_evidence.keep_evidence(desk, address, proposed)  # again: the desk may have stopped in between
+    files = _signed_files(desk, address, proposed)
+    made = _write_whole(desk, exporter.make(recipient, proposed.content.text, files, today))
+    try:
+        _record_made(desk, form_context, proposed, begun, today=today)
+    except BaseException:
+        made.close()
+        raise
+    return made
+
+
+def _write_whole(desk: OpenDesk, pieces: Iterator[bytes]) -> BinaryIO:
+    """Write the encrypted file to the end before any of it is handed over.
+
+    It is stored beside the trusted state, without a name: it can be long, and cannot be decrypted here.
+    """
+    file = cast("BinaryIO", tempfile.TemporaryFile(dir=desk.config.trusted_state_path.parent))  # noqa: SIM115  # the caller closes it
+    try:
+        for piece in pieces:
+            file.write(piece)
+        file.seek(0)
+    except BaseException as why:
+        file.close()
+        if isinstance(why, OSError):
+            raise PassOnRefusedError(PassOnRefusal.DISK_FULL) from why
+        raise
+    return file
+
+
+def _record_made(
+    desk: OpenDesk,
+    form_context: AdviserFormContext,
+    proposed: ProposalState,
+    begun: ThreadStep,
+    *,
+    today: date,
+) -> None:
+    """Append the step that the file was made, the first time, and note it in the casefile.
+
+    The mailbox is checked again: an entry by which the source withdrew in time may have arrived together with
+    the server's confirmation.
+    """
+    address, note = form_context.address, note_of_proposal(proposed)
+
+    def still_counts(_: Conversation, opened: Sequence[OpenedEntry]) -> None:
+        now = thread_state(address, entry_contents(opened))
+        find_begun(now, find_proposal(now, proposed.entry_id))
+
+    if proposed.state is ProposalStatus.PASSING_ON:
+        step = StepNote(  # what comes next, and on which day, has not changed
+            step=StepName.PASSED_ON, to=note.name, proposal=proposed.digest, next=begun.next, by=begun.by
+        )
+        EntrySender(
+            desk,
+            form_context,
+            [(form_context.entry_id, Content(kind=Kind.STEP, text="", step=step))],
+            today=today,
+            precondition=still_counts,
+            hook=None if begun.without_consent else refuse_if_deleted(desk, address, proposed, today),
+        ).send()
+    passed = PassedOn(
+        recipient=note.recipient.value,
+        with_consent=not begun.without_consent,
+        made=today,
+        proposal=proposed.digest,
+    )
+    casefiles.update_casefile(desk, address, lambda casefile: _add_passed_on(casefile, passed))
+
+
+def _add_passed_on(casefile: Casefile, passed: PassedOn) -> Casefile:
+    if any(each.proposal == passed.proposal for each in casefile.passed_on):
+        return casefile
+    return msgspec.structs.replace(casefile, passed_on=(*casefile.passed_on, passed))
+
+
+def _signed_files(
+    desk: OpenDesk, address: Address, proposed: ProposalState
+) -> Iterator[tuple[str, Iterator[bytes]]]:
+    files = note_of_proposal(proposed).files
+    for note, file in zip(proposed.content.attachments, files, strict=True):
+        try:
+            download = file_downloads.open_download(desk, address, note.id)
+        except (ForgedError, UnreadableError) as why:
+            raise FileRefusedError(FileRefusal.BROKEN) from why
+        yield download.name, _checked(download.pieces, file.sha256)
+
+
+def _checked(pieces: Iterator[bytes], sha256: bytes) -> Iterator[bytes]:
+    """Yield the very bytes that the source was shown. A difference refuses the file before it is complete."""
+    digest = hashlib.sha256()
+    try:
+        for piece in pieces:
+            digest.update(piece)
+            yield piece
+    except (ForgedError, UnreadableError) as why:
+        raise FileRefusedError(FileRefusal.BROKEN) from why
+    if digest.digest() != sha256:
+        raise FileRefusedError(FileRefusal.BROKEN)

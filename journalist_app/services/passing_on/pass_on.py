@@ -1,0 +1,170 @@
+"""Passing on what the source agreed to, or with a written reason that the source can read.
+
+The order is fixed. Proposal and answer are kept as evidence. A signed step in the mailbox says that passing
+on begins; from then on the source cannot withdraw. On two machines, the server confirms the step. The file is
+made, as often as needed. A step says that it was made, and a later step that it was handed over.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Final
+
+import msgspec
+
+from journalist_app.desk.open_desk import OpenDesk
+from journalist_app.desk.verification import Conversation, OpenedEntry, entry_contents
+from journalist_app.errors import PassOnRefusal, PassOnRefusedError
+from journalist_app.services.mailbox.send_entries import AdviserFormContext, EntrySender
+from journalist_app.services.mailbox.steps import EMPTY_STEP_FORM, StepForm, build_step, trim_step_text
+from journalist_app.services.passing_on.proposal_consent import (
+    find_proposal,
+    note_of_proposal,
+    refuse_if_deleted,
+    require_consent,
+    valid_steps,
+    verified_thread,
+)
+from journalist_app.services.passing_on.usable_recipients import recipient_of_proposal
+from journalist_app.services.records import casefiles, consent_evidence
+from protocol.content import StepName, StepNote
+from protocol.identifiers import Address, EntryId
+from protocol.pouch.pouch_file import SERVER
+from protocol.thread_state import ProposalState, ProposalStatus, ThreadState, thread_state
+from store import outbox, peers
+from store.outbox import OutboxKind
+
+REASON_CHARS_MIN: Final = 40  # a sentence: the source cannot weigh a reason such as "urgent"
+
+
+@dataclass(frozen=True, slots=True)
+class WithoutConsent:
+    """Reason to pass on without the source's consent, which the source reads, and a confirmation."""
+
+    reason: str = field(repr=False)
+    is_confirmed: bool
+
+
+def begin_passing_on(  # noqa: PLR0913  # the proposal, the reason, the words, and the day
+    desk: OpenDesk,
+    form_context: AdviserFormContext,
+    proposal_id: EntryId,
+    *,
+    today: date,
+    without: WithoutConsent | None = None,
+    words: StepForm = EMPTY_STEP_FORM,
+) -> None:
+    """Append the step that passing on begins. After the source can see it, they can no longer withdraw.
+
+    `words` say what comes next. Without consent, the reason replaces their sentence. Beginning a second time
+    has no effect.
+
+    Raises:
+        PassOnRefusedError: the source has not agreed to this very proposal, REASON_MISSING, or the
+            recipient's key cannot be used.
+        SendRefusedError: the words cannot be sent. Others as `EntrySender`.
+        MailboxNotFoundError, UnsoundMailboxError: as `EntrySender`.
+    """
+    opened, thread = verified_thread(desk, form_context.address)
+    proposed = find_proposal(thread, proposal_id)
+    if proposed.state in {ProposalStatus.PASSING_ON, ProposalStatus.PASSED_ON}:
+        return
+    note = note_of_proposal(proposed)
+    recipient_of_proposal(desk, note, today)
+    is_without = without is not None
+    reason = _checked_reason(without)
+    require_consent(proposed, opened, thread, is_without=is_without)
+    step = StepNote(
+        step=StepName.PASSING_ON, to=note.name, proposal=proposed.digest, without_consent=is_without
+    )
+    content = build_step(replace(words, text=reason or words.text), step, desk.letterhead, today)
+
+    def is_still_agreed(_: Conversation, opened: Sequence[OpenedEntry]) -> None:
+        now = thread_state(form_context.address, entry_contents(opened))
+        require_consent(find_proposal(now, proposal_id), opened, now, is_without=is_without)
+
+    consent_evidence.keep_evidence(desk, form_context.address, proposed)
+    EntrySender(
+        desk,
+        form_context,
+        [(form_context.entry_id, content)],
+        today=today,
+        precondition=is_still_agreed,
+        hook=refuse_if_deleted(desk, form_context.address, proposed, today),
+    ).send()
+
+
+def _checked_reason(without: WithoutConsent | None) -> str:
+    if without is None:
+        return ""
+    reason = trim_step_text(without.reason)
+    if len(reason) < REASON_CHARS_MIN or not without.is_confirmed:
+        raise PassOnRefusedError(PassOnRefusal.REASON_MISSING)
+    return reason
+
+
+def list_unfinished(thread: ThreadState) -> tuple[ProposalState, ...]:
+    """Return the proposals that are being passed on, and were not yet handed over."""
+    handed_over = {step.proposal for step in thread.steps if step.delivered}
+    begun = {ProposalStatus.PASSING_ON, ProposalStatus.PASSED_ON}
+    return tuple(each for each in thread.proposals if each.state in begun and each.digest not in handed_over)
+
+
+def is_confirmed_by_server(
+    desk: OpenDesk, address: Address, thread: ThreadState, proposed: ProposalState
+) -> bool:
+    """Return whether the server has every step by which a proposal is passed on. One machine always has.
+
+    Until then the source does not see the step and may withdraw. They may also have withdrawn while the
+    server has more for us than arrived with its confirmation. Whether other workstations have the step does
+    not matter to the source.
+    """
+    begun = {step.entry_id for step in valid_steps(thread, proposed, StepName.PASSING_ON)}
+    with desk.store.reading() as session:
+        queued = outbox.of_mailbox(session, SERVER, address)
+        server = peers.find(session, SERVER)
+    if server is not None and server.has_more:
+        return False
+    return not any(each.kind is OutboxKind.ENTRY and each.name in begun for each in queued)
+
+
+def record_handover(  # noqa: PLR0913  # the proposal, the words, and two days
+    desk: OpenDesk,
+    form_context: AdviserFormContext,
+    proposal_id: EntryId,
+    words: StepForm,
+    *,
+    delivered: date,
+    today: date,
+) -> None:
+    """Append the step that the file was handed over: on which day, how, and what comes next.
+
+    Raises:
+        PassOnRefusedError: NOT_BEGUN (no file was made yet), HANDOVER_DAY or PROPOSAL_MISSING.
+        SendRefusedError: the words cannot be sent. Others as `EntrySender`.
+        MailboxNotFoundError, UnsoundMailboxError: as `EntrySender`.
+    """
+    _, thread = verified_thread(desk, form_context.address)
+    proposed = find_proposal(thread, proposal_id)
+    made = valid_steps(thread, proposed, StepName.PASSED_ON)
+    if not made:
+        raise PassOnRefusedError(PassOnRefusal.NOT_BEGUN)
+    if not made[0].day <= delivered <= today:
+        raise PassOnRefusedError(PassOnRefusal.HANDOVER_DAY)
+    name = note_of_proposal(proposed).name
+    step = StepNote(step=StepName.PASSED_ON, to=name, proposal=proposed.digest, delivered=delivered)
+    content = build_step(words, step, desk.letterhead, today)
+    EntrySender(desk, form_context, [(form_context.entry_id, content)], today=today).send()
+    casefiles.update_casefile(
+        desk,
+        form_context.address,
+        lambda casefile: msgspec.structs.replace(
+            casefile,
+            passed_on=tuple(
+                msgspec.structs.replace(each, delivered=delivered)
+                if each.proposal == proposed.digest
+                else each
+                for each in casefile.passed_on
+            ),
+        ),
+    )

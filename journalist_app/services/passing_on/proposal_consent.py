@@ -1,0 +1,132 @@
+"""Consent of the source to a proposal: find the proposal, and refuse what the source did not agree to."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import cast
+
+from msgspec import UNSET
+from sqlalchemy.orm import Session
+
+from journalist_app.desk.open_desk import OpenDesk
+from journalist_app.desk.verification import OpenedEntry, conversation_of, entry_contents, open_all
+from journalist_app.errors import PassOnRefusal, PassOnRefusedError, UnsoundMailboxError
+from journalist_app.services.mailbox import order_deletion
+from journalist_app.services.mailbox.send_entries import TransactionHook
+from protocol.content import ProposalNote, StepName
+from protocol.envelope import Author
+from protocol.identifiers import Address, EntryId
+from protocol.statements.heads import Heads
+from protocol.thread_state import (
+    EntryContent,
+    ProposalState,
+    ProposalStatus,
+    ThreadState,
+    ThreadStep,
+    thread_state,
+)
+from store import entries
+
+
+def verified_thread(desk: OpenDesk, address: Address) -> tuple[tuple[OpenedEntry, ...], ThreadState]:
+    """Return the entries and the state of a mailbox.
+
+    Raises:
+        MailboxNotFoundError, UnsoundMailboxError: there is no such mailbox, or it fails verification.
+    """
+    conversation = conversation_of(desk, address)
+    if conversation.faults:
+        raise UnsoundMailboxError
+    opened = open_all(desk, conversation)
+    return opened, thread_state(address, entry_contents(opened))
+
+
+def find_proposal(thread: ThreadState, proposal_id: EntryId) -> ProposalState:
+    """Return a proposal of a mailbox.
+
+    Raises:
+        PassOnRefusedError: PROPOSAL_MISSING.
+    """
+    found = next((each for each in thread.proposals if each.entry_id == proposal_id), None)
+    if found is None:
+        raise PassOnRefusedError(PassOnRefusal.PROPOSAL_MISSING)
+    return found
+
+
+def note_of_proposal(proposed: ProposalState) -> ProposalNote:
+    """Return the note of a proposal, which names the recipient and the files."""
+    return cast("ProposalNote", proposed.content.proposal)  # `thread_state` calls nothing else a proposal
+
+
+def valid_steps(thread: ThreadState, proposed: ProposalState, name: StepName) -> list[ThreadStep]:
+    """Return the steps of this name that count for a proposal."""
+    return [
+        step
+        for step in thread.steps
+        if step.proposal == proposed.digest and step.step is name and not step.is_void
+    ]
+
+
+def find_begun(thread: ThreadState, proposed: ProposalState) -> ThreadStep:
+    """Return the step by which passing on has begun.
+
+    Raises:
+        PassOnRefusedError: WITHDRAWN or NOT_BEGUN.
+    """
+    begun = valid_steps(thread, proposed, StepName.PASSING_ON)
+    if not begun:
+        raise PassOnRefusedError(PassOnRefusal.WITHDRAWN if proposed.void else PassOnRefusal.NOT_BEGUN)
+    return begun[0]
+
+
+def require_consent(
+    proposed: ProposalState, opened: Sequence[OpenedEntry], thread: ThreadState, *, is_without: bool
+) -> None:
+    """Refuse a proposal that the source has not agreed to, unless the adviser passes on without consent.
+
+    No consent counts in a mailbox with an entry that cannot be decrypted.
+
+    Raises:
+        PassOnRefusedError: PROPOSAL_OBSOLETE, WITHDRAWN, OTHER_DIGEST or NOT_AGREED.
+        UnsoundMailboxError: an entry cannot be decrypted.
+    """
+    if not proposed.is_newest:
+        raise PassOnRefusedError(PassOnRefusal.PROPOSAL_OBSOLETE)
+    if is_without:
+        return
+    if any(each.fault for each in opened):  # it may be the entry by which the source withdrew
+        raise UnsoundMailboxError
+    if proposed.state is ProposalStatus.AGREED:
+        return
+    if proposed.state is ProposalStatus.TAKEN_BACK:
+        raise PassOnRefusedError(PassOnRefusal.WITHDRAWN)
+    if proposed.state is ProposalStatus.WAITING and _answers_something_else(opened, thread):
+        raise PassOnRefusedError(PassOnRefusal.OTHER_DIGEST)
+    raise PassOnRefusedError(PassOnRefusal.NOT_AGREED)
+
+
+def _answers_something_else(opened: Sequence[OpenedEntry], thread: ThreadState) -> bool:
+    """Return whether an answer of the source names a proposal that was never made in this mailbox."""
+    known = {each.digest for each in thread.proposals}
+    return any(
+        each.content is not None
+        and each.content.answer is not UNSET
+        and each.signed.envelope.author is Author.SOURCE
+        and each.content.answer.proposal not in known
+        for each in opened
+    )
+
+
+def refuse_if_deleted(
+    desk: OpenDesk, address: Address, proposed: ProposalState, today: date
+) -> TransactionHook:
+    """Return a hook that refuses if proposal or answer was deleted. A deletion changes no head."""
+
+    def check(session: Session, heads: Heads, thread: tuple[EntryContent, ...]) -> None:
+        order_deletion.update_order(desk, session, address, heads, thread, today=today)
+        needed = [proposed.signed, *([proposed.answer.signed] if proposed.answer else [])]
+        for signed in needed:
+            row = entries.find(session, address, signed.envelope.entry_id)
+            if row is None or row.removal is not None:
+                raise PassOnRefusedError(PassOnRefusal.WITHDRAWN)
+
+    return check

@@ -1,0 +1,214 @@
+"""Proposals: the text, the recipient and the files that would be passed on, for the source to agree to.
+
+A proposal is first prepared. Every file is inspected and encrypted for the future proposal, as it is and as a
+cleaned copy where that is possible. It becomes an entry after the adviser has seen it as the source will.
+"""
+
+import secrets
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Final
+
+from journalist_app.desk.open_desk import OpenDesk
+from journalist_app.desk.verification import conversation_of, open_all
+from journalist_app.errors import (
+    PassOnRefusal,
+    PassOnRefusedError,
+    SendRefusal,
+    SendRefusedError,
+    UnsoundMailboxError,
+)
+from journalist_app.files.export import Addressee
+from journalist_app.services.mailbox.pending_files import PendingFiles
+from journalist_app.services.mailbox.send_entries import (
+    AdviserFormContext,
+    EntrySender,
+    NewEntry,
+    message_text,
+)
+from journalist_app.services.mailbox.steps import EMPTY_STEP_FORM, StepForm, build_step
+from journalist_app.services.passing_on.proposal_files import (
+    PreparedFile,
+    UploadedFile,
+    chosen_files,
+    prepare_file,
+)
+from journalist_app.services.passing_on.usable_recipients import recipient_by_fingerprint
+from protocol.content import (
+    REMARK_CHARS,
+    Content,
+    Kind,
+    PassOnRecipient,
+    ProposalNote,
+    ProposedFile,
+    StepName,
+    StepNote,
+    proposal_digest,
+)
+from protocol.identifiers import ENTRY_ID_BYTES, Address, AttachmentId, Digest, EntryId
+from store.errors import AttachmentMissingError
+
+PREPARED_MAX: Final = 20  # prepared proposals, in all windows together
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalForm:
+    """Form of a proposal: the recipient's key, the text, and the files of the mailbox that were chosen.
+
+    `words` are for the source alone, at the top of their mailbox. They are not passed on.
+    """
+
+    fingerprint: str
+    text: str = field(repr=False)
+    chosen: tuple[AttachmentId, ...] = ()
+    words: StepForm = field(default=EMPTY_STEP_FORM, repr=False)
+
+
+@dataclass(slots=True)
+class PreparedProposal:
+    """A proposal that the adviser is checking. `step` has the words for the source, or is None."""
+
+    form_context: AdviserFormContext
+    recipient: Addressee
+    text: str = field(repr=False)
+    words: StepForm = field(repr=False)
+    step: Content | None
+    step_id: EntryId
+    files: tuple[PreparedFile, ...]
+    pending: PendingFiles = field(repr=False)
+
+    def give_up(self) -> None:
+        """Abandon every file of the proposal."""
+        self.pending.give_up()
+
+
+def prepare_proposal(  # noqa: PLR0913  # the form, its files, and the time
+    desk: OpenDesk,
+    form_context: AdviserFormContext,
+    form: ProposalForm,
+    uploads: Iterable[UploadedFile],
+    *,
+    today: date,
+    half_hour: int,
+) -> PreparedProposal:
+    """Inspect every file, and keep it encrypted and pending until the adviser has checked the proposal.
+
+    Raises:
+        SendRefusedError: the text, the files or the words for the source cannot be sent, or SOURCE_WROTE.
+        PassOnRefusedError: no recipient was chosen, the key cannot be used, or this desk has no OpenPGP.
+        FileRefusedError: a chosen file cannot be opened.
+        MailboxNotFoundError, UnsoundMailboxError: nothing can be sent to this mailbox.
+    """
+    text = message_text(form.text)
+    step = _step(desk, form.words, None, today)
+    exporter, recipient = recipient_by_fingerprint(desk, form.fingerprint, today)
+    conversation = conversation_of(desk, form_context.address)
+    if conversation.faults:
+        raise UnsoundMailboxError
+    if conversation.source_said != form_context.seen:
+        raise SendRefusedError(SendRefusal.SOURCE_WROTE)
+    address, entry_id = form_context.address, form_context.entry_id
+    pending = PendingFiles(desk, address, conversation.mailbox.recipient, entry_id, half_hour=half_hour)
+    try:
+        files = [
+            prepare_file(exporter, pending, each)
+            for each in chosen_files(desk, address, form.chosen, uploads)
+        ]
+    except BaseException:
+        pending.give_up()
+        raise
+    step_id = EntryId(secrets.token_bytes(ENTRY_ID_BYTES))
+    prepared = PreparedProposal(
+        form_context, recipient, text, form.words, step, step_id, tuple(files), pending
+    )
+    while len(desk.prepared) >= PREPARED_MAX:
+        desk.prepared.pop(next(iter(desk.prepared))).give_up()
+    desk.prepared[entry_id] = prepared
+    return prepared
+
+
+def find_prepared(desk: OpenDesk, address: Address, entry_id: EntryId) -> PreparedProposal:
+    """Return a proposal that the adviser is checking.
+
+    Raises:
+        PassOnRefusedError: PREPARATION_GONE: it is no longer in memory.
+    """
+    prepared = desk.prepared.get(entry_id)
+    if not isinstance(prepared, PreparedProposal) or prepared.form_context.address != address:
+        raise PassOnRefusedError(PassOnRefusal.PREPARATION_GONE)
+    return prepared
+
+
+def send_proposal(
+    desk: OpenDesk, address: Address, entry_id: EntryId, cleaned: Collection[int], *, today: date
+) -> None:
+    """Send a prepared proposal to the source, with the words for the source in the same transaction.
+
+    `cleaned` has the places, counted from 0, of the files that are sent as a cleaned copy. Sending a proposal
+    twice, for example by a double click, has no effect.
+
+    Raises:
+        PassOnRefusedError: PREPARATION_GONE, or the recipient's key can no longer be used.
+        SendRefusedError: DAY_PAST: the expected day has passed since then. Others as `EntrySender`.
+        MailboxNotFoundError, UnsoundMailboxError: as `EntrySender`.
+    """
+    if entry_id not in desk.prepared and _was_sent(desk, address, entry_id):
+        return
+    prepared = find_prepared(desk, address, entry_id)
+    recipient_by_fingerprint(desk, prepared.recipient.fingerprint, today)
+    content = _content(prepared, cleaned)
+    new: list[NewEntry] = [(entry_id, content)]
+    digest = proposal_digest(content, address=address, entry_id=entry_id)
+    step = _step(desk, prepared.words, digest, today)
+    if step is not None:
+        new.append((prepared.step_id, step))
+    try:
+        EntrySender(desk, prepared.form_context, new, today=today).send()
+    except AttachmentMissingError as why:  # pending files are deleted after a day
+        del desk.prepared[entry_id]
+        raise PassOnRefusedError(PassOnRefusal.PREPARATION_GONE) from why
+    desk.prepared.pop(entry_id, None)
+    prepared.pending.give_up(keep=[note.id for note in content.attachments])
+
+
+def _step(desk: OpenDesk, words: StepForm, proposal: Digest | None, today: date) -> Content | None:
+    """Return the words for the source as a step. The source's answer is not about this step."""
+    if not words.has_words:
+        return None
+    note = StepNote(step=StepName.PROPOSAL_MADE, proposal=proposal)
+    return build_step(words, note, desk.letterhead, today)
+
+
+def _content(prepared: PreparedProposal, cleaned: Collection[int]) -> Content:
+    chosen = [
+        (file, file.cleaned if place in cleaned and file.cleaned is not None else file.original)
+        for place, file in enumerate(prepared.files)
+    ]
+    recipient = prepared.recipient
+    return Content(
+        kind=Kind.PROPOSAL,
+        text=prepared.text,
+        attachments=tuple(copy.note for _, copy in chosen),
+        proposal=ProposalNote(
+            recipient=PassOnRecipient(recipient.role),
+            name=recipient.name,
+            fingerprint=recipient.fingerprint,
+            files=tuple(
+                ProposedFile(
+                    attachment_id=copy.note.id,
+                    sha256=copy.sha256,
+                    is_cleaned=copy is file.cleaned,
+                    about="\n".join(file.lines)[:REMARK_CHARS],
+                )
+                for file, copy in chosen
+            ),
+        ),
+    )
+
+
+def _was_sent(desk: OpenDesk, address: Address, entry_id: EntryId) -> bool:
+    return any(
+        each.signed.envelope.entry_id == entry_id and each.content is not None
+        for each in open_all(desk, conversation_of(desk, address))
+    )

@@ -1,0 +1,52 @@
+"""Pinned recipients to whom this desk can pass on, and the exporter that makes files for them."""
+
+from collections.abc import Callable
+from datetime import date
+
+from journalist_app.desk.open_desk import OpenDesk
+from journalist_app.errors import PassOnRefusal, PassOnRefusedError
+from journalist_app.files.export import Addressee, Exporter
+from protocol.content import ProposalNote
+
+
+def available_recipients(desk: OpenDesk) -> tuple[Addressee, ...]:
+    """Return the recipients to whom this desk can pass on: none without OpenPGP."""
+    return desk.exporter.recipients if desk.exporter is not None else ()
+
+
+def recipient_by_fingerprint(desk: OpenDesk, fingerprint: str, today: date) -> tuple[Exporter, Addressee]:
+    """Return the pinned recipient with this key.
+
+    Raises:
+        PassOnRefusedError: there is none, the key cannot be used, or this desk has no OpenPGP.
+    """
+    return _usable(desk, lambda each: each.fingerprint == fingerprint, PassOnRefusal.RECIPIENT_MISSING, today)
+
+
+def recipient_of_proposal(desk: OpenDesk, note: ProposalNote, today: date) -> tuple[Exporter, Addressee]:
+    """Return the pinned recipient of a proposal: with the role, name and key that the source was shown.
+
+    The settings may have another key under the same name by now, but the source agreed to this one.
+
+    Raises:
+        PassOnRefusedError: RECIPIENT_CHANGED, the key cannot be used, or this desk has no OpenPGP.
+    """
+    shown = (note.recipient.value, note.name, note.fingerprint)
+    return _usable(
+        desk,
+        lambda each: (each.role, each.name, each.fingerprint) == shown,
+        PassOnRefusal.RECIPIENT_CHANGED,
+        today,
+    )
+
+
+def _usable(
+    desk: OpenDesk, is_meant: Callable[[Addressee], bool], refusal: PassOnRefusal, today: date
+) -> tuple[Exporter, Addressee]:
+    if desk.exporter is None:
+        raise PassOnRefusedError(PassOnRefusal.NO_OPENPGP)
+    found = next((each for each in desk.exporter.recipients if is_meant(each)), None)
+    if found is None:
+        raise PassOnRefusedError(refusal)
+    desk.exporter.require_usable(found.fingerprint, today)
+    return desk.exporter, found
