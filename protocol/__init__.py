@@ -1,4 +1,4 @@
-"""The formats and rules of docs/protocol.md, one module for each section. Pure: bytes in, bytes out.
+"""Formats and rules of docs/protocol.md as pure functions, one module for each section: bytes in, bytes out.
 
 Imports only from `crypto`. Uses no file, clock, environment variable, database or log.
 
@@ -6,16 +6,16 @@ Imports only from `crypto`. Uses no file, clock, environment variable, database 
 - `statements`: signed statements about a mailbox: removal, ending, deletion order
 - `attachment`: a file of an entry, encrypted while it arrives
 - `casefile`: the desk's notes about a mailbox
-- `chain`: the check of a whole mailbox, and the order of its entries
+- `chain`: check a whole mailbox, and put its entries in order
 - `content`: the encrypted part of an entry
 - `entry`: encrypt, sign, verify and decrypt one entry
 - `envelope`: the signed header of an entry
 - `errors`: the exceptions
-- `identifiers`: ids, digests and the words that people read instead of them
+- `identifiers`: ids and digests, and the words that people read instead of ids and digests
 - `keyring`: the desk's secret keys
 - `ledger`: anonymous counts that remain of deleted mailboxes
 - `letterhead`: the desk's signed public statement
-- `letterhead_merge`: one letterhead from two that were signed at the same time
+- `letterhead_merge`: merge two letterheads that were signed at the same time
 - `mailbox_keys`: the keys of a mailbox, derived from its root key
 - `sealed_record`: the format of everything that the desk stores for itself
 - `session`: the source's session, form tokens and the ticket of a new passphrase

@@ -1,6 +1,6 @@
-"""Attachments: each file is an age file, encrypted while it arrives (docs/protocol.md, "Attachments").
+"""Attachments: each file is encrypted to an age file while it arrives (docs/protocol.md, "Attachments").
 
-So no plaintext is ever written to a disk.
+No plaintext of an attachment is therefore ever written to a disk.
 """
 
 import hashlib
@@ -21,18 +21,18 @@ _ZEROES_BYTES: Final = 16 * age.CHUNK_BYTES
 
 
 def padded_bytes(size: int) -> int:
-    """Return the size to which a file is padded, because a true length can identify a known document.
+    """Return the padded size of a file of `size` bytes. Both sizes are bytes of plaintext.
 
-    Both sizes are bytes of plaintext.
+    Files are padded because the exact length of a file can identify a known document.
     """
     return max(FLOOR_BYTES, padme(size))
 
 
 class AttachmentSealer:
-    """Encryption of one attachment while it arrives (push). Memory does not grow with its size.
+    """Encryption of one attachment while it arrives (push). Memory does not grow with the attachment.
 
-    Call `update` for each piece, then `pad` until it ends, then `finish`. The bytes that they return, in
-    order, are the encrypted payload.
+    Call `update` for each piece of the file, then iterate over all of `pad()`, then call `finish`. The bytes
+    that these methods return, in order, are the encrypted payload.
     """
 
     __slots__ = ("_address", "_attachment_id", "_digest", "_entry_id", "_padded", "_writer", "header", "size")
@@ -45,7 +45,7 @@ class AttachmentSealer:
         entry_id: EntryId,
         attachment_id: AttachmentId,
     ) -> None:
-        """Start an attachment that is encrypted to the same recipients as its entry."""
+        """Start to encrypt an attachment to the recipients of the entry that it belongs to."""
         self._writer = age.AgeWriter(recipients)
         self._digest = hashlib.sha256()
         self._address, self._entry_id, self._attachment_id = address, entry_id, attachment_id
@@ -57,7 +57,9 @@ class AttachmentSealer:
         return f"AttachmentSealer({self._attachment_id.hex()})"
 
     def update(self, plaintext: bytes) -> bytes:
-        """Encrypt more of the file, of any length. Return the payload bytes that are ready, maybe b"".
+        """Encrypt the next piece of the file, of any length.
+
+        Return the payload bytes that are ready, maybe b"".
 
         Raises:
             TooLongError: the file is over a terabyte.
@@ -70,8 +72,8 @@ class AttachmentSealer:
     def pad(self) -> Iterator[bytes]:
         """Yield the payload bytes of the padding, in pieces of little more than 1 MiB.
 
-        A file of 2 GB may need 32 MiB of padding. A caller that stores each piece never has that much in
-        memory.
+        A file of 2 GB may need 32 MiB of padding. A caller that stores each piece at once never has all 32
+        MiB in memory.
         """
         left = padded_bytes(self.size) - self.size - self._padded
         zeroes = bytes(min(left, _ZEROES_BYTES))
@@ -82,9 +84,9 @@ class AttachmentSealer:
             yield self._sealed(piece)
 
     def finish(self, name: str, media_type: str) -> tuple[bytes, AttachmentNote]:
-        """Return the rest of the payload, with any missing padding, and the note about the file.
+        """Return the last payload bytes, with any missing padding, and the note that describes the file.
 
-        Call this once, and no other method after it. Put the note into the content of the entry.
+        Call this once, as the last method. Put the note into the content of the entry.
         """
         end = b"".join(self.pad())
         last = self._writer.finish()
@@ -119,12 +121,12 @@ class AttachmentOpener:
         address: Address,
         entry_id: EntryId,
     ) -> None:
-        """Find the file key and check it against the commitment in the note. No payload is read yet.
+        """Decrypt the file key, and check it against the commitment in the note. No payload is read yet.
 
         `note` comes from the content of a verified entry.
 
         Raises:
-            UnreadableError: no identity opens this header.
+            UnreadableError: no identity can decrypt the file key in this header.
             ForgedError: the file was encrypted for another mailbox, entry or attachment.
         """
         self._reader = age.AgeReader(header, identities, self._digested(chunks))
@@ -138,14 +140,14 @@ class AttachmentOpener:
         return f"AttachmentOpener({self._note.id.hex()})"
 
     def __iter__(self) -> Iterator[bytes]:
-        """Yield the file, exactly `note.size` bytes, in pieces of at most 64 KiB.
+        """Yield the plaintext of the file, exactly `note.size` bytes, in pieces of at most 64 KiB.
 
-        The last piece is held back until all digests are checked. The download of a false file therefore
-        ends too short, and browsers report that.
+        The last piece is held back until all digests are checked. If the check fails, a download is therefore
+        incomplete, and browsers report an incomplete download.
 
         Raises:
             UnreadableError: the payload is damaged or cut off.
-            ForgedError: it is not the payload that the note describes.
+            ForgedError: the payload is not the payload that the note describes.
         """
         left = self._note.size
         sealed = 0
@@ -153,7 +155,7 @@ class AttachmentOpener:
         for piece in self._reader:
             sealed += len(piece)
             if not left:
-                continue  # padding
+                continue  # the rest of the plaintext is padding
             if held:
                 yield held
             held = piece[:left]

@@ -1,6 +1,6 @@
 """Casefile: the desk's own notes about one mailbox (docs/protocol.md, "Records").
 
-It is the body of a sealed record. No source ever sees any part of it.
+A casefile is the body of a sealed record. Sources never see any part of a casefile.
 """
 
 from datetime import date
@@ -38,9 +38,10 @@ class EvidenceKind(StrEnum):
 class Evidence(StrictStruct, frozen=True):
     """Copy of an entry that is kept after its mailbox ends: a proposal, or the source's answer to a proposal.
 
-    `entry` is the digest of the entry, `body` its decrypted content as JSON. `envelope` and `signature`, if
-    kept, prove that the source signed an entry with that digest. They do not prove that `body` was its
-    content, because the ciphertext is deleted with the mailbox. For that, only the desk's word remains.
+    `entry` is the digest of the entry, and `body` its decrypted content as JSON. `envelope` and `signature`,
+    if kept, prove that the source signed an entry with that digest. They do not prove that `body` was the
+    content of that entry, because the ciphertext is deleted with the mailbox. Only the desk's word remains
+    for that.
     """
 
     kind: EvidenceKind
@@ -52,7 +53,7 @@ class Evidence(StrictStruct, frozen=True):
 
 
 class PassedOn(StrictStruct, frozen=True):
-    """Text and files that were passed on: the recipient, and the days of making and handing over.
+    """Text and files that were passed on to a recipient, with the days of making and handing over the file.
 
     `delivered` is None until the file is handed over. `proposal` is the digest of the proposal that the
     source saw.
@@ -91,10 +92,10 @@ class Casefile(CanonicalStruct, frozen=True):
     passed_on: tuple[PassedOn, ...] = ()
 
     def to_bytes(self) -> bytes:
-        """Write the casefile as JSON, for the body of a record.
+        """Write the casefile as JSON, which becomes the body of a sealed record.
 
         Raises:
-            TooLongError: it is over 700,000 bytes.
+            TooLongError: the casefile is over 700,000 bytes.
             MalformedError: a text has half a surrogate pair, or `from_bytes` would refuse a value.
         """
         raw = encode_json(self)

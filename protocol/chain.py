@@ -28,10 +28,10 @@ class FaultKind(StrEnum):
     WRONG_ADDRESS = "wrong_address"  # an entry of another mailbox
     UNKNOWN_STRAND = "unknown_strand"  # the letterhead has no key of this strand for that day
     BAD_SIGNATURE = "bad_signature"
-    BAD_PAYLOAD = "bad_payload"  # the payload is not the signed one
-    REPLAYED = "replayed"  # the same entry twice
-    FORK = "fork"  # two histories of one strand
-    GAP = "gap"  # an entry is missing in between
+    BAD_PAYLOAD = "bad_payload"  # the payload differs from the payload that was signed
+    REPLAYED = "replayed"  # the mailbox has the same entry twice
+    FORK = "fork"  # a strand has two different histories
+    GAP = "gap"  # an entry in the middle of a strand is missing
     SEEN_MISSING = "seen_missing"  # an entry that the other side had seen is missing
     ROLLED_BACK = "rolled_back"  # the newest entry that this workstation remembers is missing
     BAD_REMOVAL = "bad_removal"  # the content is gone without a valid removal
@@ -42,9 +42,9 @@ class FaultKind(StrEnum):
 class Fault:
     """One fault in a mailbox.
 
-    With an `entry_id`, the fault is in that entry, which is rejected. Without, an entry is missing. Then
-    `strand` and `number` are those of the missing entry (GAP, ROLLED_BACK), or of the entry that points at
-    it (SEEN_MISSING).
+    If `entry_id` is set, the fault is in that entry, and the entry is rejected. If `entry_id` is None, an
+    entry is missing. Then `strand` and `number` are those of the missing entry (GAP, ROLLED_BACK), or of the
+    entry that refers to the missing entry (SEEN_MISSING).
     """
 
     kind: FaultKind
@@ -55,10 +55,10 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class CheckedChain:
-    """Result of the check of a mailbox.
+    """Result of the check of a mailbox: entries that may be shown, rejected entries, faults and heads.
 
-    `entries` may be shown, and are in thread order. `rejected` may be shown to an adviser only, with the
-    fault. `heads` are those of all authentic entries, for the trusted state.
+    `entries` are in thread order. Only an adviser may see a rejected entry, and together with its fault.
+    `heads` are the newest entries among all authentic entries, for the trusted state.
     """
 
     entries: tuple[SignedEntry, ...]
@@ -74,14 +74,14 @@ def check_chain(
     entries: Sequence[SignedEntry],
     anchor: Heads | None,
 ) -> CheckedChain:
-    """Check every entry of a mailbox, and their chain.
+    """Check every entry of a mailbox, and the chain that the entries form.
 
-    `mailbox_verify_key` must have passed `check_mailbox_keys`. If it is None, no entry counts as the
-    source's. `anchor` has the heads that this workstation remembers. It is None if nothing is remembered,
-    as in the source's interface.
+    `mailbox_verify_key` must have passed `check_mailbox_keys`. If the key is None, no entry is accepted as
+    the source's. `anchor` has the heads that this workstation remembers. `anchor` is None if no heads are
+    remembered, as in the source's interface.
 
-    The check detects every change, and the loss of an entry that either side had seen or continued from. It
-    cannot detect the loss of the newest entry before the other side has seen that entry.
+    The check detects every change, and the loss of an entry that either side had seen or had continued from.
+    The check cannot detect the loss of the newest entry before the other side has seen that entry.
     """
     authentic: dict[Digest, SignedEntry] = {}
     false_entries: list[tuple[FaultKind, SignedEntry]] = []
@@ -115,7 +115,7 @@ def check_chain(
 def _chain_faults(
     authentic: Mapping[Digest, SignedEntry], anchor: Heads
 ) -> tuple[list[Fault], dict[Digest, FaultKind]]:
-    """Return the faults of missing entries, and the authentic entries that are in a fork."""
+    """Return the faults about missing entries, and by digest the authentic entries that are in a fork."""
     faults: list[Fault] = []
     in_strands = _by_strand(authentic)
     faulty: dict[Digest, FaultKind] = {}
@@ -143,12 +143,15 @@ def chain_heads(entries: Iterable[SignedEntry]) -> Heads:
 
 
 def seen_by(author: Author, known: Heads) -> tuple[Digest, ...]:
-    """Return the digests for `seen` in a new entry of this author: the other side's heads, sorted."""
+    """Return the digests for the field `seen` of a new entry by this author.
+
+    The digests are the heads of the other side's strands, sorted.
+    """
     return tuple(sorted(digest for strand, (_, digest) in known.items() if _author_of(strand) is not author))
 
 
 def sort_entries(entries: Iterable[SignedEntry]) -> tuple[SignedEntry, ...]:
-    """Sort entries of a mailbox in thread order: each after the entries that it points at."""
+    """Sort the entries of a mailbox in thread order: each entry comes after the entries that it refers to."""
     by_digest = {entry.digest: entry for entry in entries}
     return tuple(by_digest[digest] for digest in _in_order(by_digest))
 
@@ -191,7 +194,10 @@ def _by_strand(authentic: Mapping[Digest, SignedEntry]) -> dict[StrandId, list[t
 
 
 def _gaps(strand: StrandId, in_strand: Sequence[tuple[Digest, SignedEntry]]) -> Iterator[Fault]:
-    """Yield the first missing number of every gap. A forger can make a gap of any width."""
+    """Yield a fault for each gap in the numbers of a strand, with the first missing number.
+
+    A gap is reported once, because a forger can make a gap of any width.
+    """
     numbers = [0, *(entry.envelope.number for _, entry in in_strand)]
     for before, after in pairwise(numbers):
         if after > before + 1:
@@ -201,7 +207,7 @@ def _gaps(strand: StrandId, in_strand: Sequence[tuple[Digest, SignedEntry]]) -> 
 def _forked(in_strand: Sequence[tuple[Digest, SignedEntry]]) -> Iterator[Digest]:
     """Yield the entries that share a number, or do not continue from the entry before them.
 
-    All of them are authentic, so only the writer knows which history is the true one.
+    All these entries are authentic, so only their writer knows which history is the true one.
     """
     at: dict[int, list[Digest]] = defaultdict(list)
     for digest, entry in in_strand:
@@ -228,10 +234,10 @@ def _content_fault(
     mailbox_verify_key: bytes | None,
     strands: Mapping[StrandId, StrandKey],
 ) -> FaultKind | None:
-    """Return the fault in the header, payload or removal of an authentic entry.
+    """Return the fault in the header, payload or removal of an authentic entry, or None if there is no fault.
 
-    A removed entry keeps its envelope and its number, so that a removal makes no gap. Its payload may still
-    wait for deletion, but its header must be gone.
+    A removed entry keeps its envelope and its number, so that a removal makes no gap. The payload of a
+    removed entry may still wait for deletion, but its header must be gone.
     """
     if entry.payload is not None and hashlib.sha256(entry.payload).digest() != entry.envelope.payload_sha256:
         return FaultKind.BAD_PAYLOAD
@@ -252,10 +258,11 @@ def _content_fault(
 
 
 def _in_order(authentic: Mapping[Digest, SignedEntry]) -> list[Digest]:
-    """Return the digests in thread order.
+    """Return the digests of the entries in thread order.
 
-    An entry comes after all entries that it points at. Otherwise the order is by day, source first, number,
-    digest. A pointer is the digest of an earlier signed entry, so pointers cannot form a circle.
+    An entry comes after all entries that it refers to. The rest is ordered by day, then source before desk,
+    then number, then digest. An entry refers to earlier entries by the digests of signed entries, so
+    references cannot form a circle.
     """
     predecessors: dict[Digest, int] = {}
     successors: dict[Digest, list[Digest]] = defaultdict(list)

@@ -1,7 +1,7 @@
 """Content: the encrypted part of an entry (docs/protocol.md, "Entries", "Steps" and "Consent").
 
-An unknown field is refused: a reader that skipped the field would show less than its writer meant. So a new
-field needs a new version of the envelope, which an older reader refuses by its label.
+A reader refuses content with an unknown field. A reader that skipped the field would show less than the
+writer meant. So a new field needs a new version of the envelope, which an older reader refuses by its label.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ TEXT_CHARS: Final = 50_000  # about twenty printed pages: room for an account of
 NAME_BYTES: Final = 255  # the limit of today's file systems
 ATTACHMENTS: Final = 50
 MEDIA_TYPE_CHARS: Final = 127
-REMARK_CHARS: Final = 2_000  # about a page and a half: what comes next, and what was found in a file
+REMARK_CHARS: Final = 2_000  # about a page and a half: for the next thing to expect, or metadata in a file
 RECIPIENT_CHARS: Final = 200
 _LARGEST_SIZE: Final = 2**63 - 1  # the largest number of a signed 64-bit column
 _SIZE_BYTES: Final = 8
@@ -42,7 +42,7 @@ class Kind(StrEnum):
 
 
 class StepName(StrEnum):
-    """Step in the handling of a mailbox."""
+    """Name of a step in the handling of a mailbox."""
 
     RECEIVED = "received"
     BEING_READ = "being_read"
@@ -99,16 +99,16 @@ _PASSING: Final = frozenset({StepName.PASSING_ON, StepName.PASSED_ON})
 
 
 class StepNote(StrictStruct, frozen=True):
-    """Details of a step. The adviser's own sentence is the text of the content.
+    """Details of a step. The adviser's own sentence about the step is the text of the content.
 
     - `next`: the next thing that will happen, at most 2,000 characters; may be empty
-    - `by`: the working day on which to expect it
+    - `by`: the working day on which to expect the next thing
     - `to`: name of the recipient; only with PASSING_ON and PASSED_ON
-    - `proposal`: digest of the proposal that the step is about. PASSING_ON and PASSED_ON need it, or
-      `without_consent`
+    - `proposal`: digest of the proposal that the step is about. PASSING_ON and PASSED_ON need a proposal, or
+    `without_consent`
     - `without_consent`: the source did not agree; then the text of the content is the written reason
-    - `delivered`: day on which the file was handed over; only with PASSED_ON. Without it, the file was made
-      and is still with the desk
+    - `delivered`: day on which the file was handed over; only with PASSED_ON. Without this day, the file was
+    made and is still with the desk
     """
 
     step: StepName
@@ -124,10 +124,11 @@ class StepNote(StrictStruct, frozen=True):
 
 
 class ProposedFile(StrictStruct, frozen=True):
-    """A file that would be passed on. It is an attachment of the proposal, so that the source can look at it.
+    """A file that a proposal would pass on.
 
-    `sha256` is the digest of the bytes that would be passed on, without padding. `is_cleaned` is True for a
-    cleaned copy. `about` says which metadata was found or is left, in at most 2,000 characters.
+    The file is an attachment of the proposal, so the source can look at it. `sha256` is the digest of the
+    bytes that would be passed on, without padding. `is_cleaned` is True for a cleaned copy. `about` says
+    which metadata was found or is left, in at most 2,000 characters.
     """
 
     attachment_id: Annotated[
@@ -158,14 +159,20 @@ class ProposalNote(StrictStruct, frozen=True):
 
 
 class AnswerNote(StrictStruct, frozen=True):
-    """Answer of the source to the proposal with this digest. The text of the content may explain it."""
+    """Answer of the source to one proposal. `proposal` is the digest of the proposal.
+
+    The text of the content may explain the answer.
+    """
 
     verdict: Verdict
     proposal: _Digest
 
 
 class ClosingNote(StrictStruct, frozen=True):
-    """Closing of a mailbox, with the day from which the server deletes it. The text is the last message."""
+    """Closing of a mailbox, with the day from which the server deletes the mailbox.
+
+    The text of the content is the desk's last message.
+    """
 
     delete_on: date
 
@@ -173,7 +180,7 @@ class ClosingNote(StrictStruct, frozen=True):
 class Content(StrictStruct, frozen=True):
     """Decrypted content of an entry. The text has at most 50,000 characters.
 
-    A step, a proposal, an answer and a closing each have the note of their kind and no other note. A
+    A step, a proposal, an answer and a closing each have the note of their own kind, and no other note. A
     message has no note. A mark (SEEN) has no text and no attachments, because no page shows marks.
     """
 
@@ -189,7 +196,7 @@ class Content(StrictStruct, frozen=True):
         return f"Content(kind={self.kind}, {len(self.attachments)} attachments)"
 
     def to_bytes(self) -> bytes:
-        """Write the content as JSON, padded with spaces to its size step.
+        """Write the content as JSON, padded with spaces to a standard size.
 
         Raises:
             TooLongError: a text, a name or the list of attachments is over its limit.
@@ -198,19 +205,19 @@ class Content(StrictStruct, frozen=True):
         raw = pad_json(encode_json(self))
         if _is_too_long(self):
             raise TooLongError
-        Content.from_bytes(raw)  # refuse now, while the writer can change it
+        Content.from_bytes(raw)  # refuse invalid content now, while the writer can still change the text
         return raw
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> Self:
-        """Read content that `to_bytes` or another implementation wrote.
+        """Read the JSON of a content that `to_bytes` or another implementation wrote.
 
-        Any spelling is accepted, because another JSON library orders and escapes differently. The bytes are
-        signed, so only their writer chose the spelling.
+        Any spelling of the JSON is accepted, because another JSON library orders and escapes differently. The
+        bytes are signed, so only their writer chose the spelling.
 
         Raises:
-            MalformedError: not JSON of this shape, an unknown field, a value over its limit, or notes that
-                do not fit the kind.
+            MalformedError: the bytes are not JSON of this shape, a field is unknown, a value is over its
+                limit, or the notes do not fit the kind.
         """
         content = decode_json(raw, cls)
         if _is_too_long(content) or not _is_consistent(content):
@@ -221,11 +228,11 @@ class Content(StrictStruct, frozen=True):
 def proposal_digest(content: Content, *, address: Address, entry_id: EntryId) -> Digest:
     """Return the digest by which an answer names a proposal.
 
-    It is SHA-256 of the text, the files, the recipient, the address and the entry id. With the entry id,
-    consent to one proposal never fits another proposal with the same words.
+    The digest is SHA-256 of the text, the files, the recipient, the address and the entry id. Because of the
+    entry id, consent to one proposal never fits another proposal with the same words.
 
     Raises:
-        MalformedError: the content is not a proposal, or a reader would refuse it.
+        MalformedError: the content is not a proposal, or a reader would refuse the content.
     """
     content.to_bytes()
     note = content.proposal
@@ -273,7 +280,7 @@ def _recipients(content: Content) -> Iterator[str]:
 
 
 def _is_consistent(content: Content) -> bool:
-    """Return True if the notes fit the kind and do not contradict each other."""
+    """Return True if the notes of a content fit its kind and do not contradict each other."""
     notes = {
         Kind.STEP: content.step,
         Kind.PROPOSAL: content.proposal,

@@ -16,7 +16,7 @@ from protocol.strand import SIGNATURE_BYTES, EntryWriter, StrandKey, check_signa
 
 
 class EntryColumns(TypedDict):
-    """Columns of a new entry, with the names that the store uses."""
+    """Columns of a new entry, by the column names of the store."""
 
     address: Address
     author: int
@@ -36,11 +36,12 @@ class EntryColumns(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class SignedEntry:
-    """An entry as it is stored.
+    """An entry in the form in which it is stored: envelope, signature, age header and payload.
 
-    `epoch` is the number of the desk key for which `header` wraps the file key. Neither is signed, so that
-    the desk can wrap the file key again. If `header` is None, the entry was removed, and `removal` is the
-    signed statement about it (`protocol.statements.removal`).
+    `epoch` is the number of the desk key to which `header` encrypts the file key. The signature covers
+    neither `epoch` nor `header`, so that the desk can encrypt the file key again to a new desk key. If
+    `header` is None, the entry was removed, and `removal` is the signed statement about the removal
+    (`protocol.statements.removal`).
     """
 
     envelope: Envelope
@@ -61,7 +62,7 @@ class SignedEntry:
         payload: bytes | None,
         removal: bytes | None,
     ) -> Self:
-        """Read an entry from its columns. Nothing is verified yet.
+        """Parse an entry from its columns in the store. Nothing is verified yet.
 
         Raises:
             MalformedError: the envelope is malformed, or the signature does not have 64 bytes.
@@ -71,7 +72,7 @@ class SignedEntry:
         return cls(Envelope.from_bytes(envelope), signature, epoch, header, payload, removal)
 
     def to_stored(self) -> EntryColumns:
-        """Return the columns of a new entry.
+        """Return the columns with which the store saves a new entry.
 
         Raises:
             MalformedError: the header or payload is None. An entry that was removed is never stored as new.
@@ -115,7 +116,7 @@ def seal_entry(  # noqa: PLR0913  # each is a field of the envelope
     seen: Sequence[Digest],
     day: date,
 ) -> SignedEntry:
-    """Encrypt content to the desk's current epoch and to the mailbox, and sign the entry.
+    """Encrypt content to the desk's current epoch and to the mailbox, and sign the result as a new entry.
 
     `mailbox_recipient` must have passed `check_mailbox_keys`. `entry_id` is 16 random bytes, drawn when the
     form was shown. Content of the kind SEEN becomes a mark (read receipt).
@@ -146,7 +147,7 @@ def seal_entry(  # noqa: PLR0913  # each is a field of the envelope
 def renumber(  # noqa: PLR0913  # each is a field of the envelope
     entry: SignedEntry, *, by: EntryWriter, number: int, previous: Digest, seen: Sequence[Digest], day: date
 ) -> SignedEntry:
-    """Sign a new entry again with another number, because another entry took its number first.
+    """Sign a new entry again with another number, because another entry was stored first with its number.
 
     The ciphertext stays the same. The caller must drop the old signature and never store it.
     """
@@ -159,11 +160,11 @@ def renumber(  # noqa: PLR0913  # each is a field of the envelope
 def verify_entry(
     entry: SignedEntry, *, mailbox_verify_key: bytes | None, strands: Mapping[StrandId, StrandKey]
 ) -> None:
-    """Check the signature and the payload's digest of an entry, without decrypting it.
+    """Check the signature of an entry and the digest of its payload, without decrypting the entry.
 
-    `mailbox_verify_key` must have passed `check_mailbox_keys` for the address that the caller asked for.
-    With None, no entry counts as the source's. The caller compares that address with the entry's.
-    `check_chain` does both for a whole mailbox.
+    `mailbox_verify_key` must have passed `check_mailbox_keys` for the address that the caller asked for. If
+    the key is None, no entry is accepted as the source's. This function does not compare the entry's address
+    with the address that the caller asked for. `check_chain` checks both for a whole mailbox.
 
     Raises:
         ForgedError: the strand is unknown or was not in use on that day, or the signature or the payload is
@@ -180,10 +181,11 @@ def open_entry(entry: SignedEntry, identities: Sequence[age.AgeIdentity]) -> Con
     """Decrypt the content of an entry that passed `verify_entry` or `check_chain`.
 
     Raises:
-        UnreadableError: the entry was removed, or no identity decrypts it.
-        ForgedError: the payload or the file key is not the signed one.
-        MalformedError: its writer encrypted something that is not content, or signed a mark with text, or
-            text as a mark. Such an entry would give a wrong answer to the question who waits for whom.
+        UnreadableError: the entry was removed, or no identity can decrypt the entry.
+        ForgedError: the payload or the file key differs from what was signed.
+        MalformedError: the decrypted bytes are not content. Or the writer signed a mark that has a text, or a
+            text that is marked as a mark: such an entry would give a wrong answer to the question who waits
+            for whom.
     """
     if entry.header is None or entry.payload is None:
         raise UnreadableError
@@ -191,7 +193,7 @@ def open_entry(entry: SignedEntry, identities: Sequence[age.AgeIdentity]) -> Con
     if hashlib.sha256(entry.payload).digest() != part.payload_sha256:
         raise ForgedError
     reader = age.AgeReader(entry.header, identities, [entry.payload])
-    # Before anything is decrypted: `commit_to_key` names the two attacks that this check stops.
+    # Check this before the payload is decrypted. `commit_to_key` names the two attacks that this check stops.
     if commit_to_key(reader.file_key, part.address, part.entry_id) != part.commit:
         raise ForgedError
     content = Content.from_bytes(b"".join(reader))

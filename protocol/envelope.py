@@ -1,4 +1,4 @@
-"""Envelope: the signed, unencrypted header of an entry (docs/protocol.md, "Entries": the *open part*)."""
+"""Envelope: the signed, unencrypted header of an entry (in docs/protocol.md, "Entries": the *open part*)."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -28,10 +28,11 @@ def commit_to_key(file_key: bytes, *names: bytes) -> bytes:
     """Return the commitment to an age file key, 32 bytes.
 
     `names` are the address, the entry id and, for a file, the attachment id. The commitment stops two
-    attacks. In the first, someone who can write to the store signs another mailbox's payload under an
-    address of their own and keeps its header, so that the desk's re-wrapping would decrypt it for them. The
-    ids then differ, and so does the commitment. In the second, one ciphertext decrypts to two texts for two
-    readers: ChaCha20-Poly1305 alone does not commit to its key.
+    attacks. In the first attack, someone who can write to the store takes another mailbox's payload with its
+    age header, and signs it under an address of their own. The desk's re-wrapping would then decrypt that
+    payload for the attacker. The commitment reveals this attack, because the ids differ. In the second
+    attack, one ciphertext decrypts to two texts for two readers: ChaCha20-Poly1305 alone does not commit to
+    its key.
     """
     return hkdf(file_key, info=b"steunpunt/v1/commit" + frame(*names))
 
@@ -63,10 +64,11 @@ class Envelope:
     - `payload_sha256`: digest of the age payload, without the age header
     - `commit`: commitment to the file key (`commit_to_key`)
     - `speaks`: False for a mark (read receipt), whose writer had seen entries and wrote nothing. Everyone
-      may know this, because a mailbox with only a mark waits for no answer
+    may know this, because a mailbox with only a mark waits for no answer
 
-    The age header is not signed, because the desk wraps the file key again when an epoch ends, without the
-    writer. `commit` ties the file key in the age header to the payload.
+    The signature does not cover the age header. When an epoch ends, the desk encrypts the file key again
+    without the writer, which changes the age header. `commit` ties the file key in the age header to the
+    payload.
     """
 
     address: Address
@@ -83,7 +85,7 @@ class Envelope:
     speaks: bool = True
 
     def to_bytes(self) -> bytes:
-        """Write the envelope. These are the bytes that are signed."""
+        """Write the envelope as bytes. The signature of the entry covers exactly these bytes."""
         return frame(
             _ENTRY if self.speaks else _MARK,
             self.address,
@@ -101,11 +103,11 @@ class Envelope:
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> Self:
-        """Read exactly what `to_bytes` writes.
+        """Parse an envelope. Only the exact bytes that `to_bytes` writes are accepted.
 
         Raises:
-            MalformedError: another version, another number or length of fields, a day that does not exist,
-                `seen` not in order, or a strand that does not fit the author.
+            MalformedError: the version is another one, a field is missing or has a wrong length, the day does
+                not exist, `seen` is not sorted, or the strand does not fit the author.
         """
         fields = unframe(raw)
         if len(fields) != _FIELDS or fields[0] not in {_ENTRY, _MARK}:
@@ -157,10 +159,12 @@ class Envelope:
 
 
 def author_from_bytes(author: bytes, strand: bytes) -> Author:
-    """Read an author and check the strand: empty for the source, 8 bytes for a workstation of the desk.
+    """Read an author from one byte, and check that the strand fits the author.
+
+    The strand of a source is empty. The strand of a workstation of the desk has 8 bytes.
 
     Raises:
-        MalformedError: there is no such author, or the strand is the other side's.
+        MalformedError: the byte is not an author, or the strand belongs to the other side.
     """
     if author == bytes((Author.SOURCE,)) and strand == SOURCE_STRAND:
         return Author.SOURCE
@@ -170,15 +174,15 @@ def author_from_bytes(author: bytes, strand: bytes) -> Author:
 
 
 def day_to_bytes(day: date) -> bytes:
-    """Write a day as its number, counted from 1 January of year 1, in 4 bytes, big endian."""
+    """Write a day as 4 bytes, big endian: the number of the day, counted from 1 January of year 1."""
     return day.toordinal().to_bytes(_DAY_BYTES)
 
 
 def day_from_bytes(raw: bytes) -> date:
-    """Read exactly what `day_to_bytes` writes.
+    """Parse a day from the 4 bytes that `day_to_bytes` writes.
 
     Raises:
-        MalformedError: another length, or not a day of the years 1 to 9999.
+        MalformedError: there are not 4 bytes, or the number is not a day of the years 1 to 9999.
     """
     if len(raw) != _DAY_BYTES:
         raise MalformedError

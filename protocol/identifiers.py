@@ -1,6 +1,6 @@
 """Identifiers: ids, digests, and the words that people read instead (docs/protocol.md, "Mailbox keys").
 
-Each identifier has a type of its own, so that an address cannot be passed as an entry id.
+Each kind of identifier has its own type, so that an address cannot be passed as an entry id.
 """
 
 import hashlib
@@ -26,27 +26,27 @@ NO_DIGEST = Digest(bytes(DIGEST_BYTES))  # `previous` of the first entry of a st
 
 _LABEL_WORDS = 3
 _DIGEST_WORDS = 4
-_NUMBER_BYTES = 8  # with 64 bits, no word is more likely than another by more than one in 2**50
+_NUMBER_BYTES = 8  # with 64 bits, the chances of two words differ by less than one in 2**50
 
 
 def mailbox_label(address: Address) -> str:
-    """Return the three words that name a mailbox for people, joined by hyphens.
+    """Return the label of a mailbox: three words, joined by hyphens, by which people recognise the mailbox.
 
     All machines return the same words. A label helps against mistakes and proves nothing. There are 2**38
-    labels, so someone who computes for a year can make a mailbox with the label of another. An answer is
-    encrypted and signed to the whole address.
+    labels, so someone who computes for a year can make a mailbox with the same label as another. Answers stay
+    safe from this, because an answer is encrypted and signed for the whole address.
     """
     return "-".join(_words(b"steunpunt/v1/label", address, _LABEL_WORDS))
 
 
 def digest_words(digest: Digest) -> str:
-    """Return the four words, joined by hyphens, that a receipt shows for the digest of an entry."""
+    """Return four words, joined by hyphens, that represent the digest of an entry on a receipt."""
     return "-".join(_words(b"steunpunt/v1/digest", digest, _DIGEST_WORDS))
 
 
 def _words(purpose: bytes, named: bytes, count: int) -> list[str]:
-    # Always the Dutch list, so that two people with different languages can read a label to each other.
-    # The protocol fixes this list, and a test pins its digest.
+    # Always use the Dutch list, so that two people with different languages can read a label to each other.
+    # The protocol fixes this list, and a test pins the digest of the list.
     listed = word_list("nl")
     hashed = hashlib.blake2b(frame(purpose, named), digest_size=count * _NUMBER_BYTES).digest()
     numbers = (int.from_bytes(hashed[at : at + _NUMBER_BYTES]) for at in range(0, len(hashed), _NUMBER_BYTES))

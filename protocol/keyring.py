@@ -42,15 +42,15 @@ SLOT_COST: Final = Argon2Params(t=3, m_kib=262_144, p=1)  # 256 MiB, used once p
 _NUMBER: Final = re.compile("[1-9][0-9]{0,6}")
 _T_MAX: Final = 16
 _M_KIB_MIN: Final = 8  # RFC 9106, section 3.1: 8 KiB per lane
-_M_KIB_MAX: Final = 1024 * 1024  # 1 GiB: a hostile file is refused before it fills the memory
+_M_KIB_MAX: Final = 1024 * 1024  # 1 GiB: a hostile keyring file is refused before it fills the memory
 
 
 @dataclass(frozen=True, slots=True)
 class Slot:
     """Public part of one passphrase that opens the keyring.
 
-    The keyring contains the recipients of all slots. So someone who opens one slot can encrypt the keyring
-    again for all slots.
+    The keyring contains the recipients of all slots. So a person who opens the keyring with one passphrase
+    can encrypt it again for all slots.
     """
 
     salt: bytes  # 16 bytes
@@ -59,23 +59,24 @@ class Slot:
 
     @classmethod
     def for_passphrase(cls, passphrase: str, cost: Argon2Params = SLOT_COST) -> Self:
-        """Make a slot with a new salt for a passphrase. Takes half a second with the usual cost."""
+        """Make a slot with a new salt for a passphrase. This takes half a second with the usual cost."""
         salt = secrets.token_bytes(_SALT_BYTES)
         return cls(salt, cost, _slot_identity(passphrase, salt, cost).recipient)
 
 
 @dataclass(frozen=True, slots=True)
 class _SlotLabel:
-    """Stanza before the stanza of a slot, with the salt and cost to derive its identity.
+    """Stanza before the stanza of a slot.
 
-    It wraps no key, so a stock age tool skips it. No one can change it, because the header's MAC covers it.
+    It contains the salt and cost with which to derive the slot's identity. The label wraps no key, so a stock
+    age tool skips it. No one can change the label, because the header's MAC covers it.
     """
 
     post_quantum: ClassVar[bool] = True
     slot: Slot
 
     def wrap(self, file_key: bytes) -> Stanza:  # noqa: ARG002  # a label wraps no key
-        """Return the label as a stanza."""
+        """Return the label as a stanza. The file key is not used."""
         cost = self.slot.cost
         numbers = (str(number) for number in (cost.t, cost.m_kib, cost.p))
         return Stanza((_SLOT_TYPE, _SLOT_KIND, to_base64(self.slot.salt), *numbers), b"")
@@ -83,7 +84,7 @@ class _SlotLabel:
 
 @dataclass(frozen=True, slots=True)
 class StrandSecret:
-    """Signing key of a workstation: id (8 bytes), name, Ed25519 seed (32 bytes)."""
+    """Signing key of a workstation's strand: id (8 bytes), name, and Ed25519 seed (32 bytes)."""
 
     id: StrandId
     name: str
@@ -91,18 +92,18 @@ class StrandSecret:
 
     @classmethod
     def draw(cls, name: str) -> Self:
-        """Make the signing key of a new workstation. `name` has 1 to 200 characters."""
+        """Make a random signing key for a new workstation. `name` has 1 to 200 characters."""
         return cls(StrandId(secrets.token_bytes(STRAND_ID_BYTES)), name, secrets.token_bytes(SEED_BYTES))
 
     @property
     def verify_key(self) -> bytes:
-        """Return the public half (32 bytes), which the letterhead certifies."""
+        """Return the public key (32 bytes), which the letterhead certifies."""
         return bytes(SigningKey(self.seed).verify_key)
 
 
 @dataclass(frozen=True, slots=True)
 class Keyring:
-    """A decrypted keyring. It exists in the memory of one process, from unlocking to locking."""
+    """A decrypted keyring. It exists only in the memory of one process, between unlocking and locking."""
 
     serial: int  # from 1, one more with every change
     desk_key: SecretKey = field(repr=False)
@@ -115,17 +116,17 @@ class Keyring:
 
     @property
     def fingerprint(self) -> str:
-        """Return the desk's fingerprint, as printed on posters."""
+        """Return the desk's fingerprint, as it is printed on posters."""
         return str(self.desk_key.public)
 
     @property
     def identities(self) -> tuple[age.PQIdentity, ...]:
-        """Return the identities that decrypt entries, newest epoch first."""
+        """Return the identities that decrypt entries, from the newest epoch to the oldest."""
         return tuple(self.epochs[number] for number in sorted(self.epochs, reverse=True))
 
     @property
     def desk_writer(self) -> DeskWriter:
-        """Return the writer of this workstation's entries."""
+        """Return the object that signs this workstation's entries."""
         return DeskWriter(self.strand.id, self.strand.seed)
 
     @property
@@ -134,23 +135,26 @@ class Keyring:
         return age.PQIdentity(hkdf(self.strand.seed, info=b"steunpunt/v1/anchors"))
 
     def with_slots(self, slots: Sequence[Slot]) -> Self:
-        """Return the next keyring, which only these slots open."""
+        """Return a copy of the keyring with the next serial and these slots.
+
+        No other passphrase opens the copy.
+        """
         return replace(self, serial=self.serial + 1, slots=tuple(slots))
 
     def with_epochs(self, epochs: Mapping[int, age.PQIdentity]) -> Self:
-        """Return the next keyring, with only these epochs."""
+        """Return a copy of the keyring with the next serial and only these epochs."""
         return replace(self, serial=self.serial + 1, epochs=MappingProxyType(dict(epochs)))
 
     def with_strand(self, strand: StrandSecret) -> Self:
-        """Return the next keyring, for another workstation with its own strand."""
+        """Return a copy of the keyring with the next serial, for another workstation with this strand."""
         return replace(self, serial=self.serial + 1, strand=strand)
 
     def with_openpgp(self, armoured: str) -> Self:
-        """Return the next keyring, with this OpenPGP secret key in ASCII armour.
+        """Return a copy of the keyring with the next serial and this OpenPGP secret key in ASCII armour.
 
         Raises:
-            MalformedError: the first or last line is not of a secret key, or it is over 100,000 characters.
-                The key is never parsed here.
+            MalformedError: the first or last line is not that of a secret key, or the text is over 100,000
+                characters. The key itself is never parsed here.
         """
         if not _is_secret_key(armoured):
             raise MalformedError
@@ -169,10 +173,11 @@ def create_keyring(workstation_name: str, slots: Sequence[Slot]) -> Keyring:
 
 
 def seal_keyring(keyring: Keyring) -> bytes:
-    """Return the keyring as a signed and encrypted file, for all its slots.
+    """Sign the keyring, encrypt it for all its slots, and return the file.
 
     Raises:
-        MalformedError: it has no slot or more than 16, or a name, number or cost that a reader would refuse.
+        MalformedError: the keyring has no slot or more than 16, or a name, number or cost that a reader would
+            refuse.
     """
     body = _KeyringJson.of(keyring).to_bytes()
     _KeyringJson.from_bytes(body)
@@ -185,14 +190,14 @@ def seal_keyring(keyring: Keyring) -> bytes:
 
 
 def open_keyring(raw: bytes, passphrase: str, fingerprint: str, *, at_least_serial: int = 0) -> Keyring:
-    """Open a keyring file with a passphrase, in any spelling with the same normal form.
+    """Open a keyring file with a passphrase. Every spelling with the same normal form is accepted.
 
-    Someone who knows the recipient of a slot can encrypt another file to it. The desk key inside must
-    therefore be the pinned one, which proves that this is the desk's keyring. The signature proves that the
-    workstation named in the keyring wrote the file.
+    The desk key inside must be the pinned key (`fingerprint`). Otherwise the file may be false, because
+    anyone who knows the recipient of a slot can encrypt another file to it. The pinned key proves that this
+    is the desk's keyring. The signature proves that the workstation named in the keyring wrote the file.
 
     Raises:
-        KeyringRefusedError: `reason` says why. A wrong passphrase and damage look the same.
+        KeyringRefusedError: `reason` says why. A wrong passphrase and damage have the same reason.
     """
     try:
         keyring = _opened(raw, passphrase)
@@ -213,7 +218,10 @@ def _opened(raw: bytes, passphrase: str) -> Keyring:
 
 
 def _plaintext(raw: bytes, passphrase: str) -> bytes:
-    """Decrypt with the passphrase. Slots are tried one by one, because each try takes half a second."""
+    """Decrypt a keyring file with a passphrase.
+
+    Slots are tried one by one, because each try takes half a second.
+    """
     header, payload = age.split_file(raw)
     for salt, cost in _labels(header):
         with suppress(UnreadableError):
@@ -223,9 +231,10 @@ def _plaintext(raw: bytes, passphrase: str) -> bytes:
 
 
 def _labels(header: bytes) -> list[tuple[bytes, Argon2Params]]:
-    """Return salt and cost of every passphrase slot. Slots of kinds from later versions are skipped.
+    """Return the salt and cost of every passphrase slot in a header.
 
-    The header is not authentic yet, so every number is limited before it costs memory or time.
+    Slots of kinds from later versions are skipped. The header is not authentic yet, so every number is
+    limited before it costs memory or time.
     """
     labels = []
     for stanza in AgeHeader.from_bytes(header).stanzas:
@@ -256,7 +265,7 @@ def _cost(numbers: Sequence[str]) -> Argon2Params:
 
 
 def _require_bounded(cost: Argon2Params) -> None:
-    """Check that libsodium supports a cost, and that the cost does not exhaust the workstation.
+    """Check that libsodium supports an Argon2 cost, and that the cost does not exhaust the workstation.
 
     Raises:
         MalformedError: the cost is out of bounds.
@@ -306,7 +315,7 @@ class _EpochWire(StrictStruct, frozen=True):
 
 
 class _KeyringJson(CanonicalStruct, frozen=True):
-    """The keyring as JSON."""
+    """JSON structure of a keyring."""
 
     serial: Annotated[int, Meta(ge=1, le=2**63 - 1)]
     desk_key: _Seed

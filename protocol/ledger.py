@@ -1,7 +1,7 @@
 """Ledger: anonymous tallies that remain of deleted mailboxes (docs/protocol.md, "Ledger").
 
-Every mailbox leaves the same number of tallies. Each tally has one fact and the same size, and nothing
-shows which tallies belong to one mailbox.
+Every mailbox leaves the same number of tallies. Each tally has one fact. All tallies have the same size, and
+nothing shows which tallies belong to one mailbox.
 """
 
 import secrets
@@ -28,10 +28,10 @@ _VERSION: Final = b"steunpunt-tally/1"
 
 
 class Dimension(StrEnum):
-    """Subject that a tally counts."""
+    """Kind of fact that a tally counts."""
 
     MAILBOX = "mailbox"  # "read", "ended_unread" or "spam"
-    THEME = "theme"  # a name from the desk's list or ""; the same for route, outcome and region
+    THEME = "theme"  # a name from the desk's list, or ""; so are the values of ROUTE, OUTCOME and REGION
     ROUTE = "route"
     OUTCOME = "outcome"
     REGION = "region"
@@ -43,9 +43,10 @@ class Dimension(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """One fact about one mailbox of a year.
+    """One anonymous fact about one mailbox, counted for one year.
 
-    `id` is 16 random bytes without a meaning. If someone copied a tally in the store, it is counted once.
+    `id` is 16 random bytes without a meaning. If someone copies a tally in the store, both copies have one id
+    and are counted once.
     """
 
     id: bytes
@@ -59,9 +60,9 @@ def tallies_of(
 ) -> tuple[Tally, ...]:
     """Return the tallies of a mailbox, always `ROWS` (8) of them.
 
-    They count for the year of the first message, or of `closed` if there was no message. Spam, and a
-    mailbox that ended before anyone read it, count only as such. So the counts of every other dimension add
-    up to the number of mailboxes that were read.
+    The tallies count for the year of the first message, or for the year of `closed` if there was no message.
+    Spam, and a mailbox that ended before anyone read it, are counted only under MAILBOX. So the counts of
+    every other dimension add up to the number of mailboxes that were read.
     """
     year = (casefile.first_message or closed).year
     if casefile.is_spam or not is_read:
@@ -84,11 +85,11 @@ def tallies_of(
 def seal_tallies(tallies: Sequence[Tally], letterhead: Letterhead, by: DeskWriter) -> tuple[bytes, ...]:
     """Sign each tally and encrypt it to the desk's current epoch.
 
-    All results have one size, and their order does not depend on the order of the tallies.
+    The encrypted tallies all have one size, and their order does not depend on the order of the input.
 
     Raises:
-        TooLongError: a value is too long for the size.
-        MalformedError: a value has half a surrogate pair, or `open_tally` would refuse it.
+        TooLongError: a value is too long for this size.
+        MalformedError: a value has half a surrogate pair, or `open_tally` would refuse the value.
     """
     _, recipient = letterhead.current_epoch
     sealed = []
@@ -104,13 +105,13 @@ def seal_tallies(tallies: Sequence[Tally], letterhead: Letterhead, by: DeskWrite
 def open_tally(
     raw: bytes, identities: Sequence[age.PQIdentity], strands: Mapping[StrandId, StrandKey]
 ) -> Tally:
-    """Decrypt one tally, and check that a workstation of the desk made it.
+    """Decrypt one tally, and check that a workstation of the desk signed it.
 
-    The epoch's recipient is public. Without the signature, someone who can write to the store could invent
-    the statistics of a year.
+    Anyone can encrypt to the epoch's recipient, because it is public. Without the signature, someone who can
+    write to the store could invent the statistics of a year.
 
     Raises:
-        UnreadableError: the tally is damaged, or was encrypted to none of the identities.
+        UnreadableError: the tally is damaged, or was not encrypted to any of the identities.
         MalformedError: the decrypted bytes are not a tally.
         ForgedError: the letterhead does not have the strand, or the signature is wrong.
     """

@@ -1,8 +1,8 @@
 """Letterhead: the desk's public statement, signed with the desk key (docs/protocol.md, "Letterhead").
 
-It contains the desk's keys, calendar and texts. Someone who runs the server can withhold a letterhead, but
-cannot change it: everyone who relies on a letterhead checks it here, against a pinned fingerprint and the
-newest serial seen.
+A letterhead contains the desk's keys, calendar and texts. Someone who runs the server can withhold a
+letterhead, but cannot change it: everyone who relies on a letterhead first checks it with this module,
+against a pinned fingerprint and the newest serial seen.
 """
 
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ from protocol.strand import StrandKey
 
 VERSION: Final = 1
 SALT_BYTES: Final = 16
-RETENTION_DAYS: Final = 90  # if the letterhead does not name another number
+RETENTION_DAYS: Final = 90  # used if the letterhead does not name another number of days
 _CENTURY_DAYS: Final = 36_525
 _ABSENCE_MAX: Final = timedelta(days=366)
 _YEAR: Final = 366
@@ -41,9 +41,9 @@ _Days = Annotated[int, Meta(ge=1, le=60)]
 
 
 class Argon2(StrictStruct, frozen=True):
-    """Cost of one guess at a source's passphrase. Fixed as long as the desk exists.
+    """Cost of one guess at a source's passphrase. The cost is fixed as long as the desk exists.
 
-    The limits prevent that a typing error locks out every source, or makes guesses cheap.
+    The limits prevent a typing error that locks out every source, or makes guesses cheap.
     """
 
     t: Annotated[int, Meta(ge=1, le=16)]
@@ -52,12 +52,12 @@ class Argon2(StrictStruct, frozen=True):
 
     @property
     def params(self) -> Argon2Params:
-        """Return the cost in the form that `derive_root_key` needs."""
+        """Return the cost as `Argon2Params`, which `derive_root_key` needs."""
         return Argon2Params(t=self.t, m_kib=self.m_kib, p=self.p)
 
 
 class Epoch(StrictStruct, frozen=True):
-    """Generation of the desk's encryption key: from this day on, entries are encrypted to `recipient`.
+    """Generation of the desk's encryption key. From its day on, entries are encrypted to `recipient`.
 
     `recipient` is "age1pq1…", which a stock age tool can read.
     """
@@ -68,9 +68,9 @@ class Epoch(StrictStruct, frozen=True):
 
 
 class Strand(StrictStruct, frozen=True):
-    """Workstation of the desk: its id (8 bytes), name, Ed25519 key (32 bytes) and days of use.
+    """Workstation of the desk: its id (8 bytes), name, Ed25519 public key (32 bytes) and days of use.
 
-    Its entries may be dated from `since` to `until`, both included.
+    Its entries may have a day from `since` to `until`, both included.
     """
 
     id: Annotated[bytes, Meta(min_length=STRAND_ID_BYTES, max_length=STRAND_ID_BYTES)]
@@ -81,7 +81,7 @@ class Strand(StrictStruct, frozen=True):
 
 
 class Absence(StrictStruct, frozen=True):
-    """Period in which no one answers. Both days are included."""
+    """Period in which no one answers. The first and the last day are included."""
 
     since: date
     until: date
@@ -96,7 +96,10 @@ class Report(StrictStruct, frozen=True):
 
 
 class Letterhead(CanonicalStruct, frozen=True, dict=True):
-    """A letterhead. It is public, so values derived from it may be cached on the object."""
+    """The desk's public statement: its keys, calendar and texts.
+
+    A letterhead is public, so values derived from it may be cached on the object.
+    """
 
     version: Annotated[int, Meta(ge=VERSION, le=VERSION)]
     serial: Annotated[int, Meta(ge=1, le=2**63 - 1)]
@@ -122,10 +125,13 @@ class Letterhead(CanonicalStruct, frozen=True, dict=True):
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> Self:
-        """Read exactly what `to_bytes` writes. Only `verify_letterhead` proves who wrote it.
+        """Parse a letterhead. Only the exact bytes that `to_bytes` writes are accepted.
+
+        Parsing does not prove who wrote the letterhead. Only `verify_letterhead` proves that.
 
         Raises:
-            MalformedError: anything else, another version, or values that contradict each other.
+            MalformedError: `to_bytes` never writes these bytes, the version is another one, or values
+                contradict each other.
         """
         letterhead = super().from_bytes(raw)
         _require_consistent(letterhead)
@@ -133,13 +139,16 @@ class Letterhead(CanonicalStruct, frozen=True, dict=True):
 
     @cached_property
     def current_epoch(self) -> tuple[int, PQRecipient]:
-        """Return number and recipient of the newest epoch, to which new entries are encrypted."""
+        """Return the number and the recipient of the newest epoch.
+
+        New entries are encrypted to this recipient.
+        """
         newest = self.epochs[-1]
         return newest.number, PQRecipient.from_text(newest.recipient)
 
     @cached_property
     def strand_keys(self) -> Mapping[StrandId, StrandKey]:
-        """Return the public keys of the workstations by strand, with the days of their use."""
+        """Return the public key and the days of use of each workstation, by its strand."""
         return MappingProxyType(
             {
                 StrandId(strand.id): StrandKey(strand.verify_key, strand.since, strand.until)
@@ -153,18 +162,22 @@ class Letterhead(CanonicalStruct, frozen=True, dict=True):
         return RETENTION_DAYS if self.retention_days is UNSET else self.retention_days
 
     def successor(self, **changes: object) -> Self:
-        """Return the next letterhead, with these fields changed. `sign_letterhead` checks it."""
+        """Return the next letterhead, with these fields changed. The result is checked when it is signed."""
         return msgspec.structs.replace(self, serial=self.serial + 1, **changes)
 
     def expect_by(self, day: date) -> date:
-        """Return the day by which the desk promises to answer a message of `day`.
+        """Return the last day on which the desk promises to answer a message that was sent on `day`.
 
         Only working days after `day` count. Closed days and absences are skipped.
         """
         return self.working_days_after(day, self.answer_working_days)
 
     def working_days_after(self, day: date, count: int) -> date:
-        """Return the `count`-th working day after a day, or the last day of the calendar, in year 9999."""
+        """Return the working day that is `count` working days after a day.
+
+        If the calendar ends before that working day, the result is the last day of the calendar, in year
+        9999.
+        """
         while count > 0 and day < date.max:
             day += timedelta(days=1)
             count -= self.is_working_day(day)
@@ -173,15 +186,18 @@ class Letterhead(CanonicalStruct, frozen=True, dict=True):
     def working_days_between(self, earlier: date, later: date) -> int:
         """Return the number of working days after `earlier`, up to and including `later`.
 
-        The result is 0 if `later` is earlier. At most a century is counted: the writer of an entry chooses
-        its day, and counting from the year 1 blocked a core for seconds.
+        The result is 0 if `later` is before `earlier`. At most a century is counted. The writer of an entry
+        chooses its day, and without this limit, counting from the year 1 blocked a core for seconds.
         """
         count = min((later - earlier).days, _CENTURY_DAYS)
         days = (earlier + timedelta(days=ahead) for ahead in range(1, count + 1))
         return sum(map(self.is_working_day, days))
 
     def is_working_day(self, day: date) -> bool:
-        """Return True if the desk works on a day: a day of its week, not closed and not in an absence."""
+        """Return True if the desk works on a day.
+
+        The desk works on its weekdays, except on closed days and during an absence.
+        """
         return (
             day.weekday() in self.working_days
             and day not in self._closed
@@ -194,11 +210,11 @@ class Letterhead(CanonicalStruct, frozen=True, dict=True):
 
 
 def sign_letterhead(letterhead: Letterhead, desk_key: SecretKey) -> tuple[bytes, bytes]:
-    """Return the letterhead's bytes and their signature as a minisign file.
+    """Return the letterhead's bytes, and their signature as a minisign file.
 
     Raises:
-        MalformedError: `verify_letterhead` would refuse it. Refusing here is better than on every server at
-            once.
+        MalformedError: `verify_letterhead` would refuse the letterhead. Refusing it here is better than on
+            every server at once.
     """
     body = letterhead.to_bytes()
     Letterhead.from_bytes(body)
@@ -213,12 +229,13 @@ def verify_letterhead(
     at_least_serial: int = 0,
     same_parameters_as: Letterhead | None = None,
 ) -> Letterhead:
-    """Check a letterhead and its signature, and return it.
+    """Check a letterhead and its signature, and return the letterhead.
 
-    `fingerprint` is the desk's minisign public key ("RW…"), from the settings and never from the same place
-    as the letterhead. `at_least_serial` is the newest serial seen so far. It stops a replay of an older
-    letterhead, whose epoch's key may have been destroyed or stolen. `same_parameters_as` is a letterhead
-    seen before: with another salt or another cost, every passphrase would open another, empty mailbox.
+    `fingerprint` is the desk's minisign public key ("RW…"). It comes from the settings, and never from the
+    place that the letterhead comes from. `at_least_serial` is the newest serial seen so far. It stops a
+    replay of an older letterhead, whose epoch's key may have been destroyed or stolen. `same_parameters_as`
+    is a letterhead seen before, which must have the same salt and cost: with another salt or another cost,
+    every passphrase would open another, empty mailbox.
 
     Raises:
         LetterheadRefusedError: `reason` says why. The signature is checked before anything is parsed.
@@ -234,7 +251,7 @@ def verify_letterhead(
     except MalformedError as why:
         raise LetterheadRefusedError(LetterheadRefusal.MALFORMED) from why
     if comment != _comment(letterhead.serial):
-        # The desk signed these bytes for another purpose, and a signature is valid for one purpose.
+        # The desk signed these bytes for another purpose. A signature is valid for one purpose only.
         raise LetterheadRefusedError(LetterheadRefusal.FORGED)
     if letterhead.serial < at_least_serial:
         raise LetterheadRefusedError(LetterheadRefusal.OLDER)
@@ -245,11 +262,11 @@ def verify_letterhead(
 
 
 def _require_consistent(letterhead: Letterhead) -> None:
-    """Check the values of a letterhead that has the right shape.
+    """Check that the values of a parsed letterhead do not contradict each other.
 
     Raises:
-        MalformedError: values contradict each other. There is no reason, because only the desk's own tool
-            causes this.
+        MalformedError: values contradict each other. The exception has no reason, because only the desk's own
+            tool can cause this.
     """
     epochs, strands, week = letterhead.epochs, letterhead.strands, letterhead.working_days
     texts = (letterhead.desk_name, letterhead.talk, letterhead.secrecy_limits)
@@ -275,9 +292,12 @@ def _require_consistent(letterhead: Letterhead) -> None:
 
 
 def _require_public_key(armoured: str, fingerprint: str | None) -> None:
-    """Check the first and last line of an OpenPGP public key, and that there is a fingerprint.
+    """Check the first and last line of an OpenPGP public key, and that the letterhead has its fingerprint.
 
-    The key is never parsed here. Its reader compares the fingerprint.
+    The key is never parsed here. The program that later reads the key compares its fingerprint.
+
+    Raises:
+        MalformedError: a line is not that of a public key, or the fingerprint is missing.
     """
     begin, end = _PUBLIC_KEY_LINES
     is_armour = armoured.startswith(begin) and armoured.endswith(end) and armoured.isascii()

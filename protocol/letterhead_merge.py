@@ -1,4 +1,4 @@
-"""Merge of two letterheads that two workstations signed at the same time (docs/protocol.md, "Sync")."""
+"""Merge two letterheads that two workstations signed at the same time (docs/protocol.md, "Sync")."""
 
 import itertools
 from collections.abc import Hashable, Iterable
@@ -15,13 +15,13 @@ _APART: Final = {"serial", "issued", "strands", *_LISTS, *itertools.chain(*_TOGE
 
 
 def merge_letterheads(base: Letterhead, ours: Letterhead, theirs: Letterhead) -> Letterhead:
-    """Return the next letterhead after both. `sign_letterhead` checks the result.
+    """Return the next letterhead, which has the changes of two letterheads that were made from the same base.
 
-    `base` is the letterhead from which both were made. `theirs` is already published, and sources have used
-    it. So a field has our value if only we changed it, and their value otherwise. Closed days, absences and
-    reports that either side added are added, and those that either side removed are removed. Of two reports
-    with one title, theirs is kept, because it was published first. If one side took a workstation out of
-    use, it stays out of use from the earlier day.
+    `sign_letterhead` checks the result. `theirs` is already published, and sources have used it. So a field
+    has our value if only we changed the field, and their value otherwise. Closed days, absences and reports
+    are merged as sets: what either side added is added, and what either side removed is removed. If two
+    reports have one title, the report in `theirs` is kept, because it was published first. If one side took a
+    workstation out of use, the workstation stays out of use from the earlier day.
     """
     changes: dict[str, object] = {}
     for names in (*_TOGETHER, *((name,) for name in Letterhead.__struct_fields__ if name not in _APART)):
@@ -52,7 +52,10 @@ def _merge_lists(base: Iterable[_Each], ours: Iterable[_Each], theirs: Iterable[
 
 
 def _strands(base: Iterable[Strand], ours: Iterable[Strand], theirs: Iterable[Strand]) -> tuple[Strand, ...]:
-    """Merge the strands. A strand is never removed, because its signatures must stay verifiable."""
+    """Merge the strands of two letterheads.
+
+    A strand is never removed, so that its signatures stay verifiable.
+    """
     before = set(base)
     found = {strand.id: strand for strand in theirs}
     for strand in ours:

@@ -1,4 +1,4 @@
-"""The keys of one mailbox, all derived from its root key (docs/protocol.md, "Mailbox keys")."""
+"""Keys of one mailbox, all derived from its root key (docs/protocol.md, "Mailbox keys")."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -15,10 +15,10 @@ from protocol.identifiers import ADDRESS_BYTES, Address
 
 @dataclass(frozen=True, slots=True)
 class MailboxKeys:
-    """The keys of a mailbox, as its source has them during one request. Never put them in a cache.
+    """Secret and public keys of a mailbox, in memory during one request of its source. Never cache them.
 
-    `address` has 20 bytes, `recipient` (a post-quantum age recipient) 1,216 bytes, `verify_key` (Ed25519)
-    32 bytes.
+    `address` has 20 bytes, `recipient` (a post-quantum age recipient) 1,216 bytes, `verify_key` (Ed25519) 32
+    bytes.
     """
 
     root: RootKey = field(repr=False)
@@ -29,12 +29,12 @@ class MailboxKeys:
     signing_key: SigningKey = field(repr=False)
 
     def sign(self, message: bytes) -> bytes:
-        """Sign as the source of this mailbox. Return an Ed25519 signature of 64 bytes."""
+        """Sign a message as the source of this mailbox. Return an Ed25519 signature of 64 bytes."""
         return self.signing_key.sign(message).signature
 
 
 def derive_mailbox_keys(root: RootKey) -> MailboxKeys:
-    """Derive the keys of a mailbox from its root key, each by HKDF-SHA256 with its own label."""
+    """Derive all keys of a mailbox from its root key, each by HKDF-SHA256 with a different label."""
     identity = PQIdentity(hkdf(root, info=b"steunpunt/v1/identity"))
     signing_key = SigningKey(hkdf(root, info=b"steunpunt/v1/signing"))
     recipient = identity.recipient.to_bytes()
@@ -50,14 +50,15 @@ def derive_mailbox_keys(root: RootKey) -> MailboxKeys:
 
 
 def check_mailbox_keys(address: Address, recipient: bytes, verify_key: bytes) -> None:
-    """Check that both keys belong to the mailbox of this address.
+    """Check that a recipient and a verify key belong to the mailbox of this address.
 
-    Call this before anyone encrypts to these keys or verifies with them. The address is a digest of both
-    keys. Someone who can write to the store may swap a key. But then the entries are signed for another
-    address, and people see another label.
+    Call this before anyone encrypts to the recipient or verifies signatures with the key. The address is a
+    digest of both keys, so a key that someone swapped in the store is detected here. An attacker who swaps
+    the address too gets another mailbox: its entries are signed for another address, and people see another
+    label.
 
     Raises:
-        ForgedError: a key is not the mailbox's own.
+        ForgedError: one of the keys does not belong to this address.
     """
     if address != _address(recipient, verify_key):
         raise ForgedError

@@ -1,4 +1,4 @@
-"""Sealed records: the encrypted, signed format of everything that the desk stores for itself.
+"""Sealed records: the encrypted, signed format of everything that the desk stores for its own use.
 
 See docs/protocol.md, "Records".
 """
@@ -40,12 +40,12 @@ class RecordKind(StrEnum):
 
 KEPT_HERE: Final = frozenset(
     {RecordKind.DRAFT, RecordKind.UNSENT}
-)  # stay on the workstation where they were typed; no pouch has them
+)  # records of these kinds stay on the workstation where they were typed, and are in no pouch
 
 
 @dataclass(frozen=True, slots=True)
 class OpenedRecord:
-    """A decrypted and verified record. `strand` is the workstation that wrote it."""
+    """A decrypted and verified record. `strand` is the id of the workstation that wrote the record."""
 
     revision: int
     body: bytes = field(repr=False)
@@ -55,10 +55,10 @@ class OpenedRecord:
 def seal_record(  # noqa: PLR0913  # its name, its body, and the keys
     kind: RecordKind, name: bytes, revision: int, body: bytes, *, keyring: Keyring, letterhead: Letterhead
 ) -> bytes:
-    """Sign a record as this workstation and encrypt it to the desk's current epoch.
+    """Sign a record as this workstation, and encrypt the record to the desk's current epoch.
 
-    `name` has at most 64 bytes and is often an address. `revision` counts from 1. `body` has at most
-    700,000 bytes.
+    `name` has at most 64 bytes and is often the address of a mailbox. `revision` counts from 1. `body` has at
+    most 700,000 bytes.
 
     Raises:
         TooLongError: the body or the name is over its limit.
@@ -75,16 +75,18 @@ def seal_record(  # noqa: PLR0913  # its name, its body, and the keys
 def open_record(
     raw: bytes, kind: RecordKind, name: bytes, keyring: Keyring, strands: Mapping[StrandId, StrandKey]
 ) -> OpenedRecord:
-    """Decrypt a record, and check that a workstation of the desk wrote it for this kind and name.
+    """Decrypt a record, and check that a workstation of the desk wrote the record for this kind and name.
 
-    Only the trusted state can tell whether it is the newest revision (`TrustedState.saw_record`). A strand
-    that is no longer in use is still accepted: its records stay, and a thief of its key could write any day
-    into a record.
+    This function cannot tell whether the record is the newest revision. Only the trusted state can
+    (`TrustedState.saw_record`). A workstation that is no longer in use is still accepted as the writer. Its
+    records remain valid, and refusing by day would not help: a thief of its key could write any day into a
+    record.
 
     Raises:
-        UnreadableError: the record is damaged, or was encrypted to no epoch of the desk.
+        UnreadableError: the record is damaged, or was not encrypted to an epoch of the desk.
         MalformedError: the decrypted bytes are not a record.
-        ForgedError: the letterhead does not have the strand, the signature is wrong, or it is another record.
+        ForgedError: the letterhead does not have the strand, the signature is wrong, or the record has
+            another kind or name.
     """
     plaintext, _ = age.decrypt(*age.split_file(raw), keyring.identities)
     wire, signature = signed_lines.read_signed_lines(_VERSION, plaintext)
@@ -97,10 +99,10 @@ def open_record(
 
 
 def seal_unsent(body: bytes, letterhead: Letterhead) -> bytes:
-    """Encrypt text that was submitted to a locked interface, where no key is available to sign it.
+    """Encrypt a text that was submitted to a locked interface, where no key is available to sign the text.
 
-    `body` has at most 700,000 bytes. Someone who can write to the store can make such a text too. So show
-    the decrypted text to the adviser, and never send it unread.
+    `body` has at most 700,000 bytes. Someone who can write to the store can make such a text too. So show the
+    decrypted text to the adviser, and never send the text unread.
 
     Raises:
         TooLongError: the body is over its limit.
@@ -115,7 +117,7 @@ def open_unsent(raw: bytes, identities: tuple[age.PQIdentity, ...]) -> bytes:
     """Decrypt an unsent text. Nothing proves who wrote the text.
 
     Raises:
-        UnreadableError: the text is damaged, or was encrypted to none of the identities.
+        UnreadableError: the text is damaged, or was not encrypted to any of the identities.
         MalformedError: the decrypted bytes are not an unsent text.
     """
     plaintext, _ = age.decrypt(*age.split_file(raw), identities)
@@ -132,7 +134,7 @@ def _encrypt(plaintext: bytes, letterhead: Letterhead) -> bytes:
 
 
 class _PaddedStruct(CanonicalStruct, frozen=True):
-    """A line of JSON, padded with spaces to its size step."""
+    """JSON structure on one line, padded with spaces to a standard size."""
 
     def to_bytes(self) -> bytes:
         return pad_json(super().to_bytes())

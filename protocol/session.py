@@ -1,7 +1,7 @@
 """Sessions of sources: the encrypted root key, form tokens and the ticket of a new passphrase.
 
-See docs/protocol.md, "Sessions". A token (in the cookie) and a server secret have 32 random bytes each. The
-server draws the secret when it starts, and keeps it in memory only.
+See docs/protocol.md, "Sessions". A token (in the session cookie) and a server secret have 32 random bytes
+each. The server draws the secret when it starts, and keeps the secret in memory only.
 """
 
 import base64
@@ -28,48 +28,52 @@ _PASSPHRASE_BYTES: Final = 96  # eight words of nine letters and seven spaces ha
 def seal_session(root: RootKey, token: bytes, server_secret: bytes) -> bytes:
     """Encrypt a mailbox's root key for one session.
 
-    The result has 72 bytes, and is stored under `token_hash(token)`. Only the cookie, the session store and
-    the memory of the running server together can decrypt it.
+    The result has 72 bytes, and is stored under `token_hash(token)`. The root key can be decrypted only by
+    combining three things: the cookie, the session store and the memory of the running server.
     """
     return SecretBox(_box_key(token, server_secret)).encrypt(root)
 
 
 def open_session(sealed: bytes, token: bytes, server_secret: bytes) -> RootKey:
-    """Decrypt what `seal_session` encrypted.
+    """Decrypt the root key that `seal_session` encrypted for a session.
 
     Raises:
-        UnreadableError: another token, another run of the server, or damage.
+        UnreadableError: the token or the server secret is another one, or the bytes are damaged.
     """
     return RootKey(_decrypt(sealed, _box_key(token, server_secret)))
 
 
 def token_hash(token: bytes) -> bytes:
-    """Return the name of a session in the store (32 bytes). It reveals neither the token nor the key."""
+    """Return the name (32 bytes) under which the store keeps a session.
+
+    The name reveals neither the token nor the root key.
+    """
     return hashlib.sha256(frame(b"steunpunt/v1/session-name", token)).digest()
 
 
 def form_token(token: bytes, purpose: str) -> str:
     """Return the CSRF token of forms with this purpose, as 64 hexadecimal digits.
 
-    Each purpose has its own token, so that a token that leaks from one form does not fit another. The token
-    stays the same during a session. No page is compressed, or an attacker could guess the token from the
-    sizes of pages.
+    Each purpose has its own token, so that a token that leaks from one form does not fit another form. A
+    token stays the same during a session. Pages must therefore not be compressed, or an attacker could guess
+    the token from the sizes of pages.
     """
     key = hkdf(token, info=b"steunpunt/v1/form")
     return hmac.digest(key, purpose.encode(), "sha256").hex()
 
 
 def check_form_token(given: str, token: bytes, purpose: str) -> bool:
-    """Return True if `given` is the token of this purpose. Takes constant time."""
+    """Return True if `given` is the CSRF token of this purpose. The comparison takes constant time."""
     return hmac.compare_digest(given.encode(errors="replace"), form_token(token, purpose).encode())
 
 
 def seal_ticket(passphrase: str, server_secret: bytes, last_half_hour: int) -> str:
-    """Encrypt a new passphrase for the practice form. The ticket is valid until the end of `last_half_hour`.
+    """Encrypt a new passphrase as a ticket for the practice form, valid until the end of `last_half_hour`.
 
-    Half hours are counted from 1970 in UTC. The practice page asks to type the passphrase, so it must not
-    show the passphrase in a hidden field. There is no cookie yet, and the server stores nothing about a
-    mailbox that may never be opened. The ticket is URL-safe base64. All tickets have one length.
+    The source practises typing the new passphrase, so the form must not contain the passphrase in a readable
+    hidden field. There is no cookie yet, and the server stores nothing about a mailbox that may never be
+    opened. So the form contains this ticket. The ticket is URL-safe base64, and all tickets have one length.
+    Half hours are counted from 1970 in UTC.
 
     Raises:
         TooLongError: the passphrase has more than 96 bytes of UTF-8, which `generate_passphrase` never
@@ -84,7 +88,7 @@ def seal_ticket(passphrase: str, server_secret: bytes, last_half_hour: int) -> s
 
 
 def open_ticket(given: str, server_secret: bytes, half_hour: int) -> str:
-    """Return the passphrase in a ticket. `half_hour` is the present half hour.
+    """Decrypt the passphrase in a ticket. `half_hour` is the present half hour, counted from 1970 in UTC.
 
     Raises:
         UnreadableError: the ticket is from another run of the server, was changed, or has expired.
@@ -100,10 +104,10 @@ def open_ticket(given: str, server_secret: bytes, half_hour: int) -> str:
 
 
 def spent_ticket_name(passphrase: str, server_secret: bytes) -> bytes:
-    """Return the name (32 bytes) with which the store remembers that a passphrase was used.
+    """Return the name (32 bytes) by which the store remembers that a new passphrase was used.
 
-    A new passphrase is used when it has opened its mailbox. Without the server's secret, no one can test
-    passphrases against this name.
+    A new passphrase counts as used once it has opened its mailbox. Without the server's secret, no one can
+    test guesses of a passphrase against this name.
     """
     key = hkdf(server_secret, info=b"steunpunt/v1/spent-ticket")
     return hmac.digest(key, passphrase.encode(), "sha256")

@@ -16,7 +16,7 @@ from protocol.mailbox_keys import MailboxKeys
 
 @dataclass(frozen=True, slots=True)
 class StrandKey:
-    """Public key of one workstation's strand, as the letterhead certifies the key.
+    """Public key of one workstation's strand, certified by the letterhead.
 
     `verify_key` is an Ed25519 public key of 32 bytes. The key is valid from `since` to `until`, both
     included. `until` is None while the workstation is in use.
@@ -27,7 +27,7 @@ class StrandKey:
     until: date | None = None
 
     def counts_on(self, day: date) -> bool:
-        """Return True if an entry of that day may be signed with this key."""
+        """Return True if the key is valid for an entry of that day."""
         return self.since <= day and (self.until is None or day <= self.until)
 
 
@@ -35,7 +35,7 @@ SIGNATURE_BYTES: Final = 64
 
 
 class EntryWriter(Protocol):
-    """Writer who can sign an entry: `SourceWriter` or `DeskWriter`."""
+    """Interface of a writer who can sign entries: `SourceWriter` or `DeskWriter`."""
 
     @property
     def author(self) -> Author:
@@ -46,12 +46,12 @@ class EntryWriter(Protocol):
         """Return the strand in which this writer's entries are numbered."""
 
     def sign(self, message: bytes) -> bytes:
-        """Return an Ed25519 signature of 64 bytes."""
+        """Sign a message. Return an Ed25519 signature of 64 bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceWriter:
-    """The source as a writer, with the keys of their mailbox."""
+    """The source as the writer of entries, with the keys of their mailbox."""
 
     keys: MailboxKeys
 
@@ -62,17 +62,20 @@ class SourceWriter:
 
     @property
     def strand(self) -> StrandId:
-        """Return the one strand of a source, which has an empty id."""
+        """Return the id of the source's only strand, which is empty."""
         return SOURCE_STRAND
 
     def sign(self, message: bytes) -> bytes:
-        """Return an Ed25519 signature of 64 bytes."""
+        """Sign a message as the source. Return an Ed25519 signature of 64 bytes."""
         return self.keys.sign(message)
 
 
 @dataclass(frozen=True, slots=True)
 class DeskWriter:
-    """A workstation of the desk as a writer: its strand's id (8 bytes) and Ed25519 seed (32 bytes)."""
+    """A workstation of the desk as the writer of entries: its strand's id (8 bytes) and seed (32 bytes).
+
+    The seed is that of an Ed25519 key.
+    """
 
     strand: StrandId
     seed: bytes = field(repr=False)
@@ -83,18 +86,18 @@ class DeskWriter:
         return Author.DESK
 
     def sign(self, message: bytes) -> bytes:
-        """Return an Ed25519 signature of 64 bytes."""
+        """Sign a message as this workstation. Return an Ed25519 signature of 64 bytes."""
         return SigningKey(self.seed).sign(message).signature
 
 
 def strand_verify_key(
     strand: StrandId, day: date, *, mailbox_verify_key: bytes | None, strands: Mapping[StrandId, StrandKey]
 ) -> bytes:
-    """Return the Ed25519 public key that may sign in a strand on a day.
+    """Return the Ed25519 public key that may sign entries of a strand on a day.
 
     Raises:
-        ForgedError: the letterhead does not have this strand, or not for that day. Or the strand is the
-            source's, and `mailbox_verify_key` is None.
+        ForgedError: the letterhead has no key of this strand for that day. Or the strand is the source's, and
+            `mailbox_verify_key` is None.
     """
     if strand == SOURCE_STRAND and mailbox_verify_key is not None:
         return mailbox_verify_key
@@ -105,10 +108,10 @@ def strand_verify_key(
 
 
 def check_signature(verify_key: bytes, message: bytes, signature: bytes) -> None:
-    """Check one Ed25519 signature.
+    """Check one Ed25519 signature over a message.
 
     Raises:
-        ForgedError: the signature is wrong, or `verify_key` is not a key.
+        ForgedError: the signature is wrong, or `verify_key` is not an Ed25519 public key.
     """
     try:
         VerifyKey(verify_key).verify(message, signature)

@@ -1,6 +1,6 @@
 """Thread state: the steps of a mailbox and the state of each proposal.
 
-See docs/protocol.md, "Steps" and "Consent". Both sides compute the state from the same verified entries, so
+See docs/protocol.md, "Steps" and "Consent". Both apps compute the state from the same verified entries, so
 the adviser sees the same state as the source.
 """
 
@@ -18,7 +18,7 @@ from protocol.entry import SignedEntry
 from protocol.envelope import Author
 from protocol.identifiers import SOURCE_STRAND, Address, Digest, EntryId, StrandId
 
-EntryContent = tuple[SignedEntry, Content | None]  # None: removed, or it cannot be decrypted
+EntryContent = tuple[SignedEntry, Content | None]  # None: the entry was removed, or cannot be decrypted
 
 
 class ProposalStatus(StrEnum):
@@ -30,7 +30,7 @@ class ProposalStatus(StrEnum):
     CHANGES_ASKED = "changes_asked"
     TAKEN_BACK = "taken_back"
     OBSOLETE = "obsolete"  # a newer proposal replaces it
-    PASSING_ON = "passing_on"  # from here on, the source can no longer take the agreement back
+    PASSING_ON = "passing_on"  # in this state and later, the source can no longer take the agreement back
     PASSED_ON = "passed_on"  # the file was made
 
 
@@ -43,7 +43,7 @@ class ThreadStep:
     - `to`, `delivered`: the recipient, and the day on which the file was handed over
     - `is_derived`: no one wrote this step; it follows from the entries
     - `is_void`: the desk had begun to pass on, but the source had taken the agreement back before they
-      could see that
+    could see that passing on began
     """
 
     step: StepName
@@ -62,7 +62,7 @@ class ThreadStep:
 
 @dataclass(frozen=True, slots=True)
 class CountedAnswer:
-    """The source's answer that is in force."""
+    """The newest valid answer of the source to a proposal."""
 
     signed: SignedEntry = field(repr=False)
     content: Content
@@ -72,7 +72,7 @@ class CountedAnswer:
 
 @dataclass(frozen=True, slots=True)
 class ProposalState:
-    """One proposal with its text, its state and its answer."""
+    """One proposal with its text, its state, and the source's answer to the proposal."""
 
     signed: SignedEntry = field(repr=False)
     content: Content
@@ -80,7 +80,7 @@ class ProposalState:
     state: ProposalStatus
     answer: CountedAnswer | None
     is_newest: bool
-    void: frozenset[EntryId] = frozenset()  # the PASSING_ON steps that are void
+    void: frozenset[EntryId] = frozenset()  # entry ids of the PASSING_ON steps that are void
 
     @property
     def entry_id(self) -> EntryId:
@@ -102,7 +102,10 @@ class ThreadState:
 
     @property
     def closing(self) -> ThreadStep | None:
-        """Return the closing that is in force, or None if either side began something after it."""
+        """Return the closing of the mailbox, or None if the mailbox is open.
+
+        A closing is no longer in force if either side began something after it.
+        """
         return _closing(self.steps)
 
     @property
@@ -114,17 +117,18 @@ class ThreadState:
 def thread_state(address: Address, opened: Sequence[EntryContent]) -> ThreadState:
     """Compute the steps and proposals of a mailbox.
 
-    `opened` has its verified entries (`check_chain`) in thread order, each with its content.
+    `opened` has the mailbox's verified entries (`check_chain`) in thread order, each with its content.
     """
     proposals = tuple(_proposals(address, opened))
     return ThreadState(tuple(_steps(opened, proposals)), proposals)
 
 
 def is_answer(content: Content | None) -> bool:
-    """Return True if an entry of the desk is an answer, so that the source no longer waits.
+    """Return True if an entry of the desk answers the source, so that the source no longer waits.
 
-    The steps RECEIVED and BEING_READ only confirm, as a mark does. So do IN_CONVERSATION and ADVICE_GIVEN
-    without a text of the adviser. An entry that was removed or cannot be decrypted counts as an answer.
+    The steps RECEIVED and BEING_READ are not answers: they only confirm, as a mark does. IN_CONVERSATION and
+    ADVICE_GIVEN are answers only if the adviser wrote a text. An entry that was removed or cannot be
+    decrypted counts as an answer.
     """
     if content is None or content.step is UNSET:
         return True
@@ -145,10 +149,10 @@ _RANK: Final = {StepName.RECEIVED: 1, StepName.BEING_READ: 2, StepName.IN_CONVER
 
 
 def _steps(opened: Sequence[EntryContent], proposals: Sequence[ProposalState]) -> list[ThreadStep]:
-    """Return all steps: those that the adviser wrote, and those that follow from the entries.
+    """Return all steps of a mailbox: those that the adviser wrote, and those that follow from the entries.
 
-    A derived step occurs once, and never after a later stage. In the middle of a conversation, a mark (read
-    receipt) is not news.
+    A derived step occurs once, and never after a step of a later stage. A mark (read receipt) in the middle
+    of a conversation adds no step.
     """
     void = frozenset(chain.from_iterable(each.void for each in proposals))
     digests = {each.entry_id: each.digest for each in proposals}
@@ -165,12 +169,12 @@ def _steps(opened: Sequence[EntryContent], proposals: Sequence[ProposalState]) -
             proposal = digests.get(part.entry_id)
             steps.append(step := ThreadStep(name, part.day, part.entry_id, to=to, proposal=proposal))
         else:
-            if step.entry_id in void:  # the promise of this step is void too
+            if step.entry_id in void:  # what this step promised is void too
                 step = replace(step, is_void=True, next="", by=None)
             _add_written_step(steps, step)
         if step.step is StepName.CLOSED and (crossing := _crossing(signed, opened)) is not None:
-            # The source wrote before they saw the closing. The mailbox is open, whatever the thread shows
-            # first.
+            # The source wrote before they saw the closing. The mailbox is open, even if the thread shows the
+            # closing last.
             steps.append(step := ThreadStep(StepName.REOPENED, part.day, crossing))
         # After a reopening, the entry is read again. After a later stage than a conversation, no early step
         # returns.
@@ -179,10 +183,10 @@ def _steps(opened: Sequence[EntryContent], proposals: Sequence[ProposalState]) -
 
 
 def _add_written_step(steps: list[ThreadStep], step: ThreadStep) -> None:
-    """Add a step of the adviser, or replace the derived step of the same name.
+    """Add a step that the adviser wrote, or replace the derived step of the same name.
 
-    The derived step is the one just before. For a proposal, it is the step that follows from that proposal,
-    in any place, because another workstation may have written in between.
+    The derived step that is replaced is the newest step. For a step about a proposal, it is the derived step
+    about the same proposal, in any place, because another workstation may have written in between.
     """
     for at, before in enumerate(steps):
         is_same = before.proposal == step.proposal if step.proposal else at == len(steps) - 1
@@ -193,7 +197,10 @@ def _add_written_step(steps: list[ThreadStep], step: ThreadStep) -> None:
 
 
 def _crossing(closing: SignedEntry, opened: Sequence[EntryContent]) -> EntryId | None:
-    """Return a message that the thread shows before a closing, and that the closing's writer had not seen."""
+    """Return the id of a source's message that the writer of a closing had not seen when they closed.
+
+    The thread shows this message before the closing. The result is None if there is no such message.
+    """
     seen = _number_in(SOURCE_STRAND, closing.envelope.seen, opened)
     before = (signed.envelope for signed, _ in takewhile(lambda each: each[0] is not closing, opened))
     spoken = (part for part in before if part.author is Author.SOURCE and part.speaks)
@@ -201,7 +208,10 @@ def _crossing(closing: SignedEntry, opened: Sequence[EntryContent]) -> EntryId |
 
 
 def _number_in(strand: StrandId, seen: Sequence[Digest], opened: Sequence[EntryContent]) -> int:
-    """Return the largest number of a strand among the entries with these digests, or 0."""
+    """Return the largest number of an entry in a strand, among the entries with these digests.
+
+    The result is 0 if none of these entries is in the strand.
+    """
     return max(
         (
             signed.envelope.number
@@ -213,7 +223,7 @@ def _number_in(strand: StrandId, seen: Sequence[Digest], opened: Sequence[EntryC
 
 
 def _written_step(signed: SignedEntry, content: Content | None) -> ThreadStep | None:
-    """Return the step that the adviser wrote in this entry."""
+    """Return the step that the adviser wrote in this entry, or None if the entry has no written step."""
     part = signed.envelope
     if content is None or part.author is not Author.DESK:
         return None
@@ -245,7 +255,10 @@ def _written_step(signed: SignedEntry, content: Content | None) -> ThreadStep | 
 
 
 def _derived_step(signed: SignedEntry, content: Content | None, *, is_closed: bool) -> StepName | None:
-    """Return the name of the step that follows from an entry without a written step."""
+    """Return the name of the step that follows from an entry in which the adviser wrote no step.
+
+    The result is None if no step follows from the entry.
+    """
     part = signed.envelope
     if part.author is Author.SOURCE:
         if not part.speaks:
@@ -297,7 +310,7 @@ def _proposal_state(
     counts = [(step, note) for step, note in begun if not _is_void(step, note, digest, opened)]
     is_made = any(note.step is StepName.PASSED_ON for _, note in passing)
     if is_made and not counts:
-        counts = begun  # the file was made all the same, so passing on did happen
+        counts = begun  # the file was made although the steps were void, so passing on did happen
     before = max((_number_in(SOURCE_STRAND, step.envelope.seen, opened) for step, _ in counts), default=None)
     answer = _answer_to(digest, opened, before=before)
     if is_made:
@@ -311,11 +324,11 @@ def _proposal_state(
 
 
 def _status(answer: CountedAnswer | None, opened: Sequence[EntryContent]) -> ProposalStatus:
-    """Return the state of the newest proposal, before passing on begins."""
+    """Return the state of the newest proposal, as long as passing on has not begun."""
     if answer is None:
         return ProposalStatus.WAITING
-    # A lost entry may have taken the agreement back, or proposed something else. If someone deleted an
-    # entry, or damaged it in the store (the age header is not signed), that must not renew an agreement.
+    # A lost entry may have taken the agreement back, or proposed something else. Someone who deletes an
+    # entry, or damages it in the store (the age header is not signed), must not be able to renew an agreement.
     if answer.verdict is Verdict.AGREED and _is_something_lost_since(answer.signed, opened):
         return ProposalStatus.TAKEN_BACK
     return ProposalStatus(answer.verdict)  # every verdict is a state with the same value
@@ -324,10 +337,10 @@ def _status(answer: CountedAnswer | None, opened: Sequence[EntryContent]) -> Pro
 def _is_void(step: SignedEntry, note: StepNote, digest: Digest, opened: Sequence[EntryContent]) -> bool:
     """Return True if the source had taken the agreement back before they could see that passing on began.
 
-    This happens if the desk works on another machine than the server. Then neither side had seen the entry
-    of the other, and the signed `seen` of both entries shows that. An entry that was deleted or cannot be
+    This happens if the desk works on another machine than the server. Then neither side had seen the entry of
+    the other side, and the signed `seen` of both entries shows this. An entry that was deleted or cannot be
     decrypted may have taken the agreement back. If the agreement itself is lost, no one knows when it was
-    withdrawn. A step `without_consent` needs no agreement. Only a readable answer, which the desk must read
+    withdrawn. A step `without_consent` needs no agreement: only a readable answer, which the desk must read
     first, makes such a step void.
     """
     begins = step.envelope
@@ -356,7 +369,11 @@ def _verdict_on(digest: Digest, content: Content | None) -> Verdict | None:
 
 
 def _answer_to(digest: Digest, opened: Sequence[EntryContent], *, before: int | None) -> CountedAnswer | None:
-    """Return the source's newest answer to a proposal, from before passing on began."""
+    """Return the source's newest answer to a proposal, or None.
+
+    `before` is the number of the newest entry of the source that the desk had seen when passing on began.
+    Later answers do not count. `before` is None if passing on has not begun.
+    """
     answers = [
         CountedAnswer(signed, content, verdict, signed.envelope.day)
         for signed, content in opened
@@ -369,7 +386,10 @@ def _answer_to(digest: Digest, opened: Sequence[EntryContent], *, before: int | 
 
 
 def _is_something_lost_since(answer: SignedEntry, opened: Sequence[EntryContent]) -> bool:
-    """Return True if a message that the answer had not seen was deleted or cannot be decrypted."""
+    """Return True if a message was lost that the writer of the answer had not seen.
+
+    A message is lost if it was deleted or cannot be decrypted.
+    """
     known = {answer.envelope.strand: answer.envelope.number}
     for signed, _ in opened:
         if signed.digest in answer.envelope.seen:

@@ -1,8 +1,8 @@
 """Trusted state: heads and serials that a workstation remembers, to detect a roll-back of the store.
 
-See docs/protocol.md, "Anchors", which is the protocol's word. The state is encrypted on the workstation's
-own disk. The workstation cannot notice when its own disk is restored to an older copy of this file. The
-source still can.
+See docs/protocol.md, "Anchors", which is the protocol's word for the trusted state. The state is encrypted on
+the workstation's own disk. The workstation cannot notice when its own disk is restored to an older copy of
+the state. The source still can notice this.
 """
 
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ class TrustedState:
     mailboxes: Mapping[Address, Heads] = field(default_factory=dict)
     ended: frozenset[Address] = frozenset()
     removed: Mapping[Address, frozenset[Digest]] = field(default_factory=dict)
-    answered: frozenset[Address] = frozenset()  # the source waits for no answer, up to these heads
+    answered: frozenset[Address] = frozenset()  # mailboxes whose source does not wait, up to the heads
     records: Mapping[RecordName, int] = field(default_factory=dict)  # newest revision seen
 
     def advance(
@@ -44,11 +44,12 @@ class TrustedState:
         *,
         is_answered: bool = False,
     ) -> Self:
-        """Remember newer heads of one mailbox, and its tombstones, after `check_chain` found no fault.
+        """Remember newer heads and tombstones of one mailbox, after `check_chain` found no fault.
 
-        A removal is beside the chain, so heads do not show that a removal was undone. `removed` shows that:
-        it has the digests of the removed entries. Heads also do not show whether the source still waits,
-        because the newest entry may be a mark. `is_answered` says so, for these heads.
+        Heads do not show that a removal was undone, because a removal is beside the chain. So `removed` has
+        the digests of the removed entries. Heads also do not show whether the source still waits, because the
+        newest entry may be a mark. `is_answered` is True if the source waits for no answer to the entries up
+        to these heads.
 
         Raises:
             ForgedError: the head of a strand would go back or change, or the mailbox has ended.
@@ -71,9 +72,9 @@ class TrustedState:
         )
 
     def end(self, address: Address) -> Self:
-        """Remember that the source ended a mailbox, and forget its heads and tombstones.
+        """Remember that the source ended a mailbox, and forget the heads and tombstones of the mailbox.
 
-        The desk's own records about the mailbox stay until the desk drops them (`purged`).
+        The revisions of the desk's own records about the mailbox stay until the desk drops them (`purged`).
         """
         left = {other: heads for other, heads in self.mailboxes.items() if other != address}
         removed = {other: digests for other, digests in self.removed.items() if other != address}
@@ -86,7 +87,7 @@ class TrustedState:
         )
 
     def purged(self, address: Address) -> Self:
-        """Remember that a mailbox and the desk's own records about it are gone.
+        """Remember that a mailbox is gone, and forget the revisions of the desk's own records about it.
 
         Either the desk ordered the deletion, or the source ended the mailbox and the desk dropped its
         records.
@@ -98,29 +99,33 @@ class TrustedState:
         """Remember the newest revision of one of the desk's records.
 
         Raises:
-            ForgedError: an older revision. Someone restored a record that the desk has replaced.
+            ForgedError: the revision is older than the remembered one. Someone restored a record that the
+                desk has replaced.
         """
         if revision < self.records.get((kind, name), 0):
             raise ForgedError
         return replace(self, records=MappingProxyType({**self.records, (kind, name): revision}))
 
     def forget_record(self, kind: RecordKind, name: bytes) -> Self:
-        """Forget a record that the desk dropped. The next record with its name begins at revision 1."""
+        """Forget the revision of a record that the desk dropped.
+
+        The next record with this name begins at revision 1 again.
+        """
         left = {known: revision for known, revision in self.records.items() if known != (kind, name)}
         return replace(self, records=MappingProxyType(left))
 
     def saw_letterhead(self, serial: int) -> Self:
-        """Remember the newest serial of a letterhead.
+        """Remember the newest serial of the letterhead.
 
         Raises:
-            ForgedError: an older serial.
+            ForgedError: the serial is older than the remembered one.
         """
         if serial < self.letterhead_serial:
             raise ForgedError
         return replace(self, letterhead_serial=serial)
 
     def to_bytes(self) -> bytes:
-        """Write the state as JSON, with addresses and strands in ascending order."""
+        """Write the trusted state as JSON, with addresses and strands in ascending order."""
         mailboxes = tuple(
             (address, tuple((strand, *head) for strand, head in sorted(heads.items())))
             for address, heads in sorted(self.mailboxes.items())
@@ -137,10 +142,10 @@ class TrustedState:
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> Self:
-        """Read exactly what `to_bytes` writes.
+        """Parse a trusted state. Only the exact bytes that `to_bytes` writes are accepted.
 
         Raises:
-            MalformedError: anything else.
+            MalformedError: `to_bytes` never writes these bytes.
         """
         wire = decode_json(raw, _Wire)
         mailboxes = {
@@ -168,14 +173,14 @@ class TrustedState:
 
 
 def seal_trusted_state(trusted_state: TrustedState, keyring: Keyring) -> bytes:
-    """Sign the state as this workstation, and encrypt it as an age file for this workstation only."""
+    """Sign the trusted state as this workstation, and encrypt it as an age file for this workstation only."""
     signed = signed_lines.write_signed_lines(_VERSION, trusted_state.to_bytes(), keyring.strand.seed)
     sealed = age.encrypt(signed, [keyring.trusted_state_identity.recipient])
     return sealed.header + sealed.payload
 
 
 def open_trusted_state(raw: bytes, keyring: Keyring) -> TrustedState:
-    """Decrypt and verify the state of this workstation.
+    """Decrypt and verify the trusted state that this workstation saved.
 
     Raises:
         UnreadableError: the file is damaged, or this workstation did not write it.
@@ -208,6 +213,6 @@ class _Wire(StrictStruct, frozen=True):
     ended: tuple[_AddressWire, ...]
     removed: tuple[tuple[_AddressWire, tuple[_DigestWire, ...]], ...]
     answered: tuple[_AddressWire, ...] | UnsetType = (
-        UNSET  # left out if empty, so that older files stay valid
+        UNSET  # not written if empty, so that older files stay valid
     )
     records: tuple[_RecordWire, ...] | UnsetType = UNSET

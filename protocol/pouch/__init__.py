@@ -1,4 +1,4 @@
-"""Pouches (sync bundles), and the files with which a server and a workstation are introduced.
+"""Pouches (sync bundles), and the files that introduce a server and a workstation to each other.
 
 Imports only from `crypto` and the rest of `protocol`.
 

@@ -1,7 +1,7 @@
 """Card file and pairing file, which introduce a server and a workstation to each other.
 
-See docs/protocol.md, "Pouch". A person carries them, and both are public. The card file goes to the
-workstation, and the pairing file goes back.
+See docs/protocol.md, "Pouch". A person carries the files, and both are public. The server's card file goes to
+the workstation, and then the workstation's pairing file goes to the server.
 """
 
 import hashlib
@@ -26,11 +26,11 @@ _ONION_CHARS: Final = 52
 
 
 class Pairing(StrictStruct, frozen=True):
-    """A workstation's introduction to a server.
+    """Contents of a pairing file, which introduces a workstation to a server.
 
-    `strand` is the workstation's strand, and `letterhead` the letterhead that certifies it. `base` is the
-    SHA-256 of the letterhead from which that one was made, or empty. `onion_client` is the workstation's
-    key for the onion service in Tor's form, or empty.
+    `strand` is the workstation's strand, and `letterhead` the letterhead that certifies the strand. `base` is
+    the SHA-256 of the previous letterhead, from which `letterhead` was made, or empty. `onion_client` is the
+    workstation's key for the onion service in Tor's form, or empty.
     """
 
     strand: Annotated[bytes, Meta(min_length=STRAND_ID_BYTES, max_length=STRAND_ID_BYTES)]
@@ -40,18 +40,19 @@ class Pairing(StrictStruct, frozen=True):
     onion_client: Annotated[str, Meta(pattern="^([A-Z2-7]{52})?$", max_length=_ONION_CHARS)]
 
     def to_bytes(self, seed: bytes) -> bytes:
-        """Write the file, signed with the strand's Ed25519 seed (32 bytes)."""
+        """Return the pairing file, signed with the strand's Ed25519 seed (32 bytes)."""
         return signed_lines.write_signed_lines(_VERSION, encode_json(self), seed)
 
 
 def read_pairing(raw: bytes, fingerprint: str) -> tuple[Pairing, Letterhead]:
-    """Check a pairing file of the desk with this fingerprint, and return the pairing and its letterhead.
+    """Check a pairing file, and return the pairing and its letterhead.
 
-    The server itself checks that the letterhead is the newest and that the strand is still in use.
+    `fingerprint` is that of the desk. The caller must still check that the letterhead is the newest, and that
+    the strand is still in use.
 
     Raises:
         MalformedError: the bytes are not a pairing file.
-        LetterheadRefusedError: the letterhead in it must not be used.
+        LetterheadRefusedError: the letterhead in the pairing file must not be used.
         ForgedError: the letterhead does not name the strand, or the strand did not sign this file.
     """
     body, signature = signed_lines.read_signed_lines(_VERSION, raw)
@@ -68,13 +69,16 @@ def read_pairing(raw: bytes, fingerprint: str) -> tuple[Pairing, Letterhead]:
 
 @dataclass(frozen=True, slots=True)
 class CardFile:
-    """A server's card, with body and signature of its newest letterhead, if the server has one."""
+    """Contents of a card file: a server's card, and the server's newest letterhead if there is one.
+
+    `letterhead` has the body and the signature of the letterhead, or is None.
+    """
 
     card: ServerCard
     letterhead: tuple[bytes, bytes] | None
 
     def to_bytes(self) -> bytes:
-        """Write the file, in one line or two."""
+        """Return the card file: one line for the card, and one more if the server has a letterhead."""
         lines = [str(self.card)]
         if self.letterhead is not None:
             lines.append(" ".join((_LETTERHEAD, *map(to_base64, self.letterhead))))
@@ -82,10 +86,10 @@ class CardFile:
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> "CardFile":
-        """Read what `to_bytes` writes, with white space around it. The letterhead is not verified here.
+        """Parse a card file, with or without white space around it. The letterhead is not verified here.
 
         Raises:
-            MalformedError: anything else.
+            MalformedError: the bytes are not a card file that `to_bytes` writes.
         """
         try:
             lines = raw.decode("ascii").split("\n")
@@ -105,5 +109,5 @@ class CardFile:
 
 
 def letterhead_digest(letterhead_body: bytes) -> bytes:
-    """Return the digest by which a pairing names the letterhead it was made from."""
+    """Return the digest of a letterhead, by which a pairing file names the previous letterhead."""
     return hashlib.sha256(letterhead_body).digest()

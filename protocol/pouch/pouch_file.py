@@ -1,7 +1,7 @@
 """Pouch file: a sync bundle as one encrypted, signed file (docs/protocol.md, "Pouch").
 
-A pouch has the items of one store that another store does not have yet. It is written while its items
-arrive, and read in pieces, so memory does not grow with its size.
+A pouch has the items of one store that another store does not have yet. A pouch is written while its items
+arrive, and read in pieces, so memory does not grow with the size of the pouch.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ from protocol.identifiers import ATTACHMENT_ID_BYTES, STRAND_ID_BYTES, StrandId
 from protocol.pouch.pouch_items import CHUNK_BYTES, ITEM_BYTES, Item, item_from_bytes, item_to_bytes
 from protocol.strand import SIGNATURE_BYTES, check_signature
 
-SERVER: Final = StrandId(b"")  # the server as sender or receiver, which has no strand
+SERVER: Final = StrandId(b"")  # means the server as sender or receiver; a server has no strand
 FLOOR_BYTES: Final = 2048
 HEAD_BYTES: Final = 64 * 1024
 PARTIALS: Final = 1000
@@ -37,7 +37,7 @@ _END: Final = b"steunpunt/v1/pouch-end"
 _CARD: Final = "steunpunt-card/1"
 _LENGTH_BYTES: Final = 4
 _LARGEST: Final = 2**63 - 1
-WHOLE: Final = _LARGEST  # instead of a number of chunks: the file is not needed any more
+WHOLE: Final = _LARGEST  # used instead of a number of chunks if the file is not needed any more
 _SERIALS_A_HALF_HOUR: Final = 65_536
 
 _Name = Annotated[bytes, Meta(max_length=STRAND_ID_BYTES)]
@@ -63,11 +63,12 @@ class PouchHead(CanonicalStruct, frozen=True, kw_only=True):
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> Self:
-        """Read exactly what `to_bytes` writes.
+        """Parse the head of a pouch. Only the exact bytes that `to_bytes` writes are accepted.
 
         Raises:
-            MalformedError: anything else, or not between the server and one workstation. Also if `after` or
-                `sent` is not before the serial: then the receiver would wait forever for a missing pouch.
+            MalformedError: `to_bytes` never writes these bytes, or the pouch is not between the server and
+                one workstation. Also if `after` or `sent` is not before the serial: then the receiver would
+                wait forever for a missing pouch.
         """
         head = super().from_bytes(raw)
         sides = sorted((len(head.sender), len(head.receiver)))
@@ -77,17 +78,21 @@ class PouchHead(CanonicalStruct, frozen=True, kw_only=True):
 
 
 def lowest_serial(half_hour: int) -> int:
-    """Return the lowest serial of pouches made in a half hour. Half hours are counted from 1970 in UTC.
+    """Return the lowest serial of the pouches of one half hour. Half hours are counted from 1970 in UTC.
 
-    With a plain counter, a sender whose store was restored to an earlier day would use a serial again. The
-    receiver would then believe that it already has the items of that pouch.
+    Serials depend on the time, and are not a plain counter. With a plain counter, a sender whose store was
+    restored to an earlier day would use a serial again. The receiver would then believe that it already has
+    the items of that pouch.
     """
     return half_hour * _SERIALS_A_HALF_HOUR
 
 
 @dataclass(frozen=True, slots=True)
 class ServerCard:
-    """Public keys of a server: one verifies its pouches, the other encrypts pouches to it."""
+    """Public keys of a server. One key verifies the server's pouches.
+
+    Pouches are encrypted to the other key.
+    """
 
     verify_key: bytes
     recipient: age.PQRecipient
@@ -97,10 +102,12 @@ class ServerCard:
 
     @classmethod
     def from_text(cls, text: str) -> Self:
-        """Read what `str` returns. White space around it is allowed, because people copy it.
+        """Parse the text form of a card, which `str` returns. White space around the text is allowed.
+
+        People copy this text, and copying often adds white space.
 
         Raises:
-            MalformedError: anything else.
+            MalformedError: the text is not a card.
         """
         match text.strip().split(" "):
             case [version, verify_key, recipient] if version == _CARD:
@@ -114,17 +121,17 @@ class ServerCard:
 
 @dataclass(frozen=True, slots=True)
 class ServerKey:
-    """Secret half of a card, 64 bytes. It decrypts and signs pouches, and nothing in the store."""
+    """Secret keys of a server, 64 bytes. They decrypt and sign pouches, and decrypt nothing in the store."""
 
     seed: bytes = field(repr=False)  # Ed25519, 32 bytes
     identity: age.PQIdentity = field(repr=False)
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> Self:
-        """Read two seeds of 32 bytes: of the signing key and of the identity.
+        """Parse two seeds of 32 bytes: first that of the signing key, then that of the identity.
 
         Raises:
-            MalformedError: another length.
+            MalformedError: there are not exactly 64 bytes.
         """
         if len(raw) != 2 * SEED_BYTES:
             raise MalformedError
@@ -132,15 +139,15 @@ class ServerKey:
 
     @property
     def card(self) -> ServerCard:
-        """Return the public half."""
+        """Return the card with the public keys of this server."""
         return ServerCard(bytes(SigningKey(self.seed).verify_key), self.identity.recipient)
 
 
 class PouchWriter:
     """Writer of a pouch whose items arrive one by one (push).
 
-    The file is `header`, and then the bytes that `add` and `finish` return, in order. `size` is the number
-    of bytes of plaintext so far.
+    The pouch file consists of `header`, and then the bytes that `add` and `finish` return, in order. `size`
+    is the number of bytes of plaintext so far.
     """
 
     __slots__ = ("_digest", "_seed", "_writer", "header", "size")
@@ -148,7 +155,7 @@ class PouchWriter:
     size: int
 
     def __init__(self, head: PouchHead, recipient: age.PQRecipient, seed: bytes) -> None:
-        """Begin a pouch to `recipient`. `seed` is the sender's Ed25519 seed, 32 bytes.
+        """Begin a pouch that only `recipient` can decrypt. `seed` is the sender's Ed25519 seed, 32 bytes.
 
         Raises:
             MalformedError: `PouchHead.from_bytes` would refuse the head.
@@ -165,7 +172,7 @@ class PouchWriter:
         return "PouchWriter()"
 
     def add(self, item: Item) -> bytes:
-        """Add an item. Return the encrypted bytes that are ready, maybe b"".
+        """Add an item to the pouch. Return the encrypted bytes that are ready, maybe b"".
 
         Raises:
             MalformedError: a reader would refuse the item. The item was not added.
@@ -173,7 +180,10 @@ class PouchWriter:
         return self._write(frame(item_to_bytes(item)))
 
     def finish(self) -> Iterator[bytes]:
-        """Sign, pad, and yield the rest in pieces of at most 1 MiB. Call this once, as the last method."""
+        """Sign and pad the pouch, and yield its last bytes in pieces of at most 1 MiB.
+
+        Call this once, as the last method.
+        """
         end = self._write(frame(b""))
         signature = SigningKey(self._seed).sign(frame(_END, self._digest.digest())).signature
         yield end + self._write(frame(signature))
@@ -191,15 +201,19 @@ class PouchWriter:
 
 
 class PouchReader:
-    """Reader of a pouch (pull). Callers must not act on an item before `items` ends without an error."""
+    """Reader of a pouch that arrives in pieces (pull).
+
+    A caller must not act on an item before `items` ends without an error.
+    """
 
     __slots__ = ("_plaintext", "head")
     head: Final[PouchHead]
 
     def __init__(self, pieces: Iterable[bytes], identities: Iterable[age.PQIdentity]) -> None:
-        """Decrypt a pouch that arrives in pieces of any size, and read its head.
+        """Decrypt the beginning of a pouch that arrives in pieces of any size, and read its head.
 
-        The head is not authentic yet. Everyone who knows the recipient can make a head, or cause NEWER.
+        The head is not authentic yet. Anyone who knows the recipient can make a false head, or cause the
+        refusal NEWER.
 
         Raises:
             PouchRefusedError: UNREADABLE, NEWER or MALFORMED.
@@ -228,7 +242,10 @@ class PouchReader:
         return "PouchReader()"
 
     def items(self, verify_key: bytes) -> Iterator[Item]:
-        """Yield the items. At the end, check that `verify_key` signed them all and that nothing follows.
+        """Yield the items of the pouch.
+
+        At the end, check the signature over all items, and that nothing follows. `verify_key` is the sender's
+        public key.
 
         Raises:
             PouchRefusedError: UNREADABLE, MALFORMED or FORGED. The caller must then drop all items.
@@ -255,7 +272,10 @@ def _padded(length: int) -> int:
 
 
 class _Plaintext:
-    """Decrypted bytes, read in the lengths that the format names, with the digest of all bytes read."""
+    """Decrypted bytes of a pouch, which are read in the lengths that the pouch format names.
+
+    The object also computes a digest of all bytes read so far.
+    """
 
     __slots__ = ("_digest", "_held", "_pieces", "_taken")
 
@@ -289,7 +309,13 @@ class _Plaintext:
         return self.take(length)
 
     def require_padding(self) -> None:
-        """Check that only the padding of a writer follows. Any other byte would be unsigned."""
+        """Check that only the padding of a writer follows.
+
+        Other bytes are refused, because they are not signed.
+
+        Raises:
+            MalformedError: other bytes follow, or more padding than a writer adds.
+        """
         left = _padded(self._taken) - self._taken
         for piece in itertools.chain([bytes(self._held)], self._pieces):
             left -= len(piece)

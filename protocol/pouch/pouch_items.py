@@ -1,6 +1,6 @@
-"""Items of a pouch: one class for each kind of thing that a sync exchanges (docs/protocol.md, "Pouch").
+"""Items of a pouch: one class for each kind of item that a sync exchanges (docs/protocol.md, "Pouch").
 
-This module checks only their form. `sync` verifies each item before it applies the item.
+This module checks only the form of the items. `sync` verifies each item before applying the item.
 """
 
 from datetime import date
@@ -18,7 +18,7 @@ from protocol.strand import SIGNATURE_BYTES
 
 ITEM_BYTES: Final = 16 * 1024 * 1024
 CHUNK_BYTES: Final = 1024 * 1024
-_NAME_BYTES: Final = 64  # of a record; only the desk knows the kinds of records
+_NAME_BYTES: Final = 64  # of a record's name or kind; the server does not know the kinds
 _LARGEST: Final = 2**63 - 1
 TALLIES: Final = 64  # a mailbox leaves 8; without a limit, reading 16 MiB of them would take 200 MiB
 
@@ -36,14 +36,20 @@ _Tallies = Annotated[tuple[_Sealed, ...], Meta(max_length=TALLIES)]
 
 
 class _Item(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """Base class of all items. `repr` shows no field, because fields are encrypted or signed, and long."""
+    """Base class of all items.
+
+    `repr` shows no field, because the fields are encrypted or signed, and long.
+    """
 
     def __repr__(self) -> str:
         return type(self).__name__
 
 
 class LetterheadItem(_Item, frozen=True, tag="letterhead"):
-    """A letterhead of the desk with its signature. `base` is the serial of the one it was made from."""
+    """A letterhead of the desk with its signature.
+
+    `base` is the serial of the letterhead it was made from.
+    """
 
     base: _Count
     serial: _Count
@@ -52,7 +58,7 @@ class LetterheadItem(_Item, frozen=True, tag="letterhead"):
 
 
 class MailboxItem(_Item, frozen=True, tag="mailbox"):
-    """A mailbox's public keys, before the first of its entries."""
+    """A mailbox's public keys. This item comes before the mailbox's entries."""
 
     address: _Address
     recipient: _Recipient
@@ -61,7 +67,7 @@ class MailboxItem(_Item, frozen=True, tag="mailbox"):
 
 
 class FileItem(_Item, frozen=True, tag="file"):
-    """The start of an attachment. Its chunks follow."""
+    """The start of an attachment. The items with its chunks follow."""
 
     address: _Address
     entry_id: _EntryId
@@ -70,7 +76,7 @@ class FileItem(_Item, frozen=True, tag="file"):
 
 
 class ChunkItem(_Item, frozen=True, tag="chunk"):
-    """The next chunk of an attachment's payload, as the store has it."""
+    """The next chunk of an attachment's encrypted payload, in the form in which the store has the chunk."""
 
     attachment_id: _AttachmentId
     number: _Count
@@ -79,7 +85,10 @@ class ChunkItem(_Item, frozen=True, tag="chunk"):
 
 
 class EntryItem(_Item, frozen=True, tag="entry"):
-    """An entry. With a `removal`, its header and payload are empty."""
+    """An entry of a mailbox.
+
+    If `removal` is set, the entry was removed, and its header and payload are empty.
+    """
 
     envelope: bytes
     signature: _Signature
@@ -91,7 +100,7 @@ class EntryItem(_Item, frozen=True, tag="entry"):
 
 
 class EndedItem(_Item, frozen=True, tag="ended"):
-    """Signed statement that a mailbox has ended, with the keys of the mailbox."""
+    """Signed statement that a mailbox has ended, with the public keys of the mailbox."""
 
     address: _Address
     recipient: _Recipient
@@ -101,14 +110,14 @@ class EndedItem(_Item, frozen=True, tag="ended"):
 
 
 class CountedItem(_Item, frozen=True, tag="counted"):
-    """Notice that the desk has seen the end of a mailbox, with its tallies for the ledger."""
+    """Notice that the desk knows of the end of a mailbox, with the mailbox's tallies for the ledger."""
 
     address: _Address
     tallies: _Tallies
 
 
 class OrderItem(_Item, frozen=True, tag="order"):
-    """Deletion order of a mailbox. An empty statement means that the mailbox has no order any more."""
+    """Deletion order of a mailbox. If the statement is empty, the mailbox has no deletion order any more."""
 
     address: _Address
     statement: bytes
@@ -117,7 +126,10 @@ class OrderItem(_Item, frozen=True, tag="order"):
 
 
 class RecordItem(_Item, frozen=True, tag="record"):
-    """Newest revision of a record, made from revision `base`. Revision 0 means that it was dropped."""
+    """Newest revision of a record, made from revision `base`.
+
+    Revision 0 means that the record was dropped.
+    """
 
     kind: Annotated[str, Meta(min_length=1, max_length=40)]
     name: _Name
@@ -127,20 +139,20 @@ class RecordItem(_Item, frozen=True, tag="record"):
 
 
 class TallyItem(_Item, frozen=True, tag="tally"):
-    """One line of the ledger."""
+    """One encrypted tally of the ledger."""
 
     sealed: _Sealed
 
 
 class PublicFileItem(_Item, frozen=True, tag="public_file"):
-    """A file that everyone may read."""
+    """A public file, such as a yearly report."""
 
     name: Annotated[str, Meta(min_length=1, max_length=200)]
     body: bytes
 
 
 class DamagedItem(_Item, frozen=True, tag="damaged"):
-    """Notice that an entry in the sender's store failed its check, and was left out."""
+    """Notice that an entry in the sender's store failed its check, and is not in this pouch."""
 
     address: _Address
     entry_id: _EntryId
@@ -163,24 +175,24 @@ Item = (
 
 
 def item_to_bytes(item: Item) -> bytes:
-    """Write an item as MessagePack.
+    """Write an item of a pouch as MessagePack.
 
     Raises:
-        MalformedError: `item_from_bytes` would refuse it: a field is over its limit.
+        MalformedError: a field is over its limit, so that `item_from_bytes` would refuse the item.
     """
     try:
         raw = msgspec.msgpack.encode(item)
-    except (OverflowError, UnicodeEncodeError) as why:  # a number over 64 bits, half a surrogate pair
+    except (OverflowError, UnicodeEncodeError) as why:  # a number over 64 bits, or half a surrogate pair
         raise MalformedError from why
     _decoded(raw)
     return raw
 
 
 def item_from_bytes(raw: bytes) -> Item:
-    """Read exactly what `item_to_bytes` writes.
+    """Parse an item of a pouch. Only the exact MessagePack bytes that `item_to_bytes` writes are accepted.
 
     Raises:
-        MalformedError: anything else.
+        MalformedError: `item_to_bytes` never writes these bytes.
     """
     item = _decoded(raw)
     if msgspec.msgpack.encode(item) != raw:

@@ -1,10 +1,10 @@
-"""Deletion orders: the desk's signed instruction to delete a mailbox.
+"""Deletion orders: the desk's signed instructions to delete a mailbox.
 
 See docs/protocol.md, "Retention and orders".
 
-The server deletes a mailbox only by such an order or by its source. So someone who runs the server cannot
-make the software delete a mailbox, and the retention that the desk promised does not depend on the server's
-settings.
+The server deletes a mailbox only if the desk ordered this, or if its source ended the mailbox. So someone who
+runs the server cannot make the software delete a mailbox. The retention period that the desk promised does
+not depend on the server's settings.
 """
 
 import hashlib
@@ -22,16 +22,16 @@ from protocol.statements.heads import Heads, heads_from_bytes, heads_to_bytes
 from protocol.strand import DeskWriter, StrandKey, check_signature, strand_verify_key
 
 LABEL: Final = b"steunpunt/v1/order"
-_FIELDS: Final = 7  # before the signature
+_FIELDS: Final = 7  # number of fields before the signature
 _NO_HEAD: Final = (0, NO_DIGEST)
 
 
 @dataclass(frozen=True, slots=True)
 class DeletionOrder:
-    """A verified order: the mailbox and its heads, the day from which to delete it, and the tallies to count.
+    """A verified order: the mailbox and its heads, the first day on which to delete it, and its tallies.
 
     `tallies_sha256` has the SHA-256 of every encrypted tally, ascending. `strand` is the workstation that
-    signed on `day`.
+    signed the order on `day`.
     """
 
     address: Address
@@ -45,12 +45,13 @@ class DeletionOrder:
 def sign_order(  # noqa: PLR0913  # each is a field of the statement
     address: Address, heads: Heads, *, due: date, tallies: Sequence[bytes], by: DeskWriter, day: date
 ) -> bytes:
-    """Sign the order to delete a mailbox from `due` on, and to add its encrypted tallies to the ledger.
+    """Sign an order to delete a mailbox from the day `due` on, and to add its tallies to the ledger.
 
-    `heads` are those of all strands, from `check_chain`. `day` is the day of signing.
+    `heads` are the heads of all strands of the mailbox, from `check_chain`. `tallies` are encrypted. `day` is
+    the day of signing.
 
     Raises:
-        MalformedError: `due` is before `day`, or a tally is there twice.
+        MalformedError: `due` is before `day`, or `tallies` contains one tally twice.
     """
     digests = sorted(hashlib.sha256(tally).digest() for tally in tallies)
     if due < day or len(set(digests)) != len(digests):
@@ -68,7 +69,9 @@ def sign_order(  # noqa: PLR0913  # each is a field of the statement
 
 
 def verify_order(raw: bytes, *, strands: Mapping[StrandId, StrandKey]) -> DeletionOrder:
-    """Check the signature of an order and return the order. The caller compares its address and tallies.
+    """Check the signature of a deletion order, and return the order.
+
+    The caller must compare the address and the tallies in the order with those of the mailbox.
 
     Raises:
         ForgedError: no workstation of the letterhead signed the order, or the workstation was not in use on
@@ -81,7 +84,7 @@ def verify_order(raw: bytes, *, strands: Mapping[StrandId, StrandKey]) -> Deleti
     _, address, heads, due, digests, strand, day, signature = fields
     if (
         len(address) != ADDRESS_BYTES
-        or len(strand) != STRAND_ID_BYTES  # not the source's: a source ends the mailbox and orders nothing
+        or len(strand) != STRAND_ID_BYTES  # refuse the source's empty strand: only the desk signs orders
         or len(digests) % DIGEST_BYTES
     ):
         raise MalformedError
@@ -102,13 +105,13 @@ def verify_order(raw: bytes, *, strands: Mapping[StrandId, StrandKey]) -> Deleti
 
 
 def is_order_void(ordered: DeletionOrder, entries: Iterable[SignedEntry]) -> bool:
-    """Return True if an order is void, because the mailbox has changed since.
+    """Return True if an order is void, because the mailbox has changed since the order was signed.
 
-    Every later message voids an order. After a message of the source, the source is still there. A message
-    of the desk means that the desk reopened the mailbox; otherwise someone who can write to the store could
-    restore the old order. Marks (read receipts) void nothing. An order is also void if an entry is missing
-    that the desk had seen, because the desk must look at such a mailbox. `entries` are all entries of the
-    mailbox, tombstones included.
+    Every later message voids the order. A later message of the source shows that the source still uses the
+    mailbox. A later message of the desk means that the desk reopened the mailbox. Without this rule, someone
+    who can write to the store could restore the old order. Marks (read receipts) void nothing. An order is
+    also void if an entry is missing that the desk had seen, because the desk must look at such a mailbox.
+    `entries` are all entries of the mailbox, tombstones included.
     """
     known = tuple(entries)
     present = {entry.digest for entry in known}

@@ -1,4 +1,4 @@
-"""Heads: number and digest of the newest entry of every strand, as signed statements write them.
+"""Heads: number and digest of the newest entry of every strand, in the form used in signed statements.
 
 See docs/protocol.md, "Removals and endings".
 """
@@ -13,12 +13,12 @@ from protocol.identifiers import DIGEST_BYTES, SOURCE_STRAND, STRAND_ID_BYTES, D
 _NUMBER_BYTES: Final = 8
 _FIELDS: Final = 3
 
-Head = tuple[int, Digest]  # number and digest
+Head = tuple[int, Digest]  # number and digest of the newest entry of a strand
 Heads = Mapping[StrandId, Head]
 
 
 def heads_to_bytes(heads: Heads) -> bytes:
-    """Write heads as a frame with one frame for each strand, in ascending order of strands."""
+    """Write heads as bytes: one frame that contains a frame for each strand, sorted by strand."""
     return frame(
         *(
             frame(strand, number.to_bytes(_NUMBER_BYTES), digest)
@@ -28,10 +28,10 @@ def heads_to_bytes(heads: Heads) -> bytes:
 
 
 def heads_from_bytes(raw: bytes) -> Heads:
-    """Read exactly what `heads_to_bytes` writes. Each set of heads has one spelling.
+    """Parse heads from bytes. Only the exact bytes that `heads_to_bytes` writes are accepted.
 
     Raises:
-        MalformedError: anything else.
+        MalformedError: `heads_to_bytes` never writes these bytes.
     """
     heads: dict[StrandId, Head] = {}
     for head in unframe(raw):

@@ -17,13 +17,16 @@ from protocol.statements.heads import Heads, heads_from_bytes, heads_to_bytes
 from protocol.strand import EntryWriter, StrandKey, check_signature, strand_verify_key
 
 _REMOVAL: Final = b"steunpunt/v1/removal"
-_REMOVAL_FIELDS: Final = 6  # before the signature
+_REMOVAL_FIELDS: Final = 6  # number of fields before the signature
 _ENDED: Final = b"steunpunt/v1/ended"
 _ENDED_FIELDS: Final = 4
 
 
 def sign_removal(entry_digest: Digest, *, address: Address, by: EntryWriter, day: date) -> bytes:
-    """Sign that an entry was removed on a day, by its author or by the source of the mailbox."""
+    """Sign a statement that an entry was removed on a day.
+
+    The signer is its author or the mailbox's source.
+    """
     statement = frame(_REMOVAL, address, entry_digest, bytes((by.author,)), by.strand, day_to_bytes(day))
     return statement + frame(by.sign(statement))
 
@@ -36,13 +39,13 @@ def verify_removal(
     mailbox_verify_key: bytes | None,
     strands: Mapping[StrandId, StrandKey],
 ) -> date:
-    """Check the signed removal of an entry, and return its day.
+    """Check the signed statement that an entry was removed, and return the day of the removal.
 
-    Without a signature, a server could drop an entry and pretend that it was removed. The digest prevents
-    that the removal of one entry is used for another.
+    Without a signature, a server could drop an entry and pretend that the entry was removed. The digest
+    prevents the use of one entry's removal for another entry.
 
     Raises:
-        ForgedError: signed by someone who may not remove the entry, or for another entry or mailbox.
+        ForgedError: the signer may not remove the entry, or the statement is for another entry or mailbox.
         MalformedError: the bytes are not a removal.
     """
     fields = unframe(raw)
@@ -62,7 +65,7 @@ def verify_removal(
 
 @dataclass(frozen=True, slots=True)
 class MailboxEnding:
-    """Ending of a mailbox by its source: the heads of all strands, and the day."""
+    """Statement of a source that the mailbox is ended: the heads of all strands, and the day."""
 
     address: Address
     heads: Heads
@@ -70,19 +73,22 @@ class MailboxEnding:
 
 
 def sign_ending(address: Address, heads: Heads, *, day: date, by: EntryWriter) -> bytes:
-    """Sign, as the source, that the mailbox is ended. The statement is kept until the desk has seen it."""
+    """Sign, as the source, a statement that the mailbox is ended.
+
+    The statement is kept until the desk has seen it.
+    """
     statement = frame(_ENDED, address, heads_to_bytes(heads), day_to_bytes(day))
     return statement + frame(by.sign(statement))
 
 
 def verify_ending(raw: bytes, *, address: Address, recipient: bytes, verify_key: bytes) -> MailboxEnding:
-    """Check the source's signed statement that a mailbox is ended, and return it.
+    """Check the source's signed statement that a mailbox is ended, and return the statement.
 
-    Without a signature, a server could drop a whole mailbox and pretend that its source ended it. The heads
-    show the desk whether it had seen every entry.
+    Without a signature, a server could drop a whole mailbox and pretend that its source ended the mailbox.
+    The heads in the statement show the desk whether it had seen every entry.
 
     Raises:
-        ForgedError: not signed by the source of that mailbox.
+        ForgedError: the source of that mailbox did not sign the statement.
         MalformedError: the bytes are not an ending.
     """
     check_mailbox_keys(address, recipient, verify_key)
@@ -98,7 +104,10 @@ def verify_ending(raw: bytes, *, address: Address, recipient: bytes, verify_key:
 
 
 def is_ended_by_source(raw: bytes, *, address: Address, recipient: bytes, verify_key: bytes) -> bool:
-    """Return True if the source signed the statement about an ended mailbox. Otherwise it is an order."""
+    """Return True if the source signed the statement about an ended mailbox.
+
+    If the result is False, the statement is a deletion order of the desk.
+    """
     try:
         verify_ending(raw, address=address, recipient=recipient, verify_key=verify_key)
     except (ForgedError, MalformedError):
