@@ -5,13 +5,13 @@ Imports `sync`, `report`, `web`, `store`, `protocol`, `gpg`, `programs` and `cry
 
 - `config`: settings, read from the settings file by `deploy.settings.load_settings`
 - `desk/`: the unlocked desk in memory, automatic lock, verification
-- `errors`: refusals, each with the reason that a template's sentence belongs to
+- `errors`: refusals, each with a reason; the templates have one sentence for each reason
 - `files/`: metadata, presealed files, export packages
-- `forms`: fields of a form with files, checked for shape
+- `forms`: reads a form with text fields and files, and checks the form's shape
 - `inbox/`: facts about one mailbox: summary, deadlines, option lists
 - `locale_format`: numbers, sizes and days in the adviser's language
 - `public_holidays`: public holidays of the Netherlands
-- `requests/`: request context that several pages share
+- `requests/`: access check, form context and typed text of one request
 - `search/`: full-text search in memory
 - `services/`: the use cases, without Flask
 - `views/`: the pages, one blueprint per family
@@ -69,7 +69,7 @@ from web import headers
 from web.dates import utc_today
 from web.origin import is_our_host, is_our_request
 
-_SMALL_FORM_BYTES = 2 * 1024 * 1024  # the unlock form can carry a text; answers have a limit of their own
+_SMALL_FORM_BYTES = 2 * 1024 * 1024  # answer forms carry files and have a higher limit of their own
 _STORE_FAULTS: Mapping[type[StoreError], str] = {
     StoreMissingError: "store_missing",
     StoreBusyError: "store_busy",
@@ -88,10 +88,10 @@ def create_adviser_app(
     readers: Sequence[WorkerStarter] = (),
     today: Callable[[], date] = utc_today,
 ) -> Flask:
-    """Build the adviser's site around an open store. It starts locked.
+    """Build the adviser's site around an open store. The site is locked until the adviser unlocks it.
 
     `end_worker` ends the calling process after its last response: this is how keys leave memory. Each of
-    `readers` starts one search process, which reads a share of the store. Without any, there is no search.
+    `readers` starts one search process, which reads a share of the store. Without readers, search is off.
     """
     app = Flask(__name__)
     app.config.from_mapping(MAX_CONTENT_LENGTH=_SMALL_FORM_BYTES, MAX_FORM_MEMORY_SIZE=_SMALL_FORM_BYTES)
@@ -131,7 +131,7 @@ def create_adviser_app(
 
 
 def _refuse_other_origins() -> ResponseReturnValue | None:
-    """Refuse a request for another host name (DNS rebinding) and a form from another site."""
+    """Refuse a request for another host name (DNS rebinding) and a form sent by another site."""
     origin = current_app.extensions["config"].origin
     if not is_our_host(request.headers.get("Host"), origin):
         return render_template("refusal.html", what="host", text="", origin=origin), 421
@@ -141,7 +141,7 @@ def _refuse_other_origins() -> ResponseReturnValue | None:
 
 
 def _forbid_caching(response: Response) -> Response:
-    """Forbid browsers to cache any response. For static files, Flask would allow it."""
+    """Forbid browsers to cache a response. Flask itself would let browsers cache static files."""
     response.headers["Cache-Control"] = "no-store"
     return response
 
@@ -167,7 +167,7 @@ def _last_sync() -> LastSync | None:
     try:
         return last_sync(desk, current_app.extensions["today"]())
     except StoreError:
-        return None  # the page has its own message about the store
+        return None  # the page itself reports what is wrong with the store
 
 
 def _choice_name(list_name: str, key: str) -> str:

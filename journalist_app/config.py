@@ -16,8 +16,8 @@ _PORTS = range(1, 65536)
 _LISTS = ("themes", "routes", "regions", "outcomes")
 _POSITIVE = ("idle_minutes", "upload_bytes", "upload_files", "mailbox_bytes", "store_bytes", "sync_minutes")
 _NOT_NEGATIVE = ("reserve_bytes", "retention_spread_days")
-ONE_MACHINE: Final = ""  # both sites use one store, and nothing is synced
-BY_FILE: Final = "file"  # an air gap: someone carries pouches as files
+ONE_MACHINE: Final = ""  # value of `server`: the sources' site and this site use the same store
+BY_FILE: Final = "file"  # value of `server`: someone carries pouches over an air gap, as files
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +27,16 @@ class AdviserConfig:
     `bind` is an address of the loopback network and a port, such as "127.0.0.2:8081". The site has its own
     address because browsers send cookies to every port of a host. Sizes are in bytes. After `idle_minutes`
     without activity, the site locks itself. `themes`, `routes`, `regions` and `outcomes` have lines
-    "key: Nederlands / English"; the key is stored and counted. A version of the yearly report does not show a
-    count under its floor. `openpgp_home_path` is a folder on tmpfs.
+    "key: Nederlands / English"; the key is stored and counted. The public version of the yearly report hides
+    counts under `public_floor`. The version for the Secretary-General (SG) hides counts under `sg_floor`.
+    `openpgp_home_path` is a folder on tmpfs.
 
-    `server` says how to reach the store that sources write to: empty for this same store, "file" over an air
-    gap, otherwise "onion:…", "ssh:…" or "unix:…". `socks` is the loopback address and port of Tor.
+    `server` says how to reach the store that sources write to. The value is empty if that store is
+    `store_path`, "file" if someone carries pouches over an air gap, otherwise "onion:…", "ssh:…" or "unix:…".
+    `socks` is the loopback address and port of Tor.
 
     Raises:
-        AdviserConfigError: names every setting that cannot be used, in one message.
+        AdviserConfigError: some settings cannot be used. The message names each of them.
     """
 
     store_path: Path
@@ -90,16 +92,16 @@ class AdviserConfig:
 
     @property
     def floors(self) -> Floors:
-        """Return the thresholds of the yearly report."""
+        """Return the smallest counts that the two versions of the yearly report show."""
         return Floors(self.public_floor, self.sg_floor)
 
     def options(self, list_name: str) -> tuple[Option, ...]:
-        """Return the options of "themes", "routes", "regions" or "outcomes"."""
+        """Return the options of one list in the settings: "themes", "routes", "regions" or "outcomes"."""
         return read_options(getattr(self, list_name))
 
     @property
     def origin(self) -> str:
-        """Return the only web origin that this site answers to."""
+        """Return the web origin of this site. Requests for any other origin are refused."""
         return f"http://{self.bind}"
 
 
@@ -108,5 +110,5 @@ def _is_loopback(bind: str) -> bool:
     try:
         address = ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
     except ValueError:
-        return False  # a host name may point elsewhere tomorrow
+        return False  # a host name is refused: DNS could point it to another machine later
     return address.is_loopback and port.isascii() and port.isdigit() and int(port) in _PORTS

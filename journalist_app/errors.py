@@ -1,7 +1,7 @@
-"""Refusals of the adviser's site: exceptions whose reason is the key of a sentence in the templates.
+"""Exceptions of the adviser's site. Each has a `reason`: the key of the sentence that a template shows.
 
 A use case that can refuse for several reasons has one exception with an enum of reasons: a subclass of
-`UseCaseRefusedError`. An exception without an enum has its own class because callers act on it differently.
+`UseCaseRefusedError`. Every other exception here has a class of its own because callers catch it separately.
 """
 
 from enum import StrEnum
@@ -11,16 +11,16 @@ _Reason = TypeVar("_Reason", bound=StrEnum)
 
 
 class AdviserError(Exception):
-    """Base of every refusal in this package.
+    """Base class of every exception in this package.
 
-    `reason` is the key of its sentence in the templates.
+    `reason` is the key of the sentence that the templates show for this exception.
     """
 
     reason: str
 
 
 class UseCaseRefusedError(AdviserError, Generic[_Reason]):
-    """Refusal by one use case, for one of the reasons of its enum."""
+    """Base class of the exceptions of one use case. `reason` is a member of the use case's own enum."""
 
     def __init__(self, reason: _Reason) -> None:
         super().__init__(reason)
@@ -30,11 +30,11 @@ class UseCaseRefusedError(AdviserError, Generic[_Reason]):
 class UnlockRefusal(StrEnum):
     """Reasons why the desk was not unlocked. Sentences: `templates/unlock/show.html`."""
 
-    MISSING = "missing"  # no keyring at the place that the settings name
-    EXPOSED = "exposed"  # others can read the keyring, or it is not a plain file
+    MISSING = "missing"  # there is no keyring file at the path in the settings
+    EXPOSED = "exposed"  # other users can read the keyring, or it is not a plain file
     CLOSED = "closed"  # wrong passphrase or damaged keyring: no one can tell these apart
     OTHER_DESK = "other_desk"  # the keyring belongs to another desk than the pinned fingerprint
-    LETTERHEAD = "letterhead"  # missing, forged, or older than one seen before
+    LETTERHEAD = "letterhead"  # the letterhead is missing, forged, or older than one that was seen before
 
 
 class UnlockRefusedError(UseCaseRefusedError[UnlockRefusal]):
@@ -45,7 +45,7 @@ class UnsentRefusal(StrEnum):
     """Reasons why a form that was sent to the locked app was not kept."""
 
     FULL = "full"  # the text is too long, or too many forms are kept already
-    LETTERHEAD = "letterhead"  # missing or forged, so there is no key to encrypt to
+    LETTERHEAD = "letterhead"  # the letterhead is missing or forged, so there is no key to encrypt to
 
 
 class UnsentRefusedError(UseCaseRefusedError[UnsentRefusal]):
@@ -53,15 +53,15 @@ class UnsentRefusedError(UseCaseRefusedError[UnsentRefusal]):
 
 
 class SendRefusal(StrEnum):
-    """Reasons why nothing was sent to a mailbox. Sentences: `templates/thread/`."""
+    """Reasons why an answer, step, proposal or closing was not sent. Sentences: `templates/thread/`."""
 
     TEXT_MISSING = "text_missing"
     TEXT_TOO_LONG = "text_too_long"
     TOO_MANY_FILES = "too_many_files"
-    NO_ROOM = "no_room"  # the files do not fit in what the mailbox or the store may still hold
-    SOURCE_WROTE = "source_wrote"  # or deleted an entry; the adviser has not seen this yet
-    FORM_REUSED = "form_reused"  # the form was used before, for another text
-    STEP_MISSING = "step_missing"  # there is a sentence about a step, and no step was chosen
+    NO_ROOM = "no_room"  # the files are larger than the space that is left in the mailbox or the store
+    SOURCE_WROTE = "source_wrote"  # the source wrote or deleted an entry after the form was shown
+    FORM_REUSED = "form_reused"  # a different text was already sent with this form
+    STEP_MISSING = "step_missing"  # the adviser typed a sentence about a step, but chose no step
     STEP_TOO_LONG = "step_too_long"
     DAY_UNREADABLE = "day_unreadable"  # the day on which to expect the next step is not a date
     DAY_PAST = "day_past"
@@ -76,8 +76,8 @@ class FileRefusal(StrEnum):
     """Reasons why a file of a mailbox was not opened. Sentences: `templates/thread/_refused.html`."""
 
     MISSING = "file_missing"  # no verified entry of the mailbox has such an attachment
-    SEALED = "file_sealed"  # the source encrypted it before sending, and this desk cannot decrypt it
-    BROKEN = "file_broken"  # the stored file is not the one that was signed or shown to the source
+    SEALED = "file_sealed"  # encrypted by the source before sending; the desk cannot decrypt it
+    BROKEN = "file_broken"  # differs from the file that was signed or shown to the source
 
 
 class FileRefusedError(UseCaseRefusedError[FileRefusal]):
@@ -85,26 +85,26 @@ class FileRefusedError(UseCaseRefusedError[FileRefusal]):
 
 
 class PassOnRefusal(StrEnum):
-    """Reasons why nothing was proposed or passed on. Sentences: `templates/thread/_refused.html`."""
+    """Reasons why a text was not proposed or passed on. Sentences: `templates/thread/_refused.html`."""
 
-    NO_OPENPGP = "no_openpgp"  # no OpenPGP key in the keyring, or no gpg
-    RECIPIENT_KEY = "recipient_key"  # unknown, weak, or not made for encryption
+    NO_OPENPGP = "no_openpgp"  # the keyring has no OpenPGP key, or gpg is not installed or failed
+    RECIPIENT_KEY = "recipient_key"  # the recipient's key is unknown, weak, or not made for encryption
     RECIPIENT_EXPIRED = "recipient_expired"
     RECIPIENT_REVOKED = "recipient_revoked"
     RECIPIENT_OTHER_KEY = "recipient_other_key"  # the key file has several keys, or not the pinned one
-    RECIPIENT_MISSING = "recipient_missing"  # no recipient was chosen, or not a pinned one
-    RECIPIENT_CHANGED = "recipient_changed"  # the settings have another key than the source was shown
-    PREPARATION_GONE = "preparation_gone"  # not in memory any more, or its pending files were deleted
-    PROPOSAL_MISSING = "proposal_missing"  # deleted, or never there
-    PROPOSAL_OBSOLETE = "proposal_obsolete"  # a newer proposal replaced it
+    RECIPIENT_MISSING = "recipient_missing"  # no recipient was chosen, or one that the settings do not pin
+    RECIPIENT_CHANGED = "recipient_changed"  # the settings now have another key than the proposal named
+    PREPARATION_GONE = "preparation_gone"  # the proposal is no longer in memory, or its files were deleted
+    PROPOSAL_MISSING = "proposal_missing"  # the mailbox has no such proposal, or the proposal was deleted
+    PROPOSAL_OBSOLETE = "proposal_obsolete"  # a newer proposal replaced this one
     NOT_AGREED = "not_agreed"
     WITHDRAWN = "withdrawn"  # the source withdrew consent, or deleted an entry that may have done so
     OTHER_DIGEST = "other_digest"  # the source's answer is about something other than this proposal
-    REASON_MISSING = "reason_missing"  # without consent: no written reason, or no confirmation
-    NOT_BEGUN = "not_begun"  # nothing can be made or handed over before passing on has begun
-    NOT_CONFIRMED = "not_confirmed"  # the server has not confirmed it, so the source can still withdraw
-    DISK_FULL = "disk_full"  # no room on the workstation's disk for the file for the recipient
-    HANDOVER_DAY = "handover_day"  # not a date, in the future, or before the file was made
+    REASON_MISSING = "reason_missing"  # passing on without consent needs a written reason and a tick
+    NOT_BEGUN = "not_begun"  # the export file comes after the step that begins passing on
+    NOT_CONFIRMED = "not_confirmed"  # the server has not confirmed the step: the source can withdraw
+    DISK_FULL = "disk_full"  # the workstation's disk has no room for the export file
+    HANDOVER_DAY = "handover_day"  # the day is not a date, is in the future, or before the file was made
 
 
 class PassOnRefusedError(UseCaseRefusedError[PassOnRefusal]):
@@ -115,7 +115,7 @@ class CasefileRefusal(StrEnum):
     """Reasons why a casefile was not changed. Sentences: `templates/casefile/show.html`."""
 
     MOVED = "moved"  # someone else changed the casefile since the form was shown
-    FULL = "full"  # the casefile, or one of its texts, is longer than it may be
+    FULL = "full"  # the casefile, or one text in it, is too long
     DAY = "day"  # the day of the reminder is not a date
 
 
@@ -127,10 +127,10 @@ class CalendarRefusal(StrEnum):
     """Reasons why a calendar was not published. Sentences: `templates/calendar/show.html`."""
 
     NO_WORKING_DAY = "no_working_day"
-    DAYS = "days"  # a line without a date, or with one that does not exist
+    DAYS = "days"  # a line has no date, or a date that does not exist
     NUMBERS = "numbers"  # a number of days or months that is out of range
     TOO_MANY = "too_many"
-    ABSENCE = "absence"  # ends before it begins, or lasts longer than a year
+    ABSENCE = "absence"  # an absence ends before it begins, or lasts longer than a year
 
 
 class CalendarRefusedError(UseCaseRefusedError[CalendarRefusal]):
@@ -140,11 +140,11 @@ class CalendarRefusedError(UseCaseRefusedError[CalendarRefusal]):
 class ReportRefusal(StrEnum):
     """Reasons why a report was not counted or published. Sentences: `templates/reports/_words.html`."""
 
-    NOT_OVER = "not_over"  # a report is frozen when its year is over, not before
+    NOT_OVER = "not_over"  # the year is not over, so its figures may still change
     PUBLISHED = "published"  # the figures of a published report never change
-    CHANGED = "changed"  # the figures or texts are not those that the adviser looked at
+    CHANGED = "changed"  # figures or texts changed since the adviser looked at the report
     TEXT = "text"  # the adviser's text is too long, or has characters that cannot be printed
-    LEDGER = "ledger"  # the processes that open the ledger were interrupted
+    LEDGER = "ledger"  # the processes that decrypt the ledger were interrupted
 
 
 class ReportRefusedError(UseCaseRefusedError[ReportRefusal]):
@@ -152,40 +152,40 @@ class ReportRefusedError(UseCaseRefusedError[ReportRefusal]):
 
 
 class AdviserConfigError(AdviserError, ValueError):
-    """The settings cannot be used. The message names every fault and no value."""
+    """The settings cannot be used. The message names every fault, but shows no setting's value."""
 
 
 class MailboxNotFoundError(AdviserError):
-    """The store has no mailbox with this address: it ended, or never existed."""
+    """The store has no mailbox with this address: the mailbox ended, or never existed."""
 
     reason = "mailbox_missing"
 
 
 class UnsoundMailboxError(AdviserError):
-    """The mailbox fails verification, so no new entry may refer to its entries."""
+    """The mailbox failed verification, so the desk signs no new entry in it."""
 
     reason = "mailbox_unsound"
 
 
 class RecordUnsoundError(AdviserError):
-    """A record of the desk is forged, damaged or gone, or an older one was restored."""
+    """A sealed record of the desk is forged, damaged or missing, or someone restored an older copy."""
 
     reason = "record_unsound"
 
 
 class LetterheadMovedError(AdviserError):
-    """Another workstation published a letterhead since the adviser looked at this one."""
+    """Another workstation published a new letterhead while the adviser had this one on the screen."""
 
     reason = "letterhead_moved"
 
 
 class ReplyTemplateError(AdviserError):
-    """A reply template has no name or text, or is too long, or there are too many."""
+    """A reply template has no name or text, or is too long, or there are too many templates."""
 
     reason = "template"
 
 
 class IndexMissingError(AdviserError):
-    """The search processes ended, or cannot read the store."""
+    """Search does not work: a search process ended, does not answer, or cannot read the store."""
 
     reason = "index_missing"

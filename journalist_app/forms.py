@@ -1,6 +1,6 @@
-"""Fields and files of the adviser's multipart forms, checked for shape only.
+"""Reader of the adviser's multipart forms: text fields first, then files. Checks only their shape.
 
-`journalist_app.services` checks whether their content is allowed.
+`journalist_app.services` checks whether the content of the fields and files is allowed.
 """
 
 import re
@@ -15,18 +15,19 @@ from web.errors import BodyError
 from web.multipart import Body, Event, Field, FileBegun, FileBytes, FileEnded, FormLimits, read_parts
 
 PASSPHRASE_CHARS = 500
-# A character takes up to four bytes. A text of up to twice the allowed length is returned to the adviser.
+# A character takes up to four bytes. A text that is too long, up to twice the allowed length, is still read,
+# so that the page can show it to the adviser again.
 FIELDS_BYTES = 2 * 4 * TEXT_CHARS + 16 * 1024
-# The rest of a refused form is read and dropped, up to this many times the upload limit. Many browsers show
-# no response before they have sent everything, and the returned text would be lost.
+# The rest of a refused form is read and discarded, up to this many times the upload limit. Many browsers show
+# no response before they have sent the whole form, and the adviser would lose the typed text.
 DRAIN_TIMES = 2
-_OTHER_FIELDS = 60  # token, ids, the four of a step, and the mailbox's files that are ticked
+_OTHER_FIELDS = 60  # token, ids, four fields of a step, and one field for each ticked file
 _HEX = re.compile(r"[0-9a-f]*")
 
 
 @dataclass(slots=True)
 class AnswerParts:
-    """Fields of a form as they arrived, and its files, which are not read yet."""
+    """Text fields of a submitted form, and the form's files, which are read later."""
 
     token: str = ""
     entry_id: EntryId | None = None
@@ -36,21 +37,21 @@ class AnswerParts:
     events: Iterator[Event] = field(default=iter(()), repr=False)
 
     def other(self, name: str) -> str:
-        """Return the first value of another field, or an empty string."""
+        """Return the first value of a field in `others`. A field that was not sent gives an empty string."""
         return self.others.get(name, [""])[0]
 
     def step(self) -> StepForm:
-        """Return the step that the adviser typed with the text."""
+        """Return the fields of the step (kind, sentence, next step and day) that the adviser filled in."""
         return StepForm(self.other("step"), self.other("step_text"), self.other("next"), self.other("by"))
 
     def typed(self) -> tuple[str, ...]:
-        """Return every text that the adviser typed."""
+        """Return every text that the adviser typed, so that an error page can show the texts again."""
         return self.text, self.other("step_text"), self.other("next")
 
     def files(self) -> Iterator[tuple[str, str, Iterator[bytes]]]:
-        """Yield the name, media type and pieces of each file. Read each file to its end before the next.
+        """Yield the name, media type and pieces of each file. Pieces that the caller leaves are skipped.
 
-        A browser sends a file without a name when none was chosen. That file is skipped.
+        When the adviser chose no file, the browser sends a file without a name. That file is skipped.
         """
         for event in self.events:
             if isinstance(event, FileBegun):
@@ -69,12 +70,12 @@ class AnswerParts:
 
 
 def read_answer(body: Body, content_type: str, files: int, into: AnswerParts) -> None:
-    """Read the fields before the first file into `into`, which keeps them when the body breaks off.
+    """Read a form's text fields, up to the first file, into `into`. The files are not read yet.
 
     Raises:
-        BodyError: the body cannot be used.
+        BodyError: the request body is malformed, too large or cut off. `into` has the fields read before.
     """
-    # One part more than the limit: the service then reports "too many files", not a malformed body.
+    # Allow one part more than the limit, so that the service can report "too many files".
     events = read_parts(
         body, content_type, FormLimits(parts=_OTHER_FIELDS + 1 + 2 * files + 1, fields_bytes=FIELDS_BYTES)
     )
@@ -106,5 +107,5 @@ def _fill(parts: AnswerParts, arrived: Field) -> None:
 
 
 def bytes_of_hex(text: str, size: int) -> bytes | None:
-    """Return the `size` bytes that are written in lower-case hexadecimal digits, or None."""
+    """Decode lower-case hexadecimal digits. Return None if the text is not exactly `size` bytes in hex."""
     return bytes.fromhex(text) if len(text) == 2 * size and _HEX.fullmatch(text) else None

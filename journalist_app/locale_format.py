@@ -1,17 +1,17 @@
-"""Localisation: the adviser's language, and the format of numbers, file sizes and dates in that language."""
+"""Localisation: the adviser's language, and numbers, file sizes and dates written in that language."""
 
 from datetime import date
 
 from flask import request
 from flask_babel import format_date, format_decimal
 
-LANGUAGES = ("nl", "en")  # the first is the default
+LANGUAGES = ("nl", "en")  # Dutch, the first, is the default
 LANGUAGE_COOKIE = "language"
 _STEP = 1000
 
 
 def chosen_language() -> str:
-    """Return the language of the cookie, or that the browser prefers, or Dutch."""
+    """Return the language in the cookie, else the language that the browser prefers, else Dutch."""
     chosen = request.cookies.get(LANGUAGE_COOKIE)
     if chosen in LANGUAGES:
         return chosen
@@ -19,12 +19,12 @@ def chosen_language() -> str:
 
 
 def format_long_day(day: date) -> str:
-    """Format a date in words, with the day of the week."""
+    """Format a date in words, with the day of the week, in the adviser's language."""
     return str(format_date(day, "full"))
 
 
 def format_whole_number(number: int) -> str:
-    """Format a whole number with the separators of the language."""
+    """Format a whole number with the thousands separators of the adviser's language."""
     return str(format_decimal(number))
 
 

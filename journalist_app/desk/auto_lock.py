@@ -1,6 +1,6 @@
-"""Automatic lock: gives one browser access to the open desk, and locks it after the idle time.
+"""Automatic lock: gives one browser access to the open desk, and locks the site after the idle time.
 
-There is one adviser, with one browser, and the keys are in the memory of one worker process.
+One adviser uses the site, in one browser. The desk's keys are in the memory of one worker process.
 """
 
 import hmac
@@ -17,8 +17,8 @@ _TOKEN_BYTES = 32
 class AutoLock:
     """Holder of the open desk between unlocking and locking. Safe for threads.
 
-    Python cannot wipe memory, but the kernel wipes that of a process that ends. So `end_worker` ends the
-    worker process.
+    Python cannot wipe keys from memory, but the kernel wipes the memory of a process that ends. So locking
+    calls `end_worker`, which ends the worker process.
     """
 
     def __init__(
@@ -31,7 +31,7 @@ class AutoLock:
         self.page_secret = secrets.token_bytes(
             _TOKEN_BYTES
         )  # signs the forms that are shown before unlocking
-        self.unlocking = threading.Lock()  # one passphrase at a time: Argon2id takes 256 MiB
+        self.unlocking = threading.Lock()  # tries one passphrase at a time: Argon2id uses 256 MiB
         self._idle_seconds = idle_seconds
         self._end_worker = end_worker
         self._clock = clock
@@ -41,7 +41,7 @@ class AutoLock:
         self._closed = threading.Event()
 
     def admit(self, desk: OpenDesk) -> bytes:
-        """Take the desk that a browser unlocked, and return its token. An earlier browser loses access."""
+        """Hold the desk that a browser unlocked, and return the browser's token. Older tokens stop working."""
         self._token = secrets.token_bytes(_TOKEN_BYTES)
         self._last_use = self._clock()
         is_first = self._desk is None
@@ -53,17 +53,17 @@ class AutoLock:
         return self._token
 
     def desk_of(self, token: bytes) -> OpenDesk | None:
-        """Return the desk if the token is right and the desk was not idle for too long, or None."""
+        """Return the open desk for a browser's token, or None if the token is wrong or the desk is locked."""
         if self._desk is None or self._is_idle() or not hmac.compare_digest(token, self._token):
             return None
         return self._desk
 
     def touch(self) -> None:
-        """Restart the idle time, because the adviser did something."""
+        """Restart the idle time. Call this when the adviser did something."""
         self._last_use = self._clock()
 
     def close(self) -> None:
-        """Lock: drop the keys. Copies that Python left in memory are gone after `end`."""
+        """Lock the site: drop the open desk with its keys. Only `end` wipes copies of keys in memory."""
         if self._desk is not None:
             self._desk.stop()
         self._desk = None
@@ -71,7 +71,7 @@ class AutoLock:
         self._closed.set()
 
     def end(self) -> None:
-        """End the worker process. Call this after the last response was sent."""
+        """End the worker process, which wipes its memory. Call this after the last response was sent."""
         self._end_worker()
 
     def _is_idle(self) -> bool:

@@ -1,4 +1,4 @@
-"""The open desk: keys and decrypted state, in memory only, from unlocking until locking."""
+"""The open desk: keys, trusted state and decrypted texts, in memory from unlocking until locking."""
 
 import functools
 import threading
@@ -26,21 +26,21 @@ from protocol.statements.heads import Heads
 from protocol.trusted_state import TrustedState
 from store.database.engine import Store
 
-_DECOMPRESSED_TIMES = 4  # a compressed file may become this many times the upload limit
+_DECOMPRESSED_TIMES = 4  # a decrypted file may be up to this many times the upload limit
 
 
 class TrustedStateStatus(StrEnum):
-    """State of the file with the trusted state."""
+    """Condition of the file that contains the trusted state."""
 
     SOUND = "sound"
-    MISSING = "missing"  # although the store has answers of this desk
-    DAMAGED = "damaged"  # replaced only when the adviser says so
+    MISSING = "missing"  # there is no file, although the store has answers of this desk
+    DAMAGED = "damaged"  # does not open; replaced only when the adviser asks for it
     UNSAVED = "unsaved"  # the last change could not be written
 
 
 @dataclass(frozen=True, slots=True)
 class CheckProgress:
-    """Progress of the background check, in mailboxes with something new."""
+    """Progress of the background check, counted in mailboxes that have new entries."""
 
     done: int
     total: int
@@ -53,8 +53,8 @@ class SyncProgress:
     """State of the running sync, or result of the last one since unlocking.
 
     `left` counts the items to send, `received` the items that arrived. `refusal` is the key of the sentence
-    that says why the sync stopped, or empty. `arrival` says what happened to a pouch that was read from a
-    file: "APPLIED", "DUPLICATE" or "PENDING". `held` counts the pouches that wait for an earlier one.
+    that says why the sync stopped, or empty. `arrival` is the outcome of a pouch that was read from a file:
+    "APPLIED", "DUPLICATE" or "PENDING". `held` counts pouches that wait until an earlier pouch arrives.
     """
 
     is_running: bool = False
@@ -66,10 +66,10 @@ class SyncProgress:
 
 
 class PreparedEntry(Protocol):
-    """Entry that the adviser is looking at and has not sent, with its pending files."""
+    """Entry that the adviser previews and has not sent yet, with its uploaded files."""
 
     def give_up(self) -> None:
-        """Leave its pending files to be swept."""
+        """Give up this unsent entry. The sweep then deletes the entry's uploaded files."""
 
 
 @dataclass(slots=True)
@@ -95,7 +95,7 @@ class OpenDesk:
     openpgp: GpgHome | None = field(default=None, repr=False)
     presealed_cache: PresealedCache = field(default_factory=PresealedCache, repr=False)
     exporter: Exporter | None = field(default=None, repr=False)
-    prepared: dict[EntryId, PreparedEntry] = field(default_factory=dict, repr=False)  # oldest first
+    prepared: dict[EntryId, PreparedEntry] = field(default_factory=dict, repr=False)  # unsent, oldest first
     stopping: threading.Event = field(default_factory=threading.Event)
     first_page: threading.Event = field(
         default_factory=threading.Event
@@ -109,14 +109,14 @@ class OpenDesk:
     _is_changed: bool = False
 
     def label(self, address: Address) -> str:
-        """Return the three words of a mailbox, from a cache: the inbox searches ten thousand of them."""
+        """Return the three words that name a mailbox. Cached, because the inbox searches 10,000 labels."""
         known = self._labels.get(address)
         if known is None:
             known = self._labels[address] = mailbox_label(address)
         return known
 
     def unsealer(self) -> Unsealer:
-        """Return an unsealer of presealed texts and files for one page."""
+        """Return a decrypter for the texts and files on one page that the source encrypted before sending."""
         at_most = _DECOMPRESSED_TIMES * self.config.upload_bytes
         return Unsealer(self.keyring.identities, self.openpgp, self.presealed_cache, at_most=at_most)
 
@@ -130,8 +130,8 @@ class OpenDesk:
     ) -> None:
         """Add the verified heads and removals of a mailbox to the trusted state. `save` writes them to disk.
 
-        `is_answered`: at these heads, no message of the source waits for an answer. False is always safe,
-        because the next check then reads the mailbox again.
+        `is_answered` is True if no message of the source up to these heads waits for an answer. False is
+        always safe, because the next check then reads the mailbox again.
         """
         known = self.trusted_state
         is_known = removed <= known.removed.get(address, frozenset())
@@ -141,23 +141,23 @@ class OpenDesk:
         self._change(lambda state: state.advance(address, heads, removed, is_answered=is_answered))
 
     def forget_ended(self, address: Address) -> None:
-        """Add to the trusted state that a mailbox ended and that the adviser saw so."""
+        """Note in the trusted state that a mailbox ended and that the adviser has seen this."""
         self.unsound.pop(address, None)
         self._change(lambda state: state.end(address))
 
     def saw_record(self, kind: RecordKind, name: bytes, revision: int) -> None:
-        """Add the revision of one of the desk's records to the trusted state. `save` writes it to disk."""
+        """Note the newest revision of a sealed record in the trusted state, to detect an older copy later."""
         if self.trusted_state.records.get((kind, name)) != revision:
             self._change(lambda state: state.saw_record(kind, name, revision))
 
     def forget_records(self, address: Address) -> None:
-        """Drop a mailbox's records from the trusted state, because the desk itself deleted them."""
+        """Drop a mailbox's records from the trusted state, after the desk itself deleted those records."""
         names = [known for known in self.trusted_state.records if known[1].startswith(address)]
         for kind, name in names:
             self._change(functools.partial(TrustedState.forget_record, kind=kind, name=name))
 
     def forget_purged(self, address: Address) -> None:
-        """Drop a mailbox that the desk's own order deleted, from memory and from the trusted state."""
+        """Drop a mailbox, deleted by the desk's own order, from memory and from the trusted state."""
         self.unsound.pop(address, None)
         self.casefiles.pop(address, None)
         self.unsound_casefiles.discard(address)
@@ -170,7 +170,7 @@ class OpenDesk:
             self.save()
 
     def save(self) -> None:
-        """Encrypt the trusted state and write it to disk, if it changed."""
+        """Encrypt the trusted state and write it to disk, if the trusted state changed."""
         with self._changing:
             if self._is_changed and self.trusted_state_status is not TrustedStateStatus.DAMAGED:
                 try:
@@ -186,7 +186,7 @@ class OpenDesk:
                         self.trusted_state_status = TrustedStateStatus.SOUND
 
     def replace_damaged_trusted_state(self) -> None:
-        """Replace a trusted state that does not open by the present one, because the adviser said so."""
+        """Overwrite the damaged file with the trusted state in memory. Only the adviser may ask for this."""
         if self.trusted_state_status is TrustedStateStatus.DAMAGED:
             self.trusted_state_status = TrustedStateStatus.SOUND
         self._is_changed = True
@@ -206,12 +206,12 @@ class OpenDesk:
             try:
                 self.trusted_state = change(self.trusted_state)
             except ForgedError:
-                return  # another thread verified the same mailbox at newer heads
+                return  # another thread already noted newer heads of the same mailbox
             self._is_changed = True
 
 
 def read_trusted_state(config: AdviserConfig, keyring: Keyring) -> tuple[TrustedState, TrustedStateStatus]:
-    """Read the trusted state and the state of its file. Without a usable file it is empty."""
+    """Read the trusted state and the condition of its file. A missing or bad file gives an empty state."""
     try:
         return trusted_state_format.open_trusted_state(
             read_private(config.trusted_state_path), keyring

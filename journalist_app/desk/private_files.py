@@ -1,4 +1,4 @@
-"""Private files, which only their owner may read: the keyring and the trusted state."""
+"""Reading and atomic writing of private files: the keyring and the trusted state."""
 
 import os
 import stat
@@ -10,17 +10,17 @@ _OWNER_ONLY = 0o600
 
 
 class ExposedError(Exception):
-    """Another user owns the file or can read or write it, or it is not a plain file."""
+    """The file is not private: another user owns, reads or writes it, or it is not a plain file."""
 
 
 def read_private(path: Path) -> bytes:
-    """Return the bytes of a private file.
+    """Return the bytes of a file, after a check that only its owner can read and write the file.
 
     The check is on the open file, so an attacker cannot swap the file after the check.
 
     Raises:
         OSError: the file does not exist or cannot be read.
-        ExposedError: another user owns it or can read or write it, or it is not a plain file.
+        ExposedError: another user owns, reads or writes the file, or it is not a plain file.
     """
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
         status = os.fstat(file.fileno())
@@ -34,10 +34,10 @@ def read_private(path: Path) -> bytes:
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Replace a file atomically: after a crash, either the old or the new content is there, whole.
+    """Replace a private file atomically: a crash leaves either the whole old or the whole new content.
 
     Raises:
-        OSError: the file could not be written, and still has its old content.
+        OSError: the new content could not be written. The file still has its old content.
     """
     fresh = path.with_name(path.name + ".new")
     try:
@@ -52,6 +52,6 @@ def write_private(path: Path, content: bytes) -> None:
         raise
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(folder)  # so that the new name is on the disk too
+        os.fsync(folder)  # so that the rename is on the disk too
     finally:
         os.close(folder)

@@ -1,6 +1,6 @@
-"""Verification of a whole mailbox, before the adviser sees, counts or answers anything in it.
+"""Verification and decryption of a whole mailbox, before an adviser sees, counts or answers its entries.
 
-Keys, signatures and chains are checked without decryption; then the verified entries are decrypted.
+Keys, signatures and chains are checked without decryption. Then the verified entries are decrypted.
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ from store.mailboxes import StoredMailbox
 
 @dataclass(frozen=True, slots=True)
 class ShownFault:
-    """One fault of a mailbox: its name, and the author and number of the entry (None if no entry has it)."""
+    """One fault of a mailbox, or of the entry with this author and number (None and 0: no entry)."""
 
     kind: str
     author: Author | None = None
@@ -35,13 +35,16 @@ class ShownFault:
 
     @property
     def side(self) -> str:
-        """Return "source", "desk", or an empty string."""
+        """Return the faulty entry's author, "source" or "desk". A fault of the mailbox gives ""."""
         return "" if self.author is None else self.author.name.lower()
 
 
 @dataclass(frozen=True, slots=True)
 class OpenedEntry:
-    """A verified entry and its content, which is None if the entry was removed or `fault` says why."""
+    """A verified entry and its content. `content` is None if the entry was removed or cannot be decrypted.
+
+    `fault` is empty, or "unreadable" for an entry that cannot be decrypted.
+    """
 
     signed: SignedEntry
     content: Content | None = field(repr=False)
@@ -50,10 +53,10 @@ class OpenedEntry:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """A mailbox after verification. `entries` has only verified entries, in thread order.
+    """A mailbox after verification, not decrypted. `entries` has only verified entries, in thread order.
 
-    `unanswered_since` is the day of the source's oldest message that no answer has seen. Read receipts
-    neither wait for an answer nor count as one.
+    `unanswered_since` is the day of the source's oldest message without an answer of the desk, or None. A
+    source's read receipt needs no answer, and a read receipt of the desk is not an answer.
     """
 
     mailbox: StoredMailbox
@@ -75,21 +78,21 @@ class Conversation:
 
     @property
     def source_said(self) -> bytes:
-        """Return the digest of the source's newest message, read receipts left out, or empty bytes."""
+        """Return the digest of the source's newest entry that is not a read receipt, or empty bytes."""
         said = [entry for entry in self.entries if _speaks(entry, Author.SOURCE)]
         return said[-1].digest if said else b""
 
     @property
     def is_answered_once(self) -> bool:
-        """Return True if the desk ever wrote something other than a read receipt."""
+        """Return True if the desk ever wrote an entry in this mailbox that is not a read receipt."""
         return any(_speaks(entry, Author.DESK) for entry in self.entries)
 
 
 def conversation_of(desk: OpenDesk, address: Address) -> Conversation:
-    """Verify the mailbox of an address, and return its entries and faults.
+    """Load the mailbox with this address, verify it, and return its entries and faults.
 
     Raises:
-        MailboxNotFoundError: there is no such mailbox.
+        MailboxNotFoundError: the store has no mailbox with this address.
     """
     with desk.store.reading() as session:
         mailbox = mailboxes.find(session, address)
@@ -101,8 +104,8 @@ def conversation_of(desk: OpenDesk, address: Address) -> Conversation:
 def examine(desk: OpenDesk, session: Session, mailbox: StoredMailbox) -> Conversation:
     """Verify every entry of a mailbox against its keys, its chains and the trusted state. Decrypts nothing.
 
-    A sound mailbox goes into the trusted state, an unsound one into `desk.unsound` for the inbox. The faults
-    include what a sync found wrong with the mailbox at the server.
+    The heads of a mailbox without faults go into the trusted state. A mailbox with faults goes into
+    `desk.unsound`, for the inbox. The faults include those that a sync found in the mailbox at the server.
     """
     address = Address(mailbox.address)
     faults: list[ShownFault] = []
@@ -134,7 +137,7 @@ def examine(desk: OpenDesk, session: Session, mailbox: StoredMailbox) -> Convers
     at_server = [f"{found.kind.value}_at_server" for found in sync_findings.of_mailbox(session, address)]
     if not faults and unanswered is not None and mailbox.waiting_since is None:
         faults.append(ShownFault("wrong_state"))
-    if not faults:  # faults at the server do not make the replica unsound
+    if not faults:  # faults in the server's copy do not make this copy unsound
         removed = frozenset(entry.digest for entry in thread if entry.removal is not None)
         desk.remember(address, checked.heads, removed, is_answered=unanswered is None)
     faults += [ShownFault(kind) for kind in dict.fromkeys(at_server)]
@@ -146,15 +149,15 @@ def examine(desk: OpenDesk, session: Session, mailbox: StoredMailbox) -> Convers
 
 
 def _restored(thread: Sequence[SignedEntry], removed: frozenset[Digest]) -> list[SignedEntry]:
-    """Return the entries that are there again, although the trusted state knows that they were removed.
+    """Return removed entries that someone restored. The trusted state has the digests of removed entries.
 
-    An attacker who kept a copy can restore a signed entry and drop its signed removal.
+    Attack: someone who kept a copy of a signed entry restores the entry and drops its signed removal.
     """
     return [entry for entry in thread if removed and entry.removal is None and entry.digest in removed]
 
 
 def _heads_in_store(session: Session, address: Address) -> Heads:
-    """Return the heads in the store. From a wrong head, a source would sign a wrong place in the chain."""
+    """Return the heads in the store's own table. A source that gets a wrong head signs a broken chain."""
     return {
         StrandId(head.strand): (head.number, Digest(head.digest))
         for head in entries.strand_heads(session, address)
@@ -162,7 +165,7 @@ def _heads_in_store(session: Session, address: Address) -> Heads:
 
 
 def open_all(desk: OpenDesk, conversation: Conversation) -> tuple[OpenedEntry, ...]:
-    """Decrypt every verified entry. An entry that does not open has a fault and no content."""
+    """Decrypt every verified entry. An entry that cannot be decrypted has a fault and no content."""
     return tuple(open_one(desk, signed) for signed in conversation.entries)
 
 
@@ -172,7 +175,7 @@ def entry_contents(opened: Sequence[OpenedEntry]) -> tuple[EntryContent, ...]:
 
 
 def open_one(desk: OpenDesk, signed: SignedEntry) -> OpenedEntry:
-    """Decrypt one verified entry, as `open_all` does."""
+    """Decrypt one verified entry. If it cannot be decrypted, the result has a fault and no content."""
     if signed.removal is not None:
         return OpenedEntry(signed, None)
     try:
@@ -182,7 +185,7 @@ def open_one(desk: OpenDesk, signed: SignedEntry) -> OpenedEntry:
 
 
 def _read(rows: Sequence[StoredEntry], faults: list[ShownFault]) -> list[SignedEntry]:
-    """Return the entries of rows. A malformed row, or one whose columns are not signed so, is a fault."""
+    """Parse the entries in rows of the store. Add a fault for a malformed row or columns that differ."""
     signed = []
     for row in rows:
         try:
@@ -205,21 +208,21 @@ def _read(rows: Sequence[StoredEntry], faults: list[ShownFault]) -> list[SignedE
 
 
 def _has_signed_columns(row: StoredEntry, entry: SignedEntry) -> bool:
-    """Return True if the row's columns repeat the signed values. The store sorts and counts by them."""
+    """Return True if a row's columns, by which the store sorts and counts, equal the signed values."""
     part = entry.envelope
     signed = (int(part.author), part.strand, part.number, part.entry_id, entry.digest, part.day)
     return signed == (row.author, row.strand, row.number, row.entry_id, row.digest, row.day)
 
 
 def _speaks(entry: SignedEntry, author: Author) -> bool:
-    """Return True if the author wrote this entry and it is not a read receipt."""
+    """Return True if this author wrote the entry and the entry is not a read receipt."""
     return entry.envelope.speaks and entry.envelope.author is author
 
 
 def _unanswered_since(thread: Sequence[SignedEntry], heads: Heads) -> date | None:
-    """Return the day of the source's oldest message that no answer of the desk has seen, or None.
+    """Return the day of the source's oldest message without an answer of the desk, or None.
 
-    A read receipt of the desk is not an answer, and a read receipt of the source needs none.
+    A read receipt of the desk is not an answer. A read receipt of the source needs no answer.
     """
     source = [entry for entry in thread if entry.envelope.author is Author.SOURCE]
     answers = [entry.envelope for entry in thread if _speaks(entry, Author.DESK)]

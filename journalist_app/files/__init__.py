@@ -1,9 +1,9 @@
-"""Files on their way in and out: metadata, hidden parts, presealed files, export packages.
+"""Files that arrive or are passed on: metadata, hidden parts, presealed files, export packages.
 
 Imports `errors` of this app, and `gpg`, `programs`, `protocol`, `crypto` and `web`; no Flask, but Flask-Babel
 for sentences about metadata.
 
-- `export`: interface of passing on, as the use cases see it
+- `export`: interface of the programs and keys that passing on needs
 - `export_package`: zip file for a recipient, encrypted and signed with OpenPGP
 - `file_types`: guess of a missing file ending from the first bytes
 - `gpg_export`: implementation of `export` with gpg and mat2

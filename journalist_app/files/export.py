@@ -1,4 +1,4 @@
-"""Interface of passing on: recipients, inspection and cleaning of files, and the encrypted export.
+"""Interface for passing on: recipients, inspection and cleaning of files, and the encrypted export.
 
 `gpg_export` implements the interface. Without gpg or an OpenPGP key, the desk has no exporter and cannot pass
 anything on.
@@ -13,15 +13,15 @@ from typing import Protocol
 
 
 class Addressee(Protocol):
-    """Recipient of what this desk passes on: role, name and pinned fingerprint."""
+    """Recipient to whom the desk may pass on texts and files."""
 
     @property
     def role(self) -> str:
-        """Return the value of a `protocol.content.PassOnRecipient`."""
+        """Return the recipient's role: the value of a `protocol.content.PassOnRecipient`."""
 
     @property
     def name(self) -> str:
-        """Return the name that the source sees, at most 200 characters."""
+        """Return the recipient's name, which the source sees. It has at most 200 characters."""
 
     @property
     def fingerprint(self) -> str:
@@ -30,9 +30,9 @@ class Addressee(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FileFindings:
-    """Metadata and hidden parts of a file, a sentence for each, and whether the file can be cleaned.
+    """Result of inspecting a file: one sentence per finding, and whether a cleaned copy can be made.
 
-    If the file could not be inspected, a sentence says why.
+    Findings are metadata and hidden parts. If the file could not be inspected, `lines` says why.
     """
 
     lines: tuple[str, ...] = field(repr=False)
@@ -40,33 +40,33 @@ class FileFindings:
 
 
 class Exporter(Protocol):
-    """External programs and keys that passing on needs."""
+    """Interface of the external programs and OpenPGP keys that passing on needs."""
 
     @property
     def recipients(self) -> tuple[Addressee, ...]:
-        """Return the recipients that the settings pin."""
+        """Return the recipients that the settings pin by fingerprint."""
 
     def require_usable(self, fingerprint: str, today: date) -> None:
-        """Check that a recipient's key can be used today.
+        """Check that the recipient's key with this fingerprint can be used today.
 
         Raises:
             PassOnRefusedError: the key is unknown, expired, revoked, or not made for encryption.
         """
 
     def work_folder(self) -> AbstractContextManager[Path]:
-        """Open an empty private folder in memory. It is deleted at the end of the context."""
+        """Create an empty private folder in memory. The folder is deleted at the end of the context."""
 
     def inspect(self, path: Path, name: str) -> FileFindings:
-        """Inspect a file in a work folder. `name` is the name that its owner gave it."""
+        """Find metadata and hidden parts of a file in a work folder. `name` is the file's original name."""
 
     def clean(self, path: Path, name: str) -> bytes | None:
-        """Return a cleaned copy of a file, or None if mat2 fails. The file itself does not change."""
+        """Return a copy of a file without metadata, or None if mat2 fails. The original does not change."""
 
     def make(
         self, recipient: Addressee, text: str, files: Iterable[tuple[str, Iterator[bytes]]], today: date
     ) -> Iterator[bytes]:
-        """Return the pieces of the export for a recipient, encrypted to their key and signed by the desk.
+        """Return an export package in pieces, encrypted to the recipient's key and signed by the desk.
 
         Raises:
-            PassOnRefusedError: the recipient's key cannot be used. From the iterator: the program failed.
+            PassOnRefusedError: the recipient's key cannot be used. Also from the iterator, if gpg fails.
         """

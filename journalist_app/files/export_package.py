@@ -1,7 +1,7 @@
 """Export package: the zip file with text and files that a recipient gets, in one OpenPGP message.
 
-The zip contains exactly what the source was shown, with file names that are safe to save. It has no label,
-address or number of the mailbox, and no time of day. The message is made piece by piece.
+The zip file contains exactly the text and files that the source was shown. Its file names are safe to save.
+The zip has no label, address or number of the mailbox, and no time of day. The message is made in pieces.
 """
 
 import zipfile
@@ -15,11 +15,11 @@ from gpg.home import GpgHome
 from web.filenames import safe_name
 
 TEXT_NAME: Final = "proposal.txt"
-_UNIX: Final = 3  # in a zip file, the system to which the file mode `_MODE` belongs
+_UNIX: Final = 3  # says in a zip file that `_MODE` is a file mode of Unix
 _MODE: Final = 0o600 << 16
 
 
-def make_export_package(  # noqa: PLR0913  # signer, recipient, content and day
+def make_export_package(  # noqa: PLR0913  # each argument is part of the package
     home: GpgHome,
     *,
     recipient: str,
@@ -28,14 +28,14 @@ def make_export_package(  # noqa: PLR0913  # signer, recipient, content and day
     files: Iterable[tuple[str, Iterator[bytes]]],
     day: date,
 ) -> Iterator[bytes]:
-    """Return the pieces of the message with a text and files. `recipient` and `signer` are fingerprints.
+    """Return the OpenPGP message with a text and files, in pieces. `recipient` and `signer` are fingerprints.
 
-    The files are read in order, once, while the caller takes the pieces. An exception of `files` comes out
-    of the iterator before the last piece, so a message that is complete is also correct.
+    The files are read in order, once, while the caller takes the pieces. An exception of `files` ends the
+    iterator before the last piece, so a message that is complete is also correct.
 
     Raises:
         RecipientRefusedError: the recipient's key cannot be used.
-        OpenPGPFailedError: from the iterator: gpg failed.
+        OpenPGPFailedError: raised by the iterator, if gpg fails.
     """
     return home.encrypt_and_sign(_zipped(text, files, day), recipient=recipient, signer=signer, day=day)
 
@@ -43,7 +43,7 @@ def make_export_package(  # noqa: PLR0913  # signer, recipient, content and day
 def _zipped(text: str, files: Iterable[tuple[str, Iterator[bytes]]], day: date) -> Iterator[bytes]:
     output = _ZipOutput()
     names: set[str] = set()
-    with zipfile.ZipFile(cast("IO[bytes]", output), "w", zipfile.ZIP_STORED) as archive:  # it only writes
+    with zipfile.ZipFile(cast("IO[bytes]", output), "w", zipfile.ZIP_STORED) as archive:  # write-only
         for name, pieces in chain([(TEXT_NAME, iter((text.encode("utf-8"),)))], files):
             about = zipfile.ZipInfo(_unused(safe_name(name), names), (day.year, day.month, day.day, 0, 0, 0))
             about.create_system = _UNIX
@@ -56,7 +56,10 @@ def _zipped(text: str, files: Iterable[tuple[str, Iterator[bytes]]], day: date) 
 
 
 def _unused(name: str, names: set[str]) -> str:
-    """Return the name, with a number if it was used. Some systems ignore capitals in file names."""
+    """Return a file name that the zip does not have yet, if needed with a number.
+
+    Capitals do not count as a difference, because some systems ignore them in file names.
+    """
     path = PurePosixPath(name)
     found, number = name, 1
     while found.casefold() in names:
@@ -67,7 +70,7 @@ def _unused(name: str, names: set[str]) -> str:
 
 
 class _ZipOutput:
-    """Write-only file for `zipfile`, from which written bytes can be taken."""
+    """Write-only file in memory, from which the caller takes the bytes that `zipfile` wrote."""
 
     def __init__(self) -> None:
         self._written = bytearray()
@@ -77,7 +80,7 @@ class _ZipOutput:
         return len(piece)
 
     def flush(self) -> None:
-        """Do nothing: the bytes stay in memory."""
+        """Do nothing. `zipfile` calls this, but written bytes stay in memory until `take`."""
 
     def take(self) -> bytes:
         written = bytes(self._written)

@@ -1,4 +1,4 @@
-"""File types, guessed from the first bytes: a decrypted file may have a name without an ending."""
+"""File types, guessed from the first bytes of a file whose name has no ending."""
 
 import codecs
 import re
@@ -19,7 +19,7 @@ _BEGINNINGS: Final = (
     (b"ID3", ".mp3"),
     (b"OggS", ".ogg"),
 )
-_IN_ZIP: Final = (  # names near the beginning of the zip file
+_IN_ZIP: Final = (  # names of members near the beginning of the zip file
     (b"mimetypeapplication/vnd.oasis.opendocument.text", ".odt"),
     (b"mimetypeapplication/vnd.oasis.opendocument.spreadsheet", ".ods"),
     (b"word/", ".docx"),
@@ -31,9 +31,9 @@ _MEDIA: Final = ((b"ftyphei", ".heic"), (b"ftypM4A", ".m4a"), (b"ftypqt", ".mov"
 
 
 def with_file_ending(name: str, first: bytes) -> str:
-    """Return a file name with an ending. If the name has none, guess the ending from the first bytes.
+    """Return the file name, with an ending such as ".pdf" guessed from the first bytes if it has none.
 
-    Only the first 4 KiB of `first` count. The guess helps a person to open the file; no code relies on it.
+    Only the first 4 KiB of `first` count. The guess helps a person to open the file. No code relies on it.
     """
     stem, dot, ending = name.rpartition(".")
     return name if stem and dot and ending else name + _ending_of(first[:HEAD_BYTES])

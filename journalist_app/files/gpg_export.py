@@ -1,4 +1,4 @@
-"""Exporter that uses the real programs: gpg encrypts and signs, mat2 inspects and cleans files."""
+"""Exporter that runs gpg to encrypt and sign, and mat2 to inspect and clean files."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -31,19 +31,19 @@ _REASONS: Final[Mapping[RecipientRefusal, PassOnRefusal]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class GpgExporter:
-    """Exporter with gpg and mat2. `refused` has the recipients' keys that could not be imported, and why."""
+    """Exporter that runs gpg and mat2. `refused` has the keys that gpg refused to import, with reasons."""
 
     home: GpgHome
-    signer: str  # fingerprint of the desk's own key
+    signer: str  # fingerprint of the desk's own OpenPGP key
     recipients: tuple[RecipientKey, ...]
     refused: Mapping[str, RecipientRefusal] = field(repr=False)
     mat2: Mat2
 
     def require_usable(self, fingerprint: str, today: date) -> None:
-        """Check that a recipient's key can be used today.
+        """Check that the recipient's key with this fingerprint can be used today.
 
         Raises:
-            PassOnRefusedError: it cannot be used.
+            PassOnRefusedError: the key is unknown, expired, revoked, or not made for encryption.
         """
         reason = self.refused.get(fingerprint)
         if reason is None:
@@ -55,24 +55,24 @@ class GpgExporter:
             raise PassOnRefusedError(_REASONS.get(reason, PassOnRefusal.RECIPIENT_KEY))
 
     def work_folder(self) -> AbstractContextManager[Path]:
-        """Open an empty private folder in memory. It is deleted at the end of the context."""
+        """Create an empty private folder in memory. The folder is deleted at the end of the context."""
         return self.home.work_folder()
 
     def inspect(self, path: Path, name: str) -> FileFindings:
-        """Inspect a file in a work folder. `name` is the name that its owner gave it."""
+        """Find metadata and hidden parts of a file in a work folder. `name` is the file's original name."""
         return self.mat2.inspect(path, name)
 
     def clean(self, path: Path, name: str) -> bytes | None:
-        """Return a cleaned copy of a file, or None if mat2 fails. The file itself does not change."""
+        """Return a copy of a file without metadata, or None if mat2 fails. The original does not change."""
         return self.mat2.clean(path, name)
 
     def make(
         self, recipient: Addressee, text: str, files: Iterable[tuple[str, Iterator[bytes]]], today: date
     ) -> Iterator[bytes]:
-        """Return the pieces of the export for a recipient, encrypted to their key and signed by the desk.
+        """Return an export package in pieces, encrypted to the recipient's key and signed by the desk.
 
         Raises:
-            PassOnRefusedError: the recipient's key cannot be used. From the iterator: gpg failed.
+            PassOnRefusedError: the recipient's key cannot be used. Also from the iterator, if gpg fails.
         """
         self.require_usable(recipient.fingerprint, today)
         return self._pieces(recipient, text, files, today)
@@ -96,10 +96,10 @@ class GpgExporter:
 def open_exporter(
     home_path: Path, secret_key: str, recipients: tuple[RecipientKey, ...], mat2: Mat2
 ) -> GpgExporter | None:
-    """Open gpg's home with the desk's key and the recipients' keys. Return None if the desk has no OpenPGP.
+    """Import the desk's and the recipients' keys into gpg. Return None if the desk has no key or no gpg.
 
     A recipient's key that cannot be imported is refused later, when the adviser chooses this recipient. The
-    other recipients are not affected.
+    adviser can still choose the other recipients.
     """
     if not secret_key:
         return None
@@ -127,7 +127,7 @@ def _import_keys(home: GpgHome, recipients: Iterable[RecipientKey]) -> dict[str,
 
 
 def _key_file(path: Path) -> bytes:
-    """Return the bytes of a key file. An unreadable file gives no bytes, which gpg refuses."""
+    """Read a recipient's key file. An unreadable file gives no bytes, which gpg then refuses to import."""
     try:
         with path.open("rb") as file:
             return file.read(KEY_BYTES_MAX + 1)

@@ -1,10 +1,11 @@
-"""Tracked changes, comments and authors' names in office files: lists them, and removes them from a copy.
+"""Program that lists tracked changes, comments and authors' names in office files, or removes them in a copy.
 
-This file is a program of its own. `journalist_app.files.metadata` runs it with the system's Python in the
-sandbox, because the files are hostile. It imports only the standard library, and no module imports it.
+No module imports this file. `journalist_app.files.metadata` runs it as a program, with the system's Python in
+the sandbox, because the office files are hostile. The program imports only the standard library.
 
-mat2 0.13.3 lists neither tracked changes nor comments. It leaves comments in an .odt and changes of layout
-with their author's name, and refuses a .docx with comments. So this program removes them before mat2 runs.
+mat2 0.13.3 lists neither tracked changes nor comments. mat2 leaves comments in an .odt, leaves changes of
+layout with their author's name, and refuses a .docx with comments. So this program removes these before mat2
+runs.
 """
 
 import io
@@ -15,10 +16,10 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import PurePosixPath
-from xml.etree import ElementTree as ET  # expat and the limits of the sandbox stop bombs
+from xml.etree import ElementTree as ET  # expat and the sandbox's limits stop XML bombs
 
 OFFICE = frozenset({".docx", ".xlsx", ".pptx", ".odt", ".ods", ".odp", ".odg"})
-_PART_BYTES = 50_000_000  # of one member, unpacked
+_PART_BYTES = 50_000_000  # limit of one member of the zip, unpacked
 _PARTS = 5_000
 
 _WORD = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
@@ -26,7 +27,7 @@ _OFFICE = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}"
 _TEXT = "{urn:oasis:names:tc:opendocument:xmlns:text:1.0}"
 _DC = "{http://purl.org/dc/elements/1.1/}"
 
-_UNWRAPPED = {_WORD + "ins", _WORD + "moveTo"}  # removed, but their text stays
+_UNWRAPPED = {_WORD + "ins", _WORD + "moveTo"}  # the mark is removed, but its text stays
 _CHANGES = {
     *_UNWRAPPED,
     *(
@@ -54,7 +55,7 @@ _MARKS = {
 }  # fmt: skip
 _REMOVED = ((_CHANGES | _COMMENTS) - _UNWRAPPED) | _MARKS
 
-# Parts of a .docx, .xlsx or .pptx with only comments and the names of their authors.
+# Members of a .docx, .xlsx or .pptx that contain only comments and the names of their authors.
 _COMMENT_PART = re.compile(
     r"(^|/)(comments[^/]*|commentAuthors|people|threadedComment[^/]*|modernComment[^/]*|authors)\.xml$"
     r"|(^|/)(comments|threadedComments|persons)/"
@@ -63,11 +64,14 @@ _COMMENT_TAGS = {"comment", "cm", "threadedComment"}
 
 
 class DamagedError(Exception):
-    """The office file has too many parts, or one that is too large."""
+    """The office file has too many parts, or a part that is too large."""
 
 
 def findings(path: str) -> list[tuple[str, str, str]]:
-    """Return findings: "changes", "comments" or "hidden", number and authors; or "detail", key and value."""
+    """Return the hidden parts and metadata of an office file, one triple for each finding.
+
+    A triple is ("changes", "comments" or "hidden", count, authors) or ("detail", key, value).
+    """
     counts = {"changes": 0, "comments": 0, "hidden": 0}
     names: dict[str, dict[str, None]] = {kind: {} for kind in counts}
     details: list[tuple[str, str, str]] = []
@@ -90,7 +94,7 @@ def findings(path: str) -> list[tuple[str, str, str]]:
 
 
 def write_cleaned_copy(path: str, out: str) -> None:
-    """Write a copy in which tracked changes are accepted and comments are removed."""
+    """Write a copy of an office file in which tracked changes are accepted and comments are removed."""
     with zipfile.ZipFile(path) as file, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as copy:
         for name, raw in _parts(file):
             if _COMMENT_PART.search(name):
@@ -120,7 +124,7 @@ def _parts(file: zipfile.ZipFile) -> Iterator[tuple[str, bytes]]:
 
 
 def _tree(raw: bytes) -> ET.Element:
-    return ET.fromstring(raw)  # noqa: S314  # in a sandbox, with limits
+    return ET.fromstring(raw)  # noqa: S314  # the sandbox limits memory and time
 
 
 def _local(tag: object) -> str:
@@ -182,8 +186,8 @@ def _accept(parent: ET.Element) -> None:
 
 
 def _tree_with_prefixes(raw: bytes) -> ET.Element:
-    """Parse XML, and register its namespace prefixes so that the copy has the same ones."""
-    for _event, (prefix, name) in ET.iterparse(io.BytesIO(raw), ["start-ns"]):  # noqa: S314  # as above
+    """Parse XML, and register its namespace prefixes so that the copy has the same prefixes."""
+    for _event, (prefix, name) in ET.iterparse(io.BytesIO(raw), ["start-ns"]):  # noqa: S314  # in the sandbox
         if not re.fullmatch(r"ns\d+", prefix):
             ET.register_namespace(prefix, name)
     return _tree(raw)
@@ -194,7 +198,11 @@ def _written(tree: ET.Element) -> bytes:
 
 
 def run_hidden_parts(task: str, path: str, out: str = "") -> int:
-    """Print findings ("look": one JSON list a line) or write a copy ("cut"), cleaned if an office file."""
+    """Do the program's task with the file at `path`, and return the exit code: 0, or 3 for a failure.
+
+    Task "look" prints the findings, one JSON list a line. Task "cut" writes a copy to `out`. Only an office
+    file has findings, and only the copy of an office file is cleaned.
+    """
     is_office = PurePosixPath(path).suffix in OFFICE
     try:
         if task == "look":

@@ -1,9 +1,9 @@
-"""Metadata and hidden parts of a file, and a cleaned copy without them, made by Debian's mat2 in a sandbox.
+"""Inspection and cleaning of files with Debian's mat2 in a sandbox: metadata, hidden parts, cleaned copy.
 
-The files are hostile. This process only compares their first bytes, and reads mat2's output as a limited
+The files are hostile. Our own process only compares their first bytes, and reads mat2's output as a limited
 number of short lines of text. mat2 runs in a bubblewrap sandbox (`programs.sandbox`) with limits on time,
-memory and output. It gets a copy of the file under a fixed name, so it cannot change the original or see its
-name.
+memory and output. mat2 gets a copy of the file under a fixed name, so mat2 cannot change the original file or
+see its name.
 """
 
 import errno
@@ -32,10 +32,10 @@ from journalist_app.files.metadata_sentences import (
 from programs.errors import NoSandboxError, ProgramFailedError
 from programs.sandbox import SANDBOX_FOLDER, Sandbox, resource_limits, run_program
 
-_MAX_BYTES = 50_000_000  # of a file that is inspected: it is in memory twice
-_SHOWN_BYTES = 400_000  # of the output of hidden_parts and mat2
+_MAX_BYTES = 50_000_000  # limit of a file to inspect, which is in memory twice
+_SHOWN_BYTES = 400_000  # limit of the output of hidden_parts and mat2
 _CLEANED_BYTES = 200_000_000
-_ROOM_BYTES = 600_000_000  # of the sandbox's /tmp
+_ROOM_BYTES = 600_000_000  # size of the sandbox's /tmp
 _MEMORY_BYTES = 2_000_000_000
 _SECONDS = 90.0
 _VALUE_CHARS = 200
@@ -45,7 +45,7 @@ _HEAD_BYTES = 4096
 _HIDDEN_PARTS = Path(__file__).with_name("hidden_parts.py")
 _OFFICE = frozenset({".docx", ".xlsx", ".pptx", ".odt", ".ods", ".odp", ".odg"})
 _ARCHIVES = frozenset({".zip", ".epub"})
-_VIDEOS = frozenset({".mp4", ".m4v", ".avi", ".wmv"})  # cleaned by ffmpeg, which does not come with mat2
+_VIDEOS = frozenset({".mp4", ".m4v", ".avi", ".wmv"})  # mat2 cleans these with ffmpeg, which may be missing
 _REMARKS = {
     ".pdf": (FileRemark.PDF,),
     **dict.fromkeys(_OFFICE, (FileRemark.OFFICE,)),
@@ -54,8 +54,8 @@ _REMARKS = {
 _DIVIDER = "=\n"
 
 # $1 is mat2, $2 the ending of the file's name, $3 the program hidden_parts. mat2 finds no bubblewrap in bin/,
-# so it starts no sandbox of its own. Inside ours that would fail, and mat2's option for it changed its
-# meaning from one version to the next.
+# so mat2 starts no sandbox of its own. A sandbox inside our sandbox would fail, and the meaning of mat2's
+# option against it differs between versions.
 _PREPARE = "set -e; /usr/bin/mkdir bin; /usr/bin/ln -s /usr/bin/exiftool /usr/bin/ffmpeg bin/; "
 _INSPECT = _PREPARE + ('/usr/bin/python3 -I -S -c "$3" look "file$2"; echo =; exec "$1" --show "file$2"')
 _CLEAN = _PREPARE + (
@@ -105,7 +105,7 @@ _SIGNATURES: dict[str, Callable[[bytes], bool]] = {
     ".mp3": _begins(b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2"),
     ".wmv": _begins(b"0&\xb2u\x8ef\xcf\x11"),
     ".txt": _is_text,
-}  # without this check, a picture named .txt would pass as a text without metadata
+}  # otherwise a picture named .txt would pass as a text without metadata
 
 
 # ---- mat2 ------------------------------------------------------------------------------------------
@@ -113,10 +113,10 @@ _SIGNATURES: dict[str, Callable[[bytes], bool]] = {
 
 @dataclass(frozen=True, slots=True)
 class Mat2:
-    """Program mat2 with its limits. Sizes are in bytes, and one run may take `seconds`.
+    """Runner of mat2 with its limits. Sizes are in bytes, and one run may take `seconds`.
 
-    Where no sandbox is allowed, mat2 runs only with `without_sandbox`. A file that takes over mat2 can then
-    do everything that the adviser's own programs can.
+    If the system does not allow a sandbox, mat2 runs only with `without_sandbox`. A hostile file that takes
+    over mat2 can then do everything that the adviser's own programs can do.
     """
 
     without_sandbox: bool = False
@@ -126,9 +126,9 @@ class Mat2:
     bwrap: Path = Path("/usr/bin/bwrap")
 
     def inspect(self, path: Path, name: str) -> FileFindings:
-        """Return the findings in a file, in the adviser's language, or why it could not be inspected.
+        """Return a file's metadata and hidden parts as sentences, or a sentence about why inspection failed.
 
-        `path` is a plain file in a private folder in memory. `name` is the name that its owner gave it.
+        `path` is a plain file in a private folder in memory. `name` is the file's original name.
         """
         try:
             with _opened(path) as file:
@@ -155,9 +155,9 @@ class Mat2:
         return FileFindings((*lines, *map(remark_sentence, _REMARKS.get(ending, ()))), can_clean)
 
     def clean(self, path: Path, name: str) -> bytes | None:
-        """Return a copy without metadata, or None if none could be made.
+        """Return a copy of a file without metadata, or None if mat2 cannot make one.
 
-        In the copy, tracked changes are accepted and comments are removed. The file itself does not change.
+        In the copy, tracked changes are accepted and comments are removed. The original file does not change.
         """
         ending = _ending(name)
         try:
@@ -210,7 +210,7 @@ def _not_examined(remark: FileRemark) -> FileFindings:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[BinaryIO]:
-    """Open a plain file. A link is refused."""
+    """Open a plain file for reading. Links and other kinds of files raise OSError."""
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb", buffering=0) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError(errno.EINVAL, "not a plain file")
@@ -269,7 +269,7 @@ def _add(found: _Found, key: str, value: str, ending: str) -> None:
 
 
 def _plain(text: str) -> str:
-    """Return a text without control characters, such as a change of direction, and not too long."""
+    """Return a text without control characters, such as a change of writing direction, and cut it off."""
     text = "".join(
         character for character in text if not unicodedata.category(character).startswith("C")
     ).strip()

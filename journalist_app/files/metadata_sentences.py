@@ -6,7 +6,7 @@ from flask_babel import gettext, ngettext
 
 
 class DetailKind(IntEnum):
-    """Subject of a finding, in the order in which the adviser reads the findings."""
+    """Subjects of findings in a file, in the order in which the adviser reads them."""
 
     PERSON = 1
     PLACE = 2
@@ -19,11 +19,11 @@ class DetailKind(IntEnum):
 
 
 class FileRemark(StrEnum):
-    """Remark about a whole file."""
+    """Remarks about a whole file, such as why it was not inspected."""
 
     TOO_LARGE = "too_large"
     UNKNOWN_TYPE = "unknown_type"
-    OTHER_TYPE = "other_type"  # its first bytes belong to another type than its name
+    OTHER_TYPE = "other_type"  # the first bytes are not of the type that the file name says
     NO_MAT2 = "no_mat2"
     NO_SANDBOX = "no_sandbox"
     FAILED = "failed"
@@ -34,7 +34,7 @@ class FileRemark(StrEnum):
 
 
 def remark_sentence(remark: FileRemark) -> str:
-    """Return the sentence of a remark."""
+    """Return a remark about a whole file as a sentence in the adviser's language."""
     sentences = {
         FileRemark.TOO_LARGE: gettext(
             "This file is too large to examine, so what is hidden in it is unknown. It was kept as it is."
@@ -76,7 +76,7 @@ def remark_sentence(remark: FileRemark) -> str:
 
 
 def detail_sentence(kind: DetailKind, key: str, value: str) -> str:
-    """Return the sentence of one finding."""
+    """Return one finding in a file as a sentence in the adviser's language."""
     sentences = {
         DetailKind.PERSON: gettext("A name (%(key)s): %(value)s"),
         DetailKind.PLACE: gettext("A place (%(key)s): %(value)s"),
@@ -94,5 +94,5 @@ def detail_sentence(kind: DetailKind, key: str, value: str) -> str:
 
 
 def more_details_sentence(count: int) -> str:
-    """Return the sentence about findings of one kind that are not listed."""
+    """Return a sentence that says how many more findings of one kind are not listed."""
     return str(ngettext("And %(num)d more such detail.", "And %(num)d more such details.", count))

@@ -9,16 +9,16 @@ from typing import Final
 from protocol.content import PassOnRecipient
 
 _FINGERPRINT: Final = re.compile(r"[0-9A-F]{40}")
-_NAME_CHARS: Final = 200  # the limit in a proposal
+_NAME_CHARS: Final = 200  # a proposal cannot have a longer name
 _ROLES: Final = frozenset(role.value for role in PassOnRecipient)
 
 
 @dataclass(frozen=True, slots=True)
 class RecipientKey:
-    """One recipient in the settings.
+    """One recipient in the settings, to whom the desk may pass on texts and files.
 
-    `role` is "sg", "integrity", "complaints" or "other"; the source sees `name`; `fingerprint` has the
-    40 hexadecimal digits of the primary key; the file at `key_path` contains only that public key.
+    `role` is "sg", "integrity", "complaints" or "other". The source sees `name`. `fingerprint` has the 40
+    hexadecimal digits of the primary OpenPGP key. The file at `key_path` contains only that public key.
     """
 
     role: str
@@ -28,7 +28,7 @@ class RecipientKey:
 
 
 def recipient_faults(recipients: Sequence[RecipientKey]) -> Iterator[str]:
-    """Yield a clause for each fault of the recipients in the settings."""
+    """Yield a message for each fault in the settings' list of recipients."""
     for number, each in enumerate(recipients, 1):
         whose = f"'recipients': number {number} must have a"
         if each.role not in _ROLES:

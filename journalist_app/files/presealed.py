@@ -1,10 +1,11 @@
-"""Presealed texts and files, which the source encrypted before sending: decrypts them once, for display.
+"""Decryption, for display, of presealed texts and files: those that the source encrypted before sending.
 
 Attack: a thief of the store has age files that the desk can decrypt, such as other mailboxes' entries and
-files, and the desk's own records. The thief sends one to their own mailbox, as if encrypted before sending.
-The adviser would decrypt it, and might pass it on. So this module refuses every file that our own programs
-made. Entries and files are encrypted to two keys, desk and mailbox, and no stanza can be removed. The desk's
-records begin with a line that names our format.
+files, and the desk's own records. The thief sends such a file to their own mailbox, as if they had encrypted
+it before sending. The adviser would decrypt the file, and might pass it on. So this module refuses every file
+that our own programs made. Our entries and attachments are encrypted to two keys, the desk's and the
+mailbox's, and a thief cannot remove either key's stanza. So a file encrypted to several keys is refused. The
+desk's records begin with a line that names our format, so content with such a line is refused.
 """
 
 import codecs
@@ -23,8 +24,8 @@ from crypto.age.armor import Armoured, ArmourKind, find_armoured
 from crypto.errors import MalformedError, UnreadableError
 from journalist_app.files.file_types import with_file_ending
 
-SHOWN_CHARS: Final = 50_000  # the limit of a message; a longer text is offered as a file
-DECRYPTIONS_PER_PAGE: Final = 40  # gpg takes 20 ms for each
+SHOWN_CHARS: Final = 50_000  # limit of a message; a longer text is offered as a file
+DECRYPTIONS_PER_PAGE: Final = 40  # gpg takes 20 ms for each decryption
 _PASTED_BYTES: Final = 1024 * 1024  # 50,000 characters of armour are 37 kB, and text compresses to a tenth
 _CACHED_CHARS: Final = 20_000_000
 _CACHED: Final = 20_000
@@ -34,7 +35,8 @@ _NOT_IN_TEXT: Final = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")
 _BYTE_ORDER_MARK: Final = "\ufeff".encode()
 _AGE: Final = (b"age-encryption.org/", b"-----BEGIN AGE ENCRYPTED FILE-----")
 _OPENPGP_ARMOUR: Final = b"-----BEGIN PGP MESSAGE-----"
-# RFC 9580, 4.2 and 5.1 to 5.3: a message begins with a session key for a public key, or for a password.
+# RFC 9580, 4.2 and 5.1 to 5.3: an OpenPGP message begins with a session key, encrypted to a public key or
+# with a password.
 _OPENPGP: Final = re.compile(
     rb"(?:\x84.|\x85..|\xc1(?:[\x00-\xbf]|[\xc0-\xdf].))(?:\x03.{8}[\x01\x02\x08\x10\x12\x19\x1a]|\x06)"
     rb"|(?:\x8c.|\xc3[\x00-\xbf])(?:\x04[\x01-\x0d][\x00\x01\x03\x04]|[\x05\x06])",
@@ -43,63 +45,63 @@ _OPENPGP: Final = re.compile(
 
 
 class OpenedMessage(Protocol):
-    """Decrypted OpenPGP message."""
+    """A decrypted OpenPGP message."""
 
     @property
     def content(self) -> bytes:
-        """Return the decrypted bytes."""
+        """Return the decrypted bytes of the message."""
 
     @property
     def is_signed(self) -> bool:
-        """Return True if the message has a signature."""
+        """Return True if the message has a signature. The signature is not verified."""
 
 
 class OpenPGP(Protocol):
-    """Interface of gpg with the desk's key, which `gpg.home.GpgHome` implements."""
+    """Interface to gpg for decryption with the desk's key. `gpg.home.GpgHome` implements it."""
 
     def decrypt(self, raw: bytes, *, at_most: int) -> OpenedMessage:
-        """Decrypt a whole message, or raise UnreadableError."""
+        """Decrypt a whole OpenPGP message of at most `at_most` decrypted bytes, or raise UnreadableError."""
 
     def decrypt_stream(self, pieces: Iterable[bytes], *, at_most: int) -> Iterator[bytes]:
-        """Decrypt a message in pieces. If it is damaged, UnreadableError comes before the last piece."""
+        """Decrypt an OpenPGP message in pieces. A damaged message raises UnreadableError before its end."""
 
 
 class UnopenedReason(StrEnum):
     """Reason why a presealed text or file was not decrypted."""
 
-    UNREADABLE = "unreadable"  # for another reader, damaged, or too large when decrypted
-    SEVERAL = "several"  # for several readers, or made by one of our programs
+    UNREADABLE = "unreadable"  # encrypted to another reader, damaged, or too large when decrypted
+    SEVERAL = "several"  # encrypted to several readers, or made by one of our programs
     NO_OPENPGP = "no_openpgp"
-    LATER = "later"  # over the limit of one page; decrypted by a later page
+    LATER = "later"  # over the limit of one page; the next page decrypts it
 
 
 class PieceKind(StrEnum):
-    """Kind of a part of a text."""
+    """Kinds of parts into which a text with encrypted blocks is divided."""
 
     PLAIN = "plain"
     OPENED = "opened"
-    FILE = "file"  # decrypted, but not a text
+    FILE = "file"  # decrypted, but the content is not a text
     UNOPENED = "unopened"
 
 
 @dataclass(frozen=True, slots=True)
 class TextPiece:
-    """Part of a text, as it is shown.
+    """Part of a text: the plain text around encrypted blocks, or one block.
 
-    `number` counts the armoured blocks in the text, from 1. `text` of an UNOPENED piece is its armour; a FILE
-    has none. `is_signed`: the block has a signature, but no one checked whose.
+    `number` counts the blocks in the text from 1. `text` of an UNOPENED block is its armour, and `text` of a
+    FILE is empty. `is_signed` is True if the block has a signature. No one checked who signed it.
     """
 
     kind: PieceKind
     text: str = field(repr=False)
     number: int = 0
-    size: int = 0  # bytes of a FILE
+    size: int = 0  # of a FILE, in bytes
     is_signed: bool = False
     reason: UnopenedReason | None = None
 
 
 class PresealedKind(StrEnum):
-    """Kind of a file, by its encryption."""
+    """Kinds of files: not encrypted by the source, decrypted, or not decrypted."""
 
     NOT_SEALED = "not_sealed"
     OPENED = "opened"
@@ -108,7 +110,7 @@ class PresealedKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PresealedFileInfo:
-    """Kind of a file, found from its first bytes. `name` is the name of the decrypted file."""
+    """Kind of a file, determined from its first bytes. `name` is the name of the decrypted file."""
 
     kind: PresealedKind
     name: str = field(repr=False)
@@ -118,10 +120,10 @@ class PresealedFileInfo:
 
 @dataclass(frozen=True, slots=True)
 class OpenedFile:
-    """A file, and the pieces of its decrypted content.
+    """A file with its decrypted content in pieces.
 
-    A file that was not presealed has its own bytes as `pieces`, and an unopened file has none. If the file
-    turns out to be damaged or too large, UnreadableError comes before the last piece.
+    If the source did not encrypt the file, `pieces` has the file's own bytes. If the file was not decrypted,
+    `pieces` is empty. If the file is damaged or too large, `pieces` raises UnreadableError before its end.
     """
 
     info: PresealedFileInfo
@@ -129,7 +131,7 @@ class OpenedFile:
 
 
 class PresealedCache:
-    """Cache of decrypted texts and kinds of files, while the desk is open. Safe for threads."""
+    """Cache, while the desk is open, of decrypted texts and of the kinds of files. Safe for threads."""
 
     def __init__(self, most: int = _CACHED, most_chars: int = _CACHED_CHARS) -> None:
         self._most, self._most_chars = most, most_chars
@@ -141,17 +143,17 @@ class PresealedCache:
         return "PresealedCache()"
 
     def piece(self, name: bytes) -> TextPiece | None:
-        """Return the cached piece of this name, or None."""
+        """Return the decrypted text with this cache key (digest of the armoured block), or None."""
         found = self._found.get(name)
         return found if isinstance(found, TextPiece) else None
 
     def info(self, name: bytes) -> PresealedFileInfo | None:
-        """Return the cached info of the file of this name, or None."""
+        """Return the kind of the file with this cache key (its file id), or None."""
         found = self._found.get(name)
         return found if isinstance(found, PresealedFileInfo) else None
 
     def keep(self, name: bytes, found: TextPiece | PresealedFileInfo) -> None:
-        """Add to the cache. If the cache is full, empty it first."""
+        """Add a decrypted text or a file's kind to the cache. If the cache is full, empty it first."""
         chars = len(found.text) if isinstance(found, TextPiece) else len(found.name)
         with self._changing:
             if self._chars + chars > self._most_chars or len(self._found) >= self._most:
@@ -168,7 +170,10 @@ class _UnopenedError(Exception):
 
 
 class Unsealer:
-    """Decryption for one page, of at most 40 texts and files that are not in the cache."""
+    """Decrypter for one page of texts and files that the source encrypted before sending.
+
+    Decrypts at most 40 texts and files that are not in the cache.
+    """
 
     def __init__(
         self,
@@ -178,7 +183,7 @@ class Unsealer:
         *,
         at_most: int,
     ) -> None:
-        """Keep the keys, gpg if the desk has it, and the limit of a decrypted file in bytes."""
+        """Set the age keys, gpg (None without OpenPGP), and the limit of a decrypted file in bytes."""
         self._identities = identities
         self._openpgp = openpgp
         self._known = known
@@ -189,7 +194,7 @@ class Unsealer:
         return "Unsealer()"
 
     def text(self, text: str) -> tuple[TextPiece, ...]:
-        """Return a text in pieces, in order, with every armoured block decrypted in its place."""
+        """Divide a text into plain parts and armoured blocks, in order, and decrypt each block."""
         blocks = find_armoured(text)
         if not blocks:
             return (TextPiece(PieceKind.PLAIN, text),)
@@ -201,9 +206,9 @@ class Unsealer:
         return (*pieces, *_plain(text[at:]))
 
     def pasted(self, text: str, number: int) -> OpenedFile | None:
-        """Return the content of the armoured block with this number in a text, as a file.
+        """Decrypt the armoured block with this number in a text, for download as a file.
 
-        The file is UNOPENED if the block does not open. Returns None if there is no such block.
+        The file's kind is UNOPENED if the block cannot be decrypted. Return None if there is no such block.
         """
         block = dict(enumerate(find_armoured(text), start=1)).get(number)
         if block is None:
@@ -216,9 +221,9 @@ class Unsealer:
         return OpenedFile(PresealedFileInfo(PresealedKind.OPENED, name), iter([content]))
 
     def inspect(self, file_id: bytes, name: str, pieces: Callable[[], Iterable[bytes]]) -> PresealedFileInfo:
-        """Return the kind of a file, from the cache or from its first piece.
+        """Return whether a file is encrypted and can be decrypted, from the cache or its first piece.
 
-        Raises everything that `pieces` raises.
+        The iterator that `pieces` returns is read a little. Its exceptions are not caught here.
         """
         known = self._known.info(file_id)
         if known is not None:
@@ -237,9 +242,10 @@ class Unsealer:
         return info
 
     def file(self, name: str, pieces: Iterable[bytes]) -> OpenedFile:
-        """Decrypt a file, whatever its name is. Reads no more than the first decrypted piece needs.
+        """Open a file: decrypt it if the source encrypted it. The file's name does not matter.
 
-        Raises everything that `pieces` raises.
+        Only the first decrypted piece is made at once; the caller's reading makes the others. Exceptions of
+        `pieces` are not caught here.
         """
         whole, kind = _start(pieces)
         if kind is None:
@@ -251,11 +257,11 @@ class Unsealer:
         return OpenedFile(info, filter(None, itertools.chain([first], inside)))
 
     def _inside(self, kind: ArmourKind, whole: Iterable[bytes]) -> Generator[bytes, None, None]:
-        """Yield the decrypted bytes of a file.
+        """Yield the decrypted bytes of an encrypted file.
 
         Raises:
-            UnreadableError: the file does not open, or is damaged further on.
-            _UnopenedError: the file must not be decrypted here.
+            UnreadableError: the desk cannot decrypt the file, or a later part of the file is damaged.
+            _UnopenedError: the file is encrypted to several keys, or the desk has no OpenPGP.
         """
         plain = _without_mark(whole)
         if kind is ArmourKind.OPENPGP:
@@ -290,10 +296,10 @@ class Unsealer:
         return TextPiece(PieceKind.OPENED, text, is_signed=is_signed)
 
     def _content(self, block: Armoured) -> tuple[bytes, bool]:
-        """Return the decrypted bytes of a block, and whether it has a signature.
+        """Return the decrypted bytes of an armoured block, and whether the block has a signature.
 
         Raises:
-            _UnopenedError: the block does not open, or must not be decrypted here.
+            _UnopenedError: the block cannot be decrypted, or may come from one of our own programs.
         """
         try:
             if block.kind is ArmourKind.OPENPGP:
@@ -305,7 +311,7 @@ class Unsealer:
             raise _UnopenedError(UnopenedReason.UNREADABLE) from why
 
     def _age(self, header: bytes, payload: Iterable[bytes]) -> Iterator[bytes]:
-        """Decrypt an age file that was encrypted to only one post-quantum key, the desk's."""
+        """Decrypt an age file, unless it has more than one post-quantum stanza: our own files have two."""
         stanzas = age.AgeHeader.from_bytes(header).stanzas
         if sum(stanza.arguments[0] == age.PQ_TYPE for stanza in stanzas) > 1:
             raise _UnopenedError(UnopenedReason.SEVERAL)
@@ -318,7 +324,7 @@ class Unsealer:
 
 
 def sealed_as(first: bytes) -> ArmourKind | None:
-    """Return how a file is encrypted, from its first bytes (a few dozen), or None if it is not."""
+    """Return the encryption format of a file, from its first few dozen bytes. None means not encrypted."""
     edge = first.removeprefix(_BYTE_ORDER_MARK).lstrip()
     if first.startswith(_AGE[0]) or edge.startswith(_AGE[1]):
         return ArmourKind.AGE
@@ -328,7 +334,7 @@ def sealed_as(first: bytes) -> ArmourKind | None:
 
 
 def opened_by_age(text: str, identities: Sequence[age.PQIdentity]) -> Iterator[str]:
-    """Yield the decrypted texts of the age blocks in a text, for search."""
+    """Yield the decrypted text of each armoured age block in a text, so that search can index it."""
     if _AGE[1].decode() in text:
         pieces = Unsealer(identities, None, PresealedCache(), at_most=0).text(text)
         yield from (piece.text for piece in pieces if piece.kind is PieceKind.OPENED)
@@ -341,7 +347,7 @@ def _start(pieces: Iterable[bytes]) -> tuple[Iterator[bytes], ArmourKind | None]
 
 
 def _info_and_first(kind: ArmourKind, name: str, inside: Iterator[bytes]) -> tuple[PresealedFileInfo, bytes]:
-    """Return the kind of a file and its first decrypted piece."""
+    """Return the kind of an encrypted file and its first decrypted piece, empty if it is not decrypted."""
     is_openpgp = kind is ArmourKind.OPENPGP
     try:
         first = _refuse_our_format(next(inside, b""))
@@ -362,26 +368,26 @@ def _refuse_our_format(content: bytes) -> bytes:
 
 
 def _without_mark(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Drop the byte order mark that some editors write before a text."""
+    """Yield the pieces of a text without the byte order mark that some editors write at the beginning."""
     rest = iter(pieces)
     yield next(rest, b"").removeprefix(_BYTE_ORDER_MARK)
     yield from rest
 
 
 def _without_armour(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield a binary age file, decoded if it is armoured."""
+    """Yield an age file in binary form. An armoured file is decoded first."""
     first = next(pieces)
     whole = itertools.chain([first], pieces)
     yield from whole if first.startswith(_AGE[0]) else armor.dearmor_stream(whole)
 
 
 def _plain(text: str) -> tuple[TextPiece, ...]:
-    """Return the text between armoured blocks, unless it is only white space."""
+    """Return the text between two armoured blocks as one piece, or no piece if it is white space."""
     return (TextPiece(PieceKind.PLAIN, text.strip("\n")),) if text.strip() else ()
 
 
 def _as_text(content: bytes) -> str | None:
-    """Decode content as a text that can be shown, or return None."""
+    """Decode bytes as a text to show. Return None if they are not a text, or too long a text."""
     is_wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
         text = content.decode("utf-16" if is_wide else "utf-8-sig")

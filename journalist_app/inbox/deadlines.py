@@ -1,4 +1,4 @@
-"""Deadlines of a mailbox: the letterhead's norms, promised days, and the adviser's own reminder."""
+"""Deadlines of a mailbox, from the letterhead's norms, promised days and the adviser's reminder."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,18 +11,18 @@ from web.dates import add_months
 
 
 class DeadlineKind(StrEnum):
-    """Reason for a deadline."""
+    """Kinds of deadline of a mailbox."""
 
     CONFIRM = "confirm"  # the desk confirms a first message within a number of days
     ANSWER = "answer"  # the desk answers within a number of working days
-    PROMISED = "promised"  # the day that the newest step names
-    REMINDER = "reminder"  # the day that the adviser chose
-    SUBSTANCE = "substance"  # the desk gives advice within a number of months
+    PROMISED = "promised"  # the day on which the desk's newest step promised the next one
+    REMINDER = "reminder"  # the day that the adviser chose in the casefile
+    SUBSTANCE = "substance"  # the desk advises, passes on or closes within some months
 
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """One deadline, at the end of a day."""
+    """One deadline of a mailbox, at the end of `day`. `is_late` is True from the next day on."""
 
     kind: DeadlineKind
     day: date
@@ -50,10 +50,10 @@ def deadlines_of(
 
 
 def first_deadline_day(found: Sequence[Deadline]) -> date:
-    """Return the day of the first of sorted deadlines, or the last day of the calendar."""
+    """Return the day of the first deadline in a sorted list. An empty list gives 31 December 9999."""
     return found[0].day if found else date.max
 
 
 def days_after(day: date, count: int) -> date:
-    """Return the day `count` days later, or the last day of the calendar: a source chooses an entry's day."""
+    """Return the day `count` days later, at most the year 9999: a hostile source may sign any day."""
     return date.fromordinal(min(day.toordinal() + count, date.max.toordinal()))

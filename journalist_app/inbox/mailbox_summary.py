@@ -1,4 +1,4 @@
-"""Summary of a mailbox, computed from its verified entries, by which the inbox sorts and filters."""
+"""Summary of a mailbox, computed from its verified entries. The inbox sorts and filters by summaries."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -17,9 +17,11 @@ _SUBSTANCE: Final = frozenset({StepName.ADVICE_GIVEN, StepName.PASSED_ON, StepNa
 class MailboxSummary(msgspec.Struct, frozen=True, array_like=True):
     """Summary of one mailbox in the search index, without any of its text.
 
-    `heads` are the sorted digests of the strands' newest entries: they change when something is new.
-    `asked` is the day of the source's first message, `waiting` the day of their oldest message without an
-    answer, and `promised` the day that the newest step names. `is_confirmed`: the desk has written an entry.
+    `heads` are the sorted digests of each strand's newest entry. A new entry changes the heads. `newest` is
+    the day of the newest entry, `step` the newest step. `asked` is the day of the source's first message,
+    `waiting` the day of the source's oldest message without an answer, and `promised` the day that the newest
+    step names. `is_confirmed` is True if the desk has written an entry. `has_substance` is True if the desk
+    gave advice, passed on or closed.
     """
 
     address: bytes
@@ -37,7 +39,7 @@ class MailboxSummary(msgspec.Struct, frozen=True, array_like=True):
 def summarise_mailbox(
     address: Address, heads: Sequence[bytes], opened: Sequence[EntryContent]
 ) -> MailboxSummary:
-    """Summarise a mailbox. `opened` is in thread order, with None for removed or unreadable content."""
+    """Summarise a mailbox. `opened` has its entries in thread order, with content None if not readable."""
     state = thread_state(address, opened)
     asked: date | None = None
     waiting: date | None = None
@@ -53,7 +55,7 @@ def summarise_mailbox(
     own_steps = [step for step in state.steps if not step.is_derived]
     current = state.current.step if state.current else None
     if state.current is not None and state.current.is_void:
-        current = StepName.PROPOSAL_MADE  # the source took back in time: the proposal is as before
+        current = StepName.PROPOSAL_MADE  # the source withdrew in time: the proposal waits again
     is_closed = state.closing is not None  # a later "handed over" step does not reopen the mailbox
     return MailboxSummary(
         address=address,

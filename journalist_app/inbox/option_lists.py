@@ -11,19 +11,19 @@ _LINE = re.compile(r"([a-z][a-z0-9_]{0,39}): ([^/]+) / ([^/]+)")
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One option: the key that is stored, and its name in Dutch and English."""
+    """One option of a list. The store has its key, and pages show its name in Dutch or English."""
 
     key: str
     nl: str
     en: str
 
     def name(self, language: str) -> str:
-        """Return the option's name in "nl" or "en"."""
+        """Return the name of the option in a language, "nl" or "en"."""
         return self.nl if language == "nl" else self.en
 
 
 def read_options(lines: Sequence[str]) -> tuple[Option, ...]:
-    """Read a list of the settings, with lines "key: Nederlands / English".
+    """Parse one option list of the settings. Each line is "key: Nederlands / English".
 
     Raises:
         AdviserConfigError: a line has another shape, or two lines have the same key.
@@ -40,5 +40,5 @@ def read_options(lines: Sequence[str]) -> tuple[Option, ...]:
 
 
 def option_name(options: Sequence[Option], key: str, language: str) -> str:
-    """Return the name of the option with this key, or the key itself if the settings no longer have it."""
+    """Return the name of the option with this key. If the settings have no such option, return the key."""
     return next((option.name(language) for option in options if option.key == key), key)

@@ -17,7 +17,7 @@ class ResponseFacts:
     """Days of the first message and the first answer, and whether the source came back to read the answer.
 
     `answer_working_days` counts the desk's working days after the first message, up to the day of the answer.
-    `came_back` is "no_answer" if there is nothing to come back for.
+    `came_back` is "no_answer" if the desk has not answered. A day is None if there is no such entry.
     """
 
     first_message: date | None
@@ -29,10 +29,10 @@ class ResponseFacts:
 def response_facts(
     opened: Sequence[tuple[SignedEntry, Content | None]], letterhead: Letterhead
 ) -> ResponseFacts:
-    """Compute the facts from verified entries in thread order, with None for removed or unreadable content.
+    """Compute the response times of one mailbox from its verified entries, in thread order.
 
-    A removed entry still counts, because its envelope says who wrote it and when. A step that only confirms
-    does not count as an answer (`thread_state.is_answer`).
+    Content is None for a removed or unreadable entry. A removed entry still counts, because its envelope has
+    its author and day. A step that only confirms receipt is not an answer (`thread_state.is_answer`).
     """
     signed = [entry for entry, _ in opened]
     from_source = [entry for entry in signed if entry.envelope.author is Author.SOURCE]
@@ -45,7 +45,8 @@ def response_facts(
     if not messages or not answers:
         return ResponseFacts(min(messages, default=None), None, None, "no_answer")
     first, answered = min(messages), min(entry.envelope.day for entry in answers)
-    # A source that read an answer names the newest entry of its strand, maybe a later read receipt.
+    # A source's entry names the newest desk entry that the source saw. This may be a read receipt that the
+    # desk wrote after the answer.
     by_desk = {entry.digest for entry in signed if entry.envelope.author is Author.DESK}
     before = {
         entry.digest

@@ -1,8 +1,8 @@
-"""Request context that several pages of the adviser's site share.
+"""Request context of the adviser's pages: access check, form context, and typed text.
 
 Imports Flask, and `desk`, `services` and `forms` of this app.
 
-- `access`: access control; gives a page the open desk, and checks CSRF tokens
-- `form_context`: address, entry id and newest message seen, of one mailbox form
-- `kept_text`: typed text of this request, so that an error page can return it
+- `access`: access check; gives a page the open desk, and checks CSRF tokens
+- `form_context`: mailbox address, new entry's id and newest message seen, of one form
+- `kept_text`: typed text of this request, so that an error page can show it again
 """

@@ -1,4 +1,4 @@
-"""Access control of the adviser's pages: is the desk unlocked for this browser, and is this form its own?"""
+"""Access check of the adviser's pages: session cookie, open desk, and CSRF tokens of forms."""
 
 import functools
 import hmac
@@ -17,13 +17,13 @@ _P = ParamSpec("_P")
 
 
 def auto_lock() -> AutoLock:
-    """Return the holder of the open desk."""
+    """Return the app's automatic lock, which holds the open desk."""
     found: AutoLock = current_app.extensions["auto_lock"]
     return found
 
 
 def token_of_request() -> bytes:
-    """Return the session token of the cookie, or empty bytes if the cookie is missing or malformed."""
+    """Return the session token in the request's cookie. A missing or malformed cookie gives b""."""
     try:
         return bytes.fromhex(request.cookies.get(COOKIE, ""))
     except ValueError:
@@ -31,7 +31,7 @@ def token_of_request() -> bytes:
 
 
 def open_desk() -> OpenDesk | None:
-    """Return the desk if this browser has unlocked it, or None. The result is kept for the request."""
+    """Return the open desk if this browser has unlocked it, or None. Cached for the current request."""
     if "desk" not in g:
         g.desk = auto_lock().desk_of(token_of_request())
     desk: OpenDesk | None = g.desk
@@ -39,22 +39,22 @@ def open_desk() -> OpenDesk | None:
 
 
 def page_form_token(purpose: str) -> str:
-    """Return the CSRF token for a form on this page."""
+    """Return the CSRF token for a form of this purpose, such as "answer", on the current page."""
     key = token_of_request() if open_desk() is not None else auto_lock().page_secret
     return session.form_token(key, purpose)
 
 
 def is_our_form(purpose: str, token: str) -> bool:
-    """Return True if a form has the CSRF token of this browser. Compares in constant time."""
+    """Return True if a form's CSRF token belongs to this browser and purpose. Compares in constant time."""
     return hmac.compare_digest(page_form_token(purpose).encode(), token.encode())
 
 
 def unlocked(
     view: Callable[Concatenate[OpenDesk, _P], ResponseReturnValue],
 ) -> Callable[_P, ResponseReturnValue]:
-    """Decorate a view that needs the open desk. While it is locked, redirect to the unlock page.
+    """Decorate a view that needs the open desk. While the desk is locked, redirect to the unlock page.
 
-    A page that reloads itself does not count as activity.
+    Each request restarts the idle time, unless a page reloaded itself.
     """
 
     @functools.wraps(view)

@@ -1,4 +1,4 @@
-"""Request context of the forms of one mailbox: its address, the new entry's id, and what the adviser saw."""
+"""Form context of one mailbox: address, id of the new entry, and newest message that the adviser saw."""
 
 import secrets
 from datetime import date
@@ -14,18 +14,18 @@ from protocol.identifiers import ADDRESS_BYTES, DIGEST_BYTES, ENTRY_ID_BYTES, Ad
 
 
 def adviser_today() -> date:
-    """Return the app's current day."""
+    """Return today's date according to the app's clock, which tests can set."""
     day: date = current_app.extensions["today"]()
     return day
 
 
 def address_of(text: str) -> Address:
-    """Return the address in a page's path, or an empty address, which no mailbox has."""
+    """Decode the mailbox address in a page's path. A malformed address gives an empty one (no mailbox)."""
     return Address(bytes_of_hex(text, ADDRESS_BYTES) or b"")
 
 
 def entry_id_of(text: str) -> EntryId:
-    """Return the entry id in a page's path, or an empty id, which no entry has."""
+    """Decode the entry id in a page's path. A malformed id gives an empty id, which no entry has."""
     return EntryId(bytes_of_hex(text, ENTRY_ID_BYTES) or b"")
 
 
@@ -35,7 +35,7 @@ def new_entry_id() -> str:
 
 
 def read_form_context(address: Address, purpose: str) -> AdviserFormContext | None:
-    """Return the context of the submitted form, or None if its token is wrong or a field is malformed."""
+    """Return the context of the submitted form. Return None for a wrong CSRF token or malformed field."""
     entry_id = bytes_of_hex(request.form.get("entry_id", ""), ENTRY_ID_BYTES)
     seen_hex = request.form.get("seen", "")
     seen = bytes_of_hex(seen_hex, DIGEST_BYTES) if seen_hex else b""
@@ -45,10 +45,10 @@ def read_form_context(address: Address, purpose: str) -> AdviserFormContext | No
 
 
 def foreign_form_page() -> ResponseReturnValue:
-    """Refuse a form with a wrong token, and return its text to the adviser."""
+    """Return the error page (403) for a form with a wrong CSRF token. The page shows the typed text again."""
     return render_template("refusal.html", what="foreign", text=kept_text.typed_text()), 403
 
 
 def not_found_page() -> ResponseReturnValue:
-    """Say that the page does not exist, and return the typed text to the adviser."""
+    """Return the error page (404) for a missing mailbox or entry. The page shows the typed text again."""
     return render_template("refusal.html", what="missing", text=kept_text.typed_text()), 404

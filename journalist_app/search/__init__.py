@@ -1,9 +1,9 @@
-"""Full-text search over decrypted entries and notes, in memory only, in processes of its own.
+"""Full-text search over decrypted entries and notes, in memory only, in separate search processes.
 
 Imports `inbox`, `files` and `errors` of this app, and `protocol`, `store` and `crypto`; no Flask.
 
-- `search_index`: starts the search processes and asks them; keeps the mailbox summaries
-- `search_worker`: runs in a search process; decrypts a share of the store and finds words in it
-- `tally_reader`: decrypts tallies of the ledger, in the same kind of process
-- `text_index`: texts without accents and capitals, search in them, and snippets
+- `search_index`: starts the search processes and sends them queries; keeps the mailbox summaries
+- `search_worker`: runs in a search process; decrypts a share of the store, and finds words in the texts
+- `tally_reader`: runs in a search process; decrypts tallies of the ledger for the yearly report
+- `text_index`: keeps texts without accents and capitals, finds words in them, and cuts snippets
 """

@@ -32,7 +32,7 @@ from protocol.identifiers import Address
 from protocol.keyring import Keyring
 from protocol.letterhead import Letterhead
 
-_QUERY_SECONDS: Final = 30  # a query waits while a few mailboxes are read; longer is a fault
+_QUERY_SECONDS: Final = 30  # a query may wait for a batch of mailboxes to be read, but never this long
 
 # Starts a search process. Returns the connection to it, and a function that kills it.
 WorkerStarter = Callable[[], tuple[Connection, Callable[[], None]]]
@@ -40,7 +40,7 @@ WorkerStarter = Callable[[], tuple[Connection, Callable[[], None]]]
 
 @dataclass(frozen=True, slots=True)
 class ReadingProgress:
-    """Progress of reading the store, in mailboxes."""
+    """Progress of the search processes that read the store: mailboxes read, and mailboxes in all."""
 
     done: int
     total: int
@@ -61,10 +61,10 @@ class _Worker:
 
 
 class SearchIndex:
-    """Search index of the open desk. Safe for threads."""
+    """Search index of the open desk: runs the search processes, keeps mailbox summaries. Safe for threads."""
 
     def __init__(self, readers: Sequence[WorkerStarter]) -> None:
-        """Keep the functions that start the search processes. `begin` calls them."""
+        """Prepare an index with these functions, each of which starts one search process. Starts none yet."""
         self._starters = tuple(readers)
         self._workers: list[_Worker] = []
         self._changed = threading.Condition()
@@ -87,7 +87,7 @@ class SearchIndex:
                 share=number,
                 shares=len(self._starters),
             )
-            self._send(worker, first)  # before any other command can be sent
+            self._send(worker, first)  # must be the first command on this connection
             workers.append(worker)
         with self._changed:
             self._workers = workers
@@ -99,24 +99,26 @@ class SearchIndex:
 
     @property
     def starters(self) -> tuple[WorkerStarter, ...]:
-        """Return the function that starts a process, once for each core that we may use."""
+        """Return the functions that start a search process each, one function per core that we may use."""
         return self._starters
 
     @property
     def reading(self) -> ReadingProgress:
-        """Return the progress of reading the store."""
+        """Return how many mailboxes the search processes have read, and whether reading ended or failed."""
         with self._changed:
             is_whole = bool(self._workers) and self._is_all_read()
             done, total = sum(each.done for each in self._workers), sum(each.total for each in self._workers)
             return ReadingProgress(done, total, is_whole and not self._is_broken, self._is_broken)
 
     def summaries(self) -> list[MailboxSummary]:
-        """Return the summary of every mailbox that was read so far."""
+        """Return the summary of every mailbox that the search processes have read so far."""
         with self._changed:
             return list(self._summaries.values())
 
     def find(self, words: Sequence[str]) -> list[Address]:
-        """Return the mailboxes that contain all of these normalised words, newest first.
+        """Ask the search processes for the mailboxes that contain all of these words, newest first.
+
+        The words are in lower case and without accents (`query_words`).
 
         Raises:
             IndexMissingError: a search process ended, or does not answer.
@@ -152,9 +154,10 @@ class SearchIndex:
         return [Address(summary.address) for summary in summaries]
 
     def read_changed(self, heads: Mapping[Address, Iterable[bytes]]) -> None:
-        """Have the search processes read every mailbox of which the heads changed.
+        """Make the search processes read the mailboxes that changed or ended since the last reading.
 
-        `heads` has the digests of the strands' heads for every mailbox in the store.
+        `heads` has every mailbox in the store, with the digest of each strand's newest entry. Other digests
+        than in the mailbox's summary mean that the mailbox changed.
         """
         with self._changed:
             stale = {
@@ -166,17 +169,17 @@ class SearchIndex:
                 self._send(worker, ReadAgain(changed))
 
     def use_letterhead(self, letterhead: Letterhead) -> None:
-        """Have the search processes accept the workstations of a newer letterhead."""
+        """Send the processes a newer letterhead, so that entries of new workstations are accepted."""
         for worker in self._workers:
             self._send(worker, UseLetterhead(letterhead.to_bytes()))
 
     def index_notes(self, address: Address, text: str) -> None:
-        """Make the adviser's notes about a mailbox searchable, instead of earlier ones."""
+        """Make the adviser's notes about a mailbox searchable. Replaces earlier notes about this mailbox."""
         if self._workers:
             self._send(self._workers[share_of(address, len(self._workers))], IndexNotes(address, text))
 
     def wait_until_whole(self, seconds: float) -> ReadingProgress:
-        """Wait until the whole store was read, reading failed, or the time is over. Return the progress."""
+        """Wait until the whole store was read or reading failed, at most `seconds`. Return the progress."""
         with self._changed:
             self._changed.wait_for(lambda: self._is_broken or self._is_all_read(), seconds)
         return self.reading
@@ -205,7 +208,7 @@ class SearchIndex:
             self._mark_broken()
 
     def _listen(self, worker: _Worker) -> None:
-        """Apply the reports of a search process until the connection closes."""
+        """Apply each report that a search process sends, until the connection closes."""
         reports = msgspec.msgpack.Decoder(Report)
         try:
             while True:
@@ -220,7 +223,7 @@ class SearchIndex:
         with self._changed:
             match report:
                 case _ if self._has_stopped:
-                    return  # sent before the process ended: nothing may come back after locking
+                    return  # a report from before locking: no summary may return to memory
                 case MailboxesRead():
                     for summary in report.summaries:
                         self._summaries[summary.address] = summary

@@ -1,7 +1,7 @@
-"""Search process: decrypts a share of the store, and answers which mailboxes contain some words.
+"""Search process: decrypts a share of the store, and finds the mailboxes that contain given words.
 
-The process starts without secrets and receives the identities through a socket. It ends when the socket
-closes: when the desk locks, or when the worker that started it ends. It never writes to a disk.
+The search process starts without secrets and receives the decryption keys through a socket. It ends when the
+socket closes: when the desk locks, or when the web worker that started it ends. It never writes to a disk.
 """
 
 import itertools
@@ -31,15 +31,15 @@ from store.entries import StoredEntry
 from store.errors import StoreError
 from store.mailboxes import StoredMailbox
 
-_AT_ONCE: Final = 40  # mailboxes read in one transaction; queries are answered between two transactions
-ENTRIES_PART, NOTES_PART = 0, 1  # parts of a mailbox in the text index
+_AT_ONCE: Final = 40  # mailboxes per transaction; queries are answered between transactions
+ENTRIES_PART, NOTES_PART = 0, 1  # the two parts of a mailbox in the text index
 
 
 class BeginReading(msgspec.Struct, frozen=True, tag=True):
-    """First command: the share of the store to read, and the keys. The only command with secrets."""
+    """First command to a search process: the decryption keys, and the share of the store to read."""
 
     store: str
-    identities: tuple[bytes, ...]  # seeds of 32 bytes, newest epoch first
+    identities: tuple[bytes, ...]  # seeds of the decryption keys, 32 bytes each, newest epoch first
     letterhead: bytes
     share: int
     shares: int
@@ -49,13 +49,13 @@ class BeginReading(msgspec.Struct, frozen=True, tag=True):
 
 
 class ReadAgain(msgspec.Struct, frozen=True, tag=True):
-    """Command to read mailboxes again, because something in them is new."""
+    """Command to read mailboxes again, because they have new entries or ended."""
 
     addresses: tuple[bytes, ...]
 
 
 class IndexNotes(msgspec.Struct, frozen=True, tag=True):
-    """Command to replace the searchable notes about a mailbox."""
+    """Command to replace the adviser's searchable notes about one mailbox."""
 
     address: bytes
     text: str
@@ -65,13 +65,13 @@ class IndexNotes(msgspec.Struct, frozen=True, tag=True):
 
 
 class UseLetterhead(msgspec.Struct, frozen=True, tag=True):
-    """Command to use a newer letterhead, which may name more workstations."""
+    """Command to verify entries with a newer letterhead, which may name more workstations."""
 
     letterhead: bytes
 
 
 class FindWords(msgspec.Struct, frozen=True, tag=True):
-    """Query for the mailboxes that contain all of these normalised words."""
+    """Query for the mailboxes that contain all of these words (lower case, no accents)."""
 
     query: int
     words: tuple[str, ...]
@@ -81,7 +81,11 @@ class FindWords(msgspec.Struct, frozen=True, tag=True):
 
 
 class MailboxesRead(msgspec.Struct, frozen=True, tag=True):
-    """Report of mailboxes that were read. `gone` has those that ended, `done` counts from the beginning."""
+    """Report with the summaries of a batch of mailboxes.
+
+    `gone` has the addresses of the batch that are no longer in the store. `done` counts the mailboxes that
+    this process has read since its start, `total` the mailboxes in its share.
+    """
 
     summaries: tuple[MailboxSummary, ...]
     gone: tuple[bytes, ...]
@@ -90,14 +94,14 @@ class MailboxesRead(msgspec.Struct, frozen=True, tag=True):
 
 
 class SearchHits(msgspec.Struct, frozen=True, tag=True):
-    """Report with the answer to one query."""
+    """Report with the mailboxes that match one query."""
 
     query: int
     addresses: tuple[bytes, ...]
 
 
 class ReadingFailed(msgspec.Struct, frozen=True, tag=True):
-    """Report that the store could not be read. The process ends."""
+    """Report that the store could not be read. The search process ends after this report."""
 
 
 Command = BeginReading | ReadAgain | IndexNotes | UseLetterhead | FindWords
@@ -105,14 +109,17 @@ Report = MailboxesRead | SearchHits | ReadingFailed
 
 
 def share_of(address: bytes, shares: int) -> int:
-    """Return the share of a mailbox. Addresses are digests, so all shares have about the same size."""
+    """Return which search process, counted from 0, reads this mailbox.
+
+    Addresses are digests, so all shares have about the same size.
+    """
     return address[0] * shares // 256
 
 
 def serve_search(line: Connection) -> None:
-    """Run the search process until the connection closes.
+    """Serve search commands in this process until the connection closes.
 
-    If the first command asks for tallies instead, decrypt those and return.
+    If the first command is a request for tallies, decrypt these tallies and return instead.
     """
     try:
         first = msgspec.msgpack.decode(line.recv_bytes(), type=BeginReading | tally_reader.TallyRequest)
@@ -121,7 +128,7 @@ def serve_search(line: Connection) -> None:
         else:
             _SearchWorker(line, first).run()
     except (EOFError, OSError):
-        return  # the desk was locked, or the worker ended
+        return  # the desk was locked, or the web worker ended
     finally:
         line.close()
 
@@ -138,7 +145,7 @@ class _SearchWorker:
         self._commands = msgspec.msgpack.Decoder(Command)
 
     def run(self) -> None:
-        """Read the share and answer queries in between, then answer queries only."""
+        """Read this process's share of the store, and answer commands until the connection closes."""
         try:
             store = open_store(self._path)
             try:
@@ -177,7 +184,7 @@ class _SearchWorker:
             case FindWords(query=query, words=words):
                 self._send(SearchHits(query, tuple(self._index.find(words))))
             case _:
-                raise EOFError  # `BeginReading` comes only once
+                raise EOFError  # a second `BeginReading` is a fault
 
     def _read(self, store: Store, addresses: Sequence[Address]) -> None:
         with store.reading() as session:
@@ -191,7 +198,7 @@ class _SearchWorker:
         self._send(MailboxesRead(summaries, gone, self._done, self._total))
 
     def _summary(self, mailbox: StoredMailbox, rows: Sequence[StoredEntry]) -> MailboxSummary:
-        """Verify and decrypt one mailbox, and index its texts. What fails is left out."""
+        """Verify and decrypt one mailbox, index its texts, and summarise it. Faulty entries are left out."""
         address = Address(mailbox.address)
         verify_key: bytes | None = mailbox.verify_key
         try:
@@ -232,11 +239,11 @@ def _signed(rows: Sequence[StoredEntry]) -> Iterator[SignedEntry]:
                 removal=row.removal,
             )
         except MalformedError:
-            continue  # the mailbox's page shows this fault
+            continue  # left out here; the mailbox's page shows the fault
 
 
 def entry_texts(content: Content, identities: Sequence[PQIdentity]) -> Iterator[str]:
-    """Yield the searchable texts of one entry, with the texts that its source encrypted with age."""
+    """Yield the searchable texts of one entry. Blocks that the source encrypted with age are decrypted."""
     yield content.text
     yield from opened_by_age(content.text, identities)
     if content.step is not UNSET:

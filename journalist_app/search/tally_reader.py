@@ -1,7 +1,7 @@
 """Decryption of the ledger's tallies for the yearly report, in parallel search processes.
 
-A tally takes a quarter of a millisecond, and Python's threads share one core. So 100,000 tallies are divided
-over one process for each core.
+One tally takes a quarter of a millisecond to decrypt, and Python's threads share one core. So 100,000 tallies
+are divided over several processes, one for each core.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,14 +20,14 @@ from store import ledger_tallies
 from store.database.engine import Store, open_store
 from store.errors import StoreError
 
-_AT_ONCE: Final = 500  # rows read in one transaction
+_AT_ONCE: Final = 500  # rows of the ledger read in one transaction
 
 
 class TallyRequest(msgspec.Struct, frozen=True, tag=True):
-    """Command to decrypt some rows of the ledger, with the keys. Contains secrets."""
+    """Command to decrypt some rows of the ledger. Contains the secret decryption keys."""
 
     store: str
-    identities: tuple[bytes, ...]  # seeds of 32 bytes, newest epoch first
+    identities: tuple[bytes, ...]  # seeds of the decryption keys, 32 bytes each, newest epoch first
     letterhead: bytes
     rows: tuple[int, ...]
 
@@ -36,7 +36,7 @@ class TallyRequest(msgspec.Struct, frozen=True, tag=True):
 
 
 class OpenedTally(msgspec.Struct, frozen=True, array_like=True):
-    """Decrypted row of the ledger. `is_ours` is false if no workstation of the desk wrote the row."""
+    """Decrypted row of the ledger. `is_ours` is False if the row is damaged or no workstation signed it."""
 
     row: int
     is_ours: bool
@@ -47,7 +47,7 @@ class OpenedTally(msgspec.Struct, frozen=True, array_like=True):
 
 
 class TallyBatch(msgspec.Struct, frozen=True, tag=True):
-    """Report of decrypted rows. `is_last` marks the end, and comes without rows."""
+    """Report with some decrypted rows of the ledger. The last report has `is_last` and no rows."""
 
     opened: tuple[OpenedTally, ...]
     is_last: bool
@@ -55,14 +55,14 @@ class TallyBatch(msgspec.Struct, frozen=True, tag=True):
 
 @dataclass(frozen=True, slots=True)
 class TallyKey:
-    """Keys that decrypt and verify a tally."""
+    """Keys to decrypt tallies, and the letterhead with the workstations' keys to verify them."""
 
     identities: tuple[PQIdentity, ...]
     letterhead: Letterhead
 
 
 def read_tallies(store: Store, rows: Sequence[int], key: TallyKey) -> Iterator[tuple[OpenedTally, ...]]:
-    """Yield the decrypted rows in batches. A row that was deleted in the meantime is left out."""
+    """Decrypt these rows of the ledger, in batches. A row that was deleted in the meantime is left out."""
     for start in range(0, len(rows), _AT_ONCE):
         with store.reading() as session:
             sealed = ledger_tallies.tallies_by_id(session, rows[start : start + _AT_ONCE])
@@ -70,7 +70,7 @@ def read_tallies(store: Store, rows: Sequence[int], key: TallyKey) -> Iterator[t
 
 
 def serve_tallies(line: Connection, request: TallyRequest) -> None:
-    """Answer a request for tallies. If the store cannot be read, no last batch is sent."""
+    """Decrypt the requested tallies and send them in batches. The batch with `is_last` says all were sent."""
     key = TallyKey(
         tuple(PQIdentity(seed) for seed in request.identities), Letterhead.from_bytes(request.letterhead)
     )

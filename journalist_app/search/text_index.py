@@ -1,8 +1,8 @@
 """Text index in memory: search that ignores accents and capitals (normalisation), and snippets.
 
-Measured with 10,000 mailboxes of five texts of 4 KiB, on two cores: scanning the texts takes each core less
-than 0.1 s, and adding a text 5 microseconds. An inverted index answers in milliseconds. But it made reading
-the store 50 % slower, and the adviser waits for that after every unlocking.
+A search scans all texts. Measured with 10,000 mailboxes of five texts of 4 KiB on two cores, a search takes
+less than 0.1 s, and adding a text takes 5 microseconds. An inverted index would search in milliseconds. But
+an inverted index made reading the store 50 % slower, and the adviser waits for that after every unlocking.
 """
 
 import re
@@ -10,9 +10,9 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
 
-QUERY_WORDS_MAX = 8  # further words of a query are ignored
+QUERY_WORDS_MAX = 8  # words of a query after these are ignored
 # Unicode normalisation sorts a run of combining marks in quadratic time: 8 s for one message of only marks.
-# In pieces it takes 20 ms, and the result is the same for every letter that one can search for.
+# Piece by piece, normalisation takes 20 ms. The result is the same for every letter that one can search for.
 _PIECE_CHARS = 100
 _WORD = re.compile(r"\w+")
 _ACCENTS = re.compile(
@@ -21,7 +21,7 @@ _ACCENTS = re.compile(
 
 
 def fold_case_and_accents(text: str) -> str:
-    """Return a text in the form in which search compares it: lower case, without accents."""
+    """Return a text in lower case and without accents, the form in which search compares texts."""
     if text.isascii():
         return text.lower()
     pieces = (text[at : at + _PIECE_CHARS] for at in range(0, len(text), _PIECE_CHARS))
@@ -29,33 +29,33 @@ def fold_case_and_accents(text: str) -> str:
 
 
 def query_words(text: str) -> list[str]:
-    """Return the words of a query in order, in lower case and without accents."""
+    """Split a search query into its words, in order, in lower case and without accents."""
     return _WORD.findall(fold_case_and_accents(text))
 
 
 class TextIndex:
-    """Searchable texts, by mailbox and part of the mailbox. Not safe for threads."""
+    """Searchable texts, stored by mailbox and by part of a mailbox. Not safe for threads."""
 
     def __init__(self) -> None:
         self._mailboxes: dict[bytes, dict[int, bytes]] = {}
 
     def put(self, address: bytes, part: int, texts: Iterable[str]) -> None:
-        """Replace the texts of one part of a mailbox.
+        """Replace the searchable texts of one part of a mailbox.
 
-        A normalised text is cut off at twice its length. One letter (U+FDFA) becomes eighteen, and a few
-        mailboxes with only that letter would fill the memory.
+        A normalised text is cut off at twice its original length. Attack: normalisation turns the letter
+        U+FDFA into eighteen letters, so a few mailboxes with only that letter would fill the memory.
         """
-        # No word of a query contains "\0", so none is found across two texts.
+        # No word of a query contains "\0", so no match can begin in one text and end in the next.
         folded = "\0".join(fold_case_and_accents(text)[: 2 * len(text)] for text in texts)
         self._mailboxes.setdefault(address, {})[part] = folded.encode("utf-8")
 
     def drop(self, address: bytes) -> None:
-        """Drop a mailbox from the index."""
+        """Remove a mailbox and its texts from the index."""
         self._mailboxes.pop(address, None)
 
     def find(self, words: Sequence[str]) -> list[bytes]:
-        """Return the mailboxes that contain every one of the normalised words, also as a part of a word."""
-        # The longest word first: it is found fastest, and leaves the fewest mailboxes.
+        """Return the mailboxes that contain all of these normalised words, alone or inside longer words."""
+        # The longest word first: search finds it fastest, and the fewest mailboxes contain it.
         needles = sorted({word.encode("utf-8") for word in words[:QUERY_WORDS_MAX]}, key=len, reverse=True)
         return [
             address
@@ -65,10 +65,10 @@ class TextIndex:
 
 
 def snippet(texts: Iterable[str], words: Sequence[str], around: int) -> str:
-    """Return the passage around the first occurrence of a normalised word, or an empty string.
+    """Return a passage around the first match of one of these normalised words, or an empty string.
 
-    The passage is from the first of the texts that contains a word. It has `around` characters before the
-    word and three times as many after its beginning.
+    The passage is from the first text with a match. The passage begins `around` characters before the word,
+    and ends three times as many characters after the word's beginning.
     """
     for text in texts:
         at = _place_of(text, words)
@@ -84,6 +84,7 @@ def _place_of(text: str, words: Sequence[str]) -> int | None:
     found = min((at for word in words if (at := folded.find(word)) >= 0), default=None)
     if found is None or len(folded) == len(text):
         return found
-    # Normalisation changed the length: count the length of each character to find the place in the text.
+    # Normalisation changed the length of the text. To find the place in the original text, add up the lengths
+    # of its normalised characters.
     lengths = accumulate(len(fold_case_and_accents(character)) for character in text)
     return next((place for place, reached in enumerate(lengths) if reached > found), len(text))

@@ -1,1 +1,20 @@
-"""What each page of the adviser's interface does with a request."""
+"""Pages of the adviser's site, one Flask blueprint per module. Views parse a form and call one service.
+
+Imports `services`, `requests`, `desk`, `search`, `inbox`, `forms`, `errors` and `locale_format` of this app.
+
+- `about_desk_pages`: facts about this desk; replaces a damaged trusted state
+- `calendar_pages`: changes and publishes the desk's calendar and response times
+- `casefile_pages`: casefile of a mailbox; fills the answer form from a template or draft
+- `closing_pages`: closes a mailbox
+- `evidence_pages`: evidence of proposals that were passed on
+- `inbox_pages`: filtered list of mailboxes
+- `proposal_pages`: writes, previews and sends a proposal, and passes it on
+- `refusal_status`: table from a refusal to its reason and HTTP status
+- `reply_template_pages`: writes, changes and deletes reply templates
+- `report_pages`: previews, freezes and publishes the yearly report
+- `search_pages`: full-text search
+- `sync_pages`: status of syncing; carries pouches as files
+- `thread_pages`: thread of a mailbox, answer form, downloads
+- `unlock_pages`: unlocks and locks the desk; chooses the language
+- `unsent_pages`: forms that were submitted while the app was locked
+"""

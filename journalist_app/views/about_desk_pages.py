@@ -1,4 +1,4 @@
-"""What the adviser may know about this desk, and its memory of earlier sessions."""
+"""Page with facts about this desk, and the form that replaces a damaged trusted state."""
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -13,14 +13,14 @@ bp = Blueprint("about", __name__)
 @bp.get("/about")
 @unlocked
 def show_about_desk(desk: OpenDesk) -> ResponseReturnValue:
-    """Show the fingerprint and where things lie."""
+    """Show the desk's fingerprint, its numbers, and the paths of its files."""
     return render_template("about/show.html", desk=about_desk.desk_facts(desk))
 
 
 @bp.post("/start-new-memory")
 @unlocked
 def start_new_memory(desk: OpenDesk) -> ResponseReturnValue:
-    """Replace anchors that do not open, because the adviser says so."""
+    """Replace a damaged trusted state with the state in memory, because the adviser asks for it."""
     if not is_our_form("start-new-memory", request.form.get("token", "")):
         return render_template("refusal.html", what="foreign", text=""), 403
     desk.replace_damaged_trusted_state()

@@ -1,4 +1,4 @@
-"""The desk's calendar and norms."""
+"""Page on which the adviser changes and publishes the desk's calendar and response times."""
 
 from datetime import date
 
@@ -13,7 +13,7 @@ from journalist_app.services.desk.desk_calendar import Calendar
 from journalist_app.views.refusal_status import REFUSALS, reason_and_status
 
 bp = Blueprint("calendar", __name__)
-_ROWS_LEFT = 3  # empty rows for absences under those that are filled in
+_ROWS_LEFT = 3  # empty rows below the absences, to fill in more
 _ROWS_MAX = 60
 _NUMBERS = ("answer", "confirm", "substance", "retention", "abandoned")
 
@@ -21,14 +21,17 @@ _NUMBERS = ("answer", "confirm", "substance", "retention", "abandoned")
 @bp.get("/calendar")
 @unlocked
 def show_calendar(desk: OpenDesk) -> ResponseReturnValue:
-    """Show the calendar that is public now, in a form."""
+    """Show the form, filled with the calendar that sources see now."""
     return _page(desk, _typed_of(desk_calendar.current_calendar(desk, current_app.extensions["today"]())))
 
 
 @bp.post("/calendar")
 @unlocked
 def change_calendar(desk: OpenDesk) -> ResponseReturnValue:
-    """Publish it, or add the public holidays to the form; what was typed comes back in every case."""
+    """Publish the calendar, or only add the public holidays to the form, depending on the button.
+
+    The form is shown again with the typed values if the calendar is refused.
+    """
     typed = _typed()
     if not is_our_form("calendar", request.form.get("token", "")):
         return _page(desk, typed, refusal="stale", status=403)
@@ -68,7 +71,7 @@ def _typed_of(kept: Calendar) -> dict[str, object]:
 
 
 def _line(day: date) -> str:
-    """Write a day with its name where it is a public holiday."""
+    """Return a date for the form, followed by its name if it is a public holiday."""
     name = desk_calendar.holiday_name(day, chosen_language())
     return f"{day.isoformat()} {name}" if name else day.isoformat()
 
@@ -101,7 +104,7 @@ def _calendar(typed: dict[str, object]) -> Calendar:
 
 def _number(typed: object) -> int:
     text = str(typed).strip()
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 4 else 0  # noqa: PLR2004  # no year is longer
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 4 else 0  # noqa: PLR2004  # digits
 
 
 def _page(

@@ -1,4 +1,4 @@
-"""The casefile of a mailbox, and what helps to write an answer in it."""
+"""Pages of a mailbox's casefile, and the buttons that fill the answer form from a template or draft."""
 
 from datetime import date
 
@@ -20,20 +20,20 @@ from web.errors import BodyError
 from web.multipart import Body
 
 bp = Blueprint("casefile", __name__, url_prefix="/mailbox")
-_FORM_BYTES = 1024 * 1024  # beside files, which may be chosen already when help is asked: they are read away
+_FORM_BYTES = 1024 * 1024  # besides the files, which the browser sends too: they are discarded
 
 
 @bp.get("/<address>/casefile")
 @unlocked
 def show_casefile(desk: OpenDesk, address: str) -> ResponseReturnValue:
-    """Show the casefile and its forms."""
+    """Show the casefile of a mailbox, with the forms to change it."""
     return _page(desk, _where(address))
 
 
 @bp.post("/<address>/casefile")
 @unlocked
 def save_casefile_form(desk: OpenDesk, address: str) -> ResponseReturnValue:
-    """Keep the form about the mailbox; what was typed comes back when it cannot be kept."""
+    """Save the casefile's fields. If they are refused, show the form again with the typed values."""
     where, form = _where(address), request.form
     typed = {name: form.get(name, "") for name in ("labels", "theme", "route", "region", "outcome")}
     typed |= {"reminder": form.get("reminder", ""), "handover": form.get("handover", "")}
@@ -71,7 +71,7 @@ def _day(typed: str) -> date | None:
 @bp.post("/<address>/casefile/notes")
 @unlocked
 def save_note(desk: OpenDesk, address: str) -> ResponseReturnValue:
-    """Add a dated note; its text comes back when it cannot be kept."""
+    """Add a dated note to the casefile. If it is refused, show the form again with the note's text."""
     where, note = _where(address), request.form.get("note", "")
     kept_text.keep_typed_text(note)
     if not is_our_form("casefile", request.form.get("token", "")):
@@ -87,7 +87,7 @@ def save_note(desk: OpenDesk, address: str) -> ResponseReturnValue:
 @bp.post("/<address>/fill-answer")
 @unlocked
 def fill_answer_form(desk: OpenDesk, address: str) -> ResponseReturnValue:
-    """Keep what is in the answer form as a draft, or put a template or the draft into it."""
+    """Save the answer form's text as a draft, or add a reply template or the saved draft to the form."""
     where, parts = _where(address), AnswerParts()
     body = Body(request.environ["wsgi.input"], request.content_length, desk.config.upload_bytes + _FORM_BYTES)
     try:
@@ -109,7 +109,7 @@ def fill_answer_form(desk: OpenDesk, address: str) -> ResponseReturnValue:
 
 
 def _helped(desk: OpenDesk, where: Address, parts: AnswerParts) -> tuple[str, str]:
-    """Return the text of the form after the button that was pressed, and what the page says of it."""
+    """Do what the pressed button asks. Return the form's new text, and the key of a message or ""."""
     text = parts.text.replace("\r\n", "\n")
     offered = drafts.read_writing_help(desk, where)
     if parts.other("help") == "keep":
@@ -122,7 +122,7 @@ def _helped(desk: OpenDesk, where: Address, parts: AnswerParts) -> tuple[str, st
 
 
 def _kept_as_draft(desk: OpenDesk, where: Address, text: str) -> str:
-    """Keep a draft; return what the page says of it."""
+    """Save the text as this mailbox's draft. Return the key of the message that the page shows."""
     try:
         drafts.keep_draft(desk, where, text)
     except SendRefusedError as why:
@@ -135,7 +135,7 @@ def _kept_as_draft(desk: OpenDesk, where: Address, text: str) -> str:
 
 
 def _joined(text: str, more: str) -> str:
-    """Put a text behind what was typed already: nothing that was typed is ever lost."""
+    """Append a template or draft to the text that the adviser typed, so that no typed text is lost."""
     more = more.strip()
     if more in text:
         return text
@@ -146,7 +146,7 @@ def _where(address: str) -> Address:
     return Address(bytes_of_hex(address, ADDRESS_BYTES) or b"")
 
 
-def _page(  # noqa: PLR0913  # what the page says besides the casefile
+def _page(  # noqa: PLR0913  # each is shown on the page
     desk: OpenDesk,
     where: Address,
     *,

@@ -30,14 +30,14 @@ bp = Blueprint("closing", __name__, url_prefix="/mailbox")
 @bp.get("/<address>/close")
 @unlocked
 def show_closing(desk: OpenDesk, address: str) -> ResponseReturnValue:
-    """Show the form to close a mailbox, with the consequences."""
+    """Show the form to close a mailbox. The page lists the consequences of closing."""
     return _page(desk, address_of(address))
 
 
 @bp.post("/<address>/close")
 @unlocked
 def close_with_last_message(desk: OpenDesk, address: str) -> ResponseReturnValue:
-    """Close a mailbox with a last message."""
+    """Close a mailbox with a last message to the source."""
     text = request.form.get("text", "")
     close = partial(close_mailbox.close_mailbox, desk, last_message=text, today=adviser_today())
     return _close(desk, address, "close", close)
@@ -46,7 +46,7 @@ def close_with_last_message(desk: OpenDesk, address: str) -> ResponseReturnValue
 @bp.post("/<address>/close-spam")
 @unlocked
 def close_spam(desk: OpenDesk, address: str) -> ResponseReturnValue:
-    """Close a mailbox of someone who does not seek advice."""
+    """Close a mailbox as spam, because the sender does not seek advice."""
     return _close(
         desk, address, "close-spam", partial(close_mailbox.close_as_spam, desk, today=adviser_today())
     )

@@ -1,4 +1,4 @@
-"""The inbox."""
+"""Inbox page: a filtered list of mailboxes."""
 
 from contextlib import suppress
 from typing import Any
@@ -30,7 +30,11 @@ _PAGE_MAX = 100_000
 @bp.get("/inbox")
 @unlocked
 def show_inbox(desk: OpenDesk) -> ResponseReturnValue:
-    """Show one page of the inbox; it renews itself while checking or reading runs, unless stopped."""
+    """Show one page of the inbox.
+
+    The page reloads itself while the background check or the search index reads mailboxes, unless the adviser
+    stopped that.
+    """
     asked = request.args
     today = current_app.extensions["today"]()
     inbox = inbox_lists.read_inbox(desk, _wanted(), today)
@@ -71,7 +75,7 @@ def _wanted() -> InboxFilter:
 
 
 def _asked(wanted: InboxFilter) -> dict[str, Any]:
-    """Return what the address of a list says, without its page."""
+    """Return the filter as the query parameters of the inbox page, without the page number."""
     return {
         "state": wanted.state,
         "q": wanted.query or None,
@@ -90,11 +94,11 @@ def _is_under_way(inbox: Inbox) -> bool:
 @bp.post("/inbox/ended/<address>")
 @unlocked
 def acknowledge_ended_mailbox(desk: OpenDesk, address: str) -> ResponseReturnValue:
-    """Drop the line of a mailbox that its source ended."""
+    """Remove a mailbox that its source ended from the inbox, because the adviser has seen this."""
     raw = bytes_of_hex(address, ADDRESS_BYTES)
     if raw is None or not is_our_form("acknowledge", request.form.get("token", "")):
         return render_template("refusal.html", what="foreign", text=""), 403
-    # The list that is shown next says how it stands.
+    # The inbox, shown next, has the present state of this mailbox.
     with suppress(MailboxNotFoundError, UnsoundMailboxError, RecordUnsoundError):
         ended_mailboxes.acknowledge_ended(desk, Address(raw), current_app.extensions["today"]())
     return redirect(url_for("inbox.show_inbox", state="closed"), code=303)

@@ -1,4 +1,4 @@
-"""Pages of proposals: written, checked, sent, and passed on after the source has agreed."""
+"""Pages on which the adviser writes, previews and sends a proposal, and passes it on."""
 
 import os
 from collections.abc import Callable
@@ -51,14 +51,14 @@ _FILE_NAME = "doorgeven.gpg"  # reveals nothing about the mailbox
 @bp.get("/<address>/propose")
 @unlocked
 def show_proposal_form(desk: OpenDesk, address: str) -> ResponseReturnValue:
-    """Show the form of a proposal, with the text of an older proposal if asked."""
+    """Show the form for a proposal, empty or with the text of an older proposal."""
     return _form(desk, address_of(address), entry_id_of(request.args.get("again", "")))
 
 
 @bp.post("/<address>/propose")
 @unlocked
 def preview_proposal(desk: OpenDesk, address: str) -> ResponseReturnValue:
-    """Inspect what would be passed on, and show it as the source will see it."""
+    """Inspect the proposal's files for metadata, and show the proposal as the source will see it."""
     where, parts = address_of(address), AnswerParts()
     config = current_app.extensions["config"]
     body = Body(request.environ["wsgi.input"], request.content_length, config.upload_bytes + _FORM_BYTES)
@@ -103,7 +103,7 @@ def _shown(desk: OpenDesk, prepared: PreparedProposal) -> ResponseReturnValue:
 @bp.post("/<address>/propose/send")
 @unlocked
 def send_previewed_proposal(desk: OpenDesk, address: str) -> ResponseReturnValue:
-    """Send a checked proposal to the source."""
+    """Send the previewed proposal to the source."""
     where = address_of(address)
     parts = AnswerParts(text=request.form.get("text", ""), others=request.form.to_dict(flat=False))
     kept_text.keep_typed_text(*parts.typed())
@@ -123,14 +123,14 @@ def send_previewed_proposal(desk: OpenDesk, address: str) -> ResponseReturnValue
 @bp.get("/<address>/proposal/<proposal_id>")
 @unlocked
 def show_proposal_status(desk: OpenDesk, address: str, proposal_id: str) -> ResponseReturnValue:
-    """Show a proposal, the source's answer, and what the adviser can do now."""
+    """Show a proposal, the source's answer to it, and the forms to pass it on."""
     return _page(desk, address_of(address), proposal_id)
 
 
 @bp.post("/<address>/proposal/<proposal_id>/begin")
 @unlocked
 def start_passing_on(desk: OpenDesk, address: str, proposal_id: str) -> ResponseReturnValue:
-    """Begin to pass on a proposal to which the source agreed."""
+    """Append the step that begins passing on a proposal to which the source agreed."""
     begin = partial(pass_on.begin_passing_on, words=_words())
     return _act(desk, address, proposal_id, "begin", begin)
 
@@ -138,7 +138,7 @@ def start_passing_on(desk: OpenDesk, address: str, proposal_id: str) -> Response
 @bp.post("/<address>/proposal/<proposal_id>/begin-without")
 @unlocked
 def start_without_consent(desk: OpenDesk, address: str, proposal_id: str) -> ResponseReturnValue:
-    """Begin to pass on without the source's consent, for a written reason."""
+    """Append the step that begins passing on without the source's consent, with a written reason."""
     reason = request.form.get("text", "")
     without = WithoutConsent(reason, is_confirmed=request.form.get("confirmed") == "yes")
     begin = partial(pass_on.begin_passing_on, words=_words(), without=without)
@@ -146,7 +146,7 @@ def start_without_consent(desk: OpenDesk, address: str, proposal_id: str) -> Res
 
 
 def _words() -> StepForm:
-    """Return the adviser's words for a step of passing on. Their sentence is in the form's field `text`."""
+    """Return the sentence, next step and day that the adviser typed for a step of passing on."""
     typed = request.form.get
     return StepForm(text=typed("text", ""), next=typed("next", ""), by=typed("by", ""))
 
@@ -161,7 +161,7 @@ def download_export(desk: OpenDesk, address: str, proposal_id: str) -> ResponseR
 @bp.post("/<address>/proposal/<proposal_id>/deliver")
 @unlocked
 def save_handover(desk: OpenDesk, address: str, proposal_id: str) -> ResponseReturnValue:
-    """Record that the file was handed over."""
+    """Append the step that tells the source that the file was handed over to the recipient."""
 
     def deliver(
         desk: OpenDesk, form_context: AdviserFormContext, proposal_id: EntryId, *, today: date
@@ -247,7 +247,7 @@ def _page(desk: OpenDesk, where: Address, proposal_id: str, *, refusal: str = ""
         if each.kind == "proposal" and each.entry_id == proposal_id and each.proposal is not None
     ]
     if not found:
-        return not_found_page()  # or a source signed it, and then it is not a proposal
+        return not_found_page()  # or a source signed the entry; only the desk can make a proposal
     entry, proposal = found[0]
     page = render_template(
         "proposals/show.html",

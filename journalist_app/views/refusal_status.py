@@ -1,11 +1,11 @@
-"""Reason and HTTP status of a refusal, for the page that shows the form again."""
+"""Table from a refusal to its reason and HTTP status, for the page that shows the form again."""
 
 from journalist_app.errors import AdviserError, SendRefusal
 from report.errors import PdfToolsMissingError
 from store.errors import RecordMovedError, StoreError
 from web.errors import BodyError, BodyFault
 
-# What was typed is fine, but the mailbox or the record has changed, or fails verification.
+# The form itself is valid, but the mailbox or record changed since then, or fails verification.
 _CONFLICTS = {"source_wrote", "form_reused", "moved", "mailbox_unsound", "record_unsound", "letterhead_moved"}
 _BODY_FAULTS: dict[BodyFault, tuple[str, int]] = {
     BodyFault.FIELD_TOO_LONG: (SendRefusal.TEXT_TOO_LONG, 422),
@@ -21,7 +21,7 @@ REFUSALS = (AdviserError, BodyError, StoreError)
 
 
 def reason_and_status(why: Exception) -> tuple[str, int]:
-    """Return the key of a refusal's sentence in the templates, and the HTTP status of the page."""
+    """Return the key of the sentence that explains a refusal, and the HTTP status of the page with it."""
     if isinstance(why, AdviserError):
         return why.reason, 409 if why.reason in _CONFLICTS else 422
     if isinstance(why, BodyError):

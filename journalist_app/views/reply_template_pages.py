@@ -1,4 +1,4 @@
-"""The desk's reply templates."""
+"""Page on which advisers write, change and delete the desk's reply templates."""
 
 from typing import Any
 
@@ -20,14 +20,14 @@ bp = Blueprint("reply_templates", __name__)
 @bp.get("/reply-templates")
 @unlocked
 def show_reply_templates(desk: OpenDesk) -> ResponseReturnValue:
-    """Show all templates, and a form for one."""
+    """Show all reply templates, and a form to write or change one."""
     return _page(desk)
 
 
 @bp.post("/reply-templates")
 @unlocked
 def save_reply_template(desk: OpenDesk) -> ResponseReturnValue:
-    """Change or add a template, or give one up; what was typed comes back when it cannot be kept."""
+    """Add, change or delete a reply template. If it is refused, show the form with the typed values."""
     form = request.form
     typed = {name: form.get(name, "") for name in ("language", "name", "text", "place")}
     kept_text.keep_typed_text(typed["name"], typed["text"])

@@ -1,4 +1,4 @@
-"""The yearly report: look at both versions, add words, freeze and publish."""
+"""Pages of the yearly report: preview both versions, add the adviser's text, freeze and publish."""
 
 from flask import Blueprint, Response, abort, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -19,7 +19,7 @@ from web.headers import FILE_CSP
 
 bp = Blueprint("reports", __name__, url_prefix="/reports")
 
-# A report is one page with its style inside; the sandbox keeps it apart from this interface.
+# A report is one HTML page with its own style. The sandbox isolates the report from the adviser's site.
 _REPORT_CSP = FILE_CSP.replace("default-src 'none'", "default-src 'none'; style-src 'unsafe-inline'")
 _TYPES = {"html": "text/html", "pdf": "application/pdf", "csv": "text/csv"}
 _REFUSED = (AdviserError, RecordMovedError, PdfToolsMissingError)
@@ -28,7 +28,7 @@ _REFUSED = (AdviserError, RecordMovedError, PdfToolsMissingError)
 @bp.get("")
 @unlocked
 def list_report_years(desk: OpenDesk) -> ResponseReturnValue:
-    """Show which years there are, and which were published."""
+    """List the years that a report can cover, and mark those that were published."""
     today = current_app.extensions["today"]()
     try:
         years = yearly_report.years_to_report(desk, today)
@@ -45,7 +45,7 @@ def list_report_years(desk: OpenDesk) -> ResponseReturnValue:
 @bp.get("/year")
 @unlocked
 def go_to_year(_desk: OpenDesk) -> ResponseReturnValue:
-    """Go to the year that was typed."""
+    """Redirect to the report of the year that the adviser typed. Without a valid year, to the list."""
     typed = request.args.get("year", "")
     if not (typed.isascii() and typed.isdigit() and int(typed) in yearly_report.YEARS):
         return redirect(url_for("reports.list_report_years"), code=303)
@@ -55,14 +55,14 @@ def go_to_year(_desk: OpenDesk) -> ResponseReturnValue:
 @bp.get("/<int:year>")
 @unlocked
 def show_report_year(desk: OpenDesk, year: int) -> ResponseReturnValue:
-    """Show both versions of a year, side by side."""
+    """Show both versions of a year's report, for the public and for the SG, side by side."""
     return _page(desk, year)
 
 
 @bp.post("/<int:year>/words")
 @unlocked
 def save_year_text(desk: OpenDesk, year: int) -> ResponseReturnValue:
-    """Keep the adviser's words for a report."""
+    """Save the adviser's own text for a year's report."""
     words = ReportWords(_typed("nl"), _typed("en"))
     kept_text.keep_typed_text(words.nl, words.en)
     if not is_our_form("report-words", request.form.get("token", "")):
@@ -77,7 +77,7 @@ def save_year_text(desk: OpenDesk, year: int) -> ResponseReturnValue:
 @bp.post("/<int:year>/publish")
 @unlocked
 def publish_year(desk: OpenDesk, year: int) -> ResponseReturnValue:
-    """Freeze the counts and publish the report."""
+    """Freeze a year's counts and publish the report."""
     if not is_our_form("report-publish", request.form.get("token", "")):
         return _page(desk, year, what="again", status=403)
     if request.form.get("nobody") != "yes":
@@ -96,7 +96,7 @@ def publish_year(desk: OpenDesk, year: int) -> ResponseReturnValue:
 def download_report_file(
     desk: OpenDesk, year: int, audience: str, language: str, kind: str
 ) -> ResponseReturnValue:
-    """Show or save one file of a version."""
+    """Send one version of a report: HTML to show in the browser, PDF or CSV to save."""
     _require_year(year)
     try:
         found = yearly_report.read_report_year(desk, year, current_app.extensions["today"]())
@@ -116,7 +116,7 @@ def download_report_file(
 def _page(
     desk: OpenDesk, year: int, *, words: ReportWords | None = None, what: str = "", status: int = 200
 ) -> ResponseReturnValue:
-    """Show a year; after a refusal with what was typed."""
+    """Show the report of a year. After a refusal, show its message and the typed text."""
     _require_year(year)
     today = current_app.extensions["today"]()
     try:

@@ -1,4 +1,7 @@
-"""Search over everything that is decrypted. The words travel in a form: an address stays in the history."""
+"""Search page for decrypted entries and notes.
+
+The query is sent in a POST form, because a URL with the query would stay in the browser's history.
+"""
 
 from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
@@ -17,14 +20,14 @@ _PAGE_MAX = 100_000
 @bp.get("/search")
 @unlocked
 def show_search_form(desk: OpenDesk) -> ResponseReturnValue:
-    """Show the form."""
+    """Show the search form, without results."""
     return _page(SearchResults("", 1, (), 0, has_more=False, reading=desk.index.reading))
 
 
 @bp.post("/search")
 @unlocked
 def show_search_results(desk: OpenDesk) -> ResponseReturnValue:
-    """Show what is found."""
+    """Search for the query, and show the mailboxes that contain its words."""
     query = request.form.get("query", "")[:_QUERY_CHARS].strip()
     page = min(max(1, request.form.get("page", 1, type=int)), _PAGE_MAX)
     nothing = SearchResults(query, 1, (), 0, has_more=False, reading=desk.index.reading)

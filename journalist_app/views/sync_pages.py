@@ -1,4 +1,4 @@
-"""Syncing with the server: how it stands, now, and by files over an air gap."""
+"""Page of syncing with the server: status, start a sync, and carry pouches as files over an air gap."""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -24,18 +24,18 @@ from web.multipart import Body, Field, FileBytes, FormLimits, read_parts
 
 bp = Blueprint("sync", __name__, url_prefix="/sync")
 _RENEW_SECONDS = 3
-_FORM_BYTES = 64 * 1024  # for the fields and the boundaries, beside the pouch
+_FORM_BYTES = 64 * 1024  # for the fields and the boundaries, besides the pouch
 _DRAIN_BYTES = 64 * 1024 * 1024
 _PARTS = 4
 _AT_ONCE = frozenset(
     {"proposals.start_passing_on", "proposals.start_without_consent"}
-)  # a file is made once the server has it
+)  # the file for the recipient waits until the server has this step
 
 
 @bp.get("")
 @unlocked
 def show_sync(desk: OpenDesk) -> ResponseReturnValue:
-    """Show how syncing stands; the page renews itself while one is under way, unless stopped."""
+    """Show the status of syncing. During a sync, the page reloads itself, unless the adviser stopped that."""
     is_refreshing = desk.exchange.is_running and "still" not in request.args
     page = render_template(
         "sync/show.html",
@@ -57,7 +57,7 @@ def show_sync(desk: OpenDesk) -> ResponseReturnValue:
 @bp.post("")
 @unlocked
 def start_sync(desk: OpenDesk) -> ResponseReturnValue:
-    """Sync now."""
+    """Start a sync with the server in the background."""
     if not is_our_form("sync", request.form.get("token", "")):
         return foreign_form_page()
     sync_replica.sync_in_background(desk, _clock())
@@ -67,7 +67,7 @@ def start_sync(desk: OpenDesk) -> ResponseReturnValue:
 @bp.post("/pouch")
 @unlocked
 def download_pouch(desk: OpenDesk) -> ResponseReturnValue:
-    """Make a pouch for the server, to be carried there."""
+    """Make a pouch for the server, and send it as a file that someone carries to the server."""
     if not is_our_form("sync", request.form.get("token", "")):
         return foreign_form_page()
     try:
@@ -84,7 +84,7 @@ def download_pouch(desk: OpenDesk) -> ResponseReturnValue:
 @bp.post("/import")
 @unlocked
 def import_carried_pouch(desk: OpenDesk) -> ResponseReturnValue:
-    """Take in a pouch that was carried here."""
+    """Apply a pouch file that someone carried here from the server."""
     limit = current_app.extensions["config"].store_bytes + _FORM_BYTES
     body = Body(request.environ["wsgi.input"], request.content_length, limit)
     try:
@@ -105,7 +105,10 @@ def import_carried_pouch(desk: OpenDesk) -> ResponseReturnValue:
 
 
 def _brought(body: Body) -> Iterator[bytes] | None:
-    """Return the bytes of the pouch as they arrive; None where the form, which says so first, is not ours."""
+    """Return the bytes of the uploaded pouch as they arrive, or None if the CSRF token is wrong.
+
+    The form sends the token first, before the pouch.
+    """
     limits = FormLimits(parts=_PARTS, fields_bytes=_FORM_BYTES)
     events = read_parts(body, request.content_type or "", limits)
     token = next((event.text for event in events if isinstance(event, Field)), "")
@@ -115,7 +118,7 @@ def _brought(body: Body) -> Iterator[bytes] | None:
 
 
 def _clock() -> Callable[[], date]:
-    """Return what tells the day, for a thread that knows no request."""
+    """Return the function that gives the current day, for a thread that runs outside a request."""
     clock: Callable[[], date] = current_app.extensions["today"]
     return clock
 
@@ -123,7 +126,7 @@ def _clock() -> Callable[[], date]:
 @bp.post("/dismiss")
 @unlocked
 def dismiss_rollback_notice(desk: OpenDesk) -> ResponseReturnValue:
-    """Note that the adviser knows that the server was put back."""
+    """Hide the notice that the server was rolled back to an older copy. The adviser has read it."""
     if not is_our_form("sync-dismiss", request.form.get("token", "")):
         return foreign_form_page()
     sync_replica.dismiss_rollback(desk)
@@ -133,7 +136,7 @@ def dismiss_rollback_notice(desk: OpenDesk) -> ResponseReturnValue:
 @bp.post("/dismiss/<address>")
 @unlocked
 def dismiss_finding_notice(desk: OpenDesk, address: str) -> ResponseReturnValue:
-    """Note that the adviser has called the operator about a mailbox."""
+    """Hide the notice about a mailbox's fault at the server. The adviser has called the operator."""
     raw = bytes_of_hex(address, ADDRESS_BYTES)
     if raw is None or not is_our_form("sync-dismiss", request.form.get("token", "")):
         return foreign_form_page()
@@ -143,10 +146,13 @@ def dismiss_finding_notice(desk: OpenDesk, address: str) -> ResponseReturnValue:
 
 @bp.after_app_request
 def sync_after_post(response: Response) -> Response:
-    """Have what was just written go out soon; what somebody waits for, at once."""
+    """After each form, sync soon, so that new entries reach the server.
+
+    Beginning to pass on syncs at once, because the adviser waits for the server's confirmation.
+    """
     desk = open_desk() if request.method == "POST" and request.blueprint not in {"unlock", "sync"} else None
     if desk is not None:
-        with suppress(StoreError):  # the page says what is wrong with the store
+        with suppress(StoreError):  # the page itself reports what is wrong with the store
             if request.endpoint in _AT_ONCE:
                 sync_replica.sync_in_background(desk, _clock())
             else:

@@ -1,4 +1,4 @@
-"""One mailbox: reading it, answering in it, fetching its files."""
+"""Pages of one mailbox: its thread, the answer form, and downloads of its files."""
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -40,13 +40,13 @@ from web.headers import FILE_CSP
 from web.multipart import Body
 
 bp = Blueprint("thread", __name__, url_prefix="/mailbox")
-_FORM_BYTES = 1024 * 1024  # for the fields and the boundaries, beside the files
+_FORM_BYTES = 1024 * 1024  # for the fields and the boundaries, besides the files
 
 
 @bp.get("/<address>")
 @unlocked
 def show_thread(desk: OpenDesk, address: str) -> ResponseReturnValue:
-    """Show a whole mailbox with its answer form."""
+    """Show all entries of a mailbox, with the answer form."""
     where = Address(bytes_of_hex(address, ADDRESS_BYTES) or b"")
     text = drafts.read_writing_help(desk, where).draft if "drafted" in request.args else ""
     return thread_page(desk, where, text=text, was_carried=bool(text))
@@ -55,7 +55,7 @@ def show_thread(desk: OpenDesk, address: str) -> ResponseReturnValue:
 @bp.post("/<address>/answer")
 @unlocked
 def send_answer(desk: OpenDesk, address: str) -> ResponseReturnValue:
-    """Take an answer in. Its text comes back whatever happens; its files are sealed while they arrive."""
+    """Send an answer. Files are encrypted while they arrive. A refused answer's text is shown again."""
     where = Address(bytes_of_hex(address, ADDRESS_BYTES) or b"")
     config = current_app.extensions["config"]
     body = Body(request.environ["wsgi.input"], request.content_length, config.upload_bytes + _FORM_BYTES)
@@ -75,7 +75,10 @@ def send_answer(desk: OpenDesk, address: str) -> ResponseReturnValue:
 def _not_sent(
     desk: OpenDesk, where: Address, parts: AnswerParts, refused: Exception | None
 ) -> ResponseReturnValue:
-    """Give the text back and say why; without a refusal the form was from before a lock."""
+    """Show the answer form again, with the typed text and the reason why it was not sent.
+
+    `refused` is None if the CSRF token was wrong, such as after the desk was locked in between.
+    """
     if refused is None:
         return thread_page(desk, where, text=parts.text, step=parts.step(), refusal="stale", status=403)
     kept_text.keep_typed_text(*parts.typed())
@@ -96,18 +99,18 @@ def _send(desk: OpenDesk, where: Address, parts: AnswerParts) -> None:
                 under_way.add_file(name, media_type, keep_awake(auto_lock(), pieces))
         if not under_way.is_sent:
             under_way.send()
-    with suppress(RecordUnsoundError, StoreError):  # it is sent; a draft that stays can be given up by hand
+    with suppress(RecordUnsoundError, StoreError):  # sent; the adviser can delete the draft by hand
         drafts.keep_draft(desk, where, "")
 
 
 def keep_awake(holder: AutoLock, pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Pass a file on; while it moves, the adviser is not idle."""
+    """Yield the pieces of a file, and restart the idle time at each: during a transfer no one is idle."""
     for piece in pieces:
         holder.touch()
         yield piece
 
 
-def thread_page(  # noqa: PLR0913  # what the page says besides the thread
+def thread_page(  # noqa: PLR0913  # each is shown on the page
     desk: OpenDesk,
     where: Address,
     *,
@@ -117,7 +120,7 @@ def thread_page(  # noqa: PLR0913  # what the page says besides the thread
     was_carried: bool = False,
     status: int = 200,
 ) -> ResponseReturnValue:
-    """Show a mailbox with its answer form, and in the form what was typed."""
+    """Show a mailbox with its answer form, filled with this text and step."""
     config = current_app.extensions["config"]
     today = current_app.extensions["today"]()
     try:
@@ -148,7 +151,7 @@ def thread_page(  # noqa: PLR0913  # what the page says besides the thread
 @bp.get("/<address>/files/<attachment_id>")
 @unlocked
 def download_attachment(desk: OpenDesk, address: str, attachment_id: str) -> ResponseReturnValue:
-    """Stream a file, decrypted on the way; it is saved, never shown."""
+    """Send an attachment, decrypted on the way. The browser saves the file and never shows it."""
     where = Address(bytes_of_hex(address, ADDRESS_BYTES) or b"")
     which = AttachmentId(bytes_of_hex(attachment_id, ATTACHMENT_ID_BYTES) or b"")
     return _saved(lambda: file_downloads.open_download(desk, where, which))
@@ -157,7 +160,7 @@ def download_attachment(desk: OpenDesk, address: str, attachment_id: str) -> Res
 @bp.get("/<address>/files/<attachment_id>/opened")
 @unlocked
 def download_decrypted_file(desk: OpenDesk, address: str, attachment_id: str) -> ResponseReturnValue:
-    """Stream what a source sealed in a file before sending it."""
+    """Send the decrypted content of an attachment that the source encrypted before sending."""
     where = Address(bytes_of_hex(address, ADDRESS_BYTES) or b"")
     which = AttachmentId(bytes_of_hex(attachment_id, ATTACHMENT_ID_BYTES) or b"")
     return _saved(lambda: file_downloads.open_presealed_file(desk, where, which))
@@ -166,14 +169,14 @@ def download_decrypted_file(desk: OpenDesk, address: str, attachment_id: str) ->
 @bp.get("/<address>/entries/<entry_id>/sealed/<int:number>")
 @unlocked
 def download_pasted_file(desk: OpenDesk, address: str, entry_id: str, number: int) -> ResponseReturnValue:
-    """Give what a source sealed before sending and pasted into a text, where it is not a text itself."""
+    """Send the decrypted content of an encrypted block in a message, if the content is not a text."""
     where = Address(bytes_of_hex(address, ADDRESS_BYTES) or b"")
     which = EntryId(bytes_of_hex(entry_id, ENTRY_ID_BYTES) or b"")
     return _saved(lambda: file_downloads.open_pasted(desk, where, which, number))
 
 
 def _saved(asked: Callable[[], Download]) -> ResponseReturnValue:
-    """Answer with a file, or with why it is not to be had."""
+    """Send the file that `asked` opens, or an error page with the reason why it cannot be opened."""
     try:
         file = asked()
     except MailboxNotFoundError:

@@ -1,4 +1,4 @@
-"""Unlocking, locking, and the language at the door."""
+"""Pages to unlock and lock the desk, and to choose the language."""
 
 import threading
 from collections.abc import Callable
@@ -20,7 +20,7 @@ bp = Blueprint("unlock", __name__)
 
 
 def _unlock_page(reason: str, status: int) -> ResponseReturnValue:
-    """Show the unlock page."""
+    """Show the unlock page, with a message for this reason."""
     minutes = current_app.extensions["config"].idle_minutes
     page = render_template("unlock/show.html", reason=reason, idle_minutes=minutes)
     return page, status
@@ -28,13 +28,13 @@ def _unlock_page(reason: str, status: int) -> ResponseReturnValue:
 
 @bp.get("/")
 def go_to_inbox() -> ResponseReturnValue:
-    """Go to where the adviser's work is."""
+    """Redirect to the inbox."""
     return redirect(url_for("inbox.show_inbox"), code=303)
 
 
 @bp.get("/unlock")
 def show_unlock() -> ResponseReturnValue:
-    """Ask for the passphrase."""
+    """Show the form for the passphrase. If the desk is open already, redirect to the inbox."""
     if open_desk() is not None:
         return redirect(url_for("inbox.show_inbox"), code=303)
     return _unlock_page(request.args.get("reason", ""), 200)
@@ -42,7 +42,7 @@ def show_unlock() -> ResponseReturnValue:
 
 @bp.post("/unlock")
 def unlock_with_passphrase() -> ResponseReturnValue:
-    """Unlock, and start checking what is new."""
+    """Unlock the desk with the passphrase. Start the background check of new entries, and syncing."""
     if not is_our_form("unlock", request.form.get("token", "")):
         return _unlock_page("stale", 403)
     extensions = current_app.extensions
@@ -60,7 +60,7 @@ def unlock_with_passphrase() -> ResponseReturnValue:
 
 
 def _let_in(desk: OpenDesk) -> ResponseReturnValue:
-    """Give the browser its token, and go to the inbox, or to what met the locked app."""
+    """Set the session cookie. Redirect to the forms that were sent while locked, or to the inbox."""
     token = auto_lock().admit(desk)
     goal = "unsent.show_unsent" if unsent_forms.count_unsent(desk) else "inbox.show_inbox"
     response = make_response(redirect(url_for(goal), code=303))
@@ -69,7 +69,7 @@ def _let_in(desk: OpenDesk) -> ResponseReturnValue:
 
 
 def start_checking(desk: OpenDesk) -> None:
-    """Check what is new in the background."""
+    """Start the background check of mailboxes with new entries."""
     _in_background(background_check.check_store, desk)
 
 
@@ -81,7 +81,7 @@ def _in_background(work: Callable[[OpenDesk, date], None], desk: OpenDesk) -> No
 @bp.post("/lock")
 @unlocked
 def lock(desk: OpenDesk) -> ResponseReturnValue:
-    """Drop the keys, and end the worker when this answer is out."""
+    """Lock the desk: drop its keys, and end the worker process after this response was sent."""
     if not is_our_form("lock", request.form.get("token", "")):
         return redirect(url_for("inbox.show_inbox"), code=303)
     desk.save()
@@ -96,7 +96,7 @@ def lock(desk: OpenDesk) -> ResponseReturnValue:
 
 @bp.post("/language")
 def set_language() -> ResponseReturnValue:
-    """Remember the language in a cookie of this session, and go back to the page."""
+    """Save the chosen language in a session cookie, and redirect to the page with the language form."""
     back = request.form.get("back", "")
     is_path = back.startswith("/") and not back.startswith(("//", "/\\")) and back.isprintable()
     response = make_response(redirect(back if is_path else url_for("inbox.show_inbox"), code=303))

@@ -1,4 +1,4 @@
-"""What was sent to a locked app: kept on the way in, offered after unlocking."""
+"""Unsent forms: saves forms that are submitted while the app is locked, and offers them after unlocking."""
 
 from flask import Blueprint, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -15,16 +15,16 @@ from web.multipart import Body, Field, FormLimits, read_parts
 
 bp = Blueprint("unsent", __name__)
 _MULTIPART = "multipart/form-data"
-_FORM_BYTES = 1024 * 1024  # beside the files
+_FORM_BYTES = 1024 * 1024  # besides the files
 _PARTS = 200
 _NAME_BYTES = 16
 
 
 @bp.before_app_request
 def keep_while_locked() -> ResponseReturnValue | None:
-    """Keep every form that meets a locked app, sealed, and send the adviser to the door.
+    """While the app is locked, encrypt and save each submitted form, and redirect to the unlock page.
 
-    Another site's forms were refused before this. The door's own forms are let through: they open the app.
+    Forms of other sites were refused earlier in the request. The unlock page's own forms are not saved.
     """
     if request.method != "POST" or request.blueprint in {None, "unlock"} or open_desk() is not None:
         return None
@@ -42,7 +42,7 @@ def keep_while_locked() -> ResponseReturnValue | None:
 
 
 def _fields() -> list[tuple[str, str]]:
-    """Return the text fields that arrived; with a form that carries files, those before the first."""
+    """Return the text fields of the submitted form. If the form has files, stop at the first file."""
     if request.mimetype != _MULTIPART:
         return list(request.form.items(multi=True))
     largest = current_app.extensions["config"].upload_bytes + _FORM_BYTES
@@ -64,14 +64,14 @@ def _fields() -> list[tuple[str, str]]:
 @bp.get("/unsent")
 @unlocked
 def show_unsent(desk: OpenDesk) -> ResponseReturnValue:
-    """Show what waits."""
+    """List the forms that were submitted while the app was locked."""
     return _page(desk)
 
 
 @bp.post("/unsent/<name>")
 @unlocked
 def decide_unsent_form(desk: OpenDesk, name: str) -> ResponseReturnValue:
-    """Put one into the draft of its mailbox, or give it up."""
+    """Turn an unsent form into the draft of its mailbox, or delete the form."""
     if bytes_of_hex(name, _NAME_BYTES) is None or not is_our_form("unsent", request.form.get("token", "")):
         return render_template("refusal.html", what="foreign", text=""), 403
     try:
