@@ -86,8 +86,8 @@ def write_results(path: Path, measured: Sequence[Measurement], facts: Sequence[s
     lines = [
         "# Results of `make bench`",
         "",
-        "Each row has a figure and its baseline. Both were measured in the same run, in turn. The module of `bench/`",
-        "that measures a figure describes how. The next full run overwrites this file.",
+        "Each row has a figure and its baseline. Both were measured in the same run, in turn. The module of",
+        "`bench/` that measures a figure describes how. The next full run overwrites this file.",
         "",
         f"- Command: `{' '.join(['python -m bench.run', *sys.argv[1:]])}`",
         f"- Day: {datetime.now(UTC).date().isoformat()}; it took {seconds / 60:.1f} minutes",
