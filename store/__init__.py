@@ -1,24 +1,25 @@
 """Store of ciphertext, signatures, days and counts in one SQLite file. See docs/store.md.
 
-Imports no other package. Functions take a session of `database.engine.Store` and never commit.
-In every module, `find` returns one row or None, `of_mailbox` all rows of a mailbox, and `count` a number of
-rows. `add` writes a row unless it is there, `put` replaces the row that is there, `drop` deletes it or does
-nothing if it is missing. `apply_from_peer` writes a row that a pouch contained.
+The store imports no other package of the project. Functions take a session of `database.engine.Store` and
+never commit. In every module, `find` returns one row or None, `of_mailbox` returns all rows of a mailbox, and
+`count` returns a number of rows. `add` writes a row if the store does not have that row yet. `put` writes a
+row and replaces an existing row. `drop` deletes a row, or does nothing if the row is missing.
+`apply_from_peer` writes a row that arrived in a peer's pouch (sync bundle).
 
 - `attachments`: files of entries, in chunks, also while they are uploaded
-- `cleanup`: destruction of deleted rows, and the nightly rewrite of the file
+- `cleanup`: destruction of deleted rows, and the nightly rewrite of the store's file
 - `deletion_orders`: the desk's orders to delete a mailbox on a day
 - `entries`: entries of a mailbox, appended with compare-and-set
 - `errors`: exceptions of the store
-- `ledger_tallies`: anonymous counts that remain of deleted mailboxes
+- `ledger_tallies`: anonymous counts that are kept about deleted mailboxes
 - `letterheads`: the desk's signed configuration, by serial
 - `mailboxes`: mailboxes, the lists of the inbox, and ended mailboxes
-- `outbox`: replication queue: items that a peer may not have yet
+- `outbox`: replication queue of the items that a peer may not have yet
 - `peers`: other stores that this store exchanges pouches with
 - `public_files`: files for everyone, such as yearly reports
 - `quota`: free space for files
 - `records`: the desk's own encrypted records, by kind and name
-- `sessions`: login sessions of sources, in a file of their own in memory
+- `sessions`: login sessions of sources, in a separate SQLite file in memory
 - `sync_findings`: faults at the server that a sync detected
 - `database/`: engine, tables, prepared statements; `migrations/`: versions of the tables
 """

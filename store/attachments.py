@@ -1,4 +1,4 @@
-"""Attachments: uploaded in chunks, pending until an entry adopts them, read in chunks."""
+"""Attachments: files of entries, stored in chunks. An attachment is pending until its entry is written."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ from store.quota import Quota, free_bytes
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """Attachment that an entry has adopted. `read_chunks` reads its payload."""
+    """Complete attachment of an entry that was written. `read_chunks` reads the attachment's ciphertext."""
 
     entry_id: bytes
     attachment_id: bytes
@@ -93,9 +93,10 @@ def begin_upload(  # noqa: PLR0913  # the columns of the attachment, by name
     half_hour: int,
     peer: bytes | None = None,
 ) -> None:
-    """Start a pending attachment for one entry of a mailbox. `half_hour` counts from 1970 in UTC.
+    """Create a pending attachment without chunks, for an entry that will be written after the upload.
 
-    `peer` is the peer whose pouches contain the attachment, if a peer sends it.
+    `half_hour` is the current half hour, counted from 1970 in UTC. `peer` is the name of the peer that sends
+    the attachment in its pouches. It is None if no peer sends the attachment.
 
     Raises:
         EntryExistsError: an attachment with this id exists.
@@ -123,10 +124,13 @@ def begin_upload(  # noqa: PLR0913  # the columns of the attachment, by name
 def add_chunk(
     session: Session, attachment_id: bytes, number: int, ciphertext: bytes, *, quota: Quota | None = None
 ) -> None:
-    """Write the next chunk, `number` from 0, of at most `CHUNK_BYTES`. The transaction need not be durable.
+    """Append a chunk of ciphertext, of at most `CHUNK_BYTES` bytes, to a pending attachment.
+
+    `number` is the place of the chunk in the attachment, counted from 0. The caller's transaction need not be
+    durable. Without a `quota`, any number of bytes is accepted.
 
     Raises:
-        AttachmentMissingError: no such attachment is pending, or this is not its next chunk.
+        AttachmentMissingError: no such attachment is pending, or its next chunk has another number.
         QuotaError: the quota has no room for the chunk.
     """
     if len(ciphertext) > CHUNK_BYTES:
@@ -143,7 +147,7 @@ def add_chunk(
 
 
 def finish_upload(session: Session, attachment_id: bytes) -> None:
-    """Mark a pending attachment as whole, so that its entry may adopt it.
+    """Mark a pending attachment as whole: all its chunks are stored, and its entry may be written.
 
     Raises:
         AttachmentMissingError: no such attachment is pending.
@@ -155,10 +159,10 @@ def finish_upload(session: Session, attachment_id: bytes) -> None:
 def abandon_uploads(
     session: Session, address: bytes, entry_id: bytes, *, attachment_ids: Sequence[bytes] | None = None
 ) -> None:
-    """Queue the pending attachments of an entry for deletion, if that entry will not be written.
+    """Queue the pending attachments of an entry for deletion, because the entry will not be written.
 
-    Adopted attachments stay. With `attachment_ids`, only these are queued: another attempt to send the same
-    entry may still be uploading its own.
+    Attachments of an entry that was written are kept. With `attachment_ids`, only these attachments are
+    queued: another attempt to send the same entry may still be uploading other attachments.
     """
     freed = sum(
         queue_attachment(session, row)
@@ -169,14 +173,14 @@ def abandon_uploads(
 
 
 class ChunkWriter:
-    """Writer that splits an attachment's ciphertext into chunks. Each chunk has its own transaction.
+    """Writer that splits an attachment's ciphertext into chunks, and writes each chunk in a transaction.
 
-    In memory are at most one chunk and the argument of one `add`. No chunk is durable before the entry that
-    adopts the attachment is committed.
+    The writer has at most one chunk and the argument of one `add` in memory. The chunks are only guaranteed
+    to be on the disk after the entry with this attachment is committed.
     """
 
     def __init__(self, store: Store, attachment_id: bytes, quota: Quota) -> None:
-        """Write to an attachment that `begin_upload` has started."""
+        """Prepare to write to an attachment that `begin_upload` has created."""
         self._store = store
         self._attachment_id = attachment_id
         self._quota = quota
@@ -184,10 +188,10 @@ class ChunkWriter:
         self._chunks = 0
 
     def add(self, ciphertext: bytes) -> None:
-        """Append a part of the payload, of any length.
+        """Append ciphertext of any length to the attachment. Full chunks are written at once.
 
         Raises:
-            QuotaError: the quota has no room for it.
+            QuotaError: the quota has no room for another chunk.
             AttachmentMissingError: the upload was abandoned in the meantime.
         """
         self._buffer += ciphertext
@@ -199,10 +203,10 @@ class ChunkWriter:
                 self._write(session, chunk)
 
     def finish(self) -> None:
-        """Write the rest of the payload, and mark the attachment as whole.
+        """Write the last chunk of the attachment's ciphertext, and mark the attachment as whole.
 
         Raises:
-            QuotaError: the quota has no room for it.
+            QuotaError: the quota has no room for the last chunk.
             AttachmentMissingError: the upload was abandoned in the meantime.
         """
         with self._store.writing(durable=False) as session:
@@ -215,32 +219,35 @@ class ChunkWriter:
 
 
 def find(session: Session, address: bytes, attachment_id: bytes) -> Attachment | None:
-    """Return an adopted attachment of a mailbox, or None."""
+    """Return an attachment of an entry in a mailbox. Returns None if it is missing or still pending."""
     return _FIND.first(session, address=address, attachment_id=attachment_id)
 
 
 def of_entry(session: Session, address: bytes, entry_id: bytes) -> Sequence[Attachment]:
-    """Return the attachments that an entry has adopted, sorted by id."""
+    """Return the attachments of an entry that was written, sorted by id. Pending ones are left out."""
     return _FIND_OF_ENTRY.all(session, address=address, entry_id=entry_id)
 
 
 def uploads_from_peer(session: Session, peer: bytes) -> Sequence[tuple[bytes, int]]:
-    """Return id and number of chunks of each pending attachment that a peer sends, sorted by id."""
+    """Return the pending attachments that a peer is sending: id and number of stored chunks, sorted by id."""
     return _UPLOADS_FROM_PEER.all(session, peer=peer)
 
 
 def find_upload(session: Session, attachment_id: bytes) -> tuple[bytes, bytes, int, bool] | None:
-    """Return address, entry id, number of chunks so far, and whether it is whole, of a pending attachment."""
+    """Return a pending attachment, or None: its mailbox address, entry id, stored chunks, and `is_whole`."""
     return _FIND_UPLOAD.first(session, attachment_id=attachment_id)
 
 
 def read_chunk(session: Session, address: bytes, attachment_id: bytes, number: int) -> bytes | None:
-    """Return one chunk of an adopted attachment, `number` from 0, or None."""
+    """Return one chunk of ciphertext of an attachment, or None. `number` counts from 0.
+
+    Chunks of a pending attachment cannot be read.
+    """
     return _CHUNK.first(session, address=address, attachment_id=attachment_id, number=number)
 
 
 def read_chunks(store: Store, address: bytes, attachment_id: bytes) -> Iterator[bytes]:
-    """Yield the payload of an adopted attachment. Each chunk is read in its own short transaction.
+    """Yield the ciphertext of an attachment, chunk by chunk. Each chunk is read in its own transaction.
 
     Raises:
         AttachmentMissingError: there is no such attachment, or it was removed while it was read.

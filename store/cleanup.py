@@ -1,4 +1,4 @@
-"""Clean-up: destroys deleted rows all day, and rewrites the store's file at night."""
+"""Clean-up: destroys deleted rows throughout the day, and rewrites the store's file at night."""
 
 import time
 from collections.abc import Callable
@@ -12,8 +12,8 @@ from store.database.prepared_statements import PreparedChange, PreparedQuery, as
 from store.database.schema import AttachmentRow, DeletionQueueRow, SealedRow
 from store.database.sealed_rows import count_in_mailbox, count_in_store
 
-PENDING_HALF_HOURS = 48  # an upload that no entry adopted within a day: 2 GB at 25 kB/s
-_STEP_ROWS = 8  # of at most 1 MiB: one step makes writers wait for some tens of milliseconds
+PENDING_HALF_HOURS = 48  # a pending upload is deleted after a day: enough for 2 GB at 25 kB/s
+_STEP_ROWS = 8  # rows of at most 1 MiB: writers wait some tens of milliseconds for one step
 _PAUSE_SECONDS = 0.01  # between two steps, so that waiting writers go first
 _CHECKPOINT_TRIES = 200
 
@@ -36,7 +36,10 @@ _DELETE_QUEUED = PreparedChange(
 
 @dataclass(frozen=True, slots=True)
 class SweepResult:
-    """Result of one sweep. `is_clean` is False if a reader was in the way: sweep again soon."""
+    """Number of rows that a sweep destroyed, and whether the journal is empty.
+
+    `is_clean` is False if a reader prevented the emptying of the journal. In that case, sweep again soon.
+    """
 
     rows: int
     is_clean: bool
@@ -49,10 +52,11 @@ def destroy_deleted(
     pending_half_hours: int = PENDING_HALF_HOURS,
     on_progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> SweepResult:
-    """Destroy the rows of the deletion queue in short steps, and empty the journal.
+    """Destroy all rows in the deletion queue in short steps, and empty the database journal.
 
-    `now_half_hour` counts from 1970 in UTC. After each step, `on_progress` receives the number of rows
-    destroyed so far, and the number that was queued at the start.
+    Also queues uploads that are pending for more than `pending_half_hours`. `now_half_hour` counts from 1970
+    in UTC. After each step, `on_progress` receives the number of rows destroyed so far, and the number of
+    rows that were queued at the start.
     """
     _queue_stale_uploads(store, now_half_hour - pending_half_hours)
     with store.reading() as session:
@@ -66,15 +70,15 @@ def destroy_deleted(
 
 
 def rewrite_store(store: Store) -> bool:
-    """Write the store's file again, in the order of its random keys. Return True if the journal is empty.
+    """Rewrite the store's file in the order of the random row ids. Return True if the journal is empty then.
 
     After that, the file does not show in which order rows arrived, and its unused space has no remnant of a
-    deleted row. If the program is killed halfway, the store stays as it was. Both apps may run in the
-    meantime, but writers wait.
+    deleted row. If the program is killed halfway, the store stays as it was. Both apps may run during the
+    rewrite, but writers wait.
 
     Raises:
         StoreFullError: the disk has no room for two more copies of the store.
-        StoreBusyError: another writer has the store.
+        StoreBusyError: another writer had the write lock for too long.
     """
     store.vacuum()
     return _empty_journal(store)

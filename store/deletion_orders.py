@@ -1,6 +1,7 @@
-"""Deletion orders: the desk's signed orders to delete a mailbox on a day, with the tallies that remain.
+"""Deletion orders: the desk's signed orders to delete a mailbox on a day.
 
-A mailbox has at most one order.
+An order is stored with the anonymous tallies that the ledger keeps after the deletion. A mailbox has at most
+one order.
 """
 
 from collections.abc import Sequence
@@ -20,7 +21,7 @@ from store.outbox import OutboxKind, enqueue
 
 @dataclass(frozen=True, slots=True)
 class StoredOrder:
-    """Deletion order as it is stored: no one has verified it, and `due` is not signed."""
+    """Deletion order from the store. Its signature has not been verified, and `due` is not signed."""
 
     address: bytes
     statement: bytes = field(repr=False)
@@ -54,7 +55,7 @@ _DELETE_TALLIES = PreparedChange(delete(DeletionOrderTallyRow).where(_TALLY_OF_O
 
 
 def put(session: Session, address: bytes, statement: bytes, due: date, tallies: Sequence[bytes]) -> None:
-    """Write the deletion order of a mailbox. It replaces the order that is there.
+    """Write the deletion order of a mailbox. An existing order is replaced.
 
     Raises:
         NoSuchMailboxError: there is no such mailbox.
@@ -76,17 +77,17 @@ def find(session: Session, address: bytes) -> StoredOrder | None:
 
 
 def is_under_order(session: Session, address: bytes) -> bool:
-    """Return True if a mailbox has an order. Cheaper than `find`, for pages that every source opens."""
+    """Return True if a mailbox has a deletion order. Reads no ciphertext, so it is cheaper than `find`."""
     return _ORDER_ID.first(session, address=address) is not None
 
 
 def all_due(session: Session, day: date) -> Sequence[StoredOrder]:
-    """Return the orders that are due on a day or before it, the oldest first."""
+    """Return the deletion orders that are due on a day or before it, the oldest first."""
     return [_with_tallies(session, *row) for row in _DUE.all(session, day=day)]
 
 
 def drop(session: Session, address: bytes) -> None:
-    """Delete the order of a mailbox and its tallies. Does nothing if there is no order."""
+    """Delete a mailbox's deletion order and its tallies. Does nothing if the mailbox has no order."""
     if _delete(session, address):
         enqueue(session, OutboxKind.ORDER, address=address)
 

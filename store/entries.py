@@ -1,4 +1,4 @@
-"""Entries: appended to a strand with compare-and-set, read, and removed with a tombstone."""
+"""Entries of mailboxes: appended to a strand with compare-and-set, read, and replaced by tombstones."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -38,7 +38,7 @@ _DIGEST_BYTES = 32
 
 @dataclass(frozen=True, slots=True)
 class StoredEntry:
-    """One entry as it is stored. An entry without a header was removed and cannot be decrypted."""
+    """Entry from the store, not verified. If `header` is None, the entry was removed and is unreadable."""
 
     address: bytes
     author: int
@@ -56,7 +56,7 @@ class StoredEntry:
 
 
 class SignedColumns(TypedDict):
-    """Columns of a new entry that its writer has signed, except `epoch`, which may change later."""
+    """Columns of a new entry that its writer has signed. Only `epoch` is not signed, and it may change."""
 
     address: bytes
     author: int
@@ -72,7 +72,7 @@ class SignedColumns(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class SignedPart:
-    """Signed envelope of an entry, and its removal. Enough to see who wrote an entry, and when."""
+    """Signed envelope and removal of an entry, without ciphertext. Shows who wrote the entry, and when."""
 
     envelope: bytes = field(repr=False)
     signature: bytes = field(repr=False)
@@ -82,7 +82,10 @@ class SignedPart:
 
 @dataclass(frozen=True, slots=True)
 class StrandEnd:
-    """Number and digest of a strand's head (0 and zeros without one), and the size of its mailbox."""
+    """Number and digest of a strand's newest entry, and the encrypted bytes of the whole mailbox.
+
+    An empty strand has number 0 and a digest of zeros.
+    """
 
     mailbox_bytes: int
     number: int
@@ -91,7 +94,7 @@ class StrandEnd:
 
 @dataclass(frozen=True, slots=True)
 class StrandHead:
-    """Newest number and digest of a strand in one mailbox."""
+    """Number and digest of the newest entry in a strand of one mailbox."""
 
     author: int
     strand: bytes
@@ -213,15 +216,15 @@ def append(  # noqa: PLR0913  # the columns, by name
     is_answer: bool = True,
     **signed: Unpack[SignedColumns],
 ) -> None:
-    """Append an entry to its strand by compare-and-set, and adopt its attachments. A refusal rolls back.
+    """Append an entry to its strand by compare-and-set, with its uploaded attachments. A refusal rolls back.
 
-    `number` is one more than that of the head whose digest is `previous`, or 1 for a strand without a head.
-    The attachments of `attachment_ids` are whole and pending for this entry. With `speaks=False` (a read
-    receipt), the mailbox stays in its list of the inbox. With `is_answer=False`, an entry of the desk crossed
-    a message of the source, and the mailbox still waits.
+    `previous` is the digest of the strand's newest entry (the head), and the new `number` is one higher. In
+    an empty strand, `number` is 1. The attachments of `attachment_ids` must be whole and pending for this
+    entry. A read receipt has `speaks=False`, and the mailbox stays in its list of the inbox. With
+    `is_answer=False`, the desk's entry crossed a message of the source, and the mailbox still waits.
 
     Raises:
-        HeadMovedError: the strand's head is not `previous`, with the number before.
+        HeadMovedError: another entry was appended to the strand after the entry `previous`.
         EntryExistsError: the mailbox already has an entry with this id.
         AttachmentMissingError: an attachment does not exist or is not whole.
         NoSuchMailboxError: there is no such mailbox.
@@ -247,10 +250,10 @@ def apply_from_peer(  # noqa: PLR0913  # the columns, by name
     is_answer: bool,
     **signed: Unpack[SignedColumns],
 ) -> None:
-    """Add an entry that a peer sent, at the number it was signed for, and adopt its attachments.
+    """Add an entry that a peer sent, with its uploaded attachments, at the number in its envelope.
 
-    The number is not compared with the head: an earlier entry may be damaged at the peer, and readers then
-    see a gap. With a `removal`, no ciphertext is stored. A refusal rolls back.
+    The number is not compared with the strand's head: an earlier entry may be damaged at the peer, and
+    readers then see a gap. With a `removal`, no ciphertext is stored. A refusal rolls back.
 
     Raises:
         EntryExistsError: another entry has this number, or this id.
@@ -273,12 +276,15 @@ def apply_from_peer(  # noqa: PLR0913  # the columns, by name
 
 
 def of_mailbox(session: Session, address: bytes) -> Sequence[StoredEntry]:
-    """Return a mailbox's entries, also tombstones, in the order of author, strand and number."""
+    """Return a mailbox's entries with its tombstones, sorted by author, strand and number."""
     return _OF_MAILBOX.all(session, address=address)
 
 
 def of_mailboxes(session: Session, addresses: Sequence[bytes]) -> dict[bytes, list[StoredEntry]]:
-    """Return the entries of up to a few hundred mailboxes, each list in the order of `of_mailbox`."""
+    """Return the entries of up to a few hundred mailboxes, by address.
+
+    Each list contains tombstones too, and is sorted by author, strand and number.
+    """
     found: dict[bytes, list[StoredEntry]] = {address: [] for address in addresses}
     for entry in _OF_MAILBOXES.each(session, addresses=addresses):
         found[entry.address].append(entry)
@@ -296,20 +302,22 @@ def find(session: Session, address: bytes, entry_id: bytes) -> StoredEntry | Non
 
 
 def digest_at(session: Session, address: bytes, author: int, strand: bytes, number: int) -> bytes | None:
-    """Return the digest of the entry with a number in a strand, or None."""
+    """Return the digest of the entry that has a number in a strand, or None if there is no such entry."""
     return _DIGEST_AT.first(session, address=address, author=author, strand=strand, number=number)
 
 
 def strand_heads(session: Session, address: bytes) -> Sequence[StrandHead]:
-    """Return the head of each strand in a mailbox."""
+    """Return the head (number and digest of the newest entry) of each strand in a mailbox."""
     return _HEADS.all(session, address=address)
 
 
 def strand_end(session: Session, address: bytes, author: int, strand: bytes) -> StrandEnd | None:
-    """Return everything that a writer must know to append to a strand, or None without such a mailbox.
+    """Return the newest number and digest of a strand, and its mailbox's size, for a writer who will append.
+
+    Returns None if there is no such mailbox.
 
     Raises:
-        StoreDamagedError: the head has a number that none of our writers writes, and nothing can follow it.
+        StoreDamagedError: the strand's head has a number below 1, which our code never writes.
     """
     row = _STRAND_END.first(session, address=address, author=author, strand=strand)
     if row is None:
@@ -323,12 +331,15 @@ def strand_end(session: Session, address: bytes, author: int, strand: bytes) -> 
 
 
 def first_entry_days(session: Session, author: int) -> Sequence[tuple[bytes, date]]:
-    """Return address and day of an author's first entry in each mailbox that has one, removed or not."""
+    """Return, for each mailbox, its address and the day of an author's first entry.
+
+    Removed entries count too. Mailboxes without an entry of this author are left out.
+    """
     return _FIRST_DAYS.all(session, author=author)
 
 
 def all_heads(session: Session) -> Iterator[tuple[bytes, bytes, int, bytes]]:
-    """Yield address, strand, number and digest of every head in the store, in no order."""
+    """Yield the head of every strand in the store: address, strand, number and digest, in no order."""
     return _ALL_HEADS.each(session)
 
 
@@ -338,12 +349,14 @@ def sealed_bytes(session: Session, address: bytes) -> int:
 
 
 def addresses_not_waiting(session: Session) -> Sequence[bytes]:
-    """Return the address of every mailbox whose row does not say that its source waits."""
+    """Return the address of every mailbox that the store does not list as waiting for an answer."""
     return _NOT_WAITING.all(session)
 
 
 def remove_entry(session: Session, address: bytes, entry_id: bytes, *, removal: bytes) -> None:
-    """Make an entry and its attachments unreadable, and leave a tombstone. The first removal stays.
+    """Make an entry and its attachments unreadable, and store the signed `removal` as a tombstone.
+
+    If the entry was removed before, the first removal stays.
 
     Raises:
         EntryMissingError: the mailbox has no such entry.
@@ -371,7 +384,12 @@ def _count(session: Session, signed: SignedColumns, more: int, *, speaks: bool, 
 
 
 def _move_head(session: Session, signed: SignedColumns, previous: bytes) -> None:
-    """Move the head, by compare-and-set: the database moves it only from where the writer saw it."""
+    """Make a new entry the head of its strand, only if the writer knew the present head (compare-and-set).
+
+    Raises:
+        HeadMovedError: another writer appended an entry in the meantime.
+        EntryExistsError: the mailbox already has an entry with this id.
+    """
     if signed["number"] == 1:
         try:
             _add_head(session, signed)
@@ -382,7 +400,7 @@ def _move_head(session: Session, signed: SignedColumns, previous: bytes) -> None
 
 
 def _raise_head(session: Session, signed: SignedColumns) -> None:
-    """Move the head to an entry if its number is higher than the head's, or if there is no head."""
+    """Make an entry the head of its strand if its number is higher than that of the present head, if any."""
     head = _head(signed)
     if _RAISE_HEAD.run(session, **head) == 0 and _HEAD_ID.first(session, **head) is None:
         _add_head(session, signed)
@@ -415,7 +433,7 @@ def _add_entry(session: Session, row: int, signed: SignedColumns) -> None:
 
 
 def _refusal(session: Session, signed: SignedColumns) -> StoreError:
-    """Return the reason of a refusal: the same entry was sent twice, or another writer was faster."""
+    """Return the exception for a refused entry: it was sent twice, or another writer was faster."""
     if _ROW_ID.first(session, address=signed["address"], entry_id=signed["entry_id"]) is not None:
         return EntryExistsError("the mailbox already has an entry with this id")
     return HeadMovedError("the strand has a newer head")

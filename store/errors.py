@@ -1,11 +1,11 @@
-"""Exceptions of the store: one class for each thing that a caller does differently.
+"""Exceptions of the store. Each class is a failure on which callers act in another way.
 
-No message has a value of a row.
+No message contains a value from a row.
 """
 
 
 class StoreError(Exception):
-    """Base of every refusal of the store."""
+    """Base class of the store's exceptions."""
 
 
 class StoreMissingError(StoreError):
@@ -13,7 +13,7 @@ class StoreMissingError(StoreError):
 
 
 class StoreBusyError(StoreError):
-    """Another writer had the store for longer than we wait."""
+    """Another process had the store's write lock for longer than we wait."""
 
 
 class StoreReadOnlyError(StoreError):
@@ -21,11 +21,11 @@ class StoreReadOnlyError(StoreError):
 
 
 class StoreFullError(StoreError):
-    """The store's disk is full, or would be."""
+    """The store's disk is full, or has no room for what was to be written."""
 
 
 class StoreDamagedError(StoreError):
-    """The file is not a store, is damaged, or its disk fails."""
+    """The store's file is damaged or is not a store, or its disk fails."""
 
 
 class StoreOutdatedError(StoreError):
@@ -37,11 +37,11 @@ class StoreExistsError(StoreError):
 
 
 class NotTmpfsError(StoreError):
-    """The path for sessions is on a disk, and sessions may be in memory only."""
+    """The folder for login sessions is on a disk. Sessions may be in memory (tmpfs) only."""
 
 
 class HeadMovedError(StoreError):
-    """The strand has a newer head than the writer saw. Read, number and append again."""
+    """Another entry was appended to the strand first. Read the strand's head, sign and append again."""
 
 
 class EntryExistsError(StoreError):
@@ -53,7 +53,7 @@ class EntryMissingError(StoreError):
 
 
 class AttachmentMissingError(StoreError):
-    """The attachment does not exist, is not whole, or belongs to another entry."""
+    """The attachment does not exist, has not arrived completely, or belongs to another entry."""
 
 
 class NoSuchMailboxError(StoreError):
@@ -61,7 +61,7 @@ class NoSuchMailboxError(StoreError):
 
 
 class MailboxEndedError(StoreError):
-    """The mailbox of this address has ended, and the desk or a peer does not know that yet."""
+    """The mailbox of this address has ended, and the desk or a peer does not know about its end yet."""
 
 
 class QuotaError(StoreError):
@@ -69,8 +69,8 @@ class QuotaError(StoreError):
 
 
 class RecordMovedError(StoreError):
-    """The record has another revision than the writer saw. Read, change and write again."""
+    """The record has another revision than the writer saw. Read the record, change it and write it again."""
 
 
 class PeerMissingError(StoreError):
-    """There is no such peer, or it was removed. Nothing was written for it."""
+    """There is no such peer, or the peer was removed. Nothing was written for this peer."""

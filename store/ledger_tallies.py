@@ -1,4 +1,7 @@
-"""Ledger: encrypted tallies of one size. No row shows its mailbox, or when it was added."""
+"""Ledger: encrypted tallies (anonymous counts of deleted mailboxes), all of one size.
+
+No row shows which mailbox it is about, or when it was added.
+"""
 
 import hashlib
 from collections.abc import Sequence
@@ -30,9 +33,9 @@ _DELETE = PreparedChange(delete(LedgerTallyRow).where(_HAS_DIGEST))
 
 
 def add(session: Session, tallies: Sequence[bytes]) -> None:
-    """Add encrypted tallies with new random ids. A tally that is there already stays as it is.
+    """Add encrypted tallies to the ledger, with new random ids. An existing tally stays as it is.
 
-    The tallies must be of one size, so that no size reveals what a tally counts.
+    The tallies must be of one size, so that the size of a tally does not reveal what it counts.
     """
     if len({len(tally) for tally in tallies}) > 1:
         raise ValueError("the tallies are not of one size")
@@ -41,7 +44,7 @@ def add(session: Session, tallies: Sequence[bytes]) -> None:
 
 
 def apply_from_peer(session: Session, tally: bytes) -> bool:
-    """Add one encrypted tally and return True. If it is there already, return False."""
+    """Add one encrypted tally to the ledger. Return False if the ledger already has this tally."""
     digest = tally_digest(tally)
     if _TALLY_ID.first(session, digest=digest) is not None:
         return False
@@ -51,32 +54,38 @@ def apply_from_peer(session: Session, tally: bytes) -> bool:
 
 
 def tally_digest(tally: bytes) -> bytes:
-    """Return the SHA-256 of an encrypted tally, which is its name in the outbox and in pouches."""
+    """Return the SHA-256 of an encrypted tally. The outbox and pouches use this digest as its name."""
     return hashlib.sha256(tally).digest()
 
 
 def find(session: Session, digest: bytes) -> bytes | None:
-    """Return the encrypted tally with a digest, or None."""
+    """Return the encrypted tally with a SHA-256 digest, or None if the ledger has no such tally."""
     return _FIND.first(session, digest=digest)
 
 
 def tally_ids(session: Session) -> Sequence[int]:
-    """Return the row ids of all tallies."""
+    """Return the row ids of all tallies in the ledger."""
     return _TALLY_IDS.all(session)
 
 
 def tallies_by_id(session: Session, ids: Sequence[int]) -> Sequence[tuple[int, bytes]]:
-    """Return row id and encrypted tally of up to some hundreds of rows. Rows that are gone are left out."""
+    """Return up to a few hundred tallies by row id, as pairs of row id and encrypted tally.
+
+    Ids of rows that were deleted are left out.
+    """
     return _TALLIES_BY_ID.all(session, ids=ids)
 
 
 def count(session: Session) -> int:
-    """Return the number of tallies."""
+    """Return the number of tallies in the ledger."""
     return _COUNT.first(session) or 0
 
 
 def drop_digests(session: Session, digests: Sequence[bytes]) -> None:
-    """Delete tallies by their digests, without telling any peer. Missing tallies are left out."""
+    """Delete tallies from the ledger and the outbox, by digest. Peers are not told of the deletion.
+
+    Digests without a tally are ignored.
+    """
     for digest in digests:
         queue_rows(session, _TALLY_ID.all(session, digest=digest))
         _DELETE.run(session, digest=digest)

@@ -1,4 +1,4 @@
-"""Letterheads: the desk's signed configuration, one row for each serial. Readers verify the signature."""
+"""Letterheads: versions of the desk's signed configuration, by serial. Readers verify the signature."""
 
 from sqlalchemy import bindparam, delete, select
 from sqlalchemy.orm import Session
@@ -16,20 +16,23 @@ _DELETE = PreparedChange(delete(LetterheadRow).where(_HAS_SERIAL))
 
 
 def add(session: Session, serial: int, body: bytes, signature: bytes) -> None:
-    """Write a letterhead. If there is one with the same serial, that one stays."""
+    """Write a letterhead. If the store has a letterhead with the same serial, nothing is written."""
     if find(session, serial) is None:
         put(session, serial, body, signature)
 
 
 def put(session: Session, serial: int, body: bytes, signature: bytes) -> None:
-    """Write a letterhead. It replaces the one with the same serial, which no one else has yet."""
+    """Write a letterhead, and replace any letterhead with the same serial.
+
+    Replace a letterhead only if no other store has it yet.
+    """
     _DELETE.run(session, serial=serial)
     _ADD.run(session, serial=serial, body=body, signature=signature)
     enqueue(session, OutboxKind.LETTERHEAD)
 
 
 def latest(session: Session) -> tuple[int, bytes, bytes] | None:
-    """Return serial, body and signature of the newest letterhead, or None."""
+    """Return serial, body and signature of the newest letterhead, or None if the store has no letterhead."""
     return _LATEST.first(session)
 
 

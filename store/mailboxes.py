@@ -1,4 +1,4 @@
-"""Mailboxes: created, listed for the inbox, and ended by their source or by the desk's order."""
+"""Mailboxes: created, listed for the adviser's inbox, and ended by their source or by the desk's order."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ from store.outbox import OutboxKind, enqueue
 
 
 class InboxList(StrEnum):
-    """List of the inbox."""
+    """Lists of the adviser's inbox: mailboxes that wait for an answer, and mailboxes that do not."""
 
     WAITING = "waiting"
     ANSWERED = "answered"
@@ -25,7 +25,11 @@ class InboxList(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StoredMailbox:
-    """One source's mailbox. `sealed_bytes` counts its ciphertext, also that of pending attachments."""
+    """Mailbox of one source, from the store.
+
+    `sealed_bytes` is the size of its ciphertext, also of pending attachments. `waiting_since` is the day of
+    the oldest unanswered entry, or None. `last_day` and `last_author` are None before the first entry.
+    """
 
     address: bytes
     recipient: bytes = field(repr=False)
@@ -39,7 +43,11 @@ class StoredMailbox:
 
 @dataclass(frozen=True, slots=True)
 class EndedMailbox:
-    """Mailbox that has ended. `is_counted`: the desk has seen it, but some peer does not know yet."""
+    """Signed statement that a mailbox has ended, with the keys of the mailbox.
+
+    `is_counted` is True if the desk has seen the statement. The statement is then kept only for peers that
+    do not have it yet.
+    """
 
     address: bytes
     recipient: bytes = field(repr=False)
@@ -89,7 +97,8 @@ _COUNTS = PreparedQuery(
     ),
     InboxCounts,
 )
-# All tables are asked. With `last_day` alone, someone could lose a mailbox by changing one column.
+# Checks all tables. If this checked only `last_day`, an attacker could have a mailbox deleted by changing
+# one column.
 _IS_EMPTY = (
     MailboxRow.last_day.is_(None)
     & ~exists().where(StrandHeadRow.address == MailboxRow.address)
@@ -116,10 +125,10 @@ _DELETE_ENDED = PreparedChange(delete(EndedMailboxRow).where(_HAS_ENDED))
 def create_mailbox(
     session: Session, *, address: bytes, recipient: bytes, verify_key: bytes, day: date
 ) -> bool:
-    """Create an empty mailbox. Return False if it exists already.
+    """Create an empty mailbox. Return False if the mailbox exists already.
 
     Raises:
-        MailboxEndedError: the mailbox has ended, and the desk or a peer does not know that yet.
+        MailboxEndedError: the mailbox has ended, and the desk or a peer does not know about its end yet.
     """
     if find(session, address) is not None:
         return False
@@ -148,27 +157,29 @@ def find_all(session: Session, addresses: Sequence[bytes]) -> Sequence[StoredMai
 
 
 def all_addresses(session: Session) -> Sequence[bytes]:
-    """Return the address of every mailbox, sorted."""
+    """Return the addresses of all mailboxes, sorted."""
     return _ALL_ADDRESSES.all(session)
 
 
 def inbox_page(session: Session, state: str, offset: int, limit: int) -> Sequence[StoredMailbox]:
-    """Return a part of a list of the inbox: longest waiting first, or latest answered first.
+    """Return mailboxes of one list of the inbox: at most `limit`, from place `offset`.
 
-    A mailbox in which nothing was written yet is in neither list.
+    `state` is "waiting" (sorted by longest waiting first) or "answered" (latest answered first). Empty
+    mailboxes are in neither list.
     """
     return _PAGES[InboxList(state)].all(session, offset=offset, limit=limit)
 
 
 def inbox_counts(session: Session) -> InboxCounts:
-    """Return the lengths of the inbox's lists."""
+    """Return the number of mailboxes that wait for an answer, and of those that were answered."""
     return _COUNTS.first(session) or InboxCounts(0, 0)
 
 
 def end_for_good(session: Session, address: bytes, *, statement: bytes, day: date) -> None:
-    """End a mailbox: make its content unreadable, queue it for deletion, and keep one signed line.
+    """End a mailbox: make its content unreadable, queue it for deletion, and store the signed `statement`.
 
-    The mailbox's deletion order goes too. The desk's records about it stay until the desk drops them.
+    Also deletes the mailbox's deletion order. The desk's records about the mailbox stay until the desk
+    deletes them.
 
     Raises:
         NoSuchMailboxError: there is no such mailbox.
@@ -184,9 +195,10 @@ def end_for_good(session: Session, address: bytes, *, statement: bytes, day: dat
 def apply_end_from_peer(  # noqa: PLR0913  # the columns of the line, by name
     session: Session, *, address: bytes, recipient: bytes, verify_key: bytes, statement: bytes, day: date
 ) -> None:
-    """End a mailbox because a peer reports its end. The caller has verified the statement.
+    """End a mailbox because a peer reports its end. The caller must have verified the statement.
 
-    If the mailbox is not in this store, only the signed line is stored. A line that is there stays as it is.
+    If the mailbox is not in this store, only the signed statement is stored. An existing statement about this
+    mailbox is not replaced.
     """
     if find(session, address) is not None:
         end_for_good(session, address, statement=statement, day=day)
@@ -198,9 +210,10 @@ def apply_end_from_peer(  # noqa: PLR0913  # the columns of the line, by name
 def purge_mailbox(
     session: Session, address: bytes, *, statement: bytes, day: date, tallies: Sequence[bytes]
 ) -> None:
-    """End a mailbox by the desk's order, and delete the desk's records about it.
+    """End a mailbox by the desk's deletion order, and delete the desk's records about the mailbox.
 
-    The `statement` that remains is the order. The `tallies`, of one size, go to the ledger with new ids.
+    The signed order is kept as the `statement`. The encrypted `tallies`, all of one size, are added to the
+    ledger with new row ids.
 
     Raises:
         NoSuchMailboxError: there is no such mailbox.
@@ -211,17 +224,20 @@ def purge_mailbox(
 
 
 def empty_mailboxes(session: Session, before: date) -> Sequence[bytes]:
-    """Return the addresses of mailboxes opened before a day in which nothing was ever written, sorted."""
+    """Return the addresses, sorted, of empty mailboxes that were opened before a day.
+
+    Empty means: there was never an entry, and no upload is pending.
+    """
     return _EMPTY_BEFORE.all(session, day=before)
 
 
 def opened_before(session: Session, before: date) -> Sequence[bytes]:
-    """Return the address of every mailbox that was opened before a day, sorted."""
+    """Return the addresses, sorted, of all mailboxes that were opened before a day."""
     return _OPENED_BEFORE.all(session, day=before)
 
 
 def drop_empty(session: Session, address: bytes) -> bool:
-    """Delete a mailbox in which nothing was ever written. Return False if someone has written since."""
+    """Delete a mailbox if it is empty. Return False if someone has written in it, or is uploading a file."""
     if _FIND_EMPTY.first(session, address=address) is None:
         return False
     records.drop_of_mailbox(session, address)
@@ -230,23 +246,27 @@ def drop_empty(session: Session, address: bytes) -> bool:
 
 
 def ended_mailboxes(session: Session) -> Sequence[EndedMailbox]:
-    """Return the signed lines of ended mailboxes, sorted by address. Do not show counted ones to people."""
+    """Return the signed statements about ended mailboxes, sorted by address.
+
+    Do not show statements with `is_counted` to advisers, who have seen them already.
+    """
     return _ALL_ENDED.all(session)
 
 
 def find_ended(session: Session, address: bytes) -> EndedMailbox | None:
-    """Return the signed line of an ended mailbox, or None."""
+    """Return the signed statement about an ended mailbox, or None if there is no statement."""
     return _FIND_ENDED.first(session, address=address)
 
 
 def mark_ending_counted(session: Session, address: bytes, *, tallies: Sequence[bytes] = ()) -> None:
-    """Delete the line of an ended mailbox, now that the desk has seen it. Add its `tallies`, of one size.
+    """Delete the statement about an ended mailbox, because the desk has seen it. Add `tallies` to the ledger.
 
-    As long as some peer does not know about the end, the line stays and is marked as counted.
+    The tallies are encrypted and of one size. If some peer does not know about the mailbox's end yet, the
+    statement is not deleted but marked as counted.
     """
     ledger_tallies.add(session, tallies)
     line = find_ended(session, address)
-    if line is None or not line.is_counted or tallies:  # otherwise peers know, or will be told
+    if line is None or not line.is_counted or tallies:  # otherwise this is in the outbox already, or synced
         digests = b"".join(map(ledger_tallies.tally_digest, tallies))
         enqueue(session, OutboxKind.ACKNOWLEDGED, address=address, tally_digests=digests)
     if outbox.is_queued(session, OutboxKind.ENDED, address=address):
@@ -256,7 +276,7 @@ def mark_ending_counted(session: Session, address: bytes, *, tallies: Sequence[b
 
 
 def mark_counted(session: Session, address: bytes) -> bool:
-    """Note that the desk has counted an ended mailbox. Return False if there is no line for it."""
+    """Record that the desk has counted an ended mailbox. Return False without a statement about it."""
     return _MARK_COUNTED.run(session, address=address) == 1
 
 

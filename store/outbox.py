@@ -1,8 +1,9 @@
 """Outbox: replication queue of the items that each peer may not have yet.
 
-A row is added in the transaction that writes the item, marked when the item is packed into a pouch, and
-deleted when the peer confirms that pouch. A row names its item and has no copy of it: the tables are read
-when a pouch is packed. No column keeps the order in which items arrived.
+A row is added in the transaction that writes the item. The row is marked when the item is packed into a
+pouch (sync bundle), and deleted when the peer confirms that pouch. A row contains only the name of its item.
+The item itself is read from its table when a pouch is packed. No column shows the order in which items
+arrived.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -39,16 +40,16 @@ from store.errors import PeerMissingError
 
 
 class OutboxKind(StrEnum):
-    """Kind of an item, and in the comment: what names it in `address` and `name`."""
+    """Kind of an outbox item. The comments say which columns of the outbox identify an item of that kind."""
 
-    LETTERHEAD = "letterhead"  # nothing: the newest one
-    ACKNOWLEDGED = "acknowledged"  # address of an ended mailbox; its `tally_digests`
-    ENDED = "ended"  # address
-    PUBLIC_FILE = "public_file"  # name in UTF-8
-    RECORD = "record"  # name from `record_name`; if there is no such record, it was dropped
-    TALLY = "tally"  # digest as name
-    ENTRY = "entry"  # address, entry id as name
-    ORDER = "order"  # address; if there is no such order, it was dropped
+    LETTERHEAD = "letterhead"  # no column: always the newest letterhead
+    ACKNOWLEDGED = "acknowledged"  # `address` of an ended mailbox that was counted, and `tally_digests`
+    ENDED = "ended"  # `address` of an ended mailbox
+    PUBLIC_FILE = "public_file"  # `name` of the file in UTF-8
+    RECORD = "record"  # `name` from `record_name`; if there is no such record, it was deleted
+    TALLY = "tally"  # `name` is the digest of the tally
+    ENTRY = "entry"  # `address`; `name` is the entry id
+    ORDER = "order"  # `address`; if there is no such order, it was deleted
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ _EXCLUDED_PEER = "excluded_peer"  # key in `Session.info`
 _OF_PEER = OutboxRow.peer == bindparam("peer")
 _OF_ALL_PEERS = OutboxRow.peer.in_(
     select(PeerRow.name)
-)  # so that SQLite uses the indexes, which begin by peer
+)  # so that SQLite uses the indexes, whose first column is the peer
 _IN_MAILBOX = OutboxRow.address == bindparam("address")
 _IS_ABOUT_MAILBOX = or_(OutboxRow.kind == OutboxKind.ENTRY, OutboxRow.kind == OutboxKind.ORDER)
 _IS_TO_PACK = OutboxRow.pouch_serial.is_(None)
@@ -174,7 +175,7 @@ _DELETE_COUNTED_END = PreparedChange(
     )
 )
 
-# Everything that peers receive, for `enqueue_all`.
+# All items that peers receive, for `enqueue_all`.
 _LETTERHEAD = PreparedQuery(select(LetterheadRow.serial), only_column)
 _ENDED_ADDRESSES = PreparedQuery(select(EndedMailboxRow.address), only_column)
 _ORDER_ADDRESSES = PreparedQuery(select(DeletionOrderRow.address), only_column)
@@ -187,12 +188,12 @@ _PUBLIC_FILES = PreparedQuery(select(PublicFileRow.name), only_column)
 
 
 def split_digests(tally_digests: bytes) -> tuple[bytes, ...]:
-    """Return the digests, of 32 bytes each, that are joined in `OutboxItem.tally_digests`."""
+    """Split the joined digests of `OutboxItem.tally_digests` into digests of 32 bytes."""
     return tuple(tally_digests[at : at + _DIGEST_BYTES] for at in range(0, len(tally_digests), _DIGEST_BYTES))
 
 
 def record_name(kind: str, name: bytes) -> bytes:
-    """Return the name of a record in the outbox. No kind contains a colon."""
+    """Return the outbox name of a record: its kind, a colon and its name. No kind contains a colon."""
     return kind.encode() + b":" + name
 
 
@@ -200,18 +201,21 @@ def record_name(kind: str, name: bytes) -> bytes:
 
 
 def exclude_peer(session: Session, peer: bytes) -> None:
-    """Leave out a peer in every `enqueue` of this session, because its own pouch is being applied."""
+    """Make `enqueue` skip one peer for the rest of this session.
+
+    Called while this peer's pouch is applied, so that the peer does not receive its own items again.
+    """
     session.info[_EXCLUDED_PEER] = peer
 
 
 def enqueue(
     session: Session, kind: OutboxKind, *, address: bytes = b"", name: bytes = b"", tally_digests: bytes = b""
 ) -> None:
-    """Add an item to the outbox of every peer, except the peer of `exclude_peer`.
+    """Add an item to the outbox of every peer, except a peer that `exclude_peer` has excluded.
 
-    An item that is there already is marked as changed: if it is packed, it will be packed again. Empty
-    `tally_digests` leave the stored ones as they are. In a store without peers, this takes 6 to 7 µs of
-    processor time (measured on a busy machine).
+    An item that is already in the outbox is marked as changed. If it was packed before, it will be packed
+    again. Empty `tally_digests` do not change the stored digests. In a store without peers, a call takes 6 to
+    7 µs of processor time (measured on a busy machine).
     """
     excluded = session.info.get(_EXCLUDED_PEER)
     for peer in _PEERS.all(session):
@@ -222,7 +226,9 @@ def enqueue(
 def enqueue_for(
     session: Session, peer: bytes, kind: OutboxKind, *, address: bytes = b"", name: bytes = b""
 ) -> None:
-    """Add an item to the outbox of one peer, also of an excluded one, as if it had never been packed.
+    """Add an item to the outbox of one peer, so that it will be packed even if it was packed before.
+
+    Also adds the item for a peer that `exclude_peer` has excluded.
 
     Raises:
         PeerMissingError: there is no such peer. Everything that this session wrote is rolled back.
@@ -231,9 +237,10 @@ def enqueue_for(
 
 
 def enqueue_all(session: Session, peer: bytes) -> None:
-    """Add everything that peers receive to the outbox of one peer, which is new or has lost its data.
+    """Add all items of the store to the outbox of one peer, because the peer is new or lost its data.
 
-    Rows are read and added one at a time, so that little memory is used. Packed items are packed again.
+    Records that do not go to peers are left out. Items that were packed before will be packed again. Rows are
+    read and added one at a time, so that little memory is used.
 
     Raises:
         PeerMissingError: there is no such peer. Everything that this session wrote is rolled back.
@@ -288,37 +295,43 @@ def _everything(session: Session) -> Iterator[tuple[OutboxKind, bytes, bytes]]:
 
 
 def of_kind(session: Session, peer: bytes, kind: OutboxKind) -> Iterator[OutboxItem]:
-    """Yield the items of one kind that are to be packed for a peer, sorted by address and name."""
+    """Yield the items of one kind that must still be packed for a peer, sorted by address and name."""
     return _OF_KIND.each(session, peer=peer, kind=kind)
 
 
 def mailboxes_to_pack(session: Session, peer: bytes) -> Sequence[bytes]:
-    """Return the addresses, sorted, of mailboxes with an entry or an order to be packed for a peer."""
+    """Return the mailboxes with an entry or order that must still be packed for a peer, sorted by address."""
     return _MAILBOXES.all(session, peer=peer)
 
 
 def of_mailbox(session: Session, peer: bytes, address: bytes) -> Sequence[OutboxItem]:
-    """Return the entries and the order of a mailbox that are to be packed for a peer, sorted by name."""
+    """Return the entries and deletion order of a mailbox that must still be packed for a peer.
+
+    They are sorted by kind and name.
+    """
     return _OF_MAILBOX.all(session, peer=peer, address=address)
 
 
 def count(session: Session, peer: bytes) -> int:
-    """Return the number of items that a peer may not have yet."""
+    """Return the number of items in a peer's outbox: the items that the peer may not have yet."""
     return _COUNT.first(session, peer=peer) or 0
 
 
 def counts(session: Session, peer: bytes) -> Mapping[OutboxKind, int]:
-    """Return the number of items of each kind that a peer may not have yet."""
+    """Return the number of items in a peer's outbox, by kind."""
     return {OutboxKind(kind): number for kind, number in _COUNTS.each(session, peer=peer)}
 
 
 def is_queued(session: Session, kind: OutboxKind, *, address: bytes = b"", name: bytes = b"") -> bool:
-    """Return True if some peer may not have an item yet."""
+    """Return True if an item is in the outbox of any peer, so that some peer may not have the item yet."""
     return _IS_QUEUED.first(session, kind=kind, address=address, name=name) is not None
 
 
 def peer_lacks(session: Session, peer: bytes, kind: OutboxKind, name: bytes, *, taken: int) -> bool:
-    """Return True if a peer that has applied our pouches up to `taken` lacks an item as it is now."""
+    """Return True if a peer does not have the present version of an item that belongs to no mailbox.
+
+    `taken` is the serial of the newest of our pouches that the peer has applied.
+    """
     row = _PEER_LACKS.first(session, peer=peer, kind=kind, address=b"", name=name, serial=taken)
     return row is not None
 
@@ -329,31 +342,33 @@ def peer_lacks(session: Session, peer: bytes, kind: OutboxKind, name: bytes, *, 
 def mark_packed(
     session: Session, ids: Iterable[int], serial: int, *, revisions: Mapping[int, int] = MappingProxyType({})
 ) -> None:
-    """Note that items are packed in the pouch with a serial. `revisions` has the packed revisions by row id.
+    """Record that outbox items, by row id, are packed in the pouch with a serial.
 
-    Mark an item before it is read, or in the transaction that reads it. A later change is then noted, and at
-    worst the item is packed twice. If it were marked after reading, a change in between would be lost.
+    `revisions` has the packed revision of records and letterheads, by row id. Mark an item before the item is
+    read, or in the transaction that reads it. A later change is then recorded, and at worst the item is
+    packed twice. If an item were marked after it was read, a change in between would be lost.
     """
     for row in ids:
         _MARK_PACKED.run(session, row=row, serial=serial, revision=revisions.get(row))
 
 
 def repack_all(session: Session, peer: bytes) -> None:
-    """Pack everything again that is on its way to a peer, because it may never have arrived."""
+    """Mark all packed items of a peer as not packed, because the pouches with them may never have arrived."""
     _REPACK_ALL.run(session, peer=peer)
 
 
 def unmark_packed(session: Session, ids: Iterable[int]) -> None:
-    """Note that items that were marked did not fit into the pouch."""
+    """Mark outbox items, by row id, as not packed, because they did not fit into the pouch."""
     for row in ids:
         _UNMARK_PACKED.run(session, row=row)
 
 
 def acknowledge_pouch(session: Session, peer: bytes, serial: int) -> None:
-    """Delete the items that a peer confirmed: packed in a pouch up to `serial`, and not changed since.
+    """Delete the items from a peer's outbox that were packed in the pouches up to `serial`.
 
-    Items that changed since are packed again. The line of an ended mailbox that the desk has counted is
-    deleted when no other peer waits for it.
+    Called when the peer confirms that it has applied these pouches. Items that changed after they were packed
+    will be packed again. The statement about an ended mailbox that the desk has counted is deleted too, if no
+    other peer still needs it.
     """
     confirmed = {"peer": peer, "serial": serial}
     for name, revision in _CONFIRMED_REVISIONS.all(session, kind=OutboxKind.RECORD, **confirmed):
@@ -372,26 +387,29 @@ def acknowledge_pouch(session: Session, peer: bytes, serial: int) -> None:
 
 
 def drop_peer(session: Session, peer: bytes) -> None:
-    """Delete the outbox of a peer, and the lines of counted ended mailboxes that waited for it alone."""
+    """Delete the outbox of a peer.
+
+    A counted statement about an ended mailbox is deleted too, if no other peer still needs it.
+    """
     ends = _ENDS_OF_PEER.all(session, peer=peer)
     _DELETE_OF_PEER.run(session, peer=peer)
     _delete_counted(session, ends)
 
 
 def drop_mailbox(session: Session, address: bytes) -> None:
-    """Delete a mailbox's entries and its order from the outbox of every peer, because they are gone."""
+    """Delete a mailbox's entries and deletion order from every peer's outbox, because they were deleted."""
     _DELETE_OF_MAILBOX.run(session, address=address)
 
 
 def drop(session: Session, kind: OutboxKind, name: bytes) -> None:
-    """Delete an item that belongs to no mailbox from the outbox of every peer, because it is gone."""
+    """Delete an item that belongs to no mailbox from every peer's outbox, because the item was deleted."""
     _DELETE_FOR_ALL.run(session, kind=kind, address=b"", name=name)
 
 
 def dequeue(
     session: Session, peer: bytes, kind: OutboxKind, *, address: bytes = b"", name: bytes = b""
 ) -> bytes:
-    """Delete an item from the outbox of a peer. Return its tally digests, or b"" if it was not there."""
+    """Delete an item from the outbox of a peer. Return the item's tally digests, or b"" if it has none."""
     tally_digests: bytes | None = _DIGESTS_FOR_PEER.first(
         session, peer=peer, kind=kind, address=address, name=name
     )
@@ -400,7 +418,10 @@ def dequeue(
 
 
 def dequeue_for_excluded(session: Session, kind: OutboxKind, name: bytes) -> None:
-    """Delete an item from the outbox of the peer of `exclude_peer`, which has sent its own version."""
+    """Delete an item from the outbox of the excluded peer, because that peer has sent its own version.
+
+    Does nothing if `exclude_peer` was not called in this session.
+    """
     excluded = session.info.get(_EXCLUDED_PEER)
     if excluded is not None:
         _DELETE_FOR_PEER.run(session, peer=excluded, kind=kind, address=b"", name=name)

@@ -1,4 +1,7 @@
-"""Peers: other stores that this store exchanges pouches with. The server's peers are the workstations."""
+"""Peers: other stores with which this store exchanges pouches (sync bundles).
+
+The server's peers are the workstations, and the peer of a workstation is the server.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,21 +20,21 @@ from store.errors import PeerMissingError
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """Store that this one exchanges pouches with.
+    """Another store with which this store exchanges pouches.
 
-    `name` is a workstation's strand (8 bytes), or b"" for the server. A serial is 0 as long as there was no
-    pouch or letterhead.
+    `name` is a workstation's strand (8 bytes), or b"" for the server. A serial is 0 if there was no pouch or
+    letterhead yet.
     """
 
     name: bytes
-    card: bytes = field(repr=False)  # its public keys
-    sent_serial: int  # of the last pouch that was packed for the peer
-    acknowledged_serial: int  # of the newest of our pouches that the peer has applied
-    applied_serial: int  # of the newest pouch of the peer that this store applied
-    last_applied_day: date | None  # on which this store last applied a pouch of the peer
-    rollback_day: date | None  # on which it was detected that the peer lost what it had applied
-    letterhead_serial: int  # of the newest letterhead that both are known to have
-    has_more: bool = False  # the peer had more for this store than its last pouch contained
+    card: bytes = field(repr=False)  # public keys of the peer
+    sent_serial: int  # serial of the last pouch that was packed for the peer
+    acknowledged_serial: int  # serial of the newest of our pouches that the peer has applied
+    applied_serial: int  # serial of the newest pouch of the peer that this store applied
+    last_applied_day: date | None  # day on which this store last applied a pouch of the peer
+    rollback_day: date | None  # day on which we detected that the peer lost pouches it had applied
+    letterhead_serial: int  # serial of the newest letterhead that both stores are known to have
+    has_more: bool = False  # the peer has more items for this store than its last pouch contained
 
 
 _HAS_NAME = PeerRow.name == bindparam("peer")
@@ -43,7 +46,7 @@ _DELETE = PreparedChange(delete(PeerRow).where(_HAS_NAME))
 
 
 def add(session: Session, name: bytes, card: bytes) -> None:
-    """Add a peer to exchange pouches with. If the peer is known, only its card is replaced."""
+    """Add a peer to exchange pouches with. If the peer exists, only its card (public keys) is replaced."""
     if _change(session, name, card=card) == 0:
         _ADD.run(
             session,
@@ -69,26 +72,29 @@ def all_peers(session: Session) -> Sequence[Peer]:
 
 
 def remove_peer(session: Session, name: bytes) -> None:
-    """Delete a peer and its part of the outbox. No ended mailbox waits for this peer any more."""
+    """Delete a peer and its outbox.
+
+    A counted statement about an ended mailbox is deleted too, if no other peer still needs it.
+    """
     outbox.drop_peer(session, name)
     _DELETE.run(session, peer=name)
 
 
 def mark_applied(session: Session, name: bytes, serial: int, day: date) -> None:
-    """Note the serial of the peer's pouch that this store applied, and the day."""
+    """Record the serial of a peer's pouch that this store applied, and the day."""
     _change(session, name, applied_serial=serial, last_applied_day=day)
 
 
 def set_has_more(session: Session, name: bytes, *, is_so: bool) -> None:
-    """Note whether a peer that just sent a pouch has more for this store than was in that pouch."""
+    """Record whether a peer has more items for this store than its newest pouch contains."""
     _change(session, name, has_more=is_so)
 
 
 def reserve_serial(session: Session, name: bytes, *, at_least: int = 0) -> int:
-    """Return the serial of the next pouch for a peer, and store it as the last one.
+    """Return the serial for the next pouch to a peer, and store it as used.
 
-    The serial is one more than the last one, or `at_least`: a store that was restored from a backup must not
-    use a serial twice.
+    The serial is one higher than that of the last pouch, and not lower than `at_least`. With `at_least`, a
+    store that was restored from a backup does not use a serial twice.
 
     Raises:
         PeerMissingError: there is no such peer.
@@ -102,31 +108,32 @@ def reserve_serial(session: Session, name: bytes, *, at_least: int = 0) -> int:
 
 
 def advance_serial(session: Session, name: bytes, serial: int) -> None:
-    """Continue after a serial that the peer has, and that this store does not remember.
+    """Set the serial of the last pouch for a peer, because the peer has a pouch that this store forgot.
 
-    The items that this store remembers as packed were not in that pouch, so they are packed again.
+    That happens after this store was restored from a backup. The items that this store remembers as packed
+    were not in that pouch, so they will be packed again.
     """
     _change(session, name, sent_serial=serial)
     outbox.repack_all(session, name)
 
 
 def set_shared_letterhead(session: Session, name: bytes, serial: int) -> None:
-    """Note the serial of a letterhead that both the peer and this store have."""
+    """Record the serial of a letterhead that both the peer and this store have."""
     _change(session, name, letterhead_serial=serial)
 
 
 def mark_rollback(session: Session, name: bytes, day: date) -> None:
-    """Note the day on which it was detected that a peer lost what it had applied."""
+    """Record the day on which we detected a roll-back: the peer lost pouches that it had applied."""
     _change(session, name, rollback_day=day)
 
 
 def clear_rollback(session: Session, name: bytes) -> None:
-    """Note that someone has seen that a peer was rolled back."""
+    """Clear the day of a peer's roll-back, because someone has seen the warning."""
     _change(session, name, rollback_day=None)
 
 
 def reset_acknowledged(session: Session, name: bytes) -> None:
-    """Note that a peer starts again, without any of our pouches. Our serials continue."""
+    """Record that a peer starts again without any of our pouches. The serials of our pouches continue."""
     _change(session, name, acknowledged_serial=0)
 
 

@@ -1,4 +1,4 @@
-"""Public files: files for everyone, such as the yearly reports. Readers verify them."""
+"""Public files: files for everyone, such as the yearly reports. Code that reads a file must verify it."""
 
 from collections.abc import Sequence
 
@@ -17,14 +17,14 @@ _ADD = PreparedChange(insert(PublicFileRow))
 
 
 def put(session: Session, name: str, body: bytes) -> None:
-    """Write a public file. It replaces the file with the same name."""
+    """Write a public file, and replace any public file with the same name."""
     _DELETE.run(session, name=name)
     _ADD.run(session, id=new_id(), name=name, body=body)
     enqueue(session, OutboxKind.PUBLIC_FILE, name=name.encode())
 
 
 def find(session: Session, name: str) -> bytes | None:
-    """Return the content of the public file with a name, or None."""
+    """Return the content of the public file with a name, or None if there is no such file."""
     return _FIND.first(session, name=name)
 
 

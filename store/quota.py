@@ -1,4 +1,4 @@
-"""Quotas: free space for files. Text is never refused for a quota, so that no one can silence the desk."""
+"""Quotas: limits on the space for files. Text has no quota, so a flood of files cannot silence the desk."""
 
 import os
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from store.database.schema import MailboxRow, UsageRow
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """Limits on files, in bytes of ciphertext. `reserve_bytes` of the disk stay free for text."""
+    """Limits on files, in bytes of ciphertext. Files leave `reserve_bytes` of the disk free for text."""
 
     mailbox_bytes: int
     store_bytes: int
@@ -28,9 +28,10 @@ _USED = PreparedQuery(
 
 
 def free_bytes(session: Session, address: bytes, quota: Quota) -> int:
-    """Return how many bytes of files a mailbox may still receive, never below 0. Pending files count.
+    """Return how many bytes of files a mailbox may still receive, at least 0. Pending files count as used.
 
-    In the transaction that writes a chunk the result is exact: concurrent uploads cannot exceed it together.
+    Call this function in the transaction that writes a chunk. The result is then exact, and concurrent
+    uploads cannot exceed the quota together.
     """
     in_mailbox, in_store = _USED.first(session, address=address) or (0, 0)
     disk = os.statvfs(session.info["path"])

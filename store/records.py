@@ -1,4 +1,4 @@
-"""Records: the desk's own encrypted records. Each kind and name has one row, the newest revision.
+"""Records: the desk's own encrypted records, by kind and name. Only the newest revision is stored.
 
 The name of a record about a mailbox begins with the mailbox's address. Such a record is deleted when the
 mailbox is deleted by the desk's order.
@@ -21,13 +21,13 @@ from store.outbox import OutboxKind, dequeue_for_excluded, enqueue, record_name
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Encrypted record as it is stored."""
+    """Encrypted record of the desk, from the store."""
 
     kind: str
     name: bytes = field(repr=False)
     revision: int
     sealed: bytes = field(repr=False)
-    base: int  # the newest revision that the peer is known to have; 0: none
+    base: int  # the newest revision that the peer is known to have; 0: no revision
 
 
 _HAS_KIND = RecordRow.kind == bindparam("kind")
@@ -51,10 +51,11 @@ _DELETE = PreparedChange(delete(RecordRow).where(RecordRow.id == bindparam("row"
 def put(  # noqa: PLR0913  # the columns
     session: Session, kind: str, name: bytes, revision: int, sealed: bytes, *, goes_to_peers: bool
 ) -> None:
-    """Write the next revision of a record, by compare-and-set. It replaces the revision that is there.
+    """Write the next revision of a record by compare-and-set, and replace the stored revision.
 
-    `revision` is 1 if there is no record yet, otherwise one more than the stored revision. So a form that was
-    still open cannot bring back a record that was dropped.
+    `revision` is 1 if there is no record yet, and otherwise one more than the stored revision. So a form that
+    was open before a record was deleted cannot bring the record back. With `goes_to_peers`, the record is
+    sent to all peers.
 
     Raises:
         RecordMovedError: another revision is stored. Nothing has changed.
@@ -71,10 +72,10 @@ def put(  # noqa: PLR0913  # the columns
 def apply_from_peer(  # noqa: PLR0913  # the columns
     session: Session, kind: str, name: bytes, revision: int, sealed: bytes, *, base: int
 ) -> None:
-    """Write a record that a peer sent. It replaces the record that is there.
+    """Write a record that a peer sent, and replace the stored record with the same kind and name.
 
-    `base` is the revision that this peer has. This peer is no longer sent the replaced record, and every
-    other peer is sent the new one.
+    `base` is the revision that this peer has. All other peers will receive the new record. The replaced
+    record is removed from the outbox of the peer that sent the new one.
     """
     _replace(session, Record(kind, name, revision, sealed, base=base), goes_to_peers=True)
     dequeue_for_excluded(session, OutboxKind.RECORD, record_name(kind, name))
@@ -82,12 +83,12 @@ def apply_from_peer(  # noqa: PLR0913  # the columns
 
 
 def mark_shared(session: Session, kind: str, name: bytes) -> None:
-    """Note that the peer has the stored revision of a record."""
+    """Record that the peer has the stored revision of a desk record (sets `base`)."""
     _MARK_SHARED.run(session, kind=kind, name=name)
 
 
 def find(session: Session, kind: str, name: bytes) -> Record | None:
-    """Return the record of a kind and name, or None."""
+    """Return the record with a kind and name, or None if there is no such record."""
     return _FIND.first(session, kind=kind, name=name)
 
 
@@ -97,7 +98,7 @@ def all_records(session: Session, kind: str) -> Sequence[Record]:
 
 
 def revisions(session: Session, kind: str) -> Sequence[tuple[bytes, int]]:
-    """Return name and revision of every record of a kind, without reading their ciphertext."""
+    """Return name and revision of every record of a kind, without reading the records' ciphertext."""
     return _REVISIONS.all(session, kind=kind)
 
 

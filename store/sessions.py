@@ -1,6 +1,7 @@
-"""Login sessions of sources: a SQLite file of their own in memory, which is never backed up.
+"""Login sessions of sources, in a separate SQLite file in memory (tmpfs) that is never backed up.
 
-A row is an encrypted box. No one can open it without the cookie and a secret of the running server.
+A row contains an encrypted box. No one can decrypt the box without the visitor's cookie and a secret of the
+running server.
 """
 
 import os
@@ -25,7 +26,10 @@ CREATE TABLE IF NOT EXISTS session (
 
 
 class SessionStore:
-    """Store of boxes by token hash. Safe for threads. After a fork, parent and child connect again."""
+    """Store of encrypted session boxes, found by the hash of the cookie's token. Can be shared by threads.
+
+    Connections are closed before a fork. After the fork, parent and child open new connections.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -33,21 +37,24 @@ class SessionStore:
         close_before_fork(self)
 
     def put(self, token_hash: bytes, box: bytes, expires_half_hour: int) -> None:
-        """Write a box that expires when the half hour `expires_half_hour` (since 1970, UTC) begins."""
+        """Write a box under a token hash, and replace any box there.
+
+        The box expires when the half hour `expires_half_hour`, counted from 1970 in UTC, begins.
+        """
         with self._connection() as connection:
             connection.execute(
                 "INSERT OR REPLACE INTO session VALUES (?, ?, ?)", (token_hash, box, expires_half_hour)
             )
 
     def get(self, token_hash: bytes, now_half_hour: int) -> bytes | None:
-        """Return the box of a token hash, or None if there is no box or it has expired."""
+        """Return the box of a token hash, or None if there is no such box or the box has expired."""
         query = "SELECT box FROM session WHERE token_hash = ? AND expires_half_hour > ?"
         with self._connection() as connection:
             row = connection.execute(query, (token_hash, now_half_hour)).fetchone()
         return None if row is None else row[0]
 
     def drop(self, token_hash: bytes) -> None:
-        """Delete a box."""
+        """Delete the box of a token hash. Does nothing if there is no such box."""
         with self._connection() as connection:
             connection.execute("DELETE FROM session WHERE token_hash = ?", (token_hash,))
 
@@ -57,7 +64,7 @@ class SessionStore:
             connection.execute("DELETE FROM session WHERE expires_half_hour <= ?", (now_half_hour,))
 
     def close(self) -> None:
-        """Close every connection that is not in use. The store can still be used."""
+        """Close every connection that is not in use. The store opens new connections when it needs them."""
         while self._idle:
             self._idle.pop().close()
 
@@ -75,11 +82,13 @@ class SessionStore:
 
 
 def open_sessions(path: Path, *, allow_disk: bool = False, mounts: Path = _MOUNTS) -> SessionStore:
-    """Open the store of sessions. Creates it (0600) if it is missing, and leaves no connection open.
+    """Open the store of login sessions. Creates its file (mode 0600) if the file is missing.
+
+    No connection stays open, so that a server may fork.
 
     Raises:
-        NotTmpfsError: the folder is not on tmpfs, and `allow_disk` is false.
-        StoreMissingError: there is no such folder.
+        NotTmpfsError: the folder of `path` is not on tmpfs, and `allow_disk` is False.
+        StoreMissingError: the folder of `path` does not exist.
     """
     if not path.parent.is_dir():
         raise StoreMissingError("the folder for the sessions is missing")
@@ -93,12 +102,13 @@ def open_sessions(path: Path, *, allow_disk: bool = False, mounts: Path = _MOUNT
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    # There is no disk to wait for. With a journal in memory, no second file has deleted boxes.
+    # synchronous=OFF: there is no disk to wait for. With the journal in memory, there is no second file that
+    # could contain deleted boxes.
     return connect(path, "busy_timeout=10000", "synchronous=OFF", "journal_mode=MEMORY")
 
 
 def is_in_memory(folder: Path, *, mounts: Path = _MOUNTS) -> bool:
-    """Return True if a folder is in memory, so that its files reach no disk (except through swap)."""
+    """Return True if a folder is in memory (tmpfs or ramfs). Its files reach a disk only through swap."""
     return _file_system(folder, mounts) in _TMPFS_TYPES
 
 

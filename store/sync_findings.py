@@ -1,4 +1,4 @@
-"""Findings: faults at the server that a sync detected, stored until the adviser has seen them."""
+"""Sync findings: faults at the server that a sync detected, stored until the adviser has seen them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ from store.database.schema import SyncFindingRow, new_id
 class FindingKind(StrEnum):
     """Kind of a fault at the server."""
 
-    DAMAGED = "damaged"  # the server has something that differs from what was signed
-    FORK = "fork"  # the server has another entry where this store has one
+    DAMAGED = "damaged"  # the server has an item that differs from the signed one
+    FORK = "fork"  # at one place in a strand, the server and this store have different entries
     COME_BACK = "come_back"  # the server has a mailbox that has ended
     CROSSED = (
         "crossed"  # the server deleted a mailbox by the desk's order, before a message from here arrived
@@ -25,7 +25,7 @@ class FindingKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SyncFinding:
-    """One fault at the server. `entry_id` is empty if the fault is not about one entry."""
+    """One fault at the server, about a mailbox. `entry_id` is b"" if the fault is not about one entry."""
 
     address: bytes
     entry_id: bytes
@@ -55,7 +55,7 @@ _DELETE_OF_MAILBOX = PreparedChange(delete(SyncFindingRow).where(_IN_MAILBOX))
 
 
 def add(session: Session, address: bytes, entry_id: bytes, kind: FindingKind, day: date) -> bool:
-    """Write a finding. Return False if the same finding is there already."""
+    """Write a finding. Return False if the store already has the same finding."""
     return _ADD.run(session, id=new_id(), address=address, entry_id=entry_id, kind=kind, day=day) == 1
 
 
@@ -75,5 +75,5 @@ def drop(session: Session, address: bytes, entry_id: bytes, kind: FindingKind) -
 
 
 def drop_findings(session: Session, address: bytes) -> None:
-    """Delete every finding about a mailbox, once the adviser has seen them."""
+    """Delete all findings about a mailbox, because the adviser has seen them."""
     _DELETE_OF_MAILBOX.run(session, address=address)

@@ -1,4 +1,4 @@
-"""Connections of the sqlite3 driver: opened with our settings, and closed before a fork."""
+"""Connections of the sqlite3 driver: opened with our settings, and closed before a process forks."""
 
 import os
 import sqlite3
@@ -12,9 +12,10 @@ class _Closeable(Protocol):
 
 
 def connect(path: Path, *settings: str) -> sqlite3.Connection:
-    """Connect to an existing file, and never create one. The caller begins transactions, not the driver.
+    """Open a sqlite3 connection to an existing file. Never creates a file.
 
-    `settings` are pragmas, such as "query_only=ON". Deleted content is overwritten with zeros.
+    `settings` are SQLite pragmas, such as "query_only=ON". SQLite overwrites deleted content with zeros. The
+    driver begins no transactions: the caller executes BEGIN.
     """
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode=rw",
@@ -33,9 +34,10 @@ def connect(path: Path, *settings: str) -> sqlite3.Connection:
 
 
 def close_before_fork(store: _Closeable) -> None:
-    """Call `close` before each fork of this process, for as long as the store exists.
+    """Register a store, so that its `close` method is called before each fork of this process.
 
-    A child does not inherit POSIX locks, but SQLite in the child would believe that it has them.
+    A child process does not inherit POSIX locks. With an inherited connection, SQLite in the child would
+    believe that it has those locks. The store is not kept alive by this registration.
     """
     reference = weakref.ref(store)
     os.register_at_fork(before=lambda: _close(reference))

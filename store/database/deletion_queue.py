@@ -1,6 +1,6 @@
-"""Deletion queue of encrypted rows. Their headers go at once, the rest when `cleanup` destroys the rows.
+"""Deletion queue of encrypted rows. Queueing clears a row's header; `cleanup` destroys the row later.
 
-Without its header (or, for a chunk, without the header of its attachment) no ciphertext can be decrypted.
+A ciphertext cannot be decrypted without its header. A chunk of a file needs the header of its attachment.
 """
 
 from collections.abc import Sequence
@@ -37,14 +37,20 @@ _ENQUEUE = PreparedChange(insert(DeletionQueueRow))
 
 
 def queue_entries(session: Session, address: bytes, entry_id: bytes | None = None) -> int:
-    """Queue the content of one entry, or of all entries of a mailbox. Return the number of bytes freed."""
+    """Queue the content of an entry for deletion, or of all entries of a mailbox if `entry_id` is None.
+
+    Returns the number of bytes of ciphertext that are freed.
+    """
     if entry_id is None:
         return queue_rows(session, _ENTRIES_OF_MAILBOX.all(session, address=address))
     return queue_rows(session, _ENTRY.all(session, address=address, entry_id=entry_id))
 
 
 def queue_attachments(session: Session, address: bytes, entry_id: bytes | None = None) -> int:
-    """Queue the attachments of one entry or of a whole mailbox, also pending ones. Return the bytes freed."""
+    """Queue the attachments of an entry for deletion, or of a whole mailbox if `entry_id` is None.
+
+    Includes pending attachments. Returns the number of bytes of ciphertext that are freed.
+    """
     if entry_id is None:
         rows = _ATTACHMENTS_OF_MAILBOX.all(session, address=address)
     else:
@@ -53,7 +59,7 @@ def queue_attachments(session: Session, address: bytes, entry_id: bytes | None =
 
 
 def queue_attachment(session: Session, row: int) -> int:
-    """Queue one attachment and its chunks, by the id of its row. Return the number of bytes freed."""
+    """Queue an attachment and its chunks for deletion, by row id. Return the number of bytes freed."""
     freed = queue_rows(session, [row, *_CHUNKS.all(session, row=row)])
     _DELETE_CHUNKS.run(session, row=row)
     _DELETE_ATTACHMENT.run(session, row=row)
@@ -61,9 +67,10 @@ def queue_attachment(session: Session, row: int) -> int:
 
 
 def queue_rows(session: Session, ids: Sequence[int]) -> int:
-    """Queue encrypted rows by their ids. Return the number of bytes freed. A queued row is not counted twice.
+    """Queue encrypted rows for deletion, by their row ids. Return the number of bytes of ciphertext freed.
 
-    No table may refer to these rows any more, except with a foreign key.
+    A row that is in the queue already is not counted again. Call this function when no other table refers to
+    the rows any more; only a foreign key may still do so.
     """
     freed = 0
     for row in ids:

@@ -1,7 +1,7 @@
 """Engine: creates, upgrades and opens the store's file, and opens short transactions.
 
-The writers of one process queue for its one writing connection. Processes take turns with BEGIN IMMEDIATE.
-Readers see a snapshot and never wait. No connection is open during a fork.
+A process has one connection for writing, and its threads queue for that connection. Processes take turns
+with BEGIN IMMEDIATE. Readers see a snapshot and never wait for a writer. No connection is open during a fork.
 """
 
 import os
@@ -24,17 +24,21 @@ from store.errors import (
     StoreOutdatedError,
 )
 
-WAIT_SECONDS = 30  # for the turn to write; after that a request gets StoreBusyError
-# Between two attempts to write. Measured with two processes of four threads, three rounds of 480 entries:
-# 400 to 720 entries a second, the longest wait 77 to 170 ms. With SQLite's own growing waits: 520 to 610,
-# 220 to 355 ms. With a lock file in front of BEGIN: 500 to 650, 102 to 250 ms, so not worth one more file.
+WAIT_SECONDS = 30  # for the write lock; after that a request gets StoreBusyError
+# Pause between two attempts to get the write lock. Measured with two processes of four threads, in three
+# rounds of 480 entries: 400 to 720 entries a second, and a longest wait of 77 to 170 ms. With SQLite's own
+# growing pauses: 520 to 610 entries, 220 to 355 ms. With a lock file in front of BEGIN: 500 to 650 entries,
+# 102 to 250 ms, which is not worth one more file.
 _RETRY_SECONDS = 0.0005
 _SETTINGS = ("foreign_keys=ON", "temp_store=MEMORY")
-_READERS = 8  # connections per process; further threads wait some microseconds for one
+_READERS = 8  # reading connections per process; further threads wait some microseconds for a free one
 
 
 class Store:
-    """Open store. Safe for threads. After a fork, parent and child each open connections of their own."""
+    """Open store, from which code gets sessions for reading and writing. Can be shared by threads.
+
+    All connections are closed before a fork. After the fork, parent and child each open new connections.
+    """
 
     def __init__(self, path: Path, *, wait_seconds: float = WAIT_SECONDS) -> None:
         self.path = path
@@ -48,10 +52,12 @@ class Store:
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        """Open a session that sees one snapshot and cannot write. Keep it short, and do not nest it.
+        """Open a session that sees one snapshot of the store and cannot write.
+
+        Keep the session short, and open no second session inside the block.
 
         Raises:
-            StoreError: one of its Store… subclasses, for any failure that the driver reported.
+            StoreError: SQLite reported a failure. The subclass, such as `StoreBusyError`, says which one.
         """
         with translating(self.path):
             self._check_file()
@@ -62,13 +68,14 @@ class Store:
 
     @contextmanager
     def writing(self, *, durable: bool = True) -> Iterator[Session]:
-        """Open a session that is the only writer of the store, and commit it at the end. Encrypt before it.
+        """Open a session that is the only writer of the store, and commit at the end of the block.
 
-        With `durable`, the commit is on the disk when the block ends. Without, it is on the disk after the
-        next durable commit: for chunks of an upload that an entry will adopt.
+        Other writers wait, so do slow work, such as encrypting, before the block. With `durable`, the commit
+        is on the disk when the block ends. Without `durable`, the commit is on the disk after the next
+        durable commit. That is enough for the chunks of an upload, because the entry is written later.
 
         Raises:
-            StoreError: one of its Store… subclasses, for any failure that the driver reported.
+            StoreError: SQLite reported a failure. The subclass, such as `StoreBusyError`, says which one.
         """
         with translating(self.path):
             self._check_file()
@@ -82,7 +89,7 @@ class Store:
                     driver.commit()  # SQLAlchemy commits only transactions that it began itself
 
     def checkpoint(self) -> bool:
-        """Try to move the journal into the file, and return True if the journal is empty now."""
+        """Try to move the journal's content into the store's file. Return True if the journal is empty."""
         with translating(self.path):
             self._check_file()
             with self._writer.connect() as connection:
@@ -90,11 +97,14 @@ class Store:
                 return not busy
 
     def vacuum(self) -> None:
-        """Write the file again, every table in the order of its keys. Writers wait, readers do not.
+        """Rewrite the store's file, with the rows of each table in the order of their ids.
+
+        Writers wait during the rewrite, and readers do not.
 
         Raises:
-            StoreFullError: the disk has no room for two more copies (a temporary file and the journal).
-            StoreBusyError: another writer has the store.
+            StoreFullError: the disk has no room for two more copies of the store (a temporary file and the
+                journal).
+            StoreBusyError: another writer had the write lock for longer than we wait.
         """
         with translating(self.path):
             self._check_file()
@@ -110,13 +120,13 @@ class Store:
                     driver.execute("PRAGMA temp_store=MEMORY")
 
     def close(self) -> None:
-        """Close every connection that is not in use. The store can still be used."""
+        """Close every connection that is not in use. The store opens new connections when it needs them."""
         self._readers.dispose()
         self._writer.dispose()
 
     def _begin_reading(self, connection: Connection) -> None:
         driver = _driver(connection)
-        if not driver.in_transaction:  # otherwise begun by `reading` already
+        if not driver.in_transaction:  # `reading` may have begun the transaction already
             driver.execute("BEGIN")
 
     def _begin_writing(self, connection: Connection) -> None:
@@ -129,7 +139,13 @@ class Store:
         return Session(connection, autoflush=False, expire_on_commit=False, info=info)
 
     def _check_file(self) -> None:
-        """Close the connections if the file was replaced: entries written to a moved file would be lost."""
+        """Close all connections if the store's file was replaced.
+
+        An open connection still writes to the replaced file, so those entries would be lost.
+
+        Raises:
+            StoreMissingError: there is no file at the store's path.
+        """
         try:
             status = self.path.stat()
         except FileNotFoundError:
@@ -141,10 +157,10 @@ class Store:
 
 
 def create_store(path: Path) -> Store:
-    """Create an empty store, 0600 in a folder 0700, and open it.
+    """Create an empty store and open it. The file gets mode 0600, and its folder gets mode 0700.
 
     Raises:
-        StoreExistsError: `path` exists.
+        StoreExistsError: a file exists at `path`.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.parent.chmod(0o700)
@@ -160,9 +176,9 @@ def create_store(path: Path) -> Store:
 
 
 def upgrade_store(path: Path) -> None:
-    """Change a store's tables to this program's version. Stop both apps first."""
+    """Migrate the tables of a store to this program's version. Both apps must be stopped first."""
     from alembic import command  # noqa: PLC0415  # 8 MiB that web workers do not need
-    from alembic.config import Config  # noqa: PLC0415  # as above
+    from alembic.config import Config  # noqa: PLC0415  # for the same reason
 
     settings = Config()
     settings.set_main_option("script_location", str(Path(__file__).parents[1] / "migrations"))
@@ -174,12 +190,12 @@ def upgrade_store(path: Path) -> None:
 
 
 def open_store(path: Path) -> Store:
-    """Open an existing store. No connection stays open, so that a server may fork afterwards.
+    """Open an existing store, after a check of its file. No connection stays open, so a server may fork.
 
     Raises:
         StoreMissingError: there is no file at `path`.
         StoreDamagedError: the file is not a database.
-        StoreOutdatedError: its tables are of another version than this program.
+        StoreOutdatedError: the store's tables have another version than this program needs.
     """
     if not path.is_file():
         raise StoreMissingError(SENTENCES[StoreMissingError])
@@ -223,7 +239,12 @@ def _driver(connection: Connection) -> sqlite3.Connection:
 
 
 def _retry(driver: sqlite3.Connection, statement: str, wait_seconds: float) -> None:
-    """Execute a statement that needs the write lock, as soon as no other process has it."""
+    """Execute a statement that needs the write lock, and retry for as long as another process has the lock.
+
+    Raises:
+        sqlite3.OperationalError: another process still has the lock after `wait_seconds`, or the statement
+            failed for another reason.
+    """
     until = time.monotonic() + wait_seconds
     while True:
         try:

@@ -1,9 +1,9 @@
-"""Prepared statements: compiled to SQL once, executed by the database driver.
+"""Prepared statements: SQLAlchemy compiles them to SQL once, and the sqlite3 driver executes them.
 
-All rows of the store are read and written through these two classes. SQLAlchemy builds the SQL and reads the
-types of columns, but does not execute. ADR 22 has the measurements.
+`PreparedQuery` and `PreparedChange` read and write all rows of the store. SQLAlchemy builds the SQL and
+converts the values of columns, but does not execute statements. ADR 22 has the measurements.
 
-In an UPDATE, no parameter can have the name of a column that the statement sets to a fixed value.
+In an UPDATE, a parameter must not have the name of a column that the statement sets to a fixed value.
 """
 
 import sqlite3
@@ -20,7 +20,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 
 from store.database.schema import Base
 
-insert = sqlite.insert  # with ON CONFLICT, for which each database has its own words
+insert = sqlite.insert  # not SQLAlchemy's general `insert`, which cannot write ON CONFLICT
 BrokenConstraintError = sqlite3.IntegrityError  # a statement would break a constraint of the schema
 
 _DIALECT = sqlite.dialect(paramstyle="named")
@@ -28,13 +28,16 @@ _Found = TypeVar("_Found")
 
 
 def roll_back(session: Session) -> None:
-    """Undo everything that this session has written. The next statement begins a new transaction."""
+    """Undo everything that a session has written. The session's next statement begins a new transaction."""
     session.rollback()
     session.info["driver"].rollback()
 
 
 def columns(result: type, *tables: type[Base]) -> list[InstrumentedAttribute[Any]]:
-    """Return, for each field of a dataclass, the column with its name in the first table that has it."""
+    """Return the columns that have the names of a dataclass's fields, in the order of the fields.
+
+    If several tables have a column of that name, the column of the first table is returned.
+    """
     return [
         next(getattr(table, name) for table in tables if hasattr(table, name))
         for name in (each.name for each in fields(result))
@@ -42,17 +45,17 @@ def columns(result: type, *tables: type[Base]) -> list[InstrumentedAttribute[Any
 
 
 def as_tuple(*values: Any) -> tuple[Any, ...]:  # noqa: ANN401  # a column can have any type
-    """Return a row as a tuple of its columns, for `PreparedQuery`."""
+    """Return the columns of a row as a tuple. Pass this function to a `PreparedQuery` as its `row`."""
     return values
 
 
-def only_column(value: Any) -> Any:  # noqa: ANN401  # as above
-    """Return the value of a row with one column, for `PreparedQuery`."""
+def only_column(value: Any) -> Any:  # noqa: ANN401  # a column can have any type
+    """Return the only column of a row. Pass this function to a `PreparedQuery` as its `row`."""
     return value
 
 
 class _PreparedStatement:
-    """Statement that is compiled when it is first executed."""
+    """SQL statement that is compiled when it is executed for the first time."""
 
     def __init__(self, statement: Select[*tuple[Any, ...]] | Update | Insert | Delete) -> None:
         self._statement = statement
@@ -69,7 +72,7 @@ class _PreparedStatement:
         sql, fixed = self._fixed
         given = {name: v.isoformat() if isinstance(v, date) else v for name, v in values.items()}
         parameters: Any = {**fixed, **given}
-        if self._compiled.post_compile_params:  # a list has one parameter for each of its members
+        if self._compiled.post_compile_params:  # a list in the values becomes one parameter for each member
             expanded = self._compiled.construct_expanded_state(parameters)
             sql, parameters = expanded.statement, expanded.parameters
         driver: sqlite3.Connection = session.info["driver"]
@@ -79,7 +82,7 @@ class _PreparedStatement:
 
 
 class PreparedChange(_PreparedStatement):
-    """INSERT, UPDATE or DELETE with named parameters. A parameter that is not given is NULL."""
+    """Prepared INSERT, UPDATE or DELETE with named parameters. A missing parameter is NULL."""
 
     def run(self, session: Session, **values: object) -> int:
         """Execute the statement and return the number of rows that it changed.
@@ -91,7 +94,7 @@ class PreparedChange(_PreparedStatement):
 
 
 class PreparedQuery(_PreparedStatement, Generic[_Found]):
-    """SELECT with named parameters. `row` makes a result of the columns of one row."""
+    """Prepared SELECT with named parameters. The function `row` turns one row's columns into a result."""
 
     def __init__(self, statement: Select[*tuple[Any, ...]], row: Callable[..., _Found]) -> None:
         super().__init__(statement)
@@ -103,15 +106,15 @@ class PreparedQuery(_PreparedStatement, Generic[_Found]):
         return tuple(column.type.result_processor(_DIALECT, None) for column in self._columns)
 
     def first(self, session: Session, **values: object) -> _Found | None:
-        """Return the first row, or None."""
+        """Execute the query and return the first result, or None if no row matches."""
         return next(self.each(session, **values), None)
 
     def all(self, session: Session, **values: object) -> list[_Found]:
-        """Return every row."""
+        """Execute the query and return all results in a list."""
         return list(self.each(session, **values))
 
     def each(self, session: Session, **values: object) -> Iterator[_Found]:
-        """Yield every row as it is read, so that a long result does not fill the memory."""
+        """Execute the query and yield its results one by one, so that many rows do not fill the memory."""
         for row in self._execute(session, values):
             pairs = zip(row, self._readers, strict=True)
             yield self._row(*(value if read is None else read(value) for value, read in pairs))

@@ -1,7 +1,8 @@
 """Tables of the store. Ciphertext is in one table, `sealed`. All other columns are signed, or are counts.
 
-No row has a time: only days, and for pending uploads the half hour in which they began. Row ids are random,
-so that neither the ids nor, after `cleanup.rewrite_store`, the rows on the disk show the order of arrival.
+No row has a time of day. Rows have days, and a pending upload has the half hour in which the upload began.
+Row ids are random, so the ids do not show the order in which rows arrived. After `cleanup.rewrite_store`,
+the place of the rows on the disk does not show that order either.
 """
 
 import os
@@ -27,20 +28,21 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 SCHEMA = "0001"  # the newest Alembic revision; the web workers compare with it without loading Alembic
 
-# Measured in one run: 200 rows of 1 MiB at NORMAL, then 1,000 rows of 8 KiB with their place at FULL.
-# 1024: 113 MiB/s, 0.39 ms. 4096: 218 MiB/s, 0.37 ms. 8192: 284 MiB/s, 0.40 ms. 16384: 348 MiB/s, 0.50 ms.
-# 65536: 281 MiB/s, 0.82 ms. With more than 4096, each entry needs a larger SHIELD and journal. No one would
-# notice the gain: encrypting and parsing an upload are both slower than 218 MiB/s.
+# Measured in one run: 200 rows of 1 MiB (PRAGMA synchronous=NORMAL), then 1,000 entries of 8 KiB (FULL).
+# Page of 1024 bytes: 113 MiB/s, 0.39 ms per entry. 4096: 218 MiB/s, 0.37 ms. 8192: 284 MiB/s, 0.40 ms.
+# 16384: 348 MiB/s, 0.50 ms. 65536: 281 MiB/s, 0.82 ms. With pages of more than 4096 bytes, each entry needs
+# a larger SHIELD and journal. No user would notice that uploads are written faster: encrypting and parsing
+# an upload are both slower than 218 MiB/s.
 PAGE_BYTES = 4096
 
 # First page of an encrypted row, all zeros. SQLite stores the beginning of a row (at most a page) in a leaf
-# of the tree, and the rest on overflow pages. Leaves are copied when the tree is balanced, and the copy in
-# the unused space of a leaf is not cleared by `secure_delete`. Overflow pages never move, and are zeroed when
-# they are freed. So with this page in front, no encrypted byte is ever in a leaf. (docs/store.md: measured
-# with and without.)
+# of the B-tree, and the rest on overflow pages. SQLite copies leaves when it balances the tree, and
+# `secure_delete` does not clear the old copy in the unused space of a leaf. Overflow pages never move, and
+# are zeroed when they are freed. With this page of zeros in front, no encrypted byte is ever in a leaf.
+# docs/store.md has measurements with and without the shield.
 SHIELD = bytes(PAGE_BYTES)
 
-CHUNK_BYTES = 1024 * 1024  # of ciphertext in one row, so that one transaction is short
+CHUNK_BYTES = 1024 * 1024  # limit on the ciphertext in one row, so that one transaction is short
 
 _ID = BigInteger().with_variant(Integer, "sqlite")  # in SQLite the rowid itself, 64 bits
 
@@ -50,9 +52,10 @@ def new_id() -> int:
     return int.from_bytes(os.urandom(8)) >> 1
 
 
-# SQLite allows a value of any type in any column. A value of another type is read as one of these. None of
-# our writers stores them, so a reader who verifies refuses them and can name the entry. An exception here
-# would take the whole inbox down for one row, and `bytes(10**12)` would fill the memory.
+# SQLite allows a value of any type in any column, and an attacker may write one. A value of the wrong type is
+# read as one of these four constants. Our code never stores these constants, so the verification refuses them
+# and names the entry. An exception here would make the whole inbox fail because of one row, and
+# `bytes(10**12)` would fill the memory.
 NO_BYTES = b""
 NO_NUMBER = -1
 NO_DAY = date.min
@@ -81,17 +84,17 @@ def _read_word(value: object) -> str | None:
 
 
 class _CheckedType(TypeDecorator[Any]):
-    """Column type whose values have this type when they are read."""
+    """Column type that replaces a value of the wrong type by a constant when the value is read."""
 
     read: Callable[[object], Any]
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[object], Any]:  # noqa: ARG002  # its shape
-        """Return the function that reads a value."""
+        """Return the function that checks a value that SQLite returned for this column."""
         return type(self).read
 
 
 class Blob(_CheckedType):
-    """Bytes. Any other value is read as `NO_BYTES`."""
+    """Column of bytes. A value of another type is read as `NO_BYTES`."""
 
     impl = LargeBinary
     cache_ok = True
@@ -99,7 +102,7 @@ class Blob(_CheckedType):
 
 
 class Whole(_CheckedType):
-    """Whole number. Any other value is read as `NO_NUMBER`."""
+    """Column of whole numbers. A value of another type is read as `NO_NUMBER`."""
 
     impl = Integer
     cache_ok = True
@@ -107,7 +110,7 @@ class Whole(_CheckedType):
 
 
 class Day(_CheckedType):
-    """Day, which SQLite stores as ISO 8601 text. Any other value is read as `NO_DAY`."""
+    """Column of days, which SQLite stores as ISO 8601 text. Any other value is read as `NO_DAY`."""
 
     impl = Date
     cache_ok = True
@@ -115,7 +118,7 @@ class Day(_CheckedType):
 
 
 class Word(_CheckedType):
-    """Text. Any other value is read as `NO_WORD`."""
+    """Column of text. A value of another type is read as `NO_WORD`."""
 
     impl = String
     cache_ok = True
@@ -123,7 +126,7 @@ class Word(_CheckedType):
 
 
 class Base(DeclarativeBase):
-    """Base of all tables. Every constraint has a name."""
+    """Base class of all tables. Its naming convention gives every constraint a name."""
 
     type_annotation_map = {int: Whole, date: Day, str: Word, bytes: Blob}  # noqa: RUF012  # SQLAlchemy's shape
     metadata = MetaData(
@@ -138,13 +141,13 @@ class Base(DeclarativeBase):
 
 
 class _WithId:
-    """Row with a random id from `new_id`."""
+    """Mixin for tables whose primary key is a random id from `new_id`."""
 
     id: Mapped[int] = mapped_column(_ID, primary_key=True, autoincrement=False, sort_order=-1)
 
 
 class _WithSealedId:
-    """Row with the id of its row in `sealed`."""
+    """Mixin for tables whose rows have the same id as the row in `sealed` with their ciphertext."""
 
     id: Mapped[int] = mapped_column(
         _ID, ForeignKey("sealed.id"), primary_key=True, autoincrement=False, sort_order=-1
@@ -155,7 +158,7 @@ _AddressOfMailbox = Annotated[bytes, mapped_column(Blob, ForeignKey("mailbox.add
 
 
 class UsageRow(_WithId, Base):
-    """Number of encrypted bytes in the store, in one row. Rows that wait for their destruction count too."""
+    """Table of one row: the number of encrypted bytes in the store, with those that await destruction."""
 
     __tablename__ = "usage"
     __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
@@ -163,7 +166,7 @@ class UsageRow(_WithId, Base):
 
 
 class MailboxRow(_WithId, Base):
-    """One source's mailbox."""
+    """Mailbox of one source: its public keys, its size, and the days that the inbox shows."""
 
     __tablename__ = "mailbox"
     __table_args__ = (
@@ -175,40 +178,44 @@ class MailboxRow(_WithId, Base):
     recipient: Mapped[bytes]  # public key that messages to the source are encrypted to
     verify_key: Mapped[bytes]  # public key that verifies the source's signatures
     opened_day: Mapped[date]
-    sealed_bytes: Mapped[int] = mapped_column(BigInteger)  # also those of pending attachments
+    sealed_bytes: Mapped[int] = mapped_column(BigInteger)  # all ciphertext, also of pending attachments
     waiting_since: Mapped[date | None]  # day of the oldest unanswered entry of the source
     last_day: Mapped[date | None]  # NULL until the first entry
     last_author: Mapped[int | None]
 
 
 class StrandHeadRow(_WithId, Base):
-    """Newest number and digest of a strand in a mailbox: writers compare and set them."""
+    """Number and digest of the newest entry in a strand of a mailbox. Writers compare and set this row."""
 
     __tablename__ = "strand_head"
     __table_args__ = (UniqueConstraint("address", "author", "strand"),)
     address: Mapped[_AddressOfMailbox]
     author: Mapped[int]
-    strand: Mapped[bytes]  # b"" for the source's
+    strand: Mapped[bytes]  # b"" for the source's strand
     number: Mapped[int]
     digest: Mapped[bytes]
 
 
 class SealedRow(_WithId, Base):
-    """Ciphertext: an entry (header and payload), the header of an attachment, or one chunk of its payload.
+    """Ciphertext of an entry, of an attachment's header or chunk, or of a record, an order or a tally.
 
-    A record, an order or a tally is stored completely in `header`, so that deletion clears all of it at once.
+    An entry has a header and a payload. A chunk has only a payload. The others are stored completely in
+    `header`, so that deletion clears all of them at once.
     """
 
     __tablename__ = "sealed"
     __table_args__ = (CheckConstraint(f"length(payload) <= {CHUNK_BYTES}", name="chunk"),)
-    size: Mapped[int]  # original bytes of header and payload: counted by quotas, freed when destroyed
-    shield: Mapped[bytes]  # must stay before header and payload: see SHIELD
-    header: Mapped[bytes | None]  # NULL: nothing can decrypt the payload any more
+    size: Mapped[int]  # bytes of header and payload when they were written; quotas count them
+    shield: Mapped[bytes]  # this column must stay before header and payload: see SHIELD
+    header: Mapped[bytes | None]  # NULL: the row was deleted, and no one can decrypt the payload any more
     payload: Mapped[bytes | None]
 
 
 class EntryRow(_WithId, Base):
-    """Signed envelope of one entry, and its place in a strand. The id is that of its row in `sealed`."""
+    """Signed envelope of an entry, and the entry's place in a strand.
+
+    The row in `sealed` with the same id has the entry's ciphertext. A removed entry may have no such row.
+    """
 
     __tablename__ = "entry"
     __table_args__ = (
@@ -231,7 +238,7 @@ class EntryRow(_WithId, Base):
 
 
 class AttachmentRow(_WithSealedId, Base):
-    """File of an entry. `sealed` has its header."""
+    """Attachment (file) of an entry. The row in `sealed` with the same id has its encrypted header."""
 
     __tablename__ = "attachment"
     __table_args__ = (
@@ -246,12 +253,12 @@ class AttachmentRow(_WithSealedId, Base):
     is_whole: Mapped[bool]
     pending_half_hour: Mapped[
         int | None
-    ]  # since 1970 in UTC, when the upload began; NULL: an entry adopted it
-    peer: Mapped[bytes | None]  # that sends it in pouches
+    ]  # when the upload began, in half hours since 1970 (UTC); NULL: its entry was written
+    peer: Mapped[bytes | None]  # name of the peer that sends the attachment in pouches
 
 
 class ChunkRow(_WithSealedId, Base):
-    """Place of one chunk of an attachment. `sealed` has its ciphertext."""
+    """Chunk of an attachment, by number. The row in `sealed` with the same id has the chunk's ciphertext."""
 
     __tablename__ = "chunk"
     __table_args__ = (UniqueConstraint("attachment_row", "number"),)
@@ -260,13 +267,13 @@ class ChunkRow(_WithSealedId, Base):
 
 
 class DeletionQueueRow(_WithId, Base):
-    """Id of a row in `sealed` that the next sweep destroys. Its header, which could decrypt it, is gone."""
+    """Id of a row in `sealed` that the next sweep destroys. The row's header was cleared already."""
 
     __tablename__ = "deletion_queue"
 
 
 class EndedMailboxRow(_WithId, Base):
-    """Signed line that remains of an ended mailbox until the desk has seen it and every peer knows."""
+    """Signed statement that a mailbox has ended, kept until the desk has seen it and every peer has it."""
 
     __tablename__ = "ended_mailbox"
     __table_args__ = (UniqueConstraint("address"),)
@@ -275,11 +282,11 @@ class EndedMailboxRow(_WithId, Base):
     verify_key: Mapped[bytes]
     statement: Mapped[bytes]
     day: Mapped[date]
-    is_counted: Mapped[bool]  # the desk has seen it; the row waits only for peers
+    is_counted: Mapped[bool]  # True: the desk has seen the statement, and some peer does not have it yet
 
 
 class LetterheadRow(Base):
-    """Signed configuration of the desk, one row for each serial."""
+    """Letterhead: a version of the desk's signed configuration. Each version has a higher serial."""
 
     __tablename__ = "letterhead"
     serial: Mapped[int] = mapped_column(_ID, primary_key=True, autoincrement=False)
@@ -288,7 +295,7 @@ class LetterheadRow(Base):
 
 
 class RecordRow(_WithSealedId, Base):
-    """Newest revision of one of the desk's own records. `sealed` has its ciphertext."""
+    """Newest revision of one of the desk's own records. The row in `sealed` has the record's ciphertext."""
 
     __tablename__ = "record"
     __table_args__ = (
@@ -298,12 +305,12 @@ class RecordRow(_WithSealedId, Base):
     kind: Mapped[str]
     name: Mapped[bytes]
     revision: Mapped[int]  # counts from 1
-    base: Mapped[int]  # the newest revision that the peer is known to have; 0: none
+    base: Mapped[int]  # the newest revision that the peer is known to have; 0: no revision
     goes_to_peers: Mapped[bool]  # False for drafts and unsent forms
 
 
 class DeletionOrderRow(_WithSealedId, Base):
-    """Order of the desk to delete a mailbox on a day. `sealed` has the signed statement."""
+    """Order of the desk to delete a mailbox on a day. The row in `sealed` has the signed order."""
 
     __tablename__ = "deletion_order"
     __table_args__ = (UniqueConstraint("address"), Index(None, "due"))
@@ -312,7 +319,10 @@ class DeletionOrderRow(_WithSealedId, Base):
 
 
 class DeletionOrderTallyRow(_WithSealedId, Base):
-    """Tally that goes to the ledger when an order is carried out. `sealed` has its ciphertext."""
+    """Tally (anonymous count) that is added to the ledger when a deletion order is carried out.
+
+    The row in `sealed` with the same id has the tally's ciphertext.
+    """
 
     __tablename__ = "deletion_order_tally"
     __table_args__ = (UniqueConstraint("order_row", "number"),)
@@ -321,11 +331,14 @@ class DeletionOrderTallyRow(_WithSealedId, Base):
 
 
 class LedgerTallyRow(_WithSealedId, Base):
-    """Tally of the ledger, which names no mailbox. Its id is new. `sealed` has its ciphertext."""
+    """Tally (anonymous count) in the ledger. The row in `sealed` with the same id has its ciphertext.
+
+    No column names the deleted mailbox. The tally's row id is new, so no deletion order refers to it either.
+    """
 
     __tablename__ = "ledger_tally"
     __table_args__ = (UniqueConstraint("digest"),)
-    digest: Mapped[bytes]  # SHA-256 of the encrypted tally, so that it is stored once
+    digest: Mapped[bytes]  # SHA-256 of the encrypted tally, so that the same tally is stored only once
 
 
 class PublicFileRow(_WithId, Base):
@@ -338,7 +351,7 @@ class PublicFileRow(_WithId, Base):
 
 
 class PeerRow(_WithId, Base):
-    """Another store that this one exchanges pouches with. `store.peers.Peer` explains the columns."""
+    """Another store with which this store exchanges pouches. `store.peers.Peer` explains the columns."""
 
     __tablename__ = "peer"
     __table_args__ = (UniqueConstraint("name"), CheckConstraint("length(name) IN (0, 8)", name="name"))
@@ -354,7 +367,7 @@ class PeerRow(_WithId, Base):
 
 
 class OutboxRow(_WithId, Base):
-    """Item that a peer may not have yet. Neither its id nor a column shows the order of arrival."""
+    """Item that a peer may not have yet. Its id is random, so no column shows the order of arrival."""
 
     __tablename__ = "outbox"
     __table_args__ = (UniqueConstraint("peer", "kind", "address", "name"), Index(None, "peer", "address"))
@@ -362,18 +375,18 @@ class OutboxRow(_WithId, Base):
     kind: Mapped[str]
     address: Mapped[bytes]  # b"" if the item belongs to no mailbox
     name: Mapped[bytes]  # b"" if there is one item of this kind
-    tally_digests: Mapped[bytes]  # of an ended mailbox that was counted
-    pouch_serial: Mapped[int | None]  # the last pouch that contains the item; NULL: it is to be packed
-    packed_revision: Mapped[int | None]  # of a record or letterhead, in that pouch
-    is_changed: Mapped[bool]  # since then, so that it is packed again
+    tally_digests: Mapped[bytes]  # digests of the tallies of an ended mailbox that was counted
+    pouch_serial: Mapped[int | None]  # serial of the last pouch with the item; NULL: it must still be packed
+    packed_revision: Mapped[int | None]  # revision of a record or serial of a letterhead in that pouch
+    is_changed: Mapped[bool]  # True: the item changed after it was packed, and must be packed again
 
 
 class SyncFindingRow(_WithId, Base):
-    """Fault at the server that was detected while a pouch was applied."""
+    """Fault at the server that this store detected when it applied a pouch of the server."""
 
     __tablename__ = "sync_finding"
     __table_args__ = (UniqueConstraint("address", "entry_id", "kind"),)
     address: Mapped[bytes]
-    entry_id: Mapped[bytes]  # b"" if it is about a whole mailbox
+    entry_id: Mapped[bytes]  # b"" if the fault is about a whole mailbox
     kind: Mapped[str]
     day: Mapped[date]

@@ -1,4 +1,4 @@
-"""Encrypted rows: written behind the shield, and counted. `deletion_queue` removes them."""
+"""Encrypted rows: written behind the shield and counted here. `deletion_queue` removes encrypted rows."""
 
 from sqlalchemy import bindparam, func, update
 from sqlalchemy.orm import Session
@@ -20,9 +20,10 @@ _COUNT_IN_STORE = PreparedChange(
 
 
 def insert_sealed(session: Session, *, header: bytes | None = None, payload: bytes | None = None) -> int:
-    """Write ciphertext behind the shield, count its bytes for the store, and return the row's random id.
+    """Write ciphertext in a new row, add its bytes to the store's count, and return the row's random id.
 
-    A record, an order or a tally is stored completely in `header`: deletion sets the header to NULL at once.
+    A page of zeros, the shield, is written before the ciphertext (see `schema.SHIELD`). A record, an order or
+    a tally is passed completely as `header`, because deletion sets the header to NULL at once.
     """
     row = new_id()
     size = len(header or b"") + len(payload or b"")
@@ -32,10 +33,10 @@ def insert_sealed(session: Session, *, header: bytes | None = None, payload: byt
 
 
 def count_in_mailbox(session: Session, address: bytes, more: int) -> bool:
-    """Add `more` bytes, which may be negative, to a mailbox's count. Return False if it does not exist."""
+    """Add `more` (may be negative) to a mailbox's count of bytes. Return False if it does not exist."""
     return _COUNT_IN_MAILBOX.run(session, address=address, more=more) == 1
 
 
 def count_in_store(session: Session, more: int) -> None:
-    """Add `more` bytes, which may be negative, to the store's count. Destroyed rows are subtracted."""
+    """Add `more` (may be negative) to the store's count of bytes. A row counts until it is destroyed."""
     _COUNT_IN_STORE.run(session, more=more)

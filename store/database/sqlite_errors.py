@@ -1,4 +1,4 @@
-"""Translates SQLite's errors to those of the store, by error code and never by message."""
+"""Translation of SQLite's errors to the store's exceptions, by error code and never by message."""
 
 import os
 import sqlite3
@@ -42,10 +42,11 @@ SENTENCES: dict[type[StoreError], str] = {
 
 @contextmanager
 def translating(path: Path) -> Iterator[None]:
-    """Raise the driver's errors inside the block as `StoreError`. `path` is the store's file.
+    """Translate database errors that occur inside the block to a `StoreError`. `path` is the store's file.
 
     Raises:
-        StoreError: one of its subclasses. An error without a subclass is raised unchanged.
+        StoreError: SQLite reported a failure that has a subclass of `StoreError`. Any other database error is
+            raised unchanged.
     """
     try:
         yield

@@ -1,1 +1,1 @@
-"""Migrations: the versions of the store's tables, for Alembic."""
+"""Migrations of the store's tables, run by Alembic. The folder `versions/` has one module per version."""

@@ -1,4 +1,4 @@
-"""Alembic environment: runs the migrations in the transaction of `upgrade_store`."""
+"""Alembic environment: runs the migrations in the transaction that `engine.upgrade_store` has opened."""
 
 from alembic import context
 

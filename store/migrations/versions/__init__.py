@@ -1,1 +1,1 @@
-"""One module for each version of the tables. `database.schema.SCHEMA` names the newest."""
+"""Versions of the store's tables, one module for each. `database.schema.SCHEMA` names the newest version."""

@@ -1,6 +1,6 @@
-"""Baseline: every table of the first version that is deployed.
+"""Baseline migration: creates all tables of the first deployed version.
 
-Constraints without a name get theirs from the naming convention in `store.database.schema`.
+A constraint without a name gets a name from the naming convention in `store.database.schema`.
 """
 
 from typing import Any
@@ -21,7 +21,7 @@ _FLAG = sa.Boolean()
 
 
 def upgrade() -> None:
-    """Create the tables of an empty store."""
+    """Create all tables of an empty store."""
     _create_mailbox_tables()
     _create_desk_tables()
     _create_sync_tables()
@@ -172,9 +172,9 @@ def _column(name: str, kind: Any, *constraints: sa.ForeignKey) -> sa.Column[Any]
     return sa.Column(name, kind, *constraints, nullable=False)
 
 
-def _columns(**kinds: Any) -> list[sa.Column[Any]]:  # noqa: ANN401  # as above
+def _columns(**kinds: Any) -> list[sa.Column[Any]]:  # noqa: ANN401  # any column type
     return [_column(name, kind) for name, kind in kinds.items()]
 
 
-def _nullable(**kinds: Any) -> list[sa.Column[Any]]:  # noqa: ANN401  # as above
+def _nullable(**kinds: Any) -> list[sa.Column[Any]]:  # noqa: ANN401  # any column type
     return [sa.Column(name, kind) for name, kind in kinds.items()]
