@@ -1,4 +1,4 @@
-"""Exact counts of a year, from the ledger's tallies.
+"""Exact counts of a year, computed from the ledger's tallies (anonymous facts about deleted mailboxes).
 
 Each mailbox counts once, in the year of its first message.
 """
@@ -12,7 +12,7 @@ from report.tables import MAILBOX, MAILBOXES, NEVER_SHOWN, NOT_RECORDED, READ, S
 
 
 class CountedTally(Protocol):
-    """Tally: one anonymous line of the ledger. There is one for each mailbox and dimension."""
+    """Interface of a tally: one anonymous fact about a mailbox. A mailbox has one tally per dimension."""
 
     @property
     def id(self) -> bytes:
@@ -26,7 +26,7 @@ class CountedTally(Protocol):
 
     @property
     def dimension(self) -> str:
-        """Return the dimension, such as "theme"."""
+        """Return the dimension: the kind of fact, such as "theme"."""
         ...
 
     @property
@@ -37,13 +37,12 @@ class CountedTally(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class YearCounts:
-    """Exact counts of one year, a secret of the desk.
+    """Exact counts of one year, which the desk must keep secret. `disclosure.treat` makes them safe to show.
 
-    Only the result of `disclosure.treat` is shown to others.
-
-    `mailboxes` counts read, ended unread and spam. `tables` has all lines of each dimension, zeros included,
-    and the two values that are never shown. Each dimension adds up to the number of mailboxes read. `strange`
-    is the number of tallies that are missing or not valid, for the adviser's information.
+    `mailboxes` counts the mailboxes that were read, ended unread and spam. `tables` has the count of each
+    line of each dimension, also the zeros and the two lines that are never shown. Each dimension adds up to
+    the number of mailboxes read. `strange` is the number of tallies that are missing or not valid. Only the
+    adviser sees this number.
     """
 
     year: int
@@ -53,17 +52,17 @@ class YearCounts:
 
     @property
     def read(self) -> int:
-        """Return the number of mailboxes that were read."""
+        """Return the number of mailboxes that the desk has read."""
         return self.mailboxes[READ]
 
     @property
     def is_empty(self) -> bool:
-        """Return True if there is nothing to report."""
+        """Return True if no mailbox counts in this year, so that there is nothing to report."""
         return not any(self.mailboxes.values())
 
 
 def gather(tallies: Iterable[CountedTally]) -> Mapping[int, Counter[tuple[str, str]]]:
-    """Count tallies by year, dimension and value. A tally that was stored twice is counted once."""
+    """Return the number of tallies by year, dimension and value. A tally with the same id counts once."""
     seen: set[bytes] = set()
     years: dict[int, Counter[tuple[str, str]]] = {}
     for tally in tallies:
@@ -74,7 +73,7 @@ def gather(tallies: Iterable[CountedTally]) -> Mapping[int, Counter[tuple[str, s
 
 
 def years_with_mailboxes(gathered: Mapping[int, Counter[tuple[str, str]]]) -> tuple[int, ...]:
-    """Return the years that have something to report, oldest first."""
+    """Return the years in which at least one mailbox counts, oldest first."""
     return tuple(
         sorted(
             year
@@ -87,11 +86,12 @@ def years_with_mailboxes(gathered: Mapping[int, Counter[tuple[str, str]]]) -> tu
 def count_year(
     gathered: Mapping[int, Counter[tuple[str, str]]], year: int, tables: Sequence[Shape], padding: str
 ) -> YearCounts:
-    """Return the counts of one year by the tables' lines.
+    """Return the exact counts of one year for the lines of the given tables.
 
     `padding` is the dimension of tallies that count nothing. An attacker who controls the store can withhold
-    tallies, and then some dimensions add up to less than others. The highest sum is the number of mailboxes
-    read. The rest of each dimension counts as not recorded, so that every table still adds up.
+    tallies. Some dimensions then add up to less than others. The highest sum is taken as the number of
+    mailboxes read. In each other dimension the difference counts as "not recorded", so that all tables add up
+    to the same number.
     """
     sums = gathered.get(year, Counter())
     mailboxes = {kind: sums[MAILBOX, kind] for kind in MAILBOXES}

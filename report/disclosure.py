@@ -1,4 +1,4 @@
-"""Disclosure control: decide which counts of a year may be shown, and to whom. Proof: docs/report.md."""
+"""Disclosure control: decides which counts of a year may be shown, and to whom. Proof: docs/report.md."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ SG_FLOOR_MINIMUM: Final = 5
 
 
 class Audience(StrEnum):
-    """Readers of a version: the public, or the Secretary-General (SG)."""
+    """Readers of one version of the report: the public, or the Secretary-General (SG)."""
 
     PUBLIC = "public"
     SG = "sg"
@@ -24,13 +24,13 @@ class Audience(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Floors:
-    """Thresholds of both versions: a count below the floor of a version is not shown in it.
+    """Smallest counts that the report shows: `public` in the public version, `sg` in the SG's version.
 
     Floors are multiples of five. With a floor of 12, a shown "10" would mean exactly twelve.
 
     Raises:
-        FloorError: a floor is below its minimum or not a multiple of five, or the SG's is above the public
-            one.
+        FloorError: a floor is below its minimum or is not a multiple of five, or the SG's floor is above the
+            public floor.
     """
 
     public: int = PUBLIC_FLOOR_MINIMUM
@@ -45,16 +45,16 @@ class Floors:
             raise FloorError("the SG's floor is above the public one")
 
     def of(self, audience: Audience) -> int:
-        """Return the floor of a version."""
+        """Return the floor (smallest count that is shown) of the version for an audience."""
         return self.public if audience is Audience.PUBLIC else self.sg
 
 
 @dataclass(frozen=True, slots=True)
 class Treated:
-    """Counts of a year as one version shows them: rounded, or None if a count is not shown.
+    """Counts of a year that are safe to show in one version of the report.
 
-    The values of `tables.NEVER_SHOWN` are left out, and so are all totals except the three counts of
-    mailboxes.
+    A count is rounded to a multiple of five, or is None if it is not shown. The lines of `tables.NEVER_SHOWN`
+    are left out. The only totals are the three counts of mailboxes.
     """
 
     year: int
@@ -65,12 +65,13 @@ class Treated:
 
 
 def treat(counts: YearCounts, floors: Floors, audience: Audience) -> Treated:
-    """Return the counts of a year that a version may show.
+    """Return the rounded counts of a year that one version of the report may show.
 
-    Lines are considered from the largest to the smallest. A line is shown if its count reaches the floor, and
-    at least `floor - 1` mailboxes remain for everything that is not shown, even at the lowest values that the
-    shown numbers allow. A table's outcome depends only on which lines are shown and how they round. So each
-    hidden count can be anything from 0 to `floor - 1`, even for a reader who knows this rule.
+    In each table, the lines are considered from the largest count to the smallest. A line is shown under two
+    conditions. Its count must reach the floor. And at least `floor - 1` mailboxes must remain for the lines
+    that are not shown, computed with the lowest counts that the shown numbers allow. The outcome for a table
+    depends only on which lines are shown and how they round. So each hidden count can be anything from 0 to
+    `floor - 1`, even for a reader who knows this rule.
     """
     floor = floors.of(audience)
     return Treated(
@@ -106,6 +107,6 @@ def _treat_table(table: Mapping[str, int], read: int, floors: Floors, floor: int
 
 
 def _lowest(count: int, floors: Floors) -> int:
-    """Return the lowest count that a reader of both versions cannot distinguish from this one."""
+    """Return the lowest count that looks the same as this count to a reader of both versions."""
     floor = floors.public if count >= floors.public else floors.sg
     return max(floor, rounded(count) - _REACH)

@@ -1,4 +1,4 @@
-"""Content of one report in one language: its texts and tables in order, before the layout."""
+"""Content of one report in one language: its texts and tables in order, without layout."""
 
 import tomllib
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ _LINE_ENDS = "\n\r\t"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Row of a table. `count` is a rounded number, or None if the count is not shown."""
+    """Row of a table in the report. `count` is a rounded number, or None if the count is not shown."""
 
     name: str
     count: int | None
@@ -27,7 +27,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Table with its heading and its explanation."""
+    """Table of the report, with its heading (`name`) and its explanation (`about`).
+
+    `has_never_shown` is True if the table also has lines whose count is never shown.
+    """
 
     dimension: str
     name: str
@@ -43,11 +46,11 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Imprint:
-    """Name of the desk, date of publication and text of the adviser, in one language.
+    """Name of the desk, date of publication and the adviser's text, for a report in one language.
 
-    The counts of a draft are not frozen. Someone could compare two drafts of one year, so a draft says that
-    it is a draft. `own_words` is plain text of at most `OWN_WORDS_CHARACTERS`. An empty line begins a
-    paragraph.
+    The counts of a draft can still change, and someone could compare two drafts of one year. So the report
+    says if it is a draft. `own_words` is the adviser's plain text, of at most `OWN_WORDS_CHARACTERS`. An
+    empty line begins a paragraph.
     """
 
     desk_name: str
@@ -58,7 +61,7 @@ class Imprint:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """Report in one language. `words` has the sentences by key, with this report's values filled in."""
+    """Report in one language, ready for layout. `words` has its sentences by key, with values filled in."""
 
     language: str
     words: Mapping[str, str]
@@ -69,23 +72,23 @@ class Document:
 
     @property
     def title(self) -> str:
-        """Return the report's title."""
+        """Return the title of the report. The confidential version for the SG has another title."""
         return self.words["title_sg" if self.is_confidential else "title"]
 
     @property
     def shows_nothing(self) -> bool:
-        """Return True if no count is shown at all."""
+        """Return True if no table of the report shows a count."""
         return not any(table.most for table in self.tables)
 
 
 def read_words(language: str) -> Mapping[str, str]:
-    """Return the sentences in "nl" or "en" by key, with placeholders."""
+    """Return the report's sentences in "nl" or "en", by key, with placeholders for values."""
     text = (resources.files("report") / f"words_{language}.toml").read_text("utf-8")
     return {key: str(words) for key, words in tomllib.loads(text).items()}
 
 
 def compose_report(treated: Treated, lists: Lists, language: str, imprint: Imprint) -> Document:
-    """Return one version of a report in "nl" or "en".
+    """Return the content of one version of a report in a language ("nl" or "en").
 
     Raises:
         WordsError: the adviser's text is too long or has control characters.
@@ -131,10 +134,10 @@ def compose_report(treated: Treated, lists: Lists, language: str, imprint: Impri
 
 
 def require_plain(own_words: str) -> None:
-    """Refuse a text of the adviser that a document cannot contain.
+    """Check that the report can contain a text of the adviser.
 
     Raises:
-        WordsError: more than `OWN_WORDS_CHARACTERS`, or a control character.
+        WordsError: the text has more than `OWN_WORDS_CHARACTERS`, or a control character.
     """
     if len(own_words) > OWN_WORDS_CHARACTERS:
         raise WordsError("the text is too long")

@@ -1,20 +1,21 @@
-"""Refusals of the yearly report."""
+"""Exceptions of the yearly report."""
 
 
 class ReportError(Exception):
-    """Base of every refusal in this package.
+    """Base class of the report's exceptions.
 
-    Raised itself when a page asks for something outside itself: our own pages never do.
+    `render_pdf` raises this class itself if the HTML page refers to another file or address. Our own pages
+    never do.
     """
 
 
 class FloorError(ReportError):
-    """A threshold below its minimum, not a multiple of five, or the SG's above the public one."""
+    """A floor is below its minimum or not a multiple of five, or the SG's floor is above the public floor."""
 
 
 class PdfToolsMissingError(ReportError):
-    """Missing libraries: this machine cannot lay out a PDF (Debian: libpango-1.0-0, libpangoft2-1.0-0)."""
+    """Libraries that make PDF files are missing (Debian packages: libpango-1.0-0, libpangoft2-1.0-0)."""
 
 
 class WordsError(ReportError):
-    """The adviser's text is too long, or has characters that a document cannot contain."""
+    """The adviser's text is too long, or has characters that a report cannot contain."""

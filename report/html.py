@@ -1,4 +1,4 @@
-"""HTML page of a report: one file that loads nothing from elsewhere and runs no script."""
+"""HTML version of a report: one file that loads no other file and runs no script."""
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
@@ -7,7 +7,7 @@ from report.svg import lay_out_chart
 
 
 def render_html(document: Document) -> bytes:
-    """Return a report as UTF-8 HTML, with inline SVG charts and a table beside each chart."""
+    """Return a report as an HTML page in UTF-8, with inline SVG charts and a table beside each chart."""
     pages = Environment(
         loader=PackageLoader("report"),
         autoescape=select_autoescape(("html", "svg")),

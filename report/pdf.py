@@ -9,11 +9,11 @@ _VARIANT: Final = "pdf/ua-1"  # ISO 14289-1: tagged, with a language, a title, a
 
 
 def render_pdf(page: bytes) -> bytes:
-    """Return a report's HTML as a PDF on A4 paper. Nothing is fetched: no file, and nothing from the network.
+    """Convert a report's HTML page to a PDF on A4 paper. No other file is read, and no address is fetched.
 
     Raises:
-        PdfToolsMissingError: Pango, which lays out the text, is not on this machine.
-        ReportError: the page asks for something outside itself.
+        PdfToolsMissingError: Pango, which lays out the text, is not installed on this machine.
+        ReportError: the HTML page refers to another file or address.
     """
     try:
         # Not at the top: this import loads Pango and takes a second, and most processes make no PDF.

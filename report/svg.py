@@ -1,4 +1,4 @@
-"""Layout of the bar charts: the position of every bar and text. The markup is in templates/chart.svg."""
+"""Layout of the report's bar charts: the position of every bar and text. Markup: templates/chart.svg."""
 
 import textwrap
 from dataclasses import dataclass
@@ -6,19 +6,22 @@ from typing import Final
 
 from report.document import Table
 
-WIDTH: Final = 320  # the narrowest screen; on a wider screen the chart is scaled with its text
+WIDTH: Final = 320  # width of the narrowest screen; on a wider screen the chart is scaled with its text
 _LETTER: Final = 13
 _LINE: Final = 17
 _BAR: Final = 16
 _GAP: Final = 12
-_VALUE_ROOM: Final = 46  # for "1000" beside the longest bar
-_LINE_LETTERS: Final = 40  # what fits in WIDTH
+_VALUE_ROOM: Final = 46  # room for "1000" beside the longest bar
+_LINE_LETTERS: Final = 40  # number of letters that fit in WIDTH
 _HIDDEN_WIDTH: Final = 28
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """Bar of a chart, with its name on one or more lines above it. All positions are in SVG user units."""
+    """Bar of a chart, with its name on one or more lines above the bar. Positions are in SVG user units.
+
+    `count` is the number beside the bar, or None if the count is not shown.
+    """
 
     name: tuple[tuple[int, str], ...]  # baseline and text of each line
     top: int
@@ -27,13 +30,13 @@ class Bar:
 
     @property
     def baseline(self) -> int:
-        """Return the baseline of the number beside the bar."""
+        """Return the vertical position of the baseline of the number beside the bar."""
         return self.top + _BAR - 3
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Horizontal bar chart with all positions computed."""
+    """Bar chart with the computed positions of its horizontal bars and texts."""
 
     id: str
     name: str
@@ -45,7 +48,7 @@ class Chart:
 
 
 def lay_out_chart(table: Table) -> Chart:
-    """Lay out a chart of a table with at least one shown count. All bars start at zero, on one scale."""
+    """Compute a bar chart for a table that shows at least one count. All bars start at zero, on one scale."""
     scale = (WIDTH - _VALUE_ROOM) / table.most
     bars = []
     y = 0

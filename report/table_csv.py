@@ -1,4 +1,4 @@
-"""CSV file of a report's counts (RFC 4180), with a byte order mark so that spreadsheets read it as UTF-8."""
+"""CSV version of a report (RFC 4180), with a byte order mark so that spreadsheets read it as UTF-8."""
 
 import csv
 import io
@@ -9,7 +9,10 @@ _STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def render_csv(document: Document, year: int) -> bytes:
-    """Return one row for each line of each table. A hidden count is written as "not shown"."""
+    """Return the counts of a report as a CSV file, with one row for each line of each table.
+
+    A hidden count is written as "not shown", in the report's language.
+    """
     words = document.words
     text = io.StringIO()
     rows = csv.writer(text)
@@ -25,5 +28,5 @@ def render_csv(document: Document, year: int) -> bytes:
 
 
 def _plain(text: str) -> str:
-    """Return a name that a spreadsheet does not read as a formula."""
+    """Return a name with an apostrophe in front if a spreadsheet would execute the name as a formula."""
     return f"'{text}" if text.startswith(_STARTS_A_FORMULA) else text

@@ -1,7 +1,7 @@
 """Tables of a report, and the lines of each table.
 
-The lines follow from the settings alone, never from the counts. A line that appeared only with the first
-mailbox in it would reveal that mailbox.
+The lines depend only on the settings, never on the counts. If a line appeared together with its first
+mailbox, the line would reveal that mailbox.
 """
 
 from collections.abc import Sequence
@@ -21,11 +21,12 @@ NO_ANSWER: Final = "none"
 CONSENT: Final = "with_consent"
 WITHOUT_CONSENT: Final = "without_consent"
 
-# Working days until the first answer: the last day of each band. Later answers have a band of their own.
+# Bands of working days until the first answer: last day and key. Later answers are in the band `LATER`.
 ANSWER_BANDS: Final = ((2, "within_2"), (5, "within_5"), (10, "within_10"), (20, "within_20"))
 LATER: Final = "later"
 
-# These two are never shown, not even as one number: any mailbox that a table hides can be in them.
+# The counts of these two lines are never shown, not even as one sum. So a mailbox that a table hides may
+# always be in one of these lines.
 NOT_RECORDED: Final = "not_recorded"
 OTHER_WORDS: Final = "other_words"
 NEVER_SHOWN: Final = (NOT_RECORDED, OTHER_WORDS)
@@ -33,7 +34,7 @@ NEVER_SHOWN: Final = (NOT_RECORDED, OTHER_WORDS)
 
 @dataclass(frozen=True, slots=True)
 class TableLine:
-    """Line of a table: the key that tallies use, and its name in both languages."""
+    """Line of a table: the key that tallies use, and the line's name in both languages."""
 
     key: str
     nl: str
@@ -46,7 +47,7 @@ class TableLine:
 
 @dataclass(frozen=True, slots=True)
 class Lists:
-    """Lists in the desk's settings by which the report counts."""
+    """Lists from the desk's settings. Each list gives the lines of one table of the report."""
 
     theme: tuple[TableLine, ...]
     route: tuple[TableLine, ...]
@@ -56,17 +57,19 @@ class Lists:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """Table without counts: its dimension and the keys of its lines, in the order of printing."""
+    """Structure of a table without counts: its dimension, and the keys of its lines in printing order."""
 
     dimension: str
     lines: tuple[str, ...]
 
 
 def shapes(lists: Lists) -> tuple[Shape, ...]:
-    """Return all tables whose counts add up to the mailboxes that were read.
+    """Return the structure of all tables about the mailboxes that were read.
 
-    Only the table of the first answer has a line "no answer", and "came back" has one line. If two tables had
-    the same count, and one showed it while the other hid it, that would undo the disclosure control.
+    With the lines that are never shown, the counts of each table add up to the number of these mailboxes.
+    Only the table of the first answer has a line "no answer", and the table "came back" has only one line.
+    If two tables had the same count, one table could show a count that the other table hides. That would
+    undo the disclosure control.
     """
     return (
         Shape("theme", _keys(lists.theme)),
@@ -80,13 +83,16 @@ def shapes(lists: Lists) -> tuple[Shape, ...]:
 
 
 def counted_line(shape: Shape, value: str) -> str:
-    """Return the line, or the never shown value, under which a tally's value is counted."""
+    """Return the key of the line in which a tally's value is counted.
+
+    An empty value is counted as not recorded, and a value without a line as other words.
+    """
     if not value:
         return NOT_RECORDED
     if shape.dimension == FIRST_ANSWER:
         value = _band(value)
     if shape.dimension == PASSED_ON and value == "both":
-        value = WITHOUT_CONSENT  # passing on without consent is always counted, whatever else was passed on
+        value = WITHOUT_CONSENT  # passing on without consent always counts, also if something had consent
     return value if value in shape.lines else OTHER_WORDS
 
 

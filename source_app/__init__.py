@@ -1,15 +1,15 @@
-"""Source's site: a public Flask app without JavaScript that remembers nothing about its visitors.
+"""Site for sources: a public Flask app without JavaScript that remembers nothing about its visitors.
 
-Imports `web`, `store`, `crypto` and `protocol` (without the desk's secrets).
+This package imports `web`, `store`, `crypto` and `protocol`, but no module with the desk's secrets.
 
-- `argon2_limiter`: the queue of log-ins, a limit on parallel Argon2id runs
-- `config`: the settings
-- `errors`: the refusals and their reasons
-- `forms`: the fields and tokens of the forms
-- `hardened_flask`: the Flask class with its limits and its log
-- `public_desk`: the context object that every use case receives
-- `services`: the use cases of a source, without Flask
-- `signpost`: questions that lead to a fitting procedure
+- `argon2_limiter`: queue of log-ins, and limit on parallel Argon2id runs
+- `config`: settings of the site
+- `errors`: exceptions, with the reasons for which the site refuses something
+- `forms`: fields and CSRF tokens of the forms
+- `hardened_flask`: Flask class with limits on forms and a log without visitors' text
+- `public_desk`: context object that every use case receives
+- `services`: use cases of a source, without Flask
+- `signpost`: questions that lead a visitor to a fitting procedure
 - `views`: requests and pages
 """
 
@@ -45,7 +45,7 @@ from web import headers
 from web.dates import utc_today
 
 _MINUTES_OF_HALF_HOUR = 30
-_ENTRIES_OF_A_MAILBOX = 2_000  # one a day for more than five years
+_ENTRIES_OF_A_MAILBOX = 2_000  # one entry a day for more than five years
 _CSS_COMMENT = re.compile(rb"/\*.*?\*/", re.DOTALL)
 _CSS_SPACE = re.compile(rb"\s+")
 _CSS_PUNCTUATION = re.compile(rb" ?([{};,>]) ?")
@@ -63,11 +63,11 @@ def create_source_app(  # noqa: PLR0913  # the parts of the app
     today: Callable[[], date] = utc_today,
     newest_letterhead: Callable[[], Letterhead] | None = None,
 ) -> Flask:
-    """Return the app of the source's site, for a verified letterhead and an open store.
+    """Build the Flask app of the source's site, for a verified letterhead and an open store.
 
-    `server_secret` is 32 random bytes that all workers of this run share. `newest_letterhead` returns the
-    verified letterhead to use, and is called once in each request. Without it, the app always uses
-    `letterhead`.
+    `server_secret` is 32 random bytes that all worker processes share until the server stops. The app calls
+    `newest_letterhead` once in each request, and uses the verified letterhead that it returns. Without this
+    function, the app always uses `letterhead`.
     """
     app = Site(__name__, static_folder=None)
     # Werkzeug would redirect an address with a wrong slash to `http://` and the Host header of the request.

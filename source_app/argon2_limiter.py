@@ -1,8 +1,9 @@
 """Rate limit for Argon2id: a bounded queue with a limit on parallel runs, shared by all worker processes.
 
-One run takes 64 MiB and a tenth of a second of a core. The queue consists of locks in one folder on tmpfs:
-one for each place in the queue, one gate for the first in the queue, and one for each parallel run. They are
-flocks, which the kernel releases when a worker is killed. A counter in a file would stay too high forever.
+One run of Argon2id takes 64 MiB and a tenth of a second of a core. The queue consists of lock files in one
+folder on tmpfs: one for each place in the queue, a gate for the first caller in the queue, and one for each
+parallel run (slot). The kernel releases these locks (flock) when a worker is killed. A counter in a file
+would then stay too high forever.
 """
 
 import fcntl
@@ -23,7 +24,10 @@ _NICENESS = 10  # reading a page has priority over deriving a key
 
 
 class Argon2Limiter:
-    """Queue of at most `waiting` callers for `at_once` slots. Safe for threads, forks and processes."""
+    """Queue for Argon2id runs: `at_once` callers run in parallel, and at most `waiting` more callers wait.
+
+    Threads and worker processes share the queue through lock files in `folder`.
+    """
 
     def __init__(self, folder: Path, *, at_once: int, waiting: int) -> None:
         self._gate = folder / "gate"
@@ -33,7 +37,7 @@ class Argon2Limiter:
         self._workers = ThreadPoolExecutor(at_once, "argon2", initializer=_lower_priority)
 
     def run(self, work: Callable[[], _T]) -> _T:
-        """Wait in the queue, then call `work` and return its result.
+        """Wait in the queue for a free slot, then call `work` in a thread and return its result.
 
         Raises:
             QueueFullError: every place in the queue is taken, and `work` was not called.
@@ -54,7 +58,7 @@ def _lower_priority() -> None:
 
 @contextmanager
 def _claim(path: Path) -> Iterator[bool]:
-    """Try to hold a lock. Yield True if it was free."""
+    """Try to hold a lock file during the block. Yield True if the lock was free, and False otherwise."""
     lock = _open(path)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""Settings of the source's site. `deploy.settings.load_settings` reads them from the settings file."""
+"""Settings of the source's site, which `deploy.settings.load_settings` reads from the settings file."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +11,8 @@ class SourceConfig:
     `origin` is the Origin header that browsers send ("http://127.0.0.1:8080"). Sizes are in bytes.
     `session_minutes` is rounded up to half hours. `argon2_lock_path` and the folder of `sessions_path` are on
     tmpfs. `onion_socket` and `onion_host` are empty if there is no onion service. With `tells_onion`,
-    visitors without Tor receive an Onion-Location header. `where_…` says in one line where to find a
-    procedure outside this desk. If it is empty, the page says "ask us".
+    visitors without Tor receive an Onion-Location header. Each field `where_…` says in one line where to find
+    a procedure outside this desk. If the field is empty, the page says "ask us".
     """
 
     store_path: Path
@@ -45,13 +45,13 @@ class SourceConfig:
 
     @property
     def onion_origin(self) -> str | None:
-        """Return the Origin header that Tor Browser sends, or None without an onion service.
+        """Return the Origin header that Tor Browser sends, or None if there is no onion service.
 
-        It has no TLS: Tor itself encrypts the connection and proves the address.
+        The origin begins with `http://`, because Tor itself encrypts the connection and proves the address.
         """
         return f"http://{self.onion_host}" if self.onion_host else None
 
     @property
     def origins(self) -> tuple[str, ...]:
-        """Return all origins at which this site can be reached."""
+        """Return the origins at which visitors can reach this site: the web address and the onion address."""
         return tuple(filter(None, (self.origin, self.onion_origin)))

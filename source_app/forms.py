@@ -1,4 +1,4 @@
-"""WTForms of the source's site: fields and tokens. `services` checks the meaning."""
+"""WTForms of the source's site: fields and CSRF tokens. `services` checks the meaning of the values."""
 
 from typing import Any
 
@@ -11,10 +11,10 @@ from web.csrf import NoTokens, TokenCSRF, Tokens
 
 
 class OurForm(Form):  # type: ignore[misc]  # wtforms has no types
-    """Form with a token of the session in which it was shown."""
+    """Base class of the forms. A form is only valid in the session in which it was shown (CSRF token)."""
 
     class Meta:
-        """WTForms settings: our CSRF tokens, and no translations of WTForms itself."""
+        """Settings of WTForms: use our CSRF tokens, and do not load the translations of WTForms."""
 
         csrf = True
         csrf_class = TokenCSRF
@@ -29,9 +29,9 @@ class OurForm(Form):  # type: ignore[misc]  # wtforms has no types
 
 
 class LogInForm(OurForm):
-    """Log-in form with the passphrase, and a text that was typed before the session ended.
+    """Log-in form: the passphrase, and a text that the source typed before the session ended.
 
-    `proposal` is the id of the proposal that the text is about, or empty.
+    `proposal` is the id of the proposal that the text is about. It is empty if the text is a message.
     """
 
     proposal = HiddenField()
@@ -40,14 +40,14 @@ class LogInForm(OurForm):
 
 
 class PractiseForm(OurForm):
-    """Practice form with the typed passphrase and the encrypted ticket that contains the right one."""
+    """Practice form: the typed passphrase, and the encrypted ticket with the passphrase that was shown."""
 
     ticket = HiddenField()
     words = StringField(lazy_gettext("Your passphrase"))
 
 
 class WriteForm(OurForm):
-    """Form of a message. The fields come before the files, so that they are checked before a file is read."""
+    """Form of a message. Browsers send its fields before its files, so the fields are checked first."""
 
     entry_id = HiddenField()
     seen = HiddenField()
@@ -56,7 +56,7 @@ class WriteForm(OurForm):
 
 
 class ConsentForm(OurForm):
-    """Form of an answer to a proposal. The button that is pressed sends the answer."""
+    """Form of an answer to a proposal. Each button sends another answer."""
 
     entry_id = HiddenField()
     seen = HiddenField()
@@ -66,15 +66,15 @@ class ConsentForm(OurForm):
 
 
 class DeleteForm(OurForm):
-    """Form that deletes an entry: only a token."""
+    """Form that deletes an entry. Its only field is the CSRF token."""
 
 
 class LogOutForm(OurForm):
-    """Form that logs out: only a token."""
+    """Form that logs out. Its only field is the CSRF token."""
 
 
 class EndForm(OurForm):
-    """Form that ends a mailbox: the source must tick a box as well as press the button."""
+    """Form that ends a mailbox. The source must tick a box as well as press the button."""
 
     sure = BooleanField(
         lazy_gettext("Yes, delete everything in this mailbox for good"), [InputRequired("not ticked")]

@@ -1,4 +1,4 @@
-"""Hardened Flask app: forms never reach the disk, and logs never contain what visitors sent."""
+"""Hardened Flask app: forms are never written to disk, and logs contain no text from visitors."""
 
 import logging
 from types import TracebackType
@@ -6,19 +6,19 @@ from types import TracebackType
 from flask import Flask, Request
 from werkzeug.exceptions import BadRequest
 
-_FIELDS = 16  # twice as many as our largest small form has
+_FIELDS = 16  # limit on fields: twice as many as our largest form without files has
 
 log = logging.getLogger("steunpunt.source")
 
 
 class SmallFormRequest(Request):
-    """Request whose form Flask may read only if it is small and has no files.
+    """Request that lets Flask read only small forms without files.
 
-    Werkzeug would write larger files to temporary files, unencrypted. `services.uploads` reads the one form
-    with files from the network, without temporary files.
+    Werkzeug would write larger files to the disk, unencrypted. The form of a message can have files.
+    `services.uploads` reads that form from the network, without temporary files.
     """
 
-    max_content_length = 4 * 1024 * 1024  # a log-in form that keeps a text of 100,000 characters
+    max_content_length = 4 * 1024 * 1024  # enough for a log-in form with a text of 100,000 characters
     max_form_memory_size = max_content_length
 
     def _load_form_data(self) -> None:
@@ -31,7 +31,7 @@ class SmallFormRequest(Request):
 
 
 class Site(Flask):
-    """Flask app that logs the kind and the place of an error, and never what was sent."""
+    """Flask app of the source's site. Its log has the type and place of an error, and no visitor's text."""
 
     request_class = SmallFormRequest
 
@@ -39,7 +39,7 @@ class Site(Flask):
         self,
         exc_info: tuple[type, BaseException, TracebackType] | tuple[None, None, None],
     ) -> None:
-        """Log the type and the place of an error. Its message is left out, because it can quote a visitor."""
+        """Log the type and the place of an error, but not its message, because it can quote a visitor."""
         kind, _, trace = exc_info
         place = "?"
         while trace is not None:

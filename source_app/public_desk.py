@@ -12,11 +12,12 @@ from store.sessions import SessionStore
 
 @dataclass(frozen=True, slots=True)
 class MailboxLimits:
-    """Limits on the text and files of one message, and on the entries and bytes of text of one mailbox.
+    """Limits on the text and files of one message, and on the source's entries in one mailbox.
 
-    Every page of a mailbox verifies and decrypts all its text, and so does the adviser's list of mailboxes.
-    1,000 short entries take a third of a second, and 1,000 long ones a gigabyte of memory. Without limits,
-    one source who never stops writing could stop both sites.
+    `entries_bytes` limits the encrypted bytes of the entries, without files. A page of a mailbox verifies and
+    decrypts all text of the mailbox, and so does the adviser's inbox. 1,000 short entries take a third of a
+    second. 1,000 long entries take a gigabyte of memory. Without limits, one source who never stops writing
+    could make both sites unusable.
     """
 
     text_chars: int
@@ -28,10 +29,10 @@ class MailboxLimits:
 
 @dataclass(frozen=True, slots=True)
 class PublicDesk:
-    """Desk as the public server knows it: verified letterhead, open store, and limits of this server.
+    """Everything that the public server has of the desk: verified letterhead, open store and limits.
 
-    `server_secret` is 32 bytes, made when the server starts and never stored. A session lasts
-    `session_half_hours` half hours after its last use.
+    `server_secret` is 32 bytes that are made when the server starts, and that are never stored. A session
+    lasts `session_half_hours` half hours after its last use.
     """
 
     letterhead: Letterhead
@@ -44,5 +45,5 @@ class PublicDesk:
     session_half_hours: int
 
     def with_letterhead(self, newest: Letterhead) -> Self:
-        """Return the desk with another verified letterhead, for requests that begin from now on."""
+        """Return a copy with a newer verified letterhead, or this object if the letterhead is the same."""
         return self if newest is self.letterhead else replace(self, letterhead=newest)

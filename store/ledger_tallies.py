@@ -82,7 +82,7 @@ def count(session: Session) -> int:
 
 
 def drop_digests(session: Session, digests: Sequence[bytes]) -> None:
-    """Delete tallies from the ledger and the outbox, by digest. Peers are not told of the deletion.
+    """Delete tallies from the ledger and the outbox, by digest. The deletion is not reported to peers.
 
     Digests without a tally are ignored.
     """

@@ -1,10 +1,10 @@
 """HTTP and HTML code that both Flask apps and the sync endpoint use.
 
-Imports none of our other folders: it knows no mailbox, no key and no database.
+This package imports no other folder of the project. It knows no mailbox, no key and no database.
 
-- `csrf`: the token of a form
+- `csrf`: CSRF tokens of forms
 - `dates`: today's date, the current half hour, and adding months to a day
-- `errors`: the refusals of a request body
+- `errors`: reasons why a request body cannot be used
 - `filenames`: file names that are safe to show and to save
 - `headers`: the security headers of every response
 - `multipart`: the streaming parser of multipart forms

@@ -1,4 +1,4 @@
-"""Clocks for stored times, and calendar arithmetic: today's date, the current half hour, adding months."""
+"""Date and time for stored values: today's date, the current half hour, and adding months to a day."""
 
 import time
 from calendar import monthrange
@@ -9,19 +9,20 @@ _MONTHS = 12
 
 
 def utc_today() -> date:
-    """Return today's date in UTC. A time of day is never stored."""
+    """Return today's date in UTC."""
     return datetime.now(UTC).date()
 
 
 def half_hour_now() -> int:
-    """Return the number of half hours since 1970, the most precise time that is stored."""
+    """Return the number of half hours since 1970 in UTC. The project stores no time more precisely."""
     return int(time.time()) // _HALF_HOUR_SECONDS
 
 
 def add_months(day: date, months: int) -> date:
-    """Return the same day a number of months later, or the last day of that month if it is shorter.
+    """Return the date that is a number of months after `day`. A negative number counts back.
 
-    A negative number counts back. The result is at least `date.min` and at most `date.max`.
+    If the target month is too short, the result is its last day. The result is at least `date.min` and at
+    most `date.max`.
     """
     year, month = divmod(day.year * _MONTHS + day.month - 1 + months, _MONTHS)
     if year < date.min.year:

@@ -1,4 +1,4 @@
-"""Sanitise file names from outside, so that they are safe to show and to save."""
+"""File names from outside: sanitise them, so that they are safe to show and to save."""
 
 import re
 import unicodedata
@@ -7,19 +7,19 @@ from urllib.parse import quote
 NAME_CHARS = 120  # with the ending; a file system allows 255 bytes, and a UTF-8 character takes up to four
 _NAME_BYTES = 200
 _ENDING_CHARS = 16
-_LOOKED_AT_CHARS = 512  # at each end of a longer name: normalising a run of n accents takes n² time
+_LOOKED_AT_CHARS = 512  # read at each end of a longer name: normalising a run of n accents takes n² time
 _FALLBACK = "file"
 _FORBIDDEN = re.compile(r'[<>:"/\\|?*]')
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d|conin\$|conout\$)", re.IGNORECASE)
 
 
 def safe_name(name: str) -> str:
-    """Return a file name that is safe to show and to save on any system, and never empty.
+    """Return a file name that is safe to show and to save on any system. The result is never empty.
 
-    Removes path parts, control characters, right-to-left and other invisible marks, and unassigned
-    characters. Replaces the characters that Windows forbids. Puts an underscore before the names of Windows
-    devices. The result has at most 120 characters and 200 bytes of UTF-8, and keeps its ending. A safe name
-    is not changed.
+    Removes folders, control characters, right-to-left and other invisible marks, and unassigned characters.
+    Replaces the characters that Windows forbids. Puts an underscore before a name that Windows reserves for a
+    device. The result has at most 120 characters and 200 bytes of UTF-8, and keeps the name's ending. A safe
+    name is not changed.
     """
     last = re.split(r"[/\\]", name)[-1]
     if len(last) > 2 * _LOOKED_AT_CHARS:
@@ -33,7 +33,7 @@ def safe_name(name: str) -> str:
 
 
 def attachment_disposition(name: str) -> str:
-    """Return a Content-Disposition that makes every browser save the file and never show it."""
+    """Return a Content-Disposition header that makes every browser save the file and never show the file."""
     safe = safe_name(name)
     plain = safe.encode("ascii", "replace").decode("ascii").replace("?", "_")
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(safe, safe='')}"

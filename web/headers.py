@@ -1,4 +1,4 @@
-"""Security headers of every response of both apps, errors included."""
+"""Security headers that both apps add to every response, also to error pages."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -38,19 +38,23 @@ EVERY_ANSWER: Mapping[str, str] = MappingProxyType(
         "Cross-Origin-Opener-Policy": "same-origin",
         "Cross-Origin-Resource-Policy": "same-origin",
         "Permissions-Policy": _NO_FEATURES,
-        # Not `no-referrer`: then Chromium sends `Origin: null` with our own forms, and `origin` refuses them.
+        # Not `no-referrer`: Chromium would send `Origin: null` with our own forms, and they would be refused.
         "Referrer-Policy": "same-origin",
         "X-Content-Type-Options": "nosniff",
         "X-Frame-Options": "DENY",  # for browsers that do not know frame-ancestors
     }
 )
-_OF_PAGES = ("Permissions-Policy", "Cross-Origin-Opener-Policy")  # they have no effect on a stylesheet
+_OF_PAGES = ("Permissions-Policy", "Cross-Origin-Opener-Policy")  # these have no effect on a stylesheet
 _STYLE = "text/css"
-_MARKS_A_VISITOR = ("ETag", "Last-Modified")  # a browser sends them back: a site can use them as a cookie
+_MARKS_A_VISITOR = ("ETag", "Last-Modified")  # browsers return these values, so they can serve as a cookie
 
 
 def install_headers(app: Flask) -> None:
-    """Add the headers to every response of an app. A view can set a stricter Content-Security-Policy."""
+    """Make an app add the security headers to every response.
+
+    A header that a view has set, such as a stricter Content-Security-Policy, is kept. Headers that a site
+    could use to recognise a visitor are removed.
+    """
     app.after_request(_harden)
 
 

@@ -1,8 +1,8 @@
-"""Streaming parser of multipart forms: text fields whole, files in pieces, nothing on disk.
+"""Streaming parser of multipart forms. It yields text fields whole and files in pieces, and writes no file.
 
-Memory holds at most one read, the headers of one part, and the text fields, whatever the size of the files.
-The parser is strict: it accepts the form that every browser sends. We tried Werkzeug's decoder first and
-rejected it: where a read ends between a boundary and its line break, it adds a carriage return to the file
+For files of any size, memory contains at most one read, the headers of one part, and the text fields. The
+parser is strict: it accepts only forms as browsers send them. We tried Werkzeug's decoder first and rejected
+it. If a read ends between a boundary and its line break, that decoder adds a carriage return to the file
 (Werkzeug 3.1).
 
 Source: RFC 7578 (multipart/form-data), RFC 2046 section 5.1.1 (boundaries).
@@ -17,7 +17,7 @@ from werkzeug.http import parse_options_header
 from web.errors import BodyError, BodyFault
 
 READ_BYTES = 128 * 1024
-_HEADER_BYTES = 16 * 1024  # of one part: a file name of 5,000 Chinese characters still fits
+_HEADER_BYTES = 16 * 1024  # headers of one part: a file name of 5,000 Chinese characters still fits
 _BOUNDARY_BYTES = 200  # RFC 2046 allows 70
 
 
@@ -25,20 +25,24 @@ class Readable(Protocol):
     """Byte stream that a WSGI server passes as `wsgi.input`."""
 
     def read(self, size: int, /) -> bytes:
-        """Return at most `size` bytes, or b"" at the end."""
+        """Return the next bytes of the stream, at most `size`, or b"" at its end."""
 
 
 class Body:
-    """Request body that detects when it is cut off or too large."""
+    """Reader of a request body that refuses a body that is cut off or too large."""
 
     def __init__(self, stream: Readable, content_length: int | None, limit_bytes: int) -> None:
-        """Wrap a stream. `content_length` is None for a chunked body."""
+        """Wrap the stream of a request body.
+
+        `content_length` is the announced length, or None for a chunked body. `limit_bytes` is the largest
+        body to accept.
+        """
         self._stream = stream
         self._left_bytes = content_length
         self._allowed_bytes = limit_bytes
 
     def read(self) -> bytes:
-        """Return the next bytes, at most `READ_BYTES`, or b"" at the end.
+        """Return the next bytes of the body, at most `READ_BYTES`, or b"" at its end.
 
         Raises:
             BodyError: the body was cut off, or is longer than the limit.
@@ -52,9 +56,10 @@ class Body:
         return piece
 
     def refuse_announced(self) -> None:
-        """Refuse the rest of the body at once if its announced length exceeds the limit.
+        """Refuse the rest of the body without reading it, if its announced length exceeds the limit.
 
-        Called before the first file, when the text before the files has been read and can be kept.
+        Called before the first file. The text fields before the files have been read then, so that the next
+        page can show their text again.
 
         Raises:
             BodyError: the announced length exceeds the limit.
@@ -63,16 +68,16 @@ class Body:
             raise BodyError(BodyFault.TOO_LARGE)
 
     def drain(self, limit_bytes: int) -> bool:
-        """Read and discard the rest of the body. Return True if it ended within `limit_bytes`.
+        """Read and discard the rest of the body. Return True if the body ended within `limit_bytes`.
 
-        A browser reads the response only after it has sent everything.
+        Called before the response, because a browser reads a response only after it has sent everything.
         """
         if self._left_bytes is not None and self._left_bytes > limit_bytes:
             return False
         while limit_bytes > 0:
             try:
                 piece = self._take(READ_BYTES)
-            except BodyError:  # cut off
+            except BodyError:  # the body was cut off, so it has ended
                 return True
             if not piece:
                 return True
@@ -83,7 +88,7 @@ class Body:
         wanted = size if self._left_bytes is None else min(size, self._left_bytes)
         try:
             piece = self._stream.read(wanted) if wanted else b""
-        except (OSError, ValueError) as why:  # the connection broke, or the length of a chunk is not a number
+        except (OSError, ValueError) as why:  # the connection broke, or a chunk's length is not a number
             self._left_bytes = 0
             raise BodyError(BodyFault.CUT_OFF) from why
         if self._left_bytes is not None:
@@ -98,7 +103,7 @@ class Body:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """Text field that has arrived completely."""
+    """Event of the parser: a text field has arrived completely."""
 
     name: str
     text: str
@@ -106,7 +111,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class FileBegun:
-    """Start of a file. The name is as the browser sent it: not safe, and perhaps empty."""
+    """Event of the parser: a file begins. `filename` is what the browser sent: not safe, perhaps empty."""
 
     name: str
     filename: str
@@ -115,14 +120,14 @@ class FileBegun:
 
 @dataclass(frozen=True, slots=True)
 class FileBytes:
-    """Bytes of the file that began last, never empty."""
+    """Event of the parser: more bytes of the file that began last. `piece` is never empty."""
 
     piece: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class FileEnded:
-    """End of the file that began last: it is complete."""
+    """Event of the parser: the file that began last has arrived completely."""
 
 
 Event = Field | FileBegun | FileBytes | FileEnded
@@ -130,20 +135,23 @@ Event = Field | FileBegun | FileBytes | FileEnded
 
 @dataclass(frozen=True, slots=True)
 class FormLimits:
-    """Limits on the parts of a form and on the bytes of its fields. The `Body` limits the total."""
+    """Limits of a form: the number of parts, and the bytes of all text fields together.
+
+    `Body` limits the bytes of the whole form.
+    """
 
     parts: int
     fields_bytes: int
 
 
 def read_parts(body: Body, content_type: str, limits: FormLimits) -> Iterator[Event]:
-    """Yield the parts of a form as they arrive.
+    """Parse a multipart form while it arrives, and yield an event for each field and each piece of a file.
 
-    `content_type` is the request's header. A field is yielded when it is complete. Text that is not UTF-8 is
-    read with replacement characters: a strange character is better than a lost message.
+    `content_type` is the header of the request. Text that is not UTF-8 is read with replacement characters: a
+    strange character is better than a lost message.
 
     Raises:
-        BodyError: the body cannot be used. `unfinished` holds the field that was being read, if any.
+        BodyError: the body cannot be used. Its `unfinished` is the field that was being read, or None.
     """
     reader = _PartReader(body, _boundary(content_type))
     fields_left = limits.fields_bytes
@@ -165,7 +173,7 @@ def read_parts(body: Body, content_type: str, limits: FormLimits) -> Iterator[Ev
 
 
 class _PartReader:
-    """Reader that splits the bytes of a form at its boundaries."""
+    """Reader that splits the bytes of a multipart form at its boundaries."""
 
     def __init__(self, body: Body, boundary: bytes) -> None:
         self._body = body
@@ -174,7 +182,7 @@ class _PartReader:
         self._began = False
 
     def next_part(self) -> bool:
-        """Go to the next part. After the last part, read and ignore the rest, and return False."""
+        """Go to the next part of the form. After the last part, read and ignore the rest and return False."""
         if not self._began:
             self._until(self._delimiter)
             self._began = True
@@ -193,8 +201,12 @@ class _PartReader:
         return self._until(b"\r\n\r\n")
 
     def content(self) -> Iterator[bytes]:
-        """Yield the bytes before the next boundary. If the body breaks off, yield all that arrived."""
-        tail = len(self._delimiter) - 1  # may be the start of a boundary
+        """Yield the content of the present part in pieces.
+
+        Raises:
+            BodyError: the body was cut off or is too large. The bytes that arrived were yielded first.
+        """
+        tail = len(self._delimiter) - 1  # this many last bytes may be the start of a boundary
         while (end := self._buffer.find(self._delimiter)) < 0:
             if len(self._buffer) > tail:
                 yield self._buffer[:-tail]
@@ -232,7 +244,7 @@ def _boundary(content_type: str) -> bytes:
 
 
 def _parse_headers(raw: bytes) -> tuple[str, str | None, str]:
-    """Return the name of a part, its file name (None for a text field) and its media type."""
+    """Parse the headers of a part. Return its name, its file name (None for a text field) and media type."""
     try:
         lines = [line.partition(":") for line in raw.decode().split("\r\n")]
     except UnicodeDecodeError as why:

@@ -1,4 +1,4 @@
-"""Checks of the Host and Origin headers: refuse forms that another site makes a browser send."""
+"""Checks of the Host and Origin headers, to refuse forms that another site makes a browser send."""
 
 from typing import Protocol
 
@@ -7,18 +7,19 @@ _OURS = frozenset({"same-origin", "none"})
 
 
 class Headers(Protocol):
-    """Headers of a request, by name."""
+    """Interface of the headers of a request, found by name."""
 
     def get(self, name: str, /) -> str | None:
-        """Return the value of a header, or None."""
+        """Return the value of a header, or None if the request does not have this header."""
 
 
 def is_our_request(method: str, headers: Headers, own_origin: str) -> bool:
-    """Return True if a request comes from our own pages, or changes nothing.
+    """Return True if a request comes from our own pages, or changes nothing (GET, HEAD or OPTIONS).
 
-    A request that changes something is refused if its `Sec-Fetch-Site` is neither `same-origin` nor `none`,
-    or its `Origin` is not exactly `own_origin` (`null` included). Text browsers send neither header. Another
-    site cannot make them post either, unless their reader presses a button there.
+    Any other request must have the `Sec-Fetch-Site` header `same-origin` or `none`, and an `Origin` header
+    that is exactly `own_origin` (so not `null`). A missing header is accepted, because text browsers send
+    neither header. Another site cannot make a text browser post a form, unless the visitor presses a button
+    there.
     """
     if method in _CHANGES_NOTHING:
         return True
@@ -28,5 +29,5 @@ def is_our_request(method: str, headers: Headers, own_origin: str) -> bool:
 
 
 def is_our_host(host: str | None, own_origin: str) -> bool:
-    """Return True if a Host header names our site. Prevents DNS rebinding by another site's pages."""
+    """Return True if a Host header names our site. Prevents DNS rebinding by the pages of another site."""
     return host is not None and own_origin.split("://", 1)[-1] == host.lower()

@@ -1,10 +1,10 @@
-"""Page padding: hide the length of a page from someone who counts bytes on the network."""
+"""Page padding: hides the length of a page from someone who counts bytes on the network."""
 
 STEP_BYTES = 16 * 1024
 
 
 def pad(html: bytes) -> bytes:
-    """Append spaces to a page, up to the next multiple of 16 KiB.
+    """Append spaces to an HTML page, so that its length is a multiple of 16 KiB.
 
     Spaces after `</html>` are legal HTML and invisible in every browser. Compression would undo the padding,
     so our servers compress nothing.

@@ -1,16 +1,16 @@
-"""Absences of the desk that the public pages announce."""
+"""Absences of the desk (days without an adviser) that the public pages announce."""
 
 from dataclasses import dataclass
 from datetime import date, timedelta
 
 from protocol.letterhead import Letterhead
 
-_AHEAD = timedelta(days=21)  # later absences do not matter yet to someone who writes today
+_AHEAD = timedelta(days=21)  # an absence after that does not matter yet to someone who writes today
 
 
 @dataclass(frozen=True, slots=True)
 class ShownAbsence:
-    """Absence from the first to the last day, and the first working day after it."""
+    """Absence of the desk: its first day, its last day, and the first working day after the absence."""
 
     since: date
     until: date
@@ -19,7 +19,7 @@ class ShownAbsence:
 
 
 def shown_absences(letterhead: Letterhead, today: date) -> tuple[ShownAbsence, ...]:
-    """Return the absences of today and of the next three weeks, in order of their first day."""
+    """Return the desk's absences of today and of the next three weeks, sorted by first day."""
     near = [each for each in letterhead.absences if today <= each.until and each.since <= today + _AHEAD]
     return tuple(
         ShownAbsence(

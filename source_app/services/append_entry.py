@@ -1,4 +1,4 @@
-"""Append an entry to the source's chain: compare-and-set of the chain's head, with retry."""
+"""Append an entry to the source's chain by compare-and-set of the chain's newest entry, with retry."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -17,7 +17,7 @@ from store import entries
 from store.entries import StrandEnd
 from store.errors import HeadMovedError, NoSuchMailboxError, StoreDamagedError
 
-_TRIES = 20  # while other tabs of the same mailbox append too
+_TRIES = 20  # attempts, because other tabs of the same mailbox may append at the same time
 
 
 def append_with_retry(  # noqa: PLR0913  # the content of the entry, and its place
@@ -32,17 +32,18 @@ def append_with_retry(  # noqa: PLR0913  # the content of the entry, and its pla
     spare_entries: int = 0,
     only_behind: frozenset[Digest] | None = None,
 ) -> None:
-    """Append an entry to the source's chain. Sign it again for the next place if another tab appended first.
+    """Append an entry to the source's chain. Signs the entry for the next place if another tab was first.
 
-    `seen` are the heads of the desk's chains that the writer has seen. `spare_entries` is the number of
-    entries that may exceed the limit of a mailbox. With `only_behind`, nothing is appended if the desk's
-    heads are others: then the desk has written something that the source has not taken into account.
+    `seen` has the digests of the desk's newest entries that the source has seen. `spare_entries` is the
+    number of entries by which the limit of a mailbox may be exceeded. With `only_behind`, the entry is
+    appended only if these digests are still the desk's newest entries. Otherwise the desk has written
+    something that the source did not know.
 
     Raises:
-        MailboxFullError: the mailbox has as many entries, or bytes of them, as it may have.
-        DeskWroteError: the desk's heads are not those of `only_behind`.
+        MailboxFullError: the source's entries have reached the limit on their number or on their bytes.
+        DeskWroteError: the desk's newest entries are not those of `only_behind`.
         EntryExistsError: the mailbox already has an entry with this id.
-        HeadMovedError: other tabs were faster at every attempt.
+        HeadMovedError: another tab appended first at every attempt.
         NoSuchMailboxError: the mailbox has ended.
     """
     writer = SourceWriter(keys)
@@ -67,8 +68,8 @@ def append_with_retry(  # noqa: PLR0913  # the content of the entry, and its pla
         try:
             with desk.store.writing() as writing:
                 entries.append(writing, **signed.to_stored(), attachment_ids=attachment_ids)
-                # After the append, which has locked the mailbox: no one can write between this check and the
-                # commit.
+                # Check after the append, which has locked the store: no one can write between this check and
+                # the commit.
                 if only_behind is not None and (
                     desk_heads(entries.strand_heads(writing, keys.address)) != only_behind
                 ):
@@ -93,7 +94,7 @@ def own_head(heads: Sequence[entries.StrandHead]) -> tuple[int, Digest]:
     """Return the number and the digest of the source's newest entry, or 0 and zeros if there is no entry.
 
     Raises:
-        StoreDamagedError: the number is impossible, so that no next entry could be signed.
+        StoreDamagedError: the number is below 1, so no next entry can be signed.
     """
     head = next((head for head in heads if head.author == Author.SOURCE), None)
     if head is None:
@@ -104,7 +105,7 @@ def own_head(heads: Sequence[entries.StrandHead]) -> tuple[int, Digest]:
 
 
 def desk_heads(heads: Sequence[entries.StrandHead]) -> frozenset[Digest]:
-    """Return the digest of the newest entry in each strand of the desk."""
+    """Return the digest of the newest entry in each strand of the desk (each workstation has a strand)."""
     return frozenset(Digest(head.digest) for head in heads if head.author == Author.DESK)
 
 

@@ -1,7 +1,7 @@
 """Answers of the source to a proposal: agreed, declined, changes asked, taken back.
 
-An answer names the proposal by its digest. It is appended only if the desk wrote nothing since the source's
-site read the mailbox (docs/protocol.md, "Consent").
+An answer contains the digest of the proposal. The answer is appended only if the desk wrote nothing after the
+source's site read the mailbox (docs/protocol.md, "Consent").
 """
 
 import hmac
@@ -29,16 +29,16 @@ from source_app.services.proposals import ShownProposal, read_proposal
 from source_app.services.verified_mailbox import SourceMailbox, read_mailbox
 from store.errors import EntryExistsError, HeadMovedError, NoSuchMailboxError
 
-_TRIES = 20  # while the desk writes too; then the store counts as busy
-_SPARE_ENTRIES = 100  # in a full mailbox a source can still decline, and take back an agreement
+_TRIES = 20  # attempts, because the desk may write at the same time
+_SPARE_ENTRIES = 100  # so that a source with a full mailbox can still decline, or take back an agreement
 _TOO_LATE = frozenset({ProposalStatus.PASSING_ON, ProposalStatus.PASSED_ON})
 
 
 @dataclass(frozen=True, slots=True)
 class ConsentAnswer:
-    """Content of an answer form with a valid token.
+    """Answer to a proposal, from a form whose fields and token were checked.
 
-    `proposal_id` and `digest` name the proposal that was on the page.
+    `proposal_id` and `digest` are those of the proposal that the page showed.
     """
 
     proposal_id: bytes
@@ -49,18 +49,18 @@ class ConsentAnswer:
 
 
 def answer_purpose(proposal_id: str, digest: str, form_context: FormContext) -> str:
-    """Return the purpose of the token of an answer form: this proposal, this text, this form."""
+    """Return the purpose of an answer form's CSRF token, which binds the token to a proposal and a form."""
     return f"answer {proposal_id} {digest} {form_context.entry_id} {form_context.seen}"
 
 
 def check_answer_form(
     desk: PublicDesk, opened: MailboxSession, proposal_id: str, fields: Mapping[str, str]
 ) -> ConsentAnswer:
-    """Check the fields of an answer form.
+    """Check the fields of an answer form, and return the answer.
 
     Raises:
-        AnswerRefusedError: the form was not made in this session, names no answer, lacks the tick or the
-            changes that its answer needs, or has a text that is too long.
+        AnswerRefusedError: the form was not made in this session, contains no valid answer, or has a text
+            that is too long. Or the source agreed without a tick, or asked for changes without saying which.
     """
     form_context = FormContext(fields.get("entry_id", ""), fields.get("seen", ""))
     digest = fields.get("digest", "")
@@ -83,16 +83,17 @@ def check_answer_form(
 
 
 def append_consent(desk: PublicDesk, keys: MailboxKeys, answer: ConsentAnswer, *, today: date) -> None:
-    """Append an answer to the proposal that was on the page, if this answer is still possible.
+    """Append an answer to the proposal that the page showed, if this answer is still possible.
 
-    If the same answer is sent twice, there is one entry.
+    If the same answer is sent twice, only one entry is appended.
 
     Raises:
         NotFoundError: this mailbox has no such proposal.
-        AnswerRefusedError: the proposal is another one than on the page, has been replaced, or is being
-            passed on. Or this answer is not possible now, or the form was used for another answer.
+        AnswerRefusedError: the page showed another proposal than the mailbox contains, or the proposal has
+            been replaced or is being passed on. Or this answer is not possible now, the mailbox is full, or
+            the form was used for another answer.
         MailboxGoneError: the mailbox has ended.
-        StoreError: the store accepted nothing.
+        StoreError: the store could not write the answer.
     """
     for _ in range(_TRIES):
         mailbox = read_mailbox(desk, keys)
@@ -119,7 +120,7 @@ def append_consent(desk: PublicDesk, keys: MailboxKeys, answer: ConsentAnswer, *
                 only_behind=mailbox.desk_heads,
             )
         except (DeskWroteError, EntryExistsError):
-            continue  # and read the mailbox again: the proposal may have another state now
+            continue  # the proposal may have another state now, so the mailbox is read again
         except MailboxFullError as why:
             raise AnswerRefusedError(AnswerRefusal.MAILBOX_FULL) from why
         except NoSuchMailboxError as why:
@@ -138,10 +139,10 @@ def _require_open(shown: ShownProposal, verdict: Verdict) -> None:
 
 
 def _was_sent_before(mailbox: SourceMailbox, answer: ConsentAnswer, content: Content) -> bool:
-    """Return True if this form was sent twice with the same answer.
+    """Return True if the same form with the same answer was sent before.
 
     Raises:
-        AnswerRefusedError: the form was sent with another answer before, or that answer was removed.
+        AnswerRefusedError: the form was sent before with another answer, or that answer was removed.
     """
     for signed, before in mailbox.opened:
         if signed.envelope.entry_id.hex() == answer.form_context.entry_id:

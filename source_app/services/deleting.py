@@ -1,4 +1,4 @@
-"""Delete one entry or end the whole mailbox, with a statement that the source signs."""
+"""Deleting: remove one entry, or end the whole mailbox, with a statement that the source signs."""
 
 from contextlib import suppress
 from datetime import date
@@ -15,7 +15,7 @@ from store.errors import NoSuchMailboxError
 
 
 def delete_entry(desk: PublicDesk, keys: MailboxKeys, entry_id: bytes, *, today: date) -> None:
-    """Make one entry of the source's mailbox and its files unreadable, also for the desk.
+    """Make one entry of a mailbox, and the entry's files, unreadable for everyone, also for the desk.
 
     Raises:
         NotFoundError: this mailbox has no such entry.
@@ -27,13 +27,13 @@ def delete_entry(desk: PublicDesk, keys: MailboxKeys, entry_id: bytes, *, today:
 
 
 def end_mailbox(desk: PublicDesk, opened: MailboxSession, keys: MailboxKeys, *, today: date) -> None:
-    """Make everything in a mailbox unreadable, and end the session. A second call changes nothing."""
+    """Make everything in a mailbox unreadable, and log the source out. A second call changes nothing."""
     with desk.store.reading() as reading:
         heads = {
             StrandId(head.strand): (head.number, Digest(head.digest))
             for head in entries.strand_heads(reading, keys.address)
         }
     statement = sign_ending(keys.address, heads, day=today, by=SourceWriter(keys))
-    with suppress(NoSuchMailboxError), desk.store.writing() as writing:  # it was ended in another tab
+    with suppress(NoSuchMailboxError), desk.store.writing() as writing:  # another tab may have ended it
         mailboxes.end_for_good(writing, keys.address, statement=statement, day=today)
     log_out(desk, opened.token)

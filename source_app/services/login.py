@@ -1,4 +1,4 @@
-"""Start a mailbox, log in and log out: passphrases, practice tickets and sessions."""
+"""Log-in: start a mailbox, log in and log out, with passphrases, practice tickets and sessions."""
 
 import hmac
 import secrets
@@ -16,28 +16,29 @@ from source_app.public_desk import PublicDesk
 from store import mailboxes
 from store.errors import MailboxEndedError
 
-_TICKET_HALF_HOURS = 4  # time to find a pen and a hiding place
+_TICKET_HALF_HOURS = 4  # gives a visitor time to find a pen and a hiding place
 
 
 @dataclass(frozen=True, slots=True)
 class MailboxSession:
-    """Mailbox that is open in one browser: the token of the cookie and the root key of the mailbox."""
+    """Session of a source who is logged in: the token of the cookie, and the root key of the mailbox."""
 
     token: bytes = field(repr=False)
     root: RootKey = field(repr=False)
 
 
 def draw_passphrase(desk: PublicDesk, language: Language, *, now: int) -> tuple[list[str], str]:
-    """Return the words of a new passphrase, and the encrypted ticket that contains them. Stores nothing.
+    """Return the words of a new passphrase, and an encrypted ticket that contains these words.
 
-    `now` is the number of half hours since 1970, in all functions of this module.
+    The ticket is a hidden field of the next form, so the server stores nothing. `now` is the number of half
+    hours since 1970, in all functions of this module.
     """
     drawn = passphrase.generate_passphrase(language)
     return drawn.split(), session.seal_ticket(drawn, desk.server_secret, now + _TICKET_HALF_HOURS)
 
 
 def ticket_words(desk: PublicDesk, ticket: str, *, now: int) -> list[str]:
-    """Return the words of a ticket, to show them again.
+    """Decrypt a practice ticket and return the words of its passphrase, to show them again.
 
     Raises:
         TicketRefusedError: the ticket is too old, or a mailbox was opened with its words.
@@ -49,21 +50,21 @@ def ticket_words(desk: PublicDesk, ticket: str, *, now: int) -> list[str]:
 
 
 def start_mailbox(desk: PublicDesk, ticket: str, typed: str, *, today: date, now: int) -> MailboxSession:
-    """Create a mailbox for someone who typed the words of their ticket, and log them in.
+    """Create a mailbox for someone who typed the words of their practice ticket, and log them in.
 
-    After a typing error nothing is created. Otherwise there would be a mailbox that the words on paper do not
-    open.
+    After a typing error, no mailbox is created. Otherwise there would be a mailbox that the words on the
+    source's paper do not open.
 
     Raises:
-        PassphraseRefusedError: other words were typed.
-        TicketRefusedError: the ticket is too old. Or its mailbox was started before, and other words were
-            typed or that mailbox has ended.
+        PassphraseRefusedError: the typed words differ from the words of the ticket.
+        TicketRefusedError: the ticket is too old. Or a mailbox was opened with the ticket before, and the
+            typed words differ or that mailbox has ended.
         QueueFullError: too many people are logging in.
     """
     shown = _decrypt_ticket(desk, ticket, now=now)
     given = passphrase.normalise_passphrase(typed)
     if not hmac.compare_digest(given.encode(), " ".join(shown).encode()):
-        if _is_used(desk, shown, now=now):  # it may be someone else, who must not learn which word is wrong
+        if _is_used(desk, shown, now=now):  # a stranger may be typing, and must not learn which word is wrong
             raise TicketRefusedError(TicketRefusal.USED)
         raise PassphraseRefusedError(
             PassphraseRefusal.OTHER_WORDS,
@@ -84,10 +85,13 @@ def start_mailbox(desk: PublicDesk, ticket: str, typed: str, *, today: date, now
 
 
 def log_in(desk: PublicDesk, typed: str, *, now: int) -> MailboxSession:
-    """Open the mailbox of a passphrase. Argon2id always runs first, whatever was typed.
+    """Log in with a typed passphrase, and return the session of its mailbox.
+
+    Argon2id runs for every typed text, also for words on no word list, so that all answers take equally long.
 
     Raises:
-        PassphraseRefusedError: no mailbox opens with these words. The reason is always the same.
+        PassphraseRefusedError: these words open no mailbox. The reason is the same for wrong words and for an
+            ended mailbox.
         QueueFullError: too many people are logging in.
     """
     root = _root(desk, typed)
@@ -102,7 +106,7 @@ def log_in(desk: PublicDesk, typed: str, *, now: int) -> MailboxSession:
 
 
 def find_session(desk: PublicDesk, token: bytes, *, now: int) -> MailboxSession | None:
-    """Return the session of a cookie's token and extend it, or None if there is no such session."""
+    """Return the session that belongs to a cookie's token, and extend it. Return None without a session."""
     name = session.token_hash(token)
     box = desk.sessions.get(name, now)
     if box is None:
@@ -112,13 +116,13 @@ def find_session(desk: PublicDesk, token: bytes, *, now: int) -> MailboxSession 
     except UnreadableError:  # the server has restarted, with another secret
         return None
     expires = now + desk.session_half_hours
-    if desk.sessions.get(name, expires - 1) is None:  # write once in a half hour: reading is cheaper
+    if desk.sessions.get(name, expires - 1) is None:  # writes at most once in a half hour: reading is cheaper
         desk.sessions.put(name, box, expires)
     return MailboxSession(token, root)
 
 
 def log_out(desk: PublicDesk, token: bytes) -> None:
-    """Delete the session of a cookie's token."""
+    """Delete the session that belongs to a cookie's token."""
     desk.sessions.drop(session.token_hash(token))
 
 
@@ -130,10 +134,10 @@ def _decrypt_ticket(desk: PublicDesk, ticket: str, *, now: int) -> list[str]:
 
 
 def _mark_used(desk: PublicDesk, words: Sequence[str], *, now: int) -> None:
-    """Note that these words open a mailbox now, so that they are not shown again.
+    """Record that the words of a ticket open a mailbox now, so that the words are not shown again.
 
     A browser keeps the form with the ticket in its history. With the back button, the next person at the
-    device could see the passphrase, although its owner had logged out.
+    device could otherwise see the passphrase, even after its owner logged out.
     """
     desk.sessions.put(_used_name(desk, words), b"", now + _TICKET_HALF_HOURS + 1)
 

@@ -1,4 +1,4 @@
-"""Files of a mailbox: what the pages show about them, and their decrypted download."""
+"""Files of a mailbox: names and sizes for the pages, and decrypted downloads."""
 
 import hashlib
 import hmac
@@ -22,9 +22,10 @@ from web.filenames import safe_name
 
 @dataclass(frozen=True, slots=True)
 class ThreadFile:
-    """File of an entry. `id` is hexadecimal, `size` in bytes, and `name` safe to show and to save.
+    """File of an entry, for a page. `id` is hexadecimal, `size` is in bytes, and `name` is safe to show.
 
-    For a file of a proposal, `is_cleaned` says which copy it is, and `about` what hidden details it has.
+    For a file of a proposal, `is_cleaned` is True if it is the copy without metadata, and `about` describes
+    the hidden details of the file. For other files, `is_cleaned` is None.
     """
 
     id: str
@@ -35,20 +36,22 @@ class ThreadFile:
 
 
 def shown_files(content: Content) -> tuple[ThreadFile, ...]:
-    """Return the files of an entry as the pages show them."""
+    """Return the files of an entry, in the form that the pages show."""
     return tuple(_shown_file(note, proposed) for note, proposed in _files(content))
 
 
 def open_file(
     desk: PublicDesk, keys: MailboxKeys, attachment_id: bytes
 ) -> tuple[ThreadFile, Iterator[bytes]]:
-    """Return a file of this mailbox, and an iterator that decrypts its bytes. Verifies the file's entry.
+    """Return a file of this mailbox, and an iterator that decrypts the file's bytes.
 
-    The last bytes of a file in a proposal are returned only if the file is the one that the proposal names.
+    The entry that contains the file is verified first. The last bytes of a proposal's file are returned only
+    if the file has the digest that the proposal names.
 
     Raises:
         NotFoundError: this mailbox has no such file.
-        CryptoError: the file is not the one that its entry names. Also raised while the bytes are read.
+        CryptoError: the file differs from the one that its entry names. The iterator can raise this exception
+            too.
     """
     with desk.store.reading() as reading:
         attachment = attachments.find(reading, keys.address, attachment_id)
@@ -68,7 +71,7 @@ def open_file(
 
 
 def _files(content: Content) -> Iterator[tuple[AttachmentNote, ProposedFile | None]]:
-    """Yield each file of an entry, and the proposal's statement about the file if it is a proposal."""
+    """Yield each file of an entry. With a proposal, also yield the proposal's statement about the file."""
     for place, note in enumerate(content.attachments):
         yield note, None if content.proposal is UNSET else content.proposal.files[place]
 
@@ -81,10 +84,10 @@ def _shown_file(note: AttachmentNote, proposed: ProposedFile | None) -> ThreadFi
 
 
 def _only_if(pieces: Iterator[bytes], sha256: Digest) -> Iterator[bytes]:
-    """Yield pieces, and the last one only if all together have this digest.
+    """Yield the pieces of a file. Yield the last piece only if the whole file has the digest `sha256`.
 
     Raises:
-        ForgedError: they have another digest. The download ends too short.
+        ForgedError: the file has another digest. The visitor's download then ends too early.
     """
     whole = hashlib.sha256()
     held = b""

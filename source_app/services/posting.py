@@ -1,4 +1,4 @@
-"""Post a message: from its first file byte to the commit that makes it an entry."""
+"""Posting: receive a message and its files, and append the message to the mailbox as an entry."""
 
 import hashlib
 import secrets
@@ -38,9 +38,10 @@ from web.filenames import safe_name
 
 @dataclass(frozen=True, slots=True)
 class FormContext:
-    """Hidden fields of a form: a new entry id, and the desk's heads that its writer has seen.
+    """Hidden fields of a form in a mailbox: an id for the new entry, and the desk's entries that were seen.
 
-    Both are hexadecimal. The form's token covers both (`purpose`), so that neither can be forged.
+    `entry_id` is hexadecimal. `seen` has the digests of the desk's newest entries when the form was made, in
+    hexadecimal, joined. The form's CSRF token covers both fields, so that no one can forge them.
     """
 
     entry_id: str
@@ -48,18 +49,18 @@ class FormContext:
 
     @property
     def purpose(self) -> str:
-        """Return the purpose of the token of this message form."""
+        """Return the purpose of a message form's CSRF token, which binds the token to these hidden fields."""
         return f"write {self.entry_id} {self.seen}"
 
     @property
     def heads(self) -> tuple[Digest, ...]:
-        """Return the desk's heads. Check the form's token first."""
+        """Return the digests in `seen`, of the desk's newest entries. Check the form's CSRF token first."""
         raw = bytes.fromhex(self.seen)
         return tuple(Digest(raw[at : at + DIGEST_BYTES]) for at in range(0, len(raw), DIGEST_BYTES))
 
 
 def new_form_context(desk: PublicDesk, keys: MailboxKeys) -> FormContext:
-    """Return the hidden fields of a new form.
+    """Return the hidden fields for a new form in a mailbox.
 
     Raises:
         MailboxGoneError: the mailbox has ended.
@@ -73,14 +74,16 @@ def new_form_context(desk: PublicDesk, keys: MailboxKeys) -> FormContext:
 
 
 def form_text(fields: Mapping[str, str]) -> str:
-    r"""Return the text of a form, with "\n" at the end of a line instead of the "\r\n" that browsers send."""
+    r"""Return the text field of a form. Lines end in "\n" instead of the "\r\n" that browsers send."""
     return fields.get("text", "").replace("\r\n", "\n")
 
 
 def check_message_form(
     desk: PublicDesk, opened: MailboxSession, keys: MailboxKeys, fields: Mapping[str, str], *, now: int
 ) -> "Posting":
-    """Check all fields that come before the files in a form, and return a posting that accepts the files.
+    """Check the fields of a message form, and return a `Posting` that accepts the files of the form.
+
+    All fields arrive before the files, so a wrong form is refused before a file is read.
 
     Raises:
         MessageRefusedError: the form was not made in this session, or its text is too long.
@@ -95,12 +98,15 @@ def check_message_form(
 
 
 class Posting:
-    """Message that is arriving. No part of it is visible before `commit`. Call `abandon` if it fails."""
+    """Message that is arriving. No part of the message can be read before `commit`.
+
+    If the message is refused or cut off, call `abandon`.
+    """
 
     def __init__(
         self, desk: PublicDesk, keys: MailboxKeys, form_context: FormContext, text: str, *, now: int
     ) -> None:
-        """Accept the fields that `check_message_form` has checked. `now` counts half hours since 1970."""
+        """Begin with the fields that `check_message_form` has checked. `now` counts half hours since 1970."""
         self._desk = desk
         self._keys = keys
         self._form_context = form_context
@@ -114,10 +120,13 @@ class Posting:
         self._complete: list[_CompleteFile] = []
 
     def begin_file(self, filename: str, media_type: str) -> None:
-        """Start to receive a file. If no file was chosen, a browser sends one without name and bytes.
+        """Start to receive a file.
+
+        If a visitor chose no file, the browser sends a file without a name and without bytes. Such a file is
+        ignored.
 
         Raises:
-            MessageRefusedError: too many files.
+            MessageRefusedError: the message has too many files.
             MailboxGoneError: the mailbox has ended.
         """
         self._name_and_type = (filename, media_type)
@@ -125,10 +134,12 @@ class Posting:
             self._incoming = self._begin()
 
     def add(self, piece: bytes) -> None:
-        """Encrypt more bytes of the file and store them as pending.
+        """Encrypt more bytes of the file that began last, and store them as a pending attachment.
 
         Raises:
-            MessageRefusedError: the files exceed the limit of a message, or there is no room.
+            MessageRefusedError: there are too many files, the files exceed the limit of a message, or there
+                is no room.
+            MailboxGoneError: the mailbox has ended.
         """
         self._received_bytes += len(piece)
         if self._received_bytes > self._desk.limits.files_bytes:
@@ -141,10 +152,10 @@ class Posting:
             raise MessageRefusedError(MessageRefusal.NO_ROOM) from why
 
     def end_file(self) -> None:
-        """Store the rest of the file, which is complete now.
+        """Finish the file that began last, and store its last bytes.
 
         Raises:
-            MessageRefusedError: there is no room.
+            MessageRefusedError: there is no room for the last bytes.
         """
         incoming, self._incoming = self._incoming, None
         if incoming is None:
@@ -155,9 +166,9 @@ class Posting:
             raise MessageRefusedError(MessageRefusal.NO_ROOM) from why
 
     def commit(self, *, today: date) -> str:
-        """Make the message an entry with all its files, and return the entry's id in hexadecimal.
+        """Append the message with its files to the mailbox as an entry. Return the entry's id in hexadecimal.
 
-        If the same message is sent twice, there is one entry, and both calls return its id.
+        If the same message is sent twice, only one entry is appended, and both calls return its id.
 
         Raises:
             MessageRefusedError: the message is empty, the mailbox is full, or the form was used for another
@@ -179,7 +190,7 @@ class Posting:
         return self._form_context.entry_id
 
     def abandon(self) -> None:
-        """Give up the files of this attempt. The clean-up destroys them."""
+        """Queue the files of this attempt for deletion, because the message was refused or cut off."""
         if self._begun:
             with self._desk.store.writing(durable=False) as writing:
                 attachments.abandon_uploads(
@@ -220,7 +231,7 @@ class Posting:
         )
 
     def _is_sent_again(self) -> bool:
-        """Return True if the stored entry with this id has the same text and files.
+        """Return True if the mailbox already has this message: an entry with its id, text and files.
 
         An entry that was removed, or that cannot be read, counts as another message.
         """
@@ -247,14 +258,14 @@ class Posting:
 
 @dataclass(frozen=True, slots=True)
 class _CompleteFile:
-    """File that has arrived completely and is stored as pending."""
+    """File that has arrived completely, and that is stored as a pending attachment."""
 
     note: AttachmentNote
     plain_sha256: bytes
 
 
 class _IncomingFile:
-    """File that is arriving: encrypted, and written in chunks."""
+    """File that is arriving. It is encrypted and written to the store in chunks."""
 
     def __init__(self, sealer: AttachmentSealer, chunks: ChunkWriter) -> None:
         self._sealer = sealer

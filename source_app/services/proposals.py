@@ -1,4 +1,4 @@
-"""Proposals to pass something on: their exact text, their state, and the answers that are still possible."""
+"""Proposals of the desk to pass something on: the exact text, the state, and the possible answers."""
 
 from dataclasses import dataclass, field
 from datetime import date
@@ -23,10 +23,10 @@ _POSSIBLE_ANSWERS = {
 
 @dataclass(frozen=True, slots=True)
 class ShownProposal:
-    """Proposal as the source sees it: the exact text to pass on, and the answers that are still possible."""
+    """Proposal as the source's page shows it: the exact text to pass on, its state and possible answers."""
 
     id: str
-    digest: str  # hexadecimal; the answer names it
+    digest: str  # hexadecimal; an answer contains this digest
     day: date
     recipient: PassOnRecipient
     name: str = field(repr=False)
@@ -38,11 +38,11 @@ class ShownProposal:
     verdict: Verdict | None  # the newest answer
     answered_on: date | None
     answer_text: str = field(repr=False)
-    answer_words: str  # receipt words of the newest answer, or empty
+    answer_words: str  # receipt words of the newest answer, or empty if there is no answer
 
 
 def read_proposal(mailbox: SourceMailbox, keys: MailboxKeys, entry_id: bytes) -> ShownProposal:
-    """Return one proposal of a mailbox.
+    """Return one proposal of a mailbox, by the id of its entry.
 
     Raises:
         NotFoundError: no verified entry of the mailbox is a proposal with this id.
@@ -54,7 +54,7 @@ def read_proposal(mailbox: SourceMailbox, keys: MailboxKeys, entry_id: bytes) ->
 
 
 def view_of_proposal(proposed: ProposalState) -> ShownProposal:
-    """Return a proposal as the source sees it."""
+    """Convert the state of a proposal to the form that the source's pages show."""
     content, answer = proposed.content, proposed.answer
     note = cast("ProposalNote", content.proposal)  # every proposal of `thread_state` has a note
     return ShownProposal(

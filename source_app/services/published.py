@@ -1,7 +1,7 @@
 """Published files of the desk: its signed letterhead and the yearly reports.
 
-A report is served only if it is the one that the letterhead names. An attacker who controls the store can
-withhold a report, and cannot change one.
+A report is served only if it has the digest that the signed letterhead names. An attacker who controls the
+store can withhold a report, but cannot change it.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ _NAME = re.compile(r"report-(?P<year>20\d\d)-(?P<language>nl|en)\.(?P<kind>html|
 
 @dataclass(frozen=True, slots=True)
 class PublishedReport:
-    """File of a yearly report. `kind` is its ending: html, pdf or csv."""
+    """File of a yearly report that the letterhead names. `kind` is its ending: html, pdf or csv."""
 
     name: str
     year: int
@@ -29,7 +29,7 @@ class PublishedReport:
 
 
 def signed_letterhead(desk: PublicDesk) -> tuple[bytes, bytes]:
-    """Return the newest letterhead and its minisign signature as stored, so that others can verify them.
+    """Return the newest letterhead and its minisign signature, as stored, so that anyone can verify them.
 
     Raises:
         NotFoundError: the store has no letterhead.
@@ -43,9 +43,9 @@ def signed_letterhead(desk: PublicDesk) -> tuple[bytes, bytes]:
 
 
 def reports_by_year(desk: PublicDesk) -> tuple[tuple[int, tuple[PublishedReport, ...]], ...]:
-    """Return the reports that the letterhead names, by year, the newest year first.
+    """Return the report files that the letterhead names, grouped by year, the newest year first.
 
-    A name in another format is left out: it is for another version of this program.
+    A file whose name has another format is left out: that file is for another version of this program.
     """
     found: dict[str, PublishedReport] = {}
     for report in desk.letterhead.reports:
@@ -59,11 +59,12 @@ def reports_by_year(desk: PublicDesk) -> tuple[tuple[int, tuple[PublishedReport,
 
 
 def read_published_report(desk: PublicDesk, name: str) -> bytes:
-    """Return the bytes of a report, exactly as the desk signed them.
+    """Return the bytes of a report file, after checking that the desk signed exactly these bytes.
 
     Raises:
         NotFoundError: the letterhead names no such report.
-        ReportMissingError: the store has no such report, or another one than the desk signed.
+        ReportMissingError: the report is missing in the store, or differs from the report that the desk
+            signed.
     """
     digests = {report.title: report.sha256 for report in desk.letterhead.reports}
     if name not in digests or not _NAME.fullmatch(name):

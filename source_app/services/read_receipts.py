@@ -1,4 +1,4 @@
-"""Read receipts of the source: tell the desk which of its entries a page has shown."""
+"""Read receipts of the source: tell the desk which of the desk's entries a page has shown."""
 
 import secrets
 from collections import defaultdict
@@ -18,19 +18,19 @@ from source_app.services.verified_mailbox import SourceMailbox, read_mailbox
 from store import entries
 from store.errors import HeadMovedError
 
-_TRIES = 5  # while other tabs write too; the next visit appends the receipt if all tries fail
+_TRIES = 5  # other tabs may write at the same time; if all attempts fail, the next visit appends the receipt
 
 
 def append_read_receipt(desk: PublicDesk, keys: MailboxKeys, mailbox: SourceMailbox, *, today: date) -> None:
-    """Append a read receipt for the desk's new entries in a mailbox that a page showed, if there are any.
+    """Append a read receipt to a mailbox if the page showed entries of the desk that have no receipt yet.
 
-    There is one receipt for each newest entry of the desk, however often and in however many tabs it is read:
-    a receipt is appended only directly after the entry of the source that was the newest when the mailbox was
-    read. Receipts stop at half of the entries that a mailbox may have. The other half is for messages.
+    Two tabs do not append two receipts for the same entries. A receipt is appended only if the source wrote
+    nothing after the mailbox was read. Otherwise the mailbox is read again. Receipts stop when the source has
+    half of the entries that a mailbox may have. The other half is for messages.
 
     Raises:
         MailboxGoneError: the mailbox has ended.
-        StoreError: the store accepted nothing.
+        StoreError: the store could not write the receipt.
     """
     for _ in range(_TRIES):
         seen = unseen_heads(mailbox)
@@ -59,10 +59,11 @@ def append_read_receipt(desk: PublicDesk, keys: MailboxKeys, mailbox: SourceMail
 
 
 def unseen_heads(mailbox: SourceMailbox) -> tuple[Digest, ...]:
-    """Return the desk's heads that a read receipt must name, or () if the source has named all of them.
+    """Return the digests of the desk's entries for a new read receipt, or () if no receipt is needed.
 
-    A head is the last entry of a strand before the first one that failed a check. To name an entry as seen
-    also means to have seen all entries before it, and the page did not show those that failed.
+    A receipt has one digest for each strand of the desk. It means that the source has seen the entry with
+    this digest and all entries before it. The page does not show an entry that failed a check. So the digest
+    is that of the last entry before the first entry that failed.
     """
     strands: dict[StrandId, list[EntryContent]] = defaultdict(list)
     named: set[Digest] = set()
@@ -77,7 +78,10 @@ def unseen_heads(mailbox: SourceMailbox) -> tuple[Digest, ...]:
 
 
 def _has_news(strand: Sequence[EntryContent], named: AbstractSet[Digest]) -> bool:
-    """Return True if a strand has an entry with text after all entries that the source has named."""
+    """Return True if a strand of the desk has an entry with text after the newest entry in `named`.
+
+    `named` has the digests that the source's own entries already contain as seen.
+    """
     for signed, content in reversed(strand):
         if signed.digest in named:
             return False

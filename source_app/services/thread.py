@@ -1,6 +1,6 @@
 """Conversation of a mailbox as its source sees it: entries, steps, expected days and open proposals.
 
-Reads the mailbox and writes nothing.
+This module reads the mailbox and writes nothing.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -31,7 +31,8 @@ from source_app.services.verified_mailbox import SourceMailbox, find_entry, read
 from store import deletion_orders
 
 _USUAL_STEPS = (StepName.BEING_READ, StepName.IN_CONVERSATION, StepName.ADVICE_GIVEN, StepName.CLOSED)
-_USUAL_STEPS_DONE = {  # by current step; a step that is not named here comes between advice and closing
+# Number of usual steps that are done, by current step. Any other step comes between advice and closing.
+_USUAL_STEPS_DONE = {
     StepName.RECEIVED: 0,
     StepName.REOPENED: 0,
     StepName.BEING_READ: 1,
@@ -42,7 +43,7 @@ _USUAL_STEPS_DONE = {  # by current step; a step that is not named here comes be
 
 @dataclass(frozen=True, slots=True)
 class ThreadEntry:
-    """Entry that passed every check. A removed entry has no text and no kind."""
+    """Verified entry as the source's page shows it. A removed entry has no text and no kind."""
 
     id: str
     kind: Kind | None
@@ -51,17 +52,17 @@ class ThreadEntry:
     text: str = field(repr=False)
     files: tuple[ThreadFile, ...]
     is_removed: bool
-    seen_on: date | None  # the source's entries: the day of the desk's first receipt for it
-    words: str  # receipt words, from the entry's digest
+    seen_on: date | None  # for an entry of the source: day of the desk's first read receipt for the entry
+    words: str  # receipt words, made from the entry's digest
     step: ThreadStep | None = None
-    proposal: ShownProposal | None = None  # of a proposal, or the one that an answer is about
+    proposal: ShownProposal | None = None  # proposal in this entry, or proposal that this answer is about
     verdict: Verdict | None = None
     delete_on: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """Day by which the desk promised something, and whether it has passed."""
+    """Day by which the desk promised an answer or a step. `is_late` is True if this day has passed."""
 
     by: date
     is_late: bool
@@ -69,29 +70,29 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Thread:
-    """Conversation as its source sees it, oldest entry first, without read receipts."""
+    """Conversation of a mailbox as its source sees it. `entries` has the oldest first, without receipts."""
 
     entries: tuple[ThreadEntry, ...]
-    newest_reply: ThreadEntry | None  # the desk's newest entry that still has a text
-    is_answered: bool  # the newest entry that was not deleted is the desk's
+    newest_reply: ThreadEntry | None  # the desk's newest entry that was not deleted
+    is_answered: bool  # of the entries that were not deleted, the desk wrote the newest
     is_emptied: bool  # there were entries, and all of them were deleted
-    left_out: bool
-    own_missing: bool
+    left_out: bool  # an entry failed a check and is not shown
+    own_missing: bool  # an entry of the source, or one that a later entry names, is missing
     expect: Expected | None  # the day by which the oldest waiting entry will be answered
     steps: tuple[ThreadStep, ...]  # the last one is the current step
     to_come: tuple[StepName, ...]  # the steps that usually follow
     expect_step: Expected | None  # the day for which the adviser promised the next step
-    asked: tuple[ShownProposal, ...]  # the proposals that wait for the source
+    asked: tuple[ShownProposal, ...]  # the proposals that wait for an answer of the source
     newest_proposal: ShownProposal | None
     without_consent: tuple[
         ThreadStep, ...
-    ]  # newest step of each passing on to which the source did not agree
+    ]  # for each passing on without the source's consent: its newest step
     closing: ThreadEntry | None  # the adviser's last message, while the mailbox is closed
     mailbox: SourceMailbox = field(repr=False)
 
 
 def read_thread(desk: PublicDesk, keys: MailboxKeys, *, today: date) -> Thread:
-    """Return the whole conversation of a mailbox.
+    """Read and verify a mailbox, and return the whole conversation with its state.
 
     Raises:
         MailboxGoneError: the mailbox has ended.
@@ -139,7 +140,7 @@ def read_thread(desk: PublicDesk, keys: MailboxKeys, *, today: date) -> Thread:
 
 
 def message_receipt(desk: PublicDesk, keys: MailboxKeys, entry_id: bytes) -> tuple[ThreadEntry, date]:
-    """Return an entry of the source for its receipt, and the day by which to expect an answer.
+    """Return an entry of the source, and the day by which to expect an answer, for the entry's receipt page.
 
     Raises:
         NotFoundError: this mailbox has no such entry of the source.
@@ -151,7 +152,7 @@ def message_receipt(desk: PublicDesk, keys: MailboxKeys, entry_id: bytes) -> tup
 
 
 def entry_to_delete(desk: PublicDesk, keys: MailboxKeys, entry_id: bytes) -> ThreadEntry:
-    """Return an entry for the page that asks whether to delete it.
+    """Return an entry of a mailbox, for the page that asks whether to delete this entry.
 
     Raises:
         NotFoundError: this mailbox has no such entry.
@@ -160,20 +161,21 @@ def entry_to_delete(desk: PublicDesk, keys: MailboxKeys, entry_id: bytes) -> Thr
 
 
 def is_mailbox_closed(desk: PublicDesk, keys: MailboxKeys) -> bool:
-    """Return True if the mailbox is closed, so that a message of the source would open it again."""
+    """Return True if the desk has closed the mailbox, so that a new message would open the mailbox again."""
     return _state_if_ordered(desk, keys).closing is not None
 
 
 def has_reopened_mailbox(desk: PublicDesk, keys: MailboxKeys, entry_id: bytes) -> bool:
-    """Return True if this entry opened a closed mailbox again."""
+    """Return True if an entry of the source opened a closed mailbox again."""
     steps = _state_if_ordered(desk, keys).steps
     return any(step.step is StepName.REOPENED and step.entry_id == entry_id for step in steps)
 
 
 def _state_if_ordered(desk: PublicDesk, keys: MailboxKeys) -> ThreadState:
-    """Return the state of a mailbox that has a deletion order, or an empty state for other mailboxes.
+    """Return the state of a mailbox that has a deletion order, or an empty state for any other mailbox.
 
-    Only a mailbox with an order can be closed. For all others, the pages need not read the whole mailbox.
+    Only a mailbox with a deletion order can be closed. For other mailboxes, the pages need not read the whole
+    mailbox.
     """
     with desk.store.reading() as reading:
         is_ordered = deletion_orders.is_under_order(reading, keys.address)
@@ -183,7 +185,7 @@ def _state_if_ordered(desk: PublicDesk, keys: MailboxKeys) -> ThreadState:
 
 
 def _days_seen(opened: Iterable[EntryContent]) -> dict[int, date]:
-    """Return, by the number of each source's entry, the day of the desk's first receipt for it."""
+    """Return the days on which the desk first saw the source's entries, by the number of the entry."""
     own: dict[Digest, int] = {}
     days: dict[int, date] = {}
     reached = 0
@@ -200,7 +202,10 @@ def _days_seen(opened: Iterable[EntryContent]) -> dict[int, date]:
 
 
 def _waiting(with_text: Iterable[EntryContent]) -> Sequence[SignedEntry]:
-    """Return the source's entries after the desk's newest answer."""
+    """Return the source's entries that wait for an answer: those after the desk's newest answer.
+
+    Removed entries do not wait.
+    """
     waiting: list[SignedEntry] = []
     for each, content in with_text:
         if each.envelope.author is Author.DESK:

@@ -1,4 +1,4 @@
-"""Read a message form from the network: check the fields first, then encrypt each file while it arrives."""
+"""Uploads: read a message form from the network, check its fields, and encrypt files while they arrive."""
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -13,9 +13,9 @@ from web.multipart import Body, Event, Field, FileBegun, FileBytes, FormLimits, 
 
 FIELDS_BYTES = (
     1024 * 1024
-)  # twice 100,000 characters of four bytes, so that even a long text is returned whole
-FIELDS = 8  # parts beside the files
-BESIDE_FILES_BYTES = 2 * FIELDS_BYTES  # of a body: the fields, and the headers of all parts
+)  # twice 100,000 characters of four bytes, so that the form can show even a long text again
+FIELDS = 8  # limit on the parts of a form that are not files
+BESIDE_FILES_BYTES = 2 * FIELDS_BYTES  # limit on the fields and the headers of all parts of a form
 _REFUSALS = {
     BodyFault.CUT_OFF: MessageRefusal.CUT_OFF,
     BodyFault.TOO_LARGE: MessageRefusal.FILES_TOO_LARGE,
@@ -28,9 +28,9 @@ Commit = Callable[[Posting], str]
 
 @dataclass(slots=True)
 class ReceivedForm:
-    """Message form that was read, with its entry or its refusal.
+    """Message form that was read. It has the id of the new entry, or the reason why there is no entry.
 
-    It has neither if the sender had no session: then its files were discarded.
+    If the sender had no session, it has neither, and the form's files were discarded.
     """
 
     fields: dict[str, str] = field(default_factory=dict, repr=False)
@@ -40,10 +40,11 @@ class ReceivedForm:
 
 
 def receive_form(body: Body, content_type: str, files: int, *, admit: Admit, commit: Commit) -> ReceivedForm:
-    """Read a message form to its end. After any failure, no part of the message stays in the store.
+    """Read a message form from a request body, and commit the message. After a failure, nothing is stored.
 
-    `admit` is called once, when all fields before the first file have arrived. If it returns None, the bytes
-    of files are discarded as they arrive. `commit` is called when everything has arrived.
+    `files` is the largest number of files. `admit` receives the fields before the first file, and is called
+    once. If `admit` returns None, the files are discarded while they arrive. `commit` is called when the
+    whole form has arrived.
     """
     received = ReceivedForm()
     with _Attempt(received, admit) as attempt:
@@ -56,7 +57,7 @@ def receive_form(body: Body, content_type: str, files: int, *, admit: Admit, com
 
 
 class _Attempt:
-    """Attempt to receive one form. An exception abandons its files and sets the refusal."""
+    """Context manager for receiving a form. An exception abandons the files and sets the form's refusal."""
 
     def __init__(self, received: ReceivedForm, admit: Admit) -> None:
         self._received = received
@@ -74,7 +75,7 @@ class _Attempt:
             with suppress(StoreError):  # the clean-up deletes the files that stay pending
                 self._posting.abandon()
         if isinstance(why, BodyError):
-            self._received.had_files |= why.reason is BodyFault.TOO_LARGE  # refused before their first byte
+            self._received.had_files |= why.reason is BodyFault.TOO_LARGE  # files were refused before a byte
             if why.unfinished is not None:
                 self._received.fields.setdefault(*why.unfinished)
         self._received.refusal = _refusal_of(why)
@@ -103,7 +104,7 @@ class _Attempt:
 
 
 def _refusal_of(why: BaseException) -> MessageRefusal | None:
-    """Return the refusal that the form's page shows, or None for an exception that has an error page."""
+    """Return the reason that the form's page shows for an exception, or None if it has an error page."""
     if isinstance(why, MessageRefusedError):
         return why.reason
     if isinstance(why, MailboxGoneError):

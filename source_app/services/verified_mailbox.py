@@ -1,4 +1,4 @@
-"""Read a mailbox from the store: verify its entries and decrypt those that pass. Writes nothing."""
+"""Verified mailbox: read a mailbox from the store, verify its entries, and decrypt the valid entries."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,10 +18,10 @@ from store import entries, mailboxes
 
 @dataclass(frozen=True, slots=True)
 class SourceMailbox:
-    """Whole mailbox in one snapshot, verified and decrypted, read receipts included."""
+    """All verified and decrypted entries of a mailbox, with read receipts, from one snapshot of the store."""
 
-    opened: tuple[EntryContent, ...] = field(repr=False)  # in thread order; a removed entry has None
-    heads: Sequence[entries.StrandHead]  # as the store names them: not verified
+    opened: tuple[EntryContent, ...] = field(repr=False)  # in thread order; a removed entry has content None
+    heads: Sequence[entries.StrandHead]  # from the store, not verified
     left_out: bool  # an entry failed a check and is not in `opened`
     own_missing: bool  # an entry of the source, or one that a later entry names, is missing
 
@@ -29,21 +29,21 @@ class SourceMailbox:
     def own_head(self) -> tuple[int, Digest]:
         """Return the number and the digest of the source's newest entry.
 
-        Only code that writes uses this. An impossible head must not prevent the mailbox from being shown.
+        Only code that writes uses this property. A page must be shown even if the stored number is wrong.
 
         Raises:
-            StoreDamagedError: the store names an impossible head.
+            StoreDamagedError: the stored number of the newest entry is below 1.
         """
         return own_head(self.heads)
 
     @property
     def desk_heads(self) -> frozenset[Digest]:
-        """Return the digest of the newest entry in each strand of the desk."""
+        """Return the digests of the desk's newest entries, one for each strand, as stored."""
         return desk_heads(self.heads)
 
 
 def read_mailbox(desk: PublicDesk, keys: MailboxKeys) -> SourceMailbox:
-    """Verify a whole mailbox and decrypt the entries that pass. A source never sees an entry that fails.
+    """Read a whole mailbox, verify its entries, and decrypt the valid ones. Invalid entries are left out.
 
     Raises:
         MailboxGoneError: the mailbox has ended.
@@ -79,10 +79,10 @@ def read_mailbox(desk: PublicDesk, keys: MailboxKeys) -> SourceMailbox:
 
 
 def read_content(desk: PublicDesk, keys: MailboxKeys, entry_id: bytes) -> Content:
-    """Return the content of one entry of this mailbox.
+    """Return the decrypted content of one entry of a mailbox.
 
     Raises:
-        NotFoundError: the entry does not exist, was removed, or fails a check.
+        NotFoundError: the entry does not exist, was removed, or failed a check.
     """
     try:
         return open_entry(find_entry(desk, keys, entry_id), [keys.identity])
@@ -91,10 +91,10 @@ def read_content(desk: PublicDesk, keys: MailboxKeys, entry_id: bytes) -> Conten
 
 
 def find_entry(desk: PublicDesk, keys: MailboxKeys, entry_id: bytes) -> SignedEntry:
-    """Return one entry of this mailbox, with its signature verified.
+    """Return one entry of a mailbox, after verifying the entry's signature. Its place is not verified.
 
     Raises:
-        NotFoundError: this mailbox has no such entry, or it fails a check.
+        NotFoundError: the mailbox has no such entry, or the entry failed a check.
     """
     with desk.store.reading() as reading:
         stored = entries.find(reading, keys.address, entry_id)
@@ -111,10 +111,10 @@ def find_entry(desk: PublicDesk, keys: MailboxKeys, entry_id: bytes) -> SignedEn
 
 
 def _from_row(stored: entries.StoredEntry) -> SignedEntry:
-    """Parse a row as an entry, without verifying it.
+    """Parse a stored row as an entry, without verifying the entry.
 
     Raises:
-        MalformedError: the row is not an entry.
+        MalformedError: the row is not a well-formed entry.
     """
     return SignedEntry.from_stored(
         envelope=stored.envelope,

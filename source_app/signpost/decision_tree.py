@@ -1,8 +1,9 @@
 """Decision tree of the signpost: questions, outcomes and routes, read from one TOML file for each language.
 
-A signpost is a tree: exactly one answer leads to every page except the first. So a page can link back without
-knowing the visitor's path. Pages have numbers of two digits, chosen by hand and in no order. So an address in
-a browser's history reveals no answer to someone who does not know the tree.
+A signpost is a tree: exactly one answer leads to each page, and no answer leads to the first page. So a page
+can link back to the previous question without knowing the visitor's path. Pages have numbers of two digits,
+chosen by hand and in no order. So a page's address in a browser's history does not reveal the visitor's
+answers, unless the reader knows the tree.
 """
 
 import re
@@ -22,38 +23,38 @@ from source_app.errors import SignpostError
 
 PACKAGED = Path(__file__).parent  # the folder of our own data files
 LANGUAGES = ("nl", "en")
-QUESTIONS_MAX = 6  # on any path to an outcome: a frightened visitor should not have to fill in a form
-PAGE_TEXT_BYTES = 8 * 1024  # of one page, as HTML; the frame around it must fit in the rest of 16 KiB
+QUESTIONS_MAX = 6  # limit on any path to an outcome: a frightened visitor should not have to fill in a form
+PAGE_TEXT_BYTES = 8 * 1024  # limit on a page's texts as HTML: with the frame, a page must fit in 16 KiB
 _NUMBERS = range(10, 100)  # two digits: the requests for all pages have the same length
 _ANSWERS = range(2, 7)
 _EXAMPLES = 4  # the reasons to complain that the ministry itself names
 _MARKUP = re.compile(r"[<>`]|&#?\w+;|\*\*|\]\(|https?://")
-_ITEM_BYTES = 80  # for the tags around one text, and its link
+_ITEM_BYTES = 80  # bytes of the tags and the link around one text
 
 
 class Route(StrEnum):
     """Procedures to which the signpost can lead."""
 
-    TALK = "talk"  # only talk, nothing more
+    TALK = "talk"  # only a conversation with the desk, without a procedure
     CONDUCT = "conduct"  # a complaint about unwanted conduct
     INTEGRITY = "integrity"  # a report of a possible breach of integrity
     COMPLAINTS = "complaints"  # the general complaints procedure
-    SG = "sg"  # the desk brings it to the attention of the Secretary-General
+    SG = "sg"  # the desk tells the Secretary-General about the problem
 
 
 class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of all parts of a data file. An unknown key is refused, because it is a typing error."""
+    """Base class of all parts of a data file. An unknown key is refused, because it is a typing error."""
 
 
 class SignpostAnswer(_Part, frozen=True):
-    """Answer that a visitor can choose, and the number of the page it leads to."""
+    """Answer that a visitor can choose, and the number of the page that the answer leads to."""
 
     text: str
     to: int
 
 
 class Question(_Part, frozen=True):
-    """Page with a question and its answers."""
+    """Page of the signpost with a question and its answers."""
 
     number: int
     text: str
@@ -62,7 +63,7 @@ class Question(_Part, frozen=True):
 
 
 class Outcome(_Part, frozen=True):
-    """Page with the routes that may fit, the most likely first."""
+    """Page at the end of a path: the routes (procedures) that may fit, the most likely route first."""
 
     number: int
     text: str
@@ -71,7 +72,7 @@ class Outcome(_Part, frozen=True):
 
 
 class RouteText(_Part, frozen=True):
-    """Texts about a route for visitors. `elsewhere` says where to go outside this desk."""
+    """Texts for visitors about one route (procedure). `elsewhere` says where to go outside this desk."""
 
     name: str
     what: str
@@ -85,7 +86,7 @@ class RouteText(_Part, frozen=True):
 
 
 class Signpost(_Part, frozen=True, dict=True):
-    """Signpost in one language. `first` is the number of its first question."""
+    """Complete signpost in one language. `first` is the number of the first question."""
 
     first: int
     question: tuple[Question, ...]
@@ -93,7 +94,7 @@ class Signpost(_Part, frozen=True, dict=True):
     route: dict[Route, RouteText]
 
     def page(self, number: int) -> Question | Outcome | None:
-        """Return the page with this number, or None if no page has it."""
+        """Return the question or outcome with a page number, or None if there is no such page."""
         return self._pages.get(number)
 
     def before(self, number: int) -> int | None:
@@ -114,7 +115,7 @@ Signposts = Mapping[str, Signpost]
 
 
 def load(folder: Path) -> Signposts:
-    """Read and check the signpost in every language: `nl.toml` and `en.toml` in a folder.
+    """Read and check the signpost in all languages, from `nl.toml` and `en.toml` in a folder.
 
     Raises:
         SignpostError: a file is missing or has a fault, or the languages differ.
@@ -136,7 +137,7 @@ def load(folder: Path) -> Signposts:
 
 
 def check_signpost(name: str, document: Mapping[str, object]) -> Signpost:
-    """Return the signpost of one file after checking it. `name` is the file's name, for error messages.
+    """Check the content of one signpost file, and return the signpost. Error messages contain `name`.
 
     Raises:
         SignpostError: the file has a fault.
@@ -155,7 +156,7 @@ def check_signpost(name: str, document: Mapping[str, object]) -> Signpost:
 
 
 def _faults(signpost: Signpost) -> Iterator[str]:
-    """Yield faults. Only the first one is valid, because later checks rely on earlier ones."""
+    """Yield the faults of a signpost as texts. Only the first is reliable: later checks assume no fault."""
     yield from _faults_of_numbers(signpost)
     yield from _faults_of_paths(signpost)
     yield from _faults_of_routes(signpost)
@@ -178,7 +179,7 @@ def _faults_of_numbers(signpost: Signpost) -> Iterator[str]:
 
 
 def _faults_of_paths(signpost: Signpost) -> Iterator[str]:
-    """Follow every path from the first question. A path must end at an outcome, without a loop."""
+    """Yield faults of the paths through the signpost. Each path must end at an outcome, without a loop."""
     questions = {question.number: question for question in signpost.question}
     outcomes = {outcome.number for outcome in signpost.outcome}
     reached = {signpost.first}
@@ -248,7 +249,7 @@ def _fields_of(text: RouteText) -> Iterator[tuple[str, str]]:
 
 
 def _fault_of_text(text: str) -> str:
-    """Return the fault of a text, or an empty string. A text cannot have links: links are in the settings."""
+    """Return the fault of a text, or an empty string. Links are refused: they belong in the settings."""
     if not text.strip():
         return "is empty"
     if _MARKUP.search(text):
@@ -259,7 +260,10 @@ def _fault_of_text(text: str) -> str:
 
 
 def _faults_of_size(signpost: Signpost) -> Iterator[str]:
-    """Yield pages that are too large. All pages have one size, and a larger one would be recognised."""
+    """Yield a fault for each page that is too large.
+
+    All pages are padded to one size. An observer of the network could recognise a larger page.
+    """
     sizes = {
         route: sum(_html_bytes(each) for _, each in _fields_of(text))
         for route, text in signpost.route.items()
@@ -285,7 +289,7 @@ def _fault_of_size(number: int, size: int) -> Iterator[str]:
 
 
 def _require_same_tree(read: Mapping[str, Signpost]) -> None:
-    """Refuse languages with different trees. The link to the other language must lead to the same page.
+    """Check that the tree is the same in all languages, so that a link to a page in another language works.
 
     Raises:
         SignpostError: the trees differ. The message names the page.

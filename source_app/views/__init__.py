@@ -1,9 +1,9 @@
 """Views of the source's site: turn a request into one call of a service, and the result into a page.
 
-Imports Flask and the rest of `source_app`. Writes no SQL.
+Views import Flask and the rest of `source_app`, and write no SQL.
 
-- `answer_pages`: the page of a proposal, and the answers to it
-- `error_pages`: the page and the status of each exception
+- `answer_pages`: the page of a proposal, and the source's answers
+- `error_pages`: the page and the HTTP status of each exception
 - `login_page`: the log-in page, and the check that a mailbox is open
 - `mailbox_pages`: the pages of an open mailbox
 - `public_pages`: the pages for everyone
@@ -14,22 +14,30 @@ Imports Flask and the rest of `source_app`. Writes no SQL.
 - `start_pages`: start a mailbox, log in and log out
 - `write_pages`: the page of a new message
 
-Every template gets `page_name` (its own name without `.html`), `lang`, `letterhead`, `is_open`,
-`onion_origin`, `signpost_first` (the number of the first question), and `log_out_form` when a mailbox is
-open. Each also gets:
+Every template receives these variables: `page_name` (the template's name without `.html`), `lang`,
+`letterhead`, `is_open`, `onion_origin` and `signpost_first` (the number of the first question). When a
+mailbox is open, every template also receives `log_out_form`. These templates receive more variables:
 
-* signpost/page.html: shown (a `Question` or an `Outcome`), back (a number, or None), routes, where. *
-reports/index.html: years (pairs of a year and its `PublishedReport`s). * limits.html: dated (the day of the
-last change of its text). * seal.html: fingerprint, recipient, openpgp_fingerprint (in groups of four, or
-empty). * start.html, help.html: away (a tuple of `ShownAbsence`). * begin/passphrase.html and
-begin/card.html: words, ticket. * begin/practise.html: form, ticket, wrong and unknown (positions from 1),
-refusal (empty, "busy" or "store"). * begin/log_in.html: form (words, a text that waits, the proposal it is
-about), unknown (positions from 1), refusal (empty, "no_mailbox", "busy" or "store"), was_refused (True if a
-request was not carried out). * mailbox/thread.html: thread (a `Thread`), away. * mailbox/save.html: thread. *
-mailbox/write.html: form, limits (a `MailboxLimits`), files_refused (True if files must be chosen again),
-refusal (None or a `MessageRefusal`), closed (True if a message opens the mailbox again). *
-mailbox/received.html: entry (a `ThreadEntry`), words, expect_by, reopened. * mailbox/proposal.html: form,
-proposal (a `ShownProposal`), thread, limits, refusal (None or an `AnswerRefusal`). * mailbox/delete.html:
-form, entry. * mailbox/end.html: form, with errors of its box `sure`. * mailbox/ended.html: nothing. *
-error.html: failure (a key of its table of sentences), retry_text (a text that was not sent, or None).
+- signpost/page.html: shown (a `Question` or an `Outcome`), back (a number, or None), routes, where
+- reports/index.html: years (pairs of a year and its `PublishedReport`s)
+- limits.html: dated (the day of the last change of the page's text)
+- seal.html: fingerprint, recipient, openpgp_fingerprint (in groups of four, or empty)
+- start.html, help.html: away (a tuple of `ShownAbsence`)
+- begin/passphrase.html, begin/card.html: words, ticket
+- begin/practise.html: form, ticket, wrong and unknown (positions of words, from 1), refusal (empty, "busy" or
+  "store")
+- begin/log_in.html: form (words, a text to post after the log-in, the proposal that the text is about),
+  unknown (positions of words, from 1), refusal (empty, "no_mailbox", "busy" or "store"), was_refused (True if
+  a request was not carried out)
+- mailbox/thread.html: thread (a `Thread`), away
+- mailbox/save.html: thread
+- mailbox/write.html: form, limits (a `MailboxLimits`), files_refused (True if files must be chosen again),
+  refusal (None or a `MessageRefusal`), closed (True if a message opens the mailbox again)
+- mailbox/received.html: entry (a `ThreadEntry`), words, expect_by, reopened
+- mailbox/proposal.html: form, proposal (a `ShownProposal`), thread, limits, refusal (None or an
+  `AnswerRefusal`)
+- mailbox/delete.html: form, entry
+- mailbox/end.html: form, with the errors of its box `sure`
+- error.html: failure (a key of the template's table of sentences), retry_text (a text that was not sent, or
+  None)
 """

@@ -1,4 +1,4 @@
-"""Page of a proposal, and the answers to it."""
+"""Page of a proposal, with the form for the source's answer."""
 
 from contextlib import suppress
 
@@ -32,7 +32,10 @@ def proposal_page(
     refusal: AnswerRefusal | None = None,
     text: str = "",
 ) -> Response:
-    """Return the page of a proposal in its present state, with a new form that contains `text`."""
+    """Return the page of a proposal in its present state, with a new answer form that contains `text`.
+
+    `refusal` is the reason why the last answer was not accepted, or None.
+    """
     conversation = thread.read_thread(desk(), keys, today=current_day())
     shown = proposals.read_proposal(conversation.mailbox, keys, entry_id)
     form_context = posting.new_form_context(desk(), keys)
@@ -52,10 +55,10 @@ def proposal_page(
 
 
 def page_with_text(here: MailboxSession, keys: MailboxKeys, text: str, proposal_id: str) -> Response:
-    """Return the page on which a text was typed before its session ended, with a new form.
+    """Return the page on which the source typed a text before the session ended, with this text in its form.
 
-    If the text was about a proposal that is not in this mailbox any more, the page for a new message has the
-    text.
+    `proposal_id` names the proposal that the text answers, or is empty for a message. If this proposal is no
+    longer in the mailbox, the text is in the form for a new message.
     """
     if proposal_id:
         with suppress(NotFoundError):
@@ -66,7 +69,7 @@ def page_with_text(here: MailboxSession, keys: MailboxKeys, text: str, proposal_
 
 
 def receive_answer(entry_id: bytes) -> ResponseReturnValue:
-    """Accept an answer to a proposal. After a refusal the page returns with the text that was typed."""
+    """Accept an answer to a proposal. After a refusal, the page shows the form again with the typed text."""
     here = current_session()
     text = posting.form_text(request.form)
     if here is None:

@@ -1,4 +1,4 @@
-"""Error pages: the page and the status for each exception. Sentences: `templates/error.html`."""
+"""Error pages: the page and the HTTP status for each exception. Sentences: `templates/error.html`."""
 
 from flask import Flask, request
 from flask_babel import gettext
@@ -33,9 +33,9 @@ def install_error_pages(app: Flask) -> None:
 
 
 def wrong_host_page() -> Response:
-    """Return a page for a visitor who used another address.
+    """Return the page for a visitor who reached this site through an address that is not ours.
 
-    It has no link: the Host header would decide where a link leads.
+    The page has no link, because the wrong Host header would decide where a link leads.
     """
     sentences = (
         gettext("This is not our address"),
@@ -47,17 +47,17 @@ def wrong_host_page() -> Response:
 
 
 def gone_page(text: str) -> Response:
-    """Return the page that says that the mailbox has ended, with a text that was not sent."""
+    """Return the page that says that the mailbox has ended. It shows the typed text that was not sent."""
     return without_session(_error_page(404, "gone", text))
 
 
 def store_error_page(text: str) -> Response:
-    """Return the page that says that the store cannot be used now, with a text that was not sent."""
+    """Return the page that says that the store cannot be used now. It shows the typed text, if any."""
     return with_retry_after(_error_page(503, "store", text))
 
 
 def unavailable_reason(why: QueueFullError | StoreError) -> str:
-    """Return the reason that a log-in form shows, "busy" or "store". Log an error of the store."""
+    """Return why a log-in failed: "busy" (full queue) or "store" (store error). A store error is logged."""
     if isinstance(why, StoreError):
         log.error("store: %s", type(why).__name__)
         return "store"
@@ -65,7 +65,7 @@ def unavailable_reason(why: QueueFullError | StoreError) -> str:
 
 
 def with_retry_after(answer: Response) -> Response:
-    """Add a header that says when to try again."""
+    """Add a Retry-After header, which says after how many seconds to try again, to a response."""
     answer.headers["Retry-After"] = _RETRY_SECONDS
     return answer
 
@@ -94,7 +94,7 @@ def _report_missing(_why: ReportMissingError) -> Response:
 
 
 def _typed_text() -> str:
-    """Return the text of a log-in form or of an answer. No other small form has a text."""
+    """Return the text that a visitor typed in a log-in form or an answer form, or "" for other requests."""
     return request.form.get("text", "") if request.endpoint in _FORMS_WITH_TEXT else ""
 
 

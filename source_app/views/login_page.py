@@ -1,4 +1,4 @@
-"""Log-in page, and the check that a mailbox is open in this browser."""
+"""Log-in page, and the decorator for pages that need an open mailbox."""
 
 from collections.abc import Callable, Sequence
 from functools import wraps
@@ -23,10 +23,11 @@ def render_login(
     unknown: Sequence[int] = (),
     was_refused: bool = False,
 ) -> Response:
-    """Return the log-in page with the fields of a form: what was typed, and a text that waits for the log-in.
+    """Return the log-in page. Its form contains the typed passphrase, and any text to post after the log-in.
 
-    `refusal` is empty, "no_mailbox", "busy" or "store". `unknown` has the positions of unknown words, from 1.
-    `was_refused` is True if the visitor asked for something that was not done.
+    `refusal` says why the last log-in failed: "no_mailbox", "busy" or "store", or "" without a failure.
+    `unknown` has the positions, from 1, of words that are on no word list. `was_refused` is True if the
+    session had ended and a request was therefore not carried out.
     """
     return render_page(
         "begin/log_in.html", status, form=form, refusal=refusal, unknown=unknown, was_refused=was_refused
@@ -36,7 +37,8 @@ def render_login(
 def logged_out_page(text: str = "", proposal: str = "") -> Response:
     """Return the log-in page for a request that was not carried out because its session had ended.
 
-    The page keeps a text that was typed, and the id of the proposal that the text is about (ADR 5).
+    The form contains the typed text, so that the text is not lost, and the id of the proposal that the text
+    is about (ADR 5).
     """
     return render_login(LogInForm(text=text, proposal=proposal), 403, was_refused=True)
 
@@ -44,9 +46,10 @@ def logged_out_page(text: str = "", proposal: str = "") -> Response:
 def mailbox_open(
     view: Callable[Concatenate[MailboxSession, MailboxKeys, _P], ResponseReturnValue],
 ) -> Callable[_P, ResponseReturnValue]:
-    """Call a view with the session and the keys of the open mailbox, or show the log-in page instead.
+    """Decorate a view that needs an open mailbox, and pass it the session and the keys of the mailbox.
 
-    A GET is redirected to the log-in page. After a POST the page says that nothing was done.
+    Without a session, a GET is redirected to the log-in page. A POST receives a log-in page that says that
+    nothing was done.
     """
 
     @wraps(view)

@@ -1,4 +1,4 @@
-"""Pages of an open mailbox: conversation, new message, receipt, proposal, file, deleting and ending."""
+"""Pages of an open mailbox: conversation, new message, receipt, proposals, files, deleting and ending."""
 
 from collections.abc import Callable
 
@@ -35,7 +35,7 @@ bp = Blueprint("mailbox", __name__, url_prefix="/<any(nl, en):lang>/mailbox")
 @bp.get("")
 @mailbox_open
 def show_mailbox(_here: MailboxSession, keys: MailboxKeys) -> ResponseReturnValue:
-    """Show the whole conversation. After the page was sent, append a read receipt for the desk."""
+    """Show the whole conversation. After the page was sent, append a read receipt for the desk's entries."""
     shown = thread.read_thread(desk(), keys, today=current_day())
     absences = shown_absences(desk().letterhead, current_day())
     answer = render_page("mailbox/thread.html", thread=shown, away=absences)
@@ -60,14 +60,14 @@ def write_message(here: MailboxSession, keys: MailboxKeys) -> ResponseReturnValu
 
 @bp.post("/write")
 def leave_message() -> ResponseReturnValue:
-    """Accept a message."""
+    """Accept a new message with its files from the source."""
     return write_pages.receive_message()
 
 
 @bp.get("/received/<entry_id>")
 @mailbox_open
 def show_receipt(_here: MailboxSession, keys: MailboxKeys, entry_id: str) -> ResponseReturnValue:
-    """Show the receipt of a message that the source sent."""
+    """Show the receipt page of a message that the source has sent."""
     entry, expect_by = thread.message_receipt(desk(), keys, parse_id(entry_id))
     reopened = thread.has_reopened_mailbox(desk(), keys, parse_id(entry_id))
     return render_page(
@@ -78,20 +78,23 @@ def show_receipt(_here: MailboxSession, keys: MailboxKeys, entry_id: str) -> Res
 @bp.get("/proposal/<entry_id>")
 @mailbox_open
 def show_proposal(here: MailboxSession, keys: MailboxKeys, entry_id: str) -> ResponseReturnValue:
-    """Show the exact text of a proposal, and the answers that are possible."""
+    """Show the exact text of a proposal, and a form with the answers that are possible."""
     return answer_pages.proposal_page(here, keys, parse_id(entry_id))
 
 
 @bp.post("/proposal/<entry_id>")
 def receive_consent(entry_id: str) -> ResponseReturnValue:
-    """Accept an answer to a proposal."""
+    """Accept the source's answer to a proposal."""
     return answer_pages.receive_answer(parse_id(entry_id))
 
 
 @bp.get("/files/<attachment_id>")
 @mailbox_open
 def send_file(_here: MailboxSession, keys: MailboxKeys, attachment_id: str) -> ResponseReturnValue:
-    """Send a file as a download that the browser never shows. A damaged file ends too short."""
+    """Send a file of the mailbox as a download, which the browser never shows as a page.
+
+    If the file turns out to be damaged, the download ends too early.
+    """
     about, pieces = mailbox_files.open_file(desk(), keys, parse_id(attachment_id))
     return Response(
         pieces,
@@ -107,7 +110,7 @@ def send_file(_here: MailboxSession, keys: MailboxKeys, attachment_id: str) -> R
 @bp.route("/delete/<entry_id>", methods=["GET", "POST"])
 @mailbox_open
 def delete(here: MailboxSession, keys: MailboxKeys, entry_id: str) -> ResponseReturnValue:
-    """Ask whether to delete an entry, and delete it."""
+    """Ask the source whether to delete an entry (GET), or delete the entry (POST)."""
     form = DeleteForm(request.form, tokens=SessionTokens(here, f"delete {entry_id}"))
     if request.method == "GET":
         entry = thread.entry_to_delete(desk(), keys, parse_id(entry_id))
@@ -121,7 +124,7 @@ def delete(here: MailboxSession, keys: MailboxKeys, entry_id: str) -> ResponseRe
 @bp.route("/end", methods=["GET", "POST"])
 @mailbox_open
 def end_page(here: MailboxSession, keys: MailboxKeys) -> ResponseReturnValue:
-    """Ask whether to end the mailbox, and end it if the box is ticked."""
+    """Ask the source whether to end the mailbox (GET), or end the mailbox if the box is ticked (POST)."""
     form = EndForm(request.form, tokens=SessionTokens(here, "end"))
     if request.method == "GET":
         return render_page("mailbox/end.html", form=form)
@@ -133,14 +136,14 @@ def end_page(here: MailboxSession, keys: MailboxKeys) -> ResponseReturnValue:
 
 @bp.get("/ended")
 def ended_page() -> ResponseReturnValue:
-    """Show that the mailbox has ended."""
+    """Show the page that confirms that the mailbox has ended."""
     return render_page("mailbox/ended.html")
 
 
 def _receipt_of(keys: MailboxKeys, shown: SourceMailbox) -> Callable[[], None]:
-    """Return a function that appends a read receipt after a page was sent.
+    """Return a function that appends a read receipt, to be called after the page was sent.
 
-    The visitor does not wait for the receipt, and is not told if it fails.
+    The visitor does not wait for the receipt. A failure is logged and not shown.
     """
     here, day = desk(), current_day()
 

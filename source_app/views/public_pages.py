@@ -1,4 +1,4 @@
-"""Public pages: start, help, privacy, limits, the keys of the desk, and the button that leaves the site."""
+"""Public pages: start, help, privacy, limits, accessibility, the desk's keys, and leaving the site."""
 
 import re
 from datetime import date
@@ -22,12 +22,12 @@ from web.filenames import attachment_disposition
 from web.headers import FILE_CSP
 
 bp = Blueprint("pages", __name__)
-LIMITS_DATED: Final = date(2026, 11, 29)  # of the text of this page and of docs/threat-model.md
+LIMITS_DATED: Final = date(2026, 11, 29)  # date of the text of the page /limits and of docs/threat-model.md
 
 
 @bp.get("/")
 def start_without_language() -> ResponseReturnValue:
-    """Show the start page in the browser's language. A redirect would take time on a slow connection."""
+    """Show the start page in the browser's language, without a redirect, which a slow connection delays."""
     answer = _public("start.html")
     answer.headers["Vary"] = "Accept-Language"
     return answer
@@ -35,13 +35,13 @@ def start_without_language() -> ResponseReturnValue:
 
 @bp.get("/<any(nl, en):lang>/")
 def start_page() -> ResponseReturnValue:
-    """Show the start page: who we are and what we promise."""
+    """Show the start page, which says who we are and what we promise."""
     return _public("start.html")
 
 
 @bp.get("/<any(nl, en):lang>/help")
 def help() -> ResponseReturnValue:  # noqa: A001  # the name of the page
-    """Show the help page: how to stay safe, and how to talk instead of writing."""
+    """Show the help page, about staying safe and about talking to the desk instead of writing."""
     return _public("help.html")
 
 
@@ -53,7 +53,7 @@ def privacy() -> ResponseReturnValue:
 
 @bp.get("/<any(nl, en):lang>/limits")
 def limits() -> ResponseReturnValue:
-    """Show the page about what we cannot protect against, with its date."""
+    """Show the page about dangers that we cannot protect against, with the date of its text."""
     return render_page("limits.html", dated=LIMITS_DATED)
 
 
@@ -65,7 +65,7 @@ def accessibility() -> ResponseReturnValue:
 
 @bp.get("/<any(nl, en):lang>/seal")
 def seal_page() -> ResponseReturnValue:
-    """Show how to encrypt a text or a file before sending it."""
+    """Show the page that explains how to encrypt a text or a file before sending it."""
     ours = desk().letterhead
     return render_page(
         "seal.html",
@@ -77,28 +77,32 @@ def seal_page() -> ResponseReturnValue:
 
 @bp.get("/<any(nl, en):lang>/seal/letterhead.json")
 def letterhead_body() -> ResponseReturnValue:
-    """Send the signed letterhead, so that anyone can check the keys without trusting this server."""
+    """Send the desk's signed letterhead, so that anyone can check the desk's keys without trusting us."""
     body, _ = published.signed_letterhead(desk())
     return _plain_file("letterhead.json", body)
 
 
 @bp.get("/<any(nl, en):lang>/seal/letterhead.json.minisig")
 def letterhead_signature() -> ResponseReturnValue:
-    """Send the desk's signature of the letterhead, in minisign's format."""
+    """Send the desk's signature of the letterhead, in the format of minisign."""
     _, signature = published.signed_letterhead(desk())
     return _plain_file("letterhead.json.minisig", signature)
 
 
 @bp.get("/<any(nl, en):lang>/seal/recipient.txt")
 def age_recipient() -> ResponseReturnValue:
-    """Send the desk's age recipient: one line, in the format of age's option -R."""
+    """Send the desk's age recipient (public key) as a file of one line, for the option -R of age."""
     _, recipient = desk().letterhead.current_epoch
     return _plain_file("recipient.txt", f"{recipient}\n")
 
 
 @bp.get("/<any(nl, en):lang>/seal/key.asc")
 def openpgp_key() -> ResponseReturnValue:
-    """Send the desk's OpenPGP key in ASCII armour, if the desk has one."""
+    """Send the desk's OpenPGP key in ASCII armour.
+
+    Raises:
+        NotFoundError: the desk has no OpenPGP key.
+    """
     key = desk().letterhead.openpgp_key
     if not key:
         raise NotFoundError
@@ -107,7 +111,7 @@ def openpgp_key() -> ResponseReturnValue:
 
 @bp.get("/<any(nl, en):lang>/leave")
 def leave() -> ResponseReturnValue:
-    """End the session, and redirect to a harmless site elsewhere."""
+    """Log the source out, and redirect the browser to a harmless site elsewhere (the "leave" button)."""
     here = current_session()
     if here is not None:
         login.log_out(desk(), here.token)
@@ -116,16 +120,16 @@ def leave() -> ResponseReturnValue:
 
 @bp.get("/style.css")
 def stylesheet() -> ResponseReturnValue:
-    """Send the stylesheet, from memory and without a header that could recognise a visitor."""
+    """Send the stylesheet from memory. Its headers cannot be used to recognise a visitor."""
     return Response(current_app.extensions["stylesheet"], mimetype="text/css")
 
 
 def _plain_file(name: str, content: str | bytes) -> Response:
-    """Send a text as a download, under a name that reveals nothing to someone who sees the folder."""
+    """Return a text as a download. Its name reveals nothing to someone who sees the visitor's downloads."""
     headers = {"Content-Disposition": attachment_disposition(name), "Content-Security-Policy": FILE_CSP}
     return Response(content, mimetype="text/plain", headers=headers)
 
 
 def _public(template: str) -> Response:
-    """Return a page that announces the desk's absences."""
+    """Return a public page that also announces the desk's absences."""
     return render_page(template, away=shown_absences(desk().letterhead, current_day()))

@@ -20,7 +20,7 @@ _TYPES = {"html": "text/html", "pdf": "application/pdf", "csv": "text/csv"}
 
 @bp.get("")
 def list_reports() -> ResponseReturnValue:
-    """Show the years with their reports."""
+    """Show the page with links to the published reports, by year."""
     return render_page("reports/index.html", years=published.reports_by_year(desk()))
 
 
@@ -39,10 +39,10 @@ def send_report(name: str) -> ResponseReturnValue:
 
 
 def _policy_of(body: bytes) -> str:
-    """Return a Content-Security-Policy that allows a report only its own inline stylesheet, by its digest.
+    """Return the Content-Security-Policy of a report. It allows only the report's own inline stylesheet.
 
-    The report can load and run nothing. Its charts are part of the page. Source: CSP Level 3, section 8.3
-    (the digest of an inline block).
+    The policy names the stylesheet by its digest. The report can load no file and run no script. Its charts
+    are part of the page. Source: CSP Level 3, section 8.3 (the digest of an inline block).
     """
     digests = [base64.b64encode(hashlib.sha256(style).digest()).decode() for style in _STYLE.findall(body)]
     styles = " ".join(f"'sha256-{digest}'" for digest in digests) or "'none'"

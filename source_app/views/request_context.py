@@ -20,7 +20,7 @@ _CLEARED = '"cache", "cookies", "storage"'
 
 
 def desk() -> PublicDesk:
-    """Return the desk, with the same letterhead during the whole request."""
+    """Return the context object for use cases, with the same letterhead during the whole request."""
     if "desk" not in g:
         ours = cast("PublicDesk", current_app.extensions["desk"])
         g.desk = ours.with_letterhead(current_app.extensions["newest_letterhead"]())
@@ -28,33 +28,36 @@ def desk() -> PublicDesk:
 
 
 def config() -> SourceConfig:
-    """Return the settings of this app."""
+    """Return the settings of the source's site."""
     return cast("SourceConfig", current_app.extensions["config"])
 
 
 def origin() -> str | None:
-    """Return the origin that this visitor used, or None if the Host header is not one of our addresses."""
+    """Return the origin of our site that this visitor used, or None if the Host header names another site."""
     host = request.headers.get("Host")
     return next((ours for ours in config().origins if is_our_host(host, ours)), None)
 
 
 def is_https() -> bool:
-    """Return True if this visitor uses TLS, so that the cookie can require it. Onion services have no TLS."""
+    """Return True if this visitor uses TLS, so that the session cookie can require TLS.
+
+    The onion service has no TLS.
+    """
     return (origin() or "").startswith("https://")
 
 
 def current_day() -> date:
-    """Return today's date from the clock of this app."""
+    """Return today's date, from the clock that the app was created with."""
     return cast("date", current_app.extensions["today"]())
 
 
 def lang() -> Language:
-    """Return the language of this page."""
+    """Return the language of the current request, "nl" or "en"."""
     return cast("Language", g.lang)
 
 
 class SessionTokens:
-    """CSRF tokens for one purpose in one session."""
+    """CSRF tokens that are valid for one purpose in one session of a source."""
 
     def __init__(self, opened: MailboxSession, purpose: str) -> None:
         self._opened = opened
@@ -65,12 +68,14 @@ class SessionTokens:
         return form_token(self._opened.token, self._purpose)
 
     def fits(self, token: str) -> bool:
-        """Return True if a token belongs to this session and purpose. Compares in constant time."""
+        """Return True if a submitted token belongs to this session and purpose. Compares in constant time."""
         return check_form_token(token, self._opened.token, self._purpose)
 
 
 def current_session() -> MailboxSession | None:
-    """Return the session of the visitor's cookie, or None. Looks the session up once per request.
+    """Return the session that the visitor's cookie names, or None if the visitor is not logged in.
+
+    The session is looked up once per request.
 
     Raises:
         StoreError: the sessions cannot be read. A second call in the same request returns None, so that the
@@ -83,7 +88,7 @@ def current_session() -> MailboxSession | None:
 
 
 def set_current_session(opened: MailboxSession) -> None:
-    """Set the session for the rest of this request, after a log-in."""
+    """Make a session the current session for the rest of this request. Called after a log-in."""
     g.opened = opened
 
 
@@ -93,7 +98,7 @@ def cookie_name() -> str:
 
 
 def with_session_cookie(answer: WerkzeugResponse, opened: MailboxSession) -> WerkzeugResponse:
-    """Add a cookie with the token of a session. The browser keeps it until it is closed."""
+    """Add a cookie with a session's token to a response. Browsers delete this cookie when they are closed."""
     answer.set_cookie(
         cookie_name(), opened.token.hex(), path="/", secure=is_https(), httponly=True, samesite="Strict"
     )
@@ -101,7 +106,10 @@ def with_session_cookie(answer: WerkzeugResponse, opened: MailboxSession) -> Wer
 
 
 def without_session(answer: WerkzeugResponse) -> WerkzeugResponse:
-    """Delete the session cookie, and ask the browser to delete everything it has stored of this site."""
+    """Make a response delete the session cookie, and everything else that the browser stored of this site.
+
+    Does nothing if the request had no session cookie.
+    """
     if cookie_name() in request.cookies:
         answer.delete_cookie(cookie_name(), path="/", secure=is_https(), httponly=True, samesite="Strict")
         answer.headers["Clear-Site-Data"] = _CLEARED
@@ -121,7 +129,7 @@ def parse_id(hexadecimal: str) -> bytes:
 
 
 def render_page(template: str, status: int = 200, **context: object) -> Response:
-    """Return a response with a template and a status."""
+    """Render a template with the values in `context`, and return it as a response with an HTTP status."""
     answer = make_response(render_template(template, page_name=template.removesuffix(".html"), **context))
     answer.status_code = status
     return answer

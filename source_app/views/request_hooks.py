@@ -1,4 +1,4 @@
-"""Request hooks: code that runs before every view, and on every response after it."""
+"""Request hooks: code that runs before every view, and code that changes every response afterwards."""
 
 from typing import cast
 
@@ -18,9 +18,9 @@ _PUBLIC_BLUEPRINTS = frozenset({"pages", "reports"})  # their pages are the same
 
 
 def install_request_hooks(app: Flask) -> None:
-    """Install the hooks: language from the URL, checks of host and origin, page padding, Onion-Location.
+    """Install the request hooks of an app: language, checks of Host and Origin, padding, Onion-Location.
 
-    Call this after Babel is installed.
+    Call this function after Babel is installed.
     """
     app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]  # added by jinja's i18n extension
         gettext=lambda text: _translations().ugettext(text),
@@ -35,9 +35,9 @@ def install_request_hooks(app: Flask) -> None:
 
 
 def language_of_request() -> str:
-    """Return the language of the URL, or the browser's preferred language if the URL names none."""
+    """Return the language in the URL, or the browser's preferred language if the URL has no language."""
     if "lang" not in g:
-        first = request.path.split("/")[1]  # so that an unknown address has a language too
+        first = request.path.split("/")[1]  # an address without a view, such as /nl/x, has a language too
         g.lang = first if first in LANGUAGES else request.accept_languages.best_match(LANGUAGES, default="en")
     return str(g.lang)
 
@@ -60,7 +60,10 @@ def _refuse_other_sites() -> WerkzeugResponse | None:
 
 
 def _translations() -> Translations:
-    """Return the catalogue, looked up once per request: twenty look-ups are a tenth of a page's work."""
+    """Return the translations into the page's language. They are looked up once per request.
+
+    Twenty look-ups would take a tenth of the time of a page.
+    """
     found = g.get("translations")
     if found is None:
         found = g.translations = get_translations()
@@ -88,10 +91,10 @@ def _pad(answer: Response) -> Response:
 
 
 def _add_onion_location(answer: Response) -> Response:
-    """Add the header that tells Tor Browser the onion address of a public page.
+    """Add the Onion-Location header, which tells Tor Browser the onion address of a public page.
 
-    Not on pages of an open mailbox, because its session would not exist there. Not on the onion service
-    itself.
+    Pages of a mailbox do not get the header, because the session does not exist at the onion address. Pages
+    of the onion service itself do not get the header either.
     """
     onion = config().onion_origin
     is_page = request.blueprint in _PUBLIC_BLUEPRINTS and answer.mimetype == "text/html"

@@ -1,4 +1,7 @@
-"""Pages of the signpost: questions and the routes that they lead to. All have one size and store nothing."""
+"""Pages of the signpost: questions, and outcomes with the routes that may fit a visitor.
+
+All pages have one size, and no answer is stored.
+"""
 
 from flask import Blueprint, Response, current_app
 from flask.typing import ResponseReturnValue
@@ -12,18 +15,19 @@ bp = Blueprint("signpost", __name__, url_prefix="/<any(nl, en):lang>/s")
 
 @bp.app_context_processor
 def first_question() -> dict[str, int]:
-    """Add the number of the first question to every template, for its link to the signpost."""
+    """Give every template the number of the signpost's first question, so that the page can link to it."""
     return {"signpost_first": _signposts()["nl"].first}
 
 
 @bp.get("/<int:number>")
 def show_signpost(number: int) -> ResponseReturnValue:
-    """Show a question or an outcome, in the same way to visitors with and without an open mailbox."""
+    """Show a question or an outcome of the signpost. The page is the same for visitors with a mailbox."""
     signpost = _signposts()[lang()]
     shown = signpost.page(number)
     if shown is None:
         raise NotFoundError
-    # `is_open=False`: the page is the same for everyone, and has no form that needs an Origin header.
+    # `is_open=False`: the page is the same for everyone. It has no log-out form, which would need the Origin
+    # header that `no-referrer` removes.
     answer = render_page(
         "signpost/page.html",
         shown=shown,
@@ -36,7 +40,10 @@ def show_signpost(number: int) -> ResponseReturnValue:
 
 
 def _where() -> dict[Route, str]:
-    """Return where to find each procedure outside this desk. Empty if the settings do not say."""
+    """Return texts that say where to find each procedure outside this desk.
+
+    A text is empty if the settings do not have it.
+    """
     ours, language = config(), lang()
     return {
         Route.CONDUCT: ours.where_conduct_nl if language == "nl" else ours.where_conduct_en,
@@ -46,7 +53,10 @@ def _where() -> dict[Route, str]:
 
 
 def _without_referrer(answer: Response) -> Response:
-    """Keep the page's number out of the next request. With `same-origin` the browser would send it to us."""
+    """Make the browser send no Referer header from a page of the signpost.
+
+    With the policy `same-origin` of other pages, the next request would tell us the number of the page.
+    """
     answer.headers["Referrer-Policy"] = "no-referrer"
     return answer
 

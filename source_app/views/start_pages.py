@@ -1,4 +1,4 @@
-"""Pages to start a mailbox with a new passphrase, to practise the passphrase, to log in and to log out."""
+"""Pages for starting a mailbox with a new passphrase, practising it, logging in and logging out."""
 
 from collections.abc import Sequence
 
@@ -32,7 +32,7 @@ bp = Blueprint("begin", __name__, url_prefix="/<any(nl, en):lang>")
 
 @bp.route("/begin", methods=["GET", "POST"])
 def passphrase() -> ResponseReturnValue:
-    """Show a new passphrase, or the same one again to someone who returns from the practice page."""
+    """Show a new passphrase, or the same passphrase again to someone who returns from the practice page."""
     now = half_hour_now()
     ticket = request.form.get("ticket", "")
     if ticket:
@@ -44,7 +44,7 @@ def passphrase() -> ResponseReturnValue:
 
 @bp.post("/card")
 def passphrase_card() -> ResponseReturnValue:
-    """Show a card with only the words, for printing. The card does not say what they are for."""
+    """Show a card for printing with only the words of a passphrase. The card does not say what they open."""
     ticket = request.form.get("ticket", "")
     words = login.ticket_words(desk(), ticket, now=half_hour_now())
     return render_page("begin/card.html", words=words, ticket=ticket)
@@ -52,7 +52,7 @@ def passphrase_card() -> ResponseReturnValue:
 
 @bp.post("/practise")
 def practise() -> ResponseReturnValue:
-    """Ask to type the words, and open a new mailbox if they are right."""
+    """Ask the visitor to type the new passphrase. If the words are right, create a mailbox and log in."""
     form = PractiseForm(request.form)
     ticket, typed = form.ticket.data or "", form.words.data or ""
     if not typed.strip():
@@ -75,7 +75,10 @@ def log_in_page() -> ResponseReturnValue:
 
 @bp.post("/log-in")
 def try_log_in() -> ResponseReturnValue:
-    """Log in. A text that waited for the log-in returns on the page on which it was typed."""
+    """Log in with the typed passphrase, and show the mailbox.
+
+    If the form contains a text that was typed before the session ended, show the page for this text instead.
+    """
     form = LogInForm(request.form)
     text = form.text.data
     try:
@@ -94,7 +97,7 @@ def try_log_in() -> ResponseReturnValue:
 
 @bp.post("/log-out")
 def log_out_page() -> ResponseReturnValue:
-    """Log out. With a wrong token the page is the same, and the cookie is deleted too."""
+    """Log the source out and delete the cookie. With a wrong CSRF token, only the cookie is deleted."""
     here = current_session()
     if here is not None and LogOutForm(request.form, tokens=SessionTokens(here, "log-out")).validate():
         login.log_out(desk(), here.token)

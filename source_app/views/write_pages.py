@@ -1,4 +1,4 @@
-"""Page of a new message, and the reception of the message."""
+"""Page with the form of a new message, and the code that receives this form."""
 
 from collections.abc import Callable, Mapping
 
@@ -36,20 +36,22 @@ _STATUS = {
     MessageRefusal.FORM_EXPIRED: 403,
     MessageRefusal.STORE: 503,
 }
-_DRAIN_TIMES = 2  # times the limit of a message: a browser reads the response only after sending everything
+# A browser reads the response only after it has sent everything. So the rest of a refused form is read, up
+# to this many times the limit of a message.
+_DRAIN_TIMES = 2
 
 
 def page_for_text(here: MailboxSession, keys: MailboxKeys, text: str) -> Response:
-    """Return the page of a new message, with a text in its form."""
+    """Return the page with the form of a new message. The form contains `text`."""
     closed = thread.is_mailbox_closed(desk(), keys)
     return _write_page(here, posting.new_form_context(desk(), keys), text, None, closed=closed)
 
 
 def receive_message() -> ResponseReturnValue:
-    """Accept a message. After any failure the page returns with its text.
+    """Receive the form of a new message, and post the message. After a failure, show the typed text again.
 
     Session and origin are checked before a byte of the body is read. If the session has expired, or the
-    sessions cannot be read, the files are discarded while they arrive, and the next page has the text.
+    sessions cannot be read, the files are discarded while they arrive, and the next page shows the text.
     """
     page_without_session: Callable[[str], WerkzeugResponse] = logged_out_page
     try:
@@ -134,7 +136,10 @@ def _write_page(  # noqa: PLR0913  # the parts of the page
 
 
 def _body_length() -> int | None:
-    """Return the length of the body, or None for a chunked body from a server that marks its end."""
+    """Return the length of the request's body in bytes, or None for a chunked body.
+
+    A body without a length counts as empty, unless the WSGI server marks the end of the body.
+    """
     if request.content_length is None and "wsgi.input_terminated" not in request.environ:
         return 0
     return request.content_length

@@ -1,4 +1,4 @@
-"""Deletion queue of encrypted rows. Queueing clears a row's header; `cleanup` destroys the row later.
+"""Deletion queue of encrypted rows. A queued row loses its header at once. `cleanup` destroys the row later.
 
 A ciphertext cannot be decrypted without its header. A chunk of a file needs the header of its attachment.
 """
