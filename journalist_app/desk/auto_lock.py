@@ -41,7 +41,7 @@ class AutoLock:
         self._closed = threading.Event()
 
     def admit(self, desk: OpenDesk) -> bytes:
-        """Hold the desk that a browser unlocked, and return the browser's token. Older tokens stop working."""
+        """Hold the desk that a browser unlocked, and return the browser's token. Older tokens then fail."""
         self._token = secrets.token_bytes(_TOKEN_BYTES)
         self._last_use = self._clock()
         is_first = self._desk is None

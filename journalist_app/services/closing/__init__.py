@@ -1,6 +1,6 @@
-"""Use cases of closed, ended and deleted mailboxes. May import `services.mailbox` and `services.records`.
+"""Use cases about closed, ended and deleted mailboxes. May import `services.mailbox` and `services.records`.
 
-- `close_mailbox`: closing with a last message, or as spam
-- `deletion_upkeep`: background work that keeps deletion orders right
-- `ended_mailboxes`: mailboxes that are gone: counting them, and forgetting them
+- `close_mailbox`: closes a mailbox with a last message, or as spam
+- `deletion_upkeep`: background work that adds, renews and drops deletion orders
+- `ended_mailboxes`: counts mailboxes that were ended or deleted, and drops their traces
 """

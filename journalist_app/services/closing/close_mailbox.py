@@ -1,4 +1,4 @@
-"""Closing a mailbox, with a last message or as spam. Both order its deletion on a future day."""
+"""Closing a mailbox, with a last message or as spam. Closing orders the mailbox's deletion on a later day."""
 
 from datetime import date
 
@@ -22,22 +22,27 @@ def close_mailbox(
 ) -> None:
     """Close a mailbox with a last message, and order its deletion after the retention period.
 
-    Closing it a second time from the same form has no effect.
+    Submitting the same form a second time has no effect.
 
     Raises:
-        SendRefusedError: the last message cannot be sent. Others as `EntrySender`.
-        MailboxNotFoundError, UnsoundMailboxError: as `EntrySender`.
-        RecordUnsoundError: the casefile is not the one that this desk wrote last, so nothing can be counted.
+        SendRefusedError: the last message is missing or too long, FORM_REUSED, or SOURCE_WROTE.
+        MailboxNotFoundError: the store has no such mailbox.
+        UnsoundMailboxError: the mailbox failed verification.
+        RecordUnsoundError: the casefile is not the one that this desk wrote last, so the mailbox cannot be
+            counted.
     """
     text = message_text(last_message)
     _close(desk, form_context, text, order_deletion.choose_deletion_day(desk, today), today)
 
 
 def close_as_spam(desk: OpenDesk, form_context: AdviserFormContext, *, today: date) -> None:
-    """Close a mailbox of someone who does not seek advice. It is deleted soon, and counted as spam only.
+    """Close a mailbox as spam. The mailbox is deleted within days, and counted only as spam.
 
     Raises:
-        SendRefusedError, MailboxNotFoundError, UnsoundMailboxError, RecordUnsoundError: as `close_mailbox`.
+        SendRefusedError: FORM_REUSED, or SOURCE_WROTE.
+        MailboxNotFoundError: the store has no such mailbox.
+        UnsoundMailboxError: the mailbox failed verification.
+        RecordUnsoundError: the casefile is not the one that this desk wrote last.
     """
     was_spam = casefiles.read_casefile(desk, form_context.address).is_spam
     _mark_spam(desk, form_context.address, is_spam=True)
@@ -56,7 +61,8 @@ def _close(desk: OpenDesk, form_context: AdviserFormContext, text: str, due: dat
     address = form_context.address
     if _was_closed(desk, form_context):
         return
-    # First: if the desk stops between the two, the next check of the store notices that an order is missing.
+    # Write the casefile first. If the app stops before the order is written, the next check of the store sees
+    # `keep_until` and adds the missing order.
     casefiles.update_casefile(desk, address, lambda now: msgspec.structs.replace(now, keep_until=due))
     content = Content(kind=Kind.CLOSING, text=text, closing=ClosingNote(delete_on=due))
 
@@ -67,7 +73,10 @@ def _close(desk: OpenDesk, form_context: AdviserFormContext, text: str, due: dat
 
 
 def _was_closed(desk: OpenDesk, form_context: AdviserFormContext) -> bool:
-    """Return whether this form closed the mailbox before. The random day makes each content different."""
+    """Return True if this form closed the mailbox already, which only the entry id tells.
+
+    The content differs each time, because the day of deletion is partly random.
+    """
     return any(
         each.signed.envelope.entry_id == form_context.entry_id
         for each in open_all(desk, conversation_of(desk, form_context.address))

@@ -1,4 +1,4 @@
-"""Background work that keeps deletion orders right, whenever the store is checked."""
+"""Background work on deletion orders: each check of the store adds, renews and drops orders."""
 
 from contextlib import suppress
 from datetime import date
@@ -21,10 +21,10 @@ from web.dates import add_months
 
 
 def maintain_deletions(desk: OpenDesk, today: date) -> None:
-    """Renew, drop and add deletion orders, and forget what was deleted.
+    """Add, renew and drop deletion orders, and drop all traces of deleted mailboxes.
 
-    A void order is dropped. A closed or abandoned mailbox without an order gets one. Evidence is deleted when
-    its day has come.
+    A void order is dropped. A closed or abandoned mailbox without an order gets an order. Evidence of an
+    ended mailbox is deleted after its last day.
     """
     forget_deleted_mailboxes(desk, today)
     with desk.store.reading() as session:
@@ -32,7 +32,7 @@ def maintain_deletions(desk: OpenDesk, today: date) -> None:
     for each in stored:
         if desk.stopping.is_set():
             return
-        with suppress(RecordUnsoundError):  # the inbox shows it; without a casefile nothing can be counted
+        with suppress(RecordUnsoundError):  # no casefile, no count; the inbox shows the fault
             _maintain_order(desk, each, today)
     ordered = {Address(each.address) for each in stored}
     _maintain_closed(desk, ordered, today)
@@ -47,21 +47,24 @@ def _maintain_order(desk: OpenDesk, stored: deletion_orders.StoredOrder, today: 
     try:
         conversation = conversation_of(desk, address)
     except MailboxNotFoundError:
-        return  # deleted, or ended by its source, since then
+        return  # since the reading above, the mailbox was deleted or ended
     if conversation.faults:
-        return  # the adviser must look; the server does not delete the mailbox either
+        return  # the server does not delete a faulty mailbox; the adviser must look
     if ordered is None or is_order_void(ordered, conversation.entries):
         with desk.store.writing() as session:
             deletion_orders.drop(session, address)
-    else:  # someone has read a message since then, and that is counted
+    else:  # there are new read receipts, which the report counts
         _order(desk, conversation, ordered.due, today)
 
 
 def _maintain_closed(desk: OpenDesk, ordered: set[Address], today: date) -> None:
-    """Check mailboxes that were closed and have no order: reopened, never ordered, or gone."""
+    """Check each closed mailbox that has no deletion order.
+
+    The mailbox may be open again, its order may never have been written, or the mailbox may be gone.
+    """
     for address, (_, casefile) in list(desk.casefiles.items()):
         if address in desk.trusted_state.ended and casefile != evidence_alone(casefile):
-            with suppress(RecordUnsoundError):  # another workstation wrote it before it knew of the end
+            with suppress(RecordUnsoundError):  # another workstation may restore a casefile
                 _keep_evidence_alone(desk, address, today)
             continue
         if casefile.keep_until is None or address in ordered:
@@ -69,7 +72,7 @@ def _maintain_closed(desk: OpenDesk, ordered: set[Address], today: date) -> None
         try:
             conversation = conversation_of(desk, address)
         except MailboxNotFoundError:
-            if casefile.keep_until < today:  # evidence of a mailbox that its source ended
+            if casefile.keep_until < today:  # the last day of evidence of an ended mailbox is over
                 with desk.store.writing() as session:
                     casefiles.drop_casefile(desk, session, address)
             continue
@@ -79,9 +82,9 @@ def _maintain_closed(desk: OpenDesk, ordered: set[Address], today: date) -> None
 
 
 def _keep_evidence_alone(desk: OpenDesk, address: Address, today: date) -> None:
-    """Delete the casefile of a mailbox that is gone, except for the evidence until its day."""
+    """Delete the casefile of a mailbox that is gone, except the evidence, which stays until `keep_until`."""
     if casefiles.has_mailbox(desk, address):
-        return  # the mailbox has come back, and the inbox says so
+        return  # someone restored the mailbox; the inbox reports that
     casefile = casefiles.read_casefile(desk, address)
     if casefile.evidence:
         keep_until = casefile.keep_until or order_deletion.choose_deletion_day(desk, today)
@@ -106,10 +109,10 @@ def _reopen(casefile: Casefile) -> Casefile:
 
 
 def _order_abandoned(desk: OpenDesk, ordered: set[Address], today: date) -> None:
-    """Order the deletion of mailboxes without a message for as long as the letterhead allows.
+    """Order the deletion of abandoned mailboxes, in which no one wrote for `abandoned_months`.
 
-    This runs once a day, because it looks into every old mailbox. The server itself ends a mailbox in which
-    nothing was ever written.
+    This runs once a day, because it verifies every old mailbox. The server itself ends a mailbox without any
+    entry.
     """
     if desk.last_check == today:
         return

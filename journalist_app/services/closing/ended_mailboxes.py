@@ -1,4 +1,7 @@
-"""Mailboxes that are gone: ended by their source, or deleted by an order of this desk."""
+"""Mailboxes that are gone: ended by their source, or deleted by an order of this desk.
+
+A row in the store remains of each, until the desk has counted the mailbox.
+"""
 
 from contextlib import suppress
 from datetime import date
@@ -25,12 +28,12 @@ _NO_HEAD: Final = (0, NO_DIGEST)
 
 
 def is_deleted_by_order(desk: OpenDesk, row: EndedMailbox, today: date) -> bool:
-    """Return whether a mailbox that is gone was rightly deleted by an order of this desk.
+    """Return True if a valid deletion order of this desk explains why a mailbox is gone.
 
-    The row itself is not signed. So the order's day must have come by our clock, and this workstation must
-    not know that the order is void. Entries of the desk make it void: they always drop or renew the order. So
-    do messages of the source that wait for an answer. What was written here and had not reached the server by
-    then made nothing void there, and does not count.
+    The row that remains is not signed. So the order's day must be over by our own clock, and this workstation
+    must not know a reason why the order is void. A later entry of the desk makes an order void, because it
+    would have dropped or renewed the order. A later message of the source that waits for an answer makes an
+    order void too. An entry of this workstation that had not reached the server does not count.
     """
     try:
         ordered = verify_order(row.statement, strands=desk.letterhead.strand_keys)
@@ -51,9 +54,9 @@ def _has_crossed(desk: OpenDesk, address: Address) -> bool:
 
 
 def list_unacknowledged(desk: OpenDesk, today: date) -> list[EndedMailbox]:
-    """Return the mailboxes that are gone, and that the adviser must see before they are counted.
+    """Return the ended mailboxes that the adviser must see before the desk counts them.
 
-    A row that claims to be counted, but that the source did not sign, is shown: someone forged it.
+    A row that claims to be counted, but has no valid signature of the source, is forged. The adviser sees it.
     """
     with desk.store.reading() as session:
         ended = mailboxes.ended_mailboxes(session)
@@ -66,21 +69,23 @@ def list_unacknowledged(desk: OpenDesk, today: date) -> list[EndedMailbox]:
 
 
 def _is_counted(desk: OpenDesk, row: EndedMailbox) -> bool:
-    """Return whether the desk has counted a mailbox: another workstation, or this one before a restore.
+    """Return True if the desk has counted an ended mailbox.
 
-    On one machine, an ending in the trusted state does not tell: the app may have stopped before it counted.
+    The mailbox was counted by another workstation, or by this workstation before the server was restored from
+    a backup. On one machine, an ending in the trusted state proves nothing: the app may have stopped between
+    writing the trusted state and counting.
     """
     was_ours = row.address in desk.trusted_state.ended and desk.config.server != ONE_MACHINE
     return row.is_counted or was_ours
 
 
 def acknowledge_ended(desk: OpenDesk, address: Address, today: date) -> None:
-    """Count a mailbox that its source ended, after the adviser has seen it, and drop its row.
+    """Count a mailbox that its source ended, after the adviser has seen the ending, and drop its row.
 
     Raises:
-        MailboxNotFoundError: there is no such row.
-        UnsoundMailboxError: the source has not signed it. The row stays, as evidence.
-        RecordUnsoundError: the casefile fails verification, so nothing can be counted.
+        MailboxNotFoundError: the store has no row of this mailbox, or it was counted already.
+        UnsoundMailboxError: the source has not signed the ending. The row stays, as evidence.
+        RecordUnsoundError: the casefile fails verification, so the mailbox cannot be counted.
     """
     with desk.store.reading() as session:
         row = mailboxes.find_ended(session, address)
@@ -96,12 +101,12 @@ def acknowledge_ended(desk: OpenDesk, address: Address, today: date) -> None:
 
 
 def count_ended_mailbox(desk: OpenDesk, ended: MailboxEnding, today: date) -> None:
-    """Count a mailbox whose source signed its end, and drop its row and its casefile.
+    """Count a mailbox whose source signed its ending, and drop its row and its casefile.
 
-    Evidence of what was passed on stays until the day on which the mailbox would have been deleted.
+    Evidence of passing on stays until the day on which the mailbox would have been deleted.
 
     Raises:
-        RecordUnsoundError: the casefile fails verification, so nothing can be counted.
+        RecordUnsoundError: the casefile fails verification, so the mailbox cannot be counted.
     """
     address = ended.address
     casefile = casefiles.read_casefile(desk, address)
@@ -110,7 +115,7 @@ def count_ended_mailbox(desk: OpenDesk, ended: MailboxEnding, today: date) -> No
         casefiles.update_casefile(
             desk, address, lambda now: msgspec.structs.replace(now, keep_until=keep_until)
         )
-    # An adviser who read or wrote in the mailbox left an entry.
+    # An adviser who read the mailbox or wrote in it left an entry.
     is_read = any(strand != SOURCE_STRAND for strand in ended.heads)
     known = count_for_report.add_facts_of_ending(desk, casefile, ended)
     counted = tallies_of(known, desk.letterhead, closed=ended.day, is_read=is_read)
@@ -119,15 +124,15 @@ def count_ended_mailbox(desk: OpenDesk, ended: MailboxEnding, today: date) -> No
 
 
 def evidence_alone(casefile: Casefile) -> Casefile:
-    """Return a casefile with only the evidence of passing on."""
+    """Return a copy of a casefile that has only the evidence of passing on."""
     return Casefile(evidence=casefile.evidence, passed_on=casefile.passed_on, keep_until=casefile.keep_until)
 
 
 def forget_deleted_mailboxes(desk: OpenDesk, today: date) -> None:
-    """Forget mailboxes that were deleted by this desk's order, with their casefiles and rows.
+    """Drop all traces (row, casefile, trusted state) of mailboxes that this desk's order deleted.
 
-    Mailboxes that another workstation counted are forgotten too, and rows that return when a server was
-    restored from a backup.
+    The traces of mailboxes that another workstation counted are dropped too, and rows that return because the
+    server was restored from a backup.
     """
     with desk.store.reading() as session:
         ended = mailboxes.ended_mailboxes(session)
@@ -135,7 +140,7 @@ def forget_deleted_mailboxes(desk: OpenDesk, today: date) -> None:
         if is_deleted_by_order(desk, row, today):
             _forget_deleted(desk, Address(row.address))
         elif _is_counted(desk, row) and _is_ended_by_source(row):
-            with suppress(RecordUnsoundError):  # the inbox shows it; the row waits, as counted
+            with suppress(RecordUnsoundError):  # the inbox shows the fault, and the row stays
                 _drop_row(desk, casefiles.read_casefile(desk, Address(row.address)), Address(row.address))
 
 
@@ -148,16 +153,16 @@ def _is_ended_by_source(row: EndedMailbox) -> bool:
 def _forget_deleted(desk: OpenDesk, address: Address) -> None:
     unsent_forms.drop_unsent_about(desk, address)
     desk.forget_purged(address)
-    desk.save()  # first: a row that is only dropped from the store would look stolen
+    desk.save()  # before the row goes: without a row, a mailbox in the trusted state looks stolen
     with desk.store.writing() as session:
         mailboxes.mark_ending_counted(session, address)
-        sync_findings.drop(session, address, b"", FindingKind.CROSSED)  # read receipts only
+        sync_findings.drop(session, address, b"", FindingKind.CROSSED)  # only read receipts crossed
 
 
 def _drop_row(desk: OpenDesk, casefile: Casefile, address: Address, tallies: tuple[bytes, ...] = ()) -> None:
-    """Drop the row of an ended mailbox, and its casefile except for the evidence."""
+    """Drop the row of an ended mailbox, and its casefile except the evidence of passing on."""
     desk.forget_ended(address)
-    desk.save()  # first: a row that is only dropped from the store would look stolen
+    desk.save()  # before the row goes: without a row, a mailbox in the trusted state looks stolen
     with desk.store.writing() as session:
         mailboxes.mark_ending_counted(session, address, tallies=tallies)
         if not casefile.evidence:

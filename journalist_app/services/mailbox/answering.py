@@ -1,4 +1,4 @@
-"""Answers of the adviser: a text with its files, a step, or both together."""
+"""Sending of an adviser's answer: a text with files, a step, or both together."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,8 +27,8 @@ from protocol.identifiers import Address, EntryId
 class ReplyForm:
     """Fields of the answer form that arrive before its files.
 
-    `seen` is the digest of the source's newest message shown. The step is an entry of its own, with the id
-    `step_id`.
+    `seen` is the digest of the source's newest message that the form showed. The step becomes a separate
+    entry, with the id `step_id`.
     """
 
     address: Address
@@ -40,18 +40,18 @@ class ReplyForm:
 
 
 class AnswerSender(EntrySender):
-    """Sender of one answer. Files are encrypted while they arrive, and become part of it with `send`.
+    """Sender of one answer. Encrypts files while they arrive; `send` appends the answer with its files.
 
-    Use it as a context manager: at its end, the files of an answer that was not sent are abandoned.
+    Use the sender as a context manager: at its end, the files of an answer that was not sent are given up.
     """
 
     def __init__(self, desk: OpenDesk, form: ReplyForm, *, today: date, half_hour: int) -> None:
-        """Check everything that can be checked before a file arrives.
+        """Verify the mailbox, and check the answer's text and step before its files arrive.
 
         Raises:
             SendRefusedError: the text or the step cannot be sent, FORM_REUSED, or SOURCE_WROTE.
-            MailboxNotFoundError: there is no such mailbox.
-            UnsoundMailboxError: an entry fails verification.
+            MailboxNotFoundError: the store has no such mailbox.
+            UnsoundMailboxError: the mailbox failed verification.
         """
         new: list[NewEntry] = []
         text = message_text(form.text, is_required=False)
@@ -79,11 +79,10 @@ class AnswerSender(EntrySender):
             self.pending.give_up()
 
     def add_file(self, name: str, media_type: str, pieces: Iterator[bytes]) -> None:
-        """Encrypt a file while it arrives, and store it as pending.
+        """Encrypt a file of this answer while it arrives, and store it as a pending file.
 
         Raises:
-            SendRefusedError: TEXT_MISSING (a file needs a text that says what it is), TOO_MANY_FILES,
-                NO_ROOM.
+            SendRefusedError: TEXT_MISSING (a file needs a text that explains it), TOO_MANY_FILES, or NO_ROOM.
         """
         if not self._has_text:
             raise SendRefusedError(SendRefusal.TEXT_MISSING)
@@ -92,7 +91,13 @@ class AnswerSender(EntrySender):
         self._notes.append(self.pending.add(name, media_type, pieces))
 
     def send(self) -> None:
-        """Append text, files and step in one transaction. Raises as `EntrySender.send` does."""
+        """Append the answer's text, files and step in one transaction.
+
+        Raises:
+            MailboxNotFoundError: the source has ended the mailbox since the form was shown.
+            UnsoundMailboxError: the mailbox failed verification.
+            SendRefusedError: FORM_REUSED, or SOURCE_WROTE while the adviser typed or sent.
+        """
         if self._notes:
             (first, content), *rest = self._new
             self._new = ((first, msgspec.structs.replace(content, attachments=tuple(self._notes))), *rest)

@@ -1,4 +1,7 @@
-"""Facts for the yearly report, saved in the casefile because the source may end the mailbox at any time."""
+"""Facts for the yearly report, such as the day of the first answer, saved in each mailbox's casefile.
+
+They are saved early, because the source may end the mailbox at any time.
+"""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -22,7 +25,7 @@ from store.errors import StoreError
 
 
 def add_facts(casefile: Casefile, opened: Sequence[EntryContent], letterhead: Letterhead) -> Casefile:
-    """Return the casefile with the facts of these entries. Facts that are known already are never lost."""
+    """Return the casefile with the report's facts about these entries added. Earlier facts stay."""
     found = response_facts(opened, letterhead)
     return msgspec.structs.replace(
         casefile,
@@ -33,7 +36,10 @@ def add_facts(casefile: Casefile, opened: Sequence[EntryContent], letterhead: Le
 
 
 def open_for_counting(desk: OpenDesk, entries: Sequence[SignedEntry]) -> tuple[EntryContent, ...]:
-    """Decrypt the desk's messages, which may only confirm receipt. The source's stay encrypted."""
+    """Decrypt only the desk's messages, to tell answers from steps that only confirm receipt.
+
+    The source's messages stay encrypted: their content is None in the result.
+    """
     return tuple(
         (
             entry,
@@ -46,9 +52,9 @@ def open_for_counting(desk: OpenDesk, entries: Sequence[SignedEntry]) -> tuple[E
 
 
 def save_counts(desk: OpenDesk, address: Address, opened: Sequence[EntryContent]) -> None:
-    """Save the facts of a mailbox's entries, if its casefile does not have them yet.
+    """Save the report's facts about a mailbox in its casefile, if they are new.
 
-    A failure stops nothing: the facts are found again when the mailbox is opened the next time.
+    Exceptions are suppressed, because the facts are computed again when the mailbox is next opened.
     """
     with suppress(RecordUnsoundError, CasefileRefusedError, StoreError):
         casefile = casefiles.read_casefile(desk, address)
@@ -57,10 +63,10 @@ def save_counts(desk: OpenDesk, address: Address, opened: Sequence[EntryContent]
 
 
 def save_counts_in_background(desk: OpenDesk, conversation: Conversation) -> None:
-    """Save the facts of a mailbox with new entries, if it has a casefile.
+    """Save the report's facts about a mailbox with new entries, if the mailbox has a casefile already.
 
-    Opening or answering a mailbox makes a casefile. This function makes none: a thief of the store would take
-    it for a mailbox with notes, and the first check of a full store would write for hours.
+    Opening or answering a mailbox makes a casefile. The background check does not: a thief of the store would
+    take a casefile as a sign of notes, and the first check of a full store would write for hours.
     """
     if conversation.faults:
         return
@@ -68,18 +74,19 @@ def save_counts_in_background(desk: OpenDesk, conversation: Conversation) -> Non
         casefile = casefiles.read_casefile(desk, conversation.address)
         if conversation.address not in desk.casefiles:
             return
-        # Undecrypted, a step that only confirms looks like an answer. So no more facts than these can be new.
+        # Without decryption, a step that only confirms receipt looks like an answer. So decryption can only
+        # find fewer new facts, and none if there is no new fact here.
         unopened = [(entry, None) for entry in conversation.entries]
         if add_facts(casefile, unopened, desk.letterhead) != casefile:
             save_counts(desk, conversation.address, open_for_counting(desk, conversation.entries))
 
 
 def add_facts_of_ending(desk: OpenDesk, casefile: Casefile, ended: MailboxEnding) -> Casefile:
-    """Return the casefile with what the end of a mailbox shows: whether the source came back after an answer.
+    """Return the casefile, with `came_back` set if a mailbox's ending shows that the source read an answer.
 
     A source who reads an answer and ends the mailbox at once leaves no read receipt that a check could find.
     But the signed ending names every strand's newest entry. The source came back if their strand grew after
-    our last check, while all of our entries were there.
+    our last check, while all entries of the desk were there.
     """
     known = desk.trusted_state.mailboxes.get(ended.address, {})
     had_ours = all(

@@ -1,4 +1,4 @@
-"""Read receipts of the desk: opening a mailbox tells its source that each new message was read."""
+"""Read receipts of the desk, which tell the source that an adviser has read each new message."""
 
 import secrets
 from contextlib import suppress
@@ -20,10 +20,10 @@ from store.errors import StoreError
 def append_desk_read_receipt(
     desk: OpenDesk, conversation: Conversation, opened: tuple[OpenedEntry, ...], *, today: date
 ) -> None:
-    """Append a read receipt for everything in this mailbox, if the source wrote something new.
+    """Append a read receipt for all entries of this mailbox, if the source wrote something new.
 
-    A mailbox that fails verification gets none. If the store cannot be written, or another window was first,
-    the page is shown all the same, and the next reading appends the receipt.
+    A mailbox that failed verification gets no receipt. If the store cannot be written, or another window
+    appended first, this function does nothing, and the next reading appends the receipt.
     """
     if conversation.faults or not _has_news(opened):
         return
@@ -45,7 +45,7 @@ def append_desk_read_receipt(
     with suppress(StoreError):
         with desk.store.writing() as session:
             entries.append(session, **mark.to_stored())
-            with suppress(RecordUnsoundError):  # the next check of the store shows it
+            with suppress(RecordUnsoundError):  # the next check of the store reports the casefile
                 order_deletion.renew_order(desk, session, conversation, heads, opened, today=today)
         desk.remember(
             conversation.address,
@@ -55,7 +55,7 @@ def append_desk_read_receipt(
 
 
 def _has_news(opened: tuple[OpenedEntry, ...]) -> bool:
-    """Return whether the source wrote a readable message that no one of the desk has seen."""
+    """Return True if the source wrote a readable message that no adviser has seen yet."""
     if any(each.fault for each in opened):
         return False
     seen = {

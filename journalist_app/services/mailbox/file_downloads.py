@@ -18,9 +18,9 @@ from web.filenames import safe_name
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """File that is being sent. `pieces` stops before the last piece if the stored file was changed.
+    """Decrypted file to download. `pieces` raises before its end if the stored file was changed.
 
-    `size` is None if it is known only at the end.
+    `size` is None if the size is known only after the last piece.
     """
 
     name: str
@@ -29,12 +29,14 @@ class Download:
 
 
 def open_download(desk: OpenDesk, address: Address, attachment_id: AttachmentId) -> Download:
-    """Open an attachment of a verified entry. Its commitment has been checked when this returns.
+    """Open an attachment for download, exactly as its author attached it.
+
+    The attachment's key commitment is checked before this function returns.
 
     Raises:
-        MailboxNotFoundError: there is no such mailbox.
+        MailboxNotFoundError: the store has no such mailbox.
         FileRefusedError: MISSING: no verified entry has such an attachment.
-        ForgedError, UnreadableError: the stored file is not the one that was signed.
+        ForgedError, UnreadableError: the stored file differs from the file that was signed.
     """
     note, entry = _note_of(desk, conversation_of(desk, address), attachment_id)
     pieces = file_pieces(desk, address, entry.signed.envelope.entry_id, note)
@@ -42,14 +44,15 @@ def open_download(desk: OpenDesk, address: Address, attachment_id: AttachmentId)
 
 
 def open_presealed_file(desk: OpenDesk, address: Address, attachment_id: AttachmentId) -> Download:
-    """Open a file as its source made it, decrypted if the source encrypted it before sending.
+    """Open an attachment for download, decrypted if the source encrypted it before sending.
 
-    The desk's own files are sent as they are. If the source's encrypted file is damaged, `pieces` stops
-    before its last piece with UnreadableError.
+    An attachment of the desk is returned unchanged. If the source's encrypted file is damaged, `pieces`
+    raises UnreadableError before its end.
 
     Raises:
-        FileRefusedError: MISSING, or SEALED: this desk cannot decrypt it.
-        MailboxNotFoundError, ForgedError, UnreadableError: as `open_download`.
+        FileRefusedError: MISSING, or SEALED: this desk cannot decrypt the source's encryption.
+        MailboxNotFoundError: the store has no such mailbox.
+        ForgedError, UnreadableError: the stored file differs from the file that was signed.
     """
     note, entry = _note_of(desk, conversation_of(desk, address), attachment_id)
     pieces = file_pieces(desk, address, entry.signed.envelope.entry_id, note)
@@ -60,12 +63,14 @@ def open_presealed_file(desk: OpenDesk, address: Address, attachment_id: Attachm
 
 
 def open_pasted(desk: OpenDesk, address: Address, entry_id: EntryId, number: int) -> Download:
-    """Open what the source encrypted and pasted into a text. `number` counts from 1.
+    """Decrypt an encrypted block that the source pasted into a message, for download as a file.
+
+    `number` counts the encrypted blocks of the message, from 1.
 
     Raises:
-        MailboxNotFoundError: there is no such mailbox.
-        FileRefusedError: MISSING: no verified text of the source has that block. SEALED: this desk cannot
-            decrypt it.
+        MailboxNotFoundError: the store has no such mailbox.
+        FileRefusedError: MISSING: no verified message of the source has this block. SEALED: this desk cannot
+            decrypt the block.
     """
     for each in open_all(desk, conversation_of(desk, address)):
         part = each.signed.envelope
@@ -77,13 +82,13 @@ def open_pasted(desk: OpenDesk, address: Address, entry_id: EntryId, number: int
 
 
 def file_pieces(desk: OpenDesk, address: Address, entry_id: EntryId, note: AttachmentNote) -> Iterator[bytes]:
-    """Return the pieces of an attachment. Its commitment has been checked when this returns.
+    """Return an attachment, decrypted, in pieces. Its key commitment is checked before this returns.
 
-    The iterator raises ForgedError before its last piece if the stored file is not the one that was signed.
+    The iterator raises ForgedError before its end if the stored file differs from the file that was signed.
 
     Raises:
-        FileRefusedError: MISSING: it is not stored.
-        ForgedError, UnreadableError: the stored file is not the one that was signed.
+        FileRefusedError: MISSING: the store does not have the attachment.
+        ForgedError, UnreadableError: the stored file differs from the file that was signed.
     """
     with desk.store.reading() as session:
         stored = attachments.find(session, address, note.id)
@@ -97,7 +102,10 @@ def file_pieces(desk: OpenDesk, address: Address, entry_id: EntryId, note: Attac
 
 
 def _as_signed(opener: attachment.AttachmentOpener) -> Iterator[bytes]:
-    """Raise ForgedError for damage in our store, unlike damage in a file that the source encrypted."""
+    """Yield an attachment's pieces, and raise ForgedError if the stored file is damaged.
+
+    UnreadableError then always means damage in the encryption that the source added.
+    """
     try:
         yield from opener
     except UnreadableError as why:

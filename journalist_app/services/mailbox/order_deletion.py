@@ -1,4 +1,4 @@
-"""Deletion orders: the desk's instruction to delete a mailbox on a day, with the tallies to count then."""
+"""Deletion orders: signed instructions to delete a mailbox on a day and then count its tallies."""
 
 import secrets
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ from store import deletion_orders
 
 @dataclass(frozen=True, slots=True)
 class OrderedMailbox:
-    """Mailbox that will be deleted on `due`. The reason is "closed", "spam" or "abandoned"."""
+    """A mailbox with a deletion order for the day `due`. `reason` is "closed", "spam" or "abandoned"."""
 
     address: str
     label: str
@@ -41,16 +41,16 @@ def choose_deletion_day(desk: OpenDesk, today: date) -> date:
 
 
 def choose_early_deletion_day(desk: OpenDesk, today: date) -> date:
-    """Return a day within about a week, for a mailbox that no one will ask about."""
+    """Return a random early day of deletion, from tomorrow on, for a spam or abandoned mailbox."""
     return today + timedelta(days=1 + random_days(desk))
 
 
 def random_days(desk: OpenDesk) -> int:
-    """Return a random number of days, at most the number in the settings."""
+    """Return a random number of days, from 0 up to the setting `retention_spread_days`."""
     return secrets.randbelow(desk.config.retention_spread_days + 1)
 
 
-def order_deletion(  # noqa: PLR0913  # the mailbox, its thread, and two days
+def order_deletion(  # noqa: PLR0913  # an order has many parts
     desk: OpenDesk,
     session: Session,
     address: Address,
@@ -60,7 +60,10 @@ def order_deletion(  # noqa: PLR0913  # the mailbox, its thread, and two days
     due: date,
     today: date,
 ) -> None:
-    """Order the deletion of a mailbox, as it is at these heads, in the caller's transaction."""
+    """Sign and store an order to delete a mailbox on the day `due`, in the caller's transaction.
+
+    The order names the mailbox's heads, so that a later message or step can make it void.
+    """
     writer = desk.keyring.desk_writer
     casefile = count_for_report.add_facts(casefiles.read_casefile(desk, address), opened, desk.letterhead)
     counted = tallies_of(casefile, desk.letterhead, closed=today, is_read=_is_read(opened))
@@ -79,16 +82,16 @@ def update_order(  # noqa: PLR0913  # as `order_deletion`
     *,
     today: date,
 ) -> None:
-    """Renew a mailbox's order after an entry of the desk, or drop it if the mailbox is no longer closed.
+    """Renew a mailbox's deletion order after a new message or step of the desk, which makes the order void.
 
-    Every message or step of the desk makes an earlier order void.
+    If the mailbox is no longer closed, the order is dropped. Without an order, nothing happens.
     """
     if deletion_orders.find(session, address) is None:
         return
     closed = thread_state(address, opened).closing
     if closed is None or closed.by is None:
         deletion_orders.drop(session, address)
-    else:  # the signed day that the source was told; the day in the store's row is not signed
+    else:  # the day in the signed closing, not the day in the unsigned row
         order_deletion(desk, session, address, heads, opened, due=closed.by, today=today)
 
 
@@ -101,9 +104,9 @@ def renew_order(  # noqa: PLR0913  # as `order_deletion`
     *,
     today: date,
 ) -> None:
-    """Renew a mailbox's order after a read receipt of the desk, for the same day.
+    """Renew a mailbox's valid deletion order after a read receipt of the desk, for the same day.
 
-    So an order that does not name the desk's newest entry is one that the desk withdrew.
+    A valid order so always names the desk's newest entry. An order that does not was withdrawn by the desk.
     """
     stored = deletion_orders.find(session, conversation.address)
     ordered = verify_stored_order(desk, stored) if stored is not None else None
@@ -113,7 +116,7 @@ def renew_order(  # noqa: PLR0913  # as `order_deletion`
 
 
 def verify_stored_order(desk: OpenDesk, stored: deletion_orders.StoredOrder) -> DeletionOrder | None:
-    """Return a stored order, or None if it is not this desk's or is about another mailbox."""
+    """Verify a stored deletion order. Return None if it is forged or differs from its row in the store."""
     try:
         found = verify_order(stored.statement, strands=desk.letterhead.strand_keys)
     except (ForgedError, MalformedError):
@@ -123,7 +126,7 @@ def verify_stored_order(desk: OpenDesk, stored: deletion_orders.StoredOrder) -> 
 
 
 def list_ordered_mailboxes(desk: OpenDesk) -> tuple[OrderedMailbox, ...]:
-    """Return the mailboxes that have a deletion order, sorted by the day of their deletion."""
+    """Return the mailboxes that have a deletion order, sorted by their day of deletion."""
     with desk.store.reading() as session:
         stored = deletion_orders.all_due(session, date.max)
     rows = []

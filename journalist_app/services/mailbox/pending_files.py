@@ -1,4 +1,4 @@
-"""Files that are encrypted for a future entry, and stored as pending until that entry is appended."""
+"""Pending files: encrypted and stored for a future entry, before that entry is appended."""
 
 import secrets
 from collections.abc import Iterator, Sequence
@@ -22,12 +22,12 @@ _MEDIA_TYPE_CHARS: Final = 127
 
 
 class PendingFiles:
-    """Pending files of one future entry."""
+    """The pending files of one future entry: adds files, or gives them up."""
 
     def __init__(
         self, desk: OpenDesk, address: Address, mailbox_recipient: bytes, entry_id: EntryId, *, half_hour: int
     ) -> None:
-        """Prepare to encrypt files. `mailbox_recipient` must have passed verification."""
+        """Prepare to encrypt files to the desk and to the mailbox's verified public key."""
         self._desk = desk
         self._address = address
         self._recipients = [desk.letterhead.current_epoch[1], PQRecipient.from_bytes(mailbox_recipient)]
@@ -36,11 +36,11 @@ class PendingFiles:
         self._begun: list[AttachmentId] = []
 
     def add(self, name: str, media_type: str, pieces: Iterator[bytes]) -> AttachmentNote:
-        """Encrypt and store a file while it arrives, and return the note about it.
+        """Encrypt and store a file while it arrives. Return its note, which goes into the entry.
 
         Raises:
             SendRefusedError: NO_ROOM: the mailbox or the store has no room for the file.
-            MailboxNotFoundError: the mailbox has ended since then.
+            MailboxNotFoundError: the mailbox ended in the meantime.
         """
         attachment_id = AttachmentId(secrets.token_bytes(ATTACHMENT_ID_BYTES))
         sealer = attachment.AttachmentSealer(self._recipients, self._address, self._entry_id, attachment_id)
@@ -72,7 +72,7 @@ class PendingFiles:
         return note
 
     def give_up(self, *, keep: Sequence[AttachmentId] = ()) -> None:
-        """Abandon the files, except those to keep. If the store refuses, they are deleted a day later."""
+        """Delete the pending files, except those to keep. If that fails, the sweep deletes them later."""
         given_up = [each for each in self._begun if each not in keep]
         if given_up:
             with suppress(StoreError), self._desk.store.writing() as session:
@@ -80,6 +80,6 @@ class PendingFiles:
 
 
 def _checked_media_type(claimed: str) -> str:
-    """Return the media type that the browser claims, if it looks like one."""
+    """Return the media type that the browser claims. If it is malformed, return the type of unknown bytes."""
     is_plain = claimed.isascii() and claimed.isprintable() and len(claimed) <= _MEDIA_TYPE_CHARS
     return claimed if claimed and is_plain else _MEDIA_TYPE

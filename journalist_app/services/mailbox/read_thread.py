@@ -29,10 +29,10 @@ from web.filenames import safe_name
 
 @dataclass(frozen=True, slots=True)
 class AdviserFile:
-    """File of an entry, with names that are safe to show and to save.
+    """Attachment of an entry on the adviser's page, with names that are safe to show and to save.
 
-    `sealed` says whether a file that the source encrypted before sending was decrypted. It is None for
-    others.
+    `sealed` says whether the desk can decrypt a file that the source encrypted before sending. `sealed` is
+    None for every other file.
     """
 
     attachment_id: str
@@ -43,10 +43,11 @@ class AdviserFile:
 
 @dataclass(frozen=True, slots=True)
 class AdviserEntry:
-    """Verified entry on the adviser's page. With `fault`, its text is not shown.
+    """Verified entry on the adviser's page. An entry with a `fault` has no text.
 
-    `kind` is empty if there is no content. `read_on` is the day on which the source had read the desk's
-    entry. `pieces` is its text, in which blocks that the source encrypted before sending are decrypted.
+    `kind` is empty if the entry has no content. `read_on` is the first day on which the source is known to
+    have read an entry of the desk. `pieces` is the text, with decrypted blocks where the source encrypted a
+    part before sending.
     """
 
     entry_id: str
@@ -59,13 +60,13 @@ class AdviserEntry:
     is_removed: bool
     read_on: date | None
     fault: str
-    proposal: ProposalState | None  # the proposal that it is, or that it answers
-    verdict: str  # of an answer
+    proposal: ProposalState | None  # the proposal that this entry makes or answers
+    verdict: str  # of an answer to a proposal, otherwise empty
 
 
 @dataclass(frozen=True, slots=True)
 class ShownThread:
-    """Mailbox as the adviser reads it, with the ids for the answer form."""
+    """Mailbox on the adviser's page: its entries, its state, and the ids for the answer form."""
 
     address: str
     label: str
@@ -81,10 +82,12 @@ class ShownThread:
 
 
 def read_conversation(desk: OpenDesk, address: Address, *, today: date) -> ShownThread:
-    """Verify and decrypt a whole mailbox. The result is remembered, and a read receipt is appended.
+    """Verify and decrypt a whole mailbox for the adviser's page, and append a read receipt.
+
+    The verified heads go into the trusted state, and facts for the yearly report into the casefile.
 
     Raises:
-        MailboxNotFoundError: there is no such mailbox.
+        MailboxNotFoundError: the store has no such mailbox.
     """
     conversation = conversation_of(desk, address)
     opened = open_all(desk, conversation)
@@ -122,16 +125,19 @@ def read_conversation(desk: OpenDesk, address: Address, *, today: date) -> Shown
 
 
 def _is_shown_elsewhere(opened: OpenedEntry) -> bool:
-    """Return whether an entry is not shown as a message: a read receipt, or a step of the desk."""
+    """Return True if the page does not show an entry as a message: a read receipt or step of the desk."""
     if not opened.signed.envelope.speaks:
         return not opened.fault
-    # A step that a source signs is not a step of the mailbox, so it is shown as a message.
+    # Only the desk sets steps. A step that a source signed is shown as a message.
     is_desk = opened.signed.envelope.author is Author.DESK
     return is_desk and opened.content is not None and opened.content.kind in {Kind.STEP, Kind.CLOSING}
 
 
 def _read_by_source(opened: tuple[OpenedEntry, ...]) -> dict[StrandId, list[tuple[int, date]]]:
-    """Return, for each strand of the desk, the numbers up to which the source had read, with the days."""
+    """Return which entries of the desk the source has read, for each strand of the desk.
+
+    A pair (number, day) means that the source had read all entries up to this number on this day.
+    """
     by_digest = {each.signed.digest: each.signed.envelope for each in opened}
     read: dict[StrandId, list[tuple[int, date]]] = {}
     for each in opened:
@@ -172,7 +178,7 @@ def _shown(
 
 
 def _pieces(unsealer: Unsealer, opened: OpenedEntry) -> tuple[TextPiece, ...]:
-    """Return the text of an entry. Only the source's texts are searched for encrypted blocks."""
+    """Return the text of an entry in pieces. Encrypted blocks are decrypted only in the source's texts."""
     if opened.content is None or not opened.content.text:
         return ()
     if opened.signed.envelope.author is Author.SOURCE:
@@ -184,7 +190,7 @@ def _file(desk: OpenDesk, unsealer: Unsealer, opened: OpenedEntry, note: Attachm
     part = opened.signed.envelope
     look = None
     if part.author is Author.SOURCE:
-        # A file that is not the one that was signed is named when the adviser downloads it.
+        # A file that differs from the signed file is reported when the adviser downloads it.
         with suppress(FileRefusedError, ForgedError, UnreadableError):
             look = unsealer.inspect(
                 note.id,
@@ -199,7 +205,7 @@ def _file(desk: OpenDesk, unsealer: Unsealer, opened: OpenedEntry, note: Attachm
 
 
 def _proposal_of(opened: OpenedEntry, state: ThreadState) -> tuple[ProposalState | None, str]:
-    """Return the proposal that an entry is or answers, and the verdict of an answer."""
+    """Return the proposal that an entry makes or answers, or None, and the verdict of an answer."""
     content = opened.content
     if content is None:
         return None, ""

@@ -1,4 +1,7 @@
-"""Sender that appends the desk's entries to a mailbox, and only after what the adviser has read."""
+"""Append loop of the desk: signs new entries and appends them by compare-and-set.
+
+The append is refused if the source wrote a message that the adviser has not read.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -29,12 +32,15 @@ from protocol.thread_state import EntryContent
 from store import entries
 from store.errors import EntryExistsError, HeadMovedError, NoSuchMailboxError
 
-_TRIES: Final = 5  # of an append, when another tab or the source appends first
+_TRIES: Final = 5  # attempts to append, while another tab or the source appends first
 
 
 @dataclass(frozen=True, slots=True)
 class AdviserFormContext:
-    """Mailbox and entry id of an adviser's form. `seen`: digest of the source's newest message shown."""
+    """Context of an adviser's form: the mailbox, and the id of the entry that the form appends.
+
+    `seen` is the digest of the source's newest message that the form showed.
+    """
 
     address: Address
     entry_id: EntryId
@@ -47,10 +53,10 @@ TransactionHook = Callable[[Session, Heads, tuple[EntryContent, ...]], None]
 
 
 def message_text(typed: str, *, is_required: bool = True) -> str:
-    """Return a typed text without the line ends around it.
+    """Return a typed text without the line ends before and after it.
 
     Raises:
-        SendRefusedError: the text is longer than 50,000 characters, or missing although it is required.
+        SendRefusedError: the text is longer than 50,000 characters, or a required text is missing.
     """
     text = typed.replace("\r\n", "\n").strip("\n")
     if len(text) > TEXT_CHARS:
@@ -61,12 +67,12 @@ def message_text(typed: str, *, is_required: bool = True) -> str:
 
 
 class EntrySender:
-    """Sender of one or more new entries of the desk, which are appended together or not at all.
+    """Sender of one or more new entries of the desk. All are appended together, or none.
 
-    `is_sent` is true from the start if these very entries were sent before, for example by a double click.
+    `is_sent` is True from the start if the same entries were sent before, for example by a double click.
     """
 
-    def __init__(  # noqa: PLR0913  # the entries, two callbacks, and the day
+    def __init__(  # noqa: PLR0913  # two callbacks, besides the entries
         self,
         desk: OpenDesk,
         form_context: AdviserFormContext,
@@ -76,15 +82,15 @@ class EntrySender:
         precondition: Precondition | None = None,
         hook: TransactionHook | None = None,
     ) -> None:
-        """Verify the mailbox, and that the adviser has seen the source's newest message.
+        """Verify the mailbox, and check that the adviser has seen the source's newest message.
 
-        `precondition` is checked before every attempt. `hook` writes more in the same transaction. It
-        receives the heads and the entries as they are after the append. Without a hook, a deletion order is
-        updated.
+        `precondition` is called before every attempt, and refuses by raising. `hook` runs in the transaction
+        of the append, with the mailbox's new heads and entries. Without a hook, the mailbox's deletion order
+        is updated.
 
         Raises:
-            MailboxNotFoundError: there is no such mailbox.
-            UnsoundMailboxError: an entry fails verification.
+            MailboxNotFoundError: the store has no such mailbox.
+            UnsoundMailboxError: the mailbox failed verification.
             SendRefusedError: FORM_REUSED or SOURCE_WROTE.
         """
         self.is_sent = False
@@ -101,8 +107,8 @@ class EntrySender:
         """Encrypt and sign the entries, and append them with their files in one transaction.
 
         Raises:
-            MailboxNotFoundError: the source has ended the mailbox since then.
-            UnsoundMailboxError: an entry fails verification.
+            MailboxNotFoundError: the source has ended the mailbox since the form was shown.
+            UnsoundMailboxError: the mailbox failed verification.
             SendRefusedError: FORM_REUSED, or SOURCE_WROTE while the adviser typed or sent.
         """
         signed: list[SignedEntry] = []
@@ -114,7 +120,7 @@ class EntrySender:
             try:
                 self._append(signed, conversation)
             except (HeadMovedError, EntryExistsError):
-                continue  # another tab was first, or the source wrote
+                continue  # another tab or the source appended first: try again
             self.is_sent = True
             count_for_report.save_counts(self._desk, self._form_context.address, self._thread_with(signed))
             self._desk.remember(
@@ -145,10 +151,10 @@ class EntrySender:
         )
 
     def _was_sent(self, opened: tuple[OpenedEntry, ...]) -> bool:
-        """Return whether this form's entries are in the mailbox already, with the same contents.
+        """Return True if this form's entries are in the mailbox already, with the same content.
 
         Raises:
-            SendRefusedError: FORM_REUSED: they are there with another content, or only some of them.
+            SendRefusedError: FORM_REUSED: an entry is there with other content, or only some entries are.
         """
         new = dict(self._new)
         there = [each for each in opened if each.signed.envelope.entry_id in new]
@@ -159,7 +165,10 @@ class EntrySender:
         return bool(there)
 
     def _sign(self, conversation: Conversation, before: list[SignedEntry]) -> list[SignedEntry]:
-        """Sign the entries into the next places of this workstation's strand. Encrypt them only once."""
+        """Sign the entries as the next ones of this workstation's strand.
+
+        A retry passes the entries as they were signed `before`, so that they are not encrypted again.
+        """
         writer = self._desk.keyring.desk_writer
         number, previous = conversation.heads.get(writer.strand, (0, NO_DIGEST))
         seen = seen_by(Author.DESK, conversation.heads)
@@ -212,7 +221,7 @@ def _new_heads(heads: Heads, signed: Sequence[SignedEntry]) -> Heads:
 
 
 def _has_content(opened: OpenedEntry, content: Content) -> bool:
-    """Return whether an entry has this content, apart from its files, which arrive after this check."""
+    """Return True if an entry has this content. Files are ignored, because they arrive after this check."""
     return opened.content is not None and msgspec.structs.replace(
         opened.content, attachments=()
     ) == msgspec.structs.replace(content, attachments=())

@@ -1,4 +1,4 @@
-"""Steps of a mailbox that advisers write: the state, what comes next, and the working day to expect it."""
+"""Steps that advisers write in a mailbox: its status, what comes next, and on which working day."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -10,9 +10,9 @@ from journalist_app.errors import SendRefusal, SendRefusedError
 from protocol.content import Content, Kind, StepName, StepNote
 from protocol.letterhead import Letterhead
 
-STEP_CHARS: Final = 2_000  # of the adviser's sentence, and of the sentence about what comes next
+STEP_CHARS: Final = 2_000  # limit of the step's sentence, and of the sentence about what comes next
 
-# Steps that an adviser sets by hand. The others follow from an action: propose, pass on, close.
+# Steps that an adviser chooses in a form. Other steps follow from an action: propose, pass on, close.
 MANUAL_STEPS: Final = (
     StepName.RECEIVED,
     StepName.BEING_READ,
@@ -23,9 +23,9 @@ MANUAL_STEPS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class StepForm:
-    """Step as the adviser typed it: its name, a sentence, what comes next, and the day as YYYY-MM-DD.
+    """Typed fields of a step: its name, a sentence, what comes next, and the expected day as YYYY-MM-DD.
 
-    The name is empty where the step follows from an action, such as proposing or passing on.
+    The name is empty if the step follows from an action, such as proposing or passing on.
     """
 
     step: str = ""
@@ -35,12 +35,12 @@ class StepForm:
 
     @property
     def is_filled(self) -> bool:
-        """Return whether a step is meant. The day does not count, because the form proposes one."""
+        """Return True if the adviser filled in a step. The day does not count: the form suggests a day."""
         return bool(self.step or self.text.strip() or self.next.strip())
 
     @property
     def has_words(self) -> bool:
-        """Return whether anything was typed, in a form that proposes no day."""
+        """Return True if the adviser typed a sentence, a next step or a day, and no day was suggested."""
         return bool(self.text.strip() or self.next.strip() or self.by.strip())
 
 
@@ -48,10 +48,11 @@ EMPTY_STEP_FORM: Final = StepForm()
 
 
 def build_manual_step(form: StepForm, letterhead: Letterhead, today: date) -> Content:
-    """Return the step that an adviser set by hand.
+    """Build the content of a step that an adviser chose in the form.
 
     Raises:
-        SendRefusedError: STEP_MISSING: there is a sentence, and no step. Others as `build_step`.
+        SendRefusedError: STEP_MISSING: no step was chosen. STEP_TOO_LONG, or DAY_UNREADABLE, DAY_PAST or
+            DAY_CLOSED: a typed field is invalid.
     """
     if form.step not in {step.value for step in MANUAL_STEPS}:
         raise SendRefusedError(SendRefusal.STEP_MISSING)
@@ -59,7 +60,7 @@ def build_manual_step(form: StepForm, letterhead: Letterhead, today: date) -> Co
 
 
 def build_step(form: StepForm, step: StepNote, letterhead: Letterhead, today: date) -> Content:
-    """Return a step with the adviser's sentence, what comes next, and the day to expect it.
+    """Build the content of a step: the adviser's sentence, what comes next, and the expected day.
 
     Raises:
         SendRefusedError: STEP_TOO_LONG, or DAY_UNREADABLE, DAY_PAST or DAY_CLOSED.
@@ -73,10 +74,10 @@ def build_step(form: StepForm, step: StepNote, letterhead: Letterhead, today: da
 
 
 def trim_step_text(text: str) -> str:
-    """Return a typed sentence without the space and line ends around it.
+    """Return a typed sentence of a step without the white space around it.
 
     Raises:
-        SendRefusedError: STEP_TOO_LONG: it is longer than 2,000 characters.
+        SendRefusedError: STEP_TOO_LONG: the sentence is longer than 2,000 characters.
     """
     line = text.replace("\r\n", "\n").strip()
     if len(line) > STEP_CHARS:
@@ -85,9 +86,10 @@ def trim_step_text(text: str) -> str:
 
 
 def parse_expected_day(typed: str, letterhead: Letterhead, today: date) -> date | None:
-    """Return the day that was typed as YYYY-MM-DD, or None if the field is empty.
+    """Parse the expected day of the next step, typed as YYYY-MM-DD. An empty field gives None.
 
-    A source who comes back on a day when no one works finds nothing, and may not come back again.
+    A day on which the desk does not work is refused. A source who comes back on such a day finds no answer,
+    and may not come back again.
 
     Raises:
         SendRefusedError: DAY_UNREADABLE, DAY_PAST or DAY_CLOSED.

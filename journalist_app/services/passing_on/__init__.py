@@ -1,9 +1,9 @@
-"""Use cases of proposing and passing on. May import `services.mailbox` and `services.records`.
+"""Use cases about proposals and passing on. May import `services.mailbox` and `services.records`.
 
-- `proposal_consent`: finding a proposal, and refusing what the source did not agree to
-- `make_export`: the file for the recipient
-- `pass_on`: beginning to pass on, and recording that the file was handed over
-- `proposal_files`: the files of a proposal, inspected and encrypted
-- `proposing`: preparing and sending a proposal
-- `usable_recipients`: the pinned recipients
+- `proposal_consent`: finds a proposal, and refuses to pass it on if the source did not agree
+- `make_export`: makes the encrypted file for the recipient
+- `pass_on`: begins to pass on, and records that the file was handed over
+- `proposal_files`: inspects and encrypts the files of a proposal
+- `proposing`: prepares and sends a proposal
+- `usable_recipients`: finds a pinned recipient, and checks the recipient's key
 """

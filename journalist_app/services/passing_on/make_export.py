@@ -33,16 +33,19 @@ from protocol.thread_state import ProposalState, ProposalStatus, ThreadStep, thr
 def make_export(
     desk: OpenDesk, form_context: AdviserFormContext, proposal_id: EntryId, *, today: date
 ) -> BinaryIO:
-    """Make the file for the recipient, and return it open and without a name. It is gone when it is closed.
+    """Make the encrypted file for the recipient, and return it as an open temporary file.
 
-    The first time, a step in the mailbox says that it was made. It can be made again as long as the mailbox
-    exists.
+    Closing the temporary file deletes it. The first time, a step in the mailbox tells the source that the
+    file was made. The file can be made again as long as the mailbox exists.
 
     Raises:
-        PassOnRefusedError: passing on has not begun, or is not confirmed by the server; the source withdrew
-            before they could see that it had begun; the recipient's key cannot be used; or DISK_FULL.
-        FileRefusedError: BROKEN: a file is not the one that the source was shown.
-        SendRefusedError, MailboxNotFoundError, UnsoundMailboxError: as `EntrySender`.
+        PassOnRefusedError: passing on has not begun, or the server has not confirmed that it began; the
+            source withdrew before they could see that passing on had begun; the recipient's key cannot be
+            used; or DISK_FULL.
+        FileRefusedError: BROKEN: a file differs from the one that the source was shown.
+        SendRefusedError: FORM_REUSED, or SOURCE_WROTE.
+        MailboxNotFoundError: the store has no such mailbox.
+        UnsoundMailboxError: the mailbox failed verification.
     """
     address = form_context.address
     _, thread = verified_thread(desk, address)
@@ -52,7 +55,7 @@ def make_export(
     if is_first and not is_confirmed_by_server(desk, address, thread, proposed):
         raise PassOnRefusedError(PassOnRefusal.NOT_CONFIRMED)
     exporter, recipient = recipient_of_proposal(desk, note_of_proposal(proposed), today)
-    consent_evidence.keep_evidence(desk, address, proposed)  # again: the desk may have stopped in between
+    consent_evidence.keep_evidence(desk, address, proposed)  # again: the app may have stopped before
     files = _signed_files(desk, address, proposed)
     made = _write_whole(desk, exporter.make(recipient, proposed.content.text, files, today))
     try:
@@ -64,9 +67,10 @@ def make_export(
 
 
 def _write_whole(desk: OpenDesk, pieces: Iterator[bytes]) -> BinaryIO:
-    """Write the encrypted file to the end before any of it is handed over.
+    """Write the whole encrypted file to disk before the adviser gets any part of it.
 
-    It is stored beside the trusted state, without a name: it can be long, and cannot be decrypted here.
+    The file has no name, and is in the folder of the trusted state. It may be too long for memory, and this
+    workstation cannot decrypt it.
     """
     file = cast("BinaryIO", tempfile.TemporaryFile(dir=desk.config.trusted_state_path.parent))  # noqa: SIM115  # the caller closes it
     try:
@@ -89,10 +93,10 @@ def _record_made(
     *,
     today: date,
 ) -> None:
-    """Append the step that the file was made, the first time, and note it in the casefile.
+    """Note in the casefile that the export file was made. The first time, also append a step for the source.
 
-    The mailbox is checked again: an entry by which the source withdrew in time may have arrived together with
-    the server's confirmation.
+    The mailbox is checked again before the append. An entry by which the source withdrew in time may have
+    arrived together with the server's confirmation.
     """
     address, note = form_context.address, note_of_proposal(proposed)
 
@@ -101,7 +105,7 @@ def _record_made(
         find_begun(now, find_proposal(now, proposed.entry_id))
 
     if proposed.state is ProposalStatus.PASSING_ON:
-        step = StepNote(  # what comes next, and on which day, has not changed
+        step = StepNote(  # the next step and its day stay the same
             step=StepName.PASSED_ON, to=note.name, proposal=proposed.digest, next=begun.next, by=begun.by
         )
         EntrySender(
@@ -140,7 +144,7 @@ def _signed_files(
 
 
 def _checked(pieces: Iterator[bytes], sha256: bytes) -> Iterator[bytes]:
-    """Yield the very bytes that the source was shown. A difference refuses the file before it is complete."""
+    """Yield the pieces of a file. Raise FileRefusedError at the end if its digest is not the signed one."""
     digest = hashlib.sha256()
     try:
         for piece in pieces:

@@ -1,8 +1,12 @@
-"""Passing on what the source agreed to, or with a written reason that the source can read.
+"""Passing on a proposal, with the source's consent or with a written reason that the source can read.
 
-The order is fixed. Proposal and answer are kept as evidence. A signed step in the mailbox says that passing
-on begins; from then on the source cannot withdraw. On two machines, the server confirms the step. The file is
-made, as often as needed. A step says that it was made, and a later step that it was handed over.
+The order is fixed:
+
+1. The proposal and the source's answer are kept as evidence.
+2. A signed step in the mailbox says that passing on begins. Once the source can see it, they cannot withdraw.
+3. If the server is another machine, the server confirms the step.
+4. The encrypted file for the recipient is made, as often as needed. A step says that the file was made.
+5. A step says that the file was handed over.
 """
 
 from collections.abc import Sequence
@@ -34,18 +38,18 @@ from protocol.thread_state import ProposalState, ProposalStatus, ThreadState, th
 from store import outbox, peers
 from store.outbox import OutboxKind
 
-REASON_CHARS_MIN: Final = 40  # a sentence: the source cannot weigh a reason such as "urgent"
+REASON_CHARS_MIN: Final = 40  # a full sentence: a reason such as "urgent" tells the source nothing
 
 
 @dataclass(frozen=True, slots=True)
 class WithoutConsent:
-    """Reason to pass on without the source's consent, which the source reads, and a confirmation."""
+    """Written reason to pass on without consent, which the source can read. The adviser must confirm it."""
 
     reason: str = field(repr=False)
     is_confirmed: bool
 
 
-def begin_passing_on(  # noqa: PLR0913  # the proposal, the reason, the words, and the day
+def begin_passing_on(  # noqa: PLR0913  # each argument is part of the step
     desk: OpenDesk,
     form_context: AdviserFormContext,
     proposal_id: EntryId,
@@ -54,16 +58,17 @@ def begin_passing_on(  # noqa: PLR0913  # the proposal, the reason, the words, a
     without: WithoutConsent | None = None,
     words: StepForm = EMPTY_STEP_FORM,
 ) -> None:
-    """Append the step that passing on begins. After the source can see it, they can no longer withdraw.
+    """Append the step that begins passing on. Once the source can see the step, they can no longer withdraw.
 
-    `words` say what comes next. Without consent, the reason replaces their sentence. Beginning a second time
-    has no effect.
+    `words` has the step's sentence, the next step and its day. Without consent, the reason replaces the
+    sentence. Beginning a second time has no effect.
 
     Raises:
-        PassOnRefusedError: the source has not agreed to this very proposal, REASON_MISSING, or the
+        PassOnRefusedError: the source has not agreed to exactly this proposal, REASON_MISSING, or the
             recipient's key cannot be used.
-        SendRefusedError: the words cannot be sent. Others as `EntrySender`.
-        MailboxNotFoundError, UnsoundMailboxError: as `EntrySender`.
+        SendRefusedError: a text of the step is too long, its day is invalid, FORM_REUSED, or SOURCE_WROTE.
+        MailboxNotFoundError: the store has no such mailbox.
+        UnsoundMailboxError: the mailbox failed verification.
     """
     opened, thread = verified_thread(desk, form_context.address)
     proposed = find_proposal(thread, proposal_id)
@@ -104,7 +109,7 @@ def _checked_reason(without: WithoutConsent | None) -> str:
 
 
 def list_unfinished(thread: ThreadState) -> tuple[ProposalState, ...]:
-    """Return the proposals that are being passed on, and were not yet handed over."""
+    """Return the proposals for which passing on has begun, and whose file was not handed over yet."""
     handed_over = {step.proposal for step in thread.steps if step.delivered}
     begun = {ProposalStatus.PASSING_ON, ProposalStatus.PASSED_ON}
     return tuple(each for each in thread.proposals if each.state in begun and each.digest not in handed_over)
@@ -113,11 +118,11 @@ def list_unfinished(thread: ThreadState) -> tuple[ProposalState, ...]:
 def is_confirmed_by_server(
     desk: OpenDesk, address: Address, thread: ThreadState, proposed: ProposalState
 ) -> bool:
-    """Return whether the server has every step by which a proposal is passed on. One machine always has.
+    """Return True if the server has every step that begins passing on this proposal.
 
-    Until then the source does not see the step and may withdraw. They may also have withdrawn while the
-    server has more for us than arrived with its confirmation. Whether other workstations have the step does
-    not matter to the source.
+    True on one machine, where the server's store is our store. Until the server has the step, the source
+    cannot see it and may withdraw. While the server has more entries for us, one may be a withdrawal, so the
+    result is False. Other workstations need not have the step.
     """
     begun = {step.entry_id for step in valid_steps(thread, proposed, StepName.PASSING_ON)}
     with desk.store.reading() as session:
@@ -128,7 +133,7 @@ def is_confirmed_by_server(
     return not any(each.kind is OutboxKind.ENTRY and each.name in begun for each in queued)
 
 
-def record_handover(  # noqa: PLR0913  # the proposal, the words, and two days
+def record_handover(  # noqa: PLR0913  # each argument is part of the step
     desk: OpenDesk,
     form_context: AdviserFormContext,
     proposal_id: EntryId,
@@ -137,12 +142,15 @@ def record_handover(  # noqa: PLR0913  # the proposal, the words, and two days
     delivered: date,
     today: date,
 ) -> None:
-    """Append the step that the file was handed over: on which day, how, and what comes next.
+    """Append the step that tells the source when and how the file was handed over, and what comes next.
+
+    `delivered` is the day on which the recipient got the file.
 
     Raises:
         PassOnRefusedError: NOT_BEGUN (no file was made yet), HANDOVER_DAY or PROPOSAL_MISSING.
-        SendRefusedError: the words cannot be sent. Others as `EntrySender`.
-        MailboxNotFoundError, UnsoundMailboxError: as `EntrySender`.
+        SendRefusedError: a text of the step is too long, its day is invalid, FORM_REUSED, or SOURCE_WROTE.
+        MailboxNotFoundError: the store has no such mailbox.
+        UnsoundMailboxError: the mailbox failed verification.
     """
     _, thread = verified_thread(desk, form_context.address)
     proposed = find_proposal(thread, proposal_id)

@@ -1,4 +1,4 @@
-"""Consent of the source to a proposal: find the proposal, and refuse what the source did not agree to."""
+"""Check of the source's consent: finds a proposal, and refuses to pass it on if the source did not agree."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -28,10 +28,11 @@ from store import entries
 
 
 def verified_thread(desk: OpenDesk, address: Address) -> tuple[tuple[OpenedEntry, ...], ThreadState]:
-    """Return the entries and the state of a mailbox.
+    """Verify and decrypt a mailbox. Return its entries and its thread state.
 
     Raises:
-        MailboxNotFoundError, UnsoundMailboxError: there is no such mailbox, or it fails verification.
+        MailboxNotFoundError: the store has no such mailbox.
+        UnsoundMailboxError: the mailbox failed verification.
     """
     conversation = conversation_of(desk, address)
     if conversation.faults:
@@ -41,10 +42,10 @@ def verified_thread(desk: OpenDesk, address: Address) -> tuple[tuple[OpenedEntry
 
 
 def find_proposal(thread: ThreadState, proposal_id: EntryId) -> ProposalState:
-    """Return a proposal of a mailbox.
+    """Return the proposal with this entry id from a mailbox's thread state.
 
     Raises:
-        PassOnRefusedError: PROPOSAL_MISSING.
+        PassOnRefusedError: PROPOSAL_MISSING: the mailbox has no such proposal.
     """
     found = next((each for each in thread.proposals if each.entry_id == proposal_id), None)
     if found is None:
@@ -53,12 +54,12 @@ def find_proposal(thread: ThreadState, proposal_id: EntryId) -> ProposalState:
 
 
 def note_of_proposal(proposed: ProposalState) -> ProposalNote:
-    """Return the note of a proposal, which names the recipient and the files."""
-    return cast("ProposalNote", proposed.content.proposal)  # `thread_state` calls nothing else a proposal
+    """Return the part of a proposal's content that names the recipient and the files."""
+    return cast("ProposalNote", proposed.content.proposal)  # each proposal of `thread_state` has one
 
 
 def valid_steps(thread: ThreadState, proposed: ProposalState, name: StepName) -> list[ThreadStep]:
-    """Return the steps of this name that count for a proposal."""
+    """Return the steps of this kind about a proposal, without void steps."""
     return [
         step
         for step in thread.steps
@@ -67,10 +68,10 @@ def valid_steps(thread: ThreadState, proposed: ProposalState, name: StepName) ->
 
 
 def find_begun(thread: ThreadState, proposed: ProposalState) -> ThreadStep:
-    """Return the step by which passing on has begun.
+    """Return the valid step that began passing on a proposal.
 
     Raises:
-        PassOnRefusedError: WITHDRAWN or NOT_BEGUN.
+        PassOnRefusedError: NOT_BEGUN: there is no such step. WITHDRAWN: the source withdrew before the step.
     """
     begun = valid_steps(thread, proposed, StepName.PASSING_ON)
     if not begun:
@@ -81,9 +82,10 @@ def find_begun(thread: ThreadState, proposed: ProposalState) -> ThreadStep:
 def require_consent(
     proposed: ProposalState, opened: Sequence[OpenedEntry], thread: ThreadState, *, is_without: bool
 ) -> None:
-    """Refuse a proposal that the source has not agreed to, unless the adviser passes on without consent.
+    """Refuse to pass on a proposal to which the source has not agreed, or an obsolete proposal.
 
-    No consent counts in a mailbox with an entry that cannot be decrypted.
+    With `is_without`, the source's consent is not needed. In a mailbox with an entry that cannot be
+    decrypted, consent does not count.
 
     Raises:
         PassOnRefusedError: PROPOSAL_OBSOLETE, WITHDRAWN, OTHER_DIGEST or NOT_AGREED.
@@ -93,7 +95,7 @@ def require_consent(
         raise PassOnRefusedError(PassOnRefusal.PROPOSAL_OBSOLETE)
     if is_without:
         return
-    if any(each.fault for each in opened):  # it may be the entry by which the source withdrew
+    if any(each.fault for each in opened):  # this may be the entry by which the source withdrew
         raise UnsoundMailboxError
     if proposed.state is ProposalStatus.AGREED:
         return
@@ -105,7 +107,7 @@ def require_consent(
 
 
 def _answers_something_else(opened: Sequence[OpenedEntry], thread: ThreadState) -> bool:
-    """Return whether an answer of the source names a proposal that was never made in this mailbox."""
+    """Return True if an answer of the source names a proposal that the desk never made in this mailbox."""
     known = {each.digest for each in thread.proposals}
     return any(
         each.content is not None
@@ -119,7 +121,10 @@ def _answers_something_else(opened: Sequence[OpenedEntry], thread: ThreadState) 
 def refuse_if_deleted(
     desk: OpenDesk, address: Address, proposed: ProposalState, today: date
 ) -> TransactionHook:
-    """Return a hook that refuses if proposal or answer was deleted. A deletion changes no head."""
+    """Return a transaction hook that refuses to append if the proposal or its answer was deleted.
+
+    The check is needed because a deletion changes no head, so the append itself would not notice it.
+    """
 
     def check(session: Session, heads: Heads, thread: tuple[EntryContent, ...]) -> None:
         order_deletion.update_order(desk, session, address, heads, thread, today=today)

@@ -1,4 +1,4 @@
-"""Files of a proposal: each is inspected, and encrypted as it is and as a cleaned copy."""
+"""Files of a proposal: inspects each file, and encrypts the original and a cleaned copy."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -24,7 +24,7 @@ UploadedFile = tuple[str, str, Iterator[bytes]]  # name, media type, pieces
 
 @dataclass(frozen=True, slots=True)
 class PendingCopy:
-    """One copy of a file, encrypted and pending. `sha256` is of its plaintext."""
+    """Encrypted copy of a file that waits for its proposal. `sha256` is the digest of the plaintext."""
 
     note: AttachmentNote
     sha256: Digest
@@ -32,9 +32,10 @@ class PendingCopy:
 
 @dataclass(frozen=True, slots=True)
 class PreparedFile:
-    """A file as it would be passed on: as it is, or cleaned where that is possible.
+    """A file that may be passed on: the original, and a cleaned copy or None if none could be made.
 
-    `findings` has what is hidden in the file. It is None if the file is too large to be inspected here.
+    `findings` has the metadata and hidden parts of the original. `findings` is None if the file is too large
+    to be inspected here.
     """
 
     name: str = field(repr=False)
@@ -44,18 +45,18 @@ class PreparedFile:
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """Return what is hidden in the original file, one line for each thing."""
+        """Return the metadata and hidden parts of the original file, one sentence for each."""
         return self.findings.lines if self.findings is not None else ()
 
 
 def chosen_files(
     desk: OpenDesk, address: Address, chosen: tuple[AttachmentId, ...], uploads: Iterable[UploadedFile]
 ) -> Iterator[UploadedFile]:
-    """Yield every file of a proposal: first those chosen from the mailbox, then those uploaded with the form.
+    """Yield the files of a proposal: first those chosen from the mailbox, then those uploaded with the form.
 
     Raises:
         SendRefusedError: TOO_MANY_FILES.
-        FileRefusedError: a chosen file cannot be opened.
+        FileRefusedError: a file that was chosen from the mailbox cannot be opened or decrypted.
     """
     if len(chosen) > ATTACHMENTS:
         raise SendRefusedError(SendRefusal.TOO_MANY_FILES)
@@ -82,7 +83,7 @@ def _decrypted(pieces: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def prepare_file(exporter: Exporter, pending: PendingFiles, file: UploadedFile) -> PreparedFile:
-    """Encrypt a file while it arrives, and inspect a copy in memory, which is gone when this returns."""
+    """Encrypt a file of a proposal while it arrives, then inspect and clean a temporary copy in memory."""
     name, media_type, pieces = file
     name = safe_name(name)
     with exporter.work_folder() as folder:
@@ -98,7 +99,7 @@ def prepare_file(exporter: Exporter, pending: PendingFiles, file: UploadedFile) 
 
 
 class _MemoryCopy:
-    """Copy of a file in memory while it is inspected. A file that is too large for it is not kept."""
+    """Copy of a file in memory, for inspection. If the file is too large, the copy is emptied."""
 
     def __init__(self, path: Path) -> None:
         self.is_whole = True
@@ -106,7 +107,7 @@ class _MemoryCopy:
 
     def pass_on(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         size = 0
-        with self._path.open("xb", buffering=0) as copy:  # a buffer would notice a full disk only at its end
+        with self._path.open("xb", buffering=0) as copy:  # a buffer would notice a full disk too late
             for piece in pieces:
                 size += len(piece)
                 if self.is_whole and (size > INSPECTED_BYTES or not _write(copy, piece)):
@@ -116,7 +117,7 @@ class _MemoryCopy:
 
 
 def _write(copy: FileIO, piece: bytes) -> bool:
-    """Write a piece, and return whether there was room. A full disk cuts the piece short or refuses it."""
+    """Write a piece to the copy in memory. Return False if it has no room for the whole piece."""
     try:
         return copy.write(piece) == len(piece)
     except OSError:

@@ -1,7 +1,7 @@
-"""Proposals: the text, the recipient and the files that would be passed on, for the source to agree to.
+"""Preparing and sending a proposal: the text, recipient and files to which the source is asked to agree.
 
-A proposal is first prepared. Every file is inspected and encrypted for the future proposal, as it is and as a
-cleaned copy where that is possible. It becomes an entry after the adviser has seen it as the source will.
+First the desk prepares the proposal: it inspects every file, and encrypts the original and, if possible, a
+cleaned copy. The adviser then previews the proposal as the source will see it. Sending makes it an entry.
 """
 
 import secrets
@@ -49,14 +49,14 @@ from protocol.content import (
 from protocol.identifiers import ENTRY_ID_BYTES, Address, AttachmentId, Digest, EntryId
 from store.errors import AttachmentMissingError
 
-PREPARED_MAX: Final = 20  # prepared proposals, in all windows together
+PREPARED_MAX: Final = 20  # limit of prepared proposals in memory, of all browser windows together
 
 
 @dataclass(frozen=True, slots=True)
 class ProposalForm:
-    """Form of a proposal: the recipient's key, the text, and the files of the mailbox that were chosen.
+    """Form of a proposal: the recipient's key, the text, and the files that were chosen from the mailbox.
 
-    `words` are for the source alone, at the top of their mailbox. They are not passed on.
+    `words` is a step that only the source sees, at the top of their mailbox. The step is not passed on.
     """
 
     fingerprint: str
@@ -67,7 +67,7 @@ class ProposalForm:
 
 @dataclass(slots=True)
 class PreparedProposal:
-    """A proposal that the adviser is checking. `step` has the words for the source, or is None."""
+    """A proposal that the adviser previews and has not sent. `step` is a step for the source, or None."""
 
     form_context: AdviserFormContext
     recipient: Addressee
@@ -79,11 +79,11 @@ class PreparedProposal:
     pending: PendingFiles = field(repr=False)
 
     def give_up(self) -> None:
-        """Abandon every file of the proposal."""
+        """Give up this unsent proposal. Its encrypted files are deleted."""
         self.pending.give_up()
 
 
-def prepare_proposal(  # noqa: PLR0913  # the form, its files, and the time
+def prepare_proposal(  # noqa: PLR0913  # the form has many parts
     desk: OpenDesk,
     form_context: AdviserFormContext,
     form: ProposalForm,
@@ -92,13 +92,14 @@ def prepare_proposal(  # noqa: PLR0913  # the form, its files, and the time
     today: date,
     half_hour: int,
 ) -> PreparedProposal:
-    """Inspect every file, and keep it encrypted and pending until the adviser has checked the proposal.
+    """Inspect and encrypt a proposal's files, and keep the proposal in memory for the adviser's preview.
 
     Raises:
-        SendRefusedError: the text, the files or the words for the source cannot be sent, or SOURCE_WROTE.
+        SendRefusedError: the text, the files or the step for the source cannot be sent, or SOURCE_WROTE.
         PassOnRefusedError: no recipient was chosen, the key cannot be used, or this desk has no OpenPGP.
-        FileRefusedError: a chosen file cannot be opened.
-        MailboxNotFoundError, UnsoundMailboxError: nothing can be sent to this mailbox.
+        FileRefusedError: a file that was chosen from the mailbox cannot be opened.
+        MailboxNotFoundError: the store has no such mailbox.
+        UnsoundMailboxError: the mailbox failed verification.
     """
     text = message_text(form.text)
     step = _step(desk, form.words, None, today)
@@ -129,10 +130,10 @@ def prepare_proposal(  # noqa: PLR0913  # the form, its files, and the time
 
 
 def find_prepared(desk: OpenDesk, address: Address, entry_id: EntryId) -> PreparedProposal:
-    """Return a proposal that the adviser is checking.
+    """Return the prepared proposal with this entry id, which the adviser previews.
 
     Raises:
-        PassOnRefusedError: PREPARATION_GONE: it is no longer in memory.
+        PassOnRefusedError: PREPARATION_GONE: the prepared proposal is no longer in memory.
     """
     prepared = desk.prepared.get(entry_id)
     if not isinstance(prepared, PreparedProposal) or prepared.form_context.address != address:
@@ -143,15 +144,16 @@ def find_prepared(desk: OpenDesk, address: Address, entry_id: EntryId) -> Prepar
 def send_proposal(
     desk: OpenDesk, address: Address, entry_id: EntryId, cleaned: Collection[int], *, today: date
 ) -> None:
-    """Send a prepared proposal to the source, with the words for the source in the same transaction.
+    """Append a prepared proposal to the mailbox, and its step for the source in the same transaction.
 
-    `cleaned` has the places, counted from 0, of the files that are sent as a cleaned copy. Sending a proposal
-    twice, for example by a double click, has no effect.
+    `cleaned` has the positions, counted from 0, of the files that are sent as a cleaned copy. Sending a
+    proposal twice, for example by a double click, has no effect.
 
     Raises:
         PassOnRefusedError: PREPARATION_GONE, or the recipient's key can no longer be used.
-        SendRefusedError: DAY_PAST: the expected day has passed since then. Others as `EntrySender`.
-        MailboxNotFoundError, UnsoundMailboxError: as `EntrySender`.
+        SendRefusedError: FORM_REUSED, SOURCE_WROTE, or DAY_PAST: the step's day has passed since the preview.
+        MailboxNotFoundError: the store has no such mailbox.
+        UnsoundMailboxError: the mailbox failed verification.
     """
     if entry_id not in desk.prepared and _was_sent(desk, address, entry_id):
         return
@@ -165,7 +167,7 @@ def send_proposal(
         new.append((prepared.step_id, step))
     try:
         EntrySender(desk, prepared.form_context, new, today=today).send()
-    except AttachmentMissingError as why:  # pending files are deleted after a day
+    except AttachmentMissingError as why:  # files without an entry are deleted after a day
         del desk.prepared[entry_id]
         raise PassOnRefusedError(PassOnRefusal.PREPARATION_GONE) from why
     desk.prepared.pop(entry_id, None)
@@ -173,7 +175,10 @@ def send_proposal(
 
 
 def _step(desk: OpenDesk, words: StepForm, proposal: Digest | None, today: date) -> Content | None:
-    """Return the words for the source as a step. The source's answer is not about this step."""
+    """Return the step that accompanies a proposal, or None if the adviser typed no step.
+
+    The source answers the proposal, not this step.
+    """
     if not words.has_words:
         return None
     note = StepNote(step=StepName.PROPOSAL_MADE, proposal=proposal)

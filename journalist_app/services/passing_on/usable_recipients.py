@@ -1,4 +1,4 @@
-"""Pinned recipients to whom this desk can pass on, and the exporter that makes files for them."""
+"""Look-up of pinned recipients, with a check that the recipient's key can be used today."""
 
 from collections.abc import Callable
 from datetime import date
@@ -10,23 +10,25 @@ from protocol.content import ProposalNote
 
 
 def available_recipients(desk: OpenDesk) -> tuple[Addressee, ...]:
-    """Return the recipients to whom this desk can pass on: none without OpenPGP."""
+    """Return the recipients to whom this desk can pass on. Without OpenPGP, the list is empty."""
     return desk.exporter.recipients if desk.exporter is not None else ()
 
 
 def recipient_by_fingerprint(desk: OpenDesk, fingerprint: str, today: date) -> tuple[Exporter, Addressee]:
-    """Return the pinned recipient with this key.
+    """Return the exporter, and the pinned recipient whose key has this fingerprint.
 
     Raises:
-        PassOnRefusedError: there is none, the key cannot be used, or this desk has no OpenPGP.
+        PassOnRefusedError: no pinned recipient has this key, the key cannot be used, or this desk has no
+            OpenPGP.
     """
     return _usable(desk, lambda each: each.fingerprint == fingerprint, PassOnRefusal.RECIPIENT_MISSING, today)
 
 
 def recipient_of_proposal(desk: OpenDesk, note: ProposalNote, today: date) -> tuple[Exporter, Addressee]:
-    """Return the pinned recipient of a proposal: with the role, name and key that the source was shown.
+    """Return the exporter, and the pinned recipient with the role, name and key that a proposal names.
 
-    The settings may have another key under the same name by now, but the source agreed to this one.
+    The settings may have a new key for the same name since then. But the source agreed to the key in the
+    proposal, so a recipient with another key is refused.
 
     Raises:
         PassOnRefusedError: RECIPIENT_CHANGED, the key cannot be used, or this desk has no OpenPGP.
