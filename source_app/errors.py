@@ -119,7 +119,7 @@ class ReportMissingError(SourceError):
 
 
 class DeskWroteError(SourceError):
-    """The desk wrote in a mailbox after the source's site read the mailbox. Read it again and retry."""
+    """The desk wrote in a mailbox after the source's site read it. Read the mailbox again and retry."""
 
 
 class SignpostError(SourceError):

@@ -239,9 +239,9 @@ def find_upload(session: Session, attachment_id: bytes) -> tuple[bytes, bytes, i
 
 
 def read_chunk(session: Session, address: bytes, attachment_id: bytes, number: int) -> bytes | None:
-    """Return one chunk of ciphertext of an attachment, or None. `number` counts from 0.
+    """Return one chunk of an attachment's ciphertext, by number, counted from 0.
 
-    Chunks of a pending attachment cannot be read.
+    Returns None if the chunk does not exist, or if the attachment is still pending.
     """
     return _CHUNK.first(session, address=address, attachment_id=attachment_id, number=number)
 

@@ -71,7 +71,7 @@ def put(session: Session, address: bytes, statement: bytes, due: date, tallies: 
 
 
 def find(session: Session, address: bytes) -> StoredOrder | None:
-    """Return the deletion order of a mailbox, or None."""
+    """Return the deletion order of a mailbox, or None if the mailbox has no order."""
     row = _FIND.first(session, address=address)
     return None if row is None else _with_tallies(session, *row)
 

@@ -56,7 +56,7 @@ class StoredEntry:
 
 
 class SignedColumns(TypedDict):
-    """Columns of a new entry that its writer has signed. Only `epoch` is not signed, and it may change."""
+    """Columns of a new entry whose values the entry's writer has signed, except `epoch`, which may change."""
 
     address: bytes
     author: int
@@ -297,7 +297,7 @@ def signed_parts(session: Session, address: bytes) -> Sequence[SignedPart]:
 
 
 def find(session: Session, address: bytes, entry_id: bytes) -> StoredEntry | None:
-    """Return one entry of a mailbox, or None."""
+    """Return one entry of a mailbox, or None if the mailbox has no such entry."""
     return _FIND.first(session, address=address, entry_id=entry_id)
 
 
@@ -384,7 +384,7 @@ def _count(session: Session, signed: SignedColumns, more: int, *, speaks: bool, 
 
 
 def _move_head(session: Session, signed: SignedColumns, previous: bytes) -> None:
-    """Make a new entry the head of its strand, only if the writer knew the present head (compare-and-set).
+    """Make a new entry the head of its strand, if `previous` is still the digest of the head.
 
     Raises:
         HeadMovedError: another writer appended an entry in the meantime.
@@ -400,7 +400,7 @@ def _move_head(session: Session, signed: SignedColumns, previous: bytes) -> None
 
 
 def _raise_head(session: Session, signed: SignedColumns) -> None:
-    """Make an entry the head of its strand if its number is higher than that of the present head, if any."""
+    """Make an entry the head of its strand, unless the present head has the same or a higher number."""
     head = _head(signed)
     if _RAISE_HEAD.run(session, **head) == 0 and _HEAD_ID.first(session, **head) is None:
         _add_head(session, signed)
@@ -433,7 +433,7 @@ def _add_entry(session: Session, row: int, signed: SignedColumns) -> None:
 
 
 def _refusal(session: Session, signed: SignedColumns) -> StoreError:
-    """Return the exception for a refused entry: it was sent twice, or another writer was faster."""
+    """Return the exception for a refused entry: the entry was sent twice, or another writer was faster."""
     if _ROW_ID.first(session, address=signed["address"], entry_id=signed["entry_id"]) is not None:
         return EntryExistsError("the mailbox already has an entry with this id")
     return HeadMovedError("the strand has a newer head")

@@ -29,7 +29,7 @@ class StoreDamagedError(StoreError):
 
 
 class StoreOutdatedError(StoreError):
-    """The store's tables are of an older or a newer version than this program."""
+    """The store's tables have an older or a newer version than this program needs."""
 
 
 class StoreExistsError(StoreError):
@@ -57,7 +57,7 @@ class AttachmentMissingError(StoreError):
 
 
 class NoSuchMailboxError(StoreError):
-    """There is no such mailbox, or it has ended."""
+    """There is no such mailbox, or the mailbox has ended."""
 
 
 class MailboxEndedError(StoreError):

@@ -37,5 +37,5 @@ def latest(session: Session) -> tuple[int, bytes, bytes] | None:
 
 
 def find(session: Session, serial: int) -> tuple[int, bytes, bytes] | None:
-    """Return serial, body and signature of the letterhead with a serial, or None."""
+    """Return serial, body and signature of the letterhead with a serial, or None if it is missing."""
     return _FIND.first(session, serial=serial)

@@ -147,7 +147,7 @@ def create_mailbox(
 
 
 def find(session: Session, address: bytes) -> StoredMailbox | None:
-    """Return the mailbox of an address (20 bytes), or None."""
+    """Return the mailbox of an address (20 bytes), or None if there is no such mailbox."""
     return _FIND.first(session, address=address)
 
 
@@ -171,7 +171,7 @@ def inbox_page(session: Session, state: str, offset: int, limit: int) -> Sequenc
 
 
 def inbox_counts(session: Session) -> InboxCounts:
-    """Return the number of mailboxes that wait for an answer, and of those that were answered."""
+    """Return how many mailboxes wait for an answer, and how many mailboxes were answered."""
     return _COUNTS.first(session) or InboxCounts(0, 0)
 
 
@@ -276,7 +276,7 @@ def mark_ending_counted(session: Session, address: bytes, *, tallies: Sequence[b
 
 
 def mark_counted(session: Session, address: bytes) -> bool:
-    """Record that the desk has counted an ended mailbox. Return False without a statement about it."""
+    """Record that the desk has counted an ended mailbox. Return False if it has no statement in the store."""
     return _MARK_COUNTED.run(session, address=address) == 1
 
 

@@ -353,7 +353,7 @@ def mark_packed(
 
 
 def repack_all(session: Session, peer: bytes) -> None:
-    """Mark all packed items of a peer as not packed, because the pouches with them may never have arrived."""
+    """Mark all packed items of a peer as not packed, because the pouches may never have arrived."""
     _REPACK_ALL.run(session, peer=peer)
 
 
@@ -367,8 +367,8 @@ def acknowledge_pouch(session: Session, peer: bytes, serial: int) -> None:
     """Delete the items from a peer's outbox that were packed in the pouches up to `serial`.
 
     Called when the peer confirms that it has applied these pouches. Items that changed after they were packed
-    will be packed again. The statement about an ended mailbox that the desk has counted is deleted too, if no
-    other peer still needs it.
+    will be packed again. A statement about an ended mailbox is deleted too, if the desk has counted the
+    mailbox and no other peer needs the statement.
     """
     confirmed = {"peer": peer, "serial": serial}
     for name, revision in _CONFIRMED_REVISIONS.all(session, kind=OutboxKind.RECORD, **confirmed):
@@ -389,7 +389,8 @@ def acknowledge_pouch(session: Session, peer: bytes, serial: int) -> None:
 def drop_peer(session: Session, peer: bytes) -> None:
     """Delete the outbox of a peer.
 
-    A counted statement about an ended mailbox is deleted too, if no other peer still needs it.
+    A statement about an ended mailbox is deleted too, if the desk has counted the mailbox and no other peer
+    needs the statement.
     """
     ends = _ENDS_OF_PEER.all(session, peer=peer)
     _DELETE_OF_PEER.run(session, peer=peer)
@@ -409,7 +410,7 @@ def drop(session: Session, kind: OutboxKind, name: bytes) -> None:
 def dequeue(
     session: Session, peer: bytes, kind: OutboxKind, *, address: bytes = b"", name: bytes = b""
 ) -> bytes:
-    """Delete an item from the outbox of a peer. Return the item's tally digests, or b"" if it has none."""
+    """Delete an item from a peer's outbox. Return the item's tally digests, or b"" without digests."""
     tally_digests: bytes | None = _DIGESTS_FOR_PEER.first(
         session, peer=peer, kind=kind, address=address, name=name
     )

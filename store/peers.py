@@ -62,7 +62,7 @@ def add(session: Session, name: bytes, card: bytes) -> None:
 
 
 def find(session: Session, name: bytes) -> Peer | None:
-    """Return the peer with a name, or None."""
+    """Return the peer with a name, or None if there is no such peer."""
     return _FIND.first(session, peer=name)
 
 
@@ -74,7 +74,8 @@ def all_peers(session: Session) -> Sequence[Peer]:
 def remove_peer(session: Session, name: bytes) -> None:
     """Delete a peer and its outbox.
 
-    A counted statement about an ended mailbox is deleted too, if no other peer still needs it.
+    A statement about an ended mailbox is deleted too, if the desk has counted the mailbox and no other peer
+    needs the statement.
     """
     outbox.drop_peer(session, name)
     _DELETE.run(session, peer=name)
@@ -128,7 +129,7 @@ def mark_rollback(session: Session, name: bytes, day: date) -> None:
 
 
 def clear_rollback(session: Session, name: bytes) -> None:
-    """Clear the day of a peer's roll-back, because someone has seen the warning."""
+    """Clear the recorded day on which a peer was rolled back, because someone has seen the warning."""
     _change(session, name, rollback_day=None)
 
 

@@ -37,7 +37,7 @@ class SessionStore:
         close_before_fork(self)
 
     def put(self, token_hash: bytes, box: bytes, expires_half_hour: int) -> None:
-        """Write a box under a token hash, and replace any box there.
+        """Write the encrypted box of a token hash, and replace any box that the token hash has.
 
         The box expires when the half hour `expires_half_hour`, counted from 1970 in UTC, begins.
         """

@@ -15,7 +15,7 @@ class Tokens(Protocol):
     """Interface of an object that makes and checks the CSRF token of one form."""
 
     def make(self) -> str:
-        """Return the token for the form's hidden field."""
+        """Return the token for the form's hidden CSRF field."""
 
     def fits(self, token: str) -> bool:
         """Return True if a submitted token belongs to this form. Compares in constant time."""

@@ -58,8 +58,8 @@ class Body:
     def refuse_announced(self) -> None:
         """Refuse the rest of the body without reading it, if its announced length exceeds the limit.
 
-        Called before the first file. The text fields before the files have been read then, so that the next
-        page can show their text again.
+        Called when the text fields have been read and the first file begins. So the page that refuses the
+        form can still show the typed text.
 
         Raises:
             BodyError: the announced length exceeds the limit.

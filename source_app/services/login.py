@@ -52,8 +52,8 @@ def ticket_words(desk: PublicDesk, ticket: str, *, now: int) -> list[str]:
 def start_mailbox(desk: PublicDesk, ticket: str, typed: str, *, today: date, now: int) -> MailboxSession:
     """Create a mailbox for someone who typed the words of their practice ticket, and log them in.
 
-    After a typing error, no mailbox is created. Otherwise there would be a mailbox that the words on the
-    source's paper do not open.
+    After a typing error, no mailbox is created. Otherwise the words that the source wrote on paper would not
+    open the new mailbox.
 
     Raises:
         PassphraseRefusedError: the typed words differ from the words of the ticket.
@@ -106,7 +106,10 @@ def log_in(desk: PublicDesk, typed: str, *, now: int) -> MailboxSession:
 
 
 def find_session(desk: PublicDesk, token: bytes, *, now: int) -> MailboxSession | None:
-    """Return the session that belongs to a cookie's token, and extend it. Return None without a session."""
+    """Return the session that belongs to a cookie's token, and extend the session.
+
+    Returns None if there is no such session, or if the session has expired.
+    """
     name = session.token_hash(token)
     box = desk.sessions.get(name, now)
     if box is None:
@@ -134,10 +137,10 @@ def _decrypt_ticket(desk: PublicDesk, ticket: str, *, now: int) -> list[str]:
 
 
 def _mark_used(desk: PublicDesk, words: Sequence[str], *, now: int) -> None:
-    """Record that the words of a ticket open a mailbox now, so that the words are not shown again.
+    """Record that the words of a practice ticket open a mailbox, so that the words are not shown again.
 
-    A browser keeps the form with the ticket in its history. With the back button, the next person at the
-    device could otherwise see the passphrase, even after its owner logged out.
+    A browser's history contains the form with the ticket. With the back button, the next person at the device
+    could otherwise see the passphrase, even after the source logged out.
     """
     desk.sessions.put(_used_name(desk, words), b"", now + _TICKET_HALF_HOURS + 1)
 

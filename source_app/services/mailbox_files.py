@@ -24,8 +24,8 @@ from web.filenames import safe_name
 class ThreadFile:
     """File of an entry, for a page. `id` is hexadecimal, `size` is in bytes, and `name` is safe to show.
 
-    For a file of a proposal, `is_cleaned` is True if it is the copy without metadata, and `about` describes
-    the hidden details of the file. For other files, `is_cleaned` is None.
+    In a proposal, `is_cleaned` is True for a copy without metadata, and `about` describes the hidden details
+    of the file. For other files, `is_cleaned` is None.
     """
 
     id: str
@@ -71,7 +71,7 @@ def open_file(
 
 
 def _files(content: Content) -> Iterator[tuple[AttachmentNote, ProposedFile | None]]:
-    """Yield each file of an entry. With a proposal, also yield the proposal's statement about the file."""
+    """Yield each file of an entry, with the proposal's statement about the file. None without a proposal."""
     for place, note in enumerate(content.attachments):
         yield note, None if content.proposal is UNSET else content.proposal.files[place]
 

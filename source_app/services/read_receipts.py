@@ -61,9 +61,9 @@ def append_read_receipt(desk: PublicDesk, keys: MailboxKeys, mailbox: SourceMail
 def unseen_heads(mailbox: SourceMailbox) -> tuple[Digest, ...]:
     """Return the digests of the desk's entries for a new read receipt, or () if no receipt is needed.
 
-    A receipt has one digest for each strand of the desk. It means that the source has seen the entry with
-    this digest and all entries before it. The page does not show an entry that failed a check. So the digest
-    is that of the last entry before the first entry that failed.
+    A receipt has one digest for each strand of the desk. The digest means that the source has seen the entry
+    with this digest and all earlier entries of the strand. The page does not show an entry that failed a
+    check. So the digest is that of the last entry before the first entry that failed.
     """
     strands: dict[StrandId, list[EntryContent]] = defaultdict(list)
     named: set[Digest] = set()
@@ -78,9 +78,9 @@ def unseen_heads(mailbox: SourceMailbox) -> tuple[Digest, ...]:
 
 
 def _has_news(strand: Sequence[EntryContent], named: AbstractSet[Digest]) -> bool:
-    """Return True if a strand of the desk has an entry with text after the newest entry in `named`.
+    """Return True if a strand of the desk has a new entry with text, for which there is no read receipt yet.
 
-    `named` has the digests that the source's own entries already contain as seen.
+    `named` has the digests of the desk's entries that the source has already acknowledged as seen.
     """
     for signed, content in reversed(strand):
         if signed.digest in named:

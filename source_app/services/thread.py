@@ -62,7 +62,7 @@ class ThreadEntry:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """Day by which the desk promised an answer or a step. `is_late` is True if this day has passed."""
+    """Day by which the desk promised an answer or a step. `is_late` is True if that day has passed."""
 
     by: date
     is_late: bool
@@ -70,7 +70,7 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Thread:
-    """Conversation of a mailbox as its source sees it. `entries` has the oldest first, without receipts."""
+    """Conversation of a mailbox, as shown to its source: oldest entry first, without read receipts."""
 
     entries: tuple[ThreadEntry, ...]
     newest_reply: ThreadEntry | None  # the desk's newest entry that was not deleted

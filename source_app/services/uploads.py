@@ -30,7 +30,7 @@ Commit = Callable[[Posting], str]
 class ReceivedForm:
     """Message form that was read. It has the id of the new entry, or the reason why there is no entry.
 
-    If the sender had no session, it has neither, and the form's files were discarded.
+    If the sender had no session, `entry_id` and `refusal` are None, and the form's files were discarded.
     """
 
     fields: dict[str, str] = field(default_factory=dict, repr=False)

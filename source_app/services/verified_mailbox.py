@@ -91,7 +91,7 @@ def read_content(desk: PublicDesk, keys: MailboxKeys, entry_id: bytes) -> Conten
 
 
 def find_entry(desk: PublicDesk, keys: MailboxKeys, entry_id: bytes) -> SignedEntry:
-    """Return one entry of a mailbox, after verifying the entry's signature. Its place is not verified.
+    """Return one entry of a mailbox, after verifying its signature. The chain of entries is not verified.
 
     Raises:
         NotFoundError: the mailbox has no such entry, or the entry failed a check.

@@ -46,7 +46,7 @@ def logged_out_page(text: str = "", proposal: str = "") -> Response:
 def mailbox_open(
     view: Callable[Concatenate[MailboxSession, MailboxKeys, _P], ResponseReturnValue],
 ) -> Callable[_P, ResponseReturnValue]:
-    """Decorate a view that needs an open mailbox, and pass it the session and the keys of the mailbox.
+    """Decorate a view that needs an open mailbox. The view receives the session and keys of the mailbox.
 
     Without a session, a GET is redirected to the log-in page. A POST receives a log-in page that says that
     nothing was done.

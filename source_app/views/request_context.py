@@ -64,7 +64,7 @@ class SessionTokens:
         self._purpose = purpose
 
     def make(self) -> str:
-        """Return the token for the form's hidden field."""
+        """Return the token for the hidden CSRF field of a form."""
         return form_token(self._opened.token, self._purpose)
 
     def fits(self, token: str) -> bool:
@@ -98,7 +98,7 @@ def cookie_name() -> str:
 
 
 def with_session_cookie(answer: WerkzeugResponse, opened: MailboxSession) -> WerkzeugResponse:
-    """Add a cookie with a session's token to a response. Browsers delete this cookie when they are closed."""
+    """Add a cookie with a session's token to a response. A browser deletes the cookie when it is closed."""
     answer.set_cookie(
         cookie_name(), opened.token.hex(), path="/", secure=is_https(), httponly=True, samesite="Strict"
     )

@@ -141,7 +141,7 @@ class Store:
     def _check_file(self) -> None:
         """Close all connections if the store's file was replaced.
 
-        An open connection still writes to the replaced file, so those entries would be lost.
+        An open connection would still write to the old file, and everything it writes would be lost.
 
         Raises:
             StoreMissingError: there is no file at the store's path.
@@ -190,7 +190,7 @@ def upgrade_store(path: Path) -> None:
 
 
 def open_store(path: Path) -> Store:
-    """Open an existing store, after a check of its file. No connection stays open, so a server may fork.
+    """Open an existing store, after checking its file. No connection stays open, so a server may fork.
 
     Raises:
         StoreMissingError: there is no file at `path`.
