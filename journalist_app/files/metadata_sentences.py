@@ -37,39 +37,47 @@ def remark_sentence(remark: FileRemark) -> str:
     """Return a remark about a whole file as a sentence in the adviser's language."""
     sentences = {
         FileRemark.TOO_LARGE: gettext(
-            "This file is too large to examine, so what is hidden in it is unknown. It was kept as it is."
+            "This file is too large to examine, so what is hidden in the file is unknown. The file was "
+            "kept as it is."
         ),
         FileRemark.UNKNOWN_TYPE: gettext(
-            "The program that examines files does not know this type of file. What is hidden in it is "
-            "unknown, and no cleaned copy can be made."
+            "The program that examines files does not know this type of file. What is hidden in the "
+            "file is unknown, and the app cannot make a cleaned copy."
         ),
         FileRemark.OTHER_TYPE: gettext(
-            "The file is not of the type that its name says, so it was not examined. What is hidden in it "
-            "is unknown, and no cleaned copy can be made."
+            "The type of this file is not the type that its name says, so the app did not examine the "
+            "file. What is hidden in the file is unknown, and the app cannot make a cleaned copy."
         ),
         FileRemark.NO_MAT2: gettext(
-            "mat2, the program that examines files, is not installed on this computer. What is hidden in "
-            "this file is unknown, and no cleaned copy can be made."
+            "mat2, the program that examines files, is not installed on this computer. What is hidden "
+            "in this file is unknown, and the app cannot make a cleaned copy."
         ),
         FileRemark.NO_SANDBOX: gettext(
-            "This computer cannot isolate the program that examines files, so the file was not examined. "
-            "What is hidden in it is unknown, and no cleaned copy can be made. Ask the operator."
+            "This computer cannot isolate the program that examines files, so the app did not examine "
+            "the file. What is hidden in the file is unknown, and the app cannot make a cleaned copy. "
+            "Ask the operator to repair this."
         ),
         FileRemark.FAILED: gettext(
-            "The file could not be examined: it is damaged, contains too many layers of files, or took too "
-            "long. What is hidden in it is unknown, and no cleaned copy can be made."
+            "The app could not examine this file: the file is damaged, contains too many layers of "
+            "files, or took too long. What is hidden in the file is unknown, and the app cannot make a "
+            "cleaned copy."
         ),
-        FileRemark.NOTHING: gettext("Nothing hidden was found. That does not prove that there is nothing."),
+        FileRemark.NOTHING: gettext(
+            "The app found nothing hidden in this file. This does not prove that nothing is hidden in "
+            "the file."
+        ),
         FileRemark.PDF: gettext(
-            "Comments, attachments and forms in a PDF are not listed here. A cleaned copy is made of "
-            "pictures of the pages and contains nothing else. Its text cannot be searched or read aloud."
+            "The app does not list comments, attachments and forms in a PDF. A cleaned copy consists of"
+            " pictures of the pages and contains nothing else. The text in a cleaned copy cannot be "
+            "searched or read aloud."
         ),
         FileRemark.OFFICE: gettext(
-            "In a cleaned copy, tracked changes are accepted and comments are removed. Hidden text "
-            "stays. Open the copy before you send it."
+            "In a cleaned copy, the app accepts tracked changes and removes comments. Hidden text stays"
+            " in the copy. Open the copy and read it before you send it."
         ),
         FileRemark.ARCHIVE: gettext(
-            "This file contains other files. Ask for them one by one. Then each can be examined and cleaned."
+            "This file contains other files. Ask the source to send those files one by one. Then the "
+            "app can examine and clean each file."
         ),
     }
     return str(sentences[remark])
@@ -81,10 +89,12 @@ def detail_sentence(kind: DetailKind, key: str, value: str) -> str:
         DetailKind.PERSON: gettext("A name (%(key)s): %(value)s"),
         DetailKind.PLACE: gettext("A place (%(key)s): %(value)s"),
         DetailKind.CHANGES: gettext(
-            "Tracked changes: %(key)s, by %(value)s. Removed text can still be read."
+            "Number of tracked changes: %(key)s. Made by: %(value)s. Removed text can still be read."
         ),
-        DetailKind.COMMENTS: gettext("Comments: %(key)s, by %(value)s."),
-        DetailKind.HIDDEN: gettext("Pieces of text hidden on the page: %(key)s."),
+        DetailKind.COMMENTS: gettext("Number of comments: %(key)s. Written by: %(value)s."),
+        DetailKind.HIDDEN: gettext(
+            "The file contains pieces of text that are hidden on the page. Number of pieces: %(key)s."
+        ),
         DetailKind.DEVICE: gettext("A device or program (%(key)s): %(value)s"),
         DetailKind.TIME: gettext("A date or time (%(key)s): %(value)s"),
         DetailKind.OTHER: gettext("Something else (%(key)s): %(value)s"),
@@ -95,4 +105,10 @@ def detail_sentence(kind: DetailKind, key: str, value: str) -> str:
 
 def more_details_sentence(count: int) -> str:
     """Return a sentence that says how many more findings of one kind are not listed."""
-    return str(ngettext("And %(num)d more such detail.", "And %(num)d more such details.", count))
+    return str(
+        ngettext(
+            "The file contains %(num)d more detail of this kind.",
+            "The file contains %(num)d more details of this kind.",
+            count,
+        )
+    )

@@ -822,8 +822,8 @@ def test_an_answer_half_written_outlives_a_missing_store(world: World, browser: 
     ("path", "form", "host", "refusal", "what", "kept", "now"),
     [
         ("/mailbox/00", None, HOST, "missing", "does not exist", "Nothing was changed", "Look in the inbox"),
-        ("/unlock", "x" * 3_000_000, HOST, "too_large", "You sent more", "nothing was changed", "shorten it"),
-        ("/unlock", "", {"Host": "x"}, "host", "answers only at", "nothing was changed", "Type that address"),
+        ("/unlock", "x" * 3_000_000, HOST, "too_large", "is longer than", "changed nothing", "shorten it"),
+        ("/unlock", "", {"Host": "x"}, "host", "answers only at", "nothing was changed", "Type the address"),
     ],
 )
 def test_a_refusal_says_in_words_what_happened_what_was_kept_and_what_to_do_now(
