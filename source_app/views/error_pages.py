@@ -39,9 +39,9 @@ def wrong_host_page() -> Response:
     """
     sentences = (
         gettext("This is not our address"),
-        gettext("You came here through an address that is not ours. Someone may be trying to mislead you."),
+        gettext("You came to this page through an address that is not ours. Someone may be trying to mislead you."),
         gettext("We did nothing with what your browser sent, and we did not keep it."),
-        gettext("Do not type your passphrase here. Type our own address, as it is on our poster."),
+        gettext("Do not type your passphrase on this page. Type our own address, as it is on our poster."),
     )
     return Response("\n\n".join(sentences) + "\n", 421, mimetype="text/plain")
 
